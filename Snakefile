@@ -1,0 +1,39 @@
+# The workflow of one study: config/config.yaml, or the file given by --configfile.
+# No `configfile:` directive stands here: it would merge the default study into every other one.
+import os
+import sys
+from pathlib import Path
+
+from actstudy.study import plan, registry, spec, store
+
+try:
+    STUDY = plan.load(
+        os.path.relpath(next(iter(workflow.configfiles[-1:]), "config/config.yaml")),
+        workflow.config_settings.config,
+    )
+except registry.StudyError as fault:
+    print(f"actstudy: {fault}", file=sys.stderr)
+    sys.exit(2)
+
+RESULTS = STUDY.folder
+PYTHON = sys.executable
+RUN_FILES = [
+    f"results/runs/{run.spec.task}/{run.id}/{name}"
+    for run in STUDY.runs
+    for name in store.FILES
+]
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/summary.smk"
+
+
+# The run files are named here too: a deleted one would go unnoticed behind finished tables.
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/summary.md",
+        RUN_FILES,

@@ -1,0 +1,1 @@
+"""Which activation function should I use here, and can I trust the difference?"""

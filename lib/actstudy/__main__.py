@@ -1,0 +1,5 @@
+"""`python -m actstudy`."""
+
+from actstudy.cli import main
+
+main()

@@ -1,0 +1,87 @@
+"""What an activation costs: throughput, training time, memory."""
+
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from actstudy.analysis.style import REFERENCE, panels, seeds, style
+from actstudy.analysis.tables import Tables
+
+
+def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
+    """Mean reported metric against median throughput; the Pareto front as a line."""
+    settings, frame = tables.plan["tasks"][task], tables.of("pareto", task)
+    metric = settings["metric"]
+    figure, axes = panels(list(frame["group"].unique()), f"{settings['title']}: throughput and test {metric}")
+    runs = tables.of("runs", task)
+    levels = list(frame["level"].unique())
+    for group, ax in axes.items():
+        part = frame[frame["group"] == group]
+        for row in part.itertuples():
+            look = style(row.level, levels)
+            mine = runs[(runs["group"] == group) & (runs["level"] == row.level) & (runs["status"] == "completed")]
+            ax.plot(
+                mine["throughput"],
+                mine[f"reported_{metric}"],
+                look["marker"],
+                color=look["color"],
+                alpha=0.25,
+                markersize=4,
+            )
+            label = f"{row.level} (n={row.n})"
+            ax.plot(
+                row.throughput,
+                row.mean,
+                look["marker"],
+                color=look["color"],
+                markersize=9,
+                markeredgecolor="white",
+                label=label,
+            )
+        front = part[part["on_front"]].sort_values("throughput")
+        ax.plot(front["throughput"], front["mean"], **REFERENCE, zorder=0, label="Pareto front of the means")
+        for row in tables.of("references", task).itertuples():
+            ax.annotate(
+                f"{row.name}: {row.value:.3f}", (0.02, 0.02), xycoords="axes fraction", fontsize=8, color="#555555"
+            )
+        ax.set(
+            xlabel=f"throughput ({part['throughput_unit'].iloc[0]})",
+            ylabel=f"test {metric} at the best validation checkpoint",
+        )
+    handles, labels = next(iter(axes.values())).get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", fontsize=8, frameon=False)
+    caption = (
+        f"{settings['title']}: test {metric} against throughput on {'; '.join(frame['device'].unique())}, "
+        f"{seeds(frame['n'])} a point; large marks are the mean {metric} at the median throughput, small ones seeds."
+    )
+    return figure, caption
+
+
+def compute_bars(tables: Tables, task: str) -> tuple[Figure, str]:
+    """Throughput, training seconds and peak memory as bars, one a cell, seeds as dots."""
+    settings, frame = tables.plan["tasks"][task], tables.of("pareto", task)
+    runs, levels = tables.of("runs", task), list(frame["level"].unique())
+    names = [f"{row.level}{', ' + row.group if row.group else ''}" for row in frame.itertuples()]
+    kind = frame["peak_memory_kind"].iloc[0]
+    unit = frame["throughput_unit"].iloc[0]
+    bars = (
+        ("throughput", unit, 1),
+        ("train_seconds", "training time (s)", 1),
+        ("peak_memory_bytes", f"peak memory (MB, {kind})", 1e-6),
+    )
+    figure, axes = plt.subplots(1, 3, figsize=(11, 1.4 + 0.32 * len(names)), sharey=True, layout="constrained")
+    figure.suptitle(f"{settings['title']}: compute", fontsize=11)
+    for ax, (column, label, scale) in zip(axes, bars, strict=True):
+        ax.barh(
+            names, frame[column] * scale, color=[style(level, levels)["color"] for level in frame["level"]], alpha=0.75
+        )
+        for place, row in enumerate(frame.itertuples()):
+            mine = runs[(runs["group"] == row.group) & (runs["level"] == row.level) & (runs["status"] == "completed")]
+            ax.plot(mine[column] * scale, [place] * len(mine), ".", color="black", alpha=0.35, markersize=3)
+        ax.set_xlabel(label)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].invert_yaxis()
+    caption = (
+        f"{settings['title']}: median throughput, median training time and largest peak memory ({kind}) of a run "
+        f"on {'; '.join(frame['device'].unique())}, {seeds(frame['n_timed'])} a bar; dots are seeds."
+    )
+    return figure, caption

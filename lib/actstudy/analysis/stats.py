@@ -1,0 +1,50 @@
+"""Statistics of seeds: pure functions, arrays in, numbers out. The seed is the unit of replication."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate of a mean with its confidence interval and the number of seeds behind it."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+    """Mean and two-sided Student t interval; unbounded below two values."""
+    x = np.asarray(values, dtype=float)
+    if len(x) < 2:
+        return Interval(float(x.mean()) if len(x) else np.nan, -np.inf, np.inf, len(x))
+    half = stats.t.ppf((1 + level) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half), len(x))
+
+
+def describe(values: pd.Series) -> dict[str, float]:
+    """n, mean, sd (n - 1), min, max of the finite values; sd is missing below two."""
+    x = values.dropna()
+    return {"n": len(x), "mean": x.mean(), "sd": x.std(ddof=1), "min": x.min(), "max": x.max()}
+
+
+def censored_median(values: Sequence[float | None]) -> float | None:
+    """Median of times, None being later than the common end of all runs; None where the median lies there too."""
+    times = np.sort([np.inf if value is None else value for value in values])
+    if not len(times):
+        return None
+    middle = float(times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2
+    return middle if np.isfinite(middle) else None
+
+
+def pareto_front(cost_low: Sequence[float], gain_high: Sequence[float]) -> np.ndarray:
+    """Mask of the points that no other dominates: no worse on both and better on one."""
+    cost, gain = np.asarray(cost_low, dtype=float), np.asarray(gain_high, dtype=float)
+    no_worse = (cost[None] <= cost[:, None]) & (gain[None] >= gain[:, None])
+    better = (cost[None] < cost[:, None]) | (gain[None] > gain[:, None])
+    return np.asarray(~(no_worse & better).any(axis=1))

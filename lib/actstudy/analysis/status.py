@@ -1,0 +1,103 @@
+"""Where a study stands, read from its run folders: done, running, failed, still to do, and how long that takes."""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from actstudy.study import store
+from actstudy.study.plan import Study
+from actstudy.study.registry import StudyError, nearest
+from actstudy.study.spec import PlannedRun
+
+RUNS = Path("results/runs")
+
+
+def folder_of(run: PlannedRun, root: Path = RUNS) -> Path:
+    """Where a run's tables are."""
+    return root / run.spec.task / run.id
+
+
+def state(folder: Path) -> str:
+    """completed, diverged, failed, timeout, out_of_memory, running, interrupted, damaged or waiting."""
+    if (folder / store.MANIFEST).is_file():
+        return str(store.summary_row(folder)["status"]) if store.verifies(folder) else "damaged"
+    if folder.is_dir() and store.holder(folder):
+        return "running"
+    return "interrupted" if any(folder.glob("checkpoints/step-*.pt")) else "waiting"
+
+
+def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
+    """The status as text, and whether a run failed."""
+    folders = {run.id: folder_of(run, root) for run in study.runs}
+    states = {run_id: state(folder) for run_id, folder in folders.items()}
+    counts = Counter(states.values())
+    lines = [f"study {study.name}: {counts['completed']} of {len(states)} runs completed"]
+    lines += [f"  {name:<12} {n}" for name, n in counts.most_common()]
+    lines += ["", f"  {'task':<8} {'cell':<40} completed"]
+    for task, group, level in dict.fromkeys((run.spec.task, run.group, run.level) for run in study.runs):
+        mine = [states[run.id] for run in study.runs if (run.spec.task, run.group, run.level) == (task, group, level)]
+        rest = ", ".join(f"{n} {name}" for name, n in Counter(mine).items() if name != "completed")
+        cell = f"{level}, {group}" if group else level
+        lines.append(f"  {task:<8} {cell:<40} {mine.count('completed')} of {len(mine)}  {rest}")
+    lines += ["", *_forecast(study, folders, states)]
+    bad = [run_id for run_id, name in states.items() if name in ("failed", "out_of_memory", "timeout", "damaged")]
+    lines += [f"{states[run_id]}: {folders[run_id]}  (to mend: python -m actstudy retry {run_id})" for run_id in bad]
+    return "\n".join(lines), bool(bad)
+
+
+def _forecast(study: Study, folders: dict[str, Path], states: dict[str, str]) -> list[str]:
+    """Time and disk that the rest will take, from the mean of this study's finished runs of the same task."""
+    lines = []
+    for task in study.tasks:
+        mine = [run.id for run in study.runs if run.spec.task == task]
+        done = [folders[run_id] for run_id in mine if states[run_id] == "completed"]
+        todo = [run_id for run_id in mine if states[run_id] in ("waiting", "interrupted", "running")]
+        if not todo:
+            lines.append(f"{task}: nothing left to train")
+        elif not done:
+            lines.append(f"{task}: {len(todo)} runs left; no estimate before one has completed")
+        else:
+            rows = [store.summary_row(folder) for folder in done]
+            seconds = sum(
+                sum(row[f"{b}_seconds"] for b in ("train", "eval", "probe", "compile", "checkpoint")) for row in rows
+            ) / len(rows)
+            size = sum(f.stat().st_size for folder in done for f in folder.rglob("*") if f.is_file()) / len(done)
+            running = [r for r in todo if states[r] == "running"]
+            left = seconds * (len(todo) - len(running)) + sum(_seconds_left(folders[r], seconds) for r in running)
+            pace = f", about {left / len(running):.0f} s at the present {len(running)} at a time" if running else ""
+            lines.append(
+                f"{task}: {len(todo)} runs left, about {left:.0f} s of one device's time{pace}, "
+                f"and {size * len(todo) / 1e6:.1f} MB of disk"
+            )
+    return lines
+
+
+def _seconds_left(folder: Path, otherwise: float) -> float:
+    path = folder / "progress.json"
+    return float(json.loads(path.read_text())["seconds_left"]) if path.is_file() else otherwise
+
+
+def clear(study: Study, what: str, root: Path = RUNS) -> list[str]:
+    """Remove the results and checkpoints of one run, or with `failed` of all that failed; returns the cleared ids."""
+    runs = {run.id: folder_of(run, root) for run in study.runs}
+    if what == "failed":
+        chosen = [
+            run_id
+            for run_id, folder in runs.items()
+            if state(folder) in ("failed", "out_of_memory", "timeout", "damaged")
+        ]
+    elif what in runs:
+        chosen = [what]
+    else:
+        raise StudyError(f"retry: got {what!r}; allowed: failed, or a run of study {study.name}{nearest(what, runs)}")
+    for run_id in chosen:
+        folder = runs[run_id]
+        try:
+            with store.locked(folder, wait=False):
+                for name in store.FILES:
+                    (folder / name).unlink(missing_ok=True)
+                shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        except BlockingIOError as error:
+            raise StudyError(f"retry: {error}; allowed: a run that no process is training") from None
+    return chosen

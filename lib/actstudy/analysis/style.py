@@ -1,0 +1,70 @@
+"""One colour, marker and dash for every activation, in all figures of all studies."""
+
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
+    "relu": ("#000000", "o", "-"),
+    "tanh": ("#0072B2", "s", "--"),
+    "leaky_relu": ("#E69F00", "^", "-."),
+    "gelu": ("#009E73", "D", "-"),
+    "silu": ("#D55E00", "v", "--"),
+    "sigmoid": ("#56B4E9", "P", ":"),
+    "prelu": ("#CC79A7", "X", "-"),
+    "elu": ("#7F7F7F", "<", "--"),
+    "selu": ("#8C564B", ">", "-."),
+    "celu": ("#9467BD", "p", ":"),
+    "gelu_tanh": ("#66C2A5", "d", ":"),
+    "mish": ("#B22222", "h", "-"),
+    "softplus": ("#BCBD22", "*", "--"),
+    "softsign": ("#17BECF", "H", "-."),
+    "hardtanh": ("#1F3A93", "8", ":"),
+    "hardswish": ("#FF9896", "1", "-"),
+    "relu6": ("#4D4D4D", "2", "--"),
+    "identity": ("#C0C0C0", "x", ":"),
+}
+REFERENCE: dict[str, Any] = {"color": "#555555", "linestyle": (0, (1, 2)), "linewidth": 1.2}
+
+
+def style(level: str, levels: list[str]) -> dict[str, Any]:
+    """Line keywords of a level: its activation's own, or by position where that is none or stands twice."""
+    name = level.split(" (")[0]
+    alone = [other for other in levels if other.split(" (")[0] == name] == [level]
+    known = list(ACTIVATION_STYLE.values())
+    colour, marker, dash = (
+        ACTIVATION_STYLE[name] if alone and name in ACTIVATION_STYLE else known[levels.index(level) % len(known)]
+    )
+    return {"color": colour, "marker": marker, "linestyle": dash}
+
+
+def seeds(counts: pd.Series) -> str:
+    """`n = 8 seeds`, or `n = 6 to 8 seeds` where counts differ."""
+    return f"n = {counts.min()}{f' to {counts.max()}' if counts.max() > counts.min() else ''} seeds"
+
+
+def panels(groups: list[str], title: str) -> tuple[Figure, dict[str, Axes]]:
+    """A figure with a panel for each group of cells, at most three in a row, sharing axes."""
+    columns = min(3, len(groups))
+    rows = -(-len(groups) // columns)
+    size = (1.8 + 4.6 * columns, 0.8 + 3.4 * rows)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
+    )
+    figure.suptitle(title, fontsize=11)
+    flat = list(grid.flat)
+    for empty in flat[len(groups) :]:
+        empty.set_visible(False)
+    placed = dict(zip(groups, flat, strict=False))
+    for group, axes in placed.items():
+        axes.set_title(group, fontsize=9)
+        axes.grid(alpha=0.25, linewidth=0.5)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, placed

@@ -1,0 +1,199 @@
+"""The summary page: what was compared, what came out, on how many seeds, and what did not finish."""
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import yaml
+
+from actstudy.analysis.tables import Tables
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write(tables: Tables, figures: Path, out: Path, partial: bool = False) -> str:
+    """The Markdown page of a study; figures are linked relative to `out`'s folder."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,  # text from study files and error messages ends up in a page
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    runs = tables.frames["runs"]
+    return environment.get_template("summary.md.j2").render(
+        plan=tables.plan,
+        n_planned=len(runs),
+        n_completed=int((runs["status"] == "completed").sum()),
+        partial=partial,
+        tasks=[_task(tables, task, figures, out) for task in tables.plan["tasks"]],
+        incomplete=_incomplete(tables),
+        provenance=_provenance(runs),
+        date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    )
+
+
+def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]:
+    settings = tables.plan["tasks"][task]
+    drawn = sorted((figures / task).glob("*.txt"))
+    shown = [
+        {
+            "name": path.stem,
+            "path": os.path.relpath(path.with_suffix(".png"), out.parent),
+            "caption": path.read_text(encoding="utf-8").strip(),
+        }
+        for path in drawn
+    ]
+    return {
+        **settings,
+        "name": task,
+        "sentences": [outcome(tables, task, group) for group in tables.of("runs", task)["group"].unique()],
+        "references": tables.of("references", task).to_dict("records"),
+        "recipe_yaml": yaml.safe_dump(settings["recipe"], sort_keys=True, default_flow_style=None, width=110).strip(),
+        "results": _results(tables, task),
+        "pairs": _pairs(tables, task),
+        "targets_table": _targets(tables, task),
+        "compute": _compute(tables, task),
+        "figures": shown,
+    }
+
+
+def outcome(tables: Tables, task: str, group: str) -> str:
+    """One sentence that names the best mean and what its paired difference from the baseline allows to say."""
+    settings = tables.plan["tasks"][task]
+    metric, sign = settings["metric"], 1 if settings["higher_is_better"] else -1
+    cells = tables.of("cells", task)
+    reported = cells[(cells["group"] == group) & (cells["metric"] == metric) & (cells["checkpoint"] == "reported")]
+    where = f"{settings['title']}{' (' + group + ')' if group else ''}"
+    if reported.empty:
+        return f"{where}: no run has completed."
+    best = reported.loc[(sign * reported["mean"]).idxmax()]
+    mean = f"{spread(best['mean'], best['sd'])}, n = {best['n']} seed{'s' if best['n'] > 1 else ''}"
+    text = f"{where}: {best['level']} has the best mean test {metric}, {mean}"
+    pairs = tables.of("pairs", task)
+    mine = pairs[(pairs["group"] == group) & (pairs["level"] == best["level"])]
+    if best["level"] == settings["baseline"]:
+        return f"{text}; it is the baseline itself."
+    if mine.empty or mine.iloc[0]["n"] < 2:
+        return f"{text}; fewer than two paired seeds say nothing about its difference from {settings['baseline']}."
+    row = mine.iloc[0]
+    outside = row["low"] > 0 or row["high"] < 0
+    reading = "the interval excludes zero" if outside else "the interval includes zero, so the order may be chance"
+    return (
+        f"{text}; its paired difference from {row['baseline']} is {row['mean']:+.4f} "
+        f"(95% interval {row['low']:+.4f} to {row['high']:+.4f}, n = {row['n']}): {reading}. "
+        f"It was picked as the best of {len(reported)}, which this interval does not correct for."
+    )
+
+
+def spread(mean: float, sd: float) -> str:
+    """`mean (sd ..)`, without an sd where one seed gives none."""
+    return f"{mean:.4f}" if math.isnan(sd) else f"{mean:.4f} (sd {sd:.4f})"
+
+
+def _results(tables: Tables, task: str) -> str:
+    cells, settings = tables.of("cells", task), tables.plan["tasks"][task]
+    rows = []
+    for (group, level), part in cells.groupby(["group", "level"], sort=False):
+        wanted = part.set_index(["checkpoint", "metric"])
+        main, last = wanted.loc[("reported", settings["metric"])], wanted.loc[("last", settings["metric"])]
+        row = {"cell": f"{level}{', ' + group if group else ''}", "n": f"{main['n']:.0f} of {main['n_planned']:.0f}"}
+        row |= {
+            f"test {settings['metric']} (sd)": spread(main["mean"], main["sd"]),
+            "min": f"{main['min']:.4f}",
+            "max": f"{main['max']:.4f}",
+        }
+        row |= {"at the last step (sd)": spread(last["mean"], last["sd"])}
+        others = [m for m in part["metric"].unique() if m != settings["metric"]]
+        row |= {f"test {metric}": f"{wanted.loc[('reported', metric), 'mean']:.4f}" for metric in others}
+        rows.append(row)
+    return _markdown(rows)
+
+
+def _pairs(tables: Tables, task: str) -> str:
+    return _markdown(
+        [
+            {
+                "cell": f"{row['level']}{', ' + row['group'] if row['group'] else ''}",
+                f"difference from {row['baseline']}": f"{row['mean']:+.4f}",
+                "95% interval": f"{row['low']:+.4f} to {row['high']:+.4f}" if row["n"] > 1 else "one seed: none",
+                "paired seeds n": row["n"],
+            }
+            for row in tables.of("pairs", task).to_dict("records")
+        ]
+    )
+
+
+def _targets(tables: Tables, task: str) -> str:
+    def shown(value: float, digits: int) -> str:
+        return "not reached by half" if pd.isna(value) else f"{value:.{digits}f}"
+
+    return _markdown(
+        [
+            {
+                "cell": f"{row['level']}{', ' + row['group'] if row['group'] else ''}",
+                "target": row["target"],
+                "reached": f"{row['n_reached']} of {row['n']}",
+                "median steps": shown(row["median_steps"], 0),
+                "median training seconds": shown(row["median_seconds"], 2),
+            }
+            for row in tables.of("targets", task).to_dict("records")
+        ]
+    )
+
+
+def _compute(tables: Tables, task: str) -> str:
+    return _markdown(
+        [
+            {
+                "cell": f"{row['level']}{', ' + row['group'] if row['group'] else ''}",
+                f"throughput ({row['throughput_unit']})": f"{row['throughput']:,.0f}",
+                "training (s)": f"{row['train_seconds']:.2f}",
+                f"peak memory (MB, {row['peak_memory_kind']})": f"{row['peak_memory_bytes'] / 1e6:,.0f}",
+                "timed n": row["n_timed"],
+                "on the Pareto front": "yes" if row["on_front"] else "no",
+            }
+            for row in tables.of("pareto", task).to_dict("records")
+        ]
+    )
+
+
+def _markdown(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "No run has completed."
+    clean = [{key: str(value).replace("|", "\\|").replace("\n", " ") for key, value in row.items()} for row in rows]
+    return pd.DataFrame(clean).to_markdown(index=False, disable_numparse=True)
+
+
+def _incomplete(tables: Tables) -> list[dict[str, Any]]:
+    rows = tables.frames["incomplete"].fillna("").to_dict("records")
+    again = "snakemake" if tables.plan["study"] == "default" else f"snakemake --configfile {tables.plan['file']}"
+    for row in rows:
+        clear = (
+            f"python -m actstudy retry {row['run_id']} --config {tables.plan['file']} && "
+            if row["status"] != "missing"
+            else ""
+        )
+        row["command"] = f"{clear}{again} --cores all"
+        row["reason"] = row["reason"].replace("\n", " ")
+    return rows
+
+
+def _provenance(runs: pd.DataFrame) -> dict[str, str]:
+    done = runs[runs["status"] != "missing"]
+    if done.empty:
+        return {"commits": "none", "devices": "none", "versions": "none", "ended": "never"}
+    commits = {
+        f"{str(c)[:12]}{' with uncommitted changes' if dirty is True else ''}"
+        for c, dirty in zip(done["git_commit"], done["git_dirty"], strict=True)
+    }
+    return {
+        "commits": ", ".join(sorted(commits)),
+        "devices": ", ".join(sorted(done["device"].dropna().unique())),
+        "versions": "; ".join(sorted(done["versions"].dropna().unique())),
+        "ended": str(done["ended"].max()),
+    }

@@ -1,0 +1,30 @@
+"""MNIST-1D: ten classes of 40-point signals, made offline by its authors' generator (Greydanus and Kobak 2024)."""
+
+import numpy as np
+
+from actstudy.data.prepared import Splits, hold_out
+
+DATASET = {
+    "title": "MNIST-1D",
+    "kind": "signals",
+    "version": 1,
+    "source": "PyPI mnist1d, make_dataset with its default arguments (seed 42)",
+    "paper": "arXiv:2011.14439",
+    "licence": "Apache-2.0",
+    "shape": [40],
+    "classes": 10,
+}
+
+
+def prepare() -> Splits:
+    """3,500 train, 500 val (stratified from the official 4,000), 1,000 test: x (N, 40) float32, y (N,) int64."""
+    from mnist1d.data import get_dataset_args, make_dataset
+
+    made = make_dataset(get_dataset_args())
+    x, y = made["x"].astype(np.float32), made["y"].astype(np.int64)
+    train, val = hold_out(y, 500)
+    return {
+        "train": (x[train], y[train]),
+        "val": (x[val], y[val]),
+        "test": (made["x_test"].astype(np.float32), made["y_test"].astype(np.int64)),
+    }

@@ -1,0 +1,126 @@
+"""Every activation: `ACTIVATIONS`, name -> how to make it, its formula, its paper and when it saturates."""
+
+import fnmatch
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+Saturated = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One activation; `formula` is numpy over x and the names in `args`, checked against the module by the tests."""
+
+    factory: Callable[..., nn.Module]
+    formula: str
+    paper: str
+    args: dict[str, float] = field(default_factory=dict)
+    saturated: Saturated | None = None  # (pre, post) -> mask of values in the flat part; None where there is none
+
+
+def _beyond(limit: float) -> Saturated:
+    return lambda pre, post: post.abs() > limit
+
+
+def _outside(low: float, high: float) -> Saturated:
+    return lambda pre, post: (post < low) | (post > high)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "tanh": Activation(
+        nn.Tanh,
+        "tanh(x)",
+        "LeCun et al. 1998, Efficient BackProp",
+        saturated=lambda pre, post: (pre.abs() > 4) | (post.abs() > 0.99),
+    ),
+    "sigmoid": Activation(nn.Sigmoid, "1 / (1 + exp(-x))", "Rumelhart et al. 1986", saturated=_outside(0.01, 0.99)),
+    "relu": Activation(nn.ReLU, "maximum(x, 0)", "Nair and Hinton 2010"),
+    "leaky_relu": Activation(
+        nn.LeakyReLU,
+        "maximum(x, 0) + negative_slope * minimum(x, 0)",
+        "Maas et al. 2013",
+        args={"negative_slope": 0.01},
+    ),
+    "prelu": Activation(
+        nn.PReLU, "maximum(x, 0) + init * minimum(x, 0)", "He et al. 2015, arXiv:1502.01852", args={"init": 0.25}
+    ),
+    "elu": Activation(
+        nn.ELU,
+        "where(x > 0, x, alpha * expm1(minimum(x, 0)))",
+        "Clevert et al. 2016, arXiv:1511.07289",
+        args={"alpha": 1.0},
+    ),
+    "selu": Activation(
+        nn.SELU,
+        "1.0507009873554805 * where(x > 0, x, 1.6732632423543772 * expm1(minimum(x, 0)))",
+        "Klambauer et al. 2017, arXiv:1706.02515",
+    ),
+    "celu": Activation(
+        nn.CELU,
+        "maximum(x, 0) + minimum(0, alpha * expm1(minimum(x, 0) / alpha))",
+        "Barron 2017, arXiv:1704.07483",
+        args={"alpha": 1.0},
+    ),
+    "gelu": Activation(nn.GELU, "x * (1 + erf(x / sqrt(2))) / 2", "Hendrycks and Gimpel 2016, arXiv:1606.08415"),
+    "gelu_tanh": Activation(
+        partial(nn.GELU, approximate="tanh"),
+        "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))",
+        "Hendrycks and Gimpel 2016, arXiv:1606.08415",
+    ),
+    "silu": Activation(
+        nn.SiLU,
+        "x / (1 + exp(-x))",
+        "Elfwing et al. 2018, arXiv:1702.03118; Ramachandran et al. 2017, arXiv:1710.05941",
+    ),
+    "mish": Activation(nn.Mish, "x * tanh(logaddexp(0, x))", "Misra 2020, arXiv:1908.08681"),
+    "softplus": Activation(nn.Softplus, "logaddexp(0, beta * x) / beta", "Dugas et al. 2001", args={"beta": 1.0}),
+    "softsign": Activation(nn.Softsign, "x / (1 + abs(x))", "Bergstra et al. 2009", saturated=_beyond(0.9)),
+    "hardtanh": Activation(nn.Hardtanh, "clip(x, -1, 1)", "Collobert 2004", saturated=lambda pre, post: pre.abs() >= 1),
+    "hardswish": Activation(nn.Hardswish, "x * clip(x + 3, 0, 6) / 6", "Howard et al. 2019, arXiv:1905.02244"),
+    "relu6": Activation(nn.ReLU6, "clip(x, 0, 6)", "Krizhevsky 2010", saturated=lambda pre, post: pre >= 6),
+    "identity": Activation(nn.Identity, "x", "the linear control"),
+}
+
+ALIASES = {"leaky": "leaky_relu", "swish": "silu"}
+
+
+class Sites:
+    """Makes the activation of each site, a fresh instance per call, and remembers it under the site's name.
+
+    choice: a name, or a map from site pattern (`*` and `?` as in file names) to name; the first match wins.
+    """
+
+    def __init__(self, choice: str | Mapping[str, str], args: Mapping[str, float]) -> None:
+        self._choice = {"*": choice} if isinstance(choice, str) else dict(choice)
+        self._args = dict(args)
+        self.modules: dict[str, nn.Module] = {}
+        self.names: dict[str, str] = {}
+
+    def __call__(self, site: str) -> nn.Module:
+        name = next((name for pattern, name in self._choice.items() if fnmatch.fnmatchcase(site, pattern)), None)
+        if name is None or site in self.modules:
+            fault = "is made twice" if name else f"matches none of {list(self._choice)}; add the pattern '*'"
+            raise ValueError(f"activation: site {site!r} {fault}")
+        entry = ACTIVATIONS[name]
+        made = entry.factory(**{key: value for key, value in self._args.items() if key in entry.args})
+        self.modules[site], self.names[site] = made, name
+        return made
+
+
+def gain(module: nn.Module) -> float:
+    """1 / sqrt(E[f(z)^2]) for z ~ N(0, 1): the factor on weights that keeps the second moment through f.
+
+    Trapezoid rule on [-12, 12] in float64; sqrt(2) for ReLU (He et al. 2015, arXiv:1502.01852).
+    """
+    z = np.linspace(-12, 12, 24_001)
+    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    with torch.no_grad():
+        post = module.double()(torch.from_numpy(z)).numpy()
+    module.float()
+    return float(1 / np.sqrt(np.trapezoid(post**2 * density, z)))

@@ -1,0 +1,109 @@
+"""Names that a study may ask for, read from source files so that planning never imports torch."""
+
+import ast
+import difflib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+class StudyError(ValueError):
+    """Bad input, in one line that a user can act on."""
+
+
+def nearest(got: object, allowed: Iterable[str]) -> str:
+    """A hint `; did you mean 'x'?` for the allowed name closest to what was got, or an empty string."""
+    near = difflib.get_close_matches(str(got), list(allowed), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def checked(name: str, kind: str, allowed: Iterable[str]) -> str:
+    """The name itself; ValueError with the nearest allowed one where it is not allowed."""
+    allowed = tuple(allowed)
+    if name not in allowed:
+        raise ValueError(f"unknown {kind}; allowed: {', '.join(allowed)}{nearest(name, allowed)}")
+    return name
+
+
+@cache
+def _assignments(file: str) -> dict[str, ast.expr]:
+    tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
+    plain = {
+        n.targets[0].id: n.value for n in tree.body if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)
+    }
+    annotated = {
+        n.target.id: n.value
+        for n in tree.body
+        if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name) and n.value
+    }
+    return plain | annotated
+
+
+@cache
+def literal(file: str, name: str) -> Any:
+    """The literal that a file of the package assigns to `name`."""
+    return ast.literal_eval(_assignments(file)[name])
+
+
+@cache
+def entries(file: str, name: str) -> dict[str, dict[str, Any]]:
+    """Entry name -> its `args` literal (empty if none), for a registry dict of calls such as `Activation(...)`."""
+    registry = _assignments(file)[name]
+    assert isinstance(registry, ast.Dict)
+    found: dict[str, dict[str, Any]] = {}
+    for key, value in zip(registry.keys, registry.values, strict=True):
+        keywords = value.keywords if isinstance(value, ast.Call) else []
+        assert isinstance(key, ast.Constant)
+        found[str(key.value)] = next((ast.literal_eval(k.value) for k in keywords if k.arg == "args"), {})
+    return found
+
+
+@cache
+def files(room: str, name: str) -> tuple[str, ...]:
+    """Names of the files in a room that assign `name`: the file name is the registry."""
+    stems = sorted(path.stem for path in (PACKAGE / room).glob("*.py"))
+    return tuple(stem for stem in stems if name in _assignments(f"{room}/{stem}.py"))
+
+
+def activations() -> dict[str, dict[str, Any]]:
+    """Activation name -> its arguments with their defaults."""
+    return entries("nets/activations.py", "ACTIVATIONS")
+
+
+def activation(name: str) -> str:
+    """The canonical name of an activation or of one of its aliases."""
+    aliases = literal("nets/activations.py", "ALIASES")
+    return aliases.get(checked(name, "activation", [*activations(), *aliases]), name)
+
+
+def init_policies() -> dict[str, dict[str, Any]]:
+    """Init policy -> its arguments with their defaults."""
+    return entries("nets/initializers.py", "POLICIES")
+
+
+def tasks() -> tuple[str, ...]:
+    """Names of all tasks."""
+    return files("tasks", "TASK")
+
+
+def task(name: str) -> dict[str, Any]:
+    """The literal `TASK` of a task's file: what it is, its metrics, defaults, targets and margin."""
+    return literal(f"tasks/{name}.py", "TASK")
+
+
+def datasets() -> tuple[str, ...]:
+    """Names of all data sets."""
+    return files("data", "DATASET")
+
+
+def dataset(name: str) -> dict[str, Any]:
+    """The literal `DATASET` of a data set's file: source, licence, version, shape."""
+    return literal(f"data/{name}.py", "DATASET")
+
+
+def figures() -> tuple[str, ...]:
+    """Names of all figures that a task gets."""
+    return tuple(entries("analysis/figures/__init__.py", "FIGURES"))

@@ -1,0 +1,160 @@
+"""One run as data: `RunSpec`, its identity, and the expansion of axes into runs."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+RECIPE = 1  # raise it when training's meaning changes: every id changes with it
+
+
+def option(why: str, default: Any = dataclasses.MISSING, **bounds: Any) -> Any:
+    """A dataclass field with its reason and its bounds (gt, ge, lt, le), which the study file's model enforces."""
+    metadata = {"why": why, "bounds": bounds}
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """Everything that can change a number of a run, and nothing else."""
+
+    task: str = option("what is learnt: a file of lib/actstudy/tasks")
+    dataset: str = option("what it is learnt from: a file of lib/actstudy/data")
+    activation: str | dict[str, str] = option(
+        "a name, or a map from site pattern to name for hybrids (first match wins)"
+    )
+    seed: int = option("draws init, order, augmentation and dropout; runs that share it are paired", ge=0)
+    data_version: int = option("version that the data set's file declares, so that changed data are a new run", 1)
+    recipe: int = option("version of the meaning of training", RECIPE)
+    activation_args: dict[str, float] = option("arguments of the activation, such as negative_slope or alpha", {})
+
+    hidden: tuple[int, ...] | None = option(
+        "widths of the hidden layers where they differ; otherwise depth x width", None
+    )
+    depth: int | None = option("number of hidden layers, each followed by one activation", None, ge=1)
+    width: int | None = option("units of every hidden layer", None, ge=1)
+    norm: Literal["none", "batch", "layer"] = option(
+        "normalisation before each activation; none shows the activation undisguised", "none"
+    )
+    dropout: float = option("share of units dropped after each activation", 0.0, ge=0, lt=1)
+    init: str = option("init policy; auto keeps the second moment for each activation, so none is handicapped", "auto")
+    init_args: dict[str, float] = option("arguments of the init policy, such as factor, std or gain", {})
+
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = option(
+        "adamw is what practitioners reach for first", "adamw"
+    )
+    lr: float = option("peak learning rate, reached after warm-up", 1e-3, gt=0)
+    betas: tuple[float, float] = option("decay of Adam's first and second moment", (0.9, 0.999))
+    eps: float = option("added to the denominator of Adam and RMSprop", 1e-8, gt=0)
+    momentum: float = option("momentum of SGD and RMSprop", 0.0, ge=0, lt=1)
+    rmsprop_alpha: float = option("decay of RMSprop's running average", 0.99, ge=0, lt=1)
+    weight_decay: float = option("decoupled for adamw; never on norms, biases and activation parameters", 0.01, ge=0)
+    clip: float | None = option("largest global gradient norm; null turns clipping off", 1.0, gt=0)
+    schedule: Literal["cosine", "constant"] = option(
+        "learning rate after warm-up; cosine falls to zero at the last step", "cosine"
+    )
+    warmup: float = option("linear warm-up, in epochs (in steps where the run's length is given in steps)", 0.0, ge=0)
+    epochs: int | None = option("length of the run in passes over the train split", None, ge=1)
+    steps: int | None = option("length of the run in optimizer steps, instead of epochs", None, ge=1)
+    batch_size: int = option("examples of one optimizer step", 128, ge=1)
+    accumulate: int = option("parts that a batch is split into where memory is short; must divide batch_size", 1, ge=1)
+    label_smoothing: float = option("probability mass spread over all classes", 0.0, ge=0, lt=1)
+    patience: int | None = option(
+        "evaluations without a better validation metric before the run stops; null never stops early", None, ge=1
+    )
+
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = option("arithmetic of the forward and backward pass", "fp32")
+    engine: Literal["eager", "compiled"] = option("eager, or torch.compile; results differ in the last bits", "eager")
+    strict: bool = option("deterministic algorithms only, on GPUs slower", False)
+    deterministic_shuffle: bool = option("order from the seed; false draws it from the system and breaks pairing", True)
+
+
+DEFAULTS = {f.name: f.default_factory() if callable(f.default_factory) else f.default for f in fields(RunSpec)}
+
+
+def canonical(spec: RunSpec) -> str:
+    """The spec as JSON with sorted keys, less every field that equals its default: a new field changes no old id."""
+    values = {name: value for name, value in dataclasses.asdict(spec).items() if value != DEFAULTS[name]}
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def from_json(text: str) -> RunSpec:
+    """The spec that `canonical` wrote."""
+    values: dict[str, Any] = json.loads(text)
+    tupled: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return RunSpec(**tupled)
+
+
+def run_id(spec: RunSpec) -> str:
+    """`<activation>-s<seed>-<12 hex of the spec's SHA-256>`: a function of the spec alone."""
+    name = spec.activation if isinstance(spec.activation, str) else "hybrid"
+    return f"{name}-s{spec.seed}-{hashlib.sha256(canonical(spec).encode()).hexdigest()[:12]}"
+
+
+def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Later layers over earlier ones; of rival spellings (steps or epochs, hidden or depth x width) the later stays."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        rivals = {
+            "steps": ["epochs"],
+            "epochs": ["steps"],
+            "hidden": ["depth", "width"],
+            "depth": ["hidden"],
+            "width": ["hidden"],
+        }
+        for name in layer:
+            for rival in rivals.get(name, []):
+                merged.pop(rival, None)
+        merged |= layer
+    return merged
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run of a study: its spec, its level on the compared axis, and its place on the other axes (empty if none)."""
+
+    spec: RunSpec
+    level: str
+    group: str
+
+    @property
+    def id(self) -> str:
+        return run_id(self.spec)
+
+
+def label(axis: str, entry: Mapping[str, Any]) -> str:
+    """How one entry of an axis is called in tables: its value, then whatever else it sets."""
+    value, rest = entry[axis], {k: v for k, v in entry.items() if k != axis}
+    text = ",".join(f"{k}:{v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
+    return f"{text} ({', '.join(f'{k}={v}' for k, v in rest.items())})" if rest else text
+
+
+def expand(
+    base: Mapping[str, Any], axes: Mapping[str, Sequence[Mapping[str, Any]]], seeds: Sequence[int], compare: str
+) -> list[PlannedRun]:
+    """All runs of one task: the product of its axes, times the seeds.
+
+    base: run fields shared by all; axes: axis name -> entries, each a mapping that holds at least the axis's own field.
+    """
+    runs = []
+    for combination in itertools.product(*axes.values()):
+        named = dict(zip(axes, combination, strict=True))
+        group = ", ".join(f"{axis}={label(axis, entry)}" for axis, entry in named.items() if axis != compare)
+        level = label(compare, named[compare]) if compare in named else str(base.get(compare))
+        for seed in seeds:
+            values = layered(base, *combination, {"seed": seed})
+            runs.append(PlannedRun(RunSpec(**_uniform(values)), level, group))
+    return runs
+
+
+def _uniform(values: dict[str, Any]) -> dict[str, Any]:
+    """The same fields with equal hidden widths spelt as depth x width, so that one network has one id."""
+    hidden = values.get("hidden")
+    if hidden and len(set(hidden)) == 1:
+        return {**values, "hidden": None, "depth": len(hidden), "width": hidden[0]}
+    return values

@@ -1,0 +1,51 @@
+"""What all classification tasks share: the loss, what is watched while training, and the evaluation of a split."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from actstudy.tasks import metrics
+
+EVAL_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A split scored once: metric -> value, and the rows of the `predictions` and `calibration` tables."""
+
+    scores: dict[str, float]
+    predictions: list[dict[str, Any]]
+    calibration: list[dict[str, Any]]
+
+
+def loss(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy in nats; logits (B, C), y (B,)."""
+    return functional.cross_entropy(logits.float(), y, label_smoothing=label_smoothing)
+
+
+def train_scores(logits: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Scalars of one training batch that cost nothing: accuracy; logits (B, C), y (B,)."""
+    return {"accuracy": (logits.argmax(1) == y).float().mean()}
+
+
+@torch.no_grad()
+def evaluate(forward: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Evaluation:
+    """Loss, accuracy, macro-F1 and ECE of `forward` (B, ...) -> logits (B, C) on a whole split x (N, ...), y (N,)."""
+    logits = torch.cat([forward(part).float() for part in x.split(EVAL_BATCH)])
+    confidence, predicted = (part.cpu().numpy() for part in logits.softmax(1).max(1))
+    label = y.cpu().numpy()
+    bins = metrics.calibration_bins(confidence, label == predicted)
+    scores = {
+        "loss": loss(logits, y).item(),
+        "accuracy": metrics.accuracy(label, predicted),
+        "macro_f1": metrics.macro_f1(label, predicted, logits.shape[1]),
+        "ece": metrics.ece(bins),
+    }
+    examples = zip(np.arange(len(label)).tolist(), label.tolist(), predicted.tolist(), confidence.tolist(), strict=True)
+    rows = [{"example": e, "label": la, "predicted": p, "confidence": c} for e, la, p, c in examples]
+    return Evaluation(scores, rows, bins)

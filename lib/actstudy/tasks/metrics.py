@@ -1,0 +1,43 @@
+"""Metrics of classifiers: pure functions of labels, predictions and confidences, all numpy arrays of shape (N,)."""
+
+import numpy as np
+
+N_BINS = 15
+
+
+def accuracy(label: np.ndarray, predicted: np.ndarray) -> float:
+    """Share of predictions that equal the label."""
+    return float((label == predicted).mean())
+
+
+def macro_f1(label: np.ndarray, predicted: np.ndarray, classes: int) -> float:
+    """Mean over classes of F1 = 2 TP / (2 TP + FP + FN); 0 for a class that is neither there nor predicted."""
+    hits = np.bincount(label[label == predicted], minlength=classes)
+    touched = np.bincount(label, minlength=classes) + np.bincount(predicted, minlength=classes)
+    return float(np.divide(2 * hits, touched, out=np.zeros(classes), where=touched > 0).mean())
+
+
+def calibration_bins(confidence: np.ndarray, correct: np.ndarray, n_bins: int = N_BINS) -> list[dict[str, float]]:
+    """Equal-width bins over (0, 1] with count, sum of confidences and number correct; 1.0 is in the last bin."""
+    edges = np.linspace(0, 1, n_bins + 1)
+    index = np.clip(np.ceil(confidence.astype(np.float64) * n_bins).astype(int) - 1, 0, n_bins - 1)
+    count = np.bincount(index, minlength=n_bins)
+    confidence_sum = np.bincount(index, weights=confidence, minlength=n_bins)
+    right = np.bincount(index, weights=correct, minlength=n_bins)
+    return [
+        {
+            "bin": b,
+            "lower": float(edges[b]),
+            "upper": float(edges[b + 1]),
+            "count": int(count[b]),
+            "confidence_sum": float(confidence_sum[b]),
+            "correct": int(right[b]),
+        }
+        for b in range(n_bins)
+    ]
+
+
+def ece(bins: list[dict[str, float]]) -> float:
+    """Expected calibration error, l1: sum over bins of |sum of confidences - number correct| / N (Guo et al. 2017)."""
+    total = sum(b["count"] for b in bins)
+    return sum(abs(b["confidence_sum"] - b["correct"]) for b in bins) / total

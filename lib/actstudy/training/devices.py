@@ -1,0 +1,65 @@
+"""Which device a run trains on: its own GPU by a lease, or one CPU thread."""
+
+import contextlib
+import fcntl
+import os
+import platform
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+
+@contextlib.contextmanager
+def lease(wanted: str) -> Iterator[torch.device]:
+    """A device held until the process ends or the block is left: `cpu`, or the first GPU that no other run holds.
+
+    One flock a GPU in a host-local folder, which a kill frees; a GPU that Slurm chose is leased alike.
+    """
+    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        torch.set_num_threads(1)
+        yield torch.device("cpu")
+        return
+    if not torch.cuda.is_available():
+        raise ValueError("device: got 'cuda', but torch sees no GPU; allowed: auto or cpu here")
+    folder = Path(tempfile.gettempdir()) / f"actstudy-gpus-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    with contextlib.ExitStack() as held:
+        while True:
+            for index in range(torch.cuda.device_count()):
+                name = str(torch.cuda.get_device_properties(index).uuid)
+                handle = (folder / name).open("w")
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    handle.close()
+                    continue
+                held.enter_context(handle)
+                torch.cuda.set_device(index)
+                yield torch.device("cuda", index)
+                return
+            time.sleep(1)
+
+
+def describe(device: torch.device) -> str:
+    """The device's name: the GPU's, or the CPU's with its thread count."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
+        platform.processor() or platform.machine(),
+    )
+    return f"{model}, {torch.get_num_threads()} thread"
+
+
+def peak_memory(device: torch.device) -> tuple[int, str]:
+    """Peak bytes and what they count: allocated CUDA memory, or the process's resident set on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device), "cuda allocated"
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "process RSS"

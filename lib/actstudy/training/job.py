@@ -1,0 +1,97 @@
+"""What the training loop works on: a job (wired once), its progress (saved in checkpoints), and a clock."""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from actstudy.nets.activations import Sites
+from actstudy.study.spec import RunSpec
+from actstudy.training.report import Report
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Diverged(Exception):
+    """A loss that is not finite: a result of the run, not a fault of the program."""
+
+
+class Interrupted(Exception):
+    """A stop was asked for; the checkpoint is written and the run can go on later."""
+
+
+@dataclass
+class Progress:
+    """All that a run carries from step to step besides tensors, in plain types that a checkpoint can hold."""
+
+    step: int = 0
+    order_seed: int = 0
+    best_step: int = -1
+    best_value: float = math.nan
+    evaluations_since_best: int = 0
+    n_resumes: int = 0
+    window: dict[str, list[float]] = field(default_factory=dict)  # per-step train scores since the last evaluation
+    curves: list[dict[str, Any]] = field(default_factory=list)
+    health: list[dict[str, Any]] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)  # samples per second of each evaluation window
+    seconds: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("train", "eval", "probe", "compile", "checkpoint", "wasted"), 0.0)
+    )
+
+
+@dataclass
+class Job:
+    """One run, wired: what the loop needs and does not choose."""
+
+    spec: RunSpec
+    task: ModuleType
+    model: nn.Module
+    forward: Callable[[Tensor], Tensor]  # the model, compiled where the engine says so
+    sites: Sites
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    splits: dict[str, Batch]
+    device: torch.device
+    report: Report
+    probe_every: int
+    save: Callable[["Job", Progress], None]
+    checkpoint_seconds: float = 30.0
+    stopping: Callable[[], bool] = lambda: False
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    pending: list[dict[str, Tensor]] = field(default_factory=list)  # train scores still on the device
+
+    def __post_init__(self) -> None:
+        self.parameters = dict(self.model.named_parameters())
+        self.steps_per_epoch = len(self.splits["train"][1]) // self.spec.batch_size
+        self.total_steps = self.spec.steps or (self.spec.epochs or 0) * self.steps_per_epoch
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """The arithmetic of the forward pass that the spec asks for."""
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.spec.precision)
+        return torch.autocast(self.device.type, dtype=dtype) if dtype else contextlib.nullcontext()
+
+
+def generator(device: torch.device) -> torch.Generator:
+    """The device's default generator, which dropout draws from; torch.manual_seed would seed every backend, slowly."""
+    return torch.cuda.default_generators[device.index] if device.type == "cuda" else torch.default_generator
+
+
+class Clock:
+    """Wall seconds in one bucket at a time; a switch waits for the device, so each bucket holds its own work."""
+
+    def __init__(self, seconds: dict[str, float], device: torch.device) -> None:
+        self._seconds, self._device, self._bucket, self._since = seconds, device, "train", time.perf_counter()
+
+    def to(self, bucket: str) -> None:
+        """Charge the time since the last switch to the bucket then entered, and enter this one."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        now = time.perf_counter()
+        self._seconds[self._bucket] += now - self._since
+        self._bucket, self._since = bucket, now

@@ -1,0 +1,169 @@
+"""The training loop: one plain function over a job and its progress."""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from actstudy.health import probes
+from actstudy.study.streams import epoch_order, step_seed
+from actstudy.training.job import Clock, Diverged, Interrupted, Job, Progress, generator
+from actstudy.training.optim import learning_rate
+
+PROBE_BATCH = 256
+
+
+def fit(job: Job, progress: Progress) -> None:
+    """Train to the end, from wherever `progress` stands; raises Diverged or Interrupted."""
+    spec, clock, last_save = job.spec, Clock(progress.seconds, job.device), time.monotonic()
+    window_start, window_seconds = progress.step, progress.seconds["train"]
+    epoch_in_order, order = -1, torch.empty(0)
+    while progress.step < job.total_steps:
+        epoch, index = divmod(progress.step, job.steps_per_epoch)
+        if epoch != epoch_in_order:
+            n_train = len(job.splits["train"][1])
+            order = torch.from_numpy(epoch_order(progress.order_seed, epoch, n_train)).to(job.device)
+            epoch_in_order = epoch
+        batch = order[index * spec.batch_size : (index + 1) * spec.batch_size]
+        if spec.engine == "compiled" and progress.step in (0, window_start):
+            clock.to("compile")
+        if probes.due(progress.step, job.probe_every, job.total_steps):
+            probed_step(job, progress, batch, clock)
+        else:
+            train_step(job, progress.step, batch)
+        if spec.engine == "compiled" and progress.step in (0, window_start):
+            clock.to("train")
+        progress.step += 1
+        if progress.step % job.steps_per_epoch == 0 or progress.step == job.total_steps:
+            clock.to("eval")
+            spent = progress.seconds["train"] - window_seconds
+            progress.rates.append((progress.step - window_start) * spec.batch_size / max(spent, 1e-9))
+            close_window(job, progress, progress.step - window_start, spent)
+            clock.to("train")
+            window_start, window_seconds = progress.step, progress.seconds["train"]
+            if spec.patience and progress.evaluations_since_best >= spec.patience:
+                return
+        stop = job.stopping() and progress.step < job.total_steps
+        if stop or time.monotonic() - last_save >= job.checkpoint_seconds:
+            clock.to("checkpoint")
+            fetch_window(job, progress)
+            job.save(job, progress)
+            clock.to("train")
+            last_save = time.monotonic()
+        if stop:
+            raise Interrupted(f"stopped at step {progress.step}")
+
+
+def train_step(job: Job, step: int, batch: Tensor, before_update: Callable[[], None] = lambda: None) -> None:
+    """One optimizer step on train examples `batch` (B,); `before_update` sees unscaled gradients before clipping."""
+    spec, (x, y) = job.spec, job.splits["train"]
+    for group in job.optimizer.param_groups:
+        group["lr"] = learning_rate(spec, step, job.total_steps, job.steps_per_epoch)
+    generator(job.device).manual_seed(
+        step_seed(spec.seed, step)
+    )  # dropout: paired over activations, and after a resume
+    job.optimizer.zero_grad(set_to_none=True)
+    scores: dict[str, Tensor] = {}
+    for part in batch.chunk(spec.accumulate):
+        with job.autocast():
+            logits = job.forward(x[part])
+            loss = job.task.loss(logits, y[part], spec.label_smoothing)
+        job.scaler.scale(loss / spec.accumulate).backward()
+        with torch.no_grad():
+            for name, value in {"loss": loss.detach(), **job.task.train_scores(logits, y[part])}.items():
+                scores[name] = scores.get(name, 0) + value / spec.accumulate
+    job.scaler.unscale_(job.optimizer)
+    before_update()
+    if spec.clip is not None:
+        nn.utils.clip_grad_norm_(job.parameters.values(), spec.clip, foreach=True)
+    job.scaler.step(job.optimizer)
+    job.scaler.update()
+    job.pending.append(scores)
+
+
+def probed_step(job: Job, progress: Progress, batch: Tensor, clock: Clock) -> None:
+    """A train step with probes: sites on a fixed batch as the step is entered, parameters on the step's own update."""
+    x, y = (part[:PROBE_BATCH] for part in job.splits["train"])
+    parameters = job.parameters
+    norms: list[Tensor] = []
+
+    def batch_loss() -> Tensor:
+        with job.autocast():
+            loss: Tensor = job.task.loss(job.model(x), y)
+        return loss
+
+    clock.to("probe")
+    progress.health += probes.site_rows(job.model, job.sites.modules, job.sites.names, batch_loss, progress.step)
+    before = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    clock.to("train")
+    train_step(
+        job,
+        progress.step,
+        batch,
+        lambda: norms.extend(p.grad.float().norm() for p in parameters.values() if p.grad is not None),
+    )
+    clock.to("probe")
+    progress.health += probes.parameter_rows(parameters, before, norms, progress.step)
+    clock.to("train")
+
+
+def fetch_window(job: Job, progress: Progress) -> None:
+    """Move the pending train scores to the host; Diverged, with the step, where a loss was not finite."""
+    if not job.pending:
+        return
+    first = progress.step - len(job.pending)
+    for name in job.pending[0]:
+        values = torch.stack([scores[name] for scores in job.pending]).tolist()
+        progress.window.setdefault(name, []).extend(values)
+        bad = [offset for offset, value in enumerate(values) if name == "loss" and not math.isfinite(value)]
+        if bad:
+            job.pending.clear()
+            raise Diverged(f"loss is {values[bad[0]]} at step {first + bad[0]}")
+    job.pending.clear()
+
+
+def close_window(job: Job, progress: Progress, steps: int, seconds: float) -> None:
+    """End an evaluation window: train means, validation scores, best weights so far, one line in the log."""
+    fetch_window(job, progress)
+    at = curve_point(job, progress)
+    train = {name: math.fsum(values) / len(values) for name, values in progress.window.items()}
+    lr = learning_rate(job.spec, progress.step - 1, job.total_steps, job.steps_per_epoch)
+    for metric, value in {**train, "lr": lr, "epoch_seconds": seconds * job.steps_per_epoch / steps}.items():
+        progress.curves.append({**at, "split": "train", "metric": metric, "value": value})
+    val = evaluate(job, "val").scores
+    progress.curves += [{**at, "split": "val", "metric": metric, "value": value} for metric, value in val.items()]
+    if not math.isfinite(val["loss"]):
+        raise Diverged(f"validation loss is {val['loss']} after step {progress.step - 1}")
+    metric, sign = job.task.TASK["metric"], 1 if job.task.TASK["higher_is_better"] else -1
+    if progress.best_step < 0 or sign * val[metric] > sign * progress.best_value:  # ties keep the earlier step
+        progress.best_step, progress.best_value, progress.evaluations_since_best = progress.step, val[metric], 0
+        job.best_weights = copy.deepcopy(job.model.state_dict())
+    else:
+        progress.evaluations_since_best += 1
+    progress.window.clear()
+    shown = {"train loss": train["loss"], "val loss": val["loss"], f"val {metric}": val[metric]}
+    unit = job.task.TASK["throughput_unit"]
+    job.report.evaluated(progress.step, at["epoch"], shown, progress.rates[-1], unit, progress.seconds["train"])
+
+
+def curve_point(job: Job, progress: Progress) -> dict[str, Any]:
+    """The columns that place a curve value: step, epoch, samples, train seconds."""
+    return {
+        "step": progress.step,
+        "epoch": progress.step / job.steps_per_epoch,
+        "samples": progress.step * job.spec.batch_size,
+        "train_seconds": progress.seconds["train"],
+    }
+
+
+def evaluate(job: Job, split: str) -> Any:
+    """The task's evaluation of a whole split, in evaluation mode."""
+    job.model.eval()
+    with job.autocast():
+        result = job.task.evaluate(job.forward, *job.splits[split])
+    job.model.train()
+    return result

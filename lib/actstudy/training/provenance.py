@@ -1,0 +1,57 @@
+"""Where a run was made: versions, packages, device, commit."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from actstudy.training.devices import describe
+
+DRIVER = Path("/proc/driver/nvidia/version")
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What `environment.json` records: interpreter, torch, CUDA, device, threads, installed packages and their hash."""
+    packages = sorted({path.stem for place in sys.path for path in Path(place or ".").glob("*.dist-info")})
+    return {
+        "python": sys.version,
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version() if device.type == "cuda" else None,
+        "driver": DRIVER.read_text().splitlines()[0] if DRIVER.exists() else None,
+        "device": describe(device),
+        "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
+        "packages": packages,
+        "packages_sha256": hashlib.sha256("\n".join(packages).encode()).hexdigest(),
+    }
+
+
+def provenance(started: float) -> dict[str, Any]:
+    """Columns of `runs` that say when and from which code a run was made; started: seconds since the epoch."""
+    status = _git("status", "--porcelain")
+    stamp = "%Y-%m-%dT%H:%M:%SZ"
+    return {
+        "versions": f"python {sys.version.split()[0]}, torch {torch.__version__}, numpy {np.__version__}",
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_dirty": None if status is None else bool(status),
+        "started": time.strftime(stamp, time.gmtime(started)),
+        "ended": time.strftime(stamp, time.gmtime()),
+    }
+
+
+def _git(*command: str) -> str | None:
+    """What git prints, or None outside a repository or without git."""
+    try:
+        found = subprocess.run(
+            ["git", *command], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None

@@ -1,0 +1,92 @@
+"""What a person sees of a run: a line an epoch in log.txt and on the console, a bar on a terminal."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from actstudy.study import store
+
+
+class Mirror(Protocol):
+    """Where curves are mirrored to; torch's SummaryWriter is one."""
+
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> object: ...
+
+
+class Report:
+    """Writes one run's log; with `quiet` the console stays silent."""
+
+    def __init__(self, folder: Path, total_steps: int, quiet: bool, tensorboard: bool) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._progress_file = folder / "progress.json"
+        self._total, self._quiet, self._last_write = total_steps, quiet, 0.0
+        self._log = (folder / "log.txt").open("a", encoding="utf-8")
+        self._mirror = _tensorboard(folder) if tensorboard else None
+        console = Console(file=sys.stdout)
+        self._bar = None
+        if console.is_terminal and not quiet:
+            columns = (TextColumn("step {task.completed}/{task.total}"), BarColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=console, transient=True)
+            self._bar.start()
+            self._job = self._bar.add_task("training", total=total_steps)
+
+    def line(self, text: str) -> None:
+        """Append a line to log.txt and, unless quiet, print it."""
+        self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} {text}\n")
+        self._log.flush()
+        if self._bar:
+            self._bar.console.print(text, highlight=False)
+        elif not self._quiet:
+            print(text, flush=True)
+
+    def evaluated(
+        self, step: int, epoch: float, scores: Mapping[str, float], rate: float, unit: str, train_seconds: float
+    ) -> None:
+        """One line for an evaluation: losses and metric, throughput in `unit`, time left in training."""
+        left = train_seconds / step * (self._total - step)
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
+        self.line(f"epoch {epoch:g}  {shown}  {rate:,.0f} {unit}  ETA {left:.0f} s")
+        for name, value in scores.items():
+            if self._mirror:
+                self._mirror.add_scalar(name.replace(" ", "/"), value, step)
+        if self._bar:
+            self._bar.update(self._job, completed=step)
+        if time.monotonic() - self._last_write > 1:
+            self._last_write = time.monotonic()
+            content: dict[str, Any] = {
+                "step": step,
+                "total_steps": self._total,
+                "train_seconds": train_seconds,
+                "seconds_left": left,
+            }
+            store.write_json(self._progress_file, content)
+
+    def train_seconds_seen(self) -> float:
+        """Training seconds that an earlier process of this run had last reported; 0 where there was none."""
+        return (
+            float(json.loads(self._progress_file.read_text())["train_seconds"])
+            if self._progress_file.is_file()
+            else 0.0
+        )
+
+    def close(self) -> None:
+        """End the bar and the files; what an ended run's `progress.json` said is in its tables."""
+        if self._bar:
+            self._bar.stop()
+        self._log.close()
+
+
+def _tensorboard(folder: Path) -> Mirror:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ValueError(
+            "--tensorboard: the package tensorboard is missing; to mend: pip install -e '.[tensorboard]'"
+        ) from None
+    return SummaryWriter(str(folder / "tensorboard"))

@@ -1,0 +1,189 @@
+"""One run, wired: data, model, init, optimizer, loop, final evaluation, tables. It reads like a method section."""
+
+import dataclasses
+import importlib
+import random
+import secrets
+import statistics
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from actstudy.data import prepared
+from actstudy.nets.activations import Sites
+from actstudy.nets.initializers import initialize
+from actstudy.study import schema, store
+from actstudy.study.spec import RunSpec
+from actstudy.study.streams import order_hash
+from actstudy.training import checkpoint, devices
+from actstudy.training.job import Diverged, Interrupted, Job, Progress
+from actstudy.training.loop import curve_point, evaluate, fit
+from actstudy.training.optim import make_optimizer
+from actstudy.training.provenance import environment, provenance
+from actstudy.training.report import Report
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a run is told besides its spec: nothing here changes a result."""
+
+    device: str = "auto"
+    probe_every: int = 200
+    checkpoint_seconds: float = 30.0
+    quiet: bool = False
+    tensorboard: bool = False
+    stopping: Callable[[], bool] = lambda: False
+
+
+def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> str:
+    """Train one spec into its folder, from its newest checkpoint if it has one, and seal its tables; returns the status.
+
+    Every ending is sealed as a row with its reason, failures too; only Interrupted, which can go on, is raised.
+    """
+    started = time.time()
+    store.write_json(folder / "spec.json", dataclasses.asdict(spec))
+    job, progress, row = None, Progress(), {"run_id": folder.name, **schema.spec_row(spec), "reason": None}
+    results: dict[str, list[dict[str, Any]]] = {"predictions": [], "calibration": []}
+    try:
+        with devices.lease(settings.device) as device:
+            data = prepared.load(data_folder)
+            row |= {"data_sha256": data.sha256, "device": devices.describe(device), "throughput_unit": None}
+            store.write_json(folder / "environment.json", environment(device))
+            job = _job(spec, folder, data, device, settings)
+            progress = _resumed(job, folder, device)
+            fit(job, progress)
+            row |= {"status": "completed", **_final(job, progress, folder, results)}
+            row["peak_memory_bytes"], row["peak_memory_kind"] = devices.peak_memory(device)
+    except Interrupted:
+        raise
+    except Diverged as error:
+        row |= {"status": "diverged", "reason": str(error)}
+    except torch.cuda.OutOfMemoryError as error:
+        row |= {"status": "out_of_memory", "reason": f"batch_size {spec.batch_size}: {str(error).splitlines()[0]}"}
+    except Exception as error:
+        row |= {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+        with (folder / "log.txt").open("a", encoding="utf-8") as log:
+            log.write(traceback.format_exc())
+    if job is not None:
+        row |= _accounting(job, progress)
+    row |= provenance(started)
+    rows = {"runs": [row], "curves": progress.curves, "health": progress.health, **results}
+    named = {name: [{"run_id": folder.name, **r} for r in part] for name, part in rows.items()}
+    store.seal(folder, {name: schema.table(name, part) for name, part in named.items()})
+    checkpoint.drop(folder / "checkpoints")
+    if job is not None:
+        job.report.line(f"{row['status']}{': ' + row['reason'] if row['reason'] else ''}")
+        job.report.close()
+    return str(row["status"])
+
+
+def _job(spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch.device, settings: Settings) -> Job:
+    _seed_globals(spec)
+    task = importlib.import_module(f"actstudy.tasks.{spec.task}")
+    if spec.precision == "fp16" and device.type != "cuda":
+        raise ValueError(f"precision: got 'fp16' on {device.type}; allowed there: fp32, bf16")
+    if spec.batch_size > data.n("train"):
+        raise ValueError(f"batch_size: got {spec.batch_size}; allowed: at most the {data.n('train')} train examples")
+    sites = Sites(spec.activation, spec.activation_args)
+    model = task.build(spec, data, sites)
+    initialize(model, sites, spec.init, spec.init_args, spec.seed)
+    model.to(device)
+    total = spec.steps or (spec.epochs or 0) * (data.n("train") // spec.batch_size)
+    return Job(
+        spec=spec,
+        task=task,
+        model=model,
+        forward=torch.compile(model) if spec.engine == "compiled" else model,
+        sites=sites,
+        optimizer=make_optimizer(spec, model.parameters()),
+        scaler=torch.amp.GradScaler(device.type, enabled=spec.precision == "fp16"),
+        splits={split: data.on(device, split) for split in prepared.SPLITS},
+        device=device,
+        report=Report(folder, total, settings.quiet, settings.tensorboard),
+        probe_every=settings.probe_every,
+        save=lambda job, progress: _save(job, progress, folder),
+        checkpoint_seconds=settings.checkpoint_seconds,
+        stopping=settings.stopping,
+    )
+
+
+def _seed_globals(spec: RunSpec) -> None:
+    """Seed what a user's own code might draw from; the trainer itself draws from streams only."""
+    random.seed(spec.seed)
+    np.random.seed(spec.seed % 2**32)
+    torch.manual_seed(spec.seed)
+    torch.backends.cudnn.benchmark = not spec.strict
+    if spec.strict:  # the call alone imports torch's compiler, two seconds
+        torch.use_deterministic_algorithms(True)
+    torch.set_float32_matmul_precision("highest" if spec.precision == "fp32" else "high")
+    torch.backends.cudnn.allow_tf32 = spec.precision != "fp32"
+
+
+def _save(job: Job, progress: Progress, folder: Path) -> None:
+    state = {
+        "progress": dataclasses.asdict(progress),
+        "model": job.model.state_dict(),
+        "best": job.best_weights,
+        "optimizer": job.optimizer.state_dict(),
+        "scaler": job.scaler.state_dict(),
+    }
+    checkpoint.save(folder / "checkpoints", progress.step, state)
+
+
+def _resumed(job: Job, folder: Path, device: torch.device) -> Progress:
+    """Where the newest checkpoint stands, loaded into the job; a new start where there is none."""
+    state = checkpoint.newest(folder / "checkpoints", device)
+    if state is None:
+        return Progress(order_seed=job.spec.seed if job.spec.deterministic_shuffle else secrets.randbits(63))
+    progress = Progress(**state["progress"])
+    job.model.load_state_dict(state["model"])
+    job.optimizer.load_state_dict(state["optimizer"])
+    job.scaler.load_state_dict(state["scaler"])
+    job.best_weights = state["best"]
+    progress.n_resumes += 1
+    progress.seconds["wasted"] += max(0.0, job.report.train_seconds_seen() - progress.seconds["train"])
+    job.report.line(f"resumed at step {progress.step} of {job.total_steps}")
+    return progress
+
+
+def _final(job: Job, progress: Progress, folder: Path, results: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Test scores of the last and of the best-val weights, as columns of `runs`; fills the other tables' rows."""
+    began, row = time.perf_counter(), {}
+    row["weights_sha256"] = checkpoint.weights_sha256(job.model)
+    places = {"last": (job.model.state_dict(), progress.step), "best": (job.best_weights, progress.best_step)}
+    weights = {name: {key: value.clone() for key, value in state.items()} for name, (state, _) in places.items()}
+    for name, prefix in (("last", "last"), ("best", "reported")):
+        job.model.load_state_dict(weights[name])
+        test = evaluate(job, "test")
+        row |= {f"{prefix}_{metric}": value for metric, value in test.scores.items()}
+        results["calibration"] += [{"checkpoint": name, **part} for part in test.calibration]
+        at = {**curve_point(job, progress), "step": places[name][1]}
+        at |= {"epoch": at["step"] / job.steps_per_epoch, "samples": at["step"] * job.spec.batch_size}
+        if name == "best" or progress.best_step != progress.step:
+            progress.curves += [{**at, "split": "test", "metric": m, "value": v} for m, v in test.scores.items()]
+        results["predictions"] = test.predictions
+    with store.replacing(folder / "checkpoints" / "best.pt") as draft:
+        torch.save(weights["best"], draft)
+    progress.seconds["eval"] += time.perf_counter() - began
+    return row
+
+
+def _accounting(job: Job, progress: Progress) -> dict[str, Any]:
+    rates = progress.rates[1:] or progress.rates
+    return {
+        "n_params": sum(parameter.numel() for parameter in job.model.parameters()),
+        "total_steps": job.total_steps,
+        "steps_done": progress.step,
+        "best_step": progress.best_step if progress.best_step >= 0 else None,
+        "order_hash": order_hash(progress.order_seed, len(job.splits["train"][1])),
+        **{f"{bucket}_seconds": seconds for bucket, seconds in progress.seconds.items()},
+        "n_resumes": progress.n_resumes,
+        "throughput": statistics.median(rates) if rates else None,
+        "throughput_unit": job.task.TASK["throughput_unit"],
+        "timing_clean": progress.n_resumes == 0,
+    }

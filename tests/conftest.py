@@ -1,0 +1,50 @@
+"""Shared fixtures: the prepared data set and a tiny run that takes a fraction of a second."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+import torch
+
+from actstudy.data import prepared
+from actstudy.study.plan import run_spec
+from actstudy.study.spec import RunSpec, layered
+from actstudy.training.run import Settings, run
+
+torch.set_num_threads(1)
+ROOT = Path(__file__).resolve().parents[1]
+TINY = {"depth": 2, "width": 16, "epochs": 3, "batch_size": 500, "warmup": 1, "dropout": 0.1}
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mnist1d")
+    prepared.prepare("mnist1d", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data(data_folder: Path) -> prepared.Prepared:
+    return prepared.load(data_folder)
+
+
+def tiny(activation: str = "gelu", seed: int = 0, **fields: Any) -> RunSpec:
+    return run_spec("mlp", seed, layered(TINY, {"activation": activation}, fields))
+
+
+def quiet(**settings: Any) -> Settings:
+    return Settings(device="cpu", quiet=True, **{"probe_every": 5, **settings})
+
+
+@pytest.fixture
+def train(tmp_path: Path, data_folder: Path):
+    """Train a tiny run into a folder named after `name`; returns the folder."""
+
+    def go(name: str = "run", spec: RunSpec | None = None, **settings: Any) -> Path:
+        run(spec or tiny(), tmp_path / name, data_folder, quiet(**settings))
+        return tmp_path / name
+
+    return go

@@ -1,0 +1,173 @@
+"""Specs, ids, streams and study files."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT, tiny
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actstudy.study import plan, registry, spec, streams
+from actstudy.study.config import RunFields
+from actstudy.study.registry import StudyError
+
+
+def study(tmp_path, **content):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump({"axes": {"activation": ["tanh", "relu"]}, "tasks": {"mlp": {"seeds": 2}}, **content}))
+    return path
+
+
+def pinned_specs():
+    vary = [{}, {"lr": 0.1}, {"hidden": (64, 32)}, {"init": "he_normal", "init_args": {"factor": 1.0}}, {"optimizer": "sgd", "momentum": 0.9}]
+    return [tiny(activation, seed, **fields) for activation, seed in (("relu", 0), ("elu", 7)) for fields in vary]
+
+
+def test_ten_ids_are_pinned():
+    """An id that moves orphans everyone's finished runs: undo the change, or raise RECIPE on purpose."""
+    assert [spec.run_id(s) for s in pinned_specs()] == (ROOT / "tests/pinned_ids.txt").read_text().split()
+
+
+def test_a_new_field_changes_no_old_id():
+    before = spec.canonical(tiny())
+    assert "label_smoothing" not in json.loads(before)
+    assert json.loads(spec.canonical(tiny(label_smoothing=0.1)))["label_smoothing"] == 0.1
+
+
+@pytest.mark.parametrize("one", pinned_specs())
+def test_json_round_trip(one):
+    assert spec.from_json(spec.canonical(one)) == one
+
+
+def test_one_network_has_one_id():
+    assert spec.run_id(tiny(hidden=[16, 16])) == spec.run_id(tiny(depth=2, width=16))
+    assert spec.run_id(tiny("leaky")) == spec.run_id(tiny("leaky_relu"))
+
+
+def test_every_field_has_a_reason():
+    assert all(f.metadata["why"] for f in dataclasses.fields(spec.RunSpec))
+
+
+@given(st.integers(0, 2**40), st.text(max_size=10), st.integers(0, 2**40))
+def test_streams_are_pure(seed, name, position):
+    first, again = (streams.stream(seed, name, position).random(3) for _ in range(2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, streams.stream(seed, name, position + 1).random(3))
+    assert not np.array_equal(first, streams.stream(seed + 1, name, position).random(3))
+
+
+def test_order_is_a_permutation_that_changes_by_epoch():
+    first, second = (streams.epoch_order(3, epoch, 100) for epoch in (0, 1))
+    assert sorted(first) == list(range(100))
+    assert not np.array_equal(first, second)
+
+
+def test_streams_do_not_move_between_releases():
+    assert streams.epoch_order(0, 0, 8).tolist() == [3, 2, 1, 7, 4, 5, 6, 0]
+
+
+def test_expansion_crosses_axes_and_seeds(tmp_path):
+    made = plan.load(study(tmp_path, axes={"activation": ["tanh", "relu", "gelu"], "depth": [2, 4]}))
+    assert len(made.runs) == 3 * 2 * 2
+    assert len({run.id for run in made.runs}) == 12
+    assert {run.group for run in made.runs} == {"depth=2", "depth=4"}
+
+
+def test_layers_from_weak_to_strong(tmp_path):
+    path = study(tmp_path, defaults={"lr": 0.5, "width": 7}, tasks={"mlp": {"lr": 0.25}})
+    assert plan.load(path).runs[0].spec.lr == 0.25
+    assert plan.load(path).runs[0].spec.width == 7
+    assert plan.load(path, {"lr": "0.125"}).runs[0].spec.lr == 0.125
+    assert plan.run_spec("mlp", 0, {"activation": "relu", "lr": 2.0}, str(path)).lr == 2.0
+    assert plan.run_spec("mlp", 0, {"activation": "relu", "steps": 9, "warmup": 0}).epochs is None
+
+
+def test_command_line_replaces_an_axis_and_selects_tasks(tmp_path):
+    path = study(tmp_path)
+    assert {run.level for run in plan.load(path, {"activation": "elu,mish"}).runs} == {"elu", "mish"}
+    assert {run.level for run in plan.load(path, {"activation": "relu"}).runs} == {"relu"}
+    assert [*plan.load(path, {"tasks": "mlp", "seeds": 3}).tasks] == ["mlp"]
+
+
+def test_an_entry_may_set_several_fields(tmp_path):
+    made = plan.load(study(tmp_path, axes={"activation": ["relu", {"activation": "elu", "activation_args": {"alpha": 0.5}}]}))
+    assert made.runs[-1].level == "elu (activation_args={'alpha': 0.5})"
+    assert made.runs[-1].spec.activation_args == {"alpha": 0.5}
+
+
+def test_the_plan_does_not_depend_on_order_of_keys(tmp_path):
+    a = plan.load(study(tmp_path)).plan()
+    assert a == plan.load(study(tmp_path)).plan()
+    assert json.loads(a)["levels"] == ["tanh", "relu"]
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in (ROOT / "config").glob("*.yaml")))
+def test_shipped_studies_load(name):
+    assert plan.load(ROOT / "config" / name).runs
+
+
+BAD = {
+    "unknown key": ({"sedes": 3}, r"sedes: unknown key; .*did you mean 'seeds'"),
+    "unknown run field": ({"defaults": {"learning": 1}}, r"defaults\.learning: unknown key"),
+    "misspelt field": ({"tasks": {"mlp": {"widht": 8}}}, r"tasks\.mlp\.widht: unknown key; .*did you mean 'width'"),
+    "misspelt activation": ({"axes": {"activation": ["gellu"]}}, r"got 'gellu'; unknown activation; .*did you mean 'gelu'"),
+    "misspelt task": ({"tasks": {"mpl": None}}, r"tasks\.mpl: unknown task; .*did you mean 'mlp'"),
+    "misspelt init": ({"defaults": {"init": "he_norml"}}, r"did you mean 'he_normal'"),
+    "misspelt axis": ({"axes": {"activaton": ["relu"]}}, r"unknown run field; .*did you mean 'activation'"),
+    "seed as axis": ({"axes": {"activation": ["relu"], "seed": [1]}}, r"seeds are set by the key `seeds`"),
+    "wrong type": ({"defaults": {"lr": "fast"}}, r"defaults\.lr: got 'fast'; allowed: a valid number"),
+    "wrong choice": ({"defaults": {"norm": "group"}}, r"got 'group'; allowed: 'none', 'batch' or 'layer'"),
+    "out of range": ({"defaults": {"lr": -1}}, r"got -1; allowed: greater than 0"),
+    "not a number": ({"defaults": {"lr": float("nan")}}, r"defaults\.lr: got nan; allowed: a finite number"),
+    "depth zero": ({"tasks": {"mlp": {"depth": 0}}}, r"tasks\.mlp\.depth: got 0; allowed: greater than or equal to 1"),
+    "no seeds": ({"tasks": {"mlp": {"seeds": 0}}}, r"seeds: got 0; allowed: greater than or equal to 1"),
+    "empty axis": ({"axes": {"activation": []}}, r"axes\.activation: got \[\]"),
+    "no task": ({"tasks": {}}, r"tasks: got \{\}"),
+    "duplicate cell": ({"axes": {"activation": ["leaky", "leaky_relu"]}}, r"'leaky_relu' stands there twice"),
+    "unknown baseline": ({"baseline": "gelu"}, r"baseline: got 'gelu'; allowed: tanh, relu"),
+    "unknown comparison": ({"compare": "innit"}, r"compare: got 'innit'"),
+    "argument of another activation": ({"defaults": {"activation_args": {"alpha": 1}}}, r"activation_args: got 'alpha'; allowed: none"),
+    "two lengths": ({"defaults": {"steps": 5, "epochs": 5}}, r"epochs and steps are both set"),
+    "warm-up too long": ({"defaults": {"epochs": 1}}, r"warmup: got 2.0; allowed: at most the run's length, 1"),
+    "accumulate": ({"defaults": {"accumulate": 3}}, r"accumulate: got 3; allowed: a divisor of batch_size 100"),
+    "reserved name": ({"study": "../x"}, r"study: got '../x'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_study_is_one_line(tmp_path, case):
+    content, message = BAD[case]
+    path = study(tmp_path, **content)
+    with pytest.raises(StudyError, match=message) as caught:
+        plan.load(path)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [1", "not readable as YAML"), ("- 1", "got list"), ("", "got NoneType")])
+def test_bad_yaml_is_one_line(tmp_path, text, message):
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(StudyError, match=message) as caught:
+        plan.load(tmp_path / "x.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_and_bad_override(tmp_path):
+    with pytest.raises(StudyError, match="no such file"):
+        plan.load(tmp_path / "none.yaml")
+    with pytest.raises(StudyError, match="--config: ler: unknown key; .*did you mean 'lr'"):
+        plan.load(study(tmp_path), {"ler": 1})
+
+
+def test_registry_names_are_files():
+    assert "mlp" in registry.tasks()
+    assert "mnist1d" in registry.datasets()
+    assert "metrics" not in registry.tasks()
+
+
+def test_task_defaults_are_run_fields():
+    for task in registry.tasks():
+        assert set(registry.task(task)["defaults"]) <= set(RunFields.model_fields)

@@ -1,0 +1,20 @@
+rule tables:
+    input:
+        runs=RUN_FILES,
+        references=sorted(
+            {
+                f"results/references/{run.spec.task}-{run.spec.dataset}.json"
+                for run in STUDY.runs
+            }
+        ),
+    output:
+        expand(
+            f"{RESULTS}/tables/{{name}}.{{kind}}",
+            name=registry.literal("analysis/tables.py", "NAMES"),
+            kind=["parquet", "csv"],
+        ),
+        plan=f"{RESULTS}/tables/plan.json",
+    params:
+        plan=STUDY.plan(),
+    script:
+        "../scripts/tables.py"

@@ -1,0 +1,24 @@
+RUNS = {run.id: run.spec for run in STUDY.runs}
+# A run asks for a GPU only where there is one to ask for; --resources gpu=N says how many run at once.
+WANTS_GPU = STUDY.device == "cuda" or (
+    STUDY.device == "auto"
+    and workflow.resource_settings.resources.get("gpu") != 0
+    and Path("/dev/nvidia0").exists()
+)
+DEVICE = STUDY.device if WANTS_GPU else "cpu"
+
+
+rule train:
+    input:
+        lambda wildcards: ancient(
+            f"results/data/{RUNS[wildcards.id].dataset}/manifest.json"
+        ),
+    output:
+        [f"results/runs/{{task}}/{{id}}/{name}" for name in store.FILES],
+    params:
+        spec=lambda wildcards: spec.canonical(RUNS[wildcards.id]),
+    resources:
+        gpu=int(WANTS_GPU),
+    shell:
+        "exec {PYTHON:q} -m actstudy train --spec {params.spec:q}"
+        " --device {DEVICE} --probe_every {STUDY.probe_every} --quiet"

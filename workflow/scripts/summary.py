@@ -1,0 +1,9 @@
+"""Rule summary: the study's tables and figures in, the page out."""
+
+from pathlib import Path
+
+from actstudy.analysis import summary, tables
+
+page = Path(snakemake.output[0])
+made = tables.read(Path(snakemake.input.tables).parent)
+page.write_text(summary.write(made, page.parent / "figures", page), encoding="utf-8")
