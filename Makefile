@@ -15,7 +15,7 @@ test: .venv/test-installed
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	mypy
-	pytest -n auto
+	pytest -n auto --dist loadgroup
 
 .venv/study-installed: $(PINS)
 	@sh envs/install.sh .

@@ -12,7 +12,10 @@ from actstudy.nets.activations import ACTIVATIONS, ALIASES, Sites, gain
 from actstudy.study import registry
 
 NAMES = list(ACTIVATIONS)
-NUMPY = {name: getattr(np, name) for name in ("exp", "expm1", "tanh", "maximum", "minimum", "where", "sqrt", "clip", "abs", "logaddexp")}
+NUMPY = {
+    name: getattr(np, name)
+    for name in ("exp", "expm1", "tanh", "maximum", "minimum", "where", "sqrt", "clip", "abs", "logaddexp")
+}
 
 
 @pytest.mark.parametrize("name", NAMES)

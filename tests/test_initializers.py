@@ -49,7 +49,9 @@ def test_variance_is_the_closed_form(policy):
     assert w.var() == pytest.approx(VARIANCE[policy], rel=0.02)
 
 
-@pytest.mark.parametrize(("policy", "argument", "power"), [("he_normal", "factor", 1), ("xavier_uniform", "gain", 2), ("normal", "std", 2)])
+@pytest.mark.parametrize(
+    ("policy", "argument", "power"), [("he_normal", "factor", 1), ("xavier_uniform", "gain", 2), ("normal", "std", 2)]
+)
 def test_arguments_scale_the_variance(policy, argument, power):
     default = POLICIES[policy].args[argument]
     assert draw(policy, **{argument: 3 * default}).var() == pytest.approx(3**power * draw(policy).var(), rel=1e-9)
@@ -83,8 +85,8 @@ def moment_slope(activation):
 def test_auto_keeps_the_second_moment_over_20_layers(activation):
     """Width 512, data of unit second moment: within a factor of 2 at layer 20.
 
-    For gelu, silu and hardswish the moment 1 is an unstable fixed point (docs/limitations.md): what a finite width leaves
-    of a deviation grows with every layer, so they are held to one layer and to a factor of 100 over 20.
+    For gelu, silu and hardswish the moment 1 is an unstable fixed point (docs/limitations.md): a deviation of a finite
+    width grows with every layer, so they are held to one layer and to a factor of 100 over 20.
     """
     model, sites = built(activation, hidden=(512,) * 20)
     seen = {}

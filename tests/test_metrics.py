@@ -1,5 +1,7 @@
 """Metrics against other people's implementations."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from actstudy.tasks import metrics
 def naive_ece(confidence, correct, n_bins=15):
     """The definition, bin by bin: (lower, upper]."""
     edges, total = np.linspace(0, 1, n_bins + 1), 0.0
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         inside = (confidence > low) & (confidence <= high)
         if inside.any():
             total += inside.mean() * abs(confidence[inside].mean() - correct[inside].mean())

@@ -17,12 +17,20 @@ from actstudy.study.registry import StudyError
 
 def study(tmp_path, **content):
     path = tmp_path / "study.yaml"
-    path.write_text(yaml.safe_dump({"axes": {"activation": ["tanh", "relu"]}, "tasks": {"mlp": {"seeds": 2}}, **content}))
+    path.write_text(
+        yaml.safe_dump({"axes": {"activation": ["tanh", "relu"]}, "tasks": {"mlp": {"seeds": 2}}, **content})
+    )
     return path
 
 
 def pinned_specs():
-    vary = [{}, {"lr": 0.1}, {"hidden": (64, 32)}, {"init": "he_normal", "init_args": {"factor": 1.0}}, {"optimizer": "sgd", "momentum": 0.9}]
+    vary = [
+        {},
+        {"lr": 0.1},
+        {"hidden": (64, 32)},
+        {"init": "he_normal", "init_args": {"factor": 1.0}},
+        {"optimizer": "sgd", "momentum": 0.9},
+    ]
     return [tiny(activation, seed, **fields) for activation, seed in (("relu", 0), ("elu", 7)) for fields in vary]
 
 
@@ -93,7 +101,9 @@ def test_command_line_replaces_an_axis_and_selects_tasks(tmp_path):
 
 
 def test_an_entry_may_set_several_fields(tmp_path):
-    made = plan.load(study(tmp_path, axes={"activation": ["relu", {"activation": "elu", "activation_args": {"alpha": 0.5}}]}))
+    made = plan.load(
+        study(tmp_path, axes={"activation": ["relu", {"activation": "elu", "activation_args": {"alpha": 0.5}}]})
+    )
     assert made.runs[-1].level == "elu (activation_args={'alpha': 0.5})"
     assert made.runs[-1].spec.activation_args == {"alpha": 0.5}
 
@@ -113,7 +123,10 @@ BAD = {
     "unknown key": ({"sedes": 3}, r"sedes: unknown key; .*did you mean 'seeds'"),
     "unknown run field": ({"defaults": {"learning": 1}}, r"defaults\.learning: unknown key"),
     "misspelt field": ({"tasks": {"mlp": {"widht": 8}}}, r"tasks\.mlp\.widht: unknown key; .*did you mean 'width'"),
-    "misspelt activation": ({"axes": {"activation": ["gellu"]}}, r"got 'gellu'; unknown activation; .*did you mean 'gelu'"),
+    "misspelt activation": (
+        {"axes": {"activation": ["gellu"]}},
+        r"got 'gellu'; unknown activation; .*did you mean 'gelu'",
+    ),
     "misspelt task": ({"tasks": {"mpl": None}}, r"tasks\.mpl: unknown task; .*did you mean 'mlp'"),
     "misspelt init": ({"defaults": {"init": "he_norml"}}, r"did you mean 'he_normal'"),
     "misspelt axis": ({"axes": {"activaton": ["relu"]}}, r"unknown run field; .*did you mean 'activation'"),
@@ -129,7 +142,10 @@ BAD = {
     "duplicate cell": ({"axes": {"activation": ["leaky", "leaky_relu"]}}, r"'leaky_relu' stands there twice"),
     "unknown baseline": ({"baseline": "gelu"}, r"baseline: got 'gelu'; allowed: tanh, relu"),
     "unknown comparison": ({"compare": "innit"}, r"compare: got 'innit'"),
-    "argument of another activation": ({"defaults": {"activation_args": {"alpha": 1}}}, r"activation_args: got 'alpha'; allowed: none"),
+    "argument of another activation": (
+        {"defaults": {"activation_args": {"alpha": 1}}},
+        r"activation_args: got 'alpha'; allowed: none",
+    ),
     "two lengths": ({"defaults": {"steps": 5, "epochs": 5}}, r"epochs and steps are both set"),
     "warm-up too long": ({"defaults": {"epochs": 1}}, r"warmup: got 2.0; allowed: at most the run's length, 1"),
     "accumulate": ({"defaults": {"accumulate": 3}}, r"accumulate: got 3; allowed: a divisor of batch_size 100"),
@@ -147,7 +163,9 @@ def test_bad_study_is_one_line(tmp_path, case):
     assert str(caught.value).startswith(str(path))
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: [1", "not readable as YAML"), ("- 1", "got list"), ("", "got NoneType")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("a: [1", "not readable as YAML"), ("- 1", "got list"), ("", "got NoneType")]
+)
 def test_bad_yaml_is_one_line(tmp_path, text, message):
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(StudyError, match=message) as caught:
@@ -158,7 +176,7 @@ def test_bad_yaml_is_one_line(tmp_path, text, message):
 def test_missing_file_and_bad_override(tmp_path):
     with pytest.raises(StudyError, match="no such file"):
         plan.load(tmp_path / "none.yaml")
-    with pytest.raises(StudyError, match="--config: ler: unknown key; .*did you mean 'lr'"):
+    with pytest.raises(StudyError, match=r"--config: ler: unknown key; .*did you mean 'lr'"):
         plan.load(study(tmp_path), {"ler": 1})
 
 

@@ -15,10 +15,10 @@ rule train:
         ),
     output:
         [f"results/runs/{{task}}/{{id}}/{name}" for name in store.FILES],
-    params:
-        spec=lambda wildcards: spec.canonical(RUNS[wildcards.id]),
     resources:
         gpu=int(WANTS_GPU),
+    params:
+        spec=lambda wildcards: spec.canonical(RUNS[wildcards.id]),
     shell:
         "exec {PYTHON:q} -m actstudy train --spec {params.spec:q}"
         " --device {DEVICE} --probe_every {STUDY.probe_every} --quiet"

@@ -81,28 +81,21 @@ def site_rows(
 
 
 def _site_values(activation: str, pre: Tensor, post: Tensor, gradient: Tensor) -> dict[str, Tensor]:
-    """Scalar tensors of one site; pre, post and gradient of shape (B, units, ...)."""
+    """Scalar tensors of one site; pre, post and gradient of shape (B, units, ...); a dead unit is never above 0."""
     pre, post = pre.float(), post.float()
-    over_batch = [dim for dim in range(post.ndim) if dim != 1]
     values = {
         "pre_mean": pre.mean(),
         "pre_sd": pre.std(correction=0),
         "post_mean": post.mean(),
         "post_sd": post.std(correction=0),
         "inactive_fraction": (post <= 0).float().mean(),
-        "dead_fraction": (post <= 0).all(dim=over_batch).float().mean()
-        if post.ndim == 2
-        else _all(post <= 0, over_batch),
+        "dead_fraction": (post <= 0).transpose(0, 1).flatten(1).all(dim=1).float().mean(),
         "gradient_norm": gradient.float().norm(),
     }
     saturated = ACTIVATIONS[activation].saturated
     if saturated is not None:
         values["saturated_fraction"] = saturated(pre, post).float().mean()
     return values
-
-
-def _all(mask: Tensor, dims: list[int]) -> Tensor:
-    return mask.transpose(0, 1).flatten(1).all(dim=1).float().mean()
 
 
 def parameter_rows(

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import torch
 
+from actstudy.study.registry import StudyError
+
 
 @contextlib.contextmanager
 def lease(wanted: str) -> Iterator[torch.device]:
@@ -25,7 +27,7 @@ def lease(wanted: str) -> Iterator[torch.device]:
         yield torch.device("cpu")
         return
     if not torch.cuda.is_available():
-        raise ValueError("device: got 'cuda', but torch sees no GPU; allowed: auto or cpu here")
+        raise StudyError("device: got 'cuda', but torch sees no GPU; allowed: auto or cpu here")
     folder = Path(tempfile.gettempdir()) / f"actstudy-gpus-{os.getuid()}"
     folder.mkdir(exist_ok=True)
     with contextlib.ExitStack() as held:

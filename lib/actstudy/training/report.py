@@ -83,10 +83,6 @@ class Report:
 
 
 def _tensorboard(folder: Path) -> Mirror:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise ValueError(
-            "--tensorboard: the package tensorboard is missing; to mend: pip install -e '.[tensorboard]'"
-        ) from None
+    from torch.utils.tensorboard import SummaryWriter  # an extra, and slow to import
+
     return SummaryWriter(str(folder / "tensorboard"))

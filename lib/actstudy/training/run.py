@@ -18,6 +18,7 @@ from actstudy.data import prepared
 from actstudy.nets.activations import Sites
 from actstudy.nets.initializers import initialize
 from actstudy.study import schema, store
+from actstudy.study.registry import StudyError
 from actstudy.study.spec import RunSpec
 from actstudy.study.streams import order_hash
 from actstudy.training import checkpoint, devices
@@ -41,7 +42,7 @@ class Settings:
 
 
 def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> str:
-    """Train one spec into its folder, from its newest checkpoint if it has one, and seal its tables; returns the status.
+    """Train one spec into its folder, from its newest checkpoint if it has one; seal its tables; returns the status.
 
     Every ending is sealed as a row with its reason, failures too; only Interrupted, which can go on, is raised.
     """
@@ -54,13 +55,13 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
             data = prepared.load(data_folder)
             row |= {"data_sha256": data.sha256, "device": devices.describe(device), "throughput_unit": None}
             store.write_json(folder / "environment.json", environment(device))
-            job = _job(spec, folder, data, device, settings)
+            job = make_job(spec, folder, data, device, settings)
             progress = _resumed(job, folder, device)
             fit(job, progress)
             row |= {"status": "completed", **_final(job, progress, folder, results)}
             row["peak_memory_bytes"], row["peak_memory_kind"] = devices.peak_memory(device)
-    except Interrupted:
-        raise
+    except (Interrupted, StudyError, store.Damaged):
+        raise  # nothing that this run's spec is to blame for: the same command may succeed later
     except Diverged as error:
         row |= {"status": "diverged", "reason": str(error)}
     except torch.cuda.OutOfMemoryError as error:
@@ -82,11 +83,12 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
     return str(row["status"])
 
 
-def _job(spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch.device, settings: Settings) -> Job:
+def make_job(spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch.device, settings: Settings) -> Job:
+    """The job of a spec: task, model, init, optimizer and data on the device, nothing trained yet."""
     _seed_globals(spec)
     task = importlib.import_module(f"actstudy.tasks.{spec.task}")
     if spec.precision == "fp16" and device.type != "cuda":
-        raise ValueError(f"precision: got 'fp16' on {device.type}; allowed there: fp32, bf16")
+        raise StudyError(f"precision: got 'fp16' on {device.type}; allowed there: fp32, bf16")
     if spec.batch_size > data.n("train"):
         raise ValueError(f"batch_size: got {spec.batch_size}; allowed: at most the {data.n('train')} train examples")
     sites = Sites(spec.activation, spec.activation_args)

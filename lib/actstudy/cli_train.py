@@ -1,0 +1,128 @@
+"""`python -m actstudy train`: one run, from flags or from the spec that the workflow passes."""
+
+import argparse
+import dataclasses
+import importlib.util
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from actstudy.study import registry, spec, store
+from actstudy.study.config import RunFields
+from actstudy.study.plan import run_spec
+from actstudy.study.registry import StudyError
+
+RESUMABLE = 75  # EX_TEMPFAIL: stopped, and the same command goes on
+
+
+def add_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """Flags of `train`; where --task is given, --help shows that task's defaults."""
+    parser.add_argument("--spec", help="the whole spec as JSON, as the workflow passes it; no other run field then")
+    parser.add_argument("--task", choices=registry.tasks(), help="what is learnt")
+    parser.add_argument("--seed", type=int, default=0, help=_why("seed"))
+    parser.add_argument("--config", help="a study file whose settings for the task come before the flags")
+    parser.add_argument("--run_id", help="the run's name, instead of the id made from the spec")
+    parser.add_argument("--log_dir", type=Path, help="folder for the run's folder (default: results/runs/TASK)")
+    parser.add_argument("--data_dir", type=Path, default=Path("results/data"), help="folder of prepared data")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a GPU if there is one"
+    )
+    parser.add_argument("--probe_every", type=int, default=200, help="steps between health probes")
+    parser.add_argument("--checkpoint_seconds", type=float, default=30.0, help="seconds between resume checkpoints")
+    parser.add_argument("--quiet", action="store_true", help="write the log to log.txt only, one line at the end")
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="mirror the curves to TensorBoard (extra: tensorboard)"
+    )
+    task = argv[argv.index("--task") + 1] if "--task" in argv[:-1] else None
+    defaults = {**spec.DEFAULTS, **(registry.task(task)["defaults"] if task in registry.tasks() else {})}
+    for name, info in RunFields.model_fields.items():
+        default = defaults.get(name)
+        shown = "" if default is dataclasses.MISSING or default is None else f" (default: {default})"
+        text = f"{info.description}{shown}".replace("%", "%%")
+        if name in ("strict", "deterministic_shuffle"):
+            parser.add_argument(
+                f"--{name}", action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text
+            )
+        else:
+            parser.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)
+
+
+def _why(name: str) -> str:
+    return str(next(f for f in dataclasses.fields(spec.RunSpec) if f.name == name).metadata["why"])
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """The exit status of one run: 0 for every ending that is a result, 75 where the same command goes on."""
+    given = vars(arguments)
+    flags = {name: _value(given[name]) for name in RunFields.model_fields if name in given}
+    if arguments.spec:
+        chosen = spec.from_json(arguments.spec)
+    elif not arguments.task:
+        raise StudyError(f"command line: --task: missing; allowed: {', '.join(registry.tasks())}")
+    else:
+        chosen = run_spec(arguments.task, arguments.seed, flags, arguments.config)
+    folder = (arguments.log_dir or Path("results/runs") / chosen.task) / (arguments.run_id or spec.run_id(chosen))
+    data = arguments.data_dir / chosen.dataset
+    if arguments.tensorboard and not importlib.util.find_spec("tensorboard"):
+        raise StudyError(
+            "command line: --tensorboard: the package is missing; to mend: pip install -e '.[tensorboard]'"
+        )
+    stop: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: stop.append(received))
+    with store.locked(folder):
+        if store.verifies(folder / "checkpoints" / "final"):
+            store.publish(folder)
+            status = str(store.summary_row(folder)["status"])
+        else:
+            if not (data / "manifest.json").is_file():
+                prepared(chosen.dataset, data)
+            status = _trained(chosen, folder, data, arguments, stop)
+    if status == "stopped":
+        print(f"{folder.name}: stopped; the same command goes on from its checkpoint", file=sys.stderr)
+        return RESUMABLE
+    row = store.summary_row(folder)
+    score = row[f"reported_{registry.task(chosen.task)['metric']}"]
+    result = f"test {registry.task(chosen.task)['metric']} {score:.4f}" if score is not None else row["reason"]
+    line = (
+        f"{chosen.task} {folder.name}: {status}, {result}, {row['train_seconds'] or 0:.1f} s of training -> {folder}\n"
+    )
+    sys.stdout.write(line)  # one write, so that lines of concurrent runs do not mix
+    return 0
+
+
+def _trained(chosen: spec.RunSpec, folder: Path, data: Path, arguments: argparse.Namespace, stop: list[int]) -> str:
+    from actstudy.training.job import Interrupted
+    from actstudy.training.run import Settings, run
+
+    settings = Settings(
+        device=arguments.device,
+        probe_every=arguments.probe_every,
+        checkpoint_seconds=arguments.checkpoint_seconds,
+        quiet=arguments.quiet,
+        tensorboard=arguments.tensorboard,
+        stopping=lambda: bool(stop),
+    )
+    try:
+        status = run(chosen, folder, data, settings)
+    except Interrupted:
+        return "stopped"
+    store.publish(folder)
+    return status
+
+
+def _value(text: Any) -> Any:
+    return yaml.safe_load(text) if isinstance(text, str) else text
+
+
+def prepared(dataset: str, folder: Path) -> None:
+    """Prepare a data set into a folder unless it is there; two runs that need it at once prepare it once."""
+    from actstudy.data.prepared import prepare
+
+    with store.locked(folder):
+        if not (folder / "manifest.json").is_file():
+            prepare(dataset, folder)

@@ -1,0 +1,204 @@
+"""Tables, statistics, figures and summary, on a study of tiny runs made once."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from conftest import TINY, quiet
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib import image
+from scipy import stats as scipy_stats
+
+from actstudy.analysis import figures, partial, stats, status, summary, tables
+from actstudy.study import plan, store
+from actstudy.study.registry import StudyError
+from actstudy.training.run import run
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, data_folder):
+    """A finished study: tanh and relu x 2 seeds, of which relu seed 1 failed; depth as a second axis."""
+    folder = tmp_path_factory.mktemp("study")
+    block = {**{k: v for k, v in TINY.items() if k != "depth"}, "seeds": 2, "targets": [0.12, 0.99]}
+    content = {"axes": {"activation": ["tanh", "relu"], "depth": [1, 2]}, "tasks": {"mlp": block}}
+    (folder / "study.yaml").write_text(yaml.safe_dump(content))
+    made = plan.load(folder / "study.yaml")
+    for one in made.runs:
+        run_folder = status.folder_of(one, folder / "runs")
+        spec = one.spec
+        if one.level == "relu" and one.spec.seed == 1 and one.spec.depth == 2:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("actstudy.training.run.fit", lambda *_: 1 / 0)
+                run(spec, run_folder, data_folder, quiet())
+        else:
+            run(spec, run_folder, data_folder, quiet())
+        store.publish(run_folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(root):
+    return plan.load(root / "study.yaml")
+
+
+@pytest.fixture(scope="module")
+def made(root, study):
+    reference = {"task": "mlp", "dataset": "mnist1d", "name": "linear classifier", "metric": "accuracy", "value": 0.3}
+    return tables.build(json.loads(study.plan()), root / "runs", [reference])
+
+
+def test_cells_count_what_is_missing(made):
+    cells = (
+        made.frames["cells"].query("metric == 'accuracy' and checkpoint == 'reported'").set_index(["level", "group"])
+    )
+    assert cells["n_planned"].tolist() == [2, 2, 2, 2]
+    assert cells.loc[("relu", "depth=2"), "n"] == 1
+    assert cells["n"].sum() == 7
+    runs = made.frames["runs"].query("level == 'tanh' and group == 'depth=1'")["reported_accuracy"]
+    assert cells.loc[("tanh", "depth=1"), "mean"] == pytest.approx(runs.mean())
+    assert cells.loc[("tanh", "depth=1"), "sd"] == pytest.approx(np.std(runs, ddof=1))
+
+
+def test_incomplete_runs_are_named_with_a_reason(made):
+    (row,) = made.frames["incomplete"].to_dict("records")
+    assert (row["level"], row["seed"], row["status"]) == ("relu", 1, "failed")
+    assert "ZeroDivisionError" in row["reason"]
+
+
+def test_targets_censor_what_is_never_reached(made):
+    table = made.frames["targets"].set_index(["level", "group", "target"])
+    assert (table.xs(0.99, level="target")["n_reached"] == 0).all()
+    assert table.xs(0.99, level="target")["median_steps"].isna().all()
+    reached = table.loc[("tanh", "depth=1", 0.12)]
+    assert reached["n_reached"] <= reached["n"] == 2
+
+
+def test_pairs_use_common_seeds_only(made):
+    pairs = made.frames["pairs"].set_index("group")
+    assert pairs.loc["depth=2", "n"] == 1
+    assert pairs.loc["depth=1", "n"] == 2
+    wide = (
+        made.frames["runs"].query("group == 'depth=1'").pivot(index="seed", columns="level", values="reported_accuracy")
+    )
+    assert pairs.loc["depth=1", "mean"] == pytest.approx((wide["tanh"] - wide["relu"]).mean())
+
+
+def test_tables_survive_writing_with_their_units(made, tmp_path):
+    tables.write(made, tmp_path)
+    again = tables.read(tmp_path)
+    assert set(again.frames) == set(tables.NAMES) == set(made.frames)
+    pd.testing.assert_frame_equal(again.frames["cells"], made.frames["cells"], check_dtype=False)
+    assert pq.read_schema(tmp_path / "targets.parquet").field("median_steps").metadata[b"unit"] == b"steps"
+    assert "median_steps [steps]" in (tmp_path / "targets.csv").read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, name):
+    figures.draw(name, made, "mlp", tmp_path / name)
+    picture = image.imread(tmp_path / f"{name}.png")
+    assert picture.shape[1] > 500
+    assert picture[..., :3].std() > 0.02  # something is drawn
+    assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert "n = 1 to 2 seeds" in (tmp_path / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_figures_of_an_empty_study_say_so(study, tmp_path, name):
+    empty = tables.build(json.loads(study.plan()), tmp_path / "nowhere", [])
+    figures.draw(name, empty, "mlp", tmp_path / name)
+    assert "n = 0" in (tmp_path / f"{name}.txt").read_text()
+
+
+def test_summary_names_what_failed_and_how_to_mend_it(made, root):
+    page = summary.write(made, root / "figures", root / "summary.md")
+    assert page.startswith("# Study default: 7 of 8 runs completed")
+    assert "ZeroDivisionError" in page
+    failed = made.frames["incomplete"].iloc[0]["run_id"]
+    assert f"python -m actstudy retry {failed}" in page
+    assert "1 of 2" in page
+    assert "nan" not in page
+
+
+def test_summary_of_nothing_is_still_a_page(study, tmp_path):
+    empty = tables.build(json.loads(study.plan()), tmp_path / "nowhere", [])
+    page = summary.write(empty, tmp_path, tmp_path / "s.md", partial=True)
+    assert page.startswith("# PARTIAL 0/8: Study default")
+    assert page.count("| missing |") == 8
+
+
+def test_report_text_is_escaped(made, root):
+    made.plan["note"] = "<script>alert(1)</script>"
+    try:
+        assert "<script>" not in summary.write(made, root, root / "s.md")
+    finally:
+        made.plan["note"] = None
+
+
+def test_status_and_retry(study, root, data_folder):
+    text, failed = status.status(study, root / "runs")
+    assert failed
+    assert "7 of 8 runs completed" in text
+    assert "nothing left to train" in text
+    (cleared,) = status.clear(study, "failed", root / "runs")
+    one = next(r for r in study.runs if r.id == cleared)
+    assert status.state(status.folder_of(one, root / "runs")) == "waiting"
+    text, failed = status.status(study, root / "runs")
+    assert not failed
+    assert "1 runs left, about" in text
+    run(one.spec, status.folder_of(one, root / "runs"), data_folder, quiet())
+    store.publish(status.folder_of(one, root / "runs"))
+    assert "8 of 8" in status.status(study, root / "runs")[0]
+    with pytest.raises(StudyError, match=r"retry: got 'nope'; allowed: failed, or a run"):
+        status.clear(study, "nope", root / "runs")
+
+
+def test_partial_summary_stands_apart(study, root, monkeypatch):
+    monkeypatch.chdir(root)
+    (root / "results").mkdir()
+    (root / "results/runs").symlink_to(root / "runs")
+    page = partial.write_partial(study)
+    assert str(page) == "results/partial/summary.md"
+    assert page.read_text().startswith("# PARTIAL ")
+    assert (root / "results/partial/figures/mlp/reliability.png").exists()
+
+
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=20))
+def test_interval_is_scipys(values):
+    ours = stats.mean_interval(values)
+    if np.std(values) > 1e-9:
+        low, high = scipy_stats.ttest_1samp(values, 0).confidence_interval(0.95)
+        assert (ours.low, ours.high) == pytest.approx((low, high), rel=1e-6, abs=1e-6)
+    assert ours.n == len(values)
+
+
+def test_interval_of_one_seed_is_unbounded():
+    assert stats.mean_interval([1.0]).low == -math.inf
+
+
+def test_interval_covers():
+    """Of 2,000 means of 8 normal seeds, 95% +- 2 Monte Carlo errors of the intervals hold the truth."""
+    rng = np.random.default_rng(0)
+    hits = [i.low <= 0 <= i.high for i in (stats.mean_interval(rng.normal(size=8)) for _ in range(2000))]
+    assert np.mean(hits) == pytest.approx(0.95, abs=2 * math.sqrt(0.95 * 0.05 / 2000))
+
+
+@pytest.mark.parametrize(
+    ("times", "median"),
+    [([3, 1, 2], 2), ([1, None, None], None), ([1, 2, None, 4], 3), ([1, 2, None, None], None), ([], None)],
+)
+def test_censored_median(times, median):
+    assert stats.censored_median(times) == median
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))
+def test_pareto_front_is_the_undominated(points):
+    cost, gain = zip(*points, strict=True)
+    front = stats.pareto_front(cost, gain)
+    for i, (c, g) in enumerate(points):
+        dominated = any(c2 <= c and g2 >= g and (c2 < c or g2 > g) for c2, g2 in points)
+        assert front[i] == (not dominated)

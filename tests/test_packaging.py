@@ -1,0 +1,44 @@
+"""pyproject.toml, constraints.txt and environment.yaml agree."""
+
+import itertools
+import tomllib
+
+import pytest
+import yaml
+from conftest import ROOT
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PINS = {
+    canonicalize_name(name): Version(version)
+    for name, version in (
+        line.split("==")
+        for line in (ROOT / "envs/constraints.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    )
+}
+ASKED = [
+    Requirement(text) for text in itertools.chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+]
+
+
+@pytest.mark.parametrize("requirement", ASKED, ids=lambda r: r.name)
+def test_every_requirement_is_pinned_within_its_range(requirement):
+    assert PINS[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def test_conda_environment_installs_the_same_set():
+    environment = yaml.safe_load((ROOT / "envs/environment.yaml").read_text())
+    python = next(d for d in environment["dependencies"] if isinstance(d, str) and d.startswith("python="))
+    assert Version(python.removeprefix("python=")) in SpecifierSet(PROJECT["requires-python"])
+    (pip,) = (d["pip"] for d in environment["dependencies"] if isinstance(d, dict))
+    assert pip == ["-c constraints.txt", "-e .."]
+
+
+def test_version_is_told_once():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"]
+    assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text()

@@ -1,0 +1,95 @@
+"""Publishing: by rename, believed by checksum, one writer at a time. Each guard has a test that fails without it."""
+
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+from actstudy.study import schema, store
+
+
+def minimal(run_id="r"):
+    rows = {"runs": [{"run_id": run_id, "status": "completed"}]}
+    return {name: schema.table(name, rows.get(name, [])) for name in schema.SCHEMAS}
+
+
+def test_a_writer_that_dies_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.json"
+    store.write_json(path, {"old": 1})
+    writing = store.replacing(path)
+    writing.__enter__().write_text("half a fi")
+    with pytest.raises(RuntimeError):
+        writing.gen.throw(RuntimeError())
+    assert "old" in path.read_text()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_readers_never_see_a_half_written_file(tmp_path):
+    """While the draft is open the target does not exist yet: a plain `open(path, 'w')` would fail here."""
+    with store.replacing(tmp_path / "x") as draft:
+        draft.write_text("part")
+        assert not (tmp_path / "x").exists()
+    assert (tmp_path / "x").read_text() == "part"
+
+
+def test_sealed_and_published_tables_verify(tmp_path):
+    store.seal(tmp_path, minimal())
+    assert not store.verifies(tmp_path)  # sealed is not yet published
+    store.publish(tmp_path)
+    assert store.verifies(tmp_path)
+    assert store.summary_row(tmp_path)["status"] == "completed"
+
+
+@pytest.mark.parametrize("name", [n for n in store.FILES if n != store.MANIFEST])
+def test_one_flipped_byte_is_found_and_named(tmp_path, name):
+    store.seal(tmp_path, minimal())
+    store.publish(tmp_path)
+    content = bytearray((tmp_path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(store.Damaged, match=rf"{name} does not have its checksum; to mend: python -m actstudy retry"):
+        store.read(tmp_path, "curves")
+
+
+@pytest.mark.parametrize("name", store.FILES)
+def test_a_missing_file_is_named(tmp_path, name):
+    store.seal(tmp_path, minimal())
+    store.publish(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(store.Damaged, match=f"{name} is missing; to mend: run snakemake again"):
+        store.read(tmp_path, "runs")
+
+
+def test_a_damaged_seal_is_not_published(tmp_path):
+    store.seal(tmp_path, minimal())
+    (tmp_path / "checkpoints/final/runs.parquet").write_bytes(b"PAR1")
+    with pytest.raises(store.Damaged):
+        store.publish(tmp_path)
+    assert not (tmp_path / store.MANIFEST).exists()
+
+
+def test_tables_are_strict():
+    with pytest.raises(ValueError, match="unknown columns"):
+        schema.table("runs", [{"run_id": "a", "status": "x", "colour": 1}])
+    with pytest.raises(ValueError, match="status is null"):
+        schema.table("runs", [{"run_id": "a"}])
+
+
+def _hold(folder: Path, seconds: float) -> None:
+    with store.locked(folder):
+        (folder / "held").touch()
+        time.sleep(seconds)
+
+
+def test_one_writer_at_a_time(tmp_path):
+    process = multiprocessing.get_context("fork").Process(target=_hold, args=(tmp_path, 30))
+    process.start()
+    while not (tmp_path / "held").exists():
+        time.sleep(0.01)
+    with pytest.raises(BlockingIOError, match=f"is held by pid {process.pid}"), store.locked(tmp_path, wait=False):
+        pass
+    assert f"pid {process.pid}" in (store.holder(tmp_path) or "")
+    process.kill()  # a dead holder frees the lock
+    process.join()
+    assert store.holder(tmp_path) is None

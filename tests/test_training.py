@@ -1,0 +1,339 @@
+"""Training: paired, deterministic, resumable, neutral to probes, and honest about how it ended."""
+
+import hashlib
+import itertools
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pytest
+import torch
+from conftest import ROOT, quiet, tiny
+
+from actstudy.data import prepared
+from actstudy.nets.activations import ACTIVATIONS, Sites
+from actstudy.nets.initializers import initialize
+from actstudy.study import schema, store
+from actstudy.tasks import mlp
+from actstudy.training import checkpoint, job, loop, optim
+from actstudy.training.run import run
+
+
+def tables(folder: Path):
+    final = folder / "checkpoints" / "final"
+    return {name: schema.reproducible(store.read(final, name)) for name in schema.SCHEMAS}
+
+
+def row(folder: Path):
+    return store.summary_row(folder / "checkpoints" / "final")
+
+
+def same(a: Path, b: Path, names=tuple(schema.SCHEMAS)):
+    """Whether two run folders hold the same tables in every bit but the run's name and what a clock decides."""
+    left, right = tables(a), tables(b)
+    return all(
+        left[n].drop_columns("run_id").to_pandas().equals(right[n].drop_columns("run_id").to_pandas()) for n in names
+    )
+
+
+def test_a_seed_truly_seeds(train):
+    a, b, other = train("a"), train("b"), train("c", tiny(seed=1))
+    assert same(a, b)
+    assert row(a)["weights_sha256"] == row(b)["weights_sha256"] != row(other)["weights_sha256"]
+    assert row(a)["order_hash"] != row(other)["order_hash"]
+
+
+def test_runs_of_a_seed_are_paired_over_activations(train):
+    assert row(train("a", tiny("tanh")))["order_hash"] == row(train("b", tiny("mish")))["order_hash"]
+
+
+def test_global_generators_decide_nothing(train):
+    a = train("a")
+    torch.manual_seed(12345)
+    torch.rand(7)
+    assert same(a, train("b"))
+
+
+def test_first_batch_is_deterministic_over_processes(tmp_path, data_folder):
+    """Two fresh processes with different hash seeds agree on weights, first batch and dropout draws."""
+    code = f"""
+import hashlib
+from pathlib import Path
+import torch
+from conftest import quiet, tiny
+from actstudy.data import prepared
+from actstudy.study.streams import epoch_order
+from actstudy.training.loop import train_step
+from actstudy.training.run import make_job
+job = makemake_job(tiny(), Path({str(tmp_path)!r}), prepared.load(Path({str(data_folder)!r})), torch.device("cpu"), quiet())
+train_step(job, 0, torch.from_numpy(epoch_order(0, 0, 3500))[:500])
+weights = b"".join(p.detach().numpy().tobytes() for p in job.parameters.values())
+print(job.pending[0]["loss"].item().hex(), hashlib.sha256(weights).hexdigest())
+"""
+    printed = set()
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PYTHONHASHSEED": hash_seed}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        printed.add(done.stdout)
+    assert len(printed) == 1
+
+
+@pytest.mark.parametrize("stops", [[1], [7], [3, 8, 9, 20]], ids=str)
+def test_resume_equals_undisturbed(train, tmp_path, data_folder, stops):
+    """Stopped at these steps, mid-epoch ones among them, and resumed: every bit as if nothing had happened."""
+    undisturbed, steps = train("a"), iter([*stops, 10**9])
+    folder = tmp_path / "b"
+    for stop in steps:
+        state = checkpoint.newest(folder / "checkpoints", torch.device("cpu"))
+        done = state["progress"]["step"] if state else 0
+        settings = quiet(stopping=_after(stop - done))
+        try:
+            run(tiny(), folder, data_folder, settings)
+        except job.Interrupted:
+            continue
+        break
+    assert row(folder)["n_resumes"] == len(stops)
+    assert not row(folder)["timing_clean"]
+    assert same(undisturbed, folder)
+
+
+def _after(steps: int):
+    calls = []
+
+    def stopping() -> bool:
+        calls.append(0)
+        return len(calls) >= steps
+
+    return stopping
+
+
+def test_resume_test_can_fail(train, tmp_path, data_folder, monkeypatch):
+    """The guard off: a resume that forgets the optimizer's state does not reproduce the run."""
+    undisturbed = train("a")
+    with pytest.raises(job.Interrupted):
+        run(tiny(), tmp_path / "b", data_folder, quiet(stopping=_after(8)))
+    monkeypatch.setattr(torch.optim.Optimizer, "load_state_dict", lambda self, state: None)
+    run(tiny(), tmp_path / "b", data_folder, quiet())
+    assert not same(undisturbed, tmp_path / "b")
+
+
+def test_a_damaged_checkpoint_is_passed_over(train, tmp_path, data_folder):
+    undisturbed = train("a")
+    with pytest.raises(job.Interrupted):
+        run(tiny(), tmp_path / "b", data_folder, quiet(checkpoint_seconds=0, stopping=_after(9)))
+    newest = max((tmp_path / "b/checkpoints").glob("step-*.pt"))
+    newest.write_bytes(newest.read_bytes()[:-7])
+    run(tiny(), tmp_path / "b", data_folder, quiet())
+    assert same(undisturbed, tmp_path / "b")
+
+
+@pytest.mark.parametrize("activation", ["tanh", "prelu", "identity"])
+def test_probes_change_nothing(train, activation):
+    spec = tiny(activation, norm="batch")
+    often, once = train("a", spec, probe_every=1), train("b", spec, probe_every=10**6)
+    assert same(often, once, names=("curves", "predictions", "calibration"))
+    assert row(often)["weights_sha256"] == row(once)["weights_sha256"]
+    assert len(tables(often)["health"]) > len(tables(once)["health"]) > 0
+
+
+def test_probe_values(train):
+    health = tables(train("a", tiny("relu")))["health"].to_pandas()
+    assert set(health["kind"]) == {"site", "parameter", "model"}
+    fractions = health[health["probe"].str.endswith("fraction")]["value"]
+    assert fractions.between(0, 1).all()
+    assert sorted(health["step"].unique()) == [0, 5, 10, 15, 20]
+    inactive = health[(health["probe"] == "inactive_fraction") & (health["step"] == 0)]["value"]
+    assert inactive.between(0.3, 0.7).all()
+
+
+@pytest.mark.parametrize("fields", [{"lr": 1e30, "optimizer": "sgd", "clip": None}])
+def test_divergence_is_a_result(train, fields):
+    found = row(train("a", tiny("relu", **fields)))
+    assert found["status"] == "diverged"
+    assert "at step" in found["reason"] or "after step" in found["reason"]
+    assert found["reported_accuracy"] is None
+
+
+def test_failure_is_a_row_with_its_reason(train):
+    folder = train("a", tiny(batch_size=4000))
+    assert row(folder)["status"] == "failed"
+    assert "batch_size: got 4000" in row(folder)["reason"]
+    assert "Traceback" in (folder / "log.txt").read_text()
+
+
+def test_out_of_memory_has_its_own_status(train, monkeypatch):
+    def full(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+
+    monkeypatch.setattr("actstudy.training.run.fit", full)
+    assert row(train("a"))["status"] == "out_of_memory"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"norm": "batch"},
+        {"norm": "layer", "hidden": [12, 20]},
+        {"optimizer": "adam"},
+        {"optimizer": "sgd", "momentum": 0.9, "lr": 0.05},
+        {"optimizer": "rmsprop"},
+        {"schedule": "constant", "warmup": 0},
+        {"precision": "bf16"},
+        {"strict": True},
+        {"steps": 9, "warmup": 3},
+        {"label_smoothing": 0.1, "clip": None},
+        {"activation_args": {"alpha": 0.5}, "activation": "elu"},
+        {"activation": {"layers.0": "relu", "*": "tanh"}},
+    ],
+    ids=str,
+)
+def test_every_field_trains(train, fields):
+    found = row(train("a", tiny(**fields)))
+    assert found["status"] == "completed", found["reason"]
+    assert found["last_loss"] < 3
+    torch.use_deterministic_algorithms(False)
+
+
+def test_accumulation_is_the_same_step(train):
+    whole, parts = row(train("a", tiny(dropout=0.0))), row(train("b", tiny(dropout=0.0, accumulate=5)))
+    assert whole["last_loss"] == pytest.approx(parts["last_loss"], rel=1e-4)
+
+
+def test_patience_stops_early(train):
+    found = row(train("a", tiny(lr=1e-9, patience=1)))
+    assert found["steps_done"] < found["total_steps"]
+
+
+def test_shuffle_from_the_system_breaks_pairing_and_says_so(train):
+    a, b = (row(train(name, tiny(deterministic_shuffle=False))) for name in "ab")
+    assert a["order_hash"] != b["order_hash"]
+    assert not a["deterministic_shuffle"]
+
+
+def test_reported_is_test_at_the_earliest_best_val(train):
+    folder = train("a")
+    curves = tables(folder)["curves"].to_pandas()
+    val = curves[(curves["split"] == "val") & (curves["metric"] == "accuracy")].sort_values("step")
+    best = val[val["value"] == val["value"].max()].iloc[0]["step"]
+    assert row(folder)["best_step"] == best
+    test = curves[(curves["split"] == "test") & (curves["metric"] == "accuracy")].set_index("step")["value"]
+    assert test[best] == row(folder)["reported_accuracy"]
+    correct = pc.sum(
+        pc.equal(tables(folder)["predictions"]["label"], tables(folder)["predictions"]["predicted"])
+    ).as_py()
+    assert correct / 1000 == pytest.approx(row(folder)["reported_accuracy"])
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_overfits_one_batch(data, activation):
+    """64 signals, 400 steps of Adam: the loss falls below 0.1 (identity is linear and need only halve it)."""
+    torch.manual_seed(0)
+    sites = Sites(activation, {})
+    model = mlp.build(tiny(activation, width=64, dropout=0.0), data, sites)
+    initialize(model, sites, "auto", {}, 0)
+    x, y = (part[:64] for part in data.on(torch.device("cpu"), "train"))
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(400):
+        optimizer.zero_grad()
+        loss = mlp.loss(model(x), y)
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < (1.0 if activation == "identity" else 0.1)
+
+
+GOLDEN = {"mlp": [3.2787, 3.3683, 3.2821, 3.3477, 3.1668]}
+
+
+@pytest.mark.parametrize("task", GOLDEN)
+def test_golden_first_losses(data, data_folder, tmp_path, task):
+    from actstudy.study.streams import epoch_order
+    from actstudy.training.run import make_job
+
+    work = make_job(tiny(), tmp_path, data, torch.device("cpu"), quiet())
+    order = torch.from_numpy(epoch_order(0, 0, data.n("train")))
+    for step in range(5):
+        loop.train_step(work, step, order[step * 500 : (step + 1) * 500])
+    losses = [scores["loss"].item() for scores in work.pending]
+    assert losses == pytest.approx(GOLDEN[task], abs=2e-3), "training changed its meaning: raise RECIPE or undo"
+
+
+def test_learning_rate_is_a_pure_function_of_the_step():
+    spec = tiny(lr=1.0, epochs=10, warmup=2)
+    rates = [optim.learning_rate(spec, step, 70, 7) for step in range(70)]
+    assert rates[:14] == pytest.approx([(step + 1) / 14 for step in range(14)])
+    assert rates[14] == 1.0
+    assert all(a > b for a, b in itertools.pairwise(rates[14:]))
+    assert rates[-1] < 0.01
+
+
+def test_weight_decay_spares_norms_biases_and_activation_parameters():
+    sites = Sites("prelu", {})
+    model = mlp.MLP(40, (8, 8), 10, sites, norm="layer")
+    spared = optim.make_optimizer(tiny(), model.parameters()).param_groups[1]
+    names = {name for name, p in model.named_parameters() if any(p is q for q in spared["params"])}
+    assert spared["weight_decay"] == 0
+    assert names == {
+        name
+        for name, _ in model.named_parameters()
+        if name.endswith("bias") or ".1.weight" in name or ".2.weight" in name
+    }
+
+
+def test_sigterm_saves_and_the_same_command_goes_on(tmp_path, data_folder):
+    """A real process, a real signal: exit 75, then the same bits as an undisturbed run."""
+    base = [
+        sys.executable,
+        "-m",
+        "actstudy",
+        "train",
+        "--task",
+        "mlp",
+        "--activation",
+        "silu",
+        "--device",
+        "cpu",
+    ]
+    base += ["--data_dir", str(data_folder.parent / "alias"), "--quiet", "--log_dir", str(tmp_path)]
+    alias = data_folder.parent / "alias"
+    alias.mkdir(exist_ok=True)
+    if not (alias / "mnist1d").exists():
+        (alias / "mnist1d").symlink_to(data_folder)
+    process = subprocess.Popen([*base, "--run_id", "killed"], stderr=subprocess.PIPE)
+    log = tmp_path / "killed/log.txt"
+    deadline = time.time() + 60
+    while not (log.exists() and "epoch 3 " in log.read_text()) and time.time() < deadline:
+        time.sleep(0.02)
+    process.terminate()
+    asked = time.time()
+    assert process.wait(timeout=30) == 75
+    assert time.time() - asked < 10
+    subprocess.run([*base, "--run_id", "killed"], check=True, capture_output=True)
+    subprocess.run([*base, "--run_id", "whole"], check=True, capture_output=True)
+    assert row(tmp_path / "killed")["n_resumes"] == 1
+    assert same(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_weights_hash_sees_one_bit():
+    model = torch.nn.Linear(3, 2)
+    before = checkpoint.weights_sha256(model)
+    with torch.no_grad():
+        model.weight[0, 0] = torch.nextafter(model.weight[0, 0], torch.tensor(10.0))
+    assert checkpoint.weights_sha256(model) != before
+
+
+def test_prepared_data_have_every_class_and_no_overlap(data):
+    assert data.manifest["counts"] == {"train": 3500, "val": 500, "test": 1000}
+    assert data.manifest["class_counts"]["val"] == pytest.approx([50] * 10, abs=4)
+    seen = [{hashlib.sha256(x.tobytes()).digest() for x in data.arrays[f"{split}_x"]} for split in prepared.SPLITS]
+    assert sum(map(len, seen)) == len(set.union(*seen)) == 5000
+
+
+def test_damaged_data_are_named(tmp_path):
+    prepared.prepare("mnist1d", tmp_path)
+    path = tmp_path / "val_y.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x07")
+    with pytest.raises(store.Damaged, match=r"val_y\.npy is missing or does not have its checksum; to mend"):
+        prepared.load(tmp_path)

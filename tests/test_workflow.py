@@ -1,0 +1,219 @@
+"""The workflow in a copy of the project: the smoke study, then what an edit sets in motion."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from actstudy.study import store
+
+pytestmark = pytest.mark.xdist_group("workflow")
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--configfile", "config/smoke.yaml"]
+
+
+class Project:
+    """A copy of the project in a folder of its own, where files may be edited."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("Snakefile", "workflow", "config", "profiles", "lib"):
+            source, skip = ROOT / name, shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(source, folder / name, ignore=skip) if source.is_dir() else shutil.copy(
+                source, folder / name
+            )
+
+    def call(self, *command: str, status: int = 0) -> str:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.folder / "lib"),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def snakemake(self, *arguments: str, status: int = 0) -> str:
+        return self.call(*SNAKEMAKE, *arguments, status=status)
+
+    def planned(self, *arguments: str) -> tuple[set[str], set[str]]:
+        """Rules and run ids that a dry run would start."""
+        printed = self.snakemake("-n", "--quiet", "host", *arguments)
+        ids = {
+            found
+            for rule, found in re.findall(r"^rule (\w+):.*?(?:id=(\S+))?$\n\n", printed, re.S | re.M)
+            if rule == "train"
+        }
+        ids |= set(re.findall(r"wildcards: task=\w+, id=(\S+)", printed))
+        return set(re.findall(r"^rule (\w+):", printed, re.M)), ids - {""}
+
+    def run_folders(self) -> list[Path]:
+        return sorted((self.folder / "results/runs/mlp").iterdir())
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    made = Project(tmp_path_factory.mktemp("project"))
+    made.snakemake("--cores", "2")
+    return made
+
+
+@pytest.fixture
+def edited(project):
+    """The smoke study's content, to change; put back afterwards."""
+    path = project.folder / "config/smoke.yaml"
+    before, times = path.read_text(), path.stat()
+    yield lambda change: path.write_text(yaml.safe_dump(change(yaml.safe_load(before)) or before))
+    path.write_text(before)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_smoke_study_then_nothing_to_do(project):
+    page = (project.folder / "results/smoke/summary.md").read_text()
+    assert page.startswith("# Study smoke: 2 of 2 runs completed")
+    assert "SMOKE TEST" in page
+    for picture in re.findall(r"\]\((.*?\.png)\)", page):
+        assert (project.folder / "results/smoke" / picture).stat().st_size > 5000
+    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 6
+    assert "Nothing to be done" in project.snakemake("-n")
+
+
+def test_one_activations_lr_retrains_its_cells_only(project, edited):
+    def change(study):
+        study["axes"]["activation"] = ["tanh", {"activation": "relu", "lr": 0.01}]
+        return study
+
+    edited(change)
+    rules, ids = project.planned()
+    assert {name.split("-")[0] for name in ids} == {"relu"}
+    assert len(ids) == 1
+    assert {"train", "tables", "summary"} <= rules
+
+
+def test_one_more_seed_trains_only_new_runs(project, edited):
+    edited(lambda study: study["tasks"]["mlp"].update(seeds=2) or study)
+    _, ids = project.planned()
+    assert {re.sub("-[0-9a-f]{12}$", "", name) for name in ids} == {"tanh-s1", "relu-s1"}
+
+
+def test_a_target_redoes_tables_and_figures_only(project, edited):
+    edited(lambda study: study["tasks"]["mlp"].update(targets=[0.2]) or study)
+    rules, ids = project.planned()
+    assert not ids
+    assert rules == {"tables", "figure", "summary", "all"}
+
+
+def test_a_comment_retrains_nothing(project):
+    for path in (project.folder / "lib").rglob("*.py"):
+        path.write_text(path.read_text() + "# a comment\n")
+    for path in (project.folder / "workflow/rules").glob("*.smk"):
+        path.write_text(path.read_text() + "# a comment\n")
+    assert "Nothing to be done" in project.snakemake("-n")
+
+
+@pytest.mark.parametrize("name", store.FILES)
+def test_a_deleted_file_retrains_only_its_run(project, name):
+    victim = project.run_folders()[0]
+    kept = (victim / name).read_bytes()
+    times = (victim / name).stat()
+    (victim / name).unlink()
+    _, ids = project.planned()
+    assert ids == {victim.name}
+    (victim / name).write_bytes(kept)
+    os.utime(victim / name, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_a_deleted_file_is_republished_without_training(project):
+    victim = project.run_folders()[0]
+    before = (victim / "log.txt").read_text()
+    (victim / "curves.parquet").unlink()
+    project.snakemake("--cores", "2")
+    assert store.verifies(victim)
+    assert (victim / "log.txt").read_text() == before
+    assert "Nothing to be done" in project.snakemake("-n")
+
+
+def test_a_failed_run_is_named_and_retry_mends_it(project, edited):
+    edited(lambda study: study["axes"].update(batch_size=[100, 4000]) or study)
+    project.snakemake("--cores", "2")
+    page = (project.folder / "results/smoke/summary.md").read_text()
+    assert page.startswith("# Study smoke: 2 of 4 runs completed")
+    assert "batch_size: got 4000; allowed: at most the 3500 train examples" in page
+    actstudy = [sys.executable, "-m", "actstudy"]
+    assert "2 failed" in re.sub(
+        " +", " ", project.call(*actstudy, "status", "--config", "config/smoke.yaml", status=1)
+    ).replace("failed 2", "2 failed")
+    assert project.call(*actstudy, "retry", "failed", "--config", "config/smoke.yaml").count("cleared") == 2
+    _, ids = project.planned()
+    assert len(ids) == 2
+
+
+def test_dag_goes_to_stdout_alone(project):
+    done = subprocess.run(
+        [*SNAKEMAKE, "--dag"],
+        cwd=project.folder,
+        env={**os.environ, "PYTHONPATH": str(project.folder / "lib")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("digraph snakemake_dag {")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config", "lr=-1"], "--config: lr: got -1; allowed: greater than 0"),
+        (["--config", "activation=rellu"], "did you mean 'relu'"),
+    ],
+)
+def test_bad_config_is_one_line_and_exit_2(project, arguments, message):
+    printed = project.snakemake("-n", *arguments, status=2)
+    (line,) = [line for line in printed.splitlines() if line.startswith("actstudy: ")]
+    assert message in line
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--task: missing; allowed: mlp"),
+        (["--task", "mpl"], "argument --task: invalid choice: 'mpl'"),
+        (["--task", "mlp"], "activation: missing"),
+        (["--task", "mlp", "--activation", "rellu"], "did you mean 'relu'"),
+        (["--task", "mlp", "--activation", "relu", "--lr", "x"], "lr: got 'x'; allowed: a valid number"),
+        (["--task", "mlp", "--activation", "relu", "--batchsize", "5"], "did you mean '--batch_size'"),
+        (["--task", "mlp", "--activation", "relu", "--config", "none.yaml"], "none.yaml: no such file"),
+    ],
+    ids=str,
+)
+def test_bad_flags_are_one_line_and_exit_2(project, arguments, message):
+    printed = project.call(sys.executable, "-m", "actstudy", "train", *arguments, status=2)
+    assert message in printed
+    assert len(printed.strip().splitlines()) == 1
+
+
+def test_help_shows_the_tasks_defaults(project):
+    printed = project.call(sys.executable, "-m", "actstudy", "train", "--task", "mlp", "--help")
+    assert "peak learning rate, reached after warm-up (default: 0.003)" in " ".join(printed.split())
+
+
+# Lints that we answer instead of obeying, with the reason.
+REASONED = {
+    "Specify a conda environment or container": "one environment serves all rules: envs/, set up once",
+    "No log directive": "a run writes log.txt into its own folder; the rest takes seconds and speaks on stderr",
+    "Shell command directly uses variable": "neither device nor probe cadence is a param: a changed one retrains nothing",
+    'Absolute path "/dev/nvidia0"': "it is the device itself, not a file of the project",
+}
+
+
+def test_lint_finds_only_what_we_answer(project):
+    found = re.findall(r"^    \* (.*)$", project.snakemake("--lint", status=1), re.M)
+    assert found
+    assert [lint for lint in found if not lint.startswith(tuple(REASONED))] == []
+    assert [reason for reason in REASONED if not any(lint.startswith(reason) for lint in found)] == []
