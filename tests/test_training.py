@@ -68,7 +68,8 @@ from actstudy.data import prepared
 from actstudy.study.streams import epoch_order
 from actstudy.training.loop import train_step
 from actstudy.training.run import make_job
-job = makemake_job(tiny(), Path({str(tmp_path)!r}), prepared.load(Path({str(data_folder)!r})), torch.device("cpu"), quiet())
+data = prepared.load(Path({str(data_folder)!r}))
+job = make_job(tiny(), Path({str(tmp_path)!r}), data, torch.device("cpu"), quiet())
 train_step(job, 0, torch.from_numpy(epoch_order(0, 0, 3500))[:500])
 weights = b"".join(p.detach().numpy().tobytes() for p in job.parameters.values())
 print(job.pending[0]["loss"].item().hex(), hashlib.sha256(weights).hexdigest())

@@ -207,7 +207,7 @@ def test_help_shows_the_tasks_defaults(project):
 REASONED = {
     "Specify a conda environment or container": "one environment serves all rules: envs/, set up once",
     "No log directive": "a run writes log.txt into its own folder; the rest takes seconds and speaks on stderr",
-    "Shell command directly uses variable": "neither device nor probe cadence is a param: a changed one retrains nothing",
+    "Shell command directly uses variable": "device and probe cadence are no params: a changed one retrains nothing",
     'Absolute path "/dev/nvidia0"': "it is the device itself, not a file of the project",
 }
 
