@@ -23,7 +23,7 @@ if [ ! -x .venv/bin/python ]; then
 fi
 start=$(date +%s)
 if [ -n "${TORCH_INDEX:-}" ]; then
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt --index-url "$TORCH_INDEX" torch torchvision
+    .venv/bin/python -m pip install -qq --disable-pip-version-check -c envs/constraints.txt --index-url "$TORCH_INDEX" torch torchvision
 fi
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt -e "$1"
+.venv/bin/python -m pip install -qq --disable-pip-version-check -c envs/constraints.txt -e "$1"
 echo "Installed $1 in $(($(date +%s) - start)) s."

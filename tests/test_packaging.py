@@ -1,6 +1,8 @@
 """pyproject.toml, constraints.txt and environment.yaml agree."""
 
 import itertools
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -42,3 +44,10 @@ def test_version_is_told_once():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == PROJECT["version"]
     assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_config_reference_is_the_models(tmp_path):
+    """To mend: python docs/config_reference.py > docs/config.md."""
+    script = ROOT / "docs/config_reference.py"
+    printed = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
+    assert printed == (ROOT / "docs/config.md").read_text()

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import gc
 import importlib.util
 import signal
 import sys
@@ -99,6 +100,8 @@ def _trained(chosen: spec.RunSpec, folder: Path, data: Path, arguments: argparse
     from actstudy.training.job import Interrupted
     from actstudy.training.run import Settings, run
 
+    gc.freeze()  # what is imported by now is never garbage
+    gc.enable()
     settings = Settings(
         device=arguments.device,
         probe_every=arguments.probe_every,

@@ -26,7 +26,7 @@ class RunSpec:
     task: str = option("what is learnt: a file of lib/actstudy/tasks")
     dataset: str = option("what it is learnt from: a file of lib/actstudy/data")
     activation: str | dict[str, str] = option(
-        "a name, or a map from site pattern to name for hybrids (first match wins)"
+        "a name, or a map from site pattern to name (hybrids; first match wins)"
     )
     seed: int = option("draws init, order, augmentation and dropout; runs that share it are paired", ge=0)
     data_version: int = option("version that the data set's file declares, so that changed data are a new run", 1)
@@ -56,7 +56,7 @@ class RunSpec:
     weight_decay: float = option("decoupled for adamw; never on norms, biases and activation parameters", 0.01, ge=0)
     clip: float | None = option("largest global gradient norm; null turns clipping off", 1.0, gt=0)
     schedule: Literal["cosine", "constant"] = option(
-        "learning rate after warm-up; cosine falls to zero at the last step", "cosine"
+        "learning rate after warm-up; cosine falls to zero at the end", "cosine"
     )
     warmup: float = option("linear warm-up, in epochs (in steps where the run's length is given in steps)", 0.0, ge=0)
     epochs: int | None = option("length of the run in passes over the train split", None, ge=1)

@@ -18,6 +18,8 @@ class Mirror(Protocol):
 
     def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> object: ...
 
+    def close(self) -> None: ...
+
 
 class Report:
     """Writes one run's log; with `quiet` the console stays silent."""
@@ -79,6 +81,8 @@ class Report:
         """End the bar and the files; what an ended run's `progress.json` said is in its tables."""
         if self._bar:
             self._bar.stop()
+        if self._mirror:
+            self._mirror.close()
         self._log.close()
 
 

@@ -1,0 +1,65 @@
+"""Print docs/config.md from the models: `python docs/config_reference.py > docs/config.md`."""
+
+import dataclasses
+import typing
+
+from actstudy.study import registry
+from actstudy.study.config import RunFields, StudyFile, TaskBlock
+from actstudy.study.spec import DEFAULTS, RunSpec
+
+HEAD = """# Study files
+
+A study is one YAML file, whole by itself: `config/config.yaml` unless `snakemake --configfile FILE` names another.
+This page is made from the models that check the file (`python docs/config_reference.py > docs/config.md`).
+
+Settings are layered, the stronger later: the task's defaults (`lib/actstudy/tasks/TASK.py`), `defaults`, `tasks.TASK`,
+`--config KEY=VALUE` of snakemake, flags of `python -m actstudy train`. Of `steps` and `epochs`, and of `hidden` and
+`depth` with `width`, the stronger layer's spelling replaces the other.
+
+An axis crosses any run field: `axes: {activation: [tanh, relu], depth: [3, 6]}`. A value that is a mapping sets several
+fields at once: `{activation: elu, activation_args: {alpha: 0.5}}` or `{activation: relu, lr: 0.001}`.
+
+On the command line, KEY is any key of the two tables: `--config seeds=3 lr=0.01 activation=relu,gelu tasks=mlp`.
+"""
+
+
+SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+
+
+def code(value: object) -> str:
+    """A default as code, or nothing where there is none."""
+    return "" if value is None or value is dataclasses.MISSING else f"`{value}`"
+
+
+def allowed(name: str) -> str:
+    """What a run field may be: the choices of a Literal, or its bounds."""
+    choices = typing.get_args(typing.get_type_hints(RunSpec)[name])
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return ", ".join(choices)
+    bounds = next(f for f in dataclasses.fields(RunSpec) if f.name == name).metadata["bounds"]
+    return ", ".join(f"{SIGNS[sign]} {limit}" for sign, limit in bounds.items())
+
+
+def main() -> None:
+    """Print the page."""
+    print(HEAD)
+    print("## Keys of a study\n\n| key | default | meaning |\n|---|---|---|")
+    for name, info in StudyFile.model_fields.items():
+        default = "" if info.is_required() else code(info.default or None)
+        print(f"| `{name}` | {default} | {info.description} |")
+    print("\nUnder `tasks.TASK` stand run fields and:\n\n| key | meaning |\n|---|---|")
+    for name in [n for n in TaskBlock.model_fields if n not in RunFields.model_fields]:
+        print(f"| `{name}` | {TaskBlock.model_fields[name].description} |")
+    tasks = registry.tasks()
+    print(f"\n## Run fields\n\n| field | allowed | default | {' | '.join(tasks)} | reason |\n|---|---|---|{'---|' * len(tasks)}---|")
+    for name, info in RunFields.model_fields.items():
+        own = " | ".join(code(registry.task(task)["defaults"].get(name)) for task in tasks)
+        print(f"| `{name}` | {allowed(name)} | {code(DEFAULTS[name])} | {own} | {info.description} |")
+    print("\n## Names\n")
+    aliases = ", ".join(f"{short} ({name})" for short, name in registry.literal("nets/activations.py", "ALIASES").items())
+    print(f"Activations: {', '.join(registry.activations())}. Aliases: {aliases}.\n")
+    print(f"Init policies: {', '.join(registry.init_policies())}.\n")
+    print(f"Tasks: {', '.join(tasks)}. Data sets: {', '.join(registry.datasets())}.")
+
+
+main()
