@@ -51,13 +51,17 @@ def main() -> None:
     for name in [n for n in TaskBlock.model_fields if n not in RunFields.model_fields]:
         print(f"| `{name}` | {TaskBlock.model_fields[name].description} |")
     tasks = registry.tasks()
-    print(f"\n## Run fields\n\n| field | allowed | default | {' | '.join(tasks)} | reason |\n|---|---|---|{'---|' * len(tasks)}---|")
+    print(f"\n## Run fields\n\n| field | allowed | default | {' | '.join(tasks)} | reason |")
+    print("|---" * (4 + len(tasks)) + "|")
     for name, info in RunFields.model_fields.items():
         own = " | ".join(code(registry.task(task)["defaults"].get(name)) for task in tasks)
         print(f"| `{name}` | {allowed(name)} | {code(DEFAULTS[name])} | {own} | {info.description} |")
     print("\n## Names\n")
-    aliases = ", ".join(f"{short} ({name})" for short, name in registry.literal("nets/activations.py", "ALIASES").items())
-    print(f"Activations: {', '.join(registry.activations())}. Aliases: {aliases}.\n")
+    aliases = registry.literal("nets/activations.py", "ALIASES")
+    print(
+    print(f"Activations: {', '.join(registry.activations())}.\n")
+    print("Aliases: " + ", ".join(f"{short} ({name})" for short, name in aliases.items()) + ".\n")
+    )
     print(f"Init policies: {', '.join(registry.init_policies())}.\n")
     print(f"Tasks: {', '.join(tasks)}. Data sets: {', '.join(registry.datasets())}.")
 

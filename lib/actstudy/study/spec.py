@@ -25,9 +25,7 @@ class RunSpec:
 
     task: str = option("what is learnt: a file of lib/actstudy/tasks")
     dataset: str = option("what it is learnt from: a file of lib/actstudy/data")
-    activation: str | dict[str, str] = option(
-        "a name, or a map from site pattern to name (hybrids; first match wins)"
-    )
+    activation: str | dict[str, str] = option("a name, or a map from site pattern to name (hybrids; first match wins)")
     seed: int = option("draws init, order, augmentation and dropout; runs that share it are paired", ge=0)
     data_version: int = option("version that the data set's file declares, so that changed data are a new run", 1)
     recipe: int = option("version of the meaning of training", RECIPE)

@@ -86,7 +86,8 @@ class Clock:
     """Wall seconds in one bucket at a time; a switch waits for the device, so each bucket holds its own work."""
 
     def __init__(self, seconds: dict[str, float], device: torch.device) -> None:
-        self._seconds, self._device, self._bucket, self._since = seconds, device, "train", time.perf_counter()
+        self._seconds, self._device, self._since = seconds, device, time.perf_counter()
+        self._bucket = self.stepping = "train"  # `stepping`: the bucket of the step itself, compile for a first one
 
     def to(self, bucket: str) -> None:
         """Charge the time since the last switch to the bucket then entered, and enter this one."""

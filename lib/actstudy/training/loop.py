@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -20,29 +20,19 @@ PROBE_BATCH = 256
 def fit(job: Job, progress: Progress) -> None:
     """Train to the end, from wherever `progress` stands; raises Diverged or Interrupted."""
     spec, clock, last_save = job.spec, Clock(progress.seconds, job.device), time.monotonic()
-    window_start, window_seconds = progress.step, progress.seconds["train"]
-    epoch_in_order, order = -1, torch.empty(0)
-    while progress.step < job.total_steps:
-        epoch, index = divmod(progress.step, job.steps_per_epoch)
-        if epoch != epoch_in_order:
-            n_train = len(job.splits["train"][1])
-            order = torch.from_numpy(epoch_order(progress.order_seed, epoch, n_train)).to(job.device)
-            epoch_in_order = epoch
-        batch = order[index * spec.batch_size : (index + 1) * spec.batch_size]
-        if spec.engine == "compiled" and progress.step in (0, window_start):
-            clock.to("compile")
+    first, window_start, window_seconds = progress.step, progress.step, progress.seconds["train"]
+    for batch in batches(job, progress.order_seed, progress.step):
+        if spec.engine == "compiled" and progress.step <= first + 1:
+            clock.stepping = "compile" if progress.step == first else "train"
+            clock.to(clock.stepping)
         if probes.due(progress.step, job.probe_every, job.total_steps):
             probed_step(job, progress, batch, clock)
         else:
             train_step(job, progress.step, batch)
-        if spec.engine == "compiled" and progress.step in (0, window_start):
-            clock.to("train")
         progress.step += 1
         if progress.step % job.steps_per_epoch == 0 or progress.step == job.total_steps:
             clock.to("eval")
-            spent = progress.seconds["train"] - window_seconds
-            progress.rates.append((progress.step - window_start) * spec.batch_size / max(spent, 1e-9))
-            close_window(job, progress, progress.step - window_start, spent)
+            close_window(job, progress, progress.step - window_start, progress.seconds["train"] - window_seconds)
             clock.to("train")
             window_start, window_seconds = progress.step, progress.seconds["train"]
             if spec.patience and progress.evaluations_since_best >= spec.patience:
@@ -58,14 +48,23 @@ def fit(job: Job, progress: Progress) -> None:
             raise Interrupted(f"stopped at step {progress.step}")
 
 
+def batches(job: Job, order_seed: int, start: int) -> Iterator[Tensor]:
+    """Train indices (B,) of every step from `start` on; a batch is a slice of its epoch's order, none is replayed."""
+    n_train, size = len(job.splits["train"][1]), job.spec.batch_size
+    for step in range(start, job.total_steps):
+        epoch, index = divmod(step, job.steps_per_epoch)
+        if step == start or index == 0:
+            order = torch.from_numpy(epoch_order(order_seed, epoch, n_train)).to(job.device)
+        yield order[index * size : (index + 1) * size]
+
+
 def train_step(job: Job, step: int, batch: Tensor, before_update: Callable[[], None] = lambda: None) -> None:
     """One optimizer step on train examples `batch` (B,); `before_update` sees unscaled gradients before clipping."""
     spec, (x, y) = job.spec, job.splits["train"]
     for group in job.optimizer.param_groups:
         group["lr"] = learning_rate(spec, step, job.total_steps, job.steps_per_epoch)
-    generator(job.device).manual_seed(
-        step_seed(spec.seed, step)
-    )  # dropout: paired over activations, and after a resume
+    dropout_seed = step_seed(spec.seed, step)  # the same draws for every activation, and after a resume
+    generator(job.device).manual_seed(dropout_seed)
     job.optimizer.zero_grad(set_to_none=True)
     scores: dict[str, Tensor] = {}
     for part in batch.chunk(spec.accumulate):
@@ -99,7 +98,7 @@ def probed_step(job: Job, progress: Progress, batch: Tensor, clock: Clock) -> No
     clock.to("probe")
     progress.health += probes.site_rows(job.model, job.sites.modules, job.sites.names, batch_loss, progress.step)
     before = {name: parameter.detach().clone() for name, parameter in parameters.items()}
-    clock.to("train")
+    clock.to(clock.stepping)
     train_step(
         job,
         progress.step,
@@ -108,7 +107,7 @@ def probed_step(job: Job, progress: Progress, batch: Tensor, clock: Clock) -> No
     )
     clock.to("probe")
     progress.health += probes.parameter_rows(parameters, before, norms, progress.step)
-    clock.to("train")
+    clock.to(clock.stepping)
 
 
 def fetch_window(job: Job, progress: Progress) -> None:
@@ -129,6 +128,7 @@ def fetch_window(job: Job, progress: Progress) -> None:
 def close_window(job: Job, progress: Progress, steps: int, seconds: float) -> None:
     """End an evaluation window: train means, validation scores, best weights so far, one line in the log."""
     fetch_window(job, progress)
+    progress.rates.append(steps * job.spec.batch_size / max(seconds, 1e-9))
     at = curve_point(job, progress)
     train = {name: math.fsum(values) / len(values) for name, values in progress.window.items()}
     lr = learning_rate(job.spec, progress.step - 1, job.total_steps, job.steps_per_epoch)
