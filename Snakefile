@@ -31,9 +31,11 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/summary.smk"
 
 
-# The run files are named here too: a deleted one would go unnoticed behind finished tables.
+# All files are named here: a deleted one would go unnoticed behind a finished summary.
 rule all:
     default_target: True
     input:
         f"{RESULTS}/summary.md",
+        FIGURES,
+        rules.tables.output,
         RUN_FILES,

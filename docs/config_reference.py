@@ -58,10 +58,8 @@ def main() -> None:
         print(f"| `{name}` | {allowed(name)} | {code(DEFAULTS[name])} | {own} | {info.description} |")
     print("\n## Names\n")
     aliases = registry.literal("nets/activations.py", "ALIASES")
-    print(
     print(f"Activations: {', '.join(registry.activations())}.\n")
     print("Aliases: " + ", ".join(f"{short} ({name})" for short, name in aliases.items()) + ".\n")
-    )
     print(f"Init policies: {', '.join(registry.init_policies())}.\n")
     print(f"Tasks: {', '.join(tasks)}. Data sets: {', '.join(registry.datasets())}.")
 

@@ -128,6 +128,16 @@ def test_a_deleted_file_retrains_only_its_run(project, name):
     os.utime(victim / name, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+def test_a_deleted_figure_is_drawn_again(project):
+    picture = project.folder / "results/smoke/figures/mlp/reliability.pdf"
+    picture.unlink()
+    rules, ids = project.planned()
+    assert "figure" in rules
+    assert not ids
+    project.snakemake("--cores", "2")
+    assert picture.exists()
+
+
 def test_a_deleted_file_is_republished_without_training(project):
     victim = project.run_folders()[0]
     before = (victim / "log.txt").read_text()

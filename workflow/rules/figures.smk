@@ -1,3 +1,11 @@
+FIGURES = expand(
+    f"{RESULTS}/figures/{{task}}/{{figure}}.{{kind}}",
+    task=STUDY.tasks,
+    figure=registry.figures(),
+    kind=["png", "pdf", "txt"],
+)
+
+
 rule figure:
     input:
         rules.tables.output,

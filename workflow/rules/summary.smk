@@ -1,11 +1,7 @@
 rule summary:
     input:
         tables=rules.tables.output.plan,
-        figures=expand(
-            f"{RESULTS}/figures/{{task}}/{{figure}}.png",
-            task=STUDY.tasks,
-            figure=registry.figures(),
-        ),
+        figures=FIGURES,
     output:
         f"{RESULTS}/summary.md",
     script:

@@ -11,6 +11,7 @@ import pandas as pd
 import yaml
 
 from actstudy.analysis.tables import Tables
+from actstudy.study import registry
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -39,7 +40,7 @@ def write(tables: Tables, figures: Path, out: Path, partial: bool = False) -> st
 
 def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]:
     settings = tables.plan["tasks"][task]
-    drawn = sorted((figures / task).glob("*.txt"))
+    drawn = [path for name in registry.figures() if (path := figures / task / f"{name}.txt").is_file()]
     shown = [
         {
             "name": path.stem,

@@ -13,12 +13,12 @@ from actstudy.study import store
 Draw = Callable[[Tables, str], tuple[Figure, str]]
 
 FIGURES: dict[str, Draw] = {
-    "training_curves": curves.training_curves,
     "metric_vs_steps": curves.metric_vs_steps,
+    "training_curves": curves.training_curves,
     "throughput_vs_metric": compute.throughput_vs_metric,
+    "compute_bars": compute.compute_bars,
     "ece_vs_metric": calibration.ece_vs_metric,
     "reliability": calibration.reliability,
-    "compute_bars": compute.compute_bars,
 }
 
 

@@ -28,7 +28,7 @@ def ece_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
             )
         ax.set(xlabel=f"test {metric}", ylabel="ECE (15 bins, l1)")
     handles, labels = next(iter(axes.values())).get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", fontsize=8, frameon=False)
+    figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
     counts = done.groupby(["level", "group"]).size()
     return figure, (
         f"{settings['title']}: expected calibration error against test {metric} at the best validation checkpoint, "
@@ -58,7 +58,7 @@ def reliability(tables: Tables, task: str) -> tuple[Figure, str]:
             )
         ax.set(xlabel="mean confidence of the bin", ylabel="share correct", xlim=(0, 1), ylim=(0, 1), aspect="equal")
     handles, labels = next(iter(axes.values())).get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", fontsize=8, frameon=False)
+    figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
     counts = best.groupby(["level", "group"])["seed"].nunique()
     return figure, (
         f"{settings['title']}: test reliability at the best validation checkpoint, predictions of {seeds(counts)} "

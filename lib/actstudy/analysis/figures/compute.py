@@ -48,7 +48,7 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
             ylabel=f"test {metric} at the best validation checkpoint",
         )
     handles, labels = next(iter(axes.values())).get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", fontsize=8, frameon=False)
+    figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
     caption = (
         f"{settings['title']}: test {metric} against throughput on {'; '.join(frame['device'].unique())}, "
         f"{seeds(frame['n'])} a point; large marks are the mean {metric} at the median throughput, small ones seeds."

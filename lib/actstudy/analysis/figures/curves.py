@@ -71,4 +71,4 @@ def _counted(part: pd.DataFrame) -> str:
 
 def _legend(figure: Figure, axes: dict[str, Axes]) -> None:
     handles, labels = next(iter(axes.values())).get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", fontsize=8, frameon=False)
+    figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
