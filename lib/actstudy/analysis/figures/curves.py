@@ -23,6 +23,8 @@ def training_curves(tables: Tables, task: str) -> tuple[Figure, str]:
             ax = axes[f"{group}{', ' if group else ''}{split} loss"]
             _lines(ax, loss[(loss["group"] == group) & (loss["split"] == split)], "epoch")
             ax.set(xlabel="epoch", ylabel="cross-entropy (nats)", yscale="log")
+            ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_formatter("{x:g}")
     _legend(figure, axes)
     return figure, f"{title}: loss against epoch, {_counted(loss)}. {LINES}"
 
