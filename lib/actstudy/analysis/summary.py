@@ -2,6 +2,7 @@
 
 import math
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -172,16 +173,13 @@ def _markdown(rows: list[dict[str, Any]]) -> str:
 
 def _incomplete(tables: Tables) -> list[dict[str, Any]]:
     rows = tables.frames["incomplete"].fillna("").to_dict("records")
-    again = "snakemake" if tables.plan["study"] == "default" else f"snakemake --configfile {tables.plan['file']}"
+    file = shlex.quote(tables.plan["file"]).replace("`", "")  # it stands in a code span, which nothing may end
+    again = "snakemake" if tables.plan["study"] == "default" else f"snakemake --configfile {file}"
     for row in rows:
-        clear = (
-            f"python -m actstudy retry {row['run_id']} --config {tables.plan['file']} && "
-            if row["status"] != "missing"
-            else ""
-        )
-        row["command"] = f"{clear}{again} --cores all"
+        clear = f"python -m actstudy retry {row['run_id']} --config {file} && " if row["status"] != "missing" else ""
+        row["command"] = f"{clear}{again}"
         row["reason"] = row["reason"].replace("\n", " ")
-    return rows
+    return [{str(key): value for key, value in row.items()} for row in rows]
 
 
 def _provenance(runs: pd.DataFrame) -> dict[str, str]:

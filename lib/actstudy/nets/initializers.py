@@ -19,6 +19,7 @@ class Weight:
 
     shape: tuple[int, ...]
     gain: float
+    xavier: bool = False  # what the policy `auto` means in this model
 
     @property
     def fan_in(self) -> int:
@@ -41,8 +42,8 @@ def _uniform(weight: Weight, rng: np.random.Generator, std: float) -> np.ndarray
 
 
 def auto(w: Weight, rng: np.random.Generator) -> np.ndarray:
-    """Kaiming fan-in with the activation's own gain: Var = gain^2 / fan_in."""
-    return _normal(w, rng, w.gain / math.sqrt(w.fan_in))
+    """With the activation's own gain: Kaiming fan-in, Var = gain^2 / fan_in; in Transformers Xavier uniform."""
+    return xavier_uniform(w, rng, w.gain) if w.xavier else _normal(w, rng, w.gain / math.sqrt(w.fan_in))
 
 
 def torch_default(w: Weight, rng: np.random.Generator) -> np.ndarray:
@@ -130,6 +131,7 @@ def initialize(model: nn.Module, sites: Sites, policy: str, args: dict[str, floa
     chosen = POLICIES[policy]
     arguments = {**chosen.args, **args}
     fed_by: dict[str, str] = getattr(model, "fed_by", {})
+    xavier = getattr(model, "auto_init", "kaiming") == "xavier"
     gains = {site: gain(module) for site, module in sites.modules.items()}
     owners = {
         f"{name}.{own}": module
@@ -143,7 +145,7 @@ def initialize(model: nn.Module, sites: Sites, policy: str, args: dict[str, floa
                 continue
             rng = stream(seed, f"init/{name}")
             if parameter.ndim >= 2:
-                weight = Weight(tuple(parameter.shape), gains[fed_by[name]] if name in fed_by else 1.0)
+                weight = Weight(tuple(parameter.shape), gains[fed_by[name]] if name in fed_by else 1.0, xavier)
                 values = chosen.draw(weight, rng, **arguments)
             elif policy == "torch_default":
                 fan_in = owners[name].weight[0].numel()

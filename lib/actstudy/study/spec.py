@@ -142,7 +142,8 @@ def expand(
     runs = []
     for combination in itertools.product(*axes.values()):
         named = dict(zip(axes, combination, strict=True))
-        group = ", ".join(f"{axis}={label(axis, entry)}" for axis, entry in named.items() if axis != compare)
+        crossed = [axis for axis in axes if axis != compare and len(axes[axis]) > 1]
+        group = ", ".join(f"{axis}={label(axis, named[axis])}" for axis in crossed)
         level = label(compare, named[compare]) if compare in named else str(base.get(compare))
         for seed in seeds:
             values = layered(base, *combination, {"seed": seed})

@@ -1,0 +1,22 @@
+"""A small GPT: a causal Transformer that predicts the next token, input and output embeddings tied."""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from actstudy.nets.transformer import MakeAct, Stack, fed_by
+
+
+class GPT(nn.Module):
+    """tokens of shape (B, T), int64 -> logits (B, T, vocabulary) for the token that follows each."""
+
+    auto_init = "xavier"
+
+    def __init__(
+        self, vocabulary: int, context: int, depth: int, width: int, heads: int, dropout: float, make_act: MakeAct
+    ) -> None:
+        super().__init__()
+        self.stack = Stack(vocabulary, context, depth, width, heads, True, dropout, make_act)
+        self.fed_by = fed_by(depth, "stack.")
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return functional.linear(self.stack(tokens), self.stack.token.weight)

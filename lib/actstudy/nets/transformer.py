@@ -1,0 +1,79 @@
+"""The pre-norm Transformer block that encoder and GPT share; the activation acts in its feed-forward part only."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+MakeAct = Callable[[str], nn.Module]
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762): (B, T, C) -> (B, T, C)."""
+
+    def __init__(self, width: int, heads: int, causal: bool, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.causal, self.dropout = heads, causal, dropout
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        B, T, C = x.shape  # noqa: N806
+        q, k, v = (
+            self.qkv(x).view(B, T, 3, self.heads, C // self.heads).permute(2, 0, 3, 1, 4)
+        )  # (B, heads, T, C / heads)
+        dropout = self.dropout if self.training else 0.0
+        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=self.causal)
+        return self.out(y.transpose(1, 2).reshape(B, T, C))
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + feed-forward(norm(x)) of 4 C hidden units: (B, T, C) -> (B, T, C)."""
+
+    def __init__(self, width: int, heads: int, causal: bool, dropout: float, act: nn.Module) -> None:
+        super().__init__()
+        self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads, causal, dropout)
+        self.norm2, self.up, self.act, self.down = (
+            nn.LayerNorm(width),
+            nn.Linear(width, 4 * width),
+            act,
+            nn.Linear(4 * width, width),
+        )
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        x = x + self.drop(self.attention(self.norm1(x), mask))
+        return x + self.drop(self.down(self.act(self.up(self.norm2(x)))))
+
+
+class Stack(nn.Module):
+    """Token and learned position embeddings, `depth` blocks and a final norm: tokens (B, T) int64 -> (B, T, C)."""
+
+    def __init__(
+        self,
+        vocabulary: int,
+        context: int,
+        depth: int,
+        width: int,
+        heads: int,
+        causal: bool,
+        dropout: float,
+        make_act: MakeAct,
+    ) -> None:
+        super().__init__()
+        self.token, self.position = nn.Embedding(vocabulary, width), nn.Embedding(context, width)
+        self.drop = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(
+            Block(width, heads, causal, dropout, make_act(f"blocks.{index}")) for index in range(depth)
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        x = self.drop(self.token(tokens) + self.position.weight[: tokens.shape[1]])
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.norm(x)
+
+
+def fed_by(depth: int, prefix: str) -> dict[str, str]:
+    """The weights that take in an activation's output, each with its site."""
+    return {f"{prefix}blocks.{index}.down.weight": f"blocks.{index}" for index in range(depth)}

@@ -1,0 +1,143 @@
+"""Models: an activation at each site of its own, sizes as in the literature, outputs as plain code has them."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from actstudy.nets.activations import ACTIVATIONS, Sites
+from actstudy.nets.encoder import PAD, Encoder
+from actstudy.nets.gpt import GPT
+from actstudy.nets.initializers import initialize
+from actstudy.nets.mlp import MLP
+from actstudy.nets.resnet import ResNet18
+
+TOKENS = torch.randint(1, 50, (3, 12), generator=torch.Generator().manual_seed(0))
+IMAGES = torch.randn(3, 2, 32, 32, generator=torch.Generator().manual_seed(0))
+
+MODELS = {
+    "mlp": (lambda act: MLP(40, (16, 16, 16), 10, act, norm="layer"), torch.randn(3, 40)),
+    "resnet small": (lambda act: ResNet18(2, 7, 4, "small", act), IMAGES),
+    "resnet large": (lambda act: ResNet18(2, 7, 4, "large", act), IMAGES),
+    "encoder": (lambda act: Encoder(50, 12, 4, depth=2, width=16, heads=2, dropout=0.0, make_act=act), TOKENS),
+    "gpt": (lambda act: GPT(50, 12, depth=2, width=16, heads=2, dropout=0.0, make_act=act), TOKENS),
+}
+N_SITES = {"mlp": 3, "resnet small": 17, "resnet large": 17, "encoder": 2, "gpt": 2}
+
+
+def built(name, activation="relu", policy="auto"):
+    make, x = MODELS[name]
+    sites = Sites(activation, {})
+    model = make(sites)
+    initialize(model, sites, policy, {}, 0)
+    return model, sites, x
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_site_is_called_once_and_is_the_only_activation(name, activation):
+    model, sites, x = built(name, activation)
+    calls = []
+    for site, module in sites.modules.items():
+        module.register_forward_hook(lambda *_, site=site: calls.append(site))
+    model(x)
+    assert calls == list(sites.modules)
+    assert len(calls) == len({id(m) for m in sites.modules.values()}) == N_SITES[name]
+    kind = type(ACTIVATIONS[activation].factory())
+    if kind is not nn.Identity:
+        assert sum(type(m) is kind for m in model.modules()) == N_SITES[name]
+    assert activation == "relu" or not any(isinstance(m, nn.ReLU) for m in model.modules())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_fed_by_names_real_weights_and_sites(name):
+    model, sites, _ = built(name)
+    parameters = dict(model.named_parameters())
+    assert model.fed_by
+    for weight, site in model.fed_by.items():
+        assert parameters[weight].ndim >= 2
+        assert site in sites.modules
+
+
+def test_resnet18_has_the_papers_size():
+    """11,689,512 parameters at width 64 with 1,000 classes, as in torchvision's ResNet-18."""
+    assert sum(p.numel() for p in ResNet18(3, 1000, 64, "large", Sites("relu", {})).parameters()) == 11_689_512
+
+
+def test_resnet18_equals_torchvision():
+    from torchvision.models import resnet18
+
+    ours, theirs = ResNet18(3, 10, 64, "large", Sites("relu", {})), resnet18(num_classes=10)
+    renamed = {}
+    for key, value in theirs.state_dict().items():
+        key = key.replace("downsample", "shortcut").replace("fc.", "head.")
+        for stage in range(4):
+            key = key.replace(f"layer{stage + 1}.", f"stages.{stage}.")
+        renamed[key] = value
+    ours.load_state_dict(renamed)
+    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert (ours.eval()(x) - theirs.eval()(x)).abs().max() < 1e-4
+
+
+def plain_block(block, x, causal, there):
+    """One block by explicit matrix products and softmax, head by head."""
+    y, attention = block.norm1(x), block.attention
+    q, k, v = (attention.qkv.weight @ y.transpose(1, 2) + attention.qkv.bias[:, None]).transpose(1, 2).chunk(3, dim=2)
+    size, heads = x.shape[2] // attention.heads, []
+    for head in range(attention.heads):
+        part = slice(head * size, (head + 1) * size)
+        scores = q[..., part] @ k[..., part].transpose(1, 2) / math.sqrt(size)
+        if causal:
+            scores = scores.masked_fill(torch.ones(scores.shape[1:]).triu(1).bool(), -math.inf)
+        if there is not None:
+            scores = scores.masked_fill(~there[:, None, :], -math.inf)
+        heads.append(scores.softmax(2) @ v[..., part])
+    x = x + attention.out(torch.cat(heads, 2))
+    return x + block.down(functional.gelu(block.up(block.norm2(x))))
+
+
+@pytest.mark.parametrize("name", ["encoder", "gpt"])
+def test_transformers_equal_a_plain_implementation(name):
+    model, _, tokens = built(name, "gelu", "torch_default")
+    model, tokens = model.double(), tokens.clone()
+    there = None
+    if name == "encoder":
+        tokens[0, 7:] = PAD
+        there = tokens != PAD
+    x = model.stack.token.weight[tokens] + model.stack.position.weight[: tokens.shape[1]]
+    for block in model.stack.blocks:
+        x = plain_block(block, x, name == "gpt", there)
+    x = model.stack.norm(x)
+    if name == "encoder":
+        mean = torch.stack([row[mask].mean(0) for row, mask in zip(x, there, strict=True)])
+        expected = model.head(mean)
+    else:
+        expected = x @ model.stack.token.weight.T
+    assert (model(tokens) - expected).abs().max() < 1e-10
+
+
+def test_gpt_looks_at_no_later_token():
+    model, _, tokens = built("gpt")
+    changed = tokens.clone()
+    changed[:, 8:] = 1
+    assert torch.allclose(model(tokens)[:, :8], model(changed)[:, :8], atol=1e-6)
+    assert not torch.allclose(model(tokens)[:, 8:], model(changed)[:, 8:], atol=1e-6)
+
+
+def test_encoder_ignores_padding():
+    model, _, tokens = built("encoder")
+    padded = functional.pad(tokens[:, :9], (0, 3), value=PAD)
+    assert torch.allclose(model(padded), model(tokens[:, :9]), atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_an_untrained_gpt_is_uniform(activation):
+    """Loss at step 0 within 5% of ln(vocabulary)."""
+    x, y = torch.randint(0, 1000, (2, 4, 32), generator=torch.Generator().manual_seed(1))
+    sites = Sites(activation, {})
+    model = GPT(1000, 32, depth=2, width=64, heads=4, dropout=0.0, make_act=sites)
+    initialize(model, sites, "auto", {}, 0)
+    loss = functional.cross_entropy(model(x).flatten(0, 1), y.flatten())
+    assert loss.item() == pytest.approx(math.log(1000), rel=0.05)
