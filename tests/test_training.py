@@ -1,6 +1,5 @@
 """Training: paired, deterministic, resumable, neutral to probes, and honest about how it ended."""
 
-import hashlib
 import itertools
 import os
 import subprocess
@@ -13,7 +12,6 @@ import pytest
 import torch
 from conftest import ROOT, quiet, tiny
 
-from actstudy.data import prepared
 from actstudy.nets.activations import ACTIVATIONS, Sites
 from actstudy.nets.initializers import initialize
 from actstudy.study import schema, store
@@ -60,7 +58,6 @@ def test_global_generators_decide_nothing(train):
 def test_first_batch_is_deterministic_over_processes(tmp_path, data_folder):
     """Two fresh processes with different hash seeds agree on weights, first batch and dropout draws."""
     code = f"""
-import hashlib
 from pathlib import Path
 import torch
 from conftest import quiet, tiny
@@ -323,18 +320,3 @@ def test_weights_hash_sees_one_bit():
     with torch.no_grad():
         model.weight[0, 0] = torch.nextafter(model.weight[0, 0], torch.tensor(10.0))
     assert checkpoint.weights_sha256(model) != before
-
-
-def test_prepared_data_have_every_class_and_no_overlap(data):
-    assert data.manifest["counts"] == {"train": 3500, "val": 500, "test": 1000}
-    assert data.manifest["class_counts"]["val"] == pytest.approx([50] * 10, abs=4)
-    seen = [{hashlib.sha256(x.tobytes()).digest() for x in data.arrays[f"{split}_x"]} for split in prepared.SPLITS]
-    assert sum(map(len, seen)) == len(set.union(*seen)) == 5000
-
-
-def test_damaged_data_are_named(tmp_path):
-    prepared.prepare("mnist1d", tmp_path)
-    path = tmp_path / "val_y.npy"
-    path.write_bytes(path.read_bytes()[:-1] + b"\x07")
-    with pytest.raises(store.Damaged, match=r"val_y\.npy is missing or does not have its checksum; to mend"):
-        prepared.load(tmp_path)

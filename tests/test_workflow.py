@@ -22,7 +22,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("Snakefile", "workflow", "config", "profiles", "lib"):
+        for name in ("Snakefile", "workflow", "config", "profiles", "lib", "data"):
             source, skip = ROOT / name, shutil.ignore_patterns("__pycache__", "*.egg-info")
             shutil.copytree(source, folder / name, ignore=skip) if source.is_dir() else shutil.copy(
                 source, folder / name

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
@@ -25,6 +27,16 @@ def hold_out(labels: np.ndarray, n_val: int) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(train), np.sort(val)
 
 
+def embedded(name: str, sha256: str) -> pa.Table:
+    """A Parquet file of data/embedded; Damaged where it is missing or not the one that the data set's file declares."""
+    path = registry.PACKAGE.parents[1] / "data" / "embedded" / name
+    if not path.is_file() or store.sha256(path) != sha256:
+        raise store.Damaged(
+            f"data/embedded/{name} is missing or damaged; to mend: git checkout -- data/embedded/{name}"
+        )
+    return pq.read_table(path)
+
+
 def prepare(name: str, folder: Path) -> None:
     """Write a data set's arrays and, last, its manifest (counts, class balance, train-only mean and sd, SHA-256)."""
     declared = registry.dataset(name)
@@ -34,7 +46,7 @@ def prepare(name: str, folder: Path) -> None:
         x, y = splits[split]
         counts = np.bincount(y, minlength=declared["classes"])
         if x.shape[1:] != tuple(declared["shape"]) or len(x) != len(y) or not counts.all() or not np.isfinite(x).all():
-            raise ValueError(
+            raise registry.StudyError(
                 f"{name}: split {split}: got x {x.shape}, y {y.shape}, class counts {counts.tolist()}; "
                 f"allowed: finite x of shape (N, {declared['shape']}) and every class present"
             )

@@ -9,7 +9,9 @@ from typing import Any
 from actstudy.study import registry
 from actstudy.study.config import RunFields, StudyFile, TaskBlock, coerced, name_error, read, validated
 from actstudy.study.registry import StudyError
-from actstudy.study.spec import PlannedRun, RunSpec, expand, layered
+from actstudy.study.spec import DEFAULTS, PlannedRun, RunSpec, expand, layered
+
+MODEL_FIELDS = ("hidden", "depth", "width", "stem", "heads", "norm")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,7 +185,13 @@ def _check(spec: RunSpec, where: str) -> None:
         raise StudyError(
             f"{where}: accumulate: got {spec.accumulate}; allowed: a divisor of batch_size {spec.batch_size}"
         )
-    if spec.hidden is None and (spec.depth is None or spec.width is None):
+    uses = registry.task(spec.task)["model_fields"]
+    for name in MODEL_FIELDS:
+        if name not in uses and getattr(spec, name) != DEFAULTS[name]:
+            raise StudyError(
+                f"{where}: {name}: set, but task {spec.task} has no use for it; allowed: {', '.join(uses)}"
+            )
+    if "hidden" in uses and spec.hidden is None and (spec.depth is None or spec.width is None):
         raise StudyError(f"{where}: hidden: missing; allowed: a list of widths, or both depth and width")
 
 

@@ -42,7 +42,7 @@ RUNS = pa.schema(
         *[
             column(f"{at}_{metric}", pa.float64())
             for at in ("reported", "last")
-            for metric in ("loss", "accuracy", "macro_f1", "ece")
+            for metric in ("loss", "accuracy", "top5", "macro_f1", "ece")
         ],
         column("order_hash", pa.string()),
         column("data_sha256", pa.string()),

@@ -36,6 +36,10 @@ class RunSpec:
     )
     depth: int | None = option("number of hidden layers, each followed by one activation", None, ge=1)
     width: int | None = option("units of every hidden layer", None, ge=1)
+    stem: Literal["small", "large"] = option(
+        "ResNet's first layer: 3x3 of stride 1, or 7x7 of stride 2 and a max-pool", "small"
+    )
+    heads: int = option("attention heads; must divide width", 4, ge=1)
     norm: Literal["none", "batch", "layer"] = option(
         "normalisation before each activation; none shows the activation undisguised", "none"
     )

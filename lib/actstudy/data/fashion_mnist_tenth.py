@@ -1,0 +1,25 @@
+"""A tenth of Fashion-MNIST (Xiao et al. 2017), class-balanced, embedded in the project."""
+
+import numpy as np
+
+from actstudy.data.prepared import Splits, embedded
+
+DATASET = {
+    "title": "Fashion-MNIST, a class-balanced tenth",
+    "kind": "images",
+    "version": 1,
+    "source": "data/embedded/fashion_mnist.parquet, made from the Debian package dataset-fashion-mnist",
+    "paper": "arXiv:1708.07747",
+    "licence": "MIT",
+    "sha256": "ad2f10964db2ad65e52f7dfdc8c398a53b5eea8c0d99fcea71bb7d6c5962d5f9",
+    "shape": [1, 28, 28],
+    "classes": 10,
+}
+
+
+def prepare() -> Splits:
+    """5,000 train, 1,000 val and 2,000 test images: x (N, 1, 28, 28) uint8, y (N,) int64."""
+    table = embedded("fashion_mnist.parquet", str(DATASET["sha256"]))
+    pixels = np.frombuffer(b"".join(table["image"].to_pylist()), np.uint8).reshape(-1, 1, 28, 28)
+    label, split = table["label"].to_numpy().astype(np.int64), np.array(table["split"].to_pylist())
+    return {name: (pixels[split == name], label[split == name]) for name in ("train", "val", "test")}
