@@ -8,7 +8,7 @@ PINS := pyproject.toml envs/constraints.txt envs/install.sh
 
 .PHONY: study test clean
 study: .venv/study-installed
-	@$(BIN)/python workflow/scripts/study.py $(ARGS)
+	@"$(BIN)/python" workflow/scripts/study.py $(ARGS)
 
 test: .venv/test-installed
 	ruff check .

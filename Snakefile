@@ -12,8 +12,7 @@ try:
         workflow.config_settings.config,
     )
 except registry.StudyError as fault:
-    print(f"actstudy: {fault}", file=sys.stderr)
-    sys.exit(2)
+    registry.refuse(fault)
 
 RESULTS = STUDY.folder
 PYTHON = sys.executable

@@ -9,19 +9,21 @@ from actstudy.study.spec import DEFAULTS, RunSpec
 
 HEAD = """# Study files
 
-A study is one YAML file, whole by itself: `config/config.yaml` unless `snakemake --configfile FILE` names another.
-This page is made from the models that check the file (`python docs/config_reference.py > docs/config.md`).
+A study is one YAML file, whole by itself, and named after its file: `config/config.yaml` (the study `default`) unless
+`snakemake --configfile FILE` names another. This page is made from the models that check the file
+(`python docs/config_reference.py > docs/config.md`).
 
 Settings are layered, the stronger later: the task's defaults (`lib/actstudy/tasks/TASK.py`), `defaults`, `tasks.TASK`,
 `--config KEY=VALUE` of snakemake, flags of `python -m actstudy train`. Of `steps` and `epochs`, and of `hidden` and
 `depth` with `width`, the stronger layer's spelling replaces the other.
 
 An axis crosses any run field: `axes: {activation: [tanh, relu], depth: [3, 6]}`. A value that is a mapping sets several
-fields at once: `{activation: elu, activation_args: {alpha: 0.5}}` or `{activation: relu, lr: 0.001}`.
+fields at once: `{activation: elu, activation_args: {alpha: 0.5}}` or `{activation: relu, lr: 0.001}`. No two axes, and
+no axis and `--config`, may set one field.
 
-On the command line, KEY is any key of the two tables: `--config seeds=3 lr=0.01 activation=relu,gelu tasks=mlp`.
+On the command line, KEY is a key of a study or a run field: `--config seeds=3 lr=0.01 activation=relu,gelu tasks=mlp`.
+It holds for all tasks and is stronger than what their blocks say.
 """
-
 
 SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 

@@ -76,11 +76,11 @@ def test_fresh_instance_a_site(name):
 
 
 def test_hybrid_takes_the_first_match_and_its_arguments():
-    sites = Sites({"layers.0": "leaky_relu", "*": "tanh"}, {"negative_slope": 0.2})
+    sites = Sites((("layers.0", "leaky_relu"), ("*", "tanh")), {"negative_slope": 0.2})
     assert [type(sites(f"layers.{i}")).__name__ for i in range(2)] == ["LeakyReLU", "Tanh"]
     assert sites.modules["layers.0"].negative_slope == 0.2
     with pytest.raises(ValueError, match="matches none"):
-        Sites({"layers.0": "relu"}, {})("head")
+        Sites((("layers.0", "relu"),), {})("head")
 
 
 def test_registry_reads_the_source_as_python_does():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from matplotlib import image
 from scipy import stats as scipy_stats
 
-from actstudy.analysis import figures, partial, stats, status, summary, tables
+from actstudy.analysis import figures, partial, stats, status, style, summary, tables, text
 from actstudy.study import plan, store
 from actstudy.study.registry import StudyError
 from actstudy.training.run import run
@@ -26,8 +26,8 @@ def root(tmp_path_factory, data_folder):
     folder = tmp_path_factory.mktemp("study")
     block = {**{k: v for k, v in TINY.items() if k != "depth"}, "seeds": 2, "targets": [0.12, 0.99]}
     content = {"axes": {"activation": ["tanh", "relu"], "depth": [1, 2]}, "tasks": {"mlp": block}}
-    (folder / "study.yaml").write_text(yaml.safe_dump(content))
-    made = plan.load(folder / "study.yaml")
+    (folder / "config.yaml").write_text(yaml.safe_dump(content))
+    made = plan.load(folder / "config.yaml")
     for one in made.runs:
         run_folder = status.folder_of(one, folder / "runs")
         spec = one.spec
@@ -43,7 +43,7 @@ def root(tmp_path_factory, data_folder):
 
 @pytest.fixture(scope="module")
 def study(root):
-    return plan.load(root / "study.yaml")
+    return plan.load(root / "config.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_summary_names_what_failed_and_how_to_mend_it(made, root):
     assert page.startswith("# Study default: 7 of 8 runs completed")
     assert "ZeroDivisionError" in page
     failed = made.frames["incomplete"].iloc[0]["run_id"]
-    assert f"python -m actstudy retry {failed}" in page
+    assert f"`python -m actstudy retry results/runs/mlp/{failed} && snakemake`" in page
     assert "1 of 2" in page
     assert "nan" not in page
 
@@ -140,20 +140,20 @@ def test_report_text_is_escaped(made, root):
 
 
 def test_status_and_retry(study, root, data_folder):
-    text, failed = status.status(study, root / "runs")
+    shown, failed = status.status(study, root / "runs")
     assert failed
-    assert "7 of 8 runs completed" in text
-    assert "nothing left to train" in text
+    assert "7 of 8 runs completed" in shown
+    assert "nothing left to train" in shown
     (cleared,) = status.clear(study, "failed", root / "runs")
     one = next(r for r in study.runs if r.id == cleared)
     assert status.state(status.folder_of(one, root / "runs")) == "waiting"
-    text, failed = status.status(study, root / "runs")
+    shown, failed = status.status(study, root / "runs")
     assert not failed
-    assert "1 runs left, about" in text
+    assert "1 runs left, about" in shown
     run(one.spec, status.folder_of(one, root / "runs"), data_folder, quiet())
     store.publish(status.folder_of(one, root / "runs"))
     assert "8 of 8" in status.status(study, root / "runs")[0]
-    with pytest.raises(StudyError, match=r"retry: got 'nope'; allowed: failed, or a run"):
+    with pytest.raises(StudyError, match=r"retry: got 'nope'; allowed: failed, a run's folder, or a run"):
         status.clear(study, "nope", root / "runs")
 
 
@@ -202,3 +202,134 @@ def test_pareto_front_is_the_undominated(points):
     for i, (c, g) in enumerate(points):
         dominated = any(c2 <= c and g2 >= g and (c2 < c or g2 > g) for c2, g2 in points)
         assert front[i] == (not dominated)
+
+
+def frame_of_runs(rows):
+    """Runs of one task and group by hand; a row is (level, seed, status, accuracy, what differs from the defaults)."""
+    common = {
+        "task": "mlp",
+        "group": "",
+        "order_hash": "a",
+        "precision": "fp32",
+        "engine": "eager",
+        "timing_clean": True,
+    }
+    common |= {"throughput": 10.0, "throughput_unit": "signals/s", "train_seconds": 1.0, "peak_memory_bytes": 1}
+    common |= {"peak_memory_kind": "process RSS", "device": "cpu", "last_accuracy": 0.0}
+    made = []
+    for level, seed, state, accuracy, *rest in rows:
+        row = {
+            "level": level,
+            "seed": seed,
+            "status": state,
+            "reported_accuracy": accuracy,
+            "run_id": f"{level}-{seed}",
+        }
+        made.append(common | row | (rest[0] if rest else {}))
+    return pd.DataFrame(made)
+
+
+MLP = {"metric": "accuracy", "higher_is_better": True, "baseline": "relu", "targets": [0.5]}
+PLAN = {"compare": "activation", "tasks": {"mlp": MLP}}
+
+
+def test_pairs_are_refused_where_batches_or_precision_differ():
+    runs = frame_of_runs(
+        [("relu", s, "completed", 0.5) for s in range(4)]
+        + [("gelu", 0, "completed", 0.6), ("gelu", 1, "completed", 0.7), ("gelu", 2, "diverged", None)]
+        + [
+            ("gelu", 3, "completed", 0.99, {"order_hash": "other"}),
+            ("tanh", 0, "completed", 0.99, {"precision": "bf16"}),
+        ]
+    )
+    pairs = tables.pairs(runs, PLAN).set_index("level")
+    assert pairs.loc["gelu", "n"] == 2
+    assert pairs.loc["gelu", "mean"] == pytest.approx(0.15)
+    assert pairs.loc["tanh", "n"] == 0
+
+
+def test_a_cell_without_completed_seeds_is_still_a_row():
+    runs = frame_of_runs([("relu", 0, "completed", 0.5), ("tanh", 0, "failed", None), ("tanh", 1, "diverged", None)])
+    row = tables.cells(runs, PLAN).query("level == 'tanh' and checkpoint == 'reported'").iloc[0]
+    assert (row["n"], row["n_planned"]) == (0, 2)
+
+
+def test_resumed_runs_have_no_part_in_speed():
+    slow = {"throughput": 1.0, "timing_clean": False}
+    runs = frame_of_runs(
+        [("relu", 0, "completed", 0.5), ("relu", 1, "completed", 0.5, slow), ("tanh", 0, "completed", 0.9, slow)]
+    )
+    front = tables.pareto(runs, PLAN).set_index("level")
+    assert front.loc["relu", "throughput"] == 10
+    assert front.loc["tanh", "n_timed"] == 0
+    assert front["on_front"].to_dict() == {"relu": True, "tanh": False}
+
+
+def test_the_front_is_fast_and_good():
+    runs = frame_of_runs(
+        [("relu", 0, "completed", 0.5, {"throughput": 9.0}), ("tanh", 0, "completed", 0.9, {"throughput": 3.0})]
+        + [("gelu", 0, "completed", 0.4, {"throughput": 5.0})]
+    )
+    assert tables.pareto(runs, PLAN).set_index("level")["on_front"].to_dict() == {
+        "relu": True,
+        "tanh": True,
+        "gelu": False,
+    }
+
+
+def test_targets_take_the_first_time_and_count_diverged_runs_as_late():
+    runs = frame_of_runs(
+        [("relu", s, "completed", 0.6) for s in range(2)] + [("relu", 2, "diverged", None), ("relu", 3, "failed", None)]
+    )
+    points = [(0, 10, 0.4), (0, 20, 0.6), (0, 30, 0.7), (1, 10, 0.5), (1, 20, 0.9), (2, 10, 0.1)]
+    curves = pd.DataFrame(
+        [
+            {
+                "run_id": f"relu-{seed}",
+                "step": step,
+                "train_seconds": step / 10,
+                "split": "val",
+                "metric": "accuracy",
+                "value": value,
+            }
+            for seed, step, value in points
+        ]
+    )
+    row = tables.targets(runs, curves, PLAN).iloc[0]
+    assert (row["n"], row["n_reached"]) == (3, 2)
+    assert row["median_steps"] == 20
+    assert row["median_seconds"] == 2.0
+
+
+def test_reliability_draws_share_correct_against_confidence(made):
+    figure, _ = figures.FIGURES["reliability"](made, "mlp")
+    best = made.frames["calibration"].query("checkpoint == 'best' and level == 'tanh' and group == 'depth=1'")
+    bins = best.groupby("bin")[["count", "confidence_sum", "correct"]].sum().query("count >= 20")
+    line = next(ln for ln in figure.axes[0].lines if ln.get_label() == "tanh")
+    np.testing.assert_allclose(line.get_ydata(), bins["correct"] / bins["count"])
+    np.testing.assert_allclose(line.get_xdata(), bins["confidence_sum"] / bins["count"])
+
+
+def test_levels_of_a_study_never_look_alike():
+    looks = style.styles(["tanh", "relu", "elu", "elu (alpha=0.5)", "gelu", "layers.0:relu,*:tanh"])
+    assert len({tuple(look.values()) for look in looks.values()}) == 6
+    assert tuple(looks["gelu"].values()) == style.ACTIVATION_STYLE["gelu"]
+
+
+def test_text_of_a_table_stays_in_its_cell():
+    assert "<" not in text.cell("<img src=x onerror=alert(1)>")
+    assert "|" not in text.cell("a | b\n# c")
+    assert "\n" not in text.cell("a | b\n# c")
+
+
+def test_a_damaged_run_is_a_row_and_its_seal_mends_it(study, root, tmp_path):
+    import shutil
+
+    shutil.copytree(root / "runs", tmp_path / "runs")
+    folder = status.folder_of(study.runs[0], tmp_path / "runs")
+    (folder / "curves.parquet").write_bytes(b"PAR1")
+    again = tables.build(json.loads(study.plan()), tmp_path / "runs", [])
+    assert again.frames["runs"].set_index("run_id").loc[study.runs[0].id, "status"] == "damaged"
+    assert "does not have its checksum" in summary.write(again, tmp_path, tmp_path / "s.md")
+    assert study.runs[0].id in status.clear(study, "failed", tmp_path / "runs")
+    assert store.verifies(folder / "checkpoints" / "final")

@@ -108,10 +108,42 @@ def test_an_entry_may_set_several_fields(tmp_path):
     assert made.runs[-1].spec.activation_args == {"alpha": 0.5}
 
 
-def test_the_plan_does_not_depend_on_order_of_keys(tmp_path):
-    a = plan.load(study(tmp_path)).plan()
-    assert a == plan.load(study(tmp_path)).plan()
-    assert json.loads(a)["levels"] == ["tanh", "relu"]
+def test_the_plan_does_not_depend_on_the_order_of_keys(tmp_path):
+    first, second = (tmp_path / name / "x.yaml" for name in "ab")
+    for path, order in ((first, 1), (second, -1)):
+        path.parent.mkdir()
+        content = {"tasks": {"mlp": {"seeds": 2, "lr": 0.1}}, "axes": {"activation": ["relu", "tanh"]}, "note": "n"}
+        path.write_text(yaml.safe_dump(dict(list(content.items())[::order]), sort_keys=False))
+    assert [r.id for r in plan.load(first).runs] == [r.id for r in plan.load(second).runs]
+    assert plan.load(first).plan().replace(str(first), "") == plan.load(second).plan().replace(str(second), "")
+
+
+def test_command_line_is_stronger_than_a_tasks_block(tmp_path):
+    path = study(tmp_path, tasks={"mlp": {"seeds": 2, "baseline": "relu"}})
+    assert len(plan.load(path, {"seeds": 5}).runs) == 10
+    assert plan.load(path, {"baseline": "tanh"}).tasks["mlp"]["baseline"] == "tanh"
+    assert plan.load(path, {"steps": 10, "warmup": 0}).runs[0].spec.epochs is None
+
+
+def test_a_variant_may_stand_beside_its_base(tmp_path):
+    path = study(tmp_path, axes={"activation": ["relu", {"activation": "relu", "lr": 0.01}]})
+    assert plan.load(path).tasks["mlp"]["baseline"] == "relu"
+
+
+def test_a_study_is_named_after_its_file(tmp_path):
+    for name, folder in (("config.yaml", "results"), ("mine.yaml", "results/mine")):
+        study(tmp_path).rename(tmp_path / name)
+        assert plan.load(tmp_path / name).folder == folder
+    for name in ("runs.yaml", "..yaml", "-x.yaml", "a b.yaml"):
+        study(tmp_path).rename(tmp_path / name)
+        with pytest.raises(StudyError, match="the file's name names the study"):
+            plan.load(tmp_path / name)
+
+
+def test_a_key_given_twice_is_refused(tmp_path):
+    (tmp_path / "x.yaml").write_text("tasks: {mlp: }\naxes: {}\naxes: {activation: [relu]}\n")
+    with pytest.raises(StudyError, match="key 'axes' stands twice"):
+        plan.load(tmp_path / "x.yaml")
 
 
 @pytest.mark.parametrize("name", sorted(p.name for p in (ROOT / "config").glob("*.yaml")))
@@ -146,10 +178,28 @@ BAD = {
         {"defaults": {"activation_args": {"alpha": 1}}},
         r"activation_args: got 'alpha'; allowed: none",
     ),
-    "two lengths": ({"defaults": {"steps": 5, "epochs": 5}}, r"epochs and steps are both set"),
+    "two lengths": ({"defaults": {"steps": 5, "epochs": 5}}, r"steps and epochs are both set"),
     "warm-up too long": ({"defaults": {"epochs": 1}}, r"warmup: got 2.0; allowed: at most the run's length, 1"),
     "accumulate": ({"defaults": {"accumulate": 3}}, r"accumulate: got 3; allowed: a divisor of batch_size 100"),
-    "reserved name": ({"study": "../x"}, r"study: got '../x'"),
+    "boolean for a number": ({"defaults": {"lr": True}}, r"lr: got True; allowed: a number"),
+    "boolean for seeds": ({"tasks": {"mlp": {"seeds": True}}}, r"seeds: got True; allowed: a number"),
+    "betas": ({"defaults": {"betas": [-1, 2]}}, r"betas\.\d: got -?\d; allowed: "),
+    "no hidden layers": ({"defaults": {"hidden": []}}, r"hidden: got \[\]; allowed: "),
+    "empty layer": ({"defaults": {"hidden": [8, 0]}}, r"got 0; allowed: greater than or equal to 1"),
+    "empty hybrid": ({"axes": {"activation": [{"activation": {}}]}}, r"activation: got \{\}"),
+    "negative sd": (
+        {"defaults": {"init": "normal", "init_args": {"std": -1}}},
+        r"init_args\.std: got -1\.0; allowed: greater than 0",
+    ),
+    "two axes, one field": (
+        {"axes": {"activation": ["relu", {"activation": "gelu", "lr": 0.01}], "lr": [0.1, 0.2]}},
+        r"axes\.lr: sets lr, which axis activation sets too",
+    ),
+    "rival axes": (
+        {"axes": {"activation": ["relu"], "steps": [10], "epochs": [3]}},
+        r"sets steps, which axis epochs sets too",
+    ),
+    "field of another task": ({"defaults": {"stem": "large"}}, r"stem: set, but task mlp has no use for it"),
 }
 
 

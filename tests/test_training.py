@@ -1,6 +1,7 @@
 """Training: paired, deterministic, resumable, neutral to probes, and honest about how it ended."""
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -12,17 +13,19 @@ import pytest
 import torch
 from conftest import ROOT, quiet, tiny
 
+from actstudy.data import prepared
 from actstudy.nets.activations import ACTIVATIONS, Sites
 from actstudy.nets.initializers import initialize
 from actstudy.study import schema, store
+from actstudy.study.spec import canonical, from_json, run_id
 from actstudy.tasks import mlp
 from actstudy.training import checkpoint, job, loop, optim
-from actstudy.training.run import run
+from actstudy.training.run import make_job, run
 
 
 def tables(folder: Path):
     final = folder / "checkpoints" / "final"
-    return {name: schema.reproducible(store.read(final, name)) for name in schema.SCHEMAS}
+    return {name: schema.reproducible(store.read(final, name)[0]) for name in schema.SCHEMAS}
 
 
 def row(folder: Path):
@@ -58,6 +61,7 @@ def test_global_generators_decide_nothing(train):
 def test_first_batch_is_deterministic_over_processes(tmp_path, data_folder):
     """Two fresh processes with different hash seeds agree on weights, first batch and dropout draws."""
     code = f"""
+import hashlib
 from pathlib import Path
 import torch
 from conftest import quiet, tiny
@@ -181,7 +185,7 @@ def test_out_of_memory_has_its_own_status(train, monkeypatch):
         {"schedule": "constant", "warmup": 0},
         {"precision": "bf16"},
         {"strict": True},
-        {"steps": 9, "warmup": 3},
+        {"steps": 9, "warmup": 1},
         {"label_smoothing": 0.1, "clip": None},
         {"activation_args": {"alpha": 0.5}, "activation": "elu"},
         {"activation": {"layers.0": "relu", "*": "tanh"}},
@@ -242,20 +246,101 @@ def test_overfits_one_batch(data, activation):
     assert loss.item() < (1.0 if activation == "identity" else 0.1)
 
 
-GOLDEN = {"mlp": [3.2787, 3.3683, 3.2821, 3.3477, 3.1668]}
+SHARP = {"lr": 0.02, "weight_decay": 0.5, "clip": 0.3}  # each of them bites within two epochs
+GOLDEN_SPECS = {
+    "adamw": SHARP,
+    "adam": {**SHARP, "optimizer": "adam", "weight_decay": 0.01, "betas": [0.5, 0.9]},
+    "sgd": {**SHARP, "optimizer": "sgd", "lr": 0.5, "momentum": 0.9, "weight_decay": 0.01},
+    "rmsprop": {**SHARP, "optimizer": "rmsprop", "weight_decay": 0.01},
+    "smoothing": {**SHARP, "label_smoothing": 0.2, "accumulate": 5},
+}
+GOLDEN = json.loads((ROOT / "tests/golden_losses.json").read_text())  # train loss of steps 0, 5, 9 and 13 of 14
 
 
-@pytest.mark.parametrize("task", GOLDEN)
-def test_golden_first_losses(data, data_folder, tmp_path, task):
-    from actstudy.study.streams import epoch_order
-    from actstudy.training.run import make_job
-
-    work = make_job(tiny(), tmp_path, data, torch.device("cpu"), quiet())
-    order = torch.from_numpy(epoch_order(0, 0, data.n("train")))
-    for step in range(5):
-        loop.train_step(work, step, order[step * 500 : (step + 1) * 500])
+def golden(spec, data, folder):
+    """Train losses of two epochs of a spec at a few steps."""
+    work = make_job(spec, folder, data, torch.device("cpu"), quiet())
+    for step, batch in enumerate(loop.batches(work, spec.seed, 0)):
+        loop.train_step(work, step, batch)
     losses = [scores["loss"].item() for scores in work.pending]
-    assert losses == pytest.approx(GOLDEN[task], abs=2e-3), "training changed its meaning: raise RECIPE or undo"
+    return [losses[step] for step in (0, 5, 9, 13)]
+
+
+@pytest.mark.parametrize("name", GOLDEN_SPECS)
+def test_golden_losses(data, tmp_path, name):
+    """Training means what it meant: order, init, dropout, optimizer, decay, clipping, smoothing, schedule."""
+    losses = golden(tiny(epochs=2, **GOLDEN_SPECS[name]), data, tmp_path)
+    assert losses == pytest.approx(GOLDEN[name], rel=1e-3), "training changed its meaning: raise RECIPE or undo"
+
+
+def test_golden_losses_tell_the_settings_apart(data, tmp_path):
+    """The test above can fail: each setting moves the losses by more than it tolerates."""
+    for change in (
+        {"clip": None},
+        {"weight_decay": 0.0},
+        {"betas": [0.5, 0.9]},
+        {"dropout": 0.0},
+        {"schedule": "constant"},
+    ):
+        losses = golden(tiny(epochs=2, **{**SHARP, **change}), data, tmp_path)
+        assert losses != pytest.approx(GOLDEN["adamw"], rel=1e-3), change
+
+
+def test_test_data_choose_nothing(tmp_path, data_folder, data, monkeypatch):
+    """With the test labels turned around, everything but the test scores is the same in every bit."""
+    run(tiny(), tmp_path / "a", data_folder, quiet())
+    whole = prepared.Prepared.on
+
+    def turned(self, device, split):
+        x, y = whole(self, device, split)
+        return (x, 9 - y) if split == "test" else (x, y)
+
+    monkeypatch.setattr(prepared.Prepared, "on", turned)
+    run(tiny(), tmp_path / "b", data_folder, quiet())
+    a, b = row(tmp_path / "a"), row(tmp_path / "b")
+    assert (a["best_step"], a["weights_sha256"]) == (b["best_step"], b["weights_sha256"])
+    assert a["reported_accuracy"] != b["reported_accuracy"]
+
+
+def test_last_and_reported_are_two_checkpoints(train):
+    """A constant rate this high worsens val after its best step, so the two differ."""
+    found = row(train("a", tiny(lr=0.1, schedule="constant", warmup=0, epochs=6, clip=None)))
+    assert found["best_step"] < found["steps_done"]
+    assert found["last_loss"] != found["reported_loss"]
+
+
+def test_seconds_go_to_their_buckets(train, monkeypatch):
+    """Evaluation made slow shows in eval_seconds, not in training or throughput."""
+    quick = row(train("a"))
+    real = loop.evaluate
+    monkeypatch.setattr(loop, "evaluate", lambda *args: (time.sleep(0.3), real(*args))[1])
+    slow = row(train("b"))
+    assert slow["eval_seconds"] > quick["eval_seconds"] + 0.8
+    assert slow["train_seconds"] < quick["train_seconds"] + 0.5
+    samples = slow["steps_done"] * 500
+    assert 0.2 < slow["throughput"] / (samples / slow["train_seconds"]) < 5
+
+
+def test_wasted_seconds_are_counted(tmp_path, data_folder):
+    with pytest.raises(job.Interrupted):
+        run(tiny(), tmp_path / "a", data_folder, quiet(stopping=_after(9)))
+    progress = json.loads((tmp_path / "a/progress.json").read_text())
+    progress["train_seconds"] += 100  # the killed process had got further than its checkpoint
+    (tmp_path / "a/progress.json").write_text(json.dumps(progress))
+    run(tiny(), tmp_path / "a", data_folder, quiet())
+    assert 90 < row(tmp_path / "a")["wasted_seconds"] <= 100
+
+
+def test_a_hybrid_keeps_its_order(train):
+    """First match wins, so the order of patterns is part of the run: in its id, its JSON and its network."""
+    first, second = ({"layers.0": "relu", "*": "tanh"}, {"*": "tanh", "layers.0": "relu"})
+    specs = [tiny(activation=hybrid) for hybrid in (first, second)]
+    assert run_id(specs[0]) != run_id(specs[1])
+    assert from_json(canonical(specs[0])) == specs[0]
+    assert row(train("a", from_json(canonical(specs[0]))))["status"] == "completed"
+    sites = Sites(from_json(canonical(specs[0])).activation, {})
+    assert [type(sites(f"layers.{i}")).__name__ for i in range(2)] == ["ReLU", "Tanh"]
+    assert "matches no site" in row(train("b", tiny(activation={"layer.0": "relu", "*": "tanh"})))["reason"]
 
 
 def test_learning_rate_is_a_pure_function_of_the_step():

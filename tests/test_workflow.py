@@ -180,13 +180,16 @@ def test_dag_goes_to_stdout_alone(project):
     [
         (["--config", "lr=-1"], "--config: lr: got -1; allowed: greater than 0"),
         (["--config", "activation=rellu"], "did you mean 'relu'"),
+        (["--config", "precision=fp16"], "precision: got 'fp16', but no GPU"),
+        (["--config", "device=cuda"], "device: got 'cuda', but there is no GPU"),
     ],
 )
 def test_bad_config_is_one_line_and_exit_2(project, arguments, message):
     printed = project.snakemake("-n", *arguments, status=2)
-    (line,) = [line for line in printed.splitlines() if line.startswith("actstudy: ")]
-    assert message in line
-    assert "Traceback" not in printed
+    lines = [line for line in printed.splitlines() if not line.startswith("Using workflow specific profile")]
+    assert len(lines) == 1, printed
+    assert lines[0].startswith("actstudy: ")
+    assert message in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -199,6 +202,14 @@ def test_bad_config_is_one_line_and_exit_2(project, arguments, message):
         (["--task", "mlp", "--activation", "relu", "--lr", "x"], "lr: got 'x'; allowed: a valid number"),
         (["--task", "mlp", "--activation", "relu", "--batchsize", "5"], "did you mean '--batch_size'"),
         (["--task", "mlp", "--activation", "relu", "--config", "none.yaml"], "none.yaml: no such file"),
+        (["--task", "mlp", "--activation", "relu", "--lr", "[1"], "lr: not readable as YAML"),
+        (["--task", "mlp", "--activation", "relu", "--seed", "-1"], "seed: got -1; allowed: at least 0"),
+        (["--task", "mlp", "--activation", "relu", "--seed", "99999999999999999999"], "below 2**63"),
+        (["--task", "mlp", "--activation", "relu", "--probe_every", "0"], "got '0'; allowed: a whole number"),
+        (["--task", "mlp", "--activation", "relu", "--log_dir", "/proc/nope"], "/proc/nope"),
+        (["--spec", "garbage"], "--spec: not a spec as JSON"),
+        (["--spec", "{}"], "--spec: not a spec as JSON"),
+        (["--spec", "{}", "--lr", "1"], "--lr: given beside --spec"),
     ],
     ids=str,
 )
@@ -206,6 +217,13 @@ def test_bad_flags_are_one_line_and_exit_2(project, arguments, message):
     printed = project.call(sys.executable, "-m", "actstudy", "train", *arguments, status=2)
     assert message in printed
     assert len(printed.strip().splitlines()) == 1
+
+
+def test_a_named_run_is_not_overwritten_by_another(project):
+    train = [sys.executable, "-m", "actstudy", "train", "--task", "mlp", "--run_id", "mine", "--epochs", "3", "--quiet"]
+    project.call(*train, "--activation", "relu")
+    assert "completed" in project.call(*train, "--activation", "relu")
+    assert "mine holds another spec" in project.call(*train, "--activation", "tanh", status=2)
 
 
 def test_help_shows_the_tasks_defaults(project):

@@ -36,10 +36,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             raise StudyError(f"command line: {unknown[0]}: unknown; python -m actstudy COMMAND --help lists all{near}")
         sys.exit(arguments.run(arguments))
     except (StudyError, store.Damaged) as error:
-        print(f"actstudy: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        sys.exit(1)
+        registry.refuse(error)
+    except OSError as error:
+        registry.refuse(f"{error.filename or 'system'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _parser(argv: Sequence[str]) -> Parser:
@@ -50,7 +51,7 @@ def _parser(argv: Sequence[str]) -> Parser:
     cli_train.add_flags(train, argv)
     status = commands.add_parser("status", help="what is done, running and still to do; exit 1 where a run failed")
     retry = commands.add_parser("retry", help="clear finished folders, so that the next snakemake trains them again")
-    retry.add_argument("what", metavar="RUN_ID|failed", help="a run's id, or every run of the study that failed")
+    retry.add_argument("what", metavar="RUN|failed", help="a run's id or folder, or every run of the study that failed")
     summary = commands.add_parser("summary", help="write the summary of what exists")
     summary.add_argument(
         "--partial", action="store_true", required=True, help="head it PARTIAL and count the missing runs"
@@ -79,6 +80,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
 def _reference(arguments: argparse.Namespace) -> int:
     from actstudy.data.prepared import load as load_data
 
+    registry.checked(arguments.task, "task", registry.tasks())
     task = importlib.import_module(f"actstudy.tasks.{arguments.task}")
     row = {"task": arguments.task, "dataset": arguments.dataset, **task.reference(load_data(Path(arguments.dataset)))}
     store.write_json(arguments.out, row)

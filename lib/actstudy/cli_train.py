@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from actstudy.study import registry, spec, store
-from actstudy.study.config import RunFields
+from actstudy.study.config import RunFields, coerced
 from actstudy.study.plan import run_spec
 from actstudy.study.registry import StudyError
 
@@ -32,7 +30,7 @@ def add_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a GPU if there is one"
     )
-    parser.add_argument("--probe_every", type=int, default=200, help="steps between health probes")
+    parser.add_argument("--probe_every", type=_at_least_one, default=200, help="steps between health probes")
     parser.add_argument("--checkpoint_seconds", type=float, default=30.0, help="seconds between resume checkpoints")
     parser.add_argument("--quiet", action="store_true", help="write the log to log.txt only, one line at the end")
     parser.add_argument(
@@ -59,9 +57,9 @@ def _why(name: str) -> str:
 def train(arguments: argparse.Namespace) -> int:
     """The exit status of one run: 0 for every ending that is a result, 75 where the same command goes on."""
     given = vars(arguments)
-    flags = {name: _value(given[name]) for name in RunFields.model_fields if name in given}
+    flags = {name: _value(name, given[name]) for name in RunFields.model_fields if name in given}
     if arguments.spec:
-        chosen = spec.from_json(arguments.spec)
+        chosen = _whole(arguments.spec, flags)
     elif not arguments.task:
         raise StudyError(f"command line: --task: missing; allowed: {', '.join(registry.tasks())}")
     else:
@@ -72,17 +70,16 @@ def train(arguments: argparse.Namespace) -> int:
         raise StudyError(
             "command line: --tensorboard: the package is missing; to mend: pip install -e '.[tensorboard]'"
         )
-    stop: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _frame: stop.append(received))
     with store.locked(folder):
+        _same_spec(folder, chosen)
         if store.verifies(folder / "checkpoints" / "final"):
-            store.publish(folder)
+            if not store.verifies(folder):
+                store.publish(folder)
             status = str(store.summary_row(folder)["status"])
         else:
             if not (data / "manifest.json").is_file():
                 prepared(chosen.dataset, data)
-            status = _trained(chosen, folder, data, arguments, stop)
+            status = _trained(chosen, folder, data, arguments)
     if status == "stopped":
         print(f"{folder.name}: stopped; the same command goes on from its checkpoint", file=sys.stderr)
         return RESUMABLE
@@ -96,12 +93,32 @@ def train(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _trained(chosen: spec.RunSpec, folder: Path, data: Path, arguments: argparse.Namespace, stop: list[int]) -> str:
+def _whole(text: str, flags: dict[str, Any]) -> spec.RunSpec:
+    """The spec that --spec holds, alone."""
+    if flags:
+        raise StudyError(f"command line: --{next(iter(flags))}: given beside --spec; allowed: one of the two")
+    try:
+        return spec.from_json(text)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise StudyError(f"command line: --spec: not a spec as JSON: {error}") from None
+
+
+def _same_spec(folder: Path, chosen: spec.RunSpec) -> None:
+    """StudyError where a run named by hand is another run's folder: it must not republish or resume that one."""
+    path = folder / "spec.json"
+    if path.is_file() and spec.from_json(path.read_text(encoding="utf-8")) != chosen:
+        raise StudyError(f"command line: --run_id: {folder} holds another spec; allowed: a name that no run has yet")
+
+
+def _trained(chosen: spec.RunSpec, folder: Path, data: Path, arguments: argparse.Namespace) -> str:
     from actstudy.training.job import Interrupted
     from actstudy.training.run import Settings, run
 
     gc.freeze()  # what is imported by now is never garbage
     gc.enable()
+    stop: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: stop.append(received))
     settings = Settings(
         device=arguments.device,
         probe_every=arguments.probe_every,
@@ -118,8 +135,14 @@ def _trained(chosen: spec.RunSpec, folder: Path, data: Path, arguments: argparse
     return status
 
 
-def _value(text: Any) -> Any:
-    return yaml.safe_load(text) if isinstance(text, str) else text
+def _value(name: str, text: Any) -> Any:
+    return coerced(text, f"command line: {name}")
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}; allowed: a whole number of at least 1")
+    return int(text)
 
 
 def prepared(dataset: str, folder: Path) -> None:

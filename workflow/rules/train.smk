@@ -6,6 +6,14 @@ WANTS_GPU = STUDY.device == "cuda" or (
     and Path("/dev/nvidia0").exists()
 )
 DEVICE = STUDY.device if WANTS_GPU else "cpu"
+if STUDY.device == "cuda" and not Path("/dev/nvidia0").exists():
+    registry.refuse(
+        f"{STUDY.file}: device: got 'cuda', but there is no GPU; allowed: auto, cpu"
+    )
+if not WANTS_GPU and any(run.spec.precision == "fp16" for run in STUDY.runs):
+    registry.refuse(
+        f"{STUDY.file}: precision: got 'fp16', but no GPU; allowed: fp32, bf16"
+    )
 
 
 rule train:

@@ -10,7 +10,8 @@ from actstudy.study.plan import Study
 def write_partial(study: Study) -> Path:
     """Write tables, figures and `summary.md`, headed PARTIAL, under `partial/`; returns the page's path."""
     folder = Path(study.folder) / "partial"
-    references = [json.loads(path.read_text()) for path in sorted(Path(study.folder).glob("references/*.json"))]
+    references = [json.loads(path.read_text()) for path in sorted(Path("results/references").glob("*.json"))]
+    references = [one for one in references if one["task"] in study.tasks]
     made = tables.build(json.loads(study.plan()), Path("results/runs"), references)
     tables.write(made, folder / "tables")
     for task in made.plan["tasks"]:

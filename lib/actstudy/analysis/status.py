@@ -18,11 +18,11 @@ def folder_of(run: PlannedRun, root: Path = RUNS) -> Path:
     return root / run.spec.task / run.id
 
 
-def state(folder: Path) -> str:
+def state(folder: Path, held: bool = False) -> str:
     """completed, diverged, failed, timeout, out_of_memory, running, interrupted, damaged or waiting."""
     if (folder / store.MANIFEST).is_file():
         return str(store.summary_row(folder)["status"]) if store.verifies(folder) else "damaged"
-    if folder.is_dir() and store.holder(folder):
+    if folder.is_dir() and not held and store.holder(folder):
         return "running"
     return "interrupted" if any(folder.glob("checkpoints/step-*.pt")) else "waiting"
 
@@ -42,7 +42,9 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
         lines.append(f"  {task:<8} {cell:<40} {mine.count('completed')} of {len(mine)}  {rest}")
     lines += ["", *_forecast(study, folders, states)]
     bad = [run_id for run_id, name in states.items() if name in ("failed", "out_of_memory", "timeout", "damaged")]
-    lines += [f"{states[run_id]}: {folders[run_id]}  (to mend: python -m actstudy retry {run_id})" for run_id in bad]
+    lines += [
+        f"{states[run_id]}: {folders[run_id]}  (to mend: python -m actstudy retry {folders[run_id]})" for run_id in bad
+    ]
     return "\n".join(lines), bool(bad)
 
 
@@ -89,15 +91,22 @@ def clear(study: Study, what: str, root: Path = RUNS) -> list[str]:
         ]
     elif what in runs:
         chosen = [what]
+    elif (Path(what) / "spec.json").is_file():
+        runs, chosen = {what: Path(what)}, [what]
     else:
-        raise StudyError(f"retry: got {what!r}; allowed: failed, or a run of study {study.name}{nearest(what, runs)}")
-    for run_id in chosen:
+        raise StudyError(
+            f"retry: got {what!r}; allowed: failed, a run's folder, or a run of study {study.name}{nearest(what, runs)}"
+        )
+    for run_id in [one for one in chosen if runs[one].is_dir()]:
         folder = runs[run_id]
         try:
             with store.locked(folder, wait=False):
+                damaged = state(folder, held=True) == "damaged"
                 for name in store.FILES:
                     (folder / name).unlink(missing_ok=True)
-                shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+                if not (damaged and store.verifies(folder / "checkpoints" / "final")):  # a good seal is published again
+                    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+                    (folder / "spec.json").unlink(missing_ok=True)
         except BlockingIOError as error:
             raise StudyError(f"retry: {error}; allowed: a run that no process is training") from None
     return chosen

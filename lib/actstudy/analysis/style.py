@@ -1,5 +1,6 @@
 """One colour, marker and dash for every activation, in all figures of all studies."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib as mpl
@@ -34,15 +35,24 @@ ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
 REFERENCE: dict[str, Any] = {"color": "#555555", "linestyle": (0, (1, 2)), "linewidth": 1.2}
 
 
-def style(level: str, levels: list[str]) -> dict[str, Any]:
-    """Line keywords of a level: its activation's own, or by position where that is none or stands twice."""
-    name = level.split(" (")[0]
-    alone = [other for other in levels if other.split(" (")[0] == name] == [level]
-    known = list(ACTIVATION_STYLE.values())
-    colour, marker, dash = (
-        ACTIVATION_STYLE[name] if alone and name in ACTIVATION_STYLE else known[levels.index(level) % len(known)]
-    )
-    return {"color": colour, "marker": marker, "linestyle": dash}
+def styles(levels: list[str]) -> dict[str, dict[str, Any]]:
+    """Level -> line keywords: an activation's own, then for levels that are none (or its variants) looks still free."""
+    own = {level: ACTIVATION_STYLE[level] for level in levels if level in ACTIVATION_STYLE}
+    free = [look for look in ACTIVATION_STYLE.values() if look not in own.values()]
+    others = [level for level in levels if level not in own]
+    borrowed = {level: free[index % len(free)] for index, level in enumerate(others)} if free else {}
+    looks = {**own, **borrowed}
+    return {level: dict(zip(("color", "marker", "linestyle"), looks[level], strict=True)) for level in levels}
+
+
+def legend(figure: Figure, axes: Iterable[Axes], title: str) -> None:
+    """One legend right of the panels with every label that any panel has."""
+    found: dict[str, Any] = {}
+    for ax in axes:
+        handles, labels = ax.get_legend_handles_labels()
+        found = dict(zip(labels, handles, strict=True)) | found
+    style = {"fontsize": 8, "title_fontsize": 8, "frameon": False}
+    figure.legend(list(found.values()), list(found), loc="outside right center", title=title, **style)
 
 
 def seeds(counts: pd.Series) -> str:

@@ -1,6 +1,5 @@
 """The summary page: what was compared, what came out, on how many seeds, and what did not finish."""
 
-import math
 import os
 import shlex
 import time
@@ -12,6 +11,7 @@ import pandas as pd
 import yaml
 
 from actstudy.analysis.tables import Tables
+from actstudy.analysis.text import cell, markdown, number, spread
 from actstudy.study import registry
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -69,12 +69,13 @@ def outcome(tables: Tables, task: str, group: str) -> str:
     settings = tables.plan["tasks"][task]
     metric, sign = settings["metric"], 1 if settings["higher_is_better"] else -1
     cells = tables.of("cells", task)
-    reported = cells[(cells["group"] == group) & (cells["metric"] == metric) & (cells["checkpoint"] == "reported")]
+    of_metric = (cells["group"] == group) & (cells["metric"] == metric) & (cells["checkpoint"] == "reported")
+    reported = cells[of_metric & (cells["n"] > 0)]
     where = f"{settings['title']}{' (' + group + ')' if group else ''}"
     if reported.empty:
         return f"{where}: no run has completed."
     best = reported.loc[(sign * reported["mean"]).idxmax()]
-    mean = f"{spread(best['mean'], best['sd'])}, n = {best['n']} seed{'s' if best['n'] > 1 else ''}"
+    mean = f"{spread(best['mean'], best['sd'])}, n = {best['n']} of {best['n_planned']} seeds"
     text = f"{where}: {best['level']} has the best mean test {metric}, {mean}"
     pairs = tables.of("pairs", task)
     mine = pairs[(pairs["group"] == group) & (pairs["level"] == best["level"])]
@@ -92,49 +93,46 @@ def outcome(tables: Tables, task: str, group: str) -> str:
     )
 
 
-def spread(mean: float, sd: float) -> str:
-    """`mean (sd ..)`, without an sd where one seed gives none."""
-    return f"{mean:.4f}" if math.isnan(sd) else f"{mean:.4f} (sd {sd:.4f})"
-
-
 def _results(tables: Tables, task: str) -> str:
     cells, settings = tables.of("cells", task), tables.plan["tasks"][task]
     rows = []
     for (group, level), part in cells.groupby(["group", "level"], sort=False):
         wanted = part.set_index(["checkpoint", "metric"])
-        main, last = wanted.loc[("reported", settings["metric"])], wanted.loc[("last", settings["metric"])]
+        main = wanted.loc[("reported", settings["metric"])]
+        last = wanted.loc[("last", settings["metric"])] if ("last", settings["metric"]) in wanted.index else main
         row = {"cell": f"{level}{', ' + group if group else ''}", "n": f"{main['n']:.0f} of {main['n_planned']:.0f}"}
         row |= {
             f"test {settings['metric']} (sd)": spread(main["mean"], main["sd"]),
-            "min": f"{main['min']:.4f}",
-            "max": f"{main['max']:.4f}",
+            "min": number(main["min"]),
+            "max": number(main["max"]),
         }
         row |= {"at the last step (sd)": spread(last["mean"], last["sd"])}
         others = [m for m in part["metric"].unique() if m != settings["metric"]]
-        row |= {f"test {metric}": f"{wanted.loc[('reported', metric), 'mean']:.4f}" for metric in others}
+        row |= {f"test {metric}": number(wanted.loc[("reported", metric), "mean"]) for metric in others}
         rows.append(row)
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def _pairs(tables: Tables, task: str) -> str:
-    return _markdown(
+    return markdown(
         [
             {
                 "cell": f"{row['level']}{', ' + row['group'] if row['group'] else ''}",
-                f"difference from {row['baseline']}": f"{row['mean']:+.4f}",
-                "95% interval": f"{row['low']:+.4f} to {row['high']:+.4f}" if row["n"] > 1 else "one seed: none",
+                f"difference from {row['baseline']}": f"{row['mean']:+.4f}" if row["n"] else "none",
+                "95% interval": f"{row['low']:+.4f} to {row['high']:+.4f}" if row["n"] > 1 else "none below 2 seeds",
                 "paired seeds n": row["n"],
             }
             for row in tables.of("pairs", task).to_dict("records")
-        ]
+        ],
+        "There is no level beside the baseline.",
     )
 
 
 def _targets(tables: Tables, task: str) -> str:
     def shown(value: float, digits: int) -> str:
-        return "not reached by half" if pd.isna(value) else f"{value:.{digits}f}"
+        return "after the end" if pd.isna(value) else f"{value:.{digits}f}"
 
-    return _markdown(
+    return markdown(
         [
             {
                 "cell": f"{row['level']}{', ' + row['group'] if row['group'] else ''}",
@@ -144,17 +142,20 @@ def _targets(tables: Tables, task: str) -> str:
                 "median training seconds": shown(row["median_seconds"], 2),
             }
             for row in tables.of("targets", task).to_dict("records")
-        ]
+        ],
+        "No target is set, or no run has completed.",
     )
 
 
 def _compute(tables: Tables, task: str) -> str:
-    return _markdown(
+    return markdown(
         [
             {
                 "cell": f"{row['level']}{', ' + row['group'] if row['group'] else ''}",
-                f"throughput ({row['throughput_unit']})": f"{row['throughput']:,.0f}",
-                "training (s)": f"{row['train_seconds']:.2f}",
+                f"throughput ({row['throughput_unit']})": f"{row['throughput']:,.0f}"
+                if row["n_timed"]
+                else "not timed",
+                "training (s)": f"{row['train_seconds']:.2f}" if row["n_timed"] else "not timed",
                 f"peak memory (MB, {row['peak_memory_kind']})": f"{row['peak_memory_bytes'] / 1e6:,.0f}",
                 "timed n": row["n_timed"],
                 "on the Pareto front": "yes" if row["on_front"] else "no",
@@ -164,21 +165,15 @@ def _compute(tables: Tables, task: str) -> str:
     )
 
 
-def _markdown(rows: list[dict[str, Any]]) -> str:
-    if not rows:
-        return "No run has completed."
-    clean = [{key: str(value).replace("|", "\\|").replace("\n", " ") for key, value in row.items()} for row in rows]
-    return pd.DataFrame(clean).to_markdown(index=False, disable_numparse=True)
-
-
 def _incomplete(tables: Tables) -> list[dict[str, Any]]:
     rows = tables.frames["incomplete"].fillna("").to_dict("records")
     file = shlex.quote(tables.plan["file"]).replace("`", "")  # it stands in a code span, which nothing may end
     again = "snakemake" if tables.plan["study"] == "default" else f"snakemake --configfile {file}"
     for row in rows:
-        clear = f"python -m actstudy retry {row['run_id']} --config {file} && " if row["status"] != "missing" else ""
+        folder = f"results/runs/{row['task']}/{row['run_id']}"
+        clear = f"python -m actstudy retry {folder} && " if row["status"] != "missing" else ""
         row["command"] = f"{clear}{again}"
-        row["reason"] = row["reason"].replace("\n", " ")
+        row["reason"] = cell(row["reason"])
     return [{str(key): value for key, value in row.items()} for row in rows]
 
 

@@ -37,25 +37,33 @@ class Tables:
 
 
 def build(plan: dict[str, Any], runs_root: Path, references: list[dict[str, Any]]) -> Tables:
-    """All tables of a study from its run folders; a planned run without tables is a row with status `missing`."""
+    """All tables of a study from its run folders; a run without tables is `missing`, an unverified one `damaged`."""
     planned = pd.DataFrame(plan["runs"])
-    folders = {run["run_id"]: runs_root / run["task"] / run["run_id"] for run in plan["runs"]}
-    done = {run_id: folder for run_id, folder in folders.items() if (folder / store.MANIFEST).is_file()}
-    found = pd.DataFrame([store.summary_row(folder) for folder in done.values()], columns=None)
-    keep = ["run_id"] + [c for c in found.columns if c not in planned.columns]
-    runs = (
-        planned.merge(found[keep], on="run_id", how="left") if len(found) else planned.assign(status=None, reason=None)
-    )
-    runs["status"] = runs["status"].fillna("missing")
+    parts: dict[str, list[pd.DataFrame]] = {"runs": [], "curves": [], "calibration": [], "health": []}
+    damaged = {}
+    for run in plan["runs"]:
+        folder = runs_root / run["task"] / run["run_id"]
+        if not (folder / store.MANIFEST).is_file():
+            continue
+        try:
+            for name, table in zip(parts, store.read(folder, *parts), strict=True):
+                parts[name].append(table.to_pandas())
+        except store.Damaged as error:
+            damaged[run["run_id"]] = str(error)
+    runs = planned.assign(status=None, reason=None)
+    if parts["runs"]:
+        found = pd.concat([part.astype(object) for part in parts["runs"]]).infer_objects()
+        runs = planned.merge(found.drop(columns=["task", "seed"]), on="run_id", how="left")
+    runs["status"] = runs["status"].fillna("missing").mask(runs["run_id"].isin(list(damaged)), "damaged")
+    runs["reason"] = [damaged.get(run, reason) for run, reason in zip(runs["run_id"], runs["reason"], strict=True)]
     frames = {
         "runs": runs,
         "references": pd.DataFrame(references, columns=["task", "dataset", "name", "metric", "value"]),
     }
     labels = planned[["run_id", *CELL, "seed"]]
     for name in ("curves", "calibration", "health"):
-        parts = [store.read(folder, name).to_pandas() for folder in done.values()]
-        frames[name] = labels.merge(pd.concat(parts), on="run_id") if parts else labels.head(0)
-    frames["cells"] = cells(runs)
+        frames[name] = labels.merge(pd.concat(parts[name]), on="run_id") if parts[name] else labels.head(0)
+    frames["cells"] = cells(runs, plan)
     frames["targets"] = targets(runs, frames["curves"], plan)
     frames["pareto"] = pareto(runs, plan)
     frames["pairs"] = pairs(runs, plan)
@@ -63,32 +71,31 @@ def build(plan: dict[str, Any], runs_root: Path, references: list[dict[str, Any]
     return Tables(plan, frames)
 
 
-def cells(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row per cell, checkpoint and metric: n_planned, n, mean, sd, min, max over completed seeds."""
+def cells(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
+    """A row per cell, checkpoint and metric: n_planned, n, mean, sd, min, max over completed seeds (n = 0 ones too)."""
     rows = []
-    columns = [c for c in runs.columns if c.startswith(("reported_", "last_"))]
     for cell, part in runs.groupby(CELL, sort=False):
+        peers = runs[(runs["task"] == cell[0]) & (runs["status"] == "completed")]
+        metrics = [c for c in runs if c.startswith(("reported_", "last_")) and peers[c].notna().any()]
         completed = part[part["status"] == "completed"]
-        for column in columns:
+        for column in metrics or [f"reported_{plan['tasks'][cell[0]]['metric']}"]:
             checkpoint, metric = column.split("_", 1)
-            if completed[column].notna().any():
-                statistics = stats.describe(completed[column])
-                rows.append(
-                    dict(zip(CELL, cell, strict=True))
-                    | {"checkpoint": checkpoint, "metric": metric, "n_planned": len(part)}
-                    | statistics
-                )
+            values = completed[column].astype(float) if column in completed else pd.Series(dtype=float)
+            head = {"checkpoint": checkpoint, "metric": metric, "n_planned": len(part)}
+            rows.append(dict(zip(CELL, cell, strict=True)) | head | stats.describe(values))
     return pd.DataFrame(rows, columns=[*CELL, "checkpoint", "metric", "n_planned", "n", "mean", "sd", "min", "max"])
 
 
 def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
-    """A row per cell and target: seeds that reached it on val, median steps and seconds with the others censored."""
+    """A row per cell and target: seeds that reached it on val, median steps and seconds with the others censored.
+
+    A diverged run never reaches what it had not reached; other runs that did not complete are left out.
+    """
     rows = []
-    for cell, part in runs[runs["status"] == "completed"].groupby(CELL, sort=False):
+    for cell, part in runs[runs["status"].isin(["completed", "diverged"])].groupby(CELL, sort=False):
         task = plan["tasks"][cell[0]]
-        mine = curves[
-            (curves["split"] == "val") & (curves["metric"] == task["metric"]) & curves["run_id"].isin(part["run_id"])
-        ]
+        is_metric = (curves["split"] == "val") & (curves["metric"] == task["metric"])
+        mine = curves[is_metric & curves["run_id"].isin(part["run_id"])]
         for target in task["targets"]:
             reached = mine[mine["value"] >= target] if task["higher_is_better"] else mine[mine["value"] <= target]
             first = reached.sort_values("step").groupby("run_id").first()
@@ -97,12 +104,14 @@ def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: dict[str, Any]) -> p
                 for name, column in (("median_steps", "step"), ("median_seconds", "train_seconds"))
             }
             medians = {name: stats.censored_median(values) for name, values in times.items()}
-            rows.append(
-                dict(zip(CELL, cell, strict=True))
-                | {"target": target, "n": len(part), "n_reached": len(first)}
-                | medians
-            )
+            counts = {"target": target, "n": len(part), "n_reached": len(first)}
+            rows.append(dict(zip(CELL, cell, strict=True)) | counts | medians)
     return pd.DataFrame(rows, columns=[*CELL, "target", "n", "n_reached", "median_steps", "median_seconds"])
+
+
+def timed(runs: pd.DataFrame) -> pd.DataFrame:
+    """The completed runs whose times may be compared: not resumed, not sharing a device."""
+    return runs[(runs["status"] == "completed") & (runs["timing_clean"] == True)]  # noqa: E712 - missing is neither
 
 
 def pareto(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
@@ -110,52 +119,52 @@ def pareto(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
     rows = []
     for cell, part in runs[runs["status"] == "completed"].groupby(CELL, sort=False):
         metric = plan["tasks"][cell[0]]["metric"]
-        timed = part[part["timing_clean"].astype(bool)]
+        clean = timed(part)
         rows.append(
             dict(zip(CELL, cell, strict=True))
             | {
                 "n": len(part),
-                "n_timed": len(timed),
-                "throughput": timed["throughput"].median(),
+                "n_timed": len(clean),
+                "throughput": clean["throughput"].astype(float).median(),
                 "throughput_unit": part["throughput_unit"].iloc[0],
-                "train_seconds": timed["train_seconds"].median(),
+                "train_seconds": clean["train_seconds"].astype(float).median(),
                 "peak_memory_bytes": part["peak_memory_bytes"].max(),
                 "peak_memory_kind": part["peak_memory_kind"].iloc[0],
                 "device": " + ".join(sorted(part["device"].unique())),
                 "metric": metric,
                 "mean": part[f"reported_{metric}"].mean(),
-                "ece": part["reported_ece"].mean(),
             }
         )
-    frame = pd.DataFrame(rows)
-    if not len(frame):
-        return pd.DataFrame(columns=[*CELL, "n", "throughput", "mean", "on_front"])
-    for (task, _), part in frame.groupby(["task", "group"]):
+    frame = (
+        pd.DataFrame(rows).assign(on_front=False) if rows else pd.DataFrame(columns=[*CELL, "n", "mean", "on_front"])
+    )
+    for (task, _), part in frame[frame.get("n_timed", frame["n"]) > 0].groupby(["task", "group"]):
         sign = 1 if plan["tasks"][task]["higher_is_better"] else -1
         frame.loc[part.index, "on_front"] = stats.pareto_front(-part["throughput"], sign * part["mean"])
-    return frame.astype({"on_front": bool})
+    return frame
 
 
 def pairs(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
-    """A row per level but the baseline: mean paired difference of the reported metric, 95% t interval, n."""
+    """A row per level but the baseline: mean paired difference of the reported metric, 95% t interval, n.
+
+    A seed is a pair only where both runs completed and saw the same batches at the same precision and engine.
+    """
     rows = []
-    completed = runs[runs["status"] == "completed"]
-    for (task, group), part in completed.groupby(["task", "group"], sort=False):
-        settings = plan["tasks"][task]
-        wide = part.pivot(index="seed", columns="level", values=f"reported_{settings['metric']}")
-        baseline = settings["baseline"]
-        for level in [name for name in part["level"].unique() if name != baseline and baseline in wide]:
-            interval = stats.mean_interval((wide[level] - wide[baseline]).dropna().tolist())
-            rows.append(
-                {
-                    "task": task,
-                    "group": group,
-                    "level": level,
-                    "baseline": baseline,
-                    "metric": settings["metric"],
-                    **vars(interval),
-                }
-            )
+    if "order_hash" not in runs:
+        return pd.DataFrame(columns=[*CELL, "baseline", "metric", "mean", "low", "high", "n"])
+    same = [column for column in ("order_hash", "precision", "engine") if column != plan["compare"]]
+    for (task, group), part in runs.groupby(["task", "group"], sort=False):
+        settings, completed = plan["tasks"][task], part[part["status"] == "completed"].set_index("seed")
+        value, baseline = f"reported_{settings['metric']}", settings["baseline"]
+        reference = completed[completed["level"] == baseline]
+        for level in [name for name in part["level"].unique() if name != baseline]:
+            mine, both_have = completed[completed["level"] == level], {"left_index": True, "right_index": True}
+            both = mine.merge(reference, **both_have, suffixes=("", "_baseline"))
+            agree = [both[column] == both[f"{column}_baseline"] for column in same]
+            paired = both[pd.concat(agree, axis=1).all(axis=1)]
+            interval = stats.mean_interval((paired[value] - paired[f"{value}_baseline"]).astype(float).tolist())
+            head = {"task": task, "group": group, "level": level, "baseline": baseline, "metric": settings["metric"]}
+            rows.append(head | vars(interval))
     return pd.DataFrame(rows, columns=[*CELL, "baseline", "metric", "mean", "low", "high", "n"])
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from actstudy.study.spec import Hybrid
+
 Saturated = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -93,24 +95,34 @@ ALIASES = {"leaky": "leaky_relu", "swish": "silu"}
 class Sites:
     """Makes the activation of each site, a fresh instance per call, and remembers it under the site's name.
 
-    choice: a name, or a map from site pattern (`*` and `?` as in file names) to name; the first match wins.
+    choice: a name, or pairs of site pattern (`*` and `?` as in file names) and name; the first match wins.
     """
 
-    def __init__(self, choice: str | Mapping[str, str], args: Mapping[str, float]) -> None:
-        self._choice = {"*": choice} if isinstance(choice, str) else dict(choice)
+    def __init__(self, choice: str | Hybrid, args: Mapping[str, float]) -> None:
+        self._choice = (("*", choice),) if isinstance(choice, str) else choice
         self._args = dict(args)
         self.modules: dict[str, nn.Module] = {}
         self.names: dict[str, str] = {}
 
     def __call__(self, site: str) -> nn.Module:
-        name = next((name for pattern, name in self._choice.items() if fnmatch.fnmatchcase(site, pattern)), None)
+        name = next((name for pattern, name in self._choice if fnmatch.fnmatchcase(site, pattern)), None)
         if name is None or site in self.modules:
-            fault = "is made twice" if name else f"matches none of {list(self._choice)}; add the pattern '*'"
+            fault = (
+                "is made twice"
+                if name
+                else f"matches none of {[pattern for pattern, _ in self._choice]}; add the pattern '*'"
+            )
             raise ValueError(f"activation: site {site!r} {fault}")
         entry = ACTIVATIONS[name]
         made = entry.factory(**{key: value for key, value in self._args.items() if key in entry.args})
         self.modules[site], self.names[site] = made, name
         return made
+
+    def check(self) -> None:
+        """ValueError where a hybrid's pattern matches no site: it would be a plain model in disguise."""
+        for pattern, _ in self._choice:
+            if not any(fnmatch.fnmatchcase(site, pattern) for site in self.modules):
+                raise ValueError(f"activation: {pattern!r} matches no site of {list(self.modules)}")
 
 
 def gain(module: nn.Module) -> float:

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from actstudy.study import registry
 from actstudy.study.registry import StudyError
-from actstudy.study.spec import RunSpec
+from actstudy.study.spec import Hybrid, RunSpec
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-def _activation(value: str | dict[str, str]) -> str | dict[str, str]:
+def _activation(value: str | dict[str, str]) -> str | Hybrid:
+    """Canonical names; a hybrid becomes pairs, whose order counts, and aliases are resolved."""
     if isinstance(value, dict):
-        return {site: registry.activation(name) for site, name in value.items()}
+        return tuple((site, registry.activation(name)) for site, name in value.items())
     return registry.activation(value)
 
 
@@ -30,20 +31,41 @@ NAMES: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def _no_bool(value: Any) -> Any:
+    """YAML reads yes, no, on and off as booleans, which are not numbers here."""
+    if isinstance(value, bool):
+        raise ValueError("a number (YAML reads yes, no, on and off as true and false)")
+    return value
+
+
+Number = BeforeValidator(_no_bool)
+Share = Annotated[float, Number, Field(ge=0, lt=1)]
+ITEMS: dict[str, Any] = {  # fields whose parts have bounds of their own
+    "activation": str | Annotated[dict[str, str], Field(min_length=1)],
+    "hidden": Annotated[tuple[Annotated[int, Number, Field(ge=1)], ...], Field(min_length=1)] | None,
+    "betas": tuple[Share, Share],
+}
+
+
 def _run_fields() -> dict[str, Any]:
     """Every field of RunSpec that a study sets, as an optional pydantic field with its reason and bounds."""
     hints, made = typing.get_type_hints(RunSpec), {}
     for f in dataclasses.fields(RunSpec):
         if f.name in ("task", "seed", "data_version", "recipe"):
             continue
-        bounded = Annotated[hints[f.name], Field(**f.metadata["bounds"])] if f.metadata["bounds"] else hints[f.name]
-        kind = Annotated[bounded, AfterValidator(NAMES[f.name])] if f.name in NAMES else bounded
+        kind = ITEMS.get(f.name, hints[f.name])
+        marks = [Field(**f.metadata["bounds"])] if f.metadata["bounds"] else []
+        marks += [Number] if kind is not bool else []
+        marks += [AfterValidator(NAMES[f.name])] if f.name in NAMES else []
+        for mark in marks:
+            kind = Annotated[kind, mark]
         made[f.name] = (kind, Field(default=None, description=f.metadata["why"]))
     return made
 
 
 Axes = dict[str, Annotated[list[Any], Field(min_length=1)]]
-Seeds = Annotated[int, Field(ge=1)] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+Seed = Annotated[int, Number, Field(ge=0, lt=2**63)]
+Seeds = Annotated[int, Number, Field(ge=1)] | Annotated[list[Seed], Field(min_length=1)]
 
 
 class Block(BaseModel):
@@ -51,68 +73,83 @@ class Block(BaseModel):
 
     model_config = STRICT
     axes: Axes = Field(
-        {}, description="run field -> values to cross; a value that is a mapping sets several fields at once"
+        {}, description="run field -> values to cross; a value may be a mapping that sets several fields"
     )
     seeds: Seeds | None = Field(
         None, description="number of seeds (0, 1, ...) or a list of them; all levels share them"
     )
-    baseline: str | None = Field(
-        None, description="level that the others are compared with; relu, else the first level"
-    )
+    baseline: str | None = Field(None, description="level that the others are compared with; relu, else the first")
 
 
 RunFields: Any = create_model("RunFields", __config__=STRICT, **_run_fields())
 TaskBlock: Any = create_model(
     "TaskBlock",
     __base__=Block,
-    targets=(
-        list[float] | None,
-        Field(None, description="values of the task's metric whose steps and seconds are tabled"),
-    ),
-    margin=(
-        float | None,
-        Field(None, gt=0, description="difference of the metric that matters; the task gives its own"),
-    ),
+    targets=(list[float] | None, Field(None, description="metric values whose steps and seconds are tabled")),
+    margin=(float | None, Field(None, gt=0, description="difference that matters; the task gives its own")),
     **_run_fields(),
 )
 
 
 class StudyFile(Block):
-    """One study, whole by itself."""
+    """One study, whole by itself; its name is the file's."""
 
-    study: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = Field(
-        "default", description="name; results land in results/, or results/NAME/ for any other name"
-    )
-    note: str | None = Field(
-        None, description="a line at the head of the summary, for instance that this is a smoke test"
-    )
+    note: str | None = Field(None, description="a line at the head of the summary, such as that this is a smoke test")
     tasks: dict[str, TaskBlock | None] = Field(description="task -> what this study sets for it", min_length=1)
     defaults: RunFields | None = Field(None, description="run fields for all tasks")
     compare: str = Field("activation", description="the axis whose levels are compared, paired by seed")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where one is present")
-    probe_every: int = Field(200, ge=1, description="steps between health probes; never changes a result")
+    probe_every: Annotated[int, Number] = Field(200, ge=1, description="steps between probes; never changes a result")
+
+
+def given(model: BaseModel | None) -> dict[str, Any]:
+    """The run fields that a validated block sets."""
+    names = model.model_fields_set if model else set()
+    return {name: getattr(model, name) for name in RunFields.model_fields if name in names}
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice: the first one would be lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def parsed(text: str, source: str) -> Any:
+    """YAML text as a value; StudyError where it is none."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise StudyError(f"{source}: not readable as YAML: {' '.join(str(error).split())}") from None
 
 
 def read(file: Path) -> dict[str, Any]:
+    """The content of a study file, not yet validated."""
     if not file.is_file():
         raise StudyError(f"{file}: no such file; allowed: a study file, such as config/config.yaml")
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StudyError(f"{file}: not readable as YAML: {' '.join(str(error).split())}") from None
+        content = parsed(file.read_text(encoding="utf-8"), str(file))
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{file}: not readable as text: {error}") from None
     if not isinstance(content, dict):
         raise StudyError(f"{file}: got {type(content).__name__}; allowed: a mapping of keys, tasks among them")
     return content
 
 
-def coerced(value: Any) -> Any:
-    """A `--config` value as YAML would have it: `a,b` is a list, `3` a number."""
-    if isinstance(value, str) and "," in value and not value.startswith(("[", "{")):
-        return [coerced(part) for part in value.split(",")]
-    return yaml.safe_load(value) if isinstance(value, str) else value
+def coerced(value: Any, source: str) -> Any:
+    """A command-line value as YAML would have it: `a,b` is a list, `3` a number."""
+    if isinstance(value, str) and "," in value and not value.lstrip().startswith(("[", "{")):
+        return [coerced(part, source) for part in value.split(",")]
+    return parsed(value, source) if isinstance(value, str) else value
 
 
 def name_error(kind: str, got: str) -> str:
+    """What is wrong with a name, or an empty string."""
     try:
         NAMES[kind](got)
     except ValueError as error:
@@ -121,6 +158,7 @@ def name_error(kind: str, got: str) -> str:
 
 
 def validated(model: type[BaseModel], content: Mapping[str, Any], source: str) -> Any:
+    """The model made of some content; StudyError with the first fault."""
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -128,13 +166,10 @@ def validated(model: type[BaseModel], content: Mapping[str, Any], source: str) -
 
 
 def _explained(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first fault of a validation as `key: got ..; allowed: ..`."""
-    fault = error.errors()[0]
-    path = [
-        str(part)
-        for part in fault["loc"]
-        if not str(part).startswith(("constrained", "list[", "function-", "int", "dict["))
-    ]
+    """The deepest first fault of a validation as `key: got ..; allowed: ..`."""
+    fault = max(error.errors(), key=lambda found: (found["type"] != "missing") * len(found["loc"]))
+    noise = ("constrained", "list[", "function-", "int", "dict[", "str", "tuple[", "nullable", "union")
+    path = [str(part) for part in fault["loc"] if not str(part).startswith(noise)] or ["file"]
     key = ".".join(path)
     if fault["type"] == "extra_forbidden":
         inner = RunFields if path[0] == "defaults" else TaskBlock if path[0] == "tasks" and len(path) > 1 else model

@@ -2,16 +2,23 @@
 
 import ast
 import difflib
+import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class StudyError(ValueError):
     """Bad input, in one line that a user can act on."""
+
+
+def refuse(fault: object) -> NoReturn:
+    """Stop before any job, with one line and exit status 2."""
+    print(f"actstudy: {fault}", file=sys.stderr)
+    sys.exit(2)
 
 
 def nearest(got: object, allowed: Iterable[str]) -> str:
@@ -21,10 +28,10 @@ def nearest(got: object, allowed: Iterable[str]) -> str:
 
 
 def checked(name: str, kind: str, allowed: Iterable[str]) -> str:
-    """The name itself; ValueError with the nearest allowed one where it is not allowed."""
+    """The name itself; StudyError with the nearest allowed one where it is not allowed."""
     allowed = tuple(allowed)
     if name not in allowed:
-        raise ValueError(f"unknown {kind}; allowed: {', '.join(allowed)}{nearest(name, allowed)}")
+        raise StudyError(f"unknown {kind}; allowed: {', '.join(allowed)}{nearest(name, allowed)}")
     return name
 
 

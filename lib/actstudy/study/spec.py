@@ -8,6 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+Hybrid = tuple[tuple[str, str], ...]  # (site pattern, activation) pairs; the first that matches a site wins
+RIVALS = {
+    "steps": ["epochs"],
+    "epochs": ["steps"],
+    "hidden": ["depth", "width"],
+    "depth": ["hidden"],
+    "width": ["hidden"],
+}
 RECIPE = 1  # raise it when training's meaning changes: every id changes with it
 
 
@@ -25,7 +33,7 @@ class RunSpec:
 
     task: str = option("what is learnt: a file of lib/actstudy/tasks")
     dataset: str = option("what it is learnt from: a file of lib/actstudy/data")
-    activation: str | dict[str, str] = option("a name, or a map from site pattern to name (hybrids; first match wins)")
+    activation: str | Hybrid = option("a name, or a mapping from site pattern to name (a hybrid; the first match wins)")
     seed: int = option("draws init, order, augmentation and dropout; runs that share it are paired", ge=0)
     data_version: int = option("version that the data set's file declares, so that changed data are a new run", 1)
     recipe: int = option("version of the meaning of training", RECIPE)
@@ -60,7 +68,7 @@ class RunSpec:
     schedule: Literal["cosine", "constant"] = option(
         "learning rate after warm-up; cosine falls to zero at the end", "cosine"
     )
-    warmup: float = option("linear warm-up, in epochs (in steps where the run's length is given in steps)", 0.0, ge=0)
+    warmup: float = option("linear warm-up, in epochs", 0.0, ge=0)
     epochs: int | None = option("length of the run in passes over the train split", None, ge=1)
     steps: int | None = option("length of the run in optimizer steps, instead of epochs", None, ge=1)
     batch_size: int = option("examples of one optimizer step", 128, ge=1)
@@ -88,8 +96,12 @@ def canonical(spec: RunSpec) -> str:
 def from_json(text: str) -> RunSpec:
     """The spec that `canonical` wrote."""
     values: dict[str, Any] = json.loads(text)
-    tupled: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    tupled: dict[str, Any] = {name: _tupled(value) for name, value in values.items()}
     return RunSpec(**tupled)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(part) for part in value) if isinstance(value, list) else value
 
 
 def run_id(spec: RunSpec) -> str:
@@ -102,15 +114,8 @@ def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Later layers over earlier ones; of rival spellings (steps or epochs, hidden or depth x width) the later stays."""
     merged: dict[str, Any] = {}
     for layer in layers:
-        rivals = {
-            "steps": ["epochs"],
-            "epochs": ["steps"],
-            "hidden": ["depth", "width"],
-            "depth": ["hidden"],
-            "width": ["hidden"],
-        }
         for name in layer:
-            for rival in rivals.get(name, []):
+            for rival in RIVALS.get(name, []):
                 merged.pop(rival, None)
         merged |= layer
     return merged
@@ -132,7 +137,11 @@ class PlannedRun:
 def label(axis: str, entry: Mapping[str, Any]) -> str:
     """How one entry of an axis is called in tables: its value, then whatever else it sets."""
     value, rest = entry[axis], {k: v for k, v in entry.items() if k != axis}
-    text = ",".join(f"{k}:{v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
+    text = (
+        ",".join(f"{site}:{name}" for site, name in value)
+        if axis == "activation" and not isinstance(value, str)
+        else str(value)
+    )
     return f"{text} ({', '.join(f'{k}={v}' for k, v in rest.items())})" if rest else text
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,9 +81,7 @@ def verify(folder: Path) -> None:
         if not (folder / name).is_file():
             raise Damaged(f"{folder / name} is missing; {mend}")
         if sha256(folder / name) != digest:
-            raise Damaged(
-                f"{folder / name} does not have its checksum; to mend: python -m actstudy retry {folder.name}"
-            )
+            raise Damaged(f"{folder / name} does not have its checksum; to mend: python -m actstudy retry {folder}")
 
 
 def verifies(folder: Path) -> bool:
@@ -94,28 +93,30 @@ def verifies(folder: Path) -> bool:
     return True
 
 
-def read(run: Path, table: str) -> pa.Table:
-    """One table of a published run; Damaged where the folder does not verify."""
+def read(run: Path, *names: str) -> list[pa.Table]:
+    """Tables of a published run, verified once; Damaged where the folder does not verify."""
     verify(run)
-    return pq.read_table(run / f"{table}.parquet")
+    return [pq.read_table(run / f"{name}.parquet") for name in names]
 
 
 def summary_row(run: Path) -> dict[str, Any]:
     """The published `runs` row of a folder."""
-    return dict(read(run, "runs").to_pylist()[0])
+    return dict(read(run, "runs")[0].to_pylist()[0])
 
 
 @contextlib.contextmanager
-def locked(run: Path, wait: bool = True) -> Iterator[None]:
+def locked(folder: Path, wait: bool = True) -> Iterator[None]:
     """Hold a folder alone: a second writer waits, or with `wait=False` gets BlockingIOError naming the holder."""
-    run.mkdir(parents=True, exist_ok=True)
-    with (run / ".lock").open("a+", encoding="utf-8") as handle:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             handle.seek(0)
             if not wait:
-                raise BlockingIOError(f"{run} is held by {handle.read().strip()}") from None
+                raise BlockingIOError(f"{folder} is held by {handle.read().strip()}") from None
+            handle.seek(0)
+            print(f"waiting: {folder} is held by {handle.read().strip()}", file=sys.stderr, flush=True)
             fcntl.flock(handle, fcntl.LOCK_EX)
         handle.truncate(0)
         handle.write(f"pid {os.getpid()} on {socket.gethostname()}")

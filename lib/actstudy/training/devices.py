@@ -8,16 +8,17 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 
 from actstudy.study.registry import StudyError
+from actstudy.training.job import Interrupted
 
 
 @contextlib.contextmanager
-def lease(wanted: str) -> Iterator[torch.device]:
+def lease(wanted: str, stopping: Callable[[], bool]) -> Iterator[torch.device]:
     """A device held until the process ends or the block is left: `cpu`, or the first GPU that no other run holds.
 
     One flock a GPU in a host-local folder, which a kill frees; a GPU that Slurm chose is leased alike.
@@ -44,6 +45,8 @@ def lease(wanted: str) -> Iterator[torch.device]:
                 torch.cuda.set_device(index)
                 yield torch.device("cuda", index)
                 return
+            if stopping():
+                raise Interrupted("stopped while waiting for a GPU")
             time.sleep(1)
 
 

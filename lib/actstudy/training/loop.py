@@ -145,6 +145,7 @@ def close_window(job: Job, progress: Progress, steps: int, seconds: float) -> No
     else:
         progress.evaluations_since_best += 1
     progress.window.clear()
+    job.report.mirror(point for point in progress.curves if point["step"] == progress.step)
     shown = {"train loss": train["loss"], "val loss": val["loss"], f"val {metric}": val[metric]}
     unit = job.task.TASK["throughput_unit"]
     job.report.evaluated(progress.step, at["epoch"], shown, progress.rates[-1], unit, progress.seconds["train"])

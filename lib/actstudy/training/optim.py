@@ -11,7 +11,7 @@ from actstudy.study.spec import RunSpec
 
 def learning_rate(spec: RunSpec, step: int, total: int, steps_per_epoch: int) -> float:
     """The rate of a step: linear warm-up to `lr`, then constant or half a cosine down to zero at `total`."""
-    warm = round(spec.warmup * steps_per_epoch) if spec.epochs else int(spec.warmup)
+    warm = round(spec.warmup * steps_per_epoch)
     if step < warm:
         return spec.lr * (step + 1) / warm
     if spec.schedule == "constant":

@@ -35,7 +35,7 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 def provenance(started: float) -> dict[str, Any]:
     """Columns of `runs` that say when and from which code a run was made; started: seconds since the epoch."""
-    status = _git("status", "--porcelain")
+    status = _git("status", "--porcelain", "--untracked-files=no")
     stamp = "%Y-%m-%dT%H:%M:%SZ"
     return {
         "versions": f"python {sys.version.split()[0]}, torch {torch.__version__}, numpy {np.__version__}",

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,9 +54,6 @@ class Report:
         left = train_seconds / step * (self._total - step)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
         self.line(f"epoch {epoch:g}  {shown}  {rate:,.0f} {unit}  ETA {left:.0f} s")
-        for name, value in scores.items():
-            if self._mirror:
-                self._mirror.add_scalar(name.replace(" ", "/"), value, step)
         if self._bar:
             self._bar.update(self._job, completed=step)
         if time.monotonic() - self._last_write > 1:
@@ -68,6 +65,13 @@ class Report:
                 "seconds_left": left,
             }
             store.write_json(self._progress_file, content)
+
+    def mirror(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Hand rows of the `curves` table to TensorBoard, where it was asked for."""
+        if self._mirror is None:
+            return
+        for row in rows:
+            self._mirror.add_scalar(f"{row['split']}/{row['metric']}", row["value"], row["step"])
 
     def train_seconds_seen(self) -> float:
         """Training seconds that an earlier process of this run had last reported; 0 where there was none."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import os
 import random
 import secrets
 import statistics
@@ -23,7 +24,7 @@ from actstudy.study.spec import RunSpec
 from actstudy.study.streams import order_hash
 from actstudy.training import checkpoint, devices
 from actstudy.training.job import Diverged, Interrupted, Job, Progress
-from actstudy.training.loop import curve_point, evaluate, fit
+from actstudy.training.loop import evaluate, fit
 from actstudy.training.optim import make_optimizer
 from actstudy.training.provenance import environment, provenance
 from actstudy.training.report import Report
@@ -51,7 +52,7 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
     job, progress, row = None, Progress(), {"run_id": folder.name, **schema.spec_row(spec), "reason": None}
     results: dict[str, list[dict[str, Any]]] = {"predictions": [], "calibration": []}
     try:
-        with devices.lease(settings.device) as device:
+        with devices.lease(settings.device, settings.stopping) as device:
             data = prepared.load(data_folder)
             row |= {"data_sha256": data.sha256, "device": devices.describe(device), "throughput_unit": None}
             store.write_json(folder / "environment.json", environment(device))
@@ -88,11 +89,12 @@ def make_job(spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch
     _seed_globals(spec)
     task = importlib.import_module(f"actstudy.tasks.{spec.task}")
     if spec.precision == "fp16" and device.type != "cuda":
-        raise StudyError(f"precision: got 'fp16' on {device.type}; allowed there: fp32, bf16")
+        raise ValueError(f"precision: got 'fp16' on {device.type}; allowed there: fp32, bf16")
     if spec.batch_size > data.n("train"):
         raise ValueError(f"batch_size: got {spec.batch_size}; allowed: at most the {data.n('train')} train examples")
     sites = Sites(spec.activation, spec.activation_args)
     model = task.build(spec, data, sites)
+    sites.check()
     initialize(model, sites, spec.init, spec.init_args, spec.seed)
     model.to(device)
     total = spec.steps or (spec.epochs or 0) * (data.n("train") // spec.batch_size)
@@ -121,6 +123,7 @@ def _seed_globals(spec: RunSpec) -> None:
     torch.manual_seed(spec.seed)
     torch.backends.cudnn.benchmark = not spec.strict
     if spec.strict:  # the call alone imports torch's compiler, two seconds
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it only
         torch.use_deterministic_algorithms(True)
     torch.set_float32_matmul_precision("highest" if spec.precision == "fp32" else "high")
     torch.backends.cudnn.allow_tf32 = spec.precision != "fp32"
@@ -164,8 +167,7 @@ def _final(job: Job, progress: Progress, folder: Path, results: dict[str, list[d
         test = evaluate(job, "test")
         row |= {f"{prefix}_{metric}": value for metric, value in test.scores.items()}
         results["calibration"] += [{"checkpoint": name, **part} for part in test.calibration]
-        at = {**curve_point(job, progress), "step": places[name][1]}
-        at |= {"epoch": at["step"] / job.steps_per_epoch, "samples": at["step"] * job.spec.batch_size}
+        at = next(point for point in reversed(progress.curves) if point["step"] == places[name][1])
         if name == "best" or progress.best_step != progress.step:
             progress.curves += [{**at, "split": "test", "metric": m, "value": v} for m, v in test.scores.items()]
         results["predictions"] = test.predictions

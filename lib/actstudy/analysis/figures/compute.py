@@ -3,8 +3,8 @@
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from actstudy.analysis.style import REFERENCE, panels, seeds, style
-from actstudy.analysis.tables import Tables
+from actstudy.analysis.style import REFERENCE, legend, panels, seeds, styles
+from actstudy.analysis.tables import Tables, timed
 
 
 def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
@@ -12,13 +12,12 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     settings, frame = tables.plan["tasks"][task], tables.of("pareto", task)
     metric = settings["metric"]
     figure, axes = panels(list(frame["group"].unique()), f"{settings['title']}: throughput and test {metric}")
-    runs = tables.of("runs", task)
-    levels = list(frame["level"].unique())
+    runs, looks = timed(tables.of("runs", task)), styles(tables.plan["levels"])
     for group, ax in axes.items():
         part = frame[frame["group"] == group]
         for row in part.itertuples():
-            look = style(row.level, levels)
-            mine = runs[(runs["group"] == group) & (runs["level"] == row.level) & (runs["status"] == "completed")]
+            look = looks[row.level]
+            mine = runs[(runs["group"] == group) & (runs["level"] == row.level)]
             ax.plot(
                 mine["throughput"],
                 mine[f"reported_{metric}"],
@@ -27,7 +26,7 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
                 alpha=0.25,
                 markersize=4,
             )
-            label = f"{row.level} (n={row.n})"
+            label = row.level
             ax.plot(
                 row.throughput,
                 row.mean,
@@ -47,8 +46,7 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
             xlabel=f"throughput ({part['throughput_unit'].iloc[0]})",
             ylabel=f"test {metric} at the best validation checkpoint",
         )
-    handles, labels = next(iter(axes.values())).get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
+    legend(figure, axes.values(), seeds(frame["n"]))
     caption = (
         f"{settings['title']}: test {metric} against throughput on {'; '.join(frame['device'].unique())}, "
         f"{seeds(frame['n'])} a point; large marks are the mean {metric} at the median throughput, small ones seeds."
@@ -59,7 +57,7 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
 def compute_bars(tables: Tables, task: str) -> tuple[Figure, str]:
     """Throughput, training seconds and peak memory as bars, one a cell, seeds as dots."""
     settings, frame = tables.plan["tasks"][task], tables.of("pareto", task)
-    runs, levels = tables.of("runs", task), list(frame["level"].unique())
+    runs, looks = timed(tables.of("runs", task)), styles(tables.plan["levels"])
     names = [f"{row.level}{', ' + row.group if row.group else ''}" for row in frame.itertuples()]
     kind = frame["peak_memory_kind"].iloc[0]
     unit = frame["throughput_unit"].iloc[0]
@@ -71,11 +69,9 @@ def compute_bars(tables: Tables, task: str) -> tuple[Figure, str]:
     figure, axes = plt.subplots(1, 3, figsize=(11, 1.4 + 0.32 * len(names)), sharey=True, layout="constrained")
     figure.suptitle(f"{settings['title']}: compute", fontsize=11)
     for ax, (column, label, scale) in zip(axes, bars, strict=True):
-        ax.barh(
-            names, frame[column] * scale, color=[style(level, levels)["color"] for level in frame["level"]], alpha=0.75
-        )
+        ax.barh(names, frame[column] * scale, color=[looks[level]["color"] for level in frame["level"]], alpha=0.75)
         for place, row in enumerate(frame.itertuples()):
-            mine = runs[(runs["group"] == row.group) & (runs["level"] == row.level) & (runs["status"] == "completed")]
+            mine = runs[(runs["group"] == row.group) & (runs["level"] == row.level)]
             ax.plot(mine[column] * scale, [place] * len(mine), ".", color="black", alpha=0.35, markersize=3)
         ax.set_xlabel(label)
         ax.spines[["top", "right"]].set_visible(False)

@@ -1,10 +1,12 @@
 """Learning curves: seeds thin, their mean thick."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from actstudy.analysis.style import REFERENCE, panels, seeds, style
+from actstudy.analysis.style import REFERENCE, legend, panels, seeds, styles
 from actstudy.analysis.tables import Tables
 
 LINES = "Thin lines are seeds, thick lines their mean."
@@ -12,7 +14,7 @@ LINES = "Thin lines are seeds, thick lines their mean."
 
 def training_curves(tables: Tables, task: str) -> tuple[Figure, str]:
     """Train and validation loss against epochs."""
-    curves = tables.of("curves", task)
+    curves, looks = tables.of("curves", task), styles(tables.plan["levels"])
     loss = curves[curves["metric"] == "loss"]
     title = tables.plan["tasks"][task]["title"]
     groups = list(loss["group"].unique())
@@ -21,56 +23,42 @@ def training_curves(tables: Tables, task: str) -> tuple[Figure, str]:
     for group in groups:
         for split in ("train", "val"):
             ax = axes[f"{group}{', ' if group else ''}{split} loss"]
-            _lines(ax, loss[(loss["group"] == group) & (loss["split"] == split)], "epoch")
+            _lines(ax, loss[(loss["group"] == group) & (loss["split"] == split)], "epoch", looks)
             ax.set(xlabel="epoch", ylabel="cross-entropy (nats)", yscale="log")
             ax.yaxis.set_major_formatter("{x:g}")
             ax.yaxis.set_minor_formatter("{x:g}")
-    _legend(figure, axes)
-    return figure, f"{title}: loss against epoch, {_counted(loss)}. {LINES}"
+    legend(figure, axes.values(), _counted(loss))
+    return figure, f"{title}: loss against epoch, {_counted(loss)} a line. {LINES}"
 
 
 def metric_vs_steps(tables: Tables, task: str) -> tuple[Figure, str]:
     """The task's validation metric against steps, with the reference method as a line."""
     settings = tables.plan["tasks"][task]
-    metric, curves = settings["metric"], tables.of("curves", task)
+    metric, curves, looks = settings["metric"], tables.of("curves", task), styles(tables.plan["levels"])
     val = curves[(curves["metric"] == metric) & (curves["split"] == "val")]
     figure, axes = panels(list(val["group"].unique()), f"{settings['title']}: validation {metric}")
     for group, ax in axes.items():
-        _lines(ax, val[val["group"] == group], "step")
+        _lines(ax, val[val["group"] == group], "step", looks)
         for row in tables.of("references", task).itertuples():
             ax.axhline(row.value, **REFERENCE, label=f"{row.name} (test)")
         ax.set(xlabel="step", ylabel=f"validation {metric}")
-    _legend(figure, axes)
+    legend(figure, axes.values(), _counted(val))
     return (
         figure,
-        f"{settings['title']}: validation {metric} against optimizer steps, {_counted(val)}. {LINES}",
+        f"{settings['title']}: validation {metric} against optimizer steps, {_counted(val)} a line. {LINES}",
     )
 
 
-def _lines(ax: Axes, part: pd.DataFrame, x: str) -> None:
-    levels = list(part["level"].unique())
-    for level in levels:
-        mine, look = part[part["level"] == level], style(level, levels)
+def _lines(ax: Axes, part: pd.DataFrame, x: str, looks: dict[str, dict[str, Any]]) -> None:
+    for level in part["level"].unique():
+        mine, look = part[part["level"] == level], looks[level]
         for _, seed in mine.groupby("seed"):
             ax.plot(seed[x], seed["value"], color=look["color"], alpha=0.2, linewidth=0.6)
         mean = mine.groupby(x)["value"].agg(["mean", "count"])
         full = mean[mean["count"] == mine["seed"].nunique()]  # a mean over fewer seeds would bend where one ends
         every = max(1, len(full) // 8)
-        ax.plot(
-            full.index,
-            full["mean"],
-            **look,
-            linewidth=1.8,
-            markersize=4,
-            markevery=every,
-            label=f"{level} (n={mine['seed'].nunique()})",
-        )
+        ax.plot(full.index, full["mean"], **look, linewidth=1.8, markersize=4, markevery=every, label=level)
 
 
 def _counted(part: pd.DataFrame) -> str:
-    return f"{seeds(part.groupby(['level', 'group'])['seed'].nunique())} a line"
-
-
-def _legend(figure: Figure, axes: dict[str, Axes]) -> None:
-    handles, labels = next(iter(axes.values())).get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
+    return seeds(part.groupby(["level", "group"])["seed"].nunique())

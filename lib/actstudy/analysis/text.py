@@ -1,0 +1,33 @@
+"""Numbers and tables as the text of a Markdown page."""
+
+import html
+import math
+from typing import Any
+
+import pandas as pd
+
+
+def number(value: float) -> str:
+    """Four decimals, or `none`."""
+    return "none" if math.isnan(value) else f"{value:.4f}"
+
+
+def spread(mean: float, sd: float) -> str:
+    """`mean (sd ..)`, without an sd where one seed gives none, `none` where no seed has completed."""
+    if math.isnan(mean):
+        return "none"
+    return f"{mean:.4f}" if math.isnan(sd) else f"{mean:.4f} (sd {sd:.4f})"
+
+
+def markdown(rows: list[dict[str, Any]], without: str = "No run has completed.") -> str:
+    """Rows as a Markdown table, or the sentence `without` where there are none."""
+    if not rows:
+        return without
+    return pd.DataFrame([{key: cell(value) for key, value in row.items()} for row in rows]).to_markdown(
+        index=False, disable_numparse=True
+    )
+
+
+def cell(value: object) -> str:
+    """Text that stays inside one cell of a Markdown table and starts no HTML."""
+    return html.escape(" ".join(str(value).split())).replace("|", "&#124;").replace("*", "&#42;").replace("`", "&#96;")

@@ -1,0 +1,124 @@
+"""What must hold between the fields of a study beyond each field's own bounds; every fault is one line."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from actstudy.study import registry
+from actstudy.study.config import RunFields, given, validated
+from actstudy.study.registry import StudyError
+from actstudy.study.spec import DEFAULTS, RIVALS, PlannedRun, RunSpec
+
+MODEL_FIELDS = ("hidden", "depth", "width", "stem", "heads", "norm")
+RESERVED = ("runs", "data", "references", "tables", "figures", "partial", "default")
+
+
+def study_name(file: Path) -> str:
+    """The study's name: the file's, and `default` for config.yaml."""
+    name = "default" if file.name == "config.yaml" else file.stem
+    if file.name != "config.yaml" and (name in RESERVED or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name)):
+        allowed = f"letters, digits, _, - and ., and none of {', '.join(RESERVED)}"
+        raise StudyError(f"{file}: the file's name names the study: got {name!r}; allowed: {allowed}")
+    return name
+
+
+def entries(axis: str, values: list[Any], where: str) -> list[dict[str, Any]]:
+    """Axis values as mappings of run fields, validated, aliases resolved, duplicates refused."""
+    if axis not in RunFields.model_fields:
+        extra = (
+            "; seeds are set by the key `seeds`" if axis == "seed" else registry.nearest(axis, RunFields.model_fields)
+        )
+        raise StudyError(f"{where}.{axis}: unknown run field; allowed: {', '.join(RunFields.model_fields)}{extra}")
+    made: list[dict[str, Any]] = []
+    for value in values:
+        entry = value if isinstance(value, dict) and axis in value else {axis: value}
+        made.append(given(validated(RunFields, entry, f"{where}.{axis}")))
+        check_rivals(made[-1], f"{where}.{axis}")
+        if made[-1] in made[:-1]:
+            raise StudyError(f"{where}.{axis}: {value!r} stands there twice; allowed: each cell once")
+    return made
+
+
+def check_rivals(layer: Mapping[str, Any], where: str) -> None:
+    """StudyError where one layer spells one thing twice, as steps and as epochs."""
+    for name, rivals in RIVALS.items():
+        for rival in rivals:
+            if layer.get(name) is not None and layer.get(rival) is not None:
+                raise StudyError(f"{where}: {name} and {rival} are both set; allowed: one of them")
+
+
+def check_axes(axes: Mapping[str, list[dict[str, Any]]], fixed: Mapping[str, Any], where: str) -> None:
+    """StudyError where two axes, or an axis and --config, set one field: a cell would not be what its label says."""
+    owners = {field: "--config" for name in fixed for field in (name, *RIVALS.get(name, ()))}
+    for axis, values in axes.items():
+        for field in {name for entry in values for name in entry}:
+            if owners.get(field, axis) != axis:
+                raise StudyError(f"{where}.{axis}: sets {field}, which {owners[field]} sets too; allowed: one of them")
+        for name in {name for entry in values for name in entry}:
+            owners |= {field: f"axis {axis}" if field != axis else axis for field in (name, *RIVALS.get(name, ()))}
+
+
+def check_grid(planned: list[PlannedRun], compare: str, axes: Mapping[str, Any], where: str) -> None:
+    """StudyError where the compared axis is none, or where a cell stands twice."""
+    if compare not in axes and compare != "activation":
+        near = registry.nearest(compare, axes)
+        raise StudyError(
+            f"{where}: compare: got {compare!r}; allowed: an axis: {', '.join(axes) or 'none is set'}{near}"
+        )
+    seen: set[str] = set()
+    for run in planned:
+        if run.id in seen:
+            raise StudyError(
+                f"{where}: {run.level} {run.group} seed {run.spec.seed} stands twice; allowed: each cell once"
+            )
+        seen.add(run.id)
+
+
+def canonical_spec(spec: RunSpec) -> RunSpec:
+    """The same run with its data version filled in and arguments that equal their defaults left out: one id a run."""
+    args = spec.activation_args
+    if isinstance(spec.activation, str):
+        own = registry.activations()[spec.activation]
+        args = {name: value for name, value in args.items() if own.get(name) != value}
+    init = {n: v for n, v in spec.init_args.items() if registry.init_policies()[spec.init].get(n) != v}
+    version = registry.dataset(spec.dataset)["version"]
+    return dataclasses.replace(spec, activation_args=args, init_args=init, data_version=version)
+
+
+def check_spec(spec: RunSpec, where: str) -> None:
+    """StudyError where fields that are each allowed do not go together."""
+    names = [spec.activation] if isinstance(spec.activation, str) else [name for _, name in spec.activation]
+    arguments = {argument for name in names for argument in registry.activations()[name]}
+    policy = registry.init_policies()[spec.init]
+    for key, got, known in (
+        ("activation_args", spec.activation_args, arguments),
+        ("init_args", spec.init_args, policy),
+    ):
+        for name in got:
+            if name not in known:
+                near = registry.nearest(name, known)
+                raise StudyError(f"{where}: {key}: got {name!r}; allowed: {', '.join(sorted(known)) or 'none'}{near}")
+    for name in ("std", "factor", "gain"):
+        if spec.init_args.get(name, 1) <= 0:
+            raise StudyError(f"{where}: init_args.{name}: got {spec.init_args[name]}; allowed: greater than 0")
+    takes, kind = registry.task(spec.task)["takes"], registry.dataset(spec.dataset)["kind"]
+    if kind != takes:
+        raise StudyError(f"{where}: dataset: got {spec.dataset!r}, which holds {kind}; allowed: a data set of {takes}")
+    if spec.epochs is None and spec.steps is None:
+        raise StudyError(f"{where}: epochs: missing; allowed: epochs or steps, at least 1")
+    if spec.epochs and spec.warmup > spec.epochs:
+        raise StudyError(f"{where}: warmup: got {spec.warmup}; allowed: at most the run's length, {spec.epochs}")
+    if spec.batch_size % spec.accumulate:
+        raise StudyError(
+            f"{where}: accumulate: got {spec.accumulate}; allowed: a divisor of batch_size {spec.batch_size}"
+        )
+    uses = registry.task(spec.task)["model_fields"]
+    for name in MODEL_FIELDS:
+        if name not in uses and getattr(spec, name) != DEFAULTS[name]:
+            raise StudyError(
+                f"{where}: {name}: set, but task {spec.task} has no use for it; allowed: {', '.join(uses)}"
+            )
+    if "hidden" in uses and spec.hidden is None and (spec.depth is None or spec.width is None):
+        raise StudyError(f"{where}: hidden: missing; allowed: a list of widths, or both depth and width")
