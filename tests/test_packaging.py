@@ -13,6 +13,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from actstudy.study import registry, store
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINS = {
     canonicalize_name(name): Version(version)
@@ -51,3 +53,13 @@ def test_config_reference_is_the_models(tmp_path):
     script = ROOT / "docs/config_reference.py"
     printed = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
     assert printed == (ROOT / "docs/config.md").read_text()
+
+
+def test_embedded_files_are_the_ones_described():
+    """README, declared SHA-256 and files agree, and together they stay small."""
+    files = sorted((ROOT / "data/embedded").glob("*.parquet"))
+    described = (ROOT / "data/embedded/README.md").read_text()
+    assert all(store.sha256(path) in described for path in files)
+    assert sum(path.stat().st_size for path in files) < 9e6
+    declared = {registry.dataset(name).get("sha256") for name in registry.datasets()} - {None}
+    assert declared <= {store.sha256(path) for path in files}
