@@ -106,7 +106,11 @@ def _whole(text: str, flags: dict[str, Any]) -> spec.RunSpec:
 def _same_spec(folder: Path, chosen: spec.RunSpec) -> None:
     """StudyError where a run named by hand is another run's folder: it must not republish or resume that one."""
     path = folder / "spec.json"
-    if path.is_file() and spec.from_json(path.read_text(encoding="utf-8")) != chosen:
+    try:
+        same = not path.is_file() or spec.from_json(path.read_text(encoding="utf-8")) == chosen
+    except (ValueError, TypeError) as error:
+        raise store.Damaged(f"{path} is not a spec ({error}); to mend: rm {path}, then the same command") from None
+    if not same:
         raise StudyError(f"command line: --run_id: {folder} holds another spec; allowed: a name that no run has yet")
 
 

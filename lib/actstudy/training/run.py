@@ -72,7 +72,7 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
         with (folder / "log.txt").open("a", encoding="utf-8") as log:
             log.write(traceback.format_exc())
     if job is not None:
-        row |= _accounting(job, progress)
+        row |= accounting(job, progress)
     row |= provenance(started)
     rows = {"runs": [row], "curves": progress.curves, "health": progress.health, **results}
     named = {name: [{"run_id": folder.name, **r} for r in part] for name, part in rows.items()}
@@ -177,7 +177,8 @@ def _final(job: Job, progress: Progress, folder: Path, results: dict[str, list[d
     return row
 
 
-def _accounting(job: Job, progress: Progress) -> dict[str, Any]:
+def accounting(job: Job, progress: Progress) -> dict[str, Any]:
+    """Columns of `runs` that say how far a run got and what it cost; the first window's throughput is warm-up."""
     rates = progress.rates[1:] or progress.rates
     return {
         "n_params": sum(parameter.numel() for parameter in job.model.parameters()),
