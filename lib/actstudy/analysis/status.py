@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+from actstudy.analysis.text import cell_name
 from actstudy.study import store
 from actstudy.study.plan import Study
 from actstudy.study.registry import StudyError, nearest
@@ -38,7 +39,7 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     for task, group, level in dict.fromkeys((run.spec.task, run.group, run.level) for run in study.runs):
         mine = [states[run.id] for run in study.runs if (run.spec.task, run.group, run.level) == (task, group, level)]
         rest = ", ".join(f"{n} {name}" for name, n in Counter(mine).items() if name != "completed")
-        cell = f"{level}, {group}" if group else level
+        cell = cell_name(level, group)
         lines.append(f"  {task:<8} {cell:<40} {mine.count('completed')} of {len(mine)}  {rest}")
     lines += ["", *_forecast(study, folders, states)]
     bad = [run_id for run_id, name in states.items() if name in ("failed", "out_of_memory", "timeout", "damaged")]

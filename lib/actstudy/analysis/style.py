@@ -55,6 +55,13 @@ def legend(figure: Figure, axes: Iterable[Axes], title: str) -> None:
     figure.legend(list(found.values()), list(found), loc="outside right center", title=title, **style)
 
 
+def marks(ax: Axes, look: dict[str, Any], x: pd.Series, y: pd.Series, middle: tuple[float, float], label: str) -> None:
+    """A cell as marks: its seeds (x, y) small and pale, their `middle` large and in the legend."""
+    ax.plot(x, y, look["marker"], color=look["color"], alpha=0.25, markersize=4)
+    large = {"color": look["color"], "markersize": 9, "markeredgecolor": "white", "label": label}
+    ax.plot(*middle, look["marker"], **large)
+
+
 def seeds(counts: pd.Series) -> str:
     """`n = 8 seeds`, or `n = 6 to 8 seeds` where counts differ."""
     return f"n = {counts.min()}{f' to {counts.max()}' if counts.max() > counts.min() else ''} seeds"

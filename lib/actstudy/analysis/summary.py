@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from actstudy.analysis.tables import Tables
-from actstudy.analysis.text import cell, markdown, number, spread
+from actstudy.analysis.text import cell, cell_name, markdown, number, spread
 from actstudy.study import registry
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -100,7 +100,7 @@ def _results(tables: Tables, task: str) -> str:
         wanted = part.set_index(["checkpoint", "metric"])
         main = wanted.loc[("reported", settings["metric"])]
         last = wanted.loc[("last", settings["metric"])] if ("last", settings["metric"]) in wanted.index else main
-        row = {"cell": f"{level}{', ' + group if group else ''}", "n": f"{main['n']:.0f} of {main['n_planned']:.0f}"}
+        row = {"cell": cell_name(level, group), "n": f"{main['n']:.0f} of {main['n_planned']:.0f}"}
         row |= {
             f"test {settings['metric']} (sd)": spread(main["mean"], main["sd"]),
             "min": number(main["min"]),
@@ -117,7 +117,7 @@ def _pairs(tables: Tables, task: str) -> str:
     return markdown(
         [
             {
-                "cell": f"{row['level']}{', ' + row['group'] if row['group'] else ''}",
+                "cell": cell_name(row["level"], row["group"]),
                 f"difference from {row['baseline']}": f"{row['mean']:+.4f}" if row["n"] else "none",
                 "95% interval": f"{row['low']:+.4f} to {row['high']:+.4f}" if row["n"] > 1 else "none below 2 seeds",
                 "paired seeds n": row["n"],
@@ -135,7 +135,7 @@ def _targets(tables: Tables, task: str) -> str:
     return markdown(
         [
             {
-                "cell": f"{row['level']}{', ' + row['group'] if row['group'] else ''}",
+                "cell": cell_name(row["level"], row["group"]),
                 "target": row["target"],
                 "reached": f"{row['n_reached']} of {row['n']}",
                 "median steps": shown(row["median_steps"], 0),
@@ -151,7 +151,7 @@ def _compute(tables: Tables, task: str) -> str:
     return markdown(
         [
             {
-                "cell": f"{row['level']}{', ' + row['group'] if row['group'] else ''}",
+                "cell": cell_name(row["level"], row["group"]),
                 f"throughput ({row['throughput_unit']})": f"{row['throughput']:,.0f}"
                 if row["n_timed"]
                 else "not timed",
@@ -173,7 +173,7 @@ def _incomplete(tables: Tables) -> list[dict[str, Any]]:
         folder = f"results/runs/{row['task']}/{row['run_id']}"
         clear = f"python -m actstudy retry {folder} && " if row["status"] != "missing" else ""
         row["command"] = f"{clear}{again}"
-        row["reason"] = cell(row["reason"])
+        row |= {"cell": cell(cell_name(row["level"], row["group"])), "reason": cell(row["reason"])}
     return [{str(key): value for key, value in row.items()} for row in rows]
 
 

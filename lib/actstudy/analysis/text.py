@@ -7,6 +7,11 @@ from typing import Any
 import pandas as pd
 
 
+def cell_name(level: str, group: str) -> str:
+    """How a cell is called wherever it is named: its level, then its place on the other axes."""
+    return f"{level}, {group}" if group else level
+
+
 def number(value: float) -> str:
     """Four decimals, or `none`."""
     return "none" if math.isnan(value) else f"{value:.4f}"

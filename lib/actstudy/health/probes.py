@@ -20,7 +20,7 @@ def due(step: int, every: int, total: int) -> bool:
 
 @contextmanager
 def _observed(model: nn.Module) -> Iterator[None]:
-    """Batch statistics with dropout off; buffers, modes and generators as before on leaving."""
+    """Batch statistics with dropout off; buffers and modes as before on leaving."""
     modes = {module: module.training for module in model.modules()}
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     model.train()
@@ -66,17 +66,20 @@ def site_rows(
     finally:
         for hook in hooks:
             hook.remove()
-    columns: list[tuple[str, int, str]] = []
-    values: list[Tensor] = []
+    values: dict[tuple[str, int, str], Tensor] = {}
     with torch.no_grad():
         for index, (site, gradient) in enumerate(zip(post, gradients, strict=True)):
             for probe, value in _site_values(names[site], pre[site], post[site], gradient).items():
-                columns.append((site, index, probe))
-                values.append(value)
-        fetched = torch.stack([value.double() for value in values]).tolist() if values else []  # the one transfer
+                values[site, index, probe] = value
+    return _rows(step, "site", values)
+
+
+def _rows(step: int, kind: str, values: Mapping[tuple[str, int, str], Tensor]) -> list[Row]:
+    """Scalar tensors by (name, index, probe) as rows, fetched in one transfer."""
+    fetched = torch.stack([value.double() for value in values.values()]).tolist() if values else []
     return [
-        {"step": step, "kind": "site", "name": site, "index": index, "probe": probe, "value": value}
-        for (site, index, probe), value in zip(columns, fetched, strict=True)
+        {"step": step, "kind": kind, "name": name, "index": index, "probe": probe, "value": value}
+        for (name, index, probe), value in zip(values, fetched, strict=True)
     ]
 
 
@@ -105,26 +108,15 @@ def parameter_rows(
 
     before: clones taken before the update; norms: the step's own gradient norms, after unscaling and before clipping.
     """
-    columns, values = [], []
+    values: dict[tuple[str, int, str], Tensor] = {}
     with torch.no_grad():
         for index, (name, gradient_norm) in enumerate(zip(before, norms, strict=True)):
             weight_norm = before[name].float().norm()
             update_norm = (parameters[name] - before[name]).float().norm()
-            relative = torch.where(weight_norm > 0, update_norm / weight_norm, math.nan)
-            for probe, value in (
-                ("gradient_norm", gradient_norm),
-                ("weight_norm", weight_norm),
-                ("update_ratio", relative),
-            ):
-                columns.append((name, index, probe))
-                values.append(value)
-        fetched = torch.stack([value.double() for value in values]).tolist()
-    rows = [
-        {"step": step, "kind": "parameter", "name": name, "index": index, "probe": probe, "value": value}
-        for (name, index, probe), value in zip(columns, fetched, strict=True)
-    ]
+            values[name, index, "gradient_norm"] = gradient_norm
+            values[name, index, "weight_norm"] = weight_norm
+            values[name, index, "update_ratio"] = torch.where(weight_norm > 0, update_norm / weight_norm, math.nan)
+    rows = _rows(step, "parameter", values)
     total = math.sqrt(sum(row["value"] ** 2 for row in rows if row["probe"] == "gradient_norm"))
-    return [
-        *rows,
-        {"step": step, "kind": "model", "name": "model", "index": 0, "probe": "gradient_norm", "value": total},
-    ]
+    whole = {"step": step, "kind": "model", "name": "model", "index": 0, "probe": "gradient_norm", "value": total}
+    return [*rows, whole]

@@ -53,11 +53,11 @@ def check_axes(axes: Mapping[str, list[dict[str, Any]]], fixed: Mapping[str, Any
     """StudyError where two axes, or an axis and --config, set one field: a cell would not be what its label says."""
     owners = {field: "--config" for name in fixed for field in (name, *RIVALS.get(name, ()))}
     for axis, values in axes.items():
-        for field in {name for entry in values for name in entry}:
-            if owners.get(field, axis) != axis:
-                raise StudyError(f"{where}.{axis}: sets {field}, which {owners[field]} sets too; allowed: one of them")
-        for name in {name for entry in values for name in entry}:
-            owners |= {field: f"axis {axis}" if field != axis else axis for field in (name, *RIVALS.get(name, ()))}
+        mine = sorted({name for entry in values for name in entry})
+        for name in mine:
+            if name in owners:
+                raise StudyError(f"{where}.{axis}: sets {name}, which {owners[name]} sets too; allowed: one of them")
+        owners |= {field: f"axis {axis}" for name in mine for field in (name, *RIVALS.get(name, ()))}
 
 
 def check_grid(planned: list[PlannedRun], compare: str, axes: Mapping[str, Any], where: str) -> None:

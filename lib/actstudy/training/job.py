@@ -45,6 +45,12 @@ class Progress:
     )
 
 
+def lengths(spec: RunSpec, n_train: int) -> tuple[int, int]:
+    """Steps of an epoch, the last partial batch dropped, and of the whole run."""
+    steps_per_epoch = n_train // spec.batch_size
+    return steps_per_epoch, spec.steps or (spec.epochs or 0) * steps_per_epoch
+
+
 @dataclass
 class Job:
     """One run, wired: what the loop needs and does not choose."""
@@ -68,8 +74,7 @@ class Job:
 
     def __post_init__(self) -> None:
         self.parameters = dict(self.model.named_parameters())
-        self.steps_per_epoch = len(self.splits["train"][1]) // self.spec.batch_size
-        self.total_steps = self.spec.steps or (self.spec.epochs or 0) * self.steps_per_epoch
+        self.steps_per_epoch, self.total_steps = lengths(self.spec, len(self.splits["train"][1]))
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """The arithmetic of the forward pass that the spec asks for."""

@@ -23,7 +23,7 @@ from actstudy.study.registry import StudyError
 from actstudy.study.spec import RunSpec
 from actstudy.study.streams import order_hash
 from actstudy.training import checkpoint, devices
-from actstudy.training.job import Diverged, Interrupted, Job, Progress
+from actstudy.training.job import Diverged, Interrupted, Job, Progress, lengths
 from actstudy.training.loop import evaluate, fit
 from actstudy.training.optim import make_optimizer
 from actstudy.training.provenance import environment, provenance
@@ -97,7 +97,7 @@ def make_job(spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch
     sites.check()
     initialize(model, sites, spec.init, spec.init_args, spec.seed)
     model.to(device)
-    total = spec.steps or (spec.epochs or 0) * (data.n("train") // spec.batch_size)
+    _, total = lengths(spec, data.n("train"))
     return Job(
         spec=spec,
         task=task,

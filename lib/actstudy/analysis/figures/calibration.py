@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from actstudy.analysis.style import legend, panels, seeds, styles
+from actstudy.analysis.style import legend, marks, panels, seeds, styles
 from actstudy.analysis.tables import Tables
 
 
@@ -14,20 +14,11 @@ def ece_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     looks = styles(tables.plan["levels"])
     for group, ax in axes.items():
         for level in looks:
-            part, look = done[(done["group"] == group) & (done["level"] == level)], looks[level]
+            part = done[(done["group"] == group) & (done["level"] == level)]
             if part.empty:
                 continue
             x, y = part[f"reported_{metric}"], part["reported_ece"]
-            ax.plot(x, y, look["marker"], color=look["color"], alpha=0.25, markersize=4)
-            ax.plot(
-                x.mean(),
-                y.mean(),
-                look["marker"],
-                color=look["color"],
-                markersize=9,
-                markeredgecolor="white",
-                label=level,
-            )
+            marks(ax, looks[level], x, y, (x.mean(), y.mean()), level)
         ax.set(xlabel=f"test {metric}", ylabel="ECE (15 bins, l1)")
     counts = done.groupby(["level", "group"]).size()
     legend(figure, axes.values(), seeds(counts))

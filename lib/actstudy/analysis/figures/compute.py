@@ -3,8 +3,9 @@
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from actstudy.analysis.style import REFERENCE, legend, panels, seeds, styles
+from actstudy.analysis.style import REFERENCE, legend, marks, panels, seeds, styles
 from actstudy.analysis.tables import Tables, timed
+from actstudy.analysis.text import cell_name
 
 
 def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
@@ -16,25 +17,14 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     for group, ax in axes.items():
         part = frame[frame["group"] == group]
         for row in part.itertuples():
-            look = looks[row.level]
             mine = runs[(runs["group"] == group) & (runs["level"] == row.level)]
-            ax.plot(
+            marks(
+                ax,
+                looks[row.level],
                 mine["throughput"],
                 mine[f"reported_{metric}"],
-                look["marker"],
-                color=look["color"],
-                alpha=0.25,
-                markersize=4,
-            )
-            label = row.level
-            ax.plot(
-                row.throughput,
-                row.mean,
-                look["marker"],
-                color=look["color"],
-                markersize=9,
-                markeredgecolor="white",
-                label=label,
+                (row.throughput, row.mean),
+                row.level,
             )
         front = part[part["on_front"]].sort_values("throughput")
         ax.plot(front["throughput"], front["mean"], **REFERENCE, zorder=0, label="Pareto front of the means")
@@ -58,7 +48,7 @@ def compute_bars(tables: Tables, task: str) -> tuple[Figure, str]:
     """Throughput, training seconds and peak memory as bars, one a cell, seeds as dots."""
     settings, frame = tables.plan["tasks"][task], tables.of("pareto", task)
     runs, looks = timed(tables.of("runs", task)), styles(tables.plan["levels"])
-    names = [f"{row.level}{', ' + row.group if row.group else ''}" for row in frame.itertuples()]
+    names = [cell_name(row.level, row.group) for row in frame.itertuples()]
     kind = frame["peak_memory_kind"].iloc[0]
     unit = frame["throughput_unit"].iloc[0]
     bars = (
