@@ -35,6 +35,6 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/summary.md",
-        FIGURES,
+        list(FIGURES.values()),
         rules.tables.output,
         RUN_FILES,

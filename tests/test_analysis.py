@@ -15,8 +15,9 @@ from matplotlib import image
 from scipy import stats as scipy_stats
 
 from actstudy.analysis import figures, partial, stats, status, style, summary, tables, text
-from actstudy.study import plan, store
+from actstudy.study import plan, registry, store
 from actstudy.study.registry import StudyError
+from actstudy.training.boundaries import write as write_boundaries
 from actstudy.training.run import run
 
 
@@ -48,8 +49,10 @@ def study(root):
 
 @pytest.fixture(scope="module")
 def made(root, study):
-    reference = {"task": "mlp", "dataset": "mnist1d", "name": "linear classifier", "metric": "accuracy", "value": 0.3}
-    return tables.build(json.loads(study.plan()), root / "runs", [reference])
+    reference = {"task": "mlp", "data": "mnist1d", "name": "linear classifier", "metric": "accuracy", "value": 0.3}
+    write_boundaries(["relu", "identity"], root / "boundaries.parquet")
+    boundaries = pd.read_parquet(root / "boundaries.parquet")
+    return tables.build(json.loads(study.plan()), root / "runs", [reference], boundaries)
 
 
 def test_cells_count_what_is_missing(made):
@@ -97,21 +100,28 @@ def test_tables_survive_writing_with_their_units(made, tmp_path):
     assert "median_steps [steps]" in (tmp_path / "targets.csv").read_text().splitlines()[0]
 
 
-@pytest.mark.parametrize("name", figures.FIGURES)
-def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, name):
-    figures.draw(name, made, "mlp", tmp_path / name)
-    picture = image.imread(tmp_path / f"{name}.png")
-    assert picture.shape[1] > 500
-    assert picture[..., :3].std() > 0.02  # something is drawn
-    assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
-    assert "n = 1 to 2 seeds" in (tmp_path / f"{name}.txt").read_text()
+@pytest.mark.parametrize(("part", "predicts"), [("mlp", "classes"), ("study", "study")])
+def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, part, predicts):
+    figures.draw_all(made, part, tmp_path)
+    assert {path.stem for path in tmp_path.glob("*.png")} == set(registry.figures(predicts))
+    for name in registry.figures(predicts):
+        picture = image.imread(tmp_path / f"{name}.png")
+        assert picture.shape[1] > 500
+        assert picture[..., :3].std() > 0.02  # something is drawn
+        assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        caption = (tmp_path / f"{name}.txt").read_text()
+        assert ("one seed" if name == "boundaries" else "n = 1 to 2 seeds") in caption
 
 
-@pytest.mark.parametrize("name", figures.FIGURES)
-def test_figures_of_an_empty_study_say_so(study, tmp_path, name):
-    empty = tables.build(json.loads(study.plan()), tmp_path / "nowhere", [])
-    figures.draw(name, empty, "mlp", tmp_path / name)
-    assert "n = 0" in (tmp_path / f"{name}.txt").read_text()
+def test_figures_for_tasks_that_predict_tokens_need_no_calibration():
+    assert set(registry.figures("classes")) - set(registry.figures("tokens")) == {"ece_vs_metric", "reliability"}
+
+
+@pytest.mark.parametrize("part", ["mlp", "study"])
+def test_figures_of_an_empty_study_say_so(study, tmp_path, part):
+    empty = tables.build(json.loads(study.plan()), tmp_path / "nowhere", [], pd.DataFrame())
+    figures.draw_all(empty, part, tmp_path)
+    assert all("n = 0" in path.read_text() for path in tmp_path.glob("*.txt"))
 
 
 def test_summary_names_what_failed_and_how_to_mend_it(made, root):
@@ -125,7 +135,7 @@ def test_summary_names_what_failed_and_how_to_mend_it(made, root):
 
 
 def test_summary_of_nothing_is_still_a_page(study, tmp_path):
-    empty = tables.build(json.loads(study.plan()), tmp_path / "nowhere", [])
+    empty = tables.build(json.loads(study.plan()), tmp_path / "nowhere", [], pd.DataFrame())
     page = summary.write(empty, tmp_path, tmp_path / "s.md", partial=True)
     assert page.startswith("# PARTIAL 0/8: Study default")
     assert page.count("| missing |") == 8
@@ -302,7 +312,7 @@ def test_targets_take_the_first_time_and_count_diverged_runs_as_late():
 
 
 def test_reliability_draws_share_correct_against_confidence(made):
-    figure, _ = figures.FIGURES["reliability"](made, "mlp")
+    figure, _ = figures.CLASS_FIGURES["reliability"](made, "mlp")
     best = made.frames["calibration"].query("checkpoint == 'best' and level == 'tanh' and group == 'depth=1'")
     bins = best.groupby("bin")[["count", "confidence_sum", "correct"]].sum().query("count >= 20")
     line = next(ln for ln in figure.axes[0].lines if ln.get_label() == "tanh")
@@ -328,8 +338,33 @@ def test_a_damaged_run_is_a_row_and_its_seal_mends_it(study, root, tmp_path):
     shutil.copytree(root / "runs", tmp_path / "runs")
     folder = status.folder_of(study.runs[0], tmp_path / "runs")
     (folder / "curves.parquet").write_bytes(b"PAR1")
-    again = tables.build(json.loads(study.plan()), tmp_path / "runs", [])
+    again = tables.build(json.loads(study.plan()), tmp_path / "runs", [], pd.DataFrame())
     assert again.frames["runs"].set_index("run_id").loc[study.runs[0].id, "status"] == "damaged"
     assert "does not have its checksum" in summary.write(again, tmp_path, tmp_path / "s.md")
     assert study.runs[0].id in status.clear(study, "failed", tmp_path / "runs")
     assert store.verifies(folder / "checkpoints" / "final")
+
+
+def test_identity_draws_a_line_and_others_do_not(made):
+    """A linear model cannot tell a disc from its ring or opposite quarters; relu can."""
+    frame = made.frames["boundaries"].query("kind == 'test'")
+    right = (frame["probability"] > 0.5) == (frame["label"] == 1)
+    share = right.groupby([frame["problem"], frame["activation"]]).mean()
+    assert share["circle", "identity"] < 0.7
+    assert share["XOR", "identity"] < 0.7
+    assert share.xs("relu", level="activation").min() > 0.9
+
+
+def test_numbers_show_the_digits_that_matter():
+    assert (text.number(0.65432), text.number(2360.53), text.number(float("nan"))) == ("0.6543", "2360.5", "none")
+    assert text.spread(2360.53, 35.71) == "2360.5 (sd 35.7)"
+    assert text.signed(-130.52, 2360.5) == "-130.5"
+
+
+def test_steps_to_target_draws_what_the_table_says(made):
+    figure, caption = figures.TASK_FIGURES["steps_to_target"](made, "mlp")
+    table = made.of("targets", "mlp")
+    assert len(figure.axes) == table["target"].nunique() == 2
+    shown = [text.get_text() for text in figure.axes[1].texts]
+    assert shown == [" after the end (0 of 2)"] * 3 + [" after the end (0 of 1)"]
+    assert "at least" in caption

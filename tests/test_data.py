@@ -1,6 +1,6 @@
 """Data sets: what they hold, that splits do not overlap, and that damage is named."""
 
-import hashlib
+import importlib
 import shutil
 
 import numpy as np
@@ -8,15 +8,21 @@ import pytest
 import torch
 
 from actstudy.data import fashion_mnist_tenth, prepared
-from actstudy.study import registry, store
+from actstudy.study import registry, spec, store
 
 COUNTS = {
     "mnist1d": {"train": 3500, "val": 500, "test": 1000},
     "fashion_mnist_tenth": {"train": 5000, "val": 1000, "test": 2000},
+    "sotu_eras-v400-t24": {"train": 50_000, "val": 4000, "test": 4000},
+    "sotu_text-v400-t64": None,  # as many windows as the vocabulary needs
 }
 
 
-@pytest.fixture(scope="module", params=registry.datasets())
+def test_every_data_set_is_tested():
+    assert {spec.data_parts(name)[0] for name in COUNTS} == set(registry.datasets())
+
+
+@pytest.fixture(scope="module", params=COUNTS)
 def made(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     prepared.prepare(request.param, folder)
@@ -25,23 +31,29 @@ def made(request, tmp_path_factory):
 
 def test_counts_and_class_balance(made):
     name, data = made
-    assert data.manifest["counts"] == COUNTS[name]
-    for split, counts in data.manifest["class_counts"].items():
+    assert data.manifest["counts"] == COUNTS[name] or COUNTS[name] is None
+    for split, counts in data.manifest.get("class_counts", {}).items():
         share = np.array(counts) / data.n(split)
         assert np.abs(share - 1 / data.manifest["classes"]).max() < 0.02, split
 
 
 def test_no_example_is_in_two_splits(made):
-    _, data = made
-    seen = [{hashlib.sha256(x.tobytes()).digest() for x in data.arrays[f"{split}_x"]} for split in prepared.SPLITS]
+    """Images and signals byte by byte, passages and documents as text (tests/test_text.py: addresses)."""
+    splits = importlib.import_module(f"actstudy.data.{spec.data_parts(made[0])[0]}").prepare()
+    seen = [{x if isinstance(x, str) else x.tobytes() for x in splits[split]["x"]} for split in prepared.SPLITS]
     assert len(set.union(*seen)) == sum(map(len, seen))
 
 
 def test_inputs_are_standardised_by_the_train_split(made):
     _, data = made
-    x, y = data.on(torch.device("cpu"), "train")
-    assert x.mean().item() == pytest.approx(0, abs=1e-3)
-    assert x.std().item() == pytest.approx(1, abs=1e-3)
+    arrays = data.on(torch.device("cpu"), "train")
+    x, y = arrays["x"], arrays["y"]
+    if x.is_floating_point():
+        assert x.mean().item() == pytest.approx(0, abs=1e-3)
+        assert x.std().item() == pytest.approx(1, abs=1e-3)
+    else:
+        assert x.dtype == torch.int64
+        assert 0 <= x.min() <= x.max() < data.manifest["vocabulary"]
     assert x.shape == (data.n("train"), *data.manifest["shape"])
     assert y.dtype == torch.int64
 
@@ -72,8 +84,20 @@ def test_damaged_embedded_files_are_named(tmp_path, monkeypatch):
 
 def test_a_missing_class_is_refused(tmp_path, monkeypatch):
     x, y = np.zeros((4, 40), np.float32), np.zeros(4, np.int64)
-    monkeypatch.setattr("actstudy.data.mnist1d.prepare", lambda: dict.fromkeys(prepared.SPLITS, (x, y)))
+    monkeypatch.setattr("actstudy.data.mnist1d.prepare", lambda: {split: {"x": x, "y": y} for split in prepared.SPLITS})
     with pytest.raises(ValueError, match="every class present"):
         prepared.prepare("mnist1d", tmp_path)
     assert not (tmp_path / "manifest.json").exists()
     shutil.rmtree(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [((4, 39), [0, 1, 2, 3]), ((4, 40), [0, 1, 2]), ((20, 40), [*range(10), *range(10, 20)])],
+    ids=["another shape", "labels missing", "a class too many"],
+)
+def test_what_a_data_set_does_not_declare_is_refused(tmp_path, monkeypatch, x, y):
+    made = {"x": np.zeros(x, np.float32), "y": np.array(y)}
+    monkeypatch.setattr("actstudy.data.mnist1d.prepare", lambda: dict.fromkeys(prepared.SPLITS, made))
+    with pytest.raises(registry.StudyError, match=r"mnist1d: split train: got x \(.*allowed: finite x of shape"):
+        prepared.prepare("mnist1d", tmp_path)

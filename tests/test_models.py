@@ -106,7 +106,7 @@ def test_transformers_equal_a_plain_implementation(name):
     if name == "encoder":
         tokens[0, 7:] = PAD
         there = tokens != PAD
-    x = model.stack.token.weight[tokens] + model.stack.position.weight[: tokens.shape[1]]
+    x = model.stack.token.weight[tokens] * math.sqrt(16) + model.stack.position.weight[: tokens.shape[1]]
     for block in model.stack.blocks:
         x = plain_block(block, x, name == "gpt", there)
     x = model.stack.norm(x)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from actstudy.study import plan, registry, spec, streams
 from actstudy.study.config import RunFields
 from actstudy.study.registry import StudyError
+from actstudy.study.template import LEVELS, template
 
 
 def study(tmp_path, **content):
@@ -199,6 +200,14 @@ BAD = {
         {"axes": {"activation": ["relu"], "steps": [10], "epochs": [3]}},
         r"sets steps, which axis epochs sets too",
     ),
+    "heads": ({"tasks": {"lm": {"heads": 5}}}, r"heads: got 5; allowed: a divisor of width 32"),
+    "no vocabulary": ({"tasks": {"lm": {"vocabulary": None}}}, r"vocabulary: missing; task lm needs it"),
+    "vocabulary of bytes": ({"tasks": {"lm": {"vocabulary": 100}}}, r"vocabulary: got 100; allowed: .* 258"),
+    "data of another kind": (
+        {"tasks": {"lm": {"dataset": "mnist1d"}}},
+        r"dataset: got 'mnist1d', which holds signals; allowed: a data set of text",
+    ),
+    "dropout of a ResNet": ({"tasks": {"vision": {"dropout": 0.1}}}, r"dropout: set, but task vision has no use"),
     "field of another task": ({"defaults": {"stem": "large"}}, r"stem: set, but task mlp has no use for it"),
 }
 
@@ -228,6 +237,17 @@ def test_missing_file_and_bad_override(tmp_path):
         plan.load(tmp_path / "none.yaml")
     with pytest.raises(StudyError, match=r"--config: ler: unknown key; .*did you mean 'lr'"):
         plan.load(study(tmp_path), {"ler": 1})
+
+
+@pytest.mark.parametrize("task", registry.tasks())
+def test_a_template_trains_what_the_defaults_train(tmp_path, task):
+    (tmp_path / "mine.yaml").write_text(template(task))
+    ours = plan.load(tmp_path / "mine.yaml")
+    assert [run.id for run in ours.runs] == [
+        spec.run_id(plan.run_spec(task, seed, {"activation": name})) for name in LEVELS for seed in range(3)
+    ]
+    assert ours.tasks[task]["targets"] == registry.task(task)["targets"]
+    assert all("#" in line for line in template(task).splitlines()[9:])  # every value has its reason
 
 
 def test_registry_names_are_files():

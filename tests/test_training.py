@@ -236,7 +236,8 @@ def test_overfits_one_batch(data, activation):
     sites = Sites(activation, {})
     model = mlp.build(tiny(activation, width=64, dropout=0.0), data, sites)
     initialize(model, sites, "auto", {}, 0)
-    x, y = (part[:64] for part in data.on(torch.device("cpu"), "train"))
+    arrays = data.on(torch.device("cpu"), "train")
+    x, y = arrays["x"][:64], arrays["y"][:64]
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(400):
         optimizer.zero_grad()
@@ -292,8 +293,8 @@ def test_test_data_choose_nothing(tmp_path, data_folder, data, monkeypatch):
     whole = prepared.Prepared.on
 
     def turned(self, device, split):
-        x, y = whole(self, device, split)
-        return (x, 9 - y) if split == "test" else (x, y)
+        arrays = whole(self, device, split)
+        return {**arrays, "y": 9 - arrays["y"]} if split == "test" else arrays
 
     monkeypatch.setattr(prepared.Prepared, "on", turned)
     run(tiny(), tmp_path / "b", data_folder, quiet())

@@ -27,6 +27,9 @@ class Project:
             shutil.copytree(source, folder / name, ignore=skip) if source.is_dir() else shutil.copy(
                 source, folder / name
             )
+        smoke = yaml.safe_load((folder / "config/smoke.yaml").read_text())
+        smoke["tasks"] = {"mlp": {"seeds": 1, "epochs": 5}}  # the other tasks are in the whole smoke study
+        (folder / "config/smoke.yaml").write_text(yaml.safe_dump(smoke))
 
     def call(self, *command: str, status: int = 0) -> str:
         environment = {
@@ -79,7 +82,7 @@ def test_smoke_study_then_nothing_to_do(project):
     assert "SMOKE TEST" in page
     for picture in re.findall(r"\]\((.*?\.png)\)", page):
         assert (project.folder / "results/smoke" / picture).stat().st_size > 5000
-    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 6
+    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 8
     assert "Nothing to be done" in project.snakemake("-n")
 
 
@@ -105,7 +108,7 @@ def test_a_target_redoes_tables_and_figures_only(project, edited):
     edited(lambda study: study["tasks"]["mlp"].update(targets=[0.2]) or study)
     rules, ids = project.planned()
     assert not ids
-    assert rules == {"tables", "figure", "summary", "all"}
+    assert rules == {"tables", "figures_mlp", "figures_study", "summary", "all"}
 
 
 def test_a_comment_retrains_nothing(project):
@@ -132,7 +135,8 @@ def test_a_deleted_figure_is_drawn_again(project):
     picture = project.folder / "results/smoke/figures/mlp/reliability.pdf"
     picture.unlink()
     rules, ids = project.planned()
-    assert "figure" in rules
+    assert "figures_mlp" in rules
+    assert "figures_study" not in rules
     assert not ids
     project.snakemake("--cores", "2")
     assert picture.exists()
@@ -195,7 +199,7 @@ def test_bad_config_is_one_line_and_exit_2(project, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--task: missing; allowed: mlp"),
+        ([], "--task: missing; allowed: cls, lm, mlp, vision"),
         (["--task", "mpl"], "argument --task: invalid choice: 'mpl'"),
         (["--task", "mlp"], "activation: missing"),
         (["--task", "mlp", "--activation", "rellu"], "did you mean 'relu'"),
@@ -217,6 +221,26 @@ def test_bad_flags_are_one_line_and_exit_2(project, arguments, message):
     printed = project.call(sys.executable, "-m", "actstudy", "train", *arguments, status=2)
     assert message in printed
     assert len(printed.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "mnist",
+            "unknown data set; allowed: fashion_mnist_tenth, mnist1d, sotu_eras, sotu_text; did you mean 'mnist1d'",
+        ),
+        ("sotu_text", "allowed: NAME, for text NAME-vVOCABULARY-tCONTEXT"),
+        ("mnist1d-v300-t8", "allowed: NAME, for text NAME-vVOCABULARY-tCONTEXT"),
+        ("sotu_text-300", "unknown data set; allowed: "),
+        ("sotu_text-v300-t9999999", "sotu_text: context: got 9999999; allowed: at most"),
+    ],
+)
+def test_data_that_cannot_be_prepared_is_one_line(project, name, message):
+    printed = project.call(sys.executable, "-m", "actstudy", "prepare", name, f"results/data/{name}", status=2)
+    assert message in printed
+    assert len(printed.strip().splitlines()) == 1
+    assert not (project.folder / f"results/data/{name}/manifest.json").exists()
 
 
 def test_a_named_run_is_not_overwritten_by_another(project):

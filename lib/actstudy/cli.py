@@ -1,4 +1,4 @@
-"""`python -m actstudy train|status|retry|summary|prepare|reference`: each imports only the wing that it needs."""
+"""`python -m actstudy train|template|status|retry|summary|...`: each command imports only the wing that it needs."""
 
 import argparse
 import importlib
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from actstudy import cli_train
-from actstudy.study import registry, store
+from actstudy.study import registry, spec, store
 from actstudy.study.plan import load
 from actstudy.study.registry import StudyError
 
@@ -59,31 +59,56 @@ def _parser(argv: Sequence[str]) -> Parser:
     for command, run in ((status, _status), (retry, _retry), (summary, _summary)):
         command.add_argument("--config", default="config/config.yaml", help="the study file (default: %(default)s)")
         command.set_defaults(run=run)
-    prepare = commands.add_parser("prepare", help="prepare a data set into a folder")
-    reference = commands.add_parser("reference", help="score a task's reference method on a data set")
-    reference.add_argument("task")
-    for command, run in ((prepare, _prepare), (reference, _reference)):
-        command.add_argument("dataset")
-        command.add_argument("out", type=Path)
-        command.set_defaults(run=run)
-    for command in (train, status, retry, summary, prepare, reference):
+    template = commands.add_parser("template", help="print a task's settings, with their reasons, as a study file")
+    template.add_argument("--task", required=True, choices=registry.tasks())
+    template.set_defaults(run=_template)
+    prepare = commands.add_parser("prepare", help="prepare a data set, or NAME-vVOCABULARY-tCONTEXT, into a folder")
+    prepare.add_argument("name")
+    prepare.add_argument("folder", type=Path)
+    prepare.set_defaults(run=_prepare)
+    reference = commands.add_parser("reference", help="score a task's reference method on a folder of prepared data")
+    reference.add_argument("task", choices=registry.tasks())
+    reference.add_argument("folder", type=Path)
+    reference.add_argument("out", type=Path)
+    reference.set_defaults(run=_reference)
+    boundaries = commands.add_parser("boundaries", help="learn toy problems in the plane with each activation")
+    boundaries.add_argument("out", type=Path)
+    boundaries.add_argument("activations", nargs="+", choices=registry.activations())
+    boundaries.set_defaults(run=_boundaries)
+    for command in commands.choices.values():
         command.set_defaults(flags=command.flags())
     return parser
 
 
+def _template(arguments: argparse.Namespace) -> int:
+    from actstudy.study.template import template
+
+    print(template(arguments.task), end="")
+    return 0
+
+
 def _prepare(arguments: argparse.Namespace) -> int:
-    registry.checked(arguments.dataset, "data set", registry.datasets())
-    cli_train.prepared(arguments.dataset, arguments.out)
+    dataset, sizes = spec.data_parts(arguments.name)
+    registry.checked(dataset, "data set", registry.datasets())
+    if bool(sizes) != (registry.dataset(dataset)["kind"] in registry.TOKENIZED):
+        raise StudyError(f"prepare: got {arguments.name!r}; allowed: NAME, for text NAME-vVOCABULARY-tCONTEXT")
+    cli_train.prepared(arguments.name, arguments.folder)
     return 0
 
 
 def _reference(arguments: argparse.Namespace) -> int:
     from actstudy.data.prepared import load as load_data
 
-    registry.checked(arguments.task, "task", registry.tasks())
     task = importlib.import_module(f"actstudy.tasks.{arguments.task}")
-    row = {"task": arguments.task, "dataset": arguments.dataset, **task.reference(load_data(Path(arguments.dataset)))}
+    row = {"task": arguments.task, "data": arguments.folder.name, **task.reference(load_data(arguments.folder))}
     store.write_json(arguments.out, row)
+    return 0
+
+
+def _boundaries(arguments: argparse.Namespace) -> int:
+    from actstudy.training.boundaries import write
+
+    write(arguments.activations, arguments.out)
     return 0
 
 

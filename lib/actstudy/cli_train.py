@@ -65,7 +65,7 @@ def train(arguments: argparse.Namespace) -> int:
     else:
         chosen = run_spec(arguments.task, arguments.seed, flags, arguments.config)
     folder = (arguments.log_dir or Path("results/runs") / chosen.task) / (arguments.run_id or spec.run_id(chosen))
-    data = arguments.data_dir / chosen.dataset
+    data = arguments.data_dir / spec.data_name(chosen)
     if arguments.tensorboard and not importlib.util.find_spec("tensorboard"):
         raise StudyError(
             "command line: --tensorboard: the package is missing; to mend: pip install -e '.[tensorboard]'"
@@ -78,7 +78,7 @@ def train(arguments: argparse.Namespace) -> int:
             status = str(store.summary_row(folder)["status"])
         else:
             if not (data / "manifest.json").is_file():
-                prepared(chosen.dataset, data)
+                prepared(spec.data_name(chosen), data)
             status = _trained(chosen, folder, data, arguments)
     if status == "stopped":
         print(f"{folder.name}: stopped; the same command goes on from its checkpoint", file=sys.stderr)
@@ -149,10 +149,10 @@ def _at_least_one(text: str) -> int:
     return int(text)
 
 
-def prepared(dataset: str, folder: Path) -> None:
-    """Prepare a data set into a folder unless it is there; two runs that need it at once prepare it once."""
+def prepared(name: str, folder: Path) -> None:
+    """Prepare a data set (spec.data_name) into a folder unless it is there; runs that need it at once do so once."""
     from actstudy.data.prepared import prepare
 
     with store.locked(folder):
         if not (folder / "manifest.json").is_file():
-            prepare(dataset, folder)
+            prepare(name, folder)

@@ -1,18 +1,26 @@
 rule prepare:
     output:
-        "results/data/{dataset}/manifest.json",
-    log:
-        "results/data/{dataset}/log.txt",
+        "results/data/{data}/manifest.json",
     shell:
-        "exec {PYTHON:q} -m actstudy prepare {wildcards.dataset:q} $(dirname {output:q}) > {log:q} 2>&1"
+        "exec {PYTHON:q} -m actstudy prepare {wildcards.data:q} $(dirname {output:q})"
 
 
 rule reference:
     input:
-        ancient("results/data/{dataset}/manifest.json"),
+        ancient("results/data/{data}/manifest.json"),
     output:
-        "results/references/{task}-{dataset}.json",
-    log:
-        "results/references/{task}-{dataset}.log",
+        "results/references/{task}-{data}.json",
+    wildcard_constraints:
+        task="[a-z0-9_]+",
     shell:
-        "exec {PYTHON:q} -m actstudy reference {wildcards.task:q} $(dirname {input:q}) {output:q} > {log:q} 2>&1"
+        "exec {PYTHON:q} -m actstudy reference {wildcards.task:q} $(dirname {input:q}) {output:q}"
+
+
+# Toy problems in the plane: the study's activations beside identity.
+rule boundaries:
+    output:
+        f"{RESULTS}/boundaries.parquet",
+    params:
+        activations=list(dict.fromkeys([*STUDY.activations, "identity"])),
+    shell:
+        "exec {PYTHON:q} -m actstudy boundaries {output:q} {params.activations:q}"

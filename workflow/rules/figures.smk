@@ -1,15 +1,26 @@
-FIGURES = expand(
-    f"{RESULTS}/figures/{{task}}/{{figure}}.{{kind}}",
-    task=STUDY.tasks,
-    figure=registry.figures(),
-    kind=["png", "pdf", "txt"],
-)
+PARTS = {task: settings["predicts"] for task, settings in STUDY.tasks.items()}
+PARTS["study"] = "study"
+FIGURES = {
+    part: expand(
+        f"{RESULTS}/figures/{part}/{{figure}}.{{kind}}",
+        figure=registry.figures(predicts),
+        kind=["png", "pdf", "txt"],
+    )
+    for part, predicts in PARTS.items()
+}
 
 
-rule figure:
-    input:
-        rules.tables.output,
-    output:
-        multiext(f"{RESULTS}/figures/{{task}}/{{figure}}", ".png", ".pdf", ".txt"),
-    script:
-        "../scripts/figure.py"
+# One job a task: importing matplotlib takes longer than drawing.
+for part, files in FIGURES.items():
+
+    rule:
+        name:
+            f"figures_{part}"
+        input:
+            rules.tables.output,
+        output:
+            files,
+        params:
+            part=part,
+        script:
+            "../scripts/figures.py"

@@ -1,7 +1,7 @@
 rule summary:
     input:
         tables=rules.tables.output.plan,
-        figures=FIGURES,
+        figures=list(FIGURES.values()),
     output:
         f"{RESULTS}/summary.md",
     script:

@@ -3,10 +3,11 @@ rule tables:
         runs=RUN_FILES,
         references=sorted(
             {
-                f"results/references/{run.spec.task}-{run.spec.dataset}.json"
+                f"results/references/{run.spec.task}-{spec.data_name(run.spec)}.json"
                 for run in STUDY.runs
             }
         ),
+        boundaries=f"{RESULTS}/boundaries.parquet",
     output:
         expand(
             f"{RESULTS}/tables/{{name}}.{{kind}}",

@@ -19,7 +19,7 @@ if not WANTS_GPU and any(run.spec.precision == "fp16" for run in STUDY.runs):
 rule train:
     input:
         lambda wildcards: ancient(
-            f"results/data/{RUNS[wildcards.id].dataset}/manifest.json"
+            f"results/data/{spec.data_name(RUNS[wildcards.id])}/manifest.json"
         ),
     output:
         [f"results/runs/{{task}}/{{id}}/{name}" for name in store.FILES],

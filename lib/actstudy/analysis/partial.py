@@ -3,21 +3,25 @@
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from actstudy.analysis import figures, summary, tables
 from actstudy.study.plan import Study
+from actstudy.study.spec import data_name
 
 
 def write_partial(study: Study) -> Path:
     """Write tables, figures and `summary.md`, headed PARTIAL, under `partial/`; returns the page's path."""
     folder = Path(study.folder) / "partial"
     references = [json.loads(path.read_text()) for path in sorted(Path("results/references").glob("*.json"))]
-    references = [one for one in references if one["task"] in study.tasks]
-    made = tables.build(json.loads(study.plan()), Path("results/runs"), references)
+    mine = {(run.spec.task, data_name(run.spec)) for run in study.runs}
+    references = [one for one in references if (one["task"], one["data"]) in mine]
+    toys = Path(study.folder) / "boundaries.parquet"
+    boundaries = pd.read_parquet(toys) if toys.is_file() else pd.DataFrame()
+    made = tables.build(json.loads(study.plan()), Path("results/runs"), references, boundaries)
     tables.write(made, folder / "tables")
-    for task in made.plan["tasks"]:
-        if (made.of("runs", task)["status"] == "completed").any():
-            for name in figures.FIGURES:
-                figures.draw(name, made, task, folder / "figures" / task / name)
+    for part in (*made.plan["tasks"], "study"):
+        figures.draw_all(made, part, folder / "figures" / part)
     page = folder / "summary.md"
     page.write_text(summary.write(made, folder / "figures", page, partial=True), encoding="utf-8")
     return page

@@ -85,3 +85,10 @@ def panels(groups: list[str], title: str) -> tuple[Figure, dict[str, Axes]]:
         axes.grid(alpha=0.25, linewidth=0.5)
         axes.spines[["top", "right"]].set_visible(False)
     return figure, placed
+
+
+def placeholder(text: str) -> tuple[Figure, str]:
+    """A figure that says why there is none."""
+    figure = plt.figure(figsize=(5, 2))
+    figure.text(0.5, 0.5, text, ha="center", va="center")
+    return figure, text

@@ -10,8 +10,9 @@ import jinja2
 import pandas as pd
 import yaml
 
+from actstudy.analysis import summary_tables
 from actstudy.analysis.tables import Tables
-from actstudy.analysis.text import cell, cell_name, markdown, number, spread
+from actstudy.analysis.text import cell, cell_name, interval, number, signed, spread
 from actstudy.study import registry
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -33,6 +34,9 @@ def write(tables: Tables, figures: Path, out: Path, partial: bool = False) -> st
         n_completed=int((runs["status"] == "completed").sum()),
         partial=partial,
         tasks=[_task(tables, task, figures, out) for task in tables.plan["tasks"]],
+        glance=summary_tables.glance(tables),
+        time=summary_tables.time(runs),
+        figures=_shown("study", figures / "study", out),
         incomplete=_incomplete(tables),
         provenance=_provenance(runs),
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -41,27 +45,34 @@ def write(tables: Tables, figures: Path, out: Path, partial: bool = False) -> st
 
 def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]:
     settings = tables.plan["tasks"][task]
-    drawn = [path for name in registry.figures() if (path := figures / task / f"{name}.txt").is_file()]
-    shown = [
+    return {
+        **settings,
+        "name": task,
+        "sentences": [outcome(tables, task, group) for group in tables.of("runs", task)["group"].unique()],
+        "references": [
+            {**row, "value": number(row["value"])} for row in tables.of("references", task).to_dict("records")
+        ],
+        "recipe_yaml": yaml.safe_dump(settings["recipe"], sort_keys=True, default_flow_style=None, width=110).strip(),
+        "results": summary_tables.results(tables, task),
+        "pairs": summary_tables.pairs(tables, task),
+        "targets_table": summary_tables.targets(tables, task),
+        "compute": summary_tables.compute(tables, task),
+        "figures": _shown(settings["predicts"], figures / task, out),
+    }
+
+
+def _shown(predicts: str, folder: Path, out: Path) -> list[dict[str, str]]:
+    """The figures of a folder that were drawn, linked relative to the page."""
+    paths = [folder / f"{name}.txt" for name in registry.figures(predicts)]
+    return [
         {
             "name": path.stem,
             "path": os.path.relpath(path.with_suffix(".png"), out.parent),
             "caption": path.read_text(encoding="utf-8").strip(),
         }
-        for path in drawn
+        for path in paths
+        if path.is_file()
     ]
-    return {
-        **settings,
-        "name": task,
-        "sentences": [outcome(tables, task, group) for group in tables.of("runs", task)["group"].unique()],
-        "references": tables.of("references", task).to_dict("records"),
-        "recipe_yaml": yaml.safe_dump(settings["recipe"], sort_keys=True, default_flow_style=None, width=110).strip(),
-        "results": _results(tables, task),
-        "pairs": _pairs(tables, task),
-        "targets_table": _targets(tables, task),
-        "compute": _compute(tables, task),
-        "figures": shown,
-    }
 
 
 def outcome(tables: Tables, task: str, group: str) -> str:
@@ -87,81 +98,9 @@ def outcome(tables: Tables, task: str, group: str) -> str:
     outside = row["low"] > 0 or row["high"] < 0
     reading = "the interval excludes zero" if outside else "the interval includes zero, so the order may be chance"
     return (
-        f"{text}; its paired difference from {row['baseline']} is {row['mean']:+.4f} "
-        f"(95% interval {row['low']:+.4f} to {row['high']:+.4f}, n = {row['n']}): {reading}. "
+        f"{text}; its paired difference from {row['baseline']} is {signed(row['mean'], best['mean'])} "
+        f"(95% interval {interval(row['low'], row['high'], best['mean'])}, n = {row['n']}): {reading}. "
         f"It was picked as the best of {len(reported)}, which this interval does not correct for."
-    )
-
-
-def _results(tables: Tables, task: str) -> str:
-    cells, settings = tables.of("cells", task), tables.plan["tasks"][task]
-    rows = []
-    for (group, level), part in cells.groupby(["group", "level"], sort=False):
-        wanted = part.set_index(["checkpoint", "metric"])
-        main = wanted.loc[("reported", settings["metric"])]
-        last = wanted.loc[("last", settings["metric"])] if ("last", settings["metric"]) in wanted.index else main
-        row = {"cell": cell_name(level, group), "n": f"{main['n']:.0f} of {main['n_planned']:.0f}"}
-        row |= {
-            f"test {settings['metric']} (sd)": spread(main["mean"], main["sd"]),
-            "min": number(main["min"]),
-            "max": number(main["max"]),
-        }
-        row |= {"at the last step (sd)": spread(last["mean"], last["sd"])}
-        others = [m for m in part["metric"].unique() if m != settings["metric"]]
-        row |= {f"test {metric}": number(wanted.loc[("reported", metric), "mean"]) for metric in others}
-        rows.append(row)
-    return markdown(rows)
-
-
-def _pairs(tables: Tables, task: str) -> str:
-    return markdown(
-        [
-            {
-                "cell": cell_name(row["level"], row["group"]),
-                f"difference from {row['baseline']}": f"{row['mean']:+.4f}" if row["n"] else "none",
-                "95% interval": f"{row['low']:+.4f} to {row['high']:+.4f}" if row["n"] > 1 else "none below 2 seeds",
-                "paired seeds n": row["n"],
-            }
-            for row in tables.of("pairs", task).to_dict("records")
-        ],
-        "There is no level beside the baseline.",
-    )
-
-
-def _targets(tables: Tables, task: str) -> str:
-    def shown(value: float, digits: int) -> str:
-        return "after the end" if pd.isna(value) else f"{value:.{digits}f}"
-
-    return markdown(
-        [
-            {
-                "cell": cell_name(row["level"], row["group"]),
-                "target": row["target"],
-                "reached": f"{row['n_reached']} of {row['n']}",
-                "median steps": shown(row["median_steps"], 0),
-                "median training seconds": shown(row["median_seconds"], 2),
-            }
-            for row in tables.of("targets", task).to_dict("records")
-        ],
-        "No target is set, or no run has completed.",
-    )
-
-
-def _compute(tables: Tables, task: str) -> str:
-    return markdown(
-        [
-            {
-                "cell": cell_name(row["level"], row["group"]),
-                f"throughput ({row['throughput_unit']})": f"{row['throughput']:,.0f}"
-                if row["n_timed"]
-                else "not timed",
-                "training (s)": f"{row['train_seconds']:.2f}" if row["n_timed"] else "not timed",
-                f"peak memory (MB, {row['peak_memory_kind']})": f"{row['peak_memory_bytes'] / 1e6:,.0f}",
-                "timed n": row["n_timed"],
-                "on the Pareto front": "yes" if row["on_front"] else "no",
-            }
-            for row in tables.of("pareto", task).to_dict("records")
-        ]
     )
 
 

@@ -13,7 +13,19 @@ from actstudy.analysis import stats
 from actstudy.study import store
 
 CELL = ["task", "group", "level"]
-NAMES = ["runs", "curves", "calibration", "health", "references", "cells", "targets", "pareto", "pairs", "incomplete"]
+NAMES = [
+    "runs",
+    "curves",
+    "calibration",
+    "health",
+    "references",
+    "boundaries",
+    "cells",
+    "targets",
+    "pareto",
+    "pairs",
+    "incomplete",
+]
 UNITS = {
     "median_steps": "steps",
     "median_seconds": "s of training",
@@ -36,7 +48,7 @@ class Tables:
         return frame[frame["task"] == task]
 
 
-def build(plan: dict[str, Any], runs_root: Path, references: list[dict[str, Any]]) -> Tables:
+def build(plan: dict[str, Any], runs_root: Path, references: list[dict[str, Any]], boundaries: pd.DataFrame) -> Tables:
     """All tables of a study from its run folders; a run without tables is `missing`, an unverified one `damaged`."""
     planned = pd.DataFrame(plan["runs"])
     parts: dict[str, list[pd.DataFrame]] = {"runs": [], "curves": [], "calibration": [], "health": []}
@@ -58,7 +70,8 @@ def build(plan: dict[str, Any], runs_root: Path, references: list[dict[str, Any]
     runs["reason"] = [damaged.get(run, reason) for run, reason in zip(runs["run_id"], runs["reason"], strict=True)]
     frames = {
         "runs": runs,
-        "references": pd.DataFrame(references, columns=["task", "dataset", "name", "metric", "value"]),
+        "boundaries": boundaries,
+        "references": pd.DataFrame(references, columns=["task", "data", "name", "metric", "value"]),
     }
     labels = planned[["run_id", *CELL, "seed"]]
     for name in ("curves", "calibration", "health"):

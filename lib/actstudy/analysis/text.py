@@ -13,15 +13,29 @@ def cell_name(level: str, group: str) -> str:
 
 
 def number(value: float) -> str:
-    """Four decimals, or `none`."""
-    return "none" if math.isnan(value) else f"{value:.4f}"
+    """Four decimals, one from 10 on, or `none`."""
+    return "none" if math.isnan(value) else f"{value:.{_digits(value)}f}"
+
+
+def signed(value: float, beside: float) -> str:
+    """A difference of values as large as `beside`, with its sign and their decimals."""
+    return f"{value:+.{_digits(beside)}f}"
+
+
+def interval(low: float, high: float, beside: float) -> str:
+    """`low to high` of a difference."""
+    return f"{signed(low, beside)} to {signed(high, beside)}"
+
+
+def _digits(value: float) -> int:
+    return 4 if abs(value) < 10 else 1
 
 
 def spread(mean: float, sd: float) -> str:
     """`mean (sd ..)`, without an sd where one seed gives none, `none` where no seed has completed."""
     if math.isnan(mean):
         return "none"
-    return f"{mean:.4f}" if math.isnan(sd) else f"{mean:.4f} (sd {sd:.4f})"
+    return number(mean) if math.isnan(sd) else f"{number(mean)} (sd {sd:.{_digits(mean)}f})"
 
 
 def markdown(rows: list[dict[str, Any]], without: str = "No run has completed.") -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from actstudy.data.prepared import Splits, embedded
+from actstudy.data.prepared import SPLITS, Splits, embedded
 
 DATASET = {
     "title": "Fashion-MNIST, a class-balanced tenth",
@@ -22,4 +22,4 @@ def prepare() -> Splits:
     table = embedded("fashion_mnist.parquet", str(DATASET["sha256"]))
     pixels = np.frombuffer(b"".join(table["image"].to_pylist()), np.uint8).reshape(-1, 1, 28, 28)
     label, split = table["label"].to_numpy().astype(np.int64), np.array(table["split"].to_pylist())
-    return {name: (pixels[split == name], label[split == name]) for name in ("train", "val", "test")}
+    return {name: {"x": pixels[split == name], "y": label[split == name]} for name in SPLITS}

@@ -24,7 +24,7 @@ def prepare() -> Splits:
     x, y = made["x"].astype(np.float32), made["y"].astype(np.int64)
     train, val = hold_out(y, 500)
     return {
-        "train": (x[train], y[train]),
-        "val": (x[val], y[val]),
-        "test": (made["x_test"].astype(np.float32), made["y_test"].astype(np.int64)),
+        "train": {"x": x[train], "y": y[train]},
+        "val": {"x": x[val], "y": y[val]},
+        "test": {"x": made["x_test"].astype(np.float32), "y": made["y_test"].astype(np.int64)},
     }

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from actstudy.study import registry, store
+from actstudy.study import registry, spec, store
 
-Splits = dict[str, tuple[np.ndarray, np.ndarray]]  # train, val, test -> x (N, ...), y (N,)
+Splits = dict[str, dict[str, np.ndarray]]  # train, val, test -> x (N, ...), y (N, ...) and whatever else the task reads
 SPLITS = ("train", "val", "test")
 SPLIT_SEED = 42
 
@@ -38,37 +38,54 @@ def embedded(name: str, sha256: str) -> pa.Table:
 
 
 def prepare(name: str, folder: Path) -> None:
-    """Write a data set's arrays and, last, its manifest (counts, class balance, train-only mean and sd, SHA-256)."""
-    declared = registry.dataset(name)
-    splits: Splits = importlib.import_module(f"actstudy.data.{name}").prepare()
-    sums, manifest = {}, {"dataset": name, **declared, "counts": {}, "class_counts": {}}
+    """Write a data set's arrays and, last, its manifest (counts, class balance, train-only mean and sd, SHA-256).
+
+    name: a data set, for text with its tokens, such as `sotu_text-v1024-t64` (spec.data_name).
+    """
+    dataset, sizes = spec.data_parts(name)
+    manifest = {"dataset": dataset, **registry.dataset(dataset), **sizes, "counts": {}}
+    splits: Splits = importlib.import_module(f"actstudy.data.{dataset}").prepare()
+    sums = {}
+    if sizes:
+        from actstudy.data import text
+
+        splits = text.tokenized(splits, **sizes, folder=folder, where=dataset)
+        sums[text.FILE] = store.sha256(folder / text.FILE)
+        manifest["shape"] = [sizes["context"]]
     for split in SPLITS:
-        x, y = splits[split]
-        counts = np.bincount(y, minlength=declared["classes"])
-        if x.shape[1:] != tuple(declared["shape"]) or len(x) != len(y) or not counts.all() or not np.isfinite(x).all():
-            raise registry.StudyError(
-                f"{name}: split {split}: got x {x.shape}, y {y.shape}, class counts {counts.tolist()}; "
-                f"allowed: finite x of shape (N, {declared['shape']}) and every class present"
-            )
-        manifest["counts"][split], manifest["class_counts"][split] = len(y), counts.tolist()
-        for part, array in (("x", x), ("y", y)):
+        arrays = splits[split]
+        check(f"{dataset}: split {split}", arrays, manifest)
+        manifest["counts"][split] = len(arrays["x"])
+        if "classes" in manifest:
+            manifest.setdefault("class_counts", {})[split] = np.bincount(arrays["y"]).tolist()
+        for part, array in arrays.items():
             path = folder / f"{split}_{part}.npy"
             with store.replacing(path) as draft, draft.open("wb") as handle:
                 np.save(handle, array)
             sums[path.name] = store.sha256(path)
-    x_train = splits["train"][0]
-    manifest |= {
-        "mean": float(x_train.mean(dtype=np.float64)),
-        "sd": float(x_train.std(dtype=np.float64)),
-        "sha256": sums,
-    }
-    store.write_json(folder / "manifest.json", manifest)
+    if not sizes:
+        x = splits["train"]["x"]
+        manifest |= {"mean": float(x.mean(dtype=np.float64)), "sd": float(x.std(dtype=np.float64))}
+    store.write_json(folder / "manifest.json", {**manifest, "sha256": sums})
+
+
+def check(where: str, arrays: dict[str, np.ndarray], manifest: dict[str, Any]) -> None:
+    """StudyError where a split is not what its data set declares: shape, finite values, every class."""
+    x, y = arrays["x"], arrays["y"]
+    counts = np.bincount(y, minlength=manifest["classes"]) if "classes" in manifest else np.ones(1)
+    right = x.shape[1:] == tuple(manifest["shape"]) and len(x) == len(y) and len(counts) == manifest.get("classes", 1)
+    if not right or not counts.all() or not np.isfinite(x).all():
+        raise registry.StudyError(
+            f"{where}: got x {x.shape}, y {y.shape}, class counts {counts.tolist()}; "
+            f"allowed: finite x of shape (N, {manifest['shape']}) and every class present"
+        )
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A prepared data set: its manifest and memory-mapped arrays."""
 
+    folder: Path
     manifest: dict[str, Any]
     arrays: dict[str, np.ndarray]
     sha256: str
@@ -77,23 +94,26 @@ class Prepared:
         """Number of examples of a split."""
         return int(self.manifest["counts"][split])
 
-    def on(self, device: torch.device, split: str) -> tuple[Tensor, Tensor]:
-        """A whole split on the device: x standardised by the train split's mean and sd, float32; y int64."""
-        x = torch.from_numpy(np.array(self.arrays[f"{split}_x"])).to(device)
-        y = torch.from_numpy(np.array(self.arrays[f"{split}_y"])).to(device)
-        return (x - self.manifest["mean"]) / self.manifest["sd"], y
+    def on(self, device: torch.device, split: str) -> dict[str, Tensor]:
+        """A whole split on the device; x float32, standardised by the train split's mean and sd, or int64 tokens."""
+        names = [name for name in self.arrays if name.startswith(f"{split}_")]
+        made = {
+            name.removeprefix(f"{split}_"): torch.from_numpy(np.array(self.arrays[name])).to(device) for name in names
+        }
+        standardised = (made["x"] - self.manifest["mean"]) / self.manifest["sd"] if "mean" in self.manifest else None
+        return {**made, "x": made["x"].long() if standardised is None else standardised}
 
 
 def load(folder: Path) -> Prepared:
-    """The prepared data set in a folder; Damaged where an array is missing or does not have its checksum."""
+    """The prepared data set in a folder; Damaged where a file is missing or does not have its checksum."""
     path = folder / "manifest.json"
     mend = f"to mend: rm -r {folder}, then run snakemake again"
     if not path.is_file():
         raise store.Damaged(f"{path} is missing; {mend}")
     manifest = json.loads(path.read_text(encoding="utf-8"))
-    arrays = {}
     for name, digest in manifest["sha256"].items():
         if not (folder / name).is_file() or store.sha256(folder / name) != digest:
             raise store.Damaged(f"{folder / name} is missing or does not have its checksum; {mend}")
-        arrays[name.removesuffix(".npy")] = np.load(folder / name, mmap_mode="r")
-    return Prepared(manifest, arrays, store.sha256(path))
+    stems = [name.removesuffix(".npy") for name in manifest["sha256"] if name.endswith(".npy")]
+    arrays = {stem: np.load(folder / f"{stem}.npy", mmap_mode="r") for stem in stems}
+    return Prepared(folder, manifest, arrays, store.sha256(path))

@@ -84,15 +84,19 @@ def _rows(step: int, kind: str, values: Mapping[tuple[str, int, str], Tensor]) -
 
 
 def _site_values(activation: str, pre: Tensor, post: Tensor, gradient: Tensor) -> dict[str, Tensor]:
-    """Scalar tensors of one site; pre, post and gradient of shape (B, units, ...); a dead unit is never above 0."""
+    """Scalar tensors of one site; a dead unit is never above 0.
+
+    pre, post and gradient of shape (B, units), (B, channels, H, W) or (B, T, units): a unit is a channel or a feature.
+    """
     pre, post = pre.float(), post.float()
+    units = 2 if post.ndim == 3 else 1
     values = {
         "pre_mean": pre.mean(),
         "pre_sd": pre.std(correction=0),
         "post_mean": post.mean(),
         "post_sd": post.std(correction=0),
         "inactive_fraction": (post <= 0).float().mean(),
-        "dead_fraction": (post <= 0).transpose(0, 1).flatten(1).all(dim=1).float().mean(),
+        "dead_fraction": (post <= 0).transpose(0, units).flatten(1).all(dim=1).float().mean(),
         "gradient_norm": gradient.float().norm(),
     }
     saturated = ACTIVATIONS[activation].saturated

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from scipy import special
 from torch import nn
 
 from actstudy.nets.activations import Sites, gain
@@ -86,7 +85,9 @@ def normal(w: Weight, rng: np.random.Generator, std: float) -> np.ndarray:
 
 def trunc_normal(w: Weight, rng: np.random.Generator, std: float, low: float, high: float) -> np.ndarray:
     """N(0, std^2) cut to [low, high] (bounds are values, not multiples of std), by inverse transform."""
-    return special.ndtri(rng.uniform(special.ndtr(low / std), special.ndtr(high / std), w.shape)) * std
+    below_low, below_high = torch.special.ndtr(torch.tensor([low / std, high / std], dtype=torch.float64)).tolist()
+    uniform = torch.from_numpy(rng.uniform(below_low, below_high, w.shape))
+    return np.asarray(torch.special.ndtri(uniform)) * std
 
 
 def lecun_normal(w: Weight, rng: np.random.Generator) -> np.ndarray:

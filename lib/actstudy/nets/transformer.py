@@ -1,5 +1,6 @@
 """The pre-norm Transformer block that encoder and GPT share; the activation acts in its feed-forward part only."""
 
+import math
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -11,9 +12,9 @@ MakeAct = Callable[[str], nn.Module]
 class Attention(nn.Module):
     """Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762): (B, T, C) -> (B, T, C)."""
 
-    def __init__(self, width: int, heads: int, causal: bool, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, causal: bool) -> None:
         super().__init__()
-        self.heads, self.causal, self.dropout = heads, causal, dropout
+        self.heads, self.causal = heads, causal
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -21,8 +22,7 @@ class Attention(nn.Module):
         q, k, v = (
             self.qkv(x).view(B, T, 3, self.heads, C // self.heads).permute(2, 0, 3, 1, 4)
         )  # (B, heads, T, C / heads)
-        dropout = self.dropout if self.training else 0.0
-        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=self.causal)
+        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
         return self.out(y.transpose(1, 2).reshape(B, T, C))
 
 
@@ -31,7 +31,7 @@ class Block(nn.Module):
 
     def __init__(self, width: int, heads: int, causal: bool, dropout: float, act: nn.Module) -> None:
         super().__init__()
-        self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads, causal, dropout)
+        self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads, causal)
         self.norm2, self.up, self.act, self.down = (
             nn.LayerNorm(width),
             nn.Linear(width, 4 * width),
@@ -68,7 +68,8 @@ class Stack(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        x = self.drop(self.token(tokens) + self.position.weight[: tokens.shape[1]])
+        scale = math.sqrt(self.token.embedding_dim)  # else blocks drown small tied embeddings (Vaswani et al., 3.4)
+        x = self.drop(self.token(tokens) * scale + self.position.weight[: tokens.shape[1]])
         for block in self.blocks:
             x = block(x, mask)
         return self.norm(x)

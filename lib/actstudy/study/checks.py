@@ -11,7 +11,7 @@ from actstudy.study.config import RunFields, given, validated
 from actstudy.study.registry import StudyError
 from actstudy.study.spec import DEFAULTS, RIVALS, PlannedRun, RunSpec
 
-MODEL_FIELDS = ("hidden", "depth", "width", "stem", "heads", "norm")
+MODEL_FIELDS = ("hidden", "depth", "width", "stem", "heads", "norm", "dropout", "vocabulary", "context")
 RESERVED = ("runs", "data", "references", "tables", "figures", "partial", "default")
 
 
@@ -120,5 +120,9 @@ def check_spec(spec: RunSpec, where: str) -> None:
             raise StudyError(
                 f"{where}: {name}: set, but task {spec.task} has no use for it; allowed: {', '.join(uses)}"
             )
-    if "hidden" in uses and spec.hidden is None and (spec.depth is None or spec.width is None):
-        raise StudyError(f"{where}: hidden: missing; allowed: a list of widths, or both depth and width")
+    for name in uses:
+        absent = getattr(spec, name) is None and name != "hidden"
+        if absent and not (name in ("depth", "width") and spec.hidden is not None):
+            raise StudyError(f"{where}: {name}: missing; task {spec.task} needs it")
+    if "heads" in uses and (spec.width or 0) % spec.heads:
+        raise StudyError(f"{where}: heads: got {spec.heads}; allowed: a divisor of width {spec.width}")

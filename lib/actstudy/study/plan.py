@@ -26,6 +26,13 @@ class Study:
     runs: list[PlannedRun]
 
     @property
+    def activations(self) -> list[str]:
+        """Every activation of the study once, in its order."""
+        choices = [run.spec.activation for run in self.runs]
+        names = [[choice] if isinstance(choice, str) else [name for _, name in choice] for choice in choices]
+        return list(dict.fromkeys(name for part in names for name in part))
+
+    @property
     def folder(self) -> str:
         return "results" if self.name == "default" else f"results/{self.name}"
 
@@ -37,7 +44,7 @@ class Study:
         ]
         plan = {"file": self.file, "study": self.name, "note": self.note, "compare": self.compare}
         levels = list(dict.fromkeys(run.level for run in self.runs))
-        return json.dumps({**plan, "levels": levels, "tasks": self.tasks, "runs": runs}, sort_keys=True)
+        return json.dumps({**plan, "levels": levels, "tasks": self.tasks, "runs": runs})
 
 
 def load(file: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
@@ -131,7 +138,8 @@ def _task_settings(task: str, block: Any, content: StudyFile, planned: list[Plan
     if len(matching) != 1:
         near = registry.nearest(wanted, levels)
         raise StudyError(f"{where}: baseline: got {wanted!r}; allowed: {', '.join(levels)}{near}")
-    settings = {key: own[key] for key in ("title", "metric", "unit", "higher_is_better", "margin", "margin_reason")}
+    named = ("title", "metric", "unit", "higher_is_better", "predicts", "x_axis", "margin", "margin_reason")
+    settings = {key: own[key] for key in named}
     if block.margin:
         settings |= {"margin": block.margin, "margin_reason": "set by this study"}
     targets = own["targets"] if block.targets is None else block.targets

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+TOKENIZED = ("passages", "text")  # kinds of data that become tokens, of a vocabulary and a context
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -111,6 +112,9 @@ def dataset(name: str) -> dict[str, Any]:
     return literal(f"data/{name}.py", "DATASET")
 
 
-def figures() -> tuple[str, ...]:
-    """Names of all figures that a task gets."""
-    return tuple(entries("analysis/figures/__init__.py", "FIGURES"))
+def figures(predicts: str) -> tuple[str, ...]:
+    """Names of the figures that a task gets which predicts `classes` or `tokens`, or those of the whole `study`."""
+    file = "analysis/figures/__init__.py"
+    if predicts == "study":
+        return tuple(entries(file, "STUDY_FIGURES"))
+    return (*entries(file, "TASK_FIGURES"), *(entries(file, "CLASS_FIGURES") if predicts == "classes" else ()))

@@ -42,7 +42,7 @@ RUNS = pa.schema(
         *[
             column(f"{at}_{metric}", pa.float64())
             for at in ("reported", "last")
-            for metric in ("loss", "accuracy", "top5", "macro_f1", "ece")
+            for metric in ("loss", "accuracy", "top5", "macro_f1", "ece", "perplexity", "word_perplexity")
         ],
         column("order_hash", pa.string()),
         column("data_sha256", pa.string()),
@@ -107,10 +107,13 @@ CALIBRATION = pa.schema(
 PREDICTIONS = pa.schema(
     [
         column("run_id", pa.string(), key=True),
-        column("example", pa.int64(), key=True),
+        column("example", pa.int64(), "a language model's is a document", key=True),
         column("label", pa.int64(), "class"),
         column("predicted", pa.int64(), "class"),
         column("confidence", pa.float64()),
+        column("nll", pa.float64(), "nats"),
+        column("tokens", pa.int64(), "tokens"),
+        column("words", pa.int64(), "words"),
     ]
 )
 

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -39,6 +40,12 @@ class RunSpec:
     recipe: int = option("version of the meaning of training", RECIPE)
     activation_args: dict[str, float] = option("arguments of the activation, such as negative_slope or alpha", {})
 
+    vocabulary: int | None = option(
+        "tokens of the byte-level BPE that is trained on the train split's text: 256 bytes, 2 marks, merges",
+        None,
+        ge=258,
+    )
+    context: int | None = option("tokens that the model sees at once", None, ge=2)
     hidden: tuple[int, ...] | None = option(
         "widths of the hidden layers where they differ; otherwise depth x width", None
     )
@@ -74,6 +81,9 @@ class RunSpec:
     batch_size: int = option("examples of one optimizer step", 128, ge=1)
     accumulate: int = option("parts that a batch is split into where memory is short; must divide batch_size", 1, ge=1)
     label_smoothing: float = option("probability mass spread over all classes", 0.0, ge=0, lt=1)
+    eval_every: int | None = option(
+        "steps between validations, of which the best is kept; null: after each pass over the train split", None, ge=1
+    )
     patience: int | None = option(
         "evaluations without a better validation metric before the run stops; null never stops early", None, ge=1
     )
@@ -108,6 +118,17 @@ def run_id(spec: RunSpec) -> str:
     """`<activation>-s<seed>-<12 hex of the spec's SHA-256>`: a function of the spec alone."""
     name = spec.activation if isinstance(spec.activation, str) else "hybrid"
     return f"{name}-s{spec.seed}-{hashlib.sha256(canonical(spec).encode()).hexdigest()[:12]}"
+
+
+def data_name(spec: RunSpec) -> str:
+    """The folder of a run's prepared data: its data set, for text with vocabulary and context (`NAME-v1024-t64`)."""
+    return spec.dataset if spec.vocabulary is None else f"{spec.dataset}-v{spec.vocabulary}-t{spec.context}"
+
+
+def data_parts(name: str) -> tuple[str, dict[str, int]]:
+    """What `data_name` joined: the data set and, for text, its `vocabulary` and `context`."""
+    found = re.fullmatch(r"(\w+)-v(\d+)-t(\d+)", name)
+    return (found[1], {"vocabulary": int(found[2]), "context": int(found[3])}) if found else (name, {})
 
 
 def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:

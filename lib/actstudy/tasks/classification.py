@@ -1,8 +1,7 @@
 """What all classification tasks share: the loss, what is watched while training, and the evaluation of a split."""
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,19 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from actstudy.data.prepared import Prepared
+from actstudy.data.prepared import SPLITS, Prepared
 from actstudy.tasks import metrics
+from actstudy.tasks.metrics import Evaluation
 
 EVAL_BATCH = 1024
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A split scored once: metric -> value, and the rows of the `predictions` and `calibration` tables."""
-
-    scores: dict[str, float]
-    predictions: list[dict[str, Any]]
-    calibration: list[dict[str, Any]]
 
 
 def loss(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -36,9 +27,9 @@ def train_scores(logits: Tensor, y: Tensor) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def evaluate(forward: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Evaluation:
-    """Loss, accuracy, macro-F1 and ECE of `forward` (B, ...) -> logits (B, C) on a whole split x (N, ...), y (N,)."""
-    logits = torch.cat([forward(part).float() for part in x.split(EVAL_BATCH)])
+def evaluate(forward: Callable[[Tensor], Tensor], data: Mapping[str, Tensor]) -> Evaluation:
+    """Loss, accuracy, macro-F1 and ECE of `forward` (B, ...) -> logits (B, C) on a whole split: x (N, ...), y (N,)."""
+    logits, y = torch.cat([forward(part).float() for part in data["x"].split(EVAL_BATCH)]), data["y"]
     confidence, predicted = (part.cpu().numpy() for part in logits.softmax(1).max(1))
     label = y.cpu().numpy()
     bins = metrics.calibration_bins(confidence, label == predicted)
@@ -55,16 +46,23 @@ def evaluate(forward: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Evalu
     return Evaluation(scores, rows, bins)
 
 
-def logistic_regression(data: Prepared) -> float:
-    """Test accuracy of multinomial logistic regression on standardised inputs, its L2 strength chosen on val."""
+def logistic_regression(inputs: Mapping[str, Any], labels: Mapping[str, np.ndarray]) -> float:
+    """Test accuracy of multinomial logistic regression, L2 strength chosen on val; split -> inputs (N, features)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    arrays = {split: data.on(torch.device("cpu"), split) for split in ("train", "val", "test")}
-    x = {split: part[0].flatten(1).numpy() for split, part in arrays.items()}
-    y = {split: part[1].numpy() for split, part in arrays.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fits = [LogisticRegression(C=10.0**power, max_iter=300).fit(x["train"], y["train"]) for power in range(-4, 2)]
-    best = max(fits, key=lambda fit: fit.score(x["val"], y["val"]))
-    return float(best.score(x["test"], y["test"]))
+        fits = [
+            LogisticRegression(C=10.0**power, max_iter=300).fit(inputs["train"], labels["train"])
+            for power in range(-4, 2)
+        ]
+    best = max(fits, key=lambda fit: fit.score(inputs["val"], labels["val"]))
+    return float(best.score(inputs["test"], labels["test"]))
+
+
+def linear_on_inputs(data: Prepared) -> float:
+    """Test accuracy of logistic regression on the standardised inputs themselves."""
+    splits = {split: data.on(torch.device("cpu"), split) for split in SPLITS}
+    inputs = {split: arrays["x"].flatten(1).numpy() for split, arrays in splits.items()}
+    return logistic_regression(inputs, {split: arrays["y"].numpy() for split, arrays in splits.items()})

@@ -1,8 +1,20 @@
-"""Metrics of classifiers: pure functions of labels, predictions and confidences, all numpy arrays of shape (N,)."""
+"""What an evaluation is, and metrics of classifiers: pure functions of labels and predictions, numpy arrays (N,)."""
+
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 N_BINS = 15
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A split scored once: metric -> value, and the rows of the `predictions` and `calibration` tables."""
+
+    scores: dict[str, float]
+    predictions: list[dict[str, Any]]
+    calibration: list[dict[str, Any]] = field(default_factory=list)
 
 
 def accuracy(label: np.ndarray, predicted: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """Which device a run trains on: its own GPU by a lease, or one CPU thread."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import platform
@@ -25,6 +26,7 @@ def lease(wanted: str, stopping: Callable[[], bool]) -> Iterator[torch.device]:
     """
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         torch.set_num_threads(1)
+        _keep_freed_memory()
         yield torch.device("cpu")
         return
     if not torch.cuda.is_available():
@@ -48,6 +50,13 @@ def lease(wanted: str, stopping: Callable[[], bool]) -> Iterator[torch.device]:
             if stopping():
                 raise Interrupted("stopped while waiting for a GPU")
             time.sleep(1)
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc reuse large blocks: handed back, their pages are faulted in again for every tensor of every step."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(-4, 0)  # M_MMAP_MAX: large blocks from the heap too
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: the heap never shrinks
 
 
 def describe(device: torch.device) -> str:

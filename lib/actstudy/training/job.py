@@ -15,7 +15,7 @@ from actstudy.nets.activations import Sites
 from actstudy.study.spec import RunSpec
 from actstudy.training.report import Report
 
-Batch = tuple[Tensor, Tensor]
+Split = dict[str, Tensor]  # x (N, ...), y (N, ...) and whatever else the task evaluates with
 
 
 class Diverged(Exception):
@@ -62,7 +62,7 @@ class Job:
     sites: Sites
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
-    splits: dict[str, Batch]
+    splits: dict[str, Split]
     device: torch.device
     report: Report
     probe_every: int
@@ -74,7 +74,10 @@ class Job:
 
     def __post_init__(self) -> None:
         self.parameters = dict(self.model.named_parameters())
-        self.steps_per_epoch, self.total_steps = lengths(self.spec, len(self.splits["train"][1]))
+        labels = self.splits["train"]["y"]
+        self.steps_per_epoch, self.total_steps = lengths(self.spec, len(labels))
+        self.eval_every = self.spec.eval_every or self.steps_per_epoch
+        self.labels_per_example = (labels >= 0).sum().item() / len(labels)  # 1 for classes; negative ones are padding
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """The arithmetic of the forward pass that the spec asks for."""

@@ -14,7 +14,7 @@ from actstudy.study.streams import epoch_order, step_seed
 from actstudy.training.job import Clock, Diverged, Interrupted, Job, Progress, generator
 from actstudy.training.optim import learning_rate
 
-PROBE_BATCH = 256
+PROBE_EXAMPLES, PROBE_TOKENS = 256, 2048  # of the probe batch: at most so many examples, and tokens where they are text
 
 
 def fit(job: Job, progress: Progress) -> None:
@@ -30,7 +30,7 @@ def fit(job: Job, progress: Progress) -> None:
         else:
             train_step(job, progress.step, batch)
         progress.step += 1
-        if progress.step % job.steps_per_epoch == 0 or progress.step == job.total_steps:
+        if progress.step % job.eval_every == 0 or progress.step == job.total_steps:
             clock.to("eval")
             close_window(job, progress, progress.step - window_start, progress.seconds["train"] - window_seconds)
             clock.to("train")
@@ -50,7 +50,7 @@ def fit(job: Job, progress: Progress) -> None:
 
 def batches(job: Job, order_seed: int, start: int) -> Iterator[Tensor]:
     """Train indices (B,) of every step from `start` on; a batch is a slice of its epoch's order, none is replayed."""
-    n_train, size = len(job.splits["train"][1]), job.spec.batch_size
+    n_train, size = len(job.splits["train"]["y"]), job.spec.batch_size
     for step in range(start, job.total_steps):
         epoch, index = divmod(step, job.steps_per_epoch)
         if step == start or index == 0:
@@ -60,7 +60,7 @@ def batches(job: Job, order_seed: int, start: int) -> Iterator[Tensor]:
 
 def train_step(job: Job, step: int, batch: Tensor, before_update: Callable[[], None] = lambda: None) -> None:
     """One optimizer step on train examples `batch` (B,); `before_update` sees unscaled gradients before clipping."""
-    spec, (x, y) = job.spec, job.splits["train"]
+    spec, x, y = job.spec, job.splits["train"]["x"], job.splits["train"]["y"]
     for group in job.optimizer.param_groups:
         group["lr"] = learning_rate(spec, step, job.total_steps, job.steps_per_epoch)
     dropout_seed = step_seed(spec.seed, step)  # the same draws for every activation, and after a resume
@@ -68,13 +68,14 @@ def train_step(job: Job, step: int, batch: Tensor, before_update: Callable[[], N
     job.optimizer.zero_grad(set_to_none=True)
     scores: dict[str, Tensor] = {}
     for part in batch.chunk(spec.accumulate):
+        share = _share(y, part, batch)
         with job.autocast():
             logits = job.forward(x[part])
             loss = job.task.loss(logits, y[part], spec.label_smoothing)
-        job.scaler.scale(loss / spec.accumulate).backward()
+        job.scaler.scale(loss * share).backward()
         with torch.no_grad():
             for name, value in {"loss": loss.detach(), **job.task.train_scores(logits, y[part])}.items():
-                scores[name] = scores.get(name, 0) + value / spec.accumulate
+                scores[name] = scores.get(name, 0) + value * share
     job.scaler.unscale_(job.optimizer)
     before_update()
     if spec.clip is not None:
@@ -84,15 +85,21 @@ def train_step(job: Job, step: int, batch: Tensor, before_update: Callable[[], N
     job.pending.append(scores)
 
 
+def _share(y: Tensor, part: Tensor, batch: Tensor) -> Tensor | float:
+    """The part's share of its batch's labels: a mean over labels, some of them padding, stays the batch's mean."""
+    return 1.0 if len(part) == len(batch) else (y[part] >= 0).sum() / (y[batch] >= 0).sum()
+
+
 def probed_step(job: Job, progress: Progress, batch: Tensor, clock: Clock) -> None:
     """A train step with probes: sites on a fixed batch as the step is entered, parameters on the step's own update."""
-    x, y = (part[:PROBE_BATCH] for part in job.splits["train"])
+    x, y = job.splits["train"]["x"], job.splits["train"]["y"]
+    n = PROBE_EXAMPLES if x.is_floating_point() else max(1, min(PROBE_EXAMPLES, PROBE_TOKENS // x.shape[1]))
     parameters = job.parameters
     norms: list[Tensor] = []
 
     def batch_loss() -> Tensor:
         with job.autocast():
-            loss: Tensor = job.task.loss(job.model(x), y)
+            loss: Tensor = job.task.loss(job.model(x[:n]), y[:n])
         return loss
 
     clock.to("probe")
@@ -128,7 +135,7 @@ def fetch_window(job: Job, progress: Progress) -> None:
 def close_window(job: Job, progress: Progress, steps: int, seconds: float) -> None:
     """End an evaluation window: train means, validation scores, best weights so far, one line in the log."""
     fetch_window(job, progress)
-    progress.rates.append(steps * job.spec.batch_size / max(seconds, 1e-9))
+    progress.rates.append(steps * job.spec.batch_size * job.labels_per_example / max(seconds, 1e-9))
     at = curve_point(job, progress)
     train = {name: math.fsum(values) / len(values) for name, values in progress.window.items()}
     lr = learning_rate(job.spec, progress.step - 1, job.total_steps, job.steps_per_epoch)
@@ -165,6 +172,6 @@ def evaluate(job: Job, split: str) -> Any:
     """The task's evaluation of a whole split, in evaluation mode."""
     job.model.eval()
     with job.autocast():
-        result = job.task.evaluate(job.forward, *job.splits[split])
+        result = job.task.evaluate(job.forward, job.splits[split])
     job.model.train()
     return result

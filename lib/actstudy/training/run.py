@@ -163,13 +163,13 @@ def _final(job: Job, progress: Progress, folder: Path, results: dict[str, list[d
     places = {"last": (job.model.state_dict(), progress.step), "best": (job.best_weights, progress.best_step)}
     weights = {name: {key: value.clone() for key, value in state.items()} for name, (state, _) in places.items()}
     for name, prefix in (("last", "last"), ("best", "reported")):
-        job.model.load_state_dict(weights[name])
-        test = evaluate(job, "test")
+        if name == "last" or progress.best_step != progress.step:  # else the same weights, just scored
+            job.model.load_state_dict(weights[name])
+            test = evaluate(job, "test")
+            at = next(point for point in reversed(progress.curves) if point["step"] == places[name][1])
+            progress.curves += [{**at, "split": "test", "metric": m, "value": v} for m, v in test.scores.items()]
         row |= {f"{prefix}_{metric}": value for metric, value in test.scores.items()}
         results["calibration"] += [{"checkpoint": name, **part} for part in test.calibration]
-        at = next(point for point in reversed(progress.curves) if point["step"] == places[name][1])
-        if name == "best" or progress.best_step != progress.step:
-            progress.curves += [{**at, "split": "test", "metric": m, "value": v} for m, v in test.scores.items()]
         results["predictions"] = test.predictions
     with store.replacing(folder / "checkpoints" / "best.pt") as draft:
         torch.save(weights["best"], draft)
@@ -185,7 +185,7 @@ def accounting(job: Job, progress: Progress) -> dict[str, Any]:
         "total_steps": job.total_steps,
         "steps_done": progress.step,
         "best_step": progress.best_step if progress.best_step >= 0 else None,
-        "order_hash": order_hash(progress.order_seed, len(job.splits["train"][1])),
+        "order_hash": order_hash(progress.order_seed, len(job.splits["train"]["y"])),
         **{f"{bucket}_seconds": seconds for bucket, seconds in progress.seconds.items()},
         "n_resumes": progress.n_resumes,
         "throughput": statistics.median(rates) if rates else None,

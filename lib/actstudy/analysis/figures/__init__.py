@@ -1,4 +1,4 @@
-"""Figures: `FIGURES`, name -> function (tables, task) -> figure and caption. They draw what they are given."""
+"""Figures draw what they are given: name -> function (tables, task) -> figure and caption; of the study, (tables)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,36 +6,46 @@ from pathlib import Path
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from actstudy.analysis.figures import calibration, compute, curves
+from actstudy.analysis.figures import boundaries, calibration, compute, curves, targets
+from actstudy.analysis.style import placeholder
 from actstudy.analysis.tables import Tables
-from actstudy.study import store
+from actstudy.study import registry, store
 
-Draw = Callable[[Tables, str], tuple[Figure, str]]
+Drawn = tuple[Figure, str]
 
-FIGURES: dict[str, Draw] = {
-    "metric_vs_steps": curves.metric_vs_steps,
-    "training_curves": curves.training_curves,
+TASK_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {
+    "metric_curves": curves.metric_curves,
+    "loss_curves": curves.loss_curves,
+    "steps_to_target": targets.steps_to_target,
     "throughput_vs_metric": compute.throughput_vs_metric,
-    "compute_bars": compute.compute_bars,
+}
+CLASS_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of tasks that predict classes
     "ece_vs_metric": calibration.ece_vs_metric,
     "reliability": calibration.reliability,
 }
+STUDY_FIGURES: dict[str, Callable[[Tables], Drawn]] = {
+    "boundaries": boundaries.boundaries,
+    "compute_bars": compute.compute_bars,
+}
 
 
-def draw(name: str, tables: Tables, task: str, stem: Path) -> None:
-    """Write a figure as PNG, PDF and caption (`stem` with .png, .pdf, .txt), each by rename."""
-    completed = (tables.of("runs", task)["status"] == "completed").any()
-    figure, caption = FIGURES[name](tables, task) if completed else _empty(tables.plan["tasks"][task]["title"])
+def draw_all(tables: Tables, part: str, folder: Path) -> None:
+    """Write every figure of a task, or of the whole `study`, as PNG, PDF and caption (.txt), each by rename."""
+    runs = tables.frames["runs"] if part == "study" else tables.of("runs", part)
+    title = "Study" if part == "study" else tables.plan["tasks"][part]["title"]
+    completed = (runs["status"] == "completed").any()
+    for name in registry.figures("study" if part == "study" else tables.plan["tasks"][part]["predicts"]):
+        draw = STUDY_FIGURES[name] if part == "study" else {**TASK_FIGURES, **CLASS_FIGURES}[name]
+        arguments = (tables,) if part == "study" else (tables, part)
+        figure, caption = draw(*arguments) if completed else placeholder(f"{title}: no run has completed, n = 0.")
+        save(figure, caption, folder / name)
+
+
+def save(figure: Figure, caption: str, stem: Path) -> None:
+    """Write a figure and its caption to `stem` with .png, .pdf, .txt, and close it."""
     for kind in ("png", "pdf"):
         with store.replacing(stem.with_suffix(f".{kind}")) as draft:
             figure.savefig(draft, format=kind, dpi=160, metadata={"CreationDate": None} if kind == "pdf" else {})
     plt.close(figure)
     with store.replacing(stem.with_suffix(".txt")) as draft:
         draft.write_text(caption + "\n", encoding="utf-8")
-
-
-def _empty(title: str) -> tuple[Figure, str]:
-    text = f"{title}: no run has completed, n = 0."
-    figure = plt.figure(figsize=(5, 2))
-    figure.text(0.5, 0.5, text, ha="center", va="center")
-    return figure, text

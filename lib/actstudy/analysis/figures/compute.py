@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from actstudy.analysis.style import REFERENCE, legend, marks, panels, seeds, styles
 from actstudy.analysis.tables import Tables, timed
-from actstudy.analysis.text import cell_name
+from actstudy.analysis.text import cell_name, number
 
 
 def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
@@ -30,7 +30,7 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
         ax.plot(front["throughput"], front["mean"], **REFERENCE, zorder=0, label="Pareto front of the means")
         for row in tables.of("references", task).itertuples():
             ax.annotate(
-                f"{row.name}: {row.value:.3f}", (0.02, 0.02), xycoords="axes fraction", fontsize=8, color="#555555"
+                f"{row.name}: {number(row.value)}", (0.02, 0.02), xycoords="axes fraction", fontsize=8, color="#555555"
             )
         ax.set(
             xlabel=f"throughput ({part['throughput_unit'].iloc[0]})",
@@ -44,30 +44,32 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     return figure, caption
 
 
-def compute_bars(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Throughput, training seconds and peak memory as bars, one a cell, seeds as dots."""
-    settings, frame = tables.plan["tasks"][task], tables.of("pareto", task)
-    runs, looks = timed(tables.of("runs", task)), styles(tables.plan["levels"])
-    names = [cell_name(row.level, row.group) for row in frame.itertuples()]
-    kind = frame["peak_memory_kind"].iloc[0]
-    unit = frame["throughput_unit"].iloc[0]
-    bars = (
-        ("throughput", unit, 1),
-        ("train_seconds", "training time (s)", 1),
-        ("peak_memory_bytes", f"peak memory (MB, {kind})", 1e-6),
-    )
-    figure, axes = plt.subplots(1, 3, figsize=(11, 1.4 + 0.32 * len(names)), sharey=True, layout="constrained")
-    figure.suptitle(f"{settings['title']}: compute", fontsize=11)
-    for ax, (column, label, scale) in zip(axes, bars, strict=True):
-        ax.barh(names, frame[column] * scale, color=[looks[level]["color"] for level in frame["level"]], alpha=0.75)
-        for place, row in enumerate(frame.itertuples()):
-            mine = runs[(runs["group"] == row.group) & (runs["level"] == row.level)]
-            ax.plot(mine[column] * scale, [place] * len(mine), ".", color="black", alpha=0.35, markersize=3)
-        ax.set_xlabel(label)
-        ax.spines[["top", "right"]].set_visible(False)
-    axes[0].invert_yaxis()
+def compute_bars(tables: Tables) -> tuple[Figure, str]:
+    """Throughput, training seconds and peak memory as bars: a row of panels a task, a bar a cell, seeds as dots."""
+    frame, looks = tables.frames["pareto"], styles(tables.plan["levels"])
+    tasks, timed_runs = list(frame["task"].unique()), timed(tables.frames["runs"])
+    heights = [0.9 + 0.26 * (frame["task"] == task).sum() for task in tasks]
+    size = (11, 0.5 + sum(heights))
+    figure, axes = plt.subplots(len(tasks), 3, figsize=size, squeeze=False, layout="constrained", height_ratios=heights)
+    figure.suptitle("Compute", fontsize=11)
+    for row, task in zip(axes, tasks, strict=True):
+        part, runs = frame[frame["task"] == task], timed_runs[timed_runs["task"] == task]
+        names = [cell_name(cell.level, cell.group) for cell in part.itertuples()]
+        kind, unit = part["peak_memory_kind"].iloc[0], part["throughput_unit"].iloc[0]
+        bars = {"throughput": (unit, 1.0), "train_seconds": ("training time (s)", 1.0)}
+        bars["peak_memory_bytes"] = (f"peak memory (MB, {kind})", 1e-6)
+        for ax, (column, (label, scale)) in zip(row, bars.items(), strict=True):
+            ax.barh(names, part[column] * scale, color=[looks[level]["color"] for level in part["level"]], alpha=0.75)
+            for place, cell in enumerate(part.itertuples()):
+                mine = runs[(runs["group"] == cell.group) & (runs["level"] == cell.level)]
+                ax.plot(mine[column] * scale, [place] * len(mine), ".", color="black", alpha=0.35, markersize=3)
+            ax.set_xlabel(label, fontsize=8)
+            ax.tick_params(labelsize=8, labelleft=bool(ax is row[0]))
+            ax.invert_yaxis()
+            ax.spines[["top", "right"]].set_visible(False)
+        row[0].set_ylabel(task)
     caption = (
-        f"{settings['title']}: median throughput, median training time and largest peak memory ({kind}) of a run "
+        "Median throughput, median training time and largest peak memory of a run "
         f"on {'; '.join(frame['device'].unique())}, {seeds(frame['n_timed'])} a bar; dots are seeds."
     )
     return figure, caption

@@ -12,7 +12,7 @@ from actstudy.analysis.tables import Tables
 LINES = "Thin lines are seeds, thick lines their mean."
 
 
-def training_curves(tables: Tables, task: str) -> tuple[Figure, str]:
+def loss_curves(tables: Tables, task: str) -> tuple[Figure, str]:
     """Train and validation loss against epochs."""
     curves, looks = tables.of("curves", task), styles(tables.plan["levels"])
     loss = curves[curves["metric"] == "loss"]
@@ -24,29 +24,42 @@ def training_curves(tables: Tables, task: str) -> tuple[Figure, str]:
         for split in ("train", "val"):
             ax = axes[f"{group}{', ' if group else ''}{split} loss"]
             _lines(ax, loss[(loss["group"] == group) & (loss["split"] == split)], "epoch", looks)
-            ax.set(xlabel="epoch", ylabel="cross-entropy (nats)", yscale="log")
-            ax.yaxis.set_major_formatter("{x:g}")
-            ax.yaxis.set_minor_formatter("{x:g}")
+            ax.set(xlabel="epoch", ylabel="cross-entropy (nats)")
+            log_scale(ax)
     legend(figure, axes.values(), _counted(loss))
     return figure, f"{title}: loss against epoch, {_counted(loss)} a line. {LINES}"
 
 
-def metric_vs_steps(tables: Tables, task: str) -> tuple[Figure, str]:
-    """The task's validation metric against steps, with the reference method as a line."""
+def metric_curves(tables: Tables, task: str) -> tuple[Figure, str]:
+    """The task's validation metric against steps or epochs, with the reference method as a line."""
     settings = tables.plan["tasks"][task]
-    metric, curves, looks = settings["metric"], tables.of("curves", task), styles(tables.plan["levels"])
+    metric, x, curves, looks = (
+        settings["metric"],
+        settings["x_axis"],
+        tables.of("curves", task),
+        styles(tables.plan["levels"]),
+    )
     val = curves[(curves["metric"] == metric) & (curves["split"] == "val")]
     figure, axes = panels(list(val["group"].unique()), f"{settings['title']}: validation {metric}")
     for group, ax in axes.items():
-        _lines(ax, val[val["group"] == group], "step", looks)
+        _lines(ax, val[val["group"] == group], x, looks)
         for row in tables.of("references", task).itertuples():
             ax.axhline(row.value, **REFERENCE, label=f"{row.name} (test)")
-        ax.set(xlabel="step", ylabel=f"validation {metric}")
+        ax.set(xlabel=x, ylabel=f"validation {metric}")
+        if not settings["higher_is_better"]:
+            log_scale(ax)
     legend(figure, axes.values(), _counted(val))
     return (
         figure,
-        f"{settings['title']}: validation {metric} against optimizer steps, {_counted(val)} a line. {LINES}",
+        f"{settings['title']}: validation {metric} against {x}s, {_counted(val)} a line. {LINES}",
     )
+
+
+def log_scale(ax: Axes) -> None:
+    """A logarithmic y axis with plain numbers."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("{x:g}")
 
 
 def _lines(ax: Axes, part: pd.DataFrame, x: str, looks: dict[str, dict[str, Any]]) -> None:

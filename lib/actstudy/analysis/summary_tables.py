@@ -1,0 +1,119 @@
+"""The tables of the summary page, as Markdown."""
+
+import pandas as pd
+
+from actstudy.analysis.tables import Tables
+from actstudy.analysis.text import cell_name, interval, markdown, number, signed, spread
+
+
+def glance(tables: Tables) -> str:
+    """Every cell's mean test metric, a column a task, the references below."""
+    rows: dict[str, dict[str, str]] = {}
+    for task, settings in tables.plan["tasks"].items():
+        cells = tables.of("cells", task)
+        column = f"{task}: {settings['metric']}, {'higher' if settings['higher_is_better'] else 'lower'} is better"
+        mine = cells[(cells["metric"] == settings["metric"]) & (cells["checkpoint"] == "reported")]
+        for row in mine.itertuples():
+            rows.setdefault(cell_name(row.level, row.group), {})[column] = f"{spread(row.mean, row.sd)}, n = {row.n}"
+        for row in tables.of("references", task).itertuples():
+            shown = f"{number(row.value)} ({row.name})"
+            before = rows.setdefault("reference", {}).get(column)
+            rows["reference"][column] = f"{before}; {shown}" if before else shown
+    rows["reference"] = rows.pop("reference", {})
+    return markdown([{"": name, **row} for name, row in rows.items() if row])
+
+
+def time(runs: pd.DataFrame) -> str:
+    """Seconds by task: a run from start to end, and what of it was training, evaluation, probes and checkpoints."""
+    done = runs[runs["status"] == "completed"]
+    if done.empty:
+        return markdown([])
+    wall = pd.to_datetime(done["ended"]) - pd.to_datetime(done["started"])
+    done = done.assign(wall_seconds=wall.dt.total_seconds())
+    buckets = ["wall", "train", "eval", "probe", "compile", "checkpoint"]
+    return markdown(
+        [
+            {"task": task, "runs": len(part)}
+            | {f"{name} (s)": f"{part[f'{name}_seconds'].astype(float).sum():,.0f}" for name in buckets}
+            for task, part in done.groupby("task", sort=False)
+        ]
+    )
+
+
+def results(tables: Tables, task: str) -> str:
+    """Every cell's test metrics: n, mean, sd, smallest, largest, at the last step, then the other metrics' means."""
+    cells, settings = tables.of("cells", task), tables.plan["tasks"][task]
+    rows = []
+    for (group, level), part in cells.groupby(["group", "level"], sort=False):
+        wanted = part.set_index(["checkpoint", "metric"])
+        main = wanted.loc[("reported", settings["metric"])]
+        last = wanted.loc[("last", settings["metric"])] if ("last", settings["metric"]) in wanted.index else main
+        row = {"cell": cell_name(level, group), "n": f"{main['n']:.0f} of {main['n_planned']:.0f}"}
+        row |= {
+            f"test {settings['metric']} (sd)": spread(main["mean"], main["sd"]),
+            "min": number(main["min"]),
+            "max": number(main["max"]),
+        }
+        row |= {"at the last step (sd)": spread(last["mean"], last["sd"])}
+        others = [m for m in part["metric"].unique() if m != settings["metric"]]
+        row |= {f"test {metric}": number(wanted.loc[("reported", metric), "mean"]) for metric in others}
+        rows.append(row)
+    return markdown(rows)
+
+
+def pairs(tables: Tables, task: str) -> str:
+    """Paired differences from the baseline, with as many decimals as the metric's own values have."""
+    cells = tables.of("cells", task)
+    size = cells.loc[cells["metric"] == tables.plan["tasks"][task]["metric"], "mean"].mean()
+    return markdown(
+        [
+            {
+                "cell": cell_name(row["level"], row["group"]),
+                f"difference from {row['baseline']}": signed(row["mean"], size) if row["n"] else "none",
+                "95% interval": interval(row["low"], row["high"], size) if row["n"] > 1 else "none below 2 seeds",
+                "paired seeds n": row["n"],
+            }
+            for row in tables.of("pairs", task).to_dict("records")
+        ],
+        "There is no level beside the baseline.",
+    )
+
+
+def targets(tables: Tables, task: str) -> str:
+    """Steps and training seconds to each target."""
+
+    def shown(value: float, digits: int) -> str:
+        return "after the end" if pd.isna(value) else f"{value:.{digits}f}"
+
+    return markdown(
+        [
+            {
+                "cell": cell_name(row["level"], row["group"]),
+                "target": row["target"],
+                "reached": f"{row['n_reached']} of {row['n']}",
+                "median steps": shown(row["median_steps"], 0),
+                "median training seconds": shown(row["median_seconds"], 2),
+            }
+            for row in tables.of("targets", task).to_dict("records")
+        ],
+        "No target is set, or no run has completed.",
+    )
+
+
+def compute(tables: Tables, task: str) -> str:
+    """Throughput, training seconds and peak memory of every cell."""
+    return markdown(
+        [
+            {
+                "cell": cell_name(row["level"], row["group"]),
+                f"throughput ({row['throughput_unit']})": f"{row['throughput']:,.0f}"
+                if row["n_timed"]
+                else "not timed",
+                "training (s)": f"{row['train_seconds']:.2f}" if row["n_timed"] else "not timed",
+                f"peak memory (MB, {row['peak_memory_kind']})": f"{row['peak_memory_bytes'] / 1e6:,.0f}",
+                "timed n": row["n_timed"],
+                "on the Pareto front": "yes" if row["on_front"] else "no",
+            }
+            for row in tables.of("pareto", task).to_dict("records")
+        ]
+    )

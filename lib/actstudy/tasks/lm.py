@@ -1,0 +1,113 @@
+"""The task `lm`: a small GPT that predicts the next token."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from actstudy.data.prepared import Prepared
+from actstudy.nets.gpt import GPT
+from actstudy.study.spec import RunSpec
+from actstudy.tasks.metrics import Evaluation
+
+TASK = {
+    "title": "GPT on State of the Union addresses",
+    "takes": "text",
+    "metric": "word_perplexity",
+    "unit": "exp of the mean nats per word of the test text",
+    "higher_is_better": False,
+    "model_fields": ["vocabulary", "context", "depth", "width", "heads", "dropout"],
+    "predicts": "tokens",
+    "x_axis": "step",
+    "throughput_unit": "tokens/s",
+    "targets": [3000.0, 2000.0],
+    "margin": 25.0,
+    "margin_reason": "one percent of the perplexity reached here, 0.01 nats per word",
+    "defaults": {
+        "dataset": "sotu_text",
+        "vocabulary": 4096,
+        "context": 64,
+        "depth": 2,
+        "width": 32,
+        "heads": 4,
+        "dropout": 0.0,
+        "optimizer": "adamw",
+        "lr": 0.01,
+        "betas": [0.9, 0.95],
+        "weight_decay": 0.1,
+        "schedule": "cosine",
+        "warmup": 0.02,
+        "steps": 900,
+        "eval_every": 150,
+        "batch_size": 6,
+    },
+}
+EVAL_BATCH = 16
+
+
+def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -> nn.Module:
+    """The untrained model of a spec, for data of the manifest's vocabulary and context."""
+    sizes = (data.manifest["vocabulary"], data.manifest["context"])
+    return GPT(*sizes, spec.depth or 0, spec.width or 0, spec.heads, spec.dropout, make_act)
+
+
+def loss(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy in nats per token; logits (B, T, V), y (B, T), negative where there is no token."""
+    return functional.cross_entropy(logits.float().flatten(0, 1), y.flatten(), label_smoothing=label_smoothing)
+
+
+def train_scores(logits: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Nothing: counting right tokens would cost a pass over the logits."""
+    return {}
+
+
+@torch.no_grad()
+def evaluate(forward: Callable[[Tensor], Tensor], data: Mapping[str, Tensor]) -> Evaluation:
+    """Loss (nats per token) and perplexities of `forward` (B, T) -> logits (B, T, V) on a whole split.
+
+    data: x and y (N, T), the document (N,) of each window, the number of words (D,) of each document.
+    """
+    y, words = data["y"], data["words"].tolist()
+    nll = torch.zeros(len(words), dtype=torch.float64, device=y.device)
+    tokens = torch.zeros(len(words), dtype=torch.int64, device=y.device).index_add_(
+        0, data["document"], (y >= 0).sum(1)
+    )
+    for rows in torch.arange(len(y), device=y.device).split(EVAL_BATCH):
+        logits, labels = forward(data["x"][rows]).float().flatten(0, 1), y[rows]
+        each = functional.cross_entropy(logits, labels.flatten(), reduction="none").view_as(labels)
+        nll.index_add_(0, data["document"][rows], each.sum(1, dtype=torch.float64))
+    scores = perplexities(math.fsum(nll.tolist()), int(tokens.sum()), sum(words))
+    parts = zip(nll.tolist(), tokens.tolist(), words, strict=True)
+    return Evaluation(scores, [{"example": d, "nll": n, "tokens": t, "words": w} for d, (n, t, w) in enumerate(parts)])
+
+
+def perplexities(nll: float, tokens: int, words: int) -> dict[str, float]:
+    """Nats per token, and exp of nats per token and per word: the last compares across vocabularies; `nll` in nats."""
+    with np.errstate(over="ignore"):  # a diverging run's perplexity is infinite
+        return {
+            "loss": nll / tokens,
+            "perplexity": float(np.exp(nll / tokens)),
+            "word_perplexity": float(np.exp(nll / words)),
+        }
+
+
+def reference(data: Prepared) -> dict[str, str | float]:
+    """An add-one bigram model of the train split's tokens: p(b | a) = (count(a b) + 1) / (count(a) + V), on test."""
+    vocabulary = int(data.manifest["vocabulary"])
+
+    def pairs(split: str) -> np.ndarray:
+        x, y = data.arrays[f"{split}_x"], data.arrays[f"{split}_y"]
+        return (x.astype(np.int64) * vocabulary + y)[y >= 0]
+
+    known, counts = np.unique(pairs("train"), return_counts=True)
+    before = np.bincount(known // vocabulary, counts, minlength=vocabulary)
+    test = pairs("test")
+    place = np.searchsorted(known, test).clip(max=len(known) - 1)
+    seen = np.where(known[place] == test, counts[place], 0)
+    nll = -np.log((seen + 1) / (before[test // vocabulary] + vocabulary)).sum()
+    words = int(data.arrays["test_words"].sum())
+    value = perplexities(float(nll), len(test), words)["word_perplexity"]
+    return {"name": "add-one bigram", "metric": "word_perplexity", "value": value}

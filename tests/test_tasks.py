@@ -1,0 +1,139 @@
+"""Every task: trains, resumes to the same bits, is paired over activations, and means what it meant."""
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT, quiet
+from test_training import _after, row, same, tables
+
+from actstudy.data import prepared
+from actstudy.study import registry, spec
+from actstudy.study.plan import run_spec
+from actstudy.tasks.classification import loss as class_loss
+from actstudy.training import checkpoint, job, loop
+from actstudy.training.run import make_job, run
+
+SMALL = {
+    "mlp": {"width": 8, "batch_size": 50},
+    "vision": {"width": 2, "batch_size": 20},
+    "cls": {"vocabulary": 400, "width": 8, "batch_size": 20, "dropout": 0.1},
+    "lm": {"vocabulary": 400, "width": 8, "batch_size": 4, "dropout": 0.1},
+}
+GOLDEN = json.loads((ROOT / "tests/golden_losses.json").read_text())
+
+
+def small(task, activation="gelu", seed=0, **fields):
+    length = {"steps": 6, "eval_every": 4, "warmup": 0}
+    return run_spec(task, seed, {**length, **SMALL[task], "activation": activation, **fields})
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def task(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def folder(task, tmp_path_factory) -> Path:
+    """The task's own data, text with a small vocabulary, and of val and test what is quick to score."""
+    made = tmp_path_factory.mktemp(task)
+    prepared.prepare(spec.data_name(small(task)), made)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """Val and test cut to 64 examples."""
+    whole = prepared.Prepared.on
+
+    def cut(self, device, split):
+        arrays = whole(self, device, split)
+        return arrays if split == "train" else {k: v if k == "words" else v[:64] for k, v in arrays.items()}
+
+    monkeypatch.setattr(prepared.Prepared, "on", cut)
+
+
+def test_every_task_is_tested():
+    assert set(SMALL) == set(registry.tasks())
+
+
+def test_a_run_completes_with_its_metric(task, folder, tmp_path):
+    assert run(small(task), tmp_path / "a", folder, quiet(probe_every=3)) == "completed"
+    found, own = row(tmp_path / "a"), registry.task(task)
+    assert found[f"reported_{own['metric']}"] is not None
+    assert found["throughput"] > 0
+    assert found["throughput_unit"] == own["throughput_unit"]
+    assert found["peak_memory_kind"] == "process RSS"
+    made = {name: table.to_pandas() for name, table in tables(tmp_path / "a").items()}
+    val = made["curves"][(made["curves"]["split"] == "val") & (made["curves"]["metric"] == own["metric"])]
+    assert val["step"].tolist() == [4, 6]
+    assert (len(made["calibration"]) > 0) == (own["predicts"] == "classes")
+    assert len(made["predictions"]) > 0
+    assert sorted(made["health"]["step"].unique()) == [0, 3, 5]
+
+
+def test_resume_and_probes_change_no_bit(task, folder, tmp_path):
+    run(small(task), tmp_path / "a", folder, quiet(probe_every=1))
+    with pytest.raises(job.Interrupted):
+        run(small(task), tmp_path / "b", folder, quiet(stopping=_after(3)))
+    assert checkpoint.newest(tmp_path / "b/checkpoints", torch.device("cpu"))["progress"]["step"] == 3
+    run(small(task), tmp_path / "b", folder, quiet(probe_every=10**6))
+    assert same(tmp_path / "a", tmp_path / "b", names=("curves", "predictions", "calibration"))
+    assert row(tmp_path / "a")["weights_sha256"] == row(tmp_path / "b")["weights_sha256"]
+
+
+def test_activations_of_a_seed_share_draws(task, folder, tmp_path):
+    """Same order; same initial weights up to each weight's gain."""
+    data, jobs = prepared.load(folder), []
+    for name in ("relu", "silu"):
+        jobs.append(make_job(small(task, name), tmp_path / name, data, torch.device("cpu"), quiet()))
+    relu, silu = (one.parameters for one in jobs)
+    assert relu.keys() == silu.keys()
+    for name in relu:
+        a, b = relu[name].detach().flatten().double(), silu[name].detach().flatten().double()
+        if a.norm() > 0:
+            assert torch.nn.functional.cosine_similarity(a, b, dim=0).item() == pytest.approx(1, abs=1e-6), name
+
+
+def test_golden_losses_of_each_task(task, folder, tmp_path):
+    """Data, order, model, init and step mean what they meant: train losses of the first four steps."""
+    work = make_job(small(task), tmp_path, prepared.load(folder), torch.device("cpu"), quiet())
+    for step, batch in zip(range(4), loop.batches(work, 0, 0), strict=False):
+        loop.train_step(work, step, batch)
+    losses = [scores["loss"].item() for scores in work.pending]
+    assert losses == pytest.approx(GOLDEN[task], rel=1e-3), "training changed its meaning: raise RECIPE or undo"
+
+
+def test_parts_of_a_batch_weigh_by_their_labels(folder, task, tmp_path):
+    """Accumulated gradients equal the whole batch's, padding in some parts or not."""
+    data, gradients = prepared.load(folder), []
+    for parts in (1, 2):
+        fields = {"dropout": 0.0} if task in ("cls", "lm", "mlp") else {}
+        one = small(task, accumulate=parts, clip=None, **fields)
+        work = make_job(one, tmp_path / str(parts), data, torch.device("cpu"), quiet())
+        for module in work.model.modules():  # batch statistics would differ between parts by right
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
+        short = torch.arange(len(work.splits["train"]["y"]) - one.batch_size, len(work.splits["train"]["y"]))
+        loop.train_step(work, 0, short)
+        gradients.append(torch.cat([p.grad.flatten() for p in work.parameters.values()]))
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-6)
+
+
+def test_a_dead_unit_of_a_transformer_is_a_feature():
+    """Features are the last axis of (B, T, units): 2 of 4 never rise above zero."""
+    from actstudy.health.probes import _site_values
+
+    post = torch.rand(3, 5, 4)
+    post[..., :2] = 0
+    assert _site_values("relu", post, post, post)["dead_fraction"].item() == 0.5
+
+
+def test_tasks_share_one_interface(task):
+    module = importlib.import_module(f"actstudy.tasks.{task}")
+    for name in ("build", "loss", "train_scores", "evaluate", "reference"):
+        assert callable(getattr(module, name))
+    if module.TASK["predicts"] == "classes":
+        assert module.loss is class_loss
