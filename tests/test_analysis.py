@@ -49,7 +49,8 @@ def study(root):
 
 @pytest.fixture(scope="module")
 def made(root, study):
-    reference = {"task": "mlp", "data": "mnist1d", "name": "linear classifier", "metric": "accuracy", "value": 0.3}
+    reference = {"task": "mlp", "data": "mnist1d", "name": "linear classifier", "metric": "accuracy"}
+    reference |= {"val": 0.31, "test": 0.3}
     write_boundaries(["relu", "identity"], root / "boundaries.parquet")
     boundaries = pd.read_parquet(root / "boundaries.parquet")
     return tables.build(json.loads(study.plan()), root / "runs", [reference], boundaries)

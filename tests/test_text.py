@@ -145,7 +145,7 @@ def test_the_bigram_reference_is_its_definition(tmp_path):
     assert p.sum(1) == pytest.approx(1)
     nll = -sum(math.log(p[pair]) for pair in pairs)
     words = sum(len(document.split()) for document in DOCUMENTS)
-    assert lm.reference(data)["value"] == pytest.approx(math.exp(nll / words))
+    assert lm.reference(data)["test"] == pytest.approx(math.exp(nll / words))
 
 
 def test_the_bag_of_words_reads_what_the_model_sees(tmp_path):
@@ -154,7 +154,7 @@ def test_the_bag_of_words_reads_what_the_model_sees(tmp_path):
     splits = text.tokenized(dict.fromkeys(prepared.SPLITS, arrays), 270, 4, tmp_path, "toy")
     named = {f"{split}_{name}": array for split, parts in splits.items() for name, array in parts.items()}
     data = prepared.Prepared(tmp_path, {"counts": {}}, named, "")
-    assert cls.reference(data)["value"] == 1.0
+    assert cls.reference(data)["test"] == 1.0
 
 
 def test_a_tokenizer_that_was_damaged_is_named(tmp_path):

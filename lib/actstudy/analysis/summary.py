@@ -12,7 +12,7 @@ import yaml
 
 from actstudy.analysis import summary_tables
 from actstudy.analysis.tables import Tables
-from actstudy.analysis.text import cell, cell_name, interval, number, signed, spread
+from actstudy.analysis.text import cell, cell_name, interval, metric_name, number, signed, spread
 from actstudy.study import registry
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -48,9 +48,11 @@ def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]
     return {
         **settings,
         "name": task,
+        "metric_name": metric_name(settings["metric"]),
         "sentences": [outcome(tables, task, group) for group in tables.of("runs", task)["group"].unique()],
         "references": [
-            {**row, "value": number(row["value"])} for row in tables.of("references", task).to_dict("records")
+            {**row, "val": number(row["val"]), "test": number(row["test"])}
+            for row in tables.of("references", task).to_dict("records")
         ],
         "recipe_yaml": yaml.safe_dump(settings["recipe"], sort_keys=True, default_flow_style=None, width=110).strip(),
         "results": summary_tables.results(tables, task),
@@ -87,7 +89,7 @@ def outcome(tables: Tables, task: str, group: str) -> str:
         return f"{where}: no run has completed."
     best = reported.loc[(sign * reported["mean"]).idxmax()]
     mean = f"{spread(best['mean'], best['sd'])}, n = {best['n']} of {best['n_planned']} seeds"
-    text = f"{where}: {best['level']} has the best mean test {metric}, {mean}"
+    text = f"{where}: {best['level']} has the best mean test {metric_name(metric)}, {mean}"
     pairs = tables.of("pairs", task)
     mine = pairs[(pairs["group"] == group) & (pairs["level"] == best["level"])]
     if best["level"] == settings["baseline"]:

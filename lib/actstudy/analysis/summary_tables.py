@@ -3,7 +3,7 @@
 import pandas as pd
 
 from actstudy.analysis.tables import Tables
-from actstudy.analysis.text import cell_name, interval, markdown, number, signed, spread
+from actstudy.analysis.text import cell_name, interval, markdown, metric_name, number, signed, spread
 
 
 def glance(tables: Tables) -> str:
@@ -11,12 +11,13 @@ def glance(tables: Tables) -> str:
     rows: dict[str, dict[str, str]] = {}
     for task, settings in tables.plan["tasks"].items():
         cells = tables.of("cells", task)
-        column = f"{task}: {settings['metric']}, {'higher' if settings['higher_is_better'] else 'lower'} is better"
+        better = "higher" if settings["higher_is_better"] else "lower"
+        column = f"{task}: {metric_name(settings['metric'])}, {better} is better"
         mine = cells[(cells["metric"] == settings["metric"]) & (cells["checkpoint"] == "reported")]
         for row in mine.itertuples():
             rows.setdefault(cell_name(row.level, row.group), {})[column] = f"{spread(row.mean, row.sd)}, n = {row.n}"
         for row in tables.of("references", task).itertuples():
-            shown = f"{number(row.value)} ({row.name})"
+            shown = f"{number(row.test)} ({row.name})"
             before = rows.setdefault("reference", {}).get(column)
             rows["reference"][column] = f"{before}; {shown}" if before else shown
     rows["reference"] = rows.pop("reference", {})
@@ -50,13 +51,13 @@ def results(tables: Tables, task: str) -> str:
         last = wanted.loc[("last", settings["metric"])] if ("last", settings["metric"]) in wanted.index else main
         row = {"cell": cell_name(level, group), "n": f"{main['n']:.0f} of {main['n_planned']:.0f}"}
         row |= {
-            f"test {settings['metric']} (sd)": spread(main["mean"], main["sd"]),
+            f"test {metric_name(settings['metric'])} (sd)": spread(main["mean"], main["sd"]),
             "min": number(main["min"]),
             "max": number(main["max"]),
         }
         row |= {"at the last step (sd)": spread(last["mean"], last["sd"])}
         others = [m for m in part["metric"].unique() if m != settings["metric"]]
-        row |= {f"test {metric}": number(wanted.loc[("reported", metric), "mean"]) for metric in others}
+        row |= {f"test {metric_name(metric)}": number(wanted.loc[("reported", metric), "mean"]) for metric in others}
         rows.append(row)
     return markdown(rows)
 

@@ -71,7 +71,7 @@ def build(plan: dict[str, Any], runs_root: Path, references: list[dict[str, Any]
     frames = {
         "runs": runs,
         "boundaries": boundaries,
-        "references": pd.DataFrame(references, columns=["task", "data", "name", "metric", "value"]),
+        "references": pd.DataFrame(references, columns=["task", "data", "name", "metric", "val", "test"]),
     }
     labels = planned[["run_id", *CELL, "seed"]]
     for name in ("curves", "calibration", "health"):

@@ -12,6 +12,11 @@ def cell_name(level: str, group: str) -> str:
     return f"{level}, {group}" if group else level
 
 
+def metric_name(metric: str) -> str:
+    """A metric's column name in words."""
+    return metric.replace("_", " ")
+
+
 def number(value: float) -> str:
     """Four decimals, one from 10 on, or `none`."""
     return "none" if math.isnan(value) else f"{value:.{_digits(value)}f}"

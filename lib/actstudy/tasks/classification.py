@@ -46,8 +46,8 @@ def evaluate(forward: Callable[[Tensor], Tensor], data: Mapping[str, Tensor]) ->
     return Evaluation(scores, rows, bins)
 
 
-def logistic_regression(inputs: Mapping[str, Any], labels: Mapping[str, np.ndarray]) -> float:
-    """Test accuracy of multinomial logistic regression, L2 strength chosen on val; split -> inputs (N, features)."""
+def logistic_regression(inputs: Mapping[str, Any], labels: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Accuracies of multinomial logistic regression, L2 strength chosen on val; split -> inputs (N, features)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
@@ -58,11 +58,13 @@ def logistic_regression(inputs: Mapping[str, Any], labels: Mapping[str, np.ndarr
             for power in range(-4, 2)
         ]
     best = max(fits, key=lambda fit: fit.score(inputs["val"], labels["val"]))
-    return float(best.score(inputs["test"], labels["test"]))
+    return {"metric": "accuracy"} | {
+        split: float(best.score(inputs[split], labels[split])) for split in ("val", "test")
+    }
 
 
-def linear_on_inputs(data: Prepared) -> float:
-    """Test accuracy of logistic regression on the standardised inputs themselves."""
+def linear_on_inputs(data: Prepared) -> dict[str, Any]:
+    """Val and test accuracy of logistic regression on the standardised inputs themselves."""
     splits = {split: data.on(torch.device("cpu"), split) for split in SPLITS}
     inputs = {split: arrays["x"].flatten(1).numpy() for split, arrays in splits.items()}
     return logistic_regression(inputs, {split: arrays["y"].numpy() for split, arrays in splits.items()})

@@ -1,6 +1,7 @@
 """The task `cls`: a Transformer encoder that classifies passages of text."""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
@@ -51,8 +52,8 @@ def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -
     return Encoder(*sizes, spec.depth or 0, spec.width or 0, spec.heads, spec.dropout, make_act)
 
 
-def reference(data: Prepared) -> dict[str, str | float]:
-    """Logistic regression on the word counts (tf-idf) of what the model sees of each passage, scored on test."""
+def reference(data: Prepared) -> dict[str, Any]:
+    """Logistic regression on the word counts (tf-idf) of what the model sees of each passage."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     from actstudy.data.text import texts_of
@@ -61,5 +62,5 @@ def reference(data: Prepared) -> dict[str, str | float]:
     texts = {split: list(texts_of(data.arrays[f"{split}_x"], data.folder)) for split in SPLITS}
     bag.fit(texts["train"])
     words = {split: bag.transform(part) for split, part in texts.items()}
-    value = logistic_regression(words, {split: data.arrays[f"{split}_y"] for split in SPLITS})
-    return {"name": "bag of words, linear", "metric": "accuracy", "value": value}
+    scores = logistic_regression(words, {split: data.arrays[f"{split}_y"] for split in SPLITS})
+    return {"name": "bag of words, linear", **scores}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,20 +95,22 @@ def perplexities(nll: float, tokens: int, words: int) -> dict[str, float]:
         }
 
 
-def reference(data: Prepared) -> dict[str, str | float]:
-    """An add-one bigram model of the train split's tokens: p(b | a) = (count(a b) + 1) / (count(a) + V), on test."""
+def reference(data: Prepared) -> dict[str, Any]:
+    """An add-one bigram model of the train split's tokens: p(b | a) = (count(a b) + 1) / (count(a) + V)."""
     vocabulary = int(data.manifest["vocabulary"])
 
     def pairs(split: str) -> np.ndarray:
         x, y = data.arrays[f"{split}_x"], data.arrays[f"{split}_y"]
         return (x.astype(np.int64) * vocabulary + y)[y >= 0]
 
+    def word_perplexity(split: str) -> float:
+        wanted, words = pairs(split), int(data.arrays[f"{split}_words"].sum())
+        place = np.searchsorted(known, wanted).clip(max=len(known) - 1)
+        seen = np.where(known[place] == wanted, counts[place], 0)
+        nll = -np.log((seen + 1) / (before[wanted // vocabulary] + vocabulary)).sum()
+        return perplexities(float(nll), len(wanted), words)["word_perplexity"]
+
     known, counts = np.unique(pairs("train"), return_counts=True)
     before = np.bincount(known // vocabulary, counts, minlength=vocabulary)
-    test = pairs("test")
-    place = np.searchsorted(known, test).clip(max=len(known) - 1)
-    seen = np.where(known[place] == test, counts[place], 0)
-    nll = -np.log((seen + 1) / (before[test // vocabulary] + vocabulary)).sum()
-    words = int(data.arrays["test_words"].sum())
-    value = perplexities(float(nll), len(test), words)["word_perplexity"]
-    return {"name": "add-one bigram", "metric": "word_perplexity", "value": value}
+    scores = {split: word_perplexity(split) for split in ("val", "test")}
+    return {"name": "add-one bigram", "metric": "word_perplexity", **scores}

@@ -23,13 +23,15 @@ def boundaries(tables: Tables) -> tuple[Figure, str]:
         mine = frame[(frame["problem"] == problems[i]) & (frame["activation"] == names[j])]
         field, points = mine[mine["kind"] == "grid"], mine[mine["kind"] == "test"]
         plane = field.pivot(index="y", columns="x", values="probability")
-        ax.contourf(plane.columns, plane.index, plane, levels=np.linspace(0, 1, 11), cmap="RdBu_r", alpha=0.7)
+        ax.contourf(plane.columns, plane.index, plane, levels=np.linspace(0, 1, 11), cmap="RdBu_r", alpha=0.35)
         ax.contour(plane.columns, plane.index, plane, levels=[0.5], colors="black", linewidths=1)
         for label, colour in enumerate(COLOURS):
             part = points[points["label"] == label]
-            ax.plot(part["x"], part["y"], ".", color=colour, markersize=1.5)
+            ax.plot(
+                part["x"], part["y"], "o", color=colour, markersize=2.2, markeredgecolor="white", markeredgewidth=0.3
+            )
         right = ((points["probability"] > 0.5) == (points["label"] == 1)).mean()
-        ax.set(xticks=[], yticks=[], xlabel=f"{right:.0%} right" if right < 1 else "all right")
+        ax.set(xticks=[], yticks=[], xlabel=f"{right:.1%} right")
         ax.xaxis.label.set_size(7)
         if i == 0:
             ax.set_title(names[j], fontsize=9)

@@ -2,17 +2,18 @@
 
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from actstudy.analysis.style import REFERENCE, legend, marks, panels, seeds, styles
 from actstudy.analysis.tables import Tables, timed
-from actstudy.analysis.text import cell_name, number
+from actstudy.analysis.text import cell_name, metric_name, number
 
 
 def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     """Mean reported metric against median throughput; the Pareto front as a line."""
     settings, frame = tables.plan["tasks"][task], tables.of("pareto", task)
-    metric = settings["metric"]
-    figure, axes = panels(list(frame["group"].unique()), f"{settings['title']}: throughput and test {metric}")
+    metric, name = settings["metric"], metric_name(settings["metric"])
+    figure, axes = panels(list(frame["group"].unique()), f"{settings['title']}: throughput and test {name}")
     runs, looks = timed(tables.of("runs", task)), styles(tables.plan["levels"])
     for group, ax in axes.items():
         part = frame[frame["group"] == group]
@@ -30,16 +31,14 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
         ax.plot(front["throughput"], front["mean"], **REFERENCE, zorder=0, label="Pareto front of the means")
         for row in tables.of("references", task).itertuples():
             ax.annotate(
-                f"{row.name}: {number(row.value)}", (0.02, 0.02), xycoords="axes fraction", fontsize=8, color="#555555"
+                f"{row.name}: {number(row.test)}", (0.02, 0.02), xycoords="axes fraction", fontsize=8, color="#555555"
             )
-        ax.set(
-            xlabel=f"throughput ({part['throughput_unit'].iloc[0]})",
-            ylabel=f"test {metric} at the best validation checkpoint",
-        )
+        ax.set(xlabel=f"throughput ({part['throughput_unit'].iloc[0]})", ylabel=f"test {name}")
     legend(figure, axes.values(), seeds(frame["n"]))
     caption = (
-        f"{settings['title']}: test {metric} against throughput on {'; '.join(frame['device'].unique())}, "
-        f"{seeds(frame['n'])} a point; large marks are the mean {metric} at the median throughput, small ones seeds."
+        f"{settings['title']}: test {name} at the best validation checkpoint against throughput on "
+        f"{'; '.join(frame['device'].unique())}, {seeds(frame['n'])} a point; large marks are the mean {name} at the "
+        "median throughput, small ones seeds."
     )
     return figure, caption
 
@@ -64,6 +63,8 @@ def compute_bars(tables: Tables) -> tuple[Figure, str]:
                 mine = runs[(runs["group"] == cell.group) & (runs["level"] == cell.level)]
                 ax.plot(mine[column] * scale, [place] * len(mine), ".", color="black", alpha=0.35, markersize=3)
             ax.set_xlabel(label, fontsize=8)
+            ax.xaxis.set_major_locator(MaxNLocator(5))
+            ax.xaxis.set_major_formatter("{x:,g}")
             ax.tick_params(labelsize=8, labelleft=bool(ax is row[0]))
             ax.invert_yaxis()
             ax.spines[["top", "right"]].set_visible(False)

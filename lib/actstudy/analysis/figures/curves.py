@@ -8,26 +8,27 @@ from matplotlib.figure import Figure
 
 from actstudy.analysis.style import REFERENCE, legend, panels, seeds, styles
 from actstudy.analysis.tables import Tables
+from actstudy.analysis.text import metric_name
 
 LINES = "Thin lines are seeds, thick lines their mean."
 
 
 def loss_curves(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Train and validation loss against epochs."""
+    """Train and validation loss against steps or epochs."""
     curves, looks = tables.of("curves", task), styles(tables.plan["levels"])
     loss = curves[curves["metric"] == "loss"]
-    title = tables.plan["tasks"][task]["title"]
+    title, x = tables.plan["tasks"][task]["title"], tables.plan["tasks"][task]["x_axis"]
     groups = list(loss["group"].unique())
     names = [f"{group}{', ' if group else ''}{split} loss" for group in groups for split in ("train", "val")]
     figure, axes = panels(names, f"{title}: loss")
     for group in groups:
         for split in ("train", "val"):
             ax = axes[f"{group}{', ' if group else ''}{split} loss"]
-            _lines(ax, loss[(loss["group"] == group) & (loss["split"] == split)], "epoch", looks)
-            ax.set(xlabel="epoch", ylabel="cross-entropy (nats)")
+            _lines(ax, loss[(loss["group"] == group) & (loss["split"] == split)], x, looks)
+            ax.set(xlabel=x, ylabel="cross-entropy (nats)")
             log_scale(ax)
     legend(figure, axes.values(), _counted(loss))
-    return figure, f"{title}: loss against epoch, {_counted(loss)} a line. {LINES}"
+    return figure, f"{title}: loss against {x}s, {_counted(loss)} a line. {LINES}"
 
 
 def metric_curves(tables: Tables, task: str) -> tuple[Figure, str]:
@@ -40,18 +41,18 @@ def metric_curves(tables: Tables, task: str) -> tuple[Figure, str]:
         styles(tables.plan["levels"]),
     )
     val = curves[(curves["metric"] == metric) & (curves["split"] == "val")]
-    figure, axes = panels(list(val["group"].unique()), f"{settings['title']}: validation {metric}")
+    figure, axes = panels(list(val["group"].unique()), f"{settings['title']}: validation {metric_name(metric)}")
     for group, ax in axes.items():
         _lines(ax, val[val["group"] == group], x, looks)
         for row in tables.of("references", task).itertuples():
-            ax.axhline(row.value, **REFERENCE, label=f"{row.name} (test)")
-        ax.set(xlabel=x, ylabel=f"validation {metric}")
+            ax.axhline(row.val, **REFERENCE, label=row.name)
+        ax.set(xlabel=x, ylabel=f"validation {metric_name(metric)}")
         if not settings["higher_is_better"]:
             log_scale(ax)
     legend(figure, axes.values(), _counted(val))
     return (
         figure,
-        f"{settings['title']}: validation {metric} against {x}s, {_counted(val)} a line. {LINES}",
+        f"{settings['title']}: validation {metric_name(metric)} against {x}s, {_counted(val)} a line. {LINES}",
     )
 
 

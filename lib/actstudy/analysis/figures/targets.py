@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from actstudy.analysis.style import seeds, styles
 from actstudy.analysis.tables import Tables
-from actstudy.analysis.text import cell_name
+from actstudy.analysis.text import cell_name, metric_name
 
 
 def steps_to_target(tables: Tables, task: str) -> tuple[Figure, str]:
@@ -17,7 +17,7 @@ def steps_to_target(tables: Tables, task: str) -> tuple[Figure, str]:
     rows = frame[["level", "group"]].drop_duplicates()
     size = (2 + 3.4 * len(wanted), 1.4 + 0.32 * max(1, len(rows)))
     figure, axes = plt.subplots(1, len(wanted), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    figure.suptitle(f"{settings['title']}: steps to a validation {settings['metric']}", fontsize=11)
+    figure.suptitle(f"{settings['title']}: steps to a validation {metric_name(settings['metric'])}", fontsize=11)
     relation = "at least" if settings["higher_is_better"] else "at most"
     for ax, target in zip(axes.flat, wanted, strict=True):
         part = frame[frame["target"] == target]
@@ -29,15 +29,15 @@ def steps_to_target(tables: Tables, task: str) -> tuple[Figure, str]:
             if late:
                 bar.set(facecolor="none", edgecolor=colour, hatch="///")
             label = "after the end" if late else f"{row.median_steps:,.0f}"
-            ax.annotate(
-                f" {label} ({row.n_reached} of {row.n})", (0, bar.get_y() + bar.get_height() / 2), va="center", size=7
-            )
-        ax.set_xlabel("median steps")
+            place = (bar.get_width(), bar.get_y() + bar.get_height() / 2)
+            ax.annotate(f" {label} ({row.n_reached} of {row.n})", place, va="center", size=7)
+        ax.set(xlabel="median steps", xlim=(0, 1.45 * end))
         ax.set_title("no target is set" if pd.isna(target) else f"{relation} {target:g}", fontsize=9)
         ax.spines[["top", "right"]].set_visible(False)
     axes[0, 0].invert_yaxis()
     n = seeds(frame["n"]) if len(frame) else "no seeds"
     return figure, (
-        f"{settings['title']}: median optimizer steps until the validation {settings['metric']} is {relation} the "
-        f"target, {n} a bar, in brackets how many reached it; a hatched bar: the median lies after the end of the runs."
+        f"{settings['title']}: median optimizer steps to the first evaluation whose validation "
+        f"{metric_name(settings['metric'])} is {relation} the target, {n} a bar, in brackets how many reached it; "
+        "hatched: the median lies after the end of the runs."
     )
