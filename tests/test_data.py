@@ -64,6 +64,16 @@ def test_preparing_twice_gives_the_same_bytes(made, tmp_path):
     assert prepared.load(tmp_path).sha256 == data.sha256
 
 
+def test_data_of_another_version_are_refused(tmp_path):
+    prepared.prepare("mnist1d", tmp_path)
+    path = tmp_path / "manifest.json"
+    path.write_text(path.read_text().replace('"version": 1', '"version": 0'))
+    with pytest.raises(
+        store.Damaged, match=r"manifest\.json is of version 0, the data set's file of 1; to mend: rm -r"
+    ):
+        prepared.load(tmp_path)
+
+
 def test_damaged_arrays_are_named(tmp_path):
     prepared.prepare("mnist1d", tmp_path)
     path = tmp_path / "val_y.npy"
@@ -85,7 +95,7 @@ def test_damaged_embedded_files_are_named(tmp_path, monkeypatch):
 def test_a_missing_class_is_refused(tmp_path, monkeypatch):
     x, y = np.zeros((4, 40), np.float32), np.zeros(4, np.int64)
     monkeypatch.setattr("actstudy.data.mnist1d.prepare", lambda: {split: {"x": x, "y": y} for split in prepared.SPLITS})
-    with pytest.raises(ValueError, match="every class present"):
+    with pytest.raises(ValueError, match="every class of 10 present"):
         prepared.prepare("mnist1d", tmp_path)
     assert not (tmp_path / "manifest.json").exists()
     shutil.rmtree(tmp_path)

@@ -58,6 +58,7 @@ def test_config_reference_is_the_models(tmp_path):
 def test_embedded_files_are_the_ones_described():
     """README, declared SHA-256 and files agree, and together they stay small."""
     files = sorted((ROOT / "data/embedded").glob("*.parquet"))
+    assert "@@" not in (ROOT / "README.md").read_text()
     described = (ROOT / "data/embedded/README.md").read_text()
     assert all(store.sha256(path) in described for path in files)
     assert sum(path.stat().st_size for path in files) < 9e6

@@ -45,12 +45,12 @@ def folder(task, tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
-    """Val and test cut to 64 examples."""
+    """Val and test cut to 64 or a few more examples, drawn evenly."""
     whole = prepared.Prepared.on
 
     def cut(self, device, split):
         arrays = whole(self, device, split)
-        return arrays if split == "train" else {k: v if k == "words" else v[:64] for k, v in arrays.items()}
+        return arrays if split == "train" else {k: v if k == "words" else v[:: len(v) // 64] for k, v in arrays.items()}
 
     monkeypatch.setattr(prepared.Prepared, "on", cut)
 
@@ -62,7 +62,7 @@ def test_every_task_is_tested():
 def test_a_run_completes_with_its_metric(task, folder, tmp_path):
     assert run(small(task), tmp_path / "a", folder, quiet(probe_every=3)) == "completed"
     found, own = row(tmp_path / "a"), registry.task(task)
-    assert found[f"reported_{own['metric']}"] is not None
+    assert found[f"reported_{own['metric']}"] > 0
     assert found["throughput"] > 0
     assert found["throughput_unit"] == own["throughput_unit"]
     assert found["peak_memory_kind"] == "process RSS"
@@ -118,6 +118,9 @@ def test_parts_of_a_batch_weigh_by_their_labels(folder, task, tmp_path):
                 module.eval()
         short = torch.arange(len(work.splits["train"]["y"]) - one.batch_size, len(work.splits["train"]["y"]))
         loop.train_step(work, 0, short)
+        if parts == 2:
+            share = float(loop._share(work.splits["train"]["y"], short[:1], short))
+            assert (share == pytest.approx(1 / len(short))) == (task != "lm")  # only lm has padding to weigh
         gradients.append(torch.cat([p.grad.flatten() for p in work.parameters.values()]))
     torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-6)
 
@@ -137,3 +140,17 @@ def test_tasks_share_one_interface(task):
         assert callable(getattr(module, name))
     if module.TASK["predicts"] == "classes":
         assert module.loss is class_loss
+
+
+def test_the_probe_batch_is_drawn_over_all_classes(folder, task):
+    arrays = prepared.load(folder).arrays
+    chosen = loop.probe_batch(torch.from_numpy(arrays["train_x"][:].astype("int64" if task == "lm" else "float32")))
+    assert len(set(chosen.tolist())) == len(chosen) > 1
+    if registry.task(task)["predicts"] == "classes":
+        assert set(arrays["train_y"][chosen.numpy()]) == set(arrays["train_y"])
+
+
+def test_a_warm_up_longer_than_the_run_is_named(task, folder, tmp_path):
+    assert run(small(task, warmup=1), tmp_path / "a", folder, quiet()) == "failed"
+    assert "warmup: got 1.0 epochs of" in row(tmp_path / "a")["reason"]
+    assert "allowed: at most the 6 steps" in row(tmp_path / "a")["reason"]

@@ -86,6 +86,18 @@ def test_what_the_text_does_not_support_is_one_line(tmp_path, vocabulary, contex
     assert "\n" not in str(caught.value)
 
 
+def test_an_empty_text_is_one_line(tmp_path):
+    arrays = {"x": np.array(["some words here", ""], np.object_)}
+    with pytest.raises(registry.StudyError, match="toy: train text 1 is empty"):
+        text.tokenized(dict.fromkeys(prepared.SPLITS, arrays), 258, 2, tmp_path, "toy")
+
+
+def test_a_context_may_be_longer_than_val_texts(tmp_path):
+    splits = {"train": {"x": np.array(["a b c d e f g h i j"], np.object_)}}
+    splits |= {split: {"x": np.array(["a b"], np.object_)} for split in ("val", "test")}
+    assert text.tokenized(splits, 258, 12, tmp_path, "toy")["val"]["x"].shape == (1, 12)
+
+
 def test_data_names_join_and_part():
     one = spec.RunSpec(task="lm", dataset="sotu_text", activation="relu", seed=0, vocabulary=512, context=64)
     assert spec.data_parts(spec.data_name(one)) == ("sotu_text", {"vocabulary": 512, "context": 64})

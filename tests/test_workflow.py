@@ -243,6 +243,31 @@ def test_data_that_cannot_be_prepared_is_one_line(project, name, message):
     assert not (project.folder / f"results/data/{name}/manifest.json").exists()
 
 
+WORDS = """
+axes: {activation: [relu, silu]}
+tasks:
+  mlp: {epochs: 3, axes: {depth: [1, 2]}}
+  lm:
+    {vocabulary: 400, context: 32, width: 8, steps: 4, eval_every: 2, warmup: 0, batch_size: 4, targets: [1.0e+9, 2.0]}
+"""
+
+
+def test_tasks_of_different_kinds_and_cells_share_a_study(project):
+    """Tokens beside classes, a second axis in one task: every figure, the tasks in the study's order, no empty cell."""
+    (project.folder / "config/words.yaml").write_text(WORDS)
+    words = ["--configfile", "config/words.yaml"]
+    project.call(sys.executable, "-m", "snakemake", *words, "--cores", "2")
+    page = (project.folder / "results/words/summary.md").read_text()
+    assert page.startswith("# Study words: 6 of 6 runs completed")
+    assert page.index("## MLP on MNIST-1D") < page.index("## GPT on State of the Union")
+    assert not re.search(r"\bnan\b", page)
+    assert "Reference on sotu_text-v400-t32: add-one bigram, test word perplexity" in page
+    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 6 + 4 + 2
+    targets = (project.folder / "results/words/tables/targets.csv").read_text()
+    assert re.search(r"lm,,relu,1000000000.0,1,1,2", targets), targets
+    assert "Nothing to be done" in project.call(sys.executable, "-m", "snakemake", *words, "-n")
+
+
 def test_a_named_run_is_not_overwritten_by_another(project):
     train = [sys.executable, "-m", "actstudy", "train", "--task", "mlp", "--run_id", "mine", "--epochs", "3", "--quiet"]
     project.call(*train, "--activation", "relu")
@@ -252,7 +277,10 @@ def test_a_named_run_is_not_overwritten_by_another(project):
 
 def test_help_shows_the_tasks_defaults(project):
     printed = project.call(sys.executable, "-m", "actstudy", "train", "--task", "mlp", "--help")
-    assert "peak learning rate, reached after warm-up (default: 0.003)" in " ".join(printed.split())
+    printed = " ".join(printed.split())
+    assert "peak learning rate, reached after warm-up (default: 0.003)" in printed
+    assert "a difference matters from 0.01 on: about two thirds of the standard error" in printed
+    assert "tabled to 0.6, 0.7 on val" in printed
 
 
 # Lints that we answer instead of obeying, with the reason.

@@ -38,6 +38,8 @@ def add_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     )
     task = argv[argv.index("--task") + 1] if "--task" in argv[:-1] else None
     defaults = {**spec.DEFAULTS, **(registry.task(task)["defaults"] if task in registry.tasks() else {})}
+    if task in registry.tasks():
+        parser.epilog = about(task).replace("%", "%%")
     for name, info in RunFields.model_fields.items():
         default = defaults.get(name)
         shown = "" if default is dataclasses.MISSING or default is None else f" (default: {default})"
@@ -48,6 +50,18 @@ def add_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
             )
         else:
             parser.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)
+
+
+def about(task: str) -> str:
+    """A task's metric, targets and margin in two sentences."""
+    own = registry.task(task)
+    better = "higher" if own["higher_is_better"] else "lower"
+    targets = ", ".join(f"{target:g}" for target in own["targets"])
+    return (
+        f"{task}: {own['title']}. Compared is the test {own['metric']} ({own['unit']}), {better} is better; a "
+        f"difference matters from {own['margin']:g} on: {own['margin_reason']}. Steps and seconds are "
+        f"tabled to {targets} on val."
+    )
 
 
 def _why(name: str) -> str:

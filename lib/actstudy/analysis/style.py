@@ -67,9 +67,9 @@ def seeds(counts: pd.Series) -> str:
     return f"n = {counts.min()}{f' to {counts.max()}' if counts.max() > counts.min() else ''} seeds"
 
 
-def panels(groups: list[str], title: str) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with a panel for each group of cells, at most three in a row, sharing axes."""
-    columns = min(3, len(groups))
+def panels(groups: list[str], title: str, columns: int = 3) -> tuple[Figure, dict[str, Axes]]:
+    """A figure with a panel for each group of cells, at most `columns` in a row, sharing axes."""
+    columns = min(columns, len(groups))
     rows = -(-len(groups) // columns)
     size = (1.8 + 4.6 * columns, 0.8 + 3.4 * rows)
     figure, grid = plt.subplots(

@@ -123,7 +123,7 @@ def _provenance(runs: pd.DataFrame) -> dict[str, str]:
     if done.empty:
         return {"commits": "none", "devices": "none", "versions": "none", "ended": "never"}
     commits = {
-        f"{str(c)[:12]}{' with uncommitted changes' if dirty is True else ''}"
+        "outside of git" if pd.isna(c) else f"{c[:12]}{' with uncommitted changes' if dirty is True else ''}"
         for c, dirty in zip(done["git_commit"], done["git_dirty"], strict=True)
     }
     return {

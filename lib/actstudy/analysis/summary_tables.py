@@ -17,11 +17,12 @@ def glance(tables: Tables) -> str:
         for row in mine.itertuples():
             rows.setdefault(cell_name(row.level, row.group), {})[column] = f"{spread(row.mean, row.sd)}, n = {row.n}"
         for row in tables.of("references", task).itertuples():
-            shown = f"{number(row.test)} ({row.name})"
+            shown = f"{number(row.test)} ({row.name}, {row.data})"
             before = rows.setdefault("reference", {}).get(column)
             rows["reference"][column] = f"{before}; {shown}" if before else shown
-    rows["reference"] = rows.pop("reference", {})
-    return markdown([{"": name, **row} for name, row in rows.items() if row])
+    rows["reference"] = rows.pop("reference", {})  # last
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    return markdown([{"": name} | {column: row.get(column, "") for column in columns} for name, row in rows.items()])
 
 
 def time(runs: pd.DataFrame) -> str:

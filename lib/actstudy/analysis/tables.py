@@ -31,7 +31,7 @@ UNITS = {
     "median_seconds": "s of training",
     "train_seconds": "s",
     "peak_memory_bytes": "bytes",
-    "throughput": "examples/s, median over evaluation windows",
+    "throughput": "throughput_unit, median over evaluation windows",
 }
 
 
@@ -46,6 +46,11 @@ class Tables:
         """A table's rows of one task."""
         frame = self.frames[name]
         return frame[frame["task"] == task]
+
+    def references(self, task: str, group: str) -> pd.DataFrame:
+        """The reference methods' scores on the data of one group of cells."""
+        runs, found = self.of("runs", task), self.of("references", task)
+        return found[found["data"].isin(runs.loc[runs["group"] == group, "data"])]
 
 
 def build(plan: dict[str, Any], runs_root: Path, references: list[dict[str, Any]], boundaries: pd.DataFrame) -> Tables:

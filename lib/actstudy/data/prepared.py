@@ -71,13 +71,13 @@ def prepare(name: str, folder: Path) -> None:
 
 def check(where: str, arrays: dict[str, np.ndarray], manifest: dict[str, Any]) -> None:
     """StudyError where a split is not what its data set declares: shape, finite values, every class."""
-    x, y = arrays["x"], arrays["y"]
-    counts = np.bincount(y, minlength=manifest["classes"]) if "classes" in manifest else np.ones(1)
-    right = x.shape[1:] == tuple(manifest["shape"]) and len(x) == len(y) and len(counts) == manifest.get("classes", 1)
-    if not right or not counts.all() or not np.isfinite(x).all():
+    x, y, classes = arrays["x"], arrays["y"], manifest.get("classes")
+    present = np.unique(y).tolist() if classes else []
+    whole = present == list(range(classes or 0)) and (not classes or (y.dtype == np.int64 and y.ndim == 1))
+    if not whole or len(x) != len(y) or x.shape[1:] != tuple(manifest["shape"]) or not np.isfinite(x).all():
         raise registry.StudyError(
-            f"{where}: got x {x.shape}, y {y.shape}, class counts {counts.tolist()}; "
-            f"allowed: finite x of shape (N, {manifest['shape']}) and every class present"
+            f"{where}: got x {x.shape}, y {y.dtype} {y.shape}, classes {present}; allowed: finite x of shape "
+            f"(N, {manifest['shape']}), y int64 (N,) and every class of {classes} present"
         )
 
 
@@ -111,6 +111,9 @@ def load(folder: Path) -> Prepared:
     if not path.is_file():
         raise store.Damaged(f"{path} is missing; {mend}")
     manifest = json.loads(path.read_text(encoding="utf-8"))
+    declared = registry.dataset(manifest["dataset"])["version"]
+    if manifest["version"] != declared:
+        raise store.Damaged(f"{path} is of version {manifest['version']}, the data set's file of {declared}; {mend}")
     for name, digest in manifest["sha256"].items():
         if not (folder / name).is_file() or store.sha256(folder / name) != digest:
             raise store.Damaged(f"{folder / name} is missing or does not have its checksum; {mend}")

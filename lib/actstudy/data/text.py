@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from actstudy.nets.encoder import PAD
 from actstudy.study import store
 from actstudy.study.registry import StudyError
 
-PAD, START = 0, 1  # tokens that no text holds: after a passage's end, before a document's first token
+START = 1  # like PAD a token that no text holds: what comes before a document's first token
 IGNORED = -100  # label of a position that is padding; torch's cross_entropy leaves it out
 FILE = "tokenizer.json"
 Arrays = dict[str, np.ndarray]
@@ -50,9 +51,13 @@ def tokenized(splits: dict[str, Arrays], vocabulary: int, context: int, folder: 
     for split, arrays in splits.items():
         texts = arrays["x"].tolist()
         tokens = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
-        longest = max(map(len, tokens))
-        if context > longest:
-            raise StudyError(f"{where}: context: got {context}; allowed: at most {longest}, the longest {split} text")
+        lengths = [len(part) for part in tokens]
+        if not min(lengths):
+            raise StudyError(f"{where}: {split} text {lengths.index(0)} is empty; allowed: at least one token")
+        if split == "train" and context > max(lengths):
+            raise StudyError(
+                f"{where}: context: got {context}; allowed: at most {max(lengths)}, the longest train text"
+            )
         if "y" in arrays:
             made[split] = {"x": passages(tokens, context), "y": arrays["y"]}
         else:

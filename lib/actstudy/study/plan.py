@@ -9,7 +9,7 @@ from typing import Any
 from actstudy.study import checks, registry
 from actstudy.study.config import RunFields, StudyFile, TaskBlock, coerced, given, name_error, read, validated
 from actstudy.study.registry import StudyError
-from actstudy.study.spec import PlannedRun, RunSpec, expand, layered
+from actstudy.study.spec import PlannedRun, RunSpec, data_name, expand, layered
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +37,10 @@ class Study:
         return "results" if self.name == "default" else f"results/{self.name}"
 
     def plan(self) -> str:
-        """What the tables need of the study, as canonical JSON."""
+        """What the tables need of the study, as JSON in the study's order."""
         runs = [
             {"run_id": r.id, "task": r.spec.task, "level": r.level, "group": r.group, "seed": r.spec.seed}
+            | {"data": data_name(r.spec)}
             for r in self.runs
         ]
         plan = {"file": self.file, "study": self.name, "note": self.note, "compare": self.compare}

@@ -49,8 +49,10 @@ class RunSpec:
     hidden: tuple[int, ...] | None = option(
         "widths of the hidden layers where they differ; otherwise depth x width", None
     )
-    depth: int | None = option("number of hidden layers, each followed by one activation", None, ge=1)
-    width: int | None = option("units of every hidden layer", None, ge=1)
+    depth: int | None = option("number of hidden layers or Transformer blocks, each with one activation", None, ge=1)
+    width: int | None = option(
+        "units of every hidden layer, channels of a ResNet's first stage, features of a Transformer", None, ge=1
+    )
     stem: Literal["small", "large"] = option(
         "ResNet's first layer: 3x3 of stride 1, or 7x7 of stride 2 and a max-pool", "small"
     )
@@ -58,7 +60,12 @@ class RunSpec:
     norm: Literal["none", "batch", "layer"] = option(
         "normalisation before each activation; none shows the activation undisguised", "none"
     )
-    dropout: float = option("share of units dropped after each activation", 0.0, ge=0, lt=1)
+    dropout: float = option(
+        "share of values dropped: after each activation of an MLP, of embeddings and sublayer outputs of a Transformer",
+        0.0,
+        ge=0,
+        lt=1,
+    )
     init: str = option("init policy; auto keeps the second moment for each activation, so none is handicapped", "auto")
     init_args: dict[str, float] = option("arguments of the init policy, such as factor, std or gain", {})
 

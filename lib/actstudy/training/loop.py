@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.health import probes
-from actstudy.study.streams import epoch_order, step_seed
+from actstudy.study.streams import epoch_order, step_seed, stream
 from actstudy.training.job import Clock, Diverged, Interrupted, Job, Progress, generator
 from actstudy.training.optim import learning_rate
 
@@ -93,13 +93,12 @@ def _share(y: Tensor, part: Tensor, batch: Tensor) -> Tensor | float:
 def probed_step(job: Job, progress: Progress, batch: Tensor, clock: Clock) -> None:
     """A train step with probes: sites on a fixed batch as the step is entered, parameters on the step's own update."""
     x, y = job.splits["train"]["x"], job.splits["train"]["y"]
-    n = PROBE_EXAMPLES if x.is_floating_point() else max(1, min(PROBE_EXAMPLES, PROBE_TOKENS // x.shape[1]))
-    parameters = job.parameters
+    chosen, parameters = probe_batch(x), job.parameters
     norms: list[Tensor] = []
 
     def batch_loss() -> Tensor:
         with job.autocast():
-            loss: Tensor = job.task.loss(job.model(x[:n]), y[:n])
+            loss: Tensor = job.task.loss(job.model(x[chosen]), y[chosen])
         return loss
 
     clock.to("probe")
@@ -115,6 +114,12 @@ def probed_step(job: Job, progress: Progress, batch: Tensor, clock: Clock) -> No
     clock.to("probe")
     progress.health += probes.parameter_rows(parameters, before, norms, progress.step)
     clock.to(clock.stepping)
+
+
+def probe_batch(x: Tensor) -> Tensor:
+    """Indices of the train examples x (N, ...) that all probes of all runs read, drawn once over the whole split."""
+    n = PROBE_EXAMPLES if x.is_floating_point() else max(1, min(PROBE_EXAMPLES, PROBE_TOKENS // x.shape[1]))
+    return torch.from_numpy(stream(0, "probes").permutation(len(x))[:n].copy()).to(x.device)
 
 
 def fetch_window(job: Job, progress: Progress) -> None:

@@ -92,12 +92,16 @@ def make_job(spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch
         raise ValueError(f"precision: got 'fp16' on {device.type}; allowed there: fp32, bf16")
     if spec.batch_size > data.n("train"):
         raise ValueError(f"batch_size: got {spec.batch_size}; allowed: at most the {data.n('train')} train examples")
+    steps_per_epoch, total = lengths(spec, data.n("train"))
+    if round(spec.warmup * steps_per_epoch) > total:
+        raise ValueError(
+            f"warmup: got {spec.warmup} epochs of {steps_per_epoch} steps; allowed: at most the {total} steps"
+        )
     sites = Sites(spec.activation, spec.activation_args)
     model = task.build(spec, data, sites)
     sites.check()
     initialize(model, sites, spec.init, spec.init_args, spec.seed)
     model.to(device)
-    _, total = lengths(spec, data.n("train"))
     return Job(
         spec=spec,
         task=task,

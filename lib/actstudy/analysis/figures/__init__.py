@@ -1,6 +1,7 @@
 """Figures draw what they are given: name -> function (tables, task) -> figure and caption; of the study, (tables)."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from matplotlib import pyplot as plt
@@ -23,6 +24,7 @@ CLASS_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of tasks that pr
     "ece_vs_metric": calibration.ece_vs_metric,
     "reliability": calibration.reliability,
 }
+ALL_TASK_FIGURES = TASK_FIGURES | CLASS_FIGURES
 STUDY_FIGURES: dict[str, Callable[[Tables], Drawn]] = {
     "boundaries": boundaries.boundaries,
     "compute_bars": compute.compute_bars,
@@ -31,13 +33,17 @@ STUDY_FIGURES: dict[str, Callable[[Tables], Drawn]] = {
 
 def draw_all(tables: Tables, part: str, folder: Path) -> None:
     """Write every figure of a task, or of the whole `study`, as PNG, PDF and caption (.txt), each by rename."""
-    runs = tables.frames["runs"] if part == "study" else tables.of("runs", part)
-    title = "Study" if part == "study" else tables.plan["tasks"][part]["title"]
+    if part == "study":
+        title, runs = "Study", tables.frames["runs"]
+        functions = {name: partial(draw, tables) for name, draw in STUDY_FIGURES.items()}
+    else:
+        settings, runs = tables.plan["tasks"][part], tables.of("runs", part)
+        title, chosen = settings["title"], registry.figures(settings["predicts"])
+        functions = {name: partial(draw, tables, part) for name, draw in ALL_TASK_FIGURES.items() if name in chosen}
     completed = (runs["status"] == "completed").any()
-    for name in registry.figures("study" if part == "study" else tables.plan["tasks"][part]["predicts"]):
-        draw = STUDY_FIGURES[name] if part == "study" else {**TASK_FIGURES, **CLASS_FIGURES}[name]
-        arguments = (tables,) if part == "study" else (tables, part)
-        figure, caption = draw(*arguments) if completed else placeholder(f"{title}: no run has completed, n = 0.")
+    for name, draw in functions.items():
+        nothing = f"{title}: no run has completed, n = 0."
+        figure, caption = draw() if completed or name == "boundaries" else placeholder(nothing)
         save(figure, caption, folder / name)
 
 

@@ -39,6 +39,7 @@ def boundaries(tables: Tables) -> tuple[Figure, str]:
             ax.set_ylabel(problems[i], fontsize=9)
     n = int((frame["kind"] == "test").sum() / (len(problems) * len(names)))
     return figure, (
-        "Toy problems: an MLP of two hidden layers of 8 units, trained alike with each activation (one seed, so no "
-        f"comparison of quality); colour is the probability of class 1, the line its 0.5, dots {n} test points."
+        "Toy problems: an MLP of two hidden layers of 8 units, trained alike with each activation at its default "
+        "arguments (one seed, so no comparison of quality); colour is the probability of class 1, the line its 0.5, "
+        f"dots {n} test points."
     )

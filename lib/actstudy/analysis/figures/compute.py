@@ -29,7 +29,7 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
             )
         front = part[part["on_front"]].sort_values("throughput")
         ax.plot(front["throughput"], front["mean"], **REFERENCE, zorder=0, label="Pareto front of the means")
-        for row in tables.of("references", task).itertuples():
+        for row in tables.references(task, group).itertuples():
             ax.annotate(
                 f"{row.name}: {number(row.test)}", (0.02, 0.02), xycoords="axes fraction", fontsize=8, color="#555555"
             )
@@ -69,8 +69,11 @@ def compute_bars(tables: Tables) -> tuple[Figure, str]:
             ax.invert_yaxis()
             ax.spines[["top", "right"]].set_visible(False)
         row[0].set_ylabel(task)
+    without = tables.frames["cells"].query("n == 0 and checkpoint == 'reported'")
+    names = sorted({f"{row.task} {cell_name(row.level, row.group)}" for row in without.itertuples()})
     caption = (
         "Median throughput, median training time and largest peak memory of a run "
         f"on {'; '.join(frame['device'].unique())}, {seeds(frame['n_timed'])} a bar; dots are seeds."
+        + (f" No bar, for no run has completed: {', '.join(names)}." if names else "")
     )
     return figure, caption

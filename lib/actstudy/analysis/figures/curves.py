@@ -20,7 +20,7 @@ def loss_curves(tables: Tables, task: str) -> tuple[Figure, str]:
     title, x = tables.plan["tasks"][task]["title"], tables.plan["tasks"][task]["x_axis"]
     groups = list(loss["group"].unique())
     names = [f"{group}{', ' if group else ''}{split} loss" for group in groups for split in ("train", "val")]
-    figure, axes = panels(names, f"{title}: loss")
+    figure, axes = panels(names, f"{title}: loss", columns=2)
     for group in groups:
         for split in ("train", "val"):
             ax = axes[f"{group}{', ' if group else ''}{split} loss"]
@@ -28,7 +28,10 @@ def loss_curves(tables: Tables, task: str) -> tuple[Figure, str]:
             ax.set(xlabel=x, ylabel="cross-entropy (nats)")
             log_scale(ax)
     legend(figure, axes.values(), _counted(loss))
-    return figure, f"{title}: loss against {x}s, {_counted(loss)} a line. {LINES}"
+    return figure, (
+        f"{title}: loss against {x}s, {_counted(loss)} a line; train loss is the mean since the last evaluation, with "
+        f"dropout. {LINES}"
+    )
 
 
 def metric_curves(tables: Tables, task: str) -> tuple[Figure, str]:
@@ -44,7 +47,7 @@ def metric_curves(tables: Tables, task: str) -> tuple[Figure, str]:
     figure, axes = panels(list(val["group"].unique()), f"{settings['title']}: validation {metric_name(metric)}")
     for group, ax in axes.items():
         _lines(ax, val[val["group"] == group], x, looks)
-        for row in tables.of("references", task).itertuples():
+        for row in tables.references(task, group).itertuples():
             ax.axhline(row.val, **REFERENCE, label=row.name)
         ax.set(xlabel=x, ylabel=f"validation {metric_name(metric)}")
         if not settings["higher_is_better"]:

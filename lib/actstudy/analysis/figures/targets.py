@@ -12,7 +12,7 @@ from actstudy.analysis.text import cell_name, metric_name
 def steps_to_target(tables: Tables, task: str) -> tuple[Figure, str]:
     """Median steps to each target as bars, one a cell; an open bar to the end where the median lies after it."""
     settings, frame, runs = tables.plan["tasks"][task], tables.of("targets", task), tables.of("runs", task)
-    looks, end = styles(tables.plan["levels"]), runs["total_steps"].max()
+    looks, ends = styles(tables.plan["levels"]), runs.groupby(["level", "group"])["total_steps"].max()
     wanted = list(frame["target"].unique()) or [None]
     rows = frame[["level", "group"]].drop_duplicates()
     size = (2 + 3.4 * len(wanted), 1.4 + 0.32 * max(1, len(rows)))
@@ -24,6 +24,7 @@ def steps_to_target(tables: Tables, task: str) -> tuple[Figure, str]:
         names = [cell_name(row.level, row.group) for row in part.itertuples()]
         colours = [looks[level]["color"] for level in part["level"]]
         after = part["median_steps"].isna()
+        end = pd.Series([ends.loc[row.level, row.group] for row in part.itertuples()], part.index, dtype=float)
         drawn = ax.barh(names, part["median_steps"].fillna(end), color=colours, alpha=0.75)
         for bar, row, late, colour in zip(drawn, part.itertuples(), after, colours, strict=True):
             if late:
@@ -31,7 +32,7 @@ def steps_to_target(tables: Tables, task: str) -> tuple[Figure, str]:
             label = "after the end" if late else f"{row.median_steps:,.0f}"
             place = (bar.get_width(), bar.get_y() + bar.get_height() / 2)
             ax.annotate(f" {label} ({row.n_reached} of {row.n})", place, va="center", size=7)
-        ax.set(xlabel="median steps", xlim=(0, 1.45 * end))
+        ax.set(xlabel="median steps", xlim=(0, 1.45 * ends.max()))
         ax.set_title("no target is set" if pd.isna(target) else f"{relation} {target:g}", fontsize=9)
         ax.spines[["top", "right"]].set_visible(False)
     axes[0, 0].invert_yaxis()
