@@ -65,5 +65,5 @@ def reference(data: Prepared) -> dict[str, Any]:
     texts = {split: list(texts_of(data.arrays[f"{split}_x"], data.folder)) for split in SPLITS}
     bag.fit(texts["train"])
     words = {split: bag.transform(part) for split, part in texts.items()}
-    scores = logistic_regression(words, {split: data.arrays[f"{split}_y"] for split in SPLITS})
-    return {"name": "bag of words, linear", **scores}
+    labels = {split: data.arrays[f"{split}_y"] for split in SPLITS}
+    return logistic_regression("bag of words, linear", words, labels)

@@ -53,4 +53,4 @@ def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -
 
 def reference(data: Prepared) -> dict[str, Any]:
     """A linear classifier on the raw signals: logistic regression."""
-    return {"name": "linear classifier", **linear_on_inputs(data)}
+    return linear_on_inputs("linear classifier", data)

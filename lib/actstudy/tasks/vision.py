@@ -52,4 +52,4 @@ def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -
 
 def reference(data: Prepared) -> dict[str, Any]:
     """A linear classifier on the pixels: logistic regression."""
-    return {"name": "logistic regression on pixels", **linear_on_inputs(data)}
+    return linear_on_inputs("logistic regression on pixels", data)
