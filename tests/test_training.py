@@ -83,6 +83,39 @@ print(job.pending[0]["loss"].item().hex(), hashlib.sha256(weights).hexdigest())
     assert len(printed) == 1
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "rmsprop"])
+def test_an_eager_run_does_not_import_torchs_compiler(tmp_path, data_folder, optimizer):
+    """It takes as long as importing torch; the plain step is torch's own to the bit (golden losses, resume)."""
+    code = f"""
+import sys
+from pathlib import Path
+from conftest import quiet, tiny
+from actstudy.training.run import run
+print(run(tiny(optimizer={optimizer!r}), Path({str(tmp_path)!r}) / "a", Path({str(data_folder)!r}), quiet()))
+print("torch._dynamo" in sys.modules)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["completed", "False"]
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.AdamW, torch.optim.RMSprop])
+def test_the_plain_step_is_torchs_own(optimizer):
+    name = {torch.optim.AdamW: "adamw", torch.optim.RMSprop: "rmsprop"}[optimizer]
+    weights = []
+    for make in (lambda p: optim.make_optimizer(tiny(optimizer=name, weight_decay=0.0), p), optimizer):
+        parameter = torch.nn.Parameter(torch.arange(6.0).reshape(2, 3))
+        made = make([parameter])
+        for group in made.param_groups:
+            group |= {"lr": 0.1, "weight_decay": 0.0}
+        for _ in range(3):
+            made.zero_grad()
+            (parameter**2).sum().backward()
+            made.step()
+        weights.append(parameter.detach())
+    assert torch.equal(*weights)
+
+
 @pytest.mark.parametrize("stops", [[1], [7], [3, 8, 9, 20]], ids=str)
 def test_resume_equals_undisturbed(train, tmp_path, data_folder, stops):
     """Stopped at these steps, mid-epoch ones among them, and resumed: every bit as if nothing had happened."""

@@ -10,6 +10,7 @@ rule reference:
         ancient("results/data/{data}/manifest.json"),
     output:
         "results/references/{task}-{data}.json",
+    priority: 1  # before runs: one slow job must not be the last
     wildcard_constraints:
         task="[a-z0-9_]+",
     shell:

@@ -16,8 +16,9 @@ def glance(tables: Tables) -> str:
         mine = cells[(cells["metric"] == settings["metric"]) & (cells["checkpoint"] == "reported")]
         for row in mine.itertuples():
             rows.setdefault(cell_name(row.level, row.group), {})[column] = f"{spread(row.mean, row.sd)}, n = {row.n}"
-        for row in tables.of("references", task).itertuples():
-            shown = f"{number(row.test)} ({row.name}, {row.data})"
+        references = tables.of("references", task)
+        for row in references.itertuples():
+            shown = f"{number(row.test)} ({row.name}{f', {row.data}' if len(references) > 1 else ''})"
             before = rows.setdefault("reference", {}).get(column)
             rows["reference"][column] = f"{before}; {shown}" if before else shown
     rows["reference"] = rows.pop("reference", {})  # last

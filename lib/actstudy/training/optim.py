@@ -1,6 +1,8 @@
 """The optimizer of a spec and its learning rate as a pure function of the step."""
 
+import inspect
 import math
+import types
 from collections.abc import Iterable
 
 import torch
@@ -21,7 +23,20 @@ def learning_rate(spec: RunSpec, step: int, total: int, steps_per_epoch: int) ->
 
 def make_optimizer(spec: RunSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimizer of a spec; weight decay acts on matrices only, not on norms, biases or activation parameters."""
-    parameters = list(parameters)
+    if spec.engine != "eager":
+        return _made(spec, list(parameters))
+    # torch wraps what it keeps out of compiled graphs, and the wrappers import its compiler, which takes as long as
+    # importing torch. An eager run has no graphs and takes the plain methods; where torch wraps nothing, nothing changes.
+    for method in vars(torch.optim.Optimizer).values():
+        if plain := getattr(method, "__wrapped__", None):
+            plain.__dynamo_disable = plain
+    optimizer = _made(spec, list(parameters))
+    step = torch.no_grad()(inspect.unwrap(type(optimizer).step))
+    optimizer.step = types.MethodType(step, optimizer)  # type: ignore[method-assign]
+    return optimizer
+
+
+def _made(spec: RunSpec, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     groups = [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": spec.weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
