@@ -10,9 +10,9 @@ rule reference:
         ancient("results/data/{data}/manifest.json"),
     output:
         "results/references/{task}-{data}.json",
-    priority: 1  # before runs: one slow job must not be the last
     wildcard_constraints:
         task="[a-z0-9_]+",
+    priority: 1  # before runs: one slow job must not be the last
     shell:
         "exec {PYTHON:q} -m actstudy reference {wildcards.task:q} $(dirname {input:q}) {output:q}"
 

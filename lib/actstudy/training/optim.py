@@ -26,7 +26,7 @@ def make_optimizer(spec: RunSpec, parameters: Iterable[nn.Parameter]) -> torch.o
     if spec.engine != "eager":
         return _made(spec, list(parameters))
     # torch wraps what it keeps out of compiled graphs, and the wrappers import its compiler, which takes as long as
-    # importing torch. An eager run has no graphs and takes the plain methods; where torch wraps nothing, nothing changes.
+    # importing torch. An eager run has no graphs and takes the plain methods; where none is wrapped, nothing changes.
     for method in vars(torch.optim.Optimizer).values():
         if plain := getattr(method, "__wrapped__", None):
             plain.__dynamo_disable = plain
