@@ -372,3 +372,10 @@ def test_steps_to_target_draws_what_the_table_says(made):
     shown = [text.get_text() for text in figure.axes[1].texts]
     assert shown == [" after the end (0 of 2)"] * 3 + [" after the end (0 of 1)"]
     assert "at least" in caption
+
+
+def test_the_summary_says_that_data_are_a_subset(made, root):
+    runs = made.frames["runs"].assign(data_subset="a subset: 80 of 120,000 train rows")
+    subset = tables.Tables(made.plan, {**made.frames, "runs": runs})
+    assert "**Data: mnist1d is a subset: 80 of 120,000 train rows.**" in summary.write(subset, root, root / "s.md")
+    assert "**Data:" not in summary.write(made, root, root / "s.md")

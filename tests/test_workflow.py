@@ -227,8 +227,8 @@ def test_bad_flags_are_one_line_and_exit_2(project, arguments, message):
     ("name", "message"),
     [
         (
-            "mnist",
-            "unknown data set; allowed: fashion_mnist_tenth, mnist1d, sotu_eras, sotu_text; did you mean 'mnist1d'",
+            "mnst",
+            "unknown data set; allowed: ag_news, fashion_mnist, fashion_mnist_tenth, mnist, mnist1d, ",
         ),
         ("sotu_text", "allowed: NAME, for text NAME-vVOCABULARY-tCONTEXT"),
         ("mnist1d-v300-t8", "allowed: NAME, for text NAME-vVOCABULARY-tCONTEXT"),

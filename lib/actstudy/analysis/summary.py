@@ -49,6 +49,7 @@ def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]
         **settings,
         "name": task,
         "metric_name": metric_name(settings["metric"]),
+        "subsets": _subsets(tables.of("runs", task)),
         "sentences": [outcome(tables, task, group) for group in tables.of("runs", task)["group"].unique()],
         "references": [
             {**row, "val": number(row["val"]), "test": number(row["test"])}
@@ -61,6 +62,14 @@ def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]
         "compute": summary_tables.compute(tables, task),
         "figures": _shown(settings["predicts"], figures / task, out),
     }
+
+
+def _subsets(runs: pd.DataFrame) -> list[str]:
+    """What of a task's data is not the whole data set, by name."""
+    if "data_subset" not in runs:
+        return []
+    part = runs[["data", "data_subset"]].dropna().drop_duplicates()
+    return [f"{row.data} is {row.data_subset}" for row in part.itertuples()]
 
 
 def _shown(predicts: str, folder: Path, out: Path) -> list[dict[str, str]]:

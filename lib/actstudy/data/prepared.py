@@ -63,6 +63,9 @@ def prepare(name: str, folder: Path) -> None:
             with store.replacing(path) as draft, draft.open("wb") as handle:
                 np.save(handle, array)
             sums[path.name] = store.sha256(path)
+    rows = manifest["counts"]["train"] + manifest["counts"]["val"]
+    if rows < manifest.get("train_rows", 0):
+        manifest["subset"] = f"a subset: {rows:,} of {manifest['train_rows']:,} train rows"
     if not sizes:
         x = splits["train"]["x"]
         manifest |= {"mean": float(x.mean(dtype=np.float64)), "sd": float(x.std(dtype=np.float64))}

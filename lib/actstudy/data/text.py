@@ -61,7 +61,7 @@ def tokenized(splits: dict[str, Arrays], vocabulary: int, context: int, folder: 
         if "y" in arrays:
             made[split] = {"x": passages(tokens, context), "y": arrays["y"]}
         else:
-            words = np.array([len(text.split()) for text in texts])
+            words = np.array([len(text.split()) + text.count("\n") for text in texts])  # a line's end is a word
             made[split] = {**windows(tokens, context), "words": words}
     return made
 

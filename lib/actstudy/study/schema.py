@@ -46,6 +46,7 @@ RUNS = pa.schema(
         ],
         column("order_hash", pa.string()),
         column("data_sha256", pa.string()),
+        column("data_subset", pa.string()),
         column("weights_sha256", pa.string()),
         *[
             column(f"{bucket}_seconds", pa.float64(), "s", clock=True)

@@ -54,7 +54,8 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
     try:
         with devices.lease(settings.device, settings.stopping) as device:
             data = prepared.load(data_folder)
-            row |= {"data_sha256": data.sha256, "device": devices.describe(device), "throughput_unit": None}
+            row |= {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset")}
+            row |= {"device": devices.describe(device), "throughput_unit": None}
             store.write_json(folder / "environment.json", environment(device))
             job = make_job(spec, folder, data, device, settings)
             progress = _resumed(job, folder, device)

@@ -1,0 +1,136 @@
+"""Official downloads: read as they unpack, fetched whole or not at all, every fault one line."""
+
+import gzip
+import hashlib
+import http.server
+import json
+import threading
+
+import numpy as np
+import pytest
+
+from actstudy.data import ag_news, fashion_mnist, mnist, official, prepared, text, wikitext2
+from actstudy.study import registry, store
+
+GOOD = gzip.compress(b"the whole file")
+
+
+@pytest.fixture
+def raw(tmp_path, monkeypatch):
+    """An empty data/raw, and data sets without checksums, so that small files may stand for the official ones."""
+    whole = registry.dataset
+    monkeypatch.setattr(official, "RAW", tmp_path)
+    monkeypatch.setattr(
+        registry, "dataset", lambda name: whole(name) | {"files": {file: {} for file in whole(name).get("files", ())}}
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def declared(tmp_path, monkeypatch):
+    """Declares one file `a/file` with whatever is given; data/raw is empty."""
+    monkeypatch.setattr(official, "RAW", tmp_path)
+    return lambda **what: monkeypatch.setattr(registry, "dataset", lambda name: {"files": {"a/file": what}})
+
+
+@pytest.fixture
+def host():
+    """A host on this machine: `/good` is whole, `/cut` breaks off, `/none` is not there."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(404 if self.path == "/none" else 200)
+            self.send_header("Content-Length", str(len(GOOD)))
+            self.end_headers()
+            self.wfile.write(GOOD[:-5] if self.path == "/cut" else GOOD)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_a_fetched_file_is_kept(declared, host, tmp_path):
+    declared(url=f"{host}/good", sha256=hashlib.sha256(b"the whole file").hexdigest())
+    assert official.content("x", "a/file") == b"the whole file"
+    declared(url=f"{host}/none")
+    assert official.content("x", "a/file") == b"the whole file"
+    assert (tmp_path / "a/file.gz").read_bytes() == GOOD
+
+
+@pytest.mark.parametrize("path", ["/cut", "/none"])
+def test_a_broken_download_leaves_nothing(declared, host, tmp_path, path):
+    declared(url=f"{host}{path}")
+    with pytest.raises(store.Damaged, match=r"data/raw/a/file is missing \(http.*to mend: put the official file there"):
+        official.content("x", "a/file")
+    assert not [one for one in tmp_path.rglob("*") if one.is_file()]
+
+
+def test_faults_of_files_are_one_line(declared, tmp_path):
+    declared(sha256="0" * 64)
+    with pytest.raises(store.Damaged, match=r"a/file is missing \(it has no address to be fetched from\)"):
+        official.content("x", "a/file")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/file.gz").write_bytes(GOOD[:-9])
+    with pytest.raises(store.Damaged, match=r"a/file\.gz is damaged .*; to mend: rm it") as caught:
+        official.content("x", "a/file")
+    assert "\n" not in str(caught.value)
+    (tmp_path / "a/file").write_bytes(b"another")
+    with pytest.raises(store.Damaged, match="a/file is not the official file"):
+        official.content("x", "a/file")
+
+
+def idx(array):
+    sizes = b"".join(int(size).to_bytes(4, "big") for size in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+
+
+@pytest.mark.parametrize(("dataset", "folder"), [(mnist, "MNIST"), (fashion_mnist, "FashionMNIST")])
+def test_idx_files_plain_or_packed(raw, dataset, folder):
+    (raw / folder / "raw").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    made = {}
+    for split, n in (("train", 240), ("t10k", 20)):
+        images, labels = rng.integers(0, 256, (n, 28, 28)).astype(np.uint8), (np.arange(n) % 10).astype(np.uint8)
+        made[split] = images
+        (raw / folder / f"raw/{split}-images-idx3-ubyte").write_bytes(idx(images))
+        (raw / folder / f"raw/{split}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels)))
+    splits = dataset.prepare()
+    assert {name: len(arrays["y"]) for name, arrays in splits.items()} == {"train": 220, "val": 20, "test": 20}
+    assert np.array_equal(splits["test"]["x"][:, 0], made["t10k"])
+    assert np.bincount(splits["val"]["y"]).tolist() == [2] * 10
+    together = np.concatenate([splits[name]["x"] for name in ("train", "val")])
+    assert {x.tobytes() for x in together} == {x.tobytes() for x in made["train"]}
+
+
+def test_news_are_title_and_description_and_a_subset_says_so(raw, tmp_path):
+    (raw / "ag_news_csv").mkdir()
+    lines = [f'"{k % 4 + 1}","","Prices rose \\ for ""oil"" and cars {k}"\n' for k in range(80)]
+    for split in ("train", "test"):
+        (raw / f"ag_news_csv/{split}.csv").write_text("".join(lines))
+    splits = ag_news.prepare()
+    assert splits["test"]["x"][2] == 'Prices rose for "oil" and cars 2'
+    assert splits["test"]["y"][:5].tolist() == [0, 1, 2, 3, 0]
+    folder = tmp_path / "prepared"
+    folder.mkdir()
+    prepared.prepare("ag_news-v270-t8", folder)
+    assert json.loads((folder / "manifest.json").read_text())["subset"] == "a subset: 80 of 120,000 train rows"
+
+
+def test_articles_are_cut_at_their_headings(raw):
+    one = (
+        " \n = Lobster = \n \n A <unk> lobster . \n = 4 cm = is its length . \n \n = = Range = = \n \n The sea . \n \n"
+    )
+    two = " = M @-@ 82 = \n \n A road . \n \n"
+    assert wikitext2.articles(one + two) == [one, two]
+    (raw / "wikitext-2").mkdir()
+    for split in ("train", "valid", "test"):
+        (raw / f"wikitext-2/wiki.{split}.tokens").write_text((one + two) * 3)
+    splits = wikitext2.prepare()
+    assert len(splits["val"]["x"]) == 6
+    made = text.tokenized(splits, 258, 4, raw, "toy")
+    whole = (one + two) * 3
+    assert made["test"]["words"].sum() == len(whole.split()) + whole.count("\n")  # as published counts have it
