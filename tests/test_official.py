@@ -4,12 +4,15 @@ import gzip
 import hashlib
 import http.server
 import json
+import pickle
 import threading
 
 import numpy as np
 import pytest
+import torch
+from torchvision import datasets
 
-from actstudy.data import ag_news, fashion_mnist, mnist, official, prepared, text, wikitext2
+from actstudy.data import ag_news, cifar10, cifar100, fashion_mnist, mnist, official, prepared, text, wikitext2
 from actstudy.study import registry, store
 
 GOOD = gzip.compress(b"the whole file")
@@ -134,3 +137,48 @@ def test_articles_are_cut_at_their_headings(raw):
     made = text.tokenized(splits, 258, 4, raw, "toy")
     whole = (one + two) * 3
     assert made["test"]["words"].sum() == len(whole.split()) + whole.count("\n")  # as published counts have it
+
+
+@pytest.mark.parametrize(("dataset", "key", "classes"), [(cifar10, "labels", 10), (cifar100, "fine_labels", 100)])
+def test_cifar_as_it_unpacks(raw, tmp_path, monkeypatch, dataset, key, classes):
+    """Files made like the official ones, with their own checksums declared; torchvision reads and checks them."""
+    kind = getattr(datasets, f"CIFAR{classes}")
+    (raw / kind.base_folder).mkdir()
+    rng, first = np.random.default_rng(0), None
+
+    def pickled(name, content):
+        data = pickle.dumps(content)
+        (raw / kind.base_folder / name).write_bytes(data)
+        return hashlib.md5(data).hexdigest()
+
+    for attribute in ("train_list", "test_list"):
+        listed = []
+        for name, _ in getattr(kind, attribute):
+            x = rng.integers(0, 256, (10 * classes, 3072)).astype(np.uint8)
+            first = x if first is None else first
+            listed.append([name, pickled(name, {"data": x, key: [k % classes for k in range(len(x))]})])
+        monkeypatch.setattr(kind, attribute, listed)
+    meta = {**kind.meta, "md5": pickled(kind.meta["filename"], {kind.meta["key"]: list(range(classes))})}
+    monkeypatch.setattr(kind, "meta", meta)
+    splits = dataset.prepare()
+    n = 10 * classes * len(kind.train_list)
+    assert {name: arrays["x"].shape for name, arrays in splits.items()} == {
+        "train": (n - n // 10, 3, 32, 32),
+        "val": (n // 10, 3, 32, 32),
+        "test": (10 * classes, 3, 32, 32),
+    }
+    together = np.concatenate([splits[name]["x"] for name in ("train", "val")])
+    assert first[0].reshape(3, 32, 32).tobytes() in {x.tobytes() for x in together}
+    prepared.prepare(dataset.__name__.rsplit(".", 1)[1], tmp_path)
+    x = prepared.load(tmp_path).on(torch.device("cpu"), "train")["x"]
+    assert x.mean((0, 2, 3)).abs().max() < 1e-4
+    assert (x.std((0, 2, 3)) - 1).abs().max() < 1e-3
+
+
+def test_missing_cifar_is_one_line(raw, monkeypatch):
+    monkeypatch.setattr(datasets.CIFAR10, "url", "http://127.0.0.1:9/nothing.tar.gz")
+    with pytest.raises(
+        store.Damaged, match=r"data/raw/cifar-10-batches-py is missing or damaged \(.*; to mend"
+    ) as caught:
+        cifar10.prepare()
+    assert "\n" not in str(caught.value)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from actstudy.data.prepared import Splits, hold_out
 from actstudy.study import registry, store
 
 RAW = registry.PACKAGE.parents[1] / "data" / "raw"
@@ -62,3 +63,24 @@ def idx_images(dataset: str, folder: str, split: str) -> tuple[np.ndarray, np.nd
 def rows(raw: bytes) -> list[list[str]]:
     """The rows of a CSV file."""
     return list(csv.reader(io.StringIO(raw.decode("utf-8"), newline="")))
+
+
+def cifar(name: str) -> Splits:
+    """CIFAR10 or CIFAR100 by torchvision, which fetches, unpacks and checks it; a stratified tenth of train is val."""
+    from torchvision import datasets  # a second to import, and only preparation needs it
+
+    kind = getattr(datasets, name)
+    try:
+        train, test = (kind(RAW, train=split, download=True) for split in (True, False))
+    except (RuntimeError, OSError, http.client.HTTPException) as error:
+        raise store.Damaged(
+            f"data/raw/{kind.base_folder} is missing or damaged ({' '.join(str(error).split())}); "
+            "to mend: put the official folder there"
+        ) from None
+    (x, y), (x_test, y_test) = ((one.data.transpose(0, 3, 1, 2), np.array(one.targets)) for one in (train, test))
+    kept, val = hold_out(y, len(y) // 10)
+    return {
+        "train": {"x": x[kept], "y": y[kept]},
+        "val": {"x": x[val], "y": y[val]},
+        "test": {"x": x_test, "y": y_test},
+    }

@@ -67,9 +67,19 @@ def prepare(name: str, folder: Path) -> None:
     if rows < manifest.get("train_rows", 0):
         manifest["subset"] = f"a subset: {rows:,} of {manifest['train_rows']:,} train rows"
     if not sizes:
-        x = splits["train"]["x"]
-        manifest |= {"mean": float(x.mean(dtype=np.float64)), "sd": float(x.std(dtype=np.float64))}
+        manifest |= statistics(splits["train"]["x"])
     store.write_json(folder / "manifest.json", {**manifest, "sha256": sums})
+
+
+def statistics(x: np.ndarray) -> dict[str, Any]:
+    """Mean and sd of all values of x (N, ...), or of each channel of x (N, C, H, W) with several, as (C, 1, 1)."""
+    if x.ndim < 4 or x.shape[1] == 1:
+        return {"mean": float(x.mean(dtype=np.float64)), "sd": float(x.std(dtype=np.float64))}
+    channels = [x[:, channel] for channel in range(x.shape[1])]
+    return {
+        "mean": [[[float(channel.mean(dtype=np.float64))]] for channel in channels],
+        "sd": [[[float(channel.std(dtype=np.float64))]] for channel in channels],
+    }
 
 
 def check(where: str, arrays: dict[str, np.ndarray], manifest: dict[str, Any]) -> None:
@@ -103,8 +113,10 @@ class Prepared:
         made = {
             name.removeprefix(f"{split}_"): torch.from_numpy(np.array(self.arrays[name])).to(device) for name in names
         }
-        standardised = (made["x"] - self.manifest["mean"]) / self.manifest["sd"] if "mean" in self.manifest else None
-        return {**made, "x": made["x"].long() if standardised is None else standardised}
+        if "mean" not in self.manifest:
+            return {**made, "x": made["x"].long()}
+        mean, sd = (torch.tensor(self.manifest[name], device=device) for name in ("mean", "sd"))
+        return {**made, "x": (made["x"] - mean) / sd}
 
 
 def load(folder: Path) -> Prepared:
