@@ -228,7 +228,7 @@ def test_bad_flags_are_one_line_and_exit_2(project, arguments, message):
     [
         (
             "mnst",
-            "unknown data set; allowed: ag_news, fashion_mnist, fashion_mnist_tenth, mnist, mnist1d, ",
+            "unknown data set; allowed: ag_news, ",
         ),
         ("sotu_text", "allowed: NAME, for text NAME-vVOCABULARY-tCONTEXT"),
         ("mnist1d-v300-t8", "allowed: NAME, for text NAME-vVOCABULARY-tCONTEXT"),
