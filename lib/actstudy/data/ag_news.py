@@ -3,7 +3,7 @@
 import numpy as np
 
 from actstudy.data.official import content, rows
-from actstudy.data.prepared import Splits, hold_out
+from actstudy.data.prepared import Splits, with_val
 
 DATASET = {
     "title": "AG News",
@@ -23,10 +23,8 @@ DATASET = {
 
 def prepare() -> Splits:
     """A tenth of train is val (stratified); test is the official one of 7,600: x (N,) of str, y (N,) int64."""
-    x, y = read("train")
-    train, val = hold_out(y, len(y) // 10)
-    test = dict(zip("xy", read("test"), strict=True))
-    return {"train": {"x": x[train], "y": y[train]}, "val": {"x": x[val], "y": y[val]}, "test": test}
+    train, test = read("train"), read("test")
+    return with_val(train, test, len(train[1]) // 10)
 
 
 def read(split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -3,8 +3,8 @@
 Those of the Debian package dataset-fashion-mnist (/usr/share/datasets/fashion-mnist/) may be copied there as they are.
 """
 
-from actstudy.data.official import idx_images
-from actstudy.data.prepared import Splits, hold_out
+from actstudy.data.official import idx_splits
+from actstudy.data.prepared import Splits
 
 DATASET = {
     "title": "Fashion-MNIST",
@@ -38,7 +38,4 @@ DATASET = {
 
 def prepare() -> Splits:
     """55,000 train and 5,000 val (stratified from the official 60,000), 10,000 test: x (N, 1, 28, 28) uint8, y (N,)."""
-    x, y = idx_images("fashion_mnist", "FashionMNIST/raw", "train")
-    train, val = hold_out(y, len(y) // 12)
-    test = dict(zip("xy", idx_images("fashion_mnist", "FashionMNIST/raw", "t10k"), strict=True))
-    return {"train": {"x": x[train], "y": y[train]}, "val": {"x": x[val], "y": y[val]}, "test": test}
+    return idx_splits("fashion_mnist", "FashionMNIST/raw")

@@ -1,7 +1,7 @@
 """MNIST (LeCun et al. 1998), in the layout in which it unpacks: data/raw/MNIST/raw/."""
 
-from actstudy.data.official import idx_images
-from actstudy.data.prepared import Splits, hold_out
+from actstudy.data.official import idx_splits
+from actstudy.data.prepared import Splits
 
 DATASET = {
     "title": "MNIST",
@@ -35,7 +35,4 @@ DATASET = {
 
 def prepare() -> Splits:
     """55,000 train and 5,000 val (stratified from the official 60,000), 10,000 test: x (N, 1, 28, 28) uint8, y (N,)."""
-    x, y = idx_images("mnist", "MNIST/raw", "train")
-    train, val = hold_out(y, len(y) // 12)
-    test = dict(zip("xy", idx_images("mnist", "MNIST/raw", "t10k"), strict=True))
-    return {"train": {"x": x[train], "y": y[train]}, "val": {"x": x[val], "y": y[val]}, "test": test}
+    return idx_splits("mnist", "MNIST/raw")

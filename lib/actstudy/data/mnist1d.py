@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from actstudy.data.prepared import Splits, hold_out
+from actstudy.data.prepared import Splits, with_val
 
 DATASET = {
     "title": "MNIST-1D",
@@ -21,10 +21,6 @@ def prepare() -> Splits:
     from mnist1d.data import get_dataset_args, make_dataset
 
     made = make_dataset(get_dataset_args())
-    x, y = made["x"].astype(np.float32), made["y"].astype(np.int64)
-    train, val = hold_out(y, 500)
-    return {
-        "train": {"x": x[train], "y": y[train]},
-        "val": {"x": x[val], "y": y[val]},
-        "test": {"x": made["x_test"].astype(np.float32), "y": made["y_test"].astype(np.int64)},
-    }
+    train = made["x"].astype(np.float32), made["y"].astype(np.int64)
+    test = made["x_test"].astype(np.float32), made["y_test"].astype(np.int64)
+    return with_val(train, test, 500)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actstudy.data.prepared import Splits, hold_out
+from actstudy.data.prepared import Splits, with_val
 from actstudy.study import registry, store
 
 RAW = registry.PACKAGE.parents[1] / "data" / "raw"
@@ -54,10 +54,15 @@ def idx(raw: bytes) -> np.ndarray:
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * ndim).reshape(np.frombuffer(raw, ">i4", ndim, offset=4))
 
 
-def idx_images(dataset: str, folder: str, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, 1, H, W) uint8 and labels (N,) int64 of `train` or `t10k`, as MNIST and its kin are laid out."""
-    images = idx(content(dataset, f"{folder}/{split}-images-idx3-ubyte"))
-    return images[:, None], idx(content(dataset, f"{folder}/{split}-labels-idx1-ubyte")).astype(np.int64)
+def idx_splits(dataset: str, folder: str) -> Splits:
+    """MNIST and its kin: x (N, 1, H, W) uint8, y (N,) int64; a twelfth of train is val (stratified)."""
+
+    def read(split: str) -> tuple[np.ndarray, np.ndarray]:
+        images = idx(content(dataset, f"{folder}/{split}-images-idx3-ubyte"))
+        return images[:, None], idx(content(dataset, f"{folder}/{split}-labels-idx1-ubyte")).astype(np.int64)
+
+    train, test = read("train"), read("t10k")
+    return with_val(train, test, len(train[1]) // 12)
 
 
 def rows(raw: bytes) -> list[list[str]]:
@@ -77,10 +82,5 @@ def cifar(name: str) -> Splits:
             f"data/raw/{kind.base_folder} is missing or damaged ({' '.join(str(error).split())}); "
             "to mend: put the official folder there"
         ) from None
-    (x, y), (x_test, y_test) = ((one.data.transpose(0, 3, 1, 2), np.array(one.targets)) for one in (train, test))
-    kept, val = hold_out(y, len(y) // 10)
-    return {
-        "train": {"x": x[kept], "y": y[kept]},
-        "val": {"x": x[val], "y": y[val]},
-        "test": {"x": x_test, "y": y_test},
-    }
+    of_train, of_test = ((one.data.transpose(0, 3, 1, 2), np.array(one.targets)) for one in (train, test))
+    return with_val(of_train, of_test, len(train) // 10)

@@ -27,6 +27,17 @@ def hold_out(labels: np.ndarray, n_val: int) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(train), np.sort(val)
 
 
+def with_val(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], n_val: int) -> Splits:
+    """The splits of an official train and test set, each (x, y): `n_val` of train are val, stratified."""
+    (x, y), (x_test, y_test) = train, test
+    kept, val = hold_out(y, n_val)
+    return {
+        "train": {"x": x[kept], "y": y[kept]},
+        "val": {"x": x[val], "y": y[val]},
+        "test": {"x": x_test, "y": y_test},
+    }
+
+
 def embedded(name: str, sha256: str) -> pa.Table:
     """A Parquet file of data/embedded; Damaged where it is missing or not the one that the data set's file declares."""
     path = registry.PACKAGE.parents[1] / "data" / "embedded" / name

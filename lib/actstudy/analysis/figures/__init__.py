@@ -1,7 +1,6 @@
 """Figures draw what they are given: name -> function (tables, task) -> figure and caption; of the study, (tables)."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from matplotlib import pyplot as plt
@@ -34,16 +33,13 @@ STUDY_FIGURES: dict[str, Callable[[Tables], Drawn]] = {
 def draw_all(tables: Tables, part: str, folder: Path) -> None:
     """Write every figure of a task, or of the whole `study`, as PNG, PDF and caption (.txt), each by rename."""
     if part == "study":
-        title, runs = "Study", tables.frames["runs"]
-        functions = {name: partial(draw, tables) for name, draw in STUDY_FIGURES.items()}
-    else:
-        settings, runs = tables.plan["tasks"][part], tables.of("runs", part)
-        title, chosen = settings["title"], registry.figures(settings["predicts"])
-        functions = {name: partial(draw, tables, part) for name, draw in ALL_TASK_FIGURES.items() if name in chosen}
-    completed = (runs["status"] == "completed").any()
-    for name, draw in functions.items():
-        nothing = f"{title}: no run has completed, n = 0."
-        figure, caption = draw() if completed or name == "boundaries" else placeholder(nothing)
+        for name, draw in STUDY_FIGURES.items():
+            save(*draw(tables), folder / name)
+        return
+    settings, runs = tables.plan["tasks"][part], tables.of("runs", part)
+    completed, nothing = (runs["status"] == "completed").any(), f"{settings['title']}: no run has completed, n = 0."
+    for name in registry.figures(settings["predicts"]):
+        figure, caption = ALL_TASK_FIGURES[name](tables, part) if completed else placeholder(nothing)
         save(figure, caption, folder / name)
 
 

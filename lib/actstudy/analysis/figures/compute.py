@@ -4,7 +4,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from actstudy.analysis.style import REFERENCE, legend, marks, panels, seeds, styles
+from actstudy.analysis.style import REFERENCE, legend, marks, panels, placeholder, seeds, styles
 from actstudy.analysis.tables import Tables, timed
 from actstudy.analysis.text import cell_name, metric_name, number
 
@@ -46,6 +46,8 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
 def compute_bars(tables: Tables) -> tuple[Figure, str]:
     """Throughput, training seconds and peak memory as bars: a row of panels a task, a bar a cell, seeds as dots."""
     frame, looks = tables.frames["pareto"], styles(tables.plan["levels"])
+    if frame.empty:
+        return placeholder("Study: no run has completed, n = 0.")
     tasks, timed_runs = list(frame["task"].unique()), timed(tables.frames["runs"])
     heights = [0.9 + 0.26 * (frame["task"] == task).sum() for task in tasks]
     size = (11, 0.5 + sum(heights))

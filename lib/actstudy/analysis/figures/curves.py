@@ -29,8 +29,8 @@ def loss_curves(tables: Tables, task: str) -> tuple[Figure, str]:
             log_scale(ax)
     legend(figure, axes.values(), _counted(loss))
     return figure, (
-        f"{title}: loss against {x}s, {_counted(loss)} a line; train loss is the mean since the last evaluation, with "
-        f"dropout. {LINES}"
+        f"{title}: loss against {x}s, {_counted(loss)} a line; train loss is the mean since the last evaluation, "
+        f"as trained. {LINES}"
     )
 
 
