@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from actstudy.study import plan, registry, spec, store
+from actstudy.study import host, plan, registry, spec, store
 
 try:
     STUDY = plan.load(

@@ -48,13 +48,13 @@ def test_no_example_is_in_two_splits(made):
 
 def test_inputs_are_standardised_by_the_train_split(made):
     _, data = made
-    arrays = data.on(torch.device("cpu"), "train")
-    x, y = arrays["x"], arrays["y"]
+    arrays, inputs = data.on(torch.device("cpu"), "train"), data.inputs(torch.device("cpu"))
+    x, y = inputs(arrays["x"]), arrays["y"]
     if x.is_floating_point():
         assert x.mean().item() == pytest.approx(0, abs=1e-3)
         assert x.std().item() == pytest.approx(1, abs=1e-3)
     else:
-        assert x.dtype == torch.int64
+        assert x.dtype == torch.int32
         assert 0 <= x.min() <= x.max() < data.manifest["vocabulary"]
     assert x.shape == (data.n("train"), *data.manifest["shape"])
     assert y.dtype == torch.int64

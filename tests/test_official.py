@@ -10,9 +10,21 @@ import threading
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torchvision import datasets
 
-from actstudy.data import ag_news, cifar10, cifar100, fashion_mnist, mnist, official, prepared, text, wikitext2
+from actstudy.data import (
+    ag_news,
+    cifar10,
+    cifar100,
+    fashion_mnist,
+    mnist,
+    official,
+    prepared,
+    text,
+    tiny_imagenet,
+    wikitext2,
+)
 from actstudy.study import registry, store
 
 GOOD = gzip.compress(b"the whole file")
@@ -170,9 +182,64 @@ def test_cifar_as_it_unpacks(raw, tmp_path, monkeypatch, dataset, key, classes):
     together = np.concatenate([splits[name]["x"] for name in ("train", "val")])
     assert first[0].reshape(3, 32, 32).tobytes() in {x.tobytes() for x in together}
     prepared.prepare(dataset.__name__.rsplit(".", 1)[1], tmp_path)
-    x = prepared.load(tmp_path).on(torch.device("cpu"), "train")["x"]
+    data = prepared.load(tmp_path)
+    x = data.inputs(torch.device("cpu"))(data.on(torch.device("cpu"), "train")["x"])
     assert x.mean((0, 2, 3)).abs().max() < 1e-4
     assert (x.std((0, 2, 3)) - 1).abs().max() < 1e-3
+
+
+@pytest.fixture
+def tiny_raw(raw, monkeypatch):
+    """Tiny-ImageNet as it unpacks, ten train images a class and one of val; the first train image is greyscale."""
+    monkeypatch.setattr(tiny_imagenet, "TRAIN", 2000)
+    monkeypatch.setattr(tiny_imagenet, "TEST", 200)
+    root, rng = raw / "tiny-imagenet-200", np.random.default_rng(0)
+    wnids = [f"n{label:08d}" for label in rng.permutation(200)]
+    (root / "val/images").mkdir(parents=True)
+    (root / "wnids.txt").write_text("".join(f"{wnid}\n" for wnid in wnids))
+    for label, wnid in enumerate(wnids):
+        (root / "train" / wnid / "images").mkdir(parents=True)
+        for k in range(10):
+            colour = (label, 10 * k, 100) if label or k else 7
+            image = Image.new("RGB" if label or k else "L", (64, 64), colour)
+            image.save(root / f"train/{wnid}/images/{wnid}_{k}.JPEG", quality=95)
+        image.save(root / f"val/images/val_{label}.JPEG", quality=95)
+    notes = [f"val_{label}.JPEG\t{wnid}\t0\t0\t63\t63\n" for label, wnid in enumerate(wnids)]
+    (root / "val/val_annotations.txt").write_text("".join(notes))
+    return root
+
+
+def test_tiny_imagenet_as_it_unpacks(tiny_raw, tmp_path):
+    prepared.prepare("tiny_imagenet", tmp_path / "made")
+    data = prepared.load(tmp_path / "made")
+    assert data.manifest["counts"] == {"train": 1800, "val": 200, "test": 200}
+    assert data.manifest["class_counts"] == {"train": [9] * 200, "val": [1] * 200, "test": [1] * 200}
+    for split in prepared.SPLITS:  # red is the class: labels follow wnids.txt, and images their labels
+        x, y = data.arrays[f"{split}_x"], data.arrays[f"{split}_y"]
+        assert x.dtype == np.uint8
+        assert np.abs(x[:, 0].mean((1, 2)) - y)[y > 0].max() < 4
+    grey = [x for split in ("train", "val") for x in data.arrays[f"{split}_x"] if (x == 7).all()]
+    assert len(grey) == 1
+    x = data.inputs(torch.device("cpu"))(data.on(torch.device("cpu"), "train")["x"])
+    assert x[:, :2].mean((0, 2, 3)).abs().max() < 1e-4
+    assert (x[:, :2].std((0, 2, 3)) - 1).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("fault", ["fewer", "damaged", "no list"])
+def test_a_partial_tiny_imagenet_is_one_line(tiny_raw, fault):
+    one = next(tiny_raw.glob("train/*/images/*_3.JPEG"))
+    if fault == "fewer":
+        one.unlink()
+        message = "data/raw/tiny-imagenet-200 has 1,999 train and 200 val images instead of 2,000 and 200; to mend"
+    elif fault == "damaged":
+        one.write_bytes(one.read_bytes()[:99])
+        message = f"data/raw/{one.relative_to(tiny_raw.parent)} is damaged \\(.*; to mend: unpack it again"
+    else:
+        (tiny_raw / "wnids.txt").unlink()
+        message = "data/raw/tiny-imagenet-200/wnids.txt is missing .*; to mend: put the official file there"
+    with pytest.raises(store.Damaged, match=message) as caught:
+        tiny_imagenet.prepare()
+    assert "\n" not in str(caught.value)
 
 
 def test_missing_cifar_is_one_line(raw, monkeypatch):

@@ -15,6 +15,7 @@ from actstudy.study.plan import run_spec
 from actstudy.tasks.classification import loss as class_loss
 from actstudy.training import checkpoint, job, loop
 from actstudy.training.run import make_job, run
+from actstudy.training.step import _share
 
 SMALL = {
     "mlp": {"width": 8, "batch_size": 50},
@@ -119,7 +120,7 @@ def test_parts_of_a_batch_weigh_by_their_labels(folder, task, tmp_path):
         short = torch.arange(len(work.splits["train"]["y"]) - one.batch_size, len(work.splits["train"]["y"]))
         loop.train_step(work, 0, short)
         if parts == 2:
-            share = float(loop._share(work.splits["train"]["y"], short[:1], short))
+            share = float(_share(work.splits["train"]["y"], short[:1], short))
             assert (share == pytest.approx(1 / len(short))) == (task != "lm")  # only lm has padding to weigh
         gradients.append(torch.cat([p.grad.flatten() for p in work.parameters.values()]))
     torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-6)

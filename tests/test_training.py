@@ -360,7 +360,7 @@ def test_throughput_is_the_median_window_without_the_first(data, tmp_path):
         progress.step += 7
         loop.close_window(work, progress, 7, seconds)
     assert progress.rates == [7 * 500 / seconds for seconds in (100.0, 2.0, 0.5, 1.0)]
-    assert accounting(work, progress)["throughput"] == 3500.0
+    assert accounting(work, progress, 1)["throughput"] == 3500.0
 
 
 def test_wasted_seconds_are_counted(tmp_path, data_folder):

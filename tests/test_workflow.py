@@ -23,7 +23,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for name in ("Snakefile", "workflow", "config", "profiles", "lib", "data"):
-            source, skip = ROOT / name, shutil.ignore_patterns("__pycache__", "*.egg-info")
+            source, skip = ROOT / name, shutil.ignore_patterns("__pycache__", "*.egg-info", "raw")
             shutil.copytree(source, folder / name, ignore=skip) if source.is_dir() else shutil.copy(
                 source, folder / name
             )
@@ -288,7 +288,6 @@ REASONED = {
     "Specify a conda environment or container": "one environment serves all rules: envs/, set up once",
     "No log directive": "a run writes log.txt into its own folder; the rest takes seconds and speaks on stderr",
     "Shell command directly uses variable": "device and probe cadence are no params: a changed one retrains nothing",
-    'Absolute path "/dev/nvidia0"': "it is the device itself, not a file of the project",
 }
 
 

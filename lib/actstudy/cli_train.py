@@ -30,6 +30,7 @@ def add_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a GPU if there is one"
     )
+    parser.add_argument("--slots_per_gpu", type=_at_least_one, default=1, help="runs that may share a GPU at a time")
     parser.add_argument("--probe_every", type=_at_least_one, default=200, help="steps between health probes")
     parser.add_argument("--checkpoint_seconds", type=float, default=30.0, help="seconds between resume checkpoints")
     parser.add_argument("--quiet", action="store_true", help="write the log to log.txt only, one line at the end")
@@ -139,6 +140,7 @@ def _trained(chosen: spec.RunSpec, folder: Path, data: Path, arguments: argparse
         signal.signal(number, lambda received, _frame: stop.append(received))
     settings = Settings(
         device=arguments.device,
+        slots_per_gpu=arguments.slots_per_gpu,
         probe_every=arguments.probe_every,
         checkpoint_seconds=arguments.checkpoint_seconds,
         quiet=arguments.quiet,

@@ -1,12 +1,10 @@
 RUNS = {run.id: run.spec for run in STUDY.runs}
-# A run asks for a GPU only where there is one to ask for; --resources gpu=N says how many run at once.
-WANTS_GPU = STUDY.device == "cuda" or (
-    STUDY.device == "auto"
-    and workflow.resource_settings.resources.get("gpu") != 0
-    and Path("/dev/nvidia0").exists()
-)
+LOCAL = workflow.resource_settings.nodes is None  # else a cluster's nodes run the jobs
+GPUS, ASKED = host.gpus(), workflow.resource_settings.resources.get("gpu")
+# A run asks for a GPU only where there is one to ask for; --resources gpu=N says how many are used.
+WANTS_GPU = STUDY.device == "cuda" or (STUDY.device == "auto" and ASKED != 0 and GPUS > 0)
 DEVICE = STUDY.device if WANTS_GPU else "cpu"
-if STUDY.device == "cuda" and not Path("/dev/nvidia0").exists():
+if LOCAL and STUDY.device == "cuda" and not GPUS:
     registry.refuse(
         f"{STUDY.file}: device: got 'cuda', but there is no GPU; allowed: auto, cpu"
     )
@@ -14,6 +12,13 @@ if not WANTS_GPU and any(run.spec.precision == "fp16" for run in STUDY.runs):
     registry.refuse(
         f"{STUDY.file}: precision: got 'fp16', but no GPU; allowed: fp32, bf16"
     )
+if LOCAL and WANTS_GPU and ASKED:
+    if ASKED > GPUS and workflow.is_main_process:
+        print(
+            f"actstudy: --resources gpu={ASKED}: this machine has {GPUS}; {GPUS} are used",
+            file=sys.stderr,
+        )
+    workflow.register_resource("gpu", min(ASKED, GPUS) * STUDY.slots_per_gpu)
 
 
 rule train:
@@ -28,5 +33,5 @@ rule train:
     params:
         spec=lambda wildcards: spec.canonical(RUNS[wildcards.id]),
     shell:
-        "exec {PYTHON:q} -m actstudy train --spec {params.spec:q}"
-        " --device {DEVICE} --probe_every {STUDY.probe_every} --quiet"
+        "exec {PYTHON:q} -m actstudy train --spec {params.spec:q} --device {DEVICE}"
+        " --slots_per_gpu {STUDY.slots_per_gpu} --probe_every {STUDY.probe_every} --quiet"

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,12 +86,19 @@ def prepare(name: str, folder: Path) -> None:
 def statistics(x: np.ndarray) -> dict[str, Any]:
     """Mean and sd of all values of x (N, ...), or of each channel of x (N, C, H, W) with several, as (C, 1, 1)."""
     if x.ndim < 4 or x.shape[1] == 1:
-        return {"mean": float(x.mean(dtype=np.float64)), "sd": float(x.std(dtype=np.float64))}
-    channels = [x[:, channel] for channel in range(x.shape[1])]
-    return {
-        "mean": [[[float(channel.mean(dtype=np.float64))]] for channel in channels],
-        "sd": [[[float(channel.std(dtype=np.float64))]] for channel in channels],
-    }
+        return dict(zip(("mean", "sd"), moments(x), strict=True))
+    channels = [moments(x[:, channel]) for channel in range(x.shape[1])]
+    return {name: [[[values[i]]] for values in channels] for i, name in enumerate(("mean", "sd"))}
+
+
+def moments(x: np.ndarray) -> tuple[float, float]:
+    """Mean and sd of all values; of uint8 by their counts, exactly and without a float copy of many gigabytes."""
+    if x.dtype != np.uint8:
+        return float(x.mean(dtype=np.float64)), float(x.std(dtype=np.float64))
+    parts = np.array_split(x, -(-len(x) // 4096))
+    counts, levels = sum(np.bincount(part.ravel(), minlength=256) for part in parts), np.arange(256)
+    mean = float(np.average(levels, weights=counts))
+    return mean, float(np.sqrt(np.average((levels - mean) ** 2, weights=counts)))
 
 
 def check(where: str, arrays: dict[str, np.ndarray], manifest: dict[str, Any]) -> None:
@@ -98,7 +106,12 @@ def check(where: str, arrays: dict[str, np.ndarray], manifest: dict[str, Any]) -
     x, y, classes = arrays["x"], arrays["y"], manifest.get("classes")
     present = np.unique(y).tolist() if classes else []
     whole = present == list(range(classes or 0)) and (not classes or (y.dtype == np.int64 and y.ndim == 1))
-    if not whole or len(x) != len(y) or x.shape[1:] != tuple(manifest["shape"]) or not np.isfinite(x).all():
+    if (
+        not whole
+        or len(x) != len(y)
+        or x.shape[1:] != tuple(manifest["shape"])
+        or (x.dtype.kind == "f" and not np.isfinite(x).all())
+    ):
         raise registry.StudyError(
             f"{where}: got x {x.shape}, y {y.dtype} {y.shape}, classes {present}; allowed: finite x of shape "
             f"(N, {manifest['shape']}), y int64 (N,) and every class of {classes} present"
@@ -119,15 +132,16 @@ class Prepared:
         return int(self.manifest["counts"][split])
 
     def on(self, device: torch.device, split: str) -> dict[str, Tensor]:
-        """A whole split on the device; x float32, standardised by the train split's mean and sd, or int64 tokens."""
-        names = [name for name in self.arrays if name.startswith(f"{split}_")]
-        made = {
-            name.removeprefix(f"{split}_"): torch.from_numpy(np.array(self.arrays[name])).to(device) for name in names
-        }
+        """A whole split on the device as it was prepared: x uint8, float32 or int32 tokens; on a CPU memory-mapped."""
+        arrays = {name: array for name, array in self.arrays.items() if name.startswith(f"{split}_")}
+        return {name.removeprefix(f"{split}_"): torch.from_numpy(array).to(device) for name, array in arrays.items()}
+
+    def inputs(self, device: torch.device) -> Callable[[Tensor], Tensor]:
+        """What makes a model's input of x: float32, standardised by the train split's mean and sd; tokens stay."""
         if "mean" not in self.manifest:
-            return {**made, "x": made["x"].long()}
+            return lambda x: x
         mean, sd = (torch.tensor(self.manifest[name], device=device) for name in ("mean", "sd"))
-        return {**made, "x": (made["x"] - mean) / sd}
+        return lambda x: (x - mean) / sd
 
 
 def load(folder: Path) -> Prepared:
@@ -144,5 +158,5 @@ def load(folder: Path) -> Prepared:
         if not (folder / name).is_file() or store.sha256(folder / name) != digest:
             raise store.Damaged(f"{folder / name} is missing or does not have its checksum; {mend}")
     stems = [name.removesuffix(".npy") for name in manifest["sha256"] if name.endswith(".npy")]
-    arrays = {stem: np.load(folder / f"{stem}.npy", mmap_mode="r") for stem in stems}
+    arrays = {stem: np.load(folder / f"{stem}.npy", mmap_mode="c") for stem in stems}
     return Prepared(folder, manifest, arrays, store.sha256(path))

@@ -11,7 +11,7 @@ from actstudy.study.config import RunFields, given, validated
 from actstudy.study.registry import StudyError
 from actstudy.study.spec import DEFAULTS, RIVALS, PlannedRun, RunSpec
 
-MODEL_FIELDS = ("hidden", "depth", "width", "stem", "heads", "norm", "dropout", "vocabulary", "context")
+MODEL_FIELDS = ("hidden", "depth", "width", "stem", "heads", "norm", "dropout", "vocabulary", "context", "augment")
 RESERVED = ("runs", "data", "references", "tables", "figures", "partial", "default")
 
 

@@ -99,6 +99,11 @@ class StudyFile(Block):
     defaults: RunFields | None = Field(None, description="run fields for all tasks")
     compare: str = Field("activation", description="the axis whose levels are compared, paired by seed")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where one is present")
+    slots_per_gpu: Annotated[int, Number] = Field(
+        1,
+        ge=1,
+        description="runs that share a GPU at a time; more suit small models, whose speeds are then not compared",
+    )
     probe_every: Annotated[int, Number] = Field(200, ge=1, description="steps between probes; never changes a result")
 
 

@@ -20,6 +20,7 @@ class Study:
     name: str
     note: str | None
     device: str
+    slots_per_gpu: int
     probe_every: int
     compare: str
     tasks: dict[str, dict[str, Any]]  # task -> metric, targets, margin, baseline, ...
@@ -113,7 +114,8 @@ def _resolve(content: StudyFile, file: str, name: str, overrides: Mapping[str, A
             checks.check_spec(run.spec, where)
         tasks[task] = _task_settings(task, block, content, planned, where) | {"recipe": base}
         runs += planned
-    return Study(file, name, content.note, content.device, content.probe_every, content.compare, tasks, runs)
+    host = (content.device, content.slots_per_gpu, content.probe_every)
+    return Study(file, name, content.note, *host, content.compare, tasks, runs)
 
 
 def _layers(content: StudyFile, task: str) -> list[dict[str, Any]]:
@@ -141,6 +143,8 @@ def _task_settings(task: str, block: Any, content: StudyFile, planned: list[Plan
         raise StudyError(f"{where}: baseline: got {wanted!r}; allowed: {', '.join(levels)}{near}")
     named = ("title", "metric", "unit", "higher_is_better", "predicts", "x_axis", "margin", "margin_reason")
     settings = {key: own[key] for key in named}
+    data = dict.fromkeys(registry.dataset(run.spec.dataset)["title"] for run in planned)
+    settings["title"] += f" on {' and '.join(data)}"
     if block.margin:
         settings |= {"margin": block.margin, "margin_reason": "set by this study"}
     targets = own["targets"] if block.targets is None else block.targets

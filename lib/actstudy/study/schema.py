@@ -55,6 +55,7 @@ RUNS = pa.schema(
         column("n_resumes", pa.int64(), clock=True),
         column("throughput", pa.float64(), "throughput_unit", clock=True),
         column("throughput_unit", pa.string()),
+        column("slots_per_gpu", pa.int64(), "runs", clock=True),
         column("timing_clean", pa.bool_(), clock=True),
         column("peak_memory_bytes", pa.int64(), "bytes", clock=True),
         column("peak_memory_kind", pa.string(), clock=True),

@@ -69,6 +69,10 @@ class RunSpec:
     init: str = option("init policy; auto keeps the second moment for each activation, so none is handicapped", "auto")
     init_args: dict[str, float] = option("arguments of the init policy, such as factor, std or gain", {})
 
+    augment: Literal["none", "crop_flip", "crop_flip_jitter"] = option(
+        "train images: a random part resized and mirrored, its colours changed too; drawn per image from the seed",
+        "none",
+    )
     optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = option(
         "adamw is what practitioners reach for first", "adamw"
     )
@@ -96,7 +100,9 @@ class RunSpec:
     )
 
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = option("arithmetic of the forward and backward pass", "fp32")
-    engine: Literal["eager", "compiled"] = option("eager, or torch.compile; results differ in the last bits", "eager")
+    engine: Literal["eager", "compiled"] = option(
+        "eager, or torch.compile, on GPUs as CUDA graphs; results differ in the last bits", "eager"
+    )
     strict: bool = option("deterministic algorithms only, on GPUs slower", False)
     deterministic_shuffle: bool = option("order from the seed; false draws it from the system and breaks pairing", True)
 

@@ -65,6 +65,7 @@ def logistic_regression(name: str, inputs: Mapping[str, Any], labels: Mapping[st
 
 def linear_on_inputs(name: str, data: Prepared) -> dict[str, Any]:
     """Logistic regression on the standardised inputs themselves."""
-    splits = {split: data.on(torch.device("cpu"), split) for split in SPLITS}
-    inputs = {split: arrays["x"].flatten(1).numpy() for split, arrays in splits.items()}
-    return logistic_regression(name, inputs, {split: arrays["y"].numpy() for split, arrays in splits.items()})
+    cpu = torch.device("cpu")
+    splits, inputs = {split: data.on(cpu, split) for split in SPLITS}, data.inputs(cpu)
+    x = {split: inputs(arrays["x"]).flatten(1).numpy() for split, arrays in splits.items()}
+    return logistic_regression(name, x, {split: arrays["y"].numpy() for split, arrays in splits.items()})

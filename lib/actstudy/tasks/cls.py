@@ -13,7 +13,7 @@ from actstudy.tasks.classification import evaluate, logistic_regression, loss, t
 __all__ = ["TASK", "build", "evaluate", "loss", "reference", "train_scores"]
 
 TASK = {
-    "title": "Transformer encoder on State of the Union passages",
+    "title": "Transformer encoder",
     "takes": "passages",
     "metric": "accuracy",
     "unit": "share of test passages",

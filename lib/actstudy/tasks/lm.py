@@ -15,7 +15,7 @@ from actstudy.study.spec import RunSpec
 from actstudy.tasks.metrics import Evaluation
 
 TASK = {
-    "title": "GPT on State of the Union addresses",
+    "title": "GPT",
     "takes": "text",
     "metric": "word_perplexity",
     "unit": "exp of the mean nats per word of the test text",

@@ -13,7 +13,7 @@ from actstudy.tasks.classification import evaluate, linear_on_inputs, loss, trai
 __all__ = ["TASK", "build", "evaluate", "loss", "reference", "train_scores"]
 
 TASK = {
-    "title": "MLP on MNIST-1D",
+    "title": "MLP",
     "takes": "signals",
     "metric": "accuracy",
     "unit": "share of test signals",

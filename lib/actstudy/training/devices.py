@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import fcntl
+import itertools
 import os
 import platform
 import resource
@@ -11,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import torch
 
@@ -19,10 +21,10 @@ from actstudy.training.job import Interrupted
 
 
 @contextlib.contextmanager
-def lease(wanted: str, stopping: Callable[[], bool]) -> Iterator[torch.device]:
-    """A device held until the process ends or the block is left: `cpu`, or the first GPU that no other run holds.
+def lease(wanted: str, slots: int, stopping: Callable[[], bool]) -> Iterator[torch.device]:
+    """A device held until the process ends or the block is left: `cpu`, or a GPU with one of its `slots`.
 
-    One flock a GPU in a host-local folder, which a kill frees; a GPU that Slurm chose is leased alike.
+    The GPU with the fewest slots taken that answers. Where Slurm chose one GPU for this job, it is that one, unasked.
     """
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         torch.set_num_threads(1)
@@ -31,25 +33,40 @@ def lease(wanted: str, stopping: Callable[[], bool]) -> Iterator[torch.device]:
         return
     if not torch.cuda.is_available():
         raise StudyError("device: got 'cuda', but torch sees no GPU; allowed: auto or cpu here")
-    folder = Path(tempfile.gettempdir()) / f"actstudy-gpus-{os.getuid()}"
+    if "SLURM_JOB_GPUS" in os.environ and torch.cuda.device_count() == 1:
+        yield torch.device("cuda", 0)
+        return
+    while (held := _slot(slots)) is None:
+        if stopping():
+            raise Interrupted("stopped while waiting for a GPU")
+        time.sleep(1)
+    index, handle = held
+    with handle:
+        torch.cuda.set_device(index)
+        yield torch.device("cuda", index)
+
+
+def _slot(slots: int) -> tuple[int, IO[str]] | None:
+    """A GPU that answers and the locked file of its slot, None where all are taken; StudyError where none answers.
+
+    One flock a slot in a host-local folder, which a kill frees; every GPU's first slot comes before any second one.
+    """
+    folder, dead = Path(tempfile.gettempdir()) / f"actstudy-gpus-{os.getuid()}", set()
     folder.mkdir(exist_ok=True)
-    with contextlib.ExitStack() as held:
-        while True:
-            for index in range(torch.cuda.device_count()):
-                name = str(torch.cuda.get_device_properties(index).uuid)
-                handle = (folder / name).open("w")
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    handle.close()
-                    continue
-                held.enter_context(handle)
-                torch.cuda.set_device(index)
-                yield torch.device("cuda", index)
-                return
-            if stopping():
-                raise Interrupted("stopped while waiting for a GPU")
-            time.sleep(1)
+    for slot, index in itertools.product(range(slots), range(count := torch.cuda.device_count())):
+        handle = (folder / f"{torch.cuda.get_device_properties(index).uuid}-{slot}").open("w")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            torch.zeros(1, device=f"cuda:{index}").item()
+            return index, handle
+        except BlockingIOError:
+            pass
+        except RuntimeError:  # a GPU that has failed stays listed
+            dead.add(index)
+        handle.close()
+    if len(dead) == count:
+        raise StudyError(f"device: none of {count} GPUs answers; to mend: look at nvidia-smi, then the same command")
+    return None
 
 
 def _keep_freed_memory() -> None:

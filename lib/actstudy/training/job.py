@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from actstudy.data.augment import augmented
 from actstudy.nets.activations import Sites
 from actstudy.study.spec import RunSpec
 from actstudy.training.report import Report
@@ -58,7 +59,7 @@ class Job:
     spec: RunSpec
     task: ModuleType
     model: nn.Module
-    forward: Callable[[Tensor], Tensor]  # the model, compiled where the engine says so
+    inputs: Callable[[Tensor], Tensor]  # what makes a model's input of prepared x
     sites: Sites
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
@@ -71,13 +72,38 @@ class Job:
     stopping: Callable[[], bool] = lambda: False
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     pending: list[dict[str, Tensor]] = field(default_factory=list)  # train scores still on the device
+    updates: int = 0  # made by this process
+    replay: Callable[[Tensor, Tensor], dict[str, Tensor]] | None = None  # the recorded step, where steps are replayed
 
     def __post_init__(self) -> None:
+        compiled = self.spec.engine == "compiled"
+        self.scored = torch.compile(self._scored, fullgraph=True, dynamic=False) if compiled else self._scored
+        self.replays = compiled and self.device.type == "cuda" and not self.scaler.is_enabled()
         self.parameters = dict(self.model.named_parameters())
         labels = self.splits["train"]["y"]
         self.steps_per_epoch, self.total_steps = lengths(self.spec, len(labels))
         self.eval_every = self.spec.eval_every or self.steps_per_epoch
         self.labels_per_example = (labels >= 0).sum().item() / len(labels)  # 1 for classes; negative ones are padding
+
+    def _scored(self, rows: Tensor, drawn: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean loss of train examples `rows` (B,), augmented as `drawn` says, and what is watched of the batch."""
+        x, y = (self.splits["train"][name][rows] for name in ("x", "y"))
+        if drawn.shape[1]:
+            x = augmented(x, drawn)
+        with self.autocast():
+            logits = self.forward(x)
+            loss = self.task.loss(logits, y, self.spec.label_smoothing)
+        with torch.no_grad():
+            return loss, self.task.train_scores(logits, y)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of examples as they were prepared, on the device; always eager."""
+        logits: Tensor = self.model(self.inputs(x))
+        return logits
+
+    def warming_up(self) -> bool:
+        """Whether the next step compiles, or runs once more before it is recorded."""
+        return self.spec.engine == "compiled" and (not self.updates or (self.replays and self.replay is None))
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """The arithmetic of the forward pass that the spec asks for."""

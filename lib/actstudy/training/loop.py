@@ -3,16 +3,17 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from actstudy.health import probes
-from actstudy.study.streams import epoch_order, step_seed, stream
-from actstudy.training.job import Clock, Diverged, Interrupted, Job, Progress, generator
+from actstudy.study.streams import epoch_order, stream
+from actstudy.training.job import Clock, Diverged, Interrupted, Job, Progress
 from actstudy.training.optim import learning_rate
+from actstudy.training.step import train_step
 
 PROBE_EXAMPLES, PROBE_TOKENS = 256, 2048  # of the probe batch: at most so many examples, and tokens where they are text
 
@@ -20,11 +21,12 @@ PROBE_EXAMPLES, PROBE_TOKENS = 256, 2048  # of the probe batch: at most so many 
 def fit(job: Job, progress: Progress) -> None:
     """Train to the end, from wherever `progress` stands; raises Diverged or Interrupted."""
     spec, clock, last_save = job.spec, Clock(progress.seconds, job.device), time.monotonic()
-    first, window_start, window_seconds = progress.step, progress.step, progress.seconds["train"]
+    timed, window_seconds = 0, progress.seconds["train"]
     for batch in batches(job, progress.order_seed, progress.step):
-        if spec.engine == "compiled" and progress.step <= first + 1:
-            clock.stepping = "compile" if progress.step == first else "train"
-            clock.to(clock.stepping)
+        if clock.stepping != (stepping := "compile" if job.warming_up() else "train"):
+            clock.stepping = stepping
+            clock.to(stepping)
+        timed += stepping == "train"
         if probes.due(progress.step, job.probe_every, job.total_steps):
             probed_step(job, progress, batch, clock)
         else:
@@ -32,9 +34,9 @@ def fit(job: Job, progress: Progress) -> None:
         progress.step += 1
         if progress.step % job.eval_every == 0 or progress.step == job.total_steps:
             clock.to("eval")
-            close_window(job, progress, progress.step - window_start, progress.seconds["train"] - window_seconds)
-            clock.to("train")
-            window_start, window_seconds = progress.step, progress.seconds["train"]
+            close_window(job, progress, timed, progress.seconds["train"] - window_seconds)
+            clock.to(clock.stepping)
+            timed, window_seconds = 0, progress.seconds["train"]
             if spec.patience and progress.evaluations_since_best >= spec.patience:
                 return
         stop = job.stopping() and progress.step < job.total_steps
@@ -42,7 +44,7 @@ def fit(job: Job, progress: Progress) -> None:
             clock.to("checkpoint")
             fetch_window(job, progress)
             job.save(job, progress)
-            clock.to("train")
+            clock.to(clock.stepping)
             last_save = time.monotonic()
         if stop:
             raise Interrupted(f"stopped at step {progress.step}")
@@ -58,38 +60,6 @@ def batches(job: Job, order_seed: int, start: int) -> Iterator[Tensor]:
         yield order[index * size : (index + 1) * size]
 
 
-def train_step(job: Job, step: int, batch: Tensor, before_update: Callable[[], None] = lambda: None) -> None:
-    """One optimizer step on train examples `batch` (B,); `before_update` sees unscaled gradients before clipping."""
-    spec, x, y = job.spec, job.splits["train"]["x"], job.splits["train"]["y"]
-    for group in job.optimizer.param_groups:
-        group["lr"] = learning_rate(spec, step, job.total_steps, job.steps_per_epoch)
-    dropout_seed = step_seed(spec.seed, step)  # the same draws for every activation, and after a resume
-    generator(job.device).manual_seed(dropout_seed)
-    job.optimizer.zero_grad(set_to_none=True)
-    scores: dict[str, Tensor] = {}
-    for part in batch.chunk(spec.accumulate):
-        share = _share(y, part, batch)
-        with job.autocast():
-            logits = job.forward(x[part])
-            loss = job.task.loss(logits, y[part], spec.label_smoothing)
-        job.scaler.scale(loss * share).backward()
-        with torch.no_grad():
-            for name, value in {"loss": loss.detach(), **job.task.train_scores(logits, y[part])}.items():
-                scores[name] = scores.get(name, 0) + value * share
-    job.scaler.unscale_(job.optimizer)
-    before_update()
-    if spec.clip is not None:
-        nn.utils.clip_grad_norm_(job.parameters.values(), spec.clip, foreach=True)
-    job.scaler.step(job.optimizer)
-    job.scaler.update()
-    job.pending.append(scores)
-
-
-def _share(y: Tensor, part: Tensor, batch: Tensor) -> Tensor | float:
-    """The part's share of its batch's labels: a mean over labels, some of them padding, stays the batch's mean."""
-    return 1.0 if len(part) == len(batch) else (y[part] >= 0).sum() / (y[batch] >= 0).sum()
-
-
 def probed_step(job: Job, progress: Progress, batch: Tensor, clock: Clock) -> None:
     """A train step with probes: sites on a fixed batch as the step is entered, parameters on the step's own update."""
     x, y = job.splits["train"]["x"], job.splits["train"]["y"]
@@ -98,7 +68,7 @@ def probed_step(job: Job, progress: Progress, batch: Tensor, clock: Clock) -> No
 
     def batch_loss() -> Tensor:
         with job.autocast():
-            loss: Tensor = job.task.loss(job.model(x[chosen]), y[chosen])
+            loss: Tensor = job.task.loss(job.forward(x[chosen]), y[chosen])
         return loss
 
     clock.to("probe")
@@ -118,7 +88,7 @@ def probed_step(job: Job, progress: Progress, batch: Tensor, clock: Clock) -> No
 
 def probe_batch(x: Tensor) -> Tensor:
     """Indices of the train examples x (N, ...) that all probes of all runs read, drawn once over the whole split."""
-    n = PROBE_EXAMPLES if x.is_floating_point() else max(1, min(PROBE_EXAMPLES, PROBE_TOKENS // x.shape[1]))
+    n = max(1, min(PROBE_EXAMPLES, PROBE_TOKENS // x.shape[1])) if x.dtype == torch.int32 else PROBE_EXAMPLES
     return torch.from_numpy(stream(0, "probes").permutation(len(x))[:n].copy()).to(x.device)
 
 
@@ -138,13 +108,17 @@ def fetch_window(job: Job, progress: Progress) -> None:
 
 
 def close_window(job: Job, progress: Progress, steps: int, seconds: float) -> None:
-    """End an evaluation window: train means, validation scores, best weights so far, one line in the log."""
+    """End an evaluation window: train means, validation scores, best weights so far, one line in the log.
+
+    steps, seconds: those that were timed; a window of compilation alone has none, and no rate.
+    """
     fetch_window(job, progress)
-    progress.rates.append(steps * job.spec.batch_size * job.labels_per_example / max(seconds, 1e-9))
+    if steps:
+        progress.rates.append(steps * job.spec.batch_size * job.labels_per_example / max(seconds, 1e-9))
     at = curve_point(job, progress)
     train = {name: math.fsum(values) / len(values) for name, values in progress.window.items()}
     lr = learning_rate(job.spec, progress.step - 1, job.total_steps, job.steps_per_epoch)
-    for metric, value in {**train, "lr": lr, "epoch_seconds": seconds * job.steps_per_epoch / steps}.items():
+    for metric, value in {**train, "lr": lr, "epoch_seconds": seconds * job.steps_per_epoch / max(1, steps)}.items():
         progress.curves.append({**at, "split": "train", "metric": metric, "value": value})
     val = evaluate(job, "val").scores
     progress.curves += [{**at, "split": "val", "metric": metric, "value": value} for metric, value in val.items()]
@@ -160,7 +134,9 @@ def close_window(job: Job, progress: Progress, steps: int, seconds: float) -> No
     job.report.mirror(point for point in progress.curves if point["step"] == progress.step)
     shown = {"train loss": train["loss"], "val loss": val["loss"], f"val {metric}": val[metric]}
     unit = job.task.TASK["throughput_unit"]
-    job.report.evaluated(progress.step, at["epoch"], shown, progress.rates[-1], unit, progress.seconds["train"])
+    job.report.evaluated(
+        progress.step, at["epoch"], shown, (progress.rates or [0.0])[-1], unit, progress.seconds["train"]
+    )
 
 
 def curve_point(job: Job, progress: Progress) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import inspect
 import math
 import types
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,6 +20,15 @@ def learning_rate(spec: RunSpec, step: int, total: int, steps_per_epoch: int) ->
     if spec.schedule == "constant":
         return spec.lr
     return spec.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
+
+
+def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Set the rate of all groups, in place where it is a tensor that a recorded step reads."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(lr)
+        else:
+            group["lr"] = lr
 
 
 def make_optimizer(spec: RunSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -41,14 +51,17 @@ def _made(spec: RunSpec, parameters: list[nn.Parameter]) -> torch.optim.Optimize
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": spec.weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
+    recorded = spec.engine == "compiled" and parameters[0].is_cuda  # a recorded step reads its rate from the device
+    lr: Any = torch.tensor(spec.lr, device=parameters[0].device) if recorded else spec.lr
+    adam: dict[str, Any] = {"lr": lr, "betas": spec.betas, "eps": spec.eps, "fused": True, "capturable": recorded}
     match spec.optimizer:
         case "adamw":
-            return torch.optim.AdamW(groups, lr=spec.lr, betas=spec.betas, eps=spec.eps, fused=True)
+            return torch.optim.AdamW(groups, **adam)
         case "adam":
-            return torch.optim.Adam(groups, lr=spec.lr, betas=spec.betas, eps=spec.eps, fused=True)
+            return torch.optim.Adam(groups, **adam)
         case "sgd":
-            return torch.optim.SGD(groups, lr=spec.lr, momentum=spec.momentum, fused=True)
+            return torch.optim.SGD(groups, lr=lr, momentum=spec.momentum, fused=True)
         case "rmsprop":
             return torch.optim.RMSprop(
-                groups, lr=spec.lr, alpha=spec.rmsprop_alpha, eps=spec.eps, momentum=spec.momentum
+                groups, lr=lr, alpha=spec.rmsprop_alpha, eps=spec.eps, momentum=spec.momentum, capturable=recorded
             )

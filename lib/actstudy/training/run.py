@@ -35,6 +35,7 @@ class Settings:
     """What a run is told besides its spec: nothing here changes a result."""
 
     device: str = "auto"
+    slots_per_gpu: int = 1
     probe_every: int = 200
     checkpoint_seconds: float = 30.0
     quiet: bool = False
@@ -52,10 +53,10 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
     job, progress, row = None, Progress(), {"run_id": folder.name, **schema.spec_row(spec), "reason": None}
     results: dict[str, list[dict[str, Any]]] = {"predictions": [], "calibration": []}
     try:
-        with devices.lease(settings.device, settings.stopping) as device:
+        with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
             data = prepared.load(data_folder)
             row |= {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset")}
-            row |= {"device": devices.describe(device), "throughput_unit": None}
+            row["device"] = devices.describe(device)
             store.write_json(folder / "environment.json", environment(device))
             job = make_job(spec, folder, data, device, settings)
             progress = _resumed(job, folder, device)
@@ -69,11 +70,11 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
     except torch.cuda.OutOfMemoryError as error:
         row |= {"status": "out_of_memory", "reason": f"batch_size {spec.batch_size}: {str(error).splitlines()[0]}"}
     except Exception as error:
-        row |= {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+        row |= {"status": "failed", "reason": f"{type(error).__name__}: {error}".splitlines()[0]}
         with (folder / "log.txt").open("a", encoding="utf-8") as log:
             log.write(traceback.format_exc())
     if job is not None:
-        row |= accounting(job, progress)
+        row |= accounting(job, progress, settings.slots_per_gpu)
     row |= provenance(started)
     rows = {"runs": [row], "curves": progress.curves, "health": progress.health, **results}
     named = {name: [{"run_id": folder.name, **r} for r in part] for name, part in rows.items()}
@@ -102,12 +103,12 @@ def make_job(spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch
     model = task.build(spec, data, sites)
     sites.check()
     initialize(model, sites, spec.init, spec.init_args, spec.seed)
-    model.to(device)
+    model.to(device, memory_format=torch.channels_last if device.type == "cuda" else torch.preserve_format)
     return Job(
         spec=spec,
         task=task,
         model=model,
-        forward=torch.compile(model) if spec.engine == "compiled" else model,
+        inputs=data.inputs(device),
         sites=sites,
         optimizer=make_optimizer(spec, model.parameters()),
         scaler=torch.amp.GradScaler(device.type, enabled=spec.precision == "fp16"),
@@ -182,9 +183,10 @@ def _final(job: Job, progress: Progress, folder: Path, results: dict[str, list[d
     return row
 
 
-def accounting(job: Job, progress: Progress) -> dict[str, Any]:
+def accounting(job: Job, progress: Progress, slots_per_gpu: int) -> dict[str, Any]:
     """Columns of `runs` that say how far a run got and what it cost; the first window's throughput is warm-up."""
     rates = progress.rates[1:] or progress.rates
+    slots = slots_per_gpu if job.device.type == "cuda" else None
     return {
         "n_params": sum(parameter.numel() for parameter in job.model.parameters()),
         "total_steps": job.total_steps,
@@ -195,5 +197,6 @@ def accounting(job: Job, progress: Progress) -> dict[str, Any]:
         "n_resumes": progress.n_resumes,
         "throughput": statistics.median(rates) if rates else None,
         "throughput_unit": job.task.TASK["throughput_unit"],
-        "timing_clean": progress.n_resumes == 0,
+        "slots_per_gpu": slots,
+        "timing_clean": progress.n_resumes == 0 and slots in (None, 1),
     }

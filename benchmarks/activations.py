@@ -1,0 +1,148 @@
+"""What every registered activation costs by itself: time and bytes per element, eager and compiled.
+
+    python benchmarks/activations.py --device cuda --out benchmarks/results
+
+Each row: one activation, engine, precision and size; seconds of a forward pass and of forward and backward together
+(median over windows), bytes saved for the backward pass, ratios to relu and to a copy of as many elements. The least
+that any activation moves is read x, write y: what the copy moves. `gelu_written_out` is GELU's formula as five eager
+operations, for comparison with the one kernel.
+"""
+
+import argparse
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from actstudy.nets.activations import ACTIVATIONS
+
+WINDOWS, WINDOW_SECONDS, MOST_CALLS = 15, 0.003, 200
+
+
+class GELUWrittenOut(nn.Module):
+    """GELU as its formula stands in a paper, one operation after another."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.5 * x * (1 + torch.erf(x / math.sqrt(2)))
+
+
+FACTORIES: dict[str, Callable[[], nn.Module]] = {
+    **{name: entry.factory for name, entry in ACTIVATIONS.items()},
+    "gelu_written_out": GELUWrittenOut,
+}
+
+
+def seconds(call: Callable[[], object], device: str) -> float:
+    """Median seconds of a call over windows of so many calls that a clock resolves them."""
+
+    def window(calls: int) -> float:
+        wait()
+        began = time.perf_counter()
+        for _ in range(calls):
+            call()
+        wait()
+        return (time.perf_counter() - began) / calls
+
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    window(3)
+    calls = max(1, min(MOST_CALLS, math.ceil(WINDOW_SECONDS / window(3))))
+    return statistics.median(window(calls) for _ in range(WINDOWS))
+
+
+def saved_bytes(module: nn.Module, x: Tensor) -> int:
+    """Bytes that autograd keeps of one forward pass, parameters left out."""
+    parameters, kept = {p.data_ptr() for p in module.parameters()}, {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.data_ptr() not in parameters:
+            kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        y = module(x)
+    del y
+    return sum(kept.values())
+
+
+def rows_of(name: str, engine: str, dtype: torch.dtype, sizes: list[int], device: str) -> Iterator[dict[str, Any]]:
+    """A row per size of one activation; all sizes share one compilation."""
+    torch._dynamo.reset()
+    module = FACTORIES[name]().to(device, dtype)
+    run = torch.compile(module, dynamic=True) if engine == "compiled" else module
+    for size in sizes:
+        x = torch.randn(2**size, device=device, dtype=dtype).requires_grad_()
+        gradient = torch.randn_like(x)
+
+        def both(x: Tensor = x, gradient: Tensor = gradient) -> object:
+            return torch.autograd.grad(run(x), [x, *module.parameters()], gradient)
+
+        with torch.no_grad():
+            forward = seconds(lambda x=x: run(x), device)  # type: ignore[misc]
+        yield {
+            "activation": name,
+            "engine": engine,
+            "precision": str(dtype).removeprefix("torch."),
+            "log2_elements": size,
+            "forward_seconds": forward,
+            "both_seconds": seconds(both, device),
+            "saved_bytes_per_element": saved_bytes(run, x) / 2**size,
+        }
+
+
+def copies(dtype: torch.dtype, sizes: list[int], device: str) -> dict[int, float]:
+    """Seconds that the device takes to copy so many elements: it reads and writes each once."""
+    made = {}
+    for size in sizes:
+        x = torch.randn(2**size, device=device, dtype=dtype)
+        y = torch.empty_like(x)
+        made[size] = seconds(lambda x=x, y=y: y.copy_(x), device)  # type: ignore[misc]
+    return made
+
+
+def with_ratios(frame: pd.DataFrame) -> pd.DataFrame:
+    """Picoseconds per element, and times as multiples of relu's (same engine, precision, size) and of the copy's."""
+    keys = ["engine", "precision", "log2_elements"]
+    relu = frame[frame["activation"] == "relu"].set_index(keys)
+    at = pd.MultiIndex.from_frame(frame[keys])
+    for part in ("forward", "both"):
+        frame[f"{part}_ps_per_element"] = frame[f"{part}_seconds"] / 2.0 ** frame["log2_elements"] * 1e12
+        frame[f"{part}_to_relu"] = frame[f"{part}_seconds"] / relu.loc[at, f"{part}_seconds"].to_numpy()
+        frame[f"{part}_to_copy"] = frame[f"{part}_seconds"] / frame["copy_seconds"]
+    return frame
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("cuda", "cpu"), required=True)
+    parser.add_argument("--sizes", nargs="+", type=int, default=[20, 22, 24, 26, 28], help="log2 of the elements")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    rows, sizes, device = [], arguments.sizes, arguments.device
+    for dtype in (torch.float32, torch.bfloat16):
+        copied = copies(dtype, sizes, device)
+        for engine in ("eager", "compiled"):
+            for name in FACTORIES:
+                found = rows_of(name, engine, dtype, sizes, device)
+                rows += [{**row, "copy_seconds": copied[row["log2_elements"]]} for row in found]
+    name = torch.cuda.get_device_name() if device == "cuda" else f"CPU, 1 thread of {os.cpu_count()}"
+    frame = with_ratios(pd.DataFrame(rows)).assign(n_windows=WINDOWS, device=name, torch=torch.__version__)
+    frame.to_parquet(arguments.out / f"activations_{device}.parquet")
+    largest = frame[frame["log2_elements"] == max(sizes)]
+    shown = ["forward_ps_per_element", "both_ps_per_element", "saved_bytes_per_element"]
+    shown += ["forward_to_relu", "both_to_relu", "forward_to_copy"]
+    columns = ["activation", "engine", "precision", *shown]
+    largest[columns].to_markdown(arguments.out / f"activations_{device}.md", index=False, floatfmt=".3g")
+    print(largest[columns].to_string(index=False, float_format=lambda value: f"{value:.3g}"))
+
+
+if __name__ == "__main__":
+    main()

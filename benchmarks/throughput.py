@@ -1,0 +1,255 @@
+"""Training throughput of actstudy beside the loop a user would write first and a careful one: same model, same data.
+
+    python benchmarks/throughput.py resnet18 gpt encoder --activations relu gelu silu --out benchmarks/results
+
+first: DataLoader (images: transforms in 8 workers), default precision, `.item()` every step. careful: data on the
+device, bf16 autocast, channels_last, TF32, fused AdamW, no `.item()`. ours: `engine: compiled`, `precision: bf16`.
+Data are random, of the real shapes; a figure is the median over windows of steps after warming up.
+"""
+
+import argparse
+import gc
+import importlib
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.transforms import v2
+
+from actstudy.data import augment
+from actstudy.data.prepared import Prepared
+from actstudy.nets.activations import Sites
+from actstudy.nets.initializers import initialize
+from actstudy.study.plan import run_spec
+from actstudy.study.spec import RunSpec
+from actstudy.training import loop
+from actstudy.training.run import Settings, make_job
+from actstudy.training.step import train_step
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
+WINDOWS, WARM_UP = 5, 8
+RECIPE = {"precision": "bf16", "epochs": 100, "warmup": 0, "clip": 1.0, "optimizer": "adamw", "weight_decay": 0.05}
+TEXT = {"vocabulary": 30000, "width": 384, "heads": 6, "depth": 6}
+WORKLOADS: dict[str, dict[str, Any]] = {
+    "resnet18": {
+        "task": "vision",
+        "fields": {"width": 64, "augment": "crop_flip", "label_smoothing": 0.1, "batch_size": 256, "lr": 0.002},
+        "manifest": {"shape": [3, 64, 64], "classes": 200, "mean": [[[120.0]]] * 3, "sd": [[[70.0]]] * 3},
+    },
+    "gpt": {
+        "task": "lm",
+        "fields": {**TEXT, "context": 256, "batch_size": 64, "lr": 0.001},
+        "manifest": {"vocabulary": 30000, "context": 256},
+    },
+    "encoder": {
+        "task": "cls",
+        "fields": {**TEXT, "context": 128, "batch_size": 256, "lr": 0.001, "dropout": 0.1},
+        "manifest": {"vocabulary": 30000, "context": 128, "classes": 4},
+    },
+}
+STEPS = {"first": 15, "careful": 40, "ours": 40}  # of a window
+
+
+def random_data(workload: dict[str, Any]) -> Prepared:
+    """A prepared data set of random content in the workload's shapes; passages are padded to random lengths."""
+    rng, manifest, arrays = np.random.default_rng(0), workload["manifest"], {}
+    for split, n in (("train", 64 * workload["fields"]["batch_size"]), ("val", 256), ("test", 256)):
+        if workload["task"] == "vision":
+            x = rng.integers(0, 256, (n, *manifest["shape"]), np.uint8)
+        else:
+            x = rng.integers(2, manifest["vocabulary"], (n, manifest["context"]), np.int32)
+        if workload["task"] == "cls":
+            x[np.arange(manifest["context"]) >= rng.integers(20, manifest["context"], n)[:, None]] = 0
+        y = rng.integers(2, manifest["vocabulary"], x.shape) if workload["task"] == "lm" else None
+        y = rng.integers(0, manifest["classes"], n) if y is None else y
+        arrays |= {f"{split}_x": x, f"{split}_y": y}
+    counts = {split: len(arrays[f"{split}_x"]) for split in ("train", "val", "test")}
+    return Prepared(Path(), {**manifest, "counts": counts}, arrays, "")
+
+
+class Images(Dataset[tuple[Tensor, int]]):
+    """Decoded images, transformed one by one as torchvision's own recipes do."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
+        self.x, self.y = torch.from_numpy(x), y
+        scale = [v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.47] * 3, [0.27] * 3)]
+        self.transform = v2.Compose([v2.RandomResizedCrop(x.shape[-1]), v2.RandomHorizontalFlip(), *scale])
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(self.x[index]), int(self.y[index])
+
+
+def model_of(spec: RunSpec, task: ModuleType, data: Prepared) -> nn.Module:
+    """The model that the trainer builds for a spec, with its initial weights, on the GPU."""
+    sites = Sites(spec.activation, spec.activation_args)
+    model: nn.Module = task.build(spec, data, sites)
+    initialize(model, sites, spec.init, spec.init_args, spec.seed)
+    return model.to(GPU)
+
+
+def first(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
+    """Steps of the loop a user would write first."""
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = False, True  # torch's defaults
+    model = model_of(spec, task, data)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay)
+    x, y = data.arrays["train_x"], data.arrays["train_y"]
+    images = task.TASK["takes"] == "images"
+    dataset = Images(x, y) if images else TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
+    loader = DataLoader(dataset, spec.batch_size, shuffle=True, drop_last=True, num_workers=8 if images else 0)
+    while True:
+        for inputs, labels in loader:
+            inputs, labels = inputs.to(GPU), labels.to(GPU)
+            optimizer.zero_grad()
+            loss = task.loss(model(inputs), labels, spec.label_smoothing)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            loss.item()
+            yield
+
+
+def careful(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
+    """Steps of a careful eager loop in mixed precision."""
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
+    model = model_of(spec, task, data).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
+    arrays, standardised = data.on(GPU, "train"), data.inputs(GPU)
+    for step in range(10**9):
+        rows = torch.randint(len(arrays["x"]), (spec.batch_size,), device=GPU)
+        inputs, labels = arrays["x"][rows], arrays["y"][rows]
+        if spec.augment != "none":
+            drawn = augment.draws(spec.augment, 0, step, len(rows), *inputs.shape[-2:])
+            inputs = augment.augmented(inputs, torch.from_numpy(drawn).to(GPU, non_blocking=True))
+        inputs = standardised(inputs).contiguous(
+            memory_format=torch.channels_last if inputs.ndim == 4 else torch.contiguous_format
+        )
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            loss = task.loss(model(inputs), labels, spec.label_smoothing)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        yield
+
+
+def ours(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
+    """Steps of a run, as `python -m actstudy train` makes them, in a process of its own otherwise."""
+    torch.compiler.reset()
+    with tempfile.TemporaryDirectory() as folder:
+        job = make_job(spec, Path(folder), data, GPU, Settings(quiet=True))
+        for step, batch in enumerate(loop.batches(job, spec.seed, 0)):
+            train_step(job, step, batch)
+            if step % 200 == 199:
+                job.pending.clear()
+            yield
+
+
+def timed(name: str, make: Callable[..., Iterator[None]], *arguments: Any) -> dict[str, Any]:
+    """Seconds of the first step and of a later one (median, lowest and highest window), peak bytes."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    began, steps, seconds = time.perf_counter(), make(*arguments), []
+    for index in range(WARM_UP):
+        next(steps)
+        torch.cuda.synchronize()
+        if index == 1:
+            start_up = time.perf_counter() - began
+    for _ in range(WINDOWS):
+        began = time.perf_counter()
+        for _ in range(STEPS[name]):
+            next(steps)
+        torch.cuda.synchronize()
+        seconds.append((time.perf_counter() - began) / STEPS[name])
+    steps.close()  # type: ignore[attr-defined]
+    middle = {"step": statistics.median(seconds), "fastest": min(seconds), "slowest": max(seconds)}
+    return {**middle, "start_up": start_up, "peak_bytes": torch.cuda.max_memory_allocated()}
+
+
+def flops(spec: RunSpec, task: ModuleType, data: Prepared) -> int:
+    """Floating-point operations of one step's forward and backward pass, products and convolutions alone."""
+    model, arrays = model_of(spec, task, data), data.on(GPU, "train")
+    x, y = arrays["x"][: spec.batch_size], arrays["y"][: spec.batch_size]
+    with FlopCounterMode(display=False) as counter, torch.autocast("cuda", dtype=torch.bfloat16):
+        task.loss(model(data.inputs(GPU)(x)), y).backward()
+    return int(counter.get_total_flops())
+
+
+def matrix_rate(n: int = 8192) -> float:
+    """Operations a second of one n^3 bf16 matrix product on random data: what this device can do at most."""
+    a, b, seconds = *(torch.randn(n, n, device=GPU, dtype=torch.bfloat16) for _ in range(2)), []
+    for _ in range(30):
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        a @ b
+        torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - began)
+    return 2 * n**3 / statistics.median(seconds[10:])
+
+
+def measured(workload: str, activation: str, loops: list[str], rate: float) -> list[dict[str, Any]]:
+    """A row per loop: units a second with its range, ratio to the first loop, share of the matrix rate, memory."""
+    own = WORKLOADS[workload]
+    spec = run_spec(own["task"], 0, {**RECIPE, **own["fields"], "activation": activation, "engine": "compiled"})
+    task, data = importlib.import_module(f"actstudy.tasks.{own['task']}"), random_data(own)
+    units = spec.batch_size * (spec.context or 1 if own["task"] == "lm" else 1)
+    work, rows = flops(spec, task, data), []
+    for name in loops:
+        found = timed(name, {"first": first, "careful": careful, "ours": ours}[name], spec, task, data)
+        rows.append(
+            {
+                "workload": workload,
+                "activation": activation,
+                "loop": name,
+                "unit": task.TASK["throughput_unit"],
+                "per_second": units / found["step"],
+                "lowest": units / found["slowest"],
+                "highest": units / found["fastest"],
+                "share_of_matrix_rate": work / found["step"] / rate,
+                "peak_gib": found["peak_bytes"] / 2**30,
+                "start_up_seconds": found["start_up"],
+                "n_windows": WINDOWS,
+                "device": torch.cuda.get_device_name(),
+                "torch": torch.__version__,
+            }
+        )
+        print({k: v for k, v in rows[-1].items() if k not in ("device", "torch")}, flush=True)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workloads", nargs="+", choices=WORKLOADS)
+    parser.add_argument("--activations", nargs="+", default=["tanh", "relu", "leaky_relu", "gelu", "silu"])
+    parser.add_argument("--loops", nargs="+", default=list(STEPS), choices=STEPS)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    rate, rows = matrix_rate(), []
+    print(f"{rate / 1e12:.0f} TFLOP/s, {os.cpu_count()} cores")
+    for workload in arguments.workloads:
+        for activation in arguments.activations:
+            rows += measured(workload, activation, arguments.loops, rate)
+            pd.DataFrame(rows).to_parquet(arguments.out / "throughput.parquet")
+    frame = pd.DataFrame(rows)
+    frame.drop(columns=["device", "torch"]).to_markdown(arguments.out / "throughput.md", index=False, floatfmt=".3g")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""One optimizer step: the same lines for eager and compiled code; on a GPU compiled steps are recorded and replayed."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from actstudy.data import augment
+from actstudy.study.streams import step_seed
+from actstudy.training.job import Job, generator
+from actstudy.training.optim import learning_rate, set_rate
+
+Scores = dict[str, Tensor]  # scalars of a batch, on the device
+BeforeUpdate = Callable[[], None]  # called with unscaled gradients, before clipping
+
+
+def train_step(job: Job, step: int, batch: Tensor, before_update: BeforeUpdate | None = None) -> None:
+    """One optimizer step on train examples `batch` (B,); its scores join the pending ones."""
+    spec, x = job.spec, job.splits["train"]["x"]
+    set_rate(job.optimizer, learning_rate(spec, step, job.total_steps, job.steps_per_epoch))
+    generator(job.device).manual_seed(step_seed(spec.seed, step))  # dropout: the same for all activations and resumes
+    drawn = augment.draws(spec.augment, spec.seed, step, len(batch), *x.shape[-2:])
+    draws = torch.from_numpy(drawn).to(job.device, non_blocking=True)
+    if job.replays and job.updates and not before_update:
+        job.replay = job.replay or Replay(job, batch, draws)
+        job.pending.append(job.replay(batch, draws))
+    else:
+        job.pending.append(update(job, batch, draws, before_update))
+    job.updates += 1
+
+
+def update(job: Job, batch: Tensor, draws: Tensor, before_update: BeforeUpdate | None = None) -> Scores:
+    """All that happens on the device in one step; nothing in it waits for the device."""
+    spec, y = job.spec, job.splits["train"]["y"]
+    job.optimizer.zero_grad(set_to_none=True)
+    scores: Scores = {}
+    for rows, drawn in zip(batch.chunk(spec.accumulate), draws.chunk(spec.accumulate), strict=True):
+        share = _share(y, rows, batch)
+        loss, watched = job.scored(rows, drawn)
+        job.scaler.scale(loss * share).backward()
+        for name, value in {"loss": loss.detach(), **watched}.items():
+            scores[name] = scores.get(name, 0) + value * share
+    job.scaler.unscale_(job.optimizer)
+    if before_update:
+        before_update()
+    if spec.clip is not None:
+        nn.utils.clip_grad_norm_(job.parameters.values(), spec.clip, foreach=True)
+    job.scaler.step(job.optimizer)
+    job.scaler.update()
+    return scores
+
+
+def _share(y: Tensor, rows: Tensor, batch: Tensor) -> Tensor | float:
+    """The rows' share of their batch's labels: a mean over labels, some of them padding, stays the batch's mean."""
+    return 1.0 if len(rows) == len(batch) else (y[rows] >= 0).sum() / (y[batch] >= 0).sum()
+
+
+class Replay:
+    """`update` recorded once as a CUDA graph: a step is one launch, on the same kernels and so to the same bits."""
+
+    def __init__(self, job: Job, batch: Tensor, draws: Tensor) -> None:
+        self.batch, self.draws, self.graph = batch.clone(), draws.clone(), torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.scores = update(job, self.batch, self.draws)
+
+    def __call__(self, batch: Tensor, draws: Tensor) -> Scores:
+        self.batch.copy_(batch)
+        self.draws.copy_(draws)
+        self.graph.replay()
+        return {name: value.clone() for name, value in self.scores.items()}
