@@ -1,5 +1,6 @@
 """Tables, statistics, figures and summary, on a study of tiny runs made once."""
 
+import dataclasses
 import json
 import math
 
@@ -15,6 +16,7 @@ from matplotlib import image
 from scipy import stats as scipy_stats
 
 from actstudy.analysis import figures, partial, stats, status, style, summary, tables, text
+from actstudy.analysis.figures import timeline
 from actstudy.study import plan, registry, store
 from actstudy.study.registry import StudyError
 from actstudy.training.boundaries import write as write_boundaries
@@ -111,7 +113,8 @@ def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, part, predi
         assert picture[..., :3].std() > 0.02  # something is drawn
         assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         caption = (tmp_path / f"{name}.txt").read_text()
-        assert ("one seed" if name == "boundaries" else "n = 1 to 2 seeds") in caption
+        counted = {"boundaries": "one seed", "timeline": "n = 8;"}
+        assert counted.get(name, "n = 1 to 2 seeds") in caption
 
 
 def test_figures_for_tasks_that_predict_tokens_need_no_calibration():
@@ -379,3 +382,24 @@ def test_the_summary_says_that_data_are_a_subset(made, root):
     subset = tables.Tables(made.plan, {**made.frames, "runs": runs})
     assert "**Data: mnist1d is a subset: 80 of 120,000 train rows.**" in summary.write(subset, root, root / "s.md")
     assert "**Data:" not in summary.write(made, root, root / "s.md")
+
+
+def timed_runs(*rows):
+    return pd.DataFrame(rows, columns=["device_id", "started", "ended"])
+
+
+def test_runs_of_a_device_that_overlap_are_drawn_in_rows_of_their_own():
+    runs = timed_runs(("a", 0, 10), ("a", 10, 20), ("a", 15, 30), ("a", 20, 25), ("b", 0, 40), ("b", 41, 50))
+    assert timeline.lanes(runs) == [0, 0, 1, 0, 0, 0]
+
+
+def test_only_pauses_of_the_whole_study_are_cut():
+    hour = timeline.GAP_SECONDS
+    runs = timed_runs(("a", 0, 10), ("b", 0, 3 * hour), ("a", 2 * hour, 3 * hour), ("a", 9 * hour, 10 * hour))
+    assert timeline.pauses(runs).tolist() == [0, 0, 0, 6 * hour]
+    assert timeline.pauses(runs.iloc[::-1]).sort_index().tolist() == [0, 0, 0, 6 * hour]
+
+
+def test_tables_from_before_device_ids_have_no_timeline(made):
+    old = dataclasses.replace(made, frames=made.frames | {"runs": made.frames["runs"].drop(columns="device_id")})
+    assert "no run has ended" in timeline.timeline(old)[1]

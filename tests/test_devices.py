@@ -1,8 +1,10 @@
 """The lease of GPUs, on pretended ones: one slot a run, spread first, freed by a kill, failed GPUs passed over."""
 
 import contextlib
+import os
 import subprocess
 import sys
+import tempfile
 import types
 
 import pytest
@@ -18,34 +20,29 @@ from actstudy.training.run import accounting, make_job
 
 PRETENDED = """
 import tempfile, types, torch
-def pretend(n, folder, failed=()):
-    tempfile.tempdir = folder
-    torch.cuda.is_available = lambda: True
-    torch.cuda.device_count = lambda: n
-    torch.cuda.get_device_properties = lambda index: types.SimpleNamespace(uuid=f"GPU-{index}")
-    torch.cuda.set_device = lambda index: None
-    def zeros(size, device):
-        if int(device[-1]) in failed:
-            raise RuntimeError("CUDA error: unspecified launch failure")
-        return types.SimpleNamespace(item=lambda: 0.0)
-    torch.zeros = zeros
+from actstudy.study import host
+def pretend(n, folder):
+    tempfile.tempdir, torch.version.cuda = folder, "13.0"
+    host.gpus = lambda: [str(index) for index in range(n)]
+    torch.zeros = lambda size, device: types.SimpleNamespace(item=lambda: 0.0)
 """
 
 
 @pytest.fixture
 def pretend(tmp_path, monkeypatch):
-    """`pretend(n, failed)`: this host has n GPUs, of which some have failed."""
-    monkeypatch.setattr("tempfile.tempdir", None)
-    for name in ("is_available", "device_count", "get_device_properties", "set_device"):
-        monkeypatch.setattr(torch.cuda, name, getattr(torch.cuda, name))
-    monkeypatch.setattr(torch, "zeros", torch.zeros)
+    """`pretend(n)`: this host has n GPUs."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    for place, name in ((tempfile, "tempdir"), (torch.version, "cuda"), (host, "gpus"), (torch, "zeros")):
+        monkeypatch.setattr(place, name, getattr(place, name))
     made = types.ModuleType("pretended")
     exec(PRETENDED, made.__dict__)
-    return lambda n, failed=(): made.pretend(n, str(tmp_path), failed)
+    return lambda n: made.pretend(n, str(tmp_path))
 
 
 def leased(stack, slots=1):
-    return stack.enter_context(devices.lease("cuda", slots, lambda: True)).index
+    """The GPU of a new lease; the run itself sees it as the only one."""
+    assert stack.enter_context(devices.lease("cuda", slots, lambda: True)) == torch.device("cuda", 0)
+    return int(os.environ["CUDA_VISIBLE_DEVICES"])
 
 
 @pytest.mark.parametrize(("slots", "expected"), [(1, [0, 1]), (2, [0, 1, 0, 1])])
@@ -81,22 +78,33 @@ with devices.lease("cuda", 1, lambda: True):
         assert leased(stack) == 0
 
 
-def test_a_failed_gpu_is_passed_over(pretend):
-    pretend(3, failed=(0, 2))
-    with contextlib.ExitStack() as stack:
-        assert leased(stack) == 1
-        with pytest.raises(Interrupted):  # the one that answers is taken: wait for it
-            leased(stack)
-    pretend(2, failed=(0, 1))
-    with pytest.raises(StudyError, match="none of 2 GPUs answers; to mend"), contextlib.ExitStack() as stack:
+def test_a_failed_gpu_is_passed_over(pretend, monkeypatch):
+    """The process starts again on the others, for CUDA reads its choice once; with none left, one line."""
+
+    def failed(*_, **__):
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    def started(path, arguments):
+        assert (path, arguments) == (sys.executable, sys.orig_argv)
+        raise InterruptedError(os.environ["CUDA_VISIBLE_DEVICES"])
+
+    pretend(3)
+    monkeypatch.setattr(torch, "zeros", failed)
+    monkeypatch.setattr(os, "execv", started)
+    with pytest.raises(InterruptedError, match=r"^1,2$"), contextlib.ExitStack() as stack:
+        leased(stack)
+    pretend(1)
+    monkeypatch.setattr(torch, "zeros", failed)
+    with pytest.raises(StudyError, match="no GPU answers; to mend"), contextlib.ExitStack() as stack:
         leased(stack)
 
 
 def test_slurms_choice_is_left_alone(pretend, monkeypatch):
     pretend(1)
     monkeypatch.setenv("SLURM_JOB_GPUS", "5")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
     with contextlib.ExitStack() as stack:  # Slurm may give one GPU to several jobs
-        assert [leased(stack), leased(stack)] == [0, 0]
+        assert [leased(stack), leased(stack)] == [5, 5]
     pretend(2)  # several GPUs of one job are shared out here
     with contextlib.ExitStack() as stack:
         assert [leased(stack), leased(stack)] == [0, 1]
@@ -113,9 +121,10 @@ def test_no_gpu_means_cpu_unless_one_is_asked_for():
 
 @pytest.mark.parametrize(
     ("files", "visible", "expected"),
-    [([], None, 0), (["nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"], None, 2), (["nvidia0", "nvidia1"], "1", 1)]
-    + [(["nvidia0"], hidden, 0) for hidden in ("", "-1")]
-    + [(["nvidia0"], "0,1", 1)],
+    [([], None, []), ([], "0", []), (["nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"], None, ["0", "1"])]
+    + [(["nvidia0", "nvidia1"], "1", ["1"]), (["nvidia0", "nvidia1"], "GPU-a, GPU-b", ["GPU-a", "GPU-b"])]
+    + [(["nvidia0"], hidden, []) for hidden in ("", "-1")]
+    + [(["nvidia0"], "0,1", ["0"])],
 )
 def test_gpus_are_counted_without_torch(tmp_path, monkeypatch, files, visible, expected):
     for name in files:

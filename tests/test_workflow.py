@@ -82,7 +82,7 @@ def test_smoke_study_then_nothing_to_do(project):
     assert "SMOKE TEST" in page
     for picture in re.findall(r"\]\((.*?\.png)\)", page):
         assert (project.folder / "results/smoke" / picture).stat().st_size > 5000
-    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 8
+    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 9
     assert "Nothing to be done" in project.snakemake("-n")
 
 
@@ -262,7 +262,7 @@ def test_tasks_of_different_kinds_and_cells_share_a_study(project):
     assert page.index("## MLP on MNIST-1D") < page.index("## GPT on State of the Union")
     assert not re.search(r"\bnan\b", page)
     assert "Reference on sotu_text-v400-t32: add-one bigram, test word perplexity" in page
-    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 6 + 4 + 2
+    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 6 + 4 + 3
     targets = (project.folder / "results/words/tables/targets.csv").read_text()
     assert re.search(r"lm,,relu,1000000000.0,1,1,2", targets), targets
     assert "Nothing to be done" in project.call(sys.executable, "-m", "snakemake", *words, "-n")
@@ -281,6 +281,21 @@ def test_help_shows_the_tasks_defaults(project):
     assert "peak learning rate, reached after warm-up (default: 0.003)" in printed
     assert "a difference matters from 0.01 on: about two thirds of the standard error" in printed
     assert "tabled to 0.6, 0.7 on val" in printed
+
+
+def test_gpus_asked_for_and_gpus_there(project):
+    """On a machine that says it has one: no more are used than there are, and none where none is wanted."""
+    path = project.folder / "lib/actstudy/study/host.py"
+    whole = path.read_text()
+    path.write_text('def gpus():\n    return ["0"]\n')
+    new = ["-n", "--forcerun", "train", "--resources"]
+    many, none = project.snakemake(*new, "gpu=3"), project.snakemake(*new, "gpu=0")
+    path.write_text(whole)
+    assert many.count("actstudy: --resources gpu=3: this machine has 1; 1 are used") == 1
+    assert "gpu=1\n" in many
+    assert "actstudy:" not in none
+    assert "gpu=0\n" in none
+    assert "gpu=1\n" not in none
 
 
 # Lints that we answer instead of obeying, with the reason.

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from actstudy.study import registry, spec, store
 from actstudy.study.config import RunFields, coerced
 from actstudy.study.plan import run_spec
@@ -145,6 +147,7 @@ def _trained(chosen: spec.RunSpec, folder: Path, data: Path, arguments: argparse
         checkpoint_seconds=arguments.checkpoint_seconds,
         quiet=arguments.quiet,
         tensorboard=arguments.tensorboard,
+        started=psutil.Process().create_time(),
         stopping=lambda: bool(stop),
     )
     try:

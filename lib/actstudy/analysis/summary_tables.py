@@ -27,13 +27,13 @@ def glance(tables: Tables) -> str:
 
 
 def time(runs: pd.DataFrame) -> str:
-    """Seconds by task: a run from start to end, and what of it was training, evaluation, probes and checkpoints."""
+    """Seconds by task: a run's process from start to end, and what of it was start-up, compilation, training ...."""
     done = runs[runs["status"] == "completed"]
     if done.empty:
         return markdown([])
     wall = pd.to_datetime(done["ended"]) - pd.to_datetime(done["started"])
     done = done.assign(wall_seconds=wall.dt.total_seconds())
-    buckets = ["wall", "train", "eval", "probe", "compile", "checkpoint"]
+    buckets = ["wall", "start", "compile", "train", "eval", "probe", "checkpoint"]
     return markdown(
         [
             {"task": task, "runs": len(part)}

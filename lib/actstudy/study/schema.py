@@ -50,7 +50,7 @@ RUNS = pa.schema(
         column("weights_sha256", pa.string()),
         *[
             column(f"{bucket}_seconds", pa.float64(), "s", clock=True)
-            for bucket in ("train", "eval", "probe", "compile", "checkpoint", "wasted")
+            for bucket in ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")
         ],
         column("n_resumes", pa.int64(), clock=True),
         column("throughput", pa.float64(), "throughput_unit", clock=True),
@@ -60,6 +60,7 @@ RUNS = pa.schema(
         column("peak_memory_bytes", pa.int64(), "bytes", clock=True),
         column("peak_memory_kind", pa.string(), clock=True),
         column("device", pa.string(), clock=True),
+        column("device_id", pa.string(), "the GPU's UUID, or the host of a CPU", clock=True),
         column("versions", pa.string(), clock=True),
         column("git_commit", pa.string(), clock=True),
         column("git_dirty", pa.bool_(), clock=True),

@@ -12,10 +12,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import torch
 
+from actstudy.study import host
 from actstudy.study.registry import StudyError
 from actstudy.training.job import Interrupted
 
@@ -24,49 +25,62 @@ from actstudy.training.job import Interrupted
 def lease(wanted: str, slots: int, stopping: Callable[[], bool]) -> Iterator[torch.device]:
     """A device held until the process ends or the block is left: `cpu`, or a GPU with one of its `slots`.
 
-    The GPU with the fewest slots taken that answers. Where Slurm chose one GPU for this job, it is that one, unasked.
+    Every run sees its GPU alone, as cuda:0: compiled code is kept by device number, and so serves all GPUs. Where Slurm
+    chose one GPU for this job, it is that one, unasked. A GPU that does not answer is passed over.
     """
-    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+    names = host.gpus() if torch.version.cuda else []
+    if wanted == "cpu" or (wanted == "auto" and not names):
         torch.set_num_threads(1)
         _keep_freed_memory()
         yield torch.device("cpu")
         return
-    if not torch.cuda.is_available():
+    if not names:
         raise StudyError("device: got 'cuda', but torch sees no GPU; allowed: auto or cpu here")
-    if "SLURM_JOB_GPUS" in os.environ and torch.cuda.device_count() == 1:
+    if "SLURM_JOB_GPUS" in os.environ and len(names) == 1:
         yield torch.device("cuda", 0)
         return
-    while (held := _slot(slots)) is None:
+    while (held := _slot(names, slots)) is None:
         if stopping():
             raise Interrupted("stopped while waiting for a GPU")
         time.sleep(1)
-    index, handle = held
+    name, handle = held
     with handle:
-        torch.cuda.set_device(index)
-        yield torch.device("cuda", index)
+        os.environ["CUDA_VISIBLE_DEVICES"] = name
+        if not _answers():
+            _start_again([other for other in names if other != name])
+        yield torch.device("cuda", 0)
 
 
-def _slot(slots: int) -> tuple[int, IO[str]] | None:
-    """A GPU that answers and the locked file of its slot, None where all are taken; StudyError where none answers.
+def _slot(names: list[str], slots: int) -> tuple[str, IO[str]] | None:
+    """A GPU's name and the locked file of its slot, None where all are taken.
 
     One flock a slot in a host-local folder, which a kill frees; every GPU's first slot comes before any second one.
     """
-    folder, dead = Path(tempfile.gettempdir()) / f"actstudy-gpus-{os.getuid()}", set()
+    folder = Path(tempfile.gettempdir()) / f"actstudy-gpus-{os.getuid()}"
     folder.mkdir(exist_ok=True)
-    for slot, index in itertools.product(range(slots), range(count := torch.cuda.device_count())):
-        handle = (folder / f"{torch.cuda.get_device_properties(index).uuid}-{slot}").open("w")
+    for slot, name in itertools.product(range(slots), names):
+        handle = (folder / f"{name}-{slot}").open("w")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            torch.zeros(1, device=f"cuda:{index}").item()
-            return index, handle
+            return name, handle
         except BlockingIOError:
-            pass
-        except RuntimeError:  # a GPU that has failed stays listed
-            dead.add(index)
-        handle.close()
-    if len(dead) == count:
-        raise StudyError(f"device: none of {count} GPUs answers; to mend: look at nvidia-smi, then the same command")
+            handle.close()
     return None
+
+
+def _answers() -> bool:
+    try:
+        return torch.zeros(1, device="cuda").item() == 0
+    except RuntimeError:  # a GPU that has failed stays listed
+        return False
+
+
+def _start_again(names: list[str]) -> NoReturn:
+    """The same command on the other GPUs: a process cannot leave a GPU that it has chosen."""
+    if not names:
+        raise StudyError("device: no GPU answers; to mend: look at nvidia-smi, or say device: cpu")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
+    os.execv(sys.executable, sys.orig_argv)
 
 
 def _keep_freed_memory() -> None:
@@ -86,6 +100,11 @@ def describe(device: torch.device) -> str:
         platform.processor() or platform.machine(),
     )
     return f"{model}, {torch.get_num_threads()} thread"
+
+
+def identity(device: torch.device) -> str:
+    """What tells this device from others of its kind: a GPU's UUID, or the host's name."""
+    return str(torch.cuda.get_device_properties(device).uuid) if device.type == "cuda" else platform.node()
 
 
 def peak_memory(device: torch.device) -> tuple[int, str]:

@@ -16,6 +16,7 @@ from actstudy.nets.activations import Sites
 from actstudy.study.spec import RunSpec
 from actstudy.training.report import Report
 
+BUCKETS = ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")  # of a run's seconds
 Split = dict[str, Tensor]  # x (N, ...), y (N, ...) and whatever else the task evaluates with
 
 
@@ -41,9 +42,7 @@ class Progress:
     curves: list[dict[str, Any]] = field(default_factory=list)
     health: list[dict[str, Any]] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)  # samples per second of each evaluation window
-    seconds: dict[str, float] = field(
-        default_factory=lambda: dict.fromkeys(("train", "eval", "probe", "compile", "checkpoint", "wasted"), 0.0)
-    )
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BUCKETS, 0.0))
 
 
 def lengths(spec: RunSpec, n_train: int) -> tuple[int, int]:

@@ -40,6 +40,7 @@ class Settings:
     checkpoint_seconds: float = 30.0
     quiet: bool = False
     tensorboard: bool = False
+    started: float | None = None  # when the process began, in seconds since the epoch, so that imports count
     stopping: Callable[[], bool] = lambda: False
 
 
@@ -48,7 +49,7 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
 
     Every ending is sealed as a row with its reason, failures too; only Interrupted, which can go on, is raised.
     """
-    started = time.time()
+    started = settings.started or time.time()
     store.write_json(folder / "spec.json", dataclasses.asdict(spec))
     job, progress, row = None, Progress(), {"run_id": folder.name, **schema.spec_row(spec), "reason": None}
     results: dict[str, list[dict[str, Any]]] = {"predictions": [], "calibration": []}
@@ -56,10 +57,11 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
         with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
             data = prepared.load(data_folder)
             row |= {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset")}
-            row["device"] = devices.describe(device)
+            row |= {"device": devices.describe(device), "device_id": devices.identity(device)}
             store.write_json(folder / "environment.json", environment(device))
             job = make_job(spec, folder, data, device, settings)
             progress = _resumed(job, folder, device)
+            progress.seconds["start"] += time.time() - started
             fit(job, progress)
             row |= {"status": "completed", **_final(job, progress, folder, results)}
             row["peak_memory_bytes"], row["peak_memory_kind"] = devices.peak_memory(device)

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from actstudy.analysis.figures import boundaries, calibration, compute, curves, targets
+from actstudy.analysis.figures import boundaries, calibration, compute, curves, targets, timeline
 from actstudy.analysis.style import placeholder
 from actstudy.analysis.tables import Tables
 from actstudy.study import registry, store
@@ -27,6 +27,7 @@ ALL_TASK_FIGURES = TASK_FIGURES | CLASS_FIGURES
 STUDY_FIGURES: dict[str, Callable[[Tables], Drawn]] = {
     "boundaries": boundaries.boundaries,
     "compute_bars": compute.compute_bars,
+    "timeline": timeline.timeline,
 }
 
 
