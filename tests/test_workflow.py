@@ -288,7 +288,7 @@ def test_gpus_asked_for_and_gpus_there(project):
     path = project.folder / "lib/actstudy/study/host.py"
     whole = path.read_text()
     path.write_text('def gpus():\n    return ["0"]\n')
-    new = ["-n", "--forcerun", "train", "--resources"]
+    new = ["-n", "--quiet", "host", "--forcerun", "train", "--resources"]
     many, none = project.snakemake(*new, "gpu=3"), project.snakemake(*new, "gpu=0")
     path.write_text(whole)
     assert many.count("actstudy: --resources gpu=3: this machine has 1; 1 are used") == 1

@@ -1,8 +1,12 @@
 RUNS = {run.id: run.spec for run in STUDY.runs}
 LOCAL = workflow.resource_settings.nodes is None  # else a cluster's nodes run the jobs
-GPUS, ASKED = len(host.gpus()), getattr(workflow.global_resources.get("gpu"), "value", None)
+GPUS, ASKED = len(host.gpus()), getattr(
+    workflow.global_resources.get("gpu"), "value", None
+)
 # A run asks for a GPU only where there is one to ask for; --resources gpu=N says how many are used.
-WANTS_GPU = STUDY.device == "cuda" or (STUDY.device == "auto" and ASKED != 0 and GPUS > 0)
+WANTS_GPU = STUDY.device == "cuda" or (
+    STUDY.device == "auto" and ASKED != 0 and GPUS > 0
+)
 DEVICE = STUDY.device if WANTS_GPU else "cpu"
 if LOCAL and STUDY.device == "cuda" and not GPUS:
     registry.refuse(
