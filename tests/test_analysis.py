@@ -385,11 +385,11 @@ def test_the_summary_says_that_data_are_a_subset(made, root):
 
 
 def timed_runs(*rows):
-    return pd.DataFrame(rows, columns=["device_id", "started", "ended"])
+    return pd.DataFrame(rows, columns=["device_id", "leased", "ended"])
 
 
 def test_runs_of_a_device_that_overlap_are_drawn_in_rows_of_their_own():
-    runs = timed_runs(("a", 0, 10), ("a", 10, 20), ("a", 15, 30), ("a", 20, 25), ("b", 0, 40), ("b", 41, 50))
+    runs = timed_runs(("a", 0, 10), ("a", 9, 20), ("a", 15, 30), ("a", 20, 25), ("b", 0, 40), ("b", 41, 50))
     assert timeline.lanes(runs) == [0, 0, 1, 0, 0, 0]
 
 
@@ -401,5 +401,5 @@ def test_only_pauses_of_the_whole_study_are_cut():
 
 
 def test_tables_from_before_device_ids_have_no_timeline(made):
-    old = dataclasses.replace(made, frames=made.frames | {"runs": made.frames["runs"].drop(columns="device_id")})
+    old = dataclasses.replace(made, frames=made.frames | {"runs": made.frames["runs"].drop(columns="leased")})
     assert "no run has ended" in timeline.timeline(old)[1]

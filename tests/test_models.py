@@ -157,3 +157,19 @@ def test_each_model_overfits_one_batch(name):
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.05
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_is_traced_whole(activation):
+    """`engine: compiled` takes no graph breaks: forward and backward of a small network, without generating code."""
+    torch._dynamo.reset()
+    sites = Sites(activation, {})
+    model, x = MLP(4, (5, 5), 3, sites), torch.randn(6, 4)
+    traced = torch.compile(model, fullgraph=True, backend="aot_eager")
+    gradients = []
+    for forward in (model, traced):
+        model.zero_grad()
+        forward(x).square().sum().backward()
+        gradients.append([p.grad.clone() for p in model.parameters()])
+    for plain, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(plain, other)

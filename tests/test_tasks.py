@@ -15,7 +15,7 @@ from actstudy.study.plan import run_spec
 from actstudy.tasks.classification import loss as class_loss
 from actstudy.training import checkpoint, job, loop
 from actstudy.training.run import make_job, run
-from actstudy.training.step import _share
+from actstudy.training.step import _share, train_step
 
 SMALL = {
     "mlp": {"width": 8, "batch_size": 50},
@@ -102,7 +102,7 @@ def test_golden_losses_of_each_task(task, folder, tmp_path):
     """Data, order, model, init and step mean what they meant: train losses of the first four steps."""
     work = make_job(small(task), tmp_path, prepared.load(folder), torch.device("cpu"), quiet())
     for step, batch in zip(range(4), loop.batches(work, 0, 0), strict=False):
-        loop.train_step(work, step, batch)
+        train_step(work, step, batch)
     losses = [scores["loss"].item() for scores in work.pending]
     assert losses == pytest.approx(GOLDEN[task], rel=1e-3), "training changed its meaning: raise RECIPE or undo"
 
@@ -118,7 +118,7 @@ def test_parts_of_a_batch_weigh_by_their_labels(folder, task, tmp_path):
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.eval()
         short = torch.arange(len(work.splits["train"]["y"]) - one.batch_size, len(work.splits["train"]["y"]))
-        loop.train_step(work, 0, short)
+        train_step(work, 0, short)
         if parts == 2:
             share = float(_share(work.splits["train"]["y"], short[:1], short))
             assert (share == pytest.approx(1 / len(short))) == (task != "lm")  # only lm has padding to weigh

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from actstudy.study.spec import canonical, from_json, run_id
 from actstudy.tasks import mlp
 from actstudy.training import checkpoint, job, loop, optim
 from actstudy.training.run import accounting, make_job, run
+from actstudy.training.step import train_step
 
 
 def tables(folder: Path):
@@ -67,7 +69,7 @@ import torch
 from conftest import quiet, tiny
 from actstudy.data import prepared
 from actstudy.study.streams import epoch_order
-from actstudy.training.loop import train_step
+from actstudy.training.step import train_step
 from actstudy.training.run import make_job
 data = prepared.load(Path({str(data_folder)!r}))
 job = make_job(tiny(), Path({str(tmp_path)!r}), data, torch.device("cpu"), quiet())
@@ -295,7 +297,7 @@ def golden(spec, data, folder):
     """Train losses of two epochs of a spec at a few steps."""
     work = make_job(spec, folder, data, torch.device("cpu"), quiet())
     for step, batch in enumerate(loop.batches(work, spec.seed, 0)):
-        loop.train_step(work, step, batch)
+        train_step(work, step, batch)
     losses = [scores["loss"].item() for scores in work.pending]
     return [losses[step] for step in (0, 5, 9, 13)]
 
@@ -356,7 +358,7 @@ def test_seconds_go_to_the_bucket_they_were_spent_in(monkeypatch):
 def test_throughput_is_the_median_window_without_the_first(data, tmp_path):
     work, progress = make_job(tiny(), tmp_path, data, torch.device("cpu"), quiet()), job.Progress()
     for seconds in (100.0, 2.0, 0.5, 1.0):
-        loop.train_step(work, progress.step, torch.arange(500))
+        train_step(work, progress.step, torch.arange(500))
         progress.step += 7
         loop.close_window(work, progress, 7, seconds)
     assert progress.rates == [7 * 500 / seconds for seconds in (100.0, 2.0, 0.5, 1.0)]
@@ -447,3 +449,63 @@ def test_weights_hash_sees_one_bit():
     with torch.no_grad():
         model.weight[0, 0] = torch.nextafter(model.weight[0, 0], torch.tensor(10.0))
     assert checkpoint.weights_sha256(model) != before
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_a_compiled_run_is_the_eager_one_up_to_rounding(train):
+    """The same batches, init and schedule; only dropout draws differ between engines, so there is none here."""
+    eager, compiled = (row(train(engine, tiny(dropout=0.0, engine=engine))) for engine in ("eager", "compiled"))
+    assert compiled["last_loss"] == pytest.approx(eager["last_loss"], rel=1e-4)
+    assert compiled["order_hash"] == eager["order_hash"]
+    assert compiled["compile_seconds"] > eager["compile_seconds"] == 0
+    assert compiled["throughput"] > 0
+
+
+def test_a_window_of_compilation_alone_has_no_rate(data, tmp_path):
+    work, progress = make_job(tiny(), tmp_path, data, torch.device("cpu"), quiet()), job.Progress()
+    train_step(work, 0, torch.arange(500))
+    progress.step = 1
+    loop.close_window(work, progress, 0, 0.0)
+    assert progress.rates == []
+    assert accounting(work, progress, 1)["throughput"] is None
+
+
+def test_a_recorded_rate_is_set_in_place():
+    """A CUDA graph reads the rate where it was when it was recorded."""
+    lr = torch.tensor(0.1)
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))], lr=lr, capturable=True)
+    optim.set_rate(optimizer, 0.5)
+    assert optimizer.param_groups[0]["lr"] is lr
+    assert lr == 0.5
+
+
+@pytest.mark.parametrize("name", ["adamw", "rmsprop", "sgd"])
+def test_a_checkpoint_of_another_kind_of_device_leaves_the_rate_where_it_is(name):
+    """A GPU's rate is a tensor that a recorded step reads, a CPU's is a number: the run's own kind stays."""
+    made = []
+    for lr, capturable in ((torch.tensor(0.1), True), (0.2, False)):
+        kind = {"adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop, "sgd": torch.optim.SGD}[name]
+        flags = {} if name == "sgd" else {"capturable": capturable}
+        made.append((kind([torch.nn.Parameter(torch.ones(2))], lr=lr, **flags), lr, flags))
+    states = [optimizer.state_dict() for optimizer, *_ in made]
+    for (optimizer, lr, flags), other in zip(made, states[::-1], strict=True):
+        optim.restore(optimizer, other)
+        group = optimizer.param_groups[0]
+        assert isinstance(group["lr"], torch.Tensor) == isinstance(lr, torch.Tensor)
+        assert flags.items() <= group.items()
+
+
+def test_a_checkpoint_from_before_a_bucket_of_seconds_is_resumed(tmp_path, data_folder, monkeypatch):
+    whole = checkpoint.save
+
+    def older(folder, step, state):
+        del state["progress"]["seconds"]["start"]
+        whole(folder, step, state)
+
+    with monkeypatch.context() as before:
+        before.setattr(checkpoint, "save", older)
+        with pytest.raises(job.Interrupted):
+            run(tiny(), tmp_path / "a", data_folder, quiet(stopping=_after(9)))
+    run(tiny(), tmp_path / "a", data_folder, quiet())
+    assert row(tmp_path / "a")["status"] == "completed"
+    assert row(tmp_path / "a")["start_seconds"] > 0

@@ -4,14 +4,14 @@ import argparse
 import dataclasses
 import gc
 import importlib.util
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+import actstudy
 from actstudy.study import registry, spec, store
 from actstudy.study.config import RunFields, coerced
 from actstudy.study.plan import run_spec
@@ -132,6 +132,7 @@ def _same_spec(folder: Path, chosen: spec.RunSpec) -> None:
 
 
 def _trained(chosen: spec.RunSpec, folder: Path, data: Path, arguments: argparse.Namespace) -> str:
+    from actstudy.training.devices import Unanswered
     from actstudy.training.job import Interrupted
     from actstudy.training.run import Settings, run
 
@@ -147,13 +148,18 @@ def _trained(chosen: spec.RunSpec, folder: Path, data: Path, arguments: argparse
         checkpoint_seconds=arguments.checkpoint_seconds,
         quiet=arguments.quiet,
         tensorboard=arguments.tensorboard,
-        started=psutil.Process().create_time(),
+        started=actstudy.STARTED,
         stopping=lambda: bool(stop),
     )
     try:
         status = run(chosen, folder, data, settings)
     except Interrupted:
         return "stopped"
+    except Unanswered as failed:
+        if stop or not failed.others:
+            raise
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(failed.others)  # CUDA reads it once a process: start again
+        os.execv(sys.executable, sys.orig_argv)
     store.publish(folder)
     return status
 

@@ -63,7 +63,7 @@ def _forecast(study: Study, folders: dict[str, Path], states: dict[str, str]) ->
         else:
             rows = [store.summary_row(folder) for folder in done]
             seconds = sum(
-                sum(row[f"{b}_seconds"] for b in ("start", "train", "eval", "probe", "compile", "checkpoint"))
+                sum(row.get(f"{b}_seconds") or 0 for b in ("start", "train", "eval", "probe", "compile", "checkpoint"))
                 for row in rows
             ) / len(rows)
             size = sum(f.stat().st_size for folder in done for f in folder.rglob("*") if f.is_file()) / len(done)

@@ -33,7 +33,8 @@ def time(runs: pd.DataFrame) -> str:
         return markdown([])
     wall = pd.to_datetime(done["ended"]) - pd.to_datetime(done["started"])
     done = done.assign(wall_seconds=wall.dt.total_seconds())
-    buckets = ["wall", "start", "compile", "train", "eval", "probe", "checkpoint"]
+    names = ["wall", "start", "compile", "train", "eval", "probe", "checkpoint"]
+    buckets = [name for name in names if f"{name}_seconds" in done]  # runs of an earlier version have fewer
     return markdown(
         [
             {"task": task, "runs": len(part)}

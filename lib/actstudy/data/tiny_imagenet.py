@@ -37,10 +37,12 @@ def prepare() -> Splits:
     Greyscale images are expanded to three equal channels.
     """
     classes = {wnid: label for label, wnid in enumerate(lines("wnids.txt"))}
-    paths = sorted(official.RAW.glob(f"{FOLDER}/train/*/images/*.JPEG"))
+    root = official.RAW / FOLDER
+    paths = [path for wnid in classes for path in sorted(root.glob(f"train/{wnid}/images/*.JPEG"))]
     labels = np.array([classes[path.parts[-3]] for path in paths], np.int64)
-    notes = [line.split("\t")[:2] for line in lines("val/val_annotations.txt")]
-    tests = [official.RAW / FOLDER / "val/images" / name for name, _ in notes]
+    rows = [line.split("\t") for line in lines("val/val_annotations.txt")]
+    notes = {row[0]: classes[row[1]] for row in rows if len(row) > 1 and row[1] in classes}
+    tests = [root / "val/images" / name for name in notes]
     if (len(paths), len(tests)) != (TRAIN, TEST):
         raise store.Damaged(
             f"data/raw/{FOLDER} has {len(paths):,} train and {len(tests):,} val images instead of {TRAIN:,} and "
@@ -50,7 +52,7 @@ def prepare() -> Splits:
     return {
         "train": {"x": images([paths[index] for index in train]), "y": labels[train]},
         "val": {"x": images([paths[index] for index in val]), "y": labels[val]},
-        "test": {"x": images(tests), "y": np.array([classes[wnid] for _, wnid in notes], np.int64)},
+        "test": {"x": images(tests), "y": np.array(list(notes.values()), np.int64)},
     }
 
 
@@ -63,7 +65,7 @@ def images(paths: list[Path]) -> np.ndarray:
     """The images as x (N, 3, 64, 64) uint8, decoded on all cores."""
     x = np.empty((len(paths), 3, 64, 64), np.uint8)
     starts = range(0, len(paths), PART)
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
         decoded = pool.map(decoded_part, (paths[start : start + PART] for start in starts))
         shown = track(zip(starts, decoded, strict=True), "decoding", len(starts), console=Console(stderr=True))
         for start, part in shown:

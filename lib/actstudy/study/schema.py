@@ -65,6 +65,7 @@ RUNS = pa.schema(
         column("git_commit", pa.string(), clock=True),
         column("git_dirty", pa.bool_(), clock=True),
         column("started", pa.string(), "UTC", clock=True),
+        column("leased", pa.string(), "UTC", clock=True),
         column("ended", pa.string(), "UTC", clock=True),
     ]
 )

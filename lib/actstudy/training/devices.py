@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, NoReturn
 
 import torch
 
@@ -21,12 +20,21 @@ from actstudy.study.registry import StudyError
 from actstudy.training.job import Interrupted
 
 
+class Unanswered(StudyError):
+    """A GPU that does not answer; `others` are those that this process might have had instead."""
+
+    def __init__(self, error: RuntimeError, others: list[str]) -> None:
+        first = str(error).splitlines()[0]
+        super().__init__(f"device: no GPU answers ({first}); to mend: look at nvidia-smi, or say device: cpu")
+        self.others = others
+
+
 @contextlib.contextmanager
 def lease(wanted: str, slots: int, stopping: Callable[[], bool]) -> Iterator[torch.device]:
     """A device held until the process ends or the block is left: `cpu`, or a GPU with one of its `slots`.
 
     Every run sees its GPU alone, as cuda:0: compiled code is kept by device number, and so serves all GPUs. Where Slurm
-    chose one GPU for this job, it is that one, unasked. A GPU that does not answer is passed over.
+    gave this job one GPU, it is that one, unasked. Unanswered where the GPU has failed.
     """
     names = host.gpus() if torch.version.cuda else []
     if wanted == "cpu" or (wanted == "auto" and not names):
@@ -35,52 +43,40 @@ def lease(wanted: str, slots: int, stopping: Callable[[], bool]) -> Iterator[tor
         yield torch.device("cpu")
         return
     if not names:
-        raise StudyError("device: got 'cuda', but torch sees no GPU; allowed: auto or cpu here")
-    if "SLURM_JOB_GPUS" in os.environ and len(names) == 1:
-        yield torch.device("cuda", 0)
-        return
-    while (held := _slot(names, slots)) is None:
-        if stopping():
-            raise Interrupted("stopped while waiting for a GPU")
-        time.sleep(1)
-    name, handle = held
-    with handle:
+        raise StudyError("device: got 'cuda', but there is no GPU that nvidia-smi and torch know; allowed: auto, cpu")
+    with contextlib.ExitStack() as held:
+        name = names[0] if os.environ.get("SLURM_JOB_GPUS", "").isdecimal() else _slot(names, slots, held)
+        while name is None:
+            if stopping():
+                raise Interrupted("stopped while waiting for a GPU")
+            time.sleep(1)
+            name = _slot(names, slots, held)
         os.environ["CUDA_VISIBLE_DEVICES"] = name
-        if not _answers():
-            _start_again([other for other in names if other != name])
+        try:
+            torch.zeros(1, device="cuda").item()
+        except RuntimeError as error:  # a GPU that has failed may stay listed
+            raise Unanswered(error, [other for other in names if other != name]) from None
         yield torch.device("cuda", 0)
 
 
-def _slot(names: list[str], slots: int) -> tuple[str, IO[str]] | None:
-    """A GPU's name and the locked file of its slot, None where all are taken.
+def _slot(names: list[str], slots: int, held: contextlib.ExitStack) -> str | None:
+    """A GPU with a free slot, which `held` then keeps; None where all are taken.
 
-    One flock a slot in a host-local folder, which a kill frees; every GPU's first slot comes before any second one.
+    flocks in a host-local folder, which a kill frees: one a GPU, shared by runs that share it, and one a slot. A GPU's
+    slots are filled before the next GPU's, so that no more GPUs are used than were asked for.
     """
     folder = Path(tempfile.gettempdir()) / f"actstudy-gpus-{os.getuid()}"
     folder.mkdir(exist_ok=True)
-    for slot, name in itertools.product(range(slots), names):
-        handle = (folder / f"{name}-{slot}").open("w")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return name, handle
-        except BlockingIOError:
-            handle.close()
+    for name, slot in itertools.product(names, range(slots)):
+        with contextlib.ExitStack() as tried, contextlib.suppress(BlockingIOError):
+            for file, kind in (
+                (name, fcntl.LOCK_SH if slots > 1 else fcntl.LOCK_EX),
+                (f"{name}-{slot}", fcntl.LOCK_EX),
+            ):
+                fcntl.flock(tried.enter_context((folder / file).open("w")), kind | fcntl.LOCK_NB)
+            held.enter_context(tried.pop_all())
+            return name
     return None
-
-
-def _answers() -> bool:
-    try:
-        return torch.zeros(1, device="cuda").item() == 0
-    except RuntimeError:  # a GPU that has failed stays listed
-        return False
-
-
-def _start_again(names: list[str]) -> NoReturn:
-    """The same command on the other GPUs: a process cannot leave a GPU that it has chosen."""
-    if not names:
-        raise StudyError("device: no GPU answers; to mend: look at nvidia-smi, or say device: cpu")
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
-    os.execv(sys.executable, sys.orig_argv)
 
 
 def _keep_freed_memory() -> None:

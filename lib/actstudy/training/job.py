@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from actstudy.data.augment import augmented
 from actstudy.nets.activations import Sites
 from actstudy.study.spec import RunSpec
+from actstudy.training.optim import records
 from actstudy.training.report import Report
 
 BUCKETS = ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")  # of a run's seconds
@@ -77,7 +78,7 @@ class Job:
     def __post_init__(self) -> None:
         compiled = self.spec.engine == "compiled"
         self.scored = torch.compile(self._scored, fullgraph=True, dynamic=False) if compiled else self._scored
-        self.replays = compiled and self.device.type == "cuda" and not self.scaler.is_enabled()
+        self.replays = records(self.spec, self.device)
         self.parameters = dict(self.model.named_parameters())
         labels = self.splits["train"]["y"]
         self.steps_per_epoch, self.total_steps = lengths(self.spec, len(labels))
@@ -96,13 +97,14 @@ class Job:
             return loss, self.task.train_scores(logits, y)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits of examples as they were prepared, on the device; always eager."""
+        """Logits of examples as they were prepared, on the device."""
         logits: Tensor = self.model(self.inputs(x))
         return logits
 
-    def warming_up(self) -> bool:
-        """Whether the next step compiles, or runs once more before it is recorded."""
-        return self.spec.engine == "compiled" and (not self.updates or (self.replays and self.replay is None))
+    def compiles(self, probed: bool) -> bool:
+        """Whether the next step compiles or is recorded; one with probes never is recorded."""
+        recorded = self.replays and self.replay is None and not probed
+        return self.spec.engine == "compiled" and (not self.updates or recorded)
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """The arithmetic of the forward pass that the spec asks for."""

@@ -23,11 +23,12 @@ def fit(job: Job, progress: Progress) -> None:
     spec, clock, last_save = job.spec, Clock(progress.seconds, job.device), time.monotonic()
     timed, window_seconds = 0, progress.seconds["train"]
     for batch in batches(job, progress.order_seed, progress.step):
-        if clock.stepping != (stepping := "compile" if job.warming_up() else "train"):
+        probed = probes.due(progress.step, job.probe_every, job.total_steps)
+        if clock.stepping != (stepping := "compile" if job.compiles(probed) else "train"):
             clock.stepping = stepping
             clock.to(stepping)
         timed += stepping == "train"
-        if probes.due(progress.step, job.probe_every, job.total_steps):
+        if probed:
             probed_step(job, progress, batch, clock)
         else:
             train_step(job, progress.step, batch)
@@ -113,12 +114,13 @@ def close_window(job: Job, progress: Progress, steps: int, seconds: float) -> No
     steps, seconds: those that were timed; a window of compilation alone has none, and no rate.
     """
     fetch_window(job, progress)
-    if steps:
-        progress.rates.append(steps * job.spec.batch_size * job.labels_per_example / max(seconds, 1e-9))
+    rate = steps * job.spec.batch_size * job.labels_per_example / max(seconds, 1e-9) if steps else None
+    progress.rates += [rate] if rate else []
     at = curve_point(job, progress)
     train = {name: math.fsum(values) / len(values) for name, values in progress.window.items()}
     lr = learning_rate(job.spec, progress.step - 1, job.total_steps, job.steps_per_epoch)
-    for metric, value in {**train, "lr": lr, "epoch_seconds": seconds * job.steps_per_epoch / max(1, steps)}.items():
+    epoch_seconds = {"epoch_seconds": seconds * job.steps_per_epoch / steps} if steps else {}
+    for metric, value in {**train, "lr": lr, **epoch_seconds}.items():
         progress.curves.append({**at, "split": "train", "metric": metric, "value": value})
     val = evaluate(job, "val").scores
     progress.curves += [{**at, "split": "val", "metric": metric, "value": value} for metric, value in val.items()]
@@ -134,9 +136,7 @@ def close_window(job: Job, progress: Progress, steps: int, seconds: float) -> No
     job.report.mirror(point for point in progress.curves if point["step"] == progress.step)
     shown = {"train loss": train["loss"], "val loss": val["loss"], f"val {metric}": val[metric]}
     unit = job.task.TASK["throughput_unit"]
-    job.report.evaluated(
-        progress.step, at["epoch"], shown, (progress.rates or [0.0])[-1], unit, progress.seconds["train"]
-    )
+    job.report.evaluated(progress.step, at["epoch"], shown, rate, unit, progress.seconds["train"])
 
 
 def curve_point(job: Job, progress: Progress) -> dict[str, Any]:

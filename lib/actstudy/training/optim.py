@@ -3,6 +3,7 @@
 import inspect
 import math
 import types
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,6 +32,21 @@ def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
             group["lr"] = lr
 
 
+def records(spec: RunSpec, device: torch.device) -> bool:
+    """Whether steps are recorded as a CUDA graph; fp16's loss scale decides on the host what a step does."""
+    return spec.engine == "compiled" and device.type == "cuda" and spec.precision != "fp16"
+
+
+def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load a state, but keep where the rate lives: the checkpoint may come from another kind of device."""
+    own = optimizer.param_groups
+    groups = [
+        {**saved, "lr": group["lr"]} | ({"capturable": group["capturable"]} if "capturable" in group else {})
+        for saved, group in zip(state["param_groups"], own, strict=True)
+    ]
+    optimizer.load_state_dict({**state, "param_groups": groups})
+
+
 def make_optimizer(spec: RunSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimizer of a spec; weight decay acts on matrices only, not on norms, biases or activation parameters."""
     if spec.engine != "eager":
@@ -51,8 +67,10 @@ def _made(spec: RunSpec, parameters: list[nn.Parameter]) -> torch.optim.Optimize
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": spec.weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
-    recorded = spec.engine == "compiled" and parameters[0].is_cuda  # a recorded step reads its rate from the device
-    lr: Any = torch.tensor(spec.lr, device=parameters[0].device) if recorded else spec.lr
+    device = parameters[0].device
+    recorded = records(spec, device)  # a recorded step reads its rate from the device
+    warnings.filterwarnings("ignore", message=".*capturable=True")  # the steps before it are not recorded
+    lr: Any = torch.tensor(spec.lr, device=device) if recorded else spec.lr
     adam: dict[str, Any] = {"lr": lr, "betas": spec.betas, "eps": spec.eps, "fused": True, "capturable": recorded}
     match spec.optimizer:
         case "adamw":

@@ -36,14 +36,18 @@ def environment(device: torch.device) -> dict[str, Any]:
 def provenance(started: float) -> dict[str, Any]:
     """Columns of `runs` that say when and from which code a run was made; started: seconds since the epoch."""
     status = _git("status", "--porcelain", "--untracked-files=no")
-    stamp = "%Y-%m-%dT%H:%M:%SZ"
     return {
         "versions": f"python {sys.version.split()[0]}, torch {torch.__version__}, numpy {np.__version__}",
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": None if status is None else bool(status),
-        "started": time.strftime(stamp, time.gmtime(started)),
-        "ended": time.strftime(stamp, time.gmtime()),
+        "started": timestamp(started),
+        "ended": timestamp(time.time()),
     }
+
+
+def timestamp(seconds: float) -> str:
+    """Seconds since the epoch as UTC in ISO 8601, whole seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _git(*command: str) -> str | None:

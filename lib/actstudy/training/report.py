@@ -48,12 +48,13 @@ class Report:
             print(text, flush=True)
 
     def evaluated(
-        self, step: int, epoch: float, scores: Mapping[str, float], rate: float, unit: str, train_seconds: float
+        self, step: int, epoch: float, scores: Mapping[str, float], rate: float | None, unit: str, train_seconds: float
     ) -> None:
         """One line for an evaluation: losses and metric, throughput in `unit`, time left in training."""
         left = train_seconds / step * (self._total - step)
+        pace = f"{rate:,.0f} {unit}" if rate else f"no {unit} yet"
         shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
-        self.line(f"epoch {epoch:g}  {shown}  {rate:,.0f} {unit}  ETA {left:.0f} s")
+        self.line(f"epoch {epoch:g}  {shown}  {pace}  ETA {left:.0f} s")
         if self._bar:
             self._bar.update(self._job, completed=step)
         if time.monotonic() - self._last_write > 1:

@@ -9,6 +9,7 @@ import statistics
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ from actstudy.study.registry import StudyError
 from actstudy.study.spec import RunSpec
 from actstudy.study.streams import order_hash
 from actstudy.training import checkpoint, devices
-from actstudy.training.job import Diverged, Interrupted, Job, Progress, lengths
+from actstudy.training.job import BUCKETS, Diverged, Interrupted, Job, Progress, lengths
 from actstudy.training.loop import evaluate, fit
-from actstudy.training.optim import make_optimizer
-from actstudy.training.provenance import environment, provenance
+from actstudy.training.optim import make_optimizer, restore
+from actstudy.training.provenance import environment, provenance, timestamp
 from actstudy.training.report import Report
 
 
@@ -54,8 +55,9 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
     job, progress, row = None, Progress(), {"run_id": folder.name, **schema.spec_row(spec), "reason": None}
     results: dict[str, list[dict[str, Any]]] = {"predictions": [], "calibration": []}
     try:
+        loading = ThreadPoolExecutor(1).submit(prepared.load, data_folder)  # its checksums, while CUDA starts
         with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
-            data = prepared.load(data_folder)
+            row["leased"], data = timestamp(time.time()), loading.result()
             row |= {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset")}
             row |= {"device": devices.describe(device), "device_id": devices.identity(device)}
             store.write_json(folder / "environment.json", environment(device))
@@ -133,6 +135,7 @@ def _seed_globals(spec: RunSpec) -> None:
     if spec.strict:  # the call alone imports torch's compiler, two seconds
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it only
         torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # slow
     torch.set_float32_matmul_precision("highest" if spec.precision == "fp32" else "high")
     torch.backends.cudnn.allow_tf32 = spec.precision != "fp32"
 
@@ -154,8 +157,9 @@ def _resumed(job: Job, folder: Path, device: torch.device) -> Progress:
     if state is None:
         return Progress(order_seed=job.spec.seed if job.spec.deterministic_shuffle else secrets.randbits(63))
     progress = Progress(**state["progress"])
+    progress.seconds = dict.fromkeys(BUCKETS, 0.0) | progress.seconds
     job.model.load_state_dict(state["model"])
-    job.optimizer.load_state_dict(state["optimizer"])
+    restore(job.optimizer, state["optimizer"])
     job.scaler.load_state_dict(state["scaler"])
     job.best_weights = state["best"]
     progress.n_resumes += 1

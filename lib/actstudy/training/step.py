@@ -19,7 +19,8 @@ def train_step(job: Job, step: int, batch: Tensor, before_update: BeforeUpdate |
     spec, x = job.spec, job.splits["train"]["x"]
     set_rate(job.optimizer, learning_rate(spec, step, job.total_steps, job.steps_per_epoch))
     generator(job.device).manual_seed(step_seed(spec.seed, step))  # dropout: the same for all activations and resumes
-    drawn = augment.draws(spec.augment, spec.seed, step, len(batch), *x.shape[-2:])
+    height, width = x.shape[2:] if spec.augment != "none" else (0, 0)
+    drawn = augment.draws(spec.augment, spec.seed, step, len(batch), height, width)
     draws = torch.from_numpy(drawn).to(job.device, non_blocking=True)
     if job.replays and job.updates and not before_update:
         job.replay = job.replay or Replay(job, batch, draws)
@@ -30,7 +31,7 @@ def train_step(job: Job, step: int, batch: Tensor, before_update: BeforeUpdate |
 
 
 def update(job: Job, batch: Tensor, draws: Tensor, before_update: BeforeUpdate | None = None) -> Scores:
-    """All that happens on the device in one step; nothing in it waits for the device."""
+    """All that happens on the device in one step."""
     spec, y = job.spec, job.splits["train"]["y"]
     job.optimizer.zero_grad(set_to_none=True)
     scores: Scores = {}
@@ -56,7 +57,7 @@ def _share(y: Tensor, rows: Tensor, batch: Tensor) -> Tensor | float:
 
 
 class Replay:
-    """`update` recorded once as a CUDA graph: a step is one launch, on the same kernels and so to the same bits."""
+    """`update` recorded once as a CUDA graph, then one launch a step, of the same kernels."""
 
     def __init__(self, job: Job, batch: Tensor, draws: Tensor) -> None:
         self.batch, self.draws, self.graph = batch.clone(), draws.clone(), torch.cuda.CUDAGraph()

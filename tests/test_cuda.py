@@ -1,0 +1,87 @@
+"""What only a GPU can show: recorded steps are the steps that they record. Skipped where there is none."""
+
+import json
+
+import pytest
+import torch
+from conftest import quiet, tiny
+from test_training import _after, row
+
+from actstudy.data import prepared
+from actstudy.study import store
+from actstudy.training import job
+from actstudy.training.run import run
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+OPTIMIZERS = [
+    {"optimizer": "adamw"},
+    {"optimizer": "adam"},
+    {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9},
+    {"optimizer": "rmsprop"},
+]
+
+
+def recorded(**fields):
+    return tiny(engine="compiled", strict=True, **{"epochs": 6, "warmup": 2, **fields})
+
+
+def gpu(**settings):
+    return quiet(device="cuda", **settings)
+
+
+@pytest.mark.parametrize("fields", OPTIMIZERS, ids=lambda fields: fields["optimizer"])
+def test_a_recorded_step_is_the_step_itself(tmp_path, data_folder, fields):
+    """Probed at each step none is replayed, else nearly all are: dropout, rate and update agree in each bit."""
+    for name, every in (("each", 1), ("few", 10**6)):
+        run(recorded(**fields), tmp_path / name, data_folder, gpu(probe_every=every))
+    assert row(tmp_path / "each")["weights_sha256"] == row(tmp_path / "few")["weights_sha256"]
+    assert row(tmp_path / "few")["throughput"] > 0
+
+
+@pytest.mark.parametrize("fields", OPTIMIZERS, ids=lambda fields: fields["optimizer"])
+def test_a_recorded_run_resumes_to_the_same_bits(tmp_path, data_folder, fields):
+    run(recorded(**fields), tmp_path / "whole", data_folder, gpu())
+    for stop in (3, 9):
+        with pytest.raises(job.Interrupted):
+            run(recorded(**fields), tmp_path / "parts", data_folder, gpu(stopping=_after(stop)))
+    run(recorded(**fields), tmp_path / "parts", data_folder, gpu())
+    assert row(tmp_path / "parts")["n_resumes"] == 2
+    assert row(tmp_path / "parts")["weights_sha256"] == row(tmp_path / "whole")["weights_sha256"]
+
+
+def test_a_recorded_run_is_near_the_cpus(tmp_path, data_folder):
+    """Without dropout, whose draws differ by device."""
+    run(recorded(dropout=0.0), tmp_path / "gpu", data_folder, gpu())
+    run(recorded(dropout=0.0, engine="eager"), tmp_path / "cpu", data_folder, quiet())
+    assert row(tmp_path / "gpu")["last_loss"] == pytest.approx(row(tmp_path / "cpu")["last_loss"], rel=1e-2)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16", "fp16"])
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+def test_every_precision_trains(tmp_path, data_folder, precision, engine):
+    run(tiny(precision=precision, engine=engine, epochs=4), tmp_path / "a", data_folder, gpu())
+    assert row(tmp_path / "a")["status"] == "completed", row(tmp_path / "a")["reason"]
+
+
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+def test_augmented_images_pair_over_activations_and_resume(tmp_path, engine):
+    from test_tasks import small
+
+    prepared.prepare("fashion_mnist_tenth", tmp_path / "data")
+    fields = {"engine": engine, "strict": True, "augment": "crop_flip_jitter", "steps": 12, "precision": "bf16"}
+    for activation in ("relu", "gelu"):
+        run(small("vision", activation, **fields), tmp_path / activation, tmp_path / "data", gpu())
+    assert row(tmp_path / "relu")["order_hash"] == row(tmp_path / "gelu")["order_hash"]
+    with pytest.raises(job.Interrupted):
+        run(small("vision", "gelu", **fields), tmp_path / "parts", tmp_path / "data", gpu(stopping=_after(5)))
+    run(small("vision", "gelu", **fields), tmp_path / "parts", tmp_path / "data", gpu())
+    assert row(tmp_path / "parts")["weights_sha256"] == row(tmp_path / "gelu")["weights_sha256"]
+
+
+def test_runs_name_their_gpu(tmp_path, data_folder):
+    run(tiny(), tmp_path / "a", data_folder, gpu(slots_per_gpu=2))
+    found = row(tmp_path / "a")
+    assert (found["slots_per_gpu"], found["timing_clean"], found["peak_memory_kind"]) == (2, False, "cuda allocated")
+    assert found["device_id"] == str(torch.cuda.get_device_properties(0).uuid)
+    assert json.loads((tmp_path / "a/environment.json").read_text())["cuda"]
+    assert store.verifies(tmp_path / "a/checkpoints/final")
