@@ -290,7 +290,11 @@ def test_gpus_asked_for_and_gpus_there(project):
     path.write_text('def gpus():\n    return ["0"]\n')
     new = ["-n", "--quiet", "host", "--forcerun", "train", "--resources"]
     many, none = project.snakemake(*new, "gpu=3"), project.snakemake(*new, "gpu=0")
+    slots = ["gpu=3", "--config", "slots_per_gpu=4"]
+    shared, limit = project.snakemake("-p", *new, *slots), project.snakemake("--touch", "--resources", *slots)
     path.write_text(whole)
+    assert "--slots_per_gpu 4 " in shared
+    assert 'gpu=Resource("gpu", 4)' in limit
     assert many.count("actstudy: --resources gpu=3: this machine has 1; 1 are used") == 1
     assert "gpu=1\n" in many
     assert "actstudy:" not in none
