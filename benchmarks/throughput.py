@@ -108,7 +108,7 @@ def first(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
     model = model_of(spec, task, data)
     optimizer = torch.optim.AdamW(model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay)
     x, y = data.arrays["train_x"], data.arrays["train_y"]
-    images = task.TASK["takes"] == "images"
+    images = "images" in task.TASK["takes"]
     dataset = Images(x, y) if images else TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
     loader = DataLoader(dataset, spec.batch_size, shuffle=True, drop_last=True, num_workers=8 if images else 0)
     while True:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from matplotlib import image
 from scipy import stats as scipy_stats
 
-from actstudy.analysis import figures, partial, stats, status, style, summary, tables, text
+from actstudy.analysis import export, figures, partial, stats, status, style, summary, tables, text
 from actstudy.analysis.figures import timeline
 from actstudy.study import plan, registry, store
 from actstudy.study.registry import StudyError
@@ -403,3 +403,14 @@ def test_only_pauses_of_the_whole_study_are_cut():
 def test_tables_from_before_device_ids_have_no_timeline(made):
     old = dataclasses.replace(made, frames=made.frames | {"runs": made.frames["runs"].drop(columns="leased")})
     assert "no run has ended" in timeline.timeline(old)[1]
+
+
+def test_export_writes_the_curves_of_runs_that_have_ended(root, study, tmp_path):
+    written = export.export(study, tmp_path, root / "runs")
+    assert len(written) == len(study.runs)
+    frame = pd.read_csv(written[0])
+    assert frame["step"].is_monotonic_increasing
+    assert {"epoch", "train_seconds", "train_loss", "val_accuracy", "test_accuracy", "train_lr"} <= set(frame)
+    run = store.read(root / "runs/mlp" / written[0].stem, "curves")[0].to_pandas()
+    val = run[(run["split"] == "val") & (run["metric"] == "accuracy")].sort_values("step")
+    assert frame["val_accuracy"].dropna().tolist() == val["value"].tolist()

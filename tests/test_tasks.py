@@ -155,3 +155,10 @@ def test_a_warm_up_longer_than_the_run_is_named(task, folder, tmp_path):
     assert run(small(task, warmup=1), tmp_path / "a", folder, quiet()) == "failed"
     assert "warmup: got 1.0 epochs of" in row(tmp_path / "a")["reason"]
     assert "allowed: at most the 6 steps" in row(tmp_path / "a")["reason"]
+
+
+def test_an_mlp_takes_images_too(tmp_path):
+    prepared.prepare("fashion_mnist_tenth", tmp_path / "data")
+    one = small("mlp", dataset="fashion_mnist_tenth")
+    assert run(one, tmp_path / "a", tmp_path / "data", quiet()) == "completed"
+    assert row(tmp_path / "a")["n_params"] == (784 + 1) * 8 + 2 * (8 + 1) * 8 + (8 + 1) * 10

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.compute as pc
 import pytest
 import torch
 from conftest import ROOT, quiet, tiny
+from numpy_mlp import FUNCTIONS, NumpyMLP
 
 from actstudy.data import prepared
 from actstudy.nets.activations import ACTIVATIONS, Sites
@@ -280,6 +282,32 @@ def test_overfits_one_batch(data, activation):
         loss.backward()
         optimizer.step()
     assert loss.item() < (1.0 if activation == "identity" else 0.1)
+
+
+@pytest.mark.parametrize("activation", FUNCTIONS)
+def test_the_first_steps_equal_numpys(data, tmp_path, activation):
+    """Init, order, schedule, loss, gradients, clipping and SGD against plain NumPy, in float64: 1e-10 over 20 steps."""
+    fields = {"optimizer": "sgd", "lr": 0.5, "momentum": 0.9, "weight_decay": 0.01, "clip": 0.3, "dropout": 0.0}
+    spec = tiny(activation, depth=3, batch_size=100, label_smoothing=0.1, epochs=2, **fields)
+    work = make_job(spec, tmp_path, data, torch.device("cpu"), quiet())
+    layers = [module for module in work.model.modules() if isinstance(module, torch.nn.Linear)]
+    weights, biases = ([getattr(m, part).detach().numpy().copy() for m in layers] for part in ("weight", "bias"))
+    plain = NumpyMLP(weights, biases, activation, 0.9, spec.weight_decay, spec.clip, spec.label_smoothing)
+    work.model.double()
+    standardised = work.inputs
+    work.inputs = lambda x: standardised(x).double()
+    work.task = SimpleNamespace(
+        loss=lambda z, y, smoothing: torch.nn.functional.cross_entropy(z, y, label_smoothing=smoothing),
+        train_scores=mlp.train_scores,
+    )
+    x, y = (work.splits["train"][name] for name in ("x", "y"))
+    for step, batch in zip(range(20), loop.batches(work, spec.seed, 0), strict=False):
+        train_step(work, step, batch)
+        lr = optim.learning_rate(spec, step, work.total_steps, work.steps_per_epoch)
+        expected = plain.step(work.inputs(x[batch]).numpy(), y[batch].numpy(), lr)
+        assert work.pending[-1]["loss"].item() == pytest.approx(expected, abs=1e-10)
+    for mine, theirs in zip(work.model.parameters(), plain.parameters, strict=True):
+        assert abs(mine.detach().numpy() - theirs).max() < 1e-10
 
 
 SHARP = {"lr": 0.02, "weight_decay": 0.5, "clip": 0.3}  # each of them bites within two epochs

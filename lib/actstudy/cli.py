@@ -56,7 +56,9 @@ def _parser(argv: Sequence[str]) -> Parser:
     summary.add_argument(
         "--partial", action="store_true", required=True, help="head it PARTIAL and count the missing runs"
     )
-    for command, run in ((status, _status), (retry, _retry), (summary, _summary)):
+    export = commands.add_parser("export", help="write the curves of every run that has ended as CSV")
+    export.add_argument("out", type=Path, help="folder for TASK/RUN.csv")
+    for command, run in ((status, _status), (retry, _retry), (summary, _summary), (export, _export)):
         command.add_argument("--config", default="config/config.yaml", help="the study file (default: %(default)s)")
         command.set_defaults(run=run)
     template = commands.add_parser("template", help="print a task's settings, with their reasons, as a study file")
@@ -125,6 +127,14 @@ def _retry(arguments: argparse.Namespace) -> int:
 
     for run in clear(load(arguments.config), arguments.what):
         print(f"cleared {run}; the next snakemake trains it again")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from actstudy.analysis.export import export
+
+    study = load(arguments.config)
+    print(f"curves of {len(export(study, arguments.out))} of {len(study.runs)} runs -> {arguments.out}")
     return 0
 
 

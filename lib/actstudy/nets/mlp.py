@@ -8,7 +8,7 @@ NORMS: dict[str, Callable[[int], nn.Module] | None] = {"none": None, "batch": nn
 
 
 class MLP(nn.Module):
-    """(linear, norm, activation, dropout) x depth, linear: x of shape (B, in_features) -> logits (B, classes)."""
+    """(linear, norm, activation, dropout) x depth, linear: x of in_features values (B, ...) -> logits (B, classes)."""
 
     def __init__(
         self,
@@ -35,4 +35,4 @@ class MLP(nn.Module):
             self.fed_by["head.weight"] = f"layers.{len(hidden) - 1}"
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.layers(x))
+        return self.head(self.layers(x.flatten(1)))

@@ -104,8 +104,9 @@ def check_spec(spec: RunSpec, where: str) -> None:
         if spec.init_args.get(name, 1) <= 0:
             raise StudyError(f"{where}: init_args.{name}: got {spec.init_args[name]}; allowed: greater than 0")
     takes, kind = registry.task(spec.task)["takes"], registry.dataset(spec.dataset)["kind"]
-    if kind != takes:
-        raise StudyError(f"{where}: dataset: got {spec.dataset!r}, which holds {kind}; allowed: a data set of {takes}")
+    if kind not in takes:
+        allowed = f"a data set of {' or '.join(takes)}"
+        raise StudyError(f"{where}: dataset: got {spec.dataset!r}, which holds {kind}; allowed: {allowed}")
     if spec.epochs is None and spec.steps is None:
         raise StudyError(f"{where}: epochs: missing; allowed: epochs or steps, at least 1")
     if spec.epochs and spec.warmup > spec.epochs:

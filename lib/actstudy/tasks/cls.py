@@ -14,7 +14,7 @@ __all__ = ["TASK", "build", "evaluate", "loss", "reference", "train_scores"]
 
 TASK = {
     "title": "Transformer encoder",
-    "takes": "passages",
+    "takes": ["passages"],
     "metric": "accuracy",
     "unit": "share of test passages",
     "higher_is_better": True,

@@ -16,7 +16,7 @@ from actstudy.tasks.metrics import Evaluation
 
 TASK = {
     "title": "GPT",
-    "takes": "text",
+    "takes": ["text"],
     "metric": "word_perplexity",
     "unit": "exp of the mean nats per word of the test text",
     "higher_is_better": False,

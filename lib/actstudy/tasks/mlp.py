@@ -1,5 +1,6 @@
-"""The task `mlp`: a multilayer perceptron that classifies signals."""
+"""The task `mlp`: a multilayer perceptron that classifies signals or images."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,9 +15,9 @@ __all__ = ["TASK", "build", "evaluate", "loss", "reference", "train_scores"]
 
 TASK = {
     "title": "MLP",
-    "takes": "signals",
+    "takes": ["signals", "images"],
     "metric": "accuracy",
-    "unit": "share of test signals",
+    "unit": "share of test examples",
     "higher_is_better": True,
     "model_fields": ["hidden", "depth", "width", "norm", "dropout"],
     "predicts": "classes",
@@ -47,10 +48,9 @@ TASK = {
 def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -> nn.Module:
     """The untrained model of a spec, for data of the manifest's shape and classes."""
     hidden = spec.hidden if spec.hidden is not None else (spec.width or 0,) * (spec.depth or 0)
-    (in_features,) = data.manifest["shape"]
-    return MLP(in_features, hidden, data.manifest["classes"], make_act, spec.norm, spec.dropout)
+    return MLP(math.prod(data.manifest["shape"]), hidden, data.manifest["classes"], make_act, spec.norm, spec.dropout)
 
 
 def reference(data: Prepared) -> dict[str, Any]:
-    """A linear classifier on the raw signals: logistic regression."""
+    """A linear classifier on the raw inputs: logistic regression."""
     return linear_on_inputs("linear classifier", data)

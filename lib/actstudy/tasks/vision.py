@@ -17,7 +17,7 @@ __all__ = ["TASK", "build", "evaluate", "loss", "reference", "train_scores"]
 
 TASK = {
     "title": "ResNet-18",
-    "takes": "images",
+    "takes": ["images"],
     "metric": "accuracy",
     "unit": "share of test images",
     "higher_is_better": True,

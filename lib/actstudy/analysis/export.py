@@ -1,0 +1,26 @@
+"""The curves of a study's runs as CSV, a file a run, for any other tool."""
+
+from pathlib import Path
+
+from actstudy.analysis.status import RUNS, folder_of
+from actstudy.study import store
+from actstudy.study.plan import Study
+
+AT = ["step", "epoch", "samples", "train_seconds"]
+
+
+def export(study: Study, out: Path, runs_root: Path = RUNS) -> list[Path]:
+    """Write `out/TASK/RUN.csv` for every run that has ended: a row an evaluation, a column a split's metric."""
+    written = []
+    for run in study.runs:
+        folder = folder_of(run, runs_root)
+        if not store.verifies(folder):
+            continue
+        curves = store.read(folder, "curves")[0].to_pandas()
+        wide = curves.assign(column=curves["split"] + "_" + curves["metric"])
+        wide = wide.pivot(index=AT, columns="column", values="value").reset_index()
+        path = out / run.spec.task / f"{run.id}.csv"
+        with store.replacing(path) as draft:
+            wide.to_csv(draft, index=False)
+        written.append(path)
+    return written
