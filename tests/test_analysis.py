@@ -16,7 +16,7 @@ from matplotlib import image
 from scipy import stats as scipy_stats
 
 from actstudy.analysis import export, figures, partial, stats, status, style, summary, tables, text
-from actstudy.analysis.figures import timeline
+from actstudy.analysis.figures import depth, timeline
 from actstudy.study import plan, registry, store
 from actstudy.study.registry import StudyError
 from actstudy.training.boundaries import write as write_boundaries
@@ -106,14 +106,15 @@ def test_tables_survive_writing_with_their_units(made, tmp_path):
 @pytest.mark.parametrize(("part", "predicts"), [("mlp", "classes"), ("study", "study")])
 def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, part, predicts):
     figures.draw_all(made, part, tmp_path)
-    assert {path.stem for path in tmp_path.glob("*.png")} == set(registry.figures(predicts))
-    for name in registry.figures(predicts):
+    names = registry.figures(predicts, ["depth"])
+    assert {path.stem for path in tmp_path.glob("*.png")} == set(names)
+    for name in names:
         picture = image.imread(tmp_path / f"{name}.png")
         assert picture.shape[1] > 500
         assert picture[..., :3].std() > 0.02  # something is drawn
         assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         caption = (tmp_path / f"{name}.txt").read_text()
-        counted = {"boundaries": "one seed", "timeline": "n = 8;"}
+        counted = {"boundaries": "one seed", "timeline": "n = 8;", "outcome_map": "n = 2 seeds"}
         assert counted.get(name, "n = 1 to 2 seeds") in caption
 
 
@@ -414,3 +415,18 @@ def test_export_writes_the_curves_of_runs_that_have_ended(root, study, tmp_path)
     run = store.read(root / "runs/mlp" / written[0].stem, "curves")[0].to_pandas()
     val = run[(run["split"] == "val") & (run["metric"] == "accuracy")].sort_values("step")
     assert frame["val_accuracy"].dropna().tolist() == val["value"].tolist()
+
+
+def test_outcomes_are_told_apart_by_status_and_chance():
+    statuses = ["completed", "completed", "completed", "diverged", "failed", "missing"]
+    runs = pd.DataFrame({"run_id": list("abcdef"), "status": statuses})
+    best = pd.Series({"a": 0.5, "b": 0.149, "c": 0.15, "d": 0.9, "e": 0.9})
+    assert depth.outcomes(runs, best, 0.15) == ["trains", "stalls", "trains", "diverges", *["not run to its end"] * 2]
+
+
+def test_figures_of_depth_belong_to_studies_that_cross_it(root, study):
+    assert {"metric_against_depth", "outcome_map"} <= set(study.tasks["mlp"]["figures"])
+    plain = plan.load("config/smoke.yaml")
+    assert not {"metric_against_depth", "outcome_map"} & set(plain.tasks["mlp"]["figures"])
+    assert study.tasks["mlp"]["chance"] == 0.1
+    assert plain.tasks["lm"]["chance"] is None

@@ -1,12 +1,12 @@
-PARTS = {task: settings["predicts"] for task, settings in STUDY.tasks.items()}
-PARTS["study"] = "study"
+PARTS = {task: settings["figures"] for task, settings in STUDY.tasks.items()}
+PARTS["study"] = registry.figures("study")
 FIGURES = {
     part: expand(
         f"{RESULTS}/figures/{part}/{{figure}}.{{kind}}",
-        figure=registry.figures(predicts),
+        figure=names,
         kind=["png", "pdf", "txt"],
     )
-    for part, predicts in PARTS.items()
+    for part, names in PARTS.items()
 }
 
 

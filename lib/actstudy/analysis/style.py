@@ -80,6 +80,8 @@ def panels(groups: list[str], title: str, columns: int = 3) -> tuple[Figure, dic
     for empty in flat[len(groups) :]:
         empty.set_visible(False)
     placed = dict(zip(groups, flat, strict=False))
+    for lowest in flat[max(0, len(groups) - columns) : len(groups)]:
+        lowest.tick_params(labelbottom=True)  # what is below is not there
     for group, axes in placed.items():
         axes.set_title(group, fontsize=9)
         axes.grid(alpha=0.25, linewidth=0.5)

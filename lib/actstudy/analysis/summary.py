@@ -3,6 +3,7 @@
 import os
 import shlex
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def write(tables: Tables, figures: Path, out: Path, partial: bool = False) -> st
         tasks=[_task(tables, task, figures, out) for task in tables.plan["tasks"]],
         glance=summary_tables.glance(tables),
         time=summary_tables.time(runs),
-        figures=_shown("study", figures / "study", out),
+        figures=_shown(registry.figures("study"), figures / "study", out),
         incomplete=_incomplete(tables),
         provenance=_provenance(runs),
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -60,7 +61,7 @@ def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]
         "pairs": summary_tables.pairs(tables, task),
         "targets_table": summary_tables.targets(tables, task),
         "compute": summary_tables.compute(tables, task),
-        "figures": _shown(settings["predicts"], figures / task, out),
+        "figures": _shown(settings["figures"], figures / task, out),
     }
 
 
@@ -72,9 +73,9 @@ def _subsets(runs: pd.DataFrame) -> list[str]:
     return [f"{row.data} is {row.data_subset}" for row in part.itertuples()]
 
 
-def _shown(predicts: str, folder: Path, out: Path) -> list[dict[str, str]]:
+def _shown(names: Iterable[str], folder: Path, out: Path) -> list[dict[str, str]]:
     """The figures of a folder that were drawn, linked relative to the page."""
-    paths = [folder / f"{name}.txt" for name in registry.figures(predicts)]
+    paths = [folder / f"{name}.txt" for name in names]
     return [
         {
             "name": path.stem,

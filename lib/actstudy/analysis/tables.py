@@ -70,7 +70,8 @@ def build(plan: dict[str, Any], runs_root: Path, references: list[dict[str, Any]
     runs = planned.assign(status=None, reason=None)
     if parts["runs"]:
         found = pd.concat([part.astype(object) for part in parts["runs"]]).infer_objects()
-        runs = planned.merge(found.drop(columns=["task", "seed"]), on="run_id", how="left")
+        known = planned.columns.drop("run_id").intersection(found.columns)
+        runs = planned.merge(found.drop(columns=known), on="run_id", how="left")
     runs["status"] = runs["status"].fillna("missing").mask(runs["run_id"].isin(list(damaged)), "damaged")
     runs["reason"] = [damaged.get(run, reason) for run, reason in zip(runs["run_id"], runs["reason"], strict=True)]
     frames = {

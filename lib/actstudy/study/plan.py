@@ -41,7 +41,8 @@ class Study:
         """What the tables need of the study, as JSON in the study's order."""
         runs = [
             {"run_id": r.id, "task": r.spec.task, "level": r.level, "group": r.group, "seed": r.spec.seed}
-            | {"data": data_name(r.spec)}
+            | {"data": data_name(r.spec), "depth": r.spec.depth}
+            | {"line": ", ".join(place for axis, place in r.places.items() if axis != "depth")}
             for r in self.runs
         ]
         plan = {"file": self.file, "study": self.name, "note": self.note, "compare": self.compare}
@@ -112,7 +113,9 @@ def _resolve(content: StudyFile, file: str, name: str, overrides: Mapping[str, A
         checks.check_grid(planned, content.compare, axes, where)
         for run in planned:
             checks.check_spec(run.spec, where)
+        names = [axis for axis, values in axes.items() if len(values) > 1]
         tasks[task] = _task_settings(task, block, content, planned, where) | {"recipe": base}
+        tasks[task]["figures"] = registry.figures(tasks[task]["predicts"], names)
         runs += planned
     host = (content.device, content.slots_per_gpu, content.probe_every)
     return Study(file, name, content.note, *host, content.compare, tasks, runs)
@@ -143,8 +146,9 @@ def _task_settings(task: str, block: Any, content: StudyFile, planned: list[Plan
         raise StudyError(f"{where}: baseline: got {wanted!r}; allowed: {', '.join(levels)}{near}")
     named = ("title", "metric", "unit", "higher_is_better", "predicts", "x_axis", "margin", "margin_reason")
     settings = {key: own[key] for key in named}
-    data = dict.fromkeys(registry.dataset(run.spec.dataset)["title"] for run in planned)
-    settings["title"] += f" on {' and '.join(data)}"
+    data = [registry.dataset(name) for name in dict.fromkeys(run.spec.dataset for run in planned)]
+    settings["title"] += f" on {' and '.join(one['title'] for one in data)}"
+    settings["chance"] = 1 / min(one["classes"] for one in data) if own["predicts"] == "classes" else None
     if block.margin:
         settings |= {"margin": block.margin, "margin_reason": "set by this study"}
     targets = own["targets"] if block.targets is None else block.targets

@@ -112,9 +112,10 @@ def dataset(name: str) -> dict[str, Any]:
     return literal(f"data/{name}.py", "DATASET")
 
 
-def figures(predicts: str) -> tuple[str, ...]:
-    """Names of the figures that a task gets which predicts `classes` or `tokens`, or those of the whole `study`."""
+def figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
+    """Names of the figures of a task that predicts `classes` or `tokens` and crosses some axes, or of the `study`."""
     file = "analysis/figures/__init__.py"
     if predicts == "study":
         return tuple(entries(file, "STUDY_FIGURES"))
-    return (*entries(file, "TASK_FIGURES"), *(entries(file, "CLASS_FIGURES") if predicts == "classes" else ()))
+    kinds = ["TASK_FIGURES", *(["CLASS_FIGURES", *["DEPTH_FIGURES"] * ("depth" in crossed)] * (predicts == "classes"))]
+    return tuple(name for kind in kinds for name in entries(file, kind))

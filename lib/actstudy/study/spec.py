@@ -157,15 +157,19 @@ def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run of a study: its spec, its level on the compared axis, and its place on the other axes (empty if none)."""
+    """A run of a study: its spec, its level on the compared axis, and its place on each other axis that is crossed."""
 
     spec: RunSpec
     level: str
-    group: str
+    places: dict[str, str]
 
     @property
     def id(self) -> str:
         return run_id(self.spec)
+
+    @property
+    def group(self) -> str:
+        return ", ".join(f"{axis}={place}" for axis, place in self.places.items())
 
 
 def label(axis: str, entry: Mapping[str, Any]) -> str:
@@ -190,11 +194,11 @@ def expand(
     for combination in itertools.product(*axes.values()):
         named = dict(zip(axes, combination, strict=True))
         crossed = [axis for axis in axes if axis != compare and len(axes[axis]) > 1]
-        group = ", ".join(f"{axis}={label(axis, named[axis])}" for axis in crossed)
+        places = {axis: label(axis, named[axis]) for axis in crossed}
         level = label(compare, named[compare]) if compare in named else str(base.get(compare))
         for seed in seeds:
             values = layered(base, *combination, {"seed": seed})
-            runs.append(PlannedRun(RunSpec(**_uniform(values)), level, group))
+            runs.append(PlannedRun(RunSpec(**_uniform(values)), level, places))
     return runs
 
 

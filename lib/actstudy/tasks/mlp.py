@@ -22,7 +22,7 @@ TASK = {
     "model_fields": ["hidden", "depth", "width", "norm", "dropout"],
     "predicts": "classes",
     "x_axis": "step",
-    "throughput_unit": "signals/s",
+    "throughput_unit": "examples/s",
     "targets": [0.6, 0.7],
     "margin": 0.01,
     "margin_reason": "about two thirds of the standard error, 1.5 points, of an accuracy near 0.7 on 1,000 signals",

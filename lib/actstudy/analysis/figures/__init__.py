@@ -6,10 +6,10 @@ from pathlib import Path
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from actstudy.analysis.figures import boundaries, calibration, compute, curves, targets, timeline
+from actstudy.analysis.figures import boundaries, calibration, compute, curves, depth, targets, timeline
 from actstudy.analysis.style import placeholder
 from actstudy.analysis.tables import Tables
-from actstudy.study import registry, store
+from actstudy.study import store
 
 Drawn = tuple[Figure, str]
 
@@ -23,7 +23,11 @@ CLASS_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of tasks that pr
     "ece_vs_metric": calibration.ece_vs_metric,
     "reliability": calibration.reliability,
 }
-ALL_TASK_FIGURES = TASK_FIGURES | CLASS_FIGURES
+DEPTH_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of those, where the study crosses depth
+    "metric_against_depth": depth.metric_against_depth,
+    "outcome_map": depth.outcome_map,
+}
+ALL_TASK_FIGURES = TASK_FIGURES | CLASS_FIGURES | DEPTH_FIGURES
 STUDY_FIGURES: dict[str, Callable[[Tables], Drawn]] = {
     "boundaries": boundaries.boundaries,
     "compute_bars": compute.compute_bars,
@@ -39,7 +43,7 @@ def draw_all(tables: Tables, part: str, folder: Path) -> None:
         return
     settings, runs = tables.plan["tasks"][part], tables.of("runs", part)
     completed, nothing = (runs["status"] == "completed").any(), f"{settings['title']}: no run has completed, n = 0."
-    for name in registry.figures(settings["predicts"]):
+    for name in settings["figures"]:
         figure, caption = ALL_TASK_FIGURES[name](tables, part) if completed else placeholder(nothing)
         save(figure, caption, folder / name)
 
