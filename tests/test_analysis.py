@@ -114,7 +114,12 @@ def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, part, predi
         assert picture[..., :3].std() > 0.02  # something is drawn
         assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         caption = (tmp_path / f"{name}.txt").read_text()
-        counted = {"boundaries": "one seed", "timeline": "n = 8;", "outcome_map": "n = 2 seeds"}
+        counted = {
+            "boundaries": "one seed",
+            "timeline": "n = 8;",
+            "outcome_map": "n = 2 seeds",
+            "signal_over_layers": "n = 2 seeds",
+        }
         assert counted.get(name, "n = 1 to 2 seeds") in caption
 
 
@@ -425,8 +430,8 @@ def test_outcomes_are_told_apart_by_status_and_chance():
 
 
 def test_figures_of_depth_belong_to_studies_that_cross_it(root, study):
-    assert {"metric_against_depth", "outcome_map"} <= set(study.tasks["mlp"]["figures"])
+    assert set(figures.DEPTH_FIGURES) <= set(study.tasks["mlp"]["figures"])
     plain = plan.load("config/smoke.yaml")
-    assert not {"metric_against_depth", "outcome_map"} & set(plain.tasks["mlp"]["figures"])
+    assert not set(figures.DEPTH_FIGURES) & set(plain.tasks["mlp"]["figures"])
     assert study.tasks["mlp"]["chance"] == 0.1
     assert plain.tasks["lm"]["chance"] is None

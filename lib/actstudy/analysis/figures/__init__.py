@@ -26,6 +26,7 @@ CLASS_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of tasks that pr
 DEPTH_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of those, where the study crosses depth
     "metric_against_depth": depth.metric_against_depth,
     "outcome_map": depth.outcome_map,
+    "signal_over_layers": depth.signal_over_layers,
 }
 ALL_TASK_FIGURES = TASK_FIGURES | CLASS_FIGURES | DEPTH_FIGURES
 STUDY_FIGURES: dict[str, Callable[[Tables], Drawn]] = {

@@ -5,12 +5,14 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
-from actstudy.analysis.style import ACTIVATION_STYLE, REFERENCE, legend, panels, seeds
+from actstudy.analysis.style import ACTIVATION_STYLE, REFERENCE, legend, panels, seeds, styles
 from actstudy.analysis.tables import Tables
 from actstudy.analysis.text import metric_name
 
 STALLED = 1.5  # a run whose best validation accuracy is below so many times chance has learnt next to nothing
+SIGNALS = {"post_sd": "sd of activations", "gradient_norm": "gradient norm"}
 OUTCOMES = {"trains": "#8FD0B8", "stalls": "#D9D9D9", "diverges": "#E8A07A", "not run to its end": "#FFFFFF"}
 
 
@@ -62,6 +64,40 @@ def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
         f"{settings['title']}: a cell's strips are its seeds ({seeds(counts(runs))}), the number the mean test "
         f"{metric_name(settings['metric'])} of those completed. A run stalls where its best validation accuracy stays "
         f"below {STALLED:g} times chance ({settings['chance']:.3g}); it diverges where its loss is no longer finite."
+    )
+    return figure, caption
+
+
+def signal_over_layers(tables: Tables, task: str) -> tuple[Figure, str]:
+    """How signal and gradient come through the deepest networks before the first step: a row of panels a line."""
+    settings, runs = tables.plan["tasks"][task], tables.of("runs", task)
+    deepest = runs[runs["depth"] == runs["depth"].max()]
+    health = tables.of("health", task)
+    first = health[(health["kind"] == "site") & (health["step"] == 0)].merge(deepest[["run_id", "line"]], on="run_id")
+    lines, looks = list(deepest["line"].unique()), styles(tables.plan["levels"])
+    size = (9, 0.8 + 2.1 * len(lines))
+    figure, grid = plt.subplots(len(lines), 2, figsize=size, squeeze=False, sharex=True, layout="constrained")
+    figure.suptitle(f"{settings['title']}: {deepest['depth'].max():g} layers before the first step", fontsize=11)
+    for line, row in zip(lines, grid, strict=True):
+        for (probe, label), ax in zip(SIGNALS.items(), row, strict=True):
+            mine = first[(first["line"] == line) & (first["probe"] == probe)]
+            for level, part in mine.groupby("level", sort=False):
+                middle = part.groupby("index")["value"].median()
+                ax.plot(middle.index + 1, middle.where(middle > 0), **looks[level], markersize=3, label=level)
+            ax.set(yscale="log", title=line or "all runs")
+            ax.title.set_fontsize(9)
+            ax.set_ylabel(label, fontsize=8)
+            ax.tick_params(labelsize=8)
+            ax.grid(alpha=0.25, linewidth=0.5)
+            ax.spines[["top", "right"]].set_visible(False)
+    for ax in grid[-1]:
+        ax.set_xlabel("layer", fontsize=8)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    legend(figure, grid.flat, seeds(deepest.groupby(["level", "line"]).size()))
+    caption = (
+        f"{settings['title']}: standard deviation of every layer's activations and norm of the loss gradient there, "
+        "read on the probe batch before the first step, in the deepest networks; medians of "
+        f"{seeds(counts(deepest))}, zeros left out."
     )
     return figure, caption
 
