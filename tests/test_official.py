@@ -45,7 +45,9 @@ def raw(tmp_path, monkeypatch):
 def declared(tmp_path, monkeypatch):
     """Declares one file `a/file` with whatever is given; data/raw is empty."""
     monkeypatch.setattr(official, "RAW", tmp_path)
-    return lambda **what: monkeypatch.setattr(registry, "dataset", lambda name: {"files": {"a/file": what}})
+    return lambda **what: monkeypatch.setattr(
+        registry, "dataset", lambda name: {"files": {"a/file": what}, "source": "a shelf"}
+    )
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ def test_a_broken_download_leaves_nothing(declared, host, tmp_path, path):
 
 def test_faults_of_files_are_one_line(declared, tmp_path):
     declared(sha256="0" * 64)
-    with pytest.raises(store.Damaged, match=r"a/file is missing \(it has no address to be fetched from\)"):
+    with pytest.raises(store.Damaged, match=r"a/file is missing \(its source: a shelf\)"):
         official.content("x", "a/file")
     (tmp_path / "a").mkdir()
     (tmp_path / "a/file.gz").write_bytes(GOOD[:-9])

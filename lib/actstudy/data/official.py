@@ -22,9 +22,12 @@ def content(dataset: str, file: str) -> bytes:
 
     Damaged, with the way to mend it, where it is absent or is not the file that the data set's file declares.
     """
-    declared, path = registry.dataset(dataset)["files"][file], RAW / file
+    about, path = registry.dataset(dataset), RAW / file
+    declared = about["files"][file]
     packed = path.with_name(f"{path.name}.gz")
-    found = next((one for one in (path, packed) if one.is_file()), None) or fetched(declared.get("url"), packed, file)
+    found = next((one for one in (path, packed) if one.is_file()), None) or fetched(
+        declared.get("url"), packed, file, about["source"]
+    )
     raw = found.read_bytes()
     try:
         made = gzip.decompress(raw) if found == packed else raw
@@ -35,9 +38,9 @@ def content(dataset: str, file: str) -> bytes:
     return made
 
 
-def fetched(url: str | None, packed: Path, file: str) -> Path:
+def fetched(url: str | None, packed: Path, file: str, source: str) -> Path:
     """The path of a gzipped file after fetching it, by rename: a broken download leaves nothing."""
-    why = "it has no address to be fetched from"
+    why = f"its source: {source}"
     if url:
         try:
             with urllib.request.urlopen(url, timeout=SECONDS) as response, store.replacing(packed) as draft:
