@@ -9,7 +9,7 @@ DATASET = {
     "title": "AG News",
     "kind": "passages",
     "version": 1,
-    "source": "ag_news_csv, as unpacked: class index, title, description",
+    "source": "ag_news_csv.tgz of Zhang et al. 2015, unpacked by hand: class index, title, description",
     "paper": "arXiv:1509.01626",
     "licence": "research, non-commercial",
     "files": {

@@ -11,7 +11,7 @@ DATASET = {
     "title": "WikiText-2",
     "kind": "text",
     "version": 1,
-    "source": "wikitext-2, as unpacked: wiki.train.tokens, wiki.valid.tokens, wiki.test.tokens",
+    "source": "wikitext-2-v1.zip of Merity et al. 2016 (word level), unpacked by hand",
     "paper": "arXiv:1609.07843",
     "licence": "CC BY-SA 3.0",
     "files": {
