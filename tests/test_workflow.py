@@ -291,7 +291,8 @@ def test_gpus_asked_for_and_gpus_there(project):
     new = ["-n", "--quiet", "host", "--forcerun", "train", "--resources"]
     many, none = project.snakemake(*new, "gpu=3"), project.snakemake(*new, "gpu=0")
     slots = ["gpu=3", "--config", "slots_per_gpu=4"]
-    shared, limit = project.snakemake("-p", *new, *slots), project.snakemake("--touch", "--resources", *slots)
+    shared = project.snakemake("-p", *new, *slots)
+    limit = project.snakemake("--touch", "--forcerun", "train", "--resources", *slots)
     path.write_text(whole)
     assert "--slots_per_gpu 4 " in shared
     assert 'gpu=Resource("gpu", 4)' in limit
