@@ -117,5 +117,7 @@ def figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
     file = "analysis/figures/__init__.py"
     if predicts == "study":
         return tuple(entries(file, "STUDY_FIGURES"))
-    kinds = ["TASK_FIGURES", *(["CLASS_FIGURES", *["DEPTH_FIGURES"] * ("depth" in crossed)] * (predicts == "classes"))]
+    kinds = ["TASK_FIGURES"]
+    if predicts == "classes":
+        kinds += ["CLASS_FIGURES", "DEPTH_FIGURES"] if "depth" in crossed else ["CLASS_FIGURES"]
     return tuple(name for kind in kinds for name in entries(file, kind))

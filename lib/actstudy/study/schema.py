@@ -12,6 +12,7 @@ import pyarrow as pa
 from actstudy.study.spec import RunSpec
 
 VERSION = "1"
+BUCKETS = ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")  # of a run's seconds
 
 
 def column(name: str, kind: pa.DataType, unit: str = "", *, key: bool = False, clock: bool = False) -> pa.Field:
@@ -48,10 +49,7 @@ RUNS = pa.schema(
         column("data_sha256", pa.string()),
         column("data_subset", pa.string()),
         column("weights_sha256", pa.string()),
-        *[
-            column(f"{bucket}_seconds", pa.float64(), "s", clock=True)
-            for bucket in ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")
-        ],
+        *[column(f"{bucket}_seconds", pa.float64(), "s", clock=True) for bucket in BUCKETS],
         column("n_resumes", pa.int64(), clock=True),
         column("throughput", pa.float64(), "throughput_unit", clock=True),
         column("throughput_unit", pa.string()),

@@ -1,7 +1,7 @@
 """What all classification tasks share: the loss, what is watched while training, and the evaluation of a split."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,10 +57,18 @@ def logistic_regression(name: str, inputs: Mapping[str, Any], labels: Mapping[st
             LogisticRegression(C=10.0**power, max_iter=MOST_ITERATIONS).fit(inputs["train"], labels["train"])
             for power in range(-4, 2)
         ]
-    best = max(fits, key=lambda fit: fit.score(inputs["val"], labels["val"]))
+    best, row = best_on_val(fits, inputs, labels)
     ended = "" if best.n_iter_.max() < MOST_ITERATIONS else " (not converged)"
+    return {"name": f"{name}{ended}", **row}
+
+
+def best_on_val(
+    fits: Sequence[Any], inputs: Mapping[str, Any], labels: Mapping[str, np.ndarray]
+) -> tuple[Any, dict[str, Any]]:
+    """The fitted classifier with the best accuracy on val, and its accuracies as a reference's row but for the name."""
+    best = max(fits, key=lambda fit: fit.score(inputs["val"], labels["val"]))
     scores = {split: float(best.score(inputs[split], labels[split])) for split in ("val", "test")}
-    return {"name": f"{name}{ended}", "metric": "accuracy", **scores}
+    return best, {"metric": "accuracy", **scores}
 
 
 def linear_on_inputs(name: str, data: Prepared) -> dict[str, Any]:

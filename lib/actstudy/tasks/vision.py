@@ -11,7 +11,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from actstudy.data.prepared import SPLITS, Prepared
 from actstudy.nets.resnet import ResNet18
 from actstudy.study.spec import RunSpec
-from actstudy.tasks.classification import EVAL_BATCH, evaluate, linear_on_inputs, loss, train_scores
+from actstudy.tasks.classification import EVAL_BATCH, best_on_val, evaluate, linear_on_inputs, loss, train_scores
 
 __all__ = ["TASK", "build", "evaluate", "loss", "reference", "train_scores"]
 
@@ -74,6 +74,4 @@ def ridge_on_thumbnails(data: Prepared) -> dict[str, Any]:
         parts = [adaptive_avg_pool2d(inputs(part), THUMBNAIL) for part in arrays["x"].split(EVAL_BATCH)]
         x[split] = torch.cat(parts).flatten(1).numpy()
     fits = [RidgeClassifier(alpha=10.0**power).fit(x["train"], y["train"]) for power in (1, 3, 5)]
-    best = max(fits, key=lambda fit: fit.score(x["val"], y["val"]))
-    scores = {split: float(best.score(x[split], y[split])) for split in ("val", "test")}
-    return {"name": f"ridge regression on {THUMBNAIL}x{THUMBNAIL} thumbnails", "metric": "accuracy", **scores}
+    return {"name": f"ridge regression on {THUMBNAIL}x{THUMBNAIL} thumbnails", **best_on_val(fits, x, y)[1]}

@@ -36,8 +36,8 @@ def lease(wanted: str, slots: int, stopping: Callable[[], bool]) -> Iterator[tor
     Every run sees its GPU alone, as cuda:0: compiled code is kept by device number, and so serves all GPUs. Where Slurm
     gave this job one GPU, it is that one, unasked. Unanswered where the GPU has failed.
     """
-    names = host.gpus() if torch.version.cuda else []
-    if wanted == "cpu" or (wanted == "auto" and not names):
+    names = host.gpus() if wanted != "cpu" and torch.version.cuda else []
+    if wanted != "cuda" and not names:
         torch.set_num_threads(1)
         _keep_freed_memory()
         yield torch.device("cpu")

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from actstudy.data.augment import augmented
 from actstudy.nets.activations import Sites
+from actstudy.study.schema import BUCKETS
 from actstudy.study.spec import RunSpec
 from actstudy.training.optim import records
 from actstudy.training.report import Report
 
-BUCKETS = ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")  # of a run's seconds
 Split = dict[str, Tensor]  # x (N, ...), y (N, ...) and whatever else the task evaluates with
 
 

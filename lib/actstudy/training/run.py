@@ -24,7 +24,7 @@ from actstudy.study.registry import StudyError
 from actstudy.study.spec import RunSpec
 from actstudy.study.streams import order_hash
 from actstudy.training import checkpoint, devices
-from actstudy.training.job import BUCKETS, Diverged, Interrupted, Job, Progress, lengths
+from actstudy.training.job import Diverged, Interrupted, Job, Progress, lengths
 from actstudy.training.loop import evaluate, fit
 from actstudy.training.optim import make_optimizer, restore
 from actstudy.training.provenance import environment, provenance, timestamp
@@ -157,7 +157,7 @@ def _resumed(job: Job, folder: Path, device: torch.device) -> Progress:
     if state is None:
         return Progress(order_seed=job.spec.seed if job.spec.deterministic_shuffle else secrets.randbits(63))
     progress = Progress(**state["progress"])
-    progress.seconds = dict.fromkeys(BUCKETS, 0.0) | progress.seconds
+    progress.seconds = dict.fromkeys(schema.BUCKETS, 0.0) | progress.seconds
     job.model.load_state_dict(state["model"])
     restore(job.optimizer, state["optimizer"])
     job.scaler.load_state_dict(state["scaler"])

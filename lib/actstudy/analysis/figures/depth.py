@@ -19,18 +19,16 @@ OUTCOMES = {"trains": "#8FD0B8", "stalls": "#D9D9D9", "diverges": "#E8A07A", "no
 def metric_against_depth(tables: Tables, task: str) -> tuple[Figure, str]:
     """Mean test metric against depth: a panel a level, a line for each combination of the other crossed axes."""
     settings, runs = tables.plan["tasks"][task], tables.of("runs", task)
-    done = runs[runs["status"] == "completed"]
     value, name = f"reported_{settings['metric']}", metric_name(settings["metric"])
+    done = runs[runs["status"] == "completed"].astype({value: float})
     figure, axes = panels(list(runs["level"].unique()), f"{settings['title']}: test {name} against depth", columns=2)
     looks = dict(zip(runs["line"].unique(), ACTIVATION_STYLE.values(), strict=False))
     for level, ax in axes.items():
-        for line, part in runs[runs["level"] == level].groupby("line", sort=False):
-            found = part[part["status"] == "completed"].groupby("depth")[value].agg(["mean", "min", "max"])
-            colour, marker, dash = looks[line]
-            ax.plot(found.index, found["mean"], color=colour, marker=marker, linestyle=dash, markersize=4, label=line)
-            ax.fill_between(
-                found.index, found["min"].astype(float), found["max"].astype(float), color=colour, alpha=0.12
-            )
+        for line, part in done[done["level"] == level].groupby("line", sort=False):
+            found = part.groupby("depth")[value].agg(["mean", "min", "max"])
+            look = dict(zip(("color", "marker", "linestyle"), looks[line], strict=True))
+            ax.plot(found.index, found["mean"], **look, markersize=4, label=line or "all runs")
+            ax.fill_between(found.index, found["min"], found["max"], color=look["color"], alpha=0.12)
         ax.axhline(settings["chance"], **REFERENCE, zorder=0, label="chance")
         ax.set(xlabel="depth (hidden layers)", ylabel=f"test {name}", xticks=sorted(runs["depth"].unique()))
     legend(figure, axes.values(), seeds(counts(done)))
@@ -93,7 +91,7 @@ def signal_over_layers(tables: Tables, task: str) -> tuple[Figure, str]:
     for ax in grid[-1]:
         ax.set_xlabel("layer", fontsize=8)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    legend(figure, grid.flat, seeds(deepest.groupby(["level", "line"]).size()))
+    legend(figure, grid.flat, seeds(counts(deepest)))
     caption = (
         f"{settings['title']}: standard deviation of every layer's activations and norm of the loss gradient there, "
         "read on the probe batch before the first step, in the deepest networks; medians of "
