@@ -36,7 +36,7 @@ def tiny(activation: str = "gelu", seed: int = 0, **fields: Any) -> RunSpec:
 
 
 def quiet(**settings: Any) -> Settings:
-    return Settings(device="cpu", quiet=True, **{"probe_every": 5, **settings})
+    return Settings(quiet=True, **{"device": "cpu", "probe_every": 5, **settings})
 
 
 @pytest.fixture

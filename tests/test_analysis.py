@@ -253,6 +253,7 @@ def frame_of_runs(rows):
 
 
 MLP = {"metric": "accuracy", "higher_is_better": True, "baseline": "relu", "targets": [0.5]}
+MLP |= {"unit": "share", "log_unit": None}
 PLAN = {"compare": "activation", "tasks": {"mlp": MLP}}
 
 
@@ -269,6 +270,21 @@ def test_pairs_are_refused_where_batches_or_precision_differ():
     assert pairs.loc["gelu", "n"] == 2
     assert pairs.loc["gelu", "mean"] == pytest.approx(0.15)
     assert pairs.loc["tanh", "n"] == 0
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0])
+def test_a_reference_that_no_mean_reaches_is_named(made, score):
+    better = made.frames["references"].assign(test=score)
+    told = summary.outcome(dataclasses.replace(made, frames={**made.frames, "references": better}), "mlp", "depth=1")
+    assert ("worse than the reference without a network (linear classifier: 1.0000)" in told) == bool(score)
+
+
+def test_perplexities_are_paired_by_their_logarithms():
+    runs = frame_of_runs([("relu", s, "completed", (s + 1) * 100.0) for s in range(3)])
+    tenth = frame_of_runs([("gelu", s, "completed", (s + 1) * 110.0) for s in range(3)])
+    row = tables.pairs(pd.concat([runs, tenth]), {**PLAN, "tasks": {"mlp": {**MLP, "log_unit": "nats"}}}).iloc[0]
+    assert row["unit"] == "nats"
+    assert (row["mean"], row["low"], row["high"]) == pytest.approx((math.log(1.1),) * 3)
 
 
 def test_a_cell_without_completed_seeds_is_still_a_row():

@@ -22,7 +22,7 @@ OPTIMIZERS = [
 
 
 def recorded(**fields):
-    return tiny(engine="compiled", strict=True, **{"epochs": 6, "warmup": 2, **fields})
+    return tiny(**{"engine": "compiled", "strict": True, "epochs": 6, "warmup": 2, **fields})
 
 
 def gpu(**settings):

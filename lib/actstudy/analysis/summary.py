@@ -100,18 +100,22 @@ def outcome(tables: Tables, task: str, group: str) -> str:
     best = reported.loc[(sign * reported["mean"]).idxmax()]
     mean = f"{spread(best['mean'], best['sd'])}, n = {best['n']} of {best['n_planned']} seeds"
     text = f"{where}: {best['level']} has the best mean test {metric_name(metric)}, {mean}"
+    for reference in tables.references(task, group).itertuples():
+        if sign * reference.test > sign * best["mean"]:
+            text += f", worse than the reference without a network ({reference.name}: {number(reference.test)})"
     pairs = tables.of("pairs", task)
     mine = pairs[(pairs["group"] == group) & (pairs["level"] == best["level"])]
     if best["level"] == settings["baseline"]:
         return f"{text}; it is the baseline itself."
     if mine.empty or mine.iloc[0]["n"] < 2:
         return f"{text}; fewer than two paired seeds say nothing about its difference from {settings['baseline']}."
-    row = mine.iloc[0]
+    row, unit = mine.iloc[0], f" {settings['log_unit']}" if settings["log_unit"] else ""
+    beside = 0.0 if unit else best["mean"]
     outside = row["low"] > 0 or row["high"] < 0
     reading = "the interval excludes zero" if outside else "the interval includes zero, so the order may be chance"
     return (
-        f"{text}; its paired difference from {row['baseline']} is {signed(row['mean'], best['mean'])} "
-        f"(95% interval {interval(row['low'], row['high'], best['mean'])}, n = {row['n']}): {reading}. "
+        f"{text}; its paired difference from {row['baseline']} is {signed(row['mean'], beside)}{unit} "
+        f"(95% interval {interval(row['low'], row['high'], beside)}, n = {row['n']}): {reading}. "
         f"It was picked as the best of {len(reported)}, which this interval does not correct for."
     )
 

@@ -66,14 +66,17 @@ def results(tables: Tables, task: str) -> str:
 
 
 def pairs(tables: Tables, task: str) -> str:
-    """Paired differences from the baseline, with as many decimals as the metric's own values have."""
-    cells = tables.of("cells", task)
-    size = cells.loc[cells["metric"] == tables.plan["tasks"][task]["metric"], "mean"].mean()
+    """Paired differences from the baseline, with as many decimals as the metric's own values have (logarithms: 4)."""
+    cells, settings = tables.of("cells", task), tables.plan["tasks"][task]
+    unit = settings["log_unit"]
+    size = 0.0 if unit else cells.loc[cells["metric"] == settings["metric"], "mean"].mean()
     return markdown(
         [
             {
                 "cell": cell_name(row["level"], row["group"]),
-                f"difference from {row['baseline']}": signed(row["mean"], size) if row["n"] else "none",
+                f"difference from {row['baseline']}{', ' + unit if unit else ''}": signed(row["mean"], size)
+                if row["n"]
+                else "none",
                 "95% interval": interval(row["low"], row["high"], size) if row["n"] > 1 else "none below 2 seeds",
                 "paired seeds n": row["n"],
             }

@@ -1,10 +1,11 @@
 """From run folders to the tables of a study: one question a table, n in every row, nothing averaged in silence."""
 
+import dataclasses
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ from actstudy.analysis import stats
 from actstudy.study import store
 
 CELL = ["task", "group", "level"]
+PAIRS = [*CELL, "baseline", "metric", "unit", "mean", "low", "high", "n"]
 NAMES = [
     "runs",
     "curves",
@@ -35,7 +37,7 @@ UNITS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Tables:
     """A study's plan and tables, as figures and summary take them."""
 
@@ -166,25 +168,26 @@ def pareto(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
 def pairs(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
     """A row per level but the baseline: mean paired difference of the reported metric, 95% t interval, n.
 
-    A seed is a pair only where both runs completed and saw the same batches at the same precision and engine.
+    A seed is a pair only where both runs completed and saw the same batches at the same precision and engine. Metrics
+    with a `log_unit` are compared by their natural logarithm.
     """
     rows = []
     if "order_hash" not in runs:
-        return pd.DataFrame(columns=[*CELL, "baseline", "metric", "mean", "low", "high", "n"])
+        return pd.DataFrame(columns=PAIRS)
     same = [column for column in ("order_hash", "precision", "engine") if column != plan["compare"]]
     for (task, group), part in runs.groupby(["task", "group"], sort=False):
         settings, completed = plan["tasks"][task], part[part["status"] == "completed"].set_index("seed")
         value, baseline = f"reported_{settings['metric']}", settings["baseline"]
-        reference = completed[completed["level"] == baseline]
+        reference, unit = completed[completed["level"] == baseline], settings["log_unit"] or settings["unit"]
         for level in [name for name in part["level"].unique() if name != baseline]:
             mine, both_have = completed[completed["level"] == level], {"left_index": True, "right_index": True}
             both = mine.merge(reference, **both_have, suffixes=("", "_baseline"))
             agree = [both[column] == both[f"{column}_baseline"] for column in same]
             paired = both[pd.concat(agree, axis=1).all(axis=1)]
-            interval = stats.mean_interval((paired[value] - paired[f"{value}_baseline"]).astype(float).tolist())
-            head = {"task": task, "group": group, "level": level, "baseline": baseline, "metric": settings["metric"]}
-            rows.append(head | vars(interval))
-    return pd.DataFrame(rows, columns=[*CELL, "baseline", "metric", "mean", "low", "high", "n"])
+            scaled = paired[[value, f"{value}_baseline"]].astype(float).map(np.log if settings["log_unit"] else float)
+            interval = stats.mean_interval((scaled[value] - scaled[f"{value}_baseline"]).tolist())
+            rows.append([task, group, level, baseline, settings["metric"], unit, *dataclasses.astuple(interval)])
+    return pd.DataFrame(rows, columns=PAIRS)
 
 
 def write(tables: Tables, folder: Path) -> None:

@@ -86,7 +86,10 @@ TaskBlock: Any = create_model(
     "TaskBlock",
     __base__=Block,
     targets=(list[float] | None, Field(None, description="metric values whose steps and seconds are tabled")),
-    margin=(float | None, Field(None, gt=0, description="difference that matters; the task gives its own")),
+    margin=(
+        float | None,
+        Field(None, gt=0, description="difference that matters (lm: in nats per word); the task gives its own"),
+    ),
     **_run_fields(),
 )
 

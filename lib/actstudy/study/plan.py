@@ -145,7 +145,7 @@ def _task_settings(task: str, block: Any, content: StudyFile, planned: list[Plan
         near = registry.nearest(wanted, levels)
         raise StudyError(f"{where}: baseline: got {wanted!r}; allowed: {', '.join(levels)}{near}")
     named = ("title", "metric", "unit", "higher_is_better", "predicts", "x_axis", "margin", "margin_reason")
-    settings = {key: own[key] for key in named}
+    settings = {key: own[key] for key in named} | {"log_unit": own.get("log_unit")}
     data = [registry.dataset(name) for name in dict.fromkeys(run.spec.dataset for run in planned)]
     settings["title"] += f" on {' and '.join(one['title'] for one in data)}"
     settings["chance"] = 1 / min(one["classes"] for one in data) if own["predicts"] == "classes" else None

@@ -25,8 +25,9 @@ TASK = {
     "x_axis": "step",
     "throughput_unit": "tokens/s",
     "targets": [3000.0, 2000.0],
-    "margin": 25.0,
-    "margin_reason": "one percent, 0.01 nats per word: twice the standard error, over test addresses, between two runs",
+    "log_unit": "nats per word",
+    "margin": 0.01,
+    "margin_reason": "one percent of the perplexity: twice the standard error, over test addresses, between two runs",
     "defaults": {
         "dataset": "sotu_text",
         "vocabulary": 4096,

@@ -66,7 +66,7 @@ def compute_bars(tables: Tables) -> tuple[Figure, str]:
                 ax.plot(mine[column] * scale, [place] * len(mine), ".", color="black", alpha=0.35, markersize=3)
             ax.set_xlabel(label, fontsize=8)
             ax.xaxis.set_major_locator(MaxNLocator(5))
-            ax.xaxis.set_major_formatter("{x:,g}")
+            ax.xaxis.set_major_formatter("{x:,.10g}")
             ax.tick_params(labelsize=8, labelleft=bool(ax is row[0]))
             ax.invert_yaxis()
             ax.spines[["top", "right"]].set_visible(False)
