@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from actstudy.study import host, plan, registry, spec, store
+from actstudy.study import host, packs, plan, registry, spec, store
 
 try:
     STUDY = plan.load(
@@ -25,6 +25,7 @@ RUN_FILES = [
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/packs.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/summary.smk"

@@ -42,7 +42,7 @@ def once(workload: str, activation: str, strict: bool) -> tuple[str, float]:
             if step % WINDOW == WINDOW - 1:
                 torch.cuda.synchronize()
                 seconds.append((time.perf_counter() - began) / WINDOW)
-        return weights_sha256(job.model), statistics.median(seconds[1:])
+        return weights_sha256(job.model.state_dict()), statistics.median(seconds[1:])
 
 
 def main() -> None:

@@ -1,14 +1,17 @@
 """What only a GPU can show: recorded steps are the steps that they record. Skipped where there is none."""
 
+import dataclasses
 import json
 
 import pytest
 import torch
 from conftest import quiet, tiny
+from test_packs import company, trained
 from test_training import _after, row
 
 from actstudy.data import prepared
 from actstudy.study import store
+from actstudy.study.spec import run_id
 from actstudy.training import job
 from actstudy.training.run import run
 
@@ -85,3 +88,31 @@ def test_runs_name_their_gpu(tmp_path, data_folder):
     assert found["device_id"] == str(torch.cuda.get_device_properties(0).uuid)
     assert json.loads((tmp_path / "a/environment.json").read_text())["cuda"]
     assert store.verifies(tmp_path / "a/checkpoints/final")
+
+
+@pytest.mark.parametrize("fields", OPTIMIZERS[:3], ids=lambda fields: fields["optimizer"])
+def test_a_recorded_pack_is_the_pack_itself(tmp_path, data_folder, fields):
+    """Probed at each step none is replayed, else nearly all are; stopped and resumed; each run alone in its pack."""
+    specs = [dataclasses.replace(spec, **fields, epochs=6, strict=True) for spec in company()]
+    folders = {}
+    for name, every in (("each", 1), ("few", 10**6)):
+        folders[name] = trained(specs, tmp_path / name, data_folder, device="cuda", probe_every=every)
+    with pytest.raises(job.Interrupted):
+        trained(specs, tmp_path / "parts", data_folder, device="cuda", probe_every=10**6, stopping=_after(9))
+    folders["parts"] = trained(specs, tmp_path / "parts", data_folder, device="cuda", probe_every=10**6)
+    for spec in specs[::3]:
+        trained([spec], tmp_path / "alone", data_folder, device="cuda", probe_every=10**6)
+    hashes = {name: [row(path)["weights_sha256"] for path in paths] for name, paths in folders.items()}
+    assert hashes["each"] == hashes["few"] == hashes["parts"]
+    alone = [row(tmp_path / "alone" / run_id(spec))["weights_sha256"] for spec in specs[::3]]
+    assert alone == hashes["few"][::3]
+
+
+def test_a_pack_is_near_the_plain_loop(tmp_path, data_folder):
+    """TF32, as the full depth study: losses within 2e-2 over all windows."""
+    spec = dataclasses.replace(company()[0], precision="tf32", epochs=10)
+    (packed,) = trained([spec], tmp_path, data_folder, device="cuda")
+    run(dataclasses.replace(spec, engine="eager", pack_width=1), tmp_path / "plain", data_folder, gpu())
+    curves = [store.read(folder, "curves")[0].to_pandas() for folder in (packed, tmp_path / "plain/checkpoints/final")]
+    losses = [frame[frame["metric"] == "loss"]["value"].to_numpy() for frame in curves]
+    assert losses[0] == pytest.approx(losses[1], abs=2e-2)

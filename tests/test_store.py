@@ -11,7 +11,7 @@ from actstudy.study import schema, store
 
 def minimal(run_id="r"):
     rows = {"runs": [{"run_id": run_id, "status": "completed"}]}
-    return {name: schema.table(name, rows.get(name, [])) for name in schema.SCHEMAS}
+    return {name: schema.table(name, "a", rows.get(name, [])) for name in schema.SCHEMAS}
 
 
 def test_a_writer_that_dies_leaves_the_old_file(tmp_path):
@@ -71,9 +71,9 @@ def test_a_damaged_seal_is_not_published(tmp_path):
 
 def test_tables_are_strict():
     with pytest.raises(ValueError, match="unknown columns"):
-        schema.table("runs", [{"run_id": "a", "status": "x", "colour": 1}])
+        schema.table("runs", "a", [{"status": "x", "colour": 1}])
     with pytest.raises(ValueError, match="status is null"):
-        schema.table("runs", [{"run_id": "a"}])
+        schema.table("runs", "a", [{"task": "mlp"}])
 
 
 def _hold(folder: Path, seconds: float) -> None:

@@ -111,9 +111,9 @@ def test_perplexity_per_word_by_hand(tmp_path):
     tokens, words = int((made["y"] >= 0).sum()), sum(len(document.split()) for document in DOCUMENTS)
     assert found.scores["perplexity"] == pytest.approx(270, rel=1e-5)
     assert found.scores["word_perplexity"] == pytest.approx(math.exp(tokens * math.log(270) / words), rel=1e-5)
-    assert sum(row["tokens"] for row in found.predictions) == tokens
-    assert [row["words"] for row in found.predictions] == made["words"].tolist()
-    assert found.predictions[2]["nll"] == pytest.approx(found.predictions[2]["tokens"] * math.log(270), rel=1e-5)
+    assert sum(found.predictions["tokens"]) == tokens
+    assert found.predictions["words"] == made["words"].tolist()
+    assert found.predictions["nll"][2] == pytest.approx(found.predictions["tokens"][2] * math.log(270), rel=1e-5)
 
 
 def test_evaluation_equals_the_probability_of_each_token(tmp_path):

@@ -1,5 +1,6 @@
 """The workflow in a copy of the project: the smoke study, then what an edit sets in motion."""
 
+import json
 import os
 import re
 import shutil
@@ -316,3 +317,38 @@ def test_lint_finds_only_what_we_answer(project):
     assert found
     assert [lint for lint in found if not lint.startswith(tuple(REASONED))] == []
     assert [reason for reason in REASONED if not any(lint.startswith(reason) for lint in found)] == []
+
+
+PACKS = """
+seeds: 2
+axes: {activation: [relu, tanh, sigmoid]}
+tasks:
+  mlp: {width: 16, dropout: 0.0, epochs: 2, engine: pack, pack_width: 4}
+"""
+
+
+def test_packs_train_what_is_missing_and_nothing_else(project):
+    """Two packs of six runs; two deleted runs, then one more seed: what the others sealed keeps its time."""
+    file = project.folder / "config/packs.yaml"
+    file.write_text(PACKS)
+    call = [sys.executable, "-m", "snakemake", "--configfile", "config/packs.yaml"]
+
+    def stamps():
+        specs = [path for path in project.run_folders() if (path / "spec.json").is_file()]
+        packed = [path for path in specs if json.loads((path / "spec.json").read_text())["engine"] == "pack"]
+        return {path.name: (path / "checkpoints/final/runs.parquet").stat().st_mtime_ns for path in packed}
+
+    project.call(*call, "--cores", "2")
+    first = stamps()
+    assert len(first) == 6
+    assert "Nothing to be done" in project.call(*call, "-n")
+    for name in (gone := sorted(first)[::3]):
+        shutil.rmtree(project.folder / "results/runs/mlp" / name)
+    project.call(*call, "--cores", "2")
+    again = {name: stamps()[name] for name in first}
+    assert {name for name in first if first[name] != again[name]} == set(gone)
+    file.write_text(PACKS.replace("seeds: 2", "seeds: 3"))
+    project.call(*call, "--cores", "2")
+    assert {name: stamps()[name] for name in first} == again
+    assert "9 of 9 runs completed" in (project.folder / "results/packs/summary.md").read_text()
+    assert "Nothing to be done" in project.call(*call, "-n")

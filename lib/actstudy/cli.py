@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from actstudy import cli_train
+from actstudy import cli_run, cli_train
 from actstudy.study import registry, spec, store
 from actstudy.study.plan import load
 from actstudy.study.registry import StudyError
@@ -49,6 +49,10 @@ def _parser(argv: Sequence[str]) -> Parser:
     train = commands.add_parser("train", help="train one run", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     train.set_defaults(run=cli_train.train)
     cli_train.add_flags(train, argv)
+    pack = commands.add_parser("pack", help="train runs as one, as the workflow does with engine: pack")
+    pack.add_argument("--members", required=True, help="their specs as JSON")
+    cli_train.add_host_flags(pack)
+    pack.set_defaults(run=cli_train.pack)
     status = commands.add_parser("status", help="what is done, running and still to do; exit 1 where a run failed")
     retry = commands.add_parser("retry", help="clear finished folders, so that the next snakemake trains them again")
     retry.add_argument("what", metavar="RUN|failed", help="a run's id or folder, or every run of the study that failed")
@@ -94,7 +98,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
     registry.checked(dataset, "data set", registry.datasets())
     if bool(sizes) != (registry.dataset(dataset)["kind"] in registry.TOKENIZED):
         raise StudyError(f"prepare: got {arguments.name!r}; allowed: NAME, for text NAME-vVOCABULARY-tCONTEXT")
-    cli_train.prepared(arguments.name, arguments.folder)
+    cli_run.prepared(arguments.name, arguments.folder)
     return 0
 
 

@@ -2,14 +2,16 @@
 
 import json
 import shutil
+import statistics
 from collections import Counter
 from pathlib import Path
 
 from actstudy.analysis.text import cell_name
 from actstudy.study import store
+from actstudy.study.grid import PlannedRun
 from actstudy.study.plan import Study
 from actstudy.study.registry import StudyError, nearest
-from actstudy.study.spec import PlannedRun
+from actstudy.study.schema import BUCKETS
 
 RUNS = Path("results/runs")
 
@@ -56,23 +58,25 @@ def _forecast(study: Study, folders: dict[str, Path], states: dict[str, str]) ->
         mine = [run.id for run in study.runs if run.spec.task == task]
         done = [folders[run_id] for run_id in mine if states[run_id] == "completed"]
         todo = [run_id for run_id in mine if states[run_id] in ("waiting", "interrupted", "running")]
+        rows = [store.summary_row(folder) for folder in done]
+        each = [sum(row.get(f"{bucket}_seconds") or 0 for bucket in BUCKETS) for row in rows]
+        epochs = [row["train_seconds"] / row["epochs"] for row in rows if row["epochs"] and row["train_seconds"]]
+        pace = f", an epoch {statistics.median(epochs):.2g} s of training (median)" if epochs else ""
+        spent = f"{len(done)} took {sum(each):.0f} s of one device's time{pace}"
         if not todo:
-            lines.append(f"{task}: nothing left to train")
+            lines.append(f"{task}: nothing left to train; {spent}")
         elif not done:
             lines.append(f"{task}: {len(todo)} runs left; no estimate before one has completed")
         else:
-            rows = [store.summary_row(folder) for folder in done]
-            seconds = sum(
-                sum(row.get(f"{b}_seconds") or 0 for b in ("start", "train", "eval", "probe", "compile", "checkpoint"))
-                for row in rows
-            ) / len(rows)
+            mean = sum(each) / len(each)
             size = sum(f.stat().st_size for folder in done for f in folder.rglob("*") if f.is_file()) / len(done)
-            running = [r for r in todo if states[r] == "running"]
-            left = seconds * (len(todo) - len(running)) + sum(_seconds_left(folders[r], seconds) for r in running)
-            pace = f", about {left / len(running):.0f} s at the present {len(running)} at a time" if running else ""
+            running = [run_id for run_id in todo if states[run_id] == "running"]
+            left = mean * (len(todo) - len(running)) + sum(_seconds_left(folders[run_id], mean) for run_id in running)
+            processes = len({str(store.holder(folders[run_id])).partition(" is held by ")[2] for run_id in running})
+            now = f", about {left / processes:.0f} s with the present {processes} processes" if running else ""
             lines.append(
-                f"{task}: {len(todo)} runs left, about {left:.0f} s of one device's time{pace}, "
-                f"and {size * len(todo) / 1e6:.1f} MB of disk"
+                f"{task}: {len(todo)} runs left, about {left:.0f} s more{now}, "
+                f"and {size * len(todo) / 1e6:.1f} MB of disk; {spent}"
             )
     return lines
 

@@ -90,6 +90,7 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 
 ALIASES = {"leaky": "leaky_relu", "swish": "silu"}
+LEARNT = ("prelu",)  # activations with weights of their own
 
 
 class Sites:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from actstudy.study import registry
+from actstudy.study import packs, registry
 from actstudy.study.config import RunFields, given, validated
+from actstudy.study.grid import PlannedRun
 from actstudy.study.registry import StudyError
-from actstudy.study.spec import DEFAULTS, RIVALS, PlannedRun, RunSpec
+from actstudy.study.spec import DEFAULTS, RIVALS, RunSpec
 
 MODEL_FIELDS = ("hidden", "depth", "width", "stem", "heads", "norm", "dropout", "vocabulary", "context", "augment")
 RESERVED = ("runs", "data", "references", "tables", "figures", "partial", "default")
@@ -125,5 +126,6 @@ def check_spec(spec: RunSpec, where: str) -> None:
         absent = getattr(spec, name) is None and name != "hidden"
         if absent and not (name in ("depth", "width") and spec.hidden is not None):
             raise StudyError(f"{where}: {name}: missing; task {spec.task} needs it")
+    packs.check(spec, where)
     if "heads" in uses and (spec.width or 0) % spec.heads:
         raise StudyError(f"{where}: heads: got {spec.heads}; allowed: a divisor of width {spec.width}")

@@ -8,8 +8,9 @@ from typing import Any
 
 from actstudy.study import checks, registry
 from actstudy.study.config import RunFields, StudyFile, TaskBlock, coerced, given, name_error, read, validated
+from actstudy.study.grid import PlannedRun, expand
 from actstudy.study.registry import StudyError
-from actstudy.study.spec import PlannedRun, RunSpec, data_name, expand, layered
+from actstudy.study.spec import RunSpec, data_name, layered
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -54,6 +54,7 @@ RUNS = pa.schema(
         column("throughput", pa.float64(), "throughput_unit", clock=True),
         column("throughput_unit", pa.string()),
         column("slots_per_gpu", pa.int64(), "runs", clock=True),
+        column("packed_with", pa.int64(), "runs of the same process, itself one; null outside packs", clock=True),
         column("timing_clean", pa.bool_(), clock=True),
         column("peak_memory_bytes", pa.int64(), "bytes", clock=True),
         column("peak_memory_kind", pa.string(), clock=True),
@@ -122,13 +123,19 @@ PREDICTIONS = pa.schema(
 SCHEMAS = {"runs": RUNS, "curves": CURVES, "health": HEALTH, "calibration": CALIBRATION, "predictions": PREDICTIONS}
 
 
-def table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """Rows as the named table; ValueError for a column that the schema does not know or a null key."""
-    schema, rows = SCHEMAS[name], list(rows)
-    unknown = {column for row in rows for column in row} - set(schema.names)
+def table(name: str, run_id: str, rows: Iterable[Mapping[str, Any]] | Mapping[str, Sequence[Any]]) -> pa.Table:
+    """A run's rows, or its columns, as the named table; ValueError for an unknown column or a null key."""
+    schema = SCHEMAS[name].with_metadata({"schema_version": VERSION})
+    if not isinstance(rows, Mapping):
+        rows = list(rows)
+        rows = {column: [row.get(column) for row in rows] for column in dict.fromkeys(c for row in rows for c in row)}
+    unknown = set(rows) - set(schema.names)
     if unknown:
         raise ValueError(f"table {name}: unknown columns {sorted(unknown)}; allowed: {schema.names}")
-    made = pa.Table.from_pylist(rows, schema=schema.with_metadata({"schema_version": VERSION}))
+    n = len(next(iter(rows.values()), ()))
+    given = {"run_id": [run_id] * n, **rows}
+    arrays = [pa.array(given[f.name], f.type) if f.name in given else pa.nulls(n, f.type) for f in schema]
+    made = pa.Table.from_arrays(arrays, schema=schema)
     for column_ in schema:
         if not column_.nullable and made[column_.name].null_count:
             raise ValueError(f"table {name}: {column_.name} is null; it is a key")

@@ -1,11 +1,10 @@
-"""One run as data: `RunSpec`, its identity, and the expansion of axes into runs."""
+"""One run as data: `RunSpec` and its identity."""
 
 import dataclasses
 import hashlib
-import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -100,9 +99,11 @@ class RunSpec:
     )
 
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = option("arithmetic of the forward and backward pass", "fp32")
-    engine: Literal["eager", "compiled"] = option(
-        "eager, or torch.compile, on GPUs as CUDA graphs; results differ in the last bits", "eager"
+    engine: Literal["eager", "compiled", "pack"] = option(
+        "eager; torch.compile, on GPUs as CUDA graphs; or many small models as one (mlp); they differ in the last bits",
+        "eager",
     )
+    pack_width: int = option("models that a pack holds, copies filling it up: part of what decides the bits", 1, ge=1)
     strict: bool = option("deterministic algorithms only, on GPUs slower", False)
     deterministic_shuffle: bool = option("order from the seed; false draws it from the system and breaks pairing", True)
 
@@ -153,58 +154,3 @@ def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
                 merged.pop(rival, None)
         merged |= layer
     return merged
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """A run of a study: its spec, its level on the compared axis, and its place on each other axis that is crossed."""
-
-    spec: RunSpec
-    level: str
-    places: dict[str, str]
-
-    @property
-    def id(self) -> str:
-        return run_id(self.spec)
-
-    @property
-    def group(self) -> str:
-        return ", ".join(f"{axis}={place}" for axis, place in self.places.items())
-
-
-def label(axis: str, entry: Mapping[str, Any]) -> str:
-    """How one entry of an axis is called in tables: its value, then whatever else it sets."""
-    value, rest = entry[axis], {k: v for k, v in entry.items() if k != axis}
-    text = (
-        ",".join(f"{site}:{name}" for site, name in value)
-        if axis == "activation" and not isinstance(value, str)
-        else str(value)
-    )
-    return f"{text} ({', '.join(f'{k}={v}' for k, v in rest.items())})" if rest else text
-
-
-def expand(
-    base: Mapping[str, Any], axes: Mapping[str, Sequence[Mapping[str, Any]]], seeds: Sequence[int], compare: str
-) -> list[PlannedRun]:
-    """All runs of one task: the product of its axes, times the seeds.
-
-    base: run fields shared by all; axes: axis name -> entries, each a mapping that holds at least the axis's own field.
-    """
-    runs = []
-    for combination in itertools.product(*axes.values()):
-        named = dict(zip(axes, combination, strict=True))
-        crossed = [axis for axis in axes if axis != compare and len(axes[axis]) > 1]
-        places = {axis: label(axis, named[axis]) for axis in crossed}
-        level = label(compare, named[compare]) if compare in named else str(base.get(compare))
-        for seed in seeds:
-            values = layered(base, *combination, {"seed": seed})
-            runs.append(PlannedRun(RunSpec(**_uniform(values)), level, places))
-    return runs
-
-
-def _uniform(values: dict[str, Any]) -> dict[str, Any]:
-    """The same fields with equal hidden widths spelt as depth x width, so that one network has one id."""
-    hidden = values.get("hidden")
-    if hidden and len(set(hidden)) == 1:
-        return {**values, "hidden": None, "depth": len(hidden), "width": hidden[0]}
-    return values

@@ -21,6 +21,13 @@ def loss(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
     return functional.cross_entropy(logits.float(), y, label_smoothing=label_smoothing)
 
 
+def losses(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """The mean cross-entropy of every run of a pack, (R,); logits (R, B, C), y (R, B)."""
+    flat = logits.float().flatten(0, 1)
+    each = functional.cross_entropy(flat, y.flatten(), reduction="none", label_smoothing=label_smoothing)
+    return each.view_as(y).mean(1)
+
+
 def train_scores(logits: Tensor, y: Tensor) -> dict[str, Tensor]:
     """Scalars of one training batch that cost nothing: accuracy; logits (B, C), y (B,)."""
     return {"accuracy": (logits.argmax(1) == y).float().mean()}
@@ -29,7 +36,11 @@ def train_scores(logits: Tensor, y: Tensor) -> dict[str, Tensor]:
 @torch.no_grad()
 def evaluate(forward: Callable[[Tensor], Tensor], data: Mapping[str, Tensor]) -> Evaluation:
     """Loss, accuracy, macro-F1 and ECE of `forward` (B, ...) -> logits (B, C) on a whole split: x (N, ...), y (N,)."""
-    logits, y = torch.cat([forward(part).float() for part in data["x"].split(EVAL_BATCH)]), data["y"]
+    return scored(torch.cat([forward(part).float() for part in data["x"].split(EVAL_BATCH)]), data["y"])
+
+
+def scored(logits: Tensor, y: Tensor) -> Evaluation:
+    """The same of logits (N, C) and labels y (N,)."""
     confidence, predicted = (part.cpu().numpy() for part in logits.softmax(1).max(1))
     label = y.cpu().numpy()
     bins = metrics.calibration_bins(confidence, label == predicted)
@@ -41,9 +52,8 @@ def evaluate(forward: Callable[[Tensor], Tensor], data: Mapping[str, Tensor]) ->
     }
     if logits.shape[1] > 5:
         scores["top5"] = (logits.topk(5).indices == y[:, None]).any(1).float().mean().item()
-    examples = zip(np.arange(len(label)).tolist(), label.tolist(), predicted.tolist(), confidence.tolist(), strict=True)
-    rows = [{"example": e, "label": la, "predicted": p, "confidence": c} for e, la, p, c in examples]
-    return Evaluation(scores, rows, bins)
+    columns = {"example": np.arange(len(label)), "label": label, "predicted": predicted}
+    return Evaluation(scores, {**columns, "confidence": confidence.astype(np.float64)}, bins)
 
 
 def logistic_regression(name: str, inputs: Mapping[str, Any], labels: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -84,8 +84,8 @@ def evaluate(forward: Callable[[Tensor], Tensor], data: Mapping[str, Tensor]) ->
         each = functional.cross_entropy(logits, labels.flatten(), reduction="none").view_as(labels)
         nll.index_add_(0, data["document"][rows], each.sum(1, dtype=torch.float64))
     scores = perplexities(math.fsum(nll.tolist()), int(tokens.sum()), sum(words))
-    parts = zip(nll.tolist(), tokens.tolist(), words, strict=True)
-    return Evaluation(scores, [{"example": d, "nll": n, "tokens": t, "words": w} for d, (n, t, w) in enumerate(parts)])
+    columns = {"example": range(len(words)), "nll": nll.tolist(), "tokens": tokens.tolist(), "words": words}
+    return Evaluation(scores, columns)
 
 
 def perplexities(nll: float, tokens: int, words: int) -> dict[str, float]:

@@ -10,10 +10,10 @@ N_BINS = 15
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A split scored once: metric -> value, and the rows of the `predictions` and `calibration` tables."""
+    """A split scored once: metric -> value, columns of the `predictions` table, rows of `calibration`."""
 
     scores: dict[str, float]
-    predictions: list[dict[str, Any]]
+    predictions: dict[str, Any]
     calibration: list[dict[str, Any]] = field(default_factory=list)
 
 

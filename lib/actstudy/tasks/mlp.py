@@ -19,6 +19,7 @@ TASK = {
     "metric": "accuracy",
     "unit": "share of test examples",
     "higher_is_better": True,
+    "packs": True,
     "model_fields": ["hidden", "depth", "width", "norm", "dropout"],
     "predicts": "classes",
     "x_axis": "step",

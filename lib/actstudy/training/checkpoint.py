@@ -1,11 +1,12 @@
 """Checkpoints: everything a run needs to go on bit for bit, written by rename, the last two kept."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from actstudy.study import store
 
@@ -40,10 +41,10 @@ def drop(folder: Path) -> None:
         path.unlink()
 
 
-def weights_sha256(model: nn.Module) -> str:
-    """SHA-256 over names, shapes and bytes of the state dict: equal only for bit-identical weights."""
+def weights_sha256(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, shapes and bytes of a state dict: equal only for bit-identical weights."""
     digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
+    for name, value in sorted(state.items()):
         digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
         digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -52,6 +52,20 @@ def lengths(spec: RunSpec, n_train: int) -> tuple[int, int]:
     return steps_per_epoch, spec.steps or (spec.epochs or 0) * steps_per_epoch
 
 
+def checked_lengths(spec: RunSpec, n_train: int, device: torch.device) -> tuple[int, int]:
+    """The same; ValueError where data or device cannot do what the spec asks."""
+    if spec.precision == "fp16" and device.type != "cuda":
+        raise ValueError(f"precision: got 'fp16' on {device.type}; allowed there: fp32, bf16")
+    if spec.batch_size > n_train:
+        raise ValueError(f"batch_size: got {spec.batch_size}; allowed: at most the {n_train} train examples")
+    steps_per_epoch, total = lengths(spec, n_train)
+    if round(spec.warmup * steps_per_epoch) > total:
+        raise ValueError(
+            f"warmup: got {spec.warmup} epochs of {steps_per_epoch} steps; allowed: at most the {total} steps"
+        )
+    return steps_per_epoch, total
+
+
 @dataclass
 class Job:
     """One run, wired: what the loop needs and does not choose."""
@@ -108,8 +122,13 @@ class Job:
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """The arithmetic of the forward pass that the spec asks for."""
-        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.spec.precision)
-        return torch.autocast(self.device.type, dtype=dtype) if dtype else contextlib.nullcontext()
+        return autocast(self.spec, self.device)
+
+
+def autocast(spec: RunSpec, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """The arithmetic of the forward pass that a spec asks for."""
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(spec.precision)
+    return torch.autocast(device.type, dtype=dtype) if dtype else contextlib.nullcontext()
 
 
 def generator(device: torch.device) -> torch.Generator:

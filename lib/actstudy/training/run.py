@@ -24,7 +24,7 @@ from actstudy.study.registry import StudyError
 from actstudy.study.spec import RunSpec
 from actstudy.study.streams import order_hash
 from actstudy.training import checkpoint, devices
-from actstudy.training.job import Diverged, Interrupted, Job, Progress, lengths
+from actstudy.training.job import Diverged, Interrupted, Job, Progress, checked_lengths
 from actstudy.training.loop import evaluate, fit
 from actstudy.training.optim import make_optimizer, restore
 from actstudy.training.provenance import environment, provenance, timestamp
@@ -52,8 +52,8 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
     """
     started = settings.started or time.time()
     store.write_json(folder / "spec.json", dataclasses.asdict(spec))
-    job, progress, row = None, Progress(), {"run_id": folder.name, **schema.spec_row(spec), "reason": None}
-    results: dict[str, list[dict[str, Any]]] = {"predictions": [], "calibration": []}
+    job, progress, row = None, Progress(), {**schema.spec_row(spec), "reason": None}
+    results: dict[str, Any] = {"predictions": [], "calibration": []}
     try:
         loading = ThreadPoolExecutor(1).submit(prepared.load, data_folder)  # its checksums, while CUDA starts
         with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
@@ -81,8 +81,7 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
         row |= accounting(job, progress, settings.slots_per_gpu)
     row |= provenance(started)
     rows = {"runs": [row], "curves": progress.curves, "health": progress.health, **results}
-    named = {name: [{"run_id": folder.name, **r} for r in part] for name, part in rows.items()}
-    store.seal(folder, {name: schema.table(name, part) for name, part in named.items()})
+    store.seal(folder, {name: schema.table(name, folder.name, part) for name, part in rows.items()})
     checkpoint.drop(folder / "checkpoints")
     if job is not None:
         job.report.line(f"{row['status']}{': ' + row['reason'] if row['reason'] else ''}")
@@ -92,17 +91,9 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
 
 def make_job(spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch.device, settings: Settings) -> Job:
     """The job of a spec: task, model, init, optimizer and data on the device, nothing trained yet."""
-    _seed_globals(spec)
+    seed_globals(spec)
     task = importlib.import_module(f"actstudy.tasks.{spec.task}")
-    if spec.precision == "fp16" and device.type != "cuda":
-        raise ValueError(f"precision: got 'fp16' on {device.type}; allowed there: fp32, bf16")
-    if spec.batch_size > data.n("train"):
-        raise ValueError(f"batch_size: got {spec.batch_size}; allowed: at most the {data.n('train')} train examples")
-    steps_per_epoch, total = lengths(spec, data.n("train"))
-    if round(spec.warmup * steps_per_epoch) > total:
-        raise ValueError(
-            f"warmup: got {spec.warmup} epochs of {steps_per_epoch} steps; allowed: at most the {total} steps"
-        )
+    total = checked_lengths(spec, data.n("train"), device)[1]
     sites = Sites(spec.activation, spec.activation_args)
     model = task.build(spec, data, sites)
     sites.check()
@@ -126,7 +117,7 @@ def make_job(spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch
     )
 
 
-def _seed_globals(spec: RunSpec) -> None:
+def seed_globals(spec: RunSpec) -> None:
     """Seed what a user's own code might draw from; the trainer itself draws from streams only."""
     random.seed(spec.seed)
     np.random.seed(spec.seed % 2**32)
@@ -168,10 +159,10 @@ def _resumed(job: Job, folder: Path, device: torch.device) -> Progress:
     return progress
 
 
-def _final(job: Job, progress: Progress, folder: Path, results: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def _final(job: Job, progress: Progress, folder: Path, results: dict[str, Any]) -> dict[str, Any]:
     """Test scores of the last and of the best-val weights, as columns of `runs`; fills the other tables' rows."""
     began, row = time.perf_counter(), {}
-    row["weights_sha256"] = checkpoint.weights_sha256(job.model)
+    row["weights_sha256"] = checkpoint.weights_sha256(job.model.state_dict())
     places = {"last": (job.model.state_dict(), progress.step), "best": (job.best_weights, progress.best_step)}
     weights = {name: {key: value.clone() for key, value in state.items()} for name, (state, _) in places.items()}
     for name, prefix in (("last", "last"), ("best", "reported")):

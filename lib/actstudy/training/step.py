@@ -1,6 +1,7 @@
 """One optimizer step: the same lines for eager and compiled code; on a GPU compiled steps are recorded and replayed."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ def train_step(job: Job, step: int, batch: Tensor, before_update: BeforeUpdate |
     drawn = augment.draws(spec.augment, spec.seed, step, len(batch), height, width)
     draws = torch.from_numpy(drawn).to(job.device, non_blocking=True)
     if job.replays and job.updates and not before_update:
-        job.replay = job.replay or Replay(job, batch, draws)
+        job.replay = job.replay or Replay(partial(update, job), batch, draws)
         job.pending.append(job.replay(batch, draws))
     else:
         job.pending.append(update(job, batch, draws, before_update))
@@ -57,15 +58,15 @@ def _share(y: Tensor, rows: Tensor, batch: Tensor) -> Tensor | float:
 
 
 class Replay:
-    """`update` recorded once as a CUDA graph, then one launch a step, of the same kernels."""
+    """A step recorded once as a CUDA graph, then one launch a step, of the same kernels."""
 
-    def __init__(self, job: Job, batch: Tensor, draws: Tensor) -> None:
-        self.batch, self.draws, self.graph = batch.clone(), draws.clone(), torch.cuda.CUDAGraph()
+    def __init__(self, step: Callable[..., Scores], *inputs: Tensor) -> None:
+        self.inputs, self.graph = [value.clone() for value in inputs], torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
-            self.scores = update(job, self.batch, self.draws)
+            self.scores = step(*self.inputs)
 
-    def __call__(self, batch: Tensor, draws: Tensor) -> Scores:
-        self.batch.copy_(batch)
-        self.draws.copy_(draws)
+    def __call__(self, *inputs: Tensor) -> Scores:
+        for place, value in zip(self.inputs, inputs, strict=True):
+            place.copy_(value)
         self.graph.replay()
         return {name: value.clone() for name, value in self.scores.items()}

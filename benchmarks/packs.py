@@ -1,0 +1,130 @@
+"""Epochs of training a second, all runs together: packs beside the loop a user would write first, and a careful one.
+
+    python benchmarks/packs.py --widths 1 16 64 96 256 --out benchmarks/results
+
+Deep plain MLPs of width 128 on data of MNIST's shapes, SGD, batch 128. first: DataLoader and `.item()` every step, one
+model; resident: data on the device, nothing fetched, one model; both without evaluation or probes. Packs evaluate every
+epoch and probe once an epoch; four activations share a pack. A run-epoch is one run's pass over 55,000 examples.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
+
+from actstudy.data.prepared import Prepared
+from actstudy.nets.activations import Sites
+from actstudy.study.plan import run_spec
+from actstudy.tasks import mlp
+from actstudy.training import devices, pack_loop
+from actstudy.training.pack_run import make_pack
+from actstudy.training.run import Settings
+
+COUNTS = {"train": 55_000, "val": 5_000, "test": 10_000}
+ACTIVATIONS = ("gelu", "relu", "sigmoid", "tanh")
+WINDOWS, STEPS = 5, 60
+
+
+def random_data() -> Prepared:
+    """A prepared data set of MNIST's shapes and random content."""
+    rng, arrays = np.random.default_rng(0), {}
+    for split, n in COUNTS.items():
+        arrays[f"{split}_x"] = rng.integers(0, 256, (n, 1, 28, 28), np.uint8)
+        arrays[f"{split}_y"] = rng.integers(0, 10, n)
+    manifest = {"shape": [1, 28, 28], "classes": 10, "mean": 33.0, "sd": 78.0, "counts": COUNTS}
+    return Prepared(Path(), manifest, arrays, "")
+
+
+def spec_of(arguments: argparse.Namespace, activation: str, seed: int, width: int) -> Any:
+    fields = {"dataset": "mnist", "depth": arguments.depth, "width": 128, "dropout": 0.0, "init": "he_normal"}
+    recipe = {"optimizer": "sgd", "lr": 0.01, "schedule": "constant", "warmup": 0, "clip": None, "batch_size": 128}
+    engine = {"engine": "pack", "pack_width": width, "precision": arguments.precision, "epochs": arguments.epochs}
+    return run_spec("mlp", seed, {**fields, **recipe, **engine, "activation": activation})
+
+
+def packed(arguments: argparse.Namespace, data: Prepared, device: torch.device, width: int) -> dict[str, float]:
+    """Run-epochs a second of a pack with evaluation and probes, and its shares of time; compilation is left out."""
+    specs = [spec_of(arguments, ACTIVATIONS[i * 4 // width], i, width) for i in range(width)]
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(quiet=True, probe_every=COUNTS["train"] // 128)
+        pack = make_pack(specs, [Path(folder) / str(i) for i in range(width)], data, device, settings)
+        pack_loop.fit(pack, lambda: False, lambda: None, 1e9)
+    busy = {name: pack.seconds[name] for name in ("train", "eval", "probe")}
+    share = {f"{name}_share": seconds / sum(busy.values()) for name, seconds in busy.items()}
+    memory = devices.peak_memory(device)[0] / 1e9
+    rate = width * arguments.epochs / sum(busy.values())
+    return {"run_epochs_per_second": rate, **share, "compile_seconds": pack.seconds["compile"], "peak_gb": memory}
+
+
+def alone(arguments: argparse.Namespace, data: Prepared, device: torch.device, first: bool) -> dict[str, float]:
+    """Run-epochs a second of one model, without evaluation: the median over windows of steps."""
+    model = mlp.build(spec_of(arguments, "relu", 0, 1), data, Sites("relu", {})).to(device)
+    torch.set_float32_matmul_precision("highest" if first else "high")
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    stepping, seconds = steps(data, device, first), []
+    for window in range(1 + WINDOWS):
+        began = time.perf_counter()
+        for _ in range(STEPS):
+            x, y = next(stepping)
+            optimizer.zero_grad()
+            loss = functional.cross_entropy(model(((x.float() - 33.0) / 78.0).flatten(1)), y)
+            loss.backward()
+            optimizer.step()
+            if first:
+                loss.item()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds += [time.perf_counter() - began] if window else []
+    return {"run_epochs_per_second": STEPS / statistics.median(seconds) / (COUNTS["train"] // 128)}
+
+
+def steps(data: Prepared, device: torch.device, first: bool) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Batches without end: from a DataLoader, or rows of what lies on the device."""
+    x, y = (torch.from_numpy(data.arrays[f"train_{name}"]) for name in ("x", "y"))
+    while first:
+        for images, labels in DataLoader(TensorDataset(x, y), 128, shuffle=True, drop_last=True):
+            yield images.to(device), labels.to(device)
+    x, y = x.to(device), y.to(device)
+    while True:
+        for rows in torch.randperm(len(x), device=device).split(128)[:-1]:
+            yield x[rows], y[rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--widths", type=int, nargs="+", default=[1, 16, 64, 96, 256])
+    parser.add_argument("--depth", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--precision", default="tf32")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    device, data, rows = torch.device("cuda" if torch.cuda.is_available() else "cpu", 0), random_data(), []
+    if device.type == "cpu":
+        device = torch.device("cpu")
+        torch.set_num_threads(1)
+    for name, first in (("first", True), ("resident", False)):
+        rows.append({"what": name, "width": 1, **alone(arguments, data, device, first)})
+        print(rows[-1], flush=True)
+    for width in arguments.widths:
+        rows.append({"what": "pack", "width": width, **packed(arguments, data, device, width)})
+        print(rows[-1], flush=True)
+    about = {"depth": arguments.depth, "precision": arguments.precision, "epochs": arguments.epochs}
+    about |= {"device": devices.describe(device), "torch": torch.__version__}
+    frame = pd.DataFrame(rows).assign(**about)
+    frame["to_first"] = frame["run_epochs_per_second"] / frame["run_epochs_per_second"].iloc[0]
+    frame.to_parquet(arguments.out / f"packs_{device.type}.parquet")
+    print(frame.drop(columns=["device", "torch"]).round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The training loop of a pack: the steps of loop.py for all of its runs at once, what is scored kept run by run."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from actstudy.health import packed, probes
+from actstudy.study.streams import epoch_order
+from actstudy.tasks import classification
+from actstudy.training.job import Clock, Interrupted, autocast
+from actstudy.training.loop import probe_batch
+from actstudy.training.optim import learning_rate
+from actstudy.training.pack import Pack
+from actstudy.training.step import Replay
+
+BUSY = 20  # a checkpoint takes at most one part in so many of the time
+
+
+def fit(pack: Pack, stopping: Callable[[], bool], save: Callable[[], None], checkpoint_seconds: float) -> None:
+    """Train to the end, from wherever the pack stands; raises Interrupted."""
+    clock, last_save, order, epoch = Clock(pack.seconds, pack.device), time.monotonic(), torch.empty(0), -1
+    for step in range(pack.step, pack.total_steps):
+        if step // pack.steps_per_epoch != epoch:
+            epoch = step // pack.steps_per_epoch
+            drawn = [epoch_order(seed, epoch, len(pack.splits["train"]["y"])) for seed in pack.seeds]
+            order = torch.from_numpy(np.stack(drawn)).to(pack.device)
+        first = step % pack.steps_per_epoch * pack.spec.batch_size
+        one_step(pack, step, order[:, first : first + pack.spec.batch_size][pack.seed_of], clock)
+        pack.step = step + 1
+        if pack.step % pack.eval_every == 0 or pack.step == pack.total_steps:
+            clock.to("eval")
+            close_window(pack)
+            clock.to(clock.stepping)
+            if not pack.running:
+                return
+        stop = stopping() and pack.step < pack.total_steps
+        if stop or time.monotonic() - last_save >= checkpoint_seconds:
+            clock.to("checkpoint")
+            began = time.monotonic()
+            fetch_window(pack)
+            save()
+            clock.to(clock.stepping)
+            last_save = time.monotonic()
+            checkpoint_seconds = max(checkpoint_seconds, BUSY * (last_save - began))
+        if stop:
+            raise Interrupted(f"stopped at step {pack.step}")
+
+
+def one_step(pack: Pack, step: int, rows: Tensor, clock: Clock) -> None:
+    """A train step on rows (R, B), with probes where they are due; on a GPU recorded at its second, replayed later."""
+    scalars = pack.optimizer.scalars(step, pack.total_steps, pack.steps_per_epoch).to(pack.device, non_blocking=True)
+    probed = probes.due(step, pack.probe_every, pack.total_steps)
+    cuda = pack.device.type == "cuda"
+    recorded = cuda and pack.updates > 0 and not probed
+    stepping = "compile" if cuda and (not pack.updates or (recorded and pack.replay is None)) else "train"
+    if clock.stepping != stepping:
+        clock.stepping = stepping
+        clock.to(stepping)
+    if recorded:
+        pack.replay = pack.replay or Replay(pack.update, rows, scalars)
+        pack.pending.append(pack.replay(rows, scalars))
+    elif probed:
+        probed_step(pack, step, rows, scalars, clock)
+    else:
+        pack.pending.append(pack.update(rows, scalars))
+    pack.updates += 1
+
+
+def probed_step(pack: Pack, step: int, rows: Tensor, scalars: Tensor, clock: Clock) -> None:
+    """The step with the probes of loop.probed_step around it."""
+    train = pack.splits["train"]
+    clock.to("probe")
+    chosen = probe_batch(train["x"])
+    seen: list[tuple[Tensor, Tensor]] = []
+    with autocast(pack.spec, pack.device):
+        logits = pack.model(pack.inputs(train["x"][chosen]).flatten(1), seen)
+        loss = classification.losses(logits, train["y"][chosen].expand(len(pack.specs), -1))
+    gradients = torch.autograd.grad(loss.sum(), [post for _, post in seen])
+    values = packed.site_values(pack.model.sites, seen, gradients)
+    before = [parameter.detach().clone() for parameter in pack.parameters]
+    norms: list[Tensor] = []
+    clock.to(clock.stepping)
+    pack.pending.append(pack.update(rows, scalars, norms.extend))
+    clock.to("probe")
+    values |= packed.parameter_values(pack.model.names, before, pack.parameters, norms)
+    pack.health_keys = list(values)
+    pack.health.append((step, torch.stack([value.double()[: pack.n] for value in values.values()]).cpu()))
+    clock.to(clock.stepping)
+
+
+def fetch_window(pack: Pack) -> None:
+    """Move the pending scores to the host; a run whose loss was not finite has ended, and its rows are left alone."""
+    if not pack.pending:
+        return
+    first = pack.step - len(pack.pending)
+    scores = {name: torch.stack([each[name] for each in pack.pending]).tolist() for name in pack.pending[0]}
+    pack.pending.clear()
+    for run in pack.running:
+        for name, values in scores.items():
+            pack.progress[run].window.setdefault(name, []).extend(row[run] for row in values)
+        bad = [k for k, row in enumerate(scores["loss"]) if not math.isfinite(row[run])]
+        if bad:
+            diverged(pack, run, f"loss is {scores['loss'][bad[0]][run]} at step {first + bad[0]}")
+
+
+def diverged(pack: Pack, run: int, reason: str) -> None:
+    """A run has ended: from here on nothing of it is read."""
+    pack.ended[run], pack.progress[run].step = ("diverged", reason), pack.step
+
+
+def close_window(pack: Pack) -> None:
+    """End an evaluation window: train means, validation scores and best weights so far of every run."""
+    fetch_window(pack)
+    logits, y, improved = pack.logits("val"), pack.splits["val"]["y"].cpu(), []
+    lr = learning_rate(pack.spec, pack.step - 1, pack.total_steps, pack.steps_per_epoch) / pack.spec.lr
+    steps, seconds = len(pack.progress[pack.running[0]].window["loss"]) if pack.running else 0, pack.window_seconds()
+    for run in pack.running:
+        progress, at = pack.progress[run], curve_point(pack, run)
+        train = {name: math.fsum(values) / len(values) for name, values in progress.window.items()}
+        val = classification.scored(logits[run], y).scores
+        train |= {"lr": lr * pack.specs[run].lr, "epoch_seconds": seconds * pack.steps_per_epoch / steps}
+        for split, scores in (("train", train), ("val", val)):
+            progress.curves += [{**at, "split": split, "metric": m, "value": v} for m, v in scores.items()]
+        progress.window.clear()
+        progress.step = pack.step
+        if not math.isfinite(val["loss"]):
+            diverged(pack, run, f"validation loss is {val['loss']} after step {pack.step - 1}")
+        elif progress.best_step < 0 or val["accuracy"] > progress.best_value:  # ties keep the earlier step
+            progress.best_step, progress.best_value = pack.step, val["accuracy"]
+            improved.append(run)
+        shown = {"train loss": train["loss"], "val loss": val["loss"], "val accuracy": val["accuracy"]}
+        rate = steps * pack.spec.batch_size / max(seconds, 1e-9)
+        pack.reports[run].evaluated(pack.step, at["epoch"], shown, rate, "examples/s", at["train_seconds"])
+    for kept, parameter in zip(pack.best, pack.parameters, strict=True):
+        kept[improved] = parameter.detach()[improved]
+
+
+def curve_point(pack: Pack, run: int) -> dict[str, Any]:
+    """The columns that place a curve value; seconds are the run's share of the pack's."""
+    return {
+        "step": pack.step,
+        "epoch": pack.step / pack.steps_per_epoch,
+        "samples": pack.step * pack.spec.batch_size,
+        "train_seconds": pack.share(run, "train"),
+    }

@@ -1,0 +1,63 @@
+"""SGD, Adam and AdamW for stacked parameters: torch's formulas, with a learning rate and weight decay a run."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from actstudy.health import packed
+from actstudy.study.spec import RunSpec
+from actstudy.training.optim import learning_rate
+
+
+class PackOptimizer:
+    """Updates parameters (R, ...), of which row r belongs to the run of specs[r]; decay acts on matrices only."""
+
+    def __init__(self, specs: Sequence[RunSpec], parameters: Sequence[Tensor]) -> None:
+        self.spec, self.parameters, device = specs[0], list(parameters), parameters[0].device
+        self.lr, self.decay = (
+            torch.tensor([getattr(spec, name) for spec in specs], dtype=parameters[0].dtype, device=device)
+            for name in ("lr", "weight_decay")
+        )
+        self.decays = any(spec.weight_decay for spec in specs)
+        kinds = {"sgd": int(self.spec.momentum > 0)}.get(self.spec.optimizer, 2)
+        self.state = [[torch.zeros_like(p) for p in parameters] for _ in range(kinds)]  # momentum, or Adam's moments
+
+    def scalars(self, step: int, total: int, steps_per_epoch: int) -> Tensor:
+        """What a step needs of the host: the rate as a share of each run's own, and Adam's two bias corrections."""
+        share = learning_rate(dataclasses.replace(self.spec, lr=1.0), step, total, steps_per_epoch)
+        corrections = [1 - beta ** (step + 1) for beta in self.spec.betas]
+        return torch.tensor([share, *corrections], dtype=self.lr.dtype)
+
+    @torch.no_grad()
+    def step(self, gradients: Sequence[Tensor], scalars: Tensor) -> None:
+        """One update; gradients like the parameters, scalars (3,) on their device."""
+        rate = self.lr * scalars[0]
+        for index, (parameter, gradient) in enumerate(zip(self.parameters, gradients, strict=True)):
+            rows = (-1, *[1] * (parameter.ndim - 1))
+            lr, decay = rate.view(rows), self.decay.view(rows)
+            decays = self.decays and parameter.ndim > 2
+            if decays and self.spec.optimizer == "adamw":
+                parameter.mul_(1 - lr * decay)
+            elif decays:
+                gradient = gradient + decay * parameter
+            if self.spec.optimizer != "sgd":
+                gradient = self._adam(index, gradient, scalars)
+            elif self.state:
+                gradient = self.state[0][index].mul_(self.spec.momentum).add_(gradient)
+            parameter.sub_(lr * gradient)
+
+    def _adam(self, index: int, gradient: Tensor, scalars: Tensor) -> Tensor:
+        """The direction of Adam (Kingma and Ba 2015, arXiv:1412.6980), its moments updated."""
+        first, second = self.state[0][index], self.state[1][index]
+        first.lerp_(gradient, 1 - self.spec.betas[0])
+        second.mul_(self.spec.betas[1]).addcmul_(gradient, gradient, value=1 - self.spec.betas[1])
+        return first / scalars[1] / (second.sqrt() / scalars[2].sqrt() + self.spec.eps)
+
+
+@torch.no_grad()
+def clipped(gradients: Sequence[Tensor], limit: float) -> list[Tensor]:
+    """Gradients (R, ...) scaled, run by run, to a global norm of at most `limit`, as torch's clip_grad_norm_ does."""
+    share = (limit / (packed.norms(gradients) + 1e-6)).clamp(max=1.0)
+    return [gradient * share.view(-1, *[1] * (gradient.ndim - 1)) for gradient in gradients]

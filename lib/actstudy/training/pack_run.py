@@ -1,0 +1,173 @@
+"""A pack, wired: data, models stacked, loop, final evaluation, tables; every run ends in its own folder as alone."""
+
+import dataclasses
+import importlib
+import os
+import shutil
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from torch import nn
+
+from actstudy.data import prepared
+from actstudy.nets.activations import Sites
+from actstudy.nets.initializers import initialize
+from actstudy.nets.packed import PackedMLP
+from actstudy.study import schema, store
+from actstudy.study.registry import StudyError
+from actstudy.study.spec import RunSpec
+from actstudy.training import checkpoint, devices
+from actstudy.training.job import Interrupted, Progress, checked_lengths
+from actstudy.training.pack import Pack
+from actstudy.training.pack_loop import fit
+from actstudy.training.pack_optim import PackOptimizer
+from actstudy.training.pack_tables import final, run_tables
+from actstudy.training.provenance import environment, provenance, timestamp
+from actstudy.training.report import Report
+from actstudy.training.run import Settings, seed_globals
+
+WRITERS = min(8, os.cpu_count() or 1)  # threads that write tables: most of their time is the disk's
+
+
+def run_pack(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, settings: Settings) -> None:
+    """Train runs, each into its folder, from the newest checkpoint under `state`; publishes their tables.
+
+    As in `run`, every ending but Interrupted is a row; what goes wrong with the pack goes wrong with all of its runs.
+    """
+    started = settings.started or time.time()
+    folders, specs = zip(*sorted(runs.items(), key=lambda item: str(item[1].activation)), strict=True)
+    for folder, spec in runs.items():
+        store.write_json(folder / "spec.json", dataclasses.asdict(spec))
+    data = prepared.load(data_folder)
+    with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
+        leased, made = time.time(), environment(device)
+        pack = make_pack(specs, folders, data, device, settings)
+        _resume(pack, folders, state)
+        pack.seconds["start"] += time.time() - started
+        try:
+            fit(pack, settings.stopping, lambda: _save(pack, folders, state), settings.checkpoint_seconds)
+        except torch.cuda.OutOfMemoryError as error:
+            reason = str(error).splitlines()[0]
+            raise StudyError(f"pack_width: got {specs[0].pack_width}: {reason}; allowed: a smaller one") from None
+        except (Interrupted, StudyError):
+            raise
+        except Exception as error:
+            pack.ended |= dict.fromkeys(pack.running, ("failed", f"{type(error).__name__}: {error}".splitlines()[0]))
+            pack.reports[0].line(traceback.format_exc())
+        results = final(pack, folders)
+        common = {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset"), "leased": timestamp(leased)}
+        common |= {"device": devices.describe(device), "device_id": devices.identity(device)}
+        common["peak_memory_bytes"], common["peak_memory_kind"] = devices.peak_memory(device)
+        common |= {"slots_per_gpu": settings.slots_per_gpu if device.type == "cuda" else None, **provenance(started)}
+
+    def finish(run: int) -> None:
+        store.write_json(folders[run] / "environment.json", made)
+        store.seal(folders[run], run_tables(pack, run, folders[run].name, common, results[run]))
+        store.publish(folders[run])
+        pack.reports[run].line(": ".join(pack.ended.get(run, ["completed"])))
+        pack.reports[run].close()
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(finish, range(pack.n)))
+    shutil.rmtree(state, ignore_errors=True)
+
+
+def make_pack(
+    specs: Sequence[RunSpec], folders: Sequence[Path], data: prepared.Prepared, device: torch.device, settings: Settings
+) -> Pack:
+    """The pack of specs sorted by activation, filled to its width with copies of the last, nothing trained yet."""
+    spec, rows = specs[0], [*specs, *[specs[-1]] * (specs[0].pack_width - len(specs))]
+    seed_globals(spec)
+    try:
+        steps_per_epoch, total = checked_lengths(spec, data.n("train"), device)
+    except ValueError as error:
+        raise StudyError(f"pack of {len(specs)} runs: {error}") from None
+    members = [_member(spec, data)]
+    check_memory(members[0][0], spec, data.n("train"), device)
+    members += [_member(one, data) for one in specs[1:]]
+    model = PackedMLP([*members, *[members[-1]] * (len(rows) - len(specs))]).to(device)
+    return Pack(
+        specs=rows,
+        n=len(specs),
+        model=model,
+        optimizer=PackOptimizer(rows, list(model.stacked)),
+        inputs=data.inputs(device),
+        splits={split: data.on(device, split) for split in prepared.SPLITS},
+        device=device,
+        reports=[Report(folder, total, settings.quiet, settings.tensorboard) for folder in folders],
+        probe_every=settings.probe_every,
+        total_steps=total,
+        steps_per_epoch=steps_per_epoch,
+        progress=[Progress(order_seed=one.seed) for one in specs],
+        best=[parameter.detach().clone() for parameter in model.stacked],
+    )
+
+
+def _member(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
+    sites = Sites(spec.activation, spec.activation_args)
+    model = importlib.import_module(f"actstudy.tasks.{spec.task}").build(spec, data, sites)
+    sites.check()
+    initialize(model, sites, spec.init, spec.init_args, spec.seed)
+    return model, sites
+
+
+def check_memory(model: nn.Module, spec: RunSpec, n_train: int, device: torch.device) -> None:
+    """StudyError, with the width that fits, where a pack of such models is larger than the memory that is free."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    units = sum(sum(parameter.shape) for parameter in model.parameters() if parameter.ndim == 2)
+    # Weights with gradients, moments, best ones; values before and after each activation; indices of an epoch.
+    needed = 4 * (7 * weights + 3 * spec.batch_size * units) + 8 * n_train
+    fits = int(0.9 * free / needed)
+    if spec.pack_width > fits:
+        raise StudyError(
+            f"pack_width: got {spec.pack_width}, which takes about {spec.pack_width * needed / 1e9:.1f} GB; "
+            f"allowed: at most {fits}, as {free / 1e9:.1f} GB are free"
+        )
+
+
+def _save(pack: Pack, folders: Sequence[Path], state: Path) -> None:
+    progress = [dataclasses.asdict(one) for one in pack.progress]
+    for run, saved in enumerate(progress):
+        saved["seconds"] = {bucket: pack.share(run, bucket) for bucket in schema.BUCKETS}
+    rows = {"parameters": pack.parameters, "best": pack.best}
+    rows |= {f"state{k}": part for k, part in enumerate(pack.optimizer.state)}
+    content = {
+        "ids": [folder.name for folder in folders],
+        "step": pack.step,
+        "ended": pack.ended,
+        "progress": progress,
+        "health_keys": pack.health_keys,
+        "health": pack.health,
+        "rows": {name: [tensor.detach()[: pack.n] for tensor in part] for name, part in rows.items()},
+    }
+    checkpoint.save(state, pack.step, content)
+
+
+def _resume(pack: Pack, folders: Sequence[Path], state: Path) -> None:
+    """Load the newest checkpoint where it holds all of these runs, in whatever order and company they were then."""
+    loaded = checkpoint.newest(state, pack.device)
+    if loaded is None or not {folder.name for folder in folders} <= set(loaded["ids"]):
+        return
+    mine = [loaded["ids"].index(folder.name) for folder in folders]
+    filled = [*mine, *[mine[-1]] * (len(pack.specs) - pack.n)]
+    places = {"parameters": pack.parameters, "best": pack.best}
+    places |= {f"state{k}": part for k, part in enumerate(pack.optimizer.state)}
+    with torch.no_grad():
+        for name, tensors in places.items():
+            for tensor, saved in zip(tensors, loaded["rows"][name], strict=True):
+                tensor.copy_(saved[filled])
+    pack.step, pack.health_keys = loaded["step"], loaded["health_keys"]
+    pack.health = [(step, values.cpu()[:, mine]) for step, values in loaded["health"]]
+    pack.ended = {run: loaded["ended"][row] for run, row in enumerate(mine) if row in loaded["ended"]}
+    for run, row in enumerate(mine):
+        pack.progress[run] = progress = Progress(**loaded["progress"][row])
+        progress.n_resumes += 1
+        progress.seconds["wasted"] += max(0.0, pack.reports[run].train_seconds_seen() - progress.seconds["train"])
+        pack.reports[run].line(f"resumed at step {pack.step} of {pack.total_steps}")
