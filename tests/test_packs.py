@@ -3,9 +3,13 @@
 import dataclasses
 import json
 import random
+import shutil
+import subprocess
+import sys
+import time
 from types import SimpleNamespace
 
-import pandas as pd
+import numpy as np
 import pytest
 import torch
 from conftest import quiet, tiny
@@ -14,9 +18,10 @@ from hypothesis import strategies as st
 from numpy_mlp import FUNCTIONS, NumpyMLP
 from test_training import _after, same, tables
 
+from actstudy.analysis import status
 from actstudy.nets.activations import ACTIVATIONS, LEARNT, Sites
 from actstudy.nets.initializers import POLICIES
-from actstudy.study import packs, store
+from actstudy.study import packs, schema, store
 from actstudy.study.grid import PlannedRun
 from actstudy.study.registry import StudyError
 from actstudy.study.spec import run_id
@@ -182,6 +187,32 @@ def test_a_stopped_pack_goes_on_bit_for_bit(tmp_path, data_folder, optimizer):
     assert not (tmp_path / "parts/state").exists()
 
 
+def killed(specs, folder, data_folder, kills, seed):
+    """Train through the command line, killed with SIGKILL `kills` times at random; the number of kills that hit."""
+    command = [sys.executable, "-m", "actstudy", "pack", "--members", packs.written(specs), "--device", "cpu"]
+    command += ["--log_dir", str(folder), "--data_dir", str(data_folder.parent), "--checkpoint_seconds", "0.05"]
+    command, silent = [*command, "--probe_every", "5", "--quiet"], subprocess.DEVNULL
+    rng, hits = random.Random(seed), 0
+    for _ in range(kills):
+        process = subprocess.Popen(command, stdout=silent, stderr=silent)
+        time.sleep(rng.uniform(1, 4))  # one to two of them pass with imports
+        hits += process.poll() is None
+        process.kill()
+        process.wait()
+    subprocess.run(command, check=True, stdout=silent)
+    return hits
+
+
+def test_a_killed_pack_goes_on_bit_for_bit(tmp_path, data_folder):
+    specs = [dataclasses.replace(spec, epochs=120, batch_size=50) for spec in company()]
+    data = tmp_path / "data/mnist1d"
+    shutil.copytree(data_folder, data)
+    assert killed(specs, tmp_path / "killed", data, 3, "kills") > 0
+    assert store.summary_row(tmp_path / "killed" / run_id(specs[0]))["n_resumes"] > 0
+    for folder in trained(specs, tmp_path / "whole", data_folder):
+        assert same(tmp_path / "killed" / folder.name, folder)
+
+
 def test_a_pack_goes_on_without_those_that_are_done(tmp_path, data_folder):
     """As if a kill had come while tables were written: two are done, the others go on from the pack's checkpoint."""
     specs = company()
@@ -192,6 +223,43 @@ def test_a_pack_goes_on_without_those_that_are_done(tmp_path, data_folder):
     for folder in rest:
         assert same(folder, tmp_path / "whole" / folder.name)
         assert store.summary_row(folder)["n_resumes"] == 1
+
+
+def test_a_checkpoint_of_other_runs_is_no_hindrance(tmp_path, data_folder):
+    """Three of six stopped late, then all six stopped early: the second stop is where they go on from."""
+    specs = company()
+    with pytest.raises(job.Interrupted):
+        trained(specs[3:], tmp_path / "a", data_folder, stopping=_after(15))
+    for stop in (3, 4):
+        with pytest.raises(job.Interrupted, match=f"step {stop + (3 if stop == 4 else 0)}"):
+            trained(specs, tmp_path / "a", data_folder, stopping=_after(stop))
+    again = trained(specs, tmp_path / "a", data_folder)
+    for folder, whole in zip(again, trained(specs, tmp_path / "whole", data_folder), strict=True):
+        assert same(folder, whole)
+
+
+def test_probes_of_a_pack_are_those_of_the_plain_loop_in_bf16(tmp_path, data_folder):
+    spec = small("tanh", precision="bf16", optimizer="sgd", lr=0.05)
+    (packed,) = trained([spec], tmp_path, data_folder)
+    run(dataclasses.replace(spec, engine="eager", pack_width=1), tmp_path / "plain", data_folder, quiet())
+    mine, theirs = (tables(folder)["health"].to_pandas()["value"] for folder in (packed, tmp_path / "plain"))
+    assert mine.to_numpy() == pytest.approx(theirs.to_numpy(), rel=0.1, abs=2e-2, nan_ok=True)
+
+
+def test_images_of_several_channels_are_standardised_by_channel(data, tmp_path):
+    shape = (len(data.arrays["train_x"]), 3, 4, 4)
+    arrays = {
+        f"{split}_{part}": np.resize(data.arrays[f"{split}_x"], shape) if part == "x" else data.arrays[f"{split}_y"]
+        for split in ("train", "val", "test")
+        for part in "xy"
+    }
+    channels = {name: [[[value]] for value in (1.0, 2.0, 3.0)] for name in ("mean", "sd")}
+    images = dataclasses.replace(data, manifest={**data.manifest, "shape": [3, 4, 4], **channels}, arrays=arrays)
+    pack, rows = work(small(), images, tmp_path), torch.arange(5)
+    alone = make_job(dataclasses.replace(small(), engine="eager", pack_width=1), tmp_path, images, CPU, quiet())
+    train = pack.splits["train"]
+    losses, _ = pack.losses(*(train[name][rows.expand(WIDTH, -1)] for name in ("x", "y")))
+    assert losses[0].item() == pytest.approx(alone.scored(rows, torch.empty(5, 0))[0].item(), rel=1e-5)
 
 
 def test_a_run_that_diverges_leaves_the_others_alone(tmp_path, data_folder):
@@ -215,18 +283,58 @@ def test_a_pack_all_of_whose_runs_diverge_ends_early(tmp_path, data_folder):
     assert row["steps_done"] < row["total_steps"] / 10
 
 
-def test_an_exception_is_every_runs_row(tmp_path, data_folder, monkeypatch):
-    monkeypatch.setattr("actstudy.training.pack_loop.close_window", lambda pack: 1 / 0)
+@pytest.mark.parametrize("place", ["pack_loop.close_window", "pack_run.final"])
+def test_an_exception_is_every_runs_row(tmp_path, data_folder, monkeypatch, place):
+    """Even where the device answers no more: rows are made from what the host knows."""
+    monkeypatch.setattr(f"actstudy.training.{place}", lambda *_: 1 / 0)
     for folder in trained(company(), tmp_path, data_folder):
         row = store.summary_row(folder)
         assert (row["status"], row["reason"]) == ("failed", "ZeroDivisionError: division by zero")
+        assert row["steps_done"] == (7 if "loop" in place else 21)
+        assert "Traceback" in (folder / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("place", ["pack_run.make_pack", "pack_run.fit", "pack_run.final"])
+def test_memory_that_runs_out_is_one_line_and_no_row(tmp_path, data_folder, monkeypatch, place):
+    def short(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(f"actstudy.training.{place}", short)
+    with pytest.raises(StudyError, match="pack_width: got 6: CUDA out of memory"):
+        trained(company(), tmp_path, data_folder)
+    assert not list(tmp_path.glob("*/runs.parquet"))
+
+
+def test_an_interrupted_packs_runs_are_told(tmp_path, data_folder):
+    with pytest.raises(job.Interrupted):
+        run_pack(
+            {tmp_path / run_id(spec): spec for spec in company()},
+            tmp_path / ".packs/a",
+            data_folder,
+            quiet(stopping=_after(4)),
+        )
+    assert {status.state(tmp_path / run_id(spec)) for spec in company()} == {"interrupted"}
+    assert status.state(tmp_path / "another") == "waiting"
 
 
 def test_seconds_of_a_packs_runs_add_up(tmp_path, data_folder):
-    rows = [store.summary_row(folder) for folder in trained(company(), tmp_path, data_folder)]
-    assert len({row["train_seconds"] for row in rows}) == 1
+    """Start, training, evaluation and the rest, over all runs, are the call's wall seconds but for writing tables."""
+    specs, began = [dataclasses.replace(spec, epochs=30) for spec in company()], time.time()
+    rows = [store.summary_row(folder) for folder in trained(specs, tmp_path, data_folder)]
+    wall, buckets = time.time() - began, [f"{name}_seconds" for name in schema.BUCKETS]
+    assert 0.4 * wall < sum(row[name] for row in rows for name in buckets) < wall
     assert [row["packed_with"] for row in rows] == [6] * 6
-    assert not any(row["timing_clean"] for row in rows)
+    assert not any(row["timing_clean"] or row["throughput"] for row in rows)
+
+
+def test_the_time_of_an_epoch_is_known_after_a_resume_too(tmp_path, data_folder):
+    specs = [dataclasses.replace(spec, epochs=6) for spec in company()]
+    with pytest.raises(job.Interrupted):
+        trained(specs, tmp_path, data_folder, stopping=_after(25))  # in the midst of an epoch of seven
+    curves = store.read(trained(specs, tmp_path, data_folder)[0], "curves")[0].to_pandas()
+    seconds = curves[curves["metric"] == "epoch_seconds"]["value"]
+    assert len(seconds) == 6
+    assert seconds.min() > seconds.max() / 20
 
 
 @pytest.mark.parametrize(
@@ -282,8 +390,3 @@ def test_packs_hold_each_run_once(width, seeds, names):
 def test_a_packs_name_does_not_depend_on_the_order():
     assert packs.name(company()) == packs.name(company()[::-1])
     assert json.loads(packs.written(company()[:1]))["runs"] == [{}]
-
-
-def test_shares_of_a_pack_are_pooled_nowhere_with_lone_timings(tmp_path, data_folder):
-    frame = pd.DataFrame([store.summary_row(folder) for folder in trained(company()[:2], tmp_path, data_folder)])
-    assert (frame["throughput"] > 0).all()

@@ -52,7 +52,7 @@ def _parser(argv: Sequence[str]) -> Parser:
     pack = commands.add_parser("pack", help="train runs as one, as the workflow does with engine: pack")
     pack.add_argument("--members", required=True, help="their specs as JSON")
     cli_train.add_host_flags(pack)
-    pack.set_defaults(run=cli_train.pack)
+    pack.set_defaults(run=cli_train.pack, tensorboard=False)
     status = commands.add_parser("status", help="what is done, running and still to do; exit 1 where a run failed")
     retry = commands.add_parser("retry", help="clear finished folders, so that the next snakemake trains them again")
     retry.add_argument("what", metavar="RUN|failed", help="a run's id or folder, or every run of the study that failed")

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -19,6 +20,8 @@ RESUMABLE = 75  # EX_TEMPFAIL: stopped, and the same command goes on
 
 def complete(runs: dict[Path, spec.RunSpec], arguments: argparse.Namespace) -> int:
     """Train what is not done yet of one run, or of the runs of a pack; 0, or 75 where the same command goes on."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))  # a pack holds two files a run
     with contextlib.ExitStack() as held:
         for folder in sorted(runs):
             held.enter_context(store.locked(folder))
@@ -66,7 +69,8 @@ def _trained(todo: dict[Path, spec.RunSpec], members: list[spec.RunSpec], argume
         from actstudy.training.pack_run import run_pack
 
         state = folder.parent / ".packs" / packs.name(members)
-        return _guarded(lambda settings: run_pack(todo, state, data, settings), arguments)
+        with store.locked(state):
+            return _guarded(lambda settings: run_pack(todo, state, data, settings), arguments)
     from actstudy.training.run import run
 
     ended = _guarded(lambda settings: run(chosen, folder, data, settings), arguments)

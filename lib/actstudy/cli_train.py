@@ -22,6 +22,9 @@ def add_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument("--config", help="a study file whose settings for the task come before the flags")
     parser.add_argument("--run_id", help="the run's name, instead of the id made from the spec")
     add_host_flags(parser)
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="mirror the curves to TensorBoard (extra: tensorboard)"
+    )
     task = argv[argv.index("--task") + 1] if "--task" in argv[:-1] else None
     defaults = {**spec.DEFAULTS, **(registry.task(task)["defaults"] if task in registry.tasks() else {})}
     if task in registry.tasks():
@@ -49,9 +52,6 @@ def add_host_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--probe_every", type=_at_least_one, default=200, help="steps between health probes")
     parser.add_argument("--checkpoint_seconds", type=float, default=30.0, help="seconds between resume checkpoints")
     parser.add_argument("--quiet", action="store_true", help="write the log to log.txt only, one line at the end")
-    parser.add_argument(
-        "--tensorboard", action="store_true", help="mirror the curves to TensorBoard (extra: tensorboard)"
-    )
 
 
 def about(task: str) -> str:
@@ -85,6 +85,8 @@ def train(arguments: argparse.Namespace) -> int:
         raise StudyError(
             "command line: --tensorboard: the package is missing; to mend: pip install -e '.[tensorboard]'"
         )
+    if arguments.tensorboard and chosen.engine == "pack":
+        raise StudyError("command line: --tensorboard: given with engine pack; allowed: eager, compiled")
     return complete({folder: chosen}, arguments)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from actstudy.analysis.text import cell_name
 from actstudy.study import store
 from actstudy.study.grid import PlannedRun
+from actstudy.study.packs import MEMBERS
 from actstudy.study.plan import Study
 from actstudy.study.registry import StudyError, nearest
 from actstudy.study.schema import BUCKETS
@@ -27,7 +28,9 @@ def state(folder: Path, held: bool = False) -> str:
         return str(store.summary_row(folder)["status"]) if store.verifies(folder) else "damaged"
     if folder.is_dir() and not held and store.holder(folder):
         return "running"
-    return "interrupted" if any(folder.glob("checkpoints/step-*.pt")) else "waiting"
+    saved = {path.parent for path in folder.parent.glob(".packs/*/step-*.pt")}
+    packed = any(folder.name in json.loads((pack / MEMBERS).read_text()) for pack in saved)
+    return "interrupted" if packed or any(folder.glob("checkpoints/step-*.pt")) else "waiting"
 
 
 def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:

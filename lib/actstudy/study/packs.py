@@ -20,6 +20,7 @@ STACKED: dict[str, Any] = {  # field -> what stands for it where runs of one pac
     "lr": 1.0,
     "weight_decay": 0.0,
 }
+MEMBERS = "runs.json"  # beside a pack's checkpoints: the ids of its runs
 EVEN = 16  # values that vector instructions take at a time; what is left over is computed one by one, in other bits
 ALLOWED: dict[str, tuple[Any, ...]] = {
     "optimizer": ("sgd", "adam", "adamw"),

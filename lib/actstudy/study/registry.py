@@ -119,5 +119,6 @@ def figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
         return tuple(entries(file, "STUDY_FIGURES"))
     kinds = ["TASK_FIGURES"]
     if predicts == "classes":
-        kinds += ["CLASS_FIGURES", "DEPTH_FIGURES"] if "depth" in crossed else ["CLASS_FIGURES"]
+        by_axis = {"depth": "DEPTH_FIGURES", "init_args": "FACTOR_FIGURES"}
+        kinds += ["CLASS_FIGURES", *(kind for axis, kind in by_axis.items() if axis in crossed)]
     return tuple(name for kind in kinds for name in entries(file, kind))

@@ -103,7 +103,9 @@ class RunSpec:
         "eager; torch.compile, on GPUs as CUDA graphs; or many small models as one (mlp); they differ in the last bits",
         "eager",
     )
-    pack_width: int = option("models that a pack holds, copies filling it up: part of what decides the bits", 1, ge=1)
+    pack_width: int = option(
+        "models that a pack holds, copies filling it up: part of what decides the bits", 1, ge=1, le=1024
+    )
     strict: bool = option("deterministic algorithms only, on GPUs slower", False)
     deterministic_shuffle: bool = option("order from the seed; false draws it from the system and breaks pairing", True)
 

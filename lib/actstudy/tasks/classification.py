@@ -36,24 +36,34 @@ def train_scores(logits: Tensor, y: Tensor) -> dict[str, Tensor]:
 @torch.no_grad()
 def evaluate(forward: Callable[[Tensor], Tensor], data: Mapping[str, Tensor]) -> Evaluation:
     """Loss, accuracy, macro-F1 and ECE of `forward` (B, ...) -> logits (B, C) on a whole split: x (N, ...), y (N,)."""
-    return scored(torch.cat([forward(part).float() for part in data["x"].split(EVAL_BATCH)]), data["y"])
+    logits, y = torch.cat([forward(part).float() for part in data["x"].split(EVAL_BATCH)]), data["y"]
+    return _evaluations(logits[None], y, [loss(logits, y).item()], [0])[0]
 
 
-def scored(logits: Tensor, y: Tensor) -> Evaluation:
-    """The same of logits (N, C) and labels y (N,)."""
-    confidence, predicted = (part.cpu().numpy() for part in logits.softmax(1).max(1))
-    label = y.cpu().numpy()
-    bins = metrics.calibration_bins(confidence, label == predicted)
-    scores = {
-        "loss": loss(logits, y).item(),
-        "accuracy": metrics.accuracy(label, predicted),
-        "macro_f1": metrics.macro_f1(label, predicted, logits.shape[1]),
-        "ece": metrics.ece(bins),
-    }
-    if logits.shape[1] > 5:
-        scores["top5"] = (logits.topk(5).indices == y[:, None]).any(1).float().mean().item()
-    columns = {"example": np.arange(len(label)), "label": label, "predicted": predicted}
-    return Evaluation(scores, {**columns, "confidence": confidence.astype(np.float64)}, bins)
+@torch.no_grad()
+def evaluate_runs(logits: Tensor, y: Tensor, runs: Sequence[int]) -> list[Evaluation]:
+    """The same of some runs of a pack: logits (R, N, C) of all, y (N,); the others' place, not their values, counts."""
+    return _evaluations(logits, y, losses(logits, y.expand(len(logits), -1)).tolist(), runs)
+
+
+def _evaluations(logits: Tensor, y: Tensor, loss_values: Sequence[float], runs: Sequence[int]) -> list[Evaluation]:
+    classes, label = logits.shape[2], y.cpu().numpy()
+    confidence, predicted = (part.cpu().numpy() for part in logits.softmax(2).max(2))
+    top = (logits.topk(5).indices == y[:, None]).any(2).float().mean(1).tolist() if classes > 5 else None
+    found = []
+    for run in runs:
+        bins = metrics.calibration_bins(confidence[run], label == predicted[run])
+        scores = {
+            "loss": loss_values[run],
+            "accuracy": metrics.accuracy(label, predicted[run]),
+            "macro_f1": metrics.macro_f1(label, predicted[run], classes),
+            "ece": metrics.ece(bins),
+        }
+        if top:
+            scores["top5"] = top[run]
+        columns = {"example": np.arange(len(label)), "label": label, "predicted": predicted[run]}
+        found.append(Evaluation(scores, {**columns, "confidence": confidence[run].astype(np.float64)}, bins))
+    return found
 
 
 def logistic_regression(name: str, inputs: Mapping[str, Any], labels: Mapping[str, np.ndarray]) -> dict[str, Any]:

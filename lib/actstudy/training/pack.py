@@ -45,6 +45,7 @@ class Pack:
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BUCKETS, 0.0))  # of this process, all runs
     replay: Replay | None = None
     updates: int = 0
+    timed: int = 0  # steps since the last evaluation that count as training
     seen_seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -89,9 +90,9 @@ class Pack:
         return {"loss": loss.detach(), "accuracy": accuracy}
 
     def logits(self, split: str) -> Tensor:
-        """Logits (R, N, C) of a whole split, on the host."""
+        """Logits (R, N, C) of a whole split."""
         parts = []
         with torch.no_grad(), autocast(self.spec, self.device):
             for x in self.splits[split]["x"].split(max(1, EVAL_ROWS // len(self.specs))):
-                parts.append(self.model(self.inputs(x).flatten(1)).float().cpu())
+                parts.append(self.model(self.inputs(x).flatten(1)).float())
         return torch.cat(parts, 1)

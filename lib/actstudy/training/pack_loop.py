@@ -61,6 +61,7 @@ def one_step(pack: Pack, step: int, rows: Tensor, clock: Clock) -> None:
     if clock.stepping != stepping:
         clock.stepping = stepping
         clock.to(stepping)
+    pack.timed += stepping == "train"
     if recorded:
         pack.replay = pack.replay or Replay(pack.update, rows, scalars)
         pack.pending.append(pack.replay(rows, scalars))
@@ -98,14 +99,14 @@ def fetch_window(pack: Pack) -> None:
     if not pack.pending:
         return
     first = pack.step - len(pack.pending)
-    scores = {name: torch.stack([each[name] for each in pack.pending]).tolist() for name in pack.pending[0]}
+    scores = {name: torch.stack([each[name] for each in pack.pending], 1).tolist() for name in pack.pending[0]}
     pack.pending.clear()
     for run in pack.running:
         for name, values in scores.items():
-            pack.progress[run].window.setdefault(name, []).extend(row[run] for row in values)
-        bad = [k for k, row in enumerate(scores["loss"]) if not math.isfinite(row[run])]
+            pack.progress[run].window.setdefault(name, []).extend(values[run])
+        bad = [k for k, value in enumerate(scores["loss"][run]) if not math.isfinite(value)]
         if bad:
-            diverged(pack, run, f"loss is {scores['loss'][bad[0]][run]} at step {first + bad[0]}")
+            diverged(pack, run, f"loss is {scores['loss'][run][bad[0]]} at step {first + bad[0]}")
 
 
 def diverged(pack: Pack, run: int, reason: str) -> None:
@@ -116,14 +117,20 @@ def diverged(pack: Pack, run: int, reason: str) -> None:
 def close_window(pack: Pack) -> None:
     """End an evaluation window: train means, validation scores and best weights so far of every run."""
     fetch_window(pack)
-    logits, y, improved = pack.logits("val"), pack.splits["val"]["y"].cpu(), []
+    running, improved = pack.running, []
+    if not running:
+        return
+    evaluations = classification.evaluate_runs(pack.logits("val"), pack.splits["val"]["y"], running)
     lr = learning_rate(pack.spec, pack.step - 1, pack.total_steps, pack.steps_per_epoch) / pack.spec.lr
-    steps, seconds = len(pack.progress[pack.running[0]].window["loss"]) if pack.running else 0, pack.window_seconds()
-    for run in pack.running:
+    steps, seconds = pack.timed, pack.window_seconds()
+    pack.timed = 0
+    paced = {"epoch_seconds": seconds * pack.steps_per_epoch / steps} if steps else {}
+    rate = steps * pack.spec.batch_size / max(seconds, 1e-9) if steps else None
+    for run, evaluation in zip(running, evaluations, strict=True):
         progress, at = pack.progress[run], curve_point(pack, run)
         train = {name: math.fsum(values) / len(values) for name, values in progress.window.items()}
-        val = classification.scored(logits[run], y).scores
-        train |= {"lr": lr * pack.specs[run].lr, "epoch_seconds": seconds * pack.steps_per_epoch / steps}
+        val = evaluation.scores
+        train |= {"lr": lr * pack.specs[run].lr, **paced}
         for split, scores in (("train", train), ("val", val)):
             progress.curves += [{**at, "split": split, "metric": m, "value": v} for m, v in scores.items()]
         progress.window.clear()
@@ -134,7 +141,6 @@ def close_window(pack: Pack) -> None:
             progress.best_step, progress.best_value = pack.step, val["accuracy"]
             improved.append(run)
         shown = {"train loss": train["loss"], "val loss": val["loss"], "val accuracy": val["accuracy"]}
-        rate = steps * pack.spec.batch_size / max(seconds, 1e-9)
         pack.reports[run].evaluated(pack.step, at["epoch"], shown, rate, "examples/s", at["train_seconds"])
     for kept, parameter in zip(pack.best, pack.parameters, strict=True):
         kept[improved] = parameter.detach()[improved]

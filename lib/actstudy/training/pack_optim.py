@@ -16,6 +16,7 @@ class PackOptimizer:
 
     def __init__(self, specs: Sequence[RunSpec], parameters: Sequence[Tensor]) -> None:
         self.spec, self.parameters, device = specs[0], list(parameters), parameters[0].device
+        self.unit = dataclasses.replace(self.spec, lr=1.0)
         self.lr, self.decay = (
             torch.tensor([getattr(spec, name) for spec in specs], dtype=parameters[0].dtype, device=device)
             for name in ("lr", "weight_decay")
@@ -26,7 +27,7 @@ class PackOptimizer:
 
     def scalars(self, step: int, total: int, steps_per_epoch: int) -> Tensor:
         """What a step needs of the host: the rate as a share of each run's own, and Adam's two bias corrections."""
-        share = learning_rate(dataclasses.replace(self.spec, lr=1.0), step, total, steps_per_epoch)
+        share = learning_rate(self.unit, step, total, steps_per_epoch)
         corrections = [1 - beta ** (step + 1) for beta in self.spec.betas]
         return torch.tensor([share, *corrections], dtype=self.lr.dtype)
 

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from actstudy.nets.activations import Sites
 from actstudy.nets.initializers import initialize
 from actstudy.nets.packed import PackedMLP
 from actstudy.study import schema, store
+from actstudy.study.packs import MEMBERS
 from actstudy.study.registry import StudyError
 from actstudy.study.spec import RunSpec
 from actstudy.training import checkpoint, devices
 from actstudy.training.job import Interrupted, Progress, checked_lengths
+from actstudy.training.loop import PROBE_EXAMPLES
 from actstudy.training.pack import Pack
 from actstudy.training.pack_loop import fit
 from actstudy.training.pack_optim import PackOptimizer
@@ -32,6 +35,7 @@ from actstudy.training.provenance import environment, provenance, timestamp
 from actstudy.training.report import Report
 from actstudy.training.run import Settings, seed_globals
 
+PAUSE = 30.0  # seconds between notes on runs other than the first: a pack has many
 WRITERS = min(8, os.cpu_count() or 1)  # threads that write tables: most of their time is the disk's
 
 
@@ -44,31 +48,34 @@ def run_pack(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, setti
     folders, specs = zip(*sorted(runs.items(), key=lambda item: str(item[1].activation)), strict=True)
     for folder, spec in runs.items():
         store.write_json(folder / "spec.json", dataclasses.asdict(spec))
-    data = prepared.load(data_folder)
+    store.write_json(state / MEMBERS, [folder.name for folder in folders])
+    data, pack, results = prepared.load(data_folder), None, []
     with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
         leased, made = time.time(), environment(device)
-        pack = make_pack(specs, folders, data, device, settings)
-        _resume(pack, folders, state)
-        pack.seconds["start"] += time.time() - started
+        about: dict[str, Any] = {"device": devices.describe(device), "device_id": devices.identity(device)}
         try:
-            fit(pack, settings.stopping, lambda: _save(pack, folders, state), settings.checkpoint_seconds)
+            pack = make_pack(specs, folders, data, device, settings)
+            _resume(pack, folders, state)
+            pack.seconds["start"] += time.time() - started
+            fit(pack, settings.stopping, partial(_save, pack, folders, state), settings.checkpoint_seconds)
+            began = time.perf_counter()
+            results = final(pack, folders)
+            pack.seconds["eval"] += time.perf_counter() - began
         except torch.cuda.OutOfMemoryError as error:
             reason = str(error).splitlines()[0]
             raise StudyError(f"pack_width: got {specs[0].pack_width}: {reason}; allowed: a smaller one") from None
         except (Interrupted, StudyError):
             raise
         except Exception as error:
-            pack.ended |= dict.fromkeys(pack.running, ("failed", f"{type(error).__name__}: {error}".splitlines()[0]))
-            pack.reports[0].line(traceback.format_exc())
-        results = final(pack, folders)
-        common = {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset"), "leased": timestamp(leased)}
-        common |= {"device": devices.describe(device), "device_id": devices.identity(device)}
-        common["peak_memory_bytes"], common["peak_memory_kind"] = devices.peak_memory(device)
-        common |= {"slots_per_gpu": settings.slots_per_gpu if device.type == "cuda" else None, **provenance(started)}
+            if pack is None:
+                raise StudyError(f"pack of {len(specs)} runs: {type(error).__name__}: {error}") from error
+            fail(pack, error)
+    about |= {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset"), "leased": timestamp(leased)}
+    about |= {"slots_per_gpu": settings.slots_per_gpu if device.type == "cuda" else None, **provenance(started)}
 
     def finish(run: int) -> None:
         store.write_json(folders[run] / "environment.json", made)
-        store.seal(folders[run], run_tables(pack, run, folders[run].name, common, results[run]))
+        store.seal(folders[run], run_tables(pack, run, folders[run].name, about, results[run] if results else {}))
         store.publish(folders[run])
         pack.reports[run].line(": ".join(pack.ended.get(run, ["completed"])))
         pack.reports[run].close()
@@ -78,18 +85,27 @@ def run_pack(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, setti
     shutil.rmtree(state, ignore_errors=True)
 
 
+def fail(pack: Pack, error: Exception) -> None:
+    """End the runs that are left as failed, from what the host knows: the device may not answer any more."""
+    for run in pack.running:
+        pack.ended[run] = ("failed", f"{type(error).__name__}: {error}".splitlines()[0])
+        pack.progress[run].step = pack.step
+        pack.reports[run].line("".join(traceback.format_exception(error)))
+
+
 def make_pack(
     specs: Sequence[RunSpec], folders: Sequence[Path], data: prepared.Prepared, device: torch.device, settings: Settings
 ) -> Pack:
     """The pack of specs sorted by activation, filled to its width with copies of the last, nothing trained yet."""
     spec, rows = specs[0], [*specs, *[specs[-1]] * (specs[0].pack_width - len(specs))]
+    quiet = settings.quiet or len(specs) > 1
     seed_globals(spec)
     try:
         steps_per_epoch, total = checked_lengths(spec, data.n("train"), device)
     except ValueError as error:
         raise StudyError(f"pack of {len(specs)} runs: {error}") from None
     members = [_member(spec, data)]
-    check_memory(members[0][0], spec, data.n("train"), device)
+    check_memory(members[0][0], spec, data, device)
     members += [_member(one, data) for one in specs[1:]]
     model = PackedMLP([*members, *[members[-1]] * (len(rows) - len(specs))]).to(device)
     return Pack(
@@ -100,7 +116,7 @@ def make_pack(
         inputs=data.inputs(device),
         splits={split: data.on(device, split) for split in prepared.SPLITS},
         device=device,
-        reports=[Report(folder, total, settings.quiet, settings.tensorboard) for folder in folders],
+        reports=[Report(f, total, quiet, settings.tensorboard, PAUSE if k else 1.0) for k, f in enumerate(folders)],
         probe_every=settings.probe_every,
         total_steps=total,
         steps_per_epoch=steps_per_epoch,
@@ -117,14 +133,16 @@ def _member(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
     return model, sites
 
 
-def check_memory(model: nn.Module, spec: RunSpec, n_train: int, device: torch.device) -> None:
+def check_memory(model: nn.Module, spec: RunSpec, data: prepared.Prepared, device: torch.device) -> None:
     """StudyError, with the width that fits, where a pack of such models is larger than the memory that is free."""
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    free -= sum(array.nbytes for array in data.arrays.values()) if device.type == "cuda" else 0
     weights = sum(parameter.numel() for parameter in model.parameters())
     units = sum(sum(parameter.shape) for parameter in model.parameters() if parameter.ndim == 2)
-    # Weights with gradients, moments, best ones; values before and after each activation; indices of an epoch.
-    needed = 4 * (7 * weights + 3 * spec.batch_size * units) + 8 * n_train
-    fits = int(0.9 * free / needed)
+    logits = max(data.n("val"), data.n("test")) * data.manifest["classes"]
+    # Weights with gradients, moments, best ones; values before and after each activation; scores; an epoch's indices.
+    needed = 4 * (7 * weights + 3 * max(spec.batch_size, PROBE_EXAMPLES) * units + 3 * logits) + 8 * data.n("train")
+    fits = max(0, int(0.9 * free / needed))
     if spec.pack_width > fits:
         raise StudyError(
             f"pack_width: got {spec.pack_width}, which takes about {spec.pack_width * needed / 1e9:.1f} GB; "
@@ -152,8 +170,9 @@ def _save(pack: Pack, folders: Sequence[Path], state: Path) -> None:
 
 def _resume(pack: Pack, folders: Sequence[Path], state: Path) -> None:
     """Load the newest checkpoint where it holds all of these runs, in whatever order and company they were then."""
-    loaded = checkpoint.newest(state, pack.device)
+    loaded = checkpoint.newest(state, torch.device("cpu"))
     if loaded is None or not {folder.name for folder in folders} <= set(loaded["ids"]):
+        checkpoint.drop(state)  # of other runs, and of later steps than those to come
         return
     mine = [loaded["ids"].index(folder.name) for folder in folders]
     filled = [*mine, *[mine[-1]] * (len(pack.specs) - pack.n)]
@@ -163,11 +182,12 @@ def _resume(pack: Pack, folders: Sequence[Path], state: Path) -> None:
         for name, tensors in places.items():
             for tensor, saved in zip(tensors, loaded["rows"][name], strict=True):
                 tensor.copy_(saved[filled])
+    wasted = max(0.0, pack.reports[0].train_seconds_seen() - loaded["progress"][mine[0]]["seconds"]["train"])
     pack.step, pack.health_keys = loaded["step"], loaded["health_keys"]
-    pack.health = [(step, values.cpu()[:, mine]) for step, values in loaded["health"]]
+    pack.health = [(step, values[:, mine]) for step, values in loaded["health"]]
     pack.ended = {run: loaded["ended"][row] for run, row in enumerate(mine) if row in loaded["ended"]}
     for run, row in enumerate(mine):
         pack.progress[run] = progress = Progress(**loaded["progress"][row])
         progress.n_resumes += 1
-        progress.seconds["wasted"] += max(0.0, pack.reports[run].train_seconds_seen() - progress.seconds["train"])
+        progress.seconds["wasted"] += wasted
         pack.reports[run].line(f"resumed at step {pack.step} of {pack.total_steps}")

@@ -21,17 +21,21 @@ Result = dict[str, Any]  # columns of `runs`, rows of `calibration`, columns of 
 
 def final(pack: Pack, folders: Sequence[Path]) -> list[Result]:
     """Test scores of every run's last and best weights, the best saved; runs that ended early have none."""
-    weights, logits, y = {"last": _weights(pack)}, {"last": pack.logits("test")}, pack.splits["test"]["y"].cpu()
-    with torch.no_grad():
-        for parameter, best in zip(pack.parameters, pack.best, strict=True):
-            parameter.copy_(best)
-    weights["best"], logits["best"] = _weights(pack), pack.logits("test")
     results: list[Result] = [{"row": {}, "calibration": [], "predictions": []} for _ in range(pack.n)]
-    for run in pack.running:
+    running, tests, weights = pack.running, {}, {}
+    for name in ("last", "best"):
+        if name == "best":
+            with torch.no_grad():
+                for parameter, best in zip(pack.parameters, pack.best, strict=True):
+                    parameter.copy_(best)
+        weights[name] = _weights(pack)
+        evaluations = classification.evaluate_runs(pack.logits("test"), pack.splits["test"]["y"], running)
+        tests[name] = dict(zip(running, evaluations, strict=True))
+    for run in running:
         progress, result = pack.progress[run], results[run]
         result["row"]["weights_sha256"] = checkpoint.weights_sha256(weights["last"][run])
         for name, prefix, step in (("last", "last", pack.step), ("best", "reported", progress.best_step)):
-            test = classification.scored(logits[name][run], y)
+            test = tests[name][run]
             if name == "last" or step != pack.step:
                 at = next(point for point in reversed(progress.curves) if point["step"] == step)
                 progress.curves += [{**at, "split": "test", "metric": m, "value": v} for m, v in test.scores.items()]
@@ -64,15 +68,15 @@ def run_tables(pack: Pack, run: int, run_id: str, common: dict[str, Any], result
         "order_hash": order_hash(progress.order_seed, len(pack.splits["train"]["y"])),
         **{f"{bucket}_seconds": value for bucket, value in seconds.items()},
         "n_resumes": progress.n_resumes,
-        "throughput": progress.step * spec.batch_size / seconds["train"] if seconds["train"] else None,
         "throughput_unit": "examples/s",
+        "peak_memory_kind": "the pack's, not a run's",
         "packed_with": pack.n,
         "timing_clean": False,
         **common,
-        **result["row"],
+        **result.get("row", {}),
     }
     parts: dict[str, Any] = {"runs": [row], "curves": progress.curves, "health": _health(pack, run)}
-    parts |= {name: result[name] for name in ("calibration", "predictions")}
+    parts |= {name: result.get(name, []) for name in ("calibration", "predictions")}
     return {name: schema.table(name, run_id, part) for name, part in parts.items()}
 
 

@@ -22,12 +22,12 @@ class Mirror(Protocol):
 
 
 class Report:
-    """Writes one run's log; with `quiet` the console stays silent."""
+    """Writes one run's log; with `quiet` the console stays silent. pause: seconds between notes for `status`."""
 
-    def __init__(self, folder: Path, total_steps: int, quiet: bool, tensorboard: bool) -> None:
+    def __init__(self, folder: Path, total_steps: int, quiet: bool, tensorboard: bool, pause: float = 1.0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._progress_file = folder / "progress.json"
-        self._total, self._quiet, self._last_write = total_steps, quiet, 0.0
+        self._total, self._quiet, self._pause, self._last_write = total_steps, quiet, pause, 0.0
         self._log = (folder / "log.txt").open("a", encoding="utf-8")
         self._mirror = _tensorboard(folder) if tensorboard else None
         console = Console(file=sys.stdout)
@@ -57,7 +57,7 @@ class Report:
         self.line(f"epoch {epoch:g}  {shown}  {pace}  ETA {left:.0f} s")
         if self._bar:
             self._bar.update(self._job, completed=step)
-        if time.monotonic() - self._last_write > 1:
+        if time.monotonic() - self._last_write > self._pause:
             self._last_write = time.monotonic()
             content: dict[str, Any] = {
                 "step": step,

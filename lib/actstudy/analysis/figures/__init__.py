@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from actstudy.analysis.figures import boundaries, calibration, compute, curves, depth, targets, timeline
+from actstudy.analysis.figures import boundaries, calibration, compute, curves, depth, factor, layers, targets, timeline
 from actstudy.analysis.style import placeholder
 from actstudy.analysis.tables import Tables
 from actstudy.study import store
@@ -27,8 +27,16 @@ DEPTH_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of those, where 
     "metric_against_depth": depth.metric_against_depth,
     "outcome_map": depth.outcome_map,
     "signal_over_layers": depth.signal_over_layers,
+    "convergence_by_line": layers.convergence_by_line,
+    "convergence_by_level": layers.convergence_by_level,
+    "signal_over_epochs": layers.signal_over_epochs,
+    "mean_over_epochs": layers.mean_over_epochs,
+    "gradient_over_layers": layers.gradient_over_layers,
 }
-ALL_TASK_FIGURES = TASK_FIGURES | CLASS_FIGURES | DEPTH_FIGURES
+FACTOR_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of those, where the study crosses init_args
+    "metric_against_factor": factor.metric_against_factor,
+}
+ALL_TASK_FIGURES = TASK_FIGURES | CLASS_FIGURES | DEPTH_FIGURES | FACTOR_FIGURES
 STUDY_FIGURES: dict[str, Callable[[Tables], Drawn]] = {
     "boundaries": boundaries.boundaries,
     "compute_bars": compute.compute_bars,

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from actstudy.analysis.style import ACTIVATION_STYLE, REFERENCE, legend, panels, seeds, styles
+from actstudy.analysis.style import REFERENCE, legend, panels, seeds, styles
 from actstudy.analysis.tables import Tables
 from actstudy.analysis.text import metric_name
 
@@ -22,19 +22,21 @@ def metric_against_depth(tables: Tables, task: str) -> tuple[Figure, str]:
     value, name = f"reported_{settings['metric']}", metric_name(settings["metric"])
     done = runs[runs["status"] == "completed"].astype({value: float})
     figure, axes = panels(list(runs["level"].unique()), f"{settings['title']}: test {name} against depth", columns=2)
-    looks = dict(zip(runs["line"].unique(), ACTIVATION_STYLE.values(), strict=False))
+    looks, done = styles(list(runs["line"].unique())), done.assign(train=done["run_id"].map(last_train(tables, task)))
     for level, ax in axes.items():
         for line, part in done[done["level"] == level].groupby("line", sort=False):
             found = part.groupby("depth")[value].agg(["mean", "min", "max"])
-            look = dict(zip(("color", "marker", "linestyle"), looks[line], strict=True))
-            ax.plot(found.index, found["mean"], **look, markersize=4, label=line or "all runs")
-            ax.fill_between(found.index, found["min"], found["max"], color=look["color"], alpha=0.12)
+            ax.plot(found.index, found["mean"], **looks[line], markersize=4, label=line or "all runs")
+            ax.fill_between(found.index, found["min"], found["max"], color=looks[line]["color"], alpha=0.12)
+            ax.plot(part.groupby("depth")["train"].mean(), ":", color=looks[line]["color"], linewidth=0.9)
+        ax.plot([], [], ":", color="black", linewidth=0.9, label="train, at the end")
         ax.axhline(settings["chance"], **REFERENCE, zorder=0, label="chance")
         ax.set(xlabel="depth (hidden layers)", ylabel=f"test {name}", xticks=sorted(runs["depth"].unique()))
     legend(figure, axes.values(), seeds(counts(done)))
     caption = (
         f"{settings['title']}: test {name} at the best validation checkpoint against depth, means of completed runs, "
-        f"{seeds(counts(done))} a point; bands reach from the lowest to the highest seed."
+        f"{seeds(counts(done))} a point; bands reach from the lowest to the highest seed. "
+        "Thin dotted lines are train accuracy over the last stretch between two evaluations, as trained."
     )
     return figure, caption
 
@@ -110,6 +112,13 @@ def draw_cell(ax: plt.Axes, column: int, row: int, runs: pd.DataFrame, value: st
     done = runs.loc[runs["status"] == "completed", value].astype(float)
     if len(done):
         ax.text(column, row, f"{done.mean():.2f}", ha="center", va="center", fontsize=7)
+
+
+def last_train(tables: Tables, task: str) -> pd.Series:
+    """run_id -> train accuracy at the run's last evaluation."""
+    curves = tables.of("curves", task)
+    train = curves[(curves["split"] == "train") & (curves["metric"] == "accuracy")]
+    return train.sort_values("step").groupby("run_id")["value"].last()
 
 
 def best_val(tables: Tables, task: str) -> pd.Series:
