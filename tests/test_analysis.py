@@ -116,7 +116,7 @@ def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, part, predi
         caption = (tmp_path / f"{name}.txt").read_text()
         counted = {
             "boundaries": "one seed",
-            "timeline": "n = 8;",
+            "timeline": "n = 8, a pack as one bar",
             "outcome_map": "n = 2 seeds",
             "signal_over_layers": "n = 2 seeds",
         }

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -10,23 +11,29 @@ import time
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from conftest import quiet, tiny
+import yaml
+from conftest import TINY, quiet, tiny
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib import pyplot as plt
 from numpy_mlp import FUNCTIONS, NumpyMLP
 from test_training import _after, same, tables
 
-from actstudy.analysis import status
+from actstudy.analysis import status, summary
+from actstudy.analysis import tables as analysis
+from actstudy.analysis.figures import compute, timeline
 from actstudy.nets.activations import ACTIVATIONS, LEARNT, Sites
 from actstudy.nets.initializers import POLICIES
-from actstudy.study import packs, schema, store
+from actstudy.study import packs, plan, schema, store
 from actstudy.study.grid import PlannedRun
 from actstudy.study.registry import StudyError
 from actstudy.study.spec import run_id
 from actstudy.tasks import classification
 from actstudy.training import job, loop, pack_run
+from actstudy.training.boundaries import write as write_boundaries
 from actstudy.training.pack_run import make_pack, run_pack
 from actstudy.training.run import make_job, run
 from actstudy.training.step import train_step
@@ -390,3 +397,33 @@ def test_packs_hold_each_run_once(width, seeds, names):
 def test_a_packs_name_does_not_depend_on_the_order():
     assert packs.name(company()) == packs.name(company()[::-1])
     assert json.loads(packs.written(company()[:1]))["runs"] == [{}]
+
+
+def test_a_study_of_packs_alone_says_that_nothing_was_timed(tmp_path, data_folder):
+    """No figure with empty axes, no `nan` in a table; beside plain runs those alone are compared in speed."""
+    packed = {"engine": "pack", "pack_width": 3}
+    content = {"seeds": 2, "axes": {"activation": ["relu", "tanh"], "engine": ["eager", packed]}}
+    block = {**TINY, "dropout": 0.0, "epochs": 1}
+    for name, axes in (("packed", {"engine": [packed]}), ("mixed", {})):
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(yaml.safe_dump({**content, "axes": {**content["axes"], **axes}, "tasks": {"mlp": block}}))
+        study = plan.load(file)
+        for members in packs.packs(study.runs).values():
+            runs = {status.folder_of(one, tmp_path): one.spec for one in study.runs if one.spec in members}
+            todo = {folder: spec for folder, spec in runs.items() if not store.verifies(folder)}
+            run_pack(todo, tmp_path / "state", data_folder, quiet()) if todo else None
+        for one in [one for one in study.runs if one.spec.engine == "eager"]:
+            run(one.spec, status.folder_of(one, tmp_path), data_folder, quiet())
+            store.publish(status.folder_of(one, tmp_path))
+        write_boundaries(["relu"], tmp_path / "b.parquet")
+        made = analysis.build(json.loads(study.plan()), tmp_path, [], pd.read_parquet(tmp_path / "b.parquet"))
+        page = summary.write(made, tmp_path / "figures", tmp_path / "s.md")
+        assert not re.search(r"\bnan\b", page)
+        assert ("No run has completed by itself" in page) == (name == "packed")
+        assert ("no run was timed by itself" in compute.throughput_vs_metric(made, "mlp")[1]) == (name == "packed")
+        assert ("no run has completed by itself" in compute.compute_bars(made)[1]) == (name == "packed")
+        figure, caption = timeline.timeline(made)
+        assert f"n = {len(study.runs)}, a pack as one bar" in caption
+        bars = sum(len(part.get_paths()) for part in figure.axes[0].collections)
+        assert bars == len(packs.packs(study.runs)) + sum(one.spec.engine == "eager" for one in study.runs)
+        plt.close("all")

@@ -31,8 +31,8 @@ def time(runs: pd.DataFrame) -> str:
     done = runs[runs["status"] == "completed"]
     if done.empty:
         return markdown([])
-    wall = pd.to_datetime(done["ended"]) - pd.to_datetime(done["started"])
-    done = done.assign(wall_seconds=wall.dt.total_seconds())
+    wall = (pd.to_datetime(done["ended"]) - pd.to_datetime(done["started"])).dt.total_seconds()
+    done = done.assign(wall_seconds=wall / (done["packed_with"].fillna(1) if "packed_with" in done else 1))
     names = ["wall", "start", "compile", "train", "eval", "probe", "checkpoint"]
     buckets = [name for name in names if f"{name}_seconds" in done]  # runs of an earlier version have fewer
     return markdown(
@@ -122,5 +122,7 @@ def compute(tables: Tables, task: str) -> str:
                 "on the Pareto front": "yes" if row["on_front"] else "no",
             }
             for row in tables.of("pareto", task).to_dict("records")
-        ]
+            if pd.notna(row["peak_memory_bytes"])
+        ],
+        "No run has completed by itself: time and memory of a pack are not those of its runs.",
     )

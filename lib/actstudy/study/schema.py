@@ -54,6 +54,7 @@ RUNS = pa.schema(
         column("throughput", pa.float64(), "throughput_unit", clock=True),
         column("throughput_unit", pa.string()),
         column("slots_per_gpu", pa.int64(), "runs", clock=True),
+        column("pack", pa.string(), "the process that trained it with others; null outside packs", clock=True),
         column("packed_with", pa.int64(), "runs of the same process, itself one; null outside packs", clock=True),
         column("timing_clean", pa.bool_(), clock=True),
         column("peak_memory_bytes", pa.int64(), "bytes", clock=True),

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import os
+import secrets
 import shutil
 import time
 import traceback
@@ -70,6 +71,7 @@ def run_pack(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, setti
             if pack is None:
                 raise StudyError(f"pack of {len(specs)} runs: {type(error).__name__}: {error}") from error
             fail(pack, error)
+    about |= {"pack": f"{state.name}-{secrets.token_hex(3)}"}
     about |= {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset"), "leased": timestamp(leased)}
     about |= {"slots_per_gpu": settings.slots_per_gpu if device.type == "cuda" else None, **provenance(started)}
 

@@ -69,7 +69,6 @@ def run_tables(pack: Pack, run: int, run_id: str, common: dict[str, Any], result
         **{f"{bucket}_seconds": value for bucket, value in seconds.items()},
         "n_resumes": progress.n_resumes,
         "throughput_unit": "examples/s",
-        "peak_memory_kind": "the pack's, not a run's",
         "packed_with": pack.n,
         "timing_clean": False,
         **common,

@@ -12,6 +12,9 @@ from actstudy.analysis.text import cell_name, metric_name, number
 def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     """Mean reported metric against median throughput; the Pareto front as a line."""
     settings, frame = tables.plan["tasks"][task], tables.of("pareto", task)
+    frame = frame[frame["n_timed"] > 0]
+    if frame.empty:
+        return placeholder(f"{settings['title']}: no run was timed by itself (a pack's are not), n = 0.")
     metric, name = settings["metric"], metric_name(settings["metric"])
     figure, axes = panels(list(frame["group"].unique()), f"{settings['title']}: throughput and test {name}")
     runs, looks = timed(tables.of("runs", task)), styles(tables.plan["levels"])
@@ -46,8 +49,9 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
 def compute_bars(tables: Tables) -> tuple[Figure, str]:
     """Throughput, training seconds and peak memory as bars: a row of panels a task, a bar a cell, seeds as dots."""
     frame, looks = tables.frames["pareto"], styles(tables.plan["levels"])
+    frame = frame[frame["peak_memory_bytes"].notna()] if len(frame) else frame
     if frame.empty:
-        return placeholder("Study: no run has completed, n = 0.")
+        return placeholder("Study: no run has completed by itself (a pack's do not), n = 0.")
     tasks, timed_runs = list(frame["task"].unique()), timed(tables.frames["runs"])
     heights = [0.9 + 0.26 * (frame["task"] == task).sum() for task in tasks]
     size = (11, 0.5 + sum(heights))

@@ -13,11 +13,14 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7
 
 
 def timeline(tables: Tables) -> tuple[Figure, str]:
-    """A bar a run while it had its device, a row a device; runs that overlapped on one are in two rows."""
+    """A bar a run, or a pack, while it had its device, a row a device; what overlapped on one is in two rows."""
     runs = tables.frames["runs"]
     ended = runs[runs["leased"].notna()] if "leased" in runs else runs.head(0)
     if ended.empty:
         return placeholder("Study: no run has ended, n = 0.")
+    n = len(ended)
+    if "pack" in ended:  # runs of an earlier version know of none
+        ended = ended[ended["pack"].isna() | ~ended.duplicated("pack")]
     times = {end: pd.to_datetime(ended[end]).map(pd.Timestamp.timestamp) for end in ("leased", "ended")}
     ended = ended.assign(**times).sort_values(["device_id", "leased"])
     skipped = pauses(ended) + ended["leased"].min()
@@ -37,7 +40,7 @@ def timeline(tables: Tables) -> tuple[Figure, str]:
     handles = [Patch(color=colour, label=task) for task, colour in colours.items()]
     figure.legend(handles=handles, loc="outside right center", fontsize=8, frameon=False)
     return figure, (
-        f"Every run from when it had its device to its end, n = {len(ended)}; a row for each run that a device "
+        f"Every run from when it had its device to its end, n = {n}, a pack as one bar; a row for each that a device "
         f"trained at a time ({'; '.join(sorted(ended['device'].unique()))}). Whole seconds; pauses over an hour cut."
     )
 
