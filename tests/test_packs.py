@@ -312,6 +312,13 @@ def test_memory_that_runs_out_is_one_line_and_no_row(tmp_path, data_folder, monk
     assert not list(tmp_path.glob("*/runs.parquet"))
 
 
+def test_a_pack_that_cannot_be_made_is_one_line(tmp_path, data_folder, monkeypatch):
+    monkeypatch.setattr("actstudy.training.pack_run.PackedMLP", lambda _: 1 / 0)
+    with pytest.raises(StudyError, match="pack of 6 runs: ZeroDivisionError: division by zero"):
+        trained(company(), tmp_path, data_folder)
+    assert not list(tmp_path.glob("*/runs.parquet"))
+
+
 def test_an_interrupted_packs_runs_are_told(tmp_path, data_folder):
     with pytest.raises(job.Interrupted):
         run_pack(

@@ -31,7 +31,7 @@ from actstudy.training.loop import PROBE_EXAMPLES
 from actstudy.training.pack import Pack
 from actstudy.training.pack_loop import fit
 from actstudy.training.pack_optim import PackOptimizer
-from actstudy.training.pack_tables import final, run_tables
+from actstudy.training.pack_tables import Result, final, run_tables
 from actstudy.training.provenance import environment, provenance, timestamp
 from actstudy.training.report import Report
 from actstudy.training.run import Settings, seed_globals
@@ -50,41 +50,51 @@ def run_pack(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, setti
     for folder, spec in runs.items():
         store.write_json(folder / "spec.json", dataclasses.asdict(spec))
     store.write_json(state / MEMBERS, [folder.name for folder in folders])
-    data, pack, results = prepared.load(data_folder), None, []
+    data = prepared.load(data_folder)
     with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
         leased, made = time.time(), environment(device)
         about: dict[str, Any] = {"device": devices.describe(device), "device_id": devices.identity(device)}
         try:
             pack = make_pack(specs, folders, data, device, settings)
-            _resume(pack, folders, state)
-            pack.seconds["start"] += time.time() - started
-            fit(pack, settings.stopping, partial(_save, pack, folders, state), settings.checkpoint_seconds)
-            began = time.perf_counter()
-            results = final(pack, folders)
-            pack.seconds["eval"] += time.perf_counter() - began
+            results = _trained(pack, folders, state, settings, started)
         except torch.cuda.OutOfMemoryError as error:
             reason = str(error).splitlines()[0]
             raise StudyError(f"pack_width: got {specs[0].pack_width}: {reason}; allowed: a smaller one") from None
         except (Interrupted, StudyError):
             raise
-        except Exception as error:
-            if pack is None:
-                raise StudyError(f"pack of {len(specs)} runs: {type(error).__name__}: {error}") from error
-            fail(pack, error)
-    about |= {"pack": f"{state.name}-{secrets.token_hex(3)}"}
+        except Exception as error:  # of making it: nothing is half done
+            raise StudyError(f"pack of {len(specs)} runs: {type(error).__name__}: {error}") from error
     about |= {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset"), "leased": timestamp(leased)}
     about |= {"slots_per_gpu": settings.slots_per_gpu if device.type == "cuda" else None, **provenance(started)}
+    about |= {"pack": f"{state.name}-{secrets.token_hex(3)}"}
 
-    def finish(run: int) -> None:
+    def publish(run: int) -> None:
         store.write_json(folders[run] / "environment.json", made)
-        store.seal(folders[run], run_tables(pack, run, folders[run].name, about, results[run] if results else {}))
+        store.seal(folders[run], run_tables(pack, run, folders[run].name, about, results[run]))
         store.publish(folders[run])
         pack.reports[run].line(": ".join(pack.ended.get(run, ["completed"])))
         pack.reports[run].close()
 
     with ThreadPoolExecutor(WRITERS) as pool:
-        list(pool.map(finish, range(pack.n)))
+        list(pool.map(publish, range(pack.n)))
     shutil.rmtree(state, ignore_errors=True)
+
+
+def _trained(pack: Pack, folders: Sequence[Path], state: Path, settings: Settings, started: float) -> list[Result]:
+    """Train from the newest checkpoint and score; where that fails for all, their rows say so."""
+    try:
+        _resume(pack, folders, state)
+        pack.seconds["start"] += time.time() - started
+        fit(pack, settings.stopping, partial(_save, pack, folders, state), settings.checkpoint_seconds)
+        began = time.perf_counter()
+        results = final(pack, folders)
+        pack.seconds["eval"] += time.perf_counter() - began
+        return results
+    except (Interrupted, StudyError, torch.cuda.OutOfMemoryError):
+        raise
+    except Exception as error:
+        fail(pack, error)
+        return [{} for _ in folders]
 
 
 def fail(pack: Pack, error: Exception) -> None:
