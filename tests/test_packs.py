@@ -97,7 +97,7 @@ def in_float64(spec, data, folder, monkeypatch):
     )
     alone.model.double()
     with monkeypatch.context() as patch:
-        patch.setattr(pack_run, "_member", doubled(pack_run._member))
+        patch.setattr(pack_run, "make_model", doubled(pack_run.make_model))
         packed = make_pack([spec], [folder / "pack"], data, CPU, quiet())
     for one in (alone, packed):
         one.inputs = lambda x, inputs=one.inputs: inputs(x).double()
@@ -434,3 +434,14 @@ def test_a_study_of_packs_alone_says_that_nothing_was_timed(tmp_path, data_folde
         bars = sum(len(part.get_paths()) for part in figure.axes[0].collections)
         assert bars == len(packs.packs(study.runs)) + sum(one.spec.engine == "eager" for one in study.runs)
         plt.close("all")
+
+
+@pytest.mark.parametrize(("before", "after"), [(100, 300), (400, 400)])
+def test_a_wide_pack_may_open_its_files(before, after):
+    code = (
+        "import resource; from actstudy.cli_run import _allow_files\n"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({before}, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+        "_allow_files(300); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(after)

@@ -20,8 +20,7 @@ RESUMABLE = 75  # EX_TEMPFAIL: stopped, and the same command goes on
 
 def complete(runs: dict[Path, spec.RunSpec], arguments: argparse.Namespace) -> int:
     """Train what is not done yet of one run, or of the runs of a pack; 0, or 75 where the same command goes on."""
-    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))  # a pack holds two files a run
+    _allow_files(2 * len(runs) + 256)  # a lock and a log a run, and what the process needs besides
     with contextlib.ExitStack() as held:
         for folder in sorted(runs):
             held.enter_context(store.locked(folder))
@@ -37,6 +36,14 @@ def complete(runs: dict[Path, spec.RunSpec], arguments: argparse.Namespace) -> i
             return RESUMABLE
     sys.stdout.write("".join(map(_line, todo or runs)))  # one write, so that lines of concurrent runs do not mix
     return 0
+
+
+def _allow_files(needed: int) -> None:
+    """Let this process hold so many files open, as far as the system lets it."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if now != resource.RLIM_INFINITY and now < needed:
+        most_here = needed if most == resource.RLIM_INFINITY else min(needed, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most_here, most))
 
 
 def _line(folder: Path) -> str:

@@ -1,7 +1,6 @@
 """A pack, wired: data, models stacked, loop, final evaluation, tables; every run ends in its own folder as alone."""
 
 import dataclasses
-import importlib
 import os
 import secrets
 import shutil
@@ -15,11 +14,9 @@ from typing import Any
 
 import psutil
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from actstudy.data import prepared
-from actstudy.nets.activations import Sites
-from actstudy.nets.initializers import initialize
 from actstudy.nets.packed import PackedMLP
 from actstudy.study import schema, store
 from actstudy.study.packs import MEMBERS
@@ -34,7 +31,7 @@ from actstudy.training.pack_optim import PackOptimizer
 from actstudy.training.pack_tables import Result, final, run_tables
 from actstudy.training.provenance import environment, provenance, timestamp
 from actstudy.training.report import Report
-from actstudy.training.run import Settings, seed_globals
+from actstudy.training.run import Settings, make_model, seed_globals
 
 PAUSE = 30.0  # seconds between notes on runs other than the first: a pack has many
 WRITERS = min(8, os.cpu_count() or 1)  # threads that write tables: most of their time is the disk's
@@ -116,9 +113,9 @@ def make_pack(
         steps_per_epoch, total = checked_lengths(spec, data.n("train"), device)
     except ValueError as error:
         raise StudyError(f"pack of {len(specs)} runs: {error}") from None
-    members = [_member(spec, data)]
+    members = [make_model(spec, data)]
     check_memory(members[0][0], spec, data, device)
-    members += [_member(one, data) for one in specs[1:]]
+    members += [make_model(one, data) for one in specs[1:]]
     model = PackedMLP([*members, *[members[-1]] * (len(rows) - len(specs))]).to(device)
     return Pack(
         specs=rows,
@@ -135,14 +132,6 @@ def make_pack(
         progress=[Progress(order_seed=one.seed) for one in specs],
         best=[parameter.detach().clone() for parameter in model.stacked],
     )
-
-
-def _member(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
-    sites = Sites(spec.activation, spec.activation_args)
-    model = importlib.import_module(f"actstudy.tasks.{spec.task}").build(spec, data, sites)
-    sites.check()
-    initialize(model, sites, spec.init, spec.init_args, spec.seed)
-    return model, sites
 
 
 def check_memory(model: nn.Module, spec: RunSpec, data: prepared.Prepared, device: torch.device) -> None:
@@ -162,12 +151,16 @@ def check_memory(model: nn.Module, spec: RunSpec, data: prepared.Prepared, devic
         )
 
 
+def stacks(pack: Pack) -> dict[str, Sequence[Tensor]]:
+    """What a checkpoint holds of every run: tensors of which row r is run r's."""
+    moments = {f"state{k}": part for k, part in enumerate(pack.optimizer.state)}
+    return {"parameters": pack.parameters, "best": pack.best, **moments}
+
+
 def _save(pack: Pack, folders: Sequence[Path], state: Path) -> None:
     progress = [dataclasses.asdict(one) for one in pack.progress]
     for run, saved in enumerate(progress):
         saved["seconds"] = {bucket: pack.share(run, bucket) for bucket in schema.BUCKETS}
-    rows = {"parameters": pack.parameters, "best": pack.best}
-    rows |= {f"state{k}": part for k, part in enumerate(pack.optimizer.state)}
     content = {
         "ids": [folder.name for folder in folders],
         "step": pack.step,
@@ -175,7 +168,7 @@ def _save(pack: Pack, folders: Sequence[Path], state: Path) -> None:
         "progress": progress,
         "health_keys": pack.health_keys,
         "health": pack.health,
-        "rows": {name: [tensor.detach()[: pack.n] for tensor in part] for name, part in rows.items()},
+        "rows": {name: [tensor.detach()[: pack.n] for tensor in part] for name, part in stacks(pack).items()},
     }
     checkpoint.save(state, pack.step, content)
 
@@ -188,10 +181,8 @@ def _resume(pack: Pack, folders: Sequence[Path], state: Path) -> None:
         return
     mine = [loaded["ids"].index(folder.name) for folder in folders]
     filled = [*mine, *[mine[-1]] * (len(pack.specs) - pack.n)]
-    places = {"parameters": pack.parameters, "best": pack.best}
-    places |= {f"state{k}": part for k, part in enumerate(pack.optimizer.state)}
     with torch.no_grad():
-        for name, tensors in places.items():
+        for name, tensors in stacks(pack).items():
             for tensor, saved in zip(tensors, loaded["rows"][name], strict=True):
                 tensor.copy_(saved[filled])
     wasted = max(0.0, pack.reports[0].train_seconds_seen() - loaded["progress"][mine[0]]["seconds"]["train"])

@@ -94,10 +94,7 @@ def make_job(spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch
     seed_globals(spec)
     task = importlib.import_module(f"actstudy.tasks.{spec.task}")
     total = checked_lengths(spec, data.n("train"), device)[1]
-    sites = Sites(spec.activation, spec.activation_args)
-    model = task.build(spec, data, sites)
-    sites.check()
-    initialize(model, sites, spec.init, spec.init_args, spec.seed)
+    model, sites = make_model(spec, data)
     model.to(device, memory_format=torch.channels_last if device.type == "cuda" else torch.preserve_format)
     return Job(
         spec=spec,
@@ -115,6 +112,15 @@ def make_job(spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch
         checkpoint_seconds=settings.checkpoint_seconds,
         stopping=settings.stopping,
     )
+
+
+def make_model(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
+    """The initialised model of a spec, on the CPU, and its activation sites."""
+    sites = Sites(spec.activation, spec.activation_args)
+    model = importlib.import_module(f"actstudy.tasks.{spec.task}").build(spec, data, sites)
+    sites.check()
+    initialize(model, sites, spec.init, spec.init_args, spec.seed)
+    return model, sites
 
 
 def seed_globals(spec: RunSpec) -> None:
