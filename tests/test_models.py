@@ -132,6 +132,22 @@ def test_encoder_ignores_padding():
     assert torch.allclose(model(padded), model(tokens[:, :9]), atol=1e-6)
 
 
+def test_what_padding_looks_up_counts_nowhere():
+    """Loss and gradients in each bit, whatever rows stand there."""
+    found = []
+    for change in (0.0, 3.0):
+        model, _, tokens = built("encoder")
+        tokens = functional.pad(tokens[:, :9] % 30 + 12, (0, 3), value=PAD)
+        with torch.no_grad():
+            model.stack.token.weight[:12] += change  # rows that only padding looks up
+        loss = functional.cross_entropy(model(tokens), torch.arange(len(tokens)))
+        gradients = torch.autograd.grad(loss, list(model.parameters()))
+        assert not gradients[0][:12].any()
+        assert gradients[0][12:].any()
+        found.append([loss, *gradients])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_an_untrained_gpt_is_uniform(activation):
     """Loss at step 0 within 5% of ln(vocabulary)."""
