@@ -26,12 +26,17 @@ from actstudy.nets.activations import Sites
 from actstudy.study.plan import run_spec
 from actstudy.tasks import mlp
 from actstudy.training import devices, pack_loop
+from actstudy.training.pack import Pack
 from actstudy.training.pack_run import make_pack
 from actstudy.training.run import Settings
 
 COUNTS = {"train": 55_000, "val": 5_000, "test": 10_000}
 ACTIVATIONS = ("gelu", "relu", "sigmoid", "tanh")
-WINDOWS, STEPS = 5, 60
+INITS = (
+    *("he_normal", "he_uniform", "xavier_normal", "xavier_uniform"),
+    *("normal", "zero", "orthogonal", "trunc_normal"),
+)
+WINDOWS, STEPS, STEPS_PER_EPOCH = 5, 60, COUNTS["train"] // 128
 
 
 def random_data() -> Prepared:
@@ -44,30 +49,43 @@ def random_data() -> Prepared:
     return Prepared(Path(), manifest, arrays, "")
 
 
-def spec_of(arguments: argparse.Namespace, activation: str, seed: int, width: int) -> Any:
-    fields = {"dataset": "mnist", "depth": arguments.depth, "width": 128, "dropout": 0.0, "init": "he_normal"}
+def spec_of(arguments: argparse.Namespace, run: int, width: int) -> Any:
+    """Run number `run` of a pack: four activations with all inits and three seeds each, as the full depth study."""
+    fields = {"dataset": "mnist", "depth": arguments.depth, "width": 128, "dropout": 0.0, "init": INITS[run // 3 % 8]}
     recipe = {"optimizer": "sgd", "lr": 0.01, "schedule": "constant", "warmup": 0, "clip": None, "batch_size": 128}
     engine = {"engine": "pack", "pack_width": width, "precision": arguments.precision, "epochs": arguments.epochs}
-    return run_spec("mlp", seed, {**fields, **recipe, **engine, "activation": activation})
+    return run_spec("mlp", run % 3, {**fields, **recipe, **engine, "activation": ACTIVATIONS[run * 4 // width]})
 
 
 def packed(arguments: argparse.Namespace, data: Prepared, device: torch.device, width: int) -> dict[str, float]:
-    """Run-epochs a second of a pack with evaluation and probes, and its shares of time; compilation is left out."""
-    specs = [spec_of(arguments, ACTIVATIONS[i * 4 // width], i, width) for i in range(width)]
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(quiet=True, probe_every=COUNTS["train"] // 128)
-        pack = make_pack(specs, [Path(folder) / str(i) for i in range(width)], data, device, settings)
-        pack_loop.fit(pack, lambda: False, lambda: None, 1e9)
-    busy = {name: pack.seconds[name] for name in ("train", "eval", "probe")}
-    share = {f"{name}_share": seconds / sum(busy.values()) for name, seconds in busy.items()}
-    memory = devices.peak_memory(device)[0] / 1e9
-    rate = width * arguments.epochs / sum(busy.values())
-    return {"run_epochs_per_second": rate, **share, "compile_seconds": pack.seconds["compile"], "peak_gb": memory}
+    """Run-epochs a second of a pack with evaluation and probes: the median over epochs, the first left out."""
+    specs = [spec_of(arguments, run, width) for run in range(width)]
+    seconds = {}
+    for kind, every in (("probed", STEPS_PER_EPOCH), ("plain", 10**9)):
+        with tempfile.TemporaryDirectory() as folder:
+            settings, marks = Settings(quiet=True, probe_every=every), []
+            pack = make_pack(specs, [Path(folder) / str(i) for i in range(width)], data, device, settings)
+
+            def mark(pack: Pack = pack, marks: list[dict[str, float]] = marks) -> bool:
+                if pack.step % STEPS_PER_EPOCH == 0:
+                    marks.append({**pack.seconds, "wall": time.perf_counter()})
+                return False
+
+            pack_loop.fit(pack, mark, lambda: None, 1e9)
+        seconds[kind] = pd.DataFrame(marks).diff().median()
+    probed, wall = seconds["probed"], seconds["probed"]["wall"]
+    return {
+        "run_epochs_per_second": width / wall,
+        **{f"{name}_share": probed[name] / wall for name in ("train", "eval", "probe")},
+        "probes_cost": wall / seconds["plain"]["wall"] - 1,
+        "compile_seconds": pack.seconds["compile"],
+        "peak_gb": devices.peak_memory(device)[0] / 1e9,
+    }
 
 
 def alone(arguments: argparse.Namespace, data: Prepared, device: torch.device, first: bool) -> dict[str, float]:
     """Run-epochs a second of one model, without evaluation: the median over windows of steps."""
-    model = mlp.build(spec_of(arguments, "relu", 0, 1), data, Sites("relu", {})).to(device)
+    model = mlp.build(spec_of(arguments, 0, 1), data, Sites("relu", {})).to(device)
     torch.set_float32_matmul_precision("highest" if first else "high")
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     stepping, seconds = steps(data, device, first), []
@@ -84,7 +102,7 @@ def alone(arguments: argparse.Namespace, data: Prepared, device: torch.device, f
         if device.type == "cuda":
             torch.cuda.synchronize()
         seconds += [time.perf_counter() - began] if window else []
-    return {"run_epochs_per_second": STEPS / statistics.median(seconds) / (COUNTS["train"] // 128)}
+    return {"run_epochs_per_second": STEPS / statistics.median(seconds) / STEPS_PER_EPOCH}
 
 
 def steps(data: Prepared, device: torch.device, first: bool) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -103,15 +121,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--widths", type=int, nargs="+", default=[1, 16, 64, 96, 256])
     parser.add_argument("--depth", type=int, default=30)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=7)
     parser.add_argument("--precision", default="tf32")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    device, data, rows = torch.device("cuda" if torch.cuda.is_available() else "cpu", 0), random_data(), []
-    if device.type == "cpu":
-        device = torch.device("cpu")
-        torch.set_num_threads(1)
+    device, data, rows = (
+        torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu"),
+        random_data(),
+        [],
+    )
+    torch.set_num_threads(1)
     for name, first in (("first", True), ("resident", False)):
         rows.append({"what": name, "width": 1, **alone(arguments, data, device, first)})
         print(rows[-1], flush=True)

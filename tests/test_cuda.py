@@ -6,12 +6,11 @@ import json
 import pytest
 import torch
 from conftest import quiet, tiny
-from test_packs import company, trained
-from test_training import _after, row
+from test_packs import PACKABLE, company, small, trained
+from test_training import _after, row, same
 
 from actstudy.data import prepared
 from actstudy.study import store
-from actstudy.study.spec import run_id
 from actstudy.training import job
 from actstudy.training.run import run
 
@@ -90,29 +89,46 @@ def test_runs_name_their_gpu(tmp_path, data_folder):
     assert store.verifies(tmp_path / "a/checkpoints/final")
 
 
+class Unrecorded:
+    """Stands for Replay: the step itself, each time."""
+
+    def __init__(self, step, *_, pool):
+        self.step = step
+
+    def __call__(self, *inputs):
+        return self.step(*inputs)
+
+
 @pytest.mark.parametrize("fields", OPTIMIZERS[:3], ids=lambda fields: fields["optimizer"])
-def test_a_recorded_pack_is_the_pack_itself(tmp_path, data_folder, fields):
-    """Probed at each step none is replayed, else nearly all are; stopped and resumed; each run alone in its pack."""
+def test_a_recorded_pack_is_the_pack_itself(tmp_path, data_folder, monkeypatch, fields):
+    """Steps, probed steps, probes, evaluations: recorded or not, stopped and resumed, each run alone in its pack."""
     specs = [dataclasses.replace(spec, **fields, epochs=6, strict=True) for spec in company()]
-    folders = {}
-    for name, every in (("each", 1), ("few", 10**6)):
-        folders[name] = trained(specs, tmp_path / name, data_folder, device="cuda", probe_every=every)
+    settings = {"device": "cuda", "probe_every": 5}
+    few = trained(specs, tmp_path / "few", data_folder, **settings)
     with pytest.raises(job.Interrupted):
-        trained(specs, tmp_path / "parts", data_folder, device="cuda", probe_every=10**6, stopping=_after(9))
-    folders["parts"] = trained(specs, tmp_path / "parts", data_folder, device="cuda", probe_every=10**6)
-    for spec in specs[::3]:
-        trained([spec], tmp_path / "alone", data_folder, device="cuda", probe_every=10**6)
-    hashes = {name: [row(path)["weights_sha256"] for path in paths] for name, paths in folders.items()}
-    assert hashes["each"] == hashes["few"] == hashes["parts"]
-    alone = [row(tmp_path / "alone" / run_id(spec))["weights_sha256"] for spec in specs[::3]]
-    assert alone == hashes["few"][::3]
+        trained(specs, tmp_path / "parts", data_folder, **settings, stopping=_after(9))
+    parts = trained(specs, tmp_path / "parts", data_folder, **settings)
+    alone = [trained([spec], tmp_path / "alone", data_folder, **settings)[0] for spec in specs]
+    monkeypatch.setattr("actstudy.training.pack.Replay", Unrecorded)
+    each = trained(specs, tmp_path / "each", data_folder, **settings)
+    for others in zip(each, parts, alone, few, strict=True):
+        assert all(same(other, others[-1]) for other in others)
+
+
+def test_every_activation_has_its_bits_in_company(tmp_path, data_folder):
+    """Compiled code is another for another list of activations: the numbers are not."""
+    fields = {"width": 128, "batch_size": 128, "precision": "tf32", "optimizer": "sgd", "lr": 0.05, "epochs": 2}
+    specs = [small(name, pack_width=len(PACKABLE), depth=4, **fields) for name in PACKABLE]
+    together = trained(specs, tmp_path / "together", data_folder, device="cuda")
+    for spec, folder in zip(specs, together, strict=True):
+        assert same(*trained([spec], tmp_path / "alone", data_folder, device="cuda"), folder), spec.activation
 
 
 def test_a_pack_is_near_the_plain_loop(tmp_path, data_folder):
-    """TF32, as the full depth study: losses within 2e-2 over all windows."""
+    """TF32, as the full depth study: train and validation losses within 2e-2 over all windows."""
     spec = dataclasses.replace(company()[0], precision="tf32", epochs=10)
     (packed,) = trained([spec], tmp_path, data_folder, device="cuda")
     run(dataclasses.replace(spec, engine="eager", pack_width=1), tmp_path / "plain", data_folder, gpu())
     curves = [store.read(folder, "curves")[0].to_pandas() for folder in (packed, tmp_path / "plain/checkpoints/final")]
-    losses = [frame[frame["metric"] == "loss"]["value"].to_numpy() for frame in curves]
+    losses = [frame[(frame["metric"] == "loss") & (frame["split"] != "test")]["value"].to_numpy() for frame in curves]
     assert losses[0] == pytest.approx(losses[1], abs=2e-2)

@@ -1,6 +1,7 @@
 """The probes of health/probes.py for all runs of a pack at once: the same numbers, a column a run."""
 
 import functools
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -32,9 +33,11 @@ def site_values(
             "gradient_norm": gradient.float().flatten(1).norm(dim=1),
             "saturated_fraction": torch.full((len(names),), math.nan, device=pre.device),
         }
-        for name in dict.fromkeys(names):
+        first = 0
+        for name, group in itertools.groupby(names):
+            rows = slice(first, first + len(list(group)))
+            first = rows.stop
             if saturated := ACTIVATIONS[name].saturated:
-                rows = [row for row, other in enumerate(names) if other == name]
                 found["saturated_fraction"][rows] = saturated(pre[rows], post[rows]).float().mean((1, 2))
         values |= {("site", site, index, probe): value for probe, value in found.items()}
     return values

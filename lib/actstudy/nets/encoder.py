@@ -31,8 +31,8 @@ class Encoder(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         there = tokens != PAD  # (B, T)
-        # What is looked up for padding counts nowhere, but one row for all of it would collect its zero gradients one by
-        # one where sums have a fixed order (strict on a GPU): half of a step's time. So each position looks up its own.
+        # What padding looks up counts nowhere, but one row for all of it would add up its zero gradients one by one
+        # where sums have a fixed order (strict on a GPU), in half of a step's time: each position looks up its own row.
         spread = torch.arange(tokens.shape[1], device=tokens.device) % self.stack.token.num_embeddings
         x = self.stack(torch.where(there, tokens, spread), mask=there[:, None, None, :])  # (B, T, C)
         weight = there.to(x.dtype).unsqueeze(2)

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from actstudy.nets.activations import Sites
 from actstudy.nets.mlp import MLP
 
+Parts = tuple[tuple[nn.Module, ...], tuple[int, ...]]  # a layer's activations, and how many neighbouring runs each has
+
 
 class PackedMLP(nn.Module):
     """R MLPs (linear, activation) x depth, linear: x (R, B, features), or (B, features) for all -> logits (R, B, C).
@@ -23,29 +25,42 @@ class PackedMLP(nn.Module):
         self.runs, self.names = len(members), list(states[0])
         self.stacked = nn.ParameterList(torch.stack([state[name].detach() for state in states]) for name in self.names)
         self.sites = {site: [sites.names[site] for _, sites in members] for site in members[0][1].names}
-        self.slices = [_slices([sites.modules[site] for _, sites in members]) for site in self.sites]
+        self.parts = [_parts([sites.modules[site] for _, sites in members]) for site in self.sites]
+        self.activated = activated  # on a GPU compiled code stands here
 
     def forward(self, x: Tensor, seen: list[tuple[Tensor, Tensor]] | None = None) -> Tensor:
         """Logits; `seen`, where it is given, gets the values (R, B, units) before and after each activation."""
         h = x.expand(self.runs, *x.shape[-2:])
-        for layer, (weight, bias) in enumerate(zip(self.stacked[::2], self.stacked[1::2], strict=True)):
-            h = torch.baddbmm(bias[:, None], h, weight.mT)
-            if layer < len(self.slices):
-                pre, h = h, self._activated(layer, h)
-                if seen is not None:
-                    h = h.view_as(h)  # identity returns its own input
-                    seen.append((pre, h))
-        return h
+        *hidden, head = zip(self.stacked[::2], self.stacked[1::2], strict=True)
+        for (weight, bias), parts in zip(hidden, self.parts, strict=True):
+            product, shift = _linear(h, weight, bias)
+            if seen is None:
+                h = self.activated(product, shift, parts)
+            else:
+                pre = product + shift
+                h = _applied(pre, parts).view_as(pre)  # identity returns its own input
+                seen.append((pre, h))
+        product, shift = _linear(h, *head)
+        return product + shift
 
-    def _activated(self, layer: int, h: Tensor) -> Tensor:
-        parts = [activation(h[first:end]) for activation, first, end in self.slices[layer]]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+def _linear(h: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The product (R, B, units), and the bias expanded to it: summing its gradient is no activation's code."""
+    product = torch.bmm(h, weight.mT)
+    return product, bias[:, None].to(product.dtype).expand_as(product)
 
 
-def _slices(modules: Sequence[nn.Module]) -> list[tuple[nn.Module, int, int]]:
-    """Each activation once, with the first run that it acts on and the one after its last."""
-    found = []
-    for _, group in itertools.groupby(enumerate(modules), key=lambda pair: repr(pair[1])):  # repr: class and arguments
-        part = list(group)
-        found.append((part[0][1], part[0][0], part[-1][0] + 1))
-    return found
+def activated(product: Tensor, shift: Tensor, parts: Parts) -> Tensor:
+    """f(product + shift), each run by its own f; all (R, B, units)."""
+    return _applied(product + shift, parts)
+
+
+def _applied(pre: Tensor, parts: Parts) -> Tensor:
+    found = [module(part) for module, part in zip(parts[0], pre.split(parts[1]), strict=True)]
+    return found[0] if len(found) == 1 else torch.cat(found)
+
+
+def _parts(modules: Sequence[nn.Module]) -> Parts:
+    """Each activation once for the neighbours that share it."""
+    groups = [list(group) for _, group in itertools.groupby(modules, key=repr)]  # repr: class and arguments
+    return tuple(group[0] for group in groups), tuple(len(group) for group in groups)

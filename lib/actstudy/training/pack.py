@@ -1,7 +1,9 @@
 """Runs that train as one: what the loop of a pack works on."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from actstudy.study.schema import BUCKETS
 from actstudy.study.spec import RunSpec
 from actstudy.tasks import classification
 from actstudy.training.job import Progress, Split, autocast
+from actstudy.training.loop import probe_batch
 from actstudy.training.pack_optim import PackOptimizer, clipped
 from actstudy.training.report import Report
 from actstudy.training.step import Replay, Scores
@@ -39,22 +42,37 @@ class Pack:
     step: int = 0
     ended: dict[int, tuple[str, str]] = field(default_factory=dict)  # run -> status and reason, where it ended early
     health: list[tuple[int, Tensor]] = field(default_factory=list)  # step, values (probes, n)
-    health_keys: list[packed.Key] = field(default_factory=list)
+    health_keys: dict[str, list[packed.Key]] = field(default_factory=dict)  # part of a step -> what it reads
     best: list[Tensor] = field(default_factory=list)
     pending: list[Scores] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BUCKETS, 0.0))  # of this process, all runs
-    replay: Replay | None = None
-    updates: int = 0
+    calls: Counter[str] = field(default_factory=Counter)  # of the parts of training that are recorded
+    recorded: dict[str, Replay] = field(default_factory=dict)
+    pool: Any = None  # of the records' memory
     timed: int = 0  # steps since the last evaluation that count as training
     seen_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self.spec, self.parameters = self.specs[0], list(self.model.stacked)
         self.eval_every = self.spec.eval_every or self.steps_per_epoch
-        cuda = self.device.type == "cuda"
-        self.losses: Callable[..., Any] = torch.compile(self._losses, dynamic=False) if cuda else self._losses
         self.seeds = list(dict.fromkeys(spec.seed for spec in self.specs))
         self.seed_of = torch.tensor([self.seeds.index(spec.seed) for spec in self.specs], device=self.device)
+        self.probe_rows, self.scored = probe_batch(self.splits["train"]["x"]), self._scored
+        if self.device.type == "cuda":
+            self._compile()
+
+    def _compile(self) -> None:
+        """What a layer, not a model, is made of is compiled: seconds for any depth, as all of a step is recorded."""
+        from torch._dynamo import config as dynamo  # here: they take a second
+        from torch._functorch import config as functorch
+
+        dynamo.recompile_limit = 128  # shapes and lists of activations that one pack may have
+        dynamo.fail_on_recompile_limit_hit = True  # else code that is not compiled, of other bits, would run
+        functorch.activation_memory_budget = 0.0  # the product is read again: nothing else of a layer is kept
+        compiled = partial(torch.compile, dynamic=False, fullgraph=True)
+        self.model.activated, self.optimizer.update = compiled(self.model.activated), compiled(self.optimizer.update)
+        self.inputs, self.scored = compiled(self.inputs), compiled(self.scored)
+        self.pool = torch.cuda.graph_pool_handle()
 
     @property
     def running(self) -> list[int]:
@@ -71,28 +89,74 @@ class Pack:
         since, self.seen_seconds = now - self.seen_seconds, now
         return since
 
-    def _losses(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def play(self, part: Callable[..., Scores], *inputs: Tensor) -> Scores:
+        """part(*inputs); on a GPU a part's second call is recorded, as a CUDA graph, which later ones replay."""
+        name = part.__name__
+        self.calls[name] += 1
+        if self.device.type != "cuda" or self.calls[name] == 1:
+            return part(*inputs)
+        if name not in self.recorded:
+            self.recorded[name] = Replay(part, *inputs, pool=self.pool)
+        return self.recorded[name](*inputs)
+
+    def compiles(self, part: Callable[..., Scores]) -> bool:
+        """Whether the next call of a part is one of those that compile and record."""
+        return self.device.type == "cuda" and self.calls[part.__name__] < 2
+
+    def update(self, rows: Tensor, scalars: Tensor) -> Scores:
+        """One step on train examples rows (R, B)."""
+        loss, accuracy, gradients = self._gradients(rows)
+        self._step(gradients, scalars)
+        return {"loss": loss, "accuracy": accuracy}
+
+    def watched(self, rows: Tensor, scalars: Tensor) -> Scores:
+        """The same step, with the probes of its parameters."""
+        loss, accuracy, gradients = self._gradients(rows)
+        before = [parameter.detach().clone() for parameter in self.parameters]
+        self._step(gradients, scalars)
+        values = packed.parameter_values(self.model.names, before, self.parameters, gradients)
+        return {"loss": loss, "accuracy": accuracy, "health": self._read("watched", values)}
+
+    def probe(self) -> Scores:
+        """The probes of all sites, from one forward and backward pass over the probe batch."""
+        x, y = (self.splits["train"][name][self.probe_rows] for name in ("x", "y"))
+        seen: list[tuple[Tensor, Tensor]] = []
         with autocast(self.spec, self.device):
-            logits = self.model(self.inputs(x).flatten(2))
-            loss = classification.losses(logits, y, self.spec.label_smoothing)
+            logits = self.model(self.inputs(x).flatten(1), seen)
+            loss = classification.losses(logits, y.expand(len(self.specs), -1))
+        gradients = torch.autograd.grad(loss.sum(), [post for _, post in seen])
+        return {"health": self._read("probe", packed.site_values(self.model.sites, seen, gradients))}
+
+    def _read(self, part: str, values: packed.Values) -> Tensor:
+        self.health_keys[part] = list(values)
+        return torch.stack([value.double() for value in values.values()])
+
+    def _gradients(self, rows: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        train = self.splits["train"]
+        with autocast(self.spec, self.device):
+            logits = self.model(self.inputs(train["x"][rows]).flatten(2))
+            loss, accuracy = self.scored(logits, train["y"][rows])
+        return loss.detach(), accuracy, list(torch.autograd.grad(loss.sum(), self.parameters))
+
+    def _scored(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        loss = classification.losses(logits, y, self.spec.label_smoothing)
         return loss, (logits.argmax(2) == y).float().mean(1)
 
-    def update(self, rows: Tensor, scalars: Tensor, watch: Callable[[list[Tensor]], None] | None = None) -> Scores:
-        """One step on train examples rows (R, B); `watch` gets the gradients before clipping."""
-        train = self.splits["train"]
-        loss, accuracy = self.losses(train["x"][rows], train["y"][rows])
-        gradients = list(torch.autograd.grad(loss.sum(), self.parameters))
-        if watch:
-            watch(gradients)
-        if self.spec.clip is not None:
-            gradients = clipped(gradients, self.spec.clip)
-        self.optimizer.step(gradients, scalars)
-        return {"loss": loss.detach(), "accuracy": accuracy}
+    def _step(self, gradients: list[Tensor], scalars: Tensor) -> None:
+        limit = self.spec.clip
+        self.optimizer.step(clipped(gradients, limit) if limit is not None else gradients, scalars)
+
+    def validated(self) -> Scores:
+        """Logits (R, N, C) of the validation split."""
+        return {"logits": self.logits("val")}
 
     def logits(self, split: str) -> Tensor:
         """Logits (R, N, C) of a whole split."""
-        parts = []
+        x, parts = self.splits[split]["x"], []
+        size = min(len(x), max(1, EVAL_ROWS // len(self.specs)))
         with torch.no_grad(), autocast(self.spec, self.device):
-            for x in self.splits[split]["x"].split(max(1, EVAL_ROWS // len(self.specs))):
-                parts.append(self.model(self.inputs(x).flatten(1)).float())
+            for first in range(0, len(x), size):
+                start = min(first, len(x) - size)  # all parts are of one size: compiled code is for one
+                part = self.model(self.inputs(x[start : start + size]).flatten(1)).float()
+                parts.append(part[:, first - start :])
         return torch.cat(parts, 1)

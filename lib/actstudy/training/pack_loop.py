@@ -9,31 +9,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from actstudy.health import packed, probes
+from actstudy.health import probes
 from actstudy.study.streams import epoch_order
 from actstudy.tasks import classification
-from actstudy.training.job import Clock, Interrupted, autocast
-from actstudy.training.loop import probe_batch
+from actstudy.training.job import Clock, Interrupted
 from actstudy.training.optim import learning_rate
 from actstudy.training.pack import Pack
-from actstudy.training.step import Replay
 
 BUSY = 20  # a checkpoint takes at most one part in so many of the time
 
 
 def fit(pack: Pack, stopping: Callable[[], bool], save: Callable[[], None], checkpoint_seconds: float) -> None:
     """Train to the end, from wherever the pack stands; raises Interrupted."""
-    clock, last_save, order, epoch = Clock(pack.seconds, pack.device), time.monotonic(), torch.empty(0), -1
+    clock, last_save, epoch = Clock(pack.seconds, pack.device), time.monotonic(), -1
     for step in range(pack.step, pack.total_steps):
         if step // pack.steps_per_epoch != epoch:
             epoch = step // pack.steps_per_epoch
             drawn = [epoch_order(seed, epoch, len(pack.splits["train"]["y"])) for seed in pack.seeds]
             order = torch.from_numpy(np.stack(drawn)).to(pack.device)
-        first = step % pack.steps_per_epoch * pack.spec.batch_size
-        one_step(pack, step, order[:, first : first + pack.spec.batch_size][pack.seed_of], clock)
+            scalars = epoch_scalars(pack, epoch)
+        at, size = step % pack.steps_per_epoch, pack.spec.batch_size
+        one_step(pack, step, order[:, at * size : (at + 1) * size][pack.seed_of], scalars[at], clock)
         pack.step = step + 1
         if pack.step % pack.eval_every == 0 or pack.step == pack.total_steps:
-            clock.to("eval")
+            clock.to("compile" if pack.compiles(pack.validated) else "eval")
             close_window(pack)
             clock.to(clock.stepping)
             if not pack.running:
@@ -51,47 +50,30 @@ def fit(pack: Pack, stopping: Callable[[], bool], save: Callable[[], None], chec
             raise Interrupted(f"stopped at step {pack.step}")
 
 
-def one_step(pack: Pack, step: int, rows: Tensor, clock: Clock) -> None:
-    """A train step on rows (R, B), with probes where they are due; on a GPU recorded at its second, replayed later."""
-    scalars = pack.optimizer.scalars(step, pack.total_steps, pack.steps_per_epoch).to(pack.device, non_blocking=True)
-    probed = probes.due(step, pack.probe_every, pack.total_steps)
-    cuda = pack.device.type == "cuda"
-    recorded = cuda and pack.updates > 0 and not probed
-    stepping = "compile" if cuda and (not pack.updates or (recorded and pack.replay is None)) else "train"
-    if clock.stepping != stepping:
+def epoch_scalars(pack: Pack, epoch: int) -> Tensor:
+    """What the optimizer needs of the host in an epoch's steps, (steps, 3): sent at once, as each sending is a wait."""
+    steps = range(epoch * pack.steps_per_epoch, (epoch + 1) * pack.steps_per_epoch)
+    rows = [pack.optimizer.scalars(step, pack.total_steps, pack.steps_per_epoch) for step in steps]
+    return torch.stack(rows).to(pack.device)
+
+
+def one_step(pack: Pack, step: int, rows: Tensor, scalars: Tensor, clock: Clock) -> None:
+    """A train step on rows (R, B), with probes where they are due, in the order of loop.probed_step."""
+    probed, health = probes.due(step, pack.probe_every, pack.total_steps), []
+    if probed:
+        clock.to("compile" if pack.compiles(pack.probe) else "probe")
+        health.append(pack.play(pack.probe)["health"])
+    part = pack.watched if probed else pack.update
+    stepping = "compile" if pack.compiles(part) else "train"
+    if probed or clock.stepping != stepping:
         clock.stepping = stepping
         clock.to(stepping)
     pack.timed += stepping == "train"
-    if recorded:
-        pack.replay = pack.replay or Replay(pack.update, rows, scalars)
-        pack.pending.append(pack.replay(rows, scalars))
-    elif probed:
-        probed_step(pack, step, rows, scalars, clock)
-    else:
-        pack.pending.append(pack.update(rows, scalars))
-    pack.updates += 1
-
-
-def probed_step(pack: Pack, step: int, rows: Tensor, scalars: Tensor, clock: Clock) -> None:
-    """The step with the probes of loop.probed_step around it."""
-    train = pack.splits["train"]
-    clock.to("probe")
-    chosen = probe_batch(train["x"])
-    seen: list[tuple[Tensor, Tensor]] = []
-    with autocast(pack.spec, pack.device):
-        logits = pack.model(pack.inputs(train["x"][chosen]).flatten(1), seen)
-        loss = classification.losses(logits, train["y"][chosen].expand(len(pack.specs), -1))
-    gradients = torch.autograd.grad(loss.sum(), [post for _, post in seen])
-    values = packed.site_values(pack.model.sites, seen, gradients)
-    before = [parameter.detach().clone() for parameter in pack.parameters]
-    norms: list[Tensor] = []
-    clock.to(clock.stepping)
-    pack.pending.append(pack.update(rows, scalars, norms.extend))
-    clock.to("probe")
-    values |= packed.parameter_values(pack.model.names, before, pack.parameters, norms)
-    pack.health_keys = list(values)
-    pack.health.append((step, torch.stack([value.double()[: pack.n] for value in values.values()]).cpu()))
-    clock.to(clock.stepping)
+    scores = pack.play(part, rows, scalars)
+    if probed:
+        health.append(scores.pop("health"))
+        pack.health.append((step, torch.cat(health)[:, : pack.n].cpu()))
+    pack.pending.append(scores)
 
 
 def fetch_window(pack: Pack) -> None:
@@ -120,8 +102,8 @@ def close_window(pack: Pack) -> None:
     running, improved = pack.running, []
     if not running:
         return
-    evaluations = classification.evaluate_runs(pack.logits("val"), pack.splits["val"]["y"], running)
-    lr = learning_rate(pack.spec, pack.step - 1, pack.total_steps, pack.steps_per_epoch) / pack.spec.lr
+    evaluations = classification.evaluate_runs(pack.play(pack.validated)["logits"], pack.splits["val"]["y"], running)
+    share = learning_rate(pack.optimizer.unit, pack.step - 1, pack.total_steps, pack.steps_per_epoch)
     steps, seconds = pack.timed, pack.window_seconds()
     pack.timed = 0
     paced = {"epoch_seconds": seconds * pack.steps_per_epoch / steps} if steps else {}
@@ -130,7 +112,7 @@ def close_window(pack: Pack) -> None:
         progress, at = pack.progress[run], curve_point(pack, run)
         train = {name: math.fsum(values) / len(values) for name, values in progress.window.items()}
         val = evaluation.scores
-        train |= {"lr": lr * pack.specs[run].lr, **paced}
+        train |= {"lr": share * pack.specs[run].lr, **paced}
         for split, scores in (("train", train), ("val", val)):
             progress.curves += [{**at, "split": split, "metric": m, "value": v} for m, v in scores.items()]
         progress.window.clear()

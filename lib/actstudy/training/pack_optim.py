@@ -21,9 +21,11 @@ class PackOptimizer:
             torch.tensor([getattr(spec, name) for spec in specs], dtype=parameters[0].dtype, device=device)
             for name in ("lr", "weight_decay")
         )
-        self.decays = any(spec.weight_decay for spec in specs)
+        # Compiled code rounds otherwise with decay than without: there no run's bits may depend on another's decay.
+        self.decays = device.type == "cuda" or any(spec.weight_decay for spec in specs)
         kinds = {"sgd": int(self.spec.momentum > 0)}.get(self.spec.optimizer, 2)
         self.state = [[torch.zeros_like(p) for p in parameters] for _ in range(kinds)]  # momentum, or Adam's moments
+        self.update = self._update  # on a GPU compiled code stands here
 
     def scalars(self, step: int, total: int, steps_per_epoch: int) -> Tensor:
         """What a step needs of the host: the rate as a share of each run's own, and Adam's two bias corrections."""
@@ -34,24 +36,25 @@ class PackOptimizer:
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor], scalars: Tensor) -> None:
         """One update; gradients like the parameters, scalars (3,) on their device."""
-        rate = self.lr * scalars[0]
-        for index, (parameter, gradient) in enumerate(zip(self.parameters, gradients, strict=True)):
-            rows = (-1, *[1] * (parameter.ndim - 1))
-            lr, decay = rate.view(rows), self.decay.view(rows)
-            decays = self.decays and parameter.ndim > 2
-            if decays and self.spec.optimizer == "adamw":
-                parameter.mul_(1 - lr * decay)
-            elif decays:
-                gradient = gradient + decay * parameter
-            if self.spec.optimizer != "sgd":
-                gradient = self._adam(index, gradient, scalars)
-            elif self.state:
-                gradient = self.state[0][index].mul_(self.spec.momentum).add_(gradient)
-            parameter.sub_(lr * gradient)
+        for parameter, gradient, *state in zip(self.parameters, gradients, *self.state, strict=True):
+            self.update(parameter, gradient, state, scalars)
 
-    def _adam(self, index: int, gradient: Tensor, scalars: Tensor) -> Tensor:
+    def _update(self, parameter: Tensor, gradient: Tensor, state: Sequence[Tensor], scalars: Tensor) -> None:
+        rows = (-1, *[1] * (parameter.ndim - 1))
+        lr, decay = (self.lr * scalars[0]).view(rows), self.decay.view(rows)
+        decays = self.decays and parameter.ndim > 2
+        if decays and self.spec.optimizer == "adamw":
+            parameter.mul_(1 - lr * decay)
+        elif decays:
+            gradient = gradient + decay * parameter
+        if self.spec.optimizer != "sgd":
+            gradient = self._adam(gradient, state[0], state[1], scalars)
+        elif state:
+            gradient = state[0].mul_(self.spec.momentum).add_(gradient)
+        parameter.sub_(lr * gradient)
+
+    def _adam(self, gradient: Tensor, first: Tensor, second: Tensor, scalars: Tensor) -> Tensor:
         """The direction of Adam (Kingma and Ba 2015, arXiv:1412.6980), its moments updated."""
-        first, second = self.state[0][index], self.state[1][index]
         first.lerp_(gradient, 1 - self.spec.betas[0])
         second.mul_(self.spec.betas[1]).addcmul_(gradient, gradient, value=1 - self.spec.betas[1])
         return first / scalars[1] / (second.sqrt() / scalars[2].sqrt() + self.spec.eps)

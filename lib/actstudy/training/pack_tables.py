@@ -82,11 +82,12 @@ def run_tables(pack: Pack, run: int, run_id: str, common: dict[str, Any], result
 def _health(pack: Pack, run: int) -> dict[str, Any]:
     """A run's columns of `health`: the steps that it took part in, the probes that its activations have."""
     mine = {site: ACTIVATIONS[names[run]].saturated is not None for site, names in pack.model.sites.items()}
-    kept = [k for k, key in enumerate(pack.health_keys) if key[3] != "saturated_fraction" or mine[key[1]]]
+    every = [key for part in ("probe", "watched") for key in pack.health_keys.get(part, [])]
+    kept = [k for k, key in enumerate(every) if key[3] != "saturated_fraction" or mine[key[1]]]
     taken = [(step, values[:, run].numpy()) for step, values in pack.health if step < pack.progress[run].step]
     if not taken:
         return {}
-    keys = [pack.health_keys[k] for k in kept]
+    keys = [every[k] for k in kept]
     columns = {name: [key[i] for key in keys] * len(taken) for i, name in enumerate(("kind", "name", "index", "probe"))}
     steps = np.repeat([step for step, _ in taken], len(kept))
     return {"step": steps, **columns, "value": np.concatenate([values[kept] for _, values in taken])}

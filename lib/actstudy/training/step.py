@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,11 +59,14 @@ def _share(y: Tensor, rows: Tensor, batch: Tensor) -> Tensor | float:
 
 
 class Replay:
-    """A step recorded once as a CUDA graph, then one launch a step, of the same kernels."""
+    """A step recorded once as a CUDA graph, then one launch a step, of the same kernels.
 
-    def __init__(self, step: Callable[..., Scores], *inputs: Tensor) -> None:
+    pool: memory that other records may use as well: what a step returns is copied before the next one begins.
+    """
+
+    def __init__(self, step: Callable[..., Scores], *inputs: Tensor, pool: Any = None) -> None:
         self.inputs, self.graph = [value.clone() for value in inputs], torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        with torch.cuda.graph(self.graph, pool=pool):
             self.scores = step(*self.inputs)
 
     def __call__(self, *inputs: Tensor) -> Scores:
