@@ -34,12 +34,12 @@ def code(value: object) -> str:
 
 
 def allowed(name: str) -> str:
-    """What a run field may be: the choices of a Literal, or its bounds."""
-    choices = typing.get_args(typing.get_type_hints(RunSpec)[name])
-    if choices and all(isinstance(choice, str) for choice in choices):
-        return ", ".join(choices)
+    """What a run field may be: its bounds, and the choices of a Literal."""
+    hint = typing.get_type_hints(RunSpec)[name]
+    literals = [part for part in (hint, *typing.get_args(hint)) if typing.get_origin(part) is typing.Literal]
+    choices = [choice for literal in literals for choice in typing.get_args(literal)]
     bounds = next(f for f in dataclasses.fields(RunSpec) if f.name == name).metadata["bounds"]
-    return ", ".join(f"{SIGNS[sign]} {limit}" for sign, limit in bounds.items())
+    return ", ".join([*(f"{SIGNS[sign]} {limit}" for sign, limit in bounds.items()), *choices])
 
 
 def main() -> None:

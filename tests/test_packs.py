@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 from numpy_mlp import FUNCTIONS, NumpyMLP
-from test_training import _after, same, tables
+from test_training import STEEP, _after, clipped_shares, same, tables
 
 from actstudy.analysis import status, summary
 from actstudy.analysis import tables as analysis
@@ -44,6 +44,7 @@ OPTIMIZERS = {
     "sgd": {"optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01, "clip": 0.5},
     "plain_sgd": {"optimizer": "sgd", "lr": 0.1, "clip": None, "schedule": "constant"},
     "adam": {"optimizer": "adam", "weight_decay": 0.01, "clip": None},
+    "adaptive": {"optimizer": "sgd", "lr": 0.1, "init": "normal", "init_args": {"std": 0.6}, "clip": "adaptive"},
     "adamw": {"optimizer": "adamw", "lr": 0.01, "weight_decay": 0.1, "betas": (0.8, 0.95), "label_smoothing": 0.1},
 }
 
@@ -114,18 +115,19 @@ def doubled(member):
 
 def step(pack, number, batch):
     scalars = pack.optimizer.scalars(number, pack.total_steps, pack.steps_per_epoch)
-    return pack.update(batch.expand(len(pack.specs), -1), scalars)["loss"]
+    return {name: value[0].item() for name, value in pack.update(batch.expand(len(pack.specs), -1), scalars).items()}
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
 def test_a_pack_is_the_plain_loop(data, tmp_path, monkeypatch, activation, optimizer):
-    """In float64: losses and weights of 100 steps to 1e-10."""
+    """In float64: losses and weights of 100 steps to 1e-10, and the same steps clipped."""
     spec = small(activation, depth=4, epochs=20, batch_size=200, **OPTIMIZERS[optimizer])
     packed, alone = in_float64(spec, data, tmp_path, monkeypatch)
     for number, batch in zip(range(100), loop.batches(alone, spec.seed, 0), strict=False):
         train_step(alone, number, batch)
-        assert step(packed, number, batch)[0].item() == pytest.approx(alone.pending[-1]["loss"].item(), abs=1e-10)
+        expected = {name: value.item() for name, value in alone.pending[-1].items()}
+        assert step(packed, number, batch) == pytest.approx(expected, abs=1e-10)
     for mine, theirs in zip(packed.parameters, alone.model.parameters(), strict=True):
         assert (mine[0] - theirs).abs().max() < 1e-10
 
@@ -141,7 +143,7 @@ def test_a_packs_first_steps_equal_numpys(data, tmp_path, monkeypatch, activatio
     for number, batch in zip(range(20), loop.batches(alone, spec.seed, 0), strict=False):
         lr = spec.lr * packed.optimizer.scalars(number, packed.total_steps, packed.steps_per_epoch)[0].item()
         expected = plain.step(alone.inputs(x[batch]).numpy(), y[batch].numpy(), lr)
-        assert step(packed, number, batch)[0].item() == pytest.approx(expected, abs=1e-10)
+        assert step(packed, number, batch)["loss"] == pytest.approx(expected, abs=1e-10)
 
 
 def test_a_run_has_its_bits_whatever_the_company(tmp_path, data_folder):
@@ -178,6 +180,20 @@ def test_a_packs_tables_are_those_of_the_plain_loop(tmp_path, data_folder, polic
         if name != "calibration":  # a prediction on a bin's edge may fall to either side
             near = pytest.approx(theirs["value"].to_numpy(), rel=1e-2, abs=1e-3, nan_ok=True)
             assert mine["value"].to_numpy() == near
+
+
+@pytest.mark.parametrize(("clip", "limit"), [(5.0, 5), ("adaptive", 10)])
+def test_clipped_shares_of_a_pack_are_each_runs_own(tmp_path, data_folder, clip, limit):
+    """A steep run beside a flat one: each has the plain loop's share, of its own gradient norms."""
+    specs = [small(**{**STEEP, "clip": clip}), small("tanh", depth=4, clip=clip)]
+    found = [clipped_shares(folder, limit) for folder in trained(specs, tmp_path, data_folder, probe_every=1)]
+    for (logged, expected), spec in zip(found, specs, strict=True):
+        alone = dataclasses.replace(spec, engine="eager", pack_width=1)
+        run(alone, tmp_path / f"plain_{spec.depth}{spec.activation}", data_folder, quiet(probe_every=1))
+        assert logged == pytest.approx(expected)
+        assert logged == clipped_shares(tmp_path / f"plain_{spec.depth}{spec.activation}", limit)[0]
+    assert found[0] != found[1]
+    assert 0 < sum(found[0][0]) < 3
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -46,7 +46,7 @@ def test_a_new_field_changes_no_old_id():
     assert json.loads(spec.canonical(tiny(label_smoothing=0.1)))["label_smoothing"] == 0.1
 
 
-@pytest.mark.parametrize("one", pinned_specs())
+@pytest.mark.parametrize("one", [*pinned_specs(), tiny(clip="adaptive"), tiny(clip=None)])
 def test_json_round_trip(one):
     assert spec.from_json(spec.canonical(one)) == one
 
@@ -167,6 +167,19 @@ BAD = {
     "wrong type": ({"defaults": {"lr": "fast"}}, r"defaults\.lr: got 'fast'; allowed: a valid number"),
     "wrong choice": ({"defaults": {"norm": "group"}}, r"got 'group'; allowed: 'none', 'batch' or 'layer'"),
     "out of range": ({"defaults": {"lr": -1}}, r"got -1; allowed: greater than 0"),
+    "clip below zero": (
+        {"defaults": {"clip": -1}},
+        r"defaults\.clip: got -1; allowed: a number above 0, 'adaptive' or null",
+    ),
+    "clip of zero": (
+        {"axes": {"clip": [1, 0]}},
+        r"axes\.clip: clip: got 0; allowed: a number above 0, 'adaptive' or null",
+    ),
+    "misspelt clip": (
+        {"tasks": {"mlp": {"clip": "adaptve"}}},
+        r"clip: got 'adaptve'; allowed: a number above 0, 'adaptive' or null; did you mean 'adaptive'",
+    ),
+    "boolean for clip": ({"defaults": {"clip": False}}, r"clip: got False; allowed: a number"),
     "not a number": ({"defaults": {"lr": float("nan")}}, r"defaults\.lr: got nan; allowed: a finite number"),
     "depth zero": ({"tasks": {"mlp": {"depth": 0}}}, r"tasks\.mlp\.depth: got 0; allowed: greater than or equal to 1"),
     "no seeds": ({"tasks": {"mlp": {"seeds": 0}}}, r"seeds: got 0; allowed: greater than or equal to 1"),

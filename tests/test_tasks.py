@@ -128,11 +128,11 @@ def test_parts_of_a_batch_weigh_by_their_labels(folder, task, tmp_path):
 
 def test_a_dead_unit_of_a_transformer_is_a_feature():
     """Features are the last axis of (B, T, units): 2 of 4 never rise above zero."""
-    from actstudy.health.probes import _site_values
+    from actstudy.health import values
 
     post = torch.rand(3, 5, 4)
     post[..., :2] = 0
-    assert _site_values("relu", post, post, post)["dead_fraction"].item() == 0.5
+    assert values.of_site(["relu"], *[values.by_unit(post)] * 2)["dead_fraction"].item() == 0.5
 
 
 def test_tasks_share_one_interface(task):

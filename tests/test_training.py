@@ -120,17 +120,20 @@ def test_the_plain_step_is_torchs_own(optimizer):
     assert torch.equal(*weights)
 
 
-@pytest.mark.parametrize("stops", [[1], [7], [3, 8, 9, 20]], ids=str)
-def test_resume_equals_undisturbed(train, tmp_path, data_folder, stops):
+STEEP = {"activation": "relu", "depth": 4, "init": "normal", "init_args": {"std": 0.5}, "lr": 0.01, "clip": "adaptive"}
+
+
+@pytest.mark.parametrize(("stops", "fields"), [([1], {}), ([7], {}), ([3, 8, 9, 20], {}), ([3, 9], STEEP)], ids=str)
+def test_resume_equals_undisturbed(train, tmp_path, data_folder, stops, fields):
     """Stopped at these steps, mid-epoch ones among them, and resumed: every bit as if nothing had happened."""
-    undisturbed, steps = train("a"), iter([*stops, 10**9])
+    undisturbed, steps = train("a", tiny(**fields)), iter([*stops, 10**9])
     folder = tmp_path / "b"
     for stop in steps:
         state = checkpoint.newest(folder / "checkpoints", torch.device("cpu"))
         done = state["progress"]["step"] if state else 0
         settings = quiet(stopping=_after(stop - done))
         try:
-            run(tiny(), folder, data_folder, settings)
+            run(tiny(**fields), folder, data_folder, settings)
         except job.Interrupted:
             continue
         break
@@ -234,6 +237,67 @@ def test_every_field_trains(train, fields):
     assert found["status"] == "completed", found["reason"]
     assert found["last_loss"] < 3
     torch.use_deterministic_algorithms(False)
+
+
+def used(clip, norm, data, folder):
+    """Gradients of a global norm, those that a step made of them, and its scores; in float64."""
+    work = make_job(tiny(clip=clip, warmup=0), folder, data, torch.device("cpu"), quiet())
+    parameters = list(work.model.double().parameters())
+    drawn = [torch.randn_like(p, generator=torch.Generator().manual_seed(0)) for p in parameters]
+    given = [gradient.detach() * norm / torch.nn.utils.get_total_norm(drawn) for gradient in drawn]
+    work.scored = lambda *_: (sum((p * g).sum() for p, g in zip(parameters, given, strict=True)), {})
+    train_step(work, 0, torch.arange(500))
+    return given, [p.grad for p in parameters], work.pending[0]
+
+
+@pytest.mark.parametrize("norm", [0.3, 2.0, 9.99, 10.01, 400.0])
+def test_adaptive_clipping_scales_norms_above_ten_to_one(data, tmp_path, norm):
+    given, gradients, scores = used("adaptive", norm, data, tmp_path)
+    if norm > 10:
+        assert torch.nn.utils.get_total_norm(gradients).item() == pytest.approx(1, rel=2e-7)
+        assert all(torch.allclose(mine, g / norm, rtol=1e-6) for mine, g in zip(gradients, given, strict=True))
+    else:
+        assert all(map(torch.equal, gradients, given))
+    assert scores["clipped"].item() == (norm > 10)
+
+
+@pytest.mark.parametrize("norm", [0.3, 2.0, 400.0])
+@pytest.mark.parametrize("clip", [0.5, 1.0, 10.0, None])
+def test_clipping_to_a_number_is_torchs(data, tmp_path, clip, norm):
+    given, gradients, scores = used(clip, norm, data, tmp_path)
+    parameters = [torch.nn.Parameter(torch.zeros_like(gradient)) for gradient in given]
+    for parameter, gradient in zip(parameters, given, strict=True):
+        parameter.grad = gradient.clone()
+    if clip is not None:
+        torch.nn.utils.clip_grad_norm_(parameters, clip, foreach=True)
+    assert all(torch.equal(mine, p.grad) for mine, p in zip(gradients, parameters, strict=True))
+    assert {name: value.item() for name, value in scores.items() if name != "loss"} == (
+        {} if clip is None else {"clipped": norm > clip}
+    )
+
+
+def clipped_shares(folder: Path, limit: float):
+    """Logged shares of clipped steps, and those that the probed gradient norms (of every step) ask for."""
+    curves, health = (tables(folder)[name].to_pandas() for name in ("curves", "health"))
+    logged = curves[curves["metric"] == "clipped"].set_index("step")["value"]
+    norms = health[(health["kind"] == "model") & (health["probe"] == "gradient_norm")].set_index("step")["value"]
+    return list(logged), [
+        (norms[(norms.index >= end - 7) & (norms.index < end)] > limit).mean() for end in logged.index
+    ]
+
+
+@pytest.mark.parametrize(("fields", "limit"), [({"clip": 1.0}, 1.0), (STEEP, 10)], ids=str)
+def test_the_share_of_clipped_steps_is_logged(train, fields, limit):
+    folder = train("a", tiny(**fields), probe_every=1)
+    logged, expected = clipped_shares(folder, limit)
+    assert logged == pytest.approx(expected)
+    assert len(logged) == 3
+    assert 0 < logged[1] < 1
+    assert row(folder)["clip"] == str(fields["clip"])
+
+
+def test_without_clipping_no_share_is_logged(train):
+    assert clipped_shares(train("a", tiny(clip=None), probe_every=1), 1.0) == ([], [])
 
 
 def test_accumulation_is_the_same_step(train):

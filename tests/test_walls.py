@@ -7,7 +7,8 @@ import pytest
 from conftest import ROOT
 
 PACKAGE = ROOT / "lib/actstudy"
-ROOMS = ["study", "nets", "data", "tasks", "health", "training", "analysis", "cli_run", "cli_train", "cli", "__main__"]
+ROOMS = ["study", "nets", "data", "tasks", "health", "training", "analysis"]
+ROOMS += ["cli_run", "cli_train", "cli_doctor", "cli", "__main__"]
 FILES = sorted(PACKAGE.rglob("*.py"))
 TORCH_FREE = ("study", "analysis")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from actstudy import cli_run, cli_train
+from actstudy import cli_doctor, cli_run, cli_train
 from actstudy.study import registry, spec, store
 from actstudy.study.plan import load
 from actstudy.study.registry import StudyError
@@ -65,6 +65,7 @@ def _parser(argv: Sequence[str]) -> Parser:
     for command, run in ((status, _status), (retry, _retry), (summary, _summary), (export, _export)):
         command.add_argument("--config", default="config/config.yaml", help="the study file (default: %(default)s)")
         command.set_defaults(run=run)
+    cli_doctor.add_flags(commands.add_parser("doctor", help="what a run's health, or your own model's, means"))
     template = commands.add_parser("template", help="print a task's settings, with their reasons, as a study file")
     template.add_argument("--task", required=True, choices=registry.tasks())
     template.set_defaults(run=_template)

@@ -18,6 +18,16 @@ class Interval:
     n: int
 
 
+@dataclass(frozen=True)
+class Correlation:
+    """A rank correlation with its confidence interval and the number of runs behind it."""
+
+    rho: float
+    low: float
+    high: float
+    n: int
+
+
 def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     """Mean and two-sided Student t interval; unbounded below two values."""
     x = np.asarray(values, dtype=float)
@@ -48,3 +58,22 @@ def pareto_front(cost_low: Sequence[float], gain_high: Sequence[float]) -> np.nd
     no_worse = (cost[None] <= cost[:, None]) & (gain[None] >= gain[:, None])
     better = (cost[None] < cost[:, None]) | (gain[None] > gain[:, None])
     return np.asarray(~(no_worse & better).any(axis=1))
+
+
+def spearman(x: Sequence[float], y: Sequence[float], level: float = 0.95) -> Correlation:
+    """Spearman's rho with Fisher's z interval: z = atanh(rho), variance (1 + rho^2 / 2) / (n - 3).
+
+    The variance is Bonett and Wright's (2000, doi:10.1007/BF02294183). A perfect rho of few values is none of many:
+    the interval's z is that of half a step below, 1 - 6 / (n^3 - n). rho is missing where x or y does not vary, the
+    interval too and below four values.
+    """
+    n = len(x)
+    if n < 2 or len(set(x)) < 2 or len(set(y)) < 2:
+        return Correlation(np.nan, np.nan, np.nan, n)
+    rho = float(np.corrcoef(stats.rankdata(x), stats.rankdata(y))[0, 1])
+    if n < 4:
+        return Correlation(rho, np.nan, np.nan, n)
+    most = 1 - 6 / (n**3 - n)
+    z, half = np.arctanh(np.clip(rho, -most, most)), np.sqrt((1 + rho**2 / 2) / (n - 3))
+    half *= stats.norm.ppf((1 + level) / 2)
+    return Correlation(rho, min(rho, float(np.tanh(z - half))), max(rho, float(np.tanh(z + half))), n)

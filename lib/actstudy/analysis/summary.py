@@ -11,7 +11,7 @@ import jinja2
 import pandas as pd
 import yaml
 
-from actstudy.analysis import summary_tables
+from actstudy.analysis import summary_health, summary_tables
 from actstudy.analysis.tables import Tables
 from actstudy.analysis.text import cell, cell_name, interval, metric_name, number, signed, spread
 from actstudy.study import registry
@@ -61,6 +61,8 @@ def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]
         "pairs": summary_tables.pairs(tables, task),
         "targets_table": summary_tables.targets(tables, task),
         "compute": summary_tables.compute(tables, task),
+        "health": summary_health.says(tables, task),
+        "early": summary_health.early(tables, task),
         "figures": _shown(settings["figures"], figures / task, out),
     }
 

@@ -1,6 +1,5 @@
 """What is read from a model at a due step, from outside: no number of the training changes by it."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from actstudy.nets.activations import ACTIVATIONS
+from actstudy.health import values
 
 Row = dict[str, Any]  # step, kind (site, parameter, model), name, index, probe, value
 
@@ -66,61 +65,25 @@ def site_rows(
     finally:
         for hook in hooks:
             hook.remove()
-    values: dict[tuple[str, int, str], Tensor] = {}
-    with torch.no_grad():
-        for index, (site, gradient) in enumerate(zip(post, gradients, strict=True)):
-            for probe, value in _site_values(names[site], pre[site], post[site], gradient).items():
-                values[site, index, probe] = value
-    return _rows(step, "site", values)
+    seen = [(values.by_unit(pre[site]), values.by_unit(post[site])) for site in post]
+    found = values.of_sites({site: [names[site]] for site in post}, seen, [gradient[None] for gradient in gradients])
+    return values.rows(step, found)
 
 
-def _rows(step: int, kind: str, values: Mapping[tuple[str, int, str], Tensor]) -> list[Row]:
-    """Scalar tensors by (name, index, probe) as rows, fetched in one transfer."""
-    fetched = torch.stack([value.double() for value in values.values()]).tolist() if values else []
-    return [
-        {"step": step, "kind": kind, "name": name, "index": index, "probe": probe, "value": value}
-        for (name, index, probe), value in zip(values, fetched, strict=True)
-    ]
+class Update:
+    """What a step does to parameters: made before it, told when gradients are whole, asked for values after it."""
 
+    def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
+        self.parameters = parameters
+        self.before = [parameter.detach().clone()[None] for parameter in parameters.values()]
+        self.found: values.Values = {}
 
-def _site_values(activation: str, pre: Tensor, post: Tensor, gradient: Tensor) -> dict[str, Tensor]:
-    """Scalar tensors of one site; a dead unit is never above 0.
+    def gradients(self) -> None:
+        """Read `.grad` as it is now."""
+        gradients = [None if p.grad is None else p.grad[None] for p in self.parameters.values()]
+        self.found = values.of_gradients(list(self.parameters), gradients)
 
-    pre, post and gradient of shape (B, units), (B, channels, H, W) or (B, T, units): a unit is a channel or a feature.
-    """
-    pre, post = pre.float(), post.float()
-    units = 2 if post.ndim == 3 else 1
-    values = {
-        "pre_mean": pre.mean(),
-        "pre_sd": pre.std(correction=0),
-        "post_mean": post.mean(),
-        "post_sd": post.std(correction=0),
-        "inactive_fraction": (post <= 0).float().mean(),
-        "dead_fraction": (post <= 0).transpose(0, units).flatten(1).all(dim=1).float().mean(),
-        "gradient_norm": gradient.float().norm(),
-    }
-    saturated = ACTIVATIONS[activation].saturated
-    if saturated is not None:
-        values["saturated_fraction"] = saturated(pre, post).float().mean()
-    return values
-
-
-def parameter_rows(
-    parameters: Mapping[str, nn.Parameter], before: Mapping[str, Tensor], norms: list[Tensor], step: int
-) -> list[Row]:
-    """Gradient norm, weight norm and relative update norm of every parameter for one step.
-
-    before: clones taken before the update; norms: the step's own gradient norms, after unscaling and before clipping.
-    """
-    values: dict[tuple[str, int, str], Tensor] = {}
-    with torch.no_grad():
-        for index, (name, gradient_norm) in enumerate(zip(before, norms, strict=True)):
-            weight_norm = before[name].float().norm()
-            update_norm = (parameters[name] - before[name]).float().norm()
-            values[name, index, "gradient_norm"] = gradient_norm
-            values[name, index, "weight_norm"] = weight_norm
-            values[name, index, "update_ratio"] = torch.where(weight_norm > 0, update_norm / weight_norm, math.nan)
-    rows = _rows(step, "parameter", values)
-    total = math.sqrt(sum(row["value"] ** 2 for row in rows if row["probe"] == "gradient_norm"))
-    whole = {"step": step, "kind": "model", "name": "model", "index": 0, "probe": "gradient_norm", "value": total}
-    return [*rows, whole]
+    def values(self) -> values.Values:
+        """Probes of gradients, and of the change since the start."""
+        after = [parameter.detach()[None] for parameter in self.parameters.values()]
+        return self.found | values.of_updates(list(self.parameters), self.before, after)

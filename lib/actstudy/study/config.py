@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic.functional_validators import WrapValidator
 
 from actstudy.study import registry
 from actstudy.study.registry import StudyError
@@ -38,12 +39,21 @@ def _no_bool(value: Any) -> Any:
     return value
 
 
+def _clip(value: Any, validate: Callable[[Any], Any]) -> Any:
+    """The validated `clip`, with one fault for all of its kinds."""
+    try:
+        return validate(value)
+    except ValidationError:
+        raise ValueError(f"a number above 0, 'adaptive' or null{registry.nearest(value, ['adaptive'])}") from None
+
+
 Number = BeforeValidator(_no_bool)
 Share = Annotated[float, Number, Field(ge=0, lt=1)]
 ITEMS: dict[str, Any] = {  # fields whose parts have bounds of their own
     "activation": str | Annotated[dict[str, str], Field(min_length=1)],
     "hidden": Annotated[tuple[Annotated[int, Number, Field(ge=1)], ...], Field(min_length=1)] | None,
     "betas": tuple[Share, Share],
+    "clip": Annotated[Annotated[float, Field(gt=0)] | Literal["adaptive"] | None, WrapValidator(_clip)],
 }
 
 
@@ -54,7 +64,7 @@ def _run_fields() -> dict[str, Any]:
         if f.name in ("task", "seed", "data_version", "recipe"):
             continue
         kind = ITEMS.get(f.name, hints[f.name])
-        marks = [Field(**f.metadata["bounds"])] if f.metadata["bounds"] else []
+        marks = [Field(**f.metadata["bounds"])] if f.metadata["bounds"] and f.name not in ITEMS else []
         marks += [Number] if kind is not bool else []
         marks += [AfterValidator(NAMES[f.name])] if f.name in NAMES else []
         for mark in marks:

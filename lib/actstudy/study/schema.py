@@ -144,10 +144,10 @@ def table(name: str, run_id: str, rows: Iterable[Mapping[str, Any]] | Mapping[st
 
 
 def spec_row(spec: RunSpec) -> dict[str, Any]:
-    """The spec as a row of `runs`: what no plain column holds becomes JSON text."""
+    """The spec as a row of `runs`: what no plain column holds, and a number in a column of text, becomes JSON text."""
     values = dataclasses.asdict(spec)
     return {
-        k: v if v is None or isinstance(v, str | int | float) else json.dumps(v, sort_keys=True)
+        k: json.dumps(v, sort_keys=True) if RUNS.field(k).type == pa.string() and not isinstance(v, str | None) else v
         for k, v in values.items()
     }
 

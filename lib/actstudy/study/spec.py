@@ -81,7 +81,9 @@ class RunSpec:
     momentum: float = option("momentum of SGD and RMSprop", 0.0, ge=0, lt=1)
     rmsprop_alpha: float = option("decay of RMSprop's running average", 0.99, ge=0, lt=1)
     weight_decay: float = option("decoupled for adamw; never on norms, biases and activation parameters", 0.01, ge=0)
-    clip: float | None = option("largest global gradient norm; null turns clipping off", 1.0, gt=0)
+    clip: float | Literal["adaptive"] | None = option(
+        "largest global gradient norm; adaptive scales gradients of norm above 10 to 1, no others; null: off", 1.0, gt=0
+    )
     schedule: Literal["cosine", "constant"] = option(
         "learning rate after warm-up; cosine falls to zero at the end", "cosine"
     )

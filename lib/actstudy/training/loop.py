@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from actstudy.health import probes
+from actstudy.health import probes, values
 from actstudy.study.streams import epoch_order, stream
 from actstudy.training.job import Clock, Diverged, Interrupted, Job, Progress
 from actstudy.training.optim import learning_rate
@@ -64,8 +64,7 @@ def batches(job: Job, order_seed: int, start: int) -> Iterator[Tensor]:
 def probed_step(job: Job, progress: Progress, batch: Tensor, clock: Clock) -> None:
     """A train step with probes: sites on a fixed batch as the step is entered, parameters on the step's own update."""
     x, y = job.splits["train"]["x"], job.splits["train"]["y"]
-    chosen, parameters = probe_batch(x), job.parameters
-    norms: list[Tensor] = []
+    chosen = probe_batch(x)
 
     def batch_loss() -> Tensor:
         with job.autocast():
@@ -74,16 +73,11 @@ def probed_step(job: Job, progress: Progress, batch: Tensor, clock: Clock) -> No
 
     clock.to("probe")
     progress.health += probes.site_rows(job.model, job.sites.modules, job.sites.names, batch_loss, progress.step)
-    before = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    update = probes.Update(job.parameters)
     clock.to(clock.stepping)
-    train_step(
-        job,
-        progress.step,
-        batch,
-        lambda: norms.extend(p.grad.float().norm() for p in parameters.values() if p.grad is not None),
-    )
+    train_step(job, progress.step, batch, update.gradients)
     clock.to("probe")
-    progress.health += probes.parameter_rows(parameters, before, norms, progress.step)
+    progress.health += values.rows(progress.step, update.values())
     clock.to(clock.stepping)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from actstudy.health import packed
+from actstudy.health import values
 from actstudy.nets.packed import PackedMLP
 from actstudy.study.schema import BUCKETS
 from actstudy.study.spec import RunSpec
@@ -42,7 +42,7 @@ class Pack:
     step: int = 0
     ended: dict[int, tuple[str, str]] = field(default_factory=dict)  # run -> status and reason, where it ended early
     health: list[tuple[int, Tensor]] = field(default_factory=list)  # step, values (probes, n)
-    health_keys: dict[str, list[packed.Key]] = field(default_factory=dict)  # part of a step -> what it reads
+    health_keys: dict[str, list[values.Key]] = field(default_factory=dict)  # part of a step -> what it reads
     best: list[Tensor] = field(default_factory=list)
     pending: list[Scores] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BUCKETS, 0.0))  # of this process, all runs
@@ -106,16 +106,16 @@ class Pack:
     def update(self, rows: Tensor, scalars: Tensor) -> Scores:
         """One step on train examples rows (R, B)."""
         loss, accuracy, gradients = self._gradients(rows)
-        self._step(gradients, scalars)
-        return {"loss": loss, "accuracy": accuracy}
+        return {"loss": loss, "accuracy": accuracy, **self._step(gradients, scalars)}
 
     def watched(self, rows: Tensor, scalars: Tensor) -> Scores:
         """The same step, with the probes of its parameters."""
         loss, accuracy, gradients = self._gradients(rows)
         before = [parameter.detach().clone() for parameter in self.parameters]
-        self._step(gradients, scalars)
-        values = packed.parameter_values(self.model.names, before, self.parameters, gradients)
-        return {"loss": loss, "accuracy": accuracy, "health": self._read("watched", values)}
+        scores = {"loss": loss, "accuracy": accuracy, **self._step(gradients, scalars)}
+        found = values.of_gradients(self.model.names, gradients)
+        found |= values.of_updates(self.model.names, before, self.parameters)
+        return {**scores, "health": self._read("watched", found)}
 
     def probe(self) -> Scores:
         """The probes of all sites, from one forward and backward pass over the probe batch."""
@@ -125,11 +125,11 @@ class Pack:
             logits = self.model(self.inputs(x).flatten(1), seen)
             loss = classification.losses(logits, y.expand(len(self.specs), -1))
         gradients = torch.autograd.grad(loss.sum(), [post for _, post in seen])
-        return {"health": self._read("probe", packed.site_values(self.model.sites, seen, gradients))}
+        return {"health": self._read("probe", values.of_sites(self.model.sites, seen, gradients))}
 
-    def _read(self, part: str, values: packed.Values) -> Tensor:
-        self.health_keys[part] = list(values)
-        return torch.stack([value.double() for value in values.values()])
+    def _read(self, part: str, found: values.Values) -> Tensor:
+        self.health_keys[part] = list(found)
+        return torch.stack([value.double() for value in found.values()])
 
     def _gradients(self, rows: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         train = self.splits["train"]
@@ -142,9 +142,12 @@ class Pack:
         loss = classification.losses(logits, y, self.spec.label_smoothing)
         return loss, (logits.argmax(2) == y).float().mean(1)
 
-    def _step(self, gradients: list[Tensor], scalars: Tensor) -> None:
-        limit = self.spec.clip
-        self.optimizer.step(clipped(gradients, limit) if limit is not None else gradients, scalars)
+    def _step(self, gradients: list[Tensor], scalars: Tensor) -> Scores:
+        scores: Scores = {}
+        if self.spec.clip is not None:
+            gradients, scores["clipped"] = clipped(gradients, self.spec.clip)
+        self.optimizer.step(gradients, scalars)
+        return scores
 
     def validated(self) -> Scores:
         """Logits (R, N, C) of the validation split."""

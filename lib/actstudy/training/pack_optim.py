@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from actstudy.health import packed
+from actstudy.health import values
 from actstudy.study.spec import RunSpec
 from actstudy.training.optim import learning_rate
+from actstudy.training.step import clip_share
 
 
 class PackOptimizer:
@@ -61,7 +63,8 @@ class PackOptimizer:
 
 
 @torch.no_grad()
-def clipped(gradients: Sequence[Tensor], limit: float) -> list[Tensor]:
-    """Gradients (R, ...) scaled, run by run, to a global norm of at most `limit`, as torch's clip_grad_norm_ does."""
-    share = (limit / (packed.norms(gradients) + 1e-6)).clamp(max=1.0)
-    return [gradient * share.view(-1, *[1] * (gradient.ndim - 1)) for gradient in gradients]
+def clipped(gradients: Sequence[Tensor], clip: float | Literal["adaptive"]) -> tuple[list[Tensor], Tensor]:
+    """Gradients (R, ...) scaled, run by run, as a plain step's are, and (R,) 1 where that made them smaller, else 0."""
+    share = clip_share(values.norms(gradients), clip)
+    scaled = [gradient * share.view(-1, *[1] * (gradient.ndim - 1)) for gradient in gradients]
+    return scaled, (share < 1).float()

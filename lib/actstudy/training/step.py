@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from actstudy.data import augment
+from actstudy.health import clipping
 from actstudy.study.streams import step_seed
 from actstudy.training.job import Job, generator
 from actstudy.training.optim import learning_rate, set_rate
@@ -47,10 +48,18 @@ def update(job: Job, batch: Tensor, draws: Tensor, before_update: BeforeUpdate |
     if before_update:
         before_update()
     if spec.clip is not None:
-        nn.utils.clip_grad_norm_(job.parameters.values(), spec.clip, foreach=True)
+        gradients = [p.grad for p in job.parameters.values() if p.grad is not None]
+        share = clip_share(nn.utils.get_total_norm(gradients, foreach=True), spec.clip)
+        torch._foreach_mul_(gradients, share)
+        scores["clipped"] = (share < 1).float()
     job.scaler.step(job.optimizer)
     job.scaler.update()
     return scores
+
+
+def clip_share(norm: Tensor, clip: float | Literal["adaptive"]) -> Tensor:
+    """What gradients of a global norm are multiplied by; `adaptive` is a clip of 1 where the norm is above 10."""
+    return clipping.share(norm, 1.0, clipping.ADAPTIVE_FROM) if clip == "adaptive" else clipping.share(norm, clip)
 
 
 def _share(y: Tensor, rows: Tensor, batch: Tensor) -> Tensor | float:

@@ -6,7 +6,18 @@ from pathlib import Path
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from actstudy.analysis.figures import boundaries, calibration, compute, curves, depth, factor, layers, targets, timeline
+from actstudy.analysis.figures import (
+    boundaries,
+    calibration,
+    compute,
+    curves,
+    depth,
+    factor,
+    health,
+    layers,
+    targets,
+    timeline,
+)
 from actstudy.analysis.style import placeholder
 from actstudy.analysis.tables import Tables
 from actstudy.study import store
@@ -18,6 +29,10 @@ TASK_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {
     "loss_curves": curves.loss_curves,
     "steps_to_target": targets.steps_to_target,
     "throughput_vs_metric": compute.throughput_vs_metric,
+    "health_heatmaps": health.health_heatmaps,
+    "gradient_flow": health.gradient_flow,
+    "update_ratios": health.update_ratios,
+    "dead_over_time": health.dead_over_time,
 }
 CLASS_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of tasks that predict classes
     "ece_vs_metric": calibration.ece_vs_metric,

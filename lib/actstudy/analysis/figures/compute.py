@@ -4,8 +4,9 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from actstudy.analysis.comparisons import timed
 from actstudy.analysis.style import REFERENCE, legend, marks, panels, placeholder, seeds, styles
-from actstudy.analysis.tables import Tables, timed
+from actstudy.analysis.tables import Tables
 from actstudy.analysis.text import cell_name, metric_name, number
 
 

@@ -1,0 +1,75 @@
+"""`doctor`: what health means, of a run that has ended or of anyone's model on one batch."""
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from actstudy.study import advice, registry
+from actstudy.study.registry import StudyError
+
+EXITS = {"note": 0, "warning": 1, "error": 3}  # 2 is bad input
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """A run's folder, or a model with a batch."""
+    parser.add_argument("folder", nargs="?", type=Path, metavar="RUN", help="folder of a run that has ended")
+    parser.add_argument("--model", metavar="MODULE:FUNCTION", help="returns your torch.nn.Module; it learns the batch")
+    parser.add_argument("--batch", type=Path, metavar="FILE", help=".npz or .pt with x, and with y where there is one")
+    parser.add_argument("--steps", type=int, default=300, help="of Adam on that batch (default: %(default)s)")
+    parser.add_argument("--lr", type=float, default=1e-3, help="of Adam (default: %(default)s)")
+    parser.set_defaults(run=doctor)
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Print the findings, the worst first; 0 where there are notes at most, 1 at warnings, 3 at errors."""
+    if bool(arguments.folder) == bool(arguments.model) or bool(arguments.model) != bool(arguments.batch):
+        raise StudyError("doctor: allowed: a run's folder, or --model MODULE:FUNCTION with --batch FILE")
+    if arguments.steps < 2 or not arguments.lr > 0:
+        raise StudyError(f"doctor: got --steps {arguments.steps} --lr {arguments.lr}; allowed: 2 or more, above 0")
+    if arguments.folder and not (arguments.folder / "runs.parquet").is_file():
+        raise StudyError(f"doctor: {arguments.folder}: no run has ended there; allowed: results/runs/TASK/RUN")
+    findings = advice.of_run(arguments.folder) if arguments.folder else _of_model(arguments)
+    print(advice.told(findings))
+    return max((EXITS[finding.severity] for finding in findings), default=0)
+
+
+def _of_model(arguments: argparse.Namespace) -> list[advice.Finding]:
+    from actstudy.health import doctor
+
+    model, (x, y) = _made(arguments.model), doctor.batch(arguments.batch)
+    try:
+        health = doctor.examine(model, x, y, arguments.steps, arguments.lr)
+    except StudyError:
+        raise
+    except Exception as error:
+        shapes = f"x {tuple(x.shape)} {x.dtype}" + (f", y {tuple(y.shape)} {y.dtype}" if y is not None else "")
+        reason = str(error).splitlines()[0] if str(error) else ""
+        raise StudyError(f"doctor: the model does not learn from {shapes}: {type(error).__name__}: {reason}") from None
+    losses = [row["value"] for row in health.rows if row["probe"] == "loss"]
+    ends = f"loss {losses[0]:.4g} -> {losses[-1]:.4g}"
+    print(f"{len(x)} examples, {arguments.steps} steps of Adam: {ends}; {len(health.sites)} activation sites")
+    return health.findings()
+
+
+def _made(name: str) -> Any:
+    """The module that a user's MODULE:FUNCTION returns."""
+    import torch
+
+    module, _, function = name.partition(":")
+    sys.path.insert(0, "")
+    try:
+        found = importlib.import_module(module)
+        if not callable(getattr(found, function, None)):
+            near = registry.nearest(function, [key for key, value in vars(found).items() if callable(value)])
+            raise StudyError(f"doctor: --model {name}: {module} has no function {function!r}{near}")
+        made = getattr(found, function)()
+    except StudyError:
+        raise
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else ""
+        raise StudyError(f"doctor: --model {name}: {type(error).__name__}: {reason}") from None
+    if not isinstance(made, torch.nn.Module):
+        raise StudyError(f"doctor: --model {name}: returned {type(made).__name__}; allowed: a torch.nn.Module")
+    return made

@@ -1,0 +1,194 @@
+"""The advisor's rules on planted symptoms, and `doctor` on models with planted faults."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from conftest import quiet, tiny
+
+from actstudy.study import advice, store
+from actstudy.training.run import run
+
+MODELS = """
+import torch
+from torch import nn
+
+def sound():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(10, 64), nn.GELU(), nn.Linear(64, 3))
+
+class Leaks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = sound()
+    def forward(self, x):
+        return self.net(x) + self.net(x).mean(0)
+
+def leaks():
+    return Leaks()
+
+def dead():
+    net = sound()
+    net[1] = nn.ReLU()
+    nn.init.constant_(net[0].bias, -50.0)
+    return net
+
+def deep_sigmoid():
+    torch.manual_seed(0)
+    layers = [part for k in range(12) for part in (nn.Linear(10 if not k else 32, 32), nn.Sigmoid())]
+    return nn.Sequential(*layers, nn.Linear(32, 3))
+
+def unused():
+    net = sound()
+    net.register_parameter("spare", nn.Parameter(torch.zeros(3)))
+    return net
+
+def loud():
+    net = sound()
+    nn.init.normal_(net[2].weight, std=30)
+    return net
+
+def no_epsilon():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(10, 64), nn.LayerNorm(64, eps=0.0), nn.GELU(), nn.Linear(64, 3))
+
+def not_finite():
+    net = sound()
+    nn.init.constant_(net[0].bias, float("inf"))
+    return net
+
+def nothing():
+    return 3
+
+def raises():
+    raise RuntimeError("no weights here")
+"""
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory):
+    """A folder with a user's module and batch."""
+    folder = tmp_path_factory.mktemp("mine")
+    (folder / "mine.py").write_text(MODELS)
+    rng = np.random.default_rng(0)
+    np.savez(folder / "batch.npz", x=rng.normal(size=(32, 10)).astype(np.float32), y=rng.integers(0, 3, 32))
+    torch.save({"x": torch.zeros(4, 7)}, folder / "narrow.pt")
+    (folder / "broken.pt").write_bytes(b"not a batch")
+    return folder
+
+
+def doctor(folder, *arguments):
+    command = [sys.executable, "-m", "actstudy", "doctor", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "rules", "code"),
+    [
+        ("sound", set(), 0),
+        ("leaks", {"leak"}, 3),
+        ("dead", {"dead", "loss_flat", "one_batch"}, 3),
+        ("deep_sigmoid", {"vanishing", "one_batch"}, 3),
+        ("unused", {"no_gradient"}, 1),
+        ("loud", {"initial_loss"}, 1),
+        ("no_epsilon", {"norm_epsilon"}, 1),
+        ("not_finite", {"non_finite", "non_finite_gradient"}, 3),
+    ],
+)
+def test_planted_faults_are_named(mine, model, rules, code):
+    done = doctor(mine, "--model", f"mine:{model}", "--batch", "batch.npz")
+    found = {line.rpartition("[")[2].rstrip("]") for line in done.stdout.splitlines() if line.endswith("]")}
+    assert rules <= found, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
+    assert rules or "nothing found" in done.stdout or all("note" in x for x in done.stdout.splitlines()[1::2])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "doctor: allowed: a run's folder, or --model MODULE:FUNCTION with --batch FILE"),
+        (("--model", "mine:sound"), "doctor: allowed: a run's folder"),
+        (("nowhere",), "doctor: nowhere: no run has ended there"),
+        (("--model", "mine:soud", "--batch", "batch.npz"), "mine has no function 'soud'; did you mean 'sound'?"),
+        (("--model", "yours:sound", "--batch", "batch.npz"), "ModuleNotFoundError: No module named 'yours'"),
+        (("--model", "mine:raises", "--batch", "batch.npz"), "RuntimeError: no weights here"),
+        (("--model", "mine:nothing", "--batch", "batch.npz"), "returned int; allowed: a torch.nn.Module"),
+        (
+            ("--model", "mine:sound", "--batch", "narrow.pt"),
+            r"does not learn from x (4, 7) torch.float32: RuntimeError",
+        ),
+        (("--model", "mine:sound", "--batch", "broken.pt"), "broken.pt: "),
+        (("--model", "mine:sound", "--batch", "none.pt"), "none.pt: no such file"),
+        (("--model", "mine:sound", "--batch", "batch.npz", "--steps", "1"), "allowed: 2 or more"),
+    ],
+)
+def test_bad_input_is_one_line(mine, arguments, message):
+    done = doctor(mine, *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_a_run_that_has_ended_is_judged(tmp_path, data_folder):
+    run(tiny("relu", optimizer="sgd", lr=1e30, clip=None), tmp_path / "a", data_folder, quiet())
+    store.publish(tmp_path / "a")
+    done = doctor(tmp_path, "a")
+    assert done.returncode == 3
+    assert "error: the run diverged" in done.stdout
+
+
+def reading(kind="site", probe="dead_fraction", value=1.0, name="a", step=0, **_):
+    return {"kind": kind, "probe": probe, "value": value, "name": name, "step": step, "index": 0}
+
+
+def spoken(rows=(), curves=(), **facts):
+    return {finding.rule: finding.severity for finding in advice.advise(rows, curves, facts)}
+
+
+@pytest.mark.parametrize("rule", [rule for rule in advice.rules() if rule.reading[0] in ("site", "parameter", "model")])
+def test_each_rule_speaks_beyond_its_threshold_and_not_within(rule):
+    kind, probe = rule.reading
+    derived = {"dead": "dead_fraction", "loss_scale_kept": "loss_scale", "update_ratio": "update_ratio"}
+    name = "layer.weight" if probe == "update_ratio" else "a"
+
+    def rows(value):
+        if probe == "loss_scale_kept":
+            return [reading("model", "loss_scale", 65536 * v, "model", k) for k, v in enumerate((1.0, value))]
+        own = [reading("parameter" if probe == "update_ratio" else kind, derived.get(probe, probe), value, name)]
+        return own + ([reading(probe="zero_fraction", value=1.0)] if probe == "dead" else [])
+
+    beyond = rule.low / 2 if rule.low > -np.inf else rule.high * 1.1 + 0.01
+    within = rule.low * 1.1 if rule.low > -np.inf else rule.high * 0.9
+    assert rule.severity in spoken(rows(beyond)).get(rule.name, "") or rule.severity == "warning"
+    assert rule.name in spoken(rows(beyond))
+    assert spoken(rows(within)).get(rule.name) != rule.severity
+
+
+def test_a_tanh_that_stays_below_zero_is_not_dead():
+    assert "dead" not in spoken([reading(value=0.9), reading(probe="zero_fraction", value=0.0)])
+
+
+def test_the_worst_of_two_thresholds_and_its_place():
+    rows = [reading(value=v, name=n, step=9) for n, v in (("a", 0.2), ("b", 0.5), ("c", 0.1))]
+    rows += [reading(probe="zero_fraction", name=n, step=9) for n in "abc"]
+    (finding,) = advice.advise(rows, [], {})
+    assert (finding.severity, finding.place, finding.value, finding.places, finding.step) == ("error", "b", 0.5, 1, 9)
+    (milder,) = advice.advise(rows[:1] + rows[3:], [], {})
+    assert milder.severity == "warning"
+
+
+def test_settings_and_curves_speak():
+    losses = [
+        {"step": s, "epoch": s / 10, "split": "train", "metric": "loss", "value": v} for s, v in ((10, 2.3), (20, 2.29))
+    ]
+    assert spoken(curves=losses) == {"loss_flat": "warning"}
+    assert spoken(batch_size=4) == {"small_batch": "note"}
+    sites = [reading(probe="post_sd", name=f"layers.{k}") for k in range(12)]
+    assert spoken(sites, activation="sigmoid", norm="none") == {"saturating_deep": "warning"}
+    assert spoken(sites, activation="sigmoid", norm="batch") == {}
+    first = [reading("parameter", "update_ratio", 0.05, "a.weight", k) for k in (0, 10, 20)]
+    adam = {"optimizer": "adamw", "warmup": 0, "betas": "[0.9, 0.999]"}
+    assert "short_warmup" in spoken(first, losses[:1], **adam)
+    assert "short_warmup" not in spoken(first, losses[:1], **adam | {"warmup": 300})

@@ -1,0 +1,313 @@
+"""The Monitor in loops that are not ours, and what its numbers are checked against."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+from torch.nn import functional
+
+from actstudy.health import Monitor, values
+from actstudy.health.clipping import Clipper
+from actstudy.nets.activations import ACTIVATIONS, LEARNT
+from actstudy.study import advice
+
+torch.set_num_threads(1)
+
+
+def mlp(activation=nn.ReLU, depth=3, width=32):
+    torch.manual_seed(0)
+    layers = [part for k in range(depth) for part in (nn.Linear(10 if not k else width, width), activation())]
+    return nn.Sequential(*layers, nn.Linear(width, 4))
+
+
+def fit(model, health, steps=7, batch=64, lr=0.1, before_step=lambda: None):
+    """A plain loop; the inputs of a step are a function of its number."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    for step in range(steps):
+        g = torch.Generator().manual_seed(step)
+        x, y = torch.randn(batch, 10, generator=g), torch.randint(0, 4, (batch,), generator=g)
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(x), y)
+        loss.backward()
+        before_step()
+        optimizer.step()
+        health.step(loss)
+    return [p.detach().clone() for p in model.parameters()]
+
+
+class Nobody:
+    """Stands for a Monitor that does nothing."""
+
+    def step(self, loss):
+        pass
+
+
+def read(health, probe, step=0):
+    return {row["name"]: row["value"] for row in health.rows if row["probe"] == probe and row["step"] == step}
+
+
+@pytest.mark.parametrize("shape", [(3, 1001), (1, 7), (2, 5_000)])
+@pytest.mark.parametrize("scale", [1.0, 1e-24, 1e18])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_moments_are_scipys(shape, scale, dtype, monkeypatch):
+    """At sizes whose squares leave float32 too, in parts as in one."""
+    x = ((torch.randn(shape, generator=torch.Generator().manual_seed(1)) ** 3 + 2) * scale).to(dtype)
+    monkeypatch.setitem(values.CHUNK, "cpu", 2**10)
+    rows = x.double().numpy()
+    expected = {
+        "mean": rows.mean(1),
+        "sd": rows.std(1),
+        "skew": stats.skew(rows, 1),
+        "kurtosis": stats.kurtosis(rows, 1),
+    }
+    expected |= {"min": rows.min(1), "max": rows.max(1)}
+    for name, value in values.moments(x).items():
+        assert value.numpy() == pytest.approx(expected[name], rel=2e-5, abs=1e-12 * scale), name
+
+
+def test_moments_far_from_zero_and_of_constants():
+    x = torch.randn(2, 100_000, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) + 1e5
+    assert values.moments(x)["sd"].numpy() == pytest.approx(x.numpy().std(1), rel=1e-6)
+    constant = values.moments(torch.full((1, 50), 3.0))
+    assert (constant["mean"].item(), constant["sd"].item()) == (3.0, 0.0)
+    assert math.isnan(constant["skew"].item())
+    assert all(math.isnan(value.item()) for value in values.moments(torch.empty(1, 0)).values())
+
+
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name not in LEARNT])
+def test_closed_forms_of_normal_inputs(name):
+    """N(0, 1) through each activation: moments and inactive share as numerical integrals say."""
+    x = torch.randn(1, 400_000, 1, generator=torch.Generator().manual_seed(2))
+    module = ACTIVATIONS[name].factory()
+    found = values.of_site([name], x, module(x))
+    z = np.linspace(-12, 12, 480_001)
+    weight = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    f = module(torch.from_numpy(z)).numpy()
+    mean = np.trapezoid(f * weight, z)
+    assert found["post_mean"].item() == pytest.approx(mean, abs=6e-3)
+    assert found["post_sd"].item() == pytest.approx(math.sqrt(np.trapezoid((f - mean) ** 2 * weight, z)), rel=1e-2)
+    assert found["inactive_fraction"].item() == pytest.approx(np.trapezoid((f <= 0) * weight, z), abs=4e-3)
+    assert found["zero_fraction"].item() == pytest.approx(np.trapezoid((f == 0) * weight, z), abs=4e-3)
+
+
+def test_a_norm_beyond_float32_is_a_norm():
+    assert values.norm(torch.full((2, 100), 1e-30)).numpy() == pytest.approx([1e-29] * 2)
+    assert values.norm(torch.full((1, 100), 1e25)).numpy() == pytest.approx([1e26])
+
+
+@pytest.mark.parametrize("channels", [True, False])
+def test_planted_dead_units_are_found_exactly(channels):
+    x = torch.randn(6, 8, 5, 5) if channels else torch.randn(6, 5, 8)
+    dead = [1, 4, 6]
+    (x if channels else x.transpose(1, 2))[:, dead] = -1.0
+    found = values.of_site(["relu"], values.by_unit(x), values.by_unit(functional.relu(x)))
+    assert found["dead_fraction"].item() == 3 / 8
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.GELU])
+def test_watching_changes_no_bit(activation):
+    plain, watched = mlp(activation), mlp(activation)
+    expected = fit(plain, Nobody())
+    with Monitor(watched, every=2) as health:
+        found = fit(watched, health)
+    assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+    assert {row["step"] for row in health.rows} == {0, 2, 4, 6}
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in watched.modules())
+
+
+def test_a_step_is_read_as_it_was():
+    """Against the numbers of the same step by hand."""
+    model, by_hand = mlp(nn.Tanh), mlp(nn.Tanh)
+    with Monitor(model, every=100) as health:
+        fit(model, health, steps=3)
+    g = torch.Generator().manual_seed(0)
+    x, y = torch.randn(64, 10, generator=g), torch.randint(0, 4, (64,), generator=g)
+    before = by_hand[0].weight.detach().clone()
+    post = by_hand[1](by_hand[0](x))
+    post.retain_grad()
+    loss = functional.cross_entropy(by_hand[2:](post), y)
+    loss.backward()
+    assert read(health, "post_sd")["1"] == pytest.approx(post.std(correction=0).item(), rel=1e-5)
+    assert read(health, "gradient_norm")["1"] == pytest.approx(post.grad.norm().item(), rel=1e-5)
+    assert read(health, "gradient_norm")["0.weight"] == pytest.approx(by_hand[0].weight.grad.norm().item(), rel=1e-5)
+    change = 0.1 * by_hand[0].weight.grad.norm() / before.norm()
+    assert read(health, "update_ratio")["0.weight"] == pytest.approx(change.item(), rel=1e-3)
+    total = torch.nn.utils.get_total_norm([p.grad for p in by_hand.parameters()])
+    assert read(health, "gradient_norm")["model"] == pytest.approx(total.item(), rel=1e-5)
+    flow = read(health, "gradient_norm")["1"] / read(health, "gradient_norm")["5"]
+    assert read(health, "flow_ratio")["model"] == pytest.approx(flow)
+    assert read(health, "loss")["model"] == pytest.approx(loss.item(), rel=1e-6)
+
+
+def test_a_planted_nan_is_located_at_its_site():
+    model = mlp()
+    with torch.no_grad():
+        model[2].bias[3] = math.nan
+    with Monitor(model) as health:
+        fit(model, health, steps=1)
+    assert read(health, "nonfinite") == {"1": 0.0, "3": 128.0, "5": 64 * 32 * 2}
+    (finding,) = [one for one in health.check_activations() if one.rule == "non_finite"]
+    assert finding.severity == "error"
+    assert any(one.rule == "non_finite_gradient" for one in health.check_gradients())
+
+
+class Odd(nn.Module):
+    """A site called twice, in place; a frozen layer; an embedding; a module of whole numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.a, self.b = nn.Embedding(9, 6), nn.Linear(6, 6), nn.Linear(6, 4)
+        self.act, self.integers = nn.ReLU(inplace=True), Whole()
+        self.a.requires_grad_(False)
+
+    def forward(self, tokens):
+        return self.b(self.act(self.a(self.act(self.embed(self.integers(tokens)))))).mean(1)
+
+
+class Whole(nn.Identity):
+    """An activation in name only."""
+
+
+def odd_fit(model, health, batch=5):
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    for _ in range(3):
+        logits = model(torch.randint(0, 9, (batch, 7)))
+        loss = functional.cross_entropy(logits, torch.zeros(batch, dtype=torch.long))
+        loss.backward()
+        optimizer.step()
+        health.step(loss)
+        optimizer.zero_grad()
+
+
+def test_odd_models_are_read():
+    torch.manual_seed(0)
+    model = Odd()
+    with Monitor(model, every=1, sites=["integers"]) as health:
+        odd_fit(model, health)
+    assert set(read(health, "post_sd", 2)) == {"act", "act#2"}
+    assert read(health, "pre_min", 2)["act"] < 0  # seen before it was overwritten
+    assert set(read(health, "weight_norm", 2)) == {"embed.weight", "b.weight", "b.bias"}
+
+
+def test_an_empty_batch_is_nan_and_no_crash():
+    model = mlp()
+    with Monitor(model, every=1) as health:
+        fit(model, health, steps=2, batch=0)
+    assert math.isnan(read(health, "post_sd")["1"])
+
+
+def test_a_model_without_activations_is_told_and_read():
+    model = nn.Linear(10, 4)
+    with pytest.warns(UserWarning, match="Linear has no activation module"), Monitor(model) as health:
+        fit(model, health, steps=1)
+    assert {row["kind"] for row in health.rows} == {"parameter", "model"}
+
+
+def test_evaluation_between_steps_is_not_read():
+    model = mlp()
+    with Monitor(model, every=1) as health:
+        model.eval()
+        model(torch.full((3, 10), 1e9))
+        model.train()
+        with torch.no_grad():
+            model(torch.full((3, 10), 1e9))
+        fit(model, health, steps=1)
+    assert read(health, "post_max")["1"] < 100
+    assert set(read(health, "post_max")) == {"1", "3", "5"}
+
+
+def test_of_accumulated_gradients_the_last_part_is_read():
+    model = mlp()
+    with Monitor(model, every=1) as health:
+        for part in (1.0, 2.0):
+            model(torch.full((3, 10), part)).sum().backward()
+        health.step()
+    assert set(read(health, "pre_max")) == {"1", "3", "5"}
+    assert read(health, "pre_max")["1"] == pytest.approx(model[0](torch.full((1, 10), 2.0)).max().item())
+
+
+@pytest.mark.parametrize("how", ["wrapped", "in place"])
+def test_a_compiled_model_is_read_and_goes_on_compiled(how):
+    torch._dynamo.reset()
+    plain, model = mlp(nn.GELU), mlp(nn.GELU)
+    if how == "wrapped":
+        model = torch.compile(model, backend="aot_eager")
+    else:
+        model.compile(backend="aot_eager")
+    torch._dynamo.utils.counters.clear()
+    with Monitor(model, every=3) as health:
+        found = fit(model, health)
+    assert {row["name"] for row in health.rows if row["probe"] == "post_sd"} == {"1", "3", "5"}
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+    for a, b in zip(found, fit(plain, Nobody()), strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_rows_are_written_and_mirrored(tmp_path):
+    import pandas as pd
+
+    seen, model = [], mlp()
+    with Monitor(model, every=5, mirror=lambda tag, value, step: seen.append((tag, value, step))) as health:
+        fit(model, health)
+    health.write(tmp_path / "health.parquet", "mine")
+    frame = pd.read_parquet(tmp_path / "health.parquet")
+    assert len(frame) == len(health.rows) == len(seen)
+    assert set(frame["run_id"]) == {"mine"}
+    assert ("model/model/flow_ratio", read(health, "flow_ratio", 5)["model"], 5) in seen
+
+
+def test_a_scaled_loss_is_read_unscaled():
+    model, by_hand = mlp(nn.Tanh), mlp(nn.Tanh)
+    x, y = torch.randn(8, 10), torch.zeros(8, dtype=torch.long)
+    with Monitor(model) as health:
+        (functional.cross_entropy(model(x), y) * 1024).backward()
+        health.step(scale=1024)
+    with Monitor(by_hand) as plain:
+        functional.cross_entropy(by_hand(x), y).backward()
+        plain.step()
+    assert read(health, "gradient_norm")["1"] == pytest.approx(read(plain, "gradient_norm")["1"], rel=1e-4)
+    assert read(health, "loss_scale") == {"model": 1024}
+
+
+def test_monitor_clips():
+    gradients = [torch.full((3,), 2.0), torch.full((1,), 2.0)]  # norm 4
+    assert Clipper(1.0)(gradients).item() == 4
+    assert torch.nn.utils.get_total_norm(gradients).item() == pytest.approx(1)
+    high, low = [torch.full((4,), 6.0)], [torch.full((4,), 4.0)]  # 12, 8
+    for part, after in ((high, 1.0), (low, 8.0)):
+        Clipper(1.0, above=10)(part)
+        assert torch.nn.utils.get_total_norm(part).item() == pytest.approx(after)
+    running = Clipper(1.0, quantile=0.9)
+    norms = [running([torch.full((1,), float(k % 10 + 1))]) for k in range(40)]
+    assert max(norms).item() == 10
+    spike = [torch.full((1,), 50.0)]
+    running(spike)
+    assert spike[0].item() == pytest.approx(1)
+    with pytest.raises(ValueError, match="quantile: got 90; allowed: between 0 and 1"):
+        Clipper(quantile=90)
+
+
+def test_monitors_clip_is_the_models():
+    model = mlp()
+    with Monitor(model) as health:
+        fit(model, health, steps=1, before_step=lambda: health.clip(1e-3))
+    assert read(health, "gradient_norm")["model"] == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_every_must_be_a_number_of_steps():
+    with pytest.raises(ValueError, match="every: got 0; allowed: 1 or more"):
+        Monitor(mlp(), every=0)
+
+
+def test_the_rules_are_whole():
+    for rule in advice.rules():
+        assert rule.severity in advice.SEVERITIES
+        assert rule.at in ("any", "last", "median")
+        assert rule.low > -math.inf or rule.high < math.inf
+        assert rule.symptom.format(value=0.5, place="x")
+        assert rule.source
+        assert rule.remedies
+        assert len(rule.reading) == 2
