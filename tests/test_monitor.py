@@ -1,10 +1,13 @@
 """The Monitor in loops that are not ours, and what its numbers are checked against."""
 
 import math
+import re
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from scipy import stats
 from torch import nn
 from torch.nn import functional
@@ -311,3 +314,50 @@ def test_the_rules_are_whole():
         assert rule.source
         assert rule.remedies
         assert len(rule.reading) == 2
+
+
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/health.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_the_loops_of_the_docs_run(number, capsys):
+    """A plain loop, a torchvision model, a Lightning module, word for word."""
+    if "lightning" in BLOCKS[number]:
+        pytest.importorskip("pytorch_lightning")
+    space = {}
+    exec(BLOCKS[number], space)
+    health = space["callback"].health if "callback" in space else space["health"]
+    sites = {row["name"] for row in health.rows if row["probe"] == "post_sd"}
+    assert len(sites) == [2, 17, 1][number]
+    assert len({row["step"] for row in health.rows}) == [3, 2, 2][number]
+    assert str(health) in capsys.readouterr().out
+
+
+def test_a_lightning_mixin_is_the_callback():
+    pl = pytest.importorskip("pytorch_lightning")
+    from actstudy.health.lightning import HealthMixin
+
+    class Net(HealthMixin, pl.LightningModule):
+        health_settings: ClassVar = {"every": 3}
+
+        def __init__(self):
+            super().__init__()
+            self.net, self.ended = mlp(), False
+
+        def training_step(self, batch, _):
+            return {"loss": functional.cross_entropy(self.net(batch[0]), batch[1])}
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    data = torch.utils.data.TensorDataset(torch.randn(64, 10), torch.randint(0, 4, (64,)))
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    net = Net()
+    pl.Trainer(max_epochs=1, accelerator="cpu", **quiet).fit(net, torch.utils.data.DataLoader(data, 8))
+    assert {row["step"] for row in net.health.rows} == {0, 3, 6}
+    assert not net.net[1]._forward_hooks

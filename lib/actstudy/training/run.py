@@ -19,7 +19,7 @@ import torch
 from actstudy.data import prepared
 from actstudy.nets.activations import Sites
 from actstudy.nets.initializers import initialize
-from actstudy.study import schema, store
+from actstudy.study import advice, schema, store
 from actstudy.study.registry import StudyError
 from actstudy.study.spec import RunSpec
 from actstudy.study.streams import order_hash
@@ -84,6 +84,9 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
     store.seal(folder, {name: schema.table(name, folder.name, part) for name, part in rows.items()})
     checkpoint.drop(folder / "checkpoints")
     if job is not None:
+        for finding in advice.advise(progress.health, progress.curves, row):
+            if finding.severity != "note":
+                job.report.line(f"health: {finding.severity}: {finding.text}")
         job.report.line(f"{row['status']}{': ' + row['reason'] if row['reason'] else ''}")
         job.report.close()
     return str(row["status"])
