@@ -73,7 +73,7 @@ def mine(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mine")
     (folder / "mine.py").write_text(MODELS)
     rng = np.random.default_rng(0)
-    np.savez(folder / "batch.npz", x=rng.normal(size=(32, 10)).astype(np.float32), y=rng.integers(0, 3, 32))
+    np.savez(folder / "batch.npz", x=rng.normal(size=(32, 10)), y=rng.integers(0, 3, 32))
     torch.save({"x": torch.zeros(4, 7)}, folder / "narrow.pt")
     (folder / "broken.pt").write_bytes(b"not a batch")
     return folder
@@ -147,23 +147,48 @@ def spoken(rows=(), curves=(), **facts):
     return {finding.rule: finding.severity for finding in advice.advise(rows, curves, facts)}
 
 
-@pytest.mark.parametrize("rule", [rule for rule in advice.rules() if rule.reading[0] in ("site", "parameter", "model")])
-def test_each_rule_speaks_beyond_its_threshold_and_not_within(rule):
+READ = [rule for rule in advice.rules() if rule.reading[0] in ("site", "parameter", "model")]
+BOUNDS = [(rule, bound) for rule in READ for bound in ("low", "high") if np.isfinite(getattr(rule, bound))]
+
+
+@pytest.mark.parametrize(("rule", "bound"), BOUNDS, ids=lambda part: getattr(part, "name", part))
+def test_each_rule_speaks_beyond_its_threshold_and_not_within(rule, bound):
     kind, probe = rule.reading
-    derived = {"dead": "dead_fraction", "loss_scale_kept": "loss_scale", "update_ratio": "update_ratio"}
-    name = "layer.weight" if probe == "update_ratio" else "a"
 
     def rows(value):
         if probe == "loss_scale_kept":
             return [reading("model", "loss_scale", 65536 * v, "model", k) for k, v in enumerate((1.0, value))]
-        own = [reading("parameter" if probe == "update_ratio" else kind, derived.get(probe, probe), value, name)]
-        return own + ([reading(probe="zero_fraction", value=1.0)] if probe == "dead" else [])
+        if probe == "update_ratio":
+            return [reading("parameter", probe, value, "layer.weight")]
+        if probe == "dead":
+            return [reading(value=value), reading(probe="zero_fraction", value=1.0)]
+        return [reading(kind, probe, value)]
 
-    beyond = rule.low / 2 if rule.low > -np.inf else rule.high * 1.1 + 0.01
-    within = rule.low * 1.1 if rule.low > -np.inf else rule.high * 0.9
-    assert rule.severity in spoken(rows(beyond)).get(rule.name, "") or rule.severity == "warning"
-    assert rule.name in spoken(rows(beyond))
-    assert spoken(rows(within)).get(rule.name) != rule.severity
+    threshold = getattr(rule, bound)
+    far, near = (1.05, 0.95) if bound == "high" else (0.95, 1.05)
+    assert (rule.name, rule.severity) in spoken(rows(threshold * far + (0.01 if threshold == 0 else 0))).items()
+    assert (rule.name, rule.severity) not in spoken(rows(threshold * near)).items()
+
+
+def test_at_any_step_at_the_last_and_in_the_median():
+    def speaks(probe, values, kind="site"):
+        return bool(spoken([reading(kind, probe, value, step=k) for k, value in enumerate(values)]))
+
+    assert speaks("nonfinite", [0, 1, 0])
+    assert not speaks("saturated_fraction", [0.9, 0.9, 0.1])
+    assert speaks("saturated_fraction", [0.1, 0.1, 0.9])
+    assert not speaks("flow_ratio", [1e-9, 1, 1], "model")
+    assert speaks("flow_ratio", [1e-9, 1e-9, 1], "model")
+
+
+def test_the_worst_is_the_furthest_as_a_ratio():
+    rows = [reading("model", "gradient_norm", value, name) for name, value in (("a", 10.5), ("b", 1e-9))]
+    assert [finding.place for finding in advice.advise(rows, [], {})] == ["b"]
+
+
+def test_what_is_not_known_is_no_finding():
+    assert spoken(batch_size=None, norm_epsilon=None) == {}
+    assert spoken(one_batch=np.nan) == {"one_batch": "error"}
 
 
 def test_a_tanh_that_stays_below_zero_is_not_dead():
@@ -191,4 +216,8 @@ def test_settings_and_curves_speak():
     first = [reading("parameter", "update_ratio", 0.05, "a.weight", k) for k in (0, 10, 20)]
     adam = {"optimizer": "adamw", "warmup": 0, "betas": "[0.9, 0.999]"}
     assert "short_warmup" in spoken(first, losses[:1], **adam)
-    assert "short_warmup" not in spoken(first, losses[:1], **adam | {"warmup": 300})
+    for change in ({"warmup": 300}, {"optimizer": "sgd"}):
+        assert "short_warmup" not in spoken(first, losses[:1], **adam | change)
+    small = [row | {"value": 1e-3} for row in first]
+    assert "short_warmup" not in spoken(small, losses[:1], **adam)
+    assert "short_warmup" not in spoken(optimizer="sgd", warmup=0.0)

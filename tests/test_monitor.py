@@ -12,7 +12,7 @@ from scipy import stats
 from torch import nn
 from torch.nn import functional
 
-from actstudy.health import Monitor, values
+from actstudy.health import Monitor, sites, values
 from actstudy.health.clipping import Clipper
 from actstudy.nets.activations import ACTIVATIONS, LEARNT
 from actstudy.study import advice
@@ -108,6 +108,82 @@ def test_planted_dead_units_are_found_exactly(channels):
     (x if channels else x.transpose(1, 2))[:, dead] = -1.0
     found = values.of_site(["relu"], values.by_unit(x), values.by_unit(functional.relu(x)))
     assert found["dead_fraction"].item() == 3 / 8
+
+
+def test_counts_are_exact_beyond_float32s_whole_numbers(monkeypatch):
+    """As on a GPU: 2^24 + 3 values, of which one is not finite."""
+    monkeypatch.setitem(values.CHUNK, "cpu", values.CHUNK["cuda"])
+    x = torch.zeros(1, 2**24 + 3, 1)
+    assert values.of_site(["relu"], x, x)["nonfinite"].item() == 0
+    x[0, 5] = math.inf
+    assert values.of_site(["relu"], x, x)["nonfinite"].item() == 2
+
+
+def test_sites_whose_output_is_smaller_and_arguments_of_modules():
+    x = torch.randn(1, 40, 8) * 2
+    assert values.of_site([None], x, functional.glu(x))["nonfinite"].item() == 0
+    assert sites.activation_of(nn.Hardtanh()) == "hardtanh"
+    assert sites.activation_of(nn.Hardtanh(-3, 3, inplace=True)) is None
+    assert (sites.activation_of(nn.ReLU(inplace=True)), sites.activation_of(nn.GELU("tanh"))) == ("relu", "gelu_tanh")
+
+
+def test_of_a_few_examples_no_unit_is_called_dead():
+    model = mlp()
+    with Monitor(model) as health:
+        fit(model, health, steps=1, batch=2)
+    assert math.isnan(read(health, "dead_fraction")["1"])
+    assert health.check_activations() == []
+
+
+class Strange(nn.Module):
+    """A parameter without axes, a site called by keyword, and on request a sparse gradient."""
+
+    def __init__(self, sparse):
+        super().__init__()
+        self.logit_scale = nn.Parameter(torch.tensor(6.0))
+        self.embed, self.act = nn.Embedding(20, 4, sparse=sparse), nn.Tanh()
+
+    def forward(self, tokens):
+        return self.logit_scale.exp() * self.act(input=self.embed(tokens)).mean(1)
+
+
+def test_a_logit_scale_is_read_and_judged():
+    model = Strange(sparse=False)
+    with Monitor(model) as health:
+        functional.cross_entropy(model(torch.arange(20).view(5, 4)), torch.zeros(5, dtype=torch.long)).backward()
+        health.step(torch.ones(5))  # one loss an example
+    assert read(health, "logit_scale")["model"] == pytest.approx(math.exp(6))
+    assert [one.rule for one in health.findings() if one.severity == "warning"] == ["logit_scale"]
+    assert read(health, "post_max")["act"] <= 1
+
+
+def test_what_cannot_be_read_ends_the_watching_and_not_the_training():
+    model = Strange(sparse=True)
+    with Monitor(model, every=1) as health:
+        model(torch.arange(20).view(5, 4)).sum().backward()
+        with pytest.warns(UserWarning, match="watching ends"):
+            health.step()
+        model(torch.arange(20).view(5, 4)).sum().backward()
+        health.step()
+    assert not model.act._forward_hooks
+    assert health.rows == []
+
+
+def test_after_its_block_a_monitor_is_closed():
+    model = mlp()
+    with Monitor(model, every=1) as health:
+        fit(model, health, steps=2)
+    before = len(health.rows)
+    fit(model, health, steps=2)
+    assert len(health.rows) == before
+    assert not model[1]._forward_hooks
+
+
+def test_a_loss_that_is_no_number_is_an_error():
+    model = mlp()
+    with Monitor(model) as health:
+        health.step(math.nan)
+    assert "non_finite_loss" in {finding.rule for finding in health.findings()}
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.GELU])
@@ -232,6 +308,17 @@ def test_of_accumulated_gradients_the_last_part_is_read():
     assert read(health, "pre_max")["1"] == pytest.approx(model[0](torch.full((1, 10), 2.0)).max().item())
 
 
+def test_clipping_to_another_norm_is_another_clip():
+    model = mlp()
+    with Monitor(model) as health:
+        for to in (1e-3, 50.0, 1e-3):
+            model(torch.randn(64, 10) * 100).square().mean().backward()
+            assert health.clip(to) > 50
+            norm = torch.nn.utils.get_total_norm([p.grad for p in model.parameters()])
+            assert norm.item() == pytest.approx(to, rel=1e-2)
+            model.zero_grad()
+
+
 @pytest.mark.parametrize("how", ["wrapped", "in place"])
 def test_a_compiled_model_is_read_and_goes_on_compiled(how):
     torch._dynamo.reset()
@@ -289,6 +376,11 @@ def test_monitor_clips():
     spike = [torch.full((1,), 50.0)]
     running(spike)
     assert spike[0].item() == pytest.approx(1)
+    halves = [torch.full((4,), 6.0, dtype=torch.bfloat16)]
+    clipper = Clipper(1.0, quantile=0.9)
+    for _ in range(20):
+        clipper(halves)
+    assert Clipper()([]).item() == 0
     with pytest.raises(ValueError, match="quantile: got 90; allowed: between 0 and 1"):
         Clipper(quantile=90)
 
@@ -357,7 +449,9 @@ def test_a_lightning_mixin_is_the_callback():
         "enable_progress_bar": False,
         "enable_model_summary": False,
     }
-    net = Net()
-    pl.Trainer(max_epochs=1, accelerator="cpu", **quiet).fit(net, torch.utils.data.DataLoader(data, 8))
-    assert {row["step"] for row in net.health.rows} == {0, 3, 6}
-    assert not net.net[1]._forward_hooks
+    for parts, steps in ((1, {0, 3, 6}), (2, {0, 3})):  # a step is the optimizer's
+        net, trainer = Net(), pl.Trainer(max_epochs=1, accelerator="cpu", accumulate_grad_batches=parts, **quiet)
+        trainer.fit(net, torch.utils.data.DataLoader(data, 8))
+        assert {row["step"] for row in net.health.rows} == steps
+        assert min(read(net.health, "update_ratio", 3).values()) > 0
+        assert not net.net[1]._forward_hooks

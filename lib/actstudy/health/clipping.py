@@ -32,7 +32,9 @@ class Clipper:
     @torch.no_grad()
     def __call__(self, gradients: Sequence[Tensor]) -> Tensor:
         """The global norm before clipping, a scalar on the gradients' device; gradients are scaled in place."""
-        norm = torch.nn.utils.get_total_norm(gradients)
+        if not gradients:
+            return torch.zeros(())
+        norm = torch.nn.utils.get_total_norm(gradients).float()
         threshold = torch.full_like(norm, self.threshold)
         if self.quantile is not None:
             self.norms = self.norms.to(norm)
@@ -40,5 +42,7 @@ class Clipper:
                 threshold = torch.minimum(threshold, torch.nanquantile(self.norms, self.quantile))
             self.norms[self.calls % KEPT] = norm
             self.calls += 1
-        torch._foreach_mul_(list(gradients), share(norm, self.to, threshold))
+        factor = share(norm, self.to, threshold)
+        for gradient in gradients:
+            gradient.mul_(factor.to(gradient))
         return norm

@@ -25,6 +25,8 @@ def examine(model: nn.Module, x: Tensor, y: Tensor | None, steps: int = 300, lr:
     outputs are drawn to zero.
     """
     model = copy.deepcopy(model)
+    kinds = [p.dtype for p in model.parameters() if p.is_floating_point()]
+    x = x.to(kinds[0]) if x.is_floating_point() and kinds else x  # numpy's floats are float64
     apart = leak(model.eval(), x)
     parameters = {name: p for name, p in model.train().named_parameters() if p.requires_grad}
     if not parameters:

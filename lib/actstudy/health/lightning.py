@@ -10,37 +10,25 @@ except ImportError:
 from actstudy.health.monitor import Monitor
 
 
-class HealthMixin:
-    """For a LightningModule, before it among the bases; `health` is its Monitor, made with `health_settings`."""
-
-    health_settings: ClassVar[dict[str, Any]] = {}
-    health: Monitor
-
-    def on_train_start(self) -> None:
-        self.health = Monitor(self, **self.health_settings).__enter__()  # type: ignore[arg-type]
-        _parents(self, "on_train_start")
-
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self.health.step(_loss(outputs))
-        _parents(self, "on_train_batch_end", outputs, batch, batch_idx)
-
-    def on_train_end(self) -> None:
-        self.health.__exit__(None, None, None)
-        _parents(self, "on_train_end")
-
-
 class HealthCallback(Callback):
-    """For a Trainer: `callbacks=[HealthCallback(every=100)]`; `health` is the Monitor of the model in training."""
+    """For a Trainer: `callbacks=[HealthCallback(every=100)]`; `health` is the Monitor of the model in training.
+
+    A step is one of the optimizer: of accumulated batches the last one ends it.
+    """
 
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
         self.health: Monitor
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        self.health = Monitor(pl_module, **self.settings).__enter__()
+        self.health, self._steps = Monitor(pl_module, **self.settings).__enter__(), trainer.global_step
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self.health.step(_loss(outputs))
+        if trainer.global_step != self._steps:
+            self._steps = trainer.global_step
+            scaler = getattr(trainer.precision_plugin, "scaler", None)
+            loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+            self.health.step(loss, scaler.get_scale() if scaler else 1.0)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         self.health.__exit__(None, None, None)
@@ -50,11 +38,16 @@ class HealthCallback(Callback):
             self.health.__exit__(None, None, None)
 
 
-def _loss(outputs: Any) -> Any:
-    """The loss that `training_step` returned, alone or under its name."""
-    return outputs.get("loss") if isinstance(outputs, dict) else outputs
+class HealthMixin:
+    """For a LightningModule, before it among the bases: brings the callback, with `health_settings`, along."""
 
+    health_settings: ClassVar[dict[str, Any]] = {}
 
-def _parents(module: Any, hook: str, *arguments: Any) -> None:
-    """Call what the classes behind the mixin have under the same name."""
-    getattr(super(HealthMixin, module), hook)(*arguments)
+    def configure_callbacks(self) -> list[Callback]:
+        self._health = HealthCallback(**self.health_settings)
+        return [*super().configure_callbacks(), self._health]  # type: ignore[misc]
+
+    @property
+    def health(self) -> Monitor:
+        """The Monitor of the training that began last."""
+        return self._health.health

@@ -10,7 +10,6 @@ with Monitor(model, every=100) as health:
 print(health)
 """
 
-import fnmatch
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -25,12 +24,9 @@ from torch import Tensor, nn
 
 from actstudy.health import probes, values
 from actstudy.health.clipping import Clipper
-from actstudy.nets.activations import ACTIVATIONS
+from actstudy.health.sites import activation_of, found_in, watched
 from actstudy.study import advice, schema, store
 
-NOT_ACTIVATIONS = {"MultiheadAttention", "Softmax", "Softmax2d", "Softmin", "LogSoftmax"}
-KINDS = tuple(getattr(nn, name) for name in nn.modules.activation.__all__ if name not in NOT_ACTIVATIONS)
-NAMES = {type(entry.factory()): name for name, entry in reversed(ACTIVATIONS.items())}
 OF_GRADIENTS = ("non_finite_gradient", "vanishing", "exploding", "gradient_norm", "update_ratio")
 OF_ACTIVATIONS = ("non_finite", "dead", "saturated")
 
@@ -55,8 +51,7 @@ class Monitor:
         if every < 1:
             raise ValueError(f"every: got {every}; allowed: 1 or more steps")
         self.model, self.every, self.mirror = getattr(model, "_orig_mod", model), every, mirror
-        named = self.model.named_modules()
-        self.sites = {name: m for name, m in named if isinstance(m, KINDS) or _matches(name, sites)}
+        self.sites = found_in(self.model, sites)
         if not self.sites:
             warnings.warn(
                 f"Monitor: {type(self.model).__name__} has no activation module that it could watch (functions such as "
@@ -68,20 +63,22 @@ class Monitor:
         norms, kinds = [m for m in modules if "Norm" in type(m).__name__], {type(m) for m in self.sites.values()}
         known = {"norm": "some" if norms else "none"}
         if len(kinds) == 1:
-            known["activation"] = NAMES.get(next(iter(kinds)), "another")
+            known["activation"] = activation_of(next(iter(self.sites.values()))) or "another"
         epsilons = [m.eps for m in norms if isinstance(getattr(m, "eps", None), float)]
         self.facts: dict[str, Any] = {**known, **({"norm_epsilon": min(epsilons)} if epsilons else {}), **facts}
         self.rows: list[dict[str, Any]] = []
         self.number = 0
         self._undo: list[Callable[[], object]] = []
-        self._armed = False
-        self._clipper: Clipper | None = None
+        self._armed = self._open = False
+        self._clippers: dict[tuple[float | None, ...], Clipper] = {}
 
     def __enter__(self) -> Self:
+        self._open = True
         self._arm()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._open = False
         self._disarm()
 
     def step(self, loss: Tensor | float | None = None, scale: float = 1.0) -> None:
@@ -90,10 +87,14 @@ class Monitor:
         With fp16, `scaler.unscale_(optimizer)` comes before the optimizer's step, as for clipping.
         """
         if self._armed:
-            self._read(loss, scale)
+            try:
+                self._read(loss, scale)
+            except Exception as error:  # whatever a model may hold: its training goes on
+                self._open = False
+                warnings.warn(f"Monitor: reading failed, watching ends: {type(error).__name__}: {error}", stacklevel=2)
             self._disarm()
         self.number += 1
-        if self.number % self.every == 0:
+        if self._open and self.number % self.every == 0:
             self._arm()
 
     def findings(self) -> list[advice.Finding]:
@@ -115,13 +116,12 @@ class Monitor:
 
     def clip(self, to: float = 1.0, above: float | None = None, quantile: float | None = None) -> Tensor:
         """The gradients' global norm; where it is above a threshold they are scaled to `to` (see Clipper)."""
-        if self._clipper is None:
-            self._clipper = Clipper(to, above, quantile)
-        return self._clipper([p.grad for p in self.model.parameters() if p.grad is not None])
+        clipper = self._clippers.setdefault((to, above, quantile), Clipper(to, above, quantile))
+        return clipper([p.grad for p in self.model.parameters() if p.grad is not None])
 
     def write(self, file: Path, name: str = "monitor") -> None:
         """Write all rows so far as Parquet, in the columns of the table `health`; `name` stands for the run."""
-        with store.replacing(file) as draft:
+        with store.replacing(Path(file)) as draft:
             pq.write_table(schema.table("health", name, self.rows), draft)
 
     def _arm(self) -> None:
@@ -131,7 +131,7 @@ class Monitor:
         self._update = probes.Update({name: p for name, p in self.model.named_parameters() if p.requires_grad})
         self._inputs: dict[str, Tensor] = {}
         for name, module in self.sites.items():
-            self._undo.append(module.register_forward_pre_hook(partial(self._enters, name)).remove)
+            self._undo.append(module.register_forward_pre_hook(partial(self._enters, name), with_kwargs=True).remove)
             self._undo.append(module.register_forward_hook(partial(self._leaves, name)).remove)
         if self.compiled:  # whose code would not see the hooks
             stance = torch.compiler.set_stance("force_eager")
@@ -143,20 +143,21 @@ class Monitor:
             undo()
         self._undo, self._armed = [], False
 
-    def _enters(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if inputs and _watched(module, pre := inputs[0]):
+    def _enters(self, name: str, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        pre = next(iter((*inputs, *named.values())), None)
+        if isinstance(pre, Tensor) and watched(module, pre):
             self._inputs[name] = pre.detach().clone() if getattr(module, "inplace", False) else pre.detach()
 
     def _leaves(self, name: str, module: nn.Module, _: tuple[Any, ...], post: Any) -> None:
         pre = self._inputs.pop(name, None)
-        if pre is None or not _watched(module, post):
+        if pre is None or not watched(module, post):
             return
         if self._passed_back:  # a new forward pass: of accumulated gradients the last part is read
             self._passed_back = False
             self._calls.clear()
         self._calls[name] += 1
         site = name if self._calls[name] == 1 else f"{name}#{self._calls[name]}"
-        self._seen[site] = found = values.of_site([NAMES.get(type(module))], values.by_unit(pre), values.by_unit(post))
+        self._seen[site] = found = values.of_site([activation_of(module)], values.by_unit(pre), values.by_unit(post))
 
         def backward(gradient: Tensor) -> None:
             self._passed_back = True
@@ -179,18 +180,9 @@ class Monitor:
         if scale != 1.0:
             read["model", "model", 0, "loss_scale"] = torch.tensor([scale], device=device)
         if loss is not None:
-            read["model", "model", 0, "loss"] = torch.as_tensor(loss, device=device).detach().view(1)
+            read["model", "model", 0, "loss"] = torch.as_tensor(loss, device=device).detach().mean().view(1)
         rows = values.rows(self.number, read)
         self.rows += rows
         if self.mirror is not None:
             for row in rows:
                 self.mirror(f"{row['kind']}/{row['name']}/{row['probe']}", row["value"], self.number)
-
-
-def _watched(module: nn.Module, x: Any) -> bool:
-    """Training passes over floating-point numbers; an evaluation between two steps is not read."""
-    return module.training and torch.is_grad_enabled() and isinstance(x, Tensor) and x.is_floating_point()
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -13,7 +13,8 @@ from actstudy.nets.activations import ACTIVATIONS
 
 Key = tuple[str, str, int, str]  # kind, name, index, probe
 Values = dict[Key, Tensor]  # key -> (R,), NaN where a run has no such probe
-CHUNK = {"cpu": 2**18, "cuda": 2**26}  # values summed at a time in float32: as many as a cache holds, few launches
+CHUNK = {"cpu": 2**18, "cuda": 2**24}  # values summed at a time in float32: as many as a cache holds, or it can count
+FEWEST = 16  # values of a unit below which nobody can tell whether it is dead
 
 
 @torch.no_grad()
@@ -70,9 +71,10 @@ def of_site(activations: Sequence[str | None], pre: Tensor, post: Tensor) -> dic
     values |= {
         "inactive_fraction": inactive / n,
         "zero_fraction": zero / n,
-        "nonfinite": 2 * n - finite - finite_before,
+        "nonfinite": n + pre[0].numel() - finite - finite_before,
     }
-    values["dead_fraction"] = (post.amax(1) <= 0).double().mean(1)
+    dead = (post.amax(1) <= 0).double().mean(1)
+    values["dead_fraction"] = dead if post.shape[1] >= FEWEST else unknown.clone()
     values["saturated_fraction"], first = unknown, 0
     for name, group in itertools.groupby(activations):
         rows = slice(first, first + len(list(group)))
@@ -115,7 +117,9 @@ def of_gradients(names: Sequence[str], gradients: Sequence[Tensor | None]) -> Va
         if gradient is not None:
             found.append(norm(gradient))
             values["parameter", name, index, "gradient_norm"] = found[-1]
-            values["parameter", name, index, "gradient_nonfinite"] = (~gradient.isfinite()).flatten(1).sum(1).double()
+            values["parameter", name, index, "gradient_nonfinite"] = (
+                (~gradient.isfinite()).reshape(len(gradient), -1).sum(1).double()
+            )
     if found:
         values["model", "model", 0, "gradient_norm"] = torch.stack(found).square().sum(0).sqrt()
     return values
@@ -134,7 +138,7 @@ def of_updates(names: Sequence[str], before: Sequence[Tensor], after: Sequence[T
 
 def norm(x: Tensor) -> Tensor:
     """The L2 norm of each run's part of x (R, ...), (R,) in float64: gradients of 1e-30 have one too."""
-    return torch.linalg.vector_norm(x.detach().flatten(1), dim=1, dtype=torch.float64)
+    return torch.linalg.vector_norm(x.detach().reshape(len(x), -1), dim=1, dtype=torch.float64)
 
 
 def norms(tensors: Sequence[Tensor]) -> Tensor:

@@ -35,8 +35,12 @@ class Rule:
     at: str = "any"
 
     def outside(self, value: float) -> float:
-        """How far a value lies outside, below zero where it does not."""
-        return max(self.low - value, value - self.high)
+        """How far a value lies outside, as a log ratio to a bound that is not zero; below zero where it does not."""
+        if value < self.low:
+            return math.log(self.low / value) if value > 0 else math.inf
+        if value > self.high:
+            return math.log(value / self.high) if self.high > 0 else value - self.high
+        return -1.0
 
 
 @dataclass(frozen=True)
@@ -133,9 +137,12 @@ def _derived(readings: Iterable[Reading]) -> list[Reading]:
         ("site", "dead", place, step, min(value, by["zero_fraction"].get((place, step), 0.0)))
         for (place, step), value in by["dead_fraction"].items()
     ]
+    stepped = {
+        step for (_, step), value in by["update_ratio"].items() if value > 0
+    }  # else gradients were only gathered
     ratios: dict[int, list[float]] = {}
     for (place, step), value in by["update_ratio"].items():
-        if place.endswith("weight") and math.isfinite(value):
+        if place.endswith("weight") and step in stepped and math.isfinite(value):
             ratios.setdefault(step, []).append(value)
     made += [("model", "update_ratio", "model", step, statistics.median(found)) for step, found in ratios.items()]
     scales = [value for _, value in sorted((step, value) for (_, step), value in by["loss_scale"].items())]
@@ -146,16 +153,18 @@ def _derived(readings: Iterable[Reading]) -> list[Reading]:
 
 def _of_curves(losses: Iterable[Row]) -> list[Reading]:
     made: list[Reading] = [("curve", "loss", row["split"], int(row["step"]), float(row["value"])) for row in losses]
-    train = sorted((step, value) for _, _, split, step, value in made if split == "train")
-    if len(train) > 1 and train[0][1] > 0:
+    made += [("curve", "loss_nonfinite", split, at, 1.0) for _, _, split, at, v in made if not math.isfinite(v)]
+    train = sorted((step, value) for _, probe, split, step, value in made if (probe, split) == ("loss", "train"))
+    if len(train) > 1 and math.isfinite(train[0][1]) and train[0][1] > 0:
         made.append(("curve", "loss_kept", "train", train[-1][0], train[-1][1] / train[0][1]))
     return made
 
 
 def _of_settings(facts: Row, losses: list[Row], series: Mapping[tuple[str, str], Any]) -> list[Reading]:
     """Readings that settings make, alone or with what was seen."""
-    known = [rule.reading[1] for rule in rules() if rule.reading[0] == "fact" and rule.reading[1] in facts]
-    made: list[Reading] = [("fact", name, name, -1, float(facts[name])) for name in dict.fromkeys(known)]
+    wanted = dict.fromkeys(rule.reading[1] for rule in rules() if rule.reading[0] == "fact")
+    known = {name: float(facts[name]) for name in wanted if facts.get(name) is not None}
+    made: list[Reading] = [("fact", k, k, -1, math.inf if math.isnan(v) else v) for k, v in known.items()]
     if facts.get("status") == "diverged":
         made.append(("fact", "diverged", "run", -1, 1.0))
     plain = facts.get("norm") == "none" and facts.get("task", "mlp") == "mlp"  # other models bring norms of their own
@@ -168,5 +177,5 @@ def _of_settings(facts: Row, losses: list[Row], series: Mapping[tuple[str, str],
     if facts.get("optimizer") in ("adam", "adamw") and "betas" in facts and per_epoch and first > 1e-2:
         betas = json.loads(facts["betas"]) if isinstance(facts["betas"], str) else facts["betas"]  # text in `runs`
         steps = facts["warmup"] * statistics.median(per_epoch)
-        made.append(("fact", "warmup", "warmup", -1, float(steps * (1 - betas[1]) / 2)))
+        made.append(("fact", "warmup_share", "warmup", -1, float(steps * (1 - betas[1]) / 2)))
     return made
