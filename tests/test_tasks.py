@@ -130,7 +130,7 @@ def test_a_dead_unit_of_a_transformer_is_a_feature():
     """Features are the last axis of (B, T, units): 2 of 4 never rise above zero."""
     from actstudy.health import values
 
-    post = torch.rand(3, 5, 4)
+    post = torch.rand(4, 5, 4)
     post[..., :2] = 0
     assert values.of_site(["relu"], *[values.by_unit(post)] * 2)["dead_fraction"].item() == 0.5
 
