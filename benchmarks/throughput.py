@@ -123,11 +123,14 @@ def first(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
             yield
 
 
-def careful(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
-    """Steps of a careful eager loop in mixed precision."""
+def careful(
+    spec: RunSpec, task: ModuleType, data: Prepared, watch: Callable[[nn.Module], Callable[[], object]] | None = None
+) -> Iterator[None]:
+    """Steps of a careful eager loop in mixed precision; watch(model) is called first, what it returns after a step."""
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
     model = model_of(spec, task, data).to(memory_format=torch.channels_last)
+    watched = watch(model) if watch else lambda: None
     optimizer = torch.optim.AdamW(model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
     arrays, standardised = data.on(GPU, "train"), data.inputs(GPU)
     for step in range(10**9):
@@ -145,6 +148,7 @@ def careful(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+        watched()
         yield
 
 

@@ -1,0 +1,127 @@
+"""What watching a training costs: our runs' probes, a Monitor in a careful loop, and hooks with `.item()` there.
+
+    python benchmarks/health.py resnet18 gpt --out benchmarks/results
+
+The workloads of throughput.py. ours: pairs of runs with probes each 100 steps and without, in turns; the cost of a pair
+is the ratio of their seconds a step, less one, beside the probes' own share of the seconds. careful: the eager loop as
+it is, with a Monitor each 100 steps, and with a forward hook at each activation that fetches its mean at each step.
+"""
+
+import argparse
+import gc
+import importlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import throughput
+import torch
+from scipy import stats
+from torch import nn
+
+from actstudy.data.prepared import Prepared
+from actstudy.health import Monitor, probes
+from actstudy.health.sites import found_in
+from actstudy.study.plan import run_spec
+from actstudy.study.spec import RunSpec
+from actstudy.training import loop
+from actstudy.training.job import Clock, Progress
+from actstudy.training.run import Settings, make_job
+from actstudy.training.step import train_step
+
+EVERY, STEPS, WARM_UP, PAIRS = 100, 300, 3, 5
+
+
+def ours(spec: RunSpec, data: Prepared, every: int) -> tuple[float, float]:
+    """Seconds a step over STEPS steps, and the probes' share of them; what compiles and records comes before."""
+    torch.compiler.reset()
+    with tempfile.TemporaryDirectory() as folder:
+        job = make_job(spec, Path(folder), data, throughput.GPU, Settings(quiet=True))
+        progress, began = Progress(), 0.0
+        clock = Clock(progress.seconds, job.device)
+        for step, batch in enumerate(loop.batches(job, spec.seed, 0), -WARM_UP):
+            if step == 0:
+                progress.seconds.update(dict.fromkeys(progress.seconds, 0.0))
+                clock, began = Clock(progress.seconds, job.device), time.perf_counter()
+            if step == STEPS:
+                break
+            progress.step = step + WARM_UP
+            if step == -WARM_UP or (step >= 0 and probes.due(step, every, 10**9) and every <= STEPS):
+                loop.probed_step(job, progress, batch, clock)
+            else:
+                train_step(job, step + WARM_UP, batch)
+        clock.to("train")  # waits for the device
+        seconds = time.perf_counter() - began
+    return seconds / STEPS, progress.seconds["probe"] / seconds
+
+
+def naive(model: nn.Module) -> Callable[[], object]:
+    """A hook at each activation that fetches a number at each step."""
+
+    def fetch(_module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        output.float().mean().item()
+
+    for module in found_in(model, ()).values():
+        module.register_forward_hook(fetch)
+    return lambda: None
+
+
+def monitored(model: nn.Module) -> Callable[[], object]:
+    """A Monitor for as long as the model lives."""
+    return Monitor(model, EVERY).__enter__().step
+
+
+def seconds_a_step(steps: Iterator[None]) -> float:
+    """Mean over STEPS steps, the first WARM_UP left out."""
+    for _ in range(WARM_UP):
+        next(steps)
+    torch.cuda.synchronize()
+    began = time.perf_counter()
+    for _ in range(STEPS):
+        next(steps)
+    torch.cuda.synchronize()
+    return (time.perf_counter() - began) / STEPS
+
+
+def measured(name: str, activation: str) -> list[dict[str, object]]:
+    """Rows of one workload."""
+    own = throughput.WORKLOADS[name]
+    fields = {**throughput.RECIPE, **own["fields"], "activation": activation, "engine": "compiled"}
+    spec, data = run_spec(own["task"], 0, fields), throughput.random_data(own)
+    task: ModuleType = importlib.import_module(f"actstudy.tasks.{own['task']}")
+    pairs, shares = [], []
+    for _ in range(PAIRS):
+        (on, share), (off, _) = (ours(spec, data, every) for every in (EVERY, 10**9))
+        pairs.append(on / off - 1)
+        shares.append(share)
+    mean, half = np.mean(pairs), stats.t.ppf(0.975, PAIRS - 1) * np.std(pairs, ddof=1) / PAIRS**0.5
+    rows = [{"what": "ours", "cost": mean, "low": mean - half, "high": mean + half, "probe_share": np.median(shares)}]
+    plain = None
+    for what, watch in (("careful", None), ("monitor", monitored), ("hooks with .item()", naive)):
+        gc.collect()
+        seconds = seconds_a_step(throughput.careful(spec, task, data, watch))
+        plain = plain or seconds
+        rows.append({"what": what, "cost": seconds / plain - 1, "ms": seconds * 1e3})
+    return [{"workload": name, "activation": activation, **row} for row in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workloads", nargs="+", choices=throughput.WORKLOADS)
+    parser.add_argument("--activation", default="relu")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    rows = [row for name in arguments.workloads for row in measured(name, arguments.activation)]
+    about = {"every": EVERY, "steps": STEPS, "pairs": PAIRS, "device": torch.cuda.get_device_name()}
+    frame = pd.DataFrame(rows).assign(**about, torch=torch.__version__)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    frame.to_parquet(arguments.out / "health.parquet")
+    print(frame.drop(columns=["device", "torch"]).round(4).to_string())
+
+
+if __name__ == "__main__":
+    main()
