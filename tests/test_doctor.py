@@ -139,6 +139,23 @@ def test_a_run_that_has_ended_is_judged(tmp_path, data_folder):
     assert "error: the run diverged" in done.stdout
 
 
+def test_dead_units_of_a_run_over_its_whole_train_split(tmp_path, data_folder):
+    """Planted: two units of the first layer, which no train example can wake."""
+    run(tiny("relu", epochs=1), tmp_path / "a", data_folder, quiet())
+    store.publish(tmp_path / "a")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/mnist1d").symlink_to(data_folder)
+    before = doctor(tmp_path, "a", "--train_split", "--data_dir", "data")
+    weights = torch.load(tmp_path / "a/checkpoints/best.pt", weights_only=True)
+    weights["layers.0.0.bias"][[3, 5]] = -1e6
+    torch.save(weights, tmp_path / "a/checkpoints/best.pt")
+    after = doctor(tmp_path, "a", "--train_split", "--data_dir", "data")
+    assert before.stdout.splitlines()[-1].endswith("train examples, at the best weights: no unit")
+    assert "at the best weights: layers.0: 2 of 16" in after.stdout
+    missing = doctor(tmp_path, "a", "--train_split")
+    assert (missing.returncode, len(missing.stderr.splitlines())) == (2, 1)
+
+
 def reading(kind="site", probe="dead_fraction", value=1.0, name="a", step=0, **_):
     return {"kind": kind, "probe": probe, "value": value, "name": name, "step": step, "index": 0}
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from actstudy.study import advice, registry
 from actstudy.study.registry import StudyError
+from actstudy.study.spec import data_name, from_json
 
 EXITS = {"note": 0, "warning": 1, "error": 3}  # 2 is bad input
 
@@ -15,6 +16,10 @@ EXITS = {"note": 0, "warning": 1, "error": 3}  # 2 is bad input
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """A run's folder, or a model with a batch."""
     parser.add_argument("folder", nargs="?", type=Path, metavar="RUN", help="folder of a run that has ended")
+    parser.add_argument("--train_split", action="store_true", help="and count its dead units over all train examples")
+    parser.add_argument(
+        "--data_dir", type=Path, default=Path("results/data"), help="prepared data (default: %(default)s)"
+    )
     parser.add_argument("--model", metavar="MODULE:FUNCTION", help="returns your torch.nn.Module; it learns the batch")
     parser.add_argument("--batch", type=Path, metavar="FILE", help=".npz or .pt with x, and with y where there is one")
     parser.add_argument("--steps", type=int, default=300, help="of Adam on that batch (default: %(default)s)")
@@ -32,6 +37,8 @@ def doctor(arguments: argparse.Namespace) -> int:
         raise StudyError(f"doctor: {arguments.folder}: no run has ended there; allowed: results/runs/TASK/RUN")
     findings = advice.of_run(arguments.folder) if arguments.folder else _of_model(arguments)
     print(advice.told(findings))
+    if arguments.train_split and arguments.folder:
+        print(_dead(arguments.folder, arguments.data_dir))
     return max((EXITS[finding.severity] for finding in findings), default=0)
 
 
@@ -51,6 +58,33 @@ def _of_model(arguments: argparse.Namespace) -> list[advice.Finding]:
     ends = f"loss {losses[0]:.4g} -> {losses[-1]:.4g}"
     print(f"{len(x)} examples, {arguments.steps} steps of Adam: {ends}; {len(health.sites)} activation sites")
     return health.findings()
+
+
+def _dead(folder: Path, data_dir: Path) -> str:
+    """Dead units of a run's best weights over its whole train split, site by site."""
+    import torch
+
+    from actstudy.data import prepared
+    from actstudy.health.doctor import dead_units
+    from actstudy.training.run import make_model
+
+    spec = from_json((folder / "spec.json").read_text(encoding="utf-8"))
+    weights, where = folder / "checkpoints" / "best.pt", data_dir / data_name(spec)
+    for path in (weights, where / "manifest.json"):
+        if not path.is_file():
+            raise StudyError(
+                f"doctor: --train_split: {path} is missing; allowed: a completed run and its prepared data"
+            )
+    data, cpu = prepared.load(where), torch.device("cpu")
+    torch.set_num_threads(1)
+    model, sites = make_model(spec, data)
+    model.load_state_dict(torch.load(weights, weights_only=True))
+    inputs = data.inputs(cpu)
+    parts = (inputs(x) for x in data.on(cpu, "train")["x"].split(256))
+    found = dead_units(model, sites.modules, parts)
+    lines = [f"{site}: {dead} of {units}" for site, (dead, units) in found.items() if dead]
+    head = f"dead over all {data.n('train')} train examples, at the best weights"
+    return f"{head}: {'; '.join(lines) or 'no unit'}"
 
 
 def _made(name: str) -> Any:

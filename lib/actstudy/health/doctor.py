@@ -6,6 +6,7 @@ parameters without gradient, one batch learnt by heart, and the health of all la
 
 import copy
 import math
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from actstudy.health import values
 from actstudy.health.monitor import Monitor
 from actstudy.study.registry import StudyError
 
@@ -64,6 +66,29 @@ def leak(model: nn.Module, x: Tensor) -> float:
         return 0.0
     alone, company = model(x[:1].expand_as(x))[0], model(x)[0]
     return float((alone - company).abs().max() / company.abs().max().clamp(min=1e-12))
+
+
+@torch.no_grad()
+def dead_units(
+    model: nn.Module, sites: Mapping[str, nn.Module], batches: Iterable[Tensor]
+) -> dict[str, tuple[int, int]]:
+    """Site -> its units that never are above zero over all batches, in evaluation mode, and all of its units."""
+    highest: dict[str, Tensor] = {}
+
+    def keep(site: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        def hook(_module: nn.Module, _inputs: Any, post: Tensor) -> None:
+            here = values.by_unit(post).amax((0, 1))
+            highest[site] = torch.maximum(highest[site], here) if site in highest else here
+
+        return hook
+
+    hooks = [module.register_forward_hook(keep(site)) for site, module in sites.items()]
+    model.eval()
+    for x in batches:
+        model(x)
+    for hook in hooks:
+        hook.remove()
+    return {site: (int((most <= 0).sum()), len(most)) for site, most in highest.items()}
 
 
 def batch(file: Path) -> tuple[Tensor, Tensor | None]:
