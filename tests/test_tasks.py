@@ -151,6 +151,19 @@ def test_the_probe_batch_is_drawn_over_all_classes(folder, task):
         assert set(arrays["train_y"][chosen.numpy()]) == set(arrays["train_y"])
 
 
+@pytest.mark.parametrize(
+    ("shape", "kind", "n"),
+    [
+        ((40,), torch.float32, 256),
+        ((1, 28, 28), torch.uint8, 256),
+        ((3, 64, 64), torch.uint8, 42),
+        ((64,), torch.int32, 32),
+    ],
+)
+def test_the_probe_batch_is_as_small_as_it_may(shape, kind, n):
+    assert len(loop.probe_batch(torch.zeros(300, *shape, dtype=kind))) == n
+
+
 def test_a_warm_up_longer_than_the_run_is_named(task, folder, tmp_path):
     assert run(small(task, warmup=1), tmp_path / "a", folder, quiet()) == "failed"
     assert "warmup: got 1.0 epochs of" in row(tmp_path / "a")["reason"]

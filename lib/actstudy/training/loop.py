@@ -15,7 +15,8 @@ from actstudy.training.job import Clock, Diverged, Interrupted, Job, Progress
 from actstudy.training.optim import learning_rate
 from actstudy.training.step import train_step
 
-PROBE_EXAMPLES, PROBE_TOKENS = 256, 2048  # of the probe batch: at most so many examples, and tokens where they are text
+# At most so many examples of the probe batch, and of their tokens or other values: they cost what a step's cost.
+PROBE_EXAMPLES, PROBE_TOKENS, PROBE_VALUES = 256, 2**11, 2**19
 
 
 def fit(job: Job, progress: Progress) -> None:
@@ -83,7 +84,8 @@ def probed_step(job: Job, progress: Progress, batch: Tensor, clock: Clock) -> No
 
 def probe_batch(x: Tensor) -> Tensor:
     """Indices of the train examples x (N, ...) that all probes of all runs read, drawn once over the whole split."""
-    n = max(1, min(PROBE_EXAMPLES, PROBE_TOKENS // x.shape[1])) if x.dtype == torch.int32 else PROBE_EXAMPLES
+    most = PROBE_TOKENS if x.dtype == torch.int32 else PROBE_VALUES
+    n = max(1, min(PROBE_EXAMPLES, most // x[0].numel()))
     return torch.from_numpy(stream(0, "probes").permutation(len(x))[:n].copy()).to(x.device)
 
 
