@@ -6,10 +6,12 @@ import json
 import pytest
 import torch
 from conftest import quiet, tiny
+from test_monitor import mlp
 from test_packs import PACKABLE, company, small, trained
 from test_training import _after, row, same
 
 from actstudy.data import prepared
+from actstudy.health import Monitor
 from actstudy.study import store
 from actstudy.training import job
 from actstudy.training.run import run
@@ -87,6 +89,23 @@ def test_runs_name_their_gpu(tmp_path, data_folder):
     assert found["device_id"] == str(torch.cuda.get_device_properties(0).uuid)
     assert json.loads((tmp_path / "a/environment.json").read_text())["cuda"]
     assert store.verifies(tmp_path / "a/checkpoints/final")
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_monitor_reads_a_gpu_as_a_cpu(compiled):
+    read = []
+    for device in ("cpu", "cuda"):
+        model = mlp(torch.nn.GELU).to(device)
+        model = torch.compile(model) if compiled and device == "cuda" else model
+        x = torch.randn(64, 10, generator=torch.Generator().manual_seed(0)).to(device)
+        with Monitor(model, every=2) as health:
+            for _ in range(3):
+                loss = model(x).square().mean()
+                loss.backward()
+                health.step(loss)
+        read.append({(row["step"], row["name"], row["probe"]): row["value"] for row in health.rows})
+    assert read[0].keys() == read[1].keys()
+    assert list(read[1].values()) == pytest.approx(list(read[0].values()), rel=1e-3, abs=1e-5, nan_ok=True)
 
 
 class Unrecorded:
