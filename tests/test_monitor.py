@@ -169,6 +169,14 @@ def test_what_cannot_be_read_ends_the_watching_and_not_the_training():
     assert health.rows == []
 
 
+def test_a_site_that_cannot_be_read_ends_the_watching_too(monkeypatch):
+    monkeypatch.setattr(values, "of_site", lambda *_: 1 / 0)
+    model, expected = mlp(), fit(mlp(), Nobody())
+    with pytest.warns(UserWarning, match="watching ends: ZeroDivisionError"), Monitor(model, every=1) as health:
+        found = fit(model, health)
+    assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
 def test_after_its_block_a_monitor_is_closed():
     model = mlp()
     with Monitor(model, every=1) as health:

@@ -10,9 +10,10 @@ with Monitor(model, every=100) as health:
 print(health)
 """
 
+import contextlib
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -86,13 +87,10 @@ class Monitor:
 
         With fp16, `scaler.unscale_(optimizer)` comes before the optimizer's step, as for clipping.
         """
-        if self._armed:
-            try:
+        if self._armed and self._open:
+            with self._survived():
                 self._read(loss, scale)
-            except Exception as error:  # whatever a model may hold: its training goes on
-                self._open = False
-                warnings.warn(f"Monitor: reading failed, watching ends: {type(error).__name__}: {error}", stacklevel=2)
-            self._disarm()
+        self._disarm()
         self.number += 1
         if self._open and self.number % self.every == 0:
             self._arm()
@@ -123,6 +121,16 @@ class Monitor:
         """Write all rows so far as Parquet, in the columns of the table `health`; `name` stands for the run."""
         with store.replacing(Path(file)) as draft:
             pq.write_table(schema.table("health", name, self.rows), draft)
+
+    @contextlib.contextmanager
+    def _survived(self) -> Iterator[None]:
+        """Whatever a model may hold that cannot be read: its training goes on, and the watching ends."""
+        try:
+            yield
+        except Exception as error:
+            if self._open:
+                warnings.warn(f"Monitor: reading failed, watching ends: {type(error).__name__}: {error}", stacklevel=4)
+            self._open = False
 
     def _arm(self) -> None:
         self._seen: dict[str, dict[str, Tensor]] = {}
@@ -157,7 +165,10 @@ class Monitor:
             self._calls.clear()
         self._calls[name] += 1
         site = name if self._calls[name] == 1 else f"{name}#{self._calls[name]}"
-        self._seen[site] = found = values.of_site([activation_of(module)], values.by_unit(pre), values.by_unit(post))
+        found: dict[str, Tensor] = {}
+        self._seen[site] = found
+        with self._survived():
+            found |= values.of_site([activation_of(module)], values.by_unit(pre), values.by_unit(post))
 
         def backward(gradient: Tensor) -> None:
             self._passed_back = True
