@@ -1,3 +1,6 @@
+TABLES = registry.literal("analysis/tables.py", "NAMES")
+
+
 rule tables:
     input:
         runs=RUN_FILES,
@@ -9,10 +12,14 @@ rule tables:
         ),
         boundaries=f"{RESULTS}/boundaries.parquet",
     output:
+        expand(f"{RESULTS}/tables/{{name}}.parquet", name=TABLES),
         expand(
-            f"{RESULTS}/tables/{{name}}.{{kind}}",
-            name=registry.literal("analysis/tables.py", "NAMES"),
-            kind=["parquet", "csv"],
+            f"{RESULTS}/tables/{{name}}.csv",
+            name=[
+                name
+                for name in TABLES
+                if name not in registry.literal("analysis/tables.py", "PARQUET_ALONE")
+            ],
         ),
         plan=f"{RESULTS}/tables/plan.json",
     params:

@@ -28,6 +28,7 @@ NAMES = [
     "findings",
     "incomplete",
 ]
+PARQUET_ALONE = ["health"]  # as CSV it would be half a gigabyte for config/depth_full.yaml
 UNITS = {
     "median_steps": "steps",
     "median_seconds": "s of training",
@@ -133,7 +134,7 @@ def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: dict[str, Any]) -> p
 
 
 def write(tables: Tables, folder: Path) -> None:
-    """Write plan.json and every table as Parquet (units in the field metadata) and CSV (units in the header)."""
+    """Write plan.json, every table as Parquet (units in the field metadata), most as CSV (units in the header)."""
     store.write_json(folder / "plan.json", tables.plan)
     for name, frame in tables.frames.items():
         table = pa.Table.from_pandas(frame, preserve_index=False)
@@ -141,6 +142,8 @@ def write(tables: Tables, folder: Path) -> None:
         made = table.cast(pa.schema(named, metadata=table.schema.metadata))
         with store.replacing(folder / f"{name}.parquet") as draft:
             pq.write_table(made, draft)
+        if name in PARQUET_ALONE:
+            continue
         header = {column: f"{column} [{UNITS[column]}]" for column in frame.columns if column in UNITS}
         with store.replacing(folder / f"{name}.csv") as draft:
             frame.rename(columns=header).to_csv(draft, index=False)
