@@ -29,12 +29,10 @@ from torchvision.transforms import v2
 
 from actstudy.data import augment
 from actstudy.data.prepared import Prepared
-from actstudy.nets.activations import Sites
-from actstudy.nets.initializers import initialize
 from actstudy.study.plan import run_spec
 from actstudy.study.spec import RunSpec
 from actstudy.training import loop
-from actstudy.training.run import Settings, make_job
+from actstudy.training.run import Settings, make_job, make_model
 from actstudy.training.step import train_step
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
@@ -93,11 +91,9 @@ class Images(Dataset[tuple[Tensor, int]]):
         return self.transform(self.x[index]), int(self.y[index])
 
 
-def model_of(spec: RunSpec, task: ModuleType, data: Prepared) -> nn.Module:
+def model_of(spec: RunSpec, data: Prepared) -> nn.Module:
     """The model that the trainer builds for a spec, with its initial weights, on the GPU."""
-    sites = Sites(spec.activation, spec.activation_args)
-    model: nn.Module = task.build(spec, data, sites)
-    initialize(model, sites, spec.init, spec.init_args, spec.seed)
+    model: nn.Module = make_model(spec, data)[0]
     return model.to(GPU)
 
 
@@ -105,7 +101,7 @@ def first(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
     """Steps of the loop a user would write first."""
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = False, True  # torch's defaults
-    model = model_of(spec, task, data)
+    model = model_of(spec, data)
     optimizer = torch.optim.AdamW(model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay)
     x, y = data.arrays["train_x"], data.arrays["train_y"]
     images = "images" in task.TASK["takes"]
@@ -129,7 +125,7 @@ def careful(
     """Steps of a careful eager loop in mixed precision; watch(model) is called first, what it returns after a step."""
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
-    model = model_of(spec, task, data).to(memory_format=torch.channels_last)
+    model = model_of(spec, data).to(memory_format=torch.channels_last)
     watched = watch(model) if watch else lambda: None
     optimizer = torch.optim.AdamW(model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
     arrays, standardised = data.on(GPU, "train"), data.inputs(GPU)
@@ -188,7 +184,7 @@ def timed(name: str, make: Callable[..., Iterator[None]], *arguments: Any) -> di
 
 def flops(spec: RunSpec, task: ModuleType, data: Prepared) -> int:
     """Floating-point operations of one step's forward and backward pass, products and convolutions alone."""
-    model, arrays = model_of(spec, task, data), data.on(GPU, "train")
+    model, arrays = model_of(spec, data), data.on(GPU, "train")
     x, y = arrays["x"][: spec.batch_size], arrays["y"][: spec.batch_size]
     with FlopCounterMode(display=False) as counter, torch.autocast("cuda", dtype=torch.bfloat16):
         task.loss(model(data.inputs(GPU)(x)), y).backward()

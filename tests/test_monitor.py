@@ -389,6 +389,10 @@ def test_monitor_clips():
     for _ in range(20):
         clipper(halves)
     assert Clipper()([]).item() == 0
+    unknown = [torch.tensor([math.nan, 1.0])]  # as torch's clip_grad_norm_
+    for clipper in (Clipper(), Clipper(above=10)):
+        assert math.isnan(clipper(unknown))
+        assert unknown[0].isnan().all()
     with pytest.raises(ValueError, match="quantile: got 90; allowed: between 0 and 1"):
         Clipper(quantile=90)
 

@@ -52,8 +52,8 @@ def _of_model(arguments: argparse.Namespace) -> list[advice.Finding]:
         raise
     except Exception as error:
         shapes = f"x {tuple(x.shape)} {x.dtype}" + (f", y {tuple(y.shape)} {y.dtype}" if y is not None else "")
-        reason = str(error).splitlines()[0] if str(error) else ""
-        raise StudyError(f"doctor: the model does not learn from {shapes}: {type(error).__name__}: {reason}") from None
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise StudyError(f"doctor: the model does not learn from {shapes}: {reason}") from None
     losses = [row["value"] for row in health.rows if row["probe"] == "loss"]
     ends = f"loss {losses[0]:.4g} -> {losses[-1]:.4g}"
     print(f"{len(x)} examples, {arguments.steps} steps of Adam: {ends}; {len(health.sites)} activation sites")
@@ -102,8 +102,8 @@ def _made(name: str) -> Any:
     except StudyError:
         raise
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else ""
-        raise StudyError(f"doctor: --model {name}: {type(error).__name__}: {reason}") from None
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise StudyError(f"doctor: --model {name}: {reason}") from None
     if not isinstance(made, torch.nn.Module):
         raise StudyError(f"doctor: --model {name}: returned {type(made).__name__}; allowed: a torch.nn.Module")
     return made

@@ -11,8 +11,11 @@ KEPT, FEWEST = 512, 16  # norms that a running quantile looks back on, and needs
 
 
 def share(norm: Tensor, to: float, above: float | Tensor = 0.0) -> Tensor:
-    """What gradients of a global norm are multiplied by: min(to / (norm + 1e-6), 1), and 1 where it is not `above`."""
-    return torch.where(norm > above, (to / (norm + 1e-6)).clamp(max=1.0), 1.0)
+    """What gradients of a global norm are multiplied by: min(to / (norm + 1e-6), 1), and 1 where it is not `above`.
+
+    A norm that is NaN makes all of them NaN, as torch's clip_grad_norm_ does.
+    """
+    return torch.where(norm <= above, 1.0, (to / (norm + 1e-6)).clamp(max=1.0))
 
 
 class Clipper:

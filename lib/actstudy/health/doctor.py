@@ -100,9 +100,8 @@ def batch(file: Path) -> tuple[Tensor, Tensor | None]:
     except FileNotFoundError:
         raise StudyError(f"doctor: --batch {file}: no such file") from None
     except Exception as error:
-        raise StudyError(
-            f"doctor: --batch {file}: {str(error).splitlines()[0]}; allowed: .npz or .pt of tensors"
-        ) from None
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise StudyError(f"doctor: --batch {file}: {reason}; allowed: .npz or .pt of tensors") from None
     if isinstance(found, dict):
         pair = [found.get("x"), found.get("y")]
     else:

@@ -61,17 +61,18 @@ class Monitor:
             )
         modules = list(self.model.modules())
         self.compiled = self.model is not model or any(m._compiled_call_impl is not None for m in modules)
-        norms, kinds = [m for m in modules if "Norm" in type(m).__name__], {type(m) for m in self.sites.values()}
+        self._activations = {site: activation_of(module) for site, module in self.sites.items()}
+        norms, kinds = [m for m in modules if "Norm" in type(m).__name__], set(self._activations.values())
         known = {"norm": "some" if norms else "none"}
         if len(kinds) == 1:
-            known["activation"] = activation_of(next(iter(self.sites.values()))) or "another"
+            known["activation"] = kinds.pop() or "another"
         epsilons = [m.eps for m in norms if isinstance(getattr(m, "eps", None), float)]
         self.facts: dict[str, Any] = {**known, **({"norm_epsilon": min(epsilons)} if epsilons else {}), **facts}
         self.rows: list[dict[str, Any]] = []
         self.number = 0
         self._undo: list[Callable[[], object]] = []
         self._armed = self._open = False
-        self._clippers: dict[tuple[float | None, ...], Clipper] = {}
+        self._clippers: dict[tuple[float, float | None, float | None], Clipper] = {}
 
     def __enter__(self) -> Self:
         self._open = True
@@ -114,8 +115,10 @@ class Monitor:
 
     def clip(self, to: float = 1.0, above: float | None = None, quantile: float | None = None) -> Tensor:
         """The gradients' global norm; where it is above a threshold they are scaled to `to` (see Clipper)."""
-        clipper = self._clippers.setdefault((to, above, quantile), Clipper(to, above, quantile))
-        return clipper([p.grad for p in self.model.parameters() if p.grad is not None])
+        key = (to, above, quantile)
+        if key not in self._clippers:
+            self._clippers[key] = Clipper(*key)
+        return self._clippers[key]([p.grad for p in self.model.parameters() if p.grad is not None])
 
     def write(self, file: Path, name: str = "monitor") -> None:
         """Write all rows so far as Parquet, in the columns of the table `health`; `name` stands for the run."""
@@ -168,7 +171,7 @@ class Monitor:
         found: dict[str, Tensor] = {}
         self._seen[site] = found
         with self._survived():
-            found |= values.of_site([activation_of(module)], values.by_unit(pre), values.by_unit(post))
+            found |= values.of_site([self._activations[name]], values.by_unit(pre), values.by_unit(post))
 
         def backward(gradient: Tensor) -> None:
             self._passed_back = True

@@ -67,7 +67,7 @@ def rules() -> tuple[Rule, ...]:
 
 @functools.cache
 def read_by_rules() -> frozenset[str]:
-    """The probes that rules read or that readings are derived from; rows of others need not be passed."""
+    """The probes that rules read or that readings are derived from; other rows are passed over."""
     return frozenset({*DERIVED_FROM, *(rule.reading[1] for rule in rules())})
 
 
@@ -77,7 +77,11 @@ def advise(health: Iterable[Row], curves: Iterable[Row], facts: Row) -> list[Fin
     health: rows with step, kind, name, probe, value; curves: with step, epoch, split, metric, value; facts: what is
     known of the run, as its row of `runs`, each field of which may be missing.
     """
-    readings = [(row["kind"], row["probe"], row["name"], int(row["step"]), float(row["value"])) for row in health]
+    readings = [
+        (row["kind"], row["probe"], row["name"], int(row["step"]), float(row["value"]))
+        for row in health
+        if row["probe"] in read_by_rules()
+    ]
     losses = [row for row in curves if row["metric"] == "loss"]
     series: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
     for kind, probe, place, step, value in [*readings, *_derived(readings), *_of_curves(losses)]:
@@ -107,7 +111,7 @@ def told(findings: Iterable[Finding]) -> str:
 def of_run(folder: Path) -> list[Finding]:
     """What the rules find in a run that has ended; Damaged where its folder does not verify."""
     health, curves, runs = (table.to_pylist() for table in store.read(folder, "health", "curves", "runs"))
-    return advise([row for row in health if row["probe"] in read_by_rules()], curves, runs[0])
+    return advise(health, curves, runs[0])
 
 
 def _applied(rule: Rule, places: Mapping[str, Mapping[int, float]]) -> Finding | None:
@@ -137,9 +141,7 @@ def _derived(readings: Iterable[Reading]) -> list[Reading]:
         ("site", "dead", place, step, min(value, by["zero_fraction"].get((place, step), 0.0)))
         for (place, step), value in by["dead_fraction"].items()
     ]
-    stepped = {
-        step for (_, step), value in by["update_ratio"].items() if value > 0
-    }  # else gradients were only gathered
+    stepped = {step for (_, step), value in by["update_ratio"].items() if value > 0}  # others only gathered gradients
     ratios: dict[int, list[float]] = {}
     for (place, step), value in by["update_ratio"].items():
         if place.endswith("weight") and step in stepped and math.isfinite(value):
