@@ -14,7 +14,7 @@ COLUMNS = ["run_id", "group", "level", "seed", "step", "kind", "name", "index", 
 def groups_shown(tables: Tables, task: str) -> list[str]:
     """The groups of cells on a figure: of those that have health the deepest networks', the first MOST."""
     health, runs = tables.of("health", task), tables.of("runs", task)
-    probed = runs[runs["run_id"].isin(health["run_id"])]
+    probed = runs[runs["run_id"].isin(health["run_id"].unique())]
     deepest = probed[probed["depth"].isna() | (probed["depth"] == probed["depth"].max())]
     return list(deepest["group"].unique()[:MOST])
 

@@ -1,6 +1,6 @@
 """One colour, marker and dash for every activation, in all figures of all studies."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -32,6 +32,7 @@ ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
     "relu6": ("#4D4D4D", "2", "--"),
     "identity": ("#C0C0C0", "x", ":"),
 }
+MOST_PANELS = 24  # on a page; a grid of hundreds of cells has figures of its own
 REFERENCE: dict[str, Any] = {"color": "#555555", "linestyle": (0, (1, 2)), "linewidth": 1.2}
 
 
@@ -67,8 +68,16 @@ def seeds(counts: pd.Series) -> str:
     return f"n = {counts.min()}{f' to {counts.max()}' if counts.max() > counts.min() else ''} seeds"
 
 
+def drawn(groups: Sequence[str]) -> tuple[list[str], str]:
+    """The first MOST_PANELS groups, and what a title must add where there are more."""
+    cut = len(groups) > MOST_PANELS
+    return list(groups[:MOST_PANELS]), f" (the first {MOST_PANELS} of {len(groups)}; tables/ has all)" if cut else ""
+
+
 def panels(groups: list[str], title: str, columns: int = 3) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with a panel for each group of cells, at most `columns` in a row, sharing axes."""
+    """A figure with a panel for each of the first MOST_PANELS groups of cells, `columns` in a row, sharing axes."""
+    groups, note = drawn(groups)
+    title += note
     columns = min(columns, len(groups))
     rows = -(-len(groups) // columns)
     size = (1.8 + 4.6 * columns, 0.8 + 3.4 * rows)

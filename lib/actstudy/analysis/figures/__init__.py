@@ -74,6 +74,9 @@ def draw_all(tables: Tables, part: str, folder: Path) -> None:
 
 def save(figure: Figure, caption: str, stem: Path) -> None:
     """Write a figure and its caption to `stem` with .png, .pdf, .txt, and close it."""
+    figure.set_dpi(160)
+    figure.draw_without_rendering()  # a layout takes as long as drawing: one for both files
+    figure.set_layout_engine("none")
     for kind in ("png", "pdf"):
         with store.replacing(stem.with_suffix(f".{kind}")) as draft:
             figure.savefig(draft, format=kind, dpi=160, metadata={"CreationDate": None} if kind == "pdf" else {})

@@ -18,15 +18,14 @@ def loss_curves(tables: Tables, task: str) -> tuple[Figure, str]:
     curves, looks = tables.of("curves", task), styles(tables.plan["levels"])
     loss = curves[curves["metric"] == "loss"]
     title, x = tables.plan["tasks"][task]["title"], tables.plan["tasks"][task]["x_axis"]
-    groups = list(loss["group"].unique())
-    names = [f"{group}{', ' if group else ''}{split} loss" for group in groups for split in ("train", "val")]
-    figure, axes = panels(names, f"{title}: loss", columns=2)
-    for group in groups:
-        for split in ("train", "val"):
-            ax = axes[f"{group}{', ' if group else ''}{split} loss"]
-            _lines(ax, loss[(loss["group"] == group) & (loss["split"] == split)], x, looks)
-            ax.set(xlabel=x, ylabel="cross-entropy (nats)")
-            log_scale(ax)
+    groups, splits = loss["group"].unique(), ("train", "val")
+    names = {f"{group}{', ' if group else ''}{split} loss": (group, split) for group in groups for split in splits}
+    figure, axes = panels(list(names), f"{title}: loss", columns=2)
+    for name, ax in axes.items():
+        group, split = names[name]
+        _lines(ax, loss[(loss["group"] == group) & (loss["split"] == split)], x, looks)
+        ax.set(xlabel=x, ylabel="cross-entropy (nats)")
+        log_scale(ax)
     legend(figure, axes.values(), _counted(loss))
     return figure, (
         f"{title}: loss against {x}s, {_counted(loss)} a line; train loss is the mean since the last evaluation, "

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from actstudy.analysis.style import seeds, styles
+from actstudy.analysis.style import drawn, seeds, styles
 from actstudy.analysis.tables import Tables
 from actstudy.analysis.text import cell_name, metric_name
 
@@ -12,12 +12,14 @@ from actstudy.analysis.text import cell_name, metric_name
 def steps_to_target(tables: Tables, task: str) -> tuple[Figure, str]:
     """Median steps to each target as bars, one a cell; an open bar to the end where the median lies after it."""
     settings, frame, runs = tables.plan["tasks"][task], tables.of("targets", task), tables.of("runs", task)
+    shown, note = drawn(frame["group"].unique())
+    frame = frame[frame["group"].isin(shown)]
     looks, ends = styles(tables.plan["levels"]), runs.groupby(["level", "group"])["total_steps"].max()
     wanted = list(frame["target"].unique()) or [None]
     rows = frame[["level", "group"]].drop_duplicates()
     size = (2 + 3.4 * len(wanted), 1.4 + 0.32 * max(1, len(rows)))
     figure, axes = plt.subplots(1, len(wanted), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    figure.suptitle(f"{settings['title']}: steps to a validation {metric_name(settings['metric'])}", fontsize=11)
+    figure.suptitle(f"{settings['title']}: steps to a validation {metric_name(settings['metric'])}{note}", fontsize=11)
     relation = "at least" if settings["higher_is_better"] else "at most"
     for ax, target in zip(axes.flat, wanted, strict=True):
         part = frame[frame["target"] == target]
@@ -25,8 +27,8 @@ def steps_to_target(tables: Tables, task: str) -> tuple[Figure, str]:
         colours = [looks[level]["color"] for level in part["level"]]
         after = part["median_steps"].isna()
         end = pd.Series([ends.loc[row.level, row.group] for row in part.itertuples()], part.index, dtype=float)
-        drawn = ax.barh(names, part["median_steps"].fillna(end), color=colours, alpha=0.75)
-        for bar, row, late, colour in zip(drawn, part.itertuples(), after, colours, strict=True):
+        bars = ax.barh(names, part["median_steps"].fillna(end), color=colours, alpha=0.75)
+        for bar, row, late, colour in zip(bars, part.itertuples(), after, colours, strict=True):
             if late:
                 bar.set(facecolor="none", edgecolor=colour, hatch="///")
             label = "after the end" if late else f"{row.median_steps:,.0f}"
