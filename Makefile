@@ -4,6 +4,8 @@ export PYTHON TORCH_INDEX
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
+# One set-up at a time, where flock is there: a second `make` waits instead of installing into the same .venv.
+ALONE := $(shell command -v flock >/dev/null 2>&1 && echo flock Makefile)
 PINS := pyproject.toml envs/constraints.txt envs/install.sh
 
 .PHONY: study test clean
@@ -18,11 +20,11 @@ test: .venv/test-installed
 	pytest -n auto --dist loadgroup
 
 .venv/study-installed: $(PINS)
-	@sh envs/install.sh .
+	@$(ALONE) sh envs/install.sh .
 	@touch $@
 
 .venv/test-installed: $(PINS)
-	@sh envs/install.sh '.[dev]'
+	@$(ALONE) sh envs/install.sh '.[dev]'
 	@touch $@ .venv/study-installed
 
 clean:

@@ -1,10 +1,11 @@
 # The workflow of one study: config/config.yaml, or the file given by --configfile.
 # No `configfile:` directive stands here: it would merge the default study into every other one.
+import json
 import os
 import sys
 from pathlib import Path
 
-from actstudy.study import host, packs, plan, registry, spec, store
+from actstudy.study import host, looks, packs, plan, registry, spec, store
 
 try:
     STUDY = plan.load(
@@ -16,13 +17,9 @@ except registry.StudyError as fault:
 
 RESULTS = STUDY.folder
 PYTHON = sys.executable
-RUN_FILES = [
-    f"results/runs/{run.spec.task}/{run.id}/{name}"
-    for run in STUDY.runs
-    for name in store.FILES
-]
 
 
+include: "workflow/rules/looks.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/packs.smk"
@@ -39,3 +36,4 @@ rule all:
         list(FIGURES.values()),
         rules.tables.output,
         RUN_FILES,
+        KNOWN_FILES,

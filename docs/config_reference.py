@@ -23,6 +23,12 @@ no axis and `--config`, may set one field.
 
 On the command line, KEY is a key of a study or a run field: `--config seeds=3 lr=0.01 activation=relu,gelu tasks=mlp`.
 It holds for all tasks and is stronger than what their blocks say.
+
+With `looks: true` one `snakemake` call trains 8 seeds of every level, decides, and goes on to 12 and to 20 seeds while
+a comparison with the baseline is open. Seeds are added to a whole task, and `python -m actstudy status` says where it
+stands. With `tune_lr: [0.001, 0.003, 0.01]` each level is first trained at each of these rates at seeds 1000 to 1002;
+the rate with the best mean over them of the best val metric is then trained at the reported seeds too, as `lr=tuned`
+beside `lr=fixed`. What was decided stands under `results/NAME/plan/`. `--config looks=false seeds=3` is a first try.
 """
 
 SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}

@@ -8,7 +8,7 @@ import torch
 from scipy.special import erf
 
 from actstudy.analysis.style import ACTIVATION_STYLE
-from actstudy.nets.activations import ACTIVATIONS, ALIASES, Sites, gain
+from actstudy.nets.activations import ACTIVATIONS, ALIASES, NULL_PAIRS, Sites, gain
 from actstudy.study import registry
 
 NAMES = list(ACTIVATIONS)
@@ -49,6 +49,17 @@ def test_gain_keeps_the_second_moment(name):
     factor = gain(module)
     assert next(iter(module.parameters()), torch.zeros(1)).dtype == torch.float32
     assert (factor * module.double()(z)).square().mean().item() == pytest.approx(1, rel=0.02)
+
+
+@pytest.mark.parametrize(("written_otherwise", "name"), NULL_PAIRS)
+def test_null_pairs_are_one_function(written_otherwise, name):
+    x = torch.linspace(-8, 8, 4001)
+    first, second = (ACTIVATIONS[each].factory()(x) for each in (written_otherwise, name))
+    torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-6)
+
+
+def test_null_pairs_are_read_without_torch():
+    assert registry.literal("nets/activations.py", "NULL_PAIRS") == NULL_PAIRS
 
 
 def test_gain_of_relu_is_he():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from matplotlib import image
 from scipy import stats as scipy_stats
 
-from actstudy.analysis import export, figures, partial, stats, status, style, summary, tables, text
+from actstudy.analysis import export, figures, partial, stats, status, style, summary, summary_verdicts, tables, text
 from actstudy.analysis.figures import depth, timeline
 from actstudy.study import plan, registry, store
 from actstudy.study.registry import StudyError
@@ -84,16 +84,6 @@ def test_targets_censor_what_is_never_reached(made):
     assert reached["n_reached"] <= reached["n"] == 2
 
 
-def test_pairs_use_common_seeds_only(made):
-    pairs = made.frames["pairs"].set_index("group")
-    assert pairs.loc["depth=2", "n"] == 1
-    assert pairs.loc["depth=1", "n"] == 2
-    wide = (
-        made.frames["runs"].query("group == 'depth=1'").pivot(index="seed", columns="level", values="reported_accuracy")
-    )
-    assert pairs.loc["depth=1", "mean"] == pytest.approx((wide["tanh"] - wide["relu"]).mean())
-
-
 def test_tables_survive_writing_with_their_units(made, tmp_path):
     tables.write(made, tmp_path)
     again = tables.read(tmp_path)
@@ -116,6 +106,8 @@ def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, part, predi
         caption = (tmp_path / f"{name}.txt").read_text()
         counted = {
             "boundaries": "one seed",
+            "forest": "n = 1 seeds",  # those that every cell of the task has
+            "win_probability": "n = 1 seeds",
             "timeline": "n = 8, a pack as one bar",
             "outcome_map": "n = 2 seeds",
             "signal_over_layers": "n = 2 seeds",
@@ -254,37 +246,15 @@ def frame_of_runs(rows):
 
 MLP = {"metric": "accuracy", "higher_is_better": True, "baseline": "relu", "targets": [0.5]}
 MLP |= {"unit": "share", "log_unit": None}
-PLAN = {"compare": "activation", "tasks": {"mlp": MLP}}
-
-
-def test_pairs_are_refused_where_batches_or_precision_differ():
-    runs = frame_of_runs(
-        [("relu", s, "completed", 0.5) for s in range(4)]
-        + [("gelu", 0, "completed", 0.6), ("gelu", 1, "completed", 0.7), ("gelu", 2, "diverged", None)]
-        + [
-            ("gelu", 3, "completed", 0.99, {"order_hash": "other"}),
-            ("tanh", 0, "completed", 0.99, {"precision": "bf16"}),
-        ]
-    )
-    pairs = tables.pairs(runs, PLAN).set_index("level")
-    assert pairs.loc["gelu", "n"] == 2
-    assert pairs.loc["gelu", "mean"] == pytest.approx(0.15)
-    assert pairs.loc["tanh", "n"] == 0
+PLAN = {"study": "s", "compare": "activation", "tasks": {"mlp": MLP}}
 
 
 @pytest.mark.parametrize("score", [0.0, 1.0])
 def test_a_reference_that_no_mean_reaches_is_named(made, score):
     better = made.frames["references"].assign(test=score)
-    told = summary.outcome(dataclasses.replace(made, frames={**made.frames, "references": better}), "mlp", "depth=1")
-    assert ("worse than the reference without a network (linear classifier: 1.0000)" in told) == bool(score)
-
-
-def test_perplexities_are_paired_by_their_logarithms():
-    runs = frame_of_runs([("relu", s, "completed", (s + 1) * 100.0) for s in range(3)])
-    tenth = frame_of_runs([("gelu", s, "completed", (s + 1) * 110.0) for s in range(3)])
-    row = tables.pairs(pd.concat([runs, tenth]), {**PLAN, "tasks": {"mlp": {**MLP, "log_unit": "nats"}}}).iloc[0]
-    assert row["unit"] == "nats"
-    assert (row["mean"], row["low"], row["high"]) == pytest.approx((math.log(1.1),) * 3)
+    changed = dataclasses.replace(made, frames={**made.frames, "references": better})
+    said = "No level's mean is better than the reference without a network, linear classifier: 1.0000."
+    assert (said in summary_verdicts.sentence(changed, "mlp")) == bool(score)
 
 
 def test_a_cell_without_completed_seeds_is_still_a_row():

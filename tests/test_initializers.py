@@ -17,6 +17,7 @@ TRUNCATED = 0.1**2  # bounds at 20 sd change nothing
 VARIANCE = {
     "auto": 1.7**2 / 400,
     "torch_default": 1 / 400 / 3,
+    "standard_heuristic": 1 / 400 / 3,
     "he_normal": 2 / 400,
     "he_uniform": 2 / 400,
     "xavier_normal": 2 / 1000,
@@ -97,7 +98,7 @@ def test_auto_keeps_the_second_moment_over_20_layers(activation):
         model(x / x.square().mean(1, keepdim=True).sqrt())
     assert seen["layers.1"] / seen["layers.0"] == pytest.approx(1, abs=0.25)
     stable = moment_slope(activation) < 1.1
-    assert stable == (activation not in ("gelu", "gelu_tanh", "silu", "hardswish"))
+    assert stable == (activation not in ("gelu", "gelu_tanh", "silu", "silu_written_out", "hardswish"))
     assert abs(math.log(seen["layers.19"] / seen["layers.0"])) < math.log(2 if stable else 100)
 
 
@@ -126,6 +127,13 @@ def test_torch_default_draws_biases_too():
     model, _ = built("relu", "torch_default")
     bias = model.layers[1][0].bias
     assert 0 < bias.abs().max() <= 1 / math.sqrt(64)
+
+
+def test_the_standard_heuristic_is_torchs_weights_with_zero_biases():
+    heuristic, default = built("tanh", "standard_heuristic")[0], built("tanh", "torch_default")[0]
+    assert torch.equal(heuristic.head.weight, default.head.weight)
+    assert heuristic.head.weight.abs().max() <= 1 / math.sqrt(64)
+    assert not heuristic.head.bias.any()
 
 
 def test_registry_reads_the_policies():

@@ -211,14 +211,17 @@ def test_a_stopped_pack_goes_on_bit_for_bit(tmp_path, data_folder, optimizer):
 
 
 def killed(specs, folder, data_folder, kills, seed):
-    """Train through the command line, killed with SIGKILL `kills` times at random; the number of kills that hit."""
+    """Train through the command line, killed with SIGKILL `kills` times, each a while after a new checkpoint."""
     command = [sys.executable, "-m", "actstudy", "pack", "--members", packs.written(specs), "--device", "cpu"]
     command += ["--log_dir", str(folder), "--data_dir", str(data_folder.parent), "--checkpoint_seconds", "0.05"]
     command, silent = [*command, "--probe_every", "5", "--quiet"], subprocess.DEVNULL
     rng, hits = random.Random(seed), 0
     for _ in range(kills):
+        before = set(folder.glob(".packs/*/step-*.sha256"))
         process = subprocess.Popen(command, stdout=silent, stderr=silent)
-        time.sleep(rng.uniform(1, 4))  # one to two of them pass with imports
+        while process.poll() is None and set(folder.glob(".packs/*/step-*.sha256")) <= before:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.1))
         hits += process.poll() is None
         process.kill()
         process.wait()
@@ -230,8 +233,9 @@ def test_a_killed_pack_goes_on_bit_for_bit(tmp_path, data_folder):
     specs = [dataclasses.replace(spec, epochs=120, batch_size=50) for spec in company()]
     data = tmp_path / "data/mnist1d"
     shutil.copytree(data_folder, data)
-    assert killed(specs, tmp_path / "killed", data, 3, "kills") > 0
-    assert store.summary_row(tmp_path / "killed" / run_id(specs[0]))["n_resumes"] > 0
+    hits = killed(specs, tmp_path / "killed", data, 3, "kills")
+    assert hits > 0
+    assert store.summary_row(tmp_path / "killed" / run_id(specs[0]))["n_resumes"] == hits
     for folder in trained(specs, tmp_path / "whole", data_folder):
         assert same(tmp_path / "killed" / folder.name, folder)
 
@@ -294,7 +298,7 @@ def test_a_run_that_diverges_leaves_the_others_alone(tmp_path, data_folder):
     assert (row["status"], row["reported_accuracy"]) == ("diverged", None)
     assert "loss is" in row["reason"]
     run(dataclasses.replace(wild, engine="eager", pack_width=1), tmp_path / "plain", data_folder, quiet())
-    assert store.summary_row(tmp_path / "plain/checkpoints/final")["reason"] == row["reason"]
+    assert store.summary_row(tmp_path / "plain/checkpoints/final")["reason"].startswith(row["reason"])  # and its site
     for spec, folder in zip(calm, folders, strict=False):
         assert same(*trained([spec], tmp_path / "b", data_folder), folder)
 
@@ -323,7 +327,7 @@ def test_memory_that_runs_out_is_one_line_and_no_row(tmp_path, data_folder, monk
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     monkeypatch.setattr(f"actstudy.training.{place}", short)
-    with pytest.raises(StudyError, match="pack_width: got 6: CUDA out of memory"):
+    with pytest.raises(StudyError, match="pack_width: got 6: asked for 2 GiB; allowed: a smaller one"):
         trained(company(), tmp_path, data_folder)
     assert not list(tmp_path.glob("*/runs.parquet"))
 

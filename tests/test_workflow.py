@@ -83,7 +83,7 @@ def test_smoke_study_then_nothing_to_do(project):
     assert "SMOKE TEST" in page
     for picture in re.findall(r"\]\((.*?\.png)\)", page):
         assert (project.folder / "results/smoke" / picture).stat().st_size > 5000
-    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 13
+    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 15
     assert "Nothing to be done" in project.snakemake("-n")
 
 
@@ -263,7 +263,7 @@ def test_tasks_of_different_kinds_and_cells_share_a_study(project):
     assert page.index("## MLP on MNIST-1D") < page.index("## GPT on State of the Union")
     assert not re.search(r"\bnan\b", page)
     assert "Reference on sotu_text-v400-t32: add-one bigram, test word perplexity" in page
-    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 18 + 8 + 3
+    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 20 + 10 + 3
     targets = (project.folder / "results/words/tables/targets.csv").read_text()
     assert re.search(r"lm,,relu,1000000000.0,1,1,2", targets), targets
     assert "Nothing to be done" in project.call(sys.executable, "-m", "snakemake", *words, "-n")

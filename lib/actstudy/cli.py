@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,7 +63,12 @@ def _parser(argv: Sequence[str]) -> Parser:
     )
     export = commands.add_parser("export", help="write the curves of every run that has ended as CSV")
     export.add_argument("out", type=Path, help="folder for TASK/RUN.csv")
-    for command, run in ((status, _status), (retry, _retry), (summary, _summary), (export, _export)):
+    decide = commands.add_parser("decide", help="write a decision that runs wait for, as the workflow does")
+    decide.add_argument("task", help="a task of the study with looks or tune_lr")
+    decide.add_argument("what", metavar="lr|lookK", help="the learning rates, or look K at the seeds so far")
+    decide.add_argument("--overrides", default="{}", help="what snakemake got as --config, as JSON")
+    readers = ((status, _status), (retry, _retry), (summary, _summary), (export, _export), (decide, _decide))
+    for command, run in readers:
         command.add_argument("--config", default="config/config.yaml", help="the study file (default: %(default)s)")
         command.set_defaults(run=run)
     cli_doctor.add_flags(commands.add_parser("doctor", help="what a run's health, or your own model's, means"))
@@ -78,6 +84,13 @@ def _parser(argv: Sequence[str]) -> Parser:
     reference.add_argument("folder", type=Path)
     reference.add_argument("out", type=Path)
     reference.set_defaults(run=_reference)
+    replicate = commands.add_parser("replicate", help="train a published table again and lay the two side by side")
+    check = commands.add_parser(
+        "check", help="recompute a published table's p, d and intervals; name rows that cannot be"
+    )
+    for command, answer in ((replicate, _replicate), (check, _check)):
+        command.add_argument("file", type=Path, help="a file of config/replicate")
+        command.set_defaults(run=answer)
     boundaries = commands.add_parser("boundaries", help="learn toy problems in the plane with each activation")
     boundaries.add_argument("out", type=Path)
     boundaries.add_argument("activations", nargs="+", choices=registry.activations())
@@ -112,6 +125,24 @@ def _reference(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _replicate(arguments: argparse.Namespace) -> int:
+    from actstudy.analysis.claims import replicated
+    from actstudy.study.replication import replica
+    from actstudy.training import replicas
+
+    found, losses = replica(arguments.file), Path("results/replicate") / f"{arguments.file.stem}.parquet"
+    replicas.write(list(found.claims.values), range(found.seeds), losses)
+    print(replicated(losses, replicas.TASK, found.claims))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from actstudy.analysis.published import report
+
+    print(report(arguments.file))
+    return 0
+
+
 def _boundaries(arguments: argparse.Namespace) -> int:
     from actstudy.training.boundaries import write
 
@@ -139,7 +170,8 @@ def _export(arguments: argparse.Namespace) -> int:
     from actstudy.analysis.export import export
 
     study = load(arguments.config)
-    print(f"curves of {len(export(study, arguments.out))} of {len(study.runs)} runs -> {arguments.out}")
+    asked = {run.id for run in study.tuning + study.runs}
+    print(f"curves of {len(export(study, arguments.out))} of {len(asked)} runs -> {arguments.out}")
     return 0
 
 
@@ -147,4 +179,15 @@ def _summary(arguments: argparse.Namespace) -> int:
     from actstudy.analysis.partial import write_partial
 
     print(write_partial(load(arguments.config)))
+    return 0
+
+
+def _decide(arguments: argparse.Namespace) -> int:
+    from actstudy.analysis.decide import decide
+
+    try:
+        overrides = dict(json.loads(arguments.overrides))
+    except (ValueError, TypeError):
+        raise StudyError(f"decide: --overrides: got {arguments.overrides!r}; allowed: a mapping as JSON") from None
+    decide(load(arguments.config, overrides), arguments.task, arguments.what)
     return 0

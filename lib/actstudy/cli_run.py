@@ -3,11 +3,13 @@
 import argparse
 import contextlib
 import gc
+import json
 import os
 import resource
+import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +18,71 @@ from actstudy.study import packs, registry, spec, store
 from actstudy.study.registry import StudyError
 
 RESUMABLE = 75  # EX_TEMPFAIL: stopped, and the same command goes on
+STARTING = ("spec.json", "environment.json", "log.txt", "progress.json")  # written before the first checkpoint
 
 
 def complete(runs: dict[Path, spec.RunSpec], arguments: argparse.Namespace) -> int:
     """Train what is not done yet of one run, or of the runs of a pack; 0, or 75 where the same command goes on."""
     _allow_files(2 * len(runs) + 256)  # a lock and a log a run, and what the process needs besides
-    with contextlib.ExitStack() as held:
+    with _signals() as signals, contextlib.ExitStack() as held:
         for folder in sorted(runs):
             held.enter_context(store.locked(folder))
+            held.callback(_forget, folder, signals)
             _same_spec(folder, runs[folder])
         sealed = [folder for folder in runs if store.verifies(folder / "checkpoints" / "final")]
         for folder in sealed:
             if not store.verifies(folder):
                 store.publish(folder)
         todo = {folder: chosen for folder, chosen in runs.items() if folder not in sealed}
-        if todo and not _trained(todo, list(runs.values()), arguments):
+        if not todo:  # killed at the very end, a pack may have left its checkpoints
+            shutil.rmtree(_state(runs), ignore_errors=True)
+        stopped = _trained(todo, runs, arguments, signals) if todo else ""
+        if stopped:
             for folder in todo:
-                print(f"{folder.name}: stopped; the same command goes on from its checkpoint", file=sys.stderr)
+                print(f"{folder.name}: {stopped}; the same command goes on from there", file=sys.stderr)
             return RESUMABLE
-    sys.stdout.write("".join(map(_line, todo or runs)))  # one write, so that lines of concurrent runs do not mix
+        sys.stdout.write("".join(map(_line, todo or runs)))  # one write, so that lines of concurrent runs do not mix
     return 0
+
+
+class Signals:
+    """What SIGTERM and SIGINT do: noted for the end of a step; until one has ended, they end the process at once."""
+
+    def __init__(self) -> None:
+        self.noted = self.training = False
+
+    def receive(self, _number: int, _frame: object) -> None:
+        first, self.noted = not self.noted, True
+        if first and not self.training:  # a second one must not break off what the first one's exit tidies up
+            sys.exit(RESUMABLE)
+
+    def asked(self) -> bool:
+        """Whether to stop; asked for the first time when there is something to save."""
+        self.training = True
+        return self.noted
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[Signals]:
+    """Signals that are received until the block is left."""
+    signals = Signals()
+    before = {number: signal.signal(number, signals.receive) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _forget(folder: Path, signals: Signals) -> None:
+    """Remove what a start has written of a run, alone or in a pack, that a signal stopped before a checkpoint."""
+    saved = {path.parent for path in folder.parent.glob(".packs/*/step-*.pt")}
+    with contextlib.suppress(FileNotFoundError):  # another pack's may vanish meanwhile
+        packed = any(folder.name in json.loads((state / packs.MEMBERS).read_text()) for state in saved)
+        if signals.noted and not packed and not any((folder / "checkpoints").glob("*")):
+            for name in STARTING:
+                (folder / name).unlink(missing_ok=True)
+            (folder / "checkpoints").rmdir()
 
 
 def _allow_files(needed: int) -> None:
@@ -66,8 +113,15 @@ def _same_spec(folder: Path, chosen: spec.RunSpec) -> None:
         raise StudyError(f"command line: --run_id: {folder} holds another spec; allowed: a name that no run has yet")
 
 
-def _trained(todo: dict[Path, spec.RunSpec], members: list[spec.RunSpec], arguments: argparse.Namespace) -> bool:
-    """Train and publish; False where a signal stopped it."""
+def _state(runs: dict[Path, spec.RunSpec]) -> Path:
+    """Where the checkpoints of runs are that train as a pack."""
+    return next(iter(runs)).parent / ".packs" / packs.name(runs.values())
+
+
+def _trained(
+    todo: dict[Path, spec.RunSpec], runs: dict[Path, spec.RunSpec], arguments: argparse.Namespace, signals: Signals
+) -> str:
+    """Train and publish; where a signal stopped it, at which step."""
     folder, chosen = next(iter(todo.items()))
     data = arguments.data_dir / spec.data_name(chosen)
     if not (data / "manifest.json").is_file():
@@ -75,48 +129,50 @@ def _trained(todo: dict[Path, spec.RunSpec], members: list[spec.RunSpec], argume
     if chosen.engine == "pack":
         from actstudy.training.pack_run import run_pack
 
-        state = folder.parent / ".packs" / packs.name(members)
+        state = _state(runs)
         with store.locked(state):
-            return _guarded(lambda settings: run_pack(todo, state, data, settings), arguments)
+            try:
+                return _guarded(lambda settings: run_pack(todo, state, data, settings), arguments, signals)
+            finally:
+                if not any(state.glob("step-*.pt")):
+                    (state / packs.MEMBERS).unlink(missing_ok=True)
     from actstudy.training.run import run
 
-    ended = _guarded(lambda settings: run(chosen, folder, data, settings), arguments)
-    if ended:
+    stopped = _guarded(lambda settings: run(chosen, folder, data, settings), arguments, signals)
+    if not stopped:
         store.publish(folder)
-    return ended
+    return stopped
 
 
-def _guarded(work: Callable[[Any], object], arguments: argparse.Namespace) -> bool:
-    """Do `work(settings)`; False where a signal stopped it and the same command goes on from its checkpoint."""
+def _guarded(work: Callable[[Any], object], arguments: argparse.Namespace, signals: Signals) -> str:
+    """Do `work(settings)`; where a signal stopped it and the same command goes on, at which step."""
     from actstudy.training.devices import Unanswered
     from actstudy.training.job import Interrupted
     from actstudy.training.run import Settings
 
     gc.freeze()  # what is imported by now is never garbage
     gc.enable()
-    stop: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _frame: stop.append(received))
     settings = Settings(
         device=arguments.device,
         slots_per_gpu=arguments.slots_per_gpu,
         probe_every=arguments.probe_every,
         checkpoint_seconds=arguments.checkpoint_seconds,
+        timeout_minutes=getattr(arguments, "timeout_minutes", None),
         quiet=arguments.quiet,
         tensorboard=arguments.tensorboard,
         started=actstudy.STARTED,
-        stopping=lambda: bool(stop),
+        stopping=signals.asked,
     )
     try:
         work(settings)
-    except Interrupted:
-        return False
+    except Interrupted as stopped:
+        return str(stopped)
     except Unanswered as failed:
-        if stop or not failed.others:
+        if signals.noted or not failed.others:
             raise
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(failed.others)  # CUDA reads it once a process: start again
         os.execv(sys.executable, sys.orig_argv)
-    return True
+    return ""
 
 
 def prepared(name: str, folder: Path) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from actstudy.cli_run import complete
 from actstudy.study import packs, registry, spec
-from actstudy.study.config import RunFields, coerced
+from actstudy.study.config import RunFields
 from actstudy.study.plan import run_spec
+from actstudy.study.reading import coerced
 from actstudy.study.registry import StudyError
 
 

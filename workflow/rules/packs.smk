@@ -1,6 +1,10 @@
 # A rule a pack: all outputs of a rule share its wildcards, so one rule cannot serve all packs. update() keeps the files of
-# members that are done; the trainer leaves those alone.
-PACKS = packs.packs(STUDY.runs)
+# members that are done; the trainer leaves those alone. Packs are filled look by look: another look's seeds are other packs.
+PACKS = {
+    name: members
+    for stage in STUDY.stages
+    for name, members in packs.packs(stage).items()
+}
 workflow.ruleorder(*[f"pack_{name}" for name in PACKS], "train")
 
 for name, members in PACKS.items():

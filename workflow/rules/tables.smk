@@ -3,11 +3,12 @@ TABLES = registry.literal("analysis/tables.py", "NAMES")
 
 rule tables:
     input:
+        decisions=LAST_DECISIONS,
         runs=RUN_FILES,
         references=sorted(
             {
                 f"results/references/{run.spec.task}-{spec.data_name(run.spec)}.json"
-                for run in STUDY.runs
+                for run in STUDY.possible
             }
         ),
         boundaries=f"{RESULTS}/boundaries.parquet",
@@ -21,8 +22,9 @@ rule tables:
                 if name not in registry.literal("analysis/tables.py", "PARQUET_ALONE")
             ],
         ),
+        expand(f"{RESULTS}/tables/contrasts_{{task}}.tex", task=STUDY.tasks),
         plan=f"{RESULTS}/tables/plan.json",
     params:
-        plan=STUDY.plan(),
+        plan=lambda wildcards: STUDY.plan(),
     script:
         "../scripts/tables.py"

@@ -1,4 +1,4 @@
-RUNS = {run.id: run.spec for run in STUDY.runs}
+RUNS = {run.id: run.spec for run in STUDY.possible + STUDY.tuning}
 LOCAL = workflow.resource_settings.nodes is None  # else a cluster's nodes run the jobs
 GPUS, ASKED = len(host.gpus()), getattr(
     workflow.global_resources.get("gpu"), "value", None
@@ -12,7 +12,7 @@ if LOCAL and STUDY.device == "cuda" and not GPUS:
     registry.refuse(
         f"{STUDY.file}: device: got 'cuda', but there is no GPU; allowed: auto, cpu"
     )
-if not WANTS_GPU and any(run.spec.precision == "fp16" for run in STUDY.runs):
+if not WANTS_GPU and any(run.spec.precision == "fp16" for run in STUDY.possible):
     registry.refuse(
         f"{STUDY.file}: precision: got 'fp16', but no GPU; allowed: fp32, bf16"
     )

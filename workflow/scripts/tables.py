@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from actstudy.analysis import tables
+from actstudy.analysis import latex, tables
 
 boundaries = pd.read_parquet(snakemake.input.boundaries)
 references = [json.loads(Path(path).read_text(encoding="utf-8")) for path in snakemake.input.references]
 made = tables.build(json.loads(snakemake.params.plan), Path("results/runs"), references, boundaries)
-tables.write(made, Path(snakemake.output.plan).parent)
+folder = Path(snakemake.output.plan).parent
+tables.write(made, folder)
+latex.write(made, folder)

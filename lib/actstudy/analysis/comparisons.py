@@ -1,15 +1,14 @@
-"""What is compared with what: levels with the baseline, cost with gain."""
+"""Cost beside gain: who is on the Pareto front."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from actstudy.analysis import stats
+from actstudy.study.streams import stream
 
 CELL = ["task", "group", "level"]
-PAIRS = [*CELL, "baseline", "metric", "unit", "mean", "low", "high", "n"]
 
 
 def timed(runs: pd.DataFrame) -> pd.DataFrame:
@@ -18,7 +17,10 @@ def timed(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def pareto(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
-    """A row per cell: median throughput of cleanly timed seeds, mean reported metric, and who is on the front."""
+    """A row per cell: median throughput of cleanly timed seeds, mean reported metric, and who is on the front.
+
+    front_probability: in which share of bootstrap draws of seeds the cell is on the front of its group.
+    """
     rows = []
     for cell, part in runs[runs["status"] == "completed"].groupby(CELL, sort=False):
         metric = plan["tasks"][cell[0]]["metric"]
@@ -38,35 +40,35 @@ def pareto(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
                 "mean": part[f"reported_{metric}"].mean(),
             }
         )
-    frame = (
-        pd.DataFrame(rows).assign(on_front=False) if rows else pd.DataFrame(columns=[*CELL, "n", "mean", "on_front"])
-    )
-    for (task, _), part in frame[frame.get("n_timed", frame["n"]) > 0].groupby(["task", "group"]):
+    empty = pd.DataFrame(columns=[*CELL, "n", "mean", "on_front", "front_probability"])
+    frame = pd.DataFrame(rows).assign(on_front=False, front_probability=np.nan) if rows else empty
+    for (task, group), part in frame[frame.get("n_timed", frame["n"]) > 0].groupby(["task", "group"]):
         sign = 1 if plan["tasks"][task]["higher_is_better"] else -1
         frame.loc[part.index, "on_front"] = stats.pareto_front(-part["throughput"], sign * part["mean"])
+        name = f"{plan['study']} {task} {group} front"
+        chances = front_probabilities(
+            runs[(runs["task"] == task) & (runs["group"] == group)], plan["tasks"][task], name
+        )
+        frame.loc[part.index, "front_probability"] = part["level"].map(chances)
     return frame
 
 
-def pairs(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
-    """A row per level but the baseline: mean paired difference of the reported metric, 95% t interval, n.
+def front_probabilities(runs: pd.DataFrame, settings: dict[str, Any], name: str) -> pd.Series:
+    """Level -> share of bootstrap draws of seeds in which it is on the front of throughput and reported metric.
 
-    A seed is a pair only where both runs completed and saw the same batches at the same precision and engine. Metrics
-    with a `log_unit` are compared by their natural logarithm.
+    runs: of one group of cells. A draw takes the same seeds for all levels, from those that every level was cleanly
+    timed at; levels timed at fewer than two seeds are left out, and below two common seeds there is none. name: seeds
+    the draws.
     """
-    rows = []
-    if "order_hash" not in runs:
-        return pd.DataFrame(columns=PAIRS)
-    same = [column for column in ("order_hash", "precision", "engine") if column != plan["compare"]]
-    for (task, group), part in runs.groupby(["task", "group"], sort=False):
-        settings, completed = plan["tasks"][task], part[part["status"] == "completed"].set_index("seed")
-        value, baseline = f"reported_{settings['metric']}", settings["baseline"]
-        reference, unit = completed[completed["level"] == baseline], settings["log_unit"] or settings["unit"]
-        for level in [name for name in part["level"].unique() if name != baseline]:
-            mine, both_have = completed[completed["level"] == level], {"left_index": True, "right_index": True}
-            both = mine.merge(reference, **both_have, suffixes=("", "_baseline"))
-            agree = [both[column] == both[f"{column}_baseline"] for column in same]
-            paired = both[pd.concat(agree, axis=1).all(axis=1)]
-            scaled = paired[[value, f"{value}_baseline"]].astype(float).map(np.log if settings["log_unit"] else float)
-            interval = stats.mean_interval((scaled[value] - scaled[f"{value}_baseline"]).tolist())
-            rows.append([task, group, level, baseline, settings["metric"], unit, *dataclasses.astuple(interval)])
-    return pd.DataFrame(rows, columns=PAIRS)
+    clean, value = timed(runs), f"reported_{settings['metric']}"
+    clean = clean[clean.groupby("level")["seed"].transform("nunique") >= 2]
+    wide = clean.astype({"throughput": float, value: float}).pivot(
+        index="seed", columns="level", values=["throughput", value]
+    )
+    wide = wide.dropna()
+    if len(wide) < 2:
+        return pd.Series(dtype=float)
+    sign = 1 if settings["higher_is_better"] else -1
+    cost, gain = -wide["throughput"], sign * wide[value]
+    found = stats.front_probability(cost.to_numpy(), gain.to_numpy(), stream(0, name))
+    return pd.Series(found, cost.columns)

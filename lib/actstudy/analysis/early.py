@@ -56,7 +56,7 @@ def readings(runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame) -> 
     """
     points = curves[curves["epoch"] > 0]
     per_epoch = (points["step"] / points["epoch"]).groupby(points["run_id"]).median()
-    part = FIRST_PART * runs.set_index("run_id")["total_steps"].astype(float)
+    part = FIRST_PART * runs.drop_duplicates("run_id").set_index("run_id")["total_steps"].astype(float)
     target = pd.concat([per_epoch.reindex(part.index), part], axis=1).min(axis=1)
     wanted = pd.MultiIndex.from_frame(health[["kind", "probe"]]).isin(list(PROBES)) & health["run_id"].isin(part.index)
     found = health.loc[wanted, ["run_id", "kind", "probe", "step", "value"]]

@@ -23,15 +23,18 @@ def findings(runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame) -> 
     for run in runs[~runs["status"].isin(UNREAD)].to_dict("records"):
         facts = {str(field): value for field, value in run.items() if not pd.isna(value)}
         head = {key: run[key] for key in (*CELL, "seed", "run_id")}
-        mine = records(probes.get(run["run_id"]), HEALTH), records(losses_of.get(run["run_id"]), CURVES)
+        mine = (
+            records(probes.get((run["run_id"], run["group"])), HEALTH),
+            records(losses_of.get((run["run_id"], run["group"])), CURVES),
+        )
         for found in advise(*mine, facts):
             rows.append(head | vars(found) | {"remedies": "; ".join(found.remedies)})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def by_run(frame: pd.DataFrame) -> dict[Any, pd.DataFrame]:
-    """run_id -> its rows."""
-    return dict(iter(frame.groupby("run_id", sort=False)))
+    """(run_id, group) -> its rows: a run may stand in two groups, at a chosen rate that is the fixed one."""
+    return dict(iter(frame.groupby(["run_id", "group"], sort=False)))
 
 
 def records(frame: pd.DataFrame | None, names: list[str]) -> list[dict[str, Any]]:

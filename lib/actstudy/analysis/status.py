@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from actstudy.analysis.text import cell_name
-from actstudy.study import store
+from actstudy.study import looks, store
 from actstudy.study.grid import PlannedRun
 from actstudy.study.packs import MEMBERS
 from actstudy.study.plan import Study
@@ -35,18 +35,22 @@ def state(folder: Path, held: bool = False) -> str:
 
 def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     """The status as text, and whether a run failed."""
-    folders = {run.id: folder_of(run, root) for run in study.runs}
+    runs = study.runs
+    folders = {run.id: folder_of(run, root) for run in study.tuning + runs}
     states = {run_id: state(folder) for run_id, folder in folders.items()}
     counts = Counter(states.values())
     lines = [f"study {study.name}: {counts['completed']} of {len(states)} runs completed"]
     lines += [f"  {name:<12} {n}" for name, n in counts.most_common()]
     lines += ["", f"  {'task':<8} {'cell':<40} completed"]
-    for task, group, level in dict.fromkeys((run.spec.task, run.group, run.level) for run in study.runs):
-        mine = [states[run.id] for run in study.runs if (run.spec.task, run.group, run.level) == (task, group, level)]
+    cells: dict[tuple[str, str], list[str]] = {}
+    for part, note in ((study.tuning, " (choosing lr)"), (runs, "")):
+        for run in part:
+            cells.setdefault((run.spec.task, cell_name(run.level, run.group) + note), []).append(states[run.id])
+    for (task, cell), mine in cells.items():
         rest = ", ".join(f"{n} {name}" for name, n in Counter(mine).items() if name != "completed")
-        cell = cell_name(level, group)
         lines.append(f"  {task:<8} {cell:<40} {mine.count('completed')} of {len(mine)}  {rest}")
-    lines += ["", *_forecast(study, folders, states)]
+    waiting = [line for task in study.tasks for line in _decisions(study, task)]
+    lines += ["", *waiting, *_forecast(study, folders, states)]
     bad = [run_id for run_id, name in states.items() if name in ("failed", "out_of_memory", "timeout", "damaged")]
     lines += [
         f"{states[run_id]}: {folders[run_id]}  (to mend: python -m actstudy retry {folders[run_id]})" for run_id in bad
@@ -54,11 +58,27 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     return "\n".join(lines), bool(bad)
 
 
+def _decisions(study: Study, task: str) -> list[str]:
+    """Where a task's learning rates and looks stand, a line each."""
+    lines = []
+    if task in study.with_rates:
+        chosen = looks.rates(study.folder, task)
+        each = ", ".join(f"{cell_name(level, group)} {lr:g}" for (group, level), lr in chosen.items())
+        lines.append(f"{task}: learning rates chosen on val: {each or 'not yet'}")
+    if task in study.with_looks:
+        n, made = looks.seeds_asked(study.folder, task), looks.taken(study.folder, task)
+        here, undecided = looks.LOOKS.index(n) + 1, ", ".join(made[-1]["undecided"]) if made else ""
+        ended = "" if len(made) < here else "; looks ended" if undecided else "; decided"
+        still = f"; undecided: {undecided}" if undecided else ""
+        lines.append(f"{task}: look {here} of {len(looks.LOOKS)}, n = {n}{ended}{still}")
+    return lines
+
+
 def _forecast(study: Study, folders: dict[str, Path], states: dict[str, str]) -> list[str]:
     """Time and disk that the rest will take, from the mean of this study's finished runs of the same task."""
     lines = []
     for task in study.tasks:
-        mine = [run.id for run in study.runs if run.spec.task == task]
+        mine = [run_id for run_id, folder in folders.items() if folder.parent.name == task]
         done = [folders[run_id] for run_id in mine if states[run_id] == "completed"]
         todo = [run_id for run_id in mine if states[run_id] in ("waiting", "interrupted", "running")]
         rows = [store.summary_row(folder) for folder in done]
@@ -91,7 +111,7 @@ def _seconds_left(folder: Path, otherwise: float) -> float:
 
 def clear(study: Study, what: str, root: Path = RUNS) -> list[str]:
     """Remove the results and checkpoints of one run, or with `failed` of all that failed; returns the cleared ids."""
-    runs = {run.id: folder_of(run, root) for run in study.runs}
+    runs = {run.id: folder_of(run, root) for run in study.tuning + study.runs}
     if what == "failed":
         chosen = [
             run_id

@@ -30,6 +30,7 @@ ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
     "hardtanh": ("#1F3A93", "8", ":"),
     "hardswish": ("#FF9896", "1", "-"),
     "relu6": ("#4D4D4D", "2", "--"),
+    "silu_written_out": ("#A0522D", "3", ":"),
     "identity": ("#C0C0C0", "x", ":"),
 }
 MOST_PANELS = 24  # on a page; a grid of hundreds of cells has figures of its own

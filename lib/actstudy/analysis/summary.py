@@ -11,11 +11,20 @@ import jinja2
 import pandas as pd
 import yaml
 
-from actstudy.analysis import summary_health, summary_tables
+from actstudy.analysis import (
+    claims,
+    contrasts,
+    procedure,
+    summary_health,
+    summary_tables,
+    summary_tuning,
+    summary_verdicts,
+)
 from actstudy.analysis.tables import Tables
-from actstudy.analysis.text import cell, cell_name, interval, metric_name, number, signed, spread
+from actstudy.analysis.text import cell, cell_name, markdown, metric_name, number, spread
 from actstudy.study import registry
 
+MOST_GROUPS = 8  # of cells, told one by one
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -29,14 +38,19 @@ def write(tables: Tables, figures: Path, out: Path, partial: bool = False) -> st
         undefined=jinja2.StrictUndefined,
     )
     runs = tables.frames["runs"]
+    once = runs.drop_duplicates("run_id")  # at a chosen rate that is the fixed one a run stands twice
     return environment.get_template("summary.md.j2").render(
         plan=tables.plan,
-        n_planned=len(runs),
-        n_completed=int((runs["status"] == "completed").sum()),
+        n_planned=len(once),
+        n_completed=int((once["status"] == "completed").sum()),
         partial=partial,
         tasks=[_task(tables, task, figures, out) for task in tables.plan["tasks"]],
         glance=summary_tables.glance(tables),
-        time=summary_tables.time(runs),
+        claims=_claims(tables),
+        spend=f"{100 * procedure.ALPHA * contrasts.share(tables.plan):g}%"
+        + (" (the task's part of the study's 5%)" if contrasts.share(tables.plan) < 1 else ""),
+        ranks=summary_tables.ranked(tables),
+        time=summary_tables.time(once),
         figures=_shown(registry.figures("study"), figures / "study", out),
         incomplete=_incomplete(tables),
         provenance=_provenance(runs),
@@ -51,20 +65,31 @@ def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]
         "name": task,
         "metric_name": metric_name(settings["metric"]),
         "subsets": _subsets(tables.of("runs", task)),
-        "sentences": [outcome(tables, task, group) for group in tables.of("runs", task)["group"].unique()],
+        "verdict": summary_verdicts.sentence(tables, task),
+        "best": best(tables, task),
         "references": [
             {**row, "val": number(row["val"]), "test": number(row["test"])}
             for row in tables.of("references", task).to_dict("records")
         ],
         "recipe_yaml": yaml.safe_dump(settings["recipe"], sort_keys=True, default_flow_style=None, width=110).strip(),
         "results": summary_tables.results(tables, task),
-        "pairs": summary_tables.pairs(tables, task),
+        "contrasts": summary_verdicts.table(tables, task),
+        "notes": summary_verdicts.notes(tables, task),
+        "all_pairs": summary_verdicts.all_pairs(tables, task),
+        "controls": summary_verdicts.controls(tables, task),
+        "tuning": summary_tuning.sentences(tables, task),
         "targets_table": summary_tables.targets(tables, task),
         "compute": summary_tables.compute(tables, task),
         "health": summary_health.says(tables, task),
         "early": summary_health.early(tables, task),
         "figures": _shown(settings["figures"], figures / task, out),
     }
+
+
+def _claims(tables: Tables) -> dict[str, Any] | None:
+    """The sentences and the table of the study's claims, where it makes any."""
+    made, stated = tables.frames["claims"], tables.plan["claims"]
+    return {"told": claims.sentences(made, stated), "table": markdown(claims.rows(made))} if stated else None
 
 
 def _subsets(runs: pd.DataFrame) -> list[str]:
@@ -89,37 +114,30 @@ def _shown(names: Iterable[str], folder: Path, out: Path) -> list[dict[str, str]
     ]
 
 
+def best(tables: Tables, task: str) -> list[str]:
+    """The `outcome` of each group of cells, or where there are more than MOST_GROUPS how many there are."""
+    groups = tables.of("runs", task)["group"].unique()
+    if len(groups) > MOST_GROUPS:
+        return [f"{len(groups)} groups of cells: the table has the means of each."]
+    return [outcome(tables, task, group) for group in groups]
+
+
 def outcome(tables: Tables, task: str, group: str) -> str:
-    """One sentence that names the best mean and what its paired difference from the baseline allows to say."""
-    settings = tables.plan["tasks"][task]
-    metric, sign = settings["metric"], 1 if settings["higher_is_better"] else -1
-    cells = tables.of("cells", task)
-    of_metric = (cells["group"] == group) & (cells["metric"] == metric) & (cells["checkpoint"] == "reported")
-    reported = cells[of_metric & (cells["n"] > 0)]
-    where = f"{settings['title']}{' (' + group + ')' if group else ''}"
-    if reported.empty:
-        return f"{where}: no run has completed."
-    best = reported.loc[(sign * reported["mean"]).idxmax()]
-    mean = f"{spread(best['mean'], best['sd'])}, n = {best['n']} of {best['n_planned']} seeds"
-    text = f"{where}: {best['level']} has the best mean test {metric_name(metric)}, {mean}"
-    for reference in tables.references(task, group).itertuples():
-        if sign * reference.test > sign * best["mean"]:
-            text += f", worse than the reference without a network ({reference.name}: {number(reference.test)})"
-    pairs = tables.of("pairs", task)
-    mine = pairs[(pairs["group"] == group) & (pairs["level"] == best["level"])]
-    if best["level"] == settings["baseline"]:
-        return f"{text}; it is the baseline itself."
-    if mine.empty or mine.iloc[0]["n"] < 2:
-        return f"{text}; fewer than two paired seeds say nothing about its difference from {settings['baseline']}."
-    row, unit = mine.iloc[0], f" {settings['log_unit']}" if settings["log_unit"] else ""
-    beside = 0.0 if unit else best["mean"]
-    outside = row["low"] > 0 or row["high"] < 0
-    reading = "the interval excludes zero" if outside else "the interval includes zero, so the order may be chance"
-    return (
-        f"{text}; its paired difference from {row['baseline']} is {signed(row['mean'], beside)}{unit} "
-        f"(95% interval {interval(row['low'], row['high'], beside)}, n = {row['n']}): {reading}. "
-        f"It was picked as the best of {len(reported)}, which this interval does not correct for."
+    """One sentence that names the best mean of a group of cells, and of how many it is the best."""
+    settings, cells = tables.plan["tasks"][task], tables.of("cells", task)
+    sign = 1 if settings["higher_is_better"] else -1
+    of_metric = (
+        (cells["group"] == group) & (cells["metric"] == settings["metric"]) & (cells["checkpoint"] == "reported")
     )
+    reported = cells[of_metric & (cells["n"] > 0)]
+    where = f"{group}: " if group else ""
+    if reported.empty:
+        return f"{where}no run has completed."
+    first = reported.loc[(sign * reported["mean"]).idxmax()]
+    if len(reported) > 1 and reported["mean"].nunique() == 1:
+        return f"{where}all {len(reported)} have the same mean, {number(first['mean'])}."
+    mean = f"{spread(first['mean'], first['sd'])}, n = {first['n']} of {first['n_planned']} seeds"
+    return f"{where}{first['level']} has the best mean of {len(reported)}, {mean}; the best of several flatters itself."
 
 
 def _incomplete(tables: Tables) -> list[dict[str, Any]]:

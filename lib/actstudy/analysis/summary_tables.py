@@ -2,13 +2,18 @@
 
 import pandas as pd
 
+from actstudy.analysis import ranks
 from actstudy.analysis.tables import Tables
-from actstudy.analysis.text import cell_name, interval, markdown, metric_name, number, signed, spread
+from actstudy.analysis.text import cell_name, markdown, metric_name, number, spread
+
+MOST_CELLS = 40  # in a table over all tasks
 
 
 def glance(tables: Tables) -> str:
-    """Every cell's mean test metric, a column a task, the references below."""
+    """Every cell's mean test metric, a column a task, the references below; nothing where that is no glance."""
     rows: dict[str, dict[str, str]] = {}
+    if len(tables.frames["cells"][["group", "level"]].drop_duplicates()) > MOST_CELLS:
+        return ""
     for task, settings in tables.plan["tasks"].items():
         cells = tables.of("cells", task)
         better = "higher" if settings["higher_is_better"] else "lower"
@@ -24,6 +29,12 @@ def glance(tables: Tables) -> str:
     rows["reference"] = rows.pop("reference", {})  # last
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     return markdown([{"": name} | {column: row.get(column, "") for column in columns} for name, row in rows.items()])
+
+
+def ranked(tables: Tables) -> str:
+    """Every cell's mean rank, a column a task; nothing where there are too many."""
+    rows = ranks.over_tasks(tables.frames["ranks"]).to_dict("records")
+    return markdown(rows) if len(rows) <= MOST_CELLS else ""
 
 
 def time(runs: pd.DataFrame) -> str:
@@ -65,32 +76,11 @@ def results(tables: Tables, task: str) -> str:
     return markdown(rows)
 
 
-def pairs(tables: Tables, task: str) -> str:
-    """Paired differences from the baseline, with as many decimals as the metric's own values have (logarithms: 4)."""
-    cells, settings = tables.of("cells", task), tables.plan["tasks"][task]
-    unit = settings["log_unit"]
-    size = 0.0 if unit else cells.loc[cells["metric"] == settings["metric"], "mean"].mean()
-    return markdown(
-        [
-            {
-                "cell": cell_name(row["level"], row["group"]),
-                f"difference from {row['baseline']}{', ' + unit if unit else ''}": signed(row["mean"], size)
-                if row["n"]
-                else "none",
-                "95% interval": interval(row["low"], row["high"], size) if row["n"] > 1 else "none below 2 seeds",
-                "paired seeds n": row["n"],
-            }
-            for row in tables.of("pairs", task).to_dict("records")
-        ],
-        "There is no level beside the baseline.",
-    )
-
-
 def targets(tables: Tables, task: str) -> str:
     """Steps and training seconds to each target."""
 
     def shown(value: float, digits: int) -> str:
-        return "after the end" if pd.isna(value) else f"{value:.{digits}f}"
+        return "after the end" if pd.isna(value) else f"{value:.{digits}f}" if value >= 0.1 else f"{value:.2g}"
 
     return markdown(
         [
@@ -120,6 +110,9 @@ def compute(tables: Tables, task: str) -> str:
                 f"peak memory (MB, {row['peak_memory_kind']})": f"{row['peak_memory_bytes'] / 1e6:,.0f}",
                 "timed n": row["n_timed"],
                 "on the Pareto front": "yes" if row["on_front"] else "no",
+                "chance of the front": f"{100 * row['front_probability']:.0f}%"
+                if pd.notna(row["front_probability"])
+                else "",
             }
             for row in tables.of("pareto", task).to_dict("records")
             if pd.notna(row["peak_memory_bytes"])

@@ -9,9 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actstudy.analysis import early, findings, stats
-from actstudy.analysis.comparisons import CELL, pairs, pareto
+from actstudy.analysis import claims, contrasts, early, findings, ranks, stats, tuning
+from actstudy.analysis.comparisons import CELL, pareto
 from actstudy.study import store
+from actstudy.study.streams import stream
 
 NAMES = [
     "runs",
@@ -23,7 +24,11 @@ NAMES = [
     "cells",
     "targets",
     "pareto",
-    "pairs",
+    "contrasts",
+    "wins",
+    "ranks",
+    "tuning",
+    "claims",
     "early",
     "findings",
     "incomplete",
@@ -58,45 +63,65 @@ class Tables:
 
 def build(plan: dict[str, Any], runs_root: Path, references: list[dict[str, Any]], boundaries: pd.DataFrame) -> Tables:
     """All tables of a study from its run folders; a run without tables is `missing`, an unverified one `damaged`."""
-    planned = pd.DataFrame(plan["runs"])
-    parts: dict[str, list[pd.DataFrame]] = {"runs": [], "curves": [], "calibration": [], "health": []}
-    damaged = {}
-    for run in plan["runs"]:
-        folder = runs_root / run["task"] / run["run_id"]
+    frames = collect(plan["runs"], runs_root, ["curves", "calibration", "health", "predictions"])
+    tried = collect(plan["tuning"], runs_root, ["curves"])
+    frames["boundaries"] = boundaries
+    frames["references"] = pd.DataFrame(references, columns=["task", "data", "name", "metric", "val", "test"])
+    runs = frames["runs"]
+    frames["cells"] = cells(runs, plan)
+    frames["targets"] = targets(runs, frames["curves"], plan)
+    frames["pareto"] = pareto(runs, plan)
+    frames["contrasts"] = contrasts.contrasts(frames, plan)
+    frames["wins"] = ranks.wins(frames, plan)
+    frames["ranks"] = ranks.ranks(frames, plan)
+    del frames["predictions"]  # a value an example: they stay in the runs' folders
+    frames["tuning"] = tuning.tuning(tried, plan)
+    frames["claims"] = claims.claims(frames, plan)
+    frames["early"] = early.early(runs, frames["health"], frames["curves"], plan)
+    frames["findings"] = findings.findings(runs, frames["health"], frames["curves"])
+    frames["incomplete"] = runs.loc[runs["status"] != "completed", [*CELL, "seed", "run_id", "status", "reason"]]
+    return Tables(plan, {name: frames[name] for name in NAMES})
+
+
+def collect(planned: list[dict[str, Any]], runs_root: Path, names: list[str]) -> dict[str, pd.DataFrame]:
+    """The tables of planned runs: `runs`, a row for each planned one, and each of `names` with the runs' labels.
+
+    planned: rows with task, group, level, seed and run_id, which may stand twice. `predictions` have a row a run, as
+    contrasts.examples makes it.
+    """
+    plan, damaged = pd.DataFrame(planned, columns=list(planned[0]) if planned else [*CELL, "seed", "run_id"]), {}
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in ("runs", *names)}
+    for run_id, task in dict.fromkeys((run["run_id"], run["task"]) for run in planned):
+        folder = runs_root / task / run_id
         if not (folder / store.MANIFEST).is_file():
             continue
         try:
             for name, table in zip(parts, store.read(folder, *parts), strict=True):
-                parts[name].append(table.to_pandas())
+                if name != "predictions":
+                    parts[name].append(table.to_pandas())
+                elif len(table):
+                    parts[name].append(pd.DataFrame([contrasts.examples(run_id, table)]))
         except store.Damaged as error:
-            damaged[run["run_id"]] = str(error)
-    runs = planned.assign(status=None, reason=None)
+            damaged[run_id] = str(error)
+    runs = plan.assign(status=None, reason=None)
     if parts["runs"]:
         found = pd.concat([part.astype(object) for part in parts["runs"]]).infer_objects()
-        known = planned.columns.drop("run_id").intersection(found.columns)
-        runs = planned.merge(found.drop(columns=known), on="run_id", how="left")
+        known = plan.columns.drop("run_id").intersection(found.columns)
+        runs = plan.merge(found.drop(columns=known), on="run_id", how="left")
     runs["status"] = runs["status"].fillna("missing").mask(runs["run_id"].isin(list(damaged)), "damaged")
     runs["reason"] = [damaged.get(run, reason) for run, reason in zip(runs["run_id"], runs["reason"], strict=True)]
-    frames = {
-        "runs": runs,
-        "boundaries": boundaries,
-        "references": pd.DataFrame(references, columns=["task", "data", "name", "metric", "val", "test"]),
+    labels = plan[["run_id", *CELL, "seed"]]
+    made = {
+        name: labels.merge(pd.concat(parts[name]), on="run_id") if parts[name] else labels.head(0) for name in names
     }
-    labels = planned[["run_id", *CELL, "seed"]]
-    for name in ("curves", "calibration", "health"):
-        frames[name] = labels.merge(pd.concat(parts[name]), on="run_id") if parts[name] else labels.head(0)
-    frames["cells"] = cells(runs, plan)
-    frames["targets"] = targets(runs, frames["curves"], plan)
-    frames["pareto"] = pareto(runs, plan)
-    frames["pairs"] = pairs(runs, plan)
-    frames["early"] = early.early(runs, frames["health"], frames["curves"], plan)
-    frames["findings"] = findings.findings(runs, frames["health"], frames["curves"])
-    frames["incomplete"] = runs.loc[runs["status"] != "completed", [*CELL, "seed", "run_id", "status", "reason"]]
-    return Tables(plan, frames)
+    return {"runs": runs, **made}
 
 
 def cells(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
-    """A row per cell, checkpoint and metric: n_planned, n, mean, sd, min, max over completed seeds (n = 0 ones too)."""
+    """A row per cell, checkpoint and metric: n_planned, n, mean, sd, min, max over completed seeds (n = 0 ones too).
+
+    From 20 seeds on also their interquartile mean with its 95% BCa interval.
+    """
     rows = []
     for cell, part in runs.groupby(CELL, sort=False):
         peers = runs[(runs["task"] == cell[0]) & (runs["status"] == "completed")]
@@ -106,8 +131,10 @@ def cells(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
             checkpoint, metric = column.split("_", 1)
             values = completed[column].astype(float) if column in completed else pd.Series(dtype=float)
             head = {"checkpoint": checkpoint, "metric": metric, "n_planned": len(part)}
-            rows.append(dict(zip(CELL, cell, strict=True)) | head | stats.describe(values))
-    return pd.DataFrame(rows, columns=[*CELL, "checkpoint", "metric", "n_planned", "n", "mean", "sd", "min", "max"])
+            rng = stream(0, " ".join([plan["study"], *cell, column]))
+            rows.append(dict(zip(CELL, cell, strict=True)) | head | stats.describe(values) | stats.middle(values, rng))
+    described = ["n", "mean", "sd", "min", "max", *stats.MIDDLE]
+    return pd.DataFrame(rows, columns=[*CELL, "checkpoint", "metric", "n_planned", *described])
 
 
 def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:

@@ -34,6 +34,13 @@ def _outside(low: float, high: float) -> Saturated:
     return lambda pre, post: (post < low) | (post > high)
 
 
+class WrittenOutSiLU(nn.Module):
+    """x * sigmoid(x) in two operations: silu in other bits, so that a study with both shows its noise floor."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(x)
+
+
 ACTIVATIONS: dict[str, Activation] = {
     "tanh": Activation(
         nn.Tanh,
@@ -80,6 +87,11 @@ ACTIVATIONS: dict[str, Activation] = {
         "x / (1 + exp(-x))",
         "Elfwing et al. 2018, arXiv:1702.03118; Ramachandran et al. 2017, arXiv:1710.05941",
     ),
+    "silu_written_out": Activation(
+        WrittenOutSiLU,
+        "x / (1 + exp(-x))",
+        "Elfwing et al. 2018, arXiv:1702.03118; Ramachandran et al. 2017, arXiv:1710.05941",
+    ),
     "mish": Activation(nn.Mish, "x * tanh(logaddexp(0, x))", "Misra 2020, arXiv:1908.08681"),
     "softplus": Activation(nn.Softplus, "logaddexp(0, beta * x) / beta", "Dugas et al. 2001", args={"beta": 1.0}),
     "softsign": Activation(nn.Softsign, "x / (1 + abs(x))", "Bergstra et al. 2009", saturated=_beyond(0.9)),
@@ -91,6 +103,10 @@ ACTIVATIONS: dict[str, Activation] = {
 
 ALIASES = {"leaky": "leaky_relu", "swish": "silu"}
 LEARNT = ("prelu",)  # activations with weights of their own
+NULL_PAIRS = [
+    ("celu", "elu"),
+    ("silu_written_out", "silu"),
+]  # one function twice: what differs is noise (celu calls elu: no bit)
 
 
 class Sites:

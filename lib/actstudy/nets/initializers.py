@@ -50,6 +50,11 @@ def torch_default(w: Weight, rng: np.random.Generator) -> np.ndarray:
     return rng.uniform(-1, 1, w.shape) / math.sqrt(w.fan_in)
 
 
+def standard_heuristic(w: Weight, rng: np.random.Generator) -> np.ndarray:
+    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)), biases zero: equation 1 of Glorot and Bengio 2010; Var = 1 / (3 fan_in)."""
+    return rng.uniform(-1, 1, w.shape) / math.sqrt(w.fan_in)
+
+
 def he_normal(w: Weight, rng: np.random.Generator, factor: float) -> np.ndarray:
     """N(0, factor / fan_in); He et al. 2015, arXiv:1502.01852."""
     return _normal(w, rng, math.sqrt(factor / w.fan_in))
@@ -111,6 +116,7 @@ class Policy:
 POLICIES: dict[str, Policy] = {
     "auto": Policy(auto),
     "torch_default": Policy(torch_default),
+    "standard_heuristic": Policy(standard_heuristic),
     "he_normal": Policy(he_normal, args={"factor": 2.0}),
     "he_uniform": Policy(he_uniform, args={"factor": 2.0}),
     "xavier_normal": Policy(xavier_normal, args={"gain": 1.0}),

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.study import packs, registry
-from actstudy.study.config import RunFields, given, validated
+from actstudy.study.config import Block, RunFields, StudyFile, given, validated
 from actstudy.study.grid import PlannedRun
+from actstudy.study.looks import LOOKS, TUNING_SEEDS
 from actstudy.study.registry import StudyError
 from actstudy.study.spec import DEFAULTS, RIVALS, RunSpec
 
 MODEL_FIELDS = ("hidden", "depth", "width", "stem", "heads", "norm", "dropout", "vocabulary", "context", "augment")
-RESERVED = ("runs", "data", "references", "tables", "figures", "partial", "default")
+RESERVED = ("runs", "data", "references", "tables", "figures", "partial", "plan", "replicate", "default")
 
 
 def study_name(file: Path) -> str:
@@ -75,6 +76,35 @@ def check_grid(planned: list[PlannedRun], compare: str, axes: Mapping[str, Any],
                 f"{where}: {run.level} {run.group} seed {run.spec.seed} stands twice; allowed: each cell once"
             )
         seen.add(run.id)
+
+
+def seeding(
+    content: StudyFile, block: Block, axes: Mapping[str, list[dict[str, Any]]], where: str
+) -> tuple[dict[str, Any], list[int]]:
+    """A task's `looks` and `tune_lr`, and all seeds that it may ask for; StudyError where they do not go together."""
+    looks, rates = (getattr(block if key in block.model_fields_set else content, key) for key in ("looks", "tune_lr"))
+    seeds = block.seeds if block.looks else block.seeds or content.seeds
+    if looks and seeds:
+        takes = " and ".join([", ".join(map(str, LOOKS[:-1])), str(LOOKS[-1])])
+        raise StudyError(f"{where}: seeds: set beside looks, which take {takes} seeds; allowed: one of the two")
+    owner = next((axis for axis, values in axes.items() if any("lr" in entry for entry in values)), None)
+    if rates and content.compare == "lr":
+        raise StudyError(f"{where}: compare: got 'lr' beside tune_lr, which chooses it; allowed: another axis")
+    if rates and owner:
+        raise StudyError(f"{where}: tune_lr: chooses lr, which axis {owner} sets too; allowed: one of them")
+    seeds = LOOKS[-1] if looks else seeds or 1
+    return {"looks": bool(looks), "tune_lr": rates}, list(range(seeds)) if isinstance(seeds, int) else seeds
+
+
+def check_rates(planned: list[PlannedRun], rates: list[float] | None, where: str) -> None:
+    """StudyError where runs that choose a learning rate would be reported, or be filled into packs."""
+    for run in planned if rates else ():
+        if run.spec.seed in TUNING_SEEDS:
+            chosen = ", ".join(map(str, TUNING_SEEDS))
+            raise StudyError(f"{where}: seeds: got {run.spec.seed}; allowed beside tune_lr: not {chosen}, its own")
+        if run.spec.engine == "pack":
+            because = "as which runs fill a pack would depend on the rates that are chosen"
+            raise StudyError(f"{where}: engine: got 'pack' with tune_lr; allowed there: eager, compiled, {because}")
 
 
 def canonical_spec(spec: RunSpec) -> RunSpec:

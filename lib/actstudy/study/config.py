@@ -3,14 +3,13 @@
 import dataclasses
 import typing
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic.functional_validators import WrapValidator
 
 from actstudy.study import registry
+from actstudy.study.claims import Claims
 from actstudy.study.registry import StudyError
 from actstudy.study.spec import Hybrid, RunSpec
 
@@ -78,6 +77,16 @@ Seed = Annotated[int, Number, Field(ge=0, lt=2**63)]
 Seeds = Annotated[int, Number, Field(ge=1)] | Annotated[list[Seed], Field(min_length=1)]
 
 
+def _rising(values: list[float]) -> list[float]:
+    """The same rates from small to large; each may stand there once."""
+    if len(set(values)) < len(values):
+        raise ValueError("3 or more different rates")
+    return sorted(values)
+
+
+Rates = Annotated[list[Annotated[float, Number, Field(gt=0)]], Field(min_length=3), AfterValidator(_rising)]
+
+
 class Block(BaseModel):
     """Keys that a study sets for all tasks, or for one under `tasks.<task>`."""
 
@@ -87,6 +96,14 @@ class Block(BaseModel):
     )
     seeds: Seeds | None = Field(
         None, description="number of seeds (0, 1, ...) or a list of them; all levels share them"
+    )
+    looks: bool | None = Field(
+        None,
+        description="instead of `seeds`: 8, then 12, then 20, until every comparison with the baseline is decided",
+    )
+    tune_lr: Rates | None = Field(
+        None,
+        description="rates that val chooses from at seeds 1000-1002, for each level; reported beside the fixed `lr`",
     )
     baseline: str | None = Field(None, description="level that the others are compared with; relu, else the first")
 
@@ -110,7 +127,11 @@ class StudyFile(Block):
     note: str | None = Field(None, description="a line at the head of the summary, such as that this is a smoke test")
     tasks: dict[str, TaskBlock | None] = Field(description="task -> what this study sets for it", min_length=1)
     defaults: RunFields | None = Field(None, description="run fields for all tasks")
+    claims: Claims | None = Field(None, description="published values: source, metric, tolerance, values by level")
     compare: str = Field("activation", description="the axis whose levels are compared, paired by seed")
+    family: Literal["task", "study"] = Field(
+        "task", description="what the 5% of false verdicts are for: each task on its own, or all tasks together"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where one is present")
     slots_per_gpu: Annotated[int, Number] = Field(
         1,
@@ -124,46 +145,6 @@ def given(model: BaseModel | None) -> dict[str, Any]:
     """The run fields that a validated block sets."""
     names = model.model_fields_set if model else set()
     return {name: getattr(model, name) for name in RunFields.model_fields if name in names}
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice: the first one would be lost in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def parsed(text: str, source: str) -> Any:
-    """YAML text as a value; StudyError where it is none."""
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise StudyError(f"{source}: not readable as YAML: {' '.join(str(error).split())}") from None
-
-
-def read(file: Path) -> dict[str, Any]:
-    """The content of a study file, not yet validated."""
-    if not file.is_file():
-        raise StudyError(f"{file}: no such file; allowed: a study file, such as config/config.yaml")
-    try:
-        content = parsed(file.read_text(encoding="utf-8"), str(file))
-    except UnicodeDecodeError as error:
-        raise StudyError(f"{file}: not readable as text: {error}") from None
-    if not isinstance(content, dict):
-        raise StudyError(f"{file}: got {type(content).__name__}; allowed: a mapping of keys, tasks among them")
-    return content
-
-
-def coerced(value: Any, source: str) -> Any:
-    """A command-line value as YAML would have it: `a,b` is a list, `3` a number."""
-    if isinstance(value, str) and "," in value and not value.lstrip().startswith(("[", "{")):
-        return [coerced(part, source) for part in value.split(",")]
-    return parsed(value, source) if isinstance(value, str) else value
 
 
 def name_error(kind: str, got: str) -> str:

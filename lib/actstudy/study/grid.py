@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actstudy.study.spec import RunSpec, layered, run_id
+from actstudy.study.spec import RunSpec, data_name, layered, run_id
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,21 @@ class PlannedRun:
     def group(self) -> str:
         # Arguments name themselves: `factor=2`.
         return ", ".join(place if axis.endswith("_args") else f"{axis}={place}" for axis, place in self.places.items())
+
+    def row(self) -> dict[str, Any]:
+        """What the tables need of a reported run."""
+        line = ", ".join(place for axis, place in self.places.items() if axis != "depth")
+        return self.cell() | {"data": data_name(self.spec), "depth": self.spec.depth, "line": line}
+
+    def cell(self) -> dict[str, Any]:
+        """A run's id, its cell and its seed."""
+        return {
+            "run_id": self.id,
+            "task": self.spec.task,
+            "level": self.level,
+            "group": self.group,
+            "seed": self.spec.seed,
+        }
 
 
 def label(axis: str, entry: Mapping[str, Any]) -> str:

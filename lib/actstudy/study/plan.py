@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from actstudy.study import checks, registry
-from actstudy.study.config import RunFields, StudyFile, TaskBlock, coerced, given, name_error, read, validated
+from actstudy.study import checks, claims, looks, registry
+from actstudy.study.config import RunFields, StudyFile, TaskBlock, given, name_error, validated
 from actstudy.study.grid import PlannedRun, expand
+from actstudy.study.reading import coerced, read
 from actstudy.study.registry import StudyError
-from actstudy.study.spec import RunSpec, data_name, layered
+from actstudy.study.spec import RunSpec, layered
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,13 +25,45 @@ class Study:
     slots_per_gpu: int
     probe_every: int
     compare: str
+    family: str
+    claims: dict[str, Any] | None
     tasks: dict[str, dict[str, Any]]  # task -> metric, targets, margin, baseline, ...
-    runs: list[PlannedRun]
+    possible: list[PlannedRun]  # every run that any outcome of looks and chosen rates may ask for
+    tuning: list[PlannedRun]  # runs that only choose learning rates
+
+    @property
+    def runs(self) -> list[PlannedRun]:
+        """The reported runs that are wanted, given the decisions that stand on disk now."""
+        return self.wanted({task: looks.seeds_asked(self.folder, task) for task in self.with_looks})
+
+    @property
+    def first(self) -> list[PlannedRun]:
+        """The runs that are wanted whatever will be decided."""
+        return self.tuning + looks.wanted(self.possible, dict.fromkeys(self.with_looks, looks.LOOKS[0]), {})
+
+    def wanted(self, asked: Mapping[str, int]) -> list[PlannedRun]:
+        """The reported runs with `asked` seeds of the tasks that have looks, at the rates chosen by now."""
+        chosen = {task: looks.rates(self.folder, task) for task in self.with_rates}
+        return looks.wanted(self.possible, asked, chosen)
+
+    @property
+    def with_looks(self) -> list[str]:
+        return [task for task, settings in self.tasks.items() if settings["looks"]]
+
+    @property
+    def with_rates(self) -> list[str]:
+        return [task for task, settings in self.tasks.items() if settings["tune_lr"]]
+
+    @property
+    def stages(self) -> list[list[PlannedRun]]:
+        """All runs, look by look."""
+        mine = [(looks.stage(run, self.tasks[run.spec.task]["looks"]), run) for run in self.possible]
+        return [[run for at, run in mine if at == k] for k in range(len(looks.LOOKS))]
 
     @property
     def activations(self) -> list[str]:
         """Every activation of the study once, in its order."""
-        choices = [run.spec.activation for run in self.runs]
+        choices = [run.spec.activation for run in self.possible]
         names = [[choice] if isinstance(choice, str) else [name for _, name in choice] for choice in choices]
         return list(dict.fromkeys(name for part in names for name in part))
 
@@ -38,17 +71,26 @@ class Study:
     def folder(self) -> str:
         return "results" if self.name == "default" else f"results/{self.name}"
 
-    def plan(self) -> str:
-        """What the tables need of the study, as JSON in the study's order."""
-        runs = [
-            {"run_id": r.id, "task": r.spec.task, "level": r.level, "group": r.group, "seed": r.spec.seed}
-            | {"data": data_name(r.spec), "depth": r.spec.depth}
-            | {"line": ", ".join(place for axis, place in r.places.items() if axis != "depth")}
-            for r in self.runs
-        ]
-        plan = {"file": self.file, "study": self.name, "note": self.note, "compare": self.compare}
-        levels = list(dict.fromkeys(run.level for run in self.runs))
-        return json.dumps({**plan, "levels": levels, "tasks": self.tasks, "runs": runs})
+    def question(self, task: str) -> str:
+        """What a task's decisions depend on beside its runs, as JSON."""
+        asked = ("metric", "higher_is_better", "log_unit", "chance", "margin", "baseline", "looks", "tune_lr")
+        settings = {key: self.tasks[task][key] for key in asked}
+        return json.dumps(settings | {"compare": self.compare, "family": [self.family, len(self.tasks)]})
+
+    def plan(self, asked: Mapping[str, int] | None = None) -> str:
+        """What the tables need of the study, as JSON in the study's order; asked: seeds of tasks with looks."""
+        asked = {task: looks.seeds_asked(self.folder, task) for task in self.with_looks} | dict(asked or {})
+        runs = [run.row() for run in self.wanted(asked)]
+        tuning = [run.cell() | {"lr": run.spec.lr} for run in self.tuning]
+        used = {
+            task: {"looks_runs": {"run": n, "all": looks.LOOKS[-1], "ended": looks.ended(self.folder, task)}}
+            for task, n in asked.items()
+        }
+        tasks = {task: settings | used.get(task, {}) for task, settings in self.tasks.items()}
+        plan: dict[str, Any] = {"file": self.file, "study": self.name, "note": self.note, "compare": self.compare}
+        plan |= {"family": self.family, "claims": self.claims}
+        levels = list(dict.fromkeys(run.level for run in self.possible))
+        return json.dumps({**plan, "levels": levels, "tasks": tasks, "runs": runs, "tuning": tuning})
 
 
 def load(file: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
@@ -93,7 +135,9 @@ def _resolve(content: StudyFile, file: str, name: str, overrides: Mapping[str, A
     crossed = {n: v for n, v in overrides.items() if isinstance(v, list) and n not in ("hidden", "betas")}
     single = {n: v for n, v in overrides.items() if n not in crossed}
     fixed = given(validated(RunFields, single, "--config"))
-    tasks, runs = {}, []
+    tasks: dict[str, dict[str, Any]] = {}
+    possible: list[PlannedRun] = []
+    tuning: list[PlannedRun] = []
     for task, block in content.tasks.items():
         where = f"{file}: tasks.{task}"
         if task not in registry.tasks():
@@ -105,8 +149,7 @@ def _resolve(content: StudyFile, file: str, name: str, overrides: Mapping[str, A
         base = _complete(task, [*_layers(content, task), fixed], file)
         if not base.get("activation") and "activation" not in axes:
             raise StudyError(f"{where}: activation: missing; allowed: a name, or an axis of names")
-        seeds = block.seeds or content.seeds or 1
-        seeds = list(range(seeds)) if isinstance(seeds, int) else seeds
+        waiting, seeds = checks.seeding(content, block, axes, where)
         planned = [
             dataclasses.replace(run, spec=checks.canonical_spec(run.spec))
             for run in expand(base, axes, seeds, content.compare)
@@ -114,12 +157,15 @@ def _resolve(content: StudyFile, file: str, name: str, overrides: Mapping[str, A
         checks.check_grid(planned, content.compare, axes, where)
         for run in planned:
             checks.check_spec(run.spec, where)
-        names = [axis for axis, values in axes.items() if len(values) > 1]
-        tasks[task] = _task_settings(task, block, content, planned, where) | {"recipe": base}
+        checks.check_rates(planned, waiting["tune_lr"], where)
+        names = [axis for axis, values in axes.items() if len(values) > 1] + ["tune_lr"] * bool(waiting["tune_lr"])
+        tasks[task] = _task_settings(task, block, content, planned, where) | {"recipe": base} | waiting
         tasks[task]["figures"] = registry.figures(tasks[task]["predicts"], names)
-        runs += planned
+        reported, choosing = looks.at_rates(planned, waiting["tune_lr"])
+        possible, tuning = possible + reported, tuning + choosing
     host = (content.device, content.slots_per_gpu, content.probe_every)
-    return Study(file, name, content.note, *host, content.compare, tasks, runs)
+    stated = claims.checked(content.claims, (run.level for run in possible), tasks, file)
+    return Study(file, name, content.note, *host, content.compare, content.family, stated, tasks, possible, tuning)
 
 
 def _layers(content: StudyFile, task: str) -> list[dict[str, Any]]:
@@ -150,6 +196,9 @@ def _task_settings(task: str, block: Any, content: StudyFile, planned: list[Plan
     data = [registry.dataset(name) for name in dict.fromkeys(run.spec.dataset for run in planned)]
     settings["title"] += f" on {' and '.join(one['title'] for one in data)}"
     settings["chance"] = 1 / min(one["classes"] for one in data) if own["predicts"] == "classes" else None
+    home = own["defaults"]["dataset"]
+    if {run.spec.dataset for run in planned} != {home}:
+        settings["margin_reason"] = f"the task's own, chosen for {registry.dataset(home)['title']}"
     if block.margin:
         settings |= {"margin": block.margin, "margin_reason": "set by this study"}
     targets = own["targets"] if block.targets is None else block.targets

@@ -121,4 +121,5 @@ def figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
     if predicts == "classes":
         by_axis = {"depth": "DEPTH_FIGURES", "init_args": "FACTOR_FIGURES"}
         kinds += ["CLASS_FIGURES", *(kind for axis, kind in by_axis.items() if axis in crossed)]
+    kinds += ["TUNING_FIGURES"] if "tune_lr" in crossed else []
     return tuple(name for kind in kinds for name in entries(file, kind))

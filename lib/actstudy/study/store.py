@@ -1,13 +1,11 @@
 """A run's folder: written by rename, believed by checksum, held by one writer at a time."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
-import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from actstudy.study import faults
+from actstudy.study.locks import HOST
+from actstudy.study.locks import holder as holder
+from actstudy.study.locks import locked as locked
 from actstudy.study.schema import SCHEMAS
 
 MANIFEST = "manifest.json"
-FILES = [*(f"{name}.parquet" for name in SCHEMAS), MANIFEST]
+TABLES = [f"{name}.parquet" for name in SCHEMAS]
+FILES = [*TABLES, MANIFEST]
 
 
 class Damaged(Exception):
@@ -28,24 +31,60 @@ class Damaged(Exception):
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file in the same folder; on leaving it is flushed to disk and renamed to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _made(path.parent)
+    draft = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
     try:
+        faults.at(faults.writing(path, "draft"))
         yield draft
-        with draft.open("rb") as handle:
-            os.fsync(handle.fileno())
+        faults.at(faults.writing(path, "fsync"))
+        _flush(draft)
+        faults.at(faults.writing(path, "rename"))
         draft.rename(path)
     finally:
         draft.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
+    faults.at(faults.writing(path, "folder"))
+    _flush(path.parent)
+    for left in path.parent.glob(".*.tmp"):  # of writers of this file that have died on this host
+        writer = re.fullmatch(re.escape(f".{path.name}.{HOST}.") + r"(\d+)\.tmp", left.name)
+        if writer and not _alive(int(writer[1])):
+            left.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
+
+
+def _made(folder: Path) -> None:
+    """Make a folder and those above it, each noted on disk by the one that holds it."""
+    if not folder.is_dir():
+        _made(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _flush(folder.parent)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file's content, or the names in a folder, are on disk."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, indented, keys in their order, by rename."""
     with replacing(path) as draft:
-        draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        draft.write_text(_json(content), encoding="utf-8")
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=1) + "\n"
 
 
 def sha256(path: Path) -> str:
@@ -70,18 +109,30 @@ def publish(run: Path) -> None:
     for name in FILES:
         with replacing(run / name) as draft:
             shutil.copyfile(final / name, draft)
+    for left in (run / "checkpoints").glob("step-*"):  # of a run that was killed just after it was sealed
+        left.unlink(missing_ok=True)
 
 
 def verify(folder: Path) -> None:
     """Pass where every table is there and has its checksum, else raise Damaged."""
-    mend = "to mend: run snakemake again"
-    if not (folder / MANIFEST).is_file():
-        raise Damaged(f"{folder / MANIFEST} is missing; {mend}")
-    for name, digest in json.loads((folder / MANIFEST).read_text(encoding="utf-8")).items():
+    for name, digest in _checksums(folder).items():
         if not (folder / name).is_file():
-            raise Damaged(f"{folder / name} is missing; {mend}")
+            raise Damaged(f"{folder / name} is missing; to mend: run snakemake again")
         if sha256(folder / name) != digest:
             raise Damaged(f"{folder / name} does not have its checksum; to mend: python -m actstudy retry {folder}")
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """What the manifest says of every table; Damaged where it is missing or not, byte for byte, what `seal` writes."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise Damaged(f"{path} is missing; to mend: run snakemake again")
+    found, written = {}, path.read_bytes()
+    with contextlib.suppress(ValueError):
+        found = json.loads(written)
+    if not isinstance(found, dict) or sorted(found) != sorted(TABLES) or _json(found).encode() != written:
+        raise Damaged(f"{path} is not a whole manifest; to mend: python -m actstudy retry {folder}")
+    return found
 
 
 def verifies(folder: Path) -> bool:
@@ -102,32 +153,3 @@ def read(run: Path, *names: str) -> list[pa.Table]:
 def summary_row(run: Path) -> dict[str, Any]:
     """The published `runs` row of a folder."""
     return dict(read(run, "runs")[0].to_pylist()[0])
-
-
-@contextlib.contextmanager
-def locked(folder: Path, wait: bool = True) -> Iterator[None]:
-    """Hold a folder alone: a second writer waits, or with `wait=False` gets BlockingIOError naming the holder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            handle.seek(0)
-            if not wait:
-                raise BlockingIOError(f"{folder} is held by {handle.read().strip()}") from None
-            handle.seek(0)
-            print(f"waiting: {folder} is held by {handle.read().strip()}", file=sys.stderr, flush=True)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        handle.truncate(0)
-        handle.write(f"pid {os.getpid()} on {socket.gethostname()}")
-        handle.flush()
-        yield
-
-
-def holder(run: Path) -> str | None:
-    """Who holds a run's folder now, or None."""
-    try:
-        with locked(run, wait=False):
-            return None
-    except BlockingIOError as error:
-        return str(error)

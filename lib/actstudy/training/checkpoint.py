@@ -1,6 +1,7 @@
 """Checkpoints: everything a run needs to go on bit for bit, written by rename, the last two kept."""
 
 import hashlib
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,23 +16,40 @@ KEEP = 2
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> None:
     """Write `step-<step>.pt` and its checksum, then drop all but the newest two."""
-    path = folder / f"step-{step:09d}.pt"
-    with store.replacing(path) as draft:
-        torch.save(state, draft)
-    with store.replacing(path.with_suffix(".sha256")) as draft:
-        draft.write_text(store.sha256(path))
+    write(folder / f"step-{step:09d}.pt", state)
     for old in sorted(folder.glob("step-*.pt"))[:-KEEP]:
-        old.unlink()
-        old.with_suffix(".sha256").unlink(missing_ok=True)
+        _remove(old)
+
+
+def write(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a state and then its checksum, both of the bytes in memory: torch calls a full disk a RuntimeError."""
+    content = io.BytesIO()
+    torch.save(state, content)
+    with store.replacing(path) as draft:
+        draft.write_bytes(content.getbuffer())
+    with store.replacing(path.with_suffix(".sha256")) as draft:
+        draft.write_text(hashlib.sha256(content.getbuffer()).hexdigest())
+
+
+def read(path: Path, device: torch.device) -> dict[str, Any]:
+    """What `write` wrote; Damaged where file or checksum is missing or the two do not agree."""
+    recorded = path.with_suffix(".sha256")
+    content = path.read_bytes() if path.is_file() else b""
+    if not recorded.is_file() or recorded.read_bytes() != hashlib.sha256(content).hexdigest().encode():
+        raise store.Damaged(
+            f"{path} does not have its checksum; to mend: python -m actstudy retry {path.parent.parent}"
+        )
+    loaded: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+    return loaded
 
 
 def newest(folder: Path, device: torch.device) -> dict[str, Any] | None:
-    """The newest checkpoint that verifies, or None; one that does not verify is passed over."""
+    """The newest checkpoint that verifies, or None; newer ones are removed, so that two good ones stay."""
     for path in sorted(folder.glob("step-*.pt"), reverse=True):
-        recorded = path.with_suffix(".sha256")
-        if recorded.is_file() and recorded.read_text() == store.sha256(path):
-            loaded: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-            return loaded
+        try:
+            return read(path, device)
+        except store.Damaged:
+            _remove(path)
     return None
 
 
@@ -39,6 +57,11 @@ def drop(folder: Path) -> None:
     """Remove the resume checkpoints of a run that has ended."""
     for path in folder.glob("step-*"):
         path.unlink()
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+    path.with_suffix(".sha256").unlink(missing_ok=True)
 
 
 def weights_sha256(state: Mapping[str, Tensor]) -> str:

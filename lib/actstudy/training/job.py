@@ -22,7 +22,15 @@ Split = dict[str, Tensor]  # x (N, ...), y (N, ...) and whatever else the task e
 
 
 class Diverged(Exception):
-    """A loss that is not finite: a result of the run, not a fault of the program."""
+    """A loss that is not finite: a result of the run, not a fault of the program. step: None in a validation."""
+
+    def __init__(self, reason: str, step: int | None = None) -> None:
+        super().__init__(reason)
+        self.step = step
+
+
+class TimedOut(Exception):
+    """The run has taken all the minutes that it was given."""
 
 
 class Interrupted(Exception):

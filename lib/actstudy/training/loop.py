@@ -100,7 +100,7 @@ def fetch_window(job: Job, progress: Progress) -> None:
         bad = [offset for offset, value in enumerate(values) if name == "loss" and not math.isfinite(value)]
         if bad:
             job.pending.clear()
-            raise Diverged(f"loss is {values[bad[0]]} at step {first + bad[0]}")
+            raise Diverged(f"loss is {values[bad[0]]} at step {first + bad[0]}", first + bad[0])
     job.pending.clear()
 
 

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,20 +14,23 @@ from typing import Any
 
 import psutil
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from actstudy.data import prepared
 from actstudy.nets.packed import PackedMLP
-from actstudy.study import schema, store
+from actstudy.study import store
 from actstudy.study.packs import MEMBERS
 from actstudy.study.registry import StudyError
 from actstudy.study.spec import RunSpec
 from actstudy.training import checkpoint, devices
-from actstudy.training.job import Interrupted, Progress, checked_lengths
+from actstudy.training.endings import MEMORY, NOT_THE_SPECS, memory
+from actstudy.training.job import Progress, TimedOut, checked_lengths
+from actstudy.training.limit import Limit
 from actstudy.training.loop import PROBE_EXAMPLES
 from actstudy.training.pack import Pack
 from actstudy.training.pack_loop import fit
 from actstudy.training.pack_optim import PackOptimizer
+from actstudy.training.pack_resume import resume, save
 from actstudy.training.pack_tables import Result, final, run_tables
 from actstudy.training.provenance import environment, provenance, timestamp
 from actstudy.training.report import Report
@@ -40,7 +43,7 @@ WRITERS = min(8, os.cpu_count() or 1)  # threads that write tables: most of thei
 def run_pack(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, settings: Settings) -> None:
     """Train runs, each into its folder, from the newest checkpoint under `state`; publishes their tables.
 
-    As in `run`, every ending but Interrupted is a row; what goes wrong with the pack goes wrong with all of its runs.
+    As in `run`, every ending but one that can go on is a row; what goes wrong with the pack goes wrong with all runs.
     """
     started = settings.started or time.time()
     folders, specs = zip(*sorted(runs.items(), key=lambda item: str(item[1].activation)), strict=True)
@@ -49,57 +52,89 @@ def run_pack(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, setti
     store.write_json(state / MEMBERS, [folder.name for folder in folders])
     data = prepared.load(data_folder)
     with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
-        leased, made = time.time(), environment(device)
         about: dict[str, Any] = {"device": devices.describe(device), "device_id": devices.identity(device)}
+        about |= {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset")}
+        about |= {"slots_per_gpu": settings.slots_per_gpu if device.type == "cuda" else None}
+        about |= {"leased": timestamp(time.time()), "pack": f"{state.name}-{secrets.token_hex(3)}"}
+        publishing = partial(publish, folders=folders, about=about, made=environment(device), started=started)
         try:
             pack = make_pack(specs, folders, data, device, settings)
-            results = _trained(pack, folders, state, settings, started)
-        except torch.cuda.OutOfMemoryError as error:
-            reason = str(error).splitlines()[0]
-            raise StudyError(f"pack_width: got {specs[0].pack_width}: {reason}; allowed: a smaller one") from None
-        except (Interrupted, StudyError):
+            results = _trained(pack, folders, state, settings, started, publishing)
+        except MEMORY as error:
+            width = f"pack_width: got {specs[0].pack_width}"
+            raise StudyError(f"{width}: {memory(error)}; allowed: a smaller one") from None
+        except NOT_THE_SPECS:
             raise
         except Exception as error:  # of making it: nothing is half done
             raise StudyError(f"pack of {len(specs)} runs: {type(error).__name__}: {error}") from error
-    about |= {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset"), "leased": timestamp(leased)}
-    about |= {"slots_per_gpu": settings.slots_per_gpu if device.type == "cuda" else None, **provenance(started)}
-    about |= {"pack": f"{state.name}-{secrets.token_hex(3)}"}
+    publishing(pack, results=results)
+    checkpoint.drop(state)  # before the list of runs: whoever finds a checkpoint looks there
+    shutil.rmtree(state, ignore_errors=True)
 
-    def publish(run: int) -> None:
+
+def publish(
+    pack: Pack,
+    folders: Sequence[Path],
+    about: dict[str, Any],
+    made: dict[str, Any],
+    started: float,
+    results: Sequence[Result],
+) -> None:
+    """Seal and publish every run's tables. made: environment.json; about: what all rows of `runs` share."""
+    common = {**about, **provenance(started)}
+
+    def one(run: int) -> None:
         store.write_json(folders[run] / "environment.json", made)
-        store.seal(folders[run], run_tables(pack, run, folders[run].name, about, results[run]))
+        store.seal(folders[run], run_tables(pack, run, folders[run].name, common, results[run]))
         store.publish(folders[run])
         pack.reports[run].line(": ".join(pack.ended.get(run, ["completed"])))
         pack.reports[run].close()
 
     with ThreadPoolExecutor(WRITERS) as pool:
-        list(pool.map(publish, range(pack.n)))
-    shutil.rmtree(state, ignore_errors=True)
+        list(pool.map(one, range(pack.n)))
 
 
-def _trained(pack: Pack, folders: Sequence[Path], state: Path, settings: Settings, started: float) -> list[Result]:
+def _trained(
+    pack: Pack,
+    folders: Sequence[Path],
+    state: Path,
+    settings: Settings,
+    started: float,
+    publishing: Callable[..., None],
+) -> list[Result]:
     """Train from the newest checkpoint and score; where that fails for all, their rows say so."""
+    nothing: list[Result] = [{} for _ in folders]
+
+    def give_up(reason: str) -> None:
+        end_all(pack, "timeout", reason)
+        publishing(pack, results=nothing)
+
+    limit = Limit(settings.timeout_minutes, folders[0] / "log.txt", settings.stopping, give_up)
     try:
-        _resume(pack, folders, state)
+        resume(pack, folders, state)
         pack.seconds["start"] += time.time() - started
-        fit(pack, settings.stopping, partial(_save, pack, folders, state), settings.checkpoint_seconds)
+        fit(pack, limit.stopping, partial(save, pack, folders, state), settings.checkpoint_seconds)
         began = time.perf_counter()
         results = final(pack, folders)
         pack.seconds["eval"] += time.perf_counter() - began
         return results
-    except (Interrupted, StudyError, torch.cuda.OutOfMemoryError):
+    except (*NOT_THE_SPECS, *MEMORY):
         raise
+    except TimedOut as error:
+        end_all(pack, "timeout", str(error))
     except Exception as error:
-        fail(pack, error)
-        return [{} for _ in folders]
+        end_all(pack, "failed", f"{type(error).__name__}: {error}".splitlines()[0], error)
+    finally:
+        limit.end()
+    return nothing
 
 
-def fail(pack: Pack, error: Exception) -> None:
-    """End the runs that are left as failed, from what the host knows: the device may not answer any more."""
+def end_all(pack: Pack, status: str, reason: str, error: Exception | None = None) -> None:
+    """End the runs that are left, from what the host knows: the device may not answer any more."""
     for run in pack.running:
-        pack.ended[run] = ("failed", f"{type(error).__name__}: {error}".splitlines()[0])
-        pack.progress[run].step = pack.step
-        pack.reports[run].line("".join(traceback.format_exception(error)))
+        pack.ended[run], pack.progress[run].step = (status, reason), pack.step
+        if error:
+            pack.reports[run].line("".join(traceback.format_exception(error)))
 
 
 def make_pack(
@@ -149,48 +184,3 @@ def check_memory(model: nn.Module, spec: RunSpec, data: prepared.Prepared, devic
             f"pack_width: got {spec.pack_width}, which takes about {spec.pack_width * needed / 1e9:.1f} GB; "
             f"allowed: at most {fits}, as {free / 1e9:.1f} GB are free"
         )
-
-
-def stacks(pack: Pack) -> dict[str, Sequence[Tensor]]:
-    """What a checkpoint holds of every run: tensors of which row r is run r's."""
-    moments = {f"state{k}": part for k, part in enumerate(pack.optimizer.state)}
-    return {"parameters": pack.parameters, "best": pack.best, **moments}
-
-
-def _save(pack: Pack, folders: Sequence[Path], state: Path) -> None:
-    progress = [dataclasses.asdict(one) for one in pack.progress]
-    for run, saved in enumerate(progress):
-        saved["seconds"] = {bucket: pack.share(run, bucket) for bucket in schema.BUCKETS}
-    content = {
-        "ids": [folder.name for folder in folders],
-        "step": pack.step,
-        "ended": pack.ended,
-        "progress": progress,
-        "health_keys": pack.health_keys,
-        "health": pack.health,
-        "rows": {name: [tensor.detach()[: pack.n] for tensor in part] for name, part in stacks(pack).items()},
-    }
-    checkpoint.save(state, pack.step, content)
-
-
-def _resume(pack: Pack, folders: Sequence[Path], state: Path) -> None:
-    """Load the newest checkpoint where it holds all of these runs, in whatever order and company they were then."""
-    loaded = checkpoint.newest(state, torch.device("cpu"))
-    if loaded is None or not {folder.name for folder in folders} <= set(loaded["ids"]):
-        checkpoint.drop(state)  # of other runs, and of later steps than those to come
-        return
-    mine = [loaded["ids"].index(folder.name) for folder in folders]
-    filled = [*mine, *[mine[-1]] * (len(pack.specs) - pack.n)]
-    with torch.no_grad():
-        for name, tensors in stacks(pack).items():
-            for tensor, saved in zip(tensors, loaded["rows"][name], strict=True):
-                tensor.copy_(saved[filled])
-    wasted = max(0.0, pack.reports[0].train_seconds_seen() - loaded["progress"][mine[0]]["seconds"]["train"])
-    pack.step, pack.health_keys = loaded["step"], loaded["health_keys"]
-    pack.health = [(step, values[:, mine]) for step, values in loaded["health"]]
-    pack.ended = {run: loaded["ended"][row] for run, row in enumerate(mine) if row in loaded["ended"]}
-    for run, row in enumerate(mine):
-        pack.progress[run] = progress = Progress(**loaded["progress"][row])
-        progress.n_resumes += 1
-        progress.seconds["wasted"] += wasted
-        pack.reports[run].line(f"resumed at step {pack.step} of {pack.total_steps}")

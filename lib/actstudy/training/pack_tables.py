@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from actstudy.nets.activations import ACTIVATIONS
-from actstudy.study import schema, store
+from actstudy.study import schema
 from actstudy.study.streams import order_hash
 from actstudy.tasks import classification
 from actstudy.training import checkpoint
@@ -42,8 +42,7 @@ def final(pack: Pack, folders: Sequence[Path]) -> list[Result]:
             result["row"] |= {f"{prefix}_{metric}": value for metric, value in test.scores.items()}
             result["calibration"] += [{"checkpoint": name, **part} for part in test.calibration]
             result["predictions"] = test.predictions
-        with store.replacing(folders[run] / "checkpoints" / "best.pt") as draft:
-            torch.save(weights["best"][run], draft)
+        checkpoint.write(folders[run] / "checkpoints" / "best.pt", weights["best"][run])
     return results
 
 

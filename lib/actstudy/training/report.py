@@ -1,5 +1,6 @@
 """What a person sees of a run: a line an epoch in log.txt and on the console, a bar on a terminal."""
 
+import contextlib
 import json
 import sys
 import time
@@ -76,11 +77,9 @@ class Report:
 
     def train_seconds_seen(self) -> float:
         """Training seconds that an earlier process of this run had last reported; 0 where there was none."""
-        return (
-            float(json.loads(self._progress_file.read_text())["train_seconds"])
-            if self._progress_file.is_file()
-            else 0.0
-        )
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # a note without a checksum
+            return float(json.loads(self._progress_file.read_text())["train_seconds"])
+        return 0.0
 
     def close(self) -> None:
         """End the bar and the files; what an ended run's `progress.json` said is in its tables."""
@@ -89,6 +88,7 @@ class Report:
         if self._mirror:
             self._mirror.close()
         self._log.close()
+        self._progress_file.unlink(missing_ok=True)
 
 
 def _tensorboard(folder: Path) -> Mirror:

@@ -4,12 +4,12 @@ import dataclasses
 import importlib
 import os
 import random
-import secrets
 import statistics
 import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,19 @@ from actstudy.data import prepared
 from actstudy.nets.activations import Sites
 from actstudy.nets.initializers import initialize
 from actstudy.study import advice, schema, store
-from actstudy.study.registry import StudyError
 from actstudy.study.spec import RunSpec
 from actstudy.study.streams import order_hash
 from actstudy.training import checkpoint, devices
-from actstudy.training.job import Diverged, Interrupted, Job, Progress, checked_lengths
-from actstudy.training.loop import evaluate, fit
-from actstudy.training.optim import make_optimizer, restore
+from actstudy.training.blame import first_nonfinite
+from actstudy.training.endings import NOT_THE_SPECS, ending
+from actstudy.training.final import final
+from actstudy.training.job import Diverged, Job, Progress, checked_lengths
+from actstudy.training.limit import Limit, unlimited
+from actstudy.training.loop import fit
+from actstudy.training.optim import make_optimizer
 from actstudy.training.provenance import environment, provenance, timestamp
 from actstudy.training.report import Report
+from actstudy.training.resume import resumed, save
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,57 +43,97 @@ class Settings:
     slots_per_gpu: int = 1
     probe_every: int = 200
     checkpoint_seconds: float = 30.0
+    timeout_minutes: float | None = None
     quiet: bool = False
     tensorboard: bool = False
     started: float | None = None  # when the process began, in seconds since the epoch, so that imports count
     stopping: Callable[[], bool] = lambda: False
 
 
+@dataclasses.dataclass
+class Attempt:
+    """What is known of a run so far: enough for its tables whenever it ends."""
+
+    spec: RunSpec
+    folder: Path
+    settings: Settings
+    started: float
+    row: dict[str, Any]
+    results: dict[str, Any] = dataclasses.field(default_factory=lambda: {"predictions": [], "calibration": []})
+    limit: Limit = dataclasses.field(default_factory=unlimited)
+    job: Job | None = None
+    progress: Progress = dataclasses.field(default_factory=Progress)
+
+
 def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> str:
     """Train one spec into its folder, from its newest checkpoint if it has one; seal its tables; returns the status.
 
-    Every ending is sealed as a row with its reason, failures too; only Interrupted, which can go on, is raised.
+    Every ending is sealed as a row with its reason, failures too; only what can go on or succeed later is raised.
     """
-    started = settings.started or time.time()
     store.write_json(folder / "spec.json", dataclasses.asdict(spec))
-    job, progress, row = None, Progress(), {**schema.spec_row(spec), "reason": None}
-    results: dict[str, Any] = {"predictions": [], "calibration": []}
+    status, reason = "completed", None
+    attempt = Attempt(spec, folder, settings, settings.started or time.time(), schema.spec_row(spec))
     try:
-        loading = ThreadPoolExecutor(1).submit(prepared.load, data_folder)  # its checksums, while CUDA starts
-        with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
-            row["leased"], data = timestamp(time.time()), loading.result()
-            row |= {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset")}
-            row |= {"device": devices.describe(device), "device_id": devices.identity(device)}
-            store.write_json(folder / "environment.json", environment(device))
-            job = make_job(spec, folder, data, device, settings)
-            progress = _resumed(job, folder, device)
-            progress.seconds["start"] += time.time() - started
-            fit(job, progress)
-            row |= {"status": "completed", **_final(job, progress, folder, results)}
-            row["peak_memory_bytes"], row["peak_memory_kind"] = devices.peak_memory(device)
-    except (Interrupted, StudyError, store.Damaged):
-        raise  # nothing that this run's spec is to blame for: the same command may succeed later
-    except Diverged as error:
-        row |= {"status": "diverged", "reason": str(error)}
-    except torch.cuda.OutOfMemoryError as error:
-        row |= {"status": "out_of_memory", "reason": f"batch_size {spec.batch_size}: {str(error).splitlines()[0]}"}
+        _train(attempt, data_folder)
+    except NOT_THE_SPECS:
+        raise
     except Exception as error:
-        row |= {"status": "failed", "reason": f"{type(error).__name__}: {error}".splitlines()[0]}
-        with (folder / "log.txt").open("a", encoding="utf-8") as log:
-            log.write(traceback.format_exc())
+        status, reason = ending(error, spec)
+        if status == "failed":
+            with (folder / "log.txt").open("a", encoding="utf-8") as log:
+                log.write(traceback.format_exc())
+    finally:
+        attempt.limit.end()
+    _close(attempt, status, reason)
+    return status
+
+
+def _train(attempt: Attempt, data_folder: Path) -> None:
+    """Train to the end and score; what comes to be known on the way is the attempt's."""
+    spec, folder, settings, row = attempt.spec, attempt.folder, attempt.settings, attempt.row
+    loading = ThreadPoolExecutor(1).submit(prepared.load, data_folder)  # its checksums, while CUDA starts
+    with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
+        row["leased"], data = timestamp(time.time()), loading.result()
+        row |= {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset")}
+        row |= {"device": devices.describe(device), "device_id": devices.identity(device)}
+        store.write_json(folder / "environment.json", environment(device))
+        limit = Limit(settings.timeout_minutes, folder / "log.txt", settings.stopping, partial(_give_up, attempt))
+        attempt.limit, settings = limit, dataclasses.replace(settings, stopping=limit.stopping)
+        attempt.job = job = make_job(spec, folder, data, device, settings)
+        attempt.progress = progress = resumed(job, folder, device)
+        progress.seconds["start"] += time.time() - attempt.started
+        try:
+            fit(job, progress)
+        except Diverged as error:
+            again = partial(make_job, spec, folder, data, device, dataclasses.replace(settings, quiet=True))
+            raise Diverged(f"{error}{first_nonfinite(job, progress, error, again, folder)}", error.step) from None
+        row |= final(job, progress, folder, attempt.results)
+        row["peak_memory_bytes"], row["peak_memory_kind"] = devices.peak_memory(device)
+
+
+def _give_up(attempt: Attempt, reason: str) -> None:
+    """Seal and publish what there is of a run that hangs."""
+    attempt.results = {"predictions": [], "calibration": []}
+    _close(attempt, "timeout", reason)
+    store.publish(attempt.folder)
+
+
+def _close(attempt: Attempt, status: str, reason: str | None) -> None:
+    """Seal the tables of a run that has ended, and say so in its log."""
+    job, progress, folder = attempt.job, attempt.progress, attempt.folder
+    row = {**attempt.row, "status": status, "reason": reason}
     if job is not None:
-        row |= accounting(job, progress, settings.slots_per_gpu)
-    row |= provenance(started)
-    rows = {"runs": [row], "curves": progress.curves, "health": progress.health, **results}
+        row |= accounting(job, progress, attempt.settings.slots_per_gpu)
+    row |= provenance(attempt.started)
+    rows = {"runs": [row], "curves": progress.curves, "health": progress.health, **attempt.results}
     store.seal(folder, {name: schema.table(name, folder.name, part) for name, part in rows.items()})
     checkpoint.drop(folder / "checkpoints")
     if job is not None:
         for finding in advice.advise(progress.health, progress.curves, row):
             if finding.severity != "note":
                 job.report.line(f"health: {finding.severity}: {finding.text}")
-        job.report.line(f"{row['status']}{': ' + row['reason'] if row['reason'] else ''}")
+        job.report.line(f"{status}{': ' + reason if reason else ''}")
         job.report.close()
-    return str(row["status"])
 
 
 def make_job(spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch.device, settings: Settings) -> Job:
@@ -111,7 +155,7 @@ def make_job(spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch
         device=device,
         report=Report(folder, total, settings.quiet, settings.tensorboard),
         probe_every=settings.probe_every,
-        save=lambda job, progress: _save(job, progress, folder),
+        save=lambda job, progress: save(job, progress, folder),
         checkpoint_seconds=settings.checkpoint_seconds,
         stopping=settings.stopping,
     )
@@ -138,55 +182,6 @@ def seed_globals(spec: RunSpec) -> None:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # slow
     torch.set_float32_matmul_precision("highest" if spec.precision == "fp32" else "high")
     torch.backends.cudnn.allow_tf32 = spec.precision != "fp32"
-
-
-def _save(job: Job, progress: Progress, folder: Path) -> None:
-    state = {
-        "progress": dataclasses.asdict(progress),
-        "model": job.model.state_dict(),
-        "best": job.best_weights,
-        "optimizer": job.optimizer.state_dict(),
-        "scaler": job.scaler.state_dict(),
-    }
-    checkpoint.save(folder / "checkpoints", progress.step, state)
-
-
-def _resumed(job: Job, folder: Path, device: torch.device) -> Progress:
-    """Where the newest checkpoint stands, loaded into the job; a new start where there is none."""
-    state = checkpoint.newest(folder / "checkpoints", device)
-    if state is None:
-        return Progress(order_seed=job.spec.seed if job.spec.deterministic_shuffle else secrets.randbits(63))
-    progress = Progress(**state["progress"])
-    progress.seconds = dict.fromkeys(schema.BUCKETS, 0.0) | progress.seconds
-    job.model.load_state_dict(state["model"])
-    restore(job.optimizer, state["optimizer"])
-    job.scaler.load_state_dict(state["scaler"])
-    job.best_weights = state["best"]
-    progress.n_resumes += 1
-    progress.seconds["wasted"] += max(0.0, job.report.train_seconds_seen() - progress.seconds["train"])
-    job.report.line(f"resumed at step {progress.step} of {job.total_steps}")
-    return progress
-
-
-def _final(job: Job, progress: Progress, folder: Path, results: dict[str, Any]) -> dict[str, Any]:
-    """Test scores of the last and of the best-val weights, as columns of `runs`; fills the other tables' rows."""
-    began, row = time.perf_counter(), {}
-    row["weights_sha256"] = checkpoint.weights_sha256(job.model.state_dict())
-    places = {"last": (job.model.state_dict(), progress.step), "best": (job.best_weights, progress.best_step)}
-    weights = {name: {key: value.clone() for key, value in state.items()} for name, (state, _) in places.items()}
-    for name, prefix in (("last", "last"), ("best", "reported")):
-        if name == "last" or progress.best_step != progress.step:  # else the same weights, just scored
-            job.model.load_state_dict(weights[name])
-            test = evaluate(job, "test")
-            at = next(point for point in reversed(progress.curves) if point["step"] == places[name][1])
-            progress.curves += [{**at, "split": "test", "metric": m, "value": v} for m, v in test.scores.items()]
-        row |= {f"{prefix}_{metric}": value for metric, value in test.scores.items()}
-        results["calibration"] += [{"checkpoint": name, **part} for part in test.calibration]
-        results["predictions"] = test.predictions
-    with store.replacing(folder / "checkpoints" / "best.pt") as draft:
-        torch.save(weights["best"], draft)
-    progress.seconds["eval"] += time.perf_counter() - began
-    return row
 
 
 def accounting(job: Job, progress: Progress, slots_per_gpu: int) -> dict[str, Any]:

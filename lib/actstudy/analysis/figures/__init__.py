@@ -13,10 +13,12 @@ from actstudy.analysis.figures import (
     curves,
     depth,
     factor,
+    forest,
     health,
     layers,
     targets,
     timeline,
+    verdicts,
 )
 from actstudy.analysis.style import placeholder
 from actstudy.analysis.tables import Tables
@@ -25,6 +27,8 @@ from actstudy.study import store
 Drawn = tuple[Figure, str]
 
 TASK_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {
+    "forest": forest.forest,
+    "win_probability": verdicts.win_probability,
     "metric_curves": curves.metric_curves,
     "loss_curves": curves.loss_curves,
     "steps_to_target": targets.steps_to_target,
@@ -51,7 +55,10 @@ DEPTH_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of those, where 
 FACTOR_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of those, where the study crosses init_args
     "metric_against_factor": factor.metric_against_factor,
 }
-ALL_TASK_FIGURES = TASK_FIGURES | CLASS_FIGURES | DEPTH_FIGURES | FACTOR_FIGURES
+TUNING_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # where a task's learning rate is tuned
+    "lr_sensitivity": verdicts.lr_sensitivity,
+}
+ALL_TASK_FIGURES = TASK_FIGURES | CLASS_FIGURES | DEPTH_FIGURES | FACTOR_FIGURES | TUNING_FIGURES
 STUDY_FIGURES: dict[str, Callable[[Tables], Drawn]] = {
     "boundaries": boundaries.boundaries,
     "compute_bars": compute.compute_bars,

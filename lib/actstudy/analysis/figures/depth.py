@@ -73,7 +73,9 @@ def signal_over_layers(tables: Tables, task: str) -> tuple[Figure, str]:
     settings, runs = tables.plan["tasks"][task], tables.of("runs", task)
     deepest = runs[runs["depth"] == runs["depth"].max()]
     health = tables.of("health", task)
-    first = health[(health["kind"] == "site") & (health["step"] == 0)].merge(deepest[["run_id", "line"]], on="run_id")
+    first = health[(health["kind"] == "site") & (health["step"] == 0)].merge(
+        deepest[["run_id", "group", "line"]], on=["run_id", "group"]
+    )
     lines, looks = list(deepest["line"].unique()), styles(tables.plan["levels"])
     size = (9, 0.8 + 2.1 * len(lines))
     figure, grid = plt.subplots(len(lines), 2, figsize=size, squeeze=False, sharex=True, layout="constrained")

@@ -35,7 +35,7 @@ def convergence(tables: Tables, task: str, column: str, hue: str) -> tuple[Figur
         curves = curves[(curves["split"] == "val") & (curves["metric"] == settings["metric"])]
     if curves.empty:
         return placeholder(f"{settings['title']}: no run was evaluated, n = 0.")
-    val = curves.merge(runs[["run_id", "line", "depth"]], on="run_id")
+    val = curves.merge(runs[["run_id", "group", "line", "depth"]], on=["run_id", "group"])
     places = {key: list(runs[key].unique()) for key in ("level", "line")}
     looks = styles(tables.plan["levels"] if hue == "level" else places["line"])
     means = val.groupby(["depth", column, hue, "epoch"])["value"].mean()
@@ -121,7 +121,7 @@ def probed(tables: Tables, task: str, probe: str) -> pd.DataFrame:
     if health.empty or "total_steps" not in runs:
         return pd.DataFrame(columns=["run_id", "level", "line", "step", "index", "value", "total_steps"])
     wanted = health[(health["kind"] == "site") & (health["probe"] == probe)]
-    return wanted.merge(runs[["run_id", "line", "total_steps"]], on="run_id")
+    return wanted.merge(runs[["run_id", "group", "line", "total_steps"]], on=["run_id", "group"])
 
 
 def epochs(found: pd.DataFrame, curves: pd.DataFrame) -> pd.Series:

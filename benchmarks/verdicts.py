@@ -1,0 +1,174 @@
+"""What the procedure of docs/statistics.md promises, measured on simulated studies.
+
+    python benchmarks/verdicts.py --studies 2000 --out benchmarks/results
+
+A study is n seeds of K levels and a baseline; all contrasts share the baseline's noise, so that they correlate by 0.5.
+Rates are shares of studies; `error` is their Monte Carlo standard error.
+"""
+
+import argparse
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from actstudy.analysis import procedure
+
+Draw = Callable[[np.random.Generator, int, int], np.ndarray]
+SCHEDULE = procedure.looks_of(True)
+WRONG = ("better", "worse")
+
+
+def normal(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  # noqa: N803
+    """Values of K levels and, first, the baseline: standard normal, (n, K + 1)."""
+    return rng.normal(size=(n, K + 1))
+
+
+def exponential(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  # noqa: N803
+    """Exponential values, centred."""
+    return rng.exponential(size=(n, K + 1)) - 1
+
+
+def collapsed(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  # noqa: N803
+    """Normal values of which one in ten is 10 sd lower."""
+    return rng.normal(size=(n, K + 1)) - 10 * (rng.random((n, K + 1)) < 0.1)
+
+
+def unequal(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  # noqa: N803
+    """Normal values whose sd goes from 1/4 to 4 over the levels, the baseline's being 1."""
+    return rng.normal(size=(n, K + 1)) * np.concatenate([[1.0], np.geomspace(0.25, 4, K)])
+
+
+def quiet_exponential(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  # noqa: N803
+    """Exponential levels against a baseline without noise: differences as skewed as the values."""
+    return exponential(rng, n, K) * np.concatenate([[0.0], np.ones(K)])
+
+
+def collapsed_levels(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  # noqa: N803
+    """Levels that collapse in one run of ten, the baseline never; means made equal by lifting the other runs."""
+    falls = (rng.random((n, K + 1)) < 0.1) & (np.arange(K + 1) > 0)
+    return rng.normal(size=(n, K + 1)) - 10 * falls + 1.0 * (np.arange(K + 1) > 0)
+
+
+NOISES: dict[str, Draw] = {f.__name__: f for f in (normal, exponential, collapsed, unequal)}
+STRESS: dict[str, Draw] = {f.__name__: f for f in (quiet_exponential, collapsed_levels)}
+
+
+def differences(draw: Draw, n: int, K: int, studies: int, key: str) -> Iterator[np.ndarray]:  # noqa: N803
+    """Studies of true difference 0, each (n, K): level minus baseline."""
+    rng = np.random.default_rng([len(key), *key.encode()])
+    for _ in range(studies):
+        values = draw(rng, n, K)
+        yield values[:, 1:] - values[:, :1]
+
+
+def row(case: str, setting: dict[str, Any], measure: str, values: list[float]) -> dict[str, Any]:
+    """A row of the result: the mean of one value a study with its Monte Carlo error; printed as it comes."""
+    mean, error = float(np.mean(values)), float(np.std(values) / math.sqrt(max(len(values), 1)))
+    made = {"case": case, **setting, "measure": measure, "value": mean, "error": error, "studies": len(values)}
+    print(" ".join(f"{value:.4f}" if isinstance(value, float) else str(value) for value in made.values()), flush=True)
+    return made
+
+
+def false_differences(studies: int) -> Iterator[dict[str, Any]]:
+    """Share of studies without any true difference in which a contrast reads better or worse."""
+    for (noise, draw), K, n in itertools.product((NOISES | STRESS).items(), (4, 9), (8, 20, None)):  # noqa: N806
+        setting, wrong = {"noise": noise, "K": K, "n": n or 20, "looks": n is None}, []
+        for x in differences(draw, n or 20, K, studies, f"null {noise} {K}"):
+            verdicts = procedure.judge(x, 1e-9, "simulation", None if n else SCHEDULE)
+            wrong.append(float(any(verdict.verdict in WRONG for verdict in verdicts)))
+        yield row("no difference", setting, "false better or worse", wrong)
+
+
+def false_equivalences(studies: int) -> Iterator[dict[str, Any]]:
+    """Share of studies, every true difference exactly the margin, in which a contrast reads equivalent."""
+    for (noise, draw), looks, side in itertools.product((NOISES | STRESS).items(), (False, True), (1, -1)):
+        if side < 0 and noise in NOISES:
+            continue  # symmetric
+        setting, wrong = {"noise": noise, "K": 4, "n": 20, "looks": looks, "side": side}, []
+        for x in differences(draw, 20, 4, studies, f"margin {noise}"):
+            verdicts = procedure.judge(x / 4 + side, 1.0, "simulation", SCHEDULE if looks else None)
+            wrong.append(float(any(verdict.verdict.startswith("equivalent") for verdict in verdicts)))
+        yield row("a difference of the margin", setting, "false equivalent", wrong)
+
+
+def coverage(studies: int) -> Iterator[dict[str, Any]]:
+    """Share of contrasts whose intervals of all looks contain the true difference at once."""
+    for noise, draw in (NOISES | STRESS).items():
+        held: dict[bool, list[float]] = {True: [], False: []}
+        for x in differences(draw, 20, 4, studies, f"coverage {noise}"):
+            for looks, sizes in ((True, procedure.LOOKS), (False, (20,))):
+                found = [procedure.judge(x[:n], 1.0, "simulation", SCHEDULE if looks else None) for n in sizes]
+                inside = [[verdict.low <= 0 <= verdict.high for verdict in verdicts] for verdicts in found]
+                held[looks].append(float(np.mean(np.all(inside, axis=0))))
+        for looks, values in held.items():
+            setting = {"noise": noise, "K": 4, "n": 20, "looks": looks}
+            yield row("no difference", setting, "intervals of all looks cover", values)
+
+
+def realised_power(studies: int) -> Iterator[dict[str, Any]]:
+    """Share of studies that find a true difference of the margin with the k more seeds that a pilot asked for.
+
+    fresh: n + k new seeds. kept: the pilot and k more, of pilots that had left the contrast undecided.
+    """
+    for K, looks, n, ratio in itertools.product((1, 4), (False, True), (8, 12), (0.75, 1.0, 1.5, 2.0)):  # noqa: N806
+        if looks and K == 1:
+            continue
+        schedule = procedure.looks_of(looks)
+        setting = {"noise": "normal", "K": K, "n": n, "looks": looks, "sd_margin": ratio}
+        asked, fresh, kept = [], [], []
+        for x in differences(normal, 2 * (n + 100), K, studies, f"power {n} {ratio}"):
+            margin = math.sqrt(2) / ratio  # sqrt(2) is the sd of a difference
+            x[:, 0] += margin
+            k = procedure.more_seeds(n, float(x[:n, 0].std(ddof=1)), margin, K, schedule)
+            asked.append(math.nan if k is None else float(k))
+            if k is not None:
+                spend = K * procedure.contrast_level(n + k, K, schedule)
+                signs = procedure.sign_flips("simulation", n + k)
+                fresh.append(float(procedure.difference_p(x[-n - k :], signs)[0] <= spend))
+                if procedure.judge(x[:n], margin, "simulation", schedule)[0].verdict == "undecided":
+                    kept.append(float(procedure.difference_p(x[: n + k], signs)[0] <= spend))
+        yield row("power", setting, "k, mean where given", [k for k in asked if not math.isnan(k)])
+        yield row("power", setting, "not decidable", [float(math.isnan(k)) for k in asked])
+        yield row("power", setting, "power of n + k fresh seeds", fresh)
+        yield row("power", setting, "power of an undecided pilot and k more", kept)
+
+
+def savings(studies: int) -> Iterator[dict[str, Any]]:
+    """Seeds until every contrast is decided, and the share of true differences found, against 20 seeds at once.
+
+    Either all four levels differ from the baseline (and nothing can be equivalent) or two do, the margin being 1 sd.
+    """
+    for effect, share in itertools.product((1.0, 1.5, 2.0), (4, 2)):
+        shift = np.where(np.arange(4) < share, effect * math.sqrt(2), 0.0)  # in sd of a difference
+        margin = 1e-9 if share == 4 else math.sqrt(2)
+        setting = {"noise": "normal", "K": 4, "n": 20, "effect": effect, "levels_that_differ": share}
+        used, adaptive, fixed = [], [], []
+        for x in differences(normal, 20, 4, studies, f"savings {effect}"):
+            verdicts = procedure.judge(x + shift, margin, "simulation", SCHEDULE)
+            used.append(float(max(verdict.decided_at or 20 for verdict in verdicts)))
+            adaptive.append(float(np.mean([verdict.verdict == "better" for verdict in verdicts[:share]])))
+            at_once = procedure.judge(x + shift, margin, "simulation")
+            fixed.append(float(np.mean([verdict.verdict == "better" for verdict in at_once[:share]])))
+        yield row("a difference", setting | {"looks": True}, "seeds until all are decided", used)
+        yield row("a difference", setting | {"looks": True}, "found", adaptive)
+        yield row("a difference", setting | {"looks": False}, "found", fixed)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=2_000)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    parts = (false_differences, false_equivalences, coverage, realised_power, savings)
+    rows = [row for part in parts for row in part(arguments.studies)]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_parquet(arguments.out / "verdicts.parquet", index=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""How runs end that cannot complete: each ending says what to change, or leaves all as it was for the same command."""
+
+import contextlib
+import os
+import signal
+import time
+
+import pytest
+import torch
+from conftest import quiet, tiny
+from test_packs import company, trained
+from test_training import row, same
+
+from actstudy import cli
+from actstudy.study import packs, spec, store
+from actstudy.training import endings, job, limit, run
+
+from . import forks
+
+GPU_FULL = (
+    "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.10 GiB of which 1.25 GiB is free."
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.cuda.OutOfMemoryError(GPU_FULL), "asked for 2.50 GiB, 1.25 GiB free"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 64 bytes."), "asked for 64 b"),
+        (MemoryError(), "MemoryError"),
+    ],
+    ids=["cuda", "cpu", "python"],
+)
+def test_memory_that_ran_out_says_what_to_change(error, expected):
+    status, reason = endings.ending(error, tiny(batch_size=500))
+    assert status == "out_of_memory"
+    assert reason.startswith(f"task mlp, batch_size 500: {expected}")
+    assert reason.endswith("to mend: a smaller batch_size, or accumulate: 2")
+
+
+SLOW = {"timeout_minutes": 0.5 / 60}
+
+
+def hang(*_):
+    time.sleep(60)
+
+
+def test_a_run_that_hangs_is_given_up(tmp_path, data_folder, monkeypatch):
+    """Published as a timeout, where it hung in its log, and the process ends."""
+    monkeypatch.setattr(limit, "GRACE", 0.5)
+    monkeypatch.setattr(run, "fit", hang)
+    began = time.monotonic()
+    assert forks.forked(lambda: run.run(tiny(), tmp_path / "a", data_folder, quiet(**SLOW))) == 0
+    assert time.monotonic() - began < 30
+    found = store.summary_row(tmp_path / "a")
+    assert (found["status"], found["reason"]) == ("timeout", "more than timeout_minutes 0.00833333")
+    assert "in hang" in (tmp_path / "a/log.txt").read_text()
+
+
+def test_a_slow_run_ends_at_a_step(tmp_path, data_folder, monkeypatch):
+    """Its thread is never needed, and no thread is left to end this process later."""
+    monkeypatch.setattr(run.devices, "describe", lambda _: "slow")
+    plain = run.fit
+
+    def slowly(work, progress):
+        time.sleep(1)
+        plain(work, progress)
+
+    monkeypatch.setattr(run, "fit", slowly)
+    assert run.run(tiny(), tmp_path / "a", data_folder, quiet(**SLOW)) == "timeout"
+    assert row(tmp_path / "a")["steps_done"] == 1
+
+
+def test_a_pack_that_hangs_is_given_up(tmp_path, data_folder, monkeypatch):
+    monkeypatch.setattr(limit, "GRACE", 0.5)
+    monkeypatch.setattr("actstudy.training.pack_run.fit", hang)
+    assert forks.forked(lambda: trained(company(), tmp_path, data_folder, **SLOW)) == 0
+    for one in company():
+        assert store.summary_row(tmp_path / spec.run_id(one))["status"] == "timeout"
+
+
+def test_without_the_limit_a_run_in_time_is_as_ever(train):
+    assert same(train("a"), train("b", timeout_minutes=10.0))
+
+
+WILD = {"optimizer": "sgd", "clip": None, "warmup": 0, "dropout": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"lr": 1e30}, "first not finite: output of layers.1.0 at step 1"),
+        ({"lr": 3.0, "activation": "identity"}, "first not finite: output of head at step 6"),
+        (
+            {"lr": 3.0, "activation": "elu", "depth": 4, "schedule": "constant", "dropout": 0.1},
+            "first not finite: the loss itself at step 6",
+        ),
+        ({"init": "normal", "init_args": {"std": 1e25}}, "first not finite: output of layers.1.0 at step 0"),
+        ({"init": "normal", "init_args": {"std": 1e25}, "activation": "tanh"}, None),
+    ],
+    ids=str,
+)
+def test_divergence_names_its_first_site(train, fields, expected):
+    found = row(train("a", tiny(**{"activation": "relu", **WILD, **fields})))
+    assert found["status"] == ("diverged" if expected else "completed")
+    assert expected is None or found["reason"].endswith(expected), found["reason"]
+
+
+def test_the_site_is_the_same_after_a_resume(train, tmp_path, data_folder):
+    """Found from the checkpoint of step 2 as from the start: one place."""
+    one = tiny("identity", **{**WILD, "lr": 3.0, "depth": 4, "schedule": "constant", "dropout": 0.1})
+    whole = row(train("a", one))
+    assert whole["status"] == "diverged"
+    assert "first not finite" in whole["reason"]
+    steps = iter(range(10**6))
+    with contextlib.suppress(job.Interrupted):
+        run.run(one, tmp_path / "b", data_folder, quiet(stopping=lambda: next(steps) == 1, checkpoint_seconds=0))
+    run.run(one, tmp_path / "b", data_folder, quiet(checkpoint_seconds=0))
+    assert row(tmp_path / "b")["reason"] == whole["reason"]
+
+
+@pytest.mark.parametrize("point", ["step.pt/fsync:full", "step.sha256/draft:full", "best.pt/rename:full"])
+@pytest.mark.parametrize("packed", [False, True], ids=["run", "pack"])
+def test_a_full_disk_is_no_result(tmp_path, data_folder, packed, point):
+    """It is raised, nothing is published, and the same command ends with the undisturbed run's bits."""
+    go = (lambda at: trained(company(), at, data_folder, checkpoint_seconds=0)) if packed else None
+    go = go or (lambda at: run.run(tiny(), at / "a", data_folder, quiet(checkpoint_seconds=0)))
+
+    def full() -> None:
+        forks.fault(point)
+        with pytest.raises(OSError, match="No space left"):
+            go(tmp_path / "disturbed")
+
+    assert forks.forked(full) == 0
+    assert not list((tmp_path / "disturbed").rglob("runs.parquet"))
+    for at in ("disturbed", "whole"):
+        go(tmp_path / at)
+    for final in (tmp_path / "whole").glob("*/checkpoints"):
+        assert same(final.parent, tmp_path / "disturbed" / final.parent.name)
+
+
+def command(tmp_path, data_folder, *more):
+    """The command line of a tiny run, or of a pack."""
+    data = tmp_path / "data"
+    data.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (data / "mnist1d").symlink_to(data_folder)
+    host = ["--device", "cpu", "--quiet", "--log_dir", str(tmp_path / "runs"), "--data_dir", str(data)]
+    return [*more, *host]
+
+
+def status_of(arguments, fault):
+    """The exit status of a command in a child that is told to stop, or dies, at a fault point."""
+
+    def work() -> None:
+        forks.fault(fault)
+        try:
+            cli.main(arguments)
+        except SystemExit as left:
+            os._exit(left.code)
+
+    return forks.forked(work)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["run", "pack"])
+@pytest.mark.parametrize(
+    ("fault", "expected"), [("spec.json/rename:term", set()), ("progress.json/draft:term", {"step-000000007.pt"})]
+)
+def test_told_to_stop_it_leaves_a_checkpoint_or_nothing(tmp_path, data_folder, packed, fault, expected):
+    """Before its first step nothing is on disk; at the first evaluation the step is saved; both exit with 75."""
+    one = ["pack", "--members", packs.written(company())] if packed else ["train", "--spec", spec.canonical(tiny())]
+    arguments = command(tmp_path, data_folder, *one)
+    assert status_of(arguments, fault) == 75
+    files = {path.name for path in (tmp_path / "runs").rglob("*") if path.is_file()}
+    assert {name for name in files if name.endswith(".pt")} == expected
+    assert bool(files) == bool(expected), files
+    assert status_of(arguments, "none:kill") == 0
+    assert not [path for path in (tmp_path / "runs").rglob("*") if path.name.startswith(("step-", "progress"))]
+
+
+def test_without_heeding_signals_it_leaves_no_checkpoint(tmp_path, data_folder, monkeypatch):
+    """The guard off: the test above can fail."""
+    monkeypatch.setattr("actstudy.cli_run.signal.signal", lambda *_: signal.SIG_DFL)
+    arguments = command(tmp_path, data_folder, "train", "--spec", spec.canonical(tiny()))
+    assert status_of(arguments, "progress.json/draft:term") == -signal.SIGTERM
+    assert not list((tmp_path / "runs").rglob("*.pt"))

@@ -1,0 +1,144 @@
+"""Each guard switched off: what it guards does break, so the proofs of `tests/faults` can fail."""
+
+import contextlib
+import fcntl
+import random
+
+import pytest
+import torch
+from faults import flips, forks, kills, proofs
+
+from actstudy.study import locks, store
+from actstudy.training import checkpoint, resume, step
+
+
+@pytest.fixture
+def folder():
+    with forks.scratch() as root:
+        yield root
+
+
+@contextlib.contextmanager
+def in_place(path):
+    """`replacing` without its rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    yield path
+
+
+@contextlib.contextmanager
+def flushed_late(path):
+    """`replacing` that flushes after its rename."""
+    store._made(path.parent)
+    draft = path.with_name(f".{path.name}.tmp")
+    yield draft
+    draft.rename(path)
+    store._flush(path)
+    store._flush(path.parent)
+
+
+def test_without_the_rename_a_kill_leaves_half_a_file(folder, monkeypatch):
+    assert not proofs.a_writer_that_dies(folder)
+    monkeypatch.setattr(store, "replacing", in_place)
+    assert "half a fi" in proofs.a_writer_that_dies(folder)
+
+
+@pytest.mark.parametrize(
+    ("guard", "off", "wrong"),
+    [
+        ("replacing", in_place, "in place"),
+        ("replacing", flushed_late, "before its content"),
+        ("_flush", lambda _: None, "before its content"),
+        ("_made", lambda made: made.mkdir(parents=True, exist_ok=True), "never on disk"),
+    ],
+    ids=["rename", "order", "flush", "folder"],
+)
+def test_without_the_order_of_flushes_a_power_cut_leaves_half_a_file(folder, monkeypatch, guard, off, wrong):
+    with monkeypatch.context() as patch:
+        assert not proofs.power_cuts(folder / "on", patch)
+    monkeypatch.setattr(store, guard, off)
+    with monkeypatch.context() as patch:
+        (folder / "off").mkdir()
+        assert wrong in proofs.power_cuts(folder / "off", patch)
+
+
+def test_without_the_lock_two_write_at_once(folder, monkeypatch):
+    assert not proofs.two_writers(folder / "a")
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    assert proofs.two_writers(folder / "a") == "two writers at once"
+
+
+def test_without_a_look_at_the_name_a_removed_lock_is_held_twice(folder, monkeypatch):
+    """A waits for B's lock; B leaves, which removes the file that A waits for; C must not find the folder free."""
+    a, waits = folder / "a", []
+    plain = fcntl.flock
+
+    def removed_meanwhile(handle, kind):
+        plain(handle, kind)
+        if not waits:
+            waits.append((a / ".lock").unlink())
+
+    monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
+    with store.locked(a), pytest.raises(BlockingIOError), store.locked(a, wait=False):
+        pass
+    waits.clear()
+    monkeypatch.setattr(locks, "_held", unlooked)
+    with store.locked(a), store.locked(a, wait=False):
+        pass
+
+
+def unlooked(folder, wait):
+    """`_held` that takes whatever it has locked for the lock."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = (folder / ".lock").open("a+")
+    locks._lock(handle, folder, wait)
+    return handle
+
+
+KILL = kills.Kill("step", step=23)
+
+
+@pytest.mark.parametrize("off", ["dropout", "optimizer", "best", "window"])
+def test_without_its_whole_state_a_killed_run_ends_in_other_bits(folder, monkeypatch, off):
+    if off == "dropout":  # drawn on and on, not from (seed, step)
+        monkeypatch.setattr(step, "generator", lambda _: torch.Generator())
+    elif off == "optimizer":
+        monkeypatch.setattr(resume, "restore", lambda optimizer, state: None)
+    else:
+        names = {"best": ("best_value", 9.0), "window": ("window", {})}[off]
+        plain = resume.load
+
+        def forgetful(job, state):
+            progress = plain(job, state)
+            setattr(progress, *names)
+            return progress
+
+        monkeypatch.setattr(resume, "load", forgetful)
+    assert "differs" in proofs.resumed(folder, KILL)
+
+
+def test_with_its_whole_state_it_does_not(folder):
+    assert not proofs.resumed(folder, KILL)
+
+
+def test_without_the_checksum_of_checkpoints_flipped_bits_are_accepted(folder, monkeypatch):
+    def trusting(path, device):
+        return torch.load(path, map_location=device, weights_only=True)
+
+    files, rng = [path for path in flips.made(folder) if path.suffix == ".pt"], random.Random(0)
+    assert all(flips.damaged(rng.choice(files), rng, cut=False) for _ in range(30))
+    monkeypatch.setattr(checkpoint, "read", trusting)
+    silent = 0
+    for _ in range(30):
+        with contextlib.suppress(Exception):
+            silent += not flips.damaged(rng.choice(files), rng, cut=False)
+    assert silent
+
+
+def test_without_the_checksum_of_tables_flipped_bits_are_accepted(folder, monkeypatch):
+    files, rng = [path for path in flips.made(folder) if path.suffix == ".parquet"], random.Random(0)
+    monkeypatch.setattr(store, "sha256", lambda path: store._checksums(path.parent)[path.name])
+    silent = 0
+    for _ in range(60):
+        with contextlib.suppress(Exception):
+            silent += not flips.damaged(rng.choice(files), rng, cut=False)
+    assert silent

@@ -1,0 +1,275 @@
+"""Replication: claims beside the study's own numbers, the MNIST-1D table trained again, published tables checked."""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT
+from scipy import stats
+
+from actstudy.analysis import claims, published
+from actstudy.study import plan, replication
+from actstudy.study.registry import StudyError
+from actstudy.training import replicas
+
+FOLDER = ROOT / "config/replicate"
+MNIST1D = FOLDER / "mnist1d_activations.yaml"
+GLOROT = FOLDER / "glorot2010_mnist.yaml"
+MISH = FOLDER / "mish_cifar10.yaml"
+
+
+def stated(values, metric="reported_accuracy", tolerance=0.01):
+    full = {level: {"sd": None, "n": None, **value} for level, value in values.items()}
+    return {"source": "a paper", "metric": metric, "tolerance": tolerance, "values": full}
+
+
+def study(accuracy, val=None, groups=("",), status=None):
+    """Frames and plan pieces of {level: [accuracy a seed]} in each group; val: (level, group) -> best val accuracy."""
+    runs, curves = [], []
+    for (level, values), group in itertools.product(accuracy.items(), groups):
+        for seed, value in enumerate(values):
+            run_id = f"{level}/{group}/{seed}"
+            ended = (status or {}).get((level, group, seed), "completed")
+            place = {"task": "mlp", "group": group, "level": level, "seed": seed, "run_id": run_id}
+            runs.append({**place, "status": ended, "reported_accuracy": value})
+            best = (val or {}).get((level, group), value)
+            for step, seen in enumerate((best - 0.2, best, best - 0.1)):
+                curves.append({**place, "step": step, "split": "val", "metric": "accuracy", "value": seen})
+                curves.append({**place, "step": step, "split": "train", "metric": "loss", "value": step + value})
+    tasks = {"mlp": {"metric": "accuracy", "higher_is_better": True, "chance": 0.1}}
+    return {"runs": pd.DataFrame(runs), "curves": pd.DataFrame(curves)}, tasks
+
+
+@pytest.mark.parametrize(
+    ("values", "claimed", "verdict"),
+    [
+        ([0.80, 0.81, 0.79, 0.80], 0.80, "undecided"),  # right, but the interval is wider than the tolerance
+        ([0.800, 0.801, 0.799, 0.800], 0.80, "reproduced"),
+        ([0.800, 0.801, 0.799, 0.800], 0.82, "not reproduced"),
+        ([0.800, 0.801, 0.799, 0.800], 0.8095, "undecided"),
+        ([0.805], 0.80, "reproduced"),
+        ([0.82], 0.80, "not reproduced"),
+        ([], 0.80, "undecided"),
+    ],
+)
+def test_verdict_of_a_claim(values, claimed, verdict):
+    found = claims.judged(np.array(values), claimed, 0.01)
+    assert found["verdict"] == verdict
+    if len(values) > 1:
+        interval = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
+        assert (found["low"], found["high"]) == pytest.approx(interval)
+    else:
+        assert math.isnan(found["low"])
+
+
+def test_a_level_stands_for_its_cell_with_the_best_validation_whatever_test_says():
+    val = {("relu", "lr=0.1"): 0.7, ("relu", "lr=0.2"): 0.9}
+    frames, tasks = study({"relu": [0.8, 0.8]}, val, ("lr=0.1", "lr=0.2"))
+    frames["runs"].loc[frames["runs"]["group"] == "lr=0.1", "reported_accuracy"] = 0.99
+    of_test = frames["curves"][frames["curves"]["group"] == "lr=0.1"].assign(
+        split="test", metric="accuracy", value=0.99
+    )
+    frames["curves"] = pd.concat([frames["curves"], of_test])
+    row = claims.claims(frames, {"claims": stated({"relu": {"mean": 0.8}}), "tasks": tasks}).iloc[0]
+    assert (row["group"], row["ours"], row["verdict"]) == ("lr=0.2", pytest.approx(0.8), "reproduced")
+    frames["runs"].loc[frames["runs"]["group"] == "lr=0.2", "status"] = ["diverged", "completed"]
+    assert claims.best_group(frames["runs"], frames["curves"], tasks["mlp"]) == "lr=0.1"
+    fewer_is_better = {"metric": "accuracy", "higher_is_better": False}
+    frames["runs"]["status"] = "completed"
+    assert claims.best_group(frames["runs"], frames["curves"], fewer_is_better) == "lr=0.1"
+
+
+def test_metrics_of_claims():
+    frames, tasks = study({"relu": [0.98, 0.97]})
+    by_metric = {
+        metric: claims.claims(frames, {"claims": stated({"relu": {"mean": 0}}, metric), "tasks": tasks}).iloc[0]["ours"]
+        for metric in ("reported_accuracy", "error_percent", "mean_train_loss")
+    }
+    assert by_metric == pytest.approx({"reported_accuracy": 0.975, "error_percent": 2.5, "mean_train_loss": 1.975})
+
+
+def test_a_diverged_run_counts_at_chance_and_without_chance_decides_nothing():
+    frames, tasks = study({"relu": [0.9, math.nan]}, status={("relu", "", 1): "diverged"})
+    plan_of = {"claims": stated({"relu": {"mean": 50.0}}, "error_percent"), "tasks": tasks}
+    row = claims.claims(frames, plan_of).iloc[0]
+    assert (row["ours"], row["n"], row["n_diverged"]) == (pytest.approx(50.0), 2, 1)
+    assert "1 diverged" in claims.section(claims.claims(frames, plan_of), plan_of)
+    plan_of["claims"]["metric"] = "mean_train_loss"
+    assert claims.claims(frames, plan_of).iloc[0]["verdict"] == "undecided"
+
+
+def test_no_claims_no_rows():
+    frames, tasks = study({"relu": [0.9]})
+    assert claims.claims(frames, {"claims": None, "tasks": tasks}).empty
+    assert claims.section(claims.claims(frames, {"claims": None, "tasks": tasks}), {"claims": None}) == ""
+
+
+def test_order_agrees_with_scipy_and_is_exact_where_values_tie():
+    rng = np.random.default_rng(0)
+    for n in (2, 4, 6, 8, 11):
+        table = pd.DataFrame({"claimed": rng.normal(size=n), "ours": rng.normal(size=n)})
+        expected = stats.kendalltau(table["claimed"], table["ours"], method="exact")
+        found = claims.agreement(table)
+        assert (found["tau"], found["p"]) == pytest.approx((expected.statistic, expected.pvalue))
+    tied = pd.DataFrame({"claimed": [1.64, 1.76, 1.64, 2.21], "ours": [1.5, 1.7, 1.6, 2.0]})
+    assert claims.agreement(tied)["p"] == pytest.approx(
+        4 / 24
+    )  # two orders agree as well as this one, two oppose it so
+    assert claims.agreement(tied)["tau"] == pytest.approx(stats.kendalltau(tied["claimed"], tied["ours"]).statistic)
+    assert math.isnan(claims.agreement(tied.assign(ours=1.0))["tau"])
+
+
+def test_claims_of_a_study_file_reach_the_plan():
+    found = plan.load(GLOROT)
+    assert found.claims["values"].keys() == {run.level for run in found.runs}
+    assert found.claims["values"]["sigmoid (init=standard_heuristic)"] == {"mean": 2.21, "sd": None, "n": None}
+    assert '"claims": {"source": "Glorot' in found.plan()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("tolerance:", "tolerence:", "claims.tolerence: .* did you mean 'tolerance'"),
+        ("error_percent", "error_percentage", "unknown metric; .* did you mean 'error_percent'"),
+        ("    sigmoid (init", "    sigmoid  (init", "claims.values: got .* did you mean 'sigmoid .init"),
+        ("{mean: 1.76}", "{mean: no}", "claims.values.tanh .*mean: got False"),
+        ("{mean: 1.76}", "{mean: 1.76, sd: -1}", "sd: got -1"),
+    ],
+)
+def test_faults_of_claims_are_told_in_one_line(tmp_path, old, new, told):
+    text = GLOROT.read_text()
+    assert old in text
+    (tmp_path / "x.yaml").write_text(text.replace(old, new))
+    with pytest.raises(StudyError, match=told) as caught:
+        plan.load(tmp_path / "x.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_claims_resolve_aliases_and_ask_for_one_task(tmp_path):
+    text = "axes: {activation: [swish, relu]}\ntasks: {mlp: }\nclaims: {source: s, metric: reported_accuracy, "
+    text += "tolerance: 0.1, values: {swish: {mean: 0.7}}}\n"
+    (tmp_path / "x.yaml").write_text(text)
+    assert list(plan.load(tmp_path / "x.yaml").claims["values"]) == ["silu"]
+    (tmp_path / "x.yaml").write_text(text.replace("{mlp: }", "{mlp: , vision: }"))
+    with pytest.raises(StudyError, match="allowed: one task"):
+        plan.load(tmp_path / "x.yaml")
+
+
+def test_mnist1d_table_is_reproduced(tmp_path):
+    replica = replication.replica(MNIST1D)
+    before = torch.random.get_rng_state()
+    replicas.write(list(replica.claims.values), range(replica.seeds), tmp_path / "losses.parquet")
+    assert torch.equal(torch.random.get_rng_state(), before)
+    page = claims.replicated(tmp_path / "losses.parquet", replicas.TASK, replica.claims)
+    assert "6 reproduced" in page
+    assert "tau +1.00 over 6 values (exact p = 0.0028)" in page
+    ours = pd.read_parquet(tmp_path / "losses.parquet").groupby("level")["value"].agg(["mean", "size"])
+    assert set(ours["size"]) == {301}
+    for level, claim in replica.claims.values.items():  # measured 1.5e-7 at most; relu 5e-4 where rounding differs
+        assert ours.loc[level, "mean"] == pytest.approx(claim.mean, abs=replica.claims.tolerance), level
+
+
+def test_a_loss_that_is_not_finite_is_a_diverged_run(tmp_path):
+    replica = replication.replica(MNIST1D)
+    levels = [level for level in replica.claims.values for _ in range(2)]
+    frame = pd.DataFrame({"task": replicas.TASK, "group": "", "level": levels, "seed": 0, "run_id": levels})
+    frame = frame.assign(split="train", metric="loss", step=[0, 1] * 6, value=1.0)
+    frame.loc[0, "value"] = math.nan
+    frame.to_parquet(tmp_path / "losses.parquet")
+    page = claims.replicated(tmp_path / "losses.parquet", replicas.TASK, replica.claims)
+    assert "undecided; 1 diverged" in page
+    assert page.count("| not reproduced") == 5
+
+
+def test_mish_table_names_the_two_rows_that_cannot_be():
+    found, rows = replication.published(MISH)
+    table = published.check(pd.DataFrame(rows), found.baseline).set_index("name")
+    assert len(table) == 33
+    bad = table.loc[table["inconsistent"] != "", "inconsistent"]
+    assert list(bad.index) == ["SoftPlus(β = 1)", "ISRU (α=1.0)"]
+    assert "half width 0.3022" in bad.iloc[0]
+    assert "d 5.302987 cannot be" in bad.iloc[1]
+    assert "does not hold its own difference of means" in bad.iloc[1]
+    assert "2 of 33 rows cannot be as printed" in published.report(MISH)
+    assert "0 of 33 rows" in published.report(FOLDER / "mish_cifar10_n3.yaml")
+
+
+def test_recomputed_values_agree_with_scipy():
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(3, 1, 12), rng.normal(2, 2, 15)
+    rows = [
+        {"name": n, "mean": repr(float(x.mean())), "sd": repr(float(x.std(ddof=1))), "n": len(x)}
+        for n, x in (("a", a), ("b", b))
+    ]
+    row = published.check(pd.DataFrame(rows), "b").iloc[0]
+    pooled, welch = stats.ttest_ind(a, b), stats.ttest_ind(a, b, equal_var=False)
+    assert row["t"] == pytest.approx(pooled.statistic)
+    assert (row["low"], row["high"]) == pytest.approx(tuple(pooled.confidence_interval()))
+    assert [row["p_low"], row["p_high"]] == pytest.approx(sorted([pooled.pvalue, welch.pvalue]))
+    sd = math.sqrt((11 * a.var(ddof=1) + 14 * b.var(ddof=1)) / 25)
+    assert row["d_low"] == pytest.approx((a.mean() - b.mean()) / sd)
+
+
+def simulated(rng, welch, digits):
+    """Two rows as an honest author prints them: computed from the data, then rounded."""
+    n = int(rng.integers(3, 30))
+    a, b = rng.normal(rng.normal(80, 1), rng.uniform(0.2, 3), n), rng.normal(80, rng.uniform(0.2, 3), n)
+    test = stats.ttest_ind(a, b, equal_var=not welch)
+    interval = test.confidence_interval()
+    d = abs(a.mean() - b.mean()) / math.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)
+    base = {"name": "b", "mean": f"{b.mean():.{digits}f}", "sd": f"{b.std(ddof=1):.{digits}f}", "n": n}
+    row = {"name": "a", "mean": f"{a.mean():.{digits}f}", "sd": f"{a.std(ddof=1):.{digits}f}", "n": n}
+    row |= {"p": f"{test.pvalue:.4f}" if test.pvalue > 1e-4 else "< 0.0001", "d": f"{d:.3f}"}
+    return [base, row | {"low": f"{interval.low:.4f}", "high": f"{interval.high:.4f}"}]
+
+
+@pytest.mark.parametrize(("welch", "digits"), list(itertools.product((False, True), (1, 2, 4))))
+def test_honest_tables_raise_no_alarm(welch, digits):
+    rng = np.random.default_rng(digits)
+    for _ in range(60):
+        rows = simulated(rng, welch, digits)
+        assert published.check(pd.DataFrame(rows), "b").iloc[0]["inconsistent"] == "", rows
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"p": "0.5"}, "p 0.5 cannot be"),
+        ({"p": "< 0.00000001"}, "cannot be"),
+        ({"d": "0.9"}, "d 0.9 cannot be"),
+        ({"d": "-1.8385"}, "d -1.8385 cannot be"),  # printed with a minus, though the row lies above the baseline
+        ({"low": "2.5", "high": "3.5"}, "does not hold its own difference"),
+        ({"low": "0.1000", "high": "1.2"}, "half width"),
+        ({"low": "0.3411", "high": "1.5"}, "centre"),
+        ({"low": "-0.2", "high": "0.3"}, "disagree"),
+    ],
+)
+def test_each_fault_is_found(change, told):
+    rows = [
+        {"name": "b", "mean": "80.0000", "sd": "0.4500", "n": 10},
+        {"name": "a", "mean": "80.7500", "sd": "0.3600", "n": 10},
+    ]
+    honest = {"p": "0.0007", "d": "1.84", "low": "0.3671", "high": "1.1329"}
+    assert published.check(pd.DataFrame([rows[0], rows[1] | honest]), "b").iloc[0]["inconsistent"] == ""
+    found = published.check(pd.DataFrame([rows[0], rows[1] | honest | change]), "b").iloc[0]["inconsistent"]
+    assert told in found
+
+
+def test_rounding_reads_the_printed_digits():
+    assert published.rounded("0.10") == pytest.approx((0.095, 0.105))
+    assert published.rounded("87.5") == pytest.approx((87.45, 87.55))
+    assert published.rounded("5e-3") == pytest.approx((0.0045, 0.0055))
+    assert published.rounded("83") == pytest.approx((82.5, 83.5))
+
+
+def test_faults_of_a_published_table_are_told_in_one_line(tmp_path):
+    for old, new, told in (
+        ("baseline: Mish", "baseline: mish", "did you mean 'Mish'"),
+        ('"87.48"', '"87,48"', "a number as printed"),
+    ):
+        (tmp_path / "x.yaml").write_text(MISH.read_text().replace(old, new))
+        with pytest.raises(StudyError, match=told):
+            replication.published(tmp_path / "x.yaml")

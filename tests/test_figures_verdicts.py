@@ -1,0 +1,343 @@
+"""The figures of verdicts and their LaTeX table, from tables made by hand."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from actstudy.analysis import figures, latex
+from actstudy.analysis.figures import forest, verdicts
+from actstudy.analysis.tables import Tables
+
+SETTINGS = {"title": "MLP on X", "metric": "accuracy", "unit": "share", "log_unit": None, "higher_is_better": True}
+SETTINGS |= {"chance": 0.1, "margin": 0.01, "baseline": "relu", "looks": False, "predicts": "classes"}
+LOGS = {**SETTINGS, "metric": "word_perplexity", "log_unit": "nats per word", "higher_is_better": False, "chance": None}
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def contrast(level, mean, verdict="undecided", group="", n=8, half=0.005, **fields):
+    row = {"task": "mlp", "group": group, "level": level, "baseline": "relu", "family": "primary", "n": n}
+    row |= {"mean": mean, "low": mean - half, "high": mean + half, "interval_level": 0.95, "p": 0.25, "visible": 0.5}
+    row |= {"margin": 0.01, "verdict": verdict, "more_seeds": 14.0 if verdict == "undecided" else np.nan}
+    return row | {"n_diverged": 0, "n_diverged_baseline": 0} | fields
+
+
+def run(level, seed, value, group="", status="completed", metric="accuracy"):
+    row = {"run_id": f"{level}-{group}-{seed}", "task": "mlp", "group": group, "level": level, "seed": seed}
+    return row | {"status": status, f"reported_{metric}": value}
+
+
+def tables_of(rows, runs=(), settings=SETTINGS, **frames):
+    frames["contrasts"] = pd.DataFrame(rows, columns=list(contrast("a", 0.0)))
+    frames["runs"] = pd.DataFrame(runs, columns=[*run("a", 0, 0.0), "reported_word_perplexity"])
+    levels = list(dict.fromkeys(["relu", *frames["contrasts"]["level"], *frames["runs"]["level"]]))
+    return Tables({"compare": "activation", "levels": levels, "tasks": {"mlp": settings}}, frames)
+
+
+def words(ax):
+    return [text.get_text().replace("\xa0", " ").replace("\n", " ") for text in ax.texts]
+
+
+def level_names(ax):
+    return [label.get_text() for label in ax.get_yticklabels()]
+
+
+def test_forest_orders_levels_and_writes_each_verdict_with_its_n():
+    rows = [contrast("tanh", -0.02, "worse"), contrast("gelu", 0.02, "better"), contrast("silu", 0.0)]
+    figure, caption = forest.forest(tables_of(rows), "mlp")
+    (ax,) = figure.axes
+    assert level_names(ax) == ["gelu", "silu", "tanh"]
+    said = dict(zip(["tanh", "gelu", "silu"], words(ax), strict=True))
+    assert said == {"gelu": "better (n = 8)", "silu": "undecided: 14 more seeds (n = 8)", "tanh": "worse (n = 8)"}
+    assert figure.get_supxlabel() == "worse  ←  difference in test accuracy  →  better"
+    assert "n = 8 seeds a row" in caption
+    assert "at 95%, " in caption
+    assert "0.01" in caption
+
+
+def test_forest_draws_the_intervals_the_margin_and_hollow_marks_without_a_verdict():
+    rows = [contrast("gelu", 0.02, "better", half=0.004), contrast("silu", 0.0)]
+    figure, _ = forest.forest(tables_of(rows), "mlp")
+    (ax,) = figure.axes
+    thick = [sorted(line.get_xdata()) for line in ax.lines if line.get_linewidth() == 2.6]
+    assert thick == [pytest.approx([0.016, 0.024]), pytest.approx([-0.005, 0.005])]
+    band = ax.patches[0].get_extents().transformed(ax.transData.inverted())
+    assert (band.x0, band.x1) == (pytest.approx(-0.01), pytest.approx(0.01))
+    faces = {
+        float(line.get_xdata()[0]): line.get_markerfacecolor() for line in ax.lines if line.get_markersize() == 6.5
+    }
+    assert faces[0.0] == "white"
+    assert faces[0.02] != "white"
+
+
+def test_forest_of_a_lower_is_better_metric_says_so_and_puts_the_lowest_first():
+    rows = [contrast("gelu", 0.02, "worse"), contrast("tanh", -0.02, "better")]
+    runs = [run(level, s, None, metric="word_perplexity") for level in ("relu", "gelu", "tanh") for s in range(8)]
+    figure, caption = forest.forest(tables_of(rows, runs, LOGS), "mlp")
+    assert level_names(figure.axes[0]) == ["tanh", "gelu"]
+    label = "better  ←  difference in ln test word perplexity, nats per word (lower is better)  →  worse"
+    assert figure.get_supxlabel() == label
+    assert "0.01 nats per word" in caption
+
+
+def test_forest_draws_single_seeds_with_diverged_ones_at_chance():
+    runs = [run("relu", 0, 0.5), run("relu", 1, 0.6), run("gelu", 0, 0.51), run("gelu", 1, None, status="diverged")]
+    runs += [run("relu", 2, 0.9), run("gelu", 2, None, status="failed")]
+    rows = [contrast("gelu", -0.2, half=0.6, n=2, n_diverged=1)]
+    figure, caption = forest.forest(tables_of(rows, runs), "mlp")
+    (ax,) = figure.axes
+    (dots,) = [line for line in ax.lines if line.get_marker() == "."]
+    assert sorted(dots.get_xdata()) == pytest.approx([0.1 - 0.6, 0.01])
+    assert words(ax) == ["undecided: 14 more seeds (n = 2), 1 diverged"]
+    assert "Diverged runs count at chance level" in caption
+
+
+def test_forest_differences_of_perplexities_are_of_logarithms():
+    runs = [run(level, 0, value, metric="word_perplexity") for level, value in (("relu", 100.0), ("gelu", 110.0))]
+    found = forest.seed_differences(tables_of([], runs, LOGS), "mlp", "")
+    assert found["gelu"].tolist() == pytest.approx([np.log(1.1)])
+
+
+def test_a_row_far_out_does_not_squeeze_the_others():
+    rows = [contrast(level, 0.001 * place) for place, level in enumerate(["a", "b", "c", "d"])]
+    figure, caption = forest.forest(tables_of([*rows, contrast("identity", -0.4, "worse")]), "mlp")
+    (ax,) = figure.axes
+    low, high = ax.get_xlim()
+    assert -0.03 < low < -0.01 < 0.01 < high < 0.03
+    assert "−0.4" in words(ax)
+    assert "1 means lie off the axis" in caption
+    assert "lie off" not in forest.forest(tables_of(rows), "mlp")[1]
+
+
+def test_forest_has_a_panel_for_each_group_and_fixed_beside_tuned():
+    groups = ["depth=2, lr=fixed", "depth=9, lr=fixed", "depth=2, lr=tuned", "depth=9, lr=tuned"]
+    rows = [contrast(level, 0.0, group=group) for group in groups for level in ("gelu", "tanh")]
+    figure, _ = forest.forest(tables_of(rows), "mlp")
+    assert [ax.get_title() for ax in figure.axes] == [groups[0], groups[2], groups[1], groups[3]]
+    assert len({ax.get_position().y0 for ax in figure.axes}) <= 2
+
+
+def test_forest_with_looks_names_the_levels_of_its_intervals():
+    rows = [contrast("gelu", 0.0, interval_level=0.99), contrast("tanh", 0.0, interval_level=0.975, n=20)]
+    caption = forest.forest(tables_of(rows), "mlp")[1]
+    assert "at 97.5 to 99%, the level of their look" in caption
+    assert "n = 8 to 20 seeds" in caption
+
+
+def test_forest_of_too_few_seeds_and_of_a_level_that_has_none():
+    rows = [contrast("gelu", 0.01, "too few seeds", n=1, low=-np.inf, high=np.inf)]
+    rows += [contrast("tanh", np.nan, "too few seeds", n=0, p=np.nan, n_diverged=np.nan)]
+    figure, caption = forest.forest(tables_of(rows), "mlp")
+    assert words(figure.axes[0]) == ["too few seeds (1 of 8)", "too few seeds (0 of 8)"]
+    assert not [line for line in figure.axes[0].lines if line.get_linewidth() == 2.6]
+    assert "n = 0 to 1 seeds" in caption
+    assert "One seed alone has no interval." in caption
+    figure.draw_without_rendering()
+
+
+def test_forest_takes_the_primary_family_alone():
+    rows = [contrast("gelu", 0.0), contrast("tanh", 0.0, family="all pairs")]
+    assert level_names(forest.forest(tables_of(rows), "mlp")[0].axes[0]) == ["gelu"]
+
+
+@pytest.mark.parametrize("rows", [[], [contrast("gelu", np.nan, "too few seeds", n=0)]])
+def test_forest_of_nothing_is_a_placeholder(rows):
+    figure, caption = forest.forest(tables_of(rows), "mlp")
+    assert not figure.axes
+    assert "n = 0" in caption
+
+
+def test_forest_with_more_groups_than_a_page_takes_names_how_many_there_are():
+    rows = [contrast("gelu", 0.0, group=f"depth={depth}") for depth in range(30)]
+    figure, _ = forest.forest(tables_of(rows), "mlp")
+    assert len([ax for ax in figure.axes if ax.get_visible()]) == 24
+    assert "the first 24 of 30" in figure.get_suptitle()
+
+
+# Win probabilities
+
+
+def win(level, other, share, low, high, group="", n=8):
+    row = {"task": "mlp", "group": group, "level": level, "other": other, "n": n, "share": share}
+    return row | {"low": low, "high": high}
+
+
+WINS = [win("relu", "gelu", 0.25, 0.1, 0.4), win("gelu", "relu", 0.75, 0.6, 0.9)]
+WINS += [win("relu", "tanh", 0.5, 0.2, 0.8), win("tanh", "relu", 0.5, 0.2, 0.8)]
+THREE = [run(level, 0, 0.5) for level in ("relu", "gelu", "tanh")]
+
+
+def test_win_probability_writes_percent_bold_where_the_interval_excludes_one_half():
+    figure, caption = verdicts.win_probability(tables_of([], THREE, wins=pd.DataFrame(WINS)), "mlp")
+    ax = figure.axes[0]
+    assert level_names(ax) == ["gelu", "tanh", "relu"]  # by how often they win
+    shown = {(int(text.get_position()[1]), int(text.get_position()[0])): text for text in ax.texts}
+    assert {place: text.get_text() for place, text in shown.items()} == {
+        (0, 2): "75",
+        (2, 0): "25",
+        (1, 2): "50",
+        (2, 1): "50",
+    }
+    assert {place for place, text in shown.items() if text.get_fontweight() == "bold"} == {(0, 2), (2, 0)}
+    drawn = ax.images[0].get_array()
+    assert np.ma.getmaskarray(np.ma.masked_invalid(drawn)).sum() == 3 + 2  # the diagonal, and gelu against tanh
+    assert ax.images[0].norm(50.0) == 0.5
+    assert "n = 8 seeds" in caption
+
+
+def test_win_probability_has_a_square_a_group_and_placeholders():
+    groups = pd.concat([pd.DataFrame(WINS).assign(group=f"depth={depth}") for depth in (1, 2)])
+    figure, _ = verdicts.win_probability(tables_of([], THREE, wins=groups), "mlp")
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["depth=1", "depth=2"]
+    none = pd.DataFrame(WINS).head(0)
+    for runs in (THREE, THREE[:1], []):
+        figure, caption = verdicts.win_probability(tables_of([], runs, wins=none), "mlp")
+        assert not figure.axes
+        assert "n = 0" in caption
+
+
+# Learning rates
+
+
+def rate(level, lr, mean, group="", chosen=False, good=False, sd=0.01, n=3):
+    row = {"task": "mlp", "group": group, "level": level, "lr": lr, "n": n, "mean_val": mean, "sd_val": sd}
+    return row | {"chosen": chosen, "at_edge": False, "good": good, "budget_runs": 9, "fixed_lr": 0.003}
+
+
+def rates(level="gelu", means=(0.6, 0.7, 0.69), group=""):
+    marks = [{}, {"chosen": True, "good": True}, {"good": True}]
+    each = zip((0.001, 0.01, 0.1), means, marks, strict=True)
+    return [rate(level, lr, mean, group, **mark) for lr, mean, mark in each]
+
+
+def line_of(ax, label):
+    (found,) = [line for line in ax.lines if line.get_label() == label]
+    return found
+
+
+def test_lr_sensitivity_marks_the_chosen_rate_the_good_region_and_the_fixed_rate():
+    figure, caption = verdicts.lr_sensitivity(tables_of([contrast("gelu", 0.0)], tuning=pd.DataFrame(rates())), "mlp")
+    ax = figure.axes[0]
+    assert ax.get_xscale() == "log"
+    assert line_of(ax, "gelu").get_ydata().tolist() == [0.6, 0.7, 0.69]
+    (ring,) = [line for line in ax.lines if line.get_markersize() == 11]
+    assert (ring.get_xdata().tolist(), ring.get_ydata().tolist()) == ([0.01], [0.7])
+    (thick,) = [line for line in ax.lines if line.get_linewidth() == 3.2]
+    assert thick.get_xdata().tolist() == [0.01, 0.1]
+    assert line_of(ax, "fixed rate").get_xdata()[0] == 0.003
+    assert "n = 3 seeds" in caption
+    assert "chance level" in caption
+
+
+def test_lr_sensitivity_cuts_what_would_squeeze_the_good_rates_and_says_so():
+    table = pd.DataFrame(rates(means=(0.1, 0.7, 0.69)))
+    figure, caption = verdicts.lr_sensitivity(tables_of([contrast("gelu", 0.0)], tuning=table), "mlp")
+    assert figure.axes[0].get_ylim()[0] == pytest.approx(0.55)
+    assert "leave the panel" in caption
+    close = pd.DataFrame(rates(means=(0.6, 0.7, 0.69)))
+    assert "leave the panel" not in verdicts.lr_sensitivity(tables_of([], tuning=close), "mlp")[1]
+
+
+def test_lr_sensitivity_of_perplexities_leaves_out_infinitely_bad_points():
+    table = pd.DataFrame(rates(means=(np.inf, 5.0, 5.005)))
+    figure, caption = verdicts.lr_sensitivity(tables_of([contrast("gelu", 0.0)], settings=LOGS, tuning=table), "mlp")
+    assert np.isnan(line_of(figure.axes[0], "gelu").get_ydata()[0])
+    assert "infinitely bad" in caption
+    figure.draw_without_rendering()
+
+
+def test_lr_sensitivity_of_many_levels_has_a_panel_for_each():
+    levels = [f"level {index}" for index in range(10)]
+    table = pd.DataFrame([row for level in levels for row in rates(level)])
+    figure, _ = verdicts.lr_sensitivity(tables_of([contrast(level, 0.0) for level in levels], tuning=table), "mlp")
+    shown = [ax for ax in figure.axes if ax.get_visible()]
+    assert [ax.get_title() for ax in shown] == levels
+    assert len([line for line in shown[0].lines if line.get_color() == "#DDDDDD"]) == 9
+
+
+@pytest.mark.parametrize("table", [[], [rate("gelu", 0.01, np.nan, n=0)]])
+def test_lr_sensitivity_of_nothing_is_a_placeholder(table):
+    frame = pd.DataFrame(table, columns=list(rate("a", 0.1, 0.0)))
+    figure, caption = verdicts.lr_sensitivity(tables_of([], tuning=frame), "mlp")
+    assert not figure.axes
+    assert "n = 0" in caption
+
+
+@pytest.mark.parametrize("n_levels", [1, 5, 17])
+@pytest.mark.parametrize("n_groups", [1, 6])
+def test_no_text_of_a_forest_leaves_the_page(n_levels, n_groups, tmp_path):
+    names = [f"a long level name {index}" for index in range(n_levels)]
+    rows = [contrast(name, 0.0, group=f"depth={g}") for g in range(n_groups) for name in names]
+    figure, caption = forest.forest(tables_of(rows), "mlp")
+    figure.draw_without_rendering()
+    page = figure.bbox
+    boxes = [text.get_window_extent() for ax in figure.axes for text in [*ax.texts, *ax.get_yticklabels()]]
+    assert min(box.x0 for box in boxes) >= 0
+    assert max(box.x1 for box in boxes) <= page.x1
+    figures.save(figure, caption, tmp_path / "forest")
+
+
+# LaTeX
+
+HOSTILE = r"[2cm]*50% & #1_$x^2${\input{/etc/passwd}}~" + '\\ \n\n"|<>\x00\x1b'
+
+
+def plain(text):
+    """The characters that TeX would print of escaped text; AssertionError where one of them has a meaning to it."""
+    for command, mark in [(r"\textbackslash{}", "B"), (r"\textasciitilde{}", "T"), (r"\textasciicircum{}", "C")]:
+        text = text.replace(command, mark)
+    text = re.sub(r"\\text(less|greater|bar)\{\}", "M", text)
+    text = text.replace("{[}", "S").replace("{*}", "A").replace("{''}", "Q")
+    text = re.sub(r"\\[%_&#${}]", "E", text)
+    assert not set(text) & set("\\{}%&#$_^~\n"), text
+    return text
+
+
+def test_a_hostile_level_name_stays_text_in_its_cell():
+    rows = [contrast("gelu", 0.02, "better", group=HOSTILE), contrast(HOSTILE, -0.02, "worse", group=HOSTILE)]
+    tables = tables_of(rows, settings={**SETTINGS, "title": HOSTILE})
+    lines = latex.contrasts_latex(tables, "mlp").split("\n")
+    assert lines[0].startswith("% ")
+    assert plain(lines[0].removeprefix("% "))
+    group = next(line for line in lines if line.startswith(r"\multicolumn"))
+    plain(group.removeprefix(r"\multicolumn{6}{l}{").removesuffix(r"} \\"))
+    data = [line for line in lines if line.endswith(r" \\") and "$n$" not in line and line != group]
+    assert len(data) == 2
+    for line in data:
+        cells = re.split(r"(?<!\\)&", line.removesuffix(r" \\"))
+        assert len(cells) == 6
+        assert plain(cells[0])
+        assert not cells[0].startswith(("[", "*"))
+    assert lines[-2] == r"\end{tabular}"
+    assert "\x00" not in "".join(lines)
+
+
+@pytest.mark.parametrize("mark", list("%_&#${}~^\\[*"))
+def test_every_special_character_is_escaped(mark):
+    assert latex.escaped(f"a{mark}b") != f"a{mark}b"
+    plain(latex.escaped(f"a{mark}b"))
+
+
+def test_latex_rows_hold_the_numbers_and_what_is_missing_stays_empty():
+    rows = [
+        contrast("gelu", 0.02, "better", p=0.00001),
+        contrast("tanh", np.nan, "too few seeds", n=0, p=np.nan, n_diverged=np.nan),
+    ]
+    rows += [contrast("silu", 0.01, "too few seeds", n=1, low=-np.inf, high=np.inf, p=np.nan)]
+    rows += [contrast("elu", 0.0, family="all pairs")]
+    text = latex.contrasts_latex(tables_of(rows), "mlp")
+    assert r"gelu & 8 & $+0.0200$ & [$+0.0150$, $+0.0250$] & $<0.0001$ & better \\" in text
+    assert r"tanh & 0 &  &  &  & too few seeds (0 of 8) \\" in text
+    assert r"silu & 1 & $+0.0100$ &  &  & too few seeds (1 of 8) \\" in text
+    assert "elu &" not in text.replace("gelu &", "").replace("silu &", "")
+    for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
+        assert rule in text
+    assert r"\multicolumn" not in text
+    assert "difference from relu" in text

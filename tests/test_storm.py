@@ -1,0 +1,160 @@
+"""Nothing is lost: the harnesses of tests/faults on a small scale, and the proof that each sees what it looks for."""
+
+import importlib.util
+import shutil
+import subprocess
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT
+from faults import doubles, full_disk, storm, watch
+from faults.clone import Clone
+
+from actstudy.study import schema, store
+
+pytestmark = pytest.mark.xdist_group("storm")
+
+
+def published(run: Path, accuracy: float = 0.5) -> Path:
+    """A run's folder as training leaves it."""
+    curve = {"step": 1, "epoch": 1.0, "samples": 1, "train_seconds": 1.0, "split": "val", "metric": "accuracy"}
+    rows: dict = {name: [] for name in schema.SCHEMAS} | {"curves": [{**curve, "value": accuracy}]}
+    store.seal(run, {name: schema.table(name, run.name, part) for name, part in rows.items()})
+    store.publish(run)
+    return run
+
+
+@pytest.fixture
+def seen(tmp_path):
+    """A run that was seen complete."""
+    run = published(tmp_path / "runs/mlp/one")
+    completed = watch.Completed(tmp_path)
+    completed.look()
+    assert completed.lost() == []
+    return completed, run
+
+
+def test_a_run_trained_again_is_lost(seen):
+    completed, run = seen
+    shutil.rmtree(run)
+    assert completed.lost() == ["one: gone"]
+    published(run, 0.25)
+    assert completed.lost() == ["one: trained again"]
+
+
+def test_a_run_unpublished_but_kept_is_not_lost(seen):
+    completed, run = seen
+    (run / "curves.parquet").unlink()
+    assert completed.lost() == []
+
+
+def test_a_cut_file_is_seen(seen):
+    completed, run = seen
+    assert watch.unreadable(completed.results) == []
+    whole = (run / "curves.parquet").read_bytes()
+    (run / "curves.parquet").write_bytes(whole[: len(whole) // 2])
+    (run / "manifest.json").write_text("{")
+    assert {line.split(":")[0] for line in watch.unreadable(completed.results)} == {
+        "runs/mlp/one/curves.parquet",
+        "runs/mlp/one/manifest.json",
+    }
+
+
+def test_a_changed_bit_is_seen_and_a_changed_second_is_not(tmp_path):
+    for name, accuracy, seconds in (("calm", 0.5, 1.0), ("same", 0.5, 2.0), ("other", 0.5000001, 1.0)):
+        published(tmp_path / name / "runs/mlp/one", accuracy)
+        (tmp_path / name / "storm/tables").mkdir(parents=True)
+        table = pa.table({"level": ["relu"], "mean": [accuracy], "train_seconds": [seconds]})
+        pq.write_table(table, tmp_path / name / "storm/tables/cells.parquet")
+    assert watch.changed(tmp_path / "calm", tmp_path / "same", "storm") == []
+    assert watch.changed(tmp_path / "calm", tmp_path / "other", "storm") == [
+        "one/curves",
+        "storm/tables/cells.parquet",
+    ]
+
+
+def test_few_kills_cost_nothing(tmp_path):
+    made = storm.storm(kills=3, seed=1, folder=tmp_path, small=True, looks=False, whole=False)
+    assert sum(made.kills.values()) >= 3
+    assert made.rounds
+    assert made.faults == {"lost": [], "bits": [], "unreadable": [], "locks": []}, storm.report(made, 0)
+
+
+def test_of_two_starts_of_a_run_one_trains(tmp_path, data_folder):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/mnist1d").symlink_to(data_folder)
+    assert doubles.double(tmp_path / "runs", 0, tmp_path / "data") == []
+    unlocked = (doubles.double(tmp_path / f"{n}", 0, tmp_path / "data", doubles.UNLOCKED) for n in range(3))
+    assert any(unlocked), "two trainers without locks went unseen"
+
+
+def test_of_two_make_study_one_works(tmp_path):
+    assert doubles.double_study(tmp_path / "project") == []
+
+
+def test_a_live_trainer_of_a_killed_snakemake_is_waited_for(tmp_path):
+    assert doubles.orphan(tmp_path / "project") == []
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory):
+    return full_disk.Trial(tmp_path_factory.mktemp("full"))
+
+
+def test_a_full_disk_costs_nothing(trial):
+    points = ["spec.json/draft", "step.pt/fsync:2", "best.pt/rename", "runs.parquet/draft", "manifest.json/folder:2"]
+    assert full_disk.at_points(trial, points) == len(points)
+    assert trial.found == []
+
+
+def test_other_tables_after_a_full_disk_are_seen(trial, monkeypatch):
+    monkeypatch.setattr(trial, "calm", trial.calm[::-1])
+    monkeypatch.setattr(trial, "found", [])
+    trial.end(trial.folder / "again", "again")
+    assert trial.found == ["again: other tables than undisturbed"]
+
+
+STUDY = importlib.util.spec_from_file_location("study_script", ROOT / "workflow/scripts/study.py")
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """workflow/scripts/study.py as a module, run in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    module = importlib.util.module_from_spec(STUDY)
+    STUDY.loader.exec_module(module)
+    return module
+
+
+def test_a_failed_job_is_told_in_one_line_and_chatter_is_not(study):
+    line = (
+        "Command 'set -euo pipefail;  exec /venv/bin/python -m actstudy train --spec x' died with <Signals.SIGKILL: 9>."
+    )
+    assert study.told(line).startswith("failed: died with Signals.SIGKILL: 9: /venv/bin/python -m actstudy train")
+    assert study.told("Command 'exec python -m actstudy train' returned non-zero exit status 75.") == ""
+    assert study.told("Building DAG of jobs...\n") == study.told("\n") == ""
+    assert study.told("actstudy: config/x.yaml: lr: got -1\n") == "actstudy: config/x.yaml: lr: got -1\n"
+
+
+@pytest.mark.parametrize("name", ["snakemake", "/x/.snakemake/scripts/tmp1.figures.py"])
+def test_what_a_killed_make_study_has_left_is_waited_for(study, capfd, name):
+    with subprocess.Popen(["sleep", "1"], executable=shutil.which("sleep"), cwd=Path.cwd()) as other:
+        study.wait_for_others()
+        assert other.poll() is None, "waited for what is none of its business"
+    with subprocess.Popen(["bash", "-c", f"exec -a {name} sleep 1"], cwd=Path.cwd()) as other:
+        while study.working(lambda words: words[:1] == [name]) != [other.pid]:
+            assert other.poll() is None
+        study.wait_for_others()
+        assert f"(pid {other.pid}); waiting until it ends" in capfd.readouterr().err
+        assert other.poll() is not None or not study.working(study.snakemake)
+
+
+def test_a_stale_lock_of_snakemake_is_cleared(tmp_path):
+    """double_study above begins with one; where `make study` leaves it alone, nothing works."""
+    clone = Clone(tmp_path / "project", {"twice": doubles.GRID % 1000})
+    clone.edit("workflow/scripts/study.py", r"shutil\.rmtree\(.*\)", "pass")
+    doubles.stale_lock(clone)
+    assert clone.start("twice", doubles.DATA).wait() == 1
+    assert "LockException" in clone.said()
