@@ -115,7 +115,10 @@ def main() -> None:
     parser.add_argument("--activation", default="relu")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    rows = [row for name in arguments.workloads for row in measured(name, arguments.activation)]
+    rows = []
+    for name in arguments.workloads:
+        rows += measured(name, arguments.activation)
+        print(*rows, sep="\n", flush=True)
     about = {"every": EVERY, "steps": STEPS, "pairs": PAIRS, "device": torch.cuda.get_device_name()}
     frame = pd.DataFrame(rows).assign(**about, torch=torch.__version__)
     arguments.out.mkdir(parents=True, exist_ok=True)
