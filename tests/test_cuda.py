@@ -128,7 +128,7 @@ def test_a_recorded_pack_is_the_pack_itself(tmp_path, data_folder, monkeypatch, 
         trained(specs, tmp_path / "parts", data_folder, **settings, stopping=_after(9))
     parts = trained(specs, tmp_path / "parts", data_folder, **settings)
     alone = [trained([spec], tmp_path / "alone", data_folder, **settings)[0] for spec in specs]
-    monkeypatch.setattr("actstudy.training.pack.Replay", Unrecorded)
+    monkeypatch.setattr("actstudy.training.record.Replay", Unrecorded)
     each = trained(specs, tmp_path / "each", data_folder, **settings)
     for others in zip(each, parts, alone, few, strict=True):
         assert all(same(other, others[-1]) for other in others)
