@@ -3,8 +3,9 @@
     python benchmarks/health.py resnet18 gpt --out benchmarks/results
 
 The workloads of throughput.py. ours: pairs of windows with probes each 100 steps and without, in turns; the cost of a
-pair is the ratio of their seconds a step, less one, beside the probes' own share of the seconds; ms without. careful: the eager loop as
-it is, with a Monitor each 100 steps, and with a forward hook at each activation that fetches its mean at each step.
+pair is the ratio of their seconds a step, less one, beside the probes' own share of the seconds; ms without. careful:
+the eager loop as it is, with a Monitor each 100 steps, and with a forward hook at each activation that fetches its mean
+at each step.
 """
 
 import argparse
