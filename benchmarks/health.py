@@ -2,9 +2,10 @@
 
     python benchmarks/health.py resnet18 gpt --out benchmarks/results
 
-The workloads of throughput.py. ours: pairs of runs with probes each 100 steps and without, in turns; the cost of a pair
-is the ratio of their seconds a step, less one, beside the probes' own share of the seconds. careful: the eager loop as
-it is, with a Monitor each 100 steps, and with a forward hook at each activation that fetches its mean at each step.
+The workloads of throughput.py. ours: pairs of windows with probes each 100 steps and without, in turns; the cost of a
+pair is the ratio of their seconds a step, less one, beside the probes' own share of the seconds; ms without. careful:
+the eager loop as it is, with a Monitor each 100 steps, and with a forward hook at each activation that fetches its mean
+at each step.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from scipy import stats
 from torch import nn
 
 from actstudy.data.prepared import Prepared
-from actstudy.health import Monitor, probes
+from actstudy.health import Monitor
 from actstudy.health.sites import found_in
 from actstudy.study.plan import run_spec
 from actstudy.study.spec import RunSpec
@@ -33,30 +34,32 @@ from actstudy.training.job import Clock, Progress
 from actstudy.training.run import Settings, make_job
 from actstudy.training.step import train_step
 
-EVERY, STEPS, WARM_UP, PAIRS = 100, 300, 3, 5
+EVERY, STEPS, WARM_UP, PAIRS = 100, 300, 10, 5
 
 
-def ours(spec: RunSpec, data: Prepared, every: int) -> tuple[float, float]:
-    """Seconds a step over STEPS steps, and the probes' share of them; what compiles and records comes before."""
-    torch.compiler.reset()
+def ours(spec: RunSpec, data: Prepared) -> list[tuple[float, float, float]]:
+    """Windows of STEPS steps in turns: seconds a step with probes and without, and the probes' share of the former.
+
+    One job, so both train the same compiled code; what compiles and is recorded comes before.
+    """
+    found: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         job = make_job(spec, Path(folder), data, throughput.GPU, Settings(quiet=True))
-        progress, began = Progress(), 0.0
-        clock = Clock(progress.seconds, job.device)
-        for step, batch in enumerate(loop.batches(job, spec.seed, 0), -WARM_UP):
-            if step == 0:
-                progress.seconds.update(dict.fromkeys(progress.seconds, 0.0))
-                clock, began = Clock(progress.seconds, job.device), time.perf_counter()
-            if step == STEPS:
-                break
-            progress.step = step + WARM_UP
-            if step == -WARM_UP or (step >= 0 and probes.due(step, every, 10**9) and every <= STEPS):
-                loop.probed_step(job, progress, batch, clock)
-            else:
-                train_step(job, step + WARM_UP, batch)
-        clock.to("train")  # waits for the device
-        seconds = time.perf_counter() - began
-    return seconds / STEPS, progress.seconds["probe"] / seconds
+        progress, batches = Progress(), loop.batches(job, spec.seed, 0)
+        for window in range(-1, 2 * PAIRS):  # the first prepares: its steps are probed in turns
+            every = 2 if window < 0 else EVERY if window % 2 == 0 else 10**9
+            progress.seconds.update(dict.fromkeys(progress.seconds, 0.0))
+            clock, began = Clock(progress.seconds, job.device), time.perf_counter()
+            for step in range(WARM_UP if window < 0 else STEPS):
+                if step % every == every // 2:
+                    loop.probed_step(job, progress, next(batches), clock)
+                else:
+                    train_step(job, progress.step, next(batches))
+                progress.step += 1
+            clock.to("train")  # waits for the device
+            seconds = time.perf_counter() - began
+            found.append((seconds / STEPS, progress.seconds["probe"] / seconds))
+    return [(on, off, share) for (on, share), (off, _) in zip(found[1::2], found[2::2], strict=True)]
 
 
 def naive(model: nn.Module) -> Callable[[], object]:
@@ -93,13 +96,11 @@ def measured(name: str, activation: str) -> list[dict[str, object]]:
     fields = {**throughput.RECIPE, **own["fields"], "activation": activation, "engine": "compiled"}
     spec, data = run_spec(own["task"], 0, fields), throughput.random_data(own)
     task: ModuleType = importlib.import_module(f"actstudy.tasks.{own['task']}")
-    pairs, shares = [], []
-    for _ in range(PAIRS):
-        (on, share), (off, _) = (ours(spec, data, every) for every in (EVERY, 10**9))
-        pairs.append(on / off - 1)
-        shares.append(share)
+    windows = np.array(ours(spec, data))
+    pairs, shares = windows[:, 0] / windows[:, 1] - 1, windows[:, 2]
     mean, half = np.mean(pairs), stats.t.ppf(0.975, PAIRS - 1) * np.std(pairs, ddof=1) / PAIRS**0.5
     rows = [{"what": "ours", "cost": mean, "low": mean - half, "high": mean + half, "probe_share": np.median(shares)}]
+    rows[0]["ms"] = np.median(windows[:, 1]) * 1e3
     plain = None
     for what, watch in (("careful", None), ("monitor", monitored), ("hooks with .item()", naive)):
         gc.collect()
@@ -115,7 +116,10 @@ def main() -> None:
     parser.add_argument("--activation", default="relu")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    rows = [row for name in arguments.workloads for row in measured(name, arguments.activation)]
+    rows = []
+    for name in arguments.workloads:
+        rows += measured(name, arguments.activation)
+        print(*rows, sep="\n", flush=True)
     about = {"every": EVERY, "steps": STEPS, "pairs": PAIRS, "device": torch.cuda.get_device_name()}
     frame = pd.DataFrame(rows).assign(**about, torch=torch.__version__)
     arguments.out.mkdir(parents=True, exist_ok=True)

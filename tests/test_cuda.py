@@ -128,7 +128,7 @@ def test_a_recorded_pack_is_the_pack_itself(tmp_path, data_folder, monkeypatch, 
         trained(specs, tmp_path / "parts", data_folder, **settings, stopping=_after(9))
     parts = trained(specs, tmp_path / "parts", data_folder, **settings)
     alone = [trained([spec], tmp_path / "alone", data_folder, **settings)[0] for spec in specs]
-    monkeypatch.setattr("actstudy.training.pack.Replay", Unrecorded)
+    monkeypatch.setattr("actstudy.training.record.Replay", Unrecorded)
     each = trained(specs, tmp_path / "each", data_folder, **settings)
     for others in zip(each, parts, alone, few, strict=True):
         assert all(same(other, others[-1]) for other in others)
@@ -151,3 +151,18 @@ def test_a_pack_is_near_the_plain_loop(tmp_path, data_folder):
     curves = [store.read(folder, "curves")[0].to_pandas() for folder in (packed, tmp_path / "plain/checkpoints/final")]
     losses = [frame[(frame["metric"] == "loss") & (frame["split"] != "test")]["value"].to_numpy() for frame in curves]
     assert losses[0] == pytest.approx(losses[1], abs=2e-2)
+
+
+def test_of_64_runs_one_that_diverges_disturbs_none(tmp_path):
+    """The pack beside itself without the bad run: 63 runs agree in every table and weight, one has a row `diverged`."""
+    prepared.prepare("fashion_mnist_tenth", tmp_path / "data")
+    recipe = {"optimizer": "sgd", "lr": 0.01, "clip": None, "schedule": "constant", "warmup": 0, "precision": "tf32"}
+    sizes = {"dataset": "fashion_mnist_tenth", "depth": 5, "width": 128, "batch_size": 128, "epochs": 10}
+    names, seeds = ("relu", "tanh", "sigmoid", "gelu"), range(16)
+    specs = [small(name, seed, pack_width=64, **sizes, **recipe) for name in names for seed in seeds]
+    calm = trained(specs, tmp_path / "calm", tmp_path / "data", device="cuda", probe_every=100)
+    specs[5] = dataclasses.replace(specs[5], lr=1e6)
+    wild = trained(specs, tmp_path / "wild", tmp_path / "data", device="cuda", probe_every=100)
+    assert [store.summary_row(folder)["status"] for folder in wild].count("completed") == 63
+    assert store.summary_row(wild[5])["status"] == "diverged"
+    assert all(same(one, other) for i, (one, other) in enumerate(zip(calm, wild, strict=True)) if i != 5)

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from actstudy.health import Monitor, sites, values
 from actstudy.health.clipping import Clipper
+from actstudy.health.moments import CHUNK, moments
 from actstudy.nets.activations import ACTIVATIONS, LEARNT
 from actstudy.study import advice
 
@@ -58,7 +59,7 @@ def read(health, probe, step=0):
 def test_moments_are_scipys(shape, scale, dtype, monkeypatch):
     """At sizes whose squares leave float32 too, in parts as in one."""
     x = ((torch.randn(shape, generator=torch.Generator().manual_seed(1)) ** 3 + 2) * scale).to(dtype)
-    monkeypatch.setitem(values.CHUNK, "cpu", 2**10)
+    monkeypatch.setitem(CHUNK, "cpu", 2**10)
     rows = x.double().numpy()
     expected = {
         "mean": rows.mean(1),
@@ -67,17 +68,17 @@ def test_moments_are_scipys(shape, scale, dtype, monkeypatch):
         "kurtosis": stats.kurtosis(rows, 1),
     }
     expected |= {"min": rows.min(1), "max": rows.max(1)}
-    for name, value in values.moments(x).items():
+    for name, value in moments(x).items():
         assert value.numpy() == pytest.approx(expected[name], rel=2e-5, abs=1e-12 * scale), name
 
 
 def test_moments_far_from_zero_and_of_constants():
     x = torch.randn(2, 100_000, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) + 1e5
-    assert values.moments(x)["sd"].numpy() == pytest.approx(x.numpy().std(1), rel=1e-6)
-    constant = values.moments(torch.full((1, 50), 3.0))
+    assert moments(x)["sd"].numpy() == pytest.approx(x.numpy().std(1), rel=1e-6)
+    constant = moments(torch.full((1, 50), 3.0))
     assert (constant["mean"].item(), constant["sd"].item()) == (3.0, 0.0)
     assert math.isnan(constant["skew"].item())
-    assert all(math.isnan(value.item()) for value in values.moments(torch.empty(1, 0)).values())
+    assert all(math.isnan(value.item()) for value in moments(torch.empty(1, 0)).values())
 
 
 @pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name not in LEARNT])
@@ -112,7 +113,7 @@ def test_planted_dead_units_are_found_exactly(channels):
 
 def test_counts_are_exact_beyond_float32s_whole_numbers(monkeypatch):
     """As on a GPU: 2^24 + 3 values, of which one is not finite."""
-    monkeypatch.setitem(values.CHUNK, "cpu", values.CHUNK["cuda"])
+    monkeypatch.setitem(CHUNK, "cpu", CHUNK["cuda"])
     x = torch.zeros(1, 2**24 + 3, 1)
     assert values.of_site(["relu"], x, x)["nonfinite"].item() == 0
     x[0, 5] = math.inf

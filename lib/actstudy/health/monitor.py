@@ -195,7 +195,7 @@ class Monitor:
             read["model", "model", 0, "loss_scale"] = torch.tensor([scale], device=device)
         if loss is not None:
             read["model", "model", 0, "loss"] = torch.as_tensor(loss, device=device).detach().mean().view(1)
-        rows = values.rows(self.number, read)
+        rows = values.rows(self.number, read, values.stacked(read))
         self.rows += rows
         if self.mirror is not None:
             for row in rows:

@@ -2,14 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from actstudy.health import values
-
-Row = dict[str, Any]  # step, kind (site, parameter, model), name, index, probe, value
 
 
 def due(step: int, every: int, total: int) -> bool:
@@ -36,13 +33,9 @@ def _observed(model: nn.Module) -> Iterator[None]:
                 buffer.copy_(buffers[name])
 
 
-def site_rows(
-    model: nn.Module,
-    sites: Mapping[str, nn.Module],
-    names: Mapping[str, str],
-    batch_loss: Callable[[], Tensor],
-    step: int,
-) -> list[Row]:
+def at_sites(
+    model: nn.Module, sites: Mapping[str, nn.Module], names: Mapping[str, str], batch_loss: Callable[[], Tensor]
+) -> values.Values:
     """Probes of every site from one forward and backward pass; `batch_loss()` runs the model on the probe batch.
 
     sites: site -> module; names: site -> activation. Gradients are taken at post-activations; `.grad` is untouched.
@@ -66,8 +59,7 @@ def site_rows(
         for hook in hooks:
             hook.remove()
     seen = [(values.by_unit(pre[site]), values.by_unit(post[site])) for site in post]
-    found = values.of_sites({site: [names[site]] for site in post}, seen, [gradient[None] for gradient in gradients])
-    return values.rows(step, found)
+    return values.of_sites({site: [names[site]] for site in post}, seen, [gradient[None] for gradient in gradients])
 
 
 class Update:

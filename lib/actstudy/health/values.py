@@ -3,85 +3,70 @@
 import functools
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from actstudy.health.moments import MOMENTS, all_moments, totals
 from actstudy.nets.activations import ACTIVATIONS
 
 Key = tuple[str, str, int, str]  # kind, name, index, probe
 Values = dict[Key, Tensor]  # key -> (R,), NaN where a run has no such probe
-CHUNK = {"cpu": 2**18, "cuda": 2**24}  # values summed at a time in float32: as many as a cache holds, or it can count
+SHARES = ("inactive_fraction", "zero_fraction", "nonfinite", "dead_fraction", "saturated_fraction")
 FEWEST = 16  # values of a unit below which nobody can tell whether it is dead
 
 
-@torch.no_grad()
-def moments(x: Tensor) -> dict[str, Tensor]:
-    """Mean, sd, skew, excess kurtosis, min and max of the rows of x (R, N), each (R,) in float64; NaN where N = 0.
-
-    Skew and kurtosis are NaN where all values are equal, but for float32's rounding. Two passes, the second of
-    (x - mean) / max|x - mean|, so that no power over- or underflows.
-    """
-    if not x.numel():
-        empty = x.new_full((len(x),), math.nan, dtype=torch.float64)
-        return dict.fromkeys(("mean", "sd", "skew", "kurtosis", "min", "max"), empty)
-    (mean,) = totals(x, lambda part: [part]) / x.shape[1]
-    low, high = x.amin(1).double(), x.amax(1).double()
-    reach = torch.maximum(high - mean, mean - low)
-    scale = torch.where(reach > 0, reach, 1.0)
-    middle, width = (value.to(torch.promote_types(x.dtype, torch.float32))[:, None] for value in (mean, scale))
-
-    def powers(part: Tensor) -> list[Tensor]:
-        z = (part - middle) / width
-        square = z * z
-        return [z, square, square * z, square * square]
-
-    off, r2, r3, r4 = totals(x, powers) / x.shape[1]  # about a mean that float32 sums have rounded
-    m2, m3, m4 = r2 - off**2, r3 - 3 * off * r2 + 2 * off**3, r4 - 4 * off * r3 + 6 * off**2 * r2 - 3 * off**4
-    sd = m2.sqrt() * scale
-    varies = sd > 1e-6 * torch.maximum(low.abs(), high.abs())  # beyond what float32 rounds
-    shape = {"skew": m3 / m2**1.5, "kurtosis": m4 / m2**2 - 3}
-    shape = {name: torch.where(varies, value, math.nan) for name, value in shape.items()}
-    return {"mean": mean + off * scale, "sd": sd, **shape, "min": low, "max": high}
-
-
-def totals(x: Tensor, terms: Callable[[Tensor], list[Tensor]]) -> Tensor:
-    """Sums of terms over each row of x (R, N), (terms, R): in float32 within a part, in float64 over parts."""
-    parts = x.split(max(1, CHUNK.get(x.device.type, CHUNK["cuda"]) // len(x)), 1)
-    return torch.stack([torch.stack([term.float().sum(1) for term in terms(part)]).double() for part in parts]).sum(0)
-
-
-@torch.no_grad()
 def of_site(activations: Sequence[str | None], pre: Tensor, post: Tensor) -> dict[str, Tensor]:
     """Probes of a site, each (R,) in float64; pre and post (R, N, U): N values of each of U units; NaN where N = 0.
 
     activations: each run's; None, or one without a rule in its entry, has no saturated fraction.
     """
-    values = {f"pre_{name}": value for name, value in moments(pre.flatten(1)).items()}
-    values |= {f"post_{name}": value for name, value in moments(post.flatten(1)).items()}
-    unknown = torch.full_like(values["pre_mean"], math.nan)
-    if not post.numel():
-        shares = ("inactive_fraction", "zero_fraction", "dead_fraction", "nonfinite", "saturated_fraction")
-        return values | dict.fromkeys(shares, unknown)
-    n = post[0].numel()
-    inactive, zero, finite = totals(post.flatten(1), lambda part: [part <= 0, part == 0, part * 0 == 0])
-    (finite_before,) = totals(pre.flatten(1), lambda part: [part * 0 == 0])
-    values |= {
-        "inactive_fraction": inactive / n,
-        "zero_fraction": zero / n,
-        "nonfinite": n + pre[0].numel() - finite - finite_before,
-    }
-    dead = (post.amax(1) <= 0).double().mean(1)
-    values["dead_fraction"] = dead if post.shape[1] >= FEWEST else unknown.clone()
-    values["saturated_fraction"], first = unknown, 0
+    if not (pre.numel() and post.numel()):
+        names = (*(f"{side}_{name}" for side in ("pre", "post") for name in MOMENTS), *SHARES)
+        return dict.fromkeys(names, post.new_full((len(post),), math.nan, dtype=torch.float64))
+    (found,) = of_each([activations], [(pre, post)])
+    return found
+
+
+@torch.no_grad()
+def of_each(
+    activations: Sequence[Sequence[str | None]], seen: Sequence[tuple[Tensor, Tensor]]
+) -> list[dict[str, Tensor]]:
+    """The same of S sites that have values."""
+    pres, posts = ([x.flatten(1) for x in side] for side in zip(*seen, strict=True))
+    values = {f"pre_{name}": value for name, value in all_moments(pres).items()}
+    values |= {f"post_{name}": value for name, value in all_moments(posts).items()}
+    counts = [totals(x, lambda part: [part <= 0, part == 0, part * 0 == 0]) for x in posts]
+    before = [totals(x, lambda part: [part * 0 == 0])[0] for x in pres]
+    shares = torch.stack([count / x.shape[1] for count, x in zip(counts, posts, strict=True)], 1)
+    values["inactive_fraction"], values["zero_fraction"] = shares[0], shares[1]
+    rest = [x.shape[1] + y.shape[1] - b - c[2] for x, y, b, c in zip(pres, posts, before, counts, strict=True)]
+    values["nonfinite"] = torch.stack(rest)
+    values["dead_fraction"] = torch.stack([_dead(post) for _, post in seen])
+    values["saturated_fraction"] = torch.stack([_saturated(*one) for one in zip(activations, seen, strict=True)])
+    apart = {name: value.unbind() for name, value in values.items()}
+    return [{name: value[i] for name, value in apart.items()} for i in range(len(seen))]
+
+
+def _dead(post: Tensor) -> Tensor:
+    """Share (R,) of units never above zero; NaN where a unit has too few values."""
+    if post.shape[1] < FEWEST:
+        return post.new_full((len(post),), math.nan, dtype=torch.float64)
+    return (post.amax(1) <= 0).double().mean(1)
+
+
+def _saturated(activations: Sequence[str | None], seen: tuple[Tensor, Tensor]) -> Tensor:
+    """Share (R,) of values in the flat part of each run's activation; NaN where it has no rule."""
+    (pre, post), first = seen, 0
+    found = torch.full_like(post[:, 0, 0], math.nan, dtype=torch.float64)
     for name, group in itertools.groupby(activations):
         rows = slice(first, first + len(list(group)))
         first = rows.stop
         if rule := ACTIVATIONS[name].saturated if name else None:
-            unknown[rows] = rule(pre[rows], post[rows]).flatten(1).float().mean(1).double()
-    return values
+            found[rows] = rule(pre[rows], post[rows]).flatten(1).float().mean(1).double()
+    return found
 
 
 def of_sites(
@@ -91,9 +76,13 @@ def of_sites(
 
     sites: site -> the activation of each run; seen: pre and post (R, N, U) a site; gradients: at post, (R, ...).
     """
+    if all(x.numel() for pair in seen for x in pair):
+        each = of_each(list(sites.values()), seen)
+    else:
+        each = [of_site(names, *one) for names, one in zip(sites.values(), seen, strict=True)]
     found = {
-        site: {**of_site(names, pre, post), "gradient_norm": norm(gradient)}
-        for (site, names), (pre, post), gradient in zip(sites.items(), seen, gradients, strict=True)
+        site: {**probes, "gradient_norm": norm(gradient)}
+        for site, probes, gradient in zip(sites, each, gradients, strict=True)
     }
     return with_flow(found)
 
@@ -111,29 +100,39 @@ def with_flow(found: Mapping[str, Mapping[str, Tensor]]) -> Values:
 @torch.no_grad()
 def of_gradients(names: Sequence[str], gradients: Sequence[Tensor | None]) -> Values:
     """Probes of every parameter's gradient (R, ...), before clipping, and their global norm; None: it has none."""
+    known = {(name, i): x for i, (name, x) in enumerate(zip(names, gradients, strict=True)) if x is not None}
+    if not known:
+        return {}
+    found = each_norm(list(known.values()))
+    nothing = torch._foreach_sub(list(known.values()), list(known.values()))  # zero, NaN of what is not finite
+    lost = torch.stack([(x != 0).reshape(len(x), -1).sum(1) for x in nothing]).double()
     values: Values = {}
-    found = []
-    for index, (name, gradient) in enumerate(zip(names, gradients, strict=True)):
-        if gradient is not None:
-            found.append(norm(gradient))
-            values["parameter", name, index, "gradient_norm"] = found[-1]
-            values["parameter", name, index, "gradient_nonfinite"] = (
-                (~gradient.isfinite()).reshape(len(gradient), -1).sum(1).double()
-            )
-    if found:
-        values["model", "model", 0, "gradient_norm"] = torch.stack(found).square().sum(0).sqrt()
+    for (name, index), *read in zip(known, found.unbind(), lost.unbind(), strict=True):
+        for probe, value in zip(("gradient_norm", "gradient_nonfinite"), read, strict=True):
+            values["parameter", name, index, probe] = value
+    values["model", "model", 0, "gradient_norm"] = found.square().sum(0).sqrt()
     return values
 
 
 @torch.no_grad()
 def of_updates(names: Sequence[str], before: Sequence[Tensor], after: Sequence[Tensor]) -> Values:
     """Norms of every parameter (R, ...) before a step, and of the step's change over it, NaN where it was zero."""
+    if not names:
+        return {}
+    weights, changes = each_norm(before), each_norm(torch._foreach_sub(list(after), list(before)))
+    ratios = torch.where(weights > 0, changes / weights, math.nan)
     values: Values = {}
-    for index, (name, old, new) in enumerate(zip(names, before, after, strict=True)):
-        weight = norm(old)
+    for index, (name, weight, ratio) in enumerate(zip(names, weights.unbind(), ratios.unbind(), strict=True)):
         values["parameter", name, index, "weight_norm"] = weight
-        values["parameter", name, index, "update_ratio"] = torch.where(weight > 0, norm(new - old) / weight, math.nan)
+        values["parameter", name, index, "update_ratio"] = ratio
     return values
+
+
+def each_norm(tensors: Sequence[Tensor]) -> Tensor:
+    """The L2 norm of each run's part of each of P tensors (R, ...), (P, R) in float64."""
+    if all(len(x) == 1 for x in tensors):  # many in one launch
+        return torch.stack(torch._foreach_norm([x.detach() for x in tensors], dtype=torch.float64))[:, None]
+    return torch.stack([norm(x) for x in tensors])
 
 
 def norm(x: Tensor) -> Tensor:
@@ -153,11 +152,15 @@ def by_unit(x: Tensor) -> Tensor:
     return (x.movedim(1, -1) if x.ndim > 3 else x).reshape(1, -1, x.shape[1 if x.ndim > 3 else -1])
 
 
-def rows(step: int, values: Values) -> list[dict[str, Any]]:
-    """Values of one run (R = 1) as rows of the table `health`, fetched in one transfer; NaN of no rule is left out."""
-    fetched = torch.cat([value.double() for value in values.values()]).tolist() if values else []
+def stacked(values: Values) -> Tensor:
+    """Values of one run (R = 1) as one tensor."""
+    return torch.cat([value.double() for value in values.values()]) if values else torch.empty(0)
+
+
+def rows(step: int, keys: Iterable[Key], read: Tensor) -> list[dict[str, Any]]:
+    """Stacked values as rows of the table `health`, fetched in one transfer; NaN of no rule is left out."""
     return [
         {"step": step, "kind": kind, "name": name, "index": index, "probe": probe, "value": value}
-        for (kind, name, index, probe), value in zip(values, fetched, strict=True)
+        for (kind, name, index, probe), value in zip(keys, read.tolist(), strict=True)
         if not (probe == "saturated_fraction" and math.isnan(value))
     ]

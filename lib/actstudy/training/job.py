@@ -12,10 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.data.augment import augmented
+from actstudy.health import values
 from actstudy.nets.activations import Sites
 from actstudy.study.schema import BUCKETS
 from actstudy.study.spec import RunSpec
 from actstudy.training.optim import records
+from actstudy.training.record import Recorder
 from actstudy.training.report import Report
 
 Split = dict[str, Tensor]  # x (N, ...), y (N, ...) and whatever else the task evaluates with
@@ -95,12 +97,13 @@ class Job:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     pending: list[dict[str, Tensor]] = field(default_factory=list)  # train scores still on the device
     updates: int = 0  # made by this process
-    replay: Callable[[Tensor, Tensor], dict[str, Tensor]] | None = None  # the recorded step, where steps are replayed
+    probe_rows: Tensor | None = None  # the probe batch, once it is drawn
+    health_keys: dict[str, list[values.Key]] = field(default_factory=dict)  # part of a step -> what it reads
 
     def __post_init__(self) -> None:
         compiled = self.spec.engine == "compiled"
         self.scored = torch.compile(self._scored, fullgraph=True, dynamic=False) if compiled else self._scored
-        self.replays = records(self.spec, self.device)
+        self.recorder = Recorder(records(self.spec, self.device))
         self.parameters = dict(self.model.named_parameters())
         labels = self.splits["train"]["y"]
         self.steps_per_epoch, self.total_steps = lengths(self.spec, len(labels))
@@ -124,9 +127,14 @@ class Job:
         return logits
 
     def compiles(self, probed: bool) -> bool:
-        """Whether the next step compiles or is recorded; one with probes never is recorded."""
-        recorded = self.replays and self.replay is None and not probed
-        return self.spec.engine == "compiled" and (not self.updates or recorded)
+        """Whether the next step compiles or is recorded."""
+        prepared = self.recorder.prepares("watched" if probed else "update")
+        return self.spec.engine == "compiled" and (not self.updates or prepared)
+
+    def keyed(self, part: str, found: values.Values) -> Tensor:
+        """What a part of a step reads, as one tensor; its keys are kept beside."""
+        self.health_keys[part] = list(found)
+        return values.stacked(found)
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """The arithmetic of the forward pass that the spec asks for."""

@@ -4,6 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from actstudy.health import probes, values
 from actstudy.study.streams import epoch_order, stream
 from actstudy.training.job import Clock, Diverged, Interrupted, Job, Progress
 from actstudy.training.optim import learning_rate
+from actstudy.training.record import Scores
 from actstudy.training.step import train_step
 
 # At most so many examples of the probe batch, and of their tokens or other values: they cost what a step's cost.
@@ -64,22 +66,29 @@ def batches(job: Job, order_seed: int, start: int) -> Iterator[Tensor]:
 
 def probed_step(job: Job, progress: Progress, batch: Tensor, clock: Clock) -> None:
     """A train step with probes: sites on a fixed batch as the step is entered, parameters on the step's own update."""
-    x, y = job.splits["train"]["x"], job.splits["train"]["y"]
-    chosen = probe_batch(x)
+    if job.probe_rows is None:
+        job.probe_rows = probe_batch(job.splits["train"]["x"])
+    clock.to("compile" if job.recorder.prepares("probe") else "probe")
+    read = [job.recorder.play("probe", partial(probe, job), job.probe_rows)["health"]]
+    clock.to(clock.stepping)
+    read.append(train_step(job, progress.step, batch, probed=True))
+    clock.to("probe")
+    keys = [key for part in ("probe", "watched") for key in job.health_keys[part]]
+    progress.health += values.rows(progress.step, keys, torch.cat(read))
+    clock.to(clock.stepping)
+
+
+def probe(job: Job, rows: Tensor) -> Scores:
+    """The probes of all sites, from one forward and backward pass over train examples `rows`."""
+    x, y = (job.splits["train"][name][rows] for name in ("x", "y"))
 
     def batch_loss() -> Tensor:
         with job.autocast():
-            loss: Tensor = job.task.loss(job.forward(x[chosen]), y[chosen])
+            loss: Tensor = job.task.loss(job.forward(x), y)
         return loss
 
-    clock.to("probe")
-    progress.health += probes.site_rows(job.model, job.sites.modules, job.sites.names, batch_loss, progress.step)
-    update = probes.Update(job.parameters)
-    clock.to(clock.stepping)
-    train_step(job, progress.step, batch, update.gradients)
-    clock.to("probe")
-    progress.health += values.rows(progress.step, update.values())
-    clock.to(clock.stepping)
+    found = probes.at_sites(job.model, job.sites.modules, job.sites.names, batch_loss)
+    return {"health": job.keyed("probe", found)}
 
 
 def probe_batch(x: Tensor) -> Tensor:

@@ -1,10 +1,8 @@
 """Runs that train as one: what the loop of a pack works on."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,8 +15,8 @@ from actstudy.tasks import classification
 from actstudy.training.job import Progress, Split, autocast
 from actstudy.training.loop import probe_batch
 from actstudy.training.pack_optim import PackOptimizer, clipped
+from actstudy.training.record import Recorder, Scores
 from actstudy.training.report import Report
-from actstudy.training.step import Replay, Scores
 
 EVAL_ROWS = 65_536  # examples times runs that are evaluated at a time
 
@@ -46,9 +44,6 @@ class Pack:
     best: list[Tensor] = field(default_factory=list)
     pending: list[Scores] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BUCKETS, 0.0))  # of this process, all runs
-    calls: Counter[str] = field(default_factory=Counter)  # of the parts of training that are recorded
-    recorded: dict[str, Replay] = field(default_factory=dict)
-    pool: Any = None  # of the records' memory
     timed: int = 0  # steps since the last evaluation that count as training
     seen_seconds: float = 0.0
 
@@ -58,7 +53,8 @@ class Pack:
         self.seeds = list(dict.fromkeys(spec.seed for spec in self.specs))
         self.seed_of = torch.tensor([self.seeds.index(spec.seed) for spec in self.specs], device=self.device)
         self.probe_rows, self.scored = probe_batch(self.splits["train"]["x"]), self._scored
-        if self.device.type == "cuda":
+        self.recorder = Recorder(self.device.type == "cuda")
+        if self.recorder.on:
             self._compile()
 
     def _compile(self) -> None:
@@ -72,7 +68,6 @@ class Pack:
         compiled = partial(torch.compile, dynamic=False, fullgraph=True)
         self.model.activated, self.optimizer.update = compiled(self.model.activated), compiled(self.optimizer.update)
         self.inputs, self.scored = compiled(self.inputs), compiled(self.scored)
-        self.pool = torch.cuda.graph_pool_handle()
 
     @property
     def running(self) -> list[int]:
@@ -90,18 +85,12 @@ class Pack:
         return since
 
     def play(self, part: Callable[..., Scores], *inputs: Tensor) -> Scores:
-        """part(*inputs); on a GPU a part's second call is recorded, as a CUDA graph, which later ones replay."""
-        name = part.__name__
-        self.calls[name] += 1
-        if self.device.type != "cuda" or self.calls[name] == 1:
-            return part(*inputs)
-        if name not in self.recorded:
-            self.recorded[name] = Replay(part, *inputs, pool=self.pool)
-        return self.recorded[name](*inputs)
+        """part(*inputs), or its record."""
+        return self.recorder.play(part.__name__, part, *inputs)
 
     def compiles(self, part: Callable[..., Scores]) -> bool:
         """Whether the next call of a part is one of those that compile and record."""
-        return self.device.type == "cuda" and self.calls[part.__name__] < 2
+        return self.recorder.prepares(part.__name__)
 
     def update(self, rows: Tensor, scalars: Tensor) -> Scores:
         """One step on train examples rows (R, B)."""

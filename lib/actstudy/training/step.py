@@ -2,35 +2,43 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from actstudy.data import augment
-from actstudy.health import clipping
+from actstudy.health import clipping, probes
 from actstudy.study.streams import step_seed
 from actstudy.training.job import Job, generator
 from actstudy.training.optim import learning_rate, set_rate
+from actstudy.training.record import Scores
 
-Scores = dict[str, Tensor]  # scalars of a batch, on the device
+NOTHING = torch.empty(0)
 BeforeUpdate = Callable[[], None]  # called with unscaled gradients, before clipping
 
 
-def train_step(job: Job, step: int, batch: Tensor, before_update: BeforeUpdate | None = None) -> None:
-    """One optimizer step on train examples `batch` (B,); its scores join the pending ones."""
+def train_step(job: Job, step: int, batch: Tensor, probed: bool = False) -> Tensor:
+    """One optimizer step on train examples `batch` (B,), whose scores join the pending ones; its probes, if any."""
     spec, x = job.spec, job.splits["train"]["x"]
     set_rate(job.optimizer, learning_rate(spec, step, job.total_steps, job.steps_per_epoch))
     generator(job.device).manual_seed(step_seed(spec.seed, step))  # dropout: the same for all activations and resumes
     height, width = x.shape[2:] if spec.augment != "none" else (0, 0)
     drawn = augment.draws(spec.augment, spec.seed, step, len(batch), height, width)
     draws = torch.from_numpy(drawn).to(job.device, non_blocking=True)
-    if job.replays and job.updates and not before_update:
-        job.replay = job.replay or Replay(partial(update, job), batch, draws)
-        job.pending.append(job.replay(batch, draws))
-    else:
-        job.pending.append(update(job, batch, draws, before_update))
+    name, part = ("watched", watched) if probed else ("update", update)
+    scores = job.recorder.play(name, partial(part, job), batch, draws)
+    health = scores.pop("health", NOTHING)
+    job.pending.append(scores)
     job.updates += 1
+    return health
+
+
+def watched(job: Job, batch: Tensor, draws: Tensor) -> Scores:
+    """The same step, with the probes of its parameters under `health`."""
+    watch = probes.Update(job.parameters)
+    scores = update(job, batch, draws, watch.gradients)
+    return {**scores, "health": job.keyed("watched", watch.values())}
 
 
 def update(job: Job, batch: Tensor, draws: Tensor, before_update: BeforeUpdate | None = None) -> Scores:
@@ -65,21 +73,3 @@ def clip_share(norm: Tensor, clip: float | Literal["adaptive"]) -> Tensor:
 def _share(y: Tensor, rows: Tensor, batch: Tensor) -> Tensor | float:
     """The rows' share of their batch's labels: a mean over labels, some of them padding, stays the batch's mean."""
     return 1.0 if len(rows) == len(batch) else (y[rows] >= 0).sum() / (y[batch] >= 0).sum()
-
-
-class Replay:
-    """A step recorded once as a CUDA graph, then one launch a step, of the same kernels.
-
-    pool: memory that other records may use as well: what a step returns is copied before the next one begins.
-    """
-
-    def __init__(self, step: Callable[..., Scores], *inputs: Tensor, pool: Any = None) -> None:
-        self.inputs, self.graph = [value.clone() for value in inputs], torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, pool=pool):
-            self.scores = step(*self.inputs)
-
-    def __call__(self, *inputs: Tensor) -> Scores:
-        for place, value in zip(self.inputs, inputs, strict=True):
-            place.copy_(value)
-        self.graph.replay()
-        return {name: value.clone() for name, value in self.scores.items()}

@@ -5,11 +5,13 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from actstudy.analysis.style import REFERENCE, legend, panels, seeds, styles
 from actstudy.analysis.tables import Tables
 from actstudy.analysis.text import metric_name
 
+NARROW = 30  # of an axis: last to first
 LINES = "Thin lines are seeds, thick lines their mean."
 
 
@@ -59,10 +61,11 @@ def metric_curves(tables: Tables, task: str) -> tuple[Figure, str]:
 
 
 def log_scale(ax: Axes) -> None:
-    """A logarithmic y axis with plain numbers."""
+    """A logarithmic y axis with plain numbers, between the powers of ten too where they have room."""
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter("{x:g}")
+    low, high = ax.get_ylim()
+    ax.yaxis.set_minor_formatter("{x:g}" if high / low < NARROW else NullFormatter())
 
 
 def _lines(ax: Axes, part: pd.DataFrame, x: str, looks: dict[str, dict[str, Any]]) -> None:

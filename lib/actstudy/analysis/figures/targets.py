@@ -37,7 +37,7 @@ def steps_to_target(tables: Tables, task: str) -> tuple[Figure, str]:
         ax.set(xlabel="median steps", xlim=(0, 1.45 * ends.max()))
         ax.set_title("no target is set" if pd.isna(target) else f"{relation} {target:g}", fontsize=9)
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].invert_yaxis()
+    axes[0, 0].set_ylim(max(1, len(rows)) - 0.4, -0.6)
     n = seeds(frame["n"]) if len(frame) else "no seeds"
     return figure, (
         f"{settings['title']}: median optimizer steps to the first evaluation whose validation "

@@ -1,0 +1,50 @@
+"""Parts of training that a GPU records as CUDA graphs: one launch for all their kernels."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Scores = dict[str, Tensor]  # what a part of training returns, on the device
+
+
+class Replay:
+    """A part recorded once as a CUDA graph, then one launch a call, of the same kernels.
+
+    pool: memory that other records may use as well: what a part returns is copied before the next one begins.
+    """
+
+    def __init__(self, part: Callable[..., Scores], *inputs: Tensor, pool: Any) -> None:
+        self.inputs, self.graph = [value.clone() for value in inputs], torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph, pool=pool):
+            self.scores = part(*self.inputs)
+
+    def __call__(self, *inputs: Tensor) -> Scores:
+        for place, value in zip(self.inputs, inputs, strict=True):
+            place.copy_(value)
+        self.graph.replay()
+        return {name: value.clone() for name, value in self.scores.items()}
+
+
+class Recorder:
+    """Plays parts of training by name; where it is on, a part's second call is recorded, and later ones replay it."""
+
+    def __init__(self, on: bool) -> None:
+        self.on, self.pool = on, torch.cuda.graph_pool_handle() if on else None
+        self.calls: Counter[str] = Counter()
+        self.recorded: dict[str, Replay] = {}
+
+    def play(self, name: str, part: Callable[..., Scores], *inputs: Tensor) -> Scores:
+        """part(*inputs), or its record of that name."""
+        self.calls[name] += 1
+        if not self.on or self.calls[name] == 1:
+            return part(*inputs)
+        if name not in self.recorded:
+            self.recorded[name] = Replay(part, *inputs, pool=self.pool)
+        return self.recorded[name](*inputs)
+
+    def prepares(self, name: str) -> bool:
+        """Whether the part's next call is one of those that compile and record."""
+        return self.on and self.calls[name] < 2
