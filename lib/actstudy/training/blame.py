@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from actstudy.training import checkpoint
 from actstudy.training.job import Diverged, Job, Progress
 from actstudy.training.loop import batches, evaluate
+from actstudy.training.record import Recorder, Scores
 from actstudy.training.resume import load
-from actstudy.training.step import train_step
+from actstudy.training.step import train_step, update
 
 
 def first_nonfinite(job: Job, progress: Progress, error: Diverged, again: Callable[[], Job], folder: Path) -> str:
@@ -57,14 +58,17 @@ def in_training(job: Job, order_seed: int, bad: int, folder: Path) -> str:
 
 def watched_step(job: Job, step: int, batch: Tensor) -> str | None:
     """A train step; its first value that is not finite: an output, a gradient (last layers first), an update."""
-    job.scored, job.replays = job._scored, False  # hooks are for code that is not compiled
+    job.scored, job.recorder = job._scored, Recorder(on=False)  # hooks are for code that is not compiled
 
     def gradients() -> None:
         named = [] if found or job.scaler.is_enabled() else reversed(job.parameters.items())  # fp16 skips such steps
         found.extend(f"gradient of {name}" for name, p in named if p.grad is not None and not finite(p.grad))
 
+    def examined(job: Job, rows: Tensor, draws: Tensor) -> Scores:
+        return update(job, rows, draws, gradients)
+
     with outputs(job) as found:
-        train_step(job, step, batch, gradients)
+        train_step(job, step, batch, examined)
     found.extend(f"{name} as updated" for name, p in job.parameters.items() if not finite(p))
     return found[0] if found else None
 

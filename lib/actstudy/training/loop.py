@@ -15,7 +15,7 @@ from actstudy.study.streams import epoch_order, stream
 from actstudy.training.job import Clock, Diverged, Interrupted, Job, Progress
 from actstudy.training.optim import learning_rate
 from actstudy.training.record import Scores
-from actstudy.training.step import train_step
+from actstudy.training.step import train_step, watched
 
 # At most so many examples of the probe batch, and of their tokens or other values: they cost what a step's cost.
 PROBE_EXAMPLES, PROBE_TOKENS, PROBE_VALUES = 256, 2**11, 2**19
@@ -71,7 +71,7 @@ def probed_step(job: Job, progress: Progress, batch: Tensor, clock: Clock) -> No
     clock.to("compile" if job.recorder.prepares("probe") else "probe")
     read = [job.recorder.play("probe", partial(probe, job), job.probe_rows)["health"]]
     clock.to(clock.stepping)
-    read.append(train_step(job, progress.step, batch, probed=True))
+    read.append(train_step(job, progress.step, batch, watched))
     clock.to("probe")
     keys = [key for part in ("probe", "watched") for key in job.health_keys[part]]
     progress.health += values.rows(progress.step, keys, torch.cat(read))

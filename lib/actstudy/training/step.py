@@ -16,18 +16,19 @@ from actstudy.training.record import Scores
 
 NOTHING = torch.empty(0)
 BeforeUpdate = Callable[[], None]  # called with unscaled gradients, before clipping
+Part = Callable[[Job, Tensor, Tensor], Scores]  # what happens on the device: `update`, or `watched` with its probes
 
 
-def train_step(job: Job, step: int, batch: Tensor, probed: bool = False) -> Tensor:
-    """One optimizer step on train examples `batch` (B,), whose scores join the pending ones; its probes, if any."""
+def train_step(job: Job, step: int, batch: Tensor, part: Part | None = None) -> Tensor:
+    """One optimizer step on train examples `batch` (B,), whose scores join the pending ones; the probes of its part."""
     spec, x = job.spec, job.splits["train"]["x"]
     set_rate(job.optimizer, learning_rate(spec, step, job.total_steps, job.steps_per_epoch))
     generator(job.device).manual_seed(step_seed(spec.seed, step))  # dropout: the same for all activations and resumes
     height, width = x.shape[2:] if spec.augment != "none" else (0, 0)
     drawn = augment.draws(spec.augment, spec.seed, step, len(batch), height, width)
     draws = torch.from_numpy(drawn).to(job.device, non_blocking=True)
-    name, part = ("watched", watched) if probed else ("update", update)
-    scores = job.recorder.play(name, partial(part, job), batch, draws)
+    part = part or update
+    scores = job.recorder.play(part.__name__, partial(part, job), batch, draws)
     health = scores.pop("health", NOTHING)
     job.pending.append(scores)
     job.updates += 1
@@ -48,9 +49,9 @@ def update(job: Job, batch: Tensor, draws: Tensor, before_update: BeforeUpdate |
     scores: Scores = {}
     for rows, drawn in zip(batch.chunk(spec.accumulate), draws.chunk(spec.accumulate), strict=True):
         share = _share(y, rows, batch)
-        loss, watched = job.scored(rows, drawn)
+        loss, seen = job.scored(rows, drawn)
         job.scaler.scale(loss * share).backward()
-        for name, value in {"loss": loss.detach(), **watched}.items():
+        for name, value in {"loss": loss.detach(), **seen}.items():
             scores[name] = scores.get(name, 0) + value * share
     job.scaler.unscale_(job.optimizer)
     if before_update:
