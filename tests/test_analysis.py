@@ -421,3 +421,12 @@ def test_figures_of_depth_belong_to_studies_that_cross_it(root, study):
     assert not set(figures.DEPTH_FIGURES) & set(plain.tasks["mlp"]["figures"])
     assert study.tasks["mlp"]["chance"] == 0.1
     assert plain.tasks["lm"]["chance"] is None
+
+
+@pytest.mark.parametrize("content", [None, b"", b'["x"', b"\xff"])
+def test_a_note_that_a_killed_process_left_half_is_none(tmp_path, content):
+    if content is not None:
+        (tmp_path / "runs.json").write_bytes(content)
+    assert status.noted(tmp_path / "runs.json", []) == []
+    (tmp_path / "runs.json").write_text('["x"]')
+    assert status.noted(tmp_path / "runs.json", []) == ["x"]

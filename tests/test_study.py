@@ -272,3 +272,16 @@ def test_registry_names_are_files():
 def test_task_defaults_are_run_fields():
     for task in registry.tasks():
         assert set(registry.task(task)["defaults"]) <= set(RunFields.model_fields)
+
+
+def test_a_limit_of_time_is_the_hosts_and_changes_no_run(tmp_path):
+    made = {}
+    for minutes in (None, 1.5):
+        file = tmp_path / f"limit{minutes or 0:.0f}.yaml"
+        file.write_text(yaml.safe_dump({"tasks": {"mlp": {"activation": "relu"}}, "timeout_minutes": minutes}))
+        made[minutes] = plan.load(file)
+        assert made[minutes].timeout_minutes == minutes
+    assert made[None].runs[0].id == made[1.5].runs[0].id
+    file.write_text(yaml.safe_dump({"tasks": {"mlp": {"activation": "relu"}}, "timeout_minutes": 0}))
+    with pytest.raises(StudyError, match=r"timeout_minutes: got 0; allowed: greater than 0"):
+        plan.load(file)

@@ -157,7 +157,7 @@ def _guarded(work: Callable[[Any], object], arguments: argparse.Namespace, signa
         slots_per_gpu=arguments.slots_per_gpu,
         probe_every=arguments.probe_every,
         checkpoint_seconds=arguments.checkpoint_seconds,
-        timeout_minutes=getattr(arguments, "timeout_minutes", None),
+        timeout_minutes=arguments.timeout_minutes,
         quiet=arguments.quiet,
         tensorboard=arguments.tensorboard,
         started=actstudy.STARTED,

@@ -51,6 +51,9 @@ def add_host_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--slots_per_gpu", type=_at_least_one, default=1, help="runs that may share a GPU at a time")
     parser.add_argument("--probe_every", type=_at_least_one, default=200, help="steps between health probes")
+    parser.add_argument(
+        "--timeout_minutes", type=_minutes, help="minutes after which it ends as timeout (default: none)"
+    )
     parser.add_argument("--checkpoint_seconds", type=float, default=30.0, help="seconds between resume checkpoints")
     parser.add_argument("--quiet", action="store_true", help="write the log to log.txt only, one line at the end")
 
@@ -113,6 +116,13 @@ def _whole(text: str, flags: dict[str, Any]) -> spec.RunSpec:
 
 def _value(name: str, text: Any) -> Any:
     return coerced(text, f"command line: {name}")
+
+
+def _minutes(text: str) -> float:
+    value = float(text) if text.replace(".", "", 1).isdecimal() else 0.0
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"got {text!r}; allowed: a number of minutes above 0")
+    return value
 
 
 def _at_least_one(text: str) -> int:

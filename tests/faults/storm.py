@@ -119,9 +119,13 @@ class Storm:
             shutil.rmtree(self.completed.results / name, ignore_errors=True)
         self.completed = Completed(self.completed.results)
 
-    def done(self) -> bool:
-        """Whether the studies' tables are there."""
-        return all((self.clone.folder / file).is_file() for wanted in self.targets.values() for file in wanted)
+    def unfinished(self) -> list[str]:
+        """Studies of which something that is asked for is not there yet."""
+        missing = {
+            study: [file for file in files if not (self.clone.folder / file).is_file()]
+            for study, files in self.targets.items()
+        }
+        return [study for study, files in missing.items() if files]
 
 
 def storm(kills: int, seed: int, folder: Path, small: bool = False, looks: bool = True, whole: bool = True) -> Storm:
@@ -136,13 +140,13 @@ def storm(kills: int, seed: int, folder: Path, small: bool = False, looks: bool 
     print(f"undisturbed: {n} runs in {time.monotonic() - began:.0f} s", flush=True)
     rng = random.Random(seed)
     made = Storm(clone, rng, span, targets, Completed(clone.folder / "results"))
-    for k, point in enumerate(points(rng)):
+    for point in points(rng):
         if sum(made.kills.values()) >= kills:
             break
-        if made.done():
+        if not made.unfinished():
             made.end_round(calm.folder / "results")
             made.clear()
-        made.start(list(names)[-1 if k % 4 == 3 else 0], point)
+        made.start(rng.choice(made.unfinished() or list(names)), point)
         wrong = ", ".join(f"{len(found)} {kind}" for kind, found in made.faults.items())
         spent = f"{time.monotonic() - began:5.0f} s, grid {made.rounds + 1}"
         print(f"{spent}: {sum(made.kills.values())} kills; {wrong}; {point or 'at random'}", flush=True)

@@ -26,4 +26,4 @@ for name, members in PACKS.items():
             members=packs.written(members),
         shell:
             "exec {PYTHON:q} -m actstudy pack --members {params.members:q} --device {DEVICE}"
-            " --slots_per_gpu {STUDY.slots_per_gpu} --probe_every {STUDY.probe_every} --quiet"
+            " {HOST_FLAGS} --quiet"

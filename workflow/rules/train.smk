@@ -24,6 +24,10 @@ if LOCAL and WANTS_GPU and ASKED:
         )
     workflow.register_resource("gpu", min(ASKED, GPUS) * STUDY.slots_per_gpu)
 
+HOST_FLAGS = f"--slots_per_gpu {STUDY.slots_per_gpu} --probe_every {STUDY.probe_every}"
+if STUDY.timeout_minutes:
+    HOST_FLAGS += f" --timeout_minutes {STUDY.timeout_minutes:g}"
+
 
 rule train:
     input:
@@ -38,4 +42,4 @@ rule train:
         spec=lambda wildcards: spec.canonical(RUNS[wildcards.id]),
     shell:
         "exec {PYTHON:q} -m actstudy train --spec {params.spec:q} --device {DEVICE}"
-        " --slots_per_gpu {STUDY.slots_per_gpu} --probe_every {STUDY.probe_every} --quiet"
+        " {HOST_FLAGS} --quiet"

@@ -5,6 +5,7 @@ import shutil
 import statistics
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from actstudy.analysis.text import cell_name
 from actstudy.study import looks, store
@@ -29,7 +30,7 @@ def state(folder: Path, held: bool = False) -> str:
     if folder.is_dir() and not held and store.holder(folder):
         return "running"
     saved = {path.parent for path in folder.parent.glob(".packs/*/step-*.pt")}
-    packed = any(folder.name in json.loads((pack / MEMBERS).read_text()) for pack in saved)
+    packed = any(folder.name in noted(pack / MEMBERS, []) for pack in saved)
     return "interrupted" if packed or any(folder.glob("checkpoints/step-*.pt")) else "waiting"
 
 
@@ -105,8 +106,15 @@ def _forecast(study: Study, folders: dict[str, Path], states: dict[str, str]) ->
 
 
 def _seconds_left(folder: Path, otherwise: float) -> float:
-    path = folder / "progress.json"
-    return float(json.loads(path.read_text())["seconds_left"]) if path.is_file() else otherwise
+    return float(noted(folder / "progress.json", {"seconds_left": otherwise})["seconds_left"])
+
+
+def noted(path: Path, otherwise: Any) -> Any:
+    """What a note without a checksum says; otherwise where a killed process left none, or half of one."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return otherwise
 
 
 def clear(study: Study, what: str, root: Path = RUNS) -> list[str]:

@@ -139,6 +139,9 @@ class StudyFile(Block):
         description="runs that share a GPU at a time; more suit small models, whose speeds are then not compared",
     )
     probe_every: Annotated[int, Number] = Field(200, ge=1, description="steps between probes; never changes a result")
+    timeout_minutes: Annotated[float, Number] | None = Field(
+        None, gt=0, description="minutes after which a run, or a pack, ends as `timeout`; never changes a result"
+    )
 
 
 def given(model: BaseModel | None) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class Study:
     device: str
     slots_per_gpu: int
     probe_every: int
+    timeout_minutes: float | None
     compare: str
     family: str
     claims: dict[str, Any] | None
@@ -163,7 +164,7 @@ def _resolve(content: StudyFile, file: str, name: str, overrides: Mapping[str, A
         tasks[task]["figures"] = registry.figures(tasks[task]["predicts"], names)
         reported, choosing = looks.at_rates(planned, waiting["tune_lr"])
         possible, tuning = possible + reported, tuning + choosing
-    host = (content.device, content.slots_per_gpu, content.probe_every)
+    host = (content.device, content.slots_per_gpu, content.probe_every, content.timeout_minutes)
     stated = claims.checked(content.claims, (run.level for run in possible), tasks, file)
     return Study(file, name, content.note, *host, content.compare, content.family, stated, tasks, possible, tuning)
 
