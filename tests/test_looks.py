@@ -43,9 +43,8 @@ def seeds(made):
 
 
 def test_constants_are_the_procedures():
-    assert procedure.LOOKS == looks.LOOKS
-    assert procedure.SPENDS == looks.SPENDS
-    assert sum(looks.SPENDS) == procedure.ALPHA
+    assert procedure.looks_of(True) == list(zip(looks.LOOKS, looks.SPENDS, strict=True))
+    assert sum(looks.SPENDS) == pytest.approx(procedure.ALPHA)
 
 
 def test_seeds_are_asked_for_look_by_look(study):
@@ -58,7 +57,7 @@ def test_seeds_are_asked_for_look_by_look(study):
     assert seeds(made) == set(range(12))
     rows = json.loads(made.plan())
     assert {row["seed"] for row in rows["runs"]} == set(range(12))
-    assert rows["tasks"]["mlp"]["looks_runs"] == {"run": 12, "all": 20, "ended": False}
+    assert rows["tasks"]["mlp"]["looks_runs"] == {"run": 12, "all": 20, "ended": True}
     write(made, "look2", decided=False, undecided=["leaky_relu"])
     write(made, "look3", decided=False, undecided=["leaky_relu"])
     assert seeds(made) == set(range(20))
