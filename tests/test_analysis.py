@@ -253,7 +253,7 @@ PLAN = {"study": "s", "compare": "activation", "tasks": {"mlp": MLP}}
 def test_a_reference_that_no_mean_reaches_is_named(made, score):
     better = made.frames["references"].assign(test=score)
     changed = dataclasses.replace(made, frames={**made.frames, "references": better})
-    said = "No level's mean is better than the reference without a network, linear classifier: 1.0000."
+    said = "No mean is better than the reference without a network, linear classifier: 1.0000."
     assert (said in summary_verdicts.sentence(changed, "mlp")) == bool(score)
 
 

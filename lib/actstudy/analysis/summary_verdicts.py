@@ -86,9 +86,7 @@ def no_better(tables: Tables, task: str) -> str:
     warned = []
     for row in tables.of("references", task).drop_duplicates(["data", "name"]).itertuples():
         if len(mine) and sign * row.test >= (sign * mine["mean"]).max():
-            warned.append(
-                f" No level's mean is better than the reference without a network, {row.name}: {number(row.test)}."
-            )
+            warned.append(f" No mean is better than the reference without a network, {row.name}: {number(row.test)}.")
     return "".join(warned)
 
 
