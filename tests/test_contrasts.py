@@ -215,3 +215,11 @@ def test_a_decision_that_came_early_says_when():
     row = {"verdict": "better", "n": 20, "decided_at": 8.0}
     assert contrasts.said(row) == "better, decided at n = 8"
     assert contrasts.said(row | {"n": 8}) == "better"
+
+
+def test_a_task_without_runs_is_passed_over():
+    """A look at one task of several collects the runs of that task alone."""
+    runs = runs_of({"relu": noise(0), "gelu": noise(0)})
+    tasks = {"cls": MLP, "mlp": MLP | {"looks": True}}
+    made = contrasts.contrasts({"runs": runs, "predictions": NONE}, {**plan(), "tasks": tasks})
+    assert set(made["task"]) == {"mlp"}

@@ -29,6 +29,8 @@ def contrasts(frames: Frames, plan: dict[str, Any]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for task, settings in plan["tasks"].items():
         runs = frames["runs"][frames["runs"]["task"] == task]
+        if runs.empty:  # a look collects the runs of one task alone
+            continue
         levels = {group: list(part["level"].unique()) for group, part in runs.groupby("group", sort=False)}
         pairs = [(group, pair) for group, names in levels.items() for pair in itertools.combinations(names, 2)]
         baseline = settings["baseline"]
