@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import psutil
 
@@ -122,6 +123,17 @@ def summary(arguments: list[str]) -> Path:
     return Path("results/summary.md" if Path(file).name == "config.yaml" else f"results/{Path(file).stem}/summary.md")
 
 
+def holder(lock: TextIO) -> str:
+    """Who holds the lock, `pid N`; one that has just begun has a second to write it over that of the last, now dead."""
+    for _ in range(20):
+        lock.seek(0)
+        name = lock.read().strip()
+        if name and psutil.pid_exists(int(name.removeprefix("pid "))):
+            return name
+        time.sleep(0.05)
+    return "just started"
+
+
 def main(arguments: list[str]) -> int:
     """The exit status of snakemake, run with the arguments on all cores."""
     Path(".snakemake").mkdir(exist_ok=True)
@@ -129,9 +141,7 @@ def main(arguments: list[str]) -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "just started"
-            print(f"actstudy: another `make study` runs here ({holder}); wait for it or stop it", file=sys.stderr)
+            print(f"actstudy: another `make study` runs here ({holder(lock)}); wait for it or stop it", file=sys.stderr)
             return 2
         lock.truncate(0)
         print(f"pid {os.getpid()}", file=lock, flush=True)
