@@ -8,11 +8,12 @@ import torch
 from conftest import quiet, tiny
 from test_monitor import mlp
 from test_packs import PACKABLE, company, small, trained
-from test_training import _after, row, same
+from test_training import _after, row, same, tables
 
 from actstudy.data import prepared
 from actstudy.health import Monitor
 from actstudy.study import store
+from actstudy.study.spec import data_name
 from actstudy.training import job
 from actstudy.training.run import run
 
@@ -80,6 +81,21 @@ def test_augmented_images_pair_over_activations_and_resume(tmp_path, engine):
         run(small("vision", "gelu", **fields), tmp_path / "parts", tmp_path / "data", gpu(stopping=_after(5)))
     run(small("vision", "gelu", **fields), tmp_path / "parts", tmp_path / "data", gpu())
     assert row(tmp_path / "parts")["weights_sha256"] == row(tmp_path / "gelu")["weights_sha256"]
+
+
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+@pytest.mark.parametrize("task", ["cls", "lm", "mlp", "vision"])
+def test_probes_change_nothing(tmp_path, task, engine):
+    """Strict: probed at each of 20 steps, or at the first and the last alone: weights and curves agree in each bit."""
+    from test_tasks import small
+
+    spec = small(task, "gelu", engine=engine, strict=True, steps=20)
+    prepared.prepare(data_name(spec), tmp_path / "data")
+    for name, every in (("each", 1), ("few", 10**6)):
+        run(spec, tmp_path / name, tmp_path / "data", gpu(probe_every=every))
+    assert same(tmp_path / "each", tmp_path / "few", names=("curves", "predictions", "calibration"))
+    assert row(tmp_path / "each")["weights_sha256"] == row(tmp_path / "few")["weights_sha256"]
+    assert len(tables(tmp_path / "each")["health"]) > len(tables(tmp_path / "few")["health"]) > 0
 
 
 def test_runs_name_their_gpu(tmp_path, data_folder):
