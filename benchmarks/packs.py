@@ -4,7 +4,9 @@
 
 Deep plain MLPs of width 128 on data of MNIST's shapes, SGD, batch 128. first: DataLoader and `.item()` every step, one
 model; resident: data on the device, nothing fetched, one model; both without evaluation or probes. Packs evaluate every
-epoch and probe once an epoch; four activations share a pack. A run-epoch is one run's pass over 55,000 examples.
+epoch and probe at the first step of every second epoch: the speed is that of these epochs, and the cost of probes is
+the ratio of their seconds to the epochs between, less one. Four activations share a pack. A run-epoch is
+one run's pass over 55,000 examples.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from scipy import stats
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -26,7 +29,6 @@ from actstudy.nets.activations import Sites
 from actstudy.study.plan import run_spec
 from actstudy.tasks import mlp
 from actstudy.training import devices, pack_loop
-from actstudy.training.pack import Pack
 from actstudy.training.pack_run import make_pack
 from actstudy.training.run import Settings
 
@@ -37,6 +39,7 @@ INITS = (
     *("normal", "zero", "orthogonal", "trunc_normal"),
 )
 WINDOWS, STEPS, STEPS_PER_EPOCH = 5, 60, COUNTS["train"] // 128
+PAIRS, NEVER = 5, 10**9
 
 
 def random_data() -> Prepared:
@@ -53,31 +56,32 @@ def spec_of(arguments: argparse.Namespace, run: int, width: int) -> Any:
     """Run number `run` of a pack: four activations with all inits and three seeds each, as the full depth study."""
     fields = {"dataset": "mnist", "depth": arguments.depth, "width": 128, "dropout": 0.0, "init": INITS[run // 3 % 8]}
     recipe = {"optimizer": "sgd", "lr": 0.01, "schedule": "constant", "warmup": 0, "clip": None, "batch_size": 128}
-    engine = {"engine": "pack", "pack_width": width, "precision": arguments.precision, "epochs": arguments.epochs}
+    engine = {"engine": "pack", "pack_width": width, "precision": arguments.precision, "epochs": 2 + 2 * PAIRS}
     return run_spec("mlp", run % 3, {**fields, **recipe, **engine, "activation": ACTIVATIONS[run * 4 // width]})
 
 
 def packed(arguments: argparse.Namespace, data: Prepared, device: torch.device, width: int) -> dict[str, float]:
-    """Run-epochs a second of a pack with evaluation and probes: the median over epochs, the first left out."""
-    specs = [spec_of(arguments, run, width) for run in range(width)]
-    seconds = {}
-    for kind, every in (("probed", STEPS_PER_EPOCH), ("plain", 10**9)):
-        with tempfile.TemporaryDirectory() as folder:
-            settings, marks = Settings(quiet=True, probe_every=every), []
-            pack = make_pack(specs, [Path(folder) / str(i) for i in range(width)], data, device, settings)
+    """Run-epochs a second with evaluation and probes, and what probes cost: epochs with and without, in turns."""
+    specs, marks = [spec_of(arguments, run, width) for run in range(width)], []
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(quiet=True, probe_every=STEPS_PER_EPOCH)
+        pack = make_pack(specs, [Path(folder) / str(i) for i in range(width)], data, device, settings)
 
-            def mark(pack: Pack = pack, marks: list[dict[str, float]] = marks) -> bool:
-                if pack.step % STEPS_PER_EPOCH == 0:
-                    marks.append({**pack.seconds, "wall": time.perf_counter()})
-                return False
+        def mark() -> bool:
+            if pack.step % STEPS_PER_EPOCH == 0:
+                marks.append({**pack.seconds, "wall": time.perf_counter()})
+                pack.probe_every = STEPS_PER_EPOCH if len(marks) % 2 == 0 else NEVER
+            return False
 
-            pack_loop.fit(pack, mark, lambda: None, 1e9)
-        seconds[kind] = pd.DataFrame(marks).diff().median()
-    probed, wall = seconds["probed"], seconds["probed"]["wall"]
+        pack_loop.fit(pack, mark, lambda: None, NEVER)
+    epochs = pd.DataFrame(marks).diff().iloc[1 : 1 + 2 * PAIRS]  # the first, which compiled, and the last left out
+    plain, probed = epochs.iloc[::2], epochs.iloc[1::2].median()
+    pairs = epochs["wall"].to_numpy()[1::2] / plain["wall"].to_numpy() - 1
+    half = stats.t.ppf(0.975, PAIRS - 1) * np.std(pairs, ddof=1) / PAIRS**0.5
     return {
-        "run_epochs_per_second": width / wall,
-        **{f"{name}_share": probed[name] / wall for name in ("train", "eval", "probe")},
-        "probes_cost": wall / seconds["plain"]["wall"] - 1,
+        "run_epochs_per_second": width / probed["wall"],
+        **{f"{name}_share": probed[name] / probed["wall"] for name in ("train", "eval", "probe")},
+        **{"probes_cost": np.mean(pairs), "low": np.mean(pairs) - half, "high": np.mean(pairs) + half},
         "compile_seconds": pack.seconds["compile"],
         "peak_gb": devices.peak_memory(device)[0] / 1e9,
     }
@@ -121,7 +125,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--widths", type=int, nargs="+", default=[1, 16, 64, 96, 256])
     parser.add_argument("--depth", type=int, default=30)
-    parser.add_argument("--epochs", type=int, default=7)
     parser.add_argument("--precision", default="tf32")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
@@ -138,7 +141,7 @@ def main() -> None:
     for width in arguments.widths:
         rows.append({"what": "pack", "width": width, **packed(arguments, data, device, width)})
         print(rows[-1], flush=True)
-    about = {"depth": arguments.depth, "precision": arguments.precision, "epochs": arguments.epochs}
+    about = {"depth": arguments.depth, "precision": arguments.precision, "pairs": PAIRS}
     about |= {"device": devices.describe(device), "torch": torch.__version__}
     frame = pd.DataFrame(rows).assign(**about)
     frame["to_first"] = frame["run_epochs_per_second"] / frame["run_epochs_per_second"].iloc[0]
