@@ -102,6 +102,8 @@ class Job:
 
     def __post_init__(self) -> None:
         compiled = self.spec.engine == "compiled"
+        if compiled:
+            torch.compiler.reset()  # else the ninth kind of run of a process is over torch's limit of recompilations
         self.scored = torch.compile(self._scored, fullgraph=True, dynamic=False) if compiled else self._scored
         self.recorder = Recorder(records(self.spec, self.device))
         self.parameters = dict(self.model.named_parameters())
