@@ -1,12 +1,15 @@
 """Publishing: by rename, believed by checksum, one writer at a time. Each guard has a test that fails without it."""
 
+import errno
 import multiprocessing
+import os
 import time
 from pathlib import Path
 
 import pytest
 
 from actstudy.study import schema, store
+from actstudy.training.report import Report
 
 
 def minimal(run_id="r"):
@@ -23,6 +26,28 @@ def test_a_writer_that_dies_leaves_the_old_file(tmp_path):
         writing.gen.throw(RuntimeError())
     assert "old" in path.read_text()
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_full_disk_is_told_with_the_file_it_was_for(tmp_path):
+    """The system's own error names none; /dev/full is a disk that is always full."""
+    full = Path("/dev/full")
+
+    def draft():
+        with store.replacing(tmp_path / "x.json") as made:
+            made.symlink_to(full)
+            made.write_text("a")
+
+    def flushed():
+        with store.replacing(tmp_path / "y.json"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def logged():
+        (tmp_path / "log.txt").symlink_to(full)
+        Report(tmp_path, 1, quiet=True, tensorboard=False).line("a")
+
+    for work, name in ((draft, "x.json"), (flushed, "y.json"), (logged, "log.txt")):
+        with pytest.raises(OSError, match=f"No space left on device: .*{name}"):
+            work()
 
 
 def test_readers_never_see_a_half_written_file(tmp_path):

@@ -20,10 +20,10 @@ def locked(folder: Path, wait: bool = True) -> Iterator[None]:
     What writers that have died left half written is removed, and on leaving a folder with nothing in it.
     """
     with _held(folder, wait) as handle:
-        handle.truncate(0)
         boot = BOOT.read_text()[:8] if BOOT.is_file() else "unknown"
-        handle.write(f"pid {os.getpid()} on {HOST} (boot {boot})")
-        handle.flush()
+        with naming(folder / LOCK):
+            handle.truncate(0)
+            handle.write(f"pid {os.getpid()} on {HOST} (boot {boot})".encode())
         for left in folder.rglob(".*.tmp"):
             if re.fullmatch(r"\..+\.\d+\.tmp", left.name):
                 left.unlink(missing_ok=True)
@@ -36,12 +36,22 @@ def locked(folder: Path, wait: bool = True) -> Iterator[None]:
                     folder.rmdir()
 
 
-def _held(folder: Path, wait: bool) -> IO[str]:
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """The system says that a disk is full, not which file it was for: such an error gets the file's name."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or (str(path) if error.errno else None)
+        raise
+
+
+def _held(folder: Path, wait: bool) -> IO[bytes]:
     """The lock's file, locked; one that its holder has removed by then is not the lock any more."""
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            handle = (folder / LOCK).open("a+", encoding="utf-8")
+            handle = (folder / LOCK).open("ab+", buffering=0)  # so that no write is left for its closing
         except FileNotFoundError:  # the folder has just been removed
             continue
         try:
@@ -55,12 +65,12 @@ def _held(folder: Path, wait: bool) -> IO[str]:
         handle.close()
 
 
-def _lock(handle: IO[str], folder: Path, wait: bool) -> None:
+def _lock(handle: IO[bytes], folder: Path, wait: bool) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         handle.seek(0)
-        held = f"{folder} is held by {handle.read().strip()}"
+        held = f"{folder} is held by {handle.read().decode().strip()}"
         if not wait:
             raise BlockingIOError(held) from None
         print(f"waiting: {held}", file=sys.stderr, flush=True)

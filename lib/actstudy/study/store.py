@@ -17,6 +17,7 @@ from actstudy.study import faults
 from actstudy.study.locks import HOST
 from actstudy.study.locks import holder as holder
 from actstudy.study.locks import locked as locked
+from actstudy.study.locks import naming as naming
 from actstudy.study.schema import SCHEMAS
 
 MANIFEST = "manifest.json"
@@ -34,10 +35,11 @@ def replacing(path: Path) -> Iterator[Path]:
     _made(path.parent)
     draft = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
     try:
-        faults.at(faults.writing(path, "draft"))
-        yield draft
-        faults.at(faults.writing(path, "fsync"))
-        _flush(draft)
+        with naming(path):
+            faults.at(faults.writing(path, "draft"))
+            yield draft
+            faults.at(faults.writing(path, "fsync"))
+            _flush(draft)
         faults.at(faults.writing(path, "rename"))
         draft.rename(path)
     finally:

@@ -29,7 +29,8 @@ class Report:
         folder.mkdir(parents=True, exist_ok=True)
         self._progress_file = folder / "progress.json"
         self._total, self._quiet, self._pause, self._last_write = total_steps, quiet, pause, 0.0
-        self._log = (folder / "log.txt").open("a", encoding="utf-8")
+        self._log_file = folder / "log.txt"
+        self._log = self._log_file.open("ab", buffering=0)  # a full disk is told of where it is met
         self._mirror = _tensorboard(folder) if tensorboard else None
         console = Console(file=sys.stdout)
         self._bar = None
@@ -41,8 +42,8 @@ class Report:
 
     def line(self, text: str) -> None:
         """Append a line to log.txt and, unless quiet, print it."""
-        self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} {text}\n")
-        self._log.flush()
+        with store.naming(self._log_file):
+            self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} {text}\n".encode())
         if self._bar:
             self._bar.console.print(text, highlight=False)
         elif not self._quiet:
