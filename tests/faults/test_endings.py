@@ -1,6 +1,7 @@
 """How runs end that cannot complete: each ending says what to change, or leaves all as it was for the same command."""
 
 import contextlib
+import dataclasses
 import os
 import signal
 import time
@@ -104,6 +105,40 @@ def test_divergence_names_its_first_site(train, fields, expected):
     found = row(train("a", tiny(**{"activation": "relu", **WILD, **fields})))
     assert found["status"] == ("diverged" if expected else "completed")
     assert expected is None or found["reason"].endswith(expected), found["reason"]
+
+
+SITES = [
+    {"lr": 1e30},
+    {"lr": 3.0, "activation": "identity"},
+    {"lr": 30.0, "activation": "elu", "depth": 4},
+    {"lr": 1e15, "activation": "softplus", "weight_decay": 0.1, "momentum": 0.9},
+    {"lr": 1e38, "eval_every": 1, "activation": "tanh"},
+    {"init": "normal", "init_args": {"std": 1e25}},
+]
+
+
+@pytest.mark.parametrize("fields", SITES, ids=str)
+@pytest.mark.parametrize("seconds", [1e9, 0.0], ids=["marked by epoch", "marked by step"])
+def test_a_run_of_a_pack_names_the_same_site_as_alone(train, tmp_path, data_folder, fields, seconds):
+    """In a healthy run's company, which keeps its bits though its steps are repeated in the search."""
+    fields = {"schedule": "constant", "activation": "relu", **WILD, **fields}
+    wild = tiny(**fields, engine="pack", pack_width=4)
+    calm = dataclasses.replace(wild, lr=0.01, seed=3, init="auto", init_args={})
+    folders = trained([wild, calm], tmp_path, data_folder, checkpoint_seconds=seconds)
+    found, plain = row(folders[0]), row(train("a", tiny(**fields)))
+    assert (found["status"], found["reason"]) == (plain["status"], plain["reason"])
+    assert "first not finite" in found["reason"]
+    assert same(folders[1], trained([calm], tmp_path / "alone", data_folder)[0])
+
+
+def test_a_search_that_fails_costs_no_result(tmp_path, data_folder, monkeypatch):
+    wild, calm = (tiny("relu", n, **WILD, lr=lr, engine="pack", pack_width=4) for n, lr in enumerate((1e30, 0.01)))
+    whole = trained([wild, calm], tmp_path / "whole", data_folder)
+    monkeypatch.setattr("actstudy.training.pack_blame.before", lambda *_: 1 / 0)
+    folders = trained([wild, calm], tmp_path / "failing", data_folder)
+    assert row(whole[0])["reason"].startswith(f"{row(folders[0])['reason']}; first not finite")
+    assert "no site of divergence: ZeroDivisionError" in (folders[0] / "log.txt").read_text()
+    assert same(folders[1], whole[1])
 
 
 def test_the_site_is_the_same_after_a_resume(train, tmp_path, data_folder):

@@ -29,16 +29,17 @@ def first_nonfinite(job: Job, progress: Progress, error: Diverged, again: Callab
             found = in_training(again(), progress.order_seed, error.step, folder)
     except Exception as fault:  # the run has its result, whatever becomes of the search
         job.report.line(f"no site of divergence: {type(fault).__name__}: {fault}")
-        found = None
-    progress.seconds["probe"] += time.perf_counter() - began
-    return f"; first not finite: {found}" if found else ""
+        return ""
+    finally:
+        progress.seconds["probe"] += time.perf_counter() - began
+    return f"; first not finite: {found}"
 
 
-def in_validation(job: Job) -> str | None:
+def in_validation(job: Job) -> str:
     """The first value that is not finite in a validation with the present weights."""
     with outputs(job) as found:
         evaluate(job, "val")
-    return found[0] if found else None
+    return found[0] if found else "the loss itself"
 
 
 def in_training(job: Job, order_seed: int, bad: int, folder: Path) -> str:

@@ -1,9 +1,10 @@
 """Runs that train as one: what the loop of a pack works on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from actstudy.health import values
 from actstudy.nets.packed import PackedMLP
 from actstudy.study.schema import BUCKETS
 from actstudy.study.spec import RunSpec
+from actstudy.study.streams import epoch_order
 from actstudy.tasks import classification
 from actstudy.training.job import Progress, Split, autocast
 from actstudy.training.loop import probe_batch
@@ -43,6 +45,7 @@ class Pack:
     health_keys: dict[str, list[values.Key]] = field(default_factory=dict)  # part of a step -> what it reads
     best: list[Tensor] = field(default_factory=list)
     pending: list[Scores] = field(default_factory=list)
+    marked: tuple[int, list[Tensor]] = (0, [])  # a step, and what a step changes as it was then (pack_blame)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BUCKETS, 0.0))  # of this process, all runs
     timed: int = 0  # steps since the last evaluation that count as training
     seen_seconds: float = 0.0
@@ -152,3 +155,23 @@ class Pack:
                 part = self.model(self.inputs(x[start : start + size]).flatten(1)).float()
                 parts.append(part[:, first - start :])
         return torch.cat(parts, 1)
+
+
+def batches(pack: Pack, first: int) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Each step from `first` on, its examples rows (R, B), and what the optimizer needs of the host (3,)."""
+    epoch, size = -1, pack.spec.batch_size
+    for step in range(first, pack.total_steps):
+        if step // pack.steps_per_epoch != epoch:
+            epoch = step // pack.steps_per_epoch
+            drawn = [epoch_order(seed, epoch, len(pack.splits["train"]["y"])) for seed in pack.seeds]
+            order = torch.from_numpy(np.stack(drawn)).to(pack.device)
+            scalars = epoch_scalars(pack, epoch)
+        at = step % pack.steps_per_epoch
+        yield step, order[:, at * size : (at + 1) * size][pack.seed_of], scalars[at]
+
+
+def epoch_scalars(pack: Pack, epoch: int) -> Tensor:
+    """What the optimizer needs of the host in an epoch's steps, (steps, 3): sent at once, as each sending is a wait."""
+    steps = range(epoch * pack.steps_per_epoch, (epoch + 1) * pack.steps_per_epoch)
+    rows = [pack.optimizer.scalars(step, pack.total_steps, pack.steps_per_epoch) for step in steps]
+    return torch.stack(rows).to(pack.device)

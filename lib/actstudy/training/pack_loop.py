@@ -5,31 +5,25 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from actstudy.health import probes
-from actstudy.study.streams import epoch_order
 from actstudy.tasks import classification
+from actstudy.training import pack_blame
 from actstudy.training.job import Clock, Interrupted
 from actstudy.training.optim import learning_rate
-from actstudy.training.pack import Pack
+from actstudy.training.pack import Pack, batches
 
 BUSY = 20  # a checkpoint takes at most one part in so many of the time
 
 
 def fit(pack: Pack, stopping: Callable[[], bool], save: Callable[[], None], checkpoint_seconds: float) -> None:
     """Train to the end, from wherever the pack stands; raises Interrupted."""
-    clock, last_save, epoch = Clock(pack.seconds, pack.device), time.monotonic(), -1
-    for step in range(pack.step, pack.total_steps):
-        if step // pack.steps_per_epoch != epoch:
-            epoch = step // pack.steps_per_epoch
-            drawn = [epoch_order(seed, epoch, len(pack.splits["train"]["y"])) for seed in pack.seeds]
-            order = torch.from_numpy(np.stack(drawn)).to(pack.device)
-            scalars = epoch_scalars(pack, epoch)
-        at, size = step % pack.steps_per_epoch, pack.spec.batch_size
-        one_step(pack, step, order[:, at * size : (at + 1) * size][pack.seed_of], scalars[at], clock)
+    clock, last_save = Clock(pack.seconds, pack.device), time.monotonic()
+    pack_blame.mark(pack)
+    for step, rows, scalars in batches(pack, pack.step):
+        one_step(pack, step, rows, scalars, clock)
         pack.step = step + 1
         if pack.step % pack.eval_every == 0 or pack.step == pack.total_steps:
             clock.to("compile" if pack.compiles(pack.validated) else "eval")
@@ -48,13 +42,6 @@ def fit(pack: Pack, stopping: Callable[[], bool], save: Callable[[], None], chec
             checkpoint_seconds = max(checkpoint_seconds, BUSY * (last_save - began))
         if stop:
             raise Interrupted(f"stopped at step {pack.step}")
-
-
-def epoch_scalars(pack: Pack, epoch: int) -> Tensor:
-    """What the optimizer needs of the host in an epoch's steps, (steps, 3): sent at once, as each sending is a wait."""
-    steps = range(epoch * pack.steps_per_epoch, (epoch + 1) * pack.steps_per_epoch)
-    rows = [pack.optimizer.scalars(step, pack.total_steps, pack.steps_per_epoch) for step in steps]
-    return torch.stack(rows).to(pack.device)
 
 
 def one_step(pack: Pack, step: int, rows: Tensor, scalars: Tensor, clock: Clock) -> None:
@@ -83,12 +70,16 @@ def fetch_window(pack: Pack) -> None:
     first = pack.step - len(pack.pending)
     scores = {name: torch.stack([each[name] for each in pack.pending], 1).tolist() for name in pack.pending[0]}
     pack.pending.clear()
+    bad: dict[int, int] = {}
     for run in pack.running:
         for name, values in scores.items():
             pack.progress[run].window.setdefault(name, []).extend(values[run])
-        bad = [k for k, value in enumerate(scores["loss"][run]) if not math.isfinite(value)]
-        if bad:
-            diverged(pack, run, f"loss is {scores['loss'][run][bad[0]]} at step {first + bad[0]}")
+        steps = [first + k for k, value in enumerate(scores["loss"][run]) if not math.isfinite(value)]
+        bad |= {run: steps[0]} if steps else {}
+    sites = pack_blame.first_nonfinite(pack, bad) if bad else {}
+    for run, step in bad.items():
+        diverged(pack, run, f"loss is {scores['loss'][run][step - first]} at step {step}{sites.get(run, '')}")
+    pack_blame.mark(pack)
 
 
 def diverged(pack: Pack, run: int, reason: str) -> None:
@@ -104,6 +95,8 @@ def close_window(pack: Pack) -> None:
         return
     evaluations = classification.evaluate_runs(pack.play(pack.validated)["logits"], pack.splits["val"]["y"], running)
     share = learning_rate(pack.optimizer.unit, pack.step - 1, pack.total_steps, pack.steps_per_epoch)
+    bad = [run for run, one in zip(running, evaluations, strict=True) if not math.isfinite(one.scores["loss"])]
+    sites = pack_blame.in_validation(pack, bad) if bad else {}
     steps, seconds = pack.timed, pack.window_seconds()
     pack.timed = 0
     paced = {"epoch_seconds": seconds * pack.steps_per_epoch / steps} if steps else {}
@@ -117,8 +110,9 @@ def close_window(pack: Pack) -> None:
             progress.curves += [{**at, "split": split, "metric": m, "value": v} for m, v in scores.items()]
         progress.window.clear()
         progress.step = pack.step
-        if not math.isfinite(val["loss"]):
-            diverged(pack, run, f"validation loss is {val['loss']} after step {pack.step - 1}")
+        if run in bad:
+            reason = f"validation loss is {val['loss']} after step {pack.step - 1}{sites.get(run, '')}"
+            diverged(pack, run, reason)
         elif progress.best_step < 0 or val["accuracy"] > progress.best_value:  # ties keep the earlier step
             progress.best_step, progress.best_value = pack.step, val["accuracy"]
             improved.append(run)
