@@ -6,6 +6,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 import torch
 
@@ -15,6 +16,8 @@ from actstudy.study.spec import RunSpec, layered
 from actstudy.training.run import Settings, run
 
 torch.set_num_threads(1)
+hypothesis.settings.register_profile("untimed", deadline=None)  # a loaded machine is no fault
+hypothesis.settings.load_profile("untimed")
 ROOT = Path(__file__).resolve().parents[1]
 TINY = {"depth": 2, "width": 16, "epochs": 3, "batch_size": 500, "warmup": 1, "dropout": 0.1}
 

@@ -45,7 +45,7 @@ def test_ece_equals_torchmetrics_below_one():
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_accuracy_and_f1(pairs):
     label, predicted = np.array(pairs).T
     assert metrics.accuracy(label, predicted) == pytest.approx((label == predicted).mean())

@@ -243,7 +243,7 @@ def same(found: list[procedure.Verdict], expected: list[procedure.Verdict]) -> N
         assert one.p_equivalent == pytest.approx(other.p_equivalent, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LATTICE, st.permutations(range(3)))
 def test_the_order_of_contrasts_and_seeds_is_nothing(x, order):
     found = judge(x, 0.3, "study")
@@ -251,14 +251,14 @@ def test_the_order_of_contrasts_and_seeds_is_nothing(x, order):
     same(judge(x[::-1], 0.3, "study"), found)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LATTICE, st.sampled_from([0.1, 4.0, 1000.0]))
 def test_units_are_nothing(x, scale):
     """Sums that are equal stay ties where rounding makes them differ: 0.1 + 0.2 and 0.3."""
     same(judge(scale * x, 0.3 * scale, "study"), judge(x, 0.3, "study"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LATTICE)
 def test_the_mirror_of_better_is_worse(x):
     mirror = {"better": "worse", "worse": "better"}

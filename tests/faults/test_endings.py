@@ -72,9 +72,10 @@ def test_a_slow_run_ends_at_a_step(tmp_path, data_folder, monkeypatch):
     assert row(tmp_path / "a")["steps_done"] == 1
 
 
-def test_a_pack_that_hangs_is_given_up(tmp_path, data_folder, monkeypatch):
+@pytest.mark.parametrize("place", ["fit", "make_pack"])
+def test_a_pack_that_hangs_is_given_up(tmp_path, data_folder, monkeypatch, place):
     monkeypatch.setattr(limit, "GRACE", 0.5)
-    monkeypatch.setattr("actstudy.training.pack_run.fit", hang)
+    monkeypatch.setattr(f"actstudy.training.pack_run.{place}", hang)
     assert forks.forked(lambda: trained(company(), tmp_path, data_folder, **SLOW)) == 0
     for one in company():
         assert store.summary_row(tmp_path / spec.run_id(one))["status"] == "timeout"

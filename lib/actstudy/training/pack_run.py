@@ -31,13 +31,26 @@ from actstudy.training.pack import Pack
 from actstudy.training.pack_loop import fit
 from actstudy.training.pack_optim import PackOptimizer
 from actstudy.training.pack_resume import resume, save
-from actstudy.training.pack_tables import Result, final, run_tables
+from actstudy.training.pack_tables import Result, final, run_tables, unmade
 from actstudy.training.provenance import environment, provenance, timestamp
 from actstudy.training.report import Report
 from actstudy.training.run import Settings, make_model, seed_globals
 
 PAUSE = 30.0  # seconds between notes on runs other than the first: a pack has many
 WRITERS = min(8, os.cpu_count() or 1)  # threads that write tables: most of their time is the disk's
+
+
+@dataclasses.dataclass
+class Attempt:
+    """What is known of a pack so far: enough for its runs' tables whenever it ends. about: columns they share."""
+
+    specs: Sequence[RunSpec]
+    folders: Sequence[Path]
+    settings: Settings
+    started: float
+    about: dict[str, Any]
+    environment: dict[str, Any]
+    pack: Pack | None = None
 
 
 def run_pack(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, settings: Settings) -> None:
@@ -56,10 +69,11 @@ def run_pack(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, setti
         about |= {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset")}
         about |= {"slots_per_gpu": settings.slots_per_gpu if device.type == "cuda" else None}
         about |= {"leased": timestamp(time.time()), "pack": f"{state.name}-{secrets.token_hex(3)}"}
-        publishing = partial(publish, folders=folders, about=about, made=environment(device), started=started)
+        attempt = Attempt(specs, folders, settings, started, about, environment(device))
+        limit = Limit(settings.timeout_minutes, folders[0] / "log.txt", settings.stopping, partial(give_up, attempt))
         try:
-            pack = make_pack(specs, folders, data, device, settings)
-            results = _trained(pack, folders, state, settings, started, publishing)
+            attempt.pack = make_pack(specs, folders, data, device, settings)
+            results = _trained(attempt.pack, attempt, state, limit.stopping)
         except MEMORY as error:
             width = f"pack_width: got {specs[0].pack_width}"
             raise StudyError(f"{width}: {memory(error)}; allowed: a smaller one") from None
@@ -67,53 +81,47 @@ def run_pack(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, setti
             raise
         except Exception as error:  # of making it: nothing is half done
             raise StudyError(f"pack of {len(specs)} runs: {type(error).__name__}: {error}") from error
-    publishing(pack, results=results)
+        finally:
+            limit.end()
+    publish(attempt, results)
     checkpoint.drop(state)  # before the list of runs: whoever finds a checkpoint looks there
     shutil.rmtree(state, ignore_errors=True)
 
 
-def publish(
-    pack: Pack,
-    folders: Sequence[Path],
-    about: dict[str, Any],
-    made: dict[str, Any],
-    started: float,
-    results: Sequence[Result],
-) -> None:
-    """Seal and publish every run's tables. made: environment.json; about: what all rows of `runs` share."""
-    common = {**about, **provenance(started)}
+def give_up(attempt: Attempt, reason: str) -> None:
+    """Seal and publish what there is of a pack that hangs."""
+    if attempt.pack is None:
+        attempt.about |= {"status": "timeout", "reason": reason}
+    else:
+        end_all(attempt.pack, "timeout", reason)
+    publish(attempt, [{} for _ in attempt.specs])
+
+
+def publish(attempt: Attempt, results: Sequence[Result]) -> None:
+    """Seal and publish every run's tables."""
+    pack, common = attempt.pack, {**attempt.about, **provenance(attempt.started)}
 
     def one(run: int) -> None:
-        store.write_json(folders[run] / "environment.json", made)
-        store.seal(folders[run], run_tables(pack, run, folders[run].name, common, results[run]))
-        store.publish(folders[run])
-        pack.reports[run].line(": ".join(pack.ended.get(run, ["completed"])))
-        pack.reports[run].close()
+        folder, spec = attempt.folders[run], attempt.specs[run]
+        store.write_json(folder / "environment.json", attempt.environment)
+        made = run_tables(pack, run, folder.name, common, results[run]) if pack else unmade(spec, folder.name, common)
+        store.seal(folder, made)
+        store.publish(folder)
+        if pack:
+            pack.reports[run].line(": ".join(pack.ended.get(run, ["completed"])))
+            pack.reports[run].close()
 
     with ThreadPoolExecutor(WRITERS) as pool:
-        list(pool.map(one, range(pack.n)))
+        list(pool.map(one, range(len(attempt.specs))))
 
 
-def _trained(
-    pack: Pack,
-    folders: Sequence[Path],
-    state: Path,
-    settings: Settings,
-    started: float,
-    publishing: Callable[..., None],
-) -> list[Result]:
+def _trained(pack: Pack, attempt: Attempt, state: Path, stopping: Callable[[], bool]) -> list[Result]:
     """Train from the newest checkpoint and score; where that fails for all, their rows say so."""
-    nothing: list[Result] = [{} for _ in folders]
-
-    def give_up(reason: str) -> None:
-        end_all(pack, "timeout", reason)
-        publishing(pack, results=nothing)
-
-    limit = Limit(settings.timeout_minutes, folders[0] / "log.txt", settings.stopping, give_up)
+    folders = attempt.folders
     try:
         resume(pack, folders, state)
-        pack.seconds["start"] += time.time() - started
-        fit(pack, limit.stopping, partial(save, pack, folders, state), settings.checkpoint_seconds)
+        pack.seconds["start"] += time.time() - attempt.started
+        fit(pack, stopping, partial(save, pack, folders, state), attempt.settings.checkpoint_seconds)
         began = time.perf_counter()
         results = final(pack, folders)
         pack.seconds["eval"] += time.perf_counter() - began
@@ -124,9 +132,7 @@ def _trained(
         end_all(pack, "timeout", str(error))
     except Exception as error:
         end_all(pack, "failed", f"{type(error).__name__}: {error}".splitlines()[0], error)
-    finally:
-        limit.end()
-    return nothing
+    return [{} for _ in folders]
 
 
 def end_all(pack: Pack, status: str, reason: str, error: Exception | None = None) -> None:

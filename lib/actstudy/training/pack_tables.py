@@ -11,6 +11,7 @@ from torch import Tensor
 
 from actstudy.nets.activations import ACTIVATIONS
 from actstudy.study import schema
+from actstudy.study.spec import RunSpec
 from actstudy.study.streams import order_hash
 from actstudy.tasks import classification
 from actstudy.training import checkpoint
@@ -76,6 +77,12 @@ def run_tables(pack: Pack, run: int, run_id: str, common: dict[str, Any], result
     parts: dict[str, Any] = {"runs": [row], "curves": progress.curves, "health": _health(pack, run)}
     parts |= {name: result.get(name, []) for name in ("calibration", "predictions")}
     return {name: schema.table(name, run_id, part) for name, part in parts.items()}
+
+
+def unmade(spec: RunSpec, run_id: str, common: dict[str, Any]) -> dict[str, pa.Table]:
+    """The tables of a run whose pack was never made: a row that says so, the others empty."""
+    rows = {"runs": [{**schema.spec_row(spec), **common}]}
+    return {name: schema.table(name, run_id, rows.get(name, [])) for name in schema.SCHEMAS}
 
 
 def _health(pack: Pack, run: int) -> dict[str, Any]:
