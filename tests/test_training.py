@@ -23,7 +23,7 @@ from actstudy.study import schema, store
 from actstudy.study.spec import canonical, from_json, run_id
 from actstudy.tasks import mlp
 from actstudy.training import checkpoint, job, loop, optim
-from actstudy.training.run import accounting, make_job, run
+from actstudy.training.run import accounting, make_job, run, seed_globals
 from actstudy.training.step import train_step
 
 
@@ -179,6 +179,13 @@ def test_probes_change_nothing(train, activation):
     assert same(often, once, names=("curves", "predictions", "calibration"))
     assert row(often)["weights_sha256"] == row(once)["weights_sha256"]
     assert len(tables(often)["health"]) > len(tables(once)["health"]) > 0
+
+
+def test_strict_leaves_no_choice_of_algorithms_and_the_next_run_has_it_again():
+    for strict in (True, False):
+        seed_globals(tiny(strict=strict))
+        assert torch.are_deterministic_algorithms_enabled() == strict
+        assert torch.backends.cudnn.benchmark == torch.backends.cuda.cudnn_sdp_enabled() == (not strict)
 
 
 def test_probe_values(train):

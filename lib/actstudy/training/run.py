@@ -176,10 +176,11 @@ def seed_globals(spec: RunSpec) -> None:
     np.random.seed(spec.seed % 2**32)
     torch.manual_seed(spec.seed)
     torch.backends.cudnn.benchmark = not spec.strict
-    if spec.strict:  # the call alone imports torch's compiler, two seconds
+    if spec.strict or torch.are_deterministic_algorithms_enabled():  # the call imports torch's compiler, two seconds
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it only
-        torch.use_deterministic_algorithms(True)
+        torch.use_deterministic_algorithms(spec.strict)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # slow
+    torch.backends.cuda.enable_cudnn_sdp(not spec.strict)  # attention: its choice among its own plans is not fixed
     torch.set_float32_matmul_precision("highest" if spec.precision == "fp32" else "high")
     torch.backends.cudnn.allow_tf32 = spec.precision != "fp32"
 
