@@ -4,6 +4,7 @@ import dataclasses
 import typing
 
 from actstudy.study import registry
+from actstudy.study.checks import MOST_RUNS
 from actstudy.study.config import RunFields, StudyFile, TaskBlock
 from actstudy.study.spec import DEFAULTS, RunSpec
 
@@ -23,6 +24,11 @@ no axis and `--config`, may set one field.
 
 On the command line, KEY is a key of a study or a run field: `--config seeds=3 lr=0.01 activation=relu,gelu tasks=mlp`.
 It holds for all tasks and is stronger than what their blocks say.
+
+What YAML reads as something else than is written is refused, with its line: `1e-3` (write `1.0e-3`), `no`, `yes`, `on`
+and `off`, `010`, `1:30` and dates without quotes, a key that stands twice, anchors, tags. On the command line `1e-3` is
+a number. A study may ask for MOST runs. `python -m actstudy status --config FILE` checks a file, and so does
+`make study`; `snakemake --configfile FILE` tells of a missing file, or of one that is no YAML, in its own words.
 
 With `looks: true` one `snakemake` call trains 8 seeds of every level, decides, and goes on to 12 and to 20 seeds while
 a comparison with the baseline is open. Seeds are added to a whole task, and `python -m actstudy status` says where it
@@ -50,7 +56,7 @@ def allowed(name: str) -> str:
 
 def main() -> None:
     """Print the page."""
-    print(HEAD)
+    print(HEAD.replace("MOST", f"{MOST_RUNS:,}"))
     print("## Keys of a study\n\n| key | default | meaning |\n|---|---|---|")
     for name, info in StudyFile.model_fields.items():
         default = "" if info.is_required() else code(info.default or None)

@@ -1,11 +1,13 @@
-"""Official downloads: read as they unpack, fetched whole or not at all, every fault one line."""
+"""Official files: read as they unpack and as they are downloaded (tests/test_data_faults.py: faults, downloads)."""
 
 import gzip
 import hashlib
-import http.server
 import json
 import pickle
-import threading
+import shutil
+import struct
+import tarfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -15,8 +17,10 @@ from torchvision import datasets
 
 from actstudy.data import (
     ag_news,
+    cifar,
     cifar10,
     cifar100,
+    download,
     fashion_mnist,
     mnist,
     official,
@@ -48,42 +52,6 @@ def declared(tmp_path, monkeypatch):
     return lambda **what: monkeypatch.setattr(
         registry, "dataset", lambda name: {"files": {"a/file": what}, "source": "a shelf"}
     )
-
-
-@pytest.fixture
-def host():
-    """A host on this machine: `/good` is whole, `/cut` breaks off, `/none` is not there."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(404 if self.path == "/none" else 200)
-            self.send_header("Content-Length", str(len(GOOD)))
-            self.end_headers()
-            self.wfile.write(GOOD[:-5] if self.path == "/cut" else GOOD)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
-def test_a_fetched_file_is_kept(declared, host, tmp_path):
-    declared(url=f"{host}/good", sha256=hashlib.sha256(b"the whole file").hexdigest())
-    assert official.content("x", "a/file") == b"the whole file"
-    declared(url=f"{host}/none")
-    assert official.content("x", "a/file") == b"the whole file"
-    assert (tmp_path / "a/file.gz").read_bytes() == GOOD
-
-
-@pytest.mark.parametrize("path", ["/cut", "/none"])
-def test_a_broken_download_leaves_nothing(declared, host, tmp_path, path):
-    declared(url=f"{host}{path}")
-    with pytest.raises(store.Damaged, match=r"data/raw/a/file is missing \(http.*to mend: put the official file there"):
-        official.content("x", "a/file")
-    assert not [one for one in tmp_path.rglob("*") if one.is_file()]
 
 
 def test_faults_of_files_are_one_line(declared, tmp_path):
@@ -125,8 +93,8 @@ def test_idx_files_plain_or_packed(raw, dataset, folder):
 
 def test_news_are_title_and_description_and_a_subset_says_so(raw, tmp_path):
     (raw / "ag_news_csv").mkdir()
-    lines = [f'"{k % 4 + 1}","","Prices rose \\ for ""oil"" and cars {k}"\n' for k in range(80)]
-    for split in ("train", "test"):
+    for split, first in (("train", 100), ("test", 0)):
+        lines = [f'"{k % 4 + 1}","","Prices rose \\ for ""oil"" and cars {first + k}"\n' for k in range(80)]
         (raw / f"ag_news_csv/{split}.csv").write_text("".join(lines))
     splits = ag_news.prepare()
     assert splits["test"]["x"][2] == 'Prices rose for "oil" and cars 2'
@@ -155,10 +123,10 @@ def test_articles_are_cut_at_their_headings(raw):
 
 @pytest.mark.parametrize(("dataset", "key", "classes"), [(cifar10, "labels", 10), (cifar100, "fine_labels", 100)])
 def test_cifar_as_it_unpacks(raw, tmp_path, monkeypatch, dataset, key, classes):
-    """Files made like the official ones, with their own checksums declared; torchvision reads and checks them."""
+    """Files made like the official ones, with their own checksums declared; torchvision is the reference."""
     kind = getattr(datasets, f"CIFAR{classes}")
     (raw / kind.base_folder).mkdir()
-    rng, first = np.random.default_rng(0), None
+    rng, sums, whole = np.random.default_rng(0), {}, registry.dataset
 
     def pickled(name, content):
         data = pickle.dumps(content)
@@ -169,25 +137,50 @@ def test_cifar_as_it_unpacks(raw, tmp_path, monkeypatch, dataset, key, classes):
         listed = []
         for name, _ in getattr(kind, attribute):
             x = rng.integers(0, 256, (10 * classes, 3072)).astype(np.uint8)
-            first = x if first is None else first
             listed.append([name, pickled(name, {"data": x, key: [k % classes for k in range(len(x))]})])
+            sums[f"{kind.base_folder}/{name}"] = {"md5": listed[-1][1]}
         monkeypatch.setattr(kind, attribute, listed)
     meta = {**kind.meta, "md5": pickled(kind.meta["filename"], {kind.meta["key"]: list(range(classes))})}
     monkeypatch.setattr(kind, "meta", meta)
+    monkeypatch.setattr(registry, "dataset", lambda name: whole(name) | {"files": sums})
     splits = dataset.prepare()
-    n = 10 * classes * len(kind.train_list)
-    assert {name: arrays["x"].shape for name, arrays in splits.items()} == {
-        "train": (n - n // 10, 3, 32, 32),
-        "val": (n // 10, 3, 32, 32),
-        "test": (10 * classes, 3, 32, 32),
-    }
-    together = np.concatenate([splits[name]["x"] for name in ("train", "val")])
-    assert first[0].reshape(3, 32, 32).tobytes() in {x.tobytes() for x in together}
+    of_train, of_test = (
+        (one.data.transpose(0, 3, 1, 2), np.array(one.targets)) for one in (kind(raw, True), kind(raw, False))
+    )
+    reference = prepared.with_val(of_train, of_test, len(of_train[1]) // 10)
+    for split, arrays in reference.items():
+        assert all(np.array_equal(splits[split][part], array) for part, array in arrays.items())
+    assert len(splits["train"]["x"]) == 9 * classes * len(kind.train_list)
     prepared.prepare(dataset.__name__.rsplit(".", 1)[1], tmp_path)
     data = prepared.load(tmp_path)
     x = data.inputs(torch.device("cpu"))(data.on(torch.device("cpu"), "train")["x"])
     assert x.mean((0, 2, 3)).abs().max() < 1e-4
     assert (x.std((0, 2, 3)) - 1).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize(("dataset", "classes"), [("cifar10", 10), ("cifar100", 100)])
+def test_cifars_checksums_are_those_that_torchvision_knows(dataset, classes):
+    kind = getattr(datasets, f"CIFAR{classes}")
+    about = registry.dataset(dataset)
+    assert about["archive"] == {"file": kind.filename, "url": kind.url}
+    listed = {f"{kind.base_folder}/{name}": {"md5": md5} for name, md5 in [*kind.train_list, *kind.test_list]}
+    assert about["files"] == listed
+
+
+def test_a_pickle_of_python_2_is_read(raw):
+    """The official CIFAR files are such, byte strings included; this one was put together by hand."""
+    x = np.arange(20 * 3072).astype(np.uint8).reshape(20, 3072)
+    made = b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x03oneq\x03U\x06labelsq\x04]q\x05("
+    made += b"".join(bytes([75, k % 10]) for k in range(20)) + b"eU\x04dataq\x06"
+    made += b"cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08K\x00\x85U\x01b\x87Rq\t"
+    made += b"(K\x01K\x14M\x00\x0c\x86"
+    made += b"cnumpy\ndtype\nq\nU\x02u1K\x00K\x01\x87Rq\x0b(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
+    made += b"T" + struct.pack("<i", x.size) + x.tobytes() + b"tbu."
+    (raw / "cifar-10-batches-py").mkdir()
+    (raw / "cifar-10-batches-py/test_batch").write_bytes(made)
+    images, labels = cifar.batch("cifar10", "cifar-10-batches-py/test_batch", "labels")
+    assert np.array_equal(images, x.reshape(20, 3, 32, 32))
+    assert labels.tolist() == [k % 10 for k in range(20)]
 
 
 @pytest.fixture
@@ -201,11 +194,12 @@ def tiny_raw(raw, monkeypatch):
     (root / "wnids.txt").write_text("".join(f"{wnid}\n" for wnid in wnids))
     for label, wnid in enumerate(wnids):
         (root / "train" / wnid / "images").mkdir(parents=True)
+        blue = 60 + 20 * (label % 5)  # classes next to each other would be equal after compression
         for k in range(10):
-            colour = (label, 10 * k, 100) if label or k else 7
+            colour = (label, 10 * k, blue) if label or k else 7
             image = Image.new("RGB" if label or k else "L", (64, 64), colour)
             image.save(root / f"train/{wnid}/images/{wnid}_{k}.JPEG", quality=95)
-        image.save(root / f"val/images/val_{label}.JPEG", quality=95)
+        Image.new("RGB", (64, 64), (label, 200, blue)).save(root / f"val/images/val_{label}.JPEG", quality=95)
     notes = [f"val_{label}.JPEG\t{wnid}\t0\t0\t63\t63\n" for label, wnid in enumerate(wnids)]
     (root / "val/val_annotations.txt").write_text("".join(notes))
     return root
@@ -235,7 +229,7 @@ def test_a_partial_tiny_imagenet_is_one_line(tiny_raw, fault):
         message = "data/raw/tiny-imagenet-200 has 1,999 train and 200 val images instead of 2,000 and 200; to mend"
     elif fault == "damaged":
         one.write_bytes(one.read_bytes()[:99])
-        message = f"data/raw/{one.relative_to(tiny_raw.parent)} is damaged \\(.*; to mend: unpack it again"
+        message = f"data/raw/{one.relative_to(tiny_raw.parent)} is damaged \\(.*; to mend: rm it and put it there again"
     else:
         (tiny_raw / "wnids.txt").unlink()
         message = "data/raw/tiny-imagenet-200/wnids.txt is missing .*; to mend: put the official file there"
@@ -244,10 +238,47 @@ def test_a_partial_tiny_imagenet_is_one_line(tiny_raw, fault):
     assert "\n" not in str(caught.value)
 
 
-def test_missing_cifar_is_one_line(raw, monkeypatch):
-    monkeypatch.setattr(datasets.CIFAR10, "url", "http://127.0.0.1:9/nothing.tar.gz")
+def packed(raw, archive, folder):
+    """Packs a folder of data/raw as it is downloaded, and removes it."""
+    if archive.endswith(".zip"):
+        with zipfile.ZipFile(raw / archive, "w", zipfile.ZIP_DEFLATED) as made:
+            for path in (raw / folder).rglob("*"):
+                made.write(path, path.relative_to(raw))
+    else:
+        with tarfile.open(raw / archive, "w:gz") as made:
+            made.add(raw / folder, folder)
+    shutil.rmtree(raw / folder)
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100", "ag_news", "wikitext2"])
+def test_an_archive_is_read_as_what_it_unpacks_to(raw, dataset):
+    about = registry.dataset(dataset)
+    made = {file: f"what {file} holds".encode() * 99 for file in about["files"]}
+    for file, content in made.items():
+        (raw / file).parent.mkdir(exist_ok=True)
+        (raw / file).write_bytes(content)
+    packed(raw, about["archive"]["file"], file.split("/")[0])
+    assert {file: official.content(dataset, file) for file in made} == made
+    assert [path.name for path in raw.iterdir()] == [about["archive"]["file"]]  # nothing was unpacked
+
+
+def test_tiny_imagenet_as_it_is_downloaded(tiny_raw):
+    made = tiny_imagenet.prepare()
+    packed(tiny_raw.parent, "tiny-imagenet-200.zip", "tiny-imagenet-200")
+    for split, arrays in tiny_imagenet.prepare().items():
+        assert all(np.array_equal(array, made[split][part]) for part, array in arrays.items())
+    assert not tiny_raw.exists()
+
+
+def test_missing_cifar_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(official, "RAW", tmp_path)
+    monkeypatch.setattr(download, "PAUSES", (None,))
+    monkeypatch.setenv("ACTSTUDY_MIRROR", "https://127.0.0.1:9")
     with pytest.raises(
-        store.Damaged, match=r"data/raw/cifar-10-batches-py is missing or damaged \(.*; to mend"
+        store.Damaged,
+        match=r"data/raw/cifar-10-batches-py/data_batch_1 is missing \(https://127\.0\.0\.1:9/cifar-10-python\.tar\.gz"
+        r": .*\); to mend: put the official file there \(md5 c99c\w+\), or https://www\.cs\.toronto\.edu/~kriz/cifar-10-"
+        r"python\.tar\.gz as data/raw/cifar-10-python\.tar\.gz$",
     ) as caught:
         cifar10.prepare()
     assert "\n" not in str(caught.value)

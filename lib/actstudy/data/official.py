@@ -1,89 +1,129 @@
-"""Official downloads under data/raw, in the layout in which they unpack: found there, or fetched, and checked."""
+"""Official files under data/raw, as they unpack or as they are downloaded: found there, or fetched, and checked."""
 
 import csv
-import gzip
 import hashlib
-import http.client
 import io
-import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from actstudy.data import archives, download
 from actstudy.data.prepared import Splits, with_val
 from actstudy.study import registry, store
 
 RAW = registry.PACKAGE.parents[1] / "data" / "raw"
-SECONDS = 60  # to wait for a host
+MEND = "to mend: rm it and put it there again"
 
 
 def content(dataset: str, file: str) -> bytes:
-    """An official file's content, plain or beside its name as .gz; fetched first where it has an address and is absent.
+    """An official file's content: from data/raw, there as it is, as .gz or in the data set's archive, else fetched.
 
-    Damaged, with the way to mend it, where it is absent or is not the file that the data set's file declares.
+    Damaged, with the way to mend it, where it is absent, empty, or not the file that the data set's file declares.
     """
-    about, path = registry.dataset(dataset), RAW / file
-    declared = about["files"][file]
-    packed = path.with_name(f"{path.name}.gz")
-    found = next((one for one in (path, packed) if one.is_file()), None) or fetched(
-        declared.get("url"), packed, file, about["source"]
-    )
-    raw = found.read_bytes()
+    about = registry.dataset(dataset)
+    places = [file, f"{file}.gz", *([about["archive"]["file"]] if "archive" in about else [])]
+    found = next((place for place in places if (RAW / place).is_file()), None) or fetched(dataset, file)
+    return checked(RAW / found, file, about["files"][file])
+
+
+def text(dataset: str, file: str) -> str:
+    """An official file's content as text."""
+    with reading(f"data/raw/{file}"):
+        return content(dataset, file).decode("utf-8")
+
+
+@contextmanager
+def reading(where: str, *more: type[Exception]) -> Iterator[None]:
+    """Damaged, naming the file, where what it holds cannot be read."""
+    faults: tuple[type[Exception], ...] = (*archives.FAULTS, *more)
     try:
-        made = gzip.decompress(raw) if found == packed else raw
-    except (OSError, EOFError) as error:
-        raise store.Damaged(f"data/raw/{file}.gz is damaged ({error}); to mend: rm it and put it there again") from None
-    if "sha256" in declared and hashlib.sha256(made).hexdigest() != declared["sha256"]:
-        raise store.Damaged(f"data/raw/{file} is not the official file; to mend: rm it and put it there again")
+        yield
+    except faults as error:
+        why = error.args[0] if isinstance(error, KeyError) else error
+        raise store.Damaged(f"{where} is damaged ({' '.join(str(why).split())}); {MEND}") from None
+
+
+def checked(path: Path, file: str, declared: dict[str, str]) -> bytes:
+    """What a path holds of an official file, unpacked; Damaged where it is not what was declared."""
+    shown = path.relative_to(RAW).as_posix()
+    where = f"data/raw/{shown}" + ("" if shown.removesuffix(".gz") == file else f" ({file})")
+    with reading(where):
+        made = archives.content(path, file)
+    if not made.strip():
+        raise store.Damaged(f"{where} is empty; {MEND}")
+    for kind, allowed in digests(declared).items():
+        got = hashlib.new(kind, made, usedforsecurity=False).hexdigest()
+        if got != allowed:
+            raise store.Damaged(f"{where} is not the official file ({kind}: got {got}; allowed: {allowed}); {MEND}")
     return made
 
 
-def fetched(url: str | None, packed: Path, file: str, source: str) -> Path:
-    """The path of a gzipped file after fetching it, by rename: a broken download leaves nothing."""
-    why = f"its source: {source}"
-    if url:
+def digests(declared: dict[str, str]) -> dict[str, str]:
+    """The declared checksums of an official file, unpacked: MD5 where its authors publish no other."""
+    return {kind: declared[kind] for kind in ("sha256", "md5") if kind in declared}
+
+
+def fetched(dataset: str, file: str) -> str:
+    """Where under data/raw an official file stands, packed, after it was fetched; without a checksum none is."""
+    about: dict[str, Any] = registry.dataset(dataset)
+    one = {file: about["files"][file]}
+    packed, files = (about["archive"], about["files"]) if "archive" in about else (one[file], one)
+    place = packed.get("file", f"{file}.gz")
+    url, why = download.address(packed.get("url"), place), f"its source: {about['source']}"
+    if url and all(digests(declared) for declared in files.values()):
         try:
-            with urllib.request.urlopen(url, timeout=SECONDS) as response, store.replacing(packed) as draft:
-                draft.write_bytes(response.read())
-            return packed
-        except (OSError, http.client.HTTPException) as error:
-            why = f"{url}: {error}"
-    raise store.Damaged(f"data/raw/{file} is missing ({why}); to mend: put the official file there")
+            download.fetched(url, RAW / place, lambda part: [checked(part, name, files[name]) for name in files])
+            return str(place)
+        except download.NotFetched as error:
+            why = str(error)
+    sums = "".join(f" ({kind} {value})" for kind, value in digests(one[file]).items())
+    origin = f"{packed['url']} as " if "url" in packed else ""
+    raise store.Damaged(
+        f"data/raw/{file} is missing ({why}); to mend: put the official file there{sums}, or {origin}data/raw/{place}"
+    )
 
 
-def idx(raw: bytes) -> np.ndarray:
+def labelled(file: str, labels: Sequence[Any] | np.ndarray, classes: int, first: int = 0) -> np.ndarray:
+    """Labels, in the file from `first` on, as y (N,) int64 from 0; Damaged where one is none, or a class has none."""
+    index = {str(first + k): k for k in range(classes)}
+    y = np.array([index.get(str(label), -1) for label in labels], np.int64)
+    allowed = f"allowed: {first} to {first + classes - 1}; {MEND}"
+    if (y < 0).any():
+        row = int((y < 0).argmax())
+        raise store.Damaged(f"data/raw/{file}: row {row + 1:,}: got label {str(labels[row])[:20]}; {allowed}")
+    if absent := [label for label, k in index.items() if not (y == k).any()]:
+        raise store.Damaged(f"data/raw/{file}: no example of class {', '.join(absent)}; {allowed}")
+    return y
+
+
+def idx(dataset: str, file: str) -> np.ndarray:
     """The uint8 array of an idx file: a magic number, the sizes as big-endian int32, the values (LeCun et al. 1998)."""
-    ndim = raw[3]
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * ndim).reshape(np.frombuffer(raw, ">i4", ndim, offset=4))
+    raw = content(dataset, file)
+    with reading(f"data/raw/{file}"):
+        ndim = raw[3]
+        return np.frombuffer(raw, np.uint8, offset=4 + 4 * ndim).reshape(np.frombuffer(raw, ">i4", ndim, offset=4))
 
 
 def idx_splits(dataset: str, folder: str) -> Splits:
     """MNIST and its kin: x (N, 1, H, W) uint8, y (N,) int64; a twelfth of train is val (stratified)."""
 
     def read(split: str) -> tuple[np.ndarray, np.ndarray]:
-        images = idx(content(dataset, f"{folder}/{split}-images-idx3-ubyte"))
-        return images[:, None], idx(content(dataset, f"{folder}/{split}-labels-idx1-ubyte")).astype(np.int64)
+        labels = f"{folder}/{split}-labels-idx1-ubyte"
+        y = labelled(labels, idx(dataset, labels), registry.dataset(dataset)["classes"])
+        return idx(dataset, f"{folder}/{split}-images-idx3-ubyte")[:, None], y
 
     train, test = read("train"), read("t10k")
     return with_val(train, test, len(train[1]) // 12)
 
 
-def rows(raw: bytes) -> list[list[str]]:
-    """The rows of a CSV file."""
-    return list(csv.reader(io.StringIO(raw.decode("utf-8"), newline="")))
-
-
-def cifar(name: str) -> Splits:
-    """CIFAR10 or CIFAR100 by torchvision, which fetches, unpacks and checks it; a stratified tenth of train is val."""
-    from torchvision import datasets  # a second to import, and only preparation needs it
-
-    kind = getattr(datasets, name)
-    try:
-        train, test = (kind(RAW, train=split, download=True) for split in (True, False))
-    except (RuntimeError, OSError, http.client.HTTPException) as error:
-        raise store.Damaged(
-            f"data/raw/{kind.base_folder} is missing or damaged ({' '.join(str(error).split())}); "
-            "to mend: put the official folder there"
-        ) from None
-    of_train, of_test = ((one.data.transpose(0, 3, 1, 2), np.array(one.targets)) for one in (train, test))
-    return with_val(of_train, of_test, len(train) // 10)
+def rows(dataset: str, file: str, columns: int) -> list[list[str]]:
+    """The rows of an official CSV file, each of as many columns."""
+    with reading(f"data/raw/{file}"):
+        table = list(csv.reader(io.StringIO(text(dataset, file), newline="")))
+    for number, row in enumerate(table, 1):
+        if len(row) != columns:
+            raise store.Damaged(f"data/raw/{file}: row {number:,}: got {len(row)} columns; allowed: {columns}; {MEND}")
+    return table

@@ -1,18 +1,21 @@
-"""Tiny-ImageNet-200 (Stanford CS231n, a part of ILSVRC-2012 at 64x64), in the layout in which it unpacks.
+"""Tiny-ImageNet-200 (Stanford CS231n, a part of ILSVRC-2012 at 64x64): data/raw/tiny-imagenet-200/ or .zip.
 
 Research use only, under ImageNet's terms. Its test split has no labels: the official val is test here.
 """
 
+import io
 import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
+from contextlib import contextmanager
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from actstudy.data import official
-from actstudy.data.official import content
+from actstudy.data import archives, official
+from actstudy.data.official import MEND, reading, text
 from actstudy.data.prepared import Splits, hold_out
 from actstudy.study import store
 
@@ -20,15 +23,18 @@ DATASET = {
     "title": "Tiny-ImageNet-200",
     "kind": "images",
     "version": 1,
-    "source": "https://cs231n.stanford.edu/tiny-imagenet-200.zip, unpacked by hand",
+    "source": "https://cs231n.stanford.edu/tiny-imagenet-200.zip, put there by hand",
     "paper": "Le and Yang 2015, Tiny ImageNet Visual Recognition Challenge",
     "licence": "ImageNet terms: research, non-commercial",
+    "archive": {"file": "tiny-imagenet-200.zip"},
     "files": {"tiny-imagenet-200/wnids.txt": {}, "tiny-imagenet-200/val/val_annotations.txt": {}},
     "shape": [3, 64, 64],
     "classes": 200,
 }
 FOLDER, TRAIN, TEST = "tiny-imagenet-200", 100_000, 10_000
 PART = 500  # images that a process decodes at a time
+AGAIN = "unpack tiny-imagenet-200.zip there again"
+Read = Callable[[str], bytes]
 
 
 def prepare() -> Splits:
@@ -36,53 +42,93 @@ def prepare() -> Splits:
 
     Greyscale images are expanded to three equal channels.
     """
-    classes = {wnid: label for label, wnid in enumerate(lines("wnids.txt"))}
+    wnids = text("tiny_imagenet", f"{FOLDER}/wnids.txt").split()
+    with opened() as (names, read):
+        trains, tests = train_images(names), test_images(wnids)
+        present = {"train": {wnid for wnid in wnids if trains[wnid]}, "val": set(tests.values())}
+        for split, found in present.items():
+            if absent := [wnid for wnid in wnids if wnid not in found]:
+                raise store.Damaged(
+                    f"data/raw/{FOLDER} has no {split} image of class {', '.join(absent[:3])} ({len(absent)} classes "
+                    f"absent); allowed: images of all {len(wnids)} classes of wnids.txt; to mend: {AGAIN}"
+                )
+        paths = [name for wnid in wnids for name in trains[wnid]]
+        labels = np.repeat(np.arange(len(wnids)), [len(trains[wnid]) for wnid in wnids])
+        if (len(paths), len(tests)) != (TRAIN, TEST):
+            raise store.Damaged(
+                f"data/raw/{FOLDER} has {len(paths):,} train and {len(tests):,} val images instead of {TRAIN:,} and "
+                f"{TEST:,}; to mend: {AGAIN}"
+            )
+        train, val = hold_out(labels, len(paths) // 10)
+        return {
+            "train": {"x": images([paths[index] for index in train], read), "y": labels[train]},
+            "val": {"x": images([paths[index] for index in val], read), "y": labels[val]},
+            "test": {"x": images([*tests], read), "y": np.array([wnids.index(wnid) for wnid in tests.values()])},
+        }
+
+
+@contextmanager
+def opened() -> Iterator[tuple[list[str], Read]]:
+    """The names of all files, from data/raw on, and what reads one: of the folder where it is there, else the .zip."""
     root = official.RAW / FOLDER
-    paths = [path for wnid in classes for path in sorted(root.glob(f"train/{wnid}/images/*.JPEG"))]
-    labels = np.array([classes[path.parts[-3]] for path in paths], np.int64)
-    rows = [line.split("\t") for line in lines("val/val_annotations.txt")]
-    notes = {row[0]: classes[row[1]] for row in rows if len(row) > 1 and row[1] in classes}
-    tests = [root / "val/images" / name for name in notes]
-    if (len(paths), len(tests)) != (TRAIN, TEST):
-        raise store.Damaged(
-            f"data/raw/{FOLDER} has {len(paths):,} train and {len(tests):,} val images instead of {TRAIN:,} and "
-            f"{TEST:,}; to mend: unpack tiny-imagenet-200.zip there again"
-        )
-    train, val = hold_out(labels, len(paths) // 10)
-    return {
-        "train": {"x": images([paths[index] for index in train]), "y": labels[train]},
-        "val": {"x": images([paths[index] for index in val]), "y": labels[val]},
-        "test": {"x": images(tests), "y": np.array(list(notes.values()), np.int64)},
-    }
+    if root.is_dir():
+        names = [path.relative_to(official.RAW).as_posix() for path in root.rglob("*.JPEG")]
+        yield names, lambda name: (official.RAW / name).read_bytes()
+    else:
+        with archives.opened(root.with_name(f"{FOLDER}.zip")) as found:
+            yield found
 
 
-def lines(file: str) -> list[str]:
-    """The lines of an official text file; Damaged where it is missing."""
-    return content("tiny_imagenet", f"{FOLDER}/{file}").decode("utf-8").splitlines()
+def train_images(names: list[str]) -> dict[str, list[str]]:
+    """Class -> its train images, in the order of their names."""
+    found = defaultdict(list)
+    for name in sorted(names):
+        if name.startswith(f"{FOLDER}/train/") and name.endswith(".JPEG"):
+            found[name.split("/")[2]].append(name)
+    return found
 
 
-def images(paths: list[Path]) -> np.ndarray:
+def test_images(wnids: list[str]) -> dict[str, str]:
+    """Image of the official val -> its class, in the order of the list; Damaged where that is none of wnids.txt."""
+    found, file = {}, f"{FOLDER}/val/val_annotations.txt"
+    for number, line in enumerate(text("tiny_imagenet", file).splitlines(), 1):
+        name, wnid = (*line.split("\t"), "")[:2]
+        if wnid not in wnids:
+            raise store.Damaged(f"data/raw/{file}: row {number:,}: got class {wnid!r}; allowed: of wnids.txt; {MEND}")
+        found[f"{FOLDER}/val/images/{name}"] = wnid
+    return found
+
+
+def images(names: list[str], read: Read) -> np.ndarray:
     """The images as x (N, 3, 64, 64) uint8, decoded on all cores."""
-    x = np.empty((len(paths), 3, 64, 64), np.uint8)
-    starts = range(0, len(paths), PART)
+    x = np.empty((len(names), 3, 64, 64), np.uint8)
+    starts = range(0, len(names), PART)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        decoded = pool.map(decoded_part, (paths[start : start + PART] for start in starts))
+        decoded = pool.map(decoded_part, (files(names[start : start + PART], read) for start in starts))
         shown = track(zip(starts, decoded, strict=True), "decoding", len(starts), console=Console(stderr=True))
         for start, part in shown:
             x[start : start + PART] = part
     return x
 
 
-def decoded_part(paths: list[Path]) -> np.ndarray:
-    """Some images, decoded; Damaged, naming the file, where one is no image of 64x64."""
+def files(names: list[str], read: Read) -> dict[str, bytes]:
+    """Name -> bytes of some images; Damaged, naming the file, where one cannot be read."""
+    found = {}
+    for name in names:
+        with reading(f"data/raw/{name}"):
+            found[name] = read(name)
+    return found
+
+
+def decoded_part(jpegs: dict[str, bytes]) -> np.ndarray:
+    """Some images, decoded; Damaged, naming the file, where one is no JPEG of 64x64."""
     from PIL import Image
 
-    part = np.empty((len(paths), 3, 64, 64), np.uint8)
-    for row, path in zip(part, paths, strict=True):
-        try:
-            with Image.open(path) as image:
-                row[:] = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
-        except (OSError, ValueError) as error:
-            name = path.relative_to(official.RAW)
-            raise store.Damaged(f"data/raw/{name} is damaged ({error}); to mend: unpack it again") from None
+    part = np.empty((len(jpegs), 3, 64, 64), np.uint8)
+    for row, (name, jpeg) in zip(part, jpegs.items(), strict=True):
+        damages = reading(f"data/raw/{name}", Image.DecompressionBombError)
+        with damages, Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
+            if image.size != (64, 64):
+                raise ValueError(f"got {image.width} x {image.height} pixels; allowed: 64 x 64")
+            row[:] = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
     return part
