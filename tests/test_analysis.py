@@ -326,9 +326,9 @@ def test_levels_of_a_study_never_look_alike():
 
 
 def test_text_of_a_table_stays_in_its_cell():
-    assert "<" not in text.cell("<img src=x onerror=alert(1)>")
-    assert "|" not in text.cell("a | b\n# c")
-    assert "\n" not in text.cell("a | b\n# c")
+    assert "<" not in text.escaped("<img src=x onerror=alert(1)>")
+    assert "|" not in text.escaped("a | b\n# c")
+    assert "\n" not in text.escaped("a | b\n# c")
 
 
 def test_a_damaged_run_is_a_row_and_its_seal_mends_it(study, root, tmp_path):

@@ -180,7 +180,10 @@ BAD = {
         r"clip: got 'adaptve'; allowed: a number above 0, 'adaptive' or null; did you mean 'adaptive'",
     ),
     "boolean for clip": ({"defaults": {"clip": False}}, r"clip: got False; allowed: a number"),
-    "not a number": ({"defaults": {"lr": float("nan")}}, r"defaults\.lr: got nan; allowed: a finite number"),
+    "not a number": (
+        {"defaults": {"lr": float("nan")}},
+        r"line \d+: defaults\.lr: got \.nan; allowed: a finite decimal number",
+    ),
     "depth zero": ({"tasks": {"mlp": {"depth": 0}}}, r"tasks\.mlp\.depth: got 0; allowed: greater than or equal to 1"),
     "no seeds": ({"tasks": {"mlp": {"seeds": 0}}}, r"seeds: got 0; allowed: greater than or equal to 1"),
     "empty axis": ({"axes": {"activation": []}}, r"axes\.activation: got \[\]"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.study import advice, registry
+from actstudy.study.console import visible
 from actstudy.study.registry import StudyError
 from actstudy.study.spec import data_name, from_json
 
@@ -36,9 +37,9 @@ def doctor(arguments: argparse.Namespace) -> int:
     if arguments.folder and not (arguments.folder / "runs.parquet").is_file():
         raise StudyError(f"doctor: {arguments.folder}: no run has ended there; allowed: results/runs/TASK/RUN")
     findings = advice.of_run(arguments.folder) if arguments.folder else _of_model(arguments)
-    print(advice.told(findings))
-    if arguments.train_split and arguments.folder:
-        print(_dead(arguments.folder, arguments.data_dir))
+    told = advice.told(findings).split("\n")
+    told += [_dead(arguments.folder, arguments.data_dir)] if arguments.train_split and arguments.folder else []
+    print("\n".join(map(visible, told)))  # layers are named by whoever wrote the model
     return max((EXITS[finding.severity] for finding in findings), default=0)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import actstudy
 from actstudy.study import packs, registry, spec, store
+from actstudy.study.console import visible
 from actstudy.study.registry import StudyError
 
 RESUMABLE = 75  # EX_TEMPFAIL: stopped, and the same command goes on
@@ -97,7 +98,7 @@ def _line(folder: Path) -> str:
     row = store.summary_row(folder)
     metric = registry.task(row["task"])["metric"]
     score = row[f"reported_{metric}"]
-    result = f"test {metric} {score:.4f}" if score is not None else row["reason"]
+    result = f"test {metric} {score:.4f}" if score is not None else visible(row["reason"])
     seconds = f"{row['train_seconds'] or 0:.1f} s of training"
     return f"{row['task']} {folder.name}: {row['status']}, {result}, {seconds} -> {folder}\n"
 

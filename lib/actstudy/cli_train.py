@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.cli_run import complete
-from actstudy.study import packs, registry, spec
+from actstudy.study import checks, packs, registry, spec
 from actstudy.study.config import RunFields
 from actstudy.study.plan import run_spec
 from actstudy.study.reading import coerced
@@ -84,7 +84,10 @@ def train(arguments: argparse.Namespace) -> int:
         raise StudyError(f"command line: --task: missing; allowed: {', '.join(registry.tasks())}")
     else:
         chosen = run_spec(arguments.task, arguments.seed, flags, arguments.config)
-    folder = (arguments.log_dir or Path("results/runs") / chosen.task) / (arguments.run_id or spec.run_id(chosen))
+    name = spec.run_id(chosen)
+    if arguments.run_id is not None:
+        name = registry.folder_name(arguments.run_id, "command line: --run_id")
+    folder = (arguments.log_dir or Path("results/runs") / chosen.task) / name
     if arguments.tensorboard and not importlib.util.find_spec("tensorboard"):
         raise StudyError(
             "command line: --tensorboard: the package is missing; to mend: pip install -e '.[tensorboard]'"
@@ -100,6 +103,8 @@ def pack(arguments: argparse.Namespace) -> int:
         members = packs.read(arguments.members)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StudyError(f"command line: --members: not a pack's specs as JSON: {error}") from None
+    for one in members:
+        _known(one, "--members")
     root = arguments.log_dir or Path("results/runs") / members[0].task
     return complete({root / spec.run_id(one): one for one in members}, arguments)
 
@@ -109,9 +114,23 @@ def _whole(text: str, flags: dict[str, Any]) -> spec.RunSpec:
     if flags:
         raise StudyError(f"command line: --{next(iter(flags))}: given beside --spec; allowed: one of the two")
     try:
-        return spec.from_json(text)
+        chosen = spec.from_json(text)
     except (ValueError, TypeError, AttributeError) as error:
         raise StudyError(f"command line: --spec: not a spec as JSON: {error}") from None
+    _known(chosen, "--spec")
+    return chosen
+
+
+def _known(chosen: spec.RunSpec, flag: str) -> None:
+    """StudyError where a spec names what there is not: its run's folder is called by these names."""
+    used = [chosen.activation] if isinstance(chosen.activation, str) else [name for _, name in chosen.activation]
+    names = [("task", chosen.task, registry.tasks()), ("data set", chosen.dataset, registry.datasets())]
+    for kind, got, known in [*names, *(("activation", name, registry.activations()) for name in used)]:
+        try:
+            registry.checked(got, kind, known)
+        except StudyError as error:
+            raise StudyError(f"command line: {flag}: got {got!r}: {error}") from None
+    checks.check_paths(chosen, f"command line: {flag}")
 
 
 def _value(name: str, text: Any) -> Any:

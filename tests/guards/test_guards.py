@@ -4,10 +4,16 @@ import contextlib
 import fcntl
 import random
 
+import matplotlib as mpl
+import pandas as pd
 import pytest
 import torch
-from faults import flips, forks, kills, proofs
+from conftest import ROOT
+from faults import flips, forks, hostile, kills, labels, pages, proofs, shells
+from faults.strings import STRINGS
+from matplotlib import pyplot as plt
 
+from actstudy.analysis import figures, latex, spreadsheet, summary, text
 from actstudy.study import locks, store
 from actstudy.training import checkpoint, resume, step
 
@@ -89,7 +95,7 @@ def test_without_a_look_at_the_name_a_removed_lock_is_held_twice(folder, monkeyp
 def unlooked(folder, wait):
     """`_held` that takes whatever it has locked for the lock."""
     folder.mkdir(parents=True, exist_ok=True)
-    handle = (folder / ".lock").open("a+")
+    handle = (folder / ".lock").open("ab+", buffering=0)
     locks._lock(handle, folder, wait)
     return handle
 
@@ -142,3 +148,65 @@ def test_without_the_checksum_of_tables_flipped_bits_are_accepted(folder, monkey
         with contextlib.suppress(Exception):
             silent += not flips.damaged(rng.choice(files), rng, cut=False)
     assert silent
+
+
+@pytest.mark.parametrize("command", shells.commands(ROOT), ids=lambda command: command.split()[4])
+def test_without_quotes_the_shell_runs_what_a_value_says(command, tmp_path):
+    bare = command.replace(":q}", "}").replace("{PYTHON}", "{PYTHON:q}")
+    assert "$(touch MARK)" in shells.misread(bare, STRINGS, tmp_path)
+    assert (tmp_path / "MARK").exists()
+
+
+def test_without_escapes_a_page_has_scripts_and_blocks_of_others(monkeypatch):
+    monkeypatch.setattr(text, "SPECIAL", {})
+    page = pages.rendered("\n\n".join(map(text.prose, STRINGS)))
+    assert len(page.scripts) == 2  # the renderer itself refuses links to javascript
+    assert {"code", "del"} & page.tags
+    assert pages.rendered(text.markdown([{"one": one} for one in STRINGS])).scripts
+
+
+def test_without_escapes_at_the_start_a_line_is_a_heading(monkeypatch):
+    assert pages.rendered(text.prose("# head")).tags == {"p"}
+    assert pages.rendered(text.escaped("# head")).tags == {"h1"}
+
+
+def test_without_its_finalizer_the_summary_has_scripts(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "draw_all", lambda *_: None)
+    monkeypatch.setattr(summary, "prose", str)
+    sandbox = hostile.Sandbox(tmp_path)
+    labels.through(sandbox, ["<script>alert(1)</script>"])
+    assert sandbox.found["script"]
+
+
+def test_without_an_apostrophe_a_csv_computes(tmp_path, monkeypatch):
+    monkeypatch.setattr(spreadsheet, "FORMULA", ())
+    spreadsheet.write_csv(pd.DataFrame({"one": STRINGS}), tmp_path / "a.csv")
+    assert pages.formulas(tmp_path / "a.csv") == ["-rf", "--help", "=cmd|'/C calc'!A1", "@SUM(1)"]
+
+
+def test_without_escapes_a_cell_of_a_csv_may_begin_another_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(spreadsheet, "visible", str)
+    spreadsheet.write_csv(pd.DataFrame({"one": ["a\r=1"]}), tmp_path / "a.csv")
+    assert pages.formulas(tmp_path / "a.csv") == ["=1"]
+
+
+def test_without_plain_text_a_label_is_mathematics(tmp_path, monkeypatch):
+    figure, ax = plt.subplots()
+    ax.set_title("$\\nothing$")
+    figures.save(figure, "", tmp_path / "on")
+    with mpl.rc_context({"text.parse_math": True}):
+        figure, ax = plt.subplots()
+        ax.set_title("$\\nothing$")
+        with pytest.raises(ValueError, match="Unknown symbol"):
+            figures.save(figure, "", tmp_path / "off")
+    monkeypatch.setattr(figures, "plain_powers", lambda _: None)
+    figure, ax = plt.subplots()
+    ax.plot([1, 2], [1, 1000])
+    ax.set_yscale("log")
+    figures.save(figure, "", tmp_path / "powers")
+    assert any("$" in label.get_text() for label in ax.get_yticklabels())
+
+
+def test_without_escapes_latex_has_commands(monkeypatch):
+    monkeypatch.setattr(latex, "SPECIAL", {})
+    assert "\\input{" in latex.escaped("\\input{/etc/passwd}")

@@ -1,8 +1,20 @@
+if set("{}") & set(str(Path.cwd())):  # snakemake fails where it looks for its locks
+    registry.refuse(
+        f"{Path.cwd()}: got braces in the project's path; allowed: one without them, as snakemake reads wildcards there"
+    )
+
+
+wildcard_constraints:
+    task="[a-z0-9_]+",
+    data="[A-Za-z0-9_][A-Za-z0-9_.-]*",  # names of folders, not of paths
+    id="[A-Za-z0-9_][A-Za-z0-9_.-]*",
+
+
 rule prepare:
     output:
         "results/data/{data}/manifest.json",
     shell:
-        "exec {PYTHON:q} -m actstudy prepare {wildcards.data:q} $(dirname {output:q})"
+        "exec {PYTHON:q} -m actstudy prepare {wildcards.data:q} results/data/{wildcards.data:q}"
 
 
 rule reference:
@@ -10,11 +22,9 @@ rule reference:
         ancient("results/data/{data}/manifest.json"),
     output:
         "results/references/{task}-{data}.json",
-    wildcard_constraints:
-        task="[a-z0-9_]+",
     priority: 1  # before runs: one slow job must not be the last
     shell:
-        "exec {PYTHON:q} -m actstudy reference {wildcards.task:q} $(dirname {input:q}) {output:q}"
+        "exec {PYTHON:q} -m actstudy reference {wildcards.task:q} results/data/{wildcards.data:q} {output:q}"
 
 
 # Toy problems in the plane: the study's activations beside identity.

@@ -19,6 +19,15 @@ def files_of(runs):
     return list(dict.fromkeys(names))  # a chosen rate may be the fixed one: one run
 
 
+def spec_of(wildcards):
+    if wildcards.id not in RUNS:
+        near = registry.nearest(wildcards.id, RUNS)
+        registry.refuse(
+            f"{STUDY.file}: got run {wildcards.id!r}; allowed: a run of this study{near}"
+        )
+    return RUNS[wildcards.id]
+
+
 def wanted_files(wildcards):
     for task in STUDY.with_rates:
         checkpoints.rates.get(task=task)
@@ -56,7 +65,7 @@ if STUDY.with_rates:
         params:
             question=lambda wildcards: STUDY.question(wildcards.task),  # a changed margin is decided anew
         shell:
-            "exec {PYTHON:q} -m actstudy decide {wildcards.task} lr --config {STUDY.file:q} --overrides {OVERRIDES:q}"
+            "exec {PYTHON:q} -m actstudy decide {wildcards.task:q} lr --config {STUDY.file:q} --overrides {OVERRIDES:q}"
 
 
 if STUDY.with_looks:
@@ -72,5 +81,5 @@ if STUDY.with_looks:
         params:
             question=lambda wildcards: STUDY.question(wildcards.task),  # a changed margin is decided anew
         shell:
-            "exec {PYTHON:q} -m actstudy decide {wildcards.task} look{wildcards.look} --config {STUDY.file:q}"
+            "exec {PYTHON:q} -m actstudy decide {wildcards.task:q} look{wildcards.look:q} --config {STUDY.file:q}"
             " --overrides {OVERRIDES:q}"

@@ -32,14 +32,14 @@ if STUDY.timeout_minutes:
 rule train:
     input:
         lambda wildcards: ancient(
-            f"results/data/{spec.data_name(RUNS[wildcards.id])}/manifest.json"
+            f"results/data/{spec.data_name(spec_of(wildcards))}/manifest.json"
         ),
     output:
         [f"results/runs/{{task}}/{{id}}/{name}" for name in store.FILES],
     resources:
         gpu=int(WANTS_GPU),
     params:
-        spec=lambda wildcards: spec.canonical(RUNS[wildcards.id]),
+        spec=lambda wildcards: spec.canonical(spec_of(wildcards)),
     shell:
-        "exec {PYTHON:q} -m actstudy train --spec {params.spec:q} --device {DEVICE}"
+        "exec {PYTHON:q} -m actstudy train --spec {params.spec:q} --device {DEVICE:q}"
         " {HOST_FLAGS} --quiet"

@@ -1,5 +1,6 @@
 """`make study`: one snakemake at a time, what a killed one has left taken over, and where to look at the end."""
 
+import argparse
 import contextlib
 import fcntl
 import os
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import TextIO
 
 import psutil
+
+from actstudy.study import reading, registry
 
 HERE = Path.cwd()
 BIN = Path(sys.executable).parent
@@ -117,10 +120,17 @@ def called(command: list[str], log: Path) -> int:
         return child.returncode
 
 
-def summary(arguments: list[str]) -> Path:
-    """The page of the study that the arguments ask for."""
-    file = arguments[arguments.index("--configfile") + 1] if "--configfile" in arguments[:-1] else "config/config.yaml"
-    return Path("results/summary.md" if Path(file).name == "config.yaml" else f"results/{Path(file).stem}/summary.md")
+def study_file(arguments: list[str]) -> Path:
+    """The study that the arguments ask for; of several files the last, as in the Snakefile."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", type=Path, default=[Path("config/config.yaml")])
+    chosen: Path = parser.parse_known_args(arguments)[0].configfile[-1]
+    return chosen
+
+
+def summary(file: Path) -> Path:
+    """The page of a study."""
+    return Path("results/summary.md" if file.name == "config.yaml" else f"results/{file.stem}/summary.md")
 
 
 def holder(lock: TextIO) -> str:
@@ -136,6 +146,10 @@ def holder(lock: TextIO) -> str:
 
 def main(arguments: list[str]) -> int:
     """The exit status of snakemake, run with the arguments on all cores."""
+    try:  # before snakemake, which would tell of a file that is no YAML by a traceback
+        reading.read(study_file(arguments))
+    except registry.StudyError as fault:
+        registry.refuse(fault)
     Path(".snakemake").mkdir(exist_ok=True)
     with Path(".snakemake/study.lock").open("a+") as lock:
         try:
@@ -152,10 +166,12 @@ def main(arguments: list[str]) -> int:
         )
         start = time.monotonic()
         status = called([str(BIN / "snakemake"), *arguments, *QUIET], Path(".snakemake/study.log"))
+    if status == 2:  # a bad study, which starts nothing and has been told
+        return status
     if status:
         print("The study did not finish; see above. The same command goes on.")
         return status if status > 0 else 128 - status
-    page = summary(arguments)
+    page = summary(study_file(arguments))
     outcome = page.read_text(encoding="utf-8").splitlines()[0].lstrip("# ") + ". " if page.is_file() else ""
     print(f"The study took {time.monotonic() - start:.0f} s. {outcome}".strip())
     if page.is_file():

@@ -166,7 +166,7 @@ def section(table: pd.DataFrame, plan: Mapping[str, Any]) -> str:
     """The Markdown of the claims of a study, empty where it makes none."""
     if not plan.get("claims"):
         return ""
-    return "\n".join([" ".join(sentences(table, plan["claims"])), "", text.markdown(rows(table))])
+    return "\n".join([" ".join(map(text.prose, sentences(table, plan["claims"]))), "", text.markdown(rows(table))])
 
 
 def replicated(losses: Path, task: str, stated: Claims) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from actstudy.analysis.spreadsheet import write_csv
 from actstudy.analysis.status import RUNS, folder_of
 from actstudy.study import store
 from actstudy.study.plan import Study
@@ -20,7 +21,6 @@ def export(study: Study, out: Path, runs_root: Path = RUNS) -> list[Path]:
         wide = curves.assign(column=curves["split"] + "_" + curves["metric"])
         wide = wide.pivot(index=AT, columns="column", values="value").reset_index()
         path = out / run.spec.task / f"{run.id}.csv"
-        with store.replacing(path) as draft:
-            wide.to_csv(draft, index=False)
+        write_csv(wide, path)
         written.append(path)
     return written

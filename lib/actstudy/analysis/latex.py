@@ -8,6 +8,7 @@ from actstudy.analysis import contrasts
 from actstudy.analysis.tables import Tables
 from actstudy.analysis.text import metric_name
 from actstudy.study import store
+from actstudy.study.console import visible
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -78,5 +79,4 @@ def chance(p: float) -> str:
 
 def escaped(text: object) -> str:
     """Text on one line of which no character means anything to TeX."""
-    visible = "".join(mark for mark in " ".join(str(text).split()) if mark.isprintable())
-    return "".join(SPECIAL.get(mark, mark) for mark in visible)
+    return "".join(SPECIAL.get(mark, mark) for mark in visible(" ".join(str(text).split())))

@@ -144,7 +144,7 @@ def report(file: Path) -> str:
     bad = table[table["inconsistent"] != ""]
     head = f"{found.source}: {len(bad)} of {len(table)} rows cannot be as printed"
     head += f"; baseline {found.baseline}, n = {found.n}."
-    return "\n".join([head, "", text.markdown(faults(bad), "Every row is consistent with itself.")])
+    return "\n".join([text.prose(head), "", text.markdown(faults(bad), "Every row is consistent with itself.")])
 
 
 def faults(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from actstudy.analysis.text import cell_name
 from actstudy.study import looks, store
+from actstudy.study.console import visible
 from actstudy.study.grid import PlannedRun
 from actstudy.study.packs import MEMBERS
 from actstudy.study.plan import Study
@@ -56,7 +57,7 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     lines += [
         f"{states[run_id]}: {folders[run_id]}  (to mend: python -m actstudy retry {folders[run_id]})" for run_id in bad
     ]
-    return "\n".join(lines), bool(bad)
+    return "\n".join(map(visible, lines)), bool(bad)
 
 
 def _decisions(study: Study, task: str) -> list[str]:

@@ -1,5 +1,6 @@
-"""One colour, marker and dash for every activation, in all figures of all studies."""
+"""One colour, marker and dash for every activation, in all figures of all studies; text is drawn as it is written."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation
+
+mpl.rcParams["text.parse_math"] = False  # else dollars in a level's name would be mathematics, or an error
 
 ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
     "relu": ("#000000", "o", "-"),
@@ -34,6 +38,7 @@ ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
     "identity": ("#C0C0C0", "x", ":"),
 }
 MOST_PANELS = 24  # on a page; a grid of hundreds of cells has figures of its own
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 REFERENCE: dict[str, Any] = {"color": "#555555", "linestyle": (0, (1, 2)), "linewidth": 1.2}
 
 
@@ -97,6 +102,23 @@ def panels(groups: list[str], title: str, columns: int = 3) -> tuple[Figure, dic
         axes.grid(alpha=0.25, linewidth=0.5)
         axes.spines[["top", "right"]].set_visible(False)
     return figure, placed
+
+
+class Powers(LogFormatterSciNotation):
+    """The powers of a logarithmic axis as plain text, `10⁻³`, where matplotlib would write mathematics."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        text = re.sub(r"^\$\\mathdefault\{(.*)\}\$$", r"\1", super().__call__(x, pos)).replace(r"\times", "×")
+        return re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(RAISED), text)
+
+
+def plain_powers(figure: Figure) -> None:
+    """Give all logarithmic axes of a figure that have matplotlib's own numbers the same as plain text."""
+    for axis in [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]:
+        if isinstance(axis.get_major_formatter(), LogFormatterSciNotation):
+            axis.set_major_formatter(Powers())
+        if isinstance(minor := axis.get_minor_formatter(), LogFormatterSciNotation):
+            axis.set_minor_formatter(Powers(labelOnlyBase=minor.labelOnlyBase))
 
 
 def placeholder(text: str) -> tuple[Figure, str]:

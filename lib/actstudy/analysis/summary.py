@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 import yaml
+from markupsafe import Markup
 
 from actstudy.analysis import (
     claims,
@@ -21,7 +22,7 @@ from actstudy.analysis import (
     summary_verdicts,
 )
 from actstudy.analysis.tables import Tables
-from actstudy.analysis.text import cell, cell_name, markdown, metric_name, number, spread
+from actstudy.analysis.text import block, cell_name, code, markdown, metric_name, number, prose, spread
 from actstudy.study import registry
 
 MOST_GROUPS = 8  # of cells, told one by one
@@ -32,7 +33,8 @@ def write(tables: Tables, figures: Path, out: Path, partial: bool = False) -> st
     """The Markdown page of a study; figures are linked relative to `out`'s folder."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,  # text from study files and error messages ends up in a page
+        autoescape=True,
+        finalize=lambda value: value if isinstance(value, Markup) else Markup(prose(value)),  # text of others is on it
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -71,7 +73,9 @@ def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]
             {**row, "val": number(row["val"]), "test": number(row["test"])}
             for row in tables.of("references", task).to_dict("records")
         ],
-        "recipe_yaml": yaml.safe_dump(settings["recipe"], sort_keys=True, default_flow_style=None, width=110).strip(),
+        "recipe_block": block(
+            yaml.safe_dump(settings["recipe"], sort_keys=True, default_flow_style=None, width=110).strip(), "yaml"
+        ),
         "results": summary_tables.results(tables, task),
         "contrasts": summary_verdicts.table(tables, task),
         "notes": summary_verdicts.notes(tables, task),
@@ -142,13 +146,12 @@ def outcome(tables: Tables, task: str, group: str) -> str:
 
 def _incomplete(tables: Tables) -> list[dict[str, Any]]:
     rows = tables.frames["incomplete"].fillna("").to_dict("records")
-    file = shlex.quote(tables.plan["file"]).replace("`", "")  # it stands in a code span, which nothing may end
+    file = shlex.quote(tables.plan["file"])
     again = "snakemake" if tables.plan["study"] == "default" else f"snakemake --configfile {file}"
     for row in rows:
         folder = f"results/runs/{row['task']}/{row['run_id']}"
         clear = f"python -m actstudy retry {folder} && " if row["status"] != "missing" else ""
-        row["command"] = f"{clear}{again}"
-        row |= {"cell": cell(cell_name(row["level"], row["group"])), "reason": cell(row["reason"])}
+        row |= {"cell": cell_name(row["level"], row["group"]), "command": code(f"{clear}{again}")}
     return [{str(key): value for key, value in row.items()} for row in rows]
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from actstudy.analysis import claims, contrasts, early, findings, ranks, stats, tuning
 from actstudy.analysis.comparisons import CELL, pareto
+from actstudy.analysis.spreadsheet import write_csv
 from actstudy.study import store
 from actstudy.study.streams import stream
 
@@ -172,8 +173,7 @@ def write(tables: Tables, folder: Path) -> None:
         if name in PARQUET_ALONE:
             continue
         header = {column: f"{column} [{UNITS[column]}]" for column in frame.columns if column in UNITS}
-        with store.replacing(folder / f"{name}.csv") as draft:
-            frame.rename(columns=header).to_csv(draft, index=False)
+        write_csv(frame, folder / f"{name}.csv", header)
 
 
 def read(folder: Path) -> Tables:

@@ -1,10 +1,16 @@
-"""Numbers and tables as the text of a Markdown page."""
+"""Numbers, tables and the text of others on a Markdown page."""
 
-import html
 import math
+import re
 from typing import Any
 
 import pandas as pd
+
+from actstudy.study.console import visible
+
+SPECIAL = str.maketrans({mark: f"&#{ord(mark)};" for mark in "\\`*[]|~$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+AT_A_WORDS_END = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # leaky_relu stays as it is
+OPENING = re.compile(r"(\d{0,9})([#+=.)-]+)(?=\s|$)")  # of a heading, an item of a list, a line below a heading
 
 
 def cell_name(level: str, group: str) -> str:
@@ -47,11 +53,30 @@ def markdown(rows: list[dict[str, Any]], without: str = "No run has completed.")
     """Rows as a Markdown table, or the sentence `without` where there are none."""
     if not rows:
         return without
-    return pd.DataFrame([{key: cell(value) for key, value in row.items()} for row in rows]).to_markdown(
+    return pd.DataFrame([{escaped(key): escaped(value) for key, value in row.items()} for row in rows]).to_markdown(
         index=False, disable_numparse=True
     )
 
 
-def cell(value: object) -> str:
-    """Text that stays inside one cell of a Markdown table and starts no HTML."""
-    return html.escape(" ".join(str(value).split())).replace("|", "&#124;").replace("*", "&#42;").replace("`", "&#96;")
+def escaped(value: object) -> str:
+    """Text on one line, such as in a table's cell, of which no character means anything to Markdown or HTML."""
+    return AT_A_WORDS_END.sub("&#95;", visible(" ".join(str(value).split())).translate(SPECIAL))
+
+
+def prose(value: object) -> str:
+    """The same for the start of a line, where it opens no heading and no list."""
+    marks = OPENING.match(text := escaped(value))
+    return text if not marks else marks[1] + "".join(f"&#{ord(mark)};" for mark in marks[2]) + text[marks.end() :]
+
+
+def code(text: str) -> str:
+    """A code span in a table's cell that nothing in the text ends."""
+    ticks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    space = " " * ("`" in text)
+    return f"{ticks}{space}{visible(text)}{space}{ticks}".replace("|", "\\|")
+
+
+def block(text: str, language: str) -> str:
+    """A block of code that nothing in the text ends."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{text}\n{fence}"

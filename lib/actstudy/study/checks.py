@@ -1,29 +1,37 @@
 """What must hold between the fields of a study beyond each field's own bounds; every fault is one line."""
 
 import dataclasses
-import re
+import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from actstudy.study import packs, registry
-from actstudy.study.config import Block, RunFields, StudyFile, given, validated
+from actstudy.study import model, packs, registry
+from actstudy.study.config import Block, RunFields, StudyFile, TaskBlock, given, validated
 from actstudy.study.grid import PlannedRun
 from actstudy.study.looks import LOOKS, TUNING_SEEDS
 from actstudy.study.registry import StudyError
-from actstudy.study.spec import DEFAULTS, RIVALS, RunSpec
+from actstudy.study.spec import RIVALS, RunSpec, data_name, run_id
 
-MODEL_FIELDS = ("hidden", "depth", "width", "stem", "heads", "norm", "dropout", "vocabulary", "context", "augment")
 RESERVED = ("runs", "data", "references", "tables", "figures", "partial", "plan", "replicate", "default")
+MOST_RUNS = 10_000  # of a study: its plan takes seconds to make, a dry run a minute or two and half a gigabyte
 
 
 def study_name(file: Path) -> str:
     """The study's name: the file's, and `default` for config.yaml."""
-    name = "default" if file.name == "config.yaml" else file.stem
-    if file.name != "config.yaml" and (name in RESERVED or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name)):
-        allowed = f"letters, digits, _, - and ., and none of {', '.join(RESERVED)}"
-        raise StudyError(f"{file}: the file's name names the study: got {name!r}; allowed: {allowed}")
-    return name
+    if file.name == "config.yaml":
+        return "default"
+    where = f"{file}: the file's name names the study"
+    if file.stem in RESERVED:
+        raise StudyError(f"{where}: got {file.stem!r}; allowed: none of {', '.join(RESERVED)}")
+    return registry.folder_name(file.stem, where)
+
+
+def check_paths(spec: RunSpec, where: str) -> None:
+    """StudyError where a spec that was given whole would put its folder or its data elsewhere than under their own."""
+    for part in (str(spec.task), run_id(spec), data_name(spec)):
+        registry.folder_name(part, where)
 
 
 def entries(axis: str, values: list[Any], where: str) -> list[dict[str, Any]]:
@@ -34,12 +42,15 @@ def entries(axis: str, values: list[Any], where: str) -> list[dict[str, Any]]:
         )
         raise StudyError(f"{where}.{axis}: unknown run field; allowed: {', '.join(RunFields.model_fields)}{extra}")
     made: list[dict[str, Any]] = []
+    seen: set[str] = set()
     for value in values:
         entry = value if isinstance(value, dict) and axis in value else {axis: value}
         made.append(given(validated(RunFields, entry, f"{where}.{axis}")))
         check_rivals(made[-1], f"{where}.{axis}")
-        if made[-1] in made[:-1]:
+        cell = json.dumps(made[-1], sort_keys=True)
+        if cell in seen:
             raise StudyError(f"{where}.{axis}: {value!r} stands there twice; allowed: each cell once")
+        seen.add(cell)
     return made
 
 
@@ -78,12 +89,31 @@ def check_grid(planned: list[PlannedRun], compare: str, axes: Mapping[str, Any],
         seen.add(run.id)
 
 
+def check_size(content: StudyFile, crossed: Mapping[str, list[Any]], fixed: Mapping[str, Any], file: str) -> None:
+    """StudyError where a study asks for more runs than MOST_RUNS, which are counted before one is made."""
+    total = 0
+    for block in content.tasks.values():
+        axes = {**content.axes, **(block.axes if block else {}), **crossed}
+        looks, rates, seeds = _asked(content, block or TaskBlock())
+        each = LOOKS[-1] if looks else len(seeds) if isinstance(seeds, list) else seeds or 1
+        tried = len(rates or ())
+        each += tried * (each + len(TUNING_SEEDS))
+        total += each * math.prod(len(values) for axis, values in axes.items() if axis not in fixed)
+    if total > MOST_RUNS:
+        raise StudyError(f"{file}: axes: got {total:,} runs, seeds among them; allowed: at most {MOST_RUNS:,}")
+
+
+def _asked(content: StudyFile, block: Block) -> tuple[bool, list[float] | None, int | list[int]]:
+    """A task's looks, rates to choose from and seeds, its own before the study's."""
+    looks, rates = (getattr(block if key in block.model_fields_set else content, key) for key in ("looks", "tune_lr"))
+    return bool(looks), rates, (block.seeds if block.looks else block.seeds or content.seeds) or 0
+
+
 def seeding(
     content: StudyFile, block: Block, axes: Mapping[str, list[dict[str, Any]]], where: str
 ) -> tuple[dict[str, Any], list[int]]:
     """A task's `looks` and `tune_lr`, and all seeds that it may ask for; StudyError where they do not go together."""
-    looks, rates = (getattr(block if key in block.model_fields_set else content, key) for key in ("looks", "tune_lr"))
-    seeds = block.seeds if block.looks else block.seeds or content.seeds
+    looks, rates, seeds = _asked(content, block)
     if looks and seeds:
         takes = " and ".join([", ".join(map(str, LOOKS[:-1])), str(LOOKS[-1])])
         raise StudyError(f"{where}: seeds: set beside looks, which take {takes} seeds; allowed: one of the two")
@@ -93,7 +123,7 @@ def seeding(
     if rates and owner:
         raise StudyError(f"{where}: tune_lr: chooses lr, which axis {owner} sets too; allowed: one of them")
     seeds = LOOKS[-1] if looks else seeds or 1
-    return {"looks": bool(looks), "tune_lr": rates}, list(range(seeds)) if isinstance(seeds, int) else seeds
+    return {"looks": looks, "tune_lr": rates}, list(range(seeds)) if isinstance(seeds, int) else seeds
 
 
 def check_rates(planned: list[PlannedRun], rates: list[float] | None, where: str) -> None:
@@ -105,6 +135,19 @@ def check_rates(planned: list[PlannedRun], rates: list[float] | None, where: str
         if run.spec.engine == "pack":
             because = "as which runs fill a pack would depend on the rates that are chosen"
             raise StudyError(f"{where}: engine: got 'pack' with tune_lr; allowed there: eager, compiled, {because}")
+
+
+def baseline(wanted: str | None, compare: str, planned: list[PlannedRun], where: str) -> str:
+    """The level that the others are compared with; StudyError where the one that is wanted is none."""
+    levels = list(dict.fromkeys(run.level for run in planned))
+    wanted = wanted or ("relu" if "relu" in levels else levels[0])
+    if compare == "activation":
+        wanted = registry.literal("nets/activations.py", "ALIASES").get(wanted, wanted)
+    matching = [level for level in levels if level == wanted] or [n for n in levels if n.startswith(f"{wanted} (")]
+    if len(matching) != 1:
+        near = registry.nearest(wanted, levels)
+        raise StudyError(f"{where}: baseline: got {wanted!r}; allowed: {', '.join(levels)}{near}")
+    return matching[0]
 
 
 def canonical_spec(spec: RunSpec) -> RunSpec:
@@ -120,20 +163,6 @@ def canonical_spec(spec: RunSpec) -> RunSpec:
 
 def check_spec(spec: RunSpec, where: str) -> None:
     """StudyError where fields that are each allowed do not go together."""
-    names = [spec.activation] if isinstance(spec.activation, str) else [name for _, name in spec.activation]
-    arguments = {argument for name in names for argument in registry.activations()[name]}
-    policy = registry.init_policies()[spec.init]
-    for key, got, known in (
-        ("activation_args", spec.activation_args, arguments),
-        ("init_args", spec.init_args, policy),
-    ):
-        for name in got:
-            if name not in known:
-                near = registry.nearest(name, known)
-                raise StudyError(f"{where}: {key}: got {name!r}; allowed: {', '.join(sorted(known)) or 'none'}{near}")
-    for name in ("std", "factor", "gain"):
-        if spec.init_args.get(name, 1) <= 0:
-            raise StudyError(f"{where}: init_args.{name}: got {spec.init_args[name]}; allowed: greater than 0")
     takes, kind = registry.task(spec.task)["takes"], registry.dataset(spec.dataset)["kind"]
     if kind not in takes:
         allowed = f"a data set of {' or '.join(takes)}"
@@ -142,20 +171,11 @@ def check_spec(spec: RunSpec, where: str) -> None:
         raise StudyError(f"{where}: epochs: missing; allowed: epochs or steps, at least 1")
     if spec.epochs and spec.warmup > spec.epochs:
         raise StudyError(f"{where}: warmup: got {spec.warmup}; allowed: at most the run's length, {spec.epochs}")
+    if spec.steps and spec.warmup > spec.steps:  # an epoch has at least a step
+        raise StudyError(f"{where}: warmup: got {spec.warmup} epochs; allowed: at most the run's {spec.steps} steps")
     if spec.batch_size % spec.accumulate:
         raise StudyError(
             f"{where}: accumulate: got {spec.accumulate}; allowed: a divisor of batch_size {spec.batch_size}"
         )
-    uses = registry.task(spec.task)["model_fields"]
-    for name in MODEL_FIELDS:
-        if name not in uses and getattr(spec, name) != DEFAULTS[name]:
-            raise StudyError(
-                f"{where}: {name}: set, but task {spec.task} has no use for it; allowed: {', '.join(uses)}"
-            )
-    for name in uses:
-        absent = getattr(spec, name) is None and name != "hidden"
-        if absent and not (name in ("depth", "width") and spec.hidden is not None):
-            raise StudyError(f"{where}: {name}: missing; task {spec.task} needs it")
+    model.check(spec, where)
     packs.check(spec, where)
-    if "heads" in uses and (spec.width or 0) % spec.heads:
-        raise StudyError(f"{where}: heads: got {spec.heads}; allowed: a divisor of width {spec.width}")

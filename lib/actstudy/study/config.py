@@ -1,6 +1,7 @@
 """The study file: what it may say, as pydantic models with extras forbidden, and faults told in one line."""
 
 import dataclasses
+import re
 import typing
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
@@ -32,9 +33,9 @@ NAMES: dict[str, Callable[[Any], Any]] = {
 
 
 def _no_bool(value: Any) -> Any:
-    """YAML reads yes, no, on and off as booleans, which are not numbers here."""
+    """The same value; Python would take true and false for 1 and 0."""
     if isinstance(value, bool):
-        raise ValueError("a number (YAML reads yes, no, on and off as true and false)")
+        raise ValueError("a number")
     return value
 
 
@@ -47,6 +48,7 @@ def _clip(value: Any, validate: Callable[[Any], Any]) -> Any:
 
 
 Number = BeforeValidator(_no_bool)
+Metric = Annotated[float, Number]
 Share = Annotated[float, Number, Field(ge=0, lt=1)]
 ITEMS: dict[str, Any] = {  # fields whose parts have bounds of their own
     "activation": str | Annotated[dict[str, str], Field(min_length=1)],
@@ -64,7 +66,7 @@ def _run_fields() -> dict[str, Any]:
             continue
         kind = ITEMS.get(f.name, hints[f.name])
         marks = [Field(**f.metadata["bounds"])] if f.metadata["bounds"] and f.name not in ITEMS else []
-        marks += [Number] if kind is not bool else []
+        marks += [Number] if kind is not bool else [Field(strict=True)]
         marks += [AfterValidator(NAMES[f.name])] if f.name in NAMES else []
         for mark in marks:
             kind = Annotated[kind, mark]
@@ -74,7 +76,16 @@ def _run_fields() -> dict[str, Any]:
 
 Axes = dict[str, Annotated[list[Any], Field(min_length=1)]]
 Seed = Annotated[int, Number, Field(ge=0, lt=2**63)]
-Seeds = Annotated[int, Number, Field(ge=1)] | Annotated[list[Seed], Field(min_length=1)]
+
+
+def _once(values: list[int]) -> list[int]:
+    """The same seeds; each may stand there once."""
+    if len(set(values)) < len(values):
+        raise ValueError("each seed once")
+    return values
+
+
+Seeds = Annotated[int, Number, Field(ge=1)] | Annotated[list[Seed], Field(min_length=1), AfterValidator(_once)]
 
 
 def _rising(values: list[float]) -> list[float]:
@@ -99,6 +110,7 @@ class Block(BaseModel):
     )
     looks: bool | None = Field(
         None,
+        strict=True,
         description="instead of `seeds`: 8, then 12, then 20, until every comparison with the baseline is decided",
     )
     tune_lr: Rates | None = Field(
@@ -112,9 +124,9 @@ RunFields: Any = create_model("RunFields", __config__=STRICT, **_run_fields())
 TaskBlock: Any = create_model(
     "TaskBlock",
     __base__=Block,
-    targets=(list[float] | None, Field(None, description="metric values whose steps and seconds are tabled")),
+    targets=(list[Metric] | None, Field(None, description="metric values whose steps and seconds are tabled")),
     margin=(
-        float | None,
+        Metric | None,
         Field(None, gt=0, description="difference that matters (lm: in nats per word); the task gives its own"),
     ),
     **_run_fields(),
@@ -168,10 +180,10 @@ def validated(model: type[BaseModel], content: Mapping[str, Any], source: str) -
 
 
 def _explained(error: ValidationError, model: type[BaseModel]) -> str:
-    """The deepest first fault of a validation as `key: got ..; allowed: ..`."""
-    fault = max(error.errors(), key=lambda found: (found["type"] != "missing") * len(found["loc"]))
-    noise = ("constrained", "list[", "function-", "int", "dict[", "str", "tuple[", "nullable", "union")
-    path = [str(part) for part in fault["loc"] if not str(part).startswith(noise)] or ["file"]
+    """The deepest first fault of a validation as `key: got ..; allowed: ..`, at best of a value of the right type."""
+    fault = max(error.errors(), key=lambda e: (e["type"] != "missing", len(e["loc"]), e["type"][-5:] != "_type"))
+    kinds = r"int|float|str|bool|(constrained|list|dict|tuple|function|nullable|union|literal|lax)\W.*"  # no keys
+    path = [str(part) for part in fault["loc"] if not re.fullmatch(kinds, str(part))] or ["file"]
     key = ".".join(path)
     if fault["type"] == "extra_forbidden":
         inner = RunFields if path[0] == "defaults" else TaskBlock if path[0] == "tasks" and len(path) > 1 else model
@@ -180,5 +192,7 @@ def _explained(error: ValidationError, model: type[BaseModel]) -> str:
     if fault["type"] == "missing":
         return f"{key}: missing"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if fault["type"] == "literal_error":
+        message += registry.nearest(fault["input"], re.findall(r"'(.*?)'", message))
     separator = "" if message.startswith("unknown") else "allowed: "
-    return f"{key}: got {fault['input']!r}; {separator}{message}"
+    return f"{key}: got {repr(fault['input'])[:200]}; {separator}{message}"

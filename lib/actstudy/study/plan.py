@@ -102,7 +102,8 @@ def load(file: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
     blocks = raw.get("tasks") if isinstance(raw.get("tasks"), dict) else {}
     for key, value in values.items():
         if key == "tasks":
-            raw["tasks"] = {name: (blocks or {}).get(name) for name in (value if isinstance(value, list) else [value])}
+            asked = map(str, value if isinstance(value, list) else [value])
+            raw["tasks"] = {task: (blocks or {}).get(task) for task in asked}
         elif key in StudyFile.model_fields and key != "defaults":
             raw[key] = value
             for block in (blocks or {}).values():  # stronger than what a task's block says
@@ -136,9 +137,9 @@ def _resolve(content: StudyFile, file: str, name: str, overrides: Mapping[str, A
     crossed = {n: v for n, v in overrides.items() if isinstance(v, list) and n not in ("hidden", "betas")}
     single = {n: v for n, v in overrides.items() if n not in crossed}
     fixed = given(validated(RunFields, single, "--config"))
+    checks.check_size(content, crossed, fixed, file)
     tasks: dict[str, dict[str, Any]] = {}
-    possible: list[PlannedRun] = []
-    tuning: list[PlannedRun] = []
+    possible, tuning = list[PlannedRun](), list[PlannedRun]()
     for task, block in content.tasks.items():
         where = f"{file}: tasks.{task}"
         if task not in registry.tasks():
@@ -184,14 +185,7 @@ def _complete(task: str, layers: list[dict[str, Any]], source: str) -> dict[str,
 def _task_settings(task: str, block: Any, content: StudyFile, planned: list[PlannedRun], where: str) -> dict[str, Any]:
     """What analysis needs to know of a task: its metric, targets, margin and baseline level."""
     own = registry.task(task)
-    levels = list(dict.fromkeys(run.level for run in planned))
-    wanted = block.baseline or content.baseline or ("relu" if "relu" in levels else levels[0])
-    if content.compare == "activation":
-        wanted = registry.literal("nets/activations.py", "ALIASES").get(wanted, wanted)
-    matching = [level for level in levels if level == wanted] or [n for n in levels if n.startswith(f"{wanted} (")]
-    if len(matching) != 1:
-        near = registry.nearest(wanted, levels)
-        raise StudyError(f"{where}: baseline: got {wanted!r}; allowed: {', '.join(levels)}{near}")
+    baseline = checks.baseline(block.baseline or content.baseline, content.compare, planned, where)
     named = ("title", "metric", "unit", "higher_is_better", "predicts", "x_axis", "margin", "margin_reason")
     settings = {key: own[key] for key in named} | {"log_unit": own.get("log_unit")}
     data = [registry.dataset(name) for name in dict.fromkeys(run.spec.dataset for run in planned)]
@@ -203,4 +197,4 @@ def _task_settings(task: str, block: Any, content: StudyFile, planned: list[Plan
     if block.margin:
         settings |= {"margin": block.margin, "margin_reason": "set by this study"}
     targets = own["targets"] if block.targets is None else block.targets
-    return settings | {"targets": targets, "baseline": matching[0]}
+    return settings | {"targets": targets, "baseline": baseline}

@@ -1,48 +1,119 @@
-"""From YAML text, in a file or on the command line, to values that are not validated yet."""
+"""From YAML text, in a file or on the command line, to values that are not validated yet.
 
+What YAML reads as something else than is written (`no` as false, `010` as 8, `1e-3` as text) is refused with its line.
+"""
+
+import math
+import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
 from actstudy.study.registry import StudyError
 
+LARGEST = 50_000  # bytes of a file: 30 times the longest study, and read within a second or two
+DEEPEST = 10  # levels: a study has 6
+DECIMAL = r"(?a)[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice: the first one would be lost in silence."""
+    """Safe YAML of text, decimal numbers, true, false and null, each key once and each value in its place."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def __init__(self, text: str, at: Callable[[int], str]) -> None:
+        super().__init__(text)
+        self.at, self.place = at, list[str]()
+
+    def refuse(self, node: Any, fault: str) -> NoReturn:
+        """StudyError with the line and the key of a fault."""
+        key = ".".join(filter(None, self.place))
+        raise StudyError(f"{self.at(node.start_mark.line)}: {key}{': ' if key else ''}{fault}")
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        if isinstance(parent, yaml.MappingNode) and index is not None and not _is_text(index):
+            got = repr(index.value)[:80] if isinstance(index, yaml.ScalarNode) else f"a {index.id}"
+            self.refuse(index, f"got {got} as a key; allowed: text of one line, numbers in quotes")
+        self.place.append(index.value if isinstance(index, yaml.ScalarNode) else "")
+        if event.anchor or event.tag:  # ten lines of aliases can stand for 10**9 values
+            self.refuse(event, f"got {event.anchor or event.tag!r}; allowed: values without anchors, aliases and tags")
+        if len(self.place) > DEEPEST:
+            self.refuse(event, f"nested too deep; allowed: {DEEPEST} levels")
+        plain = isinstance(event, yaml.ScalarEvent) and event.implicit[0]
+        if plain and (fault := _misread(event.value, self.resolve(yaml.ScalarNode, event.value, event.implicit))):
+            self.refuse(event, f"got {event.value[:80]}; allowed: {fault}")
+        node = super().compose_node(parent, index)
+        self.place.pop()
+        return node
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
+            if key.value in seen:  # the first one would be lost in silence
+                self.refuse(key, f"key {key.value!r} stands twice; allowed: once")
+            if key.value == "__use_yte__":
+                self.refuse(key, f"key {key.value!r}: snakemake would run what follows as code; remove it")
             seen.add(key.value)
-        return super().construct_mapping(node, deep)
+        return node
 
 
-def parsed(text: str, source: str) -> Any:
-    """YAML text as a value; StudyError where it is none."""
+def _is_text(key: yaml.Node) -> bool:
+    return key.tag == yaml.Loader.DEFAULT_SCALAR_TAG and key.value.isprintable() and len(key.value) <= 200
+
+
+def _misread(text: str, tag: str) -> str:
+    """What to write instead of a plain scalar that YAML reads as something else, or an empty string."""
+    kind, decimal = tag.rpartition(":")[2], len(text) <= 100 and re.fullmatch(DECIMAL, text)
+    if kind == "bool" and text.lower() not in ("true", "false"):
+        return f"true, false, or as text {text!r} in quotes (YAML reads yes, no, on and off as true and false)"
+    if kind in ("int", "float") and not (decimal and abs(float(text)) < (2**63 if kind == "int" else math.inf)):
+        return "a finite decimal number, a whole one below 2**63, or text in quotes"
+    if kind == "str" and decimal:
+        mantissa, _, exponent = text.lower().partition("e")
+        written = f"{float(mantissa)}e{int(exponent):+d}" if exponent else f"{float(text)}"
+        return f"{written} (YAML reads text here), or text in quotes"
+    return f"text in quotes (YAML reads a {kind})" if kind in ("timestamp", "merge", "value") else ""
+
+
+def parsed(text: str, source: str, lines: bool = True) -> Any:
+    """YAML text as a value; StudyError where it is none, with the line if there are lines."""
+
+    def at(line: int) -> str:
+        return f"{source}: line {line + 1}" if lines else source
+
     try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise StudyError(f"{source}: not readable as YAML: {' '.join(str(error).split())}") from None
+        return _Loader(text, at).get_single_data()
+    except yaml.MarkedYAMLError as error:
+        where, fault = at(error.problem_mark.line if error.problem_mark else 0), error.problem or error.context
+    except yaml.reader.ReaderError as error:
+        where, fault = at(text.count("\n", 0, error.position)), f"got {chr(error.character)!r}; allowed: text in UTF-8"
+    raise StudyError(f"{where}: not readable as YAML: {fault}")
 
 
 def read(file: Path) -> dict[str, Any]:
     """The content of a study file, not yet validated."""
-    if not file.is_file():
-        raise StudyError(f"{file}: no such file; allowed: a study file, such as config/config.yaml")
     try:
-        content = parsed(file.read_text(encoding="utf-8"), str(file))
-    except UnicodeDecodeError as error:
-        raise StudyError(f"{file}: not readable as text: {error}") from None
+        with file.open("rb") as opened:
+            data = opened.read(LARGEST + 1)
+    except OSError as error:
+        raise StudyError(f"{file}: {str(error.strerror).lower()}; allowed: the path of a study file") from None
+    if len(data) > LARGEST:
+        raise StudyError(f"{file}: got over {LARGEST:,} bytes; allowed: a study file, which has a few thousand")
+    text = data.decode("utf-8", "surrogateescape")  # which the reader of YAML refuses, with the line
+    if text.startswith("\ufeff"):
+        raise StudyError(f"{file}: line 1: got a byte order mark; allowed: UTF-8 without one")
+    content = parsed(text, str(file))
     if not isinstance(content, dict):
         raise StudyError(f"{file}: got {type(content).__name__}; allowed: a mapping of keys, tasks among them")
     return content
 
 
 def coerced(value: Any, source: str) -> Any:
-    """A command-line value as YAML would have it: `a,b` is a list, `3` a number."""
+    """A command-line value as YAML would have it: `a,b` is a list, `3` a number; `1e-3` is one too."""
     if isinstance(value, str) and "," in value and not value.lstrip().startswith(("[", "{")):
         return [coerced(part, source) for part in value.split(",")]
-    return parsed(value, source) if isinstance(value, str) else value
+    if isinstance(value, str) and "e" in value.lower() and re.fullmatch(DECIMAL, value):
+        return float(value)
+    return parsed(value, source, lines=False) if isinstance(value, str) else value

@@ -2,11 +2,14 @@
 
 import ast
 import difflib
+import re
 import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
+
+from actstudy.study.console import visible
 
 TOKENIZED = ("passages", "text")  # kinds of data that become tokens, of a vocabulary and a context
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -18,7 +21,7 @@ class StudyError(ValueError):
 
 def refuse(fault: object) -> NoReturn:
     """Stop before any job, with one line and exit status 2."""
-    print(f"actstudy: {fault}", file=sys.stderr)
+    print(f"actstudy: {visible(' '.join(str(fault).splitlines()))}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -33,6 +36,13 @@ def checked(name: str, kind: str, allowed: Iterable[str]) -> str:
     allowed = tuple(allowed)
     if name not in allowed:
         raise StudyError(f"unknown {kind}; allowed: {', '.join(allowed)}{nearest(name, allowed)}")
+    return name
+
+
+def folder_name(name: str, where: str) -> str:
+    """The name itself; StudyError where it is none for a folder, as one that leaves the folder it stands in."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}", name):
+        raise StudyError(f"{where}: got {name[:80]!r}; allowed: letters, digits, and after the first _, - and .")
     return name
 
 

@@ -45,7 +45,7 @@ class Report:
         with store.naming(self._log_file):
             self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} {text}\n".encode())
         if self._bar:
-            self._bar.console.print(text, highlight=False)
+            self._bar.console.print(text, highlight=False, markup=False)
         elif not self._quiet:
             print(text, flush=True)
 

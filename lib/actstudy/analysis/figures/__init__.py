@@ -20,9 +20,10 @@ from actstudy.analysis.figures import (
     timeline,
     verdicts,
 )
-from actstudy.analysis.style import placeholder
+from actstudy.analysis.style import placeholder, plain_powers
 from actstudy.analysis.tables import Tables
 from actstudy.study import store
+from actstudy.study.console import visible
 
 Drawn = tuple[Figure, str]
 
@@ -81,6 +82,7 @@ def draw_all(tables: Tables, part: str, folder: Path) -> None:
 
 def save(figure: Figure, caption: str, stem: Path) -> None:
     """Write a figure and its caption to `stem` with .png, .pdf, .txt, and close it."""
+    plain_powers(figure)
     figure.set_dpi(160)
     figure.draw_without_rendering()  # a layout takes as long as drawing: one for both files
     figure.set_layout_engine("none")
@@ -89,4 +91,4 @@ def save(figure: Figure, caption: str, stem: Path) -> None:
             figure.savefig(draft, format=kind, dpi=160, metadata={"CreationDate": None} if kind == "pdf" else {})
     plt.close(figure)
     with store.replacing(stem.with_suffix(".txt")) as draft:
-        draft.write_text(caption + "\n", encoding="utf-8")
+        draft.write_text(visible(caption) + "\n", encoding="utf-8")
