@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from actstudy.study.console import visible
 
@@ -69,13 +69,13 @@ def literal(file: str, name: str) -> Any:
 @cache
 def entries(file: str, name: str) -> dict[str, dict[str, Any]]:
     """Entry name -> its `args` literal (empty if none), for a registry dict of calls such as `Activation(...)`."""
-    registry = _assignments(file)[name]
-    assert isinstance(registry, ast.Dict)
+    registry = cast(ast.Dict, _assignments(file)[name])
     found: dict[str, dict[str, Any]] = {}
     for key, value in zip(registry.keys, registry.values, strict=True):
         keywords = value.keywords if isinstance(value, ast.Call) else []
-        assert isinstance(key, ast.Constant)
-        found[str(key.value)] = next((ast.literal_eval(k.value) for k in keywords if k.arg == "args"), {})
+        found[str(cast(ast.Constant, key).value)] = next(
+            (ast.literal_eval(k.value) for k in keywords if k.arg == "args"), {}
+        )
     return found
 
 
