@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from actstudy.analysis.style import REFERENCE, legend, panels, seeds, styles
 from actstudy.analysis.tables import Tables
@@ -77,6 +77,7 @@ def _lines(ax: Axes, part: pd.DataFrame, x: str, looks: dict[str, dict[str, Any]
         full = mean[mean["count"] == mine["seed"].nunique()]  # a mean over fewer seeds would bend where one ends
         every = max(1, len(full) // 8)
         ax.plot(full.index, full["mean"], **look, linewidth=1.8, markersize=4, markevery=every, label=level)
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))  # so that numbers of six digits have room
 
 
 def _counted(part: pd.DataFrame) -> str:
