@@ -1,5 +1,6 @@
 """Training: paired, deterministic, resumable, neutral to probes, and honest about how it ended."""
 
+import dataclasses
 import itertools
 import json
 import os
@@ -483,7 +484,8 @@ def test_a_hybrid_keeps_its_order(train):
     assert row(train("a", from_json(canonical(specs[0]))))["status"] == "completed"
     sites = Sites(from_json(canonical(specs[0])).activation, {})
     assert [type(sites(f"layers.{i}")).__name__ for i in range(2)] == ["ReLU", "Tanh"]
-    assert "matches no site" in row(train("b", tiny(activation={"layer.0": "relu", "*": "tanh"})))["reason"]
+    unheard = dataclasses.replace(specs[0], activation=(("layer.0", "relu"), ("*", "tanh")))  # no study has it
+    assert "matches no site" in row(train("b", unheard))["reason"]
 
 
 def test_learning_rate_is_a_pure_function_of_the_step():
