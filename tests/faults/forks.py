@@ -24,6 +24,7 @@ from actstudy.training.run import Settings, run
 
 torch.set_num_threads(1)
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+WILD = 1e30  # a learning rate
 SHORT = {"steps": 40, "warmup": 0, "eval_every": 10}
 MODELS = {
     "mlp": {"depth": 2, "width": 16, "norm": "batch", "dropout": 0.1, "batch_size": 64},
@@ -39,8 +40,15 @@ def alone(task: str, activation: str) -> RunSpec:
 
 
 def pack(activations: tuple[str, ...]) -> list[RunSpec]:
-    """Runs of 40 steps that train as one: each activation with two seeds."""
-    return [run_spec("mlp", seed, {"activation": name, **PACKED, **SHORT}) for name in activations for seed in (0, 1)]
+    """Runs of 40 steps that train as one: each activation with two seeds; the last one diverges."""
+    fields = [(name, seed, 0.01) for name in activations for seed in (0, 1)]
+    fields[-1] = (*fields[-1][:2], WILD)
+    return [run_spec("mlp", seed, {"activation": name, "lr": lr, **PACKED, **SHORT}) for name, seed, lr in fields]
+
+
+def diverging() -> RunSpec:
+    """A run of at most 40 steps whose loss is soon not finite."""
+    return run_spec("mlp", 0, {"activation": "tanh", **MODELS["mlp"], **SHORT, "norm": "none", "lr": WILD})
 
 
 @contextlib.contextmanager

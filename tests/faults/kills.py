@@ -86,7 +86,7 @@ def grid(root: Path, activations: tuple[str, ...]) -> dict[str, list[spec.RunSpe
     """What is killed: runs alone of two models, and a pack; their data and undisturbed runs under `root`."""
     made = {f"pack of {2 * len(activations)}": forks.pack(activations)}
     made |= {f"{task} {name}": [forks.alone(task, name)] for task in forks.MODELS for name in activations}
-
+    made["mlp diverging"] = [forks.diverging()]
     forks.prepare(root, [specs[0] for specs in made.values()])
     for name, specs in made.items():  # in this process: what they import, its children have
         forks.train(specs, root / "undisturbed" / name.replace(" ", "-"), checkpoint_seconds=1e9)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import quiet, tiny
 from test_packs import company, trained
-from test_training import row, same
+from test_training import _after, row, same
 
 from actstudy import cli
 from actstudy.study import packs, spec, store
@@ -110,6 +110,7 @@ def test_divergence_names_its_first_site(train, fields, expected):
 
 SITES = [
     {"lr": 1e30},
+    {"lr": 1e30, "activation": "tanh"},
     {"lr": 3.0, "activation": "identity"},
     {"lr": 30.0, "activation": "elu", "depth": 4},
     {"lr": 1e15, "activation": "softplus", "weight_decay": 0.1, "momentum": 0.9},
@@ -120,8 +121,9 @@ SITES = [
 
 @pytest.mark.parametrize("fields", SITES, ids=str)
 @pytest.mark.parametrize("seconds", [1e9, 0.0], ids=["marked by epoch", "marked by step"])
-def test_a_run_of_a_pack_names_the_same_site_as_alone(train, tmp_path, data_folder, fields, seconds):
+def test_a_run_of_a_pack_names_the_same_site_as_alone(train, tmp_path, data_folder, monkeypatch, fields, seconds):
     """In a healthy run's company, which keeps its bits though its steps are repeated in the search."""
+    monkeypatch.setattr("actstudy.training.pack_loop.BUSY", 0)
     fields = {"schedule": "constant", "activation": "relu", **WILD, **fields}
     wild = tiny(**fields, engine="pack", pack_width=4)
     calm = dataclasses.replace(wild, lr=0.01, seed=3, init="auto", init_args={})
@@ -132,27 +134,57 @@ def test_a_run_of_a_pack_names_the_same_site_as_alone(train, tmp_path, data_fold
     assert same(folders[1], trained([calm], tmp_path / "alone", data_folder)[0])
 
 
-def test_a_search_that_fails_costs_no_result(tmp_path, data_folder, monkeypatch):
-    wild, calm = (tiny("relu", n, **WILD, lr=lr, engine="pack", pack_width=4) for n, lr in enumerate((1e30, 0.01)))
-    whole = trained([wild, calm], tmp_path / "whole", data_folder)
-    monkeypatch.setattr("actstudy.training.pack_blame.before", lambda *_: 1 / 0)
-    folders = trained([wild, calm], tmp_path / "failing", data_folder)
+@pytest.mark.parametrize("packed", [False, True], ids=["run", "pack"])
+@pytest.mark.parametrize("stop", range(1, 9))
+@pytest.mark.parametrize("fields", SITES[:3], ids=str)
+def test_a_resumed_run_diverges_to_the_same_bits(tmp_path, data_folder, fields, stop, packed):
+    """Stopped before, at and after the bad step: the same tables, steps and site among them."""
+    fields = {"schedule": "constant", "activation": "relu", **WILD, **fields}
+    engine = {"engine": "pack", "pack_width": 4} if packed else {}
+    wild = tiny(**fields, **engine)
+
+    def go(at, **settings):
+        if packed:
+            calm = dataclasses.replace(wild, lr=0.01, seed=3)
+            return trained([wild, calm], tmp_path / at, data_folder, probe_every=1, **settings)
+        run.run(wild, tmp_path / at, data_folder, quiet(probe_every=1, **settings))
+        return [tmp_path / at]
+
+    with contextlib.suppress(job.Interrupted):
+        go("parts", stopping=_after(stop))
+    whole, parts = go("whole"), go("parts")
+    assert row(whole[0])["status"] == "diverged"
+    for one, other in zip(whole, parts, strict=True):
+        assert same(one, other)
+
+
+@pytest.mark.parametrize("place", ["in_training", "in_validation"])
+@pytest.mark.parametrize("fault", [ZeroDivisionError, torch.cuda.OutOfMemoryError])
+def test_a_search_that_fails_costs_no_result(tmp_path, data_folder, monkeypatch, place, fault):
+    def failing(*_):
+        raise fault
+
+    fields = {"lr": 1e38, "eval_every": 1, "activation": "tanh"} if place == "in_validation" else {"lr": 1e30}
+    one = tiny(**{"activation": "relu", **WILD, **fields}, engine="pack", pack_width=4)
+    runs = [one, dataclasses.replace(one, lr=0.01, seed=1)]
+    whole = trained(runs, tmp_path / "whole", data_folder)
+    monkeypatch.setattr(f"actstudy.training.pack_blame.{place}", failing)
+    folders = trained(runs, tmp_path / "failing", data_folder)
     assert row(whole[0])["reason"].startswith(f"{row(folders[0])['reason']}; first not finite")
-    assert "no site of divergence: ZeroDivisionError" in (folders[0] / "log.txt").read_text()
+    assert f"no site of divergence: {fault.__name__}" in (folders[0] / "log.txt").read_text()
     assert same(folders[1], whole[1])
 
 
-def test_the_site_is_the_same_after_a_resume(train, tmp_path, data_folder):
-    """Found from the checkpoint of step 2 as from the start: one place."""
-    one = tiny("identity", **{**WILD, "lr": 3.0, "depth": 4, "schedule": "constant", "dropout": 0.1})
-    whole = row(train("a", one))
-    assert whole["status"] == "diverged"
-    assert "first not finite" in whole["reason"]
-    steps = iter(range(10**6))
-    with contextlib.suppress(job.Interrupted):
-        run.run(one, tmp_path / "b", data_folder, quiet(stopping=lambda: next(steps) == 1, checkpoint_seconds=0))
-    run.run(one, tmp_path / "b", data_folder, quiet(checkpoint_seconds=0))
-    assert row(tmp_path / "b")["reason"] == whole["reason"]
+@pytest.mark.parametrize("packed", [False, True], ids=["run", "pack"])
+def test_a_stop_does_not_wait_for_a_search(tmp_path, data_folder, monkeypatch, packed):
+    """The run is found out again when the same command goes on."""
+    one = tiny("relu", **WILD, lr=1e30, **({"engine": "pack", "pack_width": 4} if packed else {}))
+    go = (lambda **s: trained([one], tmp_path, data_folder, **s)) if packed else None
+    go = go or (lambda **s: run.run(one, tmp_path / spec.run_id(one), data_folder, quiet(**s)))
+    with pytest.raises(job.Interrupted, match="looked into"):
+        go(stopping=_after(3))
+    go()
+    assert "first not finite" in row(tmp_path / spec.run_id(one))["reason"]
 
 
 @pytest.mark.parametrize("point", ["step.pt/fsync:full", "step.sha256/draft:full", "best.pt/rename:full"])

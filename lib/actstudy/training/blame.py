@@ -1,4 +1,4 @@
-"""Where a run first left the finite numbers: the steps since its last checkpoint again, the last two watched."""
+"""Where a run first left the finite numbers: the steps since its last checkpoint again, up to the bad one."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.training import checkpoint
-from actstudy.training.job import Diverged, Job, Progress
+from actstudy.training.job import Diverged, Interrupted, Job, Progress, TimedOut
 from actstudy.training.loop import batches, evaluate
-from actstudy.training.record import Recorder, Scores
+from actstudy.training.record import Recorder
 from actstudy.training.resume import load
-from actstudy.training.step import train_step, update
+from actstudy.training.step import train_step
 
 
 def first_nonfinite(job: Job, progress: Progress, error: Diverged, again: Callable[[], Job], folder: Path) -> str:
@@ -27,6 +27,8 @@ def first_nonfinite(job: Job, progress: Progress, error: Diverged, again: Callab
             found = in_validation(job)
         else:
             found = in_training(again(), progress.order_seed, error.step, folder)
+    except (Interrupted, TimedOut):
+        raise
     except Exception as fault:  # the run has its result, whatever becomes of the search
         job.report.line(f"no site of divergence: {type(fault).__name__}: {fault}")
         return ""
@@ -43,35 +45,30 @@ def in_validation(job: Job) -> str:
 
 
 def in_training(job: Job, order_seed: int, bad: int, folder: Path) -> str:
-    """The first value that is not finite in step `bad`, whose loss is not, or in the one before it."""
+    """The first value that is not finite in step `bad`, whose loss is not: a parameter's, else an output's.
+
+    All that is asked of is the state before that step, so that the answer is one from whichever checkpoint.
+    """
     state = checkpoint.newest(folder / "checkpoints", job.device)
     start = load(job, state).step if state else 0
-    for step, batch in enumerate(batches(job, order_seed, start), start):
-        if step < bad - 1:
-            train_step(job, step, batch)
-        elif found := watched_step(job, step, batch):
-            return f"{found} at step {step}"
-        if step == bad:
-            break
+    steps = batches(job, order_seed, start)
+    for step in range(start, bad):
+        searching(job.stopping)
+        train_step(job, step, next(steps))
         job.pending.clear()
-    return f"the loss itself at step {bad}"
-
-
-def watched_step(job: Job, step: int, batch: Tensor) -> str | None:
-    """A train step; its first value that is not finite: an output, a gradient (last layers first), an update."""
+    spoilt = next((name for name, parameter in job.parameters.items() if not finite(parameter)), None)
+    if spoilt:
+        return f"{spoilt} before step {bad}"
     job.scored, job.recorder = job._scored, Recorder(on=False)  # hooks are for code that is not compiled
-
-    def gradients() -> None:
-        named = [] if found or job.scaler.is_enabled() else reversed(job.parameters.items())  # fp16 skips such steps
-        found.extend(f"gradient of {name}" for name, p in named if p.grad is not None and not finite(p.grad))
-
-    def examined(job: Job, rows: Tensor, draws: Tensor) -> Scores:
-        return update(job, rows, draws, gradients)
-
     with outputs(job) as found:
-        train_step(job, step, batch, examined)
-    found.extend(f"{name} as updated" for name, p in job.parameters.items() if not finite(p))
-    return found[0] if found else None
+        train_step(job, bad, next(steps))
+    return f"{found[0] if found else 'the loss itself'} at step {bad}"
+
+
+def searching(stopping: Callable[[], bool]) -> None:
+    """Interrupted where a stop is asked for: the run is found out again when the same command goes on."""
+    if stopping():
+        raise Interrupted("stopped while a loss that is not finite was looked into")
 
 
 @contextmanager

@@ -109,6 +109,8 @@ def fetch_window(job: Job, progress: Progress) -> None:
         bad = [offset for offset, value in enumerate(values) if name == "loss" and not math.isfinite(value)]
         if bad:
             job.pending.clear()
+            progress.step = first + bad[0] + 1  # wherever the loop was when it saw
+            progress.health = [row for row in progress.health if row["step"] < progress.step]
             raise Diverged(f"loss is {values[bad[0]]} at step {first + bad[0]}", first + bad[0])
     job.pending.clear()
 

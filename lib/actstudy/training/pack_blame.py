@@ -1,24 +1,31 @@
-"""Where runs of a pack first left the finite numbers: the steps since it was marked again, two of each run watched."""
+"""Where runs of a pack first left the finite numbers: the steps since it was marked again, up to the bad ones."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from actstudy.training.blame import finite
-from actstudy.training.job import autocast
+from actstudy.training.blame import finite, searching
+from actstudy.training.job import Interrupted, TimedOut, autocast
 from actstudy.training.pack import Pack, batches
 
 
-def changed(pack: Pack) -> list[Tensor]:
-    """All that a step changes."""
-    return [tensor.detach() for part in (pack.parameters, *pack.optimizer.state) for tensor in part]
+def sites(pack: Pack, runs: Iterable[int], search: Callable[[], dict[int, str]]) -> dict[int, str]:
+    """Run -> `; first not finite: ..`; of a search that fails nothing, as runs have their results all the same."""
+    try:
+        return {run: f"; first not finite: {place}" for run, place in search().items()}
+    except (Interrupted, TimedOut):
+        raise
+    except Exception as fault:
+        for run in runs:
+            pack.reports[run].line(f"no site of divergence: {type(fault).__name__}: {fault}")
+        return {}
 
 
-def first_nonfinite(pack: Pack, bad: Mapping[int, int]) -> dict[int, str]:
-    """Run -> `; first not finite: ..`; bad: run -> the step whose loss is not finite, since the pack was marked.
+def in_training(pack: Pack, bad: Mapping[int, int], stopping: Callable[[], bool]) -> dict[int, str]:
+    """Run -> the first value that is not finite; bad: run -> the step whose loss is not, since the pack was marked.
 
-    The pack is left as it was found; where the search fails, as in `blame`, runs keep their results without a site.
+    The pack is left as it was found.
     """
     found: dict[int, str] = {}
     now = [tensor.clone() for tensor in changed(pack)]
@@ -26,32 +33,34 @@ def first_nonfinite(pack: Pack, bad: Mapping[int, int]) -> dict[int, str]:
         start, then = pack.marked
         put(changed(pack), then)
         for step, rows, scalars in batches(pack, start):
-            watched = [run for run, at in bad.items() if step in (at - 1, at) and run not in found]
-            found |= {run: f"{place} at step {step}" for run, place in before(pack, rows, watched)}
-            pack.play(pack.update, rows, scalars)
-            watched = [run for run in watched if run not in found]
-            places = named(pack, pack.parameters, watched, "{} as updated")
-            found |= {run: f"{place} at step {step}" for run, place in places}
+            searching(stopping)
+            if watched := [run for run, at in bad.items() if at == step]:
+                found |= dict(in_step(pack, step, rows, watched))
             if step == max(bad.values()):
                 break
-        found |= {run: f"the loss itself at step {at}" for run, at in bad.items() if run not in found}
-    except Exception as fault:
-        for run in bad:
-            pack.reports[run].line(f"no site of divergence: {type(fault).__name__}: {fault}")
+            pack.play(pack.update, rows, scalars)
     finally:
         put(changed(pack), now)
-    return {run: f"; first not finite: {place}" for run, place in found.items()}
+    return found
 
 
-def before(pack: Pack, rows: Tensor, watched: Sequence[int]) -> Iterator[tuple[int, str]]:
-    """Runs whose pass over examples rows (R, B), or whose gradients, are not finite, with the first place."""
-    if not watched:
-        return
-    inside = dict(in_pass(pack, pack.inputs(pack.splits["train"]["x"][rows]).flatten(2), watched))
-    yield from inside.items()
-    gradients = pack._gradients(rows)[2]
-    left = [run for run in watched if run not in inside]
-    yield from named(pack, gradients, left, "gradient of {}", last_first=True)
+def in_step(pack: Pack, step: int, rows: Tensor, watched: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """Runs with the first value that is not finite in a step on rows (R, B): a parameter's, else an output's."""
+    inputs = pack.inputs(pack.splits["train"]["x"][rows]).flatten(2)
+    passed = dict(in_pass(pack, inputs, watched))
+    for run in watched:
+        named = zip(pack.model.names, pack.parameters, strict=True)
+        spoilt = next((name for name, value in named if not finite(value[run])), None)
+        yield run, f"{spoilt} before step {step}" if spoilt else f"{passed.get(run, 'the loss itself')} at step {step}"
+
+
+def in_validation(pack: Pack, runs: Sequence[int]) -> dict[int, str]:
+    """Run -> the first value that is not finite in a validation with the present weights."""
+    found: dict[int, str] = {}
+    for x in pack.splits["val"]["x"].split(pack.spec.batch_size):
+        left = [run for run in runs if run not in found]
+        found |= dict(in_pass(pack, pack.inputs(x).flatten(1), left))
+    return {run: found.get(run, "the loss itself") for run in runs}
 
 
 def in_pass(pack: Pack, x: Tensor, watched: Iterable[int]) -> Iterator[tuple[int, str]]:
@@ -59,9 +68,9 @@ def in_pass(pack: Pack, x: Tensor, watched: Iterable[int]) -> Iterator[tuple[int
     seen: list[tuple[Tensor, Tensor]] = []
     with torch.no_grad(), autocast(pack.spec, pack.device):
         logits = pack.model(x, seen)
-    layers, sites = pack.model.names[::2], list(pack.model.sites)
+    layers, activations = pack.model.names[::2], list(pack.model.sites)
     outputs = [value for pair in seen for value in pair] + [logits]
-    names = [name for pair in zip(layers[:-1], sites, strict=True) for name in (pair[0], f"activation {pair[1]}")]
+    names = [name for pair in zip(layers[:-1], activations, strict=True) for name in (pair[0], f"activation {pair[1]}")]
     names = [name.removesuffix(".weight") for name in [*names, layers[-1]]]
     for run in watched:
         place = next((name for name, value in zip(names, outputs, strict=True) if not finite(value[run])), None)
@@ -69,29 +78,16 @@ def in_pass(pack: Pack, x: Tensor, watched: Iterable[int]) -> Iterator[tuple[int
             yield run, f"output of {place}"
 
 
-def in_validation(pack: Pack, runs: Sequence[int]) -> dict[int, str]:
-    """Run -> `; first not finite: ..` of a validation with the present weights."""
-    found: dict[int, str] = {}
-    for x in pack.splits["val"]["x"].split(pack.spec.batch_size):
-        left = [run for run in runs if run not in found]
-        found |= dict(in_pass(pack, pack.inputs(x).flatten(1), left))
-    return {run: f"; first not finite: {found.get(run, 'the loss itself')}" for run in runs}
-
-
-def named(
-    pack: Pack, tensors: Sequence[Tensor], runs: Sequence[int], words: str, last_first: bool = False
-) -> Iterator[tuple[int, str]]:
-    """Runs for which a tensor (R, ...), one a parameter, is not finite, with the first one's name in words."""
-    pairs = list(zip(pack.model.names, tensors, strict=True))
-    for run in runs:
-        place = next((name for name, value in pairs[:: -1 if last_first else 1] if not finite(value[run])), None)
-        if place:
-            yield run, words.format(place)
+def changed(pack: Pack) -> list[Tensor]:
+    """All that a step changes."""
+    return [tensor.detach() for part in (pack.parameters, *pack.optimizer.state) for tensor in part]
 
 
 def mark(pack: Pack) -> None:
     """Remember the pack as it is now: from here a search goes again."""
-    pack.marked = (pack.step, [tensor.clone() for tensor in changed(pack)])
+    kept = pack.marked[1] or [torch.empty_like(tensor) for tensor in changed(pack)]
+    put(kept, changed(pack))
+    pack.marked = (pack.step, kept)
 
 
 def put(tensors: Sequence[Tensor], values: Sequence[Tensor]) -> None:

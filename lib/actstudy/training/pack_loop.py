@@ -26,6 +26,7 @@ def fit(pack: Pack, stopping: Callable[[], bool], save: Callable[[], None], chec
         one_step(pack, step, rows, scalars, clock)
         pack.step = step + 1
         if pack.step % pack.eval_every == 0 or pack.step == pack.total_steps:
+            fetch_window(pack, clock, stopping)
             clock.to("compile" if pack.compiles(pack.validated) else "eval")
             close_window(pack)
             clock.to(clock.stepping)
@@ -33,9 +34,9 @@ def fit(pack: Pack, stopping: Callable[[], bool], save: Callable[[], None], chec
                 return
         stop = stopping() and pack.step < pack.total_steps
         if stop or time.monotonic() - last_save >= checkpoint_seconds:
+            fetch_window(pack, clock, stopping)
             clock.to("checkpoint")
             began = time.monotonic()
-            fetch_window(pack)
             save()
             clock.to(clock.stepping)
             last_save = time.monotonic()
@@ -63,7 +64,7 @@ def one_step(pack: Pack, step: int, rows: Tensor, scalars: Tensor, clock: Clock)
     pack.pending.append(scores)
 
 
-def fetch_window(pack: Pack) -> None:
+def fetch_window(pack: Pack, clock: Clock, stopping: Callable[[], bool]) -> None:
     """Move the pending scores to the host; a run whose loss was not finite has ended, and its rows are left alone."""
     if not pack.pending:
         return
@@ -76,27 +77,30 @@ def fetch_window(pack: Pack) -> None:
             pack.progress[run].window.setdefault(name, []).extend(values[run])
         steps = [first + k for k, value in enumerate(scores["loss"][run]) if not math.isfinite(value)]
         bad |= {run: steps[0]} if steps else {}
-    sites = pack_blame.first_nonfinite(pack, bad) if bad else {}
+    if bad:
+        clock.to("probe")
+        sites = pack_blame.sites(pack, bad, lambda: pack_blame.in_training(pack, bad, stopping))
+        clock.to(clock.stepping)
     for run, step in bad.items():
-        diverged(pack, run, f"loss is {scores['loss'][run][step - first]} at step {step}{sites.get(run, '')}")
+        reason = f"loss is {scores['loss'][run][step - first]} at step {step}{sites.get(run, '')}"
+        diverged(pack, run, reason, step + 1)
     pack_blame.mark(pack)
 
 
-def diverged(pack: Pack, run: int, reason: str) -> None:
-    """A run has ended: from here on nothing of it is read."""
-    pack.ended[run], pack.progress[run].step = ("diverged", reason), pack.step
+def diverged(pack: Pack, run: int, reason: str, steps: int) -> None:
+    """A run has ended after so many steps, wherever the pack is by now: from here on nothing of it is read."""
+    pack.ended[run], pack.progress[run].step = ("diverged", reason), steps
 
 
 def close_window(pack: Pack) -> None:
-    """End an evaluation window: train means, validation scores and best weights so far of every run."""
-    fetch_window(pack)
+    """End a window that was fetched: train means, validation scores and best weights so far of every run."""
     running, improved = pack.running, []
     if not running:
         return
     evaluations = classification.evaluate_runs(pack.play(pack.validated)["logits"], pack.splits["val"]["y"], running)
     share = learning_rate(pack.optimizer.unit, pack.step - 1, pack.total_steps, pack.steps_per_epoch)
     bad = [run for run, one in zip(running, evaluations, strict=True) if not math.isfinite(one.scores["loss"])]
-    sites = pack_blame.in_validation(pack, bad) if bad else {}
+    sites = pack_blame.sites(pack, bad, lambda: pack_blame.in_validation(pack, bad)) if bad else {}
     steps, seconds = pack.timed, pack.window_seconds()
     pack.timed = 0
     paced = {"epoch_seconds": seconds * pack.steps_per_epoch / steps} if steps else {}
@@ -112,7 +116,7 @@ def close_window(pack: Pack) -> None:
         progress.step = pack.step
         if run in bad:
             reason = f"validation loss is {val['loss']} after step {pack.step - 1}{sites.get(run, '')}"
-            diverged(pack, run, reason)
+            diverged(pack, run, reason, pack.step)
         elif progress.best_step < 0 or val["accuracy"] > progress.best_value:  # ties keep the earlier step
             progress.best_step, progress.best_value = pack.step, val["accuracy"]
             improved.append(run)

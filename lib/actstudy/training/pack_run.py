@@ -182,8 +182,8 @@ def check_memory(model: nn.Module, spec: RunSpec, data: prepared.Prepared, devic
     weights = sum(parameter.numel() for parameter in model.parameters())
     units = sum(sum(parameter.shape) for parameter in model.parameters() if parameter.ndim == 2)
     logits = max(data.n("val"), data.n("test")) * data.manifest["classes"]
-    # Weights with gradients, moments, best and marked ones; values before and after each activation; scores; indices.
-    needed = 4 * (10 * weights + 3 * max(spec.batch_size, PROBE_EXAMPLES) * units + 3 * logits) + 8 * data.n("train")
+    # Weights with gradients, moments, best, marked ones, a search's; values at activations; scores; an epoch's indices.
+    needed = 4 * (13 * weights + 3 * max(spec.batch_size, PROBE_EXAMPLES) * units + 3 * logits) + 8 * data.n("train")
     fits = max(0, int(0.9 * free / needed))
     if spec.pack_width > fits:
         raise StudyError(
