@@ -7,6 +7,10 @@ from pathlib import Path
 
 from actstudy.study import host, looks, packs, plan, registry, spec, store
 
+if set("{}") & set(str(Path.cwd())):  # snakemake fails where it looks for its locks
+    registry.refuse(
+        f"{Path.cwd()}: got braces in the project's path; allowed: one without them, as snakemake reads wildcards there"
+    )
 try:
     STUDY = plan.load(
         os.path.relpath(next(iter(workflow.configfiles[-1:]), "config/config.yaml")),

@@ -3,6 +3,8 @@
 import dataclasses
 import typing
 
+import yaml
+
 from actstudy.study import registry
 from actstudy.study.checks import MOST_RUNS
 from actstudy.study.config import RunFields, StudyFile, TaskBlock
@@ -42,7 +44,9 @@ SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 def code(value: object) -> str:
     """A default as code, or nothing where there is none."""
-    return "" if value is None or value is dataclasses.MISSING else f"`{value}`"
+    if value is None or value is dataclasses.MISSING:
+        return ""
+    return f"`{yaml.safe_dump(value).splitlines()[0] if isinstance(value, float) else value}`"
 
 
 def allowed(name: str) -> str:

@@ -430,3 +430,10 @@ def test_a_note_that_a_killed_process_left_half_is_none(tmp_path, content):
     assert status.noted(tmp_path / "runs.json", []) == []
     (tmp_path / "runs.json").write_text('["x"]')
     assert status.noted(tmp_path / "runs.json", []) == ["x"]
+
+
+def test_the_pages_own_words_stand_outside_of_its_expressions():
+    """What an expression gives is text of others: escaped, and without the spaces around it."""
+    for template in summary.TEMPLATES.glob("*.j2"):
+        for expression in re.findall(r"{{(.*?)}}", template.read_text()):
+            assert not re.search("[\"']", re.sub(r'join\(".*?"\)', "", expression)), expression

@@ -1,6 +1,7 @@
 """Study files that are wrong: each told in one line before anything starts; tests/faults/configs.py tries thousands."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 import time
@@ -110,7 +111,9 @@ def test_what_is_read_is_what_is_written(file, text, read):
 
 def test_on_the_command_line_a_number_needs_no_point():
     assert reading.coerced("1e-3", "--lr") == 0.001
-    assert reading.coerced("0.1,1e-2", "--lr") == [0.1, 0.01]
+    assert reading.coerced("0.1,1e-2", "--lr") == reading.coerced(" 0.1, 1e-2", "--lr") == [0.1, 0.01]
+    assert reading.coerced("[1e-3, 2E+1]", "--lr") == [0.001, 20.0]
+    assert reading.coerced("{std: 1e-2}", "--init_args") == {"std": 0.01}
     with pytest.raises(StudyError, match=r"^--config: looks: got no; allowed: true, false"):
         reading.coerced("no", "--config: looks")
 
@@ -158,7 +161,42 @@ def test_a_refusal_is_one_line_whatever_it_holds(capsys):
     assert capsys.readouterr().err == "actstudy: a b c\n"
 
 
-@pytest.mark.parametrize("arguments", [["--configfile", "a.yaml", "bad.yaml"], ["--configfile=bad.yaml"]])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("1e-08", "1.0e-8"),
+        ("1" * 30 + "e5", "1" * 30 + ".0e+5"),
+        ("1e400", "a finite decimal number"),
+        ("08", "a finite decimal number"),
+        ("1_0e-1", "a finite decimal number"),
+        (str(2**63), "a whole one below 2**63"),
+    ],
+)
+def test_what_a_refusal_suggests_can_be_read(text, told):
+    with pytest.raises(StudyError, match=f"got {text}; allowed: .*{re.escape(told)}"):
+        reading.parsed(f"a: {text}", "here")
+    assert reading.parsed(f"a: {2**63 - 1}", "here") == {"a": 2**63 - 1}
+
+
+def test_every_default_of_the_reference_can_be_read():
+    for line in (ROOT / "docs/config.md").read_text().splitlines():
+        for found in re.findall(r"`([-+.\d][^`]*)`", line) if line.startswith("| `") else []:
+            reading.parsed(f"a: {found}", line)
+
+
+def test_a_text_field_is_told_its_choices():
+    with pytest.raises(StudyError, match=r"norm: got False; allowed: .*batch"):
+        plan.run_spec("mlp", 0, {"norm": False})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--configfile", "a.yaml", "bad.yaml"],
+        ["--configfile=bad.yaml", "--config", "seeds=3"],
+        ["--config", "seeds=3", "--configfile", "bad.yaml"],
+    ],
+)
 def test_make_study_tells_of_a_bad_file_before_it_starts_snakemake(tmp_path, arguments):
     (tmp_path / "bad.yaml").write_text("tasks: [\n")
     script = ROOT / "workflow/scripts/study.py"

@@ -1,9 +1,3 @@
-if set("{}") & set(str(Path.cwd())):  # snakemake fails where it looks for its locks
-    registry.refuse(
-        f"{Path.cwd()}: got braces in the project's path; allowed: one without them, as snakemake reads wildcards there"
-    )
-
-
 wildcard_constraints:
     task="[a-z0-9_]+",
     data="[A-Za-z0-9_][A-Za-z0-9_.-]*",  # names of folders, not of paths

@@ -122,7 +122,7 @@ def called(command: list[str], log: Path) -> int:
 
 def study_file(arguments: list[str]) -> Path:
     """The study that the arguments ask for; of several files the last, as in the Snakefile."""
-    parser = argparse.ArgumentParser(add_help=False)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)  # --config is another option
     parser.add_argument("--configfile", "--configfiles", nargs="+", type=Path, default=[Path("config/config.yaml")])
     chosen: Path = parser.parse_known_args(arguments)[0].configfile[-1]
     return chosen

@@ -21,8 +21,7 @@ def guarded(column: pd.Series) -> pd.Series:
     """The column with all its text as `plain`."""
     if pd.api.types.is_numeric_dtype(column):
         return column
-    changed = {value: plain(value) for value in column.unique() if isinstance(value, str) and plain(value) != value}
-    return column.mask(column.isin(list(changed)), column.map(changed)) if changed else column
+    return column.map(lambda value: plain(value) if isinstance(value, str) else value)
 
 
 def plain(text: str) -> str:

@@ -59,7 +59,10 @@ def markdown(rows: list[dict[str, Any]], without: str = "No run has completed.")
 
 
 def escaped(value: object) -> str:
-    """Text on one line, such as in a table's cell, of which no character means anything to Markdown or HTML."""
+    """Text on one line, such as in a table's cell, of which no character means anything to Markdown or HTML.
+
+    A bare address stays one: some renderers make a link of it, as of all addresses.
+    """
     return AT_A_WORDS_END.sub("&#95;", visible(" ".join(str(value).split())).translate(SPECIAL))
 
 

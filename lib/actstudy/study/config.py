@@ -58,6 +58,11 @@ ITEMS: dict[str, Any] = {  # fields whose parts have bounds of their own
 }
 
 
+def _numeric(kind: Any) -> bool:
+    """Whether values of a type are numbers or hold some."""
+    return kind in (int, float) or any(map(_numeric, typing.get_args(kind)))
+
+
 def _run_fields() -> dict[str, Any]:
     """Every field of RunSpec that a study sets, as an optional pydantic field with its reason and bounds."""
     hints, made = typing.get_type_hints(RunSpec), {}
@@ -66,7 +71,7 @@ def _run_fields() -> dict[str, Any]:
             continue
         kind = ITEMS.get(f.name, hints[f.name])
         marks = [Field(**f.metadata["bounds"])] if f.metadata["bounds"] and f.name not in ITEMS else []
-        marks += [Number] if kind is not bool else [Field(strict=True)]
+        marks += [Number] if _numeric(kind) else [Field(strict=True)] if kind is bool else []
         marks += [AfterValidator(NAMES[f.name])] if f.name in NAMES else []
         for mark in marks:
             kind = Annotated[kind, mark]

@@ -59,6 +59,13 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
+class _CommandLine(_Loader):
+    """The same, where `1e-3` is a number: there it is no file's text that another reader takes otherwise."""
+
+
+_CommandLine.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(rf"{DECIMAL}\Z"), list("+-.0123456789"))
+
+
 def _is_text(key: yaml.Node) -> bool:
     return key.tag == yaml.Loader.DEFAULT_SCALAR_TAG and key.value.isprintable() and len(key.value) <= 200
 
@@ -68,13 +75,23 @@ def _misread(text: str, tag: str) -> str:
     kind, decimal = tag.rpartition(":")[2], len(text) <= 100 and re.fullmatch(DECIMAL, text)
     if kind == "bool" and text.lower() not in ("true", "false"):
         return f"true, false, or as text {text!r} in quotes (YAML reads yes, no, on and off as true and false)"
-    if kind in ("int", "float") and not (decimal and abs(float(text)) < (2**63 if kind == "int" else math.inf)):
-        return "a finite decimal number, a whole one below 2**63, or text in quotes"
-    if kind == "str" and decimal:
-        mantissa, _, exponent = text.lower().partition("e")
-        written = f"{float(mantissa)}e{int(exponent):+d}" if exponent else f"{float(text)}"
-        return f"{written} (YAML reads text here), or text in quotes"
+    if kind in ("int", "float") or (kind == "str" and text[:1] in set("+-.0123456789") and _is_number(text)):
+        finite = decimal and (abs(int(text)) < 2**63 if kind == "int" else math.isfinite(float(text)))
+        if not finite:
+            return "a finite decimal number, a whole one below 2**63, or text in quotes"
+        if kind == "str":
+            mantissa, _, exponent = text.lower().partition("e")
+            point = mantissa if "." in mantissa else f"{mantissa}.0"
+            return f"{point}e{int(exponent):+d} (YAML reads text here), or text in quotes"
     return f"text in quotes (YAML reads a {kind})" if kind in ("timestamp", "merge", "value") else ""
+
+
+def _is_number(text: str) -> bool:
+    """Whether Python takes a text for a number."""
+    try:
+        return not math.isnan(float(text.replace("_", "")))
+    except ValueError:
+        return False
 
 
 def parsed(text: str, source: str, lines: bool = True) -> Any:
@@ -84,7 +101,7 @@ def parsed(text: str, source: str, lines: bool = True) -> Any:
         return f"{source}: line {line + 1}" if lines else source
 
     try:
-        return _Loader(text, at).get_single_data()
+        return (_Loader if lines else _CommandLine)(text, at).get_single_data()
     except yaml.MarkedYAMLError as error:
         where, fault = at(error.problem_mark.line if error.problem_mark else 0), error.problem or error.context
     except yaml.reader.ReaderError as error:
@@ -114,6 +131,4 @@ def coerced(value: Any, source: str) -> Any:
     """A command-line value as YAML would have it: `a,b` is a list, `3` a number; `1e-3` is one too."""
     if isinstance(value, str) and "," in value and not value.lstrip().startswith(("[", "{")):
         return [coerced(part, source) for part in value.split(",")]
-    if isinstance(value, str) and "e" in value.lower() and re.fullmatch(DECIMAL, value):
-        return float(value)
-    return parsed(value, source, lines=False) if isinstance(value, str) else value
+    return parsed(value.strip(), source, lines=False) if isinstance(value, str) else value
