@@ -1,5 +1,6 @@
 """Faults of data, each one line that says what to do; downloads from a host that the tests start."""
 
+import errno
 import gzip
 import hashlib
 import http.server
@@ -21,6 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from actstudy import cli
 from actstudy.data import ag_news, archives, cifar, download, mnist, official, prepared, tiny_imagenet
 from actstudy.study import registry, store
 
@@ -276,13 +278,117 @@ def test_two_at_once_fetch_once(declared, host, monkeypatch):
     assert len(host[1]) == 1
 
 
-def test_a_full_disk_is_named(declared, host, tmp_path):
+READERS = {
+    "content": lambda: official.content("x", "a/file"),
+    "text": lambda: official.text("x", "a/file"),
+    "rows": lambda: official.rows("x", "a/file", 3),
+    "batch": lambda: cifar.batch("x", "a/file", "labels"),
+}
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_a_full_disk_is_named(declared, host, tmp_path, read):
     declared(url=f"{host[0]}/good", sha256=SHA256)
     (tmp_path / "a/.file.gz.partial").mkdir(parents=True)
     (tmp_path / "a/.file.gz.partial/file.gz").symlink_to("/dev/full")
     with pytest.raises(OSError, match=r"No space left on device: '.*a/\.file\.gz\.partial/file\.gz'"):
+        read()
+    assert len(host[1]) == 1
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_a_disk_that_cannot_be_read_is_no_damage(declared, tmp_path, read):
+    declared()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/file").symlink_to("/proc/self/mem")
+    with pytest.raises(OSError, match=r"Input/output error: 'data/raw/a/file'"):
+        read()
+
+
+def test_what_is_fetched_and_cannot_be_read_is_no_damage(declared, host, tmp_path, monkeypatch):
+    def busy(*_):
+        raise OSError(errno.EMFILE, "Too many open files", "some/file")
+
+    declared(url=f"{host[0]}/good", sha256=SHA256)
+    monkeypatch.setattr(archives, "content", busy)
+    with pytest.raises(OSError, match=r"Too many open files: '.*a/\.file\.gz\.partial/file\.gz'"):
         official.content("x", "a/file")
     assert len(host[1]) == 1
+    assert (tmp_path / "a/.file.gz.partial/file.gz").read_bytes() == GOOD
+
+
+def test_prepare_tells_the_systems_errors_in_one_line(raw, tmp_path, capsys):
+    (raw / "MNIST/raw").mkdir(parents=True)
+    (raw / "MNIST/raw/train-labels-idx1-ubyte").symlink_to("/proc/self/mem")
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["prepare", "mnist", str(tmp_path / "made")])
+    assert capsys.readouterr().err.endswith("data/raw/MNIST/raw/train-labels-idx1-ubyte: Input/output error\n")
+
+
+def test_a_file_that_has_gone_is_missing(declared, monkeypatch, tmp_path):
+    declared()
+    monkeypatch.setattr(Path, "is_file", lambda path: path.name == "file")
+    refusal(r"data/raw/a/file is missing; to mend: put it there again$")
+    gone = {"some/one.JPEG": tmp_path / "one.JPEG"}
+    refusal(r"data/raw/some/one.JPEG is missing; to mend: put it", lambda: tiny_imagenet.decoded_part(gone))
+
+
+@pytest.mark.parametrize(
+    ("mirror", "why"),
+    [
+        ("https://127.0.0.1:9/ü", "codec can't encode"),
+        ("https://[bad", "Invalid IPv6 URL"),
+        ("https://a..b/x", "label empty"),
+        ("https://127.0.0.1:x", "nonnumeric port"),
+    ],
+)
+def test_a_mirror_that_is_no_address_is_one_line(declared, monkeypatch, tmp_path, capsys, mirror, why):
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ACTSTUDY_MIRROR", mirror)
+    monkeypatch.setattr(download, "PAUSES", (9999, None))  # not tried again
+    declared(url="https://127.0.0.1:9/there.gz", sha256=SHA256)
+    refusal(rf"data/raw/a/file is missing \({re.escape(mirror)}.*: no address of a file \(.*{why}.*to mend: put")
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "mirror", ["https://user:secret@127.0.0.1:9", "http://secret@a", "https://user:secret@[bad", "https://u:a?secret@a"]
+)
+def test_a_password_is_not_printed(declared, monkeypatch, capsys, mirror):
+    monkeypatch.setenv("ACTSTUDY_MIRROR", mirror)
+    declared(url="https://127.0.0.1:9/there.gz", sha256=SHA256)
+    with pytest.raises(store.Damaged, match=r"is missing \(an address with @; allowed: an https address") as caught:
+        official.content("x", "a/file")
+    assert "secret" not in str(caught.value) + "".join(capsys.readouterr())
+
+
+def test_an_archive_is_unpacked_once_for_all_its_members(declared, tmp_path, monkeypatch):
+    asked, whole = [], archives.gunzipped
+    monkeypatch.setattr(archives, "gunzipped", lambda path: asked.append(path) or whole(path))
+    declared({"file": "shelf.tgz"})
+    (tmp_path / "shelf.tgz").write_bytes(tarred())
+    assert official.content("x", "a/file") == official.content("x", "a/file") == WHOLE
+    assert len(asked) == 1
+    (tmp_path / "shelf.tgz").write_bytes(tarred(content=WHOLE[::2]))
+    assert official.content("x", "a/file") == WHOLE[::2]
+    assert len(asked) == 2
+
+
+def test_no_archive_is_kept_after_preparation(signals, tmp_path):
+    (tmp_path / "shelf.tgz").write_bytes(tarred())
+    archives.content(tmp_path / "shelf.tgz", "a/file")
+    assert archives.unpacked.cache_info().currsize == 1
+    prepared.prepare("mnist1d", tmp_path / "made")
+    assert archives.unpacked.cache_info().currsize == 0
+
+
+def test_an_offset_before_the_beginning_of_a_zip_is_damage(declared, tmp_path):
+    declared({"file": "shelf.zip"})
+    made = bytearray(zipped())
+    made[-10:-6] = (len(made) + 99).to_bytes(4, "little")  # the size of the directory
+    (tmp_path / "shelf.zip").write_bytes(made)
+    refusal(r"data/raw/shelf\.zip \(a/file\) is damaged")
 
 
 def zipped(name="a/file", content=WHOLE):
@@ -329,6 +435,7 @@ def pack(request, declared, tmp_path):
     def put(content=WHOLE, raw=None, official=WHOLE):
         declared({"file": name} if name.startswith("shelf") else None, sha256=hashlib.sha256(official).hexdigest())
         (tmp_path / name).write_bytes(PACKED[name](content) if raw is None else raw)
+        archives.unpacked.cache_clear()  # of another content within a clock's tick
         return re.escape(f"data/raw/{name}")
 
     put.made = PACKED[name]
@@ -527,12 +634,17 @@ def test_examples_in_two_splits_are_counted_and_told(signals, tmp_path, capsys):
 
 
 def test_splits_that_share_more_are_refused(signals, tmp_path):
-    signals["val"]["x"][0] = signals["train"]["x"][0]
+    signals["val"]["x"][:2] = signals["train"]["x"][:2]
     refusal(
-        "mnist1d: 1 of 50 val examples also stand in another split; allowed: 1%; to mend",
+        "mnist1d: 2 of 50 val examples also stand in another split; allowed: 1; to mend",
         lambda: prepared.prepare("mnist1d", tmp_path),
     )
-    assert not (tmp_path / "manifest.json").exists()
+    assert files(tmp_path) == []
+
+
+def test_one_of_few_may_stand_in_two_splits(signals, tmp_path):
+    signals["val"]["x"][0] = signals["train"]["x"][0]
+    assert manifest(tmp_path)["duplicates_across_splits"] == {"val": 1}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import json
 import pickle
 import shutil
@@ -268,6 +269,42 @@ def test_tiny_imagenet_as_it_is_downloaded(tiny_raw):
     for split, arrays in tiny_imagenet.prepare().items():
         assert all(np.array_equal(array, made[split][part]) for part, array in arrays.items())
     assert not tiny_raw.exists()
+
+
+def test_tiny_imagenet_of_linked_folders(tiny_raw):
+    made = tiny_imagenet.prepare()
+    elsewhere = tiny_raw.parent / "elsewhere"
+    (tiny_raw / "train").rename(elsewhere)
+    (tiny_raw / "train").mkdir()
+    for folder in elsewhere.iterdir():
+        (tiny_raw / "train" / folder.name).symlink_to(folder)
+    assert np.array_equal(tiny_imagenet.prepare()["train"]["x"], made["train"]["x"])
+
+
+@pytest.mark.parametrize("kept", ["folder", "archive"])
+def test_only_the_folder_images_holds_images(tiny_raw, kept):
+    shutil.copy(next(tiny_raw.glob("train/*/images/*.JPEG")), next(tiny_raw.glob("train/*")) / "thumbnail.JPEG")
+    if kept == "archive":
+        packed(tiny_raw.parent, "tiny-imagenet-200.zip", "tiny-imagenet-200")
+    assert len(tiny_imagenet.prepare()["train"]["x"]) == 1800
+
+
+def test_images_of_an_archive_are_read_in_their_turn(monkeypatch):
+    read, noted, made = [], [], io.BytesIO()
+    Image.new("RGB", (64, 64)).save(made, "JPEG")
+
+    def tracked(parts, *_, **__):
+        for part in parts:
+            noted.append(len(read))
+            yield part
+
+    monkeypatch.setattr(tiny_imagenet, "track", tracked)
+    monkeypatch.setattr(tiny_imagenet, "PART", 2)
+    monkeypatch.setattr(tiny_imagenet, "AHEAD", 3, raising=False)
+    names = [f"{k}.JPEG" for k in range(39)]
+    assert tiny_imagenet.images(names, lambda name: read.append(name) or made.getvalue()).shape == (39, 3, 64, 64)
+    assert noted[:3] == [8, 10, 12]
+    assert read == names
 
 
 def test_missing_cifar_is_one_line(tmp_path, monkeypatch):

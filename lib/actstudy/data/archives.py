@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import functools
 import gzip
 import io
 import pickle
@@ -14,8 +15,8 @@ from typing import IO
 
 from actstudy.data.download import LIMIT
 
-FAULTS = (  # what reading a damaged file raises
-    *(OSError, EOFError, LookupError, ValueError, RuntimeError),
+FAULTS = (  # what reading a damaged file raises; OSErrors too, which `official.reading` tells from the system's
+    *(EOFError, LookupError, ValueError, RuntimeError),
     *(zlib.error, zipfile.BadZipFile, tarfile.TarError, csv.Error, pickle.UnpicklingError),
 )
 
@@ -35,7 +36,8 @@ def opened(path: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
         with zipfile.ZipFile(path) as archive:
             yield archive.namelist(), lambda name: bounded(archive.open(name))
     else:
-        with tarfile.open(fileobj=io.BytesIO(gunzipped(path)), mode="r:") as tar:
+        now = path.stat()
+        with tarfile.open(fileobj=io.BytesIO(unpacked(path, now.st_mtime_ns, now.st_size)), mode="r:") as tar:
             yield tar.getnames(), lambda name: plain(tar, name)
 
 
@@ -46,6 +48,12 @@ def plain(tar: tarfile.TarFile, name: str) -> bytes:
     if handle is None:
         raise ValueError(f"{name} is no plain file")
     return bounded(handle)
+
+
+@functools.lru_cache(maxsize=1)
+def unpacked(path: Path, changed: int, size: int) -> bytes:
+    """The .tar in a .tgz, kept for the members to come; `prepared.prepare` drops it once the splits are made."""
+    return gunzipped(path)
 
 
 def gunzipped(path: Path) -> bytes:

@@ -39,7 +39,8 @@ def splits(dataset: str, key: str) -> Splits:
 
 def batch(dataset: str, file: str, key: str) -> tuple[np.ndarray, np.ndarray]:
     """Images (N, 3, 32, 32) and labels (N,) of an official file."""
+    raw = content(dataset, file)  # its own faults are told already
     with reading(f"data/raw/{file}"):
-        read = Arrays(io.BytesIO(content(dataset, file)), encoding="latin1").load()
+        read = Arrays(io.BytesIO(raw), encoding="latin1").load()
         x, labels = read["data"].reshape(-1, 3, 32, 32), read[key]
     return x, labelled(file, labels, registry.dataset(dataset)["classes"])

@@ -22,6 +22,7 @@ LIMIT = 2**28  # bytes of an official file, fetched or unpacked; the largest tha
 SECONDS = 30  # to wait for a host
 PAUSES = (1, 4, None)  # seconds after each failed try; None: give up
 CHUNK = 2**20
+HERE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)  # of this computer, not of the network
 
 
 class NotFetched(Exception):
@@ -39,7 +40,7 @@ def fetched(url: str, path: Path, verify: Callable[[Path], object]) -> Path:
 
     What arrived before a break or a kill stays in the folder .NAME.partial beside it, from where the next try goes on.
     """
-    folder = path.with_name(f".{path.name}.partial")
+    url, folder = secure(url), path.with_name(f".{path.name}.partial")
     part = folder / path.name
     with store.locked(folder):
         if path.is_file():  # by another process, while this one waited
@@ -67,8 +68,10 @@ def tried(url: str, part: Path, verify: Callable[[Path], object], last: bool) ->
         last |= not resumed
     except urllib.error.HTTPError as error:
         fault, last = f"{error.code} {error.reason}", last or error.code < 500
+    except (ValueError, http.client.InvalidURL) as error:
+        fault, last = f"no address of a file ({error})", True
     except (OSError, http.client.HTTPException) as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and (error.filename or error.errno in HERE):
             raise OSError(error.errno, error.strerror, str(part)) from None
         fault = " ".join(str(getattr(error, "reason", error)).split())
     if last:
@@ -82,7 +85,7 @@ def append(url: str, part: Path) -> None:
     headers = {"User-Agent": "actstudy"} | ({"Range": f"bytes={have}-"} if have else {})
     opener = urllib.request.build_opener(SecureRedirects)  # reads the proxy variables
     try:
-        request = urllib.request.Request(secure(url), headers=headers)  # noqa: S310  (https alone)
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310  (`secure` has passed it)
         response = opener.open(request, timeout=SECONDS)
     except urllib.error.HTTPError as error:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
@@ -98,9 +101,17 @@ def append(url: str, part: Path) -> None:
             raise ConnectionError(f"broke off {response.length:,} bytes before its end")
 
 
-def secure(url: str) -> str:
-    """The address itself where it is an https one, else NotFetched."""
-    if urllib.parse.urlsplit(url).scheme != "https":
+def secure(url: str, redirected: bool = False) -> str:
+    """The address itself where it is an https one, else NotFetched; one that may hold a password is not repeated."""
+    if "@" in (url.partition("?")[0] if redirected else url):  # a signed address may hold one behind its ?
+        raise NotFetched(
+            "an address with @; allowed: an https address without user and password, an @ of a path as %40"
+        )
+    try:
+        scheme = urllib.parse.urlsplit(url).scheme
+    except ValueError as error:
+        raise NotFetched(f"{url}: no address of a file ({error})") from None
+    if scheme != "https":
         raise NotFetched(f"{url}: allowed: an https address")
     return url
 
@@ -110,4 +121,4 @@ class SecureRedirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         """The request that a redirect asks for."""
-        return super().redirect_request(req, fp, code, msg, headers, secure(newurl))
+        return super().redirect_request(req, fp, code, msg, headers, secure(newurl, redirected=True))

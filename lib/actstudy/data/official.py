@@ -1,6 +1,7 @@
 """Official files under data/raw, as they unpack or as they are downloaded: found there, or fetched, and checked."""
 
 import csv
+import errno
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
@@ -31,17 +32,23 @@ def content(dataset: str, file: str) -> bytes:
 
 def text(dataset: str, file: str) -> str:
     """An official file's content as text."""
+    raw = content(dataset, file)
     with reading(f"data/raw/{file}"):
-        return content(dataset, file).decode("utf-8")
+        return raw.decode("utf-8")
 
 
 @contextmanager
 def reading(where: str, *more: type[Exception]) -> Iterator[None]:
-    """Damaged, naming the file, where what it holds cannot be read."""
-    faults: tuple[type[Exception], ...] = (*archives.FAULTS, *more)
+    """Damaged, naming the file, where it is absent or what it holds is wrong; the system's own errors pass, with it."""
+    faults: tuple[type[Exception], ...] = (OSError, *archives.FAULTS, *more)
     try:
         yield
+    except FileNotFoundError:
+        raise store.Damaged(f"{where} is missing; to mend: put it there again") from None
     except faults as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: a .zip's offset below 0
+            error.filename = error.filename or where
+            raise
         why = error.args[0] if isinstance(error, KeyError) else error
         raise store.Damaged(f"{where} is damaged ({' '.join(str(why).split())}); {MEND}") from None
 
@@ -121,8 +128,9 @@ def idx_splits(dataset: str, folder: str) -> Splits:
 
 def rows(dataset: str, file: str, columns: int) -> list[list[str]]:
     """The rows of an official CSV file, each of as many columns."""
+    raw = text(dataset, file)
     with reading(f"data/raw/{file}"):
-        table = list(csv.reader(io.StringIO(text(dataset, file), newline="")))
+        table = list(csv.reader(io.StringIO(raw, newline="")))
     for number, row in enumerate(table, 1):
         if len(row) != columns:
             raise store.Damaged(f"data/raw/{file}: row {number:,}: got {len(row)} columns; allowed: {columns}; {MEND}")

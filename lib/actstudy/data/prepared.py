@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from actstudy.data import archives
 from actstudy.study import registry, spec, store
 
 Splits = dict[str, dict[str, np.ndarray]]  # train, val, test -> x (N, ...), y (N, ...) and whatever else the task reads
 SPLITS = ("train", "val", "test")
 SPLIT_SEED = 42
-DUPLICATES = 0.01  # of val or test, at most, that also stand in another split: more is a mistake in the files
+DUPLICATES = 0.01  # of val or test, and one of few, may also stand in another split: more is a mistake in the files
 
 
 def hold_out(labels: np.ndarray, n_val: int) -> tuple[np.ndarray, np.ndarray]:
@@ -60,6 +61,7 @@ def prepare(name: str, folder: Path) -> None:
     dataset, sizes = spec.data_parts(name)
     manifest = {"dataset": dataset, **registry.dataset(dataset), **sizes, "counts": {}}
     splits: Splits = importlib.import_module(f"actstudy.data.{dataset}").prepare()
+    archives.unpacked.cache_clear()  # as large as the splits
     given, sums = splits, {}
     if sizes:
         from actstudy.data import text
@@ -73,25 +75,34 @@ def prepare(name: str, folder: Path) -> None:
         manifest["counts"][split] = len(arrays["x"])
         if "classes" in manifest:
             manifest.setdefault("class_counts", {})[split] = np.bincount(arrays["y"]).tolist()
-        for part, array in arrays.items():
+    shared = duplicates(dataset, given)  # the last check: nothing wrong is written
+    rows = manifest["counts"]["train"] + manifest["counts"]["val"]
+    if rows < manifest.get("train_rows", 0):
+        manifest["subset"] = f"a subset: {rows:,} of {manifest['train_rows']:,} train rows"
+    if shared:
+        manifest["duplicates_across_splits"] = shared
+    if not sizes:
+        manifest |= statistics(splits["train"]["x"])
+    store.write_json(folder / "manifest.json", {**manifest, "sha256": sums | written(folder, splits)})
+
+
+def written(folder: Path, splits: Splits) -> dict[str, str]:
+    """Write the arrays of the splits; the SHA-256 of each file."""
+    sums = {}
+    for split in SPLITS:
+        for part, array in splits[split].items():
             path = folder / f"{split}_{part}.npy"
             with store.replacing(path) as draft, draft.open("wb") as handle:
                 np.save(handle, array)
             sums[path.name] = store.sha256(path)
-    rows = manifest["counts"]["train"] + manifest["counts"]["val"]
-    if rows < manifest.get("train_rows", 0):
-        manifest["subset"] = f"a subset: {rows:,} of {manifest['train_rows']:,} train rows"
-    if shared := duplicates(dataset, given):
-        manifest["duplicates_across_splits"] = shared
-    if not sizes:
-        manifest |= statistics(splits["train"]["x"])
-    store.write_json(folder / "manifest.json", {**manifest, "sha256": sums})
+    return sums
 
 
 def duplicates(dataset: str, splits: Splits) -> dict[str, int]:
     """How many examples of val, and of test, also stand in a split before it, bit for bit; StudyError where too many.
 
-    Such a leak favours what memorises, whatever the activation. Official data have few: Tiny-ImageNet 7 of 10,000.
+    Such a leak favours what memorises, whatever the activation. Measured: none in MNIST, Fashion-MNIST, WikiText-2, AG
+    News's test and a part of its train; 7 of 10,000 in Tiny-ImageNet's test.
     """
     seen, found = set[bytes](), {}
     for split in SPLITS:
@@ -100,8 +111,8 @@ def duplicates(dataset: str, splits: Splits) -> dict[str, int]:
         if n := sum(key in seen for key in keys):
             found[split] = n
             told = f"{dataset}: {n:,} of {len(keys):,} {split} examples also stand in another split"
-            if n > DUPLICATES * len(keys):
-                raise registry.StudyError(f"{told}; allowed: {DUPLICATES:.0%}; to mend: leave each in one split alone")
+            if n > (most := max(1, DUPLICATES * len(keys))):
+                raise registry.StudyError(f"{told}; allowed: {most:.0f}; to mend: leave each in one split alone")
             print(told, file=sys.stderr)
         seen.update(keys)
     return found

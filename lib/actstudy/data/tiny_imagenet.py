@@ -5,10 +5,12 @@ Research use only, under ImageNet's terms. Its test split has no labels: the off
 
 import io
 import os
-from collections import defaultdict
+import re
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -33,8 +35,9 @@ DATASET = {
 }
 FOLDER, TRAIN, TEST = "tiny-imagenet-200", 100_000, 10_000
 PART = 500  # images that a process decodes at a time
+AHEAD = 2 * (os.cpu_count() or 1)  # parts that wait, so that no process does
 AGAIN = "unpack tiny-imagenet-200.zip there again"
-Read = Callable[[str], bytes]
+Read = Callable[[str], bytes | Path]
 
 
 def prepare() -> Splits:
@@ -69,11 +72,14 @@ def prepare() -> Splits:
 
 @contextmanager
 def opened() -> Iterator[tuple[list[str], Read]]:
-    """The names of all files, from data/raw on, and what reads one: of the folder where it is there, else the .zip."""
+    """The names of files, all train images among them, from data/raw on, and what finds one: its path or its bytes.
+
+    Of the folder where it is there, else of the .zip.
+    """
     root = official.RAW / FOLDER
     if root.is_dir():
-        names = [path.relative_to(official.RAW).as_posix() for path in root.rglob("*.JPEG")]
-        yield names, lambda name: (official.RAW / name).read_bytes()
+        names = [path.relative_to(official.RAW).as_posix() for path in root.glob("train/*/images/*.JPEG")]
+        yield names, lambda name: official.RAW / name  # for the process that decodes it
     else:
         with archives.opened(root.with_name(f"{FOLDER}.zip")) as found:
             yield found
@@ -83,8 +89,8 @@ def train_images(names: list[str]) -> dict[str, list[str]]:
     """Class -> its train images, in the order of their names."""
     found = defaultdict(list)
     for name in sorted(names):
-        if name.startswith(f"{FOLDER}/train/") and name.endswith(".JPEG"):
-            found[name.split("/")[2]].append(name)
+        if image := re.fullmatch(rf"{FOLDER}/train/([^/]+)/images/[^/]+\.JPEG", name):
+            found[image[1]].append(name)
     return found
 
 
@@ -104,15 +110,26 @@ def images(names: list[str], read: Read) -> np.ndarray:
     x = np.empty((len(names), 3, 64, 64), np.uint8)
     starts = range(0, len(names), PART)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        decoded = pool.map(decoded_part, (files(names[start : start + PART], read) for start in starts))
+        decoded = in_turn(pool, (files(names[start : start + PART], read) for start in starts))
         shown = track(zip(starts, decoded, strict=True), "decoding", len(starts), console=Console(stderr=True))
         for start, part in shown:
             x[start : start + PART] = part
     return x
 
 
-def files(names: list[str], read: Read) -> dict[str, bytes]:
-    """Name -> bytes of some images; Damaged, naming the file, where one cannot be read."""
+def in_turn(pool: ProcessPoolExecutor, parts: Iterator[dict[str, bytes | Path]]) -> Iterator[np.ndarray]:
+    """The parts decoded, in their order; `pool.map` would have all of them made, and in memory, before the first."""
+    waiting = deque[Future[np.ndarray]]()
+    for part in parts:
+        waiting.append(pool.submit(decoded_part, part))
+        if len(waiting) > AHEAD:
+            yield waiting.popleft().result()
+    for one in waiting:
+        yield one.result()
+
+
+def files(names: list[str], read: Read) -> dict[str, bytes | Path]:
+    """Name -> bytes or path of some images; Damaged, naming the file, where one cannot be read."""
     found = {}
     for name in names:
         with reading(f"data/raw/{name}"):
@@ -120,14 +137,14 @@ def files(names: list[str], read: Read) -> dict[str, bytes]:
     return found
 
 
-def decoded_part(jpegs: dict[str, bytes]) -> np.ndarray:
+def decoded_part(jpegs: dict[str, bytes | Path]) -> np.ndarray:
     """Some images, decoded; Damaged, naming the file, where one is no JPEG of 64x64."""
     from PIL import Image
 
     part = np.empty((len(jpegs), 3, 64, 64), np.uint8)
     for row, (name, jpeg) in zip(part, jpegs.items(), strict=True):
         damages = reading(f"data/raw/{name}", Image.DecompressionBombError)
-        with damages, Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
+        with damages, Image.open(io.BytesIO(jpeg) if isinstance(jpeg, bytes) else jpeg, formats=["JPEG"]) as image:
             if image.size != (64, 64):
                 raise ValueError(f"got {image.width} x {image.height} pixels; allowed: 64 x 64")
             row[:] = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
