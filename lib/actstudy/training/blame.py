@@ -1,7 +1,7 @@
 """Where a run first left the finite numbers: the steps since its last checkpoint again, up to the bad one."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def in_training(job: Job, order_seed: int, bad: int, folder: Path) -> str:
         searching(job.stopping)
         train_step(job, step, next(steps))
         job.pending.clear()
-    spoilt = next((name for name, parameter in job.parameters.items() if not finite(parameter)), None)
+    spoilt = first(job.parameters.items())
     if spoilt:
         return f"{spoilt} before step {bad}"
     job.scored, job.recorder = job._scored, Recorder(on=False)  # hooks are for code that is not compiled
@@ -91,6 +91,11 @@ def outputs(job: Job) -> Iterator[list[str]]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def first(named: Iterable[tuple[str, Tensor]]) -> str | None:
+    """The name of the first value that is not finite."""
+    return next((name for name, value in named if not finite(value)), None)
 
 
 def finite(value: Tensor) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from actstudy.training.blame import finite, searching
+from actstudy.training.blame import first, searching
 from actstudy.training.job import Interrupted, TimedOut, autocast
 from actstudy.training.pack import Pack, batches
 
@@ -50,7 +50,7 @@ def in_step(pack: Pack, step: int, rows: Tensor, watched: Sequence[int]) -> Iter
     passed = dict(in_pass(pack, inputs, watched))
     for run in watched:
         named = zip(pack.model.names, pack.parameters, strict=True)
-        spoilt = next((name for name, value in named if not finite(value[run])), None)
+        spoilt = first((name, value[run]) for name, value in named)
         yield run, f"{spoilt} before step {step}" if spoilt else f"{passed.get(run, 'the loss itself')} at step {step}"
 
 
@@ -73,7 +73,7 @@ def in_pass(pack: Pack, x: Tensor, watched: Iterable[int]) -> Iterator[tuple[int
     names = [name for pair in zip(layers[:-1], activations, strict=True) for name in (pair[0], f"activation {pair[1]}")]
     names = [name.removesuffix(".weight") for name in [*names, layers[-1]]]
     for run in watched:
-        place = next((name for name, value in zip(names, outputs, strict=True) if not finite(value[run])), None)
+        place = first((name, value[run]) for name, value in zip(names, outputs, strict=True))
         if place:
             yield run, f"output of {place}"
 
