@@ -1,7 +1,9 @@
 """What only a GPU can show: recorded steps are the steps that they record. Skipped where there is none."""
 
 import dataclasses
+import gc
 import json
+import weakref
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from actstudy.health import Monitor
 from actstudy.study import store
 from actstudy.study.spec import data_name
 from actstudy.training import job
+from actstudy.training.record import Replay
 from actstudy.training.run import run
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -34,12 +37,19 @@ def gpu(**settings):
     return quiet(device="cuda", **settings)
 
 
+def weights(folder):
+    """The weights' checksum of a run that has been trained to its end."""
+    found = row(folder)
+    assert found["status"] == "completed", found["reason"]
+    return found["weights_sha256"]
+
+
 @pytest.mark.parametrize("fields", OPTIMIZERS, ids=lambda fields: fields["optimizer"])
 def test_a_recorded_step_is_the_step_itself(tmp_path, data_folder, fields):
     """Probed at each step none is replayed, else nearly all are: dropout, rate and update agree in each bit."""
     for name, every in (("each", 1), ("few", 10**6)):
         run(recorded(**fields), tmp_path / name, data_folder, gpu(probe_every=every))
-    assert row(tmp_path / "each")["weights_sha256"] == row(tmp_path / "few")["weights_sha256"]
+    assert weights(tmp_path / "each") == weights(tmp_path / "few")
     assert row(tmp_path / "few")["throughput"] > 0
 
 
@@ -51,7 +61,7 @@ def test_a_recorded_run_resumes_to_the_same_bits(tmp_path, data_folder, fields):
             run(recorded(**fields), tmp_path / "parts", data_folder, gpu(stopping=_after(stop)))
     run(recorded(**fields), tmp_path / "parts", data_folder, gpu())
     assert row(tmp_path / "parts")["n_resumes"] == 2
-    assert row(tmp_path / "parts")["weights_sha256"] == row(tmp_path / "whole")["weights_sha256"]
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
 
 
 def test_a_recorded_run_is_near_the_cpus(tmp_path, data_folder):
@@ -80,7 +90,7 @@ def test_augmented_images_pair_over_activations_and_resume(tmp_path, engine):
     with pytest.raises(job.Interrupted):
         run(small("vision", "gelu", **fields), tmp_path / "parts", tmp_path / "data", gpu(stopping=_after(5)))
     run(small("vision", "gelu", **fields), tmp_path / "parts", tmp_path / "data", gpu())
-    assert row(tmp_path / "parts")["weights_sha256"] == row(tmp_path / "gelu")["weights_sha256"]
+    assert weights(tmp_path / "parts") == weights(tmp_path / "gelu")
 
 
 @pytest.mark.parametrize("engine", ["eager", "compiled"])
@@ -94,7 +104,7 @@ def test_probes_change_nothing(tmp_path, task, engine):
     for name, every in (("each", 1), ("few", 10**6)):
         run(spec, tmp_path / name, tmp_path / "data", gpu(probe_every=every))
     assert same(tmp_path / "each", tmp_path / "few", names=("curves", "predictions", "calibration"))
-    assert row(tmp_path / "each")["weights_sha256"] == row(tmp_path / "few")["weights_sha256"]
+    assert weights(tmp_path / "each") == weights(tmp_path / "few")
     assert len(tables(tmp_path / "each")["health"]) > len(tables(tmp_path / "few")["health"]) > 0
 
 
@@ -147,7 +157,33 @@ def test_a_recorded_pack_is_the_pack_itself(tmp_path, data_folder, monkeypatch, 
     monkeypatch.setattr("actstudy.training.record.Replay", Unrecorded)
     each = trained(specs, tmp_path / "each", data_folder, **settings)
     for others in zip(each, parts, alone, few, strict=True):
+        assert weights(others[-1])
         assert all(same(other, others[-1]) for other in others)
+
+
+def test_a_dead_record_spoils_no_other():
+    """What is left of a training that is over may be collected at any time, but not while another is recorded."""
+    threshold, pool, x = gc.get_threshold(), torch.cuda.graph_pool_handle(), torch.ones(3, device="cuda")
+
+    def part(x):
+        return {"sum": sum([each["x"] for each in [{"x": x * i} for i in range(100)]])}
+
+    def collecting(x):
+        gc.set_threshold(1)
+        return part(x)
+
+    part(x)
+    dead = [Replay(part, x, pool=pool)]
+    dead.append(dead)
+    gone = weakref.ref(dead[0])
+    gc.set_threshold(10**6)
+    try:
+        del dead
+        assert Replay(collecting, x, pool=pool)(x)["sum"].tolist() == [4950.0] * 3
+    finally:
+        gc.set_threshold(*threshold)
+    gc.collect()
+    assert gone() is None
 
 
 def test_every_activation_has_its_bits_in_company(tmp_path, data_folder):
@@ -156,7 +192,9 @@ def test_every_activation_has_its_bits_in_company(tmp_path, data_folder):
     specs = [small(name, pack_width=len(PACKABLE), depth=4, **fields) for name in PACKABLE]
     together = trained(specs, tmp_path / "together", data_folder, device="cuda")
     for spec, folder in zip(specs, together, strict=True):
-        assert same(*trained([spec], tmp_path / "alone", data_folder, device="cuda"), folder), spec.activation
+        (alone,) = trained([spec], tmp_path / "alone", data_folder, device="cuda")
+        assert weights(alone), spec.activation
+        assert same(alone, folder), spec.activation
 
 
 def test_a_pack_is_near_the_plain_loop(tmp_path, data_folder):

@@ -1,6 +1,8 @@
 """Training: paired, deterministic, resumable, neutral to probes, and honest about how it ended."""
 
+import contextlib
 import dataclasses
+import gc
 import itertools
 import json
 import os
@@ -24,6 +26,7 @@ from actstudy.study import schema, store
 from actstudy.study.spec import canonical, from_json, run_id
 from actstudy.tasks import mlp
 from actstudy.training import checkpoint, job, loop, optim
+from actstudy.training.record import Replay
 from actstudy.training.run import accounting, make_job, run, seed_globals
 from actstudy.training.step import train_step
 
@@ -610,3 +613,19 @@ def test_a_checkpoint_from_before_a_bucket_of_seconds_is_resumed(tmp_path, data_
     run(tiny(), tmp_path / "a", data_folder, quiet())
     assert row(tmp_path / "a")["status"] == "completed"
     assert row(tmp_path / "a")["start_seconds"] > 0
+
+
+def test_nothing_is_collected_while_a_step_is_recorded(monkeypatch):
+    """A dead training's graphs may be in reference cycles: freed at that moment they would spoil the record."""
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: None)
+    monkeypatch.setattr(torch.cuda, "graph", lambda *_, **__: contextlib.nullcontext())
+    collecting = []
+
+    def part():
+        collecting.append(gc.isenabled())
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError):
+        Replay(part, pool=None)
+    assert collecting == [False]
+    assert gc.isenabled()

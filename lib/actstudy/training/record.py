@@ -1,13 +1,27 @@
 """Parts of training that a GPU records as CUDA graphs: one launch for all their kernels."""
 
+import gc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 Scores = dict[str, Tensor]  # what a part of training returns, on the device
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile: it may free the graphs of a training that is over, which spoils a recording."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Replay:
@@ -18,7 +32,7 @@ class Replay:
 
     def __init__(self, part: Callable[..., Scores], *inputs: Tensor, pool: Any) -> None:
         self.inputs, self.graph = [value.clone() for value in inputs], torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, pool=pool):
+        with uncollected(), torch.cuda.graph(self.graph, pool=pool):
             self.scores = part(*self.inputs)
 
     def __call__(self, *inputs: Tensor) -> Scores:
