@@ -16,7 +16,20 @@ from hypothesis import strategies as st
 from matplotlib import image
 from scipy import stats as scipy_stats
 
-from actstudy.analysis import export, figures, partial, stats, status, style, summary, summary_verdicts, tables, text
+from actstudy.analysis import (
+    export,
+    figures,
+    partial,
+    stats,
+    status,
+    style,
+    summary,
+    summary_grid,
+    summary_health,
+    summary_verdicts,
+    tables,
+    text,
+)
 from actstudy.analysis.figures import depth, timeline
 from actstudy.study import plan, registry, store
 from actstudy.study.registry import StudyError
@@ -438,3 +451,99 @@ def test_the_pages_own_words_stand_outside_of_its_expressions():
     for template in summary.TEMPLATES.glob("*.j2"):
         for expression in re.findall(r"{{(.*?)}}", template.read_text()):
             assert not re.search("[\"']", re.sub(r'join\(".*?"\)', "", expression)), expression
+
+
+def test_the_recipe_on_the_page_names_what_the_axes_cross(made, root):
+    page = summary.write(made, root / "figures", root / "summary.md")
+    recipe = yaml.safe_load(page.split("```yaml")[1].split("```")[0])
+    assert recipe["depth"] == [1, 2]
+    assert recipe["activation"] == ["tanh", "relu"]
+    assert recipe["lr"] == made.plan["tasks"]["mlp"]["recipe"]["lr"]
+
+
+def table_after(page, heading):
+    """The first table below a heading: its column names and rows."""
+    lines = page.split(f"\n### {heading}", 1)[1].split("\n### ")[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return rows[0], rows[2:]
+
+
+def test_of_very_many_cells_a_row_is_a_group(made, root, monkeypatch):
+    """The same numbers as in the table with a row a cell; what is left out is said, and where it is."""
+    heads = ("Test accuracy", "Differences from relu")
+    written = summary.write(made, root / "figures", root / "summary.md")
+    each = {head: table_after(written, head) for head in heads}
+    monkeypatch.setattr(summary_grid, "MOST_CELLS", 1)
+    page = summary.write(made, root / "figures", root / "summary.md")
+    for head in heads:
+        columns, rows = table_after(page, head)
+        assert columns[0] == ""
+        assert [row[0] for row in rows] == ["depth=1", "depth=2"]
+        crossed = {
+            f"{level}, {row[0]}": value for row in rows for level, value in zip(columns[1:], row[1:], strict=True)
+        }
+        names, listed = each[head]
+        value = next(i for i, name in enumerate(names) if name.startswith(("test accuracy", "difference")))
+        assert {row[0] for row in listed} == set(crossed)
+        for row in listed:
+            assert crossed[row[0]].startswith(row[value]), (crossed[row[0]], row)
+    assert "n = 1 of 2" in page.split("### Differences")[0]
+    assert "No verdict: too few seeds (1 of 8)." in page
+    columns, rows = table_after(page, "Steps and seconds")
+    assert [row[0] for row in rows] == [f"depth={depth}, to {target:g}" for depth in (1, 2) for target in (0.12, 0.99)]
+    assert [row[1:] for row in rows[1::2]] == [["never", "never"]] * 2
+
+
+def test_findings_of_very_many_cells_are_counted_by_rule(made, monkeypatch):
+    monkeypatch.setattr(summary_grid, "MOST_CELLS", 1)
+    monkeypatch.setattr(summary_health, "LISTED", 1)
+    worst = {"task": "mlp", "severity": "error", "value": 1e-8, "place": "layers.0", "step": 0, "places": 1}
+    worst |= {"rule": "vanishing", "text": "gone", "remedies": "a norm"}
+    bad = [
+        worst | {key: run[key] for key in ("group", "level", "seed", "run_id")}
+        for run in made.frames["runs"].to_dict("records")
+        if run["depth"] == 2 and run["level"] == "tanh"
+    ]
+    found = tables.Tables(made.plan, made.frames | {"findings": pd.DataFrame(bad)})
+    said = summary_health.says(found, "mlp")
+    row = [cell.strip() for cell in said["table"].splitlines()[2].strip("|").split("|")]
+    assert row == ["vanishing", "error", "1 of 4", "tanh, depth=2: gone", "a norm"]
+    assert said["healthy"] == ["3 of 4 cells"]
+    assert not said["all_healthy"]
+
+
+def test_the_longer_side_of_a_crossed_table_goes_down_the_page():
+    few = summary_grid.crossed([(f"depth={d}", f"f{i}", f"{d}{i}") for d in (1, 2) for i in range(3)], "Note.")
+    assert few.splitlines()[0].split("|")[2].strip() == "depth=1"
+    assert [line.split("|")[1].strip() for line in few.splitlines()[2:5]] == ["f0", "f1", "f2"]
+    assert few.endswith("\n\nNote.")
+    assert summary_grid.crossed([], "Note.") == ""
+
+
+@pytest.mark.parametrize(
+    ("median", "reached", "shown"),
+    [(30.0, 2, "30"), (30.0, 1, "30, 1 of 2"), (None, 1, "after the end, 1 of 2"), (None, 0, "never")],
+)
+def test_steps_say_how_many_seeds_got_there_where_some_did_not(median, reached, shown):
+    row = {"group": "g", "target": 0.9, "level": "relu", "median_steps": median, "n_reached": reached, "n": 2}
+    assert f"| {shown} " in summary_grid.steps(pd.DataFrame([row]))
+
+
+def test_many_groups_count_how_often_a_level_is_the_best(made):
+    means = {"relu": [0.5, 0.6, 0.7, 0.1], "tanh": [0.4, 0.7, 0.6, 0.1], "gelu": [0.3, 0.1, 0.1, 0.1]}
+    rows = [
+        {
+            "task": "mlp",
+            "metric": "accuracy",
+            "checkpoint": "reported",
+            "level": level,
+            "n": 2,
+            "group": f"depth={i}",
+            "mean": m,
+        }
+        for level, values in means.items()
+        for i, m in enumerate(values)
+    ]
+    found = tables.Tables(made.plan, {"cells": pd.DataFrame(rows)})
+    said = summary.most_often_best(found, "mlp", 4)
+    assert said.startswith("The best mean of 4 groups of cells: relu in 2, tanh in 1; in 1 all levels have the same.")

@@ -8,7 +8,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from actstudy.analysis import figures
-from actstudy.analysis.figures import factor, layers
+from actstudy.analysis.figures import depth, factor, layers
 from actstudy.analysis.tables import Tables
 from actstudy.study import registry
 
@@ -267,3 +267,12 @@ def test_figures_follow_the_crossed_axes():
     assert not deep & set(registry.figures("classes", ["init_args"]))
     assert deep | args <= set(registry.figures("classes", ["depth", "init_args"]))
     assert not args & set(registry.figures("tokens", ["init_args"]))
+
+
+def test_a_map_of_many_levels_is_broken_into_rows():
+    runs = [one(f"init{k}", "a", d, 0) for k in range(8) for d in range(2, 11)]
+    figure, _ = depth.outcome_map(tables_of(runs), "mlp")
+    assert figure.get_size_inches()[0] < 16
+    shown = [ax for ax in figure.axes if ax.get_visible()]
+    assert [ax.get_title() for ax in shown] == [f"init{k}" for k in range(8)]
+    assert all(len(ax.texts) == 9 for ax in shown)

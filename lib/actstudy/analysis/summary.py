@@ -79,7 +79,10 @@ def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]
             for row in tables.of("references", task).to_dict("records")
         ],
         "recipe_block": block(
-            yaml.safe_dump(settings["recipe"], sort_keys=True, default_flow_style=None, width=110).strip(), "yaml"
+            yaml.safe_dump(
+                settings["recipe"] | settings["axes"], sort_keys=True, default_flow_style=None, width=110
+            ).strip(),
+            "yaml",
         ),
         "results": summary_tables.results(tables, task),
         "contrasts": summary_verdicts.table(tables, task),
@@ -124,29 +127,38 @@ def _shown(names: Iterable[str], folder: Path, out: Path) -> list[dict[str, str]
 
 
 def best(tables: Tables, task: str) -> list[str]:
-    """The `outcome` of each group of cells, or where there are more than MOST_GROUPS how many there are."""
+    """The `outcome` of each group of cells; of more than MOST_GROUPS, how often each level is the best."""
     groups = tables.of("runs", task)["group"].unique()
     if len(groups) > MOST_GROUPS:
-        return [f"{len(groups)} groups of cells: the table has the means of each."]
+        return [most_often_best(tables, task, len(groups))]
     return [outcome(tables, task, group) for group in groups]
+
+
+def most_often_best(tables: Tables, task: str, n_groups: int) -> str:
+    """In how many groups of cells each level has the best mean, the most first."""
+    by_group = summary_verdicts.reported(tables, task).groupby("group", sort=False)
+    equal = by_group["mean"].nunique().eq(1) & (by_group.size() > 1)
+    sign = 1 if tables.plan["tasks"][task]["higher_is_better"] else -1
+    firsts = [part.loc[(sign * part["mean"]).idxmax(), "level"] for group, part in by_group if not equal[group]]
+    counts = [f"{level} in {n}" for level, n in pd.Series(firsts, dtype=object).value_counts().items()]
+    told = f"The best mean of {n_groups} groups of cells: {', '.join(counts) or 'none'}"
+    same = f"; in {equal.sum()} all levels have the same" if equal.any() else ""
+    return f"{told}{same}. The best of several flatters itself."
 
 
 def outcome(tables: Tables, task: str, group: str) -> str:
     """One sentence that names the best mean of a group of cells, and of how many it is the best."""
-    settings, cells = tables.plan["tasks"][task], tables.of("cells", task)
-    sign = 1 if settings["higher_is_better"] else -1
-    of_metric = (
-        (cells["group"] == group) & (cells["metric"] == settings["metric"]) & (cells["checkpoint"] == "reported")
-    )
-    reported = cells[of_metric & (cells["n"] > 0)]
+    sign = 1 if tables.plan["tasks"][task]["higher_is_better"] else -1
+    found = summary_verdicts.reported(tables, task)
+    found = found[found["group"] == group]
     where = f"{group}: " if group else ""
-    if reported.empty:
+    if found.empty:
         return f"{where}no run has completed."
-    first = reported.loc[(sign * reported["mean"]).idxmax()]
-    if len(reported) > 1 and reported["mean"].nunique() == 1:
-        return f"{where}all {len(reported)} have the same mean, {number(first['mean'])}."
+    first = found.loc[(sign * found["mean"]).idxmax()]
+    if len(found) > 1 and found["mean"].nunique() == 1:
+        return f"{where}all {len(found)} have the same mean, {number(first['mean'])}."
     mean = f"{spread(first['mean'], first['sd'])}, n = {first['n']} of {first['n_planned']} seeds"
-    return f"{where}{first['level']} has the best mean of {len(reported)}, {mean}; the best of several flatters itself."
+    return f"{where}{first['level']} has the best mean of {len(found)}, {mean}; the best of several flatters itself."
 
 
 def _incomplete(tables: Tables) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from actstudy.analysis import summary_grid
 from actstudy.analysis.findings import UNREAD, of_cells
 from actstudy.analysis.tables import Tables
 from actstudy.analysis.text import cell_name, markdown, metric_name
@@ -22,7 +23,10 @@ WORDS = {
 
 
 def says(tables: Tables, task: str) -> dict[str, Any]:
-    """The section on findings: a table of cells and findings, how many more there are, and which cells have none."""
+    """The section on findings: a table of cells and findings, how many more there are, and which cells have none.
+
+    Of very many cells a table of rules, with the number of cells that have each finding.
+    """
     runs = tables.of("runs", task)
     read = runs[~runs["status"].isin(UNREAD)]
     cells = of_cells(tables.of("findings", task), runs)
@@ -30,12 +34,20 @@ def says(tables: Tables, task: str) -> dict[str, Any]:
     shown = cells if len(notes) <= FEW else cells[cells["severity"] != "note"]
     names = [cell_name(level, group) for group, level in read[["group", "level"]].drop_duplicates().to_numpy()]
     with_finding = {cell_name(row.level, row.group) for row in cells.itertuples()}
+    healthy = [name for name in names if name not in with_finding]
+    if summary_grid.many(read):
+        table = summary_grid.by_rule(cells, len(names))
+        few = healthy if len(healthy) <= LISTED else [f"{len(healthy)} of {len(names)} cells"]
+        said = {"table": table, "rule_rows": True, "more": 0, "notes": 0, "healthy": few}
+        return said | {"all_healthy": cells.empty, "n_cells": len(names)}
     rows = [finding(row) for row in shown.head(LISTED).to_dict("records")]
     return {
         "table": markdown(rows, "Nothing worse than a note was found."),
+        "rule_rows": False,
         "more": max(0, len(shown) - LISTED),
         "notes": len(notes) if len(notes) > FEW else 0,
-        "healthy": [name for name in names if name not in with_finding],
+        "healthy": healthy,
+        "all_healthy": cells.empty,
         "n_cells": len(names),
     }
 

@@ -2,17 +2,15 @@
 
 import pandas as pd
 
-from actstudy.analysis import ranks
+from actstudy.analysis import ranks, summary_grid
 from actstudy.analysis.tables import Tables
 from actstudy.analysis.text import cell_name, markdown, metric_name, number, spread
-
-MOST_CELLS = 40  # in a table over all tasks
 
 
 def glance(tables: Tables) -> str:
     """Every cell's mean test metric, a column a task, the references below; nothing where that is no glance."""
     rows: dict[str, dict[str, str]] = {}
-    if len(tables.frames["cells"][["group", "level"]].drop_duplicates()) > MOST_CELLS:
+    if len(tables.frames["cells"][["group", "level"]].drop_duplicates()) > summary_grid.MOST_CELLS:
         return ""
     for task, settings in tables.plan["tasks"].items():
         cells = tables.of("cells", task)
@@ -34,7 +32,7 @@ def glance(tables: Tables) -> str:
 def ranked(tables: Tables) -> str:
     """Every cell's mean rank, a column a task; nothing where there are too many."""
     rows = ranks.over_tasks(tables.frames["ranks"]).to_dict("records")
-    return markdown(rows) if len(rows) <= MOST_CELLS else ""
+    return markdown(rows) if len(rows) <= summary_grid.MOST_CELLS else ""
 
 
 def time(runs: pd.DataFrame) -> str:
@@ -58,6 +56,8 @@ def time(runs: pd.DataFrame) -> str:
 def results(tables: Tables, task: str) -> str:
     """Every cell's test metrics: n, mean, sd, smallest, largest, at the last step, then the other metrics' means."""
     cells, settings = tables.of("cells", task), tables.plan["tasks"][task]
+    if summary_grid.many(cells):
+        return summary_grid.means(cells[(cells["checkpoint"] == "reported") & (cells["metric"] == settings["metric"])])
     rows = []
     for (group, level), part in cells.groupby(["group", "level"], sort=False):
         wanted = part.set_index(["checkpoint", "metric"])
@@ -82,6 +82,9 @@ def targets(tables: Tables, task: str) -> str:
     def shown(value: float, digits: int) -> str:
         return "after the end" if pd.isna(value) else f"{value:.{digits}f}" if value >= 0.1 else f"{value:.2g}"
 
+    found = tables.of("targets", task)
+    if summary_grid.many(found):
+        return summary_grid.steps(found)
     return markdown(
         [
             {
@@ -91,14 +94,16 @@ def targets(tables: Tables, task: str) -> str:
                 "median steps": shown(row["median_steps"], 0),
                 "median training seconds": shown(row["median_seconds"], 2),
             }
-            for row in tables.of("targets", task).to_dict("records")
+            for row in found.to_dict("records")
         ],
         "No target is set, or no run has completed.",
     )
 
 
 def compute(tables: Tables, task: str) -> str:
-    """Throughput, training seconds and peak memory of every cell."""
+    """Throughput, training seconds and peak memory of every cell, or of very many those on the Pareto front."""
+    found = tables.of("pareto", task)
+    front_only = summary_grid.many(found)
     return markdown(
         [
             {
@@ -114,8 +119,8 @@ def compute(tables: Tables, task: str) -> str:
                 if pd.notna(row["front_probability"])
                 else "",
             }
-            for row in tables.of("pareto", task).to_dict("records")
-            if pd.notna(row["peak_memory_bytes"])
+            for row in found.to_dict("records")
+            if pd.notna(row["peak_memory_bytes"]) and (row["on_front"] or not front_only)
         ],
         "No run has completed by itself: time and memory of a pack are not those of its runs.",
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from actstudy.analysis import summary_grid
 from actstudy.analysis.contrasts import ENDED, paired, said
 from actstudy.analysis.tables import Tables
 from actstudy.analysis.text import cell_name, interval, markdown, metric_name, number, signed
@@ -80,14 +81,18 @@ def beyond_chance(found: pd.DataFrame, groups: int) -> list[str]:
 
 def no_better(tables: Tables, task: str) -> str:
     """A warning where no level's mean is better than a reference method's."""
-    settings, cells = tables.plan["tasks"][task], tables.of("cells", task)
-    sign = 1 if settings["higher_is_better"] else -1
-    mine = cells[(cells["metric"] == settings["metric"]) & (cells["checkpoint"] == "reported") & (cells["n"] > 0)]
-    warned = []
+    sign = 1 if tables.plan["tasks"][task]["higher_is_better"] else -1
+    mine, warned = reported(tables, task), []
     for row in tables.of("references", task).drop_duplicates(["data", "name"]).itertuples():
         if len(mine) and sign * row.test >= (sign * mine["mean"]).max():
             warned.append(f" No mean is better than the reference without a network, {row.name}: {number(row.test)}.")
     return "".join(warned)
+
+
+def reported(tables: Tables, task: str) -> pd.DataFrame:
+    """The cells' means of the task's own test metric, where any run has completed."""
+    cells, metric = tables.of("cells", task), tables.plan["tasks"][task]["metric"]
+    return cells[(cells["metric"] == metric) & (cells["checkpoint"] == "reported") & (cells["n"] > 0)]
 
 
 def table(tables: Tables, task: str) -> str:
@@ -95,6 +100,8 @@ def table(tables: Tables, task: str) -> str:
     cells, settings = tables.of("cells", task), tables.plan["tasks"][task]
     size = 0.0 if settings["log_unit"] else cells.loc[cells["metric"] == settings["metric"], "mean"].mean()
     unit = f", {settings['log_unit']}" if settings["log_unit"] else ""
+    if summary_grid.many(found := primary(tables, task)):
+        return summary_grid.differences(found, size)
     return markdown(
         [
             {
@@ -106,7 +113,7 @@ def table(tables: Tables, task: str) -> str:
                 "n": row["n"],
                 "test set's standard error": f"{row['test_se']:.4f}" if pd.notna(row["test_se"]) else "",
             }
-            for row in primary(tables, task).to_dict("records")
+            for row in found.to_dict("records")
         ],
         "There is no level beside the baseline.",
     )

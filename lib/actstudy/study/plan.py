@@ -161,7 +161,9 @@ def _resolve(content: StudyFile, file: str, name: str, overrides: Mapping[str, A
             checks.check_spec(run.spec, where)
         checks.check_rates(planned, waiting["tune_lr"], where)
         names = [axis for axis, values in axes.items() if len(values) > 1] + ["tune_lr"] * bool(waiting["tune_lr"])
-        tasks[task] = _task_settings(task, block, content, planned, where) | {"recipe": base} | waiting
+        crosses = {n: [entry if len(entry) > 1 else entry[n] for entry in values] for n, values in axes.items()}
+        recipe = {"recipe": base, "axes": crosses}
+        tasks[task] = _task_settings(task, block, content, planned, where) | recipe | waiting
         tasks[task]["figures"] = registry.figures(tasks[task]["predicts"], names)
         reported, choosing = looks.at_rates(planned, waiting["tune_lr"])
         possible, tuning = possible + reported, tuning + choosing

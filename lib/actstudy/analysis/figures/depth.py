@@ -11,6 +11,7 @@ from actstudy.analysis.style import REFERENCE, legend, panels, seeds, styles
 from actstudy.analysis.tables import Tables
 from actstudy.analysis.text import metric_name
 
+MOST_ACROSS = 24  # cells of a map beside each other
 STALLED = 1.5  # a run whose best validation accuracy is below so many times chance has learnt next to nothing
 SIGNALS = {"post_sd": "sd of activations", "gradient_norm": "gradient norm"}
 OUTCOMES = {"trains": "#8FD0B8", "stalls": "#D9D9D9", "diverges": "#E8A07A", "not run to its end": "#FFFFFF"}
@@ -46,18 +47,24 @@ def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
     settings, runs = tables.plan["tasks"][task], tables.of("runs", task)
     runs = runs.assign(outcome=outcomes(runs, best_val(tables, task), STALLED * settings["chance"]))
     levels, lines, depths = (list(runs[column].unique()) for column in ("level", "line", "depth"))
-    size = (1.6 + 0.62 * len(depths) * len(levels), 1.3 + 0.36 * len(lines))
-    figure, axes = plt.subplots(1, len(levels), figsize=size, squeeze=False, sharey=True, layout="constrained")
+    columns = min(len(levels), max(1, MOST_ACROSS // len(depths)))
+    rows = -(-len(levels) // columns)
+    size = (1.6 + 0.62 * len(depths) * columns, 0.8 + (0.5 + 0.36 * len(lines)) * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=True, layout="constrained")
     figure.suptitle(f"{settings['title']}: trains, stalls, diverges", fontsize=11)
-    for level, ax in zip(levels, axes[0], strict=True):
+    for empty in axes.flat[len(levels) :]:
+        empty.set_visible(False)
+    for level, ax in zip(levels, axes.flat, strict=False):
         for row, line in enumerate(lines):
             for column, depth in enumerate(depths):
                 mine = runs[(runs["level"] == level) & (runs["line"] == line) & (runs["depth"] == depth)]
                 draw_cell(ax, column, row, mine, f"reported_{settings['metric']}")
-        ax.set(xlim=(-0.5, len(depths) - 0.5), ylim=(len(lines) - 0.5, -0.5), xlabel="depth")
+        ax.set(xlim=(-0.5, len(depths) - 0.5), ylim=(len(lines) - 0.5, -0.5))
         ax.set_title(level, fontsize=9)
         ax.set_xticks(range(len(depths)), [f"{depth:g}" for depth in depths], fontsize=8)
         ax.set_yticks(range(len(lines)), [line or "all runs" for line in lines], fontsize=8)
+    for ax in axes[-1]:
+        ax.set_xlabel("depth", fontsize=8)
     handles = [Patch(facecolor=colour, edgecolor="#888888", label=name) for name, colour in OUTCOMES.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     caption = (

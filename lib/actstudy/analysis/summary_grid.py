@@ -1,0 +1,96 @@
+"""The summary page of a study of very many cells: a row a group of cells, a column a level; tables/ has the rest."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from actstudy.analysis.contrasts import said
+from actstudy.analysis.procedure import FEWEST
+from actstudy.analysis.text import cell_name, markdown, signed, spread
+
+MOST_CELLS = 40  # in a table with a row each
+
+
+def many(cells: pd.DataFrame) -> bool:
+    """Whether these rows (columns group and level, or none of either) are of more cells than have a row each."""
+    if len(cells) <= MOST_CELLS:
+        return False
+    return cells["group"].nunique() > 1 and len(cells[["group", "level"]].drop_duplicates()) > MOST_CELLS
+
+
+def crossed(told: Iterable[tuple[str, str, str]], note: str) -> str:
+    """What is told of each (group, level) as one table, and a line on what it leaves out.
+
+    The longer side goes down the page: rows are levels where there are more of them than groups.
+    """
+    entries = list(told)
+    groups, levels = (list(dict.fromkeys(entry[i] for entry in entries)) for i in (0, 1))
+    found = {entry[:2]: entry[2] for entry in entries}
+    if len(levels) > len(groups):
+        rows = [{"": level} | {group: found.get((group, level), "") for group in groups} for level in levels]
+    else:
+        rows = [{"": group} | {level: found.get((group, level), "") for level in levels} for group in groups]
+    return f"{markdown(rows)}\n\n{note}" if rows else ""
+
+
+def means(cells: pd.DataFrame) -> str:
+    """The mean test metric of each cell."""
+
+    def told(n: int, planned: int, mean: float, sd: float) -> str:
+        return spread(mean, sd) + (f", n = {n} of {planned}" if n < planned else "")
+
+    columns = (cells[name] for name in ("group", "level", "n", "n_planned", "mean", "sd"))
+    entries = ((group, level, told(*rest)) for group, level, *rest in zip(*columns, strict=True))
+    return crossed(entries, "Smallest, largest, last step's and other metrics' values are in tables/cells.csv.")
+
+
+def differences(found: pd.DataFrame, size: float) -> str:
+    """The mean difference of each contrast from the baseline's cell, and the verdict where there may be one.
+
+    size: that of the metric's values, which sets the decimals.
+    """
+    rows, few = found.to_dict("records"), (found["verdict"] == "too few seeds").all()
+
+    def told(row: dict[Any, Any]) -> str:
+        difference = signed(row["mean"], size) if row["n"] else "none"
+        return difference if few else f"{difference}, {said(row)}"
+
+    entries = ((row["group"], row["level"], told(row)) for row in rows)
+    n = " to ".join(f"{seeds}" for seeds in sorted({found["n"].min(), found["n"].max()}))
+    without = f"No verdict: too few seeds ({n} of {FEWEST}). " if few else ""
+    return crossed(entries, f"{without}Intervals, p and the test set's standard errors are in tables/contrasts.csv.")
+
+
+def steps(found: pd.DataFrame) -> str:
+    """Median steps to each target, and how many seeds reached it where some did not."""
+
+    def told(median: float, reached: int, n: int) -> str:
+        if not reached:
+            return "never"
+        return (
+            f"{'after the end' if pd.isna(median) else f'{median:.0f}'}{'' if reached == n else f', {reached} of {n}'}"
+        )
+
+    columns = (found[name] for name in ("group", "target", "level", "median_steps", "n_reached", "n"))
+    entries = (
+        (f"{group}, to {target:g}", level, told(*rest)) for group, target, level, *rest in zip(*columns, strict=True)
+    )
+    return crossed(entries, "Median steps; how many seeds got there, where some did not. Seconds: tables/targets.csv.")
+
+
+def by_rule(cells: pd.DataFrame, n_cells: int) -> str:
+    """Findings of cells (sorted, the worst first): a row a rule, with how many cells have it and one of the worst."""
+    rows = []
+    for _, part in cells.groupby("rule", sort=False):
+        first = part.iloc[0]
+        rows.append(
+            {
+                "finding": first["rule"].replace("_", " "),
+                "severity, at most": first["severity"],
+                "cells": f"{len(part)} of {n_cells}",
+                "one of the worst": f"{cell_name(first['level'], first['group'])}: {first['text']}",
+                "what may help": first["remedies"],
+            }
+        )
+    return markdown(rows, "Nothing was found.")
