@@ -89,7 +89,7 @@ def doctor(folder, *arguments):
     [
         ("sound", set(), 0),
         ("leaks", {"leak"}, 3),
-        ("dead", {"dead", "loss_flat", "one_batch"}, 3),
+        ("dead", {"dead_from_start", "loss_flat", "one_batch"}, 3),
         ("deep_sigmoid", {"vanishing", "one_batch"}, 3),
         ("unused", {"no_gradient"}, 1),
         ("loud", {"initial_loss"}, 1),
@@ -177,7 +177,7 @@ def test_each_rule_speaks_beyond_its_threshold_and_not_within(rule, bound):
             return [reading("model", "loss_scale", 65536 * v, "model", k) for k, v in enumerate((1.0, value))]
         if probe == "update_ratio":
             return [reading("parameter", probe, value, "layer.weight")]
-        if probe == "dead":
+        if probe.startswith("dead"):
             return [reading(value=value), reading(probe="zero_fraction", value=1.0)]
         return [reading(kind, probe, value)]
 
@@ -210,6 +210,21 @@ def test_what_is_not_known_is_no_finding():
 
 def test_a_tanh_that_stays_below_zero_is_not_dead():
     assert "dead" not in spoken([reading(value=0.9), reading(probe="zero_fraction", value=0.0)])
+
+
+def test_units_that_no_step_killed_are_not_mended_by_smaller_steps():
+    """Dead before the first step and at the last: the init is to blame, and `dead` says nothing beside."""
+
+    def at(*dead):
+        rows = [reading(value=value, step=step) for step, value in dead]
+        return advice.advise(rows + [reading(probe="zero_fraction", step=step) for step, _ in dead], [], {})
+
+    (found,) = at((0, 1.0), (5, 1.0), (9, 1.0))
+    assert (found.rule, found.severity, found.step) == ("dead_from_start", "error", 9)
+    assert not any("learning rate" in remedy for remedy in found.remedies)
+    assert [one.rule for one in at((0, 0.1), (9, 1.0))] == ["dead"]
+    assert [one.rule for one in at((3, 1.0), (9, 1.0))] == ["dead"]
+    assert at((0, 1.0), (9, 0.0)) == []
 
 
 def test_the_worst_of_two_thresholds_and_its_place():

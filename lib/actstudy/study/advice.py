@@ -93,6 +93,8 @@ def advise(health: Iterable[Row], curves: Iterable[Row], facts: Row) -> list[Fin
     for rule in rules():
         if finding := _applied(rule, series.get(rule.reading, {})):
             found[rule.name] = finding  # of one name the more severe comes later
+    if "dead_from_start" in found:  # no step killed them
+        found.pop("dead", None)
     return sorted(found.values(), key=lambda finding: -SEVERITIES.index(finding.severity))
 
 
@@ -140,6 +142,14 @@ def _derived(readings: Iterable[Reading]) -> list[Reading]:
     made: list[Reading] = [  # a dead unit gives zeros; a tanh that never is above zero is not dead
         ("site", "dead", place, step, min(value, by["zero_fraction"].get((place, step), 0.0)))
         for (place, step), value in by["dead_fraction"].items()
+    ]
+    dead: dict[str, dict[int, float]] = {}
+    for _, _, place, step, value in made:
+        dead.setdefault(place, {})[step] = value
+    made += [
+        ("site", "dead_from_start", place, max(steps), min(steps[0], steps[max(steps)]))
+        for place, steps in dead.items()
+        if 0 in steps
     ]
     stepped = {step for (_, step), value in by["update_ratio"].items() if value > 0}  # others only gathered gradients
     ratios: dict[int, list[float]] = {}
