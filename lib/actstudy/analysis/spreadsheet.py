@@ -1,5 +1,6 @@
 """CSV files, which people open in a spreadsheet."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def guarded(column: pd.Series) -> pd.Series:
     return column.map(lambda value: plain(value) if isinstance(value, str) else value)
 
 
+@functools.lru_cache(2**16)  # columns of millions of rows hold a few names
 def plain(text: str) -> str:
     """Text that no spreadsheet computes, for an apostrophe stands before it, and that breaks no row of the file."""
     return f"'{visible(text)}" if text.startswith(FORMULA) else visible(text)

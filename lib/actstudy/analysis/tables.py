@@ -143,11 +143,12 @@ def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: dict[str, Any]) -> p
 
     A diverged run never reaches what it had not reached; other runs that did not complete are left out.
     """
-    rows = []
-    for cell, part in runs[runs["status"].isin(["completed", "diverged"])].groupby(CELL, sort=False):
+    rows, ended = [], runs[runs["status"].isin(["completed", "diverged"])]
+    by_run = dict(iter(curves[curves["split"] == "val"].groupby("run_id"))) if len(ended) else {}
+    for cell, part in ended.groupby(CELL, sort=False):
         task = plan["tasks"][cell[0]]
-        is_metric = (curves["split"] == "val") & (curves["metric"] == task["metric"])
-        mine = curves[is_metric & curves["run_id"].isin(part["run_id"])]
+        mine = pd.concat([by_run.get(run, curves.head(0)) for run in part["run_id"]])
+        mine = mine[mine["metric"] == task["metric"]]
         for target in task["targets"]:
             reached = mine[mine["value"] >= target] if task["higher_is_better"] else mine[mine["value"] <= target]
             first = reached.sort_values("step").groupby("run_id").first()
