@@ -26,6 +26,7 @@ from actstudy.analysis import (
     summary,
     summary_grid,
     summary_health,
+    summary_tables,
     summary_verdicts,
     tables,
     text,
@@ -484,14 +485,54 @@ def test_of_very_many_cells_a_row_is_a_group(made, root, monkeypatch):
         }
         names, listed = each[head]
         value = next(i for i, name in enumerate(names) if name.startswith(("test accuracy", "difference")))
-        assert {row[0] for row in listed} == set(crossed)
-        for row in listed:
-            assert crossed[row[0]].startswith(row[value]), (crossed[row[0]], row)
-    assert "n = 1 of 2" in page.split("### Differences")[0]
-    assert "No verdict: too few seeds (1 of 8)." in page
+        assert {row[0]: row[value] for row in listed} == {
+            cell: shown.removesuffix(", n = 1 of 2") for cell, shown in crossed.items()
+        }
+    assert page.count("n = 1 of 2") == 1
+    assert "n = 2 seeds a cell where no other n stands" in page
+    assert "Mean difference from relu; no verdict, too few seeds (1 of 8)." in page
     columns, rows = table_after(page, "Steps and seconds")
     assert [row[0] for row in rows] == [f"depth={depth}, to {target:g}" for depth in (1, 2) for target in (0.12, 0.99)]
-    assert [row[1:] for row in rows[1::2]] == [["never", "never"]] * 2
+    assert columns[1:] == ["tanh", "relu"]
+    assert rows[1][1:] == ["never", "never"]
+    assert rows[2][2].endswith(", 1 of 2")  # one seed failed: none of the others may seem to be all
+    assert rows[3][1:] == ["never", "after the end, 0 of 2"]
+    assert all(row[5] == "yes" for row in table_after(page, "Compute")[1])
+    assert "all are in tables/pareto.csv" in page
+    assert "loss in nats" not in page
+
+
+def test_cells_of_a_grid_that_nothing_timed_are_not_taken_for_a_packs(made, monkeypatch):
+    monkeypatch.setattr(summary_grid, "MOST_CELLS", 1)
+    untimed = made.frames["pareto"].assign(on_front=False, n_timed=0)
+    found = tables.Tables(made.plan, made.frames | {"pareto": untimed})
+    assert summary_tables.compute(found, "mlp").startswith("No cell was timed;")
+
+
+def contrast(level, group, mean, verdict, n=8, **fields):
+    row = {"level": level, "group": group, "mean": mean, "verdict": verdict, "n": n, "more_seeds": math.nan}
+    return row | {"visible": 0.02, "decided_at": math.nan} | fields
+
+
+def test_verdicts_of_a_grid_stand_beside_their_differences():
+    rows = [
+        contrast("gelu", "a", 0.05, "better"),
+        contrast("gelu", "b", 0.001, "undecided", more_seeds=14),
+        contrast("silu", "a", 0.0, "too few seeds", n=0),
+    ]
+    page = summary_grid.differences(pd.DataFrame(rows), "difference from relu, nats", 0.5)
+    cells = {line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:4]] for line in page.splitlines()[2:4]}
+    assert cells["a"] == ["+0.0500, better", "none, too few seeds (0 of 8)"]
+    assert cells["b"] == ["+0.0010, undecided: 14 more seeds", "none"]
+    assert "Mean difference from relu, nats; n = 0 to 8 seeds." in page
+
+
+def test_divergences_of_a_grid_are_counted_by_level(made, monkeypatch):
+    monkeypatch.setattr(summary_grid, "MOST_CELLS", 1)
+    lost = made.frames["contrasts"].assign(n_diverged=1.0, n_diverged_baseline=0.0, p_mcnemar=1.0)
+    found = tables.Tables(made.plan, made.frames | {"contrasts": lost})
+    (told,) = [note for note in summary_verdicts.notes(found, "mlp") if "diverged" in note]
+    assert "diverged: 2 of tanh" in told
 
 
 def test_findings_of_very_many_cells_are_counted_by_rule(made, monkeypatch):
@@ -521,29 +562,52 @@ def test_the_longer_side_of_a_crossed_table_goes_down_the_page():
 
 
 @pytest.mark.parametrize(
-    ("median", "reached", "shown"),
-    [(30.0, 2, "30"), (30.0, 1, "30, 1 of 2"), (None, 1, "after the end, 1 of 2"), (None, 0, "never")],
+    ("median", "reached", "n", "shown"),
+    [
+        (30.0, 2, 2, "30"),
+        (30.0, 1, 2, "30, 1 of 2"),
+        (None, 1, 2, "after the end, 1 of 2"),
+        (None, 0, 2, "never"),
+        (30.0, 1, 1, "30, 1 of 2"),
+        (None, 0, 1, "after the end, 0 of 2"),
+    ],
 )
-def test_steps_say_how_many_seeds_got_there_where_some_did_not(median, reached, shown):
-    row = {"group": "g", "target": 0.9, "level": "relu", "median_steps": median, "n_reached": reached, "n": 2}
-    assert f"| {shown} " in summary_grid.steps(pd.DataFrame([row]))
+def test_steps_say_how_many_of_the_planned_seeds_got_there(median, reached, n, shown):
+    row = {"group": "g", "target": 0.9, "level": "relu", "median_steps": median, "n_reached": reached, "n": n}
+    planned = pd.Series({("g", "relu"): 2})
+    assert f"| {shown} " in summary_grid.steps(pd.DataFrame([row]), planned)
 
 
-def test_many_groups_count_how_often_a_level_is_the_best(made):
-    means = {"relu": [0.5, 0.6, 0.7, 0.1], "tanh": [0.4, 0.7, 0.6, 0.1], "gelu": [0.3, 0.1, 0.1, 0.1]}
+@pytest.mark.parametrize("higher", [True, False])
+def test_many_groups_count_how_often_a_level_is_the_best(made, higher):
+    means = {"relu": [0.5, 0.6, 0.7, 0.1, 0.8], "tanh": [0.4, 0.7, 0.6, 0.1, 0.8], "gelu": [0.3, 0.1, 0.1, 0.1, 0.1]}
+    sign = 1 if higher else -1
+    same = {"task": "mlp", "metric": "accuracy", "checkpoint": "reported", "n": 2}
     rows = [
-        {
-            "task": "mlp",
-            "metric": "accuracy",
-            "checkpoint": "reported",
-            "level": level,
-            "n": 2,
-            "group": f"depth={i}",
-            "mean": m,
-        }
+        same | {"level": level, "group": f"depth={i}", "mean": sign * mean}
         for level, values in means.items()
-        for i, m in enumerate(values)
+        for i, mean in enumerate(values)
     ]
-    found = tables.Tables(made.plan, {"cells": pd.DataFrame(rows)})
-    said = summary.most_often_best(found, "mlp", 4)
-    assert said.startswith("The best mean of 4 groups of cells: relu in 2, tanh in 1; in 1 all levels have the same.")
+    settings = {"mlp": made.plan["tasks"]["mlp"] | {"higher_is_better": higher}}
+    found = tables.Tables(made.plan | {"tasks": settings}, {"cells": pd.DataFrame(rows)})
+    assert summary.most_often_best(found, "mlp", 6) == (
+        "Of 6 groups of cells: the best mean has relu in 2, tanh in 1; several share it in 1; all have the same in 1; "
+        "no run has completed in 1. The best of several flatters itself."
+    )
+
+
+def test_a_rival_spelling_on_an_axis_takes_the_recipes_place(root, made):
+    settings = made.plan["tasks"]["mlp"] | {"axes": {"steps": [100, 200]}}
+    found = tables.Tables(made.plan | {"tasks": {"mlp": settings}}, made.frames)
+    recipe = yaml.safe_load(summary.write(found, root, root / "s.md").split("```yaml")[1].split("```")[0])
+    assert recipe["steps"] == [100, 200]
+    assert "epochs" not in recipe
+
+
+def test_a_run_that_stands_in_two_groups_reaches_its_targets_once(made):
+    plan, runs, curves = made.plan, made.frames["runs"], made.frames["curves"]
+    twice = [frame.assign(group="lr=tuned") for frame in (runs, curves)]
+    found = tables.targets(pd.concat([runs, twice[0]]), pd.concat([curves, twice[1]]), plan)
+    alone = tables.targets(runs[runs["depth"] == 2], curves, plan)
+    both = found[found["group"] == "depth=2"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(both, alone)

@@ -169,15 +169,16 @@ def test_a_dead_record_spoils_no_other():
         return {"sum": sum([each["x"] for each in [{"x": x * i} for i in range(100)]])}
 
     def collecting(x):
+        assert gone() is not None
         gc.set_threshold(1)
         return part(x)
 
     part(x)
-    dead = [Replay(part, x, pool=pool)]
-    dead.append(dead)
-    gone = weakref.ref(dead[0])
     gc.set_threshold(10**6)
     try:
+        dead = [Replay(part, x, pool=pool)]
+        dead.append(dead)
+        gone = weakref.ref(dead[0])
         del dead
         assert Replay(collecting, x, pool=pool)(x)["sum"].tolist() == [4950.0] * 3
     finally:

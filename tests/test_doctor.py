@@ -178,7 +178,8 @@ def test_each_rule_speaks_beyond_its_threshold_and_not_within(rule, bound):
         if probe == "update_ratio":
             return [reading("parameter", probe, value, "layer.weight")]
         if probe.startswith("dead"):
-            return [reading(value=value), reading(probe="zero_fraction", value=1.0)]
+            shares = (("dead_fraction", value), ("zero_fraction", 1.0))
+            return [reading(probe=name, value=share, step=step) for name, share in shares for step in (0, 9)]
         return [reading(kind, probe, value)]
 
     threshold = getattr(rule, bound)
@@ -213,18 +214,21 @@ def test_a_tanh_that_stays_below_zero_is_not_dead():
 
 
 def test_units_that_no_step_killed_are_not_mended_by_smaller_steps():
-    """Dead before the first step and at the last: the init is to blame, and `dead` says nothing beside."""
+    """Dead at the first reading and at the last: the init is to blame; what training killed is told beside."""
 
-    def at(*dead):
-        rows = [reading(value=value, step=step) for step, value in dead]
-        return advice.advise(rows + [reading(probe="zero_fraction", step=step) for step, _ in dead], [], {})
+    def at(**places):
+        shares = [(name, step, value) for name, steps in places.items() for step, value in steps.items()]
+        rows = [reading(value=value, name=name, step=step) for name, step, value in shares]
+        rows += [reading(probe="zero_fraction", name=name, step=step) for name, step, _ in shares]
+        return {finding.rule: finding for finding in advice.advise(rows, [], {})}
 
-    (found,) = at((0, 1.0), (5, 1.0), (9, 1.0))
+    (found,) = at(a={0: 1.0, 5: 1.0, 9: 1.0}).values()
     assert (found.rule, found.severity, found.step) == ("dead_from_start", "error", 9)
     assert not any("learning rate" in remedy for remedy in found.remedies)
-    assert [one.rule for one in at((0, 0.1), (9, 1.0))] == ["dead"]
-    assert [one.rule for one in at((3, 1.0), (9, 1.0))] == ["dead"]
-    assert at((0, 1.0), (9, 0.0)) == []
+    assert set(at(a={0: 0.1, 9: 1.0})) == set(at(a={3: 1.0, 9: 1.0})) == set(at(a={0: 1.0})) == {"dead"}
+    assert at(a={0: 1.0, 9: 0.0}) == {}
+    both = at(a={0: 0.0, 9: 0.9}, b={0: 1.0, 9: 1.0})
+    assert {rule: finding.place for rule, finding in both.items()} == {"dead": "a", "dead_from_start": "b"}
 
 
 def test_the_worst_of_two_thresholds_and_its_place():

@@ -12,7 +12,7 @@ from scipy import stats
 from torch import nn
 from torch.nn import functional
 
-from actstudy.health import Monitor, sites, values
+from actstudy.health import Monitor, monitor, sites, values
 from actstudy.health.clipping import Clipper
 from actstudy.health.moments import CHUNK, moments
 from actstudy.nets.activations import ACTIVATIONS, LEARNT
@@ -134,6 +134,19 @@ def test_of_a_few_examples_no_unit_is_called_dead():
         fit(model, health, steps=1, batch=2)
     assert math.isnan(read(health, "dead_fraction")["1"])
     assert health.check_activations() == []
+
+
+@pytest.mark.parametrize("bias", [-100.0, 0.0])
+def test_layers_that_are_dead_are_told_among_activations(bias):
+    model = mlp()
+    nn.init.constant_(model[2].bias, bias)
+    with Monitor(model, every=1) as health:
+        fit(model, health, steps=4, lr=1e-3)
+    assert ("dead_from_start" in {one.rule for one in health.check_activations()}) == (bias < 0)
+
+
+def test_each_rule_that_reads_a_site_is_of_activations():
+    assert {rule.name for rule in advice.rules() if rule.reading[0] == "site"} == set(monitor.OF_ACTIVATIONS)
 
 
 class Strange(nn.Module):

@@ -22,10 +22,10 @@ def guarded(column: pd.Series) -> pd.Series:
     """The column with all its text as `plain`."""
     if pd.api.types.is_numeric_dtype(column):
         return column
-    return column.map(lambda value: plain(value) if isinstance(value, str) else value)
+    known = functools.cache(plain)  # of millions of rows most hold one of a few names
+    return column.map(lambda value: known(value) if isinstance(value, str) else value)
 
 
-@functools.lru_cache(2**16)  # columns of millions of rows hold a few names
 def plain(text: str) -> str:
     """Text that no spreadsheet computes, for an apostrophe stands before it, and that breaks no row of the file."""
     return f"'{visible(text)}" if text.startswith(FORMULA) else visible(text)

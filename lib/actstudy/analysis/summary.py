@@ -16,6 +16,7 @@ from actstudy.analysis import (
     claims,
     contrasts,
     procedure,
+    summary_grid,
     summary_health,
     summary_tables,
     summary_tuning,
@@ -24,6 +25,7 @@ from actstudy.analysis import (
 from actstudy.analysis.tables import Tables
 from actstudy.analysis.text import block, cell_name, code, markdown, metric_name, number, prose, spread
 from actstudy.study import registry
+from actstudy.study.spec import layered
 
 MOST_GROUPS = 8  # of cells, told one by one
 TEMPLATES = Path(__file__).parent / "templates"
@@ -80,11 +82,15 @@ def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]
         ],
         "recipe_block": block(
             yaml.safe_dump(
-                settings["recipe"] | settings["axes"], sort_keys=True, default_flow_style=None, width=110
+                layered(settings["recipe"], settings.get("axes", {})),
+                sort_keys=True,
+                default_flow_style=None,
+                width=110,
             ).strip(),
             "yaml",
         ),
         "results": summary_tables.results(tables, task),
+        "many": summary_grid.many(tables.of("cells", task)),
         "contrasts": summary_verdicts.table(tables, task),
         "notes": summary_verdicts.notes(tables, task),
         "all_pairs": summary_verdicts.all_pairs(tables, task),
@@ -128,22 +134,33 @@ def _shown(names: Iterable[str], folder: Path, out: Path) -> list[dict[str, str]
 
 def best(tables: Tables, task: str) -> list[str]:
     """The `outcome` of each group of cells; of more than MOST_GROUPS, how often each level is the best."""
-    groups = tables.of("runs", task)["group"].unique()
-    if len(groups) > MOST_GROUPS:
-        return [most_often_best(tables, task, len(groups))]
-    return [outcome(tables, task, group) for group in groups]
+    runs = tables.of("runs", task)
+    groups = runs["group"].unique()
+    if len(groups) <= MOST_GROUPS:
+        return [outcome(tables, task, group) for group in groups]
+    return [most_often_best(tables, task, len(groups))] if runs["level"].nunique() > 1 else []
 
 
 def most_often_best(tables: Tables, task: str, n_groups: int) -> str:
-    """In how many groups of cells each level has the best mean, the most first."""
-    by_group = summary_verdicts.reported(tables, task).groupby("group", sort=False)
-    equal = by_group["mean"].nunique().eq(1) & (by_group.size() > 1)
+    """In how many groups of cells each level has the best mean, the most first, and in how many none has."""
     sign = 1 if tables.plan["tasks"][task]["higher_is_better"] else -1
-    firsts = [part.loc[(sign * part["mean"]).idxmax(), "level"] for group, part in by_group if not equal[group]]
+    firsts: list[str] = []
+    shared = same = 0
+    by_group = summary_verdicts.reported(tables, task).groupby("group", sort=False)
+    for _, part in by_group:
+        top = part.loc[(sign * part["mean"]) == (sign * part["mean"]).max(), "level"]
+        firsts += list(top) if len(top) == 1 else []
+        same += 1 < len(top) == len(part)
+        shared += 1 < len(top) < len(part)
     counts = [f"{level} in {n}" for level, n in pd.Series(firsts, dtype=object).value_counts().items()]
-    told = f"The best mean of {n_groups} groups of cells: {', '.join(counts) or 'none'}"
-    same = f"; in {equal.sum()} all levels have the same" if equal.any() else ""
-    return f"{told}{same}. The best of several flatters itself."
+    unknown = n_groups - len(by_group)
+    told = [
+        f"the best mean has {', '.join(counts)}" if counts else "",
+        f"several share it in {shared}" if shared else "",
+        f"all have the same in {same}" if same else "",
+        f"no run has completed in {unknown}" if unknown else "",
+    ]
+    return f"Of {n_groups} groups of cells: {'; '.join(filter(None, told))}. The best of several flatters itself."
 
 
 def outcome(tables: Tables, task: str, group: str) -> str:

@@ -28,9 +28,9 @@ def crossed(told: Iterable[tuple[str, str, str]], note: str) -> str:
     groups, levels = (list(dict.fromkeys(entry[i] for entry in entries)) for i in (0, 1))
     found = {entry[:2]: entry[2] for entry in entries}
     if len(levels) > len(groups):
-        rows = [{"": level} | {group: found.get((group, level), "") for group in groups} for level in levels]
+        rows = [{"": level} | {group: found.get((group, level), "none") for group in groups} for level in levels]
     else:
-        rows = [{"": group} | {level: found.get((group, level), "") for level in levels} for group in groups]
+        rows = [{"": group} | {level: found.get((group, level), "none") for level in levels} for group in groups]
     return f"{markdown(rows)}\n\n{note}" if rows else ""
 
 
@@ -42,13 +42,14 @@ def means(cells: pd.DataFrame) -> str:
 
     columns = (cells[name] for name in ("group", "level", "n", "n_planned", "mean", "sd"))
     entries = ((group, level, told(*rest)) for group, level, *rest in zip(*columns, strict=True))
-    return crossed(entries, "Smallest, largest, last step's and other metrics' values are in tables/cells.csv.")
+    n = f"Mean (sd over seeds), n = {cells['n_planned'].max()} seeds a cell where no other n stands."
+    return crossed(entries, f"{n} Smallest, largest, last step's and other metrics' values: tables/cells.csv.")
 
 
-def differences(found: pd.DataFrame, size: float) -> str:
+def differences(found: pd.DataFrame, what: str, size: float) -> str:
     """The mean difference of each contrast from the baseline's cell, and the verdict where there may be one.
 
-    size: that of the metric's values, which sets the decimals.
+    what: the differences' name, with their unit; size: that of the metric's values, which sets the decimals.
     """
     rows, few = found.to_dict("records"), (found["verdict"] == "too few seeds").all()
 
@@ -58,25 +59,42 @@ def differences(found: pd.DataFrame, size: float) -> str:
 
     entries = ((row["group"], row["level"], told(row)) for row in rows)
     n = " to ".join(f"{seeds}" for seeds in sorted({found["n"].min(), found["n"].max()}))
-    without = f"No verdict: too few seeds ({n} of {FEWEST}). " if few else ""
-    return crossed(entries, f"{without}Intervals, p and the test set's standard errors are in tables/contrasts.csv.")
+    verdict = f"no verdict, too few seeds ({n} of {FEWEST})" if few else f"n = {n} seeds"
+    note = f"Mean {what}; {verdict}. Intervals, p and the test set's standard errors: tables/contrasts.csv."
+    return crossed(entries, note)
 
 
-def steps(found: pd.DataFrame) -> str:
-    """Median steps to each target, and how many seeds reached it where some did not."""
+def lost(diverged: pd.DataFrame) -> str:
+    """How many contrasts of each level have diverged runs, of either side."""
+    counts = (f"{count} of {level}" for level, count in diverged["level"].value_counts().items())
+    told = f"Cells in which runs, or their baselines' runs, diverged: {', '.join(counts)} (tables/contrasts.csv)"
+    return f"{told}; these runs count at chance level."
 
-    def told(median: float, reached: int, n: int) -> str:
-        if not reached:
+
+def steps(found: pd.DataFrame, planned: pd.Series) -> str:
+    """Median steps to each target, and how many seeds reached it where not all did.
+
+    planned: (group, level) -> seeds.
+    """
+
+    def told(median: float, reached: int, n: int, of: int) -> str:
+        if reached == of:
+            return f"{median:.0f}"
+        if not reached and n == of:
             return "never"
-        return (
-            f"{'after the end' if pd.isna(median) else f'{median:.0f}'}{'' if reached == n else f', {reached} of {n}'}"
-        )
+        return f"{'after the end' if pd.isna(median) else f'{median:.0f}'}, {reached} of {of}"
 
-    columns = (found[name] for name in ("group", "target", "level", "median_steps", "n_reached", "n"))
     entries = (
-        (f"{group}, to {target:g}", level, told(*rest)) for group, target, level, *rest in zip(*columns, strict=True)
+        (
+            f"{row.group}, to {row.target}",
+            row.level,
+            told(row.median_steps, row.n_reached, row.n, planned[row.group, row.level]),
+        )
+        for row in found.itertuples()
     )
-    return crossed(entries, "Median steps; how many seeds got there, where some did not. Seconds: tables/targets.csv.")
+    return crossed(
+        entries, "Median steps; how many of the planned seeds got there, where not all. Seconds: tables/targets.csv."
+    )
 
 
 def by_rule(cells: pd.DataFrame, n_cells: int) -> str:

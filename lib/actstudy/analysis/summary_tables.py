@@ -1,5 +1,7 @@
 """The tables of the summary page, as Markdown."""
 
+from typing import Any
+
 import pandas as pd
 
 from actstudy.analysis import ranks, summary_grid
@@ -84,7 +86,7 @@ def targets(tables: Tables, task: str) -> str:
 
     found = tables.of("targets", task)
     if summary_grid.many(found):
-        return summary_grid.steps(found)
+        return summary_grid.steps(found, tables.of("runs", task).groupby(["group", "level"]).size())
     return markdown(
         [
             {
@@ -103,24 +105,24 @@ def targets(tables: Tables, task: str) -> str:
 def compute(tables: Tables, task: str) -> str:
     """Throughput, training seconds and peak memory of every cell, or of very many those on the Pareto front."""
     found = tables.of("pareto", task)
-    front_only = summary_grid.many(found)
-    return markdown(
-        [
-            {
-                "cell": cell_name(row["level"], row["group"]),
-                f"throughput ({row['throughput_unit']})": f"{row['throughput']:,.0f}"
-                if row["n_timed"]
-                else "not timed",
-                "training (s)": f"{row['train_seconds']:.2f}" if row["n_timed"] else "not timed",
-                f"peak memory (MB, {row['peak_memory_kind']})": f"{row['peak_memory_bytes'] / 1e6:,.0f}",
-                "timed n": row["n_timed"],
-                "on the Pareto front": "yes" if row["on_front"] else "no",
-                "chance of the front": f"{100 * row['front_probability']:.0f}%"
-                if pd.notna(row["front_probability"])
-                else "",
-            }
-            for row in found.to_dict("records")
-            if pd.notna(row["peak_memory_bytes"]) and (row["on_front"] or not front_only)
-        ],
-        "No run has completed by itself: time and memory of a pack are not those of its runs.",
-    )
+    rows, front_only = found.to_dict("records"), summary_grid.many(found)
+    known = [row for row in rows if pd.notna(row["peak_memory_bytes"])]
+    without = "No run has completed by itself: time and memory of a pack are not those of its runs."
+    if known and front_only:
+        known = [row for row in known if row["on_front"]]
+        without = "No cell was timed; memory is in tables/pareto.csv."
+    shown = markdown([cost(row) for row in known], without)
+    return shown + "\n\nThe cells on their groups' fronts; all are in tables/pareto.csv." * bool(known and front_only)
+
+
+def cost(row: dict[Any, Any]) -> dict[str, Any]:
+    """A cell's row of the table of compute."""
+    return {
+        "cell": cell_name(row["level"], row["group"]),
+        f"throughput ({row['throughput_unit']})": f"{row['throughput']:,.0f}" if row["n_timed"] else "not timed",
+        "training (s)": f"{row['train_seconds']:.2f}" if row["n_timed"] else "not timed",
+        f"peak memory (MB, {row['peak_memory_kind']})": f"{row['peak_memory_bytes'] / 1e6:,.0f}",
+        "timed n": row["n_timed"],
+        "on the Pareto front": "yes" if row["on_front"] else "no",
+        "chance of the front": f"{100 * row['front_probability']:.0f}%" if pd.notna(row["front_probability"]) else "",
+    }

@@ -101,7 +101,7 @@ def table(tables: Tables, task: str) -> str:
     size = 0.0 if settings["log_unit"] else cells.loc[cells["metric"] == settings["metric"], "mean"].mean()
     unit = f", {settings['log_unit']}" if settings["log_unit"] else ""
     if summary_grid.many(found := primary(tables, task)):
-        return summary_grid.differences(found, size)
+        return summary_grid.differences(found, f"difference from {settings['baseline']}{unit}", size)
     return markdown(
         [
             {
@@ -144,7 +144,10 @@ def notes(tables: Tables, task: str) -> list[str]:
             f"The margin, {settings['margin']:g}, is below half the test set's standard error of a difference "
             f"({half:.2g}): on another test set of this size a difference so small would not stand."
         )
-    for row in found[(found["n_diverged"] > 0) | (found["n_diverged_baseline"] > 0)].to_dict("records"):
+    diverged = found[(found["n_diverged"] > 0) | (found["n_diverged_baseline"] > 0)]
+    if summary_grid.many(diverged):
+        return [*told, summary_grid.lost(diverged)]
+    for row in diverged.to_dict("records"):
         told.append(
             f"{cell_name(row['level'], row['group'])} diverged in {row['n_diverged']:.0f} seeds, {row['baseline']} in "
             f"{row['n_diverged_baseline']:.0f} (exact McNemar p = {row['p_mcnemar']:.3f}); they count at chance level."

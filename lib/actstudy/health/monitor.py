@@ -29,7 +29,7 @@ from actstudy.health.sites import activation_of, found_in, watched
 from actstudy.study import advice, schema, store
 
 OF_GRADIENTS = ("non_finite_gradient", "vanishing", "exploding", "gradient_norm", "update_ratio")
-OF_ACTIVATIONS = ("non_finite", "dead", "saturated")
+OF_ACTIVATIONS = ("non_finite", "dead", "dead_from_start", "saturated")
 
 
 class Monitor:

@@ -93,8 +93,6 @@ def advise(health: Iterable[Row], curves: Iterable[Row], facts: Row) -> list[Fin
     for rule in rules():
         if finding := _applied(rule, series.get(rule.reading, {})):
             found[rule.name] = finding  # of one name the more severe comes later
-    if "dead_from_start" in found:  # no step killed them
-        found.pop("dead", None)
     return sorted(found.values(), key=lambda finding: -SEVERITIES.index(finding.severity))
 
 
@@ -139,18 +137,7 @@ def _derived(readings: Iterable[Reading]) -> list[Reading]:
     for _, probe, place, step, value in readings:
         if probe in by:
             by[probe][place, step] = value
-    made: list[Reading] = [  # a dead unit gives zeros; a tanh that never is above zero is not dead
-        ("site", "dead", place, step, min(value, by["zero_fraction"].get((place, step), 0.0)))
-        for (place, step), value in by["dead_fraction"].items()
-    ]
-    dead: dict[str, dict[int, float]] = {}
-    for _, _, place, step, value in made:
-        dead.setdefault(place, {})[step] = value
-    made += [
-        ("site", "dead_from_start", place, max(steps), min(steps[0], steps[max(steps)]))
-        for place, steps in dead.items()
-        if 0 in steps
-    ]
+    made = _of_dead(by["dead_fraction"], by["zero_fraction"])
     stepped = {step for (_, step), value in by["update_ratio"].items() if value > 0}  # others only gathered gradients
     ratios: dict[int, list[float]] = {}
     for (place, step), value in by["update_ratio"].items():
@@ -160,6 +147,26 @@ def _derived(readings: Iterable[Reading]) -> list[Reading]:
     scales = [value for _, value in sorted((step, value) for (_, step), value in by["loss_scale"].items())]
     if scales:
         made.append(("model", "loss_scale_kept", "model", 0, scales[-1] / scales[0]))
+    return made
+
+
+def _of_dead(never_positive: Mapping[tuple[str, int], float], zero: Mapping[tuple[str, int], float]) -> list[Reading]:
+    """Shares of dead units, which give zeros: a tanh that never is above zero is not dead.
+
+    A place that the rule dead_from_start speaks of has no other reading: no step killed it.
+    """
+    born = next(rule.high for rule in rules() if rule.name == "dead_from_start")
+    places: dict[str, dict[int, float]] = {}
+    for (place, step), value in never_positive.items():
+        places.setdefault(place, {})[step] = min(value, zero.get((place, step), 0.0))
+    made: list[Reading] = []
+    for place, steps in places.items():
+        last = max(steps)
+        kept = min(steps.get(0, 0.0), steps[last])
+        if last > 0 and kept > born:
+            made.append(("site", "dead_from_start", place, last, kept))
+        else:
+            made += [("site", "dead", place, step, value) for step, value in steps.items()]
     return made
 
 

@@ -63,8 +63,8 @@ def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
         ax.set_title(level, fontsize=9)
         ax.set_xticks(range(len(depths)), [f"{depth:g}" for depth in depths], fontsize=8)
         ax.set_yticks(range(len(lines)), [line or "all runs" for line in lines], fontsize=8)
-    for ax in axes[-1]:
-        ax.set_xlabel("depth", fontsize=8)
+    for lowest in axes.flat[max(0, len(levels) - columns) : len(levels)]:
+        lowest.set_xlabel("depth", fontsize=8)
     handles = [Patch(facecolor=colour, edgecolor="#888888", label=name) for name, colour in OUTCOMES.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     caption = (
