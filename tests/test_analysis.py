@@ -495,8 +495,8 @@ def test_of_very_many_cells_a_row_is_a_group(made, root, monkeypatch):
     assert [row[0] for row in rows] == [f"depth={depth}, to {target:g}" for depth in (1, 2) for target in (0.12, 0.99)]
     assert columns[1:] == ["tanh", "relu"]
     assert rows[1][1:] == ["never", "never"]
-    assert rows[2][2].endswith(", 1 of 2")  # one seed failed: none of the others may seem to be all
-    assert rows[3][1:] == ["never", "after the end, 0 of 2"]
+    assert rows[2][2].endswith(", 1 of 1 that ended")  # one seed failed: none of the others may seem to be all
+    assert rows[3][1:] == ["never", "after the end, 0 of 1 that ended"]
     assert all(row[5] == "yes" for row in table_after(page, "Compute")[1])
     assert "all are in tables/pareto.csv" in page
     assert "loss in nats" not in page
@@ -568,8 +568,8 @@ def test_the_longer_side_of_a_crossed_table_goes_down_the_page():
         (30.0, 1, 2, "30, 1 of 2"),
         (None, 1, 2, "after the end, 1 of 2"),
         (None, 0, 2, "never"),
-        (30.0, 1, 1, "30, 1 of 2"),
-        (None, 0, 1, "after the end, 0 of 2"),
+        (30.0, 1, 1, "30, 1 of 1 that ended"),
+        (None, 0, 1, "after the end, 0 of 1 that ended"),
     ],
 )
 def test_steps_say_how_many_of_the_planned_seeds_got_there(median, reached, n, shown):
@@ -580,19 +580,22 @@ def test_steps_say_how_many_of_the_planned_seeds_got_there(median, reached, n, s
 
 @pytest.mark.parametrize("higher", [True, False])
 def test_many_groups_count_how_often_a_level_is_the_best(made, higher):
-    means = {"relu": [0.5, 0.6, 0.7, 0.1, 0.8], "tanh": [0.4, 0.7, 0.6, 0.1, 0.8], "gelu": [0.3, 0.1, 0.1, 0.1, 0.1]}
-    sign = 1 if higher else -1
-    same = {"task": "mlp", "metric": "accuracy", "checkpoint": "reported", "n": 2}
+    means = {
+        "relu": [0.5, 0.6, 0.7, 0.1, 0.8, 0.9],
+        "tanh": [0.4, 0.7, 0.6, 0.1, 0.8, 0.8],
+        "gelu": [0.3, 0.1, 0.1, 0.1, 0.1, math.nan],
+    }
+    same, sign = {"task": "mlp", "metric": "accuracy", "checkpoint": "reported"}, 1 if higher else -1
     rows = [
-        same | {"level": level, "group": f"depth={i}", "mean": sign * mean}
+        same | {"level": level, "group": f"depth={i}", "mean": sign * mean, "n": 0 if math.isnan(mean) else 2}
         for level, values in means.items()
         for i, mean in enumerate(values)
     ]
     settings = {"mlp": made.plan["tasks"]["mlp"] | {"higher_is_better": higher}}
     found = tables.Tables(made.plan | {"tasks": settings}, {"cells": pd.DataFrame(rows)})
     assert summary.most_often_best(found, "mlp", 6) == (
-        "Of 6 groups of cells: the best mean has relu in 2, tanh in 1; several share it in 1; all have the same in 1; "
-        "no run has completed in 1. The best of several flatters itself."
+        "6 groups of cells, the best mean: relu in 2, tanh in 1; several share it in 1; all have the same in 1; "
+        "not every level has a completed run in 1. The best of several flatters itself."
     )
 
 

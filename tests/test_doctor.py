@@ -214,7 +214,7 @@ def test_a_tanh_that_stays_below_zero_is_not_dead():
 
 
 def test_units_that_no_step_killed_are_not_mended_by_smaller_steps():
-    """Dead at the first reading and at the last: the init is to blame; what training killed is told beside."""
+    """Dead at every reading from step 0 on: the init is to blame; what training killed is told beside."""
 
     def at(**places):
         shares = [(name, step, value) for name, steps in places.items() for step, value in steps.items()]
@@ -225,6 +225,7 @@ def test_units_that_no_step_killed_are_not_mended_by_smaller_steps():
     (found,) = at(a={0: 1.0, 5: 1.0, 9: 1.0}).values()
     assert (found.rule, found.severity, found.step) == ("dead_from_start", "error", 9)
     assert not any("learning rate" in remedy for remedy in found.remedies)
+    assert set(at(a={0: 1.0, 5: 0.2, 9: 1.0})) == {"dead"}
     assert set(at(a={0: 0.1, 9: 1.0})) == set(at(a={3: 1.0, 9: 1.0})) == set(at(a={0: 1.0})) == {"dead"}
     assert at(a={0: 1.0, 9: 0.0}) == {}
     both = at(a={0: 0.0, 9: 0.9}, b={0: 1.0, 9: 1.0})

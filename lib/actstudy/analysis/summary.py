@@ -91,6 +91,7 @@ def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]
         ),
         "results": summary_tables.results(tables, task),
         "many": summary_grid.many(tables.of("cells", task)),
+        "many_contrasts": summary_grid.many(summary_verdicts.primary(tables, task)),
         "contrasts": summary_verdicts.table(tables, task),
         "notes": summary_verdicts.notes(tables, task),
         "all_pairs": summary_verdicts.all_pairs(tables, task),
@@ -142,25 +143,28 @@ def best(tables: Tables, task: str) -> list[str]:
 
 
 def most_often_best(tables: Tables, task: str, n_groups: int) -> str:
-    """In how many groups of cells each level has the best mean, the most first, and in how many none has."""
-    sign = 1 if tables.plan["tasks"][task]["higher_is_better"] else -1
+    """In how many groups of cells each level has the best mean, the most first, and in how many none can have."""
+    cells, settings = tables.of("cells", task), tables.plan["tasks"][task]
+    mine = cells[(cells["metric"] == settings["metric"]) & (cells["checkpoint"] == "reported")]
     firsts: list[str] = []
-    shared = same = 0
-    by_group = summary_verdicts.reported(tables, task).groupby("group", sort=False)
-    for _, part in by_group:
-        top = part.loc[(sign * part["mean"]) == (sign * part["mean"]).max(), "level"]
-        firsts += list(top) if len(top) == 1 else []
-        same += 1 < len(top) == len(part)
-        shared += 1 < len(top) < len(part)
+    partial = shared = same = 0
+    for _, part in mine.groupby("group", sort=False):
+        best_mean = part["mean"].max() if settings["higher_is_better"] else part["mean"].min()
+        top = part.loc[part["mean"] == best_mean, "level"]
+        if not part["n"].all():
+            partial += 1
+        elif len(top) == 1:
+            firsts.append(top.iloc[0])
+        else:
+            same, shared = same + (len(top) == len(part)), shared + (len(top) < len(part))
     counts = [f"{level} in {n}" for level, n in pd.Series(firsts, dtype=object).value_counts().items()]
-    unknown = n_groups - len(by_group)
     told = [
-        f"the best mean has {', '.join(counts)}" if counts else "",
+        f"the best mean: {', '.join(counts)}" if counts else "",
         f"several share it in {shared}" if shared else "",
         f"all have the same in {same}" if same else "",
-        f"no run has completed in {unknown}" if unknown else "",
+        f"not every level has a completed run in {partial}" if partial else "",
     ]
-    return f"Of {n_groups} groups of cells: {'; '.join(filter(None, told))}. The best of several flatters itself."
+    return f"{n_groups} groups of cells, {'; '.join(filter(None, told))}. The best of several flatters itself."
 
 
 def outcome(tables: Tables, task: str, group: str) -> str:

@@ -78,11 +78,10 @@ def steps(found: pd.DataFrame, planned: pd.Series) -> str:
     """
 
     def told(median: float, reached: int, n: int, of: int) -> str:
-        if reached == of:
-            return f"{median:.0f}"
-        if not reached and n == of:
-            return "never"
-        return f"{'after the end' if pd.isna(median) else f'{median:.0f}'}, {reached} of {of}"
+        if n == of and reached in (0, n):
+            return f"{median:.0f}" if reached else "never"
+        when = "after the end" if pd.isna(median) else f"{median:.0f}"
+        return f"{when}, {reached} of {n}{' that ended' if n < of else ''}"
 
     entries = (
         (
@@ -93,7 +92,8 @@ def steps(found: pd.DataFrame, planned: pd.Series) -> str:
         for row in found.itertuples()
     )
     return crossed(
-        entries, "Median steps; how many of the planned seeds got there, where not all. Seconds: tables/targets.csv."
+        entries,
+        "Median steps; how many seeds got there, where not all; none: no run ended. Seconds: tables/targets.csv.",
     )
 
 

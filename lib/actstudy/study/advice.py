@@ -153,7 +153,7 @@ def _derived(readings: Iterable[Reading]) -> list[Reading]:
 def _of_dead(never_positive: Mapping[tuple[str, int], float], zero: Mapping[tuple[str, int], float]) -> list[Reading]:
     """Shares of dead units, which give zeros: a tanh that never is above zero is not dead.
 
-    A place that the rule dead_from_start speaks of has no other reading: no step killed it.
+    A place that the rule dead_from_start speaks of has no other reading: it was dead from step 0 on, whenever read.
     """
     born = next(rule.high for rule in rules() if rule.name == "dead_from_start")
     places: dict[str, dict[int, float]] = {}
@@ -162,7 +162,7 @@ def _of_dead(never_positive: Mapping[tuple[str, int], float], zero: Mapping[tupl
     made: list[Reading] = []
     for place, steps in places.items():
         last = max(steps)
-        kept = min(steps.get(0, 0.0), steps[last])
+        kept = min(steps.values()) if 0 in steps else 0.0
         if last > 0 and kept > born:
             made.append(("site", "dead_from_start", place, last, kept))
         else:
