@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from actstudy.analysis import text
+from actstudy.analysis.contrasts import ENDED
 from actstudy.study.claims import Claims
 
 COLUMNS = [
@@ -85,7 +86,7 @@ def best_group(runs: pd.DataFrame, curves: pd.DataFrame, task: Mapping[str, Any]
 
 def _values(cell: pd.DataFrame, curves: pd.DataFrame, metric: str, task: Mapping[str, Any]) -> np.ndarray:
     """The claim's metric of each run; a diverged run counts at chance, and makes all undecided where there is none."""
-    ended = cell[cell["status"].isin(["completed", "diverged"])]
+    ended = cell[cell["status"].isin(ENDED)]
     if metric == "mean_train_loss":
         asked = (curves["split"] == "train") & (curves["metric"] == "loss")
         values = ended["run_id"].map(curves[asked].groupby("run_id")["value"].mean())

@@ -3,6 +3,7 @@
 import os
 import shlex
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from actstudy.study import registry
 from actstudy.study.spec import layered
 
 MOST_GROUPS = 8  # of cells, told one by one
+SHARED, SAME, PARTIAL = "several share it", "all have the same", "not every level has a completed run"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -144,34 +146,25 @@ def best(tables: Tables, task: str) -> list[str]:
 
 def most_often_best(tables: Tables, task: str, n_groups: int) -> str:
     """In how many groups of cells each level has the best mean, the most first, and in how many none can have."""
-    cells, settings = tables.of("cells", task), tables.plan["tasks"][task]
-    mine = cells[(cells["metric"] == settings["metric"]) & (cells["checkpoint"] == "reported")]
-    firsts: list[str] = []
-    partial = shared = same = 0
-    for _, part in mine.groupby("group", sort=False):
-        best_mean = part["mean"].max() if settings["higher_is_better"] else part["mean"].min()
-        top = part.loc[part["mean"] == best_mean, "level"]
+    higher = tables.plan["tasks"][task]["higher_is_better"]
+    wins, rest = Counter[str](), dict.fromkeys((SHARED, SAME, PARTIAL), 0)
+    for _, part in tables.reported(task).groupby("group", sort=False):
+        top = part.loc[part["mean"] == (part["mean"].max() if higher else part["mean"].min()), "level"]
         if not part["n"].all():
-            partial += 1
+            rest[PARTIAL] += 1
         elif len(top) == 1:
-            firsts.append(top.iloc[0])
+            wins[top.iloc[0]] += 1
         else:
-            same, shared = same + (len(top) == len(part)), shared + (len(top) < len(part))
-    counts = [f"{level} in {n}" for level, n in pd.Series(firsts, dtype=object).value_counts().items()]
-    told = [
-        f"the best mean: {', '.join(counts)}" if counts else "",
-        f"several share it in {shared}" if shared else "",
-        f"all have the same in {same}" if same else "",
-        f"not every level has a completed run in {partial}" if partial else "",
-    ]
-    return f"{n_groups} groups of cells, {'; '.join(filter(None, told))}. The best of several flatters itself."
+            rest[SAME if len(top) == len(part) else SHARED] += 1
+    counts = ", ".join(f"{level} in {n}" for level, n in wins.most_common())
+    told = [f"the best mean: {counts}"] * bool(wins) + [f"{what} in {n}" for what, n in rest.items() if n]
+    return f"{n_groups} groups of cells, {'; '.join(told)}. The best of several flatters itself."
 
 
 def outcome(tables: Tables, task: str, group: str) -> str:
     """One sentence that names the best mean of a group of cells, and of how many it is the best."""
     sign = 1 if tables.plan["tasks"][task]["higher_is_better"] else -1
-    found = summary_verdicts.reported(tables, task)
-    found = found[found["group"] == group]
+    found = tables.reported(task).query("group == @group and n > 0")
     where = f"{group}: " if group else ""
     if found.empty:
         return f"{where}no run has completed."

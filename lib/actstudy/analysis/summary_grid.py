@@ -24,13 +24,11 @@ def crossed(told: Iterable[tuple[str, str, str]], note: str) -> str:
 
     The longer side goes down the page: rows are levels where there are more of them than groups.
     """
-    entries = list(told)
-    groups, levels = (list(dict.fromkeys(entry[i] for entry in entries)) for i in (0, 1))
-    found = {entry[:2]: entry[2] for entry in entries}
-    if len(levels) > len(groups):
-        rows = [{"": level} | {group: found.get((group, level), "none") for group in groups} for level in levels]
-    else:
-        rows = [{"": group} | {level: found.get((group, level), "none") for level in levels} for group in groups]
+    found = {(group, level): text for group, level, text in told}
+    down, across = (list(dict.fromkeys(key[i] for key in found)) for i in (0, 1))
+    if len(across) > len(down):
+        down, across, found = across, down, {key[::-1]: text for key, text in found.items()}
+    rows = [{"": row} | {column: found.get((row, column), "none") for column in across} for row in down]
     return f"{markdown(rows)}\n\n{note}" if rows else ""
 
 
@@ -111,4 +109,4 @@ def by_rule(cells: pd.DataFrame, n_cells: int) -> str:
                 "what may help": first["remedies"],
             }
         )
-    return markdown(rows, "Nothing was found.")
+    return markdown(rows)

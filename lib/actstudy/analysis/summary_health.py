@@ -34,18 +34,16 @@ def says(tables: Tables, task: str) -> dict[str, Any]:
     shown = cells if len(notes) <= FEW else cells[cells["severity"] != "note"]
     names = [cell_name(level, group) for group, level in read[["group", "level"]].drop_duplicates().to_numpy()]
     with_finding = {cell_name(row.level, row.group) for row in cells.itertuples()}
-    healthy = [name for name in names if name not in with_finding]
-    if summary_grid.many(read):
-        table = summary_grid.by_rule(cells, len(names))
-        few = healthy if len(healthy) <= LISTED else [f"{len(healthy)} of {len(names)} cells"]
-        said = {"table": table, "rule_rows": True, "more": 0, "notes": 0, "healthy": few}
-        return said | {"all_healthy": cells.empty, "n_cells": len(names)}
+    healthy, grid = [name for name in names if name not in with_finding], summary_grid.many(read)
+    if grid and len(healthy) > LISTED:
+        healthy = [f"{len(healthy)} of {len(names)} cells"]
     rows = [finding(row) for row in shown.head(LISTED).to_dict("records")]
+    by_cell = markdown(rows, "Nothing worse than a note was found.")
     return {
-        "table": markdown(rows, "Nothing worse than a note was found."),
-        "rule_rows": False,
-        "more": max(0, len(shown) - LISTED),
-        "notes": len(notes) if len(notes) > FEW else 0,
+        "table": summary_grid.by_rule(cells, len(names)) if grid else by_cell,
+        "rule_rows": grid,
+        "more": 0 if grid else max(0, len(shown) - LISTED),
+        "notes": 0 if grid or len(notes) <= FEW else len(notes),
         "healthy": healthy,
         "all_healthy": cells.empty,
         "n_cells": len(names),

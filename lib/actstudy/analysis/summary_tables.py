@@ -15,11 +15,9 @@ def glance(tables: Tables) -> str:
     if len(tables.frames["cells"][["group", "level"]].drop_duplicates()) > summary_grid.MOST_CELLS:
         return ""
     for task, settings in tables.plan["tasks"].items():
-        cells = tables.of("cells", task)
         better = "higher" if settings["higher_is_better"] else "lower"
         column = f"{task}: {metric_name(settings['metric'])}, {better} is better"
-        mine = cells[(cells["metric"] == settings["metric"]) & (cells["checkpoint"] == "reported")]
-        for row in mine.itertuples():
+        for row in tables.reported(task).itertuples():
             rows.setdefault(cell_name(row.level, row.group), {})[column] = f"{spread(row.mean, row.sd)}, n = {row.n}"
         references = tables.of("references", task)
         for row in references.itertuples():
@@ -59,7 +57,7 @@ def results(tables: Tables, task: str) -> str:
     """Every cell's test metrics: n, mean, sd, smallest, largest, at the last step, then the other metrics' means."""
     cells, settings = tables.of("cells", task), tables.plan["tasks"][task]
     if summary_grid.many(cells):
-        return summary_grid.means(cells[(cells["checkpoint"] == "reported") & (cells["metric"] == settings["metric"])])
+        return summary_grid.means(tables.reported(task))
     rows = []
     for (group, level), part in cells.groupby(["group", "level"], sort=False):
         wanted = part.set_index(["checkpoint", "metric"])
@@ -105,14 +103,14 @@ def targets(tables: Tables, task: str) -> str:
 def compute(tables: Tables, task: str) -> str:
     """Throughput, training seconds and peak memory of every cell, or of very many those on the Pareto front."""
     found = tables.of("pareto", task)
-    rows, front_only = found.to_dict("records"), summary_grid.many(found)
-    known = [row for row in rows if pd.notna(row["peak_memory_bytes"])]
-    without = "No run has completed by itself: time and memory of a pack are not those of its runs."
-    if known and front_only:
-        known = [row for row in known if row["on_front"]]
-        without = "No cell was timed; memory is in tables/pareto.csv."
-    shown = markdown([cost(row) for row in known], without)
-    return shown + "\n\nThe cells on their groups' fronts; all are in tables/pareto.csv." * bool(known and front_only)
+    known = [row for row in found.to_dict("records") if pd.notna(row["peak_memory_bytes"])]
+    if not known:
+        return "No run has completed by itself: time and memory of a pack are not those of its runs."
+    if not summary_grid.many(found):
+        return markdown([cost(row) for row in known])
+    if not (front := [cost(row) for row in known if row["on_front"]]):
+        return "No cell was timed; memory is in tables/pareto.csv."
+    return f"{markdown(front)}\n\nThe cells on their groups' fronts; all are in tables/pareto.csv."
 
 
 def cost(row: dict[Any, Any]) -> dict[str, Any]:

@@ -82,17 +82,11 @@ def beyond_chance(found: pd.DataFrame, groups: int) -> list[str]:
 def no_better(tables: Tables, task: str) -> str:
     """A warning where no level's mean is better than a reference method's."""
     sign = 1 if tables.plan["tasks"][task]["higher_is_better"] else -1
-    mine, warned = reported(tables, task), []
+    mine, warned = tables.reported(task).query("n > 0"), []
     for row in tables.of("references", task).drop_duplicates(["data", "name"]).itertuples():
         if len(mine) and sign * row.test >= (sign * mine["mean"]).max():
             warned.append(f" No mean is better than the reference without a network, {row.name}: {number(row.test)}.")
     return "".join(warned)
-
-
-def reported(tables: Tables, task: str) -> pd.DataFrame:
-    """The cells' means of the task's own test metric, where any run has completed."""
-    cells, metric = tables.of("cells", task), tables.plan["tasks"][task]["metric"]
-    return cells[(cells["metric"] == metric) & (cells["checkpoint"] == "reported") & (cells["n"] > 0)]
 
 
 def table(tables: Tables, task: str) -> str:

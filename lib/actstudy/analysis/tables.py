@@ -56,6 +56,11 @@ class Tables:
         frame = self.frames[name]
         return frame[frame["task"] == task]
 
+    def reported(self, task: str) -> pd.DataFrame:
+        """The cells of a task with its own test metric, at the checkpoint that is reported."""
+        cells = self.of("cells", task)
+        return cells[(cells["metric"] == self.plan["tasks"][task]["metric"]) & (cells["checkpoint"] == "reported")]
+
     def references(self, task: str, group: str) -> pd.DataFrame:
         """The reference methods' scores on the data of one group of cells."""
         runs, found = self.of("runs", task), self.of("references", task)
@@ -143,7 +148,7 @@ def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: dict[str, Any]) -> p
 
     A diverged run never reaches what it had not reached; other runs that did not complete are left out.
     """
-    rows, ended = [], runs[runs["status"].isin(["completed", "diverged"])]
+    rows, ended = [], runs[runs["status"].isin(contrasts.ENDED)]
     by_run = dict(iter(curves[curves["split"] == "val"].groupby("run_id"))) if len(ended) else {}
     for cell, part in ended.groupby(CELL, sort=False):
         task = plan["tasks"][cell[0]]

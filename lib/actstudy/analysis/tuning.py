@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from actstudy.analysis.contrasts import ENDED
+
 CELL = ["task", "group", "level"]
 PLACES = {"fixed": "lr=fixed", "tuned": "lr=tuned"}  # of reported runs; tuning runs stand in the group without either
 COLUMNS = [*CELL, "lr", "n", "mean_val", "sd_val", "chosen", "at_edge", "good", "budget_runs", "fixed_lr"]
@@ -32,7 +34,7 @@ def best_values(frames: Mapping[str, pd.DataFrame], plan: dict[str, Any], task: 
         seen = seen[(seen["split"] == "val") & (seen["metric"] == settings["metric"])]
     best = rows["run_id"].map(seen.groupby("run_id")["value"].agg("max" if higher else "min")).astype(float)
     worst = settings["chance"] if settings["chance"] is not None else (-np.inf if higher else np.inf)
-    best = best.where(status == "completed").fillna(worst).where(status.isin(["completed", "diverged"]))
+    best = best.where(status == "completed").fillna(worst).where(status.isin(ENDED))
     return rows.assign(best=np.log(best) if settings["log_unit"] else best)
 
 

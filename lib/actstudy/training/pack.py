@@ -45,9 +45,7 @@ class Pack:
     health_keys: dict[str, list[values.Key]] = field(default_factory=dict)  # part of a step -> what it reads
     best: list[Tensor] = field(default_factory=list)
     pending: list[Scores] = field(default_factory=list)
-    marked: tuple[int, list[Tensor]] = field(
-        default_factory=lambda: (0, [])
-    )  # a step, and what a step changes as it was then (pack_blame)
+    marked: tuple[int, list[Tensor]] = field(default_factory=lambda: (0, []))  # a step, what one changes (pack_blame)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BUCKETS, 0.0))  # of this process, all runs
     timed: int = 0  # steps since the last evaluation that count as training
     seen_seconds: float = 0.0

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
+from actstudy.analysis.contrasts import ENDED
 from actstudy.analysis.style import REFERENCE, legend, panels, placeholder, seeds, styles
 from actstudy.analysis.tables import Tables
 from actstudy.analysis.text import metric_name
@@ -22,7 +23,7 @@ def metric_against_factor(tables: Tables, task: str) -> tuple[Figure, str]:
     """Mean test metric against the argument of the initialisation: a line a level, a panel a cell of the other axes."""
     settings, runs = tables.plan["tasks"][task], tables.of("runs", task)
     value, name = f"reported_{settings['metric']}", f"test {metric_name(settings['metric'])}"
-    runs = runs[runs["status"].isin(["completed", "diverged"])]
+    runs = runs[runs["status"].isin(ENDED)]
     argument, values = arguments(runs)
     runs = runs.assign(argument=values, panel=places(runs)).dropna(subset=["argument"])
     if runs.empty:
