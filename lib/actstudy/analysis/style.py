@@ -80,13 +80,18 @@ def drawn(groups: Sequence[str]) -> tuple[list[str], str]:
     return list(groups[:MOST_PANELS]), f" (the first {MOST_PANELS} of {len(groups)}; tables/ has all)" if cut else ""
 
 
-def panels(groups: list[str], title: str, columns: int = 3) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with a panel for each of the first MOST_PANELS groups of cells, `columns` in a row, sharing axes."""
+def panels(
+    groups: list[str], title: str, columns: int = 3, panel: tuple[float, float] = (4.6, 3.4)
+) -> tuple[Figure, dict[str, Axes]]:
+    """A figure with a panel for each of the first MOST_PANELS groups of cells, `columns` in a row, sharing axes.
+
+    panel: inches of one, with its labels.
+    """
     groups, note = drawn(groups)
     title += note
     columns = min(columns, len(groups))
     rows = -(-len(groups) // columns)
-    size = (1.8 + 4.6 * columns, 0.8 + 3.4 * rows)
+    size = (1.8 + panel[0] * columns, 0.8 + panel[1] * rows)
     figure, grid = plt.subplots(
         rows, columns, figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
     )

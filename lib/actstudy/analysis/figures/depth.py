@@ -47,23 +47,18 @@ def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
     settings, runs = tables.plan["tasks"][task], tables.of("runs", task)
     runs = runs.assign(outcome=outcomes(runs, best_val(tables, task), STALLED * settings["chance"]))
     levels, lines, depths = (list(runs[column].unique()) for column in ("level", "line", "depth"))
-    columns = min(len(levels), max(1, MOST_ACROSS // len(depths)))
-    rows = -(-len(levels) // columns)
-    size = (1.6 + 0.62 * len(depths) * columns, 0.8 + (0.5 + 0.36 * len(lines)) * rows)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=True, layout="constrained")
-    figure.suptitle(f"{settings['title']}: trains, stalls, diverges", fontsize=11)
-    for empty in axes.flat[len(levels) :]:
-        empty.set_visible(False)
-    for level, ax in zip(levels, axes.flat, strict=False):
+    columns, panel = max(1, MOST_ACROSS // len(depths)), (0.62 * len(depths), 0.5 + 0.36 * len(lines))
+    figure, axes = panels(levels, f"{settings['title']}: trains, stalls, diverges", columns, panel)
+    for level, ax in axes.items():
         for row, line in enumerate(lines):
             for column, depth in enumerate(depths):
                 mine = runs[(runs["level"] == level) & (runs["line"] == line) & (runs["depth"] == depth)]
                 draw_cell(ax, column, row, mine, f"reported_{settings['metric']}")
         ax.set(xlim=(-0.5, len(depths) - 0.5), ylim=(len(lines) - 0.5, -0.5))
-        ax.set_title(level, fontsize=9)
         ax.set_xticks(range(len(depths)), [f"{depth:g}" for depth in depths], fontsize=8)
         ax.set_yticks(range(len(lines)), [line or "all runs" for line in lines], fontsize=8)
-    for lowest in axes.flat[max(0, len(levels) - columns) : len(levels)]:
+        ax.grid(visible=False)
+    for lowest in list(axes.values())[-columns:]:
         lowest.set_xlabel("depth", fontsize=8)
     handles = [Patch(facecolor=colour, edgecolor="#888888", label=name) for name, colour in OUTCOMES.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
