@@ -5,19 +5,20 @@ import os
 import sys
 from pathlib import Path
 
-from actstudy.study import host, looks, packs, plan, registry, spec, store
+from actstudy.contract import host, registry, spec, store, errors
+from actstudy.study import looks, packs, planning
 
 if set("{}") & set(str(Path.cwd())):  # snakemake fails where it looks for its locks
-    registry.refuse(
+    errors.refuse(
         f"{Path.cwd()}: got braces in the project's path; allowed: one without them, as snakemake reads wildcards there"
     )
 try:
-    STUDY = plan.load(
+    STUDY = planning.load(
         os.path.relpath(next(iter(workflow.configfiles[-1:]), "config/config.yaml")),
         workflow.config_settings.config,
     )
-except registry.StudyError as fault:
-    registry.refuse(fault)
+except errors.StudyError as fault:
+    errors.refuse(fault)
 
 RESULTS = STUDY.folder
 PYTHON = sys.executable

@@ -71,7 +71,9 @@ def saved_bytes(module: nn.Module, x: Tensor) -> int:
     return sum(kept.values())
 
 
-def rows_of(name: str, engine: str, dtype: torch.dtype, sizes: list[int], device: str) -> Iterator[dict[str, Any]]:
+def rows_of(
+    name: str, engine: str, dtype: torch.dtype, sizes: list[int], device: str
+) -> Iterator[dict[str, Any]]:
     """A row per size of one activation; all sizes share one compilation."""
     torch._dynamo.reset()
     module = FACTORIES[name]().to(device, dtype)
@@ -112,16 +114,24 @@ def with_ratios(frame: pd.DataFrame) -> pd.DataFrame:
     relu = frame[frame["activation"] == "relu"].set_index(keys)
     at = pd.MultiIndex.from_frame(frame[keys])
     for part in ("forward", "both"):
-        frame[f"{part}_ps_per_element"] = frame[f"{part}_seconds"] / 2.0 ** frame["log2_elements"] * 1e12
-        frame[f"{part}_to_relu"] = frame[f"{part}_seconds"] / relu.loc[at, f"{part}_seconds"].to_numpy()
+        frame[f"{part}_ps_per_element"] = (
+            frame[f"{part}_seconds"] / 2.0 ** frame["log2_elements"] * 1e12
+        )
+        frame[f"{part}_to_relu"] = (
+            frame[f"{part}_seconds"] / relu.loc[at, f"{part}_seconds"].to_numpy()
+        )
         frame[f"{part}_to_copy"] = frame[f"{part}_seconds"] / frame["copy_seconds"]
     return frame
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", choices=("cuda", "cpu"), required=True)
-    parser.add_argument("--sizes", nargs="+", type=int, default=[20, 22, 24, 26, 28], help="log2 of the elements")
+    parser.add_argument(
+        "--sizes", nargs="+", type=int, default=[20, 22, 24, 26, 28], help="log2 of the elements"
+    )
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -133,14 +143,20 @@ def main() -> None:
             for name in FACTORIES:
                 found = rows_of(name, engine, dtype, sizes, device)
                 rows += [{**row, "copy_seconds": copied[row["log2_elements"]]} for row in found]
-    name = torch.cuda.get_device_name() if device == "cuda" else f"CPU, 1 thread of {os.cpu_count()}"
-    frame = with_ratios(pd.DataFrame(rows)).assign(n_windows=WINDOWS, device=name, torch=torch.__version__)
+    name = (
+        torch.cuda.get_device_name() if device == "cuda" else f"CPU, 1 thread of {os.cpu_count()}"
+    )
+    frame = with_ratios(pd.DataFrame(rows)).assign(
+        n_windows=WINDOWS, device=name, torch=torch.__version__
+    )
     frame.to_parquet(arguments.out / f"activations_{device}.parquet")
     largest = frame[frame["log2_elements"] == max(sizes)]
     shown = ["forward_ps_per_element", "both_ps_per_element", "saved_bytes_per_element"]
     shown += ["forward_to_relu", "both_to_relu", "forward_to_copy"]
     columns = ["activation", "engine", "precision", *shown]
-    largest[columns].to_markdown(arguments.out / f"activations_{device}.md", index=False, floatfmt=".3g")
+    largest[columns].to_markdown(
+        arguments.out / f"activations_{device}.md", index=False, floatfmt=".3g"
+    )
     print(largest[columns].to_string(index=False, float_format=lambda value: f"{value:.3g}"))
 
 

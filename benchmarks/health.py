@@ -24,11 +24,11 @@ import torch
 from scipy import stats
 from torch import nn
 
+from actstudy.contract.spec import RunSpec
 from actstudy.data.prepared import Prepared
 from actstudy.health import Monitor
 from actstudy.health.sites import found_in
-from actstudy.study.plan import run_spec
-from actstudy.study.spec import RunSpec
+from actstudy.study.planning import run_spec
 from actstudy.training import loop
 from actstudy.training.job import Clock, Progress
 from actstudy.training.run import Settings, make_job
@@ -59,7 +59,9 @@ def ours(spec: RunSpec, data: Prepared) -> list[tuple[float, float, float]]:
             clock.to("train")  # waits for the device
             seconds = time.perf_counter() - began
             found.append((seconds / STEPS, progress.seconds["probe"] / seconds))
-    return [(on, off, share) for (on, share), (off, _) in zip(found[1::2], found[2::2], strict=True)]
+    return [
+        (on, off, share) for (on, share), (off, _) in zip(found[1::2], found[2::2], strict=True)
+    ]
 
 
 def naive(model: nn.Module) -> Callable[[], object]:
@@ -99,7 +101,15 @@ def measured(name: str, activation: str) -> list[dict[str, object]]:
     windows = np.array(ours(spec, data))
     pairs, shares = windows[:, 0] / windows[:, 1] - 1, windows[:, 2]
     mean, half = np.mean(pairs), stats.t.ppf(0.975, PAIRS - 1) * np.std(pairs, ddof=1) / PAIRS**0.5
-    rows = [{"what": "ours", "cost": mean, "low": mean - half, "high": mean + half, "probe_share": np.median(shares)}]
+    rows = [
+        {
+            "what": "ours",
+            "cost": mean,
+            "low": mean - half,
+            "high": mean + half,
+            "probe_share": np.median(shares),
+        }
+    ]
     rows[0]["ms"] = np.median(windows[:, 1]) * 1e3
     plain = None
     for what, watch in (("careful", None), ("monitor", monitored), ("hooks with .item()", naive)):
@@ -111,7 +121,9 @@ def measured(name: str, activation: str) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("workloads", nargs="+", choices=throughput.WORKLOADS)
     parser.add_argument("--activation", default="relu")
     parser.add_argument("--out", type=Path, required=True)

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from actstudy.data.prepared import Prepared
 from actstudy.nets.activations import Sites
-from actstudy.study.plan import run_spec
+from actstudy.study.planning import run_spec
 from actstudy.tasks import mlp
 from actstudy.training import devices, pack_loop
 from actstudy.training.pack_run import make_pack
@@ -54,18 +54,42 @@ def random_data() -> Prepared:
 
 def spec_of(arguments: argparse.Namespace, run: int, width: int) -> Any:
     """Run number `run` of a pack: four activations with all inits and three seeds each, as the full depth study."""
-    fields = {"dataset": "mnist", "depth": arguments.depth, "width": 128, "dropout": 0.0, "init": INITS[run // 3 % 8]}
-    recipe = {"optimizer": "sgd", "lr": 0.01, "schedule": "constant", "warmup": 0, "clip": None, "batch_size": 128}
-    engine = {"engine": "pack", "pack_width": width, "precision": arguments.precision, "epochs": 2 + 2 * PAIRS}
-    return run_spec("mlp", run % 3, {**fields, **recipe, **engine, "activation": ACTIVATIONS[run * 4 // width]})
+    fields = {
+        "dataset": "mnist",
+        "depth": arguments.depth,
+        "width": 128,
+        "dropout": 0.0,
+        "init": INITS[run // 3 % 8],
+    }
+    recipe = {
+        "optimizer": "sgd",
+        "lr": 0.01,
+        "schedule": "constant",
+        "warmup": 0,
+        "clip": None,
+        "batch_size": 128,
+    }
+    engine = {
+        "engine": "pack",
+        "pack_width": width,
+        "precision": arguments.precision,
+        "epochs": 2 + 2 * PAIRS,
+    }
+    return run_spec(
+        "mlp", run % 3, {**fields, **recipe, **engine, "activation": ACTIVATIONS[run * 4 // width]}
+    )
 
 
-def packed(arguments: argparse.Namespace, data: Prepared, device: torch.device, width: int) -> dict[str, float]:
+def packed(
+    arguments: argparse.Namespace, data: Prepared, device: torch.device, width: int
+) -> dict[str, float]:
     """Run-epochs a second with evaluation and probes, and what probes cost: epochs with and without, in turns."""
     specs, marks = [spec_of(arguments, run, width) for run in range(width)], []
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(quiet=True, probe_every=STEPS_PER_EPOCH)
-        pack = make_pack(specs, [Path(folder) / str(i) for i in range(width)], data, device, settings)
+        pack = make_pack(
+            specs, [Path(folder) / str(i) for i in range(width)], data, device, settings
+        )
 
         def mark() -> bool:
             if pack.step % STEPS_PER_EPOCH == 0:
@@ -74,10 +98,14 @@ def packed(arguments: argparse.Namespace, data: Prepared, device: torch.device, 
             return False
 
         pack_loop.fit(pack, mark, lambda: None, NEVER)
-    epochs = pd.DataFrame(marks).diff().iloc[1 : 1 + 2 * PAIRS]  # the first, which compiled, and the last left out
+    epochs = (
+        pd.DataFrame(marks).diff().iloc[1 : 1 + 2 * PAIRS]
+    )  # the first, which compiled, and the last left out
     plain, probed = epochs.iloc[::2], epochs.iloc[1::2].median()
     pairs = np.sort(epochs["wall"].to_numpy()[1::2] / plain["wall"].to_numpy() - 1)
-    edge = int(stats.binom.ppf(0.025, PAIRS, 0.5)) - 1  # order statistics about the median: at least 95%
+    edge = (
+        int(stats.binom.ppf(0.025, PAIRS, 0.5)) - 1
+    )  # order statistics about the median: at least 95%
     return {
         "run_epochs_per_second": width / probed["wall"],
         **{f"{name}_share": probed[name] / probed["wall"] for name in ("train", "eval", "probe")},
@@ -87,7 +115,9 @@ def packed(arguments: argparse.Namespace, data: Prepared, device: torch.device, 
     }
 
 
-def alone(arguments: argparse.Namespace, data: Prepared, device: torch.device, first: bool) -> dict[str, float]:
+def alone(
+    arguments: argparse.Namespace, data: Prepared, device: torch.device, first: bool
+) -> dict[str, float]:
     """Run-epochs a second of one model, without evaluation: the median over windows of steps."""
     model = mlp.build(spec_of(arguments, 0, 1), data, Sites("relu", {})).to(device)
     torch.set_float32_matmul_precision("highest" if first else "high")
@@ -109,7 +139,9 @@ def alone(arguments: argparse.Namespace, data: Prepared, device: torch.device, f
     return {"run_epochs_per_second": STEPS / statistics.median(seconds) / STEPS_PER_EPOCH}
 
 
-def steps(data: Prepared, device: torch.device, first: bool) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def steps(
+    data: Prepared, device: torch.device, first: bool
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Batches without end: from a DataLoader, or rows of what lies on the device."""
     x, y = (torch.from_numpy(data.arrays[f"train_{name}"]) for name in ("x", "y"))
     while first:
@@ -122,7 +154,9 @@ def steps(data: Prepared, device: torch.device, first: bool) -> Iterator[tuple[t
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--widths", type=int, nargs="+", default=[1, 16, 64, 96, 256])
     parser.add_argument("--depth", type=int, default=30)
     parser.add_argument("--precision", default="tf32")

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from actstudy.study import plan, spec
+from actstudy.contract import spec
+from actstudy.study import planning
 
 PHASES = """
 import json, sys, time
@@ -28,7 +29,7 @@ marks["import torch"] = time.time()
 import importlib
 from pathlib import Path
 from actstudy.data import prepared
-from actstudy.study import spec
+from actstudy.contract import spec
 from actstudy.training import devices, loop, step
 from actstudy.training.run import Settings, make_job
 one = spec.from_json(sys.argv[1])
@@ -52,7 +53,11 @@ print(json.dumps({b: marks[b] - marks[a] for a, b in zip(names, names[1:])} | {"
 
 def phases(one: spec.RunSpec, cache: str) -> dict[str, float]:
     """Seconds of each phase in a fresh process whose compiled code is kept in `cache`."""
-    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": cache, "TRITON_CACHE_DIR": f"{cache}/triton"}
+    environment = {
+        **os.environ,
+        "TORCHINDUCTOR_CACHE_DIR": cache,
+        "TRITON_CACHE_DIR": f"{cache}/triton",
+    }
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", PHASES, spec.canonical(one), folder]
         done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
@@ -60,26 +65,44 @@ def phases(one: spec.RunSpec, cache: str) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("study")
     parser.add_argument("--repeats", type=int, default=3, help="warm processes of each task")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    study, rows = plan.load(arguments.study), []
+    study, rows = planning.load(arguments.study), []
     began = time.time()
-    plan_only = [sys.executable, "-m", "snakemake", "--configfile", arguments.study, "-n", "--quiet", "all"]
+    plan_only = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--configfile",
+        arguments.study,
+        "-n",
+        "--quiet",
+        "all",
+    ]
     subprocess.run(plan_only, check=True, capture_output=True)
     print(f"snakemake -n: {time.time() - began:.1f} s")
     for task in study.tasks:
         one = next(run.spec for run in study.runs if run.spec.task == task)
         with tempfile.TemporaryDirectory() as cache:
             for index in range(1 + arguments.repeats):
-                rows.append({"task": task, "cache": "warm" if index else "cold", **phases(one, cache)})
+                rows.append(
+                    {"task": task, "cache": "warm" if index else "cold", **phases(one, cache)}
+                )
     frame = pd.DataFrame(rows)
     frame.to_parquet(arguments.out / "startup.parquet")
     shown = frame.drop(columns="device").groupby(["task", "cache"], sort=False).median().T
-    print(frame["device"].iloc[0], f"n = 1 cold, {arguments.repeats} warm", shown.round(2).to_string(), sep="\n")
+    print(
+        frame["device"].iloc[0],
+        f"n = 1 cold, {arguments.repeats} warm",
+        shown.round(2).to_string(),
+        sep="\n",
+    )
 
 
 if __name__ == "__main__":

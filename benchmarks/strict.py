@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from throughput import GPU, RECIPE, WORKLOADS, random_data
 
-from actstudy.study.plan import run_spec
+from actstudy.study.planning import run_spec
 from actstudy.training import loop
 from actstudy.training.checkpoint import weights_sha256
 from actstudy.training.run import Settings, make_job
@@ -30,7 +30,13 @@ STEPS, WINDOW, REPEATS = 120, 20, 3
 def once(workload: str, activation: str, strict: bool) -> tuple[str, float]:
     """The weights' SHA-256 after all steps, and the median seconds of a step over windows, the first left out."""
     own = WORKLOADS[workload]
-    fields = {**RECIPE, **own["fields"], "activation": activation, "engine": "compiled", "strict": strict}
+    fields = {
+        **RECIPE,
+        **own["fields"],
+        "activation": activation,
+        "engine": "compiled",
+        "strict": strict,
+    }
     spec, data, seconds = run_spec(own["task"], 0, fields), random_data(own), []
     with tempfile.TemporaryDirectory() as folder:
         job = make_job(spec, Path(folder), data, GPU, Settings(quiet=True))
@@ -46,11 +52,15 @@ def once(workload: str, activation: str, strict: bool) -> tuple[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("workloads", nargs="+", choices=WORKLOADS)
     parser.add_argument("--activation", default="gelu")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--once", choices=("strict", "free"), help=argparse.SUPPRESS)  # one of the processes
+    parser.add_argument(
+        "--once", choices=("strict", "free"), help=argparse.SUPPRESS
+    )  # one of the processes
     arguments = parser.parse_args()
     if arguments.once:
         print(*once(arguments.workloads[0], arguments.activation, arguments.once == "strict"))
@@ -58,12 +68,21 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows = []
     for workload in arguments.workloads:
-        command = [sys.executable, __file__, workload, "--activation", arguments.activation, "--once"]
+        command = [
+            sys.executable,
+            __file__,
+            workload,
+            "--activation",
+            arguments.activation,
+            "--once",
+        ]
         made: dict[str, list[list[str]]] = {"strict": [], "free": []}
         for kind in ("strict", "free") * REPEATS:
             done = subprocess.run([*command, kind], check=True, capture_output=True, text=True)
             made[kind].append(done.stdout.split())
-        times = {kind: [float(seconds) * 1e3 for _, seconds in found] for kind, found in made.items()}
+        times = {
+            kind: [float(seconds) * 1e3 for _, seconds in found] for kind, found in made.items()
+        }
         middle = {kind: statistics.median(values) for kind, values in times.items()}
         rows.append(
             {
@@ -73,7 +92,11 @@ def main() -> None:
                 "repeats": REPEATS,
                 "different_weights": len({digest for digest, _ in made["strict"]}),
                 **{f"{kind}_ms": value for kind, value in middle.items()},
-                **{f"{kind}_{end.__name__}_ms": end(times[kind]) for kind in times for end in (min, max)},
+                **{
+                    f"{kind}_{end.__name__}_ms": end(times[kind])
+                    for kind in times
+                    for end in (min, max)
+                },
                 "cost": middle["strict"] / middle["free"] - 1,
                 "device": torch.cuda.get_device_name(),
                 "torch": torch.__version__,

@@ -27,23 +27,41 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.transforms import v2
 
+from actstudy.contract.spec import RunSpec
 from actstudy.data import augment
 from actstudy.data.prepared import Prepared
-from actstudy.study.plan import run_spec
-from actstudy.study.spec import RunSpec
+from actstudy.study.planning import run_spec
 from actstudy.training import loop
 from actstudy.training.run import Settings, make_job, make_model
 from actstudy.training.step import train_step
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 WINDOWS, WARM_UP = 5, 8
-RECIPE = {"precision": "bf16", "epochs": 100, "warmup": 0, "clip": 1.0, "optimizer": "adamw", "weight_decay": 0.05}
+RECIPE = {
+    "precision": "bf16",
+    "epochs": 100,
+    "warmup": 0,
+    "clip": 1.0,
+    "optimizer": "adamw",
+    "weight_decay": 0.05,
+}
 TEXT = {"vocabulary": 30000, "width": 384, "heads": 6, "depth": 6}
 WORKLOADS: dict[str, dict[str, Any]] = {
     "resnet18": {
         "task": "vision",
-        "fields": {"width": 64, "augment": "crop_flip", "label_smoothing": 0.1, "batch_size": 256, "lr": 0.002},
-        "manifest": {"shape": [3, 64, 64], "classes": 200, "mean": [[[120.0]]] * 3, "sd": [[[70.0]]] * 3},
+        "fields": {
+            "width": 64,
+            "augment": "crop_flip",
+            "label_smoothing": 0.1,
+            "batch_size": 256,
+            "lr": 0.002,
+        },
+        "manifest": {
+            "shape": [3, 64, 64],
+            "classes": 200,
+            "mean": [[[120.0]]] * 3,
+            "sd": [[[70.0]]] * 3,
+        },
     },
     "gpt": {
         "task": "lm",
@@ -68,7 +86,9 @@ def random_data(workload: dict[str, Any]) -> Prepared:
         else:
             x = rng.integers(2, manifest["vocabulary"], (n, manifest["context"]), np.int32)
         if workload["task"] == "cls":
-            x[np.arange(manifest["context"]) >= rng.integers(20, manifest["context"], n)[:, None]] = 0
+            x[
+                np.arange(manifest["context"]) >= rng.integers(20, manifest["context"], n)[:, None]
+            ] = 0
         y = rng.integers(2, manifest["vocabulary"], x.shape) if workload["task"] == "lm" else None
         y = rng.integers(0, manifest["classes"], n) if y is None else y
         arrays |= {f"{split}_x": x, f"{split}_y": y}
@@ -82,7 +102,9 @@ class Images(Dataset[tuple[Tensor, int]]):
     def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
         self.x, self.y = torch.from_numpy(x), y
         scale = [v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.47] * 3, [0.27] * 3)]
-        self.transform = v2.Compose([v2.RandomResizedCrop(x.shape[-1]), v2.RandomHorizontalFlip(), *scale])
+        self.transform = v2.Compose(
+            [v2.RandomResizedCrop(x.shape[-1]), v2.RandomHorizontalFlip(), *scale]
+        )
 
     def __len__(self) -> int:
         return len(self.x)
@@ -100,13 +122,18 @@ def model_of(spec: RunSpec, data: Prepared) -> nn.Module:
 def first(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
     """Steps of the loop a user would write first."""
     torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = False, True  # torch's defaults
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = (
+        False,
+        True,
+    )  # torch's defaults
     model = model_of(spec, data)
     optimizer = torch.optim.AdamW(model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay)
     x, y = data.arrays["train_x"], data.arrays["train_y"]
     images = "images" in task.TASK["takes"]
     dataset = Images(x, y) if images else TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
-    loader = DataLoader(dataset, spec.batch_size, shuffle=True, drop_last=True, num_workers=8 if images else 0)
+    loader = DataLoader(
+        dataset, spec.batch_size, shuffle=True, drop_last=True, num_workers=8 if images else 0
+    )
     while True:
         for inputs, labels in loader:
             inputs, labels = inputs.to(GPU), labels.to(GPU)
@@ -120,14 +147,19 @@ def first(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
 
 
 def careful(
-    spec: RunSpec, task: ModuleType, data: Prepared, watch: Callable[[nn.Module], Callable[[], object]] | None = None
+    spec: RunSpec,
+    task: ModuleType,
+    data: Prepared,
+    watch: Callable[[nn.Module], Callable[[], object]] | None = None,
 ) -> Iterator[None]:
     """Steps of a careful eager loop in mixed precision; watch(model) is called first, what it returns after a step."""
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
     model = model_of(spec, data).to(memory_format=torch.channels_last)
     watched = watch(model) if watch else lambda: None
-    optimizer = torch.optim.AdamW(model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay, fused=True
+    )
     arrays, standardised = data.on(GPU, "train"), data.inputs(GPU)
     for step in range(10**9):
         rows = torch.randint(len(arrays["x"]), (spec.batch_size,), device=GPU)
@@ -206,12 +238,16 @@ def matrix_rate(n: int = 8192) -> float:
 def measured(workload: str, activation: str, loops: list[str], rate: float) -> list[dict[str, Any]]:
     """A row per loop: units a second with its range, ratio to the first loop, share of the matrix rate, memory."""
     own = WORKLOADS[workload]
-    spec = run_spec(own["task"], 0, {**RECIPE, **own["fields"], "activation": activation, "engine": "compiled"})
+    spec = run_spec(
+        own["task"], 0, {**RECIPE, **own["fields"], "activation": activation, "engine": "compiled"}
+    )
     task, data = importlib.import_module(f"actstudy.tasks.{own['task']}"), random_data(own)
     units = spec.batch_size * (spec.context or 1 if own["task"] == "lm" else 1)
     work, rows = flops(spec, task, data), []
     for name in loops:
-        found = timed(name, {"first": first, "careful": careful, "ours": ours}[name], spec, task, data)
+        found = timed(
+            name, {"first": first, "careful": careful, "ours": ours}[name], spec, task, data
+        )
         rows.append(
             {
                 "workload": workload,
@@ -234,9 +270,13 @@ def measured(workload: str, activation: str, loops: list[str], rate: float) -> l
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("workloads", nargs="+", choices=WORKLOADS)
-    parser.add_argument("--activations", nargs="+", default=["tanh", "relu", "leaky_relu", "gelu", "silu"])
+    parser.add_argument(
+        "--activations", nargs="+", default=["tanh", "relu", "leaky_relu", "gelu", "silu"]
+    )
     parser.add_argument("--loops", nargs="+", default=list(STEPS), choices=STEPS)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
@@ -248,7 +288,9 @@ def main() -> None:
             rows += measured(workload, activation, arguments.loops, rate)
             pd.DataFrame(rows).to_parquet(arguments.out / "throughput.parquet")
     frame = pd.DataFrame(rows)
-    frame.drop(columns=["device", "torch"]).to_markdown(arguments.out / "throughput.md", index=False, floatfmt=".3g")
+    frame.drop(columns=["device", "torch"]).to_markdown(
+        arguments.out / "throughput.md", index=False, floatfmt=".3g"
+    )
 
 
 if __name__ == "__main__":

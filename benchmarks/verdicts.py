@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actstudy.analysis import procedure
+from actstudy.analysis.questions import procedure
 
 Draw = Callable[[np.random.Generator, int, int], np.ndarray]
 SCHEDULE = procedure.looks_of(True)
@@ -69,8 +69,20 @@ def differences(draw: Draw, n: int, K: int, studies: int, key: str) -> Iterator[
 def row(case: str, setting: dict[str, Any], measure: str, values: list[float]) -> dict[str, Any]:
     """A row of the result: the mean of one value a study with its Monte Carlo error; printed as it comes."""
     mean, error = float(np.mean(values)), float(np.std(values) / math.sqrt(max(len(values), 1)))
-    made = {"case": case, **setting, "measure": measure, "value": mean, "error": error, "studies": len(values)}
-    print(" ".join(f"{value:.4f}" if isinstance(value, float) else str(value) for value in made.values()), flush=True)
+    made = {
+        "case": case,
+        **setting,
+        "measure": measure,
+        "value": mean,
+        "error": error,
+        "studies": len(values),
+    }
+    print(
+        " ".join(
+            f"{value:.4f}" if isinstance(value, float) else str(value) for value in made.values()
+        ),
+        flush=True,
+    )
     return made
 
 
@@ -86,13 +98,17 @@ def false_differences(studies: int) -> Iterator[dict[str, Any]]:
 
 def false_equivalences(studies: int) -> Iterator[dict[str, Any]]:
     """Share of studies, every true difference exactly the margin, in which a contrast reads equivalent."""
-    for (noise, draw), looks, side in itertools.product((NOISES | STRESS).items(), (False, True), (1, -1)):
+    for (noise, draw), looks, side in itertools.product(
+        (NOISES | STRESS).items(), (False, True), (1, -1)
+    ):
         if side < 0 and noise in NOISES:
             continue  # symmetric
         setting, wrong = {"noise": noise, "K": 4, "n": 20, "looks": looks, "side": side}, []
         for x in differences(draw, 20, 4, studies, f"margin {noise}"):
             verdicts = procedure.judge(x / 4 + side, 1.0, "simulation", SCHEDULE if looks else None)
-            wrong.append(float(any(verdict.verdict.startswith("equivalent") for verdict in verdicts)))
+            wrong.append(
+                float(any(verdict.verdict.startswith("equivalent") for verdict in verdicts))
+            )
         yield row("a difference of the margin", setting, "false equivalent", wrong)
 
 
@@ -102,8 +118,13 @@ def coverage(studies: int) -> Iterator[dict[str, Any]]:
         held: dict[bool, list[float]] = {True: [], False: []}
         for x in differences(draw, 20, 4, studies, f"coverage {noise}"):
             for looks, sizes in ((True, procedure.LOOKS), (False, (20,))):
-                found = [procedure.judge(x[:n], 1.0, "simulation", SCHEDULE if looks else None) for n in sizes]
-                inside = [[verdict.low <= 0 <= verdict.high for verdict in verdicts] for verdicts in found]
+                found = [
+                    procedure.judge(x[:n], 1.0, "simulation", SCHEDULE if looks else None)
+                    for n in sizes
+                ]
+                inside = [
+                    [verdict.low <= 0 <= verdict.high for verdict in verdicts] for verdicts in found
+                ]
                 held[looks].append(float(np.mean(np.all(inside, axis=0))))
         for looks, values in held.items():
             setting = {"noise": noise, "K": 4, "n": 20, "looks": looks}
@@ -115,7 +136,8 @@ def realised_power(studies: int) -> Iterator[dict[str, Any]]:
 
     fresh: n + k new seeds. kept: the pilot and k more, of pilots that had left the contrast undecided.
     """
-    for K, looks, n, ratio in itertools.product((1, 4), (False, True), (8, 12), (0.75, 1.0, 1.5, 2.0)):  # noqa: N806
+    cases = itertools.product((1, 4), (False, True), (8, 12), (0.75, 1.0, 1.5, 2.0))
+    for K, looks, n, ratio in cases:  # noqa: N806
         if looks and K == 1:
             continue
         schedule = procedure.looks_of(looks)
@@ -146,21 +168,33 @@ def savings(studies: int) -> Iterator[dict[str, Any]]:
     for effect, share in itertools.product((1.0, 1.5, 2.0), (4, 2)):
         shift = np.where(np.arange(4) < share, effect * math.sqrt(2), 0.0)  # in sd of a difference
         margin = 1e-9 if share == 4 else math.sqrt(2)
-        setting = {"noise": "normal", "K": 4, "n": 20, "effect": effect, "levels_that_differ": share}
+        setting = {
+            "noise": "normal",
+            "K": 4,
+            "n": 20,
+            "effect": effect,
+            "levels_that_differ": share,
+        }
         used, adaptive, fixed = [], [], []
         for x in differences(normal, 20, 4, studies, f"savings {effect}"):
             verdicts = procedure.judge(x + shift, margin, "simulation", SCHEDULE)
             used.append(float(max(verdict.decided_at or 20 for verdict in verdicts)))
-            adaptive.append(float(np.mean([verdict.verdict == "better" for verdict in verdicts[:share]])))
+            adaptive.append(
+                float(np.mean([verdict.verdict == "better" for verdict in verdicts[:share]]))
+            )
             at_once = procedure.judge(x + shift, margin, "simulation")
-            fixed.append(float(np.mean([verdict.verdict == "better" for verdict in at_once[:share]])))
+            fixed.append(
+                float(np.mean([verdict.verdict == "better" for verdict in at_once[:share]]))
+            )
         yield row("a difference", setting | {"looks": True}, "seeds until all are decided", used)
         yield row("a difference", setting | {"looks": True}, "found", adaptive)
         yield row("a difference", setting | {"looks": False}, "found", fixed)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--studies", type=int, default=2_000)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()

@@ -5,10 +5,10 @@ import typing
 
 import yaml
 
-from actstudy.study import registry
+from actstudy.contract import registry
+from actstudy.contract.spec import DEFAULTS, RunSpec
 from actstudy.study.checks import MOST_RUNS
 from actstudy.study.config import RunFields, StudyFile, TaskBlock
-from actstudy.study.spec import DEFAULTS, RunSpec
 
 HEAD = """# Study files
 
@@ -52,7 +52,9 @@ def code(value: object) -> str:
 def allowed(name: str) -> str:
     """What a run field may be: its bounds, and the choices of a Literal."""
     hint = typing.get_type_hints(RunSpec)[name]
-    literals = [part for part in (hint, *typing.get_args(hint)) if typing.get_origin(part) is typing.Literal]
+    literals = [
+        part for part in (hint, *typing.get_args(hint)) if typing.get_origin(part) is typing.Literal
+    ]
     choices = [choice for literal in literals for choice in typing.get_args(literal)]
     bounds = next(f for f in dataclasses.fields(RunSpec) if f.name == name).metadata["bounds"]
     return ", ".join([*(f"{SIGNS[sign]} {limit}" for sign, limit in bounds.items()), *choices])
@@ -73,7 +75,9 @@ def main() -> None:
     print("|---" * (4 + len(tasks)) + "|")
     for name, info in RunFields.model_fields.items():
         own = " | ".join(code(registry.task(task)["defaults"].get(name)) for task in tasks)
-        print(f"| `{name}` | {allowed(name)} | {code(DEFAULTS[name])} | {own} | {info.description} |")
+        print(
+            f"| `{name}` | {allowed(name)} | {code(DEFAULTS[name])} | {own} | {info.description} |"
+        )
     print("\n## Names\n")
     aliases = registry.literal("nets/activations.py", "ALIASES")
     print(f"Activations: {', '.join(registry.activations())}.\n")

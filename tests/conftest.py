@@ -10,9 +10,9 @@ import hypothesis
 import pytest
 import torch
 
+from actstudy.contract.spec import RunSpec, layered
 from actstudy.data import prepared
-from actstudy.study.plan import run_spec
-from actstudy.study.spec import RunSpec, layered
+from actstudy.study.planning import run_spec
 from actstudy.training.run import Settings, run
 
 torch.set_num_threads(1)

@@ -21,7 +21,9 @@ class NumpyMLP:
     """Weights (out, in) and biases of every layer, trained by SGD with momentum; x (B, in), y (B,) int."""
 
     def __init__(self, weights, biases, activation, momentum, weight_decay, clip, label_smoothing):
-        self.parameters = [part.astype(float) for layer in zip(weights, biases, strict=True) for part in layer]
+        self.parameters = [
+            part.astype(float) for layer in zip(weights, biases, strict=True) for part in layer
+        ]
         self.velocity = [None] * len(self.parameters)
         self.function, self.derivative = FUNCTIONS[activation]
         self.momentum, self.weight_decay, self.clip = momentum, weight_decay, clip
@@ -55,7 +57,9 @@ class NumpyMLP:
         norm = math.sqrt(sum((gradient**2).sum() for gradient in gradients))
         scale = min(1.0, self.clip / (norm + 1e-6))
         for index, (parameter, gradient) in enumerate(zip(self.parameters, gradients, strict=True)):
-            decayed = gradient * scale + (self.weight_decay * parameter if parameter.ndim == 2 else 0)
+            decayed = gradient * scale + (
+                self.weight_decay * parameter if parameter.ndim == 2 else 0
+            )
             before = self.velocity[index]
             self.velocity[index] = decayed if before is None else self.momentum * before + decayed
             parameter -= lr * self.velocity[index]

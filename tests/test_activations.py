@@ -7,14 +7,25 @@ import pytest
 import torch
 from scipy.special import erf
 
-from actstudy.analysis.style import ACTIVATION_STYLE
+from actstudy.analysis.figures.style import ACTIVATION_STYLE
+from actstudy.contract import registry
 from actstudy.nets.activations import ACTIVATIONS, ALIASES, NULL_PAIRS, Sites, gain
-from actstudy.study import registry
 
 NAMES = list(ACTIVATIONS)
 NUMPY = {
     name: getattr(np, name)
-    for name in ("exp", "expm1", "tanh", "maximum", "minimum", "where", "sqrt", "clip", "abs", "logaddexp")
+    for name in (
+        "exp",
+        "expm1",
+        "tanh",
+        "maximum",
+        "minimum",
+        "where",
+        "sqrt",
+        "clip",
+        "abs",
+        "logaddexp",
+    )
 }
 
 
@@ -22,7 +33,11 @@ NUMPY = {
 def test_equals_its_formula(name):
     x = np.linspace(-15, 15, 3001)
     entry = ACTIVATIONS[name]
-    expected = eval(entry.formula, {"__builtins__": {}}, {**NUMPY, **entry.args, "x": x, "erf": erf, "pi": math.pi})
+    expected = eval(
+        entry.formula,
+        {"__builtins__": {}},
+        {**NUMPY, **entry.args, "x": x, "erf": erf, "pi": math.pi},
+    )
     got = entry.factory(**entry.args).double()(torch.from_numpy(x)).detach().numpy()
     np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-9)
 

@@ -16,25 +16,22 @@ from hypothesis import strategies as st
 from matplotlib import image
 from scipy import stats as scipy_stats
 
-from actstudy.analysis import (
-    export,
-    figures,
-    partial,
-    stats,
-    status,
-    style,
+from actstudy.analysis import figures, partial, status, tables
+from actstudy.analysis.export import curves
+from actstudy.analysis.figures import depth, style, timeline
+from actstudy.analysis.page import (
+    cell_groups,
+    health_tables,
+    markdown,
+    result_tables,
     summary,
-    summary_grid,
-    summary_health,
-    summary_tables,
-    summary_verdicts,
-    tables,
-    text,
+    verdict_tables,
 )
-from actstudy.analysis.figures import depth, timeline
-from actstudy.study import plan, registry, store
-from actstudy.study.registry import StudyError
-from actstudy.training.boundaries import write as write_boundaries
+from actstudy.analysis.questions import stats
+from actstudy.contract import registry, store
+from actstudy.contract.errors import StudyError
+from actstudy.experiments.boundaries import write as write_boundaries
+from actstudy.study import planning
 from actstudy.training.run import run
 
 
@@ -45,7 +42,7 @@ def root(tmp_path_factory, data_folder):
     block = {**{k: v for k, v in TINY.items() if k != "depth"}, "seeds": 2, "targets": [0.12, 0.99]}
     content = {"axes": {"activation": ["tanh", "relu"], "depth": [1, 2]}, "tasks": {"mlp": block}}
     (folder / "config.yaml").write_text(yaml.safe_dump(content))
-    made = plan.load(folder / "config.yaml")
+    made = planning.load(folder / "config.yaml")
     for one in made.runs:
         run_folder = status.folder_of(one, folder / "runs")
         spec = one.spec
@@ -61,12 +58,17 @@ def root(tmp_path_factory, data_folder):
 
 @pytest.fixture(scope="module")
 def study(root):
-    return plan.load(root / "config.yaml")
+    return planning.load(root / "config.yaml")
 
 
 @pytest.fixture(scope="module")
 def made(root, study):
-    reference = {"task": "mlp", "data": "mnist1d", "name": "linear classifier", "metric": "accuracy"}
+    reference = {
+        "task": "mlp",
+        "data": "mnist1d",
+        "name": "linear classifier",
+        "metric": "accuracy",
+    }
     reference |= {"val": 0.31, "test": 0.3}
     write_boundaries(["relu", "identity"], root / "boundaries.parquet")
     boundaries = pd.read_parquet(root / "boundaries.parquet")
@@ -75,7 +77,9 @@ def made(root, study):
 
 def test_cells_count_what_is_missing(made):
     cells = (
-        made.frames["cells"].query("metric == 'accuracy' and checkpoint == 'reported'").set_index(["level", "group"])
+        made.frames["cells"]
+        .query("metric == 'accuracy' and checkpoint == 'reported'")
+        .set_index(["level", "group"])
     )
     assert cells["n_planned"].tolist() == [2, 2, 2, 2]
     assert cells.loc[("relu", "depth=2"), "n"] == 1
@@ -104,7 +108,10 @@ def test_tables_survive_writing_with_their_units(made, tmp_path):
     again = tables.read(tmp_path)
     assert set(again.frames) == set(tables.NAMES) == set(made.frames)
     pd.testing.assert_frame_equal(again.frames["cells"], made.frames["cells"], check_dtype=False)
-    assert pq.read_schema(tmp_path / "targets.parquet").field("median_steps").metadata[b"unit"] == b"steps"
+    assert (
+        pq.read_schema(tmp_path / "targets.parquet").field("median_steps").metadata[b"unit"]
+        == b"steps"
+    )
     assert "median_steps [steps]" in (tmp_path / "targets.csv").read_text().splitlines()[0]
 
 
@@ -131,7 +138,10 @@ def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, part, predi
 
 
 def test_figures_for_tasks_that_predict_tokens_need_no_calibration():
-    assert set(registry.figures("classes")) - set(registry.figures("tokens")) == {"ece_vs_metric", "reliability"}
+    assert set(registry.figures("classes")) - set(registry.figures("tokens")) == {
+        "ece_vs_metric",
+        "reliability",
+    }
 
 
 @pytest.mark.parametrize("part", ["mlp", "study"])
@@ -139,7 +149,9 @@ def test_figures_of_an_empty_study_say_so(study, tmp_path, part):
     empty = tables.build(json.loads(study.plan()), tmp_path / "nowhere", [], pd.DataFrame())
     figures.draw_all(empty, part, tmp_path)
     said = {path.stem: path.read_text() for path in tmp_path.glob("*.txt")}
-    assert "not been learnt yet" in said.pop("boundaries", "The toy problems have not been learnt yet.")
+    assert "not been learnt yet" in said.pop(
+        "boundaries", "The toy problems have not been learnt yet."
+    )
     assert said
     assert all("n = 0" in text for text in said.values())
 
@@ -183,7 +195,9 @@ def test_status_and_retry(study, root, data_folder):
     run(one.spec, status.folder_of(one, root / "runs"), data_folder, quiet())
     store.publish(status.folder_of(one, root / "runs"))
     assert "8 of 8" in status.status(study, root / "runs")[0]
-    with pytest.raises(StudyError, match=r"retry: got 'nope'; allowed: failed, a run's folder, or a run"):
+    with pytest.raises(
+        StudyError, match=r"retry: got 'nope'; allowed: failed, a run's folder, or a run"
+    ):
         status.clear(study, "nope", root / "runs")
 
 
@@ -213,13 +227,21 @@ def test_interval_of_one_seed_is_unbounded():
 def test_interval_covers():
     """Of 2,000 means of 8 normal seeds, 95% +- 2 Monte Carlo errors of the intervals hold the truth."""
     rng = np.random.default_rng(0)
-    hits = [i.low <= 0 <= i.high for i in (stats.mean_interval(rng.normal(size=8)) for _ in range(2000))]
+    hits = [
+        i.low <= 0 <= i.high for i in (stats.mean_interval(rng.normal(size=8)) for _ in range(2000))
+    ]
     assert np.mean(hits) == pytest.approx(0.95, abs=2 * math.sqrt(0.95 * 0.05 / 2000))
 
 
 @pytest.mark.parametrize(
     ("times", "median"),
-    [([3, 1, 2], 2), ([1, None, None], None), ([1, 2, None, 4], 3), ([1, 2, None, None], None), ([], None)],
+    [
+        ([3, 1, 2], 2),
+        ([1, None, None], None),
+        ([1, 2, None, 4], 3),
+        ([1, 2, None, None], None),
+        ([], None),
+    ],
 )
 def test_censored_median(times, median):
     assert stats.censored_median(times) == median
@@ -244,7 +266,12 @@ def frame_of_runs(rows):
         "engine": "eager",
         "timing_clean": True,
     }
-    common |= {"throughput": 10.0, "throughput_unit": "signals/s", "train_seconds": 1.0, "peak_memory_bytes": 1}
+    common |= {
+        "throughput": 10.0,
+        "throughput_unit": "signals/s",
+        "train_seconds": 1.0,
+        "peak_memory_bytes": 1,
+    }
     common |= {"peak_memory_kind": "process RSS", "device": "cpu", "last_accuracy": 0.0}
     made = []
     for level, seed, state, accuracy, *rest in rows:
@@ -269,11 +296,13 @@ def test_a_reference_that_no_mean_reaches_is_named(made, score):
     better = made.frames["references"].assign(test=score)
     changed = dataclasses.replace(made, frames={**made.frames, "references": better})
     said = "No mean is better than the reference without a network, linear classifier: 1.0000."
-    assert (said in summary_verdicts.sentence(changed, "mlp")) == bool(score)
+    assert (said in verdict_tables.sentence(changed, "mlp")) == bool(score)
 
 
 def test_a_cell_without_completed_seeds_is_still_a_row():
-    runs = frame_of_runs([("relu", 0, "completed", 0.5), ("tanh", 0, "failed", None), ("tanh", 1, "diverged", None)])
+    runs = frame_of_runs(
+        [("relu", 0, "completed", 0.5), ("tanh", 0, "failed", None), ("tanh", 1, "diverged", None)]
+    )
     row = tables.cells(runs, PLAN).query("level == 'tanh' and checkpoint == 'reported'").iloc[0]
     assert (row["n"], row["n_planned"]) == (0, 2)
 
@@ -281,7 +310,11 @@ def test_a_cell_without_completed_seeds_is_still_a_row():
 def test_resumed_runs_have_no_part_in_speed():
     slow = {"throughput": 1.0, "timing_clean": False}
     runs = frame_of_runs(
-        [("relu", 0, "completed", 0.5), ("relu", 1, "completed", 0.5, slow), ("tanh", 0, "completed", 0.9, slow)]
+        [
+            ("relu", 0, "completed", 0.5),
+            ("relu", 1, "completed", 0.5, slow),
+            ("tanh", 0, "completed", 0.9, slow),
+        ]
     )
     front = tables.pareto(runs, PLAN).set_index("level")
     assert front.loc["relu", "throughput"] == 10
@@ -291,7 +324,10 @@ def test_resumed_runs_have_no_part_in_speed():
 
 def test_the_front_is_fast_and_good():
     runs = frame_of_runs(
-        [("relu", 0, "completed", 0.5, {"throughput": 9.0}), ("tanh", 0, "completed", 0.9, {"throughput": 3.0})]
+        [
+            ("relu", 0, "completed", 0.5, {"throughput": 9.0}),
+            ("tanh", 0, "completed", 0.9, {"throughput": 3.0}),
+        ]
         + [("gelu", 0, "completed", 0.4, {"throughput": 5.0})]
     )
     assert tables.pareto(runs, PLAN).set_index("level")["on_front"].to_dict() == {
@@ -303,7 +339,8 @@ def test_the_front_is_fast_and_good():
 
 def test_targets_take_the_first_time_and_count_diverged_runs_as_late():
     runs = frame_of_runs(
-        [("relu", s, "completed", 0.6) for s in range(2)] + [("relu", 2, "diverged", None), ("relu", 3, "failed", None)]
+        [("relu", s, "completed", 0.6) for s in range(2)]
+        + [("relu", 2, "diverged", None), ("relu", 3, "failed", None)]
     )
     points = [(0, 10, 0.4), (0, 20, 0.6), (0, 30, 0.7), (1, 10, 0.5), (1, 20, 0.9), (2, 10, 0.1)]
     curves = pd.DataFrame(
@@ -327,7 +364,9 @@ def test_targets_take_the_first_time_and_count_diverged_runs_as_late():
 
 def test_reliability_draws_share_correct_against_confidence(made):
     figure, _ = figures.CLASS_FIGURES["reliability"](made, "mlp")
-    best = made.frames["calibration"].query("checkpoint == 'best' and level == 'tanh' and group == 'depth=1'")
+    best = made.frames["calibration"].query(
+        "checkpoint == 'best' and level == 'tanh' and group == 'depth=1'"
+    )
     bins = best.groupby("bin")[["count", "confidence_sum", "correct"]].sum().query("count >= 20")
     line = next(ln for ln in figure.axes[0].lines if ln.get_label() == "tanh")
     np.testing.assert_allclose(line.get_ydata(), bins["correct"] / bins["count"])
@@ -341,9 +380,9 @@ def test_levels_of_a_study_never_look_alike():
 
 
 def test_text_of_a_table_stays_in_its_cell():
-    assert "<" not in text.escaped("<img src=x onerror=alert(1)>")
-    assert "|" not in text.escaped("a | b\n# c")
-    assert "\n" not in text.escaped("a | b\n# c")
+    assert "<" not in markdown.escaped("<img src=x onerror=alert(1)>")
+    assert "|" not in markdown.escaped("a | b\n# c")
+    assert "\n" not in markdown.escaped("a | b\n# c")
 
 
 def test_a_damaged_run_is_a_row_and_its_seal_mends_it(study, root, tmp_path):
@@ -370,16 +409,20 @@ def test_identity_draws_a_line_and_others_do_not(made):
 
 
 def test_numbers_show_the_digits_that_matter():
-    assert (text.number(0.65432), text.number(2360.53), text.number(float("nan"))) == ("0.6543", "2360.5", "none")
-    assert text.spread(2360.53, 35.71) == "2360.5 (sd 35.7)"
-    assert text.signed(-130.52, 2360.5) == "-130.5"
+    assert (markdown.number(0.65432), markdown.number(2360.53), markdown.number(float("nan"))) == (
+        "0.6543",
+        "2360.5",
+        "none",
+    )
+    assert markdown.spread(2360.53, 35.71) == "2360.5 (sd 35.7)"
+    assert markdown.signed(-130.52, 2360.5) == "-130.5"
 
 
 def test_steps_to_target_draws_what_the_table_says(made):
     figure, caption = figures.TASK_FIGURES["steps_to_target"](made, "mlp")
     table = made.of("targets", "mlp")
     assert len(figure.axes) == table["target"].nunique() == 2
-    shown = [text.get_text() for text in figure.axes[1].texts]
+    shown = [markdown.get_text() for text in figure.axes[1].texts]
     assert shown == [" after the end (0 of 2)"] * 3 + [" after the end (0 of 1)"]
     assert "at least" in caption
 
@@ -387,7 +430,9 @@ def test_steps_to_target_draws_what_the_table_says(made):
 def test_the_summary_says_that_data_are_a_subset(made, root):
     runs = made.frames["runs"].assign(data_subset="a subset: 80 of 120,000 train rows")
     subset = tables.Tables(made.plan, {**made.frames, "runs": runs})
-    assert "**Data: mnist1d is a subset: 80 of 120,000 train rows.**" in summary.write(subset, root, root / "s.md")
+    assert "**Data: mnist1d is a subset: 80 of 120,000 train rows.**" in summary.write(
+        subset, root, root / "s.md"
+    )
     assert "**Data:" not in summary.write(made, root, root / "s.md")
 
 
@@ -396,28 +441,41 @@ def timed_runs(*rows):
 
 
 def test_runs_of_a_device_that_overlap_are_drawn_in_rows_of_their_own():
-    runs = timed_runs(("a", 0, 10), ("a", 9, 20), ("a", 15, 30), ("a", 20, 25), ("b", 0, 40), ("b", 41, 50))
+    runs = timed_runs(
+        ("a", 0, 10), ("a", 9, 20), ("a", 15, 30), ("a", 20, 25), ("b", 0, 40), ("b", 41, 50)
+    )
     assert timeline.lanes(runs) == [0, 0, 1, 0, 0, 0]
 
 
 def test_only_pauses_of_the_whole_study_are_cut():
     hour = timeline.GAP_SECONDS
-    runs = timed_runs(("a", 0, 10), ("b", 0, 3 * hour), ("a", 2 * hour, 3 * hour), ("a", 9 * hour, 10 * hour))
+    runs = timed_runs(
+        ("a", 0, 10), ("b", 0, 3 * hour), ("a", 2 * hour, 3 * hour), ("a", 9 * hour, 10 * hour)
+    )
     assert timeline.pauses(runs).tolist() == [0, 0, 0, 6 * hour]
     assert timeline.pauses(runs.iloc[::-1]).sort_index().tolist() == [0, 0, 0, 6 * hour]
 
 
 def test_tables_from_before_device_ids_have_no_timeline(made):
-    old = dataclasses.replace(made, frames=made.frames | {"runs": made.frames["runs"].drop(columns="leased")})
+    old = dataclasses.replace(
+        made, frames=made.frames | {"runs": made.frames["runs"].drop(columns="leased")}
+    )
     assert "no run has ended" in timeline.timeline(old)[1]
 
 
 def test_export_writes_the_curves_of_runs_that_have_ended(root, study, tmp_path):
-    written = export.export(study, tmp_path, root / "runs")
+    written = curves.export(study, tmp_path, root / "runs")
     assert len(written) == len(study.runs)
     frame = pd.read_csv(written[0])
     assert frame["step"].is_monotonic_increasing
-    assert {"epoch", "train_seconds", "train_loss", "val_accuracy", "test_accuracy", "train_lr"} <= set(frame)
+    assert {
+        "epoch",
+        "train_seconds",
+        "train_loss",
+        "val_accuracy",
+        "test_accuracy",
+        "train_lr",
+    } <= set(frame)
     run = store.read(root / "runs/mlp" / written[0].stem, "curves")[0].to_pandas()
     val = run[(run["split"] == "val") & (run["metric"] == "accuracy")].sort_values("step")
     assert frame["val_accuracy"].dropna().tolist() == val["value"].tolist()
@@ -427,12 +485,18 @@ def test_outcomes_are_told_apart_by_status_and_chance():
     statuses = ["completed", "completed", "completed", "diverged", "failed", "missing"]
     runs = pd.DataFrame({"run_id": list("abcdef"), "status": statuses})
     best = pd.Series({"a": 0.5, "b": 0.149, "c": 0.15, "d": 0.9, "e": 0.9})
-    assert depth.outcomes(runs, best, 0.15) == ["trains", "stalls", "trains", "diverges", *["not run to its end"] * 2]
+    assert depth.outcomes(runs, best, 0.15) == [
+        "trains",
+        "stalls",
+        "trains",
+        "diverges",
+        *["not run to its end"] * 2,
+    ]
 
 
 def test_figures_of_depth_belong_to_studies_that_cross_it(root, study):
     assert set(figures.DEPTH_FIGURES) <= set(study.tasks["mlp"]["figures"])
-    plain = plan.load("config/smoke.yaml")
+    plain = planning.load("config/smoke.yaml")
     assert not set(figures.DEPTH_FIGURES) & set(plain.tasks["mlp"]["figures"])
     assert study.tasks["mlp"]["chance"] == 0.1
     assert plain.tasks["lm"]["chance"] is None
@@ -465,7 +529,11 @@ def test_the_recipe_on_the_page_names_what_the_axes_cross(made, root):
 def table_after(page, heading):
     """The first table below a heading: its column names and rows."""
     lines = page.split(f"\n### {heading}", 1)[1].split("\n### ")[0].splitlines()
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if line.startswith("|")
+    ]
     return rows[0], rows[2:]
 
 
@@ -474,17 +542,21 @@ def test_of_very_many_cells_a_row_is_a_group(made, root, monkeypatch):
     heads = ("Test accuracy", "Differences from relu")
     written = summary.write(made, root / "figures", root / "summary.md")
     each = {head: table_after(written, head) for head in heads}
-    monkeypatch.setattr(summary_grid, "MOST_CELLS", 1)
+    monkeypatch.setattr(cell_groups, "MOST_CELLS", 1)
     page = summary.write(made, root / "figures", root / "summary.md")
     for head in heads:
         columns, rows = table_after(page, head)
         assert columns[0] == ""
         assert [row[0] for row in rows] == ["depth=1", "depth=2"]
         crossed = {
-            f"{level}, {row[0]}": value for row in rows for level, value in zip(columns[1:], row[1:], strict=True)
+            f"{level}, {row[0]}": value
+            for row in rows
+            for level, value in zip(columns[1:], row[1:], strict=True)
         }
         names, listed = each[head]
-        value = next(i for i, name in enumerate(names) if name.startswith(("test accuracy", "difference")))
+        value = next(
+            i for i, name in enumerate(names) if name.startswith(("test accuracy", "difference"))
+        )
         assert {row[0]: row[value] for row in listed} == {
             cell: shown.removesuffix(", n = 1 of 2") for cell, shown in crossed.items()
         }
@@ -492,10 +564,14 @@ def test_of_very_many_cells_a_row_is_a_group(made, root, monkeypatch):
     assert "n = 2 seeds a cell where no other n stands" in page
     assert "Mean difference from relu; no verdict, too few seeds (1 of 8)." in page
     columns, rows = table_after(page, "Steps and seconds")
-    assert [row[0] for row in rows] == [f"depth={depth}, to {target:g}" for depth in (1, 2) for target in (0.12, 0.99)]
+    assert [row[0] for row in rows] == [
+        f"depth={depth}, to {target:g}" for depth in (1, 2) for target in (0.12, 0.99)
+    ]
     assert columns[1:] == ["tanh", "relu"]
     assert rows[1][1:] == ["never", "never"]
-    assert rows[2][2].endswith(", 1 of 1 that ended")  # one seed failed: none of the others may seem to be all
+    assert rows[2][2].endswith(
+        ", 1 of 1 that ended"
+    )  # one seed failed: none of the others may seem to be all
     assert rows[3][1:] == ["never", "after the end, 0 of 1 that ended"]
     assert all(row[5] == "yes" for row in table_after(page, "Compute")[1])
     assert "all are in tables/pareto.csv" in page
@@ -503,14 +579,21 @@ def test_of_very_many_cells_a_row_is_a_group(made, root, monkeypatch):
 
 
 def test_cells_of_a_grid_that_nothing_timed_are_not_taken_for_a_packs(made, monkeypatch):
-    monkeypatch.setattr(summary_grid, "MOST_CELLS", 1)
+    monkeypatch.setattr(cell_groups, "MOST_CELLS", 1)
     untimed = made.frames["pareto"].assign(on_front=False, n_timed=0)
     found = tables.Tables(made.plan, made.frames | {"pareto": untimed})
-    assert summary_tables.compute(found, "mlp").startswith("No cell was timed;")
+    assert result_tables.compute(found, "mlp").startswith("No cell was timed;")
 
 
 def contrast(level, group, mean, verdict, n=8, **fields):
-    row = {"level": level, "group": group, "mean": mean, "verdict": verdict, "n": n, "more_seeds": math.nan}
+    row = {
+        "level": level,
+        "group": group,
+        "mean": mean,
+        "verdict": verdict,
+        "n": n,
+        "more_seeds": math.nan,
+    }
     return row | {"visible": 0.02, "decided_at": math.nan} | fields
 
 
@@ -520,25 +603,35 @@ def test_verdicts_of_a_grid_stand_beside_their_differences():
         contrast("gelu", "b", 0.001, "undecided", more_seeds=14),
         contrast("silu", "a", 0.0, "too few seeds", n=0),
     ]
-    page = summary_grid.differences(pd.DataFrame(rows), "difference from relu, nats", 0.5)
-    cells = {line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:4]] for line in page.splitlines()[2:4]}
+    page = cell_groups.differences(pd.DataFrame(rows), "difference from relu, nats", 0.5)
+    cells = {
+        line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:4]]
+        for line in page.splitlines()[2:4]
+    }
     assert cells["a"] == ["+0.0500, better", "none, too few seeds (0 of 8)"]
     assert cells["b"] == ["+0.0010, undecided: 14 more seeds", "none"]
     assert "Mean difference from relu, nats; n = 0 to 8 seeds." in page
 
 
 def test_divergences_of_a_grid_are_counted_by_level(made, monkeypatch):
-    monkeypatch.setattr(summary_grid, "MOST_CELLS", 1)
+    monkeypatch.setattr(cell_groups, "MOST_CELLS", 1)
     lost = made.frames["contrasts"].assign(n_diverged=1.0, n_diverged_baseline=0.0, p_mcnemar=1.0)
     found = tables.Tables(made.plan, made.frames | {"contrasts": lost})
-    (told,) = [note for note in summary_verdicts.notes(found, "mlp") if "diverged" in note]
+    (told,) = [note for note in verdict_tables.notes(found, "mlp") if "diverged" in note]
     assert "diverged: 2 of tanh" in told
 
 
 def test_findings_of_very_many_cells_are_counted_by_rule(made, monkeypatch):
-    monkeypatch.setattr(summary_grid, "MOST_CELLS", 1)
-    monkeypatch.setattr(summary_health, "LISTED", 1)
-    worst = {"task": "mlp", "severity": "error", "value": 1e-8, "place": "layers.0", "step": 0, "places": 1}
+    monkeypatch.setattr(cell_groups, "MOST_CELLS", 1)
+    monkeypatch.setattr(health_tables, "LISTED", 1)
+    worst = {
+        "task": "mlp",
+        "severity": "error",
+        "value": 1e-8,
+        "place": "layers.0",
+        "step": 0,
+        "places": 1,
+    }
     worst |= {"rule": "vanishing", "text": "gone", "remedies": "a norm"}
     bad = [
         worst | {key: run[key] for key in ("group", "level", "seed", "run_id")}
@@ -546,7 +639,7 @@ def test_findings_of_very_many_cells_are_counted_by_rule(made, monkeypatch):
         if run["depth"] == 2 and run["level"] == "tanh"
     ]
     found = tables.Tables(made.plan, made.frames | {"findings": pd.DataFrame(bad)})
-    said = summary_health.says(found, "mlp")
+    said = health_tables.says(found, "mlp")
     row = [cell.strip() for cell in said["table"].splitlines()[2].strip("|").split("|")]
     assert row == ["vanishing", "error", "1 of 4", "tanh, depth=2: gone", "a norm"]
     assert said["healthy"] == ["3 of 4 cells"]
@@ -554,11 +647,13 @@ def test_findings_of_very_many_cells_are_counted_by_rule(made, monkeypatch):
 
 
 def test_the_longer_side_of_a_crossed_table_goes_down_the_page():
-    few = summary_grid.crossed([(f"depth={d}", f"f{i}", f"{d}{i}") for d in (1, 2) for i in range(3)], "Note.")
+    few = cell_groups.crossed(
+        [(f"depth={d}", f"f{i}", f"{d}{i}") for d in (1, 2) for i in range(3)], "Note."
+    )
     assert few.splitlines()[0].split("|")[2].strip() == "depth=1"
     assert [line.split("|")[1].strip() for line in few.splitlines()[2:5]] == ["f0", "f1", "f2"]
     assert few.endswith("\n\nNote.")
-    assert summary_grid.crossed([], "Note.") == ""
+    assert cell_groups.crossed([], "Note.") == ""
 
 
 @pytest.mark.parametrize(
@@ -573,9 +668,16 @@ def test_the_longer_side_of_a_crossed_table_goes_down_the_page():
     ],
 )
 def test_steps_say_how_many_of_the_planned_seeds_got_there(median, reached, n, shown):
-    row = {"group": "g", "target": 0.9, "level": "relu", "median_steps": median, "n_reached": reached, "n": n}
+    row = {
+        "group": "g",
+        "target": 0.9,
+        "level": "relu",
+        "median_steps": median,
+        "n_reached": reached,
+        "n": n,
+    }
     planned = pd.Series({("g", "relu"): 2})
-    assert f"| {shown} " in summary_grid.steps(pd.DataFrame([row]), planned)
+    assert f"| {shown} " in cell_groups.steps(pd.DataFrame([row]), planned)
 
 
 @pytest.mark.parametrize("higher", [True, False])
@@ -585,9 +687,18 @@ def test_many_groups_count_how_often_a_level_is_the_best(made, higher):
         "tanh": [0.4, 0.7, 0.6, 0.1, 0.8, 0.8],
         "gelu": [0.3, 0.1, 0.1, 0.1, 0.1, math.nan],
     }
-    same, sign = {"task": "mlp", "metric": "accuracy", "checkpoint": "reported"}, 1 if higher else -1
+    same, sign = (
+        {"task": "mlp", "metric": "accuracy", "checkpoint": "reported"},
+        1 if higher else -1,
+    )
     rows = [
-        same | {"level": level, "group": f"depth={i}", "mean": sign * mean, "n": 0 if math.isnan(mean) else 2}
+        same
+        | {
+            "level": level,
+            "group": f"depth={i}",
+            "mean": sign * mean,
+            "n": 0 if math.isnan(mean) else 2,
+        }
         for level, values in means.items()
         for i, mean in enumerate(values)
     ]
@@ -602,7 +713,9 @@ def test_many_groups_count_how_often_a_level_is_the_best(made, higher):
 def test_a_rival_spelling_on_an_axis_takes_the_recipes_place(root, made):
     settings = made.plan["tasks"]["mlp"] | {"axes": {"steps": [100, 200]}}
     found = tables.Tables(made.plan | {"tasks": {"mlp": settings}}, made.frames)
-    recipe = yaml.safe_load(summary.write(found, root, root / "s.md").split("```yaml")[1].split("```")[0])
+    recipe = yaml.safe_load(
+        summary.write(found, root, root / "s.md").split("```yaml")[1].split("```")[0]
+    )
     assert recipe["steps"] == [100, 200]
     assert "epochs" not in recipe
 

@@ -17,7 +17,9 @@ KINDS = ["crop_flip", "crop_flip_jitter"]
 
 
 def images(n, channels, height=20, width=24):
-    return torch.from_numpy(np.random.default_rng(1).integers(0, 256, (n, channels, height, width), np.uint8))
+    return torch.from_numpy(
+        np.random.default_rng(1).integers(0, 256, (n, channels, height, width), np.uint8)
+    )
 
 
 def drawn(kind, n, height=20, width=24, seed=0, step=0):
@@ -30,8 +32,12 @@ def test_crop_and_mirror_equal_torchvisions(channels):
     made = augment.augmented(x, d)
     for image, got, (top, left, height, width, mirrored) in zip(x, made, d.tolist(), strict=True):
         box = [int(value) for value in (top, left, height, width)]
-        expected = tv.resized_crop(image.float(), *box, [20, 24], InterpolationMode.BILINEAR, antialias=False)
-        torch.testing.assert_close(got, tv.hflip(expected) if mirrored else expected, rtol=0, atol=1e-3)
+        expected = tv.resized_crop(
+            image.float(), *box, [20, 24], InterpolationMode.BILINEAR, antialias=False
+        )
+        torch.testing.assert_close(
+            got, tv.hflip(expected) if mirrored else expected, rtol=0, atol=1e-3
+        )
     assert 0 < d[:, 4].mean() < 1
 
 
@@ -39,7 +45,9 @@ def test_crop_and_mirror_equal_torchvisions(channels):
 def test_jitter_equals_torchvisions(channels):
     x, factors = images(8, channels).float(), drawn("crop_flip_jitter", 8)[:, 5:]
     made = augment.jittered(x, factors[:, :, None, None, None])
-    for image, got, (brightness, contrast, saturation) in zip(x / 255, made, factors.tolist(), strict=True):
+    for image, got, (brightness, contrast, saturation) in zip(
+        x / 255, made, factors.tolist(), strict=True
+    ):
         expected = tv.adjust_contrast(tv.adjust_brightness(image, brightness), contrast)
         expected = tv.adjust_saturation(expected, saturation) if channels == 3 else expected
         torch.testing.assert_close(got / 255, expected, rtol=0, atol=1e-4)
@@ -56,7 +64,9 @@ def test_crops_lie_inside_and_are_as_large_as_drawn():
     assert 0.9 < area.max() <= 1
     assert area.mean().item() == pytest.approx(0.5, abs=0.03)
     assert 0.7 < ratio.min() < ratio.max() < 1.45
-    flat = drawn("crop_flip", 2000, 4, 64)  # where most boxes do not fit, the last resort is the whole image
+    flat = drawn(
+        "crop_flip", 2000, 4, 64
+    )  # where most boxes do not fit, the last resort is the whole image
     assert (flat[:, 2] <= 4).all()
     assert ((flat[:, 2] == 4) & (flat[:, 3] == 64)).any()
 

@@ -10,10 +10,10 @@ import torch
 from conftest import ROOT
 from scipy import stats
 
-from actstudy.analysis import claims, published
-from actstudy.study import plan, replication
-from actstudy.study.registry import StudyError
-from actstudy.training import replicas
+from actstudy.analysis.questions import claims, published
+from actstudy.contract.errors import StudyError
+from actstudy.experiments import mnist1d_notebook
+from actstudy.study import planning, replication
 
 FOLDER = ROOT / "config/replicate"
 MNIST1D = FOLDER / "mnist1d_activations.yaml"
@@ -37,8 +37,18 @@ def study(accuracy, val=None, groups=("",), status=None):
             runs.append({**place, "status": ended, "reported_accuracy": value})
             best = (val or {}).get((level, group), value)
             for step, seen in enumerate((best - 0.2, best, best - 0.1)):
-                curves.append({**place, "step": step, "split": "val", "metric": "accuracy", "value": seen})
-                curves.append({**place, "step": step, "split": "train", "metric": "loss", "value": step + value})
+                curves.append(
+                    {**place, "step": step, "split": "val", "metric": "accuracy", "value": seen}
+                )
+                curves.append(
+                    {
+                        **place,
+                        "step": step,
+                        "split": "train",
+                        "metric": "loss",
+                        "value": step + value,
+                    }
+                )
     tasks = {"mlp": {"metric": "accuracy", "higher_is_better": True, "chance": 0.1}}
     return {"runs": pd.DataFrame(runs), "curves": pd.DataFrame(curves)}, tasks
 
@@ -46,7 +56,11 @@ def study(accuracy, val=None, groups=("",), status=None):
 @pytest.mark.parametrize(
     ("values", "claimed", "verdict"),
     [
-        ([0.80, 0.81, 0.79, 0.80], 0.80, "undecided"),  # right, but the interval is wider than the tolerance
+        (
+            [0.80, 0.81, 0.79, 0.80],
+            0.80,
+            "undecided",
+        ),  # right, but the interval is wider than the tolerance
         ([0.800, 0.801, 0.799, 0.800], 0.80, "reproduced"),
         ([0.800, 0.801, 0.799, 0.800], 0.82, "not reproduced"),
         ([0.800, 0.801, 0.799, 0.800], 0.8095, "undecided"),
@@ -74,7 +88,11 @@ def test_a_level_stands_for_its_cell_with_the_best_validation_whatever_test_says
     )
     frames["curves"] = pd.concat([frames["curves"], of_test])
     row = claims.claims(frames, {"claims": stated({"relu": {"mean": 0.8}}), "tasks": tasks}).iloc[0]
-    assert (row["group"], row["ours"], row["verdict"]) == ("lr=0.2", pytest.approx(0.8), "reproduced")
+    assert (row["group"], row["ours"], row["verdict"]) == (
+        "lr=0.2",
+        pytest.approx(0.8),
+        "reproduced",
+    )
     frames["runs"].loc[frames["runs"]["group"] == "lr=0.2", "status"] = ["diverged", "completed"]
     assert claims.best_group(frames["runs"], frames["curves"], tasks["mlp"]) == "lr=0.1"
     fewer_is_better = {"metric": "accuracy", "higher_is_better": False}
@@ -85,10 +103,14 @@ def test_a_level_stands_for_its_cell_with_the_best_validation_whatever_test_says
 def test_metrics_of_claims():
     frames, tasks = study({"relu": [0.98, 0.97]})
     by_metric = {
-        metric: claims.claims(frames, {"claims": stated({"relu": {"mean": 0}}, metric), "tasks": tasks}).iloc[0]["ours"]
+        metric: claims.claims(
+            frames, {"claims": stated({"relu": {"mean": 0}}, metric), "tasks": tasks}
+        ).iloc[0]["ours"]
         for metric in ("reported_accuracy", "error_percent", "mean_train_loss")
     }
-    assert by_metric == pytest.approx({"reported_accuracy": 0.975, "error_percent": 2.5, "mean_train_loss": 1.975})
+    assert by_metric == pytest.approx(
+        {"reported_accuracy": 0.975, "error_percent": 2.5, "mean_train_loss": 1.975}
+    )
 
 
 def test_a_diverged_run_counts_at_chance_and_without_chance_decides_nothing():
@@ -104,7 +126,10 @@ def test_a_diverged_run_counts_at_chance_and_without_chance_decides_nothing():
 def test_no_claims_no_rows():
     frames, tasks = study({"relu": [0.9]})
     assert claims.claims(frames, {"claims": None, "tasks": tasks}).empty
-    assert claims.section(claims.claims(frames, {"claims": None, "tasks": tasks}), {"claims": None}) == ""
+    assert (
+        claims.section(claims.claims(frames, {"claims": None, "tasks": tasks}), {"claims": None})
+        == ""
+    )
 
 
 def test_order_agrees_with_scipy_and_is_exact_where_values_tie():
@@ -118,14 +143,20 @@ def test_order_agrees_with_scipy_and_is_exact_where_values_tie():
     assert claims.agreement(tied)["p"] == pytest.approx(
         4 / 24
     )  # two orders agree as well as this one, two oppose it so
-    assert claims.agreement(tied)["tau"] == pytest.approx(stats.kendalltau(tied["claimed"], tied["ours"]).statistic)
+    assert claims.agreement(tied)["tau"] == pytest.approx(
+        stats.kendalltau(tied["claimed"], tied["ours"]).statistic
+    )
     assert math.isnan(claims.agreement(tied.assign(ours=1.0))["tau"])
 
 
 def test_claims_of_a_study_file_reach_the_plan():
-    found = plan.load(GLOROT)
+    found = planning.load(GLOROT)
     assert found.claims["values"].keys() == {run.level for run in found.runs}
-    assert found.claims["values"]["sigmoid (init=standard_heuristic)"] == {"mean": 2.21, "sd": None, "n": None}
+    assert found.claims["values"]["sigmoid (init=standard_heuristic)"] == {
+        "mean": 2.21,
+        "sd": None,
+        "n": None,
+    }
     assert '"claims": {"source": "Glorot' in found.plan()
 
 
@@ -134,7 +165,11 @@ def test_claims_of_a_study_file_reach_the_plan():
     [
         ("tolerance:", "tolerence:", "claims.tolerence: .* did you mean 'tolerance'"),
         ("error_percent", "error_percentage", "unknown metric; .* did you mean 'error_percent'"),
-        ("    sigmoid (init", "    sigmoid  (init", "claims.values: got .* did you mean 'sigmoid .init"),
+        (
+            "    sigmoid (init",
+            "    sigmoid  (init",
+            "claims.values: got .* did you mean 'sigmoid .init",
+        ),
         ("{mean: 1.76}", "{mean: no}", "claims.values.tanh .*mean: got no"),
         ("{mean: 1.76}", "{mean: false}", "claims.values.tanh .*mean: got False"),
         ("{mean: 1.76}", "{mean: 1.76, sd: -1}", "sd: got -1"),
@@ -145,7 +180,7 @@ def test_faults_of_claims_are_told_in_one_line(tmp_path, old, new, told):
     assert old in text
     (tmp_path / "x.yaml").write_text(text.replace(old, new))
     with pytest.raises(StudyError, match=told) as caught:
-        plan.load(tmp_path / "x.yaml")
+        planning.load(tmp_path / "x.yaml")
     assert "\n" not in str(caught.value)
 
 
@@ -153,34 +188,45 @@ def test_claims_resolve_aliases_and_ask_for_one_task(tmp_path):
     text = "axes: {activation: [swish, relu]}\ntasks: {mlp: }\nclaims: {source: s, metric: reported_accuracy, "
     text += "tolerance: 0.1, values: {swish: {mean: 0.7}}}\n"
     (tmp_path / "x.yaml").write_text(text)
-    assert list(plan.load(tmp_path / "x.yaml").claims["values"]) == ["silu"]
+    assert list(planning.load(tmp_path / "x.yaml").claims["values"]) == ["silu"]
     (tmp_path / "x.yaml").write_text(text.replace("{mlp: }", "{mlp: , vision: }"))
     with pytest.raises(StudyError, match="allowed: one task"):
-        plan.load(tmp_path / "x.yaml")
+        planning.load(tmp_path / "x.yaml")
 
 
 def test_mnist1d_table_is_reproduced(tmp_path):
     replica = replication.replica(MNIST1D)
     before = torch.random.get_rng_state()
-    replicas.write(list(replica.claims.values), range(replica.seeds), tmp_path / "losses.parquet")
+    mnist1d_notebook.write(
+        list(replica.claims.values), range(replica.seeds), tmp_path / "losses.parquet"
+    )
     assert torch.equal(torch.random.get_rng_state(), before)
-    page = claims.replicated(tmp_path / "losses.parquet", replicas.TASK, replica.claims)
+    page = claims.replicated(tmp_path / "losses.parquet", mnist1d_notebook.TASK, replica.claims)
     assert "6 reproduced" in page
     assert "tau +1.00 over 6 values (exact p = 0.0028)" in page
-    ours = pd.read_parquet(tmp_path / "losses.parquet").groupby("level")["value"].agg(["mean", "size"])
+    ours = (
+        pd.read_parquet(tmp_path / "losses.parquet").groupby("level")["value"].agg(["mean", "size"])
+    )
     assert set(ours["size"]) == {301}
-    for level, claim in replica.claims.values.items():  # measured 1.5e-7 at most; relu 5e-4 where rounding differs
-        assert ours.loc[level, "mean"] == pytest.approx(claim.mean, abs=replica.claims.tolerance), level
+    for (
+        level,
+        claim,
+    ) in replica.claims.values.items():  # measured 1.5e-7 at most; relu 5e-4 where rounding differs
+        assert ours.loc[level, "mean"] == pytest.approx(claim.mean, abs=replica.claims.tolerance), (
+            level
+        )
 
 
 def test_a_loss_that_is_not_finite_is_a_diverged_run(tmp_path):
     replica = replication.replica(MNIST1D)
     levels = [level for level in replica.claims.values for _ in range(2)]
-    frame = pd.DataFrame({"task": replicas.TASK, "group": "", "level": levels, "seed": 0, "run_id": levels})
+    frame = pd.DataFrame(
+        {"task": mnist1d_notebook.TASK, "group": "", "level": levels, "seed": 0, "run_id": levels}
+    )
     frame = frame.assign(split="train", metric="loss", step=[0, 1] * 6, value=1.0)
     frame.loc[0, "value"] = math.nan
     frame.to_parquet(tmp_path / "losses.parquet")
-    page = claims.replicated(tmp_path / "losses.parquet", replicas.TASK, replica.claims)
+    page = claims.replicated(tmp_path / "losses.parquet", mnist1d_notebook.TASK, replica.claims)
     assert "undecided; 1 diverged" in page
     assert page.count("| not reproduced") == 5
 
@@ -217,12 +263,25 @@ def test_recomputed_values_agree_with_scipy():
 def simulated(rng, welch, digits):
     """Two rows as an honest author prints them: computed from the data, then rounded."""
     n = int(rng.integers(3, 30))
-    a, b = rng.normal(rng.normal(80, 1), rng.uniform(0.2, 3), n), rng.normal(80, rng.uniform(0.2, 3), n)
+    a, b = (
+        rng.normal(rng.normal(80, 1), rng.uniform(0.2, 3), n),
+        rng.normal(80, rng.uniform(0.2, 3), n),
+    )
     test = stats.ttest_ind(a, b, equal_var=not welch)
     interval = test.confidence_interval()
     d = abs(a.mean() - b.mean()) / math.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)
-    base = {"name": "b", "mean": f"{b.mean():.{digits}f}", "sd": f"{b.std(ddof=1):.{digits}f}", "n": n}
-    row = {"name": "a", "mean": f"{a.mean():.{digits}f}", "sd": f"{a.std(ddof=1):.{digits}f}", "n": n}
+    base = {
+        "name": "b",
+        "mean": f"{b.mean():.{digits}f}",
+        "sd": f"{b.std(ddof=1):.{digits}f}",
+        "n": n,
+    }
+    row = {
+        "name": "a",
+        "mean": f"{a.mean():.{digits}f}",
+        "sd": f"{a.std(ddof=1):.{digits}f}",
+        "n": n,
+    }
     row |= {"p": f"{test.pvalue:.4f}" if test.pvalue > 1e-4 else "< 0.0001", "d": f"{d:.3f}"}
     return [base, row | {"low": f"{interval.low:.4f}", "high": f"{interval.high:.4f}"}]
 
@@ -241,7 +300,10 @@ def test_honest_tables_raise_no_alarm(welch, digits):
         ({"p": "0.5"}, "p 0.5 cannot be"),
         ({"p": "< 0.00000001"}, "cannot be"),
         ({"d": "0.9"}, "d 0.9 cannot be"),
-        ({"d": "-1.8385"}, "d -1.8385 cannot be"),  # printed with a minus, though the row lies above the baseline
+        (
+            {"d": "-1.8385"},
+            "d -1.8385 cannot be",
+        ),  # printed with a minus, though the row lies above the baseline
         ({"low": "2.5", "high": "3.5"}, "does not hold its own difference"),
         ({"low": "0.1000", "high": "1.2"}, "half width"),
         ({"low": "0.3411", "high": "1.5"}, "centre"),
@@ -254,8 +316,13 @@ def test_each_fault_is_found(change, told):
         {"name": "a", "mean": "80.7500", "sd": "0.3600", "n": 10},
     ]
     honest = {"p": "0.0007", "d": "1.84", "low": "0.3671", "high": "1.1329"}
-    assert published.check(pd.DataFrame([rows[0], rows[1] | honest]), "b").iloc[0]["inconsistent"] == ""
-    found = published.check(pd.DataFrame([rows[0], rows[1] | honest | change]), "b").iloc[0]["inconsistent"]
+    assert (
+        published.check(pd.DataFrame([rows[0], rows[1] | honest]), "b").iloc[0]["inconsistent"]
+        == ""
+    )
+    found = published.check(pd.DataFrame([rows[0], rows[1] | honest | change]), "b").iloc[0][
+        "inconsistent"
+    ]
     assert told in found
 
 

@@ -11,8 +11,9 @@ import yaml
 from conftest import ROOT
 from faults import configs, mutants, typos
 
-from actstudy.study import checks, grid, model, plan, reading, registry
-from actstudy.study.registry import StudyError
+from actstudy.contract import errors, registry
+from actstudy.contract.errors import StudyError
+from actstudy.study import checks, grid, model_checks, planning, reading
 
 
 @pytest.fixture
@@ -35,9 +36,9 @@ OFF = {
     "the size of a file": (reading, "LARGEST", 10**9, "large"),
     "the depth of a file": (reading, "DEEPEST", 10**9, "nested deep"),
     "the number of runs": (checks, "MOST_RUNS", 10**12, "an axis without end"),
-    "sites": (model, "sites", lambda _: ["layers.0", "layers.9"], "site that is none"),
-    "arguments": (model, "_check_arguments", lambda *_: None, "division by zero"),
-    "sizes": (model, "_check_sizes", lambda *_: None, "batch norm of one"),
+    "sites": (model_checks, "sites", lambda _: ["layers.0", "layers.9"], "site that is none"),
+    "arguments": (model_checks, "_check_arguments", lambda *_: None, "division by zero"),
+    "sizes": (model_checks, "_check_sizes", lambda *_: None, "batch norm of one"),
 }
 
 
@@ -57,14 +58,14 @@ def test_mutants_are_told_or_can_be_trained(file):
 
 
 def test_what_is_accepted_and_cannot_be_trained_is_seen(file, monkeypatch):
-    monkeypatch.setattr(model, "check", lambda *_: None)
+    monkeypatch.setattr(model_checks, "check", lambda *_: None)
     for case in ("site that is none", "site without an activation", "division by zero", "heads"):
         assert configs.verdict(file, configs.CASES[case][0])[0] == "accepted but untrainable"
 
 
 def test_a_file_that_hangs_is_seen(file, monkeypatch):
     monkeypatch.setattr(configs, "SECONDS", 0.05)
-    monkeypatch.setattr(plan, "load", lambda _: time.sleep(9))
+    monkeypatch.setattr(planning, "load", lambda _: time.sleep(9))
     assert configs.verdict(file, b"")[0] == "traceback"
 
 
@@ -80,12 +81,16 @@ def test_a_grid_too_large_stops_before_it_is_made(file, monkeypatch):
 def test_the_largest_study_is_allowed(file, monkeypatch, extra):
     """Seeds and rates to choose from count, as their runs do."""
     monkeypatch.setattr(checks, "MOST_RUNS", 2 * (4 + 3 * (4 + 3)) - extra)
-    file.write_text("axes: {activation: [relu, tanh]}\nseeds: 4\ntune_lr: [0.1, 0.2, 0.3]\ntasks: {mlp: }\n")
+    file.write_text(
+        "axes: {activation: [relu, tanh]}\nseeds: 4\ntune_lr: [0.1, 0.2, 0.3]\ntasks: {mlp: }\n"
+    )
     if extra:
-        with pytest.raises(StudyError, match="axes: got 50 runs, seeds among them; allowed: at most 49"):
-            plan.load(file)
+        with pytest.raises(
+            StudyError, match="axes: got 50 runs, seeds among them; allowed: at most 49"
+        ):
+            planning.load(file)
     else:
-        study = plan.load(file)
+        study = planning.load(file)
         assert len(study.possible) + len(study.tuning) == 50
 
 
@@ -93,16 +98,29 @@ def test_typos_of_names_are_told_with_the_name(file, monkeypatch):
     counts, _ = typos.measured(file, 2)
     right, tried, _ = (sum(column) for column in zip(*counts.values(), strict=True))
     assert right / tried >= 0.95
-    assert all(2 * good >= all_of_it for good, all_of_it, _ in counts.values())  # no kind of name without hints
+    assert all(
+        2 * good >= all_of_it for good, all_of_it, _ in counts.values()
+    )  # no kind of name without hints
     monkeypatch.setattr(registry, "nearest", lambda *_: "")
     assert "did you mean" not in typos.told(file, "tasks: {mlp: {activation: rleu}}")
 
 
 @pytest.mark.parametrize(
     ("text", "read"),
-    [("a: [1, -2, 0.5, 1.0e-3, .5, +1.]", [1, -2, 0.5, 0.001, 0.5, 1.0]), ("a: 'no'", "no"), ("a: y", "y")]
-    + [("a: [true, False, null, ~]", [True, False, None, None]), ("a: '1e-3'", "1e-3"), ("a: 1e-3x", "1e-3x")]
-    + [("a: {'1': 010 Reykjavík}", {"1": "010 Reykjavík"}), ("a: |\n  two\n  lines\n", "two\nlines\n")],
+    [
+        ("a: [1, -2, 0.5, 1.0e-3, .5, +1.]", [1, -2, 0.5, 0.001, 0.5, 1.0]),
+        ("a: 'no'", "no"),
+        ("a: y", "y"),
+    ]
+    + [
+        ("a: [true, False, null, ~]", [True, False, None, None]),
+        ("a: '1e-3'", "1e-3"),
+        ("a: 1e-3x", "1e-3x"),
+    ]
+    + [
+        ("a: {'1': 010 Reykjavík}", {"1": "010 Reykjavík"}),
+        ("a: |\n  two\n  lines\n", "two\nlines\n"),
+    ],
 )
 def test_what_is_read_is_what_is_written(file, text, read):
     file.write_text(text)
@@ -111,7 +129,9 @@ def test_what_is_read_is_what_is_written(file, text, read):
 
 def test_on_the_command_line_a_number_needs_no_point():
     assert reading.coerced("1e-3", "--lr") == 0.001
-    assert reading.coerced("0.1,1e-2", "--lr") == reading.coerced(" 0.1, 1e-2", "--lr") == [0.1, 0.01]
+    assert (
+        reading.coerced("0.1,1e-2", "--lr") == reading.coerced(" 0.1, 1e-2", "--lr") == [0.1, 0.01]
+    )
     assert reading.coerced("[1e-3, 2E+1]", "--lr") == [0.001, 20.0]
     assert reading.coerced("{std: 1e-2}", "--init_args") == {"std": 0.01}
     with pytest.raises(StudyError, match=r"^--config: looks: got no; allowed: true, false"):
@@ -122,19 +142,21 @@ def test_on_the_command_line_a_number_needs_no_point():
 def test_tasks_of_the_command_line_are_names(file, tasks):
     file.write_text("tasks: {mlp: {activation: relu}}")
     with pytest.raises(StudyError, match=r"unknown task; allowed: cls, lm, mlp, vision"):
-        plan.load(file, {"tasks": tasks})
+        planning.load(file, {"tasks": tasks})
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/x", "a b", "-x", ".x", "é", "a\n", "a\0", "x" * 201])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "a/b", "/x", "a b", "-x", ".x", "é", "a\n", "a\0", "x" * 201]
+)
 def test_a_name_that_is_no_folders_is_refused(name):
     with pytest.raises(StudyError, match=r"^here: got '.*'; allowed: letters, digits"):
-        registry.folder_name(name, "here")
-    assert registry.folder_name("relu-s0_1.B", "here") == "relu-s0_1.B"
+        errors.folder_name(name, "here")
+    assert errors.folder_name("relu-s0_1.B", "here") == "relu-s0_1.B"
 
 
 @pytest.mark.parametrize("name", ["task", "dataset", "activation", "seed", "vocabulary"])
 def test_a_whole_spec_leaves_no_folder(name):
-    one = plan.run_spec("lm", 0, {"activation": "relu"})
+    one = planning.run_spec("lm", 0, {"activation": "relu"})
     checks.check_paths(one, "here")
     for part in ("../../x", "/x", "a/b"):
         with pytest.raises(StudyError, match=r"^here: got '.*'; allowed: letters, digits"):
@@ -149,14 +171,14 @@ def test_a_study_that_cannot_be_opened_is_one_line(tmp_path):
 
 @pytest.mark.parametrize("task", registry.tasks())
 def test_sites_are_those_of_the_model(task):
-    mutants.make(plan.run_spec(task, 0, {"activation": "relu"}))
+    mutants.make(planning.run_spec(task, 0, {"activation": "relu"}))
     if task != "vision":
-        mutants.make(plan.run_spec(task, 0, {"activation": "relu", "depth": 5}))
+        mutants.make(planning.run_spec(task, 0, {"activation": "relu", "depth": 5}))
 
 
 def test_a_refusal_is_one_line_whatever_it_holds(capsys):
     with pytest.raises(SystemExit) as stopped:
-        registry.refuse("a\nb\r\nc")
+        errors.refuse("a\nb\r\nc")
     assert stopped.value.code == 2
     assert capsys.readouterr().err == "actstudy: a b c\n"
 
@@ -186,7 +208,7 @@ def test_every_default_of_the_reference_can_be_read():
 
 def test_a_text_field_is_told_its_choices():
     with pytest.raises(StudyError, match=r"norm: got False; allowed: .*batch"):
-        plan.run_spec("mlp", 0, {"norm": False})
+        planning.run_spec("mlp", 0, {"norm": False})
 
 
 @pytest.mark.parametrize(
@@ -200,7 +222,9 @@ def test_a_text_field_is_told_its_choices():
 def test_make_study_tells_of_a_bad_file_before_it_starts_snakemake(tmp_path, arguments):
     (tmp_path / "bad.yaml").write_text("tasks: [\n")
     script = ROOT / "workflow/scripts/study.py"
-    done = subprocess.run([sys.executable, script, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, script, *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("actstudy: bad.yaml: line 2: not readable as YAML")
     assert len(done.stderr.splitlines()) == 1

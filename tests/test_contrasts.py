@@ -8,12 +8,32 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from actstudy.analysis import contrasts, summary_verdicts, tables
-from actstudy.study import schema
+from actstudy.analysis import tables
+from actstudy.analysis.page import verdict_tables
+from actstudy.analysis.questions import contrasts
+from actstudy.contract import schema
 
-MLP = {"title": "MLP", "metric": "accuracy", "higher_is_better": True, "baseline": "relu", "unit": "share"}
-MLP |= {"log_unit": None, "predicts": "classes", "chance": 0.1, "margin": 0.01, "margin_reason": "so", "looks": False}
-LM = MLP | {"metric": "word_perplexity", "higher_is_better": False, "log_unit": "nats", "predicts": "tokens"}
+MLP = {
+    "title": "MLP",
+    "metric": "accuracy",
+    "higher_is_better": True,
+    "baseline": "relu",
+    "unit": "share",
+}
+MLP |= {
+    "log_unit": None,
+    "predicts": "classes",
+    "chance": 0.1,
+    "margin": 0.01,
+    "margin_reason": "so",
+    "looks": False,
+}
+LM = MLP | {
+    "metric": "word_perplexity",
+    "higher_is_better": False,
+    "log_unit": "nats",
+    "predicts": "tokens",
+}
 LM |= {"chance": None}
 
 
@@ -35,7 +55,12 @@ def runs_of(values, task="mlp", group="", **fields):
                 "seed": seed,
                 "run_id": f"{task}-{group}{level}-{seed}",
             }
-            row |= {"status": status, "reported_accuracy": value, "reported_word_perplexity": value, "engine": "eager"}
+            row |= {
+                "status": status,
+                "reported_accuracy": value,
+                "reported_word_perplexity": value,
+                "engine": "eager",
+            }
             rows.append(row | {"order_hash": "h", "precision": "fp32", "vocabulary": 50} | fields)
     return pd.DataFrame(rows)
 
@@ -51,7 +76,8 @@ def predictions(runs, scores, weights=None, tokens=0):
         for row in done.itertuples()
     ]
     return pd.concat(
-        [done[["run_id", "task", "group", "level"]].reset_index(drop=True), pd.DataFrame(rows)], axis=1
+        [done[["run_id", "task", "group", "level"]].reset_index(drop=True), pd.DataFrame(rows)],
+        axis=1,
     ).assign(tokens=tokens)
 
 
@@ -69,9 +95,15 @@ def noise(seed, n=12, sd=0.01):
 
 def test_a_large_difference_is_better_and_its_mirror_worse():
     relu = noise(0)
-    made = judged(runs_of({"relu": relu, "gelu": relu + 0.1 + noise(1) / 100, "tanh": relu - 0.1 + noise(2) / 100}))
+    made = judged(
+        runs_of(
+            {"relu": relu, "gelu": relu + 0.1 + noise(1) / 100, "tanh": relu - 0.1 + noise(2) / 100}
+        )
+    )
     assert made["verdict"].to_dict() == {("", "gelu"): "better", ("", "tanh"): "worse"}
-    lower = judged(runs_of({"relu": relu, "gelu": relu + 0.1 + noise(1) / 100}), LM | {"log_unit": None})
+    lower = judged(
+        runs_of({"relu": relu, "gelu": relu + 0.1 + noise(1) / 100}), LM | {"log_unit": None}
+    )
     assert lower["verdict"].tolist() == ["worse"]
     assert lower["mean"].iloc[0] > 0
     assert lower["low"].iloc[0] < lower["mean"].iloc[0] < lower["high"].iloc[0]
@@ -83,7 +115,9 @@ def test_two_spellings_of_one_function_are_equivalent():
 
 
 def test_few_seeds_have_an_interval_and_no_verdict():
-    row = judged(runs_of({"relu": noise(0, 3), "gelu": noise(0, 3) + 0.3 + noise(1, 3) / 100})).iloc[0]
+    row = judged(
+        runs_of({"relu": noise(0, 3), "gelu": noise(0, 3) + 0.3 + noise(1, 3) / 100})
+    ).iloc[0]
     assert row["verdict"] == "too few seeds"
     assert row["low"] > 0
     assert contrasts.said(row) == "too few seeds (3 of 8)"
@@ -108,7 +142,9 @@ def test_a_diverged_run_counts_at_chance():
 def test_chance_of_a_language_model_is_the_uniform_one():
     """2 documents of 4 tokens and 3 words each, 50 tokens to choose from: exp(8 ln 50 / 6) a word."""
     runs = runs_of({"relu": [100.0] * 8, "gelu": [None] + [100.0] * 7})
-    found = predictions(runs, {"relu": [5.0, 5.0], "gelu": [5.0, 5.0]}, np.array([3.0, 3.0]), tokens=8)
+    found = predictions(
+        runs, {"relu": [5.0, 5.0], "gelu": [5.0, 5.0]}, np.array([3.0, 3.0]), tokens=8
+    )
     row = judged(runs, LM, found).iloc[0]
     assert row["mean"] == pytest.approx((8 * math.log(50) / 6 - math.log(100)) / 8)
 
@@ -137,14 +173,22 @@ def test_the_test_sets_own_error_stands_beside():
 
 
 @pytest.mark.parametrize(
-    "columns", [{"label": [1, 2], "predicted": [1, 0]}, {"nll": [3.0, 4.0], "tokens": [5, 6], "words": [2, 3]}]
+    "columns",
+    [
+        {"label": [1, 2], "predicted": [1, 0]},
+        {"nll": [3.0, 4.0], "tokens": [5, 6], "words": [2, 3]},
+    ],
 )
 def test_examples_reads_both_kinds_of_predictions(columns):
     table = schema.table("predictions", "r", {"example": [0, 1], **columns})
     row = contrasts.examples("r", table)
     assert isinstance(table, pa.Table)
     if "nll" in columns:
-        assert (row["scores"].tolist(), row["weights"].tolist(), row["tokens"]) == ([3.0, 4.0], [2.0, 3.0], 11)
+        assert (row["scores"].tolist(), row["weights"].tolist(), row["tokens"]) == (
+            [3.0, 4.0],
+            [2.0, 3.0],
+            11,
+        )
     else:
         assert (row["scores"].tolist(), row["weights"].tolist()) == ([1.0, 0.0], [1.0, 1.0])
 
@@ -169,7 +213,8 @@ def test_family_study_shares_the_error_among_tasks():
     spends = {}
     for family in ("task", "study"):
         made = contrasts.contrasts(
-            {"runs": pd.concat(two), "predictions": NONE}, {**plan(), "tasks": tasks, "family": family}
+            {"runs": pd.concat(two), "predictions": NONE},
+            {**plan(), "tasks": tasks, "family": family},
         )
         spends[family] = set(made["spend"])
     assert spends == {"task": {0.05}, "study": {0.025}}
@@ -177,12 +222,22 @@ def test_family_study_shares_the_error_among_tasks():
 
 def test_one_sentence_a_task_says_who_won():
     relu = noise(0)
-    values = {"relu": relu, "gelu": relu + 0.1 + noise(1) / 100, "elu": relu, "tanh": relu + noise(3, sd=0.05) - 0.7}
+    values = {
+        "relu": relu,
+        "gelu": relu + 0.1 + noise(1) / 100,
+        "elu": relu,
+        "tanh": relu + noise(3, sd=0.05) - 0.7,
+    }
     runs = runs_of(values)
-    frames = {"runs": runs, "contrasts": contrasts.contrasts({"runs": runs, "predictions": NONE}, plan())}
-    empty = pd.DataFrame(columns=["task", "metric", "checkpoint", "n", "mean", "data", "name", "test"])
+    frames = {
+        "runs": runs,
+        "contrasts": contrasts.contrasts({"runs": runs, "predictions": NONE}, plan()),
+    }
+    empty = pd.DataFrame(
+        columns=["task", "metric", "checkpoint", "n", "mean", "data", "name", "test"]
+    )
     made = tables.Tables(plan(), {**frames, "cells": empty, "references": empty})
-    told = summary_verdicts.sentence(made, "mlp")
+    told = verdict_tables.sentence(made, "mlp")
     assert told.startswith(
         "MLP, test accuracy against relu: gelu is better; elu is equivalent (within 0.01); undecided: tanh ("
     )
@@ -192,7 +247,9 @@ def test_one_sentence_a_task_says_who_won():
 def test_undecided_says_what_it_takes():
     row = {"verdict": "undecided", "decided_at": None, "n": 12, "more_seeds": 14.0, "visible": 0.02}
     assert contrasts.said(row) == "undecided: 14 more seeds"
-    assert contrasts.said(row | {"more_seeds": None}).endswith("not decidable at this margin; 20 seeds can see 0.02")
+    assert contrasts.said(row | {"more_seeds": None}).endswith(
+        "not decidable at this margin; 20 seeds can see 0.02"
+    )
     json.dumps(row)
 
 

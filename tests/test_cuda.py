@@ -12,12 +12,12 @@ from test_monitor import mlp
 from test_packs import PACKABLE, company, small, trained
 from test_training import _after, row, same, tables
 
+from actstudy.contract import store
+from actstudy.contract.spec import data_name
 from actstudy.data import prepared
 from actstudy.health import Monitor
-from actstudy.study import store
-from actstudy.study.spec import data_name
 from actstudy.training import job
-from actstudy.training.record import Replay
+from actstudy.training.cuda_graphs import Replay
 from actstudy.training.run import run
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -68,7 +68,9 @@ def test_a_recorded_run_is_near_the_cpus(tmp_path, data_folder):
     """Without dropout, whose draws differ by device."""
     run(recorded(dropout=0.0), tmp_path / "gpu", data_folder, gpu())
     run(recorded(dropout=0.0, engine="eager"), tmp_path / "cpu", data_folder, quiet())
-    assert row(tmp_path / "gpu")["last_loss"] == pytest.approx(row(tmp_path / "cpu")["last_loss"], rel=1e-2)
+    assert row(tmp_path / "gpu")["last_loss"] == pytest.approx(
+        row(tmp_path / "cpu")["last_loss"], rel=1e-2
+    )
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16", "fp16"])
@@ -83,12 +85,23 @@ def test_augmented_images_pair_over_activations_and_resume(tmp_path, engine):
     from test_tasks import small
 
     prepared.prepare("fashion_mnist_tenth", tmp_path / "data")
-    fields = {"engine": engine, "strict": True, "augment": "crop_flip_jitter", "steps": 12, "precision": "bf16"}
+    fields = {
+        "engine": engine,
+        "strict": True,
+        "augment": "crop_flip_jitter",
+        "steps": 12,
+        "precision": "bf16",
+    }
     for activation in ("relu", "gelu"):
         run(small("vision", activation, **fields), tmp_path / activation, tmp_path / "data", gpu())
     assert row(tmp_path / "relu")["order_hash"] == row(tmp_path / "gelu")["order_hash"]
     with pytest.raises(job.Interrupted):
-        run(small("vision", "gelu", **fields), tmp_path / "parts", tmp_path / "data", gpu(stopping=_after(5)))
+        run(
+            small("vision", "gelu", **fields),
+            tmp_path / "parts",
+            tmp_path / "data",
+            gpu(stopping=_after(5)),
+        )
     run(small("vision", "gelu", **fields), tmp_path / "parts", tmp_path / "data", gpu())
     assert weights(tmp_path / "parts") == weights(tmp_path / "gelu")
 
@@ -111,7 +124,11 @@ def test_probes_change_nothing(tmp_path, task, engine):
 def test_runs_name_their_gpu(tmp_path, data_folder):
     run(tiny(), tmp_path / "a", data_folder, gpu(slots_per_gpu=2))
     found = row(tmp_path / "a")
-    assert (found["slots_per_gpu"], found["timing_clean"], found["peak_memory_kind"]) == (2, False, "cuda allocated")
+    assert (found["slots_per_gpu"], found["timing_clean"], found["peak_memory_kind"]) == (
+        2,
+        False,
+        "cuda allocated",
+    )
     assert found["device_id"] == str(torch.cuda.get_device_properties(0).uuid)
     assert json.loads((tmp_path / "a/environment.json").read_text())["cuda"]
     assert store.verifies(tmp_path / "a/checkpoints/final")
@@ -131,7 +148,9 @@ def test_a_monitor_reads_a_gpu_as_a_cpu(compiled):
                 health.step(loss)
         read.append({(row["step"], row["name"], row["probe"]): row["value"] for row in health.rows})
     assert read[0].keys() == read[1].keys()
-    assert list(read[1].values()) == pytest.approx(list(read[0].values()), rel=1e-3, abs=1e-5, nan_ok=True)
+    assert list(read[1].values()) == pytest.approx(
+        list(read[0].values()), rel=1e-3, abs=1e-5, nan_ok=True
+    )
 
 
 class Unrecorded:
@@ -154,7 +173,7 @@ def test_a_recorded_pack_is_the_pack_itself(tmp_path, data_folder, monkeypatch, 
         trained(specs, tmp_path / "parts", data_folder, **settings, stopping=_after(9))
     parts = trained(specs, tmp_path / "parts", data_folder, **settings)
     alone = [trained([spec], tmp_path / "alone", data_folder, **settings)[0] for spec in specs]
-    monkeypatch.setattr("actstudy.training.record.Replay", Unrecorded)
+    monkeypatch.setattr("actstudy.training.cuda_graphs.Replay", Unrecorded)
     each = trained(specs, tmp_path / "each", data_folder, **settings)
     for others in zip(each, parts, alone, few, strict=True):
         assert weights(others[-1])
@@ -163,7 +182,11 @@ def test_a_recorded_pack_is_the_pack_itself(tmp_path, data_folder, monkeypatch, 
 
 def test_a_dead_record_spoils_no_other():
     """What is left of a training that is over may be collected at any time, but not while another is recorded."""
-    threshold, pool, x = gc.get_threshold(), torch.cuda.graph_pool_handle(), torch.ones(3, device="cuda")
+    threshold, pool, x = (
+        gc.get_threshold(),
+        torch.cuda.graph_pool_handle(),
+        torch.ones(3, device="cuda"),
+    )
 
     def part(x):
         return {"sum": sum([each["x"] for each in [{"x": x * i} for i in range(100)]])}
@@ -189,7 +212,14 @@ def test_a_dead_record_spoils_no_other():
 
 def test_every_activation_has_its_bits_in_company(tmp_path, data_folder):
     """Compiled code is another for another list of activations: the numbers are not."""
-    fields = {"width": 128, "batch_size": 128, "precision": "tf32", "optimizer": "sgd", "lr": 0.05, "epochs": 2}
+    fields = {
+        "width": 128,
+        "batch_size": 128,
+        "precision": "tf32",
+        "optimizer": "sgd",
+        "lr": 0.05,
+        "epochs": 2,
+    }
     specs = [small(name, pack_width=len(PACKABLE), depth=4, **fields) for name in PACKABLE]
     together = trained(specs, tmp_path / "together", data_folder, device="cuda")
     for spec, folder in zip(specs, together, strict=True):
@@ -202,22 +232,50 @@ def test_a_pack_is_near_the_plain_loop(tmp_path, data_folder):
     """TF32, as the full depth study: train and validation losses within 2e-2 over all windows."""
     spec = dataclasses.replace(company()[0], precision="tf32", epochs=10)
     (packed,) = trained([spec], tmp_path, data_folder, device="cuda")
-    run(dataclasses.replace(spec, engine="eager", pack_width=1), tmp_path / "plain", data_folder, gpu())
-    curves = [store.read(folder, "curves")[0].to_pandas() for folder in (packed, tmp_path / "plain/checkpoints/final")]
-    losses = [frame[(frame["metric"] == "loss") & (frame["split"] != "test")]["value"].to_numpy() for frame in curves]
+    run(
+        dataclasses.replace(spec, engine="eager", pack_width=1),
+        tmp_path / "plain",
+        data_folder,
+        gpu(),
+    )
+    curves = [
+        store.read(folder, "curves")[0].to_pandas()
+        for folder in (packed, tmp_path / "plain/checkpoints/final")
+    ]
+    losses = [
+        frame[(frame["metric"] == "loss") & (frame["split"] != "test")]["value"].to_numpy()
+        for frame in curves
+    ]
     assert losses[0] == pytest.approx(losses[1], abs=2e-2)
 
 
 def test_of_64_runs_one_that_diverges_disturbs_none(tmp_path):
     """The pack beside itself without the bad run: 63 runs agree in every table and weight, one has a row `diverged`."""
     prepared.prepare("fashion_mnist_tenth", tmp_path / "data")
-    recipe = {"optimizer": "sgd", "lr": 0.01, "clip": None, "schedule": "constant", "warmup": 0, "precision": "tf32"}
-    sizes = {"dataset": "fashion_mnist_tenth", "depth": 5, "width": 128, "batch_size": 128, "epochs": 10}
+    recipe = {
+        "optimizer": "sgd",
+        "lr": 0.01,
+        "clip": None,
+        "schedule": "constant",
+        "warmup": 0,
+        "precision": "tf32",
+    }
+    sizes = {
+        "dataset": "fashion_mnist_tenth",
+        "depth": 5,
+        "width": 128,
+        "batch_size": 128,
+        "epochs": 10,
+    }
     names, seeds = ("relu", "tanh", "sigmoid", "gelu"), range(16)
-    specs = [small(name, seed, pack_width=64, **sizes, **recipe) for name in names for seed in seeds]
+    specs = [
+        small(name, seed, pack_width=64, **sizes, **recipe) for name in names for seed in seeds
+    ]
     calm = trained(specs, tmp_path / "calm", tmp_path / "data", device="cuda", probe_every=100)
     specs[5] = dataclasses.replace(specs[5], lr=1e6)
     wild = trained(specs, tmp_path / "wild", tmp_path / "data", device="cuda", probe_every=100)
     assert [store.summary_row(folder)["status"] for folder in wild].count("completed") == 63
     assert store.summary_row(wild[5])["status"] == "diverged"
-    assert all(same(one, other) for i, (one, other) in enumerate(zip(calm, wild, strict=True)) if i != 5)
+    assert all(
+        same(one, other) for i, (one, other) in enumerate(zip(calm, wild, strict=True)) if i != 5
+    )

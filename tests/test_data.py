@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from actstudy.data import fashion_mnist_tenth, prepared
-from actstudy.study import registry, spec, store
+from actstudy.contract import errors, registry, spec, store
+from actstudy.data import prepared
+from actstudy.data.sets import fashion_mnist_tenth
 
 COUNTS = {
     "mnist1d": {"train": 3500, "val": 500, "test": 1000},
@@ -41,8 +42,11 @@ def test_counts_and_class_balance(made):
 
 def test_no_example_is_in_two_splits(made):
     """Images and signals byte by byte, passages and documents as text (tests/test_text.py: addresses)."""
-    splits = importlib.import_module(f"actstudy.data.{spec.data_parts(made[0])[0]}").prepare()
-    seen = [{x if isinstance(x, str) else x.tobytes() for x in splits[split]["x"]} for split in prepared.SPLITS]
+    splits = importlib.import_module(f"actstudy.data.sets.{spec.data_parts(made[0])[0]}").prepare()
+    seen = [
+        {x if isinstance(x, str) else x.tobytes() for x in splits[split]["x"]}
+        for split in prepared.SPLITS
+    ]
     assert len(set.union(*seen)) == sum(map(len, seen))
 
 
@@ -71,7 +75,8 @@ def test_data_of_another_version_are_refused(tmp_path):
     path = tmp_path / "manifest.json"
     path.write_text(path.read_text().replace('"version": 1', '"version": 0'))
     with pytest.raises(
-        store.Damaged, match=r"manifest\.json is of version 0, the data set's file of 1; to mend: rm -r"
+        store.Damaged,
+        match=r"manifest\.json is of version 0, the data set's file of 1; to mend: rm -r",
     ):
         prepared.load(tmp_path)
 
@@ -80,14 +85,18 @@ def test_damaged_arrays_are_named(tmp_path):
     prepared.prepare("mnist1d", tmp_path)
     path = tmp_path / "val_y.npy"
     path.write_bytes(path.read_bytes()[:-1] + b"\x07")
-    with pytest.raises(store.Damaged, match=r"val_y\.npy is missing or does not have its checksum; to mend"):
+    with pytest.raises(
+        store.Damaged, match=r"val_y\.npy is missing or does not have its checksum; to mend"
+    ):
         prepared.load(tmp_path)
 
 
 def test_damaged_embedded_files_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "PACKAGE", tmp_path / "lib" / "actstudy")
     (tmp_path / "data/embedded").mkdir(parents=True)
-    with pytest.raises(store.Damaged, match=r"data/embedded/fashion_mnist\.parquet is missing or damaged"):
+    with pytest.raises(
+        store.Damaged, match=r"data/embedded/fashion_mnist\.parquet is missing or damaged"
+    ):
         fashion_mnist_tenth.prepare()
     (tmp_path / "data/embedded/fashion_mnist.parquet").write_bytes(b"PAR1")
     with pytest.raises(store.Damaged, match="to mend: git checkout"):
@@ -96,7 +105,10 @@ def test_damaged_embedded_files_are_named(tmp_path, monkeypatch):
 
 def test_a_missing_class_is_refused(tmp_path, monkeypatch):
     x, y = np.zeros((4, 40), np.float32), np.zeros(4, np.int64)
-    monkeypatch.setattr("actstudy.data.mnist1d.prepare", lambda: {split: {"x": x, "y": y} for split in prepared.SPLITS})
+    monkeypatch.setattr(
+        "actstudy.data.mnist1d.prepare",
+        lambda: {split: {"x": x, "y": y} for split in prepared.SPLITS},
+    )
     with pytest.raises(ValueError, match="every class of 10 present"):
         prepared.prepare("mnist1d", tmp_path)
     assert not (tmp_path / "manifest.json").exists()
@@ -110,6 +122,10 @@ def test_a_missing_class_is_refused(tmp_path, monkeypatch):
 )
 def test_what_a_data_set_does_not_declare_is_refused(tmp_path, monkeypatch, x, y):
     made = {"x": np.zeros(x, np.float32), "y": np.array(y)}
-    monkeypatch.setattr("actstudy.data.mnist1d.prepare", lambda: dict.fromkeys(prepared.SPLITS, made))
-    with pytest.raises(registry.StudyError, match=r"mnist1d: split train: got x \(.*allowed: finite x of shape"):
+    monkeypatch.setattr(
+        "actstudy.data.mnist1d.prepare", lambda: dict.fromkeys(prepared.SPLITS, made)
+    )
+    with pytest.raises(
+        errors.StudyError, match=r"mnist1d: split train: got x \(.*allowed: finite x of shape"
+    ):
         prepared.prepare("mnist1d", tmp_path)

@@ -22,9 +22,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from actstudy import cli
-from actstudy.data import ag_news, archives, cifar, download, mnist, official, prepared, tiny_imagenet
-from actstudy.study import registry, store
+from actstudy.commands import cli
+from actstudy.contract import errors, registry, store
+from actstudy.data import archives, download, official, prepared
+from actstudy.data.sets import ag_news, cifar, mnist, tiny_imagenet
 
 WHOLE = np.random.default_rng(0).bytes(50_000)
 GOOD = gzip.compress(WHOLE)
@@ -39,7 +40,9 @@ def declared(tmp_path, monkeypatch):
 
     def declare(archive=None, **what):
         about = {"files": {"a/file": what}, "source": "a shelf", "classes": 4}
-        monkeypatch.setattr(registry, "dataset", lambda name: about | ({"archive": archive} if archive else {}))
+        monkeypatch.setattr(
+            registry, "dataset", lambda name: about | ({"archive": archive} if archive else {})
+        )
 
     return declare
 
@@ -50,7 +53,9 @@ def raw(tmp_path, monkeypatch):
     whole = registry.dataset
     monkeypatch.setattr(official, "RAW", tmp_path)
     monkeypatch.setattr(
-        registry, "dataset", lambda name: whole(name) | {"files": {file: {} for file in whole(name)["files"]}}
+        registry,
+        "dataset",
+        lambda name: whole(name) | {"files": {file: {} for file in whole(name)["files"]}},
     )
     return tmp_path
 
@@ -61,7 +66,9 @@ def certificate(tmp_path_factory):
     if not shutil.which("openssl"):
         pytest.skip("the program openssl is not there")
     path = tmp_path_factory.mktemp("certificate") / "both.pem"
-    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=here"
+    words = (
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=here"
+    )
     words += f" -addext subjectAltName=IP:127.0.0.1 -keyout {path} -out {path}.crt"
     subprocess.run(["openssl", *words.split()], check=True, capture_output=True)
     path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
@@ -115,7 +122,9 @@ def host(certificate, monkeypatch):
     handler = type("Here", (Handler,), {"asked": []})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.handle_error = lambda *_: None  # a client that hangs up, as one with a limit does
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"https://127.0.0.1:{server.server_port}", handler.asked
     server.shutdown()
@@ -123,11 +132,13 @@ def host(certificate, monkeypatch):
 
 
 def files(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
 
 
 def refusal(message, call=lambda: official.content("x", "a/file")):
-    with pytest.raises((store.Damaged, registry.StudyError), match=message) as caught:
+    with pytest.raises((store.Damaged, errors.StudyError), match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
 
@@ -142,7 +153,8 @@ def test_a_fetched_file_is_kept(declared, host, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "resumed"), [("cut_once", True), ("no_ranges", False), ("no_length", True), ("good", True)]
+    ("kind", "resumed"),
+    [("cut_once", True), ("no_ranges", False), ("no_length", True), ("good", True)],
 )
 def test_a_download_goes_on_where_it_broke_off(declared, host, tmp_path, kind, resumed):
     declared(url=f"{host[0]}/{kind}", sha256=SHA256)
@@ -158,7 +170,9 @@ def test_a_download_goes_on_where_it_broke_off(declared, host, tmp_path, kind, r
 
 def test_what_has_arrived_waits_for_the_next_start(declared, host, tmp_path):
     declared(url=f"{host[0]}/cut", sha256=SHA256)
-    refusal(r"data/raw/a/file is missing \(https.*/cut: broke off [\d,]+ bytes before its end\); to mend")
+    refusal(
+        r"data/raw/a/file is missing \(https.*/cut: broke off [\d,]+ bytes before its end\); to mend"
+    )
     assert files(tmp_path) == ["a/.file.gz.partial/.lock", "a/.file.gz.partial/file.gz"]
     assert (tmp_path / "a/.file.gz.partial/file.gz").read_bytes() == GOOD[:30_000]
     declared(url=f"{host[0]}/good", sha256=SHA256)
@@ -166,7 +180,9 @@ def test_what_has_arrived_waits_for_the_next_start(declared, host, tmp_path):
     assert host[1][-1] == ("/good", "bytes=30000-")
 
 
-@pytest.mark.parametrize("part", [b"y" * 10_000, b"y" * len(GOOD), GOOD + b"y"], ids=["begun", "whole", "too long"])
+@pytest.mark.parametrize(
+    "part", [b"y" * 10_000, b"y" * len(GOOD), GOOD + b"y"], ids=["begun", "whole", "too long"]
+)
 def test_a_wrong_beginning_is_thrown_away_once(declared, host, tmp_path, part):
     declared(url=f"{host[0]}/good", sha256=SHA256)
     (tmp_path / "a/.file.gz.partial").mkdir(parents=True)
@@ -186,7 +202,9 @@ def test_a_wrong_beginning_is_thrown_away_once(declared, host, tmp_path, part):
 )
 def test_what_is_not_the_file_leaves_nothing(declared, host, tmp_path, kind, why, times):
     declared(url=f"{host[0]}/{kind}", sha256=SHA256)
-    refusal(rf"data/raw/a/file is missing \(http.*: {why}\); to mend: put the official file there \(sha")
+    refusal(
+        rf"data/raw/a/file is missing \(http.*: {why}\); to mend: put the official file there \(sha"
+    )
     assert len(host[1]) == times
     assert files(tmp_path) == []
 
@@ -272,7 +290,10 @@ def test_the_standard_proxy_variables_hold(declared, host, monkeypatch, tmp_path
 def test_two_at_once_fetch_once(declared, host, monkeypatch):
     declared(url=f"{host[0]}/good", sha256=SHA256)
     found = []
-    both = [threading.Thread(target=lambda: found.append(official.content("x", "a/file"))) for _ in range(2)]
+    both = [
+        threading.Thread(target=lambda: found.append(official.content("x", "a/file")))
+        for _ in range(2)
+    ]
     [one.start() for one in both]
     [one.join() for one in both]
     assert found == [WHOLE] * 2
@@ -292,7 +313,9 @@ def test_a_full_disk_is_named(declared, host, tmp_path, read):
     declared(url=f"{host[0]}/good", sha256=SHA256)
     (tmp_path / "a/.file.gz.partial").mkdir(parents=True)
     (tmp_path / "a/.file.gz.partial/file.gz").symlink_to("/dev/full")
-    with pytest.raises(OSError, match=r"No space left on device: '.*a/\.file\.gz\.partial/file\.gz'"):
+    with pytest.raises(
+        OSError, match=r"No space left on device: '.*a/\.file\.gz\.partial/file\.gz'"
+    ):
         read()
     assert len(host[1]) == 1
 
@@ -323,7 +346,9 @@ def test_prepare_tells_the_systems_errors_in_one_line(raw, tmp_path, capsys):
     (raw / "MNIST/raw/train-labels-idx1-ubyte").symlink_to("/proc/self/mem")
     with pytest.raises(SystemExit, match="2"):
         cli.main(["prepare", "mnist", str(tmp_path / "made")])
-    assert capsys.readouterr().err.endswith("data/raw/MNIST/raw/train-labels-idx1-ubyte: Input/output error\n")
+    assert capsys.readouterr().err.endswith(
+        "data/raw/MNIST/raw/train-labels-idx1-ubyte: Input/output error\n"
+    )
 
 
 def test_a_file_that_has_gone_is_missing(declared, monkeypatch, tmp_path):
@@ -331,7 +356,10 @@ def test_a_file_that_has_gone_is_missing(declared, monkeypatch, tmp_path):
     monkeypatch.setattr(Path, "is_file", lambda path: path.name == "file")
     refusal(r"data/raw/a/file is missing; to mend: put it there again$")
     gone = {"some/one.JPEG": tmp_path / "one.JPEG"}
-    refusal(r"data/raw/some/one.JPEG is missing; to mend: put it", lambda: tiny_imagenet.decoded_part(gone))
+    refusal(
+        r"data/raw/some/one.JPEG is missing; to mend: put it",
+        lambda: tiny_imagenet.decoded_part(gone),
+    )
 
 
 @pytest.mark.parametrize(
@@ -343,23 +371,35 @@ def test_a_file_that_has_gone_is_missing(declared, monkeypatch, tmp_path):
         ("https://127.0.0.1:x", "nonnumeric port"),
     ],
 )
-def test_a_mirror_that_is_no_address_is_one_line(declared, monkeypatch, tmp_path, capsys, mirror, why):
+def test_a_mirror_that_is_no_address_is_one_line(
+    declared, monkeypatch, tmp_path, capsys, mirror, why
+):
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ACTSTUDY_MIRROR", mirror)
     monkeypatch.setattr(download, "PAUSES", (9999, None))  # not tried again
     declared(url="https://127.0.0.1:9/there.gz", sha256=SHA256)
-    refusal(rf"data/raw/a/file is missing \({re.escape(mirror)}.*: no address of a file \(.*{why}.*to mend: put")
+    refusal(
+        rf"data/raw/a/file is missing \({re.escape(mirror)}.*: no address of a file \(.*{why}.*to mend: put"
+    )
     assert files(tmp_path) == []
 
 
 @pytest.mark.parametrize(
-    "mirror", ["https://user:secret@127.0.0.1:9", "http://secret@a", "https://user:secret@[bad", "https://u:a?secret@a"]
+    "mirror",
+    [
+        "https://user:secret@127.0.0.1:9",
+        "http://secret@a",
+        "https://user:secret@[bad",
+        "https://u:a?secret@a",
+    ],
 )
 def test_a_password_is_not_printed(declared, monkeypatch, capsys, mirror):
     monkeypatch.setenv("ACTSTUDY_MIRROR", mirror)
     declared(url="https://127.0.0.1:9/there.gz", sha256=SHA256)
-    with pytest.raises(store.Damaged, match=r"is missing \(an address with @; allowed: an https address") as caught:
+    with pytest.raises(
+        store.Damaged, match=r"is missing \(an address with @; allowed: an https address"
+    ) as caught:
         official.content("x", "a/file")
     assert "secret" not in str(caught.value) + "".join(capsys.readouterr())
 
@@ -409,7 +449,9 @@ def tarred(name="a/file", content=WHOLE, kind=tarfile.REGTYPE, link=""):
 
 
 @pytest.mark.parametrize(("name", "made"), [("shelf.zip", zipped), ("shelf.tgz", tarred)])
-def test_an_archive_is_fetched_if_all_of_it_verifies(declared, host, tmp_path, monkeypatch, name, made):
+def test_an_archive_is_fetched_if_all_of_it_verifies(
+    declared, host, tmp_path, monkeypatch, name, made
+):
     monkeypatch.setattr(Handler, "body", made())
     declared({"file": name, "url": f"{host[0]}/good"}, sha256=SHA256)
     registry.dataset("x")["files"]["a/other"] = {"sha256": SHA256}
@@ -434,7 +476,10 @@ def pack(request, declared, tmp_path):
     (tmp_path / "a").mkdir()
 
     def put(content=WHOLE, raw=None, official=WHOLE):
-        declared({"file": name} if name.startswith("shelf") else None, sha256=hashlib.sha256(official).hexdigest())
+        declared(
+            {"file": name} if name.startswith("shelf") else None,
+            sha256=hashlib.sha256(official).hexdigest(),
+        )
         (tmp_path / name).write_bytes(PACKED[name](content) if raw is None else raw)
         archives.unpacked.cache_clear()  # of another content within a clock's tick
         return re.escape(f"data/raw/{name}")
@@ -498,7 +543,9 @@ def test_members_of_other_names_are_left_alone(declared, tmp_path):
     refusal(r"data/raw/shelf\.tgz \(a/file\) is damaged \(filename 'a/file' not found\)")
     declared({"file": "shelf.zip"})
     (tmp_path / "shelf.zip").write_bytes(zipped("../a/file"))
-    refusal(r"data/raw/shelf\.zip \(a/file\) is damaged \(There is no item named 'a/file' in the archive\)")
+    refusal(
+        r"data/raw/shelf\.zip \(a/file\) is damaged \(There is no item named 'a/file' in the archive\)"
+    )
     assert files(tmp_path) == ["shelf.tgz", "shelf.zip"]
 
 
@@ -511,7 +558,8 @@ def test_a_pickle_runs_no_code(raw):
     (raw / file).parent.mkdir()
     (raw / file).write_bytes(pickle.dumps({"data": Evil(), "labels": []}))
     refusal(
-        rf"data/raw/{file} is damaged \(names posix\.system\); to mend", lambda: cifar.batch("cifar10", file, "labels")
+        rf"data/raw/{file} is damaged \(names posix\.system\); to mend",
+        lambda: cifar.batch("cifar10", file, "labels"),
     )
     assert not (raw / "ran").exists()
 
@@ -529,11 +577,19 @@ def test_a_pickle_runs_no_code(raw):
 def test_faults_of_a_table_of_news(raw, table, message):
     (raw / "ag_news_csv").mkdir()
     good = "".join(f'"{k % 4 + 1}","A title","Text {k}"\n' for k in range(80)).encode()
-    (raw / "ag_news_csv/train.csv").write_bytes(good + (table if isinstance(table, bytes) else table.encode()))
-    refusal(rf"data/raw/ag_news_csv/train\.csv:? {message}.*; to mend: rm it", lambda: ag_news.read("train"))
-    (raw / "ag_news_csv/train.csv").write_bytes(good.replace(b'"3"', b'"1"').replace(b'"4"', b'"1"'))
+    (raw / "ag_news_csv/train.csv").write_bytes(
+        good + (table if isinstance(table, bytes) else table.encode())
+    )
     refusal(
-        r"train\.csv: no example of class 3, 4; allowed: 1 to 4; to mend: rm it and put", lambda: ag_news.read("train")
+        rf"data/raw/ag_news_csv/train\.csv:? {message}.*; to mend: rm it",
+        lambda: ag_news.read("train"),
+    )
+    (raw / "ag_news_csv/train.csv").write_bytes(
+        good.replace(b'"3"', b'"1"').replace(b'"4"', b'"1"')
+    )
+    refusal(
+        r"train\.csv: no example of class 3, 4; allowed: 1 to 4; to mend: rm it and put",
+        lambda: ag_news.read("train"),
     )
 
 
@@ -550,16 +606,29 @@ def idx(array):
             idx((np.arange(60) % 11).astype(np.uint8)),
             "row 11: got label 10; allowed: 0 to 9",
         ),
-        ("train-labels-idx1-ubyte", idx((np.arange(60) % 9).astype(np.uint8)), "no example of class 9; allowed"),
-        ("train-images-idx3-ubyte", idx(np.zeros((60, 28, 28), np.uint8))[:-1], r"is damaged \(cannot reshape"),
+        (
+            "train-labels-idx1-ubyte",
+            idx((np.arange(60) % 9).astype(np.uint8)),
+            "no example of class 9; allowed",
+        ),
+        (
+            "train-images-idx3-ubyte",
+            idx(np.zeros((60, 28, 28), np.uint8))[:-1],
+            r"is damaged \(cannot reshape",
+        ),
         ("train-images-idx3-ubyte", b"\0\0", r"is damaged \(index out of range"),
     ],
 )
 def test_faults_of_idx_files(raw, file, content, message):
     (raw / "MNIST/raw").mkdir(parents=True)
-    (raw / "MNIST/raw/train-labels-idx1-ubyte").write_bytes(idx((np.arange(60) % 10).astype(np.uint8)))
+    (raw / "MNIST/raw/train-labels-idx1-ubyte").write_bytes(
+        idx((np.arange(60) % 10).astype(np.uint8))
+    )
     (raw / "MNIST/raw" / file).write_bytes(content)
-    refusal(rf"data/raw/MNIST/raw/{file}:? {message}.*; to mend: rm it and put it there again", mnist.prepare)
+    refusal(
+        rf"data/raw/MNIST/raw/{file}:? {message}.*; to mend: rm it and put it there again",
+        mnist.prepare,
+    )
 
 
 def test_faults_of_tiny_imagenet(raw, monkeypatch):
@@ -572,7 +641,10 @@ def test_faults_of_tiny_imagenet(raw, monkeypatch):
     image.save(root / "train/n1/images/n1_0.JPEG")
     notes = root / "val/val_annotations.txt"
     notes.write_text("val_0.JPEG\tn1\t0\t0\t63\t63\nval_1.JPEG\tn3\t0\t0\t63\t63\n")
-    refusal(r"val/val_annotations\.txt: row 2: got class 'n3'; allowed: of wnids\.txt; to mend", tiny_imagenet.prepare)
+    refusal(
+        r"val/val_annotations\.txt: row 2: got class 'n3'; allowed: of wnids\.txt; to mend",
+        tiny_imagenet.prepare,
+    )
     notes.write_text("val_0.JPEG\tn1\t0\t0\t63\t63\n")
     absent = r"image of class n2 \(1 classes absent\); allowed: images of all 2 classes of wnids\.txt; to mend"
     refusal(f"data/raw/tiny-imagenet-200 has no train {absent}", tiny_imagenet.prepare)
@@ -590,7 +662,10 @@ def test_faults_of_tiny_imagenet(raw, monkeypatch):
 def test_another_image_is_named(size, kind, message):
     made = io.BytesIO()
     Image.new("RGB", size).save(made, kind)
-    refusal(f"data/raw/some/one.JPEG {message}", lambda: tiny_imagenet.decoded_part({"some/one.JPEG": made.getvalue()}))
+    refusal(
+        f"data/raw/some/one.JPEG {message}",
+        lambda: tiny_imagenet.decoded_part({"some/one.JPEG": made.getvalue()}),
+    )
 
 
 def test_a_flipped_byte_of_an_image_is_one_line_at_most():
@@ -599,14 +674,19 @@ def test_a_flipped_byte_of_an_image_is_one_line_at_most():
     for number in range(len(jpeg := made.getvalue())):
         for flip in (1, 0x11, 0xFF):
             try:
-                tiny_imagenet.decoded_part({"one": jpeg[:number] + bytes([jpeg[number] ^ flip]) + jpeg[number + 1 :]})
+                tiny_imagenet.decoded_part(
+                    {"one": jpeg[:number] + bytes([jpeg[number] ^ flip]) + jpeg[number + 1 :]}
+                )
             except store.Damaged as error:
                 said.append(str(error))
     assert len(said) > 50
     assert not any("\n" in line for line in said)
     size = jpeg.index(b"\x00\x40\x00\x40")
     vast = jpeg[:size] + b"\xff\xf0\xff\xf0" + jpeg[size + 4 :]
-    refusal("data/raw/one is damaged .*decompression bomb", lambda: tiny_imagenet.decoded_part({"one": vast}))
+    refusal(
+        "data/raw/one is damaged .*decompression bomb",
+        lambda: tiny_imagenet.decoded_part({"one": vast}),
+    )
 
 
 @pytest.fixture
@@ -631,7 +711,10 @@ def test_examples_in_two_splits_are_counted_and_told(signals, tmp_path, capsys):
     signals["test"]["x"][:7] = signals["train"]["x"][:7]
     signals["test"]["x"][7:10] = signals["val"]["x"][:3]
     assert manifest(tmp_path)["duplicates_across_splits"] == {"test": 10}
-    assert capsys.readouterr().err == "mnist1d: 10 of 1,000 test examples also stand in another split\n"
+    assert (
+        capsys.readouterr().err
+        == "mnist1d: 10 of 1,000 test examples also stand in another split\n"
+    )
 
 
 def test_splits_that_share_more_are_refused(signals, tmp_path):
@@ -657,7 +740,10 @@ def test_one_of_few_may_stand_in_two_splits(signals, tmp_path):
 )
 def test_a_label_out_of_range_is_named(signals, tmp_path, split, row, label, message):
     signals[split]["y"][row] = label
-    refusal(rf"mnist1d: split {split}: got x .*, {message}", lambda: prepared.prepare("mnist1d", tmp_path))
+    refusal(
+        rf"mnist1d: split {split}: got x .*, {message}",
+        lambda: prepared.prepare("mnist1d", tmp_path),
+    )
 
 
 def test_absent_classes_are_named(signals, tmp_path):

@@ -12,16 +12,16 @@ import torch
 from conftest import quiet, tiny
 from test_training import row
 
-from actstudy.cli import main
-from actstudy.study import host
-from actstudy.study.registry import StudyError
+from actstudy.commands.cli import main
+from actstudy.contract import host
+from actstudy.contract.errors import StudyError
 from actstudy.training import devices
 from actstudy.training.job import Interrupted, Progress
 from actstudy.training.run import accounting, make_job
 
 PRETENDED = """
 import tempfile, types, torch
-from actstudy.study import host
+from actstudy.contract import host
 def pretend(n, folder):
     tempfile.tempdir, torch.version.cuda = folder, "13.0"
     host.gpus = lambda: [f"GPU-{index}" for index in range(n)]
@@ -33,7 +33,12 @@ def pretend(n, folder):
 def pretend(tmp_path, monkeypatch):
     """`pretend(n)`: this host has n GPUs."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    for place, name in ((tempfile, "tempdir"), (torch.version, "cuda"), (host, "gpus"), (torch, "zeros")):
+    for place, name in (
+        (tempfile, "tempdir"),
+        (torch.version, "cuda"),
+        (host, "gpus"),
+        (torch, "zeros"),
+    ):
         monkeypatch.setattr(place, name, getattr(place, name))
     made = types.ModuleType("pretended")
     exec(PRETENDED, made.__dict__)
@@ -42,7 +47,9 @@ def pretend(tmp_path, monkeypatch):
 
 def leased(stack, slots=1):
     """The GPU of a new lease; the run itself sees it as the only one."""
-    assert stack.enter_context(devices.lease("cuda", slots, lambda: True)) == torch.device("cuda", 0)
+    assert stack.enter_context(devices.lease("cuda", slots, lambda: True)) == torch.device(
+        "cuda", 0
+    )
     return int(os.environ["CUDA_VISIBLE_DEVICES"].removeprefix("GPU-"))
 
 
@@ -78,7 +85,9 @@ with devices.lease("cuda", 1, lambda: True):
     input()
 """
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == "held\n"
     with pytest.raises(Interrupted), contextlib.ExitStack() as stack:
         leased(stack)
@@ -98,7 +107,9 @@ def test_a_failed_gpu_is_one_line_and_its_lease_is_free(pretend, monkeypatch):
     with pytest.raises(devices.Unanswered) as caught, contextlib.ExitStack() as stack:
         leased(stack)
     assert caught.value.others == ["GPU-1", "GPU-2"]
-    assert str(caught.value).startswith("device: no GPU answers (CUDA error: unspecified launch failure); to mend")
+    assert str(caught.value).startswith(
+        "device: no GPU answers (CUDA error: unspecified launch failure); to mend"
+    )
     pretend(3)
     with contextlib.ExitStack() as stack:
         assert leased(stack) == 0
@@ -158,7 +169,10 @@ def test_no_gpu_means_cpu_unless_one_is_asked_for():
         pytest.skip("there is a GPU")
     with devices.lease("auto", 1, lambda: True) as device:
         assert device.type == "cpu"
-    with pytest.raises(StudyError, match="got 'cuda', but there is no GPU"), contextlib.ExitStack() as stack:
+    with (
+        pytest.raises(StudyError, match="got 'cuda', but there is no GPU"),
+        contextlib.ExitStack() as stack,
+    ):
         leased(stack)
 
 
@@ -195,11 +209,16 @@ def test_gpus_are_listed_without_torch(tmp_path, monkeypatch, listed, visible, e
 
 def test_a_device_that_disappears_is_a_row_with_one_line(train, monkeypatch):
     def lost(*_):
-        raise RuntimeError("CUDA error: the GPU is lost\nCUDA kernel errors might be asynchronously reported.")
+        raise RuntimeError(
+            "CUDA error: the GPU is lost\nCUDA kernel errors might be asynchronously reported."
+        )
 
     monkeypatch.setattr("actstudy.training.run.fit", lost)
     found = row(train("a"))
-    assert (found["status"], found["reason"]) == ("failed", "RuntimeError: CUDA error: the GPU is lost")
+    assert (found["status"], found["reason"]) == (
+        "failed",
+        "RuntimeError: CUDA error: the GPU is lost",
+    )
 
 
 def test_runs_that_may_share_a_gpu_are_not_timed(data, tmp_path):

@@ -8,7 +8,8 @@ import pytest
 import torch
 from conftest import quiet, tiny
 
-from actstudy.study import advice, store
+from actstudy.advice import rules
+from actstudy.contract import store
 from actstudy.training.run import run
 
 MODELS = """
@@ -99,10 +100,18 @@ def doctor(folder, *arguments):
 )
 def test_planted_faults_are_named(mine, model, rules, code):
     done = doctor(mine, "--model", f"mine:{model}", "--batch", "batch.npz")
-    found = {line.rpartition("[")[2].rstrip("]") for line in done.stdout.splitlines() if line.endswith("]")}
+    found = {
+        line.rpartition("[")[2].rstrip("]")
+        for line in done.stdout.splitlines()
+        if line.endswith("]")
+    }
     assert rules <= found, done.stdout + done.stderr
     assert done.returncode == code, done.stdout + done.stderr
-    assert rules or "nothing found" in done.stdout or all("note" in x for x in done.stdout.splitlines()[1::2])
+    assert (
+        rules
+        or "nothing found" in done.stdout
+        or all("note" in x for x in done.stdout.splitlines()[1::2])
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,10 +120,19 @@ def test_planted_faults_are_named(mine, model, rules, code):
         ((), "doctor: allowed: a run's folder, or --model MODULE:FUNCTION with --batch FILE"),
         (("--model", "mine:sound"), "doctor: allowed: a run's folder"),
         (("nowhere",), "doctor: nowhere: no run has ended there"),
-        (("--model", "mine:soud", "--batch", "batch.npz"), "mine has no function 'soud'; did you mean 'sound'?"),
-        (("--model", "yours:sound", "--batch", "batch.npz"), "ModuleNotFoundError: No module named 'yours'"),
+        (
+            ("--model", "mine:soud", "--batch", "batch.npz"),
+            "mine has no function 'soud'; did you mean 'sound'?",
+        ),
+        (
+            ("--model", "yours:sound", "--batch", "batch.npz"),
+            "ModuleNotFoundError: No module named 'yours'",
+        ),
         (("--model", "mine:raises", "--batch", "batch.npz"), "RuntimeError: no weights here"),
-        (("--model", "mine:nothing", "--batch", "batch.npz"), "returned int; allowed: a torch.nn.Module"),
+        (
+            ("--model", "mine:nothing", "--batch", "batch.npz"),
+            "returned int; allowed: a torch.nn.Module",
+        ),
         (
             ("--model", "mine:sound", "--batch", "narrow.pt"),
             r"does not learn from x (4, 7) torch.float32: RuntimeError",
@@ -161,11 +179,13 @@ def reading(kind="site", probe="dead_fraction", value=1.0, name="a", step=0, **_
 
 
 def spoken(rows=(), curves=(), **facts):
-    return {finding.rule: finding.severity for finding in advice.advise(rows, curves, facts)}
+    return {finding.rule: finding.severity for finding in rules.advise(rows, curves, facts)}
 
 
-READ = [rule for rule in advice.rules() if rule.reading[0] in ("site", "parameter", "model")]
-BOUNDS = [(rule, bound) for rule in READ for bound in ("low", "high") if np.isfinite(getattr(rule, bound))]
+READ = [rule for rule in rules.rules() if rule.reading[0] in ("site", "parameter", "model")]
+BOUNDS = [
+    (rule, bound) for rule in READ for bound in ("low", "high") if np.isfinite(getattr(rule, bound))
+]
 
 
 @pytest.mark.parametrize(("rule", "bound"), BOUNDS, ids=lambda part: getattr(part, "name", part))
@@ -174,17 +194,26 @@ def test_each_rule_speaks_beyond_its_threshold_and_not_within(rule, bound):
 
     def rows(value):
         if probe == "loss_scale_kept":
-            return [reading("model", "loss_scale", 65536 * v, "model", k) for k, v in enumerate((1.0, value))]
+            return [
+                reading("model", "loss_scale", 65536 * v, "model", k)
+                for k, v in enumerate((1.0, value))
+            ]
         if probe == "update_ratio":
             return [reading("parameter", probe, value, "layer.weight")]
         if probe.startswith("dead"):
             shares = (("dead_fraction", value), ("zero_fraction", 1.0))
-            return [reading(probe=name, value=share, step=step) for name, share in shares for step in (0, 9)]
+            return [
+                reading(probe=name, value=share, step=step)
+                for name, share in shares
+                for step in (0, 9)
+            ]
         return [reading(kind, probe, value)]
 
     threshold = getattr(rule, bound)
     far, near = (1.05, 0.95) if bound == "high" else (0.95, 1.05)
-    assert (rule.name, rule.severity) in spoken(rows(threshold * far + (0.01 if threshold == 0 else 0))).items()
+    assert (rule.name, rule.severity) in spoken(
+        rows(threshold * far + (0.01 if threshold == 0 else 0))
+    ).items()
     assert (rule.name, rule.severity) not in spoken(rows(threshold * near)).items()
 
 
@@ -200,8 +229,10 @@ def test_at_any_step_at_the_last_and_in_the_median():
 
 
 def test_the_worst_is_the_furthest_as_a_ratio():
-    rows = [reading("model", "gradient_norm", value, name) for name, value in (("a", 10.5), ("b", 1e-9))]
-    assert [finding.place for finding in advice.advise(rows, [], {})] == ["b"]
+    rows = [
+        reading("model", "gradient_norm", value, name) for name, value in (("a", 10.5), ("b", 1e-9))
+    ]
+    assert [finding.place for finding in rules.advise(rows, [], {})] == ["b"]
 
 
 def test_what_is_not_known_is_no_finding():
@@ -217,33 +248,50 @@ def test_units_that_no_step_killed_are_not_mended_by_smaller_steps():
     """Dead at every reading from step 0 on: the init is to blame; what training killed is told beside."""
 
     def at(**places):
-        shares = [(name, step, value) for name, steps in places.items() for step, value in steps.items()]
+        shares = [
+            (name, step, value) for name, steps in places.items() for step, value in steps.items()
+        ]
         rows = [reading(value=value, name=name, step=step) for name, step, value in shares]
         rows += [reading(probe="zero_fraction", name=name, step=step) for name, step, _ in shares]
-        return {finding.rule: finding for finding in advice.advise(rows, [], {})}
+        return {finding.rule: finding for finding in rules.advise(rows, [], {})}
 
     (found,) = at(a={0: 1.0, 5: 1.0, 9: 1.0}).values()
     assert (found.rule, found.severity, found.step) == ("dead_from_start", "error", 9)
     assert not any("learning rate" in remedy for remedy in found.remedies)
     assert set(at(a={0: 1.0, 5: 0.2, 9: 1.0})) == {"dead"}
-    assert set(at(a={0: 0.1, 9: 1.0})) == set(at(a={3: 1.0, 9: 1.0})) == set(at(a={0: 1.0})) == {"dead"}
+    assert (
+        set(at(a={0: 0.1, 9: 1.0}))
+        == set(at(a={3: 1.0, 9: 1.0}))
+        == set(at(a={0: 1.0}))
+        == {"dead"}
+    )
     assert at(a={0: 1.0, 9: 0.0}) == {}
     both = at(a={0: 0.0, 9: 0.9}, b={0: 1.0, 9: 1.0})
-    assert {rule: finding.place for rule, finding in both.items()} == {"dead": "a", "dead_from_start": "b"}
+    assert {rule: finding.place for rule, finding in both.items()} == {
+        "dead": "a",
+        "dead_from_start": "b",
+    }
 
 
 def test_the_worst_of_two_thresholds_and_its_place():
     rows = [reading(value=v, name=n, step=9) for n, v in (("a", 0.2), ("b", 0.5), ("c", 0.1))]
     rows += [reading(probe="zero_fraction", name=n, step=9) for n in "abc"]
-    (finding,) = advice.advise(rows, [], {})
-    assert (finding.severity, finding.place, finding.value, finding.places, finding.step) == ("error", "b", 0.5, 1, 9)
-    (milder,) = advice.advise(rows[:1] + rows[3:], [], {})
+    (finding,) = rules.advise(rows, [], {})
+    assert (finding.severity, finding.place, finding.value, finding.places, finding.step) == (
+        "error",
+        "b",
+        0.5,
+        1,
+        9,
+    )
+    (milder,) = rules.advise(rows[:1] + rows[3:], [], {})
     assert milder.severity == "warning"
 
 
 def test_settings_and_curves_speak():
     losses = [
-        {"step": s, "epoch": s / 10, "split": "train", "metric": "loss", "value": v} for s, v in ((10, 2.3), (20, 2.29))
+        {"step": s, "epoch": s / 10, "split": "train", "metric": "loss", "value": v}
+        for s, v in ((10, 2.3), (20, 2.29))
     ]
     assert spoken(curves=losses) == {"loss_flat": "warning"}
     assert spoken(batch_size=4) == {"small_batch": "note"}

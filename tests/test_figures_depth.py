@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from actstudy.analysis import figures
 from actstudy.analysis.figures import depth, factor, layers
 from actstudy.analysis.tables import Tables
-from actstudy.study import registry
+from actstudy.contract import registry
 
 STEPS_PER_EPOCH = 10
 PROBES = ["post_sd", "post_mean", "gradient_norm"]
@@ -24,8 +24,17 @@ def closed():
 
 def one(level, line, depth, seed, status="completed", init_args=None):
     """A run of 2 epochs; a diverged one ended after its first."""
-    row = {"run_id": f"{level}-{line}-{depth}-{seed}-{init_args}", "task": "mlp", "level": level, "line": line}
-    row |= {"group": f"init={line}, depth={depth}" if line else f"depth={depth}", "depth": depth, "seed": seed}
+    row = {
+        "run_id": f"{level}-{line}-{depth}-{seed}-{init_args}",
+        "task": "mlp",
+        "level": level,
+        "line": line,
+    }
+    row |= {
+        "group": f"init={line}, depth={depth}" if line else f"depth={depth}",
+        "depth": depth,
+        "seed": seed,
+    }
     row |= {"status": status, "total_steps": 2 * STEPS_PER_EPOCH, "init": "he_normal"}
     row |= {"reported_accuracy": None if status == "diverged" else 0.5 + seed / 10}
     return row | {"init_args": json.dumps(init_args or {})}
@@ -49,13 +58,24 @@ def health_of(run):
         for index in range(run["depth"]):
             for probe in PROBES:
                 value = (
-                    0.0 if probe == "gradient_norm" and index == 0 else (index + 1) * (step + 1) * 10.0 ** run["seed"]
+                    0.0
+                    if probe == "gradient_norm" and index == 0
+                    else (index + 1) * (step + 1) * 10.0 ** run["seed"]
                 )
-                yield label | {"step": step, "kind": "site", "index": index, "probe": probe, "value": value}
+                yield label | {
+                    "step": step,
+                    "kind": "site",
+                    "index": index,
+                    "probe": probe,
+                    "value": value,
+                }
 
 
 def tables_of(runs, health=True):
-    frames = {"runs": pd.DataFrame(runs), "curves": pd.DataFrame([row for run in runs for row in curves_of(run)])}
+    frames = {
+        "runs": pd.DataFrame(runs),
+        "curves": pd.DataFrame([row for run in runs for row in curves_of(run)]),
+    }
     frames["health"] = pd.DataFrame([row for run in runs for row in health_of(run)])
     if not health:
         frames["health"] = frames["health"][["run_id", "task", "group", "level", "seed"]].head(0)
@@ -67,9 +87,20 @@ def tables_of(runs, health=True):
 @pytest.fixture
 def crossed():
     """2 levels x 3 lines x depths 2 and 7 x 3 seeds; a seed of tanh, b, 7 diverged."""
-    cells = [(level, line, depth) for level in ("relu", "tanh") for line in ("a", "b", "c") for depth in (2, 7)]
+    cells = [
+        (level, line, depth)
+        for level in ("relu", "tanh")
+        for line in ("a", "b", "c")
+        for depth in (2, 7)
+    ]
     states = {("tanh", "b", 7, 2): "diverged"}
-    return tables_of([one(*cell, seed, states.get((*cell, seed), "completed")) for cell in cells for seed in range(3)])
+    return tables_of(
+        [
+            one(*cell, seed, states.get((*cell, seed), "completed"))
+            for cell in cells
+            for seed in range(3)
+        ]
+    )
 
 
 def line_of(ax, label):
@@ -89,7 +120,9 @@ def test_convergence_by_line_draws_means_of_the_seeds_that_are_there(crossed):
     assert all(labels(ax) == ["a", "b", "c", "chance"] for ax in figure.axes)
     x, y = line_of(figure.axes[3], "b")
     assert x == [1.0, 2.0]
-    assert y == pytest.approx([0.07 + 0.1 + 0.2, 0.07 + 0.2 + 0.1])  # of seeds 0, 1, 2, then of 0 and 1
+    assert y == pytest.approx(
+        [0.07 + 0.1 + 0.2, 0.07 + 0.2 + 0.1]
+    )  # of seeds 0, 1, 2, then of 0 and 1
     assert line_of(figure.axes[1], "b")[1] == pytest.approx([0.32, 0.42])
     assert "1 of 36 runs diverged" in caption
     assert "n = 3 seeds" in caption
@@ -104,7 +137,9 @@ def test_convergence_by_level_draws_the_same_means_in_other_panels(crossed):
     assert line_of(figure.axes[4], "tanh") == line_of(other.axes[3], "b")
 
 
-@pytest.mark.parametrize(("name", "probe"), [("signal_over_epochs", "post_sd"), ("mean_over_epochs", "post_mean")])
+@pytest.mark.parametrize(
+    ("name", "probe"), [("signal_over_epochs", "post_sd"), ("mean_over_epochs", "post_mean")]
+)
 def test_signal_of_chosen_layers_is_a_median_against_epochs(crossed, name, probe):
     health = crossed.frames["health"]
     crossed.frames["health"] = health[health["probe"] == probe]  # the figure needs no other
@@ -113,8 +148,12 @@ def test_signal_of_chosen_layers_is_a_median_against_epochs(crossed, name, probe
     assert labels(figure.axes[0]) == ["layer 1", "layer 3", "layer 5", "layer 7"]
     x, y = line_of(figure.axes[0], "layer 3")
     assert x == pytest.approx([0, 0.5, 1, 1.5, 1.9])
-    assert y == pytest.approx([3 * (step + 1) * 10 for step in (0, 5, 10, 15, 19)])  # of 1, 10 and 100 times
-    assert line_of(figure.axes[3], "layer 3")[1][-1] == pytest.approx(3 * 20 * 5.5)  # tanh, b: of 1 and 10 times
+    assert y == pytest.approx(
+        [3 * (step + 1) * 10 for step in (0, 5, 10, 15, 19)]
+    )  # of 1, 10 and 100 times
+    assert line_of(figure.axes[3], "layer 3")[1][-1] == pytest.approx(
+        3 * 20 * 5.5
+    )  # tanh, b: of 1 and 10 times
     assert figure.axes[0].get_yscale() == ("log" if probe == "post_sd" else "linear")
     assert "layers 1, 3, 5, 7" in caption
     assert "n = 3 seeds" in caption
@@ -123,7 +162,12 @@ def test_signal_of_chosen_layers_is_a_median_against_epochs(crossed, name, probe
 def test_gradients_are_shown_at_shares_of_the_run_without_zeros(crossed):
     figure, _ = layers.gradient_over_layers(crossed, "mlp")
     assert len(figure.axes) == 3 * 2
-    assert labels(figure.axes[0]) == ["first (step 0)", "1/4 (step 5)", "1/2 (step 10)", "last (step 19)"]
+    assert labels(figure.axes[0]) == [
+        "first (step 0)",
+        "1/4 (step 5)",
+        "1/2 (step 10)",
+        "last (step 19)",
+    ]
     x, y = line_of(figure.axes[0], "1/2 (step 10)")
     assert x == [2, 3, 4, 5, 6, 7]
     assert y == pytest.approx([layer * 11 * 10 for layer in x])
@@ -142,7 +186,13 @@ def test_steps_per_epoch_that_nobody_knows_leave_the_first_probe(crossed):
     assert known.isna().tolist() == (found["step"] > 0).tolist()
 
 
-DEEP = ["convergence_by_line", "convergence_by_level", "signal_over_epochs", "mean_over_epochs", "gradient_over_layers"]
+DEEP = [
+    "convergence_by_line",
+    "convergence_by_level",
+    "signal_over_epochs",
+    "mean_over_epochs",
+    "gradient_over_layers",
+]
 
 
 @pytest.mark.parametrize("name", [*DEEP, "metric_against_depth"])
@@ -151,7 +201,9 @@ def test_a_study_that_crosses_depth_alone_has_one_line(name, tmp_path):
     figure, caption = figures.DEPTH_FIGURES[name](tables, "mlp")
     assert len(figure.axes) == (2 if name.startswith("convergence") else 1)
     assert "n = 2 seeds" in caption
-    shown = [text.get_text() for ax in figure.axes for text in (ax.title, ax.yaxis.label)] + labels(figure.axes[0])
+    shown = [text.get_text() for ax in figure.axes for text in (ax.title, ax.yaxis.label)] + labels(
+        figure.axes[0]
+    )
     assert "all runs" in shown
     figures.save(figure, caption, tmp_path / name)
 
@@ -176,7 +228,9 @@ def test_without_health_or_curves_a_figure_says_so(name):
 
 def test_signals_that_are_zero_leave_a_panel_that_says_so(crossed):
     health = crossed.frames["health"]
-    crossed.frames["health"] = health.assign(value=health["value"].where(health["level"] != "tanh", 0.0))
+    crossed.frames["health"] = health.assign(
+        value=health["value"].where(health["level"] != "tanh", 0.0)
+    )
     figure, _ = layers.signal_over_epochs(crossed, "mlp")
     assert [text.get_text() for text in figure.axes[1].texts] == ["zero or not finite"]
     assert not figure.axes[0].texts
@@ -184,10 +238,16 @@ def test_signals_that_are_zero_leave_a_panel_that_says_so(crossed):
 
 def test_metric_against_depth_shows_train_accuracy_at_the_end(crossed):
     figure, caption = figures.DEPTH_FIGURES["metric_against_depth"](crossed, "mlp")
-    dotted = [line for line in figure.axes[0].lines if line.get_linewidth() == 0.9 and len(line.get_xdata())]
+    dotted = [
+        line
+        for line in figure.axes[0].lines
+        if line.get_linewidth() == 0.9 and len(line.get_xdata())
+    ]
     assert len(dotted) == 3
     assert list(dotted[0].get_xdata()) == [2, 7]
-    assert list(dotted[0].get_ydata()) == pytest.approx([0.02 + 0.2 + 0.2 + 0.01, 0.07 + 0.2 + 0.2 + 0.01])
+    assert list(dotted[0].get_ydata()) == pytest.approx(
+        [0.02 + 0.2 + 0.2 + 0.01, 0.07 + 0.2 + 0.2 + 0.01]
+    )
     assert dotted[0].get_color() == figure.axes[0].lines[0].get_color()
     assert "train accuracy" in caption
 

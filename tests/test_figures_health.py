@@ -5,8 +5,11 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from actstudy.analysis import early, figures, findings, health, stats, summary_health
+from actstudy.analysis import figures
+from actstudy.analysis.figures import health_frames
 from actstudy.analysis.figures.heatmaps import colour_scale
+from actstudy.analysis.page import health_tables
+from actstudy.analysis.questions import early_health, findings, stats
 from actstudy.analysis.tables import Tables
 
 NAMES = ["health_heatmaps", "gradient_flow", "update_ratios", "dead_over_time"]
@@ -21,8 +24,20 @@ def closed():
 
 
 def one(level, seed, group="", depth=SITES, **fields):
-    row = {"run_id": f"{level}-{seed}-{group}", "task": "mlp", "level": level, "group": group, "seed": seed}
-    row |= {"depth": depth, "line": "", "status": "completed", "total_steps": 40, "reported_accuracy": seed / 100}
+    row = {
+        "run_id": f"{level}-{seed}-{group}",
+        "task": "mlp",
+        "level": level,
+        "group": group,
+        "seed": seed,
+    }
+    row |= {
+        "depth": depth,
+        "line": "",
+        "status": "completed",
+        "total_steps": 40,
+        "reported_accuracy": seed / 100,
+    }
     return row | {"activation": level} | fields
 
 
@@ -31,7 +46,11 @@ def health_of(run):
     label = {key: run[key] for key in LABELS}
     for step in STEPS:
         for index in range(SITES):
-            probes = {"dead_fraction": 0.0, "gradient_norm": 2.0**-index, "post_sd": 1.0 + run["seed"]}
+            probes = {
+                "dead_fraction": 0.0,
+                "gradient_norm": 2.0**-index,
+                "post_sd": 1.0 + run["seed"],
+            }
             if run["level"] == "tanh":
                 probes["saturated_fraction"] = 0.25
             for probe, value in probes.items():
@@ -45,15 +64,27 @@ def health_of(run):
 def curves_of(run):
     label = {key: run[key] for key in LABELS}
     for epoch in (1.0, 2.0, 3.0, 4.0):
-        at = {"step": int(epoch * STEPS_PER_EPOCH), "epoch": epoch, "split": "train", "metric": "loss"}
+        at = {
+            "step": int(epoch * STEPS_PER_EPOCH),
+            "epoch": epoch,
+            "split": "train",
+            "metric": "loss",
+        }
         yield label | at | {"value": 1 / epoch}
 
 
 def tables_of(runs):
-    frames = {"runs": pd.DataFrame(runs), "health": pd.DataFrame([row for run in runs for row in health_of(run)])}
+    frames = {
+        "runs": pd.DataFrame(runs),
+        "health": pd.DataFrame([row for run in runs for row in health_of(run)]),
+    }
     frames["curves"] = pd.DataFrame([row for run in runs for row in curves_of(run)])
     levels = list(dict.fromkeys(run["level"] for run in runs))
-    plan = {"compare": "activation", "levels": levels, "tasks": {"mlp": {"title": "MLP on X", "metric": "accuracy"}}}
+    plan = {
+        "compare": "activation",
+        "levels": levels,
+        "tasks": {"mlp": {"title": "MLP on X", "metric": "accuracy"}},
+    }
     return Tables(plan, frames)
 
 
@@ -62,7 +93,12 @@ def plain():
     """relu and tanh with 4 seeds; in relu two seeds have their second site wholly dead from step 20 on, one half."""
     made = tables_of([one(level, seed) for level in ("relu", "tanh") for seed in range(4)])
     rows = made.frames["health"]
-    dead = (rows["level"] == "relu") & (rows["index"] == 1) & (rows["step"] >= 20) & (rows["probe"] == "dead_fraction")
+    dead = (
+        (rows["level"] == "relu")
+        & (rows["index"] == 1)
+        & (rows["step"] >= 20)
+        & (rows["probe"] == "dead_fraction")
+    )
     share = rows["seed"].map({0: 1.0, 1: 1.0, 2: 0.5, 3: 0.0})
     made.frames["health"] = rows.assign(value=rows["value"].mask(dead, share))
     return made
@@ -74,11 +110,11 @@ def line_of(ax, label):
 
 
 def test_a_dead_site_is_where_it_was_planted(plain):
-    found = health.probed(plain, "mlp", "site", "dead_fraction", [""])
-    middle = health.site_medians(found)
+    found = health_frames.probed(plain, "mlp", "site", "dead_fraction", [""])
+    middle = health_frames.site_medians(found)
     assert middle.loc["", "relu", 1].to_dict() == {0: 0.0, 10: 0.0, 20: 0.75, 39: 0.75}
     assert middle.drop(("", "relu", 1)).eq(0).all()
-    bands = health.seed_bands(found)
+    bands = health_frames.seed_bands(found)
     assert bands.loc[("", "relu", 20)].tolist() == pytest.approx([2.5 / 4 / 3, 0.0, 1 / 3])
     figure, caption = figures.TASK_FIGURES["dead_over_time"](plain, "mlp")
     assert line_of(figure.axes[0], "relu") == (STEPS, pytest.approx([0, 0, 250 / 12, 250 / 12]))
@@ -91,7 +127,11 @@ def test_heatmaps_are_drawn_as_the_medians_are(plain):
     assert [ax.get_title() for ax in (relu, tanh)] == ["relu", "tanh"]
     assert relu.images[0].get_array()[1].tolist() == [0.0, 0.0, 75.0, 75.0]
     assert tanh.images[0].get_array().max() == 0
-    assert [label.get_text() for label in relu.get_yticklabels()] == ["layers.0", "layers.1", "layers.2"]
+    assert [label.get_text() for label in relu.get_yticklabels()] == [
+        "layers.0",
+        "layers.1",
+        "layers.2",
+    ]
     assert [text.get_text() for text in figure.axes[2].texts] == ["no saturation rule"]
     assert figure.axes[3].images[0].get_array().max() == 25.0
     assert figure.axes[4].images[0].norm.vmin == 2.5  # of seeds 0 to 3
@@ -111,7 +151,9 @@ def test_scales_hold_for_nothing_zeros_and_one_value(values):
 def test_gradient_flow_and_updates_are_what_was_read(plain):
     figure, _ = figures.TASK_FIGURES["gradient_flow"](plain, "mlp")
     assert line_of(figure.axes[0], "relu") == ([0, 1, 2], [1.0, 0.5, 0.25])
-    found = health.weights_alone(health.probed(plain, "mlp", "parameter", "update_ratio", [""]))
+    found = health_frames.weights_alone(
+        health_frames.probed(plain, "mlp", "parameter", "update_ratio", [""])
+    )
     assert set(found["name"]) == {f"layers.{index}.weight" for index in range(SITES)}
     figure, caption = figures.TASK_FIGURES["update_ratios"](plain, "mlp")
     assert line_of(figure.axes[0], "tanh") == (STEPS, pytest.approx([1e-3] * 4))
@@ -140,8 +182,10 @@ def test_one_activation_with_one_seed_and_one_step(name, zero, tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_of_many_groups_the_deepest_are_shown(name, tmp_path):
     groups = [(f"init={init}, depth={depth}", depth) for depth in (2, 3) for init in "abcdefgh"]
-    tables = tables_of([one("relu", seed, group, depth) for group, depth in groups for seed in range(2)])
-    shown = health.groups_shown(tables, "mlp")
+    tables = tables_of(
+        [one("relu", seed, group, depth) for group, depth in groups for seed in range(2)]
+    )
+    shown = health_frames.groups_shown(tables, "mlp")
     assert shown == [f"init={init}, depth=3" for init in "abcdef"]
     figure, caption = figures.TASK_FIGURES[name](tables, "mlp")
     n = 1 if name == "health_heatmaps" else 6
@@ -176,21 +220,27 @@ def test_intervals_of_spearman_cover_zero_as_often_as_they_say():
 def noisy(seeds, plant=None, metric="reported_accuracy"):
     """Two levels of runs whose probes and ends are noise; with `plant` that site probe's step 10 gives the end."""
     random = np.random.default_rng(seeds)
-    ends = {(level, seed): float(random.normal()) for level in ("relu", "gelu") for seed in range(seeds)}
+    ends = {
+        (level, seed): float(random.normal()) for level in ("relu", "gelu") for seed in range(seeds)
+    }
     tables = tables_of([one(level, seed, **{metric: end}) for (level, seed), end in ends.items()])
     rows = tables.frames["health"]
     value = pd.Series(random.uniform(0.1, 1, len(rows)), rows.index)
     if plant:
-        end = pd.Series([ends[key] for key in zip(rows["level"], rows["seed"], strict=True)], rows.index)
+        end = pd.Series(
+            [ends[key] for key in zip(rows["level"], rows["seed"], strict=True)], rows.index
+        )
         planted = (rows["probe"] == plant) & (rows["step"] == 10)
-        value = value.mask(planted, -np.exp(end)).mask(planted & (plant == "gradient_norm"), np.exp(end))
+        value = value.mask(planted, -np.exp(end)).mask(
+            planted & (plant == "gradient_norm"), np.exp(end)
+        )
     tables.frames["health"] = rows.assign(value=value)
     return tables
 
 
 def correlated(tables):
     frames = tables.frames
-    return early.early(frames["runs"], frames["health"], frames["curves"], tables.plan)
+    return early_health.early(frames["runs"], frames["health"], frames["curves"], tables.plan)
 
 
 @pytest.mark.parametrize(("probe", "sign"), [("post_sd", -1), ("gradient_norm", 1)])
@@ -220,7 +270,9 @@ def test_the_half_that_reports_has_no_say():
 
 def test_of_noise_the_reported_interval_covers_zero():
     covered = [
-        row.low < 0 < row.high for n in range(16, 46) for row in correlated(noisy(n)).query("chosen").itertuples()
+        row.low < 0 < row.high
+        for n in range(16, 46)
+        for row in correlated(noisy(n)).query("chosen").itertuples()
     ]
     assert len(covered) == 30
     assert sum(covered) >= 25
@@ -241,7 +293,9 @@ def test_only_completed_runs_and_probes_that_all_have_take_part():
     tables.frames["runs"] = runs.assign(status=runs["status"].mask(runs["seed"] == 0, "diverged"))
     (row,) = correlated(tables).query("chosen").to_dict("records")
     assert row["n_chosen"] == 2 * 4
-    assert "site saturated_fraction" not in set(correlated(tables)["probe"])  # neither relu nor gelu has it
+    assert "site saturated_fraction" not in set(
+        correlated(tables)["probe"]
+    )  # neither relu nor gelu has it
 
 
 @pytest.mark.parametrize(("per_epoch", "step"), [(10, 10), (15, 10), (1, 0), (10_000, 10)])
@@ -249,13 +303,22 @@ def test_early_is_the_end_of_epoch_one_but_in_the_first_quarter(per_epoch, step)
     tables = tables_of([one("relu", 0)])
     curves = tables.frames["curves"]
     curves = curves.assign(epoch=curves["step"] / per_epoch)
-    assert set(early.readings(tables.frames["runs"], tables.frames["health"], curves)["step"]) == {step}
+    assert set(
+        early_health.readings(tables.frames["runs"], tables.frames["health"], curves)["step"]
+    ) == {step}
 
 
 def found_in(runs):
     """Findings as `findings` makes them, of (level, seed, rule, severity, value, place)."""
     rows = [
-        {"task": "mlp", "group": "", "level": level, "seed": seed, "run_id": f"{level}-{seed}-", "rule": rule}
+        {
+            "task": "mlp",
+            "group": "",
+            "level": level,
+            "seed": seed,
+            "run_id": f"{level}-{seed}-",
+            "rule": rule,
+        }
         | {"severity": severity, "value": value, "place": place, "step": 5, "places": 1}
         | {"text": f"{value} at {place}", "remedies": "a|b"}
         for level, seed, rule, severity, value, place in runs
@@ -276,7 +339,8 @@ SOME = [
 def test_findings_of_a_cell_are_counted_and_the_worst_is_first(plain):
     rows = findings.of_cells(found_in(SOME), plain.frames["runs"]).to_dict("records")
     told = [
-        (row["level"], row["rule"], row["severity"], row["value"], row["place"], row["k"], row["n"]) for row in rows
+        (row["level"], row["rule"], row["severity"], row["value"], row["place"], row["k"], row["n"])
+        for row in rows
     ]
     assert told == [
         ("tanh", "dead", "error", 0.5, "z", 2, 4),
@@ -286,7 +350,10 @@ def test_findings_of_a_cell_are_counted_and_the_worst_is_first(plain):
 
 
 def test_a_value_too_low_is_worst_where_it_is_lowest(plain):
-    rows = [("relu", 0, "vanishing", "warning", 5e-4, "x"), ("relu", 1, "vanishing", "warning", 1e-5, "y")]
+    rows = [
+        ("relu", 0, "vanishing", "warning", 5e-4, "x"),
+        ("relu", 1, "vanishing", "warning", 1e-5, "y"),
+    ]
     assert findings.of_cells(found_in(rows), plain.frames["runs"])["place"].tolist() == ["y"]
 
 
@@ -295,46 +362,67 @@ def test_the_page_lists_findings_and_counts_many_notes(plain):
     runs = [one(f"level{i}", 0) for i in range(9)]
     plain.frames["runs"] = pd.concat([plain.frames["runs"], pd.DataFrame(runs)])
     plain.frames["findings"] = found_in([*SOME[:5], *notes])
-    section = summary_health.says(plain, "mlp")
+    section = health_tables.says(plain, "mlp")
     assert "0.9 at &lt;y&gt;" in section["table"]
     assert "3 of 4" in section["table"]
     assert "a&#124;b" in section["table"]
     assert "small batch" not in section["table"]
     assert (section["notes"], section["healthy"], section["n_cells"]) == (9, [], 11)
     plain.frames["findings"] = found_in(SOME[:3])
-    assert summary_health.says(plain, "mlp")["healthy"] == ["tanh", *(f"level{i}" for i in range(9))]
+    assert health_tables.says(plain, "mlp")["healthy"] == ["tanh", *(f"level{i}" for i in range(9))]
 
 
 def test_findings_come_from_the_rows_of_their_run(plain):
     rows = plain.frames["health"]
-    worst = (rows["run_id"] == "tanh-2-") & (rows["probe"] == "saturated_fraction") & (rows["index"] == 2)
-    plain.frames["health"] = rows.assign(value=rows["value"].mask(worst, 0.8).where(rows["step"] > 0, np.nan))
+    worst = (
+        (rows["run_id"] == "tanh-2-")
+        & (rows["probe"] == "saturated_fraction")
+        & (rows["index"] == 2)
+    )
+    plain.frames["health"] = rows.assign(
+        value=rows["value"].mask(worst, 0.8).where(rows["step"] > 0, np.nan)
+    )
     runs = plain.frames["runs"]
-    plain.frames["runs"] = runs.assign(status=runs["status"].mask(runs["run_id"] == "relu-0-", "missing"))
+    plain.frames["runs"] = runs.assign(
+        status=runs["status"].mask(runs["run_id"] == "relu-0-", "missing")
+    )
     made = findings.findings(plain.frames["runs"], plain.frames["health"], plain.frames["curves"])
     (row,) = made[made["rule"] == "saturated"].to_dict("records")
-    assert (row["run_id"], row["place"], row["value"], row["severity"]) == ("tanh-2-", "layers.2", 0.8, "warning")
+    assert (row["run_id"], row["place"], row["value"], row["severity"]) == (
+        "tanh-2-",
+        "layers.2",
+        0.8,
+        "warning",
+    )
     assert ";" in row["remedies"]
     assert "relu-0-" not in set(made["run_id"])
     empty = plain.frames["health"][LABELS].head(0)
-    assert findings.findings(plain.frames["runs"], empty, empty).columns.tolist() == findings.COLUMNS
+    assert (
+        findings.findings(plain.frames["runs"], empty, empty).columns.tolist() == findings.COLUMNS
+    )
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 9])
 def test_the_page_tells_of_early_health_in_words(seeds):
     tables = noisy(seeds, "post_sd")
     tables.frames["early"] = correlated(tables)
-    section = summary_health.early(tables, "mlp")
+    section = health_tables.early(tables, "mlp")
     text = " ".join(section["sentences"])
-    told = {2: "", 3: "too few for an interval", 9: "n = 8 runs): the more of it, the lower the test accuracy"}[seeds]
+    told = {
+        2: "",
+        3: "too few for an interval",
+        9: "n = 8 runs): the more of it, the lower the test accuracy",
+    }[seeds]
     assert told in text
     assert section["silent"] == (seeds == 2)
 
 
 def test_many_groups_have_a_table_of_early_health():
     tables = noisy(9, "post_sd")
-    tables.frames["early"] = pd.concat([correlated(tables).assign(group=f"init={i}") for i in range(6)])
-    section = summary_health.early(tables, "mlp")
+    tables.frames["early"] = pd.concat(
+        [correlated(tables).assign(group=f"init={i}") for i in range(6)]
+    )
+    section = health_tables.early(tables, "mlp")
     assert section["sentences"] == []
     assert "init=5" in section["table"]
     assert (section["outside"], section["n_groups"]) == (6, 6)

@@ -7,13 +7,32 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from actstudy.analysis import figures, latex
+from actstudy.analysis import figures
+from actstudy.analysis.export import latex
 from actstudy.analysis.figures import forest, verdicts
 from actstudy.analysis.tables import Tables
 
-SETTINGS = {"title": "MLP on X", "metric": "accuracy", "unit": "share", "log_unit": None, "higher_is_better": True}
-SETTINGS |= {"chance": 0.1, "margin": 0.01, "baseline": "relu", "looks": False, "predicts": "classes"}
-LOGS = {**SETTINGS, "metric": "word_perplexity", "log_unit": "nats per word", "higher_is_better": False, "chance": None}
+SETTINGS = {
+    "title": "MLP on X",
+    "metric": "accuracy",
+    "unit": "share",
+    "log_unit": None,
+    "higher_is_better": True,
+}
+SETTINGS |= {
+    "chance": 0.1,
+    "margin": 0.01,
+    "baseline": "relu",
+    "looks": False,
+    "predicts": "classes",
+}
+LOGS = {
+    **SETTINGS,
+    "metric": "word_perplexity",
+    "log_unit": "nats per word",
+    "higher_is_better": False,
+    "chance": None,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -23,14 +42,38 @@ def closed():
 
 
 def contrast(level, mean, verdict="undecided", group="", n=8, half=0.005, **fields):
-    row = {"task": "mlp", "group": group, "level": level, "baseline": "relu", "family": "primary", "n": n}
-    row |= {"mean": mean, "low": mean - half, "high": mean + half, "interval_level": 0.95, "p": 0.25, "visible": 0.5}
-    row |= {"margin": 0.01, "verdict": verdict, "more_seeds": 14.0 if verdict == "undecided" else np.nan}
+    row = {
+        "task": "mlp",
+        "group": group,
+        "level": level,
+        "baseline": "relu",
+        "family": "primary",
+        "n": n,
+    }
+    row |= {
+        "mean": mean,
+        "low": mean - half,
+        "high": mean + half,
+        "interval_level": 0.95,
+        "p": 0.25,
+        "visible": 0.5,
+    }
+    row |= {
+        "margin": 0.01,
+        "verdict": verdict,
+        "more_seeds": 14.0 if verdict == "undecided" else np.nan,
+    }
     return row | {"n_diverged": 0, "n_diverged_baseline": 0} | fields
 
 
 def run(level, seed, value, group="", status="completed", metric="accuracy"):
-    row = {"run_id": f"{level}-{group}-{seed}", "task": "mlp", "group": group, "level": level, "seed": seed}
+    row = {
+        "run_id": f"{level}-{group}-{seed}",
+        "task": "mlp",
+        "group": group,
+        "level": level,
+        "seed": seed,
+    }
     return row | {"status": status, f"reported_{metric}": value}
 
 
@@ -50,12 +93,20 @@ def level_names(ax):
 
 
 def test_forest_orders_levels_and_writes_each_verdict_with_its_n():
-    rows = [contrast("tanh", -0.02, "worse"), contrast("gelu", 0.02, "better"), contrast("silu", 0.0)]
+    rows = [
+        contrast("tanh", -0.02, "worse"),
+        contrast("gelu", 0.02, "better"),
+        contrast("silu", 0.0),
+    ]
     figure, caption = forest.forest(tables_of(rows), "mlp")
     (ax,) = figure.axes
     assert level_names(ax) == ["gelu", "silu", "tanh"]
     said = dict(zip(["tanh", "gelu", "silu"], words(ax), strict=True))
-    assert said == {"gelu": "better (n = 8)", "silu": "undecided: 14 more seeds (n = 8)", "tanh": "worse (n = 8)"}
+    assert said == {
+        "gelu": "better (n = 8)",
+        "silu": "undecided: 14 more seeds (n = 8)",
+        "tanh": "worse (n = 8)",
+    }
     assert figure.get_supxlabel() == "worse  ←  difference in test accuracy  →  better"
     assert "n = 8 seeds a row" in caption
     assert "at 95%, " in caption
@@ -71,7 +122,9 @@ def test_forest_draws_the_intervals_the_margin_and_hollow_marks_without_a_verdic
     band = ax.patches[0].get_extents().transformed(ax.transData.inverted())
     assert (band.x0, band.x1) == (pytest.approx(-0.01), pytest.approx(0.01))
     faces = {
-        float(line.get_xdata()[0]): line.get_markerfacecolor() for line in ax.lines if line.get_markersize() == 6.5
+        float(line.get_xdata()[0]): line.get_markerfacecolor()
+        for line in ax.lines
+        if line.get_markersize() == 6.5
     }
     assert faces[0.0] == "white"
     assert faces[0.02] != "white"
@@ -79,7 +132,11 @@ def test_forest_draws_the_intervals_the_margin_and_hollow_marks_without_a_verdic
 
 def test_forest_of_a_lower_is_better_metric_says_so_and_puts_the_lowest_first():
     rows = [contrast("gelu", 0.02, "worse"), contrast("tanh", -0.02, "better")]
-    runs = [run(level, s, None, metric="word_perplexity") for level in ("relu", "gelu", "tanh") for s in range(8)]
+    runs = [
+        run(level, s, None, metric="word_perplexity")
+        for level in ("relu", "gelu", "tanh")
+        for s in range(8)
+    ]
     figure, caption = forest.forest(tables_of(rows, runs, LOGS), "mlp")
     assert level_names(figure.axes[0]) == ["tanh", "gelu"]
     label = "better  ←  difference in ln test word perplexity, nats per word (lower is better)  →  worse"
@@ -88,7 +145,12 @@ def test_forest_of_a_lower_is_better_metric_says_so_and_puts_the_lowest_first():
 
 
 def test_forest_draws_single_seeds_with_diverged_ones_at_chance():
-    runs = [run("relu", 0, 0.5), run("relu", 1, 0.6), run("gelu", 0, 0.51), run("gelu", 1, None, status="diverged")]
+    runs = [
+        run("relu", 0, 0.5),
+        run("relu", 1, 0.6),
+        run("gelu", 0, 0.51),
+        run("gelu", 1, None, status="diverged"),
+    ]
     runs += [run("relu", 2, 0.9), run("gelu", 2, None, status="failed")]
     rows = [contrast("gelu", -0.2, half=0.6, n=2, n_diverged=1)]
     figure, caption = forest.forest(tables_of(rows, runs), "mlp")
@@ -100,7 +162,10 @@ def test_forest_draws_single_seeds_with_diverged_ones_at_chance():
 
 
 def test_forest_differences_of_perplexities_are_of_logarithms():
-    runs = [run(level, 0, value, metric="word_perplexity") for level, value in (("relu", 100.0), ("gelu", 110.0))]
+    runs = [
+        run(level, 0, value, metric="word_perplexity")
+        for level, value in (("relu", 100.0), ("gelu", 110.0))
+    ]
     found = forest.seed_differences(tables_of([], runs, LOGS), "mlp", "")
     assert found["gelu"].tolist() == pytest.approx([np.log(1.1)])
 
@@ -125,7 +190,10 @@ def test_forest_has_a_panel_for_each_group_and_fixed_beside_tuned():
 
 
 def test_forest_with_looks_names_the_levels_of_its_intervals():
-    rows = [contrast("gelu", 0.0, interval_level=0.99), contrast("tanh", 0.0, interval_level=0.975, n=20)]
+    rows = [
+        contrast("gelu", 0.0, interval_level=0.99),
+        contrast("tanh", 0.0, interval_level=0.975, n=20),
+    ]
     caption = forest.forest(tables_of(rows), "mlp")[1]
     assert "at 97.5 to 99%, the level of their look" in caption
     assert "n = 8 to 20 seeds" in caption
@@ -185,9 +253,14 @@ def test_win_probability_writes_percent_bold_where_the_interval_excludes_one_hal
         (1, 2): "50",
         (2, 1): "50",
     }
-    assert {place for place, text in shown.items() if text.get_fontweight() == "bold"} == {(0, 2), (2, 0)}
+    assert {place for place, text in shown.items() if text.get_fontweight() == "bold"} == {
+        (0, 2),
+        (2, 0),
+    }
     drawn = ax.images[0].get_array()
-    assert np.ma.getmaskarray(np.ma.masked_invalid(drawn)).sum() == 3 + 2  # the diagonal, and gelu against tanh
+    assert (
+        np.ma.getmaskarray(np.ma.masked_invalid(drawn)).sum() == 3 + 2
+    )  # the diagonal, and gelu against tanh
     assert ax.images[0].norm(50.0) == 0.5
     assert "n = 8 seeds" in caption
 
@@ -207,8 +280,22 @@ def test_win_probability_has_a_square_a_group_and_placeholders():
 
 
 def rate(level, lr, mean, group="", chosen=False, good=False, sd=0.01, n=3):
-    row = {"task": "mlp", "group": group, "level": level, "lr": lr, "n": n, "mean_val": mean, "sd_val": sd}
-    return row | {"chosen": chosen, "at_edge": False, "good": good, "budget_runs": 9, "fixed_lr": 0.003}
+    row = {
+        "task": "mlp",
+        "group": group,
+        "level": level,
+        "lr": lr,
+        "n": n,
+        "mean_val": mean,
+        "sd_val": sd,
+    }
+    return row | {
+        "chosen": chosen,
+        "at_edge": False,
+        "good": good,
+        "budget_runs": 9,
+        "fixed_lr": 0.003,
+    }
 
 
 def rates(level="gelu", means=(0.6, 0.7, 0.69), group=""):
@@ -223,7 +310,9 @@ def line_of(ax, label):
 
 
 def test_lr_sensitivity_marks_the_chosen_rate_the_good_region_and_the_fixed_rate():
-    figure, caption = verdicts.lr_sensitivity(tables_of([contrast("gelu", 0.0)], tuning=pd.DataFrame(rates())), "mlp")
+    figure, caption = verdicts.lr_sensitivity(
+        tables_of([contrast("gelu", 0.0)], tuning=pd.DataFrame(rates())), "mlp"
+    )
     ax = figure.axes[0]
     assert ax.get_xscale() == "log"
     assert line_of(ax, "gelu").get_ydata().tolist() == [0.6, 0.7, 0.69]
@@ -238,7 +327,9 @@ def test_lr_sensitivity_marks_the_chosen_rate_the_good_region_and_the_fixed_rate
 
 def test_lr_sensitivity_cuts_what_would_squeeze_the_good_rates_and_says_so():
     table = pd.DataFrame(rates(means=(0.1, 0.7, 0.69)))
-    figure, caption = verdicts.lr_sensitivity(tables_of([contrast("gelu", 0.0)], tuning=table), "mlp")
+    figure, caption = verdicts.lr_sensitivity(
+        tables_of([contrast("gelu", 0.0)], tuning=table), "mlp"
+    )
     assert figure.axes[0].get_ylim()[0] == pytest.approx(0.55)
     assert "leave the panel" in caption
     close = pd.DataFrame(rates(means=(0.6, 0.7, 0.69)))
@@ -247,7 +338,9 @@ def test_lr_sensitivity_cuts_what_would_squeeze_the_good_rates_and_says_so():
 
 def test_lr_sensitivity_of_perplexities_leaves_out_infinitely_bad_points():
     table = pd.DataFrame(rates(means=(np.inf, 5.0, 5.005)))
-    figure, caption = verdicts.lr_sensitivity(tables_of([contrast("gelu", 0.0)], settings=LOGS, tuning=table), "mlp")
+    figure, caption = verdicts.lr_sensitivity(
+        tables_of([contrast("gelu", 0.0)], settings=LOGS, tuning=table), "mlp"
+    )
     assert np.isnan(line_of(figure.axes[0], "gelu").get_ydata()[0])
     assert "infinitely bad" in caption
     figure.draw_without_rendering()
@@ -256,7 +349,9 @@ def test_lr_sensitivity_of_perplexities_leaves_out_infinitely_bad_points():
 def test_lr_sensitivity_of_many_levels_has_a_panel_for_each():
     levels = [f"level {index}" for index in range(10)]
     table = pd.DataFrame([row for level in levels for row in rates(level)])
-    figure, _ = verdicts.lr_sensitivity(tables_of([contrast(level, 0.0) for level in levels], tuning=table), "mlp")
+    figure, _ = verdicts.lr_sensitivity(
+        tables_of([contrast(level, 0.0) for level in levels], tuning=table), "mlp"
+    )
     shown = [ax for ax in figure.axes if ax.get_visible()]
     assert [ax.get_title() for ax in shown] == levels
     assert len([line for line in shown[0].lines if line.get_color() == "#DDDDDD"]) == 9
@@ -278,7 +373,11 @@ def test_no_text_of_a_forest_leaves_the_page(n_levels, n_groups, tmp_path):
     figure, caption = forest.forest(tables_of(rows), "mlp")
     figure.draw_without_rendering()
     page = figure.bbox
-    boxes = [text.get_window_extent() for ax in figure.axes for text in [*ax.texts, *ax.get_yticklabels()]]
+    boxes = [
+        text.get_window_extent()
+        for ax in figure.axes
+        for text in [*ax.texts, *ax.get_yticklabels()]
+    ]
     assert min(box.x0 for box in boxes) >= 0
     assert max(box.x1 for box in boxes) <= page.x1
     figures.save(figure, caption, tmp_path / "forest")
@@ -291,7 +390,11 @@ HOSTILE = r"[2cm]*50% & #1_$x^2${\input{/etc/passwd}}~" + '\\ \n\n"|<>\x00\x1b'
 
 def plain(text):
     """The characters that TeX would print of escaped text; AssertionError where one of them has a meaning to it."""
-    for command, mark in [(r"\textbackslash{}", "B"), (r"\textasciitilde{}", "T"), (r"\textasciicircum{}", "C")]:
+    for command, mark in [
+        (r"\textbackslash{}", "B"),
+        (r"\textasciitilde{}", "T"),
+        (r"\textasciicircum{}", "C"),
+    ]:
         text = text.replace(command, mark)
     text = re.sub(r"\\text(less|greater|bar)\{\}", "M", text)
     text = text.replace("{[}", "S").replace("{*}", "A").replace("{''}", "Q")
@@ -301,7 +404,10 @@ def plain(text):
 
 
 def test_a_hostile_level_name_stays_text_in_its_cell():
-    rows = [contrast("gelu", 0.02, "better", group=HOSTILE), contrast(HOSTILE, -0.02, "worse", group=HOSTILE)]
+    rows = [
+        contrast("gelu", 0.02, "better", group=HOSTILE),
+        contrast(HOSTILE, -0.02, "worse", group=HOSTILE),
+    ]
     tables = tables_of(rows, settings={**SETTINGS, "title": HOSTILE})
     lines = latex.contrasts_latex(tables, "mlp").split("\n")
     assert lines[0].startswith("% ")

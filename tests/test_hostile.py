@@ -11,10 +11,13 @@ from faults import hostile, labels, pages, shells
 from faults.strings import STRINGS
 from matplotlib import pyplot as plt
 
-from actstudy import cli
-from actstudy.analysis import figures, latex, spreadsheet, style, text
-from actstudy.study import advice
-from actstudy.study.console import visible
+from actstudy.advice import rules
+from actstudy.analysis import figures
+from actstudy.analysis.export import latex, spreadsheet
+from actstudy.analysis.figures import style
+from actstudy.analysis.page import markdown
+from actstudy.commands import cli
+from actstudy.contract.errors import visible
 
 LINES = [visible(" ".join(one.split())) for one in STRINGS]
 
@@ -32,29 +35,33 @@ def test_there_are_sixty():
 
 
 def test_text_on_a_page_stands_there_as_written():
-    page = pages.rendered("\n\n".join(map(text.prose, STRINGS)))
+    page = pages.rendered("\n\n".join(map(markdown.prose, STRINGS)))
     assert page.text.strip().split("\n") == LINES
     assert page.tags == {"p"}
 
 
 def test_text_in_a_table_stands_there_as_written():
-    page = pages.rendered(text.markdown([{"one": one} for one in STRINGS]))
+    page = pages.rendered(markdown.markdown([{"one": one} for one in STRINGS]))
     assert set(LINES) <= set(page.text.split("\n"))
     assert page.tags == {"table", "thead", "tr", "th", "tbody", "td"}
-    headed = pages.rendered(text.markdown([dict.fromkeys(STRINGS, "x")]))
+    headed = pages.rendered(markdown.markdown([dict.fromkeys(STRINGS, "x")]))
     assert set(LINES) <= set(headed.text.split("\n"))
 
 
-@pytest.mark.parametrize("one", ["# a", "- a", "1. a", "1) a", "+ a", "===", "---", "~~~", "> a", "_a_"])
+@pytest.mark.parametrize(
+    "one", ["# a", "- a", "1. a", "1) a", "+ a", "===", "---", "~~~", "> a", "_a_"]
+)
 def test_text_opens_no_block_of_its_own(one):
-    page = pages.rendered(f"a line\n\n{text.prose(one)}\n\n- {text.prose(one)}")
+    page = pages.rendered(f"a line\n\n{markdown.prose(one)}\n\n- {markdown.prose(one)}")
     assert page.tags == {"p", "ul", "li"}
     assert " ".join(page.text.split()).count(one.strip()) == 2
 
 
 @pytest.mark.parametrize("one", STRINGS)
 def test_code_ends_where_it_shall(one):
-    page = pages.rendered(f"| a | b |\n|---|---|\n| {text.code(one)} | c |\n\n{text.block(one, 'yaml')}\n\nafter")
+    page = pages.rendered(
+        f"| a | b |\n|---|---|\n| {markdown.code(one)} | c |\n\n{markdown.block(one, 'yaml')}\n\nafter"
+    )
     assert not page.scripts
     assert page.tags == {"table", "thead", "tr", "th", "tbody", "td", "code", "pre", "p"}
     assert visible(one).strip() in page.text
@@ -64,12 +71,16 @@ def test_no_cell_of_a_csv_is_a_formula_and_numbers_stay(tmp_path):
     tried = [*STRINGS, "-1+1", "+1", "\t=1", "a\r=1", "\n=1", "＝1"]
     frame = pd.DataFrame({"name": tried, "value": -0.5, "none": [None, "=1"] * (len(tried) // 2)})
     spreadsheet.write_csv(
-        frame.assign(mixed=[-1, "-1"] * (len(tried) // 2)), tmp_path / "a.csv", {"value": "value [s]"}
+        frame.assign(mixed=[-1, "-1"] * (len(tried) // 2)),
+        tmp_path / "a.csv",
+        {"value": "value [s]"},
     )
     assert pages.formulas(tmp_path / "a.csv") == []
     with (tmp_path / "a.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
-    assert [row["name"].removeprefix("'") for row in rows] == [visible(one).removeprefix("'") for one in tried]
+    assert [row["name"].removeprefix("'") for row in rows] == [
+        visible(one).removeprefix("'") for one in tried
+    ]
     assert {row["value [s]"] for row in rows} == {"-0.5"}
     assert [row["none"] for row in rows[:2]] == ["", "'=1"]
     assert [row["mixed"] for row in rows[:2]] == ["-1", "'-1"]
@@ -106,7 +117,9 @@ def test_logarithmic_axes_keep_the_numbers_that_matplotlib_gives_them():
 def test_latex_has_no_command_of_a_string(one):
     made = latex.escaped(one)
     assert made.isprintable()
-    plain = re.sub(r"\\text(backslash|ascii\w+|less|greater|bar)\{\}|\\[%_&#${}]|\{(''|\[|\*)\}", "", made)
+    plain = re.sub(
+        r"\\text(backslash|ascii\w+|less|greater|bar)\{\}|\\[%_&#${}]|\{(''|\[|\*)\}", "", made
+    )
     assert not set(plain) & set("\\{}$&#^_~%")
 
 
@@ -123,8 +136,8 @@ def test_the_shell_hands_on_every_value_as_it_is(command, tmp_path):
 
 
 def test_no_character_of_a_finding_acts_on_the_terminal(tmp_path, monkeypatch, capsys):
-    found = [advice.Finding("rule", "note", 1.0, "\x1b[2J", 0, 1, "a\x1b[2J", ("b\x07\u202e",))]
-    monkeypatch.setattr(advice, "of_run", lambda _: found)
+    found = [rules.Finding("rule", "note", 1.0, "\x1b[2J", 0, 1, "a\x1b[2J", ("b\x07\u202e",))]
+    monkeypatch.setattr(rules, "of_run", lambda _: found)
     (tmp_path / "runs.parquet").touch()
     with pytest.raises(SystemExit):
         cli.main(["doctor", str(tmp_path)])
@@ -133,7 +146,9 @@ def test_no_character_of_a_finding_acts_on_the_terminal(tmp_path, monkeypatch, c
     assert r"a\x1b[2J" in said
 
 
-@pytest.mark.parametrize("place", [hostile.ids, hostile.data, hostile.paths], ids=lambda place: place.__name__)
+@pytest.mark.parametrize(
+    "place", [hostile.ids, hostile.data, hostile.paths], ids=lambda place: place.__name__
+)
 def test_names_are_refused_in_one_line_or_stay_in_the_results(sandbox, place):
     for one in STRINGS:
         place(sandbox, one.replace("{root}", str(sandbox.root)), whole=False)
@@ -150,7 +165,9 @@ def test_labels_reasons_and_notes_stand_on_the_page(sandbox, monkeypatch):
 def test_braces_in_the_name_of_a_site_are_no_wildcards(sandbox):
     block = "seeds: 1, depth: 1, width: 16, dropout: 0, epochs: 2, warmup: 1, engine: pack, pack_width: 2"
     sites = '[relu, {activation: {"[l{x}]*": tanh}}]'
-    (sandbox.project / "config/pack.yaml").write_text(f"axes: {{activation: {sites}}}\ntasks: {{mlp: {{{block}}}}}")
+    (sandbox.project / "config/pack.yaml").write_text(
+        f"axes: {{activation: {sites}}}\ntasks: {{mlp: {{{block}}}}}"
+    )
     assert sandbox.snakemake("-n", "--configfile", "config/pack.yaml")
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from actstudy.contract import registry
+from actstudy.contract.streams import stream
 from actstudy.nets.activations import ACTIVATIONS, Sites
 from actstudy.nets.initializers import POLICIES, Weight, initialize
 from actstudy.nets.mlp import MLP
-from actstudy.study import registry
-from actstudy.study.streams import stream
 
 SHAPE = (600, 400)  # out, in
 TRUNCATED = 0.1**2  # bounds at 20 sd change nothing
@@ -51,11 +51,14 @@ def test_variance_is_the_closed_form(policy):
 
 
 @pytest.mark.parametrize(
-    ("policy", "argument", "power"), [("he_normal", "factor", 1), ("xavier_uniform", "gain", 2), ("normal", "std", 2)]
+    ("policy", "argument", "power"),
+    [("he_normal", "factor", 1), ("xavier_uniform", "gain", 2), ("normal", "std", 2)],
 )
 def test_arguments_scale_the_variance(policy, argument, power):
     default = POLICIES[policy].args[argument]
-    assert draw(policy, **{argument: 3 * default}).var() == pytest.approx(3**power * draw(policy).var(), rel=1e-9)
+    assert draw(policy, **{argument: 3 * default}).var() == pytest.approx(
+        3**power * draw(policy).var(), rel=1e-9
+    )
 
 
 def test_convolution_fans():
@@ -76,9 +79,14 @@ def test_trunc_normal_keeps_its_bounds():
 
 def moment_slope(activation):
     """d log E[f(s z)^2] / d log s^2 at s = 1: above 1, a deviation of the second moment grows with every layer."""
-    module, z = ACTIVATIONS[activation].factory().double(), torch.linspace(-12, 12, 24_001, dtype=torch.float64)
+    module, z = (
+        ACTIVATIONS[activation].factory().double(),
+        torch.linspace(-12, 12, 24_001, dtype=torch.float64),
+    )
     weight = torch.exp(-z.square() / 2)
-    moment = [(module(math.sqrt(1 + step) * z).square() * weight).sum().item() for step in (-0.01, 0.01)]
+    moment = [
+        (module(math.sqrt(1 + step) * z).square() * weight).sum().item() for step in (-0.01, 0.01)
+    ]
     return (math.log(moment[1]) - math.log(moment[0])) / math.log(1.01 / 0.99)
 
 
@@ -92,13 +100,17 @@ def test_auto_keeps_the_second_moment_over_20_layers(activation):
     model, sites = built(activation, hidden=(512,) * 20)
     seen = {}
     for site, module in sites.modules.items():
-        module.register_forward_hook(lambda m, i, o, s=site: seen.__setitem__(s, i[0].square().mean().item()))
+        module.register_forward_hook(
+            lambda m, i, o, s=site: seen.__setitem__(s, i[0].square().mean().item())
+        )
     x = torch.randn(256, 40, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         model(x / x.square().mean(1, keepdim=True).sqrt())
     assert seen["layers.1"] / seen["layers.0"] == pytest.approx(1, abs=0.25)
     stable = moment_slope(activation) < 1.1
-    assert stable == (activation not in ("gelu", "gelu_tanh", "silu", "silu_written_out", "hardswish"))
+    assert stable == (
+        activation not in ("gelu", "gelu_tanh", "silu", "silu_written_out", "hardswish")
+    )
     assert abs(math.log(seen["layers.19"] / seen["layers.0"])) < math.log(2 if stable else 100)
 
 
@@ -108,7 +120,9 @@ def test_activations_of_a_seed_share_their_draws_up_to_the_gain():
         if a.ndim == 2:
             ratio = (a / b).detach()
             assert ratio.std() / ratio.mean() < 1e-5, name
-    assert torch.equal(tanh.layers[0][0].weight, relu.layers[0][0].weight)  # fed by data: the same gain
+    assert torch.equal(
+        tanh.layers[0][0].weight, relu.layers[0][0].weight
+    )  # fed by data: the same gain
 
 
 def test_another_seed_draws_otherwise():

@@ -10,10 +10,12 @@ import pytest
 import yaml
 from test_workflow import Project
 
-from actstudy.analysis import contrasts, decide, procedure
+from actstudy.analysis import decide
+from actstudy.analysis.questions import contrasts, procedure
 from actstudy.analysis.status import status
-from actstudy.study import looks, packs, plan, registry, store
-from actstudy.study.registry import StudyError
+from actstudy.contract import registry, store
+from actstudy.contract.errors import StudyError
+from actstudy.study import looks, packs, planning
 
 pytestmark = pytest.mark.xdist_group("looks")
 TWO = {"activation": ["relu", "leaky"]}
@@ -26,8 +28,10 @@ def study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def load(overrides=None, **content):
-        (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"axes": TWO, "tasks": {"mlp": None}, **content}))
-        return plan.load("mine.yaml", overrides)
+        (tmp_path / "mine.yaml").write_text(
+            yaml.safe_dump({"axes": TWO, "tasks": {"mlp": None}, **content})
+        )
+        return planning.load("mine.yaml", overrides)
 
     return load
 
@@ -83,7 +87,9 @@ def test_a_task_without_looks_is_untouched(study):
 
 def test_one_task_may_look_while_another_has_its_seeds(study):
     made = study(seeds=2, tasks={"mlp": {"looks": True}, "vision": None})
-    count = {task: len({r.spec.seed for r in made.runs if r.spec.task == task}) for task in made.tasks}
+    count = {
+        task: len({r.spec.seed for r in made.runs if r.spec.task == task}) for task in made.tasks
+    }
     assert count == {"mlp": 8, "vision": 2}
 
 
@@ -100,7 +106,9 @@ def test_each_level_gets_the_rate_chosen_for_it_beside_the_fixed_one(study):
     write(made, "lr", chosen=chosen)
     tuned = {(run.level, run.spec.lr) for run in made.runs if "lr=tuned" in run.group}
     assert tuned == {("relu", 0.1), ("leaky_relu", 0.001)}
-    assert {run.spec.lr for run in made.runs if "lr=fixed" in run.group} == {registry.task("mlp")["defaults"]["lr"]}
+    assert {run.spec.lr for run in made.runs if "lr=fixed" in run.group} == {
+        registry.task("mlp")["defaults"]["lr"]
+    }
     rows = json.loads(made.plan())
     assert len(rows["runs"]) == 2 * 2 * 2 * 2
     assert not {row["run_id"] for row in rows["runs"]} & {row["run_id"] for row in rows["tuning"]}
@@ -110,7 +118,11 @@ def test_each_level_gets_the_rate_chosen_for_it_beside_the_fixed_one(study):
 
 def test_a_chosen_rate_that_is_the_fixed_one_is_one_run_in_both_groups(study):
     made = study(seeds=1, tune_lr=RATES, tasks={"mlp": {"lr": 0.01}})
-    write(made, "lr", chosen=[{"group": "", "level": level, "lr": 0.01} for level in ("relu", "leaky_relu")])
+    write(
+        made,
+        "lr",
+        chosen=[{"group": "", "level": level, "lr": 0.01} for level in ("relu", "leaky_relu")],
+    )
     groups = {}
     for run in made.runs:
         groups.setdefault(run.id, set()).add(run.group)
@@ -128,11 +140,23 @@ def test_looks_never_share_a_pack(study):
 
 
 BAD = {
-    "seeds beside looks": ({"looks": True, "seeds": 3}, {}, "seeds: set beside looks, which take 8, 12 and 20 seeds"),
-    "a task's seeds beside looks": ({"looks": True}, {"seeds": 3}, "tasks.mlp: seeds: set beside looks"),
+    "seeds beside looks": (
+        {"looks": True, "seeds": 3},
+        {},
+        "seeds: set beside looks, which take 8, 12 and 20 seeds",
+    ),
+    "a task's seeds beside looks": (
+        {"looks": True},
+        {"seeds": 3},
+        "tasks.mlp: seeds: set beside looks",
+    ),
     "not a switch": ({"looks": 3}, {}, "looks: got 3; allowed: a valid boolean"),
     "two rates": ({"tune_lr": [0.1, 0.2]}, {}, "tune_lr: got [0.1, 0.2]; allowed: "),
-    "a rate twice": ({"tune_lr": [0.1, 0.2, 0.1]}, {}, "tune_lr: got [0.1, 0.2, 0.1]; allowed: 3 or more different"),
+    "a rate twice": (
+        {"tune_lr": [0.1, 0.2, 0.1]},
+        {},
+        "tune_lr: got [0.1, 0.2, 0.1]; allowed: 3 or more different",
+    ),
     "a rate of zero": ({"tune_lr": [0, 0.2, 0.1]}, {}, "tune_lr.0: got 0; allowed: greater than 0"),
     "an axis of rates": (
         {"tune_lr": RATES, "axes": {**TWO, "lr": [0.1, 0.2]}},
@@ -150,7 +174,11 @@ BAD = {
         {"engine": "pack", "pack_width": 4, "dropout": 0.0},
         "engine: got 'pack' with tune_lr; allowed there: eager, compiled, as which runs fill a pack",
     ),
-    "a tuning seed": ({"tune_lr": RATES}, {"seeds": [0, 1001]}, "seeds: got 1001; allowed beside tune_lr: not 1000"),
+    "a tuning seed": (
+        {"tune_lr": RATES},
+        {"seeds": [0, 1001]},
+        "seeds: got 1001; allowed beside tune_lr: not 1000",
+    ),
     "family": ({"family": "tasks"}, {}, "family: got 'tasks'; allowed: 'task' or 'study'"),
 }
 
@@ -195,11 +223,20 @@ def test_looks_go_on_while_something_is_open_and_end_at_the_last(study):
 def test_a_decided_task_asks_for_nothing_more(study, monkeypatch):
     made = study(looks=True)
     rows = [("primary", "better"), ("all pairs", "undecided")]
-    table = pd.DataFrame(rows, columns=["family", "verdict"]).assign(task="mlp", level="leaky_relu", group="")
+    table = pd.DataFrame(rows, columns=["family", "verdict"]).assign(
+        task="mlp", level="leaky_relu", group=""
+    )
     monkeypatch.setattr(contrasts, "contrasts", lambda frames, plan: table)
     assert "mlp: look 1 of 3, n = 8\n" in status(made)[0]
     first = read(decide.decide(made, "mlp", "look1"))
-    assert first == {"task": "mlp", "look": 1, "n": 8, "decided": True, "undecided": [], "next": None}
+    assert first == {
+        "task": "mlp",
+        "look": 1,
+        "n": 8,
+        "decided": True,
+        "undecided": [],
+        "next": None,
+    }
     monkeypatch.setattr(contrasts, "contrasts", None)  # later looks ask nobody
     assert read(decide.decide(made, "mlp", "look2")) == first | {"look": 2}
     assert read(decide.decide(made, "mlp", "look3")) == first | {"look": 3}
@@ -246,7 +283,7 @@ def test_one_call_goes_from_look_to_look_until_all_is_decided(project):
     """Untrained networks: equivalent within a huge margin at once, undecided within a tiny one to the last look."""
     file, folder = project.folder / "config/looks.yaml", project.folder / "results/looks"
     call = [sys.executable, "-m", "snakemake", "--configfile", "config/looks.yaml"]
-    tables = [*call, "--cores", "2", "results/looks/tables/plan.json"]
+    tables = [*call, "--cores", "2", "results/looks/tables/planning.json"]
 
     def stamps():
         sealed = (project.folder / "results/runs/mlp").glob("*-s*/checkpoints/final/runs.parquet")
@@ -282,7 +319,15 @@ def test_one_call_goes_from_look_to_look_until_all_is_decided(project):
     status = [sys.executable, "-m", "actstudy", "status", "--config", "config/looks.yaml"]
     project.call(*call, "--cores", "2", "results/looks/plan/mlp-look1.json")
     assert "mlp: look 2 of 3, n = 12; undecided: leaky_relu" in project.call(*status)
-    between = [sys.executable, "-m", "actstudy", "summary", "--partial", "--config", "config/looks.yaml"]
+    between = [
+        sys.executable,
+        "-m",
+        "actstudy",
+        "summary",
+        "--partial",
+        "--config",
+        "config/looks.yaml",
+    ]
     project.call(*between)
     assert "PARTIAL 16/24" in (folder / "partial/summary.md").read_text().splitlines()[0]
 
@@ -292,7 +337,11 @@ def test_one_call_goes_from_look_to_look_until_all_is_decided(project):
     assert {name: stamps()[name] for name in first} == first
     seen = pd.read_parquet(folder / "tables/runs.parquet")
     assert sorted(seen["seed"]) == sorted([*range(20)] * 2)
-    assert read(folder / "tables/plan.json")["tasks"]["mlp"]["looks_runs"] == {"run": 20, "all": 20, "ended": True}
+    assert read(folder / "tables/planning.json")["tasks"]["mlp"]["looks_runs"] == {
+        "run": 20,
+        "all": 20,
+        "ended": True,
+    }
     assert "Nothing to be done" in project.call(*tables)
 
 
@@ -308,7 +357,7 @@ tasks:
 def test_the_rate_that_val_chooses_is_trained_beside_the_fixed_one(project):
     (project.folder / "config/tuned.yaml").write_text(TUNED)
     call = [sys.executable, "-m", "snakemake", "--configfile", "config/tuned.yaml"]
-    tables = [*call, "--cores", "2", "results/tuned/tables/plan.json"]
+    tables = [*call, "--cores", "2", "results/tuned/tables/planning.json"]
     folder = project.folder / "results/tuned"
     assert re.search(r"^train +10$", project.call(*call, "-n"), re.M)
     project.call(*tables)

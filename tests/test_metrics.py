@@ -40,7 +40,9 @@ def test_ece_equals_torchmetrics_below_one():
     label = torch.randint(0, 10, (2000,), generator=generator)
     confidence, predicted = probabilities.max(1)
     bins = metrics.calibration_bins(confidence.numpy(), (predicted == label).numpy())
-    expected = multiclass_calibration_error(probabilities, label, num_classes=10, n_bins=15, norm="l1").item()
+    expected = multiclass_calibration_error(
+        probabilities, label, num_classes=10, n_bins=15, norm="l1"
+    ).item()
     assert metrics.ece(bins) == pytest.approx(expected, abs=1e-5)
 
 

@@ -21,7 +21,10 @@ MODELS = {
     "mlp": (lambda act: MLP(40, (16, 16, 16), 10, act, norm="layer"), torch.randn(3, 40)),
     "resnet small": (lambda act: ResNet18(2, 7, 4, "small", act), IMAGES),
     "resnet large": (lambda act: ResNet18(2, 7, 4, "large", act), IMAGES),
-    "encoder": (lambda act: Encoder(50, 12, 4, depth=2, width=16, heads=2, dropout=0.0, make_act=act), TOKENS),
+    "encoder": (
+        lambda act: Encoder(50, 12, 4, depth=2, width=16, heads=2, dropout=0.0, make_act=act),
+        TOKENS,
+    ),
     "gpt": (lambda act: GPT(50, 12, depth=2, width=16, heads=2, dropout=0.0, make_act=act), TOKENS),
 }
 N_SITES = {"mlp": 3, "resnet small": 17, "resnet large": 17, "encoder": 2, "gpt": 2}
@@ -63,7 +66,10 @@ def test_fed_by_names_real_weights_and_sites(name):
 
 def test_resnet18_has_the_papers_size():
     """11,689,512 parameters at width 64 with 1,000 classes, as in torchvision's ResNet-18."""
-    assert sum(p.numel() for p in ResNet18(3, 1000, 64, "large", Sites("relu", {})).parameters()) == 11_689_512
+    assert (
+        sum(p.numel() for p in ResNet18(3, 1000, 64, "large", Sites("relu", {})).parameters())
+        == 11_689_512
+    )
 
 
 def test_resnet18_equals_torchvision():
@@ -84,7 +90,11 @@ def test_resnet18_equals_torchvision():
 def plain_block(block, x, causal, there):
     """One block by explicit matrix products and softmax, head by head."""
     y, attention = block.norm1(x), block.attention
-    q, k, v = (attention.qkv.weight @ y.transpose(1, 2) + attention.qkv.bias[:, None]).transpose(1, 2).chunk(3, dim=2)
+    q, k, v = (
+        (attention.qkv.weight @ y.transpose(1, 2) + attention.qkv.bias[:, None])
+        .transpose(1, 2)
+        .chunk(3, dim=2)
+    )
     size, heads = x.shape[2] // attention.heads, []
     for head in range(attention.heads):
         part = slice(head * size, (head + 1) * size)
@@ -106,7 +116,10 @@ def test_transformers_equal_a_plain_implementation(name):
     if name == "encoder":
         tokens[0, 7:] = PAD
         there = tokens != PAD
-    x = model.stack.token.weight[tokens] * math.sqrt(16) + model.stack.position.weight[: tokens.shape[1]]
+    x = (
+        model.stack.token.weight[tokens] * math.sqrt(16)
+        + model.stack.position.weight[: tokens.shape[1]]
+    )
     for block in model.stack.blocks:
         x = plain_block(block, x, name == "gpt", there)
     x = model.stack.norm(x)
@@ -164,7 +177,11 @@ def test_each_model_overfits_one_batch(name):
     """Three examples with labels of their own, 150 steps of Adam: the loss falls below 0.05."""
     model, _, x = built(name, "gelu")
     generator = torch.Generator().manual_seed(2)
-    y = torch.randint(0, 50, x.shape, generator=generator) if name == "gpt" else torch.tensor([0, 1, 2])
+    y = (
+        torch.randint(0, 50, x.shape, generator=generator)
+        if name == "gpt"
+        else torch.tensor([0, 1, 2])
+    )
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(150):
         optimizer.zero_grad()

@@ -12,18 +12,22 @@ from scipy import stats
 from torch import nn
 from torch.nn import functional
 
+from actstudy.advice import rules
 from actstudy.health import Monitor, monitor, sites, values
 from actstudy.health.clipping import Clipper
 from actstudy.health.moments import CHUNK, moments
 from actstudy.nets.activations import ACTIVATIONS, LEARNT
-from actstudy.study import advice
 
 torch.set_num_threads(1)
 
 
 def mlp(activation=nn.ReLU, depth=3, width=32):
     torch.manual_seed(0)
-    layers = [part for k in range(depth) for part in (nn.Linear(10 if not k else width, width), activation())]
+    layers = [
+        part
+        for k in range(depth)
+        for part in (nn.Linear(10 if not k else width, width), activation())
+    ]
     return nn.Sequential(*layers, nn.Linear(width, 4))
 
 
@@ -50,7 +54,11 @@ class Nobody:
 
 
 def read(health, probe, step=0):
-    return {row["name"]: row["value"] for row in health.rows if row["probe"] == probe and row["step"] == step}
+    return {
+        row["name"]: row["value"]
+        for row in health.rows
+        if row["probe"] == probe and row["step"] == step
+    }
 
 
 @pytest.mark.parametrize("shape", [(3, 1001), (1, 7), (2, 5_000)])
@@ -58,7 +66,9 @@ def read(health, probe, step=0):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_moments_are_scipys(shape, scale, dtype, monkeypatch):
     """At sizes whose squares leave float32 too, in parts as in one."""
-    x = ((torch.randn(shape, generator=torch.Generator().manual_seed(1)) ** 3 + 2) * scale).to(dtype)
+    x = ((torch.randn(shape, generator=torch.Generator().manual_seed(1)) ** 3 + 2) * scale).to(
+        dtype
+    )
     monkeypatch.setitem(CHUNK, "cpu", 2**10)
     rows = x.double().numpy()
     expected = {
@@ -73,7 +83,10 @@ def test_moments_are_scipys(shape, scale, dtype, monkeypatch):
 
 
 def test_moments_far_from_zero_and_of_constants():
-    x = torch.randn(2, 100_000, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) + 1e5
+    x = (
+        torch.randn(2, 100_000, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+        + 1e5
+    )
     assert moments(x)["sd"].numpy() == pytest.approx(x.numpy().std(1), rel=1e-6)
     constant = moments(torch.full((1, 50), 3.0))
     assert (constant["mean"].item(), constant["sd"].item()) == (3.0, 0.0)
@@ -92,9 +105,15 @@ def test_closed_forms_of_normal_inputs(name):
     f = module(torch.from_numpy(z)).numpy()
     mean = np.trapezoid(f * weight, z)
     assert found["post_mean"].item() == pytest.approx(mean, abs=6e-3)
-    assert found["post_sd"].item() == pytest.approx(math.sqrt(np.trapezoid((f - mean) ** 2 * weight, z)), rel=1e-2)
-    assert found["inactive_fraction"].item() == pytest.approx(np.trapezoid((f <= 0) * weight, z), abs=4e-3)
-    assert found["zero_fraction"].item() == pytest.approx(np.trapezoid((f == 0) * weight, z), abs=4e-3)
+    assert found["post_sd"].item() == pytest.approx(
+        math.sqrt(np.trapezoid((f - mean) ** 2 * weight, z)), rel=1e-2
+    )
+    assert found["inactive_fraction"].item() == pytest.approx(
+        np.trapezoid((f <= 0) * weight, z), abs=4e-3
+    )
+    assert found["zero_fraction"].item() == pytest.approx(
+        np.trapezoid((f == 0) * weight, z), abs=4e-3
+    )
 
 
 def test_a_norm_beyond_float32_is_a_norm():
@@ -125,7 +144,10 @@ def test_sites_whose_output_is_smaller_and_arguments_of_modules():
     assert values.of_site([None], x, functional.glu(x))["nonfinite"].item() == 0
     assert sites.activation_of(nn.Hardtanh()) == "hardtanh"
     assert sites.activation_of(nn.Hardtanh(-3, 3, inplace=True)) is None
-    assert (sites.activation_of(nn.ReLU(inplace=True)), sites.activation_of(nn.GELU("tanh"))) == ("relu", "gelu_tanh")
+    assert (sites.activation_of(nn.ReLU(inplace=True)), sites.activation_of(nn.GELU("tanh"))) == (
+        "relu",
+        "gelu_tanh",
+    )
 
 
 def test_of_a_few_examples_no_unit_is_called_dead():
@@ -146,7 +168,9 @@ def test_layers_that_are_dead_are_told_among_activations(bias):
 
 
 def test_each_rule_that_reads_a_site_is_of_activations():
-    assert {rule.name for rule in advice.rules() if rule.reading[0] == "site"} == set(monitor.OF_ACTIVATIONS)
+    assert {rule.name for rule in rules.rules() if rule.reading[0] == "site"} == set(
+        monitor.OF_ACTIVATIONS
+    )
 
 
 class Strange(nn.Module):
@@ -164,7 +188,9 @@ class Strange(nn.Module):
 def test_a_logit_scale_is_read_and_judged():
     model = Strange(sparse=False)
     with Monitor(model) as health:
-        functional.cross_entropy(model(torch.arange(20).view(5, 4)), torch.zeros(5, dtype=torch.long)).backward()
+        functional.cross_entropy(
+            model(torch.arange(20).view(5, 4)), torch.zeros(5, dtype=torch.long)
+        ).backward()
         health.step(torch.ones(5))  # one loss an example
     assert read(health, "logit_scale")["model"] == pytest.approx(math.exp(6))
     assert [one.rule for one in health.findings() if one.severity == "warning"] == ["logit_scale"]
@@ -186,7 +212,10 @@ def test_what_cannot_be_read_ends_the_watching_and_not_the_training():
 def test_a_site_that_cannot_be_read_ends_the_watching_too(monkeypatch):
     monkeypatch.setattr(values, "of_site", lambda *_: 1 / 0)
     model, expected = mlp(), fit(mlp(), Nobody())
-    with pytest.warns(UserWarning, match="watching ends: ZeroDivisionError"), Monitor(model, every=1) as health:
+    with (
+        pytest.warns(UserWarning, match="watching ends: ZeroDivisionError"),
+        Monitor(model, every=1) as health,
+    ):
         found = fit(model, health)
     assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
 
@@ -216,7 +245,9 @@ def test_watching_changes_no_bit(activation):
         found = fit(watched, health)
     assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
     assert {row["step"] for row in health.rows} == {0, 2, 4, 6}
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in watched.modules())
+    assert not any(
+        module._forward_hooks or module._forward_pre_hooks for module in watched.modules()
+    )
 
 
 def test_a_step_is_read_as_it_was():
@@ -233,7 +264,9 @@ def test_a_step_is_read_as_it_was():
     loss.backward()
     assert read(health, "post_sd")["1"] == pytest.approx(post.std(correction=0).item(), rel=1e-5)
     assert read(health, "gradient_norm")["1"] == pytest.approx(post.grad.norm().item(), rel=1e-5)
-    assert read(health, "gradient_norm")["0.weight"] == pytest.approx(by_hand[0].weight.grad.norm().item(), rel=1e-5)
+    assert read(health, "gradient_norm")["0.weight"] == pytest.approx(
+        by_hand[0].weight.grad.norm().item(), rel=1e-5
+    )
     change = 0.1 * by_hand[0].weight.grad.norm() / before.norm()
     assert read(health, "update_ratio")["0.weight"] == pytest.approx(change.item(), rel=1e-3)
     total = torch.nn.utils.get_total_norm([p.grad for p in by_hand.parameters()])
@@ -302,7 +335,10 @@ def test_an_empty_batch_is_nan_and_no_crash():
 
 def test_a_model_without_activations_is_told_and_read():
     model = nn.Linear(10, 4)
-    with pytest.warns(UserWarning, match="Linear has no activation module"), Monitor(model) as health:
+    with (
+        pytest.warns(UserWarning, match="Linear has no activation module"),
+        Monitor(model) as health,
+    ):
         fit(model, health, steps=1)
     assert {row["kind"] for row in health.rows} == {"parameter", "model"}
 
@@ -327,7 +363,9 @@ def test_of_accumulated_gradients_the_last_part_is_read():
             model(torch.full((3, 10), part)).sum().backward()
         health.step()
     assert set(read(health, "pre_max")) == {"1", "3", "5"}
-    assert read(health, "pre_max")["1"] == pytest.approx(model[0](torch.full((1, 10), 2.0)).max().item())
+    assert read(health, "pre_max")["1"] == pytest.approx(
+        model[0](torch.full((1, 10), 2.0)).max().item()
+    )
 
 
 def test_clipping_to_another_norm_is_another_clip():
@@ -362,7 +400,9 @@ def test_rows_are_written_and_mirrored(tmp_path):
     import pandas as pd
 
     seen, model = [], mlp()
-    with Monitor(model, every=5, mirror=lambda tag, value, step: seen.append((tag, value, step))) as health:
+    with Monitor(
+        model, every=5, mirror=lambda tag, value, step: seen.append((tag, value, step))
+    ) as health:
         fit(model, health)
     health.write(tmp_path / "health.parquet", "mine")
     frame = pd.read_parquet(tmp_path / "health.parquet")
@@ -380,7 +420,9 @@ def test_a_scaled_loss_is_read_unscaled():
     with Monitor(by_hand) as plain:
         functional.cross_entropy(by_hand(x), y).backward()
         plain.step()
-    assert read(health, "gradient_norm")["1"] == pytest.approx(read(plain, "gradient_norm")["1"], rel=1e-4)
+    assert read(health, "gradient_norm")["1"] == pytest.approx(
+        read(plain, "gradient_norm")["1"], rel=1e-4
+    )
     assert read(health, "loss_scale") == {"model": 1024}
 
 
@@ -424,8 +466,8 @@ def test_every_must_be_a_number_of_steps():
 
 
 def test_the_rules_are_whole():
-    for rule in advice.rules():
-        assert rule.severity in advice.SEVERITIES
+    for rule in rules.rules():
+        assert rule.severity in rules.SEVERITIES
         assert rule.at in ("any", "last", "median")
         assert rule.low > -math.inf or rule.high < math.inf
         assert rule.symptom.format(value=0.5, place="x")
@@ -434,7 +476,9 @@ def test_the_rules_are_whole():
         assert len(rule.reading) == 2
 
 
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/health.md").read_text(encoding="utf-8"), re.DOTALL)
+BLOCKS = re.findall(
+    r"```python\n(.*?)```", (ROOT / "docs/health.md").read_text(encoding="utf-8"), re.DOTALL
+)
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
@@ -476,7 +520,10 @@ def test_a_lightning_mixin_is_the_callback():
         "enable_model_summary": False,
     }
     for parts, steps in ((1, {0, 3, 6}), (2, {0, 3})):  # a step is the optimizer's
-        net, trainer = Net(), pl.Trainer(max_epochs=1, accelerator="cpu", accumulate_grad_batches=parts, **quiet)
+        net, trainer = (
+            Net(),
+            pl.Trainer(max_epochs=1, accelerator="cpu", accumulate_grad_batches=parts, **quiet),
+        )
         trainer.fit(net, torch.utils.data.DataLoader(data, 8))
         assert {row["step"] for row in net.health.rows} == steps
         assert min(read(net.health, "update_ratio", 3).values()) > 0

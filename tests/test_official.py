@@ -16,21 +16,18 @@ import torch
 from PIL import Image
 from torchvision import datasets
 
-from actstudy.data import (
+from actstudy.contract import registry, store
+from actstudy.data import download, official, prepared, text
+from actstudy.data.sets import (
     ag_news,
     cifar,
     cifar10,
     cifar100,
-    download,
     fashion_mnist,
     mnist,
-    official,
-    prepared,
-    text,
     tiny_imagenet,
     wikitext2,
 )
-from actstudy.study import registry, store
 
 GOOD = gzip.compress(b"the whole file")
 
@@ -41,7 +38,9 @@ def raw(tmp_path, monkeypatch):
     whole = registry.dataset
     monkeypatch.setattr(official, "RAW", tmp_path)
     monkeypatch.setattr(
-        registry, "dataset", lambda name: whole(name) | {"files": {file: {} for file in whole(name).get("files", ())}}
+        registry,
+        "dataset",
+        lambda name: whole(name) | {"files": {file: {} for file in whole(name).get("files", ())}},
     )
     return tmp_path
 
@@ -80,12 +79,19 @@ def test_idx_files_plain_or_packed(raw, dataset, folder):
     rng = np.random.default_rng(0)
     made = {}
     for split, n in (("train", 240), ("t10k", 20)):
-        images, labels = rng.integers(0, 256, (n, 28, 28)).astype(np.uint8), (np.arange(n) % 10).astype(np.uint8)
+        images, labels = (
+            rng.integers(0, 256, (n, 28, 28)).astype(np.uint8),
+            (np.arange(n) % 10).astype(np.uint8),
+        )
         made[split] = images
         (raw / folder / f"raw/{split}-images-idx3-ubyte").write_bytes(idx(images))
         (raw / folder / f"raw/{split}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels)))
     splits = dataset.prepare()
-    assert {name: len(arrays["y"]) for name, arrays in splits.items()} == {"train": 220, "val": 20, "test": 20}
+    assert {name: len(arrays["y"]) for name, arrays in splits.items()} == {
+        "train": 220,
+        "val": 20,
+        "test": 20,
+    }
     assert np.array_equal(splits["test"]["x"][:, 0], made["t10k"])
     assert np.bincount(splits["val"]["y"]).tolist() == [2] * 10
     together = np.concatenate([splits[name]["x"] for name in ("train", "val")])
@@ -95,7 +101,10 @@ def test_idx_files_plain_or_packed(raw, dataset, folder):
 def test_news_are_title_and_description_and_a_subset_says_so(raw, tmp_path):
     (raw / "ag_news_csv").mkdir()
     for split, first in (("train", 100), ("test", 0)):
-        lines = [f'"{k % 4 + 1}","","Prices rose \\ for ""oil"" and cars {first + k}"\n' for k in range(80)]
+        lines = [
+            f'"{k % 4 + 1}","","Prices rose \\ for ""oil"" and cars {first + k}"\n'
+            for k in range(80)
+        ]
         (raw / f"ag_news_csv/{split}.csv").write_text("".join(lines))
     splits = ag_news.prepare()
     assert splits["test"]["x"][2] == 'Prices rose for "oil" and cars 2'
@@ -103,13 +112,14 @@ def test_news_are_title_and_description_and_a_subset_says_so(raw, tmp_path):
     folder = tmp_path / "prepared"
     folder.mkdir()
     prepared.prepare("ag_news-v270-t8", folder)
-    assert json.loads((folder / "manifest.json").read_text())["subset"] == "a subset: 80 of 120,000 train rows"
+    assert (
+        json.loads((folder / "manifest.json").read_text())["subset"]
+        == "a subset: 80 of 120,000 train rows"
+    )
 
 
 def test_articles_are_cut_at_their_headings(raw):
-    one = (
-        " \n = Lobster = \n \n A <unk> lobster . \n = 4 cm = is its length . \n \n = = Range = = \n \n The sea . \n \n"
-    )
+    one = " \n = Lobster = \n \n A <unk> lobster . \n = 4 cm = is its length . \n \n = = Range = = \n \n The sea . \n \n"
     two = " = M @-@ 82 = \n \n A road . \n \n"
     assert wikitext2.articles(one + two) == [one, two]
     (raw / "wikitext-2").mkdir()
@@ -119,10 +129,14 @@ def test_articles_are_cut_at_their_headings(raw):
     assert len(splits["val"]["x"]) == 6
     made = text.tokenized(splits, 258, 4, raw, "toy")
     whole = (one + two) * 3
-    assert made["test"]["words"].sum() == len(whole.split()) + whole.count("\n")  # as published counts have it
+    assert made["test"]["words"].sum() == len(whole.split()) + whole.count(
+        "\n"
+    )  # as published counts have it
 
 
-@pytest.mark.parametrize(("dataset", "key", "classes"), [(cifar10, "labels", 10), (cifar100, "fine_labels", 100)])
+@pytest.mark.parametrize(
+    ("dataset", "key", "classes"), [(cifar10, "labels", 10), (cifar100, "fine_labels", 100)]
+)
 def test_cifar_as_it_unpacks(raw, tmp_path, monkeypatch, dataset, key, classes):
     """Files made like the official ones, with their own checksums declared; torchvision is the reference."""
     kind = getattr(datasets, f"CIFAR{classes}")
@@ -138,15 +152,21 @@ def test_cifar_as_it_unpacks(raw, tmp_path, monkeypatch, dataset, key, classes):
         listed = []
         for name, _ in getattr(kind, attribute):
             x = rng.integers(0, 256, (10 * classes, 3072)).astype(np.uint8)
-            listed.append([name, pickled(name, {"data": x, key: [k % classes for k in range(len(x))]})])
+            listed.append(
+                [name, pickled(name, {"data": x, key: [k % classes for k in range(len(x))]})]
+            )
             sums[f"{kind.base_folder}/{name}"] = {"md5": listed[-1][1]}
         monkeypatch.setattr(kind, attribute, listed)
-    meta = {**kind.meta, "md5": pickled(kind.meta["filename"], {kind.meta["key"]: list(range(classes))})}
+    meta = {
+        **kind.meta,
+        "md5": pickled(kind.meta["filename"], {kind.meta["key"]: list(range(classes))}),
+    }
     monkeypatch.setattr(kind, "meta", meta)
     monkeypatch.setattr(registry, "dataset", lambda name: whole(name) | {"files": sums})
     splits = dataset.prepare()
     of_train, of_test = (
-        (one.data.transpose(0, 3, 1, 2), np.array(one.targets)) for one in (kind(raw, True), kind(raw, False))
+        (one.data.transpose(0, 3, 1, 2), np.array(one.targets))
+        for one in (kind(raw, True), kind(raw, False))
     )
     reference = prepared.with_val(of_train, of_test, len(of_train[1]) // 10)
     for split, arrays in reference.items():
@@ -164,7 +184,10 @@ def test_cifars_checksums_are_those_that_torchvision_knows(dataset, classes):
     kind = getattr(datasets, f"CIFAR{classes}")
     about = registry.dataset(dataset)
     assert about["archive"] == {"file": kind.filename, "url": kind.url}
-    listed = {f"{kind.base_folder}/{name}": {"md5": md5} for name, md5 in [*kind.train_list, *kind.test_list]}
+    listed = {
+        f"{kind.base_folder}/{name}": {"md5": md5}
+        for name, md5 in [*kind.train_list, *kind.test_list]
+    }
     assert about["files"] == listed
 
 
@@ -173,7 +196,9 @@ def test_a_pickle_of_python_2_is_read(raw):
     x = np.arange(20 * 3072).astype(np.uint8).reshape(20, 3072)
     made = b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x03oneq\x03U\x06labelsq\x04]q\x05("
     made += b"".join(bytes([75, k % 10]) for k in range(20)) + b"eU\x04dataq\x06"
-    made += b"cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08K\x00\x85U\x01b\x87Rq\t"
+    made += (
+        b"cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08K\x00\x85U\x01b\x87Rq\t"
+    )
     made += b"(K\x01K\x14M\x00\x0c\x86"
     made += b"cnumpy\ndtype\nq\nU\x02u1K\x00K\x01\x87Rq\x0b(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
     made += b"T" + struct.pack("<i", x.size) + x.tobytes() + b"tbu."
@@ -200,7 +225,9 @@ def tiny_raw(raw, monkeypatch):
             colour = (label, 10 * k, blue) if label or k else 7
             image = Image.new("RGB" if label or k else "L", (64, 64), colour)
             image.save(root / f"train/{wnid}/images/{wnid}_{k}.JPEG", quality=95)
-        Image.new("RGB", (64, 64), (label, 200, blue)).save(root / f"val/images/val_{label}.JPEG", quality=95)
+        Image.new("RGB", (64, 64), (label, 200, blue)).save(
+            root / f"val/images/val_{label}.JPEG", quality=95
+        )
     notes = [f"val_{label}.JPEG\t{wnid}\t0\t0\t63\t63\n" for label, wnid in enumerate(wnids)]
     (root / "val/val_annotations.txt").write_text("".join(notes))
     return root
@@ -210,8 +237,14 @@ def test_tiny_imagenet_as_it_unpacks(tiny_raw, tmp_path):
     prepared.prepare("tiny_imagenet", tmp_path / "made")
     data = prepared.load(tmp_path / "made")
     assert data.manifest["counts"] == {"train": 1800, "val": 200, "test": 200}
-    assert data.manifest["class_counts"] == {"train": [9] * 200, "val": [1] * 200, "test": [1] * 200}
-    for split in prepared.SPLITS:  # red is the class: labels follow wnids.txt, and images their labels
+    assert data.manifest["class_counts"] == {
+        "train": [9] * 200,
+        "val": [1] * 200,
+        "test": [1] * 200,
+    }
+    for (
+        split
+    ) in prepared.SPLITS:  # red is the class: labels follow wnids.txt, and images their labels
         x, y = data.arrays[f"{split}_x"], data.arrays[f"{split}_y"]
         assert x.dtype == np.uint8
         assert np.abs(x[:, 0].mean((1, 2)) - y)[y > 0].max() < 4
@@ -260,7 +293,9 @@ def test_an_archive_is_read_as_what_it_unpacks_to(raw, dataset):
         (raw / file).write_bytes(content)
     packed(raw, about["archive"]["file"], file.split("/")[0])
     assert {file: official.content(dataset, file) for file in made} == made
-    assert [path.name for path in raw.iterdir()] == [about["archive"]["file"]]  # nothing was unpacked
+    assert [path.name for path in raw.iterdir()] == [
+        about["archive"]["file"]
+    ]  # nothing was unpacked
 
 
 def test_tiny_imagenet_as_it_is_downloaded(tiny_raw):
@@ -283,7 +318,10 @@ def test_tiny_imagenet_of_linked_folders(tiny_raw):
 
 @pytest.mark.parametrize("kept", ["folder", "archive"])
 def test_only_the_folder_images_holds_images(tiny_raw, kept):
-    shutil.copy(next(tiny_raw.glob("train/*/images/*.JPEG")), next(tiny_raw.glob("train/*")) / "thumbnail.JPEG")
+    shutil.copy(
+        next(tiny_raw.glob("train/*/images/*.JPEG")),
+        next(tiny_raw.glob("train/*")) / "thumbnail.JPEG",
+    )
     if kept == "archive":
         packed(tiny_raw.parent, "tiny-imagenet-200.zip", "tiny-imagenet-200")
     assert len(tiny_imagenet.prepare()["train"]["x"]) == 1800
@@ -302,7 +340,12 @@ def test_images_of_an_archive_are_read_in_their_turn(monkeypatch):
     monkeypatch.setattr(tiny_imagenet, "PART", 2)
     monkeypatch.setattr(tiny_imagenet, "AHEAD", 3, raising=False)
     names = [f"{k}.JPEG" for k in range(39)]
-    assert tiny_imagenet.images(names, lambda name: read.append(name) or made.getvalue()).shape == (39, 3, 64, 64)
+    assert tiny_imagenet.images(names, lambda name: read.append(name) or made.getvalue()).shape == (
+        39,
+        3,
+        64,
+        64,
+    )
     assert noted[:3] == [8, 10, 12]
     assert read == names
 

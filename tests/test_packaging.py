@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from actstudy.study import registry, store
+from actstudy.contract import registry, store
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINS = {
@@ -25,7 +25,8 @@ PINS = {
     )
 }
 ASKED = [
-    Requirement(text) for text in itertools.chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+    Requirement(text)
+    for text in itertools.chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
 ]
 
 
@@ -36,7 +37,9 @@ def test_every_requirement_is_pinned_within_its_range(requirement):
 
 def test_conda_environment_installs_the_same_set():
     environment = yaml.safe_load((ROOT / "envs/environment.yaml").read_text())
-    python = next(d for d in environment["dependencies"] if isinstance(d, str) and d.startswith("python="))
+    python = next(
+        d for d in environment["dependencies"] if isinstance(d, str) and d.startswith("python=")
+    )
     assert Version(python.removeprefix("python=")) in SpecifierSet(PROJECT["requires-python"])
     (pip,) = (d["pip"] for d in environment["dependencies"] if isinstance(d, dict))
     assert pip == ["-c constraints.txt", "-e .."]
@@ -51,7 +54,9 @@ def test_version_is_told_once():
 def test_config_reference_is_the_models(tmp_path):
     """To mend: python docs/config_reference.py > docs/config.md."""
     script = ROOT / "docs/config_reference.py"
-    printed = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=True
+    ).stdout
     assert printed == (ROOT / "docs/config.md").read_text()
 
 

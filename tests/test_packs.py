@@ -22,18 +22,20 @@ from matplotlib import pyplot as plt
 from numpy_mlp import FUNCTIONS, NumpyMLP
 from test_training import STEEP, _after, clipped_shares, same, tables
 
-from actstudy.analysis import status, summary
+from actstudy.analysis import status
 from actstudy.analysis import tables as analysis
 from actstudy.analysis.figures import compute, timeline
+from actstudy.analysis.page import summary
+from actstudy.contract import schema, store
+from actstudy.contract.errors import StudyError
+from actstudy.contract.spec import run_id
+from actstudy.experiments.boundaries import write as write_boundaries
 from actstudy.nets.activations import ACTIVATIONS, LEARNT, Sites
 from actstudy.nets.initializers import POLICIES
-from actstudy.study import packs, plan, schema, store
+from actstudy.study import packs, planning
 from actstudy.study.grid import PlannedRun
-from actstudy.study.registry import StudyError
-from actstudy.study.spec import run_id
 from actstudy.tasks import classification
 from actstudy.training import job, loop, pack_run
-from actstudy.training.boundaries import write as write_boundaries
 from actstudy.training.pack_run import make_pack, run_pack
 from actstudy.training.run import make_job, run
 from actstudy.training.step import train_step
@@ -44,13 +46,27 @@ OPTIMIZERS = {
     "sgd": {"optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01, "clip": 0.5},
     "plain_sgd": {"optimizer": "sgd", "lr": 0.1, "clip": None, "schedule": "constant"},
     "adam": {"optimizer": "adam", "weight_decay": 0.01, "clip": None},
-    "adaptive": {"optimizer": "sgd", "lr": 0.1, "init": "normal", "init_args": {"std": 0.6}, "clip": "adaptive"},
-    "adamw": {"optimizer": "adamw", "lr": 0.01, "weight_decay": 0.1, "betas": (0.8, 0.95), "label_smoothing": 0.1},
+    "adaptive": {
+        "optimizer": "sgd",
+        "lr": 0.1,
+        "init": "normal",
+        "init_args": {"std": 0.6},
+        "clip": "adaptive",
+    },
+    "adamw": {
+        "optimizer": "adamw",
+        "lr": 0.01,
+        "weight_decay": 0.1,
+        "betas": (0.8, 0.95),
+        "label_smoothing": 0.1,
+    },
 }
 
 
 def small(activation="relu", seed=0, **fields):
-    return tiny(activation, seed, **{"dropout": 0.0, "engine": "pack", "pack_width": WIDTH, **fields})
+    return tiny(
+        activation, seed, **{"dropout": 0.0, "engine": "pack", "pack_width": WIDTH, **fields}
+    )
 
 
 def company():
@@ -69,7 +85,11 @@ def company():
 def trained(specs, folder, data_folder, **settings):
     """The folders of runs that were trained as one."""
     folders = {folder / run_id(spec): spec for spec in specs}
-    todo = {path: spec for path, spec in folders.items() if not store.verifies(path / "checkpoints" / "final")}
+    todo = {
+        path: spec
+        for path, spec in folders.items()
+        if not store.verifies(path / "checkpoints" / "final")
+    }
     run_pack(todo, folder / "state", data_folder, quiet(**settings))
     return list(folders)
 
@@ -91,9 +111,17 @@ def in_float64(spec, data, folder, monkeypatch):
             .mean(1)
         ),
     )
-    alone = make_job(dataclasses.replace(spec, engine="eager", pack_width=1), folder / "alone", data, CPU, quiet())
+    alone = make_job(
+        dataclasses.replace(spec, engine="eager", pack_width=1),
+        folder / "alone",
+        data,
+        CPU,
+        quiet(),
+    )
     alone.task = SimpleNamespace(
-        loss=lambda z, y, smoothing: torch.nn.functional.cross_entropy(z, y, label_smoothing=smoothing),
+        loss=lambda z, y, smoothing: torch.nn.functional.cross_entropy(
+            z, y, label_smoothing=smoothing
+        ),
         train_scores=alone.task.train_scores,
     )
     alone.model.double()
@@ -115,7 +143,10 @@ def doubled(member):
 
 def step(pack, number, batch):
     scalars = pack.optimizer.scalars(number, pack.total_steps, pack.steps_per_epoch)
-    return {name: value[0].item() for name, value in pack.update(batch.expand(len(pack.specs), -1), scalars).items()}
+    return {
+        name: value[0].item()
+        for name, value in pack.update(batch.expand(len(pack.specs), -1), scalars).items()
+    }
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -134,14 +165,23 @@ def test_a_pack_is_the_plain_loop(data, tmp_path, monkeypatch, activation, optim
 
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_a_packs_first_steps_equal_numpys(data, tmp_path, monkeypatch, activation):
-    spec = small(activation, depth=3, batch_size=100, epochs=2, label_smoothing=0.1, **OPTIMIZERS["sgd"])
+    spec = small(
+        activation, depth=3, batch_size=100, epochs=2, label_smoothing=0.1, **OPTIMIZERS["sgd"]
+    )
     packed, alone = in_float64(spec, data, tmp_path, monkeypatch)
     layers = [module for module in alone.model.modules() if isinstance(module, torch.nn.Linear)]
-    weights, biases = ([getattr(m, part).detach().numpy().copy() for m in layers] for part in ("weight", "bias"))
-    plain = NumpyMLP(weights, biases, activation, 0.9, spec.weight_decay, spec.clip, spec.label_smoothing)
+    weights, biases = (
+        [getattr(m, part).detach().numpy().copy() for m in layers] for part in ("weight", "bias")
+    )
+    plain = NumpyMLP(
+        weights, biases, activation, 0.9, spec.weight_decay, spec.clip, spec.label_smoothing
+    )
     x, y = (packed.splits["train"][name] for name in ("x", "y"))
     for number, batch in zip(range(20), loop.batches(alone, spec.seed, 0), strict=False):
-        lr = spec.lr * packed.optimizer.scalars(number, packed.total_steps, packed.steps_per_epoch)[0].item()
+        lr = (
+            spec.lr
+            * packed.optimizer.scalars(number, packed.total_steps, packed.steps_per_epoch)[0].item()
+        )
         expected = plain.step(alone.inputs(x[batch]).numpy(), y[batch].numpy(), lr)
         assert step(packed, number, batch)["loss"] == pytest.approx(expected, abs=1e-10)
 
@@ -159,7 +199,9 @@ def test_a_run_has_its_bits_whatever_the_company(tmp_path, data_folder):
 def test_every_activation_has_its_bits_at_every_place(tmp_path, data_folder, activation):
     specs = [small(activation, seed, epochs=1) for seed in range(3)]
     together = trained(
-        [*specs, small("tanh" if activation == "relu" else "relu", epochs=1)], tmp_path / "a", data_folder
+        [*specs, small("tanh" if activation == "relu" else "relu", epochs=1)],
+        tmp_path / "a",
+        data_folder,
     )
     for spec, folder in zip(specs, together, strict=False):
         assert same(*trained([spec], tmp_path / "b", data_folder), folder)
@@ -170,10 +212,16 @@ def test_a_packs_tables_are_those_of_the_plain_loop(tmp_path, data_folder, polic
     """Keys equal, values near: fp32 sums in another order."""
     spec = small("sigmoid", init=policy, optimizer="sgd", lr=0.05)
     (packed,) = trained([spec], tmp_path, data_folder)
-    run(dataclasses.replace(spec, engine="eager", pack_width=1), tmp_path / "plain", data_folder, quiet())
+    run(
+        dataclasses.replace(spec, engine="eager", pack_width=1),
+        tmp_path / "plain",
+        data_folder,
+        quiet(),
+    )
     for name in ("curves", "health", "calibration"):
         mine, theirs = (
-            tables(folder)[name].to_pandas().drop(columns="run_id") for folder in (packed, tmp_path / "plain")
+            tables(folder)[name].to_pandas().drop(columns="run_id")
+            for folder in (packed, tmp_path / "plain")
         )
         keys = [column for column in mine if mine[column].dtype.kind != "f"]
         assert mine[keys].equals(theirs[keys])
@@ -186,10 +234,18 @@ def test_a_packs_tables_are_those_of_the_plain_loop(tmp_path, data_folder, polic
 def test_clipped_shares_of_a_pack_are_each_runs_own(tmp_path, data_folder, clip, limit):
     """A steep run beside a flat one: each has the plain loop's share, of its own gradient norms."""
     specs = [small(**{**STEEP, "clip": clip}), small("tanh", depth=4, clip=clip)]
-    found = [clipped_shares(folder, limit) for folder in trained(specs, tmp_path, data_folder, probe_every=1)]
+    found = [
+        clipped_shares(folder, limit)
+        for folder in trained(specs, tmp_path, data_folder, probe_every=1)
+    ]
     for (logged, expected), spec in zip(found, specs, strict=True):
         alone = dataclasses.replace(spec, engine="eager", pack_width=1)
-        run(alone, tmp_path / f"plain_{spec.depth}{spec.activation}", data_folder, quiet(probe_every=1))
+        run(
+            alone,
+            tmp_path / f"plain_{spec.depth}{spec.activation}",
+            data_folder,
+            quiet(probe_every=1),
+        )
         assert logged == pytest.approx(expected)
         assert logged == clipped_shares(tmp_path / f"plain_{spec.depth}{spec.activation}", limit)[0]
     assert found[0] != found[1]
@@ -212,8 +268,24 @@ def test_a_stopped_pack_goes_on_bit_for_bit(tmp_path, data_folder, optimizer):
 
 def killed(specs, folder, data_folder, kills, seed):
     """Train through the command line, killed with SIGKILL `kills` times, each a while after a new checkpoint."""
-    command = [sys.executable, "-m", "actstudy", "pack", "--members", packs.written(specs), "--device", "cpu"]
-    command += ["--log_dir", str(folder), "--data_dir", str(data_folder.parent), "--checkpoint_seconds", "0.05"]
+    command = [
+        sys.executable,
+        "-m",
+        "actstudy",
+        "pack",
+        "--members",
+        packs.written(specs),
+        "--device",
+        "cpu",
+    ]
+    command += [
+        "--log_dir",
+        str(folder),
+        "--data_dir",
+        str(data_folder.parent),
+        "--checkpoint_seconds",
+        "0.05",
+    ]
     command, silent = [*command, "--probe_every", "5", "--quiet"], subprocess.DEVNULL
     rng, hits = random.Random(seed), 0
     for _ in range(kills):
@@ -268,25 +340,42 @@ def test_a_checkpoint_of_other_runs_is_no_hindrance(tmp_path, data_folder):
 def test_probes_of_a_pack_are_those_of_the_plain_loop_in_bf16(tmp_path, data_folder):
     spec = small("tanh", precision="bf16", optimizer="sgd", lr=0.05)
     (packed,) = trained([spec], tmp_path, data_folder)
-    run(dataclasses.replace(spec, engine="eager", pack_width=1), tmp_path / "plain", data_folder, quiet())
-    mine, theirs = (tables(folder)["health"].to_pandas()["value"] for folder in (packed, tmp_path / "plain"))
+    run(
+        dataclasses.replace(spec, engine="eager", pack_width=1),
+        tmp_path / "plain",
+        data_folder,
+        quiet(),
+    )
+    mine, theirs = (
+        tables(folder)["health"].to_pandas()["value"] for folder in (packed, tmp_path / "plain")
+    )
     assert mine.to_numpy() == pytest.approx(theirs.to_numpy(), rel=0.1, abs=2e-2, nan_ok=True)
 
 
 def test_images_of_several_channels_are_standardised_by_channel(data, tmp_path):
     shape = (len(data.arrays["train_x"]), 3, 4, 4)
     arrays = {
-        f"{split}_{part}": np.resize(data.arrays[f"{split}_x"], shape) if part == "x" else data.arrays[f"{split}_y"]
+        f"{split}_{part}": np.resize(data.arrays[f"{split}_x"], shape)
+        if part == "x"
+        else data.arrays[f"{split}_y"]
         for split in ("train", "val", "test")
         for part in "xy"
     }
     channels = {name: [[[value]] for value in (1.0, 2.0, 3.0)] for name in ("mean", "sd")}
-    images = dataclasses.replace(data, manifest={**data.manifest, "shape": [3, 4, 4], **channels}, arrays=arrays)
+    images = dataclasses.replace(
+        data, manifest={**data.manifest, "shape": [3, 4, 4], **channels}, arrays=arrays
+    )
     pack, rows = work(small(), images, tmp_path), torch.arange(5)
-    alone = make_job(dataclasses.replace(small(), engine="eager", pack_width=1), tmp_path, images, CPU, quiet())
+    alone = make_job(
+        dataclasses.replace(small(), engine="eager", pack_width=1), tmp_path, images, CPU, quiet()
+    )
     train = pack.splits["train"]
-    losses, _ = pack.scored(pack.model(pack.inputs(train["x"][rows]).flatten(1)), train["y"][rows].expand(WIDTH, -1))
-    assert losses[0].item() == pytest.approx(alone.scored(rows, torch.empty(5, 0))[0].item(), rel=1e-5)
+    losses, _ = pack.scored(
+        pack.model(pack.inputs(train["x"][rows]).flatten(1)), train["y"][rows].expand(WIDTH, -1)
+    )
+    assert losses[0].item() == pytest.approx(
+        alone.scored(rows, torch.empty(5, 0))[0].item(), rel=1e-5
+    )
 
 
 def test_a_run_that_diverges_leaves_the_others_alone(tmp_path, data_folder):
@@ -297,14 +386,23 @@ def test_a_run_that_diverges_leaves_the_others_alone(tmp_path, data_folder):
     row = store.summary_row(folders[-1])
     assert (row["status"], row["reported_accuracy"]) == ("diverged", None)
     assert "loss is" in row["reason"]
-    run(dataclasses.replace(wild, engine="eager", pack_width=1), tmp_path / "plain", data_folder, quiet())
-    assert store.summary_row(tmp_path / "plain/checkpoints/final")["reason"].startswith(row["reason"])  # and its site
+    run(
+        dataclasses.replace(wild, engine="eager", pack_width=1),
+        tmp_path / "plain",
+        data_folder,
+        quiet(),
+    )
+    assert store.summary_row(tmp_path / "plain/checkpoints/final")["reason"].startswith(
+        row["reason"]
+    )  # and its site
     for spec, folder in zip(calm, folders, strict=False):
         assert same(*trained([spec], tmp_path / "b", data_folder), folder)
 
 
 def test_a_pack_all_of_whose_runs_diverge_ends_early(tmp_path, data_folder):
-    (folder,) = trained([small(lr=1e30, optimizer="sgd", clip=None, epochs=50)], tmp_path, data_folder)
+    (folder,) = trained(
+        [small(lr=1e30, optimizer="sgd", clip=None, epochs=50)], tmp_path, data_folder
+    )
     row = store.summary_row(folder)
     assert row["status"] == "diverged"
     assert row["steps_done"] < row["total_steps"] / 10
@@ -327,7 +425,9 @@ def test_memory_that_runs_out_is_one_line_and_no_row(tmp_path, data_folder, monk
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     monkeypatch.setattr(f"actstudy.training.{place}", short)
-    with pytest.raises(StudyError, match="pack_width: got 6: asked for 2 GiB; allowed: a smaller one"):
+    with pytest.raises(
+        StudyError, match="pack_width: got 6: asked for 2 GiB; allowed: a smaller one"
+    ):
         trained(company(), tmp_path, data_folder)
     assert not list(tmp_path.glob("*/runs.parquet"))
 
@@ -364,7 +464,9 @@ def test_seconds_of_a_packs_runs_add_up(tmp_path, data_folder):
 def test_the_time_of_an_epoch_is_known_after_a_resume_too(tmp_path, data_folder):
     specs = [dataclasses.replace(spec, epochs=6) for spec in company()]
     with pytest.raises(job.Interrupted):
-        trained(specs, tmp_path, data_folder, stopping=_after(25))  # in the midst of an epoch of seven
+        trained(
+            specs, tmp_path, data_folder, stopping=_after(25)
+        )  # in the midst of an epoch of seven
     curves = store.read(trained(specs, tmp_path, data_folder)[0], "curves")[0].to_pandas()
     seconds = curves[curves["metric"] == "epoch_seconds"]["value"]
     assert len(seconds) == 6
@@ -376,7 +478,10 @@ def test_the_time_of_an_epoch_is_known_after_a_resume_too(tmp_path, data_folder)
     [
         ({"dropout": 0.1}, "dropout: got 0.1 with engine pack; allowed there: 0.0"),
         ({"norm": "layer"}, "norm: got layer with engine pack; allowed there: none"),
-        ({"optimizer": "rmsprop"}, "optimizer: got rmsprop with engine pack; allowed there: sgd, adam, adamw"),
+        (
+            {"optimizer": "rmsprop"},
+            "optimizer: got rmsprop with engine pack; allowed there: sgd, adam, adamw",
+        ),
         ({"patience": 2}, "patience: got 2 with engine pack; allowed there: null"),
         ({"activation": "prelu"}, "activation: got 'prelu' with engine pack"),
         ({"width": 20}, "width: got 20 with engine pack; allowed there: multiples of 16"),
@@ -389,16 +494,21 @@ def test_what_cannot_be_packed_is_refused(fields, message):
         small(**fields)
 
 
-def test_a_pack_larger_than_memory_is_refused_before_training(tmp_path, data_folder, data, monkeypatch):
+def test_a_pack_larger_than_memory_is_refused_before_training(
+    tmp_path, data_folder, data, monkeypatch
+):
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=3_000_000))
     with pytest.raises(
-        StudyError, match=r"pack_width: got 6, which takes about 0\.\d GB; allowed: at most \d, as 0\.0 GB"
+        StudyError,
+        match=r"pack_width: got 6, which takes about 0\.\d GB; allowed: at most \d, as 0\.0 GB",
     ):
         work(small(width=512), data, tmp_path)
 
 
 def test_a_spec_beyond_the_data_is_one_line(tmp_path, data_folder):
-    with pytest.raises(StudyError, match="pack of 1 runs: batch_size: got 4000; allowed: at most the 3500"):
+    with pytest.raises(
+        StudyError, match="pack of 1 runs: batch_size: got 4000; allowed: at most the 3500"
+    ):
         trained([small(batch_size=4000)], tmp_path, data_folder)
 
 
@@ -409,14 +519,23 @@ def test_learnt_activations_are_those_with_weights():
 
 @given(st.integers(1, 9), st.integers(1, 12), st.permutations(["relu", "tanh", "gelu"]))
 def test_packs_hold_each_run_once(width, seeds, names):
-    specs = [small(name, seed, pack_width=width, depth=d) for name in names for d in (2, 3) for seed in range(seeds)]
+    specs = [
+        small(name, seed, pack_width=width, depth=d)
+        for name in names
+        for d in (2, 3)
+        for seed in range(seeds)
+    ]
     made = packs.packs(PlannedRun(spec, spec.activation, {}) for spec in [*specs, tiny()])
-    assert sorted(run_id(one) for part in made.values() for one in part) == sorted(map(run_id, specs))
+    assert sorted(run_id(one) for part in made.values() for one in part) == sorted(
+        map(run_id, specs)
+    )
     for members in made.values():
         assert len(members) <= width
         assert len({packs.shared(spec) for spec in members}) == 1
         assert packs.read(packs.written(members)) == members
-    fewer = packs.packs(PlannedRun(spec, spec.activation, {}) for spec in specs if spec.seed < seeds - 1)
+    fewer = packs.packs(
+        PlannedRun(spec, spec.activation, {}) for spec in specs if spec.seed < seeds - 1
+    )
     full = [name for name, members in fewer.items() if len(members) == width]
     assert set(full) <= set(made), "one more seed must leave full packs as they are"
 
@@ -433,33 +552,49 @@ def test_a_study_of_packs_alone_says_that_nothing_was_timed(tmp_path, data_folde
     block = {**TINY, "dropout": 0.0, "epochs": 1}
     for name, axes in (("packed", {"engine": [packed]}), ("mixed", {})):
         file = tmp_path / f"{name}.yaml"
-        file.write_text(yaml.safe_dump({**content, "axes": {**content["axes"], **axes}, "tasks": {"mlp": block}}))
-        study = plan.load(file)
+        file.write_text(
+            yaml.safe_dump(
+                {**content, "axes": {**content["axes"], **axes}, "tasks": {"mlp": block}}
+            )
+        )
+        study = planning.load(file)
         for members in packs.packs(study.runs).values():
-            runs = {status.folder_of(one, tmp_path): one.spec for one in study.runs if one.spec in members}
+            runs = {
+                status.folder_of(one, tmp_path): one.spec
+                for one in study.runs
+                if one.spec in members
+            }
             todo = {folder: spec for folder, spec in runs.items() if not store.verifies(folder)}
             run_pack(todo, tmp_path / "state", data_folder, quiet()) if todo else None
         for one in [one for one in study.runs if one.spec.engine == "eager"]:
             run(one.spec, status.folder_of(one, tmp_path), data_folder, quiet())
             store.publish(status.folder_of(one, tmp_path))
         write_boundaries(["relu"], tmp_path / "b.parquet")
-        made = analysis.build(json.loads(study.plan()), tmp_path, [], pd.read_parquet(tmp_path / "b.parquet"))
+        made = analysis.build(
+            json.loads(study.plan()), tmp_path, [], pd.read_parquet(tmp_path / "b.parquet")
+        )
         page = summary.write(made, tmp_path / "figures", tmp_path / "s.md")
         assert not re.search(r"\bnan\b", page)
         assert ("No run has completed by itself" in page) == (name == "packed")
-        assert ("no run was timed by itself" in compute.throughput_vs_metric(made, "mlp")[1]) == (name == "packed")
-        assert ("no run has completed by itself" in compute.compute_bars(made)[1]) == (name == "packed")
+        assert ("no run was timed by itself" in compute.throughput_vs_metric(made, "mlp")[1]) == (
+            name == "packed"
+        )
+        assert ("no run has completed by itself" in compute.compute_bars(made)[1]) == (
+            name == "packed"
+        )
         figure, caption = timeline.timeline(made)
         assert f"n = {len(study.runs)}, a pack as one bar" in caption
         bars = sum(len(part.get_paths()) for part in figure.axes[0].collections)
-        assert bars == len(packs.packs(study.runs)) + sum(one.spec.engine == "eager" for one in study.runs)
+        assert bars == len(packs.packs(study.runs)) + sum(
+            one.spec.engine == "eager" for one in study.runs
+        )
         plt.close("all")
 
 
 @pytest.mark.parametrize(("before", "after"), [(100, 300), (400, 400)])
 def test_a_wide_pack_may_open_its_files(before, after):
     code = (
-        "import resource; from actstudy.cli_run import _allow_files\n"
+        "import resource; from actstudy.training.attempt import _allow_files\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({before}, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
         "_allow_files(300); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )

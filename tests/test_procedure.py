@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats as reference
 
-from actstudy.analysis import procedure, stats
-from actstudy.analysis.procedure import judge
+from actstudy.analysis.questions import procedure, stats
+from actstudy.analysis.questions.procedure import judge
 
 LOOKS = procedure.looks_of(True)
-LATTICE = arrays(float, (9, 3), elements=st.integers(-4, 4).map(lambda value: value / 8))  # ties, zeros, constants
+LATTICE = arrays(
+    float, (9, 3), elements=st.integers(-4, 4).map(lambda value: value / 8)
+)  # ties, zeros, constants
 
 
 def normal(n: int, contrasts: int, key: int = 0) -> np.ndarray:
@@ -49,7 +51,11 @@ def test_one_contrast_is_scipys_exact_permutation_test(n):
         x = normal(n, 1, key) + 0.5
         p = procedure.difference_p(x, procedure.sign_flips("study", n))[0]
         exact = reference.permutation_test(
-            (x[:, 0],), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
+            (x[:, 0],),
+            np.mean,
+            permutation_type="samples",
+            n_resamples=np.inf,
+            alternative="two-sided",
         )
         assert p == pytest.approx(exact.pvalue, abs=1e-12)
 
@@ -59,7 +65,9 @@ def test_step_down_is_the_textbooks(key):
     x = normal(7, 4, key) + [0.0, 0.4, 0.8, 1.6]
     p = procedure.difference_p(x, procedure.sign_flips("study", 7))
     assert p == pytest.approx(step_down(x), abs=1e-12)
-    alone = [procedure.difference_p(x[:, [j]], procedure.sign_flips("study", 7))[0] for j in range(4)]
+    alone = [
+        procedure.difference_p(x[:, [j]], procedure.sign_flips("study", 7))[0] for j in range(4)
+    ]
     assert (p >= np.array(alone) - 1e-12).all()
     t = np.abs(reference.ttest_1samp(x, 0).statistic)
     assert (np.diff(p[np.argsort(-t)]) >= 0).all()
@@ -75,9 +83,13 @@ def test_random_flips_approach_all_flips():
 
 
 def test_shared_signs_gain_on_holm():
-    x = normal(12, 1) + 0.6 + 0.05 * np.random.default_rng(1).normal(size=(12, 4))  # four times nearly one contrast
+    x = (
+        normal(12, 1) + 0.6 + 0.05 * np.random.default_rng(1).normal(size=(12, 4))
+    )  # four times nearly one contrast
     p = procedure.difference_p(x, procedure.sign_flips("study", 12))
-    alone = [procedure.difference_p(x[:, [j]], procedure.sign_flips("study", 12))[0] for j in range(4)]
+    alone = [
+        procedure.difference_p(x[:, [j]], procedure.sign_flips("study", 12))[0] for j in range(4)
+    ]
     assert p.min() < 2 * min(alone) < 4 * min(alone)  # Holm's first step is the last
 
 
@@ -141,7 +153,11 @@ def test_k_more_seeds_is_the_smallest_that_suffices(looks, sd):
 
 def test_k_more_seeds_holds_its_power_where_the_plain_sd_does_not():
     """A pilot of 8, true sd equal to the margin: n + k fresh seeds, one t test at the level of one of 4 contrasts."""
-    rng, schedule, found = np.random.default_rng(0), procedure.looks_of(False), {True: [], False: []}
+    rng, schedule, found = (
+        np.random.default_rng(0),
+        procedure.looks_of(False),
+        {True: [], False: []},
+    )
     for _ in range(600):
         sd = rng.normal(size=8).std(ddof=1)
         plain = sd / procedure.upper_sd(1.0, 8)  # undoes the limit
@@ -158,7 +174,9 @@ def test_huge_noise_is_not_decidable_and_says_what_20_seeds_see():
     found = judge(x, 1.0, "study")[0]
     assert (found.verdict, found.more_seeds) == ("undecided", None)
     upper = found.sd * math.sqrt(7 / reference.chi2.ppf(0.2, 7))
-    power = reference.nct.sf(reference.t.ppf(1 - 0.025 / 2, 19), 19, found.visible * math.sqrt(20) / upper)
+    power = reference.nct.sf(
+        reference.t.ppf(1 - 0.025 / 2, 19), 19, found.visible * math.sqrt(20) / upper
+    )
     assert power == pytest.approx(0.8, abs=1e-6)
 
 
@@ -169,7 +187,11 @@ def test_below_eight_seeds_there_is_no_verdict(n):
     assert (found.n, found.spend, found.decided_at) == (n, 0.0, None)
     assert found.n + found.more_seeds >= 8
     assert math.isnan(found.p)
-    assert (found.low < found.mean < found.high) if n > 1 else (found.low, found.high) == (-math.inf, math.inf)
+    assert (
+        (found.low < found.mean < found.high)
+        if n > 1
+        else (found.low, found.high) == (-math.inf, math.inf)
+    )
 
 
 def test_two_spellings_of_one_function_are_equivalent():
@@ -179,7 +201,9 @@ def test_two_spellings_of_one_function_are_equivalent():
     words = [verdict.verdict for verdict in found]
     assert words == ["equivalent", "equivalent (below the margin)", "better", "worse"]
     assert [verdict.p for verdict in found] == [1.0, 2 / 256, 2 / 256, 2 / 256]
-    assert [verdict.p_equivalent for verdict in found] == pytest.approx([0.0, 0.0, 1.0, 1.0], abs=1e-99)
+    assert [verdict.p_equivalent for verdict in found] == pytest.approx(
+        [0.0, 0.0, 1.0, 1.0], abs=1e-99
+    )
 
 
 def test_verdicts_in_words():
@@ -263,7 +287,9 @@ def test_units_are_nothing(x, scale):
 def test_the_mirror_of_better_is_worse(x):
     mirror = {"better": "worse", "worse": "better"}
     found, turned = judge(x, 0.3, "study"), judge(-x, 0.3, "study")
-    assert [mirror.get(one.verdict, one.verdict) for one in found] == [one.verdict for one in turned]
+    assert [mirror.get(one.verdict, one.verdict) for one in found] == [
+        one.verdict for one in turned
+    ]
     assert [one.p for one in found] == [one.p for one in turned]
 
 
@@ -281,14 +307,18 @@ def test_flips_are_drawn_from_the_name():
     assert digest[:16] == "659972d3b6920aea", "other flips change published p-values"
 
 
-def false_rate(shift: float, margin: float, wrong: tuple[str, ...], contrasts: int = 9, studies: int = 300) -> float:
+def false_rate(
+    shift: float, margin: float, wrong: tuple[str, ...], contrasts: int = 9, studies: int = 300
+) -> float:
     """Share of studies with a wrong word on any contrast, at any look."""
     found = [verdicts(normal(20, contrasts, key) + shift, margin, LOOKS) for key in range(studies)]
     return float(np.mean([any(word in wrong for word in words) for words in found]))
 
 
 def test_family_wise_error_over_all_looks():
-    assert 0.0 < false_rate(0.0, 1e-9, ("better", "worse")) < 0.05 + 2 * math.sqrt(0.05 * 0.95 / 300)
+    assert (
+        0.0 < false_rate(0.0, 1e-9, ("better", "worse")) < 0.05 + 2 * math.sqrt(0.05 * 0.95 / 300)
+    )
 
 
 def test_false_equivalence_over_all_looks():
@@ -321,7 +351,10 @@ def test_bca_interval():
     plain = stats.mean_interval(x)
     assert made[0] == made[1]
     assert (made[0].low, made[0].high) == pytest.approx((plain.low, plain.high), abs=0.03)
-    assert stats.bca_interval(np.ones(20), stats.interquartile_mean, np.random.default_rng(1)).high == 1.0
+    assert (
+        stats.bca_interval(np.ones(20), stats.interquartile_mean, np.random.default_rng(1)).high
+        == 1.0
+    )
     with pytest.raises(ValueError, match="at least 20"):
         stats.bca_interval(x[:19], np.median, np.random.default_rng(1))
 

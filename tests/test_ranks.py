@@ -6,27 +6,67 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from actstudy.analysis import comparisons, ranks, summary_tuning, tuning
+from actstudy.analysis.page import tuning_tables
+from actstudy.analysis.questions import pareto, ranks, tuning
 from actstudy.analysis.tables import Tables
 
-CLASSES = {"title": "MLP on X", "metric": "accuracy", "unit": "share", "log_unit": None, "higher_is_better": True}
-CLASSES |= {"chance": 0.1, "margin": 0.01, "baseline": "relu", "predicts": "classes", "looks": False}
+CLASSES = {
+    "title": "MLP on X",
+    "metric": "accuracy",
+    "unit": "share",
+    "log_unit": None,
+    "higher_is_better": True,
+}
+CLASSES |= {
+    "chance": 0.1,
+    "margin": 0.01,
+    "baseline": "relu",
+    "predicts": "classes",
+    "looks": False,
+}
 CLASSES |= {"tune_lr": [0.001, 0.01, 0.1], "recipe": {"lr": 0.01}}
-TOKENS = {"title": "GPT on X", "metric": "word_perplexity", "unit": "exp", "log_unit": "nats per word"}
+TOKENS = {
+    "title": "GPT on X",
+    "metric": "word_perplexity",
+    "unit": "exp",
+    "log_unit": "nats per word",
+}
 TOKENS = {**CLASSES, **TOKENS, "higher_is_better": False, "chance": None, "predicts": "tokens"}
 
 
 def plan_of(tuning=(), **tasks):
-    return {"study": "s", "compare": "activation", "tasks": tasks or {"mlp": CLASSES}, "tuning": list(tuning)}
+    return {
+        "study": "s",
+        "compare": "activation",
+        "tasks": tasks or {"mlp": CLASSES},
+        "tuning": list(tuning),
+    }
 
 
 def runs_of(values, task="mlp", group="", metric="accuracy", diverged=()):
     """values: level -> value at each seed; None: not run."""
     return pd.DataFrame(
         [
-            {"run_id": f"{task}-{group}-{level}-{seed}", "task": task, "group": group, "level": level, "seed": seed}
-            | {"status": "missing" if value is None else "diverged" if (level, seed) in diverged else "completed"}
-            | {f"reported_{metric}": value, "order_hash": str(seed), "precision": "fp32", "engine": "eager"}
+            {
+                "run_id": f"{task}-{group}-{level}-{seed}",
+                "task": task,
+                "group": group,
+                "level": level,
+                "seed": seed,
+            }
+            | {
+                "status": "missing"
+                if value is None
+                else "diverged"
+                if (level, seed) in diverged
+                else "completed"
+            }
+            | {
+                f"reported_{metric}": value,
+                "order_hash": str(seed),
+                "precision": "fp32",
+                "engine": "eager",
+            }
             for level, each in values.items()
             for seed, value in enumerate(each)
         ]
@@ -43,7 +83,9 @@ def frames():
 
 def test_wins_count_seeds_that_every_level_has_and_ties_half(frames):
     square = ranks.square(ranks.wins(frames, plan_of()))
-    assert square.loc["gelu", "relu"] == pytest.approx((1 + 0.5 + 1) / 3)  # of three seeds: the fourth lacks tanh
+    assert square.loc["gelu", "relu"] == pytest.approx(
+        (1 + 0.5 + 1) / 3
+    )  # of three seeds: the fourth lacks tanh
     assert square.loc["relu", "gelu"] == pytest.approx(0.5 / 3)
     assert square.loc["relu", "tanh"] == 1
     assert np.isnan(np.diag(square)).all()
@@ -57,7 +99,9 @@ def test_wins_count_seeds_that_every_level_has_and_ties_half(frames):
 
 def test_ranks_are_means_over_common_seeds(frames):
     found = ranks.ranks(frames, plan_of()).set_index("level")
-    assert found["mean_rank"].to_dict() == pytest.approx({"relu": (2 + 1.5 + 2) / 3, "gelu": 3.5 / 3, "tanh": 3})
+    assert found["mean_rank"].to_dict() == pytest.approx(
+        {"relu": (2 + 1.5 + 2) / 3, "gelu": 3.5 / 3, "tanh": 3}
+    )
     assert found["n"].tolist() == [3, 3, 3]
     assert found["n_levels"].tolist() == [3, 3, 3]
     assert found["won"].to_dict() == {"relu": False, "gelu": True, "tanh": False}
@@ -73,8 +117,13 @@ def test_a_diverged_run_ranks_at_chance_level_and_is_not_dropped(frames):
 def test_lower_perplexity_ranks_first():
     runs = runs_of({"relu": [100.0, 90.0], "gelu": [95.0, 80.0]}, "lm", metric="word_perplexity")
     runs["vocabulary"] = 8
-    tokens = pd.DataFrame({"run_id": runs["run_id"], "scores": [np.ones(2)] * 4, "weights": [np.ones(2)] * 4})
-    frames = {"runs": runs, "predictions": runs[["run_id", "task", "group", "level"]].merge(tokens.assign(tokens=3))}
+    tokens = pd.DataFrame(
+        {"run_id": runs["run_id"], "scores": [np.ones(2)] * 4, "weights": [np.ones(2)] * 4}
+    )
+    frames = {
+        "runs": runs,
+        "predictions": runs[["run_id", "task", "group", "level"]].merge(tokens.assign(tokens=3)),
+    }
     found = ranks.ranks(frames, plan_of(lm=TOKENS)).set_index("level")
     assert found["mean_rank"].to_dict() == {"relu": 2.0, "gelu": 1.0}
 
@@ -90,8 +139,14 @@ def test_levels_that_tie_share_a_task_and_a_level_alone_wins_none():
 
 def test_over_tasks_names_the_rank_in_each_and_counts_the_tasks_won():
     other = {**CLASSES, "title": "other"}
-    frames = {"runs": pd.concat([runs_of(VALUES), runs_of({"relu": [0.9, 0.9], "gelu": [0.1, 0.2]}, "vision")])}
-    found = ranks.over_tasks(ranks.ranks(frames, plan_of(mlp=CLASSES, vision=other))).set_index("cell")
+    frames = {
+        "runs": pd.concat(
+            [runs_of(VALUES), runs_of({"relu": [0.9, 0.9], "gelu": [0.1, 0.2]}, "vision")]
+        )
+    }
+    found = ranks.over_tasks(ranks.ranks(frames, plan_of(mlp=CLASSES, vision=other))).set_index(
+        "cell"
+    )
     assert list(found.columns) == ["mlp", "vision", "tasks won"]
     assert found.loc["gelu"].tolist() == ["1.2 of 3, n = 3", "2.0 of 2, n = 2", "1 of 2"]
     assert found.loc["relu", "tasks won"] == "1 of 2"
@@ -114,10 +169,26 @@ def tried(table, task="mlp", metric="accuracy", status=None, group=""):
     for (level, lr), values in table.items():
         for seed, value in enumerate(values, 1000):
             run_id = f"{task}-{group}-{level}-{lr}-{seed}"
-            rows.append({"run_id": run_id, "task": task, "level": level, "group": group, "seed": seed, "lr": lr})
-            runs.append({"run_id": run_id, "status": (status or {}).get((level, lr, seed), "completed")})
+            rows.append(
+                {
+                    "run_id": run_id,
+                    "task": task,
+                    "level": level,
+                    "group": group,
+                    "seed": seed,
+                    "lr": lr,
+                }
+            )
+            runs.append(
+                {"run_id": run_id, "status": (status or {}).get((level, lr, seed), "completed")}
+            )
             worse = value + (-0.05 if metric == "accuracy" else 9)
-            for split, step, shown in (("val", 1, worse), ("val", 2, value), ("val", 3, worse), ("train", 3, 7.0)):
+            for split, step, shown in (
+                ("val", 1, worse),
+                ("val", 2, value),
+                ("val", 3, worse),
+                ("train", 3, 7.0),
+            ):
                 at = {"run_id": run_id, "split": split, "metric": metric, "step": step}
                 curves.append(at | {"value": shown})
     return rows, {"runs": pd.DataFrame(runs), "curves": pd.DataFrame(curves)}
@@ -168,10 +239,16 @@ def test_a_diverged_run_counts_at_chance_and_one_without_an_end_of_its_own_is_no
 
 
 def test_perplexities_are_averaged_as_logarithms_and_a_diverged_run_is_infinitely_bad():
-    table = {("relu", 0.001): [100.0, 10000.0], ("relu", 0.01): [1010.0, 1010.0], ("relu", 0.1): [2.0, 3.0]}
+    table = {
+        ("relu", 0.001): [100.0, 10000.0],
+        ("relu", 0.01): [1010.0, 1010.0],
+        ("relu", 0.1): [2.0, 3.0],
+    }
     rows, frames = tried(table, "lm", "word_perplexity", {("relu", 0.1, 1001): "diverged"})
     plan = plan_of(rows, lm=TOKENS)
-    assert tuning.chosen(frames, plan, "lm") == {("", "relu"): 0.001}  # sqrt(100 * 10000) = 1000; a mean is 5050
+    assert tuning.chosen(frames, plan, "lm") == {
+        ("", "relu"): 0.001
+    }  # sqrt(100 * 10000) = 1000; a mean is 5050
     found = tuning.tuning(frames, plan).set_index("lr")
     assert found.loc[0.001, "mean_val"] == pytest.approx(math.log(1000))
     assert found.loc[0.1, "mean_val"] == np.inf
@@ -179,12 +256,17 @@ def test_perplexities_are_averaged_as_logarithms_and_a_diverged_run_is_infinitel
 
 
 def test_runs_that_have_not_ended_are_not_counted():
-    rows, frames = tried(RATES, status={("gelu", 0.1, 1000): "missing", ("gelu", 0.1, 1001): "damaged"})
+    rows, frames = tried(
+        RATES, status={("gelu", 0.1, 1000): "missing", ("gelu", 0.1, 1001): "damaged"}
+    )
     found = tuning.tuning(frames, plan_of(rows)).set_index(["level", "lr"])
     assert found.loc[("gelu", 0.1), "n"] == 0
     assert not found.loc[("gelu", 0.1), ["chosen", "good"]].any()
     assert tuning.chosen(frames, plan_of(rows), "mlp")["", "gelu"] == 0.01
-    nothing = {"runs": pd.DataFrame(columns=["run_id", "status"]), "curves": pd.DataFrame(columns=["run_id"])}
+    nothing = {
+        "runs": pd.DataFrame(columns=["run_id", "status"]),
+        "curves": pd.DataFrame(columns=["run_id"]),
+    }
     assert tuning.chosen(nothing, plan_of(rows), "mlp") == {}
     assert tuning.tuning(nothing, plan_of()).columns.tolist() == tuning.COLUMNS
 
@@ -200,7 +282,12 @@ def test_runs_of_other_seeds_and_tasks_choose_nothing():
 
 @pytest.mark.parametrize(
     ("group", "base"),
-    [("lr=fixed", ""), ("depth=2, lr=tuned", "depth=2"), ("lr=tuned, depth=2", "depth=2"), ("lr=0.1", "lr=0.1")],
+    [
+        ("lr=fixed", ""),
+        ("depth=2, lr=tuned", "depth=2"),
+        ("lr=tuned, depth=2", "depth=2"),
+        ("lr=0.1", "lr=0.1"),
+    ],
 )
 def test_without_rate_is_the_group_of_the_tuning_runs(group, base):
     assert tuning.without_rate(group) == base
@@ -208,7 +295,14 @@ def test_without_rate_is_the_group_of_the_tuning_runs(group, base):
 
 def contrast_rows(group, **means):
     return [
-        {"task": "mlp", "group": group, "level": level, "baseline": "relu", "family": "primary", "n": 8}
+        {
+            "task": "mlp",
+            "group": group,
+            "level": level,
+            "baseline": "relu",
+            "family": "primary",
+            "n": 8,
+        }
         | {"mean": mean, "verdict": verdict}
         for level, (mean, verdict) in means.items()
     ]
@@ -224,12 +318,14 @@ def tuned():
 
 
 def test_sentences_say_what_tuning_cost_and_changed(tuned):
-    budget, flips, verdicts, widths, edges = summary_tuning.sentences(tuned, "mlp")
+    budget, flips, verdicts, widths, edges = tuning_tables.sentences(tuned, "mlp")
     assert "3 rates x 2 seeds = 6 runs of its own" in budget
     assert "the fixed rate is 0.01" in budget
     assert "1 of 3 pairs of levels change their order by mean (relu over gelu)" in flips
     assert "the best mean moves from gelu to relu" in flips
-    assert verdicts.startswith("The verdict reads differently for gelu from better to worse; fixed and tuned were not")
+    assert verdicts.startswith(
+        "The verdict reads differently for gelu from better to worse; fixed and tuned were not"
+    )
     assert "relu at least 1.0 (0.01 to 0.1); gelu at least 0.0 (0.1 alone)" in widths
     assert edges == "Widen the grid: the chosen rate is at its edge for gelu (highest: 0.1)."
 
@@ -237,20 +333,26 @@ def test_sentences_say_what_tuning_cost_and_changed(tuned):
 def test_sentences_where_nothing_flips_or_nothing_was_tuned(tuned):
     same = tuned.frames["contrasts"].assign(mean=0.0, verdict="undecided")
     calm = Tables(tuned.plan, {**tuned.frames, "contrasts": same})
-    said = summary_tuning.sentences(calm, "mlp")
-    assert "no pair of levels changes its order by mean; relu has the best mean with both" in said[1]
+    said = tuning_tables.sentences(calm, "mlp")
+    assert (
+        "no pair of levels changes its order by mean; relu has the best mean with both" in said[1]
+    )
     assert not any("verdict reads" in sentence for sentence in said)
     bare = Tables(tuned.plan, {**tuned.frames, "tuning": tuned.frames["tuning"].head(0)})
-    assert summary_tuning.sentences(bare, "mlp") == []
+    assert tuning_tables.sentences(bare, "mlp") == []
 
 
 def test_a_lower_is_better_order_is_turned_round(tuned):
     tuned.plan["tasks"]["mlp"] = {**CLASSES, "higher_is_better": False}
-    assert "(gelu over relu)" in summary_tuning.sentences(tuned, "mlp")[1]
+    assert "(gelu over relu)" in tuning_tables.sentences(tuned, "mlp")[1]
 
 
 def test_the_good_region_ends_at_the_first_rate_that_is_not_good():
-    rows = {"lr": [0.001, 0.01, 0.1, 1.0], "chosen": [False, True, False, False], "good": [True, True, False, True]}
+    rows = {
+        "lr": [0.001, 0.01, 0.1, 1.0],
+        "chosen": [False, True, False, False],
+        "good": [True, True, False, True],
+    }
     assert tuning.good_region(pd.DataFrame(rows)) == (0.001, 0.01)
     assert tuning.good_region(pd.DataFrame(rows).assign(chosen=False)) is None
     assert tuning.good_region(pd.DataFrame(rows).assign(good=False)) is None
@@ -261,8 +363,19 @@ def test_the_good_region_ends_at_the_first_rate_that_is_not_good():
 
 def costed(level, throughputs, accuracies, **changes):
     """Timed runs; changes: seed -> fields."""
-    base = {"task": "mlp", "group": "", "level": level, "throughput_unit": "examples/s", "train_seconds": 1.0}
-    base |= {"status": "completed", "timing_clean": True, "peak_memory_bytes": 1, "peak_memory_kind": "process"}
+    base = {
+        "task": "mlp",
+        "group": "",
+        "level": level,
+        "throughput_unit": "examples/s",
+        "train_seconds": 1.0,
+    }
+    base |= {
+        "status": "completed",
+        "timing_clean": True,
+        "peak_memory_bytes": 1,
+        "peak_memory_kind": "process",
+    }
     both = zip(throughputs, accuracies, strict=True)
     return [
         base
@@ -274,21 +387,29 @@ def costed(level, throughputs, accuracies, **changes):
 
 def test_front_probability_is_sure_where_seeds_agree_and_a_share_where_they_do_not():
     runs = costed("relu", [100.0] * 4, [0.6] * 4) + costed("gelu", [90.0] * 4, [0.7] * 4)
-    runs += costed("tanh", [80.0] * 4, [0.5] * 4) + costed("silu", [80.0] * 4, [0.71, 0.69, 0.71, 0.69])
-    found = comparisons.pareto(pd.DataFrame(runs), plan_of()).set_index("level")["front_probability"]
+    runs += costed("tanh", [80.0] * 4, [0.5] * 4) + costed(
+        "silu", [80.0] * 4, [0.71, 0.69, 0.71, 0.69]
+    )
+    found = pareto.pareto(pd.DataFrame(runs), plan_of()).set_index("level")["front_probability"]
     assert found[["relu", "gelu", "tanh"]].to_dict() == {"relu": 1.0, "gelu": 1.0, "tanh": 0.0}
-    assert found["silu"] == pytest.approx(5 / 16, abs=0.04)  # more than two of four draws of the better seeds
-    again = comparisons.pareto(pd.DataFrame(runs), plan_of()).set_index("level")["front_probability"]
+    assert found["silu"] == pytest.approx(
+        5 / 16, abs=0.04
+    )  # more than two of four draws of the better seeds
+    again = pareto.pareto(pd.DataFrame(runs), plan_of()).set_index("level")["front_probability"]
     pd.testing.assert_series_equal(found, again)
 
 
 def test_front_probability_needs_two_seeds_that_all_levels_were_timed_at():
     shared = {"timing_clean": False}
-    runs = costed("relu", [100.0] * 3, [0.6] * 3) + costed("gelu", [90.0] * 3, [0.7] * 3, s1=shared, s2=shared)
-    found = comparisons.pareto(pd.DataFrame(runs), plan_of()).set_index("level")["front_probability"]
+    runs = costed("relu", [100.0] * 3, [0.6] * 3) + costed(
+        "gelu", [90.0] * 3, [0.7] * 3, s1=shared, s2=shared
+    )
+    found = pareto.pareto(pd.DataFrame(runs), plan_of()).set_index("level")["front_probability"]
     assert found["relu"] == 1.0
     assert np.isnan(found["gelu"])
-    one = comparisons.pareto(pd.DataFrame(costed("relu", [1.0], [0.5])), plan_of())
+    one = pareto.pareto(pd.DataFrame(costed("relu", [1.0], [0.5])), plan_of())
     assert one["front_probability"].isna().all()
     assert one["on_front"].all()
-    assert "front_probability" in comparisons.pareto(pd.DataFrame(runs).assign(status="failed"), plan_of())
+    assert "front_probability" in pareto.pareto(
+        pd.DataFrame(runs).assign(status="failed"), plan_of()
+    )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from actstudy.study import schema, store
-from actstudy.training.report import Report
+from actstudy.contract import schema, store
+from actstudy.training.log import Report
 
 
 def minimal(run_id="r"):
@@ -73,7 +73,10 @@ def test_one_flipped_byte_is_found_and_named(tmp_path, name):
     content = bytearray((tmp_path / name).read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(store.Damaged, match=rf"{name} does not have its checksum; to mend: python -m actstudy retry"):
+    with pytest.raises(
+        store.Damaged,
+        match=rf"{name} does not have its checksum; to mend: python -m actstudy retry",
+    ):
         store.read(tmp_path, "curves")
 
 
@@ -112,7 +115,10 @@ def test_one_writer_at_a_time(tmp_path):
     process.start()
     while not (tmp_path / "held").exists():
         time.sleep(0.01)
-    with pytest.raises(BlockingIOError, match=f"is held by pid {process.pid}"), store.locked(tmp_path, wait=False):
+    with (
+        pytest.raises(BlockingIOError, match=f"is held by pid {process.pid}"),
+        store.locked(tmp_path, wait=False),
+    ):
         pass
     assert f"pid {process.pid}" in (store.holder(tmp_path) or "")
     process.kill()  # a dead holder frees the lock

@@ -12,14 +12,21 @@ from conftest import ROOT
 from faults import doubles, full_disk, storm, watch
 from faults.clone import Clone
 
-from actstudy.study import schema, store
+from actstudy.contract import schema, store
 
 pytestmark = pytest.mark.xdist_group("storm")
 
 
 def published(run: Path, accuracy: float = 0.5) -> Path:
     """A run's folder as training leaves it."""
-    curve = {"step": 1, "epoch": 1.0, "samples": 1, "train_seconds": 1.0, "split": "val", "metric": "accuracy"}
+    curve = {
+        "step": 1,
+        "epoch": 1.0,
+        "samples": 1,
+        "train_seconds": 1.0,
+        "split": "val",
+        "metric": "accuracy",
+    }
     rows: dict = {name: [] for name in schema.SCHEMAS} | {"curves": [{**curve, "value": accuracy}]}
     store.seal(run, {name: schema.table(name, run.name, part) for name, part in rows.items()})
     store.publish(run)
@@ -63,7 +70,11 @@ def test_a_cut_file_is_seen(seen):
 
 
 def test_a_changed_bit_is_seen_and_a_changed_second_is_not(tmp_path):
-    for name, accuracy, seconds in (("calm", 0.5, 1.0), ("same", 0.5, 2.0), ("other", 0.5000001, 1.0)):
+    for name, accuracy, seconds in (
+        ("calm", 0.5, 1.0),
+        ("same", 0.5, 2.0),
+        ("other", 0.5000001, 1.0),
+    ):
         published(tmp_path / name / "runs/mlp/one", accuracy)
         (tmp_path / name / "storm/tables").mkdir(parents=True)
         table = pa.table({"level": ["relu"], "mean": [accuracy], "train_seconds": [seconds]})
@@ -79,14 +90,18 @@ def test_few_kills_cost_nothing(tmp_path):
     made = storm.storm(kills=10, seed=1, folder=tmp_path, small=True, looks=False, whole=False)
     assert sum(made.kills.values()) >= 10
     assert made.rounds
-    assert made.faults == {"lost": [], "bits": [], "unreadable": [], "locks": []}, storm.report(made, 0)
+    assert made.faults == {"lost": [], "bits": [], "unreadable": [], "locks": []}, storm.report(
+        made, 0
+    )
 
 
 def test_of_two_starts_of_a_run_one_trains(tmp_path, data_folder):
     (tmp_path / "data").mkdir()
     (tmp_path / "data/mnist1d").symlink_to(data_folder)
     assert doubles.double(tmp_path / "runs", 0, tmp_path / "data") == []
-    unlocked = (doubles.double(tmp_path / f"{n}", 0, tmp_path / "data", doubles.UNLOCKED) for n in range(3))
+    unlocked = (
+        doubles.double(tmp_path / f"{n}", 0, tmp_path / "data", doubles.UNLOCKED) for n in range(3)
+    )
     assert any(unlocked), "two trainers without locks went unseen"
 
 
@@ -104,7 +119,13 @@ def trial(tmp_path_factory):
 
 
 def test_a_full_disk_costs_nothing(trial):
-    points = ["spec.json/draft", "step.pt/fsync:2", "best.pt/rename", "runs.parquet/draft", "manifest.json/folder:2"]
+    points = [
+        "spec.json/draft",
+        "step.pt/fsync:2",
+        "best.pt/rename",
+        "runs.parquet/draft",
+        "manifest.json/folder:2",
+    ]
     assert full_disk.at_points(trial, points) == len(points)
     assert trial.found == []
 
@@ -129,18 +150,26 @@ def study(tmp_path, monkeypatch):
 
 
 def test_a_failed_job_is_told_in_one_line_and_chatter_is_not(study):
-    line = (
-        "Command 'set -euo pipefail;  exec /venv/bin/python -m actstudy train --spec x' died with <Signals.SIGKILL: 9>."
+    line = "Command 'set -euo pipefail;  exec /venv/bin/python -m actstudy train --spec x' died with <Signals.SIGKILL: 9>."
+    assert study.told(line).startswith(
+        "failed: died with Signals.SIGKILL: 9: /venv/bin/python -m actstudy train"
     )
-    assert study.told(line).startswith("failed: died with Signals.SIGKILL: 9: /venv/bin/python -m actstudy train")
-    assert study.told("Command 'exec python -m actstudy train' returned non-zero exit status 75.") == ""
+    assert (
+        study.told("Command 'exec python -m actstudy train' returned non-zero exit status 75.")
+        == ""
+    )
     assert study.told("Building DAG of jobs...\n") == study.told("\n") == ""
-    assert study.told("actstudy: config/x.yaml: lr: got -1\n") == "actstudy: config/x.yaml: lr: got -1\n"
+    assert (
+        study.told("actstudy: config/x.yaml: lr: got -1\n")
+        == "actstudy: config/x.yaml: lr: got -1\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["snakemake", "/x/.snakemake/scripts/tmp1.figures.py"])
 def test_what_a_killed_make_study_has_left_is_waited_for(study, capfd, name):
-    with subprocess.Popen(["sleep", "1"], executable=shutil.which("sleep"), cwd=Path.cwd()) as other:
+    with subprocess.Popen(
+        ["sleep", "1"], executable=shutil.which("sleep"), cwd=Path.cwd()
+    ) as other:
         study.wait_for_others()
         assert other.poll() is None, "waited for what is none of its business"
     with subprocess.Popen(["bash", "-c", f"exec -a {name} sleep 1"], cwd=Path.cwd()) as other:

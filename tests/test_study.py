@@ -10,16 +10,19 @@ from conftest import ROOT, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actstudy.study import plan, registry, spec, streams
+from actstudy.contract import registry, spec, streams
+from actstudy.contract.errors import StudyError
+from actstudy.study import planning
 from actstudy.study.config import RunFields
-from actstudy.study.registry import StudyError
 from actstudy.study.template import LEVELS, template
 
 
 def study(tmp_path, **content):
     path = tmp_path / "study.yaml"
     path.write_text(
-        yaml.safe_dump({"axes": {"activation": ["tanh", "relu"]}, "tasks": {"mlp": {"seeds": 2}}, **content})
+        yaml.safe_dump(
+            {"axes": {"activation": ["tanh", "relu"]}, "tasks": {"mlp": {"seeds": 2}}, **content}
+        )
     )
     return path
 
@@ -32,12 +35,18 @@ def pinned_specs():
         {"init": "he_normal", "init_args": {"factor": 1.0}},
         {"optimizer": "sgd", "momentum": 0.9},
     ]
-    return [tiny(activation, seed, **fields) for activation, seed in (("relu", 0), ("elu", 7)) for fields in vary]
+    return [
+        tiny(activation, seed, **fields)
+        for activation, seed in (("relu", 0), ("elu", 7))
+        for fields in vary
+    ]
 
 
 def test_ten_ids_are_pinned():
     """An id that moves orphans everyone's finished runs: undo the change, or raise RECIPE on purpose."""
-    assert [spec.run_id(s) for s in pinned_specs()] == (ROOT / "tests/pinned_ids.txt").read_text().split()
+    assert [spec.run_id(s) for s in pinned_specs()] == (
+        ROOT / "tests/pinned_ids.txt"
+    ).read_text().split()
 
 
 def test_a_new_field_changes_no_old_id():
@@ -79,7 +88,9 @@ def test_streams_do_not_move_between_releases():
 
 
 def test_expansion_crosses_axes_and_seeds(tmp_path):
-    made = plan.load(study(tmp_path, axes={"activation": ["tanh", "relu", "gelu"], "depth": [2, 4]}))
+    made = planning.load(
+        study(tmp_path, axes={"activation": ["tanh", "relu", "gelu"], "depth": [2, 4]})
+    )
     assert len(made.runs) == 3 * 2 * 2
     assert len({run.id for run in made.runs}) == 12
     assert {run.group for run in made.runs} == {"depth=2", "depth=4"}
@@ -87,23 +98,31 @@ def test_expansion_crosses_axes_and_seeds(tmp_path):
 
 def test_layers_from_weak_to_strong(tmp_path):
     path = study(tmp_path, defaults={"lr": 0.5, "width": 7}, tasks={"mlp": {"lr": 0.25}})
-    assert plan.load(path).runs[0].spec.lr == 0.25
-    assert plan.load(path).runs[0].spec.width == 7
-    assert plan.load(path, {"lr": "0.125"}).runs[0].spec.lr == 0.125
-    assert plan.run_spec("mlp", 0, {"activation": "relu", "lr": 2.0}, str(path)).lr == 2.0
-    assert plan.run_spec("mlp", 0, {"activation": "relu", "steps": 9, "warmup": 0}).epochs is None
+    assert planning.load(path).runs[0].spec.lr == 0.25
+    assert planning.load(path).runs[0].spec.width == 7
+    assert planning.load(path, {"lr": "0.125"}).runs[0].spec.lr == 0.125
+    assert planning.run_spec("mlp", 0, {"activation": "relu", "lr": 2.0}, str(path)).lr == 2.0
+    assert (
+        planning.run_spec("mlp", 0, {"activation": "relu", "steps": 9, "warmup": 0}).epochs is None
+    )
 
 
 def test_command_line_replaces_an_axis_and_selects_tasks(tmp_path):
     path = study(tmp_path)
-    assert {run.level for run in plan.load(path, {"activation": "elu,mish"}).runs} == {"elu", "mish"}
-    assert {run.level for run in plan.load(path, {"activation": "relu"}).runs} == {"relu"}
-    assert [*plan.load(path, {"tasks": "mlp", "seeds": 3}).tasks] == ["mlp"]
+    assert {run.level for run in planning.load(path, {"activation": "elu,mish"}).runs} == {
+        "elu",
+        "mish",
+    }
+    assert {run.level for run in planning.load(path, {"activation": "relu"}).runs} == {"relu"}
+    assert [*planning.load(path, {"tasks": "mlp", "seeds": 3}).tasks] == ["mlp"]
 
 
 def test_an_entry_may_set_several_fields(tmp_path):
-    made = plan.load(
-        study(tmp_path, axes={"activation": ["relu", {"activation": "elu", "activation_args": {"alpha": 0.5}}]})
+    made = planning.load(
+        study(
+            tmp_path,
+            axes={"activation": ["relu", {"activation": "elu", "activation_args": {"alpha": 0.5}}]},
+        )
     )
     assert made.runs[-1].level == "elu (activation_args={'alpha': 0.5})"
     assert made.runs[-1].spec.activation_args == {"alpha": 0.5}
@@ -113,59 +132,80 @@ def test_the_plan_does_not_depend_on_the_order_of_keys(tmp_path):
     first, second = (tmp_path / name / "x.yaml" for name in "ab")
     for path, order in ((first, 1), (second, -1)):
         path.parent.mkdir()
-        content = {"tasks": {"mlp": {"seeds": 2, "lr": 0.1}}, "axes": {"activation": ["relu", "tanh"]}, "note": "n"}
+        content = {
+            "tasks": {"mlp": {"seeds": 2, "lr": 0.1}},
+            "axes": {"activation": ["relu", "tanh"]},
+            "note": "n",
+        }
         path.write_text(yaml.safe_dump(dict(list(content.items())[::order]), sort_keys=False))
-    assert [r.id for r in plan.load(first).runs] == [r.id for r in plan.load(second).runs]
-    assert plan.load(first).plan().replace(str(first), "") == plan.load(second).plan().replace(str(second), "")
+    assert [r.id for r in planning.load(first).runs] == [r.id for r in planning.load(second).runs]
+    assert planning.load(first).plan().replace(str(first), "") == planning.load(
+        second
+    ).plan().replace(str(second), "")
 
 
 def test_command_line_is_stronger_than_a_tasks_block(tmp_path):
     path = study(tmp_path, tasks={"mlp": {"seeds": 2, "baseline": "relu"}})
-    assert len(plan.load(path, {"seeds": 5}).runs) == 10
-    assert plan.load(path, {"baseline": "tanh"}).tasks["mlp"]["baseline"] == "tanh"
-    assert plan.load(path, {"steps": 10, "warmup": 0}).runs[0].spec.epochs is None
+    assert len(planning.load(path, {"seeds": 5}).runs) == 10
+    assert planning.load(path, {"baseline": "tanh"}).tasks["mlp"]["baseline"] == "tanh"
+    assert planning.load(path, {"steps": 10, "warmup": 0}).runs[0].spec.epochs is None
 
 
 def test_a_variant_may_stand_beside_its_base(tmp_path):
     path = study(tmp_path, axes={"activation": ["relu", {"activation": "relu", "lr": 0.01}]})
-    assert plan.load(path).tasks["mlp"]["baseline"] == "relu"
+    assert planning.load(path).tasks["mlp"]["baseline"] == "relu"
 
 
 def test_a_study_is_named_after_its_file(tmp_path):
     for name, folder in (("config.yaml", "results"), ("mine.yaml", "results/mine")):
         study(tmp_path).rename(tmp_path / name)
-        assert plan.load(tmp_path / name).folder == folder
+        assert planning.load(tmp_path / name).folder == folder
     for name in ("runs.yaml", "..yaml", "-x.yaml", "a b.yaml"):
         study(tmp_path).rename(tmp_path / name)
         with pytest.raises(StudyError, match="the file's name names the study"):
-            plan.load(tmp_path / name)
+            planning.load(tmp_path / name)
 
 
 def test_a_key_given_twice_is_refused(tmp_path):
     (tmp_path / "x.yaml").write_text("tasks: {mlp: }\naxes: {}\naxes: {activation: [relu]}\n")
     with pytest.raises(StudyError, match="key 'axes' stands twice"):
-        plan.load(tmp_path / "x.yaml")
+        planning.load(tmp_path / "x.yaml")
 
 
 @pytest.mark.parametrize("name", sorted(p.name for p in (ROOT / "config").glob("*.yaml")))
 def test_shipped_studies_load(name):
-    assert plan.load(ROOT / "config" / name).runs
+    assert planning.load(ROOT / "config" / name).runs
 
 
 BAD = {
     "unknown key": ({"sedes": 3}, r"sedes: unknown key; .*did you mean 'seeds'"),
     "unknown run field": ({"defaults": {"learning": 1}}, r"defaults\.learning: unknown key"),
-    "misspelt field": ({"tasks": {"mlp": {"widht": 8}}}, r"tasks\.mlp\.widht: unknown key; .*did you mean 'width'"),
+    "misspelt field": (
+        {"tasks": {"mlp": {"widht": 8}}},
+        r"tasks\.mlp\.widht: unknown key; .*did you mean 'width'",
+    ),
     "misspelt activation": (
         {"axes": {"activation": ["gellu"]}},
         r"got 'gellu'; unknown activation; .*did you mean 'gelu'",
     ),
     "misspelt task": ({"tasks": {"mpl": None}}, r"tasks\.mpl: unknown task; .*did you mean 'mlp'"),
     "misspelt init": ({"defaults": {"init": "he_norml"}}, r"did you mean 'he_normal'"),
-    "misspelt axis": ({"axes": {"activaton": ["relu"]}}, r"unknown run field; .*did you mean 'activation'"),
-    "seed as axis": ({"axes": {"activation": ["relu"], "seed": [1]}}, r"seeds are set by the key `seeds`"),
-    "wrong type": ({"defaults": {"lr": "fast"}}, r"defaults\.lr: got 'fast'; allowed: a valid number"),
-    "wrong choice": ({"defaults": {"norm": "group"}}, r"got 'group'; allowed: 'none', 'batch' or 'layer'"),
+    "misspelt axis": (
+        {"axes": {"activaton": ["relu"]}},
+        r"unknown run field; .*did you mean 'activation'",
+    ),
+    "seed as axis": (
+        {"axes": {"activation": ["relu"], "seed": [1]}},
+        r"seeds are set by the key `seeds`",
+    ),
+    "wrong type": (
+        {"defaults": {"lr": "fast"}},
+        r"defaults\.lr: got 'fast'; allowed: a valid number",
+    ),
+    "wrong choice": (
+        {"defaults": {"norm": "group"}},
+        r"got 'group'; allowed: 'none', 'batch' or 'layer'",
+    ),
     "out of range": ({"defaults": {"lr": -1}}, r"got -1; allowed: greater than 0"),
     "clip below zero": (
         {"defaults": {"clip": -1}},
@@ -184,11 +224,20 @@ BAD = {
         {"defaults": {"lr": float("nan")}},
         r"line \d+: defaults\.lr: got \.nan; allowed: a finite decimal number",
     ),
-    "depth zero": ({"tasks": {"mlp": {"depth": 0}}}, r"tasks\.mlp\.depth: got 0; allowed: greater than or equal to 1"),
-    "no seeds": ({"tasks": {"mlp": {"seeds": 0}}}, r"seeds: got 0; allowed: greater than or equal to 1"),
+    "depth zero": (
+        {"tasks": {"mlp": {"depth": 0}}},
+        r"tasks\.mlp\.depth: got 0; allowed: greater than or equal to 1",
+    ),
+    "no seeds": (
+        {"tasks": {"mlp": {"seeds": 0}}},
+        r"seeds: got 0; allowed: greater than or equal to 1",
+    ),
     "empty axis": ({"axes": {"activation": []}}, r"axes\.activation: got \[\]"),
     "no task": ({"tasks": {}}, r"tasks: got \{\}"),
-    "duplicate cell": ({"axes": {"activation": ["leaky", "leaky_relu"]}}, r"'leaky_relu' stands there twice"),
+    "duplicate cell": (
+        {"axes": {"activation": ["leaky", "leaky_relu"]}},
+        r"'leaky_relu' stands there twice",
+    ),
     "unknown baseline": ({"baseline": "gelu"}, r"baseline: got 'gelu'; allowed: tanh, relu"),
     "unknown comparison": ({"compare": "innit"}, r"compare: got 'innit'"),
     "argument of another activation": (
@@ -196,13 +245,25 @@ BAD = {
         r"activation_args: got 'alpha'; allowed: none",
     ),
     "two lengths": ({"defaults": {"steps": 5, "epochs": 5}}, r"steps and epochs are both set"),
-    "warm-up too long": ({"defaults": {"epochs": 1}}, r"warmup: got 2.0; allowed: at most the run's length, 1"),
-    "accumulate": ({"defaults": {"accumulate": 3}}, r"accumulate: got 3; allowed: a divisor of batch_size 100"),
+    "warm-up too long": (
+        {"defaults": {"epochs": 1}},
+        r"warmup: got 2.0; allowed: at most the run's length, 1",
+    ),
+    "accumulate": (
+        {"defaults": {"accumulate": 3}},
+        r"accumulate: got 3; allowed: a divisor of batch_size 100",
+    ),
     "boolean for a number": ({"defaults": {"lr": True}}, r"lr: got True; allowed: a number"),
-    "boolean for seeds": ({"tasks": {"mlp": {"seeds": True}}}, r"seeds: got True; allowed: a number"),
+    "boolean for seeds": (
+        {"tasks": {"mlp": {"seeds": True}}},
+        r"seeds: got True; allowed: a number",
+    ),
     "betas": ({"defaults": {"betas": [-1, 2]}}, r"betas\.\d: got -?\d; allowed: "),
     "no hidden layers": ({"defaults": {"hidden": []}}, r"hidden: got \[\]; allowed: "),
-    "empty layer": ({"defaults": {"hidden": [8, 0]}}, r"got 0; allowed: greater than or equal to 1"),
+    "empty layer": (
+        {"defaults": {"hidden": [8, 0]}},
+        r"got 0; allowed: greater than or equal to 1",
+    ),
     "empty hybrid": ({"axes": {"activation": [{"activation": {}}]}}, r"activation: got \{\}"),
     "negative sd": (
         {"defaults": {"init": "normal", "init_args": {"std": -1}}},
@@ -217,14 +278,26 @@ BAD = {
         r"sets steps, which axis epochs sets too",
     ),
     "heads": ({"tasks": {"lm": {"heads": 5}}}, r"heads: got 5; allowed: a divisor of width 32"),
-    "no vocabulary": ({"tasks": {"lm": {"vocabulary": None}}}, r"vocabulary: missing; task lm needs it"),
-    "vocabulary of bytes": ({"tasks": {"lm": {"vocabulary": 100}}}, r"vocabulary: got 100; allowed: .* 258"),
+    "no vocabulary": (
+        {"tasks": {"lm": {"vocabulary": None}}},
+        r"vocabulary: missing; task lm needs it",
+    ),
+    "vocabulary of bytes": (
+        {"tasks": {"lm": {"vocabulary": 100}}},
+        r"vocabulary: got 100; allowed: .* 258",
+    ),
     "data of another kind": (
         {"tasks": {"lm": {"dataset": "mnist1d"}}},
         r"dataset: got 'mnist1d', which holds signals; allowed: a data set of text",
     ),
-    "dropout of a ResNet": ({"tasks": {"vision": {"dropout": 0.1}}}, r"dropout: set, but task vision has no use"),
-    "field of another task": ({"defaults": {"stem": "large"}}, r"stem: set, but task mlp has no use for it"),
+    "dropout of a ResNet": (
+        {"tasks": {"vision": {"dropout": 0.1}}},
+        r"dropout: set, but task vision has no use",
+    ),
+    "field of another task": (
+        {"defaults": {"stem": "large"}},
+        r"stem: set, but task mlp has no use for it",
+    ),
 }
 
 
@@ -233,37 +306,42 @@ def test_bad_study_is_one_line(tmp_path, case):
     content, message = BAD[case]
     path = study(tmp_path, **content)
     with pytest.raises(StudyError, match=message) as caught:
-        plan.load(path)
+        planning.load(path)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(str(path))
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("a: [1", "not readable as YAML"), ("- 1", "got list"), ("", "got NoneType")]
+    ("text", "message"),
+    [("a: [1", "not readable as YAML"), ("- 1", "got list"), ("", "got NoneType")],
 )
 def test_bad_yaml_is_one_line(tmp_path, text, message):
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(StudyError, match=message) as caught:
-        plan.load(tmp_path / "x.yaml")
+        planning.load(tmp_path / "x.yaml")
     assert "\n" not in str(caught.value)
 
 
 def test_missing_file_and_bad_override(tmp_path):
     with pytest.raises(StudyError, match="no such file"):
-        plan.load(tmp_path / "none.yaml")
+        planning.load(tmp_path / "none.yaml")
     with pytest.raises(StudyError, match=r"--config: ler: unknown key; .*did you mean 'lr'"):
-        plan.load(study(tmp_path), {"ler": 1})
+        planning.load(study(tmp_path), {"ler": 1})
 
 
 @pytest.mark.parametrize("task", registry.tasks())
 def test_a_template_trains_what_the_defaults_train(tmp_path, task):
     (tmp_path / "mine.yaml").write_text(template(task))
-    ours = plan.load(tmp_path / "mine.yaml")
+    ours = planning.load(tmp_path / "mine.yaml")
     assert [run.id for run in ours.runs] == [
-        spec.run_id(plan.run_spec(task, seed, {"activation": name})) for name in LEVELS for seed in range(3)
+        spec.run_id(planning.run_spec(task, seed, {"activation": name}))
+        for name in LEVELS
+        for seed in range(3)
     ]
     assert ours.tasks[task]["targets"] == registry.task(task)["targets"]
-    assert all("#" in line for line in template(task).splitlines()[9:])  # every value has its reason
+    assert all(
+        "#" in line for line in template(task).splitlines()[9:]
+    )  # every value has its reason
 
 
 def test_registry_names_are_files():
@@ -281,10 +359,14 @@ def test_a_limit_of_time_is_the_hosts_and_changes_no_run(tmp_path):
     made = {}
     for minutes in (None, 1.5):
         file = tmp_path / f"limit{minutes or 0:.0f}.yaml"
-        file.write_text(yaml.safe_dump({"tasks": {"mlp": {"activation": "relu"}}, "timeout_minutes": minutes}))
-        made[minutes] = plan.load(file)
+        file.write_text(
+            yaml.safe_dump({"tasks": {"mlp": {"activation": "relu"}}, "timeout_minutes": minutes})
+        )
+        made[minutes] = planning.load(file)
         assert made[minutes].timeout_minutes == minutes
     assert made[None].runs[0].id == made[1.5].runs[0].id
-    file.write_text(yaml.safe_dump({"tasks": {"mlp": {"activation": "relu"}}, "timeout_minutes": 0}))
+    file.write_text(
+        yaml.safe_dump({"tasks": {"mlp": {"activation": "relu"}}, "timeout_minutes": 0})
+    )
     with pytest.raises(StudyError, match=r"timeout_minutes: got 0; allowed: greater than 0"):
-        plan.load(file)
+        planning.load(file)

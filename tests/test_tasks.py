@@ -9,9 +9,9 @@ import torch
 from conftest import ROOT, quiet
 from test_training import _after, row, same, tables
 
+from actstudy.contract import registry, spec
 from actstudy.data import prepared
-from actstudy.study import registry, spec
-from actstudy.study.plan import run_spec
+from actstudy.study.planning import run_spec
 from actstudy.tasks.classification import loss as class_loss
 from actstudy.training import checkpoint, job, loop
 from actstudy.training.run import make_job, run
@@ -51,7 +51,11 @@ def few(monkeypatch):
 
     def cut(self, device, split):
         arrays = whole(self, device, split)
-        return arrays if split == "train" else {k: v if k == "words" else v[:: len(v) // 64] for k, v in arrays.items()}
+        return (
+            arrays
+            if split == "train"
+            else {k: v if k == "words" else v[:: len(v) // 64] for k, v in arrays.items()}
+        )
 
     monkeypatch.setattr(prepared.Prepared, "on", cut)
 
@@ -68,7 +72,9 @@ def test_a_run_completes_with_its_metric(task, folder, tmp_path):
     assert found["throughput_unit"] == own["throughput_unit"]
     assert found["peak_memory_kind"] == "process RSS"
     made = {name: table.to_pandas() for name, table in tables(tmp_path / "a").items()}
-    val = made["curves"][(made["curves"]["split"] == "val") & (made["curves"]["metric"] == own["metric"])]
+    val = made["curves"][
+        (made["curves"]["split"] == "val") & (made["curves"]["metric"] == own["metric"])
+    ]
     assert val["step"].tolist() == [4, 6]
     assert (len(made["calibration"]) > 0) == (own["predicts"] == "classes")
     assert len(made["predictions"]) > 0
@@ -79,7 +85,9 @@ def test_resume_and_probes_change_no_bit(task, folder, tmp_path):
     run(small(task), tmp_path / "a", folder, quiet(probe_every=1))
     with pytest.raises(job.Interrupted):
         run(small(task), tmp_path / "b", folder, quiet(stopping=_after(3)))
-    assert checkpoint.newest(tmp_path / "b/checkpoints", torch.device("cpu"))["progress"]["step"] == 3
+    assert (
+        checkpoint.newest(tmp_path / "b/checkpoints", torch.device("cpu"))["progress"]["step"] == 3
+    )
     run(small(task), tmp_path / "b", folder, quiet(probe_every=10**6))
     assert same(tmp_path / "a", tmp_path / "b", names=("curves", "predictions", "calibration"))
     assert row(tmp_path / "a")["weights_sha256"] == row(tmp_path / "b")["weights_sha256"]
@@ -89,13 +97,17 @@ def test_activations_of_a_seed_share_draws(task, folder, tmp_path):
     """Same order; same initial weights up to each weight's gain."""
     data, jobs = prepared.load(folder), []
     for name in ("relu", "silu"):
-        jobs.append(make_job(small(task, name), tmp_path / name, data, torch.device("cpu"), quiet()))
+        jobs.append(
+            make_job(small(task, name), tmp_path / name, data, torch.device("cpu"), quiet())
+        )
     relu, silu = (one.parameters for one in jobs)
     assert relu.keys() == silu.keys()
     for name in relu:
         a, b = relu[name].detach().flatten().double(), silu[name].detach().flatten().double()
         if a.norm() > 0:
-            assert torch.nn.functional.cosine_similarity(a, b, dim=0).item() == pytest.approx(1, abs=1e-6), name
+            assert torch.nn.functional.cosine_similarity(a, b, dim=0).item() == pytest.approx(
+                1, abs=1e-6
+            ), name
 
 
 def test_golden_losses_of_each_task(task, folder, tmp_path):
@@ -104,7 +116,9 @@ def test_golden_losses_of_each_task(task, folder, tmp_path):
     for step, batch in zip(range(4), loop.batches(work, 0, 0), strict=False):
         train_step(work, step, batch)
     losses = [scores["loss"].item() for scores in work.pending]
-    assert losses == pytest.approx(GOLDEN[task], rel=1e-3), "training changed its meaning: raise RECIPE or undo"
+    assert losses == pytest.approx(GOLDEN[task], rel=1e-3), (
+        "training changed its meaning: raise RECIPE or undo"
+    )
 
 
 def test_parts_of_a_batch_weigh_by_their_labels(folder, task, tmp_path):
@@ -117,11 +131,15 @@ def test_parts_of_a_batch_weigh_by_their_labels(folder, task, tmp_path):
         for module in work.model.modules():  # batch statistics would differ between parts by right
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.eval()
-        short = torch.arange(len(work.splits["train"]["y"]) - one.batch_size, len(work.splits["train"]["y"]))
+        short = torch.arange(
+            len(work.splits["train"]["y"]) - one.batch_size, len(work.splits["train"]["y"])
+        )
         train_step(work, 0, short)
         if parts == 2:
             share = float(_share(work.splits["train"]["y"], short[:1], short))
-            assert (share == pytest.approx(1 / len(short))) == (task != "lm")  # only lm has padding to weigh
+            assert (share == pytest.approx(1 / len(short))) == (
+                task != "lm"
+            )  # only lm has padding to weigh
         gradients.append(torch.cat([p.grad.flatten() for p in work.parameters.values()]))
     torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-6)
 
@@ -145,7 +163,9 @@ def test_tasks_share_one_interface(task):
 
 def test_the_probe_batch_is_drawn_over_all_classes(folder, task):
     arrays = prepared.load(folder).arrays
-    chosen = loop.probe_batch(torch.from_numpy(arrays["train_x"][:].astype("int64" if task == "lm" else "float32")))
+    chosen = loop.probe_batch(
+        torch.from_numpy(arrays["train_x"][:].astype("int64" if task == "lm" else "float32"))
+    )
     assert len(set(chosen.tolist())) == len(chosen) > 1
     if registry.task(task)["predicts"] == "classes":
         assert set(arrays["train_y"][chosen.numpy()]) == set(arrays["train_y"])

@@ -19,14 +19,14 @@ import torch
 from conftest import ROOT, quiet, tiny
 from numpy_mlp import FUNCTIONS, NumpyMLP
 
+from actstudy.contract import schema, store
+from actstudy.contract.spec import canonical, from_json, run_id
 from actstudy.data import prepared
 from actstudy.nets.activations import ACTIVATIONS, Sites
 from actstudy.nets.initializers import initialize
-from actstudy.study import schema, store
-from actstudy.study.spec import canonical, from_json, run_id
 from actstudy.tasks import mlp
 from actstudy.training import checkpoint, job, loop, optim
-from actstudy.training.record import Replay
+from actstudy.training.cuda_graphs import Replay
 from actstudy.training.run import accounting, make_job, run, seed_globals
 from actstudy.training.step import train_step
 
@@ -44,7 +44,11 @@ def same(a: Path, b: Path, names=tuple(schema.SCHEMAS)):
     """Whether two run folders hold the same tables in every bit but the run's name and what a clock decides."""
     left, right = tables(a), tables(b)
     return all(
-        left[n].drop_columns("run_id").to_pandas().equals(right[n].drop_columns("run_id").to_pandas()) for n in names
+        left[n]
+        .drop_columns("run_id")
+        .to_pandas()
+        .equals(right[n].drop_columns("run_id").to_pandas())
+        for n in names
     )
 
 
@@ -56,7 +60,9 @@ def test_a_seed_truly_seeds(train):
 
 
 def test_runs_of_a_seed_are_paired_over_activations(train):
-    assert row(train("a", tiny("tanh")))["order_hash"] == row(train("b", tiny("mish")))["order_hash"]
+    assert (
+        row(train("a", tiny("tanh")))["order_hash"] == row(train("b", tiny("mish")))["order_hash"]
+    )
 
 
 def test_global_generators_decide_nothing(train):
@@ -74,7 +80,7 @@ from pathlib import Path
 import torch
 from conftest import quiet, tiny
 from actstudy.data import prepared
-from actstudy.study.streams import epoch_order
+from actstudy.contract.streams import epoch_order
 from actstudy.training.step import train_step
 from actstudy.training.run import make_job
 data = prepared.load(Path({str(data_folder)!r}))
@@ -86,7 +92,13 @@ print(job.pending[0]["loss"].item().hex(), hashlib.sha256(weights).hexdigest())
     printed = set()
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PYTHONHASHSEED": hash_seed}
-        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         printed.add(done.stdout)
     assert len(printed) == 1
 
@@ -103,7 +115,9 @@ print(run(tiny(optimizer={optimizer!r}), Path({str(tmp_path)!r}) / "a", Path({st
 print("torch._dynamo" in sys.modules)
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["completed", "False"]
 
 
@@ -111,7 +125,10 @@ print("torch._dynamo" in sys.modules)
 def test_the_plain_step_is_torchs_own(optimizer):
     name = {torch.optim.AdamW: "adamw", torch.optim.RMSprop: "rmsprop"}[optimizer]
     weights = []
-    for make in (lambda p: optim.make_optimizer(tiny(optimizer=name, weight_decay=0.0), p), optimizer):
+    for make in (
+        lambda p: optim.make_optimizer(tiny(optimizer=name, weight_decay=0.0), p),
+        optimizer,
+    ):
         parameter = torch.nn.Parameter(torch.arange(6.0).reshape(2, 3))
         made = make([parameter])
         for group in made.param_groups:
@@ -124,10 +141,19 @@ def test_the_plain_step_is_torchs_own(optimizer):
     assert torch.equal(*weights)
 
 
-STEEP = {"activation": "relu", "depth": 4, "init": "normal", "init_args": {"std": 0.5}, "lr": 0.01, "clip": "adaptive"}
+STEEP = {
+    "activation": "relu",
+    "depth": 4,
+    "init": "normal",
+    "init_args": {"std": 0.5},
+    "lr": 0.01,
+    "clip": "adaptive",
+}
 
 
-@pytest.mark.parametrize(("stops", "fields"), [([1], {}), ([7], {}), ([3, 8, 9, 20], {}), ([3, 9], STEEP)], ids=str)
+@pytest.mark.parametrize(
+    ("stops", "fields"), [([1], {}), ([7], {}), ([3, 8, 9, 20], {}), ([3, 9], STEEP)], ids=str
+)
 def test_resume_equals_undisturbed(train, tmp_path, data_folder, stops, fields):
     """Stopped at these steps, mid-epoch ones among them, and resumed: every bit as if nothing had happened."""
     undisturbed, steps = train("a", tiny(**fields)), iter([*stops, 10**9])
@@ -189,7 +215,11 @@ def test_strict_leaves_no_choice_of_algorithms_and_the_next_run_has_it_again():
     for strict in (True, False):
         seed_globals(tiny(strict=strict))
         assert torch.are_deterministic_algorithms_enabled() == strict
-        assert torch.backends.cudnn.benchmark == torch.backends.cuda.cudnn_sdp_enabled() == (not strict)
+        assert (
+            torch.backends.cudnn.benchmark
+            == torch.backends.cuda.cudnn_sdp_enabled()
+            == (not strict)
+        )
 
 
 def test_probe_values(train):
@@ -256,7 +286,10 @@ def used(clip, norm, data, folder):
     parameters = list(work.model.double().parameters())
     drawn = [torch.randn_like(p, generator=torch.Generator().manual_seed(0)) for p in parameters]
     given = [gradient.detach() * norm / torch.nn.utils.get_total_norm(drawn) for gradient in drawn]
-    work.scored = lambda *_: (sum((p * g).sum() for p, g in zip(parameters, given, strict=True)), {})
+    work.scored = lambda *_: (
+        sum((p * g).sum() for p, g in zip(parameters, given, strict=True)),
+        {},
+    )
     train_step(work, 0, torch.arange(500))
     return given, [p.grad for p in parameters], work.pending[0]
 
@@ -266,7 +299,10 @@ def test_adaptive_clipping_scales_norms_above_ten_to_one(data, tmp_path, norm):
     given, gradients, scores = used("adaptive", norm, data, tmp_path)
     if norm > 10:
         assert torch.nn.utils.get_total_norm(gradients).item() == pytest.approx(1, rel=2e-7)
-        assert all(torch.allclose(mine, g / norm, rtol=1e-6) for mine, g in zip(gradients, given, strict=True))
+        assert all(
+            torch.allclose(mine, g / norm, rtol=1e-6)
+            for mine, g in zip(gradients, given, strict=True)
+        )
     else:
         assert all(map(torch.equal, gradients, given))
     assert scores["clipped"].item() == (norm > 10)
@@ -291,9 +327,12 @@ def clipped_shares(folder: Path, limit: float):
     """Logged shares of clipped steps, and those that the probed gradient norms (of every step) ask for."""
     curves, health = (tables(folder)[name].to_pandas() for name in ("curves", "health"))
     logged = curves[curves["metric"] == "clipped"].set_index("step")["value"]
-    norms = health[(health["kind"] == "model") & (health["probe"] == "gradient_norm")].set_index("step")["value"]
+    norms = health[(health["kind"] == "model") & (health["probe"] == "gradient_norm")].set_index(
+        "step"
+    )["value"]
     return list(logged), [
-        (norms[(norms.index >= end - 7) & (norms.index < end)] > limit).mean() for end in logged.index
+        (norms[(norms.index >= end - 7) & (norms.index < end)] > limit).mean()
+        for end in logged.index
     ]
 
 
@@ -312,7 +351,10 @@ def test_without_clipping_no_share_is_logged(train):
 
 
 def test_accumulation_is_the_same_step(train):
-    whole, parts = row(train("a", tiny(dropout=0.0))), row(train("b", tiny(dropout=0.0, accumulate=5)))
+    whole, parts = (
+        row(train("a", tiny(dropout=0.0))),
+        row(train("b", tiny(dropout=0.0, accumulate=5))),
+    )
     assert whole["last_loss"] == pytest.approx(parts["last_loss"], rel=1e-4)
 
 
@@ -333,7 +375,9 @@ def test_reported_is_test_at_the_earliest_best_val(train):
     val = curves[(curves["split"] == "val") & (curves["metric"] == "accuracy")].sort_values("step")
     best = val[val["value"] == val["value"].max()].iloc[0]["step"]
     assert row(folder)["best_step"] == best
-    test = curves[(curves["split"] == "test") & (curves["metric"] == "accuracy")].set_index("step")["value"]
+    test = curves[(curves["split"] == "test") & (curves["metric"] == "accuracy")].set_index("step")[
+        "value"
+    ]
     assert test[best] == row(folder)["reported_accuracy"]
     correct = pc.sum(
         pc.equal(tables(folder)["predictions"]["label"], tables(folder)["predictions"]["predicted"])
@@ -362,17 +406,30 @@ def test_overfits_one_batch(data, activation):
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_the_first_steps_equal_numpys(data, tmp_path, activation):
     """Init, order, schedule, loss, gradients, clipping and SGD against plain NumPy, in float64: 1e-10 over 20 steps."""
-    fields = {"optimizer": "sgd", "lr": 0.5, "momentum": 0.9, "weight_decay": 0.01, "clip": 0.3, "dropout": 0.0}
+    fields = {
+        "optimizer": "sgd",
+        "lr": 0.5,
+        "momentum": 0.9,
+        "weight_decay": 0.01,
+        "clip": 0.3,
+        "dropout": 0.0,
+    }
     spec = tiny(activation, depth=3, batch_size=100, label_smoothing=0.1, epochs=2, **fields)
     work = make_job(spec, tmp_path, data, torch.device("cpu"), quiet())
     layers = [module for module in work.model.modules() if isinstance(module, torch.nn.Linear)]
-    weights, biases = ([getattr(m, part).detach().numpy().copy() for m in layers] for part in ("weight", "bias"))
-    plain = NumpyMLP(weights, biases, activation, 0.9, spec.weight_decay, spec.clip, spec.label_smoothing)
+    weights, biases = (
+        [getattr(m, part).detach().numpy().copy() for m in layers] for part in ("weight", "bias")
+    )
+    plain = NumpyMLP(
+        weights, biases, activation, 0.9, spec.weight_decay, spec.clip, spec.label_smoothing
+    )
     work.model.double()
     standardised = work.inputs
     work.inputs = lambda x: standardised(x).double()
     work.task = SimpleNamespace(
-        loss=lambda z, y, smoothing: torch.nn.functional.cross_entropy(z, y, label_smoothing=smoothing),
+        loss=lambda z, y, smoothing: torch.nn.functional.cross_entropy(
+            z, y, label_smoothing=smoothing
+        ),
         train_scores=mlp.train_scores,
     )
     x, y = (work.splits["train"][name] for name in ("x", "y"))
@@ -393,7 +450,9 @@ GOLDEN_SPECS = {
     "rmsprop": {**SHARP, "optimizer": "rmsprop", "weight_decay": 0.01},
     "smoothing": {**SHARP, "label_smoothing": 0.2, "accumulate": 5},
 }
-GOLDEN = json.loads((ROOT / "tests/golden_losses.json").read_text())  # train loss of steps 0, 5, 9 and 13 of 14
+GOLDEN = json.loads(
+    (ROOT / "tests/golden_losses.json").read_text()
+)  # train loss of steps 0, 5, 9 and 13 of 14
 
 
 def golden(spec, data, folder):
@@ -409,7 +468,9 @@ def golden(spec, data, folder):
 def test_golden_losses(data, tmp_path, name):
     """Training means what it meant: order, init, dropout, optimizer, decay, clipping, smoothing, schedule."""
     losses = golden(tiny(epochs=2, **GOLDEN_SPECS[name]), data, tmp_path)
-    assert losses == pytest.approx(GOLDEN[name], rel=1e-3), "training changed its meaning: raise RECIPE or undo"
+    assert losses == pytest.approx(GOLDEN[name], rel=1e-3), (
+        "training changed its meaning: raise RECIPE or undo"
+    )
 
 
 def test_golden_losses_tell_the_settings_apart(data, tmp_path):
@@ -487,7 +548,9 @@ def test_a_hybrid_keeps_its_order(train):
     assert row(train("a", from_json(canonical(specs[0]))))["status"] == "completed"
     sites = Sites(from_json(canonical(specs[0])).activation, {})
     assert [type(sites(f"layers.{i}")).__name__ for i in range(2)] == ["ReLU", "Tanh"]
-    unheard = dataclasses.replace(specs[0], activation=(("layer.0", "relu"), ("*", "tanh")))  # no study has it
+    unheard = dataclasses.replace(
+        specs[0], activation=(("layer.0", "relu"), ("*", "tanh"))
+    )  # no study has it
     assert "matches no site" in row(train("b", unheard))["reason"]
 
 
@@ -558,7 +621,9 @@ def test_weights_hash_sees_one_bit():
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 def test_a_compiled_run_is_the_eager_one_up_to_rounding(train):
     """The same batches, init and schedule; only dropout draws differ between engines, so there is none here."""
-    eager, compiled = (row(train(engine, tiny(dropout=0.0, engine=engine))) for engine in ("eager", "compiled"))
+    eager, compiled = (
+        row(train(engine, tiny(dropout=0.0, engine=engine))) for engine in ("eager", "compiled")
+    )
     assert compiled["last_loss"] == pytest.approx(eager["last_loss"], rel=1e-4)
     assert compiled["order_hash"] == eager["order_hash"]
     assert compiled["compile_seconds"] > eager["compile_seconds"] == 0
@@ -588,7 +653,9 @@ def test_a_checkpoint_of_another_kind_of_device_leaves_the_rate_where_it_is(name
     """A GPU's rate is a tensor that a recorded step reads, a CPU's is a number: the run's own kind stays."""
     made = []
     for lr, capturable in ((torch.tensor(0.1), True), (0.2, False)):
-        kind = {"adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop, "sgd": torch.optim.SGD}[name]
+        kind = {"adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop, "sgd": torch.optim.SGD}[
+            name
+        ]
         flags = {} if name == "sgd" else {"capturable": capturable}
         made.append((kind([torch.nn.Parameter(torch.ones(2))], lr=lr, **flags), lr, flags))
     states = [optimizer.state_dict() for optimizer, *_ in made]
@@ -599,7 +666,9 @@ def test_a_checkpoint_of_another_kind_of_device_leaves_the_rate_where_it_is(name
         assert flags.items() <= group.items()
 
 
-def test_a_checkpoint_from_before_a_bucket_of_seconds_is_resumed(tmp_path, data_folder, monkeypatch):
+def test_a_checkpoint_from_before_a_bucket_of_seconds_is_resumed(
+    tmp_path, data_folder, monkeypatch
+):
     whole = checkpoint.save
 
     def older(folder, step, state):

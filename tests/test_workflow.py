@@ -12,7 +12,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from actstudy.study import store
+from actstudy.contract import store
 
 pytestmark = pytest.mark.xdist_group("workflow")
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--configfile", "config/smoke.yaml"]
@@ -29,7 +29,9 @@ class Project:
                 source, folder / name
             )
         smoke = yaml.safe_load((folder / "config/smoke.yaml").read_text())
-        smoke["tasks"] = {"mlp": {"seeds": 1, "epochs": 5}}  # the other tasks are in the whole smoke study
+        smoke["tasks"] = {
+            "mlp": {"seeds": 1, "epochs": 5}
+        }  # the other tasks are in the whole smoke study
         (folder / "config/smoke.yaml").write_text(yaml.safe_dump(smoke))
 
     def call(self, *command: str, status: int = 0) -> str:
@@ -38,7 +40,9 @@ class Project:
             "PYTHONPATH": str(self.folder / "lib"),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -50,7 +54,9 @@ class Project:
         printed = self.snakemake("-n", "--quiet", "host", *arguments)
         ids = {
             found
-            for rule, found in re.findall(r"^rule (\w+):.*?(?:id=(\S+))?$\n\n", printed, re.S | re.M)
+            for rule, found in re.findall(
+                r"^rule (\w+):.*?(?:id=(\S+))?$\n\n", printed, re.S | re.M
+            )
             if rule == "train"
         }
         ids |= set(re.findall(r"wildcards: task=\w+, id=(\S+)", printed))
@@ -163,7 +169,10 @@ def test_a_failed_run_is_named_and_retry_mends_it(project, edited):
     assert "2 failed" in re.sub(
         " +", " ", project.call(*actstudy, "status", "--config", "config/smoke.yaml", status=1)
     ).replace("failed 2", "2 failed")
-    assert project.call(*actstudy, "retry", "failed", "--config", "config/smoke.yaml").count("cleared") == 2
+    assert (
+        project.call(*actstudy, "retry", "failed", "--config", "config/smoke.yaml").count("cleared")
+        == 2
+    )
     _, ids = project.planned()
     assert len(ids) == 2
 
@@ -191,7 +200,11 @@ def test_dag_goes_to_stdout_alone(project):
 )
 def test_bad_config_is_one_line_and_exit_2(project, arguments, message):
     printed = project.snakemake("-n", *arguments, status=2)
-    lines = [line for line in printed.splitlines() if not line.startswith("Using workflow specific profile")]
+    lines = [
+        line
+        for line in printed.splitlines()
+        if not line.startswith("Using workflow specific profile")
+    ]
     assert len(lines) == 1, printed
     assert lines[0].startswith("actstudy: ")
     assert message in lines[0]
@@ -204,13 +217,31 @@ def test_bad_config_is_one_line_and_exit_2(project, arguments, message):
         (["--task", "mpl"], "argument --task: invalid choice: 'mpl'"),
         (["--task", "mlp"], "activation: missing"),
         (["--task", "mlp", "--activation", "rellu"], "did you mean 'relu'"),
-        (["--task", "mlp", "--activation", "relu", "--lr", "x"], "lr: got 'x'; allowed: a valid number"),
-        (["--task", "mlp", "--activation", "relu", "--batchsize", "5"], "did you mean '--batch_size'"),
-        (["--task", "mlp", "--activation", "relu", "--config", "none.yaml"], "none.yaml: no such file"),
+        (
+            ["--task", "mlp", "--activation", "relu", "--lr", "x"],
+            "lr: got 'x'; allowed: a valid number",
+        ),
+        (
+            ["--task", "mlp", "--activation", "relu", "--batchsize", "5"],
+            "did you mean '--batch_size'",
+        ),
+        (
+            ["--task", "mlp", "--activation", "relu", "--config", "none.yaml"],
+            "none.yaml: no such file",
+        ),
         (["--task", "mlp", "--activation", "relu", "--lr", "[1"], "lr: not readable as YAML"),
-        (["--task", "mlp", "--activation", "relu", "--seed", "-1"], "seed: got -1; allowed: at least 0"),
-        (["--task", "mlp", "--activation", "relu", "--seed", "99999999999999999999"], "below 2**63"),
-        (["--task", "mlp", "--activation", "relu", "--probe_every", "0"], "got '0'; allowed: a whole number"),
+        (
+            ["--task", "mlp", "--activation", "relu", "--seed", "-1"],
+            "seed: got -1; allowed: at least 0",
+        ),
+        (
+            ["--task", "mlp", "--activation", "relu", "--seed", "99999999999999999999"],
+            "below 2**63",
+        ),
+        (
+            ["--task", "mlp", "--activation", "relu", "--probe_every", "0"],
+            "got '0'; allowed: a whole number",
+        ),
         (["--task", "mlp", "--activation", "relu", "--log_dir", "/proc/nope"], "/proc/nope"),
         (["--spec", "garbage"], "--spec: not a spec as JSON"),
         (["--spec", "{}"], "--spec: not a spec as JSON"),
@@ -238,7 +269,9 @@ def test_bad_flags_are_one_line_and_exit_2(project, arguments, message):
     ],
 )
 def test_data_that_cannot_be_prepared_is_one_line(project, name, message):
-    printed = project.call(sys.executable, "-m", "actstudy", "prepare", name, f"results/data/{name}", status=2)
+    printed = project.call(
+        sys.executable, "-m", "actstudy", "prepare", name, f"results/data/{name}", status=2
+    )
     assert message in printed
     assert len(printed.strip().splitlines()) == 1
     assert not (project.folder / f"results/data/{name}/manifest.json").exists()
@@ -270,7 +303,19 @@ def test_tasks_of_different_kinds_and_cells_share_a_study(project):
 
 
 def test_a_named_run_is_not_overwritten_by_another(project):
-    train = [sys.executable, "-m", "actstudy", "train", "--task", "mlp", "--run_id", "mine", "--epochs", "3", "--quiet"]
+    train = [
+        sys.executable,
+        "-m",
+        "actstudy",
+        "train",
+        "--task",
+        "mlp",
+        "--run_id",
+        "mine",
+        "--epochs",
+        "3",
+        "--quiet",
+    ]
     project.call(*train, "--activation", "relu")
     assert "completed" in project.call(*train, "--activation", "relu")
     assert "mine holds another spec" in project.call(*train, "--activation", "tanh", status=2)
@@ -286,7 +331,7 @@ def test_help_shows_the_tasks_defaults(project):
 
 def test_gpus_asked_for_and_gpus_there(project):
     """On a machine that says it has one: no more are used than there are, and none where none is wanted."""
-    path = project.folder / "lib/actstudy/study/host.py"
+    path = project.folder / "lib/actstudy/contract/host.py"
     whole = path.read_text()
     path.write_text('def gpus():\n    return ["0"]\n')
     new = ["-n", "--quiet", "host", "--forcerun", "train", "--resources"]
@@ -316,7 +361,9 @@ def test_lint_finds_only_what_we_answer(project):
     found = re.findall(r"^    \* (.*)$", project.snakemake("--lint", status=1), re.M)
     assert found
     assert [lint for lint in found if not lint.startswith(tuple(REASONED))] == []
-    assert [reason for reason in REASONED if not any(lint.startswith(reason) for lint in found)] == []
+    assert [
+        reason for reason in REASONED if not any(lint.startswith(reason) for lint in found)
+    ] == []
 
 
 PACKS = """
@@ -335,8 +382,15 @@ def test_packs_train_what_is_missing_and_nothing_else(project):
 
     def stamps():
         specs = [path for path in project.run_folders() if (path / "spec.json").is_file()]
-        packed = [path for path in specs if json.loads((path / "spec.json").read_text())["engine"] == "pack"]
-        return {path.name: (path / "checkpoints/final/runs.parquet").stat().st_mtime_ns for path in packed}
+        packed = [
+            path
+            for path in specs
+            if json.loads((path / "spec.json").read_text())["engine"] == "pack"
+        ]
+        return {
+            path.name: (path / "checkpoints/final/runs.parquet").stat().st_mtime_ns
+            for path in packed
+        }
 
     project.call(*call, "--cores", "2")
     first = stamps()

@@ -30,7 +30,13 @@ def read_idx(path: Path) -> np.ndarray:
 def main(folder: Path) -> None:
     """Draw the subset and write the Parquet file beside this script."""
     rng = np.random.default_rng(SEED)
-    columns: dict[str, list] = {"split": [], "official_split": [], "official_index": [], "label": [], "image": []}
+    columns: dict[str, list] = {
+        "split": [],
+        "official_split": [],
+        "official_index": [],
+        "label": [],
+        "image": [],
+    }
     for official, splits in (("train", ("train", "val")), ("t10k", ("test",))):
         images = read_idx(folder / f"{official}-images-idx3-ubyte.gz")
         labels = read_idx(folder / f"{official}-labels-idx1-ubyte.gz")

@@ -39,7 +39,9 @@ def main(folder: Path) -> None:
         ]
     )
     out = Path(__file__).with_name("sotu.parquet")
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), out, compression="zstd", compression_level=22)
+    pq.write_table(
+        pa.Table.from_pylist(rows, schema=schema), out, compression="zstd", compression_level=22
+    )
 
 
 main(Path(sys.argv[1]))

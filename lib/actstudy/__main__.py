@@ -10,7 +10,7 @@ import sys
 
 gc.disable()  # cli_train turns it on again before training
 
-from actstudy.cli import main  # noqa: E402 - imports are what is to be fast
+from actstudy.commands.cli import main  # noqa: E402 - imports are what is to be fast
 
 try:
     main()

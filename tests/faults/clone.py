@@ -37,11 +37,19 @@ class Clone:
         assert found, f"{file}: nothing matches {pattern!r}"
         path.write_text(text)
 
-    def start(self, study: str, targets: Sequence[str] = (), fault: str = "") -> subprocess.Popen[bytes]:
+    def start(
+        self, study: str, targets: Sequence[str] = (), fault: str = ""
+    ) -> subprocess.Popen[bytes]:
         """`make study` of one study in a process group of its own; what it prints is kept."""
         self.starts += 1
         said = (self.folder / f"said{self.starts}.txt").open("wb")
-        command = [".venv/bin/python", "workflow/scripts/study.py", *targets, "--cores", str(self.cores)]
+        command = [
+            ".venv/bin/python",
+            "workflow/scripts/study.py",
+            *targets,
+            "--cores",
+            str(self.cores),
+        ]
         return subprocess.Popen(
             [*command, "--configfile", f"config/{study}.yaml"],
             cwd=self.folder,
@@ -65,16 +73,28 @@ class Clone:
     def processes(self) -> list[tuple[psutil.Process, list[str]]]:
         """All that works in the copy now, with its command."""
         found = psutil.process_iter(["cwd", "cmdline", "status"])
-        mine = [one for one in found if one.info["cwd"] == str(self.folder) and one.info["status"] != "zombie"]
+        mine = [
+            one
+            for one in found
+            if one.info["cwd"] == str(self.folder) and one.info["status"] != "zombie"
+        ]
         return [(one, one.info["cmdline"] or []) for one in mine]
 
     def trainers(self) -> list[psutil.Process]:
         """Processes that train now."""
-        return [one for one, words in self.processes() if words[1:3] == ["-m", "actstudy"] and words[3] in TRAINING]
+        return [
+            one
+            for one, words in self.processes()
+            if words[1:3] == ["-m", "actstudy"] and words[3] in TRAINING
+        ]
 
     def driver(self) -> psutil.Process | None:
         """The snakemake that works here now."""
-        found = [one for one, words in self.processes() if "snakemake" in {Path(word).name for word in words[:3]}]
+        found = [
+            one
+            for one, words in self.processes()
+            if "snakemake" in {Path(word).name for word in words[:3]}
+        ]
         return found[0] if found else None
 
     def logs(self) -> set[Path]:

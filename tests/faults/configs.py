@@ -21,25 +21,43 @@ from typing import Any
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 
-from actstudy.study import plan
+from actstudy.contract.errors import StudyError
+from actstudy.study import planning
 from actstudy.study.config import RunFields, StudyFile
-from actstudy.study.registry import StudyError
 
 from . import mutants, typos
 from .clone import Clone
 
 SECONDS = 5.0  # at most for any file
-HAND_MADE: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_name("configs.yaml").read_text(encoding="utf-8"))
-CASES: dict[str, tuple[bytes, str]] = {name: (text.encode(), says) for name, (text, says) in HAND_MADE.items()}
+HAND_MADE: dict[str, list[str]] = yaml.safe_load(
+    Path(__file__).with_name("configs.yaml").read_text(encoding="utf-8")
+)
+CASES: dict[str, tuple[bytes, str]] = {
+    name: (text.encode(), says) for name, (text, says) in HAND_MADE.items()
+}
 CASES |= {
     "not UTF-8": (b"tasks: {mlp: }\nnote: caf\xe9\n", "line 2: not readable as YAML"),
     "UTF-16": ("tasks: {mlp: }\n".encode("utf-16"), "line 1: not readable as YAML"),
     "large": (b"tasks: {mlp: }\n" + b"# more\n" * 200_000, "got over 50,000 bytes"),
     "brackets without end": (b"a: " + b"[" * 40_000, "line 1: a: nested too deep"),
-    "an axis without end": (b"tasks: {mlp: }\naxes: {lr: [" + b"1," * 22_500 + b"]}\n", "axes: got 22,500 runs"),
-    "a number without end": (b"tasks: {mlp: {seeds: " + b"9" * 40_000 + b"}}\n", "line 1: tasks.mlp.seeds: got 999"),
+    "an axis without end": (
+        b"tasks: {mlp: }\naxes: {lr: [" + b"1," * 22_500 + b"]}\n",
+        "axes: got 22,500 runs",
+    ),
+    "a number without end": (
+        b"tasks: {mlp: {seeds: " + b"9" * 40_000 + b"}}\n",
+        "line 1: tasks.mlp.seeds: got 999",
+    ),
 }
-KEYS = {*StudyFile.model_fields, *RunFields.model_fields, "targets", "margin", "file", "stands twice", "claims"}
+KEYS = {
+    *StudyFile.model_fields,
+    *RunFields.model_fields,
+    "targets",
+    "margin",
+    "file",
+    "stands twice",
+    "claims",
+}
 
 
 class Hangs(Exception):
@@ -67,10 +85,12 @@ def verdict(file: Path, content: bytes) -> tuple[str, str]:
     file.write_bytes(content)
     try:
         with within(SECONDS):
-            study = plan.load(file)
+            study = planning.load(file)
     except StudyError as fault:
         said = str(fault)
-        placed = re.search(r": line \d+: ", said) or any(re.search(rf"\b{key}\b", said) for key in KEYS)
+        placed = re.search(r": line \d+: ", said) or any(
+            re.search(rf"\b{key}\b", said) for key in KEYS
+        )
         if len(said.splitlines()) == 1 and str(file) in said and placed:
             return "invalid", said
         return "not one line with file and key", said
@@ -120,15 +140,30 @@ def whole(folder: Path, cases: list[str]) -> Counter[str]:
     ways = {
         "snakemake -n": [python, "-m", "snakemake", "-n", "--configfile", "config/bad.yaml"],
         "status": [python, "-m", "actstudy", "status", "--config", "config/bad.yaml"],
-        "make study": [python, "workflow/scripts/study.py", "--configfile", "config/bad.yaml", "--cores", "1"],
+        "make study": [
+            python,
+            "workflow/scripts/study.py",
+            "--configfile",
+            "config/bad.yaml",
+            "--cores",
+            "1",
+        ],
     }
     for name in cases:
         file.write_bytes(CASES[name][0])
         for way, command in ways.items():
-            done = subprocess.run(command, cwd=clone.folder, env=clone.environment(), capture_output=True, text=True)
+            done = subprocess.run(
+                command, cwd=clone.folder, env=clone.environment(), capture_output=True, text=True
+            )
             said = done.stdout + done.stderr
-            counts[f"{way}: exit {done.returncode}{', with a traceback' if 'Traceback' in said else ''}"] += 1
-            if way != "snakemake -n" and (done.returncode, "Traceback" in said, "actstudy: " in said) != (
+            counts[
+                f"{way}: exit {done.returncode}{', with a traceback' if 'Traceback' in said else ''}"
+            ] += 1
+            if way != "snakemake -n" and (
+                done.returncode,
+                "Traceback" in said,
+                "actstudy: " in said,
+            ) != (
                 2,
                 False,
                 True,
@@ -155,9 +190,13 @@ def main(n: int, n_whole: int, each: int | None) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--mutants", type=int, default=2000)
-    parser.add_argument("--whole", type=int, default=30, help="hand-made files for snakemake, status and make study")
+    parser.add_argument(
+        "--whole", type=int, default=30, help="hand-made files for snakemake, status and make study"
+    )
     parser.add_argument("--typos", type=int, help="of each name (default: all)")
     asked = parser.parse_args()
     sys.exit(main(asked.mutants, asked.whole, asked.typos))

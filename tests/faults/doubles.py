@@ -12,12 +12,20 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from actstudy.study import spec, store
-from actstudy.study.plan import load, run_spec
+from actstudy.contract import spec, store
+from actstudy.study.planning import load, run_spec
 
 from .clone import Clone
 
-TINY = {"activation": "relu", "depth": 1, "width": 16, "epochs": 3, "batch_size": 500, "warmup": 1, "dropout": 0.0}
+TINY = {
+    "activation": "relu",
+    "depth": 1,
+    "width": 16,
+    "epochs": 3,
+    "batch_size": 500,
+    "warmup": 1,
+    "dropout": 0.0,
+}
 GRID = """
 seeds: 1
 axes: {activation: [relu]}
@@ -37,20 +45,39 @@ UNLOCKED = (
 def double(folder: Path, seed: int, data: Path, program: Sequence[str] = ALONE) -> list[str]:
     """What was wrong with two starts of one run at once; nothing where one trained and the other waited."""
     chosen = run_spec("mlp", seed, TINY)
-    words = ["train", "--spec", spec.canonical(chosen), "--device", "cpu", "--checkpoint_seconds", "0", "--quiet"]
+    words = [
+        "train",
+        "--spec",
+        spec.canonical(chosen),
+        "--device",
+        "cpu",
+        "--checkpoint_seconds",
+        "0",
+        "--quiet",
+    ]
     words += ["--log_dir", str(folder), "--data_dir", str(data)]
     both = [
-        subprocess.Popen([sys.executable, *program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, *program, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(2)
     ]
     said = [one.communicate() for one in both]
     run = folder / spec.run_id(chosen)
-    found = [f"exit {one.returncode}: {err.strip()[-200:]}" for one, (_, err) in zip(both, said, strict=True)]
+    found = [
+        f"exit {one.returncode}: {err.strip()[-200:]}"
+        for one, (_, err) in zip(both, said, strict=True)
+    ]
     found = [line for line in found if not line.startswith("exit 0")]
     trainings = (run / "log.txt").read_text().count(" completed")
     if trainings != 1:
         found.append(f"trained {trainings} times")
-    if sum("is held by" in err for _, err in said) > 1 or not any("completed" in out for out, _ in said):
+    if sum("is held by" in err for _, err in said) > 1 or not any(
+        "completed" in out for out, _ in said
+    ):
         found.append(f"said {said}")
     if not store.verifies(run):
         found.append("tables do not verify")
@@ -80,7 +107,10 @@ def double_study(folder: Path) -> list[str]:
 def orphan(folder: Path, steps: int = 6000) -> list[str]:
     """What was wrong with SIGTERM of `make study`, then kill -9 of snakemake, then a start beside its live trainer."""
     clone = Clone(folder, {"orphan": GRID % steps})
-    target = [f"results/runs/mlp/{one.id}/manifest.json" for one in load(str(folder / "config/orphan.yaml")).runs]
+    target = [
+        f"results/runs/mlp/{one.id}/manifest.json"
+        for one in load(str(folder / "config/orphan.yaml")).runs
+    ]
     first = clone.start("orphan", target)
     saved(clone, first, 0.0)
     first.terminate()
@@ -97,7 +127,9 @@ def orphan(folder: Path, steps: int = 6000) -> list[str]:
     (run,) = folder.glob("results/runs/mlp/*")
     log = (run / "log.txt").read_text()
     if status or log.count(" completed") != 1 or log.count("resumed") != 1:
-        found.append(f"exit {status}; trained {log.count(' completed')} times, resumed {log.count('resumed')} times")
+        found.append(
+            f"exit {status}; trained {log.count(' completed')} times, resumed {log.count('resumed')} times"
+        )
     if f"is held by pid {trainer.pid} " not in clone.said():
         found.append(f"did not wait for {trainer.pid}: {clone.said()}")
     return found
@@ -116,17 +148,28 @@ def saved(clone: Clone, going: subprocess.Popen[bytes], since: float) -> None:
 
 def main() -> int:
     """1 where anything was doubled."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--times", type=int, default=50)
     asked, began = parser.parse_args(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="doubles") as name:
         folder = Path(name)
-        found = [f"run {n}: {line}" for n in range(asked.times) for line in double(folder / "runs", n, folder / "data")]
-        print(f"{asked.times} double starts of a run: {len(found)} wrong, {time.monotonic() - began:.0f} s", flush=True)
+        found = [
+            f"run {n}: {line}"
+            for n in range(asked.times)
+            for line in double(folder / "runs", n, folder / "data")
+        ]
+        print(
+            f"{asked.times} double starts of a run: {len(found)} wrong, {time.monotonic() - began:.0f} s",
+            flush=True,
+        )
         studies = [line for n in range(5) for line in double_study(folder / f"study{n}")]
         print(f"5 double starts of `make study`: {len(studies)} wrong", flush=True)
         orphans = [line for n in range(3) for line in orphan(folder / f"orphan{n}")]
-        print(f"3 starts with a live trainer of a killed snakemake: {len(orphans)} wrong", flush=True)
+        print(
+            f"3 starts with a live trainer of a killed snakemake: {len(orphans)} wrong", flush=True
+        )
     print(*found, *studies, *orphans, sep="\n")
     return int(bool(found or studies or orphans))
 

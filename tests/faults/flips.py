@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from actstudy.study import packs, schema, store
+from actstudy.contract import schema, store
+from actstudy.study import packs
 from actstudy.training import checkpoint
 from actstudy.training.job import Interrupted
 
@@ -29,7 +30,12 @@ def made(root: Path) -> list[Path]:
     for specs, name in (([ended], "stopped"), (members, "packed")):
         steps = iter(range(40))
         try:
-            forks.train(specs, root / "runs" / name, checkpoint_seconds=0.0, stopping=lambda at=steps: next(at) == 20)
+            forks.train(
+                specs,
+                root / "runs" / name,
+                checkpoint_seconds=0.0,
+                stopping=lambda at=steps: next(at) == 20,
+            )
         except Interrupted:
             continue
         raise AssertionError(f"{name} was not stopped")
@@ -37,7 +43,9 @@ def made(root: Path) -> list[Path]:
     kinds = ("*.parquet", store.MANIFEST, "*.pt", "*.sha256")
     files = sorted(path for kind in kinds for path in (root / "runs").rglob(kind))
     older = {min(path.parent.glob("step-*.pt")) for path in files if path.stem.startswith("step-")}
-    files = [path for path in files if path.with_suffix(".pt") not in older]  # the newest checkpoint would be read
+    files = [
+        path for path in files if path.with_suffix(".pt") not in older
+    ]  # the newest checkpoint would be read
     assert not any(refused(path) for path in files), "what is whole is accepted"
     return files
 
@@ -45,8 +53,14 @@ def made(root: Path) -> list[Path]:
 def refused(path: Path) -> bool:
     """Whether the reader of a damaged file says so, or passes it over for an older one that is whole."""
     if path.suffix in (".pt", ".sha256"):
-        return _passed_over(path) if path.stem.startswith("step-") else _raises(lambda: checkpoint.read(_pt(path), CPU))
-    return _raises(lambda: store.read(path.parent, *schema.SCHEMAS)) and not store.verifies(path.parent)
+        return (
+            _passed_over(path)
+            if path.stem.startswith("step-")
+            else _raises(lambda: checkpoint.read(_pt(path), CPU))
+        )
+    return _raises(lambda: store.read(path.parent, *schema.SCHEMAS)) and not store.verifies(
+        path.parent
+    )
 
 
 def _pt(path: Path) -> Path:
@@ -109,7 +123,9 @@ def main(flips: int, cuts: int) -> int:
     began = time.monotonic()
     with forks.scratch() as root:
         tried, silent = accepted(root, flips, cuts)
-    print(f"{flips} bits, {cuts} cuts in {dict(tried)}: {len(silent)} accepted, {time.monotonic() - began:.0f} s")
+    print(
+        f"{flips} bits, {cuts} cuts in {dict(tried)}: {len(silent)} accepted, {time.monotonic() - began:.0f} s"
+    )
     print(*silent, sep="\n")
     return int(bool(silent))
 

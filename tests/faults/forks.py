@@ -15,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from actstudy.contract import faults, schema, spec, store
+from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
-from actstudy.study import faults, packs, schema, spec, store
-from actstudy.study.plan import run_spec
-from actstudy.study.spec import RunSpec
+from actstudy.study import packs
+from actstudy.study.planning import run_spec
 from actstudy.training.pack_run import run_pack
 from actstudy.training.run import Settings, run
 
@@ -30,8 +31,19 @@ MODELS = {
     "mlp": {"depth": 2, "width": 16, "norm": "batch", "dropout": 0.1, "batch_size": 64},
     "vision": {"width": 2, "batch_size": 4},
 }
-PACKED = {"depth": 2, "width": 16, "dropout": 0.0, "batch_size": 64, "engine": "pack", "pack_width": 6}
-ROWS = {"train": 80, "val": 24, "test": 24}  # of the images, so that a step, not an evaluation, takes the time
+PACKED = {
+    "depth": 2,
+    "width": 16,
+    "dropout": 0.0,
+    "batch_size": 64,
+    "engine": "pack",
+    "pack_width": 6,
+}
+ROWS = {
+    "train": 80,
+    "val": 24,
+    "test": 24,
+}  # of the images, so that a step, not an evaluation, takes the time
 
 
 def alone(task: str, activation: str) -> RunSpec:
@@ -43,12 +55,17 @@ def pack(activations: tuple[str, ...]) -> list[RunSpec]:
     """Runs of 40 steps that train as one: each activation with two seeds; the last one diverges."""
     fields = [(name, seed, 0.01) for name in activations for seed in (0, 1)]
     fields[-1] = (*fields[-1][:2], WILD)
-    return [run_spec("mlp", seed, {"activation": name, "lr": lr, **PACKED, **SHORT}) for name, seed, lr in fields]
+    return [
+        run_spec("mlp", seed, {"activation": name, "lr": lr, **PACKED, **SHORT})
+        for name, seed, lr in fields
+    ]
 
 
 def diverging() -> RunSpec:
     """A run of at most 40 steps whose loss is soon not finite."""
-    return run_spec("mlp", 0, {"activation": "tanh", **MODELS["mlp"], **SHORT, "norm": "none", "lr": WILD})
+    return run_spec(
+        "mlp", 0, {"activation": "tanh", **MODELS["mlp"], **SHORT, "norm": "none", "lr": WILD}
+    )
 
 
 @contextlib.contextmanager
@@ -76,7 +93,10 @@ def cut(folder: Path) -> None:
         split = name.partition("_")[0]
         array = np.load(folder / name)[: ROWS[split]].copy()
         np.save(folder / name, array)
-        manifest["counts"][split], manifest["sha256"][name] = len(array), store.sha256(folder / name)
+        manifest["counts"][split], manifest["sha256"][name] = (
+            len(array),
+            store.sha256(folder / name),
+        )
     path.write_text(json.dumps(manifest))
 
 
@@ -88,7 +108,9 @@ def train(specs: list[RunSpec], root: Path, **settings: object) -> None:
     with contextlib.ExitStack() as held:
         for folder in sorted(folders):
             held.enter_context(store.locked(folder, wait=False))
-        todo = {f: one for f, one in folders.items() if not store.verifies(f / "checkpoints" / "final")}
+        todo = {
+            f: one for f, one in folders.items() if not store.verifies(f / "checkpoints" / "final")
+        }
         for folder in folders.keys() - todo.keys():
             if not store.verifies(folder):
                 store.publish(folder)
@@ -112,18 +134,27 @@ def difference(folder: Path, undisturbed: Path) -> str:
         mine = tables(folder)[name]
         if not bits(mine).equals(bits(theirs)):
             return f"{folder.name}: {name} differs"
-    left = [str(path) for path in folder.rglob("*") if path.name.endswith(".tmp") or path.name.startswith("step-")]
+    left = [
+        str(path)
+        for path in folder.rglob("*")
+        if path.name.endswith(".tmp") or path.name.startswith("step-")
+    ]
     return f"{folder.name}: left behind {left}" if left else ""
 
 
 def bits(table: pa.Table) -> pa.Table:
     """The table with floats as the integers of their bits, so that NaN equals NaN and 0 does not equal -0."""
     columns = [
-        pa.array(np.asarray(column.fill_null(0)).view(np.int64)) if pa.types.is_float64(column.type) else column
+        pa.array(np.asarray(column.fill_null(0)).view(np.int64))
+        if pa.types.is_float64(column.type)
+        else column
         for column in table.columns
     ]
     nulls = [column.is_null() for column in table.columns]
-    return pa.table([*columns, *nulls], names=[*table.column_names, *(f"{name}?" for name in table.column_names)])
+    return pa.table(
+        [*columns, *nulls],
+        names=[*table.column_names, *(f"{name}?" for name in table.column_names)],
+    )
 
 
 def forked(work: Callable[[], object]) -> int:

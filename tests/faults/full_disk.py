@@ -13,16 +13,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from actstudy import cli
+from actstudy.commands import cli
+from actstudy.contract import schema, spec, store
 from actstudy.data import prepared
-from actstudy.study import schema, spec, store
-from actstudy.study.plan import run_spec
+from actstudy.study.planning import run_spec
 
 from .forks import forked
 from .points import POINTS, SECOND
 from .watch import bits
 
-TINY = {"activation": "gelu", "depth": 2, "width": 16, "epochs": 3, "batch_size": 500, "warmup": 1, "dropout": 0.1}
+TINY = {
+    "activation": "gelu",
+    "depth": 2,
+    "width": 16,
+    "epochs": 3,
+    "batch_size": 500,
+    "warmup": 1,
+    "dropout": 0.1,
+}
 
 
 def command(words: Sequence[str], said: Path, fault: str = "") -> tuple[int, str]:
@@ -57,14 +65,23 @@ class Trial:
 
     def train(self, results: Path, fault: str = "") -> tuple[int, str]:
         """Exit status and output of the run's command with its folder under `results`."""
-        words = ["train", "--spec", spec.canonical(self.chosen), "--device", "cpu", "--checkpoint_seconds", "0"]
+        words = [
+            "train",
+            "--spec",
+            spec.canonical(self.chosen),
+            "--device",
+            "cpu",
+            "--checkpoint_seconds",
+            "0",
+        ]
         words += ["--log_dir", str(results), "--data_dir", str(self.folder / "data"), "--quiet"]
         return command(words, self.folder / "said.txt", fault)
 
     def tables(self, results: Path) -> list[object]:
         """The run's reproducible tables."""
         return [
-            bits(schema.reproducible(one)) for one in store.read(results / spec.run_id(self.chosen), *schema.SCHEMAS)
+            bits(schema.reproducible(one))
+            for one in store.read(results / spec.run_id(self.chosen), *schema.SCHEMAS)
         ]
 
     def attempt(self, results: Path, name: str, fault: str = "") -> bool:
@@ -77,7 +94,10 @@ class Trial:
         lines = said.strip().splitlines()
         if status < 0 or "Traceback" in said or len(lines) != 1:
             self.found.append(f"{name}: exit {status}: {lines[-1:]} in {len(lines)} lines")
-        elif not (re.search(r"[Nn]o space left|full", lines[0]) and re.search(r"\S+\.(\w+)\b|/\S+", lines[0])):
+        elif not (
+            re.search(r"[Nn]o space left|full", lines[0])
+            and re.search(r"\S+\.(\w+)\b|/\S+", lines[0])
+        ):
             self.found.append(f"{name}: says neither what nor where: {lines[0]}")
         return True
 
@@ -105,7 +125,11 @@ def at_points(trial: Trial, points: Sequence[str]) -> int:
 def small_disk(folder: Path, size: str = "2m") -> Iterator[Path]:
     """A file system of that size, which only root can make."""
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True, capture_output=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder],
+        check=True,
+        capture_output=True,
+    )
     try:
         yield folder
     finally:
@@ -130,7 +154,9 @@ def on_small_disk(trial: Trial, step: int) -> int:
 
 def main() -> int:
     """1 where anything was lost or said badly."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--step", type=int, default=4, help="KB between amounts of free room")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="full") as folder:

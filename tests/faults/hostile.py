@@ -17,7 +17,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from actstudy import cli
+from actstudy.commands import cli
 
 from . import labels, pages
 from .clone import ROOT
@@ -28,7 +28,16 @@ STUDY = """
 axes: {activation: [relu, tanh]}
 tasks: {mlp: {seeds: 1, depth: 1, width: 8, epochs: 2, warmup: 1, batch_size: 500}}
 """
-FAULTS = ("outside", "marker", "traceback", "raw console", "status", "script", "formula", "unwritten")
+FAULTS = (
+    "outside",
+    "marker",
+    "traceback",
+    "raw console",
+    "status",
+    "script",
+    "formula",
+    "unwritten",
+)
 
 
 class Sandbox:
@@ -48,8 +57,16 @@ class Sandbox:
     def outside(self) -> set[str]:
         """Every path in the sandbox that is not below its results or snakemake's own folder."""
         own = ("results", ".snakemake")
-        walked = (Path(folder) / one for folder, folders, files in os.walk(self.root) for one in folders + files)
-        return {str(path) for path in walked if not any(path.is_relative_to(self.project / name) for name in own)}
+        walked = (
+            Path(folder) / one
+            for folder, folders, files in os.walk(self.root)
+            for one in folders + files
+        )
+        return {
+            str(path)
+            for path in walked
+            if not any(path.is_relative_to(self.project / name) for name in own)
+        }
 
     def called(self, *arguments: str, allowed: tuple[int, ...] = (0, 1)) -> bool:
         """Run `python -m actstudy` in this process; whether it was not refused."""
@@ -57,7 +74,11 @@ class Sandbox:
             self.found["impossible"] += 1
             return False
         out, err, status = io.StringIO(), io.StringIO(), 0
-        with contextlib.chdir(self.project), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with (
+            contextlib.chdir(self.project),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
             try:
                 cli.main(arguments)
             except SystemExit as left:
@@ -69,14 +90,30 @@ class Sandbox:
     def snakemake(self, *arguments: str) -> bool:
         """Run snakemake in a process of its own; whether it was not refused."""
         command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
-        paths = {"PYTHONPATH": str(ROOT / "lib"), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        paths = {
+            "PYTHONPATH": str(ROOT / "lib"),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
         done = subprocess.run(
-            command, cwd=self.project, env=os.environ | paths, capture_output=True, text=True, errors="replace"
+            command,
+            cwd=self.project,
+            env=os.environ | paths,
+            capture_output=True,
+            text=True,
+            errors="replace",
         )
-        return self.judged(arguments, done.returncode, "", done.stdout + done.stderr, (0,), ours=False)
+        return self.judged(
+            arguments, done.returncode, "", done.stdout + done.stderr, (0,), ours=False
+        )
 
     def judged(
-        self, what: tuple[str, ...], status: int, out: str, err: str, allowed: tuple[int, ...], ours: bool = True
+        self,
+        what: tuple[str, ...],
+        status: int,
+        out: str,
+        err: str,
+        allowed: tuple[int, ...],
+        ours: bool = True,
     ) -> bool:
         """Count what a command did that it must not; whether it was not refused.
 
@@ -85,7 +122,8 @@ class Sandbox:
         refused = status not in allowed
         bad = {
             "traceback": "Traceback" in out + err,
-            "raw console": ours and any(not (mark.isprintable() or mark in "\n\t") for mark in out + err),
+            "raw console": ours
+            and any(not (mark.isprintable() or mark in "\n\t") for mark in out + err),
             "status": ours and refused and (status != 2 or err.count("\n") != 1),
         }
         self.count(what, bad)
@@ -111,7 +149,15 @@ def possible(name: str) -> bool:
 def ids(sandbox: Sandbox, text: str, whole: bool) -> None:
     """The string as a run's name, as what a spec makes it of, and as a file that the workflow is asked for."""
     sandbox.called("train", *TINY, f"--run_id={text}", allowed=(0,))
-    spec = {"task": "mlp", "dataset": "mnist1d", "seed": 0, "depth": 1, "width": 8, "epochs": 2, "batch_size": 500}
+    spec = {
+        "task": "mlp",
+        "dataset": "mnist1d",
+        "seed": 0,
+        "depth": 1,
+        "width": 8,
+        "epochs": 2,
+        "batch_size": 500,
+    }
     for key in ("activation", "task", "dataset"):
         chosen = json.dumps({"activation": "relu", **spec, key: text})
         sandbox.called("train", "--spec", chosen, "--device", "cpu", "--quiet", allowed=(0,))
@@ -134,7 +180,10 @@ def data(sandbox: Sandbox, text: str, whole: bool) -> None:
 
 def paths(sandbox: Sandbox, text: str, whole: bool) -> None:
     """The string as the study file's name, its folder's, and the name of the folder in which the project stands."""
-    for file in (sandbox.project / "config" / text / "study.yaml", sandbox.project / f"config/{text}.yaml"):
+    for file in (
+        sandbox.project / "config" / text / "study.yaml",
+        sandbox.project / f"config/{text}.yaml",
+    ):
         if possible(text):
             file.parent.mkdir(exist_ok=True)
             file.write_text(STUDY)
@@ -158,7 +207,10 @@ def checkout(root: Path, name: str) -> Sandbox:
     sandbox.count(name, {"status": not sandbox.snakemake("--quiet", "host")})
     page = sandbox.project / "results/summary.md"
     done = page.is_file() and page.read_text().startswith("# Study default: 2 of 2 runs completed")
-    sandbox.count(name, {"status": not done, "script": pages.rendered(page.read_text()).scripts if done else []})
+    sandbox.count(
+        name,
+        {"status": not done, "script": pages.rendered(page.read_text()).scripts if done else []},
+    )
     return sandbox
 
 
@@ -190,7 +242,10 @@ def row(place: str, n: int, sandbox: Sandbox) -> list[str]:
     """What was wrong, after the row of a place is printed."""
     counts = "  ".join(f"{sandbox.found[fault]:>{len(fault)}}" for fault in FAULTS)
     done = (sandbox.found[key] for key in ("allowed", "refused", "impossible"))
-    print(f"{place:<10} {n:>7} " + " ".join(f"{count:>10}" for count in done) + f"  {counts}", flush=True)
+    print(
+        f"{place:<10} {n:>7} " + " ".join(f"{count:>10}" for count in done) + f"  {counts}",
+        flush=True,
+    )
     return [f"{place}: {one}" for one in sandbox.details]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from actstudy.study import faults, schema, spec
+from actstudy.contract import faults, schema, spec
 
 from . import forks
 
@@ -19,7 +19,11 @@ TABLES = [f"{name}.parquet" for name in schema.SCHEMAS]
 # What a process writes and how often each at most; of a pack each run. Kills at more than it writes end by themselves.
 ONCE = ["spec.json", "environment.json", "progress.json", "best.pt", "best.sha256"]
 TWICE = [*TABLES, "manifest.json"]  # sealed, then published
-STEPS = {"every step": (0.0, 1), "some steps": (0.02, 5), "none": (1e9, 10)}  # seconds between them; every k-th step
+STEPS = {
+    "every step": (0.0, 1),
+    "some steps": (0.02, 5),
+    "none": (1e9, 10),
+}  # seconds between them; every k-th step
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,9 @@ def killed(kill: Kill, specs: list[spec.RunSpec], root: Path) -> int:
     return forks.forked(work)
 
 
-def survives(kills: list[Kill], specs: list[spec.RunSpec], root: Path, undisturbed: Path) -> tuple[int, str]:
+def survives(
+    kills: list[Kill], specs: list[spec.RunSpec], root: Path, undisturbed: Path
+) -> tuple[int, str]:
     """How many of the kills, one after the other, hit; and what is wrong after the same command has gone on."""
     hits = sum(killed(kill, specs, root) == KILLED for kill in kills)
     if forks.forked(lambda: forks.train(specs, root, checkpoint_seconds=1e9)):
@@ -68,7 +74,9 @@ def survives(kills: list[Kill], specs: list[spec.RunSpec], root: Path, undisturb
     found: list[str] = [f"left behind {left}"] if left else []
     read, write = os.pipe()
 
-    def compare() -> None:  # in a child, too: what reads Parquet has threads, which a fork does not survive
+    def compare() -> (
+        None
+    ):  # in a child, too: what reads Parquet has threads, which a fork does not survive
         for one in specs:
             if wrong := forks.difference(root / spec.run_id(one), undisturbed / spec.run_id(one)):
                 os.write(write, f"{wrong}\n".encode()[:4000])
@@ -85,7 +93,9 @@ def survives(kills: list[Kill], specs: list[spec.RunSpec], root: Path, undisturb
 def grid(root: Path, activations: tuple[str, ...]) -> dict[str, list[spec.RunSpec]]:
     """What is killed: runs alone of two models, and a pack; their data and undisturbed runs under `root`."""
     made = {f"pack of {2 * len(activations)}": forks.pack(activations)}
-    made |= {f"{task} {name}": [forks.alone(task, name)] for task in forks.MODELS for name in activations}
+    made |= {
+        f"{task} {name}": [forks.alone(task, name)] for task in forks.MODELS for name in activations
+    }
     made["mlp diverging"] = [forks.diverging()]
     forks.prepare(root, [specs[0] for specs in made.values()])
     for name, specs in made.items():  # in this process: what they import, its children have
@@ -100,16 +110,23 @@ def main(every: int) -> int:
         for name, specs in grid(root, ("relu", "gelu", "tanh")).items():
             for number, kill in enumerate(list(kills(name.startswith("pack")))[::every]):
                 folder = root / "runs" / f"{name.replace(' ', '-')}-{number}"
-                hits, fault = survives([kill], specs, folder, root / "undisturbed" / name.replace(" ", "-"))
+                hits, fault = survives(
+                    [kill], specs, folder, root / "undisturbed" / name.replace(" ", "-")
+                )
                 counts[name, kill.kind] += hits
                 wrong += [f"{name}: {fault}"] if fault else []
             done = sum(n for (what, _), n in counts.items() if what == name)
             print(
-                f"{name:<14} {done:>4} kills, {len(wrong)} wrong so far, {time.monotonic() - began:.0f} s", flush=True
+                f"{name:<14} {done:>4} kills, {len(wrong)} wrong so far, {time.monotonic() - began:.0f} s",
+                flush=True,
             )
     for kind in dict.fromkeys(kind for _, kind in counts):
         print(f"{kind:<30} {sum(n for (_, other), n in counts.items() if other == kind):>5} kills")
-    print(f"{sum(counts.values())} kills, {len(wrong)} wrong, {time.monotonic() - began:.0f} s", *wrong, sep="\n")
+    print(
+        f"{sum(counts.values())} kills, {len(wrong)} wrong, {time.monotonic() - began:.0f} s",
+        *wrong,
+        sep="\n",
+    )
     return int(bool(wrong))
 
 

@@ -8,14 +8,29 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from actstudy.analysis import latex, tables
-from actstudy.study import plan, store
-from actstudy.study.console import visible
+from actstudy.analysis import tables
+from actstudy.analysis.export import latex
+from actstudy.contract import store
+from actstudy.contract.errors import visible
+from actstudy.study import planning
 
 from . import pages
 
 NAME = "config/labelled.yaml"
-TINY = ["--task", "mlp", "--depth", "1", "--width", "8", "--epochs", "2", "--warmup", "1", "--batch_size", "500"]
+TINY = [
+    "--task",
+    "mlp",
+    "--depth",
+    "1",
+    "--width",
+    "8",
+    "--epochs",
+    "2",
+    "--warmup",
+    "1",
+    "--batch_size",
+    "500",
+]
 TINY += ["--activation", "relu", "--device", "cpu", "--quiet"]
 
 
@@ -26,7 +41,7 @@ def through(sandbox: Any, strings: list[str]) -> None:
     levels = [text for text in strings if planned(sandbox, [text], ["a note"])]
     noted = [text for text in strings if planned(sandbox, [], [text])]
     assert planned(sandbox, levels, noted)
-    wanted = plan.load(sandbox.project / NAME).runs
+    wanted = planning.load(sandbox.project / NAME).runs
     names = list(dict.fromkeys(run.level for run in wanted))[1:]
     reasons = {name: " ".join(strings[k :: len(levels)]) for k, name in enumerate(names)}
     for run in wanted:
@@ -51,7 +66,12 @@ def planned(sandbox: Any, levels: list[str], noted: list[str]) -> bool:
 def content(sites: list[str], told: str) -> dict[str, Any]:
     """A study file with such patterns of sites as levels, and the same text as note and source."""
     levels = ["relu", *({"activation": {text: "tanh", "*": "relu"}} for text in sites)]
-    claims = {"source": told, "metric": "reported_accuracy", "tolerance": 0.1, "values": {"relu": {"mean": 0.3}}}
+    claims = {
+        "source": told,
+        "metric": "reported_accuracy",
+        "tolerance": 0.1,
+        "values": {"relu": {"mean": 0.3}},
+    }
     block = {"seeds": 2, "depth": 1, "width": 8, "epochs": 2, "warmup": 1, "batch_size": 500}
     return {"note": told, "axes": {"activation": levels}, "claims": claims, "tasks": {"mlp": block}}
 
@@ -67,7 +87,9 @@ def written(model: Path, folder: Path, run: Any, text: str | None) -> None:
         for key in [key for key in new if key in table.column_names]:
             field = table.schema.field(key)
             table = table.set_column(
-                table.schema.get_field_index(key), field, pa.array([new[key]] * len(table), field.type)
+                table.schema.get_field_index(key),
+                field,
+                pa.array([new[key]] * len(table), field.type),
             )
         made[name] = table
     store.seal(folder, made)

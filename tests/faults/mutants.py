@@ -11,10 +11,11 @@ import torch
 import yaml
 from hypothesis import strategies as st
 
+from actstudy.contract import registry, schema, spec
 from actstudy.nets.activations import Sites, gain
-from actstudy.study import model, registry, schema, spec
+from actstudy.study import model_checks
 from actstudy.study.config import RunFields, StudyFile
-from actstudy.study.plan import Study
+from actstudy.study.planning import Study
 from actstudy.training.job import checked_lengths
 from actstudy.training.optim import make_optimizer
 
@@ -23,16 +24,63 @@ from .clone import ROOT
 FILES = sorted((ROOT / "config").glob("*.yaml"))
 NAMES = [*RunFields.model_fields, *StudyFile.model_fields, "mlp", "lm", "../x", "é", "a\nb"]
 NUMBERS = [0, 1, -1, 2, 3, 1000, 10**6, 10**9, 2**63, -(2**70), 0.0, -0.0, 0.5, 1e-300, 1e300]
-WORDS = ["", "relu", "mlp", "no", "1e-3", "nan", "pack", "fp16", "batch", "sgd", "rmsprop", "he_normal", "mnist", "0.1"]
-CHOICES = [*registry.activations(), *registry.init_policies(), *registry.datasets(), *registry.tasks(), "adam", "tf32"]
-LIKELY: dict[type, list[Any]] = {int: [1, 2, 3, 5, 16, 100], float: [0.001, 0.1, 0.5, 1, 2.5], str: CHOICES}
+WORDS = [
+    "",
+    "relu",
+    "mlp",
+    "no",
+    "1e-3",
+    "nan",
+    "pack",
+    "fp16",
+    "batch",
+    "sgd",
+    "rmsprop",
+    "he_normal",
+    "mnist",
+    "0.1",
+]
+CHOICES = [
+    *registry.activations(),
+    *registry.init_policies(),
+    *registry.datasets(),
+    *registry.tasks(),
+    "adam",
+    "tf32",
+]
+LIKELY: dict[type, list[Any]] = {
+    int: [1, 2, 3, 5, 16, 100],
+    float: [0.001, 0.1, 0.5, 1, 2.5],
+    str: CHOICES,
+}
 NESTED: list[Any] = [None, True, False, [], {}, [[]], {"relu": {}}, [1, "a"], {"*": "relu"}]
 NESTED += [{"layers.0": "tanh", "*": "elu"}]
-SPLICES = [*"\t\n:[]{},'\"|>%@`?~\0\ufeffé", "  ", ": ", "- ", " #", "&a ", "*a", "!x ", "? ", "<<: ", "---\n", "...\n"]
+SPLICES = [
+    *"\t\n:[]{},'\"|>%@`?~\0\ufeffé",
+    "  ",
+    ": ",
+    "- ",
+    " #",
+    "&a ",
+    "*a",
+    "!x ",
+    "? ",
+    "<<: ",
+    "---\n",
+    "...\n",
+]
 SPLICES += ["1e-3", "no", ".nan", "010", "1:30"]
 FAULTS = ["delete", "rename", "copy", "replace", "add", "like", "like", "like"]
-NOT_MADE = {"seed": 0, "lr": 1.0, "init": "auto", "init_args": {}, "weight_decay": 0.0}  # models do not differ by them
-value = st.sampled_from(NUMBERS + WORDS + NESTED) | st.integers() | st.floats() | st.text(max_size=5)
+NOT_MADE = {
+    "seed": 0,
+    "lr": 1.0,
+    "init": "auto",
+    "init_args": {},
+    "weight_decay": 0.0,
+}  # models do not differ by them
+value = (
+    st.sampled_from(NUMBERS + WORDS + NESTED) | st.integers() | st.floats() | st.text(max_size=5)
+)
 
 
 @st.composite
@@ -41,7 +89,9 @@ def texts(draw: st.DrawFn) -> str:
     content = yaml.safe_load(draw(st.sampled_from(FILES)).read_text(encoding="utf-8"))
     for _ in range(draw(st.integers(1, 2))):
         _break(draw, content)
-    text = yaml.safe_dump(content, sort_keys=False, default_flow_style=draw(st.sampled_from([None, False, True])))
+    text = yaml.safe_dump(
+        content, sort_keys=False, default_flow_style=draw(st.sampled_from([None, False, True]))
+    )
     if draw(st.integers(0, 3)) == 0:
         at, gone = draw(st.integers(0, len(text))), draw(st.integers(0, 3))
         text = text[:at] + draw(st.sampled_from(SPLICES) | st.text(max_size=3)) + text[at + gone :]
@@ -61,7 +111,9 @@ def _break(draw: st.DrawFn, content: Any) -> None:
     key, how = draw(st.sampled_from(keys)), draw(st.sampled_from(FAULTS))
     likely = LIKELY.get(type(place[key]), NESTED)
     new = draw(st.sampled_from(likely) if how == "like" else value)
-    new = copy.deepcopy(place[key] if how in ("copy", "rename") else new)  # one list in two places would be an alias
+    new = copy.deepcopy(
+        place[key] if how in ("copy", "rename") else new
+    )  # one list in two places would be an alias
     if how in ("like", "replace"):
         place[key] = new
     elif how == "delete":
@@ -71,7 +123,13 @@ def _break(draw: st.DrawFn, content: Any) -> None:
     else:
         if how == "rename":
             del place[key]
-        place[draw(st.sampled_from(NAMES) if how == "add" else st.sampled_from(NAMES) | st.text(max_size=4))] = new
+        place[
+            draw(
+                st.sampled_from(NAMES)
+                if how == "add"
+                else st.sampled_from(NAMES) | st.text(max_size=4)
+            )
+        ] = new
 
 
 def untrainable(study: Study) -> str:
@@ -92,20 +150,33 @@ def untrainable(study: Study) -> str:
 
 def make(one: spec.RunSpec) -> None:
     """Make what training makes of a spec before it starts, and a pass through it where that is short."""
-    checked_lengths(one, one.batch_size, torch.device("cuda"))  # more can be said when the data's size is known
+    checked_lengths(
+        one, one.batch_size, torch.device("cuda")
+    )  # more can be said when the data's size is known
     network, made = made_of(one)
-    assert list(made.modules) == model.sites(one), "sites are not as foreseen"
+    assert list(made.modules) == model_checks.sites(one), "sites are not as foreseen"
     make_optimizer(one, network.parameters())
     if len(made.modules) <= 20:
-        passed(spec.canonical(dataclasses.replace(one, activation="relu", activation_args={}, **NOT_MADE)))
+        passed(
+            spec.canonical(
+                dataclasses.replace(one, activation="relu", activation_args={}, **NOT_MADE)
+            )
+        )
     for name in dict.fromkeys(made.names.values()):
         cached_gain(name, tuple(sorted(one.activation_args.items())))
 
 
 def made_of(one: spec.RunSpec) -> tuple[torch.nn.Module, Sites]:
     """A spec's model, without memory for its weights, and its sites."""
-    manifest = {**registry.dataset(one.dataset), "vocabulary": one.vocabulary, "context": one.context}
-    sites, task = Sites(one.activation, one.activation_args), importlib.import_module(f"actstudy.tasks.{one.task}")
+    manifest = {
+        **registry.dataset(one.dataset),
+        "vocabulary": one.vocabulary,
+        "context": one.context,
+    }
+    sites, task = (
+        Sites(one.activation, one.activation_args),
+        importlib.import_module(f"actstudy.tasks.{one.task}"),
+    )
     with torch.device("meta"):
         network = task.build(one, SimpleNamespace(manifest=manifest), sites)
     sites.check()
@@ -117,8 +188,14 @@ def passed(text: str) -> None:
     """A pass of a part of a batch through a spec's model, shapes alone."""
     one = spec.from_json(text)
     examples = one.batch_size // one.accumulate
-    shape = (examples, one.context) if one.context else (examples, *registry.dataset(one.dataset)["shape"])
-    made_of(one)[0](torch.zeros(shape, dtype=torch.int64 if one.context else torch.float32, device="meta"))
+    shape = (
+        (examples, one.context)
+        if one.context
+        else (examples, *registry.dataset(one.dataset)["shape"])
+    )
+    made_of(one)[0](
+        torch.zeros(shape, dtype=torch.int64 if one.context else torch.float32, device="meta")
+    )
 
 
 @functools.cache

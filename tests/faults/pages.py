@@ -24,7 +24,9 @@ class Nodes(html.parser.HTMLParser):
         urls = [value or "" for name, value in attrs if name in ("href", "src")]
         ours = tag == "img" and all(re.fullmatch(r"figures/\w+/\w+\.png", url) for url in urls)
         if tag in ACTIVE or any(name.startswith("on") for name, _ in attrs) or (urls and not ours):
-            self.scripts.append(self.get_starttag_text() or tag)  # a page of ours has pictures and no links
+            self.scripts.append(
+                self.get_starttag_text() or tag
+            )  # a page of ours has pictures and no links
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -32,7 +34,9 @@ class Nodes(html.parser.HTMLParser):
 
 def rendered(markdown: str) -> Nodes:
     """A Markdown page through a renderer that passes HTML on as it stands."""
-    renderer = markdown_it.MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    renderer = markdown_it.MarkdownIt("commonmark", {"html": True}).enable(
+        ["table", "strikethrough"]
+    )
     return Nodes(renderer.render(markdown))
 
 
@@ -40,7 +44,11 @@ def formulas(file: Path) -> list[str]:
     """The cells of a CSV that a spreadsheet would compute; numbers are none."""
     with file.open(newline="", encoding="utf-8") as handle:
         cells = [cell for row in csv.reader(handle) for cell in row]
-    return [one for one in cells if one.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝")) and not number(one)]
+    return [
+        one
+        for one in cells
+        if one.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝")) and not number(one)
+    ]
 
 
 def number(text: str) -> bool:

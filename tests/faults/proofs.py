@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from actstudy.study import locks, store
+from actstudy.contract import locks, store
 
 from . import forks, kills
 
@@ -89,5 +89,7 @@ def resumed(root: Path, kill: kills.Kill) -> str:
     specs = [forks.alone("mlp", "relu")]
     forks.prepare(root, specs)
     forks.train(specs, root / "undisturbed" / "mlp", checkpoint_seconds=1e9)
-    hits, wrong = kills.survives([kill], specs, root / "runs" / "killed", root / "undisturbed" / "mlp")
+    hits, wrong = kills.survives(
+        [kill], specs, root / "runs" / "killed", root / "undisturbed" / "mlp"
+    )
     return wrong if hits else "the kill did not hit"

@@ -34,7 +34,9 @@ def misread(command: str, strings: Iterable[str], folder: Path) -> list[str]:
     fields, wrong = [name for name in re.findall(r"\{([\w.]+)", told) if name != OURS], []
     for text in [one for one in strings if "\0" not in one]:
         values = dict.fromkeys([name.split(".")[0] for name in fields], Value(text)) | {OURS: ""}
-        made = SequenceFormatter(separator=" ", element_formatter=QuotedFormatter()).format(told, **values)
+        made = SequenceFormatter(separator=" ", element_formatter=QuotedFormatter()).format(
+            told, **values
+        )
         done = subprocess.run(["bash", "-c", made], cwd=folder, capture_output=True)
         got = done.stdout.decode(errors="replace").split("\0")
         wrong += [] if sum(one.endswith(text) for one in got) >= len(fields) else [text]

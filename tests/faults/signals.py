@@ -16,12 +16,20 @@ from pathlib import Path
 
 import torch
 
-from actstudy.study import spec, store
+from actstudy.contract import spec, store
 from actstudy.training import checkpoint
 
 from . import forks
 
-LONG = {"steps": 800, "eval_every": 100, "warmup": 0, "depth": 2, "width": 16, "norm": "batch", "dropout": 0.1}
+LONG = {
+    "steps": 800,
+    "eval_every": 100,
+    "warmup": 0,
+    "depth": 2,
+    "width": 16,
+    "norm": "batch",
+    "dropout": 0.1,
+}
 
 
 @dataclass
@@ -36,13 +44,35 @@ class Stopped:
 
 def command(one: spec.RunSpec, root: Path) -> list[str]:
     """The trainer's command, with no checkpoint but what a signal asks for."""
-    here = [sys.executable, "-m", "actstudy", "train", "--spec", spec.canonical(one), "--device", "cpu", "--quiet"]
-    return [*here, "--checkpoint_seconds", "1e9", "--log_dir", str(root), "--data_dir", str(root.parent / "data")]
+    here = [
+        sys.executable,
+        "-m",
+        "actstudy",
+        "train",
+        "--spec",
+        spec.canonical(one),
+        "--device",
+        "cpu",
+        "--quiet",
+    ]
+    return [
+        *here,
+        "--checkpoint_seconds",
+        "1e9",
+        "--log_dir",
+        str(root),
+        "--data_dir",
+        str(root.parent / "data"),
+    ]
 
 
-def stopped(one: spec.RunSpec, root: Path, wait: Callable[[], None], again: float | None) -> Stopped:
+def stopped(
+    one: spec.RunSpec, root: Path, wait: Callable[[], None], again: float | None
+) -> Stopped:
     """Start, wait, SIGTERM, with `again` a second one so many seconds later; what was left on disk."""
-    process = subprocess.Popen(command(one, root), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command(one, root), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     wait()
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
@@ -57,7 +87,12 @@ def stopped(one: spec.RunSpec, root: Path, wait: Callable[[], None], again: floa
     wrong = "" if step == int(told[1] if told else 0) else f"saved step {step}, said {said!r}"
     if process.returncode not in (0, 75, -signal.SIGTERM) or "Traceback" in said:
         wrong = f"status {process.returncode}: {said[-300:]}"
-    if process.returncode != 0 and not step and not store.verifies(folder) and any(folder.rglob("*")):
+    if (
+        process.returncode != 0
+        and not step
+        and not store.verifies(folder)
+        and any(folder.rglob("*"))
+    ):
         wrong = f"left behind {[path.name for path in folder.rglob('*')]}"
     return Stopped(process.returncode, seconds, step, wrong)
 
@@ -89,7 +124,9 @@ def main(times: int, seed: int = 0) -> int:
             folder = root / "runs" / str(number)
             delay, again = rng.uniform(0, length), rng.uniform(0, 0.3) if len(stops) % 2 else None
             found = stopped(one, folder, partial(time.sleep, delay), again)
-            if found.status == 0 or store.verifies(folder / spec.run_id(one)):  # it was done before the signal came
+            if found.status == 0 or store.verifies(
+                folder / spec.run_id(one)
+            ):  # it was done before the signal came
                 continue
             found.wrong = found.wrong or gone_on(one, folder, whole)
             stops.append(found)
@@ -97,10 +134,19 @@ def main(times: int, seed: int = 0) -> int:
                 print(f"after {delay:.2f} s: {found.wrong}", flush=True)
             if len(stops) == times:
                 break
-    saved, wrong = [found for found in stops if found.step], [found for found in stops if found.wrong]
-    print(f"an undisturbed run takes {length:.1f} s; {times} stopped, statuses {Counter(s.status for s in stops)}")
-    print(f"{len(saved)} checkpoints of the current step, {times - len(saved)} before one: nothing on disk")
-    print(f"{len(wrong)} wrong; seconds to exit: at most {max(found.seconds for found in stops):.2f}")
+    saved, wrong = (
+        [found for found in stops if found.step],
+        [found for found in stops if found.wrong],
+    )
+    print(
+        f"an undisturbed run takes {length:.1f} s; {times} stopped, statuses {Counter(s.status for s in stops)}"
+    )
+    print(
+        f"{len(saved)} checkpoints of the current step, {times - len(saved)} before one: nothing on disk"
+    )
+    print(
+        f"{len(wrong)} wrong; seconds to exit: at most {max(found.seconds for found in stops):.2f}"
+    )
     return int(bool(wrong))
 
 

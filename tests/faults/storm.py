@@ -63,7 +63,9 @@ class Storm:
         before, began = self.clone.logs(), time.monotonic()
         fault = ":".join([*point.split(":")[:1], "kill", *point.split(":")[1:]]) if point else ""
         going = self.clone.start(study, self.targets[study], fault)
-        while going.poll() is None and not self.clone.trainers() and time.monotonic() - began < STUCK:
+        while (
+            going.poll() is None and not self.clone.trainers() and time.monotonic() - began < STUCK
+        ):
             time.sleep(0.1)
         if point:
             self.wait(lambda: self.clone.deaths(before) > 0, 3 * self.span, going)
@@ -74,7 +76,12 @@ class Storm:
             time.sleep(self.rng.uniform(0, self.span))
         self.kill("trainer", going)
         time.sleep(self.rng.uniform(0, self.span / 2))
-        self.kill(self.rng.choice(["driver", "driver", "group", "group", "make" if not point else "group"]), going)
+        self.kill(
+            self.rng.choice(
+                ["driver", "driver", "group", "group", "make" if not point else "group"]
+            ),
+            going,
+        )
         self.wait(lambda: False, 2.0, going)
         self.judge(going)
 
@@ -128,10 +135,16 @@ class Storm:
         return [study for study, files in missing.items() if files]
 
 
-def storm(kills: int, seed: int, folder: Path, small: bool = False, looks: bool = True, whole: bool = True) -> Storm:
+def storm(
+    kills: int, seed: int, folder: Path, small: bool = False, looks: bool = True, whole: bool = True
+) -> Storm:
     """The storm over: `kills` kills, then driven to the end and compared."""
     names = studies(small, looks)
-    calm, clone, began = Clone(folder / "calm", names), Clone(folder / "storm", names), time.monotonic()
+    calm, clone, began = (
+        Clone(folder / "calm", names),
+        Clone(folder / "storm", names),
+        time.monotonic(),
+    )
     targets = {name: files for name, files in asked(clone.folder, small).items() if name in names}
     for study, files in targets.items():
         assert calm.start(study, files).wait() == 0, calm.said()
@@ -149,7 +162,10 @@ def storm(kills: int, seed: int, folder: Path, small: bool = False, looks: bool 
         made.start(rng.choice(made.unfinished() or list(names)), point)
         wrong = ", ".join(f"{len(found)} {kind}" for kind, found in made.faults.items())
         spent = f"{time.monotonic() - began:5.0f} s, grid {made.rounds + 1}"
-        print(f"{spent}: {sum(made.kills.values())} kills; {wrong}; {point or 'at random'}", flush=True)
+        print(
+            f"{spent}: {sum(made.kills.values())} kills; {wrong}; {point or 'at random'}",
+            flush=True,
+        )
     made.end_round(calm.folder / "results")
     for study in names if whole else ():
         made.finish(study)
@@ -174,10 +190,14 @@ def report(made: Storm, seconds: float) -> str:
 
 def main() -> int:
     """1 where anything was lost."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--small", action="store_true", help="4 cells instead of 24, no study tables")
+    parser.add_argument(
+        "--small", action="store_true", help="4 cells instead of 24, no study tables"
+    )
     parser.add_argument("--looks", action=argparse.BooleanOptionalAction, default=True)
     asked, began = parser.parse_args(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="storm") as folder:

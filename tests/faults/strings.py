@@ -1,7 +1,24 @@
 """Sixty strings that somebody may give as a name, each of which means something to some program on its way."""
 
-PATHS = ["../../out", "../../../../out", "{root}/out", "~", "~root/out", ".", "..", ".hidden", "a/b"]
-SHELL = ["; touch MARK;", "$(touch MARK)", "`touch MARK`", "| touch MARK", "&& touch MARK", "a & touch MARK &"]
+PATHS = [
+    "../../out",
+    "../../../../out",
+    "{root}/out",
+    "~",
+    "~root/out",
+    ".",
+    "..",
+    ".hidden",
+    "a/b",
+]
+SHELL = [
+    "; touch MARK;",
+    "$(touch MARK)",
+    "`touch MARK`",
+    "| touch MARK",
+    "&& touch MARK",
+    "a & touch MARK &",
+]
 SHELL += [
     "> MARK",
     "'; touch MARK; '",
@@ -15,7 +32,15 @@ SHELL += [
     "--help",
 ]
 SHELL += ["#x"]
-CONTROL = ["a\nb", "a\r\ntouch MARK", "a\tb", "a\x00b", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x08\x7f"]
+CONTROL = [
+    "a\nb",
+    "a\r\ntouch MARK",
+    "a\tb",
+    "a\x00b",
+    "\x1b[31mred\x1b[0m",
+    "\x1b]0;title\x07",
+    "\x08\x7f",
+]
 CONTROL += ["\u202egnp.exe", "zero\u200bwidth", "line\u2028end"]
 NAMES = ["con", "nul", "r\u0435lu", "\U0001f600", "e\u0301", "x" * 300]
 FORMATS = ["{x}", "{{7*7}}", "{wildcards.id}", "%s%n", "{output:q}"]

@@ -12,28 +12,32 @@ from conftest import quiet, tiny
 from test_packs import company, trained
 from test_training import _after, row, same
 
-from actstudy import cli
-from actstudy.study import packs, spec, store
-from actstudy.training import endings, job, limit, run
+from actstudy.commands import cli
+from actstudy.contract import spec, store
+from actstudy.study import packs
+from actstudy.training import job, outcome, run, timeout
 
 from . import forks
 
-GPU_FULL = (
-    "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.10 GiB of which 1.25 GiB is free."
-)
+GPU_FULL = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.10 GiB of which 1.25 GiB is free."
 
 
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
         (torch.cuda.OutOfMemoryError(GPU_FULL), "asked for 2.50 GiB, 1.25 GiB free"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 64 bytes."), "asked for 64 b"),
+        (
+            RuntimeError(
+                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 64 bytes."
+            ),
+            "asked for 64 b",
+        ),
         (MemoryError(), "MemoryError"),
     ],
     ids=["cuda", "cpu", "python"],
 )
 def test_memory_that_ran_out_says_what_to_change(error, expected):
-    status, reason = endings.ending(error, tiny(batch_size=500))
+    status, reason = outcome.ending(error, tiny(batch_size=500))
     assert status == "out_of_memory"
     assert reason.startswith(f"task mlp, batch_size 500: {expected}")
     assert reason.endswith("to mend: a smaller batch_size, or accumulate: 2")
@@ -48,7 +52,7 @@ def hang(*_):
 
 def test_a_run_that_hangs_is_given_up(tmp_path, data_folder, monkeypatch):
     """Published as a timeout, where it hung in its log, and the process ends."""
-    monkeypatch.setattr(limit, "GRACE", 0.5)
+    monkeypatch.setattr(timeout, "GRACE", 0.5)
     monkeypatch.setattr(run, "fit", hang)
     began = time.monotonic()
     assert forks.forked(lambda: run.run(tiny(), tmp_path / "a", data_folder, quiet(**SLOW))) == 0
@@ -74,7 +78,7 @@ def test_a_slow_run_ends_at_a_step(tmp_path, data_folder, monkeypatch):
 
 @pytest.mark.parametrize("place", ["fit", "make_pack"])
 def test_a_pack_that_hangs_is_given_up(tmp_path, data_folder, monkeypatch, place):
-    monkeypatch.setattr(limit, "GRACE", 0.5)
+    monkeypatch.setattr(timeout, "GRACE", 0.5)
     monkeypatch.setattr(f"actstudy.training.pack_run.{place}", hang)
     assert forks.forked(lambda: trained(company(), tmp_path, data_folder, **SLOW)) == 0
     for one in company():
@@ -97,7 +101,10 @@ WILD = {"optimizer": "sgd", "clip": None, "warmup": 0, "dropout": 0.0}
             {"lr": 3.0, "activation": "elu", "depth": 4, "schedule": "constant", "dropout": 0.1},
             "first not finite: the loss itself at step 6",
         ),
-        ({"init": "normal", "init_args": {"std": 1e25}}, "first not finite: output of layers.1.0 at step 0"),
+        (
+            {"init": "normal", "init_args": {"std": 1e25}},
+            "first not finite: output of layers.1.0 at step 0",
+        ),
         ({"init": "normal", "init_args": {"std": 1e25}, "activation": "tanh"}, None),
     ],
     ids=str,
@@ -121,7 +128,9 @@ SITES = [
 
 @pytest.mark.parametrize("fields", SITES, ids=str)
 @pytest.mark.parametrize("seconds", [1e9, 0.0], ids=["marked by epoch", "marked by step"])
-def test_a_run_of_a_pack_names_the_same_site_as_alone(train, tmp_path, data_folder, monkeypatch, fields, seconds):
+def test_a_run_of_a_pack_names_the_same_site_as_alone(
+    train, tmp_path, data_folder, monkeypatch, fields, seconds
+):
     """In a healthy run's company, which keeps its bits though its steps are repeated in the search."""
     monkeypatch.setattr("actstudy.training.pack_loop.BUSY", 0)
     fields = {"schedule": "constant", "activation": "relu", **WILD, **fields}
@@ -164,7 +173,11 @@ def test_a_search_that_fails_costs_no_result(tmp_path, data_folder, monkeypatch,
     def failing(*_):
         raise fault
 
-    fields = {"lr": 1e38, "eval_every": 1, "activation": "tanh"} if place == "in_validation" else {"lr": 1e30}
+    fields = (
+        {"lr": 1e38, "eval_every": 1, "activation": "tanh"}
+        if place == "in_validation"
+        else {"lr": 1e30}
+    )
     one = tiny(**{"activation": "relu", **WILD, **fields}, engine="pack", pack_width=4)
     runs = [one, dataclasses.replace(one, lr=0.01, seed=1)]
     whole = trained(runs, tmp_path / "whole", data_folder)
@@ -187,7 +200,9 @@ def test_a_stop_does_not_wait_for_a_search(tmp_path, data_folder, monkeypatch, p
     assert "first not finite" in row(tmp_path / spec.run_id(one))["reason"]
 
 
-@pytest.mark.parametrize("point", ["step.pt/fsync:full", "step.sha256/draft:full", "best.pt/rename:full"])
+@pytest.mark.parametrize(
+    "point", ["step.pt/fsync:full", "step.sha256/draft:full", "best.pt/rename:full"]
+)
 @pytest.mark.parametrize("packed", [False, True], ids=["run", "pack"])
 def test_a_full_disk_is_no_result(tmp_path, data_folder, packed, point):
     """It is raised, nothing is published, and the same command ends with the undisturbed run's bits."""
@@ -213,7 +228,15 @@ def command(tmp_path, data_folder, *more):
     data.mkdir(exist_ok=True)
     with contextlib.suppress(FileExistsError):
         (data / "mnist1d").symlink_to(data_folder)
-    host = ["--device", "cpu", "--quiet", "--log_dir", str(tmp_path / "runs"), "--data_dir", str(data)]
+    host = [
+        "--device",
+        "cpu",
+        "--quiet",
+        "--log_dir",
+        str(tmp_path / "runs"),
+        "--data_dir",
+        str(data),
+    ]
     return [*more, *host]
 
 
@@ -232,23 +255,34 @@ def status_of(arguments, fault):
 
 @pytest.mark.parametrize("packed", [False, True], ids=["run", "pack"])
 @pytest.mark.parametrize(
-    ("fault", "expected"), [("spec.json/rename:term", set()), ("progress.json/draft:term", {"step-000000007.pt"})]
+    ("fault", "expected"),
+    [("spec.json/rename:term", set()), ("progress.json/draft:term", {"step-000000007.pt"})],
 )
-def test_told_to_stop_it_leaves_a_checkpoint_or_nothing(tmp_path, data_folder, packed, fault, expected):
+def test_told_to_stop_it_leaves_a_checkpoint_or_nothing(
+    tmp_path, data_folder, packed, fault, expected
+):
     """Before its first step nothing is on disk; at the first evaluation the step is saved; both exit with 75."""
-    one = ["pack", "--members", packs.written(company())] if packed else ["train", "--spec", spec.canonical(tiny())]
+    one = (
+        ["pack", "--members", packs.written(company())]
+        if packed
+        else ["train", "--spec", spec.canonical(tiny())]
+    )
     arguments = command(tmp_path, data_folder, *one)
     assert status_of(arguments, fault) == 75
     files = {path.name for path in (tmp_path / "runs").rglob("*") if path.is_file()}
     assert {name for name in files if name.endswith(".pt")} == expected
     assert bool(files) == bool(expected), files
     assert status_of(arguments, "none:kill") == 0
-    assert not [path for path in (tmp_path / "runs").rglob("*") if path.name.startswith(("step-", "progress"))]
+    assert not [
+        path
+        for path in (tmp_path / "runs").rglob("*")
+        if path.name.startswith(("step-", "progress"))
+    ]
 
 
 def test_without_heeding_signals_it_leaves_no_checkpoint(tmp_path, data_folder, monkeypatch):
     """The guard off: the test above can fail."""
-    monkeypatch.setattr("actstudy.cli_run.signal.signal", lambda *_: signal.SIG_DFL)
+    monkeypatch.setattr("actstudy.training.attempt.signal.signal", lambda *_: signal.SIG_DFL)
     arguments = command(tmp_path, data_folder, "train", "--spec", spec.canonical(tiny()))
     assert status_of(arguments, "progress.json/draft:term") == -signal.SIGTERM
     assert not list((tmp_path / "runs").rglob("*.pt"))

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from actstudy.study import faults, spec, store
+from actstudy.contract import faults, spec, store
 
 from . import flips, forks, kills, signals
 
@@ -27,10 +27,14 @@ def test_killed_anywhere_it_goes_on_bit_for_bit(root, grid, name):
     every, rng, specs = list(kills.kills(name.startswith("pack"))), random.Random(name), grid[name]
     for number in range(2):
         chosen = [
-            rng.choice([kill for kill in every if bool(kill.step) == stepwise]) for stepwise in (True, False, True)
+            rng.choice([kill for kill in every if bool(kill.step) == stepwise])
+            for stepwise in (True, False, True)
         ]
         hits, wrong = kills.survives(
-            chosen, specs, root / "a" / f"{name}-{number}", root / "undisturbed" / name.replace(" ", "-")
+            chosen,
+            specs,
+            root / "a" / f"{name}-{number}",
+            root / "undisturbed" / name.replace(" ", "-"),
         )
         assert hits
         assert not wrong
@@ -38,7 +42,11 @@ def test_killed_anywhere_it_goes_on_bit_for_bit(root, grid, name):
 
 def test_every_stage_of_every_file_is_a_place_to_die():
     points = {kill.point.partition(":")[0] for kill in kills.kills(True) if kill.point}
-    assert points >= {f"{name}/{stage}" for name in [*store.FILES, "step.pt", "best.pt"] for stage in faults.STAGES}
+    assert points >= {
+        f"{name}/{stage}"
+        for name in [*store.FILES, "step.pt", "best.pt"]
+        for stage in faults.STAGES
+    }
 
 
 def test_no_damaged_file_is_accepted(tmp_path):

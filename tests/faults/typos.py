@@ -6,10 +6,11 @@ import typing
 from collections.abc import Iterator
 from pathlib import Path
 
-from actstudy.study import claims, plan, registry
+from actstudy.contract import registry
+from actstudy.contract.errors import StudyError
+from actstudy.contract.spec import RunSpec
+from actstudy.study import claims, planning
 from actstudy.study.config import RunFields, StudyFile, TaskBlock
-from actstudy.study.registry import StudyError
-from actstudy.study.spec import RunSpec
 
 LETTERS = string.ascii_lowercase + string.digits + "_"
 CLAIMS = "claims: {source: a, metric: error_percent, tolerance: 1, values: {relu: {mean: 1}}}"
@@ -22,7 +23,11 @@ def places() -> Iterator[tuple[str, list[str], str]]:
     fields, levels = list(RunFields.model_fields), f"axes: {{activation: [{', '.join(LEVELS)}]}}\n"
     yield "key of a study", list(StudyFile.model_fields), f"'TYPO': 1\n{ALONE}"
     yield "key of defaults", fields, f"defaults: {{'TYPO': 1}}\n{ALONE}"
-    yield "key of a task", list(TaskBlock.model_fields), "tasks: {mlp: {activation: relu, 'TYPO': 1}}"
+    yield (
+        "key of a task",
+        list(TaskBlock.model_fields),
+        "tasks: {mlp: {activation: relu, 'TYPO': 1}}",
+    )
     yield "axis", fields, f"axes: {{'TYPO': [1, 2]}}\n{ALONE}"
     yield (
         "key of claims",
@@ -34,14 +39,26 @@ def places() -> Iterator[tuple[str, list[str], str]]:
         list(claims.Value.model_fields),
         f"{CLAIMS.replace('mean: 1', repr('TYPO') + ': 1')}\n{ALONE}",
     )
-    yield "metric of claims", list(claims.METRICS), f"{CLAIMS.replace('error_percent', repr('TYPO'))}\n{ALONE}"
-    yield "level of claims", LEVELS, f"{CLAIMS.replace('relu', repr('TYPO'))}\n{levels}tasks: {{mlp: }}"
+    yield (
+        "metric of claims",
+        list(claims.METRICS),
+        f"{CLAIMS.replace('error_percent', repr('TYPO'))}\n{ALONE}",
+    )
+    yield (
+        "level of claims",
+        LEVELS,
+        f"{CLAIMS.replace('relu', repr('TYPO'))}\n{levels}tasks: {{mlp: }}",
+    )
     yield "baseline", LEVELS, f"baseline: 'TYPO'\n{levels}tasks: {{mlp: }}"
     yield "task", list(registry.tasks()), "tasks: {'TYPO': {activation: relu}}"
     yield "data set", list(registry.datasets()), "tasks: {mlp: {activation: relu, dataset: 'TYPO'}}"
     names = [*registry.activations(), *registry.literal("nets/activations.py", "ALIASES")]
     yield "activation", names, "axes: {activation: ['TYPO']}\ntasks: {mlp: }"
-    yield "init policy", list(registry.init_policies()), "tasks: {mlp: {activation: relu, init: 'TYPO'}}"
+    yield (
+        "init policy",
+        list(registry.init_policies()),
+        "tasks: {mlp: {activation: relu, init: 'TYPO'}}",
+    )
     for name, args in registry.activations().items():
         if args:
             text = f"tasks: {{mlp: {{activation: {name}, activation_args: {{'TYPO': 1}}}}}}"
@@ -50,11 +67,18 @@ def places() -> Iterator[tuple[str, list[str], str]]:
         if args:
             text = f"tasks: {{mlp: {{activation: relu, init: {name}, init_args: {{'TYPO': 1}}}}}}"
             yield f"argument of {name}", list(args), text
-    hints = {"family": StudyFile.__annotations__["family"], "device": StudyFile.__annotations__["device"]}
+    hints = {
+        "family": StudyFile.__annotations__["family"],
+        "device": StudyFile.__annotations__["device"],
+    }
     for name, hint in {**typing.get_type_hints(RunSpec), **hints}.items():
         for part in (hint, *typing.get_args(hint)):
             if typing.get_origin(part) is typing.Literal:
-                text = f"{name}: 'TYPO'\n{ALONE}" if name in hints else f"defaults: {{{name}: 'TYPO'}}\n{ALONE}"
+                text = (
+                    f"{name}: 'TYPO'\n{ALONE}"
+                    if name in hints
+                    else f"defaults: {{{name}: 'TYPO'}}\n{ALONE}"
+                )
                 yield f"choice of {name}", list(typing.get_args(part)), text
 
 
@@ -68,7 +92,9 @@ def typos(name: str) -> list[str]:
     return sorted(made - {name, ""})
 
 
-def measured(file: Path, each: int | None, seed: int = 0) -> tuple[dict[str, tuple[int, int, int]], list[str]]:
+def measured(
+    file: Path, each: int | None, seed: int = 0
+) -> tuple[dict[str, tuple[int, int, int]], list[str]]:
     """Kind -> typos suggested rightly, all, and names themselves, of `each` typos of every name; and the misses."""
     rng, counts, misses = random.Random(seed), dict[str, tuple[int, int, int]](), list[str]()
     for kind, names, text in places():
@@ -91,7 +117,7 @@ def told(file: Path, text: str) -> str:
     """What is said of a study file."""
     file.write_text(text)
     try:
-        plan.load(file)
+        planning.load(file)
     except StudyError as fault:
         return str(fault)
     return "nothing"
@@ -101,7 +127,9 @@ def main(file: Path, each: int | None) -> float:
     """The share of typos whose name is suggested, printed with the kinds of name where it is below 1."""
     counts, misses = measured(file, each)
     right, tried, valid = (sum(column) for column in zip(*counts.values(), strict=True))
-    print(f"typos: {right} of {tried} suggested rightly, {right / tried:.2%}; {valid} are names themselves")
+    print(
+        f"typos: {right} of {tried} suggested rightly, {right / tried:.2%}; {valid} are names themselves"
+    )
     for kind, (good, all_of_it, _) in counts.items():
         if good < all_of_it:
             print(f"  {kind}: {good} of {all_of_it}, {good / all_of_it:.1%}")

@@ -7,11 +7,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from actstudy.study import schema, store
+from actstudy.contract import schema, store
 
 Seal = tuple[bytes, int]
 # Columns of study tables that a clock or the host decides, beside those that `schema` marks in a run's own.
-CLOCK = {f.name for f in schema.RUNS if f.metadata[b"clock"] == b"yes"} | {"n_timed", "on_front", "median_seconds"}
+CLOCK = {f.name for f in schema.RUNS if f.metadata[b"clock"] == b"yes"} | {
+    "n_timed",
+    "on_front",
+    "median_seconds",
+}
 
 
 def run_folders(results: Path) -> list[Path]:
@@ -86,7 +90,9 @@ def bits(table: pa.Table) -> list[object]:
     """A table's columns as what can be compared bit for bit: a NaN equals itself, 0.0 not -0.0."""
     columns = [(column, column.is_null().to_pylist()) for column in table.itercolumns()]
     values = [
-        column.fill_null(0.0).to_numpy().tobytes() if pa.types.is_floating(column.type) else column.to_pylist()
+        column.fill_null(0.0).to_numpy().tobytes()
+        if pa.types.is_floating(column.type)
+        else column.to_pylist()
         for column, _ in columns
     ]
     return [table.schema.names, [nulls for _, nulls in columns], values]

@@ -13,8 +13,10 @@ from faults import flips, forks, hostile, kills, labels, pages, proofs, shells
 from faults.strings import STRINGS
 from matplotlib import pyplot as plt
 
-from actstudy.analysis import figures, latex, spreadsheet, summary, text
-from actstudy.study import locks, store
+from actstudy.analysis import figures
+from actstudy.analysis.export import latex, spreadsheet
+from actstudy.analysis.page import markdown, summary
+from actstudy.contract import locks, store
 from actstudy.training import checkpoint, resume, step
 
 
@@ -58,7 +60,9 @@ def test_without_the_rename_a_kill_leaves_half_a_file(folder, monkeypatch):
     ],
     ids=["rename", "order", "flush", "folder"],
 )
-def test_without_the_order_of_flushes_a_power_cut_leaves_half_a_file(folder, monkeypatch, guard, off, wrong):
+def test_without_the_order_of_flushes_a_power_cut_leaves_half_a_file(
+    folder, monkeypatch, guard, off, wrong
+):
     with monkeypatch.context() as patch:
         assert not proofs.power_cuts(folder / "on", patch)
     monkeypatch.setattr(store, guard, off)
@@ -141,7 +145,10 @@ def test_without_the_checksum_of_checkpoints_flipped_bits_are_accepted(folder, m
 
 
 def test_without_the_checksum_of_tables_flipped_bits_are_accepted(folder, monkeypatch):
-    files, rng = [path for path in flips.made(folder) if path.suffix == ".parquet"], random.Random(0)
+    files, rng = (
+        [path for path in flips.made(folder) if path.suffix == ".parquet"],
+        random.Random(0),
+    )
     monkeypatch.setattr(store, "sha256", lambda path: store._checksums(path.parent)[path.name])
     silent = 0
     for _ in range(60):
@@ -158,16 +165,16 @@ def test_without_quotes_the_shell_runs_what_a_value_says(command, tmp_path):
 
 
 def test_without_escapes_a_page_has_scripts_and_blocks_of_others(monkeypatch):
-    monkeypatch.setattr(text, "SPECIAL", {})
-    page = pages.rendered("\n\n".join(map(text.prose, STRINGS)))
+    monkeypatch.setattr(markdown, "SPECIAL", {})
+    page = pages.rendered("\n\n".join(map(markdown.prose, STRINGS)))
     assert len(page.scripts) == 2  # the renderer itself refuses links to javascript
     assert {"code", "del"} & page.tags
-    assert pages.rendered(text.markdown([{"one": one} for one in STRINGS])).scripts
+    assert pages.rendered(markdown.markdown([{"one": one} for one in STRINGS])).scripts
 
 
 def test_without_escapes_at_the_start_a_line_is_a_heading(monkeypatch):
-    assert pages.rendered(text.prose("# head")).tags == {"p"}
-    assert pages.rendered(text.escaped("# head")).tags == {"h1"}
+    assert pages.rendered(markdown.prose("# head")).tags == {"p"}
+    assert pages.rendered(markdown.escaped("# head")).tags == {"h1"}
 
 
 def test_without_its_finalizer_the_summary_has_scripts(tmp_path, monkeypatch):

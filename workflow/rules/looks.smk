@@ -21,8 +21,8 @@ def files_of(runs):
 
 def spec_of(wildcards):
     if wildcards.id not in RUNS:
-        near = registry.nearest(wildcards.id, RUNS)
-        registry.refuse(
+        near = errors.nearest(wildcards.id, RUNS)
+        errors.refuse(
             f"{STUDY.file}: got run {wildcards.id!r}; allowed: a run of this study{near}"
         )
     return RUNS[wildcards.id]

@@ -9,11 +9,11 @@ WANTS_GPU = STUDY.device == "cuda" or (
 )
 DEVICE = STUDY.device if WANTS_GPU else "cpu"
 if LOCAL and STUDY.device == "cuda" and not GPUS:
-    registry.refuse(
+    errors.refuse(
         f"{STUDY.file}: device: got 'cuda', but there is no GPU; allowed: auto, cpu"
     )
 if not WANTS_GPU and any(run.spec.precision == "fp16" for run in STUDY.possible):
-    registry.refuse(
+    errors.refuse(
         f"{STUDY.file}: precision: got 'fp16', but no GPU; allowed: fp32, bf16"
     )
 if LOCAL and WANTS_GPU and ASKED:

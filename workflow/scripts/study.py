@@ -16,7 +16,8 @@ from typing import TextIO
 
 import psutil
 
-from actstudy.study import reading, registry
+from actstudy.contract import errors
+from actstudy.study import reading
 
 HERE = Path.cwd()
 BIN = Path(sys.executable).parent
@@ -29,7 +30,13 @@ To go on:
   {bin}/snakemake                                                        train it"""
 
 FAILED = r"Command '(?:set -euo pipefail; *)?(?:exec )?(.*)' (died with|returned non-zero exit status) (.*)\.$"
-QUIET = ["--quiet", "rules", "reason", "host", "progress"]  # `all` would hide what has failed, in the log too
+QUIET = [
+    "--quiet",
+    "rules",
+    "reason",
+    "host",
+    "progress",
+]  # `all` would hide what has failed, in the log too
 CHATTER = (
     "Using workflow specific profile",
     "Assuming unrestricted shared filesystem",
@@ -64,7 +71,11 @@ def script(words: list[str]) -> bool:
 def working(kind: Callable[[list[str]], bool]) -> list[int]:
     """Ids of such processes that work in this folder now, whoever started them."""
     found = psutil.process_iter(["cmdline", "cwd", "status"])
-    mine = [one for one in found if one.info["cwd"] == str(HERE) and one.info["status"] != psutil.STATUS_ZOMBIE]
+    mine = [
+        one
+        for one in found
+        if one.info["cwd"] == str(HERE) and one.info["status"] != psutil.STATUS_ZOMBIE
+    ]
     return [one.pid for one in mine if kind(one.info["cmdline"] or [])]
 
 
@@ -74,7 +85,11 @@ def wait_for_others() -> None:
         told = False
         while live := working(kind):
             if not told:
-                print(f"actstudy: {what} runs here (pid {live[0]}); waiting until it ends", file=sys.stderr, flush=True)
+                print(
+                    f"actstudy: {what} runs here (pid {live[0]}); waiting until it ends",
+                    file=sys.stderr,
+                    flush=True,
+                )
             told = True
             time.sleep(0.5)
 
@@ -122,15 +137,21 @@ def called(command: list[str], log: Path) -> int:
 
 def study_file(arguments: list[str]) -> Path:
     """The study that the arguments ask for; of several files the last, as in the Snakefile."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)  # --config is another option
-    parser.add_argument("--configfile", "--configfiles", nargs="+", type=Path, default=[Path("config/config.yaml")])
+    parser = argparse.ArgumentParser(
+        add_help=False, allow_abbrev=False
+    )  # --config is another option
+    parser.add_argument(
+        "--configfile", "--configfiles", nargs="+", type=Path, default=[Path("config/config.yaml")]
+    )
     chosen: Path = parser.parse_known_args(arguments)[0].configfile[-1]
     return chosen
 
 
 def summary(file: Path) -> Path:
     """The page of a study."""
-    return Path("results/summary.md" if file.name == "config.yaml" else f"results/{file.stem}/summary.md")
+    return Path(
+        "results/summary.md" if file.name == "config.yaml" else f"results/{file.stem}/summary.md"
+    )
 
 
 def holder(lock: TextIO) -> str:
@@ -148,21 +169,25 @@ def main(arguments: list[str]) -> int:
     """The exit status of snakemake, run with the arguments on all cores."""
     try:  # before snakemake, which would tell of a file that is no YAML by a traceback
         reading.read(study_file(arguments))
-    except registry.StudyError as fault:
-        registry.refuse(fault)
+    except errors.StudyError as fault:
+        errors.refuse(fault)
     Path(".snakemake").mkdir(exist_ok=True)
     with Path(".snakemake/study.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"actstudy: another `make study` runs here ({holder(lock)}); wait for it or stop it", file=sys.stderr)
+            print(
+                f"actstudy: another `make study` runs here ({holder(lock)}); wait for it or stop it",
+                file=sys.stderr,
+            )
             return 2
         lock.truncate(0)
         print(f"pid {os.getpid()}", file=lock, flush=True)
         wait_for_others()
         shutil.rmtree(".snakemake/locks", ignore_errors=True)  # nobody is alive to hold them
         print(
-            f"Training what is missing; for progress, in another terminal: {BIN}/python -m actstudy status", flush=True
+            f"Training what is missing; for progress, in another terminal: {BIN}/python -m actstudy status",
+            flush=True,
         )
         start = time.monotonic()
         status = called([str(BIN / "snakemake"), *arguments, *QUIET], Path(".snakemake/study.log"))
@@ -172,7 +197,11 @@ def main(arguments: list[str]) -> int:
         print("The study did not finish; see above. The same command goes on.")
         return status if status > 0 else 128 - status
     page = summary(study_file(arguments))
-    outcome = page.read_text(encoding="utf-8").splitlines()[0].lstrip("# ") + ". " if page.is_file() else ""
+    outcome = (
+        page.read_text(encoding="utf-8").splitlines()[0].lstrip("# ") + ". "
+        if page.is_file()
+        else ""
+    )
     print(f"The study took {time.monotonic() - start:.0f} s. {outcome}".strip())
     if page.is_file():
         print(ENDING.format(summary=page, bin=BIN))

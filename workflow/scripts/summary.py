@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from actstudy.analysis import summary, tables
+from actstudy.analysis import tables
+from actstudy.analysis.page import summary
 
 page = Path(snakemake.output[0])
 made = tables.read(Path(snakemake.input.tables).parent)

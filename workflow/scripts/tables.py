@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from actstudy.analysis import latex, tables
+from actstudy.analysis import tables
+from actstudy.analysis.export import latex
 
 boundaries = pd.read_parquet(snakemake.input.boundaries)
-references = [json.loads(Path(path).read_text(encoding="utf-8")) for path in snakemake.input.references]
+references = [
+    json.loads(Path(path).read_text(encoding="utf-8")) for path in snakemake.input.references
+]
 made = tables.build(json.loads(snakemake.params.plan), Path("results/runs"), references, boundaries)
 folder = Path(snakemake.output.plan).parent
 tables.write(made, folder)

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from actstudy.analysis import contrasts, tables, tuning
+from actstudy.analysis import tables
+from actstudy.analysis.page.markdown import cell_name
+from actstudy.analysis.questions import contrasts, tuning
 from actstudy.analysis.status import RUNS
-from actstudy.analysis.text import cell_name
-from actstudy.study import looks, store
-from actstudy.study.plan import Study
-from actstudy.study.registry import StudyError, nearest
+from actstudy.contract import store
+from actstudy.contract.errors import StudyError, nearest
+from actstudy.study import looks
+from actstudy.study.planning import Study
 
 OPEN = ("undecided", "too few seeds")
 
@@ -17,13 +19,24 @@ OPEN = ("undecided", "too few seeds")
 def decide(study: Study, task: str, what: str, runs_root: Path = RUNS) -> Path:
     """Write what the runs that have ended say; what: `lr`, `look1`, `look2` or `look3`. Returns the file."""
     allowed = ["lr"] * (task in study.with_rates)
-    allowed += [f"look{k}" for k in range(1, len(looks.LOOKS) + 1)] if task in study.with_looks else []
+    allowed += (
+        [f"look{k}" for k in range(1, len(looks.LOOKS) + 1)] if task in study.with_looks else []
+    )
     if task not in study.tasks:
-        raise StudyError(f"decide: got {task!r}; allowed: {', '.join(study.tasks)}{nearest(task, study.tasks)}")
+        raise StudyError(
+            f"decide: got {task!r}; allowed: {', '.join(study.tasks)}{nearest(task, study.tasks)}"
+        )
     if what not in allowed:
-        shown = ", ".join(allowed) or f"none, as {study.file} gives task {task} neither looks nor tune_lr"
+        shown = (
+            ", ".join(allowed)
+            or f"none, as {study.file} gives task {task} neither looks nor tune_lr"
+        )
         raise StudyError(f"decide: got {what!r}; allowed: {shown}{nearest(what, allowed)}")
-    made = rates(study, task, runs_root) if what == "lr" else look(study, task, int(what[-1]), runs_root)
+    made = (
+        rates(study, task, runs_root)
+        if what == "lr"
+        else look(study, task, int(what[-1]), runs_root)
+    )
     file = looks.path(study.folder, task, what)
     store.write_json(file, made)
     return file
@@ -35,7 +48,12 @@ def rates(study: Study, task: str, runs_root: Path) -> dict[str, Any]:
     rows = [row for row in plan["tuning"] if row["task"] == task]
     found = tuning.chosen(tables.collect(rows, runs_root, ["curves"]), plan, task)
     chosen = [{"group": group, "level": level, "lr": lr} for (group, level), lr in found.items()]
-    return {"task": task, "seeds": looks.TUNING_SEEDS, "tried": study.tasks[task]["tune_lr"], "chosen": chosen}
+    return {
+        "task": task,
+        "seeds": looks.TUNING_SEEDS,
+        "tried": study.tasks[task]["tune_lr"],
+        "chosen": chosen,
+    }
 
 
 def look(study: Study, task: str, k: int, runs_root: Path) -> dict[str, Any]:
@@ -48,6 +66,15 @@ def look(study: Study, task: str, k: int, runs_root: Path) -> dict[str, Any]:
     plan["runs"] = [row for row in plan["runs"] if row["task"] == task]
     made = contrasts.contrasts(tables.collect(plan["runs"], runs_root, ["predictions"]), plan)
     left = made[(made["task"] == task) & (made["family"] == "primary") & made["verdict"].isin(OPEN)]
-    undecided = [cell_name(level, group) for level, group in zip(left["level"], left["group"], strict=True)]
+    undecided = [
+        cell_name(level, group) for level, group in zip(left["level"], left["group"], strict=True)
+    ]
     more = looks.LOOKS[k] if undecided and k < len(looks.LOOKS) else None
-    return {"task": task, "look": k, "n": n, "decided": not undecided, "undecided": undecided, "next": more}
+    return {
+        "task": task,
+        "look": k,
+        "n": n,
+        "decided": not undecided,
+        "undecided": undecided,
+        "next": more,
+    }

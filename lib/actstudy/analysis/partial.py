@@ -5,15 +5,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from actstudy.analysis import figures, summary, tables
-from actstudy.study.plan import Study
-from actstudy.study.spec import data_name
+from actstudy.analysis import figures, tables
+from actstudy.analysis.page import summary
+from actstudy.contract.spec import data_name
+from actstudy.study.planning import Study
 
 
 def write_partial(study: Study) -> Path:
     """Write tables, figures and `summary.md`, headed PARTIAL, under `partial/`; returns the page's path."""
     folder = Path(study.folder) / "partial"
-    references = [json.loads(path.read_text()) for path in sorted(Path("results/references").glob("*.json"))]
+    references = [
+        json.loads(path.read_text()) for path in sorted(Path("results/references").glob("*.json"))
+    ]
     mine = {(run.spec.task, data_name(run.spec)) for run in study.runs}
     references = [one for one in references if (one["task"], one["data"]) in mine]
     toys = Path(study.folder) / "boundaries.parquet"

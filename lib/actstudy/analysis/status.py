@@ -7,14 +7,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from actstudy.analysis.text import cell_name
-from actstudy.study import looks, store
-from actstudy.study.console import visible
+from actstudy.analysis.page.markdown import cell_name
+from actstudy.contract import store
+from actstudy.contract.errors import StudyError, nearest, visible
+from actstudy.contract.schema import BUCKETS
+from actstudy.study import looks
 from actstudy.study.grid import PlannedRun
 from actstudy.study.packs import MEMBERS
-from actstudy.study.plan import Study
-from actstudy.study.registry import StudyError, nearest
-from actstudy.study.schema import BUCKETS
+from actstudy.study.planning import Study
 
 RUNS = Path("results/runs")
 
@@ -47,15 +47,22 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     cells: dict[tuple[str, str], list[str]] = {}
     for part, note in ((study.tuning, " (choosing lr)"), (runs, "")):
         for run in part:
-            cells.setdefault((run.spec.task, cell_name(run.level, run.group) + note), []).append(states[run.id])
+            cells.setdefault((run.spec.task, cell_name(run.level, run.group) + note), []).append(
+                states[run.id]
+            )
     for (task, cell), mine in cells.items():
         rest = ", ".join(f"{n} {name}" for name, n in Counter(mine).items() if name != "completed")
         lines.append(f"  {task:<8} {cell:<40} {mine.count('completed')} of {len(mine)}  {rest}")
     waiting = [line for task in study.tasks for line in _decisions(study, task)]
     lines += ["", *waiting, *_forecast(study, folders, states)]
-    bad = [run_id for run_id, name in states.items() if name in ("failed", "out_of_memory", "timeout", "damaged")]
+    bad = [
+        run_id
+        for run_id, name in states.items()
+        if name in ("failed", "out_of_memory", "timeout", "damaged")
+    ]
     lines += [
-        f"{states[run_id]}: {folders[run_id]}  (to mend: python -m actstudy retry {folders[run_id]})" for run_id in bad
+        f"{states[run_id]}: {folders[run_id]}  (to mend: python -m actstudy retry {folders[run_id]})"
+        for run_id in bad
     ]
     return "\n".join(map(visible, lines)), bool(bad)
 
@@ -65,7 +72,9 @@ def _decisions(study: Study, task: str) -> list[str]:
     lines = []
     if task in study.with_rates:
         chosen = looks.rates(study.folder, task)
-        each = ", ".join(f"{cell_name(level, group)} {lr:g}" for (group, level), lr in chosen.items())
+        each = ", ".join(
+            f"{cell_name(level, group)} {lr:g}" for (group, level), lr in chosen.items()
+        )
         lines.append(f"{task}: learning rates chosen on val: {each or 'not yet'}")
     if task in study.with_looks:
         n, made = looks.seeds_asked(study.folder, task), looks.taken(study.folder, task)
@@ -82,11 +91,19 @@ def _forecast(study: Study, folders: dict[str, Path], states: dict[str, str]) ->
     for task in study.tasks:
         mine = [run_id for run_id, folder in folders.items() if folder.parent.name == task]
         done = [folders[run_id] for run_id in mine if states[run_id] == "completed"]
-        todo = [run_id for run_id in mine if states[run_id] in ("waiting", "interrupted", "running")]
+        todo = [
+            run_id for run_id in mine if states[run_id] in ("waiting", "interrupted", "running")
+        ]
         rows = [store.summary_row(folder) for folder in done]
         each = [sum(row.get(f"{bucket}_seconds") or 0 for bucket in BUCKETS) for row in rows]
-        epochs = [row["train_seconds"] / row["epochs"] for row in rows if row["epochs"] and row["train_seconds"]]
-        pace = f", an epoch {statistics.median(epochs):.2g} s of training (median)" if epochs else ""
+        epochs = [
+            row["train_seconds"] / row["epochs"]
+            for row in rows
+            if row["epochs"] and row["train_seconds"]
+        ]
+        pace = (
+            f", an epoch {statistics.median(epochs):.2g} s of training (median)" if epochs else ""
+        )
         spent = f"{len(done)} took {sum(each):.0f} s of one device's time{pace}"
         if not todo:
             lines.append(f"{task}: nothing left to train; {spent}")
@@ -94,11 +111,24 @@ def _forecast(study: Study, folders: dict[str, Path], states: dict[str, str]) ->
             lines.append(f"{task}: {len(todo)} runs left; no estimate before one has completed")
         else:
             mean = sum(each) / len(each)
-            size = sum(f.stat().st_size for folder in done for f in folder.rglob("*") if f.is_file()) / len(done)
+            size = sum(
+                f.stat().st_size for folder in done for f in folder.rglob("*") if f.is_file()
+            ) / len(done)
             running = [run_id for run_id in todo if states[run_id] == "running"]
-            left = mean * (len(todo) - len(running)) + sum(_seconds_left(folders[run_id], mean) for run_id in running)
-            processes = len({str(store.holder(folders[run_id])).partition(" is held by ")[2] for run_id in running})
-            now = f", about {left / processes:.0f} s with the present {processes} processes" if running else ""
+            left = mean * (len(todo) - len(running)) + sum(
+                _seconds_left(folders[run_id], mean) for run_id in running
+            )
+            processes = len(
+                {
+                    str(store.holder(folders[run_id])).partition(" is held by ")[2]
+                    for run_id in running
+                }
+            )
+            now = (
+                f", about {left / processes:.0f} s with the present {processes} processes"
+                if running
+                else ""
+            )
             lines.append(
                 f"{task}: {len(todo)} runs left, about {left:.0f} s more{now}, "
                 f"and {size * len(todo) / 1e6:.1f} MB of disk; {spent}"
@@ -142,9 +172,13 @@ def clear(study: Study, what: str, root: Path = RUNS) -> list[str]:
                 damaged = state(folder, held=True) == "damaged"
                 for name in store.FILES:
                     (folder / name).unlink(missing_ok=True)
-                if not (damaged and store.verifies(folder / "checkpoints" / "final")):  # a good seal is published again
+                if not (
+                    damaged and store.verifies(folder / "checkpoints" / "final")
+                ):  # a good seal is published again
                     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
                     (folder / "spec.json").unlink(missing_ok=True)
         except BlockingIOError as error:
-            raise StudyError(f"retry: {error}; allowed: a run that no process is training") from None
+            raise StudyError(
+                f"retry: {error}; allowed: a run that no process is training"
+            ) from None
     return chosen

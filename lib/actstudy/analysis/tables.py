@@ -9,11 +9,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actstudy.analysis import claims, contrasts, early, findings, ranks, stats, tuning
-from actstudy.analysis.comparisons import CELL, pareto
-from actstudy.analysis.spreadsheet import write_csv
-from actstudy.study import store
-from actstudy.study.streams import stream
+from actstudy.analysis.export.spreadsheet import write_csv
+from actstudy.analysis.questions import (
+    claims,
+    contrasts,
+    early_health,
+    findings,
+    ranks,
+    stats,
+    tuning,
+)
+from actstudy.analysis.questions.pareto import CELL, pareto
+from actstudy.contract import store
+from actstudy.contract.streams import stream
 
 NAMES = [
     "runs",
@@ -59,7 +67,10 @@ class Tables:
     def reported(self, task: str) -> pd.DataFrame:
         """The cells of a task with its own test metric, at the checkpoint that is reported."""
         cells = self.of("cells", task)
-        return cells[(cells["metric"] == self.plan["tasks"][task]["metric"]) & (cells["checkpoint"] == "reported")]
+        return cells[
+            (cells["metric"] == self.plan["tasks"][task]["metric"])
+            & (cells["checkpoint"] == "reported")
+        ]
 
     def references(self, task: str, group: str) -> pd.DataFrame:
         """The reference methods' scores on the data of one group of cells."""
@@ -67,12 +78,19 @@ class Tables:
         return found[found["data"].isin(runs.loc[runs["group"] == group, "data"])]
 
 
-def build(plan: dict[str, Any], runs_root: Path, references: list[dict[str, Any]], boundaries: pd.DataFrame) -> Tables:
+def build(
+    plan: dict[str, Any],
+    runs_root: Path,
+    references: list[dict[str, Any]],
+    boundaries: pd.DataFrame,
+) -> Tables:
     """All tables of a study from its run folders; a run without tables is `missing`, an unverified one `damaged`."""
     frames = collect(plan["runs"], runs_root, ["curves", "calibration", "health", "predictions"])
     tried = collect(plan["tuning"], runs_root, ["curves"])
     frames["boundaries"] = boundaries
-    frames["references"] = pd.DataFrame(references, columns=["task", "data", "name", "metric", "val", "test"])
+    frames["references"] = pd.DataFrame(
+        references, columns=["task", "data", "name", "metric", "val", "test"]
+    )
     runs = frames["runs"]
     frames["cells"] = cells(runs, plan)
     frames["targets"] = targets(runs, frames["curves"], plan)
@@ -83,19 +101,26 @@ def build(plan: dict[str, Any], runs_root: Path, references: list[dict[str, Any]
     del frames["predictions"]  # a value an example: they stay in the runs' folders
     frames["tuning"] = tuning.tuning(tried, plan)
     frames["claims"] = claims.claims(frames, plan)
-    frames["early"] = early.early(runs, frames["health"], frames["curves"], plan)
+    frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)
     frames["findings"] = findings.findings(runs, frames["health"], frames["curves"])
-    frames["incomplete"] = runs.loc[runs["status"] != "completed", [*CELL, "seed", "run_id", "status", "reason"]]
+    frames["incomplete"] = runs.loc[
+        runs["status"] != "completed", [*CELL, "seed", "run_id", "status", "reason"]
+    ]
     return Tables(plan, {name: frames[name] for name in NAMES})
 
 
-def collect(planned: list[dict[str, Any]], runs_root: Path, names: list[str]) -> dict[str, pd.DataFrame]:
+def collect(
+    planned: list[dict[str, Any]], runs_root: Path, names: list[str]
+) -> dict[str, pd.DataFrame]:
     """The tables of planned runs: `runs`, a row for each planned one, and each of `names` with the runs' labels.
 
     planned: rows with task, group, level, seed and run_id, which may stand twice. `predictions` have a row a run, as
     contrasts.examples makes it.
     """
-    plan, damaged = pd.DataFrame(planned, columns=list(planned[0]) if planned else [*CELL, "seed", "run_id"]), {}
+    plan, damaged = (
+        pd.DataFrame(planned, columns=list(planned[0]) if planned else [*CELL, "seed", "run_id"]),
+        {},
+    )
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in ("runs", *names)}
     for run_id, task in dict.fromkeys((run["run_id"], run["task"]) for run in planned):
         folder = runs_root / task / run_id
@@ -114,11 +139,16 @@ def collect(planned: list[dict[str, Any]], runs_root: Path, names: list[str]) ->
         found = pd.concat([part.astype(object) for part in parts["runs"]]).infer_objects()
         known = plan.columns.drop("run_id").intersection(found.columns)
         runs = plan.merge(found.drop(columns=known), on="run_id", how="left")
-    runs["status"] = runs["status"].fillna("missing").mask(runs["run_id"].isin(list(damaged)), "damaged")
-    runs["reason"] = [damaged.get(run, reason) for run, reason in zip(runs["run_id"], runs["reason"], strict=True)]
+    runs["status"] = (
+        runs["status"].fillna("missing").mask(runs["run_id"].isin(list(damaged)), "damaged")
+    )
+    runs["reason"] = [
+        damaged.get(run, reason) for run, reason in zip(runs["run_id"], runs["reason"], strict=True)
+    ]
     labels = plan[["run_id", *CELL, "seed"]]
     made = {
-        name: labels.merge(pd.concat(parts[name]), on="run_id") if parts[name] else labels.head(0) for name in names
+        name: labels.merge(pd.concat(parts[name]), on="run_id") if parts[name] else labels.head(0)
+        for name in names
     }
     return {"runs": runs, **made}
 
@@ -131,14 +161,23 @@ def cells(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
     rows = []
     for cell, part in runs.groupby(CELL, sort=False):
         peers = runs[(runs["task"] == cell[0]) & (runs["status"] == "completed")]
-        metrics = [c for c in runs if c.startswith(("reported_", "last_")) and peers[c].notna().any()]
+        metrics = [
+            c for c in runs if c.startswith(("reported_", "last_")) and peers[c].notna().any()
+        ]
         completed = part[part["status"] == "completed"]
         for column in metrics or [f"reported_{plan['tasks'][cell[0]]['metric']}"]:
             checkpoint, metric = column.split("_", 1)
-            values = completed[column].astype(float) if column in completed else pd.Series(dtype=float)
+            values = (
+                completed[column].astype(float) if column in completed else pd.Series(dtype=float)
+            )
             head = {"checkpoint": checkpoint, "metric": metric, "n_planned": len(part)}
             rng = stream(0, " ".join([plan["study"], *cell, column]))
-            rows.append(dict(zip(CELL, cell, strict=True)) | head | stats.describe(values) | stats.middle(values, rng))
+            rows.append(
+                dict(zip(CELL, cell, strict=True))
+                | head
+                | stats.describe(values)
+                | stats.middle(values, rng)
+            )
     described = ["n", "mean", "sd", "min", "max", *stats.MIDDLE]
     return pd.DataFrame(rows, columns=[*CELL, "checkpoint", "metric", "n_planned", *described])
 
@@ -155,16 +194,25 @@ def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: dict[str, Any]) -> p
         mine = pd.concat([by_run.get(run, curves.head(0)) for run in part["run_id"]])
         mine = mine[mine["metric"] == task["metric"]]
         for target in task["targets"]:
-            reached = mine[mine["value"] >= target] if task["higher_is_better"] else mine[mine["value"] <= target]
+            reached = (
+                mine[mine["value"] >= target]
+                if task["higher_is_better"]
+                else mine[mine["value"] <= target]
+            )
             first = reached.sort_values("step").groupby("run_id").first()
             times = {
-                name: [None if run not in first.index else float(first.loc[run, column]) for run in part["run_id"]]
+                name: [
+                    None if run not in first.index else float(first.loc[run, column])
+                    for run in part["run_id"]
+                ]
                 for name, column in (("median_steps", "step"), ("median_seconds", "train_seconds"))
             }
             medians = {name: stats.censored_median(values) for name, values in times.items()}
             counts = {"target": target, "n": len(part), "n_reached": len(first)}
             rows.append(dict(zip(CELL, cell, strict=True)) | counts | medians)
-    return pd.DataFrame(rows, columns=[*CELL, "target", "n", "n_reached", "median_steps", "median_seconds"])
+    return pd.DataFrame(
+        rows, columns=[*CELL, "target", "n", "n_reached", "median_steps", "median_seconds"]
+    )
 
 
 def write(tables: Tables, folder: Path) -> None:
@@ -178,11 +226,15 @@ def write(tables: Tables, folder: Path) -> None:
             pq.write_table(made, draft)
         if name in PARQUET_ALONE:
             continue
-        header = {column: f"{column} [{UNITS[column]}]" for column in frame.columns if column in UNITS}
+        header = {
+            column: f"{column} [{UNITS[column]}]" for column in frame.columns if column in UNITS
+        }
         write_csv(frame, folder / f"{name}.csv", header)
 
 
 def read(folder: Path) -> Tables:
     """The tables that `write` left in a folder."""
     plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    return Tables(plan, {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))})
+    return Tables(
+        plan, {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
+    )

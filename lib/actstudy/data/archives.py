@@ -37,7 +37,9 @@ def opened(path: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
             yield archive.namelist(), lambda name: bounded(archive.open(name))
     else:
         now = path.stat()
-        with tarfile.open(fileobj=io.BytesIO(unpacked(path, now.st_mtime_ns, now.st_size)), mode="r:") as tar:
+        with tarfile.open(
+            fileobj=io.BytesIO(unpacked(path, now.st_mtime_ns, now.st_size)), mode="r:"
+        ) as tar:
             yield tar.getnames(), lambda name: plain(tar, name)
 
 

@@ -6,10 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from actstudy.study.streams import stream
+from actstudy.contract.streams import stream
 
-AREA, LOG_RATIO, TRIES = (0.08, 1.0), (math.log(3 / 4), math.log(4 / 3)), 10  # RandomResizedCrop's of torchvision
-STRENGTH = 0.4  # brightness, contrast and saturation are multiplied by U(1 - STRENGTH, 1 + STRENGTH)
+AREA, LOG_RATIO, TRIES = (
+    (0.08, 1.0),
+    (math.log(3 / 4), math.log(4 / 3)),
+    10,
+)  # RandomResizedCrop's of torchvision
+STRENGTH = (
+    0.4  # brightness, contrast and saturation are multiplied by U(1 - STRENGTH, 1 + STRENGTH)
+)
 GREY = (0.2989, 0.587, 0.114)  # luma of red, green and blue (ITU-R BT.601)
 
 
@@ -23,12 +29,20 @@ def draws(kind: str, seed: int, step: int, n: int, height: int, width: int) -> n
     if kind == "none":
         return np.empty((n, 0), np.float32)
     rng = stream(seed, "augment", step)
-    area, ratio = rng.uniform(*AREA, (TRIES, n)) * height * width, np.exp(rng.uniform(*LOG_RATIO, (TRIES, n)))
+    area, ratio = (
+        rng.uniform(*AREA, (TRIES, n)) * height * width,
+        np.exp(rng.uniform(*LOG_RATIO, (TRIES, n))),
+    )
     h, w = np.rint(np.sqrt(area / ratio)), np.rint(np.sqrt(area * ratio))
-    h[-1], w[-1] = np.where((h[-1] <= height) & (w[-1] <= width), (h[-1], w[-1]), [[height], [width]])
+    h[-1], w[-1] = np.where(
+        (h[-1] <= height) & (w[-1] <= width), (h[-1], w[-1]), [[height], [width]]
+    )
     first = ((h >= 1) & (w >= 1) & (h <= height) & (w <= width)).argmax(0), np.arange(n)
     h, w = h[first], w[first]
-    top, left = np.floor(rng.random(n) * (height - h + 1)), np.floor(rng.random(n) * (width - w + 1))
+    top, left = (
+        np.floor(rng.random(n) * (height - h + 1)),
+        np.floor(rng.random(n) * (width - w + 1)),
+    )
     columns = [top, left, h, w, rng.random(n) < 0.5]
     if kind == "crop_flip_jitter":
         columns += list(rng.uniform(1 - STRENGTH, 1 + STRENGTH, (3, n)))

@@ -16,13 +16,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from actstudy.study import store
+from actstudy.contract import store
 
-LIMIT = 2**28  # bytes of an official file, fetched or unpacked; the largest that are read have 248 and 155 million
+LIMIT = (
+    2**28
+)  # bytes of an official file, fetched or unpacked; the largest that are read have 248 and 155 million
 SECONDS = 30  # to wait for a host
 PAUSES = (1, 4, None)  # seconds after each failed try; None: give up
 CHUNK = 2**20
-HERE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)  # of this computer, not of the network
+HERE = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EIO,
+)  # of this computer, not of the network
 
 
 class NotFetched(Exception):
@@ -91,7 +99,10 @@ def append(url: str, part: Path) -> None:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
             return  # nothing comes after what is there: `verify` tells whether it is whole
         raise
-    with response, part.open("ab" if response.status == http.HTTPStatus.PARTIAL_CONTENT else "wb") as handle:
+    with (
+        response,
+        part.open("ab" if response.status == http.HTTPStatus.PARTIAL_CONTENT else "wb") as handle,
+    ):
         while chunk := response.read(CHUNK):
             handle.write(chunk)
             if handle.tell() + (response.length or 0) > LIMIT:
@@ -103,7 +114,9 @@ def append(url: str, part: Path) -> None:
 
 def secure(url: str, redirected: bool = False) -> str:
     """The address itself where it is an https one, else NotFetched; one that may hold a password is not repeated."""
-    if "@" in (url.partition("?")[0] if redirected else url):  # a signed address may hold one behind its ?
+    if "@" in (
+        url.partition("?")[0] if redirected else url
+    ):  # a signed address may hold one behind its ?
         raise NotFetched(
             "an address with @; allowed: an https address without user and password, an @ of a path as %40"
         )
@@ -119,6 +132,10 @@ def secure(url: str, redirected: bool = False) -> str:
 class SecureRedirects(urllib.request.HTTPRedirectHandler):
     """Follows no redirect away from https."""
 
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Any:
         """The request that a redirect asks for."""
-        return super().redirect_request(req, fp, code, msg, headers, secure(newurl, redirected=True))
+        return super().redirect_request(
+            req, fp, code, msg, headers, secure(newurl, redirected=True)
+        )

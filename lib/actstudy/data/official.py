@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from actstudy.contract import registry, store
 from actstudy.data import archives, download
 from actstudy.data.prepared import Splits, with_val
-from actstudy.study import registry, store
 
 RAW = registry.PACKAGE.parents[1] / "data" / "raw"
 MEND = "to mend: rm it and put it there again"
@@ -26,7 +26,9 @@ def content(dataset: str, file: str) -> bytes:
     """
     about = registry.dataset(dataset)
     places = [file, f"{file}.gz", *([about["archive"]["file"]] if "archive" in about else [])]
-    found = next((place for place in places if (RAW / place).is_file()), None) or fetched(dataset, file)
+    found = next((place for place in places if (RAW / place).is_file()), None) or fetched(
+        dataset, file
+    )
     return checked(RAW / found, file, about["files"][file])
 
 
@@ -46,7 +48,10 @@ def reading(where: str, *more: type[Exception]) -> Iterator[None]:
     except FileNotFoundError:
         raise store.Damaged(f"{where} is missing; to mend: put it there again") from None
     except faults as error:
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: a .zip's offset below 0
+        if isinstance(error, OSError) and error.errno not in (
+            None,
+            errno.EINVAL,
+        ):  # EINVAL: a .zip's offset below 0
             error.filename = error.filename or where
             raise
         why = error.args[0] if isinstance(error, KeyError) else error
@@ -64,7 +69,9 @@ def checked(path: Path, file: str, declared: dict[str, str]) -> bytes:
     for kind, allowed in digests(declared).items():
         got = hashlib.new(kind, made, usedforsecurity=False).hexdigest()
         if got != allowed:
-            raise store.Damaged(f"{where} is not the official file ({kind}: got {got}; allowed: {allowed}); {MEND}")
+            raise store.Damaged(
+                f"{where} is not the official file ({kind}: got {got}; allowed: {allowed}); {MEND}"
+            )
     return made
 
 
@@ -82,7 +89,9 @@ def fetched(dataset: str, file: str) -> str:
     url, why = download.address(packed.get("url"), place), f"its source: {about['source']}"
     if url and all(digests(declared) for declared in files.values()):
         try:
-            download.fetched(url, RAW / place, lambda part: [checked(part, name, files[name]) for name in files])
+            download.fetched(
+                url, RAW / place, lambda part: [checked(part, name, files[name]) for name in files]
+            )
             return str(place)
         except download.NotFetched as error:
             why = str(error)
@@ -93,14 +102,18 @@ def fetched(dataset: str, file: str) -> str:
     )
 
 
-def labelled(file: str, labels: Sequence[Any] | np.ndarray, classes: int, first: int = 0) -> np.ndarray:
+def labelled(
+    file: str, labels: Sequence[Any] | np.ndarray, classes: int, first: int = 0
+) -> np.ndarray:
     """Labels, in the file from `first` on, as y (N,) int64 from 0; Damaged where one is none, or a class has none."""
     index = {str(first + k): k for k in range(classes)}
     y = np.array([index.get(str(label), -1) for label in labels], np.int64)
     allowed = f"allowed: {first} to {first + classes - 1}; {MEND}"
     if (y < 0).any():
         row = int((y < 0).argmax())
-        raise store.Damaged(f"data/raw/{file}: row {row + 1:,}: got label {str(labels[row])[:20]}; {allowed}")
+        raise store.Damaged(
+            f"data/raw/{file}: row {row + 1:,}: got label {str(labels[row])[:20]}; {allowed}"
+        )
     if absent := [label for label, k in index.items() if not (y == k).any()]:
         raise store.Damaged(f"data/raw/{file}: no example of class {', '.join(absent)}; {allowed}")
     return y
@@ -111,7 +124,9 @@ def idx(dataset: str, file: str) -> np.ndarray:
     raw = content(dataset, file)
     with reading(f"data/raw/{file}"):
         ndim = raw[3]
-        return np.frombuffer(raw, np.uint8, offset=4 + 4 * ndim).reshape(np.frombuffer(raw, ">i4", ndim, offset=4))
+        return np.frombuffer(raw, np.uint8, offset=4 + 4 * ndim).reshape(
+            np.frombuffer(raw, ">i4", ndim, offset=4)
+        )
 
 
 def idx_splits(dataset: str, folder: str) -> Splits:
@@ -133,5 +148,7 @@ def rows(dataset: str, file: str, columns: int) -> list[list[str]]:
         table = list(csv.reader(io.StringIO(raw, newline="")))
     for number, row in enumerate(table, 1):
         if len(row) != columns:
-            raise store.Damaged(f"data/raw/{file}: row {number:,}: got {len(row)} columns; allowed: {columns}; {MEND}")
+            raise store.Damaged(
+                f"data/raw/{file}: row {number:,}: got {len(row)} columns; allowed: {columns}; {MEND}"
+            )
     return table

@@ -15,10 +15,12 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from actstudy.contract import errors, registry, spec, store
 from actstudy.data import archives
-from actstudy.study import registry, spec, store
 
-Splits = dict[str, dict[str, np.ndarray]]  # train, val, test -> x (N, ...), y (N, ...) and whatever else the task reads
+Splits = dict[
+    str, dict[str, np.ndarray]
+]  # train, val, test -> x (N, ...), y (N, ...) and whatever else the task reads
 SPLITS = ("train", "val", "test")
 SPLIT_SEED = 42
 DUPLICATES = 0.01  # of val or test, and one of few, may also stand in another split: more is a mistake in the files
@@ -26,13 +28,19 @@ DUPLICATES = 0.01  # of val or test, and one of few, may also stand in another s
 
 def hold_out(labels: np.ndarray, n_val: int) -> tuple[np.ndarray, np.ndarray]:
     """Sorted train and val indices of a stratified split with a fixed seed: the same for every study."""
-    from sklearn.model_selection import train_test_split  # a second to import, and only preparation needs it
+    from sklearn.model_selection import (
+        train_test_split,
+    )  # a second to import, and only preparation needs it
 
-    train, val = train_test_split(np.arange(len(labels)), test_size=n_val, stratify=labels, random_state=SPLIT_SEED)
+    train, val = train_test_split(
+        np.arange(len(labels)), test_size=n_val, stratify=labels, random_state=SPLIT_SEED
+    )
     return np.sort(train), np.sort(val)
 
 
-def with_val(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], n_val: int) -> Splits:
+def with_val(
+    train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], n_val: int
+) -> Splits:
     """The splits of an official train and test set, each (x, y): `n_val` of train are val, stratified."""
     (x, y), (x_test, y_test) = train, test
     kept, val = hold_out(y, n_val)
@@ -60,7 +68,7 @@ def prepare(name: str, folder: Path) -> None:
     """
     dataset, sizes = spec.data_parts(name)
     manifest = {"dataset": dataset, **registry.dataset(dataset), **sizes, "counts": {}}
-    splits: Splits = importlib.import_module(f"actstudy.data.{dataset}").prepare()
+    splits: Splits = importlib.import_module(f"actstudy.data.sets.{dataset}").prepare()
     archives.unpacked.cache_clear()  # as large as the splits
     given, sums = splits, {}
     if sizes:
@@ -83,7 +91,9 @@ def prepare(name: str, folder: Path) -> None:
         manifest["duplicates_across_splits"] = shared
     if not sizes:
         manifest |= statistics(splits["train"]["x"])
-    store.write_json(folder / "manifest.json", {**manifest, "sha256": sums | written(folder, splits)})
+    store.write_json(
+        folder / "manifest.json", {**manifest, "sha256": sums | written(folder, splits)}
+    )
 
 
 def written(folder: Path, splits: Splits) -> dict[str, str]:
@@ -107,12 +117,17 @@ def duplicates(dataset: str, splits: Splits) -> dict[str, int]:
     seen, found = set[bytes](), {}
     for split in SPLITS:
         x = splits[split]["x"]
-        keys = [hashlib.sha256(one.encode() if isinstance(one, str) else one.tobytes()).digest() for one in x]
+        keys = [
+            hashlib.sha256(one.encode() if isinstance(one, str) else one.tobytes()).digest()
+            for one in x
+        ]
         if n := sum(key in seen for key in keys):
             found[split] = n
             told = f"{dataset}: {n:,} of {len(keys):,} {split} examples also stand in another split"
             if n > (most := max(1, DUPLICATES * len(keys))):
-                raise registry.StudyError(f"{told}; allowed: {most:.0f}; to mend: leave each in one split alone")
+                raise errors.StudyError(
+                    f"{told}; allowed: {most:.0f}; to mend: leave each in one split alone"
+                )
             print(told, file=sys.stderr)
         seen.update(keys)
     return found
@@ -146,7 +161,7 @@ def check(where: str, arrays: dict[str, np.ndarray], manifest: dict[str, Any]) -
         or x.shape[1:] != tuple(manifest["shape"])
         or (x.dtype.kind == "f" and not np.isfinite(x).all())
     ):
-        raise registry.StudyError(
+        raise errors.StudyError(
             f"{where}: got x {x.shape}, y {y.dtype} {y.shape}{fault}; allowed: finite x of shape "
             f"(N, {manifest['shape']}), y int64 (N,) and every class of {classes} present"
         )
@@ -177,8 +192,13 @@ class Prepared:
 
     def on(self, device: torch.device, split: str) -> dict[str, Tensor]:
         """A whole split on the device as it was prepared: x uint8, float32 or int32 tokens; on a CPU memory-mapped."""
-        arrays = {name: array for name, array in self.arrays.items() if name.startswith(f"{split}_")}
-        return {name.removeprefix(f"{split}_"): torch.from_numpy(array).to(device) for name, array in arrays.items()}
+        arrays = {
+            name: array for name, array in self.arrays.items() if name.startswith(f"{split}_")
+        }
+        return {
+            name.removeprefix(f"{split}_"): torch.from_numpy(array).to(device)
+            for name, array in arrays.items()
+        }
 
     def inputs(self, device: torch.device) -> Callable[[Tensor], Tensor]:
         """What makes a model's input of x: float32, standardised by the train split's mean and sd; tokens stay."""
@@ -197,7 +217,9 @@ def load(folder: Path) -> Prepared:
     manifest = json.loads(path.read_text(encoding="utf-8"))
     declared = registry.dataset(manifest["dataset"])["version"]
     if manifest["version"] != declared:
-        raise store.Damaged(f"{path} is of version {manifest['version']}, the data set's file of {declared}; {mend}")
+        raise store.Damaged(
+            f"{path} is of version {manifest['version']}, the data set's file of {declared}; {mend}"
+        )
     for name, digest in manifest["sha256"].items():
         if not (folder / name).is_file() or store.sha256(folder / name) != digest:
             raise store.Damaged(f"{folder / name} is missing or does not have its checksum; {mend}")

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from actstudy.contract import store
+from actstudy.contract.errors import StudyError
 from actstudy.nets.encoder import PAD
-from actstudy.study import store
-from actstudy.study.registry import StudyError
 
 START = 1  # like PAD a token that no text holds: what comes before a document's first token
 IGNORED = -100  # label of a position that is padding; torch's cross_entropy leaves it out
@@ -39,7 +39,9 @@ def byte_pairs(texts: Sequence[str], vocabulary: int, where: str) -> Tokenizer:
     return tokenizer
 
 
-def tokenized(splits: dict[str, Arrays], vocabulary: int, context: int, folder: Path, where: str) -> dict[str, Arrays]:
+def tokenized(
+    splits: dict[str, Arrays], vocabulary: int, context: int, folder: Path, where: str
+) -> dict[str, Arrays]:
     """Splits of text as splits of tokens; the tokenizer is left in the folder.
 
     A split with labels, `x` (N,) texts and `y` (N,), becomes passages; one of documents alone, `x` (D,), windows.
@@ -53,7 +55,9 @@ def tokenized(splits: dict[str, Arrays], vocabulary: int, context: int, folder: 
         tokens = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
         lengths = [len(part) for part in tokens]
         if not min(lengths):
-            raise StudyError(f"{where}: {split} text {lengths.index(0)} is empty; allowed: at least one token")
+            raise StudyError(
+                f"{where}: {split} text {lengths.index(0)} is empty; allowed: at least one token"
+            )
         if split == "train" and context > max(lengths):
             raise StudyError(
                 f"{where}: context: got {context}; allowed: at most {max(lengths)}, the longest train text"
@@ -61,7 +65,9 @@ def tokenized(splits: dict[str, Arrays], vocabulary: int, context: int, folder: 
         if "y" in arrays:
             made[split] = {"x": passages(tokens, context), "y": arrays["y"]}
         else:
-            words = np.array([len(text.split()) + text.count("\n") for text in texts])  # a line's end is a word
+            words = np.array(
+                [len(text.split()) + text.count("\n") for text in texts]
+            )  # a line's end is a word
             made[split] = {**windows(tokens, context), "words": words}
     return made
 

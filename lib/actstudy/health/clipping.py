@@ -25,7 +25,9 @@ class Clipper:
     the last 512 norms where that is smaller.
     """
 
-    def __init__(self, to: float = 1.0, above: float | None = None, quantile: float | None = None) -> None:
+    def __init__(
+        self, to: float = 1.0, above: float | None = None, quantile: float | None = None
+    ) -> None:
         if quantile is not None and not 0 < quantile < 1:
             raise ValueError(f"quantile: got {quantile}; allowed: between 0 and 1")
         self.to, self.quantile = to, quantile

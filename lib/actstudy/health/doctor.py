@@ -15,12 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from actstudy.contract.errors import StudyError
 from actstudy.health import values
 from actstudy.health.monitor import Monitor
-from actstudy.study.registry import StudyError
 
 
-def examine(model: nn.Module, x: Tensor, y: Tensor | None, steps: int = 300, lr: float = 1e-3) -> Monitor:
+def examine(
+    model: nn.Module, x: Tensor, y: Tensor | None, steps: int = 300, lr: float = 1e-3
+) -> Monitor:
     """A Monitor that has seen a copy of the model learn the batch with Adam; its facts hold the checks.
 
     y: labels (B,) or (B, T) as whole numbers for cross-entropy of the last axis, else values for squared error; None:
@@ -95,18 +97,24 @@ def batch(file: Path) -> tuple[Tensor, Tensor | None]:
     """x and y (None where there is none) of a file: .npz with x and y, or .pt with a tensor, a pair or a dict."""
     try:
         found: Any = (
-            dict(np.load(file, allow_pickle=False)) if file.suffix == ".npz" else torch.load(file, weights_only=True)
+            dict(np.load(file, allow_pickle=False))
+            if file.suffix == ".npz"
+            else torch.load(file, weights_only=True)
         )
     except FileNotFoundError:
         raise StudyError(f"doctor: --batch {file}: no such file") from None
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise StudyError(f"doctor: --batch {file}: {reason}; allowed: .npz or .pt of tensors") from None
+        raise StudyError(
+            f"doctor: --batch {file}: {reason}; allowed: .npz or .pt of tensors"
+        ) from None
     if isinstance(found, dict):
         pair = [found.get("x"), found.get("y")]
     else:
         pair = [*found, None][:2] if isinstance(found, list | tuple) else [found, None]
     x, y = (None if part is None else torch.as_tensor(part) for part in pair)
     if x is None or not x.ndim or not len(x):
-        raise StudyError(f"doctor: --batch {file}: holds no x with examples; allowed: x, or x and y")
+        raise StudyError(
+            f"doctor: --batch {file}: holds no x with examples; allowed: x, or x and y"
+        )
     return x, y

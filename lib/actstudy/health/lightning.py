@@ -21,9 +21,14 @@ class HealthCallback(Callback):
         self.health: Monitor
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        self.health, self._steps = Monitor(pl_module, **self.settings).__enter__(), trainer.global_step
+        self.health, self._steps = (
+            Monitor(pl_module, **self.settings).__enter__(),
+            trainer.global_step,
+        )
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         if trainer.global_step != self._steps:
             self._steps = trainer.global_step
             scaler = getattr(trainer.precision_plugin, "scaler", None)

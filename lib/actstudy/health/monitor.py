@@ -23,10 +23,11 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor, nn
 
+from actstudy.advice import rules
+from actstudy.contract import schema, store
 from actstudy.health import probes, values
 from actstudy.health.clipping import Clipper
 from actstudy.health.sites import activation_of, found_in, watched
-from actstudy.study import advice, schema, store
 
 OF_GRADIENTS = ("non_finite_gradient", "vanishing", "exploding", "gradient_norm", "update_ratio")
 OF_ACTIVATIONS = ("non_finite", "dead", "dead_from_start", "saturated")
@@ -60,14 +61,23 @@ class Monitor:
                 stacklevel=2,
             )
         modules = list(self.model.modules())
-        self.compiled = self.model is not model or any(m._compiled_call_impl is not None for m in modules)
+        self.compiled = self.model is not model or any(
+            m._compiled_call_impl is not None for m in modules
+        )
         self._activations = {site: activation_of(module) for site, module in self.sites.items()}
-        norms, kinds = [m for m in modules if "Norm" in type(m).__name__], set(self._activations.values())
+        norms, kinds = (
+            [m for m in modules if "Norm" in type(m).__name__],
+            set(self._activations.values()),
+        )
         known = {"norm": "some" if norms else "none"}
         if len(kinds) == 1:
             known["activation"] = kinds.pop() or "another"
         epsilons = [m.eps for m in norms if isinstance(getattr(m, "eps", None), float)]
-        self.facts: dict[str, Any] = {**known, **({"norm_epsilon": min(epsilons)} if epsilons else {}), **facts}
+        self.facts: dict[str, Any] = {
+            **known,
+            **({"norm_epsilon": min(epsilons)} if epsilons else {}),
+            **facts,
+        }
         self.rows: list[dict[str, Any]] = []
         self.number = 0
         self._undo: list[Callable[[], object]] = []
@@ -79,7 +89,9 @@ class Monitor:
         self._arm()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
         self._open = False
         self._disarm()
 
@@ -96,24 +108,29 @@ class Monitor:
         if self._open and self.number % self.every == 0:
             self._arm()
 
-    def findings(self) -> list[advice.Finding]:
+    def findings(self) -> list[rules.Finding]:
         """What health means so far, the worst first."""
         losses = [row for row in self.rows if row["probe"] == "loss"]
-        curves = [{"step": row["step"], "split": "train", "metric": "loss", "value": row["value"]} for row in losses]
-        return advice.advise(self.rows, curves, self.facts)
+        curves = [
+            {"step": row["step"], "split": "train", "metric": "loss", "value": row["value"]}
+            for row in losses
+        ]
+        return rules.advise(self.rows, curves, self.facts)
 
-    def check_gradients(self) -> list[advice.Finding]:
+    def check_gradients(self) -> list[rules.Finding]:
         """Findings on gradients: not finite, vanishing, exploding, norms and updates out of range."""
         return [finding for finding in self.findings() if finding.rule in OF_GRADIENTS]
 
-    def check_activations(self) -> list[advice.Finding]:
+    def check_activations(self) -> list[rules.Finding]:
         """Findings on activations: not finite, dead, saturated."""
         return [finding for finding in self.findings() if finding.rule in OF_ACTIVATIONS]
 
     def __str__(self) -> str:
-        return advice.told(self.findings())
+        return rules.told(self.findings())
 
-    def clip(self, to: float = 1.0, above: float | None = None, quantile: float | None = None) -> Tensor:
+    def clip(
+        self, to: float = 1.0, above: float | None = None, quantile: float | None = None
+    ) -> Tensor:
         """The gradients' global norm; where it is above a threshold they are scaled to `to` (see Clipper)."""
         key = (to, above, quantile)
         if key not in self._clippers:
@@ -132,17 +149,26 @@ class Monitor:
             yield
         except Exception as error:
             if self._open:
-                warnings.warn(f"Monitor: reading failed, watching ends: {type(error).__name__}: {error}", stacklevel=4)
+                warnings.warn(
+                    f"Monitor: reading failed, watching ends: {type(error).__name__}: {error}",
+                    stacklevel=4,
+                )
             self._open = False
 
     def _arm(self) -> None:
         self._seen: dict[str, dict[str, Tensor]] = {}
         self._calls: Counter[str] = Counter()
         self._passed_back = False
-        self._update = probes.Update({name: p for name, p in self.model.named_parameters() if p.requires_grad})
+        self._update = probes.Update(
+            {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        )
         self._inputs: dict[str, Tensor] = {}
         for name, module in self.sites.items():
-            self._undo.append(module.register_forward_pre_hook(partial(self._enters, name), with_kwargs=True).remove)
+            self._undo.append(
+                module.register_forward_pre_hook(
+                    partial(self._enters, name), with_kwargs=True
+                ).remove
+            )
             self._undo.append(module.register_forward_hook(partial(self._leaves, name)).remove)
         if self.compiled:  # whose code would not see the hooks
             stance = torch.compiler.set_stance("force_eager")
@@ -154,10 +180,14 @@ class Monitor:
             undo()
         self._undo, self._armed = [], False
 
-    def _enters(self, name: str, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+    def _enters(
+        self, name: str, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]
+    ) -> None:
         pre = next(iter((*inputs, *named.values())), None)
         if isinstance(pre, Tensor) and watched(module, pre):
-            self._inputs[name] = pre.detach().clone() if getattr(module, "inplace", False) else pre.detach()
+            self._inputs[name] = (
+                pre.detach().clone() if getattr(module, "inplace", False) else pre.detach()
+            )
 
     def _leaves(self, name: str, module: nn.Module, _: tuple[Any, ...], post: Any) -> None:
         pre = self._inputs.pop(name, None)
@@ -171,7 +201,9 @@ class Monitor:
         found: dict[str, Tensor] = {}
         self._seen[site] = found
         with self._survived():
-            found |= values.of_site([self._activations[name]], values.by_unit(pre), values.by_unit(post))
+            found |= values.of_site(
+                [self._activations[name]], values.by_unit(pre), values.by_unit(post)
+            )
 
         def backward(gradient: Tensor) -> None:
             self._passed_back = True
@@ -194,9 +226,13 @@ class Monitor:
         if scale != 1.0:
             read["model", "model", 0, "loss_scale"] = torch.tensor([scale], device=device)
         if loss is not None:
-            read["model", "model", 0, "loss"] = torch.as_tensor(loss, device=device).detach().mean().view(1)
+            read["model", "model", 0, "loss"] = (
+                torch.as_tensor(loss, device=device).detach().mean().view(1)
+            )
         rows = values.rows(self.number, read, values.stacked(read))
         self.rows += rows
         if self.mirror is not None:
             for row in rows:
-                self.mirror(f"{row['kind']}/{row['name']}/{row['probe']}", row["value"], self.number)
+                self.mirror(
+                    f"{row['kind']}/{row['name']}/{row['probe']}", row["value"], self.number
+                )

@@ -34,7 +34,10 @@ def _observed(model: nn.Module) -> Iterator[None]:
 
 
 def at_sites(
-    model: nn.Module, sites: Mapping[str, nn.Module], names: Mapping[str, str], batch_loss: Callable[[], Tensor]
+    model: nn.Module,
+    sites: Mapping[str, nn.Module],
+    names: Mapping[str, str],
+    batch_loss: Callable[[], Tensor],
 ) -> values.Values:
     """Probes of every site from one forward and backward pass; `batch_loss()` runs the model on the probe batch.
 
@@ -45,7 +48,10 @@ def at_sites(
 
     def keep(site: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
         def hook(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            pre[site], post[site] = inputs[0], output.view_as(output)  # a view: identity returns its own input
+            pre[site], post[site] = (
+                inputs[0],
+                output.view_as(output),
+            )  # a view: identity returns its own input
             return post[site]
 
         return hook
@@ -59,7 +65,9 @@ def at_sites(
         for hook in hooks:
             hook.remove()
     seen = [(values.by_unit(pre[site]), values.by_unit(post[site])) for site in post]
-    return values.of_sites({site: [names[site]] for site in post}, seen, [gradient[None] for gradient in gradients])
+    return values.of_sites(
+        {site: [names[site]] for site in post}, seen, [gradient[None] for gradient in gradients]
+    )
 
 
 class Update:

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from actstudy.nets.activations import ACTIVATIONS
 
 NOT_ACTIVATIONS = {"MultiheadAttention", "Softmax", "Softmax2d", "Softmin", "LogSoftmax"}
-KINDS = tuple(getattr(nn, name) for name in nn.modules.activation.__all__ if name not in NOT_ACTIVATIONS)
+KINDS = tuple(
+    getattr(nn, name) for name in nn.modules.activation.__all__ if name not in NOT_ACTIVATIONS
+)
 
 
 def found_in(model: nn.Module, patterns: Sequence[str]) -> dict[str, nn.Module]:
@@ -19,13 +21,17 @@ def found_in(model: nn.Module, patterns: Sequence[str]) -> dict[str, nn.Module]:
     return {
         name: module
         for name, module in model.named_modules()
-        if isinstance(module, KINDS) or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        if isinstance(module, KINDS)
+        or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
     }
 
 
 def activation_of(module: nn.Module) -> str | None:
     """The registered activation that a module is, arguments included; None where it is another."""
-    return next((name for name, entry in ACTIVATIONS.items() if _told(entry.factory()) == _told(module)), None)
+    return next(
+        (name for name, entry in ACTIVATIONS.items() if _told(entry.factory()) == _told(module)),
+        None,
+    )
 
 
 def _told(module: nn.Module) -> str:
@@ -34,4 +40,9 @@ def _told(module: nn.Module) -> str:
 
 def watched(module: nn.Module, x: Any) -> bool:
     """Training passes over floating-point numbers; an evaluation between two steps is not read."""
-    return module.training and torch.is_grad_enabled() and isinstance(x, Tensor) and x.is_floating_point()
+    return (
+        module.training
+        and torch.is_grad_enabled()
+        and isinstance(x, Tensor)
+        and x.is_floating_point()
+    )

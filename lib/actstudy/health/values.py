@@ -42,10 +42,15 @@ def of_each(
     before = [totals(x, lambda part: [part * 0 == 0])[0] for x in pres]
     shares = torch.stack([count / x.shape[1] for count, x in zip(counts, posts, strict=True)], 1)
     values["inactive_fraction"], values["zero_fraction"] = shares[0], shares[1]
-    rest = [x.shape[1] + y.shape[1] - b - c[2] for x, y, b, c in zip(pres, posts, before, counts, strict=True)]
+    rest = [
+        x.shape[1] + y.shape[1] - b - c[2]
+        for x, y, b, c in zip(pres, posts, before, counts, strict=True)
+    ]
     values["nonfinite"] = torch.stack(rest)
     values["dead_fraction"] = torch.stack([_dead(post) for _, post in seen])
-    values["saturated_fraction"] = torch.stack([_saturated(*one) for one in zip(activations, seen, strict=True)])
+    values["saturated_fraction"] = torch.stack(
+        [_saturated(*one) for one in zip(activations, seen, strict=True)]
+    )
     apart = {name: value.unbind() for name, value in values.items()}
     return [{name: value[i] for name, value in apart.items()} for i in range(len(seen))]
 
@@ -70,7 +75,9 @@ def _saturated(activations: Sequence[str | None], seen: tuple[Tensor, Tensor]) -
 
 
 def of_sites(
-    sites: Mapping[str, Sequence[str | None]], seen: Sequence[tuple[Tensor, Tensor]], gradients: Sequence[Tensor]
+    sites: Mapping[str, Sequence[str | None]],
+    seen: Sequence[tuple[Tensor, Tensor]],
+    gradients: Sequence[Tensor],
 ) -> Values:
     """Probes of all sites, and the flow ratio: the gradient's norm at the first site over that at the last.
 
@@ -90,21 +97,33 @@ def of_sites(
 def with_flow(found: Mapping[str, Mapping[str, Tensor]]) -> Values:
     """Site -> probe -> (R,) under their keys, and the flow ratio of the sites whose gradient is known."""
     sites = enumerate(found.items())
-    values = {("site", site, i, probe): value for i, (site, probes) in sites for probe, value in probes.items()}
+    values = {
+        ("site", site, i, probe): value
+        for i, (site, probes) in sites
+        for probe, value in probes.items()
+    }
     norms = [probes["gradient_norm"] for probes in found.values() if "gradient_norm" in probes]
     if norms:
-        values["model", "model", 0, "flow_ratio"] = torch.where(norms[-1] > 0, norms[0] / norms[-1], math.nan)
+        values["model", "model", 0, "flow_ratio"] = torch.where(
+            norms[-1] > 0, norms[0] / norms[-1], math.nan
+        )
     return values
 
 
 @torch.no_grad()
 def of_gradients(names: Sequence[str], gradients: Sequence[Tensor | None]) -> Values:
     """Probes of every parameter's gradient (R, ...), before clipping, and their global norm; None: it has none."""
-    known = {(name, i): x for i, (name, x) in enumerate(zip(names, gradients, strict=True)) if x is not None}
+    known = {
+        (name, i): x
+        for i, (name, x) in enumerate(zip(names, gradients, strict=True))
+        if x is not None
+    }
     if not known:
         return {}
     found = each_norm(list(known.values()))
-    nothing = torch._foreach_sub(list(known.values()), list(known.values()))  # zero, NaN of what is not finite
+    nothing = torch._foreach_sub(
+        list(known.values()), list(known.values())
+    )  # zero, NaN of what is not finite
     lost = torch.stack([(x != 0).reshape(len(x), -1).sum(1) for x in nothing]).double()
     values: Values = {}
     for (name, index), *read in zip(known, found.unbind(), lost.unbind(), strict=True):
@@ -122,7 +141,9 @@ def of_updates(names: Sequence[str], before: Sequence[Tensor], after: Sequence[T
     weights, changes = each_norm(before), each_norm(torch._foreach_sub(list(after), list(before)))
     ratios = torch.where(weights > 0, changes / weights, math.nan)
     values: Values = {}
-    for index, (name, weight, ratio) in enumerate(zip(names, weights.unbind(), ratios.unbind(), strict=True)):
+    for index, (name, weight, ratio) in enumerate(
+        zip(names, weights.unbind(), ratios.unbind(), strict=True)
+    ):
         values["parameter", name, index, "weight_norm"] = weight
         values["parameter", name, index, "update_ratio"] = ratio
     return values
@@ -131,7 +152,9 @@ def of_updates(names: Sequence[str], before: Sequence[Tensor], after: Sequence[T
 def each_norm(tensors: Sequence[Tensor]) -> Tensor:
     """The L2 norm of each run's part of each of P tensors (R, ...), (P, R) in float64."""
     if all(len(x) == 1 for x in tensors):  # many in one launch
-        return torch.stack(torch._foreach_norm([x.detach() for x in tensors], dtype=torch.float64))[:, None]
+        return torch.stack(torch._foreach_norm([x.detach() for x in tensors], dtype=torch.float64))[
+            :, None
+        ]
     return torch.stack([norm(x) for x in tensors])
 
 
@@ -142,7 +165,9 @@ def norm(x: Tensor) -> Tensor:
 
 def norms(tensors: Sequence[Tensor]) -> Tensor:
     """Every run's global norm (R,) of tensors (R, ...); added one by one, so that no run's place decides its bits."""
-    return functools.reduce(torch.add, (tensor.flatten(1).square().sum(1) for tensor in tensors)).sqrt()
+    return functools.reduce(
+        torch.add, (tensor.flatten(1).square().sum(1) for tensor in tensors)
+    ).sqrt()
 
 
 def by_unit(x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actstudy.study.spec import Hybrid
+from actstudy.contract.spec import Hybrid
 
 Saturated = Callable[[Tensor, Tensor], Tensor]
 
@@ -23,7 +23,9 @@ class Activation:
     formula: str
     paper: str
     args: dict[str, float] = field(default_factory=dict)
-    saturated: Saturated | None = None  # (pre, post) -> mask of values in the flat part; None where there is none
+    saturated: Saturated | None = (
+        None  # (pre, post) -> mask of values in the flat part; None where there is none
+    )
 
 
 def _beyond(limit: float) -> Saturated:
@@ -48,7 +50,9 @@ ACTIVATIONS: dict[str, Activation] = {
         "LeCun et al. 1998, Efficient BackProp",
         saturated=lambda pre, post: (pre.abs() > 4) | (post.abs() > 0.99),
     ),
-    "sigmoid": Activation(nn.Sigmoid, "1 / (1 + exp(-x))", "Rumelhart et al. 1986", saturated=_outside(0.01, 0.99)),
+    "sigmoid": Activation(
+        nn.Sigmoid, "1 / (1 + exp(-x))", "Rumelhart et al. 1986", saturated=_outside(0.01, 0.99)
+    ),
     "relu": Activation(nn.ReLU, "maximum(x, 0)", "Nair and Hinton 2010"),
     "leaky_relu": Activation(
         nn.LeakyReLU,
@@ -57,7 +61,10 @@ ACTIVATIONS: dict[str, Activation] = {
         args={"negative_slope": 0.01},
     ),
     "prelu": Activation(
-        nn.PReLU, "maximum(x, 0) + init * minimum(x, 0)", "He et al. 2015, arXiv:1502.01852", args={"init": 0.25}
+        nn.PReLU,
+        "maximum(x, 0) + init * minimum(x, 0)",
+        "He et al. 2015, arXiv:1502.01852",
+        args={"init": 0.25},
     ),
     "elu": Activation(
         nn.ELU,
@@ -76,7 +83,9 @@ ACTIVATIONS: dict[str, Activation] = {
         "Barron 2017, arXiv:1704.07483",
         args={"alpha": 1.0},
     ),
-    "gelu": Activation(nn.GELU, "x * (1 + erf(x / sqrt(2))) / 2", "Hendrycks and Gimpel 2016, arXiv:1606.08415"),
+    "gelu": Activation(
+        nn.GELU, "x * (1 + erf(x / sqrt(2))) / 2", "Hendrycks and Gimpel 2016, arXiv:1606.08415"
+    ),
     "gelu_tanh": Activation(
         partial(nn.GELU, approximate="tanh"),
         "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))",
@@ -93,11 +102,21 @@ ACTIVATIONS: dict[str, Activation] = {
         "Elfwing et al. 2018, arXiv:1702.03118; Ramachandran et al. 2017, arXiv:1710.05941",
     ),
     "mish": Activation(nn.Mish, "x * tanh(logaddexp(0, x))", "Misra 2020, arXiv:1908.08681"),
-    "softplus": Activation(nn.Softplus, "logaddexp(0, beta * x) / beta", "Dugas et al. 2001", args={"beta": 1.0}),
-    "softsign": Activation(nn.Softsign, "x / (1 + abs(x))", "Bergstra et al. 2009", saturated=_beyond(0.9)),
-    "hardtanh": Activation(nn.Hardtanh, "clip(x, -1, 1)", "Collobert 2004", saturated=lambda pre, post: pre.abs() >= 1),
-    "hardswish": Activation(nn.Hardswish, "x * clip(x + 3, 0, 6) / 6", "Howard et al. 2019, arXiv:1905.02244"),
-    "relu6": Activation(nn.ReLU6, "clip(x, 0, 6)", "Krizhevsky 2010", saturated=lambda pre, post: pre >= 6),
+    "softplus": Activation(
+        nn.Softplus, "logaddexp(0, beta * x) / beta", "Dugas et al. 2001", args={"beta": 1.0}
+    ),
+    "softsign": Activation(
+        nn.Softsign, "x / (1 + abs(x))", "Bergstra et al. 2009", saturated=_beyond(0.9)
+    ),
+    "hardtanh": Activation(
+        nn.Hardtanh, "clip(x, -1, 1)", "Collobert 2004", saturated=lambda pre, post: pre.abs() >= 1
+    ),
+    "hardswish": Activation(
+        nn.Hardswish, "x * clip(x + 3, 0, 6) / 6", "Howard et al. 2019, arXiv:1905.02244"
+    ),
+    "relu6": Activation(
+        nn.ReLU6, "clip(x, 0, 6)", "Krizhevsky 2010", saturated=lambda pre, post: pre >= 6
+    ),
     "identity": Activation(nn.Identity, "x", "the linear control"),
 }
 
@@ -122,7 +141,9 @@ class Sites:
         self.names: dict[str, str] = {}
 
     def __call__(self, site: str) -> nn.Module:
-        name = next((name for pattern, name in self._choice if fnmatch.fnmatchcase(site, pattern)), None)
+        name = next(
+            (name for pattern, name in self._choice if fnmatch.fnmatchcase(site, pattern)), None
+        )
         if name is None or site in self.modules:
             fault = (
                 "is made twice"
@@ -131,7 +152,9 @@ class Sites:
             )
             raise ValueError(f"activation: site {site!r} {fault}")
         entry = ACTIVATIONS[name]
-        made = entry.factory(**{key: value for key, value in self._args.items() if key in entry.args})
+        made = entry.factory(
+            **{key: value for key, value in self._args.items() if key in entry.args}
+        )
         self.modules[site], self.names[site] = made, name
         return made
 

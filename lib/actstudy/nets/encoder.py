@@ -33,7 +33,11 @@ class Encoder(nn.Module):
         there = tokens != PAD  # (B, T)
         # What padding looks up counts nowhere, but one row for all of it would add up its zero gradients one by one
         # where sums have a fixed order (strict on a GPU), in half of a step's time: each position looks up its own row.
-        spread = torch.arange(tokens.shape[1], device=tokens.device) % self.stack.token.num_embeddings
-        x = self.stack(torch.where(there, tokens, spread), mask=there[:, None, None, :])  # (B, T, C)
+        spread = (
+            torch.arange(tokens.shape[1], device=tokens.device) % self.stack.token.num_embeddings
+        )
+        x = self.stack(
+            torch.where(there, tokens, spread), mask=there[:, None, None, :]
+        )  # (B, T, C)
         weight = there.to(x.dtype).unsqueeze(2)
         return self.head((x * weight).sum(1) / weight.sum(1))

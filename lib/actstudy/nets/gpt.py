@@ -12,7 +12,14 @@ class GPT(nn.Module):
     auto_init = "xavier"
 
     def __init__(
-        self, vocabulary: int, context: int, depth: int, width: int, heads: int, dropout: float, make_act: MakeAct
+        self,
+        vocabulary: int,
+        context: int,
+        depth: int,
+        width: int,
+        heads: int,
+        dropout: float,
+        make_act: MakeAct,
     ) -> None:
         super().__init__()
         self.stack = Stack(vocabulary, context, depth, width, heads, True, dropout, make_act)

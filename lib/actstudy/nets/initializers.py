@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from actstudy.contract.streams import stream
 from actstudy.nets.activations import Sites, gain
-from actstudy.study.streams import stream
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,11 @@ def _uniform(weight: Weight, rng: np.random.Generator, std: float) -> np.ndarray
 
 def auto(w: Weight, rng: np.random.Generator) -> np.ndarray:
     """With the activation's own gain: Kaiming fan-in, Var = gain^2 / fan_in; in Transformers Xavier uniform."""
-    return xavier_uniform(w, rng, w.gain) if w.xavier else _normal(w, rng, w.gain / math.sqrt(w.fan_in))
+    return (
+        xavier_uniform(w, rng, w.gain)
+        if w.xavier
+        else _normal(w, rng, w.gain / math.sqrt(w.fan_in))
+    )
 
 
 def torch_default(w: Weight, rng: np.random.Generator) -> np.ndarray:
@@ -88,9 +92,13 @@ def normal(w: Weight, rng: np.random.Generator, std: float) -> np.ndarray:
     return _normal(w, rng, std)
 
 
-def trunc_normal(w: Weight, rng: np.random.Generator, std: float, low: float, high: float) -> np.ndarray:
+def trunc_normal(
+    w: Weight, rng: np.random.Generator, std: float, low: float, high: float
+) -> np.ndarray:
     """N(0, std^2) cut to [low, high] (bounds are values, not multiples of std), by inverse transform."""
-    below_low, below_high = torch.special.ndtr(torch.tensor([low / std, high / std], dtype=torch.float64)).tolist()
+    below_low, below_high = torch.special.ndtr(
+        torch.tensor([low / std, high / std], dtype=torch.float64)
+    ).tolist()
     uniform = torch.from_numpy(rng.uniform(below_low, below_high, w.shape))
     return np.asarray(torch.special.ndtri(uniform)) * std
 
@@ -129,7 +137,9 @@ POLICIES: dict[str, Policy] = {
 }
 
 
-def initialize(model: nn.Module, sites: Sites, policy: str, args: dict[str, float], seed: int) -> None:
+def initialize(
+    model: nn.Module, sites: Sites, policy: str, args: dict[str, float], seed: int
+) -> None:
     """Fill every weight of two or more dimensions by the policy; biases zero, norms and activation parameters as made.
 
     Each weight has its own stream, named after it, so another activation moves no draw. `model.fed_by` maps a weight to
@@ -152,7 +162,9 @@ def initialize(model: nn.Module, sites: Sites, policy: str, args: dict[str, floa
                 continue
             rng = stream(seed, f"init/{name}")
             if parameter.ndim >= 2:
-                weight = Weight(tuple(parameter.shape), gains[fed_by[name]] if name in fed_by else 1.0, xavier)
+                weight = Weight(
+                    tuple(parameter.shape), gains[fed_by[name]] if name in fed_by else 1.0, xavier
+                )
                 values = chosen.draw(weight, rng, **arguments)
             elif policy == "torch_default":
                 fan_in = owners[name].weight[0].numel()

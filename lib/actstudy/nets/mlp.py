@@ -4,7 +4,11 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-NORMS: dict[str, Callable[[int], nn.Module] | None] = {"none": None, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+NORMS: dict[str, Callable[[int], nn.Module] | None] = {
+    "none": None,
+    "batch": nn.BatchNorm1d,
+    "layer": nn.LayerNorm,
+}
 
 
 class MLP(nn.Module):

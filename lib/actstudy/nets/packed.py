@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from actstudy.nets.activations import Sites
 from actstudy.nets.mlp import MLP
 
-Parts = tuple[tuple[nn.Module, ...], tuple[int, ...]]  # a layer's activations, and how many neighbouring runs each has
+Parts = tuple[
+    tuple[nn.Module, ...], tuple[int, ...]
+]  # a layer's activations, and how many neighbouring runs each has
 
 
 class PackedMLP(nn.Module):
@@ -23,8 +25,12 @@ class PackedMLP(nn.Module):
         super().__init__()
         states = [dict(model.named_parameters()) for model, _ in members]
         self.runs, self.names = len(members), list(states[0])
-        self.stacked = nn.ParameterList(torch.stack([state[name].detach() for state in states]) for name in self.names)
-        self.sites = {site: [sites.names[site] for _, sites in members] for site in members[0][1].names}
+        self.stacked = nn.ParameterList(
+            torch.stack([state[name].detach() for state in states]) for name in self.names
+        )
+        self.sites = {
+            site: [sites.names[site] for _, sites in members] for site in members[0][1].names
+        }
         self.parts = [_parts([sites.modules[site] for _, sites in members]) for site in self.sites]
         self.activated = activated  # on a GPU compiled code stands here
 
@@ -62,5 +68,7 @@ def _applied(pre: Tensor, parts: Parts) -> Tensor:
 
 def _parts(modules: Sequence[nn.Module]) -> Parts:
     """Each activation once for the neighbours that share it."""
-    groups = [list(group) for _, group in itertools.groupby(modules, key=repr)]  # repr: class and arguments
+    groups = [
+        list(group) for _, group in itertools.groupby(modules, key=repr)
+    ]  # repr: class and arguments
     return tuple(group[0] for group in groups), tuple(len(group) for group in groups)

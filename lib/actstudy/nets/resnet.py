@@ -15,7 +15,9 @@ def conv(channels_in: int, channels: int, kernel: int, stride: int = 1) -> nn.Co
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut: (B, channels_in, H, W) -> (B, channels, H / stride, W / stride)."""
 
-    def __init__(self, channels_in: int, channels: int, stride: int, make_act: MakeAct, name: str) -> None:
+    def __init__(
+        self, channels_in: int, channels: int, stride: int, make_act: MakeAct, name: str
+    ) -> None:
         super().__init__()
         self.conv1, self.bn1 = conv(channels_in, channels, 3, stride), nn.BatchNorm2d(channels)
         self.act1 = make_act(f"{name}.act1")
@@ -23,7 +25,9 @@ class BasicBlock(nn.Module):
         self.act2 = make_act(f"{name}.act2")
         self.shortcut = nn.Sequential()
         if stride > 1 or channels_in != channels:
-            self.shortcut = nn.Sequential(conv(channels_in, channels, 1, stride), nn.BatchNorm2d(channels))
+            self.shortcut = nn.Sequential(
+                conv(channels_in, channels, 1, stride), nn.BatchNorm2d(channels)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.act1(self.bn1(self.conv1(x)))
@@ -36,9 +40,13 @@ class ResNet18(nn.Module):
     stem: `small` is a 3x3 convolution of stride 1 for small images; `large` the paper's 7x7 of stride 2 and a max-pool.
     """
 
-    def __init__(self, channels_in: int, classes: int, width: int, stem: str, make_act: MakeAct) -> None:
+    def __init__(
+        self, channels_in: int, classes: int, width: int, stem: str, make_act: MakeAct
+    ) -> None:
         super().__init__()
-        self.conv1 = conv(channels_in, width, 3) if stem == "small" else conv(channels_in, width, 7, 2)
+        self.conv1 = (
+            conv(channels_in, width, 3) if stem == "small" else conv(channels_in, width, 7, 2)
+        )
         self.bn1, self.act1 = nn.BatchNorm2d(width), make_act("act1")
         self.pool = nn.Identity() if stem == "small" else nn.MaxPool2d(3, 2, padding=1)
         stages, before, self.fed_by = [], width, dict[str, str]()
@@ -47,7 +55,9 @@ class ResNet18(nn.Module):
             channels, blocks = width * 2**stage, []
             for index in range(2):
                 name = f"stages.{stage}.{index}"
-                block = BasicBlock(before, channels, 2 if stage and not index else 1, make_act, name)
+                block = BasicBlock(
+                    before, channels, 2 if stage and not index else 1, make_act, name
+                )
                 self.fed_by |= {f"{name}.conv1.weight": fed, f"{name}.conv2.weight": f"{name}.act1"}
                 if len(block.shortcut):
                     self.fed_by[f"{name}.shortcut.0.weight"] = fed

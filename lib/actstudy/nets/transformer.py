@@ -29,7 +29,9 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """x + attention(norm(x)), then x + feed-forward(norm(x)) of 4 C hidden units: (B, T, C) -> (B, T, C)."""
 
-    def __init__(self, width: int, heads: int, causal: bool, dropout: float, act: nn.Module) -> None:
+    def __init__(
+        self, width: int, heads: int, causal: bool, dropout: float, act: nn.Module
+    ) -> None:
         super().__init__()
         self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads, causal)
         self.norm2, self.up, self.act, self.down = (
@@ -63,12 +65,15 @@ class Stack(nn.Module):
         self.token, self.position = nn.Embedding(vocabulary, width), nn.Embedding(context, width)
         self.drop = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(
-            Block(width, heads, causal, dropout, make_act(f"blocks.{index}")) for index in range(depth)
+            Block(width, heads, causal, dropout, make_act(f"blocks.{index}"))
+            for index in range(depth)
         )
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        scale = math.sqrt(self.token.embedding_dim)  # else blocks drown small tied embeddings (Vaswani et al., 3.4)
+        scale = math.sqrt(
+            self.token.embedding_dim
+        )  # else blocks drown small tied embeddings (Vaswani et al., 3.4)
         x = self.drop(self.token(tokens) * scale + self.position.weight[: tokens.shape[1]])
         for block in self.blocks:
             x = block(x, mask)

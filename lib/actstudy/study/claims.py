@@ -6,13 +6,19 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from actstudy.study import registry, schema
-from actstudy.study.registry import StudyError
+from actstudy.contract import errors, registry, schema
+from actstudy.contract.errors import StudyError
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 Number = Annotated[float, Field(strict=True)]  # strict: YAML's yes and no are no numbers
-DERIVED = ("error_percent", "mean_train_loss")  # 100 (1 - reported accuracy); the mean of a run's train losses
-METRICS = (*DERIVED, *(name for name in schema.RUNS.names if name.startswith(("reported_", "last_"))))
+DERIVED = (
+    "error_percent",
+    "mean_train_loss",
+)  # 100 (1 - reported accuracy); the mean of a run's train losses
+METRICS = (
+    *DERIVED,
+    *(name for name in schema.RUNS.names if name.startswith(("reported_", "last_"))),
+)
 
 
 class Known(BaseModel):
@@ -26,9 +32,13 @@ class Known(BaseModel):
         names = cls.model_fields
         for key in content if isinstance(content, dict) else ():
             if key not in names:
-                told = f"unknown key; allowed: {', '.join(names)}{registry.nearest(key, names)}"
-                fault = InitErrorDetails(type=PydanticCustomError("unknown", told), loc=(key,), input=content[key])
-                raise ValidationError.from_exception_data(cls.__name__, [fault])  # with the key's own place
+                told = f"unknown key; allowed: {', '.join(names)}{errors.nearest(key, names)}"
+                fault = InitErrorDetails(
+                    type=PydanticCustomError("unknown", told), loc=(key,), input=content[key]
+                )
+                raise ValidationError.from_exception_data(
+                    cls.__name__, [fault]
+                )  # with the key's own place
         return content
 
 
@@ -41,7 +51,7 @@ class Value(Known):
 
 
 def _metric(name: str) -> str:
-    return registry.checked(name, "metric", METRICS)
+    return errors.checked(name, "metric", METRICS)
 
 
 class Claims(Known):
@@ -54,7 +64,9 @@ class Claims(Known):
     tolerance: Annotated[float, Field(strict=True, ge=0)] = Field(
         description="how far from a claim a replication may lie, in the metric's unit"
     )
-    values: dict[str, Value] = Field(description="level, named as in tables -> mean, sd, n", min_length=1)
+    values: dict[str, Value] = Field(
+        description="level, named as in tables -> mean, sd, n", min_length=1
+    )
 
     @model_validator(mode="after")
     def _named(self) -> "Claims":
@@ -73,15 +85,21 @@ def canonical(level: str) -> str:
     return f"{name} {rest}" if rest else name
 
 
-def checked(claims: Claims | None, levels: Iterable[str], tasks: Iterable[str], where: str) -> dict[str, Any] | None:
+def checked(
+    claims: Claims | None, levels: Iterable[str], tasks: Iterable[str], where: str
+) -> dict[str, Any] | None:
     """The claims for the plan; StudyError where a level is none of the study's, or where it has several tasks."""
     if claims is None:
         return None
     levels, tasks = list(dict.fromkeys(levels)), list(tasks)
     for level in claims.values:
         if level not in levels:
-            near = registry.nearest(level, levels)
-            raise StudyError(f"{where}: claims.values: got {level!r}; allowed: {', '.join(levels)}{near}")
+            near = errors.nearest(level, levels)
+            raise StudyError(
+                f"{where}: claims.values: got {level!r}; allowed: {', '.join(levels)}{near}"
+            )
     if len(tasks) > 1:
-        raise StudyError(f"{where}: claims: got {len(tasks)} tasks, {', '.join(tasks)}; allowed: one task")
+        raise StudyError(
+            f"{where}: claims: got {len(tasks)} tasks, {', '.join(tasks)}; allowed: one task"
+        )
     return claims.model_dump()

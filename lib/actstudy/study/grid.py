@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actstudy.study.spec import RunSpec, data_name, layered, run_id
+from actstudy.contract.spec import RunSpec, data_name, layered, run_id
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,10 @@ class PlannedRun:
     @property
     def group(self) -> str:
         # Arguments name themselves: `factor=2`.
-        return ", ".join(place if axis.endswith("_args") else f"{axis}={place}" for axis, place in self.places.items())
+        return ", ".join(
+            place if axis.endswith("_args") else f"{axis}={place}"
+            for axis, place in self.places.items()
+        )
 
     def row(self) -> dict[str, Any]:
         """What the tables need of a reported run."""
@@ -53,7 +56,10 @@ def label(axis: str, entry: Mapping[str, Any]) -> str:
 
 
 def expand(
-    base: Mapping[str, Any], axes: Mapping[str, Sequence[Mapping[str, Any]]], seeds: Sequence[int], compare: str
+    base: Mapping[str, Any],
+    axes: Mapping[str, Sequence[Mapping[str, Any]]],
+    seeds: Sequence[int],
+    compare: str,
 ) -> list[PlannedRun]:
     """All runs of one task: the product of its axes, times the seeds.
 

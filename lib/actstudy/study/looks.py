@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from actstudy.contract.errors import StudyError
 from actstudy.study.grid import PlannedRun
-from actstudy.study.registry import StudyError
 
 LOOKS = (8, 12, 20)  # seeds at each look
 SPENDS = (0.01, 0.015, 0.025)  # what each look spends of the 5% of false verdicts
@@ -29,7 +29,9 @@ def decision(folder: str, task: str, what: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
-        raise StudyError(f"{file}: not readable as a decision; to mend: rm {file}, then snakemake") from None
+        raise StudyError(
+            f"{file}: not readable as a decision; to mend: rm {file}, then snakemake"
+        ) from None
 
 
 def taken(folder: str, task: str) -> list[dict[str, Any]]:
@@ -63,7 +65,9 @@ def rates(folder: str, task: str) -> Rates:
     return {(row["group"], row["level"]): float(row["lr"]) for row in made["chosen"]}
 
 
-def at_rates(planned: Sequence[PlannedRun], tried: Sequence[float] | None) -> tuple[list[PlannedRun], list[PlannedRun]]:
+def at_rates(
+    planned: Sequence[PlannedRun], tried: Sequence[float] | None
+) -> tuple[list[PlannedRun], list[PlannedRun]]:
     """All runs that may be reported, and those that choose among the tried rates.
 
     Reported are each run at its own rate, `lr=fixed`, and at each tried one, `lr=tuned`, of which one will be wanted.
@@ -72,7 +76,9 @@ def at_rates(planned: Sequence[PlannedRun], tried: Sequence[float] | None) -> tu
         return list(planned), []
     fixed = [dataclasses.replace(run, places={**run.places, RATE: "fixed"}) for run in planned]
     tuned = [
-        dataclasses.replace(run, spec=dataclasses.replace(run.spec, lr=lr), places={**run.places, RATE: "tuned"})
+        dataclasses.replace(
+            run, spec=dataclasses.replace(run.spec, lr=lr), places={**run.places, RATE: "tuned"}
+        )
         for run in planned
         for lr in tried
     ]
@@ -88,10 +94,14 @@ def at_rates(planned: Sequence[PlannedRun], tried: Sequence[float] | None) -> tu
 
 def untuned(run: PlannedRun) -> str:
     """A run's group without its place on `lr`: that of the runs which chose its rate."""
-    return dataclasses.replace(run, places={axis: at for axis, at in run.places.items() if axis != RATE}).group
+    return dataclasses.replace(
+        run, places={axis: at for axis, at in run.places.items() if axis != RATE}
+    ).group
 
 
-def wanted(possible: Iterable[PlannedRun], asked: Mapping[str, int], chosen: Mapping[str, Rates]) -> list[PlannedRun]:
+def wanted(
+    possible: Iterable[PlannedRun], asked: Mapping[str, int], chosen: Mapping[str, Rates]
+) -> list[PlannedRun]:
     """The runs that are wanted: of tasks with looks the first `asked` seeds, of tuned runs those at the chosen rate."""
     return [
         run

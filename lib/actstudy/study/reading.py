@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from actstudy.study.registry import StudyError
+from actstudy.contract.errors import StudyError
 
 LARGEST = 50_000  # bytes of a file: 30 times the longest study, and read within a second or two
 DEEPEST = 10  # levels: a study has 6
@@ -37,11 +37,18 @@ class _Loader(yaml.SafeLoader):
             self.refuse(index, f"got {got} as a key; allowed: text of one line, numbers in quotes")
         self.place.append(index.value if isinstance(index, yaml.ScalarNode) else "")
         if event.anchor or event.tag:  # ten lines of aliases can stand for 10**9 values
-            self.refuse(event, f"got {event.anchor or event.tag!r}; allowed: values without anchors, aliases and tags")
+            self.refuse(
+                event,
+                f"got {event.anchor or event.tag!r}; allowed: values without anchors, aliases and tags",
+            )
         if len(self.place) > DEEPEST:
             self.refuse(event, f"nested too deep; allowed: {DEEPEST} levels")
         plain = isinstance(event, yaml.ScalarEvent) and event.implicit[0]
-        if plain and (fault := _misread(event.value, self.resolve(yaml.ScalarNode, event.value, event.implicit))):
+        if plain and (
+            fault := _misread(
+                event.value, self.resolve(yaml.ScalarNode, event.value, event.implicit)
+            )
+        ):
             self.refuse(event, f"got {event.value[:80]}; allowed: {fault}")
         node = super().compose_node(parent, index)
         self.place.pop()
@@ -54,7 +61,9 @@ class _Loader(yaml.SafeLoader):
             if key.value in seen:  # the first one would be lost in silence
                 self.refuse(key, f"key {key.value!r} stands twice; allowed: once")
             if key.value == "__use_yte__":
-                self.refuse(key, f"key {key.value!r}: snakemake would run what follows as code; remove it")
+                self.refuse(
+                    key, f"key {key.value!r}: snakemake would run what follows as code; remove it"
+                )
             seen.add(key.value)
         return node
 
@@ -63,11 +72,17 @@ class _CommandLine(_Loader):
     """The same, where `1e-3` is a number: there it is no file's text that another reader takes otherwise."""
 
 
-_CommandLine.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(rf"{DECIMAL}\Z"), list("+-.0123456789"))
+_CommandLine.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(rf"{DECIMAL}\Z"), list("+-.0123456789")
+)
 
 
 def _is_text(key: yaml.Node) -> bool:
-    return key.tag == yaml.Loader.DEFAULT_SCALAR_TAG and key.value.isprintable() and len(key.value) <= 200
+    return (
+        key.tag == yaml.Loader.DEFAULT_SCALAR_TAG
+        and key.value.isprintable()
+        and len(key.value) <= 200
+    )
 
 
 def _misread(text: str, tag: str) -> str:
@@ -75,15 +90,21 @@ def _misread(text: str, tag: str) -> str:
     kind, decimal = tag.rpartition(":")[2], len(text) <= 100 and re.fullmatch(DECIMAL, text)
     if kind == "bool" and text.lower() not in ("true", "false"):
         return f"true, false, or as text {text!r} in quotes (YAML reads yes, no, on and off as true and false)"
-    if kind in ("int", "float") or (kind == "str" and text[:1] in set("+-.0123456789") and _is_number(text)):
-        finite = decimal and (abs(int(text)) < 2**63 if kind == "int" else math.isfinite(float(text)))
+    if kind in ("int", "float") or (
+        kind == "str" and text[:1] in set("+-.0123456789") and _is_number(text)
+    ):
+        finite = decimal and (
+            abs(int(text)) < 2**63 if kind == "int" else math.isfinite(float(text))
+        )
         if not finite:
             return "a finite decimal number, a whole one below 2**63, or text in quotes"
         if kind == "str":
             mantissa, _, exponent = text.lower().partition("e")
             point = mantissa if "." in mantissa else f"{mantissa}.0"
             return f"{point}e{int(exponent):+d} (YAML reads text here), or text in quotes"
-    return f"text in quotes (YAML reads a {kind})" if kind in ("timestamp", "merge", "value") else ""
+    return (
+        f"text in quotes (YAML reads a {kind})" if kind in ("timestamp", "merge", "value") else ""
+    )
 
 
 def _is_number(text: str) -> bool:
@@ -103,9 +124,15 @@ def parsed(text: str, source: str, lines: bool = True) -> Any:
     try:
         return (_Loader if lines else _CommandLine)(text, at).get_single_data()
     except yaml.MarkedYAMLError as error:
-        where, fault = at(error.problem_mark.line if error.problem_mark else 0), error.problem or error.context
+        where, fault = (
+            at(error.problem_mark.line if error.problem_mark else 0),
+            error.problem or error.context,
+        )
     except yaml.reader.ReaderError as error:
-        where, fault = at(text.count("\n", 0, error.position)), f"got {chr(error.character)!r}; allowed: text in UTF-8"
+        where, fault = (
+            at(text.count("\n", 0, error.position)),
+            f"got {chr(error.character)!r}; allowed: text in UTF-8",
+        )
     raise StudyError(f"{where}: not readable as YAML: {fault}")
 
 
@@ -115,15 +142,23 @@ def read(file: Path) -> dict[str, Any]:
         with file.open("rb") as opened:
             data = opened.read(LARGEST + 1)
     except OSError as error:
-        raise StudyError(f"{file}: {str(error.strerror).lower()}; allowed: the path of a study file") from None
+        raise StudyError(
+            f"{file}: {str(error.strerror).lower()}; allowed: the path of a study file"
+        ) from None
     if len(data) > LARGEST:
-        raise StudyError(f"{file}: got over {LARGEST:,} bytes; allowed: a study file, which has a few thousand")
-    text = data.decode("utf-8", "surrogateescape")  # which the reader of YAML refuses, with the line
+        raise StudyError(
+            f"{file}: got over {LARGEST:,} bytes; allowed: a study file, which has a few thousand"
+        )
+    text = data.decode(
+        "utf-8", "surrogateescape"
+    )  # which the reader of YAML refuses, with the line
     if text.startswith("\ufeff"):
         raise StudyError(f"{file}: line 1: got a byte order mark; allowed: UTF-8 without one")
     content = parsed(text, str(file))
     if not isinstance(content, dict):
-        raise StudyError(f"{file}: got {type(content).__name__}; allowed: a mapping of keys, tasks among them")
+        raise StudyError(
+            f"{file}: got {type(content).__name__}; allowed: a mapping of keys, tasks among them"
+        )
     return content
 
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from actstudy.study import registry
+from actstudy.contract import errors, registry
+from actstudy.contract.errors import StudyError
 from actstudy.study.claims import Claims, Known
 from actstudy.study.config import validated
 from actstudy.study.reading import read
-from actstudy.study.registry import StudyError
 
 
 class ReplicaFile(Known):
@@ -17,7 +17,9 @@ class ReplicaFile(Known):
 
     note: str | None = Field(None, description="what the reader should know before the numbers")
     replica: Literal["mnist1d_mlp"] = Field(description="the port that trains it")
-    seeds: Annotated[int, Field(strict=True, ge=1)] = Field(1, description="seeds 0, 1, ...; the published ones first")
+    seeds: Annotated[int, Field(strict=True, ge=1)] = Field(
+        1, description="seeds 0, 1, ...; the published ones first"
+    )
     claims: Claims
 
 
@@ -40,7 +42,9 @@ class PublishedFile(Known):
     source: str
     unit: str = ""
     n: Annotated[int, Field(strict=True, ge=2)] = Field(description="runs of a row that names none")
-    level: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(0.95, description="of the intervals")
+    level: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
+        0.95, description="of the intervals"
+    )
     baseline: str
     rows: dict[str, Row] = Field(min_length=2)
 
@@ -51,8 +55,10 @@ def replica(file: Path) -> ReplicaFile:
     allowed = registry.activations()
     for level in found.claims.values:
         if level not in allowed:
-            near = registry.nearest(level, allowed)
-            raise StudyError(f"{file}: claims.values: got {level!r}; allowed: {', '.join(allowed)}{near}")
+            near = errors.nearest(level, allowed)
+            raise StudyError(
+                f"{file}: claims.values: got {level!r}; allowed: {', '.join(allowed)}{near}"
+            )
     return found
 
 
@@ -60,9 +66,14 @@ def published(file: Path) -> tuple[PublishedFile, list[dict[str, Any]]]:
     """A published table and its rows, the baseline's among them; StudyError in one line where it is wrong."""
     found: PublishedFile = validated(PublishedFile, read(file), str(file))
     if found.baseline not in found.rows:
-        near = registry.nearest(found.baseline, found.rows)
-        raise StudyError(f"{file}: baseline: got {found.baseline!r}; allowed: {', '.join(found.rows)}{near}")
-    rows = [{"name": name, **row.model_dump(), "n": row.n or found.n} for name, row in found.rows.items()]
+        near = errors.nearest(found.baseline, found.rows)
+        raise StudyError(
+            f"{file}: baseline: got {found.baseline!r}; allowed: {', '.join(found.rows)}{near}"
+        )
+    rows = [
+        {"name": name, **row.model_dump(), "n": row.n or found.n}
+        for name, row in found.rows.items()
+    ]
     for row in rows:
         for key in ("mean", "sd", "p", "d", "low", "high"):
             _number(row[key], key, f"{file}: rows.{row['name']}")
@@ -73,4 +84,6 @@ def _number(text: str | None, key: str, where: str) -> None:
     try:
         float((text or "0").lstrip("<>= "))
     except ValueError:
-        raise StudyError(f"{where}.{key}: got {text!r}; allowed: a number as printed, in quotes") from None
+        raise StudyError(
+            f"{where}.{key}: got {text!r}; allowed: a number as printed, in quotes"
+        ) from None

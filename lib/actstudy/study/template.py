@@ -2,7 +2,7 @@
 
 import yaml
 
-from actstudy.study import registry
+from actstudy.contract import registry
 from actstudy.study.config import RunFields
 
 LEVELS = ["tanh", "relu", "leaky_relu", "gelu", "silu"]

@@ -24,7 +24,9 @@ def loss(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
 def losses(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """The mean cross-entropy of every run of a pack, (R,); logits (R, B, C), y (R, B)."""
     flat = logits.float().flatten(0, 1)
-    each = functional.cross_entropy(flat, y.flatten(), reduction="none", label_smoothing=label_smoothing)
+    each = functional.cross_entropy(
+        flat, y.flatten(), reduction="none", label_smoothing=label_smoothing
+    )
     return each.view_as(y).mean(1)
 
 
@@ -36,7 +38,10 @@ def train_scores(logits: Tensor, y: Tensor) -> dict[str, Tensor]:
 @torch.no_grad()
 def evaluate(forward: Callable[[Tensor], Tensor], data: Mapping[str, Tensor]) -> Evaluation:
     """Loss, accuracy, macro-F1 and ECE of `forward` (B, ...) -> logits (B, C) on a whole split: x (N, ...), y (N,)."""
-    logits, y = torch.cat([forward(part).float() for part in data["x"].split(EVAL_BATCH)]), data["y"]
+    logits, y = (
+        torch.cat([forward(part).float() for part in data["x"].split(EVAL_BATCH)]),
+        data["y"],
+    )
     return _evaluations(logits[None], y, [loss(logits, y).item()], [0])[0]
 
 
@@ -46,10 +51,16 @@ def evaluate_runs(logits: Tensor, y: Tensor, runs: Sequence[int]) -> list[Evalua
     return _evaluations(logits, y, losses(logits, y.expand(len(logits), -1)).tolist(), runs)
 
 
-def _evaluations(logits: Tensor, y: Tensor, loss_values: Sequence[float], runs: Sequence[int]) -> list[Evaluation]:
+def _evaluations(
+    logits: Tensor, y: Tensor, loss_values: Sequence[float], runs: Sequence[int]
+) -> list[Evaluation]:
     classes, label = logits.shape[2], y.cpu().numpy()
     confidence, predicted = (part.cpu().numpy() for part in logits.softmax(2).max(2))
-    top = (logits.topk(5).indices == y[:, None]).any(2).float().mean(1).tolist() if classes > 5 else None
+    top = (
+        (logits.topk(5).indices == y[:, None]).any(2).float().mean(1).tolist()
+        if classes > 5
+        else None
+    )
     found = []
     for run in runs:
         bins = metrics.calibration_bins(confidence[run], label == predicted[run])
@@ -62,11 +73,15 @@ def _evaluations(logits: Tensor, y: Tensor, loss_values: Sequence[float], runs: 
         if top:
             scores["top5"] = top[run]
         columns = {"example": np.arange(len(label)), "label": label, "predicted": predicted[run]}
-        found.append(Evaluation(scores, {**columns, "confidence": confidence[run].astype(np.float64)}, bins))
+        found.append(
+            Evaluation(scores, {**columns, "confidence": confidence[run].astype(np.float64)}, bins)
+        )
     return found
 
 
-def logistic_regression(name: str, inputs: Mapping[str, Any], labels: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def logistic_regression(
+    name: str, inputs: Mapping[str, Any], labels: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
     """Multinomial logistic regression as a reference, L2 strength chosen on val; split -> inputs (N, features)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -74,7 +89,9 @@ def logistic_regression(name: str, inputs: Mapping[str, Any], labels: Mapping[st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # of fits that are not chosen
         fits = [
-            LogisticRegression(C=10.0**power, max_iter=MOST_ITERATIONS).fit(inputs["train"], labels["train"])
+            LogisticRegression(C=10.0**power, max_iter=MOST_ITERATIONS).fit(
+                inputs["train"], labels["train"]
+            )
             for power in range(-4, 2)
         ]
     best, row = best_on_val(fits, inputs, labels)
@@ -96,4 +113,6 @@ def linear_on_inputs(name: str, data: Prepared) -> dict[str, Any]:
     cpu = torch.device("cpu")
     splits, inputs = {split: data.on(cpu, split) for split in SPLITS}, data.inputs(cpu)
     x = {split: inputs(arrays["x"]).flatten(1).numpy() for split, arrays in splits.items()}
-    return logistic_regression(name, x, {split: arrays["y"].numpy() for split, arrays in splits.items()})
+    return logistic_regression(
+        name, x, {split: arrays["y"].numpy() for split, arrays in splits.items()}
+    )

@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import nn
 
+from actstudy.contract.spec import RunSpec
 from actstudy.data.prepared import SPLITS, Prepared
 from actstudy.nets.encoder import Encoder
-from actstudy.study.spec import RunSpec
 from actstudy.tasks.classification import evaluate, logistic_regression, loss, train_scores
 
 __all__ = ["TASK", "build", "evaluate", "loss", "reference", "train_scores"]

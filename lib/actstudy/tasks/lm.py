@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from actstudy.contract.spec import RunSpec
 from actstudy.data.prepared import Prepared
 from actstudy.nets.gpt import GPT
-from actstudy.study.spec import RunSpec
 from actstudy.tasks.metrics import Evaluation
 
 TASK = {
@@ -60,7 +60,9 @@ def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -
 
 def loss(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Mean cross-entropy in nats per token; logits (B, T, V), y (B, T), negative where there is no token."""
-    return functional.cross_entropy(logits.float().flatten(0, 1), y.flatten(), label_smoothing=label_smoothing)
+    return functional.cross_entropy(
+        logits.float().flatten(0, 1), y.flatten(), label_smoothing=label_smoothing
+    )
 
 
 def train_scores(logits: Tensor, y: Tensor) -> dict[str, Tensor]:
@@ -84,7 +86,12 @@ def evaluate(forward: Callable[[Tensor], Tensor], data: Mapping[str, Tensor]) ->
         each = functional.cross_entropy(logits, labels.flatten(), reduction="none").view_as(labels)
         nll.index_add_(0, data["document"][rows], each.sum(1, dtype=torch.float64))
     scores = perplexities(math.fsum(nll.tolist()), int(tokens.sum()), sum(words))
-    columns = {"example": range(len(words)), "nll": nll.tolist(), "tokens": tokens.tolist(), "words": words}
+    columns = {
+        "example": range(len(words)),
+        "nll": nll.tolist(),
+        "tokens": tokens.tolist(),
+        "words": words,
+    }
     return Evaluation(scores, columns)
 
 

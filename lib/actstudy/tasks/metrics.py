@@ -29,7 +29,9 @@ def macro_f1(label: np.ndarray, predicted: np.ndarray, classes: int) -> float:
     return float(np.divide(2 * hits, touched, out=np.zeros(classes), where=touched > 0).mean())
 
 
-def calibration_bins(confidence: np.ndarray, correct: np.ndarray, n_bins: int = N_BINS) -> list[dict[str, float]]:
+def calibration_bins(
+    confidence: np.ndarray, correct: np.ndarray, n_bins: int = N_BINS
+) -> list[dict[str, float]]:
     """Equal-width bins over (0, 1] with count, sum of confidences and number correct; 1.0 is in the last bin."""
     edges = np.linspace(0, 1, n_bins + 1)
     index = np.clip(np.ceil(confidence.astype(np.float64) * n_bins).astype(int) - 1, 0, n_bins - 1)

@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import nn
 
+from actstudy.contract.spec import RunSpec
 from actstudy.data.prepared import Prepared
 from actstudy.nets.mlp import MLP
-from actstudy.study.spec import RunSpec
 from actstudy.tasks.classification import evaluate, linear_on_inputs, loss, train_scores
 
 __all__ = ["TASK", "build", "evaluate", "loss", "reference", "train_scores"]
@@ -49,7 +49,14 @@ TASK = {
 def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -> nn.Module:
     """The untrained model of a spec, for data of the manifest's shape and classes."""
     hidden = spec.hidden if spec.hidden is not None else (spec.width or 0,) * (spec.depth or 0)
-    return MLP(math.prod(data.manifest["shape"]), hidden, data.manifest["classes"], make_act, spec.norm, spec.dropout)
+    return MLP(
+        math.prod(data.manifest["shape"]),
+        hidden,
+        data.manifest["classes"],
+        make_act,
+        spec.norm,
+        spec.dropout,
+    )
 
 
 def reference(data: Prepared) -> dict[str, Any]:

@@ -8,10 +8,17 @@ import torch
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d
 
+from actstudy.contract.spec import RunSpec
 from actstudy.data.prepared import SPLITS, Prepared
 from actstudy.nets.resnet import ResNet18
-from actstudy.study.spec import RunSpec
-from actstudy.tasks.classification import EVAL_BATCH, best_on_val, evaluate, linear_on_inputs, loss, train_scores
+from actstudy.tasks.classification import (
+    EVAL_BATCH,
+    best_on_val,
+    evaluate,
+    linear_on_inputs,
+    loss,
+    train_scores,
+)
 
 __all__ = ["TASK", "build", "evaluate", "loss", "reference", "train_scores"]
 
@@ -45,7 +52,9 @@ TASK = {
         "batch_size": 50,
     },
 }
-MOST_FOR_LOGISTIC = 10**9  # train images x values x classes: beyond, logistic regression takes hours
+MOST_FOR_LOGISTIC = (
+    10**9
+)  # train images x values x classes: beyond, logistic regression takes hours
 THUMBNAIL = 16  # pixels of a side
 
 
@@ -71,7 +80,12 @@ def ridge_on_thumbnails(data: Prepared) -> dict[str, Any]:
     splits, inputs = {split: data.on(cpu, split) for split in SPLITS}, data.inputs(cpu)
     x, y = {}, {split: arrays["y"].numpy() for split, arrays in splits.items()}
     for split, arrays in splits.items():
-        parts = [adaptive_avg_pool2d(inputs(part), THUMBNAIL) for part in arrays["x"].split(EVAL_BATCH)]
+        parts = [
+            adaptive_avg_pool2d(inputs(part), THUMBNAIL) for part in arrays["x"].split(EVAL_BATCH)
+        ]
         x[split] = torch.cat(parts).flatten(1).numpy()
     fits = [RidgeClassifier(alpha=10.0**power).fit(x["train"], y["train"]) for power in (1, 3, 5)]
-    return {"name": f"ridge regression on {THUMBNAIL}x{THUMBNAIL} thumbnails", **best_on_val(fits, x, y)[1]}
+    return {
+        "name": f"ridge regression on {THUMBNAIL}x{THUMBNAIL} thumbnails",
+        **best_on_val(fits, x, y)[1],
+    }

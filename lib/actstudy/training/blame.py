@@ -9,14 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.training import checkpoint
+from actstudy.training.cuda_graphs import Recorder
 from actstudy.training.job import Diverged, Interrupted, Job, Progress, TimedOut
 from actstudy.training.loop import batches, evaluate
-from actstudy.training.record import Recorder
 from actstudy.training.resume import load
 from actstudy.training.step import train_step
 
 
-def first_nonfinite(job: Job, progress: Progress, error: Diverged, again: Callable[[], Job], folder: Path) -> str:
+def first_nonfinite(
+    job: Job, progress: Progress, error: Diverged, again: Callable[[], Job], folder: Path
+) -> str:
     """`; first not finite: ..` for the reason of a run that diverged, or nothing where it is not found.
 
     again: makes the job anew; a run without a checkpoint is replayed from its start, which is not long ago then.
@@ -59,7 +61,10 @@ def in_training(job: Job, order_seed: int, bad: int, folder: Path) -> str:
     spoilt = first(job.parameters.items())
     if spoilt:
         return f"{spoilt} before step {bad}"
-    job.scored, job.recorder = job._scored, Recorder(on=False)  # hooks are for code that is not compiled
+    job.scored, job.recorder = (
+        job._scored,
+        Recorder(on=False),
+    )  # hooks are for code that is not compiled
     with outputs(job) as found:
         train_step(job, bad, next(steps))
     return f"{found[0] if found else 'the loss itself'} at step {bad}"
@@ -84,7 +89,9 @@ def outputs(job: Job) -> Iterator[list[str]]:
 
         return hook
 
-    parts = [(module, name) for name, module in job.model.named_modules() if not list(module.children())]
+    parts = [
+        (module, name) for name, module in job.model.named_modules() if not list(module.children())
+    ]
     hooks = [module.register_forward_hook(watch(sites.get(module, name))) for module, name in parts]
     try:
         yield found

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from actstudy.study import store
+from actstudy.contract import store
 
 KEEP = 2
 
@@ -35,7 +35,10 @@ def read(path: Path, device: torch.device) -> dict[str, Any]:
     """What `write` wrote; Damaged where file or checksum is missing or the two do not agree."""
     recorded = path.with_suffix(".sha256")
     content = path.read_bytes() if path.is_file() else b""
-    if not recorded.is_file() or recorded.read_bytes() != hashlib.sha256(content).hexdigest().encode():
+    if (
+        not recorded.is_file()
+        or recorded.read_bytes() != hashlib.sha256(content).hexdigest().encode()
+    ):
         raise store.Damaged(
             f"{path} does not have its checksum; to mend: python -m actstudy retry {path.parent.parent}"
         )
@@ -69,5 +72,7 @@ def weights_sha256(state: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, value in sorted(state.items()):
         digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(
+            value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+        )
     return digest.hexdigest()

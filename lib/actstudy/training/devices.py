@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-from actstudy.study import host
-from actstudy.study.registry import StudyError
+from actstudy.contract import host
+from actstudy.contract.errors import StudyError
 from actstudy.training.job import Interrupted
 
 
@@ -25,7 +25,9 @@ class Unanswered(StudyError):
 
     def __init__(self, error: RuntimeError, others: list[str]) -> None:
         first = str(error).splitlines()[0]
-        super().__init__(f"device: no GPU answers ({first}); to mend: look at nvidia-smi, or say device: cpu")
+        super().__init__(
+            f"device: no GPU answers ({first}); to mend: look at nvidia-smi, or say device: cpu"
+        )
         self.others = others
 
 
@@ -43,9 +45,15 @@ def lease(wanted: str, slots: int, stopping: Callable[[], bool]) -> Iterator[tor
         yield torch.device("cpu")
         return
     if not names:
-        raise StudyError("device: got 'cuda', but there is no GPU that nvidia-smi and torch know; allowed: auto, cpu")
+        raise StudyError(
+            "device: got 'cuda', but there is no GPU that nvidia-smi and torch know; allowed: auto, cpu"
+        )
     with contextlib.ExitStack() as held:
-        name = names[0] if os.environ.get("SLURM_JOB_GPUS", "").isdecimal() else _slot(names, slots, held)
+        name = (
+            names[0]
+            if os.environ.get("SLURM_JOB_GPUS", "").isdecimal()
+            else _slot(names, slots, held)
+        )
         while name is None:
             if stopping():
                 raise Interrupted("stopped while waiting for a GPU")
@@ -100,7 +108,11 @@ def describe(device: torch.device) -> str:
 
 def identity(device: torch.device) -> str:
     """What tells this device from others of its kind: a GPU's UUID, or the host's name."""
-    return str(torch.cuda.get_device_properties(device).uuid) if device.type == "cuda" else platform.node()
+    return (
+        str(torch.cuda.get_device_properties(device).uuid)
+        if device.type == "cuda"
+        else platform.node()
+    )
 
 
 def peak_memory(device: torch.device) -> tuple[int, str]:

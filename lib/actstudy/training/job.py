@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from actstudy.contract.schema import BUCKETS
+from actstudy.contract.spec import RunSpec
 from actstudy.data.augment import augmented
 from actstudy.health import values
 from actstudy.nets.activations import Sites
-from actstudy.study.schema import BUCKETS
-from actstudy.study.spec import RunSpec
+from actstudy.training.cuda_graphs import Recorder
+from actstudy.training.log import Report
 from actstudy.training.optim import records
-from actstudy.training.record import Recorder
-from actstudy.training.report import Report
 
 Split = dict[str, Tensor]  # x (N, ...), y (N, ...) and whatever else the task evaluates with
 
@@ -49,7 +49,9 @@ class Progress:
     best_value: float = math.nan
     evaluations_since_best: int = 0
     n_resumes: int = 0
-    window: dict[str, list[float]] = field(default_factory=dict)  # per-step train scores since the last evaluation
+    window: dict[str, list[float]] = field(
+        default_factory=dict
+    )  # per-step train scores since the last evaluation
     curves: list[dict[str, Any]] = field(default_factory=list)
     health: list[dict[str, Any]] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)  # samples per second of each evaluation window
@@ -67,7 +69,9 @@ def checked_lengths(spec: RunSpec, n_train: int, device: torch.device) -> tuple[
     if spec.precision == "fp16" and device.type != "cuda":
         raise ValueError(f"precision: got 'fp16' on {device.type}; allowed there: fp32, bf16")
     if spec.batch_size > n_train:
-        raise ValueError(f"batch_size: got {spec.batch_size}; allowed: at most the {n_train} train examples")
+        raise ValueError(
+            f"batch_size: got {spec.batch_size}; allowed: at most the {n_train} train examples"
+        )
     steps_per_epoch, total = lengths(spec, n_train)
     if round(spec.warmup * steps_per_epoch) > total:
         raise ValueError(
@@ -95,22 +99,30 @@ class Job:
     checkpoint_seconds: float = 30.0
     stopping: Callable[[], bool] = lambda: False
     best_weights: dict[str, Tensor] = field(default_factory=dict)
-    pending: list[dict[str, Tensor]] = field(default_factory=list)  # train scores still on the device
+    pending: list[dict[str, Tensor]] = field(
+        default_factory=list
+    )  # train scores still on the device
     updates: int = 0  # made by this process
     probe_rows: Tensor | None = None  # the probe batch, once it is drawn
-    health_keys: dict[str, list[values.Key]] = field(default_factory=dict)  # part of a step -> what it reads
+    health_keys: dict[str, list[values.Key]] = field(
+        default_factory=dict
+    )  # part of a step -> what it reads
 
     def __post_init__(self) -> None:
         compiled = self.spec.engine == "compiled"
         if compiled:
             torch.compiler.reset()  # else the ninth kind of run of a process is over torch's limit of recompilations
-        self.scored = torch.compile(self._scored, fullgraph=True, dynamic=False) if compiled else self._scored
+        self.scored = (
+            torch.compile(self._scored, fullgraph=True, dynamic=False) if compiled else self._scored
+        )
         self.recorder = Recorder(records(self.spec, self.device))
         self.parameters = dict(self.model.named_parameters())
         labels = self.splits["train"]["y"]
         self.steps_per_epoch, self.total_steps = lengths(self.spec, len(labels))
         self.eval_every = self.spec.eval_every or self.steps_per_epoch
-        self.labels_per_example = (labels >= 0).sum().item() / len(labels)  # 1 for classes; negative ones are padding
+        self.labels_per_example = (labels >= 0).sum().item() / len(
+            labels
+        )  # 1 for classes; negative ones are padding
 
     def _scored(self, rows: Tensor, drawn: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean loss of train examples `rows` (B,), augmented as `drawn` says, and what is watched of the batch."""
@@ -151,7 +163,11 @@ def autocast(spec: RunSpec, device: torch.device) -> contextlib.AbstractContextM
 
 def generator(device: torch.device) -> torch.Generator:
     """The device's default generator, which dropout draws from; torch.manual_seed would seed every backend, slowly."""
-    return torch.cuda.default_generators[device.index] if device.type == "cuda" else torch.default_generator
+    return (
+        torch.cuda.default_generators[device.index]
+        if device.type == "cuda"
+        else torch.default_generator
+    )
 
 
 class Clock:
@@ -159,7 +175,9 @@ class Clock:
 
     def __init__(self, seconds: dict[str, float], device: torch.device) -> None:
         self._seconds, self._device, self._since = seconds, device, time.perf_counter()
-        self._bucket = self.stepping = "train"  # `stepping`: the bucket of the step itself, compile for a first one
+        self._bucket = self.stepping = (
+            "train"  # `stepping`: the bucket of the step itself, compile for a first one
+        )
 
     def to(self, bucket: str) -> None:
         """Charge the time since the last switch to the bucket then entered, and enter this one."""

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from actstudy.contract.streams import epoch_order, stream
 from actstudy.health import probes, values
-from actstudy.study.streams import epoch_order, stream
+from actstudy.training.cuda_graphs import Scores
 from actstudy.training.job import Clock, Diverged, Interrupted, Job, Progress
 from actstudy.training.optim import learning_rate
-from actstudy.training.record import Scores
 from actstudy.training.step import train_step, watched
 
 # At most so many examples of the probe batch, and of their tokens or other values: they cost what a step's cost.
@@ -106,7 +106,11 @@ def fetch_window(job: Job, progress: Progress) -> None:
     for name in job.pending[0]:
         values = torch.stack([scores[name] for scores in job.pending]).tolist()
         progress.window.setdefault(name, []).extend(values)
-        bad = [offset for offset, value in enumerate(values) if name == "loss" and not math.isfinite(value)]
+        bad = [
+            offset
+            for offset, value in enumerate(values)
+            if name == "loss" and not math.isfinite(value)
+        ]
         if bad:
             job.pending.clear()
             progress.step = first + bad[0] + 1  # wherever the loop was when it saw
@@ -121,7 +125,9 @@ def close_window(job: Job, progress: Progress, steps: int, seconds: float) -> No
     steps, seconds: those that were timed; a window of compilation alone has none, and no rate.
     """
     fetch_window(job, progress)
-    rate = steps * job.spec.batch_size * job.labels_per_example / max(seconds, 1e-9) if steps else None
+    rate = (
+        steps * job.spec.batch_size * job.labels_per_example / max(seconds, 1e-9) if steps else None
+    )
     progress.rates += [rate] if rate else []
     at = curve_point(job, progress)
     train = {name: math.fsum(values) / len(values) for name, values in progress.window.items()}
@@ -130,12 +136,20 @@ def close_window(job: Job, progress: Progress, steps: int, seconds: float) -> No
     for metric, value in {**train, "lr": lr, **epoch_seconds}.items():
         progress.curves.append({**at, "split": "train", "metric": metric, "value": value})
     val = evaluate(job, "val").scores
-    progress.curves += [{**at, "split": "val", "metric": metric, "value": value} for metric, value in val.items()]
+    progress.curves += [
+        {**at, "split": "val", "metric": metric, "value": value} for metric, value in val.items()
+    ]
     if not math.isfinite(val["loss"]):
         raise Diverged(f"validation loss is {val['loss']} after step {progress.step - 1}")
     metric, sign = job.task.TASK["metric"], 1 if job.task.TASK["higher_is_better"] else -1
-    if progress.best_step < 0 or sign * val[metric] > sign * progress.best_value:  # ties keep the earlier step
-        progress.best_step, progress.best_value, progress.evaluations_since_best = progress.step, val[metric], 0
+    if (
+        progress.best_step < 0 or sign * val[metric] > sign * progress.best_value
+    ):  # ties keep the earlier step
+        progress.best_step, progress.best_value, progress.evaluations_since_best = (
+            progress.step,
+            val[metric],
+            0,
+        )
         job.best_weights = copy.deepcopy(job.model.state_dict())
     else:
         progress.evaluations_since_best += 1

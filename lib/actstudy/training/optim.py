@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from actstudy.study.spec import RunSpec
+from actstudy.contract.spec import RunSpec
 
 
 def learning_rate(spec: RunSpec, step: int, total: int, steps_per_epoch: int) -> float:
@@ -41,7 +41,8 @@ def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Load a state, but keep where the rate lives: the checkpoint may come from another kind of device."""
     own = optimizer.param_groups
     groups = [
-        {**saved, "lr": group["lr"]} | ({"capturable": group["capturable"]} if "capturable" in group else {})
+        {**saved, "lr": group["lr"]}
+        | ({"capturable": group["capturable"]} if "capturable" in group else {})
         for saved, group in zip(state["param_groups"], own, strict=True)
     ]
     optimizer.load_state_dict({**state, "param_groups": groups})
@@ -69,9 +70,17 @@ def _made(spec: RunSpec, parameters: list[nn.Parameter]) -> torch.optim.Optimize
     ]
     device = parameters[0].device
     recorded = records(spec, device)  # a recorded step reads its rate from the device
-    warnings.filterwarnings("ignore", message=".*capturable=True")  # the steps before it are not recorded
+    warnings.filterwarnings(
+        "ignore", message=".*capturable=True"
+    )  # the steps before it are not recorded
     lr: Any = torch.tensor(spec.lr, device=device) if recorded else spec.lr
-    adam: dict[str, Any] = {"lr": lr, "betas": spec.betas, "eps": spec.eps, "fused": True, "capturable": recorded}
+    adam: dict[str, Any] = {
+        "lr": lr,
+        "betas": spec.betas,
+        "eps": spec.eps,
+        "fused": True,
+        "capturable": recorded,
+    }
     match spec.optimizer:
         case "adamw":
             return torch.optim.AdamW(groups, **adam)
@@ -81,5 +90,10 @@ def _made(spec: RunSpec, parameters: list[nn.Parameter]) -> torch.optim.Optimize
             return torch.optim.SGD(groups, lr=lr, momentum=spec.momentum, fused=True)
         case "rmsprop":
             return torch.optim.RMSprop(
-                groups, lr=lr, alpha=spec.rmsprop_alpha, eps=spec.eps, momentum=spec.momentum, capturable=recorded
+                groups,
+                lr=lr,
+                alpha=spec.rmsprop_alpha,
+                eps=spec.eps,
+                momentum=spec.momentum,
+                capturable=recorded,
             )

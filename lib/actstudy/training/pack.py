@@ -8,17 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from actstudy.contract.schema import BUCKETS
+from actstudy.contract.spec import RunSpec
+from actstudy.contract.streams import epoch_order
 from actstudy.health import values
 from actstudy.nets.packed import PackedMLP
-from actstudy.study.schema import BUCKETS
-from actstudy.study.spec import RunSpec
-from actstudy.study.streams import epoch_order
 from actstudy.tasks import classification
+from actstudy.training.cuda_graphs import Recorder, Scores
 from actstudy.training.job import Progress, Split, autocast
+from actstudy.training.log import Report
 from actstudy.training.loop import probe_batch
 from actstudy.training.pack_optim import PackOptimizer, clipped
-from actstudy.training.record import Recorder, Scores
-from actstudy.training.report import Report
 
 EVAL_ROWS = 65_536  # examples times runs that are evaluated at a time
 
@@ -40,13 +40,21 @@ class Pack:
     steps_per_epoch: int
     progress: list[Progress]  # of the runs
     step: int = 0
-    ended: dict[int, tuple[str, str]] = field(default_factory=dict)  # run -> status and reason, where it ended early
+    ended: dict[int, tuple[str, str]] = field(
+        default_factory=dict
+    )  # run -> status and reason, where it ended early
     health: list[tuple[int, Tensor]] = field(default_factory=list)  # step, values (probes, n)
-    health_keys: dict[str, list[values.Key]] = field(default_factory=dict)  # part of a step -> what it reads
+    health_keys: dict[str, list[values.Key]] = field(
+        default_factory=dict
+    )  # part of a step -> what it reads
     best: list[Tensor] = field(default_factory=list)
     pending: list[Scores] = field(default_factory=list)
-    marked: tuple[int, list[Tensor]] = field(default_factory=lambda: (0, []))  # a step, what one changes (pack_blame)
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BUCKETS, 0.0))  # of this process, all runs
+    marked: tuple[int, list[Tensor]] = field(
+        default_factory=lambda: (0, [])
+    )  # a step, what one changes (pack_blame)
+    seconds: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(BUCKETS, 0.0)
+    )  # of this process, all runs
     timed: int = 0  # steps since the last evaluation that count as training
     seen_seconds: float = 0.0
 
@@ -54,7 +62,9 @@ class Pack:
         self.spec, self.parameters = self.specs[0], list(self.model.stacked)
         self.eval_every = self.spec.eval_every or self.steps_per_epoch
         self.seeds = list(dict.fromkeys(spec.seed for spec in self.specs))
-        self.seed_of = torch.tensor([self.seeds.index(spec.seed) for spec in self.specs], device=self.device)
+        self.seed_of = torch.tensor(
+            [self.seeds.index(spec.seed) for spec in self.specs], device=self.device
+        )
         self.probe_rows, self.scored = probe_batch(self.splits["train"]["x"]), self._scored
         self.recorder = Recorder(self.device.type == "cuda")
         if self.recorder.on:
@@ -66,10 +76,17 @@ class Pack:
         from torch._functorch import config as functorch
 
         dynamo.recompile_limit = 128  # shapes and lists of activations that one pack may have
-        dynamo.fail_on_recompile_limit_hit = True  # else code that is not compiled, of other bits, would run
-        functorch.activation_memory_budget = 0.0  # the product is read again: nothing else of a layer is kept
+        dynamo.fail_on_recompile_limit_hit = (
+            True  # else code that is not compiled, of other bits, would run
+        )
+        functorch.activation_memory_budget = (
+            0.0  # the product is read again: nothing else of a layer is kept
+        )
         compiled = partial(torch.compile, dynamic=False, fullgraph=True)
-        self.model.activated, self.optimizer.update = compiled(self.model.activated), compiled(self.optimizer.update)
+        self.model.activated, self.optimizer.update = (
+            compiled(self.model.activated),
+            compiled(self.optimizer.update),
+        )
         self.inputs, self.scored = compiled(self.inputs), compiled(self.scored)
 
     @property
@@ -151,7 +168,9 @@ class Pack:
         size = min(len(x), max(1, EVAL_ROWS // len(self.specs)))
         with torch.no_grad(), autocast(self.spec, self.device):
             for first in range(0, len(x), size):
-                start = min(first, len(x) - size)  # all parts are of one size: compiled code is for one
+                start = min(
+                    first, len(x) - size
+                )  # all parts are of one size: compiled code is for one
                 part = self.model(self.inputs(x[start : start + size]).flatten(1)).float()
                 parts.append(part[:, first - start :])
         return torch.cat(parts, 1)
@@ -163,7 +182,9 @@ def batches(pack: Pack, first: int) -> Iterator[tuple[int, Tensor, Tensor]]:
     for step in range(first, pack.total_steps):
         if step // pack.steps_per_epoch != epoch:
             epoch = step // pack.steps_per_epoch
-            drawn = [epoch_order(seed, epoch, len(pack.splits["train"]["y"])) for seed in pack.seeds]
+            drawn = [
+                epoch_order(seed, epoch, len(pack.splits["train"]["y"])) for seed in pack.seeds
+            ]
             order = torch.from_numpy(np.stack(drawn)).to(pack.device)
             scalars = epoch_scalars(pack, epoch)
         at = step % pack.steps_per_epoch

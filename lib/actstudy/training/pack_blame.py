@@ -44,14 +44,21 @@ def in_training(pack: Pack, bad: Mapping[int, int], stopping: Callable[[], bool]
     return found
 
 
-def in_step(pack: Pack, step: int, rows: Tensor, watched: Sequence[int]) -> Iterator[tuple[int, str]]:
+def in_step(
+    pack: Pack, step: int, rows: Tensor, watched: Sequence[int]
+) -> Iterator[tuple[int, str]]:
     """Runs with the first value that is not finite in a step on rows (R, B): a parameter's, else an output's."""
     inputs = pack.inputs(pack.splits["train"]["x"][rows]).flatten(2)
     passed = dict(in_pass(pack, inputs, watched))
     for run in watched:
         named = zip(pack.model.names, pack.parameters, strict=True)
         spoilt = first((name, value[run]) for name, value in named)
-        yield run, f"{spoilt} before step {step}" if spoilt else f"{passed.get(run, 'the loss itself')} at step {step}"
+        yield (
+            run,
+            f"{spoilt} before step {step}"
+            if spoilt
+            else f"{passed.get(run, 'the loss itself')} at step {step}",
+        )
 
 
 def in_validation(pack: Pack, runs: Sequence[int]) -> dict[int, str]:
@@ -70,7 +77,11 @@ def in_pass(pack: Pack, x: Tensor, watched: Iterable[int]) -> Iterator[tuple[int
         logits = pack.model(x, seen)
     layers, activations = pack.model.names[::2], list(pack.model.sites)
     outputs = [value for pair in seen for value in pair] + [logits]
-    names = [name for pair in zip(layers[:-1], activations, strict=True) for name in (pair[0], f"activation {pair[1]}")]
+    names = [
+        name
+        for pair in zip(layers[:-1], activations, strict=True)
+        for name in (pair[0], f"activation {pair[1]}")
+    ]
     names = [name.removesuffix(".weight") for name in [*names, layers[-1]]]
     for run in watched:
         place = first((name, value[run]) for name, value in zip(names, outputs, strict=True))

@@ -18,7 +18,9 @@ from actstudy.training.pack import Pack, batches
 BUSY = 20  # a checkpoint takes at most one part in so many of the time
 
 
-def fit(pack: Pack, stopping: Callable[[], bool], save: Callable[[], None], checkpoint_seconds: float) -> None:
+def fit(
+    pack: Pack, stopping: Callable[[], bool], save: Callable[[], None], checkpoint_seconds: float
+) -> None:
     """Train to the end, from wherever the pack stands; raises Interrupted."""
     clock, last_save = Clock(pack.seconds, pack.device), time.monotonic()
     pack_blame.mark(pack)
@@ -69,13 +71,18 @@ def fetch_window(pack: Pack, clock: Clock, stopping: Callable[[], bool]) -> None
     if not pack.pending:
         return
     first = pack.step - len(pack.pending)
-    scores = {name: torch.stack([each[name] for each in pack.pending], 1).tolist() for name in pack.pending[0]}
+    scores = {
+        name: torch.stack([each[name] for each in pack.pending], 1).tolist()
+        for name in pack.pending[0]
+    }
     pack.pending.clear()
     bad: dict[int, int] = {}
     for run in pack.running:
         for name, values in scores.items():
             pack.progress[run].window.setdefault(name, []).extend(values[run])
-        steps = [first + k for k, value in enumerate(scores["loss"][run]) if not math.isfinite(value)]
+        steps = [
+            first + k for k, value in enumerate(scores["loss"][run]) if not math.isfinite(value)
+        ]
         bad |= {run: steps[0]} if steps else {}
     if bad:
         clock.to("probe")
@@ -97,9 +104,17 @@ def close_window(pack: Pack) -> None:
     running, improved = pack.running, []
     if not running:
         return
-    evaluations = classification.evaluate_runs(pack.play(pack.validated)["logits"], pack.splits["val"]["y"], running)
-    share = learning_rate(pack.optimizer.unit, pack.step - 1, pack.total_steps, pack.steps_per_epoch)
-    bad = [run for run, one in zip(running, evaluations, strict=True) if not math.isfinite(one.scores["loss"])]
+    evaluations = classification.evaluate_runs(
+        pack.play(pack.validated)["logits"], pack.splits["val"]["y"], running
+    )
+    share = learning_rate(
+        pack.optimizer.unit, pack.step - 1, pack.total_steps, pack.steps_per_epoch
+    )
+    bad = [
+        run
+        for run, one in zip(running, evaluations, strict=True)
+        if not math.isfinite(one.scores["loss"])
+    ]
     sites = pack_blame.sites(pack, bad, lambda: pack_blame.in_validation(pack, bad)) if bad else {}
     steps, seconds = pack.timed, pack.window_seconds()
     pack.timed = 0
@@ -111,17 +126,29 @@ def close_window(pack: Pack) -> None:
         val = evaluation.scores
         train |= {"lr": share * pack.specs[run].lr, **paced}
         for split, scores in (("train", train), ("val", val)):
-            progress.curves += [{**at, "split": split, "metric": m, "value": v} for m, v in scores.items()]
+            progress.curves += [
+                {**at, "split": split, "metric": m, "value": v} for m, v in scores.items()
+            ]
         progress.window.clear()
         progress.step = pack.step
         if run in bad:
-            reason = f"validation loss is {val['loss']} after step {pack.step - 1}{sites.get(run, '')}"
+            reason = (
+                f"validation loss is {val['loss']} after step {pack.step - 1}{sites.get(run, '')}"
+            )
             diverged(pack, run, reason, pack.step)
-        elif progress.best_step < 0 or val["accuracy"] > progress.best_value:  # ties keep the earlier step
+        elif (
+            progress.best_step < 0 or val["accuracy"] > progress.best_value
+        ):  # ties keep the earlier step
             progress.best_step, progress.best_value = pack.step, val["accuracy"]
             improved.append(run)
-        shown = {"train loss": train["loss"], "val loss": val["loss"], "val accuracy": val["accuracy"]}
-        pack.reports[run].evaluated(pack.step, at["epoch"], shown, rate, "examples/s", at["train_seconds"])
+        shown = {
+            "train loss": train["loss"],
+            "val loss": val["loss"],
+            "val accuracy": val["accuracy"],
+        }
+        pack.reports[run].evaluated(
+            pack.step, at["epoch"], shown, rate, "examples/s", at["train_seconds"]
+        )
     for kept, parameter in zip(pack.best, pack.parameters, strict=True):
         kept[improved] = parameter.detach()[improved]
 

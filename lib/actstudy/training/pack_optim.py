@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from actstudy.contract.spec import RunSpec
 from actstudy.health import values
-from actstudy.study.spec import RunSpec
 from actstudy.training.optim import learning_rate
 from actstudy.training.step import clip_share
 
@@ -20,13 +20,17 @@ class PackOptimizer:
         self.spec, self.parameters, device = specs[0], list(parameters), parameters[0].device
         self.unit = dataclasses.replace(self.spec, lr=1.0)
         self.lr, self.decay = (
-            torch.tensor([getattr(spec, name) for spec in specs], dtype=parameters[0].dtype, device=device)
+            torch.tensor(
+                [getattr(spec, name) for spec in specs], dtype=parameters[0].dtype, device=device
+            )
             for name in ("lr", "weight_decay")
         )
         # Compiled code rounds otherwise with decay than without: there no run's bits may depend on another's decay.
         self.decays = device.type == "cuda" or any(spec.weight_decay for spec in specs)
         kinds = {"sgd": int(self.spec.momentum > 0)}.get(self.spec.optimizer, 2)
-        self.state = [[torch.zeros_like(p) for p in parameters] for _ in range(kinds)]  # momentum, or Adam's moments
+        self.state = [
+            [torch.zeros_like(p) for p in parameters] for _ in range(kinds)
+        ]  # momentum, or Adam's moments
         self.update = self._update  # on a GPU compiled code stands here
 
     def scalars(self, step: int, total: int, steps_per_epoch: int) -> Tensor:
@@ -38,10 +42,14 @@ class PackOptimizer:
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor], scalars: Tensor) -> None:
         """One update; gradients like the parameters, scalars (3,) on their device."""
-        for parameter, gradient, *state in zip(self.parameters, gradients, *self.state, strict=True):
+        for parameter, gradient, *state in zip(
+            self.parameters, gradients, *self.state, strict=True
+        ):
             self.update(parameter, gradient, state, scalars)
 
-    def _update(self, parameter: Tensor, gradient: Tensor, state: Sequence[Tensor], scalars: Tensor) -> None:
+    def _update(
+        self, parameter: Tensor, gradient: Tensor, state: Sequence[Tensor], scalars: Tensor
+    ) -> None:
         rows = (-1, *[1] * (parameter.ndim - 1))
         lr, decay = (self.lr * scalars[0]).view(rows), self.decay.view(rows)
         decays = self.decays and parameter.ndim > 2
@@ -63,7 +71,9 @@ class PackOptimizer:
 
 
 @torch.no_grad()
-def clipped(gradients: Sequence[Tensor], clip: float | Literal["adaptive"]) -> tuple[list[Tensor], Tensor]:
+def clipped(
+    gradients: Sequence[Tensor], clip: float | Literal["adaptive"]
+) -> tuple[list[Tensor], Tensor]:
     """Gradients (R, ...) scaled, run by run, as a plain step's are, and (R,) 1 where that made them smaller, else 0."""
     share = clip_share(values.norms(gradients), clip)
     scaled = [gradient * share.view(-1, *[1] * (gradient.ndim - 1)) for gradient in gradients]

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from actstudy.study import schema
+from actstudy.contract import schema
 from actstudy.training import checkpoint
 from actstudy.training.job import Progress
 from actstudy.training.pack import Pack
@@ -30,14 +30,20 @@ def save(pack: Pack, folders: Sequence[Path], state: Path) -> None:
         "progress": progress,
         "health_keys": pack.health_keys,
         "health": pack.health,
-        "rows": {name: [tensor.detach()[: pack.n] for tensor in part] for name, part in stacks(pack).items()},
+        "rows": {
+            name: [tensor.detach()[: pack.n] for tensor in part]
+            for name, part in stacks(pack).items()
+        },
     }
     checkpoint.save(state, pack.step, content)
 
 
 def resume(pack: Pack, folders: Sequence[Path], state: Path) -> None:
     """Load the newest checkpoint where it holds all of these runs, in whatever order and company they were then."""
-    loaded, seen = checkpoint.newest(state, torch.device("cpu")), pack.reports[0].train_seconds_seen()
+    loaded, seen = (
+        checkpoint.newest(state, torch.device("cpu")),
+        pack.reports[0].train_seconds_seen(),
+    )
     if loaded is None or not {folder.name for folder in folders} <= set(loaded["ids"]):
         checkpoint.drop(state)  # of other runs, and of later steps than those to come
         for progress in pack.progress:
@@ -52,7 +58,9 @@ def resume(pack: Pack, folders: Sequence[Path], state: Path) -> None:
     wasted = max(0.0, seen - loaded["progress"][mine[0]]["seconds"]["train"])
     pack.step, pack.health_keys = loaded["step"], loaded["health_keys"]
     pack.health = [(step, values[:, mine]) for step, values in loaded["health"]]
-    pack.ended = {run: loaded["ended"][row] for run, row in enumerate(mine) if row in loaded["ended"]}
+    pack.ended = {
+        run: loaded["ended"][row] for run, row in enumerate(mine) if row in loaded["ended"]
+    }
     for run, row in enumerate(mine):
         pack.progress[run] = progress = Progress(**loaded["progress"][row])
         progress.n_resumes += 1

@@ -9,10 +9,10 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from actstudy.contract import schema
+from actstudy.contract.spec import RunSpec
+from actstudy.contract.streams import order_hash
 from actstudy.nets.activations import ACTIVATIONS
-from actstudy.study import schema
-from actstudy.study.spec import RunSpec
-from actstudy.study.streams import order_hash
 from actstudy.tasks import classification
 from actstudy.training import checkpoint
 from actstudy.training.pack import Pack
@@ -22,7 +22,9 @@ Result = dict[str, Any]  # columns of `runs`, rows of `calibration`, columns of 
 
 def final(pack: Pack, folders: Sequence[Path]) -> list[Result]:
     """Test scores of every run's last and best weights, the best saved; runs that ended early have none."""
-    results: list[Result] = [{"row": {}, "calibration": [], "predictions": []} for _ in range(pack.n)]
+    results: list[Result] = [
+        {"row": {}, "calibration": [], "predictions": []} for _ in range(pack.n)
+    ]
     running, tests, weights = pack.running, {}, {}
     for name in ("last", "best"):
         if name == "best":
@@ -30,16 +32,23 @@ def final(pack: Pack, folders: Sequence[Path]) -> list[Result]:
                 for parameter, best in zip(pack.parameters, pack.best, strict=True):
                     parameter.copy_(best)
         weights[name] = _weights(pack)
-        evaluations = classification.evaluate_runs(pack.logits("test"), pack.splits["test"]["y"], running)
+        evaluations = classification.evaluate_runs(
+            pack.logits("test"), pack.splits["test"]["y"], running
+        )
         tests[name] = dict(zip(running, evaluations, strict=True))
     for run in running:
         progress, result = pack.progress[run], results[run]
         result["row"]["weights_sha256"] = checkpoint.weights_sha256(weights["last"][run])
-        for name, prefix, step in (("last", "last", pack.step), ("best", "reported", progress.best_step)):
+        for name, prefix, step in (
+            ("last", "last", pack.step),
+            ("best", "reported", progress.best_step),
+        ):
             test = tests[name][run]
             if name == "last" or step != pack.step:
                 at = next(point for point in reversed(progress.curves) if point["step"] == step)
-                progress.curves += [{**at, "split": "test", "metric": m, "value": v} for m, v in test.scores.items()]
+                progress.curves += [
+                    {**at, "split": "test", "metric": m, "value": v} for m, v in test.scores.items()
+                ]
             result["row"] |= {f"{prefix}_{metric}": value for metric, value in test.scores.items()}
             result["calibration"] += [{"checkpoint": name, **part} for part in test.calibration]
             result["predictions"] = test.predictions
@@ -49,13 +58,22 @@ def final(pack: Pack, folders: Sequence[Path]) -> list[Result]:
 
 def _weights(pack: Pack) -> list[dict[str, Tensor]]:
     """Every run's weights under the names of its model alone, on the host."""
-    stacked = {name: part.detach().cpu() for name, part in zip(pack.model.names, pack.parameters, strict=True)}
+    stacked = {
+        name: part.detach().cpu()
+        for name, part in zip(pack.model.names, pack.parameters, strict=True)
+    }
     return [{name: part[run].clone() for name, part in stacked.items()} for run in range(pack.n)]
 
 
-def run_tables(pack: Pack, run: int, run_id: str, common: dict[str, Any], result: Result) -> dict[str, pa.Table]:
+def run_tables(
+    pack: Pack, run: int, run_id: str, common: dict[str, Any], result: Result
+) -> dict[str, pa.Table]:
     """The tables of one run; seconds are its share of the pack's, so that the runs' seconds add up to the pack's."""
-    spec, progress, (status, reason) = pack.specs[run], pack.progress[run], pack.ended.get(run, ("completed", None))
+    spec, progress, (status, reason) = (
+        pack.specs[run],
+        pack.progress[run],
+        pack.ended.get(run, ("completed", None)),
+    )
     seconds = {bucket: pack.share(run, bucket) for bucket in schema.BUCKETS}
     row = {
         **schema.spec_row(spec),
@@ -87,13 +105,27 @@ def unmade(spec: RunSpec, run_id: str, common: dict[str, Any]) -> dict[str, pa.T
 
 def _health(pack: Pack, run: int) -> dict[str, Any]:
     """A run's columns of `health`: the steps that it took part in, the probes that its activations have."""
-    mine = {site: ACTIVATIONS[names[run]].saturated is not None for site, names in pack.model.sites.items()}
+    mine = {
+        site: ACTIVATIONS[names[run]].saturated is not None
+        for site, names in pack.model.sites.items()
+    }
     every = [key for part in ("probe", "watched") for key in pack.health_keys.get(part, [])]
     kept = [k for k, key in enumerate(every) if key[3] != "saturated_fraction" or mine[key[1]]]
-    taken = [(step, values[:, run].numpy()) for step, values in pack.health if step < pack.progress[run].step]
+    taken = [
+        (step, values[:, run].numpy())
+        for step, values in pack.health
+        if step < pack.progress[run].step
+    ]
     if not taken:
         return {}
     keys = [every[k] for k in kept]
-    columns = {name: [key[i] for key in keys] * len(taken) for i, name in enumerate(("kind", "name", "index", "probe"))}
+    columns = {
+        name: [key[i] for key in keys] * len(taken)
+        for i, name in enumerate(("kind", "name", "index", "probe"))
+    }
     steps = np.repeat([step for step, _ in taken], len(kept))
-    return {"step": steps, **columns, "value": np.concatenate([values[kept] for _, values in taken])}
+    return {
+        "step": steps,
+        **columns,
+        "value": np.concatenate([values[kept] for _, values in taken]),
+    }

@@ -18,7 +18,9 @@ DRIVER = Path("/proc/driver/nvidia/version")
 
 def environment(device: torch.device) -> dict[str, Any]:
     """What `environment.json` records: interpreter, torch, CUDA, device, threads, installed packages and their hash."""
-    packages = sorted({path.stem for place in sys.path for path in Path(place or ".").glob("*.dist-info")})
+    packages = sorted(
+        {path.stem for place in sys.path for path in Path(place or ".").glob("*.dist-info")}
+    )
     return {
         "python": sys.version,
         "torch": torch.__version__,
@@ -54,7 +56,11 @@ def _git(*command: str) -> str | None:
     """What git prints, or None outside a repository or without git."""
     try:
         found = subprocess.run(
-            ["git", *command], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+            ["git", *command],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except FileNotFoundError:
         return None

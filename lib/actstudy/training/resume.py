@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from actstudy.study import schema
+from actstudy.contract import schema
 from actstudy.training import checkpoint
 from actstudy.training.job import Job, Progress
 from actstudy.training.optim import restore
@@ -39,7 +39,9 @@ def resumed(job: Job, folder: Path, device: torch.device) -> Progress:
     """Where the newest checkpoint stands, loaded into the job; a new start where there is none."""
     state, seen = checkpoint.newest(folder / "checkpoints", device), job.report.train_seconds_seen()
     if state is None:
-        progress = Progress(order_seed=job.spec.seed if job.spec.deterministic_shuffle else secrets.randbits(63))
+        progress = Progress(
+            order_seed=job.spec.seed if job.spec.deterministic_shuffle else secrets.randbits(63)
+        )
         progress.seconds["wasted"] = seen
         return progress
     progress = load(job, state)

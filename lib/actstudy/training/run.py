@@ -16,23 +16,24 @@ from typing import Any
 import numpy as np
 import torch
 
+from actstudy.advice import rules
+from actstudy.contract import schema, store
+from actstudy.contract.spec import RunSpec
+from actstudy.contract.streams import order_hash
 from actstudy.data import prepared
 from actstudy.nets.activations import Sites
 from actstudy.nets.initializers import initialize
-from actstudy.study import advice, schema, store
-from actstudy.study.spec import RunSpec
-from actstudy.study.streams import order_hash
 from actstudy.training import checkpoint, devices
 from actstudy.training.blame import first_nonfinite
-from actstudy.training.endings import NOT_THE_SPECS, ending
-from actstudy.training.final import final
 from actstudy.training.job import Diverged, Job, Progress, checked_lengths
-from actstudy.training.limit import Limit, unlimited
+from actstudy.training.log import Report
 from actstudy.training.loop import fit
 from actstudy.training.optim import make_optimizer
+from actstudy.training.outcome import NOT_THE_SPECS, ending
 from actstudy.training.provenance import environment, provenance, timestamp
-from actstudy.training.report import Report
 from actstudy.training.resume import resumed, save
+from actstudy.training.score import final
+from actstudy.training.timeout import Limit, unlimited
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +47,9 @@ class Settings:
     timeout_minutes: float | None = None
     quiet: bool = False
     tensorboard: bool = False
-    started: float | None = None  # when the process began, in seconds since the epoch, so that imports count
+    started: float | None = (
+        None  # when the process began, in seconds since the epoch, so that imports count
+    )
     stopping: Callable[[], bool] = lambda: False
 
 
@@ -59,7 +62,9 @@ class Attempt:
     settings: Settings
     started: float
     row: dict[str, Any]
-    results: dict[str, Any] = dataclasses.field(default_factory=lambda: {"predictions": [], "calibration": []})
+    results: dict[str, Any] = dataclasses.field(
+        default_factory=lambda: {"predictions": [], "calibration": []}
+    )
     limit: Limit = dataclasses.field(default_factory=unlimited)
     job: Job | None = None
     progress: Progress = dataclasses.field(default_factory=Progress)
@@ -72,7 +77,9 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
     """
     store.write_json(folder / "spec.json", dataclasses.asdict(spec))
     status, reason = "completed", None
-    attempt = Attempt(spec, folder, settings, settings.started or time.time(), schema.spec_row(spec))
+    attempt = Attempt(
+        spec, folder, settings, settings.started or time.time(), schema.spec_row(spec)
+    )
     try:
         _train(attempt, data_folder)
     except NOT_THE_SPECS:
@@ -91,13 +98,20 @@ def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> s
 def _train(attempt: Attempt, data_folder: Path) -> None:
     """Train to the end and score; what comes to be known on the way is the attempt's."""
     spec, folder, settings, row = attempt.spec, attempt.folder, attempt.settings, attempt.row
-    loading = ThreadPoolExecutor(1).submit(prepared.load, data_folder)  # its checksums, while CUDA starts
+    loading = ThreadPoolExecutor(1).submit(
+        prepared.load, data_folder
+    )  # its checksums, while CUDA starts
     with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
         row["leased"], data = timestamp(time.time()), loading.result()
         row |= {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset")}
         row |= {"device": devices.describe(device), "device_id": devices.identity(device)}
         store.write_json(folder / "environment.json", environment(device))
-        limit = Limit(settings.timeout_minutes, folder / "log.txt", settings.stopping, partial(_give_up, attempt))
+        limit = Limit(
+            settings.timeout_minutes,
+            folder / "log.txt",
+            settings.stopping,
+            partial(_give_up, attempt),
+        )
         attempt.limit, settings = limit, dataclasses.replace(settings, stopping=limit.stopping)
         attempt.job = job = make_job(spec, folder, data, device, settings)
         attempt.progress = progress = resumed(job, folder, device)
@@ -105,8 +119,12 @@ def _train(attempt: Attempt, data_folder: Path) -> None:
         try:
             fit(job, progress)
         except Diverged as error:
-            again = partial(make_job, spec, folder, data, device, dataclasses.replace(settings, quiet=True))
-            raise Diverged(f"{error}{first_nonfinite(job, progress, error, again, folder)}", error.step) from None
+            again = partial(
+                make_job, spec, folder, data, device, dataclasses.replace(settings, quiet=True)
+            )
+            raise Diverged(
+                f"{error}{first_nonfinite(job, progress, error, again, folder)}", error.step
+            ) from None
         row |= final(job, progress, folder, attempt.results)
         row["peak_memory_bytes"], row["peak_memory_kind"] = devices.peak_memory(device)
 
@@ -129,20 +147,25 @@ def _close(attempt: Attempt, status: str, reason: str | None) -> None:
     store.seal(folder, {name: schema.table(name, folder.name, part) for name, part in rows.items()})
     checkpoint.drop(folder / "checkpoints")
     if job is not None:
-        for finding in advice.advise(progress.health, progress.curves, row):
+        for finding in rules.advise(progress.health, progress.curves, row):
             if finding.severity != "note":
                 job.report.line(f"health: {finding.severity}: {finding.text}")
         job.report.line(f"{status}{': ' + reason if reason else ''}")
         job.report.close()
 
 
-def make_job(spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch.device, settings: Settings) -> Job:
+def make_job(
+    spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch.device, settings: Settings
+) -> Job:
     """The job of a spec: task, model, init, optimizer and data on the device, nothing trained yet."""
     seed_globals(spec)
     task = importlib.import_module(f"actstudy.tasks.{spec.task}")
     total = checked_lengths(spec, data.n("train"), device)[1]
     model, sites = make_model(spec, data)
-    model.to(device, memory_format=torch.channels_last if device.type == "cuda" else torch.preserve_format)
+    model.to(
+        device,
+        memory_format=torch.channels_last if device.type == "cuda" else torch.preserve_format,
+    )
     return Job(
         spec=spec,
         task=task,
@@ -176,11 +199,17 @@ def seed_globals(spec: RunSpec) -> None:
     np.random.seed(spec.seed % 2**32)
     torch.manual_seed(spec.seed)
     torch.backends.cudnn.benchmark = not spec.strict
-    if spec.strict or torch.are_deterministic_algorithms_enabled():  # the call imports torch's compiler, two seconds
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it only
+    if (
+        spec.strict or torch.are_deterministic_algorithms_enabled()
+    ):  # the call imports torch's compiler, two seconds
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # cuBLAS is deterministic with it only
         torch.use_deterministic_algorithms(spec.strict)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # slow
-    torch.backends.cuda.enable_cudnn_sdp(not spec.strict)  # attention: its choice among its own plans is not fixed
+    torch.backends.cuda.enable_cudnn_sdp(
+        not spec.strict
+    )  # attention: its choice among its own plans is not fixed
     torch.set_float32_matmul_precision("highest" if spec.precision == "fp32" else "high")
     torch.backends.cudnn.allow_tf32 = spec.precision != "fp32"
 

@@ -7,23 +7,27 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from actstudy.contract.streams import step_seed
 from actstudy.data import augment
 from actstudy.health import clipping, probes
-from actstudy.study.streams import step_seed
+from actstudy.training.cuda_graphs import Scores
 from actstudy.training.job import Job, generator
 from actstudy.training.optim import learning_rate, set_rate
-from actstudy.training.record import Scores
 
 NOTHING = torch.empty(0)
 BeforeUpdate = Callable[[], None]  # called with unscaled gradients, before clipping
-Part = Callable[[Job, Tensor, Tensor], Scores]  # what happens on the device: `update`, or `watched` with its probes
+Part = Callable[
+    [Job, Tensor, Tensor], Scores
+]  # what happens on the device: `update`, or `watched` with its probes
 
 
 def train_step(job: Job, step: int, batch: Tensor, part: Part | None = None) -> Tensor:
     """One optimizer step on train examples `batch` (B,), whose scores join the pending ones; the probes of its part."""
     spec, x = job.spec, job.splits["train"]["x"]
     set_rate(job.optimizer, learning_rate(spec, step, job.total_steps, job.steps_per_epoch))
-    generator(job.device).manual_seed(step_seed(spec.seed, step))  # dropout: the same for all activations and resumes
+    generator(job.device).manual_seed(
+        step_seed(spec.seed, step)
+    )  # dropout: the same for all activations and resumes
     height, width = x.shape[2:] if spec.augment != "none" else (0, 0)
     drawn = augment.draws(spec.augment, spec.seed, step, len(batch), height, width)
     draws = torch.from_numpy(drawn).to(job.device, non_blocking=True)
@@ -42,7 +46,9 @@ def watched(job: Job, batch: Tensor, draws: Tensor) -> Scores:
     return {**scores, "health": job.keyed("watched", watch.values())}
 
 
-def update(job: Job, batch: Tensor, draws: Tensor, before_update: BeforeUpdate | None = None) -> Scores:
+def update(
+    job: Job, batch: Tensor, draws: Tensor, before_update: BeforeUpdate | None = None
+) -> Scores:
     """All that happens on the device in one step."""
     spec, y = job.spec, job.splits["train"]["y"]
     job.optimizer.zero_grad(set_to_none=True)
@@ -68,7 +74,11 @@ def update(job: Job, batch: Tensor, draws: Tensor, before_update: BeforeUpdate |
 
 def clip_share(norm: Tensor, clip: float | Literal["adaptive"]) -> Tensor:
     """What gradients of a global norm are multiplied by; `adaptive` is a clip of 1 where the norm is above 10."""
-    return clipping.share(norm, 1.0, clipping.ADAPTIVE_FROM) if clip == "adaptive" else clipping.share(norm, clip)
+    return (
+        clipping.share(norm, 1.0, clipping.ADAPTIVE_FROM)
+        if clip == "adaptive"
+        else clipping.share(norm, clip)
+    )
 
 
 def _share(y: Tensor, rows: Tensor, batch: Tensor) -> Tensor | float:

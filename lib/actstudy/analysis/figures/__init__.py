@@ -20,10 +20,10 @@ from actstudy.analysis.figures import (
     timeline,
     verdicts,
 )
-from actstudy.analysis.style import placeholder, plain_powers
+from actstudy.analysis.figures.style import placeholder, plain_powers
 from actstudy.analysis.tables import Tables
-from actstudy.study import store
-from actstudy.study.console import visible
+from actstudy.contract import store
+from actstudy.contract.errors import visible
 
 Drawn = tuple[Figure, str]
 
@@ -43,7 +43,9 @@ CLASS_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of tasks that pr
     "ece_vs_metric": calibration.ece_vs_metric,
     "reliability": calibration.reliability,
 }
-DEPTH_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of those, where the study crosses depth
+DEPTH_FIGURES: dict[
+    str, Callable[[Tables, str], Drawn]
+] = {  # of those, where the study crosses depth
     "metric_against_depth": depth.metric_against_depth,
     "outcome_map": depth.outcome_map,
     "signal_over_layers": depth.signal_over_layers,
@@ -53,10 +55,14 @@ DEPTH_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of those, where 
     "mean_over_epochs": layers.mean_over_epochs,
     "gradient_over_layers": layers.gradient_over_layers,
 }
-FACTOR_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of those, where the study crosses init_args
+FACTOR_FIGURES: dict[
+    str, Callable[[Tables, str], Drawn]
+] = {  # of those, where the study crosses init_args
     "metric_against_factor": factor.metric_against_factor,
 }
-TUNING_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # where a task's learning rate is tuned
+TUNING_FIGURES: dict[
+    str, Callable[[Tables, str], Drawn]
+] = {  # where a task's learning rate is tuned
     "lr_sensitivity": verdicts.lr_sensitivity,
 }
 ALL_TASK_FIGURES = TASK_FIGURES | CLASS_FIGURES | DEPTH_FIGURES | FACTOR_FIGURES | TUNING_FIGURES
@@ -74,9 +80,14 @@ def draw_all(tables: Tables, part: str, folder: Path) -> None:
             save(*draw(tables), folder / name)
         return
     settings, runs = tables.plan["tasks"][part], tables.of("runs", part)
-    completed, nothing = (runs["status"] == "completed").any(), f"{settings['title']}: no run has completed, n = 0."
+    completed, nothing = (
+        (runs["status"] == "completed").any(),
+        f"{settings['title']}: no run has completed, n = 0.",
+    )
     for name in settings["figures"]:
-        figure, caption = ALL_TASK_FIGURES[name](tables, part) if completed else placeholder(nothing)
+        figure, caption = (
+            ALL_TASK_FIGURES[name](tables, part) if completed else placeholder(nothing)
+        )
         save(figure, caption, folder / name)
 
 
@@ -88,7 +99,12 @@ def save(figure: Figure, caption: str, stem: Path) -> None:
     figure.set_layout_engine("none")
     for kind in ("png", "pdf"):
         with store.replacing(stem.with_suffix(f".{kind}")) as draft:
-            figure.savefig(draft, format=kind, dpi=160, metadata={"CreationDate": None} if kind == "pdf" else {})
+            figure.savefig(
+                draft,
+                format=kind,
+                dpi=160,
+                metadata={"CreationDate": None} if kind == "pdf" else {},
+            )
     plt.close(figure)
     with store.replacing(stem.with_suffix(".txt")) as draft:
         draft.write_text(visible(caption) + "\n", encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from actstudy.analysis.style import legend, marks, panels, seeds, styles
+from actstudy.analysis.figures.style import legend, marks, panels, seeds, styles
 from actstudy.analysis.tables import Tables
 
 
@@ -10,7 +10,9 @@ def ece_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     """Expected calibration error against the reported metric, seeds small and cell means large."""
     settings, runs = tables.plan["tasks"][task], tables.of("runs", task)
     metric, done = settings["metric"], runs[runs["status"] == "completed"]
-    figure, axes = panels(list(done["group"].unique()), f"{settings['title']}: calibration error and test {metric}")
+    figure, axes = panels(
+        list(done["group"].unique()), f"{settings['title']}: calibration error and test {metric}"
+    )
     looks = styles(tables.plan["levels"])
     for group, ax in axes.items():
         for level in looks:
@@ -49,7 +51,13 @@ def reliability(tables: Tables, task: str) -> tuple[Figure, str]:
                 markersize=4,
                 label=level,
             )
-        ax.set(xlabel="mean confidence of the bin", ylabel="share correct", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        ax.set(
+            xlabel="mean confidence of the bin",
+            ylabel="share correct",
+            xlim=(0, 1),
+            ylim=(0, 1),
+            aspect="equal",
+        )
     counts = best.groupby(["level", "group"])["seed"].nunique()
     legend(figure, axes.values(), seeds(counts))
     return figure, (

@@ -4,10 +4,18 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from actstudy.analysis.comparisons import timed
-from actstudy.analysis.style import REFERENCE, legend, marks, panels, placeholder, seeds, styles
+from actstudy.analysis.figures.style import (
+    REFERENCE,
+    legend,
+    marks,
+    panels,
+    placeholder,
+    seeds,
+    styles,
+)
+from actstudy.analysis.page.markdown import cell_name, metric_name, number
+from actstudy.analysis.questions.pareto import timed
 from actstudy.analysis.tables import Tables
-from actstudy.analysis.text import cell_name, metric_name, number
 
 
 def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
@@ -15,9 +23,13 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     settings, frame = tables.plan["tasks"][task], tables.of("pareto", task)
     frame = frame[frame["n_timed"] > 0]
     if frame.empty:
-        return placeholder(f"{settings['title']}: no run was timed by itself (a pack's are not), n = 0.")
+        return placeholder(
+            f"{settings['title']}: no run was timed by itself (a pack's are not), n = 0."
+        )
     metric, name = settings["metric"], metric_name(settings["metric"])
-    figure, axes = panels(list(frame["group"].unique()), f"{settings['title']}: throughput and test {name}")
+    figure, axes = panels(
+        list(frame["group"].unique()), f"{settings['title']}: throughput and test {name}"
+    )
     runs, looks = timed(tables.of("runs", task)), styles(tables.plan["levels"])
     for group, ax in axes.items():
         part = frame[frame["group"] == group]
@@ -32,10 +44,20 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
                 row.level,
             )
         front = part[part["on_front"]].sort_values("throughput")
-        ax.plot(front["throughput"], front["mean"], **REFERENCE, zorder=0, label="Pareto front of the means")
+        ax.plot(
+            front["throughput"],
+            front["mean"],
+            **REFERENCE,
+            zorder=0,
+            label="Pareto front of the means",
+        )
         for row in tables.references(task, group).itertuples():
             ax.annotate(
-                f"{row.name}: {number(row.test)}", (0.02, 0.02), xycoords="axes fraction", fontsize=8, color="#555555"
+                f"{row.name}: {number(row.test)}",
+                (0.02, 0.02),
+                xycoords="axes fraction",
+                fontsize=8,
+                color="#555555",
             )
         ax.set(xlabel=f"throughput ({part['throughput_unit'].iloc[0]})", ylabel=f"test {name}")
     legend(figure, axes.values(), seeds(frame["n"]))
@@ -56,7 +78,9 @@ def compute_bars(tables: Tables) -> tuple[Figure, str]:
     tasks, timed_runs = list(frame["task"].unique()), timed(tables.frames["runs"])
     heights = [0.9 + 0.26 * (frame["task"] == task).sum() for task in tasks]
     size = (11, 0.5 + sum(heights))
-    figure, axes = plt.subplots(len(tasks), 3, figsize=size, squeeze=False, layout="constrained", height_ratios=heights)
+    figure, axes = plt.subplots(
+        len(tasks), 3, figsize=size, squeeze=False, layout="constrained", height_ratios=heights
+    )
     figure.suptitle("Compute", fontsize=11)
     for row, task in zip(axes, tasks, strict=True):
         part, runs = frame[frame["task"] == task], timed_runs[timed_runs["task"] == task]
@@ -65,10 +89,22 @@ def compute_bars(tables: Tables) -> tuple[Figure, str]:
         bars = {"throughput": (unit, 1.0), "train_seconds": ("training time (s)", 1.0)}
         bars["peak_memory_bytes"] = (f"peak memory (MB, {kind})", 1e-6)
         for ax, (column, (label, scale)) in zip(row, bars.items(), strict=True):
-            ax.barh(names, part[column] * scale, color=[looks[level]["color"] for level in part["level"]], alpha=0.75)
+            ax.barh(
+                names,
+                part[column] * scale,
+                color=[looks[level]["color"] for level in part["level"]],
+                alpha=0.75,
+            )
             for place, cell in enumerate(part.itertuples()):
                 mine = runs[(runs["group"] == cell.group) & (runs["level"] == cell.level)]
-                ax.plot(mine[column] * scale, [place] * len(mine), ".", color="black", alpha=0.35, markersize=3)
+                ax.plot(
+                    mine[column] * scale,
+                    [place] * len(mine),
+                    ".",
+                    color="black",
+                    alpha=0.35,
+                    markersize=3,
+                )
             ax.set_xlabel(label, fontsize=8)
             ax.xaxis.set_major_locator(MaxNLocator(5))
             ax.xaxis.set_major_formatter("{x:,.10g}")
@@ -77,7 +113,9 @@ def compute_bars(tables: Tables) -> tuple[Figure, str]:
             ax.spines[["top", "right"]].set_visible(False)
         row[0].set_ylabel(task)
     without = tables.frames["cells"].query("n == 0 and checkpoint == 'reported'")
-    names = sorted({f"{row.task} {cell_name(row.level, row.group)}" for row in without.itertuples()})
+    names = sorted(
+        {f"{row.task} {cell_name(row.level, row.group)}" for row in without.itertuples()}
+    )
     caption = (
         "Median throughput, median training time and largest peak memory of a run "
         f"on {'; '.join(frame['device'].unique())}, {seeds(frame['n_timed'])} a bar; dots are seeds."

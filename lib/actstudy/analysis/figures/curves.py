@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from actstudy.analysis.style import REFERENCE, legend, panels, seeds, styles
+from actstudy.analysis.figures.style import REFERENCE, legend, panels, seeds, styles
+from actstudy.analysis.page.markdown import metric_name
 from actstudy.analysis.tables import Tables
-from actstudy.analysis.text import metric_name
 
 NARROW = 30  # of an axis: last to first
 LINES = "Thin lines are seeds, thick lines their mean."
@@ -21,7 +21,11 @@ def loss_curves(tables: Tables, task: str) -> tuple[Figure, str]:
     loss = curves[curves["metric"] == "loss"]
     title, x = tables.plan["tasks"][task]["title"], tables.plan["tasks"][task]["x_axis"]
     groups, splits = loss["group"].unique(), ("train", "val")
-    names = {f"{group}{', ' if group else ''}{split} loss": (group, split) for group in groups for split in splits}
+    names = {
+        f"{group}{', ' if group else ''}{split} loss": (group, split)
+        for group in groups
+        for split in splits
+    }
     figure, axes = panels(list(names), f"{title}: loss", columns=2)
     for name, ax in axes.items():
         group, split = names[name]
@@ -45,7 +49,9 @@ def metric_curves(tables: Tables, task: str) -> tuple[Figure, str]:
         styles(tables.plan["levels"]),
     )
     val = curves[(curves["metric"] == metric) & (curves["split"] == "val")]
-    figure, axes = panels(list(val["group"].unique()), f"{settings['title']}: validation {metric_name(metric)}")
+    figure, axes = panels(
+        list(val["group"].unique()), f"{settings['title']}: validation {metric_name(metric)}"
+    )
     for group, ax in axes.items():
         _lines(ax, val[val["group"] == group], x, looks)
         for row in tables.references(task, group).itertuples():
@@ -74,10 +80,22 @@ def _lines(ax: Axes, part: pd.DataFrame, x: str, looks: dict[str, dict[str, Any]
         for _, seed in mine.groupby("seed"):
             ax.plot(seed[x], seed["value"], color=look["color"], alpha=0.2, linewidth=0.6)
         mean = mine.groupby(x)["value"].agg(["mean", "count"])
-        full = mean[mean["count"] == mine["seed"].nunique()]  # a mean over fewer seeds would bend where one ends
+        full = mean[
+            mean["count"] == mine["seed"].nunique()
+        ]  # a mean over fewer seeds would bend where one ends
         every = max(1, len(full) // 8)
-        ax.plot(full.index, full["mean"], **look, linewidth=1.8, markersize=4, markevery=every, label=level)
-    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))  # so that numbers of six digits have room
+        ax.plot(
+            full.index,
+            full["mean"],
+            **look,
+            linewidth=1.8,
+            markersize=4,
+            markevery=every,
+            label=level,
+        )
+    ax.xaxis.set_major_locator(
+        MaxNLocator(5, steps=[1, 2, 5, 10])
+    )  # so that numbers of six digits have room
 
 
 def _counted(part: pd.DataFrame) -> str:

@@ -9,14 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
-from actstudy.analysis.contrasts import ENDED
-from actstudy.analysis.style import REFERENCE, legend, panels, placeholder, seeds, styles
+from actstudy.analysis.figures.style import REFERENCE, legend, panels, placeholder, seeds, styles
+from actstudy.analysis.page.markdown import metric_name
+from actstudy.analysis.questions.contrasts import ENDED
 from actstudy.analysis.tables import Tables
-from actstudy.analysis.text import metric_name
-from actstudy.study import registry
-from actstudy.study.spec import RunSpec
+from actstudy.contract import registry
+from actstudy.contract.spec import RunSpec
 
-FIELDS = [field.name for field in dataclasses.fields(RunSpec) if field.name not in ("seed", "init_args")]
+FIELDS = [
+    field.name for field in dataclasses.fields(RunSpec) if field.name not in ("seed", "init_args")
+]
 
 
 def metric_against_factor(tables: Tables, task: str) -> tuple[Figure, str]:
@@ -27,20 +29,31 @@ def metric_against_factor(tables: Tables, task: str) -> tuple[Figure, str]:
     argument, values = arguments(runs)
     runs = runs.assign(argument=values, panel=places(runs)).dropna(subset=["argument"])
     if runs.empty:
-        return placeholder(f"{settings['title']}: no run with init_args.{argument} has ended, n = 0.")
+        return placeholder(
+            f"{settings['title']}: no run with init_args.{argument} has ended, n = 0."
+        )
     if tables.plan["compare"] == "init_args":  # each level is a point
         runs = runs.assign(level="all runs")
-    done, diverged = runs[runs["status"] == "completed"].astype({value: float}), runs[runs["status"] == "diverged"]
-    levels = [level for level in [*tables.plan["levels"], "all runs"] if level in set(runs["level"])]
+    done, diverged = (
+        runs[runs["status"] == "completed"].astype({value: float}),
+        runs[runs["status"] == "diverged"],
+    )
+    levels = [
+        level for level in [*tables.plan["levels"], "all runs"] if level in set(runs["level"])
+    ]
     looks = styles(levels)
     title = f"{settings['title']}: {name} against init_args.{argument}"
     figure, axes = panels(list(runs["panel"].unique()), title, columns=2)
     for panel, ax in axes.items():
         mine = done[done["panel"] == panel]
         for level in levels:
-            found = mine[mine["level"] == level].groupby("argument")[value].agg(["mean", "min", "max"])
+            found = (
+                mine[mine["level"] == level].groupby("argument")[value].agg(["mean", "min", "max"])
+            )
             ax.plot(found.index, found["mean"], **looks[level], markersize=5, label=level)
-            ax.fill_between(found.index, found["min"], found["max"], color=looks[level]["color"], alpha=0.12)
+            ax.fill_between(
+                found.index, found["min"], found["max"], color=looks[level]["color"], alpha=0.12
+            )
         crosses(ax, diverged[diverged["panel"] == panel], looks, settings["chance"])
         ax.axhline(settings["chance"], **REFERENCE, zorder=0, label="chance")
         ax.set(xlabel=f"init_args.{argument}", ylabel=name)
@@ -53,13 +66,18 @@ def metric_against_factor(tables: Tables, task: str) -> tuple[Figure, str]:
     )
 
 
-def crosses(ax: Axes, diverged: pd.DataFrame, looks: dict[str, dict[str, Any]], chance: float) -> None:
+def crosses(
+    ax: Axes, diverged: pd.DataFrame, looks: dict[str, dict[str, Any]], chance: float
+) -> None:
     """A cross at chance level where seeds of a level diverged, levels side by side."""
     for place, (level, look) in enumerate(looks.items()):
         where = diverged.loc[diverged["level"] == level, "argument"].unique()
         if len(where):
             beside = offset_copy(
-                ax.transData, ax.get_figure(root=True), x=6 * (place - (len(looks) - 1) / 2), units="points"
+                ax.transData,
+                ax.get_figure(root=True),
+                x=6 * (place - (len(looks) - 1) / 2),
+                units="points",
             )
             style = {"color": look["color"], "markersize": 6, "label": f"{level}, diverged"}
             ax.plot(where, [chance] * len(where), "x", transform=beside, **style)
@@ -74,7 +92,10 @@ def arguments(runs: pd.DataFrame) -> tuple[str, list[float | None]]:
     names = {name for one in given for name in one}
     name = names.pop() if len(names) == 1 else "factor"
     policies = registry.init_policies()
-    return name, [one.get(name, policies[init].get(name)) for one, init in zip(given, runs["init"], strict=True)]
+    return name, [
+        one.get(name, policies[init].get(name))
+        for one, init in zip(given, runs["init"], strict=True)
+    ]
 
 
 def places(runs: pd.DataFrame) -> list[str]:
@@ -83,9 +104,13 @@ def places(runs: pd.DataFrame) -> list[str]:
     Those are the fields that differ between runs of one level and one `init_args`.
     """
     cells = runs.groupby(["level", "init_args"])
-    crossed = [name for name in FIELDS if name in runs and (cells[name].nunique(dropna=False) > 1).any()]
+    crossed = [
+        name for name in FIELDS if name in runs and (cells[name].nunique(dropna=False) > 1).any()
+    ]
     made = pd.Series("", runs.index)
     for name in crossed:
         values = [f"{value:g}" if isinstance(value, float) else str(value) for value in runs[name]]
-        made += (", " if name != crossed[0] else "") + pd.Series([f"{name}={value}" for value in values], runs.index)
+        made += (", " if name != crossed[0] else "") + pd.Series(
+            [f"{name}={value}" for value in values], runs.index
+        )
     return list(made)

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.markers import MarkerStyle
 from matplotlib.ticker import MaxNLocator
 
-from actstudy.analysis import contrasts
-from actstudy.analysis.style import drawn, placeholder, seeds, styles
+from actstudy.analysis.figures.style import drawn, placeholder, seeds, styles
+from actstudy.analysis.page.markdown import metric_name
+from actstudy.analysis.questions import contrasts
+from actstudy.analysis.questions.tuning import without_rate
 from actstudy.analysis.tables import Tables
-from actstudy.analysis.text import metric_name
-from actstudy.analysis.tuning import without_rate
 
 OPEN = ("undecided", "too few seeds")  # verdicts that are none yet
 FARTHEST = 5  # a row that reaches so many times farther than the median row runs off the axis
@@ -26,7 +26,11 @@ MARGIN = "#DCE6F2"
 def forest(tables: Tables, task: str) -> tuple[Figure, str]:
     """Mean paired differences from the baseline with intervals: a row a level, a panel a group of cells."""
     settings, frame = tables.plan["tasks"][task], tables.of("contrasts", task)
-    frame, title, baseline = frame[frame["family"] == "primary"], settings["title"], settings["baseline"]
+    frame, title, baseline = (
+        frame[frame["family"] == "primary"],
+        settings["title"],
+        settings["baseline"],
+    )
     if frame.empty:
         return placeholder(f"{title}: no level stands beside {baseline}, n = 0 contrasts.")
     if not frame["n"].any():
@@ -34,16 +38,29 @@ def forest(tables: Tables, task: str) -> tuple[Figure, str]:
     shown, note = drawn(side_by_side(list(frame["group"].unique())))
     frame = frame[frame["group"].isin(shown)]
     name = f"test {metric_name(settings['metric'])}"
-    levels, ends, looks = by_difference(frame, shown[0], settings), reach(frame), styles(tables.plan["levels"])
+    levels, ends, looks = (
+        by_difference(frame, shown[0], settings),
+        reach(frame),
+        styles(tables.plan["levels"]),
+    )
     figure, axes = stacked(shown, len(levels), f"{title}: {name}, difference from {baseline}{note}")
     for group, ax in axes.items():
-        ax.axvspan(-frame["margin"].iloc[0], frame["margin"].iloc[0], color=MARGIN, linewidth=0, zorder=0)
+        ax.axvspan(
+            -frame["margin"].iloc[0], frame["margin"].iloc[0], color=MARGIN, linewidth=0, zorder=0
+        )
         ax.axvline(0, color="#555555", linewidth=1, zorder=1)
         pale = seed_differences(tables, task, group)
         for row in frame[frame["group"] == group].to_dict("records"):
             place, look = levels.index(row["level"]), looks[row["level"]]
             one = pale[row["level"]].dropna() if row["level"] in pale else pd.Series(dtype=float)
-            ax.plot(one, np.full(len(one), place + 0.28), ".", color=look["color"], alpha=0.35, markersize=3.5)
+            ax.plot(
+                one,
+                np.full(len(one), place + 0.28),
+                ".",
+                color=look["color"],
+                alpha=0.35,
+                markersize=3.5,
+            )
             draw_row(ax, place, row, look, ends)
         ax.set(xlim=ends, ylim=(len(levels) - 0.4, -0.6))
         ax.set_yticks(range(len(levels)), levels, fontsize=9)
@@ -71,12 +88,17 @@ def reach(frame: pd.DataFrame) -> tuple[float, float]:
     ends = frame[["low", "mean", "high"]].astype(float).replace([np.inf, -np.inf], np.nan)
     margin, farthest = float(frame["margin"].iloc[0]), ends.abs().max(axis=1)
     near = ends[farthest <= max(FARTHEST * float(farthest.median()), 2 * margin)]
-    low, high = np.nanmin([-1.5 * margin, near.min().min()]), np.nanmax([1.5 * margin, near.max().max()])
+    low, high = (
+        np.nanmin([-1.5 * margin, near.min().min()]),
+        np.nanmax([1.5 * margin, near.max().max()]),
+    )
     room = 0.05 * float(high - low)
     return float(low) - room, float(high) + room
 
 
-def draw_row(ax: Axes, place: int, row: dict[str, Any], look: dict[str, Any], ends: tuple[float, float]) -> None:
+def draw_row(
+    ax: Axes, place: int, row: dict[str, Any], look: dict[str, Any], ends: tuple[float, float]
+) -> None:
     """Draw a contrast: its interval thick, its mean as a mark, hollow while there is no verdict; then its verdict."""
     write_verdict(ax, place, row)
     if not row["n"]:
@@ -84,21 +106,46 @@ def draw_row(ax: Axes, place: int, row: dict[str, Any], look: dict[str, Any], en
     colour, inside = look["color"], 0.012 * (ends[1] - ends[0])
     rim = (ends[0] + inside, ends[1] - inside)
     if np.isfinite([row["low"], row["high"]]).all():
-        ax.plot(np.clip([row["low"], row["high"]], *ends), [place, place], "-", color=colour, linewidth=2.6)
-        for end, mark, cut in zip(rim, "<>", (row["low"] < ends[0], row["high"] > ends[1]), strict=True):
+        ax.plot(
+            np.clip([row["low"], row["high"]], *ends),
+            [place, place],
+            "-",
+            color=colour,
+            linewidth=2.6,
+        )
+        for end, mark, cut in zip(
+            rim, "<>", (row["low"] < ends[0], row["high"] > ends[1]), strict=True
+        ):
             ax.plot([end] * cut, [place] * cut, mark, color=colour, markersize=5)
     if ends[0] <= row["mean"] <= ends[1]:
-        marker = look["marker"] if MarkerStyle(look["marker"]).is_filled() else "o"  # others cannot be hollow
+        marker = (
+            look["marker"] if MarkerStyle(look["marker"]).is_filled() else "o"
+        )  # others cannot be hollow
         face = "white" if row["verdict"] in OPEN else colour
-        shape: dict[str, Any] = {"markersize": 6.5, "markeredgewidth": 1.3, "markeredgecolor": colour}
+        shape: dict[str, Any] = {
+            "markersize": 6.5,
+            "markeredgewidth": 1.3,
+            "markeredgecolor": colour,
+        }
         ax.plot(row["mean"], place, marker, markerfacecolor=face, zorder=4, **shape)
         return
     left = bool(row["mean"] < ends[0])
     ax.plot(rim[0] if left else rim[1], place, "<" if left else ">", color=colour, markersize=8)
-    text: dict[str, Any] = {"textcoords": "offset points", "va": "center", "ha": "left" if left else "right"}
+    text: dict[str, Any] = {
+        "textcoords": "offset points",
+        "va": "center",
+        "ha": "left" if left else "right",
+    }
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
     shown = f"{row['mean']:+.2g}".replace("-", "\N{MINUS SIGN}")
-    ax.annotate(shown, (rim[0] if left else rim[1], place), (8 if left else -8, 0), bbox=box, fontsize=7.5, **text)
+    ax.annotate(
+        shown,
+        (rim[0] if left else rim[1], place),
+        (8 if left else -8, 0),
+        bbox=box,
+        fontsize=7.5,
+        **text,
+    )
 
 
 def write_verdict(ax: Axes, place: int, row: dict[str, Any]) -> None:
@@ -111,7 +158,12 @@ def write_verdict(ax: Axes, place: int, row: dict[str, Any]) -> None:
     colour, weight = ("#666666", "normal") if row["verdict"] in OPEN else ("black", "bold")
     text = textwrap.fill(words, WIDTH)
     size, placed = 7 if "\n" in text else 8, ax.get_yaxis_transform()
-    style: dict[str, Any] = {"fontsize": size, "color": colour, "fontweight": weight, "linespacing": 1.0}
+    style: dict[str, Any] = {
+        "fontsize": size,
+        "color": colour,
+        "fontweight": weight,
+        "linespacing": 1.0,
+    }
     ax.text(1.02, place, text, transform=placed, va="center", **style)
 
 
@@ -122,7 +174,11 @@ def seed_differences(tables: Tables, task: str, group: str) -> pd.DataFrame:
     if settings["baseline"] not in set(mine["level"]):
         return pd.DataFrame()
     chance = np.nan if settings["chance"] is None else settings["chance"]
-    value = mine[f"reported_{settings['metric']}"].astype(float).mask(mine["status"] == "diverged", chance)
+    value = (
+        mine[f"reported_{settings['metric']}"]
+        .astype(float)
+        .mask(mine["status"] == "diverged", chance)
+    )
     value = np.log(value) if settings["log_unit"] else value
     wide = mine.assign(value=value).pivot(index="seed", columns="level", values="value")
     return wide.sub(wide[settings["baseline"]], axis=0)
@@ -160,11 +216,21 @@ def direction(name: str, log_unit: str, higher_is_better: bool) -> str:
     return f"better  ←  difference in {scale} (lower is better)  →  worse"
 
 
-def caption(frame: pd.DataFrame, name: str, settings: dict[str, Any], ends: tuple[float, float]) -> str:
+def caption(
+    frame: pd.DataFrame, name: str, settings: dict[str, Any], ends: tuple[float, float]
+) -> str:
     """What the marks of a forest plot mean, at which level its intervals stand, and on how many seeds."""
-    levels = sorted({f"{level:.3g}" for level in 100 * frame["interval_level"].dropna().astype(float)}, key=float)
-    at = f"at {' to '.join(levels[:1] + levels[1:][-1:])}%" + (", the level of their look" if len(levels) > 1 else "")
-    means, unit = frame["mean"].astype(float), f" {settings['log_unit']}" if settings["log_unit"] else ""
+    levels = sorted(
+        {f"{level:.3g}" for level in 100 * frame["interval_level"].dropna().astype(float)},
+        key=float,
+    )
+    at = f"at {' to '.join(levels[:1] + levels[1:][-1:])}%" + (
+        ", the level of their look" if len(levels) > 1 else ""
+    )
+    means, unit = (
+        frame["mean"].astype(float),
+        f" {settings['log_unit']}" if settings["log_unit"] else "",
+    )
     off = int(((means < ends[0]) | (means > ends[1])).sum())
     diverged = frame[["n_diverged", "n_diverged_baseline"]].fillna(0).to_numpy().any()
     return (
@@ -172,7 +238,11 @@ def caption(frame: pd.DataFrame, name: str, settings: dict[str, Any], ends: tupl
         f"{seeds(frame['n'].astype(int))} a row. The band is the margin, {settings['margin']:g}{unit}: differences "
         "inside it do not matter. Marks are filled where there is a verdict and hollow where there is none yet; small "
         "dots are single seeds."
-        + (f" {off} means lie off the axis, at its end with their value; arrows: beyond the axis." if off else "")
+        + (
+            f" {off} means lie off the axis, at its end with their value; arrows: beyond the axis."
+            if off
+            else ""
+        )
         + (" One seed alone has no interval." if (frame["n"] == 1).any() else "")
         + (" Diverged runs count at chance level." if diverged else "")
     )

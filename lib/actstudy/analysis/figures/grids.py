@@ -8,18 +8,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from actstudy.analysis.style import legend
+from actstudy.analysis.figures.style import legend
 
 Cell = tuple[Any, Any]  # row and column of a panel
 
 
-def grid(rows: list[Any], columns: list[Any], title: str, sharey: Any) -> tuple[Figure, dict[Cell, Axes]]:
+def grid(
+    rows: list[Any], columns: list[Any], title: str, sharey: Any
+) -> tuple[Figure, dict[Cell, Axes]]:
     """A figure with a small panel for each row and column."""
     size = (max(6.5, 2.0 + 2.1 * len(columns)), 1.2 + 1.55 * len(rows))
     shared = {"squeeze": False, "sharex": True, "sharey": sharey, "layout": "constrained"}
     figure, drawn = plt.subplots(len(rows), len(columns), figsize=size, **shared)
     figure.suptitle(title, fontsize=10)
-    axes = {(row, column): drawn[i, j] for i, row in enumerate(rows) for j, column in enumerate(columns)}
+    axes = {
+        (row, column): drawn[i, j] for i, row in enumerate(rows) for j, column in enumerate(columns)
+    }
     for ax in axes.values():
         ax.grid(alpha=0.25, linewidth=0.5)
         ax.tick_params(which="both", labelsize=7)

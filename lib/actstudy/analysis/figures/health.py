@@ -7,10 +7,10 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from actstudy.analysis import health
+from actstudy.analysis.figures import health_frames
 from actstudy.analysis.figures.heatmaps import blank, colour_bar, colour_scale, heatmap, name_rim
 from actstudy.analysis.figures.marks import boxes, lines, sites_line, tidy
-from actstudy.analysis.style import REFERENCE, legend, panels, placeholder, seeds, styles
+from actstudy.analysis.figures.style import REFERENCE, legend, panels, placeholder, seeds, styles
 from actstudy.analysis.tables import Tables
 
 HEATMAPS = {  # site probe -> name, colour map, times
@@ -27,23 +27,38 @@ RULE_OF_THUMB = 1e-3  # of update ratios: https://cs231n.github.io/neural-networ
 
 def health_heatmaps(tables: Tables, task: str) -> tuple[Figure, str]:
     """Site against step as heatmaps of one group of cells: a row a probe, a column a level, medians over seeds."""
-    title, groups = tables.plan["tasks"][task]["title"], health.groups_shown(tables, task)[:1]
-    found = {probe: health.probed(tables, task, "site", probe, groups) for probe in HEATMAPS}
+    title, groups = (
+        tables.plan["tasks"][task]["title"],
+        health_frames.groups_shown(tables, task)[:1],
+    )
+    found = {probe: health_frames.probed(tables, task, "site", probe, groups) for probe in HEATMAPS}
     every = pd.concat(list(found.values()))
     if every.empty:
         return without(title)
     levels = [level for level in tables.plan["levels"] if level in set(every["level"])]
     places = {"index": sorted(every["index"].unique()), "columns": sorted(every["step"].unique())}
     size = (1.9 + 1.7 * len(levels), 1.2 + 3 * min(2.6, max(1.3, 0.11 * len(places["index"]))))
-    shared: dict[str, Any] = {"squeeze": False, "sharex": True, "sharey": True, "layout": "constrained"}
+    shared: dict[str, Any] = {
+        "squeeze": False,
+        "sharex": True,
+        "sharey": True,
+        "layout": "constrained",
+    }
     figure, axes = plt.subplots(len(HEATMAPS), len(levels), figsize=size, **shared)
-    figure.suptitle(f"{title}: health of every site{f' ({groups[0]})' if groups[0] else ''}", fontsize=10)
+    figure.suptitle(
+        f"{title}: health of every site{f' ({groups[0]})' if groups[0] else ''}", fontsize=10
+    )
     for (probe, (name, colours, times)), row in zip(HEATMAPS.items(), axes, strict=True):
-        middle = health.site_medians(found[probe]) * times
+        middle = health_frames.site_medians(found[probe]) * times
         scale, known = colour_scale(middle, log=probe == "post_sd"), set(found[probe]["level"])
         for level, ax in zip(levels, row, strict=True):
             if level in known:
-                heatmap(ax, middle.loc[groups[0], level].unstack("step").reindex(**places), scale, colours)
+                heatmap(
+                    ax,
+                    middle.loc[groups[0], level].unstack("step").reindex(**places),
+                    scale,
+                    colours,
+                )
             else:
                 text = "no saturation rule" if probe == "saturated_fraction" else "not read"
                 blank(ax, text)
@@ -60,19 +75,30 @@ def health_heatmaps(tables: Tables, task: str) -> tuple[Figure, str]:
 
 def gradient_flow(tables: Tables, task: str) -> tuple[Figure, str]:
     """Left the gradient norm at every site, a line a level; right its spread over sites and steps; a row a group."""
-    title, groups = tables.plan["tasks"][task]["title"], health.groups_shown(tables, task)
-    found = health.probed(tables, task, "site", "gradient_norm", groups)
+    title, groups = tables.plan["tasks"][task]["title"], health_frames.groups_shown(tables, task)
+    found = health_frames.probed(tables, task, "site", "gradient_norm", groups)
     if found.empty:
         return without(title)
-    ends, spread = health.at_ends(found), health.quantiles(found[found["value"] > 0], [], BOX)
+    ends, spread = (
+        health_frames.at_ends(found),
+        health_frames.quantiles(found[found["value"] > 0], [], BOX),
+    )
     looks = styles(tables.plan["levels"])
-    shared: dict[str, Any] = {"squeeze": False, "sharex": "col", "sharey": "row", "layout": "constrained"}
+    shared: dict[str, Any] = {
+        "squeeze": False,
+        "sharex": "col",
+        "sharey": "row",
+        "layout": "constrained",
+    }
     figure, axes = plt.subplots(len(groups), 2, figsize=(9, 1.2 + 2.7 * len(groups)), **shared)
     figure.suptitle(f"{title}: gradient norm at the sites", fontsize=11)
     for group, (left, right) in zip(groups, axes, strict=True):
         for level in [level for level in looks if (group, level) in spread.index]:
             sites_line(
-                left, {end: health.cell_of(part, group, level) for end, part in ends.items()}, looks[level], level
+                left,
+                {end: health_frames.cell_of(part, group, level) for end, part in ends.items()},
+                looks[level],
+                level,
             )
         boxes(right, spread.loc[group] if group in spread.index else spread.head(0), looks)
         left.set(yscale="log", ylabel="gradient norm")
@@ -83,7 +109,9 @@ def gradient_flow(tables: Tables, task: str) -> tuple[Figure, str]:
     axes[-1, 0].set_xlabel("site")
     for ax in axes.flat:
         tidy(ax)
-    axes[0, 0].plot([], [], "-", color="#999999", linewidth=0.8, alpha=0.6, label="first probed step")
+    axes[0, 0].plot(
+        [], [], "-", color="#999999", linewidth=0.8, alpha=0.6, label="first probed step"
+    )
     legend(figure, axes[:, 0], counted(found))
     return figure, (
         f"{title}: norm of the loss gradient at the activations of every site on the probe batch, medians of "
@@ -95,20 +123,31 @@ def gradient_flow(tables: Tables, task: str) -> tuple[Figure, str]:
 
 def update_ratios(tables: Tables, task: str) -> tuple[Figure, str]:
     """Norm of the step's change over norm of the weights against steps, a line a level, a panel a group."""
-    title, groups = tables.plan["tasks"][task]["title"], health.groups_shown(tables, task)
-    found = health.weights_alone(health.probed(tables, task, "parameter", "update_ratio", groups))
+    title, groups = tables.plan["tasks"][task]["title"], health_frames.groups_shown(tables, task)
+    found = health_frames.weights_alone(
+        health_frames.probed(tables, task, "parameter", "update_ratio", groups)
+    )
     if not (found["value"] > 0).any():
         return without(title)
-    bands = health.quantiles(found, ["step"], BAND)
+    bands = health_frames.quantiles(found, ["step"], BAND)
     bands = bands[bands[BAND[1]] > 0]  # a first step of warm-up changes nothing
     if bands.empty:
         return without(title)
-    lowest = health.before_the_end(bands)[BAND[0]].where(lambda low: low > 0).min()
-    limits = max(FLOOR, min(lowest, RULE_OF_THUMB) / 2), 2 * max(bands[BAND[2]].max(), RULE_OF_THUMB)
-    figure, axes = panels(groups, f"{title}: update ratio of the weights", 2 if len(groups) == 4 else 3)
+    lowest = health_frames.before_the_end(bands)[BAND[0]].where(lambda low: low > 0).min()
+    limits = (
+        max(FLOOR, min(lowest, RULE_OF_THUMB) / 2),
+        2 * max(bands[BAND[2]].max(), RULE_OF_THUMB),
+    )
+    figure, axes = panels(
+        groups, f"{title}: update ratio of the weights", 2 if len(groups) == 4 else 3
+    )
     for group, ax in axes.items():
         ax.set(yscale="log", ylim=limits)
-        lines(ax, bands.loc[group] if group in bands.index else bands.head(0), styles(tables.plan["levels"]))
+        lines(
+            ax,
+            bands.loc[group] if group in bands.index else bands.head(0),
+            styles(tables.plan["levels"]),
+        )
         ax.axhline(RULE_OF_THUMB, **REFERENCE, label="rule of thumb, 1e-3")
         ax.set(xlabel="step", ylabel="|change of W| / |W|")
     legend(figure, axes.values(), counted(found))
@@ -123,15 +162,19 @@ def update_ratios(tables: Tables, task: str) -> tuple[Figure, str]:
 
 def dead_over_time(tables: Tables, task: str) -> tuple[Figure, str]:
     """Mean share of dead units over sites against steps, a line a level, a panel a group."""
-    title, groups = tables.plan["tasks"][task]["title"], health.groups_shown(tables, task)
-    found = health.probed(tables, task, "site", "dead_fraction", groups)
+    title, groups = tables.plan["tasks"][task]["title"], health_frames.groups_shown(tables, task)
+    found = health_frames.probed(tables, task, "site", "dead_fraction", groups)
     if found.empty:
         return without(title)
-    bands = health.seed_bands(found)[["min", "mean", "max"]] * 100
+    bands = health_frames.seed_bands(found)[["min", "mean", "max"]] * 100
     figure, axes = panels(groups, f"{title}: dead units", 2 if len(groups) == 4 else 3)
     top = max(1.0, bands["max"].max())
     for group, ax in axes.items():
-        lines(ax, bands.loc[group] if group in bands.index else bands.head(0), styles(tables.plan["levels"]))
+        lines(
+            ax,
+            bands.loc[group] if group in bands.index else bands.head(0),
+            styles(tables.plan["levels"]),
+        )
         ax.set(xlabel="step", ylabel="dead units (%), mean over sites")
         ax.set_ylim(-0.02 * top, 1.05 * top)
     legend(figure, axes.values(), counted(found))
@@ -164,8 +207,11 @@ def left_out(tables: Tables, task: str, groups: list[str]) -> str:
 
 def site_labels(found: pd.DataFrame) -> dict[int, str]:
     """Site index -> what its tick says: names while they are few, else some numbers, counted from one."""
-    names = health.site_names(found)
+    names = health_frames.site_names(found)
     if len(names) <= NAMED:
         return names
-    ticks = [1, *map(int, MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]).tick_values(1, len(names)))]
+    ticks = [
+        1,
+        *map(int, MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]).tick_values(1, len(names))),
+    ]
     return {tick - 1: str(tick) for tick in ticks if tick - 1 in names}

@@ -24,7 +24,9 @@ def colour_scale(values: pd.Series, log: bool) -> Normalize:
     return LogNorm(low, high if high > low else low * 2)
 
 
-def colour_bar(figure: Figure, row: Sequence[Axes], scale: Normalize, colours: str, name: str) -> None:
+def colour_bar(
+    figure: Figure, row: Sequence[Axes], scale: Normalize, colours: str, name: str
+) -> None:
     """A colour bar right of a row of panels, with plain numbers on a logarithmic scale."""
     bar = figure.colorbar(ScalarMappable(scale, colours), ax=list(row), pad=0.02)
     bar.set_label(name, fontsize=8)
@@ -45,7 +47,16 @@ def heatmap(ax: Axes, drawn: pd.DataFrame, scale: Normalize, colours: str) -> No
 def blank(ax: Axes, text: str) -> None:
     """A panel that says why there is nothing on it."""
     ax.set_facecolor(UNREAD)
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=7, color="#555555")
+    ax.text(
+        0.5,
+        0.5,
+        text,
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        fontsize=7,
+        color="#555555",
+    )
 
 
 def name_rim(axes: Any, levels: list[str], sites: dict[int, str], steps: list[str]) -> None:

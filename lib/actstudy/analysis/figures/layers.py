@@ -8,12 +8,17 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from actstudy.analysis.figures.grids import called, fullest_legend, grid, labelled
-from actstudy.analysis.style import REFERENCE, placeholder, seeds, styles
+from actstudy.analysis.figures.style import REFERENCE, placeholder, seeds, styles
+from actstudy.analysis.page.markdown import metric_name
 from actstudy.analysis.tables import Tables
-from actstudy.analysis.text import metric_name
 
 LAYERS = 4  # first, one third, two thirds, last
-SHARES = {"first": 0.0, "1/4": 0.25, "1/2": 0.5, "last": 1.0}  # of a run's steps, where gradients are shown
+SHARES = {
+    "first": 0.0,
+    "1/4": 0.25,
+    "1/2": 0.5,
+    "last": 1.0,
+}  # of a run's steps, where gradients are shown
 NEAR = 0.125  # a probe further from its share, as a share of the run, is not shown for it
 
 
@@ -29,7 +34,11 @@ def convergence_by_level(tables: Tables, task: str) -> tuple[Figure, str]:
 
 def convergence(tables: Tables, task: str, column: str, hue: str) -> tuple[Figure, str]:
     """A row of panels a depth; which of `level` and `line` is a column and which a line is the caller's choice."""
-    settings, runs, curves = tables.plan["tasks"][task], tables.of("runs", task), tables.of("curves", task)
+    settings, runs, curves = (
+        tables.plan["tasks"][task],
+        tables.of("runs", task),
+        tables.of("curves", task),
+    )
     name, compared = f"validation {metric_name(settings['metric'])}", tables.plan["compare"]
     if not curves.empty:  # which has no columns of its own
         curves = curves[(curves["split"] == "val") & (curves["metric"] == settings["metric"])]
@@ -40,12 +49,27 @@ def convergence(tables: Tables, task: str, column: str, hue: str) -> tuple[Figur
     looks = styles(tables.plan["levels"] if hue == "level" else places["line"])
     means = val.groupby(["depth", column, hue, "epoch"])["value"].mean()
     shown = f"a {'column' if column == 'level' else 'line'} for each {compared}"
-    figure, axes = grid(sorted(runs["depth"].unique()), places[column], f"{settings['title']}: {name}, {shown}", True)
+    figure, axes = grid(
+        sorted(runs["depth"].unique()),
+        places[column],
+        f"{settings['title']}: {name}, {shown}",
+        True,
+    )
     for (depth, place), ax in axes.items():
-        for key in [key for key in places[hue] if (depth, place, key) in means.index.droplevel("epoch")]:
+        for key in [
+            key for key in places[hue] if (depth, place, key) in means.index.droplevel("epoch")
+        ]:
             mean = means.loc[depth, place, key]
             every = max(1, len(mean) // 5)
-            ax.plot(mean.index, mean, **looks[key], linewidth=1, markersize=3, markevery=every, label=called(key))
+            ax.plot(
+                mean.index,
+                mean,
+                **looks[key],
+                linewidth=1,
+                markersize=3,
+                markevery=every,
+                label=called(key),
+            )
         ax.axhline(settings["chance"], **REFERENCE, zorder=0, label="chance")
     labelled(figure, axes, "epoch", name, "depth {:g}")
     n = seeds(val.groupby(["level", "line", "depth"])["run_id"].nunique())
@@ -60,7 +84,9 @@ def convergence(tables: Tables, task: str, column: str, hue: str) -> tuple[Figur
 
 def signal_over_epochs(tables: Tables, task: str) -> tuple[Figure, str]:
     """Standard deviation of the activations of chosen layers of the deepest networks over epochs."""
-    return layers_over_epochs(tables, task, "post_sd", "standard deviation of activations", log=True)
+    return layers_over_epochs(
+        tables, task, "post_sd", "standard deviation of activations", log=True
+    )
 
 
 def mean_over_epochs(tables: Tables, task: str) -> tuple[Figure, str]:
@@ -68,7 +94,9 @@ def mean_over_epochs(tables: Tables, task: str) -> tuple[Figure, str]:
     return layers_over_epochs(tables, task, "post_mean", "mean of activations", log=False)
 
 
-def layers_over_epochs(tables: Tables, task: str, probe: str, label: str, log: bool) -> tuple[Figure, str]:
+def layers_over_epochs(
+    tables: Tables, task: str, probe: str, label: str, log: bool
+) -> tuple[Figure, str]:
     """A probe of chosen layers of the deepest networks over epochs: a row a line, a column a level, colours layers."""
     title, found = tables.plan["tasks"][task]["title"], probed(tables, task, probe)
     if found.empty:
@@ -89,17 +117,31 @@ def layers_over_epochs(tables: Tables, task: str, probe: str, label: str, log: b
 
 def gradient_over_layers(tables: Tables, task: str) -> tuple[Figure, str]:
     """Gradient norm against layer in the deepest networks at chosen steps: a row a line, a column a level."""
-    title, found = tables.plan["tasks"][task]["title"], at_shares(probed(tables, task, "gradient_norm"))
+    title, found = (
+        tables.plan["tasks"][task]["title"],
+        at_shares(probed(tables, task, "gradient_norm")),
+    )
     if found.empty:
         return placeholder(f"{title}: no health of the deepest networks, n = 0.")
-    middle = found.assign(layer=found["index"] + 1).groupby(["line", "level", "at", "layer"])["value"].median()
+    middle = (
+        found.assign(layer=found["index"] + 1)
+        .groupby(["line", "level", "at", "layer"])["value"]
+        .median()
+    )
     steps = found.groupby("at")["step"].agg(["min", "max"])
     keys = {
         at: f"{at} (step {steps['min'][at]})" if steps["min"][at] == steps["max"][at] else at
         for at in SHARES
         if at in steps.index
     }
-    figure = panels_of(tables, task, middle, keys, ("gradient norm", "layer", "gradient norm over layers"), log=True)
+    figure = panels_of(
+        tables,
+        task,
+        middle,
+        keys,
+        ("gradient norm", "layer", "gradient norm over layers"),
+        log=True,
+    )
     fullest_legend(figure, counted(found))
     return figure, (
         f"{title}: norm of the loss gradient at every layer's activations in the deepest networks "
@@ -119,7 +161,9 @@ def probed(tables: Tables, task: str, probe: str) -> pd.DataFrame:
     """A probe of every layer of the deepest networks, with its run's `line` and `total_steps`."""
     health, runs = tables.of("health", task), deepest(tables, task)
     if health.empty or "total_steps" not in runs:
-        return pd.DataFrame(columns=["run_id", "level", "line", "step", "index", "value", "total_steps"])
+        return pd.DataFrame(
+            columns=["run_id", "level", "line", "step", "index", "value", "total_steps"]
+        )
     wanted = health[(health["kind"] == "site") & (health["probe"] == probe)]
     return wanted.merge(runs[["run_id", "group", "line", "total_steps"]], on=["run_id", "group"])
 
@@ -145,12 +189,21 @@ def at_shares(found: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for name, target in SHARES.items():
         gap = (share - target).abs()
-        parts.append(found[(gap < NEAR) & (gap == gap.groupby(found["run_id"]).transform("min"))].assign(at=name))
+        parts.append(
+            found[(gap < NEAR) & (gap == gap.groupby(found["run_id"]).transform("min"))].assign(
+                at=name
+            )
+        )
     return pd.concat(parts)
 
 
 def panels_of(
-    tables: Tables, task: str, middle: pd.Series, keys: dict[Any, str], names: tuple[str, str, str], log: bool
+    tables: Tables,
+    task: str,
+    middle: pd.Series,
+    keys: dict[Any, str],
+    names: tuple[str, str, str],
+    log: bool,
 ) -> Figure:
     """A row a line, a column a level, a coloured line a key.
 
@@ -165,12 +218,29 @@ def panels_of(
     for cell, ax in axes.items():
         for key in [key for key in keys if (*cell, key) in drawn]:
             part = shown.loc[(*cell, key)]
-            ax.plot(part.index, part, ".-", color=colours[key], linewidth=1, markersize=3, label=keys[key])
+            ax.plot(
+                part.index,
+                part,
+                ".-",
+                color=colours[key],
+                linewidth=1,
+                markersize=3,
+                label=keys[key],
+            )
         if log:
             ax.set_yscale("log")
         if not ax.lines:
             text = "zero or not finite" if cell in known else "no run"
-            ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=7, color="#777777")
+            ax.text(
+                0.5,
+                0.5,
+                text,
+                transform=ax.transAxes,
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="#777777",
+            )
     labelled(figure, axes, x, y, "{}")
     return figure
 

@@ -13,11 +13,29 @@ def lines(ax: Axes, bands: pd.DataFrame, looks: dict[str, dict[str, Any]]) -> No
     for level in [level for level in looks if level in known]:
         mine = bands.loc[level]
         every = max(1, len(mine) // 8)
-        ax.plot(mine.index, mine[middle], **looks[level], linewidth=1.2, markersize=3.5, markevery=every, label=level)
+        ax.plot(
+            mine.index,
+            mine[middle],
+            **looks[level],
+            linewidth=1.2,
+            markersize=3.5,
+            markevery=every,
+            label=level,
+        )
         band = mine[mine[low] > 0] if ax.get_yscale() == "log" else mine
-        ax.fill_between(band.index, band[low], band[high], color=looks[level]["color"], alpha=0.1, linewidth=0)
+        ax.fill_between(
+            band.index, band[low], band[high], color=looks[level]["color"], alpha=0.1, linewidth=0
+        )
     if bands.empty:
-        ax.text(0.5, 0.5, "zero, or not read", transform=ax.transAxes, ha="center", va="center", fontsize=8)
+        ax.text(
+            0.5,
+            0.5,
+            "zero, or not read",
+            transform=ax.transAxes,
+            ha="center",
+            va="center",
+            fontsize=8,
+        )
 
 
 def sites_line(ax: Axes, ends: dict[str, pd.Series], look: dict[str, Any], label: str) -> None:

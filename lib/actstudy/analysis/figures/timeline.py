@@ -5,7 +5,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from actstudy.analysis.style import placeholder
+from actstudy.analysis.figures.style import placeholder
 from actstudy.analysis.tables import Tables
 
 GAP_SECONDS = 3600
@@ -21,19 +21,30 @@ def timeline(tables: Tables) -> tuple[Figure, str]:
     n = len(ended)
     if "pack" in ended:  # runs of an earlier version know of none
         ended = ended[ended["pack"].isna() | ~ended.duplicated("pack")]
-    times = {end: pd.to_datetime(ended[end]).map(pd.Timestamp.timestamp) for end in ("leased", "ended")}
+    times = {
+        end: pd.to_datetime(ended[end]).map(pd.Timestamp.timestamp) for end in ("leased", "ended")
+    }
     ended = ended.assign(**times).sort_values(["device_id", "leased"])
     skipped = pauses(ended) + ended["leased"].min()
     ended = ended.assign(**{end: ended[end] - skipped for end in ("leased", "ended")})
     ended["lane"] = lanes(ended)
     rows = ended.groupby(["device_id", "lane"])
-    numbers = {device: f"device {n}" for n, device in enumerate(sorted(ended["device_id"].unique()), 1)}
+    numbers = {
+        device: f"device {n}" for n, device in enumerate(sorted(ended["device_id"].unique()), 1)
+    }
     colours = dict(zip(tables.plan["tasks"], COLOURS, strict=False))
     figure, ax = plt.subplots(figsize=(11, 1.2 + 0.35 * len(rows)), layout="constrained")
     figure.suptitle("Runs over time", fontsize=11)
     for place, (_, part) in enumerate(rows):
-        bars = list(zip(part["leased"], (part["ended"] - part["leased"]).clip(lower=0.5), strict=True))
-        ax.broken_barh(bars, (place - 0.4, 0.8), facecolors=[colours[task] for task in part["task"]], edgecolor="white")
+        bars = list(
+            zip(part["leased"], (part["ended"] - part["leased"]).clip(lower=0.5), strict=True)
+        )
+        ax.broken_barh(
+            bars,
+            (place - 0.4, 0.8),
+            facecolors=[colours[task] for task in part["task"]],
+            edgecolor="white",
+        )
     ax.set_yticks(range(len(rows)), [numbers[device] for device, _ in rows.groups], fontsize=8)
     ax.set_xlabel("seconds since the first run had its device", fontsize=8)
     ax.spines[["top", "right"]].set_visible(False)

@@ -12,11 +12,19 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from actstudy.analysis import ranks
-from actstudy.analysis.style import REFERENCE, drawn, legend, panels, placeholder, seeds, styles
+from actstudy.analysis.figures.style import (
+    REFERENCE,
+    drawn,
+    legend,
+    panels,
+    placeholder,
+    seeds,
+    styles,
+)
+from actstudy.analysis.page.markdown import cell_name, metric_name
+from actstudy.analysis.questions import ranks
+from actstudy.analysis.questions.tuning import good_region
 from actstudy.analysis.tables import Tables
-from actstudy.analysis.text import cell_name, metric_name
-from actstudy.analysis.tuning import good_region
 
 SKIPPED = "#E4E4E4"
 COLOURS = "PuOr"  # diverging, told apart by colour-blind readers
@@ -47,7 +55,9 @@ def win_probability(tables: Tables, task: str) -> tuple[Figure, str]:
         "anchor": (0, 1),
         "pad": 0.02,
     }  # no longer than a square
-    bar = figure.colorbar(ScalarMappable(Normalize(0, 100), COLOURS), ax=list(axes.values()), **tall)
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(0, 100), COLOURS), ax=list(axes.values()), **tall
+    )
     bar.set_label("% of seeds", fontsize=8)
     bar.ax.tick_params(labelsize=8)
     return figure, (
@@ -85,17 +95,26 @@ def draw_square(ax: Axes, table: pd.DataFrame, levels: list[str], size: int) -> 
 
     table: rows of `wins` of one group. size: of the letters.
     """
-    share, low, high = (ranks.square(table, name).reindex(index=levels, columns=levels) for name in ENDS)
+    share, low, high = (
+        ranks.square(table, name).reindex(index=levels, columns=levels) for name in ENDS
+    )
     ax.imshow(100 * share, norm=Normalize(0, 100), cmap=colormaps[COLOURS])
     ax.set_facecolor(SKIPPED)
     for row, column in zip(*np.nonzero(share.notna().to_numpy()), strict=True):
         value = share.iat[row, column]
         sure = low.iat[row, column] > 0.5 or high.iat[row, column] < 0.5
         dark = abs(value - 0.5) > 0.3
-        style: dict[str, Any] = {"color": "white" if dark else "black", "fontweight": "bold" if sure else "normal"}
-        text = ax.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=size, **style)
+        style: dict[str, Any] = {
+            "color": "white" if dark else "black",
+            "fontweight": "bold" if sure else "normal",
+        }
+        text = ax.text(
+            column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=size, **style
+        )
         text.set_in_layout(False)  # thousands of them, all inside
-    ax.set_xticks(range(len(levels)), levels, fontsize=size, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_xticks(
+        range(len(levels)), levels, fontsize=size, rotation=45, ha="right", rotation_mode="anchor"
+    )
     ax.set_yticks(range(len(levels)), levels, fontsize=size)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -109,7 +128,9 @@ def lr_sensitivity(tables: Tables, task: str) -> tuple[Figure, str]:
     settings, table = tables.plan["tasks"][task], tables.of("tuning", task)
     table = table[table["n"] > 0].sort_values("lr")
     if table.empty:
-        return placeholder(f"{settings['title']}: no run at the seeds that choose a rate has ended, n = 0.")
+        return placeholder(
+            f"{settings['title']}: no run at the seeds that choose a rate has ended, n = 0."
+        )
     unit = f" ({settings['log_unit']})" if settings["log_unit"] else ""
     name = f"{'ln ' if unit else ''}best validation {metric_name(settings['metric'])}{unit}"
     levels = [level for level in tables.plan["levels"] if level in set(table["level"])]
@@ -117,7 +138,9 @@ def lr_sensitivity(tables: Tables, task: str) -> tuple[Figure, str]:
     places = {group: (group, levels) for group in table["group"].unique()}
     if crowded:
         places = {cell_name(level, group): (group, [level]) for group in places for level in levels}
-    title = textwrap.fill(f"{settings['title']}: {name} against the learning rate", 75 if len(places) == 1 else 150)
+    title = textwrap.fill(
+        f"{settings['title']}: {name} against the learning rate", 75 if len(places) == 1 else 150
+    )
     figure, axes = panels(list(places), title, columns=4 if crowded else 2)
     width, height = figure.get_size_inches() * (0.7 if crowded else 1)
     figure.set_size_inches(width, height)
@@ -125,7 +148,9 @@ def lr_sensitivity(tables: Tables, task: str) -> tuple[Figure, str]:
         group, shown = places[panel]
         mine, rates = table[table["group"] == group], sorted(table["lr"].unique())
         for level in levels:
-            draw_rates(ax, mine[mine["level"] == level], looks[level] if level in shown else None, level)
+            draw_rates(
+                ax, mine[mine["level"] == level], looks[level] if level in shown else None, level
+            )
         ax.axvline(mine["fixed_lr"].iloc[0], **REFERENCE, zorder=0, label="fixed rate")
         ax.set(xscale="log", xticks=rates, xticklabels=[f"{lr:g}" for lr in rates])
         ax.tick_params(labelsize=7 if crowded else 8)
@@ -135,7 +160,11 @@ def lr_sensitivity(tables: Tables, task: str) -> tuple[Figure, str]:
     figure.supylabel(name, fontsize=9)
     if not crowded:
         legend(figure, axes.values(), seeds(table["n"].astype(int)))
-    worst = "at chance level" if settings["chance"] is not None else "as infinitely bad, so that no point stands there"
+    worst = (
+        "at chance level"
+        if settings["chance"] is not None
+        else "as infinitely bad, so that no point stands there"
+    )
     return figure, (
         f"{settings['title']}: {name} against the learning rate, mean over {seeds(table['n'].astype(int))} that choose "
         "the rate and are in no other table; bands are one sd over seeds. A ring marks a level's chosen rate, its line "
@@ -170,7 +199,19 @@ def draw_rates(ax: Axes, mine: pd.DataFrame, look: dict[str, Any] | None, level:
     ax.fill_between(mine["lr"], low, high, color=look["color"], alpha=0.1, linewidth=0)
     if region := good_region(mine):
         good = mine["lr"].between(*region)
-        ax.plot(mine["lr"][good], mean[good], color=look["color"], linewidth=3.2, alpha=0.8, solid_capstyle="round")
+        ax.plot(
+            mine["lr"][good],
+            mean[good],
+            color=look["color"],
+            linewidth=3.2,
+            alpha=0.8,
+            solid_capstyle="round",
+        )
     best = mine["chosen"].astype(bool)
-    ring = {"markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.4, "markeredgecolor": look["color"]}
+    ring = {
+        "markersize": 11,
+        "markerfacecolor": "none",
+        "markeredgewidth": 1.4,
+        "markeredgecolor": look["color"],
+    }
     ax.plot(mine["lr"][best], mean[best], "o", **ring)

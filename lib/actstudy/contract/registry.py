@@ -1,0 +1,103 @@
+"""Names that a study may ask for, read from source files so that planning never imports torch."""
+
+import ast
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from actstudy.contract.errors import checked
+
+TOKENIZED = ("passages", "text")  # kinds of data that become tokens, of a vocabulary and a context
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@cache
+def _assignments(file: str) -> dict[str, ast.expr]:
+    tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
+    plain = {
+        n.targets[0].id: n.value
+        for n in tree.body
+        if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)
+    }
+    annotated = {
+        n.target.id: n.value
+        for n in tree.body
+        if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name) and n.value
+    }
+    return plain | annotated
+
+
+@cache
+def literal(file: str, name: str) -> Any:
+    """The literal that a file of the package assigns to `name`."""
+    return ast.literal_eval(_assignments(file)[name])
+
+
+@cache
+def entries(file: str, name: str) -> dict[str, dict[str, Any]]:
+    """Entry name -> its `args` literal (empty if none), for a registry dict of calls such as `Activation(...)`."""
+    registry = cast(ast.Dict, _assignments(file)[name])
+    found: dict[str, dict[str, Any]] = {}
+    for key, value in zip(registry.keys, registry.values, strict=True):
+        keywords = value.keywords if isinstance(value, ast.Call) else []
+        found[str(cast(ast.Constant, key).value)] = next(
+            (ast.literal_eval(k.value) for k in keywords if k.arg == "args"), {}
+        )
+    return found
+
+
+@cache
+def files(room: str, name: str) -> tuple[str, ...]:
+    """Names of the files in a room that assign `name`: the file name is the registry."""
+    stems = sorted(path.stem for path in (PACKAGE / room).glob("*.py"))
+    return tuple(stem for stem in stems if name in _assignments(f"{room}/{stem}.py"))
+
+
+def activations() -> dict[str, dict[str, Any]]:
+    """Activation name -> its arguments with their defaults."""
+    return entries("nets/activations.py", "ACTIVATIONS")
+
+
+def activation(name: str) -> str:
+    """The canonical name of an activation or of one of its aliases."""
+    aliases = literal("nets/activations.py", "ALIASES")
+    return aliases.get(checked(name, "activation", [*activations(), *aliases]), name)
+
+
+def init_policies() -> dict[str, dict[str, Any]]:
+    """Init policy -> its arguments with their defaults."""
+    return entries("nets/initializers.py", "POLICIES")
+
+
+def tasks() -> tuple[str, ...]:
+    """Names of all tasks."""
+    return files("tasks", "TASK")
+
+
+def task(name: str) -> dict[str, Any]:
+    """The literal `TASK` of a task's file: what it is, its metrics, defaults, targets and margin."""
+    return literal(f"tasks/{name}.py", "TASK")
+
+
+def datasets() -> tuple[str, ...]:
+    """Names of all data sets."""
+    return files("data/sets", "DATASET")
+
+
+def dataset(name: str) -> dict[str, Any]:
+    """The literal `DATASET` of a data set's file: source, licence, version, shape."""
+    return literal(f"data/sets/{name}.py", "DATASET")
+
+
+def figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
+    """Names of the figures of a task that predicts `classes` or `tokens` and crosses some axes, or of the `study`."""
+    file = "analysis/figures/__init__.py"
+    if predicts == "study":
+        return tuple(entries(file, "STUDY_FIGURES"))
+    kinds = ["TASK_FIGURES"]
+    if predicts == "classes":
+        by_axis = {"depth": "DEPTH_FIGURES", "init_args": "FACTOR_FIGURES"}
+        kinds += ["CLASS_FIGURES", *(kind for axis, kind in by_axis.items() if axis in crossed)]
+    kinds += ["TUNING_FIGURES"] if "tune_lr" in crossed else []
+    return tuple(name for kind in kinds for name in entries(file, kind))

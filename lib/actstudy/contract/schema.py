@@ -1,0 +1,208 @@
+"""The contract between training and analysis: the Arrow schemas of a run's tables, units in the field metadata."""
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from actstudy.contract.spec import RunSpec
+
+VERSION = "1"
+BUCKETS = (
+    "start",
+    "train",
+    "eval",
+    "probe",
+    "compile",
+    "checkpoint",
+    "wasted",
+)  # of a run's seconds
+
+
+def column(
+    name: str, kind: pa.DataType, unit: str = "", *, key: bool = False, clock: bool = False
+) -> pa.Field:
+    """A field: keys are never null; `clock` marks what a clock or the host decides, so that reruns may differ there."""
+    return pa.field(
+        name, kind, nullable=not key, metadata={"unit": unit, "clock": "yes" if clock else "no"}
+    )
+
+
+def _spec_columns() -> list[pa.Field]:
+    """RunSpec's fields as columns; mappings, tuples and hybrids travel as JSON text."""
+    plain = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    made = []
+    for name, hint in typing.get_type_hints(RunSpec).items():
+        options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        made.append(column(name, plain.get(options[0], pa.string())))
+    return made
+
+
+RUNS = pa.schema(
+    [
+        column("run_id", pa.string(), key=True),
+        *_spec_columns(),
+        column("status", pa.string(), key=True),
+        column("reason", pa.string()),
+        column("n_params", pa.int64(), "parameters"),
+        column("total_steps", pa.int64(), "steps"),
+        column("steps_done", pa.int64(), "steps"),
+        column("best_step", pa.int64(), "steps"),
+        *[
+            column(f"{at}_{metric}", pa.float64())
+            for at in ("reported", "last")
+            for metric in (
+                "loss",
+                "accuracy",
+                "top5",
+                "macro_f1",
+                "ece",
+                "perplexity",
+                "word_perplexity",
+            )
+        ],
+        column("order_hash", pa.string()),
+        column("data_sha256", pa.string()),
+        column("data_subset", pa.string()),
+        column("weights_sha256", pa.string()),
+        *[column(f"{bucket}_seconds", pa.float64(), "s", clock=True) for bucket in BUCKETS],
+        column("n_resumes", pa.int64(), clock=True),
+        column("throughput", pa.float64(), "throughput_unit", clock=True),
+        column("throughput_unit", pa.string()),
+        column("slots_per_gpu", pa.int64(), "runs", clock=True),
+        column(
+            "pack",
+            pa.string(),
+            "the process that trained it with others; null outside packs",
+            clock=True,
+        ),
+        column(
+            "packed_with",
+            pa.int64(),
+            "runs of the same process, itself one; null outside packs",
+            clock=True,
+        ),
+        column("timing_clean", pa.bool_(), clock=True),
+        column("peak_memory_bytes", pa.int64(), "bytes", clock=True),
+        column("peak_memory_kind", pa.string(), clock=True),
+        column("device", pa.string(), clock=True),
+        column("device_id", pa.string(), "the GPU's UUID, or the host of a CPU", clock=True),
+        column("versions", pa.string(), clock=True),
+        column("git_commit", pa.string(), clock=True),
+        column("git_dirty", pa.bool_(), clock=True),
+        column("started", pa.string(), "UTC", clock=True),
+        column("leased", pa.string(), "UTC", clock=True),
+        column("ended", pa.string(), "UTC", clock=True),
+    ]
+)
+
+CURVES = pa.schema(
+    [
+        column("run_id", pa.string(), key=True),
+        column("step", pa.int64(), "steps", key=True),
+        column("epoch", pa.float64(), "epochs"),
+        column("samples", pa.int64(), "samples"),
+        column("train_seconds", pa.float64(), "s", clock=True),
+        column("split", pa.string(), key=True),
+        column("metric", pa.string(), key=True),
+        column("value", pa.float64()),
+    ]
+)
+
+HEALTH = pa.schema(
+    [
+        column("run_id", pa.string(), key=True),
+        column("step", pa.int64(), "steps", key=True),
+        column("kind", pa.string(), key=True),
+        column("name", pa.string(), key=True),
+        column("index", pa.int64(), key=True),
+        column("probe", pa.string(), key=True),
+        column("value", pa.float64()),
+    ]
+)
+
+CALIBRATION = pa.schema(
+    [
+        column("run_id", pa.string(), key=True),
+        column("checkpoint", pa.string(), key=True),
+        column("bin", pa.int64(), key=True),
+        column("lower", pa.float64(), "confidence"),
+        column("upper", pa.float64(), "confidence"),
+        column("count", pa.int64(), "examples"),
+        column("confidence_sum", pa.float64(), "confidence"),
+        column("correct", pa.int64(), "examples"),
+    ]
+)
+
+PREDICTIONS = pa.schema(
+    [
+        column("run_id", pa.string(), key=True),
+        column("example", pa.int64(), "a language model's is a document", key=True),
+        column("label", pa.int64(), "class"),
+        column("predicted", pa.int64(), "class"),
+        column("confidence", pa.float64()),
+        column("nll", pa.float64(), "nats"),
+        column("tokens", pa.int64(), "tokens"),
+        column("words", pa.int64(), "words"),
+    ]
+)
+
+SCHEMAS = {
+    "runs": RUNS,
+    "curves": CURVES,
+    "health": HEALTH,
+    "calibration": CALIBRATION,
+    "predictions": PREDICTIONS,
+}
+
+
+def table(
+    name: str, run_id: str, rows: Iterable[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
+) -> pa.Table:
+    """A run's rows, or its columns, as the named table; ValueError for an unknown column or a null key."""
+    schema = SCHEMAS[name].with_metadata({"schema_version": VERSION})
+    if not isinstance(rows, Mapping):
+        rows = list(rows)
+        rows = {
+            column: [row.get(column) for row in rows]
+            for column in dict.fromkeys(c for row in rows for c in row)
+        }
+    unknown = set(rows) - set(schema.names)
+    if unknown:
+        raise ValueError(
+            f"table {name}: unknown columns {sorted(unknown)}; allowed: {schema.names}"
+        )
+    n = len(next(iter(rows.values()), ()))
+    given = {"run_id": [run_id] * n, **rows}
+    arrays = [
+        pa.array(given[f.name], f.type) if f.name in given else pa.nulls(n, f.type) for f in schema
+    ]
+    made = pa.Table.from_arrays(arrays, schema=schema)
+    for column_ in schema:
+        if not column_.nullable and made[column_.name].null_count:
+            raise ValueError(f"table {name}: {column_.name} is null; it is a key")
+    return made
+
+
+def spec_row(spec: RunSpec) -> dict[str, Any]:
+    """The spec as a row of `runs`: what no plain column holds, and a number in a column of text, becomes JSON text."""
+    values = dataclasses.asdict(spec)
+    return {
+        k: json.dumps(v, sort_keys=True)
+        if RUNS.field(k).type == pa.string() and not isinstance(v, str | None)
+        else v
+        for k, v in values.items()
+    }
+
+
+def reproducible(table: pa.Table) -> pa.Table:
+    """The table less what a clock or the host decides: equal, bit for bit, between reruns of one spec."""
+    kept = [f.name for f in table.schema if (f.metadata or {}).get(b"clock") != b"yes"]
+    if "metric" in kept:
+        clocked = pa.compute.equal(table["metric"], "epoch_seconds")
+        table = table.filter(pa.compute.invert(clocked))
+    return table.select(kept)

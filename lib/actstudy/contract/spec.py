@@ -1,0 +1,209 @@
+"""One run as data: `RunSpec` and its identity."""
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+Hybrid = tuple[
+    tuple[str, str], ...
+]  # (site pattern, activation) pairs; the first that matches a site wins
+RIVALS = {
+    "steps": ["epochs"],
+    "epochs": ["steps"],
+    "hidden": ["depth", "width"],
+    "depth": ["hidden"],
+    "width": ["hidden"],
+}
+RECIPE = 1  # raise it when training's meaning changes: every id changes with it
+
+
+def option(why: str, default: Any = dataclasses.MISSING, **bounds: Any) -> Any:
+    """A dataclass field with its reason and its bounds (gt, ge, lt, le), which the study file's model enforces."""
+    metadata = {"why": why, "bounds": bounds}
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """Everything that can change a number of a run, and nothing else."""
+
+    task: str = option("what is learnt: a file of lib/actstudy/tasks")
+    dataset: str = option("what it is learnt from: a file of lib/actstudy/data")
+    activation: str | Hybrid = option(
+        "a name, or a mapping from site pattern to name (a hybrid; the first match wins)"
+    )
+    seed: int = option(
+        "draws init, order, augmentation and dropout; runs that share it are paired", ge=0
+    )
+    data_version: int = option(
+        "version that the data set's file declares, so that changed data are a new run", 1
+    )
+    recipe: int = option("version of the meaning of training", RECIPE)
+    activation_args: dict[str, float] = option(
+        "arguments of the activation, such as negative_slope or alpha", {}
+    )
+
+    vocabulary: int | None = option(
+        "tokens of the byte-level BPE that is trained on the train split's text: 256 bytes, 2 marks, merges",
+        None,
+        ge=258,
+    )
+    context: int | None = option("tokens that the model sees at once", None, ge=2)
+    hidden: tuple[int, ...] | None = option(
+        "widths of the hidden layers where they differ; otherwise depth x width", None
+    )
+    depth: int | None = option(
+        "number of hidden layers or Transformer blocks, each with one activation", None, ge=1
+    )
+    width: int | None = option(
+        "units of every hidden layer, channels of a ResNet's first stage, features of a Transformer",
+        None,
+        ge=1,
+    )
+    stem: Literal["small", "large"] = option(
+        "ResNet's first layer: 3x3 of stride 1, or 7x7 of stride 2 and a max-pool", "small"
+    )
+    heads: int = option("attention heads; must divide width", 4, ge=1)
+    norm: Literal["none", "batch", "layer"] = option(
+        "normalisation before each activation; none shows the activation undisguised", "none"
+    )
+    dropout: float = option(
+        "share of values dropped: after each activation of an MLP, of embeddings and sublayer outputs of a Transformer",
+        0.0,
+        ge=0,
+        lt=1,
+    )
+    init: str = option(
+        "init policy; auto keeps the second moment for each activation, so none is handicapped",
+        "auto",
+    )
+    init_args: dict[str, float] = option(
+        "arguments of the init policy, such as factor, std or gain", {}
+    )
+
+    augment: Literal["none", "crop_flip", "crop_flip_jitter"] = option(
+        "train images: a random part resized and mirrored, its colours changed too; drawn per image from the seed",
+        "none",
+    )
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = option(
+        "adamw is what practitioners reach for first", "adamw"
+    )
+    lr: float = option("peak learning rate, reached after warm-up", 1e-3, gt=0)
+    betas: tuple[float, float] = option("decay of Adam's first and second moment", (0.9, 0.999))
+    eps: float = option("added to the denominator of Adam and RMSprop", 1e-8, gt=0)
+    momentum: float = option("momentum of SGD and RMSprop", 0.0, ge=0, lt=1)
+    rmsprop_alpha: float = option("decay of RMSprop's running average", 0.99, ge=0, lt=1)
+    weight_decay: float = option(
+        "decoupled for adamw; never on norms, biases and activation parameters", 0.01, ge=0
+    )
+    clip: float | Literal["adaptive"] | None = option(
+        "largest global gradient norm; adaptive scales gradients of norm above 10 to 1, no others; null: off",
+        1.0,
+        gt=0,
+    )
+    schedule: Literal["cosine", "constant"] = option(
+        "learning rate after warm-up; cosine falls to zero at the end", "cosine"
+    )
+    warmup: float = option("linear warm-up, in epochs", 0.0, ge=0)
+    epochs: int | None = option("length of the run in passes over the train split", None, ge=1)
+    steps: int | None = option(
+        "length of the run in optimizer steps, instead of epochs", None, ge=1
+    )
+    batch_size: int = option("examples of one optimizer step", 128, ge=1)
+    accumulate: int = option(
+        "parts that a batch is split into where memory is short; must divide batch_size", 1, ge=1
+    )
+    label_smoothing: float = option("probability mass spread over all classes", 0.0, ge=0, lt=1)
+    eval_every: int | None = option(
+        "steps between validations, of which the best is kept; null: after each pass over the train split",
+        None,
+        ge=1,
+    )
+    patience: int | None = option(
+        "evaluations without a better validation metric before the run stops; null never stops early",
+        None,
+        ge=1,
+    )
+
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = option(
+        "arithmetic of the forward and backward pass", "fp32"
+    )
+    engine: Literal["eager", "compiled", "pack"] = option(
+        "eager; torch.compile, on GPUs as CUDA graphs; or many small models as one (mlp); they differ in the last bits",
+        "eager",
+    )
+    pack_width: int = option(
+        "models that a pack holds, copies filling it up: part of what decides the bits",
+        1,
+        ge=1,
+        le=1024,
+    )
+    strict: bool = option("deterministic algorithms only, on GPUs slower", False)
+    deterministic_shuffle: bool = option(
+        "order from the seed; false draws it from the system and breaks pairing", True
+    )
+
+
+DEFAULTS = {
+    f.name: f.default_factory() if callable(f.default_factory) else f.default
+    for f in fields(RunSpec)
+}
+
+
+def canonical(spec: RunSpec) -> str:
+    """The spec as JSON with sorted keys, less every field that equals its default: a new field changes no old id."""
+    values = {
+        name: value for name, value in dataclasses.asdict(spec).items() if value != DEFAULTS[name]
+    }
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def from_json(text: str) -> RunSpec:
+    """The spec that `canonical` wrote."""
+    values: dict[str, Any] = json.loads(text)
+    tupled: dict[str, Any] = {name: _tupled(value) for name, value in values.items()}
+    return RunSpec(**tupled)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(part) for part in value) if isinstance(value, list) else value
+
+
+def run_id(spec: RunSpec) -> str:
+    """`<activation>-s<seed>-<12 hex of the spec's SHA-256>`: a function of the spec alone."""
+    name = spec.activation if isinstance(spec.activation, str) else "hybrid"
+    return f"{name}-s{spec.seed}-{hashlib.sha256(canonical(spec).encode()).hexdigest()[:12]}"
+
+
+def data_name(spec: RunSpec) -> str:
+    """The folder of a run's prepared data: its data set, for text with vocabulary and context (`NAME-v1024-t64`)."""
+    return (
+        spec.dataset
+        if spec.vocabulary is None
+        else f"{spec.dataset}-v{spec.vocabulary}-t{spec.context}"
+    )
+
+
+def data_parts(name: str) -> tuple[str, dict[str, int]]:
+    """What `data_name` joined: the data set and, for text, its `vocabulary` and `context`."""
+    found = re.fullmatch(r"(\w+)-v(\d+)-t(\d+)", name)
+    return (
+        (found[1], {"vocabulary": int(found[2]), "context": int(found[3])}) if found else (name, {})
+    )
+
+
+def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Later layers over earlier ones; of rival spellings (steps or epochs, hidden or depth x width) the later stays."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for name in layer:
+            for rival in RIVALS.get(name, []):
+                merged.pop(rival, None)
+        merged |= layer
+    return merged
