@@ -1,7 +1,6 @@
 """Tables, statistics, figures and summary, on a study of tiny runs made once."""
 
 import dataclasses
-import json
 import math
 import re
 
@@ -72,7 +71,7 @@ def made(root, study):
     reference |= {"val": 0.31, "test": 0.3}
     write_boundaries(["relu", "identity"], root / "boundaries.parquet")
     boundaries = pd.read_parquet(root / "boundaries.parquet")
-    return tables.build(json.loads(study.plan()), root / "runs", [reference], boundaries)
+    return tables.build(study.plan(), root / "runs", [reference], boundaries)
 
 
 def test_cells_count_what_is_missing(made):
@@ -146,7 +145,7 @@ def test_figures_for_tasks_that_predict_tokens_need_no_calibration():
 
 @pytest.mark.parametrize("part", ["mlp", "study"])
 def test_figures_of_an_empty_study_say_so(study, tmp_path, part):
-    empty = tables.build(json.loads(study.plan()), tmp_path / "nowhere", [], pd.DataFrame())
+    empty = tables.build(study.plan(), tmp_path / "nowhere", [], pd.DataFrame())
     figures.draw_all(empty, part, tmp_path)
     said = {path.stem: path.read_text() for path in tmp_path.glob("*.txt")}
     assert "not been learnt yet" in said.pop(
@@ -167,7 +166,7 @@ def test_summary_names_what_failed_and_how_to_mend_it(made, root):
 
 
 def test_summary_of_nothing_is_still_a_page(study, tmp_path):
-    empty = tables.build(json.loads(study.plan()), tmp_path / "nowhere", [], pd.DataFrame())
+    empty = tables.build(study.plan(), tmp_path / "nowhere", [], pd.DataFrame())
     page = summary.write(empty, tmp_path, tmp_path / "s.md", partial=True)
     assert page.startswith("# PARTIAL 0/8: Study default")
     assert page.count("| missing |") == 8
@@ -391,7 +390,7 @@ def test_a_damaged_run_is_a_row_and_its_seal_mends_it(study, root, tmp_path):
     shutil.copytree(root / "runs", tmp_path / "runs")
     folder = status.folder_of(study.runs[0], tmp_path / "runs")
     (folder / "curves.parquet").write_bytes(b"PAR1")
-    again = tables.build(json.loads(study.plan()), tmp_path / "runs", [], pd.DataFrame())
+    again = tables.build(study.plan(), tmp_path / "runs", [], pd.DataFrame())
     assert again.frames["runs"].set_index("run_id").loc[study.runs[0].id, "status"] == "damaged"
     assert "does not have its checksum" in summary.write(again, tmp_path, tmp_path / "s.md")
     assert study.runs[0].id in status.clear(study, "failed", tmp_path / "runs")
@@ -495,11 +494,11 @@ def test_outcomes_are_told_apart_by_status_and_chance():
 
 
 def test_figures_of_depth_belong_to_studies_that_cross_it(root, study):
-    assert set(figures.DEPTH_FIGURES) <= set(study.tasks["mlp"]["figures"])
+    assert set(figures.DEPTH_FIGURES) <= set(study.tasks["mlp"].figures)
     plain = planning.load("config/smoke.yaml")
-    assert not set(figures.DEPTH_FIGURES) & set(plain.tasks["mlp"]["figures"])
-    assert study.tasks["mlp"]["chance"] == 0.1
-    assert plain.tasks["lm"]["chance"] is None
+    assert not set(figures.DEPTH_FIGURES) & set(plain.tasks["mlp"].figures)
+    assert study.tasks["mlp"].chance == 0.1
+    assert plain.tasks["lm"].chance is None
 
 
 @pytest.mark.parametrize("content", [None, b"", b'["x"', b"\xff"])

@@ -283,7 +283,7 @@ def test_one_call_goes_from_look_to_look_until_all_is_decided(project):
     """Untrained networks: equivalent within a huge margin at once, undecided within a tiny one to the last look."""
     file, folder = project.folder / "config/looks.yaml", project.folder / "results/looks"
     call = [sys.executable, "-m", "snakemake", "--configfile", "config/looks.yaml"]
-    tables = [*call, "--cores", "2", "results/looks/tables/planning.json"]
+    tables = [*call, "--cores", "2", "results/looks/tables/plan.json"]
 
     def stamps():
         sealed = (project.folder / "results/runs/mlp").glob("*-s*/checkpoints/final/runs.parquet")
@@ -337,7 +337,7 @@ def test_one_call_goes_from_look_to_look_until_all_is_decided(project):
     assert {name: stamps()[name] for name in first} == first
     seen = pd.read_parquet(folder / "tables/runs.parquet")
     assert sorted(seen["seed"]) == sorted([*range(20)] * 2)
-    assert read(folder / "tables/planning.json")["tasks"]["mlp"]["looks_runs"] == {
+    assert read(folder / "tables/plan.json")["tasks"]["mlp"]["looks_runs"] == {
         "run": 20,
         "all": 20,
         "ended": True,
@@ -357,7 +357,7 @@ tasks:
 def test_the_rate_that_val_chooses_is_trained_beside_the_fixed_one(project):
     (project.folder / "config/tuned.yaml").write_text(TUNED)
     call = [sys.executable, "-m", "snakemake", "--configfile", "config/tuned.yaml"]
-    tables = [*call, "--cores", "2", "results/tuned/tables/planning.json"]
+    tables = [*call, "--cores", "2", "results/tuned/tables/plan.json"]
     folder = project.folder / "results/tuned"
     assert re.search(r"^train +10$", project.call(*call, "-n"), re.M)
     project.call(*tables)

@@ -147,13 +147,13 @@ def test_the_plan_does_not_depend_on_the_order_of_keys(tmp_path):
 def test_command_line_is_stronger_than_a_tasks_block(tmp_path):
     path = study(tmp_path, tasks={"mlp": {"seeds": 2, "baseline": "relu"}})
     assert len(planning.load(path, {"seeds": 5}).runs) == 10
-    assert planning.load(path, {"baseline": "tanh"}).tasks["mlp"]["baseline"] == "tanh"
+    assert planning.load(path, {"baseline": "tanh"}).tasks["mlp"].baseline == "tanh"
     assert planning.load(path, {"steps": 10, "warmup": 0}).runs[0].spec.epochs is None
 
 
 def test_a_variant_may_stand_beside_its_base(tmp_path):
     path = study(tmp_path, axes={"activation": ["relu", {"activation": "relu", "lr": 0.01}]})
-    assert planning.load(path).tasks["mlp"]["baseline"] == "relu"
+    assert planning.load(path).tasks["mlp"].baseline == "relu"
 
 
 def test_a_study_is_named_after_its_file(tmp_path):
@@ -338,7 +338,7 @@ def test_a_template_trains_what_the_defaults_train(tmp_path, task):
         for name in LEVELS
         for seed in range(3)
     ]
-    assert ours.tasks[task]["targets"] == registry.task(task)["targets"]
+    assert ours.tasks[task].targets == registry.task(task)["targets"]
     assert all(
         "#" in line for line in template(task).splitlines()[9:]
     )  # every value has its reason

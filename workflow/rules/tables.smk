@@ -25,6 +25,6 @@ rule tables:
         expand(f"{RESULTS}/tables/contrasts_{{task}}.tex", task=STUDY.tasks),
         plan=f"{RESULTS}/tables/plan.json",
     params:
-        plan=lambda wildcards: STUDY.plan(),
+        plan=lambda wildcards: STUDY.plan().to_json(),
     script:
         "../scripts/tables.py"

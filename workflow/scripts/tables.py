@@ -7,12 +7,15 @@ import pandas as pd
 
 from actstudy.analysis import tables
 from actstudy.analysis.export import latex
+from actstudy.contract.plan import Plan
 
 boundaries = pd.read_parquet(snakemake.input.boundaries)
 references = [
     json.loads(Path(path).read_text(encoding="utf-8")) for path in snakemake.input.references
 ]
-made = tables.build(json.loads(snakemake.params.plan), Path("results/runs"), references, boundaries)
+made = tables.build(
+    Plan.from_json(snakemake.params.plan), Path("results/runs"), references, boundaries
+)
 folder = Path(snakemake.output.plan).parent
 tables.write(made, folder)
 latex.write(made, folder)

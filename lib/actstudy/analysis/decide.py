@@ -1,6 +1,5 @@
 """Decisions that further runs wait for: is a task decided at a look, and which learning rate does each level get?"""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +43,14 @@ def decide(study: Study, task: str, what: str, runs_root: Path = RUNS) -> Path:
 
 def rates(study: Study, task: str, runs_root: Path) -> dict[str, Any]:
     """The learning rate that val chose for each level of a task."""
-    plan = json.loads(study.plan())
-    rows = [row for row in plan["tuning"] if row["task"] == task]
+    plan = study.plan()
+    rows = [row for row in plan.tuning if row["task"] == task]
     found = tuning.chosen(tables.collect(rows, runs_root, ["curves"]), plan, task)
     chosen = [{"group": group, "level": level, "lr": lr} for (group, level), lr in found.items()]
     return {
         "task": task,
         "seeds": looks.TUNING_SEEDS,
-        "tried": study.tasks[task]["tune_lr"],
+        "tried": study.tasks[task].tune_lr,
         "chosen": chosen,
     }
 
@@ -62,9 +61,9 @@ def look(study: Study, task: str, k: int, runs_root: Path) -> dict[str, Any]:
     if before and before["decided"]:
         return before | {"look": k}
     n = looks.LOOKS[k - 1]
-    plan = json.loads(study.plan({task: n}))
-    plan["runs"] = [row for row in plan["runs"] if row["task"] == task]
-    made = contrasts.contrasts(tables.collect(plan["runs"], runs_root, ["predictions"]), plan)
+    plan = study.plan({task: n})
+    runs = [row for row in plan.runs if row["task"] == task]
+    made = contrasts.contrasts(tables.collect(runs, runs_root, ["predictions"]), plan)
     left = made[(made["task"] == task) & (made["family"] == "primary") & made["verdict"].isin(OPEN)]
     undecided = [
         cell_name(level, group) for level, group in zip(left["level"], left["group"], strict=True)

@@ -21,9 +21,9 @@ def write_partial(study: Study) -> Path:
     references = [one for one in references if (one["task"], one["data"]) in mine]
     toys = Path(study.folder) / "boundaries.parquet"
     boundaries = pd.read_parquet(toys) if toys.is_file() else pd.DataFrame()
-    made = tables.build(json.loads(study.plan()), Path("results/runs"), references, boundaries)
+    made = tables.build(study.plan(), Path("results/runs"), references, boundaries)
     tables.write(made, folder / "tables")
-    for part in (*made.plan["tasks"], "study"):
+    for part in (*made.plan.tasks, "study"):
         figures.draw_all(made, part, folder / "figures" / part)
     page = folder / "summary.md"
     page.write_text(summary.write(made, folder / "figures", page, partial=True), encoding="utf-8")

@@ -1,7 +1,6 @@
 """From run folders to the tables of a study: one question a table, n in every row, nothing averaged in silence."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from actstudy.analysis.questions import (
 )
 from actstudy.analysis.questions.pareto import CELL, pareto
 from actstudy.contract import store
+from actstudy.contract.plan import Plan
 from actstudy.contract.streams import stream
 
 NAMES = [
@@ -56,7 +56,7 @@ UNITS = {
 class Tables:
     """A study's plan and tables, as figures and summary take them."""
 
-    plan: dict[str, Any]
+    plan: Plan
     frames: dict[str, pd.DataFrame]
 
     def of(self, name: str, task: str) -> pd.DataFrame:
@@ -68,8 +68,7 @@ class Tables:
         """The cells of a task with its own test metric, at the checkpoint that is reported."""
         cells = self.of("cells", task)
         return cells[
-            (cells["metric"] == self.plan["tasks"][task]["metric"])
-            & (cells["checkpoint"] == "reported")
+            (cells["metric"] == self.plan.tasks[task].metric) & (cells["checkpoint"] == "reported")
         ]
 
     def references(self, task: str, group: str) -> pd.DataFrame:
@@ -79,14 +78,14 @@ class Tables:
 
 
 def build(
-    plan: dict[str, Any],
+    plan: Plan,
     runs_root: Path,
     references: list[dict[str, Any]],
     boundaries: pd.DataFrame,
 ) -> Tables:
     """All tables of a study from its run folders; a run without tables is `missing`, an unverified one `damaged`."""
-    frames = collect(plan["runs"], runs_root, ["curves", "calibration", "health", "predictions"])
-    tried = collect(plan["tuning"], runs_root, ["curves"])
+    frames = collect(plan.runs, runs_root, ["curves", "calibration", "health", "predictions"])
+    tried = collect(plan.tuning, runs_root, ["curves"])
     frames["boundaries"] = boundaries
     frames["references"] = pd.DataFrame(
         references, columns=["task", "data", "name", "metric", "val", "test"]
@@ -153,7 +152,7 @@ def collect(
     return {"runs": runs, **made}
 
 
-def cells(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
+def cells(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """A row per cell, checkpoint and metric: n_planned, n, mean, sd, min, max over completed seeds (n = 0 ones too).
 
     From 20 seeds on also their interquartile mean with its 95% BCa interval.
@@ -165,13 +164,13 @@ def cells(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
             c for c in runs if c.startswith(("reported_", "last_")) and peers[c].notna().any()
         ]
         completed = part[part["status"] == "completed"]
-        for column in metrics or [f"reported_{plan['tasks'][cell[0]]['metric']}"]:
+        for column in metrics or [f"reported_{plan.tasks[cell[0]].metric}"]:
             checkpoint, metric = column.split("_", 1)
             values = (
                 completed[column].astype(float) if column in completed else pd.Series(dtype=float)
             )
             head = {"checkpoint": checkpoint, "metric": metric, "n_planned": len(part)}
-            rng = stream(0, " ".join([plan["study"], *cell, column]))
+            rng = stream(0, " ".join([plan.study, *cell, column]))
             rows.append(
                 dict(zip(CELL, cell, strict=True))
                 | head
@@ -182,7 +181,7 @@ def cells(runs: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*CELL, "checkpoint", "metric", "n_planned", *described])
 
 
-def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
+def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """A row per cell and target: seeds that reached it on val, median steps and seconds with the others censored.
 
     A diverged run never reaches what it had not reached; other runs that did not complete are left out.
@@ -190,13 +189,13 @@ def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: dict[str, Any]) -> p
     rows, ended = [], runs[runs["status"].isin(contrasts.ENDED)]
     by_run = dict(iter(curves[curves["split"] == "val"].groupby("run_id"))) if len(ended) else {}
     for cell, part in ended.groupby(CELL, sort=False):
-        task = plan["tasks"][cell[0]]
+        task = plan.tasks[cell[0]]
         mine = pd.concat([by_run.get(run, curves.head(0)) for run in part["run_id"]])
-        mine = mine[mine["metric"] == task["metric"]]
-        for target in task["targets"]:
+        mine = mine[mine["metric"] == task.metric]
+        for target in task.targets:
             reached = (
                 mine[mine["value"] >= target]
-                if task["higher_is_better"]
+                if task.higher_is_better
                 else mine[mine["value"] <= target]
             )
             first = reached.sort_values("step").groupby("run_id").first()
@@ -217,7 +216,7 @@ def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: dict[str, Any]) -> p
 
 def write(tables: Tables, folder: Path) -> None:
     """Write plan.json, every table as Parquet (units in the field metadata), most as CSV (units in the header)."""
-    store.write_json(folder / "plan.json", tables.plan)
+    store.write_json(folder / "plan.json", dataclasses.asdict(tables.plan))
     for name, frame in tables.frames.items():
         table = pa.Table.from_pandas(frame, preserve_index=False)
         named = [f.with_metadata({"unit": UNITS.get(f.name, "")}) for f in table.schema]
@@ -234,7 +233,7 @@ def write(tables: Tables, folder: Path) -> None:
 
 def read(folder: Path) -> Tables:
     """The tables that `write` left in a folder."""
-    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    plan = Plan.from_json((folder / "plan.json").read_text(encoding="utf-8"))
     return Tables(
         plan, {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from actstudy.contract import errors, registry
 from actstudy.contract.errors import StudyError
+from actstudy.contract.plan import LooksTaken, Plan, TaskPlan
 from actstudy.contract.spec import RunSpec, layered
 from actstudy.study import checks, claims, looks
 from actstudy.study.config import RunFields, StudyFile, TaskBlock, given, name_error, validated
@@ -29,7 +30,7 @@ class Study:
     compare: str
     family: str
     claims: dict[str, Any] | None
-    tasks: dict[str, dict[str, Any]]  # task -> metric, targets, margin, baseline, ...
+    tasks: dict[str, TaskPlan]
     possible: list[PlannedRun]  # every run that any outcome of looks and chosen rates may ask for
     tuning: list[PlannedRun]  # runs that only choose learning rates
 
@@ -52,18 +53,16 @@ class Study:
 
     @property
     def with_looks(self) -> list[str]:
-        return [task for task, settings in self.tasks.items() if settings["looks"]]
+        return [task for task, settings in self.tasks.items() if settings.looks]
 
     @property
     def with_rates(self) -> list[str]:
-        return [task for task, settings in self.tasks.items() if settings["tune_lr"]]
+        return [task for task, settings in self.tasks.items() if settings.tune_lr]
 
     @property
     def stages(self) -> list[list[PlannedRun]]:
         """All runs, look by look."""
-        mine = [
-            (looks.stage(run, self.tasks[run.spec.task]["looks"]), run) for run in self.possible
-        ]
+        mine = [(looks.stage(run, self.tasks[run.spec.task].looks), run) for run in self.possible]
         return [[run for at, run in mine if at == k] for k in range(len(looks.LOOKS))]
 
     @property
@@ -92,39 +91,30 @@ class Study:
             "looks",
             "tune_lr",
         )
-        settings = {key: self.tasks[task][key] for key in asked}
+        settings = {key: getattr(self.tasks[task], key) for key in asked}
         return json.dumps(
             settings | {"compare": self.compare, "family": [self.family, len(self.tasks)]}
         )
 
-    def plan(self, asked: Mapping[str, int] | None = None) -> str:
-        """What the tables need of the study, as JSON in the study's order; asked: seeds of tasks with looks."""
-        asked = {task: looks.seeds_asked(self.folder, task) for task in self.with_looks} | dict(
-            asked or {}
-        )
-        runs = [run.row() for run in self.wanted(asked)]
-        tuning = [run.cell() | {"lr": run.spec.lr} for run in self.tuning]
-        used = {
-            task: {
-                "looks_runs": {
-                    "run": n,
-                    "all": looks.LOOKS[-1],
-                    "ended": looks.ended(self.folder, task),
-                }
-            }
-            for task, n in asked.items()
-        }
-        tasks = {task: settings | used.get(task, {}) for task, settings in self.tasks.items()}
-        plan: dict[str, Any] = {
-            "file": self.file,
-            "study": self.name,
-            "note": self.note,
-            "compare": self.compare,
-        }
-        plan |= {"family": self.family, "claims": self.claims}
-        levels = list(dict.fromkeys(run.level for run in self.possible))
-        return json.dumps(
-            {**plan, "levels": levels, "tasks": tasks, "runs": runs, "tuning": tuning}
+    def plan(self, asked: Mapping[str, int] | None = None) -> Plan:
+        """What the tables need of the study; asked: seeds of tasks with looks, instead of those by now."""
+        by_now = {task: looks.seeds_asked(self.folder, task) for task in self.with_looks}
+        asked = {**by_now, **(asked or {})}
+        tasks = dict(self.tasks)
+        for task, n in asked.items():
+            taken = LooksTaken(n, looks.LOOKS[-1], looks.ended(self.folder, task))
+            tasks[task] = dataclasses.replace(tasks[task], looks_runs=taken)
+        return Plan(
+            file=self.file,
+            study=self.name,
+            note=self.note,
+            compare=self.compare,
+            family=self.family,
+            claims=self.claims,
+            levels=list(dict.fromkeys(run.level for run in self.possible)),
+            tasks=tasks,
+            runs=[run.row() for run in self.wanted(asked)],
+            tuning=[{**run.cell(), "lr": run.spec.lr} for run in self.tuning],
         )
 
 
@@ -182,7 +172,7 @@ def _resolve(content: StudyFile, file: str, name: str, overrides: Mapping[str, A
     single = {n: v for n, v in overrides.items() if n not in crossed}
     fixed = given(validated(RunFields, single, "--config"))
     checks.check_size(content, crossed, fixed, file)
-    tasks: dict[str, dict[str, Any]] = {}
+    tasks: dict[str, TaskPlan] = {}
     possible, tuning = list[PlannedRun](), list[PlannedRun]()
     for task, block in content.tasks.items():
         where = f"{file}: tasks.{task}"
@@ -206,16 +196,7 @@ def _resolve(content: StudyFile, file: str, name: str, overrides: Mapping[str, A
         for run in planned:
             checks.check_spec(run.spec, where)
         checks.check_rates(planned, waiting["tune_lr"], where)
-        names = [axis for axis, values in axes.items() if len(values) > 1] + ["tune_lr"] * bool(
-            waiting["tune_lr"]
-        )
-        crosses = {
-            n: [entry if len(entry) > 1 else entry[n] for entry in values]
-            for n, values in axes.items()
-        }
-        recipe = {"recipe": base, "axes": crosses}
-        tasks[task] = _task_settings(task, block, content, planned, where) | recipe | waiting
-        tasks[task]["figures"] = registry.figures(tasks[task]["predicts"], names)
+        tasks[task] = _task_plan(block, content, planned, axes, base, waiting, where)
         reported, choosing = looks.at_rates(planned, waiting["tune_lr"])
         possible, tuning = possible + reported, tuning + choosing
     host = (content.device, content.slots_per_gpu, content.probe_every, content.timeout_minutes)
@@ -246,32 +227,56 @@ def _complete(task: str, layers: list[dict[str, Any]], source: str) -> dict[str,
     return {"task": task, **layered(defaults, *layers)}
 
 
-def _task_settings(
-    task: str, block: Any, content: StudyFile, planned: list[PlannedRun], where: str
-) -> dict[str, Any]:
-    """What analysis needs to know of a task: its metric, targets, margin and baseline level."""
-    own = registry.task(task)
-    baseline = checks.baseline(block.baseline or content.baseline, content.compare, planned, where)
-    named = (
-        "title",
-        "metric",
-        "unit",
-        "higher_is_better",
-        "predicts",
-        "x_axis",
-        "margin",
-        "margin_reason",
-    )
-    settings = {key: own[key] for key in named} | {"log_unit": own.get("log_unit")}
+def _task_plan(
+    block: Any,
+    content: StudyFile,
+    planned: list[PlannedRun],
+    axes: Mapping[str, list[dict[str, Any]]],
+    base: Mapping[str, Any],
+    waiting: Mapping[str, Any],
+    where: str,
+) -> TaskPlan:
+    """What analysis needs to know of a task: its metric, targets, margin, baseline level, recipe and figures."""
+    task = registry.task(planned[0].spec.task)
     data = [registry.dataset(name) for name in dict.fromkeys(run.spec.dataset for run in planned)]
-    settings["title"] += f" on {' and '.join(one['title'] for one in data)}"
-    settings["chance"] = (
-        1 / min(one["classes"] for one in data) if own["predicts"] == "classes" else None
-    )
-    home = own["defaults"]["dataset"]
+    margin, reason = task["margin"], task["margin_reason"]
+    home = task["defaults"]["dataset"]
     if {run.spec.dataset for run in planned} != {home}:
-        settings["margin_reason"] = f"the task's own, chosen for {registry.dataset(home)['title']}"
+        reason = f"the task's own, chosen for {registry.dataset(home)['title']}"
     if block.margin:
-        settings |= {"margin": block.margin, "margin_reason": "set by this study"}
-    targets = own["targets"] if block.targets is None else block.targets
-    return settings | {"targets": targets, "baseline": baseline}
+        margin, reason = block.margin, "set by this study"
+    crossed = [axis for axis, values in axes.items() if len(values) > 1]
+    if waiting["tune_lr"]:
+        crossed.append("tune_lr")
+    classes = task["predicts"] == "classes"
+    return TaskPlan(
+        title=f"{task['title']} on {' and '.join(one['title'] for one in data)}",
+        metric=task["metric"],
+        unit=task["unit"],
+        higher_is_better=task["higher_is_better"],
+        predicts=task["predicts"],
+        x_axis=task["x_axis"],
+        margin=margin,
+        margin_reason=reason,
+        log_unit=task.get("log_unit"),
+        chance=1 / min(one["classes"] for one in data) if classes else None,
+        targets=task["targets"] if block.targets is None else block.targets,
+        baseline=checks.baseline(
+            block.baseline or content.baseline, content.compare, planned, where
+        ),
+        recipe=plain(base),
+        axes=plain({axis: [_shortest(entry, axis) for entry in axes[axis]] for axis in axes}),
+        looks=waiting["looks"],
+        tune_lr=waiting["tune_lr"],
+        figures=registry.figures(task["predicts"], crossed),
+    )
+
+
+def _shortest(entry: Mapping[str, Any], axis: str) -> Any:
+    """An axis entry as a study file may write it: the value alone if it sets nothing else."""
+    return entry if len(entry) > 1 else entry[axis]
+
+
+def plain(value: Any) -> Any:
+    """The same with lists for tuples, as JSON gives it back."""
+    return json.loads(json.dumps(value))

@@ -27,7 +27,7 @@ FOOT = [r"\bottomrule", r"\end{tabular}", ""]
 
 def write(tables: Tables, folder: Path) -> None:
     """Write each task's contrasts beside the other tables, as contrasts_<task>.tex."""
-    for task in tables.plan["tasks"]:
+    for task in tables.plan.tasks:
         with store.replacing(folder / f"contrasts_{task}.tex") as draft:
             draft.write_text(contrasts_latex(tables, task), encoding="utf-8")
 
@@ -37,10 +37,10 @@ def contrasts_latex(tables: Tables, task: str) -> str:
 
     Groups of cells follow each other, each under its name.
     """
-    settings, found = tables.plan["tasks"][task], tables.of("contrasts", task)
+    settings, found = tables.plan.tasks[task], tables.of("contrasts", task)
     found = found[found["family"] == "primary"]
-    unit = settings["log_unit"] or ""
-    what = f"{settings['title']}: test {metric_name(settings['metric'])}, difference from {settings['baseline']}"
+    unit = settings.log_unit or ""
+    what = f"{settings.title}: test {metric_name(settings.metric)}, difference from {settings.baseline}"
     what += f" ({unit})" if unit else ""
     lines = [
         f"% {escaped(what)}",

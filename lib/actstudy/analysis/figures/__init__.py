@@ -79,12 +79,12 @@ def draw_all(tables: Tables, part: str, folder: Path) -> None:
         for name, draw in STUDY_FIGURES.items():
             save(*draw(tables), folder / name)
         return
-    settings, runs = tables.plan["tasks"][part], tables.of("runs", part)
+    settings, runs = tables.plan.tasks[part], tables.of("runs", part)
     completed, nothing = (
         (runs["status"] == "completed").any(),
-        f"{settings['title']}: no run has completed, n = 0.",
+        f"{settings.title}: no run has completed, n = 0.",
     )
-    for name in settings["figures"]:
+    for name in settings.figures:
         figure, caption = (
             ALL_TASK_FIGURES[name](tables, part) if completed else placeholder(nothing)
         )

@@ -8,12 +8,12 @@ from actstudy.analysis.tables import Tables
 
 def ece_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     """Expected calibration error against the reported metric, seeds small and cell means large."""
-    settings, runs = tables.plan["tasks"][task], tables.of("runs", task)
-    metric, done = settings["metric"], runs[runs["status"] == "completed"]
+    settings, runs = tables.plan.tasks[task], tables.of("runs", task)
+    metric, done = settings.metric, runs[runs["status"] == "completed"]
     figure, axes = panels(
-        list(done["group"].unique()), f"{settings['title']}: calibration error and test {metric}"
+        list(done["group"].unique()), f"{settings.title}: calibration error and test {metric}"
     )
-    looks = styles(tables.plan["levels"])
+    looks = styles(tables.plan.levels)
     for group, ax in axes.items():
         for level in looks:
             part = done[(done["group"] == group) & (done["level"] == level)]
@@ -25,17 +25,17 @@ def ece_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     counts = done.groupby(["level", "group"]).size()
     legend(figure, axes.values(), seeds(counts))
     return figure, (
-        f"{settings['title']}: expected calibration error against test {metric} at the best validation checkpoint, "
+        f"{settings.title}: expected calibration error against test {metric} at the best validation checkpoint, "
         f"{seeds(counts)} a level; large marks are means, lower right is better."
     )
 
 
 def reliability(tables: Tables, task: str) -> tuple[Figure, str]:
     """Share correct against mean confidence per bin, pooled over seeds; the diagonal is perfect calibration."""
-    settings, frame = tables.plan["tasks"][task], tables.of("calibration", task)
+    settings, frame = tables.plan.tasks[task], tables.of("calibration", task)
     best = frame[frame["checkpoint"] == "best"]
-    figure, axes = panels(list(best["group"].unique()), f"{settings['title']}: reliability")
-    looks, smallest = styles(tables.plan["levels"]), 20
+    figure, axes = panels(list(best["group"].unique()), f"{settings.title}: reliability")
+    looks, smallest = styles(tables.plan.levels), 20
     for group, ax in axes.items():
         ax.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, label="perfect calibration")
         for level in looks:
@@ -61,6 +61,6 @@ def reliability(tables: Tables, task: str) -> tuple[Figure, str]:
     counts = best.groupby(["level", "group"])["seed"].nunique()
     legend(figure, axes.values(), seeds(counts))
     return figure, (
-        f"{settings['title']}: test reliability at the best validation checkpoint, predictions of {seeds(counts)} "
+        f"{settings.title}: test reliability at the best validation checkpoint, predictions of {seeds(counts)} "
         f"pooled; bins of fewer than {smallest} predictions are left out. Below the diagonal: overconfident."
     )

@@ -20,17 +20,17 @@ from actstudy.analysis.tables import Tables
 
 def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     """Mean reported metric against median throughput; the Pareto front as a line."""
-    settings, frame = tables.plan["tasks"][task], tables.of("pareto", task)
+    settings, frame = tables.plan.tasks[task], tables.of("pareto", task)
     frame = frame[frame["n_timed"] > 0]
     if frame.empty:
         return placeholder(
-            f"{settings['title']}: no run was timed by itself (a pack's are not), n = 0."
+            f"{settings.title}: no run was timed by itself (a pack's are not), n = 0."
         )
-    metric, name = settings["metric"], metric_name(settings["metric"])
+    metric, name = settings.metric, metric_name(settings.metric)
     figure, axes = panels(
-        list(frame["group"].unique()), f"{settings['title']}: throughput and test {name}"
+        list(frame["group"].unique()), f"{settings.title}: throughput and test {name}"
     )
-    runs, looks = timed(tables.of("runs", task)), styles(tables.plan["levels"])
+    runs, looks = timed(tables.of("runs", task)), styles(tables.plan.levels)
     for group, ax in axes.items():
         part = frame[frame["group"] == group]
         for row in part.itertuples():
@@ -62,7 +62,7 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
         ax.set(xlabel=f"throughput ({part['throughput_unit'].iloc[0]})", ylabel=f"test {name}")
     legend(figure, axes.values(), seeds(frame["n"]))
     caption = (
-        f"{settings['title']}: test {name} at the best validation checkpoint against throughput on "
+        f"{settings.title}: test {name} at the best validation checkpoint against throughput on "
         f"{'; '.join(frame['device'].unique())}, {seeds(frame['n'])} a point; large marks are the mean {name} at the "
         "median throughput, small ones seeds."
     )
@@ -71,7 +71,7 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
 
 def compute_bars(tables: Tables) -> tuple[Figure, str]:
     """Throughput, training seconds and peak memory as bars: a row of panels a task, a bar a cell, seeds as dots."""
-    frame, looks = tables.frames["pareto"], styles(tables.plan["levels"])
+    frame, looks = tables.frames["pareto"], styles(tables.plan.levels)
     frame = frame[frame["peak_memory_bytes"].notna()] if len(frame) else frame
     if frame.empty:
         return placeholder("Study: no run has completed by itself (a pack's do not), n = 0.")

@@ -17,9 +17,9 @@ LINES = "Thin lines are seeds, thick lines their mean."
 
 def loss_curves(tables: Tables, task: str) -> tuple[Figure, str]:
     """Train and validation loss against steps or epochs."""
-    curves, looks = tables.of("curves", task), styles(tables.plan["levels"])
+    curves, looks = tables.of("curves", task), styles(tables.plan.levels)
     loss = curves[curves["metric"] == "loss"]
-    title, x = tables.plan["tasks"][task]["title"], tables.plan["tasks"][task]["x_axis"]
+    title, x = tables.plan.tasks[task].title, tables.plan.tasks[task].x_axis
     groups, splits = loss["group"].unique(), ("train", "val")
     names = {
         f"{group}{', ' if group else ''}{split} loss": (group, split)
@@ -41,28 +41,28 @@ def loss_curves(tables: Tables, task: str) -> tuple[Figure, str]:
 
 def metric_curves(tables: Tables, task: str) -> tuple[Figure, str]:
     """The task's validation metric against steps or epochs, with the reference method as a line."""
-    settings = tables.plan["tasks"][task]
+    settings = tables.plan.tasks[task]
     metric, x, curves, looks = (
-        settings["metric"],
-        settings["x_axis"],
+        settings.metric,
+        settings.x_axis,
         tables.of("curves", task),
-        styles(tables.plan["levels"]),
+        styles(tables.plan.levels),
     )
     val = curves[(curves["metric"] == metric) & (curves["split"] == "val")]
     figure, axes = panels(
-        list(val["group"].unique()), f"{settings['title']}: validation {metric_name(metric)}"
+        list(val["group"].unique()), f"{settings.title}: validation {metric_name(metric)}"
     )
     for group, ax in axes.items():
         _lines(ax, val[val["group"] == group], x, looks)
         for row in tables.references(task, group).itertuples():
             ax.axhline(row.val, **REFERENCE, label=row.name)
         ax.set(xlabel=x, ylabel=f"validation {metric_name(metric)}")
-        if not settings["higher_is_better"]:
+        if not settings.higher_is_better:
             log_scale(ax)
     legend(figure, axes.values(), _counted(val))
     return (
         figure,
-        f"{settings['title']}: validation {metric_name(metric)} against {x}s, {_counted(val)} a line. {LINES}",
+        f"{settings.title}: validation {metric_name(metric)} against {x}s, {_counted(val)} a line. {LINES}",
     )
 
 

@@ -24,11 +24,11 @@ OUTCOMES = {
 
 def metric_against_depth(tables: Tables, task: str) -> tuple[Figure, str]:
     """Mean test metric against depth: a panel a level, a line for each combination of the other crossed axes."""
-    settings, runs = tables.plan["tasks"][task], tables.of("runs", task)
-    value, name = f"reported_{settings['metric']}", metric_name(settings["metric"])
+    settings, runs = tables.plan.tasks[task], tables.of("runs", task)
+    value, name = f"reported_{settings.metric}", metric_name(settings.metric)
     done = runs[runs["status"] == "completed"].astype({value: float})
     figure, axes = panels(
-        list(runs["level"].unique()), f"{settings['title']}: test {name} against depth", columns=2
+        list(runs["level"].unique()), f"{settings.title}: test {name} against depth", columns=2
     )
     looks, done = (
         styles(list(runs["line"].unique())),
@@ -50,7 +50,7 @@ def metric_against_depth(tables: Tables, task: str) -> tuple[Figure, str]:
                 linewidth=0.9,
             )
         ax.plot([], [], ":", color="black", linewidth=0.9, label="train, at the end")
-        ax.axhline(settings["chance"], **REFERENCE, zorder=0, label="chance")
+        ax.axhline(settings.chance_level, **REFERENCE, zorder=0, label="chance")
         ax.set(
             xlabel="depth (hidden layers)",
             ylabel=f"test {name}",
@@ -58,7 +58,7 @@ def metric_against_depth(tables: Tables, task: str) -> tuple[Figure, str]:
         )
     legend(figure, axes.values(), seeds(counts(done)))
     caption = (
-        f"{settings['title']}: test {name} at the best validation checkpoint against depth, means of completed runs, "
+        f"{settings.title}: test {name} at the best validation checkpoint against depth, means of completed runs, "
         f"{seeds(counts(done))} a point; bands reach from the lowest to the highest seed. "
         "Thin dotted lines are train accuracy over the last stretch between two evaluations, as trained."
     )
@@ -67,21 +67,23 @@ def metric_against_depth(tables: Tables, task: str) -> tuple[Figure, str]:
 
 def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
     """Which cells train, stall or diverge: a panel a level, a row a combination of the other axes, a column a depth."""
-    settings, runs = tables.plan["tasks"][task], tables.of("runs", task)
-    runs = runs.assign(outcome=outcomes(runs, best_val(tables, task), STALLED * settings["chance"]))
+    settings, runs = tables.plan.tasks[task], tables.of("runs", task)
+    runs = runs.assign(
+        outcome=outcomes(runs, best_val(tables, task), STALLED * settings.chance_level)
+    )
     levels, lines, depths = (list(runs[column].unique()) for column in ("level", "line", "depth"))
     columns, panel = (
         max(1, MOST_ACROSS // len(depths)),
         (0.62 * len(depths), 0.5 + 0.36 * len(lines)),
     )
-    figure, axes = panels(levels, f"{settings['title']}: trains, stalls, diverges", columns, panel)
+    figure, axes = panels(levels, f"{settings.title}: trains, stalls, diverges", columns, panel)
     for level, ax in axes.items():
         for row, line in enumerate(lines):
             for column, depth in enumerate(depths):
                 mine = runs[
                     (runs["level"] == level) & (runs["line"] == line) & (runs["depth"] == depth)
                 ]
-                draw_cell(ax, column, row, mine, f"reported_{settings['metric']}")
+                draw_cell(ax, column, row, mine, f"reported_{settings.metric}")
         ax.set(xlim=(-0.5, len(depths) - 0.5), ylim=(len(lines) - 0.5, -0.5))
         ax.set_xticks(range(len(depths)), [f"{depth:g}" for depth in depths], fontsize=8)
         ax.set_yticks(range(len(lines)), [line or "all runs" for line in lines], fontsize=8)
@@ -94,28 +96,28 @@ def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     caption = (
-        f"{settings['title']}: a cell's strips are its seeds ({seeds(counts(runs))}), the number the mean test "
-        f"{metric_name(settings['metric'])} of those completed. A run stalls where its best validation accuracy stays "
-        f"below {STALLED:g} times chance ({settings['chance']:.3g}); it diverges where its loss is no longer finite."
+        f"{settings.title}: a cell's strips are its seeds ({seeds(counts(runs))}), the number the mean test "
+        f"{metric_name(settings.metric)} of those completed. A run stalls where its best validation accuracy stays "
+        f"below {STALLED:g} times chance ({settings.chance:.3g}); it diverges where its loss is no longer finite."
     )
     return figure, caption
 
 
 def signal_over_layers(tables: Tables, task: str) -> tuple[Figure, str]:
     """How signal and gradient come through the deepest networks before the first step: a row of panels a line."""
-    settings, runs = tables.plan["tasks"][task], tables.of("runs", task)
+    settings, runs = tables.plan.tasks[task], tables.of("runs", task)
     deepest = runs[runs["depth"] == runs["depth"].max()]
     health = tables.of("health", task)
     first = health[(health["kind"] == "site") & (health["step"] == 0)].merge(
         deepest[["run_id", "group", "line"]], on=["run_id", "group"]
     )
-    lines, looks = list(deepest["line"].unique()), styles(tables.plan["levels"])
+    lines, looks = list(deepest["line"].unique()), styles(tables.plan.levels)
     size = (9, 0.8 + 2.1 * len(lines))
     figure, grid = plt.subplots(
         len(lines), 2, figsize=size, squeeze=False, sharex=True, layout="constrained"
     )
     figure.suptitle(
-        f"{settings['title']}: {deepest['depth'].max():g} layers before the first step", fontsize=11
+        f"{settings.title}: {deepest['depth'].max():g} layers before the first step", fontsize=11
     )
     for line, row in zip(lines, grid, strict=True):
         for (probe, label), ax in zip(SIGNALS.items(), row, strict=True):
@@ -140,7 +142,7 @@ def signal_over_layers(tables: Tables, task: str) -> tuple[Figure, str]:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(figure, grid.flat, seeds(counts(deepest)))
     caption = (
-        f"{settings['title']}: standard deviation of every layer's activations and norm of the loss gradient there, "
+        f"{settings.title}: standard deviation of every layer's activations and norm of the loss gradient there, "
         "read on the probe batch before the first step, in the deepest networks; medians of "
         f"{seeds(counts(deepest))}, zeros left out."
     )

@@ -23,26 +23,22 @@ FIELDS = [
 
 def metric_against_factor(tables: Tables, task: str) -> tuple[Figure, str]:
     """Mean test metric against the argument of the initialisation: a line a level, a panel a cell of the other axes."""
-    settings, runs = tables.plan["tasks"][task], tables.of("runs", task)
-    value, name = f"reported_{settings['metric']}", f"test {metric_name(settings['metric'])}"
+    settings, runs = tables.plan.tasks[task], tables.of("runs", task)
+    value, name = f"reported_{settings.metric}", f"test {metric_name(settings.metric)}"
     runs = runs[runs["status"].isin(ENDED)]
     argument, values = arguments(runs)
     runs = runs.assign(argument=values, panel=places(runs)).dropna(subset=["argument"])
     if runs.empty:
-        return placeholder(
-            f"{settings['title']}: no run with init_args.{argument} has ended, n = 0."
-        )
-    if tables.plan["compare"] == "init_args":  # each level is a point
+        return placeholder(f"{settings.title}: no run with init_args.{argument} has ended, n = 0.")
+    if tables.plan.compare == "init_args":  # each level is a point
         runs = runs.assign(level="all runs")
     done, diverged = (
         runs[runs["status"] == "completed"].astype({value: float}),
         runs[runs["status"] == "diverged"],
     )
-    levels = [
-        level for level in [*tables.plan["levels"], "all runs"] if level in set(runs["level"])
-    ]
+    levels = [level for level in [*tables.plan.levels, "all runs"] if level in set(runs["level"])]
     looks = styles(levels)
-    title = f"{settings['title']}: {name} against init_args.{argument}"
+    title = f"{settings.title}: {name} against init_args.{argument}"
     figure, axes = panels(list(runs["panel"].unique()), title, columns=2)
     for panel, ax in axes.items():
         mine = done[done["panel"] == panel]
@@ -54,13 +50,13 @@ def metric_against_factor(tables: Tables, task: str) -> tuple[Figure, str]:
             ax.fill_between(
                 found.index, found["min"], found["max"], color=looks[level]["color"], alpha=0.12
             )
-        crosses(ax, diverged[diverged["panel"] == panel], looks, settings["chance"])
-        ax.axhline(settings["chance"], **REFERENCE, zorder=0, label="chance")
+        crosses(ax, diverged[diverged["panel"] == panel], looks, settings.chance_level)
+        ax.axhline(settings.chance_level, **REFERENCE, zorder=0, label="chance")
         ax.set(xlabel=f"init_args.{argument}", ylabel=name)
     n = seeds(done.groupby(["panel", "level", "argument"]).size()) if len(done) else "n = 0 seeds"
     legend(figure, axes.values(), n)
     return figure, (
-        f"{settings['title']}: {name} at the best validation checkpoint against init_args.{argument}, means of "
+        f"{settings.title}: {name} at the best validation checkpoint against init_args.{argument}, means of "
         f"completed runs, {n} a point; bands reach from the lowest to the highest seed. {len(diverged)} of {len(runs)} "
         "runs diverged; a cross at chance level marks where any seed did."
     )

@@ -16,6 +16,7 @@ from actstudy.analysis.page.markdown import metric_name
 from actstudy.analysis.questions import contrasts
 from actstudy.analysis.questions.tuning import without_rate
 from actstudy.analysis.tables import Tables
+from actstudy.contract.plan import TaskPlan
 
 OPEN = ("undecided", "too few seeds")  # verdicts that are none yet
 FARTHEST = 5  # a row that reaches so many times farther than the median row runs off the axis
@@ -25,11 +26,11 @@ MARGIN = "#DCE6F2"
 
 def forest(tables: Tables, task: str) -> tuple[Figure, str]:
     """Mean paired differences from the baseline with intervals: a row a level, a panel a group of cells."""
-    settings, frame = tables.plan["tasks"][task], tables.of("contrasts", task)
+    settings, frame = tables.plan.tasks[task], tables.of("contrasts", task)
     frame, title, baseline = (
         frame[frame["family"] == "primary"],
-        settings["title"],
-        settings["baseline"],
+        settings.title,
+        settings.baseline,
     )
     if frame.empty:
         return placeholder(f"{title}: no level stands beside {baseline}, n = 0 contrasts.")
@@ -37,11 +38,11 @@ def forest(tables: Tables, task: str) -> tuple[Figure, str]:
         return placeholder(f"{title}: no seed of a level and of {baseline} has ended, n = 0.")
     shown, note = drawn(side_by_side(list(frame["group"].unique())))
     frame = frame[frame["group"].isin(shown)]
-    name = f"test {metric_name(settings['metric'])}"
+    name = f"test {metric_name(settings.metric)}"
     levels, ends, looks = (
         by_difference(frame, shown[0], settings),
         reach(frame),
-        styles(tables.plan["levels"]),
+        styles(tables.plan.levels),
     )
     figure, axes = stacked(shown, len(levels), f"{title}: {name}, difference from {baseline}{note}")
     for group, ax in axes.items():
@@ -64,8 +65,8 @@ def forest(tables: Tables, task: str) -> tuple[Figure, str]:
             draw_row(ax, place, row, look, ends)
         ax.set(xlim=ends, ylim=(len(levels) - 0.4, -0.6))
         ax.set_yticks(range(len(levels)), levels, fontsize=9)
-    unit = settings["log_unit"] or ""
-    figure.supxlabel(direction(name, unit, settings["higher_is_better"]), fontsize=9)
+    unit = settings.log_unit or ""
+    figure.supxlabel(direction(name, unit, settings.higher_is_better), fontsize=9)
     return figure, caption(frame, f"{title}: {'ln ' if unit else ''}{name}", settings, ends)
 
 
@@ -75,9 +76,9 @@ def side_by_side(groups: list[str]) -> list[str]:
     return sorted(groups, key=lambda group: places.index(without_rate(group)))
 
 
-def by_difference(frame: pd.DataFrame, group: str, settings: dict[str, Any]) -> list[str]:
+def by_difference(frame: pd.DataFrame, group: str, settings: TaskPlan) -> list[str]:
     """Levels by their mean difference in one group, the best first; levels that have none there last."""
-    sign = -1 if settings["higher_is_better"] else 1
+    sign = -1 if settings.higher_is_better else 1
     means = frame[frame["group"] == group].set_index("level")["mean"].astype(float)
     ordered = list((sign * means).sort_values(kind="stable", na_position="last").index)
     return ordered + [level for level in frame["level"].unique() if level not in ordered]
@@ -169,19 +170,17 @@ def write_verdict(ax: Axes, place: int, row: dict[str, Any]) -> None:
 
 def seed_differences(tables: Tables, task: str, group: str) -> pd.DataFrame:
     """Value minus the baseline's of the same seed, a column a level; diverged classifiers at chance, others missing."""
-    settings, runs = tables.plan["tasks"][task], tables.of("runs", task)
+    settings, runs = tables.plan.tasks[task], tables.of("runs", task)
     mine = runs[(runs["group"] == group) & runs["status"].isin(contrasts.ENDED)]
-    if settings["baseline"] not in set(mine["level"]):
+    if settings.baseline not in set(mine["level"]):
         return pd.DataFrame()
-    chance = np.nan if settings["chance"] is None else settings["chance"]
+    chance = np.nan if settings.chance is None else settings.chance
     value = (
-        mine[f"reported_{settings['metric']}"]
-        .astype(float)
-        .mask(mine["status"] == "diverged", chance)
+        mine[f"reported_{settings.metric}"].astype(float).mask(mine["status"] == "diverged", chance)
     )
-    value = np.log(value) if settings["log_unit"] else value
+    value = np.log(value) if settings.log_unit else value
     wide = mine.assign(value=value).pivot(index="seed", columns="level", values="value")
-    return wide.sub(wide[settings["baseline"]], axis=0)
+    return wide.sub(wide[settings.baseline], axis=0)
 
 
 def stacked(groups: list[str], rows: int, title: str) -> tuple[Figure, dict[str, Axes]]:
@@ -216,9 +215,7 @@ def direction(name: str, log_unit: str, higher_is_better: bool) -> str:
     return f"better  ←  difference in {scale} (lower is better)  →  worse"
 
 
-def caption(
-    frame: pd.DataFrame, name: str, settings: dict[str, Any], ends: tuple[float, float]
-) -> str:
+def caption(frame: pd.DataFrame, name: str, settings: TaskPlan, ends: tuple[float, float]) -> str:
     """What the marks of a forest plot mean, at which level its intervals stand, and on how many seeds."""
     levels = sorted(
         {f"{level:.3g}" for level in 100 * frame["interval_level"].dropna().astype(float)},
@@ -229,13 +226,13 @@ def caption(
     )
     means, unit = (
         frame["mean"].astype(float),
-        f" {settings['log_unit']}" if settings["log_unit"] else "",
+        f" {settings.log_unit}" if settings.log_unit else "",
     )
     off = int(((means < ends[0]) | (means > ends[1])).sum())
     diverged = frame[["n_diverged", "n_diverged_baseline"]].fillna(0).to_numpy().any()
     return (
-        f"{name}: mean paired difference from {settings['baseline']} with Student t intervals {at}, "
-        f"{seeds(frame['n'].astype(int))} a row. The band is the margin, {settings['margin']:g}{unit}: differences "
+        f"{name}: mean paired difference from {settings.baseline} with Student t intervals {at}, "
+        f"{seeds(frame['n'].astype(int))} a row. The band is the margin, {settings.margin:g}{unit}: differences "
         "inside it do not matter. Marks are filled where there is a verdict and hollow where there is none yet; small "
         "dots are single seeds."
         + (

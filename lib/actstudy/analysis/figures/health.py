@@ -28,14 +28,14 @@ RULE_OF_THUMB = 1e-3  # of update ratios: https://cs231n.github.io/neural-networ
 def health_heatmaps(tables: Tables, task: str) -> tuple[Figure, str]:
     """Site against step as heatmaps of one group of cells: a row a probe, a column a level, medians over seeds."""
     title, groups = (
-        tables.plan["tasks"][task]["title"],
+        tables.plan.tasks[task].title,
         health_frames.groups_shown(tables, task)[:1],
     )
     found = {probe: health_frames.probed(tables, task, "site", probe, groups) for probe in HEATMAPS}
     every = pd.concat(list(found.values()))
     if every.empty:
         return without(title)
-    levels = [level for level in tables.plan["levels"] if level in set(every["level"])]
+    levels = [level for level in tables.plan.levels if level in set(every["level"])]
     places = {"index": sorted(every["index"].unique()), "columns": sorted(every["step"].unique())}
     size = (1.9 + 1.7 * len(levels), 1.2 + 3 * min(2.6, max(1.3, 0.11 * len(places["index"]))))
     shared: dict[str, Any] = {
@@ -75,7 +75,7 @@ def health_heatmaps(tables: Tables, task: str) -> tuple[Figure, str]:
 
 def gradient_flow(tables: Tables, task: str) -> tuple[Figure, str]:
     """Left the gradient norm at every site, a line a level; right its spread over sites and steps; a row a group."""
-    title, groups = tables.plan["tasks"][task]["title"], health_frames.groups_shown(tables, task)
+    title, groups = tables.plan.tasks[task].title, health_frames.groups_shown(tables, task)
     found = health_frames.probed(tables, task, "site", "gradient_norm", groups)
     if found.empty:
         return without(title)
@@ -83,7 +83,7 @@ def gradient_flow(tables: Tables, task: str) -> tuple[Figure, str]:
         health_frames.at_ends(found),
         health_frames.quantiles(found[found["value"] > 0], [], BOX),
     )
-    looks = styles(tables.plan["levels"])
+    looks = styles(tables.plan.levels)
     shared: dict[str, Any] = {
         "squeeze": False,
         "sharex": "col",
@@ -123,7 +123,7 @@ def gradient_flow(tables: Tables, task: str) -> tuple[Figure, str]:
 
 def update_ratios(tables: Tables, task: str) -> tuple[Figure, str]:
     """Norm of the step's change over norm of the weights against steps, a line a level, a panel a group."""
-    title, groups = tables.plan["tasks"][task]["title"], health_frames.groups_shown(tables, task)
+    title, groups = tables.plan.tasks[task].title, health_frames.groups_shown(tables, task)
     found = health_frames.weights_alone(
         health_frames.probed(tables, task, "parameter", "update_ratio", groups)
     )
@@ -146,7 +146,7 @@ def update_ratios(tables: Tables, task: str) -> tuple[Figure, str]:
         lines(
             ax,
             bands.loc[group] if group in bands.index else bands.head(0),
-            styles(tables.plan["levels"]),
+            styles(tables.plan.levels),
         )
         ax.axhline(RULE_OF_THUMB, **REFERENCE, label="rule of thumb, 1e-3")
         ax.set(xlabel="step", ylabel="|change of W| / |W|")
@@ -162,7 +162,7 @@ def update_ratios(tables: Tables, task: str) -> tuple[Figure, str]:
 
 def dead_over_time(tables: Tables, task: str) -> tuple[Figure, str]:
     """Mean share of dead units over sites against steps, a line a level, a panel a group."""
-    title, groups = tables.plan["tasks"][task]["title"], health_frames.groups_shown(tables, task)
+    title, groups = tables.plan.tasks[task].title, health_frames.groups_shown(tables, task)
     found = health_frames.probed(tables, task, "site", "dead_fraction", groups)
     if found.empty:
         return without(title)
@@ -173,7 +173,7 @@ def dead_over_time(tables: Tables, task: str) -> tuple[Figure, str]:
         lines(
             ax,
             bands.loc[group] if group in bands.index else bands.head(0),
-            styles(tables.plan["levels"]),
+            styles(tables.plan.levels),
         )
         ax.set(xlabel="step", ylabel="dead units (%), mean over sites")
         ax.set_ylim(-0.02 * top, 1.05 * top)

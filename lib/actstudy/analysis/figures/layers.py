@@ -35,24 +35,24 @@ def convergence_by_level(tables: Tables, task: str) -> tuple[Figure, str]:
 def convergence(tables: Tables, task: str, column: str, hue: str) -> tuple[Figure, str]:
     """A row of panels a depth; which of `level` and `line` is a column and which a line is the caller's choice."""
     settings, runs, curves = (
-        tables.plan["tasks"][task],
+        tables.plan.tasks[task],
         tables.of("runs", task),
         tables.of("curves", task),
     )
-    name, compared = f"validation {metric_name(settings['metric'])}", tables.plan["compare"]
+    name, compared = f"validation {metric_name(settings.metric)}", tables.plan.compare
     if not curves.empty:  # which has no columns of its own
-        curves = curves[(curves["split"] == "val") & (curves["metric"] == settings["metric"])]
+        curves = curves[(curves["split"] == "val") & (curves["metric"] == settings.metric)]
     if curves.empty:
-        return placeholder(f"{settings['title']}: no run was evaluated, n = 0.")
+        return placeholder(f"{settings.title}: no run was evaluated, n = 0.")
     val = curves.merge(runs[["run_id", "group", "line", "depth"]], on=["run_id", "group"])
     places = {key: list(runs[key].unique()) for key in ("level", "line")}
-    looks = styles(tables.plan["levels"] if hue == "level" else places["line"])
+    looks = styles(tables.plan.levels if hue == "level" else places["line"])
     means = val.groupby(["depth", column, hue, "epoch"])["value"].mean()
     shown = f"a {'column' if column == 'level' else 'line'} for each {compared}"
     figure, axes = grid(
         sorted(runs["depth"].unique()),
         places[column],
-        f"{settings['title']}: {name}, {shown}",
+        f"{settings.title}: {name}, {shown}",
         True,
     )
     for (depth, place), ax in axes.items():
@@ -70,13 +70,13 @@ def convergence(tables: Tables, task: str, column: str, hue: str) -> tuple[Figur
                 markevery=every,
                 label=called(key),
             )
-        ax.axhline(settings["chance"], **REFERENCE, zorder=0, label="chance")
+        ax.axhline(settings.chance_level, **REFERENCE, zorder=0, label="chance")
     labelled(figure, axes, "epoch", name, "depth {:g}")
     n = seeds(val.groupby(["level", "line", "depth"])["run_id"].nunique())
     fullest_legend(figure, n)
     diverged = (runs["status"] == "diverged").sum()
     return figure, (
-        f"{settings['title']}: {name} against epochs, a row for each depth, {shown}; means of {n} a line. "
+        f"{settings.title}: {name} against epochs, a row for each depth, {shown}; means of {n} a line. "
         f"{diverged} of {len(runs)} runs diverged: from where a run ends, a mean is that of the other seeds. "
         "Runs that ended before their first evaluation are left out."
     )
@@ -98,7 +98,7 @@ def layers_over_epochs(
     tables: Tables, task: str, probe: str, label: str, log: bool
 ) -> tuple[Figure, str]:
     """A probe of chosen layers of the deepest networks over epochs: a row a line, a column a level, colours layers."""
-    title, found = tables.plan["tasks"][task]["title"], probed(tables, task, probe)
+    title, found = tables.plan.tasks[task].title, probed(tables, task, probe)
     if found.empty:
         return placeholder(f"{title}: no health of the deepest networks, n = 0.")
     chosen = np.unique(np.rint(np.linspace(0, found["index"].max(), LAYERS)).astype(int))
@@ -118,7 +118,7 @@ def layers_over_epochs(
 def gradient_over_layers(tables: Tables, task: str) -> tuple[Figure, str]:
     """Gradient norm against layer in the deepest networks at chosen steps: a row a line, a column a level."""
     title, found = (
-        tables.plan["tasks"][task]["title"],
+        tables.plan.tasks[task].title,
         at_shares(probed(tables, task, "gradient_norm")),
     )
     if found.empty:
@@ -210,7 +210,9 @@ def panels_of(
     middle: indexed by line, level, key and x; keys: key -> label; names: of the y and x axis, and of the figure.
     """
     runs, y, x = deepest(tables, task), names[0], names[1]
-    title = f"{tables.plan['tasks'][task]['title']}: {names[2]}, networks of {runs['depth'].max():g} layers"
+    title = (
+        f"{tables.plan.tasks[task].title}: {names[2]}, networks of {runs['depth'].max():g} layers"
+    )
     figure, axes = grid(list(runs["line"].unique()), list(runs["level"].unique()), title, "row")
     colours = dict(zip(keys, colormaps["viridis"](np.linspace(0, 0.88, len(keys))), strict=True))
     shown = middle[np.isfinite(middle) & (middle > 0)] if log else middle[np.isfinite(middle)]

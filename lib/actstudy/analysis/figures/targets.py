@@ -12,14 +12,14 @@ from actstudy.analysis.tables import Tables
 def steps_to_target(tables: Tables, task: str) -> tuple[Figure, str]:
     """Median steps to each target as bars, one a cell; an open bar to the end where the median lies after it."""
     settings, frame, runs = (
-        tables.plan["tasks"][task],
+        tables.plan.tasks[task],
         tables.of("targets", task),
         tables.of("runs", task),
     )
     shown, note = drawn(frame["group"].unique())
     frame = frame[frame["group"].isin(shown)]
     looks, ends = (
-        styles(tables.plan["levels"]),
+        styles(tables.plan.levels),
         runs.groupby(["level", "group"])["total_steps"].max(),
     )
     wanted = list(frame["target"].unique()) or [None]
@@ -29,10 +29,10 @@ def steps_to_target(tables: Tables, task: str) -> tuple[Figure, str]:
         1, len(wanted), figsize=size, sharey=True, squeeze=False, layout="constrained"
     )
     figure.suptitle(
-        f"{settings['title']}: steps to a validation {metric_name(settings['metric'])}{note}",
+        f"{settings.title}: steps to a validation {metric_name(settings.metric)}{note}",
         fontsize=11,
     )
-    relation = "at least" if settings["higher_is_better"] else "at most"
+    relation = "at least" if settings.higher_is_better else "at most"
     for ax, target in zip(axes.flat, wanted, strict=True):
         part = frame[frame["target"] == target]
         names = [cell_name(row.level, row.group) for row in part.itertuples()]
@@ -56,7 +56,7 @@ def steps_to_target(tables: Tables, task: str) -> tuple[Figure, str]:
     axes[0, 0].set_ylim(max(1, len(rows)) - 0.4, -0.6)
     n = seeds(frame["n"]) if len(frame) else "no seeds"
     return figure, (
-        f"{settings['title']}: median optimizer steps to the first evaluation whose validation "
-        f"{metric_name(settings['metric'])} is {relation} the target, {n} a bar, in brackets how many reached it; "
+        f"{settings.title}: median optimizer steps to the first evaluation whose validation "
+        f"{metric_name(settings.metric)} is {relation} the target, {n} a bar, in brackets how many reached it; "
         "hatched: the median lies after the end of the runs."
     )

@@ -32,7 +32,7 @@ def timeline(tables: Tables) -> tuple[Figure, str]:
     numbers = {
         device: f"device {n}" for n, device in enumerate(sorted(ended["device_id"].unique()), 1)
     }
-    colours = dict(zip(tables.plan["tasks"], COLOURS, strict=False))
+    colours = dict(zip(tables.plan.tasks, COLOURS, strict=False))
     figure, ax = plt.subplots(figsize=(11, 1.2 + 0.35 * len(rows)), layout="constrained")
     figure.suptitle("Runs over time", fontsize=11)
     for place, (_, part) in enumerate(rows):

@@ -25,6 +25,7 @@ from actstudy.analysis.page.markdown import cell_name, metric_name
 from actstudy.analysis.questions import ranks
 from actstudy.analysis.questions.tuning import good_region
 from actstudy.analysis.tables import Tables
+from actstudy.contract.plan import TaskPlan
 
 SKIPPED = "#E4E4E4"
 COLOURS = "PuOr"  # diverging, told apart by colour-blind readers
@@ -37,8 +38,8 @@ DEEPEST = 15  # margins below the worst chosen mean: what is worse is cut off
 
 def win_probability(tables: Tables, task: str) -> tuple[Figure, str]:
     """In how many percent of the common seeds the row's level beats the column's: a square a group of cells."""
-    settings, table = tables.plan["tasks"][task], tables.of("wins", task)
-    title, levels = settings["title"], list(dict.fromkeys(tables.of("runs", task)["level"]))
+    settings, table = tables.plan.tasks[task], tables.of("wins", task)
+    title, levels = settings.title, list(dict.fromkeys(tables.of("runs", task)["level"]))
     if len(levels) < 2:
         return placeholder(f"{title}: there is one level alone and none to beat, n = 0 pairs.")
     if table.empty:
@@ -46,7 +47,7 @@ def win_probability(tables: Tables, task: str) -> tuple[Figure, str]:
     shown, note = drawn(list(table["group"].unique()))
     table = table[table["group"].isin(shown)]
     levels = by_wins(table[table["group"] == shown[0]], levels)
-    what = f"how often the row beats the column, by test {metric_name(settings['metric'])}"
+    what = f"how often the row beats the column, by test {metric_name(settings.metric)}"
     figure, axes = squares(shown, len(levels), f"{title}: {what}{note}")
     for group, ax in axes.items():
         draw_square(ax, table[table["group"] == group], levels, 8 if len(shown) <= FEW else 6)
@@ -125,21 +126,21 @@ def lr_sensitivity(tables: Tables, task: str) -> tuple[Figure, str]:
 
     Where there are many levels each has a panel of its own, with the others in grey.
     """
-    settings, table = tables.plan["tasks"][task], tables.of("tuning", task)
+    settings, table = tables.plan.tasks[task], tables.of("tuning", task)
     table = table[table["n"] > 0].sort_values("lr")
     if table.empty:
         return placeholder(
-            f"{settings['title']}: no run at the seeds that choose a rate has ended, n = 0."
+            f"{settings.title}: no run at the seeds that choose a rate has ended, n = 0."
         )
-    unit = f" ({settings['log_unit']})" if settings["log_unit"] else ""
-    name = f"{'ln ' if unit else ''}best validation {metric_name(settings['metric'])}{unit}"
-    levels = [level for level in tables.plan["levels"] if level in set(table["level"])]
-    looks, crowded = styles(tables.plan["levels"]), len(levels) > CROWDED
+    unit = f" ({settings.log_unit})" if settings.log_unit else ""
+    name = f"{'ln ' if unit else ''}best validation {metric_name(settings.metric)}{unit}"
+    levels = [level for level in tables.plan.levels if level in set(table["level"])]
+    looks, crowded = styles(tables.plan.levels), len(levels) > CROWDED
     places = {group: (group, levels) for group in table["group"].unique()}
     if crowded:
         places = {cell_name(level, group): (group, [level]) for group in places for level in levels}
     title = textwrap.fill(
-        f"{settings['title']}: {name} against the learning rate", 75 if len(places) == 1 else 150
+        f"{settings.title}: {name} against the learning rate", 75 if len(places) == 1 else 150
     )
     figure, axes = panels(list(places), title, columns=4 if crowded else 2)
     width, height = figure.get_size_inches() * (0.7 if crowded else 1)
@@ -162,25 +163,25 @@ def lr_sensitivity(tables: Tables, task: str) -> tuple[Figure, str]:
         legend(figure, axes.values(), seeds(table["n"].astype(int)))
     worst = (
         "at chance level"
-        if settings["chance"] is not None
+        if settings.chance is not None
         else "as infinitely bad, so that no point stands there"
     )
     return figure, (
-        f"{settings['title']}: {name} against the learning rate, mean over {seeds(table['n'].astype(int))} that choose "
+        f"{settings.title}: {name} against the learning rate, mean over {seeds(table['n'].astype(int))} that choose "
         "the rate and are in no other table; bands are one sd over seeds. A ring marks a level's chosen rate, its line "
-        f"is thick over the rates around it whose mean lies within the margin, {settings['margin']:g}, of its best; "
+        f"is thick over the rates around it whose mean lies within the margin, {settings.margin:g}, of its best; "
         f"dotted: the fixed rate. Runs that did not complete count {worst}.{cut}"
     )
 
 
-def cut_low(axes: list[Axes], table: pd.DataFrame, settings: dict[str, Any]) -> str:
+def cut_low(axes: list[Axes], table: pd.DataFrame, settings: TaskPlan) -> str:
     """A sentence that says so where the bad end of the y axis is cut, as it would squeeze the good rates to a line."""
-    means, sign = table["mean_val"].astype(float), 1 if settings["higher_is_better"] else -1
+    means, sign = table["mean_val"].astype(float), 1 if settings.higher_is_better else -1
     means = means[np.isfinite(means)]
     chosen = sign * means[table["chosen"].astype(bool).reindex(means.index)]
-    if chosen.empty or (sign * means).min() >= chosen.min() - DEEPEST * settings["margin"]:
+    if chosen.empty or (sign * means).min() >= chosen.min() - DEEPEST * settings.margin:
         return ""
-    low, high = chosen.min() - DEEPEST * settings["margin"], chosen.max() + 2 * settings["margin"]
+    low, high = chosen.min() - DEEPEST * settings.margin, chosen.max() + 2 * settings.margin
     axes[0].set_ylim(*((low, high) if sign > 0 else (-high, -low)))  # shared by all
     return " Lines that leave the panel go on to values worse than it shows."
 

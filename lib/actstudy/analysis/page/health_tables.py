@@ -67,7 +67,7 @@ def finding(row: dict[Any, Any]) -> dict[str, Any]:
 
 def early(tables: Tables, task: str) -> dict[str, Any]:
     """The section on early health: of each group of cells the chosen probe and its correlation with the end."""
-    metric, found = metric_name(tables.plan["tasks"][task]["metric"]), tables.of("early", task)
+    metric, found = metric_name(tables.plan.tasks[task].metric), tables.of("early", task)
     rows = found[found["chosen"].astype(bool)].to_dict("records")
     outside = sum(excludes_zero(row) for row in rows)
     return {

@@ -15,9 +15,9 @@ def glance(tables: Tables) -> str:
     rows: dict[str, dict[str, str]] = {}
     if len(tables.frames["cells"][["group", "level"]].drop_duplicates()) > cell_groups.MOST_CELLS:
         return ""
-    for task, settings in tables.plan["tasks"].items():
-        better = "higher" if settings["higher_is_better"] else "lower"
-        column = f"{task}: {metric_name(settings['metric'])}, {better} is better"
+    for task, settings in tables.plan.tasks.items():
+        better = "higher" if settings.higher_is_better else "lower"
+        column = f"{task}: {metric_name(settings.metric)}, {better} is better"
         for row in tables.reported(task).itertuples():
             rows.setdefault(cell_name(row.level, row.group), {})[column] = (
                 f"{spread(row.mean, row.sd)}, n = {row.n}"
@@ -72,26 +72,26 @@ def time(runs: pd.DataFrame) -> str:
 
 def results(tables: Tables, task: str) -> str:
     """Every cell's test metrics: n, mean, sd, smallest, largest, at the last step, then the other metrics' means."""
-    cells, settings = tables.of("cells", task), tables.plan["tasks"][task]
+    cells, settings = tables.of("cells", task), tables.plan.tasks[task]
     if cell_groups.many(cells):
         return cell_groups.means(tables.reported(task))
     rows = []
     for (group, level), part in cells.groupby(["group", "level"], sort=False):
         wanted = part.set_index(["checkpoint", "metric"])
-        main = wanted.loc[("reported", settings["metric"])]
+        main = wanted.loc[("reported", settings.metric)]
         last = (
-            wanted.loc[("last", settings["metric"])]
-            if ("last", settings["metric"]) in wanted.index
+            wanted.loc[("last", settings.metric)]
+            if ("last", settings.metric) in wanted.index
             else main
         )
         row = {"cell": cell_name(level, group), "n": f"{main['n']:.0f} of {main['n_planned']:.0f}"}
         row |= {
-            f"test {metric_name(settings['metric'])} (sd)": spread(main["mean"], main["sd"]),
+            f"test {metric_name(settings.metric)} (sd)": spread(main["mean"], main["sd"]),
             "min": number(main["min"]),
             "max": number(main["max"]),
         }
         row |= {"at the last step (sd)": spread(last["mean"], last["sd"])}
-        others = [m for m in part["metric"].unique() if m != settings["metric"]]
+        others = [m for m in part["metric"].unique() if m != settings.metric]
         row |= {
             f"test {metric_name(metric)}": number(wanted.loc[("reported", metric), "mean"])
             for metric in others

@@ -63,7 +63,7 @@ def write(tables: Tables, figures: Path, out: Path, partial: bool = False) -> st
         n_planned=len(once),
         n_completed=int((once["status"] == "completed").sum()),
         partial=partial,
-        tasks=[_task(tables, task, figures, out) for task in tables.plan["tasks"]],
+        tasks=[_task(tables, task, figures, out) for task in tables.plan.tasks],
         glance=result_tables.glance(tables),
         claims=_claims(tables),
         spend=f"{100 * procedure.ALPHA * contrasts.share(tables.plan):g}%"
@@ -83,11 +83,11 @@ def shown(value: object) -> Markup:
 
 
 def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]:
-    settings = tables.plan["tasks"][task]
+    settings = tables.plan.tasks[task]
     return {
-        **settings,
+        **vars(settings),
         "name": task,
-        "metric_name": metric_name(settings["metric"]),
+        "metric_name": metric_name(settings.metric),
         "subsets": _subsets(tables.of("runs", task)),
         "verdict": verdict_tables.sentence(tables, task),
         "best": best(tables, task),
@@ -97,7 +97,7 @@ def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]
         ],
         "recipe_block": block(
             yaml.safe_dump(
-                layered(settings["recipe"], settings.get("axes", {})),
+                layered(settings.recipe, settings.axes),
                 sort_keys=True,
                 default_flow_style=None,
                 width=110,
@@ -116,13 +116,13 @@ def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]
         "compute": result_tables.compute(tables, task),
         "health": health_tables.says(tables, task),
         "early": health_tables.early(tables, task),
-        "figures": _shown(settings["figures"], figures / task, out),
+        "figures": _shown(settings.figures, figures / task, out),
     }
 
 
 def _claims(tables: Tables) -> dict[str, Any] | None:
     """The sentences and the table of the study's claims, where it makes any."""
-    made, stated = tables.frames["claims"], tables.plan["claims"]
+    made, stated = tables.frames["claims"], tables.plan.claims
     return (
         {"told": claims.sentences(made, stated), "table": markdown(claims.rows(made))}
         if stated
@@ -163,7 +163,7 @@ def best(tables: Tables, task: str) -> list[str]:
 
 def most_often_best(tables: Tables, task: str, n_groups: int) -> str:
     """In how many groups of cells each level has the best mean, the most first, and in how many none can have."""
-    higher = tables.plan["tasks"][task]["higher_is_better"]
+    higher = tables.plan.tasks[task].higher_is_better
     wins, rest = Counter[str](), dict.fromkeys((SHARED, SAME, PARTIAL), 0)
     for _, part in tables.reported(task).groupby("group", sort=False):
         top = part.loc[
@@ -184,7 +184,7 @@ def most_often_best(tables: Tables, task: str, n_groups: int) -> str:
 
 def outcome(tables: Tables, task: str, group: str) -> str:
     """One sentence that names the best mean of a group of cells, and of how many it is the best."""
-    sign = 1 if tables.plan["tasks"][task]["higher_is_better"] else -1
+    sign = 1 if tables.plan.tasks[task].higher_is_better else -1
     found = tables.reported(task).query("group == @group and n > 0")
     where = f"{group}: " if group else ""
     if found.empty:
@@ -198,8 +198,8 @@ def outcome(tables: Tables, task: str, group: str) -> str:
 
 def _incomplete(tables: Tables) -> list[dict[str, Any]]:
     rows = tables.frames["incomplete"].fillna("").to_dict("records")
-    file = shlex.quote(tables.plan["file"])
-    again = "snakemake" if tables.plan["study"] == "default" else f"snakemake --configfile {file}"
+    file = shlex.quote(tables.plan.file)
+    again = "snakemake" if tables.plan.study == "default" else f"snakemake --configfile {file}"
     for row in rows:
         folder = f"results/runs/{row['task']}/{row['run_id']}"
         clear = f"python -m actstudy retry {folder} && " if row["status"] != "missing" else ""

@@ -1,13 +1,12 @@
 """What choosing the learning rate cost and changed, in sentences of the summary."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from actstudy.analysis.page.markdown import cell_name
 from actstudy.analysis.questions.tuning import CELL, PLACES, good_region, without_rate
 from actstudy.analysis.tables import Tables
+from actstudy.contract.plan import TaskPlan
 
 MOST_NAMED = 5  # in a sentence
 
@@ -34,7 +33,7 @@ def sentences(tables: Tables, task: str) -> list[str]:
 
 def changes(tables: Tables, task: str) -> list[str]:
     """Per pair of groups, fixed and tuned: pairs of levels whose order differs, and verdicts that do."""
-    found, settings = tables.of("contrasts", task), tables.plan["tasks"][task]
+    found, settings = tables.of("contrasts", task), tables.plan.tasks[task]
     found, said = found[(found["family"] == "primary") & (found["n"] > 0)], []
     groups = list(found["group"].unique())
     for group in [group for group in groups if PLACES["fixed"] in group.split(", ")]:
@@ -67,10 +66,10 @@ def changes(tables: Tables, task: str) -> list[str]:
     return said
 
 
-def ordered(part: pd.DataFrame, settings: dict[str, Any]) -> pd.Series:
+def ordered(part: pd.DataFrame, settings: TaskPlan) -> pd.Series:
     """Level -> mean difference from the baseline, positive where better, the best first; the baseline has 0."""
-    means = part.set_index("level")["mean"] * (1 if settings["higher_is_better"] else -1)
-    return pd.concat([pd.Series({settings["baseline"]: 0.0}), means]).sort_values(
+    means = part.set_index("level")["mean"] * (1 if settings.higher_is_better else -1)
+    return pd.concat([pd.Series({settings.baseline: 0.0}), means]).sort_values(
         ascending=False, kind="stable"
     )
 

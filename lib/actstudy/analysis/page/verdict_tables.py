@@ -17,6 +17,7 @@ from actstudy.analysis.page.markdown import (
 from actstudy.analysis.questions.contrasts import ENDED, paired, said
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
+from actstudy.contract.plan import TaskPlan
 
 MOST_GROUPS = 4  # told one by one; more are counted
 CLAUSES = {
@@ -29,12 +30,12 @@ CLAUSES = {
 
 def sentence(tables: Tables, task: str) -> str:
     """What a reader must know first: who is better, worse, equivalent or undecided against the baseline."""
-    settings, found = tables.plan["tasks"][task], primary(tables, task)
+    settings, found = tables.plan.tasks[task], primary(tables, task)
     if found.empty:
-        return f"{settings['title']}: there is no level beside {settings['baseline']} to compare."
+        return f"{settings.title}: there is no level beside {settings.baseline} to compare."
     n, groups = int(found["n"].max()), list(found["group"].unique())
     if n == 0:
-        return f"{settings['title']}: no seed has a run in every cell that may be compared yet."
+        return f"{settings.title}: no seed has a run in every cell that may be compared yet."
     told = [
         f"{group + ': ' if group else ''}{clause(found[found['group'] == group], settings)}"
         for group in groups
@@ -48,18 +49,18 @@ def sentence(tables: Tables, task: str) -> str:
         ]
     else:
         told[-1] += f" (n = {n} seeds)"
-    what = f"{settings['title']}, test {metric_name(settings['metric'])} against {settings['baseline']}"
+    what = f"{settings.title}, test {metric_name(settings.metric)} against {settings.baseline}"
     return f"{what}: {'; '.join(told)}.{no_better(tables, task)}"
 
 
-def clause(part: pd.DataFrame, settings: dict[str, Any]) -> str:
+def clause(part: pd.DataFrame, settings: TaskPlan) -> str:
     """The verdicts of one group of cells: `gelu and silu are better; elu is undecided (14 more seeds)`."""
-    unit = f" {settings['log_unit']}" if settings["log_unit"] else ""
+    unit = f" {settings.log_unit}" if settings.log_unit else ""
     told = []
     for verdict in ("better", "worse", "equivalent", "equivalent (below the margin)"):
         names = list(part.loc[part["verdict"] == verdict, "level"])
         if names:
-            within = f" (within {settings['margin']:g}{unit})" if verdict == "equivalent" else ""
+            within = f" (within {settings.margin:g}{unit})" if verdict == "equivalent" else ""
             below = " by less than matters" if verdict.endswith("margin)") else ""
             word = "different" if below else verdict
             told.append(
@@ -99,7 +100,7 @@ def beyond_chance(found: pd.DataFrame, groups: int) -> list[str]:
 
 def no_better(tables: Tables, task: str) -> str:
     """A warning where no level's mean is better than a reference method's."""
-    sign = 1 if tables.plan["tasks"][task]["higher_is_better"] else -1
+    sign = 1 if tables.plan.tasks[task].higher_is_better else -1
     mine, warned = tables.reported(task).query("n > 0"), []
     for row in tables.of("references", task).drop_duplicates(["data", "name"]).itertuples():
         if len(mine) and sign * row.test >= (sign * mine["mean"]).max():
@@ -111,20 +112,18 @@ def no_better(tables: Tables, task: str) -> str:
 
 def table(tables: Tables, task: str) -> str:
     """The primary contrasts, with as many decimals as the metric's own values have (logarithms: 4)."""
-    cells, settings = tables.of("cells", task), tables.plan["tasks"][task]
+    cells, settings = tables.of("cells", task), tables.plan.tasks[task]
     size = (
-        0.0
-        if settings["log_unit"]
-        else cells.loc[cells["metric"] == settings["metric"], "mean"].mean()
+        0.0 if settings.log_unit else cells.loc[cells["metric"] == settings.metric, "mean"].mean()
     )
-    unit = f", {settings['log_unit']}" if settings["log_unit"] else ""
+    unit = f", {settings.log_unit}" if settings.log_unit else ""
     if cell_groups.many(found := primary(tables, task)):
-        return cell_groups.differences(found, f"difference from {settings['baseline']}{unit}", size)
+        return cell_groups.differences(found, f"difference from {settings.baseline}{unit}", size)
     return markdown(
         [
             {
                 "cell": cell_name(row["level"], row["group"]),
-                f"difference from {settings['baseline']}{unit}": signed(row["mean"], size)
+                f"difference from {settings.baseline}{unit}": signed(row["mean"], size)
                 if row["n"]
                 else "none",
                 "interval": interval(row["low"], row["high"], size)
@@ -145,24 +144,24 @@ def table(tables: Tables, task: str) -> str:
 
 def notes(tables: Tables, task: str) -> list[str]:
     """What a careful reader must know about the contrasts: levels of intervals, too small a margin, divergence."""
-    found, settings = primary(tables, task), tables.plan["tasks"][task]
+    found, settings = primary(tables, task), tables.plan.tasks[task]
     levels = sorted({f"{100 * level:g}%" for level in found["interval_level"].dropna()})
     told = [f"Intervals are Student t at {listed(levels)}, each for itself."] if levels else []
-    if (used := settings.get("looks_runs")) and not used["ended"]:
-        told.append(f"Seeds are being added: {used['run']} are asked for by now.")
+    if (used := settings.looks_runs) and not used.ended:
+        told.append(f"Seeds are being added: {used.run} are asked for by now.")
     elif used:
         n_cells = len(tables.of("runs", task)[["group", "level"]].drop_duplicates())
-        saved = (used["all"] - used["run"]) * n_cells
+        saved = (used.all - used.run) * n_cells
         told.append(
-            f"Seeds were added until all was decided or {used['all']} had run: it took {used['run']}, which saved "
+            f"Seeds were added until all was decided or {used.all} had run: it took {used.run}, which saved "
         )
-        told[-1] += f"{saved} of {used['all'] * n_cells} runs."
+        told[-1] += f"{saved} of {used.all * n_cells} runs."
     runs = tables.of("runs", task)
     ended = runs[runs["status"].isin(ENDED)]
     if (
         len(ended)
         and (
-            lost := ended[~paired(ended, tables.plan, settings["baseline"])]["level"].value_counts()
+            lost := ended[~paired(ended, tables.plan, settings.baseline)]["level"].value_counts()
         ).any()
     ):
         names = listed([f"{count} of {level}" for level, count in lost.items()])
@@ -170,9 +169,9 @@ def notes(tables: Tables, task: str) -> list[str]:
             f"Not compared: {names}, for they saw other batches, precision or engine than the baseline's run."
         )
     half = found["test_se"].max() / 2
-    if settings["margin"] < half:
+    if settings.margin < half:
         told.append(
-            f"The margin, {settings['margin']:g}, is below half the test set's standard error of a difference "
+            f"The margin, {settings.margin:g}, is below half the test set's standard error of a difference "
             f"({half:.2g}): on another test set of this size a difference so small would not stand."
         )
     diverged = found[(found["n_diverged"] > 0) | (found["n_diverged_baseline"] > 0)]

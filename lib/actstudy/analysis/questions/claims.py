@@ -31,18 +31,18 @@ COLUMNS += ["n_diverged", "low", "high", "difference", "verdict"]
 LARGEST = 8  # claims whose orders (8! = 40,320) are all tried for tau's p
 
 
-def claims(frames: Mapping[str, pd.DataFrame], plan: Mapping[str, Any]) -> pd.DataFrame:
+def claims(frames: Mapping[str, pd.DataFrame], plan: Plan) -> pd.DataFrame:
     """A row per claim: the level's value in this study beside the published one, both in the claim's metric.
 
     Where other axes are crossed, a level's value is that of its cell with the best mean validation metric.
     """
-    stated, rows = plan.get("claims") or {"values": {}}, []
+    stated, rows = plan.claims or {"values": {}}, []
     for level, claim in stated["values"].items():
         runs = frames["runs"][frames["runs"]["level"] == level]
         task = runs["task"].iloc[0]
-        group = best_group(runs, frames["curves"], plan["tasks"][task])
+        group = best_group(runs, frames["curves"], plan.tasks[task])
         cell = runs[runs["group"] == group]
-        values = _values(cell, frames["curves"], stated["metric"], plan["tasks"][task])
+        values = _values(cell, frames["curves"], stated["metric"], plan.tasks[task])
         head = {"task": task, "level": level, "group": group, "metric": stated["metric"]}
         published = {"claimed": claim["mean"], "claimed_sd": claim["sd"], "claimed_n": claim["n"]}
         diverged = int((cell["status"] == "diverged").sum())
@@ -190,13 +190,13 @@ def _row(row: Mapping[str, Any], several: bool) -> dict[str, Any]:
     }
 
 
-def section(table: pd.DataFrame, plan: Mapping[str, Any]) -> str:
+def section(table: pd.DataFrame, plan: Plan) -> str:
     """The Markdown of the claims of a study, empty where it makes none."""
-    if not plan.get("claims"):
+    if not plan.claims:
         return ""
     return "\n".join(
         [
-            " ".join(map(markdown.prose, sentences(table, plan["claims"]))),
+            " ".join(map(markdown.prose, sentences(table, plan.claims))),
             "",
             markdown.markdown(rows(table)),
         ]

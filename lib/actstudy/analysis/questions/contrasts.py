@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from actstudy.analysis.questions import procedure, stats
 from actstudy.analysis.questions.findings import UNREAD
+from actstudy.contract.plan import Plan
 
 Frames = Mapping[str, pd.DataFrame]
 Cell = tuple[str, str]  # group and level
@@ -44,13 +45,13 @@ COLUMNS = [
 ]
 
 
-def contrasts(frames: Frames, plan: dict[str, Any]) -> pd.DataFrame:
+def contrasts(frames: Frames, plan: Plan) -> pd.DataFrame:
     """A row per contrast of every task, columns COLUMNS: levels with the baseline (primary), then all pairs.
 
     frames: `runs`, and `predictions` as `examples` makes them. A family is judged on the seeds that all its cells have.
     """
     rows: list[dict[str, Any]] = []
-    for task, settings in plan["tasks"].items():
+    for task, settings in plan.tasks.items():
         runs = frames["runs"][frames["runs"]["task"] == task]
         if runs.empty:  # a look collects the runs of one task alone
             continue
@@ -62,7 +63,7 @@ def contrasts(frames: Frames, plan: dict[str, Any]) -> pd.DataFrame:
             for group, names in levels.items()
             for pair in itertools.combinations(names, 2)
         ]
-        baseline = settings["baseline"]
+        baseline = settings.baseline
         primary = [
             (g, (name, baseline))
             for g, names in levels.items()
@@ -83,25 +84,25 @@ def judged(
     wide: pd.DataFrame,
     scores: Mapping[Cell, pd.DataFrame],
     wanted: list[tuple[str, tuple[str, str]]],
-    plan: dict[str, Any],
+    plan: Plan,
     runs: pd.DataFrame,
     family: str,
 ) -> list[dict[str, Any]]:
     """The rows of one family of a task's runs; a contrast with a cell that has no value has n = 0 and no verdict."""
     task = str(runs["task"].iloc[0])
-    settings = plan["tasks"][task]
+    settings = plan.tasks[task]
     able = [
         (group, pair) for group, pair in wanted if all((group, level) in wide for level in pair)
     ]
-    sign = 1 if settings["higher_is_better"] else -1
+    sign = 1 if settings.higher_is_better else -1
     gaps = [wide[group, level] - wide[group, against] for group, (level, against) in able]
     differences = np.column_stack(gaps) if gaps else np.empty((len(wide), 0))
-    looks = procedure.looks_of(settings.get("looks"), share(plan))
-    name = f"{plan['study']} {task} {family}"
+    looks = procedure.looks_of(settings.looks, share(plan))
+    name = f"{plan.study} {task} {family}"
     verdicts = []
     if able:
         verdicts = procedure.judge(
-            sign * differences, settings["margin"], name, looks, list(wide.index), reached(runs)
+            sign * differences, settings.margin, name, looks, list(wide.index), reached(runs)
         )
     found = dict(zip(able, verdicts, strict=True))
     rows = []
@@ -113,8 +114,8 @@ def judged(
             "baseline": against,
             "family": family,
         }
-        head |= {"metric": settings["metric"], "unit": settings["log_unit"] or settings["unit"]}
-        head |= {"margin": settings["margin"], "n": 0, "verdict": "too few seeds"}
+        head |= {"metric": settings.metric, "unit": settings.log_unit or settings.unit}
+        head |= {"margin": settings.margin, "n": 0, "verdict": "too few seeds"}
         if verdict := found.get((group, (level, against))):
             both = scores.get((group, level)), scores.get((group, against))
             head |= vars(verdict) | {"mean": sign * verdict.mean, "test_se": test_error(*both)}
@@ -130,29 +131,29 @@ def reached(runs: pd.DataFrame) -> int:
     return int(waits.min() if len(waits) else runs["seed"].max() + 1)
 
 
-def task_values(frames: Frames, plan: dict[str, Any], task: str) -> pd.DataFrame:
+def task_values(frames: Frames, plan: Plan, task: str) -> pd.DataFrame:
     """What is compared, indexed by seed, a column a (group, level): only seeds that all its columns have.
 
     The reported metric, its natural logarithm where the task has a `log_unit`; diverged runs are at chance level. A run
     that saw other batches than its seed's baseline, or ran at another precision or engine, is no value. Cells without
     any value are left out.
     """
-    runs, settings = frames["runs"], plan["tasks"][task]
+    runs, settings = frames["runs"], plan.tasks[task]
     mine = runs[(runs["task"] == task) & runs["status"].isin(ENDED)]
     if mine.empty:
         return pd.DataFrame()
-    value = mine[f"reported_{settings['metric']}"].astype(float)
+    value = mine[f"reported_{settings.metric}"].astype(float)
     value = value.mask(mine["status"] == "diverged", chance(frames, plan, task))
-    mine = mine.assign(value=np.log(value) if settings["log_unit"] else value)[
-        paired(mine, plan, settings["baseline"])
+    mine = mine.assign(value=np.log(value) if settings.log_unit else value)[
+        paired(mine, plan, settings.baseline)
     ]
     wide = mine.pivot(index="seed", columns=["group", "level"], values="value")
     return wide.dropna(axis=1, how="all").dropna().sort_index()
 
 
-def paired(runs: pd.DataFrame, plan: dict[str, Any], baseline: str) -> pd.Series:
+def paired(runs: pd.DataFrame, plan: Plan, baseline: str) -> pd.Series:
     """Whether each run saw the batches of its seed's baseline, at the same precision and engine."""
-    same = [column for column in ("order_hash", "precision", "engine") if column != plan["compare"]]
+    same = [column for column in ("order_hash", "precision", "engine") if column != plan.compare]
     reference = runs.loc[runs["level"] == baseline, ["group", "seed", *same]]
     both = runs.merge(reference, on=["group", "seed"], how="left", suffixes=("", "_baseline"))
     agree = [
@@ -162,10 +163,10 @@ def paired(runs: pd.DataFrame, plan: dict[str, Any], baseline: str) -> pd.Series
     return pd.concat(agree, axis=1).all(axis=1).set_axis(runs.index)
 
 
-def chance(frames: Frames, plan: dict[str, Any], task: str) -> float:
+def chance(frames: Frames, plan: Plan, task: str) -> float:
     """The metric of a model that knows nothing: 1 / classes, or the uniform model's word perplexity."""
-    if plan["tasks"][task]["predicts"] == "classes":
-        return float(plan["tasks"][task]["chance"])
+    if plan.tasks[task].predicts == "classes":
+        return plan.tasks[task].chance_level
     runs, made = frames["runs"], frames["predictions"]
     made = made[made["task"] == task]
     if made.empty:
@@ -250,6 +251,6 @@ def said(row: Mapping[str, Any]) -> str:
     return f"undecided: {row['more_seeds']:.0f} more seed{'s' if row['more_seeds'] != 1 else ''}"
 
 
-def share(plan: dict[str, Any]) -> float:
+def share(plan: Plan) -> float:
     """The part of each spend that one task has: all of it, or with `family: study` its share among the tasks."""
-    return 1 / len(plan["tasks"]) if plan.get("family") == "study" else 1.0
+    return 1 / len(plan.tasks) if plan.family == "study" else 1.0

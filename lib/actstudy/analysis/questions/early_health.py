@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis.questions import stats
+from actstudy.contract.plan import Plan
 
 PROBES = {  # kind and probe -> whether its logarithm is taken
     ("site", "dead_fraction"): False,
@@ -22,7 +23,7 @@ COLUMNS = [*CHOSEN, "n", "rho", "low", "high", "rho_within"]
 
 
 def early(
-    runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame, plan: dict[str, Any]
+    runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame, plan: Plan
 ) -> pd.DataFrame:
     """A row per task, group and probe: rank correlation of its early value with the reported metric, columns COLUMNS.
 
@@ -35,7 +36,7 @@ def early(
     rows = []
     values = readings(runs[runs["status"] == "completed"], health, curves)
     for (task, group), part in runs.groupby(["task", "group"], sort=False):
-        metric = f"reported_{plan['tasks'][task]['metric']}"
+        metric = f"reported_{plan.tasks[task].metric}"
         ends = part.loc[part["status"] == "completed", ["run_id", "seed", "level", metric]].dropna()
         ends = ends.rename(columns={metric: "end"}).astype({"end": float})
         seeds = sorted(part["seed"].unique())

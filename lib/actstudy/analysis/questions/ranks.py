@@ -8,15 +8,16 @@ import pandas as pd
 
 from actstudy.analysis.page.markdown import cell_name
 from actstudy.analysis.questions import contrasts, stats
+from actstudy.contract.plan import Plan
 
 Frames = Mapping[str, pd.DataFrame]
 WINS = ["task", "group", "level", "other", "n", "share", "low", "high"]
 RANKS = ["task", "group", "level", "n", "n_levels", "mean_rank", "won"]
 
 
-def compared(frames: Frames, plan: dict[str, Any], task: str) -> dict[str, pd.DataFrame]:
+def compared(frames: Frames, plan: Plan, task: str) -> dict[str, pd.DataFrame]:
     """Group -> values where larger is better, a row a seed that every level has, a column a level."""
-    sign = 1 if plan["tasks"][task]["higher_is_better"] else -1
+    sign = 1 if plan.tasks[task].higher_is_better else -1
     wide = contrasts.task_values(frames, plan, task)
     groups = wide.columns.get_level_values(0).unique() if wide.size else []
     return {group: sign * wide[group] for group in groups}
@@ -34,11 +35,11 @@ def duels(values: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=WINS[2:])
 
 
-def wins(frames: Frames, plan: dict[str, Any]) -> pd.DataFrame:
+def wins(frames: Frames, plan: Plan) -> pd.DataFrame:
     """The `duels` of every group of cells of every task, columns WINS."""
     parts = [
         duels(values).assign(task=task, group=group)
-        for task in plan["tasks"]
+        for task in plan.tasks
         for group, values in compared(frames, plan, task).items()
     ]
     return pd.concat(parts, ignore_index=True)[WINS] if parts else pd.DataFrame(columns=WINS)
@@ -52,13 +53,13 @@ def square(wins: pd.DataFrame, column: str = "share") -> pd.DataFrame:
     )
 
 
-def ranks(frames: Frames, plan: dict[str, Any]) -> pd.DataFrame:
+def ranks(frames: Frames, plan: Plan) -> pd.DataFrame:
     """A row per cell: its mean rank among the levels of its group over the common seeds, 1 being the best.
 
     won: it has the lowest mean rank of its group, alone or with others, and is not alone there.
     """
     rows: list[dict[str, Any]] = []
-    for task in plan["tasks"]:
+    for task in plan.tasks:
         for group, values in compared(frames, plan, task).items():
             mean = values.rank(axis=1, ascending=False).mean()
             head = {"task": task, "group": group, "n": len(values), "n_levels": values.shape[1]}
