@@ -12,6 +12,7 @@ from scipy import stats
 
 from actstudy.analysis.page import markdown
 from actstudy.analysis.questions.contrasts import ENDED
+from actstudy.contract.plan import Plan
 from actstudy.study.claims import Claims
 
 COLUMNS = [
