@@ -13,6 +13,7 @@ from conftest import TINY, quiet
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import image
+from plans import plan_of
 from scipy import stats as scipy_stats
 
 from actstudy.analysis import figures, partial, status, tables
@@ -173,11 +174,8 @@ def test_summary_of_nothing_is_still_a_page(study, tmp_path):
 
 
 def test_report_text_is_escaped(made, root):
-    made.plan["note"] = "<script>alert(1)</script>"
-    try:
-        assert "<script>" not in summary.write(made, root, root / "s.md")
-    finally:
-        made.plan["note"] = None
+    plan = dataclasses.replace(made.plan, note="<script>alert(1)</script>")
+    assert "<script>" not in summary.write(tables.Tables(plan, made.frames), root, root / "s.md")
 
 
 def test_status_and_retry(study, root, data_folder):
@@ -287,7 +285,7 @@ def frame_of_runs(rows):
 
 MLP = {"metric": "accuracy", "higher_is_better": True, "baseline": "relu", "targets": [0.5]}
 MLP |= {"unit": "share", "log_unit": None}
-PLAN = {"study": "s", "compare": "activation", "tasks": {"mlp": MLP}}
+PLAN = plan_of({"mlp": MLP})
 
 
 @pytest.mark.parametrize("score", [0.0, 1.0])
@@ -421,7 +419,7 @@ def test_steps_to_target_draws_what_the_table_says(made):
     figure, caption = figures.TASK_FIGURES["steps_to_target"](made, "mlp")
     table = made.of("targets", "mlp")
     assert len(figure.axes) == table["target"].nunique() == 2
-    shown = [markdown.get_text() for text in figure.axes[1].texts]
+    shown = [text.get_text() for text in figure.axes[1].texts]
     assert shown == [" after the end (0 of 2)"] * 3 + [" after the end (0 of 1)"]
     assert "at least" in caption
 
@@ -522,7 +520,7 @@ def test_the_recipe_on_the_page_names_what_the_axes_cross(made, root):
     recipe = yaml.safe_load(page.split("```yaml")[1].split("```")[0])
     assert recipe["depth"] == [1, 2]
     assert recipe["activation"] == ["tanh", "relu"]
-    assert recipe["lr"] == made.plan["tasks"]["mlp"]["recipe"]["lr"]
+    assert recipe["lr"] == made.plan.tasks["mlp"].recipe["lr"]
 
 
 def table_after(page, heading):
@@ -701,8 +699,9 @@ def test_many_groups_count_how_often_a_level_is_the_best(made, higher):
         for level, values in means.items()
         for i, mean in enumerate(values)
     ]
-    settings = {"mlp": made.plan["tasks"]["mlp"] | {"higher_is_better": higher}}
-    found = tables.Tables(made.plan | {"tasks": settings}, {"cells": pd.DataFrame(rows)})
+    task = dataclasses.replace(made.plan.tasks["mlp"], higher_is_better=higher)
+    plan = dataclasses.replace(made.plan, tasks={"mlp": task})
+    found = tables.Tables(plan, {"cells": pd.DataFrame(rows)})
     assert summary.most_often_best(found, "mlp", 6) == (
         "6 groups of cells, the best mean: relu in 2, tanh in 1; several share it in 1; all have the same in 1; "
         "not every level has a completed run in 1. The best of several flatters itself."
@@ -710,8 +709,9 @@ def test_many_groups_count_how_often_a_level_is_the_best(made, higher):
 
 
 def test_a_rival_spelling_on_an_axis_takes_the_recipes_place(root, made):
-    settings = made.plan["tasks"]["mlp"] | {"axes": {"steps": [100, 200]}}
-    found = tables.Tables(made.plan | {"tasks": {"mlp": settings}}, made.frames)
+    task = dataclasses.replace(made.plan.tasks["mlp"], axes={"steps": [100, 200]})
+    plan = dataclasses.replace(made.plan, tasks={"mlp": task})
+    found = tables.Tables(plan, made.frames)
     recipe = yaml.safe_load(
         summary.write(found, root, root / "s.md").split("```yaml")[1].split("```")[0]
     )

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import ROOT
+from plans import task_plan
 from scipy import stats
 
 from actstudy.analysis.questions import claims, published
@@ -49,7 +50,7 @@ def study(accuracy, val=None, groups=("",), status=None):
                         "value": step + value,
                     }
                 )
-    tasks = {"mlp": {"metric": "accuracy", "higher_is_better": True, "chance": 0.1}}
+    tasks = {"mlp": task_plan()}
     return {"runs": pd.DataFrame(runs), "curves": pd.DataFrame(curves)}, tasks
 
 
@@ -87,7 +88,7 @@ def test_a_level_stands_for_its_cell_with_the_best_validation_whatever_test_says
         split="test", metric="accuracy", value=0.99
     )
     frames["curves"] = pd.concat([frames["curves"], of_test])
-    row = claims.claims(frames, {"claims": stated({"relu": {"mean": 0.8}}), "tasks": tasks}).iloc[0]
+    row = claims.claims(frames, stated({"relu": {"mean": 0.8}}), tasks).iloc[0]
     assert (row["group"], row["ours"], row["verdict"]) == (
         "lr=0.2",
         pytest.approx(0.8),
@@ -95,7 +96,7 @@ def test_a_level_stands_for_its_cell_with_the_best_validation_whatever_test_says
     )
     frames["runs"].loc[frames["runs"]["group"] == "lr=0.2", "status"] = ["diverged", "completed"]
     assert claims.best_group(frames["runs"], frames["curves"], tasks["mlp"]) == "lr=0.1"
-    fewer_is_better = {"metric": "accuracy", "higher_is_better": False}
+    fewer_is_better = task_plan(higher_is_better=False)
     frames["runs"]["status"] = "completed"
     assert claims.best_group(frames["runs"], frames["curves"], fewer_is_better) == "lr=0.1"
 
@@ -103,9 +104,7 @@ def test_a_level_stands_for_its_cell_with_the_best_validation_whatever_test_says
 def test_metrics_of_claims():
     frames, tasks = study({"relu": [0.98, 0.97]})
     by_metric = {
-        metric: claims.claims(
-            frames, {"claims": stated({"relu": {"mean": 0}}, metric), "tasks": tasks}
-        ).iloc[0]["ours"]
+        metric: claims.claims(frames, stated({"relu": {"mean": 0}}, metric), tasks).iloc[0]["ours"]
         for metric in ("reported_accuracy", "error_percent", "mean_train_loss")
     }
     assert by_metric == pytest.approx(
@@ -115,21 +114,18 @@ def test_metrics_of_claims():
 
 def test_a_diverged_run_counts_at_chance_and_without_chance_decides_nothing():
     frames, tasks = study({"relu": [0.9, math.nan]}, status={("relu", "", 1): "diverged"})
-    plan_of = {"claims": stated({"relu": {"mean": 50.0}}, "error_percent"), "tasks": tasks}
-    row = claims.claims(frames, plan_of).iloc[0]
+    published = stated({"relu": {"mean": 50.0}}, "error_percent")
+    row = claims.claims(frames, published, tasks).iloc[0]
     assert (row["ours"], row["n"], row["n_diverged"]) == (pytest.approx(50.0), 2, 1)
-    assert "1 diverged" in claims.section(claims.claims(frames, plan_of), plan_of)
-    plan_of["claims"]["metric"] = "mean_train_loss"
-    assert claims.claims(frames, plan_of).iloc[0]["verdict"] == "undecided"
+    assert "1 diverged" in claims.section(claims.claims(frames, published, tasks), published)
+    published["metric"] = "mean_train_loss"
+    assert claims.claims(frames, published, tasks).iloc[0]["verdict"] == "undecided"
 
 
 def test_no_claims_no_rows():
     frames, tasks = study({"relu": [0.9]})
-    assert claims.claims(frames, {"claims": None, "tasks": tasks}).empty
-    assert (
-        claims.section(claims.claims(frames, {"claims": None, "tasks": tasks}), {"claims": None})
-        == ""
-    )
+    assert claims.claims(frames, None, tasks).empty
+    assert claims.section(claims.claims(frames, None, tasks), None) == ""
 
 
 def test_order_agrees_with_scipy_and_is_exact_where_values_tie():
@@ -157,7 +153,7 @@ def test_claims_of_a_study_file_reach_the_plan():
         "sd": None,
         "n": None,
     }
-    assert '"claims": {"source": "Glorot' in found.plan()
+    assert '"claims": {"source": "Glorot' in found.plan().to_json()
 
 
 @pytest.mark.parametrize(

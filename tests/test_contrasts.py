@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from plans import plan_of
 
 from actstudy.analysis import tables
 from actstudy.analysis.page import verdict_tables
@@ -38,7 +39,7 @@ LM |= {"chance": None}
 
 
 def plan(settings=MLP, **more):
-    return {"study": "s", "compare": "activation", "tasks": {"mlp": {**MLP, **settings}}, **more}
+    return plan_of({"mlp": {**MLP, **settings}}, **more)
 
 
 def runs_of(values, task="mlp", group="", **fields):
@@ -214,7 +215,7 @@ def test_family_study_shares_the_error_among_tasks():
     for family in ("task", "study"):
         made = contrasts.contrasts(
             {"runs": pd.concat(two), "predictions": NONE},
-            {**plan(), "tasks": tasks, "family": family},
+            plan_of(tasks, family=family),
         )
         spends[family] = set(made["spend"])
     assert spends == {"task": {0.05}, "study": {0.025}}
@@ -278,5 +279,5 @@ def test_a_task_without_runs_is_passed_over():
     """A look at one task of several collects the runs of that task alone."""
     runs = runs_of({"relu": noise(0), "gelu": noise(0)})
     tasks = {"cls": MLP, "mlp": MLP | {"looks": True}}
-    made = contrasts.contrasts({"runs": runs, "predictions": NONE}, {**plan(), "tasks": tasks})
+    made = contrasts.contrasts({"runs": runs, "predictions": NONE}, plan_of(tasks))
     assert set(made["task"]) == {"mlp"}

@@ -1,11 +1,13 @@
 """Figures of studies that cross depth or the arguments of the initialisation, from tables made by hand."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from plans import plan_of
 
 from actstudy.analysis import figures
 from actstudy.analysis.figures import depth, factor, layers
@@ -81,7 +83,7 @@ def tables_of(runs, health=True):
         frames["health"] = frames["health"][["run_id", "task", "group", "level", "seed"]].head(0)
     settings = {"title": "MLP on X", "metric": "accuracy", "chance": 0.1}
     levels = list(dict.fromkeys(run["level"] for run in runs))
-    return Tables({"compare": "activation", "levels": levels, "tasks": {"mlp": settings}}, frames)
+    return Tables(plan_of({"mlp": settings}, levels=levels), frames)
 
 
 @pytest.fixture
@@ -307,7 +309,9 @@ def test_fields_that_go_with_a_level_or_its_arguments_make_no_panels(factors):
 def test_where_arguments_are_compared_they_are_one_line_a_panel_an_activation(factors):
     runs = factors.frames["runs"]
     factors.frames["runs"] = runs.assign(activation=runs["level"], level=runs["line"])
-    factors.plan.update(compare="init_args", levels=["factor=1", "factor=2", "factor=4"])
+    levels = ["factor=1", "factor=2", "factor=4"]
+    plan = dataclasses.replace(factors.plan, compare="init_args", levels=levels)
+    factors = Tables(plan, factors.frames)
     figure, _ = factor.metric_against_factor(factors, "mlp")
     assert [ax.get_title() for ax in figure.axes] == ["activation=relu", "activation=tanh"]
     assert line_of(figure.axes[1], "all runs")[0] == [1.0, 2.0, 4.0]

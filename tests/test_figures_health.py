@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from plans import plan_of
 
 from actstudy.analysis import figures
 from actstudy.analysis.figures import health_frames
@@ -80,12 +81,7 @@ def tables_of(runs):
     }
     frames["curves"] = pd.DataFrame([row for run in runs for row in curves_of(run)])
     levels = list(dict.fromkeys(run["level"] for run in runs))
-    plan = {
-        "compare": "activation",
-        "levels": levels,
-        "tasks": {"mlp": {"title": "MLP on X", "metric": "accuracy"}},
-    }
-    return Tables(plan, frames)
+    return Tables(plan_of(levels=levels), frames)
 
 
 @pytest.fixture

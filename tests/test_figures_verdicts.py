@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from plans import plan_of
 
 from actstudy.analysis import figures
 from actstudy.analysis.export import latex
@@ -81,7 +82,7 @@ def tables_of(rows, runs=(), settings=SETTINGS, **frames):
     frames["contrasts"] = pd.DataFrame(rows, columns=list(contrast("a", 0.0)))
     frames["runs"] = pd.DataFrame(runs, columns=[*run("a", 0, 0.0), "reported_word_perplexity"])
     levels = list(dict.fromkeys(["relu", *frames["contrasts"]["level"], *frames["runs"]["level"]]))
-    return Tables({"compare": "activation", "levels": levels, "tasks": {"mlp": settings}}, frames)
+    return Tables(plan_of({"mlp": settings}, levels=levels), frames)
 
 
 def words(ax):

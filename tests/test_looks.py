@@ -15,6 +15,7 @@ from actstudy.analysis.questions import contrasts, procedure
 from actstudy.analysis.status import status
 from actstudy.contract import registry, store
 from actstudy.contract.errors import StudyError
+from actstudy.contract.plan import LooksTaken
 from actstudy.study import looks, packs, planning
 
 pytestmark = pytest.mark.xdist_group("looks")
@@ -59,9 +60,9 @@ def test_seeds_are_asked_for_look_by_look(study):
     assert seeds(made) == set(range(12))
     write(made, "look2", decided=True, undecided=[])
     assert seeds(made) == set(range(12))
-    rows = json.loads(made.plan())
-    assert {row["seed"] for row in rows["runs"]} == set(range(12))
-    assert rows["tasks"]["mlp"]["looks_runs"] == {"run": 12, "all": 20, "ended": True}
+    plan = made.plan()
+    assert {row["seed"] for row in plan.runs} == set(range(12))
+    assert plan.tasks["mlp"].looks_runs == LooksTaken(run=12, all=20, ended=True)
     write(made, "look2", decided=False, undecided=["leaky_relu"])
     write(made, "look3", decided=False, undecided=["leaky_relu"])
     assert seeds(made) == set(range(20))
@@ -79,9 +80,9 @@ def test_a_look_that_does_not_follow_from_the_one_before_is_none(study):
 def test_a_task_without_looks_is_untouched(study):
     made = study(seeds=3, tasks={"mlp": None, "vision": {"looks": False}})
     assert made.runs == made.possible == made.first
-    rows = json.loads(made.plan())
-    assert rows["tuning"] == []
-    assert not any("looks_runs" in settings for settings in rows["tasks"].values())
+    plan = made.plan()
+    assert plan.tuning == []
+    assert not any(task.looks_runs for task in plan.tasks.values())
     assert {run.group for run in made.runs} == {""}
 
 
@@ -109,11 +110,11 @@ def test_each_level_gets_the_rate_chosen_for_it_beside_the_fixed_one(study):
     assert {run.spec.lr for run in made.runs if "lr=fixed" in run.group} == {
         registry.task("mlp")["defaults"]["lr"]
     }
-    rows = json.loads(made.plan())
-    assert len(rows["runs"]) == 2 * 2 * 2 * 2
-    assert not {row["run_id"] for row in rows["runs"]} & {row["run_id"] for row in rows["tuning"]}
-    assert set(rows["tuning"][0]) == {"run_id", "task", "level", "group", "seed", "lr"}
-    assert {row["group"] for row in rows["tuning"]} == {"depth=2", "depth=3"}
+    plan = made.plan()
+    assert len(plan.runs) == 2 * 2 * 2 * 2
+    assert not {row["run_id"] for row in plan.runs} & {row["run_id"] for row in plan.tuning}
+    assert set(plan.tuning[0]) == {"run_id", "task", "level", "group", "seed", "lr"}
+    assert {row["group"] for row in plan.tuning} == {"depth=2", "depth=3"}
 
 
 def test_a_chosen_rate_that_is_the_fixed_one_is_one_run_in_both_groups(study):

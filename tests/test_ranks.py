@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 import pandas as pd
+import plans
 import pytest
+from plans import task_plan
 
 from actstudy.analysis.page import tuning_tables
 from actstudy.analysis.questions import pareto, ranks, tuning
@@ -35,12 +37,7 @@ TOKENS = {**CLASSES, **TOKENS, "higher_is_better": False, "chance": None, "predi
 
 
 def plan_of(tuning=(), **tasks):
-    return {
-        "study": "s",
-        "compare": "activation",
-        "tasks": tasks or {"mlp": CLASSES},
-        "tuning": list(tuning),
-    }
+    return plans.plan_of(tasks or {"mlp": CLASSES}, tuning=list(tuning))
 
 
 def runs_of(values, task="mlp", group="", metric="accuracy", diverged=()):
@@ -343,7 +340,7 @@ def test_sentences_where_nothing_flips_or_nothing_was_tuned(tuned):
 
 
 def test_a_lower_is_better_order_is_turned_round(tuned):
-    tuned.plan["tasks"]["mlp"] = {**CLASSES, "higher_is_better": False}
+    tuned.plan.tasks["mlp"] = task_plan(**{**CLASSES, "higher_is_better": False})
     assert "(gelu over relu)" in tuning_tables.sentences(tuned, "mlp")[1]
 
 

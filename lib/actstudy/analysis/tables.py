@@ -99,7 +99,7 @@ def build(
     frames["ranks"] = ranks.ranks(frames, plan)
     del frames["predictions"]  # a value an example: they stay in the runs' folders
     frames["tuning"] = tuning.tuning(tried, plan)
-    frames["claims"] = claims.claims(frames, plan)
+    frames["claims"] = claims.claims(frames, plan.claims, plan.tasks)
     frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)
     frames["findings"] = findings.findings(runs, frames["health"], frames["curves"])
     frames["incomplete"] = runs.loc[

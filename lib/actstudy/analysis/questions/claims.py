@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from scipy import stats
 
 from actstudy.analysis.page import markdown
 from actstudy.analysis.questions.contrasts import ENDED
-from actstudy.contract.plan import Plan
+from actstudy.contract.plan import TaskPlan
 from actstudy.study.claims import Claims
 
 COLUMNS = [
@@ -32,18 +33,35 @@ COLUMNS += ["n_diverged", "low", "high", "difference", "verdict"]
 LARGEST = 8  # claims whose orders (8! = 40,320) are all tried for tau's p
 
 
-def claims(frames: Mapping[str, pd.DataFrame], plan: Plan) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Compared:
+    """What claims need of a task that is no task of a study."""
+
+    metric: str
+    sign: int
+    chance_level: float
+
+
+Task = TaskPlan | Compared
+
+
+def claims(
+    frames: Mapping[str, pd.DataFrame],
+    stated: Mapping[str, Any] | None,
+    tasks: Mapping[str, Task],
+) -> pd.DataFrame:
     """A row per claim: the level's value in this study beside the published one, both in the claim's metric.
 
     Where other axes are crossed, a level's value is that of its cell with the best mean validation metric.
     """
-    stated, rows = plan.claims or {"values": {}}, []
+    rows = []
+    stated = stated or {"values": {}}
     for level, claim in stated["values"].items():
         runs = frames["runs"][frames["runs"]["level"] == level]
         task = runs["task"].iloc[0]
-        group = best_group(runs, frames["curves"], plan.tasks[task])
+        group = best_group(runs, frames["curves"], tasks[task])
         cell = runs[runs["group"] == group]
-        values = _values(cell, frames["curves"], stated["metric"], plan.tasks[task])
+        values = _values(cell, frames["curves"], stated["metric"], tasks[task])
         head = {"task": task, "level": level, "group": group, "metric": stated["metric"]}
         published = {"claimed": claim["mean"], "claimed_sd": claim["sd"], "claimed_n": claim["n"]}
         diverged = int((cell["status"] == "diverged").sum())
@@ -79,7 +97,7 @@ def judged(values: np.ndarray, claimed: float, tolerance: float) -> dict[str, An
     return {"tolerance": tolerance, **found, "verdict": verdict}
 
 
-def best_group(runs: pd.DataFrame, curves: pd.DataFrame, task: Mapping[str, Any]) -> str:
+def best_group(runs: pd.DataFrame, curves: pd.DataFrame, task: Task) -> str:
     """The group of one level's cell whose runs' best validation metrics have the best mean; test is never asked.
 
     A cell with a run that did not complete is chosen only where every cell has one; ties go to the first.
@@ -87,13 +105,12 @@ def best_group(runs: pd.DataFrame, curves: pd.DataFrame, task: Mapping[str, Any]
     groups = list(dict.fromkeys(runs["group"]))
     if len(groups) == 1:
         return str(groups[0])
-    sign = 1 if task["higher_is_better"] else -1
     asked = (
         (curves["split"] == "val")
-        & (curves["metric"] == task["metric"])
+        & (curves["metric"] == task.metric)
         & curves["run_id"].isin(runs["run_id"])
     )
-    best = (sign * curves.loc[asked].set_index("run_id")["value"]).groupby("run_id").max()
+    best = (task.sign * curves.loc[asked].set_index("run_id")["value"]).groupby("run_id").max()
     scores = runs["run_id"].map(best).groupby(runs["group"]).mean()
     whole = (runs["status"] == "completed").groupby(runs["group"]).all()
     return str(
@@ -101,9 +118,7 @@ def best_group(runs: pd.DataFrame, curves: pd.DataFrame, task: Mapping[str, Any]
     )
 
 
-def _values(
-    cell: pd.DataFrame, curves: pd.DataFrame, metric: str, task: Mapping[str, Any]
-) -> np.ndarray:
+def _values(cell: pd.DataFrame, curves: pd.DataFrame, metric: str, task: Task) -> np.ndarray:
     """The claim's metric of each run; a diverged run counts at chance, and makes all undecided where there is none."""
     ended = cell[cell["status"].isin(ENDED)]
     if metric == "mean_train_loss":
@@ -112,9 +127,9 @@ def _values(
     else:
         values = ended["reported_accuracy" if metric == "error_percent" else metric].astype(float)
     known = metric == "error_percent" or metric.endswith("_accuracy")
-    chance = task.get("chance") if known else None
+    chance = task.chance_level if known else math.nan
     diverged = ended["status"] == "diverged"
-    if diverged.any() and chance is None:
+    if diverged.any() and math.isnan(chance):
         return np.array([])
     values = values.mask(diverged, chance) if diverged.any() else values
     values = 100 * (1 - values) if metric == "error_percent" else values
@@ -191,13 +206,13 @@ def _row(row: Mapping[str, Any], several: bool) -> dict[str, Any]:
     }
 
 
-def section(table: pd.DataFrame, plan: Plan) -> str:
+def section(table: pd.DataFrame, stated: Mapping[str, Any] | None) -> str:
     """The Markdown of the claims of a study, empty where it makes none."""
-    if not plan.claims:
+    if not stated:
         return ""
     return "\n".join(
         [
-            " ".join(map(markdown.prose, sentences(table, plan.claims))),
+            " ".join(map(markdown.prose, sentences(table, stated))),
             "",
             markdown.markdown(rows(table)),
         ]
@@ -212,8 +227,7 @@ def replicated(losses: Path, task: str, stated: Claims) -> str:
     runs = curves.groupby(names, sort=False, as_index=False)[
         "status"
     ].max()  # diverged, where a loss is not finite
-    plan = {
-        "claims": stated.model_dump(),
-        "tasks": {task: {"metric": "loss", "higher_is_better": False}},
-    }
-    return section(claims({"runs": runs, "curves": curves}, plan), plan)
+    published = stated.model_dump()
+    compared = Compared("loss", sign=-1, chance_level=math.nan)
+    table = claims({"runs": runs, "curves": curves}, published, {task: compared})
+    return section(table, published)
