@@ -1,4 +1,4 @@
-PARTS = {task: settings["figures"] for task, settings in STUDY.tasks.items()}
+PARTS = {task: settings.figures for task, settings in STUDY.tasks.items()}
 PARTS["study"] = registry.figures("study")
 FIGURES = {
     part: expand(
