@@ -27,7 +27,7 @@ from torch import nn
 from actstudy.contract.spec import RunSpec
 from actstudy.data.prepared import Prepared
 from actstudy.health import Monitor
-from actstudy.health.sites import found_in
+from actstudy.health.sites import find_sites
 from actstudy.study.planning import run_spec
 from actstudy.training import loop
 from actstudy.training.job import Clock, Progress
@@ -70,7 +70,7 @@ def naive(model: nn.Module) -> Callable[[], object]:
     def fetch(_module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
         output.float().mean().item()
 
-    for module in found_in(model, ()).values():
+    for module in find_sites(model, ()).values():
         module.register_forward_hook(fetch)
     return lambda: None
 

@@ -166,7 +166,7 @@ def careful(
         inputs, labels = arrays["x"][rows], arrays["y"][rows]
         if spec.augment != "none":
             drawn = augment.draws(spec.augment, 0, step, len(rows), *inputs.shape[-2:])
-            inputs = augment.augmented(inputs, torch.from_numpy(drawn).to(GPU, non_blocking=True))
+            inputs = augment.augment(inputs, torch.from_numpy(drawn).to(GPU, non_blocking=True))
         inputs = standardised(inputs).contiguous(
             memory_format=torch.channels_last if inputs.ndim == 4 else torch.contiguous_format
         )

@@ -29,7 +29,7 @@ def drawn(kind, n, height=20, width=24, seed=0, step=0):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_crop_and_mirror_equal_torchvisions(channels):
     x, d = images(32, channels), drawn("crop_flip", 32)
-    made = augment.augmented(x, d)
+    made = augment.augment(x, d)
     for image, got, (top, left, height, width, mirrored) in zip(x, made, d.tolist(), strict=True):
         box = [int(value) for value in (top, left, height, width)]
         expected = tv.resized_crop(
@@ -44,7 +44,7 @@ def test_crop_and_mirror_equal_torchvisions(channels):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_jitter_equals_torchvisions(channels):
     x, factors = images(8, channels).float(), drawn("crop_flip_jitter", 8)[:, 5:]
-    made = augment.jittered(x, factors[:, :, None, None, None])
+    made = augment.jitter(x, factors[:, :, None, None, None])
     for image, got, (brightness, contrast, saturation) in zip(
         x / 255, made, factors.tolist(), strict=True
     ):

@@ -76,7 +76,7 @@ def test_data_of_another_version_are_refused(tmp_path):
     path.write_text(path.read_text().replace('"version": 1', '"version": 0'))
     with pytest.raises(
         store.Damaged,
-        match=r"manifest\.json is of version 0, the data set's file of 1; to mend: rm -r",
+        match=r"manifest\.json is of version 0, the data set's file of 1; to fix: rm -r",
     ):
         prepared.load(tmp_path)
 
@@ -86,7 +86,7 @@ def test_damaged_arrays_are_named(tmp_path):
     path = tmp_path / "val_y.npy"
     path.write_bytes(path.read_bytes()[:-1] + b"\x07")
     with pytest.raises(
-        store.Damaged, match=r"val_y\.npy is missing or does not have its checksum; to mend"
+        store.Damaged, match=r"val_y\.npy is missing or does not have its checksum; to fix"
     ):
         prepared.load(tmp_path)
 
@@ -99,14 +99,14 @@ def test_damaged_embedded_files_are_named(tmp_path, monkeypatch):
     ):
         fashion_mnist_tenth.prepare()
     (tmp_path / "data/embedded/fashion_mnist.parquet").write_bytes(b"PAR1")
-    with pytest.raises(store.Damaged, match="to mend: git checkout"):
+    with pytest.raises(store.Damaged, match="to fix: git checkout"):
         fashion_mnist_tenth.prepare()
 
 
 def test_a_missing_class_is_refused(tmp_path, monkeypatch):
     x, y = np.zeros((4, 40), np.float32), np.zeros(4, np.int64)
     monkeypatch.setattr(
-        "actstudy.data.mnist1d.prepare",
+        "actstudy.data.sets.mnist1d.prepare",
         lambda: {split: {"x": x, "y": y} for split in prepared.SPLITS},
     )
     with pytest.raises(ValueError, match="every class of 10 present"):
@@ -123,7 +123,7 @@ def test_a_missing_class_is_refused(tmp_path, monkeypatch):
 def test_what_a_data_set_does_not_declare_is_refused(tmp_path, monkeypatch, x, y):
     made = {"x": np.zeros(x, np.float32), "y": np.array(y)}
     monkeypatch.setattr(
-        "actstudy.data.mnist1d.prepare", lambda: dict.fromkeys(prepared.SPLITS, made)
+        "actstudy.data.sets.mnist1d.prepare", lambda: dict.fromkeys(prepared.SPLITS, made)
     )
     with pytest.raises(
         errors.StudyError, match=r"mnist1d: split train: got x \(.*allowed: finite x of shape"

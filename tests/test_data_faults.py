@@ -171,7 +171,7 @@ def test_a_download_goes_on_where_it_broke_off(declared, host, tmp_path, kind, r
 def test_what_has_arrived_waits_for_the_next_start(declared, host, tmp_path):
     declared(url=f"{host[0]}/cut", sha256=SHA256)
     refusal(
-        r"data/raw/a/file is missing \(https.*/cut: broke off [\d,]+ bytes before its end\); to mend"
+        r"data/raw/a/file is missing \(https.*/cut: broke off [\d,]+ bytes before its end\); to fix"
     )
     assert files(tmp_path) == ["a/.file.gz.partial/.lock", "a/.file.gz.partial/file.gz"]
     assert (tmp_path / "a/.file.gz.partial/file.gz").read_bytes() == GOOD[:30_000]
@@ -203,7 +203,7 @@ def test_a_wrong_beginning_is_thrown_away_once(declared, host, tmp_path, part):
 def test_what_is_not_the_file_leaves_nothing(declared, host, tmp_path, kind, why, times):
     declared(url=f"{host[0]}/{kind}", sha256=SHA256)
     refusal(
-        rf"data/raw/a/file is missing \(http.*: {why}\); to mend: put the official file there \(sha"
+        rf"data/raw/a/file is missing \(http.*: {why}\); to fix: put the official file there \(sha"
     )
     assert len(host[1]) == times
     assert files(tmp_path) == []
@@ -211,7 +211,7 @@ def test_what_is_not_the_file_leaves_nothing(declared, host, tmp_path, kind, why
 
 @pytest.mark.parametrize("kind", ["good", "no_length"])
 def test_more_than_the_cap_is_not_fetched(declared, host, tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(download, "LIMIT", 40_000)
+    monkeypatch.setattr(download, "MAX_BYTES", 40_000)
     monkeypatch.setattr(download, "CHUNK", 1000)
     declared(url=f"{host[0]}/{kind}", sha256=SHA256)
     refusal("larger than 40,000 bytes, the most that is fetched")
@@ -229,16 +229,16 @@ def test_only_https_is_fetched(declared, tmp_path, scheme):
 def test_an_unreachable_host_says_which_file_to_put_where(declared):
     declared(url="https://127.0.0.1:9/there.gz", sha256=SHA256)
     refusal(
-        r"data/raw/a/file is missing \(https://127\.0\.0\.1:9/there\.gz: .*refused\); to mend: put the official file "
+        r"data/raw/a/file is missing \(https://127\.0\.0\.1:9/there\.gz: .*refused\); to fix: put the official file "
         rf"there \(sha256 {SHA256}\), or https://127\.0\.0\.1:9/there\.gz as data/raw/a/file\.gz$"
     )
 
 
 def test_a_host_that_does_not_answer_is_left(declared, host, monkeypatch):
-    monkeypatch.setattr(download, "SECONDS", 0.1)
+    monkeypatch.setattr(download, "TIMEOUT", 0.1)
     monkeypatch.setattr(download, "PAUSES", (None,))
     declared(url=f"{host[0]}/stall", sha256=SHA256)
-    refusal(r"a/file is missing \(https.*: .*timed out\); to mend")
+    refusal(r"a/file is missing \(https.*: .*timed out\); to fix")
 
 
 def test_an_unknown_certificate_is_refused(declared, host, monkeypatch):
@@ -250,7 +250,7 @@ def test_an_unknown_certificate_is_refused(declared, host, monkeypatch):
 
 def test_without_a_checksum_nothing_is_fetched(declared, host):
     declared(url=f"{host[0]}/good")
-    refusal(r"a/file is missing \(its source: a shelf\); to mend")
+    refusal(r"a/file is missing \(its source: a shelf\); to fix")
     assert host[1] == []
 
 
@@ -354,11 +354,11 @@ def test_prepare_tells_the_systems_errors_in_one_line(raw, tmp_path, capsys):
 def test_a_file_that_has_gone_is_missing(declared, monkeypatch, tmp_path):
     declared()
     monkeypatch.setattr(Path, "is_file", lambda path: path.name == "file")
-    refusal(r"data/raw/a/file is missing; to mend: put it there again$")
+    refusal(r"data/raw/a/file is missing; to fix: put it there again$")
     gone = {"some/one.JPEG": tmp_path / "one.JPEG"}
     refusal(
-        r"data/raw/some/one.JPEG is missing; to mend: put it",
-        lambda: tiny_imagenet.decoded_part(gone),
+        r"data/raw/some/one.JPEG is missing; to fix: put it",
+        lambda: tiny_imagenet.decode_chunk(gone),
     )
 
 
@@ -380,7 +380,7 @@ def test_a_mirror_that_is_no_address_is_one_line(
     monkeypatch.setattr(download, "PAUSES", (9999, None))  # not tried again
     declared(url="https://127.0.0.1:9/there.gz", sha256=SHA256)
     refusal(
-        rf"data/raw/a/file is missing \({re.escape(mirror)}.*: no address of a file \(.*{why}.*to mend: put"
+        rf"data/raw/a/file is missing \({re.escape(mirror)}.*: no address of a file \(.*{why}.*to fix: put"
     )
     assert files(tmp_path) == []
 
@@ -405,8 +405,8 @@ def test_a_password_is_not_printed(declared, monkeypatch, capsys, mirror):
 
 
 def test_an_archive_is_unpacked_once_for_all_its_members(declared, tmp_path, monkeypatch):
-    asked, whole = [], archives.gunzipped
-    monkeypatch.setattr(archives, "gunzipped", lambda path: asked.append(path) or whole(path))
+    asked, whole = [], archives.gunzip
+    monkeypatch.setattr(archives, "gunzip", lambda path: asked.append(path) or whole(path))
     declared({"file": "shelf.tgz"})
     (tmp_path / "shelf.tgz").write_bytes(tarred())
     assert official.content("x", "a/file") == official.content("x", "a/file") == WHOLE
@@ -419,9 +419,9 @@ def test_an_archive_is_unpacked_once_for_all_its_members(declared, tmp_path, mon
 def test_no_archive_is_kept_after_preparation(signals, tmp_path):
     (tmp_path / "shelf.tgz").write_bytes(tarred())
     archives.content(tmp_path / "shelf.tgz", "a/file")
-    assert archives.unpacked.cache_info().currsize == 1
+    assert archives.unpack_tar.cache_info().currsize == 1
     prepared.prepare("mnist1d", tmp_path / "made")
-    assert archives.unpacked.cache_info().currsize == 0
+    assert archives.unpack_tar.cache_info().currsize == 0
 
 
 def test_an_offset_before_the_beginning_of_a_zip_is_damage(declared, tmp_path):
@@ -481,7 +481,7 @@ def pack(request, declared, tmp_path):
             sha256=hashlib.sha256(official).hexdigest(),
         )
         (tmp_path / name).write_bytes(PACKED[name](content) if raw is None else raw)
-        archives.unpacked.cache_clear()  # of another content within a clock's tick
+        archives.unpack_tar.cache_clear()  # of another content within a clock's tick
         return re.escape(f"data/raw/{name}")
 
     put.made = PACKED[name]
@@ -492,7 +492,7 @@ def test_a_cut_archive_is_damaged_wherever_it_is_cut(pack):
     made = pack.made(WHOLE)
     for end in [0, 1, 5, 20, 100, len(made) // 2, len(made) - 1000, len(made) - 9, len(made) - 1]:
         where = pack(raw=made[:end])
-        refusal(rf"{where}.* is (damaged \(.+\)|empty); to mend: rm it and put it there again")
+        refusal(rf"{where}.* is (damaged \(.+\)|empty); to fix: rm it and put it there again")
 
 
 def test_a_flipped_byte_is_damaged_or_does_no_harm(pack):
@@ -511,13 +511,13 @@ def test_a_flipped_byte_is_damaged_or_does_no_harm(pack):
 def test_another_content_is_not_the_official_file(pack):
     got = hashlib.sha256(b"another").hexdigest()
     where = pack(b"another")
-    refusal(rf"is not the official file \(sha256: got {got}; allowed: {SHA256}\); to mend: rm it")
+    refusal(rf"is not the official file \(sha256: got {got}; allowed: {SHA256}\); to fix: rm it")
     where = pack(b" \n")
-    refusal(rf"{where}( \(a/file\))? is empty; to mend: rm it")
+    refusal(rf"{where}( \(a/file\))? is empty; to fix: rm it")
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(pack, monkeypatch):
-    monkeypatch.setattr(archives, "LIMIT", 49_999)
+    monkeypatch.setattr(archives, "MAX_BYTES", 49_999)
     refusal(rf"{pack()}.* is damaged \(more than 49,999 bytes\)")
 
 
@@ -558,7 +558,7 @@ def test_a_pickle_runs_no_code(raw):
     (raw / file).parent.mkdir()
     (raw / file).write_bytes(pickle.dumps({"data": Evil(), "labels": []}))
     refusal(
-        rf"data/raw/{file} is damaged \(names posix\.system\); to mend",
+        rf"data/raw/{file} is damaged \(names posix\.system\); to fix",
         lambda: cifar.batch("cifar10", file, "labels"),
     )
     assert not (raw / "ran").exists()
@@ -581,14 +581,14 @@ def test_faults_of_a_table_of_news(raw, table, message):
         good + (table if isinstance(table, bytes) else table.encode())
     )
     refusal(
-        rf"data/raw/ag_news_csv/train\.csv:? {message}.*; to mend: rm it",
+        rf"data/raw/ag_news_csv/train\.csv:? {message}.*; to fix: rm it",
         lambda: ag_news.read("train"),
     )
     (raw / "ag_news_csv/train.csv").write_bytes(
         good.replace(b'"3"', b'"1"').replace(b'"4"', b'"1"')
     )
     refusal(
-        r"train\.csv: no example of class 3, 4; allowed: 1 to 4; to mend: rm it and put",
+        r"train\.csv: no example of class 3, 4; allowed: 1 to 4; to fix: rm it and put",
         lambda: ag_news.read("train"),
     )
 
@@ -626,7 +626,7 @@ def test_faults_of_idx_files(raw, file, content, message):
     )
     (raw / "MNIST/raw" / file).write_bytes(content)
     refusal(
-        rf"data/raw/MNIST/raw/{file}:? {message}.*; to mend: rm it and put it there again",
+        rf"data/raw/MNIST/raw/{file}:? {message}.*; to fix: rm it and put it there again",
         mnist.prepare,
     )
 
@@ -642,11 +642,11 @@ def test_faults_of_tiny_imagenet(raw, monkeypatch):
     notes = root / "val/val_annotations.txt"
     notes.write_text("val_0.JPEG\tn1\t0\t0\t63\t63\nval_1.JPEG\tn3\t0\t0\t63\t63\n")
     refusal(
-        r"val/val_annotations\.txt: row 2: got class 'n3'; allowed: of wnids\.txt; to mend",
+        r"val/val_annotations\.txt: row 2: got class 'n3'; allowed: of wnids\.txt; to fix",
         tiny_imagenet.prepare,
     )
     notes.write_text("val_0.JPEG\tn1\t0\t0\t63\t63\n")
-    absent = r"image of class n2 \(1 classes absent\); allowed: images of all 2 classes of wnids\.txt; to mend"
+    absent = r"image of class n2 \(1 classes absent\); allowed: images of all 2 classes of wnids\.txt; to fix"
     refusal(f"data/raw/tiny-imagenet-200 has no train {absent}", tiny_imagenet.prepare)
     image.save(root / "train/n2/images/n2_0.JPEG")
     refusal(f"data/raw/tiny-imagenet-200 has no val {absent}", tiny_imagenet.prepare)
@@ -655,8 +655,8 @@ def test_faults_of_tiny_imagenet(raw, monkeypatch):
 @pytest.mark.parametrize(
     ("size", "kind", "message"),
     [
-        ((64, 32), "JPEG", r"is damaged \(got 64 x 32 pixels; allowed: 64 x 64\); to mend: rm it"),
-        ((64, 64), "PNG", r"is damaged \(cannot identify image file.*to mend: rm it"),
+        ((64, 32), "JPEG", r"is damaged \(got 64 x 32 pixels; allowed: 64 x 64\); to fix: rm it"),
+        ((64, 64), "PNG", r"is damaged \(cannot identify image file.*to fix: rm it"),
     ],
 )
 def test_another_image_is_named(size, kind, message):
@@ -664,7 +664,7 @@ def test_another_image_is_named(size, kind, message):
     Image.new("RGB", size).save(made, kind)
     refusal(
         f"data/raw/some/one.JPEG {message}",
-        lambda: tiny_imagenet.decoded_part({"some/one.JPEG": made.getvalue()}),
+        lambda: tiny_imagenet.decode_chunk({"some/one.JPEG": made.getvalue()}),
     )
 
 
@@ -674,7 +674,7 @@ def test_a_flipped_byte_of_an_image_is_one_line_at_most():
     for number in range(len(jpeg := made.getvalue())):
         for flip in (1, 0x11, 0xFF):
             try:
-                tiny_imagenet.decoded_part(
+                tiny_imagenet.decode_chunk(
                     {"one": jpeg[:number] + bytes([jpeg[number] ^ flip]) + jpeg[number + 1 :]}
                 )
             except store.Damaged as error:
@@ -685,7 +685,7 @@ def test_a_flipped_byte_of_an_image_is_one_line_at_most():
     vast = jpeg[:size] + b"\xff\xf0\xff\xf0" + jpeg[size + 4 :]
     refusal(
         "data/raw/one is damaged .*decompression bomb",
-        lambda: tiny_imagenet.decoded_part({"one": vast}),
+        lambda: tiny_imagenet.decode_chunk({"one": vast}),
     )
 
 
@@ -697,7 +697,7 @@ def signals(monkeypatch):
         split: {"x": rng.normal(size=(n, 40)).astype(np.float32), "y": np.arange(n) % 10}
         for split, n in (("train", 100), ("val", 50), ("test", 1000))
     }
-    monkeypatch.setattr("actstudy.data.mnist1d.prepare", lambda: splits)
+    monkeypatch.setattr("actstudy.data.sets.mnist1d.prepare", lambda: splits)
     return splits
 
 
@@ -720,7 +720,7 @@ def test_examples_in_two_splits_are_counted_and_told(signals, tmp_path, capsys):
 def test_splits_that_share_more_are_refused(signals, tmp_path):
     signals["val"]["x"][:2] = signals["train"]["x"][:2]
     refusal(
-        "mnist1d: 2 of 50 val examples also stand in another split; allowed: 1; to mend",
+        "mnist1d: 2 of 50 val examples also stand in another split; allowed: 1; to fix",
         lambda: prepared.prepare("mnist1d", tmp_path),
     )
     assert files(tmp_path) == []

@@ -22,7 +22,7 @@ MODELS = {
     "resnet small": (lambda act: ResNet18(2, 7, 4, "small", act), IMAGES),
     "resnet large": (lambda act: ResNet18(2, 7, 4, "large", act), IMAGES),
     "encoder": (
-        lambda act: Encoder(50, 12, 4, depth=2, width=16, heads=2, dropout=0.0, make_act=act),
+        lambda act: Encoder(50, 12, 4, depth=2, width=16, heads=2, dropout=0.0, make_act=act, pad=0),
         TOKENS,
     ),
     "gpt": (lambda act: GPT(50, 12, depth=2, width=16, heads=2, dropout=0.0, make_act=act), TOKENS),

@@ -60,7 +60,7 @@ def test_faults_of_files_are_one_line(declared, tmp_path):
         official.content("x", "a/file")
     (tmp_path / "a").mkdir()
     (tmp_path / "a/file.gz").write_bytes(GOOD[:-9])
-    with pytest.raises(store.Damaged, match=r"a/file\.gz is damaged .*; to mend: rm it") as caught:
+    with pytest.raises(store.Damaged, match=r"a/file\.gz is damaged .*; to fix: rm it") as caught:
         official.content("x", "a/file")
     assert "\n" not in str(caught.value)
     (tmp_path / "a/file").write_bytes(b"another")
@@ -127,7 +127,7 @@ def test_articles_are_cut_at_their_headings(raw):
         (raw / f"wikitext-2/wiki.{split}.tokens").write_text((one + two) * 3)
     splits = wikitext2.prepare()
     assert len(splits["val"]["x"]) == 6
-    made = text.tokenized(splits, 258, 4, raw, "toy")
+    made = text.tokenize(splits, 258, 4, raw, "toy")
     whole = (one + two) * 3
     assert made["test"]["words"].sum() == len(whole.split()) + whole.count(
         "\n"
@@ -212,8 +212,8 @@ def test_a_pickle_of_python_2_is_read(raw):
 @pytest.fixture
 def tiny_raw(raw, monkeypatch):
     """Tiny-ImageNet as it unpacks, ten train images a class and one of val; the first train image is greyscale."""
-    monkeypatch.setattr(tiny_imagenet, "TRAIN", 2000)
-    monkeypatch.setattr(tiny_imagenet, "TEST", 200)
+    monkeypatch.setattr(tiny_imagenet, "N_TRAIN", 2000)
+    monkeypatch.setattr(tiny_imagenet, "N_TEST", 200)
     root, rng = raw / "tiny-imagenet-200", np.random.default_rng(0)
     wnids = [f"n{label:08d}" for label in rng.permutation(200)]
     (root / "val/images").mkdir(parents=True)
@@ -260,13 +260,13 @@ def test_a_partial_tiny_imagenet_is_one_line(tiny_raw, fault):
     one = next(tiny_raw.glob("train/*/images/*_3.JPEG"))
     if fault == "fewer":
         one.unlink()
-        message = "data/raw/tiny-imagenet-200 has 1,999 train and 200 val images instead of 2,000 and 200; to mend"
+        message = "data/raw/tiny-imagenet-200 has 1,999 train and 200 val images instead of 2,000 and 200; to fix"
     elif fault == "damaged":
         one.write_bytes(one.read_bytes()[:99])
-        message = f"data/raw/{one.relative_to(tiny_raw.parent)} is damaged \\(.*; to mend: rm it and put it there again"
+        message = f"data/raw/{one.relative_to(tiny_raw.parent)} is damaged \\(.*; to fix: rm it and put it there again"
     else:
         (tiny_raw / "wnids.txt").unlink()
-        message = "data/raw/tiny-imagenet-200/wnids.txt is missing .*; to mend: put the official file there"
+        message = "data/raw/tiny-imagenet-200/wnids.txt is missing .*; to fix: put the official file there"
     with pytest.raises(store.Damaged, match=message) as caught:
         tiny_imagenet.prepare()
     assert "\n" not in str(caught.value)
@@ -337,8 +337,8 @@ def test_images_of_an_archive_are_read_in_their_turn(monkeypatch):
             yield part
 
     monkeypatch.setattr(tiny_imagenet, "track", tracked)
-    monkeypatch.setattr(tiny_imagenet, "PART", 2)
-    monkeypatch.setattr(tiny_imagenet, "AHEAD", 3, raising=False)
+    monkeypatch.setattr(tiny_imagenet, "CHUNK", 2)
+    monkeypatch.setattr(tiny_imagenet, "MAX_WAITING", 3)
     names = [f"{k}.JPEG" for k in range(39)]
     assert tiny_imagenet.images(names, lambda name: read.append(name) or made.getvalue()).shape == (
         39,
@@ -357,7 +357,7 @@ def test_missing_cifar_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(
         store.Damaged,
         match=r"data/raw/cifar-10-batches-py/data_batch_1 is missing \(https://127\.0\.0\.1:9/cifar-10-python\.tar\.gz"
-        r": .*\); to mend: put the official file there \(md5 c99c\w+\), or https://www\.cs\.toronto\.edu/~kriz/cifar-10-"
+        r": .*\); to fix: put the official file there \(md5 c99c\w+\), or https://www\.cs\.toronto\.edu/~kriz/cifar-10-"
         r"python\.tar\.gz as data/raw/cifar-10-python\.tar\.gz$",
     ) as caught:
         cifar10.prepare()

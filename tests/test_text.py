@@ -22,7 +22,7 @@ def toy(kind="text", vocabulary=270, context=16, folder=None):
     arrays = {"x": np.array(DOCUMENTS, np.object_)}
     if kind == "passages":
         arrays["y"] = np.array([0, 1, 0])
-    return text.tokenized(
+    return text.tokenize(
         dict.fromkeys(prepared.SPLITS, arrays), vocabulary, context, folder, "toy"
     )
 
@@ -59,7 +59,7 @@ def test_no_test_text_is_in_the_vocabulary(dataset, tmp_path):
     saved = []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        text.tokenized(splits, 300, 16, tmp_path / name, "toy")
+        text.tokenize(splits, 300, 16, tmp_path / name, "toy")
         saved.append((tmp_path / name / text.FILE).read_bytes())
         for split in ("val", "test"):
             splits[split]["x"] = np.array(
@@ -105,13 +105,13 @@ def test_what_the_text_does_not_support_is_one_line(tmp_path, vocabulary, contex
 def test_an_empty_text_is_one_line(tmp_path):
     arrays = {"x": np.array(["some words here", ""], np.object_)}
     with pytest.raises(errors.StudyError, match="toy: train text 1 is empty"):
-        text.tokenized(dict.fromkeys(prepared.SPLITS, arrays), 258, 2, tmp_path, "toy")
+        text.tokenize(dict.fromkeys(prepared.SPLITS, arrays), 258, 2, tmp_path, "toy")
 
 
 def test_a_context_may_be_longer_than_val_texts(tmp_path):
     splits = {"train": {"x": np.array(["a b c d e f g h i j"], np.object_)}}
     splits |= {split: {"x": np.array(["a b"], np.object_)} for split in ("val", "test")}
-    assert text.tokenized(splits, 258, 12, tmp_path, "toy")["val"]["x"].shape == (1, 12)
+    assert text.tokenize(splits, 258, 12, tmp_path, "toy")["val"]["x"].shape == (1, 12)
 
 
 def test_data_names_join_and_part():
@@ -203,7 +203,7 @@ def test_the_bag_of_words_reads_what_the_model_sees(tmp_path):
         "x": np.array(["peace treaty senate"] * 20 + ["jobs energy americans"] * 20, np.object_)
     }
     arrays["y"] = np.repeat([0, 1], 20)
-    splits = text.tokenized(dict.fromkeys(prepared.SPLITS, arrays), 270, 4, tmp_path, "toy")
+    splits = text.tokenize(dict.fromkeys(prepared.SPLITS, arrays), 270, 4, tmp_path, "toy")
     named = {
         f"{split}_{name}": array for split, parts in splits.items() for name, array in parts.items()
     }
@@ -216,6 +216,6 @@ def test_a_tokenizer_that_was_damaged_is_named(tmp_path):
     assert json.loads((tmp_path / "manifest.json").read_text())["context"] == 16
     (tmp_path / text.FILE).write_text("{}")
     with pytest.raises(
-        Exception, match=r"tokenizer\.json is missing or does not have its checksum; to mend"
+        Exception, match=r"tokenizer\.json is missing or does not have its checksum; to fix"
     ):
         prepared.load(tmp_path)

@@ -1,4 +1,7 @@
-"""Packed files, read member by member into memory, at most so large: none is unpacked to disk, no link followed."""
+"""Packed files, read member by member into memory, each of a bounded size.
+
+None is unpacked to disk, and no link in an archive is followed.
+"""
 
 import contextlib
 import csv
@@ -13,60 +16,71 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from actstudy.data.download import LIMIT
-
-FAULTS = (  # what reading a damaged file raises; OSErrors too, which `official.reading` tells from the system's
-    *(EOFError, LookupError, ValueError, RuntimeError),
-    *(zlib.error, zipfile.BadZipFile, tarfile.TarError, csv.Error, pickle.UnpicklingError),
+MAX_BYTES = 2**28  # of an official file, fetched or unpacked; the largest have 248 and 155 million
+# Errors that reading a damaged file raises, besides OSErrors, which official.reading sorts out.
+FAULTS = (
+    EOFError,
+    LookupError,
+    ValueError,
+    RuntimeError,
+    zlib.error,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    csv.Error,
+    pickle.UnpicklingError,
 )
 
 
 def content(path: Path, file: str) -> bytes:
-    """What a path holds of an official file: itself, gunzipped, or the member of that name; one of FAULTS if none."""
+    """Content of an official file: of `path` itself, gunzipped, or of the member named `file`.
+
+    Raises one of FAULTS if the path does not hold it.
+    """
     if path.name.endswith((".zip", ".tgz", ".tar.gz")):
-        with opened(path) as (_, read):
+        with open_archive(path) as (_, read):
             return read(file)
-    return gunzipped(path) if path.suffix == ".gz" else bounded(path.open("rb"))
+    if path.suffix == ".gz":
+        return gunzip(path)
+    return read_bounded(path.open("rb"))
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
-    """The names of the members of a .zip, .tgz or .tar.gz, and what reads one of them."""
+def open_archive(path: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
+    """The names of the members of a .zip, .tgz or .tar.gz, and a function that reads a member."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
-            yield archive.namelist(), lambda name: bounded(archive.open(name))
+            yield archive.namelist(), lambda name: read_bounded(archive.open(name))
     else:
         now = path.stat()
-        with tarfile.open(
-            fileobj=io.BytesIO(unpacked(path, now.st_mtime_ns, now.st_size)), mode="r:"
-        ) as tar:
-            yield tar.getnames(), lambda name: plain(tar, name)
+        packed = io.BytesIO(unpack_tar(path, now.st_mtime_ns, now.st_size))
+        with tarfile.open(fileobj=packed, mode="r:") as tar:
+            yield tar.getnames(), lambda name: read_member(tar, name)
 
 
-def plain(tar: tarfile.TarFile, name: str) -> bytes:
-    """A member that is a plain file; ValueError where it is a link or a device."""
+def read_member(tar: tarfile.TarFile, name: str) -> bytes:
+    """Content of a member; ValueError if it is not a plain file but, say, a link or a device."""
     member = tar.getmember(name)
     handle = tar.extractfile(member) if member.isreg() else None
     if handle is None:
         raise ValueError(f"{name} is no plain file")
-    return bounded(handle)
+    return read_bounded(handle)
 
 
 @functools.lru_cache(maxsize=1)
-def unpacked(path: Path, changed: int, size: int) -> bytes:
-    """The .tar in a .tgz, kept for the members to come; `prepared.prepare` drops it once the splits are made."""
-    return gunzipped(path)
+def unpack_tar(path: Path, changed: int, size: int) -> bytes:
+    """The .tar in a .tgz, kept for further members; `prepared.prepare` clears it after loading."""
+    return gunzip(path)
 
 
-def gunzipped(path: Path) -> bytes:
-    """A gzipped file's content."""
-    return bounded(gzip.open(path))
+def gunzip(path: Path) -> bytes:
+    """Content of a gzipped file."""
+    return read_bounded(gzip.open(path))
 
 
-def bounded(handle: IO[bytes] | gzip.GzipFile) -> bytes:
-    """All that a file gives; ValueError where that is more than an official file holds."""
+def read_bounded(handle: IO[bytes] | gzip.GzipFile) -> bytes:
+    """All content of a file; ValueError if it is more than MAX_BYTES."""
     with handle:
-        made = handle.read(LIMIT + 1)
-    if len(made) > LIMIT:
-        raise ValueError(f"more than {LIMIT:,} bytes")
-    return made
+        raw = handle.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise ValueError(f"more than {MAX_BYTES:,} bytes")
+    return raw

@@ -1,141 +1,133 @@
-"""Downloads: by https alone, of a bounded size, resumed where they broke off, kept by rename once they verify.
+"""Downloads: by https only, of a bounded size, renamed into place once verified.
 
-The standard variables hold: HTTPS_PROXY and NO_PROXY, SSL_CERT_FILE for a host with a certificate of one's own.
-ACTSTUDY_MIRROR=https://HOST/FOLDER fetches all files from there instead, laid out as in data/raw.
+The standard variables hold: HTTPS_PROXY and NO_PROXY; SSL_CERT_FILE for a host with a certificate
+of your own. If ACTSTUDY_MIRROR=https://HOST/FOLDER is set, all files are fetched from there; it is
+laid out as data/raw.
 """
 
-import errno
-import http.client
+import io
 import os
+import ssl
 import sys
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import store
+import pooch
+import requests
 
-LIMIT = (
-    2**28
-)  # bytes of an official file, fetched or unpacked; the largest that are read have 248 and 155 million
-SECONDS = 30  # to wait for a host
+from actstudy.contract import store
+from actstudy.data.archives import MAX_BYTES
+
+TIMEOUT = 30  # seconds to wait for a host
 PAUSES = (1, 4, None)  # seconds after each failed try; None: give up
-CHUNK = 2**20
-HERE = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.EIO,
-)  # of this computer, not of the network
+CHUNK = 2**20  # bytes
 
 
 class NotFetched(Exception):
     """Why a file was not fetched, in one line that names its address."""
 
 
+class BoundedFile(io.BufferedWriter):
+    """A file that does not grow beyond MAX_BYTES: OverflowError instead."""
+
+    def write(self, chunk: Any) -> int:
+        """Write one chunk."""
+        if self.tell() + len(chunk) > MAX_BYTES:
+            raise OverflowError(f"larger than {MAX_BYTES:,} bytes, the most that is fetched")
+        return super().write(chunk)
+
+
 def address(official: str | None, file: str) -> str | None:
-    """Where a file of data/raw is fetched from: the mirror where one is set, else its official address, if any."""
+    """The address of a file of data/raw: at the mirror if there is one, else the official one."""
     mirror = os.environ.get("ACTSTUDY_MIRROR")
     return f"{mirror.rstrip('/')}/{urllib.parse.quote(file)}" if mirror else official
 
 
-def fetched(url: str, path: Path, verify: Callable[[Path], object]) -> Path:
-    """The path of a file, fetched once `verify` has passed; NotFetched, or the disk's own error, says why it is not.
+def fetch(url: str, path: Path, verify: Callable[[Path], object]) -> None:
+    """Fetch a file unless it is there; it gets its name once `verify` accepts it.
 
-    What arrived before a break or a kill stays in the folder .NAME.partial beside it, from where the next try goes on.
+    Raises NotFetched, or the disk's own error; both leave no part of the file behind.
     """
-    url, folder = secure(url), path.with_name(f".{path.name}.partial")
+    refuse_unsafe(url, url)
+    folder = path.with_name(f".{path.name}.partial")
     part = folder / path.name
     with store.locked(folder):
-        if path.is_file():  # by another process, while this one waited
-            return path
+        if path.is_file():  # fetched by another process meanwhile
+            return
         print(f"fetching {url}", file=sys.stderr, flush=True)
-        for pause in PAUSES:
-            if tried(url, part, verify, last=pause is None):
-                break
-            time.sleep(pause or 0)
-        with store.replacing(path) as draft:
-            part.rename(draft)
-    return path
-
-
-def tried(url: str, part: Path, verify: Callable[[Path], object], last: bool) -> bool:
-    """Whether the file is there and verifies after one more try; NotFetched where another one would not help."""
-    resumed = part.is_file()
-    try:
-        append(url, part)
-        verify(part)
-        return True
-    except store.Damaged:
-        part.unlink()  # where it was resumed, the first part may be to blame: once more, whole
-        fault = "what arrived is not the official file"
-        last |= not resumed
-    except urllib.error.HTTPError as error:
-        fault, last = f"{error.code} {error.reason}", last or error.code < 500
-    except (ValueError, http.client.InvalidURL) as error:
-        fault, last = f"no address of a file ({error})", True
-    except (OSError, http.client.HTTPException) as error:
-        if isinstance(error, OSError) and (error.filename or error.errno in HERE):
+        try:
+            download(url, part)
+            verify(part)
+            with store.replacing(path) as draft:
+                part.rename(draft)
+        except store.Damaged:
+            raise NotFetched(f"{url}: what arrived is not the official file") from None
+        except OSError as error:
             raise OSError(error.errno, error.strerror, str(part)) from None
-        fault = " ".join(str(getattr(error, "reason", error)).split())
-    if last:
-        raise NotFetched(f"{url}: {fault}")
-    return False
+        finally:
+            part.unlink(missing_ok=True)
 
 
-def append(url: str, part: Path) -> None:
-    """Fetch what is missing of a file; a host that cannot resume sends it whole."""
-    have = part.stat().st_size if part.is_file() else 0
-    headers = {"User-Agent": "actstudy"} | ({"Range": f"bytes={have}-"} if have else {})
-    opener = urllib.request.build_opener(SecureRedirects)  # reads the proxy variables
-    try:
-        request = urllib.request.Request(url, headers=headers)  # noqa: S310  (`secure` has passed it)
-        response = opener.open(request, timeout=SECONDS)
-    except urllib.error.HTTPError as error:
-        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
-            return  # nothing comes after what is there: `verify` tells whether it is whole
-        raise
-    with (
-        response,
-        part.open("ab" if response.status == http.HTTPStatus.PARTIAL_CONTENT else "wb") as handle,
-    ):
-        while chunk := response.read(CHUNK):
-            handle.write(chunk)
-            if handle.tell() + (response.length or 0) > LIMIT:
-                part.unlink()
-                raise NotFetched(f"{url}: larger than {LIMIT:,} bytes, the most that is fetched")
-        if response.length:
-            raise ConnectionError(f"broke off {response.length:,} bytes before its end")
+def download(url: str, part: Path) -> None:
+    """Write what is at an address to a file; NotFetched after a fault that further tries keep."""
+    certificates = ssl.get_default_verify_paths()
+    get = pooch.HTTPDownloader(
+        chunk_size=CHUNK,
+        timeout=TIMEOUT,
+        headers={"User-Agent": "actstudy", "Accept-Encoding": "identity"},
+        hooks={"response": check_response},
+        verify=certificates.cafile or certificates.capath or True,
+    )
+    for pause in PAUSES:
+        try:
+            with BoundedFile(part.open("wb", buffering=0)) as file:
+                return get(url, file, None)
+        except OverflowError as error:
+            raise NotFetched(f"{url}: {error}") from None
+        except ValueError as error:
+            raise NotFetched(f"{url}: no address of a file ({error})") from None
+        except requests.RequestException as error:
+            response = error.response
+            if pause is None or (response is not None and response.status_code < 500):
+                raise NotFetched(f"{url}: {describe(error)}") from None
+            time.sleep(pause)
 
 
-def secure(url: str, redirected: bool = False) -> str:
-    """The address itself where it is an https one, else NotFetched; one that may hold a password is not repeated."""
-    if "@" in (
-        url.partition("?")[0] if redirected else url
-    ):  # a signed address may hold one behind its ?
+def check_response(response: requests.Response, **_: Any) -> None:
+    """NotFetched if a response redirects to an unsafe address; its body is kept as it was sent."""
+    response.raw.headers.pop("Content-Encoding", None)  # else a .gz may arrive unpacked
+    if response.is_redirect:
+        url = urllib.parse.urljoin(response.url, response.headers["Location"])
+        refuse_unsafe(url, url.partition("?")[0])  # a signed address may hold an @ behind its ?
+
+
+def describe(error: requests.RequestException) -> str:
+    """The status of a response that is an error, else the innermost reason, in one line."""
+    if error.response is not None:
+        return f"{error.response.status_code} {error.response.reason}"
+    reason: BaseException = error
+    while (cause := reason.__cause__ or reason.__context__) is not None:
+        reason = cause
+    return " ".join(str(reason).split())
+
+
+def refuse_unsafe(url: str, visible: str) -> None:
+    """NotFetched if an address is not https, or if its `visible` part may hold a password.
+
+    An address with a password is not repeated in the message.
+    """
+    if "@" in visible:
         raise NotFetched(
-            "an address with @; allowed: an https address without user and password, an @ of a path as %40"
+            "an address with @; "
+            "allowed: an https address without user and password, an @ of a path as %40"
         )
     try:
+        url.encode("ascii")
         scheme = urllib.parse.urlsplit(url).scheme
     except ValueError as error:
         raise NotFetched(f"{url}: no address of a file ({error})") from None
     if scheme != "https":
         raise NotFetched(f"{url}: allowed: an https address")
-    return url
-
-
-class SecureRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect away from https."""
-
-    def redirect_request(
-        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> Any:
-        """The request that a redirect asks for."""
-        return super().redirect_request(
-            req, fp, code, msg, headers, secure(newurl, redirected=True)
-        )

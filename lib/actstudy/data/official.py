@@ -1,4 +1,4 @@
-"""Official files under data/raw, as they unpack or as they are downloaded: found there, or fetched, and checked."""
+"""Official files in data/raw, unpacked or as they are downloaded: found or fetched, and checked."""
 
 import csv
 import errno
@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,24 +16,49 @@ from actstudy.data import archives, download
 from actstudy.data.prepared import Splits, with_val
 
 RAW = registry.PACKAGE.parents[1] / "data" / "raw"
-MEND = "to mend: rm it and put it there again"
+FIX = "to fix: rm it and put it there again"
+Digests = dict[str, str]  # "sha256" or "md5" of a file, unpacked -> its value
+
+
+class Source(NamedTuple):
+    """A file as it is downloaded: its place in data/raw, its address, the official files in it."""
+
+    file: str
+    url: str | None
+    members: dict[str, Digests]
 
 
 def content(dataset: str, file: str) -> bytes:
-    """An official file's content: from data/raw, there as it is, as .gz or in the data set's archive, else fetched.
+    """Content of an official file: in data/raw itself, as .gz or in its archive, else fetched.
 
-    Damaged, with the way to mend it, where it is absent, empty, or not the file that the data set's file declares.
+    Damaged, with the way to fix it, if it is absent, empty, or not the file that the data set
+    declares.
     """
-    about = registry.dataset(dataset)
-    places = [file, f"{file}.gz", *([about["archive"]["file"]] if "archive" in about else [])]
-    found = next((place for place in places if (RAW / place).is_file()), None) or fetched(
-        dataset, file
-    )
-    return checked(RAW / found, file, about["files"][file])
+    source = source_of(dataset, file)
+    for place in (file, f"{file}.gz", source.file):
+        if (RAW / place).is_file():
+            return checked_content(RAW / place, file, source.members[file])
+    fetch(dataset, file, source)
+    return checked_content(RAW / source.file, file, source.members[file])
+
+
+def source_of(dataset: str, file: str) -> Source:
+    """Where an official file is downloaded from: the data set's archive, else its own .gz."""
+    about: dict[str, Any] = registry.dataset(dataset)
+    declared = {name: digests(entry) for name, entry in about["files"].items()}
+    if "archive" in about:
+        archive = about["archive"]
+        return Source(archive["file"], archive.get("url"), declared)
+    return Source(f"{file}.gz", about["files"][file].get("url"), {file: declared[file]})
+
+
+def digests(entry: dict[str, str]) -> Digests:
+    """The checksums that a data set declares: MD5 if its authors publish no other."""
+    return {kind: entry[kind] for kind in ("sha256", "md5") if kind in entry}
 
 
 def text(dataset: str, file: str) -> str:
-    """An official file's content as text."""
+    """Content of an official file as text."""
     raw = content(dataset, file)
     with reading(f"data/raw/{file}"):
         return raw.decode("utf-8")
@@ -41,114 +66,132 @@ def text(dataset: str, file: str) -> str:
 
 @contextmanager
 def reading(where: str, *more: type[Exception]) -> Iterator[None]:
-    """Damaged, naming the file, where it is absent or what it holds is wrong; the system's own errors pass, with it."""
+    """Damaged, naming the file, if it is absent or its content is wrong.
+
+    The system's own errors pass, with the file's name.
+    """
     faults: tuple[type[Exception], ...] = (OSError, *archives.FAULTS, *more)
     try:
         yield
     except FileNotFoundError:
-        raise store.Damaged(f"{where} is missing; to mend: put it there again") from None
+        raise store.Damaged(f"{where} is missing; to fix: put it there again") from None
     except faults as error:
-        if isinstance(error, OSError) and error.errno not in (
-            None,
-            errno.EINVAL,
-        ):  # EINVAL: a .zip's offset below 0
+        if isinstance(error, OSError) and is_of_system(error):
             error.filename = error.filename or where
             raise
-        why = error.args[0] if isinstance(error, KeyError) else error
-        raise store.Damaged(f"{where} is damaged ({' '.join(str(why).split())}); {MEND}") from None
+        reason = error.args[0] if isinstance(error, KeyError) else error
+        sentence = " ".join(str(reason).split())
+        raise store.Damaged(f"{where} is damaged ({sentence}); {FIX}") from None
 
 
-def checked(path: Path, file: str, declared: dict[str, str]) -> bytes:
-    """What a path holds of an official file, unpacked; Damaged where it is not what was declared."""
-    shown = path.relative_to(RAW).as_posix()
-    where = f"data/raw/{shown}" + ("" if shown.removesuffix(".gz") == file else f" ({file})")
+def is_of_system(error: OSError) -> bool:
+    """Whether an error is the system's; EINVAL is that of a .zip with an offset below 0."""
+    return error.errno not in (None, errno.EINVAL)
+
+
+def checked_content(path: Path, file: str, declared: Digests) -> bytes:
+    """Content of an official file that `path` holds, unpacked; Damaged if it is not as declared."""
+    place = path.relative_to(RAW).as_posix()
+    where = f"data/raw/{place}"
+    if place.removesuffix(".gz") != file:
+        where += f" ({file})"
     with reading(where):
-        made = archives.content(path, file)
-    if not made.strip():
-        raise store.Damaged(f"{where} is empty; {MEND}")
-    for kind, allowed in digests(declared).items():
-        got = hashlib.new(kind, made, usedforsecurity=False).hexdigest()
+        raw = archives.content(path, file)
+    if not raw.strip():
+        raise store.Damaged(f"{where} is empty; {FIX}")
+    for kind, allowed in declared.items():
+        got = hashlib.new(kind, raw, usedforsecurity=False).hexdigest()
         if got != allowed:
             raise store.Damaged(
-                f"{where} is not the official file ({kind}: got {got}; allowed: {allowed}); {MEND}"
+                f"{where} is not the official file ({kind}: got {got}; allowed: {allowed}); {FIX}"
             )
-    return made
+    return raw
 
 
-def digests(declared: dict[str, str]) -> dict[str, str]:
-    """The declared checksums of an official file, unpacked: MD5 where its authors publish no other."""
-    return {kind: declared[kind] for kind in ("sha256", "md5") if kind in declared}
+def fetch(dataset: str, file: str, source: Source) -> None:
+    """Fetch the source of an official file; Damaged, with what to do, if that fails.
 
+    A source is fetched only if every file in it has a checksum.
+    """
+    reason = f"its source: {registry.dataset(dataset)['source']}"
+    url = download.address(source.url, source.file)
+    if url and all(source.members.values()):
 
-def fetched(dataset: str, file: str) -> str:
-    """Where under data/raw an official file stands, packed, after it was fetched; without a checksum none is."""
-    about: dict[str, Any] = registry.dataset(dataset)
-    one = {file: about["files"][file]}
-    packed, files = (about["archive"], about["files"]) if "archive" in about else (one[file], one)
-    place = packed.get("file", f"{file}.gz")
-    url, why = download.address(packed.get("url"), place), f"its source: {about['source']}"
-    if url and all(digests(declared) for declared in files.values()):
+        def verify(path: Path) -> None:
+            for name, declared in source.members.items():
+                checked_content(path, name, declared)
+
         try:
-            download.fetched(
-                url, RAW / place, lambda part: [checked(part, name, files[name]) for name in files]
-            )
-            return str(place)
+            return download.fetch(url, RAW / source.file, verify)
         except download.NotFetched as error:
-            why = str(error)
-    sums = "".join(f" ({kind} {value})" for kind, value in digests(one[file]).items())
-    origin = f"{packed['url']} as " if "url" in packed else ""
+            reason = str(error)
+    sums = "".join(f" ({kind} {value})" for kind, value in source.members[file].items())
+    origin = f"{source.url} as " if source.url else ""
     raise store.Damaged(
-        f"data/raw/{file} is missing ({why}); to mend: put the official file there{sums}, or {origin}data/raw/{place}"
+        f"data/raw/{file} is missing ({reason}); to fix: put the official file there{sums}, "
+        f"or {origin}data/raw/{source.file}"
     )
 
 
-def labelled(
+def class_indices(
     file: str, labels: Sequence[Any] | np.ndarray, classes: int, first: int = 0
 ) -> np.ndarray:
-    """Labels, in the file from `first` on, as y (N,) int64 from 0; Damaged where one is none, or a class has none."""
+    """Labels, in the file from `first` on, as y (N,) int64 from 0 on.
+
+    Damaged if a label is invalid or a class has no example.
+    """
     index = {str(first + k): k for k in range(classes)}
     y = np.array([index.get(str(label), -1) for label in labels], np.int64)
-    allowed = f"allowed: {first} to {first + classes - 1}; {MEND}"
+    allowed = f"allowed: {first} to {first + classes - 1}; {FIX}"
     if (y < 0).any():
         row = int((y < 0).argmax())
-        raise store.Damaged(
-            f"data/raw/{file}: row {row + 1:,}: got label {str(labels[row])[:20]}; {allowed}"
-        )
-    if absent := [label for label, k in index.items() if not (y == k).any()]:
+        label = str(labels[row])[:20]
+        raise store.Damaged(f"data/raw/{file}: row {row + 1:,}: got label {label}; {allowed}")
+    absent = [label for label, k in index.items() if not (y == k).any()]
+    if absent:
         raise store.Damaged(f"data/raw/{file}: no example of class {', '.join(absent)}; {allowed}")
     return y
 
 
 def idx(dataset: str, file: str) -> np.ndarray:
-    """The uint8 array of an idx file: a magic number, the sizes as big-endian int32, the values (LeCun et al. 1998)."""
+    """The uint8 array of an idx file (LeCun et al. 1998).
+
+    The file holds a magic number, the sizes as big-endian int32, the values.
+    """
     raw = content(dataset, file)
     with reading(f"data/raw/{file}"):
         ndim = raw[3]
-        return np.frombuffer(raw, np.uint8, offset=4 + 4 * ndim).reshape(
-            np.frombuffer(raw, ">i4", ndim, offset=4)
-        )
+        sizes = np.frombuffer(raw, ">i4", ndim, offset=4)
+        return np.frombuffer(raw, np.uint8, offset=4 + 4 * ndim).reshape(sizes)
 
 
 def idx_splits(dataset: str, folder: str) -> Splits:
-    """MNIST and its kin: x (N, 1, H, W) uint8, y (N,) int64; a twelfth of train is val (stratified)."""
+    """Splits of MNIST and its kin, x (N, 1, H, W) uint8, y (N,) int64.
 
-    def read(split: str) -> tuple[np.ndarray, np.ndarray]:
-        labels = f"{folder}/{split}-labels-idx1-ubyte"
-        y = labelled(labels, idx(dataset, labels), registry.dataset(dataset)["classes"])
-        return idx(dataset, f"{folder}/{split}-images-idx3-ubyte")[:, None], y
-
-    train, test = read("train"), read("t10k")
+    A twelfth of train is val (stratified).
+    """
+    train = idx_pair(dataset, f"{folder}/train")
+    test = idx_pair(dataset, f"{folder}/t10k")
     return with_val(train, test, len(train[1]) // 12)
 
 
+def idx_pair(dataset: str, stem: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images x (N, 1, H, W) uint8 and labels y (N,) int64 of the two idx files of a split."""
+    labels = f"{stem}-labels-idx1-ubyte"
+    y = class_indices(labels, idx(dataset, labels), registry.dataset(dataset)["classes"])
+    x = idx(dataset, f"{stem}-images-idx3-ubyte")
+    return x[:, None], y
+
+
 def rows(dataset: str, file: str, columns: int) -> list[list[str]]:
-    """The rows of an official CSV file, each of as many columns."""
+    """The rows of an official CSV file; Damaged if one does not have that many columns."""
     raw = text(dataset, file)
     with reading(f"data/raw/{file}"):
         table = list(csv.reader(io.StringIO(raw, newline="")))
     for number, row in enumerate(table, 1):
         if len(row) != columns:
             raise store.Damaged(
-                f"data/raw/{file}: row {number:,}: got {len(row)} columns; allowed: {columns}; {MEND}"
+                f"data/raw/{file}: row {number:,}: got {len(row)} columns; "
+                f"allowed: {columns}; {FIX}"
             )
     return table

@@ -1,4 +1,4 @@
-"""Toy problems in the plane, each learnt by the same small network with each activation, in seconds."""
+"""Toy problems in the plane, learnt by the same small network with each activation, in seconds."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,13 +15,19 @@ from actstudy.nets.activations import Sites
 from actstudy.nets.initializers import initialize
 from actstudy.nets.mlp import MLP
 
-SEED, N_TRAIN, N_TEST, GRID, REACH = 0, 200, 200, 60, 1.8
-HIDDEN, STEPS, LR = (8, 8), 400, 0.02
+SEED = 0
+N_TRAIN = 200
+N_TEST = 200
+N_GRID = 60  # points per side of the grid
+REACH = 1.8  # the grid covers [-1.8, 1.8] in both directions
+HIDDEN = (8, 8)
+STEPS = 400
+LR = 0.02
 Points = tuple[np.ndarray, np.ndarray]  # x (N, 2), y (N,) of 0 and 1
 
 
 def circle(rng: np.random.Generator, n: int) -> Points:
-    """A disc of radius 0.8 in a ring to 1.5, evenly filled, one class each."""
+    """A disc of radius 0.8 within a ring from 1 to 1.5, evenly filled, one class each."""
     y = np.arange(n) % 2
     radius = np.sqrt(np.where(y == 1, rng.uniform(0, 0.8**2, n), rng.uniform(1.0, 1.5**2, n)))
     angle = rng.uniform(0, 2 * np.pi, n)
@@ -30,7 +36,8 @@ def circle(rng: np.random.Generator, n: int) -> Points:
 
 def moons(rng: np.random.Generator, n: int) -> Points:
     """Two half circles that reach into each other, with noise of sd 0.1."""
-    y, angle = np.arange(n) % 2, rng.uniform(0, np.pi, n)
+    y = np.arange(n) % 2
+    angle = rng.uniform(0, np.pi, n)
     side = 1 - 2 * y
     x = np.stack([side * np.cos(angle) + y - 0.5, side * np.sin(angle) + y / 2 - 0.25], 1)
     return x + rng.normal(0, 0.1, (n, 2)), y
@@ -49,13 +56,14 @@ PROBLEMS: dict[str, Callable[[np.random.Generator, int], Points]] = {
 }
 
 
-def learnt(activation: str, x: np.ndarray, y: np.ndarray) -> MLP:
+def learn(activation: str, x: np.ndarray, y: np.ndarray) -> MLP:
     """An MLP trained on all points at once by Adam; the same initial draws for every activation."""
     sites = Sites(activation, {})
     model = MLP(2, HIDDEN, 2, sites)
     initialize(model, sites, "auto", {}, SEED)
     optimizer = torch.optim.Adam(model.parameters(), LR)
-    inputs, labels = torch.from_numpy(x).float(), torch.from_numpy(y)
+    inputs = torch.from_numpy(x).float()
+    labels = torch.from_numpy(y)
     for _ in range(STEPS):
         optimizer.zero_grad()
         functional.cross_entropy(model(inputs), labels).backward()
@@ -64,20 +72,31 @@ def learnt(activation: str, x: np.ndarray, y: np.ndarray) -> MLP:
 
 
 def write(activations: Sequence[str], out: Path) -> None:
-    """Write probabilities of class 1 on a grid and on test points, for each problem and activation, as Parquet."""
-    line, parts = np.linspace(-REACH, REACH, GRID), []
+    """Write probabilities of class 1 on a grid and on test points as Parquet.
+
+    There is one table row per point, problem and activation; the grid's points have no label.
+    """
+    line = np.linspace(-REACH, REACH, N_GRID)
     grid = np.stack(np.meshgrid(line, line), 2).reshape(-1, 2)
+    kinds = ["grid"] * len(grid) + ["test"] * N_TEST
+    parts = []
     for problem, draw in PROBLEMS.items():
         x, y = draw(stream(SEED, f"boundaries/{problem}"), N_TRAIN + N_TEST)
-        places = np.concatenate([grid, x[N_TRAIN:]])
+        points = np.concatenate([grid, x[N_TRAIN:]])
         labels = [None] * len(grid) + y[N_TRAIN:].tolist()
         for activation in activations:
-            model = learnt(activation, x[:N_TRAIN], y[:N_TRAIN])
+            model = learn(activation, x[:N_TRAIN], y[:N_TRAIN])
             with torch.no_grad():
-                probability = model(torch.from_numpy(places).float()).softmax(1)[:, 1]
-            names = {"problem": [problem] * len(places), "activation": [activation] * len(places)}
-            kinds = ["grid"] * len(grid) + ["test"] * N_TEST
-            columns = {**names, "kind": kinds, "x": places[:, 0], "y": places[:, 1]}
-            parts.append(pa.table({**columns, "label": labels, "probability": probability.numpy()}))
+                probability = model(torch.from_numpy(points).float()).softmax(1)[:, 1]
+            columns = {
+                "problem": [problem] * len(points),
+                "activation": [activation] * len(points),
+                "kind": kinds,
+                "x": points[:, 0],
+                "y": points[:, 1],
+                "label": labels,
+                "probability": probability.numpy(),
+            }
+            parts.append(pa.table(columns))
     with store.replacing(out) as draft:
         pq.write_table(pa.concat_tables(parts), draft)

@@ -11,9 +11,10 @@ from actstudy.health.monitor import Monitor
 
 
 class HealthCallback(Callback):
-    """For a Trainer: `callbacks=[HealthCallback(every=100)]`; `health` is the Monitor of the model in training.
+    """For a Trainer: `callbacks=[HealthCallback(every=100)]`.
 
-    A step is one of the optimizer: of accumulated batches the last one ends it.
+    `health` is the Monitor of the model in training. A step is one of the optimizer: of accumulated
+    batches the last one ends it.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -21,10 +22,8 @@ class HealthCallback(Callback):
         self.health: Monitor
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        self.health, self._steps = (
-            Monitor(pl_module, **self.settings).__enter__(),
-            trainer.global_step,
-        )
+        self.health = Monitor(pl_module, **self.settings).__enter__()
+        self._steps = trainer.global_step
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -44,7 +43,7 @@ class HealthCallback(Callback):
 
 
 class HealthMixin:
-    """For a LightningModule, before it among the bases: brings the callback, with `health_settings`, along."""
+    """Adds the callback with `health_settings`; stands before LightningModule among the bases."""
 
     health_settings: ClassVar[dict[str, Any]] = {}
 
@@ -54,5 +53,5 @@ class HealthMixin:
 
     @property
     def health(self) -> Monitor:
-        """The Monitor of the training that began last."""
+        """The Monitor of the last training."""
         return self._health.health

@@ -1,4 +1,7 @@
-"""Moments and sums of large tensors, for R runs at once: in float32 where it is exact enough, in float64 over parts."""
+"""Moments and sums of large tensors, for R runs at once.
+
+Sums are in float32 within a part, which is exact enough, and in float64 over parts.
+"""
 
 import functools
 import math
@@ -8,34 +11,37 @@ import torch
 from torch import Tensor
 
 MOMENTS = ("mean", "sd", "skew", "kurtosis", "min", "max")
-CHUNK = {
-    "cpu": 2**18,
-    "cuda": 2**24,
-}  # values summed at a time in float32: as many as a cache holds, or it can count
+# Values summed at a time in float32: fit the cache (CPU), are counted exactly (GPU).
+CHUNK = {"cpu": 2**18, "cuda": 2**24}
 
 
 def moments(x: Tensor) -> dict[str, Tensor]:
-    """Mean, sd, skew, excess kurtosis, min and max of the rows of x (R, N), each (R,) in float64; NaN where N = 0."""
+    """Mean, sd, skew, excess kurtosis, min and max of the rows of x (R, N), each (R,) in float64.
+
+    All are NaN if N = 0.
+    """
     if not x.numel():
-        return dict.fromkeys(MOMENTS, x.new_full((len(x),), math.nan, dtype=torch.float64))
+        nothing = x.new_full((len(x),), math.nan, dtype=torch.float64)
+        return dict.fromkeys(MOMENTS, nothing)
     return {name: value[0] for name, value in all_moments([x]).items()}
 
 
 @torch.no_grad()
 def all_moments(xs: Sequence[Tensor]) -> dict[str, Tensor]:
-    """The same of S tensors (R, N), each (S, R): a GPU takes as long for many numbers as for one.
+    """Moments of the rows of S tensors (R, N), each (S, R) in float64; N is not 0.
 
-    Skew and kurtosis are NaN where all values are equal, but for float32's rounding. Two passes, the second of
+    Many tensors at once, as a GPU takes as long for many numbers as for one. Skew and kurtosis are
+    NaN if all values are equal, but for float32's rounding. There are two passes, the second of
     (x - mean) / max|x - mean|, so that no power over- or underflows.
     """
     mean = torch.stack([totals(x, lambda part: [part])[0] / x.shape[1] for x in xs])
-    low, high = (
-        torch.stack([bound(x, 1) for x in xs]).double() for bound in (torch.amin, torch.amax)
-    )
+    low = torch.stack([x.amin(1) for x in xs]).double()
+    high = torch.stack([x.amax(1) for x in xs]).double()
     reach = torch.maximum(high - mean, mean - low)
     scale = torch.where(reach > 0, reach, 1.0)
     kind = functools.reduce(torch.promote_types, (x.dtype for x in xs), torch.float32)
-    middle, width = mean.to(kind)[:, :, None], scale.to(kind)[:, :, None]
+    middle = mean.to(kind)[:, :, None]
+    width = scale.to(kind)[:, :, None]
 
     def powers(part: Tensor, i: int) -> list[Tensor]:
         z = (part - middle[i]) / width[i]
@@ -44,23 +50,31 @@ def all_moments(xs: Sequence[Tensor]) -> dict[str, Tensor]:
 
     sums = [totals(x, functools.partial(powers, i=i)) / x.shape[1] for i, x in enumerate(xs)]
     off, r2, r3, r4 = torch.stack(sums, 1)  # about a mean that float32 sums have rounded
-    m2, m3, m4 = (
-        r2 - off**2,
-        r3 - 3 * off * r2 + 2 * off**3,
-        r4 - 4 * off * r3 + 6 * off**2 * r2 - 3 * off**4,
-    )
+    m2 = r2 - off**2
+    m3 = r3 - 3 * off * r2 + 2 * off**3
+    m4 = r4 - 4 * off * r3 + 6 * off**2 * r2 - 3 * off**4
     sd = m2.sqrt() * scale
     varies = sd > 1e-6 * torch.maximum(low.abs(), high.abs())  # beyond what float32 rounds
-    shape = {"skew": m3 / m2**1.5, "kurtosis": m4 / m2**2 - 3}
-    shape = {name: torch.where(varies, value, math.nan) for name, value in shape.items()}
-    return {"mean": mean + off * scale, "sd": sd, **shape, "min": low, "max": high}
+    skew = m3 / m2**1.5
+    kurtosis = m4 / m2**2 - 3
+    return {
+        "mean": mean + off * scale,
+        "sd": sd,
+        "skew": torch.where(varies, skew, math.nan),
+        "kurtosis": torch.where(varies, kurtosis, math.nan),
+        "min": low,
+        "max": high,
+    }
 
 
 def totals(x: Tensor, terms: Callable[[Tensor], list[Tensor]]) -> Tensor:
-    """Sums of terms over each row of x (R, N), (terms, R): in float32 within a part, in float64 over parts."""
-    parts = x.split(max(1, CHUNK.get(x.device.type, CHUNK["cuda"]) // len(x)), 1)
-    sums = [
-        torch.stack([term.sum(1, dtype=torch.float32) for term in terms(part)]).double()
-        for part in parts
-    ]
+    """Sums of terms over each row of x (R, N), (terms, R) in float64.
+
+    They are float32 within a part of CHUNK values, float64 over parts.
+    """
+    chunk = CHUNK.get(x.device.type, CHUNK["cuda"])
+    sums = []
+    for part in x.split(max(1, chunk // len(x)), 1):
+        part_sums = [term.sum(1, dtype=torch.float32) for term in terms(part)]
+        sums.append(torch.stack(part_sums).double())
     return sums[0] if len(sums) == 1 else torch.stack(sums).sum(0)

@@ -10,11 +10,9 @@ with Monitor(model, every=100) as health:
 print(health)
 """
 
-import contextlib
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,19 +25,22 @@ from actstudy.advice import rules
 from actstudy.contract import schema, store
 from actstudy.health import probes, values
 from actstudy.health.clipping import Clipper
-from actstudy.health.sites import activation_of, found_in, watched
+from actstudy.health.sites import SiteHooks, find_sites
 
 OF_GRADIENTS = ("non_finite_gradient", "vanishing", "exploding", "gradient_norm", "update_ratio")
 OF_ACTIVATIONS = ("non_finite", "dead", "dead_from_start", "saturated")
 
 
 class Monitor:
-    """Reads a model's health at each `every`-th step; `step` comes after the optimizer's, before gradients are cleared.
+    """Reads a model's health at each `every`-th step.
 
-    sites: patterns of further modules that are activations, such as "*.act"; mirror: called with tag, value and step,
-    as TensorBoard's `writer.add_scalar` is; facts: what findings may use (batch_size=32, optimizer="adamw", ...).
-    A site's second call in a forward pass is a site of its own, `name#2`. On due steps compiled code is left alone and
-    the model runs as it was written.
+    `step` comes after the optimizer's step, before gradients are cleared. On due steps the model
+    runs as it was written, even if it is compiled.
+
+    sites: patterns of further modules that are activations, such as "*.act"; mirror: called with
+    tag, value and step, as TensorBoard's `writer.add_scalar` is; facts: what findings may use
+    (batch_size=32, optimizer="adamw", ...).
+    A site's second call in a forward pass is a site of its own, `name#2`.
     """
 
     def __init__(
@@ -52,36 +53,28 @@ class Monitor:
     ) -> None:
         if every < 1:
             raise ValueError(f"every: got {every}; allowed: 1 or more steps")
-        self.model, self.every, self.mirror = getattr(model, "_orig_mod", model), every, mirror
-        self.sites = found_in(self.model, sites)
+        self.model: nn.Module = getattr(model, "_orig_mod", model)
+        self.every = every
+        self.mirror = mirror
+        self.compiled = self.model is not model or any(
+            module._compiled_call_impl is not None for module in self.model.modules()
+        )
+        self.sites = find_sites(self.model, sites)
         if not self.sites:
             warnings.warn(
-                f"Monitor: {type(self.model).__name__} has no activation module that it could watch (functions such as "
-                "F.relu leave none; sites=['*.act'] names modules of your own); parameters are read",
+                f"Monitor: {type(self.model).__name__} has no activation module that it could "
+                "watch (functions such as F.relu leave none; sites=['*.act'] names modules of your "
+                "own); parameters are read",
                 stacklevel=2,
             )
-        modules = list(self.model.modules())
-        self.compiled = self.model is not model or any(
-            m._compiled_call_impl is not None for m in modules
-        )
-        self._activations = {site: activation_of(module) for site, module in self.sites.items()}
-        norms, kinds = (
-            [m for m in modules if "Norm" in type(m).__name__],
-            set(self._activations.values()),
-        )
-        known = {"norm": "some" if norms else "none"}
-        if len(kinds) == 1:
-            known["activation"] = kinds.pop() or "another"
-        epsilons = [m.eps for m in norms if isinstance(getattr(m, "eps", None), float)]
-        self.facts: dict[str, Any] = {
-            **known,
-            **({"norm_epsilon": min(epsilons)} if epsilons else {}),
-            **facts,
-        }
+        self._hooks = SiteHooks(self.sites, self._survived)
+        activations = set(self._hooks.activations.values())
+        self.facts = {**facts_of(self.model, activations), **facts}
         self.rows: list[dict[str, Any]] = []
-        self.number = 0
-        self._undo: list[Callable[[], object]] = []
-        self._armed = self._open = False
+        self.steps_done = 0
+        self._watching = ExitStack()
+        self._armed = False
+        self._open = False
         self._clippers: dict[tuple[float, float | None, float | None], Clipper] = {}
 
     def __enter__(self) -> Self:
@@ -96,29 +89,30 @@ class Monitor:
         self._disarm()
 
     def step(self, loss: Tensor | float | None = None, scale: float = 1.0) -> None:
-        """End a training step; loss: shown and judged; scale: that loss and gradients were multiplied with (fp16).
+        """End a training step.
 
-        With fp16, `scaler.unscale_(optimizer)` comes before the optimizer's step, as for clipping.
+        loss: reported and judged; scale: the factor of that loss and its gradients (fp16). With
+        fp16, `scaler.unscale_(optimizer)` comes before the optimizer's step, as for clipping.
         """
         if self._armed and self._open:
             with self._survived():
                 self._read(loss, scale)
         self._disarm()
-        self.number += 1
-        if self._open and self.number % self.every == 0:
+        self.steps_done += 1
+        if self._open and self.steps_done % self.every == 0:
             self._arm()
 
     def findings(self) -> list[rules.Finding]:
-        """What health means so far, the worst first."""
-        losses = [row for row in self.rows if row["probe"] == "loss"]
-        curves = [
-            {"step": row["step"], "split": "train", "metric": "loss", "value": row["value"]}
-            for row in losses
-        ]
+        """What the health read so far means, the worst first."""
+        curves = []
+        for row in self.rows:
+            if row["probe"] == "loss":
+                point = {"step": row["step"], "value": row["value"]}
+                curves.append({**point, "split": "train", "metric": "loss"})
         return rules.advise(self.rows, curves, self.facts)
 
     def check_gradients(self) -> list[rules.Finding]:
-        """Findings on gradients: not finite, vanishing, exploding, norms and updates out of range."""
+        """Findings on gradients: not finite, vanishing, exploding; norms, updates out of range."""
         return [finding for finding in self.findings() if finding.rule in OF_GRADIENTS]
 
     def check_activations(self) -> list[rules.Finding]:
@@ -131,20 +125,21 @@ class Monitor:
     def clip(
         self, to: float = 1.0, above: float | None = None, quantile: float | None = None
     ) -> Tensor:
-        """The gradients' global norm; where it is above a threshold they are scaled to `to` (see Clipper)."""
+        """The gradients' global norm; above a threshold they are scaled to `to` (see Clipper)."""
         key = (to, above, quantile)
         if key not in self._clippers:
             self._clippers[key] = Clipper(*key)
-        return self._clippers[key]([p.grad for p in self.model.parameters() if p.grad is not None])
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        return self._clippers[key](gradients)
 
     def write(self, file: Path, name: str = "monitor") -> None:
-        """Write all rows so far as Parquet, in the columns of the table `health`; `name` stands for the run."""
+        """Write all rows so far as Parquet, as in the table `health`; `name` is the run's."""
         with store.replacing(Path(file)) as draft:
             pq.write_table(schema.table("health", name, self.rows), draft)
 
-    @contextlib.contextmanager
+    @contextmanager
     def _survived(self) -> Iterator[None]:
-        """Whatever a model may hold that cannot be read: its training goes on, and the watching ends."""
+        """A model that cannot be read goes on training; the watching ends with a warning."""
         try:
             yield
         except Exception as error:
@@ -156,69 +151,36 @@ class Monitor:
             self._open = False
 
     def _arm(self) -> None:
-        self._seen: dict[str, dict[str, Tensor]] = {}
-        self._calls: Counter[str] = Counter()
-        self._passed_back = False
-        self._update = probes.Update(
-            {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        )
-        self._inputs: dict[str, Tensor] = {}
-        for name, module in self.sites.items():
-            self._undo.append(
-                module.register_forward_pre_hook(
-                    partial(self._enters, name), with_kwargs=True
-                ).remove
-            )
-            self._undo.append(module.register_forward_hook(partial(self._leaves, name)).remove)
-        if self.compiled:  # whose code would not see the hooks
-            stance = torch.compiler.set_stance("force_eager")
-            self._undo.append(lambda: stance.__exit__(None, None, None))
+        trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        self._update = probes.Update(trainable)
+        self._watching.enter_context(self._hooks.watch())
+        if self.compiled:  # compiled code would not run the hooks
+            self._watching.enter_context(torch.compiler.set_stance("force_eager"))
         self._armed = True
 
     def _disarm(self) -> None:
-        for undo in self._undo:
-            undo()
-        self._undo, self._armed = [], False
-
-    def _enters(
-        self, name: str, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]
-    ) -> None:
-        pre = next(iter((*inputs, *named.values())), None)
-        if isinstance(pre, Tensor) and watched(module, pre):
-            self._inputs[name] = (
-                pre.detach().clone() if getattr(module, "inplace", False) else pre.detach()
-            )
-
-    def _leaves(self, name: str, module: nn.Module, _: tuple[Any, ...], post: Any) -> None:
-        pre = self._inputs.pop(name, None)
-        if pre is None or not watched(module, post):
-            return
-        if self._passed_back:  # a new forward pass: of accumulated gradients the last part is read
-            self._passed_back = False
-            self._calls.clear()
-        self._calls[name] += 1
-        site = name if self._calls[name] == 1 else f"{name}#{self._calls[name]}"
-        found: dict[str, Tensor] = {}
-        self._seen[site] = found
-        with self._survived():
-            found |= values.of_site(
-                [self._activations[name]], values.by_unit(pre), values.by_unit(post)
-            )
-
-        def backward(gradient: Tensor) -> None:
-            self._passed_back = True
-            found["gradient_norm"] = values.norm(gradient[None])
-
-        if post.requires_grad:
-            post.register_hook(backward)
+        self._watching.close()
+        self._armed = False
 
     def _read(self, loss: Tensor | float | None, scale: float) -> None:
-        """Rows of this step, fetched in one transfer."""
-        for found in self._seen.values():
-            if "gradient_norm" in found:
-                found["gradient_norm"] = found["gradient_norm"] / scale
+        """Append the rows of this step, fetched in one transfer, and mirror them."""
+        rows = values.rows(self.steps_done, *self._stacked(loss, scale))
+        self.rows += rows
+        if self.mirror is None:
+            return
+        for row in rows:
+            tag = f"{row['kind']}/{row['name']}/{row['probe']}"
+            self.mirror(tag, row["value"], self.steps_done)
+
+    def _stacked(
+        self, loss: Tensor | float | None, scale: float
+    ) -> tuple[list[values.Key], Tensor]:
+        """The keys of all values of this step, and the values as one tensor."""
+        for site in self._hooks.probes.values():
+            if "gradient_norm" in site:
+                site["gradient_norm"] = site["gradient_norm"] / scale
         self._update.gradients()
-        read = values.with_flow(self._seen) | self._update.values()
+        read = values.with_flow(self._hooks.probes) | self._update.values()
         for name, parameter in self._update.parameters.items():
             if name.rpartition(".")[2] == "logit_scale" and parameter.numel() == 1:
                 read["model", "model", 0, "logit_scale"] = parameter.detach().exp().view(1)
@@ -226,13 +188,23 @@ class Monitor:
         if scale != 1.0:
             read["model", "model", 0, "loss_scale"] = torch.tensor([scale], device=device)
         if loss is not None:
-            read["model", "model", 0, "loss"] = (
-                torch.as_tensor(loss, device=device).detach().mean().view(1)
-            )
-        rows = values.rows(self.number, read, values.stacked(read))
-        self.rows += rows
-        if self.mirror is not None:
-            for row in rows:
-                self.mirror(
-                    f"{row['kind']}/{row['name']}/{row['probe']}", row["value"], self.number
-                )
+            mean = torch.as_tensor(loss, device=device).detach().mean()
+            read["model", "model", 0, "loss"] = mean.view(1)
+        return list(read), values.stacked(read)
+
+
+def facts_of(model: nn.Module, activations: set[str | None]) -> dict[str, Any]:
+    """What findings may use of a model: whether it has norms, their epsilon, its one activation."""
+    norms = [module for module in model.modules() if "Norm" in type(module).__name__]
+    facts: dict[str, Any] = {"norm": "some" if norms else "none"}
+    if len(activations) == 1:
+        (activation,) = activations
+        facts["activation"] = activation or "another"
+    epsilons = []
+    for module in norms:
+        epsilon: Any = getattr(module, "eps", None)
+        if isinstance(epsilon, float):
+            epsilons.append(epsilon)
+    if epsilons:
+        facts["norm_epsilon"] = min(epsilons)
+    return facts

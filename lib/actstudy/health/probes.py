@@ -1,4 +1,4 @@
-"""What is read from a model at a due step, from outside: no number of the training changes by it."""
+"""What is read from a model at a due step; reading does not change training."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -7,16 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.health import values
+from actstudy.health.sites import observe
 
 
 def due(step: int, every: int, total: int) -> bool:
-    """Whether probes are read on entering a step: the first, each `every`-th, the last."""
+    """Whether probes are read on entering a step: the first, every `every`-th, the last."""
     return step % every == 0 or step == total - 1
 
 
 @contextmanager
-def _observed(model: nn.Module) -> Iterator[None]:
-    """Batch statistics with dropout off; buffers and modes as before on leaving."""
+def _as_observed(model: nn.Module) -> Iterator[None]:
+    """Batch statistics, dropout off; on exit buffers and modes are as before."""
     modes = {module: module.training for module in model.modules()}
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     model.train()
@@ -39,51 +40,44 @@ def at_sites(
     names: Mapping[str, str],
     batch_loss: Callable[[], Tensor],
 ) -> values.Values:
-    """Probes of every site from one forward and backward pass; `batch_loss()` runs the model on the probe batch.
+    """Probes of every site from one forward and backward pass.
 
-    sites: site -> module; names: site -> activation. Gradients are taken at post-activations; `.grad` is untouched.
+    sites: site -> module; names: site -> activation; batch_loss: runs the model on the probe batch.
+    Gradients are taken at post-activations; `.grad` is untouched.
     """
     pre: dict[str, Tensor] = {}
     post: dict[str, Tensor] = {}
 
-    def keep(site: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
-        def hook(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            pre[site], post[site] = (
-                inputs[0],
-                output.view_as(output),
-            )  # a view: identity returns its own input
-            return post[site]
+    def see(site: str, _module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        pre[site] = inputs[0]
+        post[site] = output.view_as(output)  # a view: identity returns its own input
+        return post[site]
 
-        return hook
-
-    hooks = [module.register_forward_hook(keep(site)) for site, module in sites.items()]
-    try:
-        with _observed(model):
-            loss = batch_loss()
-            gradients = torch.autograd.grad(loss, list(post.values()))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with observe(sites, see), _as_observed(model):
+        loss = batch_loss()
+        gradients = torch.autograd.grad(loss, list(post.values()))
+    activations = {site: [names[site]] for site in post}
     seen = [(values.by_unit(pre[site]), values.by_unit(post[site])) for site in post]
-    return values.of_sites(
-        {site: [names[site]] for site in post}, seen, [gradient[None] for gradient in gradients]
-    )
+    return values.of_sites(activations, seen, [gradient[None] for gradient in gradients])
 
 
 class Update:
-    """What a step does to parameters: made before it, told when gradients are whole, asked for values after it."""
+    """What a step does to parameters.
+
+    Create it before the step, call `gradients()` before clipping and `values()` after the step.
+    """
 
     def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
         self.parameters = parameters
         self.before = [parameter.detach().clone()[None] for parameter in parameters.values()]
-        self.found: values.Values = {}
+        self.of_gradients: values.Values = {}
 
     def gradients(self) -> None:
         """Read `.grad` as it is now."""
         gradients = [None if p.grad is None else p.grad[None] for p in self.parameters.values()]
-        self.found = values.of_gradients(list(self.parameters), gradients)
+        self.of_gradients = values.of_gradients(list(self.parameters), gradients)
 
     def values(self) -> values.Values:
         """Probes of gradients, and of the change since the start."""
         after = [parameter.detach()[None] for parameter in self.parameters.values()]
-        return self.found | values.of_updates(list(self.parameters), self.before, after)
+        return self.of_gradients | values.of_updates(list(self.parameters), self.before, after)

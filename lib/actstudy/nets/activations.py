@@ -1,4 +1,4 @@
-"""Every activation: `ACTIVATIONS`, name -> how to make it, its formula, its paper and when it saturates."""
+"""Every activation: `ACTIVATIONS`, name -> factory, formula, paper and when it saturates."""
 
 import fnmatch
 import math
@@ -17,15 +17,17 @@ Saturated = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Activation:
-    """One activation; `formula` is numpy over x and the names in `args`, checked against the module by the tests."""
+    """One activation.
+
+    formula: numpy over x and the names in `args`, checked against the module by the tests;
+    saturated: (pre, post) -> mask of values in the flat part, None if there is no such part.
+    """
 
     factory: Callable[..., nn.Module]
     formula: str
     paper: str
     args: dict[str, float] = field(default_factory=dict)
-    saturated: Saturated | None = (
-        None  # (pre, post) -> mask of values in the flat part; None where there is none
-    )
+    saturated: Saturated | None = None
 
 
 def _beyond(limit: float) -> Saturated:
@@ -37,7 +39,10 @@ def _outside(low: float, high: float) -> Saturated:
 
 
 class WrittenOutSiLU(nn.Module):
-    """x * sigmoid(x) in two operations: silu in other bits, so that a study with both shows its noise floor."""
+    """x * sigmoid(x) in two operations: silu in other bits.
+
+    A study with both shows its noise floor.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return x * torch.sigmoid(x)
@@ -122,16 +127,15 @@ ACTIVATIONS: dict[str, Activation] = {
 
 ALIASES = {"leaky": "leaky_relu", "swish": "silu"}
 LEARNT = ("prelu",)  # activations with weights of their own
-NULL_PAIRS = [
-    ("celu", "elu"),
-    ("silu_written_out", "silu"),
-]  # one function twice: what differs is noise (celu calls elu: no bit)
+# One function twice: what differs is noise (no bit of the first pair, as celu calls elu).
+NULL_PAIRS = [("celu", "elu"), ("silu_written_out", "silu")]
 
 
 class Sites:
-    """Makes the activation of each site, a fresh instance per call, and remembers it under the site's name.
+    """Makes the activation of each site, a fresh instance per call, and remembers it by site.
 
-    choice: a name, or pairs of site pattern (`*` and `?` as in file names) and name; the first match wins.
+    choice: a name, or pairs of site pattern (`*` and `?` as in file names) and name, of which the
+    first match wins.
     """
 
     def __init__(self, choice: str | Hybrid, args: Mapping[str, float]) -> None:
@@ -141,32 +145,35 @@ class Sites:
         self.names: dict[str, str] = {}
 
     def __call__(self, site: str) -> nn.Module:
-        name = next(
-            (name for pattern, name in self._choice if fnmatch.fnmatchcase(site, pattern)), None
-        )
-        if name is None or site in self.modules:
-            fault = (
-                "is made twice"
-                if name
-                else f"matches none of {[pattern for pattern, _ in self._choice]}; add the pattern '*'"
-            )
-            raise ValueError(f"activation: site {site!r} {fault}")
+        """The activation of a site; ValueError if no pattern matches it or it has one already."""
+        name = self._name(site)
+        if site in self.modules:
+            raise ValueError(f"activation: site {site!r} is made twice")
         entry = ACTIVATIONS[name]
-        made = entry.factory(
-            **{key: value for key, value in self._args.items() if key in entry.args}
+        args = {key: value for key, value in self._args.items() if key in entry.args}
+        module = entry.factory(**args)
+        self.modules[site] = module
+        self.names[site] = name
+        return module
+
+    def _name(self, site: str) -> str:
+        for pattern, name in self._choice:
+            if fnmatch.fnmatchcase(site, pattern):
+                return name
+        patterns = [pattern for pattern, _ in self._choice]
+        raise ValueError(
+            f"activation: site {site!r} matches none of {patterns}; add the pattern '*'"
         )
-        self.modules[site], self.names[site] = made, name
-        return made
 
     def check(self) -> None:
-        """ValueError where a hybrid's pattern matches no site: it would be a plain model in disguise."""
+        """ValueError if a pattern of a hybrid matches no site: the model would be a plain one."""
         for pattern, _ in self._choice:
             if not any(fnmatch.fnmatchcase(site, pattern) for site in self.modules):
                 raise ValueError(f"activation: {pattern!r} matches no site of {list(self.modules)}")
 
 
 def gain(module: nn.Module) -> float:
-    """1 / sqrt(E[f(z)^2]) for z ~ N(0, 1): the factor on weights that keeps the second moment through f.
+    """1 / sqrt(E[f(z)^2]) for z ~ N(0, 1): this factor on weights keeps the second moment.
 
     Trapezoid rule on [-12, 12] in float64; sqrt(2) for ReLU (He et al. 2015, arXiv:1502.01852).
     """

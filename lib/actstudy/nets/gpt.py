@@ -1,4 +1,4 @@
-"""A small GPT: a causal Transformer that predicts the next token, input and output embeddings tied."""
+"""A small GPT: a causal Transformer that predicts the next token, embeddings tied."""
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -7,7 +7,7 @@ from actstudy.nets.transformer import MakeAct, Stack, fed_by
 
 
 class GPT(nn.Module):
-    """tokens of shape (B, T), int64 -> logits (B, T, vocabulary) for the token that follows each."""
+    """tokens of shape (B, T), int64 -> logits (B, T, vocabulary) of the token after each."""
 
     auto_init = "xavier"
 

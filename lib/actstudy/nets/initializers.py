@@ -1,4 +1,7 @@
-"""Init policies: numbers for every parameter from the `init` stream, the same draws whatever the activation."""
+"""Init policies: numbers for every parameter from the `init` stream.
+
+The draws are the same for every activation.
+"""
 
 import math
 from collections.abc import Callable
@@ -14,7 +17,10 @@ from actstudy.nets.activations import Sites, gain
 
 @dataclass(frozen=True)
 class Weight:
-    """One weight to fill: shape (out, in, ...); fans count inputs and outputs; gain is its feeding activation's."""
+    """One weight to fill: shape (out, in, ...); fans count inputs and outputs.
+
+    gain: of the activation that feeds it.
+    """
 
     shape: tuple[int, ...]
     gain: float
@@ -41,21 +47,25 @@ def _uniform(weight: Weight, rng: np.random.Generator, std: float) -> np.ndarray
 
 
 def auto(w: Weight, rng: np.random.Generator) -> np.ndarray:
-    """With the activation's own gain: Kaiming fan-in, Var = gain^2 / fan_in; in Transformers Xavier uniform."""
-    return (
-        xavier_uniform(w, rng, w.gain)
-        if w.xavier
-        else _normal(w, rng, w.gain / math.sqrt(w.fan_in))
-    )
+    """Kaiming fan-in with the activation's own gain, Var = gain^2 / fan_in.
+
+    In Transformers Xavier uniform with that gain.
+    """
+    if w.xavier:
+        return xavier_uniform(w, rng, w.gain)
+    return _normal(w, rng, w.gain / math.sqrt(w.fan_in))
 
 
 def torch_default(w: Weight, rng: np.random.Generator) -> np.ndarray:
-    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)), what torch gives Linear and Conv weights; biases alike."""
+    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)), as torch draws weights and biases of Linear and Conv."""
     return rng.uniform(-1, 1, w.shape) / math.sqrt(w.fan_in)
 
 
 def standard_heuristic(w: Weight, rng: np.random.Generator) -> np.ndarray:
-    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)), biases zero: equation 1 of Glorot and Bengio 2010; Var = 1 / (3 fan_in)."""
+    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)), biases zero; Var = 1 / (3 fan_in).
+
+    Equation 1 of Glorot and Bengio 2010.
+    """
     return rng.uniform(-1, 1, w.shape) / math.sqrt(w.fan_in)
 
 
@@ -82,9 +92,11 @@ def xavier_uniform(w: Weight, rng: np.random.Generator, gain: float) -> np.ndarr
 def orthogonal(w: Weight, rng: np.random.Generator, gain: float) -> np.ndarray:
     """A random (semi-)orthogonal matrix times gain; Saxe et al. 2014, arXiv:1312.6120."""
     flat = rng.standard_normal((w.shape[0], w.fan_in))
-    q, r = np.linalg.qr(flat if flat.shape[0] >= flat.shape[1] else flat.T)
+    tall = flat.shape[0] >= flat.shape[1]
+    q, r = np.linalg.qr(flat if tall else flat.T)
     q = q * np.sign(np.diag(r))
-    return gain * (q if flat.shape[0] >= flat.shape[1] else q.T).reshape(w.shape)
+    matrix = q if tall else q.T
+    return gain * matrix.reshape(w.shape)
 
 
 def normal(w: Weight, rng: np.random.Generator, std: float) -> np.ndarray:
@@ -95,10 +107,12 @@ def normal(w: Weight, rng: np.random.Generator, std: float) -> np.ndarray:
 def trunc_normal(
     w: Weight, rng: np.random.Generator, std: float, low: float, high: float
 ) -> np.ndarray:
-    """N(0, std^2) cut to [low, high] (bounds are values, not multiples of std), by inverse transform."""
-    below_low, below_high = torch.special.ndtr(
-        torch.tensor([low / std, high / std], dtype=torch.float64)
-    ).tolist()
+    """N(0, std^2) cut to [low, high], by inverse transform.
+
+    The bounds are values, not multiples of std.
+    """
+    bounds = torch.tensor([low / std, high / std], dtype=torch.float64)
+    below_low, below_high = torch.special.ndtr(bounds).tolist()
     uniform = torch.from_numpy(rng.uniform(below_low, below_high, w.shape))
     return np.asarray(torch.special.ndtri(uniform)) * std
 
@@ -140,13 +154,13 @@ POLICIES: dict[str, Policy] = {
 def initialize(
     model: nn.Module, sites: Sites, policy: str, args: dict[str, float], seed: int
 ) -> None:
-    """Fill every weight of two or more dimensions by the policy; biases zero, norms and activation parameters as made.
+    """Fill every weight of two or more dimensions by the policy; biases are zero.
 
-    Each weight has its own stream, named after it, so another activation moves no draw. `model.fed_by` maps a weight to
-    the site whose output it takes in; a weight that is absent there takes in data, and its gain is 1.
+    Norms and activation parameters stay as constructed. Each weight has its own stream, named after
+    it, so another activation moves no draw. `model.fed_by` maps a weight to the site whose output
+    it takes in; a weight that is absent there takes in data, and its gain is 1.
     """
-    chosen = POLICIES[policy]
-    arguments = {**chosen.args, **args}
+    arguments = {**POLICIES[policy].args, **args}
     fed_by: dict[str, str] = getattr(model, "fed_by", {})
     xavier = getattr(model, "auto_init", "kaiming") == "xavier"
     gains = {site: gain(module) for site, module in sites.modules.items()}
@@ -162,10 +176,9 @@ def initialize(
                 continue
             rng = stream(seed, f"init/{name}")
             if parameter.ndim >= 2:
-                weight = Weight(
-                    tuple(parameter.shape), gains[fed_by[name]] if name in fed_by else 1.0, xavier
-                )
-                values = chosen.draw(weight, rng, **arguments)
+                weight_gain = gains[fed_by[name]] if name in fed_by else 1.0
+                weight = Weight(tuple(parameter.shape), weight_gain, xavier)
+                values = POLICIES[policy].draw(weight, rng, **arguments)
             elif policy == "torch_default":
                 fan_in = owners[name].weight[0].numel()
                 values = rng.uniform(-1, 1, tuple(parameter.shape)) / math.sqrt(fan_in)

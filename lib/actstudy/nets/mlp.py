@@ -12,7 +12,10 @@ NORMS: dict[str, Callable[[int], nn.Module] | None] = {
 
 
 class MLP(nn.Module):
-    """(linear, norm, activation, dropout) x depth, linear: x of in_features values (B, ...) -> logits (B, classes)."""
+    """(linear, norm, activation, dropout) x depth, linear: x (B, ...) -> logits (B, classes).
+
+    x has in_features values per example.
+    """
 
     def __init__(
         self,
@@ -24,12 +27,18 @@ class MLP(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        make_norm, layers, width_before = NORMS[norm], [], in_features
+        make_norm = NORMS[norm]
+        layers = []
+        width_before = in_features
         self.fed_by: dict[str, str] = {}
         for index, width in enumerate(hidden):
-            parts = [nn.Linear(width_before, width), make_norm(width) if make_norm else None]
-            parts += [make_act(f"layers.{index}"), nn.Dropout(dropout) if dropout else None]
-            layers.append(nn.Sequential(*[part for part in parts if part is not None]))
+            parts: list[nn.Module] = [nn.Linear(width_before, width)]
+            if make_norm:
+                parts.append(make_norm(width))
+            parts.append(make_act(f"layers.{index}"))
+            if dropout:
+                parts.append(nn.Dropout(dropout))
+            layers.append(nn.Sequential(*parts))
             if index:
                 self.fed_by[f"layers.{index}.0.weight"] = f"layers.{index - 1}"
             width_before = width

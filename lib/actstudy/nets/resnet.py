@@ -1,4 +1,4 @@
-"""ResNet-18 (He et al. 2016, arXiv:1512.03385), every ReLU replaced by an activation site of its own."""
+"""ResNet-18 (He et al. 2016, arXiv:1512.03385), every ReLU replaced by an activation site."""
 
 from collections.abc import Callable
 
@@ -13,15 +13,20 @@ def conv(channels_in: int, channels: int, kernel: int, stride: int = 1) -> nn.Co
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut: (B, channels_in, H, W) -> (B, channels, H / stride, W / stride)."""
+    """Two 3x3 convolutions and a shortcut.
+
+    (B, channels_in, H, W) -> (B, channels, H / stride, W / stride).
+    """
 
     def __init__(
         self, channels_in: int, channels: int, stride: int, make_act: MakeAct, name: str
     ) -> None:
         super().__init__()
-        self.conv1, self.bn1 = conv(channels_in, channels, 3, stride), nn.BatchNorm2d(channels)
+        self.conv1 = conv(channels_in, channels, 3, stride)
+        self.bn1 = nn.BatchNorm2d(channels)
         self.act1 = make_act(f"{name}.act1")
-        self.conv2, self.bn2 = conv(channels, channels, 3), nn.BatchNorm2d(channels)
+        self.conv2 = conv(channels, channels, 3)
+        self.bn2 = nn.BatchNorm2d(channels)
         self.act2 = make_act(f"{name}.act2")
         self.shortcut = nn.Sequential()
         if stride > 1 or channels_in != channels:
@@ -35,37 +40,43 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """x of shape (B, channels_in, H, W) -> logits (B, classes); four stages of two blocks, `width` channels doubling.
+    """x of shape (B, channels_in, H, W) -> logits (B, classes).
 
-    stem: `small` is a 3x3 convolution of stride 1 for small images; `large` the paper's 7x7 of stride 2 and a max-pool.
+    Four stages of two blocks, of `width` channels, doubled at each further stage. stem: `small` is
+    a 3x3 convolution of stride 1 for small images; `large` the paper's 7x7 of stride 2 and a
+    max-pool.
     """
 
     def __init__(
         self, channels_in: int, classes: int, width: int, stem: str, make_act: MakeAct
     ) -> None:
         super().__init__()
-        self.conv1 = (
-            conv(channels_in, width, 3) if stem == "small" else conv(channels_in, width, 7, 2)
-        )
-        self.bn1, self.act1 = nn.BatchNorm2d(width), make_act("act1")
-        self.pool = nn.Identity() if stem == "small" else nn.MaxPool2d(3, 2, padding=1)
-        stages, before, self.fed_by = [], width, dict[str, str]()
-        fed = "act1"
+        small = stem == "small"
+        self.conv1 = conv(channels_in, width, 3) if small else conv(channels_in, width, 7, 2)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.act1 = make_act("act1")
+        self.pool = nn.Identity() if small else nn.MaxPool2d(3, 2, padding=1)
+        self.fed_by: dict[str, str] = {}
+        stages = []
+        channels_before = width
+        site_before = "act1"
         for stage in range(4):
-            channels, blocks = width * 2**stage, []
+            channels = width * 2**stage
+            blocks = []
             for index in range(2):
                 name = f"stages.{stage}.{index}"
-                block = BasicBlock(
-                    before, channels, 2 if stage and not index else 1, make_act, name
-                )
-                self.fed_by |= {f"{name}.conv1.weight": fed, f"{name}.conv2.weight": f"{name}.act1"}
+                stride = 2 if stage and not index else 1
+                block = BasicBlock(channels_before, channels, stride, make_act, name)
+                self.fed_by[f"{name}.conv1.weight"] = site_before
+                self.fed_by[f"{name}.conv2.weight"] = f"{name}.act1"
                 if len(block.shortcut):
-                    self.fed_by[f"{name}.shortcut.0.weight"] = fed
+                    self.fed_by[f"{name}.shortcut.0.weight"] = site_before
                 blocks.append(block)
-                before, fed = channels, f"{name}.act2"
+                channels_before = channels
+                site_before = f"{name}.act2"
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.Sequential(*stages)
-        self.head = nn.Linear(before, classes)
+        self.head = nn.Linear(channels_before, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pool(self.act1(self.bn1(self.conv1(x))))

@@ -1,4 +1,7 @@
-"""The pre-norm Transformer block that encoder and GPT share; the activation acts in its feed-forward part only."""
+"""The pre-norm Transformer block that encoder and GPT share.
+
+The activation acts in its feed-forward part only.
+"""
 
 import math
 from collections.abc import Callable
@@ -14,32 +17,35 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int, causal: bool) -> None:
         super().__init__()
-        self.heads, self.causal = heads, causal
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.heads = heads
+        self.causal = causal
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         B, T, C = x.shape  # noqa: N806
-        q, k, v = (
-            self.qkv(x).view(B, T, 3, self.heads, C // self.heads).permute(2, 0, 3, 1, 4)
-        )  # (B, heads, T, C / heads)
+        qkv = self.qkv(x).view(B, T, 3, self.heads, C // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, T, C / heads)
         y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
         return self.out(y.transpose(1, 2).reshape(B, T, C))
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + feed-forward(norm(x)) of 4 C hidden units: (B, T, C) -> (B, T, C)."""
+    """x + attention(norm(x)), then x + feed-forward(norm(x)): (B, T, C) -> (B, T, C).
+
+    The feed-forward part has 4 C hidden units.
+    """
 
     def __init__(
         self, width: int, heads: int, causal: bool, dropout: float, act: nn.Module
     ) -> None:
         super().__init__()
-        self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads, causal)
-        self.norm2, self.up, self.act, self.down = (
-            nn.LayerNorm(width),
-            nn.Linear(width, 4 * width),
-            act,
-            nn.Linear(4 * width, width),
-        )
+        self.norm1 = nn.LayerNorm(width)
+        self.attention = Attention(width, heads, causal)
+        self.norm2 = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 4 * width)
+        self.act = act
+        self.down = nn.Linear(4 * width, width)
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -48,7 +54,10 @@ class Block(nn.Module):
 
 
 class Stack(nn.Module):
-    """Token and learned position embeddings, `depth` blocks and a final norm: tokens (B, T) int64 -> (B, T, C)."""
+    """Token and learned position embeddings, `depth` blocks, a final norm.
+
+    tokens (B, T) int64 -> (B, T, C).
+    """
 
     def __init__(
         self,
@@ -62,7 +71,8 @@ class Stack(nn.Module):
         make_act: MakeAct,
     ) -> None:
         super().__init__()
-        self.token, self.position = nn.Embedding(vocabulary, width), nn.Embedding(context, width)
+        self.token = nn.Embedding(vocabulary, width)
+        self.position = nn.Embedding(context, width)
         self.drop = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(
             Block(width, heads, causal, dropout, make_act(f"blocks.{index}"))
@@ -71,9 +81,8 @@ class Stack(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        scale = math.sqrt(
-            self.token.embedding_dim
-        )  # else blocks drown small tied embeddings (Vaswani et al., 3.4)
+        # Unscaled, the blocks' output drowns small tied embeddings (Vaswani et al., 3.4).
+        scale = math.sqrt(self.token.embedding_dim)
         x = self.drop(self.token(tokens) * scale + self.position.weight[: tokens.shape[1]])
         for block in self.blocks:
             x = block(x, mask)

@@ -1,4 +1,4 @@
-"""What all classification tasks share: the loss, what is watched while training, and the evaluation of a split."""
+"""What all classification tasks share: loss, scores while training, evaluation, references."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,8 @@ from actstudy.data.prepared import SPLITS, Prepared
 from actstudy.tasks import metrics
 from actstudy.tasks.metrics import Evaluation
 
-EVAL_BATCH, MOST_ITERATIONS = 1024, 2000
+EVAL_BATCH = 1024
+MAX_ITERATIONS = 2000
 
 
 def loss(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -37,31 +38,34 @@ def train_scores(logits: Tensor, y: Tensor) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def evaluate(forward: Callable[[Tensor], Tensor], data: Mapping[str, Tensor]) -> Evaluation:
-    """Loss, accuracy, macro-F1 and ECE of `forward` (B, ...) -> logits (B, C) on a whole split: x (N, ...), y (N,)."""
-    logits, y = (
-        torch.cat([forward(part).float() for part in data["x"].split(EVAL_BATCH)]),
-        data["y"],
-    )
+    """Loss, accuracy, macro-F1 and ECE on a whole split: x (N, ...), y (N,).
+
+    forward: (B, ...) -> logits (B, C).
+    """
+    y = data["y"]
+    logits = torch.cat([forward(part).float() for part in data["x"].split(EVAL_BATCH)])
     return _evaluations(logits[None], y, [loss(logits, y).item()], [0])[0]
 
 
 @torch.no_grad()
 def evaluate_runs(logits: Tensor, y: Tensor, runs: Sequence[int]) -> list[Evaluation]:
-    """The same of some runs of a pack: logits (R, N, C) of all, y (N,); the others' place, not their values, counts."""
-    return _evaluations(logits, y, losses(logits, y.expand(len(logits), -1)).tolist(), runs)
+    """Loss, accuracy, macro-F1 and ECE of some runs of a pack on a whole split.
+
+    logits: (R, N, C) of all runs, also of those that are not evaluated, as a tensor of another
+    shape may be summed in another order; y: (N,).
+    """
+    loss_values = losses(logits, y.expand(len(logits), -1)).tolist()
+    return _evaluations(logits, y, loss_values, runs)
 
 
 def _evaluations(
     logits: Tensor, y: Tensor, loss_values: Sequence[float], runs: Sequence[int]
 ) -> list[Evaluation]:
-    classes, label = logits.shape[2], y.cpu().numpy()
+    classes = logits.shape[2]
+    label = y.cpu().numpy()
     confidence, predicted = (part.cpu().numpy() for part in logits.softmax(2).max(2))
-    top = (
-        (logits.topk(5).indices == y[:, None]).any(2).float().mean(1).tolist()
-        if classes > 5
-        else None
-    )
-    found = []
+    top5 = _top5(logits, y) if classes > 5 else None
+    evaluations = []
     for run in runs:
         bins = metrics.calibration_bins(confidence[run], label == predicted[run])
         scores = {
@@ -70,39 +74,49 @@ def _evaluations(
             "macro_f1": metrics.macro_f1(label, predicted[run], classes),
             "ece": metrics.ece(bins),
         }
-        if top:
-            scores["top5"] = top[run]
-        columns = {"example": np.arange(len(label)), "label": label, "predicted": predicted[run]}
-        found.append(
-            Evaluation(scores, {**columns, "confidence": confidence[run].astype(np.float64)}, bins)
-        )
-    return found
+        if top5:
+            scores["top5"] = top5[run]
+        columns = {
+            "example": np.arange(len(label)),
+            "label": label,
+            "predicted": predicted[run],
+            "confidence": confidence[run].astype(np.float64),
+        }
+        evaluations.append(Evaluation(scores, columns, bins))
+    return evaluations
+
+
+def _top5(logits: Tensor, y: Tensor) -> list[float]:
+    """Share, per run, of examples whose label is among the five largest logits."""
+    hits = (logits.topk(5).indices == y[:, None]).any(2)
+    return hits.float().mean(1).tolist()
 
 
 def logistic_regression(
     name: str, inputs: Mapping[str, Any], labels: Mapping[str, np.ndarray]
 ) -> dict[str, Any]:
-    """Multinomial logistic regression as a reference, L2 strength chosen on val; split -> inputs (N, features)."""
+    """Multinomial logistic regression as a reference, L2 strength selected on val.
+
+    inputs: split -> (N, features); labels: split -> (N,).
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
+    fits = []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of fits that are not chosen
-        fits = [
-            LogisticRegression(C=10.0**power, max_iter=MOST_ITERATIONS).fit(
-                inputs["train"], labels["train"]
-            )
-            for power in range(-4, 2)
-        ]
-    best, row = best_on_val(fits, inputs, labels)
-    ended = "" if best.n_iter_.max() < MOST_ITERATIONS else " (not converged)"
-    return {"name": f"{name}{ended}", **row}
+        warnings.simplefilter("ignore", ConvergenceWarning)  # also of fits that are not selected
+        for power in range(-4, 2):
+            model = LogisticRegression(C=10.0**power, max_iter=MAX_ITERATIONS)
+            fits.append(model.fit(inputs["train"], labels["train"]))
+    best, scores = best_on_val(fits, inputs, labels)
+    suffix = "" if best.n_iter_.max() < MAX_ITERATIONS else " (not converged)"
+    return {"name": f"{name}{suffix}", **scores}
 
 
 def best_on_val(
     fits: Sequence[Any], inputs: Mapping[str, Any], labels: Mapping[str, np.ndarray]
 ) -> tuple[Any, dict[str, Any]]:
-    """The fitted classifier with the best accuracy on val, and its accuracies as a reference's row but for the name."""
+    """The fitted classifier with the best accuracy on val, and a reference's row without a name."""
     best = max(fits, key=lambda fit: fit.score(inputs["val"], labels["val"]))
     scores = {split: float(best.score(inputs[split], labels[split])) for split in ("val", "test")}
     return best, {"metric": "accuracy", **scores}
@@ -111,8 +125,11 @@ def best_on_val(
 def linear_on_inputs(name: str, data: Prepared) -> dict[str, Any]:
     """Logistic regression on the standardised inputs themselves."""
     cpu = torch.device("cpu")
-    splits, inputs = {split: data.on(cpu, split) for split in SPLITS}, data.inputs(cpu)
-    x = {split: inputs(arrays["x"]).flatten(1).numpy() for split, arrays in splits.items()}
-    return logistic_regression(
-        name, x, {split: arrays["y"].numpy() for split, arrays in splits.items()}
-    )
+    inputs = data.inputs(cpu)
+    x = {}
+    y = {}
+    for split in SPLITS:
+        arrays = data.on(cpu, split)
+        x[split] = inputs(arrays["x"]).flatten(1).numpy()
+        y[split] = arrays["y"].numpy()
+    return logistic_regression(name, x, y)

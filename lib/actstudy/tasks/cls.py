@@ -7,6 +7,7 @@ from torch import nn
 
 from actstudy.contract.spec import RunSpec
 from actstudy.data.prepared import SPLITS, Prepared
+from actstudy.data.text import PAD, texts_of
 from actstudy.nets.encoder import Encoder
 from actstudy.tasks.classification import evaluate, logistic_regression, loss, train_scores
 
@@ -24,7 +25,10 @@ TASK = {
     "throughput_unit": "passages/s",
     "targets": [0.57, 0.6],
     "margin": 0.005,
-    "margin_reason": "the standard error, over the 40 test addresses, of the difference between two runs of a seed",
+    "margin_reason": (
+        "the standard error, over the 40 test addresses, of the difference between two runs "
+        "of a seed"
+    ),
     "defaults": {
         "dataset": "sotu_eras",
         "vocabulary": 8192,
@@ -50,20 +54,29 @@ TASK = {
 
 def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -> nn.Module:
     """The untrained model of a spec, for data of the manifest's vocabulary, context and classes."""
-    manifest = data.manifest
-    sizes = (manifest["vocabulary"], manifest["context"], manifest["classes"])
-    return Encoder(*sizes, spec.depth or 0, spec.width or 0, spec.heads, spec.dropout, make_act)
+    return Encoder(
+        vocabulary=data.manifest["vocabulary"],
+        context=data.manifest["context"],
+        classes=data.manifest["classes"],
+        depth=spec.depth or 0,
+        width=spec.width or 0,
+        heads=spec.heads,
+        dropout=spec.dropout,
+        make_act=make_act,
+        pad=PAD,
+    )
 
 
 def reference(data: Prepared) -> dict[str, Any]:
     """Logistic regression on the word counts (tf-idf) of what the model sees of each passage."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    from actstudy.data.text import texts_of
-
     bag = TfidfVectorizer(sublinear_tf=True)
-    texts = {split: list(texts_of(data.arrays[f"{split}_x"], data.folder)) for split in SPLITS}
+    texts = {}
+    labels = {}
+    for split in SPLITS:
+        texts[split] = list(texts_of(data.arrays[f"{split}_x"], data.folder))
+        labels[split] = data.arrays[f"{split}_y"]
     bag.fit(texts["train"])
     words = {split: bag.transform(part) for split, part in texts.items()}
-    labels = {split: data.arrays[f"{split}_y"] for split in SPLITS}
     return logistic_regression("bag of words, linear", words, labels)

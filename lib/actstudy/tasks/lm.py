@@ -27,7 +27,10 @@ TASK = {
     "targets": [3000.0, 2000.0],
     "log_unit": "nats per word",
     "margin": 0.01,
-    "margin_reason": "one percent of the perplexity: twice the standard error, over test addresses, between two runs",
+    "margin_reason": (
+        "one percent of the perplexity: twice the standard error, over test addresses, "
+        "between two runs"
+    ),
     "defaults": {
         "dataset": "sotu_text",
         "vocabulary": 4096,
@@ -54,12 +57,19 @@ EVAL_BATCH = 16
 
 def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -> nn.Module:
     """The untrained model of a spec, for data of the manifest's vocabulary and context."""
-    sizes = (data.manifest["vocabulary"], data.manifest["context"])
-    return GPT(*sizes, spec.depth or 0, spec.width or 0, spec.heads, spec.dropout, make_act)
+    return GPT(
+        vocabulary=data.manifest["vocabulary"],
+        context=data.manifest["context"],
+        depth=spec.depth or 0,
+        width=spec.width or 0,
+        heads=spec.heads,
+        dropout=spec.dropout,
+        make_act=make_act,
+    )
 
 
 def loss(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy in nats per token; logits (B, T, V), y (B, T), negative where there is no token."""
+    """Mean cross-entropy in nats per token; logits (B, T, V), y (B, T), negative if no token."""
     return functional.cross_entropy(
         logits.float().flatten(0, 1), y.flatten(), label_smoothing=label_smoothing
     )
@@ -72,19 +82,22 @@ def train_scores(logits: Tensor, y: Tensor) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def evaluate(forward: Callable[[Tensor], Tensor], data: Mapping[str, Tensor]) -> Evaluation:
-    """Loss (nats per token) and perplexities of `forward` (B, T) -> logits (B, T, V) on a whole split.
+    """Loss (nats per token) and perplexities on a whole split.
 
-    data: x and y (N, T), the document (N,) of each window, the number of words (D,) of each document.
+    forward: (B, T) -> logits (B, T, V); data: x and y (N, T), the document (N,) of each window, the
+    number of words (D,) of each document.
     """
-    y, words = data["y"], data["words"].tolist()
+    y = data["y"]
+    document = data["document"]
+    words = data["words"].tolist()
     nll = torch.zeros(len(words), dtype=torch.float64, device=y.device)
-    tokens = torch.zeros(len(words), dtype=torch.int64, device=y.device).index_add_(
-        0, data["document"], (y >= 0).sum(1)
-    )
+    tokens = torch.zeros(len(words), dtype=torch.int64, device=y.device)
+    tokens.index_add_(0, document, (y >= 0).sum(1))
     for rows in torch.arange(len(y), device=y.device).split(EVAL_BATCH):
-        logits, labels = forward(data["x"][rows]).float().flatten(0, 1), y[rows]
+        labels = y[rows]
+        logits = forward(data["x"][rows]).float().flatten(0, 1)
         each = functional.cross_entropy(logits, labels.flatten(), reduction="none").view_as(labels)
-        nll.index_add_(0, data["document"][rows], each.sum(1, dtype=torch.float64))
+        nll.index_add_(0, document[rows], each.sum(1, dtype=torch.float64))
     scores = perplexities(math.fsum(nll.tolist()), int(tokens.sum()), sum(words))
     columns = {
         "example": range(len(words)),
@@ -96,7 +109,10 @@ def evaluate(forward: Callable[[Tensor], Tensor], data: Mapping[str, Tensor]) ->
 
 
 def perplexities(nll: float, tokens: int, words: int) -> dict[str, float]:
-    """Nats per token, and exp of nats per token and per word: the last compares across vocabularies; `nll` in nats."""
+    """Nats per token, and exp of nats per token and per word; nll in nats.
+
+    The perplexity per word compares across vocabularies.
+    """
     with np.errstate(over="ignore"):  # a diverging run's perplexity is infinite
         return {
             "loss": nll / tokens,
@@ -106,21 +122,28 @@ def perplexities(nll: float, tokens: int, words: int) -> dict[str, float]:
 
 
 def reference(data: Prepared) -> dict[str, Any]:
-    """An add-one bigram model of the train split's tokens: p(b | a) = (count(a b) + 1) / (count(a) + V)."""
+    """An add-one bigram model of train's tokens: p(b | a) = (count(a b) + 1) / (count(a) + V)."""
     vocabulary = int(data.manifest["vocabulary"])
 
     def pairs(split: str) -> np.ndarray:
-        x, y = data.arrays[f"{split}_x"], data.arrays[f"{split}_y"]
+        x = data.arrays[f"{split}_x"]
+        y = data.arrays[f"{split}_y"]
         return (x.astype(np.int64) * vocabulary + y)[y >= 0]
 
-    def word_perplexity(split: str) -> float:
-        wanted, words = pairs(split), int(data.arrays[f"{split}_words"].sum())
-        place = np.searchsorted(known, wanted).clip(max=len(known) - 1)
-        seen = np.where(known[place] == wanted, counts[place], 0)
-        nll = -np.log((seen + 1) / (before[wanted // vocabulary] + vocabulary)).sum()
-        return perplexities(float(nll), len(wanted), words)["word_perplexity"]
-
     known, counts = np.unique(pairs("train"), return_counts=True)
-    before = np.bincount(known // vocabulary, counts, minlength=vocabulary)
-    scores = {split: word_perplexity(split) for split in ("val", "test")}
-    return {"name": "add-one bigram", "metric": "word_perplexity", **scores}
+    totals = np.bincount(known // vocabulary, counts, minlength=vocabulary)
+
+    def word_perplexity(split: str) -> float:
+        scored = pairs(split)
+        place = np.searchsorted(known, scored).clip(max=len(known) - 1)
+        in_train = np.where(known[place] == scored, counts[place], 0)
+        nll = -np.log((in_train + 1) / (totals[scored // vocabulary] + vocabulary)).sum()
+        words = int(data.arrays[f"{split}_words"].sum())
+        return perplexities(float(nll), len(scored), words)["word_perplexity"]
+
+    return {
+        "name": "add-one bigram",
+        "metric": "word_perplexity",
+        "val": word_perplexity("val"),
+        "test": word_perplexity("test"),
+    }

@@ -1,4 +1,7 @@
-"""What an evaluation is, and metrics of classifiers: pure functions of labels and predictions, numpy arrays (N,)."""
+"""What an evaluation is, and metrics of classifiers.
+
+Metrics are pure functions of labels and predictions, numpy arrays (N,).
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +13,7 @@ N_BINS = 15
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A split scored once: metric -> value, columns of the `predictions` table, rows of `calibration`."""
+    """Scores of a split: metric -> value, columns of `predictions`, rows of `calibration`."""
 
     scores: dict[str, float]
     predictions: dict[str, Any]
@@ -23,16 +26,20 @@ def accuracy(label: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def macro_f1(label: np.ndarray, predicted: np.ndarray, classes: int) -> float:
-    """Mean over classes of F1 = 2 TP / (2 TP + FP + FN); 0 for a class that is neither there nor predicted."""
+    """Mean over classes of F1 = 2 TP / (2 TP + FP + FN).
+
+    F1 is 0 for a class without labels and predictions.
+    """
     hits = np.bincount(label[label == predicted], minlength=classes)
-    touched = np.bincount(label, minlength=classes) + np.bincount(predicted, minlength=classes)
-    return float(np.divide(2 * hits, touched, out=np.zeros(classes), where=touched > 0).mean())
+    total = np.bincount(label, minlength=classes) + np.bincount(predicted, minlength=classes)
+    f1 = np.divide(2 * hits, total, out=np.zeros(classes), where=total > 0)
+    return float(f1.mean())
 
 
 def calibration_bins(
     confidence: np.ndarray, correct: np.ndarray, n_bins: int = N_BINS
 ) -> list[dict[str, float]]:
-    """Equal-width bins over (0, 1] with count, sum of confidences and number correct; 1.0 is in the last bin."""
+    """Equal-width bins over (0, 1]: their count, sum of confidences and number correct."""
     edges = np.linspace(0, 1, n_bins + 1)
     index = np.clip(np.ceil(confidence.astype(np.float64) * n_bins).astype(int) - 1, 0, n_bins - 1)
     count = np.bincount(index, minlength=n_bins)
@@ -52,6 +59,9 @@ def calibration_bins(
 
 
 def ece(bins: list[dict[str, float]]) -> float:
-    """Expected calibration error, l1: sum over bins of |sum of confidences - number correct| / N (Guo et al. 2017)."""
+    """Expected calibration error, l1 (Guo et al. 2017).
+
+    The sum over bins of |sum of confidences - number correct| / N.
+    """
     total = sum(b["count"] for b in bins)
     return sum(abs(b["confidence_sum"] - b["correct"]) for b in bins) / total

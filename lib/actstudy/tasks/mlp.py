@@ -26,7 +26,10 @@ TASK = {
     "throughput_unit": "examples/s",
     "targets": [0.6, 0.7],
     "margin": 0.01,
-    "margin_reason": "about two thirds of the standard error, 1.5 points, of an accuracy near 0.7 on 1,000 signals",
+    "margin_reason": (
+        "about two thirds of the standard error, 1.5 points, of an accuracy near 0.7 "
+        "on 1,000 signals"
+    ),
     "defaults": {
         "dataset": "mnist1d",
         "depth": 3,
@@ -48,14 +51,16 @@ TASK = {
 
 def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -> nn.Module:
     """The untrained model of a spec, for data of the manifest's shape and classes."""
-    hidden = spec.hidden if spec.hidden is not None else (spec.width or 0,) * (spec.depth or 0)
+    hidden = spec.hidden
+    if hidden is None:
+        hidden = (spec.width or 0,) * (spec.depth or 0)
     return MLP(
-        math.prod(data.manifest["shape"]),
-        hidden,
-        data.manifest["classes"],
-        make_act,
-        spec.norm,
-        spec.dropout,
+        in_features=math.prod(data.manifest["shape"]),
+        hidden=hidden,
+        classes=data.manifest["classes"],
+        make_act=make_act,
+        norm=spec.norm,
+        dropout=spec.dropout,
     )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from actstudy.contract.schema import BUCKETS
 from actstudy.contract.spec import RunSpec
-from actstudy.data.augment import augmented
+from actstudy.data.augment import augment
 from actstudy.health import values
 from actstudy.nets.activations import Sites
 from actstudy.training.cuda_graphs import Recorder
@@ -128,7 +128,7 @@ class Job:
         """Mean loss of train examples `rows` (B,), augmented as `drawn` says, and what is watched of the batch."""
         x, y = (self.splits["train"][name][rows] for name in ("x", "y"))
         if drawn.shape[1]:
-            x = augmented(x, drawn)
+            x = augment(x, drawn)
         with self.autocast():
             logits = self.forward(x)
             loss = self.task.loss(logits, y, self.spec.label_smoothing)

@@ -1,20 +1,26 @@
-"""AG News (Zhang et al. 2015), news to be told apart by topic: data/raw/ag_news_csv/, or its archive in data/raw."""
+"""AG News (Zhang et al. 2015), news to be classified by topic.
+
+Read from data/raw/ag_news_csv/ or its archive in data/raw.
+"""
 
 import numpy as np
 
-from actstudy.data.official import labelled, rows
+from actstudy.data.official import class_indices, rows
 from actstudy.data.prepared import Splits, with_val
 
 DATASET = {
     "title": "AG News",
     "kind": "passages",
     "version": 1,
-    "source": "ag_news_csv.tgz of Zhang et al. 2015, put there by hand: class index, title, description",
+    "source": (
+        "ag_news_csv.tgz of Zhang et al. 2015, put there by hand: class index, title, description"
+    ),
     "paper": "arXiv:1509.01626",
     "licence": "research, non-commercial",
     "archive": {"file": "ag_news_csv.tgz"},
     "files": {
-        "ag_news_csv/train.csv": {},  # no checksum: a subset may stand there, and every table says so
+        # No checksum: a subset is allowed, and every table says so.
+        "ag_news_csv/train.csv": {},
         "ag_news_csv/test.csv": {
             "sha256": "521465c2428ed7f02f8d6db6ffdd4b5447c1c701962353eb2c40d548c3c85699"
         },
@@ -25,17 +31,26 @@ DATASET = {
 
 
 def prepare() -> Splits:
-    """A tenth of train is val (stratified); test is the official one of 7,600: x (N,) of str, y (N,) int64."""
-    train, test = read("train"), read("test")
+    """A tenth of train is val (stratified); test is the official one of 7,600.
+
+    x (N,) of str, y (N,) int64.
+    """
+    train = read("train")
+    test = read("test")
     return with_val(train, test, len(train[1]) // 10)
 
 
 def read(split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Texts, title before description, and classes from 0 on; a backslash in the file stands for a line's end."""
+    """Texts, title before description, and classes from 0 on.
+
+    A backslash in the file is a line's end.
+    """
     file = f"ag_news_csv/{split}.csv"
     table = rows("ag_news", file, columns=3)
-    texts = [
-        " ".join(f"{title} {description}".replace("\\", " ").split())
-        for _, title, description in table
-    ]
-    return np.array(texts, np.object_), labelled(file, [row[0] for row in table], 4, first=1)
+    labels = []
+    texts = []
+    for label, title, description in table:
+        words = f"{title} {description}".replace("\\", " ").split()
+        labels.append(label)
+        texts.append(" ".join(words))
+    return np.array(texts, np.object_), class_indices(file, labels, 4, first=1)

@@ -1,4 +1,7 @@
-"""CIFAR-10 (Krizhevsky 2009): data/raw/cifar-10-batches-py/ as it unpacks, or data/raw/cifar-10-python.tar.gz."""
+"""CIFAR-10 (Krizhevsky 2009).
+
+Read from data/raw/cifar-10-batches-py/, as it unpacks, or data/raw/cifar-10-python.tar.gz.
+"""
 
 from actstudy.data.prepared import Splits
 from actstudy.data.sets import cifar
@@ -28,5 +31,8 @@ DATASET = {
 
 
 def prepare() -> Splits:
-    """45,000 train and 5,000 val (stratified from the official 50,000), 10,000 test: x (N, 3, 32, 32) uint8, y (N,)."""
+    """45,000 train and 5,000 val images (stratified from the official 50,000), 10,000 test.
+
+    x (N, 3, 32, 32) uint8, y (N,) int64.
+    """
     return cifar.splits("cifar10", "labels")

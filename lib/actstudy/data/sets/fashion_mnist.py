@@ -1,6 +1,7 @@
-"""Fashion-MNIST (Xiao et al. 2017), in the layout in which it unpacks: data/raw/FashionMNIST/raw/.
+"""Fashion-MNIST (Xiao et al. 2017), in the layout of its files in data/raw/FashionMNIST/raw/.
 
-Those of the Debian package dataset-fashion-mnist (/usr/share/datasets/fashion-mnist/) may be copied there as they are.
+The files of the Debian package dataset-fashion-mnist (/usr/share/datasets/fashion-mnist/) may be
+copied there as they are.
 """
 
 from actstudy.data.official import idx_splits
@@ -37,5 +38,8 @@ DATASET = {
 
 
 def prepare() -> Splits:
-    """55,000 train and 5,000 val (stratified from the official 60,000), 10,000 test: x (N, 1, 28, 28) uint8, y (N,)."""
+    """55,000 train and 5,000 val images (stratified from the official 60,000), 10,000 test.
+
+    x (N, 1, 28, 28) uint8, y (N,) int64.
+    """
     return idx_splits("fashion_mnist", "FashionMNIST/raw")

@@ -8,7 +8,9 @@ DATASET = {
     "title": "Fashion-MNIST, a class-balanced tenth",
     "kind": "images",
     "version": 1,
-    "source": "data/embedded/fashion_mnist.parquet, made from the Debian package dataset-fashion-mnist",
+    "source": (
+        "data/embedded/fashion_mnist.parquet, made from the Debian package dataset-fashion-mnist"
+    ),
     "paper": "arXiv:1708.07747",
     "licence": "MIT",
     "sha256": "ad2f10964db2ad65e52f7dfdc8c398a53b5eea8c0d99fcea71bb7d6c5962d5f9",
@@ -21,5 +23,10 @@ def prepare() -> Splits:
     """5,000 train, 1,000 val and 2,000 test images: x (N, 1, 28, 28) uint8, y (N,) int64."""
     table = embedded("fashion_mnist.parquet", str(DATASET["sha256"]))
     pixels = np.frombuffer(b"".join(table["image"].to_pylist()), np.uint8).reshape(-1, 1, 28, 28)
-    label, split = table["label"].to_numpy().astype(np.int64), np.array(table["split"].to_pylist())
-    return {name: {"x": pixels[split == name], "y": label[split == name]} for name in SPLITS}
+    labels = table["label"].to_numpy().astype(np.int64)
+    split_of_row = np.array(table["split"].to_pylist())
+    splits = {}
+    for split in SPLITS:
+        rows = split_of_row == split
+        splits[split] = {"x": pixels[rows], "y": labels[rows]}
+    return splits

@@ -1,4 +1,4 @@
-"""MNIST (LeCun et al. 1998), in the layout in which it unpacks: data/raw/MNIST/raw/."""
+"""MNIST (LeCun et al. 1998), in the layout of its files in data/raw/MNIST/raw/."""
 
 from actstudy.data.official import idx_splits
 from actstudy.data.prepared import Splits
@@ -34,5 +34,8 @@ DATASET = {
 
 
 def prepare() -> Splits:
-    """55,000 train and 5,000 val (stratified from the official 60,000), 10,000 test: x (N, 1, 28, 28) uint8, y (N,)."""
+    """55,000 train and 5,000 val images (stratified from the official 60,000), 10,000 test.
+
+    x (N, 1, 28, 28) uint8, y (N,) int64.
+    """
     return idx_splits("mnist", "MNIST/raw")

@@ -1,4 +1,7 @@
-"""MNIST-1D: ten classes of 40-point signals, made offline by its authors' generator (Greydanus and Kobak 2024)."""
+"""MNIST-1D (Greydanus and Kobak 2024): ten classes of 40-point signals.
+
+Made offline by its authors' generator.
+"""
 
 import numpy as np
 
@@ -17,10 +20,13 @@ DATASET = {
 
 
 def prepare() -> Splits:
-    """3,500 train, 500 val (stratified from the official 4,000), 1,000 test: x (N, 40) float32, y (N,) int64."""
+    """3,500 train and 500 val signals (stratified from the official 4,000), 1,000 test.
+
+    x (N, 40) float32, y (N,) int64.
+    """
     from mnist1d.data import get_dataset_args, make_dataset
 
-    made = make_dataset(get_dataset_args())
-    train = made["x"].astype(np.float32), made["y"].astype(np.int64)
-    test = made["x_test"].astype(np.float32), made["y_test"].astype(np.int64)
+    arrays = make_dataset(get_dataset_args())
+    train = (arrays["x"].astype(np.float32), arrays["y"].astype(np.int64))
+    test = (arrays["x_test"].astype(np.float32), arrays["y_test"].astype(np.int64))
     return with_val(train, test, 500)

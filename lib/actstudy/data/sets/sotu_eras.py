@@ -1,4 +1,9 @@
-"""Passages of State of the Union addresses, to be told apart by era: to 1849, to 1899, to 1949, later."""
+"""Passages of State of the Union addresses, to be classified by era.
+
+The eras end with 1849, 1899 and 1949; the last one has no end.
+"""
+
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -14,24 +19,35 @@ DATASET = {
     "classes": 4,
 }
 WORDS = 16
-PASSAGES = {"train": 12_500, "val": 1000, "test": 1000}  # of every era
+PASSAGES = {"train": 12_500, "val": 1000, "test": 1000}  # per era
 
 
 def prepare() -> Splits:
-    """Passages of 16 words, drawn with a fixed seed, the same number of every era: x (N,) of str, y (N,) int64."""
-    table, rng, made = addresses(), np.random.default_rng(SPLIT_SEED), {}
+    """Passages of 16 words, drawn with a fixed seed, the same number per era.
+
+    x (N,) of str, y (N,) int64.
+    """
+    table = addresses()
+    rng = np.random.default_rng(SPLIT_SEED)
+    splits = {}
     for split, n in PASSAGES.items():
-        texts, labels = [], []
+        texts = []
+        labels = []
         for era in range(len(ERAS) + 1):
-            mine = table[(table["split"] == split) & (table["era"] == era)]
-            passages = [
-                " ".join(words[start : start + WORDS])
-                for words in mine["text"].str.split()
-                for start in range(0, len(words) - WORDS + 1, WORDS)
-            ]
-            texts += [
-                passages[index] for index in np.sort(rng.choice(len(passages), n, replace=False))
-            ]
+            rows = (table["split"] == split) & (table["era"] == era)
+            candidates = passages(table.loc[rows, "text"])
+            drawn = np.sort(rng.choice(len(candidates), n, replace=False))
+            texts += [candidates[index] for index in drawn]
             labels += [era] * n
-        made[split] = {"x": np.array(texts, np.object_), "y": np.array(labels)}
-    return made
+        splits[split] = {"x": np.array(texts, np.object_), "y": np.array(labels)}
+    return splits
+
+
+def passages(texts: Iterable[str]) -> list[str]:
+    """All passages of WORDS words of the texts, one after the other; a shorter rest is left out."""
+    cut = []
+    for text in texts:
+        words = text.split()
+        for start in range(0, len(words) - WORDS + 1, WORDS):
+            cut.append(" ".join(words[start : start + WORDS]))
+    return cut

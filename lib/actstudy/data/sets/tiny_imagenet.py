@@ -1,12 +1,13 @@
-"""Tiny-ImageNet-200 (Stanford CS231n, a part of ILSVRC-2012 at 64x64): data/raw/tiny-imagenet-200/ or .zip.
+"""Tiny-ImageNet-200 (Stanford CS231n, a part of ILSVRC-2012 at 64x64).
 
-Research use only, under ImageNet's terms. Its test split has no labels: the official val is test here.
+Read from data/raw/tiny-imagenet-200/ or .zip. Research use only, under ImageNet's terms. Its test
+split has no labels: the official val is test here.
 """
 
 import io
 import os
 import re
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from rich.progress import track
 
 from actstudy.contract import store
 from actstudy.data import archives, official
-from actstudy.data.official import MEND, reading, text
+from actstudy.data.official import FIX, reading, text
 from actstudy.data.prepared import Splits, hold_out
 
 DATASET = {
@@ -33,135 +34,155 @@ DATASET = {
     "shape": [3, 64, 64],
     "classes": 200,
 }
-FOLDER, TRAIN, TEST = "tiny-imagenet-200", 100_000, 10_000
-PART = 500  # images that a process decodes at a time
-AHEAD = 2 * (os.cpu_count() or 1)  # parts that wait, so that no process does
-AGAIN = "unpack tiny-imagenet-200.zip there again"
+FOLDER = "tiny-imagenet-200"
+N_TRAIN = 100_000
+N_TEST = 10_000
+CHUNK = 500  # images that a process decodes at a time
+MAX_WAITING = 2 * (os.cpu_count() or 1)  # chunks that wait, so that no process does
+UNPACK = "unpack tiny-imagenet-200.zip there again"
 Read = Callable[[str], bytes | Path]
 
 
 def prepare() -> Splits:
-    """90,000 train and 10,000 val (stratified from the official train), 10,000 test: x (N, 3, 64, 64) uint8, y (N,).
+    """90,000 train and 10,000 val images (stratified from the official train), 10,000 test.
 
-    Greyscale images are expanded to three equal channels.
+    x (N, 3, 64, 64) uint8, y (N,) int64; greyscale images are expanded to three equal channels.
     """
     wnids = text("tiny_imagenet", f"{FOLDER}/wnids.txt").split()
     with opened() as (names, read):
-        trains, tests = train_images(names), test_images(wnids)
-        present = {"train": {wnid for wnid in wnids if trains[wnid]}, "val": set(tests.values())}
-        for split, found in present.items():
-            if absent := [wnid for wnid in wnids if wnid not in found]:
-                raise store.Damaged(
-                    f"data/raw/{FOLDER} has no {split} image of class {', '.join(absent[:3])} ({len(absent)} classes "
-                    f"absent); allowed: images of all {len(wnids)} classes of wnids.txt; to mend: {AGAIN}"
-                )
-        paths = [name for wnid in wnids for name in trains[wnid]]
-        labels = np.repeat(np.arange(len(wnids)), [len(trains[wnid]) for wnid in wnids])
-        if (len(paths), len(tests)) != (TRAIN, TEST):
-            raise store.Damaged(
-                f"data/raw/{FOLDER} has {len(paths):,} train and {len(tests):,} val images instead of {TRAIN:,} and "
-                f"{TEST:,}; to mend: {AGAIN}"
-            )
-        train, val = hold_out(labels, len(paths) // 10)
+        trains = train_images(names, wnids)
+        tests = test_images(wnids)
+        check_images(wnids, trains, tests)
+        train_names = list(trains)
+        index = {wnid: k for k, wnid in enumerate(wnids)}
+        train_y = np.array([index[wnid] for wnid in trains.values()])
+        test_y = np.array([index[wnid] for wnid in tests.values()])
+        train, val = hold_out(train_y, len(train_names) // 10)
         return {
-            "train": {"x": images([paths[index] for index in train], read), "y": labels[train]},
-            "val": {"x": images([paths[index] for index in val], read), "y": labels[val]},
-            "test": {
-                "x": images([*tests], read),
-                "y": np.array([wnids.index(wnid) for wnid in tests.values()]),
-            },
+            "train": {"x": images([train_names[i] for i in train], read), "y": train_y[train]},
+            "val": {"x": images([train_names[i] for i in val], read), "y": train_y[val]},
+            "test": {"x": images([*tests], read), "y": test_y},
         }
 
 
 @contextmanager
 def opened() -> Iterator[tuple[list[str], Read]]:
-    """The names of files, all train images among them, from data/raw on, and what finds one: its path or its bytes.
+    """The names of files, all train images included, and a function that reads one.
 
-    Of the folder where it is there, else of the .zip.
+    Names are paths from data/raw on. The function returns the file's path if the folder is there,
+    else the bytes of a member of the .zip.
     """
     root = official.RAW / FOLDER
     if root.is_dir():
-        names = [
-            path.relative_to(official.RAW).as_posix() for path in root.glob("train/*/images/*.JPEG")
-        ]
-        yield names, lambda name: official.RAW / name  # for the process that decodes it
+        paths = root.glob("train/*/images/*.JPEG")
+        names = [path.relative_to(official.RAW).as_posix() for path in paths]
+        yield names, lambda name: official.RAW / name  # read by the process that decodes it
     else:
-        with archives.opened(root.with_name(f"{FOLDER}.zip")) as found:
-            yield found
+        with archives.open_archive(root.with_name(f"{FOLDER}.zip")) as archive:
+            yield archive
 
 
-def train_images(names: list[str]) -> dict[str, list[str]]:
-    """Class -> its train images, in the order of their names."""
-    found = defaultdict(list)
+def train_images(names: list[str], wnids: list[str]) -> dict[str, str]:
+    """Train image -> its class: sorted by the class's place in wnids.txt, then by name."""
+    pattern = re.compile(rf"{FOLDER}/train/([^/]+)/images/[^/]+\.JPEG")
+    names_of: dict[str, list[str]] = {wnid: [] for wnid in wnids}
     for name in sorted(names):
-        if image := re.fullmatch(rf"{FOLDER}/train/([^/]+)/images/[^/]+\.JPEG", name):
-            found[image[1]].append(name)
-    return found
+        match = pattern.fullmatch(name)
+        if match and match[1] in names_of:
+            names_of[match[1]].append(name)
+    return {name: wnid for wnid in wnids for name in names_of[wnid]}
 
 
 def test_images(wnids: list[str]) -> dict[str, str]:
-    """Image of the official val -> its class, in the order of the list; Damaged where that is none of wnids.txt."""
-    found, file = {}, f"{FOLDER}/val/val_annotations.txt"
+    """Image of the official val -> its class, in the order of the list.
+
+    Damaged if a class is not in wnids.txt.
+    """
+    classes = {}
+    file = f"{FOLDER}/val/val_annotations.txt"
     for number, line in enumerate(text("tiny_imagenet", file).splitlines(), 1):
         name, wnid = (*line.split("\t"), "")[:2]
         if wnid not in wnids:
             raise store.Damaged(
-                f"data/raw/{file}: row {number:,}: got class {wnid!r}; allowed: of wnids.txt; {MEND}"
+                f"data/raw/{file}: row {number:,}: got class {wnid!r}; allowed: of wnids.txt; {FIX}"
             )
-        found[f"{FOLDER}/val/images/{name}"] = wnid
-    return found
+        classes[f"{FOLDER}/val/images/{name}"] = wnid
+    return classes
+
+
+def check_images(wnids: list[str], trains: dict[str, str], tests: dict[str, str]) -> None:
+    """Damaged if a class has no image or the numbers of images are not the official ones."""
+    for split, classes in (("train", trains), ("val", tests)):
+        present = set(classes.values())
+        absent = [wnid for wnid in wnids if wnid not in present]
+        if absent:
+            raise store.Damaged(
+                f"data/raw/{FOLDER} has no {split} image of class {', '.join(absent[:3])} "
+                f"({len(absent)} classes absent); allowed: images of all {len(wnids)} classes "
+                f"of wnids.txt; to fix: {UNPACK}"
+            )
+    if (len(trains), len(tests)) != (N_TRAIN, N_TEST):
+        raise store.Damaged(
+            f"data/raw/{FOLDER} has {len(trains):,} train and {len(tests):,} val images "
+            f"instead of {N_TRAIN:,} and {N_TEST:,}; to fix: {UNPACK}"
+        )
 
 
 def images(names: list[str], read: Read) -> np.ndarray:
     """The images as x (N, 3, 64, 64) uint8, decoded on all cores."""
     x = np.empty((len(names), 3, 64, 64), np.uint8)
-    starts = range(0, len(names), PART)
+    starts = range(0, len(names), CHUNK)
+    chunks = (read_chunk(names[start : start + CHUNK], read) for start in starts)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        decoded = in_turn(pool, (files(names[start : start + PART], read) for start in starts))
-        shown = track(
-            zip(starts, decoded, strict=True), "decoding", len(starts), console=Console(stderr=True)
-        )
-        for start, part in shown:
-            x[start : start + PART] = part
+        decoded = zip(starts, decode_in_order(pool, chunks), strict=True)
+        stderr = Console(stderr=True)
+        for start, chunk in track(decoded, "decoding", len(starts), console=stderr):
+            x[start : start + CHUNK] = chunk
     return x
 
 
-def in_turn(
-    pool: ProcessPoolExecutor, parts: Iterator[dict[str, bytes | Path]]
+def decode_in_order(
+    pool: ProcessPoolExecutor, chunks: Iterator[dict[str, bytes | Path]]
 ) -> Iterator[np.ndarray]:
-    """The parts decoded, in their order; `pool.map` would have all of them made, and in memory, before the first."""
+    """The chunks decoded, in their order, at most MAX_WAITING of them in memory.
+
+    `pool.map` would read all chunks before it returns the first.
+    """
     waiting = deque[Future[np.ndarray]]()
-    for part in parts:
-        waiting.append(pool.submit(decoded_part, part))
-        if len(waiting) > AHEAD:
+    for chunk in chunks:
+        waiting.append(pool.submit(decode_chunk, chunk))
+        if len(waiting) > MAX_WAITING:
             yield waiting.popleft().result()
-    for one in waiting:
-        yield one.result()
+    for future in waiting:
+        yield future.result()
 
 
-def files(names: list[str], read: Read) -> dict[str, bytes | Path]:
-    """Name -> bytes or path of some images; Damaged, naming the file, where one cannot be read."""
-    found = {}
+def read_chunk(names: list[str], read: Read) -> dict[str, bytes | Path]:
+    """Name -> bytes or path of some images; Damaged, naming the file, if one cannot be read."""
+    chunk = {}
     for name in names:
         with reading(f"data/raw/{name}"):
-            found[name] = read(name)
-    return found
+            chunk[name] = read(name)
+    return chunk
 
 
-def decoded_part(jpegs: dict[str, bytes | Path]) -> np.ndarray:
-    """Some images, decoded; Damaged, naming the file, where one is no JPEG of 64x64."""
+def decode_chunk(jpegs: dict[str, bytes | Path]) -> np.ndarray:
+    """Some images, decoded (n, 3, 64, 64); Damaged, naming the file, if one is no JPEG of 64x64."""
     from PIL import Image
 
-    part = np.empty((len(jpegs), 3, 64, 64), np.uint8)
-    for row, (name, jpeg) in zip(part, jpegs.items(), strict=True):
-        damages = reading(f"data/raw/{name}", Image.DecompressionBombError)
-        with (
-            damages,
-            Image.open(
-                io.BytesIO(jpeg) if isinstance(jpeg, bytes) else jpeg, formats=["JPEG"]
-            ) as image,
-        ):
-            if image.size != (64, 64):
-                raise ValueError(f"got {image.width} x {image.height} pixels; allowed: 64 x 64")
-            row[:] = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
-    return part
+    chunk = np.empty((len(jpegs), 3, 64, 64), np.uint8)
+    for row, (name, jpeg) in zip(chunk, jpegs.items(), strict=True):
+        with reading(f"data/raw/{name}", Image.DecompressionBombError):
+            row[:] = decode(jpeg)
+    return chunk
+
+
+def decode(jpeg: bytes | Path) -> np.ndarray:
+    """An image (3, 64, 64) uint8; ValueError or one of PIL's errors if it is no JPEG of 64x64."""
+    from PIL import Image
+
+    file = io.BytesIO(jpeg) if isinstance(jpeg, bytes) else jpeg
+    with Image.open(file, formats=["JPEG"]) as image:
+        if image.size != (64, 64):
+            raise ValueError(f"got {image.width} x {image.height} pixels; allowed: 64 x 64")
+        return np.asarray(image.convert("RGB")).transpose(2, 0, 1)

@@ -1,4 +1,7 @@
-"""WikiText-2 (Merity et al. 2016), word-level with `<unk>`: data/raw/wikitext-2/, or its archive in data/raw."""
+"""WikiText-2 (Merity et al. 2016), word-level with `<unk>`.
+
+Read from data/raw/wikitext-2/ or its archive in data/raw.
+"""
 
 import re
 
@@ -27,28 +30,31 @@ DATASET = {
         },
     },
 }
+FILES = {
+    "train": "wikitext-2/wiki.train.tokens",
+    "val": "wikitext-2/wiki.valid.tokens",
+    "test": "wikitext-2/wiki.test.tokens",
+}
+# A heading of the first level: ` = Title = `, then an empty line.
+HEADING = re.compile(r"(?m)^(?= = [^=\n]+ = \n \n)")
 
 
 def prepare() -> Splits:
-    """Articles, whole, a line's end being a word of its own as in published counts: x (documents,) of str.
+    """Whole articles, x (documents,) of str; a line's end is a word, as in published counts.
 
-    `<unk>` stands where the authors replaced a rare word; it is text like any other, of as many tokens as BPE makes it.
+    `<unk>` replaces the words that the authors found too rare; it is text like any other, of as
+    many tokens as the BPE makes of it.
     """
-    names = {"train": "train", "val": "valid", "test": "test"}
-    return {
-        split: {
-            "x": np.array(articles(text("wikitext2", f"wikitext-2/wiki.{name}.tokens")), np.object_)
-        }
-        for split, name in names.items()
-    }
-
-
-HEADING = re.compile(
-    r"(?m)^(?= = [^=\n]+ = \n \n)"
-)  # of the first level: ` = Title = `, then an empty line
+    splits = {}
+    for split, file in FILES.items():
+        documents = articles(text("wikitext2", file))
+        splits[split] = {"x": np.array(documents, np.object_)}
+    return splits
 
 
 def articles(whole: str) -> list[str]:
-    """A text cut before every heading of an article; what stands before the first heading goes with it."""
+    """A text cut before the heading of each article; what precedes the first goes with it."""
     first, *others = HEADING.split(whole)
-    return [first + others[0], *others[1:]] if others and not first.strip() else [first, *others]
+    if others and not first.strip():
+        return [first + others[0], *others[1:]]
+    return [first, *others]
