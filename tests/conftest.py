@@ -1,6 +1,7 @@
 """Shared fixtures: the prepared data set and a tiny run that takes a fraction of a second."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import hypothesis
 import pytest
 import torch
 
+from actstudy.contract import store
 from actstudy.contract.spec import RunSpec, layered
 from actstudy.data import prepared
 from actstudy.study.planning import run_spec
@@ -23,10 +25,23 @@ TINY = {"depth": 2, "width": 16, "epochs": 3, "batch_size": 500, "warmup": 1, "d
 
 
 @pytest.fixture(scope="session")
-def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("mnist1d")
-    prepared.prepare("mnist1d", folder)
-    return folder
+def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a prepared data set by its name, made once for all workers; not to be changed."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared"
+
+    def prepare(name: str) -> Path:
+        with store.locked(root / f"{name}.lock"):
+            if not (root / name / "manifest.json").is_file():
+                prepared.prepare(name, root / name)
+        return root / name
+
+    return prepare
+
+
+@pytest.fixture(scope="session")
+def data_folder(prepared_folder: Callable[[str], Path]) -> Path:
+    return prepared_folder("mnist1d")
 
 
 @pytest.fixture(scope="session")

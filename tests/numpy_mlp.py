@@ -1,11 +1,12 @@
-"""An MLP in NumPy alone, forward, backward and SGD: what the trainer's first steps are held against."""
+"""An MLP in NumPy alone, forward, backward and SGD: the reference of the trainer's first steps."""
 
 import math
 
 import numpy as np
 
 ERF = np.vectorize(math.erf)
-SQRT2, SQRT2PI = math.sqrt(2), math.sqrt(2 * math.pi)
+SQRT2 = math.sqrt(2)
+SQRT2PI = math.sqrt(2 * math.pi)
 FUNCTIONS = {  # activation and its derivative
     "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(float)),
     "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
@@ -18,7 +19,7 @@ FUNCTIONS = {  # activation and its derivative
 
 
 class NumpyMLP:
-    """Weights (out, in) and biases of every layer, trained by SGD with momentum; x (B, in), y (B,) int."""
+    """Weights (out, in) and biases of every layer, trained by SGD; x (B, in), y (B,) int."""
 
     def __init__(self, weights, biases, activation, momentum, weight_decay, clip, label_smoothing):
         self.parameters = [
@@ -52,7 +53,10 @@ class NumpyMLP:
         return -(target * log_p).sum() / len(y), gradients
 
     def step(self, x, y, lr):
-        """One clipped SGD step; the loss before it. Decay acts on matrices alone, after clipping (torch's SGD)."""
+        """One clipped SGD step with momentum; returns the loss before it.
+
+        Decay acts on matrices alone, after clipping (torch's SGD).
+        """
         loss, gradients = self.loss_and_gradients(x, y)
         norm = math.sqrt(sum((gradient**2).sum() for gradient in gradients))
         scale = min(1.0, self.clip / (norm + 1e-6))

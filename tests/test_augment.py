@@ -9,7 +9,7 @@ from test_training import _after, same
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
-from actstudy.data import augment, prepared
+from actstudy.data import augment
 from actstudy.training import job
 from actstudy.training.run import run
 
@@ -29,8 +29,8 @@ def drawn(kind, n, height=20, width=24, seed=0, step=0):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_crop_and_mirror_equal_torchvisions(channels):
     x, d = images(32, channels), drawn("crop_flip", 32)
-    made = augment.augment(x, d)
-    for image, got, (top, left, height, width, mirrored) in zip(x, made, d.tolist(), strict=True):
+    y = augment.augment(x, d)
+    for image, got, (top, left, height, width, mirrored) in zip(x, y, d.tolist(), strict=True):
         box = [int(value) for value in (top, left, height, width)]
         expected = tv.resized_crop(
             image.float(), *box, [20, 24], InterpolationMode.BILINEAR, antialias=False
@@ -44,9 +44,9 @@ def test_crop_and_mirror_equal_torchvisions(channels):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_jitter_equals_torchvisions(channels):
     x, factors = images(8, channels).float(), drawn("crop_flip_jitter", 8)[:, 5:]
-    made = augment.jitter(x, factors[:, :, None, None, None])
+    y = augment.jitter(x, factors[:, :, None, None, None])
     for image, got, (brightness, contrast, saturation) in zip(
-        x / 255, made, factors.tolist(), strict=True
+        x / 255, y, factors.tolist(), strict=True
     ):
         expected = tv.adjust_contrast(tv.adjust_brightness(image, brightness), contrast)
         expected = tv.adjust_saturation(expected, saturation) if channels == 3 else expected
@@ -64,9 +64,7 @@ def test_crops_lie_inside_and_are_as_large_as_drawn():
     assert 0.9 < area.max() <= 1
     assert area.mean().item() == pytest.approx(0.5, abs=0.03)
     assert 0.7 < ratio.min() < ratio.max() < 1.45
-    flat = drawn(
-        "crop_flip", 2000, 4, 64
-    )  # where most boxes do not fit, the last resort is the whole image
+    flat = drawn("crop_flip", 2000, 4, 64)  # most boxes do not fit: at last the whole image
     assert (flat[:, 2] <= 4).all()
     assert ((flat[:, 2] == 4) & (flat[:, 3] == 64)).any()
 
@@ -85,14 +83,8 @@ def test_without_augmentation_nothing_is_drawn():
     assert drawn("none", 9).shape == (9, 0)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("vision")
-    prepared.prepare("fashion_mnist_tenth", made)
-    return made
-
-
-def test_an_augmented_run_resumes_to_the_same_bits(folder, tmp_path):
+def test_an_augmented_run_resumes_to_the_same_bits(prepared_folder, tmp_path):
+    folder = prepared_folder("fashion_mnist_tenth")
     spec = small("vision", augment="crop_flip_jitter")
     run(spec, tmp_path / "a", folder, quiet())
     with pytest.raises(job.Interrupted):

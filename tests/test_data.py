@@ -2,6 +2,7 @@
 
 import importlib
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from actstudy.contract import errors, registry, spec, store
 from actstudy.data import prepared
-from actstudy.data.sets import fashion_mnist_tenth
+from actstudy.data.sets import fashion_mnist_tenth, sotu, sotu_eras, sotu_text
 
 COUNTS = {
     "mnist1d": {"train": 3500, "val": 500, "test": 1000},
@@ -26,10 +27,18 @@ def test_every_data_set_is_tested():
 
 
 @pytest.fixture(scope="module", params=COUNTS)
-def made(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(request.param)
-    prepared.prepare(request.param, folder)
-    return request.param, prepared.load(folder)
+def made(request, prepared_folder):
+    return request.param, prepared.load(prepared_folder(request.param))
+
+
+@pytest.fixture
+def short_texts(monkeypatch):
+    """Data sets of text with one twentieth of their text."""
+    whole = sotu.addresses()
+    short = whole.assign(text=[text[: len(text) // 20] for text in whole["text"]])
+    monkeypatch.setattr(sotu_text, "addresses", lambda: short)
+    passages = {split: n // 20 for split, n in sotu_eras.PASSAGES.items()}
+    monkeypatch.setattr(sotu_eras, "PASSAGES", passages)
 
 
 def test_counts_and_class_balance(made):
@@ -42,12 +51,13 @@ def test_counts_and_class_balance(made):
 
 def test_no_example_is_in_two_splits(made):
     """Images and signals byte by byte, passages and documents as text (tests/test_text.py: addresses)."""
-    splits = importlib.import_module(f"actstudy.data.sets.{spec.data_parts(made[0])[0]}").prepare()
-    seen = [
-        {x if isinstance(x, str) else x.tobytes() for x in splits[split]["x"]}
-        for split in prepared.SPLITS
-    ]
-    assert len(set.union(*seen)) == sum(map(len, seen))
+    dataset, _ = spec.data_parts(made[0])
+    splits = importlib.import_module(f"actstudy.data.sets.{dataset}").prepare()
+    examples = []
+    for split in prepared.SPLITS:
+        x = splits[split]["x"]
+        examples.append({one if isinstance(one, str) else one.tobytes() for one in x})
+    assert len(set.union(*examples)) == sum(map(len, examples))
 
 
 def test_inputs_are_standardised_by_the_train_split(made):
@@ -64,31 +74,36 @@ def test_inputs_are_standardised_by_the_train_split(made):
     assert y.dtype == torch.int64
 
 
-def test_preparing_twice_gives_the_same_bytes(made, tmp_path):
-    name, data = made
-    prepared.prepare(name, tmp_path)
-    assert prepared.load(tmp_path).sha256 == data.sha256
+@pytest.mark.parametrize("name", COUNTS)
+def test_preparing_twice_gives_the_same_bytes(name, short_texts, tmp_path):
+    prepared.prepare(name, tmp_path / "a")
+    prepared.prepare(name, tmp_path / "b")
+    assert prepared.load(tmp_path / "a").sha256 == prepared.load(tmp_path / "b").sha256
 
 
-def test_data_of_another_version_are_refused(tmp_path):
-    prepared.prepare("mnist1d", tmp_path)
-    path = tmp_path / "manifest.json"
+@pytest.fixture
+def copy(data_folder, tmp_path):
+    """A copy of the prepared data set mnist1d, to be damaged."""
+    return Path(shutil.copytree(data_folder, tmp_path / "copy"))
+
+
+def test_data_of_another_version_are_refused(copy):
+    path = copy / "manifest.json"
     path.write_text(path.read_text().replace('"version": 1', '"version": 0'))
     with pytest.raises(
         store.Damaged,
         match=r"manifest\.json is of version 0, the data set's file of 1; to fix: rm -r",
     ):
-        prepared.load(tmp_path)
+        prepared.load(copy)
 
 
-def test_damaged_arrays_are_named(tmp_path):
-    prepared.prepare("mnist1d", tmp_path)
-    path = tmp_path / "val_y.npy"
+def test_damaged_arrays_are_named(copy):
+    path = copy / "val_y.npy"
     path.write_bytes(path.read_bytes()[:-1] + b"\x07")
     with pytest.raises(
         store.Damaged, match=r"val_y\.npy is missing or does not have its checksum; to fix"
     ):
-        prepared.load(tmp_path)
+        prepared.load(copy)
 
 
 def test_damaged_embedded_files_are_named(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import torch
 from conftest import quiet, tiny
 
 from actstudy.advice import rules
+from actstudy.commands import cli
 from actstudy.contract import store
 from actstudy.training.run import run
 
@@ -38,7 +39,9 @@ def dead():
 
 def deep_sigmoid():
     torch.manual_seed(0)
-    layers = [part for k in range(12) for part in (nn.Linear(10 if not k else 32, 32), nn.Sigmoid())]
+    layers = [nn.Linear(10, 32), nn.Sigmoid()]
+    for _ in range(11):
+        layers += [nn.Linear(32, 32), nn.Sigmoid()]
     return nn.Sequential(*layers, nn.Linear(32, 3))
 
 def unused():
@@ -80,9 +83,34 @@ def mine(tmp_path_factory):
     return folder
 
 
-def doctor(folder, *arguments):
+def in_a_process(folder, *arguments):
     command = [sys.executable, "-m", "actstudy", "doctor", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.fixture
+def doctor(monkeypatch, capsys):
+    """`doctor` in a folder without a process of its own, which takes seconds to start."""
+
+    def run_doctor(folder, *arguments):
+        monkeypatch.chdir(folder)
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.delitem(sys.modules, "mine", raising=False)
+        with pytest.raises(SystemExit) as left:
+            cli.main(["doctor", *arguments])
+        out, err = capsys.readouterr()
+        code = left.value.code
+        return subprocess.CompletedProcess(arguments, code, stdout=out, stderr=err)
+
+    return run_doctor
+
+
+@pytest.mark.parametrize("arguments", [("--batch", "batch.npz"), ("--batch", "none.pt")])
+def test_a_process_of_its_own_says_the_same(mine, doctor, arguments):
+    alone = in_a_process(mine, "--model", "mine:sound", *arguments)
+    same = doctor(mine, "--model", "mine:sound", *arguments)
+    assert (alone.returncode, alone.stdout) == (same.returncode, same.stdout)
+    assert alone.stderr == same.stderr
 
 
 @pytest.mark.parametrize(
@@ -98,7 +126,7 @@ def doctor(folder, *arguments):
         ("not_finite", {"non_finite", "non_finite_gradient"}, 3),
     ],
 )
-def test_planted_faults_are_named(mine, model, rules, code):
+def test_planted_faults_are_named(mine, doctor, model, rules, code):
     done = doctor(mine, "--model", f"mine:{model}", "--batch", "batch.npz")
     found = {
         line.rpartition("[")[2].rstrip("]")
@@ -142,14 +170,14 @@ def test_planted_faults_are_named(mine, model, rules, code):
         (("--model", "mine:sound", "--batch", "batch.npz", "--steps", "1"), "allowed: 2 or more"),
     ],
 )
-def test_bad_input_is_one_line(mine, arguments, message):
+def test_bad_input_is_one_line(mine, doctor, arguments, message):
     done = doctor(mine, *arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
-def test_a_run_that_has_ended_is_judged(tmp_path, data_folder):
+def test_a_run_that_has_ended_is_judged(tmp_path, data_folder, doctor):
     run(tiny("relu", optimizer="sgd", lr=1e30, clip=None), tmp_path / "a", data_folder, quiet())
     store.publish(tmp_path / "a")
     done = doctor(tmp_path, "a")
@@ -157,7 +185,7 @@ def test_a_run_that_has_ended_is_judged(tmp_path, data_folder):
     assert "error: the run diverged" in done.stdout
 
 
-def test_dead_units_of_a_run_over_its_whole_train_split(tmp_path, data_folder):
+def test_dead_units_of_a_run_over_its_whole_train_split(tmp_path, data_folder, doctor):
     """Planted: two units of the first layer, which no train example can wake."""
     run(tiny("relu", epochs=1), tmp_path / "a", data_folder, quiet())
     store.publish(tmp_path / "a")
@@ -245,7 +273,7 @@ def test_a_tanh_that_stays_below_zero_is_not_dead():
 
 
 def test_units_that_no_step_killed_are_not_mended_by_smaller_steps():
-    """Dead at every reading from step 0 on: the init is to blame; what training killed is told beside."""
+    """Dead at every reading from step 0 on: init is to blame; what training killed is listed too."""
 
     def at(**places):
         shares = [

@@ -31,8 +31,8 @@ VARIANCE = {
 
 
 def draw(policy, shape=SHAPE, **args):
-    chosen = POLICIES[policy]
-    return chosen.draw(Weight(shape, gain=1.7), stream(0, "init/test"), **{**chosen.args, **args})
+    entry = POLICIES[policy]
+    return entry.draw(Weight(shape, gain=1.7), stream(0, "init/test"), **{**entry.args, **args})
 
 
 def built(activation, policy="auto", seed=0, hidden=(64,) * 3, **args):
@@ -78,11 +78,9 @@ def test_trunc_normal_keeps_its_bounds():
 
 
 def moment_slope(activation):
-    """d log E[f(s z)^2] / d log s^2 at s = 1: above 1, a deviation of the second moment grows with every layer."""
-    module, z = (
-        ACTIVATIONS[activation].factory().double(),
-        torch.linspace(-12, 12, 24_001, dtype=torch.float64),
-    )
+    """d log E[f(s z)^2] / d log s^2 at s = 1: above 1, a deviation grows with every layer."""
+    module = ACTIVATIONS[activation].factory().double()
+    z = torch.linspace(-12, 12, 24_001, dtype=torch.float64)
     weight = torch.exp(-z.square() / 2)
     moment = [
         (module(math.sqrt(1 + step) * z).square() * weight).sum().item() for step in (-0.01, 0.01)
@@ -94,8 +92,9 @@ def moment_slope(activation):
 def test_auto_keeps_the_second_moment_over_20_layers(activation):
     """Width 512, data of unit second moment: within a factor of 2 at layer 20.
 
-    For gelu, silu and hardswish the moment 1 is an unstable fixed point (docs/limitations.md): a deviation of a finite
-    width grows with every layer, so they are held to one layer and to a factor of 100 over 20.
+    For gelu, silu and hardswish the moment 1 is an unstable fixed point (docs/limitations.md): a
+    deviation of a finite width grows with every layer, so they are held to one layer and to a
+    factor of 100 over 20.
     """
     model, sites = built(activation, hidden=(512,) * 20)
     seen = {}

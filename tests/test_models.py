@@ -1,4 +1,4 @@
-"""Models: an activation at each site of its own, sizes as in the literature, outputs as plain code has them."""
+"""Models: an activation of its own at each site, sizes of the literature, outputs of plain code."""
 
 import math
 
@@ -8,12 +8,13 @@ from torch import nn
 from torch.nn import functional
 
 from actstudy.nets.activations import ACTIVATIONS, Sites
-from actstudy.nets.encoder import PAD, Encoder
+from actstudy.nets.encoder import Encoder
 from actstudy.nets.gpt import GPT
 from actstudy.nets.initializers import initialize
 from actstudy.nets.mlp import MLP
 from actstudy.nets.resnet import ResNet18
 
+PAD = 0
 TOKENS = torch.randint(1, 50, (3, 12), generator=torch.Generator().manual_seed(0))
 IMAGES = torch.randn(3, 2, 32, 32, generator=torch.Generator().manual_seed(0))
 
@@ -22,7 +23,9 @@ MODELS = {
     "resnet small": (lambda act: ResNet18(2, 7, 4, "small", act), IMAGES),
     "resnet large": (lambda act: ResNet18(2, 7, 4, "large", act), IMAGES),
     "encoder": (
-        lambda act: Encoder(50, 12, 4, depth=2, width=16, heads=2, dropout=0.0, make_act=act, pad=0),
+        lambda act: Encoder(
+            50, 12, 4, depth=2, width=16, heads=2, dropout=0.0, make_act=act, pad=PAD
+        ),
         TOKENS,
     ),
     "gpt": (lambda act: GPT(50, 12, depth=2, width=16, heads=2, dropout=0.0, make_act=act), TOKENS),
@@ -194,7 +197,7 @@ def test_each_model_overfits_one_batch(name):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_is_traced_whole(activation):
-    """`engine: compiled` takes no graph breaks: forward and backward of a small network, without generating code."""
+    """`engine: compiled` takes no graph breaks: forward and backward, without generating code."""
     torch._dynamo.reset()
     sites = Sites(activation, {})
     model, x = MLP(4, (5, 5), 3, sites), torch.randn(6, 4)

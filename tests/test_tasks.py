@@ -1,4 +1,4 @@
-"""Every task: trains, resumes to the same bits, is paired over activations, and means what it meant."""
+"""Every task: trains, resumes to the same bits, is paired over activations, keeps its meaning."""
 
 import importlib
 import json
@@ -37,11 +37,9 @@ def task(request):
 
 
 @pytest.fixture(scope="module")
-def folder(task, tmp_path_factory) -> Path:
-    """The task's own data, text with a small vocabulary, and of val and test what is quick to score."""
-    made = tmp_path_factory.mktemp(task)
-    prepared.prepare(spec.data_name(small(task)), made)
-    return made
+def folder(task, prepared_folder) -> Path:
+    """The task's own data, text with a small vocabulary."""
+    return prepared_folder(spec.data_name(small(task)))
 
 
 @pytest.fixture(autouse=True)
@@ -51,11 +49,9 @@ def few(monkeypatch):
 
     def cut(self, device, split):
         arrays = whole(self, device, split)
-        return (
-            arrays
-            if split == "train"
-            else {k: v if k == "words" else v[:: len(v) // 64] for k, v in arrays.items()}
-        )
+        if split == "train":
+            return arrays
+        return {k: v if k == "words" else v[:: len(v) // 64] for k, v in arrays.items()}
 
     monkeypatch.setattr(prepared.Prepared, "on", cut)
 

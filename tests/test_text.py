@@ -1,4 +1,4 @@
-"""Text: tokens that give the text back, splits by address, perplexities by hand, references by definition."""
+"""Text: tokens give the text back, splits by address, perplexities by hand, references."""
 
 import itertools
 import json
@@ -17,14 +17,17 @@ from actstudy.tasks import cls, lm
 DOCUMENTS = ["the cat sat on the mat. " * 30, "a dog ran to the cat, and the dog sat. " * 20, "mat"]
 
 
-def toy(kind="text", vocabulary=270, context=16, folder=None):
-    """Toy splits as `prepare` makes them: the same documents in every split."""
+def raw(kind):
+    """Splits of text as a data set's file makes them: the same documents in every split."""
     arrays = {"x": np.array(DOCUMENTS, np.object_)}
     if kind == "passages":
         arrays["y"] = np.array([0, 1, 0])
-    return text.tokenize(
-        dict.fromkeys(prepared.SPLITS, arrays), vocabulary, context, folder, "toy"
-    )
+    return dict.fromkeys(prepared.SPLITS, arrays)
+
+
+def toy(kind="text", vocabulary=270, context=16, folder=None):
+    """Toy splits of tokens."""
+    return text.tokenize(raw(kind), vocabulary, context, folder, "toy")
 
 
 def test_windows_predict_every_token_once_and_give_the_text_back(tmp_path):
@@ -50,21 +53,18 @@ def test_passages_are_cut_and_padded(tmp_path):
     assert (x[2] == text.PAD).sum() >= 13
 
 
-@pytest.mark.parametrize("dataset", [sotu_eras, sotu_text])
-def test_no_test_text_is_in_the_vocabulary(dataset, tmp_path):
+@pytest.mark.parametrize("kind", ["passages", "text"])
+def test_no_test_text_is_in_the_vocabulary(kind, tmp_path):
     """With val and test texts exchanged for others the tokenizer is the same in every byte."""
-    splits = {
-        name: {k: v[:200] for k, v in arrays.items()} for name, arrays in dataset.prepare().items()
-    }
+    splits = raw(kind)
     saved = []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        text.tokenize(splits, 300, 16, tmp_path / name, "toy")
+        text.tokenize(splits, 270, 16, tmp_path / name, "toy")
         saved.append((tmp_path / name / text.FILE).read_bytes())
         for split in ("val", "test"):
-            splits[split]["x"] = np.array(
-                ["zebra xylophone " * 20] * len(splits[split]["x"]), np.object_
-            )
+            others = ["zebra xylophone " * 20] * len(DOCUMENTS)
+            splits[split] = {**splits[split], "x": np.array(others, np.object_)}
     assert saved[0] == saved[1]
     assert b"zebra" not in saved[0]
 
@@ -91,7 +91,8 @@ def test_no_address_is_in_two_splits():
         (
             100_000,
             16,
-            r"toy: vocabulary: got 100000; allowed: at most \d+, all that the train split's text supports",
+            r"toy: vocabulary: got 100000; allowed: at most \d+, "
+            "all that the train split's text supports",
         ),
         (270, 100_000, r"toy: context: got 100000; allowed: at most \d+, the longest train text"),
     ],
@@ -123,7 +124,7 @@ def test_data_names_join_and_part():
 
 
 def test_perplexity_per_word_by_hand(tmp_path):
-    """A model that gives every token 1/270: nats are tokens x ln 270, shared among the words of the text."""
+    """A model that gives every token 1/270: nats are tokens x ln 270, shared by the text's words."""
     made = {name: torch.from_numpy(array) for name, array in toy(folder=tmp_path)["test"].items()}
     found = lm.evaluate(lambda x: torch.zeros(*x.shape, 270), made)
     tokens, words = (
@@ -211,8 +212,13 @@ def test_the_bag_of_words_reads_what_the_model_sees(tmp_path):
     assert cls.reference(data)["test"] == 1.0
 
 
-def test_a_tokenizer_that_was_damaged_is_named(tmp_path):
-    prepared.prepare("sotu_text-v300-t16", tmp_path)
+def test_a_tokenizer_that_was_damaged_is_named(tmp_path, monkeypatch):
+    documents = {
+        split: [f"{split}: {document}" for document in DOCUMENTS] for split in prepared.SPLITS
+    }
+    splits = {split: {"x": np.array(texts, np.object_)} for split, texts in documents.items()}
+    monkeypatch.setattr(sotu_text, "prepare", lambda: splits)
+    prepared.prepare("sotu_text-v270-t16", tmp_path)
     assert json.loads((tmp_path / "manifest.json").read_text())["context"] == 16
     (tmp_path / text.FILE).write_text("{}")
     with pytest.raises(
