@@ -2,10 +2,10 @@
 
     python benchmarks/activations.py --device cuda --out benchmarks/results
 
-Each row: one activation, engine, precision and size; seconds of a forward pass and of forward and backward together
-(median over windows), bytes saved for the backward pass, ratios to relu and to a copy of as many elements. The least
-that any activation moves is read x, write y: what the copy moves. `gelu_written_out` is GELU's formula as five eager
-operations, for comparison with the one kernel.
+Each row: one activation, engine, precision and size; seconds of a forward pass and of forward and
+backward together (median over windows), bytes saved for the backward pass, ratios to relu and to a
+copy of as many elements. Any activation at least reads x and writes y, which is what the copy does.
+`gelu_written_out` is GELU's formula as five eager operations, for comparison with the one kernel.
 """
 
 import argparse
@@ -23,11 +23,13 @@ from torch import Tensor, nn
 
 from actstudy.nets.activations import ACTIVATIONS
 
-WINDOWS, WINDOW_SECONDS, MOST_CALLS = 15, 0.003, 200
+WINDOWS = 15
+WINDOW_SECONDS = 0.003
+MAX_CALLS = 200  # per window
 
 
 class GELUWrittenOut(nn.Module):
-    """GELU as its formula stands in a paper, one operation after another."""
+    """GELU as the formula of its paper, one operation after another."""
 
     def forward(self, x: Tensor) -> Tensor:
         return 0.5 * x * (1 + torch.erf(x / math.sqrt(2)))
@@ -40,7 +42,7 @@ FACTORIES: dict[str, Callable[[], nn.Module]] = {
 
 
 def seconds(call: Callable[[], object], device: str) -> float:
-    """Median seconds of a call over windows of so many calls that a clock resolves them."""
+    """Median seconds of a call over windows long enough for a clock to resolve them."""
 
     def window(calls: int) -> float:
         wait()
@@ -52,23 +54,24 @@ def seconds(call: Callable[[], object], device: str) -> float:
 
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     window(3)
-    calls = max(1, min(MOST_CALLS, math.ceil(WINDOW_SECONDS / window(3))))
+    calls = max(1, min(MAX_CALLS, math.ceil(WINDOW_SECONDS / window(3))))
     return statistics.median(window(calls) for _ in range(WINDOWS))
 
 
 def saved_bytes(module: nn.Module, x: Tensor) -> int:
     """Bytes that autograd keeps of one forward pass, parameters left out."""
-    parameters, kept = {p.data_ptr() for p in module.parameters()}, {}
+    parameters = {parameter.data_ptr() for parameter in module.parameters()}
+    bytes_by_address = {}
 
     def keep(tensor: Tensor) -> Tensor:
         if tensor.data_ptr() not in parameters:
-            kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+            bytes_by_address[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         y = module(x)
     del y
-    return sum(kept.values())
+    return sum(bytes_by_address.values())
 
 
 def rows_of(
@@ -99,28 +102,29 @@ def rows_of(
 
 
 def copies(dtype: torch.dtype, sizes: list[int], device: str) -> dict[int, float]:
-    """Seconds that the device takes to copy so many elements: it reads and writes each once."""
-    made = {}
+    """log2 of a number of elements -> seconds of the device to read and write each once."""
+    seconds_by_size = {}
     for size in sizes:
         x = torch.randn(2**size, device=device, dtype=dtype)
         y = torch.empty_like(x)
-        made[size] = seconds(lambda x=x, y=y: y.copy_(x), device)  # type: ignore[misc]
-    return made
+        seconds_by_size[size] = seconds(lambda x=x, y=y: y.copy_(x), device)  # type: ignore[misc]
+    return seconds_by_size
 
 
 def with_ratios(frame: pd.DataFrame) -> pd.DataFrame:
-    """Picoseconds per element, and times as multiples of relu's (same engine, precision, size) and of the copy's."""
+    """Adds picoseconds per element and times as multiples of relu's and of the copy's.
+
+    relu's are those of the same engine, precision and size.
+    """
     keys = ["engine", "precision", "log2_elements"]
     relu = frame[frame["activation"] == "relu"].set_index(keys)
-    at = pd.MultiIndex.from_frame(frame[keys])
+    index = pd.MultiIndex.from_frame(frame[keys])
+    elements = 2.0 ** frame["log2_elements"]
     for part in ("forward", "both"):
-        frame[f"{part}_ps_per_element"] = (
-            frame[f"{part}_seconds"] / 2.0 ** frame["log2_elements"] * 1e12
-        )
-        frame[f"{part}_to_relu"] = (
-            frame[f"{part}_seconds"] / relu.loc[at, f"{part}_seconds"].to_numpy()
-        )
-        frame[f"{part}_to_copy"] = frame[f"{part}_seconds"] / frame["copy_seconds"]
+        times = frame[f"{part}_seconds"]
+        frame[f"{part}_ps_per_element"] = times / elements * 1e12
+        frame[f"{part}_to_relu"] = times / relu.loc[index, f"{part}_seconds"].to_numpy()
+        frame[f"{part}_to_copy"] = times / frame["copy_seconds"]
     return frame
 
 
@@ -136,28 +140,28 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    rows, sizes, device = [], arguments.sizes, arguments.device
+    device = arguments.device
+    sizes = arguments.sizes
+    rows = []
     for dtype in (torch.float32, torch.bfloat16):
-        copied = copies(dtype, sizes, device)
+        copy_seconds = copies(dtype, sizes, device)
         for engine in ("eager", "compiled"):
             for name in FACTORIES:
-                found = rows_of(name, engine, dtype, sizes, device)
-                rows += [{**row, "copy_seconds": copied[row["log2_elements"]]} for row in found]
-    name = (
-        torch.cuda.get_device_name() if device == "cuda" else f"CPU, 1 thread of {os.cpu_count()}"
-    )
-    frame = with_ratios(pd.DataFrame(rows)).assign(
-        n_windows=WINDOWS, device=name, torch=torch.__version__
-    )
+                for row in rows_of(name, engine, dtype, sizes, device):
+                    rows.append({**row, "copy_seconds": copy_seconds[row["log2_elements"]]})
+    device_name = f"CPU, 1 thread of {os.cpu_count()}"
+    if device == "cuda":
+        device_name = torch.cuda.get_device_name()
+    frame = with_ratios(pd.DataFrame(rows))
+    frame = frame.assign(n_windows=WINDOWS, device=device_name, torch=torch.__version__)
     frame.to_parquet(arguments.out / f"activations_{device}.parquet")
     largest = frame[frame["log2_elements"] == max(sizes)]
-    shown = ["forward_ps_per_element", "both_ps_per_element", "saved_bytes_per_element"]
-    shown += ["forward_to_relu", "both_to_relu", "forward_to_copy"]
-    columns = ["activation", "engine", "precision", *shown]
-    largest[columns].to_markdown(
-        arguments.out / f"activations_{device}.md", index=False, floatfmt=".3g"
-    )
-    print(largest[columns].to_string(index=False, float_format=lambda value: f"{value:.3g}"))
+    columns = ["activation", "engine", "precision", "forward_ps_per_element"]
+    columns += ["both_ps_per_element", "saved_bytes_per_element"]
+    columns += ["forward_to_relu", "both_to_relu", "forward_to_copy"]
+    table = largest[columns]
+    table.to_markdown(arguments.out / f"activations_{device}.md", index=False, floatfmt=".3g")
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
 
 
 if __name__ == "__main__":

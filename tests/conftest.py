@@ -26,7 +26,7 @@ TINY = {"depth": 2, "width": 16, "epochs": 3, "batch_size": 500, "warmup": 1, "d
 
 @pytest.fixture(scope="session")
 def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a prepared data set by its name, made once for all workers; not to be changed."""
+    """The folder of a prepared data set, by name: made once for all workers, not to be changed."""
     base = tmp_path_factory.getbasetemp()
     root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared"
 

@@ -1,4 +1,4 @@
-"""Faults of data, each one line that says what to do; downloads from a host that the tests start."""
+"""Faults of data, each one line that says what to do; downloads from a host of the tests."""
 
 import errno
 import gzip
@@ -34,7 +34,7 @@ SHA256 = hashlib.sha256(WHOLE).hexdigest()
 
 @pytest.fixture
 def declared(tmp_path, monkeypatch):
-    """Declares the files of a data set, one `a/file` with whatever is given, and its archive; data/raw is empty."""
+    """Declares a data set's one file `a/file`, and its archive; data/raw is empty."""
     monkeypatch.setattr(official, "RAW", tmp_path)
     monkeypatch.setattr(download, "PAUSES", (0, 0, None))
 
@@ -49,7 +49,7 @@ def declared(tmp_path, monkeypatch):
 
 @pytest.fixture
 def raw(tmp_path, monkeypatch):
-    """An empty data/raw, and data sets without checksums, so that small files may stand for the official ones."""
+    """An empty data/raw, and data sets without checksums, so that files may be small ones."""
     whole = registry.dataset
     monkeypatch.setattr(official, "RAW", tmp_path)
     monkeypatch.setattr(
@@ -76,7 +76,10 @@ def certificate(tmp_path_factory):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """A host's answers: by the address' first part whole, broken off, moved, absent; `asked` notes what came."""
+    """A host's answers, by the address' first part: whole, broken off, moved, absent.
+
+    `asked` lists each path, and the range that was asked for.
+    """
 
     asked: list[tuple[str, str | None]]
     body = GOOD
@@ -228,7 +231,8 @@ def test_only_https_is_fetched(declared, tmp_path, scheme):
 def test_an_unreachable_host_says_which_file_to_put_where(declared):
     declared(url="https://127.0.0.1:9/there.gz", sha256=SHA256)
     refusal(
-        r"data/raw/a/file is missing \(https://127\.0\.0\.1:9/there\.gz: .*refused\); to fix: put the official file "
+        r"data/raw/a/file is missing \(https://127\.0\.0\.1:9/there\.gz: .*refused\); "
+        r"to fix: put the official file "
         rf"there \(sha256 {SHA256}\), or https://127\.0\.0\.1:9/there\.gz as data/raw/a/file\.gz$"
     )
 
@@ -379,7 +383,8 @@ def test_a_mirror_that_is_no_address_is_one_line(
     monkeypatch.setattr(download, "PAUSES", (9999, None))  # not tried again
     declared(url="https://127.0.0.1:9/there.gz", sha256=SHA256)
     refusal(
-        rf"data/raw/a/file is missing \({re.escape(mirror)}.*: no address of a file \(.*{why}.*to fix: put"
+        rf"data/raw/a/file is missing \({re.escape(mirror)}.*: "
+        rf"no address of a file \(.*{why}.*to fix: put"
     )
     assert files(tmp_path) == []
 
@@ -470,7 +475,7 @@ PACKED = {
 
 @pytest.fixture(params=PACKED)
 def pack(request, declared, tmp_path):
-    """Declares `a/file` with a checksum and puts what it is given there packed; says how it is named."""
+    """Declares `a/file` with a checksum and puts its content there, packed; returns its name."""
     name = request.param
     (tmp_path / "a").mkdir()
 
@@ -543,7 +548,8 @@ def test_members_of_other_names_are_left_alone(declared, tmp_path):
     declared({"file": "shelf.zip"})
     (tmp_path / "shelf.zip").write_bytes(zipped("../a/file"))
     refusal(
-        r"data/raw/shelf\.zip \(a/file\) is damaged \(There is no item named 'a/file' in the archive\)"
+        r"data/raw/shelf\.zip \(a/file\) is damaged "
+        r"\(There is no item named 'a/file' in the archive\)"
     )
     assert files(tmp_path) == ["shelf.tgz", "shelf.zip"]
 
@@ -645,7 +651,10 @@ def test_faults_of_tiny_imagenet(raw, monkeypatch):
         tiny_imagenet.prepare,
     )
     notes.write_text("val_0.JPEG\tn1\t0\t0\t63\t63\n")
-    absent = r"image of class n2 \(1 classes absent\); allowed: images of all 2 classes of wnids\.txt; to fix"
+    absent = (
+        r"image of class n2 \(1 classes absent\); "
+        r"allowed: images of all 2 classes of wnids\.txt; to fix"
+    )
     refusal(f"data/raw/tiny-imagenet-200 has no train {absent}", tiny_imagenet.prepare)
     image.save(root / "train/n2/images/n2_0.JPEG")
     refusal(f"data/raw/tiny-imagenet-200 has no val {absent}", tiny_imagenet.prepare)
@@ -690,7 +699,7 @@ def test_a_flipped_byte_of_an_image_is_one_line_at_most():
 
 @pytest.fixture
 def signals(monkeypatch):
-    """Puts other splits in the place of MNIST-1D's: train, val and test of 100, 50 and 1000, all different."""
+    """Replaces the splits of MNIST-1D by random ones: train, val and test of 100, 50 and 1000."""
     rng = np.random.default_rng(0)
     splits = {
         split: {"x": rng.normal(size=(n, 40)).astype(np.float32), "y": np.arange(n) % 10}

@@ -273,7 +273,7 @@ def test_a_tanh_that_stays_below_zero_is_not_dead():
 
 
 def test_units_that_no_step_killed_are_not_mended_by_smaller_steps():
-    """Dead at every reading from step 0 on: init is to blame; what training killed is listed too."""
+    """Dead at every reading from step 0 on: init is to blame; what training killed is apart."""
 
     def at(**places):
         shares = [

@@ -1,4 +1,7 @@
-"""Official files: read as they unpack and as they are downloaded (tests/test_data_faults.py: faults, downloads)."""
+"""Official files, read as they unpack and as they are downloaded.
+
+Faults and downloads are in tests/test_data_faults.py.
+"""
 
 import gzip
 import hashlib
@@ -34,7 +37,7 @@ GOOD = gzip.compress(b"the whole file")
 
 @pytest.fixture
 def raw(tmp_path, monkeypatch):
-    """An empty data/raw, and data sets without checksums, so that small files may stand for the official ones."""
+    """An empty data/raw, and data sets without checksums, so that files may be small ones."""
     whole = registry.dataset
     monkeypatch.setattr(official, "RAW", tmp_path)
     monkeypatch.setattr(
@@ -119,7 +122,10 @@ def test_news_are_title_and_description_and_a_subset_says_so(raw, tmp_path):
 
 
 def test_articles_are_cut_at_their_headings(raw):
-    one = " \n = Lobster = \n \n A <unk> lobster . \n = 4 cm = is its length . \n \n = = Range = = \n \n The sea . \n \n"
+    one = (
+        " \n = Lobster = \n \n A <unk> lobster . \n = 4 cm = is its length . \n \n"
+        " = = Range = = \n \n The sea . \n \n"
+    )
     two = " = M @-@ 82 = \n \n A road . \n \n"
     assert wikitext2.articles(one + two) == [one, two]
     (raw / "wikitext-2").mkdir()
@@ -138,7 +144,7 @@ def test_articles_are_cut_at_their_headings(raw):
     ("dataset", "key", "classes"), [(cifar10, "labels", 10), (cifar100, "fine_labels", 100)]
 )
 def test_cifar_as_it_unpacks(raw, tmp_path, monkeypatch, dataset, key, classes):
-    """Files made like the official ones, with their own checksums declared; torchvision is the reference."""
+    """Files like the official ones, their own checksums declared; torchvision is the reference."""
     kind = getattr(datasets, f"CIFAR{classes}")
     (raw / kind.base_folder).mkdir()
     rng, sums, whole = np.random.default_rng(0), {}, registry.dataset
@@ -192,7 +198,7 @@ def test_cifars_checksums_are_those_that_torchvision_knows(dataset, classes):
 
 
 def test_a_pickle_of_python_2_is_read(raw):
-    """The official CIFAR files are such, byte strings included; this one was put together by hand."""
+    """The official CIFAR files are such, byte strings included; this one is written by hand."""
     x = np.arange(20 * 3072).astype(np.uint8).reshape(20, 3072)
     made = b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x03oneq\x03U\x06labelsq\x04]q\x05("
     made += b"".join(bytes([75, k % 10]) for k in range(20)) + b"eU\x04dataq\x06"
@@ -200,7 +206,8 @@ def test_a_pickle_of_python_2_is_read(raw):
         b"cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08K\x00\x85U\x01b\x87Rq\t"
     )
     made += b"(K\x01K\x14M\x00\x0c\x86"
-    made += b"cnumpy\ndtype\nq\nU\x02u1K\x00K\x01\x87Rq\x0b(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
+    made += b"cnumpy\ndtype\nq\nU\x02u1K\x00K\x01\x87Rq\x0b(K\x03U\x01|NNN"
+    made += b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
     made += b"T" + struct.pack("<i", x.size) + x.tobytes() + b"tbu."
     (raw / "cifar-10-batches-py").mkdir()
     (raw / "cifar-10-batches-py/test_batch").write_bytes(made)
@@ -211,7 +218,7 @@ def test_a_pickle_of_python_2_is_read(raw):
 
 @pytest.fixture
 def tiny_raw(raw, monkeypatch):
-    """Tiny-ImageNet as it unpacks, ten train images a class and one of val; the first train image is greyscale."""
+    """Tiny-ImageNet as it unpacks, ten train images and one of val per class; one is greyscale."""
     monkeypatch.setattr(tiny_imagenet, "N_TRAIN", 2000)
     monkeypatch.setattr(tiny_imagenet, "N_TEST", 200)
     root, rng = raw / "tiny-imagenet-200", np.random.default_rng(0)
@@ -260,13 +267,20 @@ def test_a_partial_tiny_imagenet_is_one_line(tiny_raw, fault):
     one = next(tiny_raw.glob("train/*/images/*_3.JPEG"))
     if fault == "fewer":
         one.unlink()
-        message = "data/raw/tiny-imagenet-200 has 1,999 train and 200 val images instead of 2,000 and 200; to fix"
+        message = (
+            "data/raw/tiny-imagenet-200 has 1,999 train and 200 val images "
+            "instead of 2,000 and 200; to fix"
+        )
     elif fault == "damaged":
         one.write_bytes(one.read_bytes()[:99])
-        message = f"data/raw/{one.relative_to(tiny_raw.parent)} is damaged \\(.*; to fix: rm it and put it there again"
+        place = one.relative_to(tiny_raw.parent)
+        message = f"data/raw/{place} is damaged \\(.*; to fix: rm it and put it there again"
     else:
         (tiny_raw / "wnids.txt").unlink()
-        message = "data/raw/tiny-imagenet-200/wnids.txt is missing .*; to fix: put the official file there"
+        message = (
+            "data/raw/tiny-imagenet-200/wnids.txt is missing .*; "
+            "to fix: put the official file there"
+        )
     with pytest.raises(store.Damaged, match=message) as caught:
         tiny_imagenet.prepare()
     assert "\n" not in str(caught.value)
@@ -356,9 +370,11 @@ def test_missing_cifar_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("ACTSTUDY_MIRROR", "https://127.0.0.1:9")
     with pytest.raises(
         store.Damaged,
-        match=r"data/raw/cifar-10-batches-py/data_batch_1 is missing \(https://127\.0\.0\.1:9/cifar-10-python\.tar\.gz"
-        r": .*\); to fix: put the official file there \(md5 c99c\w+\), or https://www\.cs\.toronto\.edu/~kriz/cifar-10-"
-        r"python\.tar\.gz as data/raw/cifar-10-python\.tar\.gz$",
+        match=r"data/raw/cifar-10-batches-py/data_batch_1 is missing "
+        r"\(https://127\.0\.0\.1:9/cifar-10-python\.tar\.gz: .*\); "
+        r"to fix: put the official file there \(md5 c99c\w+\), "
+        r"or https://www\.cs\.toronto\.edu/~kriz/cifar-10-python\.tar\.gz "
+        r"as data/raw/cifar-10-python\.tar\.gz$",
     ) as caught:
         cifar10.prepare()
     assert "\n" not in str(caught.value)

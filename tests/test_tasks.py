@@ -107,7 +107,7 @@ def test_activations_of_a_seed_share_draws(task, folder, tmp_path):
 
 
 def test_golden_losses_of_each_task(task, folder, tmp_path):
-    """Data, order, model, init and step mean what they meant: train losses of the first four steps."""
+    """Train losses of the first four steps: data, order, model, init, step keep their meaning."""
     work = make_job(small(task), tmp_path, prepared.load(folder), torch.device("cpu"), quiet())
     for step, batch in zip(range(4), loop.batches(work, 0, 0), strict=False):
         train_step(work, step, batch)

@@ -124,7 +124,7 @@ def test_data_names_join_and_part():
 
 
 def test_perplexity_per_word_by_hand(tmp_path):
-    """A model that gives every token 1/270: nats are tokens x ln 270, shared by the text's words."""
+    """A model that gives every token 1/270: nats are tokens x ln 270, shared by the words."""
     made = {name: torch.from_numpy(array) for name, array in toy(folder=tmp_path)["test"].items()}
     found = lm.evaluate(lambda x: torch.zeros(*x.shape, 270), made)
     tokens, words = (

@@ -1,10 +1,12 @@
-"""Make fashion_mnist.parquet from the Debian package dataset-fashion-mnist (0.0~git20200523.55506a9-1).
+"""Make fashion_mnist.parquet from the Debian package dataset-fashion-mnist.
+
+Its version is 0.0~git20200523.55506a9-1.
 
     apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb unpacked
     python make_fashion_mnist.py unpacked/usr/share/datasets/fashion-mnist
 
-The same number of images of every class, drawn with a fixed seed: 500 train and 100 val from the official train set,
-200 test from the official test set. Official order is kept within a split.
+The same number of images per class, drawn with a fixed seed: 500 train and 100 val from the
+official train set, 200 test from the official test set. A split keeps the official order.
 """
 
 import gzip
@@ -16,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 SEED = 42
-A_CLASS = {"train": 500, "val": 100, "test": 200}
+N_PER_CLASS = {"train": 500, "val": 100, "test": 200}
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -28,7 +30,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def main(folder: Path) -> None:
-    """Draw the subset and write the Parquet file beside this script."""
+    """Draw the subset and write the Parquet file next to this script."""
     rng = np.random.default_rng(SEED)
     columns: dict[str, list] = {
         "split": [],
@@ -43,8 +45,9 @@ def main(folder: Path) -> None:
         drawn = [rng.permutation(np.flatnonzero(labels == label)) for label in range(10)]
         start = 0
         for split in splits:
-            n = A_CLASS[split]
-            for index in np.sort(np.concatenate([indices[start : start + n] for indices in drawn])):
+            n = N_PER_CLASS[split]
+            parts = [indices[start : start + n] for indices in drawn]
+            for index in np.sort(np.concatenate(parts)):
                 columns["split"].append(split)
                 columns["official_split"].append(official)
                 columns["official_index"].append(int(index))

