@@ -50,7 +50,7 @@ def with_val(
     }
 
 
-def embedded(name: str, sha256: str) -> pa.Table:
+def read_embedded(name: str, sha256: str) -> pa.Table:
     """A Parquet file of data/embedded; Damaged if it is missing or has another checksum."""
     path = registry.PACKAGE.parents[1] / "data" / "embedded" / name
     if not path.is_file() or store.sha256(path) != sha256:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from actstudy.data.prepared import SPLITS, Splits, embedded
+from actstudy.data.prepared import SPLITS, Splits, read_embedded
 
 DATASET = {
     "title": "Fashion-MNIST, a class-balanced tenth",
@@ -21,7 +21,7 @@ DATASET = {
 
 def prepare() -> Splits:
     """5,000 train, 1,000 val and 2,000 test images: x (N, 1, 28, 28) uint8, y (N,) int64."""
-    table = embedded("fashion_mnist.parquet", str(DATASET["sha256"]))
+    table = read_embedded("fashion_mnist.parquet", str(DATASET["sha256"]))
     pixels = np.frombuffer(b"".join(table["image"].to_pylist()), np.uint8).reshape(-1, 1, 28, 28)
     labels = table["label"].to_numpy().astype(np.int64)
     split_of_row = np.array(table["split"].to_pylist())

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from actstudy.data.prepared import embedded, hold_out
+from actstudy.data.prepared import hold_out, read_embedded
 
 SHA256 = "16f5e93355a2c6c232e173ab24f5bb41b6f488cc66ba1f4a006e8d89f13d5dc7"
 ERAS = (1850, 1900, 1950)  # first years of the second, third and fourth era
@@ -12,7 +12,7 @@ HELD_OUT = {"test": 40, "val": 30}  # addresses, an equal share per era
 
 def addresses() -> pd.DataFrame:
     """All 233 addresses with their text, year, era (0 to 3) and split; each is in one split."""
-    table = embedded("sotu.parquet", SHA256).to_pandas()
+    table = read_embedded("sotu.parquet", SHA256).to_pandas()
     table["era"] = np.searchsorted(ERAS, table["year"], side="right")
     table["split"] = "train"
     for split, n in HELD_OUT.items():

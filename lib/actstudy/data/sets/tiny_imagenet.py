@@ -49,7 +49,7 @@ def prepare() -> Splits:
     x (N, 3, 64, 64) uint8, y (N,) int64; greyscale images are expanded to three equal channels.
     """
     wnids = text("tiny_imagenet", f"{FOLDER}/wnids.txt").split()
-    with opened() as (names, read):
+    with open_files() as (names, read):
         trains = train_images(names, wnids)
         tests = test_images(wnids)
         check_images(wnids, trains, tests)
@@ -66,7 +66,7 @@ def prepare() -> Splits:
 
 
 @contextmanager
-def opened() -> Iterator[tuple[list[str], Read]]:
+def open_files() -> Iterator[tuple[list[str], Read]]:
     """The names of files, all train images included, and a function that reads one.
 
     Names are paths from data/raw on. The function returns the file's path if the folder is there,
