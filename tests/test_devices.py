@@ -108,7 +108,7 @@ def test_a_failed_gpu_is_one_line_and_its_lease_is_free(pretend, monkeypatch):
         leased(stack)
     assert caught.value.others == ["GPU-1", "GPU-2"]
     assert str(caught.value).startswith(
-        "device: no GPU answers (CUDA error: unspecified launch failure); to mend"
+        "device: no GPU answers (CUDA error: unspecified launch failure); to fix"
     )
     pretend(3)
     with contextlib.ExitStack() as stack:

@@ -203,7 +203,7 @@ def test_a_decision_that_is_not_readable_is_one_line(study):
     file = looks.path(made.folder, "mlp", "look1")
     file.parent.mkdir(parents=True)
     file.write_text("{")
-    with pytest.raises(StudyError, match=f"{file}: not readable as a decision; to mend: rm {file}"):
+    with pytest.raises(StudyError, match=f"{file}: not readable as a decision; to fix: rm {file}"):
         _ = made.runs
 
 

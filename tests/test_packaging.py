@@ -52,7 +52,7 @@ def test_version_is_told_once():
 
 
 def test_config_reference_is_the_models(tmp_path):
-    """To mend: python docs/config_reference.py > docs/config.md."""
+    """To fix: python docs/config_reference.py > docs/config.md."""
     script = ROOT / "docs/config_reference.py"
     printed = subprocess.run(
         [sys.executable, script], capture_output=True, text=True, check=True

@@ -75,7 +75,7 @@ def test_one_flipped_byte_is_found_and_named(tmp_path, name):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(
         store.Damaged,
-        match=rf"{name} does not have its checksum; to mend: python -m actstudy retry",
+        match=rf"{name} does not have its checksum; to fix: python -m actstudy retry",
     ):
         store.read(tmp_path, "curves")
 
@@ -85,7 +85,7 @@ def test_a_missing_file_is_named(tmp_path, name):
     store.seal(tmp_path, minimal())
     store.publish(tmp_path)
     (tmp_path / name).unlink()
-    with pytest.raises(store.Damaged, match=f"{name} is missing; to mend: run snakemake again"):
+    with pytest.raises(store.Damaged, match=f"{name} is missing; to fix: run snakemake again"):
         store.read(tmp_path, "runs")
 
 

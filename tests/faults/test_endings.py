@@ -40,7 +40,7 @@ def test_memory_that_ran_out_says_what_to_change(error, expected):
     status, reason = outcome.ending(error, tiny(batch_size=500))
     assert status == "out_of_memory"
     assert reason.startswith(f"task mlp, batch_size 500: {expected}")
-    assert reason.endswith("to mend: a smaller batch_size, or accumulate: 2")
+    assert reason.endswith("to fix: a smaller batch_size, or accumulate: 2")
 
 
 SLOW = {"timeout_minutes": 0.5 / 60}

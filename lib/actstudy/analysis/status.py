@@ -61,7 +61,7 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
         if name in ("failed", "out_of_memory", "timeout", "damaged")
     ]
     lines += [
-        f"{states[run_id]}: {folders[run_id]}  (to mend: python -m actstudy retry {folders[run_id]})"
+        f"{states[run_id]}: {folders[run_id]}  (to fix: python -m actstudy retry {folders[run_id]})"
         for run_id in bad
     ]
     return "\n".join(map(visible, lines)), bool(bad)

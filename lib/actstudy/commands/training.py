@@ -122,7 +122,7 @@ def train(arguments: argparse.Namespace) -> int:
     folder = (arguments.log_dir or Path("results/runs") / chosen.task) / name
     if arguments.tensorboard and not importlib.util.find_spec("tensorboard"):
         raise StudyError(
-            "command line: --tensorboard: the package is missing; to mend: pip install -e '.[tensorboard]'"
+            "command line: --tensorboard: the package is missing; to fix: pip install -e '.[tensorboard]'"
         )
     if arguments.tensorboard and chosen.engine == "pack":
         raise StudyError(

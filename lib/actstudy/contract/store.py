@@ -26,7 +26,7 @@ FILES = [*TABLES, MANIFEST]
 
 
 class Damaged(Exception):
-    """A file that is missing or does not verify; the message names it and the command that mends it."""
+    """A file that is missing or does not verify; the message names it and the command that fixes it."""
 
 
 @contextlib.contextmanager
@@ -123,10 +123,10 @@ def verify(folder: Path) -> None:
     """Pass where every table is there and has its checksum, else raise Damaged."""
     for name, digest in _checksums(folder).items():
         if not (folder / name).is_file():
-            raise Damaged(f"{folder / name} is missing; to mend: run snakemake again")
+            raise Damaged(f"{folder / name} is missing; to fix: run snakemake again")
         if sha256(folder / name) != digest:
             raise Damaged(
-                f"{folder / name} does not have its checksum; to mend: python -m actstudy retry {folder}"
+                f"{folder / name} does not have its checksum; to fix: python -m actstudy retry {folder}"
             )
 
 
@@ -134,7 +134,7 @@ def _checksums(folder: Path) -> dict[str, str]:
     """What the manifest says of every table; Damaged where it is missing or not, byte for byte, what `seal` writes."""
     path = folder / MANIFEST
     if not path.is_file():
-        raise Damaged(f"{path} is missing; to mend: run snakemake again")
+        raise Damaged(f"{path} is missing; to fix: run snakemake again")
     found, written = {}, path.read_bytes()
     with contextlib.suppress(ValueError):
         found = json.loads(written)
@@ -143,7 +143,7 @@ def _checksums(folder: Path) -> dict[str, str]:
         or sorted(found) != sorted(TABLES)
         or _json(found).encode() != written
     ):
-        raise Damaged(f"{path} is not a whole manifest; to mend: python -m actstudy retry {folder}")
+        raise Damaged(f"{path} is not a whole manifest; to fix: python -m actstudy retry {folder}")
     return found
 
 

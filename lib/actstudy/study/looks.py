@@ -30,7 +30,7 @@ def decision(folder: str, task: str, what: str) -> dict[str, Any] | None:
         return None
     except (ValueError, TypeError):
         raise StudyError(
-            f"{file}: not readable as a decision; to mend: rm {file}, then snakemake"
+            f"{file}: not readable as a decision; to fix: rm {file}, then snakemake"
         ) from None
 
 

@@ -126,7 +126,7 @@ def _same_spec(folder: Path, chosen: spec.RunSpec) -> None:
         same = not path.is_file() or spec.from_json(path.read_text(encoding="utf-8")) == chosen
     except (ValueError, TypeError) as error:
         raise store.Damaged(
-            f"{path} is not a spec ({error}); to mend: rm {path}, then the same command"
+            f"{path} is not a spec ({error}); to fix: rm {path}, then the same command"
         ) from None
     if not same:
         raise StudyError(

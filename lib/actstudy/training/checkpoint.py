@@ -40,7 +40,7 @@ def read(path: Path, device: torch.device) -> dict[str, Any]:
         or recorded.read_bytes() != hashlib.sha256(content).hexdigest().encode()
     ):
         raise store.Damaged(
-            f"{path} does not have its checksum; to mend: python -m actstudy retry {path.parent.parent}"
+            f"{path} does not have its checksum; to fix: python -m actstudy retry {path.parent.parent}"
         )
     loaded: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     return loaded

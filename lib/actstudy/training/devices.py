@@ -26,7 +26,7 @@ class Unanswered(StudyError):
     def __init__(self, error: RuntimeError, others: list[str]) -> None:
         first = str(error).splitlines()[0]
         super().__init__(
-            f"device: no GPU answers ({first}); to mend: look at nvidia-smi, or say device: cpu"
+            f"device: no GPU answers ({first}); to fix: look at nvidia-smi, or say device: cpu"
         )
         self.others = others
 

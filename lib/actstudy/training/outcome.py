@@ -28,7 +28,7 @@ def ending(error: Exception, spec: RunSpec) -> tuple[str, str]:
         halved = f"a smaller batch_size, or accumulate: {2 * spec.accumulate}"
         return (
             "out_of_memory",
-            f"task {spec.task}, batch_size {spec.batch_size}: {memory(error)}; to mend: {halved}",
+            f"task {spec.task}, batch_size {spec.batch_size}: {memory(error)}; to fix: {halved}",
         )
     return "failed", f"{type(error).__name__}: {error}".splitlines()[0]
 
