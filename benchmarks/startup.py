@@ -88,7 +88,7 @@ def main() -> None:
     subprocess.run(plan_only, check=True, capture_output=True)
     print(f"snakemake -n: {time.time() - began:.1f} s")
     for task in study.tasks:
-        one = next(run.spec for run in study.runs if run.spec.task == task)
+        one = next(run.spec for run in study.runs() if run.spec.task == task)
         with tempfile.TemporaryDirectory() as cache:
             for index in range(1 + arguments.repeats):
                 rows.append(

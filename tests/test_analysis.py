@@ -43,7 +43,7 @@ def root(tmp_path_factory, data_folder):
     content = {"axes": {"activation": ["tanh", "relu"], "depth": [1, 2]}, "tasks": {"mlp": block}}
     (folder / "config.yaml").write_text(yaml.safe_dump(content))
     made = planning.load(folder / "config.yaml")
-    for one in made.runs:
+    for one in made.runs():
         run_folder = status.folder_of(one, folder / "runs")
         spec = one.spec
         if one.level == "relu" and one.spec.seed == 1 and one.spec.depth == 2:
@@ -184,7 +184,7 @@ def test_status_and_retry(study, root, data_folder):
     assert "7 of 8 runs completed" in shown
     assert "nothing left to train" in shown
     (cleared,) = status.clear(study, "failed", root / "runs")
-    one = next(r for r in study.runs if r.id == cleared)
+    one = next(r for r in study.runs() if r.id == cleared)
     assert status.state(status.folder_of(one, root / "runs")) == "waiting"
     shown, failed = status.status(study, root / "runs")
     assert not failed
@@ -386,12 +386,12 @@ def test_a_damaged_run_is_a_row_and_its_seal_mends_it(study, root, tmp_path):
     import shutil
 
     shutil.copytree(root / "runs", tmp_path / "runs")
-    folder = status.folder_of(study.runs[0], tmp_path / "runs")
+    folder = status.folder_of(study.runs()[0], tmp_path / "runs")
     (folder / "curves.parquet").write_bytes(b"PAR1")
     again = tables.build(study.plan(), tmp_path / "runs", [], pd.DataFrame())
-    assert again.frames["runs"].set_index("run_id").loc[study.runs[0].id, "status"] == "damaged"
+    assert again.frames["runs"].set_index("run_id").loc[study.runs()[0].id, "status"] == "damaged"
     assert "does not have its checksum" in summary.write(again, tmp_path, tmp_path / "s.md")
-    assert study.runs[0].id in status.clear(study, "failed", tmp_path / "runs")
+    assert study.runs()[0].id in status.clear(study, "failed", tmp_path / "runs")
     assert store.verifies(folder / "checkpoints" / "final")
 
 
@@ -462,7 +462,7 @@ def test_tables_from_before_device_ids_have_no_timeline(made):
 
 def test_export_writes_the_curves_of_runs_that_have_ended(root, study, tmp_path):
     written = curves.export(study, tmp_path, root / "runs")
-    assert len(written) == len(study.runs)
+    assert len(written) == len(study.runs())
     frame = pd.read_csv(written[0])
     assert frame["step"].is_monotonic_increasing
     assert {

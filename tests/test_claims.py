@@ -147,7 +147,7 @@ def test_order_agrees_with_scipy_and_is_exact_where_values_tie():
 
 def test_claims_of_a_study_file_reach_the_plan():
     found = planning.load(GLOROT)
-    assert found.claims["values"].keys() == {run.level for run in found.runs}
+    assert found.claims["values"].keys() == {run.level for run in found.runs()}
     assert found.claims["values"]["sigmoid (init=standard_heuristic)"] == {
         "mean": 2.21,
         "sd": None,

@@ -44,7 +44,7 @@ def write(made, what, **content):
 
 
 def seeds(made):
-    return {run.spec.seed for run in made.runs}
+    return {run.spec.seed for run in made.runs()}
 
 
 def test_constants_are_the_procedures():
@@ -79,17 +79,17 @@ def test_a_look_that_does_not_follow_from_the_one_before_is_none(study):
 
 def test_a_task_without_looks_is_untouched(study):
     made = study(seeds=3, tasks={"mlp": None, "vision": {"looks": False}})
-    assert made.runs == made.possible == made.first
+    assert made.runs() == made.possible == made.first
     plan = made.plan()
     assert plan.tuning == []
     assert not any(task.looks_runs for task in plan.tasks.values())
-    assert {run.group for run in made.runs} == {""}
+    assert {run.group for run in made.runs()} == {""}
 
 
 def test_one_task_may_look_while_another_has_its_seeds(study):
     made = study(seeds=2, tasks={"mlp": {"looks": True}, "vision": None})
     count = {
-        task: len({r.spec.seed for r in made.runs if r.spec.task == task}) for task in made.tasks
+        task: len({r.spec.seed for r in made.runs() if r.spec.task == task}) for task in made.tasks
     }
     assert count == {"mlp": 8, "vision": 2}
 
@@ -98,16 +98,16 @@ def test_each_level_gets_the_rate_chosen_for_it_beside_the_fixed_one(study):
     made = study(seeds=2, tune_lr=[0.01, 0.1, 0.001], tasks={"mlp": {"axes": {"depth": [2, 3]}}})
     assert len(made.tuning) == 2 * 2 * 3 * 3
     assert {run.spec.seed for run in made.tuning} == set(looks.TUNING_SEEDS)
-    assert {run.group for run in made.runs} == {"depth=2, lr=fixed", "depth=3, lr=fixed"}
+    assert {run.group for run in made.runs()} == {"depth=2, lr=fixed", "depth=3, lr=fixed"}
     chosen = [
         {"group": group, "level": level, "lr": lr}
         for level, lr in (("relu", 0.1), ("leaky_relu", 0.001))
         for group in ("depth=2", "depth=3")
     ]
     write(made, "lr", chosen=chosen)
-    tuned = {(run.level, run.spec.lr) for run in made.runs if "lr=tuned" in run.group}
+    tuned = {(run.level, run.spec.lr) for run in made.runs() if "lr=tuned" in run.group}
     assert tuned == {("relu", 0.1), ("leaky_relu", 0.001)}
-    assert {run.spec.lr for run in made.runs if "lr=fixed" in run.group} == {
+    assert {run.spec.lr for run in made.runs() if "lr=fixed" in run.group} == {
         registry.task("mlp")["defaults"]["lr"]
     }
     plan = made.plan()
@@ -125,7 +125,7 @@ def test_a_chosen_rate_that_is_the_fixed_one_is_one_run_in_both_groups(study):
         chosen=[{"group": "", "level": level, "lr": 0.01} for level in ("relu", "leaky_relu")],
     )
     groups = {}
-    for run in made.runs:
+    for run in made.runs():
         groups.setdefault(run.id, set()).add(run.group)
     assert list(groups.values()) == [{"lr=fixed", "lr=tuned"}] * 2
 
@@ -137,7 +137,7 @@ def test_looks_never_share_a_pack(study):
     held = [{spec.seed for members in one.values() for spec in members} for one in filled]
     assert held == [set(range(8)), set(range(8, 12)), set(range(12, 20))]
     fixed = study(seeds=20, defaults=pack)
-    assert [packs.packs(stage) for stage in fixed.stages] == [packs.packs(fixed.runs), {}, {}]
+    assert [packs.packs(stage) for stage in fixed.stages] == [packs.packs(fixed.runs()), {}, {}]
 
 
 BAD = {
@@ -204,7 +204,7 @@ def test_a_decision_that_is_not_readable_is_one_line(study):
     file.parent.mkdir(parents=True)
     file.write_text("{")
     with pytest.raises(StudyError, match=f"{file}: not readable as a decision; to fix: rm {file}"):
-        _ = made.runs
+        _ = made.runs()
 
 
 def read(file):

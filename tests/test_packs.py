@@ -558,15 +558,15 @@ def test_a_study_of_packs_alone_says_that_nothing_was_timed(tmp_path, data_folde
             )
         )
         study = planning.load(file)
-        for members in packs.packs(study.runs).values():
+        for members in packs.packs(study.runs()).values():
             runs = {
                 status.folder_of(one, tmp_path): one.spec
-                for one in study.runs
+                for one in study.runs()
                 if one.spec in members
             }
             todo = {folder: spec for folder, spec in runs.items() if not store.verifies(folder)}
             run_pack(todo, tmp_path / "state", data_folder, quiet()) if todo else None
-        for one in [one for one in study.runs if one.spec.engine == "eager"]:
+        for one in [one for one in study.runs() if one.spec.engine == "eager"]:
             run(one.spec, status.folder_of(one, tmp_path), data_folder, quiet())
             store.publish(status.folder_of(one, tmp_path))
         write_boundaries(["relu"], tmp_path / "b.parquet")
@@ -581,10 +581,10 @@ def test_a_study_of_packs_alone_says_that_nothing_was_timed(tmp_path, data_folde
             name == "packed"
         )
         figure, caption = timeline.timeline(made)
-        assert f"n = {len(study.runs)}, a pack as one bar" in caption
+        assert f"n = {len(study.runs())}, a pack as one bar" in caption
         bars = sum(len(part.get_paths()) for part in figure.axes[0].collections)
-        assert bars == len(packs.packs(study.runs)) + sum(
-            one.spec.engine == "eager" for one in study.runs
+        assert bars == len(packs.packs(study.runs())) + sum(
+            one.spec.engine == "eager" for one in study.runs()
         )
         plt.close("all")
 

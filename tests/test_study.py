@@ -91,16 +91,16 @@ def test_expansion_crosses_axes_and_seeds(tmp_path):
     made = planning.load(
         study(tmp_path, axes={"activation": ["tanh", "relu", "gelu"], "depth": [2, 4]})
     )
-    assert len(made.runs) == 3 * 2 * 2
-    assert len({run.id for run in made.runs}) == 12
-    assert {run.group for run in made.runs} == {"depth=2", "depth=4"}
+    assert len(made.runs()) == 3 * 2 * 2
+    assert len({run.id for run in made.runs()}) == 12
+    assert {run.group for run in made.runs()} == {"depth=2", "depth=4"}
 
 
 def test_layers_from_weak_to_strong(tmp_path):
     path = study(tmp_path, defaults={"lr": 0.5, "width": 7}, tasks={"mlp": {"lr": 0.25}})
-    assert planning.load(path).runs[0].spec.lr == 0.25
-    assert planning.load(path).runs[0].spec.width == 7
-    assert planning.load(path, {"lr": "0.125"}).runs[0].spec.lr == 0.125
+    assert planning.load(path).runs()[0].spec.lr == 0.25
+    assert planning.load(path).runs()[0].spec.width == 7
+    assert planning.load(path, {"lr": "0.125"}).runs()[0].spec.lr == 0.125
     assert planning.run_spec("mlp", 0, {"activation": "relu", "lr": 2.0}, str(path)).lr == 2.0
     assert (
         planning.run_spec("mlp", 0, {"activation": "relu", "steps": 9, "warmup": 0}).epochs is None
@@ -109,11 +109,11 @@ def test_layers_from_weak_to_strong(tmp_path):
 
 def test_command_line_replaces_an_axis_and_selects_tasks(tmp_path):
     path = study(tmp_path)
-    assert {run.level for run in planning.load(path, {"activation": "elu,mish"}).runs} == {
+    assert {run.level for run in planning.load(path, {"activation": "elu,mish"}).runs()} == {
         "elu",
         "mish",
     }
-    assert {run.level for run in planning.load(path, {"activation": "relu"}).runs} == {"relu"}
+    assert {run.level for run in planning.load(path, {"activation": "relu"}).runs()} == {"relu"}
     assert [*planning.load(path, {"tasks": "mlp", "seeds": 3}).tasks] == ["mlp"]
 
 
@@ -124,8 +124,8 @@ def test_an_entry_may_set_several_fields(tmp_path):
             axes={"activation": ["relu", {"activation": "elu", "activation_args": {"alpha": 0.5}}]},
         )
     )
-    assert made.runs[-1].level == "elu (activation_args={'alpha': 0.5})"
-    assert made.runs[-1].spec.activation_args == {"alpha": 0.5}
+    assert made.runs()[-1].level == "elu (activation_args={'alpha': 0.5})"
+    assert made.runs()[-1].spec.activation_args == {"alpha": 0.5}
 
 
 def test_the_plan_does_not_depend_on_the_order_of_keys(tmp_path):
@@ -138,7 +138,7 @@ def test_the_plan_does_not_depend_on_the_order_of_keys(tmp_path):
             "note": "n",
         }
         path.write_text(yaml.safe_dump(dict(list(content.items())[::order]), sort_keys=False))
-    assert [r.id for r in planning.load(first).runs] == [r.id for r in planning.load(second).runs]
+    assert [r.id for r in planning.load(first).runs()] == [r.id for r in planning.load(second).runs()]
     assert planning.load(first).plan().replace(str(first), "") == planning.load(
         second
     ).plan().replace(str(second), "")
@@ -146,9 +146,9 @@ def test_the_plan_does_not_depend_on_the_order_of_keys(tmp_path):
 
 def test_command_line_is_stronger_than_a_tasks_block(tmp_path):
     path = study(tmp_path, tasks={"mlp": {"seeds": 2, "baseline": "relu"}})
-    assert len(planning.load(path, {"seeds": 5}).runs) == 10
+    assert len(planning.load(path, {"seeds": 5}).runs()) == 10
     assert planning.load(path, {"baseline": "tanh"}).tasks["mlp"].baseline == "tanh"
-    assert planning.load(path, {"steps": 10, "warmup": 0}).runs[0].spec.epochs is None
+    assert planning.load(path, {"steps": 10, "warmup": 0}).runs()[0].spec.epochs is None
 
 
 def test_a_variant_may_stand_beside_its_base(tmp_path):
@@ -174,7 +174,7 @@ def test_a_key_given_twice_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", sorted(p.name for p in (ROOT / "config").glob("*.yaml")))
 def test_shipped_studies_load(name):
-    assert planning.load(ROOT / "config" / name).runs
+    assert planning.load(ROOT / "config" / name).runs()
 
 
 BAD = {
@@ -333,7 +333,7 @@ def test_missing_file_and_bad_override(tmp_path):
 def test_a_template_trains_what_the_defaults_train(tmp_path, task):
     (tmp_path / "mine.yaml").write_text(template(task))
     ours = planning.load(tmp_path / "mine.yaml")
-    assert [run.id for run in ours.runs] == [
+    assert [run.id for run in ours.runs()] == [
         spec.run_id(planning.run_spec(task, seed, {"activation": name}))
         for name in LEVELS
         for seed in range(3)
@@ -364,7 +364,7 @@ def test_a_limit_of_time_is_the_hosts_and_changes_no_run(tmp_path):
         )
         made[minutes] = planning.load(file)
         assert made[minutes].timeout_minutes == minutes
-    assert made[None].runs[0].id == made[1.5].runs[0].id
+    assert made[None].runs()[0].id == made[1.5].runs()[0].id
     file.write_text(
         yaml.safe_dump({"tasks": {"mlp": {"activation": "relu"}}, "timeout_minutes": 0})
     )

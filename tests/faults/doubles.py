@@ -109,7 +109,7 @@ def orphan(folder: Path, steps: int = 6000) -> list[str]:
     clone = Clone(folder, {"orphan": GRID % steps})
     target = [
         f"results/runs/mlp/{one.id}/manifest.json"
-        for one in load(str(folder / "config/orphan.yaml")).runs
+        for one in load(str(folder / "config/orphan.yaml")).runs()
     ]
     first = clone.start("orphan", target)
     saved(clone, first, 0.0)

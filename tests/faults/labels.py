@@ -41,7 +41,7 @@ def through(sandbox: Any, strings: list[str]) -> None:
     levels = [text for text in strings if planned(sandbox, [text], ["a note"])]
     noted = [text for text in strings if planned(sandbox, [], [text])]
     assert planned(sandbox, levels, noted)
-    wanted = planning.load(sandbox.project / NAME).runs
+    wanted = planning.load(sandbox.project / NAME).runs()
     names = list(dict.fromkeys(run.level for run in wanted))[1:]
     reasons = {name: " ".join(strings[k :: len(levels)]) for k, name in enumerate(names)}
     for run in wanted:

@@ -33,7 +33,7 @@ def studies(small: bool, looks: bool) -> dict[str, str]:
 def asked(project: Path, small: bool) -> dict[str, list[str]]:
     """What a start of each study asks for: its tables, `small` its runs; figures change no bit and take minutes."""
     tables = {name: [f"results/{name}/tables/plan.json"] for name in studies(small, True)}
-    runs = load(str(project / "config/storm.yaml")).runs
+    runs = load(str(project / "config/storm.yaml")).runs()
     return (
         {**tables, "storm": [f"results/runs/mlp/{run.id}/manifest.json" for run in runs]}
         if small

@@ -33,7 +33,7 @@ def wanted_files(wildcards):
         checkpoints.rates.get(task=task)
     for task in STUDY.with_looks:
         checkpoints.look.get(task=task, look=LAST_LOOK)
-    return files_of(STUDY.tuning + STUDY.runs)
+    return files_of(STUDY.tuning + STUDY.runs())
 
 
 def look_files(wildcards):
@@ -49,7 +49,7 @@ def look_files(wildcards):
     return before + files_of(run for run in wanted if run.spec.task == task)
 
 
-RUN_FILES = wanted_files if LAST_DECISIONS else files_of(STUDY.runs)
+RUN_FILES = wanted_files if LAST_DECISIONS else files_of(STUDY.runs())
 KNOWN_FILES = files_of(STUDY.first) if LAST_DECISIONS else []
 OVERRIDES = json.dumps(workflow.config_settings.config, sort_keys=True)
 

@@ -17,7 +17,7 @@ def write_partial(study: Study) -> Path:
     references = [
         json.loads(path.read_text()) for path in sorted(Path("results/references").glob("*.json"))
     ]
-    mine = {(run.spec.task, data_name(run.spec)) for run in study.runs}
+    mine = {(run.spec.task, data_name(run.spec)) for run in study.runs()}
     references = [one for one in references if (one["task"], one["data"]) in mine]
     toys = Path(study.folder) / "boundaries.parquet"
     boundaries = pd.read_parquet(toys) if toys.is_file() else pd.DataFrame()

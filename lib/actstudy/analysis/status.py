@@ -37,7 +37,7 @@ def state(folder: Path, held: bool = False) -> str:
 
 def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     """The status as text, and whether a run failed."""
-    runs = study.runs
+    runs = study.runs()
     folders = {run.id: folder_of(run, root) for run in study.tuning + runs}
     states = {run_id: state(folder) for run_id, folder in folders.items()}
     counts = Counter(states.values())
@@ -150,7 +150,7 @@ def noted(path: Path, otherwise: Any) -> Any:
 
 def clear(study: Study, what: str, root: Path = RUNS) -> list[str]:
     """Remove the results and checkpoints of one run, or with `failed` of all that failed; returns the cleared ids."""
-    runs = {run.id: folder_of(run, root) for run in study.tuning + study.runs}
+    runs = {run.id: folder_of(run, root) for run in study.tuning + study.runs()}
     if what == "failed":
         chosen = [
             run_id

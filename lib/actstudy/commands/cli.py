@@ -223,7 +223,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from actstudy.analysis.export.curves import export
 
     study = load(arguments.config)
-    asked = {run.id for run in study.tuning + study.runs}
+    asked = {run.id for run in study.tuning + study.runs()}
     print(f"curves of {len(export(study, arguments.out))} of {len(asked)} runs -> {arguments.out}")
     return 0
 

@@ -2,11 +2,11 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import errors, registry
+from actstudy.contract import errors, registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import LooksTaken, Plan, TaskPlan
 from actstudy.contract.spec import RunSpec, layered
@@ -34,9 +34,8 @@ class Study:
     possible: list[PlannedRun]  # every run that any outcome of looks and chosen rates may ask for
     tuning: list[PlannedRun]  # runs that only choose learning rates
 
-    @property
     def runs(self) -> list[PlannedRun]:
-        """The reported runs that are wanted, given the decisions that stand on disk now."""
+        """The reported runs that are wanted by the decisions on disk, which are read at each call."""
         return self.wanted({task: looks.seeds_asked(self.folder, task) for task in self.with_looks})
 
     @property
@@ -50,6 +49,35 @@ class Study:
         """The reported runs with `asked` seeds of the tasks that have looks, at the rates chosen by now."""
         chosen = {task: looks.rates(self.folder, task) for task in self.with_rates}
         return looks.wanted(self.possible, asked, chosen)
+
+    def look_runs(self, task: str, look: int) -> list[PlannedRun]:
+        """The reported runs of a task at a look, counted from 1, at the rates chosen by now."""
+        wanted = self.wanted({task: looks.LOOKS[look - 1]})
+        return [run for run in wanted if run.spec.task == task]
+
+    @staticmethod
+    def files_of(runs: Iterable[PlannedRun]) -> list[str]:
+        """The published files of some runs, each once: a chosen rate may be the fixed one."""
+        folders = [f"results/runs/{run.spec.task}/{run.id}" for run in runs]
+        return list(dict.fromkeys(f"{folder}/{name}" for folder in folders for name in store.FILES))
+
+    def device_for(self, gpus: int, asked: int | None, local: bool = True) -> str:
+        """The `--device` of training jobs: cuda, auto or cpu; StudyError if the study cannot run so.
+
+        gpus: GPUs of this machine; asked: GPUs that `--resources gpu=N` allows, if it was given;
+        local: whether jobs run on this machine, not on the nodes of a cluster.
+        """
+        if local and self.device == "cuda" and not gpus:
+            raise StudyError(
+                f"{self.file}: device: got 'cuda', but there is no GPU; allowed: auto, cpu"
+            )
+        if self.device == "cuda" or (self.device == "auto" and gpus > 0 and asked != 0):
+            return self.device
+        if any(run.spec.precision == "fp16" for run in self.possible):
+            raise StudyError(
+                f"{self.file}: precision: got 'fp16', but no GPU; allowed: fp32, bf16"
+            )
+        return "cpu"
 
     @property
     def with_looks(self) -> list[str]:

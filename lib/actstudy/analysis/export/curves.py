@@ -13,7 +13,7 @@ AT = ["step", "epoch", "samples", "train_seconds"]
 def export(study: Study, out: Path, runs_root: Path = RUNS) -> list[Path]:
     """Write `out/TASK/RUN.csv` for every run that has ended: a row an evaluation, a column a split's metric."""
     written = []
-    for run in {run.id: run for run in study.tuning + study.runs}.values():
+    for run in {run.id: run for run in study.tuning + study.runs()}.values():
         folder = folder_of(run, runs_root)
         if not store.verifies(folder):
             continue
