@@ -12,11 +12,11 @@ from actstudy.study.config import RunFields, StudyFile, TaskBlock
 
 HEAD = """# Study files
 
-A study is one YAML file, whole by itself, and named after its file: `config/config.yaml` (the study `default`) unless
-`snakemake --configfile FILE` names another. This page is made from the models that check the file
+A study is one self-contained YAML file and is named after it: `config/config.yaml` (the study `default`) unless
+`snakemake --configfile FILE` names another. This page is generated from the models that check the file
 (`python docs/config_reference.py > docs/config.md`).
 
-Settings are layered, the stronger later: the task's defaults (`lib/actstudy/tasks/TASK.py`), `defaults`, `tasks.TASK`,
+Settings are layered, the strongest last: the task's defaults (`lib/actstudy/tasks/TASK.py`), `defaults`, `tasks.TASK`,
 `--config KEY=VALUE` of snakemake, flags of `python -m actstudy train`. Of `steps` and `epochs`, and of `hidden` and
 `depth` with `width`, the stronger layer's spelling replaces the other.
 
@@ -27,30 +27,30 @@ no axis and `--config`, may set one field.
 On the command line, KEY is a key of a study or a run field: `--config seeds=3 lr=0.01 activation=relu,gelu tasks=mlp`.
 It holds for all tasks and is stronger than what their blocks say.
 
-What YAML reads as something else than is written is refused, with its line: `1e-3` (write `1.0e-3`), `no`, `yes`, `on`
-and `off`, `010`, `1:30` and dates without quotes, a key that stands twice, anchors, tags. On the command line `1e-3` is
-a number. A study may ask for MOST runs. `python -m actstudy status --config FILE` checks a file, and so does
-`make study`; `snakemake --configfile FILE` tells of a missing file, or of one that is no YAML, in its own words.
+Values that some YAML readers would silently reinterpret are refused with their line number: `no`, `yes`, `on` and `off`,
+`010`, `0x40`, `1_000`, `1:30` and dates without quotes, a key that is set twice, anchors and tags. `1e-3` is a number. A
+study may ask for MOST runs. `python -m actstudy status --config FILE` checks a file, and so does `make study`;
+`snakemake --configfile FILE` reports missing or invalid files with Snakemake's own message.
 
 With `looks: true` one `snakemake` call trains 8 seeds of every level, decides, and goes on to 12 and to 20 seeds while
-a comparison with the baseline is open. Seeds are added to a whole task, and `python -m actstudy status` says where it
-stands. With `tune_lr: [0.001, 0.003, 0.01]` each level is first trained at each of these rates at seeds 1000 to 1002;
+a comparison with the baseline is open. Seeds are added to a whole task, and `python -m actstudy status` shows its
+progress. With `tune_lr: [0.001, 0.003, 0.01]` each level is first trained at each of these rates at seeds 1000 to 1002;
 the rate with the best mean over them of the best val metric is then trained at the reported seeds too, as `lr=tuned`
-beside `lr=fixed`. What was decided stands under `results/NAME/plan/`. `--config looks=false seeds=3` is a first try.
+next to `lr=fixed`. Decisions are written to `results/NAME/plan/`. `--config looks=false seeds=3` is a first try.
 """
 
 SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
 def code(value: object) -> str:
-    """A default as code, or nothing where there is none."""
+    """A default as code; empty if there is none."""
     if value is None or value is dataclasses.MISSING:
         return ""
     return f"`{yaml.safe_dump(value).splitlines()[0] if isinstance(value, float) else value}`"
 
 
 def allowed(name: str) -> str:
-    """What a run field may be: its bounds, and the choices of a Literal."""
+    """The bounds of a run field and the choices of its Literal, separated by commas."""
     hint = typing.get_type_hints(RunSpec)[name]
     literals = [
         part for part in (hint, *typing.get_args(hint)) if typing.get_origin(part) is typing.Literal
@@ -67,7 +67,7 @@ def main() -> None:
     for name, info in StudyFile.model_fields.items():
         default = "" if info.is_required() else code(info.default or None)
         print(f"| `{name}` | {default} | {info.description} |")
-    print("\nUnder `tasks.TASK` stand run fields and:\n\n| key | meaning |\n|---|---|")
+    print("\n`tasks.TASK` takes run fields and:\n\n| key | meaning |\n|---|---|")
     for name in [n for n in TaskBlock.model_fields if n not in RunFields.model_fields]:
         print(f"| `{name}` | {TaskBlock.model_fields[name].description} |")
     tasks = registry.tasks()

@@ -31,10 +31,10 @@ def test_a_bad_file_is_one_line(file, name):
 
 OFF = {
     "the loader": (reading, "parsed", lambda text, *_: yaml.safe_load(text), "task twice"),
-    "what YAML misreads": (reading, "_misread", lambda *_: "", "number without a point"),
-    "keys that are text": (reading, "_is_text", lambda _: True, "key of two lines"),
-    "the size of a file": (reading, "LARGEST", 10**9, "large"),
-    "the depth of a file": (reading, "DEEPEST", 10**9, "nested deep"),
+    "what YAML misreads": (reading, "plain_value", yaml.safe_load, "hexadecimal"),
+    "keys that are text": (reading, "_is_key", lambda _: True, "key of two lines"),
+    "the size of a file": (reading, "MAX_YAML_BYTES", 10**9, "large"),
+    "the depth of a file": (reading, "MAX_YAML_DEPTH", 10**9, "nested deep"),
     "the number of runs": (checks, "MOST_RUNS", 10**12, "an axis without end"),
     "sites": (model_checks, "sites", lambda _: ["layers.0", "layers.9"], "site that is none"),
     "arguments": (model_checks, "_check_arguments", lambda *_: None, "division by zero"),
@@ -101,7 +101,7 @@ def test_typos_of_names_are_told_with_the_name(file, monkeypatch):
     assert all(
         2 * good >= all_of_it for good, all_of_it, _ in counts.values()
     )  # no kind of name without hints
-    monkeypatch.setattr(registry, "nearest", lambda *_: "")
+    monkeypatch.setattr(errors, "nearest", lambda *_: "")
     assert "did you mean" not in typos.told(file, "tasks: {mlp: {activation: rleu}}")
 
 
@@ -109,6 +109,7 @@ def test_typos_of_names_are_told_with_the_name(file, monkeypatch):
     ("text", "read"),
     [
         ("a: [1, -2, 0.5, 1.0e-3, .5, +1.]", [1, -2, 0.5, 0.001, 0.5, 1.0]),
+        ("a: [1e-3, 1E3, 1.5e3, -.5e-3, +.5]", [0.001, 1000.0, 1500.0, -0.0005, 0.5]),
         ("a: 'no'", "no"),
         ("a: y", "y"),
     ]
@@ -125,6 +126,15 @@ def test_typos_of_names_are_told_with_the_name(file, monkeypatch):
 def test_what_is_read_is_what_is_written(file, text, read):
     file.write_text(text)
     assert reading.read(file) == {"a": read}
+
+
+def test_a_number_needs_no_point_in_a_file(file):
+    text = "tasks: {mlp: {activation: relu, lr: 1e-3, seeds: 1}}\n"
+    file.write_text(text)
+    (run,) = planning.load(file).runs()
+    assert run.spec.lr == 0.001
+    file.write_text(text.replace("1e-3", "0.001"))
+    assert [run.id] == [one.id for one in planning.load(file).runs()]
 
 
 def test_on_the_command_line_a_number_needs_no_point():
@@ -186,9 +196,9 @@ def test_a_refusal_is_one_line_whatever_it_holds(capsys):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("1e-08", "1.0e-8"),
-        ("1" * 30 + "e5", "1" * 30 + ".0e+5"),
         ("1e400", "a finite decimal number"),
+        ("-1e400", "a finite decimal number"),
+        ("1" * 75 + "e400", "a finite decimal number"),
         ("08", "a finite decimal number"),
         ("1_0e-1", "a finite decimal number"),
         (str(2**63), "a whole one below 2**63"),

@@ -168,7 +168,7 @@ def test_a_study_is_named_after_its_file(tmp_path):
 
 def test_a_key_given_twice_is_refused(tmp_path):
     (tmp_path / "x.yaml").write_text("tasks: {mlp: }\naxes: {}\naxes: {activation: [relu]}\n")
-    with pytest.raises(StudyError, match="key 'axes' stands twice"):
+    with pytest.raises(StudyError, match="key 'axes' is set twice"):
         planning.load(tmp_path / "x.yaml")
 
 

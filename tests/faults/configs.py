@@ -55,7 +55,7 @@ KEYS = {
     "targets",
     "margin",
     "file",
-    "stands twice",
+    "set twice",
     "claims",
 }
 

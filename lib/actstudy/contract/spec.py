@@ -34,7 +34,7 @@ class RunSpec:
     """Everything that can change a number of a run, and nothing else."""
 
     task: str = option("what is learnt: a file of lib/actstudy/tasks")
-    dataset: str = option("what it is learnt from: a file of lib/actstudy/data")
+    dataset: str = option("what it is learnt from: a file of lib/actstudy/data/sets")
     activation: str | Hybrid = option(
         "a name, or a mapping from site pattern to name (a hybrid; the first match wins)"
     )

@@ -1,169 +1,200 @@
-"""From YAML text, in a file or on the command line, to values that are not validated yet.
+"""From YAML 1.2 text, in a file or on the command line, to values that are not validated yet.
 
-What YAML reads as something else than is written (`no` as false, `010` as 8, `1e-3` as text) is refused with its line.
+A plain value that YAML 1.1 reads as something else (`no`, `010`, `1:30`) is refused with its line.
 """
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
+from ruamel.yaml import YAML, events, nodes
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.resolver import VersionedResolver
 
 from actstudy.contract.errors import StudyError
 
-LARGEST = 50_000  # bytes of a file: 30 times the longest study, and read within a second or two
-DEEPEST = 10  # levels: a study has 6
+MAX_YAML_BYTES = 50_000  # 30 times the longest study; read within a second or two
+MAX_YAML_DEPTH = 10  # levels; a study has 6
+MAX_KEY_LENGTH = 200
+MAX_DIGITS = 100
 DECIMAL = r"(?a)[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+YAML_1_1 = VersionedResolver((1, 1))
+YAML_1_2 = VersionedResolver((1, 2))
+Place = tuple[str, ...]  # the keys that lead to a value, empty text for an item of a list
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML of text, decimal numbers, true, false and null, each key once and each value in its place."""
+class _Reader:
+    """Builds the value of a text from its events; without `lines` faults do not name a line."""
 
-    def __init__(self, text: str, at: Callable[[int], str]) -> None:
-        super().__init__(text)
-        self.at, self.place = at, list[str]()
+    def __init__(self, text: str, source: str, lines: bool) -> None:
+        self.source = source
+        self.lines = lines
+        self.events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
 
-    def refuse(self, node: Any, fault: str) -> NoReturn:
+    def where(self, line: int) -> str:
+        return f"{self.source}: line {line + 1}" if self.lines else self.source
+
+    def refuse(self, event: Any, place: Place, fault: str) -> NoReturn:
         """StudyError with the line and the key of a fault."""
-        key = ".".join(filter(None, self.place))
-        raise StudyError(f"{self.at(node.start_mark.line)}: {key}{': ' if key else ''}{fault}")
+        words = [self.where(event.start_mark.line), ".".join(filter(None, place)), fault]
+        raise StudyError(": ".join(filter(None, words)))
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
-        if isinstance(parent, yaml.MappingNode) and index is not None and not _is_text(index):
-            got = repr(index.value)[:80] if isinstance(index, yaml.ScalarNode) else f"a {index.id}"
-            self.refuse(index, f"got {got} as a key; allowed: text of one line, numbers in quotes")
-        self.place.append(index.value if isinstance(index, yaml.ScalarNode) else "")
-        if event.anchor or event.tag:  # ten lines of aliases can stand for 10**9 values
-            self.refuse(
-                event,
-                f"got {event.anchor or event.tag!r}; allowed: values without anchors, aliases and tags",
-            )
-        if len(self.place) > DEEPEST:
-            self.refuse(event, f"nested too deep; allowed: {DEEPEST} levels")
-        plain = isinstance(event, yaml.ScalarEvent) and event.implicit[0]
-        if plain and (
-            fault := _misread(
-                event.value, self.resolve(yaml.ScalarNode, event.value, event.implicit)
-            )
-        ):
-            self.refuse(event, f"got {event.value[:80]}; allowed: {fault}")
-        node = super().compose_node(parent, index)
-        self.place.pop()
-        return node
+    def until(self, end: type) -> Iterator[Any]:
+        """The events before the next one of the type `end`, which is passed over."""
+        for event in self.events:
+            if isinstance(event, end):
+                return
+            yield event
 
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node: yaml.MappingNode = super().compose_mapping_node(anchor)
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:  # the first one would be lost in silence
-                self.refuse(key, f"key {key.value!r} stands twice; allowed: once")
-            if key.value == "__use_yte__":
-                self.refuse(
-                    key, f"key {key.value!r}: snakemake would run what follows as code; remove it"
-                )
-            seen.add(key.value)
-        return node
+    def document(self) -> Any:
+        """The only document of the text, None if there is none."""
+        content = None
+        starts = [event for event in self.until(events.DocumentStartEvent)]
+        if not isinstance(starts[-1], events.StreamEndEvent):
+            content = self.value(next(self.events), ("",))
+        for event in self.events:
+            if isinstance(event, events.DocumentStartEvent):
+                self.refuse(event, (), "not readable as YAML: found a second document")
+        return content
+
+    def value(self, event: Any, place: Place) -> Any:
+        """The value that an event starts."""
+        mark = event.anchor or getattr(event, "tag", None)
+        if mark:  # ten lines of aliases can make 10**9 values
+            fault = f"got {mark!r}; allowed: values without anchors, aliases and tags"
+            self.refuse(event, place, fault)
+        if len(place) > MAX_YAML_DEPTH:
+            self.refuse(event, place, f"nested too deep; allowed: {MAX_YAML_DEPTH} levels")
+        if isinstance(event, events.SequenceStartEvent):
+            items = self.until(events.SequenceEndEvent)
+            return [self.value(item, (*place, "")) for item in items]
+        if isinstance(event, events.MappingStartEvent):
+            return self.mapping(place)
+        return self.scalar(event, place)
+
+    def mapping(self, place: Place) -> dict[str, Any]:
+        content: dict[str, Any] = {}
+        for event in self.until(events.MappingEndEvent):
+            key = self.key(event, place)
+            if key in content:  # the first value would be lost in silence
+                self.refuse(event, place, f"key {key!r} is set twice; allowed: once")
+            content[key] = self.value(next(self.events), (*place, key))
+        return content
+
+    def key(self, event: Any, place: Place) -> str:
+        if isinstance(event, events.CollectionStartEvent):
+            kind = "mapping" if isinstance(event, events.MappingStartEvent) else "sequence"
+            key, got = None, f"a {kind}"
+        else:
+            key = self.value(event, place)
+            got = repr(event.value)[:80]
+        if not _is_key(key):
+            fault = f"got {got} as a key; allowed: text of one line, numbers in quotes"
+            self.refuse(event, place, fault)
+        if key == "__use_yte__":
+            fault = "snakemake would run what follows as code; remove it"
+            self.refuse(event, place, f"key {key!r}: {fault}")
+        return str(key)
+
+    def scalar(self, event: Any, place: Place) -> Any:
+        if not event.implicit[0]:  # in quotes, or a block of text
+            return event.value
+        try:
+            return plain_value(event.value)
+        except ValueError as fault:
+            self.refuse(event, place, f"got {event.value[:80]}; allowed: {fault}")
 
 
-class _CommandLine(_Loader):
-    """The same, where `1e-3` is a number: there it is no file's text that another reader takes otherwise."""
+def _is_key(key: Any) -> bool:
+    return isinstance(key, str) and key.isprintable() and len(key) <= MAX_KEY_LENGTH
 
 
-_CommandLine.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(rf"{DECIMAL}\Z"), list("+-.0123456789")
-)
+def plain_value(text: str) -> Any:
+    """The value of an unquoted scalar; ValueError with what to write if YAML may read another."""
+    if _is_number(text):
+        return _finite(text)
+    kinds = {_kind(YAML_1_1, text), _kind(YAML_1_2, text)}
+    if kinds == {"str"} or text in ("y", "Y", "n", "N"):
+        return text
+    if kinds == {"null"}:
+        return None
+    if kinds == {"bool"}:
+        return text.lower() == "true"
+    if "bool" in kinds:
+        switches = "YAML 1.1 reads yes, no, on and off as true and false"
+        raise ValueError(f"true, false, or as text {text!r} in quotes ({switches})")
+    if kinds & {"int", "float"}:
+        return _finite(text)
+    raise ValueError(f"text in quotes (YAML reads a {min(kinds - {'str'})})")
 
 
-def _is_text(key: yaml.Node) -> bool:
-    return (
-        key.tag == yaml.Loader.DEFAULT_SCALAR_TAG
-        and key.value.isprintable()
-        and len(key.value) <= 200
-    )
-
-
-def _misread(text: str, tag: str) -> str:
-    """What to write instead of a plain scalar that YAML reads as something else, or an empty string."""
-    kind, decimal = tag.rpartition(":")[2], len(text) <= 100 and re.fullmatch(DECIMAL, text)
-    if kind == "bool" and text.lower() not in ("true", "false"):
-        return f"true, false, or as text {text!r} in quotes (YAML reads yes, no, on and off as true and false)"
-    if kind in ("int", "float") or (
-        kind == "str" and text[:1] in set("+-.0123456789") and _is_number(text)
-    ):
-        finite = decimal and (
-            abs(int(text)) < 2**63 if kind == "int" else math.isfinite(float(text))
-        )
-        if not finite:
-            return "a finite decimal number, a whole one below 2**63, or text in quotes"
-        if kind == "str":
-            mantissa, _, exponent = text.lower().partition("e")
-            point = mantissa if "." in mantissa else f"{mantissa}.0"
-            return f"{point}e{int(exponent):+d} (YAML reads text here), or text in quotes"
-    return (
-        f"text in quotes (YAML reads a {kind})" if kind in ("timestamp", "merge", "value") else ""
-    )
+def _kind(resolver: VersionedResolver, text: str) -> str:
+    """What a version of YAML reads in an unquoted scalar: str, int, timestamp, ..."""
+    tag = resolver.resolve(nodes.ScalarNode, text, (True, False))
+    return str(tag).rpartition(":")[2]
 
 
 def _is_number(text: str) -> bool:
-    """Whether Python takes a text for a number."""
+    """Whether a text that begins like a number is one for Python, underscores left out."""
+    if not text.startswith(tuple("+-.0123456789")):
+        return False
     try:
         return not math.isnan(float(text.replace("_", "")))
     except ValueError:
         return False
 
 
+def _finite(text: str) -> int | float:
+    """The number that a text spells; ValueError unless it is decimal and finite."""
+    if len(text) <= MAX_DIGITS and re.fullmatch(DECIMAL, text):
+        number = float(text) if set(text) & set(".eE") else int(text)
+        if math.isfinite(number) and (isinstance(number, float) or abs(number) < 2**63):
+            return number
+    raise ValueError("a finite decimal number, a whole one below 2**63, or text in quotes")
+
+
 def parsed(text: str, source: str, lines: bool = True) -> Any:
-    """YAML text as a value; StudyError where it is none, with the line if there are lines."""
-
-    def at(line: int) -> str:
-        return f"{source}: line {line + 1}" if lines else source
-
+    """The value of a YAML text; StudyError if it has none, with the line if `lines` are named."""
+    reader = _Reader(text, source, lines)
     try:
-        return (_Loader if lines else _CommandLine)(text, at).get_single_data()
-    except yaml.MarkedYAMLError as error:
-        where, fault = (
-            at(error.problem_mark.line if error.problem_mark else 0),
-            error.problem or error.context,
-        )
-    except yaml.reader.ReaderError as error:
-        where, fault = (
-            at(text.count("\n", 0, error.position)),
-            f"got {chr(error.character)!r}; allowed: text in UTF-8",
-        )
-    raise StudyError(f"{where}: not readable as YAML: {fault}")
+        return reader.document()
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line if error.problem_mark else 0
+        fault = error.problem or error.context
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position)
+        fault = f"got {chr(error.character)!r}; allowed: text in UTF-8"
+    raise StudyError(f"{reader.where(line)}: not readable as YAML: {fault}")
 
 
 def read(file: Path) -> dict[str, Any]:
     """The content of a study file, not yet validated."""
     try:
         with file.open("rb") as opened:
-            data = opened.read(LARGEST + 1)
+            data = opened.read(MAX_YAML_BYTES + 1)
     except OSError as error:
-        raise StudyError(
-            f"{file}: {str(error.strerror).lower()}; allowed: the path of a study file"
-        ) from None
-    if len(data) > LARGEST:
-        raise StudyError(
-            f"{file}: got over {LARGEST:,} bytes; allowed: a study file, which has a few thousand"
-        )
-    text = data.decode(
-        "utf-8", "surrogateescape"
-    )  # which the reader of YAML refuses, with the line
+        fault = str(error.strerror).lower()
+        raise StudyError(f"{file}: {fault}; allowed: the path of a study file") from None
+    if len(data) > MAX_YAML_BYTES:
+        limit = f"got over {MAX_YAML_BYTES:,} bytes"
+        raise StudyError(f"{file}: {limit}; allowed: a study file, which has a few thousand")
+    text = data.decode("utf-8", "surrogateescape")  # surrogates are refused with their line
     if text.startswith("\ufeff"):
         raise StudyError(f"{file}: line 1: got a byte order mark; allowed: UTF-8 without one")
     content = parsed(text, str(file))
     if not isinstance(content, dict):
-        raise StudyError(
-            f"{file}: got {type(content).__name__}; allowed: a mapping of keys, tasks among them"
-        )
+        got = type(content).__name__
+        raise StudyError(f"{file}: got {got}; allowed: a mapping of keys, tasks among them")
     return content
 
 
 def coerced(value: Any, source: str) -> Any:
-    """A command-line value as YAML would have it: `a,b` is a list, `3` a number; `1e-3` is one too."""
-    if isinstance(value, str) and "," in value and not value.lstrip().startswith(("[", "{")):
+    """A command-line value as YAML reads it: `a,b` is a list, `3` and `1e-3` are numbers."""
+    if not isinstance(value, str):
+        return value
+    if "," in value and not value.lstrip().startswith(("[", "{")):
         return [coerced(part, source) for part in value.split(",")]
-    return parsed(value.strip(), source, lines=False) if isinstance(value, str) else value
+    return parsed(value.strip(), source, lines=False)
