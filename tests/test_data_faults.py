@@ -132,7 +132,9 @@ def host(certificate, monkeypatch):
 
 def files(folder):
     return sorted(
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path.parent.name != ".locks"
     )
 
 

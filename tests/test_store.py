@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actstudy.contract import schema, store
+from actstudy.contract import locks, schema, store
 from actstudy.training.log import Report
 
 
@@ -105,7 +105,7 @@ def test_tables_are_strict():
 
 
 def _hold(folder: Path, seconds: float) -> None:
-    with store.locked(folder):
+    with locks.locked(folder):
         (folder / "held").touch()
         time.sleep(seconds)
 
@@ -117,10 +117,37 @@ def test_one_writer_at_a_time(tmp_path):
         time.sleep(0.01)
     with (
         pytest.raises(BlockingIOError, match=f"is held by pid {process.pid}"),
-        store.locked(tmp_path, wait=False),
+        locks.locked(tmp_path, wait=False),
     ):
         pass
-    assert f"pid {process.pid}" in (store.holder(tmp_path) or "")
+    holder = locks.holder(tmp_path)
+    assert holder is not None
+    assert (holder.pid, holder.host) == (process.pid, locks.HOST)
     process.kill()  # a dead holder frees the lock
     process.join()
-    assert store.holder(tmp_path) is None
+    assert locks.holder(tmp_path) is None
+
+
+def test_an_empty_folder_is_removed_and_its_lock_stays(tmp_path):
+    folder = tmp_path / "run"
+    assert locks.holder(folder) is None
+    assert list(tmp_path.iterdir()) == []  # asking leaves nothing
+    with locks.locked(folder):
+        assert folder.is_dir()
+        assert locks.holder(folder) == locks.Holder(os.getpid(), locks.HOST, _boot())
+    assert [path.name for path in tmp_path.iterdir()] == [".locks"]
+    with locks.locked(folder):
+        (folder / ".x.json.elsewhere.1.tmp").touch()
+        (folder / "x.json").touch()
+    with locks.locked(folder):
+        assert [path.name for path in folder.iterdir()] == ["x.json"]
+
+
+def _boot():
+    return locks.BOOT.read_text()[:8] if locks.BOOT.is_file() else "unknown"
+
+
+def test_a_holder_without_a_note_is_unknown(tmp_path):
+    with locks.locked(tmp_path / "run"):
+        locks.lock_file(tmp_path / "run").write_text("")
+        assert locks.holder(tmp_path / "run") == locks.UNKNOWN

@@ -63,7 +63,7 @@ class Project:
         return set(re.findall(r"^rule (\w+):", printed, re.M)), ids - {""}
 
     def run_folders(self) -> list[Path]:
-        return sorted((self.folder / "results/runs/mlp").iterdir())
+        return sorted((self.folder / "results/runs/mlp").glob("[!.]*"))
 
 
 @pytest.fixture(scope="module")

@@ -124,7 +124,7 @@ def orphan(folder: Path, steps: int = 6000) -> list[str]:
     second.wait()
     found += [] if trainer.is_running() else ["the trainer died with its driver"]
     status = clone.start("orphan", target).wait()
-    (run,) = folder.glob("results/runs/mlp/*")
+    (run,) = folder.glob("results/runs/mlp/[!.]*")
     log = (run / "log.txt").read_text()
     if status or log.count(" completed") != 1 or log.count("resumed") != 1:
         found.append(

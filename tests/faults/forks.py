@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from actstudy.contract import faults, schema, spec, store
+from actstudy.contract import faults, locks, schema, spec, store
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
 from actstudy.study import packs
@@ -107,7 +107,7 @@ def train(specs: list[RunSpec], root: Path, **settings: object) -> None:
     host = Settings(device="cpu", quiet=True, **{"probe_every": 10, **settings})  # type: ignore[arg-type]
     with contextlib.ExitStack() as held:
         for folder in sorted(folders):
-            held.enter_context(store.locked(folder, wait=False))
+            held.enter_context(locks.locked(folder, wait=False))
         todo = {
             f: one for f, one in folders.items() if not store.verifies(f / "checkpoints" / "final")
         }
@@ -116,7 +116,7 @@ def train(specs: list[RunSpec], root: Path, **settings: object) -> None:
                 store.publish(folder)
         if todo and specs[0].engine == "pack":
             state = root / ".packs" / packs.name(specs)
-            with store.locked(state, wait=False):
+            with locks.locked(state, wait=False):
                 run_pack(todo, state, data, host)
         elif todo:
             run(specs[0], root / spec.run_id(specs[0]), data, host)

@@ -70,7 +70,7 @@ def survives(
     hits = sum(killed(kill, specs, root) == KILLED for kill in kills)
     if forks.forked(lambda: forks.train(specs, root, checkpoint_seconds=1e9)):
         return hits, f"{kills}: the same command failed"
-    left = list((root / ".packs").glob("*"))
+    left = list((root / ".packs").glob("[!.]*"))
     found: list[str] = [f"left behind {left}"] if left else []
     read, write = os.pipe()
 

@@ -22,7 +22,7 @@ def a_writer_that_dies(folder: Path) -> str:
             os.kill(os.getpid(), signal.SIGKILL)
 
     assert forks.forked(work) == -signal.SIGKILL
-    with store.locked(folder):
+    with locks.locked(folder):
         left = [one.name for one in folder.glob(".*.tmp")]
     if path.read_text() != '{\n "old": 1\n}\n':
         return f"the file is {path.read_text()!r}"
@@ -64,13 +64,13 @@ def two_writers(folder: Path) -> str:
     read, write = os.pipe()
     child = os.fork()
     if not child:
-        with store.locked(folder):
+        with locks.locked(folder):
             os.write(write, b"x")
             time.sleep(60)
         os._exit(0)
     os.read(read, 1)
     try:
-        with store.locked(folder, wait=False):
+        with locks.locked(folder, wait=False):
             return "two writers at once"
     except BlockingIOError as error:
         said = str(error)
@@ -79,7 +79,7 @@ def two_writers(folder: Path) -> str:
         os.waitpid(child, 0)
     boot = locks.BOOT.read_text()[:8] if locks.BOOT.is_file() else "unknown"
     expected = f"held by pid {child} on {locks.HOST} (boot {boot})"
-    with contextlib.suppress(BlockingIOError), store.locked(folder, wait=False):
+    with contextlib.suppress(BlockingIOError), locks.locked(folder, wait=False):
         return "" if expected in said else f"it says {said!r}"
     return "a dead writer still holds it"
 

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import random
+import shutil
 
 import matplotlib as mpl
 import pandas as pd
@@ -36,7 +37,7 @@ def in_place(path):
 @contextlib.contextmanager
 def flushed_late(path):
     """`replacing` that flushes after its rename."""
-    store._made(path.parent)
+    store._make_folder(path.parent)
     draft = path.with_name(f".{path.name}.tmp")
     yield draft
     draft.rename(path)
@@ -56,7 +57,7 @@ def test_without_the_rename_a_kill_leaves_half_a_file(folder, monkeypatch):
         ("replacing", in_place, "in place"),
         ("replacing", flushed_late, "before its content"),
         ("_flush", lambda _: None, "before its content"),
-        ("_made", lambda made: made.mkdir(parents=True, exist_ok=True), "never on disk"),
+        ("_make_folder", lambda made: made.mkdir(parents=True, exist_ok=True), "never on disk"),
     ],
     ids=["rename", "order", "flush", "folder"],
 )
@@ -77,31 +78,20 @@ def test_without_the_lock_two_write_at_once(folder, monkeypatch):
     assert proofs.two_writers(folder / "a") == "two writers at once"
 
 
-def test_without_a_look_at_the_name_a_removed_lock_is_held_twice(folder, monkeypatch):
-    """A waits for B's lock; B leaves, which removes the file that A waits for; C must not find the folder free."""
-    a, waits = folder / "a", []
-    plain = fcntl.flock
-
-    def removed_meanwhile(handle, kind):
-        plain(handle, kind)
-        if not waits:
-            waits.append((a / ".lock").unlink())
-
-    monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
-    with store.locked(a), pytest.raises(BlockingIOError), store.locked(a, wait=False):
-        pass
-    waits.clear()
-    monkeypatch.setattr(locks, "_held", unlooked)
-    with store.locked(a), store.locked(a, wait=False):
-        pass
-
-
-def unlooked(folder, wait):
-    """`_held` that takes whatever it has locked for the lock."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = (folder / ".lock").open("ab+", buffering=0)
-    locks._lock(handle, folder, wait)
-    return handle
+def test_without_a_lock_file_that_stays_a_removed_one_is_held_twice(folder, monkeypatch):
+    """A folder's lock outlives the folder: a lock inside it would go with it, and be held twice."""
+    a = folder / "a"
+    with locks.locked(a):
+        (a / "x").touch()
+    with locks.locked(a), pytest.raises(BlockingIOError):
+        shutil.rmtree(a)
+        with locks.locked(a, wait=False):
+            pass
+    monkeypatch.setattr(locks, "lock_file", lambda held: held / "in" / ".lock")
+    with locks.locked(a):
+        shutil.rmtree(a)
+        with locks.locked(a, wait=False):
+            pass
 
 
 KILL = kills.Kill("step", step=23)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.analysis.page.markdown import cell_name
-from actstudy.contract import store
+from actstudy.contract import locks, store
 from actstudy.contract.errors import StudyError, nearest, visible
 from actstudy.contract.schema import BUCKETS
 from actstudy.study import looks
@@ -28,7 +28,7 @@ def state(folder: Path, held: bool = False) -> str:
     """completed, diverged, failed, timeout, out_of_memory, running, interrupted, damaged or waiting."""
     if (folder / store.MANIFEST).is_file():
         return str(store.summary_row(folder)["status"]) if store.verifies(folder) else "damaged"
-    if folder.is_dir() and not held and store.holder(folder):
+    if folder.is_dir() and not held and locks.holder(folder):
         return "running"
     saved = {path.parent for path in folder.parent.glob(".packs/*/step-*.pt")}
     packed = any(folder.name in noted(pack / MEMBERS, []) for pack in saved)
@@ -118,12 +118,7 @@ def _forecast(study: Study, folders: dict[str, Path], states: dict[str, str]) ->
             left = mean * (len(todo) - len(running)) + sum(
                 _seconds_left(folders[run_id], mean) for run_id in running
             )
-            processes = len(
-                {
-                    str(store.holder(folders[run_id])).partition(" is held by ")[2]
-                    for run_id in running
-                }
-            )
+            processes = len({locks.holder(folders[run_id]) for run_id in running})
             now = (
                 f", about {left / processes:.0f} s with the present {processes} processes"
                 if running
@@ -168,7 +163,7 @@ def clear(study: Study, what: str, root: Path = RUNS) -> list[str]:
     for run_id in [one for one in chosen if runs[one].is_dir()]:
         folder = runs[run_id]
         try:
-            with store.locked(folder, wait=False):
+            with locks.locked(folder, wait=False):
                 damaged = state(folder, held=True) == "damaged"
                 for name in store.FILES:
                     (folder / name).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Places where a test breaks a process on purpose: ACTSTUDY_FAULT=point:action[:count], off unless it is set.
+"""Test hooks: points where a test breaks a process with ACTSTUDY_FAULT=point:action[:count].
 
-ACTSTUDY_FAULT=runs.parquet/rename:kill        die as the file's draft is about to be renamed
-ACTSTUDY_FAULT=step.pt/fsync:full:3            the third time a checkpoint is flushed, the disk is full
+ACTSTUDY_FAULT=runs.parquet/rename:kill   kill the process before the draft of the file is renamed
+ACTSTUDY_FAULT=step.pt/fsync:full:3       the third flush of a checkpoint finds the disk full
 """
 
 import errno
@@ -11,30 +11,25 @@ import signal
 from collections import Counter
 from pathlib import Path
 
-STAGES = (
-    "draft",
-    "fsync",
-    "rename",
-    "folder",
-)  # of writing a file: before its draft, flush, rename, folder's flush
+STAGES = ("draft", "fsync", "rename", "folder")  # of writing a file, in order
 ACTIONS = ("kill", "term", "full")
 _passed: Counter[str] = Counter()
 
 
-def at(point: str) -> None:
-    """Do what ACTSTUDY_FAULT says of this point: die, be told to stop, or find the disk full; else nothing."""
-    wanted = os.environ.get("ACTSTUDY_FAULT")
-    if not wanted:
+def reach(path: Path, stage: str) -> None:
+    """Does what ACTSTUDY_FAULT asks for at the point just before a stage of writing a file.
+
+    A point is named `step.pt/rename`, without the digits of the file's name. Actions: SIGKILL,
+    SIGTERM, or OSError as from a full disk.
+    """
+    request = os.environ.get("ACTSTUDY_FAULT")
+    if not request:
         return
-    name, action, count = (*wanted.split(":"), "1")[:3]
+    name, action, count = (*request.split(":"), "1")[:3]
+    point = f"{re.sub(r'[-0-9]+', '', path.stem)}{path.suffix}/{stage}"
     _passed[point] += 1
     if point != name or _passed[point] != int(count):
         return
     if action == "full":
         raise OSError(errno.ENOSPC, "No space left on device", point)
     os.kill(os.getpid(), signal.SIGKILL if action == "kill" else signal.SIGTERM)
-
-
-def writing(path: Path, stage: str) -> str:
-    """The name of a stage of writing a file: `step.pt/rename`, digits of its name left out."""
-    return f"{re.sub(r'[-0-9]+', '', path.stem)}{path.suffix}/{stage}"

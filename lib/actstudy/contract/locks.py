@@ -1,44 +1,76 @@
-"""A folder held by one writer at a time: an flock, which a kill frees, with a note of who has it."""
+"""One writer per folder: an flock on a file beside the folder, which the system frees on a kill."""
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
-LOCK, HOST, BOOT = ".lock", socket.gethostname(), Path("/proc/sys/kernel/random/boot_id")
+LOCKS = ".locks"  # beside the folders that are held: one file per folder, never removed
+HOST = socket.gethostname()
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Holder(NamedTuple):
+    """The process that holds a folder."""
+
+    pid: int
+    host: str
+    boot: str  # 8 hex digits of the host's boot id
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} on {self.host} (boot {self.boot})"
+
+
+UNKNOWN = Holder(0, "unknown", "unknown")  # it has the lock and has not written its note yet
+
+
+def lock_file(folder: Path) -> Path:
+    """The file that is locked while a folder is held; it holds a `Holder` as JSON."""
+    return folder.parent / LOCKS / folder.name
 
 
 @contextlib.contextmanager
 def locked(folder: Path, wait: bool = True) -> Iterator[None]:
-    """Hold a folder alone: a second writer waits, or with `wait=False` gets BlockingIOError naming the holder.
+    """Hold a folder alone: a second writer waits or, if not `wait`, gets BlockingIOError.
 
-    What writers that have died left half written is removed, and on leaving a folder with nothing in it.
+    Removes drafts left by dead writers; on exit removes the folder if it is empty.
     """
-    with _held(folder, wait) as handle:
+    path = lock_file(folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+", buffering=0) as handle:
+        _lock(handle, folder, wait)
+        folder.mkdir(exist_ok=True)
         boot = BOOT.read_text()[:8] if BOOT.is_file() else "unknown"
-        with naming(folder / LOCK):
+        with naming(path):
             handle.truncate(0)
-            handle.write(f"pid {os.getpid()} on {HOST} (boot {boot})".encode())
-        for left in folder.rglob(".*.tmp"):
-            if re.fullmatch(r"\..+\.\d+\.tmp", left.name):
-                left.unlink(missing_ok=True)
+            handle.write(json.dumps(Holder(os.getpid(), HOST, boot)).encode())
+        _remove_drafts(folder)
         try:
             yield
         finally:
             with contextlib.suppress(OSError):
-                if [path.name for path in folder.iterdir()] == [LOCK]:
-                    (folder / LOCK).unlink()
-                    folder.rmdir()
+                folder.rmdir()
+
+
+def holder(folder: Path) -> Holder | None:
+    """The process that holds a folder now, if any."""
+    with contextlib.suppress(FileNotFoundError), lock_file(folder).open("rb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _note(handle)
+    return None
 
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """The system says that a disk is full, not which file it was for: such an error gets the file's name."""
+    """Adds the file's name to an OSError without one, as when the disk is full."""
     try:
         yield
     except OSError as error:
@@ -46,43 +78,26 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def _held(folder: Path, wait: bool) -> IO[bytes]:
-    """The lock's file, locked; one that its holder has removed by then is not the lock any more."""
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = (folder / LOCK).open(
-                "ab+", buffering=0
-            )  # so that no write is left for its closing
-        except FileNotFoundError:  # the folder has just been removed
-            continue
-        try:
-            _lock(handle, folder, wait)
-            with contextlib.suppress(FileNotFoundError):
-                if (folder / LOCK).stat().st_ino == os.fstat(handle.fileno()).st_ino:
-                    return handle
-        except BaseException:
-            handle.close()
-            raise
-        handle.close()
-
-
 def _lock(handle: IO[bytes], folder: Path, wait: bool) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        handle.seek(0)
-        held = f"{folder} is held by {handle.read().decode().strip()}"
+        held = f"{folder} is held by {_note(handle)}"
         if not wait:
             raise BlockingIOError(held) from None
         print(f"waiting: {held}", file=sys.stderr, flush=True)
         fcntl.flock(handle, fcntl.LOCK_EX)
 
 
-def holder(run: Path) -> str | None:
-    """Who holds a run's folder now, or None."""
+def _note(handle: IO[bytes]) -> Holder:
+    handle.seek(0)
     try:
-        with locked(run, wait=False):
-            return None
-    except BlockingIOError as error:
-        return str(error)
+        return Holder(*json.loads(handle.read()))
+    except (ValueError, TypeError):
+        return UNKNOWN
+
+
+def _remove_drafts(folder: Path) -> None:
+    for draft in folder.rglob(".*.tmp"):
+        if re.fullmatch(r"\..+\.\d+\.tmp", draft.name):
+            draft.unlink(missing_ok=True)

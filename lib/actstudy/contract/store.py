@@ -1,4 +1,4 @@
-"""A run's folder: written by rename, believed by checksum, held by one writer at a time."""
+"""Files under results/: written by rename, believed by checksum."""
 
 import contextlib
 import hashlib
@@ -14,45 +14,58 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from actstudy.contract import faults
-from actstudy.contract.locks import HOST
-from actstudy.contract.locks import holder as holder
-from actstudy.contract.locks import locked as locked
-from actstudy.contract.locks import naming as naming
+from actstudy.contract.locks import HOST, naming
 from actstudy.contract.schema import SCHEMAS
+from actstudy.contract.spec import RunSpec, run_id
 
+RESULTS = Path("results")
+RUNS = RESULTS / "runs"
+DATA = RESULTS / "data"
+REFERENCES = RESULTS / "references"
 MANIFEST = "manifest.json"
 TABLES = [f"{name}.parquet" for name in SCHEMAS]
 FILES = [*TABLES, MANIFEST]
 
 
 class Damaged(Exception):
-    """A file that is missing or does not verify; the message names it and the command that fixes it."""
+    """A file is missing or does not verify; the message names it and the command that fixes it."""
+
+
+def run_folder(spec: RunSpec, root: Path = RUNS) -> Path:
+    """Where a run's tables are: `root/TASK/ID`."""
+    return root / spec.task / run_id(spec)
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file in the same folder; on leaving it is flushed to disk and renamed to `path`."""
-    _made(path.parent)
+    """A draft in the same folder; on leaving it is flushed to disk and renamed to `path`."""
+    _make_folder(path.parent)
     draft = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
     try:
         with naming(path):
-            faults.at(faults.writing(path, "draft"))
+            faults.reach(path, "draft")
             yield draft
-            faults.at(faults.writing(path, "fsync"))
+            faults.reach(path, "fsync")
             _flush(draft)
-        faults.at(faults.writing(path, "rename"))
+        faults.reach(path, "rename")
         draft.rename(path)
     finally:
         draft.unlink(missing_ok=True)
-    faults.at(faults.writing(path, "folder"))
+    faults.reach(path, "folder")
     _flush(path.parent)
-    for left in path.parent.glob(".*.tmp"):  # of writers of this file that have died on this host
-        writer = re.fullmatch(re.escape(f".{path.name}.{HOST}.") + r"(\d+)\.tmp", left.name)
-        if writer and not _alive(int(writer[1])):
-            left.unlink(missing_ok=True)
+    _remove_dead_drafts(path)
 
 
-def _alive(pid: int) -> bool:
+def _remove_dead_drafts(path: Path) -> None:
+    """Removes drafts of a file whose writers, on this host, have died: few files have a lock."""
+    pattern = re.escape(f".{path.name}.{HOST}.") + r"(\d+)\.tmp"
+    for draft in path.parent.glob(".*.tmp"):
+        writer = re.fullmatch(pattern, draft.name)
+        if writer and not _is_alive(int(writer[1])):
+            draft.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -62,16 +75,16 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _made(folder: Path) -> None:
-    """Make a folder and those above it, each noted on disk by the one that holds it."""
+def _make_folder(folder: Path) -> None:
+    """Makes a folder and its parents, each name flushed to disk."""
     if not folder.is_dir():
-        _made(folder.parent)
+        _make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         _flush(folder.parent)
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file's content, or the names in a folder, are on disk."""
+    """Waits until a file's content, or the names in a folder, are on disk."""
     opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)
@@ -80,7 +93,7 @@ def _flush(path: Path) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, indented, keys in their order, by rename."""
+    """Writes indented JSON by rename; keys stay in their order."""
     with replacing(path) as draft:
         draft.write_text(_json(content), encoding="utf-8")
 
@@ -96,55 +109,59 @@ def sha256(path: Path) -> str:
 
 
 def seal(run: Path, tables: dict[str, pa.Table]) -> None:
-    """Keep finished tables under checkpoints/final, their checksums last: from here on the run cannot be lost."""
+    """Writes finished tables to checkpoints/final, their checksums last.
+
+    After this a crash cannot lose the run.
+    """
     final = run / "checkpoints" / "final"
+    checksums = {}
     for name, table in tables.items():
-        with replacing(final / f"{name}.parquet") as draft:
+        path = final / f"{name}.parquet"
+        with replacing(path) as draft:
             pq.write_table(table, draft, write_page_checksum=True)
-    write_json(
-        final / MANIFEST, {f"{name}.parquet": sha256(final / f"{name}.parquet") for name in tables}
-    )
+        checksums[path.name] = sha256(path)
+    write_json(final / MANIFEST, checksums)
 
 
 def publish(run: Path) -> None:
-    """Copy the sealed tables to where readers look, the manifest last; Damaged where the seal does not verify."""
+    """Copies the sealed tables to where readers look, the manifest last.
+
+    Damaged if the seal does not verify.
+    """
     final = run / "checkpoints" / "final"
     verify(final)
     for name in FILES:
         with replacing(run / name) as draft:
             shutil.copyfile(final / name, draft)
-    for left in (run / "checkpoints").glob(
-        "step-*"
-    ):  # of a run that was killed just after it was sealed
-        left.unlink(missing_ok=True)
+    for leftover in (run / "checkpoints").glob("step-*"):  # the run was killed after its seal
+        leftover.unlink(missing_ok=True)
 
 
 def verify(folder: Path) -> None:
-    """Pass where every table is there and has its checksum, else raise Damaged."""
+    """Damaged unless every table is there and has its checksum."""
     for name, digest in _checksums(folder).items():
-        if not (folder / name).is_file():
-            raise Damaged(f"{folder / name} is missing; to fix: run snakemake again")
-        if sha256(folder / name) != digest:
-            raise Damaged(
-                f"{folder / name} does not have its checksum; to fix: python -m actstudy retry {folder}"
-            )
+        path = folder / name
+        if not path.is_file():
+            raise Damaged(f"{path} is missing; to fix: run snakemake again")
+        if sha256(path) != digest:
+            remedy = f"python -m actstudy retry {folder}"
+            raise Damaged(f"{path} does not have its checksum; to fix: {remedy}")
 
 
 def _checksums(folder: Path) -> dict[str, str]:
-    """What the manifest says of every table; Damaged where it is missing or not, byte for byte, what `seal` writes."""
+    """File name -> SHA-256 from the manifest; Damaged unless that is what `seal` writes."""
     path = folder / MANIFEST
     if not path.is_file():
         raise Damaged(f"{path} is missing; to fix: run snakemake again")
-    found, written = {}, path.read_bytes()
+    written = path.read_bytes()
+    checksums: Any = None
     with contextlib.suppress(ValueError):
-        found = json.loads(written)
-    if (
-        not isinstance(found, dict)
-        or sorted(found) != sorted(TABLES)
-        or _json(found).encode() != written
-    ):
-        raise Damaged(f"{path} is not a whole manifest; to fix: python -m actstudy retry {folder}")
-    return found
+        checksums = json.loads(written)
+    whole = isinstance(checksums, dict) and sorted(checksums) == sorted(TABLES)
+    if not whole or _json(checksums).encode() != written:
+        remedy = f"python -m actstudy retry {folder}"
+        raise Damaged(f"{path} is not a whole manifest; to fix: {remedy}")
+    return dict(checksums)
 
 
 def verifies(folder: Path) -> bool:
@@ -157,7 +174,7 @@ def verifies(folder: Path) -> bool:
 
 
 def read(run: Path, *names: str) -> list[pa.Table]:
-    """Tables of a published run, verified once; Damaged where the folder does not verify."""
+    """Tables of a published run, verified once; Damaged if the folder does not verify."""
     verify(run)
     return [pq.read_table(run / f"{name}.parquet") for name in names]
 

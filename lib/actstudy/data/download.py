@@ -18,7 +18,7 @@ from typing import Any
 import pooch
 import requests
 
-from actstudy.contract import store
+from actstudy.contract import locks, store
 from actstudy.data.archives import MAX_BYTES
 
 TIMEOUT = 30  # seconds to wait for a host
@@ -54,7 +54,7 @@ def fetch(url: str, path: Path, verify: Callable[[Path], object]) -> None:
     refuse_unsafe(url, url)
     folder = path.with_name(f".{path.name}.partial")
     part = folder / path.name
-    with store.locked(folder):
+    with locks.locked(folder):
         if path.is_file():  # fetched by another process meanwhile
             return
         print(f"fetching {url}", file=sys.stderr, flush=True)

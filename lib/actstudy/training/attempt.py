@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import actstudy
-from actstudy.contract import registry, spec, store
+from actstudy.contract import locks, registry, spec, store
 from actstudy.contract.errors import StudyError, visible
 from actstudy.study import packs
 
@@ -32,7 +32,7 @@ def complete(runs: dict[Path, spec.RunSpec], arguments: argparse.Namespace) -> i
     _allow_files(2 * len(runs) + 256)  # a lock and a log a run, and what the process needs besides
     with _signals() as signals, contextlib.ExitStack() as held:
         for folder in sorted(runs):
-            held.enter_context(store.locked(folder))
+            held.enter_context(locks.locked(folder))
             held.callback(_forget, folder, signals)
             _same_spec(folder, runs[folder])
         sealed = [folder for folder in runs if store.verifies(folder / "checkpoints" / "final")]
@@ -154,7 +154,7 @@ def _trained(
         from actstudy.training.pack_run import run_pack
 
         state = _state(runs)
-        with store.locked(state):
+        with locks.locked(state):
             try:
                 return _guarded(
                     lambda settings: run_pack(todo, state, data, settings), arguments, signals
@@ -207,6 +207,6 @@ def prepared(name: str, folder: Path) -> None:
     """Prepare a data set (spec.data_name) into a folder unless it is there; runs that need it at once do so once."""
     from actstudy.data.prepared import prepare
 
-    with store.locked(folder):
+    with locks.locked(folder):
         if not (folder / "manifest.json").is_file():
             prepare(name, folder)

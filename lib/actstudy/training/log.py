@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from actstudy.contract import store
+from actstudy.contract import locks, store
 
 
 class Mirror(Protocol):
@@ -48,7 +48,7 @@ class Report:
 
     def line(self, text: str) -> None:
         """Append a line to log.txt and, unless quiet, print it."""
-        with store.naming(self._log_file):
+        with locks.naming(self._log_file):
             self._log.write(
                 f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} {text}\n".encode()
             )
