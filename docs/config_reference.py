@@ -7,8 +7,8 @@ import yaml
 
 from actstudy.contract import registry
 from actstudy.contract.spec import DEFAULTS, RunSpec
-from actstudy.study.checks import MOST_RUNS
 from actstudy.study.config import RunFields, StudyFile, TaskBlock
+from actstudy.study.seeding import MAX_RUNS
 
 HEAD = """# Study files
 
@@ -29,7 +29,7 @@ It holds for all tasks and is stronger than what their blocks say.
 
 Values that some YAML readers would silently reinterpret are refused with their line number: `no`, `yes`, `on` and `off`,
 `010`, `0x40`, `1_000`, `1:30` and dates without quotes, a key that is set twice, anchors and tags. `1e-3` is a number. A
-study may ask for MOST runs. `python -m actstudy status --config FILE` checks a file, and so does `make study`;
+study may ask for MAX_RUNS runs. `python -m actstudy status --config FILE` checks a file, and so does `make study`;
 `snakemake --configfile FILE` reports missing or invalid files with Snakemake's own message.
 
 With `looks: true` one `snakemake` call trains 8 seeds of every level, decides, and goes on to 12 and to 20 seeds while
@@ -62,7 +62,7 @@ def allowed(name: str) -> str:
 
 def main() -> None:
     """Print the page."""
-    print(HEAD.replace("MOST", f"{MOST_RUNS:,}"))
+    print(HEAD.replace("MAX_RUNS", f"{MAX_RUNS:,}"))
     print("## Keys of a study\n\n| key | default | meaning |\n|---|---|---|")
     for name, info in StudyFile.model_fields.items():
         default = "" if info.is_required() else code(info.default or None)
@@ -79,7 +79,7 @@ def main() -> None:
             f"| `{name}` | {allowed(name)} | {code(DEFAULTS[name])} | {own} | {info.description} |"
         )
     print("\n## Names\n")
-    aliases = registry.literal("nets/activations.py", "ALIASES")
+    aliases = registry.aliases()
     print(f"Activations: {', '.join(registry.activations())}.\n")
     print("Aliases: " + ", ".join(f"{short} ({name})" for short, name in aliases.items()) + ".\n")
     print(f"Init policies: {', '.join(registry.init_policies())}.\n")

@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 import torch
 
-from actstudy.contract import store
+from actstudy.contract import locks
 from actstudy.contract.spec import RunSpec, layered
 from actstudy.data import prepared
 from actstudy.study.planning import run_spec
@@ -31,7 +31,7 @@ def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
     root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared"
 
     def prepare(name: str) -> Path:
-        with store.locked(root / f"{name}.lock"):
+        with locks.locked(root / name):
             if not (root / name / "manifest.json").is_file():
                 prepared.prepare(name, root / name)
         return root / name

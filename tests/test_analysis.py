@@ -118,7 +118,7 @@ def test_tables_survive_writing_with_their_units(made, tmp_path):
 @pytest.mark.parametrize(("part", "predicts"), [("mlp", "classes"), ("study", "study")])
 def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, part, predicts):
     figures.draw_all(made, part, tmp_path)
-    names = registry.figures(predicts, ["depth"])
+    names = registry.task_figures(predicts, ["depth"])
     assert {path.stem for path in tmp_path.glob("*.png")} == set(names)
     for name in names:
         picture = image.imread(tmp_path / f"{name}.png")
@@ -138,7 +138,7 @@ def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, part, predi
 
 
 def test_figures_for_tasks_that_predict_tokens_need_no_calibration():
-    assert set(registry.figures("classes")) - set(registry.figures("tokens")) == {
+    assert set(registry.task_figures("classes")) - set(registry.task_figures("tokens")) == {
         "ece_vs_metric",
         "reliability",
     }

@@ -191,7 +191,7 @@ def test_claims_resolve_aliases_and_ask_for_one_task(tmp_path):
 
 
 def test_mnist1d_table_is_reproduced(tmp_path):
-    replica = replication.replica(MNIST1D)
+    replica = replication.read_replica(MNIST1D)
     before = torch.random.get_rng_state()
     mnist1d_notebook.write(
         list(replica.claims.values), range(replica.seeds), tmp_path / "losses.parquet"
@@ -214,7 +214,7 @@ def test_mnist1d_table_is_reproduced(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_is_a_diverged_run(tmp_path):
-    replica = replication.replica(MNIST1D)
+    replica = replication.read_replica(MNIST1D)
     levels = [level for level in replica.claims.values for _ in range(2)]
     frame = pd.DataFrame(
         {"task": mnist1d_notebook.TASK, "group": "", "level": levels, "seed": 0, "run_id": levels}
@@ -228,7 +228,7 @@ def test_a_loss_that_is_not_finite_is_a_diverged_run(tmp_path):
 
 
 def test_mish_table_names_the_two_rows_that_cannot_be():
-    found, rows = replication.published(MISH)
+    found, rows = replication.read_published(MISH)
     table = published.check(pd.DataFrame(rows), found.baseline).set_index("name")
     assert len(table) == 33
     bad = table.loc[table["inconsistent"] != "", "inconsistent"]
@@ -336,4 +336,4 @@ def test_faults_of_a_published_table_are_told_in_one_line(tmp_path):
     ):
         (tmp_path / "x.yaml").write_text(MISH.read_text().replace(old, new))
         with pytest.raises(StudyError, match=told):
-            replication.published(tmp_path / "x.yaml")
+            replication.read_published(tmp_path / "x.yaml")

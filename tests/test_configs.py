@@ -13,7 +13,7 @@ from faults import configs, mutants, typos
 
 from actstudy.contract import errors, registry
 from actstudy.contract.errors import StudyError
-from actstudy.study import checks, grid, model_checks, planning, reading
+from actstudy.study import checks, grid, model_checks, planning, reading, seeding
 
 
 @pytest.fixture
@@ -30,12 +30,12 @@ def test_a_bad_file_is_one_line(file, name):
 
 
 OFF = {
-    "the loader": (reading, "parsed", lambda text, *_: yaml.safe_load(text), "task twice"),
+    "the loader": (reading, "parse", lambda text, *_: yaml.safe_load(text), "task twice"),
     "what YAML misreads": (reading, "plain_value", yaml.safe_load, "hexadecimal"),
     "keys that are text": (reading, "_is_key", lambda _: True, "key of two lines"),
     "the size of a file": (reading, "MAX_YAML_BYTES", 10**9, "large"),
     "the depth of a file": (reading, "MAX_YAML_DEPTH", 10**9, "nested deep"),
-    "the number of runs": (checks, "MOST_RUNS", 10**12, "an axis without end"),
+    "the number of runs": (seeding, "MAX_RUNS", 10**12, "an axis without end"),
     "sites": (model_checks, "sites", lambda _: ["layers.0", "layers.9"], "site that is none"),
     "arguments": (model_checks, "_check_arguments", lambda *_: None, "division by zero"),
     "sizes": (model_checks, "_check_sizes", lambda *_: None, "batch norm of one"),
@@ -80,7 +80,7 @@ def test_a_grid_too_large_stops_before_it_is_made(file, monkeypatch):
 @pytest.mark.parametrize("extra", [0, 1])
 def test_the_largest_study_is_allowed(file, monkeypatch, extra):
     """Seeds and rates to choose from count, as their runs do."""
-    monkeypatch.setattr(checks, "MOST_RUNS", 2 * (4 + 3 * (4 + 3)) - extra)
+    monkeypatch.setattr(seeding, "MAX_RUNS", 2 * (4 + 3 * (4 + 3)) - extra)
     file.write_text(
         "axes: {activation: [relu, tanh]}\nseeds: 4\ntune_lr: [0.1, 0.2, 0.3]\ntasks: {mlp: }\n"
     )
@@ -138,14 +138,12 @@ def test_a_number_needs_no_point_in_a_file(file):
 
 
 def test_on_the_command_line_a_number_needs_no_point():
-    assert reading.coerced("1e-3", "--lr") == 0.001
-    assert (
-        reading.coerced("0.1,1e-2", "--lr") == reading.coerced(" 0.1, 1e-2", "--lr") == [0.1, 0.01]
-    )
-    assert reading.coerced("[1e-3, 2E+1]", "--lr") == [0.001, 20.0]
-    assert reading.coerced("{std: 1e-2}", "--init_args") == {"std": 0.01}
+    assert reading.coerce("1e-3", "--lr") == 0.001
+    assert reading.coerce("0.1,1e-2", "--lr") == reading.coerce(" 0.1, 1e-2", "--lr") == [0.1, 0.01]
+    assert reading.coerce("[1e-3, 2E+1]", "--lr") == [0.001, 20.0]
+    assert reading.coerce("{std: 1e-2}", "--init_args") == {"std": 0.01}
     with pytest.raises(StudyError, match=r"^--config: looks: got no; allowed: true, false"):
-        reading.coerced("no", "--config: looks")
+        reading.coerce("no", "--config: looks")
 
 
 @pytest.mark.parametrize("tasks", ["[[mlp]]", "{mlp: 1}", "../mlp", "3"])
@@ -160,8 +158,8 @@ def test_tasks_of_the_command_line_are_names(file, tasks):
 )
 def test_a_name_that_is_no_folders_is_refused(name):
     with pytest.raises(StudyError, match=r"^here: got '.*'; allowed: letters, digits"):
-        errors.folder_name(name, "here")
-    assert errors.folder_name("relu-s0_1.B", "here") == "relu-s0_1.B"
+        errors.check_folder_name(name, "here")
+    assert errors.check_folder_name("relu-s0_1.B", "here") == "relu-s0_1.B"
 
 
 @pytest.mark.parametrize("name", ["task", "dataset", "activation", "seed", "vocabulary"])
@@ -206,14 +204,14 @@ def test_a_refusal_is_one_line_whatever_it_holds(capsys):
 )
 def test_what_a_refusal_suggests_can_be_read(text, told):
     with pytest.raises(StudyError, match=f"got {text}; allowed: .*{re.escape(told)}"):
-        reading.parsed(f"a: {text}", "here")
-    assert reading.parsed(f"a: {2**63 - 1}", "here") == {"a": 2**63 - 1}
+        reading.parse(f"a: {text}", "here")
+    assert reading.parse(f"a: {2**63 - 1}", "here") == {"a": 2**63 - 1}
 
 
 def test_every_default_of_the_reference_can_be_read():
     for line in (ROOT / "docs/config.md").read_text().splitlines():
         for found in re.findall(r"`([-+.\d][^`]*)`", line) if line.startswith("| `") else []:
-            reading.parsed(f"a: {found}", line)
+            reading.parse(f"a: {found}", line)
 
 
 def test_a_text_field_is_told_its_choices():

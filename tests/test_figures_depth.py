@@ -326,11 +326,11 @@ def test_figures_follow_the_crossed_axes():
     deep, args = set(figures.DEPTH_FIGURES), set(figures.FACTOR_FIGURES)
     assert deep | args <= set(figures.ALL_TASK_FIGURES)
     assert set(DEEP) <= deep
-    assert not (deep | args) & set(registry.figures("classes", ["init"]))
-    assert args <= set(registry.figures("classes", ["init_args"]))
-    assert not deep & set(registry.figures("classes", ["init_args"]))
-    assert deep | args <= set(registry.figures("classes", ["depth", "init_args"]))
-    assert not args & set(registry.figures("tokens", ["init_args"]))
+    assert not (deep | args) & set(registry.task_figures("classes", ["init"]))
+    assert args <= set(registry.task_figures("classes", ["init_args"]))
+    assert not deep & set(registry.task_figures("classes", ["init_args"]))
+    assert deep | args <= set(registry.task_figures("classes", ["depth", "init_args"]))
+    assert not args & set(registry.task_figures("tokens", ["init_args"]))
 
 
 def test_a_map_of_many_levels_is_broken_into_rows():

@@ -274,7 +274,7 @@ def killed(specs, folder, data_folder, kills, seed):
         "actstudy",
         "pack",
         "--members",
-        packs.written(specs),
+        packs.to_json(specs),
         "--device",
         "cpu",
     ]
@@ -525,16 +525,20 @@ def test_packs_hold_each_run_once(width, seeds, names):
         for d in (2, 3)
         for seed in range(seeds)
     ]
-    made = packs.packs(PlannedRun(spec, spec.activation, {}) for spec in [*specs, tiny()])
+    made = packs.packs(
+        PlannedRun(spec, spec.activation, spec.activation, {}) for spec in [*specs, tiny()]
+    )
     assert sorted(run_id(one) for part in made.values() for one in part) == sorted(
         map(run_id, specs)
     )
     for members in made.values():
         assert len(members) <= width
         assert len({packs.shared(spec) for spec in members}) == 1
-        assert packs.read(packs.written(members)) == members
+        assert packs.read(packs.to_json(members)) == members
     fewer = packs.packs(
-        PlannedRun(spec, spec.activation, {}) for spec in specs if spec.seed < seeds - 1
+        PlannedRun(spec, spec.activation, spec.activation, {})
+        for spec in specs
+        if spec.seed < seeds - 1
     )
     full = [name for name, members in fewer.items() if len(members) == width]
     assert set(full) <= set(made), "one more seed must leave full packs as they are"
@@ -542,7 +546,7 @@ def test_packs_hold_each_run_once(width, seeds, names):
 
 def test_a_packs_name_does_not_depend_on_the_order():
     assert packs.name(company()) == packs.name(company()[::-1])
-    assert json.loads(packs.written(company()[:1]))["runs"] == [{}]
+    assert json.loads(packs.to_json(company()[:1]))["runs"] == [{}]
 
 
 def test_a_study_of_packs_alone_says_that_nothing_was_timed(tmp_path, data_folder):

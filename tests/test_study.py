@@ -14,7 +14,7 @@ from actstudy.contract import registry, spec, streams
 from actstudy.contract.errors import StudyError
 from actstudy.study import planning
 from actstudy.study.config import RunFields
-from actstudy.study.template import LEVELS, template
+from actstudy.study.template import DEFAULT_STUDY, template
 
 
 def study(tmp_path, **content):
@@ -138,7 +138,9 @@ def test_the_plan_does_not_depend_on_the_order_of_keys(tmp_path):
             "note": "n",
         }
         path.write_text(yaml.safe_dump(dict(list(content.items())[::order]), sort_keys=False))
-    assert [r.id for r in planning.load(first).runs()] == [r.id for r in planning.load(second).runs()]
+    assert [r.id for r in planning.load(first).runs()] == [
+        r.id for r in planning.load(second).runs()
+    ]
     assert planning.load(first).plan().replace(str(first), "") == planning.load(
         second
     ).plan().replace(str(second), "")
@@ -236,7 +238,7 @@ BAD = {
     "no task": ({"tasks": {}}, r"tasks: got \{\}"),
     "duplicate cell": (
         {"axes": {"activation": ["leaky", "leaky_relu"]}},
-        r"'leaky_relu' stands there twice",
+        r"'leaky_relu' is listed twice",
     ),
     "unknown baseline": ({"baseline": "gelu"}, r"baseline: got 'gelu'; allowed: tanh, relu"),
     "unknown comparison": ({"compare": "innit"}, r"compare: got 'innit'"),
@@ -335,7 +337,7 @@ def test_a_template_trains_what_the_defaults_train(tmp_path, task):
     ours = planning.load(tmp_path / "mine.yaml")
     assert [run.id for run in ours.runs()] == [
         spec.run_id(planning.run_spec(task, seed, {"activation": name}))
-        for name in LEVELS
+        for name in planning.load(DEFAULT_STUDY).activations
         for seed in range(3)
     ]
     assert ours.tasks[task].targets == registry.task(task)["targets"]

@@ -56,6 +56,7 @@ KEYS = {
     "margin",
     "file",
     "set twice",
+    "listed twice",
     "claims",
 }
 

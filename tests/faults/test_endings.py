@@ -263,7 +263,7 @@ def test_told_to_stop_it_leaves_a_checkpoint_or_nothing(
 ):
     """Before its first step nothing is on disk; at the first evaluation the step is saved; both exit with 75."""
     one = (
-        ["pack", "--members", packs.written(company())]
+        ["pack", "--members", packs.to_json(company())]
         if packed
         else ["train", "--spec", spec.canonical(tiny())]
     )

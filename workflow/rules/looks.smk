@@ -45,8 +45,7 @@ def look_files(wildcards):
             return before
     if task in STUDY.with_rates:
         before += [*checkpoints.rates.get(task=task).output]
-    wanted = STUDY.wanted({task: looks.LOOKS[look - 1]})
-    return before + files_of(run for run in wanted if run.spec.task == task)
+    return before + files_of(STUDY.look_runs(task, look))
 
 
 RUN_FILES = wanted_files if LAST_DECISIONS else files_of(STUDY.runs())

@@ -23,7 +23,7 @@ for name, members in PACKS.items():
         resources:
             gpu=int(WANTS_GPU),
         params:
-            members=lambda wildcards, written=packs.written(members): written,  # a plain string's {x} is a wildcard
+            members=lambda wildcards, written=packs.to_json(members): written,  # a plain string's {x} is a wildcard
         shell:
             "exec {PYTHON:q} -m actstudy pack --members {params.members:q} --device {DEVICE:q}"
             " {HOST_FLAGS} --quiet"

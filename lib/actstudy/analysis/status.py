@@ -77,7 +77,7 @@ def _decisions(study: Study, task: str) -> list[str]:
         )
         lines.append(f"{task}: learning rates chosen on val: {each or 'not yet'}")
     if task in study.with_looks:
-        n, made = looks.seeds_asked(study.folder, task), looks.taken(study.folder, task)
+        n, made = looks.seeds_by_now(study.folder, task), looks.past_looks(study.folder, task)
         here, undecided = looks.LOOKS.index(n) + 1, ", ".join(made[-1]["undecided"]) if made else ""
         ended = "" if len(made) < here else "; looks ended" if undecided else "; decided"
         still = f"; undecided: {undecided}" if undecided else ""

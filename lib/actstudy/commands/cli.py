@@ -153,7 +153,7 @@ def _template(arguments: argparse.Namespace) -> int:
 
 def _prepare(arguments: argparse.Namespace) -> int:
     dataset, sizes = spec.data_parts(arguments.name)
-    errors.checked(dataset, "data set", registry.datasets())
+    errors.check_name(dataset, "data set", registry.datasets())
     if bool(sizes) != (registry.dataset(dataset)["kind"] in registry.TOKENIZED):
         raise StudyError(
             f"prepare: got {arguments.name!r}; allowed: NAME, for text NAME-vVOCABULARY-tCONTEXT"
@@ -178,10 +178,10 @@ def _reference(arguments: argparse.Namespace) -> int:
 def _replicate(arguments: argparse.Namespace) -> int:
     from actstudy.analysis.questions.claims import replicated
     from actstudy.experiments import mnist1d_notebook
-    from actstudy.study.replication import replica
+    from actstudy.study.replication import read_replica
 
     found, losses = (
-        replica(arguments.file),
+        read_replica(arguments.file),
         Path("results/replicate") / f"{arguments.file.stem}.parquet",
     )
     mnist1d_notebook.write(list(found.claims.values), range(found.seeds), losses)

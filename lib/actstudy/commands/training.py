@@ -12,7 +12,7 @@ from actstudy.contract.errors import StudyError
 from actstudy.study import checks, packs
 from actstudy.study.config import RunFields
 from actstudy.study.planning import run_spec
-from actstudy.study.reading import coerced
+from actstudy.study.reading import coerce
 from actstudy.training.attempt import complete
 
 
@@ -118,7 +118,7 @@ def train(arguments: argparse.Namespace) -> int:
         chosen = run_spec(arguments.task, arguments.seed, flags, arguments.config)
     name = spec.run_id(chosen)
     if arguments.run_id is not None:
-        name = errors.folder_name(arguments.run_id, "command line: --run_id")
+        name = errors.check_folder_name(arguments.run_id, "command line: --run_id")
     folder = (arguments.log_dir or Path("results/runs") / chosen.task) / name
     if arguments.tensorboard and not importlib.util.find_spec("tensorboard"):
         raise StudyError(
@@ -173,14 +173,14 @@ def _known(chosen: spec.RunSpec, flag: str) -> None:
         *(("activation", name, registry.activations()) for name in used),
     ]:
         try:
-            errors.checked(got, kind, known)
+            errors.check_name(got, kind, known)
         except StudyError as error:
             raise StudyError(f"command line: {flag}: got {got!r}: {error}") from None
     checks.check_paths(chosen, f"command line: {flag}")
 
 
 def _value(name: str, text: Any) -> Any:
-    return coerced(text, f"command line: {name}")
+    return coerce(text, f"command line: {name}")
 
 
 def _minutes(text: str) -> float:

@@ -1,4 +1,4 @@
-"""Bad input, in one line that a user can act on; and text of others, made safe to print."""
+"""Bad input as one line that a user can act on; untrusted text made safe to print."""
 
 import difflib
 import re
@@ -8,40 +8,39 @@ from typing import NoReturn
 
 
 class StudyError(ValueError):
-    """Bad input, in one line that a user can act on."""
+    """Bad input, as one line that a user can act on."""
 
 
 def refuse(fault: object) -> NoReturn:
-    """Stop before any job, with one line and exit status 2."""
+    """Prints a fault as one line and exits with status 2, before any job has started."""
     print(f"actstudy: {visible(' '.join(str(fault).splitlines()))}", file=sys.stderr)
     sys.exit(2)
 
 
 def nearest(got: object, allowed: Iterable[str]) -> str:
-    """A hint `; did you mean 'x'?` for the allowed name closest to what was got, or an empty string."""
-    near = difflib.get_close_matches(str(got), list(allowed), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    """A hint `; did you mean 'x'?` with the allowed name closest to `got`, or an empty string."""
+    matches = difflib.get_close_matches(str(got), list(allowed), n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]!r}?" if matches else ""
 
 
-def checked(name: str, kind: str, allowed: Iterable[str]) -> str:
-    """The name itself; StudyError with the nearest allowed one where it is not allowed."""
+def check_name(name: str, kind: str, allowed: Iterable[str]) -> str:
+    """The name itself; StudyError with the nearest allowed one if it is not allowed."""
     allowed = tuple(allowed)
     if name not in allowed:
         raise StudyError(f"unknown {kind}; allowed: {', '.join(allowed)}{nearest(name, allowed)}")
     return name
 
 
-def folder_name(name: str, where: str) -> str:
-    """The name itself; StudyError where it is none for a folder, as one that leaves the folder it stands in."""
+def check_folder_name(name: str, where: str) -> str:
+    """The name itself; StudyError if a folder of this name could be outside its parent."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}", name):
-        raise StudyError(
-            f"{where}: got {name[:80]!r}; allowed: letters, digits, and after the first _, - and ."
-        )
+        allowed = "letters, digits, and after the first _, - and ."
+        raise StudyError(f"{where}: got {name[:80]!r}; allowed: {allowed}")
     return name
 
 
 def visible(text: object) -> str:
-    """The text with each character that does not print as its escape (`\\x1b`), so that none acts on a terminal."""
+    """The text with unprintable characters as escapes (`\\x1b`): none acts on a terminal."""
     return "".join(
         mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in str(text)
     )

@@ -1,4 +1,4 @@
-"""What this host has, seen without importing torch."""
+"""GPUs of this host, listed without importing torch."""
 
 import os
 import re
@@ -7,27 +7,32 @@ import subprocess
 
 
 def gpus() -> list[str]:
-    """UUIDs of the NVIDIA GPUs (MIG devices where there are any) that nvidia-smi lists; one that is lost is not.
+    """UUIDs of the NVIDIA GPUs that nvidia-smi lists, or of their MIG devices if there are any.
 
-    CUDA_VISIBLE_DEVICES, by number in nvidia-smi's order or by UUID, may name fewer.
+    A lost GPU is not listed. CUDA_VISIBLE_DEVICES limits them by number, in nvidia-smi's order,
+    or by UUID.
     """
     if not shutil.which("nvidia-smi"):
         return []
-    listed = subprocess.run(
+    listing = subprocess.run(
         ["nvidia-smi", "-L"], capture_output=True, text=True, check=False
     ).stdout
-    found = re.findall(r"UUID: (MIG-[\w/-]+)", listed) or re.findall(r"UUID: (GPU-[\w-]+)", listed)
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return found
-    wanted = [name.strip() for name in visible.split(",") if name.strip()]
-    chosen = [
-        found[int(name) : int(name) + 1] if name.isdecimal() else _starting(found, name)
-        for name in wanted
-    ]
-    return [name for part in chosen for name in part]
+    uuids = re.findall(r"UUID: (MIG-[\w/-]+)", listing)
+    if not uuids:
+        uuids = re.findall(r"UUID: (GPU-[\w-]+)", listing)
+    limit = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if limit is None:
+        return uuids
+    visible = []
+    for name in limit.split(","):
+        visible += _matching(uuids, name.strip())
+    return visible
 
 
-def _starting(found: list[str], name: str) -> list[str]:
-    """The device of which a UUID's beginning is given, as CUDA allows."""
-    return [uuid for uuid in found if uuid.startswith(name)][:1]
+def _matching(uuids: list[str], name: str) -> list[str]:
+    """The device, at most one, of a number or of the beginning of a UUID, as CUDA allows."""
+    if not name:
+        return []
+    if name.isdecimal():
+        return uuids[int(name) : int(name) + 1]
+    return [uuid for uuid in uuids if uuid.startswith(name)][:1]

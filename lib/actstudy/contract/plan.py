@@ -1,24 +1,27 @@
-"""What a study asks of its tables: the one thing that passes from planning to analysis."""
+"""The plan of a study: all that planning hands to analysis."""
 
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+RATE_AXIS = "lr"  # the axis of runs of tasks with `tune_lr`, whose places are fixed and tuned
 
 
 @dataclass(frozen=True)
 class LooksTaken:
-    """How far a task with looks has come: seeds asked for by now, seeds at most, no further look to take."""
+    """How far a task with looks has come."""
 
-    run: int
-    all: int
-    ended: bool
+    run: int  # seeds that are planned by now
+    all: int  # seeds at most
+    ended: bool  # no further look follows
 
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """One task of a study: what is compared, in which unit, from which difference on, with what."""
+    """One task of a study: what is compared, in which unit and with what margin."""
 
     title: str
     metric: str  # on the test split, at the best checkpoint on val
@@ -26,11 +29,9 @@ class TaskPlan:
     higher_is_better: bool
     predicts: str  # classes or tokens
     x_axis: str  # of the learning curves
-    margin: float  # smallest difference that matters, in `unit`, or in `log_unit` if there is one
+    margin: float  # smallest difference that matters, in `compared_unit`
     margin_reason: str
-    log_unit: (
-        str | None
-    )  # unit of differences of the metric's natural logarithm, if these are compared
+    log_unit: str | None  # unit of differences of the metric's logarithm, if these are compared
     chance: float | None  # the metric of a model that knows nothing, if it predicts classes
     targets: list[float]  # metric values whose steps and seconds are tabled
     baseline: str  # level that the others are compared with
@@ -59,7 +60,13 @@ class TaskPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study's questions and its runs, in the study's order."""
+    """A study's questions and its runs, in the study's order.
+
+    Rows of `runs` and `tuning` have run_id, task, level, level_value, group, places and seed;
+    those of `runs` also data, depth and line, those of `tuning` lr. `level_value` is the value of
+    the compared axis as text, `level` that and whatever else it sets; `places` is JSON text of
+    the crossed axes other than the compared one -> place, and `group` its `group_name`.
+    """
 
     file: str
     study: str
@@ -69,9 +76,7 @@ class Plan:
     claims: dict[str, Any] | None
     levels: list[str]
     tasks: dict[str, TaskPlan]
-    runs: list[
-        dict[str, Any]
-    ]  # a row per reported run: run_id, task, level, group, places, seed, ...
+    runs: list[dict[str, Any]]  # a row per reported run
     tuning: list[dict[str, Any]]  # a row per run that only chooses a learning rate
 
     def to_json(self) -> str:
@@ -89,3 +94,16 @@ class Plan:
 def _task(values: dict[str, Any]) -> TaskPlan:
     looks_runs = values["looks_runs"] and LooksTaken(**values["looks_runs"])
     return TaskPlan(**{**values, "figures": tuple(values["figures"]), "looks_runs": looks_runs})
+
+
+def group_name(places: Mapping[str, str]) -> str:
+    """The group of a cell in words: `depth=2, lr=fixed`. Places of arguments name themselves."""
+    words = []
+    for axis, place in places.items():
+        words.append(place if axis.endswith("_args") else f"{axis}={place}")
+    return ", ".join(words)
+
+
+def without_rate(places: Mapping[str, str]) -> dict[str, str]:
+    """The places of a cell other than its learning rate's: those of the runs that chose it."""
+    return {axis: place for axis, place in places.items() if axis != RATE_AXIS}

@@ -1,4 +1,4 @@
-"""Names that a study may ask for, read from source files so that planning never imports torch."""
+"""Names that a study may use, read from source files so that planning never imports torch."""
 
 import ast
 from collections.abc import Iterable
@@ -6,26 +6,26 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from actstudy.contract.errors import checked
+from actstudy.contract.errors import check_name
 
 TOKENIZED = ("passages", "text")  # kinds of data that become tokens, of a vocabulary and a context
 PACKAGE = Path(__file__).resolve().parents[1]
+FIGURES = "analysis/figures/__init__.py"
 
 
 @cache
 def _assignments(file: str) -> dict[str, ast.expr]:
+    """Name -> expression of the assignments at the top level of a file of the package."""
     tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
-    plain = {
-        n.targets[0].id: n.value
-        for n in tree.body
-        if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)
-    }
-    annotated = {
-        n.target.id: n.value
-        for n in tree.body
-        if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name) and n.value
-    }
-    return plain | annotated
+    expressions: dict[str, ast.expr] = {}
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(node, ast.AnnAssign):
+            target = node.target
+        value = getattr(node, "value", None)
+        if isinstance(target, ast.Name) and value is not None:
+            expressions[target.id] = value
+    return expressions
 
 
 @cache
@@ -36,33 +36,39 @@ def literal(file: str, name: str) -> Any:
 
 @cache
 def entries(file: str, name: str) -> dict[str, dict[str, Any]]:
-    """Entry name -> its `args` literal (empty if none), for a registry dict of calls such as `Activation(...)`."""
+    """Entry -> its `args` literal, or an empty dict, of a dict of calls like `Activation(...)`."""
     registry = cast(ast.Dict, _assignments(file)[name])
-    found: dict[str, dict[str, Any]] = {}
+    arguments: dict[str, dict[str, Any]] = {}
     for key, value in zip(registry.keys, registry.values, strict=True):
-        keywords = value.keywords if isinstance(value, ast.Call) else []
-        found[str(cast(ast.Constant, key).value)] = next(
-            (ast.literal_eval(k.value) for k in keywords if k.arg == "args"), {}
-        )
-    return found
+        entry = str(cast(ast.Constant, key).value)
+        arguments[entry] = {}
+        for keyword in value.keywords if isinstance(value, ast.Call) else []:
+            if keyword.arg == "args":
+                arguments[entry] = ast.literal_eval(keyword.value)
+    return arguments
 
 
 @cache
 def files(room: str, name: str) -> tuple[str, ...]:
-    """Names of the files in a room that assign `name`: the file name is the registry."""
+    """The files of a room that assign `name`: the file name is the registry."""
     stems = sorted(path.stem for path in (PACKAGE / room).glob("*.py"))
     return tuple(stem for stem in stems if name in _assignments(f"{room}/{stem}.py"))
 
 
 def activations() -> dict[str, dict[str, Any]]:
-    """Activation name -> its arguments with their defaults."""
+    """Activation -> its arguments with their defaults."""
     return entries("nets/activations.py", "ACTIVATIONS")
 
 
+def aliases() -> dict[str, str]:
+    """Alias -> the activation that it names."""
+    return dict(literal("nets/activations.py", "ALIASES"))
+
+
 def activation(name: str) -> str:
-    """The canonical name of an activation or of one of its aliases."""
-    aliases = literal("nets/activations.py", "ALIASES")
-    return aliases.get(checked(name, "activation", [*activations(), *aliases]), name)
+    """The canonical name of an activation; StudyError if it is neither one nor an alias."""
+    known = check_name(name, "activation", [*activations(), *aliases()])
+    return aliases().get(known, known)
 
 
 def init_policies() -> dict[str, dict[str, Any]]:
@@ -76,8 +82,18 @@ def tasks() -> tuple[str, ...]:
 
 
 def task(name: str) -> dict[str, Any]:
-    """The literal `TASK` of a task's file: what it is, its metrics, defaults, targets and margin."""
+    """The literal `TASK` of a task's file: its model, metrics, defaults, targets and margin."""
     return literal(f"tasks/{name}.py", "TASK")
+
+
+def site_names(task_name: str, depth: int) -> list[str]:
+    """The activation sites of a task's model, in order."""
+    patterns = literal(f"nets/{task(task_name)['net']}.py", "SITES")
+    names = []
+    for pattern in patterns:
+        count = depth if "{index}" in pattern else 1
+        names += [pattern.format(index=index) for index in range(count)]
+    return names
 
 
 def datasets() -> tuple[str, ...]:
@@ -90,14 +106,17 @@ def dataset(name: str) -> dict[str, Any]:
     return literal(f"data/sets/{name}.py", "DATASET")
 
 
-def figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
-    """Names of the figures of a task that predicts `classes` or `tokens` and crosses some axes, or of the `study`."""
-    file = "analysis/figures/__init__.py"
-    if predicts == "study":
-        return tuple(entries(file, "STUDY_FIGURES"))
+def task_figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
+    """Names of the figures of a task that predicts `classes` or `tokens` and crosses some axes."""
     kinds = ["TASK_FIGURES"]
     if predicts == "classes":
         by_axis = {"depth": "DEPTH_FIGURES", "init_args": "FACTOR_FIGURES"}
         kinds += ["CLASS_FIGURES", *(kind for axis, kind in by_axis.items() if axis in crossed)]
-    kinds += ["TUNING_FIGURES"] if "tune_lr" in crossed else []
-    return tuple(name for kind in kinds for name in entries(file, kind))
+    if "tune_lr" in crossed:
+        kinds.append("TUNING_FIGURES")
+    return tuple(name for kind in kinds for name in entries(FIGURES, kind))
+
+
+def study_figures() -> tuple[str, ...]:
+    """Names of the figures of a whole study."""
+    return tuple(entries(FIGURES, "STUDY_FIGURES"))

@@ -5,6 +5,25 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 MakeAct = Callable[[str], nn.Module]
+SITES = (  # study files are checked against them
+    "act1",
+    "stages.0.0.act1",
+    "stages.0.0.act2",
+    "stages.0.1.act1",
+    "stages.0.1.act2",
+    "stages.1.0.act1",
+    "stages.1.0.act2",
+    "stages.1.1.act1",
+    "stages.1.1.act2",
+    "stages.2.0.act1",
+    "stages.2.0.act2",
+    "stages.2.1.act1",
+    "stages.2.1.act2",
+    "stages.3.0.act1",
+    "stages.3.0.act2",
+    "stages.3.1.act1",
+    "stages.3.1.act2",
+)
 
 
 def conv(channels_in: int, channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:

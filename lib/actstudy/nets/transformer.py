@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 MakeAct = Callable[[str], nn.Module]
+SITES = ("blocks.{index}",)  # one per block; study files are checked against them
 
 
 class Attention(nn.Module):

@@ -1,6 +1,6 @@
-"""Published numbers beside which a study lays its own: the key `claims` of a study file."""
+"""Published numbers that a study is compared with: the key `claims` of a study file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -10,55 +10,52 @@ from actstudy.contract import errors, registry, schema
 from actstudy.contract.errors import StudyError
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-Number = Annotated[float, Field(strict=True)]  # strict: YAML's yes and no are no numbers
+Number = Annotated[float, Field(strict=True)]  # strict: true and false are not numbers
 DERIVED = (
-    "error_percent",
-    "mean_train_loss",
-)  # 100 (1 - reported accuracy); the mean of a run's train losses
-METRICS = (
-    *DERIVED,
-    *(name for name in schema.RUNS.names if name.startswith(("reported_", "last_"))),
+    "error_percent",  # 100 (1 - reported accuracy)
+    "mean_train_loss",  # the mean of a run's train losses
 )
+RUN_METRICS = [name for name in schema.RUNS.names if name.startswith(("reported_", "last_"))]
+METRICS = (*DERIVED, *RUN_METRICS)
 
 
 class Known(BaseModel):
-    """A block whose unknown keys are told with the nearest known one."""
+    """A block whose unknown keys are reported with the nearest known one."""
 
     model_config = STRICT
 
     @model_validator(mode="before")
     @classmethod
-    def _known(cls, content: Any) -> Any:
+    def _check_keys(cls, content: Any) -> Any:
         names = cls.model_fields
         for key in content if isinstance(content, dict) else ():
             if key not in names:
-                told = f"unknown key; allowed: {', '.join(names)}{errors.nearest(key, names)}"
+                hint = errors.nearest(key, names)
+                message = f"unknown key; allowed: {', '.join(names)}{hint}"
                 fault = InitErrorDetails(
-                    type=PydanticCustomError("unknown", told), loc=(key,), input=content[key]
-                )
-                raise ValidationError.from_exception_data(
-                    cls.__name__, [fault]
-                )  # with the key's own place
+                    type=PydanticCustomError("unknown", message), loc=(key,), input=content[key]
+                )  # a plain ValueError would not name the key
+                raise ValidationError.from_exception_data(cls.__name__, [fault])
         return content
 
 
 class Value(Known):
-    """One published value: a mean over n runs, with its standard deviation where that was given."""
+    """A published value: a mean over n runs, with its standard deviation if that was given."""
 
     mean: Number
     sd: Annotated[float, Field(strict=True, ge=0)] | None = None
     n: Annotated[int, Field(strict=True, ge=1)] | None = None
 
 
-def _metric(name: str) -> str:
-    return errors.checked(name, "metric", METRICS)
+def _check_metric(name: str) -> str:
+    return errors.check_name(name, "metric", METRICS)
 
 
 class Claims(Known):
-    """A published table: what it measured, how near a replication must come, and its values by level."""
+    """A published table: its metric, the tolerance of a replication, and its values by level."""
 
-    source: str = Field(description="where the numbers stand", min_length=1)
-    metric: Annotated[str, AfterValidator(_metric)] = Field(
+    source: str = Field(description="where the numbers were published", min_length=1)
+    metric: Annotated[str, AfterValidator(_check_metric)] = Field(
         description="a column of `runs` (reported_ or last_), error_percent or mean_train_loss"
     )
     tolerance: Annotated[float, Field(strict=True, ge=0)] = Field(
@@ -68,38 +65,43 @@ class Claims(Known):
         description="level, named as in tables -> mean, sd, n", min_length=1
     )
 
-    @model_validator(mode="after")
-    def _named(self) -> "Claims":
-        """The same with the aliases of levels resolved."""
-        resolved = {canonical(level): value for level, value in self.values.items()}
-        if len(resolved) < len(self.values):
-            raise ValueError("each level once, under one of its names")
-        self.values = resolved
-        return self
+
+def spellings(levels: Mapping[str, str]) -> dict[str, str]:
+    """Every name that a level may have in a file -> the level: its activation's aliases count.
+
+    levels: level -> its value on the compared axis, with which the level begins.
+    """
+    aliases = registry.literal("nets/activations.py", "ALIASES")
+    level_by_name = {level: level for level in levels}
+    for level, value in levels.items():
+        for alias, name in aliases.items():
+            if name == value:
+                level_by_name[alias + level.removeprefix(value)] = level
+    return level_by_name
 
 
-def canonical(level: str) -> str:
-    """A level with its activation's alias resolved: `swish (init=normal)` is `silu (init=normal)`."""
-    name, rest = (level.split(" ", 1) + [""])[:2]
-    name = registry.literal("nets/activations.py", "ALIASES").get(name, name)
-    return f"{name} {rest}" if rest else name
+def resolve(claims: Claims, levels: Mapping[str, str], where: str) -> Claims:
+    """Claims by levels as the study names them; StudyError if one is unknown or there twice.
+
+    levels: level -> its value on the compared axis.
+    """
+    level_by_name = spellings(levels)
+    values: dict[str, Value] = {}
+    for name, value in claims.values.items():
+        level = level_by_name.get(name)
+        if level is None:
+            allowed = f"{', '.join(levels)}{errors.nearest(name, levels)}"
+            raise StudyError(f"{where}: claims.values: got {name!r}; allowed: {allowed}")
+        if level in values:
+            allowed = "each level once, under one of its names"
+            raise StudyError(f"{where}: claims.values: got {name!r}; allowed: {allowed}")
+        values[level] = value
+    return claims.model_copy(update={"values": values})
 
 
-def checked(
-    claims: Claims | None, levels: Iterable[str], tasks: Iterable[str], where: str
-) -> dict[str, Any] | None:
-    """The claims for the plan; StudyError where a level is none of the study's, or where it has several tasks."""
-    if claims is None:
-        return None
-    levels, tasks = list(dict.fromkeys(levels)), list(tasks)
-    for level in claims.values:
-        if level not in levels:
-            near = errors.nearest(level, levels)
-            raise StudyError(
-                f"{where}: claims.values: got {level!r}; allowed: {', '.join(levels)}{near}"
-            )
-    if len(tasks) > 1:
-        raise StudyError(
-            f"{where}: claims: got {len(tasks)} tasks, {', '.join(tasks)}; allowed: one task"
-        )
-    return claims.model_dump()
+def check_tasks(tasks: Iterable[str], where: str) -> None:
+    """StudyError unless a study with claims has one task."""
+    names = list(tasks)
+    if len(names) > 1:
+        got = f"{len(names)} tasks, {', '.join(names)}"
+        raise StudyError(f"{where}: claims: got {got}; allowed: one task")

@@ -1,58 +1,75 @@
 """The runs of a study: the product of its axes, times the seeds."""
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from actstudy.contract.plan import group_name
 from actstudy.contract.spec import RunSpec, data_name, layered, run_id
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run of a study: its spec, its level on the compared axis, and its place on each other axis that is crossed."""
+    """A run of a study and its cell."""
 
     spec: RunSpec
-    level: str
-    places: dict[str, str]
+    level: str  # the value of the compared axis, then whatever else its entry sets
+    level_value: str  # the value of the compared axis alone
+    places: dict[str, str]  # every other crossed axis -> the run's place on it
 
     @property
     def id(self) -> str:
+        """The run's id, which names its folder."""
         return run_id(self.spec)
 
     @property
     def group(self) -> str:
-        # Arguments name themselves: `factor=2`.
-        return ", ".join(
-            place if axis.endswith("_args") else f"{axis}={place}"
-            for axis, place in self.places.items()
-        )
+        """The places in words; empty if no other axis is crossed."""
+        return group_name(self.places)
 
     def row(self) -> dict[str, Any]:
-        """What the tables need of a reported run."""
-        line = ", ".join(place for axis, place in self.places.items() if axis != "depth")
-        return self.cell() | {"data": data_name(self.spec), "depth": self.spec.depth, "line": line}
+        """A row of `Plan.runs`."""
+        lines = [place for axis, place in self.places.items() if axis != "depth"]
+        return {
+            **self.cell(),
+            "data": data_name(self.spec),
+            "depth": self.spec.depth,
+            "line": ", ".join(lines),
+        }
+
+    def tuning_row(self) -> dict[str, Any]:
+        """A row of `Plan.tuning`."""
+        return {**self.cell(), "lr": self.spec.lr}
 
     def cell(self) -> dict[str, Any]:
-        """A run's id, its cell and its seed."""
+        """The run's id, its cell and its seed."""
         return {
             "run_id": self.id,
             "task": self.spec.task,
             "level": self.level,
+            "level_value": self.level_value,
             "group": self.group,
+            "places": json.dumps(self.places),
             "seed": self.spec.seed,
         }
 
 
-def label(axis: str, entry: Mapping[str, Any]) -> str:
-    """How one entry of an axis is called in tables: its value, then whatever else it sets."""
-    value, rest = entry[axis], {k: v for k, v in entry.items() if k != axis}
-    text = str(value)
+def value_label(axis: str, value: Any) -> str:
+    """An axis value as text in tables."""
     if axis == "activation" and not isinstance(value, str):
-        text = ",".join(f"{site}:{name}" for site, name in value)
-    elif isinstance(value, Mapping):
-        text = ",".join(f"{name}={number:g}" for name, number in value.items())
-    return f"{text} ({', '.join(f'{k}={v}' for k, v in rest.items())})" if rest else text
+        return ",".join(f"{site}:{name}" for site, name in value)
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={number:g}" for name, number in value.items())
+    return str(value)
+
+
+def label(axis: str, entry: Mapping[str, Any]) -> str:
+    """An entry of an axis as text in tables: its value, then whatever else it sets."""
+    text = value_label(axis, entry[axis])
+    others = [f"{name}={value}" for name, value in entry.items() if name != axis]
+    return f"{text} ({', '.join(others)})" if others else text
 
 
 def expand(
@@ -61,24 +78,29 @@ def expand(
     seeds: Sequence[int],
     compare: str,
 ) -> list[PlannedRun]:
-    """All runs of one task: the product of its axes, times the seeds.
+    """All runs of one task.
 
-    base: run fields shared by all; axes: axis name -> entries, each a mapping that holds at least the axis's own field.
+    base: run fields shared by all; axes: axis name -> entries, each a mapping with at least the
+    axis's own field; compare: the axis of the levels, whose value is in `base` if it is no axis.
     """
+    crossed = [axis for axis in axes if axis != compare and len(axes[axis]) > 1]
     runs = []
     for combination in itertools.product(*axes.values()):
-        named = dict(zip(axes, combination, strict=True))
-        crossed = [axis for axis in axes if axis != compare and len(axes[axis]) > 1]
-        places = {axis: label(axis, named[axis]) for axis in crossed}
-        level = label(compare, named[compare]) if compare in named else str(base.get(compare))
+        entries = dict(zip(axes, combination, strict=True))
+        places = {axis: label(axis, entries[axis]) for axis in crossed}
+        if compare in entries:
+            level = label(compare, entries[compare])
+            level_value = value_label(compare, entries[compare][compare])
+        else:
+            level = level_value = str(base.get(compare))
         for seed in seeds:
             values = layered(base, *combination, {"seed": seed})
-            runs.append(PlannedRun(RunSpec(**_uniform(values)), level, places))
+            runs.append(PlannedRun(RunSpec(**_uniform(values)), level, level_value, places))
     return runs
 
 
 def _uniform(values: dict[str, Any]) -> dict[str, Any]:
-    """The same fields with equal hidden widths spelt as depth x width, so that one network has one id."""
+    """The fields with equal hidden widths spelt as depth x width: one network has one id."""
     hidden = values.get("hidden")
     if hidden and len(set(hidden)) == 1:
         return {**values, "hidden": None, "depth": len(hidden), "width": hidden[0]}

@@ -1,4 +1,4 @@
-"""Runs that wait for a decision: more seeds look by look, learning rates chosen on seeds of their own."""
+"""Runs that wait for a decision: seeds added look by look, learning rates chosen by val."""
 
 import dataclasses
 import json
@@ -7,62 +7,66 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.contract.errors import StudyError
+from actstudy.contract.plan import RATE_AXIS, group_name, without_rate
 from actstudy.study.grid import PlannedRun
 
 LOOKS = (8, 12, 20)  # seeds at each look
 SPENDS = (0.01, 0.015, 0.025)  # what each look spends of the 5% of false verdicts
-TUNING_SEEDS = (1000, 1001, 1002)  # learning rates are chosen on these, which no reported table has
-RATE = "lr"  # the place of reported runs beside `tune_lr`: fixed or tuned
+TUNING_SEEDS = (1000, 1001, 1002)  # learning rates are chosen on these, which no table reports
+FIXED = "fixed"  # the place on RATE_AXIS of runs at the study's own learning rate
+TUNED = "tuned"  # the place of runs at the chosen one
 Rates = Mapping[tuple[str, str], float]  # (group, level) -> chosen learning rate
 
 
 def path(folder: str, task: str, what: str) -> Path:
-    """Where a decision stands; what: `lr`, `look1`, `look2` or `look3`."""
+    """The file of a decision; what: `lr`, `look1`, `look2` or `look3`."""
     return Path(folder) / "plan" / f"{task}-{what}.json"
 
 
 def decision(folder: str, task: str, what: str) -> dict[str, Any] | None:
-    """What was decided, or None where nothing is yet."""
+    """A decision, or None if it has not been made yet; StudyError if its file is not readable."""
     file = path(folder, task, what)
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
-        raise StudyError(
-            f"{file}: not readable as a decision; to fix: rm {file}, then snakemake"
-        ) from None
+        remedy = f"rm {file}, then snakemake"
+        raise StudyError(f"{file}: not readable as a decision; to fix: {remedy}") from None
 
 
-def taken(folder: str, task: str) -> list[dict[str, Any]]:
+def past_looks(folder: str, task: str) -> list[dict[str, Any]]:
     """The decisions of a task's looks so far, up to the one that decides or the last.
 
-    One that does not follow from the look before it, as where that was taken again since, is none.
+    A look that does not follow from the previous one (which was retaken) is ignored.
     """
-    made: list[dict[str, Any]] = []
-    for k, n in enumerate(LOOKS, 1):
-        found = decision(folder, task, f"look{k}")
-        if found is None or found["n"] != n or (made and made[-1]["decided"]):
+    decisions: list[dict[str, Any]] = []
+    for number, n in enumerate(LOOKS, 1):
+        look = decision(folder, task, f"look{number}")
+        decided = bool(decisions) and decisions[-1]["decided"]
+        if look is None or look["n"] != n or decided:
             break
-        made.append(found)
-    return made
+        decisions.append(look)
+    return decisions
 
 
-def seeds_asked(folder: str, task: str) -> int:
-    """How many seeds a task with looks asks for by now: those of the look that decides, else of the next one."""
-    return LOOKS[len(taken(folder, task)) - ended(folder, task)]
+def seeds_by_now(folder: str, task: str) -> int:
+    """The number of seeds of a task's last look if its looks have ended, else of its next one."""
+    number = len(past_looks(folder, task))
+    return LOOKS[number - 1] if ended(folder, task) else LOOKS[number]
 
 
 def ended(folder: str, task: str) -> bool:
-    """Whether a task's last look has been taken: the one that decided all, or the last there is."""
-    made = taken(folder, task)
-    return bool(made) and (made[-1]["decided"] or len(made) == len(LOOKS))
+    """Whether a task's last look has been taken: the one that decided all, or the last of LOOKS."""
+    decisions = past_looks(folder, task)
+    return bool(decisions) and (decisions[-1]["decided"] or len(decisions) == len(LOOKS))
 
 
 def rates(folder: str, task: str) -> Rates:
-    """The learning rates chosen for a task, none before they are."""
-    made = decision(folder, task, "lr") or {"chosen": []}
-    return {(row["group"], row["level"]): float(row["lr"]) for row in made["chosen"]}
+    """The learning rates chosen for a task; empty before they are."""
+    choice = decision(folder, task, "lr")
+    rows = choice["chosen"] if choice else []
+    return {(row["group"], row["level"]): float(row["lr"]) for row in rows}
 
 
 def at_rates(
@@ -70,50 +74,48 @@ def at_rates(
 ) -> tuple[list[PlannedRun], list[PlannedRun]]:
     """All runs that may be reported, and those that choose among the tried rates.
 
-    Reported are each run at its own rate, `lr=fixed`, and at each tried one, `lr=tuned`, of which one will be wanted.
+    Each planned run may be reported at its own rate, `lr=fixed`, and at each tried one,
+    `lr=tuned`, only one of which will be used.
     """
     if tried is None:
         return list(planned), []
-    fixed = [dataclasses.replace(run, places={**run.places, RATE: "fixed"}) for run in planned]
-    tuned = [
-        dataclasses.replace(
-            run, spec=dataclasses.replace(run.spec, lr=lr), places={**run.places, RATE: "tuned"}
-        )
-        for run in planned
-        for lr in tried
-    ]
-    cells = {(run.level, run.group): run for run in planned}.values()
-    choosing = [
-        dataclasses.replace(run, spec=dataclasses.replace(run.spec, lr=lr, seed=seed))
-        for run in cells
-        for lr in tried
-        for seed in TUNING_SEEDS
-    ]
+    fixed = [_at_place(run, FIXED) for run in planned]
+    tuned = [_at_place(_replace(run, lr=lr), TUNED) for run in planned for lr in tried]
+    choosing = []
+    for run in {(run.level, run.group): run for run in planned}.values():
+        for lr in tried:
+            choosing += [_replace(run, lr=lr, seed=seed) for seed in TUNING_SEEDS]
     return fixed + tuned, choosing
 
 
-def untuned(run: PlannedRun) -> str:
-    """A run's group without its place on `lr`: that of the runs which chose its rate."""
-    return dataclasses.replace(
-        run, places={axis: at for axis, at in run.places.items() if axis != RATE}
-    ).group
+def _at_place(run: PlannedRun, place: str) -> PlannedRun:
+    return dataclasses.replace(run, places={**run.places, RATE_AXIS: place})
 
 
-def wanted(
-    possible: Iterable[PlannedRun], asked: Mapping[str, int], chosen: Mapping[str, Rates]
+def _replace(run: PlannedRun, **fields: Any) -> PlannedRun:
+    return dataclasses.replace(run, spec=dataclasses.replace(run.spec, **fields))
+
+
+def select(
+    possible: Iterable[PlannedRun], seeds: Mapping[str, int], chosen: Mapping[str, Rates]
 ) -> list[PlannedRun]:
-    """The runs that are wanted: of tasks with looks the first `asked` seeds, of tuned runs those at the chosen rate."""
-    return [
-        run
-        for run in possible
-        if run.spec.seed < asked.get(run.spec.task, run.spec.seed + 1)
-        and (
-            run.places.get(RATE) != "tuned"
-            or run.spec.lr == chosen.get(run.spec.task, {}).get((untuned(run), run.level))
-        )
-    ]
+    """The runs of the first `seeds` seeds of each task in `seeds`, and all runs of other tasks.
+
+    chosen: task -> its chosen learning rates; tuned runs at other rates are left out.
+    """
+    selected = []
+    for run in possible:
+        task = run.spec.task
+        if task in seeds and run.spec.seed >= seeds[task]:
+            continue
+        if run.places.get(RATE_AXIS) == TUNED:
+            cell = (group_name(without_rate(run.places)), run.level)
+            if run.spec.lr != chosen.get(task, {}).get(cell):
+                continue
+        selected.append(run)
+    return selected
 
 
 def stage(run: PlannedRun, looks: bool) -> int:
-    """Which look first asks for a run, from 0: runs of different looks never share a pack."""
+    """The look, from 0, that first asks for a run: runs of different looks never share a pack."""
     return sum(run.spec.seed >= n for n in LOOKS) if looks else 0

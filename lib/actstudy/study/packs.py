@@ -1,4 +1,4 @@
-"""Which runs train together as one: those that share all but the fields of STACKED, `pack_width` at a time."""
+"""Packs: runs that differ only in the fields of STACKED train as one, `pack_width` at a time."""
 
 import dataclasses
 import hashlib
@@ -10,8 +10,9 @@ from actstudy.contract import registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import DEFAULTS, RunSpec, canonical, from_json, run_id
 from actstudy.study.grid import PlannedRun
+from actstudy.study.model_checks import activation_names
 
-STACKED: dict[str, Any] = {  # field -> what stands for it where runs of one pack are looked for
+STACKED: dict[str, Any] = {  # field -> neutral value used when comparing runs for packing
     "activation": "relu",
     "activation_args": {},
     "seed": 0,
@@ -20,8 +21,8 @@ STACKED: dict[str, Any] = {  # field -> what stands for it where runs of one pac
     "lr": 1.0,
     "weight_decay": 0.0,
 }
-MEMBERS = "runs.json"  # beside a pack's checkpoints: the ids of its runs
-EVEN = 16  # values that vector instructions take at a time; what is left over is computed one by one, in other bits
+MEMBERS = "runs.json"  # the file of a pack's folder with the ids of its runs
+WIDTH_MULTIPLE = 16  # values per vector instruction; the remainder would be rounded differently
 ALLOWED: dict[str, tuple[Any, ...]] = {
     "optimizer": ("sgd", "adam", "adamw"),
     "precision": ("fp32", "tf32", "bf16"),
@@ -39,79 +40,70 @@ def shared(spec: RunSpec) -> str:
 
 
 def check(spec: RunSpec, where: str) -> None:
-    """StudyError where a run asks for a pack that it cannot be part of, or for a width without one."""
+    """StudyError if a run with engine pack cannot be packed, or another sets `pack_width`."""
     if spec.engine != "pack":
         if spec.pack_width != DEFAULTS["pack_width"]:
-            raise StudyError(
-                f"{where}: pack_width: got {spec.pack_width} with engine {spec.engine}; allowed: engine: pack"
-            )
+            got = f"got {spec.pack_width} with engine {spec.engine}; allowed: engine: pack"
+            raise StudyError(f"{where}: pack_width: {got}")
         return
     if not registry.task(spec.task).get("packs"):
         tasks = [task for task in registry.tasks() if registry.task(task).get("packs")]
-        raise StudyError(
-            f"{where}: engine: got 'pack' for task {spec.task}; allowed for: {', '.join(tasks)}"
-        )
+        got = f"got 'pack' for task {spec.task}; allowed for: {', '.join(tasks)}"
+        raise StudyError(f"{where}: engine: {got}")
     for name, values in ALLOWED.items():
         if getattr(spec, name) not in values:
-            shown = ", ".join("null" if value is None else str(value) for value in values)
-            raise StudyError(
-                f"{where}: {name}: got {getattr(spec, name)} with engine pack; allowed there: {shown}"
-            )
-    odd = [width for width in spec.hidden or (spec.width or 0,) if width % EVEN]
-    if odd:
-        because = "so that a run's bits do not depend on its place in the pack"
-        raise StudyError(
-            f"{where}: width: got {odd[0]} with engine pack; allowed there: multiples of {EVEN}, {because}"
-        )
-    names = (
-        [spec.activation]
-        if isinstance(spec.activation, str)
-        else [name for _, name in spec.activation]
-    )
+            allowed = ", ".join("null" if value is None else str(value) for value in values)
+            got = f"got {getattr(spec, name)} with engine pack; allowed there: {allowed}"
+            raise StudyError(f"{where}: {name}: {got}")
+    for width in spec.hidden or (spec.width or 0,):
+        if width % WIDTH_MULTIPLE:
+            reason = "so that a run's bits do not depend on its place in the pack"
+            allowed = f"multiples of {WIDTH_MULTIPLE}, {reason}"
+            got = f"got {width} with engine pack; allowed there: {allowed}"
+            raise StudyError(f"{where}: width: {got}")
     learnt = registry.literal("nets/activations.py", "LEARNT")
-    for name in names:
+    for name in activation_names(spec):
         if name in learnt:
-            raise StudyError(
-                f"{where}: activation: got {name!r} with engine pack; allowed there: those without weights"
-            )
+            got = f"got {name!r} with engine pack; allowed there: those without weights"
+            raise StudyError(f"{where}: activation: {got}")
 
 
 def packs(runs: Iterable[PlannedRun]) -> dict[str, list[RunSpec]]:
-    """The runs that train as packs, by the packs' names; filled seed by seed, so that another seed is another pack."""
+    """Pack name -> the specs of its runs, of all runs with engine pack.
+
+    Packs are filled seed by seed, so that another seed is another pack.
+    """
+    specs = [run.spec for run in runs if run.spec.engine == "pack"]
     alike: dict[str, list[RunSpec]] = {}
-    for spec in sorted(
-        (run.spec for run in runs if run.spec.engine == "pack"), key=lambda spec: spec.seed
-    ):
+    for spec in sorted(specs, key=lambda spec: spec.seed):
         alike.setdefault(shared(spec), []).append(spec)
-    made = [
-        part[i : i + part[0].pack_width]
-        for part in alike.values()
-        for i in range(0, len(part), part[0].pack_width)
-    ]
-    return {name(members): members for members in made}
+    members_by_name = {}
+    for group in alike.values():
+        width = group[0].pack_width
+        for start in range(0, len(group), width):
+            members = group[start : start + width]
+            members_by_name[name(members)] = members
+    return members_by_name
 
 
 def name(members: Iterable[RunSpec]) -> str:
     """12 hex digits that name a pack by its members, in any order."""
-    return hashlib.sha256(",".join(sorted(run_id(spec) for spec in members)).encode()).hexdigest()[
-        :12
-    ]
+    ids = ",".join(sorted(run_id(spec) for spec in members))
+    return hashlib.sha256(ids.encode()).hexdigest()[:12]
 
 
-def written(members: Iterable[RunSpec]) -> str:
-    """The specs of a pack as JSON: what they share, once, and what each has of its own."""
-    members = list(members)
-    each = [json.loads(canonical(spec)) for spec in members]
-    common = {
-        key: value
-        for key, value in each[0].items()
-        if all(one.get(key, ...) == value for one in each)
-    }
-    own = [{key: value for key, value in one.items() if key not in common} for one in each]
+def to_json(members: Iterable[RunSpec]) -> str:
+    """The specs of a pack as JSON: the fields that they share, once, and each one's others."""
+    runs = [json.loads(canonical(spec)) for spec in members]
+    common = {}
+    for key, value in runs[0].items():
+        if all(run.get(key, ...) == value for run in runs):
+            common[key] = value
+    own = [{key: value for key, value in run.items() if key not in common} for run in runs]
     return json.dumps({"shared": common, "runs": own}, sort_keys=True, separators=(",", ":"))
 
 
 def read(text: str) -> list[RunSpec]:
-    """The specs that `written` wrote."""
+    """The specs that `to_json` wrote."""
     content = json.loads(text)
     return [from_json(json.dumps({**content["shared"], **own})) for own in content["runs"]]

@@ -52,7 +52,7 @@ class _Reader:
     def document(self) -> Any:
         """The only document of the text, None if there is none."""
         content = None
-        starts = [event for event in self.until(events.DocumentStartEvent)]
+        starts = list(self.until(events.DocumentStartEvent))
         if not isinstance(starts[-1], events.StreamEndEvent):
             content = self.value(next(self.events), ("",))
         for event in self.events:
@@ -156,7 +156,7 @@ def _finite(text: str) -> int | float:
     raise ValueError("a finite decimal number, a whole one below 2**63, or text in quotes")
 
 
-def parsed(text: str, source: str, lines: bool = True) -> Any:
+def parse(text: str, source: str, lines: bool = True) -> Any:
     """The value of a YAML text; StudyError if it has none, with the line if `lines` are named."""
     reader = _Reader(text, source, lines)
     try:
@@ -184,17 +184,17 @@ def read(file: Path) -> dict[str, Any]:
     text = data.decode("utf-8", "surrogateescape")  # surrogates are refused with their line
     if text.startswith("\ufeff"):
         raise StudyError(f"{file}: line 1: got a byte order mark; allowed: UTF-8 without one")
-    content = parsed(text, str(file))
+    content = parse(text, str(file))
     if not isinstance(content, dict):
         got = type(content).__name__
         raise StudyError(f"{file}: got {got}; allowed: a mapping of keys, tasks among them")
     return content
 
 
-def coerced(value: Any, source: str) -> Any:
+def coerce(value: Any, source: str) -> Any:
     """A command-line value as YAML reads it: `a,b` is a list, `3` and `1e-3` are numbers."""
     if not isinstance(value, str):
         return value
     if "," in value and not value.lstrip().startswith(("[", "{")):
-        return [coerced(part, source) for part in value.split(",")]
-    return parsed(value.strip(), source, lines=False)
+        return [coerce(part, source) for part in value.split(",")]
+    return parse(value.strip(), source, lines=False)

@@ -1,4 +1,4 @@
-"""The files of config/replicate that are no study: a published training in miniature, and a published table."""
+"""The files of config/replicate that are not studies: a replica and a published table."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -7,13 +7,15 @@ from pydantic import Field
 
 from actstudy.contract import errors, registry
 from actstudy.contract.errors import StudyError
-from actstudy.study.claims import Claims, Known
-from actstudy.study.config import validated
+from actstudy.study.claims import Claims, Known, resolve
 from actstudy.study.reading import read
+from actstudy.study.validation import validate
+
+NUMBERS = ("mean", "sd", "p", "d", "low", "high")  # of a published row
 
 
 class ReplicaFile(Known):
-    """A published training that has a port of its own in training/replicas.py, and the numbers it gave."""
+    """A published training that has a port in experiments/, and the numbers it gave."""
 
     note: str | None = Field(None, description="what the reader should know before the numbers")
     replica: Literal["mnist1d_mlp"] = Field(description="the port that trains it")
@@ -24,7 +26,7 @@ class ReplicaFile(Known):
 
 
 class Row(Known):
-    """One published row; numbers as text, since their last digit says how they were rounded."""
+    """A published row; numbers are text, since their last digit shows how they were rounded."""
 
     mean: str
     sd: str
@@ -41,7 +43,7 @@ class PublishedFile(Known):
     note: str | None = None
     source: str
     unit: str = ""
-    n: Annotated[int, Field(strict=True, ge=2)] = Field(description="runs of a row that names none")
+    n: Annotated[int, Field(strict=True, ge=2)] = Field(description="runs of a row without `n`")
     level: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
         0.95, description="of the intervals"
     )
@@ -49,41 +51,32 @@ class PublishedFile(Known):
     rows: dict[str, Row] = Field(min_length=2)
 
 
-def replica(file: Path) -> ReplicaFile:
-    """The replica that a file describes; StudyError in one line where it is wrong."""
-    found: ReplicaFile = validated(ReplicaFile, read(file), str(file))
-    allowed = registry.activations()
-    for level in found.claims.values:
-        if level not in allowed:
-            near = errors.nearest(level, allowed)
-            raise StudyError(
-                f"{file}: claims.values: got {level!r}; allowed: {', '.join(allowed)}{near}"
-            )
-    return found
+def read_replica(file: Path) -> ReplicaFile:
+    """The replica that a file describes; StudyError in one line if it is wrong."""
+    content: ReplicaFile = validate(ReplicaFile, read(file), str(file))
+    levels = {name: name for name in registry.activations()}
+    stated = resolve(content.claims, levels, str(file))
+    return content.model_copy(update={"claims": stated})
 
 
-def published(file: Path) -> tuple[PublishedFile, list[dict[str, Any]]]:
-    """A published table and its rows, the baseline's among them; StudyError in one line where it is wrong."""
-    found: PublishedFile = validated(PublishedFile, read(file), str(file))
-    if found.baseline not in found.rows:
-        near = errors.nearest(found.baseline, found.rows)
-        raise StudyError(
-            f"{file}: baseline: got {found.baseline!r}; allowed: {', '.join(found.rows)}{near}"
-        )
-    rows = [
-        {"name": name, **row.model_dump(), "n": row.n or found.n}
-        for name, row in found.rows.items()
-    ]
-    for row in rows:
-        for key in ("mean", "sd", "p", "d", "low", "high"):
-            _number(row[key], key, f"{file}: rows.{row['name']}")
-    return found, rows
+def read_published(file: Path) -> tuple[PublishedFile, list[dict[str, Any]]]:
+    """A published table and its rows with that of the baseline; StudyError if it is wrong."""
+    table: PublishedFile = validate(PublishedFile, read(file), str(file))
+    if table.baseline not in table.rows:
+        allowed = f"{', '.join(table.rows)}{errors.nearest(table.baseline, table.rows)}"
+        raise StudyError(f"{file}: baseline: got {table.baseline!r}; allowed: {allowed}")
+    rows = []
+    for name, row in table.rows.items():
+        values = row.model_dump()
+        for key in NUMBERS:
+            _check_number(values[key], f"{file}: rows.{name}.{key}")
+        rows.append({"name": name, **values, "n": row.n or table.n})
+    return table, rows
 
 
-def _number(text: str | None, key: str, where: str) -> None:
+def _check_number(text: str | None, where: str) -> None:
     try:
         float((text or "0").lstrip("<>= "))
     except ValueError:
-        raise StudyError(
-            f"{where}.{key}: got {text!r}; allowed: a number as printed, in quotes"
-        ) from None
+        allowed = "a number as printed, in quotes"
+        raise StudyError(f"{where}: got {text!r}; allowed: {allowed}") from None

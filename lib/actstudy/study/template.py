@@ -3,25 +3,32 @@
 import yaml
 
 from actstudy.contract import registry
+from actstudy.study import planning
 from actstudy.study.config import RunFields
 
-LEVELS = ["tanh", "relu", "leaky_relu", "gelu", "silu"]
+DEFAULT_STUDY = registry.PACKAGE.parents[1] / "config/config.yaml"
 
 
 def template(task: str) -> str:
-    """The text of a study of one task; values that are left out of the file fall back to the same defaults."""
+    """The text of a study of one task with the activations and the baseline of the default study.
+
+    Values that are deleted from the file fall back to the same defaults.
+    """
     own = registry.task(task)
+    default = planning.load(DEFAULT_STUDY)
+    baseline = next(iter(default.tasks.values())).baseline
+    targets_reason = f"{own['metric']}: steps and seconds until then are tabled"
     lines = [
         f"# A study of task {task}: {own['title']}. Save it as config/NAME.yaml, then:",
         "#   snakemake --configfile config/NAME.yaml",
         "# Every value is the task's own; what you delete stays as it is.",
-        "baseline: relu",
+        f"baseline: {_inline(baseline)}",
         "axes:",
-        f"  activation: {_inline(LEVELS)}",
+        f"  activation: {_inline(default.activations)}",
         "tasks:",
         f"  {task}:",
         "    seeds: 3",
-        f"    targets: {_inline(own['targets'])}  # {own['metric']}: steps and seconds until then are tabled",
+        f"    targets: {_inline(own['targets'])}  # {targets_reason}",
         f"    margin: {_inline(own['margin'])}  # {own['margin_reason']}",
     ]
     for name, value in own["defaults"].items():

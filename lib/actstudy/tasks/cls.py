@@ -19,6 +19,7 @@ TASK = {
     "metric": "accuracy",
     "unit": "share of test passages",
     "higher_is_better": True,
+    "net": "transformer",
     "model_fields": ["vocabulary", "context", "depth", "width", "heads", "dropout"],
     "predicts": "classes",
     "x_axis": "step",

@@ -20,6 +20,7 @@ TASK = {
     "metric": "word_perplexity",
     "unit": "exp of the mean nats per word of the test text",
     "higher_is_better": False,
+    "net": "transformer",
     "model_fields": ["vocabulary", "context", "depth", "width", "heads", "dropout"],
     "predicts": "tokens",
     "x_axis": "step",

@@ -20,6 +20,7 @@ TASK = {
     "unit": "share of test examples",
     "higher_is_better": True,
     "packs": True,
+    "net": "mlp",
     "model_fields": ["hidden", "depth", "width", "norm", "dropout"],
     "predicts": "classes",
     "x_axis": "step",

@@ -28,6 +28,7 @@ TASK = {
     "metric": "accuracy",
     "unit": "share of test images",
     "higher_is_better": True,
+    "net": "resnet",
     "model_fields": ["width", "stem", "augment"],
     "predicts": "classes",
     "x_axis": "epoch",

@@ -182,7 +182,7 @@ def _significant(printed: str) -> bool:
 
 def report(file: Path) -> str:
     """The Markdown of a published table's check: a sentence, then a row for each row that cannot be."""
-    found, rows = replication.published(file)
+    found, rows = replication.read_published(file)
     table = check(pd.DataFrame(rows), found.baseline, found.level)
     bad = table[table["inconsistent"] != ""]
     head = f"{found.source}: {len(bad)} of {len(table)} rows cannot be as printed"

@@ -1,0 +1,64 @@
+"""Content of files checked against pydantic models; every fault is one line."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from actstudy.contract import errors
+from actstudy.contract.errors import StudyError
+from actstudy.study.config import RunFields, TaskBlock
+
+TYPE_NAMES = (  # parts of pydantic's path to a fault that are not keys
+    r"int|float|str|bool|(constrained|list|dict|tuple|function|nullable|union|literal|lax)\W.*"
+)
+
+
+def validate(model: type[BaseModel], content: Mapping[str, Any], source: str) -> Any:
+    """An instance of the model with some content; StudyError with one fault if it is not valid."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise StudyError(f"{source}: {_explain(_deepest(error), model)}") from None
+
+
+def _deepest(error: ValidationError) -> ErrorDetails:
+    """The first of the deepest faults, preferring faults of values of the right type.
+
+    For `clip: -1`, which is neither above 0 nor 'adaptive' nor null, that is the first of the
+    three; a missing key is named only if nothing else is wrong.
+    """
+
+    def rank(fault: ErrorDetails) -> tuple[bool, int, bool]:
+        is_present = fault["type"] != "missing"
+        return is_present, len(fault["loc"]), not fault["type"].endswith("_type")
+
+    return max(error.errors(), key=rank)
+
+
+def _explain(fault: ErrorDetails, model: type[BaseModel]) -> str:
+    """A fault as `tasks.mlp.depth: got 0; allowed: greater than or equal to 1`."""
+    path = [str(part) for part in fault["loc"] if not re.fullmatch(TYPE_NAMES, str(part))]
+    path = path or ["file"]
+    key = ".".join(path)
+    if fault["type"] == "extra_forbidden":
+        names = _keys(path, model)
+        return f"{key}: unknown key; allowed: {', '.join(names)}{errors.nearest(path[-1], names)}"
+    if fault["type"] == "missing":
+        return f"{key}: missing"
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if fault["type"] == "literal_error":
+        message += errors.nearest(fault["input"], re.findall(r"'(.*?)'", message))
+    separator = "" if message.startswith("unknown") else "allowed: "
+    return f"{key}: got {repr(fault['input'])[:200]}; {separator}{message}"
+
+
+def _keys(path: list[str], model: type[BaseModel]) -> Iterable[str]:
+    """The keys that are allowed where an unknown one was found."""
+    if path[0] == "defaults":
+        return RunFields.model_fields
+    if path[0] == "tasks" and len(path) > 1:
+        return TaskBlock.model_fields
+    return model.model_fields
