@@ -113,7 +113,9 @@ def test_each_level_gets_the_rate_chosen_for_it_beside_the_fixed_one(study):
     plan = made.plan()
     assert len(plan.runs) == 2 * 2 * 2 * 2
     assert not {row["run_id"] for row in plan.runs} & {row["run_id"] for row in plan.tuning}
-    assert set(plan.tuning[0]) == {"run_id", "task", "level", "group", "seed", "lr"}
+    cell = {"run_id", "task", "level", "level_value", "group", "places", "seed"}
+    assert set(plan.tuning[0]) == cell | {"lr"}
+    assert json.loads(plan.runs[0]["places"]) == {"depth": "2", "lr": "fixed"}
     assert {row["group"] for row in plan.tuning} == {"depth=2", "depth=3"}
 
 

@@ -141,9 +141,8 @@ def test_the_plan_does_not_depend_on_the_order_of_keys(tmp_path):
     assert [r.id for r in planning.load(first).runs()] == [
         r.id for r in planning.load(second).runs()
     ]
-    assert planning.load(first).plan().replace(str(first), "") == planning.load(
-        second
-    ).plan().replace(str(second), "")
+    plans = [planning.load(file).plan().to_json() for file in (first, second)]
+    assert plans[0].replace(str(first), "") == plans[1].replace(str(second), "")
 
 
 def test_command_line_is_stronger_than_a_tasks_block(tmp_path):
