@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import quiet, tiny
 
-from actstudy.advice import rules
+from actstudy.advice import readings, rules
 from actstudy.commands import cli
 from actstudy.contract import store
 from actstudy.training.run import run
@@ -238,6 +238,8 @@ def test_each_rule_speaks_beyond_its_threshold_and_not_within(rule, bound):
         return [reading(kind, probe, value)]
 
     threshold = getattr(rule, bound)
+    if probe == "dead_from_start":
+        threshold = readings.DEAD_FROM_START
     far, near = (1.05, 0.95) if bound == "high" else (0.95, 1.05)
     assert (rule.name, rule.severity) in spoken(
         rows(threshold * far + (0.01 if threshold == 0 else 0))

@@ -65,7 +65,7 @@ def doctor(arguments: argparse.Namespace) -> int:
             f"doctor: {arguments.folder}: no run has ended there; allowed: results/runs/TASK/RUN"
         )
     findings = rules.of_run(arguments.folder) if arguments.folder else _of_model(arguments)
-    told = rules.told(findings).split("\n")
+    told = rules.format_findings(findings).split("\n")
     told += (
         [_dead(arguments.folder, arguments.data_dir)]
         if arguments.train_split and arguments.folder

@@ -120,7 +120,7 @@ class Monitor:
         return [finding for finding in self.findings() if finding.rule in OF_ACTIVATIONS]
 
     def __str__(self) -> str:
-        return rules.told(self.findings())
+        return rules.format_findings(self.findings())
 
     def clip(
         self, to: float = 1.0, above: float | None = None, quantile: float | None = None

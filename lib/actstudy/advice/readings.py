@@ -1,0 +1,166 @@
+"""Readings: numbers from a run's probes, curves and settings that the rules judge."""
+
+import json
+import math
+import statistics
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+SATURATING = ("sigmoid", "tanh", "softsign", "hardtanh")
+DERIVED_FROM = ("dead_fraction", "zero_fraction", "post_sd", "update_ratio", "loss_scale")
+DEAD_FROM_START = 0.99  # a site with a larger share of dead units at every step was born dead
+LARGE_FIRST_UPDATE = 1e-2  # relative to the weights; below it Adam needs no warm-up
+FROM_SETTINGS = -1  # the step of readings that belong to no step
+Row = Mapping[str, Any]
+
+
+class Reading(NamedTuple):
+    """A number about one place at one step."""
+
+    kind: str
+    probe: str
+    place: str
+    step: int
+    value: float
+
+
+Series = dict[tuple[str, str], dict[str, dict[int, float]]]  # (kind, probe), place, step -> value
+
+
+def read_run(
+    health: Iterable[Row],
+    curves: Iterable[Row],
+    facts: Row,
+    probes: frozenset[str],
+    fact_names: Iterable[str],
+) -> Series:
+    """All readings of a run; those of health and curves that are NaN are left out.
+
+    health, curves, facts: as in `rules.advise`; probes: those of `health` that are read;
+    fact_names: fields of `facts` that are read.
+    """
+    rows = [_of_health(row) for row in health if row["probe"] in probes]
+    losses = [row for row in curves if row["metric"] == "loss"]
+    series: Series = {}
+    for reading in [*rows, *_derived(rows), *_of_curves(losses)]:
+        if not math.isnan(reading.value):
+            _add(series, reading)
+    for reading in _of_settings(facts, losses, series, fact_names):
+        _add(series, reading)
+    return series
+
+
+def _add(series: Series, reading: Reading) -> None:
+    places = series.setdefault((reading.kind, reading.probe), {})
+    places.setdefault(reading.place, {})[reading.step] = reading.value
+
+
+def _of_health(row: Row) -> Reading:
+    return Reading(row["kind"], row["probe"], row["name"], int(row["step"]), float(row["value"]))
+
+
+def _derived(readings: Iterable[Reading]) -> list[Reading]:
+    """Dead units, the median update over matrices and the share of the loss scale that is left."""
+    values: dict[str, dict[tuple[str, int], float]] = {probe: {} for probe in DERIVED_FROM}
+    for reading in readings:
+        if reading.probe in values:
+            values[reading.probe][reading.place, reading.step] = reading.value
+    derived = _of_dead(values["dead_fraction"], values["zero_fraction"])
+    derived += _of_updates(values["update_ratio"])
+    scales = sorted((step, value) for (_, step), value in values["loss_scale"].items())
+    if scales:
+        kept = scales[-1][1] / scales[0][1]
+        derived.append(Reading("model", "loss_scale_kept", "model", 0, kept))
+    return derived
+
+
+def _of_updates(update_ratio: Mapping[tuple[str, int], float]) -> list[Reading]:
+    """The median update over weight matrices at each step that changed some."""
+    steps = {step for (_, step), value in update_ratio.items() if value > 0}
+    ratios: dict[int, list[float]] = {}
+    for (place, step), value in update_ratio.items():
+        if place.endswith("weight") and step in steps and math.isfinite(value):
+            ratios.setdefault(step, []).append(value)
+    return [
+        Reading("model", "update_ratio", "model", step, statistics.median(values))
+        for step, values in ratios.items()
+    ]
+
+
+def _of_dead(
+    never_positive: Mapping[tuple[str, int], float], zero: Mapping[tuple[str, int], float]
+) -> list[Reading]:
+    """Shares of dead units per place and step.
+
+    Dead units output zero; a tanh unit that stays negative is not dead. A place that was dead from
+    step 0 on has one `dead_from_start` reading, its smallest share, and no `dead` ones.
+    """
+    places: dict[str, dict[int, float]] = {}
+    for (place, step), value in never_positive.items():
+        places.setdefault(place, {})[step] = min(value, zero.get((place, step), 0.0))
+    readings = []
+    for place, shares in places.items():
+        last = max(shares)
+        smallest = min(shares.values())
+        if 0 in shares and last > 0 and smallest > DEAD_FROM_START:
+            readings.append(Reading("site", "dead_from_start", place, last, smallest))
+        else:
+            for step, share in shares.items():
+                readings.append(Reading("site", "dead", place, step, share))
+    return readings
+
+
+def _of_curves(losses: Iterable[Row]) -> list[Reading]:
+    """Losses, which of them are not finite, and the share of the first train loss that is left."""
+    readings = []
+    train: list[tuple[int, float]] = []
+    for row in losses:
+        split = row["split"]
+        step = int(row["step"])
+        loss = float(row["value"])
+        readings.append(Reading("curve", "loss", split, step, loss))
+        if not math.isfinite(loss):
+            readings.append(Reading("curve", "loss_nonfinite", split, step, 1.0))
+        if split == "train":
+            train.append((step, loss))
+    if len(train) > 1:
+        _, first = min(train)
+        last_step, last = max(train)
+        if math.isfinite(first) and first > 0:
+            readings.append(Reading("curve", "loss_kept", "train", last_step, last / first))
+    return readings
+
+
+def _of_settings(
+    facts: Row, losses: list[Row], series: Series, fact_names: Iterable[str]
+) -> list[Reading]:
+    """Readings from settings, alone or together with what was measured."""
+    values: list[tuple[str, str, float]] = []  # probe, place, value
+    for name in fact_names:
+        if facts.get(name) is not None:
+            value = float(facts[name])
+            values.append((name, name, math.inf if math.isnan(value) else value))
+    if facts.get("status") == "diverged":
+        values.append(("diverged", "run", 1.0))
+    without_norm = facts.get("norm") == "none" and facts.get("task", "mlp") == "mlp"
+    if facts.get("activation") in SATURATING and without_norm:  # other models have norms inside
+        n_sites = len(series.get(("site", "post_sd"), ()))
+        values.append(("saturating_sites", facts["activation"], float(n_sites)))
+    share = _warmup_share(facts, losses, series)
+    if share is not None:
+        values.append(("warmup_share", "warmup", share))
+    return [Reading("fact", probe, place, FROM_SETTINGS, value) for probe, place, value in values]
+
+
+def _warmup_share(facts: Row, losses: list[Row], series: Series) -> float | None:
+    """Adam's warm-up in units of 2 / (1 - beta2) steps, if its first update was large."""
+    updates = series.get(("model", "update_ratio"), {}).get("model", {})
+    steps_per_epoch = [row["step"] / row["epoch"] for row in losses if row.get("epoch")]
+    is_adam = facts.get("optimizer") in ("adam", "adamw") and "betas" in facts
+    if not is_adam or not steps_per_epoch or updates.get(0, 0.0) <= LARGE_FIRST_UPDATE:
+        return None
+    betas = facts["betas"]
+    if isinstance(betas, str):  # JSON text in `runs`
+        betas = json.loads(betas)
+    steps = facts["warmup"] * statistics.median(steps_per_epoch)
+    return float(steps * (1 - betas[1]) / 2)
