@@ -1,4 +1,4 @@
-"""The contract between training and analysis: the Arrow schemas of a run's tables, units in the field metadata."""
+"""The contract between training and analysis: Arrow schemas of a run's tables, with units."""
 
 import dataclasses
 import json
@@ -12,34 +12,32 @@ import pyarrow as pa
 from actstudy.contract.spec import RunSpec
 
 VERSION = "1"
-BUCKETS = (
-    "start",
-    "train",
-    "eval",
-    "probe",
-    "compile",
-    "checkpoint",
-    "wasted",
-)  # of a run's seconds
+BUCKETS = ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")  # of seconds
+CELL = ["task", "group", "level"]  # the columns that name a cell of a study
+ENDED = ("completed", "diverged")  # states of runs whose results count
+UNREAD = ("missing", "damaged")  # states of runs without tables
+METRICS = ("loss", "accuracy", "top5", "macro_f1", "ece", "perplexity", "word_perplexity")
 
 
 def column(
     name: str, kind: pa.DataType, unit: str = "", *, key: bool = False, clock: bool = False
 ) -> pa.Field:
-    """A field: keys are never null; `clock` marks what a clock or the host decides, so that reruns may differ there."""
-    return pa.field(
-        name, kind, nullable=not key, metadata={"unit": unit, "clock": "yes" if clock else "no"}
-    )
+    """A field. Keys are never null; `clock` marks what a clock or the host decides.
+
+    Reruns may differ in such fields.
+    """
+    metadata = {"unit": unit, "clock": "yes" if clock else "no"}
+    return pa.field(name, kind, nullable=not key, metadata=metadata)
 
 
 def _spec_columns() -> list[pa.Field]:
     """RunSpec's fields as columns; mappings, tuples and hybrids travel as JSON text."""
     plain = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-    made = []
+    columns = []
     for name, hint in typing.get_type_hints(RunSpec).items():
         options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        made.append(column(name, plain.get(options[0], pa.string())))
-    return made
+        columns.append(column(name, plain.get(options[0], pa.string())))
+    return columns
 
 
 RUNS = pa.schema(
@@ -52,19 +50,8 @@ RUNS = pa.schema(
         column("total_steps", pa.int64(), "steps"),
         column("steps_done", pa.int64(), "steps"),
         column("best_step", pa.int64(), "steps"),
-        *[
-            column(f"{at}_{metric}", pa.float64())
-            for at in ("reported", "last")
-            for metric in (
-                "loss",
-                "accuracy",
-                "top5",
-                "macro_f1",
-                "ece",
-                "perplexity",
-                "word_perplexity",
-            )
-        ],
+        *[column(f"reported_{metric}", pa.float64()) for metric in METRICS],
+        *[column(f"last_{metric}", pa.float64()) for metric in METRICS],
         column("order_hash", pa.string()),
         column("data_sha256", pa.string()),
         column("data_subset", pa.string()),
@@ -163,46 +150,53 @@ SCHEMAS = {
 def table(
     name: str, run_id: str, rows: Iterable[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
 ) -> pa.Table:
-    """A run's rows, or its columns, as the named table; ValueError for an unknown column or a null key."""
+    """A run's rows, or its columns, as the named table.
+
+    ValueError for an unknown column or a key that is null.
+    """
     schema = SCHEMAS[name].with_metadata({"schema_version": VERSION})
-    if not isinstance(rows, Mapping):
-        rows = list(rows)
-        rows = {
-            column: [row.get(column) for row in rows]
-            for column in dict.fromkeys(c for row in rows for c in row)
-        }
-    unknown = set(rows) - set(schema.names)
+    columns = rows if isinstance(rows, Mapping) else _columns(list(rows))
+    unknown = set(columns) - set(schema.names)
     if unknown:
         raise ValueError(
             f"table {name}: unknown columns {sorted(unknown)}; allowed: {schema.names}"
         )
-    n = len(next(iter(rows.values()), ()))
-    given = {"run_id": [run_id] * n, **rows}
-    arrays = [
-        pa.array(given[f.name], f.type) if f.name in given else pa.nulls(n, f.type) for f in schema
-    ]
-    made = pa.Table.from_arrays(arrays, schema=schema)
-    for column_ in schema:
-        if not column_.nullable and made[column_.name].null_count:
-            raise ValueError(f"table {name}: {column_.name} is null; it is a key")
-    return made
+    n = len(next(iter(columns.values()), ()))
+    columns = {"run_id": [run_id] * n, **columns}
+    arrays = []
+    for field in schema:
+        if field.name in columns:
+            arrays.append(pa.array(columns[field.name], field.type))
+        else:
+            arrays.append(pa.nulls(n, field.type))
+    result = pa.Table.from_arrays(arrays, schema=schema)
+    for field in schema:
+        if not field.nullable and result[field.name].null_count:
+            raise ValueError(f"table {name}: {field.name} is null; it is a key")
+    return result
+
+
+def _columns(rows: list[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Column -> its values, None in rows without it."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def spec_row(spec: RunSpec) -> dict[str, Any]:
-    """The spec as a row of `runs`: what no plain column holds, and a number in a column of text, becomes JSON text."""
-    values = dataclasses.asdict(spec)
-    return {
-        k: json.dumps(v, sort_keys=True)
-        if RUNS.field(k).type == pa.string() and not isinstance(v, str | None)
-        else v
-        for k, v in values.items()
-    }
+    """The spec as a row of `runs`; a value that is not text in a column of text is JSON text."""
+    row = {}
+    for name, value in dataclasses.asdict(spec).items():
+        is_text = isinstance(value, str | None)
+        if RUNS.field(name).type == pa.string() and not is_text:
+            value = json.dumps(value, sort_keys=True)
+        row[name] = value
+    return row
 
 
 def reproducible(table: pa.Table) -> pa.Table:
-    """The table less what a clock or the host decides: equal, bit for bit, between reruns of one spec."""
-    kept = [f.name for f in table.schema if (f.metadata or {}).get(b"clock") != b"yes"]
-    if "metric" in kept:
+    """The table without what a clock or the host decides: equal, bit for bit, between reruns."""
+    names = [f.name for f in table.schema if (f.metadata or {}).get(b"clock") != b"yes"]
+    if "metric" in names:
         clocked = pa.compute.equal(table["metric"], "epoch_seconds")
         table = table.filter(pa.compute.invert(clocked))
-    return table.select(kept)
+    return table.select(names)

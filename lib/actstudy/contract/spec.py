@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-Hybrid = tuple[
-    tuple[str, str], ...
-]  # (site pattern, activation) pairs; the first that matches a site wins
-RIVALS = {
+Hybrid = tuple[tuple[str, str], ...]  # (site pattern, activation); the first match wins
+RIVALS = {  # run field -> those that spell the same thing otherwise
     "steps": ["epochs"],
     "epochs": ["steps"],
     "hidden": ["depth", "width"],
@@ -22,7 +20,7 @@ RECIPE = 1  # raise it when training's meaning changes: every id changes with it
 
 
 def option(why: str, default: Any = dataclasses.MISSING, **bounds: Any) -> Any:
-    """A dataclass field with its reason and its bounds (gt, ge, lt, le), which the study file's model enforces."""
+    """A dataclass field with its reason and its bounds (gt, ge, lt, le), checked in study files."""
     metadata = {"why": why, "bounds": bounds}
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata=metadata)
@@ -50,19 +48,21 @@ class RunSpec:
     )
 
     vocabulary: int | None = option(
-        "tokens of the byte-level BPE that is trained on the train split's text: 256 bytes, 2 marks, merges",
+        "tokens of the byte-level BPE that is trained on the train split's text: 256 bytes,"
+        " 2 marks, merges",
         None,
         ge=258,
     )
     context: int | None = option("tokens that the model sees at once", None, ge=2)
     hidden: tuple[int, ...] | None = option(
-        "widths of the hidden layers where they differ; otherwise depth x width", None
+        "widths of the hidden layers if they differ; otherwise depth x width", None
     )
     depth: int | None = option(
         "number of hidden layers or Transformer blocks, each with one activation", None, ge=1
     )
     width: int | None = option(
-        "units of every hidden layer, channels of a ResNet's first stage, features of a Transformer",
+        "units of every hidden layer, channels of a ResNet's first stage, features of a"
+        " Transformer",
         None,
         ge=1,
     )
@@ -74,7 +74,8 @@ class RunSpec:
         "normalisation before each activation; none shows the activation undisguised", "none"
     )
     dropout: float = option(
-        "share of values dropped: after each activation of an MLP, of embeddings and sublayer outputs of a Transformer",
+        "share of values dropped: after each activation of an MLP, of embeddings and sublayer"
+        " outputs of a Transformer",
         0.0,
         ge=0,
         lt=1,
@@ -88,7 +89,8 @@ class RunSpec:
     )
 
     augment: Literal["none", "crop_flip", "crop_flip_jitter"] = option(
-        "train images: a random part resized and mirrored, its colours changed too; drawn per image from the seed",
+        "train images: a random part resized and mirrored, its colours changed too; drawn per"
+        " image from the seed",
         "none",
     )
     optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = option(
@@ -103,7 +105,8 @@ class RunSpec:
         "decoupled for adamw; never on norms, biases and activation parameters", 0.01, ge=0
     )
     clip: float | Literal["adaptive"] | None = option(
-        "largest global gradient norm; adaptive scales gradients of norm above 10 to 1, no others; null: off",
+        "largest global gradient norm; adaptive scales gradients of norm above 10 to 1, no"
+        " others; null: off",
         1.0,
         gt=0,
     )
@@ -117,16 +120,18 @@ class RunSpec:
     )
     batch_size: int = option("examples of one optimizer step", 128, ge=1)
     accumulate: int = option(
-        "parts that a batch is split into where memory is short; must divide batch_size", 1, ge=1
+        "parts that a batch is split into if memory is short; must divide batch_size", 1, ge=1
     )
     label_smoothing: float = option("probability mass spread over all classes", 0.0, ge=0, lt=1)
     eval_every: int | None = option(
-        "steps between validations, of which the best is kept; null: after each pass over the train split",
+        "steps between validations, the best of which is kept; null: after each pass over the"
+        " train split",
         None,
         ge=1,
     )
     patience: int | None = option(
-        "evaluations without a better validation metric before the run stops; null never stops early",
+        "evaluations without a better validation metric before the run stops; null never stops"
+        " early",
         None,
         ge=1,
     )
@@ -135,7 +140,8 @@ class RunSpec:
         "arithmetic of the forward and backward pass", "fp32"
     )
     engine: Literal["eager", "compiled", "pack"] = option(
-        "eager; torch.compile, on GPUs as CUDA graphs; or many small models as one (mlp); they differ in the last bits",
+        "eager; torch.compile, on GPUs as CUDA graphs; or many small models as one (mlp); they"
+        " differ in the last bits",
         "eager",
     )
     pack_width: int = option(
@@ -157,7 +163,10 @@ DEFAULTS = {
 
 
 def canonical(spec: RunSpec) -> str:
-    """The spec as JSON with sorted keys, less every field that equals its default: a new field changes no old id."""
+    """The spec as JSON with sorted keys, without fields that equal their defaults.
+
+    So a new field changes no old id.
+    """
     values = {
         name: value for name, value in dataclasses.asdict(spec).items() if value != DEFAULTS[name]
     }
@@ -167,39 +176,38 @@ def canonical(spec: RunSpec) -> str:
 def from_json(text: str) -> RunSpec:
     """The spec that `canonical` wrote."""
     values: dict[str, Any] = json.loads(text)
-    tupled: dict[str, Any] = {name: _tupled(value) for name, value in values.items()}
-    return RunSpec(**tupled)
+    return RunSpec(**{name: _with_tuples(value) for name, value in values.items()})
 
 
-def _tupled(value: Any) -> Any:
-    return tuple(_tupled(part) for part in value) if isinstance(value, list) else value
+def _with_tuples(value: Any) -> Any:
+    """The value with tuples for lists."""
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def run_id(spec: RunSpec) -> str:
     """`<activation>-s<seed>-<12 hex of the spec's SHA-256>`: a function of the spec alone."""
     name = spec.activation if isinstance(spec.activation, str) else "hybrid"
-    return f"{name}-s{spec.seed}-{hashlib.sha256(canonical(spec).encode()).hexdigest()[:12]}"
+    digest = hashlib.sha256(canonical(spec).encode()).hexdigest()
+    return f"{name}-s{spec.seed}-{digest[:12]}"
 
 
 def data_name(spec: RunSpec) -> str:
-    """The folder of a run's prepared data: its data set, for text with vocabulary and context (`NAME-v1024-t64`)."""
-    return (
-        spec.dataset
-        if spec.vocabulary is None
-        else f"{spec.dataset}-v{spec.vocabulary}-t{spec.context}"
-    )
+    """The folder of a run's prepared data: `NAME`, or `NAME-v1024-t64` for tokenised text."""
+    if spec.vocabulary is None:
+        return spec.dataset
+    return f"{spec.dataset}-v{spec.vocabulary}-t{spec.context}"
 
 
 def data_parts(name: str) -> tuple[str, dict[str, int]]:
     """What `data_name` joined: the data set and, for text, its `vocabulary` and `context`."""
-    found = re.fullmatch(r"(\w+)-v(\d+)-t(\d+)", name)
-    return (
-        (found[1], {"vocabulary": int(found[2]), "context": int(found[3])}) if found else (name, {})
-    )
+    match = re.fullmatch(r"(\w+)-v(\d+)-t(\d+)", name)
+    if not match:
+        return name, {}
+    return match[1], {"vocabulary": int(match[2]), "context": int(match[3])}
 
 
 def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Later layers over earlier ones; of rival spellings (steps or epochs, hidden or depth x width) the later stays."""
+    """Later layers over earlier ones; a later spelling replaces its rivals, as steps epochs."""
     merged: dict[str, Any] = {}
     for layer in layers:
         for name in layer:

@@ -1,4 +1,4 @@
-"""Random streams: pure functions of (seed, name, position), equal on every device, engine and framework."""
+"""Random streams: pure functions of (seed, name, position), equal on every device and engine."""
 
 import hashlib
 
@@ -26,7 +26,7 @@ def step_seed(seed: int, step: int) -> int:
 
 
 def order_hash(seed: int, n: int, epochs: int = 1) -> str:
-    """16 hex digits that name the order of the first epochs: runs that share it saw the same batches."""
+    """16 hex digits of the order of the first epochs: runs that share it saw the same batches."""
     digest = hashlib.sha256()
     for epoch in range(epochs):
         digest.update(epoch_order(seed, epoch, n).astype("<i8").tobytes())
