@@ -69,8 +69,8 @@ def _derived(readings: Iterable[Reading]) -> list[Reading]:
     derived += _of_updates(values["update_ratio"])
     scales = sorted((step, value) for (_, step), value in values["loss_scale"].items())
     if scales:
-        kept = scales[-1][1] / scales[0][1]
-        derived.append(Reading("model", "loss_scale_kept", "model", 0, kept))
+        share = scales[-1][1] / scales[0][1]
+        derived.append(Reading("model", "loss_scale_kept", "model", 0, share))
     return derived
 
 

@@ -14,8 +14,8 @@ from actstudy.contract.spec import RunSpec
 VERSION = "1"
 BUCKETS = ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")  # of seconds
 CELL = ["task", "group", "level"]  # the columns that name a cell of a study
-ENDED = ("completed", "diverged")  # states of runs whose results count
-UNREAD = ("missing", "damaged")  # states of runs without tables
+ENDED = ["completed", "diverged"]  # states of runs whose results count
+UNREAD = ["missing", "damaged"]  # states of runs without tables
 METRICS = ("loss", "accuracy", "top5", "macro_f1", "ece", "perplexity", "word_perplexity")
 
 

@@ -181,8 +181,8 @@ def _override(raw: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
     for key, text in overrides.items():
         value = coerce(text, f"--config: {key}")
         if key == "tasks":
-            asked = value if isinstance(value, list) else [value]
-            raw["tasks"] = {str(task): (blocks or {}).get(str(task)) for task in asked}
+            names = value if isinstance(value, list) else [value]
+            raw["tasks"] = {str(task): (blocks or {}).get(str(task)) for task in names}
         elif key in RunFields.model_fields:
             fields[key] = value
         elif key in StudyFile.model_fields and key != "defaults":
