@@ -17,7 +17,7 @@ from actstudy.analysis import figures
 from actstudy.analysis.export import latex, spreadsheet
 from actstudy.analysis.page import markdown, summary
 from actstudy.contract import locks, store
-from actstudy.training import checkpoint, resume, step
+from actstudy.training import checkpoint, job, run
 
 
 @pytest.fixture
@@ -78,7 +78,10 @@ def test_without_the_lock_two_write_at_once(folder, monkeypatch):
 
 
 def test_without_a_look_at_the_name_a_removed_lock_is_held_twice(folder, monkeypatch):
-    """A waits for B's lock; B leaves, which removes the file that A waits for; C must not find the folder free."""
+    """A waits for B's lock; B leaves, which removes the file that A waits for.
+
+    C must not find the folder free.
+    """
     a, waits = folder / "a", []
     plain = fcntl.flock
 
@@ -110,19 +113,19 @@ KILL = kills.Kill("step", step=23)
 @pytest.mark.parametrize("off", ["dropout", "optimizer", "best", "window"])
 def test_without_its_whole_state_a_killed_run_ends_in_other_bits(folder, monkeypatch, off):
     if off == "dropout":  # drawn on and on, not from (seed, step)
-        monkeypatch.setattr(step, "generator", lambda _: torch.Generator())
+        monkeypatch.setattr(job, "generator", lambda _: torch.Generator())
     elif off == "optimizer":
-        monkeypatch.setattr(resume, "restore", lambda optimizer, state: None)
+        monkeypatch.setattr(job, "restore", lambda optimizer, state: None)
     else:
         names = {"best": ("best_value", 9.0), "window": ("window", {})}[off]
-        plain = resume.load
+        plain = run.resume
 
-        def forgetful(job, state):
-            progress = plain(job, state)
-            setattr(progress, *names)
-            return progress
+        def forgetful(engine, state):
+            plain(engine, state)
+            if engine.step:
+                setattr(engine.progress[0], *names)
 
-        monkeypatch.setattr(resume, "load", forgetful)
+        monkeypatch.setattr(run, "resume", forgetful)
     assert "differs" in proofs.resumed(folder, KILL)
 
 
