@@ -1,16 +1,18 @@
-"""What watching a training costs: our runs' probes, a Monitor in a careful loop, and hooks with `.item()` there.
+"""What watching a training costs: our runs' probes, a Monitor in a careful loop, and hooks with
+`.item()` there.
 
     python benchmarks/health.py resnet18 gpt --out benchmarks/results
 
-The workloads of throughput.py. ours: pairs of windows with probes each 100 steps and without, in turns; the cost of a
-pair is the ratio of their seconds a step, less one, beside the probes' own share of the seconds; ms without. careful:
-the eager loop as it is, with a Monitor each 100 steps, and with a forward hook at each activation that fetches its mean
-at each step.
+The workloads of throughput.py. ours: pairs of windows with probes each 100 steps and without, in
+turns; the cost of a pair is the ratio of their seconds a step, less one, beside the probes' own
+share of the seconds; ms without. careful: the eager loop as it is, with a Monitor each 100 steps,
+and with a forward hook at each activation that fetches its mean at each step.
 """
 
 import argparse
 import gc
 import importlib
+import itertools
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -30,35 +32,38 @@ from actstudy.health import Monitor
 from actstudy.health.sites import find_sites
 from actstudy.study.planning import run_spec
 from actstudy.training import loop
-from actstudy.training.job import Clock, Progress
-from actstudy.training.run import Settings, make_job
-from actstudy.training.step import train_step
+from actstudy.training.batches import batches
+from actstudy.training.settings import Settings
+from actstudy.training.wiring import make_job
 
 EVERY, STEPS, WARM_UP, PAIRS = 100, 300, 10, 5
 
 
 def ours(spec: RunSpec, data: Prepared) -> list[tuple[float, float, float]]:
-    """Windows of STEPS steps in turns: seconds a step with probes and without, and the probes' share of the former.
+    """Windows of STEPS steps in turns: seconds a step with probes and without, and the probes'
+    share of the former.
 
     One job, so both train the same compiled code; what compiles and is recorded comes before.
     """
     found: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         job = make_job(spec, Path(folder), data, throughput.GPU, Settings(quiet=True))
-        progress, batches = Progress(), loop.batches(job, spec.seed, 0)
+        steps = batches(job, 0)
         for window in range(-1, 2 * PAIRS):  # the first prepares: its steps are probed in turns
             every = 2 if window < 0 else EVERY if window % 2 == 0 else 10**9
-            progress.seconds.update(dict.fromkeys(progress.seconds, 0.0))
-            clock, began = Clock(progress.seconds, job.device), time.perf_counter()
-            for step in range(WARM_UP if window < 0 else STEPS):
-                if step % every == every // 2:
-                    loop.probed_step(job, progress, next(batches), clock)
-                else:
-                    train_step(job, progress.step, next(batches))
-                progress.step += 1
-            clock.to("train")  # waits for the device
+            first = max(0, WARM_UP + window * STEPS)
+            n_steps = WARM_UP if window < 0 else STEPS
+            job.clock.seconds.update(dict.fromkeys(job.clock.seconds, 0.0))
+            job.clock.restart()
+            began = time.perf_counter()
+            for step, rows in itertools.islice(steps, n_steps):
+                probed = (step - first) % every == every // 2
+                job.probe_every = max(step, 1) if probed else 10**9
+                loop.train_step(job, step, rows)
+            torch.cuda.synchronize()
+            job.pending.clear()
             seconds = time.perf_counter() - began
-            found.append((seconds / STEPS, progress.seconds["probe"] / seconds))
+            found.append((seconds / STEPS, job.clock.seconds["probe"] / seconds))
     return [
         (on, off, share) for (on, share), (off, _) in zip(found[1::2], found[2::2], strict=True)
     ]

@@ -1,12 +1,14 @@
-"""Epochs of training a second, all runs together: packs beside the loop a user would write first, and a careful one.
+"""Epochs of training a second, all runs together: packs beside the loop a user would write first,
+and a careful one.
 
     python benchmarks/packs.py --widths 1 16 64 96 256 --out benchmarks/results
 
-Deep plain MLPs of width 128 on data of MNIST's shapes, SGD, batch 128. first: DataLoader and `.item()` every step, one
-model; resident: data on the device, nothing fetched, one model; both without evaluation or probes. Packs evaluate every
-epoch and probe at the first step of every second epoch: the speed is that of these epochs, and the cost of probes is
-the ratio of their seconds to the epochs between, less one (the median of 15 pairs and its 95% interval). Four
-activations share a pack. A run-epoch is one run's pass over 55,000 examples.
+Deep plain MLPs of width 128 on data of MNIST's shapes, SGD, batch 128. first: DataLoader and
+`.item()` every step, one model; resident: data on the device, nothing fetched, one model; both
+without evaluation or probes. Packs evaluate every epoch and probe at the first step of every second
+epoch: the speed is that of these epochs, and the cost of probes is the ratio of their seconds to
+the epochs between, less one (the median of 15 pairs and its 95% interval). Four activations share a
+pack. A run-epoch is one run's pass over 55,000 examples.
 """
 
 import argparse
@@ -28,9 +30,9 @@ from actstudy.data.prepared import Prepared
 from actstudy.nets.activations import Sites
 from actstudy.study.planning import run_spec
 from actstudy.tasks import mlp
-from actstudy.training import devices, pack_loop
-from actstudy.training.pack_run import make_pack
-from actstudy.training.run import Settings
+from actstudy.training import devices, loop
+from actstudy.training.settings import Settings
+from actstudy.training.wiring import make_pack
 
 COUNTS = {"train": 55_000, "val": 5_000, "test": 10_000}
 ACTIVATIONS = ("gelu", "relu", "sigmoid", "tanh")
@@ -53,7 +55,9 @@ def random_data() -> Prepared:
 
 
 def spec_of(arguments: argparse.Namespace, run: int, width: int) -> Any:
-    """Run number `run` of a pack: four activations with all inits and three seeds each, as the full depth study."""
+    """Run number `run` of a pack: four activations with all inits and three seeds each, as the full
+    depth study.
+    """
     fields = {
         "dataset": "mnist",
         "depth": arguments.depth,
@@ -83,7 +87,9 @@ def spec_of(arguments: argparse.Namespace, run: int, width: int) -> Any:
 def packed(
     arguments: argparse.Namespace, data: Prepared, device: torch.device, width: int
 ) -> dict[str, float]:
-    """Run-epochs a second with evaluation and probes, and what probes cost: epochs with and without, in turns."""
+    """Run-epochs a second with evaluation and probes, and what probes cost: epochs with and
+    without, in turns.
+    """
     specs, marks = [spec_of(arguments, run, width) for run in range(width)], []
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(quiet=True, probe_every=STEPS_PER_EPOCH)
@@ -93,11 +99,11 @@ def packed(
 
         def mark() -> bool:
             if pack.step % STEPS_PER_EPOCH == 0:
-                marks.append({**pack.seconds, "wall": time.perf_counter()})
+                marks.append({**pack.clock.seconds, "wall": time.perf_counter()})
                 pack.probe_every = STEPS_PER_EPOCH if len(marks) % 2 == 0 else NEVER
             return False
 
-        pack_loop.fit(pack, mark, lambda: None, NEVER)
+        loop.fit(pack, mark, lambda: None, NEVER)
     epochs = (
         pd.DataFrame(marks).diff().iloc[1 : 1 + 2 * PAIRS]
     )  # the first, which compiled, and the last left out
@@ -110,7 +116,7 @@ def packed(
         "run_epochs_per_second": width / probed["wall"],
         **{f"{name}_share": probed[name] / probed["wall"] for name in ("train", "eval", "probe")},
         **{"probes_cost": np.median(pairs), "low": pairs[edge], "high": pairs[-1 - edge]},
-        "compile_seconds": pack.seconds["compile"],
+        "compile_seconds": pack.clock.seconds["compile"],
         "peak_gb": devices.peak_memory(device)[0] / 1e9,
     }
 

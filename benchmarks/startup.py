@@ -2,8 +2,8 @@
 
     python benchmarks/startup.py config/full.yaml --out benchmarks/results
 
-The first process of a task compiles into an empty cache (cold), the others find it there (warm). The study's data
-must be prepared (results/data), as they are when a run starts.
+The first process of a task compiles into an empty cache (cold), the others find it there (warm).
+The study's data must be prepared (results/data), as they are when a run starts.
 """
 
 import argparse
@@ -30,8 +30,10 @@ import importlib
 from pathlib import Path
 from actstudy.data import prepared
 from actstudy.contract import spec
-from actstudy.training import devices, loop, step
-from actstudy.training.run import Settings, make_job
+from actstudy.training import devices
+from actstudy.training.batches import batches
+from actstudy.training.settings import Settings
+from actstudy.training.wiring import make_job
 one = spec.from_json(sys.argv[1])
 importlib.import_module(f"actstudy.tasks.{one.task}")
 marks["import actstudy"] = time.time()
@@ -41,13 +43,13 @@ with devices.lease("auto", 1, lambda: True) as device:
     marks["checksums of the data"] = time.time()
     job = make_job(one, Path(sys.argv[2]), data, device, Settings(quiet=True))
     marks["model and data to the device"] = time.time()
-    batches = loop.batches(job, one.seed, 0)
+    steps = batches(job, 0)
     for name in ("first step", "second step", "third step"):
-        step.train_step(job, job.updates, next(batches))
-        job.pending[-1]["loss"].item()
+        job.train(*next(steps))["loss"].item()
         marks[name] = time.time()
 names = list(marks)
-print(json.dumps({b: marks[b] - marks[a] for a, b in zip(names, names[1:])} | {"device": devices.describe(device)}))
+seconds = {b: marks[b] - marks[a] for a, b in zip(names, names[1:])}
+print(json.dumps({**seconds, "device": devices.describe(device)}))
 """
 
 

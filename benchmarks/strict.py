@@ -2,11 +2,13 @@
 
     python benchmarks/strict.py resnet18 gpt encoder --out benchmarks/results
 
-The workloads of throughput.py. Three processes with `strict: true` train the same steps each; their weights'
-SHA-256 must be one. Three without it, in between, are the speed that strict mode is compared with.
+The workloads of throughput.py. Three processes with `strict: true` train the same steps each; their
+weights' SHA-256 must be one. Three without it, in between, are the speed that strict mode is
+compared with.
 """
 
 import argparse
+import itertools
 import statistics
 import subprocess
 import sys
@@ -19,16 +21,18 @@ import torch
 from throughput import GPU, RECIPE, WORKLOADS, random_data
 
 from actstudy.study.planning import run_spec
-from actstudy.training import loop
+from actstudy.training.batches import batches
 from actstudy.training.checkpoint import weights_sha256
-from actstudy.training.run import Settings, make_job
-from actstudy.training.step import train_step
+from actstudy.training.settings import Settings
+from actstudy.training.wiring import make_job
 
 STEPS, WINDOW, REPEATS = 120, 20, 3
 
 
 def once(workload: str, activation: str, strict: bool) -> tuple[str, float]:
-    """The weights' SHA-256 after all steps, and the median seconds of a step over windows, the first left out."""
+    """The weights' SHA-256 after all steps, and the median seconds of a step over windows, the
+    first left out.
+    """
     own = WORKLOADS[workload]
     fields = {
         **RECIPE,
@@ -40,11 +44,11 @@ def once(workload: str, activation: str, strict: bool) -> tuple[str, float]:
     spec, data, seconds = run_spec(own["task"], 0, fields), random_data(own), []
     with tempfile.TemporaryDirectory() as folder:
         job = make_job(spec, Path(folder), data, GPU, Settings(quiet=True))
-        for step, batch in zip(range(STEPS), loop.batches(job, spec.seed, 0), strict=False):
+        for step, rows in itertools.islice(batches(job, 0), STEPS):
             if step % WINDOW == 0:
                 torch.cuda.synchronize()
                 began = time.perf_counter()
-            train_step(job, step, batch)
+            job.train(step, rows)
             if step % WINDOW == WINDOW - 1:
                 torch.cuda.synchronize()
                 seconds.append((time.perf_counter() - began) / WINDOW)

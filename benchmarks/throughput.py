@@ -1,10 +1,13 @@
-"""Training throughput of actstudy beside the loop a user would write first and a careful one: same model, same data.
+"""Training throughput of actstudy beside the loop a user would write first and a careful one: same
+model, same data.
 
-    python benchmarks/throughput.py resnet18 gpt encoder --activations relu gelu silu --out benchmarks/results
+    python benchmarks/throughput.py resnet18 gpt encoder --activations relu gelu silu \\
+        --out benchmarks/results
 
-first: DataLoader (images: transforms in 8 workers), default precision, `.item()` every step. careful: data on the
-device, bf16 autocast, channels_last, TF32, fused AdamW, no `.item()`. ours: `engine: compiled`, `precision: bf16`.
-Data are random, of the real shapes; a figure is the median over windows of steps after warming up.
+first: DataLoader (images: transforms in 8 workers), default precision, `.item()` every step.
+careful: data on the device, bf16 autocast, channels_last, TF32, fused AdamW, no `.item()`. ours:
+`engine: compiled`, `precision: bf16`. Data are random, of the real shapes; a figure is the median
+over windows of steps after warming up.
 """
 
 import argparse
@@ -31,9 +34,9 @@ from actstudy.contract.spec import RunSpec
 from actstudy.data import augment
 from actstudy.data.prepared import Prepared
 from actstudy.study.planning import run_spec
-from actstudy.training import loop
-from actstudy.training.run import Settings, make_job, make_model
-from actstudy.training.step import train_step
+from actstudy.training.batches import batches
+from actstudy.training.settings import Settings
+from actstudy.training.wiring import make_job, make_model
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 WINDOWS, WARM_UP = 5, 8
@@ -78,7 +81,10 @@ STEPS = {"first": 15, "careful": 40, "ours": 40}  # of a window
 
 
 def random_data(workload: dict[str, Any]) -> Prepared:
-    """A prepared data set of random content in the workload's shapes; passages are padded to random lengths."""
+    """A prepared data set of random content in the workload's shapes.
+
+    Passages are padded to random lengths.
+    """
     rng, manifest, arrays = np.random.default_rng(0), workload["manifest"], {}
     for split, n in (("train", 64 * workload["fields"]["batch_size"]), ("val", 256), ("test", 256)):
         if workload["task"] == "vision":
@@ -152,7 +158,10 @@ def careful(
     data: Prepared,
     watch: Callable[[nn.Module], Callable[[], object]] | None = None,
 ) -> Iterator[None]:
-    """Steps of a careful eager loop in mixed precision; watch(model) is called first, what it returns after a step."""
+    """Steps of a careful eager loop in mixed precision.
+
+    watch(model) is called first, what it returns after each step.
+    """
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
     model = model_of(spec, data).to(memory_format=torch.channels_last)
@@ -181,19 +190,17 @@ def careful(
 
 
 def ours(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
-    """Steps of a run, as `python -m actstudy train` makes them, in a process of its own otherwise."""
+    """Steps of a run, as `python -m actstudy train` makes them, though in this process."""
     torch.compiler.reset()
     with tempfile.TemporaryDirectory() as folder:
         job = make_job(spec, Path(folder), data, GPU, Settings(quiet=True))
-        for step, batch in enumerate(loop.batches(job, spec.seed, 0)):
-            train_step(job, step, batch)
-            if step % 200 == 199:
-                job.pending.clear()
+        for step, rows in batches(job, 0):
+            job.train(step, rows)
             yield
 
 
 def timed(name: str, make: Callable[..., Iterator[None]], *arguments: Any) -> dict[str, Any]:
-    """Seconds of the first step and of a later one (median, lowest and highest window), peak bytes."""
+    """Seconds of the first step and of later ones (median, lowest, highest window), peak bytes."""
     gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
@@ -215,7 +222,9 @@ def timed(name: str, make: Callable[..., Iterator[None]], *arguments: Any) -> di
 
 
 def flops(spec: RunSpec, task: ModuleType, data: Prepared) -> int:
-    """Floating-point operations of one step's forward and backward pass, products and convolutions alone."""
+    """Floating-point operations of one step's forward and backward pass, products and convolutions
+    alone.
+    """
     model, arrays = model_of(spec, data), data.on(GPU, "train")
     x, y = arrays["x"][: spec.batch_size], arrays["y"][: spec.batch_size]
     with FlopCounterMode(display=False) as counter, torch.autocast("cuda", dtype=torch.bfloat16):
@@ -224,7 +233,9 @@ def flops(spec: RunSpec, task: ModuleType, data: Prepared) -> int:
 
 
 def matrix_rate(n: int = 8192) -> float:
-    """Operations a second of one n^3 bf16 matrix product on random data: what this device can do at most."""
+    """Operations a second of one n^3 bf16 matrix product on random data: what this device can do at
+    most.
+    """
     a, b, seconds = *(torch.randn(n, n, device=GPU, dtype=torch.bfloat16) for _ in range(2)), []
     for _ in range(30):
         torch.cuda.synchronize()
@@ -236,7 +247,9 @@ def matrix_rate(n: int = 8192) -> float:
 
 
 def measured(workload: str, activation: str, loops: list[str], rate: float) -> list[dict[str, Any]]:
-    """A row per loop: units a second with its range, ratio to the first loop, share of the matrix rate, memory."""
+    """A row per loop: units a second with its range, ratio to the first loop, share of the matrix
+    rate, memory.
+    """
     own = WORKLOADS[workload]
     spec = run_spec(
         own["task"], 0, {**RECIPE, **own["fields"], "activation": activation, "engine": "compiled"}

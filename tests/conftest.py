@@ -11,11 +11,12 @@ import hypothesis
 import pytest
 import torch
 
-from actstudy.contract import locks
+from actstudy.contract import locks, store
 from actstudy.contract.spec import RunSpec, layered
 from actstudy.data import prepared
 from actstudy.study.planning import run_spec
-from actstudy.training.run import Settings, run
+from actstudy.training.run import train as train_runs
+from actstudy.training.settings import Settings
 
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("untimed", deadline=None)  # a loaded machine is no fault
@@ -55,6 +56,12 @@ def tiny(activation: str = "gelu", seed: int = 0, **fields: Any) -> RunSpec:
 
 def quiet(**settings: Any) -> Settings:
     return Settings(quiet=True, **{"device": "cpu", "probe_every": 5, **settings})
+
+
+def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> str:
+    """Train one run into a folder and publish it; returns its status."""
+    train_runs({folder: spec}, folder / "checkpoints", data_folder, settings)
+    return store.summary_row(folder)["status"]
 
 
 @pytest.fixture

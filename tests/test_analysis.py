@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import TINY, quiet
+from conftest import TINY, quiet, run
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import image
@@ -32,7 +32,6 @@ from actstudy.contract import registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.experiments.boundaries import write as write_boundaries
 from actstudy.study import planning
-from actstudy.training.run import run
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from conftest import quiet
+from conftest import quiet, run
 from test_tasks import small
 from test_training import _after, same
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
 from actstudy.data import augment
-from actstudy.training import job
-from actstudy.training.run import run
+from actstudy.training import outcome
 
 KINDS = ["crop_flip", "crop_flip_jitter"]
 
@@ -87,7 +86,7 @@ def test_an_augmented_run_resumes_to_the_same_bits(prepared_folder, tmp_path):
     folder = prepared_folder("fashion_mnist_tenth")
     spec = small("vision", augment="crop_flip_jitter")
     run(spec, tmp_path / "a", folder, quiet())
-    with pytest.raises(job.Interrupted):
+    with pytest.raises(outcome.Interrupted):
         run(spec, tmp_path / "b", folder, quiet(stopping=_after(3)))
     run(spec, tmp_path / "b", folder, quiet())
     assert same(tmp_path / "a", tmp_path / "b")

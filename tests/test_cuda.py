@@ -1,4 +1,7 @@
-"""What only a GPU can show: recorded steps are the steps that they record. Skipped where there is none."""
+"""What only a GPU can show: recorded steps are the steps that they record.
+
+Skipped where there is none.
+"""
 
 import dataclasses
 import gc
@@ -7,7 +10,7 @@ import weakref
 
 import pytest
 import torch
-from conftest import quiet, tiny
+from conftest import quiet, run, tiny
 from test_monitor import mlp
 from test_packs import PACKABLE, company, small, trained
 from test_training import _after, row, same, tables
@@ -16,9 +19,8 @@ from actstudy.contract import store
 from actstudy.contract.spec import data_name
 from actstudy.data import prepared
 from actstudy.health import Monitor
-from actstudy.training import job
+from actstudy.training import outcome
 from actstudy.training.cuda_graphs import Replay
-from actstudy.training.run import run
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 OPTIMIZERS = [
@@ -46,7 +48,9 @@ def weights(folder):
 
 @pytest.mark.parametrize("fields", OPTIMIZERS, ids=lambda fields: fields["optimizer"])
 def test_a_recorded_step_is_the_step_itself(tmp_path, data_folder, fields):
-    """Probed at each step none is replayed, else nearly all are: dropout, rate and update agree in each bit."""
+    """Probed at each step none is replayed, else nearly all are: dropout, rate and update agree in
+    each bit.
+    """
     for name, every in (("each", 1), ("few", 10**6)):
         run(recorded(**fields), tmp_path / name, data_folder, gpu(probe_every=every))
     assert weights(tmp_path / "each") == weights(tmp_path / "few")
@@ -57,7 +61,7 @@ def test_a_recorded_step_is_the_step_itself(tmp_path, data_folder, fields):
 def test_a_recorded_run_resumes_to_the_same_bits(tmp_path, data_folder, fields):
     run(recorded(**fields), tmp_path / "whole", data_folder, gpu())
     for stop in (3, 9):
-        with pytest.raises(job.Interrupted):
+        with pytest.raises(outcome.Interrupted):
             run(recorded(**fields), tmp_path / "parts", data_folder, gpu(stopping=_after(stop)))
     run(recorded(**fields), tmp_path / "parts", data_folder, gpu())
     assert row(tmp_path / "parts")["n_resumes"] == 2
@@ -95,7 +99,7 @@ def test_augmented_images_pair_over_activations_and_resume(tmp_path, engine):
     for activation in ("relu", "gelu"):
         run(small("vision", activation, **fields), tmp_path / activation, tmp_path / "data", gpu())
     assert row(tmp_path / "relu")["order_hash"] == row(tmp_path / "gelu")["order_hash"]
-    with pytest.raises(job.Interrupted):
+    with pytest.raises(outcome.Interrupted):
         run(
             small("vision", "gelu", **fields),
             tmp_path / "parts",
@@ -109,7 +113,9 @@ def test_augmented_images_pair_over_activations_and_resume(tmp_path, engine):
 @pytest.mark.parametrize("engine", ["eager", "compiled"])
 @pytest.mark.parametrize("task", ["cls", "lm", "mlp", "vision"])
 def test_probes_change_nothing(tmp_path, task, engine):
-    """Strict: probed at each of 20 steps, or at the first and the last alone: weights and curves agree in each bit."""
+    """Strict: probed at each of 20 steps, or at the first and the last alone: weights and curves
+    agree in each bit.
+    """
     from test_tasks import small
 
     spec = small(task, "gelu", engine=engine, strict=True, steps=20)
@@ -165,11 +171,13 @@ class Unrecorded:
 
 @pytest.mark.parametrize("fields", OPTIMIZERS[:3], ids=lambda fields: fields["optimizer"])
 def test_a_recorded_pack_is_the_pack_itself(tmp_path, data_folder, monkeypatch, fields):
-    """Steps, probed steps, probes, evaluations: recorded or not, stopped and resumed, each run alone in its pack."""
+    """Steps, probed steps, probes, evaluations: recorded or not, stopped and resumed, each run
+    alone in its pack.
+    """
     specs = [dataclasses.replace(spec, **fields, epochs=6, strict=True) for spec in company()]
     settings = {"device": "cuda", "probe_every": 5}
     few = trained(specs, tmp_path / "few", data_folder, **settings)
-    with pytest.raises(job.Interrupted):
+    with pytest.raises(outcome.Interrupted):
         trained(specs, tmp_path / "parts", data_folder, **settings, stopping=_after(9))
     parts = trained(specs, tmp_path / "parts", data_folder, **settings)
     alone = [trained([spec], tmp_path / "alone", data_folder, **settings)[0] for spec in specs]
@@ -181,7 +189,9 @@ def test_a_recorded_pack_is_the_pack_itself(tmp_path, data_folder, monkeypatch, 
 
 
 def test_a_dead_record_spoils_no_other():
-    """What is left of a training that is over may be collected at any time, but not while another is recorded."""
+    """What is left of a training that is over may be collected at any time, but not while another
+    is recorded.
+    """
     threshold, pool, x = (
         gc.get_threshold(),
         torch.cuda.graph_pool_handle(),
@@ -250,7 +260,9 @@ def test_a_pack_is_near_the_plain_loop(tmp_path, data_folder):
 
 
 def test_of_64_runs_one_that_diverges_disturbs_none(tmp_path):
-    """The pack beside itself without the bad run: 63 runs agree in every table and weight, one has a row `diverged`."""
+    """The pack beside itself without the bad run: 63 runs agree in every table and weight, one has
+    a row `diverged`.
+    """
     prepared.prepare("fashion_mnist_tenth", tmp_path / "data")
     recipe = {
         "optimizer": "sgd",

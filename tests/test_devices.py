@@ -1,4 +1,6 @@
-"""The lease of GPUs, on pretended ones: one slot a run, spread first, freed by a kill, failed GPUs passed over."""
+"""The lease of GPUs, on pretended ones: one slot a run, spread first, freed by a kill, failed GPUs
+passed over.
+"""
 
 import contextlib
 import os
@@ -16,8 +18,9 @@ from actstudy.commands.cli import main
 from actstudy.contract import host
 from actstudy.contract.errors import StudyError
 from actstudy.training import devices
-from actstudy.training.job import Interrupted, Progress
-from actstudy.training.run import accounting, make_job
+from actstudy.training.outcome import Interrupted
+from actstudy.training.tables import accounting
+from actstudy.training.wiring import make_job
 
 PRETENDED = """
 import tempfile, types, torch
@@ -129,7 +132,7 @@ def test_the_command_starts_again_on_the_other_gpus(monkeypatch, tmp_path, capsy
         others.clear()
         raise KeyboardInterrupt  # the process is another one from here
 
-    monkeypatch.setattr(actstudy.training.run, "run", unanswered)
+    monkeypatch.setattr(actstudy.training.run, "train", unanswered)
     monkeypatch.setattr(os, "execv", execv)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     (tmp_path / "mnist1d").mkdir()
@@ -227,5 +230,5 @@ def test_runs_that_may_share_a_gpu_are_not_timed(data, tmp_path):
     clean = {}
     for kind in ("cpu", "cuda"):
         work.device = torch.device(kind)
-        clean[kind] = [accounting(work, Progress(), slots)["timing_clean"] for slots in (1, 4)]
+        clean[kind] = [accounting(work, 0, slots)["timing_clean"] for slots in (1, 4)]
     assert clean == {"cpu": [True, True], "cuda": [True, False]}

@@ -6,12 +6,11 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import quiet, tiny
+from conftest import quiet, run, tiny
 
 from actstudy.advice import readings, rules
 from actstudy.commands import cli
 from actstudy.contract import store
-from actstudy.training.run import run
 
 MODELS = """
 import torch

@@ -1,6 +1,7 @@
-"""Packs: the same training as alone, each run its own bits whatever the company, and nothing lost."""
+"""Packs: the same training as alone, each run's bits whatever the company, and nothing lost."""
 
 import dataclasses
+import itertools
 import json
 import random
 import re
@@ -9,19 +10,21 @@ import subprocess
 import sys
 import time
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import TINY, quiet, tiny
+from conftest import TINY, quiet, run, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 from numpy_mlp import FUNCTIONS, NumpyMLP
 from test_training import STEEP, _after, clipped_shares, same, tables
 
+from actstudy.advice import rules
 from actstudy.analysis import status
 from actstudy.analysis import tables as analysis
 from actstudy.analysis.figures import compute, timeline
@@ -35,10 +38,10 @@ from actstudy.nets.initializers import POLICIES
 from actstudy.study import packs, planning
 from actstudy.study.grid import PlannedRun
 from actstudy.tasks import classification
-from actstudy.training import job, loop, pack_run
-from actstudy.training.pack_run import make_pack, run_pack
-from actstudy.training.run import make_job, run
-from actstudy.training.step import train_step
+from actstudy.training import outcome, wiring
+from actstudy.training.batches import batches
+from actstudy.training.run import train
+from actstudy.training.wiring import make_job, make_pack
 
 CPU, WIDTH = torch.device("cpu"), 6
 PACKABLE = [name for name in ACTIVATIONS if name not in LEARNT]
@@ -90,7 +93,7 @@ def trained(specs, folder, data_folder, **settings):
         for path, spec in folders.items()
         if not store.verifies(path / "checkpoints" / "final")
     }
-    run_pack(todo, folder / "state", data_folder, quiet(**settings))
+    train(todo, folder / "state", data_folder, quiet(**settings))
     return list(folders)
 
 
@@ -126,7 +129,7 @@ def in_float64(spec, data, folder, monkeypatch):
     )
     alone.model.double()
     with monkeypatch.context() as patch:
-        patch.setattr(pack_run, "make_model", doubled(pack_run.make_model))
+        patch.setattr(wiring, "make_model", doubled(wiring.make_model))
         packed = make_pack([spec], [folder / "pack"], data, CPU, quiet())
     for one in (alone, packed):
         one.inputs = lambda x, inputs=one.inputs: inputs(x).double()
@@ -142,11 +145,7 @@ def doubled(member):
 
 
 def step(pack, number, batch):
-    scalars = pack.optimizer.scalars(number, pack.total_steps, pack.steps_per_epoch)
-    return {
-        name: value[0].item()
-        for name, value in pack.update(batch.expand(len(pack.specs), -1), scalars).items()
-    }
+    return {name: value[0].item() for name, value in pack.train(number, batch).items()}
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -155,9 +154,8 @@ def test_a_pack_is_the_plain_loop(data, tmp_path, monkeypatch, activation, optim
     """In float64: losses and weights of 100 steps to 1e-10, and the same steps clipped."""
     spec = small(activation, depth=4, epochs=20, batch_size=200, **OPTIMIZERS[optimizer])
     packed, alone = in_float64(spec, data, tmp_path, monkeypatch)
-    for number, batch in zip(range(100), loop.batches(alone, spec.seed, 0), strict=False):
-        train_step(alone, number, batch)
-        expected = {name: value.item() for name, value in alone.pending[-1].items()}
+    for number, batch in itertools.islice(batches(alone, 0), 100):
+        expected = {name: value.item() for name, value in alone.train(number, batch).items()}
         assert step(packed, number, batch) == pytest.approx(expected, abs=1e-10)
     for mine, theirs in zip(packed.parameters, alone.model.parameters(), strict=True):
         assert (mine[0] - theirs).abs().max() < 1e-10
@@ -177,12 +175,12 @@ def test_a_packs_first_steps_equal_numpys(data, tmp_path, monkeypatch, activatio
         weights, biases, activation, 0.9, spec.weight_decay, spec.clip, spec.label_smoothing
     )
     x, y = (packed.splits["train"][name] for name in ("x", "y"))
-    for number, batch in zip(range(20), loop.batches(alone, spec.seed, 0), strict=False):
+    for number, batch in itertools.islice(batches(alone, 0), 20):
         lr = (
             spec.lr
             * packed.optimizer.scalars(number, packed.total_steps, packed.steps_per_epoch)[0].item()
         )
-        expected = plain.step(alone.inputs(x[batch]).numpy(), y[batch].numpy(), lr)
+        expected = plain.step(alone.inputs(x[batch[0]]).numpy(), y[batch[0]].numpy(), lr)
         assert step(packed, number, batch)["loss"] == pytest.approx(expected, abs=1e-10)
 
 
@@ -257,7 +255,7 @@ def test_a_stopped_pack_goes_on_bit_for_bit(tmp_path, data_folder, optimizer):
     specs = [dataclasses.replace(spec, **OPTIMIZERS[optimizer]) for spec in company()]
     whole, rng = trained(specs, tmp_path / "whole", data_folder), random.Random(optimizer)
     for _ in range(3):
-        with pytest.raises(job.Interrupted):
+        with pytest.raises(outcome.Interrupted):
             trained(specs, tmp_path / "parts", data_folder, stopping=_after(rng.randrange(1, 5)))
     parts = trained(specs, tmp_path / "parts", data_folder)
     for a, b in zip(whole, parts, strict=True):
@@ -267,7 +265,9 @@ def test_a_stopped_pack_goes_on_bit_for_bit(tmp_path, data_folder, optimizer):
 
 
 def killed(specs, folder, data_folder, kills, seed):
-    """Train through the command line, killed with SIGKILL `kills` times, each a while after a new checkpoint."""
+    """Train through the command line, killed with SIGKILL `kills` times, each a while after a new
+    checkpoint.
+    """
     command = [
         sys.executable,
         "-m",
@@ -313,10 +313,12 @@ def test_a_killed_pack_goes_on_bit_for_bit(tmp_path, data_folder):
 
 
 def test_a_pack_goes_on_without_those_that_are_done(tmp_path, data_folder):
-    """As if a kill had come while tables were written: two are done, the others go on from the pack's checkpoint."""
+    """As if a kill had come while tables were written: two are done, the others go on from the
+    pack's checkpoint.
+    """
     specs = company()
     trained(specs, tmp_path / "whole", data_folder)
-    with pytest.raises(job.Interrupted):
+    with pytest.raises(outcome.Interrupted):
         trained(specs, tmp_path / "parts", data_folder, stopping=_after(9))
     rest = trained(specs[2:], tmp_path / "parts", data_folder)
     for folder in rest:
@@ -325,12 +327,14 @@ def test_a_pack_goes_on_without_those_that_are_done(tmp_path, data_folder):
 
 
 def test_a_checkpoint_of_other_runs_is_no_hindrance(tmp_path, data_folder):
-    """Three of six stopped late, then all six stopped early: the second stop is where they go on from."""
+    """Three of six stopped late, then all six stopped early: the second stop is where they go on
+    from.
+    """
     specs = company()
-    with pytest.raises(job.Interrupted):
+    with pytest.raises(outcome.Interrupted):
         trained(specs[3:], tmp_path / "a", data_folder, stopping=_after(15))
     for stop in (3, 4):
-        with pytest.raises(job.Interrupted, match=f"step {stop + (3 if stop == 4 else 0)}"):
+        with pytest.raises(outcome.Interrupted, match=f"step {stop + (3 if stop == 4 else 0)}"):
             trained(specs, tmp_path / "a", data_folder, stopping=_after(stop))
     again = trained(specs, tmp_path / "a", data_folder)
     for folder, whole in zip(again, trained(specs, tmp_path / "whole", data_folder), strict=True):
@@ -408,18 +412,18 @@ def test_a_pack_all_of_whose_runs_diverge_ends_early(tmp_path, data_folder):
     assert row["steps_done"] < row["total_steps"] / 10
 
 
-@pytest.mark.parametrize("place", ["pack_loop.close_window", "pack_run.final"])
+@pytest.mark.parametrize("place", ["window.close", "run.score"])
 def test_an_exception_is_every_runs_row(tmp_path, data_folder, monkeypatch, place):
     """Even where the device answers no more: rows are made from what the host knows."""
     monkeypatch.setattr(f"actstudy.training.{place}", lambda *_: 1 / 0)
     for folder in trained(company(), tmp_path, data_folder):
         row = store.summary_row(folder)
         assert (row["status"], row["reason"]) == ("failed", "ZeroDivisionError: division by zero")
-        assert row["steps_done"] == (7 if "loop" in place else 21)
+        assert row["steps_done"] == (7 if "window" in place else 21)
         assert "Traceback" in (folder / "log.txt").read_text()
 
 
-@pytest.mark.parametrize("place", ["pack_run.make_pack", "pack_run.fit", "pack_run.final"])
+@pytest.mark.parametrize("place", ["run.make_engine", "run.fit", "run.score"])
 def test_memory_that_runs_out_is_one_line_and_no_row(tmp_path, data_folder, monkeypatch, place):
     def short(*_):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
@@ -433,15 +437,15 @@ def test_memory_that_runs_out_is_one_line_and_no_row(tmp_path, data_folder, monk
 
 
 def test_a_pack_that_cannot_be_made_is_one_line(tmp_path, data_folder, monkeypatch):
-    monkeypatch.setattr("actstudy.training.pack_run.PackedMLP", lambda _: 1 / 0)
+    monkeypatch.setattr("actstudy.training.wiring.PackedMLP", lambda _: 1 / 0)
     with pytest.raises(StudyError, match="pack of 6 runs: ZeroDivisionError: division by zero"):
         trained(company(), tmp_path, data_folder)
     assert not list(tmp_path.glob("*/runs.parquet"))
 
 
 def test_an_interrupted_packs_runs_are_told(tmp_path, data_folder):
-    with pytest.raises(job.Interrupted):
-        run_pack(
+    with pytest.raises(outcome.Interrupted):
+        train(
             {tmp_path / run_id(spec): spec for spec in company()},
             tmp_path / ".packs/a",
             data_folder,
@@ -452,18 +456,21 @@ def test_an_interrupted_packs_runs_are_told(tmp_path, data_folder):
 
 
 def test_seconds_of_a_packs_runs_add_up(tmp_path, data_folder):
-    """Start, training, evaluation and the rest, over all runs, are the call's wall seconds but for writing tables."""
+    """Start, training, evaluation and the rest, over all runs, are the call's wall seconds but for
+    writing tables.
+    """
     specs, began = [dataclasses.replace(spec, epochs=30) for spec in company()], time.time()
     rows = [store.summary_row(folder) for folder in trained(specs, tmp_path, data_folder)]
     wall, buckets = time.time() - began, [f"{name}_seconds" for name in schema.BUCKETS]
     assert 0.4 * wall < sum(row[name] for row in rows for name in buckets) < wall
     assert [row["packed_with"] for row in rows] == [6] * 6
-    assert not any(row["timing_clean"] or row["throughput"] for row in rows)
+    assert not any(row["timing_clean"] for row in rows)
+    assert all(row["throughput"] > 0 for row in rows)
 
 
 def test_the_time_of_an_epoch_is_known_after_a_resume_too(tmp_path, data_folder):
     specs = [dataclasses.replace(spec, epochs=6) for spec in company()]
-    with pytest.raises(job.Interrupted):
+    with pytest.raises(outcome.Interrupted):
         trained(
             specs, tmp_path, data_folder, stopping=_after(25)
         )  # in the midst of an epoch of seven
@@ -471,6 +478,99 @@ def test_the_time_of_an_epoch_is_known_after_a_resume_too(tmp_path, data_folder)
     seconds = curves[curves["metric"] == "epoch_seconds"]["value"]
     assert len(seconds) == 6
     assert seconds.min() > seconds.max() / 20
+
+
+def findings_logged(folder):
+    """The findings in a run's log, and those that its tables give, without notes."""
+    lines = (folder / "log.txt").read_text().splitlines()
+    logged = [line.split(" ", 2)[2] for line in lines if " health: " in line]
+    findings = [finding for finding in rules.of_run(folder) if finding.severity != "note"]
+    return logged, [f"health: {finding.severity}: {finding.text}" for finding in findings]
+
+
+def test_findings_are_in_the_log_of_a_run_alone_and_packed(tmp_path, data_folder):
+    """Of a run that diverges, and of its healthy company."""
+    wild = small("relu", lr=1e30, optimizer="sgd", clip=None)
+    folders = trained([wild, small("sigmoid", optimizer="sgd", clip=None)], tmp_path, data_folder)
+    alone = dataclasses.replace(wild, engine="eager", pack_width=1)
+    run(alone, tmp_path / "alone", data_folder, quiet())
+    for folder in [*folders, tmp_path / "alone"]:
+        logged, expected = findings_logged(folder)
+        assert logged == expected
+    assert findings_logged(folders[0])[0]
+    assert findings_logged(tmp_path / "alone")[0]
+
+
+IMPATIENT = {"patience": 2, "epochs": 9, "optimizer": "sgd", "clip": None, "schedule": "constant"}
+
+
+def patient_company():
+    """Runs that stop after three evaluations, later, and not at all."""
+    rates = (1e-9, 0.05, 0.2, 1e-9)
+    return [small("relu", seed, lr=lr, **IMPATIENT) for seed, lr in enumerate(rates)]
+
+
+def test_a_run_that_loses_patience_stops_as_alone(tmp_path, data_folder):
+    """At the plain loop's step, with its weights of then, and its bits whatever the company."""
+    specs = patient_company()
+    folders = trained(specs, tmp_path / "together", data_folder)
+    steps = [store.summary_row(folder)["steps_done"] for folder in folders]
+    assert steps[0] == steps[3] == 21
+    assert max(steps) > 21
+    for spec, folder in zip(specs, folders, strict=True):
+        (alone,) = trained([spec], tmp_path / "alone", data_folder)
+        assert same(alone, folder)
+        assert store.summary_row(folder)["status"] == "completed"
+    plain = dataclasses.replace(specs[0], engine="eager", pack_width=1)
+    run(plain, tmp_path / "plain", data_folder, quiet())
+    expected = store.summary_row(tmp_path / "plain")
+    assert expected["steps_done"] == 21
+    assert store.summary_row(folders[0])["last_loss"] == pytest.approx(expected["last_loss"])
+
+
+@pytest.mark.parametrize("stop", [18, 23, 30])
+def test_a_stopped_pack_with_patience_goes_on_bit_for_bit(tmp_path, data_folder, stop):
+    specs = patient_company()
+    with pytest.raises(outcome.Interrupted):
+        trained(specs, tmp_path / "parts", data_folder, stopping=_after(stop))
+    whole = trained(specs, tmp_path / "whole", data_folder)
+    for a, b in zip(trained(specs, tmp_path / "parts", data_folder), whole, strict=True):
+        assert same(a, b)
+
+
+class Mirror:
+    """Stands for TensorBoard's writer."""
+
+    points: ClassVar[list] = []
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def add_scalar(self, tag, value, step):
+        self.points.append((self.folder.name, tag, value, step))
+
+    def close(self):
+        self.points.append((self.folder.name, "closed"))
+
+
+def test_curves_of_a_run_alone_and_packed_are_mirrored(tmp_path, data_folder, monkeypatch):
+    monkeypatch.setattr("actstudy.training.log._tensorboard", Mirror)
+    monkeypatch.setattr(Mirror, "points", [])
+    specs = [small("relu"), small("tanh")]
+    folders = trained(specs, tmp_path, data_folder, tensorboard=True)
+    alone = dataclasses.replace(specs[0], engine="eager", pack_width=1)
+    run(alone, tmp_path / "alone", data_folder, quiet(tensorboard=True))
+    for folder in [*folders, tmp_path / "alone"]:
+        curves = store.read(folder, "curves")[0].to_pylist()
+        expected = {
+            (folder.name, f"{row['split']}/{row['metric']}", row["value"], row["step"])
+            for row in curves
+            if row["split"] != "test"
+        }
+        assert {point for point in Mirror.points if point[0] == folder.name} == {
+            *expected,
+            (folder.name, "closed"),
+        }
 
 
 @pytest.mark.parametrize(
@@ -482,7 +582,6 @@ def test_the_time_of_an_epoch_is_known_after_a_resume_too(tmp_path, data_folder)
             {"optimizer": "rmsprop"},
             "optimizer: got rmsprop with engine pack; allowed there: sgd, adam, adamw",
         ),
-        ({"patience": 2}, "patience: got 2 with engine pack; allowed there: null"),
         ({"activation": "prelu"}, "activation: got 'prelu' with engine pack"),
         ({"width": 20}, "width: got 20 with engine pack; allowed there: multiples of 16"),
         ({"depth": 0}, "depth: got 0; allowed: greater than or equal to 1"),
@@ -550,7 +649,10 @@ def test_a_packs_name_does_not_depend_on_the_order():
 
 
 def test_a_study_of_packs_alone_says_that_nothing_was_timed(tmp_path, data_folder):
-    """No figure with empty axes, no `nan` in a table; beside plain runs those alone are compared in speed."""
+    """No figure with empty axes, no `nan` in a table.
+
+    Beside plain runs those alone are compared in speed.
+    """
     packed = {"engine": "pack", "pack_width": 3}
     content = {"seeds": 2, "axes": {"activation": ["relu", "tanh"], "engine": ["eager", packed]}}
     block = {**TINY, "dropout": 0.0, "epochs": 1}
@@ -569,7 +671,7 @@ def test_a_study_of_packs_alone_says_that_nothing_was_timed(tmp_path, data_folde
                 if one.spec in members
             }
             todo = {folder: spec for folder, spec in runs.items() if not store.verifies(folder)}
-            run_pack(todo, tmp_path / "state", data_folder, quiet()) if todo else None
+            train(todo, tmp_path / "state", data_folder, quiet()) if todo else None
         for one in [one for one in study.runs() if one.spec.engine == "eager"]:
             run(one.spec, status.folder_of(one, tmp_path), data_folder, quiet())
             store.publish(status.folder_of(one, tmp_path))
@@ -597,7 +699,8 @@ def test_a_study_of_packs_alone_says_that_nothing_was_timed(tmp_path, data_folde
 def test_a_wide_pack_may_open_its_files(before, after):
     code = (
         "import resource; from actstudy.training.attempt import _allow_files\n"
-        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({before}, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+        "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({before}, hard))\n"
         "_allow_files(300); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

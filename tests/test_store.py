@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actstudy.contract import locks, schema, store
-from actstudy.training.log import Report
+from actstudy.training.log import Log
 
 
 def minimal(run_id="r"):
@@ -43,7 +43,7 @@ def test_a_full_disk_is_told_with_the_file_it_was_for(tmp_path):
 
     def logged():
         (tmp_path / "log.txt").symlink_to(full)
-        Report(tmp_path, 1, quiet=True, tensorboard=False).line("a")
+        Log(tmp_path, quiet=True, tensorboard=False).line("a")
 
     for work, name in ((draft, "x.json"), (flushed, "y.json"), (logged, "log.txt")):
         with pytest.raises(OSError, match=f"No space left on device: .*{name}"):

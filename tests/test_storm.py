@@ -1,4 +1,6 @@
-"""Nothing is lost: the harnesses of tests/faults on a small scale, and the proof that each sees what it looks for."""
+"""Nothing is lost: the harnesses of tests/faults on a small scale, and the proof that each sees
+what it looks for.
+"""
 
 import importlib.util
 import shutil
@@ -150,7 +152,8 @@ def study(tmp_path, monkeypatch):
 
 
 def test_a_failed_job_is_told_in_one_line_and_chatter_is_not(study):
-    line = "Command 'set -euo pipefail;  exec /venv/bin/python -m actstudy train --spec x' died with <Signals.SIGKILL: 9>."
+    command = "set -euo pipefail;  exec /venv/bin/python -m actstudy train --spec x"
+    line = f"Command '{command}' died with <Signals.SIGKILL: 9>."
     assert study.told(line).startswith(
         "failed: died with Signals.SIGKILL: 9: /venv/bin/python -m actstudy train"
     )

@@ -1,21 +1,23 @@
 """Every task: trains, resumes to the same bits, is paired over activations, keeps its meaning."""
 
 import importlib
+import itertools
 import json
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, quiet
+from conftest import ROOT, quiet, run
 from test_training import _after, row, same, tables
 
 from actstudy.contract import registry, spec
 from actstudy.data import prepared
 from actstudy.study.planning import run_spec
 from actstudy.tasks.classification import loss as class_loss
-from actstudy.training import checkpoint, job, loop
-from actstudy.training.run import make_job, run
-from actstudy.training.step import _share, train_step
+from actstudy.training import checkpoint, outcome
+from actstudy.training.batches import batches, probe_batch
+from actstudy.training.job import label_share
+from actstudy.training.wiring import make_job
 
 SMALL = {
     "mlp": {"width": 8, "batch_size": 50},
@@ -79,11 +81,9 @@ def test_a_run_completes_with_its_metric(task, folder, tmp_path):
 
 def test_resume_and_probes_change_no_bit(task, folder, tmp_path):
     run(small(task), tmp_path / "a", folder, quiet(probe_every=1))
-    with pytest.raises(job.Interrupted):
+    with pytest.raises(outcome.Interrupted):
         run(small(task), tmp_path / "b", folder, quiet(stopping=_after(3)))
-    assert (
-        checkpoint.newest(tmp_path / "b/checkpoints", torch.device("cpu"))["progress"]["step"] == 3
-    )
+    assert checkpoint.newest(tmp_path / "b/checkpoints", torch.device("cpu"))["step"] == 3
     run(small(task), tmp_path / "b", folder, quiet(probe_every=10**6))
     assert same(tmp_path / "a", tmp_path / "b", names=("curves", "predictions", "calibration"))
     assert row(tmp_path / "a")["weights_sha256"] == row(tmp_path / "b")["weights_sha256"]
@@ -109,9 +109,10 @@ def test_activations_of_a_seed_share_draws(task, folder, tmp_path):
 def test_golden_losses_of_each_task(task, folder, tmp_path):
     """Train losses of the first four steps: data, order, model, init, step keep their meaning."""
     work = make_job(small(task), tmp_path, prepared.load(folder), torch.device("cpu"), quiet())
-    for step, batch in zip(range(4), loop.batches(work, 0, 0), strict=False):
-        train_step(work, step, batch)
-    losses = [scores["loss"].item() for scores in work.pending]
+    losses = [
+        work.train(step, rows)["loss"].item()
+        for step, rows in itertools.islice(batches(work, 0), 4)
+    ]
     assert losses == pytest.approx(GOLDEN[task], rel=1e-3), (
         "training changed its meaning: raise RECIPE or undo"
     )
@@ -130,9 +131,9 @@ def test_parts_of_a_batch_weigh_by_their_labels(folder, task, tmp_path):
         short = torch.arange(
             len(work.splits["train"]["y"]) - one.batch_size, len(work.splits["train"]["y"])
         )
-        train_step(work, 0, short)
+        work.train(0, short[None])
         if parts == 2:
-            share = float(_share(work.splits["train"]["y"], short[:1], short))
+            share = float(label_share(work.splits["train"]["y"], short[:1], short))
             assert (share == pytest.approx(1 / len(short))) == (
                 task != "lm"
             )  # only lm has padding to weigh
@@ -159,7 +160,7 @@ def test_tasks_share_one_interface(task):
 
 def test_the_probe_batch_is_drawn_over_all_classes(folder, task):
     arrays = prepared.load(folder).arrays
-    chosen = loop.probe_batch(
+    chosen = probe_batch(
         torch.from_numpy(arrays["train_x"][:].astype("int64" if task == "lm" else "float32"))
     )
     assert len(set(chosen.tolist())) == len(chosen) > 1
@@ -177,7 +178,7 @@ def test_the_probe_batch_is_drawn_over_all_classes(folder, task):
     ],
 )
 def test_the_probe_batch_is_as_small_as_it_may(shape, kind, n):
-    assert len(loop.probe_batch(torch.zeros(300, *shape, dtype=kind))) == n
+    assert len(probe_batch(torch.zeros(300, *shape, dtype=kind))) == n
 
 
 def test_a_warm_up_longer_than_the_run_is_named(task, folder, tmp_path):

@@ -5,6 +5,7 @@ import dataclasses
 import gc
 import itertools
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from types import SimpleNamespace
 import pyarrow.compute as pc
 import pytest
 import torch
-from conftest import ROOT, quiet, tiny
+from conftest import ROOT, quiet, run, tiny
 from numpy_mlp import FUNCTIONS, NumpyMLP
 
 from actstudy.contract import schema, store
@@ -25,10 +26,12 @@ from actstudy.data import prepared
 from actstudy.nets.activations import ACTIVATIONS, Sites
 from actstudy.nets.initializers import initialize
 from actstudy.tasks import mlp
-from actstudy.training import checkpoint, job, loop, optim
+from actstudy.training import checkpoint, loop, optim, outcome, window
+from actstudy.training.batches import batches
 from actstudy.training.cuda_graphs import Replay
-from actstudy.training.run import accounting, make_job, run, seed_globals
-from actstudy.training.step import train_step
+from actstudy.training.engine import Clock
+from actstudy.training.tables import accounting
+from actstudy.training.wiring import make_engine, make_job, seed_globals
 
 
 def tables(folder: Path):
@@ -41,7 +44,9 @@ def row(folder: Path):
 
 
 def same(a: Path, b: Path, names=tuple(schema.SCHEMAS)):
-    """Whether two run folders hold the same tables in every bit but the run's name and what a clock decides."""
+    """Whether two run folders hold the same tables in every bit but the run's name and what a clock
+    decides.
+    """
     left, right = tables(a), tables(b)
     return all(
         left[n]
@@ -73,7 +78,9 @@ def test_global_generators_decide_nothing(train):
 
 
 def test_first_batch_is_deterministic_over_processes(tmp_path, data_folder):
-    """Two fresh processes with different hash seeds agree on weights, first batch and dropout draws."""
+    """Two fresh processes with different hash seeds agree on weights, first batch and dropout
+    draws.
+    """
     code = f"""
 import hashlib
 from pathlib import Path
@@ -81,17 +88,20 @@ import torch
 from conftest import quiet, tiny
 from actstudy.data import prepared
 from actstudy.contract.streams import epoch_order
-from actstudy.training.step import train_step
-from actstudy.training.run import make_job
+from actstudy.training.wiring import make_job
 data = prepared.load(Path({str(data_folder)!r}))
 job = make_job(tiny(), Path({str(tmp_path)!r}), data, torch.device("cpu"), quiet())
-train_step(job, 0, torch.from_numpy(epoch_order(0, 0, 3500))[:500])
+scores = job.train(0, torch.from_numpy(epoch_order(0, 0, 3500))[None, :500])
 weights = b"".join(p.detach().numpy().tobytes() for p in job.parameters.values())
-print(job.pending[0]["loss"].item().hex(), hashlib.sha256(weights).hexdigest())
+print(scores["loss"].item().hex(), hashlib.sha256(weights).hexdigest())
 """
     printed = set()
     for hash_seed in ("1", "2"):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PYTHONHASHSEED": hash_seed}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{ROOT}/lib:{ROOT}/tests",
+            "PYTHONHASHSEED": hash_seed,
+        }
         done = subprocess.run(
             [sys.executable, "-c", code],
             env=environment,
@@ -105,16 +115,18 @@ print(job.pending[0]["loss"].item().hex(), hashlib.sha256(weights).hexdigest())
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "rmsprop"])
 def test_an_eager_run_does_not_import_torchs_compiler(tmp_path, data_folder, optimizer):
-    """It takes as long as importing torch; the plain step is torch's own to the bit (golden losses, resume)."""
+    """It takes as long as importing torch; the plain step is torch's own to the bit (golden losses,
+    resume).
+    """
     code = f"""
 import sys
 from pathlib import Path
-from conftest import quiet, tiny
-from actstudy.training.run import run
-print(run(tiny(optimizer={optimizer!r}), Path({str(tmp_path)!r}) / "a", Path({str(data_folder)!r}), quiet()))
+from conftest import quiet, run, tiny
+folder, data_folder = Path({str(tmp_path)!r}) / "a", Path({str(data_folder)!r})
+print(run(tiny(optimizer={optimizer!r}), folder, data_folder, quiet()))
 print("torch._dynamo" in sys.modules)
 """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}/lib:{ROOT}/tests"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
@@ -155,16 +167,18 @@ STEEP = {
     ("stops", "fields"), [([1], {}), ([7], {}), ([3, 8, 9, 20], {}), ([3, 9], STEEP)], ids=str
 )
 def test_resume_equals_undisturbed(train, tmp_path, data_folder, stops, fields):
-    """Stopped at these steps, mid-epoch ones among them, and resumed: every bit as if nothing had happened."""
+    """Stopped at these steps, mid-epoch ones among them, and resumed: every bit as if nothing had
+    happened.
+    """
     undisturbed, steps = train("a", tiny(**fields)), iter([*stops, 10**9])
     folder = tmp_path / "b"
     for stop in steps:
         state = checkpoint.newest(folder / "checkpoints", torch.device("cpu"))
-        done = state["progress"]["step"] if state else 0
+        done = state["step"] if state else 0
         settings = quiet(stopping=_after(stop - done))
         try:
             run(tiny(**fields), folder, data_folder, settings)
-        except job.Interrupted:
+        except outcome.Interrupted:
             continue
         break
     assert row(folder)["n_resumes"] == len(stops)
@@ -185,7 +199,7 @@ def _after(steps: int):
 def test_resume_test_can_fail(train, tmp_path, data_folder, monkeypatch):
     """The guard off: a resume that forgets the optimizer's state does not reproduce the run."""
     undisturbed = train("a")
-    with pytest.raises(job.Interrupted):
+    with pytest.raises(outcome.Interrupted):
         run(tiny(), tmp_path / "b", data_folder, quiet(stopping=_after(8)))
     monkeypatch.setattr(torch.optim.Optimizer, "load_state_dict", lambda self, state: None)
     run(tiny(), tmp_path / "b", data_folder, quiet())
@@ -194,7 +208,7 @@ def test_resume_test_can_fail(train, tmp_path, data_folder, monkeypatch):
 
 def test_a_damaged_checkpoint_is_passed_over(train, tmp_path, data_folder):
     undisturbed = train("a")
-    with pytest.raises(job.Interrupted):
+    with pytest.raises(outcome.Interrupted):
         run(tiny(), tmp_path / "b", data_folder, quiet(checkpoint_seconds=0, stopping=_after(9)))
     newest = max((tmp_path / "b/checkpoints").glob("step-*.pt"))
     newest.write_bytes(newest.read_bytes()[:-7])
@@ -290,8 +304,8 @@ def used(clip, norm, data, folder):
         sum((p * g).sum() for p, g in zip(parameters, given, strict=True)),
         {},
     )
-    train_step(work, 0, torch.arange(500))
-    return given, [p.grad for p in parameters], work.pending[0]
+    scores = work.train(0, torch.arange(500)[None])
+    return given, [p.grad for p in parameters], scores
 
 
 @pytest.mark.parametrize("norm", [0.3, 2.0, 9.99, 10.01, 400.0])
@@ -324,7 +338,9 @@ def test_clipping_to_a_number_is_torchs(data, tmp_path, clip, norm):
 
 
 def clipped_shares(folder: Path, limit: float):
-    """Logged shares of clipped steps, and those that the probed gradient norms (of every step) ask for."""
+    """Logged shares of clipped steps, and those that the probed gradient norms (of every step) ask
+    for.
+    """
     curves, health = (tables(folder)[name].to_pandas() for name in ("curves", "health"))
     logged = curves[curves["metric"] == "clipped"].set_index("step")["value"]
     norms = health[(health["kind"] == "model") & (health["probe"] == "gradient_norm")].set_index(
@@ -387,7 +403,9 @@ def test_reported_is_test_at_the_earliest_best_val(train):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_overfits_one_batch(data, activation):
-    """64 signals, 400 steps of Adam: the loss falls below 0.1 (identity is linear and need only halve it)."""
+    """64 signals, 400 steps of Adam: the loss falls below 0.1 (identity is linear and need only
+    halve it).
+    """
     torch.manual_seed(0)
     sites = Sites(activation, {})
     model = mlp.build(tiny(activation, width=64, dropout=0.0), data, sites)
@@ -405,7 +423,9 @@ def test_overfits_one_batch(data, activation):
 
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_the_first_steps_equal_numpys(data, tmp_path, activation):
-    """Init, order, schedule, loss, gradients, clipping and SGD against plain NumPy, in float64: 1e-10 over 20 steps."""
+    """Init, order, schedule, loss, gradients, clipping and SGD against plain NumPy, in float64:
+    1e-10 over 20 steps.
+    """
     fields = {
         "optimizer": "sgd",
         "lr": 0.5,
@@ -433,11 +453,11 @@ def test_the_first_steps_equal_numpys(data, tmp_path, activation):
         train_scores=mlp.train_scores,
     )
     x, y = (work.splits["train"][name] for name in ("x", "y"))
-    for step, batch in zip(range(20), loop.batches(work, spec.seed, 0), strict=False):
-        train_step(work, step, batch)
+    for step, rows in itertools.islice(batches(work, 0), 20):
+        scores = work.train(step, rows)
         lr = optim.learning_rate(spec, step, work.total_steps, work.steps_per_epoch)
-        expected = plain.step(work.inputs(x[batch]).numpy(), y[batch].numpy(), lr)
-        assert work.pending[-1]["loss"].item() == pytest.approx(expected, abs=1e-10)
+        expected = plain.step(work.inputs(x[rows[0]]).numpy(), y[rows[0]].numpy(), lr)
+        assert scores["loss"].item() == pytest.approx(expected, abs=1e-10)
     for mine, theirs in zip(work.model.parameters(), plain.parameters, strict=True):
         assert abs(mine.detach().numpy() - theirs).max() < 1e-10
 
@@ -458,15 +478,15 @@ GOLDEN = json.loads(
 def golden(spec, data, folder):
     """Train losses of two epochs of a spec at a few steps."""
     work = make_job(spec, folder, data, torch.device("cpu"), quiet())
-    for step, batch in enumerate(loop.batches(work, spec.seed, 0)):
-        train_step(work, step, batch)
-    losses = [scores["loss"].item() for scores in work.pending]
+    losses = [work.train(step, rows)["loss"].item() for step, rows in batches(work, 0)]
     return [losses[step] for step in (0, 5, 9, 13)]
 
 
 @pytest.mark.parametrize("name", GOLDEN_SPECS)
 def test_golden_losses(data, tmp_path, name):
-    """Training means what it meant: order, init, dropout, optimizer, decay, clipping, smoothing, schedule."""
+    """Training means what it meant: order, init, dropout, optimizer, decay, clipping, smoothing,
+    schedule.
+    """
     losses = golden(tiny(epochs=2, **GOLDEN_SPECS[name]), data, tmp_path)
     assert losses == pytest.approx(GOLDEN[name], rel=1e-3), (
         "training changed its meaning: raise RECIPE or undo"
@@ -487,7 +507,7 @@ def test_golden_losses_tell_the_settings_apart(data, tmp_path):
 
 
 def test_test_data_choose_nothing(tmp_path, data_folder, data, monkeypatch):
-    """With the test labels turned around, everything but the test scores is the same in every bit."""
+    """With the test labels turned around, all but the test scores is the same in every bit."""
     run(tiny(), tmp_path / "a", data_folder, quiet())
     whole = prepared.Prepared.on
 
@@ -511,26 +531,77 @@ def test_last_and_reported_are_two_checkpoints(train):
 
 def test_seconds_go_to_the_bucket_they_were_spent_in(monkeypatch):
     ticks = iter([0.0, 1.0, 3.0, 7.0])
-    monkeypatch.setattr(job.time, "perf_counter", lambda: next(ticks))
-    seconds = dict.fromkeys(("train", "eval", "probe"), 0.0)
-    clock = job.Clock(seconds, torch.device("cpu"))
-    for bucket in ("eval", "train", "probe"):
-        clock.to(bucket)
-    assert seconds == {"train": 1.0 + 4.0, "eval": 2.0, "probe": 0.0}
+    monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
+    clock = Clock(torch.device("cpu"))
+    with clock("eval"), clock("eval"):
+        pass
+    clock.to("probe")
+    seconds = {bucket: value for bucket, value in clock.seconds.items() if value}
+    assert seconds == {"train": 1.0 + 4.0, "eval": 2.0}
 
 
 def test_throughput_is_the_median_window_without_the_first(data, tmp_path):
-    work, progress = make_job(tiny(), tmp_path, data, torch.device("cpu"), quiet()), job.Progress()
+    work = make_job(tiny(), tmp_path, data, torch.device("cpu"), quiet())
     for seconds in (100.0, 2.0, 0.5, 1.0):
-        train_step(work, progress.step, torch.arange(500))
-        progress.step += 7
-        loop.close_window(work, progress, 7, seconds)
-    assert progress.rates == [7 * 500 / seconds for seconds in (100.0, 2.0, 0.5, 1.0)]
-    assert accounting(work, progress, 1)["throughput"] == 3500.0
+        loop.train_step(work, work.step, torch.arange(500)[None])
+        work.step += 1
+        with work.clock("eval"):
+            work.timed = 7
+            work.clock.seconds["train"] = work.window_start + seconds
+            window.close(work, lambda: False)
+    rates = [7 * 500 / seconds for seconds in (100.0, 2.0, 0.5, 1.0)]
+    assert work.progress[0].rates == pytest.approx(rates)
+    assert accounting(work, 0, 1)["throughput"] == pytest.approx(3500.0)
+
+
+@pytest.mark.parametrize("engine", ["eager", "pack"])
+@pytest.mark.parametrize(("share", "expected"), [(1 / 20, [1, 61]), (math.inf, range(1, 70))])
+def test_checkpoints_take_at_most_a_twentieth_of_the_time(
+    data, tmp_path, monkeypatch, engine, share, expected
+):
+    """Steps of one second and checkpoints of three, though one is asked for after each step."""
+    seconds = [0.0]
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
+    monkeypatch.setattr(loop, "MAX_CHECKPOINT_SHARE", share)
+    spec = tiny("relu", dropout=0.0, engine=engine, epochs=10)
+    cpu = torch.device("cpu")
+    work = make_engine([spec], [tmp_path], data, cpu, quiet())
+    saved = []
+
+    def step():
+        seconds[0] += 1
+
+    def save():
+        saved.append(work.step)
+        seconds[0] += 3
+
+    loop.fit(work, step, save, 0.0)
+    assert saved[: len(expected)] == list(expected)
+    assert (len(saved) == 2) == (share < 1)
+
+
+OLDER = [
+    {"progress": {"step": 14}, "model": {}, "best": {}, "optimizer": {}, "scaler": {}},
+    {"ids": ["relu"], "step": 14, "ended": {}, "progress": [], "health": [], "rows": {}},
+]
+
+
+@pytest.mark.parametrize("content", OLDER, ids=["run", "pack"])
+def test_a_checkpoint_of_an_older_layout_is_not_used(train, tmp_path, data_folder, content):
+    """The run starts anew, and no checkpoint of a later step is left to be taken for its own."""
+    whole = train("whole")
+    folder = tmp_path / "run/checkpoints"
+    checkpoint.save(folder, 14, content)
+    with pytest.raises(outcome.Interrupted):
+        run(tiny(), folder.parent, data_folder, quiet(stopping=_after(3)))
+    assert checkpoint.newest(folder, torch.device("cpu"))["step"] == 3
+    run(tiny(), folder.parent, data_folder, quiet())
+    assert row(folder.parent)["n_resumes"] == 1
+    assert same(whole, folder.parent)
 
 
 def test_wasted_seconds_are_counted(tmp_path, data_folder):
-    with pytest.raises(job.Interrupted):
+    with pytest.raises(outcome.Interrupted):
         run(tiny(), tmp_path / "a", data_folder, quiet(stopping=_after(9)))
     progress = json.loads((tmp_path / "a/progress.json").read_text())
     progress["train_seconds"] += 100  # the killed process had got further than its checkpoint
@@ -540,7 +611,9 @@ def test_wasted_seconds_are_counted(tmp_path, data_folder):
 
 
 def test_a_hybrid_keeps_its_order(train):
-    """First match wins, so the order of patterns is part of the run: in its id, its JSON and its network."""
+    """First match wins, so the order of patterns is part of the run: in its id, its JSON and its
+    network.
+    """
     first, second = ({"layers.0": "relu", "*": "tanh"}, {"*": "tanh", "layers.0": "relu"})
     specs = [tiny(activation=hybrid) for hybrid in (first, second)]
     assert run_id(specs[0]) != run_id(specs[1])
@@ -620,7 +693,9 @@ def test_weights_hash_sees_one_bit():
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 def test_a_compiled_run_is_the_eager_one_up_to_rounding(train):
-    """The same batches, init and schedule; only dropout draws differ between engines, so there is none here."""
+    """The same batches, init and schedule; only dropout draws differ between engines, so there is
+    none here.
+    """
     eager, compiled = (
         row(train(engine, tiny(dropout=0.0, engine=engine))) for engine in ("eager", "compiled")
     )
@@ -631,12 +706,12 @@ def test_a_compiled_run_is_the_eager_one_up_to_rounding(train):
 
 
 def test_a_window_of_compilation_alone_has_no_rate(data, tmp_path):
-    work, progress = make_job(tiny(), tmp_path, data, torch.device("cpu"), quiet()), job.Progress()
-    train_step(work, 0, torch.arange(500))
-    progress.step = 1
-    loop.close_window(work, progress, 0, 0.0)
-    assert progress.rates == []
-    assert accounting(work, progress, 1)["throughput"] is None
+    work = make_job(tiny(), tmp_path, data, torch.device("cpu"), quiet())
+    work.pending.append(work.train(0, torch.arange(500)[None]))
+    work.step = 1
+    window.close(work, lambda: False)
+    assert work.progress[0].rates == []
+    assert accounting(work, 0, 1)["throughput"] is None
 
 
 def test_a_recorded_rate_is_set_in_place():
@@ -650,7 +725,9 @@ def test_a_recorded_rate_is_set_in_place():
 
 @pytest.mark.parametrize("name", ["adamw", "rmsprop", "sgd"])
 def test_a_checkpoint_of_another_kind_of_device_leaves_the_rate_where_it_is(name):
-    """A GPU's rate is a tensor that a recorded step reads, a CPU's is a number: the run's own kind stays."""
+    """A GPU's rate is a tensor that a recorded step reads, a CPU's is a number: the run's own kind
+    stays.
+    """
     made = []
     for lr, capturable in ((torch.tensor(0.1), True), (0.2, False)):
         kind = {"adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop, "sgd": torch.optim.SGD}[
@@ -672,12 +749,12 @@ def test_a_checkpoint_from_before_a_bucket_of_seconds_is_resumed(
     whole = checkpoint.save
 
     def older(folder, step, state):
-        del state["progress"]["seconds"]["start"]
+        del state["progress"][0]["seconds"]["start"]
         whole(folder, step, state)
 
     with monkeypatch.context() as before:
         before.setattr(checkpoint, "save", older)
-        with pytest.raises(job.Interrupted):
+        with pytest.raises(outcome.Interrupted):
             run(tiny(), tmp_path / "a", data_folder, quiet(stopping=_after(9)))
     run(tiny(), tmp_path / "a", data_folder, quiet())
     assert row(tmp_path / "a")["status"] == "completed"
@@ -685,7 +762,9 @@ def test_a_checkpoint_from_before_a_bucket_of_seconds_is_resumed(
 
 
 def test_nothing_is_collected_while_a_step_is_recorded(monkeypatch):
-    """A dead training's graphs may be in reference cycles: freed at that moment they would spoil the record."""
+    """A dead training's graphs may be in reference cycles: freed at that moment they would spoil
+    the record.
+    """
     monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: None)
     monkeypatch.setattr(torch.cuda, "graph", lambda *_, **__: contextlib.nullcontext())
     collecting = []

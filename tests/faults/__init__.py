@@ -1,1 +1,4 @@
-"""Faults on purpose: kills, signals, flipped bits, full disks; and that nothing is lost and nothing wrong by them."""
+"""Faults on purpose: kills, signals, flipped bits, full disks.
+
+And that nothing is lost and nothing wrong by them.
+"""

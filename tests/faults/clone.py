@@ -16,7 +16,10 @@ SAVES = "--checkpoint_seconds 0.05"  # so that a run of seconds has many checkpo
 
 
 class Clone:
-    """The project in a folder of its own, its venv that of this process; studies: name -> text of the study file."""
+    """The project in a folder of its own, its venv that of this process.
+
+    studies: name -> text of the study file.
+    """
 
     def __init__(self, folder: Path, studies: dict[str, str], cores: int = 3) -> None:
         self.folder, self.cores, self.starts = folder, cores, 0

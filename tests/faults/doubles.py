@@ -1,4 +1,5 @@
-"""Two starts of one thing at the same moment, again and again: one trains, the other waits or says who does.
+"""Two starts of one thing at the same moment, again and again: one trains, the other waits or says
+who does.
 
 python -m tests.faults.doubles --times 50
 """
@@ -43,7 +44,10 @@ UNLOCKED = (
 
 
 def double(folder: Path, seed: int, data: Path, program: Sequence[str] = ALONE) -> list[str]:
-    """What was wrong with two starts of one run at once; nothing where one trained and the other waited."""
+    """What was wrong with two starts of one run at once.
+
+    Empty if one trained and the other waited.
+    """
     chosen = run_spec("mlp", seed, TINY)
     words = [
         "train",
@@ -92,7 +96,10 @@ def stale_lock(clone: Clone) -> None:
 
 
 def double_study(folder: Path) -> list[str]:
-    """What was wrong with two `make study` at once; nothing where one works and the other says which one does."""
+    """What was wrong with two `make study` at once.
+
+    Empty if one works and the other says which one does.
+    """
     clone = Clone(folder, {"twice": GRID % 1000})
     stale_lock(clone)
     both = [clone.start("twice", DATA) for _ in range(2)]
@@ -105,7 +112,9 @@ def double_study(folder: Path) -> list[str]:
 
 
 def orphan(folder: Path, steps: int = 6000) -> list[str]:
-    """What was wrong with SIGTERM of `make study`, then kill -9 of snakemake, then a start beside its live trainer."""
+    """What was wrong with SIGTERM of `make study`, then kill -9 of snakemake, then a start beside
+    its live trainer.
+    """
     clone = Clone(folder, {"orphan": GRID % steps})
     target = [
         f"results/runs/mlp/{one.id}/manifest.json"
@@ -128,7 +137,8 @@ def orphan(folder: Path, steps: int = 6000) -> list[str]:
     log = (run / "log.txt").read_text()
     if status or log.count(" completed") != 1 or log.count("resumed") != 1:
         found.append(
-            f"exit {status}; trained {log.count(' completed')} times, resumed {log.count('resumed')} times"
+            f"exit {status}; trained {log.count(' completed')} times, "
+            f"resumed {log.count('resumed')} times"
         )
     if f"is held by pid {trainer.pid} " not in clone.said():
         found.append(f"did not wait for {trainer.pid}: {clone.said()}")
@@ -161,7 +171,8 @@ def main() -> int:
             for line in double(folder / "runs", n, folder / "data")
         ]
         print(
-            f"{asked.times} double starts of a run: {len(found)} wrong, {time.monotonic() - began:.0f} s",
+            f"{asked.times} double starts of a run: {len(found)} wrong, "
+            f"{time.monotonic() - began:.0f} s",
             flush=True,
         )
         studies = [line for n in range(5) for line in double_study(folder / f"study{n}")]

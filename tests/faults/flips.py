@@ -1,4 +1,6 @@
-"""Bits turned and files cut short, in checkpoints and tables: `python -m tests.faults.flips` counts them."""
+"""Bits turned and files cut short, in checkpoints and tables: `python -m tests.faults.flips` counts
+them.
+"""
 
 import argparse
 import random
@@ -8,14 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from actstudy.contract import schema, store
 from actstudy.study import packs
 from actstudy.training import checkpoint
-from actstudy.training.job import Interrupted
+from actstudy.training.outcome import Interrupted
 
 from . import forks
 
@@ -23,7 +24,9 @@ CPU = torch.device("cpu")
 
 
 def made(root: Path) -> list[Path]:
-    """Every file with a checksum, and the checksums: of a run that has ended, one that was stopped, a stopped pack."""
+    """Every file with a checksum, and the checksums: of a run that has ended, one that was stopped,
+    a stopped pack.
+    """
     ended, members = forks.alone("mlp", "relu"), forks.pack(("relu",))
     forks.prepare(root, [ended])
     forks.train([ended], root / "runs" / "ended")
@@ -51,7 +54,9 @@ def made(root: Path) -> list[Path]:
 
 
 def refused(path: Path) -> bool:
-    """Whether the reader of a damaged file says so, or passes it over for an older one that is whole."""
+    """Whether the reader of a damaged file says so, or passes it over for an older one that is
+    whole.
+    """
     if path.suffix in (".pt", ".sha256"):
         return (
             _passed_over(path)
@@ -76,23 +81,24 @@ def _raises(read: Callable[[], object]) -> bool:
 
 
 def _passed_over(path: Path) -> bool:
-    """Whether the older checkpoint is what is read; in a copy of the folder, as what does not verify is removed."""
+    """Whether the older checkpoint is what is read.
+
+    In a copy of the folder, as what does not verify is removed.
+    """
     copy = path.parents[1] / "copy"
     shutil.copytree(path.parent, copy)
     try:
         found = checkpoint.newest(copy, CPU)
-        return found is not None and step_of(found) < int(path.stem.removeprefix("step-"))
+        return found is not None and found["step"] < int(path.stem.removeprefix("step-"))
     finally:
         shutil.rmtree(copy)
 
 
-def step_of(state: dict[str, Any]) -> int:
-    """The step of a run's checkpoint, or of a pack's."""
-    return int(state["step"] if "step" in state else state["progress"]["step"])
-
-
 def damaged(path: Path, rng: random.Random, cut: bool) -> bool:
-    """Turn one bit of a file, or cut it; whether its reader refused it. The file is whole again then."""
+    """Turn one bit of a file, or cut it; whether its reader refused it.
+
+    The file is whole again then.
+    """
     whole = path.read_bytes()
     content = bytearray(whole)
     if cut:
@@ -124,7 +130,8 @@ def main(flips: int, cuts: int) -> int:
     with forks.scratch() as root:
         tried, silent = accepted(root, flips, cuts)
     print(
-        f"{flips} bits, {cuts} cuts in {dict(tried)}: {len(silent)} accepted, {time.monotonic() - began:.0f} s"
+        f"{flips} bits, {cuts} cuts in {dict(tried)}: {len(silent)} accepted, "
+        f"{time.monotonic() - began:.0f} s"
     )
     print(*silent, sep="\n")
     return int(bool(silent))

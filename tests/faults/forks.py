@@ -1,7 +1,10 @@
-"""Processes forked from one that has imported everything: hundreds of kills take minutes, not hours."""
+"""Processes forked from one that has imported everything: hundreds of kills take minutes, not
+hours.
+"""
 
 import contextlib
 import json
+import math
 import os
 import resource
 import signal
@@ -20,11 +23,13 @@ from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
 from actstudy.study import packs
 from actstudy.study.planning import run_spec
-from actstudy.training.pack_run import run_pack
-from actstudy.training.run import Settings, run
+from actstudy.training import loop
+from actstudy.training.run import train as train_runs
+from actstudy.training.settings import Settings
 
 torch.set_num_threads(1)
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+loop.MAX_CHECKPOINT_SHARE = math.inf  # so that kills find checkpoints of every step
 WILD = 1e30  # a learning rate
 SHORT = {"steps": 40, "warmup": 0, "eval_every": 10}
 MODELS = {
@@ -47,7 +52,7 @@ ROWS = {
 
 
 def alone(task: str, activation: str) -> RunSpec:
-    """A run of 40 steps: an MLP with BatchNorm and dropout, or a ResNet, which has BatchNorm, too."""
+    """A run of 40 steps: an MLP with BatchNorm and dropout, or a ResNet, with BatchNorm too."""
     return run_spec(task, 0, {"activation": activation, **MODELS[task], **SHORT})
 
 
@@ -70,7 +75,9 @@ def diverging() -> RunSpec:
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder in memory where there is one: a killed process's writes survive it there as well as on a disk."""
+    """A folder in memory where there is one: a killed process's writes survive it there as well as
+    on a disk.
+    """
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as name:
         yield Path(name)
@@ -101,7 +108,9 @@ def cut(folder: Path) -> None:
 
 
 def train(specs: list[RunSpec], root: Path, **settings: object) -> None:
-    """What the command line does for a run, or for the runs of a pack: locks, publishing what is sealed, training."""
+    """What the command line does for a run, or for the runs of a pack: locks, publishing what is
+    sealed, training.
+    """
     folders = {root / spec.run_id(one): one for one in specs}
     data = root.parents[1] / "data" / spec.data_name(specs[0])
     host = Settings(device="cpu", quiet=True, **{"probe_every": 10, **settings})  # type: ignore[arg-type]
@@ -117,10 +126,9 @@ def train(specs: list[RunSpec], root: Path, **settings: object) -> None:
         if todo and specs[0].engine == "pack":
             state = root / ".packs" / packs.name(specs)
             with locks.locked(state, wait=False):
-                run_pack(todo, state, data, host)
+                train_runs(todo, state, data, host)
         elif todo:
-            run(specs[0], root / spec.run_id(specs[0]), data, host)
-            store.publish(root / spec.run_id(specs[0]))
+            train_runs(todo, next(iter(todo)) / "checkpoints", data, host)
 
 
 def tables(folder: Path) -> dict[str, pa.Table]:
@@ -129,7 +137,10 @@ def tables(folder: Path) -> dict[str, pa.Table]:
 
 
 def difference(folder: Path, undisturbed: Path) -> str:
-    """Where a run differs from the undisturbed one, in any bit of its tables; nothing where it does not."""
+    """Where a run differs from the undisturbed one, in any bit of its tables.
+
+    Empty if it does not.
+    """
     for name, theirs in tables(undisturbed).items():
         mine = tables(folder)[name]
         if not bits(mine).equals(bits(theirs)):
@@ -143,7 +154,9 @@ def difference(folder: Path, undisturbed: Path) -> str:
 
 
 def bits(table: pa.Table) -> pa.Table:
-    """The table with floats as the integers of their bits, so that NaN equals NaN and 0 does not equal -0."""
+    """The table with floats as the integers of their bits, so that NaN equals NaN and 0 does not
+    equal -0.
+    """
     columns = [
         pa.array(np.asarray(column.fill_null(0)).view(np.int64))
         if pa.types.is_float64(column.type)
@@ -158,7 +171,9 @@ def bits(table: pa.Table) -> pa.Table:
 
 
 def forked(work: Callable[[], object]) -> int:
-    """Do `work` in a child; its exit status, 0 where it returned, below 0 the number of the signal that ended it."""
+    """Do `work` in a child; its exit status, 0 where it returned, below 0 the number of the signal
+    that ended it.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
@@ -184,7 +199,9 @@ def fault(point: str) -> None:
 
 
 def killing(step: int) -> Callable[[], bool]:
-    """`stopping` of a run that is killed as it ends so many steps of its process, before what it would save there."""
+    """`stopping` of a run that is killed as it ends so many steps of its process, before what it
+    would save there.
+    """
     steps = [0]
 
     def stopping() -> bool:

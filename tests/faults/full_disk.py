@@ -1,4 +1,5 @@
-"""A disk that is full at each write point, and a real one of 2 MB: one line says so, and the same command ends the run.
+"""A disk that is full at each write point, and a real one of 2 MB: one line says so, and the same
+command ends the run.
 
 python -m tests.faults.full_disk
 """
@@ -34,7 +35,9 @@ TINY = {
 
 
 def command(words: Sequence[str], said: Path, fault: str = "") -> tuple[int, str]:
-    """Exit status of `python -m actstudy WORDS` in a forked child, negative for a signal, and what it printed."""
+    """Exit status of `python -m actstudy WORDS` in a forked child, negative for a signal, and what
+    it printed.
+    """
 
     def work() -> None:
         out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -53,7 +56,10 @@ def command(words: Sequence[str], said: Path, fault: str = "") -> tuple[int, str
 
 
 class Trial:
-    """A tiny run's command, its undisturbed tables, and what has been found wrong; found: the faults, one a line."""
+    """A tiny run's command, its undisturbed tables, and what has been found wrong.
+
+    found: the faults, one per line.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.chosen = folder, run_spec("mlp", 0, TINY)
@@ -85,7 +91,10 @@ class Trial:
         ]
 
     def attempt(self, results: Path, name: str, fault: str = "") -> bool:
-        """Whether the command found the disk full; notes an ending that is not one line naming a file."""
+        """Whether the command found the disk full.
+
+        Notes an ending that is not one line naming a file.
+        """
         status, said = self.train(results, fault)
         self.attempts += 1
         if status == 0:
@@ -137,7 +146,7 @@ def small_disk(folder: Path, size: str = "2m") -> Iterator[Path]:
 
 
 def on_small_disk(trial: Trial, step: int) -> int:
-    """How many amounts of free room, 0 KB to what a run takes in steps of `step`, were too little."""
+    """How many amounts of free room, from 0 KB to a run's need by `step`, were too little."""
     refused = 0
     for free in range(0, 400, step):
         with small_disk(trial.folder / f"disk{free}") as disk:

@@ -1,4 +1,6 @@
-"""Kill at every step and at every fault point: `python -m tests.faults.kills` prints the table of counts."""
+"""Kill at every step and at every fault point: `python -m tests.faults.kills` prints the table of
+counts.
+"""
 
 import argparse
 import collections
@@ -16,7 +18,8 @@ from . import forks
 
 KILLED = -signal.SIGKILL
 TABLES = [f"{name}.parquet" for name in schema.SCHEMAS]
-# What a process writes and how often each at most; of a pack each run. Kills at more than it writes end by themselves.
+# What a process writes, for each run of a pack, and how often at most. A kill at a later writing
+# than there is does not hit.
 ONCE = ["spec.json", "environment.json", "progress.json", "best.pt", "best.sha256"]
 TWICE = [*TABLES, "manifest.json"]  # sealed, then published
 STEPS = {
@@ -66,7 +69,10 @@ def killed(kill: Kill, specs: list[spec.RunSpec], root: Path) -> int:
 def survives(
     kills: list[Kill], specs: list[spec.RunSpec], root: Path, undisturbed: Path
 ) -> tuple[int, str]:
-    """How many of the kills, one after the other, hit; and what is wrong after the same command has gone on."""
+    """How many of the kills, one after the other, hit, and what is wrong afterwards.
+
+    Afterwards: when the same command has gone on; empty if nothing is wrong.
+    """
     hits = sum(killed(kill, specs, root) == KILLED for kill in kills)
     if forks.forked(lambda: forks.train(specs, root, checkpoint_seconds=1e9)):
         return hits, f"{kills}: the same command failed"
@@ -91,7 +97,10 @@ def survives(
 
 
 def grid(root: Path, activations: tuple[str, ...]) -> dict[str, list[spec.RunSpec]]:
-    """What is killed: runs alone of two models, and a pack; their data and undisturbed runs under `root`."""
+    """What is killed: runs alone of two models, and a pack.
+
+    Their data and undisturbed runs under `root`.
+    """
     made = {f"pack of {2 * len(activations)}": forks.pack(activations)}
     made |= {
         f"{task} {name}": [forks.alone(task, name)] for task in forks.MODELS for name in activations
@@ -104,7 +113,10 @@ def grid(root: Path, activations: tuple[str, ...]) -> dict[str, list[spec.RunSpe
 
 
 def main(every: int) -> int:
-    """Kill at every place, or at every so-many-th, print counts; 1 where anything was lost or changed."""
+    """Kill at every place, or at every so-many-th, print counts.
+
+    1 where anything was lost or changed.
+    """
     began, counts, wrong = time.monotonic(), collections.Counter(), []
     with forks.scratch() as root:
         for name, specs in grid(root, ("relu", "gelu", "tanh")).items():
@@ -117,7 +129,8 @@ def main(every: int) -> int:
                 wrong += [f"{name}: {fault}"] if fault else []
             done = sum(n for (what, _), n in counts.items() if what == name)
             print(
-                f"{name:<14} {done:>4} kills, {len(wrong)} wrong so far, {time.monotonic() - began:.0f} s",
+                f"{name:<14} {done:>4} kills, {len(wrong)} wrong so far, "
+                f"{time.monotonic() - began:.0f} s",
                 flush=True,
             )
     for kind in dict.fromkeys(kind for _, kind in counts):

@@ -16,7 +16,7 @@ from actstudy.nets.activations import Sites, gain
 from actstudy.study import model_checks
 from actstudy.study.config import RunFields, StudyFile
 from actstudy.study.planning import Study
-from actstudy.training.job import checked_lengths
+from actstudy.training.engine import check_lengths
 from actstudy.training.optim import make_optimizer
 
 from .clone import ROOT
@@ -150,9 +150,8 @@ def untrainable(study: Study) -> str:
 
 def make(one: spec.RunSpec) -> None:
     """Make what training makes of a spec before it starts, and a pass through it where that is short."""
-    checked_lengths(
-        one, one.batch_size, torch.device("cuda")
-    )  # more can be said when the data's size is known
+    # more can be said when the data's size is known
+    check_lengths(one, one.batch_size, torch.device("cuda"))
     network, made = made_of(one)
     assert list(made.modules) == model_checks.sites(one), "sites are not as foreseen"
     make_optimizer(one, network.parameters())

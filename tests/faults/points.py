@@ -1,4 +1,4 @@
-"""What the storm breaks, and where: its studies, what is asked of them, every write point by name."""
+"""What the storm breaks, and where: its studies, their targets, every write point by name."""
 
 import random
 from collections.abc import Iterator
@@ -31,7 +31,10 @@ def studies(small: bool, looks: bool) -> dict[str, str]:
 
 
 def asked(project: Path, small: bool) -> dict[str, list[str]]:
-    """What a start of each study asks for: its tables, `small` its runs; figures change no bit and take minutes."""
+    """What a start of each study asks for: its tables, `small` its runs.
+
+    Figures change no bit and take minutes.
+    """
     tables = {name: [f"results/{name}/tables/plan.json"] for name in studies(small, True)}
     runs = load(str(project / "config/storm.yaml")).runs()
     return (

@@ -1,4 +1,6 @@
-"""What holds of writing, holding and resuming: each proof returns what is wrong, so that a guard's absence shows."""
+"""What holds of writing, holding and resuming: each proof returns what is wrong, so that a guard's
+absence shows.
+"""
 
 import contextlib
 import os
@@ -30,9 +32,11 @@ def a_writer_that_dies(folder: Path) -> str:
 
 
 def power_cuts(folder: Path, patch: object) -> str:
-    """A power cut leaves the old file or the new one, whole, and once writing has returned the new one.
+    """A power cut leaves the old file or the new one, whole, and once writing has returned the new
+    one.
 
-    Content is on disk once it was flushed; a name at any time from the rename on, surely once its folder was flushed.
+    Content is on disk once it was flushed; a name at any time from the rename on, surely once its
+    folder was flushed.
     """
     path, events = folder / "new" / "a.json", []
     flush, rename = os.fsync, Path.rename

@@ -28,7 +28,9 @@ def commands(root: Path) -> list[str]:
 
 
 def misread(command: str, strings: Iterable[str], folder: Path) -> list[str]:
-    """The strings that the program does not get as they are, where bash runs the command in a folder."""
+    """The strings that the program does not get as they are, where bash runs the command in a
+    folder.
+    """
     assert PROGRAM in command
     told = command.replace(PROGRAM, TELLS)
     fields, wrong = [name for name in re.findall(r"\{([\w.]+)", told) if name != OURS], []

@@ -1,4 +1,6 @@
-"""SIGTERM at random moments of a real `python -m actstudy train`: `python -m tests.faults.signals --times 50`."""
+"""SIGTERM at random moments of a real `python -m actstudy train`: `python -m tests.faults.signals
+--times 50`.
+"""
 
 import argparse
 import itertools
@@ -34,7 +36,9 @@ LONG = {
 
 @dataclass
 class Stopped:
-    """How a process ended that was told to: its status, seconds it took, the checkpoint it left, what else is wrong."""
+    """How a process ended that was told to: its status, seconds it took, the checkpoint it left,
+    what else is wrong.
+    """
 
     status: int
     seconds: float
@@ -69,7 +73,10 @@ def command(one: spec.RunSpec, root: Path) -> list[str]:
 def stopped(
     one: spec.RunSpec, root: Path, wait: Callable[[], None], again: float | None
 ) -> Stopped:
-    """Start, wait, SIGTERM, with `again` a second one so many seconds later; what was left on disk."""
+    """Start, wait, SIGTERM, with `again` a second one so many seconds later.
+
+    What was left on disk.
+    """
     process = subprocess.Popen(
         command(one, root), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -83,7 +90,7 @@ def stopped(
     seconds, folder = time.monotonic() - began, root / spec.run_id(one)
     told = re.search(r"stopped at step (\d+)", said)
     saved = checkpoint.newest(folder / "checkpoints", torch.device("cpu"))
-    step = saved["progress"]["step"] if saved else 0
+    step = saved["step"] if saved else 0
     wrong = "" if step == int(told[1] if told else 0) else f"saved step {step}, said {said!r}"
     if process.returncode not in (0, 75, -signal.SIGTERM) or "Traceback" in said:
         wrong = f"status {process.returncode}: {said[-300:]}"
@@ -111,7 +118,10 @@ def gone_on(one: spec.RunSpec, root: Path, whole: Path) -> str:
 
 
 def main(times: int, seed: int = 0) -> int:
-    """Stop so many processes that are in the midst of something, every second one twice; 1 where anything is wrong."""
+    """Stop so many processes that are in the midst of something, every second one twice.
+
+    1 where anything is wrong.
+    """
     rng, stops = random.Random(seed), []
     with forks.scratch() as root:
         one = forks.run_spec("mlp", 0, {"activation": "gelu", **LONG})
@@ -139,10 +149,12 @@ def main(times: int, seed: int = 0) -> int:
         [found for found in stops if found.wrong],
     )
     print(
-        f"an undisturbed run takes {length:.1f} s; {times} stopped, statuses {Counter(s.status for s in stops)}"
+        f"an undisturbed run takes {length:.1f} s; {times} stopped, "
+        f"statuses {Counter(s.status for s in stops)}"
     )
     print(
-        f"{len(saved)} checkpoints of the current step, {times - len(saved)} before one: nothing on disk"
+        f"{len(saved)} checkpoints of the current step, "
+        f"{times - len(saved)} before one: nothing on disk"
     )
     print(
         f"{len(wrong)} wrong; seconds to exit: at most {max(found.seconds for found in stops):.2f}"

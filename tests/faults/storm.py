@@ -2,7 +2,8 @@
 
     python -m tests.faults.storm --kills 200
 
-SIGKILL of a trainer, of snakemake, of `make study` alone, of all of them, at random times and at every write point.
+SIGKILL of a trainer, of snakemake, of `make study` alone, of all of them, at random times and at
+every write point.
 """
 
 import argparse
@@ -176,7 +177,8 @@ def report(made: Storm, seconds: float) -> str:
     """What a storm has cost, as text."""
     kinds = ", ".join(f"{n} {kind}" for kind, n in made.kills.most_common())
     lines = [
-        f"kills: {sum(made.kills.values())} ({kinds}), {len(made.hit)} write points, {made.rounds} grids to their end",
+        f"kills: {sum(made.kills.values())} ({kinds}), {len(made.hit)} write points, "
+        f"{made.rounds} grids to their end",
         f"completed runs lost: {len(made.faults['lost'])}",
         f"bits changed: {len(made.faults['bits'])} tables",
         f"unreadable files: {len(made.faults['unreadable'])}",

@@ -1,4 +1,6 @@
-"""Sixty strings that somebody may give as a name, each of which means something to some program on its way."""
+"""Sixty strings that somebody may give as a name, each of which means something to some program on
+its way.
+"""
 
 PATHS = [
     "../../out",

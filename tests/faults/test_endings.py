@@ -1,7 +1,10 @@
-"""How runs end that cannot complete: each ending says what to change, or leaves all as it was for the same command."""
+"""How runs end that cannot complete: each ending says what to change, or leaves all as it was for
+the same command.
+"""
 
 import contextlib
 import dataclasses
+import math
 import os
 import signal
 import time
@@ -9,17 +12,21 @@ import time
 import pytest
 import torch
 from conftest import quiet, tiny
+from conftest import run as run_one
 from test_packs import company, trained
 from test_training import _after, row, same
 
 from actstudy.commands import cli
 from actstudy.contract import spec, store
 from actstudy.study import packs
-from actstudy.training import job, outcome, run, timeout
+from actstudy.training import outcome, run, timeout
 
 from . import forks
 
-GPU_FULL = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.10 GiB of which 1.25 GiB is free."
+GPU_FULL = (
+    "CUDA out of memory. Tried to allocate 2.50 GiB. "
+    "GPU 0 has a total capacity of 79.10 GiB of which 1.25 GiB is free."
+)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +44,7 @@ GPU_FULL = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total ca
     ids=["cuda", "cpu", "python"],
 )
 def test_memory_that_ran_out_says_what_to_change(error, expected):
-    status, reason = outcome.ending(error, tiny(batch_size=500))
+    status, reason = outcome.ending(error, [tiny(batch_size=500)], training=True)
     assert status == "out_of_memory"
     assert reason.startswith(f"task mlp, batch_size 500: {expected}")
     assert reason.endswith("to fix: a smaller batch_size, or accumulate: 2")
@@ -55,7 +62,7 @@ def test_a_run_that_hangs_is_given_up(tmp_path, data_folder, monkeypatch):
     monkeypatch.setattr(timeout, "GRACE", 0.5)
     monkeypatch.setattr(run, "fit", hang)
     began = time.monotonic()
-    assert forks.forked(lambda: run.run(tiny(), tmp_path / "a", data_folder, quiet(**SLOW))) == 0
+    assert forks.forked(lambda: run_one(tiny(), tmp_path / "a", data_folder, quiet(**SLOW))) == 0
     assert time.monotonic() - began < 30
     found = store.summary_row(tmp_path / "a")
     assert (found["status"], found["reason"]) == ("timeout", "more than timeout_minutes 0.00833333")
@@ -67,19 +74,19 @@ def test_a_slow_run_ends_at_a_step(tmp_path, data_folder, monkeypatch):
     monkeypatch.setattr(run.devices, "describe", lambda _: "slow")
     plain = run.fit
 
-    def slowly(work, progress):
+    def slowly(*arguments):
         time.sleep(1)
-        plain(work, progress)
+        plain(*arguments)
 
     monkeypatch.setattr(run, "fit", slowly)
-    assert run.run(tiny(), tmp_path / "a", data_folder, quiet(**SLOW)) == "timeout"
+    assert run_one(tiny(), tmp_path / "a", data_folder, quiet(**SLOW)) == "timeout"
     assert row(tmp_path / "a")["steps_done"] == 1
 
 
-@pytest.mark.parametrize("place", ["fit", "make_pack"])
+@pytest.mark.parametrize("place", ["fit", "make_engine"])
 def test_a_pack_that_hangs_is_given_up(tmp_path, data_folder, monkeypatch, place):
     monkeypatch.setattr(timeout, "GRACE", 0.5)
-    monkeypatch.setattr(f"actstudy.training.pack_run.{place}", hang)
+    monkeypatch.setattr(f"actstudy.training.run.{place}", hang)
     assert forks.forked(lambda: trained(company(), tmp_path, data_folder, **SLOW)) == 0
     for one in company():
         assert store.summary_row(tmp_path / spec.run_id(one))["status"] == "timeout"
@@ -131,8 +138,8 @@ SITES = [
 def test_a_run_of_a_pack_names_the_same_site_as_alone(
     train, tmp_path, data_folder, monkeypatch, fields, seconds
 ):
-    """In a healthy run's company, which keeps its bits though its steps are repeated in the search."""
-    monkeypatch.setattr("actstudy.training.pack_loop.BUSY", 0)
+    """In a healthy run's company, which keeps its bits though the search repeats its steps."""
+    monkeypatch.setattr("actstudy.training.loop.MAX_CHECKPOINT_SHARE", math.inf)
     fields = {"schedule": "constant", "activation": "relu", **WILD, **fields}
     wild = tiny(**fields, engine="pack", pack_width=4)
     calm = dataclasses.replace(wild, lr=0.01, seed=3, init="auto", init_args={})
@@ -156,10 +163,10 @@ def test_a_resumed_run_diverges_to_the_same_bits(tmp_path, data_folder, fields, 
         if packed:
             calm = dataclasses.replace(wild, lr=0.01, seed=3)
             return trained([wild, calm], tmp_path / at, data_folder, probe_every=1, **settings)
-        run.run(wild, tmp_path / at, data_folder, quiet(probe_every=1, **settings))
+        run_one(wild, tmp_path / at, data_folder, quiet(probe_every=1, **settings))
         return [tmp_path / at]
 
-    with contextlib.suppress(job.Interrupted):
+    with contextlib.suppress(outcome.Interrupted):
         go("parts", stopping=_after(stop))
     whole, parts = go("whole"), go("parts")
     assert row(whole[0])["status"] == "diverged"
@@ -181,7 +188,7 @@ def test_a_search_that_fails_costs_no_result(tmp_path, data_folder, monkeypatch,
     one = tiny(**{"activation": "relu", **WILD, **fields}, engine="pack", pack_width=4)
     runs = [one, dataclasses.replace(one, lr=0.01, seed=1)]
     whole = trained(runs, tmp_path / "whole", data_folder)
-    monkeypatch.setattr(f"actstudy.training.pack_blame.{place}", failing)
+    monkeypatch.setattr(f"actstudy.training.blame.{place}", failing)
     folders = trained(runs, tmp_path / "failing", data_folder)
     assert row(whole[0])["reason"].startswith(f"{row(folders[0])['reason']}; first not finite")
     assert f"no site of divergence: {fault.__name__}" in (folders[0] / "log.txt").read_text()
@@ -193,8 +200,8 @@ def test_a_stop_does_not_wait_for_a_search(tmp_path, data_folder, monkeypatch, p
     """The run is found out again when the same command goes on."""
     one = tiny("relu", **WILD, lr=1e30, **({"engine": "pack", "pack_width": 4} if packed else {}))
     go = (lambda **s: trained([one], tmp_path, data_folder, **s)) if packed else None
-    go = go or (lambda **s: run.run(one, tmp_path / spec.run_id(one), data_folder, quiet(**s)))
-    with pytest.raises(job.Interrupted, match="looked into"):
+    go = go or (lambda **s: run_one(one, tmp_path / spec.run_id(one), data_folder, quiet(**s)))
+    with pytest.raises(outcome.Interrupted, match="looked into"):
         go(stopping=_after(3))
     go()
     assert "first not finite" in row(tmp_path / spec.run_id(one))["reason"]
@@ -205,9 +212,11 @@ def test_a_stop_does_not_wait_for_a_search(tmp_path, data_folder, monkeypatch, p
 )
 @pytest.mark.parametrize("packed", [False, True], ids=["run", "pack"])
 def test_a_full_disk_is_no_result(tmp_path, data_folder, packed, point):
-    """It is raised, nothing is published, and the same command ends with the undisturbed run's bits."""
+    """It is raised, nothing is published, and the same command ends with the undisturbed run's
+    bits.
+    """
     go = (lambda at: trained(company(), at, data_folder, checkpoint_seconds=0)) if packed else None
-    go = go or (lambda at: run.run(tiny(), at / "a", data_folder, quiet(checkpoint_seconds=0)))
+    go = go or (lambda at: run_one(tiny(), at / "a", data_folder, quiet(checkpoint_seconds=0)))
 
     def full() -> None:
         forks.fault(point)
@@ -261,7 +270,10 @@ def status_of(arguments, fault):
 def test_told_to_stop_it_leaves_a_checkpoint_or_nothing(
     tmp_path, data_folder, packed, fault, expected
 ):
-    """Before its first step nothing is on disk; at the first evaluation the step is saved; both exit with 75."""
+    """Before its first step nothing is on disk; at the first evaluation the step is saved.
+
+    Both exit with 75.
+    """
     one = (
         ["pack", "--members", packs.to_json(company())]
         if packed

@@ -23,7 +23,10 @@ def grid(root):
 
 @pytest.mark.parametrize("name", ["mlp gelu", "vision gelu", "pack of 2"])
 def test_killed_anywhere_it_goes_on_bit_for_bit(root, grid, name):
-    """Three kills one after the other, then the same command; `python -m tests.faults.kills` kills everywhere."""
+    """Three kills one after the other, then the same command.
+
+    `python -m tests.faults.kills` kills everywhere.
+    """
     every, rng, specs = list(kills.kills(name.startswith("pack"))), random.Random(name), grid[name]
     for number in range(2):
         chosen = [

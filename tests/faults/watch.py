@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from actstudy.contract import schema, store
 
 Seal = tuple[bytes, int]
-# Columns of study tables that a clock or the host decides, beside those that `schema` marks in a run's own.
+# Columns of study tables that a clock or the host decides; `schema` marks those of runs.
 CLOCK = {f.name for f in schema.RUNS if f.metadata[b"clock"] == b"yes"} | {
     "n_timed",
     "on_front",
@@ -24,7 +24,10 @@ def run_folders(results: Path) -> list[Path]:
 
 
 def seal(run: Path) -> Seal | None:
-    """Checksums of a run's kept tables and when they were written; None where they do not verify."""
+    """Checksums of a run's kept tables and when they were written.
+
+    None where they do not verify.
+    """
     final = run / "checkpoints" / "final"
     if not store.verifies(final):
         return None

@@ -103,7 +103,7 @@ def _dead(folder: Path, data_dir: Path) -> str:
 
     from actstudy.data import prepared
     from actstudy.health.doctor import dead_units
-    from actstudy.training.run import make_model
+    from actstudy.training.wiring import make_model
 
     spec = from_json((folder / "spec.json").read_text(encoding="utf-8"))
     weights, where = folder / "checkpoints" / "best.pt", data_dir / data_name(spec)

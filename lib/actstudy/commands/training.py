@@ -14,6 +14,7 @@ from actstudy.study.config import RunFields
 from actstudy.study.planning import run_spec
 from actstudy.study.reading import coerce
 from actstudy.training.attempt import complete
+from actstudy.training.settings import Settings
 
 
 def add_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
@@ -124,11 +125,7 @@ def train(arguments: argparse.Namespace) -> int:
         raise StudyError(
             "command line: --tensorboard: the package is missing; to fix: pip install -e '.[tensorboard]'"
         )
-    if arguments.tensorboard and chosen.engine == "pack":
-        raise StudyError(
-            "command line: --tensorboard: given with engine pack; allowed: eager, compiled"
-        )
-    return complete({folder: chosen}, arguments)
+    return complete({folder: chosen}, _settings(arguments), arguments.data_dir)
 
 
 def pack(arguments: argparse.Namespace) -> int:
@@ -140,7 +137,21 @@ def pack(arguments: argparse.Namespace) -> int:
     for one in members:
         _known(one, "--members")
     root = arguments.log_dir or Path("results/runs") / members[0].task
-    return complete({root / spec.run_id(one): one for one in members}, arguments)
+    runs = {root / spec.run_id(one): one for one in members}
+    return complete(runs, _settings(arguments), arguments.data_dir)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    """The settings that the host's flags give."""
+    return Settings(
+        device=arguments.device,
+        slots_per_gpu=arguments.slots_per_gpu,
+        probe_every=arguments.probe_every,
+        checkpoint_seconds=arguments.checkpoint_seconds,
+        timeout_minutes=arguments.timeout_minutes,
+        quiet=arguments.quiet,
+        tensorboard=arguments.tensorboard,
+    )
 
 
 def _whole(text: str, flags: dict[str, Any]) -> spec.RunSpec:

@@ -56,6 +56,16 @@ class PackedMLP(nn.Module):
         product, shift = _linear(h, *head)
         return product + shift
 
+    def outputs(self, x: Tensor) -> list[tuple[str, Tensor]]:
+        """Name and value (R, B, units) of the layers' and activations' outputs, in their order."""
+        seen: list[tuple[Tensor, Tensor]] = []
+        logits = self(x, seen)
+        layers = [name.removesuffix(".weight") for name in self.names[::2]]
+        named = []
+        for layer, site, (pre, post) in zip(layers[:-1], self.sites, seen, strict=True):
+            named += [(layer, pre), (f"activation {site}", post)]
+        return [*named, (layers[-1], logits)]
+
 
 def _linear(h: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """The product (R, B, units), and the bias expanded to it.

@@ -29,7 +29,6 @@ ALLOWED: dict[str, tuple[Any, ...]] = {
     "norm": ("none",),
     "dropout": (0.0,),
     "accumulate": (1,),
-    "patience": (None,),
     "deterministic_shuffle": (True,),
 }
 

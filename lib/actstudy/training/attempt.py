@@ -1,7 +1,7 @@
-"""What `train` and `pack` share: folders held, what is done left alone, data prepared, signals heeded, a line a run."""
+"""The life of a run, or of a pack's runs: locks, signals, training, publishing, a line per run."""
 
-import argparse
 import contextlib
+import dataclasses
 import gc
 import json
 import os
@@ -9,68 +9,76 @@ import resource
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import actstudy
 from actstudy.contract import locks, registry, spec, store
 from actstudy.contract.errors import StudyError, visible
 from actstudy.study import packs
+from actstudy.training.settings import Settings
 
-RESUMABLE = 75  # EX_TEMPFAIL: stopped, and the same command goes on
-STARTING = (
-    "spec.json",
-    "environment.json",
-    "log.txt",
-    "progress.json",
-)  # written before the first checkpoint
+RESUMABLE = 75  # EX_TEMPFAIL: stopped, and the same command resumes
+# Files that are written before the first checkpoint.
+STARTING = ("spec.json", "environment.json", "log.txt", "progress.json")
 
 
-def complete(runs: dict[Path, spec.RunSpec], arguments: argparse.Namespace) -> int:
-    """Train what is not done yet of one run, or of the runs of a pack; 0, or 75 where the same command goes on."""
-    _allow_files(2 * len(runs) + 256)  # a lock and a log a run, and what the process needs besides
-    with _signals() as signals, contextlib.ExitStack() as held:
+def complete(runs: dict[Path, spec.RunSpec], settings: Settings, data_dir: Path) -> int:
+    """Train what is not done yet of one run, or of the runs of a pack.
+
+    runs: folder -> spec; data_dir: folder of all prepared data sets. Returns the exit status: 0, or
+    75 if a signal stopped the training and the same command resumes it.
+    """
+    _allow_files(3 * len(runs) + 256)  # per run a lock, a log and a TensorBoard; and all others
+    with _signals() as signals, contextlib.ExitStack() as stack:
         for folder in sorted(runs):
-            held.enter_context(locks.locked(folder))
-            held.callback(_forget, folder, signals)
+            stack.enter_context(locks.locked(folder))
+            stack.callback(_forget, folder, signals)
             _same_spec(folder, runs[folder])
-        sealed = [folder for folder in runs if store.verifies(folder / "checkpoints" / "final")]
-        for folder in sealed:
-            if not store.verifies(folder):
-                store.publish(folder)
-        todo = {folder: chosen for folder, chosen in runs.items() if folder not in sealed}
-        if not todo:  # killed at the very end, a pack may have left its checkpoints
-            shutil.rmtree(_state(runs), ignore_errors=True)
-        stopped = _trained(todo, runs, arguments, signals) if todo else ""
+        state = _state(runs)
+        todo = _publish_sealed(runs)
+        stopped = ""
+        if todo:
+            stopped = _train(todo, state, settings, data_dir, signals)
+        elif _packed(runs):
+            shutil.rmtree(state, ignore_errors=True)  # of a pack that was killed at the very end
         if stopped:
             for folder in todo:
-                print(
-                    f"{folder.name}: {stopped}; the same command goes on from there",
-                    file=sys.stderr,
-                )
+                line = f"{folder.name}: {stopped}; the same command goes on from there"
+                print(line, file=sys.stderr)
             return RESUMABLE
-        sys.stdout.write(
-            "".join(map(_line, todo or runs))
-        )  # one write, so that lines of concurrent runs do not mix
+        # one write, so that lines of concurrent runs do not mix
+        sys.stdout.write("".join(map(_line, todo or runs)))
     return 0
 
 
+def _publish_sealed(runs: Mapping[Path, spec.RunSpec]) -> dict[Path, spec.RunSpec]:
+    """The runs that are not sealed; sealed ones whose tables do not verify are published again."""
+    todo = {}
+    for folder, run in runs.items():
+        if not store.verifies(folder / "checkpoints" / "final"):
+            todo[folder] = run
+        elif not store.verifies(folder):
+            store.publish(folder)
+    return todo
+
+
 class Signals:
-    """What SIGTERM and SIGINT do: noted for the end of a step; until one has ended, they end the process at once."""
+    """What SIGTERM and SIGINT do: stop after the present step; before the first, exit at once."""
 
     def __init__(self) -> None:
-        self.noted = self.training = False
+        self.noted = False
+        self.training = False
 
     def receive(self, _number: int, _frame: object) -> None:
-        first, self.noted = not self.noted, True
-        if (
-            first and not self.training
-        ):  # a second one must not break off what the first one's exit tidies up
+        is_first = not self.noted
+        self.noted = True
+        # a second one must not break off what the first one's exit tidies up
+        if is_first and not self.training:
             sys.exit(RESUMABLE)
 
-    def asked(self) -> bool:
-        """Whether to stop; asked for the first time when there is something to save."""
+    def stopping(self) -> bool:
+        """Whether to stop; first called when there is something to save."""
         self.training = True
         return self.noted
 
@@ -79,18 +87,17 @@ class Signals:
 def _signals() -> Iterator[Signals]:
     """Signals that are received until the block is left."""
     signals = Signals()
-    before = {
-        number: signal.signal(number, signals.receive) for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    terminate = signal.signal(signal.SIGTERM, signals.receive)
+    interrupt = signal.signal(signal.SIGINT, signals.receive)
     try:
         yield signals
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGTERM, terminate)
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def _forget(folder: Path, signals: Signals) -> None:
-    """Remove what a start has written of a run, alone or in a pack, that a signal stopped before a checkpoint."""
+    """Remove the files of a run that a signal stopped before it, or its pack, had a checkpoint."""
     saved = {path.parent for path in folder.parent.glob(".packs/*/step-*.pt")}
     with contextlib.suppress(FileNotFoundError):  # another pack's may vanish meanwhile
         packed = any(
@@ -104,13 +111,14 @@ def _forget(folder: Path, signals: Signals) -> None:
 
 def _allow_files(needed: int) -> None:
     """Let this process hold so many files open, as far as the system lets it."""
-    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if now != resource.RLIM_INFINITY and now < needed:
-        most_here = needed if most == resource.RLIM_INFINITY else min(needed, most)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most_here, most))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def _line(folder: Path) -> str:
+    """What the console says of a published run."""
     row = store.summary_row(folder)
     metric = registry.task(row["task"])["metric"]
     score = row[f"reported_{metric}"]
@@ -119,92 +127,79 @@ def _line(folder: Path) -> str:
     return f"{row['task']} {folder.name}: {row['status']}, {result}, {seconds} -> {folder}\n"
 
 
-def _same_spec(folder: Path, chosen: spec.RunSpec) -> None:
-    """StudyError where a run named by hand is another run's folder: it must not republish or resume that one."""
+def _same_spec(folder: Path, run: spec.RunSpec) -> None:
+    """StudyError if a folder, named by hand, is another run's, which must not be resumed."""
     path = folder / "spec.json"
     try:
-        same = not path.is_file() or spec.from_json(path.read_text(encoding="utf-8")) == chosen
+        same = not path.is_file() or spec.from_json(path.read_text(encoding="utf-8")) == run
     except (ValueError, TypeError) as error:
         raise store.Damaged(
             f"{path} is not a spec ({error}); to fix: rm {path}, then the same command"
         ) from None
     if not same:
-        raise StudyError(
-            f"command line: --run_id: {folder} holds another spec; allowed: a name that no run has yet"
-        )
+        allowed = "a name that no run has yet"
+        raise StudyError(f"command line: --run_id: {folder} holds another spec; allowed: {allowed}")
 
 
-def _state(runs: dict[Path, spec.RunSpec]) -> Path:
-    """Where the checkpoints of runs are that train as a pack."""
-    return next(iter(runs)).parent / ".packs" / packs.name(runs.values())
+def _packed(runs: Mapping[Path, spec.RunSpec]) -> bool:
+    """Whether runs train as a pack; else there is only one."""
+    return next(iter(runs.values())).engine == "pack"
 
 
-def _trained(
-    todo: dict[Path, spec.RunSpec],
-    runs: dict[Path, spec.RunSpec],
-    arguments: argparse.Namespace,
+def _state(runs: Mapping[Path, spec.RunSpec]) -> Path:
+    """The folder of the checkpoints of one run, or of runs that train as a pack."""
+    folder = next(iter(runs))
+    if _packed(runs):
+        return folder.parent / ".packs" / packs.name(runs.values())
+    return folder / "checkpoints"
+
+
+def _train(
+    runs: Mapping[Path, spec.RunSpec],
+    state: Path,
+    settings: Settings,
+    data_dir: Path,
     signals: Signals,
 ) -> str:
-    """Train and publish; where a signal stopped it, at which step."""
-    folder, chosen = next(iter(todo.items()))
-    data = arguments.data_dir / spec.data_name(chosen)
+    """Train and publish runs; returns at which step a signal stopped them, or an empty string."""
+    name = spec.data_name(next(iter(runs.values())))
+    data = data_dir / name
     if not (data / "manifest.json").is_file():
-        prepared(spec.data_name(chosen), data)
-    if chosen.engine == "pack":
-        from actstudy.training.pack_run import run_pack
-
-        state = _state(runs)
-        with locks.locked(state):
-            try:
-                return _guarded(
-                    lambda settings: run_pack(todo, state, data, settings), arguments, signals
-                )
-            finally:
-                if not any(state.glob("step-*.pt")):
-                    (state / packs.MEMBERS).unlink(missing_ok=True)
-    from actstudy.training.run import run
-
-    stopped = _guarded(lambda settings: run(chosen, folder, data, settings), arguments, signals)
-    if not stopped:
-        store.publish(folder)
-    return stopped
-
-
-def _guarded(work: Callable[[Any], object], arguments: argparse.Namespace, signals: Signals) -> str:
-    """Do `work(settings)`; where a signal stopped it and the same command goes on, at which step."""
+        prepared(name, data)
     from actstudy.training.devices import Unanswered
-    from actstudy.training.job import Interrupted
-    from actstudy.training.run import Settings
+    from actstudy.training.outcome import Interrupted
+    from actstudy.training.run import train
 
     gc.freeze()  # what is imported by now is never garbage
     gc.enable()
-    settings = Settings(
-        device=arguments.device,
-        slots_per_gpu=arguments.slots_per_gpu,
-        probe_every=arguments.probe_every,
-        checkpoint_seconds=arguments.checkpoint_seconds,
-        timeout_minutes=arguments.timeout_minutes,
-        quiet=arguments.quiet,
-        tensorboard=arguments.tensorboard,
-        started=actstudy.STARTED,
-        stopping=signals.asked,
-    )
+    settings = dataclasses.replace(settings, started=actstudy.STARTED, stopping=signals.stopping)
     try:
-        work(settings)
+        with _held_state(state) if _packed(runs) else contextlib.nullcontext():
+            train(runs, state, data, settings)
     except Interrupted as stopped:
         return str(stopped)
     except Unanswered as failed:
         if signals.noted or not failed.others:
             raise
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(
-            failed.others
-        )  # CUDA reads it once a process: start again
+        # CUDA reads it once per process: start again
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(failed.others)
         os.execv(sys.executable, sys.orig_argv)
     return ""
 
 
+@contextlib.contextmanager
+def _held_state(state: Path) -> Iterator[None]:
+    """Hold the folder of a pack's checkpoints; on leaving, its list of runs stays only with one."""
+    with locks.locked(state):
+        try:
+            yield
+        finally:
+            if not any(state.glob("step-*.pt")):
+                (state / packs.MEMBERS).unlink(missing_ok=True)
+
+
 def prepared(name: str, folder: Path) -> None:
-    """Prepare a data set (spec.data_name) into a folder unless it is there; runs that need it at once do so once."""
+    """Prepare a data set (spec.data_name) into a folder, once for all processes that need it."""
     from actstudy.data.prepared import prepare
 
     with locks.locked(folder):

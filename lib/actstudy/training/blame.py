@@ -1,110 +1,100 @@
-"""Where a run first left the finite numbers: the steps since its last checkpoint again, up to the bad one."""
+"""Finds the first NaN or infinity of diverged runs by replaying the steps since the last mark."""
 
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from actstudy.training import checkpoint
-from actstudy.training.cuda_graphs import Recorder
-from actstudy.training.job import Diverged, Interrupted, Job, Progress, TimedOut
-from actstudy.training.loop import batches, evaluate
-from actstudy.training.resume import load
-from actstudy.training.step import train_step
+from actstudy.training.batches import batches
+from actstudy.training.engine import Engine, Places
+from actstudy.training.outcome import Interrupted, TimedOut
+
+LOSS = "the loss itself"
 
 
-def first_nonfinite(
-    job: Job, progress: Progress, error: Diverged, again: Callable[[], Job], folder: Path
-) -> str:
-    """`; first not finite: ..` for the reason of a run that diverged, or nothing where it is not found.
+def mark(engine: Engine) -> None:
+    """Copy the engine's present state; a later search replays from here."""
+    engine.mark = (engine.step, {})  # frees the older copy
+    engine.mark = (engine.step, engine.snapshot())
 
-    again: makes the job anew; a run without a checkpoint is replayed from its start, which is not long ago then.
+
+def search(engine: Engine, runs: Iterable[int], find: Callable[[], Places]) -> Places:
+    """Run -> `; first not finite: ..`, for the reason that it ended with.
+
+    Empty if find() fails, as the runs' results do not depend on it; their logs name the fault.
     """
-    began = time.perf_counter()
     try:
-        if error.step is None:
-            found = in_validation(job)
-        else:
-            found = in_training(again(), progress.order_seed, error.step, folder)
+        with engine.clock("probe"):
+            return {run: f"; first not finite: {place}" for run, place in find().items()}
     except (Interrupted, TimedOut):
         raise
-    except Exception as fault:  # the run has its result, whatever becomes of the search
-        job.report.line(f"no site of divergence: {type(fault).__name__}: {fault}")
-        return ""
-    finally:
-        progress.seconds["probe"] += time.perf_counter() - began
-    return f"; first not finite: {found}"
+    except Exception as fault:
+        for run in runs:
+            engine.logs[run].line(f"no site of divergence: {type(fault).__name__}: {fault}")
+        return {}
 
 
-def in_validation(job: Job) -> str:
-    """The first value that is not finite in a validation with the present weights."""
-    with outputs(job) as found:
-        evaluate(job, "val")
-    return found[0] if found else "the loss itself"
+def in_training(engine: Engine, bad: Mapping[int, int], stopping: Callable[[], bool]) -> Places:
+    """The first values that are not finite; bad: run -> the first step whose loss is not finite.
 
-
-def in_training(job: Job, order_seed: int, bad: int, folder: Path) -> str:
-    """The first value that is not finite in step `bad`, whose loss is not: a parameter's, else an output's.
-
-    All that is asked of is the state before that step, so that the answer is one from whichever checkpoint.
+    The engine is left as it was. Interrupted if a stop is asked for: the search is repeated when
+    the same command is run again.
     """
-    state = checkpoint.newest(folder / "checkpoints", job.device)
-    start = load(job, state).step if state else 0
-    steps = batches(job, order_seed, start)
-    for step in range(start, bad):
-        searching(job.stopping)
-        train_step(job, step, next(steps))
-        job.pending.clear()
-    spoilt = first(job.parameters.items())
-    if spoilt:
-        return f"{spoilt} before step {bad}"
-    job.scored, job.recorder = (
-        job._scored,
-        Recorder(on=False),
-    )  # hooks are for code that is not compiled
-    with outputs(job) as found:
-        train_step(job, bad, next(steps))
-    return f"{found[0] if found else 'the loss itself'} at step {bad}"
+    places: Places = {}
+    start, before = engine.mark
+    present = engine.snapshot()
+    try:
+        engine.rewind(before)
+        for step, rows in batches(engine, start):
+            if stopping():
+                raise Interrupted("stopped while a loss that is not finite was looked into")
+            runs = [run for run, bad_step in bad.items() if bad_step == step]
+            if runs:
+                places |= engine.inspect(step, rows, runs)
+            if step == max(bad.values()):
+                break
+            engine.train(step, rows)
+    finally:
+        engine.rewind(present)
+    return places
 
 
-def searching(stopping: Callable[[], bool]) -> None:
-    """Interrupted where a stop is asked for: the run is found out again when the same command goes on."""
-    if stopping():
-        raise Interrupted("stopped while a loss that is not finite was looked into")
+def in_validation(engine: Engine, runs: Iterable[int]) -> Places:
+    """The first outputs that are not finite in a validation with the present weights."""
+    return engine.inspect_validation(list(runs))
 
 
 @contextmanager
-def outputs(job: Job) -> Iterator[list[str]]:
-    """Collects which outputs of sites and other parts of the model are not finite, in the order of the pass."""
-    found: list[str] = []
-    sites = {module: f"activation {site}" for site, module in job.sites.modules.items()}
+def watch_outputs(model: nn.Module, sites: Mapping[str, nn.Module]) -> Iterator[list[str]]:
+    """Collects the outputs of a model's parts that are not finite, in the order of the pass."""
+    places: list[str] = []
+    site_names = {module: f"activation {site}" for site, module in sites.items()}
 
     def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
             if not finite(output):
-                found.append(f"output of {name}")
+                places.append(f"output of {name}")
 
         return hook
 
-    parts = [
-        (module, name) for name, module in job.model.named_modules() if not list(module.children())
+    hooks = [
+        module.register_forward_hook(watch(site_names.get(module, name)))
+        for name, module in model.named_modules()
+        if not list(module.children())
     ]
-    hooks = [module.register_forward_hook(watch(sites.get(module, name))) for module, name in parts]
     try:
-        yield found
+        yield places
     finally:
         for hook in hooks:
             hook.remove()
 
 
 def first(named: Iterable[tuple[str, Tensor]]) -> str | None:
-    """The name of the first value that is not finite."""
+    """The name of the first value that is not finite, or None."""
     return next((name for name, value in named if not finite(value)), None)
 
 
 def finite(value: Tensor) -> bool:
-    """Whether all values are."""
+    """Whether all values are finite."""
     return bool(torch.isfinite(value).all())

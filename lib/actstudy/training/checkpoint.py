@@ -1,4 +1,4 @@
-"""Checkpoints: everything a run needs to go on bit for bit, written by rename, the last two kept."""
+"""Checkpoints: all that runs need to resume bit for bit, written by rename, the last two kept."""
 
 import hashlib
 import io
@@ -15,14 +15,17 @@ KEEP = 2
 
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> None:
-    """Write `step-<step>.pt` and its checksum, then drop all but the newest two."""
+    """Write `step-<step>.pt` and its checksum, then remove all but the newest two."""
     write(folder / f"step-{step:09d}.pt", state)
     for old in sorted(folder.glob("step-*.pt"))[:-KEEP]:
         _remove(old)
 
 
 def write(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a state and then its checksum, both of the bytes in memory: torch calls a full disk a RuntimeError."""
+    """Write a state and then its checksum.
+
+    Both are made of the bytes in memory, as torch turns a full disk into a RuntimeError.
+    """
     content = io.BytesIO()
     torch.save(state, content)
     with store.replacing(path) as draft:
@@ -32,22 +35,21 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def read(path: Path, device: torch.device) -> dict[str, Any]:
-    """What `write` wrote; Damaged where file or checksum is missing or the two do not agree."""
+    """What `write` wrote; Damaged if file or checksum is missing or the two do not agree."""
     recorded = path.with_suffix(".sha256")
     content = path.read_bytes() if path.is_file() else b""
     if (
         not recorded.is_file()
         or recorded.read_bytes() != hashlib.sha256(content).hexdigest().encode()
     ):
-        raise store.Damaged(
-            f"{path} does not have its checksum; to fix: python -m actstudy retry {path.parent.parent}"
-        )
+        command = f"python -m actstudy retry {path.parent.parent}"
+        raise store.Damaged(f"{path} does not have its checksum; to fix: {command}")
     loaded: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     return loaded
 
 
 def newest(folder: Path, device: torch.device) -> dict[str, Any] | None:
-    """The newest checkpoint that verifies, or None; newer ones are removed, so that two good ones stay."""
+    """The newest checkpoint that verifies, or None; newer ones are removed, as they are damaged."""
     for path in sorted(folder.glob("step-*.pt"), reverse=True):
         try:
             return read(path, device)
@@ -68,7 +70,7 @@ def _remove(path: Path) -> None:
 
 
 def weights_sha256(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, shapes and bytes of a state dict: equal only for bit-identical weights."""
+    """SHA-256 of names, shapes and bytes of a state dict: equal only for bit-identical weights."""
     digest = hashlib.sha256()
     for name, value in sorted(state.items()):
         digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())

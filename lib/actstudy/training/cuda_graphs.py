@@ -14,7 +14,7 @@ Scores = dict[str, Tensor]  # what a part of training returns, on the device
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """No garbage collection meanwhile: it may free the graphs of a training that is over, which spoils a recording."""
+    """No garbage collection in the block: collecting an earlier run's graphs spoils a recording."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -25,13 +25,15 @@ def uncollected() -> Iterator[None]:
 
 
 class Replay:
-    """A part recorded once as a CUDA graph, then one launch a call, of the same kernels.
+    """A part recorded once as a CUDA graph, then one launch per call, of the same kernels.
 
-    pool: memory that other records may use as well: what a part returns is copied before the next one begins.
+    pool: memory that other records may use as well: what a part returns is copied before the next
+    one begins.
     """
 
     def __init__(self, part: Callable[..., Scores], *inputs: Tensor, pool: Any) -> None:
-        self.inputs, self.graph = [value.clone() for value in inputs], torch.cuda.CUDAGraph()
+        self.inputs = [value.clone() for value in inputs]
+        self.graph = torch.cuda.CUDAGraph()
         with uncollected(), torch.cuda.graph(self.graph, pool=pool):
             self.scores = part(*self.inputs)
 
@@ -43,10 +45,11 @@ class Replay:
 
 
 class Recorder:
-    """Plays parts of training by name; where it is on, a part's second call is recorded, and later ones replay it."""
+    """Plays parts of training by name; if on, second calls are recorded and later ones replay."""
 
     def __init__(self, on: bool) -> None:
-        self.on, self.pool = on, torch.cuda.graph_pool_handle() if on else None
+        self.on = on
+        self.pool = torch.cuda.graph_pool_handle() if on else None
         self.calls: Counter[str] = Counter()
         self.recorded: dict[str, Replay] = {}
 

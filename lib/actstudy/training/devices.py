@@ -17,11 +17,11 @@ import torch
 
 from actstudy.contract import host
 from actstudy.contract.errors import StudyError
-from actstudy.training.job import Interrupted
+from actstudy.training.outcome import Interrupted
 
 
 class Unanswered(StudyError):
-    """A GPU that does not answer; `others` are those that this process might have had instead."""
+    """A GPU that does not answer; others: GPUs that this process could use instead."""
 
     def __init__(self, error: RuntimeError, others: list[str]) -> None:
         first = str(error).splitlines()[0]
@@ -32,33 +32,31 @@ class Unanswered(StudyError):
 
 
 @contextlib.contextmanager
-def lease(wanted: str, slots: int, stopping: Callable[[], bool]) -> Iterator[torch.device]:
-    """A device held until the process ends or the block is left: `cpu`, or a GPU with one of its `slots`.
+def lease(kind: str, slots: int, stopping: Callable[[], bool]) -> Iterator[torch.device]:
+    """Hold a device until the process ends or the block is left: `cpu`, or one of a GPU's slots.
 
-    Every run sees its GPU alone, as cuda:0: compiled code is kept by device number, and so serves all GPUs. Where Slurm
-    gave this job one GPU, it is that one, unasked. Unanswered where the GPU has failed.
+    Every run sees its GPU alone, as cuda:0: compiled code is kept by device number, and so serves
+    all GPUs. If Slurm gave this job one GPU, it is that one. Unanswered if the GPU has failed.
     """
-    names = host.gpus() if wanted != "cpu" and torch.version.cuda else []
-    if wanted != "cuda" and not names:
+    names = host.gpus() if kind != "cpu" and torch.version.cuda else []
+    if kind != "cuda" and not names:
         torch.set_num_threads(1)
         _keep_freed_memory()
         yield torch.device("cpu")
         return
     if not names:
-        raise StudyError(
-            "device: got 'cuda', but there is no GPU that nvidia-smi and torch know; allowed: auto, cpu"
-        )
-    with contextlib.ExitStack() as held:
-        name = (
-            names[0]
-            if os.environ.get("SLURM_JOB_GPUS", "").isdecimal()
-            else _slot(names, slots, held)
-        )
+        missing = "there is no GPU that nvidia-smi and torch know"
+        raise StudyError(f"device: got 'cuda', but {missing}; allowed: auto, cpu")
+    with contextlib.ExitStack() as locks:
+        if os.environ.get("SLURM_JOB_GPUS", "").isdecimal():
+            name: str | None = names[0]
+        else:
+            name = _slot(names, slots, locks)
         while name is None:
             if stopping():
                 raise Interrupted("stopped while waiting for a GPU")
             time.sleep(1)
-            name = _slot(names, slots, held)
+            name = _slot(names, slots, locks)
         os.environ["CUDA_VISIBLE_DEVICES"] = name
         try:
             torch.zeros(1, device="cuda").item()
@@ -67,29 +65,29 @@ def lease(wanted: str, slots: int, stopping: Callable[[], bool]) -> Iterator[tor
         yield torch.device("cuda", 0)
 
 
-def _slot(names: list[str], slots: int, held: contextlib.ExitStack) -> str | None:
-    """A GPU with a free slot, which `held` then keeps; None where all are taken.
+def _slot(names: list[str], slots: int, locks: contextlib.ExitStack) -> str | None:
+    """A GPU with a free slot, which `locks` then holds; None if no slot is free.
 
-    flocks in a host-local folder, which a kill frees: one a GPU, shared by runs that share it, and one a slot. A GPU's
-    slots are filled before the next GPU's, so that no more GPUs are used than were asked for.
+    flocks in a host-local folder, which a kill frees: one per GPU, shared by runs that share it,
+    and one per slot. A GPU's slots are filled before the next GPU's.
     """
     folder = Path(tempfile.gettempdir()) / f"actstudy-gpus-{os.getuid()}"
     folder.mkdir(exist_ok=True)
     for name, slot in itertools.product(names, range(slots)):
-        with contextlib.ExitStack() as tried, contextlib.suppress(BlockingIOError):
-            for file, kind in (
-                (name, fcntl.LOCK_SH if slots > 1 else fcntl.LOCK_EX),
-                (f"{name}-{slot}", fcntl.LOCK_EX),
-            ):
-                fcntl.flock(tried.enter_context((folder / file).open("w")), kind | fcntl.LOCK_NB)
-            held.enter_context(tried.pop_all())
+        gpu_lock = fcntl.LOCK_SH if slots > 1 else fcntl.LOCK_EX
+        with contextlib.ExitStack() as files, contextlib.suppress(BlockingIOError):
+            for file, lock in ((name, gpu_lock), (f"{name}-{slot}", fcntl.LOCK_EX)):
+                handle = files.enter_context((folder / file).open("w"))
+                fcntl.flock(handle, lock | fcntl.LOCK_NB)
+            locks.enter_context(files.pop_all())
             return name
     return None
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc reuse large blocks: handed back, their pages are faulted in again for every tensor of every step."""
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+    """Let glibc reuse large blocks; otherwise freed pages are faulted in again for every tensor."""
+    libc = ctypes.CDLL(None)
+    if sys.platform == "linux" and hasattr(libc, "mallopt"):
         libc.mallopt(-4, 0)  # M_MMAP_MAX: large blocks from the heap too
         libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: the heap never shrinks
 
@@ -108,15 +106,13 @@ def describe(device: torch.device) -> str:
 
 def identity(device: torch.device) -> str:
     """What tells this device from others of its kind: a GPU's UUID, or the host's name."""
-    return (
-        str(torch.cuda.get_device_properties(device).uuid)
-        if device.type == "cuda"
-        else platform.node()
-    )
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_properties(device).uuid)
+    return platform.node()
 
 
 def peak_memory(device: torch.device) -> tuple[int, str]:
-    """Peak bytes and what they count: allocated CUDA memory, or the process's resident set on a CPU."""
+    """Peak bytes and their kind: allocated CUDA memory, or the process's resident set on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device), "cuda allocated"
     unit = 1 if sys.platform == "darwin" else 1024

@@ -1,135 +1,138 @@
-"""What the training loop works on: a job (wired once), its progress (saved in checkpoints), and a clock."""
+"""One run, trained by itself: the engine whose R is 1."""
 
-import contextlib
-import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from actstudy.contract.schema import BUCKETS
-from actstudy.contract.spec import RunSpec
-from actstudy.data.augment import augment
-from actstudy.health import values
+from actstudy.contract.streams import step_seed
+from actstudy.data import augment
+from actstudy.health import probes, values
 from actstudy.nets.activations import Sites
-from actstudy.training.cuda_graphs import Recorder
-from actstudy.training.log import Report
-from actstudy.training.optim import records
-
-Split = dict[str, Tensor]  # x (N, ...), y (N, ...) and whatever else the task evaluates with
-
-
-class Diverged(Exception):
-    """A loss that is not finite: a result of the run, not a fault of the program. step: None in a validation."""
-
-    def __init__(self, reason: str, step: int | None = None) -> None:
-        super().__init__(reason)
-        self.step = step
+from actstudy.tasks.metrics import Evaluation
+from actstudy.training.batches import probe_batch
+from actstudy.training.blame import LOSS, first, watch_outputs
+from actstudy.training.cuda_graphs import Recorder, Scores
+from actstudy.training.engine import Engine, Places, Weights, autocast
+from actstudy.training.optim import clip_share, learning_rate, records, restore, set_rate
 
 
-class TimedOut(Exception):
-    """The run has taken all the minutes that it was given."""
+@dataclass(kw_only=True)
+class Job(Engine):
+    """One run: a model of any task, eager or compiled; a GPU records and replays compiled steps."""
 
-
-class Interrupted(Exception):
-    """A stop was asked for; the checkpoint is written and the run can go on later."""
-
-
-@dataclass
-class Progress:
-    """All that a run carries from step to step besides tensors, in plain types that a checkpoint can hold."""
-
-    step: int = 0
-    order_seed: int = 0
-    best_step: int = -1
-    best_value: float = math.nan
-    evaluations_since_best: int = 0
-    n_resumes: int = 0
-    window: dict[str, list[float]] = field(
-        default_factory=dict
-    )  # per-step train scores since the last evaluation
-    curves: list[dict[str, Any]] = field(default_factory=list)
-    health: list[dict[str, Any]] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)  # samples per second of each evaluation window
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BUCKETS, 0.0))
-
-
-def lengths(spec: RunSpec, n_train: int) -> tuple[int, int]:
-    """Steps of an epoch, the last partial batch dropped, and of the whole run."""
-    steps_per_epoch = n_train // spec.batch_size
-    return steps_per_epoch, spec.steps or (spec.epochs or 0) * steps_per_epoch
-
-
-def checked_lengths(spec: RunSpec, n_train: int, device: torch.device) -> tuple[int, int]:
-    """The same; ValueError where data or device cannot do what the spec asks."""
-    if spec.precision == "fp16" and device.type != "cuda":
-        raise ValueError(f"precision: got 'fp16' on {device.type}; allowed there: fp32, bf16")
-    if spec.batch_size > n_train:
-        raise ValueError(
-            f"batch_size: got {spec.batch_size}; allowed: at most the {n_train} train examples"
-        )
-    steps_per_epoch, total = lengths(spec, n_train)
-    if round(spec.warmup * steps_per_epoch) > total:
-        raise ValueError(
-            f"warmup: got {spec.warmup} epochs of {steps_per_epoch} steps; allowed: at most the {total} steps"
-        )
-    return steps_per_epoch, total
-
-
-@dataclass
-class Job:
-    """One run, wired: what the loop needs and does not choose."""
-
-    spec: RunSpec
-    task: ModuleType
     model: nn.Module
-    inputs: Callable[[Tensor], Tensor]  # what makes a model's input of prepared x
     sites: Sites
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
-    splits: dict[str, Split]
-    device: torch.device
-    report: Report
-    probe_every: int
-    save: Callable[["Job", Progress], None]
-    checkpoint_seconds: float = 30.0
-    stopping: Callable[[], bool] = lambda: False
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
-    pending: list[dict[str, Tensor]] = field(
-        default_factory=list
-    )  # train scores still on the device
     updates: int = 0  # made by this process
-    probe_rows: Tensor | None = None  # the probe batch, once it is drawn
-    health_keys: dict[str, list[values.Key]] = field(
-        default_factory=dict
-    )  # part of a step -> what it reads
+    best_weights: Weights = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        compiled = self.spec.engine == "compiled"
-        if compiled:
-            torch.compiler.reset()  # else the ninth kind of run of a process is over torch's limit of recompilations
-        self.scored = (
-            torch.compile(self._scored, fullgraph=True, dynamic=False) if compiled else self._scored
-        )
-        self.recorder = Recorder(records(self.spec, self.device))
+        super().__post_init__()
         self.parameters = dict(self.model.named_parameters())
-        labels = self.splits["train"]["y"]
-        self.steps_per_epoch, self.total_steps = lengths(self.spec, len(labels))
-        self.eval_every = self.spec.eval_every or self.steps_per_epoch
-        self.labels_per_example = (labels >= 0).sum().item() / len(
-            labels
-        )  # 1 for classes; negative ones are padding
+        self.n_params = sum(parameter.numel() for parameter in self.parameters.values())
+        self.activations = {site: [name] for site, name in self.sites.names.items()}
+        self.recorder = Recorder(records(self.spec, self.device))
+        self.probe_rows = probe_batch(self.splits["train"]["x"])
+        self.scored = self._scored
+        if self.spec.engine == "compiled":
+            torch.compiler.reset()  # else the ninth kind of run of a process is over torch's limit
+            self.scored = torch.compile(self._scored, fullgraph=True, dynamic=False)
+
+    def compiles(self, part: str) -> bool:
+        if part == "validate":
+            return False
+        prepares = self.recorder.prepares(part)
+        if part == "probe":
+            return prepares
+        return self.spec.engine == "compiled" and (not self.updates or prepares)
+
+    def train(self, step: int, rows: Tensor, part: str = "update") -> Scores:
+        spec = self.spec
+        batch = rows[0]
+        set_rate(self.optimizer, self.learning_rates(step)[0])
+        # dropout: the same for all activations and resumes
+        generator(self.device).manual_seed(step_seed(spec.seed, step))
+        height, width = (0, 0)
+        if spec.augment != "none":
+            height, width = self.splits["train"]["x"].shape[2:]
+        draws = augment.draws(spec.augment, spec.seed, step, len(batch), height, width)
+        on_device = torch.from_numpy(draws).to(self.device, non_blocking=True)
+        parts = {"update": self.update, "watched": self.watched}
+        scores = self.recorder.play(part, parts[part], batch, on_device)
+        self.updates += 1
+        return {name: value[..., None] for name, value in scores.items()}
+
+    def read_sites(self) -> Tensor:
+        return self.recorder.play("probe", self.probe, self.probe_rows)["health"][:, None]
+
+    def update(
+        self, batch: Tensor, draws: Tensor, before_update: Callable[[], None] | None = None
+    ) -> Scores:
+        """One step on train examples batch (B,), augmented by draws: all that the device does.
+
+        before_update: called when gradients are whole, unscaled and not clipped.
+        """
+        spec = self.spec
+        y = self.splits["train"]["y"]
+        self.optimizer.zero_grad(set_to_none=True)
+        scores: Scores = {}
+        pairs = zip(batch.chunk(spec.accumulate), draws.chunk(spec.accumulate), strict=True)
+        for rows, drawn in pairs:
+            share = label_share(y, rows, batch)
+            loss, seen = self.scored(rows, drawn)
+            self.scaler.scale(loss * share).backward()
+            for name, value in {"loss": loss.detach(), **seen}.items():
+                scores[name] = scores.get(name, 0) + value * share
+        self.scaler.unscale_(self.optimizer)
+        if before_update:
+            before_update()
+        if spec.clip is not None:
+            gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
+            share = clip_share(nn.utils.get_total_norm(gradients, foreach=True), spec.clip)
+            torch._foreach_mul_(gradients, share)
+            scores["clipped"] = (share < 1).float()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return scores
+
+    def watched(self, batch: Tensor, draws: Tensor) -> Scores:
+        """`update`, with the probes (probes,) of its parameters under `health`."""
+        watch = probes.Update(self.parameters)
+        scores = self.update(batch, draws, watch.gradients)
+        return {**scores, "health": self._keyed("watched", watch.values())}
+
+    def probe(self, rows: Tensor) -> Scores:
+        """The probes (probes,) of all sites, from a forward and backward pass over rows (N,)."""
+        x, y = (self.splits["train"][name][rows] for name in ("x", "y"))
+
+        def batch_loss() -> Tensor:
+            with autocast(self.spec, self.device):
+                loss: Tensor = self.task.loss(self.forward(x), y)
+            return loss
+
+        read = probes.at_sites(self.model, self.sites.modules, self.sites.names, batch_loss)
+        return {"health": self._keyed("probe", read)}
+
+    def _keyed(self, part: str, read: values.Values) -> Tensor:
+        """What a part of a step reads, as one tensor (probes,), its keys noted.
+
+        A recorded part runs as Python code only until it is recorded, always with the same keys.
+        """
+        self.health_keys[part] = list(read)
+        return values.stacked(read)
 
     def _scored(self, rows: Tensor, drawn: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean loss of train examples `rows` (B,), augmented as `drawn` says, and what is watched of the batch."""
+        """Mean loss of train examples rows (B,), augmented by `drawn`, and other scores."""
         x, y = (self.splits["train"][name][rows] for name in ("x", "y"))
         if drawn.shape[1]:
-            x = augment(x, drawn)
-        with self.autocast():
+            x = augment.augment(x, drawn)
+        with autocast(self.spec, self.device):
             logits = self.forward(x)
             loss = self.task.loss(logits, y, self.spec.label_smoothing)
         with torch.no_grad():
@@ -140,49 +143,92 @@ class Job:
         logits: Tensor = self.model(self.inputs(x))
         return logits
 
-    def compiles(self, probed: bool) -> bool:
-        """Whether the next step compiles or is recorded."""
-        prepared = self.recorder.prepares("watched" if probed else "update")
-        return self.spec.engine == "compiled" and (not self.updates or prepared)
+    def evaluate(self, split: str, runs: Sequence[int]) -> list[Evaluation]:
+        self.model.eval()
+        with autocast(self.spec, self.device):
+            evaluation = self.task.evaluate(self.forward, self.splits[split])
+        self.model.train()
+        return [evaluation for _ in runs]
 
-    def keyed(self, part: str, found: values.Values) -> Tensor:
-        """What a part of a step reads, as one tensor; its keys are kept beside."""
-        self.health_keys[part] = list(found)
-        return values.stacked(found)
+    def learning_rates(self, step: int) -> list[float]:
+        return [learning_rate(self.spec, step, self.total_steps, self.steps_per_epoch)]
 
-    def autocast(self) -> contextlib.AbstractContextManager[object]:
-        """The arithmetic of the forward pass that the spec asks for."""
-        return autocast(self.spec, self.device)
+    def keep_best(self, runs: Sequence[int]) -> None:
+        self.best_weights = deepcopy(self.model.state_dict())
 
+    def load(self, checkpoint: str) -> None:
+        if checkpoint == "best":
+            self.model.load_state_dict(self.best_weights)
 
-def autocast(spec: RunSpec, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """The arithmetic of the forward pass that a spec asks for."""
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(spec.precision)
-    return torch.autocast(device.type, dtype=dtype) if dtype else contextlib.nullcontext()
+    def weights(self) -> list[Weights]:
+        state = self.model.state_dict()
+        return [{name: value.to("cpu", copy=True) for name, value in state.items()}]
+
+    def changed(self) -> dict[str, Tensor]:
+        tensors = dict(self.model.state_dict())
+        for name, parameter in self.parameters.items():
+            for kind, value in self.optimizer.state.get(parameter, {}).items():
+                if isinstance(value, Tensor):
+                    tensors[f"{kind} of {name}"] = value
+        return tensors
+
+    def snapshot(self) -> dict[str, Any]:
+        return {**super().snapshot(), "scaler": self.scaler.state_dict()}
+
+    def rewind(self, copies: Mapping[str, Any]) -> None:
+        super().rewind(copies)
+        self.scaler.load_state_dict(copies["scaler"])
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "best": self.best_weights,
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def restore(self, state: Mapping[str, Any], rows: Sequence[int]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.best_weights = state["best"]
+        restore(self.optimizer, state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+
+    def inspect(self, step: int, rows: Tensor, runs: Sequence[int]) -> Places:
+        place = first(self.parameters.items())
+        if place:
+            return dict.fromkeys(runs, f"{place} before step {step}")
+        with self._plain_code(), watch_outputs(self.model, self.sites.modules) as places:
+            self.train(step, rows)
+        return dict.fromkeys(runs, f"{places[0] if places else LOSS} at step {step}")
+
+    def inspect_validation(self, runs: Sequence[int]) -> Places:
+        with watch_outputs(self.model, self.sites.modules) as places:
+            self.evaluate("val", runs)
+        return dict.fromkeys(runs, places[0] if places else LOSS)
+
+    @contextmanager
+    def _plain_code(self) -> Iterator[None]:
+        """Steps in the block run uncompiled and unrecorded, as hooks need it."""
+        scored = self.scored
+        recorder = self.recorder
+        self.scored = self._scored
+        self.recorder = Recorder(on=False)
+        try:
+            yield
+        finally:
+            self.scored = scored
+            self.recorder = recorder
 
 
 def generator(device: torch.device) -> torch.Generator:
-    """The device's default generator, which dropout draws from; torch.manual_seed would seed every backend, slowly."""
-    return (
-        torch.cuda.default_generators[device.index]
-        if device.type == "cuda"
-        else torch.default_generator
-    )
+    """The device's default generator, from which dropout draws; torch.manual_seed is slower."""
+    if device.type == "cuda":
+        return torch.cuda.default_generators[device.index]
+    return torch.default_generator
 
 
-class Clock:
-    """Wall seconds in one bucket at a time; a switch waits for the device, so each bucket holds its own work."""
-
-    def __init__(self, seconds: dict[str, float], device: torch.device) -> None:
-        self._seconds, self._device, self._since = seconds, device, time.perf_counter()
-        self._bucket = self.stepping = (
-            "train"  # `stepping`: the bucket of the step itself, compile for a first one
-        )
-
-    def to(self, bucket: str) -> None:
-        """Charge the time since the last switch to the bucket then entered, and enter this one."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        now = time.perf_counter()
-        self._seconds[self._bucket] += now - self._since
-        self._bucket, self._since = bucket, now
+def label_share(y: Tensor, rows: Tensor, batch: Tensor) -> Tensor | float:
+    """The rows' share of their batch's labels: so weighted, means of parts add up to the mean."""
+    if len(rows) == len(batch):
+        return 1.0
+    return (y[rows] >= 0).sum() / (y[batch] >= 0).sum()

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a line an epoch in log.txt and on the console, a bar on a terminal."""
+"""What a person sees of a run: a line per evaluation in log.txt and on the console, and a bar."""
 
 import contextlib
 import json
@@ -22,29 +22,22 @@ class Mirror(Protocol):
     def close(self) -> None: ...
 
 
-class Report:
-    """Writes one run's log; with `quiet` the console stays silent. pause: seconds between notes for `status`."""
+class Log:
+    """Writes one run's log; with `quiet` the console stays silent.
 
-    def __init__(
-        self, folder: Path, total_steps: int, quiet: bool, tensorboard: bool, pause: float = 1.0
-    ) -> None:
+    pause: seconds between updates of `progress.json`, which `status` reads.
+    """
+
+    def __init__(self, folder: Path, quiet: bool, tensorboard: bool, pause: float = 1.0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._progress_file = folder / "progress.json"
-        self._total, self._quiet, self._pause, self._last_write = total_steps, quiet, pause, 0.0
+        self._quiet = quiet
+        self._pause = pause
+        self._last_write = 0.0
         self._log_file = folder / "log.txt"
-        self._log = self._log_file.open("ab", buffering=0)  # a full disk is told of where it is met
+        self._log = self._log_file.open("ab", buffering=0)  # a full disk is an error of that line
         self._mirror = _tensorboard(folder) if tensorboard else None
-        console = Console(file=sys.stdout)
-        self._bar = None
-        if console.is_terminal and not quiet:
-            columns = (
-                TextColumn("step {task.completed}/{task.total}"),
-                BarColumn(),
-                TimeRemainingColumn(),
-            )
-            self._bar = Progress(*columns, console=console, transient=True)
-            self._bar.start()
-            self._job = self._bar.add_task("training", total=total_steps)
+        self._bar = None if quiet else _bar()
 
     def line(self, text: str) -> None:
         """Append a line to log.txt and, unless quiet, print it."""
@@ -60,38 +53,39 @@ class Report:
     def evaluated(
         self,
         step: int,
+        total_steps: int,
         epoch: float,
         scores: Mapping[str, float],
         rate: float | None,
         unit: str,
         train_seconds: float,
     ) -> None:
-        """One line for an evaluation: losses and metric, throughput in `unit`, time left in training."""
-        left = train_seconds / step * (self._total - step)
+        """Write an evaluation's line: scores, throughput in `unit`, training time left."""
+        left = train_seconds / step * (total_steps - step)
         pace = f"{rate:,.0f} {unit}" if rate else f"no {unit} yet"
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
-        self.line(f"epoch {epoch:g}  {shown}  {pace}  ETA {left:.0f} s")
+        columns = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
+        self.line(f"epoch {epoch:g}  {columns}  {pace}  ETA {left:.0f} s")
         if self._bar:
-            self._bar.update(self._job, completed=step)
+            self._bar.update(self._bar.task_ids[0], completed=step, total=total_steps)
         if time.monotonic() - self._last_write > self._pause:
             self._last_write = time.monotonic()
             content: dict[str, Any] = {
                 "step": step,
-                "total_steps": self._total,
+                "total_steps": total_steps,
                 "train_seconds": train_seconds,
                 "seconds_left": left,
             }
             store.write_json(self._progress_file, content)
 
     def mirror(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Hand rows of the `curves` table to TensorBoard, where it was asked for."""
+        """Hand rows of the `curves` table to TensorBoard if it is on."""
         if self._mirror is None:
             return
         for row in rows:
             self._mirror.add_scalar(f"{row['split']}/{row['metric']}", row["value"], row["step"])
 
     def train_seconds_seen(self) -> float:
-        """Training seconds that an earlier process of this run had last reported; 0 where there was none."""
+        """Training seconds that an earlier process of this run noted last; 0 if there was none."""
         with contextlib.suppress(
             OSError, ValueError, KeyError, TypeError
         ):  # a note without a checksum
@@ -99,13 +93,25 @@ class Report:
         return 0.0
 
     def close(self) -> None:
-        """End the bar and the files; what an ended run's `progress.json` said is in its tables."""
+        """End the bar and the files; an ended run's tables replace its `progress.json`."""
         if self._bar:
             self._bar.stop()
         if self._mirror:
             self._mirror.close()
         self._log.close()
         self._progress_file.unlink(missing_ok=True)
+
+
+def _bar() -> Progress | None:
+    """A running bar on a terminal, else None."""
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        return None
+    steps = TextColumn("step {task.completed}/{task.total}")
+    bar = Progress(steps, BarColumn(), TimeRemainingColumn(), console=console, transient=True)
+    bar.start()
+    bar.add_task("training", total=None)
+    return bar
 
 
 def _tensorboard(folder: Path) -> Mirror:

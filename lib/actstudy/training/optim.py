@@ -5,26 +5,35 @@ import math
 import types
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from actstudy.contract.spec import RunSpec
+from actstudy.health import clipping
 
 
 def learning_rate(spec: RunSpec, step: int, total: int, steps_per_epoch: int) -> float:
-    """The rate of a step: linear warm-up to `lr`, then constant or half a cosine down to zero at `total`."""
-    warm = round(spec.warmup * steps_per_epoch)
-    if step < warm:
-        return spec.lr * (step + 1) / warm
+    """The rate of a step: linear warm-up to `lr`, then constant, or half a cosine to 0."""
+    warmup_steps = round(spec.warmup * steps_per_epoch)
+    if step < warmup_steps:
+        return spec.lr * (step + 1) / warmup_steps
     if spec.schedule == "constant":
         return spec.lr
-    return spec.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
+    angle = math.pi * (step - warmup_steps) / max(1, total - warmup_steps)
+    return spec.lr * 0.5 * (1 + math.cos(angle))
+
+
+def clip_share(norm: Tensor, clip: float | Literal["adaptive"]) -> Tensor:
+    """What gradients of a global norm are multiplied by; `adaptive` clips norms above 10 to 1."""
+    if clip == "adaptive":
+        return clipping.share(norm, 1.0, clipping.ADAPTIVE_FROM)
+    return clipping.share(norm, clip)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Set the rate of all groups, in place where it is a tensor that a recorded step reads."""
+    """Set the rate of all groups, in place if it is a tensor that a recorded step reads."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], torch.Tensor):
             group["lr"].fill_(lr)
@@ -33,12 +42,12 @@ def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 
 def records(spec: RunSpec, device: torch.device) -> bool:
-    """Whether steps are recorded as a CUDA graph; fp16's loss scale decides on the host what a step does."""
+    """Whether steps are recorded as CUDA graphs; not in fp16, whose loss scale needs the host."""
     return spec.engine == "compiled" and device.type == "cuda" and spec.precision != "fp16"
 
 
 def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load a state, but keep where the rate lives: the checkpoint may come from another kind of device."""
+    """Load a state, but keep where the rate is: the checkpoint may be of another kind of device."""
     own = optimizer.param_groups
     groups = [
         {**saved, "lr": group["lr"]}
@@ -49,43 +58,41 @@ def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
 
 
 def make_optimizer(spec: RunSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimizer of a spec; weight decay acts on matrices only, not on norms, biases or activation parameters."""
+    """The optimizer of a spec; weight decay acts on matrices only."""
     if spec.engine != "eager":
-        return _made(spec, list(parameters))
-    # torch wraps what it keeps out of compiled graphs, and the wrappers import its compiler, which takes as long as
-    # importing torch. An eager run has no graphs and takes the plain methods; where none is wrapped, nothing changes.
+        return _optimizer(spec, list(parameters))
+    # torch wraps what it keeps out of compiled graphs, and the wrappers import its compiler, which
+    # takes as long as importing torch. An eager run has no graphs and takes the plain methods; if
+    # none is wrapped, nothing changes.
     for method in vars(torch.optim.Optimizer).values():
         if plain := getattr(method, "__wrapped__", None):
             plain.__dynamo_disable = plain
-    optimizer = _made(spec, list(parameters))
+    optimizer = _optimizer(spec, list(parameters))
     step = torch.no_grad()(inspect.unwrap(type(optimizer).step))
     optimizer.step = types.MethodType(step, optimizer)  # type: ignore[method-assign]
     return optimizer
 
 
-def _made(spec: RunSpec, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+def _optimizer(spec: RunSpec, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """torch's optimizer with the settings of a spec."""
+    matrices = [parameter for parameter in parameters if parameter.ndim >= 2]
+    others = [parameter for parameter in parameters if parameter.ndim < 2]
     groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": spec.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        {"params": matrices, "weight_decay": spec.weight_decay},
+        {"params": others, "weight_decay": 0.0},
     ]
     device = parameters[0].device
-    recorded = records(spec, device)  # a recorded step reads its rate from the device
-    warnings.filterwarnings(
-        "ignore", message=".*capturable=True"
-    )  # the steps before it are not recorded
-    lr: Any = torch.tensor(spec.lr, device=device) if recorded else spec.lr
-    adam: dict[str, Any] = {
-        "lr": lr,
-        "betas": spec.betas,
-        "eps": spec.eps,
-        "fused": True,
-        "capturable": recorded,
-    }
+    capturable = records(spec, device)
+    # the steps before the recording are not recorded
+    warnings.filterwarnings("ignore", message=".*capturable=True")
+    # a recorded step reads its rate from the device
+    lr: Any = torch.tensor(spec.lr, device=device) if capturable else spec.lr
     match spec.optimizer:
-        case "adamw":
-            return torch.optim.AdamW(groups, **adam)
-        case "adam":
-            return torch.optim.Adam(groups, **adam)
+        case "adamw" | "adam":
+            make = torch.optim.AdamW if spec.optimizer == "adamw" else torch.optim.Adam
+            return make(
+                groups, lr=lr, betas=spec.betas, eps=spec.eps, fused=True, capturable=capturable
+            )
         case "sgd":
             return torch.optim.SGD(groups, lr=lr, momentum=spec.momentum, fused=True)
         case "rmsprop":
@@ -95,5 +102,5 @@ def _made(spec: RunSpec, parameters: list[nn.Parameter]) -> torch.optim.Optimize
                 alpha=spec.rmsprop_alpha,
                 eps=spec.eps,
                 momentum=spec.momentum,
-                capturable=recorded,
+                capturable=capturable,
             )

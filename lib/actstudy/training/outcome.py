@@ -1,42 +1,61 @@
-"""How a run ended that did not complete: its status and the reason, in words that say what to change."""
+"""How runs end that do not complete: a status, and a reason that says what to change."""
 
 import re
+from collections.abc import Sequence
 
 import torch
 
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.contract.store import Damaged
-from actstudy.training.job import Diverged, Interrupted, TimedOut
-
-MEMORY = (torch.cuda.OutOfMemoryError, MemoryError)
-NOT_THE_SPECS = (
-    Interrupted,
-    StudyError,
-    Damaged,
-    OSError,
-)  # a full disk, say: the same command may succeed later
 
 
-def ending(error: Exception, spec: RunSpec) -> tuple[str, str]:
-    """Status and reason of a run that ended with an error."""
-    if isinstance(error, Diverged):
-        return "diverged", str(error)
+class Interrupted(Exception):
+    """A stop was asked for; the same command resumes from the newest checkpoint."""
+
+
+class TimedOut(Exception):
+    """The runs took all the minutes that they may take."""
+
+
+# Endings that are not the specs' fault, such as a full disk: the same command may succeed later.
+NOT_THE_SPECS = (Interrupted, StudyError, Damaged, OSError)
+
+
+def ending(error: Exception, specs: Sequence[RunSpec], training: bool) -> tuple[str, str]:
+    """Status and reason of runs that an error ended; StudyError if their pack has to change.
+
+    training: whether the error came after all models were made.
+    """
+    spec = specs[0]
+    first_line = f"{type(error).__name__}: {error}".splitlines()[0]
     if isinstance(error, TimedOut):
         return "timeout", str(error)
-    if isinstance(error, MEMORY) or "DefaultCPUAllocator" in str(error):
+    if _is_memory(error):
+        if spec.engine == "pack":
+            got = f"pack_width: got {spec.pack_width}: {memory(error)}"
+            raise StudyError(f"{got}; allowed: a smaller one") from None
         halved = f"a smaller batch_size, or accumulate: {2 * spec.accumulate}"
-        return (
-            "out_of_memory",
-            f"task {spec.task}, batch_size {spec.batch_size}: {memory(error)}; to fix: {halved}",
-        )
-    return "failed", f"{type(error).__name__}: {error}".splitlines()[0]
+        where = f"task {spec.task}, batch_size {spec.batch_size}"
+        return "out_of_memory", f"{where}: {memory(error)}; to fix: {halved}"
+    if spec.engine == "pack" and not training:
+        reason = str(error) if isinstance(error, ValueError) else first_line
+        raise StudyError(f"pack of {len(specs)} runs: {reason}") from error
+    return "failed", first_line
+
+
+def _is_memory(error: Exception) -> bool:
+    """Whether memory ran out; torch's CPU allocator has no exception of its own."""
+    is_memory_error = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
+    return is_memory_error or "DefaultCPUAllocator" in str(error)
 
 
 def memory(error: Exception) -> str:
-    """What was asked and what was free, where the error says so, else its first line."""
-    asked = re.search(r"[Tt]ri?e?d to allocate ([\d.]+ ?\w+)", str(error))
+    """How much memory was requested and was free if the error says so, else its first line."""
+    requested = re.search(r"[Tt]ri?e?d to allocate ([\d.]+ ?\w+)", str(error))
     free = re.search(r"([\d.]+ \w+) is free", str(error))
-    if not asked:
+    if not requested:
         return str(error).splitlines()[0] if str(error) else type(error).__name__
-    return f"asked for {asked[1]}, {free[1]} free" if free else f"asked for {asked[1]}"
+    if not free:
+        return f"asked for {requested[1]}"
+    return f"asked for {requested[1]}, {free[1]} free"

@@ -1,116 +1,99 @@
-"""Runs that train as one: what the loop of a pack works on."""
+"""Runs of one shape that train as one: the engine whose R is as large as the device allows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from actstudy.contract.schema import BUCKETS
-from actstudy.contract.spec import RunSpec
-from actstudy.contract.streams import epoch_order
 from actstudy.health import values
 from actstudy.nets.packed import PackedMLP
 from actstudy.tasks import classification
+from actstudy.tasks.metrics import Evaluation
+from actstudy.training.batches import order_seeds, probe_batch
+from actstudy.training.blame import LOSS, first
 from actstudy.training.cuda_graphs import Recorder, Scores
-from actstudy.training.job import Progress, Split, autocast
-from actstudy.training.log import Report
-from actstudy.training.loop import probe_batch
+from actstudy.training.engine import Engine, Places, Weights, autocast
+from actstudy.training.optim import learning_rate
 from actstudy.training.pack_optim import PackOptimizer, clipped
 
-EVAL_ROWS = 65_536  # examples times runs that are evaluated at a time
+MAX_EVAL_ROWS = 65_536  # examples times runs that are evaluated at a time
 
 
-@dataclass
-class Pack:
-    """Runs that train as one: the first `n` rows are runs, the others copies of the last, thrown away."""
+@dataclass(kw_only=True)
+class Pack(Engine):
+    """Runs that train as one: the model's first rows; the others, copies of the last, are ignored.
 
-    specs: list[RunSpec]  # of all rows
-    n: int
+    best, last: stacked weights; `last` of runs that ended before the others, empty without
+    patience.
+    """
+
     model: PackedMLP
     optimizer: PackOptimizer
-    inputs: Callable[[Tensor], Tensor]
-    splits: dict[str, Split]
-    device: torch.device
-    reports: list[Report]
-    probe_every: int
-    total_steps: int
-    steps_per_epoch: int
-    progress: list[Progress]  # of the runs
-    step: int = 0
-    ended: dict[int, tuple[str, str]] = field(
-        default_factory=dict
-    )  # run -> status and reason, where it ended early
-    health: list[tuple[int, Tensor]] = field(default_factory=list)  # step, values (probes, n)
-    health_keys: dict[str, list[values.Key]] = field(
-        default_factory=dict
-    )  # part of a step -> what it reads
     best: list[Tensor] = field(default_factory=list)
-    pending: list[Scores] = field(default_factory=list)
-    marked: tuple[int, list[Tensor]] = field(
-        default_factory=lambda: (0, [])
-    )  # a step, what one changes (pack_blame)
-    seconds: dict[str, float] = field(
-        default_factory=lambda: dict.fromkeys(BUCKETS, 0.0)
-    )  # of this process, all runs
-    timed: int = 0  # steps since the last evaluation that count as training
-    seen_seconds: float = 0.0
+    last: list[Tensor] = field(default_factory=list)
+    epoch_scalars: tuple[int, Tensor] = (-1, torch.empty(0))
 
     def __post_init__(self) -> None:
-        self.spec, self.parameters = self.specs[0], list(self.model.stacked)
-        self.eval_every = self.spec.eval_every or self.steps_per_epoch
-        self.seeds = list(dict.fromkeys(spec.seed for spec in self.specs))
-        self.seed_of = torch.tensor(
-            [self.seeds.index(spec.seed) for spec in self.specs], device=self.device
-        )
-        self.probe_rows, self.scored = probe_batch(self.splits["train"]["x"]), self._scored
+        super().__post_init__()
+        self.parameters = list(self.model.stacked)
+        self.n_params = sum(parameter[0].numel() for parameter in self.parameters)
+        self.activations = self.model.sites
+        seeds = order_seeds(self)
+        places = [seeds.index(progress.order_seed) for progress in self.progress]
+        places += [places[-1]] * (self.model.runs - len(places))
+        self.seed_of = torch.tensor(places, device=self.device)
+        self.probe_rows = probe_batch(self.splits["train"]["x"])
+        self.best = self._copies()
+        if self.spec.patience is not None:
+            self.last = self._copies()
+        self.scored = self._scored
         self.recorder = Recorder(self.device.type == "cuda")
         if self.recorder.on:
             self._compile()
 
+    def _copies(self) -> list[Tensor]:
+        """Copies of all parameters."""
+        return [parameter.detach().clone() for parameter in self.parameters]
+
     def _compile(self) -> None:
-        """What a layer, not a model, is made of is compiled: seconds for any depth, as all of a step is recorded."""
-        from torch._dynamo import config as dynamo  # here: they take a second
+        """Compile layers, not whole models: seconds for any depth, as all of a step is recorded."""
+        from torch._dynamo import config as dynamo  # imported late: they take a second
         from torch._functorch import config as functorch
 
         dynamo.recompile_limit = 128  # shapes and lists of activations that one pack may have
-        dynamo.fail_on_recompile_limit_hit = (
-            True  # else code that is not compiled, of other bits, would run
-        )
-        functorch.activation_memory_budget = (
-            0.0  # the product is read again: nothing else of a layer is kept
-        )
+        # else code that is not compiled, of other bits, would run
+        dynamo.fail_on_recompile_limit_hit = True
+        # the product is read again: nothing else of a layer is kept
+        functorch.activation_memory_budget = 0.0
         compiled = partial(torch.compile, dynamic=False, fullgraph=True)
-        self.model.activated, self.optimizer.update = (
-            compiled(self.model.activated),
-            compiled(self.optimizer.update),
-        )
-        self.inputs, self.scored = compiled(self.inputs), compiled(self.scored)
+        self.model.activated = compiled(self.model.activated)
+        self.optimizer.update = compiled(self.optimizer.update)
+        self.inputs = compiled(self.inputs)
+        self.scored = compiled(self.scored)
 
-    @property
-    def running(self) -> list[int]:
-        """The runs that have not ended early."""
-        return [run for run in range(self.n) if run not in self.ended]
+    def compiles(self, part: str) -> bool:
+        return self.recorder.prepares(part)
 
-    def share(self, run: int, bucket: str) -> float:
-        """A run's seconds in a bucket: its even share of the pack's, and what earlier processes left."""
-        return self.progress[run].seconds[bucket] + self.seconds[bucket] / self.n
+    def train(self, step: int, rows: Tensor, part: str = "update") -> Scores:
+        parts = {"update": self.update, "watched": self.watched}
+        return self.recorder.play(part, parts[part], rows[self.seed_of], self._scalars(step))
 
-    def window_seconds(self) -> float:
-        """A run's share of the training seconds since this was last asked."""
-        now = self.seconds["train"] / self.n
-        since, self.seen_seconds = now - self.seen_seconds, now
-        return since
+    def _scalars(self, step: int) -> Tensor:
+        """What the optimizer needs of the host at a step (3,): sent per epoch, as sending waits."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        if self.epoch_scalars[0] != epoch:
+            lengths = (self.total_steps, self.steps_per_epoch)
+            start = epoch * self.steps_per_epoch
+            steps = range(start, start + self.steps_per_epoch)
+            scalars = torch.stack([self.optimizer.scalars(step, *lengths) for step in steps])
+            self.epoch_scalars = (epoch, scalars.to(self.device))
+        return self.epoch_scalars[1][index]
 
-    def play(self, part: Callable[..., Scores], *inputs: Tensor) -> Scores:
-        """part(*inputs), or its record."""
-        return self.recorder.play(part.__name__, part, *inputs)
-
-    def compiles(self, part: Callable[..., Scores]) -> bool:
-        """Whether the next call of a part is one of those that compile and record."""
-        return self.recorder.prepares(part.__name__)
+    def read_sites(self) -> Tensor:
+        return self.recorder.play("probe", self.probe)["health"]
 
     def update(self, rows: Tensor, scalars: Tensor) -> Scores:
         """One step on train examples rows (R, B)."""
@@ -118,27 +101,29 @@ class Pack:
         return {"loss": loss, "accuracy": accuracy, **self._step(gradients, scalars)}
 
     def watched(self, rows: Tensor, scalars: Tensor) -> Scores:
-        """The same step, with the probes of its parameters."""
+        """`update`, with the probes (probes, R) of its parameters under `health`."""
         loss, accuracy, gradients = self._gradients(rows)
         before = [parameter.detach().clone() for parameter in self.parameters]
         scores = {"loss": loss, "accuracy": accuracy, **self._step(gradients, scalars)}
-        found = values.of_gradients(self.model.names, gradients)
-        found |= values.of_updates(self.model.names, before, self.parameters)
-        return {**scores, "health": self._read("watched", found)}
+        read = values.of_gradients(self.model.names, gradients)
+        read |= values.of_updates(self.model.names, before, self.parameters)
+        return {**scores, "health": self._keyed("watched", read)}
 
     def probe(self) -> Scores:
-        """The probes of all sites, from one forward and backward pass over the probe batch."""
+        """The probes (probes, R) of all sites, from a forward and backward pass."""
         x, y = (self.splits["train"][name][self.probe_rows] for name in ("x", "y"))
         seen: list[tuple[Tensor, Tensor]] = []
         with autocast(self.spec, self.device):
             logits = self.model(self.inputs(x).flatten(1), seen)
-            loss = classification.losses(logits, y.expand(len(self.specs), -1))
+            loss = classification.losses(logits, y.expand(self.model.runs, -1))
         gradients = torch.autograd.grad(loss.sum(), [post for _, post in seen])
-        return {"health": self._read("probe", values.of_sites(self.model.sites, seen, gradients))}
+        read = values.of_sites(self.model.sites, seen, gradients)
+        return {"health": self._keyed("probe", read)}
 
-    def _read(self, part: str, found: values.Values) -> Tensor:
-        self.health_keys[part] = list(found)
-        return torch.stack([value.double() for value in found.values()])
+    def _keyed(self, part: str, read: values.Values) -> Tensor:
+        """What a part of a step reads, as one tensor; its keys are noted as the part first runs."""
+        self.health_keys[part] = list(read)
+        return torch.stack([value.double() for value in read.values()])
 
     def _gradients(self, rows: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         train = self.splits["train"]
@@ -158,41 +143,106 @@ class Pack:
         self.optimizer.step(gradients, scalars)
         return scores
 
-    def validated(self) -> Scores:
+    def evaluate(self, split: str, runs: Sequence[int]) -> list[Evaluation]:
+        if split == "val":
+            logits = self.recorder.play("validate", self.validate)["logits"]
+        else:
+            logits = self.logits(split)
+        return classification.evaluate_runs(logits, self.splits[split]["y"], runs)
+
+    def validate(self) -> Scores:
         """Logits (R, N, C) of the validation split."""
         return {"logits": self.logits("val")}
 
     def logits(self, split: str) -> Tensor:
         """Logits (R, N, C) of a whole split."""
-        x, parts = self.splits[split]["x"], []
-        size = min(len(x), max(1, EVAL_ROWS // len(self.specs)))
+        x = self.splits[split]["x"]
+        parts = []
+        size = min(len(x), max(1, MAX_EVAL_ROWS // self.model.runs))
         with torch.no_grad(), autocast(self.spec, self.device):
-            for first in range(0, len(x), size):
-                start = min(
-                    first, len(x) - size
-                )  # all parts are of one size: compiled code is for one
+            for begin in range(0, len(x), size):
+                # all parts are of one size: compiled code is for one
+                start = min(begin, len(x) - size)
                 part = self.model(self.inputs(x[start : start + size]).flatten(1)).float()
-                parts.append(part[:, first - start :])
+                parts.append(part[:, begin - start :])
         return torch.cat(parts, 1)
 
+    def learning_rates(self, step: int) -> list[float]:
+        share = learning_rate(self.optimizer.unit, step, self.total_steps, self.steps_per_epoch)
+        return [share * spec.lr for spec in self.specs]
 
-def batches(pack: Pack, first: int) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Each step from `first` on, its examples rows (R, B), and what the optimizer needs of the host (3,)."""
-    epoch, size = -1, pack.spec.batch_size
-    for step in range(first, pack.total_steps):
-        if step // pack.steps_per_epoch != epoch:
-            epoch = step // pack.steps_per_epoch
-            drawn = [
-                epoch_order(seed, epoch, len(pack.splits["train"]["y"])) for seed in pack.seeds
-            ]
-            order = torch.from_numpy(np.stack(drawn)).to(pack.device)
-            scalars = epoch_scalars(pack, epoch)
-        at = step % pack.steps_per_epoch
-        yield step, order[:, at * size : (at + 1) * size][pack.seed_of], scalars[at]
+    def keep_best(self, runs: Sequence[int]) -> None:
+        for best, parameter in zip(self.best, self.parameters, strict=True):
+            best[runs] = parameter.detach()[runs]
 
+    def set_aside(self, runs: Sequence[int]) -> None:
+        for last, parameter in zip(self.last, self.parameters, strict=True):
+            last[runs] = parameter.detach()[runs]
 
-def epoch_scalars(pack: Pack, epoch: int) -> Tensor:
-    """What the optimizer needs of the host in an epoch's steps, (steps, 3): sent at once, as each sending is a wait."""
-    steps = range(epoch * pack.steps_per_epoch, (epoch + 1) * pack.steps_per_epoch)
-    rows = [pack.optimizer.scalars(step, pack.total_steps, pack.steps_per_epoch) for step in steps]
-    return torch.stack(rows).to(pack.device)
+    @torch.no_grad()
+    def load(self, checkpoint: str) -> None:
+        if checkpoint == "best":
+            for parameter, best in zip(self.parameters, self.best, strict=True):
+                parameter.copy_(best)
+        elif self.last:
+            ended = [run for run in self.completed if run in self.ended]
+            for parameter, last in zip(self.parameters, self.last, strict=True):
+                parameter[ended] = last[ended]
+
+    def weights(self) -> list[Weights]:
+        stacked = [parameter.detach().cpu() for parameter in self.parameters]
+        named = list(zip(self.model.names, stacked, strict=True))
+        return [{name: part[run].clone() for name, part in named} for run in range(len(self.specs))]
+
+    def changed(self) -> dict[str, Tensor]:
+        tensors = {}
+        for kind, stacks in enumerate([self.parameters, *self.optimizer.state]):
+            for k, stack in enumerate(stacks):
+                tensors[f"{kind} of {k}"] = stack.detach()
+        return tensors
+
+    def _stacks(self) -> dict[str, Tensor]:
+        """What a checkpoint holds of every run: tensors whose row r is of run r."""
+        tensors = self.changed()
+        for kind, stacks in (("best", self.best), ("last", self.last)):
+            for k, stack in enumerate(stacks):
+                tensors[f"{kind} of {k}"] = stack
+        return tensors
+
+    def state(self) -> dict[str, Any]:
+        return {name: tensor[: len(self.specs)] for name, tensor in self._stacks().items()}
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Any], rows: Sequence[int]) -> None:
+        filled = [*rows, *[rows[-1]] * (self.model.runs - len(rows))]
+        for name, tensor in self._stacks().items():
+            tensor.copy_(state[name][filled])
+
+    def inspect(self, step: int, rows: Tensor, runs: Sequence[int]) -> Places:
+        x = self.splits["train"]["x"][rows[self.seed_of]]
+        outputs = self._inspect_outputs(self.inputs(x).flatten(2), runs)
+        places = {run: f"{outputs.get(run, LOSS)} at step {step}" for run in runs}
+        for run in runs:
+            named = zip(self.model.names, self.parameters, strict=True)
+            place = first((name, value[run]) for name, value in named)
+            if place:
+                places[run] = f"{place} before step {step}"
+        return places
+
+    def inspect_validation(self, runs: Sequence[int]) -> Places:
+        places: Places = {}
+        for x in self.splits["val"]["x"].split(self.spec.batch_size):
+            others = [run for run in runs if run not in places]
+            places |= self._inspect_outputs(self.inputs(x).flatten(1), others)
+        return {run: places.get(run, LOSS) for run in runs}
+
+    def _inspect_outputs(self, x: Tensor, runs: Sequence[int]) -> Places:
+        """The first output that is not finite in the pass over x, of the runs that have one."""
+        with torch.no_grad(), autocast(self.spec, self.device):
+            outputs = self.model.outputs(x)
+        places: Places = {}
+        for run in runs:
+            place = first((name, value[run]) for name, value in outputs)
+            if place:
+                places[run] = f"output of {place}"
+        return places

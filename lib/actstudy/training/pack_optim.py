@@ -1,4 +1,4 @@
-"""SGD, Adam and AdamW for stacked parameters: torch's formulas, with a learning rate and weight decay a run."""
+"""SGD, Adam and AdamW for stacked parameters: torch's formulas, with a rate and decay per run."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,32 +9,32 @@ from torch import Tensor
 
 from actstudy.contract.spec import RunSpec
 from actstudy.health import values
-from actstudy.training.optim import learning_rate
-from actstudy.training.step import clip_share
+from actstudy.training.optim import clip_share, learning_rate
 
 
 class PackOptimizer:
-    """Updates parameters (R, ...), of which row r belongs to the run of specs[r]; decay acts on matrices only."""
+    """Updates parameters (R, ...) of R runs, row by row; decay acts on matrices only."""
 
     def __init__(self, specs: Sequence[RunSpec], parameters: Sequence[Tensor]) -> None:
-        self.spec, self.parameters, device = specs[0], list(parameters), parameters[0].device
+        self.spec = specs[0]
         self.unit = dataclasses.replace(self.spec, lr=1.0)
-        self.lr, self.decay = (
-            torch.tensor(
-                [getattr(spec, name) for spec in specs], dtype=parameters[0].dtype, device=device
-            )
-            for name in ("lr", "weight_decay")
-        )
-        # Compiled code rounds otherwise with decay than without: there no run's bits may depend on another's decay.
-        self.decays = device.type == "cuda" or any(spec.weight_decay for spec in specs)
-        kinds = {"sgd": int(self.spec.momentum > 0)}.get(self.spec.optimizer, 2)
-        self.state = [
-            [torch.zeros_like(p) for p in parameters] for _ in range(kinds)
-        ]  # momentum, or Adam's moments
+        self.parameters = list(parameters)
+        device = parameters[0].device
+        dtype = parameters[0].dtype
+        self.lr = torch.tensor([spec.lr for spec in specs], dtype=dtype, device=device)
+        decays = [spec.weight_decay for spec in specs]
+        self.decay = torch.tensor(decays, dtype=dtype, device=device)
+        # Compiled code rounds otherwise with decay than without: no run's bits may depend on
+        # another's decay.
+        self.decays = device.type == "cuda" or any(decays)
+        n_moments = 2  # Adam's; SGD has one, or none without momentum
+        if self.spec.optimizer == "sgd":
+            n_moments = 1 if self.spec.momentum > 0 else 0
+        self.state = [[torch.zeros_like(p) for p in parameters] for _ in range(n_moments)]
         self.update = self._update  # on a GPU compiled code stands here
 
     def scalars(self, step: int, total: int, steps_per_epoch: int) -> Tensor:
-        """What a step needs of the host: the rate as a share of each run's own, and Adam's two bias corrections."""
+        """What a step needs of the host (3,): the rate as a share, Adam's two bias corrections."""
         share = learning_rate(self.unit, step, total, steps_per_epoch)
         corrections = [1 - beta ** (step + 1) for beta in self.spec.betas]
         return torch.tensor([share, *corrections], dtype=self.lr.dtype)
@@ -51,7 +51,8 @@ class PackOptimizer:
         self, parameter: Tensor, gradient: Tensor, state: Sequence[Tensor], scalars: Tensor
     ) -> None:
         rows = (-1, *[1] * (parameter.ndim - 1))
-        lr, decay = (self.lr * scalars[0]).view(rows), self.decay.view(rows)
+        lr = (self.lr * scalars[0]).view(rows)
+        decay = self.decay.view(rows)
         decays = self.decays and parameter.ndim > 2
         if decays and self.spec.optimizer == "adamw":
             parameter.mul_(1 - lr * decay)
@@ -74,7 +75,7 @@ class PackOptimizer:
 def clipped(
     gradients: Sequence[Tensor], clip: float | Literal["adaptive"]
 ) -> tuple[list[Tensor], Tensor]:
-    """Gradients (R, ...) scaled, run by run, as a plain step's are, and (R,) 1 where that made them smaller, else 0."""
+    """Gradients (R, ...) clipped per run, and (R,) 1 if that made them smaller, else 0."""
     share = clip_share(values.norms(gradients), clip)
     scaled = [gradient * share.view(-1, *[1] * (gradient.ndim - 1)) for gradient in gradients]
     return scaled, (share < 1).float()

@@ -1,4 +1,4 @@
-"""Where a run was made: versions, packages, device, commit."""
+"""Where a run trained: versions, packages, device, commit."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """What `environment.json` records: interpreter, torch, CUDA, device, threads, installed packages and their hash."""
+    """What `environment.json` records: interpreter, torch, CUDA, device, threads, packages."""
     packages = sorted(
         {path.stem for place in sys.path for path in Path(place or ".").glob("*.dist-info")}
     )
@@ -36,10 +36,11 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def provenance(started: float) -> dict[str, Any]:
-    """Columns of `runs` that say when and from which code a run was made; started: seconds since the epoch."""
+    """Columns of `runs` on a run's time and code; started: seconds since the epoch."""
     status = _git("status", "--porcelain", "--untracked-files=no")
+    python = sys.version.split()[0]
     return {
-        "versions": f"python {sys.version.split()[0]}, torch {torch.__version__}, numpy {np.__version__}",
+        "versions": f"python {python}, torch {torch.__version__}, numpy {np.__version__}",
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": None if status is None else bool(status),
         "started": timestamp(started),
@@ -55,7 +56,7 @@ def timestamp(seconds: float) -> str:
 def _git(*command: str) -> str | None:
     """What git prints, or None outside a repository or without git."""
     try:
-        found = subprocess.run(
+        done = subprocess.run(
             ["git", *command],
             cwd=Path(__file__).parent,
             capture_output=True,
@@ -64,4 +65,4 @@ def _git(*command: str) -> str | None:
         )
     except FileNotFoundError:
         return None
-    return found.stdout.strip() if found.returncode == 0 else None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,51 +1,63 @@
-"""What a checkpoint holds of a run, and a run brought back to where its checkpoint stands."""
+"""What a checkpoint holds, and how an engine resumes from its newest one."""
 
-import secrets
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from actstudy.contract import schema
+from actstudy.contract.schema import BUCKETS
+from actstudy.contract.spec import run_id
 from actstudy.training import checkpoint
-from actstudy.training.job import Job, Progress
-from actstudy.training.optim import restore
+from actstudy.training.engine import Engine, Progress
+
+LAYOUT = 2  # raise it when what a checkpoint holds changes: those of other layouts are not used
 
 
-def save(job: Job, progress: Progress, folder: Path) -> None:
-    """Write a run's checkpoint; there is no generator's state in it: every draw is a function of seed and step."""
-    state = {
-        "progress": vars(progress),
-        "model": job.model.state_dict(),
-        "best": job.best_weights,
-        "optimizer": job.optimizer.state_dict(),
-        "scaler": job.scaler.state_dict(),
+def save(engine: Engine, folder: Path) -> None:
+    """Write the engine's checkpoint into a folder."""
+    progress = []
+    for run, own in enumerate(engine.progress):
+        seconds = {bucket: engine.share(run, bucket) for bucket in BUCKETS}
+        progress.append({**vars(own), "seconds": seconds})
+    content = {
+        "layout": LAYOUT,
+        "ids": [run_id(spec) for spec in engine.specs],
+        "step": engine.step,
+        "ended": engine.ended,
+        "progress": progress,
+        "health_keys": engine.health_keys,
+        "health": engine.health,
+        "engine": engine.state(),
     }
-    checkpoint.save(folder / "checkpoints", progress.step, state)
+    checkpoint.save(folder, engine.step, content)
 
 
-def load(job: Job, state: dict[str, Any]) -> Progress:
-    """Put what `save` wrote into a job."""
-    progress = Progress(**state["progress"])
-    progress.seconds = dict.fromkeys(schema.BUCKETS, 0.0) | progress.seconds
-    job.model.load_state_dict(state["model"])
-    restore(job.optimizer, state["optimizer"])
-    job.scaler.load_state_dict(state["scaler"])
-    job.best_weights = state["best"]
-    return progress
+def resume(engine: Engine, folder: Path) -> None:
+    """Load the newest checkpoint if it holds all of the engine's runs, in any order and company.
 
-
-def resumed(job: Job, folder: Path, device: torch.device) -> Progress:
-    """Where the newest checkpoint stands, loaded into the job; a new start where there is none."""
-    state, seen = checkpoint.newest(folder / "checkpoints", device), job.report.train_seconds_seen()
-    if state is None:
-        progress = Progress(
-            order_seed=job.spec.seed if job.spec.deterministic_shuffle else secrets.randbits(63)
-        )
-        progress.seconds["wasted"] = seen
-        return progress
-    progress = load(job, state)
-    progress.n_resumes += 1
-    progress.seconds["wasted"] += max(0.0, seen - progress.seconds["train"])
-    job.report.line(f"resumed at step {progress.step} of {job.total_steps}")
-    return progress
+    Else the engine starts anew, and checkpoints of other runs or of another layout are removed.
+    """
+    seconds_before = engine.logs[0].train_seconds_seen()
+    content = checkpoint.newest(folder, torch.device("cpu"))
+    ids = [run_id(spec) for spec in engine.specs]
+    usable = content is not None and content.get("layout") == LAYOUT
+    if content is None or not usable or not set(ids) <= set(content["ids"]):
+        checkpoint.drop(folder)
+        for progress in engine.progress:
+            progress.seconds["wasted"] = seconds_before
+        return
+    rows = [content["ids"].index(one) for one in ids]
+    engine.restore(content["engine"], rows)
+    engine.step = content["step"]
+    engine.health_keys = content["health_keys"]
+    engine.health = [(step, values[:, rows]) for step, values in content["health"]]
+    for run, row in enumerate(rows):
+        if row in content["ended"]:
+            engine.ended[run] = content["ended"][row]
+        progress = Progress(**content["progress"][row])
+        engine.progress[run] = progress
+        progress.seconds = {**dict.fromkeys(BUCKETS, 0.0), **progress.seconds}
+        progress.n_resumes += 1
+        engine.logs[run].line(f"resumed at step {engine.step} of {engine.total_steps}")
+    wasted = max(0.0, seconds_before - engine.progress[0].seconds["train"])
+    for progress in engine.progress:
+        progress.seconds["wasted"] += wasted

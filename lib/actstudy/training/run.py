@@ -1,233 +1,184 @@
-"""One run, wired: data, model, init, optimizer, loop, final evaluation, tables. It reads like a method section."""
+"""Runs from start to end: data, device, engine, loop, test scores, tables."""
 
 import dataclasses
-import importlib
 import os
-import random
-import statistics
+import secrets
+import shutil
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from actstudy.advice import rules
 from actstudy.contract import schema, store
 from actstudy.contract.spec import RunSpec
-from actstudy.contract.streams import order_hash
 from actstudy.data import prepared
-from actstudy.nets.activations import Sites
-from actstudy.nets.initializers import initialize
-from actstudy.training import checkpoint, devices
-from actstudy.training.blame import first_nonfinite
-from actstudy.training.job import Diverged, Job, Progress, checked_lengths
-from actstudy.training.log import Report
+from actstudy.study.packs import MEMBERS
+from actstudy.training import checkpoint, devices, tables
+from actstudy.training.engine import Engine
 from actstudy.training.loop import fit
-from actstudy.training.optim import make_optimizer
 from actstudy.training.outcome import NOT_THE_SPECS, ending
 from actstudy.training.provenance import environment, provenance, timestamp
-from actstudy.training.resume import resumed, save
-from actstudy.training.score import final
+from actstudy.training.resume import resume, save
+from actstudy.training.score import Result, score
+from actstudy.training.settings import Settings
 from actstudy.training.timeout import Limit, unlimited
+from actstudy.training.wiring import make_engine
 
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What a run is told besides its spec: nothing here changes a result."""
-
-    device: str = "auto"
-    slots_per_gpu: int = 1
-    probe_every: int = 200
-    checkpoint_seconds: float = 30.0
-    timeout_minutes: float | None = None
-    quiet: bool = False
-    tensorboard: bool = False
-    started: float | None = (
-        None  # when the process began, in seconds since the epoch, so that imports count
-    )
-    stopping: Callable[[], bool] = lambda: False
+WRITERS = min(8, os.cpu_count() or 1)  # threads that write tables: most of their time is the disk's
 
 
 @dataclasses.dataclass
 class Attempt:
-    """What is known of a run so far: enough for its tables whenever it ends."""
+    """What is known of some runs so far: enough for their tables whenever they end.
 
-    spec: RunSpec
-    folder: Path
+    row: columns of `runs` that they share. ending: status and reason of runs whose engine was never
+    made.
+    """
+
+    specs: Sequence[RunSpec]
+    folders: Sequence[Path]
+    state: Path
     settings: Settings
     started: float
     row: dict[str, Any]
-    results: dict[str, Any] = dataclasses.field(
-        default_factory=lambda: {"predictions": [], "calibration": []}
-    )
+    environment: dict[str, Any] = dataclasses.field(default_factory=dict)
     limit: Limit = dataclasses.field(default_factory=unlimited)
-    job: Job | None = None
-    progress: Progress = dataclasses.field(default_factory=Progress)
+    engine: Engine | None = None
+    ending: tuple[str, str | None] = ("completed", None)
+    results: list[Result] = dataclasses.field(default_factory=list)
 
 
-def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> str:
-    """Train one spec into its folder, from its newest checkpoint if it has one; seal its tables; returns the status.
+def train(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, settings: Settings) -> None:
+    """Train runs, one or a pack, each into its folder; seals and publishes their tables.
 
-    Every ending is sealed as a row with its reason, failures too; only what can go on or succeed later is raised.
+    state: folder of their checkpoints, from whose newest they resume. Every ending is a row with
+    its reason, failures too; only what can go on or succeed later is raised. An error of a pack is
+    an error of all its runs.
     """
-    store.write_json(folder / "spec.json", dataclasses.asdict(spec))
-    status, reason = "completed", None
-    attempt = Attempt(
-        spec, folder, settings, settings.started or time.time(), schema.spec_row(spec)
-    )
+    by_activation = sorted(runs.items(), key=lambda item: str(item[1].activation))
+    folders, specs = zip(*by_activation, strict=True)
+    for folder, spec in runs.items():
+        store.write_json(folder / "spec.json", dataclasses.asdict(spec))
+    row: dict[str, Any] = {}
+    if specs[0].engine == "pack":
+        store.write_json(state / MEMBERS, [folder.name for folder in folders])
+        row["pack"] = f"{state.name}-{secrets.token_hex(3)}"
+    started = settings.started or time.time()
+    attempt = Attempt(specs, folders, state, settings, started, row)
     try:
         _train(attempt, data_folder)
     except NOT_THE_SPECS:
         raise
     except Exception as error:
-        status, reason = ending(error, spec)
-        if status == "failed":
-            with (folder / "log.txt").open("a", encoding="utf-8") as log:
-                log.write(traceback.format_exc())
+        end_all(attempt, *ending(error, specs, training=attempt.engine is not None))
+        if attempt.ending[0] == "failed":
+            _log_traceback(attempt)
     finally:
         attempt.limit.end()
-    _close(attempt, status, reason)
-    return status
+    publish(attempt)
+    checkpoint.drop(state)  # before the list of runs: whoever finds a checkpoint looks there
+    if specs[0].engine == "pack":
+        shutil.rmtree(state, ignore_errors=True)
 
 
 def _train(attempt: Attempt, data_folder: Path) -> None:
-    """Train to the end and score; what comes to be known on the way is the attempt's."""
-    spec, folder, settings, row = attempt.spec, attempt.folder, attempt.settings, attempt.row
-    loading = ThreadPoolExecutor(1).submit(
-        prepared.load, data_folder
-    )  # its checksums, while CUDA starts
+    """Train to the end and score; what becomes known on the way is noted in the attempt."""
+    settings = attempt.settings
+    # the data's checksums, while CUDA starts
+    loading = ThreadPoolExecutor(1).submit(prepared.load, data_folder)
     with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
-        row["leased"], data = timestamp(time.time()), loading.result()
-        row |= {"data_sha256": data.sha256, "data_subset": data.manifest.get("subset")}
-        row |= {"device": devices.describe(device), "device_id": devices.identity(device)}
-        store.write_json(folder / "environment.json", environment(device))
-        limit = Limit(
-            settings.timeout_minutes,
-            folder / "log.txt",
-            settings.stopping,
-            partial(_give_up, attempt),
+        attempt.row["leased"] = timestamp(time.time())
+        data = loading.result()
+        attempt.row |= _origin(data, device)
+        attempt.environment = environment(device)
+        log = attempt.folders[0] / "log.txt"
+        give_up = partial(_give_up, attempt)
+        limit = Limit(settings.timeout_minutes, log, settings.stopping, give_up)
+        attempt.limit = limit
+        engine = make_engine(attempt.specs, attempt.folders, data, device, settings)
+        attempt.engine = engine
+        resume(engine, attempt.state)
+        engine.clock.seconds["start"] += time.time() - attempt.started
+        fit(
+            engine,
+            limit.stopping,
+            partial(save, engine, attempt.state),
+            settings.checkpoint_seconds,
         )
-        attempt.limit, settings = limit, dataclasses.replace(settings, stopping=limit.stopping)
-        attempt.job = job = make_job(spec, folder, data, device, settings)
-        attempt.progress = progress = resumed(job, folder, device)
-        progress.seconds["start"] += time.time() - attempt.started
-        try:
-            fit(job, progress)
-        except Diverged as error:
-            again = partial(
-                make_job, spec, folder, data, device, dataclasses.replace(settings, quiet=True)
-            )
-            raise Diverged(
-                f"{error}{first_nonfinite(job, progress, error, again, folder)}", error.step
-            ) from None
-        row |= final(job, progress, folder, attempt.results)
-        row["peak_memory_bytes"], row["peak_memory_kind"] = devices.peak_memory(device)
+        with engine.clock("eval"):
+            attempt.results = score(engine, attempt.folders)
+        if engine.spec.engine != "pack":  # a pack's memory is not that of its runs
+            peak, kind = devices.peak_memory(device)
+            attempt.row |= {"peak_memory_bytes": peak, "peak_memory_kind": kind}
+
+
+def _origin(data: prepared.Prepared, device: torch.device) -> dict[str, Any]:
+    """Columns of `runs` that say which data runs have and where they train."""
+    return {
+        "data_sha256": data.sha256,
+        "data_subset": data.manifest.get("subset"),
+        "device": devices.describe(device),
+        "device_id": devices.identity(device),
+    }
+
+
+def end_all(attempt: Attempt, status: str, reason: str | None) -> None:
+    """End all runs but those that diverged, from what the host knows: the device may be lost."""
+    attempt.ending = (status, reason)
+    attempt.results = []
+    engine = attempt.engine
+    if engine is None:
+        return
+    for run in engine.completed:
+        steps = engine.progress[run].step if run in engine.ended else engine.step
+        engine.end(run, status, reason, steps)
+
+
+def _log_traceback(attempt: Attempt) -> None:
+    """Write the present exception into the logs of all runs."""
+    for folder in attempt.folders:
+        with (folder / "log.txt").open("a", encoding="utf-8") as log:
+            log.write(traceback.format_exc())
 
 
 def _give_up(attempt: Attempt, reason: str) -> None:
-    """Seal and publish what there is of a run that hangs."""
-    attempt.results = {"predictions": [], "calibration": []}
-    _close(attempt, "timeout", reason)
-    store.publish(attempt.folder)
+    """Seal and publish what there is of runs that hang."""
+    end_all(attempt, "timeout", reason)
+    publish(attempt)
 
 
-def _close(attempt: Attempt, status: str, reason: str | None) -> None:
-    """Seal the tables of a run that has ended, and say so in its log."""
-    job, progress, folder = attempt.job, attempt.progress, attempt.folder
-    row = {**attempt.row, "status": status, "reason": reason}
-    if job is not None:
-        row |= accounting(job, progress, attempt.settings.slots_per_gpu)
-    row |= provenance(attempt.started)
-    rows = {"runs": [row], "curves": progress.curves, "health": progress.health, **attempt.results}
-    store.seal(folder, {name: schema.table(name, folder.name, part) for name, part in rows.items()})
-    checkpoint.drop(folder / "checkpoints")
-    if job is not None:
-        for finding in rules.advise(progress.health, progress.curves, row):
-            if finding.severity != "note":
-                job.report.line(f"health: {finding.severity}: {finding.text}")
-        job.report.line(f"{status}{': ' + reason if reason else ''}")
-        job.report.close()
+def publish(attempt: Attempt) -> None:
+    """Seal and publish every run's tables; findings and ending are the last lines of its log."""
+    shared = {**attempt.row, **provenance(attempt.started)}
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(partial(_publish, attempt, shared), range(len(attempt.specs))))
 
 
-def make_job(
-    spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch.device, settings: Settings
-) -> Job:
-    """The job of a spec: task, model, init, optimizer and data on the device, nothing trained yet."""
-    seed_globals(spec)
-    task = importlib.import_module(f"actstudy.tasks.{spec.task}")
-    total = checked_lengths(spec, data.n("train"), device)[1]
-    model, sites = make_model(spec, data)
-    model.to(
-        device,
-        memory_format=torch.channels_last if device.type == "cuda" else torch.preserve_format,
-    )
-    return Job(
-        spec=spec,
-        task=task,
-        model=model,
-        inputs=data.inputs(device),
-        sites=sites,
-        optimizer=make_optimizer(spec, model.parameters()),
-        scaler=torch.amp.GradScaler(device.type, enabled=spec.precision == "fp16"),
-        splits={split: data.on(device, split) for split in prepared.SPLITS},
-        device=device,
-        report=Report(folder, total, settings.quiet, settings.tensorboard),
-        probe_every=settings.probe_every,
-        save=lambda job, progress: save(job, progress, folder),
-        checkpoint_seconds=settings.checkpoint_seconds,
-        stopping=settings.stopping,
-    )
-
-
-def make_model(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
-    """The initialised model of a spec, on the CPU, and its activation sites."""
-    sites = Sites(spec.activation, spec.activation_args)
-    model = importlib.import_module(f"actstudy.tasks.{spec.task}").build(spec, data, sites)
-    sites.check()
-    initialize(model, sites, spec.init, spec.init_args, spec.seed)
-    return model, sites
-
-
-def seed_globals(spec: RunSpec) -> None:
-    """Seed what a user's own code might draw from; the trainer itself draws from streams only."""
-    random.seed(spec.seed)
-    np.random.seed(spec.seed % 2**32)
-    torch.manual_seed(spec.seed)
-    torch.backends.cudnn.benchmark = not spec.strict
-    if (
-        spec.strict or torch.are_deterministic_algorithms_enabled()
-    ):  # the call imports torch's compiler, two seconds
-        os.environ.setdefault(
-            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-        )  # cuBLAS is deterministic with it only
-        torch.use_deterministic_algorithms(spec.strict)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # slow
-    torch.backends.cuda.enable_cudnn_sdp(
-        not spec.strict
-    )  # attention: its choice among its own plans is not fixed
-    torch.set_float32_matmul_precision("highest" if spec.precision == "fp32" else "high")
-    torch.backends.cudnn.allow_tf32 = spec.precision != "fp32"
-
-
-def accounting(job: Job, progress: Progress, slots_per_gpu: int) -> dict[str, Any]:
-    """Columns of `runs` that say how far a run got and what it cost; the first window's throughput is warm-up."""
-    rates = progress.rates[1:] or progress.rates
-    slots = slots_per_gpu if job.device.type == "cuda" else None
-    return {
-        "n_params": sum(parameter.numel() for parameter in job.model.parameters()),
-        "total_steps": job.total_steps,
-        "steps_done": progress.step,
-        "best_step": progress.best_step if progress.best_step >= 0 else None,
-        "order_hash": order_hash(progress.order_seed, len(job.splits["train"]["y"])),
-        **{f"{bucket}_seconds": seconds for bucket, seconds in progress.seconds.items()},
-        "n_resumes": progress.n_resumes,
-        "throughput": statistics.median(rates) if rates else None,
-        "throughput_unit": job.task.TASK["throughput_unit"],
-        "slots_per_gpu": slots,
-        "timing_clean": progress.n_resumes == 0 and slots in (None, 1),
+def _publish(attempt: Attempt, shared: dict[str, Any], run: int) -> None:
+    """Seal and publish the tables of one run; shared: columns of all rows of `runs`."""
+    engine = attempt.engine
+    folder = attempt.folders[run]
+    result = attempt.results[run] if attempt.results else Result()
+    status, reason = attempt.ending
+    if engine is not None:
+        status, reason = engine.ended.get(run, ("completed", None))
+    row = {
+        **schema.spec_row(attempt.specs[run]),
+        "status": status,
+        "reason": reason,
+        **(tables.accounting(engine, run, attempt.settings.slots_per_gpu) if engine else {}),
+        **shared,
+        **result.row,
     }
+    store.write_json(folder / "environment.json", attempt.environment)
+    store.seal(folder, tables.run_tables(engine, run, folder.name, row, result))
+    store.publish(folder)
+    if engine is not None:
+        tables.log_findings(engine, run, row)
+        engine.logs[run].line(f"{status}: {reason}" if reason else status)
+        engine.logs[run].close()

@@ -1,41 +1,54 @@
-"""What a run's weights are worth in the end: test scores, the best weights on disk."""
+"""What the runs' weights are worth in the end: test scores of the last and the best ones."""
 
-import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from actstudy.tasks.metrics import Evaluation
 from actstudy.training import checkpoint
-from actstudy.training.job import Job, Progress
-from actstudy.training.loop import evaluate
+from actstudy.training.engine import Engine, Progress
+from actstudy.training.window import curve_rows
 
 
-def final(job: Job, progress: Progress, folder: Path, results: dict[str, Any]) -> dict[str, Any]:
-    """Test scores of the last and of the best-val weights, as columns of `runs`; fills the other tables' rows."""
-    began, row = time.perf_counter(), {}
-    row["weights_sha256"] = checkpoint.weights_sha256(job.model.state_dict())
-    places = {
-        "last": (job.model.state_dict(), progress.step),
-        "best": (job.best_weights, progress.best_step),
-    }
-    weights = {
-        name: {key: value.clone() for key, value in state.items()}
-        for name, (state, _) in places.items()
-    }
-    for name, prefix in (("last", "last"), ("best", "reported")):
-        if (
-            name == "last" or progress.best_step != progress.step
-        ):  # else the same weights, just scored
-            job.model.load_state_dict(weights[name])
-            test = evaluate(job, "test")
-            at = next(
-                point for point in reversed(progress.curves) if point["step"] == places[name][1]
-            )
-            progress.curves += [
-                {**at, "split": "test", "metric": m, "value": v} for m, v in test.scores.items()
-            ]
-        row |= {f"{prefix}_{metric}": value for metric, value in test.scores.items()}
-        results["calibration"] += [{"checkpoint": name, **part} for part in test.calibration]
-        results["predictions"] = test.predictions
-    checkpoint.write(folder / "checkpoints" / "best.pt", weights["best"])
-    progress.seconds["eval"] += time.perf_counter() - began
-    return row
+@dataclass
+class Result:
+    """A run's test results: columns of `runs`, rows of `calibration`, columns of `predictions`."""
+
+    row: dict[str, Any] = field(default_factory=dict)
+    calibration: list[dict[str, Any]] = field(default_factory=list)
+    predictions: dict[str, Any] = field(default_factory=dict)
+
+
+def score(engine: Engine, folders: Sequence[Path]) -> list[Result]:
+    """Each run's result, empty if it did not complete; writes the best weights into its folder."""
+    results = [Result() for _ in engine.specs]
+    runs = engine.completed
+    if not runs:
+        return results
+    engine.load("last")
+    last_weights = engine.weights()
+    last = dict(zip(runs, engine.evaluate("test", runs), strict=True))
+    best = last
+    if any(engine.progress[run].best_step != engine.progress[run].step for run in runs):
+        engine.load("best")
+        best = dict(zip(runs, engine.evaluate("test", runs), strict=True))
+    best_weights = engine.weights()
+    for run in runs:
+        results[run].row["weights_sha256"] = checkpoint.weights_sha256(last_weights[run])
+        _add(engine.progress[run], results[run], last[run], best[run])
+        checkpoint.write(folders[run] / "checkpoints" / "best.pt", best_weights[run])
+    return results
+
+
+def _add(progress: Progress, result: Result, last: Evaluation, best: Evaluation) -> None:
+    """Add the scores of a run's last and best weights to its result and curves."""
+    for name, prefix, test in (("last", "last", last), ("best", "reported", best)):
+        step = progress.step if name == "last" else progress.best_step
+        if name == "last" or step != progress.step:
+            point = next(row for row in reversed(progress.curves) if row["step"] == step)
+            progress.curves += curve_rows(point, "test", test.scores)
+        for metric, value in test.scores.items():
+            result.row[f"{prefix}_{metric}"] = value
+        result.calibration += [{"checkpoint": name, **part} for part in test.calibration]
+    result.predictions = best.predictions

@@ -1,4 +1,4 @@
-"""The minutes that a run may take: then every thread's stack in its log, and a row that says `timeout`."""
+"""The minutes that runs may take; then all stacks are in the log, and rows say `timeout`."""
 
 import contextlib
 import faulthandler
@@ -7,15 +7,18 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from actstudy.training.job import TimedOut
+from actstudy.training.outcome import TimedOut
 
-GRACE = 10.0  # seconds that a loop which is only slow has to end by itself
+GRACE = 10.0  # seconds a slow loop gets to stop on its own
 
 
 class Limit:
-    """Watches one process's work from a thread of its own, as work that hangs cannot watch itself.
+    """Watches a process's work from a thread of its own, as work that hangs cannot watch itself.
 
-    give_up(reason): seals and publishes what there is; called from that thread, where the work does not end by itself.
+    when the time is over    the work then               ends
+    0 s                      asks stopping()             TimedOut is raised in the work's thread
+    after GRACE              does not call stopping()    give_up(reason) seals and publishes; exit 0
+    after 3 GRACE            keeps even threads waiting  faulthandler dumps all stacks; exit 1
     """
 
     def __init__(
@@ -26,22 +29,24 @@ class Limit:
         give_up: Callable[[str], None],
     ):
         self.reason = f"more than timeout_minutes {minutes:g}" if minutes else ""
-        self._stopping, self._give_up, self._over = stopping, give_up, False
-        self._ending, self._ended = threading.Lock(), threading.Event()
+        self._stopping = stopping
+        self._give_up = give_up
+        self._over = False
+        self._ending = threading.Lock()  # held by whoever ends the work: its own thread or ours
+        self._ended = threading.Event()
         if minutes:
             self._log = log.open("a", encoding="utf-8")
             threading.Thread(target=self._watch, args=(60 * minutes,), daemon=True).start()
-            # Where even that thread does not come to its turn: the stacks, and an exit that is a failure.
             faulthandler.dump_traceback_later(60 * minutes + 3 * GRACE, exit=True, file=self._log)
 
     def stopping(self) -> bool:
-        """Whether a stop was asked for; TimedOut where the time is over."""
+        """Whether a stop is asked for; TimedOut if the time is over."""
         if self._over:
             raise TimedOut(self.reason)
         return self._stopping()
 
     def end(self) -> None:
-        """From here on the work ends by itself; where it was given up a moment before, wait for the process's end."""
+        """From now on the work ends by itself; if it was just given up, wait for the exit."""
         self._ended.set()
         self._ending.acquire()
         faulthandler.cancel_dump_traceback_later()

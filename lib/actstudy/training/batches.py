@@ -1,0 +1,43 @@
+"""Which train examples each step takes, and which ones the probes read."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from actstudy.contract.streams import epoch_order, stream
+from actstudy.training.engine import Engine
+
+# Upper limits of the probe batch: a probe should cost about one training step.
+MAX_PROBE_EXAMPLES = 256
+MAX_PROBE_TOKENS = 2**11
+MAX_PROBE_VALUES = 2**19
+
+
+def order_seeds(engine: Engine) -> list[int]:
+    """The distinct seeds of the runs' orders, as the runs have them."""
+    return list(dict.fromkeys(progress.order_seed for progress in engine.progress))
+
+
+def batches(engine: Engine, first: int) -> Iterator[tuple[int, Tensor]]:
+    """Each step from `first` on, and its train examples (seeds, B), a row per distinct order.
+
+    A batch is a slice of its epoch's order, so that none is drawn again after a resume.
+    """
+    seeds = order_seeds(engine)
+    size = engine.spec.batch_size
+    for step in range(first, engine.total_steps):
+        epoch, index = divmod(step, engine.steps_per_epoch)
+        if step == first or index == 0:
+            n_train = len(engine.splits["train"]["y"])
+            orders = np.stack([epoch_order(seed, epoch, n_train) for seed in seeds])
+            order = torch.from_numpy(orders).to(engine.device)
+        yield step, order[:, index * size : (index + 1) * size]
+
+
+def probe_batch(x: Tensor) -> Tensor:
+    """Indices of the train examples x (N, ...) that all probes of all runs read, drawn evenly."""
+    limit = MAX_PROBE_TOKENS if x.dtype == torch.int32 else MAX_PROBE_VALUES
+    n = max(1, min(MAX_PROBE_EXAMPLES, limit // x[0].numel()))
+    return torch.from_numpy(stream(0, "probes").permutation(len(x))[:n].copy()).to(x.device)

@@ -1,0 +1,23 @@
+"""What a training process is asked for besides its specs; imports no torch, so that it is quick."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and how runs train: nothing here changes a result.
+
+    started: when the process began, in seconds since the epoch, so that imports count.
+    stopping: asked after every step; true ends the training after a checkpoint.
+    """
+
+    device: str = "auto"
+    slots_per_gpu: int = 1
+    probe_every: int = 200
+    checkpoint_seconds: float = 30.0
+    timeout_minutes: float | None = None
+    quiet: bool = False
+    tensorboard: bool = False
+    started: float | None = None
+    stopping: Callable[[], bool] = lambda: False

@@ -1,0 +1,159 @@
+"""Models, initialised from their specs, and the engine that trains them; nothing is trained yet."""
+
+import importlib
+import os
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from torch import nn
+
+from actstudy.contract.errors import StudyError
+from actstudy.contract.spec import RunSpec
+from actstudy.data import prepared
+from actstudy.nets.activations import Sites
+from actstudy.nets.initializers import initialize
+from actstudy.nets.packed import PackedMLP
+from actstudy.training.batches import MAX_PROBE_EXAMPLES
+from actstudy.training.engine import Engine, check_lengths
+from actstudy.training.job import Job
+from actstudy.training.log import Log
+from actstudy.training.optim import make_optimizer
+from actstudy.training.pack import Pack
+from actstudy.training.pack_optim import PackOptimizer
+from actstudy.training.settings import Settings
+
+PAUSE = 30.0  # seconds between notes on runs other than the first: a pack has many
+WEIGHT_COPIES = 13  # of a pack: with gradients, moments, best, marked ones, a search's
+VALUE_COPIES = 3  # of what a pack's layers hold at a time
+
+
+def make_engine(
+    specs: Sequence[RunSpec],
+    folders: Sequence[Path],
+    data: prepared.Prepared,
+    device: torch.device,
+    settings: Settings,
+) -> Engine:
+    """The engine of one run, or of the runs of a pack, sorted by activation."""
+    if specs[0].engine == "pack":
+        return make_pack(specs, folders, data, device, settings)
+    return make_job(specs[0], folders[0], data, device, settings)
+
+
+def make_job(
+    spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch.device, settings: Settings
+) -> Job:
+    """The engine of one run; ValueError if data or device cannot do what its spec asks for."""
+    seed_globals(spec)
+    check_lengths(spec, data.n("train"), device)
+    model, sites = make_model(spec, data)
+    on_gpu = device.type == "cuda"
+    model.to(device, memory_format=torch.channels_last if on_gpu else torch.preserve_format)
+    return Job(
+        **_shared([spec], [folder], data, device, settings),
+        model=model,
+        sites=sites,
+        optimizer=make_optimizer(spec, model.parameters()),
+        scaler=torch.amp.GradScaler(device.type, enabled=spec.precision == "fp16"),
+    )
+
+
+def make_pack(
+    specs: Sequence[RunSpec],
+    folders: Sequence[Path],
+    data: prepared.Prepared,
+    device: torch.device,
+    settings: Settings,
+) -> Pack:
+    """The engine of runs sorted by activation, filled to the width with copies of the last."""
+    spec = specs[0]
+    seed_globals(spec)
+    check_lengths(spec, data.n("train"), device)
+    members = [make_model(spec, data)]
+    check_memory(members[0][0], spec, data, device)
+    members += [make_model(other, data) for other in specs[1:]]
+    n_copies = spec.pack_width - len(specs)
+    model = PackedMLP([*members, *[members[-1]] * n_copies]).to(device)
+    return Pack(
+        **_shared(specs, folders, data, device, settings),
+        model=model,
+        optimizer=PackOptimizer([*specs, *[specs[-1]] * n_copies], list(model.stacked)),
+    )
+
+
+def _shared(
+    specs: Sequence[RunSpec],
+    folders: Sequence[Path],
+    data: prepared.Prepared,
+    device: torch.device,
+    settings: Settings,
+) -> dict[str, Any]:
+    """The fields that every engine has; of several runs none writes to the console."""
+    quiet = settings.quiet or len(specs) > 1
+    logs = [Log(folders[0], quiet, settings.tensorboard)]
+    logs += [Log(folder, quiet, settings.tensorboard, PAUSE) for folder in folders[1:]]
+    return {
+        "specs": specs,
+        "splits": {split: data.on(device, split) for split in prepared.SPLITS},
+        "inputs": data.inputs(device),
+        "device": device,
+        "logs": logs,
+        "probe_every": settings.probe_every,
+    }
+
+
+def make_model(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
+    """The initialised model of a spec, on the CPU, and its activation sites."""
+    sites = Sites(spec.activation, spec.activation_args)
+    model = importlib.import_module(f"actstudy.tasks.{spec.task}").build(spec, data, sites)
+    sites.check()
+    initialize(model, sites, spec.init, spec.init_args, spec.seed)
+    return model, sites
+
+
+def seed_globals(spec: RunSpec) -> None:
+    """Seed what user code may draw from, and set torch's arithmetic; training uses streams."""
+    random.seed(spec.seed)
+    np.random.seed(spec.seed % 2**32)
+    torch.manual_seed(spec.seed)
+    torch.backends.cudnn.benchmark = not spec.strict
+    # the call imports torch's compiler, which takes two seconds
+    if spec.strict or torch.are_deterministic_algorithms_enabled():
+        # cuBLAS is deterministic with it only
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(spec.strict)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # slow
+    # attention: its choice among its own plans is not fixed
+    torch.backends.cuda.enable_cudnn_sdp(not spec.strict)
+    torch.set_float32_matmul_precision("highest" if spec.precision == "fp32" else "high")
+    torch.backends.cudnn.allow_tf32 = spec.precision != "fp32"
+
+
+def check_memory(
+    model: nn.Module, spec: RunSpec, data: prepared.Prepared, device: torch.device
+) -> None:
+    """StudyError, with the width that fits, if a pack of such models exceeds the free memory."""
+    if device.type == "cuda":
+        free = torch.cuda.mem_get_info(device)[0]
+        free -= sum(array.nbytes for array in data.arrays.values())
+    else:
+        free = psutil.virtual_memory().available
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    weight_copies = WEIGHT_COPIES + (1 if spec.patience is not None else 0)
+    units = sum(sum(parameter.shape) for parameter in model.parameters() if parameter.ndim == 2)
+    examples = max(spec.batch_size, MAX_PROBE_EXAMPLES)
+    logits = max(data.n("val"), data.n("test")) * data.manifest["classes"]
+    floats = weight_copies * weights + VALUE_COPIES * (examples * units + logits)
+    needed = 4 * floats + 8 * data.n("train")  # the latter: an epoch's indices
+    fits = max(0, int(0.9 * free / needed))
+    if spec.pack_width > fits:
+        takes = f"which takes about {spec.pack_width * needed / 1e9:.1f} GB"
+        raise StudyError(
+            f"pack_width: got {spec.pack_width}, {takes}; "
+            f"allowed: at most {fits}, as {free / 1e9:.1f} GB are free"
+        )
