@@ -1,29 +1,43 @@
 # The workflow of one study: config/config.yaml, or the file given by --configfile.
-# No `configfile:` directive stands here: it would merge the default study into every other one.
-import json
+# There is no `configfile:` directive: it would merge the default study into every other one.
 import os
 import sys
 from pathlib import Path
 
-from actstudy.contract import host, registry, spec, store, errors
-from actstudy.study import looks, packs, planning
+from actstudy.contract import errors, host, registry, spec, store
+from actstudy.study import jobs, looks, packs, planning
 
-if set("{}") & set(str(Path.cwd())):  # snakemake fails where it looks for its locks
+if set("{}") & set(str(Path.cwd())):  # snakemake would fail when it looks for its locks
     errors.refuse(
-        f"{Path.cwd()}: got braces in the project's path; allowed: one without them, as snakemake reads wildcards there"
+        f"{Path.cwd()}: got braces in the project's path; "
+        "allowed: one without them, as snakemake reads wildcards there"
     )
+CONFIG = workflow.config_settings.config  # the pairs of --config
 try:
     STUDY = planning.load(
         os.path.relpath(next(iter(workflow.configfiles[-1:]), "config/config.yaml")),
-        workflow.config_settings.config,
+        CONFIG,
+    )
+    JOBS = jobs.plan_jobs(
+        STUDY,
+        gpus=len(host.gpus()),
+        gpu_limit=getattr(workflow.global_resources.get("gpu"), "value", None),
+        local=workflow.resource_settings.nodes
+        is None,  # no cluster's nodes run the jobs
+        config=CONFIG,
     )
 except errors.StudyError as fault:
     errors.refuse(fault)
+if JOBS.notice and workflow.is_main_process:
+    print(f"actstudy: {JOBS.notice}", file=sys.stderr)
+if JOBS.slots is not None:
+    workflow.register_resource("gpu", JOBS.slots)
 
 RESULTS = STUDY.folder
 PYTHON = sys.executable
 
 
+include: "workflow/rules/inputs.smk"
 include: "workflow/rules/looks.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
@@ -40,5 +54,5 @@ rule all:
         f"{RESULTS}/summary.md",
         list(FIGURES.values()),
         rules.tables.output,
-        RUN_FILES,
-        KNOWN_FILES,
+        run_files,
+        STUDY.files_of(STUDY.first),

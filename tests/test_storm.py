@@ -151,23 +151,6 @@ def study(tmp_path, monkeypatch):
     return module
 
 
-def test_a_failed_job_is_told_in_one_line_and_chatter_is_not(study):
-    command = "set -euo pipefail;  exec /venv/bin/python -m actstudy train --spec x"
-    line = f"Command '{command}' died with <Signals.SIGKILL: 9>."
-    assert study.told(line).startswith(
-        "failed: died with Signals.SIGKILL: 9: /venv/bin/python -m actstudy train"
-    )
-    assert (
-        study.told("Command 'exec python -m actstudy train' returned non-zero exit status 75.")
-        == ""
-    )
-    assert study.told("Building DAG of jobs...\n") == study.told("\n") == ""
-    assert (
-        study.told("actstudy: config/x.yaml: lr: got -1\n")
-        == "actstudy: config/x.yaml: lr: got -1\n"
-    )
-
-
 @pytest.mark.parametrize("name", ["snakemake", "/x/.snakemake/scripts/tmp1.figures.py"])
 def test_what_a_killed_make_study_has_left_is_waited_for(study, capfd, name):
     with subprocess.Popen(
@@ -176,11 +159,11 @@ def test_what_a_killed_make_study_has_left_is_waited_for(study, capfd, name):
         study.wait_for_others()
         assert other.poll() is None, "waited for what is none of its business"
     with subprocess.Popen(["bash", "-c", f"exec -a {name} sleep 1"], cwd=Path.cwd()) as other:
-        while study.working(lambda words: words[:1] == [name]) != [other.pid]:
+        while study.process_ids(lambda words: words[:1] == [name]) != [other.pid]:
             assert other.poll() is None
         study.wait_for_others()
         assert f"(pid {other.pid}); waiting until it ends" in capfd.readouterr().err
-        assert other.poll() is not None or not study.working(study.snakemake)
+        assert other.poll() is not None or not study.process_ids(study.is_snakemake)
 
 
 def test_a_stale_lock_of_snakemake_is_cleared(tmp_path):

@@ -2,4 +2,4 @@
 
 import time
 
-STARTED = time.time()  # the process's start, but for the interpreter's own: imports follow
+STARTED = time.time()  # seconds since the epoch: the process's start, before all other imports

@@ -1,16 +1,17 @@
 """`python -m actstudy`.
 
-A study starts this module once a run. Importing torch without the garbage collector, and leaving without tearing the
-interpreter down, halves what that costs beyond training (3.4 s to 1.8 s, median of 3 on one CPU core).
+A study starts this module once per run. Importing torch without the garbage collector, and exiting
+without tearing the interpreter down, halves what that costs besides training
+(3.4 s to 1.8 s, median of 3 on one CPU core).
 """
 
 import gc
 import os
 import sys
 
-gc.disable()  # cli_train turns it on again before training
+gc.disable()  # the command enables it: `train` and `pack` once torch is imported, others at once
 
-from actstudy.commands.cli import main  # noqa: E402 - imports are what is to be fast
+from actstudy.commands.cli import main  # noqa: E402 - these imports are to be fast
 
 try:
     main()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snakemake.utils import QuotedFormatter, SequenceFormatter
 
-OURS = "HOST_FLAGS"  # flags and numbers that the workflow has put together itself
+OURS = "{JOBS.host_flags}"  # flags and numbers that the workflow has put together itself
 PROGRAM = "{PYTHON:q} -m actstudy"
 TELLS = r"/usr/bin/env printf '%s\0'"  # what it was given
 
@@ -28,14 +28,12 @@ def commands(root: Path) -> list[str]:
 
 
 def misread(command: str, strings: Iterable[str], folder: Path) -> list[str]:
-    """The strings that the program does not get as they are, where bash runs the command in a
-    folder.
-    """
+    """The strings that the program does not get unchanged if bash runs the command in a folder."""
     assert PROGRAM in command
-    told = command.replace(PROGRAM, TELLS)
-    fields, wrong = [name for name in re.findall(r"\{([\w.]+)", told) if name != OURS], []
+    told = command.replace(PROGRAM, TELLS).replace(OURS, "")
+    fields, wrong = re.findall(r"\{([\w.]+)", told), []
     for text in [one for one in strings if "\0" not in one]:
-        values = dict.fromkeys([name.split(".")[0] for name in fields], Value(text)) | {OURS: ""}
+        values = dict.fromkeys([name.split(".")[0] for name in fields], Value(text))
         made = SequenceFormatter(separator=" ", element_formatter=QuotedFormatter()).format(
             told, **values
         )

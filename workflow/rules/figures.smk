@@ -1,5 +1,5 @@
 PARTS = {task: settings.figures for task, settings in STUDY.tasks.items()}
-PARTS["study"] = registry.study_figures()
+PARTS["study"] = registry.figures("study")
 FIGURES = {
     part: expand(
         f"{RESULTS}/figures/{part}/{{figure}}.{{kind}}",

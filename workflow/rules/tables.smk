@@ -3,8 +3,8 @@ TABLES = registry.literal("analysis/tables.py", "NAMES")
 
 rule tables:
     input:
-        decisions=LAST_DECISIONS,
-        runs=RUN_FILES,
+        decisions=JOBS.decisions,
+        runs=run_files,
         references=sorted(
             {
                 f"results/references/{run.spec.task}-{spec.data_name(run.spec)}.json"

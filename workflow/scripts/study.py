@@ -1,10 +1,9 @@
-"""`make study`: one snakemake at a time, what a killed one has left taken over, and where to look at the end."""
+"""`make study`: one snakemake at a time, after what a killed one has left; then where to look."""
 
 import argparse
 import contextlib
 import fcntl
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -17,145 +16,91 @@ from typing import TextIO
 import psutil
 
 from actstudy.contract import errors
-from actstudy.study import reading
+from actstudy.study import checks, planning, reading
 
-HERE = Path.cwd()
+FOLDER = Path.cwd()
 BIN = Path(sys.executable).parent
-BIN = BIN.relative_to(HERE) if BIN.is_relative_to(HERE) else BIN
-ENDING = """Summary: {summary}  (figures and tables beside it)
+if BIN.is_relative_to(FOLDER):
+    BIN = BIN.relative_to(FOLDER)
+ENDING = """Summary: {summary}  (figures and tables in the same folder)
 To go on:
   {bin}/python -m actstudy status                                       what is done
   {bin}/python -m actstudy train --task mlp --activation mish --seed 0   one run by hand
   edit config/config.yaml, then: {bin}/snakemake -n                     what would be trained
   {bin}/snakemake                                                        train it"""
 
-FAILED = r"Command '(?:set -euo pipefail; *)?(?:exec )?(.*)' (died with|returned non-zero exit status) (.*)\.$"
-QUIET = [
-    "--quiet",
-    "rules",
-    "reason",
-    "host",
-    "progress",
-]  # `all` would hide what has failed, in the log too
-CHATTER = (
-    "Using workflow specific profile",
-    "Assuming unrestricted shared filesystem",
-    "Building DAG of jobs",
-    "Using shell:",
-    "Select jobs to execute",
-    "Execute ",
-    "RuleException:",
-    "CalledProcessError in file",
-    "Cannot restore ",
-    "Restored previous version",
-    "Removing output files of failed job",
-    "Exiting because a job execution failed",
-    "Elapsed time:",
-    "WorkflowError:",
-    "At least one job did not complete",
-    "Nothing to be done",
-    "Updating checkpoint dependencies",
-)
 
-
-def snakemake(words: list[str]) -> bool:
+def is_snakemake(words: list[str]) -> bool:
     """Whether a command is a snakemake's."""
     return "snakemake" in [Path(word).name for word in words[:3]]
 
 
-def script(words: list[str]) -> bool:
-    """Whether a command is a job of a snakemake that writes tables or figures; trainers hold locks of their own."""
+def is_script(words: list[str]) -> bool:
+    """Whether a command is a job that writes tables or figures; trainers have their own locks."""
     return any("/.snakemake/scripts/" in word for word in words[:3])
 
 
-def working(kind: Callable[[list[str]], bool]) -> list[int]:
-    """Ids of such processes that work in this folder now, whoever started them."""
-    found = psutil.process_iter(["cmdline", "cwd", "status"])
-    mine = [
-        one
-        for one in found
-        if one.info["cwd"] == str(HERE) and one.info["status"] != psutil.STATUS_ZOMBIE
-    ]
-    return [one.pid for one in mine if kind(one.info["cmdline"] or [])]
+def process_ids(is_of_kind: Callable[[list[str]], bool]) -> list[int]:
+    """Ids of the processes of a kind that run in this folder now, whoever started them."""
+    ids = []
+    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
+        if process.info["cwd"] != str(FOLDER) or process.info["status"] == psutil.STATUS_ZOMBIE:
+            continue
+        if is_of_kind(process.info["cmdline"] or []):
+            ids.append(process.pid)
+    return ids
 
 
 def wait_for_others() -> None:
-    """Return when no snakemake works here, nor a job of a killed one that holds no lock."""
-    for what, kind in (("snakemake", snakemake), ("a job of a killed snakemake", script)):
-        told = False
-        while live := working(kind):
-            if not told:
-                print(
-                    f"actstudy: {what} runs here (pid {live[0]}); waiting until it ends",
-                    file=sys.stderr,
-                    flush=True,
-                )
-            told = True
+    """Return when neither a snakemake nor a lockless job of a killed one runs in this folder."""
+    kinds = {"snakemake": is_snakemake, "a job of a killed snakemake": is_script}
+    for name, is_of_kind in kinds.items():
+        ids = process_ids(is_of_kind)
+        if ids:
+            message = f"{name} runs here (pid {ids[0]}); waiting until it ends"
+            print(f"actstudy: {message}", file=sys.stderr, flush=True)
+        while process_ids(is_of_kind):
             time.sleep(0.5)
 
 
-def told(line: str) -> str:
-    """What a person is told of a line of snakemake's: a failed job in one, its chatter not at all."""
-    if failed := re.match(FAILED, line):
-        command, how, status = failed.groups()
-        if status == "75":  # stopped by a signal, which it has said itself
-            return ""
-        return f"failed: {how} {status.strip('<>')}: {command[:120]} ...\n"
-    return "" if line.startswith(CHATTER) or not line.strip() else line
-
-
 def terminate(pid: int) -> None:
-    """Tell a process to stop, then all that it has started, so that it starts nothing in their place."""
+    """Stop a process, then all that it has started, so that it starts nothing in their place."""
     with contextlib.suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
-        for one in [parent, *parent.children(recursive=True)]:
+        for process in [parent, *parent.children(recursive=True)]:
             with contextlib.suppress(psutil.NoSuchProcess):
-                one.terminate()
+                process.terminate()
 
 
-def called(command: list[str], log: Path) -> int:
-    """The exit status of a command whose stderr is retold; the log is a file, so that it may outlive this process.
+def call(command: list[str], log: Path) -> int:
+    """The exit status of a command; its stderr goes to a log, which is copied to this process's.
 
-    SIGTERM is handed on to all that it has started: trainers save and leave. Ctrl-C reaches them by itself.
+    The log is a file, so that the command may outlive this process. SIGTERM is passed on to all
+    processes that the command has started: trainers save and exit. Ctrl-C reaches them by itself.
     """
     signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which the command would inherit
-    with log.open("wb") as written, log.open(encoding="utf-8", errors="replace") as read:
-        with subprocess.Popen(command, stderr=written) as child:
+    with log.open("wb") as stderr, log.open(encoding="utf-8", errors="replace") as copied:
+        with subprocess.Popen(command, stderr=stderr) as child:
             signal.signal(signal.SIGTERM, lambda *_: terminate(child.pid))
-            begun, ended = "", False
-            while not ended:
-                ended = child.poll() is not None
-                *lines, begun = (begun + read.read()).splitlines(keepends=True) or [""]
-                if begun.endswith("\n"):
-                    lines, begun = [*lines, begun], ""
-                sys.stderr.write("".join(map(told, lines)))
-                sys.stderr.flush()
-                time.sleep(0 if ended else 0.2)
-            sys.stderr.write(begun)
+            while child.poll() is None:
+                print(copied.read(), end="", file=sys.stderr, flush=True)
+                time.sleep(0.2)
+            print(copied.read(), end="", file=sys.stderr, flush=True)
         return child.returncode
 
 
 def study_file(arguments: list[str]) -> Path:
-    """The study that the arguments ask for; of several files the last, as in the Snakefile."""
+    """The study that the arguments ask for; the last of several files, as in the Snakefile."""
     parser = argparse.ArgumentParser(
         add_help=False, allow_abbrev=False
-    )  # --config is another option
-    parser.add_argument(
-        "--configfile", "--configfiles", nargs="+", type=Path, default=[Path("config/config.yaml")]
-    )
-    chosen: Path = parser.parse_known_args(arguments)[0].configfile[-1]
-    return chosen
-
-
-def summary(file: Path) -> Path:
-    """The page of a study."""
-    return Path(
-        "results/summary.md" if file.name == "config.yaml" else f"results/{file.stem}/summary.md"
-    )
+    )  # --config is no --configfile
+    files = ("--configfile", "--configfiles")
+    parser.add_argument(*files, nargs="+", type=Path, default=[Path("config/config.yaml")])
+    return Path(parser.parse_known_args(arguments)[0].configfile[-1])
 
 
 def holder(lock: TextIO) -> str:
-    """Who holds the lock, `pid N`; one that has just begun has a second to write it over that of the last, now dead."""
+    """The lock's holder, `pid N`; a new one has a second to replace the last one's name."""
     for _ in range(20):
         lock.seek(0)
         name = lock.read().strip()
@@ -165,46 +110,53 @@ def holder(lock: TextIO) -> str:
     return "just started"
 
 
-def main(arguments: list[str]) -> int:
-    """The exit status of snakemake, run with the arguments on all cores."""
-    try:  # before snakemake, which would tell of a file that is no YAML by a traceback
-        reading.read(study_file(arguments))
-    except errors.StudyError as fault:
-        errors.refuse(fault)
+def run_alone(arguments: list[str]) -> int:
+    """The exit status of snakemake; 2 if another `make study` runs in this folder."""
     Path(".snakemake").mkdir(exist_ok=True)
     with Path(".snakemake/study.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(
-                f"actstudy: another `make study` runs here ({holder(lock)}); wait for it or stop it",
-                file=sys.stderr,
+            errors.refuse(
+                f"another `make study` runs here ({holder(lock)}); wait for it or stop it"
             )
-            return 2
         lock.truncate(0)
         print(f"pid {os.getpid()}", file=lock, flush=True)
         wait_for_others()
         shutil.rmtree(".snakemake/locks", ignore_errors=True)  # nobody is alive to hold them
         print(
-            f"Training what is missing; for progress, in another terminal: {BIN}/python -m actstudy status",
+            "Training what is missing; for progress, in another terminal: "
+            f"{BIN}/python -m actstudy status",
             flush=True,
         )
-        start = time.monotonic()
-        status = called([str(BIN / "snakemake"), *arguments, *QUIET], Path(".snakemake/study.log"))
-    if status == 2:  # a bad study, which starts nothing and has been told
+        snakemake = [str(BIN / "snakemake"), *arguments, "--logger", "actstudy"]
+        return call(snakemake, Path(".snakemake/study.log"))
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status of snakemake, run with the arguments; prints where the summary is."""
+    file = study_file(arguments)
+    try:  # before snakemake, which reports a file that is not YAML by a traceback
+        reading.read(file)
+    except errors.StudyError as fault:
+        errors.refuse(fault)
+    start = time.monotonic()
+    status = run_alone(arguments)
+    if status == 2:  # a bad study: one line has said so, and nothing was started
         return status
     if status:
-        print("The study did not finish; see above. The same command goes on.")
+        print(
+            "The study did not finish; see above and .snakemake/log. The same command resumes it."
+        )
         return status if status > 0 else 128 - status
-    page = summary(study_file(arguments))
-    outcome = (
-        page.read_text(encoding="utf-8").splitlines()[0].lstrip("# ") + ". "
-        if page.is_file()
-        else ""
-    )
-    print(f"The study took {time.monotonic() - start:.0f} s. {outcome}".strip())
-    if page.is_file():
-        print(ENDING.format(summary=page, bin=BIN))
+    page = Path(planning.results_folder(checks.study_name(file)), "summary.md")
+    seconds = f"The study took {time.monotonic() - start:.0f} s."
+    if not page.is_file():
+        print(seconds)
+        return 0
+    headline = page.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+    print(f"{seconds} {headline}.")
+    print(ENDING.format(summary=page, bin=BIN))
     return 0
 
 

@@ -6,5 +6,5 @@ from actstudy.analysis import tables
 from actstudy.analysis.page import summary
 
 page = Path(snakemake.output[0])
-made = tables.read(Path(snakemake.input.tables).parent)
-page.write_text(summary.write(made, page.parent / "figures", page), encoding="utf-8")
+frames = tables.read(Path(snakemake.input.tables).parent)
+page.write_text(summary.write(frames, page.parent / "figures", page), encoding="utf-8")

@@ -10,12 +10,9 @@ from actstudy.analysis.export import latex
 from actstudy.contract.plan import Plan
 
 boundaries = pd.read_parquet(snakemake.input.boundaries)
-references = [
-    json.loads(Path(path).read_text(encoding="utf-8")) for path in snakemake.input.references
-]
-made = tables.build(
-    Plan.from_json(snakemake.params.plan), Path("results/runs"), references, boundaries
-)
+references = [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.references]
+plan = Plan.from_json(snakemake.params.plan)
+frames = tables.build(plan, Path("results/runs"), references, boundaries)
 folder = Path(snakemake.output.plan).parent
-tables.write(made, folder)
-latex.write(made, folder)
+tables.write(frames, folder)
+latex.write(frames, folder)

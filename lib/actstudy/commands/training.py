@@ -1,14 +1,15 @@
-"""`python -m actstudy train`: one run, from flags or from the spec that the workflow passes."""
+"""The commands train and pack: runs from flags, or from the specs that the workflow passes."""
 
 import argparse
 import dataclasses
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from actstudy.commands.parser import Parser
 from actstudy.contract import errors, registry, spec
 from actstudy.contract.errors import StudyError
+from actstudy.contract.spec import RunSpec
 from actstudy.study import checks, packs
 from actstudy.study.config import RunFields
 from actstudy.study.planning import run_spec
@@ -16,67 +17,55 @@ from actstudy.study.reading import coerce
 from actstudy.training.attempt import complete
 from actstudy.training.settings import Settings
 
+SWITCHES = ("strict", "deterministic_shuffle")  # run fields that are flags without a value
 
-def add_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    """Flags of `train`; where --task is given, --help shows that task's defaults."""
+
+def add_train_flags(parser: Parser) -> None:
+    """Flags of `train`; if the command line names a task, `--help` shows that task's defaults."""
+    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     parser.add_argument(
-        "--spec", help="the whole spec as JSON, as the workflow passes it; no other run field then"
+        "--spec",
+        help="the whole spec as JSON, as the workflow passes it; excludes all other run fields",
     )
     parser.add_argument("--task", choices=registry.tasks(), help="what is learnt")
-    parser.add_argument("--seed", type=int, default=0, help=_why("seed"))
+    parser.add_argument("--seed", type=int, default=0, help=_reason("seed"))
     parser.add_argument(
-        "--config", help="a study file whose settings for the task come before the flags"
+        "--config",
+        help="a study file whose settings for the task come before the flags",
     )
     parser.add_argument("--run_id", help="the run's name, instead of the id made from the spec")
-    add_host_flags(parser)
+    _add_host_flags(parser)
     parser.add_argument(
         "--tensorboard",
         action="store_true",
         help="mirror the curves to TensorBoard (extra: tensorboard)",
     )
-    task = argv[argv.index("--task") + 1] if "--task" in argv[:-1] else None
-    defaults = {
-        **spec.DEFAULTS,
-        **(registry.task(task)["defaults"] if task in registry.tasks() else {}),
-    }
-    if task in registry.tasks():
-        parser.epilog = about(task).replace("%", "%%")
-    for name, info in RunFields.model_fields.items():
-        default = defaults.get(name)
-        shown = (
-            "" if default is dataclasses.MISSING or default is None else f" (default: {default})"
-        )
-        text = f"{info.description}{shown}".replace("%", "%%")
-        if name in ("strict", "deterministic_shuffle"):
-            parser.add_argument(
-                f"--{name}",
-                action=argparse.BooleanOptionalAction,
-                default=argparse.SUPPRESS,
-                help=text,
-            )
-        else:
-            parser.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)
+    _add_run_fields(parser)
 
 
-def add_host_flags(parser: argparse.ArgumentParser) -> None:
-    """Flags that change no result: where, on what, how often saved."""
+def add_pack_flags(parser: Parser) -> None:
+    """Flags of `pack`."""
+    parser.add_argument("--members", required=True, help="the specs of its runs as JSON")
+    _add_host_flags(parser)
+    parser.set_defaults(tensorboard=False)
+
+
+def _add_host_flags(parser: Parser) -> None:
+    """Flags that change no result: folders, device, cadence of probes and checkpoints."""
     parser.add_argument(
         "--log_dir", type=Path, help="folder for the run's folder (default: results/runs/TASK)"
     )
+    data = Path("results/data")
+    parser.add_argument("--data_dir", type=Path, default=data, help="folder of prepared data")
+    devices = ("auto", "cpu", "cuda")
     parser.add_argument(
-        "--data_dir", type=Path, default=Path("results/data"), help="folder of prepared data"
+        "--device", choices=devices, default="auto", help="auto takes a GPU if there is one"
     )
     parser.add_argument(
-        "--device",
-        choices=("auto", "cpu", "cuda"),
-        default="auto",
-        help="auto takes a GPU if there is one",
+        "--slots_per_gpu", type=_whole_number, default=1, help="runs that may share a GPU at a time"
     )
     parser.add_argument(
-        "--slots_per_gpu", type=_at_least_one, default=1, help="runs that may share a GPU at a time"
-    )
-    parser.add_argument(
-        "--probe_every", type=_at_least_one, default=200, help="steps between health probes"
+        "--probe_every", type=_whole_number, default=200, help="steps between health probes"
     )
     parser.add_argument(
         "--timeout_minutes",
@@ -91,53 +80,70 @@ def add_host_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_run_fields(parser: Parser) -> None:
+    """A flag per run field, its reason and its default; absent from the arguments if not given."""
+    defaults = spec.DEFAULTS
+    if parser.task:
+        defaults = {**spec.DEFAULTS, **registry.task(parser.task)["defaults"]}
+        parser.epilog = about(parser.task).replace("%", "%%")
+    for name, info in RunFields.model_fields.items():
+        text = str(info.description)
+        default = defaults.get(name)
+        if default is not None and default is not dataclasses.MISSING:
+            text += f" (default: {default})"
+        text = text.replace("%", "%%")
+        if name in SWITCHES:
+            parser.add_argument(
+                f"--{name}",
+                action=argparse.BooleanOptionalAction,
+                default=argparse.SUPPRESS,
+                help=text,
+            )
+        else:
+            parser.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)
+
+
 def about(task: str) -> str:
-    """A task's metric, targets and margin in two sentences."""
-    own = registry.task(task)
-    better = "higher" if own["higher_is_better"] else "lower"
-    targets = ", ".join(f"{target:g}" for target in own["targets"])
+    """A task's metric, targets and margin in a few sentences."""
+    settings = registry.task(task)
+    better = "higher" if settings["higher_is_better"] else "lower"
+    targets = ", ".join(f"{target:g}" for target in settings["targets"])
     return (
-        f"{task}: {own['title']}. Compared is the test {own['metric']} ({own['unit']}), {better} is better; a "
-        f"difference matters from {own['margin']:g} on: {own['margin_reason']}. Steps and seconds are "
-        f"tabled to {targets} on val."
+        f"{task}: {settings['title']}. "
+        f"Compared is the test {settings['metric']} ({settings['unit']}), {better} is better; "
+        f"a difference matters from {settings['margin']:g} on: {settings['margin_reason']}. "
+        f"Steps and seconds are tabled to {targets} on val."
     )
 
 
-def _why(name: str) -> str:
-    return str(next(f for f in dataclasses.fields(spec.RunSpec) if f.name == name).metadata["why"])
+def _reason(name: str) -> str:
+    """The reason of a run field, for its help."""
+    (field,) = [field for field in dataclasses.fields(RunSpec) if field.name == name]
+    return str(field.metadata["why"])
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """The exit status of one run: 0 for every ending that is a result, 75 where the same command goes on."""
-    given = vars(arguments)
-    flags = {name: _value(name, given[name]) for name in RunFields.model_fields if name in given}
-    if arguments.spec:
-        chosen = _whole(arguments.spec, flags)
-    elif not arguments.task:
-        raise StudyError(f"command line: --task: missing; allowed: {', '.join(registry.tasks())}")
-    else:
-        chosen = run_spec(arguments.task, arguments.seed, flags, arguments.config)
-    name = spec.run_id(chosen)
+    """The exit status of one run: 0 for every ending that is a result, 75 if it can be resumed."""
+    run = _run(arguments)
+    name = spec.run_id(run)
     if arguments.run_id is not None:
         name = errors.check_folder_name(arguments.run_id, "command line: --run_id")
-    folder = (arguments.log_dir or Path("results/runs") / chosen.task) / name
-    if arguments.tensorboard and not importlib.util.find_spec("tensorboard"):
-        raise StudyError(
-            "command line: --tensorboard: the package is missing; to fix: pip install -e '.[tensorboard]'"
-        )
-    return complete({folder: chosen}, _settings(arguments), arguments.data_dir)
+    if arguments.tensorboard:
+        _check_tensorboard(run)
+    root = arguments.log_dir or Path("results/runs") / run.task
+    return complete({root / name: run}, _settings(arguments), arguments.data_dir)
 
 
 def pack(arguments: argparse.Namespace) -> int:
-    """The same of the runs of a pack, trained as one."""
+    """The exit status of runs trained as a pack: 0, or 75 if they can be resumed."""
     try:
         members = packs.read(arguments.members)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StudyError(f"command line: --members: not a pack's specs as JSON: {error}") from None
-    for one in members:
-        _known(one, "--members")
+    for run in members:
+        _check_names(run, "--members")
     root = arguments.log_dir or Path("results/runs") / members[0].task
-    runs = {root / spec.run_id(one): one for one in members}
+    runs = {root / spec.run_id(run): run for run in members}
     return complete(runs, _settings(arguments), arguments.data_dir)
 
 
@@ -154,54 +160,71 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def _whole(text: str, flags: dict[str, Any]) -> spec.RunSpec:
-    """The spec that --spec holds, alone."""
-    if flags:
-        raise StudyError(
-            f"command line: --{next(iter(flags))}: given beside --spec; allowed: one of the two"
-        )
+def _run(arguments: argparse.Namespace) -> RunSpec:
+    """The run that the flags describe, or that --spec holds."""
+    fields = {}
+    for name in RunFields.model_fields:
+        if name in arguments:
+            fields[name] = coerce(getattr(arguments, name), f"command line: {name}")
+    if not arguments.spec:
+        if not arguments.task:
+            tasks = ", ".join(registry.tasks())
+            raise StudyError(f"command line: --task: missing; allowed: {tasks}")
+        return run_spec(arguments.task, arguments.seed, fields, arguments.config)
+    if fields:
+        name = next(iter(fields))
+        raise StudyError(f"command line: --{name}: given with --spec; allowed: one of the two")
     try:
-        chosen = spec.from_json(text)
+        run = spec.from_json(arguments.spec)
     except (ValueError, TypeError, AttributeError) as error:
         raise StudyError(f"command line: --spec: not a spec as JSON: {error}") from None
-    _known(chosen, "--spec")
-    return chosen
+    _check_names(run, "--spec")
+    return run
 
 
-def _known(chosen: spec.RunSpec, flag: str) -> None:
-    """StudyError where a spec names what there is not: its run's folder is called by these names."""
-    used = (
-        [chosen.activation]
-        if isinstance(chosen.activation, str)
-        else [name for _, name in chosen.activation]
-    )
-    names = [
-        ("task", chosen.task, registry.tasks()),
-        ("data set", chosen.dataset, registry.datasets()),
+def _check_tensorboard(run: RunSpec) -> None:
+    """StudyError if the curves of a run cannot be mirrored."""
+    if not importlib.util.find_spec("tensorboard"):
+        raise StudyError(
+            "command line: --tensorboard: the package is missing; "
+            "to fix: pip install -e '.[tensorboard]'"
+        )
+    if run.engine == "pack":
+        raise StudyError(
+            "command line: --tensorboard: given with engine pack; allowed: eager, compiled"
+        )
+
+
+def _check_names(run: RunSpec, flag: str) -> None:
+    """StudyError if a spec names something unknown: these names become parts of its run's path."""
+    if isinstance(run.activation, str):
+        activations = [run.activation]
+    else:
+        activations = [name for _, name in run.activation]
+    names: list[tuple[str, str, Iterable[str]]] = [
+        ("task", run.task, registry.tasks()),
+        ("data set", run.dataset, registry.datasets()),
     ]
-    for kind, got, known in [
-        *names,
-        *(("activation", name, registry.activations()) for name in used),
-    ]:
+    for activation in activations:
+        names.append(("activation", activation, registry.activations()))
+    for kind, name, known in names:
         try:
-            errors.check_name(got, kind, known)
+            errors.check_name(name, kind, known)
         except StudyError as error:
-            raise StudyError(f"command line: {flag}: got {got!r}: {error}") from None
-    checks.check_paths(chosen, f"command line: {flag}")
-
-
-def _value(name: str, text: Any) -> Any:
-    return coerce(text, f"command line: {name}")
+            raise StudyError(f"command line: {flag}: got {name!r}: {error}") from None
+    checks.check_paths(run, f"command line: {flag}")
 
 
 def _minutes(text: str) -> float:
+    """A number of minutes above 0, from a flag's text."""
     value = float(text) if text.replace(".", "", 1).isdecimal() else 0.0
     if value <= 0:
         raise argparse.ArgumentTypeError(f"got {text!r}; allowed: a number of minutes above 0")
     return value
 
 
-def _at_least_one(text: str) -> int:
+def _whole_number(text: str) -> int:
+    """A whole number of at least 1, from a flag's text."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}; allowed: a whole number of at least 1")
     return int(text)

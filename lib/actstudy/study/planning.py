@@ -52,7 +52,7 @@ class Study:
     @property
     def folder(self) -> str:
         """The folder of the study's tables, figures and decisions."""
-        return "results" if self.name == "default" else f"results/{self.name}"
+        return results_folder(self.name)
 
     @property
     def with_looks(self) -> list[str]:
@@ -147,6 +147,11 @@ class Study:
             runs=[run.row() for run in self._select(seeds)],
             tuning=[run.tuning_row() for run in self.tuning],
         )
+
+
+def results_folder(name: str) -> str:
+    """The folder of a study's results, by the study's name."""
+    return "results" if name == "default" else f"results/{name}"
 
 
 def load(file: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:

@@ -1,0 +1,62 @@
+"""Jobs of the workflow besides training: prepare, reference, boundaries."""
+
+import argparse
+import importlib
+from pathlib import Path
+
+from actstudy.commands.parser import Parser
+from actstudy.contract import errors, registry, spec, store
+from actstudy.contract.errors import StudyError
+
+
+def add_prepare_flags(parser: Parser) -> None:
+    """The data set and its folder."""
+    parser.add_argument("name")
+    parser.add_argument("folder", type=Path)
+
+
+def prepare(arguments: argparse.Namespace) -> int:
+    """Prepare a data set into a folder."""
+    from actstudy.training import attempt
+
+    dataset, sizes = spec.data_parts(arguments.name)
+    errors.check_name(dataset, "data set", registry.datasets())
+    is_tokenized = registry.dataset(dataset)["kind"] in registry.TOKENIZED
+    if bool(sizes) != is_tokenized:
+        raise StudyError(
+            f"prepare: got {arguments.name!r}; allowed: NAME, for text NAME-vVOCABULARY-tCONTEXT"
+        )
+    attempt.prepared(arguments.name, arguments.folder)
+    return 0
+
+
+def add_reference_flags(parser: Parser) -> None:
+    """The task, its prepared data and the file to write."""
+    parser.add_argument("task", choices=registry.tasks())
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+
+
+def reference(arguments: argparse.Namespace) -> int:
+    """Write the scores of a task's reference method."""
+    from actstudy.data import prepared
+
+    task = importlib.import_module(f"actstudy.tasks.{arguments.task}")
+    scores = task.reference(prepared.load(arguments.folder))
+    row = {"task": arguments.task, "data": arguments.folder.name, **scores}
+    store.write_json(arguments.out, row)
+    return 0
+
+
+def add_boundaries_flags(parser: Parser) -> None:
+    """The table to write and the activations."""
+    parser.add_argument("out", type=Path)
+    parser.add_argument("activations", nargs="+", choices=registry.activations())
+
+
+def boundaries(arguments: argparse.Namespace) -> int:
+    """Write the decision boundaries of a small network on toy problems."""
+    from actstudy.experiments.boundaries import write
+
+    write(arguments.activations, arguments.out)
+    return 0

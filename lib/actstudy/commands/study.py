@@ -1,0 +1,126 @@
+"""Commands that read a study file, and `template`, which prints one."""
+
+import argparse
+import json
+from pathlib import Path
+
+from actstudy.commands.parser import Parser
+from actstudy.contract import registry
+from actstudy.contract.errors import StudyError
+from actstudy.study.planning import load
+
+
+def add_config_flag(parser: Parser) -> None:
+    """The study file."""
+    parser.add_argument(
+        "--config",
+        default="config/config.yaml",
+        help="the study file (default: %(default)s)",
+    )
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Print what is done, running and still to do; 1 if a run failed."""
+    from actstudy.analysis.status import status as describe
+
+    text, failed = describe(load(arguments.config))
+    print(text)
+    return int(failed)
+
+
+def add_retry_flags(parser: Parser) -> None:
+    """The runs to clear."""
+    parser.add_argument(
+        "what",
+        metavar="RUN|failed",
+        help="a run's id or folder, or every run of the study that failed",
+    )
+    add_config_flag(parser)
+
+
+def retry(arguments: argparse.Namespace) -> int:
+    """Clear the folders of runs, so that the next snakemake trains them again."""
+    from actstudy.analysis.status import clear
+
+    for run in clear(load(arguments.config), arguments.what):
+        print(f"cleared {run}; the next snakemake trains it again")
+    return 0
+
+
+def add_summary_flags(parser: Parser) -> None:
+    """`--partial`: the whole summary is the workflow's."""
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        required=True,
+        help="head it PARTIAL and count the missing runs",
+    )
+    add_config_flag(parser)
+
+
+def summary(arguments: argparse.Namespace) -> int:
+    """Write a summary of what exists and print its path."""
+    from actstudy.analysis.partial import write_partial
+
+    print(write_partial(load(arguments.config)))
+    return 0
+
+
+def add_export_flags(parser: Parser) -> None:
+    """The folder to write to."""
+    parser.add_argument("out", type=Path, help="folder for TASK/RUN.csv")
+    add_config_flag(parser)
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write the curves of all runs that have ended as CSV."""
+    from actstudy.analysis.export import curves
+
+    study = load(arguments.config)
+    ids = {run.id for run in study.tuning + study.runs()}
+    files = curves.export(study, arguments.out)
+    print(f"curves of {len(files)} of {len(ids)} runs -> {arguments.out}")
+    return 0
+
+
+def add_decide_flags(parser: Parser) -> None:
+    """The decision and its task."""
+    parser.add_argument("task", help="a task of the study with looks or tune_lr")
+    parser.add_argument(
+        "what",
+        metavar="lr|lookK",
+        help="the learning rates, or look K at the seeds so far",
+    )
+    parser.add_argument(
+        "--overrides",
+        default="{}",
+        help="what snakemake got as --config, as JSON",
+    )
+    add_config_flag(parser)
+
+
+def decide(arguments: argparse.Namespace) -> int:
+    """Write a decision that runs wait for."""
+    from actstudy.analysis.decide import decide as write_decision
+
+    try:
+        overrides = dict(json.loads(arguments.overrides))
+    except (ValueError, TypeError):
+        raise StudyError(
+            f"decide: --overrides: got {arguments.overrides!r}; allowed: a mapping as JSON"
+        ) from None
+    write_decision(load(arguments.config, overrides), arguments.task, arguments.what)
+    return 0
+
+
+def add_template_flags(parser: Parser) -> None:
+    """The task."""
+    parser.add_argument("--task", required=True, choices=registry.tasks())
+
+
+def template(arguments: argparse.Namespace) -> int:
+    """Print a task's settings, with their reasons, as a study file."""
+    from actstudy.study.template import template as write_template
+
+    print(write_template(arguments.task), end="")
+    return 0

@@ -1,0 +1,88 @@
+"""What the workflow's jobs need besides their files, so that its rules name files alone."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from actstudy.contract import errors
+from actstudy.contract.errors import StudyError
+from actstudy.contract.spec import RunSpec
+from actstudy.study import looks, packs
+from actstudy.study.planning import Study
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """What the jobs of a study have in common."""
+
+    file: str
+    specs: dict[str, RunSpec]  # by run id: every run that any decision may ask for
+    packs: dict[str, list[RunSpec]]  # by pack name: the runs that train as one
+    device: str  # --device of training: auto, cpu or cuda
+    host_flags: str  # other flags of training that change no result
+    slots: int | None  # training jobs that may use GPUs at a time; None: as --resources says
+    notice: str  # a warning on GPUs that were requested but are missing, or empty
+    overrides: str  # what snakemake got as --config, as JSON
+    decisions: list[str]  # the file of each task's last decision, for tasks that have any
+
+    @property
+    def gpu(self) -> int:
+        """GPUs that a training job asks for: 0 or 1."""
+        return int(self.device != "cpu")
+
+    def spec(self, run_id: str) -> RunSpec:
+        """The spec of a run; StudyError with the nearest id if it is not of this study."""
+        if run_id not in self.specs:
+            raise StudyError(
+                f"{self.file}: got run {run_id!r}; allowed: a run of this study"
+                f"{errors.nearest(run_id, self.specs)}"
+            )
+        return self.specs[run_id]
+
+
+def plan_jobs(
+    study: Study, gpus: int, gpu_limit: int | None, local: bool, config: Mapping[str, Any]
+) -> Jobs:
+    """The jobs of a study; StudyError if it needs a GPU that is not there.
+
+    gpus: GPUs of this machine; gpu_limit: N of `--resources gpu=N`, or None;
+    local: jobs run on this machine, not on the nodes of a cluster; config: pairs of `--config`.
+    """
+    device = study.device_for(gpus, gpu_limit, local)
+    slots = None
+    notice = ""
+    if local and device != "cpu" and gpu_limit:
+        slots = min(gpu_limit, gpus) * study.slots_per_gpu
+        if gpu_limit > gpus:
+            notice = f"--resources gpu={gpu_limit}: this machine has {gpus}; {gpus} are used"
+    flags = f"--slots_per_gpu {study.slots_per_gpu} --probe_every {study.probe_every}"
+    if study.timeout_minutes:
+        flags += f" --timeout_minutes {study.timeout_minutes:g}"
+    return Jobs(
+        file=study.file,
+        specs={run.id: run.spec for run in study.possible + study.tuning},
+        packs=packs_of(study),
+        device=device,
+        host_flags=flags,
+        slots=slots,
+        notice=notice,
+        overrides=json.dumps(config, sort_keys=True),
+        decisions=last_decisions(study),
+    )
+
+
+def packs_of(study: Study) -> dict[str, list[RunSpec]]:
+    """All packs of a study by name, filled look by look: seeds of another look are other packs."""
+    members_by_name = dict[str, list[RunSpec]]()
+    for stage in study.stages:
+        members_by_name.update(packs.packs(stage))
+    return members_by_name
+
+
+def last_decisions(study: Study) -> list[str]:
+    """The file of each task's last decision: of its learning rates, of its last look at seeds."""
+    files = [looks.path(study.folder, task, "lr") for task in study.with_rates]
+    last = f"look{len(looks.LOOKS)}"
+    files += [looks.path(study.folder, task, last) for task in study.with_looks]
+    return [str(file) for file in files]

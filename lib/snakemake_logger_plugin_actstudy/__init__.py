@@ -1,0 +1,106 @@
+"""What a person should see of Snakemake's events: `snakemake --logger actstudy`.
+
+A failed job is one line, progress a line per tenth of the jobs; warnings and Snakemake's own errors
+are shown whole, all else is not. Snakemake finds this package by its name.
+"""
+
+import sys
+from logging import WARNING, LogRecord
+from pathlib import Path
+from typing import Any
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+RESUMABLE = "returned non-zero exit status 75"  # stopped by a signal; the job itself has said so
+REDUNDANT = (  # said of failed jobs, each of which has its line
+    "Exiting because a job execution failed. Look above for error messages",
+    "WorkflowError:\nAt least one job did not complete successfully.",
+)
+
+
+class LogHandler(LogHandlerBase):
+    """Writes events to stderr, those of a dry run to stdout."""
+
+    writes_to_stream = True
+    writes_to_file = False
+    has_filter = True  # every event arrives, whatever --quiet says
+    has_formatter = False
+    needs_rulegraph = False
+
+    def __post_init__(self) -> None:
+        self.causes: dict[int | None, str] = {}  # thread -> error of the job that fails there next
+        self.tenths_done = 0
+
+    def emit(self, record: LogRecord) -> None:
+        try:
+            self.write(self.text(record))
+        except Exception:  # else the thread that handles events would end
+            self.handleError(record)
+
+    def text(self, record: LogRecord) -> str:
+        """What is shown of an event; empty if it is nothing."""
+        event = getattr(record, "event", None)
+        fields = vars(record)
+        if event == LogEvent.JOB_ERROR:
+            return failure(fields, self.causes.pop(record.thread, ""))
+        if event == LogEvent.ERROR and fields["exception"] == "RuleException":
+            self.causes[record.thread] = record.getMessage()  # its JOB_ERROR follows
+            return ""
+        if event == LogEvent.PROGRESS:
+            return self.progress(fields["done"], fields["total"])
+        is_plan = self.common_settings.dryrun and event in (LogEvent.RUN_INFO, None)
+        if not is_plan and record.levelno < WARNING:
+            return ""
+        if record.getMessage() in REDUNDANT:
+            return ""
+        return self.format(record)
+
+    def progress(self, done: int, total: int) -> str:
+        """A line if another tenth of the jobs is done."""
+        tenths = 10 * done // total
+        if tenths <= self.tenths_done:
+            return ""
+        self.tenths_done = tenths
+        return f"{done} of {total} jobs done"
+
+    def write(self, text: str) -> None:
+        if text:
+            stream = sys.stdout if self.common_settings.stdout else sys.stderr
+            print(text, file=stream, flush=True)
+
+    def close(self) -> None:
+        """Show errors that no failed job has followed."""
+        for cause in self.causes.values():
+            self.write(cause)
+        self.causes.clear()
+        super().close()
+
+
+def failure(job: dict[str, Any], cause: str) -> str:
+    """One line on a failed job: its rule, folder, end and log; empty if it was only stopped."""
+    ending = ending_of(cause) or job["rule_msg"] or "no reason given"
+    if ending == RESUMABLE:
+        return ""
+    name = job["rule_name"]
+    logs = list(job["log"])
+    folders = list(dict.fromkeys(Path(file).parent for file in job["output"]))
+    if folders:
+        name += f" {folders[0]}"
+        log = folders[0] / "log.txt"
+        if log.is_file():
+            logs.append(str(log))
+    if len(folders) > 1:
+        name += f" and {len(folders) - 1} more"
+    line = f"failed: {name}: {ending}"
+    if logs:
+        line += f"; log: {', '.join(logs)}"
+    return line
+
+
+def ending_of(cause: str) -> str:
+    """How a job's command ended (`returned non-zero exit status 1`), else the cause in one line."""
+    if "CalledProcessError" not in cause:
+        return " ".join(cause.split())
+    after_command = cause.rpartition("' ")[2]
+    return after_command.partition("\n")[0].rstrip(".")

@@ -1,0 +1,118 @@
+"""What `make study` shows of Snakemake's events."""
+
+import logging
+
+import pytest
+from snakemake_interface_logger_plugins.common import LogEvent
+from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
+from snakemake_interface_logger_plugins.tests import MockOutputSettings, TestLogHandlerBase
+
+from snakemake_logger_plugin_actstudy import LogHandler
+
+COMMAND = "set -euo pipefail;  exec /venv/bin/python -m actstudy train --spec '{\"lr\":1}'"
+KILLED = f"""RuleException:
+CalledProcessError in file "/project/workflow/rules/train.smk", line 45:
+Command '{COMMAND}' %s.
+  File "/project/workflow/rules/train.smk", line 45, in __rule_train"""
+
+
+class TestHandler(TestLogHandlerBase):
+    """The tests that the interface brings along."""
+
+    __test__ = True
+
+    def get_log_handler_cls(self):
+        return LogHandler
+
+    def get_log_handler_settings(self):
+        return None
+
+
+@pytest.fixture
+def emit(capfd, tmp_path, monkeypatch):
+    """A function that sends an event to the handler and returns what is shown of it."""
+    monkeypatch.chdir(tmp_path)
+    handler = LogHandler(MockOutputSettings(), None)
+
+    def send(event, message, level=logging.INFO, thread=1, **fields):
+        record = logging.LogRecord("snakemake", level, "", 1, message, (), None)
+        record.thread = thread
+        vars(record).update(event=event, **fields)
+        handler.handle(record)
+        return capfd.readouterr().err
+
+    send.handler = handler
+    return send
+
+
+def fail(emit, how, output, rule="train", thread=1):
+    """What is shown of a job's failure."""
+    cause = KILLED % how
+    assert emit(LogEvent.ERROR, cause, logging.ERROR, thread, exception="RuleException") == ""
+    job = {"rule_name": rule, "rule_msg": None, "output": output, "log": []}
+    return emit(LogEvent.JOB_ERROR, "Error in rule", logging.ERROR, thread, **job)
+
+
+def test_snakemake_finds_the_plugin_by_its_name():
+    assert LoggerPluginRegistry().get_plugin("actstudy").log_handler is LogHandler
+
+
+def test_a_failed_run_is_one_line_with_its_name_reason_and_log(emit, tmp_path):
+    run = "results/runs/mlp/relu-s0-0123"
+    files = [f"{run}/runs.parquet", f"{run}/manifest.json"]
+    line = f"failed: train {run}: died with <Signals.SIGKILL: 9>"
+    assert fail(emit, "died with <Signals.SIGKILL: 9>", files) == f"{line}\n"
+    (tmp_path / run).mkdir(parents=True)
+    (tmp_path / run / "log.txt").touch()
+    shown = fail(emit, "died with <Signals.SIGKILL: 9>", files)
+    assert shown == f"{line}; log: {run}/log.txt\n"
+
+
+def test_a_failed_pack_is_one_line(emit):
+    files = [f"results/runs/mlp/{run}/runs.parquet (update)" for run in "abc"]
+    shown = fail(emit, "returned non-zero exit status 1", files, rule="pack_0123")
+    ending = "returned non-zero exit status 1"
+    assert shown == f"failed: pack_0123 results/runs/mlp/a and 2 more: {ending}\n"
+
+
+def test_a_run_that_a_signal_has_stopped_is_silent(emit):
+    assert fail(emit, "returned non-zero exit status 75", ["results/runs/mlp/a/runs.parquet"]) == ""
+
+
+def test_failures_of_two_threads_are_told_apart(emit):
+    for thread, status in ((1, 1), (2, 75)):
+        cause = KILLED % f"returned non-zero exit status {status}"
+        assert emit(LogEvent.ERROR, cause, thread=thread, exception="RuleException") == ""
+    job = {"rule_name": "tables", "rule_msg": None, "output": [], "log": []}
+    assert emit(LogEvent.JOB_ERROR, "Error", thread=2, **job) == ""
+    shown = emit(LogEvent.JOB_ERROR, "Error", thread=1, **job)
+    assert shown == "failed: tables: returned non-zero exit status 1\n"
+
+
+def test_a_job_that_a_cluster_lost_is_one_line(emit):
+    job = {"rule_name": "train", "rule_msg": "job 12 was lost", "output": [], "log": ["a.log"]}
+    shown = emit(LogEvent.JOB_ERROR, "Error", **job)
+    assert shown == "failed: train: job 12 was lost; log: a.log\n"
+
+
+def test_snakemakes_own_errors_and_warnings_are_whole_and_chatter_is_not(emit):
+    fault = "MissingRuleException:\nNo rule to produce x"
+    shown = emit(LogEvent.ERROR, fault, logging.ERROR, exception="MissingRuleException")
+    assert shown == f"{fault}\n"
+    assert emit(None, "a warning", logging.WARNING) == "a warning\n"
+    assert emit(None, "Building DAG of jobs...") == ""
+    last = "WorkflowError:\nAt least one job did not complete successfully."
+    assert emit(LogEvent.ERROR, last, logging.ERROR, exception="WorkflowError") == ""
+
+
+def test_an_error_that_no_failed_job_follows_is_shown_at_the_end(emit, capfd):
+    fault = "RuleException:\nNameError in file x, line 1:\nname 'y' is not defined"
+    assert emit(LogEvent.ERROR, fault, exception="RuleException") == ""
+    emit.handler.close()
+    assert capfd.readouterr().err == f"{fault}\n"
+
+
+def test_progress_is_a_line_per_tenth(emit):
+    shown = [emit(LogEvent.PROGRESS, "None", done=done, total=40) for done in range(1, 41)]
+    lines = [line for line in shown if line]
+    assert lines == [f"{done} of 40 jobs done\n" for done in range(4, 41, 4)]
