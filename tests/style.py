@@ -1,22 +1,27 @@
 """The style of a folder's Python files in figures, and the floors of its packages.
 
     python tests/style.py [FOLDER] [--by-file]    print the figures (default: lib)
+    python tests/style.py --list FILE             print the lines that are counted in a file
     python tests/style.py --write                 lower tests/style_baseline.json
 
 What is counted, and by which rules: tests/style_rules.py.
 """
 
 import argparse
+import ast
 import json
 import statistics
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import floors
-from style_rules import COUNTS, LINE_LIMIT, count_text
+from style_rules import LINE_LIMIT, count_node, count_text, function_lengths
 
 ROOT = Path(__file__).resolve().parents[1]
 BASELINE = ROOT / "tests/style_baseline.json"
 FOLDERS = ("lib", "workflow", "benchmarks", "docs", "tests")
+COLUMNS = ("unrelated", "comprehensions", "nested", "ifs", "unions", "times_bool", "banned")
 RATCHET = ("unrelated", "nested", "banned")
 BUDGET = {"unrelated": 8, "comprehensions": 45, "ifs": 28}  # per 1,000 statements
 
@@ -40,27 +45,46 @@ def ratchet_counts() -> dict[str, dict[str, int]]:
 
 
 def write_baseline() -> None:
-    """Lower the baseline to the present counts; the first call writes them as they are."""
-    present = ratchet_counts()
+    """Lower the baseline to the present counts; without a baseline write them as they are."""
+    baseline = ratchet_counts()
     if BASELINE.exists():
         allowed = json.loads(BASELINE.read_text())
-        for path, counts in present.items():
-            for name in counts:
-                counts[name] = min(counts[name], allowed.get(path, {}).get(name, 0))
-    BASELINE.write_text(json.dumps(present, indent=1) + "\n")
+        baseline = {path: lowered(baseline.get(path, {}), allowed[path]) for path in allowed}
+        baseline = {path: counts for path, counts in baseline.items() if counts}
+    BASELINE.write_text(json.dumps(baseline, indent=1) + "\n")
 
 
-def total(by_file: dict[Path, dict]) -> dict:
+def lowered(present: dict[str, int], allowed: dict[str, int]) -> dict[str, int]:
+    """The smaller of the present and the allowed counts; zeros are left out."""
+    return {name: min(present[name], allowed[name]) for name in present if name in allowed}
+
+
+def print_places(path: Path) -> None:
+    """Print the lines of a file that are counted."""
+    text = path.read_text()
+    lines = text.splitlines()
+    nodes = [node for node in ast.walk(ast.parse(text)) if hasattr(node, "lineno")]
+    for node in sorted(nodes, key=lambda node: node.lineno):
+        counts = count_node(node)
+        for name in COLUMNS:
+            if counts[name]:
+                print(f"{path}:{node.lineno}: {name}: {lines[node.lineno - 1].strip()}")
+
+
+def total(files: Iterable[Path]) -> Counter:
     """The sum of the counts of all files."""
-    return {name: sum(counts[name] for counts in by_file.values()) for name in COUNTS}
+    counts: Counter = Counter()
+    for path in files:
+        counts += count_text(path.read_text())
+    return counts
 
 
-def per_thousand(counts: dict, name: str) -> float:
+def per_thousand(counts: Counter, name: str) -> float:
     """`name` per 1,000 statements."""
     return 1000 * counts[name] / max(counts["statements"], 1)
 
 
-def excess(counts: dict) -> float:
+def excess(counts: Counter) -> float:
     """How many statements, names and lines of a file are over the budgets of the project."""
     over = counts["nested"] + counts["banned"] + counts["long_lines"]
     for name, budget in BUDGET.items():
@@ -68,24 +92,23 @@ def excess(counts: dict) -> float:
     return over
 
 
-def print_sizes(by_file: dict[Path, dict], counts: dict) -> None:
+def print_sizes(by_file: dict[Path, Counter], counts: Counter) -> None:
     """Print the sizes of functions, files and lines, and the share of docstrings."""
-    functions = []
-    for path, file_counts in by_file.items():
-        functions += [(length, path, name) for length, name in file_counts["lengths"]]
-    functions.sort()
-    lengths = [length for length, _, _ in functions] or [0]
-    longest_file = max(by_file, key=lambda path: by_file[path]["lines"])
+    lengths = []
+    for path in by_file:
+        lengths += function_lengths(path.read_text())
+    lengths.sort()
     p95 = lengths[int(0.95 * (len(lengths) - 1))]
     print(f"functions     median {statistics.median(lengths):g}, p95 {p95}, longest {lengths[-1]}")
-    print(f"longest file  {by_file[longest_file]['lines']} lines, {longest_file}")
+    longest = max(by_file, key=lambda path: by_file[path]["lines"])
+    print(f"longest file  {by_file[longest]['lines']} lines, {longest}")
     print(f"docstrings    {counts['documented'] / max(counts['functions'], 1):.0%} of functions")
     mean = counts["characters"] / max(counts["full_lines"], 1)
     share = counts["long_lines"] / max(counts["full_lines"], 1)
     print(f"lines         mean {mean:.0f} characters, {share:.1%} over {LINE_LIMIT}")
 
 
-def print_counts(counts: dict) -> None:
+def print_counts(counts: Counter) -> None:
     """Print what is counted per statement."""
     labels = {
         "packings": "a, b = x, y",
@@ -121,9 +144,9 @@ def print_floors(folder: Path) -> None:
             print(f"  circles of {name}: {len(loops)}", *(sorted(loop) for loop in loops))
 
 
-def print_files(by_file: dict[Path, dict], folder: Path) -> None:
+def print_files(by_file: dict[Path, Counter], folder: Path) -> None:
     """Print one row per file, the one furthest over the budgets first."""
-    columns = ("unrelated", "comprehensions", "nested", "ifs", "unions", "banned", "long_lines")
+    columns = (*COLUMNS, "long_lines")
     print(f"{'over':>6}{'lines':>6}", *(f"{name[:10]:>10}" for name in columns), " file")
     for path in sorted(by_file, key=lambda path: -excess(by_file[path])):
         counts = by_file[path]
@@ -135,10 +158,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "lib")
     parser.add_argument("--by-file", action="store_true", help="one row per file")
+    parser.add_argument("--list", type=Path, help="print the lines that are counted in this file")
     parser.add_argument("--write", action="store_true", help=f"lower {BASELINE.name}")
     arguments = parser.parse_args()
     if arguments.write:
         write_baseline()
+        return
+    if arguments.list:
+        print_places(arguments.list)
         return
     folder = arguments.folder.resolve()
     by_file = {path: count_text(path.read_text()) for path in python_files(folder)}

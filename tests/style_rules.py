@@ -10,6 +10,7 @@ out. A function's length leaves out its docstring.
 
 import ast
 import re
+from collections import Counter
 
 LINE_LIMIT = 100
 BANNED = {
@@ -31,23 +32,6 @@ TRUE_PAIRS = {tuple(names.split()) for names in PAIRS.split(", ")}
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 SEQUENCES = (ast.List, ast.Tuple, ast.ListComp)
-COUNTS = (
-    "statements",
-    "packings",
-    "unrelated",
-    "comprehensions",
-    "nested",
-    "ifs",
-    "unions",
-    "times_bool",
-    "banned",
-    "functions",
-    "documented",
-    "lines",
-    "full_lines",
-    "characters",
-    "long_lines",
-)
 
 
 def bound_name(node: ast.AST) -> str | None:
@@ -142,8 +126,9 @@ def function_length(node: ast.AST) -> int:
     return length
 
 
-def count_node(node: ast.AST, counts: dict) -> None:
-    """Add what one node of the tree is to `counts`."""
+def count_node(node: ast.AST) -> Counter:
+    """What one node of a tree adds to the counts."""
+    counts: Counter = Counter()
     counts["statements"] += isinstance(node, ast.stmt)
     counts["ifs"] += isinstance(node, ast.IfExp)
     counts["unions"] += isinstance(node, ast.AugAssign) and isinstance(node.op, ast.BitOr)
@@ -154,19 +139,18 @@ def count_node(node: ast.AST, counts: dict) -> None:
     if isinstance(node, COMPREHENSIONS):
         counts["comprehensions"] += 1
         counts["nested"] += is_nested(node)
-    name = bound_name(node)
-    if name is not None:
-        counts["banned"] += is_banned(name)
     if isinstance(node, FUNCTIONS):
         counts["functions"] += 1
         counts["documented"] += ast.get_docstring(node) is not None
-        counts["lengths"].append((function_length(node), node.name))
+    name = bound_name(node)
+    if name is not None:
+        counts["banned"] += is_banned(name)
+    return counts
 
 
-def count_text(text: str) -> dict:
-    """All counts of one file's text; `lengths` lists (lines, name) of its functions."""
-    counts: dict = dict.fromkeys(COUNTS, 0)
-    counts["lengths"] = []
+def count_text(text: str) -> Counter:
+    """All counts of one file's text."""
+    counts: Counter = Counter()
     lines = text.splitlines()
     counts["lines"] = len(lines)
     for line in lines:
@@ -174,5 +158,11 @@ def count_text(text: str) -> dict:
         counts["characters"] += len(line)
         counts["long_lines"] += len(line) > LINE_LIMIT
     for node in ast.walk(ast.parse(text)):
-        count_node(node, counts)
+        counts += count_node(node)
     return counts
+
+
+def function_lengths(text: str) -> list[int]:
+    """The length of each function of one file's text."""
+    nodes = ast.walk(ast.parse(text))
+    return [function_length(node) for node in nodes if isinstance(node, FUNCTIONS)]
