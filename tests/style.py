@@ -27,9 +27,12 @@ BUDGET = {"unrelated": 8, "comprehensions": 45, "ifs": 28}  # per 1,000 statemen
 
 
 def python_files(folder: Path) -> list[Path]:
-    """The Python files under `folder`, hidden folders left out."""
-    files = sorted(folder.rglob("*.py"))
-    return [path for path in files if not any(part.startswith(".") for part in path.parts[1:])]
+    """The Python files under `folder`, those in hidden folders left out."""
+    files = []
+    for path in sorted(folder.rglob("*.py")):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            files.append(path)
+    return files
 
 
 def ratchet_counts() -> dict[str, dict[str, int]]:
