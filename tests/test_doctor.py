@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import quiet, tiny
+from runs import quiet, tiny
 
 from actstudy.advice import rules
 from actstudy.commands import cli

@@ -7,7 +7,7 @@ import sys
 
 import floors
 import pytest
-from conftest import ROOT
+from runs import ROOT
 from style_rules import FUNCTIONS, function_length
 
 PACKAGE = ROOT / "lib/actstudy"
