@@ -67,7 +67,7 @@ def company() -> list[RunSpec]:
 
 def quiet(**settings: Any) -> Settings:
     """Settings of a run on the CPU that prints nothing and is probed every five steps."""
-    return Settings(quiet=True, **{"device": "cpu", "probe_every": 5, **settings})
+    return Settings(**{"quiet": True, "device": "cpu", "probe_every": 5, **settings})
 
 
 def train_together(
