@@ -42,7 +42,7 @@ INNER_ORDER = {
         "page",
         "partial",
     ),
-    "data": ("download", "archives", "text", "augment", "prepared", "official", "sets"),
+    "data": ("download", "archives", "text", "augment", "checks", "prepared", "official", "sets"),
 }
 
 MAX_FILE_LINES = 250
