@@ -2,7 +2,8 @@
 
     python benchmarks/verdicts.py --studies 2000 --out benchmarks/results
 
-A study is n seeds of K levels and a baseline; all contrasts share the baseline's noise, so that they correlate by 0.5.
+A study is n seeds of K levels and a baseline; all contrasts share the baseline's noise, so that
+they correlate by 0.5.
 Rates are shares of studies; `error` is their Monte Carlo standard error.
 """
 
@@ -49,7 +50,10 @@ def quiet_exponential(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  
 
 
 def collapsed_levels(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  # noqa: N803
-    """Levels that collapse in one run of ten, the baseline never; means made equal by lifting the other runs."""
+    """Levels that collapse in one run of ten, the baseline never.
+
+    The other runs are lifted, so that all means are equal.
+    """
     falls = (rng.random((n, K + 1)) < 0.1) & (np.arange(K + 1) > 0)
     return rng.normal(size=(n, K + 1)) - 10 * falls + 1.0 * (np.arange(K + 1) > 0)
 
@@ -67,74 +71,84 @@ def differences(draw: Draw, n: int, K: int, studies: int, key: str) -> Iterator[
 
 
 def row(case: str, setting: dict[str, Any], measure: str, values: list[float]) -> dict[str, Any]:
-    """A row of the result: the mean of one value a study with its Monte Carlo error; printed as it comes."""
-    mean, error = float(np.mean(values)), float(np.std(values) / math.sqrt(max(len(values), 1)))
-    made = {
+    """A row of the result: the mean of one value per study and its Monte Carlo error; printed."""
+    cells = {
         "case": case,
         **setting,
         "measure": measure,
-        "value": mean,
-        "error": error,
+        "value": float(np.mean(values)),
+        "error": float(np.std(values) / math.sqrt(max(len(values), 1))),
         "studies": len(values),
     }
-    print(
-        " ".join(
-            f"{value:.4f}" if isinstance(value, float) else str(value) for value in made.values()
-        ),
-        flush=True,
-    )
-    return made
+    for cell in cells.values():
+        print(f"{cell:.4f}" if isinstance(cell, float) else cell, end=" ")
+    print(flush=True)
+    return cells
+
+
+def any_reads(verdicts: list[procedure.Verdict], *words: str) -> float:
+    """1 if a contrast's verdict begins with one of `words`, else 0."""
+    return float(any(verdict.verdict.startswith(words) for verdict in verdicts))
+
+
+def share_better(verdicts: list[procedure.Verdict]) -> float:
+    """The share of contrasts that read better."""
+    return float(np.mean([verdict.verdict == "better" for verdict in verdicts]))
 
 
 def false_differences(studies: int) -> Iterator[dict[str, Any]]:
     """Share of studies without any true difference in which a contrast reads better or worse."""
     for (noise, draw), K, n in itertools.product((NOISES | STRESS).items(), (4, 9), (8, 20, None)):  # noqa: N806
-        setting, wrong = {"noise": noise, "K": K, "n": n or 20, "looks": n is None}, []
+        setting = {"noise": noise, "K": K, "n": n or 20, "looks": n is None}
+        wrong = []
         for x in differences(draw, n or 20, K, studies, f"null {noise} {K}"):
             verdicts = procedure.judge(x, 1e-9, "simulation", None if n else SCHEDULE)
-            wrong.append(float(any(verdict.verdict in WRONG for verdict in verdicts)))
+            wrong.append(any_reads(verdicts, *WRONG))
         yield row("no difference", setting, "false better or worse", wrong)
 
 
 def false_equivalences(studies: int) -> Iterator[dict[str, Any]]:
-    """Share of studies, every true difference exactly the margin, in which a contrast reads equivalent."""
+    """Share of studies in which a contrast reads equivalent, all true differences at the margin."""
     for (noise, draw), looks, side in itertools.product(
         (NOISES | STRESS).items(), (False, True), (1, -1)
     ):
         if side < 0 and noise in NOISES:
             continue  # symmetric
-        setting, wrong = {"noise": noise, "K": 4, "n": 20, "looks": looks, "side": side}, []
+        setting = {"noise": noise, "K": 4, "n": 20, "looks": looks, "side": side}
+        schedule = SCHEDULE if looks else None
+        wrong = []
         for x in differences(draw, 20, 4, studies, f"margin {noise}"):
-            verdicts = procedure.judge(x / 4 + side, 1.0, "simulation", SCHEDULE if looks else None)
-            wrong.append(
-                float(any(verdict.verdict.startswith("equivalent") for verdict in verdicts))
-            )
+            verdicts = procedure.judge(x / 4 + side, 1.0, "simulation", schedule)
+            wrong.append(any_reads(verdicts, "equivalent"))
         yield row("a difference of the margin", setting, "false equivalent", wrong)
+
+
+def covers(x: np.ndarray, looks: bool) -> float:
+    """The share of contrasts whose intervals of all looks contain 0."""
+    inside = []
+    for n in procedure.LOOKS if looks else (20,):
+        verdicts = procedure.judge(x[:n], 1.0, "simulation", SCHEDULE if looks else None)
+        inside.append([verdict.low <= 0 <= verdict.high for verdict in verdicts])
+    return float(np.mean(np.all(inside, axis=0)))
 
 
 def coverage(studies: int) -> Iterator[dict[str, Any]]:
     """Share of contrasts whose intervals of all looks contain the true difference at once."""
     for noise, draw in (NOISES | STRESS).items():
-        held: dict[bool, list[float]] = {True: [], False: []}
+        shares: dict[bool, list[float]] = {True: [], False: []}
         for x in differences(draw, 20, 4, studies, f"coverage {noise}"):
-            for looks, sizes in ((True, procedure.LOOKS), (False, (20,))):
-                found = [
-                    procedure.judge(x[:n], 1.0, "simulation", SCHEDULE if looks else None)
-                    for n in sizes
-                ]
-                inside = [
-                    [verdict.low <= 0 <= verdict.high for verdict in verdicts] for verdicts in found
-                ]
-                held[looks].append(float(np.mean(np.all(inside, axis=0))))
-        for looks, values in held.items():
+            for looks in shares:
+                shares[looks].append(covers(x, looks))
+        for looks, values in shares.items():
             setting = {"noise": noise, "K": 4, "n": 20, "looks": looks}
             yield row("no difference", setting, "intervals of all looks cover", values)
 
 
 def realised_power(studies: int) -> Iterator[dict[str, Any]]:
-    """Share of studies that find a true difference of the margin with the k more seeds that a pilot asked for.
+    """Share of studies that find a true difference of the margin with k more seeds.
 
-    fresh: n + k new seeds. kept: the pilot and k more, of pilots that had left the contrast undecided.
+    k is what a pilot of n seeds asks for. fresh: n + k new seeds. extended: the pilot and k more,
+    of pilots that had left the contrast undecided.
     """
     cases = itertools.product((1, 4), (False, True), (8, 12), (0.75, 1.0, 1.5, 2.0))
     for K, looks, n, ratio in cases:  # noqa: N806
@@ -142,28 +156,31 @@ def realised_power(studies: int) -> Iterator[dict[str, Any]]:
             continue
         schedule = procedure.looks_of(looks)
         setting = {"noise": "normal", "K": K, "n": n, "looks": looks, "sd_margin": ratio}
-        asked, fresh, kept = [], [], []
+        more = []
+        fresh = []
+        extended = []
         for x in differences(normal, 2 * (n + 100), K, studies, f"power {n} {ratio}"):
             margin = math.sqrt(2) / ratio  # sqrt(2) is the sd of a difference
             x[:, 0] += margin
             k = procedure.more_seeds(n, float(x[:n, 0].std(ddof=1)), margin, K, schedule)
-            asked.append(math.nan if k is None else float(k))
+            more.append(math.nan if k is None else float(k))
             if k is not None:
                 spend = K * procedure.contrast_level(n + k, K, schedule)
                 signs = procedure.sign_flips("simulation", n + k)
                 fresh.append(float(procedure.difference_p(x[-n - k :], signs)[0] <= spend))
                 if procedure.judge(x[:n], margin, "simulation", schedule)[0].verdict == "undecided":
-                    kept.append(float(procedure.difference_p(x[: n + k], signs)[0] <= spend))
-        yield row("power", setting, "k, mean where given", [k for k in asked if not math.isnan(k)])
-        yield row("power", setting, "not decidable", [float(math.isnan(k)) for k in asked])
+                    extended.append(float(procedure.difference_p(x[: n + k], signs)[0] <= spend))
+        yield row("power", setting, "k, mean where given", [k for k in more if not math.isnan(k)])
+        yield row("power", setting, "not decidable", [float(math.isnan(k)) for k in more])
         yield row("power", setting, "power of n + k fresh seeds", fresh)
-        yield row("power", setting, "power of an undecided pilot and k more", kept)
+        yield row("power", setting, "power of an undecided pilot and k more", extended)
 
 
 def savings(studies: int) -> Iterator[dict[str, Any]]:
-    """Seeds until every contrast is decided, and the share of true differences found, against 20 seeds at once.
+    """Seeds until all contrasts are decided, and the share of true differences found.
 
-    Either all four levels differ from the baseline (and nothing can be equivalent) or two do, the margin being 1 sd.
+    With looks, and with 20 seeds at once. Either all four levels differ from the baseline (and
+    nothing can be equivalent) or two do, the margin being 1 sd.
     """
     for effect, share in itertools.product((1.0, 1.5, 2.0), (4, 2)):
         shift = np.where(np.arange(4) < share, effect * math.sqrt(2), 0.0)  # in sd of a difference
@@ -175,17 +192,15 @@ def savings(studies: int) -> Iterator[dict[str, Any]]:
             "effect": effect,
             "levels_that_differ": share,
         }
-        used, adaptive, fixed = [], [], []
+        used = []
+        adaptive = []
+        fixed = []
         for x in differences(normal, 20, 4, studies, f"savings {effect}"):
             verdicts = procedure.judge(x + shift, margin, "simulation", SCHEDULE)
             used.append(float(max(verdict.decided_at or 20 for verdict in verdicts)))
-            adaptive.append(
-                float(np.mean([verdict.verdict == "better" for verdict in verdicts[:share]]))
-            )
+            adaptive.append(share_better(verdicts[:share]))
             at_once = procedure.judge(x + shift, margin, "simulation")
-            fixed.append(
-                float(np.mean([verdict.verdict == "better" for verdict in at_once[:share]]))
-            )
+            fixed.append(share_better(at_once[:share]))
         yield row("a difference", setting | {"looks": True}, "seeds until all are decided", used)
         yield row("a difference", setting | {"looks": True}, "found", adaptive)
         yield row("a difference", setting | {"looks": False}, "found", fixed)
@@ -199,7 +214,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     parts = (false_differences, false_equivalences, coverage, realised_power, savings)
-    rows = [row for part in parts for row in part(arguments.studies)]
+    rows = []
+    for part in parts:
+        rows += part(arguments.studies)
     arguments.out.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows).to_parquet(arguments.out / "verdicts.parquet", index=False)
 

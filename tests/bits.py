@@ -3,7 +3,8 @@
     python tests/bits.py OLD/results/runs NEW/results/runs
 
 Prints, per table, the runs and values compared and those that differ; exits 1 if a value differs or
-a run is in one folder only. Columns that a clock or the host decides are left out, as in `reproducible`.
+a run is in one folder only. Columns that a clock or the host decides are left out, as in
+`reproducible`.
 """
 
 import sys
@@ -22,7 +23,7 @@ def run_folders(root: Path) -> set[Path]:
 
 
 def as_bits(column: pa.ChunkedArray) -> list[object]:
-    """The values of a column, floats as their hexadecimal text so that NaN equals NaN and -0 is not 0."""
+    """The values of a column, floats as hexadecimal text: NaN equals NaN, and -0 is not 0."""
     values = column.to_pylist()
     if pa.types.is_floating(column.type):
         return [None if value is None else float.hex(value) for value in values]
@@ -30,7 +31,7 @@ def as_bits(column: pa.ChunkedArray) -> list[object]:
 
 
 def differing(old: pa.Table, new: pa.Table) -> tuple[int, int]:
-    """How many values two tables have, and in how many of them they differ; all do if the shapes differ."""
+    """The number of values of two tables, and of those that differ: all if the shapes differ."""
     if old.column_names != new.column_names or len(old) != len(new):
         size = max(old.num_rows * old.num_columns, new.num_rows * new.num_columns)
         return size, size

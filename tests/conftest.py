@@ -1,4 +1,4 @@
-"""Shared fixtures: the prepared data set and a tiny run that takes a fraction of a second."""
+"""Shared fixtures: the prepared data set, and tiny runs trained on it."""
 
 import os
 from collections.abc import Callable
@@ -10,19 +10,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import hypothesis
 import pytest
 import torch
+from runs import quiet, run, tiny
 
-from actstudy.contract import locks, store
-from actstudy.contract.spec import RunSpec, layered
+from actstudy.contract import locks
+from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
-from actstudy.study.planning import run_spec
-from actstudy.training.run import train as train_runs
-from actstudy.training.settings import Settings
 
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("untimed", deadline=None)  # a loaded machine is no fault
 hypothesis.settings.load_profile("untimed")
-ROOT = Path(__file__).resolve().parents[1]
-TINY = {"depth": 2, "width": 16, "epochs": 3, "batch_size": 500, "warmup": 1, "dropout": 0.1}
 
 
 @pytest.fixture(scope="session")
@@ -48,20 +44,6 @@ def data_folder(prepared_folder: Callable[[str], Path]) -> Path:
 @pytest.fixture(scope="session")
 def data(data_folder: Path) -> prepared.Prepared:
     return prepared.load(data_folder)
-
-
-def tiny(activation: str = "gelu", seed: int = 0, **fields: Any) -> RunSpec:
-    return run_spec("mlp", seed, layered(TINY, {"activation": activation}, fields))
-
-
-def quiet(**settings: Any) -> Settings:
-    return Settings(quiet=True, **{"device": "cpu", "probe_every": 5, **settings})
-
-
-def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> str:
-    """Train one run into a folder and publish it; returns its status."""
-    train_runs({folder: spec}, folder / "checkpoints", data_folder, settings)
-    return store.summary_row(folder)["status"]
 
 
 @pytest.fixture

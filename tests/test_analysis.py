@@ -9,11 +9,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import TINY, quiet, run
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import image
 from plans import plan_of
+from runs import TINY, quiet, run
 from scipy import stats as scipy_stats
 
 from actstudy.analysis import figures, partial, status, tables

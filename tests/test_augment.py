@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import quiet, run
-from test_tasks import small
-from test_training import _after, same
+from runs import quiet, run, same_tables, small, stop_after
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
@@ -87,8 +85,8 @@ def test_an_augmented_run_resumes_to_the_same_bits(prepared_folder, tmp_path):
     spec = small("vision", augment="crop_flip_jitter")
     run(spec, tmp_path / "a", folder, quiet())
     with pytest.raises(outcome.Interrupted):
-        run(spec, tmp_path / "b", folder, quiet(stopping=_after(3)))
+        run(spec, tmp_path / "b", folder, quiet(stopping=stop_after(3)))
     run(spec, tmp_path / "b", folder, quiet())
-    assert same(tmp_path / "a", tmp_path / "b")
+    assert same_tables(tmp_path / "a", tmp_path / "b")
     run(small("vision"), tmp_path / "c", folder, quiet())
-    assert not same(tmp_path / "a", tmp_path / "c", names=("curves",))
+    assert not same_tables(tmp_path / "a", tmp_path / "c", names=("curves",))

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
 from plans import task_plan
+from runs import ROOT
 from scipy import stats
 
 from actstudy.analysis.questions import claims, published

@@ -8,8 +8,8 @@ import time
 
 import pytest
 import yaml
-from conftest import ROOT
 from faults import configs, mutants, typos
+from runs import ROOT
 
 from actstudy.contract import errors, registry
 from actstudy.contract.errors import StudyError

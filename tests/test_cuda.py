@@ -10,10 +10,21 @@ import weakref
 
 import pytest
 import torch
-from conftest import quiet, run, tiny
-from test_monitor import mlp
-from test_packs import PACKABLE, company, small, trained
-from test_training import _after, row, same, tables
+from runs import (
+    PACKABLE,
+    company,
+    packed_spec,
+    plain_mlp,
+    quiet,
+    run,
+    run_row,
+    run_tables,
+    same_tables,
+    small,
+    stop_after,
+    tiny,
+    train_together,
+)
 
 from actstudy.contract import store
 from actstudy.contract.spec import data_name
@@ -41,7 +52,7 @@ def gpu(**settings):
 
 def weights(folder):
     """The weights' checksum of a run that has been trained to its end."""
-    found = row(folder)
+    found = run_row(folder)
     assert found["status"] == "completed", found["reason"]
     return found["weights_sha256"]
 
@@ -54,7 +65,7 @@ def test_a_recorded_step_is_the_step_itself(tmp_path, data_folder, fields):
     for name, every in (("each", 1), ("few", 10**6)):
         run(recorded(**fields), tmp_path / name, data_folder, gpu(probe_every=every))
     assert weights(tmp_path / "each") == weights(tmp_path / "few")
-    assert row(tmp_path / "few")["throughput"] > 0
+    assert run_row(tmp_path / "few")["throughput"] > 0
 
 
 @pytest.mark.parametrize("fields", OPTIMIZERS, ids=lambda fields: fields["optimizer"])
@@ -62,9 +73,9 @@ def test_a_recorded_run_resumes_to_the_same_bits(tmp_path, data_folder, fields):
     run(recorded(**fields), tmp_path / "whole", data_folder, gpu())
     for stop in (3, 9):
         with pytest.raises(outcome.Interrupted):
-            run(recorded(**fields), tmp_path / "parts", data_folder, gpu(stopping=_after(stop)))
+            run(recorded(**fields), tmp_path / "parts", data_folder, gpu(stopping=stop_after(stop)))
     run(recorded(**fields), tmp_path / "parts", data_folder, gpu())
-    assert row(tmp_path / "parts")["n_resumes"] == 2
+    assert run_row(tmp_path / "parts")["n_resumes"] == 2
     assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
 
 
@@ -72,8 +83,8 @@ def test_a_recorded_run_is_near_the_cpus(tmp_path, data_folder):
     """Without dropout, whose draws differ by device."""
     run(recorded(dropout=0.0), tmp_path / "gpu", data_folder, gpu())
     run(recorded(dropout=0.0, engine="eager"), tmp_path / "cpu", data_folder, quiet())
-    assert row(tmp_path / "gpu")["last_loss"] == pytest.approx(
-        row(tmp_path / "cpu")["last_loss"], rel=1e-2
+    assert run_row(tmp_path / "gpu")["last_loss"] == pytest.approx(
+        run_row(tmp_path / "cpu")["last_loss"], rel=1e-2
     )
 
 
@@ -81,13 +92,11 @@ def test_a_recorded_run_is_near_the_cpus(tmp_path, data_folder):
 @pytest.mark.parametrize("engine", ["eager", "compiled"])
 def test_every_precision_trains(tmp_path, data_folder, precision, engine):
     run(tiny(precision=precision, engine=engine, epochs=4), tmp_path / "a", data_folder, gpu())
-    assert row(tmp_path / "a")["status"] == "completed", row(tmp_path / "a")["reason"]
+    assert run_row(tmp_path / "a")["status"] == "completed", run_row(tmp_path / "a")["reason"]
 
 
 @pytest.mark.parametrize("engine", ["eager", "compiled"])
 def test_augmented_images_pair_over_activations_and_resume(tmp_path, engine):
-    from test_tasks import small
-
     prepared.prepare("fashion_mnist_tenth", tmp_path / "data")
     fields = {
         "engine": engine,
@@ -98,13 +107,13 @@ def test_augmented_images_pair_over_activations_and_resume(tmp_path, engine):
     }
     for activation in ("relu", "gelu"):
         run(small("vision", activation, **fields), tmp_path / activation, tmp_path / "data", gpu())
-    assert row(tmp_path / "relu")["order_hash"] == row(tmp_path / "gelu")["order_hash"]
+    assert run_row(tmp_path / "relu")["order_hash"] == run_row(tmp_path / "gelu")["order_hash"]
     with pytest.raises(outcome.Interrupted):
         run(
             small("vision", "gelu", **fields),
             tmp_path / "parts",
             tmp_path / "data",
-            gpu(stopping=_after(5)),
+            gpu(stopping=stop_after(5)),
         )
     run(small("vision", "gelu", **fields), tmp_path / "parts", tmp_path / "data", gpu())
     assert weights(tmp_path / "parts") == weights(tmp_path / "gelu")
@@ -116,20 +125,24 @@ def test_probes_change_nothing(tmp_path, task, engine):
     """Strict: probed at each of 20 steps, or at the first and the last alone: weights and curves
     agree in each bit.
     """
-    from test_tasks import small
-
     spec = small(task, "gelu", engine=engine, strict=True, steps=20)
     prepared.prepare(data_name(spec), tmp_path / "data")
     for name, every in (("each", 1), ("few", 10**6)):
         run(spec, tmp_path / name, tmp_path / "data", gpu(probe_every=every))
-    assert same(tmp_path / "each", tmp_path / "few", names=("curves", "predictions", "calibration"))
+    assert same_tables(
+        tmp_path / "each", tmp_path / "few", names=("curves", "predictions", "calibration")
+    )
     assert weights(tmp_path / "each") == weights(tmp_path / "few")
-    assert len(tables(tmp_path / "each")["health"]) > len(tables(tmp_path / "few")["health"]) > 0
+    assert (
+        len(run_tables(tmp_path / "each")["health"])
+        > len(run_tables(tmp_path / "few")["health"])
+        > 0
+    )
 
 
 def test_runs_name_their_gpu(tmp_path, data_folder):
     run(tiny(), tmp_path / "a", data_folder, gpu(slots_per_gpu=2))
-    found = row(tmp_path / "a")
+    found = run_row(tmp_path / "a")
     assert (found["slots_per_gpu"], found["timing_clean"], found["peak_memory_kind"]) == (
         2,
         False,
@@ -144,7 +157,7 @@ def test_runs_name_their_gpu(tmp_path, data_folder):
 def test_a_monitor_reads_a_gpu_as_a_cpu(compiled):
     read = []
     for device in ("cpu", "cuda"):
-        model = mlp(torch.nn.GELU).to(device)
+        model = plain_mlp(torch.nn.GELU).to(device)
         model = torch.compile(model) if compiled and device == "cuda" else model
         x = torch.randn(64, 10, generator=torch.Generator().manual_seed(0)).to(device)
         with Monitor(model, every=2) as health:
@@ -176,16 +189,18 @@ def test_a_recorded_pack_is_the_pack_itself(tmp_path, data_folder, monkeypatch, 
     """
     specs = [dataclasses.replace(spec, **fields, epochs=6, strict=True) for spec in company()]
     settings = {"device": "cuda", "probe_every": 5}
-    few = trained(specs, tmp_path / "few", data_folder, **settings)
+    few = train_together(specs, tmp_path / "few", data_folder, **settings)
     with pytest.raises(outcome.Interrupted):
-        trained(specs, tmp_path / "parts", data_folder, **settings, stopping=_after(9))
-    parts = trained(specs, tmp_path / "parts", data_folder, **settings)
-    alone = [trained([spec], tmp_path / "alone", data_folder, **settings)[0] for spec in specs]
+        train_together(specs, tmp_path / "parts", data_folder, **settings, stopping=stop_after(9))
+    parts = train_together(specs, tmp_path / "parts", data_folder, **settings)
+    alone = [
+        train_together([spec], tmp_path / "alone", data_folder, **settings)[0] for spec in specs
+    ]
     monkeypatch.setattr("actstudy.training.cuda_graphs.Replay", Unrecorded)
-    each = trained(specs, tmp_path / "each", data_folder, **settings)
+    each = train_together(specs, tmp_path / "each", data_folder, **settings)
     for others in zip(each, parts, alone, few, strict=True):
         assert weights(others[-1])
-        assert all(same(other, others[-1]) for other in others)
+        assert all(same_tables(other, others[-1]) for other in others)
 
 
 def test_a_dead_record_spoils_no_other():
@@ -230,18 +245,18 @@ def test_every_activation_has_its_bits_in_company(tmp_path, data_folder):
         "lr": 0.05,
         "epochs": 2,
     }
-    specs = [small(name, pack_width=len(PACKABLE), depth=4, **fields) for name in PACKABLE]
-    together = trained(specs, tmp_path / "together", data_folder, device="cuda")
+    specs = [packed_spec(name, pack_width=len(PACKABLE), depth=4, **fields) for name in PACKABLE]
+    together = train_together(specs, tmp_path / "together", data_folder, device="cuda")
     for spec, folder in zip(specs, together, strict=True):
-        (alone,) = trained([spec], tmp_path / "alone", data_folder, device="cuda")
+        (alone,) = train_together([spec], tmp_path / "alone", data_folder, device="cuda")
         assert weights(alone), spec.activation
-        assert same(alone, folder), spec.activation
+        assert same_tables(alone, folder), spec.activation
 
 
 def test_a_pack_is_near_the_plain_loop(tmp_path, data_folder):
     """TF32, as the full depth study: train and validation losses within 2e-2 over all windows."""
     spec = dataclasses.replace(company()[0], precision="tf32", epochs=10)
-    (packed,) = trained([spec], tmp_path, data_folder, device="cuda")
+    (packed,) = train_together([spec], tmp_path, data_folder, device="cuda")
     run(
         dataclasses.replace(spec, engine="eager", pack_width=1),
         tmp_path / "plain",
@@ -281,13 +296,21 @@ def test_of_64_runs_one_that_diverges_disturbs_none(tmp_path):
     }
     names, seeds = ("relu", "tanh", "sigmoid", "gelu"), range(16)
     specs = [
-        small(name, seed, pack_width=64, **sizes, **recipe) for name in names for seed in seeds
+        packed_spec(name, seed, pack_width=64, **sizes, **recipe)
+        for name in names
+        for seed in seeds
     ]
-    calm = trained(specs, tmp_path / "calm", tmp_path / "data", device="cuda", probe_every=100)
+    calm = train_together(
+        specs, tmp_path / "calm", tmp_path / "data", device="cuda", probe_every=100
+    )
     specs[5] = dataclasses.replace(specs[5], lr=1e6)
-    wild = trained(specs, tmp_path / "wild", tmp_path / "data", device="cuda", probe_every=100)
+    wild = train_together(
+        specs, tmp_path / "wild", tmp_path / "data", device="cuda", probe_every=100
+    )
     assert [store.summary_row(folder)["status"] for folder in wild].count("completed") == 63
     assert store.summary_row(wild[5])["status"] == "diverged"
     assert all(
-        same(one, other) for i, (one, other) in enumerate(zip(calm, wild, strict=True)) if i != 5
+        same_tables(one, other)
+        for i, (one, other) in enumerate(zip(calm, wild, strict=True))
+        if i != 5
     )

@@ -11,8 +11,7 @@ import types
 
 import pytest
 import torch
-from conftest import quiet, tiny
-from test_training import row
+from runs import quiet, run_row, tiny
 
 from actstudy.commands.cli import main
 from actstudy.contract import host
@@ -217,7 +216,7 @@ def test_a_device_that_disappears_is_a_row_with_one_line(train, monkeypatch):
         )
 
     monkeypatch.setattr("actstudy.training.run.fit", lost)
-    found = row(train("a"))
+    found = run_row(train("a"))
     assert (found["status"], found["reason"]) == (
         "failed",
         "RuntimeError: CUDA error: the GPU is lost",

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import quiet, run, tiny
+from runs import quiet, run, tiny
 
 from actstudy.advice import readings, rules
 from actstudy.commands import cli

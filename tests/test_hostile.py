@@ -6,10 +6,10 @@ import re
 import matplotlib as mpl
 import pandas as pd
 import pytest
-from conftest import ROOT
 from faults import hostile, labels, pages, shells
 from faults.strings import STRINGS
 from matplotlib import pyplot as plt
+from runs import ROOT
 
 from actstudy.advice import rules
 from actstudy.analysis import figures

@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 import pytest
 import yaml
-from test_workflow import Project
+from project import Project
 
 from actstudy.analysis import decide
 from actstudy.analysis.questions import contrasts, procedure

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from runs import ROOT, plain_mlp
 from scipy import stats
 from torch import nn
 from torch.nn import functional
@@ -19,16 +19,6 @@ from actstudy.health.moments import CHUNK, moments
 from actstudy.nets.activations import ACTIVATIONS, LEARNT
 
 torch.set_num_threads(1)
-
-
-def mlp(activation=nn.ReLU, depth=3, width=32):
-    torch.manual_seed(0)
-    layers = [
-        part
-        for k in range(depth)
-        for part in (nn.Linear(10 if not k else width, width), activation())
-    ]
-    return nn.Sequential(*layers, nn.Linear(width, 4))
 
 
 def fit(model, health, steps=7, batch=64, lr=0.1, before_step=lambda: None):
@@ -151,7 +141,7 @@ def test_sites_whose_output_is_smaller_and_arguments_of_modules():
 
 
 def test_of_a_few_examples_no_unit_is_called_dead():
-    model = mlp()
+    model = plain_mlp()
     with Monitor(model) as health:
         fit(model, health, steps=1, batch=2)
     assert math.isnan(read(health, "dead_fraction")["1"])
@@ -160,7 +150,7 @@ def test_of_a_few_examples_no_unit_is_called_dead():
 
 @pytest.mark.parametrize("bias", [-100.0, 0.0])
 def test_layers_that_are_dead_are_told_among_activations(bias):
-    model = mlp()
+    model = plain_mlp()
     nn.init.constant_(model[2].bias, bias)
     with Monitor(model, every=1) as health:
         fit(model, health, steps=4, lr=1e-3)
@@ -211,7 +201,7 @@ def test_what_cannot_be_read_ends_the_watching_and_not_the_training():
 
 def test_a_site_that_cannot_be_read_ends_the_watching_too(monkeypatch):
     monkeypatch.setattr(values, "of_site", lambda *_: 1 / 0)
-    model, expected = mlp(), fit(mlp(), Nobody())
+    model, expected = plain_mlp(), fit(plain_mlp(), Nobody())
     with (
         pytest.warns(UserWarning, match="watching ends: ZeroDivisionError"),
         Monitor(model, every=1) as health,
@@ -221,7 +211,7 @@ def test_a_site_that_cannot_be_read_ends_the_watching_too(monkeypatch):
 
 
 def test_after_its_block_a_monitor_is_closed():
-    model = mlp()
+    model = plain_mlp()
     with Monitor(model, every=1) as health:
         fit(model, health, steps=2)
     before = len(health.rows)
@@ -231,7 +221,7 @@ def test_after_its_block_a_monitor_is_closed():
 
 
 def test_a_loss_that_is_no_number_is_an_error():
-    model = mlp()
+    model = plain_mlp()
     with Monitor(model) as health:
         health.step(math.nan)
     assert "non_finite_loss" in {finding.rule for finding in health.findings()}
@@ -239,7 +229,7 @@ def test_a_loss_that_is_no_number_is_an_error():
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.GELU])
 def test_watching_changes_no_bit(activation):
-    plain, watched = mlp(activation), mlp(activation)
+    plain, watched = plain_mlp(activation), plain_mlp(activation)
     expected = fit(plain, Nobody())
     with Monitor(watched, every=2) as health:
         found = fit(watched, health)
@@ -252,7 +242,7 @@ def test_watching_changes_no_bit(activation):
 
 def test_a_step_is_read_as_it_was():
     """Against the numbers of the same step by hand."""
-    model, by_hand = mlp(nn.Tanh), mlp(nn.Tanh)
+    model, by_hand = plain_mlp(nn.Tanh), plain_mlp(nn.Tanh)
     with Monitor(model, every=100) as health:
         fit(model, health, steps=3)
     g = torch.Generator().manual_seed(0)
@@ -277,7 +267,7 @@ def test_a_step_is_read_as_it_was():
 
 
 def test_a_planted_nan_is_located_at_its_site():
-    model = mlp()
+    model = plain_mlp()
     with torch.no_grad():
         model[2].bias[3] = math.nan
     with Monitor(model) as health:
@@ -327,7 +317,7 @@ def test_odd_models_are_read():
 
 
 def test_an_empty_batch_is_nan_and_no_crash():
-    model = mlp()
+    model = plain_mlp()
     with Monitor(model, every=1) as health:
         fit(model, health, steps=2, batch=0)
     assert math.isnan(read(health, "post_sd")["1"])
@@ -344,7 +334,7 @@ def test_a_model_without_activations_is_told_and_read():
 
 
 def test_evaluation_between_steps_is_not_read():
-    model = mlp()
+    model = plain_mlp()
     with Monitor(model, every=1) as health:
         model.eval()
         model(torch.full((3, 10), 1e9))
@@ -357,7 +347,7 @@ def test_evaluation_between_steps_is_not_read():
 
 
 def test_of_accumulated_gradients_the_last_part_is_read():
-    model = mlp()
+    model = plain_mlp()
     with Monitor(model, every=1) as health:
         for part in (1.0, 2.0):
             model(torch.full((3, 10), part)).sum().backward()
@@ -369,7 +359,7 @@ def test_of_accumulated_gradients_the_last_part_is_read():
 
 
 def test_clipping_to_another_norm_is_another_clip():
-    model = mlp()
+    model = plain_mlp()
     with Monitor(model) as health:
         for to in (1e-3, 50.0, 1e-3):
             model(torch.randn(64, 10) * 100).square().mean().backward()
@@ -382,7 +372,7 @@ def test_clipping_to_another_norm_is_another_clip():
 @pytest.mark.parametrize("how", ["wrapped", "in place"])
 def test_a_compiled_model_is_read_and_goes_on_compiled(how):
     torch._dynamo.reset()
-    plain, model = mlp(nn.GELU), mlp(nn.GELU)
+    plain, model = plain_mlp(nn.GELU), plain_mlp(nn.GELU)
     if how == "wrapped":
         model = torch.compile(model, backend="aot_eager")
     else:
@@ -399,7 +389,7 @@ def test_a_compiled_model_is_read_and_goes_on_compiled(how):
 def test_rows_are_written_and_mirrored(tmp_path):
     import pandas as pd
 
-    seen, model = [], mlp()
+    seen, model = [], plain_mlp()
     with Monitor(
         model, every=5, mirror=lambda tag, value, step: seen.append((tag, value, step))
     ) as health:
@@ -412,7 +402,7 @@ def test_rows_are_written_and_mirrored(tmp_path):
 
 
 def test_a_scaled_loss_is_read_unscaled():
-    model, by_hand = mlp(nn.Tanh), mlp(nn.Tanh)
+    model, by_hand = plain_mlp(nn.Tanh), plain_mlp(nn.Tanh)
     x, y = torch.randn(8, 10), torch.zeros(8, dtype=torch.long)
     with Monitor(model) as health:
         (functional.cross_entropy(model(x), y) * 1024).backward()
@@ -454,7 +444,7 @@ def test_monitor_clips():
 
 
 def test_monitors_clip_is_the_models():
-    model = mlp()
+    model = plain_mlp()
     with Monitor(model) as health:
         fit(model, health, steps=1, before_step=lambda: health.clip(1e-3))
     assert read(health, "gradient_norm")["model"] == pytest.approx(1e-3, rel=1e-3)
@@ -462,7 +452,7 @@ def test_monitors_clip_is_the_models():
 
 def test_every_must_be_a_number_of_steps():
     with pytest.raises(ValueError, match="every: got 0; allowed: 1 or more"):
-        Monitor(mlp(), every=0)
+        Monitor(plain_mlp(), every=0)
 
 
 def test_the_rules_are_whole():
@@ -504,7 +494,7 @@ def test_a_lightning_mixin_is_the_callback():
 
         def __init__(self):
             super().__init__()
-            self.net, self.ended = mlp(), False
+            self.net, self.ended = plain_mlp(), False
 
         def training_step(self, batch, _):
             return {"loss": functional.cross_entropy(self.net(batch[0]), batch[1])}

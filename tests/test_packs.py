@@ -17,12 +17,26 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import TINY, quiet, run, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 from numpy_mlp import FUNCTIONS, NumpyMLP
-from test_training import STEEP, _after, clipped_shares, same, tables
+from runs import (
+    PACK_WIDTH,
+    PACKABLE,
+    STEEP,
+    TINY,
+    clipped_shares,
+    company,
+    packed_spec,
+    quiet,
+    run,
+    run_tables,
+    same_tables,
+    stop_after,
+    tiny,
+    train_together,
+)
 
 from actstudy.advice import rules
 from actstudy.analysis import status
@@ -43,8 +57,9 @@ from actstudy.training.batches import batches
 from actstudy.training.run import train
 from actstudy.training.wiring import make_job, make_pack
 
-CPU, WIDTH = torch.device("cpu"), 6
-PACKABLE = [name for name in ACTIVATIONS if name not in LEARNT]
+CPU = torch.device("cpu")
+
+
 OPTIMIZERS = {
     "sgd": {"optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01, "clip": 0.5},
     "plain_sgd": {"optimizer": "sgd", "lr": 0.1, "clip": None, "schedule": "constant"},
@@ -64,37 +79,6 @@ OPTIMIZERS = {
         "label_smoothing": 0.1,
     },
 }
-
-
-def small(activation="relu", seed=0, **fields):
-    return tiny(
-        activation, seed, **{"dropout": 0.0, "engine": "pack", "pack_width": WIDTH, **fields}
-    )
-
-
-def company():
-    """Six runs that differ in all that may differ within a pack."""
-    args = {"activation_args": {"negative_slope": 0.2}}
-    return [
-        small("relu", lr=0.007),
-        small("tanh", seed=1, init="orthogonal"),
-        small("leaky_relu", seed=2, init="normal", init_args={"std": 0.3}, **args),
-        small("leaky_relu", weight_decay=0.5),
-        small("gelu", seed=3),
-        small({"layers.0": "tanh", "*": "relu"}, seed=1),
-    ]
-
-
-def trained(specs, folder, data_folder, **settings):
-    """The folders of runs that were trained as one."""
-    folders = {folder / run_id(spec): spec for spec in specs}
-    todo = {
-        path: spec
-        for path, spec in folders.items()
-        if not store.verifies(path / "checkpoints" / "final")
-    }
-    train(todo, folder / "state", data_folder, quiet(**settings))
-    return list(folders)
 
 
 def work(spec, data, folder):
@@ -152,7 +136,7 @@ def step(pack, number, batch):
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
 def test_a_pack_is_the_plain_loop(data, tmp_path, monkeypatch, activation, optimizer):
     """In float64: losses and weights of 100 steps to 1e-10, and the same steps clipped."""
-    spec = small(activation, depth=4, epochs=20, batch_size=200, **OPTIMIZERS[optimizer])
+    spec = packed_spec(activation, depth=4, epochs=20, batch_size=200, **OPTIMIZERS[optimizer])
     packed, alone = in_float64(spec, data, tmp_path, monkeypatch)
     for number, batch in itertools.islice(batches(alone, 0), 100):
         expected = {name: value.item() for name, value in alone.train(number, batch).items()}
@@ -163,7 +147,7 @@ def test_a_pack_is_the_plain_loop(data, tmp_path, monkeypatch, activation, optim
 
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_a_packs_first_steps_equal_numpys(data, tmp_path, monkeypatch, activation):
-    spec = small(
+    spec = packed_spec(
         activation, depth=3, batch_size=100, epochs=2, label_smoothing=0.1, **OPTIMIZERS["sgd"]
     )
     packed, alone = in_float64(spec, data, tmp_path, monkeypatch)
@@ -187,29 +171,31 @@ def test_a_packs_first_steps_equal_numpys(data, tmp_path, monkeypatch, activatio
 def test_a_run_has_its_bits_whatever_the_company(tmp_path, data_folder):
     """Alone, its row first and last, and among five others: every table and the weights."""
     specs = [dataclasses.replace(spec, epochs=6) for spec in company()]
-    for spec, folder in zip(specs, trained(specs, tmp_path / "together", data_folder), strict=True):
-        (alone,) = trained([spec], tmp_path / "alone", data_folder)
-        assert same(alone, folder), folder.name
+    for spec, folder in zip(
+        specs, train_together(specs, tmp_path / "together", data_folder), strict=True
+    ):
+        (alone,) = train_together([spec], tmp_path / "alone", data_folder)
+        assert same_tables(alone, folder), folder.name
         assert (alone / "checkpoints/best.pt").is_file()
 
 
 @pytest.mark.parametrize("activation", PACKABLE)
 def test_every_activation_has_its_bits_at_every_place(tmp_path, data_folder, activation):
-    specs = [small(activation, seed, epochs=1) for seed in range(3)]
-    together = trained(
-        [*specs, small("tanh" if activation == "relu" else "relu", epochs=1)],
+    specs = [packed_spec(activation, seed, epochs=1) for seed in range(3)]
+    together = train_together(
+        [*specs, packed_spec("tanh" if activation == "relu" else "relu", epochs=1)],
         tmp_path / "a",
         data_folder,
     )
     for spec, folder in zip(specs, together, strict=False):
-        assert same(*trained([spec], tmp_path / "b", data_folder), folder)
+        assert same_tables(*train_together([spec], tmp_path / "b", data_folder), folder)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_packs_tables_are_those_of_the_plain_loop(tmp_path, data_folder, policy):
     """Keys equal, values near: fp32 sums in another order."""
-    spec = small("sigmoid", init=policy, optimizer="sgd", lr=0.05)
-    (packed,) = trained([spec], tmp_path, data_folder)
+    spec = packed_spec("sigmoid", init=policy, optimizer="sgd", lr=0.05)
+    (packed,) = train_together([spec], tmp_path, data_folder)
     run(
         dataclasses.replace(spec, engine="eager", pack_width=1),
         tmp_path / "plain",
@@ -218,7 +204,7 @@ def test_a_packs_tables_are_those_of_the_plain_loop(tmp_path, data_folder, polic
     )
     for name in ("curves", "health", "calibration"):
         mine, theirs = (
-            tables(folder)[name].to_pandas().drop(columns="run_id")
+            run_tables(folder)[name].to_pandas().drop(columns="run_id")
             for folder in (packed, tmp_path / "plain")
         )
         keys = [column for column in mine if mine[column].dtype.kind != "f"]
@@ -231,10 +217,10 @@ def test_a_packs_tables_are_those_of_the_plain_loop(tmp_path, data_folder, polic
 @pytest.mark.parametrize(("clip", "limit"), [(5.0, 5), ("adaptive", 10)])
 def test_clipped_shares_of_a_pack_are_each_runs_own(tmp_path, data_folder, clip, limit):
     """A steep run beside a flat one: each has the plain loop's share, of its own gradient norms."""
-    specs = [small(**{**STEEP, "clip": clip}), small("tanh", depth=4, clip=clip)]
+    specs = [packed_spec(**{**STEEP, "clip": clip}), packed_spec("tanh", depth=4, clip=clip)]
     found = [
         clipped_shares(folder, limit)
-        for folder in trained(specs, tmp_path, data_folder, probe_every=1)
+        for folder in train_together(specs, tmp_path, data_folder, probe_every=1)
     ]
     for (logged, expected), spec in zip(found, specs, strict=True):
         alone = dataclasses.replace(spec, engine="eager", pack_width=1)
@@ -253,13 +239,15 @@ def test_clipped_shares_of_a_pack_are_each_runs_own(tmp_path, data_folder, clip,
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_stopped_pack_goes_on_bit_for_bit(tmp_path, data_folder, optimizer):
     specs = [dataclasses.replace(spec, **OPTIMIZERS[optimizer]) for spec in company()]
-    whole, rng = trained(specs, tmp_path / "whole", data_folder), random.Random(optimizer)
+    whole, rng = train_together(specs, tmp_path / "whole", data_folder), random.Random(optimizer)
     for _ in range(3):
         with pytest.raises(outcome.Interrupted):
-            trained(specs, tmp_path / "parts", data_folder, stopping=_after(rng.randrange(1, 5)))
-    parts = trained(specs, tmp_path / "parts", data_folder)
+            train_together(
+                specs, tmp_path / "parts", data_folder, stopping=stop_after(rng.randrange(1, 5))
+            )
+    parts = train_together(specs, tmp_path / "parts", data_folder)
     for a, b in zip(whole, parts, strict=True):
-        assert same(a, b)
+        assert same_tables(a, b)
         assert store.summary_row(b)["n_resumes"] == 3
     assert not (tmp_path / "parts/state").exists()
 
@@ -302,14 +290,14 @@ def killed(specs, folder, data_folder, kills, seed):
 
 
 def test_a_killed_pack_goes_on_bit_for_bit(tmp_path, data_folder):
-    specs = [dataclasses.replace(spec, epochs=120, batch_size=50) for spec in company()]
+    specs = [dataclasses.replace(spec, epochs=24, batch_size=50) for spec in company()]
     data = tmp_path / "data/mnist1d"
     shutil.copytree(data_folder, data)
     hits = killed(specs, tmp_path / "killed", data, 3, "kills")
     assert hits > 0
     assert store.summary_row(tmp_path / "killed" / run_id(specs[0]))["n_resumes"] == hits
-    for folder in trained(specs, tmp_path / "whole", data_folder):
-        assert same(tmp_path / "killed" / folder.name, folder)
+    for folder in train_together(specs, tmp_path / "whole", data_folder):
+        assert same_tables(tmp_path / "killed" / folder.name, folder)
 
 
 def test_a_pack_goes_on_without_those_that_are_done(tmp_path, data_folder):
@@ -317,12 +305,12 @@ def test_a_pack_goes_on_without_those_that_are_done(tmp_path, data_folder):
     pack's checkpoint.
     """
     specs = company()
-    trained(specs, tmp_path / "whole", data_folder)
+    train_together(specs, tmp_path / "whole", data_folder)
     with pytest.raises(outcome.Interrupted):
-        trained(specs, tmp_path / "parts", data_folder, stopping=_after(9))
-    rest = trained(specs[2:], tmp_path / "parts", data_folder)
+        train_together(specs, tmp_path / "parts", data_folder, stopping=stop_after(9))
+    rest = train_together(specs[2:], tmp_path / "parts", data_folder)
     for folder in rest:
-        assert same(folder, tmp_path / "whole" / folder.name)
+        assert same_tables(folder, tmp_path / "whole" / folder.name)
         assert store.summary_row(folder)["n_resumes"] == 1
 
 
@@ -332,18 +320,20 @@ def test_a_checkpoint_of_other_runs_is_no_hindrance(tmp_path, data_folder):
     """
     specs = company()
     with pytest.raises(outcome.Interrupted):
-        trained(specs[3:], tmp_path / "a", data_folder, stopping=_after(15))
+        train_together(specs[3:], tmp_path / "a", data_folder, stopping=stop_after(15))
     for stop in (3, 4):
         with pytest.raises(outcome.Interrupted, match=f"step {stop + (3 if stop == 4 else 0)}"):
-            trained(specs, tmp_path / "a", data_folder, stopping=_after(stop))
-    again = trained(specs, tmp_path / "a", data_folder)
-    for folder, whole in zip(again, trained(specs, tmp_path / "whole", data_folder), strict=True):
-        assert same(folder, whole)
+            train_together(specs, tmp_path / "a", data_folder, stopping=stop_after(stop))
+    again = train_together(specs, tmp_path / "a", data_folder)
+    for folder, whole in zip(
+        again, train_together(specs, tmp_path / "whole", data_folder), strict=True
+    ):
+        assert same_tables(folder, whole)
 
 
 def test_probes_of_a_pack_are_those_of_the_plain_loop_in_bf16(tmp_path, data_folder):
-    spec = small("tanh", precision="bf16", optimizer="sgd", lr=0.05)
-    (packed,) = trained([spec], tmp_path, data_folder)
+    spec = packed_spec("tanh", precision="bf16", optimizer="sgd", lr=0.05)
+    (packed,) = train_together([spec], tmp_path, data_folder)
     run(
         dataclasses.replace(spec, engine="eager", pack_width=1),
         tmp_path / "plain",
@@ -351,7 +341,7 @@ def test_probes_of_a_pack_are_those_of_the_plain_loop_in_bf16(tmp_path, data_fol
         quiet(),
     )
     mine, theirs = (
-        tables(folder)["health"].to_pandas()["value"] for folder in (packed, tmp_path / "plain")
+        run_tables(folder)["health"].to_pandas()["value"] for folder in (packed, tmp_path / "plain")
     )
     assert mine.to_numpy() == pytest.approx(theirs.to_numpy(), rel=0.1, abs=2e-2, nan_ok=True)
 
@@ -369,13 +359,18 @@ def test_images_of_several_channels_are_standardised_by_channel(data, tmp_path):
     images = dataclasses.replace(
         data, manifest={**data.manifest, "shape": [3, 4, 4], **channels}, arrays=arrays
     )
-    pack, rows = work(small(), images, tmp_path), torch.arange(5)
+    pack, rows = work(packed_spec(), images, tmp_path), torch.arange(5)
     alone = make_job(
-        dataclasses.replace(small(), engine="eager", pack_width=1), tmp_path, images, CPU, quiet()
+        dataclasses.replace(packed_spec(), engine="eager", pack_width=1),
+        tmp_path,
+        images,
+        CPU,
+        quiet(),
     )
     train = pack.splits["train"]
     losses, _ = pack.scored(
-        pack.model(pack.inputs(train["x"][rows]).flatten(1)), train["y"][rows].expand(WIDTH, -1)
+        pack.model(pack.inputs(train["x"][rows]).flatten(1)),
+        train["y"][rows].expand(PACK_WIDTH, -1),
     )
     assert losses[0].item() == pytest.approx(
         alone.scored(rows, torch.empty(5, 0))[0].item(), rel=1e-5
@@ -384,9 +379,11 @@ def test_images_of_several_channels_are_standardised_by_channel(data, tmp_path):
 
 def test_a_run_that_diverges_leaves_the_others_alone(tmp_path, data_folder):
     fields = {"optimizer": "sgd", "clip": None}
-    calm = [small(name, seed, lr=0.05, **fields) for name in ("relu", "tanh") for seed in (0, 1)]
-    wild = small("relu", 2, lr=1e30, **fields)
-    folders = trained([*calm, wild], tmp_path / "a", data_folder)
+    calm = [
+        packed_spec(name, seed, lr=0.05, **fields) for name in ("relu", "tanh") for seed in (0, 1)
+    ]
+    wild = packed_spec("relu", 2, lr=1e30, **fields)
+    folders = train_together([*calm, wild], tmp_path / "a", data_folder)
     row = store.summary_row(folders[-1])
     assert (row["status"], row["reported_accuracy"]) == ("diverged", None)
     assert "loss is" in row["reason"]
@@ -400,12 +397,12 @@ def test_a_run_that_diverges_leaves_the_others_alone(tmp_path, data_folder):
         row["reason"]
     )  # and its site
     for spec, folder in zip(calm, folders, strict=False):
-        assert same(*trained([spec], tmp_path / "b", data_folder), folder)
+        assert same_tables(*train_together([spec], tmp_path / "b", data_folder), folder)
 
 
 def test_a_pack_all_of_whose_runs_diverge_ends_early(tmp_path, data_folder):
-    (folder,) = trained(
-        [small(lr=1e30, optimizer="sgd", clip=None, epochs=50)], tmp_path, data_folder
+    (folder,) = train_together(
+        [packed_spec(lr=1e30, optimizer="sgd", clip=None, epochs=50)], tmp_path, data_folder
     )
     row = store.summary_row(folder)
     assert row["status"] == "diverged"
@@ -416,7 +413,7 @@ def test_a_pack_all_of_whose_runs_diverge_ends_early(tmp_path, data_folder):
 def test_an_exception_is_every_runs_row(tmp_path, data_folder, monkeypatch, place):
     """Even where the device answers no more: rows are made from what the host knows."""
     monkeypatch.setattr(f"actstudy.training.{place}", lambda *_: 1 / 0)
-    for folder in trained(company(), tmp_path, data_folder):
+    for folder in train_together(company(), tmp_path, data_folder):
         row = store.summary_row(folder)
         assert (row["status"], row["reason"]) == ("failed", "ZeroDivisionError: division by zero")
         assert row["steps_done"] == (7 if "window" in place else 21)
@@ -432,14 +429,14 @@ def test_memory_that_runs_out_is_one_line_and_no_row(tmp_path, data_folder, monk
     with pytest.raises(
         StudyError, match="pack_width: got 6: asked for 2 GiB; allowed: a smaller one"
     ):
-        trained(company(), tmp_path, data_folder)
+        train_together(company(), tmp_path, data_folder)
     assert not list(tmp_path.glob("*/runs.parquet"))
 
 
 def test_a_pack_that_cannot_be_made_is_one_line(tmp_path, data_folder, monkeypatch):
     monkeypatch.setattr("actstudy.training.wiring.PackedMLP", lambda _: 1 / 0)
     with pytest.raises(StudyError, match="pack of 6 runs: ZeroDivisionError: division by zero"):
-        trained(company(), tmp_path, data_folder)
+        train_together(company(), tmp_path, data_folder)
     assert not list(tmp_path.glob("*/runs.parquet"))
 
 
@@ -449,7 +446,7 @@ def test_an_interrupted_packs_runs_are_told(tmp_path, data_folder):
             {tmp_path / run_id(spec): spec for spec in company()},
             tmp_path / ".packs/a",
             data_folder,
-            quiet(stopping=_after(4)),
+            quiet(stopping=stop_after(4)),
         )
     assert {status.state(tmp_path / run_id(spec)) for spec in company()} == {"interrupted"}
     assert status.state(tmp_path / "another") == "waiting"
@@ -460,7 +457,7 @@ def test_seconds_of_a_packs_runs_add_up(tmp_path, data_folder):
     writing tables.
     """
     specs, began = [dataclasses.replace(spec, epochs=30) for spec in company()], time.time()
-    rows = [store.summary_row(folder) for folder in trained(specs, tmp_path, data_folder)]
+    rows = [store.summary_row(folder) for folder in train_together(specs, tmp_path, data_folder)]
     wall, buckets = time.time() - began, [f"{name}_seconds" for name in schema.BUCKETS]
     assert 0.4 * wall < sum(row[name] for row in rows for name in buckets) < wall
     assert [row["packed_with"] for row in rows] == [6] * 6
@@ -471,10 +468,10 @@ def test_seconds_of_a_packs_runs_add_up(tmp_path, data_folder):
 def test_the_time_of_an_epoch_is_known_after_a_resume_too(tmp_path, data_folder):
     specs = [dataclasses.replace(spec, epochs=6) for spec in company()]
     with pytest.raises(outcome.Interrupted):
-        trained(
-            specs, tmp_path, data_folder, stopping=_after(25)
+        train_together(
+            specs, tmp_path, data_folder, stopping=stop_after(25)
         )  # in the midst of an epoch of seven
-    curves = store.read(trained(specs, tmp_path, data_folder)[0], "curves")[0].to_pandas()
+    curves = store.read(train_together(specs, tmp_path, data_folder)[0], "curves")[0].to_pandas()
     seconds = curves[curves["metric"] == "epoch_seconds"]["value"]
     assert len(seconds) == 6
     assert seconds.min() > seconds.max() / 20
@@ -490,8 +487,10 @@ def findings_logged(folder):
 
 def test_findings_are_in_the_log_of_a_run_alone_and_packed(tmp_path, data_folder):
     """Of a run that diverges, and of its healthy company."""
-    wild = small("relu", lr=1e30, optimizer="sgd", clip=None)
-    folders = trained([wild, small("sigmoid", optimizer="sgd", clip=None)], tmp_path, data_folder)
+    wild = packed_spec("relu", lr=1e30, optimizer="sgd", clip=None)
+    folders = train_together(
+        [wild, packed_spec("sigmoid", optimizer="sgd", clip=None)], tmp_path, data_folder
+    )
     alone = dataclasses.replace(wild, engine="eager", pack_width=1)
     run(alone, tmp_path / "alone", data_folder, quiet())
     for folder in [*folders, tmp_path / "alone"]:
@@ -507,19 +506,19 @@ IMPATIENT = {"patience": 2, "epochs": 9, "optimizer": "sgd", "clip": None, "sche
 def patient_company():
     """Runs that stop after three evaluations, later, and not at all."""
     rates = (1e-9, 0.05, 0.2, 1e-9)
-    return [small("relu", seed, lr=lr, **IMPATIENT) for seed, lr in enumerate(rates)]
+    return [packed_spec("relu", seed, lr=lr, **IMPATIENT) for seed, lr in enumerate(rates)]
 
 
 def test_a_run_that_loses_patience_stops_as_alone(tmp_path, data_folder):
     """At the plain loop's step, with its weights of then, and its bits whatever the company."""
     specs = patient_company()
-    folders = trained(specs, tmp_path / "together", data_folder)
+    folders = train_together(specs, tmp_path / "together", data_folder)
     steps = [store.summary_row(folder)["steps_done"] for folder in folders]
     assert steps[0] == steps[3] == 21
     assert max(steps) > 21
     for spec, folder in zip(specs, folders, strict=True):
-        (alone,) = trained([spec], tmp_path / "alone", data_folder)
-        assert same(alone, folder)
+        (alone,) = train_together([spec], tmp_path / "alone", data_folder)
+        assert same_tables(alone, folder)
         assert store.summary_row(folder)["status"] == "completed"
     plain = dataclasses.replace(specs[0], engine="eager", pack_width=1)
     run(plain, tmp_path / "plain", data_folder, quiet())
@@ -532,10 +531,10 @@ def test_a_run_that_loses_patience_stops_as_alone(tmp_path, data_folder):
 def test_a_stopped_pack_with_patience_goes_on_bit_for_bit(tmp_path, data_folder, stop):
     specs = patient_company()
     with pytest.raises(outcome.Interrupted):
-        trained(specs, tmp_path / "parts", data_folder, stopping=_after(stop))
-    whole = trained(specs, tmp_path / "whole", data_folder)
-    for a, b in zip(trained(specs, tmp_path / "parts", data_folder), whole, strict=True):
-        assert same(a, b)
+        train_together(specs, tmp_path / "parts", data_folder, stopping=stop_after(stop))
+    whole = train_together(specs, tmp_path / "whole", data_folder)
+    for a, b in zip(train_together(specs, tmp_path / "parts", data_folder), whole, strict=True):
+        assert same_tables(a, b)
 
 
 class Mirror:
@@ -556,8 +555,8 @@ class Mirror:
 def test_curves_of_a_run_alone_and_packed_are_mirrored(tmp_path, data_folder, monkeypatch):
     monkeypatch.setattr("actstudy.training.log._tensorboard", Mirror)
     monkeypatch.setattr(Mirror, "points", [])
-    specs = [small("relu"), small("tanh")]
-    folders = trained(specs, tmp_path, data_folder, tensorboard=True)
+    specs = [packed_spec("relu"), packed_spec("tanh")]
+    folders = train_together(specs, tmp_path, data_folder, tensorboard=True)
     alone = dataclasses.replace(specs[0], engine="eager", pack_width=1)
     run(alone, tmp_path / "alone", data_folder, quiet(tensorboard=True))
     for folder in [*folders, tmp_path / "alone"]:
@@ -590,7 +589,7 @@ def test_curves_of_a_run_alone_and_packed_are_mirrored(tmp_path, data_folder, mo
 )
 def test_what_cannot_be_packed_is_refused(fields, message):
     with pytest.raises(StudyError, match=message):
-        small(**fields)
+        packed_spec(**fields)
 
 
 def test_a_pack_larger_than_memory_is_refused_before_training(
@@ -601,14 +600,14 @@ def test_a_pack_larger_than_memory_is_refused_before_training(
         StudyError,
         match=r"pack_width: got 6, which takes about 0\.\d GB; allowed: at most \d, as 0\.0 GB",
     ):
-        work(small(width=512), data, tmp_path)
+        work(packed_spec(width=512), data, tmp_path)
 
 
 def test_a_spec_beyond_the_data_is_one_line(tmp_path, data_folder):
     with pytest.raises(
         StudyError, match="pack of 1 runs: batch_size: got 4000; allowed: at most the 3500"
     ):
-        trained([small(batch_size=4000)], tmp_path, data_folder)
+        train_together([packed_spec(batch_size=4000)], tmp_path, data_folder)
 
 
 def test_learnt_activations_are_those_with_weights():
@@ -619,7 +618,7 @@ def test_learnt_activations_are_those_with_weights():
 @given(st.integers(1, 9), st.integers(1, 12), st.permutations(["relu", "tanh", "gelu"]))
 def test_packs_hold_each_run_once(width, seeds, names):
     specs = [
-        small(name, seed, pack_width=width, depth=d)
+        packed_spec(name, seed, pack_width=width, depth=d)
         for name in names
         for d in (2, 3)
         for seed in range(seeds)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
 from faults import doubles, full_disk, storm, watch
 from faults.clone import Clone
+from runs import ROOT
 
 from actstudy.contract import schema, store
 

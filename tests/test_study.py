@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, tiny
 from hypothesis import given
 from hypothesis import strategies as st
+from runs import ROOT, tiny
 
 from actstudy.contract import registry, spec, streams
 from actstudy.contract.errors import StudyError

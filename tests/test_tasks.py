@@ -7,30 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, quiet, run
-from test_training import _after, row, same, tables
+from runs import ROOT, SMALL, quiet, run, run_row, run_tables, same_tables, small, stop_after
 
 from actstudy.contract import registry, spec
 from actstudy.data import prepared
-from actstudy.study.planning import run_spec
 from actstudy.tasks.classification import loss as class_loss
 from actstudy.training import checkpoint, outcome
 from actstudy.training.batches import batches, probe_batch
 from actstudy.training.job import label_share
 from actstudy.training.wiring import make_job
 
-SMALL = {
-    "mlp": {"width": 8, "batch_size": 50},
-    "vision": {"width": 2, "batch_size": 20},
-    "cls": {"vocabulary": 400, "width": 8, "batch_size": 20, "dropout": 0.1},
-    "lm": {"vocabulary": 400, "width": 8, "batch_size": 4, "dropout": 0.1},
-}
 GOLDEN = json.loads((ROOT / "tests/golden_losses.json").read_text())
-
-
-def small(task, activation="gelu", seed=0, **fields):
-    length = {"steps": 6, "eval_every": 4, "warmup": 0}
-    return run_spec(task, seed, {**length, **SMALL[task], "activation": activation, **fields})
 
 
 @pytest.fixture(scope="module", params=SMALL)
@@ -64,12 +51,12 @@ def test_every_task_is_tested():
 
 def test_a_run_completes_with_its_metric(task, folder, tmp_path):
     assert run(small(task), tmp_path / "a", folder, quiet(probe_every=3)) == "completed"
-    found, own = row(tmp_path / "a"), registry.task(task)
+    found, own = run_row(tmp_path / "a"), registry.task(task)
     assert found[f"reported_{own['metric']}"] > 0
     assert found["throughput"] > 0
     assert found["throughput_unit"] == own["throughput_unit"]
     assert found["peak_memory_kind"] == "process RSS"
-    made = {name: table.to_pandas() for name, table in tables(tmp_path / "a").items()}
+    made = {name: table.to_pandas() for name, table in run_tables(tmp_path / "a").items()}
     val = made["curves"][
         (made["curves"]["split"] == "val") & (made["curves"]["metric"] == own["metric"])
     ]
@@ -82,11 +69,13 @@ def test_a_run_completes_with_its_metric(task, folder, tmp_path):
 def test_resume_and_probes_change_no_bit(task, folder, tmp_path):
     run(small(task), tmp_path / "a", folder, quiet(probe_every=1))
     with pytest.raises(outcome.Interrupted):
-        run(small(task), tmp_path / "b", folder, quiet(stopping=_after(3)))
+        run(small(task), tmp_path / "b", folder, quiet(stopping=stop_after(3)))
     assert checkpoint.newest(tmp_path / "b/checkpoints", torch.device("cpu"))["step"] == 3
     run(small(task), tmp_path / "b", folder, quiet(probe_every=10**6))
-    assert same(tmp_path / "a", tmp_path / "b", names=("curves", "predictions", "calibration"))
-    assert row(tmp_path / "a")["weights_sha256"] == row(tmp_path / "b")["weights_sha256"]
+    assert same_tables(
+        tmp_path / "a", tmp_path / "b", names=("curves", "predictions", "calibration")
+    )
+    assert run_row(tmp_path / "a")["weights_sha256"] == run_row(tmp_path / "b")["weights_sha256"]
 
 
 def test_activations_of_a_seed_share_draws(task, folder, tmp_path):
@@ -183,12 +172,12 @@ def test_the_probe_batch_is_as_small_as_it_may(shape, kind, n):
 
 def test_a_warm_up_longer_than_the_run_is_named(task, folder, tmp_path):
     assert run(small(task, warmup=1), tmp_path / "a", folder, quiet()) == "failed"
-    assert "warmup: got 1.0 epochs of" in row(tmp_path / "a")["reason"]
-    assert "allowed: at most the 6 steps" in row(tmp_path / "a")["reason"]
+    assert "warmup: got 1.0 epochs of" in run_row(tmp_path / "a")["reason"]
+    assert "allowed: at most the 6 steps" in run_row(tmp_path / "a")["reason"]
 
 
 def test_an_mlp_takes_images_too(tmp_path):
     prepared.prepare("fashion_mnist_tenth", tmp_path / "data")
     one = small("mlp", dataset="fashion_mnist_tenth")
     assert run(one, tmp_path / "a", tmp_path / "data", quiet()) == "completed"
-    assert row(tmp_path / "a")["n_params"] == (784 + 1) * 8 + 2 * (8 + 1) * 8 + (8 + 1) * 10
+    assert run_row(tmp_path / "a")["n_params"] == (784 + 1) * 8 + 2 * (8 + 1) * 8 + (8 + 1) * 10

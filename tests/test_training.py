@@ -11,16 +11,25 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import pyarrow.compute as pc
 import pytest
 import torch
-from conftest import ROOT, quiet, run, tiny
 from numpy_mlp import FUNCTIONS, NumpyMLP
+from runs import (
+    ROOT,
+    STEEP,
+    clipped_shares,
+    quiet,
+    run,
+    run_row,
+    run_tables,
+    same_tables,
+    stop_after,
+    tiny,
+)
 
-from actstudy.contract import schema, store
 from actstudy.contract.spec import canonical, from_json, run_id
 from actstudy.data import prepared
 from actstudy.nets.activations import ACTIVATIONS, Sites
@@ -33,40 +42,24 @@ from actstudy.training.engine import Clock
 from actstudy.training.tables import accounting
 from actstudy.training.wiring import make_engine, make_job, seed_globals
 
-
-def tables(folder: Path):
-    final = folder / "checkpoints" / "final"
-    return {name: schema.reproducible(store.read(final, name)[0]) for name in schema.SCHEMAS}
-
-
-def row(folder: Path):
-    return store.summary_row(folder / "checkpoints" / "final")
-
-
-def same(a: Path, b: Path, names=tuple(schema.SCHEMAS)):
-    """Whether two run folders hold the same tables in every bit but the run's name and what a clock
-    decides.
-    """
-    left, right = tables(a), tables(b)
-    return all(
-        left[n]
-        .drop_columns("run_id")
-        .to_pandas()
-        .equals(right[n].drop_columns("run_id").to_pandas())
-        for n in names
-    )
+SOURCES = f"{ROOT / 'tests'}{os.pathsep}{ROOT / 'lib'}"
 
 
 def test_a_seed_truly_seeds(train):
     a, b, other = train("a"), train("b"), train("c", tiny(seed=1))
-    assert same(a, b)
-    assert row(a)["weights_sha256"] == row(b)["weights_sha256"] != row(other)["weights_sha256"]
-    assert row(a)["order_hash"] != row(other)["order_hash"]
+    assert same_tables(a, b)
+    assert (
+        run_row(a)["weights_sha256"]
+        == run_row(b)["weights_sha256"]
+        != run_row(other)["weights_sha256"]
+    )
+    assert run_row(a)["order_hash"] != run_row(other)["order_hash"]
 
 
 def test_runs_of_a_seed_are_paired_over_activations(train):
     assert (
-        row(train("a", tiny("tanh")))["order_hash"] == row(train("b", tiny("mish")))["order_hash"]
+        run_row(train("a", tiny("tanh")))["order_hash"]
+        == run_row(train("b", tiny("mish")))["order_hash"]
     )
 
 
@@ -74,7 +67,7 @@ def test_global_generators_decide_nothing(train):
     a = train("a")
     torch.manual_seed(12345)
     torch.rand(7)
-    assert same(a, train("b"))
+    assert same_tables(a, train("b"))
 
 
 def test_first_batch_is_deterministic_over_processes(tmp_path, data_folder):
@@ -85,7 +78,7 @@ def test_first_batch_is_deterministic_over_processes(tmp_path, data_folder):
 import hashlib
 from pathlib import Path
 import torch
-from conftest import quiet, tiny
+from runs import quiet, tiny
 from actstudy.data import prepared
 from actstudy.contract.streams import epoch_order
 from actstudy.training.wiring import make_job
@@ -121,16 +114,19 @@ def test_an_eager_run_does_not_import_torchs_compiler(tmp_path, data_folder, opt
     code = f"""
 import sys
 from pathlib import Path
-from conftest import quiet, run, tiny
-folder, data_folder = Path({str(tmp_path)!r}) / "a", Path({str(data_folder)!r})
-print(run(tiny(optimizer={optimizer!r}), folder, data_folder, quiet()))
-print("torch._dynamo" in sys.modules)
+from runs import quiet, tiny
+from actstudy.training.run import run
+for name in ("adamw", "adam", "sgd", "rmsprop"):
+    folder = Path({str(tmp_path)!r}) / name
+    status = run(tiny(optimizer=name), folder, Path({str(data_folder)!r}), quiet())
+    print(name, status, "torch._dynamo" in sys.modules)
 """
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}/lib:{ROOT}/tests"}
+    environment = {**os.environ, "PYTHONPATH": SOURCES}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["completed", "False"]
+    expected = [f"{name} completed False" for name in ("adamw", "adam", "sgd", "rmsprop")]
+    assert done.stdout.splitlines() == expected
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.AdamW, torch.optim.RMSprop])
@@ -153,16 +149,6 @@ def test_the_plain_step_is_torchs_own(optimizer):
     assert torch.equal(*weights)
 
 
-STEEP = {
-    "activation": "relu",
-    "depth": 4,
-    "init": "normal",
-    "init_args": {"std": 0.5},
-    "lr": 0.01,
-    "clip": "adaptive",
-}
-
-
 @pytest.mark.parametrize(
     ("stops", "fields"), [([1], {}), ([7], {}), ([3, 8, 9, 20], {}), ([3, 9], STEEP)], ids=str
 )
@@ -175,54 +161,46 @@ def test_resume_equals_undisturbed(train, tmp_path, data_folder, stops, fields):
     for stop in steps:
         state = checkpoint.newest(folder / "checkpoints", torch.device("cpu"))
         done = state["step"] if state else 0
-        settings = quiet(stopping=_after(stop - done))
+        settings = quiet(stopping=stop_after(stop - done))
         try:
             run(tiny(**fields), folder, data_folder, settings)
         except outcome.Interrupted:
             continue
         break
-    assert row(folder)["n_resumes"] == len(stops)
-    assert not row(folder)["timing_clean"]
-    assert same(undisturbed, folder)
-
-
-def _after(steps: int):
-    calls = []
-
-    def stopping() -> bool:
-        calls.append(0)
-        return len(calls) >= steps
-
-    return stopping
+    assert run_row(folder)["n_resumes"] == len(stops)
+    assert not run_row(folder)["timing_clean"]
+    assert same_tables(undisturbed, folder)
 
 
 def test_resume_test_can_fail(train, tmp_path, data_folder, monkeypatch):
     """The guard off: a resume that forgets the optimizer's state does not reproduce the run."""
     undisturbed = train("a")
     with pytest.raises(outcome.Interrupted):
-        run(tiny(), tmp_path / "b", data_folder, quiet(stopping=_after(8)))
+        run(tiny(), tmp_path / "b", data_folder, quiet(stopping=stop_after(8)))
     monkeypatch.setattr(torch.optim.Optimizer, "load_state_dict", lambda self, state: None)
     run(tiny(), tmp_path / "b", data_folder, quiet())
-    assert not same(undisturbed, tmp_path / "b")
+    assert not same_tables(undisturbed, tmp_path / "b")
 
 
 def test_a_damaged_checkpoint_is_passed_over(train, tmp_path, data_folder):
     undisturbed = train("a")
     with pytest.raises(outcome.Interrupted):
-        run(tiny(), tmp_path / "b", data_folder, quiet(checkpoint_seconds=0, stopping=_after(9)))
+        run(
+            tiny(), tmp_path / "b", data_folder, quiet(checkpoint_seconds=0, stopping=stop_after(9))
+        )
     newest = max((tmp_path / "b/checkpoints").glob("step-*.pt"))
     newest.write_bytes(newest.read_bytes()[:-7])
     run(tiny(), tmp_path / "b", data_folder, quiet())
-    assert same(undisturbed, tmp_path / "b")
+    assert same_tables(undisturbed, tmp_path / "b")
 
 
 @pytest.mark.parametrize("activation", ["tanh", "prelu", "identity"])
 def test_probes_change_nothing(train, activation):
     spec = tiny(activation, norm="batch")
     often, once = train("a", spec, probe_every=1), train("b", spec, probe_every=10**6)
-    assert same(often, once, names=("curves", "predictions", "calibration"))
-    assert row(often)["weights_sha256"] == row(once)["weights_sha256"]
-    assert len(tables(often)["health"]) > len(tables(once)["health"]) > 0
+    assert same_tables(often, once, names=("curves", "predictions", "calibration"))
+    assert run_row(often)["weights_sha256"] == run_row(once)["weights_sha256"]
+    assert len(run_tables(often)["health"]) > len(run_tables(once)["health"]) > 0
 
 
 def test_strict_leaves_no_choice_of_algorithms_and_the_next_run_has_it_again():
@@ -237,7 +215,7 @@ def test_strict_leaves_no_choice_of_algorithms_and_the_next_run_has_it_again():
 
 
 def test_probe_values(train):
-    health = tables(train("a", tiny("relu")))["health"].to_pandas()
+    health = run_tables(train("a", tiny("relu")))["health"].to_pandas()
     assert set(health["kind"]) == {"site", "parameter", "model"}
     fractions = health[health["probe"].str.endswith("fraction")]["value"]
     assert fractions.between(0, 1).all()
@@ -248,7 +226,7 @@ def test_probe_values(train):
 
 @pytest.mark.parametrize("fields", [{"lr": 1e30, "optimizer": "sgd", "clip": None}])
 def test_divergence_is_a_result(train, fields):
-    found = row(train("a", tiny("relu", **fields)))
+    found = run_row(train("a", tiny("relu", **fields)))
     assert found["status"] == "diverged"
     assert "at step" in found["reason"] or "after step" in found["reason"]
     assert found["reported_accuracy"] is None
@@ -256,8 +234,8 @@ def test_divergence_is_a_result(train, fields):
 
 def test_failure_is_a_row_with_its_reason(train):
     folder = train("a", tiny(batch_size=4000))
-    assert row(folder)["status"] == "failed"
-    assert "batch_size: got 4000" in row(folder)["reason"]
+    assert run_row(folder)["status"] == "failed"
+    assert "batch_size: got 4000" in run_row(folder)["reason"]
     assert "Traceback" in (folder / "log.txt").read_text()
 
 
@@ -266,7 +244,7 @@ def test_out_of_memory_has_its_own_status(train, monkeypatch):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
 
     monkeypatch.setattr("actstudy.training.run.fit", full)
-    assert row(train("a"))["status"] == "out_of_memory"
+    assert run_row(train("a"))["status"] == "out_of_memory"
 
 
 @pytest.mark.parametrize(
@@ -288,7 +266,7 @@ def test_out_of_memory_has_its_own_status(train, monkeypatch):
     ids=str,
 )
 def test_every_field_trains(train, fields):
-    found = row(train("a", tiny(**fields)))
+    found = run_row(train("a", tiny(**fields)))
     assert found["status"] == "completed", found["reason"]
     assert found["last_loss"] < 3
     torch.use_deterministic_algorithms(False)
@@ -337,21 +315,6 @@ def test_clipping_to_a_number_is_torchs(data, tmp_path, clip, norm):
     )
 
 
-def clipped_shares(folder: Path, limit: float):
-    """Logged shares of clipped steps, and those that the probed gradient norms (of every step) ask
-    for.
-    """
-    curves, health = (tables(folder)[name].to_pandas() for name in ("curves", "health"))
-    logged = curves[curves["metric"] == "clipped"].set_index("step")["value"]
-    norms = health[(health["kind"] == "model") & (health["probe"] == "gradient_norm")].set_index(
-        "step"
-    )["value"]
-    return list(logged), [
-        (norms[(norms.index >= end - 7) & (norms.index < end)] > limit).mean()
-        for end in logged.index
-    ]
-
-
 @pytest.mark.parametrize(("fields", "limit"), [({"clip": 1.0}, 1.0), (STEEP, 10)], ids=str)
 def test_the_share_of_clipped_steps_is_logged(train, fields, limit):
     folder = train("a", tiny(**fields), probe_every=1)
@@ -359,7 +322,7 @@ def test_the_share_of_clipped_steps_is_logged(train, fields, limit):
     assert logged == pytest.approx(expected)
     assert len(logged) == 3
     assert 0 < logged[1] < 1
-    assert row(folder)["clip"] == str(fields["clip"])
+    assert run_row(folder)["clip"] == str(fields["clip"])
 
 
 def test_without_clipping_no_share_is_logged(train):
@@ -368,37 +331,40 @@ def test_without_clipping_no_share_is_logged(train):
 
 def test_accumulation_is_the_same_step(train):
     whole, parts = (
-        row(train("a", tiny(dropout=0.0))),
-        row(train("b", tiny(dropout=0.0, accumulate=5))),
+        run_row(train("a", tiny(dropout=0.0))),
+        run_row(train("b", tiny(dropout=0.0, accumulate=5))),
     )
     assert whole["last_loss"] == pytest.approx(parts["last_loss"], rel=1e-4)
 
 
 def test_patience_stops_early(train):
-    found = row(train("a", tiny(lr=1e-9, patience=1)))
+    found = run_row(train("a", tiny(lr=1e-9, patience=1)))
     assert found["steps_done"] < found["total_steps"]
 
 
 def test_shuffle_from_the_system_breaks_pairing_and_says_so(train):
-    a, b = (row(train(name, tiny(deterministic_shuffle=False))) for name in "ab")
+    a, b = (run_row(train(name, tiny(deterministic_shuffle=False))) for name in "ab")
     assert a["order_hash"] != b["order_hash"]
     assert not a["deterministic_shuffle"]
 
 
 def test_reported_is_test_at_the_earliest_best_val(train):
     folder = train("a")
-    curves = tables(folder)["curves"].to_pandas()
+    curves = run_tables(folder)["curves"].to_pandas()
     val = curves[(curves["split"] == "val") & (curves["metric"] == "accuracy")].sort_values("step")
     best = val[val["value"] == val["value"].max()].iloc[0]["step"]
-    assert row(folder)["best_step"] == best
+    assert run_row(folder)["best_step"] == best
     test = curves[(curves["split"] == "test") & (curves["metric"] == "accuracy")].set_index("step")[
         "value"
     ]
-    assert test[best] == row(folder)["reported_accuracy"]
+    assert test[best] == run_row(folder)["reported_accuracy"]
     correct = pc.sum(
-        pc.equal(tables(folder)["predictions"]["label"], tables(folder)["predictions"]["predicted"])
+        pc.equal(
+            run_tables(folder)["predictions"]["label"],
+            run_tables(folder)["predictions"]["predicted"],
+        )
     ).as_py()
-    assert correct / 1000 == pytest.approx(row(folder)["reported_accuracy"])
+    assert correct / 1000 == pytest.approx(run_row(folder)["reported_accuracy"])
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -517,14 +483,14 @@ def test_test_data_choose_nothing(tmp_path, data_folder, data, monkeypatch):
 
     monkeypatch.setattr(prepared.Prepared, "on", turned)
     run(tiny(), tmp_path / "b", data_folder, quiet())
-    a, b = row(tmp_path / "a"), row(tmp_path / "b")
+    a, b = run_row(tmp_path / "a"), run_row(tmp_path / "b")
     assert (a["best_step"], a["weights_sha256"]) == (b["best_step"], b["weights_sha256"])
     assert a["reported_accuracy"] != b["reported_accuracy"]
 
 
 def test_last_and_reported_are_two_checkpoints(train):
     """A constant rate this high worsens val after its best step, so the two differ."""
-    found = row(train("a", tiny(lr=0.1, schedule="constant", warmup=0, epochs=6, clip=None)))
+    found = run_row(train("a", tiny(lr=0.1, schedule="constant", warmup=0, epochs=6, clip=None)))
     assert found["best_step"] < found["steps_done"]
     assert found["last_loss"] != found["reported_loss"]
 
@@ -593,21 +559,21 @@ def test_a_checkpoint_of_an_older_layout_is_not_used(train, tmp_path, data_folde
     folder = tmp_path / "run/checkpoints"
     checkpoint.save(folder, 14, content)
     with pytest.raises(outcome.Interrupted):
-        run(tiny(), folder.parent, data_folder, quiet(stopping=_after(3)))
+        run(tiny(), folder.parent, data_folder, quiet(stopping=stop_after(3)))
     assert checkpoint.newest(folder, torch.device("cpu"))["step"] == 3
     run(tiny(), folder.parent, data_folder, quiet())
-    assert row(folder.parent)["n_resumes"] == 1
-    assert same(whole, folder.parent)
+    assert run_row(folder.parent)["n_resumes"] == 1
+    assert same_tables(whole, folder.parent)
 
 
 def test_wasted_seconds_are_counted(tmp_path, data_folder):
     with pytest.raises(outcome.Interrupted):
-        run(tiny(), tmp_path / "a", data_folder, quiet(stopping=_after(9)))
+        run(tiny(), tmp_path / "a", data_folder, quiet(stopping=stop_after(9)))
     progress = json.loads((tmp_path / "a/progress.json").read_text())
     progress["train_seconds"] += 100  # the killed process had got further than its checkpoint
     (tmp_path / "a/progress.json").write_text(json.dumps(progress))
     run(tiny(), tmp_path / "a", data_folder, quiet())
-    assert 90 < row(tmp_path / "a")["wasted_seconds"] <= 100
+    assert 90 < run_row(tmp_path / "a")["wasted_seconds"] <= 100
 
 
 def test_a_hybrid_keeps_its_order(train):
@@ -618,13 +584,13 @@ def test_a_hybrid_keeps_its_order(train):
     specs = [tiny(activation=hybrid) for hybrid in (first, second)]
     assert run_id(specs[0]) != run_id(specs[1])
     assert from_json(canonical(specs[0])) == specs[0]
-    assert row(train("a", from_json(canonical(specs[0]))))["status"] == "completed"
+    assert run_row(train("a", from_json(canonical(specs[0]))))["status"] == "completed"
     sites = Sites(from_json(canonical(specs[0])).activation, {})
     assert [type(sites(f"layers.{i}")).__name__ for i in range(2)] == ["ReLU", "Tanh"]
     unheard = dataclasses.replace(
         specs[0], activation=(("layer.0", "relu"), ("*", "tanh"))
     )  # no study has it
-    assert "matches no site" in row(train("b", unheard))["reason"]
+    assert "matches no site" in run_row(train("b", unheard))["reason"]
 
 
 def test_learning_rate_is_a_pure_function_of_the_step():
@@ -679,8 +645,8 @@ def test_sigterm_saves_and_the_same_command_goes_on(tmp_path, data_folder):
     assert time.time() - asked < 10
     subprocess.run([*base, "--run_id", "killed"], check=True, capture_output=True)
     subprocess.run([*base, "--run_id", "whole"], check=True, capture_output=True)
-    assert row(tmp_path / "killed")["n_resumes"] == 1
-    assert same(tmp_path / "killed", tmp_path / "whole")
+    assert run_row(tmp_path / "killed")["n_resumes"] == 1
+    assert same_tables(tmp_path / "killed", tmp_path / "whole")
 
 
 def test_weights_hash_sees_one_bit():
@@ -697,7 +663,7 @@ def test_a_compiled_run_is_the_eager_one_up_to_rounding(train):
     none here.
     """
     eager, compiled = (
-        row(train(engine, tiny(dropout=0.0, engine=engine))) for engine in ("eager", "compiled")
+        run_row(train(engine, tiny(dropout=0.0, engine=engine))) for engine in ("eager", "compiled")
     )
     assert compiled["last_loss"] == pytest.approx(eager["last_loss"], rel=1e-4)
     assert compiled["order_hash"] == eager["order_hash"]
@@ -755,10 +721,10 @@ def test_a_checkpoint_from_before_a_bucket_of_seconds_is_resumed(
     with monkeypatch.context() as before:
         before.setattr(checkpoint, "save", older)
         with pytest.raises(outcome.Interrupted):
-            run(tiny(), tmp_path / "a", data_folder, quiet(stopping=_after(9)))
+            run(tiny(), tmp_path / "a", data_folder, quiet(stopping=stop_after(9)))
     run(tiny(), tmp_path / "a", data_folder, quiet())
-    assert row(tmp_path / "a")["status"] == "completed"
-    assert row(tmp_path / "a")["start_seconds"] > 0
+    assert run_row(tmp_path / "a")["status"] == "completed"
+    assert run_row(tmp_path / "a")["start_seconds"] > 0
 
 
 def test_nothing_is_collected_while_a_step_is_recorded(monkeypatch):

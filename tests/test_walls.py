@@ -1,64 +1,189 @@
-"""The plan of the house, held by reading the imports."""
+"""The plan of the house, held by reading the imports; and the limits of files and functions."""
 
 import ast
-from pathlib import Path
+import re
+import subprocess
+import sys
 
+import floors
 import pytest
-from conftest import ROOT
+from runs import ROOT
+from style_rules import FUNCTIONS, function_length
 
 PACKAGE = ROOT / "lib/actstudy"
-ROOMS = ["contract", "study", "advice", "nets", "data", "tasks", "health", "training"]
-ROOMS += ["experiments", "analysis", "commands", "__main__"]
 FILES = sorted(PACKAGE.rglob("*.py"))
+NAMES = [path.relative_to(PACKAGE).as_posix() for path in FILES]
+ROOMS = (
+    "contract",
+    "study",
+    "advice",
+    "nets",
+    "data",
+    "tasks",
+    "health",
+    "training",
+    "experiments",
+    "analysis",
+    "commands",
+    "__main__",
+)
 TORCH_FREE = ("contract", "study", "advice", "analysis")
+LATE_TORCH = ("commands",)  # imports torch inside functions only, when a command needs it
+INNER_ORDER = {
+    "analysis": (
+        "page.markdown",
+        "export.spreadsheet",
+        "questions",
+        "tables",
+        "status",
+        "decide",
+        "export",
+        "figures",
+        "page",
+        "partial",
+    ),
+    "data": ("download", "archives", "text", "augment", "checks", "prepared", "official", "sets"),
+}
+
+MAX_FILE_LINES = 250
+MAX_FUNCTION_LINES = 40  # without the docstring
+# Over a limit at present, with the size that may not grow.
+LARGE_FILES = {
+    "analysis/figures/layers.py": 252,
+    "analysis/questions/contrasts.py": 256,
+    "study/config.py": 257,
+    "study/planning.py": 282,
+}
+LONG_FUNCTIONS = {
+    "analysis/figures/boundaries.py:boundaries": 49,
+    "analysis/figures/compute.py:compute_bars": 52,
+    "analysis/figures/compute.py:throughput_vs_metric": 48,
+    "analysis/figures/depth.py:signal_over_layers": 43,
+    "analysis/figures/forest.py:draw_row": 49,
+    "analysis/figures/forest.py:forest": 43,
+    "analysis/figures/health.py:gradient_flow": 45,
+    "analysis/figures/health.py:health_heatmaps": 45,
+    "analysis/figures/layers.py:convergence": 47,
+    "analysis/figures/layers.py:panels_of": 44,
+    "analysis/figures/targets.py:steps_to_target": 50,
+    "analysis/figures/timeline.py:timeline": 41,
+    "analysis/figures/verdicts.py:lr_sensitivity": 47,
+    "analysis/questions/contrasts.py:judged": 42,
+    "analysis/status.py:_forecast": 48,
+    "commands/cli.py:_parser": 95,
+    "health/monitor.py:__init__": 41,
+    "study/planning.py:_resolve": 48,
+    "study/planning.py:_task_plan": 42,
+    "training/pack_loop.py:close_window": 51,
+    "training/pack_run.py:run_pack": 43,
+}
 
 
-def imported(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+def imports_of(tree: ast.AST) -> set[str]:
+    """All names imported under a node; `from a import b` gives `a` and `a.b`."""
+    names = set()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
 
 
-def room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def imports_at_the_top(tree: ast.Module) -> set[str]:
+    """The names imported when the module is imported: those outside of functions."""
+    names = set()
+    for statement in tree.body:
+        if not isinstance(statement, FUNCTIONS):
+            names |= imports_of(statement)
+    return names
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_walls(path):
-    here, names = room(path), imported(path)
-    assert path.stem not in ("utils", "helpers", "common", "misc")
+def imports_torch(names: set[str]) -> bool:
+    return any(name.split(".")[0] in ("torch", "torchvision") for name in names)
+
+
+def inner_place(room: str, module: str) -> int:
+    """The place of a module (`questions.stats`) in the inner order of its room."""
+    places = INNER_ORDER[room]
+    fitting = [part for part in places if f"{module}.".startswith(f"{part}.")]
+    assert fitting, f"{room}.{module} has no place in INNER_ORDER"
+    return places.index(max(fitting, key=len))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_walls(name):
+    room = name.split("/")[0].removesuffix(".py")
+    tree = ast.parse((PACKAGE / name).read_text())
+    names = imports_of(tree)
+    assert (PACKAGE / name).stem not in ("utils", "helpers", "common", "misc")
     assert not any(name.split(".")[0] == "snakemake" for name in names)
-    if here in TORCH_FREE:
-        assert not any(name.split(".")[0] in ("torch", "torchvision") for name in names)
-    if here == "__init__":
+    if room in TORCH_FREE:
+        assert not imports_torch(names)
+    if room in LATE_TORCH:
+        assert not imports_torch(imports_at_the_top(tree))
+    if room == "__init__":
         return
-    for name in names:
-        parts = name.split(".")
+    for imported in names:
+        parts = imported.split(".")
         if parts[0] == "actstudy" and len(parts) > 1:
-            assert ROOMS.index(parts[1]) <= ROOMS.index(here), f"{here} imports {name}"
-            if here == "analysis":
+            assert ROOMS.index(parts[1]) <= ROOMS.index(room), f"{room} imports {imported}"
+            if room == "analysis":
                 assert parts[1] in TORCH_FREE
             if parts[1] == "analysis":
-                assert here in ("analysis", "commands")
+                assert room in ("analysis", "commands")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_files_and_functions_stay_small(path):
-    text = path.read_text()
-    assert len(text.splitlines()) <= 300
+@pytest.mark.parametrize("room", INNER_ORDER)
+def test_the_inner_order_of_a_room(room):
+    prefix = f"actstudy.{room}."
+    inner = floors.import_graph(PACKAGE)
+    modules = [module for module in inner if module.startswith(prefix)]
+    assert len(modules) > 5
+    for module in modules:
+        own = inner_place(room, module.removeprefix(prefix))
+        for imported in inner[module]:
+            if imported.startswith(prefix):
+                place = inner_place(room, imported.removeprefix(prefix))
+                assert place <= own, f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_and_functions_stay_small(name):
+    text = (PACKAGE / name).read_text()
+    assert len(text.splitlines()) <= LARGE_FILES.get(name, MAX_FILE_LINES)
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
-            assert node.end_lineno - node.lineno < 100, node.name
+        if isinstance(node, FUNCTIONS):
+            limit = LONG_FUNCTIONS.get(f"{name}:{node.name}", MAX_FUNCTION_LINES)
+            assert function_length(node) <= limit, node.name
+
+
+def described_in(document: str) -> dict[str, str]:
+    """Folder (`analysis/questions/`) -> the rows of the document's tables that begin with it."""
+    rows: dict[str, str] = {}
+    for line in document.splitlines():
+        cells = line.split("|")
+        if line.startswith("|") and len(cells) > 2:
+            for folder in re.findall(r"`([a-z_/]+/)`", cells[1]):
+                rows[folder] = rows.get(folder, "") + line
+    return rows
+
+
+@pytest.mark.xfail(strict=False, reason="docs/design.md is written again at the end")
+@pytest.mark.parametrize("name", [name for name in NAMES if "__" not in name])
+def test_every_file_is_named_in_the_design(name):
+    """A file is named in the row of its folder, or of the folder above; data sets by folder."""
+    rows = described_in((ROOT / "docs/design.md").read_text())
+    folder, _, file = name.rpartition("/")
+    if folder == "data/sets":
+        assert "data/sets/" in rows or "sets/" in rows["data/"]
+        return
+    row = rows.get(f"{folder}/") or rows[f"{folder.split('/')[0]}/"]
+    assert re.search(rf"\b{re.escape(file)}\b", row)
 
 
 def test_planning_imports_no_torch():
-    import subprocess
-    import sys
-
     code = (
         "import sys; from actstudy.study import planning; planning.load('config/config.yaml');"
         "import actstudy.commands.cli, actstudy.analysis.partial; print('torch' in sys.modules)"

@@ -6,64 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from project import SNAKEMAKE, Project
 
 from actstudy.contract import store
 
 pytestmark = pytest.mark.xdist_group("workflow")
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--configfile", "config/smoke.yaml"]
-
-
-class Project:
-    """A copy of the project in a folder of its own, where files may be edited."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in ("Snakefile", "workflow", "config", "profiles", "lib", "data"):
-            source, skip = ROOT / name, shutil.ignore_patterns("__pycache__", "*.egg-info", "raw")
-            shutil.copytree(source, folder / name, ignore=skip) if source.is_dir() else shutil.copy(
-                source, folder / name
-            )
-        smoke = yaml.safe_load((folder / "config/smoke.yaml").read_text())
-        smoke["tasks"] = {
-            "mlp": {"seeds": 1, "epochs": 5}
-        }  # the other tasks are in the whole smoke study
-        (folder / "config/smoke.yaml").write_text(yaml.safe_dump(smoke))
-
-    def call(self, *command: str, status: int = 0) -> str:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(self.folder / "lib"),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        }
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def snakemake(self, *arguments: str, status: int = 0) -> str:
-        return self.call(*SNAKEMAKE, *arguments, status=status)
-
-    def planned(self, *arguments: str) -> tuple[set[str], set[str]]:
-        """Rules and run ids that a dry run would start."""
-        printed = self.snakemake("-n", "--quiet", "host", *arguments)
-        ids = {
-            found
-            for rule, found in re.findall(
-                r"^rule (\w+):.*?(?:id=(\S+))?$\n\n", printed, re.S | re.M
-            )
-            if rule == "train"
-        }
-        ids |= set(re.findall(r"wildcards: task=\w+, id=(\S+)", printed))
-        return set(re.findall(r"^rule (\w+):", printed, re.M)), ids - {""}
-
-    def run_folders(self) -> list[Path]:
-        return sorted((self.folder / "results/runs/mlp").glob("[!.]*"))
 
 
 @pytest.fixture(scope="module")

@@ -11,15 +11,13 @@ import time
 
 import pytest
 import torch
-from conftest import quiet, tiny
-from conftest import run as run_one
-from test_packs import company, trained
-from test_training import _after, row, same
+from runs import company, quiet, run, run_row, same_tables, stop_after, tiny, train_together
 
 from actstudy.commands import cli
 from actstudy.contract import spec, store
 from actstudy.study import packs
-from actstudy.training import outcome, run, timeout
+from actstudy.training import outcome, timeout
+from actstudy.training import run as training_run
 
 from . import forks
 
@@ -60,9 +58,9 @@ def hang(*_):
 def test_a_run_that_hangs_is_given_up(tmp_path, data_folder, monkeypatch):
     """Published as a timeout, where it hung in its log, and the process ends."""
     monkeypatch.setattr(timeout, "GRACE", 0.5)
-    monkeypatch.setattr(run, "fit", hang)
+    monkeypatch.setattr(training_run, "fit", hang)
     began = time.monotonic()
-    assert forks.forked(lambda: run_one(tiny(), tmp_path / "a", data_folder, quiet(**SLOW))) == 0
+    assert forks.forked(lambda: run(tiny(), tmp_path / "a", data_folder, quiet(**SLOW))) == 0
     assert time.monotonic() - began < 30
     found = store.summary_row(tmp_path / "a")
     assert (found["status"], found["reason"]) == ("timeout", "more than timeout_minutes 0.00833333")
@@ -71,29 +69,29 @@ def test_a_run_that_hangs_is_given_up(tmp_path, data_folder, monkeypatch):
 
 def test_a_slow_run_ends_at_a_step(tmp_path, data_folder, monkeypatch):
     """Its thread is never needed, and no thread is left to end this process later."""
-    monkeypatch.setattr(run.devices, "describe", lambda _: "slow")
-    plain = run.fit
+    monkeypatch.setattr(training_run.devices, "describe", lambda _: "slow")
+    plain = training_run.fit
 
     def slowly(*arguments):
         time.sleep(1)
         plain(*arguments)
 
-    monkeypatch.setattr(run, "fit", slowly)
-    assert run_one(tiny(), tmp_path / "a", data_folder, quiet(**SLOW)) == "timeout"
-    assert row(tmp_path / "a")["steps_done"] == 1
+    monkeypatch.setattr(training_run, "fit", slowly)
+    assert run(tiny(), tmp_path / "a", data_folder, quiet(**SLOW)) == "timeout"
+    assert run_row(tmp_path / "a")["steps_done"] == 1
 
 
 @pytest.mark.parametrize("place", ["fit", "make_engine"])
 def test_a_pack_that_hangs_is_given_up(tmp_path, data_folder, monkeypatch, place):
     monkeypatch.setattr(timeout, "GRACE", 0.5)
     monkeypatch.setattr(f"actstudy.training.run.{place}", hang)
-    assert forks.forked(lambda: trained(company(), tmp_path, data_folder, **SLOW)) == 0
+    assert forks.forked(lambda: train_together(company(), tmp_path, data_folder, **SLOW)) == 0
     for one in company():
         assert store.summary_row(tmp_path / spec.run_id(one))["status"] == "timeout"
 
 
 def test_without_the_limit_a_run_in_time_is_as_ever(train):
-    assert same(train("a"), train("b", timeout_minutes=10.0))
+    assert same_tables(train("a"), train("b", timeout_minutes=10.0))
 
 
 WILD = {"optimizer": "sgd", "clip": None, "warmup": 0, "dropout": 0.0}
@@ -117,7 +115,7 @@ WILD = {"optimizer": "sgd", "clip": None, "warmup": 0, "dropout": 0.0}
     ids=str,
 )
 def test_divergence_names_its_first_site(train, fields, expected):
-    found = row(train("a", tiny(**{"activation": "relu", **WILD, **fields})))
+    found = run_row(train("a", tiny(**{"activation": "relu", **WILD, **fields})))
     assert found["status"] == ("diverged" if expected else "completed")
     assert expected is None or found["reason"].endswith(expected), found["reason"]
 
@@ -143,11 +141,11 @@ def test_a_run_of_a_pack_names_the_same_site_as_alone(
     fields = {"schedule": "constant", "activation": "relu", **WILD, **fields}
     wild = tiny(**fields, engine="pack", pack_width=4)
     calm = dataclasses.replace(wild, lr=0.01, seed=3, init="auto", init_args={})
-    folders = trained([wild, calm], tmp_path, data_folder, checkpoint_seconds=seconds)
-    found, plain = row(folders[0]), row(train("a", tiny(**fields)))
+    folders = train_together([wild, calm], tmp_path, data_folder, checkpoint_seconds=seconds)
+    found, plain = run_row(folders[0]), run_row(train("a", tiny(**fields)))
     assert (found["status"], found["reason"]) == (plain["status"], plain["reason"])
     assert "first not finite" in found["reason"]
-    assert same(folders[1], trained([calm], tmp_path / "alone", data_folder)[0])
+    assert same_tables(folders[1], train_together([calm], tmp_path / "alone", data_folder)[0])
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["run", "pack"])
@@ -162,16 +160,18 @@ def test_a_resumed_run_diverges_to_the_same_bits(tmp_path, data_folder, fields, 
     def go(at, **settings):
         if packed:
             calm = dataclasses.replace(wild, lr=0.01, seed=3)
-            return trained([wild, calm], tmp_path / at, data_folder, probe_every=1, **settings)
-        run_one(wild, tmp_path / at, data_folder, quiet(probe_every=1, **settings))
+            return train_together(
+                [wild, calm], tmp_path / at, data_folder, probe_every=1, **settings
+            )
+        run(wild, tmp_path / at, data_folder, quiet(probe_every=1, **settings))
         return [tmp_path / at]
 
     with contextlib.suppress(outcome.Interrupted):
-        go("parts", stopping=_after(stop))
+        go("parts", stopping=stop_after(stop))
     whole, parts = go("whole"), go("parts")
-    assert row(whole[0])["status"] == "diverged"
+    assert run_row(whole[0])["status"] == "diverged"
     for one, other in zip(whole, parts, strict=True):
-        assert same(one, other)
+        assert same_tables(one, other)
 
 
 @pytest.mark.parametrize("place", ["in_training", "in_validation"])
@@ -187,24 +187,26 @@ def test_a_search_that_fails_costs_no_result(tmp_path, data_folder, monkeypatch,
     )
     one = tiny(**{"activation": "relu", **WILD, **fields}, engine="pack", pack_width=4)
     runs = [one, dataclasses.replace(one, lr=0.01, seed=1)]
-    whole = trained(runs, tmp_path / "whole", data_folder)
+    whole = train_together(runs, tmp_path / "whole", data_folder)
     monkeypatch.setattr(f"actstudy.training.blame.{place}", failing)
-    folders = trained(runs, tmp_path / "failing", data_folder)
-    assert row(whole[0])["reason"].startswith(f"{row(folders[0])['reason']}; first not finite")
+    folders = train_together(runs, tmp_path / "failing", data_folder)
+    assert run_row(whole[0])["reason"].startswith(
+        f"{run_row(folders[0])['reason']}; first not finite"
+    )
     assert f"no site of divergence: {fault.__name__}" in (folders[0] / "log.txt").read_text()
-    assert same(folders[1], whole[1])
+    assert same_tables(folders[1], whole[1])
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["run", "pack"])
 def test_a_stop_does_not_wait_for_a_search(tmp_path, data_folder, monkeypatch, packed):
     """The run is found out again when the same command goes on."""
     one = tiny("relu", **WILD, lr=1e30, **({"engine": "pack", "pack_width": 4} if packed else {}))
-    go = (lambda **s: trained([one], tmp_path, data_folder, **s)) if packed else None
-    go = go or (lambda **s: run_one(one, tmp_path / spec.run_id(one), data_folder, quiet(**s)))
+    go = (lambda **s: train_together([one], tmp_path, data_folder, **s)) if packed else None
+    go = go or (lambda **s: run(one, tmp_path / spec.run_id(one), data_folder, quiet(**s)))
     with pytest.raises(outcome.Interrupted, match="looked into"):
-        go(stopping=_after(3))
+        go(stopping=stop_after(3))
     go()
-    assert "first not finite" in row(tmp_path / spec.run_id(one))["reason"]
+    assert "first not finite" in run_row(tmp_path / spec.run_id(one))["reason"]
 
 
 @pytest.mark.parametrize(
@@ -215,8 +217,12 @@ def test_a_full_disk_is_no_result(tmp_path, data_folder, packed, point):
     """It is raised, nothing is published, and the same command ends with the undisturbed run's
     bits.
     """
-    go = (lambda at: trained(company(), at, data_folder, checkpoint_seconds=0)) if packed else None
-    go = go or (lambda at: run_one(tiny(), at / "a", data_folder, quiet(checkpoint_seconds=0)))
+    go = (
+        (lambda at: train_together(company(), at, data_folder, checkpoint_seconds=0))
+        if packed
+        else None
+    )
+    go = go or (lambda at: run(tiny(), at / "a", data_folder, quiet(checkpoint_seconds=0)))
 
     def full() -> None:
         forks.fault(point)
@@ -228,7 +234,7 @@ def test_a_full_disk_is_no_result(tmp_path, data_folder, packed, point):
     for at in ("disturbed", "whole"):
         go(tmp_path / at)
     for final in (tmp_path / "whole").glob("*/checkpoints"):
-        assert same(final.parent, tmp_path / "disturbed" / final.parent.name)
+        assert same_tables(final.parent, tmp_path / "disturbed" / final.parent.name)
 
 
 def command(tmp_path, data_folder, *more):

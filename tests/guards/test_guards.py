@@ -9,10 +9,10 @@ import matplotlib as mpl
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
 from faults import flips, forks, hostile, kills, labels, pages, proofs, shells
 from faults.strings import STRINGS
 from matplotlib import pyplot as plt
+from runs import ROOT
 
 from actstudy.analysis import figures
 from actstudy.analysis.export import latex, spreadsheet

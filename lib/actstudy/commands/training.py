@@ -129,7 +129,7 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.run_id is not None:
         name = errors.check_folder_name(arguments.run_id, "command line: --run_id")
     if arguments.tensorboard:
-        _check_tensorboard(run)
+        _check_tensorboard()
     root = arguments.log_dir or Path("results/runs") / run.task
     return complete({root / name: run}, _settings(arguments), arguments.data_dir)
 
@@ -182,16 +182,12 @@ def _run(arguments: argparse.Namespace) -> RunSpec:
     return run
 
 
-def _check_tensorboard(run: RunSpec) -> None:
-    """StudyError if the curves of a run cannot be mirrored."""
+def _check_tensorboard() -> None:
+    """StudyError if the package that mirrors curves is missing."""
     if not importlib.util.find_spec("tensorboard"):
         raise StudyError(
             "command line: --tensorboard: the package is missing; "
             "to fix: pip install -e '.[tensorboard]'"
-        )
-    if run.engine == "pack":
-        raise StudyError(
-            "command line: --tensorboard: given with engine pack; allowed: eager, compiled"
         )
 
 

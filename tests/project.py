@@ -1,0 +1,66 @@
+"""A copy of the project that the workflow's tests run and edit."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from runs import ROOT
+
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--configfile", "config/smoke.yaml"]
+COPIED = ("Snakefile", "workflow", "config", "profiles", "lib", "data")
+SKIPPED = ("__pycache__", "*.egg-info", "raw")
+
+
+class Project:
+    """A copy of the project in a folder of its own, where files may be edited.
+
+    Its smoke study is cut to the task mlp, one seed and five epochs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                skipped = shutil.ignore_patterns(*SKIPPED)
+                shutil.copytree(source, folder / name, ignore=skipped)
+            else:
+                shutil.copy(source, folder / name)
+        smoke = yaml.safe_load((folder / "config/smoke.yaml").read_text())
+        smoke["tasks"] = {"mlp": {"seeds": 1, "epochs": 5}}
+        (folder / "config/smoke.yaml").write_text(yaml.safe_dump(smoke))
+
+    def call(self, *command: str, status: int = 0) -> str:
+        """What a command in the copy prints; fails unless it exits with `status`."""
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.folder / "lib"),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def snakemake(self, *arguments: str, status: int = 0) -> str:
+        """What Snakemake prints for the smoke study."""
+        return self.call(*SNAKEMAKE, *arguments, status=status)
+
+    def planned(self, *arguments: str) -> tuple[set[str], set[str]]:
+        """Rules and run ids that a dry run would start."""
+        printed = self.snakemake("-n", "--quiet", "host", *arguments)
+        ids = set(re.findall(r"wildcards: task=\w+, id=(\S+)", printed))
+        for rule, run_id in re.findall(r"^rule (\w+):.*?(?:id=(\S+))?$\n\n", printed, re.S | re.M):
+            if rule == "train":
+                ids.add(run_id)
+        rules = set(re.findall(r"^rule (\w+):", printed, re.M))
+        return rules, ids - {""}
+
+    def run_folders(self) -> list[Path]:
+        """The folders of the runs of the task mlp."""
+        return sorted((self.folder / "results/runs/mlp").glob("[!.]*"))

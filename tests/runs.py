@@ -1,0 +1,151 @@
+"""Small runs of every kind for tests, and what is read back of their folders."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+from torch import nn
+
+from actstudy.contract import schema, store
+from actstudy.contract.spec import RunSpec, layered, run_id
+from actstudy.nets.activations import ACTIVATIONS, LEARNT
+from actstudy.study.planning import run_spec
+from actstudy.training.run import train
+from actstudy.training.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = {"depth": 2, "width": 16, "epochs": 3, "batch_size": 500, "warmup": 1, "dropout": 0.1}
+STEEP = {
+    "activation": "relu",
+    "depth": 4,
+    "init": "normal",
+    "init_args": {"std": 0.5},
+    "lr": 0.01,
+    "clip": "adaptive",
+}
+SMALL = {
+    "mlp": {"width": 8, "batch_size": 50},
+    "vision": {"width": 2, "batch_size": 20},
+    "cls": {"vocabulary": 400, "width": 8, "batch_size": 20, "dropout": 0.1},
+    "lm": {"vocabulary": 400, "width": 8, "batch_size": 4, "dropout": 0.1},
+}
+PACK_WIDTH = 6
+PACKABLE = [name for name in ACTIVATIONS if name not in LEARNT]
+
+
+def tiny(activation: str | dict = "gelu", seed: int = 0, **fields: Any) -> RunSpec:
+    """A run of the task mlp that takes a fraction of a second."""
+    return run_spec("mlp", seed, layered(TINY, {"activation": activation}, fields))
+
+
+def small(task: str, activation: str = "gelu", seed: int = 0, **fields: Any) -> RunSpec:
+    """A run of six steps of any task."""
+    length = {"steps": 6, "eval_every": 4, "warmup": 0}
+    return run_spec(task, seed, {**length, **SMALL[task], "activation": activation, **fields})
+
+
+def packed_spec(activation: str | dict = "relu", seed: int = 0, **fields: Any) -> RunSpec:
+    """A tiny run that is trained in a pack."""
+    pack = {"dropout": 0.0, "engine": "pack", "pack_width": PACK_WIDTH}
+    return tiny(activation, seed, **{**pack, **fields})
+
+
+def company() -> list[RunSpec]:
+    """Six runs that differ in all that may differ within a pack."""
+    args = {"activation_args": {"negative_slope": 0.2}}
+    return [
+        packed_spec("relu", lr=0.007),
+        packed_spec("tanh", seed=1, init="orthogonal"),
+        packed_spec("leaky_relu", seed=2, init="normal", init_args={"std": 0.3}, **args),
+        packed_spec("leaky_relu", weight_decay=0.5),
+        packed_spec("gelu", seed=3),
+        packed_spec({"layers.0": "tanh", "*": "relu"}, seed=1),
+    ]
+
+
+def quiet(**settings: Any) -> Settings:
+    """Settings of a run on the CPU that prints nothing and is probed every five steps."""
+    return Settings(**{"quiet": True, "device": "cpu", "probe_every": 5, **settings})
+
+
+def train_together(
+    specs: Sequence[RunSpec], folder: Path, data_folder: Path, **settings: Any
+) -> list[Path]:
+    """Train runs as one pack, those that have ended left out; returns the folders of all."""
+    folders = {folder / run_id(spec): spec for spec in specs}
+    todo = {}
+    for path, spec in folders.items():
+        if not store.verifies(path / "checkpoints" / "final"):
+            todo[path] = spec
+    train(todo, folder / "state", data_folder, quiet(**settings))
+    return list(folders)
+
+
+def run(spec: RunSpec, folder: Path, data_folder: Path, settings: Settings) -> str:
+    """Train one run into a folder and publish it; returns its status."""
+    train({folder: spec}, folder / "checkpoints", data_folder, settings)
+    return store.summary_row(folder)["status"]
+
+
+def stop_after(steps: int) -> Callable[[], bool]:
+    """A `stopping` that is true from its call number `steps` on."""
+    calls = 0
+
+    def stopping() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls >= steps
+
+    return stopping
+
+
+def run_row(folder: Path) -> dict[str, Any]:
+    """The row of the table `runs` of a run's folder."""
+    return store.summary_row(folder / "checkpoints" / "final")
+
+
+def run_tables(folder: Path) -> dict[str, pa.Table]:
+    """The tables of a run's folder without the columns that a clock decides."""
+    final = folder / "checkpoints" / "final"
+    return {name: schema.reproducible(store.read(final, name)[0]) for name in schema.SCHEMAS}
+
+
+def same_tables(a: Path, b: Path, names: Sequence[str] = tuple(schema.SCHEMAS)) -> bool:
+    """True if two run folders hold equal tables in every bit but the run's name and times."""
+    first, second = run_tables(a), run_tables(b)
+    for name in names:
+        left = first[name].drop_columns("run_id").to_pandas()
+        right = second[name].drop_columns("run_id").to_pandas()
+        if not left.equals(right):
+            return False
+    return True
+
+
+def clipped_shares(folder: Path, limit: float) -> tuple[list[float], list[float]]:
+    """Logged shares of clipped steps per window of 7, and those of the probed gradient norms.
+
+    The run must have been probed at every step.
+    """
+    tables = run_tables(folder)
+    curves = tables["curves"].to_pandas()
+    health = tables["health"].to_pandas()
+    logged = curves[curves["metric"] == "clipped"].set_index("step")["value"]
+    of_model = (health["kind"] == "model") & (health["probe"] == "gradient_norm")
+    norms = health[of_model].set_index("step")["value"]
+    expected = []
+    for end in logged.index:
+        window = norms[(norms.index >= end - 7) & (norms.index < end)]
+        expected.append((window > limit).mean())
+    return list(logged), expected
+
+
+def plain_mlp(activation: Callable = nn.ReLU, depth: int = 3, width: int = 32) -> nn.Sequential:
+    """An MLP of 10 inputs and 4 classes as a user of the Monitor may have one."""
+    torch.manual_seed(0)
+    layers: list[nn.Module] = []
+    for layer in range(depth):
+        inputs = width if layer else 10
+        layers += [nn.Linear(inputs, width), activation()]
+    return nn.Sequential(*layers, nn.Linear(width, 4))
