@@ -23,6 +23,7 @@ from actstudy.analysis.page import (
     best_means,
     cell_groups,
     health_tables,
+    layouts,
     markdown,
     result_tables,
     summary,
@@ -39,7 +40,7 @@ from actstudy.training.run import run
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory, data_folder):
-    """A finished study: tanh and relu x 2 seeds, of which relu seed 1 failed; depth as a second axis."""
+    """A finished study: tanh and relu x 2 depths x 2 seeds; seed 1 of relu at depth 2 failed."""
     folder = tmp_path_factory.mktemp("study")
     block = {**{k: v for k, v in TINY.items() if k != "depth"}, "seeds": 2, "targets": [0.12, 0.99]}
     content = {"axes": {"activation": ["tanh", "relu"], "depth": [1, 2]}, "tasks": {"mlp": block}}
@@ -224,7 +225,7 @@ def test_interval_of_one_seed_is_unbounded():
 
 
 def test_interval_covers():
-    """Of 2,000 means of 8 normal seeds, 95% +- 2 Monte Carlo errors of the intervals hold the truth."""
+    """95% +- 2 Monte Carlo errors of 2,000 intervals, each of 8 normal seeds, contain the mean."""
     rng = np.random.default_rng(0)
     hits = [
         i.low <= 0 <= i.high for i in (stats.mean_interval(rng.normal(size=8)) for _ in range(2000))
@@ -256,7 +257,7 @@ def test_pareto_front_is_the_undominated(points):
 
 
 def frame_of_runs(rows):
-    """Runs of one task and group by hand; a row is (level, seed, status, accuracy, what differs from the defaults)."""
+    """Runs of one task and group; a row is (level, seed, status, accuracy, fields to change)."""
     common = {
         "task": "mlp",
         "group": "",
@@ -537,7 +538,7 @@ def table_after(page, heading):
 
 
 def test_of_very_many_cells_a_row_is_a_group(made, root, monkeypatch):
-    """The same numbers as in the table with a row a cell; what is left out is said, and where it is."""
+    """The numbers are those of the tables with a row per cell; notes say where the others are."""
     heads = ("Test accuracy", "Differences from relu")
     written = summary.render(made, root / "figures", root / "summary.md")
     each = {head: table_after(written, head) for head in heads}
@@ -560,7 +561,7 @@ def test_of_very_many_cells_a_row_is_a_group(made, root, monkeypatch):
             cell: shown.removesuffix(", n = 1 of 2") for cell, shown in crossed.items()
         }
     assert page.count("n = 1 of 2") == 1
-    assert "n = 2 seeds per cell unless stated" in page
+    assert "n = 2 seeds per cell unless stated otherwise" in page
     assert "Mean difference from relu; no verdict, too few seeds (1 of 8)." in page
     columns, rows = table_after(page, "Steps and seconds")
     assert [row[0] for row in rows] == [
@@ -581,6 +582,15 @@ def test_cells_of_a_grid_that_nothing_timed_are_not_taken_for_a_packs(made):
     untimed = made.frames["pareto"].assign(on_front=False, n_timed=0)
     found = tables.Tables(made.plan, made.frames | {"pareto": untimed})
     assert result_tables.compute_of_front(found, "mlp").startswith("No cell was timed;")
+
+
+def test_layouts_of_a_study_without_targets_or_contrasts_say_so(made):
+    frames = {name: made.frames[name].head(0) for name in ("targets", "contrasts", "pareto")}
+    empty = tables.Tables(made.plan, made.frames | frames)
+    for layout in (layouts.BY_CELL, layouts.BY_GROUP):
+        assert layout.targets(empty, "mlp").startswith("No target is set")
+        assert layout.contrasts(empty, "mlp").startswith("There is no level to compare")
+        assert layout.compute(empty, "mlp").startswith("No run has completed by itself")
 
 
 def contrast(level, group, mean, verdict, n=8, **fields):

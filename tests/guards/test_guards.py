@@ -78,7 +78,7 @@ def test_without_the_lock_two_write_at_once(folder, monkeypatch):
 
 
 def test_without_a_look_at_the_name_a_removed_lock_is_held_twice(folder, monkeypatch):
-    """A waits for B's lock; B leaves, which removes the file that A waits for; C must not find the folder free."""
+    """A waits for B's lock; B leaves and removes the file that A waits for; C must wait too."""
     a, waits = folder / "a", []
     plain = fcntl.flock
 

@@ -38,7 +38,8 @@ def contrasts_latex(tables: Tables, task: str) -> str:
     primary = tables.of("contrasts", task).query("family == 'primary'")
     title = f"{settings.title}: test {metric_name(settings.metric)}"
     title += f", difference from {settings.baseline}"
-    title += f" ({settings.log_unit})" if settings.log_unit else ""
+    if settings.log_unit:
+        title += f" ({settings.log_unit})"
     columns = ["Level", "$n$", "Mean difference", "Interval", "$p$", "Verdict"]
     rows: list[list[str]] = []
     for group, part in primary.groupby("group", sort=False):
@@ -71,7 +72,9 @@ def chance(p: float) -> str:
     """A p-value with four decimals, or that it is smaller; empty if it is not finite."""
     if not math.isfinite(p):
         return ""
-    return f"{p:.4f}" if p >= 0.0001 else "$<0.0001$"
+    if p < 0.0001:
+        return "$<0.0001$"
+    return f"{p:.4f}"
 
 
 def escaped(text: object) -> str:

@@ -22,5 +22,9 @@ def inert(value: object) -> object:
     """Text on one line, with an apostrophe before what a spreadsheet would run as a formula."""
     if not isinstance(value, str):
         return value
-    text = value if value.isprintable() else visible(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    text = value
+    if not text.isprintable():
+        text = visible(text)
+    if text.startswith(FORMULA):
+        text = f"'{text}"
+    return text

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from actstudy.analysis.page.markdown import number, spread
+from actstudy.analysis.page.markdown import group_head, number, spread
 from actstudy.analysis.tables import Tables
 
 MAX_GROUPS_NAMED = 8  # with a sentence each
@@ -25,7 +25,7 @@ def sentences(tables: Tables, task: str) -> list[str]:
 
 def best_mean(tables: Tables, task: str, group: str) -> str:
     """One sentence that names the best mean of a group of cells, and the number of means."""
-    start = f"{group}: " if group else ""
+    start = group_head(group)
     cells = tables.reported(task).query("group == @group and n > 0")
     if cells.empty:
         return f"{start}no run has completed."

@@ -28,10 +28,11 @@ def crossed(entries: Iterable[tuple[str, str, str]], note: str) -> str:
     levels = list(dict.fromkeys(level for _, level in texts))
     if not texts:
         return ""
+    rows, columns = groups, levels
     if len(levels) > len(groups):
-        table = [_row(level, groups, transpose(texts)) for level in levels]
-    else:
-        table = [_row(group, levels, texts) for group in groups]
+        rows, columns = levels, groups
+        texts = transpose(texts)
+    table = [_row(name, columns, texts) for name in rows]
     return f"{markdown(table)}\n\n{note}"
 
 
@@ -52,8 +53,9 @@ def means(cells: pd.DataFrame) -> str:
         if row.n < row.n_planned:
             text += f", n = {row.n} of {row.n_planned}"
         entries.append((row.group, row.level, text))
+    n = cells["n_planned"].max()
     note = (
-        f"Mean (sd over seeds); n = {cells['n_planned'].max()} seeds per cell unless stated. "
+        f"Mean (sd over seeds); n = {n} seeds per cell unless stated otherwise. "
         "Minimum, maximum, values at the last step and other metrics: tables/cells.csv."
     )
     return crossed(entries, note)
@@ -65,14 +67,16 @@ def differences(contrasts: pd.DataFrame, name: str, size: float) -> str:
     name: of the differences, with their unit; size: of the metric's values, sets the decimals.
     """
     too_few = (contrasts["verdict"] == "too few seeds").all()
+    n = " to ".join(map(str, sorted({contrasts["n"].min(), contrasts["n"].max()})))
+    seeds = f"n = {n} seeds"
+    if too_few:
+        seeds = f"no verdict, too few seeds ({n} of {FEWEST})"
     entries = []
     for row in contrasts.to_dict("records"):
         text = signed(row["mean"], size) if row["n"] else "none"
         if not too_few:
             text += f", {said(row)}"
         entries.append((row["group"], row["level"], text))
-    n = " to ".join(map(str, sorted({contrasts["n"].min(), contrasts["n"].max()})))
-    seeds = f"no verdict, too few seeds ({n} of {FEWEST})" if too_few else f"n = {n} seeds"
     note = (
         f"Mean {name}; {seeds}. "
         "Intervals, p and the test set's standard errors: tables/contrasts.csv."
@@ -104,10 +108,14 @@ def steps(targets: pd.DataFrame, planned: pd.Series) -> str:
 
 
 def _steps_text(row: dict[Any, Any], n_planned: int) -> str:
-    n, n_reached = row["n"], row["n_reached"]
-    median = "after the end" if pd.isna(row["median_steps"]) else f"{row['median_steps']:.0f}"
-    if n < n_planned:
-        return f"{median}, {n_reached} of {n} that ended"
-    if n_reached == 0:
+    median = f"{row['median_steps']:.0f}"
+    if pd.isna(row["median_steps"]):
+        median = "after the end"
+    reached = f"{row['n_reached']} of {row['n']}"
+    if row["n"] < n_planned:
+        return f"{median}, {reached} that ended"
+    if row["n_reached"] == 0:
         return "never"
-    return median if n_reached == n else f"{median}, {n_reached} of {n}"
+    if row["n_reached"] == row["n"]:
+        return median
+    return f"{median}, {reached}"

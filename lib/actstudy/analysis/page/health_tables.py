@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.page.markdown import cell_name, markdown, metric_name
+from actstudy.analysis.page.markdown import cell_name, group_head, markdown, metric_name
 from actstudy.analysis.questions.findings import UNREAD, of_cells
 from actstudy.analysis.tables import Tables
 
@@ -122,9 +122,8 @@ def early(tables: Tables, task: str) -> dict[str, Any]:
 
 def _early_sentence(row: dict[Any, Any], metric: str) -> str:
     """One sentence on a chosen probe."""
-    group = f"{row['group']}: " if row["group"] else ""
     choice = f"rho {row['rho_chosen']:+.2f} over {row['n_chosen']} runs"
-    start = f"{group}{_probe(row)} was chosen ({choice}); over the other seeds"
+    start = f"{group_head(row['group'])}{_probe(row)} was chosen ({choice}); over the other seeds"
     n = f"n = {row['n']:.0f} runs"
     if pd.isna(row["rho"]):
         return f"{start} ({n}) there is no correlation to report."

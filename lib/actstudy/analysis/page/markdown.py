@@ -20,6 +20,11 @@ def cell_name(level: str, group: str) -> str:
     return f"{level}, {group}" if group else level
 
 
+def group_head(group: str) -> str:
+    """The start of a sentence about a group of cells: `depth=2: `, empty for the only group."""
+    return f"{group}: " if group else ""
+
+
 def metric_name(metric: str) -> str:
     """A metric's column name in words."""
     return metric.replace("_", " ")
@@ -83,8 +88,10 @@ def prose(value: object) -> str:
 def code(text: str) -> str:
     """A code span in a table's cell that no character of the text ends."""
     ticks = _fence(text, shortest=1)
-    space = " " if "`" in text else ""
-    return f"{ticks}{space}{visible(text)}{space}{ticks}".replace("|", "\\|")
+    inside = visible(text)
+    if "`" in text:
+        inside = f" {inside} "
+    return f"{ticks}{inside}{ticks}".replace("|", "\\|")
 
 
 def block(text: str, language: str) -> str:

@@ -122,10 +122,12 @@ def targets(tables: Tables, task: str) -> str:
 
 
 def _censored(median: float, digits: int) -> str:
-    """A median with so many digits (small ones: two significant), which may be after the end."""
+    """A median with `digits` decimals, two significant digits below 0.1; NaN: after the end."""
     if pd.isna(median):
         return "after the end"
-    return f"{median:.{digits}f}" if median >= 0.1 else f"{median:.2g}"
+    if median < 0.1:
+        return f"{median:.2g}"
+    return f"{median:.{digits}f}"
 
 
 def targets_by_group(tables: Tables, task: str) -> str:

@@ -44,8 +44,6 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
     """The Markdown text of a study's page; figures are linked relative to the folder of `page`."""
     runs = tables.frames["runs"]
     unique_runs = runs.drop_duplicates("run_id")  # a tuned rate may be the fixed one
-    cells = tables.frames["cells"][["group", "level"]].drop_duplicates()
-    has_overview = len(cells) <= cell_groups.MAX_CELLS
     return (
         _environment()
         .get_template("summary.md.j2")
@@ -55,10 +53,9 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
             n_completed=int((unique_runs["status"] == "completed").sum()),
             partial=partial,
             tasks=[_task(tables, task, figures, page) for task in tables.plan.tasks],
-            glance=result_tables.glance(tables) if has_overview else "",
+            **_overview(tables),
             claims=_claims(tables),
             error_rate=_error_rate(tables.plan),
-            ranks=result_tables.mean_ranks(tables) if has_overview else "",
             time=result_tables.time(unique_runs),
             figures=_figures(registry.figures("study"), figures / "study", page),
             incomplete=_incomplete(tables),
@@ -81,7 +78,17 @@ def _environment() -> jinja2.Environment:
 
 def escape_untrusted(value: object) -> Markup:
     """A value of the template, escaped unless it is Markdown already: names may hold anything."""
-    return value if isinstance(value, Markup) else Markup(prose(value))  # noqa: S704  (escaped)
+    if isinstance(value, Markup):
+        return value
+    return Markup(prose(value))  # noqa: S704  (escaped)
+
+
+def _overview(tables: Tables) -> dict[str, str]:
+    """The tables with a row per cell and a column per task; empty for too many cells."""
+    cells = tables.frames["cells"][["group", "level"]].drop_duplicates()
+    if len(cells) > cell_groups.MAX_CELLS:
+        return {"glance": "", "ranks": ""}
+    return {"glance": result_tables.glance(tables), "ranks": result_tables.mean_ranks(tables)}
 
 
 def _task(tables: Tables, task: str, figures: Path, page: Path) -> dict[str, Any]:
@@ -116,7 +123,9 @@ def _error_rate(plan: Plan) -> str:
     """The share of false verdicts that each task may have, in words."""
     share = contrasts.share(plan)
     rate = f"{100 * procedure.ALPHA * share:g}%"
-    return f"{rate} (this task's share of the study's 5%)" if share < 1 else rate
+    if share < 1:
+        rate += " (this task's share of the study's 5%)"
+    return rate
 
 
 def _claims(tables: Tables) -> dict[str, Any] | None:
@@ -205,4 +214,7 @@ def _provenance(runs: pd.DataFrame) -> dict[str, str]:
 def _commit(commit: str | None, dirty: object) -> str:
     if commit is None or pd.isna(commit):
         return "outside of git"
-    return f"{commit[:12]} with uncommitted changes" if dirty is True else commit[:12]
+    name = commit[:12]
+    if dirty is True:
+        name += " with uncommitted changes"
+    return name

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from actstudy.analysis.page.markdown import cell_name
+from actstudy.analysis.page.markdown import cell_name, group_head
 from actstudy.analysis.questions.tuning import CELL, PLACES, good_region, without_rate
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
@@ -51,7 +51,7 @@ def changes(tables: Tables, task: str) -> list[str]:
         if not others:
             continue
         tuned = groups[others[0]]
-        start = f"{rest}: " if rest else ""
+        start = group_head(rest)
         settings = tables.plan.tasks[task]
         texts.append(start + flips(ordered(fixed, settings), ordered(tuned, settings)))
         changed = changed_verdicts(fixed, tuned)
@@ -109,9 +109,12 @@ def widths(rates: pd.DataFrame) -> list[str]:
             continue
         low, high = region
         decades = np.log10(high / low)
-        reach = f"{low:g} to {high:g}" if high > low else f"{low:g} alone"
-        open_ended = low == part["lr"].min() or high == part["lr"].max()
-        bound = "at least " if open_ended else ""
+        reach = f"{low:g} to {high:g}"
+        if low == high:
+            reach = f"{low:g} alone"
+        bound = ""
+        if low == part["lr"].min() or high == part["lr"].max():
+            bound = "at least "
         text = f"{cell_name(level, group)} {bound}{decades:.1f} ({reach})"
         decades_and_text.append((decades, text))
     if not decades_and_text:
@@ -138,6 +141,7 @@ def edges(rates: pd.DataFrame) -> list[str]:
 
 def named(texts: list[str]) -> str:
     """The first MAX_NAMED texts, and how many more there are."""
-    n_more = len(texts) - MAX_NAMED
-    more = f" and {n_more} more" if n_more > 0 else ""
-    return ", ".join(texts[:MAX_NAMED]) + more
+    start = ", ".join(texts[:MAX_NAMED])
+    if len(texts) <= MAX_NAMED:
+        return start
+    return f"{start} and {len(texts) - MAX_NAMED} more"

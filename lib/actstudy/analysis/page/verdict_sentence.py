@@ -5,7 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.page.markdown import cell_name, interval, metric_name, number, signed
+from actstudy.analysis.page.markdown import (
+    cell_name,
+    group_head,
+    interval,
+    metric_name,
+    number,
+    signed,
+)
 from actstudy.analysis.page.verdict_tables import listed, primary
 from actstudy.analysis.questions.contrasts import said
 from actstudy.analysis.tables import Tables
@@ -24,8 +31,7 @@ def sentence(tables: Tables, task: str) -> str:
     if n == 0:
         return f"{settings.title}: no seed has a comparable run in every cell yet."
     if (contrasts["verdict"] == "too few seeds").all():
-        seeds = "seed" if n == 1 else "seeds"
-        verdicts = f"no verdict from n = {n} {seeds}, at least 8 are needed{largest(contrasts)}"
+        verdicts = f"no verdict from n = {n}, at least 8 seeds are needed{largest(contrasts)}"
     else:
         verdicts = f"{'; '.join(clauses(contrasts, settings))} (n = {n} seeds)"
     what = f"{settings.title}, test {metric_name(settings.metric)} against {settings.baseline}"
@@ -40,8 +46,8 @@ def clauses(contrasts: pd.DataFrame, settings: TaskPlan) -> list[str]:
         return [counted(contrasts, level, len(groups)) for level in levels]
     texts = []
     for group in groups:
-        head = f"{group}: " if group else ""
-        texts.append(head + clause(contrasts[contrasts["group"] == group], settings))
+        part = contrasts[contrasts["group"] == group]
+        texts.append(group_head(group) + clause(part, settings))
     return texts
 
 

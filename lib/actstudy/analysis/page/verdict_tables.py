@@ -59,10 +59,16 @@ def _size(tables: Tables, task: str) -> float:
 
 def _contrast(row: dict[Any, Any], name: str, size: float) -> dict[str, Any]:
     """A row of the table of contrasts."""
+    difference = "none"
+    between = "needs 2 seeds"
+    if row["n"] > 0:
+        difference = signed(row["mean"], size)
+    if row["n"] > 1:
+        between = interval(row["low"], row["high"], size)
     return {
         "cell": cell_name(row["level"], row["group"]),
-        name: signed(row["mean"], size) if row["n"] else "none",
-        "interval": interval(row["low"], row["high"], size) if row["n"] > 1 else "needs 2 seeds",
+        name: difference,
+        "interval": between,
         "p": _four_decimals(row["p"]),
         "verdict": said(row),
         "n": row["n"],
@@ -155,9 +161,13 @@ def all_pairs(tables: Tables, task: str) -> str:
     names = []
     for row in decided.itertuples():
         cell = cell_name(row.level, row.group)
-        winner, loser = (cell, row.baseline) if row.verdict == "better" else (row.baseline, cell)
+        winner, loser = cell, row.baseline
+        if row.verdict == "worse":
+            winner, loser = loser, winner
         names.append(f"{winner} better than {loser}")
-    named = f": {'; '.join(names)}" if 0 < len(names) <= MAX_PAIRS_NAMED else ""
+    named = ""
+    if 0 < len(names) <= MAX_PAIRS_NAMED:
+        named = f": {'; '.join(names)}"
     return (
         f"All pairs, a second family with its own error rate: {len(decided)} of {len(pairs)} are "
         f"better or worse{named}. All are in tables/contrasts.csv."
