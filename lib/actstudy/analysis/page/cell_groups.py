@@ -108,9 +108,9 @@ def steps(targets: pd.DataFrame, planned: pd.Series) -> str:
 
 
 def _steps_text(row: dict[Any, Any], n_planned: int) -> str:
-    median = f"{row['median_steps']:.0f}"
-    if pd.isna(row["median_steps"]):
-        median = "after the end"
+    median = "after the end"
+    if pd.notna(row["median_steps"]):
+        median = f"{row['median_steps']:.0f}"
     reached = f"{row['n_reached']} of {row['n']}"
     if row["n"] < n_planned:
         return f"{median}, {reached} that ended"

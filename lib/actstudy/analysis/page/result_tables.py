@@ -156,8 +156,8 @@ def compute_of_front(tables: Tables, task: str) -> str:
 
 def _measured(tables: Tables, task: str) -> list[dict[Any, Any]]:
     """The rows of `pareto` with a peak memory."""
-    rows = tables.of("pareto", task)
-    return rows[rows["peak_memory_bytes"].notna()].to_dict("records")
+    rows = tables.of("pareto", task).to_dict("records")
+    return [row for row in rows if pd.notna(row["peak_memory_bytes"])]
 
 
 def _cost(row: dict[Any, Any]) -> dict[str, Any]:
