@@ -33,7 +33,7 @@ def findings(tables: Tables, task: str) -> dict[str, Any]:
         listed = cells
         n_notes = 0
     rows = [_finding(row) for row in listed.head(MAX_ROWS).to_dict("records")]
-    names = _read_cells(runs)
+    names = _cell_names(read_runs(tables, task))
     return {
         "by_rule": False,
         "table": markdown(rows, "Nothing worse than a note was found."),
@@ -49,7 +49,7 @@ def findings_by_rule(tables: Tables, task: str) -> dict[str, Any]:
     """The section on findings of many cells: a row per rule, with the number of its cells."""
     runs = tables.of("runs", task)
     cells = of_cells(tables.of("findings", task), runs)
-    names = _read_cells(runs)
+    names = _cell_names(read_runs(tables, task))
     healthy = _without_finding(names, cells)
     if len(healthy) > MAX_ROWS:
         healthy = [f"{len(healthy)} of {len(names)} cells"]
@@ -65,9 +65,14 @@ def findings_by_rule(tables: Tables, task: str) -> dict[str, Any]:
     }
 
 
-def _read_cells(runs: pd.DataFrame) -> list[str]:
-    """The names of the cells with a run that left tables."""
-    cells = runs.loc[~runs["status"].isin(UNREAD), ["group", "level"]].drop_duplicates()
+def read_runs(tables: Tables, task: str) -> pd.DataFrame:
+    """The rows of `runs` of the runs that left tables."""
+    runs = tables.of("runs", task)
+    return runs[~runs["status"].isin(UNREAD)]
+
+
+def _cell_names(runs: pd.DataFrame) -> list[str]:
+    cells = runs[["group", "level"]].drop_duplicates()
     return [cell_name(row.level, row.group) for row in cells.itertuples()]
 
 

@@ -93,13 +93,13 @@ def _overview(tables: Tables) -> dict[str, str]:
 
 def _task(tables: Tables, task: str, figures: Path, page: Path) -> dict[str, Any]:
     settings = tables.plan.tasks[task]
-    large = cell_groups.are_many(tables.of("cells", task))
-    layout = layouts.BY_GROUP if large else layouts.BY_CELL
+    layout = layouts.choose(tables, task)
     return {
         **vars(settings),
         "name": task,
         "metric_name": metric_name(settings.metric),
-        "large": large,
+        "results_by_cell": layout.results is layouts.BY_CELL.results,
+        "contrasts_by_cell": layout.contrasts is layouts.BY_CELL.contrasts,
         "subsets": _subsets(tables.of("runs", task)),
         "verdict": verdict_sentence.sentence(tables, task),
         "best": best_means.sentences(tables, task),
