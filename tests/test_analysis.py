@@ -20,11 +20,14 @@ from actstudy.analysis import figures, partial, status, tables
 from actstudy.analysis.export import curves
 from actstudy.analysis.figures import depth, style, timeline
 from actstudy.analysis.page import (
+    best_means,
     cell_groups,
     health_tables,
+    layouts,
     markdown,
     result_tables,
     summary,
+    verdict_sentence,
     verdict_tables,
 )
 from actstudy.analysis.questions import stats
@@ -36,7 +39,7 @@ from actstudy.study import planning
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory, data_folder):
-    """A finished study: tanh and relu x 2 seeds, of which relu seed 1 failed; depth as a second axis."""
+    """A finished study: tanh and relu x 2 depths x 2 seeds; seed 1 of relu at depth 2 failed."""
     folder = tmp_path_factory.mktemp("study")
     block = {**{k: v for k, v in TINY.items() if k != "depth"}, "seeds": 2, "targets": [0.12, 0.99]}
     content = {"axes": {"activation": ["tanh", "relu"], "depth": [1, 2]}, "tasks": {"mlp": block}}
@@ -156,7 +159,7 @@ def test_figures_of_an_empty_study_say_so(study, tmp_path, part):
 
 
 def test_summary_names_what_failed_and_how_to_mend_it(made, root):
-    page = summary.write(made, root / "figures", root / "summary.md")
+    page = summary.render(made, root / "figures", root / "summary.md")
     assert page.startswith("# Study default: 7 of 8 runs completed")
     assert "ZeroDivisionError" in page
     failed = made.frames["incomplete"].iloc[0]["run_id"]
@@ -167,14 +170,14 @@ def test_summary_names_what_failed_and_how_to_mend_it(made, root):
 
 def test_summary_of_nothing_is_still_a_page(study, tmp_path):
     empty = tables.build(study.plan(), tmp_path / "nowhere", [], pd.DataFrame())
-    page = summary.write(empty, tmp_path, tmp_path / "s.md", partial=True)
+    page = summary.render(empty, tmp_path, tmp_path / "s.md", partial=True)
     assert page.startswith("# PARTIAL 0/8: Study default")
     assert page.count("| missing |") == 8
 
 
 def test_report_text_is_escaped(made, root):
     plan = dataclasses.replace(made.plan, note="<script>alert(1)</script>")
-    assert "<script>" not in summary.write(tables.Tables(plan, made.frames), root, root / "s.md")
+    assert "<script>" not in summary.render(tables.Tables(plan, made.frames), root, root / "s.md")
 
 
 def test_status_and_retry(study, root, data_folder):
@@ -221,7 +224,7 @@ def test_interval_of_one_seed_is_unbounded():
 
 
 def test_interval_covers():
-    """Of 2,000 means of 8 normal seeds, 95% +- 2 Monte Carlo errors of the intervals hold the truth."""
+    """95% +- 2 Monte Carlo errors of 2,000 intervals, each of 8 normal seeds, contain the mean."""
     rng = np.random.default_rng(0)
     hits = [
         i.low <= 0 <= i.high for i in (stats.mean_interval(rng.normal(size=8)) for _ in range(2000))
@@ -253,7 +256,7 @@ def test_pareto_front_is_the_undominated(points):
 
 
 def frame_of_runs(rows):
-    """Runs of one task and group by hand; a row is (level, seed, status, accuracy, what differs from the defaults)."""
+    """Runs of one task and group; a row is (level, seed, status, accuracy, fields to change)."""
     common = {
         "task": "mlp",
         "group": "",
@@ -292,7 +295,7 @@ def test_a_reference_that_no_mean_reaches_is_named(made, score):
     better = made.frames["references"].assign(test=score)
     changed = dataclasses.replace(made, frames={**made.frames, "references": better})
     said = "No mean is better than the reference without a network, linear classifier: 1.0000."
-    assert (said in verdict_tables.sentence(changed, "mlp")) == bool(score)
+    assert (said in verdict_sentence.sentence(changed, "mlp")) == bool(score)
 
 
 def test_a_cell_without_completed_seeds_is_still_a_row():
@@ -389,7 +392,7 @@ def test_a_damaged_run_is_a_row_and_its_seal_mends_it(study, root, tmp_path):
     (folder / "curves.parquet").write_bytes(b"PAR1")
     again = tables.build(study.plan(), tmp_path / "runs", [], pd.DataFrame())
     assert again.frames["runs"].set_index("run_id").loc[study.runs()[0].id, "status"] == "damaged"
-    assert "does not have its checksum" in summary.write(again, tmp_path, tmp_path / "s.md")
+    assert "does not have its checksum" in summary.render(again, tmp_path, tmp_path / "s.md")
     assert study.runs()[0].id in status.clear(study, "failed", tmp_path / "runs")
     assert store.verifies(folder / "checkpoints" / "final")
 
@@ -426,10 +429,10 @@ def test_steps_to_target_draws_what_the_table_says(made):
 def test_the_summary_says_that_data_are_a_subset(made, root):
     runs = made.frames["runs"].assign(data_subset="a subset: 80 of 120,000 train rows")
     subset = tables.Tables(made.plan, {**made.frames, "runs": runs})
-    assert "**Data: mnist1d is a subset: 80 of 120,000 train rows.**" in summary.write(
+    assert "**Data: mnist1d is a subset: 80 of 120,000 train rows.**" in summary.render(
         subset, root, root / "s.md"
     )
-    assert "**Data:" not in summary.write(made, root, root / "s.md")
+    assert "**Data:" not in summary.render(made, root, root / "s.md")
 
 
 def timed_runs(*rows):
@@ -515,7 +518,7 @@ def test_the_pages_own_words_stand_outside_of_its_expressions():
 
 
 def test_the_recipe_on_the_page_names_what_the_axes_cross(made, root):
-    page = summary.write(made, root / "figures", root / "summary.md")
+    page = summary.render(made, root / "figures", root / "summary.md")
     recipe = yaml.safe_load(page.split("```yaml")[1].split("```")[0])
     assert recipe["depth"] == [1, 2]
     assert recipe["activation"] == ["tanh", "relu"]
@@ -534,12 +537,12 @@ def table_after(page, heading):
 
 
 def test_of_very_many_cells_a_row_is_a_group(made, root, monkeypatch):
-    """The same numbers as in the table with a row a cell; what is left out is said, and where it is."""
+    """The numbers are those of the tables with a row per cell; notes say where the others are."""
     heads = ("Test accuracy", "Differences from relu")
-    written = summary.write(made, root / "figures", root / "summary.md")
+    written = summary.render(made, root / "figures", root / "summary.md")
     each = {head: table_after(written, head) for head in heads}
-    monkeypatch.setattr(cell_groups, "MOST_CELLS", 1)
-    page = summary.write(made, root / "figures", root / "summary.md")
+    monkeypatch.setattr(cell_groups, "MAX_CELLS", 1)
+    page = summary.render(made, root / "figures", root / "summary.md")
     for head in heads:
         columns, rows = table_after(page, head)
         assert columns[0] == ""
@@ -557,7 +560,7 @@ def test_of_very_many_cells_a_row_is_a_group(made, root, monkeypatch):
             cell: shown.removesuffix(", n = 1 of 2") for cell, shown in crossed.items()
         }
     assert page.count("n = 1 of 2") == 1
-    assert "n = 2 seeds a cell where no other n stands" in page
+    assert "n = 2 seeds per cell unless stated otherwise" in page
     assert "Mean difference from relu; no verdict, too few seeds (1 of 8)." in page
     columns, rows = table_after(page, "Steps and seconds")
     assert [row[0] for row in rows] == [
@@ -570,15 +573,23 @@ def test_of_very_many_cells_a_row_is_a_group(made, root, monkeypatch):
     )  # one seed failed: none of the others may seem to be all
     assert rows[3][1:] == ["never", "after the end, 0 of 1 that ended"]
     assert all(row[5] == "yes" for row in table_after(page, "Compute")[1])
-    assert "all are in tables/pareto.csv" in page
+    assert "all cells are in tables/pareto.csv" in page
     assert "loss in nats" not in page
 
 
-def test_cells_of_a_grid_that_nothing_timed_are_not_taken_for_a_packs(made, monkeypatch):
-    monkeypatch.setattr(cell_groups, "MOST_CELLS", 1)
+def test_cells_of_a_grid_that_nothing_timed_are_not_taken_for_a_packs(made):
     untimed = made.frames["pareto"].assign(on_front=False, n_timed=0)
     found = tables.Tables(made.plan, made.frames | {"pareto": untimed})
-    assert result_tables.compute(found, "mlp").startswith("No cell was timed;")
+    assert result_tables.compute_of_front(found, "mlp").startswith("No cell was timed;")
+
+
+def test_layouts_of_a_study_without_targets_or_contrasts_say_so(made):
+    frames = {name: made.frames[name].head(0) for name in ("targets", "contrasts", "pareto")}
+    empty = tables.Tables(made.plan, made.frames | frames)
+    for layout in (layouts.BY_CELL, layouts.BY_GROUP):
+        assert layout.targets(empty, "mlp").startswith("No target is set")
+        assert layout.contrasts(empty, "mlp").startswith("There is no level to compare")
+        assert layout.compute(empty, "mlp").startswith("No run has completed by itself")
 
 
 def contrast(level, group, mean, verdict, n=8, **fields):
@@ -610,16 +621,15 @@ def test_verdicts_of_a_grid_stand_beside_their_differences():
 
 
 def test_divergences_of_a_grid_are_counted_by_level(made, monkeypatch):
-    monkeypatch.setattr(cell_groups, "MOST_CELLS", 1)
+    monkeypatch.setattr(cell_groups, "MAX_CELLS", 1)
     lost = made.frames["contrasts"].assign(n_diverged=1.0, n_diverged_baseline=0.0, p_mcnemar=1.0)
     found = tables.Tables(made.plan, made.frames | {"contrasts": lost})
     (told,) = [note for note in verdict_tables.notes(found, "mlp") if "diverged" in note]
-    assert "diverged: 2 of tanh" in told
+    assert "of the baseline: 2 of tanh" in told
 
 
 def test_findings_of_very_many_cells_are_counted_by_rule(made, monkeypatch):
-    monkeypatch.setattr(cell_groups, "MOST_CELLS", 1)
-    monkeypatch.setattr(health_tables, "LISTED", 1)
+    monkeypatch.setattr(health_tables, "MAX_ROWS", 1)
     worst = {
         "task": "mlp",
         "severity": "error",
@@ -635,7 +645,7 @@ def test_findings_of_very_many_cells_are_counted_by_rule(made, monkeypatch):
         if run["depth"] == 2 and run["level"] == "tanh"
     ]
     found = tables.Tables(made.plan, made.frames | {"findings": pd.DataFrame(bad)})
-    said = health_tables.says(found, "mlp")
+    said = health_tables.findings_by_rule(found, "mlp")
     row = [cell.strip() for cell in said["table"].splitlines()[2].strip("|").split("|")]
     assert row == ["vanishing", "error", "1 of 4", "tanh, depth=2: gone", "a norm"]
     assert said["healthy"] == ["3 of 4 cells"]
@@ -701,9 +711,11 @@ def test_many_groups_count_how_often_a_level_is_the_best(made, higher):
     task = dataclasses.replace(made.plan.tasks["mlp"], higher_is_better=higher)
     plan = dataclasses.replace(made.plan, tasks={"mlp": task})
     found = tables.Tables(plan, {"cells": pd.DataFrame(rows)})
-    assert summary.most_often_best(found, "mlp", 6) == (
-        "6 groups of cells, the best mean: relu in 2, tanh in 1; several share it in 1; all have the same in 1; "
-        "not every level has a completed run in 1. The best of several flatters itself."
+    assert best_means.most_often_best(found, "mlp", 6) == (
+        "6 groups of cells, the best mean: relu in 2, tanh in 1; "
+        "shared by several levels in 1; the same for all levels in 1; "
+        "not every level has a completed run in 1. "
+        "The best of several means is optimistically biased."
     )
 
 
@@ -712,7 +724,7 @@ def test_a_rival_spelling_on_an_axis_takes_the_recipes_place(root, made):
     plan = dataclasses.replace(made.plan, tasks={"mlp": task})
     found = tables.Tables(plan, made.frames)
     recipe = yaml.safe_load(
-        summary.write(found, root, root / "s.md").split("```yaml")[1].split("```")[0]
+        summary.render(found, root, root / "s.md").split("```yaml")[1].split("```")[0]
     )
     assert recipe["steps"] == [100, 200]
     assert "epochs" not in recipe

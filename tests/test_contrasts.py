@@ -10,7 +10,7 @@ import pytest
 from plans import plan_of
 
 from actstudy.analysis import tables
-from actstudy.analysis.page import verdict_tables
+from actstudy.analysis.page import verdict_sentence
 from actstudy.analysis.questions import contrasts
 from actstudy.contract import schema
 
@@ -238,7 +238,7 @@ def test_one_sentence_a_task_says_who_won():
         columns=["task", "metric", "checkpoint", "n", "mean", "data", "name", "test"]
     )
     made = tables.Tables(plan(), {**frames, "cells": empty, "references": empty})
-    told = verdict_tables.sentence(made, "mlp")
+    told = verdict_sentence.sentence(made, "mlp")
     assert told.startswith(
         "MLP, test accuracy against relu: gelu is better; elu is equivalent (within 0.01); undecided: tanh ("
     )

@@ -358,14 +358,17 @@ def test_the_page_lists_findings_and_counts_many_notes(plain):
     runs = [one(f"level{i}", 0) for i in range(9)]
     plain.frames["runs"] = pd.concat([plain.frames["runs"], pd.DataFrame(runs)])
     plain.frames["findings"] = found_in([*SOME[:5], *notes])
-    section = health_tables.says(plain, "mlp")
+    section = health_tables.findings(plain, "mlp")
     assert "0.9 at &lt;y&gt;" in section["table"]
     assert "3 of 4" in section["table"]
     assert "a&#124;b" in section["table"]
     assert "small batch" not in section["table"]
     assert (section["notes"], section["healthy"], section["n_cells"]) == (9, [], 11)
     plain.frames["findings"] = found_in(SOME[:3])
-    assert health_tables.says(plain, "mlp")["healthy"] == ["tanh", *(f"level{i}" for i in range(9))]
+    assert health_tables.findings(plain, "mlp")["healthy"] == [
+        "tanh",
+        *(f"level{i}" for i in range(9)),
+    ]
 
 
 def test_findings_come_from_the_rows_of_their_run(plain):
@@ -407,7 +410,7 @@ def test_the_page_tells_of_early_health_in_words(seeds):
     told = {
         2: "",
         3: "too few for an interval",
-        9: "n = 8 runs): the more of it, the lower the test accuracy",
+        9: "n = 8 runs): larger values go with a lower test accuracy",
     }[seeds]
     assert told in text
     assert section["silent"] == (seeds == 2)

@@ -432,6 +432,13 @@ def test_every_special_character_is_escaped(mark):
     plain(latex.escaped(f"a{mark}b"))
 
 
+def test_latex_groups_follow_each_other_under_their_names():
+    rows = [contrast("gelu", 0.02, "better", group=group) for group in ("depth=1", "depth=2")]
+    lines = latex.contrasts_latex(tables_of(rows), "mlp").split("\n")
+    starts = [line.split(" ")[0].split("{l}")[-1] for line in lines[4:-3]]
+    assert starts == [r"\midrule", "{depth=1}", "gelu", r"\midrule", "{depth=2}", "gelu"]
+
+
 def test_latex_rows_hold_the_numbers_and_what_is_missing_stays_empty():
     rows = [
         contrast("gelu", 0.02, "better", p=0.00001),

@@ -1,4 +1,4 @@
-"""Sixty hostile strings in every format that the project writes, and as names on the command line."""
+"""Sixty hostile strings in every format of the project, and as names on the command line."""
 
 import csv
 import re
@@ -19,7 +19,7 @@ from actstudy.analysis.page import markdown
 from actstudy.commands import cli
 from actstudy.contract.errors import visible
 
-LINES = [visible(" ".join(one.split())) for one in STRINGS]
+LINES = [visible(" ".join(text.split())) for text in STRINGS]
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_text_on_a_page_stands_there_as_written():
 
 
 def test_text_in_a_table_stands_there_as_written():
-    page = pages.rendered(markdown.markdown([{"one": one} for one in STRINGS]))
+    page = pages.rendered(markdown.markdown([{"a": text} for text in STRINGS]))
     assert set(LINES) <= set(page.text.split("\n"))
     assert page.tags == {"table", "thead", "tr", "th", "tbody", "td"}
     headed = pages.rendered(markdown.markdown([dict.fromkeys(STRINGS, "x")]))
@@ -49,22 +49,21 @@ def test_text_in_a_table_stands_there_as_written():
 
 
 @pytest.mark.parametrize(
-    "one", ["# a", "- a", "1. a", "1) a", "+ a", "===", "---", "~~~", "> a", "_a_"]
+    "text", ["# a", "- a", "1. a", "1) a", "+ a", "===", "---", "~~~", "> a", "_a_"]
 )
-def test_text_opens_no_block_of_its_own(one):
-    page = pages.rendered(f"a line\n\n{markdown.prose(one)}\n\n- {markdown.prose(one)}")
+def test_text_opens_no_block_of_its_own(text):
+    page = pages.rendered(f"a line\n\n{markdown.prose(text)}\n\n- {markdown.prose(text)}")
     assert page.tags == {"p", "ul", "li"}
-    assert " ".join(page.text.split()).count(one.strip()) == 2
+    assert " ".join(page.text.split()).count(text.strip()) == 2
 
 
-@pytest.mark.parametrize("one", STRINGS)
-def test_code_ends_where_it_shall(one):
-    page = pages.rendered(
-        f"| a | b |\n|---|---|\n| {markdown.code(one)} | c |\n\n{markdown.block(one, 'yaml')}\n\nafter"
-    )
+@pytest.mark.parametrize("text", STRINGS)
+def test_code_ends_where_it_shall(text):
+    table = f"| a | b |\n|---|---|\n| {markdown.code(text)} | c |"
+    page = pages.rendered(f"{table}\n\n{markdown.block(text, 'yaml')}\n\nafter")
     assert not page.scripts
     assert page.tags == {"table", "thead", "tr", "th", "tbody", "td", "code", "pre", "p"}
-    assert visible(one).strip() in page.text
+    assert visible(text).strip() in page.text
 
 
 def test_no_cell_of_a_csv_is_a_formula_and_numbers_stay(tmp_path):
@@ -79,7 +78,7 @@ def test_no_cell_of_a_csv_is_a_formula_and_numbers_stay(tmp_path):
     with (tmp_path / "a.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert [row["name"].removeprefix("'") for row in rows] == [
-        visible(one).removeprefix("'") for one in tried
+        visible(text).removeprefix("'") for text in tried
     ]
     assert {row["value [s]"] for row in rows} == {"-0.5"}
     assert [row["none"] for row in rows[:2]] == ["", "'=1"]
@@ -88,13 +87,13 @@ def test_no_cell_of_a_csv_is_a_formula_and_numbers_stay(tmp_path):
 
 def test_figures_draw_labels_as_they_are_written(tmp_path):
     figure, ax = plt.subplots()
-    for one in (*LINES, "$\\frac$", "$a$ \\$"):
-        ax.plot([1, 2], [1, 1000], label=one)
+    for text in (*LINES, "$\\frac$", "$a$ \\$"):
+        ax.plot([1, 2], [1, 1000], label=text)
     ax.set(yscale="log", title="$\\frac{1}$")
     style.legend(figure, [ax], "$\\nothing{")
     figures.save(figure, "caption", tmp_path / "a")
     drawn = figure.findobj(mpl.text.Text)
-    assert not [one for one in drawn if one.get_parse_math()]
+    assert not [text for text in drawn if text.get_parse_math()]
     assert {"10⁰", "10³"} <= {label.get_text() for label in ax.get_yticklabels()}
 
 
@@ -109,16 +108,16 @@ def test_logarithmic_axes_keep_the_numbers_that_matplotlib_gives_them():
     figure.draw_without_rendering()
     after = [label.get_text() for ax in axes for label in ax.get_yticklabels(which="both")]
     assert {"10⁻²", "10⁴", "6×10⁻²"} <= set(after)
-    assert [bool(one) for one in after] == [bool(one) for one in before]
-    assert not [one for one in after if "$" in one]
+    assert [bool(text) for text in after] == [bool(text) for text in before]
+    assert not [text for text in after if "$" in text]
 
 
-@pytest.mark.parametrize("one", STRINGS)
-def test_latex_has_no_command_of_a_string(one):
-    made = latex.escaped(one)
-    assert made.isprintable()
+@pytest.mark.parametrize("text", STRINGS)
+def test_latex_has_no_command_of_a_string(text):
+    escaped = latex.escaped(text)
+    assert escaped.isprintable()
     plain = re.sub(
-        r"\\text(backslash|ascii\w+|less|greater|bar)\{\}|\\[%_&#${}]|\{(''|\[|\*)\}", "", made
+        r"\\text(backslash|ascii\w+|less|greater|bar)\{\}|\\[%_&#${}]|\{(''|\[|\*)\}", "", escaped
     )
     assert not set(plain) & set("\\{}$&#^_~%")
 
@@ -136,22 +135,22 @@ def test_the_shell_hands_on_every_value_as_it_is(command, tmp_path):
 
 
 def test_no_character_of_a_finding_acts_on_the_terminal(tmp_path, monkeypatch, capsys):
-    found = [rules.Finding("rule", "note", 1.0, "\x1b[2J", 0, 1, "a\x1b[2J", ("b\x07\u202e",))]
-    monkeypatch.setattr(rules, "of_run", lambda _: found)
+    findings = [rules.Finding("rule", "note", 1.0, "\x1b[2J", 0, 1, "a\x1b[2J", ("b\x07\u202e",))]
+    monkeypatch.setattr(rules, "of_run", lambda _: findings)
     (tmp_path / "runs.parquet").touch()
     with pytest.raises(SystemExit):
         cli.main(["doctor", str(tmp_path)])
-    said = capsys.readouterr().out
-    assert all(mark.isprintable() or mark == "\n" for mark in said)
-    assert r"a\x1b[2J" in said
+    output = capsys.readouterr().out
+    assert all(mark.isprintable() or mark == "\n" for mark in output)
+    assert r"a\x1b[2J" in output
 
 
 @pytest.mark.parametrize(
     "place", [hostile.ids, hostile.data, hostile.paths], ids=lambda place: place.__name__
 )
 def test_names_are_refused_in_one_line_or_stay_in_the_results(sandbox, place):
-    for one in STRINGS:
-        place(sandbox, one.replace("{root}", str(sandbox.root)), whole=False)
+    for text in STRINGS:
+        place(sandbox, text.replace("{root}", str(sandbox.root)), whole=False)
     assert sandbox.details == []
     assert sandbox.found["refused"] > 30
 
@@ -163,7 +162,8 @@ def test_labels_reasons_and_notes_stand_on_the_page(sandbox, monkeypatch):
 
 
 def test_braces_in_the_name_of_a_site_are_no_wildcards(sandbox):
-    block = "seeds: 1, depth: 1, width: 16, dropout: 0, epochs: 2, warmup: 1, engine: pack, pack_width: 2"
+    block = "seeds: 1, depth: 1, width: 16, dropout: 0, epochs: 2, warmup: 1"
+    block += ", engine: pack, pack_width: 2"
     sites = '[relu, {activation: {"[l{x}]*": tanh}}]'
     (sandbox.project / "config/pack.yaml").write_text(
         f"axes: {{activation: {sites}}}\ntasks: {{mlp: {{{block}}}}}"

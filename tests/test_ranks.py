@@ -316,12 +316,12 @@ def tuned():
 
 def test_sentences_say_what_tuning_cost_and_changed(tuned):
     budget, flips, verdicts, widths, edges = tuning_tables.sentences(tuned, "mlp")
-    assert "3 rates x 2 seeds = 6 runs of its own" in budget
+    assert "3 rates x 2 seeds = 6 tuning runs" in budget
     assert "the fixed rate is 0.01" in budget
     assert "1 of 3 pairs of levels change their order by mean (relu over gelu)" in flips
     assert "the best mean moves from gelu to relu" in flips
     assert verdicts.startswith(
-        "The verdict reads differently for gelu from better to worse; fixed and tuned were not"
+        "The verdict changes for gelu from better to worse; fixed and tuned rates were not"
     )
     assert "relu at least 1.0 (0.01 to 0.1); gelu at least 0.0 (0.1 alone)" in widths
     assert edges == "Widen the grid: the chosen rate is at its edge for gelu (highest: 0.1)."
@@ -334,7 +334,7 @@ def test_sentences_where_nothing_flips_or_nothing_was_tuned(tuned):
     assert (
         "no pair of levels changes its order by mean; relu has the best mean with both" in said[1]
     )
-    assert not any("verdict reads" in sentence for sentence in said)
+    assert not any("verdict changes" in sentence for sentence in said)
     bare = Tables(tuned.plan, {**tuned.frames, "tuning": tuned.frames["tuning"].head(0)})
     assert tuning_tables.sentences(bare, "mlp") == []
 

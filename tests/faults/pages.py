@@ -1,4 +1,4 @@
-"""What a page or a table would do where somebody opens it."""
+"""What a page or a table would do when somebody opens it."""
 
 import contextlib
 import csv
@@ -16,24 +16,29 @@ class Nodes(html.parser.HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.text, self.tags, self.scripts = "", set[str](), list[str]()
+        self.text = ""
+        self.tags = set[str]()
+        self.scripts = list[str]()
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         urls = [value or "" for name, value in attrs if name in ("href", "src")]
-        ours = tag == "img" and all(re.fullmatch(r"figures/\w+/\w+\.png", url) for url in urls)
-        if tag in ACTIVE or any(name.startswith("on") for name, _ in attrs) or (urls and not ours):
-            self.scripts.append(
-                self.get_starttag_text() or tag
-            )  # a page of ours has pictures and no links
+        has_handler = any(name.startswith("on") for name, _ in attrs)
+        if tag in ACTIVE or has_handler or (urls and not is_figure(tag, urls)):
+            self.scripts.append(self.get_starttag_text() or tag)
 
     def handle_data(self, data: str) -> None:
         self.text += data
 
 
+def is_figure(tag: str, urls: list[str]) -> bool:
+    """Whether a node is a picture of the page's own; a page has no other links."""
+    return tag == "img" and all(re.fullmatch(r"figures/\w+/\w+\.png", url) for url in urls)
+
+
 def rendered(markdown: str) -> Nodes:
-    """A Markdown page through a renderer that passes HTML on as it stands."""
+    """A Markdown page as nodes, by a renderer that passes HTML through unchanged."""
     renderer = markdown_it.MarkdownIt("commonmark", {"html": True}).enable(
         ["table", "strikethrough"]
     )
@@ -41,17 +46,14 @@ def rendered(markdown: str) -> Nodes:
 
 
 def formulas(file: Path) -> list[str]:
-    """The cells of a CSV that a spreadsheet would compute; numbers are none."""
+    """The cells of a CSV that a spreadsheet would compute, except numbers."""
     with file.open(newline="", encoding="utf-8") as handle:
         cells = [cell for row in csv.reader(handle) for cell in row]
-    return [
-        one
-        for one in cells
-        if one.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝")) and not number(one)
-    ]
+    starts = ("=", "+", "-", "@", "\t", "\r", "\n", "＝")
+    return [cell for cell in cells if cell.startswith(starts) and not is_number(cell)]
 
 
-def number(text: str) -> bool:
+def is_number(text: str) -> bool:
     """Whether text is a number."""
     with contextlib.suppress(ValueError):
         return float(text) == float(text) or text == "nan"

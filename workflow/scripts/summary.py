@@ -7,4 +7,4 @@ from actstudy.analysis.page import summary
 
 page = Path(snakemake.output[0])
 frames = tables.read(Path(snakemake.input.tables).parent)
-page.write_text(summary.write(frames, page.parent / "figures", page), encoding="utf-8")
+page.write_text(summary.render(frames, page.parent / "figures", page), encoding="utf-8")

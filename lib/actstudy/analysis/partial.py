@@ -26,5 +26,5 @@ def write_partial(study: Study) -> Path:
     for part in (*made.plan.tasks, "study"):
         figures.draw_all(made, part, folder / "figures" / part)
     page = folder / "summary.md"
-    page.write_text(summary.write(made, folder / "figures", page, partial=True), encoding="utf-8")
+    page.write_text(summary.render(made, folder / "figures", page, partial=True), encoding="utf-8")
     return page

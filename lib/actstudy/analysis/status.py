@@ -1,15 +1,18 @@
 """Where a study stands, read from its run folders: done, running, failed, still to do, and how long that takes."""
 
 import json
+import shlex
 import shutil
 import statistics
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from actstudy.analysis.page.markdown import cell_name
 from actstudy.contract import locks, store
 from actstudy.contract.errors import StudyError, nearest, visible
+from actstudy.contract.plan import Plan
 from actstudy.contract.schema import BUCKETS
 from actstudy.study import looks
 from actstudy.study.grid import PlannedRun
@@ -177,3 +180,13 @@ def clear(study: Study, what: str, root: Path = RUNS) -> list[str]:
                 f"retry: {error}; allowed: a run that no process is training"
             ) from None
     return chosen
+
+
+def rerun_command(plan: Plan, row: Mapping[str, Any]) -> str:
+    """The shell command that runs a planned run again; row: its task, run_id and status."""
+    study = "snakemake"
+    if plan.study != "default":
+        study = f"snakemake --configfile {shlex.quote(plan.file)}"
+    if row["status"] == "missing":
+        return study
+    return f"python -m actstudy retry {RUNS}/{row['task']}/{row['run_id']} && {study}"

@@ -1,4 +1,4 @@
-"""The curves of a study's runs as CSV, a file a run, for any other tool."""
+"""The curves of a study's runs as CSV, a file per run, for any other tool."""
 
 from pathlib import Path
 
@@ -7,20 +7,21 @@ from actstudy.analysis.status import RUNS, folder_of
 from actstudy.contract import store
 from actstudy.study.planning import Study
 
-AT = ["step", "epoch", "samples", "train_seconds"]
+PLACE = ["step", "epoch", "samples", "train_seconds"]
 
 
 def export(study: Study, out: Path, runs_root: Path = RUNS) -> list[Path]:
-    """Write `out/TASK/RUN.csv` for every run that has ended: a row an evaluation, a column a split's metric."""
+    """Write `out/TASK/RUN.csv` for every ended run: a row per evaluation, a column per metric."""
+    runs = {run.id: run for run in study.tuning + study.runs()}
     written = []
-    for run in {run.id: run for run in study.tuning + study.runs()}.values():
+    for run in runs.values():
         folder = folder_of(run, runs_root)
         if not store.verifies(folder):
             continue
         curves = store.read(folder, "curves")[0].to_pandas()
-        wide = curves.assign(column=curves["split"] + "_" + curves["metric"])
-        wide = wide.pivot(index=AT, columns="column", values="value").reset_index()
+        named = curves.assign(column=curves["split"] + "_" + curves["metric"])
+        table = named.pivot(index=PLACE, columns="column", values="value").reset_index()
         path = out / run.spec.task / f"{run.id}.csv"
-        write_csv(wide, path)
+        write_csv(table, path)
         written.append(path)
     return written

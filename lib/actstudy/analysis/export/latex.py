@@ -4,6 +4,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from actstudy.analysis.page.markdown import metric_name
 from actstudy.analysis.questions import contrasts
 from actstudy.analysis.tables import Tables
@@ -19,70 +21,62 @@ SPECIAL = {
     "|": r"\textbar{}",
     '"': "{''}",  # a shorthand of some languages
     "[": "{[}",  # at the start of a row it would be an argument of the line break before it
-    "*": "{*}",  # the same
-} | {mark: f"\\{mark}" for mark in "%_&#${}"}
-HEAD = [r"\begin{tabular}{lrrrrl}", r"\toprule"]
-FOOT = [r"\bottomrule", r"\end{tabular}", ""]
+    "*": "{*}",  # likewise
+} | {mark: f"\\{mark}" for mark in "%_&#${}"}  # pandas leaves " [ * < > | as they are
 
 
 def write(tables: Tables, folder: Path) -> None:
-    """Write each task's contrasts beside the other tables, as contrasts_<task>.tex."""
+    """Write each task's contrasts next to the other tables, as contrasts_<task>.tex."""
     for task in tables.plan.tasks:
         with store.replacing(folder / f"contrasts_{task}.tex") as draft:
             draft.write_text(contrasts_latex(tables, task), encoding="utf-8")
 
 
 def contrasts_latex(tables: Tables, task: str) -> str:
-    """The primary contrasts of a task as a booktabs table: level, n, mean difference, interval, p, verdict.
+    """The contrasts of a task with the baseline as a booktabs table, group by group."""
+    settings = tables.plan.tasks[task]
+    primary = tables.of("contrasts", task).query("family == 'primary'")
+    title = f"{settings.title}: test {metric_name(settings.metric)}"
+    title += f", difference from {settings.baseline}"
+    if settings.log_unit:
+        title += f" ({settings.log_unit})"
+    columns = ["Level", "$n$", "Mean difference", "Interval", "$p$", "Verdict"]
+    rows: list[list[str]] = []
+    for group, part in primary.groupby("group", sort=False):
+        head = "\\midrule\n" if rows else ""
+        if group:
+            head += rf"\multicolumn{{{len(columns)}}}{{l}}{{{escaped(group)}}} \\" + "\n"
+        for row in part.to_dict("records"):
+            rows.append(_row(row, head))
+            head = ""
+    table = pd.DataFrame(rows, columns=columns).style.hide(axis="index")
+    return f"% {escaped(title)}\n{table.to_latex(column_format='lrrrrl', hrules=True)}"
 
-    Groups of cells follow each other, each under its name.
-    """
-    settings, found = tables.plan.tasks[task], tables.of("contrasts", task)
-    found = found[found["family"] == "primary"]
-    unit = settings.log_unit or ""
-    what = f"{settings.title}: test {metric_name(settings.metric)}, difference from {settings.baseline}"
-    what += f" ({unit})" if unit else ""
-    lines = [
-        f"% {escaped(what)}",
-        *HEAD,
-        "Level & $n$ & Mean difference & Interval & $p$ & Verdict \\\\",
-    ]
-    for group, part in found.groupby("group", sort=False):
-        lines.append(r"\midrule")
-        lines += [rf"\multicolumn{{6}}{{l}}{{{escaped(group)}}} \\"] if group else []
-        lines += [line(row) for row in part.to_dict("records")]
-    return "\n".join([*lines, *FOOT])
 
-
-def line(row: dict[str, Any]) -> str:
-    """A contrast as a row of the table; what it has no seeds for stays empty."""
-    low, high, p = (row[name] for name in ("low", "high", "p"))
-    interval = (
-        f"[{number(low)}, {number(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
-    )
-    cells = [
-        escaped(row["level"]),
-        f"{row['n']}",
-        number(row["mean"]),
-        interval,
-        chance(p),
-        escaped(contrasts.said(row)),
-    ]
-    return " & ".join(cells) + r" \\"
+def _row(row: dict[Any, Any], head: str) -> list[str]:
+    """A contrast's cells, below the lines `head`; what it has too few seeds for stays empty."""
+    interval = ""
+    if math.isfinite(row["low"]) and math.isfinite(row["high"]):
+        interval = f"[{number(row['low'])}, {number(row['high'])}]"
+    level = head + escaped(row["level"])
+    verdict = escaped(contrasts.said(row))
+    return [level, f"{row['n']}", number(row["mean"]), interval, chance(row["p"]), verdict]
 
 
 def number(value: float) -> str:
-    """Four decimals with a sign, in mathematics; empty where there is no number."""
+    """Four decimals with a sign, in mathematics; empty if it is not finite."""
     return f"${value:+.4f}$" if math.isfinite(value) else ""
 
 
 def chance(p: float) -> str:
-    """A p-value with four decimals, or that it is smaller."""
+    """A p-value with four decimals, or that it is smaller; empty if it is not finite."""
     if not math.isfinite(p):
         return ""
-    return f"{p:.4f}" if p >= 0.0001 else "$<0.0001$"
+    if p < 0.0001:
+        return "$<0.0001$"
+    return f"{p:.4f}"
 
 
 def escaped(text: object) -> str:
-    """Text on one line of which no character means anything to TeX."""
+    """Text on one line in which no character has a meaning to TeX."""
     return "".join(SPECIAL.get(mark, mark) for mark in visible(" ".join(str(text).split())))

@@ -1,6 +1,5 @@
-"""CSV files, which people open in a spreadsheet."""
+"""CSV files that are safe to open in a spreadsheet."""
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,19 +12,19 @@ FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def write_csv(frame: pd.DataFrame, path: Path, header: Mapping[str, str] | None = None) -> None:
-    """Write a frame as CSV, its columns called as `header` says; numbers stay as they are."""
+    """Write a frame as CSV with columns renamed by `header`; its text is made `inert`."""
+    text = frame.select_dtypes(exclude="number").map(inert)
     with store.replacing(path) as draft:
-        frame.apply(guarded).rename(columns=dict(header or {})).to_csv(draft, index=False)
+        frame.assign(**text).rename(columns=dict(header or {})).to_csv(draft, index=False)
 
 
-def guarded(column: pd.Series) -> pd.Series:
-    """The column with all its text as `plain`."""
-    if pd.api.types.is_numeric_dtype(column):
-        return column
-    known = functools.cache(plain)  # of millions of rows most hold one of a few names
-    return column.map(lambda value: known(value) if isinstance(value, str) else value)
-
-
-def plain(text: str) -> str:
-    """Text that no spreadsheet computes, for an apostrophe stands before it, and that breaks no row of the file."""
-    return f"'{visible(text)}" if text.startswith(FORMULA) else visible(text)
+def inert(value: object) -> object:
+    """Text on one line, with an apostrophe before what a spreadsheet would run as a formula."""
+    if not isinstance(value, str):
+        return value
+    text = value
+    if not text.isprintable():
+        text = visible(text)
+    if text.startswith(FORMULA):
+        text = f"'{text}"
+    return text

@@ -1,119 +1,121 @@
-"""The summary page of a study of very many cells: a row a group of cells, a column a level; tables/ has the rest."""
+"""Tables of a study of many cells: a row per group of cells, a column per level."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.page.markdown import cell_name, markdown, signed, spread
+from actstudy.analysis.page.markdown import markdown, signed, spread
 from actstudy.analysis.questions.contrasts import said
 from actstudy.analysis.questions.procedure import FEWEST
 
-MOST_CELLS = 40  # in a table with a row each
+MAX_CELLS = 40  # in a table with a row per cell
 
 
-def many(cells: pd.DataFrame) -> bool:
-    """Whether these rows (columns group and level, or none of either) are of more cells than have a row each."""
-    if len(cells) <= MOST_CELLS:
-        return False
-    return (
-        cells["group"].nunique() > 1
-        and len(cells[["group", "level"]].drop_duplicates()) > MOST_CELLS
-    )
+def are_many(cells: pd.DataFrame) -> bool:
+    """Whether these cells (columns group and level), in several groups, exceed MAX_CELLS."""
+    n_cells = len(cells[["group", "level"]].drop_duplicates())
+    return cells["group"].nunique() > 1 and n_cells > MAX_CELLS
 
 
-def crossed(told: Iterable[tuple[str, str, str]], note: str) -> str:
-    """What is told of each (group, level) as one table, and a line on what it leaves out.
+def crossed(entries: Iterable[tuple[str, str, str]], note: str) -> str:
+    """One table of entries (group, level, text) and a note below it; empty without entries.
 
-    The longer side goes down the page: rows are levels where there are more of them than groups.
+    The longer side goes down the page: rows are levels if there are more levels than groups.
     """
-    found = {(group, level): text for group, level, text in told}
-    down, across = (list(dict.fromkeys(key[i] for key in found)) for i in (0, 1))
-    if len(across) > len(down):
-        down, across, found = across, down, {key[::-1]: text for key, text in found.items()}
-    rows = [
-        {"": row} | {column: found.get((row, column), "none") for column in across} for row in down
-    ]
-    return f"{markdown(rows)}\n\n{note}" if rows else ""
+    texts = {(group, level): text for group, level, text in entries}
+    groups = list(dict.fromkeys(group for group, _ in texts))
+    levels = list(dict.fromkeys(level for _, level in texts))
+    if not texts:
+        return ""
+    rows, columns = groups, levels
+    if len(levels) > len(groups):
+        rows, columns = levels, groups
+        texts = transpose(texts)
+    table = [_row(name, columns, texts) for name in rows]
+    return f"{markdown(table)}\n\n{note}"
+
+
+def transpose(texts: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
+    """(level, group) -> text of (group, level) -> text."""
+    return {(level, group): text for (group, level), text in texts.items()}
+
+
+def _row(name: str, columns: list[str], texts: dict[tuple[str, str], str]) -> dict[str, str]:
+    return {"": name, **{column: texts.get((name, column), "none") for column in columns}}
 
 
 def means(cells: pd.DataFrame) -> str:
-    """The mean test metric of each cell."""
-
-    def told(n: int, planned: int, mean: float, sd: float) -> str:
-        return spread(mean, sd) + (f", n = {n} of {planned}" if n < planned else "")
-
-    columns = (cells[name] for name in ("group", "level", "n", "n_planned", "mean", "sd"))
-    entries = ((group, level, told(*rest)) for group, level, *rest in zip(*columns, strict=True))
-    n = f"Mean (sd over seeds), n = {cells['n_planned'].max()} seeds a cell where no other n stands."
-    return crossed(
-        entries, f"{n} Smallest, largest, last step's and other metrics' values: tables/cells.csv."
+    """The mean test metric of each cell; cells: rows of `Tables.reported`."""
+    entries = []
+    for row in cells.itertuples():
+        text = spread(row.mean, row.sd)
+        if row.n < row.n_planned:
+            text += f", n = {row.n} of {row.n_planned}"
+        entries.append((row.group, row.level, text))
+    n = cells["n_planned"].max()
+    note = (
+        f"Mean (sd over seeds); n = {n} seeds per cell unless stated otherwise. "
+        "Minimum, maximum, values at the last step and other metrics: tables/cells.csv."
     )
-
-
-def differences(found: pd.DataFrame, what: str, size: float) -> str:
-    """The mean difference of each contrast from the baseline's cell, and the verdict where there may be one.
-
-    what: the differences' name, with their unit; size: that of the metric's values, which sets the decimals.
-    """
-    rows, few = found.to_dict("records"), (found["verdict"] == "too few seeds").all()
-
-    def told(row: dict[Any, Any]) -> str:
-        difference = signed(row["mean"], size) if row["n"] else "none"
-        return difference if few else f"{difference}, {said(row)}"
-
-    entries = ((row["group"], row["level"], told(row)) for row in rows)
-    n = " to ".join(f"{seeds}" for seeds in sorted({found["n"].min(), found["n"].max()}))
-    verdict = f"no verdict, too few seeds ({n} of {FEWEST})" if few else f"n = {n} seeds"
-    note = f"Mean {what}; {verdict}. Intervals, p and the test set's standard errors: tables/contrasts.csv."
     return crossed(entries, note)
 
 
-def lost(diverged: pd.DataFrame) -> str:
-    """How many contrasts of each level have diverged runs, of either side."""
-    counts = (f"{count} of {level}" for level, count in diverged["level"].value_counts().items())
-    told = f"Cells in which runs, or their baselines' runs, diverged: {', '.join(counts)} (tables/contrasts.csv)"
-    return f"{told}; these runs count at chance level."
+def differences(contrasts: pd.DataFrame, name: str, size: float) -> str:
+    """The mean difference of each contrast, with its verdict if any contrast has enough seeds.
 
-
-def steps(found: pd.DataFrame, planned: pd.Series) -> str:
-    """Median steps to each target, and how many seeds reached it where not all did.
-
-    planned: (group, level) -> seeds.
+    name: of the differences, with their unit; size: of the metric's values, sets the decimals.
     """
-
-    def told(median: float, reached: int, n: int, of: int) -> str:
-        if n == of and reached in (0, n):
-            return f"{median:.0f}" if reached else "never"
-        when = "after the end" if pd.isna(median) else f"{median:.0f}"
-        return f"{when}, {reached} of {n}{' that ended' if n < of else ''}"
-
-    entries = (
-        (
-            f"{row.group}, to {row.target}",
-            row.level,
-            told(row.median_steps, row.n_reached, row.n, planned[row.group, row.level]),
-        )
-        for row in found.itertuples()
+    too_few = (contrasts["verdict"] == "too few seeds").all()
+    n = " to ".join(map(str, sorted({contrasts["n"].min(), contrasts["n"].max()})))
+    seeds = f"n = {n} seeds"
+    if too_few:
+        seeds = f"no verdict, too few seeds ({n} of {FEWEST})"
+    entries = []
+    for row in contrasts.to_dict("records"):
+        text = signed(row["mean"], size) if row["n"] else "none"
+        if not too_few:
+            text += f", {said(row)}"
+        entries.append((row["group"], row["level"], text))
+    note = (
+        f"Mean {name}; {seeds}. "
+        "Intervals, p and the test set's standard errors: tables/contrasts.csv."
     )
-    return crossed(
-        entries,
-        "Median steps; how many seeds got there, where not all; none: no run ended. Seconds: tables/targets.csv.",
+    return crossed(entries, note)
+
+
+def divergences(contrasts: pd.DataFrame) -> str:
+    """How many contrasts of each level have diverged runs, on either side."""
+    counts = contrasts["level"].value_counts()
+    levels = ", ".join(f"{count} of {level}" for level, count in counts.items())
+    return (
+        f"Cells with diverged runs of their own or of the baseline: {levels} "
+        "(tables/contrasts.csv); diverged runs count at chance level."
     )
 
 
-def by_rule(cells: pd.DataFrame, n_cells: int) -> str:
-    """Findings of cells (sorted, the worst first): a row a rule, with how many cells have it and one of the worst."""
-    rows = []
-    for _, part in cells.groupby("rule", sort=False):
-        first = part.iloc[0]
-        rows.append(
-            {
-                "finding": first["rule"].replace("_", " "),
-                "severity, at most": first["severity"],
-                "cells": f"{len(part)} of {n_cells}",
-                "one of the worst": f"{cell_name(first['level'], first['group'])}: {first['text']}",
-                "what may help": first["remedies"],
-            }
-        )
-    return markdown(rows)
+def steps(targets: pd.DataFrame, planned: pd.Series) -> str:
+    """Median steps to each target; planned: (group, level) -> number of seeds."""
+    entries = []
+    for row in targets.to_dict("records"):
+        text = _steps_text(row, planned[row["group"], row["level"]])
+        entries.append((f"{row['group']}, to {row['target']}", row["level"], text))
+    note = (
+        "Median steps, with the number of seeds that reached the target unless all did; "
+        "none: no run has ended. Seconds: tables/targets.csv."
+    )
+    return crossed(entries, note)
+
+
+def _steps_text(row: dict[Any, Any], n_planned: int) -> str:
+    median = "after the end"
+    if pd.notna(row["median_steps"]):
+        median = f"{row['median_steps']:.0f}"
+    reached = f"{row['n_reached']} of {row['n']}"
+    if row["n"] < n_planned:
+        return f"{median}, {reached} that ended"
+    if row["n_reached"] == 0:
+        return "never"
+    if row["n_reached"] == row["n"]:
+        return median
+    return f"{median}, {reached}"

@@ -1,17 +1,16 @@
-"""What the summary page says of health: findings by cell, and whether early health told the end."""
+"""Health on the summary page: findings, and whether early health predicts the result."""
 
 from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.page import cell_groups
-from actstudy.analysis.page.markdown import cell_name, markdown, metric_name
+from actstudy.analysis.page.markdown import cell_name, group_head, markdown, metric_name
 from actstudy.analysis.questions.findings import UNREAD, of_cells
 from actstudy.analysis.tables import Tables
 
-LISTED = 20  # rows of findings on the page; the table has them all
-FEW = 5  # so many notes are listed, more only counted
-TOLD = 4  # so many groups of cells have a sentence each, more a table
+MAX_ROWS = 20  # of findings on the page; the table has all
+MAX_NOTES_LISTED = 5  # more are only counted
+MAX_SENTENCES = 4  # a sentence per group of cells; more groups have a table
 WORDS = {
     "site dead_fraction": "the share of dead units",
     "site inactive_fraction": "the share of activations that are not above zero",
@@ -22,39 +21,68 @@ WORDS = {
 }
 
 
-def says(tables: Tables, task: str) -> dict[str, Any]:
-    """The section on findings: a table of cells and findings, how many more there are, and which cells have none.
-
-    Of very many cells a table of rules, with the number of cells that have each finding.
-    """
+def findings(tables: Tables, task: str) -> dict[str, Any]:
+    """The section on findings: a row per cell and rule, how many are left out, healthy cells."""
     runs = tables.of("runs", task)
-    read = runs[~runs["status"].isin(UNREAD)]
     cells = of_cells(tables.of("findings", task), runs)
-    notes = cells[cells["severity"] == "note"]
-    shown = cells if len(notes) <= FEW else cells[cells["severity"] != "note"]
-    names = [
-        cell_name(level, group)
-        for group, level in read[["group", "level"]].drop_duplicates().to_numpy()
-    ]
-    with_finding = {cell_name(row.level, row.group) for row in cells.itertuples()}
-    healthy, grid = [name for name in names if name not in with_finding], cell_groups.many(read)
-    if grid and len(healthy) > LISTED:
-        healthy = [f"{len(healthy)} of {len(names)} cells"]
-    rows = [finding(row) for row in shown.head(LISTED).to_dict("records")]
-    by_cell = markdown(rows, "Nothing worse than a note was found.")
+    is_note = cells["severity"] == "note"
+    n_notes = int(is_note.sum())
+    if n_notes > MAX_NOTES_LISTED:
+        listed = cells[~is_note]
+    else:
+        listed = cells
+        n_notes = 0
+    rows = [_finding(row) for row in listed.head(MAX_ROWS).to_dict("records")]
+    names = _cell_names(read_runs(tables, task))
     return {
-        "table": cell_groups.by_rule(cells, len(names)) if grid else by_cell,
-        "rule_rows": grid,
-        "more": 0 if grid else max(0, len(shown) - LISTED),
-        "notes": 0 if grid or len(notes) <= FEW else len(notes),
+        "by_rule": False,
+        "table": markdown(rows, "Nothing worse than a note was found."),
+        "more": max(0, len(listed) - MAX_ROWS),
+        "notes": n_notes,
+        "healthy": _without_finding(names, cells),
+        "all_healthy": cells.empty,
+        "n_cells": len(names),
+    }
+
+
+def findings_by_rule(tables: Tables, task: str) -> dict[str, Any]:
+    """The section on findings of many cells: a row per rule, with the number of its cells."""
+    runs = tables.of("runs", task)
+    cells = of_cells(tables.of("findings", task), runs)
+    names = _cell_names(read_runs(tables, task))
+    healthy = _without_finding(names, cells)
+    if len(healthy) > MAX_ROWS:
+        healthy = [f"{len(healthy)} of {len(names)} cells"]
+    rules = cells.groupby("rule", sort=False)
+    return {
+        "by_rule": True,
+        "table": markdown([_rule(cells_of_rule, len(names)) for _, cells_of_rule in rules]),
+        "more": 0,
+        "notes": 0,
         "healthy": healthy,
         "all_healthy": cells.empty,
         "n_cells": len(names),
     }
 
 
-def finding(row: dict[Any, Any]) -> dict[str, Any]:
-    """A row of the table of findings."""
+def read_runs(tables: Tables, task: str) -> pd.DataFrame:
+    """The rows of `runs` of the runs that left tables."""
+    runs = tables.of("runs", task)
+    return runs[~runs["status"].isin(UNREAD)]
+
+
+def _cell_names(runs: pd.DataFrame) -> list[str]:
+    cells = runs[["group", "level"]].drop_duplicates()
+    return [cell_name(row.level, row.group) for row in cells.itertuples()]
+
+
+def _without_finding(names: list[str], cells: pd.DataFrame) -> list[str]:
+    with_finding = {cell_name(row.level, row.group) for row in cells.itertuples()}
+    return [name for name in names if name not in with_finding]
+
+
+def _finding(row: dict[Any, Any]) -> dict[str, Any]:
+    """A row of the table of findings by cell."""
     return {
         "cell": cell_name(row["level"], row["group"]),
         "finding": row["rule"].replace("_", " "),
@@ -65,69 +93,88 @@ def finding(row: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
-def early(tables: Tables, task: str) -> dict[str, Any]:
-    """The section on early health: of each group of cells the chosen probe and its correlation with the end."""
-    metric, found = metric_name(tables.plan.tasks[task].metric), tables.of("early", task)
-    rows = found[found["chosen"].astype(bool)].to_dict("records")
-    outside = sum(excludes_zero(row) for row in rows)
+def _rule(cells: pd.DataFrame, n_cells: int) -> dict[str, Any]:
+    """A row of the table of findings by rule; cells: those of one rule, the worst first."""
+    worst = cells.iloc[0]
     return {
-        "sentences": [told(row, metric) for row in rows] if len(rows) <= TOLD else [],
-        "table": markdown([tabled(row) for row in rows]) if len(rows) > TOLD else "",
-        "outside": outside,
+        "finding": worst["rule"].replace("_", " "),
+        "worst severity": worst["severity"],
+        "cells": f"{len(cells)} of {n_cells}",
+        "one of the worst": f"{cell_name(worst['level'], worst['group'])}: {worst['text']}",
+        "what may help": worst["remedies"],
+    }
+
+
+def early(tables: Tables, task: str) -> dict[str, Any]:
+    """The section on early health: the chosen probe of each group and its correlation."""
+    metric = metric_name(tables.plan.tasks[task].metric)
+    groups = tables.of("early", task)
+    rows = groups[groups["chosen"].astype(bool)].to_dict("records")
+    sentences = []
+    table = ""
+    if len(rows) > MAX_SENTENCES:
+        table = markdown([_early_row(row) for row in rows])
+    else:
+        sentences = [_early_sentence(row, metric) for row in rows]
+    return {
+        "sentences": sentences,
+        "table": table,
+        "outside": sum(excludes_zero(row) for row in rows),
         "n_groups": len(rows),
         "silent": tables.of("runs", task)["group"].nunique() - len(rows),
     }
 
 
-def told(row: dict[Any, Any], metric: str) -> str:
+def _early_sentence(row: dict[Any, Any], metric: str) -> str:
     """One sentence on a chosen probe."""
-    where, n = f"{row['group']}: " if row["group"] else "", f"n = {row['n']:.0f} runs"
-    text = f"{where}{chosen(row)} was chosen (rho {row['rho_chosen']:+.2f} over {row['n_chosen']} runs)"
+    choice = f"rho {row['rho_chosen']:+.2f} over {row['n_chosen']} runs"
+    start = f"{group_head(row['group'])}{_probe(row)} was chosen ({choice}); over the other seeds"
+    n = f"n = {row['n']:.0f} runs"
     if pd.isna(row["rho"]):
-        return f"{text}; over the other seeds ({n}) there is no correlation to report."
+        return f"{start} ({n}) there is no correlation to report."
     if pd.isna(row["low"]):
-        return (
-            f"{text}; over the other seeds rho is {row['rho']:+.2f}, {n}, too few for an interval."
-        )
-    sign = "higher" if row["rho"] > 0 else "lower"
-    reading = (
-        f"the more of it, the {sign} the test {metric}"
-        if excludes_zero(row)
-        else "the interval includes zero"
-    )
-    own = (
-        ""
-        if pd.isna(row["rho_within"])
-        else f"; between seeds of one level it is {row['rho_within']:+.2f}"
-    )
+        return f"{start} rho is {row['rho']:+.2f}, {n}, too few for an interval."
+    interval = f"95% interval {row['low']:+.2f} to {row['high']:+.2f}, {n}"
+    reading = "the interval includes zero"
+    if excludes_zero(row):
+        direction = "higher" if row["rho"] > 0 else "lower"
+        reading = f"larger values go with a {direction} test {metric}"
+    within = ""
+    if pd.notna(row["rho_within"]):
+        within = f"; between seeds of one level it is {row['rho_within']:+.2f}"
     return (
-        f"{text}; over the other seeds rho with the final test {metric} is {row['rho']:+.2f} "
-        f"(95% interval {row['low']:+.2f} to {row['high']:+.2f}, {n}): {reading}{own}."
+        f"{start} rho with the final test {metric} is {row['rho']:+.2f} "
+        f"({interval}): {reading}{within}."
     )
 
 
-def tabled(row: dict[Any, Any]) -> dict[str, Any]:
-    """The same as a row of a table."""
+def _early_row(row: dict[Any, Any]) -> dict[str, Any]:
+    """A row of the table of chosen probes."""
+    rho = "none"
+    interval = "none"
+    within = "none"
+    if pd.notna(row["rho"]):
+        rho = f"{row['rho']:+.2f} (n = {row['n']:.0f})"
+    if pd.notna(row["low"]):
+        interval = f"{row['low']:+.2f} to {row['high']:+.2f}"
+    if pd.notna(row["rho_within"]):
+        within = f"{row['rho_within']:+.2f}"
     return {
         "group": row["group"],
-        "chosen": chosen(row),
+        "chosen": _probe(row),
         "rho, choosing": f"{row['rho_chosen']:+.2f} (n = {row['n_chosen']})",
-        "rho, other seeds": "none"
-        if pd.isna(row["rho"])
-        else f"{row['rho']:+.2f} (n = {row['n']:.0f})",
-        "95% interval": "none"
-        if pd.isna(row["low"])
-        else f"{row['low']:+.2f} to {row['high']:+.2f}",
-        "within a level": "none" if pd.isna(row["rho_within"]) else f"{row['rho_within']:+.2f}",
+        "rho, other seeds": rho,
+        "95% interval": interval,
+        "within a level": within,
     }
 
 
-def chosen(row: dict[Any, Any]) -> str:
+def _probe(row: dict[Any, Any]) -> str:
     """The chosen probe and when it was read, in words."""
     when = f"at step {row['step']:.0f}" if row["step"] else "before the first step"
     return f"{WORDS[row['probe']]} {when}"
 
 
 def excludes_zero(row: dict[Any, Any]) -> bool:
-    """Whether there is an interval, and zero is not in it."""
+    """Whether there is an interval that excludes zero."""
     return bool(row["low"] > 0 or row["high"] < 0)

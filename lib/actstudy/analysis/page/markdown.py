@@ -1,4 +1,4 @@
-"""Numbers, tables and the text of others on a Markdown page."""
+"""Numbers, tables and untrusted text as Markdown."""
 
 import math
 import re
@@ -11,15 +11,18 @@ from actstudy.contract.errors import visible
 SPECIAL = str.maketrans(
     {mark: f"&#{ord(mark)};" for mark in "\\`*[]|~$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 )
-AT_A_WORDS_END = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # leaky_relu stays as it is
-OPENING = re.compile(
-    r"(\d{0,9})([#+=.)-]+)(?=\s|$)"
-)  # of a heading, an item of a list, a line below a heading
+EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # leaky_relu keeps its own
+BLOCK_MARK = re.compile(r"(\d{0,9})([#+=.)-]+)(?=\s|$)")  # opens a heading, list item or underline
 
 
 def cell_name(level: str, group: str) -> str:
-    """How a cell is called wherever it is named: its level, then its place on the other axes."""
+    """The name of a cell: its level, then its place on the other axes."""
     return f"{level}, {group}" if group else level
+
+
+def group_head(group: str) -> str:
+    """The start of a sentence about a group of cells: `depth=2: `, empty for the only group."""
+    return f"{group}: " if group else ""
 
 
 def metric_name(metric: str) -> str:
@@ -28,18 +31,18 @@ def metric_name(metric: str) -> str:
 
 
 def number(value: float) -> str:
-    """Four decimals, one from 10 on, or `none`."""
+    """Four decimals, one from 10 on, or `none` for NaN."""
     return "none" if math.isnan(value) else f"{value:.{_digits(value)}f}"
 
 
-def signed(value: float, beside: float) -> str:
-    """A difference of values as large as `beside`, with its sign and their decimals."""
-    return f"{value:+.{_digits(beside)}f}"
+def signed(value: float, size: float) -> str:
+    """A difference with its sign, and the decimals of values as large as `size`."""
+    return f"{value:+.{_digits(size)}f}"
 
 
-def interval(low: float, high: float, beside: float) -> str:
-    """`low to high` of a difference."""
-    return f"{signed(low, beside)} to {signed(high, beside)}"
+def interval(low: float, high: float, size: float) -> str:
+    """`low to high` of a difference, with the decimals of values as large as `size`."""
+    return f"{signed(low, size)} to {signed(high, size)}"
 
 
 def _digits(value: float) -> int:
@@ -47,47 +50,57 @@ def _digits(value: float) -> int:
 
 
 def spread(mean: float, sd: float) -> str:
-    """`mean (sd ..)`, without an sd where one seed gives none, `none` where no seed has completed."""
-    if math.isnan(mean):
-        return "none"
-    return number(mean) if math.isnan(sd) else f"{number(mean)} (sd {sd:.{_digits(mean)}f})"
+    """`mean (sd ..)`; no sd if it is NaN (one seed), `none` if the mean is NaN (no seed)."""
+    if math.isnan(mean) or math.isnan(sd):
+        return number(mean)
+    return f"{number(mean)} (sd {sd:.{_digits(mean)}f})"
 
 
 def markdown(rows: list[dict[str, Any]], without: str = "No run has completed.") -> str:
-    """Rows as a Markdown table, or the sentence `without` where there are none."""
+    """Rows as a Markdown table, or the sentence `without` if there are no rows."""
     if not rows:
         return without
-    return pd.DataFrame(
-        [{escaped(key): escaped(value) for key, value in row.items()} for row in rows]
-    ).to_markdown(index=False, disable_numparse=True)
+    table = []
+    for row in rows:
+        table.append({escaped(name): escaped(value) for name, value in row.items()})
+    return pd.DataFrame(table).to_markdown(index=False, disable_numparse=True)
 
 
 def escaped(value: object) -> str:
-    """Text on one line, such as in a table's cell, of which no character means anything to Markdown or HTML.
+    """Text on one line, as in a table's cell, without any mark of Markdown or HTML.
 
-    A bare address stays one: some renderers make a link of it, as of all addresses.
+    A bare address stays one: some renderers make a link of any address.
     """
-    return AT_A_WORDS_END.sub("&#95;", visible(" ".join(str(value).split())).translate(SPECIAL))
+    line = visible(" ".join(str(value).split()))
+    return EDGE_UNDERSCORE.sub("&#95;", line.translate(SPECIAL))
 
 
 def prose(value: object) -> str:
-    """The same for the start of a line, where it opens no heading and no list."""
-    marks = OPENING.match(text := escaped(value))
-    return (
-        text
-        if not marks
-        else marks[1] + "".join(f"&#{ord(mark)};" for mark in marks[2]) + text[marks.end() :]
-    )
+    """Text `escaped` for the start of a line too, so that it opens no heading and no list."""
+    text = escaped(value)
+    opening = BLOCK_MARK.match(text)
+    if not opening:
+        return text
+    digits, marks = opening.groups()
+    return digits + "".join(f"&#{ord(mark)};" for mark in marks) + text[opening.end() :]
 
 
 def code(text: str) -> str:
-    """A code span in a table's cell that nothing in the text ends."""
-    ticks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
-    space = " " * ("`" in text)
-    return f"{ticks}{space}{visible(text)}{space}{ticks}".replace("|", "\\|")
+    """A code span in a table's cell that no character of the text ends."""
+    ticks = _fence(text, shortest=1)
+    inside = visible(text)
+    if "`" in text:
+        inside = f" {inside} "
+    return f"{ticks}{inside}{ticks}".replace("|", "\\|")
 
 
 def block(text: str, language: str) -> str:
-    """A block of code that nothing in the text ends."""
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    """A code block that no line of the text ends."""
+    fence = _fence(text, shortest=3)
     return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _fence(text: str, shortest: int) -> str:
+    """Backticks, more than the text has anywhere in a row."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    return "`" * max(shortest, longest + 1)

@@ -1,4 +1,4 @@
-"""The tables of the summary page, as Markdown."""
+"""The tables of results, steps, compute, ranks and time on the summary page, as Markdown."""
 
 from typing import Any
 
@@ -9,154 +9,173 @@ from actstudy.analysis.page.markdown import cell_name, markdown, metric_name, nu
 from actstudy.analysis.questions import ranks
 from actstudy.analysis.tables import Tables
 
+STAGES = ["wall", "start", "compile", "train", "eval", "probe", "checkpoint"]
+NO_TARGET = "No target is set, or no run has completed."
+PACKED = "No run has completed by itself: time and memory of a pack are not those of its runs."
+
 
 def glance(tables: Tables) -> str:
-    """Every cell's mean test metric, a column a task, the references below; nothing where that is no glance."""
-    rows: dict[str, dict[str, str]] = {}
-    if len(tables.frames["cells"][["group", "level"]].drop_duplicates()) > cell_groups.MOST_CELLS:
-        return ""
+    """Mean test metrics: a row per cell, the references below, a column per task."""
+    columns: dict[str, dict[str, str]] = {}  # heading -> cell -> text
+    references: dict[str, str] = {}  # heading -> text
     for task, settings in tables.plan.tasks.items():
         better = "higher" if settings.higher_is_better else "lower"
-        column = f"{task}: {metric_name(settings.metric)}, {better} is better"
+        heading = f"{task}: {metric_name(settings.metric)}, {better} is better"
+        columns[heading] = {}
         for row in tables.reported(task).itertuples():
-            rows.setdefault(cell_name(row.level, row.group), {})[column] = (
-                f"{spread(row.mean, row.sd)}, n = {row.n}"
-            )
-        references = tables.of("references", task)
-        for row in references.itertuples():
-            shown = (
-                f"{number(row.test)} ({row.name}{f', {row.data}' if len(references) > 1 else ''})"
-            )
-            before = rows.setdefault("reference", {}).get(column)
-            rows["reference"][column] = f"{before}; {shown}" if before else shown
-    rows["reference"] = rows.pop("reference", {})  # last
-    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-    return markdown(
-        [
-            {"": name} | {column: row.get(column, "") for column in columns}
-            for name, row in rows.items()
-        ]
-    )
+            name = cell_name(row.level, row.group)
+            columns[heading][name] = f"{spread(row.mean, row.sd)}, n = {row.n}"
+        references[heading] = _references(tables.of("references", task))
+    columns = {key: column for key, column in columns.items() if column or references[key]}
+    rows = []
+    for name in dict.fromkeys(name for column in columns.values() for name in column):
+        rows.append({"": name, **{key: column.get(name, "") for key, column in columns.items()}})
+    rows.append({"": "reference", **{key: references[key] for key in columns}})
+    return markdown(rows)
 
 
-def ranked(tables: Tables) -> str:
-    """Every cell's mean rank, a column a task; nothing where there are too many."""
-    rows = ranks.over_tasks(tables.frames["ranks"]).to_dict("records")
-    return markdown(rows) if len(rows) <= cell_groups.MOST_CELLS else ""
+def _references(references: pd.DataFrame) -> str:
+    texts = []
+    for row in references.itertuples():
+        data = f", {row.data}" if len(references) > 1 else ""
+        texts.append(f"{number(row.test)} ({row.name}{data})")
+    return "; ".join(texts)
+
+
+def mean_ranks(tables: Tables) -> str:
+    """Mean ranks: a row per cell, a column per task."""
+    return markdown(ranks.over_tasks(tables.frames["ranks"]).to_dict("records"))
 
 
 def time(runs: pd.DataFrame) -> str:
-    """Seconds by task: a run's process from start to end, and what of it was start-up, compilation, training ...."""
-    done = runs[runs["status"] == "completed"]
-    if done.empty:
+    """Seconds per task: the processes' lifetimes, and what they spent on start-up, training etc."""
+    completed = runs[runs["status"] == "completed"]
+    if completed.empty:
         return markdown([])
-    wall = (pd.to_datetime(done["ended"]) - pd.to_datetime(done["started"])).dt.total_seconds()
-    done = done.assign(
-        wall_seconds=wall / (done["packed_with"].fillna(1) if "packed_with" in done else 1)
-    )
-    names = ["wall", "start", "compile", "train", "eval", "probe", "checkpoint"]
-    buckets = [
-        name for name in names if f"{name}_seconds" in done
-    ]  # runs of an earlier version have fewer
-    return markdown(
-        [
-            {"task": task, "runs": len(part)}
-            | {
-                f"{name} (s)": f"{part[f'{name}_seconds'].astype(float).sum():,.0f}"
-                for name in buckets
-            }
-            for task, part in done.groupby("task", sort=False)
-        ]
-    )
-
-
-def results(tables: Tables, task: str) -> str:
-    """Every cell's test metrics: n, mean, sd, smallest, largest, at the last step, then the other metrics' means."""
-    cells, settings = tables.of("cells", task), tables.plan.tasks[task]
-    if cell_groups.many(cells):
-        return cell_groups.means(tables.reported(task))
+    lifetime = pd.to_datetime(completed["ended"]) - pd.to_datetime(completed["started"])
+    wall = lifetime.dt.total_seconds()
+    if "packed_with" in completed:
+        wall = wall / completed["packed_with"].fillna(1)
+    completed = completed.assign(wall_seconds=wall)
+    stages = [stage for stage in STAGES if f"{stage}_seconds" in completed]  # old runs have fewer
     rows = []
-    for (group, level), part in cells.groupby(["group", "level"], sort=False):
-        wanted = part.set_index(["checkpoint", "metric"])
-        main = wanted.loc[("reported", settings.metric)]
-        last = (
-            wanted.loc[("last", settings.metric)]
-            if ("last", settings.metric) in wanted.index
-            else main
-        )
-        row = {"cell": cell_name(level, group), "n": f"{main['n']:.0f} of {main['n_planned']:.0f}"}
-        row |= {
-            f"test {metric_name(settings.metric)} (sd)": spread(main["mean"], main["sd"]),
-            "min": number(main["min"]),
-            "max": number(main["max"]),
-        }
-        row |= {"at the last step (sd)": spread(last["mean"], last["sd"])}
-        others = [m for m in part["metric"].unique() if m != settings.metric]
-        row |= {
-            f"test {metric_name(metric)}": number(wanted.loc[("reported", metric), "mean"])
-            for metric in others
-        }
+    for task, part in completed.groupby("task", sort=False):
+        row: dict[str, Any] = {"task": task, "runs": len(part)}
+        for stage in stages:
+            row[f"{stage} (s)"] = f"{part[f'{stage}_seconds'].astype(float).sum():,.0f}"
         rows.append(row)
     return markdown(rows)
 
 
+def results(tables: Tables, task: str) -> str:
+    """Test metrics, a row per cell: n, mean, sd, min, max, last step; means of other metrics."""
+    metric = tables.plan.tasks[task].metric
+    cells = tables.of("cells", task).groupby(["group", "level"], sort=False)
+    rows = []
+    for (group, level), cell in cells:
+        rows.append(_result(cell_name(level, group), cell, metric))
+    return markdown(rows)
+
+
+def _result(name: str, cell: pd.DataFrame, metric: str) -> dict[str, Any]:
+    """A cell's row of the table of results; cell: its rows of the table `cells`."""
+    described = cell.set_index(["checkpoint", "metric"])
+    main = described.loc[("reported", metric)]
+    last = main
+    if ("last", metric) in described.index:
+        last = described.loc[("last", metric)]
+    others = {}
+    for other in cell["metric"].unique():
+        if other != metric:
+            mean = described.loc[("reported", other), "mean"]
+            others[f"test {metric_name(other)}"] = number(mean)
+    return {
+        "cell": name,
+        "n": f"{main['n']:.0f} of {main['n_planned']:.0f}",
+        f"test {metric_name(metric)} (sd)": spread(main["mean"], main["sd"]),
+        "min": number(main["min"]),
+        "max": number(main["max"]),
+        "at the last step (sd)": spread(last["mean"], last["sd"]),
+        **others,
+    }
+
+
+def results_by_group(tables: Tables, task: str) -> str:
+    """Mean test metrics, a row per group of cells."""
+    return cell_groups.means(tables.reported(task))
+
+
 def targets(tables: Tables, task: str) -> str:
-    """Steps and training seconds to each target."""
-
-    def shown(value: float, digits: int) -> str:
-        return (
-            "after the end"
-            if pd.isna(value)
-            else f"{value:.{digits}f}"
-            if value >= 0.1
-            else f"{value:.2g}"
-        )
-
-    found = tables.of("targets", task)
-    if cell_groups.many(found):
-        return cell_groups.steps(found, tables.of("runs", task).groupby(["group", "level"]).size())
-    return markdown(
-        [
+    """Steps and training seconds to each target, a row per cell and target."""
+    rows = []
+    for row in tables.of("targets", task).to_dict("records"):
+        rows.append(
             {
                 "cell": cell_name(row["level"], row["group"]),
                 "target": row["target"],
                 "reached": f"{row['n_reached']} of {row['n']}",
-                "median steps": shown(row["median_steps"], 0),
-                "median training seconds": shown(row["median_seconds"], 2),
+                "median steps": _censored(row["median_steps"], 0),
+                "median training seconds": _censored(row["median_seconds"], 2),
             }
-            for row in found.to_dict("records")
-        ],
-        "No target is set, or no run has completed.",
-    )
+        )
+    return markdown(rows, NO_TARGET)
+
+
+def _censored(median: float, digits: int) -> str:
+    """A median with `digits` decimals, two significant digits below 0.1; NaN: after the end."""
+    if pd.isna(median):
+        return "after the end"
+    if median < 0.1:
+        return f"{median:.2g}"
+    return f"{median:.{digits}f}"
+
+
+def targets_by_group(tables: Tables, task: str) -> str:
+    """Median steps to each target, a row per group of cells and target."""
+    planned = tables.of("runs", task).groupby(["group", "level"]).size()
+    return cell_groups.steps(tables.of("targets", task), planned) or NO_TARGET
 
 
 def compute(tables: Tables, task: str) -> str:
-    """Throughput, training seconds and peak memory of every cell, or of very many those on the Pareto front."""
-    found = tables.of("pareto", task)
-    known = [row for row in found.to_dict("records") if pd.notna(row["peak_memory_bytes"])]
-    if not known:
-        return (
-            "No run has completed by itself: time and memory of a pack are not those of its runs."
-        )
-    if not cell_groups.many(found):
-        return markdown([cost(row) for row in known])
-    if not (front := [cost(row) for row in known if row["on_front"]]):
+    """Throughput, training seconds and peak memory, a row per cell."""
+    measured = _measured(tables, task)
+    return markdown([_cost(row) for row in measured], PACKED)
+
+
+def compute_of_front(tables: Tables, task: str) -> str:
+    """Throughput, training seconds and peak memory of the cells on the Pareto front."""
+    measured = _measured(tables, task)
+    if not measured:
+        return PACKED
+    front = [_cost(row) for row in measured if row["on_front"]]
+    if not front:
         return "No cell was timed; memory is in tables/pareto.csv."
-    return f"{markdown(front)}\n\nThe cells on their groups' fronts; all are in tables/pareto.csv."
+    note = "Only the cells on the Pareto front of their group; all cells are in tables/pareto.csv."
+    return f"{markdown(front)}\n\n{note}"
 
 
-def cost(row: dict[Any, Any]) -> dict[str, Any]:
+def _measured(tables: Tables, task: str) -> list[dict[Any, Any]]:
+    """The rows of `pareto` with a peak memory."""
+    rows = tables.of("pareto", task).to_dict("records")
+    return [row for row in rows if pd.notna(row["peak_memory_bytes"])]
+
+
+def _cost(row: dict[Any, Any]) -> dict[str, Any]:
     """A cell's row of the table of compute."""
+    throughput = "not timed"
+    seconds = "not timed"
+    chance = ""
+    if row["n_timed"]:
+        throughput = f"{row['throughput']:,.0f}"
+        seconds = f"{row['train_seconds']:.2f}"
+    if pd.notna(row["front_probability"]):
+        chance = f"{100 * row['front_probability']:.0f}%"
     return {
         "cell": cell_name(row["level"], row["group"]),
-        f"throughput ({row['throughput_unit']})": f"{row['throughput']:,.0f}"
-        if row["n_timed"]
-        else "not timed",
-        "training (s)": f"{row['train_seconds']:.2f}" if row["n_timed"] else "not timed",
+        f"throughput ({row['throughput_unit']})": throughput,
+        "training (s)": seconds,
         f"peak memory (MB, {row['peak_memory_kind']})": f"{row['peak_memory_bytes'] / 1e6:,.0f}",
         "timed n": row["n_timed"],
         "on the Pareto front": "yes" if row["on_front"] else "no",
-        "chance of the front": f"{100 * row['front_probability']:.0f}%"
-        if pd.notna(row["front_probability"])
-        else "",
+        "chance of the front": chance,
     }

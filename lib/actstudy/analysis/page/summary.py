@@ -1,9 +1,7 @@
-"""The summary page: what was compared, what came out, on how many seeds, and what did not finish."""
+"""The summary page: what was compared, the results, on how many seeds, and what did not finish."""
 
 import os
-import shlex
 import time
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,13 @@ import yaml
 from markupsafe import Markup
 
 from actstudy.analysis.page import (
+    best_means,
     cell_groups,
     health_tables,
+    layouts,
     result_tables,
     tuning_tables,
+    verdict_sentence,
     verdict_tables,
 )
 from actstudy.analysis.page.markdown import (
@@ -28,198 +29,192 @@ from actstudy.analysis.page.markdown import (
     metric_name,
     number,
     prose,
-    spread,
 )
 from actstudy.analysis.questions import claims, contrasts, procedure
+from actstudy.analysis.status import rerun_command
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
+from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.spec import layered
 
-MOST_GROUPS = 8  # of cells, told one by one
-SHARED, SAME, PARTIAL = (
-    "several share it",
-    "all have the same",
-    "not every level has a completed run",
-)
 TEMPLATES = Path(__file__).parent
 
 
-def write(tables: Tables, figures: Path, out: Path, partial: bool = False) -> str:
-    """The Markdown page of a study; figures are linked relative to `out`'s folder."""
-    environment = jinja2.Environment(
+def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> str:
+    """The Markdown text of a study's page; figures are linked relative to the folder of `page`."""
+    runs = tables.frames["runs"]
+    unique_runs = runs.drop_duplicates("run_id")  # a tuned rate may be the fixed one
+    return (
+        _environment()
+        .get_template("summary.md.j2")
+        .render(
+            plan=tables.plan,
+            n_planned=len(unique_runs),
+            n_completed=int((unique_runs["status"] == "completed").sum()),
+            partial=partial,
+            tasks=[_task(tables, task, figures, page) for task in tables.plan.tasks],
+            **_overview(tables),
+            claims=_claims(tables),
+            error_rate=_error_rate(tables.plan),
+            time=result_tables.time(unique_runs),
+            figures=_figures(registry.study_figures(), figures / "study", page),
+            incomplete=_incomplete(tables),
+            provenance=_provenance(runs),
+            date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
-        finalize=shown,
+        finalize=escape_untrusted,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    runs = tables.frames["runs"]
-    once = runs.drop_duplicates(
-        "run_id"
-    )  # at a chosen rate that is the fixed one a run stands twice
-    return environment.get_template("summary.md.j2").render(
-        plan=tables.plan,
-        n_planned=len(once),
-        n_completed=int((once["status"] == "completed").sum()),
-        partial=partial,
-        tasks=[_task(tables, task, figures, out) for task in tables.plan.tasks],
-        glance=result_tables.glance(tables),
-        claims=_claims(tables),
-        spend=f"{100 * procedure.ALPHA * contrasts.share(tables.plan):g}%"
-        + (" (the task's part of the study's 5%)" if contrasts.share(tables.plan) < 1 else ""),
-        ranks=result_tables.ranked(tables),
-        time=result_tables.time(once),
-        figures=_shown(registry.study_figures(), figures / "study", out),
-        incomplete=_incomplete(tables),
-        provenance=_provenance(runs),
-        date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-    )
 
 
-def shown(value: object) -> Markup:
-    """A value as it stands on the page: text of others is on it, of which nothing may act."""
-    return value if isinstance(value, Markup) else Markup(prose(value))  # noqa: S704  (prose escapes)
+def escape_untrusted(value: object) -> Markup:
+    """A value of the template, escaped unless it is Markdown already: names may hold anything."""
+    if isinstance(value, Markup):
+        return value
+    return Markup(prose(value))  # noqa: S704  (escaped)
 
 
-def _task(tables: Tables, task: str, figures: Path, out: Path) -> dict[str, Any]:
+def _overview(tables: Tables) -> dict[str, str]:
+    """The tables with a row per cell and a column per task; empty for too many cells."""
+    cells = tables.frames["cells"][["group", "level"]].drop_duplicates()
+    if len(cells) > cell_groups.MAX_CELLS:
+        return {"glance": "", "ranks": ""}
+    return {"glance": result_tables.glance(tables), "ranks": result_tables.mean_ranks(tables)}
+
+
+def _task(tables: Tables, task: str, figures: Path, page: Path) -> dict[str, Any]:
     settings = tables.plan.tasks[task]
+    layout = layouts.choose(tables, task)
     return {
         **vars(settings),
         "name": task,
         "metric_name": metric_name(settings.metric),
+        "results_by_cell": layout.results is layouts.BY_CELL.results,
+        "contrasts_by_cell": layout.contrasts is layouts.BY_CELL.contrasts,
         "subsets": _subsets(tables.of("runs", task)),
-        "verdict": verdict_tables.sentence(tables, task),
-        "best": best(tables, task),
-        "references": [
-            {**row, "val": number(row["val"]), "test": number(row["test"])}
-            for row in tables.of("references", task).to_dict("records")
-        ],
-        "recipe_block": block(
-            yaml.safe_dump(
-                layered(settings.recipe, settings.axes),
-                sort_keys=True,
-                default_flow_style=None,
-                width=110,
-            ).strip(),
-            "yaml",
-        ),
-        "results": result_tables.results(tables, task),
-        "many": cell_groups.many(tables.of("cells", task)),
-        "many_contrasts": cell_groups.many(verdict_tables.primary(tables, task)),
-        "contrasts": verdict_tables.table(tables, task),
+        "verdict": verdict_sentence.sentence(tables, task),
+        "best": best_means.sentences(tables, task),
+        "references": _references(tables.of("references", task)),
+        "recipe_block": _recipe(settings),
+        "results": layout.results(tables, task),
+        "contrasts": layout.contrasts(tables, task),
         "notes": verdict_tables.notes(tables, task),
         "all_pairs": verdict_tables.all_pairs(tables, task),
         "controls": verdict_tables.controls(tables, task),
         "tuning": tuning_tables.sentences(tables, task),
-        "targets_table": result_tables.targets(tables, task),
-        "compute": result_tables.compute(tables, task),
-        "health": health_tables.says(tables, task),
+        "targets_table": layout.targets(tables, task),
+        "compute": layout.compute(tables, task),
+        "health": layout.findings(tables, task),
         "early": health_tables.early(tables, task),
-        "figures": _shown(settings.figures, figures / task, out),
+        "figures": _figures(settings.figures, figures / task, page),
     }
+
+
+def _error_rate(plan: Plan) -> str:
+    """The share of false verdicts that each task may have, in words."""
+    share = contrasts.share(plan)
+    rate = f"{100 * procedure.ALPHA * share:g}%"
+    if share < 1:
+        rate += " (this task's share of the study's 5%)"
+    return rate
 
 
 def _claims(tables: Tables) -> dict[str, Any] | None:
-    """The sentences and the table of the study's claims, where it makes any."""
-    made, stated = tables.frames["claims"], tables.plan.claims
-    return (
-        {"told": claims.sentences(made, stated), "table": markdown(claims.rows(made))}
-        if stated
-        else None
-    )
+    """The sentences and the table of the study's claims, None if it makes no claims."""
+    stated = tables.plan.claims
+    if not stated:
+        return None
+    table = tables.frames["claims"]
+    return {"sentences": claims.sentences(table, stated), "table": markdown(claims.rows(table))}
 
 
 def _subsets(runs: pd.DataFrame) -> list[str]:
-    """What of a task's data is not the whole data set, by name."""
+    """Which of a task's data sets are not whole, in words."""
     if "data_subset" not in runs:
         return []
-    part = runs[["data", "data_subset"]].dropna().drop_duplicates()
-    return [f"{row.data} is {row.data_subset}" for row in part.itertuples()]
+    subsets = runs[["data", "data_subset"]].dropna().drop_duplicates()
+    return [f"{row.data} is {row.data_subset}" for row in subsets.itertuples()]
 
 
-def _shown(names: Iterable[str], folder: Path, out: Path) -> list[dict[str, str]]:
-    """The figures of a folder that were drawn, linked relative to the page."""
-    paths = [folder / f"{name}.txt" for name in names]
-    return [
-        {
-            "name": path.stem,
-            "path": os.path.relpath(path.with_suffix(".png"), out.parent),
-            "caption": path.read_text(encoding="utf-8").strip(),
-        }
-        for path in paths
-        if path.is_file()
-    ]
+def _references(references: pd.DataFrame) -> list[dict[str, Any]]:
+    """The reference methods with their scores as text."""
+    rows = []
+    for row in references.to_dict("records"):
+        rows.append({**row, "val": number(row["val"]), "test": number(row["test"])})
+    return rows
 
 
-def best(tables: Tables, task: str) -> list[str]:
-    """The `outcome` of each group of cells; of more than MOST_GROUPS, how often each level is the best."""
-    runs = tables.of("runs", task)
-    groups = runs["group"].unique()
-    if len(groups) <= MOST_GROUPS:
-        return [outcome(tables, task, group) for group in groups]
-    return [most_often_best(tables, task, len(groups))] if runs["level"].nunique() > 1 else []
+def _recipe(settings: TaskPlan) -> str:
+    """The run fields that all runs share, with crossed axes as lists, as a YAML block."""
+    recipe = layered(settings.recipe, settings.axes)
+    text = yaml.safe_dump(recipe, sort_keys=True, default_flow_style=None, width=110)
+    return block(text.strip(), "yaml")
 
 
-def most_often_best(tables: Tables, task: str, n_groups: int) -> str:
-    """In how many groups of cells each level has the best mean, the most first, and in how many none can have."""
-    higher = tables.plan.tasks[task].higher_is_better
-    wins, rest = Counter[str](), dict.fromkeys((SHARED, SAME, PARTIAL), 0)
-    for _, part in tables.reported(task).groupby("group", sort=False):
-        top = part.loc[
-            part["mean"] == (part["mean"].max() if higher else part["mean"].min()), "level"
-        ]
-        if not part["n"].all():
-            rest[PARTIAL] += 1
-        elif len(top) == 1:
-            wins[top.iloc[0]] += 1
-        else:
-            rest[SAME if len(top) == len(part) else SHARED] += 1
-    counts = ", ".join(f"{level} in {n}" for level, n in wins.most_common())
-    told = [f"the best mean: {counts}"] * bool(wins) + [
-        f"{what} in {n}" for what, n in rest.items() if n
-    ]
-    return f"{n_groups} groups of cells, {'; '.join(told)}. The best of several flatters itself."
-
-
-def outcome(tables: Tables, task: str, group: str) -> str:
-    """One sentence that names the best mean of a group of cells, and of how many it is the best."""
-    sign = 1 if tables.plan.tasks[task].higher_is_better else -1
-    found = tables.reported(task).query("group == @group and n > 0")
-    where = f"{group}: " if group else ""
-    if found.empty:
-        return f"{where}no run has completed."
-    first = found.loc[(sign * found["mean"]).idxmax()]
-    if len(found) > 1 and found["mean"].nunique() == 1:
-        return f"{where}all {len(found)} have the same mean, {number(first['mean'])}."
-    mean = f"{spread(first['mean'], first['sd'])}, n = {first['n']} of {first['n_planned']} seeds"
-    return f"{where}{first['level']} has the best mean of {len(found)}, {mean}; the best of several flatters itself."
+def _figures(names: Iterable[str], folder: Path, page: Path) -> list[dict[str, str]]:
+    """Those figures of a folder that were drawn, linked relative to the page."""
+    drawn = []
+    for name in names:
+        caption = folder / f"{name}.txt"
+        if not caption.is_file():
+            continue
+        drawn.append(
+            {
+                "name": name,
+                "path": os.path.relpath(caption.with_suffix(".png"), page.parent),
+                "caption": caption.read_text(encoding="utf-8").strip(),
+            }
+        )
+    return drawn
 
 
 def _incomplete(tables: Tables) -> list[dict[str, Any]]:
-    rows = tables.frames["incomplete"].fillna("").to_dict("records")
-    file = shlex.quote(tables.plan.file)
-    again = "snakemake" if tables.plan.study == "default" else f"snakemake --configfile {file}"
-    for row in rows:
-        folder = f"results/runs/{row['task']}/{row['run_id']}"
-        clear = f"python -m actstudy retry {folder} && " if row["status"] != "missing" else ""
-        row |= {"cell": cell_name(row["level"], row["group"]), "command": code(f"{clear}{again}")}
-    return [{str(key): value for key, value in row.items()} for row in rows]
+    """The runs that did not complete, with the command that runs each again."""
+    rows = []
+    for row in tables.frames["incomplete"].fillna("").to_dict("records"):
+        rows.append(
+            {
+                "task": row["task"],
+                "cell": cell_name(row["level"], row["group"]),
+                "seed": row["seed"],
+                "status": row["status"],
+                "reason": row["reason"],
+                "command": code(rerun_command(tables.plan, row)),
+            }
+        )
+    return rows
 
 
 def _provenance(runs: pd.DataFrame) -> dict[str, str]:
-    done = runs[runs["status"] != "missing"]
-    if done.empty:
+    """Commits, devices and versions of the runs that left tables, and when the last one ended."""
+    read = runs[runs["status"] != "missing"]
+    if read.empty:
         return {"commits": "none", "devices": "none", "versions": "none", "ended": "never"}
     commits = {
-        "outside of git"
-        if pd.isna(c)
-        else f"{c[:12]}{' with uncommitted changes' if dirty is True else ''}"
-        for c, dirty in zip(done["git_commit"], done["git_dirty"], strict=True)
+        _commit(commit, dirty)
+        for commit, dirty in zip(read["git_commit"], read["git_dirty"], strict=True)
     }
     return {
         "commits": ", ".join(sorted(commits)),
-        "devices": ", ".join(sorted(done["device"].dropna().unique())),
-        "versions": "; ".join(sorted(done["versions"].dropna().unique())),
-        "ended": str(done["ended"].max()),
+        "devices": ", ".join(sorted(read["device"].dropna().unique())),
+        "versions": "; ".join(sorted(read["versions"].dropna().unique())),
+        "ended": str(read["ended"].max()),
     }
+
+
+def _commit(commit: str | None, dirty: object) -> str:
+    if commit is None or pd.isna(commit):
+        return "outside of git"
+    name = commit[:12]
+    if dirty is True:
+        name += " with uncommitted changes"
+    return name

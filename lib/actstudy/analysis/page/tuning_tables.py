@@ -1,132 +1,147 @@
-"""What choosing the learning rate cost and changed, in sentences of the summary."""
+"""What tuning the learning rate cost and changed, in sentences of the summary page."""
+
+import itertools
 
 import numpy as np
 import pandas as pd
 
-from actstudy.analysis.page.markdown import cell_name
+from actstudy.analysis.page.markdown import cell_name, group_head
 from actstudy.analysis.questions.tuning import CELL, PLACES, good_region, without_rate
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
 
-MOST_NAMED = 5  # in a sentence
+MAX_NAMED = 5  # in a sentence
 
 
 def sentences(tables: Tables, task: str) -> list[str]:
-    """What tuning cost, what it changed, how wide the good rates reach, and where the grid ended too soon."""
-    table = tables.of("tuning", task)
-    if table.empty:
+    """Cost of tuning, what it changed, how wide the good rates reach, and chosen edges."""
+    rates = tables.of("tuning", task)
+    if rates.empty:
         return []
-    budgets = {tuple(part["budget_runs"].unique()) for _, part in table.groupby(CELL)}
-    tried = sorted(table["lr"].unique())
-    each, runs = len(tried), max(max(budget) for budget in budgets)
-    said = [
-        f"Each level was given {each} rates x {runs // each} seeds = {runs} runs of its own to choose its learning "
-        f"rate from {', '.join(f'{lr:g}' for lr in tried)} by validation; the fixed rate is "
-        f"{table['fixed_lr'].iloc[0]:g}."
+    return [*budget(rates), *changes(tables, task), *widths(rates), *edges(rates)]
+
+
+def budget(rates: pd.DataFrame) -> list[str]:
+    """How many runs chose each level's rate, and how many of them left nothing."""
+    tried = sorted(rates["lr"].unique())
+    n_rates = len(tried)
+    n_runs = rates["budget_runs"].max()
+    texts = [
+        f"Each level used {n_rates} rates x {n_runs // n_rates} seeds = {n_runs} tuning runs to "
+        f"choose its learning rate from {', '.join(f'{lr:g}' for lr in tried)} by validation; the "
+        f"fixed rate is {rates['fixed_lr'].iloc[0]:g}."
     ]
-    left = int(runs * len(table.groupby(CELL)) - table["n"].sum())
-    said += (
-        [f"{left} of these runs have not ended, or failed: the choices may change."] if left else []
-    )
-    return said + changes(tables, task) + widths(table) + edges(table)
+    n_open = int(n_runs * len(rates.groupby(CELL)) - rates["n"].sum())
+    if n_open:
+        texts.append(f"{n_open} of these runs have not ended, or failed: the choices may change.")
+    return texts
 
 
 def changes(tables: Tables, task: str) -> list[str]:
-    """Per pair of groups, fixed and tuned: pairs of levels whose order differs, and verdicts that do."""
-    found, settings = tables.of("contrasts", task), tables.plan.tasks[task]
-    found, said = found[(found["family"] == "primary") & (found["n"] > 0)], []
-    groups = list(found["group"].unique())
-    for group in [group for group in groups if PLACES["fixed"] in group.split(", ")]:
-        pair = [
-            other
-            for other in groups
-            if without_rate(other) == without_rate(group) and other != group
-        ]
-        if not pair:
+    """Per pair of groups, fixed and tuned: levels whose order differs, verdicts that differ."""
+    contrasts = tables.of("contrasts", task)
+    contrasts = contrasts[(contrasts["family"] == "primary") & (contrasts["n"] > 0)]
+    groups = dict(iter(contrasts.groupby("group", sort=False)))
+    texts = []
+    for name, fixed in groups.items():
+        if PLACES["fixed"] not in name.split(", "):
             continue
-        means = [ordered(found[found["group"] == one], settings) for one in (group, pair[0])]
-        where = f"{without_rate(group)}: " if without_rate(group) else ""
-        said += [where + flips(*means)]
-        verdicts = [
-            found[found["group"] == one].set_index("level")["verdict"] for one in (group, pair[0])
-        ]
-        moved = [
-            f"{level} from {verdicts[0][level]} to {verdicts[1][level]}"
-            for level in verdicts[0].index.intersection(verdicts[1].index)
-            if verdicts[0][level] != verdicts[1][level]
-        ]
-        said += (
-            [
-                f"{where}The verdict reads differently for {named(moved)}; "
-                "fixed and tuned were not tested against each other."
-            ]
-            if moved
-            else []
-        )
-    return said
+        rest = without_rate(name)
+        others = [other for other in groups if other != name and without_rate(other) == rest]
+        if not others:
+            continue
+        tuned = groups[others[0]]
+        start = group_head(rest)
+        settings = tables.plan.tasks[task]
+        texts.append(start + flips(ordered(fixed, settings), ordered(tuned, settings)))
+        changed = changed_verdicts(fixed, tuned)
+        if changed:
+            texts.append(
+                f"{start}The verdict changes for {named(changed)}; fixed and tuned rates were not "
+                "tested against each other."
+            )
+    return texts
 
 
-def ordered(part: pd.DataFrame, settings: TaskPlan) -> pd.Series:
-    """Level -> mean difference from the baseline, positive where better, the best first; the baseline has 0."""
-    means = part.set_index("level")["mean"] * (1 if settings.higher_is_better else -1)
-    return pd.concat([pd.Series({settings.baseline: 0.0}), means]).sort_values(
-        ascending=False, kind="stable"
-    )
+def changed_verdicts(fixed: pd.DataFrame, tuned: pd.DataFrame) -> list[str]:
+    """`gelu from undecided to better` per level whose verdicts differ."""
+    before = fixed.set_index("level")["verdict"]
+    after = tuned.set_index("level")["verdict"]
+    texts = []
+    for level in before.index.intersection(after.index):
+        if before[level] != after[level]:
+            texts.append(f"{level} from {before[level]} to {after[level]}")
+    return texts
+
+
+def ordered(contrasts: pd.DataFrame, settings: TaskPlan) -> pd.Series:
+    """Level -> mean difference from the baseline, positive if better, best first; baseline 0."""
+    means = settings.sign * contrasts.set_index("level")["mean"]
+    with_baseline = pd.concat([pd.Series({settings.baseline: 0.0}), means])
+    return with_baseline.sort_values(ascending=False, kind="stable")
 
 
 def flips(fixed: pd.Series, tuned: pd.Series) -> str:
-    """How many pairs of levels change their order between two series, and which is the best of either."""
+    """How many pairs of levels change their order between two series, and which level is best."""
     levels = [level for level in fixed.index if level in tuned.index]
-    pairs = [(one, other) for index, one in enumerate(levels) for other in levels[index + 1 :]]
-    flipped = [f"{other} over {one}" for one, other in pairs if tuned[other] > tuned[one]]
-    best = [series[levels].idxmax() for series in (fixed, tuned)]
-    first = (
-        f"{best[0]} has the best mean with both"
-        if best[0] == best[1]
-        else f"the best mean moves from {best[0]} to"
-    )
-    first += "" if best[0] == best[1] else f" {best[1]}"
+    pairs = list(itertools.combinations(levels, 2))
+    flipped = [f"{lower} over {upper}" for upper, lower in pairs if tuned[lower] > tuned[upper]]
+    best_fixed = fixed[levels].idxmax()
+    best_tuned = tuned[levels].idxmax()
+    best = f"the best mean moves from {best_fixed} to {best_tuned}"
+    if best_fixed == best_tuned:
+        best = f"{best_fixed} has the best mean with both"
+    start = "Between the fixed and the tuned rate"
     if not flipped:
-        return f"Between the fixed and the tuned rate no pair of levels changes its order by mean; {first}."
+        return f"{start} no pair of levels changes its order by mean; {best}."
     return (
-        f"Between the fixed and the tuned rate {len(flipped)} of {len(pairs)} pairs of levels change their order by "
-        f"mean ({named(flipped)}), which alone is no verdict; {first}."
+        f"{start} {len(flipped)} of {len(pairs)} pairs of levels change their order by mean "
+        f"({named(flipped)}), which alone is not a verdict; {best}."
     )
 
 
-def widths(table: pd.DataFrame) -> list[str]:
-    """One sentence: over how many decades around the chosen rate the mean stays within the margin of its best."""
-    parts = []
-    for (_, group, level), part in table.groupby(CELL, sort=False):
-        if region := good_region(part):
-            low, high = region
-            open_ended = low == part["lr"].min() or high == part["lr"].max()
-            reach = f"{low:g} to {high:g}" if high > low else f"{low:g} alone"
-            least = "at least " if open_ended else ""
-            parts.append(
-                (
-                    np.log10(high / low),
-                    f"{cell_name(level, group)} {least}{np.log10(high / low):.1f} ({reach})",
-                )
-            )
-    widest = [text for _, text in sorted(parts, key=lambda part: -part[0])]
-    start = "Decades of tried rates whose mean lies within the margin of the best, without a gap"
-    return [f"{start}: {'; '.join(widest)}."] if parts else []
-
-
-def edges(table: pd.DataFrame) -> list[str]:
-    """One sentence that names the winners at an edge of the grid, where a better rate may lie outside."""
-    at_edge, lowest = table[table["at_edge"].astype(bool)], table["lr"].min()
-    names = [
-        f"{cell_name(row.level, row.group)} ({'lowest' if row.lr == lowest else 'highest'}: {row.lr:g})"
-        for row in at_edge.itertuples()
+def widths(rates: pd.DataFrame) -> list[str]:
+    """One sentence: over how many decades around each chosen rate the mean is still good."""
+    decades_and_text = []
+    for (_, group, level), part in rates.groupby(CELL, sort=False):
+        region = good_region(part)
+        if not region:
+            continue
+        low, high = region
+        decades = np.log10(high / low)
+        reach = f"{low:g} to {high:g}"
+        if low == high:
+            reach = f"{low:g} alone"
+        bound = ""
+        if low == part["lr"].min() or high == part["lr"].max():
+            bound = "at least "
+        text = f"{cell_name(level, group)} {bound}{decades:.1f} ({reach})"
+        decades_and_text.append((decades, text))
+    if not decades_and_text:
+        return []
+    widest_first = sorted(decades_and_text, key=lambda pair: -pair[0])
+    texts = "; ".join(text for _, text in widest_first)
+    return [
+        "Width (in decades) of the contiguous range of rates within the margin of the best: "
+        f"{texts}."
     ]
-    return (
-        [f"Widen the grid: the chosen rate is at its edge for {', '.join(names)}."] if names else []
-    )
+
+
+def edges(rates: pd.DataFrame) -> list[str]:
+    """One sentence that names chosen rates at an edge of the grid: a better one may be outside."""
+    lowest = rates["lr"].min()
+    names = []
+    for row in rates[rates["at_edge"].astype(bool)].itertuples():
+        edge = "lowest" if row.lr == lowest else "highest"
+        names.append(f"{cell_name(row.level, row.group)} ({edge}: {row.lr:g})")
+    if not names:
+        return []
+    return [f"Widen the grid: the chosen rate is at its edge for {', '.join(names)}."]
 
 
 def named(texts: list[str]) -> str:
-    """The first few of some names, and how many more there are."""
-    more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
-    return ", ".join(texts[:MOST_NAMED]) + more
+    """The first MAX_NAMED texts, and how many more there are."""
+    start = ", ".join(texts[:MAX_NAMED])
+    if len(texts) <= MAX_NAMED:
+        return start
+    return f"{start} and {len(texts) - MAX_NAMED} more"

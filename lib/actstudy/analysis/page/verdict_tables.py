@@ -1,248 +1,214 @@
-"""The verdicts of a study in words and as tables of the summary page."""
+"""The contrasts of a task as tables of the summary page, and the notes below them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from actstudy.analysis.page import cell_groups
-from actstudy.analysis.page.markdown import (
-    cell_name,
-    interval,
-    markdown,
-    metric_name,
-    number,
-    signed,
-)
+from actstudy.analysis.page.markdown import cell_name, interval, markdown, number, signed
 from actstudy.analysis.questions.contrasts import ENDED, paired, said
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
 from actstudy.contract.plan import TaskPlan
 
-MOST_GROUPS = 4  # told one by one; more are counted
-CLAUSES = {
-    "better": "better",
-    "worse": "worse",
-    "equivalent": "equivalent",
-    "equivalent (below the margin)": "equivalent",
-}
-
-
-def sentence(tables: Tables, task: str) -> str:
-    """What a reader must know first: who is better, worse, equivalent or undecided against the baseline."""
-    settings, found = tables.plan.tasks[task], primary(tables, task)
-    if found.empty:
-        return f"{settings.title}: there is no level beside {settings.baseline} to compare."
-    n, groups = int(found["n"].max()), list(found["group"].unique())
-    if n == 0:
-        return f"{settings.title}: no seed has a run in every cell that may be compared yet."
-    told = [
-        f"{group + ': ' if group else ''}{clause(found[found['group'] == group], settings)}"
-        for group in groups
-    ]
-    if len(groups) > MOST_GROUPS:
-        told = [counted(found, level, len(groups)) for level in found["level"].unique()]
-    if (found["verdict"] == "too few seeds").all():
-        told = [
-            f"no verdict on n = {n} {'seed' if n == 1 else 'seeds'}, for it takes 8",
-            *beyond_chance(found, len(groups)),
-        ]
-    else:
-        told[-1] += f" (n = {n} seeds)"
-    what = f"{settings.title}, test {metric_name(settings.metric)} against {settings.baseline}"
-    return f"{what}: {'; '.join(told)}.{no_better(tables, task)}"
-
-
-def clause(part: pd.DataFrame, settings: TaskPlan) -> str:
-    """The verdicts of one group of cells: `gelu and silu are better; elu is undecided (14 more seeds)`."""
-    unit = f" {settings.log_unit}" if settings.log_unit else ""
-    told = []
-    for verdict in ("better", "worse", "equivalent", "equivalent (below the margin)"):
-        names = list(part.loc[part["verdict"] == verdict, "level"])
-        if names:
-            within = f" (within {settings.margin:g}{unit})" if verdict == "equivalent" else ""
-            below = " by less than matters" if verdict.endswith("margin)") else ""
-            word = "different" if below else verdict
-            told.append(
-                f"{listed(names)} {'is' if len(names) == 1 else 'are'} {word}{within}{below}"
-            )
-    undecided = [
-        f"{row['level']} ({takes(row)})"
-        for row in part.to_dict("records")
-        if row["verdict"] not in CLAUSES
-    ]
-    told += [f"undecided: {', '.join(undecided)}"] if undecided else []
-    return "; ".join(told)
-
-
-def takes(row: Mapping[str, Any]) -> str:
-    """What a contrast without a verdict waits for: `14 more seeds`."""
-    return said(row).removeprefix("undecided: ")
-
-
-def counted(found: pd.DataFrame, level: str, groups: int) -> str:
-    """A level's verdicts over many groups of cells: `gelu better in 3, undecided in 45 of 48 groups`."""
-    counts = found.loc[found["level"] == level, "verdict"].value_counts()
-    return f"{level} {', '.join(f'{verdict} in {count}' for verdict, count in counts.items())} of {groups} groups"
-
-
-def beyond_chance(found: pd.DataFrame, groups: int) -> list[str]:
-    """Where seeds are too few for a verdict: the largest difference, as no more than that."""
-    seen = found[found["mean"].notna()]
-    if seen.empty or groups > MOST_GROUPS:
-        return []
-    row = seen.loc[seen["mean"].abs().idxmax()]
-    told = f"the largest mean difference is {signed(row['mean'], 0.0)}, of {cell_name(row['level'], row['group'])}"
-    return [
-        told + (f" (95% interval {interval(row['low'], row['high'], 0.0)})" if row["n"] > 1 else "")
-    ]
-
-
-def no_better(tables: Tables, task: str) -> str:
-    """A warning where no level's mean is better than a reference method's."""
-    sign = 1 if tables.plan.tasks[task].higher_is_better else -1
-    mine, warned = tables.reported(task).query("n > 0"), []
-    for row in tables.of("references", task).drop_duplicates(["data", "name"]).itertuples():
-        if len(mine) and sign * row.test >= (sign * mine["mean"]).max():
-            warned.append(
-                f" No mean is better than the reference without a network, {row.name}: {number(row.test)}."
-            )
-    return "".join(warned)
-
-
-def table(tables: Tables, task: str) -> str:
-    """The primary contrasts, with as many decimals as the metric's own values have (logarithms: 4)."""
-    cells, settings = tables.of("cells", task), tables.plan.tasks[task]
-    size = (
-        0.0 if settings.log_unit else cells.loc[cells["metric"] == settings.metric, "mean"].mean()
-    )
-    unit = f", {settings.log_unit}" if settings.log_unit else ""
-    if cell_groups.many(found := primary(tables, task)):
-        return cell_groups.differences(found, f"difference from {settings.baseline}{unit}", size)
-    return markdown(
-        [
-            {
-                "cell": cell_name(row["level"], row["group"]),
-                f"difference from {settings.baseline}{unit}": signed(row["mean"], size)
-                if row["n"]
-                else "none",
-                "interval": interval(row["low"], row["high"], size)
-                if row["n"] > 1
-                else "none below 2 seeds",
-                "p": f"{row['p']:.4f}" if pd.notna(row["p"]) else "",
-                "verdict": said(row),
-                "n": row["n"],
-                "test set's standard error": f"{row['test_se']:.4f}"
-                if pd.notna(row["test_se"])
-                else "",
-            }
-            for row in found.to_dict("records")
-        ],
-        "There is no level beside the baseline.",
-    )
-
-
-def notes(tables: Tables, task: str) -> list[str]:
-    """What a careful reader must know about the contrasts: levels of intervals, too small a margin, divergence."""
-    found, settings = primary(tables, task), tables.plan.tasks[task]
-    levels = sorted({f"{100 * level:g}%" for level in found["interval_level"].dropna()})
-    told = [f"Intervals are Student t at {listed(levels)}, each for itself."] if levels else []
-    if (used := settings.looks_runs) and not used.ended:
-        told.append(f"Seeds are being added: {used.run} are asked for by now.")
-    elif used:
-        n_cells = len(tables.of("runs", task)[["group", "level"]].drop_duplicates())
-        saved = (used.all - used.run) * n_cells
-        told.append(
-            f"Seeds were added until all was decided or {used.all} had run: it took {used.run}, which saved "
-        )
-        told[-1] += f"{saved} of {used.all * n_cells} runs."
-    runs = tables.of("runs", task)
-    ended = runs[runs["status"].isin(ENDED)]
-    if (
-        len(ended)
-        and (
-            lost := ended[~paired(ended, tables.plan, settings.baseline)]["level"].value_counts()
-        ).any()
-    ):
-        names = listed([f"{count} of {level}" for level, count in lost.items()])
-        told.append(
-            f"Not compared: {names}, for they saw other batches, precision or engine than the baseline's run."
-        )
-    half = found["test_se"].max() / 2
-    if settings.margin < half:
-        told.append(
-            f"The margin, {settings.margin:g}, is below half the test set's standard error of a difference "
-            f"({half:.2g}): on another test set of this size a difference so small would not stand."
-        )
-    diverged = found[(found["n_diverged"] > 0) | (found["n_diverged_baseline"] > 0)]
-    if cell_groups.many(diverged):
-        return [*told, cell_groups.lost(diverged)]
-    for row in diverged.to_dict("records"):
-        told.append(
-            f"{cell_name(row['level'], row['group'])} diverged in {row['n_diverged']:.0f} seeds, {row['baseline']} in "
-            f"{row['n_diverged_baseline']:.0f} (exact McNemar p = {row['p_mcnemar']:.3f}); they count at chance level."
-        )
-    return told
-
-
-def all_pairs(tables: Tables, task: str) -> str:
-    """The second family in a sentence: how many pairs it decided, and which."""
-    found = tables.of("contrasts", task).query("family == 'all pairs'")
-    decided = found[found["verdict"].isin(["better", "worse"])]
-    pairs = [
-        " better than ".join(
-            (cell_name(row.level, row.group), row.baseline)[:: 1 if row.verdict == "better" else -1]
-        )
-        for row in decided.itertuples()
-    ]
-    shown = f": {'; '.join(pairs)}" if 0 < len(pairs) <= 20 else ""
-    return (
-        f"All pairs, a second family with an error rate of its own: {len(decided)} of {len(found)} are better or worse"
-        f"{shown}. All are in tables/contrasts.csv."
-    )
-
-
-def controls(tables: Tables, task: str) -> list[str]:
-    """The noise floor: pairs of levels that are one function in two spellings, so that any difference is noise."""
-    found = tables.of("contrasts", task).query("family == 'all pairs' and n > 1")
-    told = []
-    runs = tables.of("runs", task)
-    plain = (
-        "activation_args" in runs
-        and runs.set_index("level")["activation_args"].isin(["{}"]).groupby("level").all()
-    )
-    for one, other in registry.literal("nets/activations.py", "NULL_PAIRS"):
-        if plain is False or not (
-            plain.get(one) and plain.get(other)
-        ):  # with arguments they may be two functions
-            continue
-        for row in found[
-            found["level"].isin([one, other]) & found["baseline"].isin([one, other])
-        ].itertuples():
-            where = f" ({row.group})" if row.group else ""
-            size = (
-                f"{signed(row.mean, 0.0)}, sd over seeds {number(row.sd)}, verdict: {row.verdict}"
-            )
-            noise = (
-                "Differences of this size are noise."
-                if row.sd
-                else "They agree in every seed: no noise to see."
-            )
-            if row.verdict in ("better", "worse"):
-                noise = "The control fails: what the others differ by may be chance as well."
-            told.append(
-                f"Negative control{where}: {one} and {other} are one function in two spellings; mean difference {size} "
-                f"(n = {row.n}). {noise}"
-            )
-    return told
+MAX_PAIRS_NAMED = 20
+NO_LEVEL = "There is no level to compare with the baseline."
 
 
 def primary(tables: Tables, task: str) -> pd.DataFrame:
     """The contrasts with the baseline."""
-    found = tables.of("contrasts", task)
-    return found[found["family"] == "primary"]
+    contrasts = tables.of("contrasts", task)
+    return contrasts[contrasts["family"] == "primary"]
 
 
 def listed(names: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def contrasts(tables: Tables, task: str) -> str:
+    """The contrasts with the baseline, a row per cell."""
+    size = _size(tables, task)
+    name = _difference_name(tables.plan.tasks[task])
+    rows = [_contrast(row, name, size) for row in primary(tables, task).to_dict("records")]
+    return markdown(rows, NO_LEVEL)
+
+
+def contrasts_by_group(tables: Tables, task: str) -> str:
+    """The contrasts with the baseline, a row per group of cells."""
+    name = _difference_name(tables.plan.tasks[task])
+    return cell_groups.differences(primary(tables, task), name, _size(tables, task)) or NO_LEVEL
+
+
+def _difference_name(settings: TaskPlan) -> str:
+    unit = f", {settings.log_unit}" if settings.log_unit else ""
+    return f"difference from {settings.baseline}{unit}"
+
+
+def _size(tables: Tables, task: str) -> float:
+    """The size of the compared values, which sets the decimals of differences (logarithms: 0)."""
+    settings = tables.plan.tasks[task]
+    if settings.log_unit:
+        return 0.0
+    cells = tables.of("cells", task)
+    return float(cells.loc[cells["metric"] == settings.metric, "mean"].mean())
+
+
+def _contrast(row: dict[Any, Any], name: str, size: float) -> dict[str, Any]:
+    """A row of the table of contrasts."""
+    difference = "none"
+    between = "needs 2 seeds"
+    if row["n"] > 0:
+        difference = signed(row["mean"], size)
+    if row["n"] > 1:
+        between = interval(row["low"], row["high"], size)
+    return {
+        "cell": cell_name(row["level"], row["group"]),
+        name: difference,
+        "interval": between,
+        "p": _four_decimals(row["p"]),
+        "verdict": said(row),
+        "n": row["n"],
+        "test set's standard error": _four_decimals(row["test_se"]),
+    }
+
+
+def _four_decimals(value: float) -> str:
+    return f"{value:.4f}" if pd.notna(value) else ""
+
+
+def notes(tables: Tables, task: str) -> list[str]:
+    """Caveats of the contrasts: interval levels, seeds, runs left out, margin, divergence."""
+    contrasts = primary(tables, task)
+    levels = sorted({f"{100 * level:g}%" for level in contrasts["interval_level"].dropna()})
+    sentences = []
+    if levels:
+        sentences.append(
+            f"Intervals are Student t at {listed(levels)}, not adjusted for the number of "
+            "contrasts."
+        )
+    sentences += _looks(tables, task)
+    sentences += _unpaired(tables, task)
+    sentences += _margin(contrasts, tables.plan.tasks[task])
+    sentences += _divergences(contrasts)
+    return sentences
+
+
+def _looks(tables: Tables, task: str) -> list[str]:
+    taken = tables.plan.tasks[task].looks_runs
+    if not taken:
+        return []
+    if not taken.ended:
+        return [f"Seeds are being added: {taken.run} are planned so far."]
+    n_cells = len(tables.of("runs", task)[["group", "level"]].drop_duplicates())
+    saved = (taken.all - taken.run) * n_cells
+    return [
+        f"Seeds were added until every contrast was decided or {taken.all} had run: it took "
+        f"{taken.run}, which saved {saved} of {taken.all * n_cells} runs."
+    ]
+
+
+def _unpaired(tables: Tables, task: str) -> list[str]:
+    runs = tables.of("runs", task)
+    ended = runs[runs["status"].isin(ENDED)]
+    if ended.empty:
+        return []
+    unpaired = ended[~paired(ended, tables.plan, tables.plan.tasks[task].baseline)]
+    counts = unpaired["level"].value_counts()
+    if not counts.any():
+        return []
+    names = listed([f"{count} of {level}" for level, count in counts.items()])
+    return [
+        f"Runs not compared: {names}. Their batches, precision or engine differ from those of the "
+        "baseline's run."
+    ]
+
+
+def _margin(contrasts: pd.DataFrame, settings: TaskPlan) -> list[str]:
+    half = contrasts["test_se"].max() / 2
+    if not settings.margin < half:
+        return []
+    return [
+        f"The margin, {settings.margin:g}, is below half the test set's standard error of a "
+        f"difference ({half:.2g}): a difference this small may not hold on another test set of "
+        "this size."
+    ]
+
+
+def _divergences(contrasts: pd.DataFrame) -> list[str]:
+    """A sentence per contrast with diverged runs; of very many one that counts them by level."""
+    has_diverged = (contrasts["n_diverged"] > 0) | (contrasts["n_diverged_baseline"] > 0)
+    diverged = contrasts[has_diverged]
+    if len(diverged) > cell_groups.MAX_CELLS:
+        return [cell_groups.divergences(diverged)]
+    sentences = []
+    for row in diverged.to_dict("records"):
+        sentences.append(
+            f"{cell_name(row['level'], row['group'])} diverged in {row['n_diverged']:.0f} seeds, "
+            f"{row['baseline']} in {row['n_diverged_baseline']:.0f} "
+            f"(exact McNemar p = {row['p_mcnemar']:.3f}); diverged runs count at chance level."
+        )
+    return sentences
+
+
+def all_pairs(tables: Tables, task: str) -> str:
+    """The second family in a sentence: how many pairs are decided, and which."""
+    pairs = tables.of("contrasts", task).query("family == 'all pairs'")
+    decided = pairs[pairs["verdict"].isin(["better", "worse"])]
+    names = []
+    for row in decided.itertuples():
+        cell = cell_name(row.level, row.group)
+        winner, loser = cell, row.baseline
+        if row.verdict == "worse":
+            winner, loser = loser, winner
+        names.append(f"{winner} better than {loser}")
+    named = ""
+    if 0 < len(names) <= MAX_PAIRS_NAMED:
+        named = f": {'; '.join(names)}"
+    return (
+        f"All pairs, a second family with its own error rate: {len(decided)} of {len(pairs)} are "
+        f"better or worse{named}. All are in tables/contrasts.csv."
+    )
+
+
+def controls(tables: Tables, task: str) -> list[str]:
+    """Negative controls: pairs of levels that are the same function, so any difference is noise."""
+    pairs = tables.of("contrasts", task).query("family == 'all pairs' and n > 1")
+    plain = _levels_without_arguments(tables.of("runs", task))
+    sentences = []
+    for first, second in registry.literal("nets/activations.py", "NULL_PAIRS"):
+        if not {first, second} <= plain:  # with arguments they may be two functions
+            continue
+        both = [first, second]
+        for row in pairs[pairs["level"].isin(both) & pairs["baseline"].isin(both)].to_dict(
+            "records"
+        ):
+            sentences.append(_control(row, first, second))
+    return sentences
+
+
+def _levels_without_arguments(runs: pd.DataFrame) -> set[str]:
+    """The levels whose runs all have an activation without arguments."""
+    if "activation_args" not in runs:
+        return set()
+    plain = runs["activation_args"].isin(["{}"]).groupby(runs["level"]).all()
+    return set(plain[plain].index)
+
+
+def _control(row: dict[Any, Any], first: str, second: str) -> str:
+    """What a negative control says, with a warning if the test finds a difference."""
+    if row["verdict"] in ("better", "worse"):
+        reading = "The control fails: the other differences may be chance as well."
+    elif row["sd"]:
+        reading = "Differences of this size are noise."
+    else:
+        reading = "They agree in every seed: there is no noise to see."
+    group = f" ({row['group']})" if row["group"] else ""
+    return (
+        f"Negative control{group}: {first} and {second} are one function written in two ways; "
+        f"mean difference {signed(row['mean'], 0.0)}, sd over seeds {number(row['sd'])}, "
+        f"verdict: {row['verdict']} (n = {row['n']}). {reading}"
+    )

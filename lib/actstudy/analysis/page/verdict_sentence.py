@@ -1,0 +1,115 @@
+"""The sentence at the top of the summary page: a task's verdicts in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from actstudy.analysis.page.markdown import (
+    cell_name,
+    group_head,
+    interval,
+    metric_name,
+    number,
+    signed,
+)
+from actstudy.analysis.page.verdict_tables import listed, primary
+from actstudy.analysis.questions.contrasts import said
+from actstudy.analysis.tables import Tables
+from actstudy.contract.plan import TaskPlan
+
+MAX_GROUPS_NAMED = 4  # with a clause each; of more the verdicts are counted
+
+
+def sentence(tables: Tables, task: str) -> str:
+    """Which levels are better, worse, equivalent or undecided against the baseline."""
+    settings = tables.plan.tasks[task]
+    contrasts = primary(tables, task)
+    if contrasts.empty:
+        return f"{settings.title}: there is no level to compare with {settings.baseline}."
+    n = int(contrasts["n"].max())
+    if n == 0:
+        return f"{settings.title}: no seed has a comparable run in every cell yet."
+    if (contrasts["verdict"] == "too few seeds").all():
+        verdicts = f"no verdict from n = {n}, at least 8 seeds are needed{largest(contrasts)}"
+    else:
+        verdicts = f"{'; '.join(clauses(contrasts, settings))} (n = {n} seeds)"
+    what = f"{settings.title}, test {metric_name(settings.metric)} against {settings.baseline}"
+    return f"{what}: {verdicts}.{no_better(tables, task)}"
+
+
+def clauses(contrasts: pd.DataFrame, settings: TaskPlan) -> list[str]:
+    """The verdicts of each group of cells in words, or counts per level of many groups."""
+    groups = list(contrasts["group"].unique())
+    if len(groups) > MAX_GROUPS_NAMED:
+        levels = contrasts["level"].unique()
+        return [counted(contrasts, level, len(groups)) for level in levels]
+    texts = []
+    for group in groups:
+        part = contrasts[contrasts["group"] == group]
+        texts.append(group_head(group) + clause(part, settings))
+    return texts
+
+
+def clause(group: pd.DataFrame, settings: TaskPlan) -> str:
+    """The verdicts of a group: `gelu and silu are better; undecided: elu (14 more seeds)`."""
+    unit = f" {settings.log_unit}" if settings.log_unit else ""
+    words = {
+        "better": "better",
+        "worse": "worse",
+        "equivalent": f"equivalent (within {settings.margin:g}{unit})",
+        "equivalent (below the margin)": "different by less than the margin",
+    }
+    texts = []
+    for verdict, word in words.items():
+        names = list(group.loc[group["verdict"] == verdict, "level"])
+        if names:
+            texts.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} {word}")
+    undecided = []
+    for row in group.to_dict("records"):
+        if row["verdict"] not in words:
+            undecided.append(f"{row['level']} ({needs(row)})")
+    if undecided:
+        texts.append(f"undecided: {', '.join(undecided)}")
+    return "; ".join(texts)
+
+
+def needs(row: Mapping[str, Any]) -> str:
+    """What a contrast needs for a verdict: `14 more seeds`."""
+    return said(row).removeprefix("undecided: ")
+
+
+def counted(contrasts: pd.DataFrame, level: str, n_groups: int) -> str:
+    """A level's verdicts in many groups: `gelu better in 3, undecided in 45 of 48 groups`."""
+    counts = contrasts.loc[contrasts["level"] == level, "verdict"].value_counts()
+    texts = [f"{verdict} in {count}" for verdict, count in counts.items()]
+    return f"{level} {', '.join(texts)} of {n_groups} groups"
+
+
+def largest(contrasts: pd.DataFrame) -> str:
+    """The largest mean difference, as a clause; empty if there is none or very many groups."""
+    known = contrasts[contrasts["mean"].notna()]
+    if known.empty or contrasts["group"].nunique() > MAX_GROUPS_NAMED:
+        return ""
+    row = known.loc[known["mean"].abs().idxmax()]
+    cell = cell_name(row["level"], row["group"])
+    text = f"; the largest mean difference is {signed(row['mean'], 0.0)}, of {cell}"
+    if row["n"] > 1:
+        text += f" (95% interval {interval(row['low'], row['high'], 0.0)})"
+    return text
+
+
+def no_better(tables: Tables, task: str) -> str:
+    """A warning for each reference method that no level's mean is better than."""
+    sign = tables.plan.tasks[task].sign
+    means = tables.reported(task).query("n > 0")["mean"]
+    if means.empty:
+        return ""
+    warnings = []
+    for row in tables.of("references", task).drop_duplicates(["data", "name"]).itertuples():
+        if sign * row.test >= (sign * means).max():
+            warnings.append(
+                " No mean is better than the reference without a network, "
+                f"{row.name}: {number(row.test)}."
+            )
+    return "".join(warnings)
