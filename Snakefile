@@ -38,7 +38,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/summary.md",
-        list(FIGURES.values()),
+        FIGURES,
         rules.tables.output,
         RUN_FILES,
         KNOWN_FILES,

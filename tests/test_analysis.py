@@ -18,7 +18,7 @@ from scipy import stats as scipy_stats
 
 from actstudy.analysis import figures, partial, status, tables
 from actstudy.analysis.export import curves
-from actstudy.analysis.figures import depth, style, timeline
+from actstudy.analysis.figures import style, timeline
 from actstudy.analysis.page import (
     cell_groups,
     health_tables,
@@ -27,7 +27,7 @@ from actstudy.analysis.page import (
     summary,
     verdict_tables,
 )
-from actstudy.analysis.questions import stats
+from actstudy.analysis.questions import outcomes, stats
 from actstudy.contract import registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.experiments.boundaries import write as write_boundaries
@@ -115,10 +115,14 @@ def test_tables_survive_writing_with_their_units(made, tmp_path):
     assert "median_steps [steps]" in (tmp_path / "targets.csv").read_text().splitlines()[0]
 
 
-@pytest.mark.parametrize(("part", "predicts"), [("mlp", "classes"), ("study", "study")])
-def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, part, predicts):
-    figures.draw_all(made, part, tmp_path)
-    names = registry.figures(predicts, ["depth"])
+@pytest.mark.parametrize("part", ["mlp", "study"])
+def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, part):
+    if part == "study":
+        figures.draw_study(made, tmp_path)
+        names = registry.study_figures()
+    else:
+        figures.draw_task(made, part, tmp_path)
+        names = registry.task_figures("classes", ["depth"])
     assert {path.stem for path in tmp_path.glob("*.png")} == set(names)
     for name in names:
         picture = image.imread(tmp_path / f"{name}.png")
@@ -138,17 +142,16 @@ def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, part, predi
 
 
 def test_figures_for_tasks_that_predict_tokens_need_no_calibration():
-    assert set(registry.figures("classes")) - set(registry.figures("tokens")) == {
-        "ece_vs_metric",
-        "reliability",
-    }
+    classes = registry.task_figures("classes", [])
+    tokens = registry.task_figures("tokens", [])
+    assert set(classes) - set(tokens) == {"ece_vs_metric", "reliability"}
 
 
 @pytest.mark.parametrize("part", ["mlp", "study"])
 def test_figures_of_an_empty_study_say_so(study, tmp_path, part):
     empty = tables.build(study.plan(), tmp_path / "nowhere", [], pd.DataFrame())
-    figures.draw_all(empty, part, tmp_path)
-    said = {path.stem: path.read_text() for path in tmp_path.glob("*.txt")}
+    figures.draw_all(empty, tmp_path)
+    said = {path.stem: path.read_text() for path in (tmp_path / part).glob("*.txt")}
     assert "not been learnt yet" in said.pop(
         "boundaries", "The toy problems have not been learnt yet."
     )
@@ -360,7 +363,7 @@ def test_targets_take_the_first_time_and_count_diverged_runs_as_late():
 
 
 def test_reliability_draws_share_correct_against_confidence(made):
-    figure, _ = figures.CLASS_FIGURES["reliability"](made, "mlp")
+    figure, _ = figures.TASK_FIGURES["reliability"].draw(made, "mlp")
     best = made.frames["calibration"].query(
         "checkpoint == 'best' and level == 'tanh' and group == 'depth=1'"
     )
@@ -416,7 +419,7 @@ def test_numbers_show_the_digits_that_matter():
 
 
 def test_steps_to_target_draws_what_the_table_says(made):
-    figure, caption = figures.TASK_FIGURES["steps_to_target"](made, "mlp")
+    figure, caption = figures.TASK_FIGURES["steps_to_target"].draw(made, "mlp")
     table = made.of("targets", "mlp")
     assert len(figure.axes) == table["target"].nunique() == 2
     shown = [text.get_text() for text in figure.axes[1].texts]
@@ -482,7 +485,7 @@ def test_outcomes_are_told_apart_by_status_and_chance():
     statuses = ["completed", "completed", "completed", "diverged", "failed", "missing"]
     runs = pd.DataFrame({"run_id": list("abcdef"), "status": statuses})
     best = pd.Series({"a": 0.5, "b": 0.149, "c": 0.15, "d": 0.9, "e": 0.9})
-    assert depth.outcomes(runs, best, 0.15) == [
+    assert outcomes.outcomes(runs, best, 0.15) == [
         "trains",
         "stalls",
         "trains",
@@ -492,9 +495,10 @@ def test_outcomes_are_told_apart_by_status_and_chance():
 
 
 def test_figures_of_depth_belong_to_studies_that_cross_it(root, study):
-    assert set(figures.DEPTH_FIGURES) <= set(study.tasks["mlp"].figures)
+    deep = {name for name, figure in figures.TASK_FIGURES.items() if "depth" in figure.needs}
+    assert deep <= set(study.tasks["mlp"].figures)
     plain = planning.load("config/smoke.yaml")
-    assert not set(figures.DEPTH_FIGURES) & set(plain.tasks["mlp"].figures)
+    assert not deep & set(plain.tasks["mlp"].figures)
     assert study.tasks["mlp"].chance == 0.1
     assert plain.tasks["lm"].chance is None
 

@@ -112,13 +112,13 @@ def test_a_dead_site_is_where_it_was_planted(plain):
     assert middle.drop(("", "relu", 1)).eq(0).all()
     bands = health_frames.seed_bands(found)
     assert bands.loc[("", "relu", 20)].tolist() == pytest.approx([2.5 / 4 / 3, 0.0, 1 / 3])
-    figure, caption = figures.TASK_FIGURES["dead_over_time"](plain, "mlp")
+    figure, caption = figures.TASK_FIGURES["dead_over_time"].draw(plain, "mlp")
     assert line_of(figure.axes[0], "relu") == (STEPS, pytest.approx([0, 0, 250 / 12, 250 / 12]))
     assert "n = 4 seeds" in caption
 
 
 def test_heatmaps_are_drawn_as_the_medians_are(plain):
-    figure, caption = figures.TASK_FIGURES["health_heatmaps"](plain, "mlp")
+    figure, caption = figures.TASK_FIGURES["health_heatmaps"].draw(plain, "mlp")
     relu, tanh = figure.axes[:2]
     assert [ax.get_title() for ax in (relu, tanh)] == ["relu", "tanh"]
     assert relu.images[0].get_array()[1].tolist() == [0.0, 0.0, 75.0, 75.0]
@@ -145,13 +145,13 @@ def test_scales_hold_for_nothing_zeros_and_one_value(values):
 
 
 def test_gradient_flow_and_updates_are_what_was_read(plain):
-    figure, _ = figures.TASK_FIGURES["gradient_flow"](plain, "mlp")
+    figure, _ = figures.TASK_FIGURES["gradient_flow"].draw(plain, "mlp")
     assert line_of(figure.axes[0], "relu") == ([0, 1, 2], [1.0, 0.5, 0.25])
     found = health_frames.weights_alone(
         health_frames.probed(plain, "mlp", "parameter", "update_ratio", [""])
     )
     assert set(found["name"]) == {f"layers.{index}.weight" for index in range(SITES)}
-    figure, caption = figures.TASK_FIGURES["update_ratios"](plain, "mlp")
+    figure, caption = figures.TASK_FIGURES["update_ratios"].draw(plain, "mlp")
     assert line_of(figure.axes[0], "tanh") == (STEPS, pytest.approx([1e-3] * 4))
     assert line_of(figure.axes[0], "rule of thumb, 1e-3")[1] == [1e-3, 1e-3]
     assert "3 parameters" in caption
@@ -160,7 +160,7 @@ def test_gradient_flow_and_updates_are_what_was_read(plain):
 @pytest.mark.parametrize("name", NAMES)
 def test_without_health_a_figure_says_so(plain, name):
     plain.frames["health"] = plain.frames["health"][LABELS].head(0)
-    figure, caption = figures.TASK_FIGURES[name](plain, "mlp")
+    figure, caption = figures.TASK_FIGURES[name].draw(plain, "mlp")
     assert not figure.axes
     assert "n = 0" in caption
 
@@ -171,7 +171,7 @@ def test_one_activation_with_one_seed_and_one_step(name, zero, tmp_path):
     tables = tables_of([one("relu", 0)])
     rows = tables.frames["health"].query("step == 0 and index == 0")
     tables.frames["health"] = rows.assign(value=rows["value"] * zero)
-    figures.save(*figures.TASK_FIGURES[name](tables, "mlp"), tmp_path / name)
+    figures.save(*figures.TASK_FIGURES[name].draw(tables, "mlp"), tmp_path / name)
     assert "n = " in (tmp_path / f"{name}.txt").read_text()
 
 
@@ -183,7 +183,7 @@ def test_of_many_groups_the_deepest_are_shown(name, tmp_path):
     )
     shown = health_frames.groups_shown(tables, "mlp")
     assert shown == [f"init={init}, depth=3" for init in "abcdef"]
-    figure, caption = figures.TASK_FIGURES[name](tables, "mlp")
+    figure, caption = figures.TASK_FIGURES[name].draw(tables, "mlp")
     n = 1 if name == "health_heatmaps" else 6
     assert f"({n} of 16 groups of cells, of the deepest networks)" in caption
     assert "n = 2 seeds" in caption
@@ -428,4 +428,4 @@ def test_updates_that_are_mostly_zero_say_so(plain):
     rows = plain.frames["health"]
     most = (rows["probe"] == "update_ratio") & (rows["name"] != "layers.0.weight")
     plain.frames["health"] = rows.assign(value=rows["value"].mask(most, 0.0))
-    assert "n = 0" in figures.TASK_FIGURES["update_ratios"](plain, "mlp")[1]
+    assert "n = 0" in figures.TASK_FIGURES["update_ratios"].draw(plain, "mlp")[1]

@@ -10,6 +10,7 @@ from actstudy.contract.errors import checked
 
 TOKENIZED = ("passages", "text")  # kinds of data that become tokens, of a vocabulary and a context
 PACKAGE = Path(__file__).resolve().parents[1]
+FIGURES = "analysis/figures/__init__.py"
 
 
 @cache
@@ -35,16 +36,26 @@ def literal(file: str, name: str) -> Any:
 
 
 @cache
-def entries(file: str, name: str) -> dict[str, dict[str, Any]]:
-    """Entry name -> its `args` literal (empty if none), for a registry dict of calls such as `Activation(...)`."""
+def entries(file: str, name: str, keyword: str) -> dict[str, Any]:
+    """Entry name -> the literal of one keyword, for a dict of calls such as `Activation(...)`.
+
+    None for entries that are no calls and for calls without the keyword.
+    """
     registry = cast(ast.Dict, _assignments(file)[name])
-    found: dict[str, dict[str, Any]] = {}
+    literal_by_entry: dict[str, Any] = {}
     for key, value in zip(registry.keys, registry.values, strict=True):
-        keywords = value.keywords if isinstance(value, ast.Call) else []
-        found[str(cast(ast.Constant, key).value)] = next(
-            (ast.literal_eval(k.value) for k in keywords if k.arg == "args"), {}
-        )
-    return found
+        entry = str(cast(ast.Constant, key).value)
+        literal_by_entry[entry] = None
+        for part in value.keywords if isinstance(value, ast.Call) else []:
+            if part.arg == keyword:
+                literal_by_entry[entry] = ast.literal_eval(part.value)
+    return literal_by_entry
+
+
+@cache
+def arguments(file: str, name: str) -> dict[str, dict[str, Any]]:
+    """Entry name -> its `args` with their defaults, empty if it has none."""
+    return {entry: args or {} for entry, args in entries(file, name, "args").items()}
 
 
 @cache
@@ -56,7 +67,7 @@ def files(room: str, name: str) -> tuple[str, ...]:
 
 def activations() -> dict[str, dict[str, Any]]:
     """Activation name -> its arguments with their defaults."""
-    return entries("nets/activations.py", "ACTIVATIONS")
+    return arguments("nets/activations.py", "ACTIVATIONS")
 
 
 def activation(name: str) -> str:
@@ -67,7 +78,7 @@ def activation(name: str) -> str:
 
 def init_policies() -> dict[str, dict[str, Any]]:
     """Init policy -> its arguments with their defaults."""
-    return entries("nets/initializers.py", "POLICIES")
+    return arguments("nets/initializers.py", "POLICIES")
 
 
 def tasks() -> tuple[str, ...]:
@@ -90,14 +101,19 @@ def dataset(name: str) -> dict[str, Any]:
     return literal(f"data/sets/{name}.py", "DATASET")
 
 
-def figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
-    """Names of the figures of a task that predicts `classes` or `tokens` and crosses some axes, or of the `study`."""
-    file = "analysis/figures/__init__.py"
-    if predicts == "study":
-        return tuple(entries(file, "STUDY_FIGURES"))
-    kinds = ["TASK_FIGURES"]
-    if predicts == "classes":
-        by_axis = {"depth": "DEPTH_FIGURES", "init_args": "FACTOR_FIGURES"}
-        kinds += ["CLASS_FIGURES", *(kind for axis, kind in by_axis.items() if axis in crossed)]
-    kinds += ["TUNING_FIGURES"] if "tune_lr" in crossed else []
-    return tuple(name for kind in kinds for name in entries(file, kind))
+def task_figures(predicts: str, crossed: Iterable[str]) -> tuple[str, ...]:
+    """Names of the figures of a task, in the order of the page.
+
+    predicts: `classes` or `tokens`; crossed: the axes that the task crosses, and `tune_lr` if its
+    learning rate is tuned.
+    """
+    available = {predicts, *crossed}
+    needs_by_figure = entries(FIGURES, "TASK_FIGURES", "needs")
+    return tuple(
+        name for name, needs in needs_by_figure.items() if available.issuperset(needs or ())
+    )
+
+
+def study_figures() -> tuple[str, ...]:
+    """Names of the figures of a whole study, in the order of the page."""
+    return tuple(entries(FIGURES, "STUDY_FIGURES", "needs"))

@@ -268,7 +268,7 @@ def _task_plan(
         axes=plain({axis: [_shortest(entry, axis) for entry in axes[axis]] for axis in axes}),
         looks=waiting["looks"],
         tune_lr=waiting["tune_lr"],
-        figures=registry.figures(task["predicts"], crossed),
+        figures=registry.task_figures(task["predicts"], crossed),
     )
 
 

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.markers import MarkerStyle
 from matplotlib.ticker import MaxNLocator
 
-from actstudy.analysis.figures.style import drawn, placeholder, seeds, styles
+from actstudy.analysis.figures.panels import limited
+from actstudy.analysis.figures.style import placeholder, seeds, styles
 from actstudy.analysis.page.markdown import metric_name
 from actstudy.analysis.questions import contrasts
 from actstudy.analysis.questions.tuning import without_rate
@@ -36,7 +37,7 @@ def forest(tables: Tables, task: str) -> tuple[Figure, str]:
         return placeholder(f"{title}: no level stands beside {baseline}, n = 0 contrasts.")
     if not frame["n"].any():
         return placeholder(f"{title}: no seed of a level and of {baseline} has ended, n = 0.")
-    shown, note = drawn(side_by_side(list(frame["group"].unique())))
+    shown, note = limited(side_by_side(list(frame["group"].unique())))
     frame = frame[frame["group"].isin(shown)]
     name = f"test {metric_name(settings.metric)}"
     levels, ends, looks = (

@@ -12,11 +12,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from actstudy.analysis.figures.panels import limited, panels
 from actstudy.analysis.figures.style import (
     REFERENCE,
-    drawn,
     legend,
-    panels,
     placeholder,
     seeds,
     styles,
@@ -44,7 +43,7 @@ def win_probability(tables: Tables, task: str) -> tuple[Figure, str]:
         return placeholder(f"{title}: there is one level alone and none to beat, n = 0 pairs.")
     if table.empty:
         return placeholder(f"{title}: no seed of two levels has ended, n = 0.")
-    shown, note = drawn(list(table["group"].unique()))
+    shown, note = limited(list(table["group"].unique()))
     table = table[table["group"].isin(shown)]
     levels = by_wins(table[table["group"] == shown[0]], levels)
     what = f"how often the row beats the column, by test {metric_name(settings.metric)}"

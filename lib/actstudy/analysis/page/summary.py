@@ -70,7 +70,7 @@ def write(tables: Tables, figures: Path, out: Path, partial: bool = False) -> st
         + (" (the task's part of the study's 5%)" if contrasts.share(tables.plan) < 1 else ""),
         ranks=result_tables.ranked(tables),
         time=result_tables.time(once),
-        figures=_shown(registry.figures("study"), figures / "study", out),
+        figures=_shown(registry.study_figures(), figures / "study", out),
         incomplete=_incomplete(tables),
         provenance=_provenance(runs),
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),

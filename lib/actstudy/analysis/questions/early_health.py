@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis.questions import stats
+from actstudy.analysis.questions.epochs import steps_per_epoch
 from actstudy.contract.plan import Plan
 
 PROBES = {  # kind and probe -> whether its logarithm is taken
@@ -67,8 +68,7 @@ def readings(runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame) -> 
 
     The reading is the one nearest to the end of epoch 1, or to FIRST_PART of the planned steps where that is sooner.
     """
-    points = curves[curves["epoch"] > 0]
-    per_epoch = (points["step"] / points["epoch"]).groupby(points["run_id"]).median()
+    per_epoch = steps_per_epoch(curves)
     part = FIRST_PART * runs.drop_duplicates("run_id").set_index("run_id")["total_steps"].astype(
         float
     )
