@@ -1,4 +1,4 @@
-"""Figures of studies that cross depth or the arguments of the initialisation, from tables made by hand."""
+"""Figures of studies that cross depth or the initialisation's arguments, of tables made by hand."""
 
 import dataclasses
 import json
@@ -24,22 +24,22 @@ def closed():
     plt.close("all")
 
 
-def one(level, line, depth, seed, status="completed", init_args=None):
+def run_of(level, line, depth, seed, status="completed", init_args=None):
     """A run of 2 epochs; a diverged one ended after its first."""
-    row = {
+    return {
         "run_id": f"{level}-{line}-{depth}-{seed}-{init_args}",
         "task": "mlp",
         "level": level,
         "line": line,
-    }
-    row |= {
         "group": f"init={line}, depth={depth}" if line else f"depth={depth}",
         "depth": depth,
         "seed": seed,
+        "status": status,
+        "total_steps": 2 * STEPS_PER_EPOCH,
+        "init": "he_normal",
+        "init_args": json.dumps(init_args or {}),
+        "reported_accuracy": None if status == "diverged" else 0.5 + seed / 10,
     }
-    row |= {"status": status, "total_steps": 2 * STEPS_PER_EPOCH, "init": "he_normal"}
-    row |= {"reported_accuracy": None if status == "diverged" else 0.5 + seed / 10}
-    return row | {"init_args": json.dumps(init_args or {})}
 
 
 def curves_of(run):
@@ -98,7 +98,7 @@ def crossed():
     states = {("tanh", "b", 7, 2): "diverged"}
     return tables_of(
         [
-            one(*cell, seed, states.get((*cell, seed), "completed"))
+            run_of(*cell, seed, states.get((*cell, seed), "completed"))
             for cell in cells
             for seed in range(3)
         ]
@@ -202,7 +202,7 @@ DEEP = [
 
 @pytest.mark.parametrize("name", [*DEEP, "metric_against_depth"])
 def test_a_study_that_crosses_depth_alone_has_one_line(name, tmp_path):
-    tables = tables_of([one("relu", "", depth, seed) for depth in (1, 2) for seed in range(2)])
+    tables = tables_of([run_of("relu", "", depth, seed) for depth in (1, 2) for seed in range(2)])
     figure, caption = figures.TASK_FIGURES[name].draw(tables, "mlp")
     assert len(figure.axes) == (2 if name.startswith("convergence") else 1)
     assert "n = 2 seeds" in caption
@@ -215,7 +215,7 @@ def test_a_study_that_crosses_depth_alone_has_one_line(name, tmp_path):
 
 @pytest.mark.parametrize("name", DEEP)
 def test_where_all_runs_diverged_what_they_left_is_drawn(name, tmp_path):
-    tables = tables_of([one("relu", "a", depth, 0, "diverged") for depth in (1, 3)])
+    tables = tables_of([run_of("relu", "a", depth, 0, "diverged") for depth in (1, 3)])
     figure, caption = figures.TASK_FIGURES[name].draw(tables, "mlp")
     assert len(figure.axes[-1].lines) >= 2
     assert "n = 1 seeds" in caption
@@ -224,7 +224,7 @@ def test_where_all_runs_diverged_what_they_left_is_drawn(name, tmp_path):
 
 @pytest.mark.parametrize("name", DEEP)
 def test_without_health_or_curves_a_figure_says_so(name):
-    tables = tables_of([one("relu", "a", 2, 0)], health=False)
+    tables = tables_of([run_of("relu", "a", 2, 0)], health=False)
     tables.frames["curves"] = tables.frames["curves"].head(0)
     figure, caption = figures.TASK_FIGURES[name].draw(tables, "mlp")
     assert not figure.axes
@@ -266,7 +266,7 @@ def factors():
             status = "diverged" if level == "relu" and args.get("factor") == 4 else "completed"
             label = f"factor={args.get('factor', 2.0):g}"
             for seed in range(2):
-                row = one(level, label, 3, seed, status, args)
+                row = run_of(level, label, 3, seed, status, args)
                 runs.append(row | {"group": label})
     return tables_of(runs)
 
@@ -351,7 +351,7 @@ def test_figures_are_named_in_the_order_in_which_they_are_drawn():
 
 
 def test_a_map_of_many_levels_is_broken_into_rows():
-    runs = [one(f"init{k}", "a", d, 0) for k in range(7) for d in range(2, 11)]
+    runs = [run_of(f"init{k}", "a", d, 0) for k in range(7) for d in range(2, 11)]
     figure, _ = depth.outcome_map(tables_of(runs), "mlp")
     assert figure.get_size_inches()[0] < 16
     shown = [ax for ax in figure.axes if ax.get_visible()]

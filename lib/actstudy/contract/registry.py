@@ -101,17 +101,18 @@ def dataset(name: str) -> dict[str, Any]:
     return literal(f"data/sets/{name}.py", "DATASET")
 
 
-def task_figures(predicts: str, crossed: Iterable[str]) -> tuple[str, ...]:
+def task_figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
     """Names of the figures of a task, in the order of the page.
 
     predicts: `classes` or `tokens`; crossed: the axes that the task crosses, and `tune_lr` if its
     learning rate is tuned.
     """
     available = {predicts, *crossed}
-    needs_by_figure = entries(FIGURES, "TASK_FIGURES", "needs")
-    return tuple(
-        name for name, needs in needs_by_figure.items() if available.issuperset(needs or ())
-    )
+    names = []
+    for name, needs in entries(FIGURES, "TASK_FIGURES", "needs").items():
+        if available.issuperset(needs or ()):
+            names.append(name)
+    return tuple(names)
 
 
 def study_figures() -> tuple[str, ...]:

@@ -113,12 +113,13 @@ def draw_map(ax: Axes, runs: pd.DataFrame, lines: list[str], depths: list[float]
 def draw_cell(ax: Axes, column: int, row: int, runs: pd.DataFrame) -> None:
     """Draw a strip per seed in its outcome's colour; the mean of completed runs as a number."""
     strips = sorted(runs["outcome"], key=list(COLOURS).index)
-    left = column - 0.5
-    top = row - 0.5
+    corner_x = column - 0.5
+    corner_y = row - 0.5
     for place, outcome in enumerate(strips):
-        start = left + place / len(strips)
-        ax.bar(start, 1, 1 / len(strips), top, align="edge", color=COLOURS[outcome])
-    ax.add_patch(Rectangle((left, top), 1, 1, fill=False, edgecolor="white", linewidth=1.5))
+        x = corner_x + place / len(strips)
+        ax.bar(x, 1, 1 / len(strips), corner_y, align="edge", color=COLOURS[outcome])
+    frame = Rectangle((corner_x, corner_y), 1, 1, fill=False, edgecolor="white", linewidth=1.5)
+    ax.add_patch(frame)
     done = runs.loc[runs["status"] == "completed", "value"].astype(float)
     if len(done):
         ax.text(column, row, f"{done.mean():.2f}", ha="center", va="center", fontsize=7)

@@ -44,8 +44,8 @@ def metric_against_factor(tables: Tables, task: str) -> tuple[Figure, str]:
     name = f"test {metric_name(settings.metric)}"
     done = runs[runs["status"] == "completed"].astype({value: float})
     diverged = runs[runs["status"] == "diverged"]
-    levels = set(runs["level"])
-    looks = styles([level for level in [*tables.plan.levels, ALL_RUNS] if level in levels])
+    known = set(runs["level"])
+    looks = styles([level for level in [*tables.plan.levels, ALL_RUNS] if level in known])
     title = f"{settings.title}: {name} against init_args.{argument}"
     figure, axes = panels(list(runs["panel"].unique()), title, columns=2)
     for panel, ax in axes.items():

@@ -69,15 +69,15 @@ def draw_gradients(
     size = (9, 1.2 + 2.7 * len(groups))
     heading = f"{title}: gradient norm at the sites"
     figure, axes = subplots(len(groups), 2, size, heading, sharex="col", sharey="row")
-    for group, (left, right) in zip(groups, axes, strict=True):
+    for group, (at_sites, overall) in zip(groups, axes, strict=True):
         for level, look in looks.items():
             if (group, level) in spread.index:
                 own = {end: health_frames.of_cell(part, group, level) for end, part in ends.items()}
-                marks.sites_line(left, own, look, level)
-        marks.boxes(right, health_frames.of_group(spread, group), looks)
-        left.set(yscale="log", ylabel="gradient norm")
-        left.set_title(group or "last probed step", fontsize=9)
-        right.set_title("all sites and probed steps", fontsize=9)
+                marks.sites_line(at_sites, own, look, level)
+        marks.boxes(overall, health_frames.of_group(spread, group), looks)
+        at_sites.set(yscale="log", ylabel="gradient norm")
+        at_sites.set_title(group or "last probed step", fontsize=9)
+        overall.set_title("all sites and probed steps", fontsize=9)
     labels = site_labels(rows)
     axes[-1, 0].set_xticks(list(labels), list(labels.values()))
     axes[-1, 0].set_xlabel("site")

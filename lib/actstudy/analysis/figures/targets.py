@@ -47,11 +47,15 @@ def draw_bars(ax: Axes, part: pd.DataFrame, ends: pd.Series, looks: dict[str, Lo
     """
     for row in part.itertuples():
         late = pd.isna(row.median_steps)
-        steps = ends.loc[row.level, row.group] if late else row.median_steps
+        if late:
+            steps = ends.loc[row.level, row.group]
+            label = "after the end"
+        else:
+            steps = row.median_steps
+            label = f"{steps:,.0f}"
         colour = looks[row.level]["color"]
         (bar,) = ax.barh([cell_name(row.level, row.group)], [steps], color=colour, alpha=0.75)
         if late:
             bar.set(facecolor="none", edgecolor=colour, hatch="///")
-        label = "after the end" if late else f"{steps:,.0f}"
         place = (bar.get_width(), bar.get_y() + bar.get_height() / 2)
         ax.annotate(f" {label} ({row.n_reached} of {row.n})", place, va="center", size=7)
