@@ -43,8 +43,8 @@ def timeline(tables: Tables) -> tuple[Figure, str]:
     handles = [Patch(color=colour, label=task) for task, colour in colours.items()]
     figure.legend(handles=handles, loc="outside right center", fontsize=8, frameon=False)
     return figure, (
-        f"Every run from when it had its device to its end, n = {n}, a pack as one bar; as many "
-        f"rows per device as it trained at the same time "
+        f"Every run from when it had its device to its end, n = {n}, a pack as one bar; a device "
+        "has a row for each run that it trained at the same time "
         f"({'; '.join(sorted(ended['device'].unique()))}). "
         "Whole seconds; pauses over an hour cut."
     )
