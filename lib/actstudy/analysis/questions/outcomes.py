@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-STALL_FACTOR = 1.5  # best validation accuracy below so many times chance: next to nothing is learnt
+STALL_FACTOR = 1.5  # a best validation accuracy below this multiple of chance is no learning
 TRAINS = "trains"
 STALLS = "stalls"
 DIVERGES = "diverges"
