@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from actstudy.analysis.questions.epochs import steps_per_epoch
+from actstudy.analysis.questions.early_health import steps_per_epoch
 from actstudy.analysis.tables import Tables
 
 MAX_GROUPS_SHOWN = 6  # groups of cells on one figure

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis.questions import stats
-from actstudy.analysis.questions.epochs import steps_per_epoch
 from actstudy.contract.plan import Plan
 
 PROBES = {  # kind and probe -> whether its logarithm is taken
@@ -90,6 +89,12 @@ def readings(runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame) -> 
     )
     found = found.assign(value=value, probe=found["kind"] + " " + found["probe"])
     return found.groupby(["run_id", "probe", "step"])["value"].mean().dropna().reset_index()
+
+
+def steps_per_epoch(curves: pd.DataFrame) -> pd.Series:
+    """run_id -> median of step / epoch over its evaluations; no entry for a run without any."""
+    points = curves[curves["epoch"] > 0]
+    return (points["step"] / points["epoch"]).groupby(points["run_id"]).median()
 
 
 def candidates(found: pd.DataFrame) -> list[dict[str, Any]]:
