@@ -52,7 +52,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/summary.md",
-        list(FIGURES.values()),
+        FIGURES,
         rules.tables.output,
         run_files,
         STUDY.files_of(STUDY.first),

@@ -18,7 +18,7 @@ from scipy import stats as scipy_stats
 
 from actstudy.analysis import figures, partial, status, tables
 from actstudy.analysis.export import curves
-from actstudy.analysis.figures import depth, style, timeline
+from actstudy.analysis.figures import style, timeline
 from actstudy.analysis.page import (
     best_means,
     cell_groups,
@@ -30,7 +30,7 @@ from actstudy.analysis.page import (
     verdict_sentence,
     verdict_tables,
 )
-from actstudy.analysis.questions import stats
+from actstudy.analysis.questions import outcomes, stats
 from actstudy.contract import registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.experiments.boundaries import write as write_boundaries
@@ -149,8 +149,8 @@ def test_figures_for_tasks_that_predict_tokens_need_no_calibration():
 @pytest.mark.parametrize("part", ["mlp", "study"])
 def test_figures_of_an_empty_study_say_so(study, tmp_path, part):
     empty = tables.build(study.plan(), tmp_path / "nowhere", [], pd.DataFrame())
-    figures.draw_all(empty, part, tmp_path)
-    said = {path.stem: path.read_text() for path in tmp_path.glob("*.txt")}
+    figures.draw_all(empty, tmp_path)
+    said = {path.stem: path.read_text() for path in (tmp_path / part).glob("*.txt")}
     assert "not been learnt yet" in said.pop(
         "boundaries", "The toy problems have not been learnt yet."
     )
@@ -362,7 +362,7 @@ def test_targets_take_the_first_time_and_count_diverged_runs_as_late():
 
 
 def test_reliability_draws_share_correct_against_confidence(made):
-    figure, _ = figures.CLASS_FIGURES["reliability"](made, "mlp")
+    figure, _ = figures.TASK_FIGURES["reliability"].draw(made, "mlp")
     best = made.frames["calibration"].query(
         "checkpoint == 'best' and level == 'tanh' and group == 'depth=1'"
     )
@@ -418,7 +418,7 @@ def test_numbers_show_the_digits_that_matter():
 
 
 def test_steps_to_target_draws_what_the_table_says(made):
-    figure, caption = figures.TASK_FIGURES["steps_to_target"](made, "mlp")
+    figure, caption = figures.TASK_FIGURES["steps_to_target"].draw(made, "mlp")
     table = made.of("targets", "mlp")
     assert len(figure.axes) == table["target"].nunique() == 2
     shown = [text.get_text() for text in figure.axes[1].texts]
@@ -484,7 +484,7 @@ def test_outcomes_are_told_apart_by_status_and_chance():
     statuses = ["completed", "completed", "completed", "diverged", "failed", "missing"]
     runs = pd.DataFrame({"run_id": list("abcdef"), "status": statuses})
     best = pd.Series({"a": 0.5, "b": 0.149, "c": 0.15, "d": 0.9, "e": 0.9})
-    assert depth.outcomes(runs, best, 0.15) == [
+    assert outcomes.outcomes(runs, best, 0.15) == [
         "trains",
         "stalls",
         "trains",
@@ -494,9 +494,10 @@ def test_outcomes_are_told_apart_by_status_and_chance():
 
 
 def test_figures_of_depth_belong_to_studies_that_cross_it(root, study):
-    assert set(figures.DEPTH_FIGURES) <= set(study.tasks["mlp"].figures)
+    deep = {name for name, figure in figures.TASK_FIGURES.items() if "depth" in figure.needs}
+    assert deep <= set(study.tasks["mlp"].figures)
     plain = planning.load("config/smoke.yaml")
-    assert not set(figures.DEPTH_FIGURES) & set(plain.tasks["mlp"].figures)
+    assert not deep & set(plain.tasks["mlp"].figures)
     assert study.tasks["mlp"].chance == 0.1
     assert plain.tasks["lm"].chance is None
 

@@ -1,4 +1,4 @@
-"""Figures of studies that cross depth or the arguments of the initialisation, from tables made by hand."""
+"""Figures of studies that cross depth or the initialisation's arguments, of tables made by hand."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from plans import plan_of
 
 from actstudy.analysis import figures
-from actstudy.analysis.figures import depth, factor, layers
+from actstudy.analysis.figures import depth, factor, health_frames, layers
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
 
@@ -24,22 +24,22 @@ def closed():
     plt.close("all")
 
 
-def one(level, line, depth, seed, status="completed", init_args=None):
+def run_of(level, line, depth, seed, status="completed", init_args=None):
     """A run of 2 epochs; a diverged one ended after its first."""
-    row = {
+    return {
         "run_id": f"{level}-{line}-{depth}-{seed}-{init_args}",
         "task": "mlp",
         "level": level,
         "line": line,
-    }
-    row |= {
         "group": f"init={line}, depth={depth}" if line else f"depth={depth}",
         "depth": depth,
         "seed": seed,
+        "status": status,
+        "total_steps": 2 * STEPS_PER_EPOCH,
+        "init": "he_normal",
+        "init_args": json.dumps(init_args or {}),
+        "reported_accuracy": None if status == "diverged" else 0.5 + seed / 10,
     }
-    row |= {"status": status, "total_steps": 2 * STEPS_PER_EPOCH, "init": "he_normal"}
-    row |= {"reported_accuracy": None if status == "diverged" else 0.5 + seed / 10}
-    return row | {"init_args": json.dumps(init_args or {})}
 
 
 def curves_of(run):
@@ -98,7 +98,7 @@ def crossed():
     states = {("tanh", "b", 7, 2): "diverged"}
     return tables_of(
         [
-            one(*cell, seed, states.get((*cell, seed), "completed"))
+            run_of(*cell, seed, states.get((*cell, seed), "completed"))
             for cell in cells
             for seed in range(3)
         ]
@@ -145,7 +145,7 @@ def test_convergence_by_level_draws_the_same_means_in_other_panels(crossed):
 def test_signal_of_chosen_layers_is_a_median_against_epochs(crossed, name, probe):
     health = crossed.frames["health"]
     crossed.frames["health"] = health[health["probe"] == probe]  # the figure needs no other
-    figure, caption = figures.DEPTH_FIGURES[name](crossed, "mlp")
+    figure, caption = figures.TASK_FIGURES[name].draw(crossed, "mlp")
     assert len(figure.axes) == 3 * 2
     assert labels(figure.axes[0]) == ["layer 1", "layer 3", "layer 5", "layer 7"]
     x, y = line_of(figure.axes[0], "layer 3")
@@ -178,12 +178,15 @@ def test_gradients_are_shown_at_shares_of_the_run_without_zeros(crossed):
 def test_a_run_that_was_never_evaluated_has_the_steps_per_epoch_of_its_cell(crossed):
     crossed.frames["curves"] = crossed.frames["curves"].query("run_id != 'relu-a-7-0-None'")
     found = layers.probed(crossed, "mlp", "post_sd")
-    assert layers.epochs(found, crossed.frames["curves"]).tolist() == (found["step"] / 10).tolist()
+    assert (
+        health_frames.epochs(found, crossed.frames["curves"]).tolist()
+        == (found["step"] / 10).tolist()
+    )
 
 
 def test_steps_per_epoch_that_nobody_knows_leave_the_first_probe(crossed):
     found = layers.probed(crossed, "mlp", "post_sd")
-    known = layers.epochs(found, crossed.frames["curves"].head(0))
+    known = health_frames.epochs(found, crossed.frames["curves"].head(0))
     assert set(known.dropna()) == {0.0}
     assert known.isna().tolist() == (found["step"] > 0).tolist()
 
@@ -199,8 +202,8 @@ DEEP = [
 
 @pytest.mark.parametrize("name", [*DEEP, "metric_against_depth"])
 def test_a_study_that_crosses_depth_alone_has_one_line(name, tmp_path):
-    tables = tables_of([one("relu", "", depth, seed) for depth in (1, 2) for seed in range(2)])
-    figure, caption = figures.DEPTH_FIGURES[name](tables, "mlp")
+    tables = tables_of([run_of("relu", "", depth, seed) for depth in (1, 2) for seed in range(2)])
+    figure, caption = figures.TASK_FIGURES[name].draw(tables, "mlp")
     assert len(figure.axes) == (2 if name.startswith("convergence") else 1)
     assert "n = 2 seeds" in caption
     shown = [text.get_text() for ax in figure.axes for text in (ax.title, ax.yaxis.label)] + labels(
@@ -212,8 +215,8 @@ def test_a_study_that_crosses_depth_alone_has_one_line(name, tmp_path):
 
 @pytest.mark.parametrize("name", DEEP)
 def test_where_all_runs_diverged_what_they_left_is_drawn(name, tmp_path):
-    tables = tables_of([one("relu", "a", depth, 0, "diverged") for depth in (1, 3)])
-    figure, caption = figures.DEPTH_FIGURES[name](tables, "mlp")
+    tables = tables_of([run_of("relu", "a", depth, 0, "diverged") for depth in (1, 3)])
+    figure, caption = figures.TASK_FIGURES[name].draw(tables, "mlp")
     assert len(figure.axes[-1].lines) >= 2
     assert "n = 1 seeds" in caption
     figures.save(figure, caption, tmp_path / name)
@@ -221,9 +224,9 @@ def test_where_all_runs_diverged_what_they_left_is_drawn(name, tmp_path):
 
 @pytest.mark.parametrize("name", DEEP)
 def test_without_health_or_curves_a_figure_says_so(name):
-    tables = tables_of([one("relu", "a", 2, 0)], health=False)
+    tables = tables_of([run_of("relu", "a", 2, 0)], health=False)
     tables.frames["curves"] = tables.frames["curves"].head(0)
-    figure, caption = figures.DEPTH_FIGURES[name](tables, "mlp")
+    figure, caption = figures.TASK_FIGURES[name].draw(tables, "mlp")
     assert not figure.axes
     assert "n = 0" in caption
 
@@ -239,7 +242,7 @@ def test_signals_that_are_zero_leave_a_panel_that_says_so(crossed):
 
 
 def test_metric_against_depth_shows_train_accuracy_at_the_end(crossed):
-    figure, caption = figures.DEPTH_FIGURES["metric_against_depth"](crossed, "mlp")
+    figure, caption = figures.TASK_FIGURES["metric_against_depth"].draw(crossed, "mlp")
     dotted = [
         line
         for line in figure.axes[0].lines
@@ -263,7 +266,7 @@ def factors():
             status = "diverged" if level == "relu" and args.get("factor") == 4 else "completed"
             label = f"factor={args.get('factor', 2.0):g}"
             for seed in range(2):
-                row = one(level, label, 3, seed, status, args)
+                row = run_of(level, label, 3, seed, status, args)
                 runs.append(row | {"group": label})
     return tables_of(runs)
 
@@ -322,19 +325,33 @@ def test_another_argument_that_all_runs_set_is_the_axis():
     assert factor.arguments(runs) == ("std", [0.1, 0.01])
 
 
+def needing(need):
+    """The names of the figures that need something."""
+    return {name for name, figure in figures.TASK_FIGURES.items() if need in figure.needs}
+
+
 def test_figures_follow_the_crossed_axes():
-    deep, args = set(figures.DEPTH_FIGURES), set(figures.FACTOR_FIGURES)
-    assert deep | args <= set(figures.ALL_TASK_FIGURES)
+    deep = needing("depth")
+    args = needing("init_args")
     assert set(DEEP) <= deep
+    assert args == {"metric_against_factor"}
     assert not (deep | args) & set(registry.task_figures("classes", ["init"]))
     assert args <= set(registry.task_figures("classes", ["init_args"]))
     assert not deep & set(registry.task_figures("classes", ["init_args"]))
     assert deep | args <= set(registry.task_figures("classes", ["depth", "init_args"]))
-    assert not args & set(registry.task_figures("tokens", ["init_args"]))
+    assert not (deep | args) & set(registry.task_figures("tokens", ["depth", "init_args"]))
+    assert "lr_sensitivity" in registry.task_figures("tokens", ["tune_lr"])
+    assert "lr_sensitivity" not in registry.task_figures("tokens", [])
+
+
+def test_figures_are_named_in_the_order_in_which_they_are_drawn():
+    everything = ["depth", "init_args", "tune_lr"]
+    assert registry.task_figures("classes", everything) == tuple(figures.TASK_FIGURES)
+    assert registry.study_figures() == tuple(figures.STUDY_FIGURES)
 
 
 def test_a_map_of_many_levels_is_broken_into_rows():
-    runs = [one(f"init{k}", "a", d, 0) for k in range(7) for d in range(2, 11)]
+    runs = [run_of(f"init{k}", "a", d, 0) for k in range(7) for d in range(2, 11)]
     figure, _ = depth.outcome_map(tables_of(runs), "mlp")
     assert figure.get_size_inches()[0] < 16
     shown = [ax for ax in figure.axes if ax.get_visible()]

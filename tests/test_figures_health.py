@@ -24,26 +24,26 @@ def closed():
     plt.close("all")
 
 
-def one(level, seed, group="", depth=SITES, **fields):
-    row = {
+def run_of(level, seed, group="", depth=SITES, **fields):
+    """A completed run of 40 steps."""
+    return {
         "run_id": f"{level}-{seed}-{group}",
         "task": "mlp",
         "level": level,
         "group": group,
         "seed": seed,
-    }
-    row |= {
         "depth": depth,
         "line": "",
         "status": "completed",
         "total_steps": 40,
         "reported_accuracy": seed / 100,
+        "activation": level,
+        **fields,
     }
-    return row | {"activation": level} | fields
 
 
 def health_of(run):
-    """Nothing is dead; gradients are 2**-site, sds 1 + seed, updates 1e-3; tanh alone can saturate."""
+    """Nothing is dead; gradients 2**-site, sds 1 + seed, updates 1e-3; tanh alone can saturate."""
     label = {key: run[key] for key in LABELS}
     for step in STEPS:
         for index in range(SITES):
@@ -86,8 +86,8 @@ def tables_of(runs):
 
 @pytest.fixture
 def plain():
-    """relu and tanh with 4 seeds; in relu two seeds have their second site wholly dead from step 20 on, one half."""
-    made = tables_of([one(level, seed) for level in ("relu", "tanh") for seed in range(4)])
+    """relu and tanh with 4 seeds; from step 20 on relu's second site is dead in 2, half in 1."""
+    made = tables_of([run_of(level, seed) for level in ("relu", "tanh") for seed in range(4)])
     rows = made.frames["health"]
     dead = (
         (rows["level"] == "relu")
@@ -112,13 +112,13 @@ def test_a_dead_site_is_where_it_was_planted(plain):
     assert middle.drop(("", "relu", 1)).eq(0).all()
     bands = health_frames.seed_bands(found)
     assert bands.loc[("", "relu", 20)].tolist() == pytest.approx([2.5 / 4 / 3, 0.0, 1 / 3])
-    figure, caption = figures.TASK_FIGURES["dead_over_time"](plain, "mlp")
+    figure, caption = figures.TASK_FIGURES["dead_over_time"].draw(plain, "mlp")
     assert line_of(figure.axes[0], "relu") == (STEPS, pytest.approx([0, 0, 250 / 12, 250 / 12]))
     assert "n = 4 seeds" in caption
 
 
 def test_heatmaps_are_drawn_as_the_medians_are(plain):
-    figure, caption = figures.TASK_FIGURES["health_heatmaps"](plain, "mlp")
+    figure, caption = figures.TASK_FIGURES["health_heatmaps"].draw(plain, "mlp")
     relu, tanh = figure.axes[:2]
     assert [ax.get_title() for ax in (relu, tanh)] == ["relu", "tanh"]
     assert relu.images[0].get_array()[1].tolist() == [0.0, 0.0, 75.0, 75.0]
@@ -145,13 +145,13 @@ def test_scales_hold_for_nothing_zeros_and_one_value(values):
 
 
 def test_gradient_flow_and_updates_are_what_was_read(plain):
-    figure, _ = figures.TASK_FIGURES["gradient_flow"](plain, "mlp")
+    figure, _ = figures.TASK_FIGURES["gradient_flow"].draw(plain, "mlp")
     assert line_of(figure.axes[0], "relu") == ([0, 1, 2], [1.0, 0.5, 0.25])
     found = health_frames.weights_alone(
         health_frames.probed(plain, "mlp", "parameter", "update_ratio", [""])
     )
     assert set(found["name"]) == {f"layers.{index}.weight" for index in range(SITES)}
-    figure, caption = figures.TASK_FIGURES["update_ratios"](plain, "mlp")
+    figure, caption = figures.TASK_FIGURES["update_ratios"].draw(plain, "mlp")
     assert line_of(figure.axes[0], "tanh") == (STEPS, pytest.approx([1e-3] * 4))
     assert line_of(figure.axes[0], "rule of thumb, 1e-3")[1] == [1e-3, 1e-3]
     assert "3 parameters" in caption
@@ -160,7 +160,7 @@ def test_gradient_flow_and_updates_are_what_was_read(plain):
 @pytest.mark.parametrize("name", NAMES)
 def test_without_health_a_figure_says_so(plain, name):
     plain.frames["health"] = plain.frames["health"][LABELS].head(0)
-    figure, caption = figures.TASK_FIGURES[name](plain, "mlp")
+    figure, caption = figures.TASK_FIGURES[name].draw(plain, "mlp")
     assert not figure.axes
     assert "n = 0" in caption
 
@@ -168,10 +168,10 @@ def test_without_health_a_figure_says_so(plain, name):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("zero", [1.0, 0.0, np.nan], ids=["as read", "all zero", "not finite"])
 def test_one_activation_with_one_seed_and_one_step(name, zero, tmp_path):
-    tables = tables_of([one("relu", 0)])
+    tables = tables_of([run_of("relu", 0)])
     rows = tables.frames["health"].query("step == 0 and index == 0")
     tables.frames["health"] = rows.assign(value=rows["value"] * zero)
-    figures.save(*figures.TASK_FIGURES[name](tables, "mlp"), tmp_path / name)
+    figures.save(*figures.TASK_FIGURES[name].draw(tables, "mlp"), tmp_path / name)
     assert "n = " in (tmp_path / f"{name}.txt").read_text()
 
 
@@ -179,11 +179,11 @@ def test_one_activation_with_one_seed_and_one_step(name, zero, tmp_path):
 def test_of_many_groups_the_deepest_are_shown(name, tmp_path):
     groups = [(f"init={init}, depth={depth}", depth) for depth in (2, 3) for init in "abcdefgh"]
     tables = tables_of(
-        [one("relu", seed, group, depth) for group, depth in groups for seed in range(2)]
+        [run_of("relu", seed, group, depth) for group, depth in groups for seed in range(2)]
     )
     shown = health_frames.groups_shown(tables, "mlp")
     assert shown == [f"init={init}, depth=3" for init in "abcdef"]
-    figure, caption = figures.TASK_FIGURES[name](tables, "mlp")
+    figure, caption = figures.TASK_FIGURES[name].draw(tables, "mlp")
     n = 1 if name == "health_heatmaps" else 6
     assert f"({n} of 16 groups of cells, of the deepest networks)" in caption
     assert "n = 2 seeds" in caption
@@ -214,12 +214,14 @@ def test_intervals_of_spearman_cover_zero_as_often_as_they_say():
 
 
 def noisy(seeds, plant=None, metric="reported_accuracy"):
-    """Two levels of runs whose probes and ends are noise; with `plant` that site probe's step 10 gives the end."""
+    """Two levels of runs of noise; with `plant`, that site probe gives the end at step 10."""
     random = np.random.default_rng(seeds)
     ends = {
         (level, seed): float(random.normal()) for level in ("relu", "gelu") for seed in range(seeds)
     }
-    tables = tables_of([one(level, seed, **{metric: end}) for (level, seed), end in ends.items()])
+    tables = tables_of(
+        [run_of(level, seed, **{metric: end}) for (level, seed), end in ends.items()]
+    )
     rows = tables.frames["health"]
     value = pd.Series(random.uniform(0.1, 1, len(rows)), rows.index)
     if plant:
@@ -296,7 +298,7 @@ def test_only_completed_runs_and_probes_that_all_have_take_part():
 
 @pytest.mark.parametrize(("per_epoch", "step"), [(10, 10), (15, 10), (1, 0), (10_000, 10)])
 def test_early_is_the_end_of_epoch_one_but_in_the_first_quarter(per_epoch, step):
-    tables = tables_of([one("relu", 0)])
+    tables = tables_of([run_of("relu", 0)])
     curves = tables.frames["curves"]
     curves = curves.assign(epoch=curves["step"] / per_epoch)
     assert set(
@@ -355,7 +357,7 @@ def test_a_value_too_low_is_worst_where_it_is_lowest(plain):
 
 def test_the_page_lists_findings_and_counts_many_notes(plain):
     notes = [(f"level{i}", 0, "small_batch", "note", 4.0, "batch") for i in range(9)]
-    runs = [one(f"level{i}", 0) for i in range(9)]
+    runs = [run_of(f"level{i}", 0) for i in range(9)]
     plain.frames["runs"] = pd.concat([plain.frames["runs"], pd.DataFrame(runs)])
     plain.frames["findings"] = found_in([*SOME[:5], *notes])
     section = health_tables.findings(plain, "mlp")
@@ -431,4 +433,4 @@ def test_updates_that_are_mostly_zero_say_so(plain):
     rows = plain.frames["health"]
     most = (rows["probe"] == "update_ratio") & (rows["name"] != "layers.0.weight")
     plain.frames["health"] = rows.assign(value=rows["value"].mask(most, 0.0))
-    assert "n = 0" in figures.TASK_FIGURES["update_ratios"](plain, "mlp")[1]
+    assert "n = 0" in figures.TASK_FIGURES["update_ratios"].draw(plain, "mlp")[1]

@@ -65,7 +65,7 @@ def test_a_target_redoes_tables_and_figures_only(project, edited):
     edited(lambda study: study["tasks"]["mlp"].update(targets=[0.2]) or study)
     rules, ids = project.planned()
     assert not ids
-    assert rules == {"tables", "figures_mlp", "figures_study", "summary", "all"}
+    assert rules == {"tables", "figures_mlp", "study_figures", "summary", "all"}
 
 
 def test_a_comment_retrains_nothing(project):
@@ -93,7 +93,7 @@ def test_a_deleted_figure_is_drawn_again(project):
     picture.unlink()
     rules, ids = project.planned()
     assert "figures_mlp" in rules
-    assert "figures_study" not in rules
+    assert "study_figures" not in rules
     assert not ids
     project.snakemake("--cores", "2")
     assert picture.exists()

@@ -1,26 +1,37 @@
-PARTS = {task: settings.figures for task, settings in STUDY.tasks.items()}
-PARTS["study"] = registry.figures("study")
-FIGURES = {
-    part: expand(
-        f"{RESULTS}/figures/{part}/{{figure}}.{{kind}}",
-        figure=names,
-        kind=["png", "pdf", "txt"],
-    )
-    for part, names in PARTS.items()
+PICTURE = f"{RESULTS}/figures/{{part}}/{{figure}}.{{kind}}"
+KINDS = ["png", "pdf", "txt"]  # the picture twice and its caption
+TASK_FIGURES = {
+    task: expand(PICTURE, part=task, figure=plan.figures, kind=KINDS)
+    for task, plan in STUDY.tasks.items()
 }
+STUDY_FIGURES = expand(
+    PICTURE, part="study", figure=registry.study_figures(), kind=KINDS
+)
+FIGURES = [*TASK_FIGURES.values(), STUDY_FIGURES]
 
 
-# One job a task: importing matplotlib takes longer than drawing.
-for part, files in FIGURES.items():
+# One job per task: importing matplotlib takes longer than drawing.
+for task, files in TASK_FIGURES.items():
 
     rule:
         name:
-            f"figures_{part}"
+            f"figures_{task}"
         input:
             rules.tables.output,
         output:
             files,
         params:
-            part=part,
+            task=task,
         script:
             "../scripts/figures.py"
+
+
+rule study_figures:
+    input:
+        rules.tables.output,
+    output:
+        STUDY_FIGURES,
+    params:
+        task=None,
+    script:
+        "../scripts/figures.py"

@@ -1,7 +1,7 @@
 rule summary:
     input:
         tables=rules.tables.output.plan,
-        figures=list(FIGURES.values()),
+        figures=FIGURES,
     output:
         f"{RESULTS}/summary.md",
     script:

@@ -23,8 +23,7 @@ def write_partial(study: Study) -> Path:
     boundaries = pd.read_parquet(toys) if toys.is_file() else pd.DataFrame()
     made = tables.build(study.plan(), Path("results/runs"), references, boundaries)
     tables.write(made, folder / "tables")
-    for part in (*made.plan.tasks, "study"):
-        figures.draw_all(made, part, folder / "figures" / part)
+    figures.draw_all(made, folder / "figures")
     page = folder / "summary.md"
     page.write_text(summary.render(made, folder / "figures", page, partial=True), encoding="utf-8")
     return page

@@ -35,17 +35,26 @@ def literal(file: str, name: str) -> Any:
 
 
 @cache
-def entries(file: str, name: str) -> dict[str, dict[str, Any]]:
-    """Entry -> its `args` literal, or an empty dict, of a dict of calls like `Activation(...)`."""
+def entries(file: str, name: str, keyword: str) -> dict[str, Any]:
+    """Entry name -> the literal of one keyword, for a dict of calls such as `Activation(...)`.
+
+    None for entries that are no calls and for calls without the keyword.
+    """
     registry = cast(ast.Dict, _assignments(file)[name])
-    arguments: dict[str, dict[str, Any]] = {}
+    literal_by_entry: dict[str, Any] = {}
     for key, value in zip(registry.keys, registry.values, strict=True):
         entry = str(cast(ast.Constant, key).value)
-        arguments[entry] = {}
-        for keyword in value.keywords if isinstance(value, ast.Call) else []:
-            if keyword.arg == "args":
-                arguments[entry] = ast.literal_eval(keyword.value)
-    return arguments
+        literal_by_entry[entry] = None
+        for part in value.keywords if isinstance(value, ast.Call) else []:
+            if part.arg == keyword:
+                literal_by_entry[entry] = ast.literal_eval(part.value)
+    return literal_by_entry
+
+
+@cache
+def arguments(file: str, name: str) -> dict[str, dict[str, Any]]:
+    """Entry name -> its `args` with their defaults, empty if it has none."""
+    return {entry: args or {} for entry, args in entries(file, name, "args").items()}
 
 
 @cache
@@ -56,8 +65,8 @@ def files(room: str, name: str) -> tuple[str, ...]:
 
 
 def activations() -> dict[str, dict[str, Any]]:
-    """Activation -> its arguments with their defaults."""
-    return entries("nets/activations.py", "ACTIVATIONS")
+    """Activation name -> its arguments with their defaults."""
+    return arguments("nets/activations.py", "ACTIVATIONS")
 
 
 def aliases() -> dict[str, str]:
@@ -73,7 +82,7 @@ def activation(name: str) -> str:
 
 def init_policies() -> dict[str, dict[str, Any]]:
     """Init policy -> its arguments with their defaults."""
-    return entries("nets/initializers.py", "POLICIES")
+    return arguments("nets/initializers.py", "POLICIES")
 
 
 def tasks() -> tuple[str, ...]:
@@ -107,16 +116,19 @@ def dataset(name: str) -> dict[str, Any]:
 
 
 def task_figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
-    """Names of the figures of a task that predicts `classes` or `tokens` and crosses some axes."""
-    kinds = ["TASK_FIGURES"]
-    if predicts == "classes":
-        by_axis = {"depth": "DEPTH_FIGURES", "init_args": "FACTOR_FIGURES"}
-        kinds += ["CLASS_FIGURES", *(kind for axis, kind in by_axis.items() if axis in crossed)]
-    if "tune_lr" in crossed:
-        kinds.append("TUNING_FIGURES")
-    return tuple(name for kind in kinds for name in entries(FIGURES, kind))
+    """Names of the figures of a task, in the order of the page.
+
+    predicts: `classes` or `tokens`; crossed: the axes that the task crosses, and `tune_lr` if its
+    learning rate is tuned.
+    """
+    available = {predicts, *crossed}
+    names = []
+    for name, needs in entries(FIGURES, "TASK_FIGURES", "needs").items():
+        if available.issuperset(needs or ()):
+            names.append(name)
+    return tuple(names)
 
 
 def study_figures() -> tuple[str, ...]:
-    """Names of the figures of a whole study."""
-    return tuple(entries(FIGURES, "STUDY_FIGURES"))
+    """Names of the figures of a whole study, in the order of the page."""
+    return tuple(entries(FIGURES, "STUDY_FIGURES", "needs"))

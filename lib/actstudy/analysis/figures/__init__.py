@@ -1,5 +1,9 @@
-"""Figures draw what they are given: name -> function (tables, task) -> figure and caption; of the study, (tables)."""
+"""Figures draw what they are given: tables in, a figure and its caption out.
 
+To add one: a function and an entry of TASK_FIGURES or STUDY_FIGURES.
+"""
+
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,47 +29,47 @@ from actstudy.analysis.tables import Tables
 from actstudy.contract import store
 from actstudy.contract.errors import visible
 
-Drawn = tuple[Figure, str]
+Drawn = tuple[Figure, str]  # with its caption
 
-TASK_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {
-    "forest": forest.forest,
-    "win_probability": verdicts.win_probability,
-    "metric_curves": curves.metric_curves,
-    "loss_curves": curves.loss_curves,
-    "steps_to_target": targets.steps_to_target,
-    "throughput_vs_metric": compute.throughput_vs_metric,
-    "health_heatmaps": health.health_heatmaps,
-    "gradient_flow": health.gradient_flow,
-    "update_ratios": health.update_ratios,
-    "dead_over_time": health.dead_over_time,
+
+@dataclasses.dataclass(frozen=True)
+class TaskFigure:
+    """How a figure of a task is drawn, and of which tasks.
+
+    needs: what the task must predict (`classes`) and which axes the study must cross for it.
+    """
+
+    draw: Callable[[Tables, str], Drawn]
+    needs: tuple[str, ...] = ()
+
+
+# The names, `needs` and the order on the page are read from this source (contract/registry.py).
+TASK_FIGURES: dict[str, TaskFigure] = {
+    "forest": TaskFigure(forest.forest),
+    "win_probability": TaskFigure(verdicts.win_probability),
+    "metric_curves": TaskFigure(curves.metric_curves),
+    "loss_curves": TaskFigure(curves.loss_curves),
+    "steps_to_target": TaskFigure(targets.steps_to_target),
+    "throughput_vs_metric": TaskFigure(compute.throughput_vs_metric),
+    "health_heatmaps": TaskFigure(health.health_heatmaps),
+    "gradient_flow": TaskFigure(health.gradient_flow),
+    "update_ratios": TaskFigure(health.update_ratios),
+    "dead_over_time": TaskFigure(health.dead_over_time),
+    "ece_vs_metric": TaskFigure(calibration.ece_vs_metric, needs=("classes",)),
+    "reliability": TaskFigure(calibration.reliability, needs=("classes",)),
+    "metric_against_depth": TaskFigure(depth.metric_against_depth, needs=("classes", "depth")),
+    "outcome_map": TaskFigure(depth.outcome_map, needs=("classes", "depth")),
+    "signal_over_layers": TaskFigure(depth.signal_over_layers, needs=("classes", "depth")),
+    "convergence_by_line": TaskFigure(layers.convergence_by_line, needs=("classes", "depth")),
+    "convergence_by_level": TaskFigure(layers.convergence_by_level, needs=("classes", "depth")),
+    "signal_over_epochs": TaskFigure(layers.signal_over_epochs, needs=("classes", "depth")),
+    "mean_over_epochs": TaskFigure(layers.mean_over_epochs, needs=("classes", "depth")),
+    "gradient_over_layers": TaskFigure(layers.gradient_over_layers, needs=("classes", "depth")),
+    "metric_against_factor": TaskFigure(
+        factor.metric_against_factor, needs=("classes", "init_args")
+    ),
+    "lr_sensitivity": TaskFigure(verdicts.lr_sensitivity, needs=("tune_lr",)),
 }
-CLASS_FIGURES: dict[str, Callable[[Tables, str], Drawn]] = {  # of tasks that predict classes
-    "ece_vs_metric": calibration.ece_vs_metric,
-    "reliability": calibration.reliability,
-}
-DEPTH_FIGURES: dict[
-    str, Callable[[Tables, str], Drawn]
-] = {  # of those, where the study crosses depth
-    "metric_against_depth": depth.metric_against_depth,
-    "outcome_map": depth.outcome_map,
-    "signal_over_layers": depth.signal_over_layers,
-    "convergence_by_line": layers.convergence_by_line,
-    "convergence_by_level": layers.convergence_by_level,
-    "signal_over_epochs": layers.signal_over_epochs,
-    "mean_over_epochs": layers.mean_over_epochs,
-    "gradient_over_layers": layers.gradient_over_layers,
-}
-FACTOR_FIGURES: dict[
-    str, Callable[[Tables, str], Drawn]
-] = {  # of those, where the study crosses init_args
-    "metric_against_factor": factor.metric_against_factor,
-}
-TUNING_FIGURES: dict[
-    str, Callable[[Tables, str], Drawn]
-] = {  # where a task's learning rate is tuned
-    "lr_sensitivity": verdicts.lr_sensitivity,
-}
-ALL_TASK_FIGURES = TASK_FIGURES | CLASS_FIGURES | DEPTH_FIGURES | FACTOR_FIGURES | TUNING_FIGURES
 STUDY_FIGURES: dict[str, Callable[[Tables], Drawn]] = {
     "boundaries": boundaries.boundaries,
     "compute_bars": compute.compute_bars,
@@ -73,21 +77,30 @@ STUDY_FIGURES: dict[str, Callable[[Tables], Drawn]] = {
 }
 
 
-def draw_all(tables: Tables, part: str, folder: Path) -> None:
-    """Write every figure of a task, or of the whole `study`, as PNG, PDF and caption (.txt), each by rename."""
-    if part == "study":
-        for name, draw in STUDY_FIGURES.items():
-            save(*draw(tables), folder / name)
-        return
-    settings, runs = tables.plan.tasks[part], tables.of("runs", part)
-    completed, nothing = (
-        (runs["status"] == "completed").any(),
-        f"{settings.title}: no run has completed, n = 0.",
-    )
+def draw_all(tables: Tables, folder: Path) -> None:
+    """Write the figures of every task to `folder`/TASK, those of the study to `folder`/study."""
+    for task in tables.plan.tasks:
+        draw_task(tables, task, folder / task)
+    draw_study(tables, folder / "study")
+
+
+def draw_task(tables: Tables, task: str, folder: Path) -> None:
+    """Write every figure of a task as PNG, PDF and caption (.txt), each by rename."""
+    settings = tables.plan.tasks[task]
+    runs = tables.of("runs", task)
+    completed = (runs["status"] == "completed").any()
     for name in settings.figures:
-        figure, caption = (
-            ALL_TASK_FIGURES[name](tables, part) if completed else placeholder(nothing)
-        )
+        if completed:
+            figure, caption = TASK_FIGURES[name].draw(tables, task)
+        else:
+            figure, caption = placeholder(f"{settings.title}: no run has completed, n = 0.")
+        save(figure, caption, folder / name)
+
+
+def draw_study(tables: Tables, folder: Path) -> None:
+    """Write every figure of the whole study as PNG, PDF and caption (.txt), each by rename."""
+    for name, draw in STUDY_FIGURES.items():
+        figure, caption = draw(tables)
         save(figure, caption, folder / name)
 
 
@@ -97,14 +110,9 @@ def save(figure: Figure, caption: str, stem: Path) -> None:
     figure.set_dpi(160)
     figure.draw_without_rendering()  # a layout takes as long as drawing: one for both files
     figure.set_layout_engine("none")
-    for kind in ("png", "pdf"):
+    for kind, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
         with store.replacing(stem.with_suffix(f".{kind}")) as draft:
-            figure.savefig(
-                draft,
-                format=kind,
-                dpi=160,
-                metadata={"CreationDate": None} if kind == "pdf" else {},
-            )
+            figure.savefig(draft, format=kind, dpi=160, metadata=metadata)
     plt.close(figure)
     with store.replacing(stem.with_suffix(".txt")) as draft:
         draft.write_text(visible(caption) + "\n", encoding="utf-8")

@@ -1,66 +1,74 @@
 """Calibration: does a confidence of 0.8 mean 80% correct?"""
 
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from actstudy.analysis.figures.style import legend, marks, panels, seeds, styles
+from actstudy.analysis.figures import marks
+from actstudy.analysis.figures.panels import panels
+from actstudy.analysis.figures.style import Look, legend, seeds, styles
 from actstudy.analysis.tables import Tables
+
+MIN_BIN_PREDICTIONS = 20  # pooled over seeds; the share correct of fewer is mostly noise
 
 
 def ece_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Expected calibration error against the reported metric, seeds small and cell means large."""
-    settings, runs = tables.plan.tasks[task], tables.of("runs", task)
-    metric, done = settings.metric, runs[runs["status"] == "completed"]
-    figure, axes = panels(
-        list(done["group"].unique()), f"{settings.title}: calibration error and test {metric}"
-    )
-    looks = styles(tables.plan.levels)
+    """Expected calibration error against the reported metric: seeds small, cell means large."""
+    settings = tables.plan.tasks[task]
+    metric = settings.metric
+    runs = tables.of("runs", task)
+    done = runs[runs["status"] == "completed"]
+    title = f"{settings.title}: calibration error and test {metric}"
+    figure, axes = panels(list(done["group"].unique()), title)
     for group, ax in axes.items():
-        for level in looks:
+        for level, look in styles(tables.plan.levels).items():
             part = done[(done["group"] == group) & (done["level"] == level)]
             if part.empty:
                 continue
-            x, y = part[f"reported_{metric}"], part["reported_ece"]
-            marks(ax, looks[level], x, y, (x.mean(), y.mean()), level)
+            x = part[f"reported_{metric}"]
+            y = part["reported_ece"]
+            marks.cell(ax, look, x, y, (x.mean(), y.mean()), level)
         ax.set(xlabel=f"test {metric}", ylabel="ECE (15 bins, l1)")
     counts = done.groupby(["level", "group"]).size()
     legend(figure, axes.values(), seeds(counts))
     return figure, (
-        f"{settings.title}: expected calibration error against test {metric} at the best validation checkpoint, "
-        f"{seeds(counts)} a level; large marks are means, lower right is better."
+        f"{settings.title}: expected calibration error against test {metric} at the best "
+        f"validation checkpoint, {seeds(counts)} per level; large marks are means, lower right is "
+        "better."
     )
 
 
 def reliability(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Share correct against mean confidence per bin, pooled over seeds; the diagonal is perfect calibration."""
-    settings, frame = tables.plan.tasks[task], tables.of("calibration", task)
+    """Share correct against mean confidence per bin, pooled over seeds, with the diagonal."""
+    settings = tables.plan.tasks[task]
+    frame = tables.of("calibration", task)
     best = frame[frame["checkpoint"] == "best"]
     figure, axes = panels(list(best["group"].unique()), f"{settings.title}: reliability")
-    looks, smallest = styles(tables.plan.levels), 20
     for group, ax in axes.items():
-        ax.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, label="perfect calibration")
-        for level in looks:
-            part = best[(best["group"] == group) & (best["level"] == level)]
-            if part.empty:
-                continue
-            bins = part.groupby("bin")[["count", "confidence_sum", "correct"]].sum()
-            bins = bins[bins["count"] >= smallest]
-            ax.plot(
-                bins["confidence_sum"] / bins["count"],
-                bins["correct"] / bins["count"],
-                **looks[level],
-                markersize=4,
-                label=level,
-            )
-        ax.set(
-            xlabel="mean confidence of the bin",
-            ylabel="share correct",
-            xlim=(0, 1),
-            ylim=(0, 1),
-            aspect="equal",
-        )
+        draw_reliability(ax, best[best["group"] == group], styles(tables.plan.levels))
     counts = best.groupby(["level", "group"])["seed"].nunique()
     legend(figure, axes.values(), seeds(counts))
     return figure, (
-        f"{settings.title}: test reliability at the best validation checkpoint, predictions of {seeds(counts)} "
-        f"pooled; bins of fewer than {smallest} predictions are left out. Below the diagonal: overconfident."
+        f"{settings.title}: test reliability at the best validation checkpoint, predictions of "
+        f"{seeds(counts)} pooled; bins of fewer than {MIN_BIN_PREDICTIONS} predictions are left "
+        "out. Below the diagonal: overconfident."
     )
+
+
+def draw_reliability(ax: Axes, part: pd.DataFrame, looks: dict[str, Look]) -> None:
+    """Draw a line per level and the diagonal, which is perfect calibration.
+
+    part: rows of `calibration` of one group and checkpoint.
+    """
+    ax.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, label="perfect calibration")
+    for level, look in looks.items():
+        rows = part[part["level"] == level]
+        if rows.empty:
+            continue
+        bins = rows.groupby("bin")[["count", "confidence_sum", "correct"]].sum()
+        bins = bins[bins["count"] >= MIN_BIN_PREDICTIONS]
+        confidence = bins["confidence_sum"] / bins["count"]
+        accuracy = bins["correct"] / bins["count"]
+        ax.plot(confidence, accuracy, **look, markersize=4, label=level)
+    ax.set(xlabel="mean confidence of the bin", ylabel="share correct")
+    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")

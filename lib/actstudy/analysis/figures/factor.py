@@ -1,15 +1,22 @@
-"""What the argument of an initialisation does, such as He's factor: figures of studies that cross `init_args`."""
+"""What an argument of the initialisation does, such as He's factor."""
 
 import dataclasses
 import json
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
-from actstudy.analysis.figures.style import REFERENCE, legend, panels, placeholder, seeds, styles
+from actstudy.analysis.figures.panels import panels
+from actstudy.analysis.figures.style import (
+    REFERENCE,
+    Look,
+    legend,
+    placeholder,
+    seeds,
+    styles,
+)
 from actstudy.analysis.page.markdown import metric_name
 from actstudy.analysis.questions.contrasts import ENDED
 from actstudy.analysis.tables import Tables
@@ -19,94 +26,98 @@ from actstudy.contract.spec import RunSpec
 FIELDS = [
     field.name for field in dataclasses.fields(RunSpec) if field.name not in ("seed", "init_args")
 ]
+ALL_RUNS = "all runs"  # the one line of a panel if the levels are the points on it
 
 
 def metric_against_factor(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Mean test metric against the argument of the initialisation: a line a level, a panel a cell of the other axes."""
-    settings, runs = tables.plan.tasks[task], tables.of("runs", task)
-    value, name = f"reported_{settings.metric}", f"test {metric_name(settings.metric)}"
+    """Mean test metric against the argument: a line per level, a panel per cell of other axes."""
+    settings = tables.plan.tasks[task]
+    runs = tables.of("runs", task)
     runs = runs[runs["status"].isin(ENDED)]
     argument, values = arguments(runs)
     runs = runs.assign(argument=values, panel=places(runs)).dropna(subset=["argument"])
     if runs.empty:
         return placeholder(f"{settings.title}: no run with init_args.{argument} has ended, n = 0.")
-    if tables.plan.compare == "init_args":  # each level is a point
-        runs = runs.assign(level="all runs")
-    done, diverged = (
-        runs[runs["status"] == "completed"].astype({value: float}),
-        runs[runs["status"] == "diverged"],
-    )
-    levels = [level for level in [*tables.plan.levels, "all runs"] if level in set(runs["level"])]
-    looks = styles(levels)
+    if tables.plan.compare == "init_args":
+        runs = runs.assign(level=ALL_RUNS)
+    value = f"reported_{settings.metric}"
+    name = f"test {metric_name(settings.metric)}"
+    done = runs[runs["status"] == "completed"].astype({value: float})
+    diverged = runs[runs["status"] == "diverged"]
+    known = set(runs["level"])
+    looks = styles([level for level in [*tables.plan.levels, ALL_RUNS] if level in known])
     title = f"{settings.title}: {name} against init_args.{argument}"
     figure, axes = panels(list(runs["panel"].unique()), title, columns=2)
     for panel, ax in axes.items():
-        mine = done[done["panel"] == panel]
-        for level in levels:
-            found = (
-                mine[mine["level"] == level].groupby("argument")[value].agg(["mean", "min", "max"])
-            )
-            ax.plot(found.index, found["mean"], **looks[level], markersize=5, label=level)
-            ax.fill_between(
-                found.index, found["min"], found["max"], color=looks[level]["color"], alpha=0.12
-            )
-        crosses(ax, diverged[diverged["panel"] == panel], looks, settings.chance_level)
+        draw_means(ax, done[done["panel"] == panel], value, looks)
+        draw_crosses(ax, diverged[diverged["panel"] == panel], looks, settings.chance_level)
         ax.axhline(settings.chance_level, **REFERENCE, zorder=0, label="chance")
         ax.set(xlabel=f"init_args.{argument}", ylabel=name)
     n = seeds(done.groupby(["panel", "level", "argument"]).size()) if len(done) else "n = 0 seeds"
     legend(figure, axes.values(), n)
     return figure, (
-        f"{settings.title}: {name} at the best validation checkpoint against init_args.{argument}, means of "
-        f"completed runs, {n} a point; bands reach from the lowest to the highest seed. {len(diverged)} of {len(runs)} "
-        "runs diverged; a cross at chance level marks where any seed did."
+        f"{settings.title}: {name} at the best validation checkpoint against "
+        f"init_args.{argument}, means of completed runs, {n} per point; bands reach from the "
+        f"lowest to the highest seed. {len(diverged)} of {len(runs)} runs diverged; a cross at "
+        "chance level marks where any seed did."
     )
 
 
-def crosses(
-    ax: Axes, diverged: pd.DataFrame, looks: dict[str, dict[str, Any]], chance: float
-) -> None:
-    """A cross at chance level where seeds of a level diverged, levels side by side."""
+def draw_means(ax: Axes, runs: pd.DataFrame, value: str, looks: dict[str, Look]) -> None:
+    """Draw each level's mean over seeds against the argument, with a band over all seeds."""
+    for level, look in looks.items():
+        part = runs[runs["level"] == level]
+        points = part.groupby("argument")[value].agg(["mean", "min", "max"])
+        ax.plot(points.index, points["mean"], **look, markersize=5, label=level)
+        ax.fill_between(points.index, points["min"], points["max"], color=look["color"], alpha=0.12)
+
+
+def draw_crosses(ax: Axes, diverged: pd.DataFrame, looks: dict[str, Look], chance: float) -> None:
+    """Draw a cross at chance level where seeds of a level diverged, levels side by side."""
+    figure = ax.get_figure(root=True)
     for place, (level, look) in enumerate(looks.items()):
-        where = diverged.loc[diverged["level"] == level, "argument"].unique()
-        if len(where):
-            beside = offset_copy(
-                ax.transData,
-                ax.get_figure(root=True),
-                x=6 * (place - (len(looks) - 1) / 2),
-                units="points",
-            )
-            style = {"color": look["color"], "markersize": 6, "label": f"{level}, diverged"}
-            ax.plot(where, [chance] * len(where), "x", transform=beside, **style)
+        values = diverged.loc[diverged["level"] == level, "argument"].unique()
+        if not len(values):
+            continue
+        shift = 6 * (place - (len(looks) - 1) / 2)
+        ax.plot(
+            values,
+            [chance] * len(values),
+            "x",
+            color=look["color"],
+            markersize=6,
+            transform=offset_copy(ax.transData, figure, x=shift, units="points"),
+            label=f"{level}, diverged",
+        )
 
 
 def arguments(runs: pd.DataFrame) -> tuple[str, list[float | None]]:
-    """The argument that the runs set (`factor` unless they all set the same other one) and its value in each run.
+    """The argument that the runs set and its value in each run.
 
-    Canonical specs leave out what equals the policy's default, so that is what a missing argument means.
+    The argument is `factor` unless all runs set the same other one. Canonical specs leave out what
+    equals the policy's default, so that is what a missing argument means.
     """
-    given = [json.loads(text) for text in runs["init_args"]]
-    names = {name for one in given for name in one}
+    init_args = [json.loads(text) for text in runs["init_args"]]
+    names = set().union(*init_args)
     name = names.pop() if len(names) == 1 else "factor"
     policies = registry.init_policies()
-    return name, [
-        one.get(name, policies[init].get(name))
-        for one, init in zip(given, runs["init"], strict=True)
-    ]
+    values = []
+    for own, init in zip(init_args, runs["init"], strict=True):
+        values.append(own.get(name, policies[init].get(name)))
+    return name, values
 
 
 def places(runs: pd.DataFrame) -> list[str]:
-    """Each run's place on the crossed axes besides the compared one and `init_args`, such as `depth=3`.
+    """Each run's place on the crossed axes besides the compared one and `init_args`: `depth=3`.
 
-    Those are the fields that differ between runs of one level and one `init_args`.
+    Those are the fields that differ between runs of the same level and the same `init_args`.
     """
     cells = runs.groupby(["level", "init_args"])
-    crossed = [
-        name for name in FIELDS if name in runs and (cells[name].nunique(dropna=False) > 1).any()
-    ]
-    made = pd.Series("", runs.index)
-    for name in crossed:
-        values = [f"{value:g}" if isinstance(value, float) else str(value) for value in runs[name]]
-        made += (", " if name != crossed[0] else "") + pd.Series(
-            [f"{name}={value}" for value in values], runs.index
-        )
-    return list(made)
+    parts: list[list[str]] = [[] for _ in range(len(runs))]
+    for name in FIELDS:
+        if name not in runs or not (cells[name].nunique(dropna=False) > 1).any():
+            continue
+        for place, value in zip(parts, runs[name], strict=True):
+            text = f"{value:g}" if isinstance(value, float) else str(value)
+            place.append(f"{name}={text}")
+    return [", ".join(place) for place in parts]

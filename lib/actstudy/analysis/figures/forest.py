@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.markers import MarkerStyle
 from matplotlib.ticker import MaxNLocator
 
-from actstudy.analysis.figures.style import drawn, placeholder, seeds, styles
+from actstudy.analysis.figures.panels import limited, named, rows_of, tidy
+from actstudy.analysis.figures.style import placeholder, seeds, styles
 from actstudy.analysis.page.markdown import metric_name
 from actstudy.analysis.questions import contrasts
 from actstudy.analysis.questions.tuning import without_rate
@@ -36,7 +36,7 @@ def forest(tables: Tables, task: str) -> tuple[Figure, str]:
         return placeholder(f"{title}: no level stands beside {baseline}, n = 0 contrasts.")
     if not frame["n"].any():
         return placeholder(f"{title}: no seed of a level and of {baseline} has ended, n = 0.")
-    shown, note = drawn(side_by_side(list(frame["group"].unique())))
+    shown, note = limited(side_by_side(list(frame["group"].unique())))
     frame = frame[frame["group"].isin(shown)]
     name = f"test {metric_name(settings.metric)}"
     levels, ends, looks = (
@@ -184,27 +184,20 @@ def seed_differences(tables: Tables, task: str, group: str) -> pd.DataFrame:
 
 
 def stacked(groups: list[str], rows: int, title: str) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with a panel of so many rows for each group, two or three side by side, that share their axes."""
-    columns = 1 if len(groups) == 1 else 2 if len(groups) <= 8 else 3
-    lines = -(-len(groups) // columns)
-    size = (2.2 + 4.9 * columns, 0.9 + (0.5 + 0.3 * max(3, rows)) * lines)
-    figure, grid = plt.subplots(
-        lines, columns, figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
-    )
-    figure.suptitle(textwrap.fill(title, 80 * columns), fontsize=11)
-    flat = list(grid.flat)
-    for empty in flat[len(groups) :]:
-        empty.set_visible(False)
-    for lowest in flat[max(0, len(groups) - columns) : len(groups)]:
-        lowest.tick_params(labelbottom=True)
-    for group, ax in zip(groups, flat, strict=False):
-        ax.set_title(group, fontsize=9)
-        ax.grid(axis="x", alpha=0.25, linewidth=0.5)
+    """A figure with a panel per group, of `rows` rows, two or three abreast, sharing both axes."""
+    columns = 1
+    if len(groups) > 1:
+        columns = 2 if len(groups) <= 8 else 3
+    height = 0.5 + 0.3 * max(3, rows)
+    size = (2.2 + 4.9 * columns, 0.9 + height * rows_of(groups, columns))
+    figure, axes = named(groups, columns, size, textwrap.fill(title, 80 * columns))
+    for ax in axes.values():
+        tidy(ax, "x")
+        ax.spines["left"].set_visible(False)
         ax.tick_params(axis="x", labelsize=8)
         ax.tick_params(axis="y", length=0)
-        ax.spines[["top", "right", "left"]].set_visible(False)
         ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    return figure, dict(zip(groups, flat, strict=False))
+    return figure, axes
 
 
 def direction(name: str, log_unit: str, higher_is_better: bool) -> str:

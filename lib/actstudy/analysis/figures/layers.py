@@ -1,154 +1,198 @@
-"""Small multiples of studies that cross `depth`: convergence of every network, signal and gradient in the deepest."""
+"""Small panels of studies that cross `depth`: convergence of every network, layers of the deepest.
 
-from typing import Any
+Their rows and columns are depths, levels, or lines: combinations of the other crossed axes.
+"""
+
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from actstudy.analysis.figures.grids import called, fullest_legend, grid, labelled
-from actstudy.analysis.figures.style import REFERENCE, placeholder, seeds, styles
+from actstudy.analysis.figures.health_frames import epochs, nearest_to_shares
+from actstudy.analysis.figures.marks import mark_every, note
+from actstudy.analysis.figures.panels import fullest_legend, grid, label_grid, line_name
+from actstudy.analysis.figures.style import REFERENCE, Look, placeholder, seeds, styles
 from actstudy.analysis.page.markdown import metric_name
 from actstudy.analysis.tables import Tables
 
-LAYERS = 4  # first, one third, two thirds, last
-SHARES = {
-    "first": 0.0,
-    "1/4": 0.25,
-    "1/2": 0.5,
-    "last": 1.0,
-}  # of a run's steps, where gradients are shown
-NEAR = 0.125  # a probe further from its share, as a share of the run, is not shown for it
+N_LAYERS = 4  # first, one third, two thirds, last
+SHARES = {"first": 0.0, "1/4": 0.25, "1/2": 0.5, "last": 1.0}  # of a run's steps
+MARKED_POINTS = 5  # markers on a line of a small panel
+PROBED_COLUMNS = ["run_id", "level", "line", "step", "index", "value", "total_steps"]
+
+
+class Axis(NamedTuple):
+    """What the panels of a figure have on their axes."""
+
+    x: str
+    y: str
+    log: bool  # of y
 
 
 def convergence_by_line(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Validation metric against epochs: a row a depth, a column a level, a line each combination of the other axes."""
+    """Validation metric against epochs: a row per depth, a column per level, lines as colours."""
     return convergence(tables, task, "level", "line")
 
 
 def convergence_by_level(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Validation metric against epochs: a row a depth, a column each combination of the other axes, a line a level."""
+    """Validation metric against epochs: a row per depth, a column per line, levels as colours."""
     return convergence(tables, task, "line", "level")
 
 
 def convergence(tables: Tables, task: str, column: str, hue: str) -> tuple[Figure, str]:
-    """A row of panels a depth; which of `level` and `line` is a column and which a line is the caller's choice."""
-    settings, runs, curves = (
-        tables.plan.tasks[task],
-        tables.of("runs", task),
-        tables.of("curves", task),
-    )
-    name, compared = f"validation {metric_name(settings.metric)}", tables.plan.compare
-    if not curves.empty:  # which has no columns of its own
+    """Validation metric against epochs, a row of panels per depth.
+
+    Of `level` and `line`, `column` is the one with a column per value, `hue` the one with colours.
+    """
+    settings = tables.plan.tasks[task]
+    runs = tables.of("runs", task)
+    curves = tables.of("curves", task)
+    if not curves.empty:  # an empty table has no such columns
         curves = curves[(curves["split"] == "val") & (curves["metric"] == settings.metric)]
     if curves.empty:
         return placeholder(f"{settings.title}: no run was evaluated, n = 0.")
     val = curves.merge(runs[["run_id", "group", "line", "depth"]], on=["run_id", "group"])
-    places = {key: list(runs[key].unique()) for key in ("level", "line")}
-    looks = styles(tables.plan.levels if hue == "level" else places["line"])
+    name = f"validation {metric_name(settings.metric)}"
+    role = "column" if column == "level" else "line"
+    layout = f"a {role} for each {tables.plan.compare}"
+    hues = list(runs[hue].unique())
+    looks = styles(tables.plan.levels if hue == "level" else hues)
+    depths = sorted(runs["depth"].unique())
+    title = f"{settings.title}: {name}, {layout}"
+    figure, axes = grid(depths, list(runs[column].unique()), title, True)
     means = val.groupby(["depth", column, hue, "epoch"])["value"].mean()
-    shown = f"a {'column' if column == 'level' else 'line'} for each {compared}"
-    figure, axes = grid(
-        sorted(runs["depth"].unique()),
-        places[column],
-        f"{settings.title}: {name}, {shown}",
-        True,
-    )
-    for (depth, place), ax in axes.items():
-        for key in [
-            key for key in places[hue] if (depth, place, key) in means.index.droplevel("epoch")
-        ]:
-            mean = means.loc[depth, place, key]
-            every = max(1, len(mean) // 5)
-            ax.plot(
-                mean.index,
-                mean,
-                **looks[key],
-                linewidth=1,
-                markersize=3,
-                markevery=every,
-                label=called(key),
-            )
+    for cell, ax in axes.items():
+        draw_means(ax, means, cell, {key: looks[key] for key in hues})
         ax.axhline(settings.chance_level, **REFERENCE, zorder=0, label="chance")
-    labelled(figure, axes, "epoch", name, "depth {:g}")
+    label_grid(figure, axes, "epoch", name, "depth {:g}")
     n = seeds(val.groupby(["level", "line", "depth"])["run_id"].nunique())
     fullest_legend(figure, n)
     diverged = (runs["status"] == "diverged").sum()
     return figure, (
-        f"{settings.title}: {name} against epochs, a row for each depth, {shown}; means of {n} a line. "
-        f"{diverged} of {len(runs)} runs diverged: from where a run ends, a mean is that of the other seeds. "
-        "Runs that ended before their first evaluation are left out."
+        f"{settings.title}: {name} against epochs, a row for each depth, {layout}; means of {n} "
+        f"per line. {diverged} of {len(runs)} runs diverged: after the end of a run, a mean is "
+        "that of the other seeds. Runs that ended before their first evaluation are left out."
     )
+
+
+def draw_means(ax: Axes, means: pd.Series, cell: tuple[float, str], looks: dict[str, Look]) -> None:
+    """Draw the means of one panel against epochs.
+
+    means: indexed by depth, column, key of `looks` and epoch; cell: the panel's depth and column.
+    """
+    known = set(means.index.droplevel("epoch"))
+    for key, look in looks.items():
+        if (*cell, key) not in known:
+            continue
+        mean = means.loc[(*cell, key)]
+        ax.plot(
+            mean.index,
+            mean,
+            **look,
+            linewidth=1,
+            markersize=3,
+            markevery=mark_every(mean, MARKED_POINTS),
+            label=line_name(key),
+        )
 
 
 def signal_over_epochs(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Standard deviation of the activations of chosen layers of the deepest networks over epochs."""
-    return layers_over_epochs(
-        tables, task, "post_sd", "standard deviation of activations", log=True
-    )
+    """Standard deviation of the activations of some layers of the deepest networks over epochs."""
+    axis = Axis("epoch", "standard deviation of activations", log=True)
+    return layers_over_epochs(tables, task, "post_sd", axis)
 
 
 def mean_over_epochs(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Mean of the activations of chosen layers of the deepest networks over epochs."""
-    return layers_over_epochs(tables, task, "post_mean", "mean of activations", log=False)
+    """Mean of the activations of some layers of the deepest networks over epochs."""
+    axis = Axis("epoch", "mean of activations", log=False)
+    return layers_over_epochs(tables, task, "post_mean", axis)
 
 
-def layers_over_epochs(
-    tables: Tables, task: str, probe: str, label: str, log: bool
-) -> tuple[Figure, str]:
-    """A probe of chosen layers of the deepest networks over epochs: a row a line, a column a level, colours layers."""
-    title, found = tables.plan.tasks[task].title, probed(tables, task, probe)
-    if found.empty:
+def layers_over_epochs(tables: Tables, task: str, probe: str, axis: Axis) -> tuple[Figure, str]:
+    """A probe of some layers of the deepest networks over epochs; the layers are colours."""
+    title = tables.plan.tasks[task].title
+    rows = probed(tables, task, probe)
+    if rows.empty:
         return placeholder(f"{title}: no health of the deepest networks, n = 0.")
-    chosen = np.unique(np.rint(np.linspace(0, found["index"].max(), LAYERS)).astype(int))
-    found = found[found["index"].isin(chosen)]
-    found = found.assign(epoch=epochs(found, tables.of("curves", task)))
-    middle = found.groupby(["line", "level", "index", "epoch"])["value"].median()
-    keys = {index: f"layer {index + 1}" for index in chosen}
-    figure = panels_of(tables, task, middle, keys, (label, "epoch", f"{label} over epochs"), log)
-    fullest_legend(figure, counted(found))
+    layers = np.unique(np.rint(np.linspace(0, rows["index"].max(), N_LAYERS)).astype(int))
+    rows = rows[rows["index"].isin(layers)]
+    rows = rows.assign(epoch=epochs(rows, tables.of("curves", task)))
+    middle = rows.groupby(["line", "level", "index", "epoch"])["value"].median()
+    names = {index: f"layer {index + 1}" for index in layers}
+    figure = draw_grid(tables, task, middle, names, axis, f"{axis.y} over epochs")
+    fullest_legend(figure, count_seeds(rows))
+    numbers = ", ".join(str(index + 1) for index in layers)
+    zeros = ", zeros left out" if axis.log else ""
     return figure, (
-        f"{title}: {label} of layers {', '.join(str(index + 1) for index in chosen)} of the deepest networks "
-        f"({deepest(tables, task)['depth'].max():g} layers), over all units and examples of the probe batch; "
-        f"medians of {counted(found)}{', zeros left out' if log else ''}. Panels of a row share their scale."
+        f"{title}: {axis.y} of layers {numbers} of the deepest networks "
+        f"({n_layers(tables, task)} layers), over all units and examples of the probe batch; "
+        f"medians of {count_seeds(rows)}{zeros}. Panels of a row share their scale."
     )
 
 
 def gradient_over_layers(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Gradient norm against layer in the deepest networks at chosen steps: a row a line, a column a level."""
-    title, found = (
-        tables.plan.tasks[task].title,
-        at_shares(probed(tables, task, "gradient_norm")),
-    )
-    if found.empty:
+    """Gradient norm against layer in the deepest networks; steps of the run are colours."""
+    title = tables.plan.tasks[task].title
+    rows = nearest_to_shares(probed(tables, task, "gradient_norm"), SHARES)
+    if rows.empty:
         return placeholder(f"{title}: no health of the deepest networks, n = 0.")
-    middle = (
-        found.assign(layer=found["index"] + 1)
-        .groupby(["line", "level", "at", "layer"])["value"]
-        .median()
-    )
-    steps = found.groupby("at")["step"].agg(["min", "max"])
-    keys = {
-        at: f"{at} (step {steps['min'][at]})" if steps["min"][at] == steps["max"][at] else at
-        for at in SHARES
-        if at in steps.index
-    }
-    figure = panels_of(
-        tables,
-        task,
-        middle,
-        keys,
-        ("gradient norm", "layer", "gradient norm over layers"),
-        log=True,
-    )
-    fullest_legend(figure, counted(found))
+    rows = rows.assign(layer=rows["index"] + 1)
+    middle = rows.groupby(["line", "level", "share", "layer"])["value"].median()
+    axis = Axis("layer", "gradient norm", log=True)
+    names = share_names(rows)
+    figure = draw_grid(tables, task, middle, names, axis, "gradient norm over layers")
+    fullest_legend(figure, count_seeds(rows))
     return figure, (
-        f"{title}: norm of the loss gradient at every layer's activations in the deepest networks "
-        f"({deepest(tables, task)['depth'].max():g} layers), read on the probe batch at these steps, from the first "
-        f"(before training) to the last; medians of {counted(found)}, zeros left out. Panels of a row share "
-        "their scale."
+        f"{title}: norm of the loss gradient with respect to every layer's activations in the "
+        f"deepest networks ({n_layers(tables, task)} layers), read on the probe batch at these "
+        f"steps, from the first (before training) to the last; medians of {count_seeds(rows)}, "
+        "zeros left out. Panels of a row share their scale."
     )
+
+
+def share_names(rows: pd.DataFrame) -> dict[str, str]:
+    """Key of SHARES -> its name in the legend, with its step if that is the same in all runs."""
+    steps = rows.groupby("share")["step"].agg(["min", "max"])
+    names = {}
+    for share in SHARES:
+        if share not in steps.index:
+            continue
+        first, last = steps.loc[share]
+        names[share] = f"{share} (step {first})" if first == last else share
+    return names
+
+
+def draw_grid(
+    tables: Tables, task: str, middle: pd.Series, names: dict[Any, str], axis: Axis, what: str
+) -> Figure:
+    """A panel per line (row) and level (column) of the deepest networks, a coloured line per key.
+
+    middle: indexed by line, level, key and x; names: key -> label; what: for the title.
+    """
+    runs = deepest(tables, task)
+    title = f"{tables.plan.tasks[task].title}: {what}, networks of {n_layers(tables, task)} layers"
+    figure, axes = grid(list(runs["line"].unique()), list(runs["level"].unique()), title, "row")
+    colours = dict(zip(names, colormaps["viridis"](np.linspace(0, 0.88, len(names))), strict=True))
+    drawable = middle[np.isfinite(middle)]
+    if axis.log:
+        drawable = drawable[drawable > 0]
+    cells = set(middle.index.droplevel([2, 3]))
+    lines = set(drawable.index.droplevel(3))
+    style: dict[str, Any] = {"linewidth": 1, "markersize": 3}
+    for cell, ax in axes.items():
+        for key, name in names.items():
+            if (*cell, key) in lines:
+                part = drawable.loc[(*cell, key)]
+                ax.plot(part.index, part, ".-", color=colours[key], label=name, **style)
+        if axis.log:
+            ax.set_yscale("log")
+        if not ax.lines:
+            note(ax, "zero or not finite" if cell in cells else "no run", 7, "#777777")
+    label_grid(figure, axes, axis.x, axis.y, "{}")
+    return figure
 
 
 def deepest(tables: Tables, task: str) -> pd.DataFrame:
@@ -157,96 +201,21 @@ def deepest(tables: Tables, task: str) -> pd.DataFrame:
     return runs[runs["depth"] == runs["depth"].max()]
 
 
+def n_layers(tables: Tables, task: str) -> str:
+    """The depth of the deepest networks, as text."""
+    return f"{tables.of('runs', task)['depth'].max():g}"
+
+
 def probed(tables: Tables, task: str, probe: str) -> pd.DataFrame:
     """A probe of every layer of the deepest networks, with its run's `line` and `total_steps`."""
-    health, runs = tables.of("health", task), deepest(tables, task)
+    health = tables.of("health", task)
+    runs = deepest(tables, task)
     if health.empty or "total_steps" not in runs:
-        return pd.DataFrame(
-            columns=["run_id", "level", "line", "step", "index", "value", "total_steps"]
-        )
-    wanted = health[(health["kind"] == "site") & (health["probe"] == probe)]
-    return wanted.merge(runs[["run_id", "group", "line", "total_steps"]], on=["run_id", "group"])
+        return pd.DataFrame(columns=PROBED_COLUMNS)
+    rows = health[(health["kind"] == "site") & (health["probe"] == probe)]
+    return rows.merge(runs[["run_id", "group", "line", "total_steps"]], on=["run_id", "group"])
 
 
-def epochs(found: pd.DataFrame, curves: pd.DataFrame) -> pd.Series:
-    """Each probe's step in epochs: steps per epoch from the run's curves.
-
-    A run that never was evaluated takes those of its cell, or of the task where all its runs have the same.
-    found: rows with run_id, level, line and step.
-    """
-    points = curves[curves["epoch"] > 0]
-    per_epoch = (points["step"] / points["epoch"]).groupby(points["run_id"]).median()
-    own = found["run_id"].map(per_epoch.round(6))
-    per_step = own.fillna(own.groupby([found["level"], found["line"]]).transform("median"))
-    if own.nunique() == 1:
-        per_step = per_step.fillna(own.median())
-    return (found["step"] / per_step).where(found["step"] > 0, 0.0)
-
-
-def at_shares(found: pd.DataFrame) -> pd.DataFrame:
-    """Of each run the probes nearest to each share of its planned steps, as rows with a further column `at`."""
-    share = (found["step"] / (found["total_steps"] - 1).clip(lower=1)).astype(float)
-    parts = []
-    for name, target in SHARES.items():
-        gap = (share - target).abs()
-        parts.append(
-            found[(gap < NEAR) & (gap == gap.groupby(found["run_id"]).transform("min"))].assign(
-                at=name
-            )
-        )
-    return pd.concat(parts)
-
-
-def panels_of(
-    tables: Tables,
-    task: str,
-    middle: pd.Series,
-    keys: dict[Any, str],
-    names: tuple[str, str, str],
-    log: bool,
-) -> Figure:
-    """A row a line, a column a level, a coloured line a key.
-
-    middle: indexed by line, level, key and x; keys: key -> label; names: of the y and x axis, and of the figure.
-    """
-    runs, y, x = deepest(tables, task), names[0], names[1]
-    title = (
-        f"{tables.plan.tasks[task].title}: {names[2]}, networks of {runs['depth'].max():g} layers"
-    )
-    figure, axes = grid(list(runs["line"].unique()), list(runs["level"].unique()), title, "row")
-    colours = dict(zip(keys, colormaps["viridis"](np.linspace(0, 0.88, len(keys))), strict=True))
-    shown = middle[np.isfinite(middle) & (middle > 0)] if log else middle[np.isfinite(middle)]
-    known, drawn = middle.index.droplevel([2, 3]), shown.index.droplevel(3)
-    for cell, ax in axes.items():
-        for key in [key for key in keys if (*cell, key) in drawn]:
-            part = shown.loc[(*cell, key)]
-            ax.plot(
-                part.index,
-                part,
-                ".-",
-                color=colours[key],
-                linewidth=1,
-                markersize=3,
-                label=keys[key],
-            )
-        if log:
-            ax.set_yscale("log")
-        if not ax.lines:
-            text = "zero or not finite" if cell in known else "no run"
-            ax.text(
-                0.5,
-                0.5,
-                text,
-                transform=ax.transAxes,
-                ha="center",
-                va="center",
-                fontsize=7,
-                color="#777777",
-            )
-    labelled(figure, axes, x, y, "{}")
-    return figure
-
-
-def counted(found: pd.DataFrame) -> str:
-    """The seeds of each cell among the rows."""
-    return seeds(found.groupby(["line", "level"])["run_id"].nunique())
+def count_seeds(rows: pd.DataFrame) -> str:
+    """How many seeds each cell among the rows has, as text."""
+    return seeds(rows.groupby(["line", "level"])["run_id"].nunique())

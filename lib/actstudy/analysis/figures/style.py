@@ -1,7 +1,10 @@
-"""One colour, marker and dash for every activation, in all figures of all studies; text is drawn as it is written."""
+"""One colour, marker and dash per activation, in all figures of all studies.
+
+Text is drawn as it is written: dollars in a level's name are not mathematics.
+"""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib as mpl
@@ -14,9 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation
 
-mpl.rcParams["text.parse_math"] = (
-    False  # else dollars in a level's name would be mathematics, or an error
-)
+mpl.rcParams["text.parse_math"] = False
 
 ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
     "relu": ("#000000", "o", "-"),
@@ -39,111 +40,78 @@ ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
     "silu_written_out": ("#A0522D", "3", ":"),
     "identity": ("#C0C0C0", "x", ":"),
 }
-MOST_PANELS = 24  # on a page; a grid of hundreds of cells has figures of its own
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 REFERENCE: dict[str, Any] = {"color": "#555555", "linestyle": (0, (1, 2)), "linewidth": 1.2}
 
+Look = dict[str, Any]  # keywords of a line: color, marker, linestyle
 
-def styles(levels: list[str]) -> dict[str, dict[str, Any]]:
-    """Level -> line keywords: an activation's own, then for levels that are none (or its variants) looks still free."""
+
+def styles(levels: list[str]) -> dict[str, Look]:
+    """Level -> line keywords: an activation's own; any other level gets a look still free.
+
+    If none is free, the looks of all activations are used again.
+    """
     own = {level: ACTIVATION_STYLE[level] for level in levels if level in ACTIVATION_STYLE}
-    free = [look for look in ACTIVATION_STYLE.values() if look not in own.values()]
-    others = [level for level in levels if level not in own]
-    borrowed = (
-        {level: free[index % len(free)] for index, level in enumerate(others)} if free else {}
-    )
-    looks = {**own, **borrowed}
-    return {
-        level: dict(zip(("color", "marker", "linestyle"), looks[level], strict=True))
-        for level in levels
-    }
+    used = set(own.values())
+    free = [look for look in ACTIVATION_STYLE.values() if look not in used]
+    if not free:
+        free = list(ACTIVATION_STYLE.values())
+    looks = {}
+    n_borrowed = 0
+    for level in levels:
+        if level in own:
+            colour, marker, dash = own[level]
+        else:
+            colour, marker, dash = free[n_borrowed % len(free)]
+            n_borrowed += 1
+        looks[level] = {"color": colour, "marker": marker, "linestyle": dash}
+    return looks
 
 
 def legend(figure: Figure, axes: Iterable[Axes], title: str) -> None:
     """One legend right of the panels with every label that any panel has."""
-    found: dict[str, Any] = {}
+    handle_by_label: dict[str, Any] = {}
     for ax in axes:
         handles, labels = ax.get_legend_handles_labels()
-        found = dict(zip(labels, handles, strict=True)) | found
-    style = {"fontsize": 8, "title_fontsize": 8, "frameon": False}
+        handle_by_label = dict(zip(labels, handles, strict=True)) | handle_by_label
     figure.legend(
-        list(found.values()), list(found), loc="outside right center", title=title, **style
+        list(handle_by_label.values()),
+        list(handle_by_label),
+        loc="outside right center",
+        title=title,
+        fontsize=8,
+        title_fontsize=8,
+        frameon=False,
     )
-
-
-def marks(
-    ax: Axes,
-    look: dict[str, Any],
-    x: pd.Series,
-    y: pd.Series,
-    middle: tuple[float, float],
-    label: str,
-) -> None:
-    """A cell as marks: its seeds (x, y) small and pale, their `middle` large and in the legend."""
-    ax.plot(x, y, look["marker"], color=look["color"], alpha=0.25, markersize=4)
-    large = {"color": look["color"], "markersize": 9, "markeredgecolor": "white", "label": label}
-    ax.plot(*middle, look["marker"], **large)
 
 
 def seeds(counts: pd.Series) -> str:
-    """`n = 8 seeds`, or `n = 6 to 8 seeds` where counts differ."""
-    return f"n = {counts.min()}{f' to {counts.max()}' if counts.max() > counts.min() else ''} seeds"
-
-
-def drawn(groups: Sequence[str]) -> tuple[list[str], str]:
-    """The first MOST_PANELS groups, and what a title must add where there are more."""
-    cut = len(groups) > MOST_PANELS
-    return list(
-        groups[:MOST_PANELS]
-    ), f" (the first {MOST_PANELS} of {len(groups)}; tables/ has all)" if cut else ""
-
-
-def panels(
-    groups: list[str], title: str, columns: int = 3, panel: tuple[float, float] = (4.6, 3.4)
-) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with a panel for each of the first MOST_PANELS groups of cells, `columns` in a row, sharing axes.
-
-    panel: inches of one, with its labels.
-    """
-    groups, note = drawn(groups)
-    title += note
-    columns = min(columns, len(groups))
-    rows = -(-len(groups) // columns)
-    size = (1.8 + panel[0] * columns, 0.8 + panel[1] * rows)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
-    )
-    figure.suptitle(title, fontsize=11)
-    flat = list(grid.flat)
-    for empty in flat[len(groups) :]:
-        empty.set_visible(False)
-    placed = dict(zip(groups, flat, strict=False))
-    for lowest in flat[max(0, len(groups) - columns) : len(groups)]:
-        lowest.tick_params(labelbottom=True)  # what is below is not there
-    for group, axes in placed.items():
-        axes.set_title(group, fontsize=9)
-        axes.grid(alpha=0.25, linewidth=0.5)
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure, placed
+    """`n = 8 seeds`, or `n = 6 to 8 seeds` if counts differ."""
+    low, high = counts.min(), counts.max()
+    if high > low:
+        return f"n = {low} to {high} seeds"
+    return f"n = {low} seeds"
 
 
 class Powers(LogFormatterSciNotation):
-    """The powers of a logarithmic axis as plain text, `10⁻³`, where matplotlib would write mathematics."""
+    """Powers on a logarithmic axis as plain text: `10⁻³` instead of matplotlib's mathematics."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        text = re.sub(r"^\$\\mathdefault\{(.*)\}\$$", r"\1", super().__call__(x, pos)).replace(
-            r"\times", "×"
-        )
+        text = super().__call__(x, pos)
+        text = re.sub(r"^\$\\mathdefault\{(.*)\}\$$", r"\1", text)
+        text = text.replace(r"\times", "×")
         return re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(RAISED), text)
 
 
 def plain_powers(figure: Figure) -> None:
-    """Give all logarithmic axes of a figure that have matplotlib's own numbers the same as plain text."""
-    for axis in [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]:
-        if isinstance(axis.get_major_formatter(), LogFormatterSciNotation):
-            axis.set_major_formatter(Powers())
-        if isinstance(minor := axis.get_minor_formatter(), LogFormatterSciNotation):
-            axis.set_minor_formatter(Powers(labelOnlyBase=minor.labelOnlyBase))
+    """Write the numbers of a figure's logarithmic axes as plain text, unless they have a format."""
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            if isinstance(axis.get_major_formatter(), LogFormatterSciNotation):
+                axis.set_major_formatter(Powers())
+            minor = axis.get_minor_formatter()
+            if isinstance(minor, LogFormatterSciNotation):
+                axis.set_minor_formatter(Powers(labelOnlyBase=minor.labelOnlyBase))
 
 
 def placeholder(text: str) -> tuple[Figure, str]:

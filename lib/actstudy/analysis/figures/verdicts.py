@@ -6,17 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from actstudy.analysis.figures.panels import limited, named, panels, rows_of
 from actstudy.analysis.figures.style import (
     REFERENCE,
-    drawn,
     legend,
-    panels,
     placeholder,
     seeds,
     styles,
@@ -44,7 +42,7 @@ def win_probability(tables: Tables, task: str) -> tuple[Figure, str]:
         return placeholder(f"{title}: there is one level alone and none to beat, n = 0 pairs.")
     if table.empty:
         return placeholder(f"{title}: no seed of two levels has ended, n = 0.")
-    shown, note = drawn(list(table["group"].unique()))
+    shown, note = limited(list(table["group"].unique()))
     table = table[table["group"].isin(shown)]
     levels = by_wins(table[table["group"] == shown[0]], levels)
     what = f"how often the row beats the column, by test {metric_name(settings.metric)}"
@@ -75,20 +73,14 @@ def by_wins(table: pd.DataFrame, levels: list[str]) -> list[str]:
 
 
 def squares(groups: list[str], n_levels: int, title: str) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with a square panel for each group, as many in a row as a page is wide; smaller where they are many."""
-    side = max(1.8, (0.4 if len(groups) <= FEW else 0.28) * n_levels)
+    """A figure with a square panel per group, as many abreast as fit; smaller ones if many."""
+    inches = 0.4 if len(groups) <= FEW else 0.28
+    side = max(1.8, inches * n_levels)
     columns = min(len(groups), 3, max(1, int(WIDEST / (side + 1))))
-    rows = -(-len(groups) // columns)
-    size = (max(6.5, 1.6 + (side + 1.0) * columns), 1.0 + (side + 1.0) * rows)
-    shared: dict[str, Any] = {"squeeze": False, "layout": "constrained"}
-    figure, grid = plt.subplots(rows, columns, figsize=size, **shared)
-    figure.suptitle(textwrap.fill(title, int(12 * size[0])), fontsize=10)
-    flat = list(grid.flat)
-    for empty in flat[len(groups) :]:
-        empty.set_visible(False)
-    for group, ax in zip(groups, flat, strict=False):
-        ax.set_title(group, fontsize=9)
-    return figure, dict(zip(groups, flat, strict=False))
+    width = max(6.5, 1.6 + (side + 1.0) * columns)
+    height = 1.0 + (side + 1.0) * rows_of(groups, columns)
+    heading = textwrap.fill(title, int(12 * width))
+    return named(groups, columns, (width, height), heading, title_size=10, shared=False)
 
 
 def draw_square(ax: Axes, table: pd.DataFrame, levels: list[str], size: int) -> None:

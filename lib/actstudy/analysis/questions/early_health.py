@@ -67,8 +67,7 @@ def readings(runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame) -> 
 
     The reading is the one nearest to the end of epoch 1, or to FIRST_PART of the planned steps where that is sooner.
     """
-    points = curves[curves["epoch"] > 0]
-    per_epoch = (points["step"] / points["epoch"]).groupby(points["run_id"]).median()
+    per_epoch = steps_per_epoch(curves)
     part = FIRST_PART * runs.drop_duplicates("run_id").set_index("run_id")["total_steps"].astype(
         float
     )
@@ -90,6 +89,12 @@ def readings(runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame) -> 
     )
     found = found.assign(value=value, probe=found["kind"] + " " + found["probe"])
     return found.groupby(["run_id", "probe", "step"])["value"].mean().dropna().reset_index()
+
+
+def steps_per_epoch(curves: pd.DataFrame) -> pd.Series:
+    """run_id -> median of step / epoch over its evaluations; no entry for a run without any."""
+    points = curves[curves["epoch"] > 0]
+    return (points["step"] / points["epoch"]).groupby(points["run_id"]).median()
 
 
 def candidates(found: pd.DataFrame) -> list[dict[str, Any]]:
