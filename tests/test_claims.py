@@ -11,6 +11,7 @@ from conftest import ROOT
 from plans import task_plan
 from scipy import stats
 
+from actstudy.analysis.page import replication_tables
 from actstudy.analysis.questions import claims, published
 from actstudy.contract.errors import StudyError
 from actstudy.experiments import mnist1d_notebook
@@ -28,7 +29,10 @@ def stated(values, metric="reported_accuracy", tolerance=0.01):
 
 
 def study(accuracy, val=None, groups=("",), status=None):
-    """Frames and plan pieces of {level: [accuracy a seed]} in each group; val: (level, group) -> best val accuracy."""
+    """Frames and tasks of {level: [accuracy per seed]} in each group.
+
+    val: (level, group) -> best val accuracy.
+    """
     runs, curves = [], []
     for (level, values), group in itertools.product(accuracy.items(), groups):
         for seed, value in enumerate(values):
@@ -71,7 +75,7 @@ def study(accuracy, val=None, groups=("",), status=None):
     ],
 )
 def test_verdict_of_a_claim(values, claimed, verdict):
-    found = claims.judged(np.array(values), claimed, 0.01)
+    found = claims.judge(np.array(values), claimed, 0.01)
     assert found["verdict"] == verdict
     if len(values) > 1:
         interval = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
@@ -117,7 +121,7 @@ def test_a_diverged_run_counts_at_chance_and_without_chance_decides_nothing():
     published = stated({"relu": {"mean": 50.0}}, "error_percent")
     row = claims.claims(frames, published, tasks).iloc[0]
     assert (row["ours"], row["n"], row["n_diverged"]) == (pytest.approx(50.0), 2, 1)
-    assert "1 diverged" in claims.section(claims.claims(frames, published, tasks), published)
+    assert "1 diverged" in replication_tables.claim_section(claims.claims(frames, published, tasks), published)
     published["metric"] = "mean_train_loss"
     assert claims.claims(frames, published, tasks).iloc[0]["verdict"] == "undecided"
 
@@ -125,7 +129,7 @@ def test_a_diverged_run_counts_at_chance_and_without_chance_decides_nothing():
 def test_no_claims_no_rows():
     frames, tasks = study({"relu": [0.9]})
     assert claims.claims(frames, None, tasks).empty
-    assert claims.section(claims.claims(frames, None, tasks), None) == ""
+    assert replication_tables.claim_section(claims.claims(frames, None, tasks), None) == ""
 
 
 def test_order_agrees_with_scipy_and_is_exact_where_values_tie():
@@ -197,7 +201,7 @@ def test_mnist1d_table_is_reproduced(tmp_path):
         list(replica.claims.values), range(replica.seeds), tmp_path / "losses.parquet"
     )
     assert torch.equal(torch.random.get_rng_state(), before)
-    page = claims.replicated(tmp_path / "losses.parquet", mnist1d_notebook.TASK, replica.claims)
+    page = replication_tables.replica_section(tmp_path / "losses.parquet", mnist1d_notebook.TASK, replica.claims)
     assert "6 reproduced" in page
     assert "tau +1.00 over 6 values (exact p = 0.0028)" in page
     ours = (
@@ -222,7 +226,7 @@ def test_a_loss_that_is_not_finite_is_a_diverged_run(tmp_path):
     frame = frame.assign(split="train", metric="loss", step=[0, 1] * 6, value=1.0)
     frame.loc[0, "value"] = math.nan
     frame.to_parquet(tmp_path / "losses.parquet")
-    page = claims.replicated(tmp_path / "losses.parquet", mnist1d_notebook.TASK, replica.claims)
+    page = replication_tables.replica_section(tmp_path / "losses.parquet", mnist1d_notebook.TASK, replica.claims)
     assert "undecided; 1 diverged" in page
     assert page.count("| not reproduced") == 5
 
@@ -236,8 +240,8 @@ def test_mish_table_names_the_two_rows_that_cannot_be():
     assert "half width 0.3022" in bad.iloc[0]
     assert "d 5.302987 cannot be" in bad.iloc[1]
     assert "does not hold its own difference of means" in bad.iloc[1]
-    assert "2 of 33 rows cannot be as printed" in published.report(MISH)
-    assert "0 of 33 rows" in published.report(FOLDER / "mish_cifar10_n3.yaml")
+    assert "2 of 33 rows cannot be as printed" in replication_tables.published_section(MISH)
+    assert "0 of 33 rows" in replication_tables.published_section(FOLDER / "mish_cifar10_n3.yaml")
 
 
 def test_recomputed_values_agree_with_scipy():

@@ -229,7 +229,7 @@ def test_a_decided_task_asks_for_nothing_more(study, monkeypatch):
     table = pd.DataFrame(rows, columns=["family", "verdict"]).assign(
         task="mlp", level="leaky_relu", group=""
     )
-    monkeypatch.setattr(contrasts, "contrasts", lambda frames, plan: table)
+    monkeypatch.setattr(contrasts, "contrasts", lambda *_: table)
     assert "mlp: look 1 of 3, n = 8\n" in status(made)[0]
     first = read(decide.decide(made, "mlp", "look1"))
     assert first == {

@@ -176,7 +176,7 @@ def _reference(arguments: argparse.Namespace) -> int:
 
 
 def _replicate(arguments: argparse.Namespace) -> int:
-    from actstudy.analysis.questions.claims import replicated
+    from actstudy.analysis.page.replication_tables import replica_section
     from actstudy.experiments import mnist1d_notebook
     from actstudy.study.replication import read_replica
 
@@ -185,14 +185,14 @@ def _replicate(arguments: argparse.Namespace) -> int:
         Path("results/replicate") / f"{arguments.file.stem}.parquet",
     )
     mnist1d_notebook.write(list(found.claims.values), range(found.seeds), losses)
-    print(replicated(losses, mnist1d_notebook.TASK, found.claims))
+    print(replica_section(losses, mnist1d_notebook.TASK, found.claims))
     return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from actstudy.analysis.questions.published import report
+    from actstudy.analysis.page.replication_tables import published_section
 
-    print(report(arguments.file))
+    print(published_section(arguments.file))
     return 0
 
 

@@ -66,7 +66,7 @@ def line(row: dict[str, Any]) -> str:
         number(row["mean"]),
         interval,
         chance(p),
-        escaped(contrasts.said(row)),
+        escaped(contrasts.describe_verdict(row)),
     ]
     return " & ".join(cells) + r" \\"
 

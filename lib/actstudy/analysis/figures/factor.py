@@ -11,9 +11,9 @@ from matplotlib.transforms import offset_copy
 
 from actstudy.analysis.figures.style import REFERENCE, legend, panels, placeholder, seeds, styles
 from actstudy.analysis.page.markdown import metric_name
-from actstudy.analysis.questions.contrasts import ENDED
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
+from actstudy.contract.schema import ENDED
 from actstudy.contract.spec import RunSpec
 
 FIELDS = [

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from actstudy.analysis.page.markdown import cell_name, markdown, signed, spread
-from actstudy.analysis.questions.contrasts import said
-from actstudy.analysis.questions.procedure import FEWEST
+from actstudy.analysis.questions.contrasts import describe_verdict
+from actstudy.analysis.questions.procedure import MIN_SEEDS
 
 MOST_CELLS = 40  # in a table with a row each
 
@@ -60,11 +60,11 @@ def differences(found: pd.DataFrame, what: str, size: float) -> str:
 
     def told(row: dict[Any, Any]) -> str:
         difference = signed(row["mean"], size) if row["n"] else "none"
-        return difference if few else f"{difference}, {said(row)}"
+        return difference if few else f"{difference}, {describe_verdict(row)}"
 
     entries = ((row["group"], row["level"], told(row)) for row in rows)
     n = " to ".join(f"{seeds}" for seeds in sorted({found["n"].min(), found["n"].max()}))
-    verdict = f"no verdict, too few seeds ({n} of {FEWEST})" if few else f"n = {n} seeds"
+    verdict = f"no verdict, too few seeds ({n} of {MIN_SEEDS})" if few else f"n = {n} seeds"
     note = f"Mean {what}; {verdict}. Intervals, p and the test set's standard errors: tables/contrasts.csv."
     return crossed(entries, note)
 

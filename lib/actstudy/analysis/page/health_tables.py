@@ -6,8 +6,9 @@ import pandas as pd
 
 from actstudy.analysis.page import cell_groups
 from actstudy.analysis.page.markdown import cell_name, markdown, metric_name
-from actstudy.analysis.questions.findings import UNREAD, of_cells
+from actstudy.analysis.questions.findings import of_cells
 from actstudy.analysis.tables import Tables
+from actstudy.contract.schema import UNREAD
 
 LISTED = 20  # rows of findings on the page; the table has them all
 FEW = 5  # so many notes are listed, more only counted

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from actstudy.analysis.page import (
     cell_groups,
     health_tables,
+    replication_tables,
     result_tables,
     tuning_tables,
     verdict_tables,
@@ -30,7 +31,7 @@ from actstudy.analysis.page.markdown import (
     prose,
     spread,
 )
-from actstudy.analysis.questions import claims, contrasts, procedure
+from actstudy.analysis.questions import contrasts, procedure
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
 from actstudy.contract.spec import layered
@@ -66,8 +67,12 @@ def write(tables: Tables, figures: Path, out: Path, partial: bool = False) -> st
         tasks=[_task(tables, task, figures, out) for task in tables.plan.tasks],
         glance=result_tables.glance(tables),
         claims=_claims(tables),
-        spend=f"{100 * procedure.ALPHA * contrasts.share(tables.plan):g}%"
-        + (" (the task's part of the study's 5%)" if contrasts.share(tables.plan) < 1 else ""),
+        spend=f"{100 * procedure.ALPHA * contrasts.family_share(tables.plan):g}%"
+        + (
+            " (the task's part of the study's 5%)"
+            if contrasts.family_share(tables.plan) < 1
+            else ""
+        ),
         ranks=result_tables.ranked(tables),
         time=result_tables.time(once),
         figures=_shown(registry.study_figures(), figures / "study", out),
@@ -124,7 +129,10 @@ def _claims(tables: Tables) -> dict[str, Any] | None:
     """The sentences and the table of the study's claims, where it makes any."""
     made, stated = tables.frames["claims"], tables.plan.claims
     return (
-        {"told": claims.sentences(made, stated), "table": markdown(claims.rows(made))}
+        {
+            "told": replication_tables.claim_sentences(made, stated),
+            "table": markdown(replication_tables.claim_rows(made)),
+        }
         if stated
         else None
     )
@@ -184,7 +192,7 @@ def most_often_best(tables: Tables, task: str, n_groups: int) -> str:
 
 def outcome(tables: Tables, task: str, group: str) -> str:
     """One sentence that names the best mean of a group of cells, and of how many it is the best."""
-    sign = 1 if tables.plan.tasks[task].higher_is_better else -1
+    sign = tables.plan.tasks[task].sign
     found = tables.reported(task).query("group == @group and n > 0")
     where = f"{group}: " if group else ""
     if found.empty:

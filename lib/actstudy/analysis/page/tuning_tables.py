@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis.page.markdown import cell_name
-from actstudy.analysis.questions.tuning import CELL, PLACES, good_region, without_rate
+from actstudy.analysis.questions.tuning import good_region, rate_pairs
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
+from actstudy.contract.schema import CELL
 
 MOST_NAMED = 5  # in a sentence
 
@@ -35,40 +36,28 @@ def changes(tables: Tables, task: str) -> list[str]:
     """Per pair of groups, fixed and tuned: pairs of levels whose order differs, and verdicts that do."""
     found, settings = tables.of("contrasts", task), tables.plan.tasks[task]
     found, said = found[(found["family"] == "primary") & (found["n"] > 0)], []
-    groups = list(found["group"].unique())
-    for group in [group for group in groups if PLACES["fixed"] in group.split(", ")]:
-        pair = [
-            other
-            for other in groups
-            if without_rate(other) == without_rate(group) and other != group
-        ]
-        if not pair:
-            continue
-        means = [ordered(found[found["group"] == one], settings) for one in (group, pair[0])]
-        where = f"{without_rate(group)}: " if without_rate(group) else ""
-        said += [where + flips(*means)]
-        verdicts = [
-            found[found["group"] == one].set_index("level")["verdict"] for one in (group, pair[0])
-        ]
+    for base, *pair in rate_pairs(found["group"].unique(), tables.places(task)):
+        where = f"{base}: " if base else ""
+        fixed, tuned = (found[found["group"] == group] for group in pair)
+        said.append(where + flips(ordered(fixed, settings), ordered(tuned, settings)))
+        before = fixed.set_index("level")["verdict"]
+        after = tuned.set_index("level")["verdict"]
         moved = [
-            f"{level} from {verdicts[0][level]} to {verdicts[1][level]}"
-            for level in verdicts[0].index.intersection(verdicts[1].index)
-            if verdicts[0][level] != verdicts[1][level]
+            f"{level} from {before[level]} to {after[level]}"
+            for level in before.index.intersection(after.index)
+            if before[level] != after[level]
         ]
-        said += (
-            [
+        if moved:
+            said.append(
                 f"{where}The verdict reads differently for {named(moved)}; "
                 "fixed and tuned were not tested against each other."
-            ]
-            if moved
-            else []
-        )
+            )
     return said
 
 
 def ordered(part: pd.DataFrame, settings: TaskPlan) -> pd.Series:
     """Level -> mean difference from the baseline, positive where better, the best first; the baseline has 0."""
-    means = part.set_index("level")["mean"] * (1 if settings.higher_is_better else -1)
+    means = part.set_index("level")["mean"] * settings.sign
     return pd.concat([pd.Series({settings.baseline: 0.0}), means]).sort_values(
         ascending=False, kind="stable"
     )

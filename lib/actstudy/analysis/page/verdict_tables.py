@@ -14,10 +14,12 @@ from actstudy.analysis.page.markdown import (
     number,
     signed,
 )
-from actstudy.analysis.questions.contrasts import ENDED, paired, said
+from actstudy.analysis.questions.contrasts import describe_verdict
+from actstudy.analysis.questions.seed_values import paired
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
 from actstudy.contract.plan import TaskPlan
+from actstudy.contract.schema import ENDED
 
 MOST_GROUPS = 4  # told one by one; more are counted
 CLAUSES = {
@@ -77,7 +79,7 @@ def clause(part: pd.DataFrame, settings: TaskPlan) -> str:
 
 def takes(row: Mapping[str, Any]) -> str:
     """What a contrast without a verdict waits for: `14 more seeds`."""
-    return said(row).removeprefix("undecided: ")
+    return describe_verdict(row).removeprefix("undecided: ")
 
 
 def counted(found: pd.DataFrame, level: str, groups: int) -> str:
@@ -100,7 +102,7 @@ def beyond_chance(found: pd.DataFrame, groups: int) -> list[str]:
 
 def no_better(tables: Tables, task: str) -> str:
     """A warning where no level's mean is better than a reference method's."""
-    sign = 1 if tables.plan.tasks[task].higher_is_better else -1
+    sign = tables.plan.tasks[task].sign
     mine, warned = tables.reported(task).query("n > 0"), []
     for row in tables.of("references", task).drop_duplicates(["data", "name"]).itertuples():
         if len(mine) and sign * row.test >= (sign * mine["mean"]).max():
@@ -130,7 +132,7 @@ def table(tables: Tables, task: str) -> str:
                 if row["n"] > 1
                 else "none below 2 seeds",
                 "p": f"{row['p']:.4f}" if pd.notna(row["p"]) else "",
-                "verdict": said(row),
+                "verdict": describe_verdict(row),
                 "n": row["n"],
                 "test set's standard error": f"{row['test_se']:.4f}"
                 if pd.notna(row["test_se"])
