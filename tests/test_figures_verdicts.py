@@ -130,7 +130,7 @@ def test_forest_orders_levels_and_writes_each_verdict_with_its_n():
         "tanh": "worse (n = 8)",
     }
     assert figure.get_supxlabel() == "worse  ←  difference in test accuracy  →  better"
-    assert "n = 8 seeds a row" in caption
+    assert "n = 8 seeds per row" in caption
     assert "at 95%, " in caption
     assert "0.01" in caption
 

@@ -37,7 +37,9 @@ def forest(tables: Tables, task: str) -> tuple[Figure, str]:
     contrasts = tables.of("contrasts", task)
     contrasts = contrasts[contrasts["family"] == "primary"]
     if contrasts.empty:
-        return placeholder(f"{title}: no level stands beside {settings.baseline}, n = 0 contrasts.")
+        return placeholder(
+            f"{title}: no level to compare with {settings.baseline}, n = 0 contrasts."
+        )
     if not contrasts["n"].any():
         return placeholder(
             f"{title}: no seed of a level and of {settings.baseline} has ended, n = 0."
@@ -213,9 +215,9 @@ def caption(contrasts: pd.DataFrame, name: str, settings: TaskPlan, ends: Ends) 
     unit = f" {settings.log_unit}" if settings.log_unit else ""
     text = (
         f"{name}: mean paired difference from {settings.baseline} with Student t intervals "
-        f"{describe_levels(contrasts)}, {seeds(contrasts['n'].astype(int))} a row. "
+        f"{describe_levels(contrasts)}, {seeds(contrasts['n'].astype(int))} per row. "
         f"The band is the margin, {settings.margin:g}{unit}: differences inside it do not matter. "
-        "Marks are filled where there is a verdict and hollow where there is none yet; "
+        "Marks are filled if there is a verdict and hollow if there is none yet; "
         "small dots are single seeds."
     )
     means = contrasts["mean"].astype(float)

@@ -60,7 +60,7 @@ def win_probability(tables: Tables, task: str) -> tuple[Figure, str]:
     draw_scale(figure, list(axes.values()))
     return figure, (
         f"{title}: {what}: percent of seeds at which it does, ties half, "
-        f"{seeds(wins['n'].astype(int))} a square that all its levels have. "
+        f"{seeds(wins['n'].astype(int))} per square, those that all its levels have. "
         "Bold: the pair's own 95% interval excludes 50%, not corrected for the number of pairs. "
         "Grey: nothing to compare."
     )
@@ -199,7 +199,7 @@ def rate_caption(name: str, count: str, settings: TaskPlan) -> str:
     """What is drawn of the learning rates; name: of the metric; count: `n = 3 seeds`."""
     bad = "at chance level"
     if settings.chance is None:
-        bad = "as infinitely bad, so that no point stands there"
+        bad = "as infinitely bad and have no point"
     return (
         f"{name} against the learning rate, mean over {count} that choose the rate and are in no "
         "other table; bands are one sd over seeds. A ring marks a level's chosen rate, its line "

@@ -29,8 +29,8 @@ def claim_sentences(table: pd.DataFrame, stated: Mapping[str, Any]) -> list[str]
         )
     if (table["group"] != "").any():
         sentences.append(
-            "Of the cells of a level, the one with the best mean validation metric stands here; "
-            "test chose none."
+            "A level's value is that of its cell with the best mean validation metric; "
+            "test values were not used for the choice."
         )
     order = claims.agreement(table)
     if order["n"] > 1 and not np.isnan(order["tau"]):

@@ -79,7 +79,7 @@ def judge(
 ) -> dict[Pair, procedure.Verdict]:
     """The verdicts of one family of a task; a pair with a cell that has no value has none."""
     settings = plan.tasks[task]
-    judged = [pair for pair in pairs if all(cell in values for cell in pair.cells)]
+    judged = [pair for pair in pairs if set(pair.cells) <= set(values)]
     if not judged:
         return {}
     verdicts = procedure.judge(
@@ -199,7 +199,7 @@ def compare_divergence(pair: Pair, diverged: pd.DataFrame) -> dict[str, Any]:
     diverged: `diverged_seeds`; seeds that both sides have count. Nothing if a side has no run.
     """
     cells = list(pair.cells)
-    if any(cell not in diverged for cell in cells):
+    if not set(cells) <= set(diverged):
         return {}
     both = diverged[cells].dropna().astype(bool)
     level = both[cells[0]]
