@@ -105,12 +105,13 @@ def describe_looks(study: Study, task: str) -> str:
     n = looks.seeds_by_now(study.folder, task)
     decisions = looks.past_looks(study.folder, task)
     look = looks.LOOKS.index(n) + 1
-    undecided = ", ".join(decisions[-1]["undecided"]) if decisions else ""
-    end = ""
+    text = f"look {look} of {len(looks.LOOKS)}, n = {n}"
+    undecided = decisions[-1]["undecided"] if decisions else []
     if len(decisions) >= look:
-        end = "; looks ended" if undecided else "; decided"
-    still = f"; undecided: {undecided}" if undecided else ""
-    return f"look {look} of {len(looks.LOOKS)}, n = {n}{end}{still}"
+        text += "; looks ended" if undecided else "; decided"
+    if undecided:
+        text += f"; undecided: {', '.join(undecided)}"
+    return text
 
 
 def forecast(task: str, folders: Mapping[str, Path], states: Mapping[str, str]) -> str:

@@ -50,7 +50,11 @@ def claim_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 def claim_row(row: Mapping[str, Any], with_cell: bool) -> dict[str, Any]:
     """One claim as a row of the page's table."""
     diverged = f"; {row['n_diverged']} diverged" if row["n_diverged"] else ""
-    measured = not np.isnan(row["ours"])
+    ours = "none"
+    difference = "none"
+    if not np.isnan(row["ours"]):
+        ours = f"{row['ours']:.4f}"
+        difference = f"{row['difference']:+.4f}"
     interval = "none"
     if not np.isnan(row["low"]):
         interval = f"{row['low']:.4f} to {row['high']:.4f}"
@@ -58,16 +62,16 @@ def claim_row(row: Mapping[str, Any], with_cell: bool) -> dict[str, Any]:
     return {
         "level": row["level"],
         **cell,
-        "claimed": claimed(row),
-        "ours": f"{row['ours']:.4f}" if measured else "none",
+        "claimed": describe_claim(row),
+        "ours": ours,
         "n": row["n"],
         "95% interval": interval,
-        "difference": f"{row['difference']:+.4f}" if measured else "none",
+        "difference": difference,
         "verdict": f"{row['verdict']}{diverged}",
     }
 
 
-def claimed(row: Mapping[str, Any]) -> str:
+def describe_claim(row: Mapping[str, Any]) -> str:
     """A claimed number with the sd and the n that were published with it."""
     n = "" if np.isnan(row["claimed_n"]) else f", n = {row['claimed_n']:.0f}"
     if np.isnan(row["claimed_sd"]):

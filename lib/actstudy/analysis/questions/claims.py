@@ -77,7 +77,11 @@ def judge(values: np.ndarray, claimed: float, tolerance: float) -> dict[str, Any
     n = len(values)
     interval = stats.mean_interval(values.tolist())
     mean = interval.value
-    low, high = (interval.low, interval.high) if n > 1 else (mean, mean)
+    low, high = mean, mean
+    printed = {"ours_sd": math.nan, "low": math.nan, "high": math.nan}
+    if n > 1:
+        low, high = interval.low, interval.high
+        printed = {"ours_sd": float(values.std(ddof=1)), "low": low, "high": high}
     verdict = "undecided"
     if claimed - tolerance <= low and high <= claimed + tolerance:
         verdict = "reproduced"
@@ -86,10 +90,8 @@ def judge(values: np.ndarray, claimed: float, tolerance: float) -> dict[str, Any
     return {
         "tolerance": tolerance,
         "ours": mean,
-        "ours_sd": float(values.std(ddof=1)) if n > 1 else math.nan,
         "n": n,
-        "low": low if n > 1 else math.nan,
-        "high": high if n > 1 else math.nan,
+        **printed,
         "difference": mean - claimed,
         "verdict": verdict,
     }

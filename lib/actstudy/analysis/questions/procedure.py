@@ -1,8 +1,7 @@
-"""The procedure, fixed before any result is seen: paired differences in, verdicts out.
+"""The procedure (docs/statistics.md), fixed before any result: paired differences in, verdicts out.
 
-docs/statistics.md describes it. n is a number of seeds and K the number of contrasts of a family.
-Everywhere x, of shape (n, K), holds the differences of one seed per row, positive if the
-contrast's level is better than its opponent.
+n is a number of seeds and K the number of contrasts of a family. Everywhere x, of shape (n, K),
+holds the differences of one seed per row, positive if the level is better than its opponent.
 """
 
 from collections.abc import Sequence
@@ -62,11 +61,16 @@ class Look:
     p_equivalent: np.ndarray
     verdicts: list[str]
 
+    def tests(self, j: int) -> tuple[float, float, float]:
+        """p, p_equivalent and spend of contrast j."""
+        return float(self.p[j]), float(self.p_equivalent[j]), self.spend
+
 
 def looks_of(looks: bool | None, share: float = 1.0) -> Looks:
     """The looks of a task with `share` of the 5%: the schedule, or a single one of all seeds."""
-    schedule: Looks = list(zip(LOOKS, SPENDS, strict=True)) if looks else [(None, ALPHA)]
-    return [(n, spend * share) for n, spend in schedule]
+    if not looks:
+        return [(None, ALPHA * share)]
+    return [(n, spend * share) for n, spend in zip(LOOKS, SPENDS, strict=True)]
 
 
 def judge(
@@ -137,11 +141,8 @@ def decision(positive: bool, different: bool, inside: bool) -> str:
 
 @lru_cache(maxsize=16)
 def sign_flips(name: str, n: int) -> np.ndarray:
-    """Signs, int8 of shape (flips, n), the identity first; one sign per seed for all contrasts.
-
-    Up to MAX_EXACT_SEEDS seeds all 2^n, one of each mirrored pair, as both have the same |t|.
-    """
-    if n <= MAX_EXACT_SEEDS:
+    """Signs, int8 of shape (flips, n), the identity first; one sign per seed for all contrasts."""
+    if n <= MAX_EXACT_SEEDS:  # all, but one of each mirrored pair: both have the same |t|
         bits = np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1
     else:  # raw bits, whose order numpy promises to keep
         size = (RANDOM_FLIPS - 1) * n
@@ -195,14 +196,13 @@ def contrast(
     spread = detectable(VISIBLE_SEEDS, contrast_level(VISIBLE_SEEDS, family, looks))
     visible = upper_sd(sd, n) * spread
     means = (interval.value, sd, interval.low, interval.high, level)
-    deciding = [look for look in looks_taken if look.verdicts[j] != "undecided"]
-    more = None if deciding else more_seeds(n, sd, margin, family, looks)
+    for look in looks_taken:
+        if look.verdicts[j] != "undecided":
+            return Verdict(look.verdicts[j], n, *means, *look.tests(j), look.n, None, visible)
+    more = more_seeds(n, sd, margin, family, looks)
     if not looks_taken:
         return Verdict("too few seeds", n, *means, np.nan, np.nan, 0.0, None, more, visible)
-    source = deciding[0] if deciding else looks_taken[-1]
-    tests = (float(source.p[j]), float(source.p_equivalent[j]), source.spend)
-    decided_at = source.n if deciding else None
-    return Verdict(source.verdicts[j], n, *means, *tests, decided_at, more, visible)
+    return Verdict("undecided", n, *means, *looks_taken[-1].tests(j), None, more, visible)
 
 
 def more_seeds(n: int, sd: float, margin: float, family: int, looks: Looks) -> int | None:
@@ -222,10 +222,7 @@ def more_seeds(n: int, sd: float, margin: float, family: int, looks: Looks) -> i
 
 
 def contrast_level(n: int, family: int, looks: Looks) -> float:
-    """The level of the test of one contrast of n seeds: the spend / K, a step-down's first step.
-
-    With looks it is the spend of the look that n seeds wait for; beyond the last look that one's.
-    """
+    """The level of one test of n seeds: spend / K of the look they wait for, or of the last."""
     for size, spend in looks:
         if size is None or size >= n:
             return spend / family
@@ -234,7 +231,9 @@ def contrast_level(n: int, family: int, looks: Looks) -> float:
 
 def upper_sd(sd: float, n: int) -> float:
     """The one-sided upper confidence limit of the sd of n normal values; missing below two."""
-    return float(sd * np.sqrt((n - 1) / special.chdtri(n - 1, SD_LIMIT))) if n > 1 else np.nan
+    if n < 2:
+        return np.nan
+    return float(sd * np.sqrt((n - 1) / special.chdtri(n - 1, SD_LIMIT)))
 
 
 @lru_cache(maxsize=4096)

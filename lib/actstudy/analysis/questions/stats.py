@@ -125,7 +125,9 @@ def middle(values: pd.Series, rng: np.random.Generator) -> dict[str, float]:
 def mcnemar_exact(only_first: int, only_second: int) -> float:
     """Two-sided p of McNemar's exact test; the counts are of pairs in which only one side is so."""
     discordant = only_first + only_second
-    return float(stats.binomtest(only_first, discordant).pvalue) if discordant else 1.0
+    if not discordant:
+        return 1.0
+    return float(stats.binomtest(only_first, discordant).pvalue)
 
 
 def win_probability(differences: Sequence[float], level: float = 0.95) -> Estimate:

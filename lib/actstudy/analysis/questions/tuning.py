@@ -103,8 +103,11 @@ def rates_of_cell(runs: pd.DataFrame, settings: TaskPlan) -> list[dict[str, Any]
     mean = by_rate.mean().sort_index()
     n = by_rate.count().sort_index()
     badness = (-settings.sign * mean).dropna().sort_values(kind="stable")  # ties: smaller rate
-    best_rate = badness.index[0] if len(badness) else None
-    top = mean[best_rate] if len(badness) else np.nan
+    best_rate = None
+    top = np.nan
+    if len(badness):
+        best_rate = badness.index[0]
+        top = mean[best_rate]
     rows = []
     for lr in mean.index:
         finite = np.isfinite(mean[lr])
