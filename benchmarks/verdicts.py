@@ -3,8 +3,7 @@
     python benchmarks/verdicts.py --studies 2000 --out benchmarks/results
 
 A study is n seeds of K levels and a baseline; all contrasts share the baseline's noise, so that
-they correlate by 0.5.
-Rates are shares of studies; `error` is their Monte Carlo standard error.
+they correlate by 0.5. Rates are shares of studies; `error` is their Monte Carlo standard error.
 """
 
 import argparse
@@ -35,12 +34,12 @@ def exponential(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  # noqa
 
 
 def collapsed(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  # noqa: N803
-    """Normal values of which one in ten is 10 sd lower."""
+    """Normal values, one in ten 10 sd lower."""
     return rng.normal(size=(n, K + 1)) - 10 * (rng.random((n, K + 1)) < 0.1)
 
 
 def unequal(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  # noqa: N803
-    """Normal values whose sd goes from 1/4 to 4 over the levels, the baseline's being 1."""
+    """Normal values with an sd from 1/4 to 4 over the levels; the baseline's is 1."""
     return rng.normal(size=(n, K + 1)) * np.concatenate([[1.0], np.geomspace(0.25, 4, K)])
 
 
@@ -52,7 +51,7 @@ def quiet_exponential(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  
 def collapsed_levels(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  # noqa: N803
     """Levels that collapse in one run of ten, the baseline never.
 
-    The other runs are lifted, so that all means are equal.
+    Means are equal, as the other runs are lifted.
     """
     falls = (rng.random((n, K + 1)) < 0.1) & (np.arange(K + 1) > 0)
     return rng.normal(size=(n, K + 1)) - 10 * falls + 1.0 * (np.arange(K + 1) > 0)
@@ -71,8 +70,8 @@ def differences(draw: Draw, n: int, K: int, studies: int, key: str) -> Iterator[
 
 
 def row(case: str, setting: dict[str, Any], measure: str, values: list[float]) -> dict[str, Any]:
-    """A row of the result: the mean of one value per study and its Monte Carlo error; printed."""
-    cells = {
+    """A row of the result, which is also printed: the mean of one value per study, its error."""
+    result = {
         "case": case,
         **setting,
         "measure": measure,
@@ -80,46 +79,45 @@ def row(case: str, setting: dict[str, Any], measure: str, values: list[float]) -
         "error": float(np.std(values) / math.sqrt(max(len(values), 1))),
         "studies": len(values),
     }
-    for cell in cells.values():
-        print(f"{cell:.4f}" if isinstance(cell, float) else cell, end=" ")
-    print(flush=True)
-    return cells
+    print(" ".join(map(printed, result.values())), flush=True)
+    return result
 
 
-def any_reads(verdicts: list[procedure.Verdict], *words: str) -> float:
-    """1 if a contrast's verdict begins with one of `words`, else 0."""
-    return float(any(verdict.verdict.startswith(words) for verdict in verdicts))
+def printed(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def share_better(verdicts: list[procedure.Verdict]) -> float:
-    """The share of contrasts that read better."""
-    return float(np.mean([verdict.verdict == "better" for verdict in verdicts]))
+def words(verdicts: list[procedure.Verdict]) -> list[str]:
+    return [verdict.verdict for verdict in verdicts]
 
 
 def false_differences(studies: int) -> Iterator[dict[str, Any]]:
     """Share of studies without any true difference in which a contrast reads better or worse."""
     for (noise, draw), K, n in itertools.product((NOISES | STRESS).items(), (4, 9), (8, 20, None)):  # noqa: N806
         setting = {"noise": noise, "K": K, "n": n or 20, "looks": n is None}
+        schedule = None if n else SCHEDULE
         wrong = []
         for x in differences(draw, n or 20, K, studies, f"null {noise} {K}"):
-            verdicts = procedure.judge(x, 1e-9, "simulation", None if n else SCHEDULE)
-            wrong.append(any_reads(verdicts, *WRONG))
+            verdicts = words(procedure.judge(x, 1e-9, "simulation", schedule))
+            wrong.append(float(not set(verdicts).isdisjoint(WRONG)))
         yield row("no difference", setting, "false better or worse", wrong)
 
 
 def false_equivalences(studies: int) -> Iterator[dict[str, Any]]:
-    """Share of studies in which a contrast reads equivalent, all true differences at the margin."""
-    for (noise, draw), looks, side in itertools.product(
-        (NOISES | STRESS).items(), (False, True), (1, -1)
-    ):
+    """Share of studies, every true difference exactly the margin, that read equivalent.
+
+    One contrast that does is enough.
+    """
+    cases = itertools.product((NOISES | STRESS).items(), (False, True), (1, -1))
+    for (noise, draw), looks, side in cases:
         if side < 0 and noise in NOISES:
             continue  # symmetric
         setting = {"noise": noise, "K": 4, "n": 20, "looks": looks, "side": side}
         schedule = SCHEDULE if looks else None
         wrong = []
         for x in differences(draw, 20, 4, studies, f"margin {noise}"):
-            verdicts = procedure.judge(x / 4 + side, 1.0, "simulation", schedule)
-            wrong.append(any_reads(verdicts, "equivalent"))
+            verdicts = words(procedure.judge(x / 4 + side, 1.0, "simulation", schedule))
+            wrong.append(float(any(word.startswith("equivalent") for word in verdicts)))
         yield row("a difference of the margin", setting, "false equivalent", wrong)
 
 
@@ -137,18 +135,27 @@ def coverage(studies: int) -> Iterator[dict[str, Any]]:
     for noise, draw in (NOISES | STRESS).items():
         shares: dict[bool, list[float]] = {True: [], False: []}
         for x in differences(draw, 20, 4, studies, f"coverage {noise}"):
-            for looks in shares:
-                shares[looks].append(covers(x, looks))
+            shares[True].append(share_covered(x, procedure.LOOKS, SCHEDULE))
+            shares[False].append(share_covered(x, (20,), None))
         for looks, values in shares.items():
             setting = {"noise": noise, "K": 4, "n": 20, "looks": looks}
             yield row("no difference", setting, "intervals of all looks cover", values)
 
 
-def realised_power(studies: int) -> Iterator[dict[str, Any]]:
-    """Share of studies that find a true difference of the margin with k more seeds.
+def share_covered(x: np.ndarray, sizes: tuple[int, ...], looks: procedure.Looks | None) -> float:
+    """Share of contrasts whose intervals of the first n seeds, for all sizes n, contain 0."""
+    inside = []
+    for n in sizes:
+        verdicts = procedure.judge(x[:n], 1.0, "simulation", looks)
+        inside.append([verdict.low <= 0 <= verdict.high for verdict in verdicts])
+    return float(np.mean(np.all(inside, axis=0)))
 
-    k is what a pilot of n seeds asks for. fresh: n + k new seeds. extended: the pilot and k more,
-    of pilots that had left the contrast undecided.
+
+def realised_power(studies: int) -> Iterator[dict[str, Any]]:
+    """Share of studies that find a true difference of the margin with the k seeds of a pilot.
+
+    fresh: n + k new seeds. extended: the pilot and k more, of pilots that had left the contrast
+    undecided.
     """
     cases = itertools.product((1, 4), (False, True), (8, 12), (0.75, 1.0, 1.5, 2.0))
     for K, looks, n, ratio in cases:  # noqa: N806
@@ -164,33 +171,40 @@ def realised_power(studies: int) -> Iterator[dict[str, Any]]:
             x[:, 0] += margin
             k = procedure.more_seeds(n, float(x[:n, 0].std(ddof=1)), margin, K, schedule)
             more.append(math.nan if k is None else float(k))
-            if k is not None:
-                spend = K * procedure.contrast_level(n + k, K, schedule)
-                signs = procedure.sign_flips("simulation", n + k)
-                fresh.append(float(procedure.difference_p(x[-n - k :], signs)[0] <= spend))
-                if procedure.judge(x[:n], margin, "simulation", schedule)[0].verdict == "undecided":
-                    extended.append(float(procedure.difference_p(x[: n + k], signs)[0] <= spend))
+            if k is None:
+                continue
+            spend = K * procedure.contrast_level(n + k, K, schedule)
+            fresh.append(finds(x[-n - k :], spend))
+            if procedure.judge(x[:n], margin, "simulation", schedule)[0].verdict == "undecided":
+                extended.append(finds(x[: n + k], spend))
         yield row("power", setting, "k, mean where given", [k for k in more if not math.isnan(k)])
         yield row("power", setting, "not decidable", [float(math.isnan(k)) for k in more])
         yield row("power", setting, "power of n + k fresh seeds", fresh)
         yield row("power", setting, "power of an undecided pilot and k more", extended)
 
 
-def savings(studies: int) -> Iterator[dict[str, Any]]:
-    """Seeds until all contrasts are decided, and the share of true differences found.
+def finds(x: np.ndarray, spend: float) -> float:
+    """1 if the first contrast differs on these seeds, else 0."""
+    signs = procedure.sign_flips("simulation", len(x))
+    return float(procedure.difference_p(x, signs)[0] <= spend)
 
-    With looks, and with 20 seeds at once. Either all four levels differ from the baseline (and
+
+def savings(studies: int) -> Iterator[dict[str, Any]]:
+    """Seeds until every contrast is decided, and the share of true differences that are found.
+
+    With looks, against 20 seeds at once. Either all four levels differ from the baseline (and
     nothing can be equivalent) or two do, the margin being 1 sd.
     """
-    for effect, share in itertools.product((1.0, 1.5, 2.0), (4, 2)):
-        shift = np.where(np.arange(4) < share, effect * math.sqrt(2), 0.0)  # in sd of a difference
-        margin = 1e-9 if share == 4 else math.sqrt(2)
+    for effect, n_different in itertools.product((1.0, 1.5, 2.0), (4, 2)):
+        # in sd of a difference
+        shift = np.where(np.arange(4) < n_different, effect * math.sqrt(2), 0.0)
+        margin = 1e-9 if n_different == 4 else math.sqrt(2)
         setting = {
             "noise": "normal",
             "K": 4,
             "n": 20,
             "effect": effect,
-            "levels_that_differ": share,
+            "levels_that_differ": n_different,
         }
         used = []
         adaptive = []
@@ -198,12 +212,17 @@ def savings(studies: int) -> Iterator[dict[str, Any]]:
         for x in differences(normal, 20, 4, studies, f"savings {effect}"):
             verdicts = procedure.judge(x + shift, margin, "simulation", SCHEDULE)
             used.append(float(max(verdict.decided_at or 20 for verdict in verdicts)))
-            adaptive.append(share_better(verdicts[:share]))
+            adaptive.append(share_better(verdicts[:n_different]))
             at_once = procedure.judge(x + shift, margin, "simulation")
-            fixed.append(share_better(at_once[:share]))
-        yield row("a difference", setting | {"looks": True}, "seeds until all are decided", used)
-        yield row("a difference", setting | {"looks": True}, "found", adaptive)
-        yield row("a difference", setting | {"looks": False}, "found", fixed)
+            fixed.append(share_better(at_once[:n_different]))
+        with_looks = {**setting, "looks": True}
+        yield row("a difference", with_looks, "seeds until all are decided", used)
+        yield row("a difference", with_looks, "found", adaptive)
+        yield row("a difference", {**setting, "looks": False}, "found", fixed)
+
+
+def share_better(verdicts: list[procedure.Verdict]) -> float:
+    return words(verdicts).count("better") / len(verdicts)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Replication: claims beside the study's own numbers, the MNIST-1D table trained again, published tables checked."""
+"""Replication: claims against a study, the MNIST-1D table trained again, published tables."""
 
 import itertools
 import math
@@ -11,6 +11,7 @@ from plans import task_plan
 from runs import ROOT
 from scipy import stats
 
+from actstudy.analysis.page import replication_tables
 from actstudy.analysis.questions import claims, published
 from actstudy.contract.errors import StudyError
 from actstudy.experiments import mnist1d_notebook
@@ -28,28 +29,24 @@ def stated(values, metric="reported_accuracy", tolerance=0.01):
 
 
 def study(accuracy, val=None, groups=("",), status=None):
-    """Frames and plan pieces of {level: [accuracy a seed]} in each group; val: (level, group) -> best val accuracy."""
-    runs, curves = [], []
+    """Frames and tasks of {level: [accuracy per seed]} in each group.
+
+    val: (level, group) -> best val accuracy.
+    """
+    runs = []
+    curves = []
     for (level, values), group in itertools.product(accuracy.items(), groups):
         for seed, value in enumerate(values):
             run_id = f"{level}/{group}/{seed}"
-            ended = (status or {}).get((level, group, seed), "completed")
+            status_of_run = (status or {}).get((level, group, seed), "completed")
             place = {"task": "mlp", "group": group, "level": level, "seed": seed, "run_id": run_id}
-            runs.append({**place, "status": ended, "reported_accuracy": value})
+            runs.append({**place, "status": status_of_run, "reported_accuracy": value})
             best = (val or {}).get((level, group), value)
-            for step, seen in enumerate((best - 0.2, best, best - 0.1)):
-                curves.append(
-                    {**place, "step": step, "split": "val", "metric": "accuracy", "value": seen}
-                )
-                curves.append(
-                    {
-                        **place,
-                        "step": step,
-                        "split": "train",
-                        "metric": "loss",
-                        "value": step + value,
-                    }
-                )
+            for step, accuracy_then in enumerate((best - 0.2, best, best - 0.1)):
+                point = {**place, "step": step}
+                accuracies = {"split": "val", "metric": "accuracy", "value": accuracy_then}
+                losses = {"split": "train", "metric": "loss", "value": step + value}
+                curves += [{**point, **accuracies}, {**point, **losses}]
     tasks = {"mlp": task_plan()}
     return {"runs": pd.DataFrame(runs), "curves": pd.DataFrame(curves)}, tasks
 
@@ -57,11 +54,8 @@ def study(accuracy, val=None, groups=("",), status=None):
 @pytest.mark.parametrize(
     ("values", "claimed", "verdict"),
     [
-        (
-            [0.80, 0.81, 0.79, 0.80],
-            0.80,
-            "undecided",
-        ),  # right, but the interval is wider than the tolerance
+        # right, but the interval is wider than the tolerance
+        ([0.80, 0.81, 0.79, 0.80], 0.80, "undecided"),
         ([0.800, 0.801, 0.799, 0.800], 0.80, "reproduced"),
         ([0.800, 0.801, 0.799, 0.800], 0.82, "not reproduced"),
         ([0.800, 0.801, 0.799, 0.800], 0.8095, "undecided"),
@@ -71,13 +65,13 @@ def study(accuracy, val=None, groups=("",), status=None):
     ],
 )
 def test_verdict_of_a_claim(values, claimed, verdict):
-    found = claims.judged(np.array(values), claimed, 0.01)
-    assert found["verdict"] == verdict
+    judged = claims.judge(np.array(values), claimed, 0.01)
+    assert judged["verdict"] == verdict
     if len(values) > 1:
         interval = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
-        assert (found["low"], found["high"]) == pytest.approx(interval)
+        assert (judged["low"], judged["high"]) == pytest.approx(interval)
     else:
-        assert math.isnan(found["low"])
+        assert math.isnan(judged["low"])
 
 
 def test_a_level_stands_for_its_cell_with_the_best_validation_whatever_test_says():
@@ -117,7 +111,9 @@ def test_a_diverged_run_counts_at_chance_and_without_chance_decides_nothing():
     published = stated({"relu": {"mean": 50.0}}, "error_percent")
     row = claims.claims(frames, published, tasks).iloc[0]
     assert (row["ours"], row["n"], row["n_diverged"]) == (pytest.approx(50.0), 2, 1)
-    assert "1 diverged" in claims.section(claims.claims(frames, published, tasks), published)
+    assert "1 diverged" in replication_tables.claim_section(
+        claims.claims(frames, published, tasks), published
+    )
     published["metric"] = "mean_train_loss"
     assert claims.claims(frames, published, tasks).iloc[0]["verdict"] == "undecided"
 
@@ -125,7 +121,7 @@ def test_a_diverged_run_counts_at_chance_and_without_chance_decides_nothing():
 def test_no_claims_no_rows():
     frames, tasks = study({"relu": [0.9]})
     assert claims.claims(frames, None, tasks).empty
-    assert claims.section(claims.claims(frames, None, tasks), None) == ""
+    assert replication_tables.claim_section(claims.claims(frames, None, tasks), None) == ""
 
 
 def test_order_agrees_with_scipy_and_is_exact_where_values_tie():
@@ -133,12 +129,11 @@ def test_order_agrees_with_scipy_and_is_exact_where_values_tie():
     for n in (2, 4, 6, 8, 11):
         table = pd.DataFrame({"claimed": rng.normal(size=n), "ours": rng.normal(size=n)})
         expected = stats.kendalltau(table["claimed"], table["ours"], method="exact")
-        found = claims.agreement(table)
-        assert (found["tau"], found["p"]) == pytest.approx((expected.statistic, expected.pvalue))
+        order = claims.agreement(table)
+        assert (order["tau"], order["p"]) == pytest.approx((expected.statistic, expected.pvalue))
     tied = pd.DataFrame({"claimed": [1.64, 1.76, 1.64, 2.21], "ours": [1.5, 1.7, 1.6, 2.0]})
-    assert claims.agreement(tied)["p"] == pytest.approx(
-        4 / 24
-    )  # two orders agree as well as this one, two oppose it so
+    # two orders agree as well as this one, two oppose it so
+    assert claims.agreement(tied)["p"] == pytest.approx(4 / 24)
     assert claims.agreement(tied)["tau"] == pytest.approx(
         stats.kendalltau(tied["claimed"], tied["ours"]).statistic
     )
@@ -146,18 +141,18 @@ def test_order_agrees_with_scipy_and_is_exact_where_values_tie():
 
 
 def test_claims_of_a_study_file_reach_the_plan():
-    found = planning.load(GLOROT)
-    assert found.claims["values"].keys() == {run.level for run in found.runs()}
-    assert found.claims["values"]["sigmoid (init=standard_heuristic)"] == {
+    study = planning.load(GLOROT)
+    assert study.claims["values"].keys() == {run.level for run in study.runs()}
+    assert study.claims["values"]["sigmoid (init=standard_heuristic)"] == {
         "mean": 2.21,
         "sd": None,
         "n": None,
     }
-    assert '"claims": {"source": "Glorot' in found.plan().to_json()
+    assert '"claims": {"source": "Glorot' in study.plan().to_json()
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("tolerance:", "tolerence:", "claims.tolerence: .* did you mean 'tolerance'"),
         ("error_percent", "error_percentage", "unknown metric; .* did you mean 'error_percent'"),
@@ -171,18 +166,19 @@ def test_claims_of_a_study_file_reach_the_plan():
         ("{mean: 1.76}", "{mean: 1.76, sd: -1}", "sd: got -1"),
     ],
 )
-def test_faults_of_claims_are_told_in_one_line(tmp_path, old, new, told):
+def test_faults_of_claims_are_named_in_one_line(tmp_path, old, new, message):
     text = GLOROT.read_text()
     assert old in text
     (tmp_path / "x.yaml").write_text(text.replace(old, new))
-    with pytest.raises(StudyError, match=told) as caught:
+    with pytest.raises(StudyError, match=message) as caught:
         planning.load(tmp_path / "x.yaml")
     assert "\n" not in str(caught.value)
 
 
 def test_claims_resolve_aliases_and_ask_for_one_task(tmp_path):
-    text = "axes: {activation: [swish, relu]}\ntasks: {mlp: }\nclaims: {source: s, metric: reported_accuracy, "
-    text += "tolerance: 0.1, values: {swish: {mean: 0.7}}}\n"
+    text = "axes: {activation: [swish, relu]}\ntasks: {mlp: }\n"
+    text += "claims: {source: s, metric: reported_accuracy, tolerance: 0.1, "
+    text += "values: {swish: {mean: 0.7}}}\n"
     (tmp_path / "x.yaml").write_text(text)
     assert list(planning.load(tmp_path / "x.yaml").claims["values"]) == ["silu"]
     (tmp_path / "x.yaml").write_text(text.replace("{mlp: }", "{mlp: , vision: }"))
@@ -197,20 +193,18 @@ def test_mnist1d_table_is_reproduced(tmp_path):
         list(replica.claims.values), range(replica.seeds), tmp_path / "losses.parquet"
     )
     assert torch.equal(torch.random.get_rng_state(), before)
-    page = claims.replicated(tmp_path / "losses.parquet", mnist1d_notebook.TASK, replica.claims)
+    page = replication_tables.replica_section(
+        tmp_path / "losses.parquet", mnist1d_notebook.TASK, replica.claims
+    )
     assert "6 reproduced" in page
     assert "tau +1.00 over 6 values (exact p = 0.0028)" in page
-    ours = (
-        pd.read_parquet(tmp_path / "losses.parquet").groupby("level")["value"].agg(["mean", "size"])
-    )
-    assert set(ours["size"]) == {301}
-    for (
-        level,
-        claim,
-    ) in replica.claims.values.items():  # measured 1.5e-7 at most; relu 5e-4 where rounding differs
-        assert ours.loc[level, "mean"] == pytest.approx(claim.mean, abs=replica.claims.tolerance), (
-            level
-        )
+    curves = pd.read_parquet(tmp_path / "losses.parquet")
+    losses = curves.groupby("level")["value"].agg(["mean", "size"])
+    assert set(losses["size"]) == {301}
+    # measured 1.5e-7 at most; relu 5e-4 if rounding differs
+    for level, claim in replica.claims.values.items():
+        mean = losses.loc[level, "mean"]
+        assert mean == pytest.approx(claim.mean, abs=replica.claims.tolerance), level
 
 
 def test_a_loss_that_is_not_finite_is_a_diverged_run(tmp_path):
@@ -222,22 +216,24 @@ def test_a_loss_that_is_not_finite_is_a_diverged_run(tmp_path):
     frame = frame.assign(split="train", metric="loss", step=[0, 1] * 6, value=1.0)
     frame.loc[0, "value"] = math.nan
     frame.to_parquet(tmp_path / "losses.parquet")
-    page = claims.replicated(tmp_path / "losses.parquet", mnist1d_notebook.TASK, replica.claims)
+    page = replication_tables.replica_section(
+        tmp_path / "losses.parquet", mnist1d_notebook.TASK, replica.claims
+    )
     assert "undecided; 1 diverged" in page
     assert page.count("| not reproduced") == 5
 
 
 def test_mish_table_names_the_two_rows_that_cannot_be():
-    found, rows = replication.read_published(MISH)
-    table = published.check(pd.DataFrame(rows), found.baseline).set_index("name")
+    source, rows = replication.read_published(MISH)
+    table = published.check(pd.DataFrame(rows), source.baseline).set_index("name")
     assert len(table) == 33
     bad = table.loc[table["inconsistent"] != "", "inconsistent"]
     assert list(bad.index) == ["SoftPlus(β = 1)", "ISRU (α=1.0)"]
     assert "half width 0.3022" in bad.iloc[0]
     assert "d 5.302987 cannot be" in bad.iloc[1]
     assert "does not hold its own difference of means" in bad.iloc[1]
-    assert "2 of 33 rows cannot be as printed" in published.report(MISH)
-    assert "0 of 33 rows" in published.report(FOLDER / "mish_cifar10_n3.yaml")
+    assert "2 of 33 rows cannot be as printed" in replication_tables.published_section(MISH)
+    assert "0 of 33 rows" in replication_tables.published_section(FOLDER / "mish_cifar10_n3.yaml")
 
 
 def test_recomputed_values_agree_with_scipy():
@@ -256,13 +252,16 @@ def test_recomputed_values_agree_with_scipy():
     assert row["d_low"] == pytest.approx((a.mean() - b.mean()) / sd)
 
 
+def faults_of(rows):
+    """What is inconsistent in the second of two published rows."""
+    return published.check(pd.DataFrame(rows), "b").iloc[0]["inconsistent"]
+
+
 def simulated(rng, welch, digits):
     """Two rows as an honest author prints them: computed from the data, then rounded."""
     n = int(rng.integers(3, 30))
-    a, b = (
-        rng.normal(rng.normal(80, 1), rng.uniform(0.2, 3), n),
-        rng.normal(80, rng.uniform(0.2, 3), n),
-    )
+    a = rng.normal(rng.normal(80, 1), rng.uniform(0.2, 3), n)
+    b = rng.normal(80, rng.uniform(0.2, 3), n)
     test = stats.ttest_ind(a, b, equal_var=not welch)
     interval = test.confidence_interval()
     d = abs(a.mean() - b.mean()) / math.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)
@@ -287,39 +286,31 @@ def test_honest_tables_raise_no_alarm(welch, digits):
     rng = np.random.default_rng(digits)
     for _ in range(60):
         rows = simulated(rng, welch, digits)
-        assert published.check(pd.DataFrame(rows), "b").iloc[0]["inconsistent"] == "", rows
+        assert faults_of(rows) == "", rows
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "fault"),
     [
         ({"p": "0.5"}, "p 0.5 cannot be"),
         ({"p": "< 0.00000001"}, "cannot be"),
         ({"d": "0.9"}, "d 0.9 cannot be"),
-        (
-            {"d": "-1.8385"},
-            "d -1.8385 cannot be",
-        ),  # printed with a minus, though the row lies above the baseline
+        # printed with a minus, though the row lies above the baseline
+        ({"d": "-1.8385"}, "d -1.8385 cannot be"),
         ({"low": "2.5", "high": "3.5"}, "does not hold its own difference"),
         ({"low": "0.1000", "high": "1.2"}, "half width"),
         ({"low": "0.3411", "high": "1.5"}, "centre"),
         ({"low": "-0.2", "high": "0.3"}, "disagree"),
     ],
 )
-def test_each_fault_is_found(change, told):
+def test_each_fault_is_found(change, fault):
     rows = [
         {"name": "b", "mean": "80.0000", "sd": "0.4500", "n": 10},
         {"name": "a", "mean": "80.7500", "sd": "0.3600", "n": 10},
     ]
     honest = {"p": "0.0007", "d": "1.84", "low": "0.3671", "high": "1.1329"}
-    assert (
-        published.check(pd.DataFrame([rows[0], rows[1] | honest]), "b").iloc[0]["inconsistent"]
-        == ""
-    )
-    found = published.check(pd.DataFrame([rows[0], rows[1] | honest | change]), "b").iloc[0][
-        "inconsistent"
-    ]
-    assert told in found
+    assert faults_of([rows[0], rows[1] | honest]) == ""
+    assert fault in faults_of([rows[0], rows[1] | honest | change])
 
 
 def test_rounding_reads_the_printed_digits():
@@ -329,11 +320,11 @@ def test_rounding_reads_the_printed_digits():
     assert published.rounded("83") == pytest.approx((82.5, 83.5))
 
 
-def test_faults_of_a_published_table_are_told_in_one_line(tmp_path):
-    for old, new, told in (
+def test_faults_of_a_published_table_are_named_in_one_line(tmp_path):
+    for old, new, message in (
         ("baseline: Mish", "baseline: mish", "did you mean 'Mish'"),
         ('"87.48"', '"87,48"', "a number as printed"),
     ):
         (tmp_path / "x.yaml").write_text(MISH.read_text().replace(old, new))
-        with pytest.raises(StudyError, match=told):
+        with pytest.raises(StudyError, match=message):
             replication.read_published(tmp_path / "x.yaml")

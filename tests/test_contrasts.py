@@ -9,144 +9,151 @@ import pyarrow as pa
 import pytest
 from plans import plan_of
 
-from actstudy.analysis import tables
+from actstudy.analysis import collect, tables
 from actstudy.analysis.page import verdict_sentence
 from actstudy.analysis.questions import contrasts
+from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.contract import schema
 
-MLP = {
-    "title": "MLP",
-    "metric": "accuracy",
-    "higher_is_better": True,
-    "baseline": "relu",
-    "unit": "share",
-}
-MLP |= {
-    "log_unit": None,
-    "predicts": "classes",
-    "chance": 0.1,
-    "margin": 0.01,
-    "margin_reason": "so",
-    "looks": False,
-}
-LM = MLP | {
+MLP = {"title": "MLP"}
+LM = {
+    **MLP,
     "metric": "word_perplexity",
     "higher_is_better": False,
     "log_unit": "nats",
     "predicts": "tokens",
+    "chance": None,
 }
-LM |= {"chance": None}
 
 
 def plan(settings=MLP, **more):
     return plan_of({"mlp": {**MLP, **settings}}, **more)
 
 
+def status_of(score):
+    if score is None:
+        return "diverged"
+    return "failed" if score == "failed" else "completed"
+
+
 def runs_of(values, task="mlp", group="", **fields):
-    """A row a run from level -> values by seed; None has diverged, a missing value has failed."""
+    """A row per run from level -> values by seed; None has diverged, `failed` has failed."""
     rows = []
     for level, scores in values.items():
         for seed, score in enumerate(scores):
-            status = "diverged" if score is None else "failed" if score == "failed" else "completed"
+            status = status_of(score)
             value = score if status == "completed" else np.nan
-            row = {
-                "task": task,
-                "group": group,
-                "level": level,
-                "seed": seed,
-                "run_id": f"{task}-{group}{level}-{seed}",
-            }
-            row |= {
-                "status": status,
-                "reported_accuracy": value,
-                "reported_word_perplexity": value,
-                "engine": "eager",
-            }
-            rows.append(row | {"order_hash": "h", "precision": "fp32", "vocabulary": 50} | fields)
+            rows.append(
+                {
+                    "task": task,
+                    "group": group,
+                    "level": level,
+                    "seed": seed,
+                    "run_id": f"{task}-{group}{level}-{seed}",
+                    "status": status,
+                    "reported_accuracy": value,
+                    "reported_word_perplexity": value,
+                    "engine": "eager",
+                    "order_hash": "h",
+                    "precision": "fp32",
+                    "vocabulary": 50,
+                    **fields,
+                }
+            )
     return pd.DataFrame(rows)
 
 
 def predictions(runs, scores, weights=None, tokens=0):
-    """What `collect` makes of predictions: level -> scores of the test examples, each seed's alike."""
-    done = runs[runs["status"] == "completed"]
-    rows = [
-        {
-            "scores": np.array(scores[row.level]),
-            "weights": np.ones(len(scores[row.level])) if weights is None else weights,
-        }
-        for row in done.itertuples()
-    ]
-    return pd.concat(
-        [done[["run_id", "task", "group", "level"]].reset_index(drop=True), pd.DataFrame(rows)],
-        axis=1,
-    ).assign(tokens=tokens)
+    """Predictions as `collect` has them: level -> scores of the test examples, of every seed."""
+    rows = []
+    for run in runs[runs["status"] == "completed"].to_dict("records"):
+        own = np.array(scores[run["level"]])
+        rows.append(
+            {
+                **{name: run[name] for name in ("run_id", "task", "group", "level")},
+                "scores": own,
+                "weights": np.ones(len(own)) if weights is None else weights,
+                "tokens": tokens,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 NONE = pd.DataFrame(columns=["run_id", "task", "group", "level", "scores", "weights", "tokens"])
 
 
-def judged(runs, settings=MLP, found=NONE, **more):
-    made = contrasts.contrasts({"runs": runs, "predictions": found}, plan(settings, **more))
-    return made[made["family"] == "primary"].set_index(["group", "level"])
+def contrasts_of(runs, plan, predicted=NONE):
+    """The tables `contrasts` and `differences`."""
+    frames = {"runs": runs, "predictions": predicted}
+    values = seed_values(frames, plan)
+    table = contrasts.contrasts(frames, plan, values)
+    return table, contrasts.seed_differences(table, values)
+
+
+def judged(runs, settings=MLP, predicted=NONE, **more):
+    table, _ = contrasts_of(runs, plan(settings, **more), predicted)
+    return table[table["family"] == "primary"].set_index(["group", "level"])
 
 
 def noise(seed, n=12, sd=0.01):
     return 0.7 + np.random.default_rng(seed).normal(0, sd, n)
 
 
+def clearly_better(n=12):
+    relu = noise(0, n)
+    return {"relu": relu, "gelu": relu + 0.1 + noise(1, n) / 100}
+
+
 def test_a_large_difference_is_better_and_its_mirror_worse():
-    relu = noise(0)
-    made = judged(
-        runs_of(
-            {"relu": relu, "gelu": relu + 0.1 + noise(1) / 100, "tanh": relu - 0.1 + noise(2) / 100}
-        )
-    )
-    assert made["verdict"].to_dict() == {("", "gelu"): "better", ("", "tanh"): "worse"}
-    lower = judged(
-        runs_of({"relu": relu, "gelu": relu + 0.1 + noise(1) / 100}), LM | {"log_unit": None}
-    )
+    values = clearly_better()
+    values["tanh"] = values["relu"] - 0.1 + noise(2) / 100
+    table = judged(runs_of(values))
+    assert table["verdict"].to_dict() == {("", "gelu"): "better", ("", "tanh"): "worse"}
+    lower = judged(runs_of(clearly_better()), LM | {"log_unit": None})
     assert lower["verdict"].tolist() == ["worse"]
     assert lower["mean"].iloc[0] > 0
     assert lower["low"].iloc[0] < lower["mean"].iloc[0] < lower["high"].iloc[0]
 
 
 def test_two_spellings_of_one_function_are_equivalent():
-    made = judged(runs_of({"relu": noise(0), "gelu": noise(0)}))
-    assert made["verdict"].tolist() == ["equivalent"]
+    table = judged(runs_of({"relu": noise(0), "gelu": noise(0)}))
+    assert table["verdict"].tolist() == ["equivalent"]
 
 
 def test_few_seeds_have_an_interval_and_no_verdict():
-    row = judged(
-        runs_of({"relu": noise(0, 3), "gelu": noise(0, 3) + 0.3 + noise(1, 3) / 100})
-    ).iloc[0]
+    values = {"relu": noise(0, 3), "gelu": noise(0, 3) + 0.3 + noise(1, 3) / 100}
+    row = judged(runs_of(values)).iloc[0]
     assert row["verdict"] == "too few seeds"
     assert row["low"] > 0
-    assert contrasts.said(row) == "too few seeds (3 of 8)"
+    assert contrasts.describe_verdict(row) == "too few seeds (3 of 8)"
 
 
 def test_only_seeds_that_all_cells_have_are_compared():
     values = {"relu": list(noise(0)), "gelu": [*noise(1, 11), "failed"], "tanh": ["failed"] * 12}
-    made = judged(runs_of(values))
-    assert made["n"].to_dict() == {("", "gelu"): 11, ("", "tanh"): 0}
+    table = judged(runs_of(values))
+    assert table["n"].to_dict() == {("", "gelu"): 11, ("", "tanh"): 0}
     gaps = [g - r for g, r in zip(values["gelu"][:11], values["relu"], strict=False)]
-    assert made.loc[("", "gelu"), "mean"] == pytest.approx(np.mean(gaps))
+    assert table.loc[("", "gelu"), "mean"] == pytest.approx(np.mean(gaps))
 
 
 def test_a_diverged_run_counts_at_chance():
     relu = list(noise(0))
-    made = judged(runs_of({"relu": relu, "gelu": [None, *relu[1:]]})).iloc[0]
-    assert made["n"] == 12
-    assert made["mean"] == pytest.approx((0.1 - relu[0]) / 12)
-    assert (made["n_diverged"], made["n_diverged_baseline"], made["p_mcnemar"]) == (1, 0, 1.0)
+    row = judged(runs_of({"relu": relu, "gelu": [None, *relu[1:]]})).iloc[0]
+    assert row["n"] == 12
+    assert row["mean"] == pytest.approx((0.1 - relu[0]) / 12)
+    assert (row["n_diverged"], row["n_diverged_baseline"], row["p_mcnemar"]) == (1, 0, 1.0)
+
+
+def diverged_language_model():
+    """Runs and predictions: 2 documents of 4 tokens and 3 words each, 50 tokens to choose from."""
+    runs = runs_of({"relu": [100.0] * 8, "gelu": [None] + [100.0] * 7})
+    scores = {"relu": [5.0, 5.0], "gelu": [5.0, 5.0]}
+    return runs, predictions(runs, scores, np.array([3.0, 3.0]), tokens=8)
 
 
 def test_chance_of_a_language_model_is_the_uniform_one():
-    """2 documents of 4 tokens and 3 words each, 50 tokens to choose from: exp(8 ln 50 / 6) a word."""
-    runs = runs_of({"relu": [100.0] * 8, "gelu": [None] + [100.0] * 7})
-    found = predictions(
-        runs, {"relu": [5.0, 5.0], "gelu": [5.0, 5.0]}, np.array([3.0, 3.0]), tokens=8
-    )
-    row = judged(runs, LM, found).iloc[0]
+    """The uniform model's perplexity per word is exp(8 ln 50 / 6)."""
+    row = judged(diverged_language_model()[0], LM, diverged_language_model()[1]).iloc[0]
     assert row["mean"] == pytest.approx((8 * math.log(50) / 6 - math.log(100)) / 8)
 
 
@@ -169,36 +176,29 @@ def test_runs_of_other_batches_or_precision_are_no_pairs():
 def test_the_test_sets_own_error_stands_beside():
     runs = runs_of({"relu": noise(0), "gelu": noise(1)})
     scores = {"relu": [1.0, 0.0, 1.0, 0.0], "gelu": [1.0, 1.0, 1.0, 0.0]}
-    row = judged(runs, found=predictions(runs, scores)).iloc[0]
+    row = judged(runs, predicted=predictions(runs, scores)).iloc[0]
     assert row["test_se"] == pytest.approx(np.std([0, 1, 0, 0], ddof=1) / 2)
 
 
 @pytest.mark.parametrize(
-    "columns",
+    ("columns", "expected"),
     [
-        {"label": [1, 2], "predicted": [1, 0]},
-        {"nll": [3.0, 4.0], "tokens": [5, 6], "words": [2, 3]},
+        ({"label": [1, 2], "predicted": [1, 0]}, ([1.0, 0.0], [1.0, 1.0], 0)),
+        ({"nll": [3.0, 4.0], "tokens": [5, 6], "words": [2, 3]}, ([3.0, 4.0], [2.0, 3.0], 11)),
     ],
 )
-def test_examples_reads_both_kinds_of_predictions(columns):
+def test_a_prediction_row_is_read_of_both_kinds_of_predictions(columns, expected):
     table = schema.table("predictions", "r", {"example": [0, 1], **columns})
-    row = contrasts.examples("r", table)
     assert isinstance(table, pa.Table)
-    if "nll" in columns:
-        assert (row["scores"].tolist(), row["weights"].tolist(), row["tokens"]) == (
-            [3.0, 4.0],
-            [2.0, 3.0],
-            11,
-        )
-    else:
-        assert (row["scores"].tolist(), row["weights"].tolist()) == ([1.0, 0.0], [1.0, 1.0])
+    row = collect.prediction_row("r", table)
+    assert (row["scores"].tolist(), row["weights"].tolist(), row["tokens"]) == expected
 
 
 def test_all_pairs_are_a_family_of_their_own():
     relu = noise(0)
     runs = runs_of({"relu": relu, "gelu": relu, "tanh": relu - 0.2 + noise(1) / 100})
-    made = contrasts.contrasts({"runs": runs, "predictions": NONE}, plan())
-    pairs = made[made["family"] == "all pairs"]
+    table, _ = contrasts_of(runs, plan())
+    pairs = table[table["family"] == "all pairs"]
     assert list(zip(pairs["level"], pairs["baseline"], strict=True)) == [
         ("gelu", "relu"),
         ("tanh", "relu"),
@@ -208,76 +208,130 @@ def test_all_pairs_are_a_family_of_their_own():
 
 
 def test_family_study_shares_the_error_among_tasks():
-    relu, gelu = noise(0, 20), noise(0, 20) + noise(5, 20, 0.012) - 0.692
-    two = [runs_of({"relu": relu, "gelu": gelu}, task) for task in ("mlp", "lm")]
-    tasks = {"mlp": MLP, "lm": MLP}
+    values = {"relu": noise(0, 20), "gelu": noise(0, 20) + noise(5, 20, 0.012) - 0.692}
+    runs = pd.concat([runs_of(values, task) for task in ("mlp", "lm")])
     spends = {}
     for family in ("task", "study"):
-        made = contrasts.contrasts(
-            {"runs": pd.concat(two), "predictions": NONE},
-            plan_of(tasks, family=family),
-        )
-        spends[family] = set(made["spend"])
+        table, _ = contrasts_of(runs, plan_of({"mlp": MLP, "lm": MLP}, family=family))
+        spends[family] = set(table["spend"])
     assert spends == {"task": {0.05}, "study": {0.025}}
 
 
 def test_one_sentence_a_task_says_who_won():
-    relu = noise(0)
-    values = {
-        "relu": relu,
-        "gelu": relu + 0.1 + noise(1) / 100,
-        "elu": relu,
-        "tanh": relu + noise(3, sd=0.05) - 0.7,
-    }
+    values = clearly_better()
+    values["elu"] = values["relu"]
+    values["tanh"] = values["relu"] + noise(3, sd=0.05) - 0.7
     runs = runs_of(values)
-    frames = {
-        "runs": runs,
-        "contrasts": contrasts.contrasts({"runs": runs, "predictions": NONE}, plan()),
-    }
-    empty = pd.DataFrame(
-        columns=["task", "metric", "checkpoint", "n", "mean", "data", "name", "test"]
+    table, _ = contrasts_of(runs, plan())
+    columns = ["task", "metric", "checkpoint", "n", "mean", "data", "name", "test"]
+    empty = pd.DataFrame(columns=columns)
+    frames = {"runs": runs, "contrasts": table, "cells": empty, "references": empty}
+    sentence = verdict_sentence.sentence(tables.Tables(plan(), frames), "mlp")
+    assert sentence.startswith(
+        "MLP, test accuracy against relu: gelu is better; "
+        "elu is equivalent (within 0.01); undecided: tanh ("
     )
-    made = tables.Tables(plan(), {**frames, "cells": empty, "references": empty})
-    told = verdict_sentence.sentence(made, "mlp")
-    assert told.startswith(
-        "MLP, test accuracy against relu: gelu is better; elu is equivalent (within 0.01); undecided: tanh ("
-    )
-    assert told.endswith("(n = 12 seeds).")
+    assert sentence.endswith("(n = 12 seeds).")
 
 
 def test_undecided_says_what_it_takes():
     row = {"verdict": "undecided", "decided_at": None, "n": 12, "more_seeds": 14.0, "visible": 0.02}
-    assert contrasts.said(row) == "undecided: 14 more seeds"
-    assert contrasts.said(row | {"more_seeds": None}).endswith(
+    assert contrasts.describe_verdict(row) == "undecided: 14 more seeds"
+    assert contrasts.describe_verdict(row | {"more_seeds": None}).endswith(
         "not decidable at this margin; 20 seeds can see 0.02"
     )
     json.dumps(row)
 
 
 def test_a_failed_run_costs_its_seed_and_no_look():
-    """Looks are cut by seed: with seed 3 gone they are of 7 (too few), 11 and 19 seeds, not of the first 8 and 12."""
-    relu, gelu = list(noise(0, 20)), list(noise(0, 20) + 0.1 + noise(1, 20) / 100)
-    gelu[3] = "failed"
-    row = judged(runs_of({"relu": relu, "gelu": gelu}), MLP | {"looks": True}).iloc[0]
+    """Looks are cut by seed: without seed 3 they are of 7 (too few), 11 and 19 seeds."""
+    values = {level: list(scores) for level, scores in clearly_better(20).items()}
+    values["gelu"][3] = "failed"
+    row = judged(runs_of(values), MLP | {"looks": True}).iloc[0]
     assert (row["n"], row["decided_at"], row["verdict"]) == (19, 11, "better")
 
 
-def test_a_look_waits_for_all_of_its_runs():
-    runs = runs_of({"relu": noise(0, 20), "gelu": noise(0, 20) + 0.1 + noise(1, 20) / 100})
+def waiting_for_the_second_look():
+    """Runs of 20 seeds, of which gelu has 10: the look at 8 can be taken, the one at 12 cannot."""
+    runs = runs_of(clearly_better(20))
     runs.loc[(runs["level"] == "gelu") & (runs["seed"] >= 10), "status"] = "missing"
-    row = judged(runs, MLP | {"looks": True}).iloc[0]
+    return runs
+
+
+def test_a_look_waits_for_all_of_its_runs():
+    row = judged(waiting_for_the_second_look(), MLP | {"looks": True}).iloc[0]
     assert (row["n"], row["decided_at"]) == (8, 8)
 
 
 def test_a_decision_that_came_early_says_when():
     row = {"verdict": "better", "n": 20, "decided_at": 8.0}
-    assert contrasts.said(row) == "better, decided at n = 8"
-    assert contrasts.said(row | {"n": 8}) == "better"
+    assert contrasts.describe_verdict(row) == "better, decided at n = 8"
+    assert contrasts.describe_verdict(row | {"n": 8}) == "better"
 
 
 def test_a_task_without_runs_is_passed_over():
     """A look at one task of several collects the runs of that task alone."""
     runs = runs_of({"relu": noise(0), "gelu": noise(0)})
     tasks = {"cls": MLP, "mlp": MLP | {"looks": True}}
-    made = contrasts.contrasts({"runs": runs, "predictions": NONE}, plan_of(tasks))
-    assert set(made["task"]) == {"mlp"}
+    table, differences = contrasts_of(runs, plan_of(tasks))
+    assert set(table["task"]) == {"mlp"}
+    assert set(differences["task"]) == {"mlp"}
+
+
+# The differences of single seeds
+
+
+def unpaired_seed():
+    """Runs of which gelu's seed 3 saw other batches than its baseline."""
+    runs = runs_of({"relu": noise(0, 9), "gelu": noise(1, 9)})
+    runs.loc[(runs["level"] == "gelu") & (runs["seed"] == 3), "order_hash"] = "other"
+    return runs
+
+
+CASES = {
+    "complete": (runs_of({"relu": noise(0), "gelu": noise(1), "tanh": noise(2)}), MLP, NONE),
+    "unpaired": (unpaired_seed(), MLP, NONE),
+    "diverged": (runs_of({"relu": noise(0), "gelu": [None, *noise(1, 11)]}), MLP, NONE),
+    "perplexity": (diverged_language_model()[0], LM, diverged_language_model()[1]),
+    "early look": (waiting_for_the_second_look(), MLP | {"looks": True}, NONE),
+    "too few": (runs_of({"relu": noise(0, 2), "gelu": noise(1, 2)}), MLP, NONE),
+    "a level without seeds": (
+        runs_of({"relu": noise(0), "gelu": noise(1), "tanh": ["failed"] * 12}),
+        MLP,
+        NONE,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_differences_are_those_that_the_contrasts_rest_on(case):
+    runs, settings, predicted = CASES[case]
+    table, differences = contrasts_of(runs, plan(settings), predicted)
+    assert list(differences.columns) == contrasts.DIFFERENCES
+    primary = table[table["family"] == "primary"]
+    assert len(differences) == primary["n"].sum() > 0
+    for row in primary.to_dict("records"):
+        own = differences[differences["level"] == row["level"]]
+        assert len(own) == row["n"]
+        if row["n"]:
+            assert own["difference"].mean() == pytest.approx(row["mean"], abs=1e-15)
+            assert own["difference"].std() == pytest.approx(row["sd"], abs=1e-15)
+            assert set(own["unit"]) == {row["unit"]}
+            assert set(own["baseline"]) == {"relu"}
+
+
+def test_differences_leave_out_what_is_not_compared():
+    _, unpaired = contrasts_of(unpaired_seed(), plan())
+    assert unpaired["seed"].tolist() == [0, 1, 2, 4, 5, 6, 7, 8]
+    _, early = contrasts_of(waiting_for_the_second_look(), plan(MLP | {"looks": True}))
+    assert early["seed"].tolist() == list(range(8))
+    runs, predicted = diverged_language_model()
+    _, logarithms = contrasts_of(runs, plan(LM), predicted)
+    uniform = 8 * math.log(50) / 6 - math.log(100)
+    assert logarithms["difference"].tolist() == pytest.approx([uniform, *[0.0] * 7])
+
+
+def test_without_contrasts_there_are_no_differences():
+    _, differences = contrasts_of(runs_of({"relu": noise(0)}), plan())
+    assert differences.empty
+    assert list(differences.columns) == contrasts.DIFFERENCES

@@ -1,5 +1,6 @@
 """The figures of verdicts and their LaTeX table, from tables made by hand."""
 
+import json
 import re
 
 import numpy as np
@@ -11,27 +12,17 @@ from plans import plan_of
 from actstudy.analysis import figures
 from actstudy.analysis.export import latex
 from actstudy.analysis.figures import forest, verdicts
+from actstudy.analysis.questions import contrasts, ranks
+from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.analysis.tables import Tables
 
-SETTINGS = {
-    "title": "MLP on X",
-    "metric": "accuracy",
-    "unit": "share",
-    "log_unit": None,
-    "higher_is_better": True,
-}
-SETTINGS |= {
-    "chance": 0.1,
-    "margin": 0.01,
-    "baseline": "relu",
-    "looks": False,
-    "predicts": "classes",
-}
+SETTINGS = {"title": "MLP on X", "metric": "accuracy"}
 LOGS = {
     **SETTINGS,
     "metric": "word_perplexity",
     "log_unit": "nats per word",
     "higher_is_better": False,
+    "predicts": "tokens",
     "chance": None,
 }
 
@@ -43,46 +34,76 @@ def closed():
 
 
 def contrast(level, mean, verdict="undecided", group="", n=8, half=0.005, **fields):
-    row = {
+    return {
         "task": "mlp",
         "group": group,
         "level": level,
         "baseline": "relu",
         "family": "primary",
         "n": n,
-    }
-    row |= {
         "mean": mean,
         "low": mean - half,
         "high": mean + half,
         "interval_level": 0.95,
         "p": 0.25,
         "visible": 0.5,
-    }
-    row |= {
         "margin": 0.01,
         "verdict": verdict,
         "more_seeds": 14.0 if verdict == "undecided" else np.nan,
+        "n_diverged": 0,
+        "n_diverged_baseline": 0,
+        **fields,
     }
-    return row | {"n_diverged": 0, "n_diverged_baseline": 0} | fields
 
 
-def run(level, seed, value, group="", status="completed", metric="accuracy"):
-    row = {
+def run(level, seed, value, group="", status="completed", metric="accuracy", **fields):
+    return {
         "run_id": f"{level}-{group}-{seed}",
         "task": "mlp",
         "group": group,
+        "places": "{}",
         "level": level,
         "seed": seed,
+        "status": status,
+        f"reported_{metric}": value,
+        "order_hash": "a",
+        "precision": "fp32",
+        "engine": "eager",
+        "vocabulary": 50,
+        **fields,
     }
-    return row | {"status": status, f"reported_{metric}": value}
 
 
-def tables_of(rows, runs=(), settings=SETTINGS, **frames):
+def tables_of(rows, runs=(), settings=SETTINGS, places=None, **frames):
+    """Tables with these contrasts and runs; groups without a run of their own get a missing one.
+
+    places: group -> its places.
+    """
     frames["contrasts"] = pd.DataFrame(rows, columns=list(contrast("a", 0.0)))
-    frames["runs"] = pd.DataFrame(runs, columns=[*run("a", 0, 0.0), "reported_word_perplexity"])
+    runs = list(runs)
+    without_run = set(frames["contrasts"]["group"]) - {row["group"] for row in runs}
+    for group in sorted(without_run):
+        own = json.dumps((places or {}).get(group, {}))
+        runs.append(run("relu", 0, np.nan, group, status="missing", places=own))
+    columns = [*run("a", 0, 0.0), "reported_word_perplexity"]
+    frames["runs"] = pd.DataFrame(runs, columns=columns)
+    frames.setdefault("differences", pd.DataFrame(columns=contrasts.DIFFERENCES))
     levels = list(dict.fromkeys(["relu", *frames["contrasts"]["level"], *frames["runs"]["level"]]))
     return Tables(plan_of({"mlp": settings}, levels=levels), frames)
+
+
+def judged(runs, settings=SETTINGS, predictions=None):
+    """Tables of runs with the contrasts and differences that the analysis makes of them."""
+    frames = {"runs": pd.DataFrame(runs), "predictions": predictions}
+    if predictions is None:
+        frames["predictions"] = pd.DataFrame(columns=["task", "group", "level"])
+    levels = list(dict.fromkeys(frames["runs"]["level"]))
+    plan = plan_of({"mlp": settings}, levels=levels)
+    values = seed_values(frames, plan)
+    frames["contrasts"] = contrasts.contrasts(frames, plan, values)
+    frames["differences"] = contrasts.seed_differences(frames["contrasts"], values)
+    frames["wins"] = ranks.wins(values, plan)
+    return Tables(plan, frames)
 
 
 def words(ax):
@@ -109,7 +130,7 @@ def test_forest_orders_levels_and_writes_each_verdict_with_its_n():
         "tanh": "worse (n = 8)",
     }
     assert figure.get_supxlabel() == "worse  ←  difference in test accuracy  →  better"
-    assert "n = 8 seeds a row" in caption
+    assert "n = 8 seeds per row" in caption
     assert "at 95%, " in caption
     assert "0.01" in caption
 
@@ -118,8 +139,7 @@ def test_forest_draws_the_intervals_the_margin_and_hollow_marks_without_a_verdic
     rows = [contrast("gelu", 0.02, "better", half=0.004), contrast("silu", 0.0)]
     figure, _ = forest.forest(tables_of(rows), "mlp")
     (ax,) = figure.axes
-    thick = [sorted(line.get_xdata()) for line in ax.lines if line.get_linewidth() == 2.6]
-    assert thick == [pytest.approx([0.016, 0.024]), pytest.approx([-0.005, 0.005])]
+    assert drawn_intervals(ax) == [pytest.approx([0.016, 0.024]), pytest.approx([-0.005, 0.005])]
     band = ax.patches[0].get_extents().transformed(ax.transData.inverted())
     assert (band.x0, band.x1) == (pytest.approx(-0.01), pytest.approx(0.01))
     faces = {
@@ -140,25 +160,33 @@ def test_forest_of_a_lower_is_better_metric_says_so_and_puts_the_lowest_first():
     ]
     figure, caption = forest.forest(tables_of(rows, runs, LOGS), "mlp")
     assert level_names(figure.axes[0]) == ["tanh", "gelu"]
-    label = "better  ←  difference in ln test word perplexity, nats per word (lower is better)  →  worse"
-    assert figure.get_supxlabel() == label
+    what = "difference in ln test word perplexity, nats per word (lower is better)"
+    assert figure.get_supxlabel() == f"better  ←  {what}  →  worse"
     assert "0.01 nats per word" in caption
+
+
+def seed_dots(ax):
+    """The x of the dots of each row, from the top."""
+    return [sorted(line.get_xdata()) for line in ax.lines if line.get_marker() == "."]
+
+
+def drawn_intervals(ax):
+    return [sorted(line.get_xdata()) for line in ax.lines if line.get_linewidth() == 2.6]
 
 
 def test_forest_draws_single_seeds_with_diverged_ones_at_chance():
     runs = [
         run("relu", 0, 0.5),
         run("relu", 1, 0.6),
+        run("relu", 2, 0.9),
         run("gelu", 0, 0.51),
         run("gelu", 1, None, status="diverged"),
+        run("gelu", 2, None, status="failed"),
     ]
-    runs += [run("relu", 2, 0.9), run("gelu", 2, None, status="failed")]
-    rows = [contrast("gelu", -0.2, half=0.6, n=2, n_diverged=1)]
-    figure, caption = forest.forest(tables_of(rows, runs), "mlp")
+    figure, caption = forest.forest(judged(runs), "mlp")
     (ax,) = figure.axes
-    (dots,) = [line for line in ax.lines if line.get_marker() == "."]
-    assert sorted(dots.get_xdata()) == pytest.approx([0.1 - 0.6, 0.01])
-    assert words(ax) == ["undecided: 14 more seeds (n = 2), 1 diverged"]
+    assert seed_dots(ax) == [pytest.approx([0.1 - 0.6, 0.01])]
+    assert words(ax) == ["too few seeds (2 of 8), 1 diverged"]
     assert "Diverged runs count at chance level" in caption
 
 
@@ -167,8 +195,56 @@ def test_forest_differences_of_perplexities_are_of_logarithms():
         run(level, 0, value, metric="word_perplexity")
         for level, value in (("relu", 100.0), ("gelu", 110.0))
     ]
-    found = forest.seed_differences(tables_of([], runs, LOGS), "mlp", "")
-    assert found["gelu"].tolist() == pytest.approx([np.log(1.1)])
+    figure, _ = forest.forest(judged(runs, LOGS), "mlp")
+    assert seed_dots(figure.axes[0]) == [pytest.approx([np.log(1.1)])]
+
+
+def values_of(key, n=9):
+    return (0.7 + np.random.default_rng(key).normal(0, 0.01, n)).tolist()
+
+
+def seeds_of(level, values, **fields):
+    return [run(level, seed, value, **fields) for seed, value in enumerate(values)]
+
+
+def with_an_unpaired_seed():
+    """Nine seeds, of which gelu's fourth saw other batches than its baseline."""
+    runs = seeds_of("relu", values_of(0)) + seeds_of("gelu", values_of(1))
+    runs += seeds_of("tanh", values_of(2))
+    runs[9 + 3]["order_hash"] = "other"
+    return judged(runs)
+
+
+def with_a_diverged_language_model():
+    """Nine seeds, of which gelu's first diverged: it counts as the uniform model."""
+    perplexities = {level: np.exp(values_of(key)) for key, level in enumerate(("relu", "gelu"))}
+    runs = []
+    for level, values in perplexities.items():
+        runs += seeds_of(level, values, metric="word_perplexity")
+    runs[9] = run("gelu", 0, None, status="diverged", metric="word_perplexity")
+    example = {"run_id": runs[0]["run_id"], "task": "mlp", "group": "", "level": "relu"}
+    example |= {"scores": np.array([5.0]), "weights": np.array([3.0]), "tokens": 4}
+    return judged(runs, LOGS, pd.DataFrame([example]))
+
+
+@pytest.mark.parametrize(
+    ("tables", "n"), [(with_an_unpaired_seed(), 8), (with_a_diverged_language_model(), 9)]
+)
+def test_forest_draws_the_rows_of_its_tables(tables, n):
+    """Dots are the rows of `differences`, as many as the contrast's n; intervals its low, high."""
+    figure, _ = forest.forest(tables, "mlp")
+    (ax,) = figure.axes
+    table = tables.of("contrasts", "mlp").query("family == 'primary'")
+    differences = tables.of("differences", "mlp").groupby("level")["difference"]
+    assert set(table["n"]) == {n}
+    expected = [sorted(differences.get_group(level)) for level in table["level"]]
+    assert seed_dots(ax) == expected
+    assert [len(dots) for dots in seed_dots(ax)] == table["n"].tolist()
+    low, high = ax.get_xlim()
+    intervals = table[["low", "high"]].clip(low, high).to_numpy().tolist()
+    assert drawn_intervals(ax) == intervals
+    means = [line.get_xdata()[0] for line in ax.lines if line.get_markersize() == 6.5]
+    assert means == table["mean"].tolist()
 
 
 def test_a_row_far_out_does_not_squeeze_the_others():
@@ -183,9 +259,13 @@ def test_a_row_far_out_does_not_squeeze_the_others():
 
 
 def test_forest_has_a_panel_for_each_group_and_fixed_beside_tuned():
-    groups = ["depth=2, lr=fixed", "depth=9, lr=fixed", "depth=2, lr=tuned", "depth=9, lr=tuned"]
+    places = {}
+    for rate in ("fixed", "tuned"):
+        for depth in ("2", "9"):
+            places[f"depth={depth}, lr={rate}"] = {"depth": depth, "lr": rate}
+    groups = list(places)
     rows = [contrast(level, 0.0, group=group) for group in groups for level in ("gelu", "tanh")]
-    figure, _ = forest.forest(tables_of(rows), "mlp")
+    figure, _ = forest.forest(tables_of(rows, places=places), "mlp")
     assert [ax.get_title() for ax in figure.axes] == [groups[0], groups[2], groups[1], groups[3]]
     assert len({ax.get_position().y0 for ax in figure.axes}) <= 2
 
@@ -266,6 +346,23 @@ def test_win_probability_writes_percent_bold_where_the_interval_excludes_one_hal
     assert "n = 8 seeds" in caption
 
 
+def test_win_probability_draws_the_shares_of_its_table():
+    tables = with_an_unpaired_seed()
+    figure, _ = verdicts.win_probability(tables, "mlp")
+    ax = figure.axes[0]
+    names = level_names(ax)
+    wins = tables.of("wins", "mlp")
+    assert len(wins) == 6
+    picture = np.ma.masked_invalid(ax.images[0].get_array())
+    texts = {tuple(text.get_position()): text for text in ax.texts}
+    for row in wins.to_dict("records"):
+        y, x = names.index(row["level"]), names.index(row["other"])
+        assert picture[y, x] == 100 * row["share"]
+        assert texts[x, y].get_text() == f"{100 * row['share']:.0f}"
+        bold = texts[x, y].get_fontweight() == "bold"
+        assert bold == (row["low"] > 0.5 or row["high"] < 0.5)
+
+
 def test_win_probability_has_a_square_a_group_and_placeholders():
     groups = pd.concat([pd.DataFrame(WINS).assign(group=f"depth={depth}") for depth in (1, 2)])
     figure, _ = verdicts.win_probability(tables_of([], THREE, wins=groups), "mlp")
@@ -324,6 +421,25 @@ def test_lr_sensitivity_marks_the_chosen_rate_the_good_region_and_the_fixed_rate
     assert line_of(ax, "fixed rate").get_xdata()[0] == 0.003
     assert "n = 3 seeds" in caption
     assert "chance level" in caption
+
+
+def band_of(ax):
+    """Lower and upper edge of the first band, by rate."""
+    corners = ax.collections[0].get_paths()[0].vertices
+    edges = pd.DataFrame(corners, columns=["lr", "y"]).groupby("lr")["y"]
+    return edges.min().tolist(), edges.max().tolist()
+
+
+def test_lr_sensitivity_draws_the_rows_of_its_table():
+    table = pd.DataFrame(rates()).assign(sd_val=[0.01, 0.02, 0.03])
+    tables = tables_of([contrast("gelu", 0.0)], tuning=table)
+    ax = verdicts.lr_sensitivity(tables, "mlp")[0].axes[0]
+    line = line_of(ax, "gelu")
+    assert line.get_xdata().tolist() == table["lr"].tolist()
+    assert line.get_ydata().tolist() == table["mean_val"].tolist()
+    low, high = band_of(ax)
+    assert low == pytest.approx(table["mean_val"] - table["sd_val"])
+    assert high == pytest.approx(table["mean_val"] + table["sd_val"])
 
 
 def test_lr_sensitivity_cuts_what_would_squeeze_the_good_rates_and_says_so():
@@ -390,7 +506,7 @@ HOSTILE = r"[2cm]*50% & #1_$x^2${\input{/etc/passwd}}~" + '\\ \n\n"|<>\x00\x1b'
 
 
 def plain(text):
-    """The characters that TeX would print of escaped text; AssertionError where one of them has a meaning to it."""
+    """What TeX would print of escaped text; AssertionError if a character has a meaning to TeX."""
     for command, mark in [
         (r"\textbackslash{}", "B"),
         (r"\textasciitilde{}", "T"),

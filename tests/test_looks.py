@@ -1,16 +1,17 @@
-"""Seeds added look by look and learning rates chosen on val: what is wanted when, and the workflow that gets there."""
+"""Seeds added look by look, rates chosen on val: what is planned when, and the workflow."""
 
 import json
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 from project import Project
 
-from actstudy.analysis import decide
+from actstudy.analysis import decide, figures, partial
 from actstudy.analysis.questions import contrasts, procedure
 from actstudy.analysis.status import status
 from actstudy.contract import registry, store
@@ -37,14 +38,16 @@ def study(tmp_path, monkeypatch):
     return load
 
 
-def write(made, what, **content):
-    """A decision of the task mlp; a look's n is its own unless given."""
-    seen = {"n": looks.LOOKS[int(what[-1]) - 1]} if what != "lr" else {}
-    store.write_json(looks.path(made.folder, "mlp", what), {"task": "mlp", **seen, **content})
+def write(planned, what, **content):
+    """A decision of the task mlp; a look's n is its own unless it is in `content`."""
+    decision = {"task": "mlp", **content}
+    if what != "lr":
+        decision.setdefault("n", looks.LOOKS[int(what[-1]) - 1])
+    store.write_json(looks.path(planned.folder, "mlp", what), decision)
 
 
-def seeds(made):
-    return {run.spec.seed for run in made.runs()}
+def seeds(planned):
+    return {run.spec.seed for run in planned.runs()}
 
 
 def test_constants_are_the_procedures():
@@ -53,64 +56,64 @@ def test_constants_are_the_procedures():
 
 
 def test_seeds_are_asked_for_look_by_look(study):
-    made = study(looks=True)
-    assert seeds(made) == set(range(8))
-    assert {run.spec.seed for run in made.possible} == set(range(20))
-    write(made, "look1", decided=False, undecided=["leaky_relu"])
-    assert seeds(made) == set(range(12))
-    write(made, "look2", decided=True, undecided=[])
-    assert seeds(made) == set(range(12))
-    plan = made.plan()
+    planned = study(looks=True)
+    assert seeds(planned) == set(range(8))
+    assert {run.spec.seed for run in planned.possible} == set(range(20))
+    write(planned, "look1", decided=False, undecided=["leaky_relu"])
+    assert seeds(planned) == set(range(12))
+    write(planned, "look2", decided=True, undecided=[])
+    assert seeds(planned) == set(range(12))
+    plan = planned.plan()
     assert {row["seed"] for row in plan.runs} == set(range(12))
     assert plan.tasks["mlp"].looks_runs == LooksTaken(run=12, all=20, ended=True)
-    write(made, "look2", decided=False, undecided=["leaky_relu"])
-    write(made, "look3", decided=False, undecided=["leaky_relu"])
-    assert seeds(made) == set(range(20))
+    write(planned, "look2", decided=False, undecided=["leaky_relu"])
+    write(planned, "look3", decided=False, undecided=["leaky_relu"])
+    assert seeds(planned) == set(range(20))
 
 
 def test_a_look_that_does_not_follow_from_the_one_before_is_none(study):
-    """The first look was taken again with a smaller margin, the second repeats what the first once said."""
-    made = study(looks=True)
-    write(made, "look1", decided=False, undecided=["leaky_relu"])
-    write(made, "look2", decided=True, undecided=[], n=8)
-    assert seeds(made) == set(range(12))
-    assert "mlp: look 2 of 3, n = 12; undecided: leaky_relu" in status(made)[0]
+    """The first look was taken again with a smaller margin; the second repeats its old result."""
+    planned = study(looks=True)
+    write(planned, "look1", decided=False, undecided=["leaky_relu"])
+    write(planned, "look2", decided=True, undecided=[], n=8)
+    assert seeds(planned) == set(range(12))
+    assert "mlp: look 2 of 3, n = 12; undecided: leaky_relu" in status(planned)[0]
 
 
 def test_a_task_without_looks_is_untouched(study):
-    made = study(seeds=3, tasks={"mlp": None, "vision": {"looks": False}})
-    assert made.runs() == made.possible == made.first
-    plan = made.plan()
+    planned = study(seeds=3, tasks={"mlp": None, "vision": {"looks": False}})
+    assert planned.runs() == planned.possible == planned.first
+    plan = planned.plan()
     assert plan.tuning == []
     assert not any(task.looks_runs for task in plan.tasks.values())
-    assert {run.group for run in made.runs()} == {""}
+    assert {run.group for run in planned.runs()} == {""}
 
 
 def test_one_task_may_look_while_another_has_its_seeds(study):
-    made = study(seeds=2, tasks={"mlp": {"looks": True}, "vision": None})
-    count = {
-        task: len({r.spec.seed for r in made.runs() if r.spec.task == task}) for task in made.tasks
-    }
-    assert count == {"mlp": 8, "vision": 2}
+    planned = study(seeds=2, tasks={"mlp": {"looks": True}, "vision": None})
+    seeds_of = {task: set() for task in planned.tasks}
+    for run in planned.runs():
+        seeds_of[run.spec.task].add(run.spec.seed)
+    assert {task: len(own) for task, own in seeds_of.items()} == {"mlp": 8, "vision": 2}
 
 
 def test_each_level_gets_the_rate_chosen_for_it_beside_the_fixed_one(study):
-    made = study(seeds=2, tune_lr=[0.01, 0.1, 0.001], tasks={"mlp": {"axes": {"depth": [2, 3]}}})
-    assert len(made.tuning) == 2 * 2 * 3 * 3
-    assert {run.spec.seed for run in made.tuning} == set(looks.TUNING_SEEDS)
-    assert {run.group for run in made.runs()} == {"depth=2, lr=fixed", "depth=3, lr=fixed"}
+    planned = study(seeds=2, tune_lr=[0.01, 0.1, 0.001], tasks={"mlp": {"axes": {"depth": [2, 3]}}})
+    assert len(planned.tuning) == 2 * 2 * 3 * 3
+    assert {run.spec.seed for run in planned.tuning} == set(looks.TUNING_SEEDS)
+    assert {run.group for run in planned.runs()} == {"depth=2, lr=fixed", "depth=3, lr=fixed"}
     chosen = [
         {"group": group, "level": level, "lr": lr}
         for level, lr in (("relu", 0.1), ("leaky_relu", 0.001))
         for group in ("depth=2", "depth=3")
     ]
-    write(made, "lr", chosen=chosen)
-    tuned = {(run.level, run.spec.lr) for run in made.runs() if "lr=tuned" in run.group}
+    write(planned, "lr", chosen=chosen)
+    tuned = {(run.level, run.spec.lr) for run in planned.runs() if "lr=tuned" in run.group}
     assert tuned == {("relu", 0.1), ("leaky_relu", 0.001)}
-    assert {run.spec.lr for run in made.runs() if "lr=fixed" in run.group} == {
+    assert {run.spec.lr for run in planned.runs() if "lr=fixed" in run.group} == {
         registry.task("mlp")["defaults"]["lr"]
     }
-    plan = made.plan()
+    plan = planned.plan()
     assert len(plan.runs) == 2 * 2 * 2 * 2
     assert not {row["run_id"] for row in plan.runs} & {row["run_id"] for row in plan.tuning}
     cell = {"run_id", "task", "level", "level_value", "group", "places", "seed"}
@@ -120,24 +123,27 @@ def test_each_level_gets_the_rate_chosen_for_it_beside_the_fixed_one(study):
 
 
 def test_a_chosen_rate_that_is_the_fixed_one_is_one_run_in_both_groups(study):
-    made = study(seeds=1, tune_lr=RATES, tasks={"mlp": {"lr": 0.01}})
+    planned = study(seeds=1, tune_lr=RATES, tasks={"mlp": {"lr": 0.01}})
     write(
-        made,
+        planned,
         "lr",
         chosen=[{"group": "", "level": level, "lr": 0.01} for level in ("relu", "leaky_relu")],
     )
     groups = {}
-    for run in made.runs():
+    for run in planned.runs():
         groups.setdefault(run.id, set()).add(run.group)
     assert list(groups.values()) == [{"lr=fixed", "lr=tuned"}] * 2
 
 
 def test_looks_never_share_a_pack(study):
     pack = {"engine": "pack", "pack_width": 16, "dropout": 0.0}
-    made = study(looks=True, defaults=pack)
-    filled = [packs.packs(stage) for stage in made.stages]
-    held = [{spec.seed for members in one.values() for spec in members} for one in filled]
-    assert held == [set(range(8)), set(range(8, 12)), set(range(12, 20))]
+    planned = study(looks=True, defaults=pack)
+    filled = [packs.packs(stage) for stage in planned.stages]
+    seeds_by_look = []
+    for stage in filled:
+        members = [spec for pack in stage.values() for spec in pack]
+        seeds_by_look.append({spec.seed for spec in members})
+    assert seeds_by_look == [set(range(8)), set(range(8, 12)), set(range(12, 20))]
     fixed = study(seeds=20, defaults=pack)
     assert [packs.packs(stage) for stage in fixed.stages] == [packs.packs(fixed.runs()), {}, {}]
 
@@ -175,7 +181,8 @@ BAD = {
     "packs": (
         {"tune_lr": RATES},
         {"engine": "pack", "pack_width": 4, "dropout": 0.0},
-        "engine: got 'pack' with tune_lr; allowed there: eager, compiled, as which runs fill a pack",
+        "engine: got 'pack' with tune_lr; allowed there: eager, compiled, "
+        "as which runs fill a pack",
     ),
     "a tuning seed": (
         {"tune_lr": RATES},
@@ -201,12 +208,12 @@ def test_the_command_line_switches_looks_off(study):
 
 
 def test_a_decision_that_is_not_readable_is_one_line(study):
-    made = study(looks=True)
-    file = looks.path(made.folder, "mlp", "look1")
+    planned = study(looks=True)
+    file = looks.path(planned.folder, "mlp", "look1")
     file.parent.mkdir(parents=True)
     file.write_text("{")
     with pytest.raises(StudyError, match=f"{file}: not readable as a decision; to fix: rm {file}"):
-        _ = made.runs()
+        _ = planned.runs()
 
 
 def read(file):
@@ -215,23 +222,24 @@ def read(file):
 
 def test_looks_go_on_while_something_is_open_and_end_at_the_last(study):
     """No run has ended: too few seeds at every look."""
-    made = study(looks=True)
-    found = [read(decide.decide(made, "mlp", f"look{k}")) for k in (1, 2, 3)]
-    assert [(one["n"], one["next"]) for one in found] == [(8, 12), (12, 20), (20, None)]
-    assert all(one["undecided"] == ["leaky_relu"] and not one["decided"] for one in found)
-    text, _ = status(made)
+    planned = study(looks=True)
+    decisions = [read(decide.decide(planned, "mlp", f"look{k}")) for k in (1, 2, 3)]
+    assert [(look["n"], look["next"]) for look in decisions] == [(8, 12), (12, 20), (20, None)]
+    assert [look["undecided"] for look in decisions] == [["leaky_relu"]] * 3
+    assert not any(look["decided"] for look in decisions)
+    text, _ = status(planned)
     assert "mlp: look 3 of 3, n = 20; looks ended; undecided: leaky_relu" in text
 
 
 def test_a_decided_task_asks_for_nothing_more(study, monkeypatch):
-    made = study(looks=True)
+    planned = study(looks=True)
     rows = [("primary", "better"), ("all pairs", "undecided")]
     table = pd.DataFrame(rows, columns=["family", "verdict"]).assign(
         task="mlp", level="leaky_relu", group=""
     )
-    monkeypatch.setattr(contrasts, "contrasts", lambda frames, plan: table)
-    assert "mlp: look 1 of 3, n = 8\n" in status(made)[0]
-    first = read(decide.decide(made, "mlp", "look1"))
+    monkeypatch.setattr(contrasts, "contrasts", lambda *_: table)
+    assert "mlp: look 1 of 3, n = 8\n" in status(planned)[0]
+    first = read(decide.decide(planned, "mlp", "look1"))
     assert first == {
         "task": "mlp",
         "look": 1,
@@ -241,15 +249,15 @@ def test_a_decided_task_asks_for_nothing_more(study, monkeypatch):
         "next": None,
     }
     monkeypatch.setattr(contrasts, "contrasts", None)  # later looks ask nobody
-    assert read(decide.decide(made, "mlp", "look2")) == first | {"look": 2}
-    assert read(decide.decide(made, "mlp", "look3")) == first | {"look": 3}
-    assert "mlp: look 1 of 3, n = 8; decided\n" in status(made)[0]
+    assert read(decide.decide(planned, "mlp", "look2")) == first | {"look": 2}
+    assert read(decide.decide(planned, "mlp", "look3")) == first | {"look": 3}
+    assert "mlp: look 1 of 3, n = 8; decided\n" in status(planned)[0]
 
 
 def test_status_counts_what_is_asked_for_and_says_what_is_open(study):
-    made = study(looks=True, tune_lr=RATES)
-    write(made, "look1", decided=False, undecided=["leaky_relu, lr=fixed"])
-    text, _ = status(made)
+    planned = study(looks=True, tune_lr=RATES)
+    write(planned, "look1", decided=False, undecided=["leaky_relu, lr=fixed"])
+    text, _ = status(planned)
     assert f"0 of {2 * 9 + 2 * 12} runs completed" in text
     assert re.search(r"leaky_relu \(choosing lr\) +0 of 9", text)
     assert "mlp: learning rates chosen on val: not yet" in text
@@ -278,15 +286,19 @@ LOOKS = """
 looks: true
 axes: {activation: [relu, leaky]}
 tasks:
-  mlp: {width: 16, dropout: 0.0, epochs: 1, warmup: 0, lr: 1.0e-12, margin: MARGIN, engine: pack, pack_width: 16}
+  mlp:
+    {width: 16, dropout: 0.0, epochs: 1, warmup: 0, lr: 1.0e-12, margin: MARGIN,
+     engine: pack, pack_width: 16}
 """
 
 
-def test_one_call_goes_from_look_to_look_until_all_is_decided(project):
-    """Untrained networks: equivalent within a huge margin at once, undecided within a tiny one to the last look."""
-    file, folder = project.folder / "config/looks.yaml", project.folder / "results/looks"
+def test_one_call_goes_from_look_to_look_until_all_is_decided(project, monkeypatch):
+    """Untrained networks: equivalent within a huge margin at once, never within a tiny one."""
+    file = project.folder / "config/looks.yaml"
+    folder = project.folder / "results/looks"
     call = [sys.executable, "-m", "snakemake", "--configfile", "config/looks.yaml"]
     tables = [*call, "--cores", "2", "results/looks/tables/plan.json"]
+    decisions = [*call, "--cores", "2", "results/looks/plan/mlp-look3.json"]
 
     def stamps():
         sealed = (project.folder / "results/runs/mlp").glob("*-s*/checkpoints/final/runs.parquet")
@@ -296,15 +308,15 @@ def test_one_call_goes_from_look_to_look_until_all_is_decided(project):
         return [read(folder / f"plan/mlp-look{k}.json") for k in (1, 2, 3)]
 
     file.write_text(LOOKS.replace("MARGIN", "0.9"))
-    planned = project.call(*call, "-n")
-    assert re.search(r"^look +3$", planned, re.M)
-    assert len(set(re.findall(r"^pack_\w+ +1$", planned, re.M))) == 1
+    dry_run = project.call(*call, "-n")
+    assert re.search(r"^look +3$", dry_run, re.M)
+    assert len(set(re.findall(r"^pack_\w+ +1$", dry_run, re.M))) == 1
     drawn = project.call(*call, "--dag")
     assert drawn.startswith("digraph snakemake_dag {")
     assert drawn.count('label = "look') == 3
 
     project.call(*tables)
-    assert [(one["n"], one["decided"]) for one in decided()] == [(8, True)] * 3
+    assert [(look["n"], look["decided"]) for look in decided()] == [(8, True)] * 3
     first = stamps()
     assert len(first) == 16
     assert "Nothing to be done" in project.call(*tables)
@@ -313,33 +325,28 @@ def test_one_call_goes_from_look_to_look_until_all_is_decided(project):
     shutil.rmtree(project.folder / "results/runs/mlp" / gone)
     before = decided()
     assert re.search(r"^pack_\w+ +1$", project.call(*call, "-n"), re.M)
-    project.call(*tables, f"results/runs/mlp/{gone}/manifest.json")
+    project.call(*decisions, f"results/runs/mlp/{gone}/manifest.json")
     assert [name for name, stamp in stamps().items() if stamp != first[name]] == [gone]
     assert decided() == before
     first = stamps()
 
     file.write_text(LOOKS.replace("MARGIN", "1.0e-9"))
-    status = [sys.executable, "-m", "actstudy", "status", "--config", "config/looks.yaml"]
     project.call(*call, "--cores", "2", "results/looks/plan/mlp-look1.json")
-    assert "mlp: look 2 of 3, n = 12; undecided: leaky_relu" in project.call(*status)
-    between = [
-        sys.executable,
-        "-m",
-        "actstudy",
-        "summary",
-        "--partial",
-        "--config",
-        "config/looks.yaml",
-    ]
-    project.call(*between)
-    assert "PARTIAL 16/24" in (folder / "partial/summary.md").read_text().splitlines()[0]
+    with monkeypatch.context() as context:
+        context.chdir(project.folder)
+        context.setattr(figures, "draw_all", lambda *_: None)
+        planned = planning.load("config/looks.yaml")
+        assert "mlp: look 2 of 3, n = 12; undecided: leaky_relu" in status(planned)[0]
+        page = partial.write_partial(planned)
+        assert page == Path("results/looks/partial/summary.md")
+        assert "PARTIAL 16/24" in page.read_text().splitlines()[0]
 
     project.call(*tables)
-    assert [(one["n"], one["next"]) for one in decided()] == [(8, 12), (12, 20), (20, None)]
+    assert [(look["n"], look["next"]) for look in decided()] == [(8, 12), (12, 20), (20, None)]
     assert len(stamps()) == 40
     assert {name: stamps()[name] for name in first} == first
-    seen = pd.read_parquet(folder / "tables/runs.parquet")
-    assert sorted(seen["seed"]) == sorted([*range(20)] * 2)
+    runs = pd.read_parquet(folder / "tables/runs.parquet")
+    assert sorted(runs["seed"]) == sorted([*range(20)] * 2)
     assert read(folder / "tables/plan.json")["tasks"]["mlp"]["looks_runs"] == {
         "run": 20,
         "all": 20,
@@ -364,19 +371,18 @@ def test_the_rate_that_val_chooses_is_trained_beside_the_fixed_one(project):
     folder = project.folder / "results/tuned"
     assert re.search(r"^train +10$", project.call(*call, "-n"), re.M)
     project.call(*tables)
-    made = read(folder / "plan/mlp-lr.json")
-    assert made["chosen"] == [{"group": "", "level": "relu", "lr": 0.02}]
-    seen = pd.read_parquet(folder / "tables/runs.parquet")
-    assert {(row.group, row.seed): row.lr for row in seen.itertuples()} == {
+    decision = read(folder / "plan/mlp-lr.json")
+    assert decision["chosen"] == [{"group": "", "level": "relu", "lr": 0.02}]
+    runs = pd.read_parquet(folder / "tables/runs.parquet")
+    assert {(row.group, row.seed): row.lr for row in runs.itertuples()} == {
         ("lr=fixed", 0): 1e-6,
         ("lr=tuned", 0): 0.02,
     }
     assert "Nothing to be done" in project.call(*tables)
-    same = project.call(
-        *tables, "--config", "lr=0.02"
-    )  # the fixed rate is the chosen one: what was tried and trained serves
+    # The fixed rate is the chosen one: no further run is needed.
+    same = project.call(*tables, "--config", "lr=0.02")
     assert not re.search(r"^train +\d", same, re.M)
-    seen = pd.read_parquet(folder / "tables/runs.parquet")
-    assert seen["run_id"].nunique() == 1
-    assert list(seen["group"]) == ["lr=fixed", "lr=tuned"]
-    assert list(seen["lr"]) == [0.02, 0.02]
+    runs = pd.read_parquet(folder / "tables/runs.parquet")
+    assert runs["run_id"].nunique() == 1
+    assert list(runs["group"]) == ["lr=fixed", "lr=tuned"]
+    assert list(runs["lr"]) == [0.02, 0.02]

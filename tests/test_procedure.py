@@ -1,4 +1,4 @@
-"""The procedure that decides between better, worse, equivalent and undecided, against references and simulation."""
+"""The procedure that decides between verdicts, against references and simulation."""
 
 import hashlib
 import itertools
@@ -32,15 +32,17 @@ def verdicts(x: np.ndarray, margin: float = 1.0, looks: procedure.Looks | None =
 
 
 def step_down(x: np.ndarray) -> np.ndarray:
-    """Westfall and Young (1993), algorithm 2.8, word by word with t statistics of each flipped data set."""
+    """Westfall and Young (1993), algorithm 2.8, with t statistics of each flipped data set."""
     n, contrasts = x.shape
     flips = [np.array(signs)[:, None] * x for signs in itertools.product((1, -1), repeat=n)]
     t = [np.abs(y.mean(axis=0) / (y.std(axis=0, ddof=1) / math.sqrt(n))) for y in flips]
     order = list(np.argsort(-t[0]))
-    p, worst = np.empty(contrasts), 0.0
+    p = np.empty(contrasts)
+    worst = 0.0
     for rank, j in enumerate(order):
         rest = order[rank:]
-        worst = max(worst, float(np.mean([one[rest].max() >= t[0][j] - 1e-9 for one in t])))
+        exceeded = [flip[rest].max() >= t[0][j] - 1e-9 for flip in t]
+        worst = max(worst, float(np.mean(exceeded)))
         p[j] = worst
     return p
 
@@ -83,14 +85,13 @@ def test_random_flips_approach_all_flips():
 
 
 def test_shared_signs_gain_on_holm():
-    x = (
-        normal(12, 1) + 0.6 + 0.05 * np.random.default_rng(1).normal(size=(12, 4))
-    )  # four times nearly one contrast
+    """Four times nearly the same contrast: Holm's first step is the last."""
+    x = normal(12, 1) + 0.6 + 0.05 * np.random.default_rng(1).normal(size=(12, 4))
     p = procedure.difference_p(x, procedure.sign_flips("study", 12))
     alone = [
         procedure.difference_p(x[:, [j]], procedure.sign_flips("study", 12))[0] for j in range(4)
     ]
-    assert p.min() < 2 * min(alone) < 4 * min(alone)  # Holm's first step is the last
+    assert p.min() < 2 * min(alone) < 4 * min(alone)
 
 
 def test_equivalence_is_two_one_sided_tests():
@@ -112,38 +113,45 @@ def test_equivalence_is_statsmodels():
 
 
 def test_interval_is_scipys_at_the_level_of_the_look():
-    x, zero = normal(20, 2), np.zeros(20)
+    x = normal(20, 2)
+    zero = np.zeros(20)
     for looks, level in ((None, 0.95), (LOOKS, 0.975), (LOOKS[:2], 0.985)):
         n = 12 if looks == LOOKS[:2] else 20
         expected = reference.ttest_rel(x[:n, 0], zero[:n]).confidence_interval(level)
-        found = judge(x, 1.0, "study", looks)[0]
-        assert (found.n, found.interval_level) == (n, pytest.approx(level))
-        assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+        verdict = judge(x, 1.0, "study", looks)[0]
+        assert (verdict.n, verdict.interval_level) == (n, pytest.approx(level))
+        assert (verdict.low, verdict.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
 
 
 def test_detectable_difference_is_statsmodels():
     power = pytest.importorskip("statsmodels.stats.power").TTestPower()
     for n, level in itertools.product((8, 12, 20, 60, 110), (0.05, 0.0125, 0.025 / 9)):
-        found = power.power(procedure.detectable(n, level), n, level, alternative="two-sided")
-        assert found == pytest.approx(0.8, abs=1e-4)
+        reached = power.power(procedure.detectable(n, level), n, level, alternative="two-sided")
+        assert reached == pytest.approx(0.8, abs=1e-4)
 
 
 def test_detectable_difference_has_the_power_it_says():
-    n, level = 12, 0.0125
+    n = 12
+    level = 0.0125
     x = np.random.default_rng(0).normal(size=(n, 40_000)) + procedure.detectable(n, level)
-    found = np.mean(reference.ttest_1samp(x, 0).pvalue <= level)
-    assert found == pytest.approx(0.8, abs=4 * math.sqrt(0.16 / 40_000))
+    power = np.mean(reference.ttest_1samp(x, 0).pvalue <= level)
+    assert power == pytest.approx(0.8, abs=4 * math.sqrt(0.16 / 40_000))
 
 
 @pytest.mark.parametrize("looks", [None, LOOKS])
 @pytest.mark.parametrize("sd", [0.5, 1.0, 1.5])
 def test_k_more_seeds_is_the_smallest_that_suffices(looks, sd):
-    n, contrasts, schedule = 8, 4, looks or procedure.looks_of(False)
+    n = 8
+    contrasts = 4
+    schedule = looks or procedure.looks_of(False)
     k = procedure.more_seeds(n, sd, 1.0, contrasts, schedule)
     upper = sd * math.sqrt((n - 1) / reference.chi2.ppf(0.2, n - 1))
 
     def power(m: int) -> float:
-        spend = 0.05 if looks is None else 0.01 if m <= 8 else 0.015 if m <= 12 else 0.025
+        spend = 0.05
+        if looks:
+            by_look = ((8, 0.01), (12, 0.015), (math.inf, 0.025))
+            spend = next(own for size, own in by_look if m <= size)
         critical = reference.t.ppf(1 - spend / contrasts / 2, m - 1)
         return float(reference.nct.sf(critical, m - 1, math.sqrt(m) / upper))
 
@@ -152,56 +160,53 @@ def test_k_more_seeds_is_the_smallest_that_suffices(looks, sd):
 
 
 def test_k_more_seeds_holds_its_power_where_the_plain_sd_does_not():
-    """A pilot of 8, true sd equal to the margin: n + k fresh seeds, one t test at the level of one of 4 contrasts."""
-    rng, schedule, found = (
-        np.random.default_rng(0),
-        procedure.looks_of(False),
-        {True: [], False: []},
-    )
+    """A pilot of 8, true sd equal to the margin: n + k fresh seeds, one of 4 contrasts' t test."""
+    rng = np.random.default_rng(0)
+    schedule = procedure.looks_of(False)
+    powers = {True: [], False: []}
     for _ in range(600):
         sd = rng.normal(size=8).std(ddof=1)
         plain = sd / procedure.upper_sd(1.0, 8)  # undoes the limit
         for limit, pilot in ((True, sd), (False, plain)):
             m = 8 + procedure.more_seeds(8, pilot, 1.0, 4, schedule)
             critical = reference.t.ppf(1 - 0.0125 / 2, m - 1)
-            found[limit].append(reference.nct.sf(critical, m - 1, math.sqrt(m)))
-    assert 0.78 < np.mean(found[True]) < 0.92
-    assert np.mean(found[False]) < 0.78
+            powers[limit].append(reference.nct.sf(critical, m - 1, math.sqrt(m)))
+    assert 0.78 < np.mean(powers[True]) < 0.92
+    assert np.mean(powers[False]) < 0.78
 
 
 def test_huge_noise_is_not_decidable_and_says_what_20_seeds_see():
     x = 50 * normal(8, 2)
-    found = judge(x, 1.0, "study")[0]
-    assert (found.verdict, found.more_seeds) == ("undecided", None)
-    upper = found.sd * math.sqrt(7 / reference.chi2.ppf(0.2, 7))
+    verdict = judge(x, 1.0, "study")[0]
+    assert (verdict.verdict, verdict.more_seeds) == ("undecided", None)
+    upper = verdict.sd * math.sqrt(7 / reference.chi2.ppf(0.2, 7))
     power = reference.nct.sf(
-        reference.t.ppf(1 - 0.025 / 2, 19), 19, found.visible * math.sqrt(20) / upper
+        reference.t.ppf(1 - 0.025 / 2, 19), 19, verdict.visible * math.sqrt(20) / upper
     )
     assert power == pytest.approx(0.8, abs=1e-6)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5, 7])
 def test_below_eight_seeds_there_is_no_verdict(n):
-    found = judge(normal(n, 2) + 100.0, 200.0, "study")[0]
-    assert found.verdict == "too few seeds"
-    assert (found.n, found.spend, found.decided_at) == (n, 0.0, None)
-    assert found.n + found.more_seeds >= 8
-    assert math.isnan(found.p)
-    assert (
-        (found.low < found.mean < found.high)
-        if n > 1
-        else (found.low, found.high) == (-math.inf, math.inf)
-    )
+    verdict = judge(normal(n, 2) + 100.0, 200.0, "study")[0]
+    assert verdict.verdict == "too few seeds"
+    assert (verdict.n, verdict.spend, verdict.decided_at) == (n, 0.0, None)
+    assert verdict.n + verdict.more_seeds >= 8
+    assert math.isnan(verdict.p)
+    if n > 1:
+        assert verdict.low < verdict.mean < verdict.high
+    else:
+        assert (verdict.low, verdict.high) == (-math.inf, math.inf)
 
 
 def test_two_spellings_of_one_function_are_equivalent():
     x = np.column_stack([np.zeros(8), np.full(8, 0.1), np.full(8, 2.0), np.full(8, -2.0)])
     with np.errstate(all="raise"):
-        found = judge(x, 1.0, "study")
-    words = [verdict.verdict for verdict in found]
+        judged = judge(x, 1.0, "study")
+    words = [verdict.verdict for verdict in judged]
     assert words == ["equivalent", "equivalent (below the margin)", "better", "worse"]
-    assert [verdict.p for verdict in found] == [1.0, 2 / 256, 2 / 256, 2 / 256]
-    assert [verdict.p_equivalent for verdict in found] == pytest.approx(
+    assert [verdict.p for verdict in judged] == [1.0, 2 / 256, 2 / 256, 2 / 256]
+    assert [verdict.p_equivalent for verdict in judged] == pytest.approx(
         [0.0, 0.0, 1.0, 1.0], abs=1e-99
     )
 
@@ -218,13 +223,14 @@ def test_verdicts_in_words():
 def test_a_margin_per_contrast():
     x = np.repeat(0.3 * normal(12, 1), 2, axis=1)
     x += 0.3 - x.mean()
-    found = judge(x, [0.1, 2.0], "study")
-    assert [verdict.verdict for verdict in found] == ["better", "equivalent (below the margin)"]
+    judged = judge(x, [0.1, 2.0], "study")
+    assert [verdict.verdict for verdict in judged] == ["better", "equivalent (below the margin)"]
 
 
 def test_the_first_decision_stands():
     x = np.concatenate([0.1 * normal(8, 1) + 5, 0.1 * normal(12, 1) - 50])
-    early, late = judge(x, 1.0, "study", LOOKS)[0], judge(x, 1.0, "study")[0]
+    early = judge(x, 1.0, "study", LOOKS)[0]
+    late = judge(x, 1.0, "study")[0]
     assert (early.verdict, early.decided_at, early.spend, early.p) == ("better", 8, 0.01, 2 / 256)
     assert (early.n, early.interval_level) == (20, 0.975)
     assert early.mean == pytest.approx(x.mean())
@@ -238,8 +244,8 @@ def test_looks_wait_for_their_seeds():
 
 def test_a_task_can_have_a_share_of_the_five_percent():
     assert procedure.looks_of(True, 0.5) == [(8, 0.005), (12, 0.0075), (20, 0.0125)]
-    found = judge(normal(20, 1), 1.0, "study", procedure.looks_of(False, 0.5))[0]
-    assert (found.spend, found.interval_level) == (0.025, 0.95)
+    verdict = judge(normal(20, 1), 1.0, "study", procedure.looks_of(False, 0.5))[0]
+    assert (verdict.spend, verdict.interval_level) == (0.025, 0.95)
 
 
 @pytest.mark.parametrize(
@@ -261,18 +267,20 @@ def test_refused(change, word):
         judge(**{"differences": normal(8, 1), "margin": 1.0, "name": "study", **change})
 
 
-def same(found: list[procedure.Verdict], expected: list[procedure.Verdict]) -> None:
-    for one, other in zip(found, expected, strict=True):
-        assert (one.verdict, one.p, one.more_seeds) == (other.verdict, other.p, other.more_seeds)
-        assert one.p_equivalent == pytest.approx(other.p_equivalent, abs=1e-9)
+def same(verdicts: list[procedure.Verdict], expected: list[procedure.Verdict]) -> None:
+    for first, second in zip(verdicts, expected, strict=True):
+        assert first.verdict == second.verdict
+        assert first.p == second.p
+        assert first.more_seeds == second.more_seeds
+        assert first.p_equivalent == pytest.approx(second.p_equivalent, abs=1e-9)
 
 
 @settings(max_examples=60)
 @given(LATTICE, st.permutations(range(3)))
 def test_the_order_of_contrasts_and_seeds_is_nothing(x, order):
-    found = judge(x, 0.3, "study")
-    same(judge(x[:, order], 0.3, "study"), [found[j] for j in order])
-    same(judge(x[::-1], 0.3, "study"), found)
+    expected = judge(x, 0.3, "study")
+    same(judge(x[:, order], 0.3, "study"), [expected[j] for j in order])
+    same(judge(x[::-1], 0.3, "study"), expected)
 
 
 @settings(max_examples=60)
@@ -286,11 +294,9 @@ def test_units_are_nothing(x, scale):
 @given(LATTICE)
 def test_the_mirror_of_better_is_worse(x):
     mirror = {"better": "worse", "worse": "better"}
-    found, turned = judge(x, 0.3, "study"), judge(-x, 0.3, "study")
-    assert [mirror.get(one.verdict, one.verdict) for one in found] == [
-        one.verdict for one in turned
-    ]
-    assert [one.p for one in found] == [one.p for one in turned]
+    for plain, turned in zip(judge(x, 0.3, "study"), judge(-x, 0.3, "study"), strict=True):
+        assert mirror.get(plain.verdict, plain.verdict) == turned.verdict
+        assert plain.p == turned.p
 
 
 def test_flips_are_drawn_from_the_name():
@@ -311,8 +317,11 @@ def false_rate(
     shift: float, margin: float, wrong: tuple[str, ...], contrasts: int = 9, studies: int = 300
 ) -> float:
     """Share of studies with a wrong word on any contrast, at any look."""
-    found = [verdicts(normal(20, contrasts, key) + shift, margin, LOOKS) for key in range(studies)]
-    return float(np.mean([any(word in wrong for word in words) for words in found]))
+    errors = 0
+    for key in range(studies):
+        words = verdicts(normal(20, contrasts, key) + shift, margin, LOOKS)
+        errors += not set(words).isdisjoint(wrong)
+    return errors / studies
 
 
 def test_family_wise_error_over_all_looks():
@@ -330,16 +339,16 @@ def test_repeated_intervals_cover():
     covered = []
     for key in range(300):
         x = normal(20, 1, key)
-        found = [judge(x[:n], 1.0, "study", LOOKS)[0] for n in procedure.LOOKS]
-        covered.append(all(verdict.low <= 0 <= verdict.high for verdict in found))
+        each = [judge(x[:n], 1.0, "study", LOOKS)[0] for n in procedure.LOOKS]
+        covered.append(all(verdict.low <= 0 <= verdict.high for verdict in each))
     assert 0.95 - 2 * math.sqrt(0.05 * 0.95 / 300) < np.mean(covered) < 1.0
 
 
 def test_win_probability_is_wilsons():
     for better, n in ((0, 5), (3, 8), (20, 20)):
-        found = stats.win_probability([1.0] * better + [-1.0] * (n - better))
+        share = stats.win_probability([1.0] * better + [-1.0] * (n - better))
         expected = reference.binomtest(better, n).proportion_ci(method="wilson")
-        assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+        assert (share.low, share.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert stats.win_probability([1.0, 0.0, 0.0, -1.0]).value == 0.5
     assert stats.win_probability([2.0, 0.0]).value == 0.75
     assert stats.win_probability([]).n == 0
@@ -347,14 +356,12 @@ def test_win_probability_is_wilsons():
 
 def test_bca_interval():
     x = np.random.default_rng(0).normal(size=60)
-    made = [stats.bca_interval(x, np.mean, np.random.default_rng(1)) for _ in range(2)]
+    first, second = [stats.bca_interval(x, np.mean, np.random.default_rng(1)) for _ in range(2)]
     plain = stats.mean_interval(x)
-    assert made[0] == made[1]
-    assert (made[0].low, made[0].high) == pytest.approx((plain.low, plain.high), abs=0.03)
-    assert (
-        stats.bca_interval(np.ones(20), stats.interquartile_mean, np.random.default_rng(1)).high
-        == 1.0
-    )
+    assert first == second
+    assert (first.low, first.high) == pytest.approx((plain.low, plain.high), abs=0.03)
+    rng = np.random.default_rng(1)
+    assert stats.bca_interval(np.ones(20), stats.interquartile_mean, rng).high == 1.0
     with pytest.raises(ValueError, match="at least 20"):
         stats.bca_interval(x[:19], np.median, np.random.default_rng(1))
 
@@ -371,10 +378,10 @@ def test_mcnemar():
 def test_front_probability():
     rng = np.random.default_rng(0)
     gain = rng.normal(size=(10, 3)) + [0.0, 0.3, -9.0]
-    found = stats.front_probability(np.ones((10, 3)), gain, np.random.default_rng(1))
+    shares = stats.front_probability(np.ones((10, 3)), gain, np.random.default_rng(1))
     picked = np.random.default_rng(1).integers(10, size=(2_000, 10))
     ahead = (gain[picked, 0].mean(axis=1) > gain[picked, 1].mean(axis=1)).mean()
-    assert found == pytest.approx([ahead, 1 - ahead, 0.0])
+    assert shares == pytest.approx([ahead, 1 - ahead, 0.0])
     assert 0 < ahead < 1
     cheap = stats.front_probability(np.ones((10, 3)) * [1, 2, 0.5], gain, np.random.default_rng(1))
     assert cheap[2] == 1.0
@@ -394,7 +401,7 @@ def test_test_error_of_examples_and_of_documents():
 
 def test_the_middle_of_twenty_values_is_scipys_trimmed_mean_inside_its_interval():
     values = pd.Series([*np.random.default_rng(0).normal(size=20), np.nan])
-    found = stats.middle(values, np.random.default_rng(1))
-    assert found["iqm"] == pytest.approx(reference.trim_mean(values.dropna(), 0.25))
-    assert found["iqm_low"] < found["iqm"] < found["iqm_high"]
+    middle = stats.middle(values, np.random.default_rng(1))
+    assert middle["iqm"] == pytest.approx(reference.trim_mean(values.dropna(), 0.25))
+    assert middle["iqm_low"] < middle["iqm"] < middle["iqm_high"]
     assert np.isnan(list(stats.middle(values[:19], np.random.default_rng(1)).values())).all()

@@ -1,5 +1,6 @@
-"""Ranks, win probabilities, chosen learning rates, chances of being on the front: from frames made by hand."""
+"""Ranks, win probabilities, chosen learning rates, chances of the front: frames made by hand."""
 
+import json
 import math
 
 import numpy as np
@@ -9,31 +10,22 @@ import pytest
 from plans import task_plan
 
 from actstudy.analysis.page import tuning_tables
+from actstudy.analysis.page.result_tables import ranks_over_tasks
 from actstudy.analysis.questions import pareto, ranks, tuning
+from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.analysis.tables import Tables
 
-CLASSES = {
-    "title": "MLP on X",
-    "metric": "accuracy",
-    "unit": "share",
-    "log_unit": None,
-    "higher_is_better": True,
-}
-CLASSES |= {
-    "chance": 0.1,
-    "margin": 0.01,
-    "baseline": "relu",
-    "predicts": "classes",
-    "looks": False,
-}
-CLASSES |= {"tune_lr": [0.001, 0.01, 0.1], "recipe": {"lr": 0.01}}
+CLASSES = {"title": "MLP on X", "tune_lr": [0.001, 0.01, 0.1], "recipe": {"lr": 0.01}}
 TOKENS = {
+    **CLASSES,
     "title": "GPT on X",
     "metric": "word_perplexity",
     "unit": "exp",
     "log_unit": "nats per word",
+    "higher_is_better": False,
+    "chance": None,
+    "predicts": "tokens",
 }
-TOKENS = {**CLASSES, **TOKENS, "higher_is_better": False, "chance": None, "predicts": "tokens"}
 
 
 def plan_of(tuning=(), **tasks):
@@ -42,32 +34,33 @@ def plan_of(tuning=(), **tasks):
 
 def runs_of(values, task="mlp", group="", metric="accuracy", diverged=()):
     """values: level -> value at each seed; None: not run."""
-    return pd.DataFrame(
-        [
-            {
-                "run_id": f"{task}-{group}-{level}-{seed}",
-                "task": task,
-                "group": group,
-                "level": level,
-                "seed": seed,
-            }
-            | {
-                "status": "missing"
-                if value is None
-                else "diverged"
-                if (level, seed) in diverged
-                else "completed"
-            }
-            | {
-                f"reported_{metric}": value,
-                "order_hash": str(seed),
-                "precision": "fp32",
-                "engine": "eager",
-            }
-            for level, each in values.items()
-            for seed, value in enumerate(each)
-        ]
-    )
+    rows = []
+    for level, scores in values.items():
+        for seed, value in enumerate(scores):
+            status = "missing" if value is None else "completed"
+            rows.append(
+                {
+                    "run_id": f"{task}-{group}-{level}-{seed}",
+                    "task": task,
+                    "group": group,
+                    "level": level,
+                    "seed": seed,
+                    "status": "diverged" if (level, seed) in diverged else status,
+                    f"reported_{metric}": value,
+                    "order_hash": str(seed),
+                    "precision": "fp32",
+                    "engine": "eager",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def ranks_of(frames, plan):
+    return ranks.ranks(seed_values(frames, plan), plan)
+
+
+def wins_of(frames, plan):
+    return ranks.wins(seed_values(frames, plan), plan)
 
 
 VALUES = {"relu": [0.5, 0.6, 0.7, 0.8], "gelu": [0.6, 0.6, 0.8, 0.7], "tanh": [0.4, 0.5, 0.6, None]}
@@ -79,82 +72,73 @@ def frames():
 
 
 def test_wins_count_seeds_that_every_level_has_and_ties_half(frames):
-    square = ranks.square(ranks.wins(frames, plan_of()))
-    assert square.loc["gelu", "relu"] == pytest.approx(
-        (1 + 0.5 + 1) / 3
-    )  # of three seeds: the fourth lacks tanh
+    """Three seeds count: the fourth lacks tanh."""
+    table = wins_of(frames, plan_of())
+    square = ranks.square(table)
+    assert square.loc["gelu", "relu"] == pytest.approx((1 + 0.5 + 1) / 3)
     assert square.loc["relu", "gelu"] == pytest.approx(0.5 / 3)
     assert square.loc["relu", "tanh"] == 1
     assert np.isnan(np.diag(square)).all()
-    found = ranks.wins(frames, plan_of())
-    assert list(found.columns) == ranks.WINS
-    assert set(found["n"]) == {3}
-    assert ((found["low"] <= found["share"]) & (found["share"] <= found["high"])).all()
-    mirrored = found.merge(found, left_on=["level", "other"], right_on=["other", "level"])
+    assert list(table.columns) == ranks.WINS
+    assert set(table["n"]) == {3}
+    assert ((table["low"] <= table["share"]) & (table["share"] <= table["high"])).all()
+    mirrored = table.merge(table, left_on=["level", "other"], right_on=["other", "level"])
     assert mirrored["share_x"].to_numpy() == pytest.approx(1 - mirrored["share_y"].to_numpy())
 
 
 def test_ranks_are_means_over_common_seeds(frames):
-    found = ranks.ranks(frames, plan_of()).set_index("level")
-    assert found["mean_rank"].to_dict() == pytest.approx(
-        {"relu": (2 + 1.5 + 2) / 3, "gelu": 3.5 / 3, "tanh": 3}
-    )
-    assert found["n"].tolist() == [3, 3, 3]
-    assert found["n_levels"].tolist() == [3, 3, 3]
-    assert found["won"].to_dict() == {"relu": False, "gelu": True, "tanh": False}
+    table = ranks_of(frames, plan_of()).set_index("level")
+    expected = {"relu": (2 + 1.5 + 2) / 3, "gelu": 3.5 / 3, "tanh": 3}
+    assert table["mean_rank"].to_dict() == pytest.approx(expected)
+    assert table["n"].tolist() == [3, 3, 3]
+    assert table["n_levels"].tolist() == [3, 3, 3]
+    assert table["won"].to_dict() == {"relu": False, "gelu": True, "tanh": False}
 
 
 def test_a_diverged_run_ranks_at_chance_level_and_is_not_dropped(frames):
     frames["runs"] = runs_of({"relu": [0.5, 0.6], "gelu": [0.9, 0.7]}, diverged={("gelu", 0)})
-    found = ranks.ranks(frames, plan_of()).set_index("level")
-    assert found["mean_rank"].to_dict() == {"relu": 1.5, "gelu": 1.5}
-    assert set(found["n"]) == {2}
+    table = ranks_of(frames, plan_of()).set_index("level")
+    assert table["mean_rank"].to_dict() == {"relu": 1.5, "gelu": 1.5}
+    assert set(table["n"]) == {2}
 
 
 def test_lower_perplexity_ranks_first():
-    runs = runs_of({"relu": [100.0, 90.0], "gelu": [95.0, 80.0]}, "lm", metric="word_perplexity")
-    runs["vocabulary"] = 8
-    tokens = pd.DataFrame(
-        {"run_id": runs["run_id"], "scores": [np.ones(2)] * 4, "weights": [np.ones(2)] * 4}
+    values = {"relu": [100.0, 90.0], "gelu": [95.0, 80.0]}
+    runs = runs_of(values, "lm", metric="word_perplexity").assign(vocabulary=8)
+    predictions = runs[["run_id", "task", "group", "level"]].assign(
+        scores=[np.ones(2)] * 4, weights=[np.ones(2)] * 4, tokens=3
     )
-    frames = {
-        "runs": runs,
-        "predictions": runs[["run_id", "task", "group", "level"]].merge(tokens.assign(tokens=3)),
-    }
-    found = ranks.ranks(frames, plan_of(lm=TOKENS)).set_index("level")
-    assert found["mean_rank"].to_dict() == {"relu": 2.0, "gelu": 1.0}
+    frames = {"runs": runs, "predictions": predictions}
+    table = ranks_of(frames, plan_of(lm=TOKENS)).set_index("level")
+    assert table["mean_rank"].to_dict() == {"relu": 2.0, "gelu": 1.0}
 
 
 def test_levels_that_tie_share_a_task_and_a_level_alone_wins_none():
-    tied = ranks.ranks({"runs": runs_of({"relu": [0.5, 0.6], "gelu": [0.5, 0.6]})}, plan_of())
+    tied = ranks_of({"runs": runs_of({"relu": [0.5, 0.6], "gelu": [0.5, 0.6]})}, plan_of())
     assert tied["won"].all()
     assert tied["mean_rank"].tolist() == [1.5, 1.5]
-    alone = ranks.ranks({"runs": runs_of({"relu": [0.5, 0.6]})}, plan_of())
+    alone = ranks_of({"runs": runs_of({"relu": [0.5, 0.6]})}, plan_of())
     assert not alone["won"].any()
-    assert ranks.wins({"runs": runs_of({"relu": [0.5]})}, plan_of()).empty
+    assert wins_of({"runs": runs_of({"relu": [0.5]})}, plan_of()).empty
 
 
-def test_over_tasks_names_the_rank_in_each_and_counts_the_tasks_won():
-    other = {**CLASSES, "title": "other"}
-    frames = {
-        "runs": pd.concat(
-            [runs_of(VALUES), runs_of({"relu": [0.9, 0.9], "gelu": [0.1, 0.2]}, "vision")]
-        )
-    }
-    found = ranks.over_tasks(ranks.ranks(frames, plan_of(mlp=CLASSES, vision=other))).set_index(
-        "cell"
-    )
-    assert list(found.columns) == ["mlp", "vision", "tasks won"]
-    assert found.loc["gelu"].tolist() == ["1.2 of 3, n = 3", "2.0 of 2, n = 2", "1 of 2"]
-    assert found.loc["relu", "tasks won"] == "1 of 2"
-    assert found.loc["tanh"].tolist() == ["3.0 of 3, n = 3", "", "0 of 1"]
+def test_ranks_over_tasks_name_the_rank_in_each_and_count_the_tasks_won():
+    other = runs_of({"relu": [0.9, 0.9], "gelu": [0.1, 0.2]}, "vision")
+    frames = {"runs": pd.concat([runs_of(VALUES), other])}
+    plan = plan_of(mlp=CLASSES, vision={**CLASSES, "title": "other"})
+    rows = {row.pop("cell"): row for row in ranks_over_tasks(ranks_of(frames, plan))}
+    assert list(rows["gelu"]) == ["mlp", "vision", "tasks won"]
+    assert list(rows["gelu"].values()) == ["1.2 of 3, n = 3", "2.0 of 2, n = 2", "1 of 2"]
+    assert rows["relu"]["tasks won"] == "1 of 2"
+    assert list(rows["tanh"].values()) == ["3.0 of 3, n = 3", "", "0 of 1"]
 
 
 def test_where_nothing_has_ended_there_are_no_ranks():
     frames = {"runs": runs_of({"relu": [None], "gelu": [None]})}
-    assert ranks.ranks(frames, plan_of()).columns.tolist() == ranks.RANKS
-    assert ranks.wins(frames, plan_of()).empty
-    assert ranks.over_tasks(ranks.ranks(frames, plan_of())).empty
+    table = ranks_of(frames, plan_of())
+    assert table.columns.tolist() == ranks.RANKS
+    assert wins_of(frames, plan_of()).empty
+    assert ranks_over_tasks(table) == []
 
 
 # Learning rates
@@ -172,23 +156,27 @@ def tried(table, task="mlp", metric="accuracy", status=None, group=""):
                     "task": task,
                     "level": level,
                     "group": group,
+                    "places": "{}",
                     "seed": seed,
                     "lr": lr,
                 }
             )
-            runs.append(
-                {"run_id": run_id, "status": (status or {}).get((level, lr, seed), "completed")}
-            )
-            worse = value + (-0.05 if metric == "accuracy" else 9)
-            for split, step, shown in (
-                ("val", 1, worse),
-                ("val", 2, value),
-                ("val", 3, worse),
-                ("train", 3, 7.0),
-            ):
-                at = {"run_id": run_id, "split": split, "metric": metric, "step": step}
-                curves.append(at | {"value": shown})
+            ended = (status or {}).get((level, lr, seed), "completed")
+            runs.append({"run_id": run_id, "status": ended})
+            curves += curve_of(run_id, metric, value)
     return rows, {"runs": pd.DataFrame(runs), "curves": pd.DataFrame(curves)}
+
+
+def curve_of(run_id, metric, best):
+    """Points of a run whose validation metric is best at step 2."""
+    worse = best + (-0.05 if metric == "accuracy" else 9)
+    points = [("val", 1, worse), ("val", 2, best), ("val", 3, worse), ("train", 3, 7.0)]
+    rows = []
+    for split, step, value in points:
+        rows.append(
+            {"run_id": run_id, "split": split, "metric": metric, "step": step, "value": value}
+        )
+    return rows
 
 
 RATES = {
@@ -204,35 +192,36 @@ RATES = {
 def test_the_rate_with_the_best_mean_of_the_best_validation_value_is_chosen():
     rows, frames = tried(RATES)
     plan = plan_of(rows)
-    assert tuning.chosen(frames, plan, "mlp") == {("", "relu"): 0.01, ("", "gelu"): 0.1}
-    found = tuning.tuning(frames, plan)
-    assert list(found.columns) == tuning.COLUMNS
-    relu = found[found["level"] == "relu"].set_index("lr")
+    assert tuning.chosen_rates(frames, plan, "mlp") == {("", "relu"): 0.01, ("", "gelu"): 0.1}
+    table = tuning.tuning(frames, plan)
+    assert list(table.columns) == tuning.COLUMNS
+    relu = table[table["level"] == "relu"].set_index("lr")
     assert relu["mean_val"].to_dict() == pytest.approx({0.001: 0.61, 0.01: 0.71, 0.1: 0.705})
     assert relu.loc[0.01, "sd_val"] == pytest.approx(np.std([0.70, 0.72], ddof=1))
     assert relu["chosen"].tolist() == [False, True, False]
     assert relu["good"].tolist() == [False, True, True]  # 0.705 is within 0.01 of 0.71
     assert not relu["at_edge"].any()
-    assert found[found["level"] == "gelu"]["at_edge"].tolist() == [False, False, True]
-    assert set(found["budget_runs"]) == {6}
-    assert set(found["fixed_lr"]) == {0.01}
-    assert set(found["n"]) == {2}
+    assert table[table["level"] == "gelu"]["at_edge"].tolist() == [False, False, True]
+    assert set(table["budget_runs"]) == {6}
+    assert set(table["fixed_lr"]) == {0.01}
+    assert set(table["n"]) == {2}
 
 
 def test_ties_go_to_the_smaller_rate_whatever_the_order():
     for order in (1, -1):
         rows, frames = tried({("relu", lr): [0.5] for lr in [0.001, 0.01, 0.1][::order]})
-        assert tuning.chosen(frames, plan_of(rows), "mlp") == {("", "relu"): 0.001}
+        assert tuning.chosen_rates(frames, plan_of(rows), "mlp") == {("", "relu"): 0.001}
 
 
 @pytest.mark.parametrize("status", ["diverged", "failed", "timeout", "out_of_memory"])
 def test_a_diverged_run_counts_at_chance_and_one_without_an_end_of_its_own_is_none(status):
     rows, frames = tried(RATES, status={("gelu", 0.1, 1001): status})
-    found = tuning.tuning(frames, plan_of(rows)).set_index(["level", "lr"])
+    table = tuning.tuning(frames, plan_of(rows)).set_index(["level", "lr"])
     lost = status != "diverged"
-    assert found.loc[("gelu", 0.1), "mean_val"] == pytest.approx(0.80 if lost else (0.80 + 0.1) / 2)
-    assert found.loc[("gelu", 0.1), "n"] == 2 - lost
-    assert (tuning.chosen(frames, plan_of(rows), "mlp")["", "gelu"] == 0.01) or lost
+    expected = 0.80 if lost else (0.80 + 0.1) / 2
+    assert table.loc[("gelu", 0.1), "mean_val"] == pytest.approx(expected)
+    assert table.loc[("gelu", 0.1), "n"] == 2 - lost
+    assert (tuning.chosen_rates(frames, plan_of(rows), "mlp")["", "gelu"] == 0.01) or lost
 
 
 def test_perplexities_are_averaged_as_logarithms_and_a_diverged_run_is_infinitely_bad():
@@ -243,28 +232,28 @@ def test_perplexities_are_averaged_as_logarithms_and_a_diverged_run_is_infinitel
     }
     rows, frames = tried(table, "lm", "word_perplexity", {("relu", 0.1, 1001): "diverged"})
     plan = plan_of(rows, lm=TOKENS)
-    assert tuning.chosen(frames, plan, "lm") == {
+    assert tuning.chosen_rates(frames, plan, "lm") == {
         ("", "relu"): 0.001
     }  # sqrt(100 * 10000) = 1000; a mean is 5050
-    found = tuning.tuning(frames, plan).set_index("lr")
-    assert found.loc[0.001, "mean_val"] == pytest.approx(math.log(1000))
-    assert found.loc[0.1, "mean_val"] == np.inf
-    assert found["good"].to_dict() == {0.001: True, 0.01: True, 0.1: False}  # ln 1.01 is below 0.01
+    table = tuning.tuning(frames, plan).set_index("lr")
+    assert table.loc[0.001, "mean_val"] == pytest.approx(math.log(1000))
+    assert table.loc[0.1, "mean_val"] == np.inf
+    assert table["good"].to_dict() == {0.001: True, 0.01: True, 0.1: False}  # ln 1.01 is below 0.01
 
 
 def test_runs_that_have_not_ended_are_not_counted():
     rows, frames = tried(
         RATES, status={("gelu", 0.1, 1000): "missing", ("gelu", 0.1, 1001): "damaged"}
     )
-    found = tuning.tuning(frames, plan_of(rows)).set_index(["level", "lr"])
-    assert found.loc[("gelu", 0.1), "n"] == 0
-    assert not found.loc[("gelu", 0.1), ["chosen", "good"]].any()
-    assert tuning.chosen(frames, plan_of(rows), "mlp")["", "gelu"] == 0.01
+    table = tuning.tuning(frames, plan_of(rows)).set_index(["level", "lr"])
+    assert table.loc[("gelu", 0.1), "n"] == 0
+    assert not table.loc[("gelu", 0.1), ["chosen", "good"]].any()
+    assert tuning.chosen_rates(frames, plan_of(rows), "mlp")["", "gelu"] == 0.01
     nothing = {
         "runs": pd.DataFrame(columns=["run_id", "status"]),
         "curves": pd.DataFrame(columns=["run_id"]),
     }
-    assert tuning.chosen(nothing, plan_of(rows), "mlp") == {}
+    assert tuning.chosen_rates(nothing, plan_of(rows), "mlp") == {}
     assert tuning.tuning(nothing, plan_of()).columns.tolist() == tuning.COLUMNS
 
 
@@ -273,45 +262,75 @@ def test_runs_of_other_seeds_and_tasks_choose_nothing():
     extra_rows, extra = tried({("relu", 0.001): [9.9]}, task="vision")
     both = {name: pd.concat([frames[name], extra[name]]) for name in frames}
     plan = plan_of(rows + extra_rows, mlp=CLASSES, vision={**CLASSES, "tune_lr": None})
-    assert tuning.chosen(both, plan, "mlp")["", "relu"] == 0.01
+    assert tuning.chosen_rates(both, plan, "mlp")["", "relu"] == 0.01
     assert set(tuning.tuning(both, plan)["task"]) == {"mlp"}
 
 
 @pytest.mark.parametrize(
-    ("group", "base"),
+    ("places", "base"),
     [
-        ("lr=fixed", ""),
-        ("depth=2, lr=tuned", "depth=2"),
-        ("lr=tuned, depth=2", "depth=2"),
-        ("lr=0.1", "lr=0.1"),
+        ({"lr": "fixed"}, {}),
+        ({"depth": "2", "lr": "tuned"}, {"depth": "2"}),
+        ({"lr": "tuned", "depth": "2"}, {"depth": "2"}),
+        ({"lr": "0.1"}, {"lr": "0.1"}),
     ],
 )
-def test_without_rate_is_the_group_of_the_tuning_runs(group, base):
-    assert tuning.without_rate(group) == base
+def test_base_places_are_those_of_the_tuning_runs(places, base):
+    assert tuning.base_places(places) == base
+
+
+PLACES = {
+    "depth=2, lr=fixed": {"depth": "2", "lr": "fixed"},
+    "depth=9, lr=fixed": {"depth": "9", "lr": "fixed"},
+    "depth=a, lr=fixed, lr=fixed": {"depth": "a, lr=fixed", "lr": "fixed"},
+    "depth=2, lr=tuned": {"depth": "2", "lr": "tuned"},
+    "depth=a, lr=fixed, lr=tuned": {"depth": "a, lr=fixed", "lr": "tuned"},
+}
+
+
+def test_groups_at_the_fixed_and_the_tuned_rate_are_pairs_by_their_places_not_their_names():
+    assert tuning.rate_pairs(PLACES, PLACES) == [
+        ("depth=2", "depth=2, lr=fixed", "depth=2, lr=tuned"),
+        ("depth=a, lr=fixed", "depth=a, lr=fixed, lr=fixed", "depth=a, lr=fixed, lr=tuned"),
+    ]
+    ordered = tuning.side_by_side(PLACES, PLACES)
+    assert [PLACES[group]["depth"] for group in ordered] == ["2", "2", "9", *["a, lr=fixed"] * 2]
 
 
 def contrast_rows(group, **means):
-    return [
-        {
-            "task": "mlp",
-            "group": group,
-            "level": level,
-            "baseline": "relu",
-            "family": "primary",
-            "n": 8,
-        }
-        | {"mean": mean, "verdict": verdict}
-        for level, (mean, verdict) in means.items()
-    ]
+    rows = []
+    for level, (mean, verdict) in means.items():
+        rows.append(
+            {
+                "task": "mlp",
+                "group": group,
+                "level": level,
+                "baseline": "relu",
+                "family": "primary",
+                "n": 8,
+                "mean": mean,
+                "verdict": verdict,
+            }
+        )
+    return rows
 
 
 @pytest.fixture
 def tuned():
     rows, frames = tried(RATES)
     plan = plan_of(rows)
-    found = contrast_rows("lr=fixed", gelu=(0.02, "better"), tanh=(-0.01, "undecided"))
-    found += contrast_rows("lr=tuned", gelu=(-0.02, "worse"), tanh=(-0.03, "undecided"))
-    return Tables(plan, {"tuning": tuning.tuning(frames, plan), "contrasts": pd.DataFrame(found)})
+    contrasts = contrast_rows("lr=fixed", gelu=(0.02, "better"), tanh=(-0.01, "undecided"))
+    contrasts += contrast_rows("lr=tuned", gelu=(-0.02, "worse"), tanh=(-0.03, "undecided"))
+    runs = []
+    for rate in ("fixed", "tuned"):
+        places = json.dumps({"lr": rate})
+        runs.append({"task": "mlp", "group": f"lr={rate}", "places": places})
+    frames = {
+        "runs": pd.DataFrame(runs),
+        "tuning": tuning.tuning(frames, plan),
+        "contrasts": pd.DataFrame(contrasts),
+    }
+    return Tables(plan, frames)
 
 
 def test_sentences_say_what_tuning_cost_and_changed(tuned):
@@ -330,11 +349,10 @@ def test_sentences_say_what_tuning_cost_and_changed(tuned):
 def test_sentences_where_nothing_flips_or_nothing_was_tuned(tuned):
     same = tuned.frames["contrasts"].assign(mean=0.0, verdict="undecided")
     calm = Tables(tuned.plan, {**tuned.frames, "contrasts": same})
-    said = tuning_tables.sentences(calm, "mlp")
-    assert (
-        "no pair of levels changes its order by mean; relu has the best mean with both" in said[1]
-    )
-    assert not any("verdict changes" in sentence for sentence in said)
+    sentences = tuning_tables.sentences(calm, "mlp")
+    nothing = "no pair of levels changes its order by mean; relu has the best mean with both"
+    assert nothing in sentences[1]
+    assert not any("verdict changes" in sentence for sentence in sentences)
     bare = Tables(tuned.plan, {**tuned.frames, "tuning": tuned.frames["tuning"].head(0)})
     assert tuning_tables.sentences(bare, "mlp") == []
 
@@ -360,53 +378,54 @@ def test_the_good_region_ends_at_the_first_rate_that_is_not_good():
 
 def costed(level, throughputs, accuracies, **changes):
     """Timed runs; changes: seed -> fields."""
-    base = {
-        "task": "mlp",
-        "group": "",
-        "level": level,
-        "throughput_unit": "examples/s",
-        "train_seconds": 1.0,
-    }
-    base |= {
-        "status": "completed",
-        "timing_clean": True,
-        "peak_memory_bytes": 1,
-        "peak_memory_kind": "process",
-    }
-    both = zip(throughputs, accuracies, strict=True)
-    return [
-        base
-        | {"seed": seed, "throughput": speed, "reported_accuracy": accuracy, "device": "cpu"}
-        | changes.get(f"s{seed}", {})
-        for seed, (speed, accuracy) in enumerate(both)
-    ]
+    rows = []
+    for seed, (speed, accuracy) in enumerate(zip(throughputs, accuracies, strict=True)):
+        rows.append(
+            {
+                "task": "mlp",
+                "group": "",
+                "level": level,
+                "seed": seed,
+                "status": "completed",
+                "throughput": speed,
+                "throughput_unit": "examples/s",
+                "train_seconds": 1.0,
+                "timing_clean": True,
+                "peak_memory_bytes": 1,
+                "peak_memory_kind": "process",
+                "reported_accuracy": accuracy,
+                "device": "cpu",
+                **changes.get(f"s{seed}", {}),
+            }
+        )
+    return rows
+
+
+def front_probabilities(runs):
+    return pareto.pareto(pd.DataFrame(runs), plan_of()).set_index("level")["front_probability"]
 
 
 def test_front_probability_is_sure_where_seeds_agree_and_a_share_where_they_do_not():
-    runs = costed("relu", [100.0] * 4, [0.6] * 4) + costed("gelu", [90.0] * 4, [0.7] * 4)
-    runs += costed("tanh", [80.0] * 4, [0.5] * 4) + costed(
-        "silu", [80.0] * 4, [0.71, 0.69, 0.71, 0.69]
-    )
-    found = pareto.pareto(pd.DataFrame(runs), plan_of()).set_index("level")["front_probability"]
-    assert found[["relu", "gelu", "tanh"]].to_dict() == {"relu": 1.0, "gelu": 1.0, "tanh": 0.0}
-    assert found["silu"] == pytest.approx(
-        5 / 16, abs=0.04
-    )  # more than two of four draws of the better seeds
-    again = pareto.pareto(pd.DataFrame(runs), plan_of()).set_index("level")["front_probability"]
-    pd.testing.assert_series_equal(found, again)
+    """silu is on the front with more than two of four draws of its better seeds."""
+    runs = costed("relu", [100.0] * 4, [0.6] * 4)
+    runs += costed("gelu", [90.0] * 4, [0.7] * 4)
+    runs += costed("tanh", [80.0] * 4, [0.5] * 4)
+    runs += costed("silu", [80.0] * 4, [0.71, 0.69, 0.71, 0.69])
+    shares = front_probabilities(runs)
+    assert shares[["relu", "gelu", "tanh"]].to_dict() == {"relu": 1.0, "gelu": 1.0, "tanh": 0.0}
+    assert shares["silu"] == pytest.approx(5 / 16, abs=0.04)
+    pd.testing.assert_series_equal(shares, front_probabilities(runs))
 
 
 def test_front_probability_needs_two_seeds_that_all_levels_were_timed_at():
     shared = {"timing_clean": False}
-    runs = costed("relu", [100.0] * 3, [0.6] * 3) + costed(
-        "gelu", [90.0] * 3, [0.7] * 3, s1=shared, s2=shared
-    )
-    found = pareto.pareto(pd.DataFrame(runs), plan_of()).set_index("level")["front_probability"]
-    assert found["relu"] == 1.0
-    assert np.isnan(found["gelu"])
-    one = pareto.pareto(pd.DataFrame(costed("relu", [1.0], [0.5])), plan_of())
-    assert one["front_probability"].isna().all()
-    assert one["on_front"].all()
-    assert "front_probability" in pareto.pareto(
-        pd.DataFrame(runs).assign(status="failed"), plan_of()
-    )
+    runs = costed("relu", [100.0] * 3, [0.6] * 3)
+    runs += costed("gelu", [90.0] * 3, [0.7] * 3, s1=shared, s2=shared)
+    shares = front_probabilities(runs)
+    assert shares["relu"] == 1.0
+    assert np.isnan(shares["gelu"])
+    alone = pareto.pareto(pd.DataFrame(costed("relu", [1.0], [0.5])), plan_of())
+    assert alone["front_probability"].isna().all()
+    assert alone["on_front"].all()
+    failed = pd.DataFrame(runs).assign(status="failed")
+    assert "front_probability" in pareto.pareto(failed, plan_of())

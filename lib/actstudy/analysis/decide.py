@@ -1,79 +1,91 @@
-"""Decisions that further runs wait for: is a task decided at a look, and which learning rate does each level get?"""
+"""Decisions that further runs wait for: is a task decided at a look; which rate has each level?"""
 
 from pathlib import Path
 from typing import Any
 
-from actstudy.analysis import tables
+from actstudy.analysis.collect import collect
 from actstudy.analysis.page.markdown import cell_name
 from actstudy.analysis.questions import contrasts, tuning
-from actstudy.analysis.status import RUNS
+from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.contract import store
 from actstudy.contract.errors import StudyError, nearest
+from actstudy.contract.store import RUNS
 from actstudy.study import looks
 from actstudy.study.planning import Study
 
-OPEN = ("undecided", "too few seeds")
-
 
 def decide(study: Study, task: str, what: str, runs_root: Path = RUNS) -> Path:
-    """Write what the runs that have ended say; what: `lr`, `look1`, `look2` or `look3`. Returns the file."""
-    allowed = ["lr"] * (task in study.with_rates)
-    allowed += (
-        [f"look{k}" for k in range(1, len(looks.LOOKS) + 1)] if task in study.with_looks else []
-    )
+    """Write a decision from the runs that have ended; returns its file.
+
+    what: `lr`, `look1`, `look2` or `look3`. StudyError if the study does not ask for it.
+    """
     if task not in study.tasks:
         raise StudyError(
             f"decide: got {task!r}; allowed: {', '.join(study.tasks)}{nearest(task, study.tasks)}"
         )
-    if what not in allowed:
-        shown = (
-            ", ".join(allowed)
-            or f"none, as {study.file} gives task {task} neither looks nor tune_lr"
-        )
-        raise StudyError(f"decide: got {what!r}; allowed: {shown}{nearest(what, allowed)}")
-    made = (
-        rates(study, task, runs_root)
-        if what == "lr"
-        else look(study, task, int(what[-1]), runs_root)
-    )
+    names = decisions(study, task)
+    if what not in names:
+        nothing = f"none, as {study.file} gives task {task} neither looks nor tune_lr"
+        allowed = ", ".join(names) or nothing
+        raise StudyError(f"decide: got {what!r}; allowed: {allowed}{nearest(what, names)}")
+    if what == "lr":
+        decision = rates(study, task, runs_root)
+    else:
+        decision = look(study, task, int(what[-1]), runs_root)
     file = looks.path(study.folder, task, what)
-    store.write_json(file, made)
+    store.write_json(file, decision)
     return file
+
+
+def decisions(study: Study, task: str) -> list[str]:
+    """The names of the decisions that a task waits for."""
+    names = []
+    if task in study.with_rates:
+        names.append("lr")
+    if task in study.with_looks:
+        names += [f"look{k}" for k in range(1, len(looks.LOOKS) + 1)]
+    return names
 
 
 def rates(study: Study, task: str, runs_root: Path) -> dict[str, Any]:
     """The learning rate that val chose for each level of a task."""
     plan = study.plan()
     rows = [row for row in plan.tuning if row["task"] == task]
-    found = tuning.chosen(tables.collect(rows, runs_root, ["curves"]), plan, task)
-    chosen = [{"group": group, "level": level, "lr": lr} for (group, level), lr in found.items()]
+    frames = collect(rows, runs_root, ["curves"])
+    rate_of = tuning.chosen_rates(frames, plan, task)
     return {
         "task": task,
         "seeds": looks.TUNING_SEEDS,
         "tried": study.tasks[task].tune_lr,
-        "chosen": chosen,
+        "chosen": [
+            {"group": group, "level": level, "lr": lr} for (group, level), lr in rate_of.items()
+        ],
     }
 
 
 def look(study: Study, task: str, k: int, runs_root: Path) -> dict[str, Any]:
-    """Whether every comparison with the baseline is decided at look k, from 1; a decided task stays so."""
+    """Whether every comparison with the baseline is decided at look k, from 1.
+
+    A decided task stays decided.
+    """
     before = looks.decision(study.folder, task, f"look{k - 1}") if k > 1 else None
     if before and before["decided"]:
-        return before | {"look": k}
+        return {**before, "look": k}
     n = looks.LOOKS[k - 1]
     plan = study.plan({task: n})
     runs = [row for row in plan.runs if row["task"] == task]
-    made = contrasts.contrasts(tables.collect(runs, runs_root, ["predictions"]), plan)
-    left = made[(made["task"] == task) & (made["family"] == "primary") & made["verdict"].isin(OPEN)]
-    undecided = [
-        cell_name(level, group) for level, group in zip(left["level"], left["group"], strict=True)
-    ]
-    more = looks.LOOKS[k] if undecided and k < len(looks.LOOKS) else None
+    frames = collect(runs, runs_root, ["predictions"])
+    table = contrasts.contrasts(frames, plan, seed_values(frames, plan))
+    primary = table[(table["task"] == task) & (table["family"] == "primary")]
+    undecided = primary[primary["verdict"].isin(contrasts.OPEN_VERDICTS)]
+    cells = zip(undecided["level"], undecided["group"], strict=True)
+    names = [cell_name(level, group) for level, group in cells]
+    go_on = bool(names) and k < len(looks.LOOKS)
     return {
         "task": task,
         "look": k,
         "n": n,
-        "decided": not undecided,
-        "undecided": undecided,
-        "next": more,
+        "decided": not names,
+        "undecided": names,
+        "next": looks.LOOKS[k] if go_on else None,
     }

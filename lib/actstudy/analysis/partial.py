@@ -1,4 +1,4 @@
-"""A summary of whatever exists, in a folder of its own so that the workflow never takes it for a finished one."""
+"""A summary of what exists, in its own folder so that the workflow never takes it for whole."""
 
 import json
 from pathlib import Path
@@ -7,23 +7,26 @@ import pandas as pd
 
 from actstudy.analysis import figures, tables
 from actstudy.analysis.page import summary
+from actstudy.contract import store
 from actstudy.contract.spec import data_name
 from actstudy.study.planning import Study
 
 
 def write_partial(study: Study) -> Path:
-    """Write tables, figures and `summary.md`, headed PARTIAL, under `partial/`; returns the page's path."""
+    """Write tables, figures and `summary.md` (PARTIAL) under `partial/`; returns the page."""
     folder = Path(study.folder) / "partial"
-    references = [
-        json.loads(path.read_text()) for path in sorted(Path("results/references").glob("*.json"))
-    ]
-    mine = {(run.spec.task, data_name(run.spec)) for run in study.runs()}
-    references = [one for one in references if (one["task"], one["data"]) in mine]
+    data = {(run.spec.task, data_name(run.spec)) for run in study.runs()}
+    references = []
+    for path in sorted(store.REFERENCES.glob("*.json")):
+        reference = json.loads(path.read_text())
+        if (reference["task"], reference["data"]) in data:
+            references.append(reference)
     toys = Path(study.folder) / "boundaries.parquet"
     boundaries = pd.read_parquet(toys) if toys.is_file() else pd.DataFrame()
-    made = tables.build(study.plan(), Path("results/runs"), references, boundaries)
-    tables.write(made, folder / "tables")
-    figures.draw_all(made, folder / "figures")
+    built = tables.build(study.plan(), store.RUNS, references, boundaries)
+    tables.write(built, folder / "tables")
+    figures.draw_all(built, folder / "figures")
     page = folder / "summary.md"
-    page.write_text(summary.render(made, folder / "figures", page, partial=True), encoding="utf-8")
+    text = summary.render(built, folder / "figures", page, partial=True)
+    page.write_text(text, encoding="utf-8")
     return page

@@ -1,11 +1,11 @@
-"""Where a study stands, read from its run folders: done, running, failed, still to do, and how long that takes."""
+"""The state of a study, read from its run folders: done, running, failed, still to do, how long."""
 
 import json
 import shlex
 import shutil
 import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,132 +14,162 @@ from actstudy.contract import locks, store
 from actstudy.contract.errors import StudyError, nearest, visible
 from actstudy.contract.plan import Plan
 from actstudy.contract.schema import BUCKETS
+from actstudy.contract.store import RUNS, run_folder
 from actstudy.study import looks
 from actstudy.study.grid import PlannedRun
 from actstudy.study.packs import MEMBERS
 from actstudy.study.planning import Study
 
-RUNS = Path("results/runs")
+FAILED_STATES = ("failed", "out_of_memory", "timeout", "damaged")
+WAITING_STATES = ("waiting", "interrupted", "running")
 
 
 def folder_of(run: PlannedRun, root: Path = RUNS) -> Path:
     """Where a run's tables are."""
-    return root / run.spec.task / run.id
+    return run_folder(run.spec, root)
 
 
-def state(folder: Path, held: bool = False) -> str:
-    """completed, diverged, failed, timeout, out_of_memory, running, interrupted, damaged or waiting."""
+def folders_of(runs: Sequence[PlannedRun], root: Path) -> dict[str, Path]:
+    """Run -> where its tables are."""
+    return {run.id: folder_of(run, root) for run in runs}
+
+
+def state(folder: Path, locked: bool = False) -> str:
+    """completed, diverged, failed, timeout, out_of_memory, running, interrupted, damaged, waiting.
+
+    locked: whether this process has the folder's lock, so that nobody else can be running.
+    """
     if (folder / store.MANIFEST).is_file():
         return str(store.summary_row(folder)["status"]) if store.verifies(folder) else "damaged"
-    if folder.is_dir() and not held and locks.holder(folder):
+    if folder.is_dir() and not locked and locks.holder(folder):
         return "running"
-    saved = {path.parent for path in folder.parent.glob(".packs/*/step-*.pt")}
-    packed = any(folder.name in noted(pack / MEMBERS, []) for pack in saved)
-    return "interrupted" if packed or any(folder.glob("checkpoints/step-*.pt")) else "waiting"
+    packs = {path.parent for path in folder.parent.glob(".packs/*/step-*.pt")}
+    packed = any(folder.name in read_note(pack / MEMBERS, []) for pack in packs)
+    resumable = packed or any(folder.glob("checkpoints/step-*.pt"))
+    return "interrupted" if resumable else "waiting"
 
 
 def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     """The status as text, and whether a run failed."""
     runs = study.runs()
-    folders = {run.id: folder_of(run, root) for run in study.tuning + runs}
+    folders = folders_of(study.tuning + runs, root)
     states = {run_id: state(folder) for run_id, folder in folders.items()}
     counts = Counter(states.values())
     lines = [f"study {study.name}: {counts['completed']} of {len(states)} runs completed"]
     lines += [f"  {name:<12} {n}" for name, n in counts.most_common()]
     lines += ["", f"  {'task':<8} {'cell':<40} completed"]
+    lines += describe_cells(study.tuning, runs, states)
+    lines.append("")
+    for task in study.tasks:
+        lines += describe_decisions(study, task)
+    for task in study.tasks:
+        lines.append(f"{task}: {forecast(task, folders, states)}")
+    failed = [run_id for run_id, name in states.items() if name in FAILED_STATES]
+    for run_id in failed:
+        folder = folders[run_id]
+        lines.append(f"{states[run_id]}: {folder}  (to fix: python -m actstudy retry {folder})")
+    return "\n".join(map(visible, lines)), bool(failed)
+
+
+def describe_cells(
+    tuning: Sequence[PlannedRun], reported: Sequence[PlannedRun], states: Mapping[str, str]
+) -> Iterator[str]:
+    """A line per task and cell: how many runs have completed, and the states of the others.
+
+    tuning: runs that only choose a learning rate, which have cells of their own.
+    """
     cells: dict[tuple[str, str], list[str]] = {}
-    for part, note in ((study.tuning, " (choosing lr)"), (runs, "")):
-        for run in part:
-            cells.setdefault((run.spec.task, cell_name(run.level, run.group) + note), []).append(
-                states[run.id]
-            )
-    for (task, cell), mine in cells.items():
-        rest = ", ".join(f"{n} {name}" for name, n in Counter(mine).items() if name != "completed")
-        lines.append(f"  {task:<8} {cell:<40} {mine.count('completed')} of {len(mine)}  {rest}")
-    waiting = [line for task in study.tasks for line in _decisions(study, task)]
-    lines += ["", *waiting, *_forecast(study, folders, states)]
-    bad = [
-        run_id
-        for run_id, name in states.items()
-        if name in ("failed", "out_of_memory", "timeout", "damaged")
-    ]
-    lines += [
-        f"{states[run_id]}: {folders[run_id]}  (to fix: python -m actstudy retry {folders[run_id]})"
-        for run_id in bad
-    ]
-    return "\n".join(map(visible, lines)), bool(bad)
+    for runs, note in ((tuning, " (choosing lr)"), (reported, "")):
+        for run in runs:
+            key = (run.spec.task, cell_name(run.level, run.group) + note)
+            cells.setdefault(key, []).append(states[run.id])
+    for (task, cell), cell_states in cells.items():
+        counts = Counter(cell_states)
+        n_completed = counts.pop("completed", 0)
+        rest = ", ".join(f"{n} {name}" for name, n in counts.items())
+        yield f"  {task:<8} {cell:<40} {n_completed} of {len(cell_states)}  {rest}"
 
 
-def _decisions(study: Study, task: str) -> list[str]:
-    """Where a task's learning rates and looks stand, a line each."""
+def describe_decisions(study: Study, task: str) -> list[str]:
+    """A line on a task's learning rates and one on its looks, if it has them."""
     lines = []
     if task in study.with_rates:
-        chosen = looks.rates(study.folder, task)
-        each = ", ".join(
-            f"{cell_name(level, group)} {lr:g}" for (group, level), lr in chosen.items()
-        )
-        lines.append(f"{task}: learning rates chosen on val: {each or 'not yet'}")
+        rates = looks.rates(study.folder, task)
+        names = [f"{cell_name(level, group)} {lr:g}" for (group, level), lr in rates.items()]
+        lines.append(f"{task}: learning rates chosen on val: {', '.join(names) or 'not yet'}")
     if task in study.with_looks:
-        n, made = looks.seeds_by_now(study.folder, task), looks.past_looks(study.folder, task)
-        here, undecided = looks.LOOKS.index(n) + 1, ", ".join(made[-1]["undecided"]) if made else ""
-        ended = "" if len(made) < here else "; looks ended" if undecided else "; decided"
-        still = f"; undecided: {undecided}" if undecided else ""
-        lines.append(f"{task}: look {here} of {len(looks.LOOKS)}, n = {n}{ended}{still}")
+        lines.append(f"{task}: {describe_looks(study, task)}")
     return lines
 
 
-def _forecast(study: Study, folders: dict[str, Path], states: dict[str, str]) -> list[str]:
-    """Time and disk that the rest will take, from the mean of this study's finished runs of the same task."""
-    lines = []
-    for task in study.tasks:
-        mine = [run_id for run_id, folder in folders.items() if folder.parent.name == task]
-        done = [folders[run_id] for run_id in mine if states[run_id] == "completed"]
-        todo = [
-            run_id for run_id in mine if states[run_id] in ("waiting", "interrupted", "running")
-        ]
-        rows = [store.summary_row(folder) for folder in done]
-        each = [sum(row.get(f"{bucket}_seconds") or 0 for bucket in BUCKETS) for row in rows]
-        epochs = [
-            row["train_seconds"] / row["epochs"]
-            for row in rows
-            if row["epochs"] and row["train_seconds"]
-        ]
-        pace = (
-            f", an epoch {statistics.median(epochs):.2g} s of training (median)" if epochs else ""
-        )
-        spent = f"{len(done)} took {sum(each):.0f} s of one device's time{pace}"
-        if not todo:
-            lines.append(f"{task}: nothing left to train; {spent}")
-        elif not done:
-            lines.append(f"{task}: {len(todo)} runs left; no estimate before one has completed")
-        else:
-            mean = sum(each) / len(each)
-            size = sum(
-                f.stat().st_size for folder in done for f in folder.rglob("*") if f.is_file()
-            ) / len(done)
-            running = [run_id for run_id in todo if states[run_id] == "running"]
-            left = mean * (len(todo) - len(running)) + sum(
-                _seconds_left(folders[run_id], mean) for run_id in running
-            )
-            processes = len({locks.holder(folders[run_id]) for run_id in running})
-            now = (
-                f", about {left / processes:.0f} s with the present {processes} processes"
-                if running
-                else ""
-            )
-            lines.append(
-                f"{task}: {len(todo)} runs left, about {left:.0f} s more{now}, "
-                f"and {size * len(todo) / 1e6:.1f} MB of disk; {spent}"
-            )
-    return lines
+def describe_looks(study: Study, task: str) -> str:
+    """At which look a task is, with how many seeds, and what is undecided."""
+    n = looks.seeds_by_now(study.folder, task)
+    decisions = looks.past_looks(study.folder, task)
+    look = looks.LOOKS.index(n) + 1
+    text = f"look {look} of {len(looks.LOOKS)}, n = {n}"
+    undecided = decisions[-1]["undecided"] if decisions else []
+    if len(decisions) >= look:
+        text += "; looks ended" if undecided else "; decided"
+    if undecided:
+        text += f"; undecided: {', '.join(undecided)}"
+    return text
 
 
-def _seconds_left(folder: Path, otherwise: float) -> float:
-    return float(noted(folder / "progress.json", {"seconds_left": otherwise})["seconds_left"])
+def forecast(task: str, folders: Mapping[str, Path], states: Mapping[str, str]) -> str:
+    """Time and disk that the rest of a task will take, from the mean of its completed runs."""
+    own = [run_id for run_id, folder in folders.items() if folder.parent.name == task]
+    done = [folders[run_id] for run_id in own if states[run_id] == "completed"]
+    todo = [folders[run_id] for run_id in own if states[run_id] in WAITING_STATES]
+    running = [folders[run_id] for run_id in own if states[run_id] == "running"]
+    rows = [store.summary_row(folder) for folder in done]
+    seconds = [seconds_of(row) for row in rows]
+    spent = f"{len(done)} took {sum(seconds):.0f} s of one device's time{pace(rows)}"
+    if not todo:
+        return f"nothing left to train; {spent}"
+    if not done:
+        return f"{len(todo)} runs left; no estimate before one has completed"
+    mean = sum(seconds) / len(seconds)
+    size = sum(map(bytes_of, done)) / len(done)
+    rest = mean * (len(todo) - len(running))
+    rest += sum(seconds_left(folder, mean) for folder in running)
+    now = ""
+    if running:
+        n = len({locks.holder(folder) for folder in running})
+        now = f", about {rest / n:.0f} s with the present {n} processes"
+    return (
+        f"{len(todo)} runs left, about {rest:.0f} s more{now}, "
+        f"and {size * len(todo) / 1e6:.1f} MB of disk; {spent}"
+    )
 
 
-def noted(path: Path, otherwise: Any) -> Any:
-    """What a note without a checksum says; otherwise where a killed process left none, or half of one."""
+def seconds_of(row: Mapping[str, Any]) -> float:
+    """Seconds of a device's time that a run took, from its row of `runs`."""
+    return sum(row.get(f"{bucket}_seconds") or 0 for bucket in BUCKETS)
+
+
+def pace(rows: list[dict[str, Any]]) -> str:
+    """The median training seconds of an epoch in words; empty if no run counts epochs."""
+    timed = [row for row in rows if row["epochs"] and row["train_seconds"]]
+    if not timed:
+        return ""
+    median = statistics.median(row["train_seconds"] / row["epochs"] for row in timed)
+    return f", an epoch {median:.2g} s of training (median)"
+
+
+def bytes_of(folder: Path) -> int:
+    """Bytes of all files under a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def seconds_left(folder: Path, otherwise: float) -> float:
+    """Seconds that a running run expects to take still, else `otherwise`."""
+    progress = read_note(folder / "progress.json", {"seconds_left": otherwise})
+    return float(progress["seconds_left"])
+
+
+def read_note(path: Path, otherwise: Any) -> Any:
+    """A JSON file without a checksum; `otherwise` if a killed process left none, or half of one."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -147,39 +177,46 @@ def noted(path: Path, otherwise: Any) -> Any:
 
 
 def clear(study: Study, what: str, root: Path = RUNS) -> list[str]:
-    """Remove the results and checkpoints of one run, or with `failed` of all that failed; returns the cleared ids."""
-    runs = {run.id: folder_of(run, root) for run in study.tuning + study.runs()}
+    """Remove the results and checkpoints of runs; returns their ids.
+
+    what: a run's id or folder, or `failed` for all that failed. StudyError for anything else, and
+    for a run that a process is training.
+    """
+    folders = runs_to_clear(study, what, root)
+    for folder in folders.values():
+        if folder.is_dir():
+            delete_results(folder)
+    return list(folders)
+
+
+def runs_to_clear(study: Study, what: str, root: Path) -> dict[str, Path]:
+    """Run -> folder of what `clear` names; StudyError if it names nothing."""
+    folders = folders_of(study.tuning + study.runs(), root)
     if what == "failed":
-        chosen = [
-            run_id
-            for run_id, folder in runs.items()
-            if state(folder) in ("failed", "out_of_memory", "timeout", "damaged")
-        ]
-    elif what in runs:
-        chosen = [what]
-    elif (Path(what) / "spec.json").is_file():
-        runs, chosen = {what: Path(what)}, [what]
-    else:
-        raise StudyError(
-            f"retry: got {what!r}; allowed: failed, a run's folder, or a run of study {study.name}{nearest(what, runs)}"
-        )
-    for run_id in [one for one in chosen if runs[one].is_dir()]:
-        folder = runs[run_id]
-        try:
-            with locks.locked(folder, wait=False):
-                damaged = state(folder, held=True) == "damaged"
-                for name in store.FILES:
-                    (folder / name).unlink(missing_ok=True)
-                if not (
-                    damaged and store.verifies(folder / "checkpoints" / "final")
-                ):  # a good seal is published again
-                    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-                    (folder / "spec.json").unlink(missing_ok=True)
-        except BlockingIOError as error:
-            raise StudyError(
-                f"retry: {error}; allowed: a run that no process is training"
-            ) from None
-    return chosen
+        return {run: path for run, path in folders.items() if state(path) in FAILED_STATES}
+    if what in folders:
+        return {what: folders[what]}
+    if (Path(what) / "spec.json").is_file():
+        return {what: Path(what)}
+    raise StudyError(
+        f"retry: got {what!r}; allowed: failed, a run's folder, or a run of study "
+        f"{study.name}{nearest(what, folders)}"
+    )
+
+
+def delete_results(folder: Path) -> None:
+    """Remove a run's tables, and all else unless a good seal lets the tables be published again."""
+    try:
+        with locks.locked(folder, wait=False):
+            damaged = state(folder, locked=True) == "damaged"
+            for name in store.FILES:
+                (folder / name).unlink(missing_ok=True)
+            if damaged and store.verifies(folder / "checkpoints" / "final"):
+                return
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+            (folder / "spec.json").unlink(missing_ok=True)
+    except BlockingIOError as error:
+        raise StudyError(f"retry: {error}; allowed: a run that no process is training") from None
 
 
 def rerun_command(plan: Plan, row: Mapping[str, Any]) -> str:

@@ -13,20 +13,20 @@ def add_flags(parser: Parser) -> None:
 
 def replicate(arguments: argparse.Namespace) -> int:
     """Train a published table again and print both side by side."""
-    from actstudy.analysis.questions.claims import replicated
+    from actstudy.analysis.page.replication_tables import replica_section
     from actstudy.experiments import mnist1d_notebook
     from actstudy.study.replication import read_replica
 
     table = read_replica(arguments.file)
     losses = Path("results/replicate") / f"{arguments.file.stem}.parquet"
     mnist1d_notebook.write(list(table.claims.values), range(table.seeds), losses)
-    print(replicated(losses, mnist1d_notebook.TASK, table.claims))
+    print(replica_section(losses, mnist1d_notebook.TASK, table.claims))
     return 0
 
 
 def check(arguments: argparse.Namespace) -> int:
     """Print a published table's recomputed statistics and the rows that are impossible."""
-    from actstudy.analysis.questions.published import report
+    from actstudy.analysis.page.replication_tables import published_section
 
-    print(report(arguments.file))
+    print(published_section(arguments.file))
     return 0

@@ -59,7 +59,7 @@ def _row(row: dict[Any, Any], head: str) -> list[str]:
     if math.isfinite(row["low"]) and math.isfinite(row["high"]):
         interval = f"[{number(row['low'])}, {number(row['high'])}]"
     level = head + escaped(row["level"])
-    verdict = escaped(contrasts.said(row))
+    verdict = escaped(contrasts.describe_verdict(row))
     return [level, f"{row['n']}", number(row["mean"]), interval, chance(row["p"]), verdict]
 
 

@@ -18,9 +18,9 @@ from actstudy.analysis.figures.style import (
     styles,
 )
 from actstudy.analysis.page.markdown import metric_name
-from actstudy.analysis.questions.contrasts import ENDED
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
+from actstudy.contract.schema import ENDED
 from actstudy.contract.spec import RunSpec
 
 FIELDS = [

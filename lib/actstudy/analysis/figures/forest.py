@@ -1,4 +1,4 @@
-"""The headline figure: each level's difference from the baseline, with its interval, the margin and the verdict."""
+"""The headline figure: each level's difference from the baseline, its interval, its verdict."""
 
 import textwrap
 from typing import Any
@@ -13,174 +13,167 @@ from matplotlib.ticker import MaxNLocator
 from actstudy.analysis.figures.panels import limited, named, rows_of, tidy
 from actstudy.analysis.figures.style import placeholder, seeds, styles
 from actstudy.analysis.page.markdown import metric_name
-from actstudy.analysis.questions import contrasts
-from actstudy.analysis.questions.tuning import without_rate
+from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, describe_verdict
+from actstudy.analysis.questions.tuning import side_by_side
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
 
-OPEN = ("undecided", "too few seeds")  # verdicts that are none yet
-FARTHEST = 5  # a row that reaches so many times farther than the median row runs off the axis
-WIDTH = 34  # characters of a verdict in a line
-MARGIN = "#DCE6F2"
+FAR_FACTOR = 5  # a row that reaches this many times farther than the median runs off the axis
+VERDICT_WIDTH = 34  # characters of a verdict per line
+MARGIN_COLOUR = "#DCE6F2"
+OPEN_COLOUR = "#666666"
+DOT: dict[str, Any] = {"marker": ".", "linestyle": "", "alpha": 0.35, "markersize": 3.5}
+
+Ends = tuple[float, float]  # of the x axis
 
 
 def forest(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Mean paired differences from the baseline with intervals: a row a level, a panel a group of cells."""
-    settings, frame = tables.plan.tasks[task], tables.of("contrasts", task)
-    frame, title, baseline = (
-        frame[frame["family"] == "primary"],
-        settings.title,
-        settings.baseline,
-    )
-    if frame.empty:
-        return placeholder(f"{title}: no level stands beside {baseline}, n = 0 contrasts.")
-    if not frame["n"].any():
-        return placeholder(f"{title}: no seed of a level and of {baseline} has ended, n = 0.")
-    shown, note = limited(side_by_side(list(frame["group"].unique())))
-    frame = frame[frame["group"].isin(shown)]
-    name = f"test {metric_name(settings.metric)}"
-    levels, ends, looks = (
-        by_difference(frame, shown[0], settings),
-        reach(frame),
-        styles(tables.plan.levels),
-    )
-    figure, axes = stacked(shown, len(levels), f"{title}: {name}, difference from {baseline}{note}")
-    for group, ax in axes.items():
-        ax.axvspan(
-            -frame["margin"].iloc[0], frame["margin"].iloc[0], color=MARGIN, linewidth=0, zorder=0
+    """Mean paired differences from the baseline with intervals: a row per level, a panel per group.
+
+    Small dots are the seeds of `differences`, which the interval of the same row rests on.
+    """
+    settings = tables.plan.tasks[task]
+    title = settings.title
+    contrasts = tables.of("contrasts", task)
+    contrasts = contrasts[contrasts["family"] == "primary"]
+    if contrasts.empty:
+        return placeholder(
+            f"{title}: no level to compare with {settings.baseline}, n = 0 contrasts."
         )
+    if not contrasts["n"].any():
+        return placeholder(
+            f"{title}: no seed of a level and of {settings.baseline} has ended, n = 0."
+        )
+    groups, note = limited(side_by_side(contrasts["group"].unique(), tables.places(task)))
+    contrasts = contrasts[contrasts["group"].isin(groups)]
+    differences = tables.of("differences", task)
+    name = f"test {metric_name(settings.metric)}"
+    levels = by_difference(contrasts, groups[0], settings)
+    ends = reach(contrasts)
+    looks = styles(tables.plan.levels)
+    heading = f"{title}: {name}, difference from {settings.baseline}{note}"
+    figure, axes = stacked(groups, len(levels), heading)
+    for group, ax in axes.items():
+        margin = contrasts["margin"].iloc[0]
+        ax.axvspan(-margin, margin, color=MARGIN_COLOUR, linewidth=0, zorder=0)
         ax.axvline(0, color="#555555", linewidth=1, zorder=1)
-        pale = seed_differences(tables, task, group)
-        for row in frame[frame["group"] == group].to_dict("records"):
-            place, look = levels.index(row["level"]), looks[row["level"]]
-            one = pale[row["level"]].dropna() if row["level"] in pale else pd.Series(dtype=float)
-            ax.plot(
-                one,
-                np.full(len(one), place + 0.28),
-                ".",
-                color=look["color"],
-                alpha=0.35,
-                markersize=3.5,
-            )
-            draw_row(ax, place, row, look, ends)
+        for row in contrasts[contrasts["group"] == group].to_dict("records"):
+            level = row["level"]
+            own = (differences["group"] == group) & (differences["level"] == level)
+            place = levels.index(level)
+            draw_seeds(ax, place, differences.loc[own, "difference"], looks[level])
+            draw_row(ax, place, row, looks[level], ends)
         ax.set(xlim=ends, ylim=(len(levels) - 0.4, -0.6))
         ax.set_yticks(range(len(levels)), levels, fontsize=9)
-    unit = settings.log_unit or ""
-    figure.supxlabel(direction(name, unit, settings.higher_is_better), fontsize=9)
-    return figure, caption(frame, f"{title}: {'ln ' if unit else ''}{name}", settings, ends)
+    figure.supxlabel(direction(name, settings), fontsize=9)
+    scale = "ln " if settings.log_unit else ""
+    return figure, caption(contrasts, f"{title}: {scale}{name}", settings, ends)
 
 
-def side_by_side(groups: list[str]) -> list[str]:
-    """Groups with those that differ in their place on `lr` alone next to each other."""
-    places = [without_rate(group) for group in groups]
-    return sorted(groups, key=lambda group: places.index(without_rate(group)))
+def by_difference(contrasts: pd.DataFrame, group: str, settings: TaskPlan) -> list[str]:
+    """Levels by their mean difference in one group, the best first; those without one last."""
+    means = contrasts[contrasts["group"] == group].set_index("level")["mean"].astype(float)
+    badness = -settings.sign * means
+    ordered = list(badness.sort_values(kind="stable", na_position="last").index)
+    return ordered + [level for level in contrasts["level"].unique() if level not in ordered]
 
 
-def by_difference(frame: pd.DataFrame, group: str, settings: TaskPlan) -> list[str]:
-    """Levels by their mean difference in one group, the best first; levels that have none there last."""
-    sign = -1 if settings.higher_is_better else 1
-    means = frame[frame["group"] == group].set_index("level")["mean"].astype(float)
-    ordered = list((sign * means).sort_values(kind="stable", na_position="last").index)
-    return ordered + [level for level in frame["level"].unique() if level not in ordered]
+def reach(contrasts: pd.DataFrame) -> Ends:
+    """Ends of the x axis: all intervals and the margin, without rows that would squeeze them."""
+    ends = contrasts[["low", "mean", "high"]].astype(float).replace([np.inf, -np.inf], np.nan)
+    margin = float(contrasts["margin"].iloc[0])
+    farthest = ends.abs().max(axis=1)
+    inside = ends[farthest <= max(FAR_FACTOR * float(farthest.median()), 2 * margin)]
+    low = float(np.nanmin([-1.5 * margin, inside.min().min()]))
+    high = float(np.nanmax([1.5 * margin, inside.max().max()]))
+    room = 0.05 * (high - low)
+    return low - room, high + room
 
 
-def reach(frame: pd.DataFrame) -> tuple[float, float]:
-    """Ends of the x axis: all intervals and the margin, without rows so far out that they would squeeze the others."""
-    ends = frame[["low", "mean", "high"]].astype(float).replace([np.inf, -np.inf], np.nan)
-    margin, farthest = float(frame["margin"].iloc[0]), ends.abs().max(axis=1)
-    near = ends[farthest <= max(FARTHEST * float(farthest.median()), 2 * margin)]
-    low, high = (
-        np.nanmin([-1.5 * margin, near.min().min()]),
-        np.nanmax([1.5 * margin, near.max().max()]),
-    )
-    room = 0.05 * float(high - low)
-    return float(low) - room, float(high) + room
+def draw_seeds(ax: Axes, place: int, differences: pd.Series, look: dict[str, Any]) -> None:
+    """Draw the difference of each seed as a pale dot below a row."""
+    height = np.full(len(differences), place + 0.28)
+    ax.plot(differences, height, color=look["color"], **DOT)
 
 
-def draw_row(
-    ax: Axes, place: int, row: dict[str, Any], look: dict[str, Any], ends: tuple[float, float]
-) -> None:
-    """Draw a contrast: its interval thick, its mean as a mark, hollow while there is no verdict; then its verdict."""
+def draw_row(ax: Axes, place: int, row: dict[str, Any], look: dict[str, Any], ends: Ends) -> None:
+    """Draw a contrast: its verdict, its interval, and its mean as a mark.
+
+    A mean off the axis is an arrow at its end with the value.
+    """
     write_verdict(ax, place, row)
     if not row["n"]:
         return
-    colour, inside = look["color"], 0.012 * (ends[1] - ends[0])
+    inside = 0.012 * (ends[1] - ends[0])
     rim = (ends[0] + inside, ends[1] - inside)
     if np.isfinite([row["low"], row["high"]]).all():
-        ax.plot(
-            np.clip([row["low"], row["high"]], *ends),
-            [place, place],
-            "-",
-            color=colour,
-            linewidth=2.6,
-        )
-        for end, mark, cut in zip(
-            rim, "<>", (row["low"] < ends[0], row["high"] > ends[1]), strict=True
-        ):
-            ax.plot([end] * cut, [place] * cut, mark, color=colour, markersize=5)
-    if ends[0] <= row["mean"] <= ends[1]:
-        marker = (
-            look["marker"] if MarkerStyle(look["marker"]).is_filled() else "o"
-        )  # others cannot be hollow
-        face = "white" if row["verdict"] in OPEN else colour
-        shape: dict[str, Any] = {
-            "markersize": 6.5,
-            "markeredgewidth": 1.3,
-            "markeredgecolor": colour,
-        }
-        ax.plot(row["mean"], place, marker, markerfacecolor=face, zorder=4, **shape)
-        return
-    left = bool(row["mean"] < ends[0])
-    ax.plot(rim[0] if left else rim[1], place, "<" if left else ">", color=colour, markersize=8)
-    text: dict[str, Any] = {
+        draw_interval(ax, place, (row["low"], row["high"]), look["color"], ends, rim)
+    if row["mean"] < ends[0]:
+        draw_mean_off_axis(ax, place, row["mean"], look["color"], rim[0])
+    elif row["mean"] > ends[1]:
+        draw_mean_off_axis(ax, place, row["mean"], look["color"], rim[1])
+    else:
+        draw_mean(ax, place, row, look)
+
+
+def draw_interval(
+    ax: Axes, place: int, interval: Ends, colour: str, ends: Ends, rim: tuple[float, float]
+) -> None:
+    """Draw an interval as a thick line, with an arrow at the rim if it goes beyond the axis."""
+    ax.plot(np.clip(interval, *ends), [place, place], "-", color=colour, linewidth=2.6)
+    if interval[0] < ends[0]:
+        ax.plot(rim[0], place, "<", color=colour, markersize=5)
+    if interval[1] > ends[1]:
+        ax.plot(rim[1], place, ">", color=colour, markersize=5)
+
+
+def draw_mean(ax: Axes, place: int, row: dict[str, Any], look: dict[str, Any]) -> None:
+    """Draw a mean as the level's mark, hollow while there is no verdict."""
+    fillable = MarkerStyle(look["marker"]).is_filled()
+    marker = look["marker"] if fillable else "o"
+    face = "white" if row["verdict"] in OPEN_VERDICTS else look["color"]
+    shape: dict[str, Any] = {
+        "markersize": 6.5,
+        "markeredgewidth": 1.3,
+        "markeredgecolor": look["color"],
+    }
+    ax.plot(row["mean"], place, marker, markerfacecolor=face, zorder=4, **shape)
+
+
+def draw_mean_off_axis(ax: Axes, place: int, mean: float, colour: str, at: float) -> None:
+    """Draw an arrow at one end of the axis and write the mean, which lies beyond, inside of it."""
+    below = at > mean
+    ax.plot(at, place, "<" if below else ">", color=colour, markersize=8)
+    text = f"{mean:+.2g}".replace("-", "\N{MINUS SIGN}")
+    style: dict[str, Any] = {
         "textcoords": "offset points",
         "va": "center",
-        "ha": "left" if left else "right",
+        "ha": "left" if below else "right",
+        "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+        "fontsize": 7.5,
     }
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-    shown = f"{row['mean']:+.2g}".replace("-", "\N{MINUS SIGN}")
-    ax.annotate(
-        shown,
-        (rim[0] if left else rim[1], place),
-        (8 if left else -8, 0),
-        bbox=box,
-        fontsize=7.5,
-        **text,
-    )
+    ax.annotate(text, (at, place), (8 if below else -8, 0), **style)
 
 
 def write_verdict(ax: Axes, place: int, row: dict[str, Any]) -> None:
-    """Write the verdict right of the panel, dark where it is one, with its n and how many seeds diverged."""
-    words = contrasts.said(row)
+    """Write the verdict right of the panel, with its n and how many seeds diverged.
+
+    It is dark and bold if it is decided.
+    """
+    words = describe_verdict(row)
     if row["verdict"] != "too few seeds":
         words += f" (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{row['n']})"
     if (row["n_diverged"] or 0) > 0:
         words += f", {row['n_diverged']:.0f} diverged"
-    colour, weight = ("#666666", "normal") if row["verdict"] in OPEN else ("black", "bold")
-    text = textwrap.fill(words, WIDTH)
-    size, placed = 7 if "\n" in text else 8, ax.get_yaxis_transform()
+    is_open = row["verdict"] in OPEN_VERDICTS
+    text = textwrap.fill(words, VERDICT_WIDTH)
     style: dict[str, Any] = {
-        "fontsize": size,
-        "color": colour,
-        "fontweight": weight,
+        "fontsize": 7 if "\n" in text else 8,
+        "color": OPEN_COLOUR if is_open else "black",
+        "fontweight": "normal" if is_open else "bold",
         "linespacing": 1.0,
     }
-    ax.text(1.02, place, text, transform=placed, va="center", **style)
-
-
-def seed_differences(tables: Tables, task: str, group: str) -> pd.DataFrame:
-    """Value minus the baseline's of the same seed, a column a level; diverged classifiers at chance, others missing."""
-    settings, runs = tables.plan.tasks[task], tables.of("runs", task)
-    mine = runs[(runs["group"] == group) & runs["status"].isin(contrasts.ENDED)]
-    if settings.baseline not in set(mine["level"]):
-        return pd.DataFrame()
-    chance = np.nan if settings.chance is None else settings.chance
-    value = (
-        mine[f"reported_{settings.metric}"].astype(float).mask(mine["status"] == "diverged", chance)
-    )
-    value = np.log(value) if settings.log_unit else value
-    wide = mine.assign(value=value).pivot(index="seed", columns="level", values="value")
-    return wide.sub(wide[settings.baseline], axis=0)
+    ax.text(1.02, place, text, transform=ax.get_yaxis_transform(), va="center", **style)
 
 
 def stacked(groups: list[str], rows: int, title: str) -> tuple[Figure, dict[str, Axes]]:
@@ -200,39 +193,41 @@ def stacked(groups: list[str], rows: int, title: str) -> tuple[Figure, dict[str,
     return figure, axes
 
 
-def direction(name: str, log_unit: str, higher_is_better: bool) -> str:
-    """The name of the x axis, with what its ends mean."""
-    if higher_is_better:
+def direction(name: str, settings: TaskPlan) -> str:
+    """The name of the x axis, with what its ends mean; name: of the metric."""
+    if settings.higher_is_better:
         return f"worse  ←  difference in {name}  →  better"
-    scale = f"ln {name}, {log_unit}" if log_unit else name
+    scale = f"ln {name}, {settings.log_unit}" if settings.log_unit else name
     return f"better  ←  difference in {scale} (lower is better)  →  worse"
 
 
-def caption(frame: pd.DataFrame, name: str, settings: TaskPlan, ends: tuple[float, float]) -> str:
-    """What the marks of a forest plot mean, at which level its intervals stand, and on how many seeds."""
-    levels = sorted(
-        {f"{level:.3g}" for level in 100 * frame["interval_level"].dropna().astype(float)},
-        key=float,
+def caption(contrasts: pd.DataFrame, name: str, settings: TaskPlan, ends: Ends) -> str:
+    """What the marks of a forest plot mean, the level of its intervals, and the seeds per row."""
+    unit = f" {settings.log_unit}" if settings.log_unit else ""
+    text = (
+        f"{name}: mean paired difference from {settings.baseline} with Student t intervals "
+        f"{describe_levels(contrasts)}, {seeds(contrasts['n'].astype(int))} per row. "
+        f"The band is the margin, {settings.margin:g}{unit}: differences inside it do not matter. "
+        "Marks are filled if there is a verdict and hollow if there is none yet; "
+        "small dots are single seeds."
     )
-    at = f"at {' to '.join(levels[:1] + levels[1:][-1:])}%" + (
-        ", the level of their look" if len(levels) > 1 else ""
-    )
-    means, unit = (
-        frame["mean"].astype(float),
-        f" {settings.log_unit}" if settings.log_unit else "",
-    )
+    means = contrasts["mean"].astype(float)
     off = int(((means < ends[0]) | (means > ends[1])).sum())
-    diverged = frame[["n_diverged", "n_diverged_baseline"]].fillna(0).to_numpy().any()
-    return (
-        f"{name}: mean paired difference from {settings.baseline} with Student t intervals {at}, "
-        f"{seeds(frame['n'].astype(int))} a row. The band is the margin, {settings.margin:g}{unit}: differences "
-        "inside it do not matter. Marks are filled where there is a verdict and hollow where there is none yet; small "
-        "dots are single seeds."
-        + (
+    if off:
+        text += (
             f" {off} means lie off the axis, at its end with their value; arrows: beyond the axis."
-            if off
-            else ""
         )
-        + (" One seed alone has no interval." if (frame["n"] == 1).any() else "")
-        + (" Diverged runs count at chance level." if diverged else "")
-    )
+    if (contrasts["n"] == 1).any():
+        text += " One seed alone has no interval."
+    if contrasts[["n_diverged", "n_diverged_baseline"]].fillna(0).to_numpy().any():
+        text += " Diverged runs count at chance level."
+    return text
+
+
+def describe_levels(contrasts: pd.DataFrame) -> str:
+    """At which level, or from which to which, the intervals are."""
+    percent = 100 * contrasts["interval_level"].dropna().astype(float)
+    levels = sorted({f"{level:.3g}" for level in percent}, key=float)
+    if len(levels) > 1:
+        return f"at {levels[0]} to {levels[-1]}%, the level of their look"
+    return f"at {''.join(levels)}%"

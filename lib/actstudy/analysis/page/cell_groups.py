@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from actstudy.analysis.page.markdown import markdown, signed, spread
-from actstudy.analysis.questions.contrasts import said
-from actstudy.analysis.questions.procedure import FEWEST
+from actstudy.analysis.questions.contrasts import describe_verdict
+from actstudy.analysis.questions.procedure import MIN_SEEDS
 
 MAX_CELLS = 40  # in a table with a row per cell
 
@@ -70,12 +70,12 @@ def differences(contrasts: pd.DataFrame, name: str, size: float) -> str:
     n = " to ".join(map(str, sorted({contrasts["n"].min(), contrasts["n"].max()})))
     seeds = f"n = {n} seeds"
     if too_few:
-        seeds = f"no verdict, too few seeds ({n} of {FEWEST})"
+        seeds = f"no verdict, too few seeds ({n} of {MIN_SEEDS})"
     entries = []
     for row in contrasts.to_dict("records"):
         text = signed(row["mean"], size) if row["n"] else "none"
         if not too_few:
-            text += f", {said(row)}"
+            text += f", {describe_verdict(row)}"
         entries.append((row["group"], row["level"], text))
     note = (
         f"Mean {name}; {seeds}. "

@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 
 from actstudy.analysis.page.markdown import cell_name, group_head, markdown, metric_name
-from actstudy.analysis.questions.findings import UNREAD, of_cells
+from actstudy.analysis.questions.findings import of_cells
 from actstudy.analysis.tables import Tables
+from actstudy.contract.schema import UNREAD
 
 MAX_ROWS = 20  # of findings on the page; the table has all
 MAX_NOTES_LISTED = 5  # more are only counted

@@ -6,7 +6,6 @@ import pandas as pd
 
 from actstudy.analysis.page import cell_groups
 from actstudy.analysis.page.markdown import cell_name, markdown, metric_name, number, spread
-from actstudy.analysis.questions import ranks
 from actstudy.analysis.tables import Tables
 
 STAGES = ["wall", "start", "compile", "train", "eval", "probe", "checkpoint"]
@@ -44,7 +43,25 @@ def _references(references: pd.DataFrame) -> str:
 
 def mean_ranks(tables: Tables) -> str:
     """Mean ranks: a row per cell, a column per task."""
-    return markdown(ranks.over_tasks(tables.frames["ranks"]).to_dict("records"))
+    return markdown(ranks_over_tasks(tables.frames["ranks"]))
+
+
+def ranks_over_tasks(ranks: pd.DataFrame) -> list[dict[str, str]]:
+    """A row per cell: its mean rank in each task, on n seeds, and in how many tasks it won.
+
+    ranks: the table `ranks`. Cells that won most tasks come first.
+    """
+    tasks = list(dict.fromkeys(ranks["task"]))
+    rows = {}
+    n_won = {}
+    for (level, group), part in ranks.groupby(["level", "group"], sort=False):
+        cell = cell_name(level, group)
+        rows[cell] = {"cell": cell, **dict.fromkeys(tasks, "")}
+        for rank in part.itertuples():
+            rows[cell][rank.task] = f"{rank.mean_rank:.1f} of {rank.n_levels}, n = {rank.n}"
+        n_won[cell] = int(part["won"].sum())
+        rows[cell]["tasks won"] = f"{n_won[cell]} of {len(part)}"
+    return [rows[cell] for cell in sorted(rows, key=lambda cell: -n_won[cell])]
 
 
 def time(runs: pd.DataFrame) -> str:

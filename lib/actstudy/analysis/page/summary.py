@@ -16,6 +16,7 @@ from actstudy.analysis.page import (
     cell_groups,
     health_tables,
     layouts,
+    replication_tables,
     result_tables,
     tuning_tables,
     verdict_sentence,
@@ -30,7 +31,7 @@ from actstudy.analysis.page.markdown import (
     number,
     prose,
 )
-from actstudy.analysis.questions import claims, contrasts, procedure
+from actstudy.analysis.questions import contrasts, procedure
 from actstudy.analysis.status import rerun_command
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
@@ -121,7 +122,7 @@ def _task(tables: Tables, task: str, figures: Path, page: Path) -> dict[str, Any
 
 def _error_rate(plan: Plan) -> str:
     """The share of false verdicts that each task may have, in words."""
-    share = contrasts.share(plan)
+    share = contrasts.family_share(plan)
     rate = f"{100 * procedure.ALPHA * share:g}%"
     if share < 1:
         rate += " (this task's share of the study's 5%)"
@@ -134,7 +135,10 @@ def _claims(tables: Tables) -> dict[str, Any] | None:
     if not stated:
         return None
     table = tables.frames["claims"]
-    return {"sentences": claims.sentences(table, stated), "table": markdown(claims.rows(table))}
+    return {
+        "sentences": replication_tables.claim_sentences(table, stated),
+        "table": markdown(replication_tables.claim_rows(table)),
+    }
 
 
 def _subsets(runs: pd.DataFrame) -> list[str]:

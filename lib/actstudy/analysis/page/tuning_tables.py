@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis.page.markdown import cell_name, group_head
-from actstudy.analysis.questions.tuning import CELL, PLACES, good_region, without_rate
+from actstudy.analysis.questions.tuning import good_region, rate_pairs
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
+from actstudy.contract.schema import CELL
 
 MAX_NAMED = 5  # in a sentence
 
@@ -43,16 +44,11 @@ def changes(tables: Tables, task: str) -> list[str]:
     contrasts = contrasts[(contrasts["family"] == "primary") & (contrasts["n"] > 0)]
     groups = dict(iter(contrasts.groupby("group", sort=False)))
     texts = []
-    for name, fixed in groups.items():
-        if PLACES["fixed"] not in name.split(", "):
-            continue
-        rest = without_rate(name)
-        others = [other for other in groups if other != name and without_rate(other) == rest]
-        if not others:
-            continue
-        tuned = groups[others[0]]
-        start = group_head(rest)
-        settings = tables.plan.tasks[task]
+    settings = tables.plan.tasks[task]
+    for base, fixed_group, tuned_group in rate_pairs(groups, tables.places(task)):
+        fixed = groups[fixed_group]
+        tuned = groups[tuned_group]
+        start = group_head(base)
         texts.append(start + flips(ordered(fixed, settings), ordered(tuned, settings)))
         changed = changed_verdicts(fixed, tuned)
         if changed:

@@ -14,7 +14,7 @@ from actstudy.analysis.page.markdown import (
     signed,
 )
 from actstudy.analysis.page.verdict_tables import listed, primary
-from actstudy.analysis.questions.contrasts import said
+from actstudy.analysis.questions.contrasts import describe_verdict
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
 
@@ -76,7 +76,7 @@ def clause(group: pd.DataFrame, settings: TaskPlan) -> str:
 
 def needs(row: Mapping[str, Any]) -> str:
     """What a contrast needs for a verdict: `14 more seeds`."""
-    return said(row).removeprefix("undecided: ")
+    return describe_verdict(row).removeprefix("undecided: ")
 
 
 def counted(contrasts: pd.DataFrame, level: str, n_groups: int) -> str:

@@ -7,10 +7,12 @@ import pandas as pd
 
 from actstudy.analysis.page import cell_groups
 from actstudy.analysis.page.markdown import cell_name, interval, markdown, number, signed
-from actstudy.analysis.questions.contrasts import ENDED, paired, said
+from actstudy.analysis.questions.contrasts import describe_verdict
+from actstudy.analysis.questions.seed_values import paired
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
 from actstudy.contract.plan import TaskPlan
+from actstudy.contract.schema import ENDED
 
 MAX_PAIRS_NAMED = 20
 NO_LEVEL = "There is no level to compare with the baseline."
@@ -70,7 +72,7 @@ def _contrast(row: dict[Any, Any], name: str, size: float) -> dict[str, Any]:
         name: difference,
         "interval": between,
         "p": _four_decimals(row["p"]),
-        "verdict": said(row),
+        "verdict": describe_verdict(row),
         "n": row["n"],
         "test set's standard error": _four_decimals(row["test_se"]),
     }

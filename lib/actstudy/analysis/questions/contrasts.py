@@ -1,256 +1,227 @@
-"""From run tables to verdicts: who is compared with whom on which seeds, and what the procedure says of it."""
+"""Who is compared with whom, and the verdict of the procedure on each pair."""
 
 import itertools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from actstudy.analysis.questions import procedure, stats
-from actstudy.analysis.questions.findings import UNREAD
-from actstudy.contract.plan import Plan
+from actstudy.analysis.questions.seed_values import Frames, Values
+from actstudy.contract.plan import Plan, TaskPlan
+from actstudy.contract.schema import ENDED, UNREAD
 
-Frames = Mapping[str, pd.DataFrame]
-Cell = tuple[str, str]  # group and level
-ENDED = ["completed", "diverged"]  # a diverged run is a result: it counts at chance level
-COLUMNS = [
-    *(
-        "task",
-        "group",
-        "level",
-        "baseline",
-        "family",
-        "metric",
-        "unit",
-        "n",
-        "mean",
-        "sd",
-        "low",
-        "high",
-    ),
-    *(
-        "interval_level",
-        "test_se",
-        "p",
-        "p_equivalent",
-        "spend",
-        "margin",
-        "verdict",
-        "decided_at",
-        "more_seeds",
-    ),
-    *("visible", "n_diverged", "n_diverged_baseline", "p_mcnemar"),
-]
+OPEN_VERDICTS = ("undecided", "too few seeds")
+COLUMNS = ["task", "group", "level", "baseline", "family", "metric", "unit", "n"]
+COLUMNS += ["mean", "sd", "low", "high", "interval_level", "test_se", "p"]
+COLUMNS += ["p_equivalent", "spend", "margin", "verdict", "decided_at", "more_seeds"]
+COLUMNS += ["visible", "n_diverged", "n_diverged_baseline", "p_mcnemar"]
+CONTRAST = ["task", "group", "level", "baseline", "family", "unit"]  # names a contrast
+DIFFERENCES = [*CONTRAST, "seed", "difference"]
+Scores = dict[tuple[str, str], pd.DataFrame]  # (group, level) -> `mean_scores` of that cell
 
 
-def contrasts(frames: Frames, plan: Plan) -> pd.DataFrame:
-    """A row per contrast of every task, columns COLUMNS: levels with the baseline (primary), then all pairs.
+class Pair(NamedTuple):
+    """A level and the level that it is compared with, both of one group of cells."""
 
-    frames: `runs`, and `predictions` as `examples` makes them. A family is judged on the seeds that all its cells have.
+    group: str
+    level: str
+    opponent: str
+
+    @property
+    def cells(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        """(group, level) of both sides."""
+        return (self.group, self.level), (self.group, self.opponent)
+
+
+def contrasts(frames: Frames, plan: Plan, values: Values) -> pd.DataFrame:
+    """A row per contrast of every task: levels with the baseline (primary), then all pairs.
+
+    frames: `runs`, and `predictions` as `collect` makes them; values: their `seed_values`. Columns
+    COLUMNS. A family is judged on the seeds that all its cells have; a task without runs is left
+    out, as a look collects the runs of one task alone.
     """
     rows: list[dict[str, Any]] = []
     for task, settings in plan.tasks.items():
         runs = frames["runs"][frames["runs"]["task"] == task]
-        if runs.empty:  # a look collects the runs of one task alone
+        if runs.empty:
             continue
-        levels = {
-            group: list(part["level"].unique()) for group, part in runs.groupby("group", sort=False)
-        }
-        pairs = [
-            (group, pair)
-            for group, names in levels.items()
-            for pair in itertools.combinations(names, 2)
-        ]
-        baseline = settings.baseline
-        primary = [
-            (g, (name, baseline))
-            for g, names in levels.items()
-            for name in names
-            if name != baseline
-        ]
-        wide, scores = task_values(frames, plan, task), mean_scores(frames, task)
-        for family, wanted in (
-            ("primary", primary),
-            ("all pairs", [(g, pair[::-1]) for g, pair in pairs]),
-        ):
-            rows += judged(wide, scores, wanted, plan, runs, family)
-        note_diverged(rows, runs, task)
+        scores = mean_scores(frames["predictions"], task)
+        diverged = diverged_seeds(runs)
+        for family, pairs in families(runs, settings.baseline).items():
+            verdicts = judge(values[task], pairs, plan, task, family, reached(runs))
+            for pair in pairs:
+                head = {"task": task, "family": family, **describe_pair(pair, settings)}
+                result = describe_result(pair, verdicts.get(pair), scores, settings.sign)
+                rows.append({**head, **result, **compare_divergence(pair, diverged)})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def judged(
-    wide: pd.DataFrame,
-    scores: Mapping[Cell, pd.DataFrame],
-    wanted: list[tuple[str, tuple[str, str]]],
+def families(runs: pd.DataFrame, baseline: str) -> dict[str, list[Pair]]:
+    """The contrasts of both families of a task, group by group."""
+    primary = []
+    all_pairs = []
+    for group, part in runs.groupby("group", sort=False):
+        levels = list(part["level"].unique())
+        primary += [Pair(group, level, baseline) for level in levels if level != baseline]
+        all_pairs += [Pair(group, b, a) for a, b in itertools.combinations(levels, 2)]
+    return {"primary": primary, "all pairs": all_pairs}
+
+
+def judge(
+    values: pd.DataFrame,
+    pairs: Sequence[Pair],
     plan: Plan,
-    runs: pd.DataFrame,
+    task: str,
     family: str,
-) -> list[dict[str, Any]]:
-    """The rows of one family of a task's runs; a contrast with a cell that has no value has n = 0 and no verdict."""
-    task = str(runs["task"].iloc[0])
+    seeds_reached: int,
+) -> dict[Pair, procedure.Verdict]:
+    """The verdicts of one family of a task; a pair with a cell that has no value has none."""
     settings = plan.tasks[task]
-    able = [
-        (group, pair) for group, pair in wanted if all((group, level) in wide for level in pair)
-    ]
-    sign = 1 if settings.higher_is_better else -1
-    gaps = [wide[group, level] - wide[group, against] for group, (level, against) in able]
-    differences = np.column_stack(gaps) if gaps else np.empty((len(wide), 0))
-    looks = procedure.looks_of(settings.looks, share(plan))
-    name = f"{plan.study} {task} {family}"
-    verdicts = []
-    if able:
-        verdicts = procedure.judge(
-            sign * differences, settings.margin, name, looks, list(wide.index), reached(runs)
-        )
-    found = dict(zip(able, verdicts, strict=True))
-    rows = []
-    for group, (level, against) in wanted:
-        head: dict[str, Any] = {
-            "task": task,
-            "group": group,
-            "level": level,
-            "baseline": against,
-            "family": family,
-        }
-        head |= {"metric": settings.metric, "unit": settings.log_unit or settings.unit}
-        head |= {"margin": settings.margin, "n": 0, "verdict": "too few seeds"}
-        if verdict := found.get((group, (level, against))):
-            both = scores.get((group, level)), scores.get((group, against))
-            head |= vars(verdict) | {"mean": sign * verdict.mean, "test_se": test_error(*both)}
-            head |= {"low": min(sign * verdict.low, sign * verdict.high)}
-            head |= {"high": max(sign * verdict.low, sign * verdict.high)}
-        rows.append(head)
-    return rows
+    judged = [pair for pair in pairs if set(pair.cells) <= set(values)]
+    if not judged:
+        return {}
+    verdicts = procedure.judge(
+        settings.sign * paired_differences(values, judged),
+        settings.margin,
+        f"{plan.study} {task} {family}",
+        procedure.looks_of(settings.looks, family_share(plan)),
+        list(values.index),
+        seeds_reached,
+    )
+    return dict(zip(judged, verdicts, strict=True))
+
+
+def paired_differences(values: pd.DataFrame, pairs: Sequence[Pair]) -> np.ndarray:
+    """Level minus opponent of the same seed, shape (seeds, pairs), in compared units."""
+    columns = []
+    for pair in pairs:
+        level, opponent = pair.cells
+        columns.append(values[level] - values[opponent])
+    return np.column_stack(columns)
 
 
 def reached(runs: pd.DataFrame) -> int:
-    """How many seeds have ended in every cell, whatever their end: a look is taken when all of its runs have."""
-    waits = runs.loc[runs["status"].isin(UNREAD), "seed"]
-    return int(waits.min() if len(waits) else runs["seed"].max() + 1)
+    """The number of seeds, from 0 without a gap, that have ended in every cell, in whatever way.
 
-
-def task_values(frames: Frames, plan: Plan, task: str) -> pd.DataFrame:
-    """What is compared, indexed by seed, a column a (group, level): only seeds that all its columns have.
-
-    The reported metric, its natural logarithm where the task has a `log_unit`; diverged runs are at chance level. A run
-    that saw other batches than its seed's baseline, or ran at another precision or engine, is no value. Cells without
-    any value are left out.
+    A look is taken when all its runs have ended. Assumes seeds 0, 1, ..., N - 1 in each cell.
     """
-    runs, settings = frames["runs"], plan.tasks[task]
-    mine = runs[(runs["task"] == task) & runs["status"].isin(ENDED)]
-    if mine.empty:
-        return pd.DataFrame()
-    value = mine[f"reported_{settings.metric}"].astype(float)
-    value = value.mask(mine["status"] == "diverged", chance(frames, plan, task))
-    mine = mine.assign(value=np.log(value) if settings.log_unit else value)[
-        paired(mine, plan, settings.baseline)
-    ]
-    wide = mine.pivot(index="seed", columns=["group", "level"], values="value")
-    return wide.dropna(axis=1, how="all").dropna().sort_index()
+    awaited = runs.loc[runs["status"].isin(UNREAD), "seed"]
+    return int(awaited.min()) if len(awaited) else int(runs["seed"].max() + 1)
 
 
-def paired(runs: pd.DataFrame, plan: Plan, baseline: str) -> pd.Series:
-    """Whether each run saw the batches of its seed's baseline, at the same precision and engine."""
-    same = [column for column in ("order_hash", "precision", "engine") if column != plan.compare]
-    reference = runs.loc[runs["level"] == baseline, ["group", "seed", *same]]
-    both = runs.merge(reference, on=["group", "seed"], how="left", suffixes=("", "_baseline"))
-    agree = [
-        (both[c] == both[f"{c}_baseline"]) | both[c].isna() | both[f"{c}_baseline"].isna()
-        for c in same
-    ]
-    return pd.concat(agree, axis=1).all(axis=1).set_axis(runs.index)
+def family_share(plan: Plan) -> float:
+    """The part of each spend that one task has: all, or with `family: study` an equal share."""
+    return 1 / len(plan.tasks) if plan.family == "study" else 1.0
 
 
-def chance(frames: Frames, plan: Plan, task: str) -> float:
-    """The metric of a model that knows nothing: 1 / classes, or the uniform model's word perplexity."""
-    if plan.tasks[task].predicts == "classes":
-        return plan.tasks[task].chance_level
-    runs, made = frames["runs"], frames["predictions"]
-    made = made[made["task"] == task]
-    if made.empty:
-        return np.nan
-    one = made.iloc[0]
-    (vocabulary,) = runs.loc[runs["run_id"] == one["run_id"], "vocabulary"].unique()
-    return float(np.exp(one["tokens"] * np.log(float(vocabulary)) / one["weights"].sum()))
-
-
-def examples(run_id: str, table: pa.Table) -> dict[str, Any]:
-    """A run's predictions as one row: scores (correct, or nats of a document), weights (words of it), tokens in all."""
-    if table["nll"].null_count < len(table):
-        tokens, words = sum(table["tokens"].to_pylist()), table["words"].to_numpy().astype(float)
-        return {
-            "run_id": run_id,
-            "scores": table["nll"].to_numpy(),
-            "weights": words,
-            "tokens": tokens,
-        }
-    correct = (table["label"].to_numpy() == table["predicted"].to_numpy()).astype(np.float32)
+def describe_pair(pair: Pair, settings: TaskPlan) -> dict[str, Any]:
+    """Columns on what is compared and in which unit."""
     return {
-        "run_id": run_id,
-        "scores": correct,
-        "weights": np.ones(len(correct), np.float32),
-        "tokens": 0,
+        "group": pair.group,
+        "level": pair.level,
+        "baseline": pair.opponent,
+        "metric": settings.metric,
+        "unit": settings.compared_unit,
+        "margin": settings.margin,
     }
 
 
-def mean_scores(frames: Frames, task: str) -> dict[Cell, pd.DataFrame]:
-    """(group, level) -> score of each test example, its mean over completed seeds, and its weight."""
-    made = frames["predictions"]
+def describe_result(
+    pair: Pair, verdict: procedure.Verdict | None, scores: Scores, sign: int
+) -> dict[str, Any]:
+    """Columns of a verdict, differences as level minus baseline whatever is better."""
+    if verdict is None:
+        return {"n": 0, "verdict": "too few seeds"}
+    ends = (sign * verdict.low, sign * verdict.high)
     return {
-        (str(group), str(level)): pd.DataFrame(
-            {
-                "score": np.mean(np.stack(list(part["scores"])), axis=0),
-                "weight": part["weights"].iloc[0],
-            }
-        )
-        for (group, level), part in made[made["task"] == task].groupby(
-            ["group", "level"], sort=False
-        )
+        **vars(verdict),
+        "mean": sign * verdict.mean,
+        "low": min(ends),
+        "high": max(ends),
+        "test_se": test_error(*[scores.get(cell) for cell in pair.cells]),
     }
 
 
-def test_error(one: pd.DataFrame | None, other: pd.DataFrame | None) -> float:
-    """Standard error of the mean difference over test examples, seeds averaged; missing where runs left none."""
-    if one is None or other is None or len(one) != len(other):
-        return np.nan
-    return stats.paired_test_error(one["score"] - other["score"], one["weight"])
+def seed_differences(contrasts: pd.DataFrame, values: Values) -> pd.DataFrame:
+    """The differences that the primary contrasts rest on: a row per contrast and seed.
 
-
-def note_diverged(rows: list[dict[str, Any]], runs: pd.DataFrame, task: str) -> None:
-    """Add to each row of a task how many seeds diverged on either side, and McNemar's exact p of their shares."""
-    ended = runs[runs["status"].isin(ENDED)]
-    wide = ended.assign(lost=ended["status"] == "diverged").pivot(
-        index="seed", columns=["group", "level"], values="lost"
-    )
-    for row in rows:
-        cells = [(row["group"], row["level"]), (row["group"], row["baseline"])]
-        if row["task"] != task or any(cell not in wide for cell in cells):
+    contrasts: the table; values: what it was made of. Columns DIFFERENCES; `difference` is level
+    minus baseline in `unit`. The rows of a contrast are its n seeds, those of the last look taken.
+    """
+    parts = []
+    for row in contrasts[contrasts["family"] == "primary"].to_dict("records"):
+        if not row["n"]:
             continue
-        mine, theirs = (wide[cells].dropna()[cell].astype(bool) for cell in cells)
-        row |= {"n_diverged": int(mine.sum()), "n_diverged_baseline": int(theirs.sum())}
-        row["p_mcnemar"] = stats.mcnemar_exact(
-            int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
+        pair = Pair(row["group"], row["level"], row["baseline"])
+        used = values[row["task"]].iloc[: row["n"]]
+        head = {name: row[name] for name in CONTRAST}
+        difference = paired_differences(used, [pair])[:, 0]
+        parts.append(pd.DataFrame({**head, "seed": used.index, "difference": difference}))
+    if not parts:
+        return pd.DataFrame(columns=DIFFERENCES)
+    return pd.concat(parts, ignore_index=True)
+
+
+def mean_scores(predictions: pd.DataFrame, task: str) -> Scores:
+    """(group, level) -> `score` per test example, its mean over completed seeds, and `weight`."""
+    scores: Scores = {}
+    rows = predictions[predictions["task"] == task]
+    for (group, level), part in rows.groupby(["group", "level"], sort=False):
+        mean = np.mean(np.stack(list(part["scores"])), axis=0)
+        scores[str(group), str(level)] = pd.DataFrame(
+            {"score": mean, "weight": part["weights"].iloc[0]}
         )
+    return scores
 
 
-def said(row: Mapping[str, Any]) -> str:
-    """A contrast's verdict in words, with what it would take where there is none yet."""
-    if row["verdict"] == "too few seeds":
-        return f"too few seeds ({row['n']} of {procedure.FEWEST})"
-    if row["verdict"] != "undecided":
+def test_error(level: pd.DataFrame | None, opponent: pd.DataFrame | None) -> float:
+    """Standard error of the mean difference over test examples, from `mean_scores`.
+
+    Missing if a side has none, or if they are of different test sets.
+    """
+    if level is None or opponent is None or len(level) != len(opponent):
+        return np.nan
+    return stats.paired_test_error(level["score"] - opponent["score"], level["weight"])
+
+
+def diverged_seeds(runs: pd.DataFrame) -> pd.DataFrame:
+    """Whether each run that has ended diverged, indexed by seed, one column per (group, level)."""
+    ended = runs[runs["status"].isin(ENDED)]
+    diverged = ended.assign(diverged=ended["status"] == "diverged")
+    return diverged.pivot(index="seed", columns=["group", "level"], values="diverged")
+
+
+def compare_divergence(pair: Pair, diverged: pd.DataFrame) -> dict[str, Any]:
+    """Columns on how many seeds diverged on either side, and McNemar's exact p of their shares.
+
+    diverged: `diverged_seeds`; seeds that both sides have count. Nothing if a side has no run.
+    """
+    cells = list(pair.cells)
+    if not set(cells) <= set(diverged):
+        return {}
+    both = diverged[cells].dropna().astype(bool)
+    level = both[cells[0]]
+    opponent = both[cells[1]]
+    only_level = int((level & ~opponent).sum())
+    only_opponent = int((opponent & ~level).sum())
+    return {
+        "n_diverged": int(level.sum()),
+        "n_diverged_baseline": int(opponent.sum()),
+        "p_mcnemar": stats.mcnemar_exact(only_level, only_opponent),
+    }
+
+
+def describe_verdict(row: Mapping[str, Any]) -> str:
+    """The verdict of a row of `contrasts` in words, with the seeds that are still missing."""
+    verdict = str(row["verdict"])
+    if verdict == "too few seeds":
+        return f"too few seeds ({row['n']} of {procedure.MIN_SEEDS})"
+    if verdict != "undecided":
         early = pd.notna(row.get("decided_at")) and row["decided_at"] < row["n"]
-        return (
-            f"{row['verdict']}, decided at n = {row['decided_at']:.0f}"
-            if early
-            else str(row["verdict"])
-        )
+        return f"{verdict}, decided at n = {row['decided_at']:.0f}" if early else verdict
     if pd.isna(row["more_seeds"]):
         return f"undecided: not decidable at this margin; 20 seeds can see {row['visible']:.2g}"
-    return f"undecided: {row['more_seeds']:.0f} more seed{'s' if row['more_seeds'] != 1 else ''}"
-
-
-def share(plan: Plan) -> float:
-    """The part of each spend that one task has: all of it, or with `family: study` its share among the tasks."""
-    return 1 / len(plan.tasks) if plan.family == "study" else 1.0
+    plural = "" if row["more_seeds"] == 1 else "s"
+    return f"undecided: {row['more_seeds']:.0f} more seed{plural}"

@@ -1,4 +1,7 @@
-"""Does early health tell the end? A probe chosen on one half of the seeds, its correlation reported on the other."""
+"""Does early health predict the result? A probe is chosen on half of the seeds, tested on the rest.
+
+Its rank correlation with the result is reported on the seeds that were not used for the choice.
+"""
 
 from typing import Any
 
@@ -16,113 +19,137 @@ PROBES = {  # kind and probe -> whether its logarithm is taken
     ("site", "gradient_norm"): True,
     ("model", "gradient_norm"): True,
 }
-FIRST_PART = 0.25  # of a run's steps: what is read later is not early, be an epoch ever so long
-SMALLEST = 1e-45  # of float32, for the logarithm of a gradient that is zero
-CHOSEN = ["task", "group", "probe", "step", "n_chosen", "rho_chosen", "chosen"]
-COLUMNS = [*CHOSEN, "n", "rho", "low", "high", "rho_within"]
+EARLY_SHARE = 0.25  # of a run's steps: what is read later is not early, however long an epoch is
+MIN_RUNS = 4  # that have a probe, if it may be chosen
+SMALLEST_FLOAT32 = 1e-45  # for the logarithm of a gradient that is zero
+CHOICE = ["task", "group", "probe", "step", "n_chosen", "rho_chosen", "chosen"]
+RESULT = ["n", "rho", "low", "high", "rho_within"]
+COLUMNS = [*CHOICE, *RESULT]
 
 
 def early(
     runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame, plan: Plan
 ) -> pd.DataFrame:
-    """A row per task, group and probe: rank correlation of its early value with the reported metric, columns COLUMNS.
+    """A row per task, group and probe: rank correlation of its early value with the result.
 
-    rho_chosen is over the completed runs of the seeds at even positions. The probe with the largest abs(rho_chosen) of
-    those that all these runs have is `chosen`; it alone has rho, with its interval, over the seeds at odd positions,
-    which had no say. rho_within compares runs with others of their level alone: ranks less their level's mean rank.
+    Columns COLUMNS; the result is the reported metric. rho_chosen is over the completed runs of
+    the seeds at even positions. The probe with the largest abs(rho_chosen) of those that all these
+    runs have is `chosen`; it alone has rho, with its interval, over the seeds at odd positions,
+    which were not used for the choice. rho_within: see `correlation_within_levels`.
     """
     if health.empty or curves.empty or "total_steps" not in runs:
         return pd.DataFrame(columns=COLUMNS)
-    rows = []
+    rows: list[dict[str, Any]] = []
     values = readings(runs[runs["status"] == "completed"], health, curves)
     for (task, group), part in runs.groupby(["task", "group"], sort=False):
-        metric = f"reported_{plan.tasks[task].metric}"
-        ends = part.loc[part["status"] == "completed", ["run_id", "seed", "level", metric]].dropna()
-        ends = ends.rename(columns={metric: "end"}).astype({"end": float})
+        results = reported_results(part, plan.tasks[task].metric)
         seeds = sorted(part["seed"].unique())
-        chosen_on, held_out = (
-            values.merge(ends[ends["seed"].isin(seeds[half::2])], on="run_id") for half in (0, 1)
-        )
-        made = candidates(chosen_on)
-        name = choice(made)
-        mine = held_out[held_out["probe"] == name]
-        found = stats.spearman(mine["value"].tolist(), mine["end"].tolist())
-        reported = {**vars(found), "rho_within": within(mine)}
-        for row in made:
-            is_it = row["probe"] == name
-            rows.append(
-                {
-                    "task": task,
-                    "group": group,
-                    "chosen": is_it,
-                    **row,
-                    **(reported if is_it else {}),
-                }
-            )
+        choosing = values.merge(results[results["seed"].isin(seeds[0::2])], on="run_id")
+        held_out = values.merge(results[results["seed"].isin(seeds[1::2])], on="run_id")
+        probes = candidates(choosing)
+        best = best_probe(probes)
+        outcome = held_out_correlation(held_out[held_out["probe"] == best])
+        for row in probes:
+            is_best = row["probe"] == best
+            head = {"task": task, "group": group, "chosen": is_best, **row}
+            rows.append({**head, **outcome} if is_best else head)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def readings(runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """Each run's early value of each probe, its mean over sites: columns run_id, probe, step, value.
+def reported_results(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """run_id, seed, level and `end`, the reported metric, of the completed runs that have it."""
+    column = f"reported_{metric}"
+    completed = runs[runs["status"] == "completed"]
+    results = completed[["run_id", "seed", "level", column]].dropna()
+    return results.rename(columns={column: "end"}).astype({"end": float})
 
-    The reading is the one nearest to the end of epoch 1, or to FIRST_PART of the planned steps where that is sooner.
+
+def readings(runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Each run's early value of each probe, its mean over sites: run_id, probe, step, value.
+
+    The reading is the one nearest to the end of epoch 1, or to EARLY_SHARE of the planned steps if
+    that is sooner; the earlier one if two are as near.
     """
-    per_epoch = steps_per_epoch(curves)
-    part = FIRST_PART * runs.drop_duplicates("run_id").set_index("run_id")["total_steps"].astype(
-        float
-    )
-    target = pd.concat([per_epoch.reindex(part.index), part], axis=1).min(axis=1)
-    wanted = pd.MultiIndex.from_frame(health[["kind", "probe"]]).isin(list(PROBES)) & health[
-        "run_id"
-    ].isin(part.index)
-    found = health.loc[wanted, ["run_id", "kind", "probe", "step", "value"]]
-    gap = (found["step"] - found["run_id"].map(target)).abs()
-    found = found[gap == gap.groupby(found["run_id"]).transform("min")]
-    found = found[
-        found["step"] == found.groupby("run_id")["step"].transform("min")
-    ]  # of two as near the earlier
-    logged = [PROBES[key] for key in zip(found["kind"], found["probe"], strict=True)]
-    value = (
-        found["value"]
-        .astype(float)
-        .mask(logged, np.log10(found["value"].astype(float).clip(lower=SMALLEST)))
-    )
-    found = found.assign(value=value, probe=found["kind"] + " " + found["probe"])
-    return found.groupby(["run_id", "probe", "step"])["value"].mean().dropna().reset_index()
+    steps = runs.drop_duplicates("run_id").set_index("run_id")["total_steps"]
+    limit = EARLY_SHARE * steps.astype(float)
+    target = pd.concat([steps_per_epoch(curves).reindex(limit.index), limit], axis=1).min(axis=1)
+    of_probes = pd.MultiIndex.from_frame(health[["kind", "probe"]]).isin(list(PROBES))
+    of_runs = health["run_id"].isin(limit.index)
+    reading = health.loc[of_probes & of_runs, ["run_id", "kind", "probe", "step", "value"]]
+    distance = (reading["step"] - reading["run_id"].map(target)).abs()
+    reading = reading[distance == distance.groupby(reading["run_id"]).transform("min")]
+    first = reading.groupby("run_id")["step"].transform("min")
+    reading = reading[reading["step"] == first]
+    reading = reading.assign(value=scaled(reading), probe=reading["kind"] + " " + reading["probe"])
+    mean = reading.groupby(["run_id", "probe", "step"])["value"].mean()
+    return mean.dropna().reset_index()
 
 
 def steps_per_epoch(curves: pd.DataFrame) -> pd.Series:
-    """run_id -> median of step / epoch over its evaluations; no entry for a run without any."""
+    """Run -> steps of an epoch, the median over its evaluations."""
     points = curves[curves["epoch"] > 0]
     return (points["step"] / points["epoch"]).groupby(points["run_id"]).median()
 
 
-def candidates(found: pd.DataFrame) -> list[dict[str, Any]]:
-    """For each probe the step it was read at (median), the number of runs that have it and its rho over them."""
-    made = []
-    for probe, part in found.groupby("probe"):
-        rho = stats.spearman(part["value"].tolist(), part["end"].tolist()).rho
-        made.append(
+def scaled(reading: pd.DataFrame) -> pd.Series:
+    """The values of readings, as log10 if PROBES says so."""
+    value = reading["value"].astype(float)
+    keys = zip(reading["kind"], reading["probe"], strict=True)
+    logarithmic = [PROBES[key] for key in keys]
+    return value.mask(logarithmic, np.log10(value.clip(lower=SMALLEST_FLOAT32)))
+
+
+def candidates(values: pd.DataFrame) -> list[dict[str, Any]]:
+    """Per probe the median step of its reading, the number of runs that have it, and its rho."""
+    rows = []
+    for probe, part in values.groupby("probe"):
+        correlation = stats.spearman(part["value"].tolist(), part["end"].tolist())
+        rows.append(
             {
                 "probe": probe,
                 "step": part["step"].median(),
                 "n_chosen": len(part),
-                "rho_chosen": rho,
+                "rho_chosen": correlation.value,
             }
         )
-    return made
+    return rows
 
 
-def choice(made: list[dict[str, Any]]) -> str | None:
-    """The probe with the largest abs(rho_chosen) of those that the most runs have, four at least; None without one."""
-    most = max((row["n_chosen"] for row in made), default=0)
-    able = [row for row in made if row["n_chosen"] == most >= 4 and not np.isnan(row["rho_chosen"])]
-    return max(able, key=lambda row: abs(row["rho_chosen"]))["probe"] if able else None
+def best_probe(candidates: list[dict[str, Any]]) -> str | None:
+    """The probe with the largest abs(rho_chosen) of those that the most runs have.
+
+    None if no probe has a rho and MIN_RUNS runs.
+    """
+    most_runs = max((row["n_chosen"] for row in candidates), default=0)
+    best = None
+    largest = -1.0
+    for row in candidates:
+        rho = row["rho_chosen"]
+        if row["n_chosen"] < max(most_runs, MIN_RUNS) or np.isnan(rho) or abs(rho) <= largest:
+            continue
+        best = row["probe"]
+        largest = abs(rho)
+    return best
 
 
-def within(found: pd.DataFrame) -> float:
-    """Correlation of ranks less the mean rank of their level; missing where a level's runs do not differ."""
-    ranks = found[["value", "end"]].rank()
-    centred = ranks - ranks.groupby(found["level"]).transform("mean")
+def held_out_correlation(values: pd.DataFrame) -> dict[str, float]:
+    """Columns RESULT of one probe, over the seeds that did not choose it."""
+    correlation = stats.spearman(values["value"].tolist(), values["end"].tolist())
+    return {
+        "n": correlation.n,
+        "rho": correlation.value,
+        "low": correlation.low,
+        "high": correlation.high,
+        "rho_within": correlation_within_levels(values),
+    }
+
+
+def correlation_within_levels(values: pd.DataFrame) -> float:
+    """Correlation of ranks less the mean rank of their level: runs against others of their level.
+
+    Missing if the runs of no level differ in both.
+    """
+    ranks = values[["value", "end"]].rank()
+    centred = ranks - ranks.groupby(values["level"]).transform("mean")
     varies = len(centred) > 1 and (centred.std() > 1e-9).all()
     return float(centred.corr().loc["value", "end"]) if varies else np.nan

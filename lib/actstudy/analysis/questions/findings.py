@@ -1,95 +1,77 @@
-"""What the advisor finds in the runs of a study, and how many seeds of a cell share a finding."""
+"""What the rules find in the runs of a study, and how many seeds of a cell share a finding."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from actstudy.advice.rules import SEVERITIES, advise, read_by_rules, rules
+from actstudy.advice.rules import SEVERITIES, Rule, advise, read_by_rules, rules
+from actstudy.contract.schema import CELL, UNREAD
 
-CELL = ["task", "group", "level"]
 HEALTH = ["step", "kind", "name", "index", "probe", "value"]
 CURVES = ["step", "epoch", "split", "metric", "value"]
-COLUMNS = [
-    *CELL,
-    "seed",
-    "run_id",
-    "rule",
-    "severity",
-    "value",
-    "place",
-    "step",
-    "places",
-    "text",
-    "remedies",
-]
-UNREAD = ["missing", "damaged"]  # runs that left nothing
+COLUMNS = ["task", "group", "level", "seed", "run_id", "rule", "severity", "value"]
+COLUMNS += ["place", "step", "places", "text", "remedies"]
 CELLS = [*CELL, "rule", "severity", "value", "place", "step", "text", "remedies", "k", "n"]
 
 
 def findings(runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """A row per run and finding, the worst of a run first; remedies joined by `; `."""
-    seen = health[health["probe"].isin(read_by_rules())] if len(health) else health
+    probes = health[health["probe"].isin(read_by_rules())] if len(health) else health
     losses = curves[curves["metric"] == "loss"] if len(curves) else curves
-    probes, losses_of = by_run(seen), by_run(losses)
+    probes_by_run = by_run(probes)
+    losses_by_run = by_run(losses)
     rows = []
     for run in runs[~runs["status"].isin(UNREAD)].to_dict("records"):
         facts = {str(field): value for field, value in run.items() if not pd.isna(value)}
-        head = {key: run[key] for key in (*CELL, "seed", "run_id")}
-        mine = (
-            records(probes.get((run["run_id"], run["group"])), HEALTH),
-            records(losses_of.get((run["run_id"], run["group"])), CURVES),
-        )
-        for found in advise(*mine, facts):
-            rows.append(head | vars(found) | {"remedies": "; ".join(found.remedies)})
+        head = {name: run[name] for name in (*CELL, "seed", "run_id")}
+        key = (run["run_id"], run["group"])
+        run_probes = records(probes_by_run.get(key), HEALTH)
+        run_losses = records(losses_by_run.get(key), CURVES)
+        for finding in advise(run_probes, run_losses, facts):
+            rows.append({**head, **vars(finding), "remedies": "; ".join(finding.remedies)})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def by_run(frame: pd.DataFrame) -> dict[Any, pd.DataFrame]:
-    """(run_id, group) -> its rows: a run may stand in two groups, at a chosen rate that is the fixed one."""
+    """(run_id, group) -> its rows; a run is in two groups if the chosen rate is the fixed one."""
     return dict(iter(frame.groupby(["run_id", "group"], sort=False)))
 
 
 def records(frame: pd.DataFrame | None, names: list[str]) -> list[dict[str, Any]]:
-    """Rows as dictionaries of some columns: `to_dict`, but quick enough for millions of rows."""
+    """Rows as dictionaries of some columns; faster than `to_dict` for millions of rows."""
     if frame is None:
         return []
-    return [
-        dict(zip(names, row, strict=True))
-        for row in zip(*(frame[name].tolist() for name in names), strict=True)
-    ]
+    rows = zip(*[frame[name].tolist() for name in names], strict=True)
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def of_cells(found: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """A row per cell and rule, columns CELLS: its worst run's severity, value and place, in k of the cell's n runs.
+def of_cells(findings: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """A row per cell and rule, columns CELLS: its worst run's severity, value and place.
 
-    found: rows of `findings`; runs: those of the study. The severest come first, then what most runs of a cell share.
+    k of the cell's n runs have it. The severest come first, then those that the largest share of a
+    cell's runs has. findings: that table's rows; runs: those of the study.
     """
     n = runs[~runs["status"].isin(UNREAD)].groupby(CELL).size()
+    ranked = findings.assign(**badness(findings))
     rows = []
-    for (*cell, _), part in found.assign(**badness(found)).groupby([*CELL, "rule"], sort=False):
+    for (*cell, _), part in ranked.groupby([*CELL, "rule"], sort=False):
         worst = part.sort_values(["rank", "outside"], ascending=False, kind="stable").iloc[0]
         rows.append({**worst, "k": part["run_id"].nunique(), "n": n.loc[tuple(cell)]})
-    made = pd.DataFrame(rows, columns=[*CELLS, "rank"])
-    made["share"] = made["k"] / made["n"]
-    order = ["rank", "share"]
-    return made.sort_values(order, ascending=False, kind="stable")[CELLS].reset_index(drop=True)
+    cells = pd.DataFrame(rows, columns=[*CELLS, "rank"])
+    cells["share"] = cells["k"] / cells["n"]
+    cells = cells.sort_values(["rank", "share"], ascending=False, kind="stable")
+    return cells[CELLS].reset_index(drop=True)
 
 
-def badness(found: pd.DataFrame) -> dict[str, list[float]]:
-    """How bad each finding is: `rank` of its severity, how far `outside` of its rule's thresholds its value lies."""
-    bounds = {
-        key: [rule for rule in rules() if (rule.name, rule.severity) == key] for key in keys(found)
-    }
-    outside = [
-        max(rule.outside(v) for rule in bounds[key])
-        for key, v in zip(keys(found), found["value"], strict=True)
-    ]
-    return {
-        "rank": [SEVERITIES.index(severity) for severity in found["severity"]],
-        "outside": outside,
-    }
-
-
-def keys(found: pd.DataFrame) -> list[tuple[str, str]]:
-    """Rule and severity of each finding."""
-    return list(zip(found["rule"], found["severity"], strict=True))
+def badness(findings: pd.DataFrame) -> dict[str, Sequence[float]]:
+    """Per finding the `rank` of its severity, and how far `outside` of its thresholds it lies."""
+    rules_by_key: dict[tuple[str, str], list[Rule]] = {}
+    for rule in rules():
+        rules_by_key.setdefault((rule.name, rule.severity), []).append(rule)
+    distances = []
+    for finding in findings.itertuples():
+        broken = rules_by_key[finding.rule, finding.severity]
+        distances.append(max(rule.outside(finding.value) for rule in broken))
+    ranks = [SEVERITIES.index(severity) for severity in findings["severity"]]
+    return {"rank": ranks, "outside": distances}

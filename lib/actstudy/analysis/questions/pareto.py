@@ -1,32 +1,38 @@
-"""Cost beside gain: who is on the Pareto front."""
+"""Cost against gain: who is on the Pareto front."""
 
 import numpy as np
 import pandas as pd
 
 from actstudy.analysis.questions import stats
 from actstudy.contract.plan import Plan, TaskPlan
+from actstudy.contract.schema import CELL
 from actstudy.contract.streams import stream
 
-CELL = ["task", "group", "level"]
+MIN_TIMED_SEEDS = 2  # of a level that takes part in bootstrap draws, and common to all levels
 
 
 def timed(runs: pd.DataFrame) -> pd.DataFrame:
     """The completed runs whose times may be compared: not resumed, not sharing a device."""
-    return runs[(runs["status"] == "completed") & (runs["timing_clean"] == True)]  # noqa: E712 - missing is neither
+    clean = runs["timing_clean"] == True  # noqa: E712 - missing is neither
+    return runs[(runs["status"] == "completed") & clean]
 
 
 def pareto(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """A row per cell: median throughput of cleanly timed seeds, mean reported metric, and who is on the front.
+    """A row per cell: median throughput of cleanly timed seeds, mean reported metric, the front.
 
-    front_probability: in which share of bootstrap draws of seeds the cell is on the front of its group.
+    front_probability: the share of bootstrap draws of seeds in which the cell is on the front of
+    its group.
     """
+    completed = runs[runs["status"] == "completed"]
+    if completed.empty:
+        return pd.DataFrame(columns=[*CELL, "n", "mean", "on_front", "front_probability"])
     rows = []
-    for cell, part in runs[runs["status"] == "completed"].groupby(CELL, sort=False):
+    for cell, part in completed.groupby(CELL, sort=False):
         metric = plan.tasks[cell[0]].metric
         clean = timed(part)
         rows.append(
-            dict(zip(CELL, cell, strict=True))
-            | {
+            {
+                **dict(zip(CELL, cell, strict=True)),
                 "n": len(part),
                 "n_timed": len(clean),
                 "throughput": clean["throughput"].astype(float).median(),
@@ -39,39 +45,38 @@ def pareto(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
                 "mean": part[f"reported_{metric}"].mean(),
             }
         )
-    empty = pd.DataFrame(columns=[*CELL, "n", "mean", "on_front", "front_probability"])
-    frame = pd.DataFrame(rows).assign(on_front=False, front_probability=np.nan) if rows else empty
-    for (task, group), part in frame[frame.get("n_timed", frame["n"]) > 0].groupby(
-        ["task", "group"]
-    ):
-        sign = 1 if plan.tasks[task].higher_is_better else -1
-        frame.loc[part.index, "on_front"] = stats.pareto_front(
-            -part["throughput"], sign * part["mean"]
-        )
-        name = f"{plan.study} {task} {group} front"
-        chances = front_probabilities(
-            runs[(runs["task"] == task) & (runs["group"] == group)], plan.tasks[task], name
-        )
-        frame.loc[part.index, "front_probability"] = part["level"].map(chances)
+    frame = pd.DataFrame(rows).assign(on_front=False, front_probability=np.nan)
+    mark_fronts(frame, runs, plan)
     return frame
 
 
-def front_probabilities(runs: pd.DataFrame, settings: TaskPlan, name: str) -> pd.Series:
-    """Level -> share of bootstrap draws of seeds in which it is on the front of throughput and reported metric.
+def mark_fronts(frame: pd.DataFrame, runs: pd.DataFrame, plan: Plan) -> None:
+    """Fill in `on_front` and `front_probability` of the cells that have a timed seed."""
+    for (task, group), part in frame[frame["n_timed"] > 0].groupby(["task", "group"]):
+        settings = plan.tasks[task]
+        front = stats.pareto_front(-part["throughput"], settings.sign * part["mean"])
+        frame.loc[part.index, "on_front"] = front
+        peers = runs[(runs["task"] == task) & (runs["group"] == group)]
+        name = f"{plan.study} {task} {group} front"
+        shares = front_probabilities(peers, settings, name)
+        frame.loc[part.index, "front_probability"] = part["level"].map(shares)
 
-    runs: of one group of cells. A draw takes the same seeds for all levels, from those that every level was cleanly
-    timed at; levels timed at fewer than two seeds are left out, and below two common seeds there is none. name: seeds
-    the draws.
+
+def front_probabilities(runs: pd.DataFrame, settings: TaskPlan, name: str) -> pd.Series:
+    """Level -> share of bootstrap draws of seeds in which it is on its group's front.
+
+    runs: of one group of cells. A draw takes the same seeds for all levels, from those at which
+    every level was cleanly timed; levels timed at fewer than MIN_TIMED_SEEDS seeds are left out,
+    and with fewer common seeds all levels are. name: seeds the draws.
     """
-    clean, value = timed(runs), f"reported_{settings.metric}"
-    clean = clean[clean.groupby("level")["seed"].transform("nunique") >= 2]
-    wide = clean.astype({"throughput": float, value: float}).pivot(
-        index="seed", columns="level", values=["throughput", value]
-    )
-    wide = wide.dropna()
-    if len(wide) < 2:
+    value = f"reported_{settings.metric}"
+    clean = timed(runs)
+    n_seeds = clean.groupby("level")["seed"].transform("nunique")
+    clean = clean[n_seeds >= MIN_TIMED_SEEDS].astype({"throughput": float, value: float})
+    wide = clean.pivot(index="seed", columns="level", values=["throughput", value]).dropna()
+    if len(wide) < MIN_TIMED_SEEDS:
         return pd.Series(dtype=float)
-    sign = 1 if settings.higher_is_better else -1
-    cost, gain = -wide["throughput"], sign * wide[value]
-    found = stats.front_probability(cost.to_numpy(), gain.to_numpy(), stream(0, name))
-    return pd.Series(found, cost.columns)
+    cost = -wide["throughput"]
+    gain = settings.sign * wide[value]
+    shares = stats.front_probability(cost.to_numpy(), gain.to_numpy(), stream(0, name))
+    return pd.Series(shares, cost.columns)

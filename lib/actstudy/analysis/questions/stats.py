@@ -1,4 +1,4 @@
-"""Statistics of seeds: pure functions, arrays in, numbers out. The seed is the unit of replication."""
+"""Statistics of seeds, the unit of replication: pure functions, arrays in, numbers out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,37 +7,30 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-FEWEST_BCA = 20  # values
+MIN_BCA_VALUES = 20
+MIN_RHO_VALUES = 4  # for an interval of a rank correlation
 MIDDLE = ["iqm", "iqm_low", "iqm_high"]  # columns of tables
 
 
 @dataclass(frozen=True)
-class Interval:
-    """An estimate of a mean with its confidence interval and the number of seeds behind it."""
+class Estimate:
+    """A number with its confidence interval and the number of seeds or runs behind it."""
 
-    mean: float
+    value: float
     low: float
     high: float
     n: int
 
 
-@dataclass(frozen=True)
-class Correlation:
-    """A rank correlation with its confidence interval and the number of runs behind it."""
-
-    rho: float
-    low: float
-    high: float
-    n: int
-
-
-def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
-    """Mean and two-sided Student t interval; unbounded below two values."""
+def mean_interval(values: Sequence[float], level: float = 0.95) -> Estimate:
+    """Mean with its two-sided Student t interval, which is unbounded below two values."""
     x = np.asarray(values, dtype=float)
-    if len(x) < 2:
-        return Interval(float(x.mean()) if len(x) else np.nan, -np.inf, np.inf, len(x))
-    half = stats.t.ppf((1 + level) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
-    return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half), len(x))
+    n = len(x)
+    mean = float(x.mean()) if n else np.nan
+    if n < 2:
+        return Estimate(mean, -np.inf, np.inf, n)
+    half = stats.t.ppf((1 + level) / 2, n - 1) * x.std(ddof=1) / np.sqrt(n)
+    return Estimate(mean, float(x.mean() - half), float(x.mean() + half), n)
 
 
 def describe(values: pd.Series) -> dict[str, float]:
@@ -47,55 +40,48 @@ def describe(values: pd.Series) -> dict[str, float]:
 
 
 def censored_median(values: Sequence[float | None]) -> float | None:
-    """Median of times, None being later than the common end of all runs; None where the median lies there too."""
+    """Median of times; None means later than the common end of all runs, as value and as result."""
     times = np.sort([np.inf if value is None else value for value in values])
-    if not len(times):
+    n = len(times)
+    if not n:
         return None
-    middle = float(times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2
-    return middle if np.isfinite(middle) else None
+    median = float(times[(n - 1) // 2] + times[n // 2]) / 2
+    return median if np.isfinite(median) else None
 
 
 def pareto_front(cost_low: Sequence[float], gain_high: Sequence[float]) -> np.ndarray:
-    """Mask of the points that no other dominates: no worse on both and better on one."""
-    cost, gain = np.asarray(cost_low, dtype=float), np.asarray(gain_high, dtype=float)
+    """Mask of the points that no other point dominates: no worse on both and better on one."""
+    cost = np.asarray(cost_low, dtype=float)
+    gain = np.asarray(gain_high, dtype=float)
     no_worse = (cost[None] <= cost[:, None]) & (gain[None] >= gain[:, None])
     better = (cost[None] < cost[:, None]) | (gain[None] > gain[:, None])
     return np.asarray(~(no_worse & better).any(axis=1))
 
 
-def spearman(x: Sequence[float], y: Sequence[float], level: float = 0.95) -> Correlation:
+def spearman(x: Sequence[float], y: Sequence[float], level: float = 0.95) -> Estimate:
     """Spearman's rho with Fisher's z interval: z = atanh(rho), variance (1 + rho^2 / 2) / (n - 3).
 
-    The variance is Bonett and Wright's (2000, doi:10.1007/BF02294183). A perfect rho of few values is none of many:
-    the interval's z is that of half a step below, 1 - 6 / (n^3 - n). rho is missing where x or y does not vary, the
-    interval too and below four values.
+    The variance is Bonett and Wright's (2000, doi:10.1007/BF02294183). For |rho| = 1 the interval
+    uses a value half a step below, 1 - 6 / (n^3 - n), because z would be infinite. rho is missing
+    if x or y does not vary; the interval also below MIN_RHO_VALUES values.
     """
     n = len(x)
     if n < 2 or len(set(x)) < 2 or len(set(y)) < 2:
-        return Correlation(np.nan, np.nan, np.nan, n)
+        return Estimate(np.nan, np.nan, np.nan, n)
     rho = float(np.corrcoef(stats.rankdata(x), stats.rankdata(y))[0, 1])
-    if n < 4:
-        return Correlation(rho, np.nan, np.nan, n)
-    most = 1 - 6 / (n**3 - n)
-    z, half = np.arctanh(np.clip(rho, -most, most)), np.sqrt((1 + rho**2 / 2) / (n - 3))
+    if n < MIN_RHO_VALUES:
+        return Estimate(rho, np.nan, np.nan, n)
+    limit = 1 - 6 / (n**3 - n)
+    z = np.arctanh(np.clip(rho, -limit, limit))
+    half = np.sqrt((1 + rho**2 / 2) / (n - 3))
     half *= stats.norm.ppf((1 + level) / 2)
-    return Correlation(
-        rho, min(rho, float(np.tanh(z - half))), max(rho, float(np.tanh(z + half))), n
-    )
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its confidence interval and the number of seeds behind it."""
-
-    value: float
-    low: float
-    high: float
-    n: int
+    low = min(rho, float(np.tanh(z - half)))
+    high = max(rho, float(np.tanh(z + half)))
+    return Estimate(rho, low, high, n)
 
 
 def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Mean of the middle half: a quarter of the values, rounded down, cut off at each end."""
+    """Mean of the middle half: a quarter of the values, rounded down, is cut off at each end."""
     return np.asarray(stats.trim_mean(values, 0.25, axis=axis))
 
 
@@ -105,72 +91,86 @@ def bca_interval(
     rng: np.random.Generator,
     level: float = 0.95,
 ) -> Estimate:
-    """statistic(values, axis) with its BCa bootstrap interval (DiCiccio and Efron 1996, doi:10.1214/ss/1032280214).
+    """statistic(values, axis) with its BCa bootstrap interval (DiCiccio and Efron 1996).
 
-    For statistics without a Student t interval. Refused below 20 values: there it covers less than it says.
+    For statistics without a Student t interval (doi:10.1214/ss/1032280214). ValueError below
+    MIN_BCA_VALUES values, because the interval covers less than its level there.
     """
     x = np.asarray(values, dtype=float)
-    if len(x) < FEWEST_BCA:
-        raise ValueError(f"values: got {len(x)}; allowed: at least {FEWEST_BCA} for a BCa interval")
+    n = len(x)
+    if n < MIN_BCA_VALUES:
+        raise ValueError(f"values: got {n}; allowed: at least {MIN_BCA_VALUES} for a BCa interval")
     value = float(statistic(x, axis=-1))
     if np.ptp(x) == 0:  # every resample is the sample
-        return Estimate(value, value, value, len(x))
-    made = stats.bootstrap(
+        return Estimate(value, value, value, n)
+    resampled = stats.bootstrap(
         (x,), statistic, confidence_level=level, n_resamples=9_999, method="BCa", rng=rng
     )
-    return Estimate(
-        value, float(made.confidence_interval.low), float(made.confidence_interval.high), len(x)
-    )
+    low, high = resampled.confidence_interval
+    return Estimate(value, float(low), float(high), n)
 
 
 def middle(values: pd.Series, rng: np.random.Generator) -> dict[str, float]:
-    """Interquartile mean of the finite values and its BCa interval, columns MIDDLE; missing below FEWEST_BCA."""
+    """Interquartile mean of the finite values and its BCa interval, columns MIDDLE.
+
+    All three are missing below MIN_BCA_VALUES values.
+    """
     x = values.dropna()
-    if len(x) < FEWEST_BCA:
+    if len(x) < MIN_BCA_VALUES:
         return dict.fromkeys(MIDDLE, np.nan)
-    made = bca_interval(x.tolist(), interquartile_mean, rng)
-    return dict(zip(MIDDLE, (made.value, made.low, made.high), strict=True))
+    iqm = bca_interval(x.tolist(), interquartile_mean, rng)
+    return dict(zip(MIDDLE, (iqm.value, iqm.low, iqm.high), strict=True))
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
-    """Two-sided p of McNemar's exact test, from how many pairs only the first, and only the second, is so."""
+    """Two-sided p of McNemar's exact test; the counts are of pairs in which only one side is so."""
     discordant = only_first + only_second
-    return float(stats.binomtest(only_first, discordant).pvalue) if discordant else 1.0
+    if not discordant:
+        return 1.0
+    return float(stats.binomtest(only_first, discordant).pvalue)
 
 
 def win_probability(differences: Sequence[float], level: float = 0.95) -> Estimate:
-    """Share of seeds with a positive difference, a tie counting half, with Wilson's (1927) interval of a proportion."""
+    """Share of seeds with a positive difference, ties counting half, with Wilson's (1927) interval.
+
+    Without seeds the share is missing and the interval is 0 to 1.
+    """
     x = np.asarray(differences, dtype=float)
     n = len(x)
     if not n:
         return Estimate(np.nan, 0.0, 1.0, 0)
-    share, z = ((x > 0).sum() + (x == 0).sum() / 2) / n, stats.norm.ppf((1 + level) / 2)
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    share = ((x > 0).sum() + (x == 0).sum() / 2) / n
+    z = stats.norm.ppf((1 + level) / 2)
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return Estimate(float(share), max(0.0, float(middle - half)), min(1.0, float(middle + half)), n)
+    low = max(0.0, float(centre - half))
+    high = min(1.0, float(centre + half))
+    return Estimate(float(share), low, high, n)
 
 
 def front_probability(
     cost: np.ndarray, gain: np.ndarray, rng: np.random.Generator, draws: int = 2_000
 ) -> np.ndarray:
-    """Each cell's share, (K,), of bootstrap draws in which it is on the Pareto front; cost and gain of shape (n, K).
+    """Share of bootstrap draws in which each cell is on the Pareto front, shape (K,).
 
-    A draw takes n seeds with replacement, the same for all cells and for both; median cost, mean gain, as in `pareto`.
+    cost, gain: shape (n, K). A draw takes n seeds with replacement, the same for all cells and
+    for both; median cost and mean gain, as in the table `pareto`.
     """
-    picked = rng.integers(len(cost), size=(draws, len(cost)))
-    costs, gains = np.median(cost[picked], axis=1), gain[picked].mean(axis=1)
-    return np.asarray(
-        np.mean([pareto_front(c, g) for c, g in zip(costs, gains, strict=True)], axis=0)
-    )
+    seeds = rng.integers(len(cost), size=(draws, len(cost)))
+    costs = np.median(cost[seeds], axis=1)
+    gains = gain[seeds].mean(axis=1)
+    fronts = [pareto_front(*draw) for draw in zip(costs, gains, strict=True)]
+    return np.asarray(np.mean(fronts, axis=0))
 
 
 def paired_test_error(
     differences: Sequence[float], weights: Sequence[float] | None = None
 ) -> float:
-    """Standard error, over test examples, of sum(differences) / sum(weights): what another test set would change.
+    """Standard error, over N test examples, of sum(differences) / sum(weights).
 
-    differences: an example's difference of two methods, seeds averaged. weights: 1 each (then sd / sqrt(N)) or, for
-    documents, their words: linearised ratio estimator, sqrt(N / (N - 1) sum (d - ratio w)^2) / sum w (Cochran 1977).
+    It says what another test set would change. differences: per example, of two methods, seeds
+    averaged. weights: 1 each (then sd / sqrt(N)) or, for documents, their words: linearised ratio
+    estimator, sqrt(N / (N - 1) sum (d - ratio w)^2) / sum w (Cochran 1977). Missing below two.
     """
     d = np.asarray(differences, dtype=float)
     w = np.ones(len(d)) if weights is None else np.asarray(weights, dtype=float)

@@ -1,133 +1,168 @@
 """The learning rate chosen for each level by validation, at seeds that no reported table has."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from actstudy.analysis.questions.contrasts import ENDED
-from actstudy.contract.plan import Plan
+from actstudy.analysis.questions.seed_values import Frames
+from actstudy.contract.plan import RATE_AXIS, Plan, TaskPlan, group_name, without_rate
+from actstudy.contract.schema import CELL, ENDED
+from actstudy.study.looks import FIXED, TUNED
 
-CELL = ["task", "group", "level"]
-PLACES = {
-    "fixed": "lr=fixed",
-    "tuned": "lr=tuned",
-}  # of reported runs; tuning runs stand in the group without either
-COLUMNS = [
-    *CELL,
-    "lr",
-    "n",
-    "mean_val",
-    "sd_val",
-    "chosen",
-    "at_edge",
-    "good",
-    "budget_runs",
-    "fixed_lr",
-]
+COLUMNS = ["task", "group", "level", "lr", "n", "mean_val", "sd_val", "chosen"]
+COLUMNS += ["at_edge", "good", "budget_runs", "fixed_lr"]
+
+Places = Mapping[str, str]  # crossed axis -> a cell's place on it
 
 
-def without_rate(group: str) -> str:
-    """A group of cells without its place on `lr`: that of its tuning runs."""
-    return ", ".join(place for place in group.split(", ") if place not in PLACES.values())
+def base_places(places: Places) -> dict[str, str]:
+    """A cell's places without fixed or tuned: those of the runs that chose its learning rate."""
+    if places.get(RATE_AXIS) in (FIXED, TUNED):
+        return without_rate(places)
+    return dict(places)
 
 
-def best_values(frames: Mapping[str, pd.DataFrame], plan: Plan, task: str) -> pd.DataFrame:
-    """A row per tuning run of a task: its columns of the plan and `best`, missing where the run has not ended.
+def side_by_side(groups: Iterable[str], places: Mapping[str, Places]) -> list[str]:
+    """Groups of cells with those that differ in fixed or tuned alone next to each other.
 
-    best: of the validation metric, its natural logarithm where the task has a `log_unit`. A run that ended without
-    completing because it diverged is as bad as can be: at chance level, or infinitely bad where the metric has none.
+    places: group -> its places.
     """
-    settings, curves = plan.tasks[task], frames["curves"]
-    higher = settings.higher_is_better
-    rows = pd.DataFrame(
-        [row for row in plan.tuning if row["task"] == task],
-        columns=["run_id", *CELL, "seed", "lr"],
-    )
-    known = dict(zip(frames["runs"]["run_id"], frames["runs"]["status"], strict=True))
+    bases = {group: base_places(places[group]) for group in groups}
+    order = list(bases.values())
+    return sorted(bases, key=lambda group: order.index(bases[group]))
+
+
+def rate_pairs(groups: Iterable[str], places: Mapping[str, Places]) -> list[tuple[str, str, str]]:
+    """(group without a rate, its group at the fixed rate, its group at the tuned rate).
+
+    groups: those that there are, in their order; places: group -> its places. A fixed group
+    without its tuned one is left out.
+    """
+    tuned = {}
+    for group in groups:
+        if places[group].get(RATE_AXIS) == TUNED:
+            tuned[group_name(base_places(places[group]))] = group
+    pairs = []
+    for group in groups:
+        base = group_name(base_places(places[group]))
+        if places[group].get(RATE_AXIS) == FIXED and base in tuned:
+            pairs.append((base, group, tuned[base]))
+    return pairs
+
+
+def best_values(frames: Frames, plan: Plan, task: str) -> pd.DataFrame:
+    """A row per tuning run of a task: its columns of the plan and `best`.
+
+    best: of the validation metric, its natural logarithm if the task has a `log_unit`. A run that
+    diverged is at chance level, or infinitely bad if the metric has none; other runs that did not
+    complete have no value.
+    """
+    settings = plan.tasks[task]
+    planned = [row for row in plan.tuning if row["task"] == task]
+    rows = pd.DataFrame(planned, columns=["run_id", *CELL, "seed", "lr"])
+    status_of = dict(zip(frames["runs"]["run_id"], frames["runs"]["status"], strict=True))
     status = pd.Series(
-        [known.get(run, "missing") for run in rows["run_id"]], rows.index, dtype=object
+        [status_of.get(run, "missing") for run in rows["run_id"]], rows.index, dtype=object
     )
-    seen = (
-        curves[curves["run_id"].isin(rows["run_id"])]
-        if len(curves)
-        else curves.reindex(columns=["run_id", "value"])
-    )
-    if len(seen):
-        seen = seen[(seen["split"] == "val") & (seen["metric"] == settings.metric)]
-    best = (
-        rows["run_id"]
-        .map(seen.groupby("run_id")["value"].agg("max" if higher else "min"))
-        .astype(float)
-    )
-    worst = settings.chance if settings.chance is not None else (-np.inf if higher else np.inf)
-    best = best.where(status == "completed").fillna(worst).where(status.isin(ENDED))
-    return rows.assign(best=np.log(best) if settings.log_unit else best)
+    best = rows["run_id"].map(best_of_runs(frames["curves"], settings)).astype(float)
+    best = best.where(status == "completed").fillna(worst_value(settings))
+    best = best.where(status.isin(ENDED))
+    if settings.log_unit:
+        best = np.log(best)
+    return rows.assign(best=best)
 
 
-def rates(frames: Mapping[str, pd.DataFrame], plan: Plan, task: str) -> pd.DataFrame:
+def best_of_runs(curves: pd.DataFrame, settings: TaskPlan) -> pd.Series:
+    """Run -> its best validation metric of all evaluations."""
+    if curves.empty:
+        return pd.Series(dtype=float)
+    validated = curves[(curves["split"] == "val") & (curves["metric"] == settings.metric)]
+    return validated.groupby("run_id")["value"].agg("max" if settings.sign > 0 else "min")
+
+
+def worst_value(settings: TaskPlan) -> float:
+    """The metric of a diverged run: chance level, or infinitely bad if the metric has none."""
+    return -np.inf * settings.sign if settings.chance is None else settings.chance
+
+
+def rates(frames: Frames, plan: Plan, task: str) -> pd.DataFrame:
     """The rows of `tuning` of one task."""
     settings = plan.tasks[task]
-    sign, rows = 1 if settings.higher_is_better else -1, []
+    rows: list[dict[str, Any]] = []
     for cell, part in best_values(frames, plan, task).groupby(CELL, sort=False):
-        found = part.groupby("lr")["best"]
-        mean, n = found.mean().sort_index(), found.count().sort_index()
-        ranked = (
-            (-sign * mean).dropna().sort_values(kind="stable")
-        )  # ties: the smaller rate stays first
-        best, top = (ranked.index[0], mean[ranked.index[0]]) if len(ranked) else (None, np.nan)
-        for lr in mean.index:
-            sd = found.get_group(lr).std(ddof=1) if np.isfinite(mean[lr]) else np.nan
-            chosen = bool(lr == best)
-            good = bool(np.isfinite(top) and abs(top - mean[lr]) <= settings.margin * (1 + 1e-9))
-            at_edge = chosen and lr in (mean.index[0], mean.index[-1])
-            row = [
-                *cell,
-                lr,
-                n[lr],
-                mean[lr],
-                sd,
-                chosen,
-                at_edge,
-                good,
-                len(part),
-                settings.recipe["lr"],
-            ]
-            rows.append(dict(zip(COLUMNS, row, strict=True)))
+        head = dict(zip(CELL, cell, strict=True))
+        rows += [{**head, **row} for row in rates_of_cell(part, settings)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def tuning(frames: Mapping[str, pd.DataFrame], plan: Plan) -> pd.DataFrame:
-    """A row per cell and tried rate of the tasks with `tune_lr`: n, mean and sd of the runs' best validation metric.
+def rates_of_cell(runs: pd.DataFrame, settings: TaskPlan) -> list[dict[str, Any]]:
+    """The rows of `tuning` of one cell, by rate; runs: its `best_values`."""
+    by_rate = runs.groupby("lr")["best"]
+    mean = by_rate.mean().sort_index()
+    n = by_rate.count().sort_index()
+    badness = (-settings.sign * mean).dropna().sort_values(kind="stable")  # ties: smaller rate
+    best_rate = None
+    top = np.nan
+    if len(badness):
+        best_rate = badness.index[0]
+        top = mean[best_rate]
+    rows = []
+    for lr in mean.index:
+        finite = np.isfinite(mean[lr])
+        near = np.isfinite(top) and abs(top - mean[lr]) <= settings.margin * (1 + 1e-9)
+        is_best = bool(lr == best_rate)
+        rows.append(
+            {
+                "lr": lr,
+                "n": n[lr],
+                "mean_val": mean[lr],
+                "sd_val": by_rate.get_group(lr).std(ddof=1) if finite else np.nan,
+                "chosen": is_best,
+                "at_edge": is_best and lr in (mean.index[0], mean.index[-1]),
+                "good": bool(near),
+                "budget_runs": len(runs),
+                "fixed_lr": settings.recipe["lr"],
+            }
+        )
+    return rows
 
-    chosen: the rate with the best mean; good: its mean lies within the task's margin of that one's. Of a task with a
-    `log_unit` mean and sd are of natural logarithms.
+
+def tuning(frames: Frames, plan: Plan) -> pd.DataFrame:
+    """A row per cell and tried rate of the tasks with `tune_lr`, columns COLUMNS.
+
+    n, mean and sd are of the runs' best validation metric, of its natural logarithm if the task
+    has a `log_unit`. chosen: the rate with the best mean; good: its mean lies within the task's
+    margin of the best.
     """
-    parts = [rates(frames, plan, task) for task, settings in plan.tasks.items() if settings.tune_lr]
+    tasks = [task for task, settings in plan.tasks.items() if settings.tune_lr]
+    parts = [rates(frames, plan, task) for task in tasks]
     parts = [part for part in parts if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+    if not parts:
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.concat(parts, ignore_index=True)
 
 
-def chosen(
-    frames: Mapping[str, pd.DataFrame], plan: Plan, task: str
-) -> dict[tuple[str, str], float]:
+def chosen_rates(frames: Frames, plan: Plan, task: str) -> dict[tuple[str, str], float]:
     """(group, level) -> its chosen rate; a level of which no run has ended is not in it."""
-    found = rates(frames, plan, task)
-    picked = found[found["chosen"].astype(bool)]
-    return {(row.group, row.level): float(row.lr) for row in picked.itertuples()}
+    table = rates(frames, plan, task)
+    best = table[table["chosen"].astype(bool)]
+    return {(row.group, row.level): float(row.lr) for row in best.itertuples()}
 
 
-def good_region(part: pd.DataFrame) -> tuple[float, float] | None:
-    """Lowest and highest rate of the unbroken run of good rates around the chosen one; None where there is none.
+def good_region(rates: pd.DataFrame) -> tuple[float, float] | None:
+    """Lowest and highest rate of the unbroken run of good rates around the chosen one.
 
-    part: rows of `tuning` of one cell.
+    rates: rows of `tuning` of one cell. None if no rate is chosen, or if it is not good.
     """
-    part = part.sort_values("lr")
-    good, rate = part["good"].astype(bool).tolist(), part["lr"].tolist()
-    (place,) = np.flatnonzero(part["chosen"].astype(bool)) if part["chosen"].any() else (None,)
-    if place is None or not good[place]:
+    rates = rates.sort_values("lr")
+    rate = rates["lr"].tolist()
+    good = rates["good"].astype(bool).tolist()
+    places = np.flatnonzero(rates["chosen"].astype(bool))
+    if not len(places) or not good[places[0]]:
         return None
-    low = high = int(place)
+    low = high = int(places[0])
     while low > 0 and good[low - 1]:
         low -= 1
     while high < len(good) - 1 and good[high + 1]:

@@ -1,0 +1,95 @@
+"""From run folders to frames: the rows of planned runs, with the labels of the plan."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from actstudy.contract import store
+from actstudy.contract.schema import CELL
+
+LABELS = ["run_id", *CELL, "seed"]
+
+
+def collect(
+    planned: Sequence[dict[str, Any]], runs_root: Path, names: Sequence[str]
+) -> dict[str, pd.DataFrame]:
+    """The tables of planned runs: `runs`, a row per planned one, and `names` with their labels.
+
+    planned: rows with LABELS; a run may be in two groups. A run without tables is `missing`, one
+    whose checksums do not verify `damaged`. `predictions` have a row per run (`prediction_row`).
+    """
+    plan = pd.DataFrame(planned, columns=list(planned[0]) if planned else LABELS)
+    tables, damaged = read_tables(plan, runs_root, ["runs", *names])
+    labels = plan[LABELS]
+    frames = {"runs": label_runs(plan, tables["runs"], damaged)}
+    for name in names:
+        if tables[name]:
+            frames[name] = labels.merge(pd.concat(tables[name]), on="run_id")
+        else:
+            frames[name] = labels.head(0)
+    return frames
+
+
+def read_tables(
+    plan: pd.DataFrame, runs_root: Path, names: Sequence[str]
+) -> tuple[dict[str, list[pd.DataFrame]], dict[str, str]]:
+    """Each named table of every run that has ended, and run -> what is damaged."""
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in names}
+    damaged = {}
+    for run_id, task in plan[["run_id", "task"]].drop_duplicates().itertuples(index=False):
+        folder = runs_root / task / run_id
+        if not (folder / store.MANIFEST).is_file():
+            continue
+        try:
+            tables = store.read(folder, *names)
+        except store.Damaged as error:
+            damaged[run_id] = str(error)
+            continue
+        for name, table in zip(names, tables, strict=True):
+            if name != "predictions":
+                parts[name].append(table.to_pandas())
+            elif len(table):
+                parts[name].append(pd.DataFrame([prediction_row(run_id, table)]))
+    return parts, damaged
+
+
+def label_runs(
+    plan: pd.DataFrame, rows: Sequence[pd.DataFrame], damaged: dict[str, str]
+) -> pd.DataFrame:
+    """The frame `runs`: the plan's rows with the columns of `rows` that the plan does not have."""
+    runs = plan.assign(status=None, reason=None)
+    if rows:
+        recorded = pd.concat([row.astype(object) for row in rows]).infer_objects()
+        planned = plan.columns.drop("run_id").intersection(recorded.columns)
+        runs = plan.merge(recorded.drop(columns=planned), on="run_id", how="left")
+    status = runs["status"].fillna("missing")
+    runs["status"] = status.mask(runs["run_id"].isin(list(damaged)), "damaged")
+    reasons = zip(runs["run_id"], runs["reason"], strict=True)
+    runs["reason"] = [damaged.get(run, reason) for run, reason in reasons]
+    return runs
+
+
+def prediction_row(run_id: str, predictions: pa.Table) -> dict[str, Any]:
+    """A run's predictions as one row: run_id, scores, weights, tokens.
+
+    scores: per test example whether it is correct, or the nats of a document; weights: 1, or the
+    words of the document; tokens: of all documents, 0 for classes.
+    """
+    if predictions["nll"].null_count < len(predictions):
+        return {
+            "run_id": run_id,
+            "scores": predictions["nll"].to_numpy(),
+            "weights": predictions["words"].to_numpy().astype(float),
+            "tokens": sum(predictions["tokens"].to_pylist()),
+        }
+    correct = predictions["label"].to_numpy() == predictions["predicted"].to_numpy()
+    return {
+        "run_id": run_id,
+        "scores": correct.astype(np.float32),
+        "weights": np.ones(len(correct), np.float32),
+        "tokens": 0,
+    }
