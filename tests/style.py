@@ -134,6 +134,8 @@ def print_floors(folder: Path) -> None:
     for package in floors.packages(folder):
         files = floors.import_graph(package)
         rooms = floors.rooms(files)
+        if not rooms:
+            continue  # a package of one file
         floor_of = floors.floors(rooms)
         by_floor: dict[int, list[str]] = {}
         for room, floor in floor_of.items():

@@ -16,7 +16,7 @@ from plans import plan_of
 from runs import TINY, quiet, run
 from scipy import stats as scipy_stats
 
-from actstudy.analysis import figures, partial, status, tables
+from actstudy.analysis import figures, markdown, partial, status, tables
 from actstudy.analysis.export import curves
 from actstudy.analysis.figures import style, timeline
 from actstudy.analysis.page import (
@@ -24,7 +24,6 @@ from actstudy.analysis.page import (
     cell_groups,
     health_tables,
     layouts,
-    markdown,
     result_tables,
     summary,
     verdict_sentence,

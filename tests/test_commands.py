@@ -7,7 +7,7 @@ import pytest
 from actstudy.commands import cli, parser
 from actstudy.contract.spec import canonical
 from actstudy.study import packs, planning
-from actstudy.training.job import Interrupted
+from actstudy.training.outcome import Interrupted
 
 MLP = {"activation": "relu", "epochs": 2, "width": 16, "dropout": 0.0}
 WORDS = {

@@ -12,10 +12,9 @@ from matplotlib import pyplot as plt
 from runs import ROOT
 
 from actstudy.advice import rules
-from actstudy.analysis import figures
+from actstudy.analysis import figures, markdown
 from actstudy.analysis.export import latex, spreadsheet
 from actstudy.analysis.figures import style
-from actstudy.analysis.page import markdown
 from actstudy.commands import cli
 from actstudy.contract.errors import visible
 

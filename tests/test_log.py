@@ -4,9 +4,7 @@ import io
 import re
 import sys
 
-from runs import quiet, tiny
-
-from actstudy.training.run import run
+from runs import quiet, run, tiny
 
 
 class Terminal(io.StringIO):

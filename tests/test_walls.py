@@ -31,9 +31,10 @@ TORCH_FREE = ("contract", "study", "advice", "analysis")
 LATE_TORCH = ("commands",)  # imports torch inside functions only, when a command needs it
 INNER_ORDER = {
     "analysis": (
-        "page.markdown",
+        "markdown",
         "export.spreadsheet",
         "questions",
+        "collect",
         "tables",
         "status",
         "decide",
@@ -42,7 +43,7 @@ INNER_ORDER = {
         "page",
         "partial",
     ),
-    "data": ("download", "archives", "text", "augment", "checks", "prepared", "official", "sets"),
+    "data": ("archives", "download", "text", "augment", "checks", "prepared", "official", "sets"),
 }
 
 MAX_FILE_LINES = 250

@@ -14,9 +14,9 @@ from faults.strings import STRINGS
 from matplotlib import pyplot as plt
 from runs import ROOT
 
-from actstudy.analysis import figures
+from actstudy.analysis import figures, markdown
 from actstudy.analysis.export import latex, spreadsheet
-from actstudy.analysis.page import markdown, summary
+from actstudy.analysis.page import summary
 from actstudy.contract import locks, store
 from actstudy.training import checkpoint, job, run
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.analysis.collect import collect
-from actstudy.analysis.page.markdown import cell_name
+from actstudy.analysis.markdown import cell_name
 from actstudy.analysis.questions import contrasts, tuning
 from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.contract import store

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from actstudy.analysis.page.markdown import cell_name
+from actstudy.analysis.markdown import cell_name
 from actstudy.contract import locks, store
 from actstudy.contract.errors import StudyError, nearest, visible
 from actstudy.contract.plan import Plan

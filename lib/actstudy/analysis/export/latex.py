@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.page.markdown import metric_name
+from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.questions import contrasts
 from actstudy.analysis.tables import Tables
 from actstudy.contract import store

@@ -15,7 +15,7 @@ from actstudy.analysis.figures.style import (
     seeds,
     styles,
 )
-from actstudy.analysis.page.markdown import cell_name, metric_name, number
+from actstudy.analysis.markdown import cell_name, metric_name, number
 from actstudy.analysis.questions.pareto import timed
 from actstudy.analysis.tables import Tables
 

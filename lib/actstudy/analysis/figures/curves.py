@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from actstudy.analysis.figures.marks import MARKED_POINTS, mark_every
 from actstudy.analysis.figures.panels import panels
 from actstudy.analysis.figures.style import REFERENCE, Look, legend, seeds, styles
-from actstudy.analysis.page.markdown import metric_name
+from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.tables import Tables
 
 MAX_LABELLED_RANGE = 30  # top over bottom of an axis with numbers between the powers of ten too

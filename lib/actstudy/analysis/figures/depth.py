@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from actstudy.analysis.figures.panels import line_name, panels, subplots, tidy
 from actstudy.analysis.figures.style import REFERENCE, Look, legend, seeds, styles
-from actstudy.analysis.page.markdown import metric_name
+from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.questions.outcomes import (
     DIVERGES,
     NOT_ENDED,

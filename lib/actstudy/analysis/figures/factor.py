@@ -17,7 +17,7 @@ from actstudy.analysis.figures.style import (
     seeds,
     styles,
 )
-from actstudy.analysis.page.markdown import metric_name
+from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
 from actstudy.contract.schema import ENDED

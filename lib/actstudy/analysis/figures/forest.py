@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from actstudy.analysis.figures.panels import limited, named, rows_of, tidy
 from actstudy.analysis.figures.style import placeholder, seeds, styles
-from actstudy.analysis.page.markdown import metric_name
+from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, describe_verdict
 from actstudy.analysis.questions.tuning import side_by_side
 from actstudy.analysis.tables import Tables

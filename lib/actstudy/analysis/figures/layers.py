@@ -15,7 +15,7 @@ from actstudy.analysis.figures.health_frames import epochs, nearest_to_shares
 from actstudy.analysis.figures.marks import mark_every, note
 from actstudy.analysis.figures.panels import fullest_legend, grid, label_grid, line_name
 from actstudy.analysis.figures.style import REFERENCE, Look, placeholder, seeds, styles
-from actstudy.analysis.page.markdown import metric_name
+from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.tables import Tables
 
 N_LAYERS = 4  # first, one third, two thirds, last

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from actstudy.analysis.figures.panels import limited, subplots, tidy
 from actstudy.analysis.figures.style import Look, seeds, styles
-from actstudy.analysis.page.markdown import cell_name, metric_name
+from actstudy.analysis.markdown import cell_name, metric_name
 from actstudy.analysis.tables import Tables
 
 

@@ -19,7 +19,7 @@ from actstudy.analysis.figures.style import (
     seeds,
     styles,
 )
-from actstudy.analysis.page.markdown import cell_name, metric_name
+from actstudy.analysis.markdown import cell_name, metric_name
 from actstudy.analysis.questions import ranks
 from actstudy.analysis.questions.tuning import good_region
 from actstudy.analysis.tables import Tables

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from actstudy.analysis.page.markdown import group_head, number, spread
+from actstudy.analysis.markdown import group_head, number, spread
 from actstudy.analysis.tables import Tables
 
 MAX_GROUPS_NAMED = 8  # with a sentence each

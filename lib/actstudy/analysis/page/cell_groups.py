@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.page.markdown import markdown, signed, spread
+from actstudy.analysis.markdown import markdown, signed, spread
 from actstudy.analysis.questions.contrasts import describe_verdict
 from actstudy.analysis.questions.procedure import MIN_SEEDS
 

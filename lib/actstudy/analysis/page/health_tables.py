@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.page.markdown import cell_name, group_head, markdown, metric_name
+from actstudy.analysis.markdown import cell_name, group_head, markdown, metric_name
 from actstudy.analysis.questions.findings import of_cells
 from actstudy.analysis.tables import Tables
 from actstudy.contract.schema import UNREAD

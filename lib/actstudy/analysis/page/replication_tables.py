@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actstudy.analysis.page.markdown import markdown, metric_name, prose
+from actstudy.analysis.markdown import markdown, metric_name, prose
 from actstudy.analysis.questions import claims, published
 from actstudy.study import replication
 from actstudy.study.claims import Claims

@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from actstudy.analysis.markdown import cell_name, markdown, metric_name, number, spread
 from actstudy.analysis.page import cell_groups
-from actstudy.analysis.page.markdown import cell_name, markdown, metric_name, number, spread
 from actstudy.analysis.tables import Tables
 
 STAGES = ["wall", "start", "compile", "train", "eval", "probe", "checkpoint"]

@@ -11,6 +11,15 @@ import pandas as pd
 import yaml
 from markupsafe import Markup
 
+from actstudy.analysis.markdown import (
+    block,
+    cell_name,
+    code,
+    markdown,
+    metric_name,
+    number,
+    prose,
+)
 from actstudy.analysis.page import (
     best_means,
     cell_groups,
@@ -21,15 +30,6 @@ from actstudy.analysis.page import (
     tuning_tables,
     verdict_sentence,
     verdict_tables,
-)
-from actstudy.analysis.page.markdown import (
-    block,
-    cell_name,
-    code,
-    markdown,
-    metric_name,
-    number,
-    prose,
 )
 from actstudy.analysis.questions import contrasts, procedure
 from actstudy.analysis.status import rerun_command

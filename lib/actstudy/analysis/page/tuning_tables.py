@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from actstudy.analysis.page.markdown import cell_name, group_head
+from actstudy.analysis.markdown import cell_name, group_head
 from actstudy.analysis.questions.tuning import good_region, rate_pairs
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.page.markdown import (
+from actstudy.analysis.markdown import (
     cell_name,
     group_head,
     interval,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from actstudy.analysis.markdown import cell_name, interval, markdown, number, signed
 from actstudy.analysis.page import cell_groups
-from actstudy.analysis.page.markdown import cell_name, interval, markdown, number, signed
 from actstudy.analysis.questions.contrasts import describe_verdict
 from actstudy.analysis.questions.seed_values import paired
 from actstudy.analysis.tables import Tables
