@@ -50,10 +50,10 @@ def claim_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 def claim_row(row: Mapping[str, Any], with_cell: bool) -> dict[str, Any]:
     """One claim as a row of the page's table."""
     diverged = f"; {row['n_diverged']} diverged" if row["n_diverged"] else ""
-    ours = "none"
+    measured = "none"
     difference = "none"
     if not np.isnan(row["ours"]):
-        ours = f"{row['ours']:.4f}"
+        measured = f"{row['ours']:.4f}"
         difference = f"{row['difference']:+.4f}"
     interval = "none"
     if not np.isnan(row["low"]):
@@ -63,7 +63,7 @@ def claim_row(row: Mapping[str, Any], with_cell: bool) -> dict[str, Any]:
         "level": row["level"],
         **cell,
         "claimed": describe_claim(row),
-        "ours": ours,
+        "ours": measured,
         "n": row["n"],
         "95% interval": interval,
         "difference": difference,
