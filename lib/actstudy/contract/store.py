@@ -126,15 +126,16 @@ def seal(run: Path, tables: dict[str, pa.Table]) -> None:
 def publish(run: Path) -> None:
     """Copies the sealed tables to where readers look, the manifest last.
 
-    Damaged if the seal does not verify.
+    Its checkpoints of steps are removed before: a run that is killed here is published again, and
+    one that is published is left alone. Damaged if the seal does not verify.
     """
     final = run / "checkpoints" / "final"
     verify(final)
+    for leftover in (run / "checkpoints").glob("step-*"):
+        leftover.unlink(missing_ok=True)
     for name in FILES:
         with replacing(run / name) as draft:
             shutil.copyfile(final / name, draft)
-    for leftover in (run / "checkpoints").glob("step-*"):  # the run was killed after its seal
-        leftover.unlink(missing_ok=True)
 
 
 def verify(folder: Path) -> None:
