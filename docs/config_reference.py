@@ -12,31 +12,36 @@ from actstudy.study.seeding import MAX_RUNS
 
 HEAD = """# Study files
 
-A study is one self-contained YAML file and is named after it: `config/config.yaml` (the study `default`) unless
-`snakemake --configfile FILE` names another. This page is generated from the models that check the file
-(`python docs/config_reference.py > docs/config.md`).
+A study is one self-contained YAML file and is named after it: `config/config.yaml` (the study
+`default`) unless `snakemake --configfile FILE` names another. This page is generated from the
+models that check the file (`python docs/config_reference.py > docs/config.md`).
 
-Settings are layered, the strongest last: the task's defaults (`lib/actstudy/tasks/TASK.py`), `defaults`, `tasks.TASK`,
-`--config KEY=VALUE` of snakemake, flags of `python -m actstudy train`. Of `steps` and `epochs`, and of `hidden` and
-`depth` with `width`, the stronger layer's spelling replaces the other.
+Settings are layered, the strongest last: the task's defaults (`lib/actstudy/tasks/TASK.py`),
+`defaults`, `tasks.TASK`, `--config KEY=VALUE` of snakemake, flags of `python -m actstudy train`.
+Of `steps` and `epochs`, and of `hidden` and `depth` with `width`, the stronger layer's spelling
+replaces the other.
 
-An axis crosses any run field: `axes: {activation: [tanh, relu], depth: [3, 6]}`. A value that is a mapping sets several
-fields at once: `{activation: elu, activation_args: {alpha: 0.5}}` or `{activation: relu, lr: 0.001}`. No two axes, and
-no axis and `--config`, may set one field.
+An axis crosses any run field: `axes: {activation: [tanh, relu], depth: [3, 6]}`. A value that is
+a mapping sets several fields at once: `{activation: elu, activation_args: {alpha: 0.5}}` or
+`{activation: relu, lr: 0.001}`. No two axes, and no axis and `--config`, may set one field.
 
-On the command line, KEY is a key of a study or a run field: `--config seeds=3 lr=0.01 activation=relu,gelu tasks=mlp`.
-It holds for all tasks and is stronger than what their blocks say.
+On the command line, KEY is a key of a study or a run field: `--config seeds=3 lr=0.01
+activation=relu,gelu tasks=mlp`. It holds for all tasks and is stronger than what their blocks
+say.
 
-Values that some YAML readers would silently reinterpret are refused with their line number: `no`, `yes`, `on` and `off`,
-`010`, `0x40`, `1_000`, `1:30` and dates without quotes, a key that is set twice, anchors and tags. `1e-3` is a number. A
-study may ask for MAX_RUNS runs. `python -m actstudy status --config FILE` checks a file, and so does `make study`;
-`snakemake --configfile FILE` reports missing or invalid files with Snakemake's own message.
+Values that some YAML readers would silently reinterpret are refused with their line number: `no`,
+`yes`, `on` and `off`, `010`, `0x40`, `1_000`, `1:30` and dates without quotes, a key that is set
+twice, anchors and tags. `1e-3` is a number. A study may ask for MAX_RUNS runs. `python -m
+actstudy status --config FILE` checks a file, and so does `make study`; `snakemake --configfile
+FILE` reports missing or invalid files with Snakemake's own message.
 
-With `looks: true` one `snakemake` call trains 8 seeds of every level, decides, and goes on to 12 and to 20 seeds while
-a comparison with the baseline is open. Seeds are added to a whole task, and `python -m actstudy status` shows its
-progress. With `tune_lr: [0.001, 0.003, 0.01]` each level is first trained at each of these rates at seeds 1000 to 1002;
-the rate with the best mean over them of the best val metric is then trained at the reported seeds too, as `lr=tuned`
-next to `lr=fixed`. Decisions are written to `results/NAME/plan/`. `--config looks=false seeds=3` is a first try.
+With `looks: true` one `snakemake` call trains 8 seeds of every level, decides, and goes on to 12
+and to 20 seeds while a comparison with the baseline is open. Seeds are added to a whole task, and
+`python -m actstudy status` shows its progress. With `tune_lr: [0.001, 0.003, 0.01]` each level is
+first trained at each of these rates at seeds 1000 to 1002; the rate with the best mean over them
+of the best val metric is then trained at the reported seeds too, as `lr=tuned` next to
+`lr=fixed`. Decisions are written to `results/NAME/plan/`. `--config looks=false seeds=3` is a
+first try.
 """
 
 SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}

@@ -1,4 +1,6 @@
-"""Study files that are wrong: each told in one line before anything starts; tests/faults/configs.py tries thousands."""
+"""Study files that are wrong: each told in one line before anything starts; tests/faults/configs.py
+tries thousands.
+"""
 
 import dataclasses
 import re

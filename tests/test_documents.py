@@ -9,10 +9,6 @@ from runs import ROOT
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMES = [path.relative_to(ROOT).as_posix() for path in DOCUMENTS]
 FOLDERS = "lib/actstudy|config|workflow|profiles|benchmarks|tests|docs|envs|data/embedded"
-DESIGN = pytest.param(
-    "docs/design.md",
-    marks=pytest.mark.xfail(strict=False, reason="docs/design.md is written again at the end"),
-)
 # Not before a star or a brace, which stand for any name, as words in capitals do (NAME.yaml).
 PATH = re.compile(rf"(?<![\w/.])(?:\.\./)?((?:{FOLDERS})/[\w./-]*+)(?![*{{<])")
 WRITTEN_BY_THE_READER = re.compile(r"config/my_\w+\.yaml")
@@ -28,7 +24,7 @@ def paths_in(text: str) -> set[str]:
     return paths
 
 
-@pytest.mark.parametrize("name", [DESIGN if name.endswith("design.md") else name for name in NAMES])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_path_in_a_document_exists(name):
     paths = paths_in((ROOT / name).read_text())
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []

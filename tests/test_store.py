@@ -1,4 +1,6 @@
-"""Publishing: by rename, believed by checksum, one writer at a time. Each guard has a test that fails without it."""
+"""Publishing: by rename, believed by checksum, one writer at a time. Each guard has a test that
+fails without it.
+"""
 
 import errno
 import multiprocessing
@@ -51,7 +53,9 @@ def test_a_full_disk_is_told_with_the_file_it_was_for(tmp_path):
 
 
 def test_readers_never_see_a_half_written_file(tmp_path):
-    """While the draft is open the target does not exist yet: a plain `open(path, 'w')` would fail here."""
+    """While the draft is open the target does not exist yet: a plain `open(path, 'w')` would fail
+    here.
+    """
     with store.replacing(tmp_path / "x") as draft:
         draft.write_text("part")
         assert not (tmp_path / "x").exists()

@@ -43,7 +43,9 @@ def pinned_specs():
 
 
 def test_ten_ids_are_pinned():
-    """An id that moves orphans everyone's finished runs: undo the change, or raise RECIPE on purpose."""
+    """An id that moves orphans everyone's finished runs: undo the change, or raise RECIPE on
+    purpose.
+    """
     assert [spec.run_id(s) for s in pinned_specs()] == (
         ROOT / "tests/pinned_ids.txt"
     ).read_text().split()
@@ -218,7 +220,8 @@ BAD = {
     ),
     "misspelt clip": (
         {"tasks": {"mlp": {"clip": "adaptve"}}},
-        r"clip: got 'adaptve'; allowed: a number above 0, 'adaptive' or null; did you mean 'adaptive'",
+        r"clip: got 'adaptve'; allowed: a number above 0, 'adaptive' or null; "
+        r"did you mean 'adaptive'",
     ),
     "boolean for clip": ({"defaults": {"clip": False}}, r"clip: got False; allowed: a number"),
     "not a number": (

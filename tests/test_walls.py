@@ -48,30 +48,6 @@ INNER_ORDER = {
 
 MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 40  # without the docstring
-# Over a limit at present, with the size that may not grow.
-LARGE_FILES = {
-    "analysis/figures/layers.py": 252,
-    "study/config.py": 257,
-    "study/planning.py": 282,
-}
-LONG_FUNCTIONS = {
-    "analysis/figures/boundaries.py:boundaries": 49,
-    "analysis/figures/compute.py:compute_bars": 52,
-    "analysis/figures/compute.py:throughput_vs_metric": 48,
-    "analysis/figures/depth.py:signal_over_layers": 43,
-    "analysis/figures/health.py:gradient_flow": 45,
-    "analysis/figures/health.py:health_heatmaps": 45,
-    "analysis/figures/layers.py:convergence": 47,
-    "analysis/figures/layers.py:panels_of": 44,
-    "analysis/figures/targets.py:steps_to_target": 50,
-    "analysis/figures/timeline.py:timeline": 41,
-    "commands/cli.py:_parser": 95,
-    "health/monitor.py:__init__": 41,
-    "study/planning.py:_resolve": 48,
-    "study/planning.py:_task_plan": 42,
-    "training/pack_loop.py:close_window": 51,
-    "training/pack_run.py:run_pack": 43,
-}
 
 
 def imports_of(tree: ast.AST) -> set[str]:
@@ -147,11 +123,10 @@ def test_the_inner_order_of_a_room(room):
 @pytest.mark.parametrize("name", NAMES)
 def test_files_and_functions_stay_small(name):
     text = (PACKAGE / name).read_text()
-    assert len(text.splitlines()) <= LARGE_FILES.get(name, MAX_FILE_LINES)
+    assert len(text.splitlines()) <= MAX_FILE_LINES
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, FUNCTIONS):
-            limit = LONG_FUNCTIONS.get(f"{name}:{node.name}", MAX_FUNCTION_LINES)
-            assert function_length(node) <= limit, node.name
+            assert function_length(node) <= MAX_FUNCTION_LINES, node.name
 
 
 def described_in(document: str) -> dict[str, str]:
@@ -165,7 +140,6 @@ def described_in(document: str) -> dict[str, str]:
     return rows
 
 
-@pytest.mark.xfail(strict=False, reason="docs/design.md is written again at the end")
 @pytest.mark.parametrize("name", [name for name in NAMES if "__" not in name])
 def test_every_file_is_named_in_the_design(name):
     """A file is named in the row of its folder, or of the folder above; data sets by folder."""
@@ -174,8 +148,9 @@ def test_every_file_is_named_in_the_design(name):
     if folder == "data/sets":
         assert "data/sets/" in rows or "sets/" in rows["data/"]
         return
+    stem = file.removesuffix(".py")
     row = rows.get(f"{folder}/") or rows[f"{folder.split('/')[0]}/"]
-    assert re.search(rf"\b{re.escape(file)}\b", row)
+    assert re.search(rf"`{stem}`", row)
 
 
 def test_planning_imports_no_torch():

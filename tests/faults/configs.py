@@ -1,4 +1,5 @@
-"""Bad study files: each is refused in one line that names the file and a line or key, and starts nothing.
+"""Bad study files: each is refused in one line that names the file and a line or key, and starts
+nothing.
 
     python -m tests.faults.configs [--mutants 2000] [--whole 30]
 
@@ -82,7 +83,9 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def verdict(file: Path, content: bytes) -> tuple[str, str]:
-    """`valid`, `invalid` or what is at fault with the reading of a file, and what was said of it."""
+    """`valid`, `invalid` or what is at fault with the reading of a file, and what was said of
+    it.
+    """
     file.write_bytes(content)
     try:
         with within(SECONDS):
@@ -112,7 +115,9 @@ def hand_made(file: Path) -> list[str]:
 
 
 def mutated(file: Path, n: int) -> tuple[Counter[str], list[str]]:
-    """How many of n mutants are what, the same ones each time; and those that are neither valid nor invalid."""
+    """How many of n mutants are what, the same ones each time; and those that are neither valid nor
+    invalid.
+    """
     counts, wrong = Counter[str](), list[str]()
 
     @settings(
@@ -135,7 +140,9 @@ def mutated(file: Path, n: int) -> tuple[Counter[str], list[str]]:
 
 
 def whole(folder: Path, cases: list[str]) -> Counter[str]:
-    """What snakemake, `status` and `make study` make of cases, in a copy of the project: exits, tracebacks, runs."""
+    """What snakemake, `status` and `make study` make of cases, in a copy of the project: exits,
+    tracebacks, runs.
+    """
     clone, counts = Clone(folder / "project", {}), Counter[str]()
     python, file = ".venv/bin/python", clone.folder / "config/bad.yaml"
     ways = {
@@ -158,7 +165,8 @@ def whole(folder: Path, cases: list[str]) -> Counter[str]:
             )
             said = done.stdout + done.stderr
             counts[
-                f"{way}: exit {done.returncode}{', with a traceback' if 'Traceback' in said else ''}"
+                f"{way}: exit {done.returncode}"
+                f"{', with a traceback' if 'Traceback' in said else ''}"
             ] += 1
             if way != "snakemake -n" and (
                 done.returncode,

@@ -2,7 +2,8 @@
 
     python -m tests.faults.hostile
 
-Each goes through the real commands in a sandbox. Refused in one line is right; where a string is allowed it must
+Each goes through the real commands in a sandbox. Refused in one line is right; where a string is
+allowed it must
 appear as it was written.
 """
 
@@ -117,7 +118,8 @@ class Sandbox:
     ) -> bool:
         """Count what a command did that it must not; whether it was not refused.
 
-        ours: a refusal is one line and exit status 2; snakemake's own take more, and repeat what it was asked for.
+        ours: a refusal is one line and exit status 2; snakemake's own take more, and repeat what
+        it was asked for.
         """
         refused = status not in allowed
         bad = {
@@ -147,7 +149,9 @@ def possible(name: str) -> bool:
 
 
 def ids(sandbox: Sandbox, text: str, whole: bool) -> None:
-    """The string as a run's name, as what a spec makes it of, and as a file that the workflow is asked for."""
+    """The string as a run's name, as what a spec makes it of, and as a file that the workflow is
+    asked for.
+    """
     sandbox.called("train", *TINY, f"--run_id={text}", allowed=(0,))
     spec = {
         "task": "mlp",
@@ -179,7 +183,9 @@ def data(sandbox: Sandbox, text: str, whole: bool) -> None:
 
 
 def paths(sandbox: Sandbox, text: str, whole: bool) -> None:
-    """The string as the study file's name, its folder's, and the name of the folder in which the project stands."""
+    """The string as the study file's name, its folder's, and the name of the folder in which the
+    project stands.
+    """
     for file in (
         sandbox.project / "config" / text / "study.yaml",
         sandbox.project / f"config/{text}.yaml",

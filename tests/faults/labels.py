@@ -1,4 +1,6 @@
-"""A study whose levels, note, source and reasons are hostile strings, from its file to its pages."""
+"""A study whose levels, note, source and reasons are hostile strings, from its file to its
+pages.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,7 +37,9 @@ TINY += ["--activation", "relu", "--device", "cpu", "--quiet"]
 
 
 def through(sandbox: Any, strings: list[str]) -> None:
-    """Take the strings through a study's file, tables, figures, page and console; the sandbox counts what is wrong."""
+    """Take the strings through a study's file, tables, figures, page and console; the sandbox
+    counts what is wrong.
+    """
     sandbox.called("train", *TINY, "--run_id=model", allowed=(0,))
     model, runs = (sandbox.project / f"results/runs/mlp{name}" for name in ("/model", ""))
     levels = [text for text in strings if planned(sandbox, [text], ["a note"])]
@@ -56,7 +60,9 @@ def through(sandbox: Any, strings: list[str]) -> None:
 
 
 def planned(sandbox: Any, levels: list[str], noted: list[str]) -> bool:
-    """Whether the command line takes the study with such levels, and with such strings in its note and source."""
+    """Whether the command line takes the study with such levels, and with such strings in its note
+    and source.
+    """
     file = sandbox.project / NAME
     file.write_text(yaml.safe_dump(content(levels, " ".join(noted)), sort_keys=False))
     sandbox.before |= sandbox.outside()
@@ -77,7 +83,9 @@ def content(sites: list[str], told: str) -> dict[str, Any]:
 
 
 def written(model: Path, folder: Path, run: Any, text: str | None) -> None:
-    """A run's folder, made of another's; seed 1 of a level with a text has failed, for that reason."""
+    """A run's folder, made of another's; seed 1 of a level with a text has failed, for that
+    reason.
+    """
     made = {}
     for name in [file.removesuffix(".parquet") for file in store.TABLES]:
         table = pq.read_table(model / f"{name}.parquet")
@@ -98,7 +106,9 @@ def written(model: Path, folder: Path, run: Any, text: str | None) -> None:
 
 
 def judged(made: Path, strings: Iterable[str]) -> dict[str, object]:
-    """What is wrong with a summary page: nodes that run something, strings that do not stand there as written."""
+    """What is wrong with a summary page: nodes that run something, strings that do not stand there
+    as written.
+    """
     page = pages.rendered((made / "summary.md").read_text(encoding="utf-8"))
     text = " ".join(page.text.split())
     absent = [one for one in strings if visible(" ".join(one.split())) not in text]

@@ -1,4 +1,6 @@
-"""Study files of config/ with random faults, and whether what is accepted of them can be trained."""
+"""Study files of config/ with random faults, and whether what is accepted of them can be
+trained.
+"""
 
 import copy
 import dataclasses
@@ -99,7 +101,9 @@ def texts(draw: st.DrawFn) -> str:
 
 
 def _break(draw: st.DrawFn, content: Any) -> None:
-    """Delete, rename, copy, add or replace one thing somewhere in a mapping or list, at times by one of its kind."""
+    """Delete, rename, copy, add or replace one thing somewhere in a mapping or list, at times by
+    one of its kind.
+    """
     places = [content]
     for place in places:
         within = place.values() if isinstance(place, dict) else place
@@ -149,7 +153,9 @@ def untrainable(study: Study) -> str:
 
 
 def make(one: spec.RunSpec) -> None:
-    """Make what training makes of a spec before it starts, and a pass through it where that is short."""
+    """Make what training makes of a spec before it starts, and a pass through it where that is
+    short.
+    """
     # more can be said when the data's size is known
     check_lengths(one, one.batch_size, torch.device("cuda"))
     network, made = made_of(one)

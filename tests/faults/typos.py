@@ -1,4 +1,6 @@
-"""One-letter typos of every name that a study file may hold, and whether the name that was meant is suggested."""
+"""One-letter typos of every name that a study file may hold, and whether the name that was meant is
+suggested.
+"""
 
 import random
 import string
@@ -19,7 +21,9 @@ LEVELS = ["tanh", "relu", "leaky_relu", "gelu", "silu"]
 
 
 def places() -> Iterator[tuple[str, list[str], str]]:
-    """Kind of name, all names of that kind, and a study file with TYPO where one of them belongs."""
+    """Kind of name, all names of that kind, and a study file with TYPO where one of them
+    belongs.
+    """
     fields, levels = list(RunFields.model_fields), f"axes: {{activation: [{', '.join(LEVELS)}]}}\n"
     yield "key of a study", list(StudyFile.model_fields), f"'TYPO': 1\n{ALONE}"
     yield "key of defaults", fields, f"defaults: {{'TYPO': 1}}\n{ALONE}"
@@ -83,7 +87,9 @@ def places() -> Iterator[tuple[str, list[str], str]]:
 
 
 def typos(name: str) -> list[str]:
-    """Every word that is one letter left out, put in or changed, or two neighbours swapped, away from a name."""
+    """Every word that is one letter left out, put in or changed, or two neighbours swapped, away
+    from a name.
+    """
     n = len(name)
     made = {name[:i] + name[i + 1 :] for i in range(n)}
     made |= {name[:i] + name[i + 1] + name[i] + name[i + 2 :] for i in range(n - 1)}
@@ -95,7 +101,9 @@ def typos(name: str) -> list[str]:
 def measured(
     file: Path, each: int | None, seed: int = 0
 ) -> tuple[dict[str, tuple[int, int, int]], list[str]]:
-    """Kind -> typos suggested rightly, all, and names themselves, of `each` typos of every name; and the misses."""
+    """Kind -> typos suggested rightly, all, and names themselves, of `each` typos of every name;
+    and the misses.
+    """
     rng, counts, misses = random.Random(seed), dict[str, tuple[int, int, int]](), list[str]()
     for kind, names, text in places():
         right = tried = valid = 0
@@ -124,11 +132,14 @@ def told(file: Path, text: str) -> str:
 
 
 def main(file: Path, each: int | None) -> float:
-    """The share of typos whose name is suggested, printed with the kinds of name where it is below 1."""
+    """The share of typos whose name is suggested, printed with the kinds of name where it is below
+    1.
+    """
     counts, misses = measured(file, each)
     right, tried, valid = (sum(column) for column in zip(*counts.values(), strict=True))
     print(
-        f"typos: {right} of {tried} suggested rightly, {right / tried:.2%}; {valid} are names themselves"
+        f"typos: {right} of {tried} suggested rightly, {right / tried:.2%}; "
+        f"{valid} are names themselves"
     )
     for kind, (good, all_of_it, _) in counts.items():
         if good < all_of_it:
