@@ -3,10 +3,13 @@ what it looks for.
 """
 
 import importlib.util
+import random
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -51,6 +54,16 @@ def test_a_run_trained_again_is_lost(seen):
     assert completed.lost() == ["one: gone"]
     published(run, 0.25)
     assert completed.lost() == ["one: trained again"]
+
+
+def test_a_trainer_that_ended_a_moment_before_is_no_kill(tmp_path):
+    process = subprocess.Popen(["true"])
+    trainer = psutil.Process(process.pid)
+    process.wait()
+    clone = SimpleNamespace(trainers=lambda: [trainer], driver=lambda: None)
+    made = storm.Storm(clone, random.Random(0), 1.0, {}, watch.Completed(tmp_path))
+    made.kill("trainer", process)
+    assert not made.kills
 
 
 def test_a_run_unpublished_but_kept_is_not_lost(seen):

@@ -7,6 +7,7 @@ every write point.
 """
 
 import argparse
+import contextlib
 import itertools
 import os
 import random
@@ -19,6 +20,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from .clone import Clone
 from .points import asked, points, studies
@@ -44,8 +47,14 @@ class Storm:
     rounds: int = 0
 
     def kill(self, victim: str, going: subprocess.Popen[bytes]) -> None:
-        """Kill a trainer, the driver, `make study` alone, or all, if there is one."""
+        """Kill a trainer, the driver, `make study` alone, or all; counted if there was one."""
         self.completed.look()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended a moment before
+            if self._strike(victim, going):
+                self.kills[victim] += 1
+
+    def _strike(self, victim: str, going: subprocess.Popen[bytes]) -> bool:
+        """Kill whom `kill` names; returns whether there was one."""
         trainers, driver = self.clone.trainers(), self.clone.driver()
         if victim == "group" and going.poll() is None:
             os.killpg(going.pid, signal.SIGKILL)
@@ -56,8 +65,8 @@ class Storm:
         elif victim == "driver" and driver:
             driver.kill()
         else:
-            return
-        self.kills[victim] += 1
+            return False
+        return True
 
     def start(self, study: str, point: str) -> None:
         """One start: somebody dies at the point, a trainer at random, then the driver or all."""
