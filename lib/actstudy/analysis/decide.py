@@ -29,7 +29,7 @@ def decide(study: Study, task: str, what: str, runs_root: Path = RUNS) -> Path:
         allowed = ", ".join(names) or nothing
         raise StudyError(f"decide: got {what!r}; allowed: {allowed}{nearest(what, names)}")
     if what == "lr":
-        decision = rates(study, task, runs_root)
+        decision = choose_rates(study, task, runs_root)
     else:
         decision = look(study, task, int(what[-1]), runs_root)
     file = looks.path(study.folder, task, what)
@@ -47,7 +47,7 @@ def decisions(study: Study, task: str) -> list[str]:
     return names
 
 
-def rates(study: Study, task: str, runs_root: Path) -> dict[str, Any]:
+def choose_rates(study: Study, task: str, runs_root: Path) -> dict[str, Any]:
     """The learning rate that val chose for each level of a task."""
     plan = study.plan()
     rows = [row for row in plan.tuning if row["task"] == task]

@@ -26,7 +26,11 @@ def step_seed(seed: int, step: int) -> int:
 
 
 def order_hash(seed: int, n: int, epochs: int = 1) -> str:
-    """16 hex digits of the order of the first epochs: runs that share it saw the same batches."""
+    """16 hex digits of the order in which the first epochs visit a train split of n examples.
+
+    By default of one epoch. It does not depend on batch size or number of steps, so runs that share
+    it have the same batches only as far as these agree.
+    """
     digest = hashlib.sha256()
     for epoch in range(epochs):
         digest.update(epoch_order(seed, epoch, n).astype("<i8").tobytes())

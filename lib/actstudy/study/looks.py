@@ -1,4 +1,8 @@
-"""Runs that wait for a decision: seeds added look by look, learning rates chosen by val."""
+"""Runs that wait for a decision: seeds added look by look, learning rates chosen by val.
+
+Both only filter the planned runs: seeds after the present look are left out, and of the runs that
+are planned at every tried rate, those at other rates than the chosen one.
+"""
 
 import dataclasses
 import json
@@ -38,7 +42,7 @@ def decision(folder: str, task: str, what: str) -> dict[str, Any] | None:
 def past_looks(folder: str, task: str) -> list[dict[str, Any]]:
     """The decisions of a task's looks so far, up to the one that decides or the last.
 
-    A look that does not follow from the previous one (which was retaken) is ignored.
+    Looks after one that decides are ignored: their files are from before it was taken again.
     """
     decisions: list[dict[str, Any]] = []
     for number, n in enumerate(LOOKS, 1):
@@ -62,7 +66,7 @@ def ended(folder: str, task: str) -> bool:
     return bool(decisions) and (decisions[-1]["decided"] or len(decisions) == len(LOOKS))
 
 
-def rates(folder: str, task: str) -> Rates:
+def chosen_rates(folder: str, task: str) -> Rates:
     """The learning rates chosen for a task; empty before they are."""
     choice = decision(folder, task, "lr")
     rows = choice["chosen"] if choice else []

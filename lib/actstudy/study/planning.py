@@ -97,7 +97,7 @@ class Study:
         return {task: looks.seeds_by_now(self.folder, task) for task in self.with_looks}
 
     def _select(self, seeds: Mapping[str, int]) -> list[PlannedRun]:
-        chosen = {task: looks.rates(self.folder, task) for task in self.with_rates}
+        chosen = {task: looks.chosen_rates(self.folder, task) for task in self.with_rates}
         return looks.select(self.possible, seeds, chosen)
 
     @staticmethod

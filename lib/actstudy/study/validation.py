@@ -25,10 +25,11 @@ def validate(model: type[BaseModel], content: Mapping[str, Any], source: str) ->
 
 
 def _deepest(error: ValidationError) -> ErrorDetails:
-    """The first of the deepest faults, preferring faults of values of the right type.
+    """The fault to name, as a value that fits none of the types that a key may have has several.
 
-    For `clip: -1`, which is neither above 0 nor 'adaptive' nor null, that is the first of the
-    three; a missing key is named only if nothing else is wrong.
+    A missing key is named only if nothing else is wrong. Then deeper faults come first, and of
+    those equally deep a wrong value before a wrong type: `seeds: 0` is not a list, but neither is
+    it 1 or more, which is named. The first of equals is named.
     """
 
     def rank(fault: ErrorDetails) -> tuple[bool, int, bool]:

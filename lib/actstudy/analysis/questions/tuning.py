@@ -87,7 +87,7 @@ def worst_value(settings: TaskPlan) -> float:
     return -np.inf * settings.sign if settings.chance is None else settings.chance
 
 
-def rates(frames: Frames, plan: Plan, task: str) -> pd.DataFrame:
+def rates_of_task(frames: Frames, plan: Plan, task: str) -> pd.DataFrame:
     """The rows of `tuning` of one task."""
     settings = plan.tasks[task]
     rows: list[dict[str, Any]] = []
@@ -137,7 +137,7 @@ def tuning(frames: Frames, plan: Plan) -> pd.DataFrame:
     margin of the best.
     """
     tasks = [task for task, settings in plan.tasks.items() if settings.tune_lr]
-    parts = [rates(frames, plan, task) for task in tasks]
+    parts = [rates_of_task(frames, plan, task) for task in tasks]
     parts = [part for part in parts if len(part)]
     if not parts:
         return pd.DataFrame(columns=COLUMNS)
@@ -146,7 +146,7 @@ def tuning(frames: Frames, plan: Plan) -> pd.DataFrame:
 
 def chosen_rates(frames: Frames, plan: Plan, task: str) -> dict[tuple[str, str], float]:
     """(group, level) -> its chosen rate; a level of which no run has ended is not in it."""
-    table = rates(frames, plan, task)
+    table = rates_of_task(frames, plan, task)
     best = table[table["chosen"].astype(bool)]
     return {(row.group, row.level): float(row.lr) for row in best.itertuples()}
 
