@@ -509,9 +509,9 @@ def test_figures_of_depth_belong_to_studies_that_cross_it(root, study):
 def test_a_note_that_a_killed_process_left_half_is_none(tmp_path, content):
     if content is not None:
         (tmp_path / "runs.json").write_bytes(content)
-    assert status.read_note(tmp_path / "runs.json", []) == []
+    assert store.read_note(tmp_path / "runs.json", []) == []
     (tmp_path / "runs.json").write_text('["x"]')
-    assert status.read_note(tmp_path / "runs.json", []) == ["x"]
+    assert store.read_note(tmp_path / "runs.json", []) == ["x"]
 
 
 def test_the_pages_own_words_stand_outside_of_its_expressions():

@@ -11,6 +11,7 @@ from runs import quiet, run, tiny
 from actstudy.advice import readings, rules
 from actstudy.commands import cli
 from actstudy.contract import store
+from actstudy.training import checkpoint
 
 MODELS = """
 import torch
@@ -191,14 +192,21 @@ def test_dead_units_of_a_run_over_its_whole_train_split(tmp_path, data_folder, d
     (tmp_path / "data").mkdir()
     (tmp_path / "data/mnist1d").symlink_to(data_folder)
     before = doctor(tmp_path, "a", "--train_split", "--data_dir", "data")
-    weights = torch.load(tmp_path / "a/checkpoints/best.pt", weights_only=True)
+    best = tmp_path / "a/checkpoints/best.pt"
+    weights = torch.load(best, weights_only=True)
     weights["layers.0.0.bias"][[3, 5]] = -1e6
-    torch.save(weights, tmp_path / "a/checkpoints/best.pt")
+    checkpoint.write(best, weights)
     after = doctor(tmp_path, "a", "--train_split", "--data_dir", "data")
     assert before.stdout.splitlines()[-1].endswith("train examples, at the best weights: no unit")
     assert "at the best weights: layers.0: 2 of 16" in after.stdout
     missing = doctor(tmp_path, "a", "--train_split")
     assert (missing.returncode, len(missing.stderr.splitlines())) == (2, 1)
+    best.write_bytes(best.read_bytes()[:-1])
+    damaged = doctor(tmp_path, "a", "--train_split", "--data_dir", "data")
+    assert damaged.returncode == 2
+    (line,) = damaged.stderr.splitlines()
+    assert "a/checkpoints/best.pt does not have its checksum; to fix:" in line
+    assert line.endswith("python -m actstudy retry a")
 
 
 def reading(kind="site", probe="dead_fraction", value=1.0, name="a", step=0, **_):

@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from runs import ROOT
 
+from actstudy.commands import cli
 from actstudy.contract import locks, schema, store
 from actstudy.training.log import Log
 
@@ -99,6 +101,25 @@ def test_a_damaged_seal_is_not_published(tmp_path):
     with pytest.raises(store.Damaged):
         store.publish(tmp_path)
     assert not (tmp_path / store.MANIFEST).exists()
+
+
+@pytest.mark.parametrize("part", ["", "checkpoints/final"])
+@pytest.mark.parametrize("name", store.FILES)
+def test_the_command_of_a_damaged_run_is_accepted(tmp_path, monkeypatch, capsys, part, name):
+    """Of published and of sealed tables: `retry` takes a run's folder, not one within it."""
+    monkeypatch.chdir(ROOT)
+    store.write_json(tmp_path / "spec.json", {})
+    store.seal(tmp_path, minimal())
+    store.publish(tmp_path)
+    (tmp_path / part / name).write_bytes(b"{}")
+    with pytest.raises(store.Damaged) as damaged:
+        store.verify(tmp_path / part)
+    _, _, command = str(damaged.value).partition("to fix: python -m actstudy ")
+    assert command == f"retry {tmp_path}"
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(command.split())
+    assert "cleared" in capsys.readouterr().out
+    assert not (tmp_path / name).exists()
 
 
 def test_tables_are_strict():

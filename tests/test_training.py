@@ -37,8 +37,8 @@ from actstudy.nets.initializers import initialize
 from actstudy.tasks import mlp
 from actstudy.training import checkpoint, loop, optim, outcome, window
 from actstudy.training.batches import batches
+from actstudy.training.clock import Clock
 from actstudy.training.cuda_graphs import Replay
-from actstudy.training.engine import Clock
 from actstudy.training.tables import accounting
 from actstudy.training.wiring import make_engine, make_job, seed_globals
 
@@ -504,6 +504,29 @@ def test_seconds_go_to_the_bucket_they_were_spent_in(monkeypatch):
     clock.to("probe")
     seconds = {bucket: value for bucket, value in clock.seconds.items() if value}
     assert seconds == {"train": 1.0 + 4.0, "eval": 2.0}
+
+
+def test_seconds_after_an_exception_go_to_the_bucket_around_it(monkeypatch):
+    ticks = iter([0.0, 1.0, 3.0, 7.0, 15.0])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
+    clock = Clock(torch.device("cpu"))
+    with clock("eval"), contextlib.suppress(RuntimeError), clock("probe"):
+        raise RuntimeError
+    seconds = {bucket: value for bucket, value in clock.seconds.items() if value}
+    assert seconds == {"train": 1.0, "eval": 2.0 + 8.0, "probe": 4.0}
+
+
+def test_a_lost_device_is_not_waited_for(monkeypatch):
+    """Else its second error, or none at all, would take the place of the one that says why."""
+    waits = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waits.append)
+    device = torch.device("cuda")
+    clock = Clock(device)
+    with pytest.raises(RuntimeError, match="lost"), clock("eval"):
+        raise RuntimeError("lost")
+    assert waits == [device]
+    clock.to("probe")
+    assert waits == [device, device]
 
 
 def test_throughput_is_the_median_window_without_the_first(data, tmp_path):

@@ -1,6 +1,5 @@
 """The state of a study, read from its run folders: done, running, failed, still to do, how long."""
 
-import json
 import shlex
 import shutil
 import statistics
@@ -17,7 +16,6 @@ from actstudy.contract.schema import BUCKETS
 from actstudy.contract.store import RUNS, run_folder
 from actstudy.study import looks
 from actstudy.study.grid import PlannedRun
-from actstudy.study.packs import MEMBERS
 from actstudy.study.planning import Study
 
 FAILED_STATES = ("failed", "out_of_memory", "timeout", "damaged")
@@ -43,9 +41,7 @@ def state(folder: Path, locked: bool = False) -> str:
         return str(store.summary_row(folder)["status"]) if store.verifies(folder) else "damaged"
     if folder.is_dir() and not locked and locks.holder(folder):
         return "running"
-    packs = {path.parent for path in folder.parent.glob(".packs/*/step-*.pt")}
-    packed = any(folder.name in read_note(pack / MEMBERS, []) for pack in packs)
-    resumable = packed or any(folder.glob("checkpoints/step-*.pt"))
+    resumable = store.in_saved_pack(folder) or any(folder.glob("checkpoints/step-*.pt"))
     return "interrupted" if resumable else "waiting"
 
 
@@ -94,7 +90,7 @@ def describe_decisions(study: Study, task: str) -> list[str]:
     """A line on a task's learning rates and one on its looks, if it has them."""
     lines = []
     if task in study.with_rates:
-        rates = looks.rates(study.folder, task)
+        rates = looks.chosen_rates(study.folder, task)
         names = [f"{cell_name(level, group)} {lr:g}" for (group, level), lr in rates.items()]
         lines.append(f"{task}: learning rates chosen on val: {', '.join(names) or 'not yet'}")
     if task in study.with_looks:
@@ -164,16 +160,8 @@ def bytes_of(folder: Path) -> int:
 
 def seconds_left(folder: Path, otherwise: float) -> float:
     """Seconds that a running run expects to take still, else `otherwise`."""
-    progress = read_note(folder / "progress.json", {"seconds_left": otherwise})
+    progress = store.read_note(folder / "progress.json", {"seconds_left": otherwise})
     return float(progress["seconds_left"])
-
-
-def read_note(path: Path, otherwise: Any) -> Any:
-    """A JSON file without a checksum; `otherwise` if a killed process left none, or half of one."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return otherwise
 
 
 def clear(study: Study, what: str, root: Path = RUNS) -> list[str]:

@@ -109,6 +109,7 @@ def _dead_units(folder: Path, data_dir: Path) -> str:
 
     from actstudy.data import prepared
     from actstudy.health.doctor import dead_units
+    from actstudy.training import checkpoint
     from actstudy.training.wiring import make_model
 
     spec = from_json((folder / "spec.json").read_text(encoding="utf-8"))
@@ -124,7 +125,7 @@ def _dead_units(folder: Path, data_dir: Path) -> str:
     cpu = torch.device("cpu")
     torch.set_num_threads(1)
     model, sites = make_model(spec, data)
-    model.load_state_dict(torch.load(weights, weights_only=True))
+    model.load_state_dict(checkpoint.read(weights, cpu))
     inputs = data.inputs(cpu)
     batches = (inputs(x) for x in data.on(cpu, "train")["x"].split(256))
     counts = dead_units(model, sites.modules, batches)

@@ -25,6 +25,7 @@ REFERENCES = RESULTS / "references"
 MANIFEST = "manifest.json"
 TABLES = [f"{name}.parquet" for name in SCHEMAS]
 FILES = [*TABLES, MANIFEST]
+MEMBERS = "runs.json"  # the file of a pack's folder with the ids of its runs
 
 
 class Damaged(Exception):
@@ -102,6 +103,20 @@ def _json(content: Any) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
+def read_note(path: Path, otherwise: Any) -> Any:
+    """A JSON file without a checksum; `otherwise` if a killed process left none, or half of one."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return otherwise
+
+
+def in_saved_pack(folder: Path) -> bool:
+    """Whether a run belongs to a pack that has a checkpoint; folder: the run's."""
+    saved = {path.parent for path in folder.parent.glob(".packs/*/step-*.pt")}
+    return any(folder.name in read_note(pack / MEMBERS, []) for pack in saved)
+
+
 def sha256(path: Path) -> str:
     """The file's SHA-256 in hex."""
     with path.open("rb") as handle:
@@ -145,8 +160,7 @@ def verify(folder: Path) -> None:
         if not path.is_file():
             raise Damaged(f"{path} is missing; to fix: run snakemake again")
         if sha256(path) != digest:
-            remedy = f"python -m actstudy retry {folder}"
-            raise Damaged(f"{path} does not have its checksum; to fix: {remedy}")
+            raise Damaged(f"{path} does not have its checksum; to fix: {_retry(folder)}")
 
 
 def _checksums(folder: Path) -> dict[str, str]:
@@ -160,9 +174,14 @@ def _checksums(folder: Path) -> dict[str, str]:
         checksums = json.loads(written)
     whole = isinstance(checksums, dict) and sorted(checksums) == sorted(TABLES)
     if not whole or _json(checksums).encode() != written:
-        remedy = f"python -m actstudy retry {folder}"
-        raise Damaged(f"{path} is not a whole manifest; to fix: {remedy}")
+        raise Damaged(f"{path} is not a whole manifest; to fix: {_retry(folder)}")
     return dict(checksums)
+
+
+def _retry(tables: Path) -> str:
+    """The command that clears the run which a folder of published or sealed tables belongs to."""
+    run = tables.parent.parent if tables.name == "final" else tables
+    return f"python -m actstudy retry {run}"
 
 
 def verifies(folder: Path) -> bool:

@@ -21,7 +21,6 @@ STACKED: dict[str, Any] = {  # field -> neutral value used when comparing runs f
     "lr": 1.0,
     "weight_decay": 0.0,
 }
-MEMBERS = "runs.json"  # the file of a pack's folder with the ids of its runs
 WIDTH_MULTIPLE = 16  # values per vector instruction; the remainder would be rounded differently
 ALLOWED: dict[str, tuple[Any, ...]] = {
     "optimizer": ("sgd", "adam", "adamw"),

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import gc
-import json
 import os
 import resource
 import shutil
@@ -39,7 +38,7 @@ def complete(runs: dict[Path, spec.RunSpec], settings: Settings, data_dir: Path)
         todo = _publish_sealed(runs)
         stopped = ""
         if todo:
-            stopped = _train(todo, state, settings, data_dir, signals)
+            stopped = _train_and_publish(todo, state, settings, data_dir, signals)
         elif _packed(runs):
             shutil.rmtree(state, ignore_errors=True)  # of a pack that was killed at the very end
         if stopped:
@@ -98,15 +97,14 @@ def _signals() -> Iterator[Signals]:
 
 def _forget(folder: Path, signals: Signals) -> None:
     """Remove the files of a run that a signal stopped before it, or its pack, had a checkpoint."""
-    saved = {path.parent for path in folder.parent.glob(".packs/*/step-*.pt")}
+    if not signals.noted:
+        return
     with contextlib.suppress(FileNotFoundError):  # another pack's may vanish meanwhile
-        packed = any(
-            folder.name in json.loads((state / packs.MEMBERS).read_text()) for state in saved
-        )
-        if signals.noted and not packed and not any((folder / "checkpoints").glob("*")):
-            for name in STARTING:
-                (folder / name).unlink(missing_ok=True)
-            (folder / "checkpoints").rmdir()
+        if store.in_saved_pack(folder) or any((folder / "checkpoints").glob("*")):
+            return
+        for name in STARTING:
+            (folder / name).unlink(missing_ok=True)
+        (folder / "checkpoints").rmdir()
 
 
 def _allow_files(needed: int) -> None:
@@ -154,7 +152,7 @@ def _state(runs: Mapping[Path, spec.RunSpec]) -> Path:
     return folder / "checkpoints"
 
 
-def _train(
+def _train_and_publish(
     runs: Mapping[Path, spec.RunSpec],
     state: Path,
     settings: Settings,
@@ -189,13 +187,13 @@ def _train(
 
 @contextlib.contextmanager
 def _held_state(state: Path) -> Iterator[None]:
-    """Hold the folder of a pack's checkpoints; on leaving, its list of runs stays only with one."""
+    """Lock the folder of a pack's checkpoints; if none is left, the list of its runs is removed."""
     with locks.locked(state):
         try:
             yield
         finally:
             if not any(state.glob("step-*.pt")):
-                (state / packs.MEMBERS).unlink(missing_ok=True)
+                (state / store.MEMBERS).unlink(missing_ok=True)
 
 
 def prepared(name: str, folder: Path) -> None:

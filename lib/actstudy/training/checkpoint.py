@@ -35,15 +35,29 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def read(path: Path, device: torch.device) -> dict[str, Any]:
-    """What `write` wrote; Damaged if file or checksum is missing or the two do not agree."""
-    recorded = path.with_suffix(".sha256")
-    content = path.read_bytes() if path.is_file() else b""
-    if (
-        not recorded.is_file()
-        or recorded.read_bytes() != hashlib.sha256(content).hexdigest().encode()
-    ):
+    """What `write` wrote to `RUN/checkpoints/NAME.pt`.
+
+    Damaged if file or checksum is missing or the two do not agree.
+    """
+    content = _verified(path)
+    if content is None:
         command = f"python -m actstudy retry {path.parent.parent}"
         raise store.Damaged(f"{path} does not have its checksum; to fix: {command}")
+    return _load(content, device)
+
+
+def _verified(path: Path) -> bytes | None:
+    """A file's bytes; None if file or checksum is missing or the two do not agree."""
+    recorded = path.with_suffix(".sha256")
+    if not path.is_file() or not recorded.is_file():
+        return None
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest().encode()
+    return content if recorded.read_bytes() == digest else None
+
+
+def _load(content: bytes, device: torch.device) -> dict[str, Any]:
+    """The state that a file's bytes hold."""
     loaded: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     return loaded
 
@@ -51,10 +65,10 @@ def read(path: Path, device: torch.device) -> dict[str, Any]:
 def newest(folder: Path, device: torch.device) -> dict[str, Any] | None:
     """The newest checkpoint that verifies, or None; newer ones are removed, as they are damaged."""
     for path in sorted(folder.glob("step-*.pt"), reverse=True):
-        try:
-            return read(path, device)
-        except store.Damaged:
-            _remove(path)
+        content = _verified(path)
+        if content is not None:
+            return _load(content, device)
+        _remove(path)
     return None
 
 

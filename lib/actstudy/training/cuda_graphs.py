@@ -9,7 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from actstudy.contract.spec import RunSpec
+
 Scores = dict[str, Tensor]  # what a part of training returns, on the device
+
+
+def is_recorded(spec: RunSpec, device: torch.device) -> bool:
+    """Whether steps are recorded as CUDA graphs; not in fp16, whose loss scale needs the host."""
+    return device.type == "cuda" and spec.engine != "eager" and spec.precision != "fp16"
 
 
 @contextmanager
@@ -45,7 +52,10 @@ class Replay:
 
 
 class Recorder:
-    """Plays parts of training by name; if on, second calls are recorded and later ones replay."""
+    """Plays parts of training by name.
+
+    If on, a part's second call records it; this call and all later ones replay the record.
+    """
 
     def __init__(self, on: bool) -> None:
         self.on = on

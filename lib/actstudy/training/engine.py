@@ -1,12 +1,19 @@
-"""What the training loop works on: an engine that trains R runs in step; a run alone is R = 1."""
+"""What the training loop works on: an engine that trains R runs in step; a run alone is R = 1.
+
+If the loss of one run of several is not finite, the others go on:
+1. `window.fetch` sees it at the next evaluation or checkpoint.
+2. `blame.search` replays the steps since the last mark to find where, and puts the state back.
+3. `Engine.end` notes the run's status and reason; from then on it is not `running`.
+4. Each step still computes the run's row, but nothing of it counts.
+5. The run's tables are published with those of the others, when all runs have ended.
+"""
 
 import contextlib
 import importlib
 import math
 import secrets
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +24,7 @@ from actstudy.contract.schema import BUCKETS
 from actstudy.contract.spec import RunSpec
 from actstudy.health import values
 from actstudy.tasks.metrics import Evaluation
+from actstudy.training.clock import Clock
 from actstudy.training.cuda_graphs import Scores
 from actstudy.training.log import Log
 
@@ -46,39 +54,6 @@ class Progress:
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BUCKETS, 0.0))
 
 
-class Clock:
-    """Wall seconds per bucket; a switch waits for the device, so each bucket holds its own work."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.seconds = dict.fromkeys(BUCKETS, 0.0)
-        self._device = device
-        self._bucket = "train"
-        self._since = time.perf_counter()
-
-    def restart(self) -> None:
-        """Charge nothing for the time since the last switch."""
-        self._since = time.perf_counter()
-
-    @contextlib.contextmanager
-    def __call__(self, bucket: str) -> Iterator[None]:
-        """Charge the block to a bucket; after an exception the clock is not read again."""
-        outer = self._bucket
-        self.to(bucket)
-        yield
-        self.to(outer)
-
-    def to(self, bucket: str) -> None:
-        """Charge the time since the last switch to the present bucket, and enter another one."""
-        if bucket == self._bucket:
-            return
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        now = time.perf_counter()
-        self.seconds[self._bucket] += now - self._since
-        self._bucket = bucket
-        self._since = now
-
-
 def lengths(spec: RunSpec, n_train: int) -> tuple[int, int]:
     """Steps per epoch, the last partial batch dropped, and steps of the whole run."""
     steps_per_epoch = n_train // spec.batch_size
@@ -104,10 +79,10 @@ class Engine(ABC):
 
     specs, logs: of the runs. ended: run -> status and reason, of runs that need no more steps.
     health: pairs of a step and its values (probes, R) on the CPU; health_keys: part of a step ->
-    the keys of its probes. pending: train scores (R, or more, ignored) still on the device, per
-    step. timed: steps since the last evaluation that count as training. mark: a step, and copies of
-    all that a step changes, as that step found it. n_params: of one run's model. activations: site
-    -> the activation of each run.
+    the keys of its probes. pending: train scores per step, still on the device, each (R or more,);
+    only the first R are used. timed: steps since the last evaluation that count as training. mark:
+    a step, and copies of all that a step changes, as that step found it. n_params: of one run's
+    model. activations: site -> the activation of each run.
     """
 
     specs: Sequence[RunSpec]
@@ -229,7 +204,7 @@ class Engine(ABC):
     def inspect(self, step: int, rows: Tensor, runs: Sequence[int]) -> Places:
         """The first values that are not finite in the next step, `step`, on rows (seeds, B).
 
-        The step may be done afterwards.
+        An engine may do that step to find them; the caller puts the state before it back.
         """
 
     @abstractmethod

@@ -16,9 +16,9 @@ from actstudy.nets.activations import Sites
 from actstudy.tasks.metrics import Evaluation
 from actstudy.training.batches import probe_batch
 from actstudy.training.blame import LOSS, first, watch_outputs
-from actstudy.training.cuda_graphs import Recorder, Scores
+from actstudy.training.cuda_graphs import Recorder, Scores, is_recorded
 from actstudy.training.engine import Engine, Places, Weights, autocast
-from actstudy.training.optim import clip_share, learning_rate, records, restore, set_rate
+from actstudy.training.optim import clip_share, learning_rate, restore, set_rate
 
 
 @dataclass(kw_only=True)
@@ -37,7 +37,7 @@ class Job(Engine):
         self.parameters = dict(self.model.named_parameters())
         self.n_params = sum(parameter.numel() for parameter in self.parameters.values())
         self.activations = {site: [name] for site, name in self.sites.names.items()}
-        self.recorder = Recorder(records(self.spec, self.device))
+        self.recorder = Recorder(is_recorded(self.spec, self.device))
         self.probe_rows = probe_batch(self.splits["train"]["x"])
         self.scored = self._scored
         if self.spec.engine == "compiled":

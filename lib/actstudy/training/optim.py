@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from actstudy.contract.spec import RunSpec
 from actstudy.health import clipping
+from actstudy.training.cuda_graphs import is_recorded
 
 
 def learning_rate(spec: RunSpec, step: int, total: int, steps_per_epoch: int) -> float:
@@ -39,11 +40,6 @@ def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
             group["lr"].fill_(lr)
         else:
             group["lr"] = lr
-
-
-def records(spec: RunSpec, device: torch.device) -> bool:
-    """Whether steps are recorded as CUDA graphs; not in fp16, whose loss scale needs the host."""
-    return spec.engine == "compiled" and device.type == "cuda" and spec.precision != "fp16"
 
 
 def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
@@ -82,7 +78,7 @@ def _optimizer(spec: RunSpec, parameters: list[nn.Parameter]) -> torch.optim.Opt
         {"params": others, "weight_decay": 0.0},
     ]
     device = parameters[0].device
-    capturable = records(spec, device)
+    capturable = is_recorded(spec, device)
     # the steps before the recording are not recorded
     warnings.filterwarnings("ignore", message=".*capturable=True")
     # a recorded step reads its rate from the device

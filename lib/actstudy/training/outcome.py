@@ -22,10 +22,10 @@ class TimedOut(Exception):
 NOT_THE_SPECS = (Interrupted, StudyError, Damaged, OSError)
 
 
-def ending(error: Exception, specs: Sequence[RunSpec], training: bool) -> tuple[str, str]:
+def ending(error: Exception, specs: Sequence[RunSpec], has_models: bool) -> tuple[str, str]:
     """Status and reason of runs that an error ended; StudyError if their pack has to change.
 
-    training: whether the error came after all models were made.
+    has_models: whether the error came after all models were made.
     """
     spec = specs[0]
     first_line = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -38,7 +38,7 @@ def ending(error: Exception, specs: Sequence[RunSpec], training: bool) -> tuple[
         halved = f"a smaller batch_size, or accumulate: {2 * spec.accumulate}"
         where = f"task {spec.task}, batch_size {spec.batch_size}"
         return "out_of_memory", f"{where}: {memory(error)}; to fix: {halved}"
-    if spec.engine == "pack" and not training:
+    if spec.engine == "pack" and not has_models:
         reason = str(error) if isinstance(error, ValueError) else first_line
         raise StudyError(f"pack of {len(specs)} runs: {reason}") from error
     return "failed", first_line

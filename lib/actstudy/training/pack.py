@@ -14,7 +14,7 @@ from actstudy.tasks import classification
 from actstudy.tasks.metrics import Evaluation
 from actstudy.training.batches import order_seeds, probe_batch
 from actstudy.training.blame import LOSS, first
-from actstudy.training.cuda_graphs import Recorder, Scores
+from actstudy.training.cuda_graphs import Recorder, Scores, is_recorded
 from actstudy.training.engine import Engine, Places, Weights, autocast
 from actstudy.training.optim import learning_rate
 from actstudy.training.pack_optim import PackOptimizer, clipped
@@ -24,10 +24,9 @@ MAX_EVAL_ROWS = 65_536  # examples times runs that are evaluated at a time
 
 @dataclass(kw_only=True)
 class Pack(Engine):
-    """Runs that train as one: the model's first rows; the others, copies of the last, are ignored.
+    """Runs that train as one model: row r of its weights is run r's; further rows are not used.
 
-    best, last: stacked weights; `last` of runs that ended before the others, empty without
-    patience.
+    best, last: stacked weights; `last`, with patience only, of runs that ended before the others.
     """
 
     model: PackedMLP
@@ -50,7 +49,7 @@ class Pack(Engine):
         if self.spec.patience is not None:
             self.last = self._copies()
         self.scored = self._scored
-        self.recorder = Recorder(self.device.type == "cuda")
+        self.recorder = Recorder(is_recorded(self.spec, self.device))
         if self.recorder.on:
             self._compile()
 
@@ -191,8 +190,11 @@ class Pack(Engine):
 
     def weights(self) -> list[Weights]:
         stacked = [parameter.detach().cpu() for parameter in self.parameters]
-        named = list(zip(self.model.names, stacked, strict=True))
-        return [{name: part[run].clone() for name, part in named} for run in range(len(self.specs))]
+        weights: list[Weights] = []
+        for run in range(len(self.specs)):
+            rows = [stack[run].clone() for stack in stacked]
+            weights.append(dict(zip(self.model.names, rows, strict=True)))
+        return weights
 
     def changed(self) -> dict[str, Tensor]:
         tensors = {}

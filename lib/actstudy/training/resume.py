@@ -45,7 +45,7 @@ def resume(engine: Engine, folder: Path) -> None:
         for progress in engine.progress:
             progress.seconds["wasted"] = seconds_before
         return
-    rows = [content["ids"].index(one) for one in ids]
+    rows = [content["ids"].index(name) for name in ids]
     engine.restore(content["engine"], rows)
     engine.step = content["step"]
     engine.health_keys = content["health_keys"]

@@ -17,7 +17,6 @@ import torch
 from actstudy.contract import schema, store
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
-from actstudy.study.packs import MEMBERS
 from actstudy.training import checkpoint, devices, tables
 from actstudy.training.engine import Engine
 from actstudy.training.loop import fit
@@ -33,7 +32,7 @@ WRITERS = min(8, os.cpu_count() or 1)  # threads that write tables: most of thei
 
 
 @dataclasses.dataclass
-class Attempt:
+class Training:
     """What is known of some runs so far: enough for their tables whenever they end.
 
     row: columns of `runs` that they share. ending: status and reason of runs whose engine was never
@@ -66,55 +65,55 @@ def train(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, settings
         store.write_json(folder / "spec.json", dataclasses.asdict(spec))
     row: dict[str, Any] = {}
     if specs[0].engine == "pack":
-        store.write_json(state / MEMBERS, [folder.name for folder in folders])
+        store.write_json(state / store.MEMBERS, [folder.name for folder in folders])
         row["pack"] = f"{state.name}-{secrets.token_hex(3)}"
     started = settings.started or time.time()
-    attempt = Attempt(specs, folders, state, settings, started, row)
+    training = Training(specs, folders, state, settings, started, row)
     try:
-        _train(attempt, data_folder)
+        _fit_and_score(training, data_folder)
     except NOT_THE_SPECS:
         raise
     except Exception as error:
-        end_all(attempt, *ending(error, specs, training=attempt.engine is not None))
-        if attempt.ending[0] == "failed":
-            _log_traceback(attempt)
+        end_all(training, *ending(error, specs, training.engine is not None))
+        if training.ending[0] == "failed":
+            _log_traceback(training)
     finally:
-        attempt.limit.end()
-    publish(attempt)
+        training.limit.end()
+    publish_all(training)
     checkpoint.drop(state)  # before the list of runs: whoever finds a checkpoint looks there
     if specs[0].engine == "pack":
         shutil.rmtree(state, ignore_errors=True)
 
 
-def _train(attempt: Attempt, data_folder: Path) -> None:
-    """Train to the end and score; what becomes known on the way is noted in the attempt."""
-    settings = attempt.settings
+def _fit_and_score(training: Training, data_folder: Path) -> None:
+    """Train to the end and score; what becomes known on the way is noted in `training`."""
+    settings = training.settings
     # the data's checksums, while CUDA starts
     loading = ThreadPoolExecutor(1).submit(prepared.load, data_folder)
     with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
-        attempt.row["leased"] = timestamp(time.time())
+        training.row["leased"] = timestamp(time.time())
         data = loading.result()
-        attempt.row |= _origin(data, device)
-        attempt.environment = environment(device)
-        log = attempt.folders[0] / "log.txt"
-        give_up = partial(_give_up, attempt)
+        training.row |= _origin(data, device)
+        training.environment = environment(device)
+        log = training.folders[0] / "log.txt"
+        give_up = partial(_give_up, training)
         limit = Limit(settings.timeout_minutes, log, settings.stopping, give_up)
-        attempt.limit = limit
-        engine = make_engine(attempt.specs, attempt.folders, data, device, settings)
-        attempt.engine = engine
-        resume(engine, attempt.state)
-        engine.clock.seconds["start"] += time.time() - attempt.started
+        training.limit = limit
+        engine = make_engine(training.specs, training.folders, data, device, settings)
+        training.engine = engine
+        resume(engine, training.state)
+        engine.clock.seconds["start"] += time.time() - training.started
         fit(
             engine,
             limit.stopping,
-            partial(save, engine, attempt.state),
+            partial(save, engine, training.state),
             settings.checkpoint_seconds,
         )
         with engine.clock("eval"):
-            attempt.results = score(engine, attempt.folders)
+            training.results = score(engine, training.folders)
         if engine.spec.engine != "pack":  # a pack's memory is not that of its runs
             peak, kind = devices.peak_memory(device)
-            attempt.row |= {"peak_memory_bytes": peak, "peak_memory_kind": kind}
+            training.row |= {"peak_memory_bytes": peak, "peak_memory_kind": kind}
 
 
 def _origin(data: prepared.Prepared, device: torch.device) -> dict[str, Any]:
@@ -127,11 +126,11 @@ def _origin(data: prepared.Prepared, device: torch.device) -> dict[str, Any]:
     }
 
 
-def end_all(attempt: Attempt, status: str, reason: str | None) -> None:
+def end_all(training: Training, status: str, reason: str | None) -> None:
     """End all runs but those that diverged, from what the host knows: the device may be lost."""
-    attempt.ending = (status, reason)
-    attempt.results = []
-    engine = attempt.engine
+    training.ending = (status, reason)
+    training.results = []
+    engine = training.engine
     if engine is None:
         return
     for run in engine.completed:
@@ -139,43 +138,43 @@ def end_all(attempt: Attempt, status: str, reason: str | None) -> None:
         engine.end(run, status, reason, steps)
 
 
-def _log_traceback(attempt: Attempt) -> None:
+def _log_traceback(training: Training) -> None:
     """Write the present exception into the logs of all runs."""
-    for folder in attempt.folders:
+    for folder in training.folders:
         with (folder / "log.txt").open("a", encoding="utf-8") as log:
             log.write(traceback.format_exc())
 
 
-def _give_up(attempt: Attempt, reason: str) -> None:
+def _give_up(training: Training, reason: str) -> None:
     """Seal and publish what there is of runs that hang."""
-    end_all(attempt, "timeout", reason)
-    publish(attempt)
+    end_all(training, "timeout", reason)
+    publish_all(training)
 
 
-def publish(attempt: Attempt) -> None:
+def publish_all(training: Training) -> None:
     """Seal and publish every run's tables; findings and ending are the last lines of its log."""
-    shared = {**attempt.row, **provenance(attempt.started)}
+    shared = {**training.row, **provenance(training.started)}
     with ThreadPoolExecutor(WRITERS) as pool:
-        list(pool.map(partial(_publish, attempt, shared), range(len(attempt.specs))))
+        list(pool.map(partial(_publish_run, training, shared), range(len(training.specs))))
 
 
-def _publish(attempt: Attempt, shared: dict[str, Any], run: int) -> None:
+def _publish_run(training: Training, shared: dict[str, Any], run: int) -> None:
     """Seal and publish the tables of one run; shared: columns of all rows of `runs`."""
-    engine = attempt.engine
-    folder = attempt.folders[run]
-    result = attempt.results[run] if attempt.results else Result()
-    status, reason = attempt.ending
+    engine = training.engine
+    folder = training.folders[run]
+    result = training.results[run] if training.results else Result()
+    status, reason = training.ending
     if engine is not None:
         status, reason = engine.ended.get(run, ("completed", None))
     row = {
-        **schema.spec_row(attempt.specs[run]),
+        **schema.spec_row(training.specs[run]),
         "status": status,
         "reason": reason,
-        **(tables.accounting(engine, run, attempt.settings.slots_per_gpu) if engine else {}),
+        **(tables.accounting(engine, run, training.settings.slots_per_gpu) if engine else {}),
         **shared,
         **result.row,
     }
-    store.write_json(folder / "environment.json", attempt.environment)
+    store.write_json(folder / "environment.json", training.environment)
     store.seal(folder, tables.run_tables(engine, run, folder.name, row, result))
     store.publish(folder)
     if engine is not None:

@@ -1,4 +1,4 @@
-"""What a training process is asked for besides its specs; imports no torch, so that it is quick."""
+"""Settings of a training process besides its specs; imports no torch, so that it is quick."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """Where and how runs train: nothing here changes a result.
+    """Where and how runs train; no setting is part of a run's id.
 
-    started: when the process began, in seconds since the epoch, so that imports count.
-    stopping: asked after every step; true ends the training after a checkpoint.
+    Two can change a result: the kind of `device` changes bits, and runs that take longer than
+    `timeout_minutes` end as `timeout`. started: when the process began, in seconds since the epoch,
+    so that imports count. stopping: called after every step; true ends the training after a
+    checkpoint.
     """
 
     device: str = "auto"

@@ -1,4 +1,4 @@
-"""What an evaluation window leaves of each run: curve rows, best weights so far, maybe its end."""
+"""The end of an evaluation window: curve rows, the choice of the best checkpoint, ended runs."""
 
 import itertools
 import math
@@ -61,7 +61,7 @@ def close(engine: Engine, stopping: Callable[[], bool]) -> None:
     metric = engine.task.TASK["metric"]
     improved = []
     for run in engine.running:
-        if _improve(engine, run, evaluations[run].scores[metric]):
+        if _note_best(engine, run, evaluations[run].scores[metric]):
             improved.append(run)
     if improved:
         engine.keep_best(improved)
@@ -151,8 +151,8 @@ def _end_diverged(engine: Engine, losses: Mapping[int, float]) -> None:
         engine.end(run, "diverged", f"{reason}{places.get(run, '')}", engine.step)
 
 
-def _improve(engine: Engine, run: int, value: float) -> bool:
-    """Whether a validation metric is a run's best so far; ties keep the earlier step."""
+def _note_best(engine: Engine, run: int, value: float) -> bool:
+    """Note a validation metric if it is a run's best so far, not a tie; returns whether it is."""
     progress = engine.progress[run]
     sign = 1 if engine.task.TASK["higher_is_better"] else -1
     if progress.best_step >= 0 and not sign * value > sign * progress.best_value:
