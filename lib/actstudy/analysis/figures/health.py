@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from actstudy.analysis.figures import health_frames, marks
 from actstudy.analysis.figures.heatmaps import blank, colour_bar, colour_scale, heatmap, name_rim
 from actstudy.analysis.figures.panels import panels, subplots, tidy
-from actstudy.analysis.figures.style import REFERENCE, Look, legend, placeholder, seeds, styles
+from actstudy.analysis.figures.style import REFERENCE, Style, legend, placeholder, seeds, styles
 from actstudy.analysis.tables import Tables
 
 HEATMAPS = {  # site probe -> name, colour map, factor of the values
@@ -24,8 +24,8 @@ BAND = (0.1, 0.5, 0.9)
 MIN_RATIO_SHOWN = 1e-10  # the lowest end of the axis of update ratios
 RULE_OF_THUMB = 1e-3  # of update ratios: https://cs231n.github.io/neural-networks-3/#ratio
 
-# (rows of a probe, groups of cells, level -> look, title) -> figure and caption; None if empty
-Draw = Callable[[pd.DataFrame, list[str], dict[str, Look], str], tuple[Figure, str] | None]
+# (rows of a probe, groups of cells, level -> style, title) -> figure and caption; None if empty
+Draw = Callable[[pd.DataFrame, list[str], dict[str, Style], str], tuple[Figure, str] | None]
 
 
 def gradient_flow(tables: Tables, task: str) -> tuple[Figure, str]:
@@ -61,7 +61,7 @@ def without(title: str) -> tuple[Figure, str]:
 
 
 def draw_gradients(
-    rows: pd.DataFrame, groups: list[str], looks: dict[str, Look], title: str
+    rows: pd.DataFrame, groups: list[str], styles_by_level: dict[str, Style], title: str
 ) -> tuple[Figure, str]:
     """Left: the gradient norm at every site, a line per level; right: its spread."""
     ends = health_frames.at_ends(rows)
@@ -70,11 +70,11 @@ def draw_gradients(
     heading = f"{title}: gradient norm at the sites"
     figure, axes = subplots(len(groups), 2, size, heading, sharex="col", sharey="row")
     for group, (at_sites, overall) in zip(groups, axes, strict=True):
-        for level, look in looks.items():
+        for level, style in styles_by_level.items():
             if (group, level) in spread.index:
                 own = {end: health_frames.of_cell(part, group, level) for end, part in ends.items()}
-                marks.sites_line(at_sites, own, look, level)
-        marks.boxes(overall, health_frames.of_group(spread, group), looks)
+                marks.sites_line(at_sites, own, style, level)
+        marks.boxes(overall, health_frames.of_group(spread, group), styles_by_level)
         at_sites.set(yscale="log", ylabel="gradient norm")
         at_sites.set_title(group or "last probed step", fontsize=9)
         overall.set_title("all sites and probed steps", fontsize=9)
@@ -95,7 +95,7 @@ def draw_gradients(
 
 
 def draw_updates(
-    rows: pd.DataFrame, groups: list[str], looks: dict[str, Look], title: str
+    rows: pd.DataFrame, groups: list[str], styles_by_level: dict[str, Style], title: str
 ) -> tuple[Figure, str] | None:
     """The update ratio of the weights, a line per level with a band; None if all are zero."""
     rows = health_frames.weights_alone(rows)
@@ -104,7 +104,9 @@ def draw_updates(
     if bands.empty:
         return None
     heading = f"{title}: update ratio of the weights"
-    figure, axes = draw_bands(bands, groups, looks, heading, "|change of W| / |W|", log=True)
+    figure, axes = draw_bands(
+        bands, groups, styles_by_level, heading, "|change of W| / |W|", log=True
+    )
     lowest = health_frames.before_the_end(bands)[BAND[0]]
     bottom = min(lowest[lowest > 0].min(), RULE_OF_THUMB) / 2
     top = 2 * max(bands[BAND[2]].max(), RULE_OF_THUMB)
@@ -122,12 +124,12 @@ def draw_updates(
 
 
 def draw_dead_units(
-    rows: pd.DataFrame, groups: list[str], looks: dict[str, Look], title: str
+    rows: pd.DataFrame, groups: list[str], styles_by_level: dict[str, Style], title: str
 ) -> tuple[Figure, str]:
     """The share of dead units, a line per level with a band over seeds."""
     bands = health_frames.seed_bands(rows)[["min", "mean", "max"]] * 100
     ylabel = "dead units (%), mean over sites"
-    figure, axes = draw_bands(bands, groups, looks, f"{title}: dead units", ylabel)
+    figure, axes = draw_bands(bands, groups, styles_by_level, f"{title}: dead units", ylabel)
     top = max(1.0, bands["max"].max())
     axes[0].set_ylim(-0.02 * top, 1.05 * top)  # shared by all panels
     legend(figure, axes, count_seeds(rows))
@@ -141,7 +143,7 @@ def draw_dead_units(
 def draw_bands(
     bands: pd.DataFrame,
     groups: list[str],
-    looks: dict[str, Look],
+    styles_by_level: dict[str, Style],
     title: str,
     ylabel: str,
     log: bool = False,
@@ -154,7 +156,7 @@ def draw_bands(
     for group, ax in axes.items():
         if log:
             ax.set_yscale("log")
-        marks.lines(ax, health_frames.of_group(bands, group), looks)
+        marks.lines(ax, health_frames.of_group(bands, group), styles_by_level)
         ax.set(xlabel="step", ylabel=ylabel)
     return figure, list(axes.values())
 
