@@ -29,9 +29,10 @@ from actstudy.analysis.page import (
     verdict_sentence,
     verdict_tables,
 )
-from actstudy.analysis.questions import outcomes, stats
+from actstudy.analysis.questions import contrasts, outcomes, procedure, stats
 from actstudy.contract import registry, store
 from actstudy.contract.errors import StudyError
+from actstudy.contract.plan import Plan
 from actstudy.experiments.boundaries import write as write_boundaries
 from actstudy.study import planning
 
@@ -116,6 +117,22 @@ def test_tables_survive_writing_with_their_units(made, tmp_path):
     assert "median_steps [steps]" in (tmp_path / "targets.csv").read_text().splitlines()[0]
 
 
+def test_only_tables_that_there_are_now_are_read(made, tmp_path):
+    tables.write(made, tmp_path)
+    shutil.copy(tmp_path / "wins.parquet", tmp_path / "removed.parquet")
+    assert list(tables.read(tmp_path).frames) == tables.NAMES
+    (tmp_path / "wins.parquet").unlink()
+    with pytest.raises(StudyError, match=r"wins\.parquet: no such table; to fix: snakemake"):
+        tables.read(tmp_path)
+
+
+def test_a_plan_written_before_looks_runs_has_none(made):
+    content = json.loads(made.plan.to_json())
+    for settings in content["tasks"].values():
+        del settings["looks_runs"]
+    assert Plan.from_json(json.dumps(content)) == Plan.from_json(made.plan.to_json())
+
+
 @pytest.mark.parametrize("part", ["mlp", "study"])
 def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, part):
     if part == "study":
@@ -176,6 +193,30 @@ def test_summary_of_nothing_is_still_a_page(study, tmp_path):
     page = summary.render(empty, tmp_path, tmp_path / "s.md", partial=True)
     assert page.startswith("# PARTIAL 0/8: Study default")
     assert page.count("| missing |") == 8
+
+
+@pytest.mark.parametrize(
+    ("family", "rate", "spends"),
+    [
+        ("task", "5% for all rows", "1%, 1.5% and 2.5%"),
+        ("study", "2.5% (this task's share of the study's 5%) for all", "0.5%, 0.75% and 1.25%"),
+    ],
+)
+def test_the_page_says_what_the_looks_of_a_task_spend(made, root, family, rate, spends):
+    settings = dataclasses.replace(made.plan.tasks["mlp"], looks=True)
+    tasks = {"mlp": settings, "other": made.plan.tasks["mlp"]}
+    frames = {}
+    for name, frame in made.frames.items():
+        frames[name] = frame
+        if "task" in frame:
+            frames[name] = pd.concat([frame, frame.assign(task="other")])
+    plan = dataclasses.replace(made.plan, family=family, tasks=tasks)
+    page = summary.render(tables.Tables(plan, frames), root / "figures", root / "summary.md")
+    assert f"an error rate of {rate}" in page
+    assert page.count("and all looks, at 8, 12 and 20 seeds.") == 1
+    assert page.count(f"(the looks spend {spends})") == 1
+    spent = procedure.looks_of(True, contrasts.family_share(plan))
+    assert spends.split("%")[0] == f"{100 * spent[0][1]:g}"
 
 
 def test_report_text_is_escaped(made, root):

@@ -8,6 +8,7 @@ from actstudy.analysis.figures import marks
 from actstudy.analysis.figures.panels import panels
 from actstudy.analysis.figures.style import Style, legend, seeds, styles
 from actstudy.analysis.tables import Tables
+from actstudy.contract import registry
 
 MIN_BIN_PREDICTIONS = 20  # pooled over seeds; the share correct of fewer is mostly noise
 
@@ -20,6 +21,7 @@ def ece_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     done = runs[runs["status"] == "completed"]
     title = f"{settings.title}: calibration error and test {metric}"
     figure, axes = panels(list(done["group"].unique()), title)
+    n_bins = registry.literal("tasks/metrics.py", "N_BINS")
     for group, ax in axes.items():
         for level, style in styles(tables.plan.levels).items():
             part = done[(done["group"] == group) & (done["level"] == level)]
@@ -28,7 +30,7 @@ def ece_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
             x = part[f"reported_{metric}"]
             y = part["reported_ece"]
             marks.cell(ax, style, x, y, (x.mean(), y.mean()), level)
-        ax.set(xlabel=f"test {metric}", ylabel="ECE (15 bins, l1)")
+        ax.set(xlabel=f"test {metric}", ylabel=f"ECE ({n_bins} bins, l1)")
     counts = done.groupby(["level", "group"]).size()
     legend(figure, axes.values(), seeds(counts))
     return figure, (

@@ -20,7 +20,7 @@ from actstudy.analysis.figures.style import (
     styles,
 )
 from actstudy.analysis.markdown import cell_name, metric_name
-from actstudy.analysis.questions import ranks
+from actstudy.analysis.questions import ranks, stats
 from actstudy.analysis.questions.tuning import good_region
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
@@ -59,8 +59,8 @@ def win_probability(tables: Tables, task: str) -> tuple[Figure, str]:
     return figure, (
         f"{title}: {what}: percent of seeds at which it does, ties half, "
         f"{seeds(wins['n'].astype(int))} per square, those that all its levels have. "
-        "Bold: the pair's own 95% interval excludes 50%, not corrected for the number of pairs. "
-        "Grey: nothing to compare."
+        f"Bold: the pair's own {stats.LEVEL:.0%} interval excludes 50%, not corrected for the "
+        "number of pairs. Grey: nothing to compare."
     )
 
 
