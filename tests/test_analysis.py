@@ -1,8 +1,10 @@
 """Tables, statistics, figures and summary, on a study of tiny runs made once."""
 
 import dataclasses
+import json
 import math
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
