@@ -92,8 +92,8 @@ class Plan:
 
 
 def _task(values: dict[str, Any]) -> TaskPlan:
-    taken = values.get("looks_runs")  # absent from plans of earlier versions
-    looks_runs = taken and LooksTaken(**taken)
+    progress = values.get("looks_runs")  # absent from plans of earlier versions
+    looks_runs = progress and LooksTaken(**progress)
     return TaskPlan(**{**values, "figures": tuple(values["figures"]), "looks_runs": looks_runs})
 
 
