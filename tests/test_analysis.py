@@ -1,8 +1,10 @@
-"""Tables, statistics, figures and summary, on a study of tiny runs made once."""
+"""Tables, statistics, figures and summary, on a study of tiny runs built once."""
 
 import dataclasses
+import json
 import math
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -29,9 +31,10 @@ from actstudy.analysis.page import (
     verdict_sentence,
     verdict_tables,
 )
-from actstudy.analysis.questions import outcomes, stats
+from actstudy.analysis.questions import contrasts, outcomes, procedure, stats
 from actstudy.contract import registry, store
 from actstudy.contract.errors import StudyError
+from actstudy.contract.plan import Plan
 from actstudy.experiments.boundaries import write as write_boundaries
 from actstudy.study import planning
 
@@ -43,8 +46,8 @@ def root(tmp_path_factory, data_folder):
     block = {**{k: v for k, v in TINY.items() if k != "depth"}, "seeds": 2, "targets": [0.12, 0.99]}
     content = {"axes": {"activation": ["tanh", "relu"], "depth": [1, 2]}, "tasks": {"mlp": block}}
     (folder / "config.yaml").write_text(yaml.safe_dump(content))
-    made = planning.load(folder / "config.yaml")
-    for one in made.runs():
+    built = planning.load(folder / "config.yaml")
+    for one in built.runs():
         run_folder = status.folder_of(one, folder / "runs")
         spec = one.spec
         if one.level == "relu" and one.spec.seed == 1 and one.spec.depth == 2:
@@ -63,7 +66,7 @@ def study(root):
 
 
 @pytest.fixture(scope="module")
-def made(root, study):
+def built(root, study):
     reference = {
         "task": "mlp",
         "data": "mnist1d",
@@ -76,39 +79,39 @@ def made(root, study):
     return tables.build(study.plan(), root / "runs", [reference], boundaries)
 
 
-def test_cells_count_what_is_missing(made):
+def test_cells_count_what_is_missing(built):
     cells = (
-        made.frames["cells"]
+        built.frames["cells"]
         .query("metric == 'accuracy' and checkpoint == 'reported'")
         .set_index(["level", "group"])
     )
     assert cells["n_planned"].tolist() == [2, 2, 2, 2]
     assert cells.loc[("relu", "depth=2"), "n"] == 1
     assert cells["n"].sum() == 7
-    runs = made.frames["runs"].query("level == 'tanh' and group == 'depth=1'")["reported_accuracy"]
+    runs = built.frames["runs"].query("level == 'tanh' and group == 'depth=1'")["reported_accuracy"]
     assert cells.loc[("tanh", "depth=1"), "mean"] == pytest.approx(runs.mean())
     assert cells.loc[("tanh", "depth=1"), "sd"] == pytest.approx(np.std(runs, ddof=1))
 
 
-def test_incomplete_runs_are_named_with_a_reason(made):
-    (row,) = made.frames["incomplete"].to_dict("records")
+def test_incomplete_runs_are_named_with_a_reason(built):
+    (row,) = built.frames["incomplete"].to_dict("records")
     assert (row["level"], row["seed"], row["status"]) == ("relu", 1, "failed")
     assert "ZeroDivisionError" in row["reason"]
 
 
-def test_targets_censor_what_is_never_reached(made):
-    table = made.frames["targets"].set_index(["level", "group", "target"])
+def test_targets_censor_what_is_never_reached(built):
+    table = built.frames["targets"].set_index(["level", "group", "target"])
     assert (table.xs(0.99, level="target")["n_reached"] == 0).all()
     assert table.xs(0.99, level="target")["median_steps"].isna().all()
     reached = table.loc[("tanh", "depth=1", 0.12)]
     assert reached["n_reached"] <= reached["n"] == 2
 
 
-def test_tables_survive_writing_with_their_units(made, tmp_path):
-    tables.write(made, tmp_path)
+def test_tables_survive_writing_with_their_units(built, tmp_path):
+    tables.write(built, tmp_path)
     again = tables.read(tmp_path)
-    assert set(again.frames) == set(tables.NAMES) == set(made.frames)
-    pd.testing.assert_frame_equal(again.frames["cells"], made.frames["cells"], check_dtype=False)
+    assert set(again.frames) == set(tables.NAMES) == set(built.frames)
+    pd.testing.assert_frame_equal(again.frames["cells"], built.frames["cells"], check_dtype=False)
     assert (
         pq.read_schema(tmp_path / "targets.parquet").field("median_steps").metadata[b"unit"]
         == b"steps"
@@ -116,13 +119,29 @@ def test_tables_survive_writing_with_their_units(made, tmp_path):
     assert "median_steps [steps]" in (tmp_path / "targets.csv").read_text().splitlines()[0]
 
 
+def test_only_tables_that_there_are_now_are_read(built, tmp_path):
+    tables.write(built, tmp_path)
+    shutil.copy(tmp_path / "wins.parquet", tmp_path / "removed.parquet")
+    assert list(tables.read(tmp_path).frames) == tables.NAMES
+    (tmp_path / "wins.parquet").unlink()
+    with pytest.raises(StudyError, match=r"wins\.parquet: no such table; to fix: snakemake"):
+        tables.read(tmp_path)
+
+
+def test_a_plan_written_before_looks_runs_has_none(built):
+    content = json.loads(built.plan.to_json())
+    for settings in content["tasks"].values():
+        del settings["looks_runs"]
+    assert Plan.from_json(json.dumps(content)) == Plan.from_json(built.plan.to_json())
+
+
 @pytest.mark.parametrize("part", ["mlp", "study"])
-def test_every_figure_makes_a_picture_with_a_caption(made, tmp_path, part):
+def test_every_figure_makes_a_picture_with_a_caption(built, tmp_path, part):
     if part == "study":
-        figures.draw_study(made, tmp_path)
+        figures.draw_study(built, tmp_path)
         names = registry.study_figures()
     else:
-        figures.draw_task(made, part, tmp_path)
+        figures.draw_task(built, part, tmp_path)
         names = registry.task_figures("classes", ["depth"])
     assert {path.stem for path in tmp_path.glob("*.png")} == set(names)
     for name in names:
@@ -161,11 +180,11 @@ def test_figures_of_an_empty_study_say_so(study, tmp_path, part):
     assert all("n = 0" in text for text in said.values())
 
 
-def test_summary_names_what_failed_and_how_to_mend_it(made, root):
-    page = summary.render(made, root / "figures", root / "summary.md")
+def test_summary_names_what_failed_and_how_to_mend_it(built, root):
+    page = summary.render(built, root / "figures", root / "summary.md")
     assert page.startswith("# Study default: 7 of 8 runs completed")
     assert "ZeroDivisionError" in page
-    failed = made.frames["incomplete"].iloc[0]["run_id"]
+    failed = built.frames["incomplete"].iloc[0]["run_id"]
     assert f"`python -m actstudy retry results/runs/mlp/{failed} && snakemake`" in page
     assert "1 of 2" in page
     assert "nan" not in page
@@ -178,9 +197,33 @@ def test_summary_of_nothing_is_still_a_page(study, tmp_path):
     assert page.count("| missing |") == 8
 
 
-def test_report_text_is_escaped(made, root):
-    plan = dataclasses.replace(made.plan, note="<script>alert(1)</script>")
-    assert "<script>" not in summary.render(tables.Tables(plan, made.frames), root, root / "s.md")
+@pytest.mark.parametrize(
+    ("family", "rate", "spends"),
+    [
+        ("task", "5% for all rows", "1%, 1.5% and 2.5%"),
+        ("study", "2.5% (this task's share of the study's 5%) for all", "0.5%, 0.75% and 1.25%"),
+    ],
+)
+def test_the_page_says_what_the_looks_of_a_task_spend(built, root, family, rate, spends):
+    settings = dataclasses.replace(built.plan.tasks["mlp"], looks=True)
+    tasks = {"mlp": settings, "other": built.plan.tasks["mlp"]}
+    frames = {}
+    for name, frame in built.frames.items():
+        frames[name] = frame
+        if "task" in frame:
+            frames[name] = pd.concat([frame, frame.assign(task="other")])
+    plan = dataclasses.replace(built.plan, family=family, tasks=tasks)
+    page = summary.render(tables.Tables(plan, frames), root / "figures", root / "summary.md")
+    assert f"an error rate of {rate}" in page
+    assert page.count("and all looks, at 8, 12 and 20 seeds.") == 1
+    assert page.count(f"(the looks spend {spends})") == 1
+    spent = procedure.looks_of(True, contrasts.family_share(plan))
+    assert spends.split("%")[0] == f"{100 * spent[0][1]:g}"
+
+
+def test_report_text_is_escaped(built, root):
+    plan = dataclasses.replace(built.plan, note="<script>alert(1)</script>")
+    assert "<script>" not in summary.render(tables.Tables(plan, built.frames), root, root / "s.md")
 
 
 def test_status_and_retry(study, root, data_folder):
@@ -275,7 +318,7 @@ def frame_of_runs(rows):
         "peak_memory_bytes": 1,
     }
     common |= {"peak_memory_kind": "process RSS", "device": "cpu", "last_accuracy": 0.0}
-    made = []
+    built = []
     for level, seed, state, accuracy, *rest in rows:
         row = {
             "level": level,
@@ -284,8 +327,8 @@ def frame_of_runs(rows):
             "reported_accuracy": accuracy,
             "run_id": f"{level}-{seed}",
         }
-        made.append(common | row | (rest[0] if rest else {}))
-    return pd.DataFrame(made)
+        built.append(common | row | (rest[0] if rest else {}))
+    return pd.DataFrame(built)
 
 
 MLP = {"metric": "accuracy", "higher_is_better": True, "baseline": "relu", "targets": [0.5]}
@@ -294,9 +337,9 @@ PLAN = plan_of({"mlp": MLP})
 
 
 @pytest.mark.parametrize("score", [0.0, 1.0])
-def test_a_reference_that_no_mean_reaches_is_named(made, score):
-    better = made.frames["references"].assign(test=score)
-    changed = dataclasses.replace(made, frames={**made.frames, "references": better})
+def test_a_reference_that_no_mean_reaches_is_named(built, score):
+    better = built.frames["references"].assign(test=score)
+    changed = dataclasses.replace(built, frames={**built.frames, "references": better})
     said = "No mean is better than the reference without a network, linear classifier: 1.0000."
     assert (said in verdict_sentence.sentence(changed, "mlp")) == bool(score)
 
@@ -364,9 +407,9 @@ def test_targets_take_the_first_time_and_count_diverged_runs_as_late():
     assert row["median_seconds"] == 2.0
 
 
-def test_reliability_draws_share_correct_against_confidence(made):
-    figure, _ = figures.TASK_FIGURES["reliability"].draw(made, "mlp")
-    best = made.frames["calibration"].query(
+def test_reliability_draws_share_correct_against_confidence(built):
+    figure, _ = figures.TASK_FIGURES["reliability"].draw(built, "mlp")
+    best = built.frames["calibration"].query(
         "checkpoint == 'best' and level == 'tanh' and group == 'depth=1'"
     )
     bins = best.groupby("bin")[["count", "confidence_sum", "correct"]].sum().query("count >= 20")
@@ -400,9 +443,9 @@ def test_a_damaged_run_is_a_row_and_its_seal_mends_it(study, root, tmp_path):
     assert store.verifies(folder / "checkpoints" / "final")
 
 
-def test_identity_draws_a_line_and_others_do_not(made):
+def test_identity_draws_a_line_and_others_do_not(built):
     """A linear model cannot tell a disc from its ring or opposite quarters; relu can."""
-    frame = made.frames["boundaries"].query("kind == 'test'")
+    frame = built.frames["boundaries"].query("kind == 'test'")
     right = (frame["probability"] > 0.5) == (frame["label"] == 1)
     share = right.groupby([frame["problem"], frame["activation"]]).mean()
     assert share["circle", "identity"] < 0.7
@@ -420,22 +463,22 @@ def test_numbers_show_the_digits_that_matter():
     assert markdown.signed(-130.52, 2360.5) == "-130.5"
 
 
-def test_steps_to_target_draws_what_the_table_says(made):
-    figure, caption = figures.TASK_FIGURES["steps_to_target"].draw(made, "mlp")
-    table = made.of("targets", "mlp")
+def test_steps_to_target_draws_what_the_table_says(built):
+    figure, caption = figures.TASK_FIGURES["steps_to_target"].draw(built, "mlp")
+    table = built.of("targets", "mlp")
     assert len(figure.axes) == table["target"].nunique() == 2
     shown = [text.get_text() for text in figure.axes[1].texts]
     assert shown == [" after the end (0 of 2)"] * 3 + [" after the end (0 of 1)"]
     assert "at least" in caption
 
 
-def test_the_summary_says_that_data_are_a_subset(made, root):
-    runs = made.frames["runs"].assign(data_subset="a subset: 80 of 120,000 train rows")
-    subset = tables.Tables(made.plan, {**made.frames, "runs": runs})
+def test_the_summary_says_that_data_are_a_subset(built, root):
+    runs = built.frames["runs"].assign(data_subset="a subset: 80 of 120,000 train rows")
+    subset = tables.Tables(built.plan, {**built.frames, "runs": runs})
     assert "**Data: mnist1d is a subset: 80 of 120,000 train rows.**" in summary.render(
         subset, root, root / "s.md"
     )
-    assert "**Data:" not in summary.render(made, root, root / "s.md")
+    assert "**Data:" not in summary.render(built, root, root / "s.md")
 
 
 def timed_runs(*rows):
@@ -458,9 +501,9 @@ def test_only_pauses_of_the_whole_study_are_cut():
     assert timeline.pauses(runs.iloc[::-1]).sort_index().tolist() == [0, 0, 0, 6 * hour]
 
 
-def test_tables_from_before_device_ids_have_no_timeline(made):
+def test_tables_from_before_device_ids_have_no_timeline(built):
     old = dataclasses.replace(
-        made, frames=made.frames | {"runs": made.frames["runs"].drop(columns="leased")}
+        built, frames=built.frames | {"runs": built.frames["runs"].drop(columns="leased")}
     )
     assert "no run has ended" in timeline.timeline(old)[1]
 
@@ -521,12 +564,12 @@ def test_the_pages_own_words_stand_outside_of_its_expressions():
             assert not re.search("[\"']", re.sub(r'join\(".*?"\)', "", expression)), expression
 
 
-def test_the_recipe_on_the_page_names_what_the_axes_cross(made, root):
-    page = summary.render(made, root / "figures", root / "summary.md")
+def test_the_recipe_on_the_page_names_what_the_axes_cross(built, root):
+    page = summary.render(built, root / "figures", root / "summary.md")
     recipe = yaml.safe_load(page.split("```yaml")[1].split("```")[0])
     assert recipe["depth"] == [1, 2]
     assert recipe["activation"] == ["tanh", "relu"]
-    assert recipe["lr"] == made.plan.tasks["mlp"].recipe["lr"]
+    assert recipe["lr"] == built.plan.tasks["mlp"].recipe["lr"]
 
 
 def table_after(page, heading):
@@ -540,13 +583,13 @@ def table_after(page, heading):
     return rows[0], rows[2:]
 
 
-def test_of_very_many_cells_a_row_is_a_group(made, root, monkeypatch):
+def test_of_very_many_cells_a_row_is_a_group(built, root, monkeypatch):
     """The numbers are those of the tables with a row per cell; notes say where the others are."""
     heads = ("Test accuracy", "Differences from relu")
-    written = summary.render(made, root / "figures", root / "summary.md")
+    written = summary.render(built, root / "figures", root / "summary.md")
     each = {head: table_after(written, head) for head in heads}
     monkeypatch.setattr(cell_groups, "MAX_CELLS", 1)
-    page = summary.render(made, root / "figures", root / "summary.md")
+    page = summary.render(built, root / "figures", root / "summary.md")
     for head in heads:
         columns, rows = table_after(page, head)
         assert columns[0] == ""
@@ -581,15 +624,15 @@ def test_of_very_many_cells_a_row_is_a_group(made, root, monkeypatch):
     assert "loss in nats" not in page
 
 
-def test_cells_of_a_grid_that_nothing_timed_are_not_taken_for_a_packs(made):
-    untimed = made.frames["pareto"].assign(on_front=False, n_timed=0)
-    found = tables.Tables(made.plan, made.frames | {"pareto": untimed})
+def test_cells_of_a_grid_that_nothing_timed_are_not_taken_for_a_packs(built):
+    untimed = built.frames["pareto"].assign(on_front=False, n_timed=0)
+    found = tables.Tables(built.plan, built.frames | {"pareto": untimed})
     assert result_tables.compute_of_front(found, "mlp").startswith("No cell was timed;")
 
 
-def test_layouts_of_a_study_without_targets_or_contrasts_say_so(made):
-    frames = {name: made.frames[name].head(0) for name in ("targets", "contrasts", "pareto")}
-    empty = tables.Tables(made.plan, made.frames | frames)
+def test_layouts_of_a_study_without_targets_or_contrasts_say_so(built):
+    frames = {name: built.frames[name].head(0) for name in ("targets", "contrasts", "pareto")}
+    empty = tables.Tables(built.plan, built.frames | frames)
     for layout in (layouts.BY_CELL, layouts.BY_GROUP):
         assert layout.targets(empty, "mlp").startswith("No target is set")
         assert layout.contrasts(empty, "mlp").startswith("There is no level to compare")
@@ -624,15 +667,15 @@ def test_verdicts_of_a_grid_stand_beside_their_differences():
     assert "Mean difference from relu, nats; n = 0 to 8 seeds." in page
 
 
-def test_divergences_of_a_grid_are_counted_by_level(made, monkeypatch):
+def test_divergences_of_a_grid_are_counted_by_level(built, monkeypatch):
     monkeypatch.setattr(cell_groups, "MAX_CELLS", 1)
-    lost = made.frames["contrasts"].assign(n_diverged=1.0, n_diverged_baseline=0.0, p_mcnemar=1.0)
-    found = tables.Tables(made.plan, made.frames | {"contrasts": lost})
+    lost = built.frames["contrasts"].assign(n_diverged=1.0, n_diverged_baseline=0.0, p_mcnemar=1.0)
+    found = tables.Tables(built.plan, built.frames | {"contrasts": lost})
     (told,) = [note for note in verdict_tables.notes(found, "mlp") if "diverged" in note]
     assert "of the baseline: 2 of tanh" in told
 
 
-def test_findings_of_very_many_cells_are_counted_by_rule(made, monkeypatch):
+def test_findings_of_very_many_cells_are_counted_by_rule(built, monkeypatch):
     monkeypatch.setattr(health_tables, "MAX_ROWS", 1)
     worst = {
         "task": "mlp",
@@ -645,10 +688,10 @@ def test_findings_of_very_many_cells_are_counted_by_rule(made, monkeypatch):
     worst |= {"rule": "vanishing", "text": "gone", "remedies": "a norm"}
     bad = [
         worst | {key: run[key] for key in ("group", "level", "seed", "run_id")}
-        for run in made.frames["runs"].to_dict("records")
+        for run in built.frames["runs"].to_dict("records")
         if run["depth"] == 2 and run["level"] == "tanh"
     ]
-    found = tables.Tables(made.plan, made.frames | {"findings": pd.DataFrame(bad)})
+    found = tables.Tables(built.plan, built.frames | {"findings": pd.DataFrame(bad)})
     said = health_tables.findings_by_rule(found, "mlp")
     row = [cell.strip() for cell in said["table"].splitlines()[2].strip("|").split("|")]
     assert row == ["vanishing", "error", "1 of 4", "tanh, depth=2: gone", "a norm"]
@@ -691,7 +734,7 @@ def test_steps_say_how_many_of_the_planned_seeds_got_there(median, reached, n, s
 
 
 @pytest.mark.parametrize("higher", [True, False])
-def test_many_groups_count_how_often_a_level_is_the_best(made, higher):
+def test_many_groups_count_how_often_a_level_is_the_best(built, higher):
     means = {
         "relu": [0.5, 0.6, 0.7, 0.1, 0.8, 0.9],
         "tanh": [0.4, 0.7, 0.6, 0.1, 0.8, 0.8],
@@ -712,8 +755,8 @@ def test_many_groups_count_how_often_a_level_is_the_best(made, higher):
         for level, values in means.items()
         for i, mean in enumerate(values)
     ]
-    task = dataclasses.replace(made.plan.tasks["mlp"], higher_is_better=higher)
-    plan = dataclasses.replace(made.plan, tasks={"mlp": task})
+    task = dataclasses.replace(built.plan.tasks["mlp"], higher_is_better=higher)
+    plan = dataclasses.replace(built.plan, tasks={"mlp": task})
     found = tables.Tables(plan, {"cells": pd.DataFrame(rows)})
     assert best_means.most_often_best(found, "mlp", 6) == (
         "6 groups of cells, the best mean: relu in 2, tanh in 1; "
@@ -723,10 +766,10 @@ def test_many_groups_count_how_often_a_level_is_the_best(made, higher):
     )
 
 
-def test_a_rival_spelling_on_an_axis_takes_the_recipes_place(root, made):
-    task = dataclasses.replace(made.plan.tasks["mlp"], axes={"steps": [100, 200]})
-    plan = dataclasses.replace(made.plan, tasks={"mlp": task})
-    found = tables.Tables(plan, made.frames)
+def test_a_rival_spelling_on_an_axis_takes_the_recipes_place(root, built):
+    task = dataclasses.replace(built.plan.tasks["mlp"], axes={"steps": [100, 200]})
+    plan = dataclasses.replace(built.plan, tasks={"mlp": task})
+    found = tables.Tables(plan, built.frames)
     recipe = yaml.safe_load(
         summary.render(found, root, root / "s.md").split("```yaml")[1].split("```")[0]
     )
@@ -734,8 +777,8 @@ def test_a_rival_spelling_on_an_axis_takes_the_recipes_place(root, made):
     assert "epochs" not in recipe
 
 
-def test_a_run_that_stands_in_two_groups_reaches_its_targets_once(made):
-    plan, runs, curves = made.plan, made.frames["runs"], made.frames["curves"]
+def test_a_run_that_stands_in_two_groups_reaches_its_targets_once(built):
+    plan, runs, curves = built.plan, built.frames["runs"], built.frames["curves"]
     twice = [frame.assign(group="lr=tuned") for frame in (runs, curves)]
     found = tables.targets(pd.concat([runs, twice[0]]), pd.concat([curves, twice[1]]), plan)
     alone = tables.targets(runs[runs["depth"] == 2], curves, plan)

@@ -3,15 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib import pyplot as plt
 from plans import plan_of
 
 from actstudy.analysis import figures
 from actstudy.analysis.figures import health_frames
+from actstudy.analysis.figures.health import HEATMAPS
 from actstudy.analysis.figures.heatmaps import colour_scale
 from actstudy.analysis.page import health_tables
 from actstudy.analysis.questions import early_health, findings, stats
+from actstudy.analysis.questions.probes import PROBES
 from actstudy.analysis.tables import Tables
+from actstudy.health.values import of_site
 
 NAMES = ["health_heatmaps", "gradient_flow", "update_ratios", "dead_over_time"]
 STEPS, SITES, STEPS_PER_EPOCH = [0, 10, 20, 39], 3, 10
@@ -115,6 +119,8 @@ def test_a_dead_site_is_where_it_was_planted(plain):
     figure, caption = figures.TASK_FIGURES["dead_over_time"].draw(plain, "mlp")
     assert line_of(figure.axes[0], "relu") == (STEPS, pytest.approx([0, 0, 250 / 12, 250 / 12]))
     assert "n = 4 seeds" in caption
+    assert "share of units never above zero" in caption
+    assert figure.axes[0].get_ylabel() == "units never above zero (%)"
 
 
 def test_heatmaps_are_drawn_as_the_medians_are(plain):
@@ -416,6 +422,21 @@ def test_the_page_tells_of_early_health_in_words(seeds):
     }[seeds]
     assert told in text
     assert section["silent"] == (seeds == 2)
+
+
+@pytest.mark.parametrize(("kind", "probe"), PROBES)
+def test_each_probe_that_can_be_chosen_is_read_and_has_words(kind, probe):
+    tables = noisy(9, "post_sd")
+    name = f"{kind} {probe}"
+    tables.frames["early"] = correlated(tables).query("chosen").assign(probe=name)
+    (sentence,) = health_tables.early(tables, "mlp")["sentences"]
+    assert sentence.startswith(f"{PROBES[kind, probe].description} at step 10 was chosen")
+    x = torch.ones(1, 16, 2)
+    assert probe in {"gradient_norm", *of_site(["tanh"], x, x)}
+
+
+def test_probes_of_heatmaps_have_words():
+    assert {("site", probe) for probe in HEATMAPS} <= set(PROBES)
 
 
 def test_many_groups_have_a_table_of_early_health():

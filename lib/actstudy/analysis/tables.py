@@ -23,6 +23,7 @@ from actstudy.analysis.questions import (
 from actstudy.analysis.questions.pareto import pareto
 from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.contract import store
+from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.schema import CELL, ENDED
 from actstudy.contract.streams import stream
@@ -124,8 +125,8 @@ def build(
 def cells(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """A row per cell, checkpoint and metric: n_planned, then n, mean, sd, min, max.
 
-    Those are over completed seeds; a cell without any has a row with n = 0. From 20 seeds on also
-    their interquartile mean with its 95% BCa interval.
+    Those are over completed seeds; a cell without any has a row with n = 0. From
+    stats.MIN_BCA_VALUES on also their interquartile mean with its BCa interval.
     """
     rows = []
     for cell, part in runs.groupby(CELL, sort=False):
@@ -216,7 +217,12 @@ def write(tables: Tables, folder: Path) -> None:
 
 
 def read(folder: Path) -> Tables:
-    """The tables that `write` left in a folder."""
+    """The tables that `write` left in a folder; StudyError if one of NAMES is missing."""
     plan = Plan.from_json((folder / "plan.json").read_text(encoding="utf-8"))
-    paths = sorted(folder.glob("*.parquet"))
-    return Tables(plan, {path.stem: pd.read_parquet(path) for path in paths})
+    frames = {}
+    for name in NAMES:
+        path = folder / f"{name}.parquet"
+        if not path.is_file():
+            raise StudyError(f"{path}: no such table; to fix: snakemake")
+        frames[name] = pd.read_parquet(path)
+    return Tables(plan, frames)

@@ -23,7 +23,7 @@ def add_flags(parser: Parser) -> None:
     parser.add_argument(
         "--train_split",
         action="store_true",
-        help="also count the run's dead units over all train examples",
+        help="also count the units that no train example takes above zero",
     )
     parser.add_argument(
         "--data_dir",
@@ -53,7 +53,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     findings = rules.of_run(arguments.folder) if arguments.folder else _of_model(arguments)
     lines = rules.format_findings(findings).split("\n")
     if arguments.folder and arguments.train_split:
-        lines.append(_dead_units(arguments.folder, arguments.data_dir))
+        lines.append(_never_positive_units(arguments.folder, arguments.data_dir))
     for line in lines:
         print(visible(line))  # layers are named by whoever wrote the model
     return max((EXIT_STATUS[finding.severity] for finding in findings), default=0)
@@ -103,12 +103,12 @@ def _of_model(arguments: argparse.Namespace) -> list[rules.Finding]:
     return health.findings()
 
 
-def _dead_units(folder: Path, data_dir: Path) -> str:
-    """A line on the dead units of a run's best weights over its train split, site by site."""
+def _never_positive_units(folder: Path, data_dir: Path) -> str:
+    """A line on the units never above zero over the train split, per site, at the best weights."""
     import torch
 
     from actstudy.data import prepared
-    from actstudy.health.doctor import dead_units
+    from actstudy.health.doctor import never_positive_units
     from actstudy.training import checkpoint
     from actstudy.training.wiring import make_model
 
@@ -128,10 +128,10 @@ def _dead_units(folder: Path, data_dir: Path) -> str:
     model.load_state_dict(checkpoint.read(weights, cpu))
     inputs = data.inputs(cpu)
     batches = (inputs(x) for x in data.on(cpu, "train")["x"].split(256))
-    counts = dead_units(model, sites.modules, batches)
-    sentences = [f"{site}: {dead} of {units}" for site, (dead, units) in counts.items() if dead]
+    counts = never_positive_units(model, sites.modules, batches)
+    sentences = [f"{site}: {count} of {units}" for site, (count, units) in counts.items() if count]
     return (
-        f"dead over all {data.n('train')} train examples, at the best weights: "
+        f"never above zero over all {data.n('train')} train examples, at the best weights: "
         f"{'; '.join(sentences) or 'no unit'}"
     )
 

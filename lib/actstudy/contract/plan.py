@@ -92,7 +92,8 @@ class Plan:
 
 
 def _task(values: dict[str, Any]) -> TaskPlan:
-    looks_runs = values["looks_runs"] and LooksTaken(**values["looks_runs"])
+    progress = values.get("looks_runs")  # absent from plans of earlier versions
+    looks_runs = progress and LooksTaken(**progress)
     return TaskPlan(**{**values, "figures": tuple(values["figures"]), "looks_runs": looks_runs})
 
 

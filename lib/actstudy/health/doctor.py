@@ -85,7 +85,7 @@ def leak(model: nn.Module, x: Tensor) -> float:
 
 
 @torch.no_grad()
-def dead_units(
+def never_positive_units(
     model: nn.Module, sites: Mapping[str, nn.Module], batches: Iterable[Tensor]
 ) -> dict[str, tuple[int, int]]:
     """Site -> the number of units never above zero over all batches, and of all its units.

@@ -1,4 +1,4 @@
-"""Probes of tensors, for R runs at once: moments, dead and saturated units, norms.
+"""Probes of tensors, for R runs at once: moments, shares of units and values, norms.
 
 A single run is R = 1.
 """
@@ -18,7 +18,7 @@ from actstudy.nets.activations import ACTIVATIONS
 Key = tuple[str, str, int, str]  # kind, name, index, probe
 Values = dict[Key, Tensor]  # key -> (R,), NaN if a run has no such probe
 SHARES = ("inactive_fraction", "zero_fraction", "nonfinite", "dead_fraction", "saturated_fraction")
-MIN_UNIT_VALUES = 16  # minimum values per unit to call it dead
+MIN_UNIT_VALUES = 16  # minimum values per unit of `dead_fraction`
 
 
 def of_site(activations: Sequence[str | None], pre: Tensor, post: Tensor) -> dict[str, Tensor]:
@@ -59,7 +59,7 @@ def of_each(
     values["inactive_fraction"] = shares[0]
     values["zero_fraction"] = shares[1]
     values["nonfinite"] = torch.stack(nonfinite)
-    values["dead_fraction"] = torch.stack([_dead(post) for _, post in seen])
+    values["dead_fraction"] = torch.stack([_never_positive(post) for _, post in seen])
     saturated = [_saturated(*site) for site in zip(activations, seen, strict=True)]
     values["saturated_fraction"] = torch.stack(saturated)
     probes: list[dict[str, Tensor]] = [{} for _ in seen]
@@ -79,7 +79,7 @@ def _counted_before(pre: Tensor) -> list[Tensor]:
     return [pre * 0 == 0]
 
 
-def _dead(post: Tensor) -> Tensor:
+def _never_positive(post: Tensor) -> Tensor:
     """Share (R,) of units never above zero; NaN if a unit has too few values."""
     if post.shape[1] < MIN_UNIT_VALUES:
         return post.new_full((len(post),), math.nan, dtype=torch.float64)

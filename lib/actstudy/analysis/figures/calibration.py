@@ -6,8 +6,9 @@ from matplotlib.figure import Figure
 
 from actstudy.analysis.figures import marks
 from actstudy.analysis.figures.panels import panels
-from actstudy.analysis.figures.style import Look, legend, seeds, styles
+from actstudy.analysis.figures.style import Style, legend, seeds, styles
 from actstudy.analysis.tables import Tables
+from actstudy.contract import registry
 
 MIN_BIN_PREDICTIONS = 20  # pooled over seeds; the share correct of fewer is mostly noise
 
@@ -20,15 +21,16 @@ def ece_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     done = runs[runs["status"] == "completed"]
     title = f"{settings.title}: calibration error and test {metric}"
     figure, axes = panels(list(done["group"].unique()), title)
+    n_bins = registry.literal("tasks/metrics.py", "N_BINS")
     for group, ax in axes.items():
-        for level, look in styles(tables.plan.levels).items():
+        for level, style in styles(tables.plan.levels).items():
             part = done[(done["group"] == group) & (done["level"] == level)]
             if part.empty:
                 continue
             x = part[f"reported_{metric}"]
             y = part["reported_ece"]
-            marks.cell(ax, look, x, y, (x.mean(), y.mean()), level)
-        ax.set(xlabel=f"test {metric}", ylabel="ECE (15 bins, l1)")
+            marks.cell(ax, style, x, y, (x.mean(), y.mean()), level)
+        ax.set(xlabel=f"test {metric}", ylabel=f"ECE ({n_bins} bins, l1)")
     counts = done.groupby(["level", "group"]).size()
     legend(figure, axes.values(), seeds(counts))
     return figure, (
@@ -55,13 +57,13 @@ def reliability(tables: Tables, task: str) -> tuple[Figure, str]:
     )
 
 
-def draw_reliability(ax: Axes, part: pd.DataFrame, looks: dict[str, Look]) -> None:
+def draw_reliability(ax: Axes, part: pd.DataFrame, styles_by_level: dict[str, Style]) -> None:
     """Draw a line per level and the diagonal, which is perfect calibration.
 
     part: rows of `calibration` of one group and checkpoint.
     """
     ax.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, label="perfect calibration")
-    for level, look in looks.items():
+    for level, style in styles_by_level.items():
         rows = part[part["level"] == level]
         if rows.empty:
             continue
@@ -69,6 +71,6 @@ def draw_reliability(ax: Axes, part: pd.DataFrame, looks: dict[str, Look]) -> No
         bins = bins[bins["count"] >= MIN_BIN_PREDICTIONS]
         confidence = bins["confidence_sum"] / bins["count"]
         accuracy = bins["correct"] / bins["count"]
-        ax.plot(confidence, accuracy, **look, markersize=4, label=level)
+        ax.plot(confidence, accuracy, **style, markersize=4, label=level)
     ax.set(xlabel="mean confidence of the bin", ylabel="share correct")
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")

@@ -9,7 +9,7 @@ from actstudy.analysis.figures import marks
 from actstudy.analysis.figures.panels import panels, subplots, tidy
 from actstudy.analysis.figures.style import (
     REFERENCE,
-    Look,
+    Style,
     legend,
     placeholder,
     seeds,
@@ -49,7 +49,7 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
 
 
 def draw_front(
-    ax: Axes, cells: pd.DataFrame, runs: pd.DataFrame, value: str, looks: dict[str, Look]
+    ax: Axes, cells: pd.DataFrame, runs: pd.DataFrame, value: str, styles_by_level: dict[str, Style]
 ) -> None:
     """Draw each cell with its seeds, and the Pareto front.
 
@@ -58,7 +58,7 @@ def draw_front(
     for row in cells.itertuples():
         own = runs[runs["level"] == row.level]
         middle = (row.throughput, row.mean)
-        marks.cell(ax, looks[row.level], own["throughput"], own[value], middle, row.level)
+        marks.cell(ax, styles_by_level[row.level], own["throughput"], own[value], middle, row.level)
     front = cells[cells["on_front"]].sort_values("throughput")
     label = "Pareto front of the means"
     ax.plot(front["throughput"], front["mean"], **REFERENCE, zorder=0, label=label)
@@ -102,14 +102,14 @@ def draw_bars(
     runs: pd.DataFrame,
     column: str,
     scale: float,
-    looks: dict[str, Look],
+    styles_by_level: dict[str, Style],
 ) -> None:
     """Draw a column of `cells` as bars and that of `runs` as dots, both times `scale`."""
     names = []
     colours = []
     for cell in cells.itertuples():
         names.append(cell_name(cell.level, cell.group))
-        colours.append(looks[cell.level]["color"])
+        colours.append(styles_by_level[cell.level]["color"])
     ax.barh(names, cells[column] * scale, color=colours, alpha=0.75)
     for place, cell in enumerate(cells.itertuples()):
         own = runs[(runs["group"] == cell.group) & (runs["level"] == cell.level)]

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from actstudy.analysis.figures.marks import MARKED_POINTS, mark_every
 from actstudy.analysis.figures.panels import panels
-from actstudy.analysis.figures.style import REFERENCE, Look, legend, seeds, styles
+from actstudy.analysis.figures.style import REFERENCE, Style, legend, seeds, styles
 from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.tables import Tables
 
@@ -67,20 +67,22 @@ def log_scale(ax: Axes) -> None:
     ax.yaxis.set_minor_formatter("{x:g}" if high / low < MAX_LABELLED_RANGE else NullFormatter())
 
 
-def draw_levels(ax: Axes, part: pd.DataFrame, x: str, looks: dict[str, Look]) -> None:
+def draw_levels(ax: Axes, part: pd.DataFrame, x: str, styles_by_level: dict[str, Style]) -> None:
     """Draw each level's seeds and their mean, as far as all of its seeds go.
 
     part: rows of `curves` of one panel. A mean over fewer seeds would bend where one of them ends.
     """
     for level in part["level"].unique():
         rows = part[part["level"] == level]
-        look = looks[level]
+        style = styles_by_level[level]
         for _, seed in rows.groupby("seed"):
-            ax.plot(seed[x], seed["value"], color=look["color"], alpha=0.2, linewidth=0.6)
+            ax.plot(seed[x], seed["value"], color=style["color"], alpha=0.2, linewidth=0.6)
         mean = rows.groupby(x)["value"].agg(["mean", "count"])
         mean = mean.loc[mean["count"] == rows["seed"].nunique(), "mean"]
         every = mark_every(mean, MARKED_POINTS)
-        ax.plot(mean.index, mean, **look, linewidth=1.8, markersize=4, markevery=every, label=level)
+        ax.plot(
+            mean.index, mean, **style, linewidth=1.8, markersize=4, markevery=every, label=level
+        )
     # few enough that numbers of six digits do not touch
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
 

@@ -7,7 +7,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from actstudy.analysis.figures.panels import line_name, panels, subplots, tidy
-from actstudy.analysis.figures.style import REFERENCE, Look, legend, seeds, styles
+from actstudy.analysis.figures.style import REFERENCE, Style, legend, seeds, styles
 from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.questions.outcomes import (
     DIVERGES,
@@ -36,9 +36,9 @@ def metric_against_depth(tables: Tables, task: str) -> tuple[Figure, str]:
     done = runs.assign(value=value, train=train)[runs["status"] == "completed"]
     title = f"{settings.title}: {name} against depth"
     figure, axes = panels(list(runs["level"].unique()), title, columns=2)
-    looks = styles(list(runs["line"].unique()))
+    styles_by_line = styles(list(runs["line"].unique()))
     for level, ax in axes.items():
-        draw_lines(ax, done[done["level"] == level], looks)
+        draw_lines(ax, done[done["level"] == level], styles_by_line)
         ax.axhline(settings.chance_level, **REFERENCE, zorder=0, label="chance")
         ax.set(xlabel="depth (hidden layers)", ylabel=name, xticks=sorted(runs["depth"].unique()))
     n = seeds(count_seeds(done))
@@ -50,17 +50,17 @@ def metric_against_depth(tables: Tables, task: str) -> tuple[Figure, str]:
     )
 
 
-def draw_lines(ax: Axes, runs: pd.DataFrame, looks: dict[str, Look]) -> None:
+def draw_lines(ax: Axes, runs: pd.DataFrame, styles_by_line: dict[str, Style]) -> None:
     """Draw the mean of each line against depth, a band over its seeds and its train accuracy.
 
     runs: completed runs of one panel, with `value` and `train`.
     """
     for line, part in runs.groupby("line", sort=False):
-        look = looks[line]
-        colour = look["color"]
+        style = styles_by_line[line]
+        colour = style["color"]
         by_depth = part.groupby("depth")
         points = by_depth["value"].agg(["mean", "min", "max"])
-        ax.plot(points.index, points["mean"], **look, markersize=4, label=line_name(line))
+        ax.plot(points.index, points["mean"], **style, markersize=4, label=line_name(line))
         ax.fill_between(points.index, points["min"], points["max"], color=colour, alpha=0.12)
         ax.plot(by_depth["train"].mean(), ":", color=colour, linewidth=0.9)
     ax.plot([], [], ":", color="black", linewidth=0.9, label="train, at the end")
@@ -155,7 +155,7 @@ def signal_over_layers(tables: Tables, task: str) -> tuple[Figure, str]:
     )
 
 
-def draw_signal(ax: Axes, part: pd.DataFrame, looks: dict[str, Look]) -> None:
+def draw_signal(ax: Axes, part: pd.DataFrame, styles_by_level: dict[str, Style]) -> None:
     """Draw each level's median over seeds against the layer, without zeros.
 
     part: rows of `health` of one probe and panel.
@@ -163,7 +163,7 @@ def draw_signal(ax: Axes, part: pd.DataFrame, looks: dict[str, Look]) -> None:
     for level, rows in part.groupby("level", sort=False):
         middle = rows.groupby("index")["value"].median()
         positive = middle.where(middle > 0)
-        ax.plot(middle.index + 1, positive, **looks[level], markersize=3, label=level)
+        ax.plot(middle.index + 1, positive, **styles_by_level[level], markersize=3, label=level)
     ax.set_yscale("log")
     tidy(ax, "both", label_size=8)
 

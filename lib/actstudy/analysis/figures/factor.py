@@ -11,7 +11,7 @@ from matplotlib.transforms import offset_copy
 from actstudy.analysis.figures.panels import panels
 from actstudy.analysis.figures.style import (
     REFERENCE,
-    Look,
+    Style,
     legend,
     placeholder,
     seeds,
@@ -45,12 +45,14 @@ def metric_against_factor(tables: Tables, task: str) -> tuple[Figure, str]:
     done = runs[runs["status"] == "completed"].astype({value: float})
     diverged = runs[runs["status"] == "diverged"]
     known = set(runs["level"])
-    looks = styles([level for level in [*tables.plan.levels, ALL_RUNS] if level in known])
+    styles_by_level = styles([level for level in [*tables.plan.levels, ALL_RUNS] if level in known])
     title = f"{settings.title}: {name} against init_args.{argument}"
     figure, axes = panels(list(runs["panel"].unique()), title, columns=2)
     for panel, ax in axes.items():
-        draw_means(ax, done[done["panel"] == panel], value, looks)
-        draw_crosses(ax, diverged[diverged["panel"] == panel], looks, settings.chance_level)
+        draw_means(ax, done[done["panel"] == panel], value, styles_by_level)
+        draw_crosses(
+            ax, diverged[diverged["panel"] == panel], styles_by_level, settings.chance_level
+        )
         ax.axhline(settings.chance_level, **REFERENCE, zorder=0, label="chance")
         ax.set(xlabel=f"init_args.{argument}", ylabel=name)
     n = seeds(done.groupby(["panel", "level", "argument"]).size()) if len(done) else "n = 0 seeds"
@@ -63,28 +65,32 @@ def metric_against_factor(tables: Tables, task: str) -> tuple[Figure, str]:
     )
 
 
-def draw_means(ax: Axes, runs: pd.DataFrame, value: str, looks: dict[str, Look]) -> None:
+def draw_means(ax: Axes, runs: pd.DataFrame, value: str, styles_by_level: dict[str, Style]) -> None:
     """Draw each level's mean over seeds against the argument, with a band over all seeds."""
-    for level, look in looks.items():
+    for level, style in styles_by_level.items():
         part = runs[runs["level"] == level]
         points = part.groupby("argument")[value].agg(["mean", "min", "max"])
-        ax.plot(points.index, points["mean"], **look, markersize=5, label=level)
-        ax.fill_between(points.index, points["min"], points["max"], color=look["color"], alpha=0.12)
+        ax.plot(points.index, points["mean"], **style, markersize=5, label=level)
+        ax.fill_between(
+            points.index, points["min"], points["max"], color=style["color"], alpha=0.12
+        )
 
 
-def draw_crosses(ax: Axes, diverged: pd.DataFrame, looks: dict[str, Look], chance: float) -> None:
+def draw_crosses(
+    ax: Axes, diverged: pd.DataFrame, styles_by_level: dict[str, Style], chance: float
+) -> None:
     """Draw a cross at chance level where seeds of a level diverged, levels side by side."""
     figure = ax.get_figure(root=True)
-    for place, (level, look) in enumerate(looks.items()):
+    for place, (level, style) in enumerate(styles_by_level.items()):
         values = diverged.loc[diverged["level"] == level, "argument"].unique()
         if not len(values):
             continue
-        shift = 6 * (place - (len(looks) - 1) / 2)
+        shift = 6 * (place - (len(styles_by_level) - 1) / 2)
         ax.plot(
             values,
             [chance] * len(values),
             "x",
-            color=look["color"],
+            color=style["color"],
             markersize=6,
             transform=offset_copy(ax.transData, figure, x=shift, units="points"),
             label=f"{level}, diverged",

@@ -50,7 +50,7 @@ def forest(tables: Tables, task: str) -> tuple[Figure, str]:
     name = f"test {metric_name(settings.metric)}"
     levels = by_difference(contrasts, groups[0], settings)
     ends = reach(contrasts)
-    looks = styles(tables.plan.levels)
+    styles_by_level = styles(tables.plan.levels)
     heading = f"{title}: {name}, difference from {settings.baseline}{note}"
     figure, axes = stacked(groups, len(levels), heading)
     for group, ax in axes.items():
@@ -61,8 +61,8 @@ def forest(tables: Tables, task: str) -> tuple[Figure, str]:
             level = row["level"]
             own = (differences["group"] == group) & (differences["level"] == level)
             place = levels.index(level)
-            draw_seeds(ax, place, differences.loc[own, "difference"], looks[level])
-            draw_row(ax, place, row, looks[level], ends)
+            draw_seeds(ax, place, differences.loc[own, "difference"], styles_by_level[level])
+            draw_row(ax, place, row, styles_by_level[level], ends)
         ax.set(xlim=ends, ylim=(len(levels) - 0.4, -0.6))
         ax.set_yticks(range(len(levels)), levels, fontsize=9)
     figure.supxlabel(direction(name, settings), fontsize=9)
@@ -90,13 +90,13 @@ def reach(contrasts: pd.DataFrame) -> Ends:
     return low - room, high + room
 
 
-def draw_seeds(ax: Axes, place: int, differences: pd.Series, look: dict[str, Any]) -> None:
+def draw_seeds(ax: Axes, place: int, differences: pd.Series, style: dict[str, Any]) -> None:
     """Draw the difference of each seed as a pale dot below a row."""
     height = np.full(len(differences), place + 0.28)
-    ax.plot(differences, height, color=look["color"], **DOT)
+    ax.plot(differences, height, color=style["color"], **DOT)
 
 
-def draw_row(ax: Axes, place: int, row: dict[str, Any], look: dict[str, Any], ends: Ends) -> None:
+def draw_row(ax: Axes, place: int, row: dict[str, Any], style: dict[str, Any], ends: Ends) -> None:
     """Draw a contrast: its verdict, its interval, and its mean as a mark.
 
     A mean off the axis is an arrow at its end with the value.
@@ -107,13 +107,13 @@ def draw_row(ax: Axes, place: int, row: dict[str, Any], look: dict[str, Any], en
     inside = 0.012 * (ends[1] - ends[0])
     rim = (ends[0] + inside, ends[1] - inside)
     if np.isfinite([row["low"], row["high"]]).all():
-        draw_interval(ax, place, (row["low"], row["high"]), look["color"], ends, rim)
+        draw_interval(ax, place, (row["low"], row["high"]), style["color"], ends, rim)
     if row["mean"] < ends[0]:
-        draw_mean_off_axis(ax, place, row["mean"], look["color"], rim[0])
+        draw_mean_off_axis(ax, place, row["mean"], style["color"], rim[0])
     elif row["mean"] > ends[1]:
-        draw_mean_off_axis(ax, place, row["mean"], look["color"], rim[1])
+        draw_mean_off_axis(ax, place, row["mean"], style["color"], rim[1])
     else:
-        draw_mean(ax, place, row, look)
+        draw_mean(ax, place, row, style)
 
 
 def draw_interval(
@@ -127,15 +127,15 @@ def draw_interval(
         ax.plot(rim[1], place, ">", color=colour, markersize=5)
 
 
-def draw_mean(ax: Axes, place: int, row: dict[str, Any], look: dict[str, Any]) -> None:
+def draw_mean(ax: Axes, place: int, row: dict[str, Any], style: dict[str, Any]) -> None:
     """Draw a mean as the level's mark, hollow while there is no verdict."""
-    fillable = MarkerStyle(look["marker"]).is_filled()
-    marker = look["marker"] if fillable else "o"
-    face = "white" if row["verdict"] in OPEN_VERDICTS else look["color"]
+    fillable = MarkerStyle(style["marker"]).is_filled()
+    marker = style["marker"] if fillable else "o"
+    face = "white" if row["verdict"] in OPEN_VERDICTS else style["color"]
     shape: dict[str, Any] = {
         "markersize": 6.5,
         "markeredgewidth": 1.3,
-        "markeredgecolor": look["color"],
+        "markeredgecolor": style["color"],
     }
     ax.plot(row["mean"], place, marker, markerfacecolor=face, zorder=4, **shape)
 

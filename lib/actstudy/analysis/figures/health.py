@@ -1,4 +1,4 @@
-"""Health of the networks while they learn: dead and saturated units, signal, gradients, updates."""
+"""Health of the networks while they learn: inactive units, saturation, gradients, updates."""
 
 from collections.abc import Callable
 
@@ -10,22 +10,19 @@ from matplotlib.ticker import MaxNLocator
 from actstudy.analysis.figures import health_frames, marks
 from actstudy.analysis.figures.heatmaps import blank, colour_bar, colour_scale, heatmap, name_rim
 from actstudy.analysis.figures.panels import panels, subplots, tidy
-from actstudy.analysis.figures.style import REFERENCE, Look, legend, placeholder, seeds, styles
+from actstudy.analysis.figures.style import REFERENCE, Style, legend, placeholder, seeds, styles
+from actstudy.analysis.questions.probes import PROBES
 from actstudy.analysis.tables import Tables
 
-HEATMAPS = {  # site probe -> name, colour map, factor of the values
-    "dead_fraction": ("dead units (%)", "Reds", 100),
-    "saturated_fraction": ("saturated values (%)", "Purples", 100),
-    "post_sd": ("sd of activations", "viridis", 1),
-}
+HEATMAPS = {"dead_fraction": "Reds", "saturated_fraction": "Purples", "post_sd": "viridis"}
 MAX_NAMED_SITES = 6  # more sites are numbered
 BOX = (0.05, 0.25, 0.5, 0.75, 0.95)
 BAND = (0.1, 0.5, 0.9)
 MIN_RATIO_SHOWN = 1e-10  # the lowest end of the axis of update ratios
 RULE_OF_THUMB = 1e-3  # of update ratios: https://cs231n.github.io/neural-networks-3/#ratio
 
-# (rows of a probe, groups of cells, level -> look, title) -> figure and caption; None if empty
-Draw = Callable[[pd.DataFrame, list[str], dict[str, Look], str], tuple[Figure, str] | None]
+# (rows of a probe, groups of cells, level -> style, title) -> figure and caption; None if empty
+Draw = Callable[[pd.DataFrame, list[str], dict[str, Style], str], tuple[Figure, str] | None]
 
 
 def gradient_flow(tables: Tables, task: str) -> tuple[Figure, str]:
@@ -39,8 +36,8 @@ def update_ratios(tables: Tables, task: str) -> tuple[Figure, str]:
 
 
 def dead_over_time(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Mean share of dead units over sites against steps: a panel per group."""
-    return of_probe(tables, task, "site", "dead_fraction", draw_dead_units)
+    """Share of units never above zero, mean over sites, against steps: a panel per group."""
+    return of_probe(tables, task, "site", "dead_fraction", draw_never_positive)
 
 
 def of_probe(tables: Tables, task: str, kind: str, probe: str, draw: Draw) -> tuple[Figure, str]:
@@ -61,7 +58,7 @@ def without(title: str) -> tuple[Figure, str]:
 
 
 def draw_gradients(
-    rows: pd.DataFrame, groups: list[str], looks: dict[str, Look], title: str
+    rows: pd.DataFrame, groups: list[str], styles_by_level: dict[str, Style], title: str
 ) -> tuple[Figure, str]:
     """Left: the gradient norm at every site, a line per level; right: its spread."""
     ends = health_frames.at_ends(rows)
@@ -70,11 +67,11 @@ def draw_gradients(
     heading = f"{title}: gradient norm at the sites"
     figure, axes = subplots(len(groups), 2, size, heading, sharex="col", sharey="row")
     for group, (at_sites, overall) in zip(groups, axes, strict=True):
-        for level, look in looks.items():
+        for level, style in styles_by_level.items():
             if (group, level) in spread.index:
                 own = {end: health_frames.of_cell(part, group, level) for end, part in ends.items()}
-                marks.sites_line(at_sites, own, look, level)
-        marks.boxes(overall, health_frames.of_group(spread, group), looks)
+                marks.sites_line(at_sites, own, style, level)
+        marks.boxes(overall, health_frames.of_group(spread, group), styles_by_level)
         at_sites.set(yscale="log", ylabel="gradient norm")
         at_sites.set_title(group or "last probed step", fontsize=9)
         overall.set_title("all sites and probed steps", fontsize=9)
@@ -95,7 +92,7 @@ def draw_gradients(
 
 
 def draw_updates(
-    rows: pd.DataFrame, groups: list[str], looks: dict[str, Look], title: str
+    rows: pd.DataFrame, groups: list[str], styles_by_level: dict[str, Style], title: str
 ) -> tuple[Figure, str] | None:
     """The update ratio of the weights, a line per level with a band; None if all are zero."""
     rows = health_frames.weights_alone(rows)
@@ -104,7 +101,9 @@ def draw_updates(
     if bands.empty:
         return None
     heading = f"{title}: update ratio of the weights"
-    figure, axes = draw_bands(bands, groups, looks, heading, "|change of W| / |W|", log=True)
+    figure, axes = draw_bands(
+        bands, groups, styles_by_level, heading, "|change of W| / |W|", log=True
+    )
     lowest = health_frames.before_the_end(bands)[BAND[0]]
     bottom = min(lowest[lowest > 0].min(), RULE_OF_THUMB) / 2
     top = 2 * max(bands[BAND[2]].max(), RULE_OF_THUMB)
@@ -121,18 +120,19 @@ def draw_updates(
     )
 
 
-def draw_dead_units(
-    rows: pd.DataFrame, groups: list[str], looks: dict[str, Look], title: str
+def draw_never_positive(
+    rows: pd.DataFrame, groups: list[str], styles_by_level: dict[str, Style], title: str
 ) -> tuple[Figure, str]:
-    """The share of dead units, a line per level with a band over seeds."""
-    bands = health_frames.seed_bands(rows)[["min", "mean", "max"]] * 100
-    ylabel = "dead units (%), mean over sites"
-    figure, axes = draw_bands(bands, groups, looks, f"{title}: dead units", ylabel)
+    """The share of units never above zero, a line per level with a band over seeds."""
+    probe = PROBES["site", "dead_fraction"]
+    bands = health_frames.seed_bands(rows)[["min", "mean", "max"]] * probe.axis_factor
+    heading = f"{title}: {probe.words}, mean over sites"
+    figure, axes = draw_bands(bands, groups, styles_by_level, heading, probe.axis_label)
     top = max(1.0, bands["max"].max())
     axes[0].set_ylim(-0.02 * top, 1.05 * top)  # shared by all panels
     legend(figure, axes, count_seeds(rows))
     return figure, (
-        "share of units never above zero on the probe batch, mean over "
+        f"share of {probe.words} on the probe batch, mean over "
         f"{rows['index'].nunique()} sites, against steps; lines are means of {count_seeds(rows)}, "
         "bands reach from the lowest to the highest seed."
     )
@@ -141,7 +141,7 @@ def draw_dead_units(
 def draw_bands(
     bands: pd.DataFrame,
     groups: list[str],
-    looks: dict[str, Look],
+    styles_by_level: dict[str, Style],
     title: str,
     ylabel: str,
     log: bool = False,
@@ -154,7 +154,7 @@ def draw_bands(
     for group, ax in axes.items():
         if log:
             ax.set_yscale("log")
-        marks.lines(ax, health_frames.of_group(bands, group), looks)
+        marks.lines(ax, health_frames.of_group(bands, group), styles_by_level)
         ax.set(xlabel="step", ylabel=ylabel)
     return figure, list(axes.values())
 
@@ -202,8 +202,9 @@ def draw_heatmaps(
 
     middle: indexed by level, site and step; places: sites as `index` and steps as `columns`.
     """
-    name, colours, factor = HEATMAPS[probe]
-    middle = middle * factor
+    described = PROBES["site", probe]
+    colours = HEATMAPS[probe]
+    middle = middle * described.axis_factor
     scale = colour_scale(middle, log=probe == "post_sd")
     known = set(middle.index.get_level_values("level"))
     for level, ax in axes.items():
@@ -211,7 +212,7 @@ def draw_heatmaps(
             heatmap(ax, middle.loc[level].unstack("step").reindex(**places), scale, colours)
         else:
             blank(ax, "no saturation rule" if probe == "saturated_fraction" else "not read")
-    colour_bar(figure, list(axes.values()), scale, colours, name)
+    colour_bar(figure, list(axes.values()), scale, colours, described.axis_label)
 
 
 def count_seeds(rows: pd.DataFrame) -> str:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from actstudy.analysis.figures.health_frames import epochs, nearest_to_shares
 from actstudy.analysis.figures.marks import mark_every, note
 from actstudy.analysis.figures.panels import fullest_legend, grid, label_grid, line_name
-from actstudy.analysis.figures.style import REFERENCE, Look, placeholder, seeds, styles
+from actstudy.analysis.figures.style import REFERENCE, Style, placeholder, seeds, styles
 from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.tables import Tables
 
@@ -59,13 +59,13 @@ def convergence(tables: Tables, task: str, column: str, hue: str) -> tuple[Figur
     role = "column" if column == "level" else "line"
     layout = f"a {role} for each {tables.plan.compare}"
     hues = list(runs[hue].unique())
-    looks = styles(tables.plan.levels if hue == "level" else hues)
+    styles_by_hue = styles(tables.plan.levels if hue == "level" else hues)
     depths = sorted(runs["depth"].unique())
     title = f"{settings.title}: {name}, {layout}"
     figure, axes = grid(depths, list(runs[column].unique()), title, True)
     means = val.groupby(["depth", column, hue, "epoch"])["value"].mean()
     for cell, ax in axes.items():
-        draw_means(ax, means, cell, {key: looks[key] for key in hues})
+        draw_means(ax, means, cell, {key: styles_by_hue[key] for key in hues})
         ax.axhline(settings.chance_level, **REFERENCE, zorder=0, label="chance")
     label_grid(figure, axes, "epoch", name, "depth {:g}")
     n = seeds(val.groupby(["level", "line", "depth"])["run_id"].nunique())
@@ -78,20 +78,22 @@ def convergence(tables: Tables, task: str, column: str, hue: str) -> tuple[Figur
     )
 
 
-def draw_means(ax: Axes, means: pd.Series, cell: tuple[float, str], looks: dict[str, Look]) -> None:
+def draw_means(
+    ax: Axes, means: pd.Series, cell: tuple[float, str], styles_by_hue: dict[str, Style]
+) -> None:
     """Draw the means of one panel against epochs.
 
-    means: indexed by depth, column, key of `looks` and epoch; cell: the panel's depth and column.
+    means: indexed by depth, column, hue and epoch; cell: the panel's depth and column.
     """
     known = set(means.index.droplevel("epoch"))
-    for key, look in looks.items():
+    for key, style in styles_by_hue.items():
         if (*cell, key) not in known:
             continue
         mean = means.loc[(*cell, key)]
         ax.plot(
             mean.index,
             mean,
-            **look,
+            **style,
             linewidth=1,
             markersize=3,
             markevery=mark_every(mean, MARKED_POINTS),

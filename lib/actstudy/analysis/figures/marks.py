@@ -3,41 +3,41 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from actstudy.analysis.figures.style import Look
+from actstudy.analysis.figures.style import Style
 
 MARKED_POINTS = 8  # markers on a line with many points
 
 
 def cell(
-    ax: Axes, look: Look, x: pd.Series, y: pd.Series, middle: tuple[float, float], label: str
+    ax: Axes, style: Style, x: pd.Series, y: pd.Series, middle: tuple[float, float], label: str
 ) -> None:
     """A cell as marks: its seeds (x, y) small and pale, their `middle` large and in the legend."""
-    ax.plot(x, y, look["marker"], color=look["color"], alpha=0.25, markersize=4)
+    ax.plot(x, y, style["marker"], color=style["color"], alpha=0.25, markersize=4)
     ax.plot(
         *middle,
-        look["marker"],
-        color=look["color"],
+        style["marker"],
+        color=style["color"],
         markersize=9,
         markeredgecolor="white",
         label=label,
     )
 
 
-def lines(ax: Axes, bands: pd.DataFrame, looks: dict[str, Look]) -> None:
+def lines(ax: Axes, bands: pd.DataFrame, styles_by_level: dict[str, Style]) -> None:
     """A line and a band per level.
 
     bands: indexed by level and step; columns: lower end, line, upper end.
     """
     low, middle, high = bands.columns
     known = set(bands.index.get_level_values("level"))
-    for level in looks:
+    for level in styles_by_level:
         if level not in known:
             continue
         rows = bands.loc[level]
         ax.plot(
             rows.index,
             rows[middle],
-            **looks[level],
+            **styles_by_level[level],
             linewidth=1.2,
             markersize=3.5,
             markevery=mark_every(rows, MARKED_POINTS),
@@ -45,7 +45,7 @@ def lines(ax: Axes, bands: pd.DataFrame, looks: dict[str, Look]) -> None:
         )
         if ax.get_yscale() == "log":
             rows = rows[rows[low] > 0]
-        colour = looks[level]["color"]
+        colour = styles_by_level[level]["color"]
         ax.fill_between(rows.index, rows[low], rows[high], color=colour, alpha=0.1, linewidth=0)
     if bands.empty:
         note(ax, "zero, or not read", size=8)
@@ -70,7 +70,7 @@ def note(ax: Axes, text: str, size: int, colour: str = "black") -> None:
     )
 
 
-def sites_line(ax: Axes, ends: dict[str, pd.Series], look: Look, label: str) -> None:
+def sites_line(ax: Axes, ends: dict[str, pd.Series], style: Style, label: str) -> None:
     """Values against site index at the `last` step, with marks, and at the `first`, thin and pale.
 
     ends: `first` and `last` -> values indexed by site; zeros are left out.
@@ -80,22 +80,23 @@ def sites_line(ax: Axes, ends: dict[str, pd.Series], look: Look, label: str) -> 
     if last.empty:  # the first step is the last one
         first, last = last, first
     shape = "-" if len(first) > 1 else "."
-    colour = look["color"]
+    colour = style["color"]
     ax.plot(first.index, first.where(first > 0), shape, color=colour, linewidth=0.8, alpha=0.45)
-    ax.plot(last.index, last.where(last > 0), **look, linewidth=1.4, markersize=4, label=label)
+    ax.plot(last.index, last.where(last > 0), **style, linewidth=1.4, markersize=4, label=label)
 
 
-def boxes(ax: Axes, spread: pd.DataFrame, looks: dict[str, Look]) -> None:
+def boxes(ax: Axes, spread: pd.DataFrame, styles_by_level: dict[str, Style]) -> None:
     """A mark per level: the median a dot, a thick line over the quartiles, a thin one over all.
 
     spread: indexed by level; five columns, from the lowest quantile to the highest.
     """
-    for place, (level, look) in enumerate(looks.items()):
+    for place, (level, style) in enumerate(styles_by_level.items()):
         if level not in spread.index:
             continue
         lowest, low, middle, high, highest = spread.loc[level]
-        ax.vlines(place, lowest, highest, color=look["color"], linewidth=1)
-        ax.vlines(place, low, high, color=look["color"], linewidth=6)
-        ax.plot(place, middle, "o", color="white", markeredgecolor=look["color"], markersize=4)
-    ax.set_xticks(range(len(looks)), list(looks), fontsize=8, rotation=30, ha="right")
-    ax.set_xlim(-0.6, len(looks) - 0.4)
+        ax.vlines(place, lowest, highest, color=style["color"], linewidth=1)
+        ax.vlines(place, low, high, color=style["color"], linewidth=6)
+        ax.plot(place, middle, "o", color="white", markeredgecolor=style["color"], markersize=4)
+    levels = list(styles_by_level)
+    ax.set_xticks(range(len(levels)), levels, fontsize=8, rotation=30, ha="right")
+    ax.set_xlim(-0.6, len(levels) - 0.4)

@@ -43,20 +43,20 @@ ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 REFERENCE: dict[str, Any] = {"color": "#555555", "linestyle": (0, (1, 2)), "linewidth": 1.2}
 
-Look = dict[str, Any]  # keywords of a line: color, marker, linestyle
+Style = dict[str, Any]  # keywords of a line: color, marker, linestyle
 
 
-def styles(levels: list[str]) -> dict[str, Look]:
-    """Level -> line keywords: an activation's own; any other level gets a look still free.
+def styles(levels: list[str]) -> dict[str, Style]:
+    """Level -> line keywords: an activation's own; any other level gets a style that is still free.
 
-    If none is free, the looks of all activations are used again.
+    If none is free, the styles of all activations are used again.
     """
     own = {level: ACTIVATION_STYLE[level] for level in levels if level in ACTIVATION_STYLE}
     used = set(own.values())
-    free = [look for look in ACTIVATION_STYLE.values() if look not in used]
+    free = [style for style in ACTIVATION_STYLE.values() if style not in used]
     if not free:
         free = list(ACTIVATION_STYLE.values())
-    looks = {}
+    styles_by_level = {}
     n_borrowed = 0
     for level in levels:
         if level in own:
@@ -64,8 +64,8 @@ def styles(levels: list[str]) -> dict[str, Look]:
         else:
             colour, marker, dash = free[n_borrowed % len(free)]
             n_borrowed += 1
-        looks[level] = {"color": colour, "marker": marker, "linestyle": dash}
-    return looks
+        styles_by_level[level] = {"color": colour, "marker": marker, "linestyle": dash}
+    return styles_by_level
 
 
 def legend(figure: Figure, axes: Iterable[Axes], title: str) -> None:

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from actstudy.analysis.figures.panels import limited, subplots, tidy
-from actstudy.analysis.figures.style import Look, seeds, styles
+from actstudy.analysis.figures.style import Style, seeds, styles
 from actstudy.analysis.markdown import cell_name, metric_name
 from actstudy.analysis.tables import Tables
 
@@ -22,11 +22,11 @@ def steps_to_target(tables: Tables, task: str) -> tuple[Figure, str]:
     name = f"validation {metric_name(settings.metric)}"
     title = f"{settings.title}: steps to a {name}{note}"
     figure, axes = subplots(1, len(targets), size, title, sharey=True)
-    looks = styles(tables.plan.levels)
+    styles_by_level = styles(tables.plan.levels)
     ends = tables.of("runs", task).groupby(["level", "group"])["total_steps"].max()
     relation = "at least" if settings.higher_is_better else "at most"
     for ax, target in zip(axes.flat, targets, strict=True):
-        draw_bars(ax, frame[frame["target"] == target], ends, looks)
+        draw_bars(ax, frame[frame["target"] == target], ends, styles_by_level)
         ax.set(xlabel="median steps", xlim=(0, 1.45 * ends.max()))
         heading = "no target is set" if pd.isna(target) else f"{relation} {target:g}"
         ax.set_title(heading, fontsize=9)
@@ -40,7 +40,9 @@ def steps_to_target(tables: Tables, task: str) -> tuple[Figure, str]:
     )
 
 
-def draw_bars(ax: Axes, part: pd.DataFrame, ends: pd.Series, looks: dict[str, Look]) -> None:
+def draw_bars(
+    ax: Axes, part: pd.DataFrame, ends: pd.Series, styles_by_level: dict[str, Style]
+) -> None:
     """Draw a bar per cell, hatched up to the end of the runs if the median lies after it.
 
     part: rows of `targets` of one target; ends: planned steps by level and group.
@@ -53,7 +55,7 @@ def draw_bars(ax: Axes, part: pd.DataFrame, ends: pd.Series, looks: dict[str, Lo
         else:
             steps = row.median_steps
             label = f"{steps:,.0f}"
-        colour = looks[row.level]["color"]
+        colour = styles_by_level[row.level]["color"]
         (bar,) = ax.barh([cell_name(row.level, row.group)], [steps], color=colour, alpha=0.75)
         if late:
             bar.set(facecolor="none", edgecolor=colour, hatch="///")

@@ -20,7 +20,7 @@ from actstudy.analysis.figures.style import (
     styles,
 )
 from actstudy.analysis.markdown import cell_name, metric_name
-from actstudy.analysis.questions import ranks
+from actstudy.analysis.questions import ranks, stats
 from actstudy.analysis.questions.tuning import good_region
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
@@ -59,8 +59,8 @@ def win_probability(tables: Tables, task: str) -> tuple[Figure, str]:
     return figure, (
         f"{title}: {what}: percent of seeds at which it does, ties half, "
         f"{seeds(wins['n'].astype(int))} per square, those that all its levels have. "
-        "Bold: the pair's own 95% interval excludes 50%, not corrected for the number of pairs. "
-        "Grey: nothing to compare."
+        f"Bold: the pair's own {stats.LEVEL:.0%} interval excludes 50%, not corrected for the "
+        "number of pairs. Grey: nothing to compare."
     )
 
 
@@ -138,13 +138,13 @@ def lr_sensitivity(tables: Tables, task: str) -> tuple[Figure, str]:
     crowded = len(levels) > MAX_LEVELS_PER_PANEL
     places = panel_places(list(table["group"].unique()), levels, crowded)
     figure, axes = rate_panels(places, f"{title}: {name} against the learning rate", crowded)
-    looks = styles(tables.plan.levels)
+    styles_by_level = styles(tables.plan.levels)
     for panel, ax in axes.items():
         group, highlighted = places[panel]
         cells = table[table["group"] == group]
         for level in levels:
-            look = looks[level] if level in highlighted else None
-            draw_rates(ax, cells[cells["level"] == level], look, level)
+            style = styles_by_level[level] if level in highlighted else None
+            draw_rates(ax, cells[cells["level"] == level], style, level)
         ax.axvline(cells["fixed_lr"].iloc[0], **REFERENCE, zorder=0, label="fixed rate")
         ticks = sorted(table["lr"].unique())
         ax.set(xscale="log", xticks=ticks, xticklabels=[f"{lr:g}" for lr in ticks])
@@ -215,17 +215,17 @@ def cut_low(axes: list[Axes], table: pd.DataFrame, settings: TaskPlan) -> str:
     return " Lines that leave the panel go on to values worse than it shows."
 
 
-def draw_rates(ax: Axes, rates: pd.DataFrame, look: dict[str, Any] | None, level: str) -> None:
-    """Draw a level's line over the rates, its chosen rate in a ring, or in grey without a look.
+def draw_rates(ax: Axes, rates: pd.DataFrame, style: dict[str, Any] | None, level: str) -> None:
+    """Draw a level's line over the rates, its chosen rate in a ring, or in grey without a style.
 
     The line is thick over its good region. rates: rows of `tuning` of one cell, by rate.
     """
     mean = rates["mean_val"].where(np.isfinite(rates["mean_val"]))
-    if look is None:
+    if style is None:
         ax.plot(rates["lr"], mean, color=BACKGROUND_COLOUR, linewidth=0.7, zorder=0)
         return
-    colour = look["color"]
-    ax.plot(rates["lr"], mean, **look, linewidth=1, markersize=4, label=level)
+    colour = style["color"]
+    ax.plot(rates["lr"], mean, **style, linewidth=1, markersize=4, label=level)
     sd = rates["sd_val"].fillna(0)
     ax.fill_between(rates["lr"], mean - sd, mean + sd, color=colour, alpha=0.1, linewidth=0)
     region = good_region(rates)

@@ -5,21 +5,15 @@ from typing import Any
 import pandas as pd
 
 from actstudy.analysis.markdown import cell_name, group_head, markdown, metric_name
+from actstudy.analysis.questions import stats
 from actstudy.analysis.questions.findings import of_cells
+from actstudy.analysis.questions.probes import PROBES
 from actstudy.analysis.tables import Tables
 from actstudy.contract.schema import UNREAD
 
 MAX_ROWS = 20  # of findings on the page; the table has all
 MAX_NOTES_LISTED = 5  # more are only counted
 MAX_SENTENCES = 4  # a sentence per group of cells; more groups have a table
-WORDS = {
-    "site dead_fraction": "the share of dead units",
-    "site inactive_fraction": "the share of activations that are not above zero",
-    "site saturated_fraction": "the share of saturated values",
-    "site post_sd": "the standard deviation of the activations",
-    "site gradient_norm": "the gradient norm at the sites (log10)",
-    "model gradient_norm": "the gradient norm over all parameters (log10)",
-}
 
 
 def findings(tables: Tables, task: str) -> dict[str, Any]:
@@ -135,7 +129,7 @@ def _early_sentence(row: dict[Any, Any], metric: str) -> str:
         return f"{start} ({n}) there is no correlation to report."
     if pd.isna(row["low"]):
         return f"{start} rho is {row['rho']:+.2f}, {n}, too few for an interval."
-    interval = f"95% interval {row['low']:+.2f} to {row['high']:+.2f}, {n}"
+    interval = f"{stats.LEVEL:.0%} interval {row['low']:+.2f} to {row['high']:+.2f}, {n}"
     reading = "the interval includes zero"
     if excludes_zero(row):
         direction = "higher" if row["rho"] > 0 else "lower"
@@ -165,7 +159,7 @@ def _early_row(row: dict[Any, Any]) -> dict[str, Any]:
         "chosen": _probe(row),
         "rho, choosing": f"{row['rho_chosen']:+.2f} (n = {row['n_chosen']})",
         "rho, other seeds": rho,
-        "95% interval": interval,
+        f"{stats.LEVEL:.0%} interval": interval,
         "within a level": within,
     }
 
@@ -173,7 +167,8 @@ def _early_row(row: dict[Any, Any]) -> dict[str, Any]:
 def _probe(row: dict[Any, Any]) -> str:
     """The chosen probe and when it was read, in words."""
     when = f"at step {row['step']:.0f}" if row["step"] else "before the first step"
-    return f"{WORDS[row['probe']]} {when}"
+    kind, probe = row["probe"].split()
+    return f"{PROBES[kind, probe].description} {when}"
 
 
 def excludes_zero(row: dict[Any, Any]) -> bool:

@@ -4,19 +4,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from actstudy.analysis.page import cell_groups, health_tables, result_tables, verdict_tables
 from actstudy.analysis.tables import Tables
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What makes each table of a section from the study's tables and the task's name."""
+    """What makes each table of a section from the study's tables and the task's name.
+
+    results_by_cell, contrasts_by_cell: whether that table has a row per cell.
+    """
 
     results: Callable[[Tables, str], str]
     contrasts: Callable[[Tables, str], str]
     targets: Callable[[Tables, str], str]
     compute: Callable[[Tables, str], str]
     findings: Callable[[Tables, str], dict[str, Any]]
+    results_by_cell: bool
+    contrasts_by_cell: bool
 
 
 BY_CELL = Layout(
@@ -25,6 +32,8 @@ BY_CELL = Layout(
     targets=result_tables.targets,
     compute=result_tables.compute,
     findings=health_tables.findings,
+    results_by_cell=True,
+    contrasts_by_cell=True,
 )
 BY_GROUP = Layout(
     results=result_tables.results_by_group,
@@ -32,20 +41,25 @@ BY_GROUP = Layout(
     targets=result_tables.targets_by_group,
     compute=result_tables.compute_of_front,
     findings=health_tables.findings_by_rule,
+    results_by_cell=False,
+    contrasts_by_cell=False,
 )
 
 
 def choose(tables: Tables, task: str) -> Layout:
     """The tables of BY_CELL, and of BY_GROUP instead of those that would have very many rows."""
-    cells_by_table = {
-        "results": tables.of("cells", task),
-        "contrasts": verdict_tables.primary(tables, task),
-        "targets": tables.of("targets", task),
-        "compute": tables.of("pareto", task),
-        "findings": health_tables.read_runs(tables, task),
-    }
-    functions = {}
-    for name, cells in cells_by_table.items():
-        layout = BY_GROUP if cell_groups.are_many(cells) else BY_CELL
-        functions[name] = getattr(layout, name)
-    return Layout(**functions)
+    results = _layout_of(tables.of("cells", task))
+    contrasts = _layout_of(verdict_tables.primary(tables, task))
+    return Layout(
+        results=results.results,
+        contrasts=contrasts.contrasts,
+        targets=_layout_of(tables.of("targets", task)).targets,
+        compute=_layout_of(tables.of("pareto", task)).compute,
+        findings=_layout_of(health_tables.read_runs(tables, task)).findings,
+        results_by_cell=results.results_by_cell,
+        contrasts_by_cell=contrasts.contrasts_by_cell,
+    )
+
+
+def _layout_of(cells: pd.DataFrame) -> Layout:
+    return BY_GROUP if cell_groups.are_many(cells) else BY_CELL

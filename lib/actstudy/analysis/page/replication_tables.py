@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis.markdown import markdown, metric_name, prose
-from actstudy.analysis.questions import claims, published
+from actstudy.analysis.questions import claims, published, stats
 from actstudy.study import replication
 from actstudy.study.claims import Claims
 
@@ -65,7 +65,7 @@ def claim_row(row: Mapping[str, Any], with_cell: bool) -> dict[str, Any]:
         "claimed": describe_claim(row),
         "ours": measured,
         "n": row["n"],
-        "95% interval": interval,
+        f"{stats.LEVEL:.0%} interval": interval,
         "difference": difference,
         "verdict": f"{row['verdict']}{diverged}",
     }

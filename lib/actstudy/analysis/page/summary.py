@@ -31,7 +31,7 @@ from actstudy.analysis.page import (
     verdict_sentence,
     verdict_tables,
 )
-from actstudy.analysis.questions import contrasts, procedure
+from actstudy.analysis.questions import contrasts, early_health, procedure, stats
 from actstudy.analysis.status import rerun_command
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
@@ -39,6 +39,13 @@ from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.spec import layered
 
 TEMPLATES = Path(__file__).parent
+CONSTANTS = {
+    "n_bins": registry.literal("tasks/metrics.py", "N_BINS"),
+    "front_draws": f"{stats.FRONT_DRAWS:,}",
+    "interval_level": f"{stats.LEVEL:.0%}",
+    "early_share": f"{early_health.EARLY_SHARE:.0%}",
+    "min_probe_runs": early_health.MIN_RUNS,
+}
 
 
 def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> str:
@@ -57,6 +64,7 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
             **_overview(tables),
             claims=_claims(tables),
             error_rate=_error_rate(tables.plan),
+            constants=CONSTANTS,
             time=result_tables.time(unique_runs),
             figures=_figures(registry.study_figures(), figures / "study", page),
             incomplete=_incomplete(tables),
@@ -97,10 +105,11 @@ def _task(tables: Tables, task: str, figures: Path, page: Path) -> dict[str, Any
     layout = layouts.choose(tables, task)
     return {
         **vars(settings),
+        **_looks(tables.plan, settings),
         "name": task,
         "metric_name": metric_name(settings.metric),
-        "results_by_cell": layout.results is layouts.BY_CELL.results,
-        "contrasts_by_cell": layout.contrasts is layouts.BY_CELL.contrasts,
+        "results_by_cell": layout.results_by_cell,
+        "contrasts_by_cell": layout.contrasts_by_cell,
         "subsets": _subsets(tables.of("runs", task)),
         "verdict": verdict_sentence.sentence(tables, task),
         "best": best_means.sentences(tables, task),
@@ -125,8 +134,21 @@ def _error_rate(plan: Plan) -> str:
     share = contrasts.family_share(plan)
     rate = f"{100 * procedure.ALPHA * share:g}%"
     if share < 1:
-        rate += " (this task's share of the study's 5%)"
+        rate += f" (this task's share of the study's {procedure.ALPHA:.0%})"
     return rate
+
+
+def _looks(plan: Plan, settings: TaskPlan) -> dict[str, str]:
+    """The seeds and the spends of a task's looks in words; empty if it has none."""
+    if not settings.looks:
+        return {}
+    looks = procedure.looks_of(settings.looks, contrasts.family_share(plan))
+    seeds = [str(n) for n, _ in looks]
+    spends = [f"{100 * spend:.3g}%" for _, spend in looks]
+    return {
+        "look_seeds": verdict_tables.listed(seeds),
+        "look_spends": verdict_tables.listed(spends),
+    }
 
 
 def _claims(tables: Tables) -> dict[str, Any] | None:

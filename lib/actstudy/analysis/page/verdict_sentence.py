@@ -14,6 +14,7 @@ from actstudy.analysis.markdown import (
     signed,
 )
 from actstudy.analysis.page.verdict_tables import listed, primary
+from actstudy.analysis.questions import procedure
 from actstudy.analysis.questions.contrasts import describe_verdict
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
@@ -31,7 +32,8 @@ def sentence(tables: Tables, task: str) -> str:
     if n == 0:
         return f"{settings.title}: no seed has a comparable run in every cell yet."
     if (contrasts["verdict"] == "too few seeds").all():
-        verdicts = f"no verdict from n = {n}, at least 8 seeds are needed{largest(contrasts)}"
+        needed = f"at least {procedure.MIN_SEEDS} seeds are needed"
+        verdicts = f"no verdict from n = {n}, {needed}{largest(contrasts)}"
     else:
         verdicts = f"{'; '.join(clauses(contrasts, settings))} (n = {n} seeds)"
     what = f"{settings.title}, test {metric_name(settings.metric)} against {settings.baseline}"
@@ -95,7 +97,8 @@ def largest(contrasts: pd.DataFrame) -> str:
     cell = cell_name(row["level"], row["group"])
     text = f"; the largest mean difference is {signed(row['mean'], 0.0)}, of {cell}"
     if row["n"] > 1:
-        text += f" (95% interval {interval(row['low'], row['high'], 0.0)})"
+        ends = interval(row["low"], row["high"], 0.0)
+        text += f" ({100 * row['interval_level']:g}% interval {ends})"
     return text
 
 

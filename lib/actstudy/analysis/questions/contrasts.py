@@ -222,6 +222,9 @@ def describe_verdict(row: Mapping[str, Any]) -> str:
         early = pd.notna(row.get("decided_at")) and row["decided_at"] < row["n"]
         return f"{verdict}, decided at n = {row['decided_at']:.0f}" if early else verdict
     if pd.isna(row["more_seeds"]):
-        return f"undecided: not decidable at this margin; 20 seeds can see {row['visible']:.2g}"
+        return (
+            f"undecided: not decidable at this margin; {procedure.VISIBLE_SEEDS} seeds can see "
+            f"{row['visible']:.2g}"
+        )
     plural = "" if row["more_seeds"] == 1 else "s"
     return f"undecided: {row['more_seeds']:.0f} more seed{plural}"

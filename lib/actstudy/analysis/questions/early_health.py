@@ -9,18 +9,11 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis.questions import stats
+from actstudy.analysis.questions.probes import PROBES
 from actstudy.contract.plan import Plan
 
-PROBES = {  # kind and probe -> whether its logarithm is taken
-    ("site", "dead_fraction"): False,
-    ("site", "inactive_fraction"): False,
-    ("site", "saturated_fraction"): False,
-    ("site", "post_sd"): False,
-    ("site", "gradient_norm"): True,
-    ("model", "gradient_norm"): True,
-}
 EARLY_SHARE = 0.25  # of a run's steps: what is read later is not early, however long an epoch is
-MIN_RUNS = 4  # that have a probe, if it may be chosen
+MIN_RUNS = 4  # of a probe that may be chosen
 SMALLEST_FLOAT32 = 1e-45  # for the logarithm of a gradient that is zero
 CHOICE = ["task", "group", "probe", "step", "n_chosen", "rho_chosen", "chosen"]
 RESULT = ["n", "rho", "low", "high", "rho_within"]
@@ -33,9 +26,9 @@ def early(
     """A row per task, group and probe: rank correlation of its early value with the result.
 
     Columns COLUMNS; the result is the reported metric. rho_chosen is over the completed runs of
-    the seeds at even positions. The probe with the largest abs(rho_chosen) of those that all these
-    runs have is `chosen`; it alone has rho, with its interval, over the seeds at odd positions,
-    which were not used for the choice. rho_within: see `correlation_within_levels`.
+    the seeds at even positions that have the probe. `best_probe` says which one is `chosen`; it
+    alone has rho, with its interval, over the seeds at odd positions, which were not used for the
+    choice. rho_within: see `correlation_within_levels`.
     """
     if health.empty or curves.empty or "total_steps" not in runs:
         return pd.DataFrame(columns=COLUMNS)
@@ -95,7 +88,7 @@ def scaled(reading: pd.DataFrame) -> pd.Series:
     """The values of readings, as log10 if PROBES says so."""
     value = reading["value"].astype(float)
     keys = zip(reading["kind"], reading["probe"], strict=True)
-    logarithmic = [PROBES[key] for key in keys]
+    logarithmic = [PROBES[key].is_logarithmic for key in keys]
     return value.mask(logarithmic, np.log10(value.clip(lower=SMALLEST_FLOAT32)))
 
 
@@ -116,9 +109,9 @@ def candidates(values: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def best_probe(candidates: list[dict[str, Any]]) -> str | None:
-    """The probe with the largest abs(rho_chosen) of those that the most runs have.
+    """The probe with the largest abs(rho_chosen) of those that the largest number of runs have.
 
-    None if no probe has a rho and MIN_RUNS runs.
+    None if none of those has a rho, or if that number is below MIN_RUNS.
     """
     most_runs = max((row["n_chosen"] for row in candidates), default=0)
     best = None

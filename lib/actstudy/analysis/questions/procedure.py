@@ -100,7 +100,7 @@ def judge(
             continue
         rows = x if n is None else x[seed < n]
         if len(rows) >= MIN_SEEDS:
-            looks_taken.append(look(rows, margins, name, spend))
+            looks_taken.append(take_look(rows, margins, name, spend))
     return [contrast(x, j, float(margins[j]), looks_taken, schedule) for j in range(x.shape[1])]
 
 
@@ -122,7 +122,7 @@ def check(x: np.ndarray, margin: np.ndarray, looks: Looks) -> None:
         raise ValueError(f"looks: got spends {spends}; allowed: positive, {ALPHA} in all")
 
 
-def look(x: np.ndarray, margins: np.ndarray, name: str, spend: float) -> Look:
+def take_look(x: np.ndarray, margins: np.ndarray, name: str, spend: float) -> Look:
     """Both tests of all contrasts on these seeds."""
     p = difference_p(x, sign_flips(name, len(x)))
     p_equivalent = equivalence_p(x, margins)

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+LEVEL = 0.95  # of confidence intervals
 MIN_BCA_VALUES = 20
+FRONT_DRAWS = 2_000  # bootstrap draws of seeds
 MIN_RHO_VALUES = 4  # for an interval of a rank correlation
 MIDDLE = ["iqm", "iqm_low", "iqm_high"]  # columns of tables
 
@@ -22,7 +24,7 @@ class Estimate:
     n: int
 
 
-def mean_interval(values: Sequence[float], level: float = 0.95) -> Estimate:
+def mean_interval(values: Sequence[float], level: float = LEVEL) -> Estimate:
     """Mean with its two-sided Student t interval, which is unbounded below two values."""
     x = np.asarray(values, dtype=float)
     n = len(x)
@@ -58,7 +60,7 @@ def pareto_front(cost_low: Sequence[float], gain_high: Sequence[float]) -> np.nd
     return np.asarray(~(no_worse & better).any(axis=1))
 
 
-def spearman(x: Sequence[float], y: Sequence[float], level: float = 0.95) -> Estimate:
+def spearman(x: Sequence[float], y: Sequence[float], level: float = LEVEL) -> Estimate:
     """Spearman's rho with Fisher's z interval: z = atanh(rho), variance (1 + rho^2 / 2) / (n - 3).
 
     The variance is Bonett and Wright's (2000, doi:10.1007/BF02294183). For |rho| = 1 the interval
@@ -89,7 +91,7 @@ def bca_interval(
     values: Sequence[float],
     statistic: Callable[..., np.ndarray],
     rng: np.random.Generator,
-    level: float = 0.95,
+    level: float = LEVEL,
 ) -> Estimate:
     """statistic(values, axis) with its BCa bootstrap interval (DiCiccio and Efron 1996).
 
@@ -130,7 +132,7 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     return float(stats.binomtest(only_first, discordant).pvalue)
 
 
-def win_probability(differences: Sequence[float], level: float = 0.95) -> Estimate:
+def win_probability(differences: Sequence[float], level: float = LEVEL) -> Estimate:
     """Share of seeds with a positive difference, ties counting half, with Wilson's (1927) interval.
 
     Without seeds the share is missing and the interval is 0 to 1.
@@ -149,7 +151,7 @@ def win_probability(differences: Sequence[float], level: float = 0.95) -> Estima
 
 
 def front_probability(
-    cost: np.ndarray, gain: np.ndarray, rng: np.random.Generator, draws: int = 2_000
+    cost: np.ndarray, gain: np.ndarray, rng: np.random.Generator, draws: int = FRONT_DRAWS
 ) -> np.ndarray:
     """Share of bootstrap draws in which each cell is on the Pareto front, shape (K,).
 
