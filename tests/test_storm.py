@@ -61,9 +61,9 @@ def test_a_trainer_that_ended_a_moment_before_is_no_kill(tmp_path):
     trainer = psutil.Process(process.pid)
     process.wait()
     clone = SimpleNamespace(trainers=lambda: [trainer], driver=lambda: None)
-    made = storm.Storm(clone, random.Random(0), 1.0, {}, watch.Completed(tmp_path))
-    made.kill("trainer", process)
-    assert not made.kills
+    attack = storm.Storm(clone, random.Random(0), 1.0, {}, watch.Completed(tmp_path))
+    attack.kill("trainer", process)
+    assert not attack.kills
 
 
 def test_a_run_unpublished_but_kept_is_not_lost(seen):
