@@ -176,3 +176,14 @@ def test_a_holder_without_a_note_is_unknown(tmp_path):
     with locks.locked(tmp_path / "run"):
         locks.lock_file(tmp_path / "run").write_text("")
         assert locks.holder(tmp_path / "run") == locks.UNKNOWN
+
+
+def test_links_and_relative_paths_of_a_folder_have_one_lock(tmp_path, monkeypatch):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    link = tmp_path / "elsewhere" / "link"
+    link.parent.mkdir()
+    link.symlink_to(folder)
+    monkeypatch.chdir(folder)
+    names = [folder, link, Path(), Path("../data")]
+    assert {locks.lock_file(name) for name in names} == {tmp_path / locks.LOCKS / "data"}

@@ -107,8 +107,8 @@ def test_without_its_whole_state_a_killed_run_ends_in_other_bits(folder, monkeyp
         names = {"best": ("best_value", 9.0), "window": ("window", {})}[off]
         plain = run.resume
 
-        def forgetful(engine, state):
-            plain(engine, state)
+        def forgetful(engine, *where):
+            plain(engine, *where)
             if engine.step:
                 setattr(engine.progress[0], *names)
 

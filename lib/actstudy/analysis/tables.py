@@ -54,7 +54,7 @@ UNITS = {
     "median_seconds": "s of training",
     "train_seconds": "s",
     "peak_memory_bytes": "bytes",
-    "throughput": "throughput_unit, median over evaluation windows",
+    "throughput": "throughput_unit, median over evaluation windows; of a packed run its share",
 }
 CELL_METRICS = [*CELL, "checkpoint", "metric", "n_planned", "n", "mean", "sd", "min", "max"]
 CELL_METRICS += stats.MIDDLE

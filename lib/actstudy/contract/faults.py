@@ -12,7 +12,6 @@ from collections import Counter
 from pathlib import Path
 
 STAGES = ("draft", "fsync", "rename", "folder")  # of writing a file, in order
-ACTIONS = ("kill", "term", "full")
 _passed: Counter[str] = Counter()
 
 

@@ -31,8 +31,12 @@ UNKNOWN = Holder(0, "unknown", "unknown")  # it has the lock and has not written
 
 
 def lock_file(folder: Path) -> Path:
-    """The file that is locked while a folder is held; it holds a `Holder` as JSON."""
-    return folder.parent / LOCKS / folder.name
+    """The file that is locked while a folder is held; it holds a `Holder` as JSON.
+
+    Links and relative paths of one folder give one file.
+    """
+    whole = folder.resolve()
+    return whole.parent / LOCKS / whole.name
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ class BoundedFile(io.BufferedWriter):
     def write(self, chunk: Any) -> int:
         """Write one chunk."""
         if self.tell() + len(chunk) > MAX_BYTES:
-            raise OverflowError(f"larger than {MAX_BYTES:,} bytes, the most that is fetched")
+            raise OverflowError
         return super().write(chunk)
 
 
@@ -79,14 +79,16 @@ def download(url: str, part: Path) -> None:
         timeout=TIMEOUT,
         headers={"User-Agent": "actstudy", "Accept-Encoding": "identity"},
         hooks={"response": check_response},
+        auth=lambda request: request,  # else a password of ~/.netrc would be sent
         verify=certificates.cafile or certificates.capath or True,
     )
     for pause in PAUSES:
         try:
             with BoundedFile(part.open("wb", buffering=0)) as file:
                 return get(url, file, None)
-        except OverflowError as error:
-            raise NotFetched(f"{url}: {error}") from None
+        except OverflowError:
+            limit = f"larger than {MAX_BYTES:,} bytes, the most that is fetched"
+            raise NotFetched(f"{url}: {limit}") from None
         except ValueError as error:
             raise NotFetched(f"{url}: no address of a file ({error})") from None
         except requests.RequestException as error:
@@ -97,11 +99,19 @@ def download(url: str, part: Path) -> None:
 
 
 def check_response(response: requests.Response, **_: Any) -> None:
-    """NotFetched if a response redirects to an unsafe address; its body is kept as it was sent."""
+    """Refuse a redirect to an unsafe address, and a body that is announced as too large.
+
+    The body of a redirect is not read; that of a file is kept as it was sent.
+    """
     response.raw.headers.pop("Content-Encoding", None)  # else a .gz may arrive unpacked
+    announced = response.headers.get("Content-Length", "")
     if response.is_redirect:
         url = urllib.parse.urljoin(response.url, response.headers["Location"])
         refuse_unsafe(url, url.partition("?")[0])  # a signed address may hold an @ behind its ?
+        response.raw.close()
+        response.raw = io.BytesIO()
+    elif announced.isdecimal() and int(announced) > MAX_BYTES:
+        raise OverflowError
 
 
 def describe(error: requests.RequestException) -> str:

@@ -16,6 +16,7 @@ from ruamel.yaml.resolver import VersionedResolver
 
 from actstudy.contract.errors import StudyError
 
+LINE_MARKS = ("\x85", "\u2028", "\u2029")
 MAX_YAML_BYTES = 50_000  # 30 times the longest study; read within a second or two
 MAX_YAML_DEPTH = 10  # levels; a study has 6
 MAX_KEY_LENGTH = 200
@@ -159,8 +160,15 @@ def _finite(text: str) -> int | float:
 def parse(text: str, source: str, lines: bool = True) -> Any:
     """The value of a YAML text; StudyError if it has none, with the line if `lines` are named."""
     reader = _Reader(text, source, lines)
+    for mark in LINE_MARKS:
+        if mark in text:
+            line = text.count("\n", 0, text.index(mark))
+            got = f"got {mark!r}, a line break to some readers"
+            raise StudyError(f"{reader.where(line)}: {got}; allowed: newlines")
     try:
         return reader.document()
+    except AssertionError as error:  # of a %YAML directive
+        line, fault = 0, f"{error}; allowed: no %YAML directive"
     except MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
         fault = error.problem or error.context

@@ -31,6 +31,8 @@ def fit(
     clock.restart()
     last_save = time.monotonic()
     blame.mark(engine)
+    if not engine.running:  # all had ended when the checkpoint was written
+        return
     for step, rows in batches(engine, engine.step):
         train_step(engine, step, rows)
         engine.step = step + 1

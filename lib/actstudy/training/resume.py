@@ -1,26 +1,26 @@
 """What a checkpoint holds, and how an engine resumes from its newest one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from actstudy.contract.schema import BUCKETS
-from actstudy.contract.spec import run_id
 from actstudy.training import checkpoint
 from actstudy.training.engine import Engine, Progress
 
 LAYOUT = 2  # raise it when what a checkpoint holds changes: those of other layouts are not used
 
 
-def save(engine: Engine, folder: Path) -> None:
-    """Write the engine's checkpoint into a folder."""
+def save(engine: Engine, folder: Path, names: Sequence[str]) -> None:
+    """Write the engine's checkpoint into a folder; names: of its runs' folders."""
     progress = []
     for run, own in enumerate(engine.progress):
         seconds = {bucket: engine.share(run, bucket) for bucket in BUCKETS}
         progress.append({**vars(own), "seconds": seconds})
     content = {
         "layout": LAYOUT,
-        "ids": [run_id(spec) for spec in engine.specs],
+        "ids": list(names),
         "step": engine.step,
         "ended": engine.ended,
         "progress": progress,
@@ -31,21 +31,20 @@ def save(engine: Engine, folder: Path) -> None:
     checkpoint.save(folder, engine.step, content)
 
 
-def resume(engine: Engine, folder: Path) -> None:
+def resume(engine: Engine, folder: Path, names: Sequence[str]) -> None:
     """Load the newest checkpoint if it holds all of the engine's runs, in any order and company.
 
     Else the engine starts anew, and checkpoints of other runs or of another layout are removed.
     """
     seconds_before = engine.logs[0].train_seconds_seen()
     content = checkpoint.newest(folder, torch.device("cpu"))
-    ids = [run_id(spec) for spec in engine.specs]
     usable = content is not None and content.get("layout") == LAYOUT
-    if content is None or not usable or not set(ids) <= set(content["ids"]):
+    if content is None or not usable or not set(names) <= set(content["ids"]):
         checkpoint.drop(folder)
         for progress in engine.progress:
             progress.seconds["wasted"] = seconds_before
         return
-    rows = [content["ids"].index(name) for name in ids]
+    rows = [content["ids"].index(name) for name in names]
     engine.restore(content["engine"], rows)
     engine.step = content["step"]
     engine.health_keys = content["health_keys"]

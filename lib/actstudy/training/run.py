@@ -95,18 +95,21 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
         data = loading.result()
         training.row |= _origin(data, device)
         training.environment = environment(device)
+        for folder in training.folders:
+            store.write_json(folder / "environment.json", training.environment)
         log = training.folders[0] / "log.txt"
         give_up = partial(_give_up, training)
         limit = Limit(settings.timeout_minutes, log, settings.stopping, give_up)
         training.limit = limit
         engine = make_engine(training.specs, training.folders, data, device, settings)
         training.engine = engine
-        resume(engine, training.state)
+        names = [folder.name for folder in training.folders]
+        resume(engine, training.state, names)
         engine.clock.seconds["start"] += time.time() - training.started
         fit(
             engine,
             limit.stopping,
-            partial(save, engine, training.state),
+            partial(save, engine, training.state, names),
             settings.checkpoint_seconds,
         )
         with engine.clock("eval"):
@@ -174,10 +177,9 @@ def _publish_run(training: Training, shared: dict[str, Any], run: int) -> None:
         **shared,
         **result.row,
     }
-    store.write_json(folder / "environment.json", training.environment)
     store.seal(folder, tables.run_tables(engine, run, folder.name, row, result))
-    store.publish(folder)
     if engine is not None:
         tables.log_findings(engine, run, row)
         engine.logs[run].line(f"{status}: {reason}" if reason else status)
         engine.logs[run].close()
+    store.publish(folder)

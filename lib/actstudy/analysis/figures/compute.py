@@ -26,7 +26,9 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     frame = tables.of("pareto", task)
     frame = frame[frame["n_timed"] > 0]
     if frame.empty:
-        return placeholder(f"{settings.title}: no run was timed by itself (packs are not), n = 0.")
+        return placeholder(
+            f"{settings.title}: no run was timed by itself (runs of a pack are not), n = 0."
+        )
     name = metric_name(settings.metric)
     title = f"{settings.title}: throughput and test {name}"
     figure, axes = panels(list(frame["group"].unique()), title)
@@ -70,7 +72,9 @@ def compute_bars(tables: Tables) -> tuple[Figure, str]:
     if len(frame):
         frame = frame[frame["peak_memory_bytes"].notna()]
     if frame.empty:
-        return placeholder("Study: no run has completed by itself (packs do not), n = 0.")
+        return placeholder(
+            "Study: no run has completed by itself (runs of a pack do not count), n = 0."
+        )
     tasks = list(frame["task"].unique())
     heights = [0.9 + 0.26 * (frame["task"] == task).sum() for task in tasks]
     size = (11, 0.5 + sum(heights))

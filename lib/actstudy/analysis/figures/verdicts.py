@@ -58,7 +58,7 @@ def win_probability(tables: Tables, task: str) -> tuple[Figure, str]:
     draw_scale(figure, list(axes.values()))
     return figure, (
         f"{title}: {what}: percent of seeds at which it does, ties half, "
-        f"{seeds(wins['n'].astype(int))} per square, those that all its levels have. "
+        f"{seeds(wins['n'].astype(int))} per square, those that every cell of the task has. "
         f"Bold: the pair's own {stats.LEVEL:.0%} interval excludes 50%, not corrected for the "
         "number of pairs. Grey: nothing to compare."
     )
@@ -194,7 +194,7 @@ def rate_caption(name: str, count: str, settings: TaskPlan) -> str:
         "other table; bands are one sd over seeds. A ring marks a level's chosen rate, its line "
         "is thick over the rates around it whose mean lies within the margin, "
         f"{settings.margin:g}, of its best; dotted: the fixed rate. "
-        f"Runs that did not complete count {bad}."
+        f"Diverged runs count {bad}; others that did not complete have no value."
     )
 
 

@@ -144,7 +144,7 @@ def _divergences(contrasts: pd.DataFrame) -> list[str]:
     """A sentence per contrast with diverged runs; of very many one that counts them by level."""
     has_diverged = (contrasts["n_diverged"] > 0) | (contrasts["n_diverged_baseline"] > 0)
     diverged = contrasts[has_diverged]
-    if len(diverged) > cell_groups.MAX_CELLS:
+    if cell_groups.are_many(diverged):
         return [cell_groups.divergences(diverged)]
     sentences = []
     for row in diverged.to_dict("records"):
