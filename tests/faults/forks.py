@@ -7,6 +7,7 @@ import json
 import math
 import os
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -123,8 +124,11 @@ def train(specs: list[RunSpec], root: Path, **settings: object) -> None:
         for folder in folders.keys() - todo.keys():
             if not store.verifies(folder):
                 store.publish(folder)
-        if todo and specs[0].engine == "pack":
-            state = root / ".packs" / packs.name(specs)
+        packed = specs[0].engine == "pack"
+        state = root / ".packs" / packs.name(specs)
+        if packed and not todo:  # killed at the very end
+            shutil.rmtree(state, ignore_errors=True)
+        elif packed:
             with locks.locked(state, wait=False):
                 train_runs(todo, state, data, host)
         elif todo:
