@@ -561,15 +561,13 @@ def test_curves_of_a_run_alone_and_packed_are_mirrored(tmp_path, data_folder, mo
     run(alone, tmp_path / "alone", data_folder, quiet(tensorboard=True))
     for folder in [*folders, tmp_path / "alone"]:
         curves = store.read(folder, "curves")[0].to_pylist()
-        expected = {
+        expected = [
             (folder.name, f"{row['split']}/{row['metric']}", row["value"], row["step"])
             for row in curves
             if row["split"] != "test"
-        }
-        assert {point for point in Mirror.points if point[0] == folder.name} == {
-            *expected,
-            (folder.name, "closed"),
-        }
+        ]
+        points = [point for point in Mirror.points if point[0] == folder.name]
+        assert points == [*expected, (folder.name, "closed")]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 from actstudy.advice import rules
 from actstudy.commands.parser import Parser
-from actstudy.contract import errors
+from actstudy.contract import errors, store
 from actstudy.contract.errors import StudyError, visible
 from actstudy.contract.spec import data_name, from_json
 
@@ -28,7 +28,7 @@ def add_flags(parser: Parser) -> None:
     parser.add_argument(
         "--data_dir",
         type=Path,
-        default=Path("results/data"),
+        default=store.DATA,
         help="prepared data (default: %(default)s)",
     )
     parser.add_argument(

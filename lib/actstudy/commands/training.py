@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from actstudy.commands.parser import Parser
-from actstudy.contract import errors, registry, spec
+from actstudy.contract import errors, registry, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.study import checks, packs
@@ -55,7 +55,7 @@ def _add_host_flags(parser: Parser) -> None:
     parser.add_argument(
         "--log_dir", type=Path, help="folder for the run's folder (default: results/runs/TASK)"
     )
-    data = Path("results/data")
+    data = store.DATA
     parser.add_argument("--data_dir", type=Path, default=data, help="folder of prepared data")
     devices = ("auto", "cpu", "cuda")
     parser.add_argument(

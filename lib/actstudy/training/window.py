@@ -1,6 +1,5 @@
 """The end of an evaluation window: curve rows, the choice of the best checkpoint, ended runs."""
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -55,8 +54,9 @@ def close(engine: Engine, stopping: Callable[[], bool]) -> None:
         engine.progress[run].step = engine.step
         if rate is not None:
             engine.progress[run].rates.append(rate)
-        _add_curves(engine, run, {"lr": learning_rates[run], **pace}, evaluation)
-        _log(engine, run, rate)
+        points = _curve_points(engine, run, {"lr": learning_rates[run], **pace}, evaluation)
+        engine.progress[run].curves += points
+        _log(engine, run, points, rate)
     _end_diverged(engine, {run: evaluations[run].scores["loss"] for run in runs})
     metric = engine.task.TASK["metric"]
     improved = []
@@ -89,10 +89,13 @@ def _pace(engine: Engine) -> tuple[float | None, dict[str, float]]:
     return labels / max(seconds, 1e-9), {"epoch_seconds": seconds * engine.steps_per_epoch / steps}
 
 
-def _add_curves(
+def _curve_points(
     engine: Engine, run: int, extra: Mapping[str, float], evaluation: Evaluation
-) -> None:
-    """Add a window's rows of `curves`: train means with `extra`, and validation scores."""
+) -> list[dict[str, Any]]:
+    """A window's rows of `curves`: train means with `extra`, and validation scores.
+
+    The window is empty afterwards.
+    """
     progress = engine.progress[run]
     train = {name: math.fsum(values) / len(values) for name, values in progress.window.items()}
     place = {
@@ -101,9 +104,9 @@ def _add_curves(
         "samples": engine.step * engine.spec.batch_size,
         "train_seconds": engine.share(run, "train"),
     }
-    progress.curves += curve_rows(place, "train", {**train, **extra})
-    progress.curves += curve_rows(place, "val", evaluation.scores)
     progress.window.clear()
+    train_rows = curve_rows(place, "train", {**train, **extra})
+    return [*train_rows, *curve_rows(place, "val", evaluation.scores)]
 
 
 def curve_rows(
@@ -114,13 +117,8 @@ def curve_rows(
         yield {**place, "split": split, "metric": metric, "value": value}
 
 
-def _log(engine: Engine, run: int, rate: float | None) -> None:
+def _log(engine: Engine, run: int, points: list[dict[str, Any]], rate: float | None) -> None:
     """Write a window's line into a run's log, and its points to TensorBoard."""
-    points = list(
-        itertools.takewhile(
-            lambda row: row["step"] == engine.step, reversed(engine.progress[run].curves)
-        )
-    )
     values = {(row["split"], row["metric"]): row["value"] for row in points}
     metric = engine.task.TASK["metric"]
     scores = {
