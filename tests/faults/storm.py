@@ -93,6 +93,9 @@ class Storm:
             going,
         )
         self.wait(lambda: False, 2.0, going)
+        if going.poll() is None:  # whom it meant to kill was not there yet
+            self.kill("group", going)
+            going.wait()
         self.judge(going)
 
     def wait(self, happened: object, seconds: float, going: subprocess.Popen[bytes]) -> None:
