@@ -17,7 +17,7 @@ test: .venv/test-installed
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	mypy
-	pytest -n auto --dist loadgroup
+	pytest -n auto
 
 .venv/study-installed: $(PINS)
 	@$(ALONE) sh envs/install.sh .

@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 import torch
 from runs import quiet, run, tiny
+from xdist.scheduler import LoadScopeScheduling
 
 from actstudy.contract import locks
 from actstudy.contract.spec import RunSpec
@@ -19,6 +20,21 @@ from actstudy.data import prepared
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("untimed", deadline=None)  # a loaded machine is no fault
 hypothesis.settings.load_profile("untimed")
+
+# Their tests share a project that takes half a minute to make. Started first, as they last longest.
+WHOLE_FILES = ("tests/test_looks.py", "tests/test_storm.py", "tests/test_workflow.py")
+
+
+class WholeFiles(LoadScopeScheduling):
+    """One worker has all tests of a file of WHOLE_FILES; any other test is handed out by itself."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in WHOLE_FILES else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return WholeFiles(config, log)
 
 
 @pytest.fixture(scope="session")

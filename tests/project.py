@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -12,17 +13,28 @@ from runs import ROOT
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--configfile", "config/smoke.yaml"]
 COPIED = ("Snakefile", "workflow", "config", "profiles", "lib", "data")
-SKIPPED = ("__pycache__", "*.egg-info", "raw")
+SKIPPED = ("*.egg-info", "raw")
+
+
+def shorten_toy_problems(folder: Path) -> None:
+    """Make the toy problems of a copy of the project train for few steps."""
+    path = folder / "lib/actstudy/experiments/boundaries.py"
+    text = path.read_text()
+    assert "STEPS = 400" in text
+    path.write_text(text.replace("STEPS = 400", "STEPS = 4"))
 
 
 class Project:
     """A copy of the project in a folder of its own, where files may be edited.
 
-    Its smoke study is cut to the task mlp, one seed and five epochs.
+    Its smoke study is cut to the task mlp, one seed and five epochs, its toy problems to few steps.
+    prepared: folders of prepared data sets that are copied too.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, prepared: Sequence[Path] = ()) -> None:
         self.folder = folder
+        for data in prepared:
+            shutil.copytree(data, folder / "results/data" / data.name)
         for name in COPIED:
             source = ROOT / name
             if source.is_dir():
@@ -33,6 +45,7 @@ class Project:
         smoke = yaml.safe_load((folder / "config/smoke.yaml").read_text())
         smoke["tasks"] = {"mlp": {"seeds": 1, "epochs": 5}}
         (folder / "config/smoke.yaml").write_text(yaml.safe_dump(smoke))
+        shorten_toy_problems(folder)
 
     def call(self, *command: str, status: int = 0) -> str:
         """What a command in the copy prints; fails unless it exits with `status`."""

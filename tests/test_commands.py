@@ -2,10 +2,12 @@
 
 import gc
 
+import pandas as pd
 import pytest
 
 from actstudy.commands import cli, parser
 from actstudy.contract.spec import canonical
+from actstudy.data.sets import sotu_text
 from actstudy.study import packs, planning
 from actstudy.training.outcome import Interrupted
 
@@ -161,6 +163,12 @@ def test_bad_flags_are_one_line_and_exit_2(refused, arguments, message):
     assert len(printed.strip().splitlines()) == 1
 
 
+def toy_addresses():
+    """An address per split, as a BPE of all of them takes a quarter of a minute."""
+    text = " ".join(f"word{number}" for number in range(2000))
+    return pd.DataFrame({"split": ["train", "val", "test"], "text": [text] * 3})
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -174,7 +182,8 @@ def test_bad_flags_are_one_line_and_exit_2(refused, arguments, message):
         ("sotu_text-v300-t9999999", "sotu_text: context: got 9999999; allowed: at most"),
     ],
 )
-def test_data_that_cannot_be_prepared_is_one_line(refused, tmp_path, name, message):
+def test_data_that_cannot_be_prepared_is_one_line(refused, tmp_path, monkeypatch, name, message):
+    monkeypatch.setattr(sotu_text, "addresses", toy_addresses)
     printed = refused("prepare", name, f"results/data/{name}")
     assert message in printed
     assert len(printed.strip().splitlines()) == 1

@@ -19,7 +19,6 @@ from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import LooksTaken
 from actstudy.study import looks, packs, planning
 
-pytestmark = pytest.mark.xdist_group("looks")
 TWO = {"activation": ["relu", "leaky"]}
 RATES = [0.001, 0.01, 0.1]
 
@@ -278,8 +277,8 @@ def test_a_decision_that_nobody_asked_for_is_one_line(study, task, what, message
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    return Project(tmp_path_factory.mktemp("looks"))
+def project(tmp_path_factory, data_folder):
+    return Project(tmp_path_factory.mktemp("looks"), [data_folder])
 
 
 LOOKS = """

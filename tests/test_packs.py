@@ -290,7 +290,7 @@ def killed(specs, folder, data_folder, kills, seed):
 
 
 def test_a_killed_pack_goes_on_bit_for_bit(tmp_path, data_folder):
-    specs = [dataclasses.replace(spec, epochs=24, batch_size=50) for spec in company()]
+    specs = [dataclasses.replace(spec, epochs=8, batch_size=50) for spec in company()]
     data = tmp_path / "data/mnist1d"
     shutil.copytree(data_folder, data)
     hits = killed(specs, tmp_path / "killed", data, 3, "kills")

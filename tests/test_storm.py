@@ -19,8 +19,6 @@ from runs import ROOT
 
 from actstudy.contract import schema, store
 
-pytestmark = pytest.mark.xdist_group("storm")
-
 
 def published(run: Path, accuracy: float = 0.5) -> Path:
     """A run's folder as training leaves it."""

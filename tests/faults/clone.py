@@ -23,11 +23,12 @@ class Clone:
 
     def __init__(self, folder: Path, studies: dict[str, str], cores: int = 3) -> None:
         self.folder, self.cores, self.starts = folder, cores, 0
-        skip = shutil.ignore_patterns("__pycache__", "*.egg-info", "raw")
+        skip = shutil.ignore_patterns("*.egg-info", "raw")
         for name in ("workflow", "config", "profiles", "lib", "data"):
             shutil.copytree(ROOT / name, folder / name, ignore=skip)
         shutil.copy(ROOT / "Snakefile", folder)
         (folder / ".venv").symlink_to(sys.prefix)
+        self.edit("lib/actstudy/experiments/boundaries.py", "STEPS = 400", "STEPS = 4")
         for name, text in studies.items():
             (folder / f"config/{name}.yaml").write_text(text)
         for rule in ("train", "packs"):

@@ -161,6 +161,7 @@ def storm(
     targets = {name: files for name, files in asked(clone.folder, small).items() if name in names}
     for study, files in targets.items():
         assert calm.start(study, files).wait() == 0, calm.said()
+    shutil.copytree(calm.folder / "results/data", clone.folder / "results/data")
     n = len(list(calm.folder.glob("results/runs/*/*/manifest.json")))
     span = max(2.0, 2 * (time.monotonic() - began) / n)
     print(f"undisturbed: {n} runs in {time.monotonic() - began:.0f} s", flush=True)
