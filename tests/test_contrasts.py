@@ -254,10 +254,12 @@ def test_one_sentence_a_task_says_who_won():
     frames = {"runs": runs, "contrasts": table, "cells": empty, "references": empty}
     sentence = verdict_sentence.sentence(tables.Tables(plan(), frames), "mlp")
     assert sentence.startswith(
-        "MLP, test accuracy against relu: gelu is better; "
-        "elu is equivalent (within 0.01); undecided: tanh ("
+        "MLP, test accuracy against relu: gelu is better when it trains; "
+        "elu is equivalent (within 0.01) when both train; undecided: tanh ("
     )
-    assert sentence.endswith("(n = 12 seeds).")
+    assert sentence.endswith(
+        "(n = 12 seeds). No run collapsed, which does not exclude a risk of up to 22%."
+    )
 
 
 def test_undecided_says_what_it_takes():
@@ -368,3 +370,60 @@ def test_without_contrasts_there_are_no_differences():
     _, differences = contrasts_of(runs_of({"relu": noise(0)}), plan())
     assert differences.empty
     assert list(differences.columns) == contrasts.DIFFERENCES
+
+
+# What a verdict takes for granted, and what speaks against it
+
+
+def test_a_difference_larger_than_any_risk_needs_no_condition():
+    """Of 40 seeds no run collapsed: a risk above 0.13 is excluded for two limits at once."""
+    low = 0.2 + noise(0, 40) / 100
+    values = {"relu": low, "gelu": low + 0.5, "tanh": low + 0.004}
+    table = judged(runs_of(values), MLP | {"margin": 0.003})
+    assert table["verdict"].tolist() == ["better", "better"]
+    assert table["condition"].tolist() == ["", "when it trains"]
+    assert judged(runs_of({"relu": low + 0.5, "gelu": low}))["condition"].tolist() == [""]
+
+
+def test_the_winner_is_the_one_that_has_to_train():
+    relu = noise(0)
+    table = judged(runs_of({"relu": relu, "gelu": relu + 0.05, "tanh": relu - 0.05}))
+    assert table["verdict"].tolist() == ["better", "worse"]
+    assert table["condition"].tolist() == ["when it trains", "when relu trains"]
+
+
+def test_a_decision_that_later_seeds_contradict_says_so():
+    """gelu is ahead at the first look and far behind on the later seeds; none collapsed."""
+    relu = noise(0, 20)
+    gelu = [*(relu[:8] + 0.03), *(relu[8:] - 0.1)]
+    row = judged(runs_of({"relu": relu, "gelu": gelu}), MLP | {"looks": True}).iloc[0]
+    assert (row["verdict"], row["decided_at"]) == ("better", 8)
+    assert row["contradiction"] == "with all seeds the mean difference has the other sign"
+
+
+def test_a_decision_that_collapsed_runs_contradict_says_so():
+    relu = noise(0, 20)
+    gelu = list(relu + 0.03 + noise(1, 20) / 100 - 0.007)
+    gelu[9] = gelu[12] = gelu[15] = 0.1
+    row = judged(runs_of({"relu": relu, "gelu": gelu}), MLP | {"looks": True}).iloc[0]
+    assert (row["verdict"], row["condition"]) == ("better", "when it trains")
+    assert row["mean"] > 0 > row["mean_all"]
+    assert row["contradiction"] == "with collapsed runs the mean difference has the other sign"
+    assert "but with collapsed runs" in contrasts.describe_verdict(row)
+
+
+def test_an_equivalence_that_later_seeds_contradict_says_so():
+    relu = noise(0, 20)
+    gelu = [*relu[:8], *(relu[8:] - 0.1)]
+    row = judged(runs_of({"relu": relu, "gelu": gelu}), MLP | {"looks": True}).iloc[0]
+    assert (row["verdict"], row["decided_at"]) == ("equivalent", 8)
+    assert row["contradiction"] == "with all seeds the mean difference is beyond the margin"
+
+
+def test_with_looks_a_shared_family_can_be_found_different():
+    """Of two tasks each has half: at 8 seeds the smallest p is above it, at 12 it is not."""
+    runs = pd.concat([runs_of(clearly_better(20), task) for task in ("mlp", "lm")])
+    tasks = {name: MLP | {"looks": True} for name in ("mlp", "lm")}
+    table, _ = contrasts_of(runs, plan_of(tasks, family="study"))
+    assert set(table["verdict"]) == {"better"}
+    assert set(table["decided_at"]) == {12}

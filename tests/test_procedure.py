@@ -68,9 +68,7 @@ def test_step_down_is_the_textbooks(key):
     x = normal(7, 4, key) + [0.0, 0.4, 0.8, 1.6]
     p = procedure.difference_p(x, procedure.sign_flips(7))
     assert p == pytest.approx(step_down(x), abs=1e-12)
-    alone = [
-        procedure.difference_p(x[:, [j]], procedure.sign_flips(7))[0] for j in range(4)
-    ]
+    alone = [procedure.difference_p(x[:, [j]], procedure.sign_flips(7))[0] for j in range(4)]
     assert (p >= np.array(alone) - 1e-12).all()
     t = np.abs(reference.ttest_1samp(x, 0).statistic)
     assert (np.diff(p[np.argsort(-t)]) >= 0).all()
@@ -89,9 +87,7 @@ def test_shared_signs_gain_on_holm():
     """Four times nearly the same contrast: Holm's first step is the last."""
     x = normal(12, 1) + 0.6 + 0.05 * np.random.default_rng(1).normal(size=(12, 4))
     p = procedure.difference_p(x, procedure.sign_flips(12))
-    alone = [
-        procedure.difference_p(x[:, [j]], procedure.sign_flips(12))[0] for j in range(4)
-    ]
+    alone = [procedure.difference_p(x[:, [j]], procedure.sign_flips(12))[0] for j in range(4)]
     assert p.min() < 2 * min(alone) < 4 * min(alone)
 
 
@@ -110,7 +106,9 @@ def test_equivalence_is_statsmodels():
     for key in range(5):
         x = 0.2 * normal(10, 1, key)
         expected = weightstats.ttost_paired(x[:, 0], np.zeros(10), -0.25, 0.25)[0]
-        assert procedure.equivalence_p(x, np.array([0.25]), 1)[0] == pytest.approx(expected, rel=1e-9)
+        assert procedure.equivalence_p(x, np.array([0.25]), 1)[0] == pytest.approx(
+            expected, rel=1e-9
+        )
 
 
 def test_interval_is_scipys_at_the_level_of_the_look():
@@ -403,3 +401,63 @@ def test_the_middle_of_twenty_values_is_scipys_trimmed_mean_inside_its_interval(
     assert middle["iqm"] == pytest.approx(reference.trim_mean(values.dropna(), 0.25))
     assert middle["iqm_low"] < middle["iqm"] < middle["iqm_high"]
     assert np.isnan(list(stats.middle(values[:19], np.random.default_rng(1)).values())).all()
+
+
+# Pairs that are missing
+
+
+def new_verdicts(studies: int, is_counted: bool) -> int:
+    """How many contrasts are decided only if others of their family have lost all of their seeds.
+
+    is_counted: whether the lost ones count in the family.
+    """
+    found = 0
+    for key in range(studies):
+        rng = np.random.default_rng(key)
+        x = normal(8, 4, key) + rng.uniform(0, 2, 4)
+        lost = rng.choice(4, 2, replace=False)
+        whole = np.delete([word in ("better", "worse") for word in verdicts(x, 1e-9)], lost)
+        left = x.copy()
+        left[:, lost] = np.nan
+        words = np.delete(verdicts(left, 1e-9), lost)
+        if not is_counted:
+            words = np.array(verdicts(np.delete(x, lost, axis=1), 1e-9))
+        found += int((np.isin(words, ["better", "worse"]) & ~whole).sum())
+    return found
+
+
+def test_contrasts_without_seeds_do_not_help_others_to_a_verdict():
+    assert new_verdicts(150, is_counted=True) == 0
+    assert new_verdicts(150, is_counted=False) > 5
+
+
+def test_a_missing_pair_costs_its_own_contrast_alone():
+    x = normal(10, 2)
+    whole = judge(x, 0.3)
+    x[4, 0] = np.nan
+    first, second = judge(x, 0.3)
+    assert (first.n, first.seeds, second.n) == (9, 10, 10)
+    assert first.mean == pytest.approx(np.delete(x[:, 0], 4).mean())
+    assert second.mean == whole[1].mean
+
+
+def test_too_few_pairs_wait_for_the_next_look():
+    x = normal(20, 1) / 100 + 1.0
+    x[3] = np.nan
+    verdict = judge(x, 0.1, LOOKS)[0]
+    assert (verdict.verdict, verdict.decided_at, verdict.n) == ("better", 12, 19)
+
+
+@pytest.mark.parametrize(
+    ("looks", "first"),
+    [
+        (procedure.looks_of(False), 8),
+        (LOOKS, 8),
+        (procedure.looks_of(True, 0.5), 12),
+        (procedure.looks_of(True, 0.25), 12),
+        (procedure.looks_of(False, 1 / 100), 12),
+    ],
+)
+def test_k_waits_for_a_look_that_can_find_a_difference(looks, first):
+    assert seeds_needed.first_to_decide(looks) == first
+    assert 5 + seeds_needed.more_seeds(5, 1e-9, 1.0, 1, looks) == first
