@@ -120,10 +120,10 @@ def study(case: Case, rng: np.random.Generator) -> dict[str, float]:
 def simulate(case: Case, studies: int) -> list[dict[str, Any]]:
     """A row per measure of a case: its mean over studies and its Monte Carlo standard error."""
     rng = np.random.default_rng([len(repr(case)), *repr(case).encode()])
-    made = pd.DataFrame([study(case, rng) for _ in range(studies)])
-    errors = made.std(ddof=0) / math.sqrt(studies)
+    shares = pd.DataFrame([study(case, rng) for _ in range(studies)])
+    errors = shares.std(ddof=0) / math.sqrt(studies)
     rows = []
-    for measure, mean in made.mean().items():
+    for measure, mean in shares.mean().items():
         row = {"measure": measure, "value": mean, "error": errors[measure], "studies": studies}
         rows.append({**case._asdict(), **row})
     return rows
@@ -150,8 +150,8 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = coverage(arguments.studies)
     with ProcessPoolExecutor(arguments.processes) as pool:
-        for made in pool.map(partial(simulate, studies=arguments.studies), cases()):
-            rows += made
+        for case_rows in pool.map(partial(simulate, studies=arguments.studies), cases()):
+            rows += case_rows
     arguments.out.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(rows)
     table.to_parquet(arguments.out / "collapse.parquet", index=False)

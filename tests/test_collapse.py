@@ -30,15 +30,15 @@ def gains(values, chance=0.1, diverged=(), **settings):
     ],
 )
 def test_a_run_below_half_way_to_its_cells_median_collapsed(values, collapsed):
-    made = gains(values)
-    assert np.flatnonzero(made.collapsed[CELL]).tolist() == collapsed
-    assert np.flatnonzero(made.typical[CELL].isna()).tolist() == collapsed
+    judged = gains(values)
+    assert np.flatnonzero(judged.collapsed[CELL]).tolist() == collapsed
+    assert np.flatnonzero(judged.typical[CELL].isna()).tolist() == collapsed
 
 
 def test_lower_is_better_has_its_line_above():
-    made = gains([5.0, 5.1, 5.2, 7.6, 9.0], 10.0, higher_is_better=False, margin=0.1)
-    assert np.flatnonzero(made.collapsed[CELL]).tolist() == [4]
-    assert made.every[CELL].tolist() == [-5.0, -5.1, -5.2, -7.6, -9.0]
+    judged = gains([5.0, 5.1, 5.2, 7.6, 9.0], 10.0, higher_is_better=False, margin=0.1)
+    assert np.flatnonzero(judged.collapsed[CELL]).tolist() == [4]
+    assert judged.every[CELL].tolist() == [-5.0, -5.1, -5.2, -7.6, -9.0]
 
 
 def test_a_diverged_run_collapsed_wherever_its_cell_is():
@@ -50,9 +50,9 @@ def test_a_diverged_run_collapsed_wherever_its_cell_is():
 
 
 def test_without_chance_level_nothing_is_known_of_a_collapse():
-    made = gains([0.7, 0.1], np.nan)
-    assert not made.collapsed.any(axis=None)
-    assert made.typical[CELL].tolist() == [0.7, 0.1]
+    judged = gains([0.7, 0.1], np.nan)
+    assert not judged.collapsed.any(axis=None)
+    assert judged.typical[CELL].tolist() == [0.7, 0.1]
 
 
 @pytest.mark.parametrize("n", [1, 8, 20, 40])

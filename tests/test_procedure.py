@@ -411,19 +411,19 @@ def new_verdicts(studies: int, is_counted: bool) -> int:
 
     is_counted: whether the lost ones count in the family.
     """
-    found = 0
+    count = 0
     for key in range(studies):
         rng = np.random.default_rng(key)
         x = normal(8, 4, key) + rng.uniform(0, 2, 4)
         lost = rng.choice(4, 2, replace=False)
         whole = np.delete([word in ("better", "worse") for word in verdicts(x, 1e-9)], lost)
-        left = x.copy()
-        left[:, lost] = np.nan
-        words = np.delete(verdicts(left, 1e-9), lost)
+        without = x.copy()
+        without[:, lost] = np.nan
+        words = np.delete(verdicts(without, 1e-9), lost)
         if not is_counted:
             words = np.array(verdicts(np.delete(x, lost, axis=1), 1e-9))
-        found += int((np.isin(words, ["better", "worse"]) & ~whole).sum())
-    return found
+        count += int((np.isin(words, ["better", "worse"]) & ~whole).sum())
+    return count
 
 
 def test_contrasts_without_seeds_do_not_help_others_to_a_verdict():

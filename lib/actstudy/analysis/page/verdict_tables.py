@@ -206,7 +206,7 @@ def all_pairs(tables: Tables, task: str) -> str:
         named = f": {'; '.join(names)}"
     return (
         f"All pairs, a second family with its own error rate: {len(decided)} of {len(pairs)} are "
-        f"better or worse{named}. All are in tables/contrasts.csv."
+        f"better or worse{named}. All are in tables/contrasts.csv, with their conditions."
     )
 
 
