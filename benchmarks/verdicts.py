@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actstudy.analysis.questions import procedure
+from actstudy.analysis.questions import power, procedure
 
 Draw = Callable[[np.random.Generator, int, int], np.ndarray]
 SCHEDULE = procedure.looks_of(True)
@@ -57,8 +57,20 @@ def collapsed_levels(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  #
     return rng.normal(size=(n, K + 1)) - 10 * falls + 1.0 * (np.arange(K + 1) > 0)
 
 
+def unequal_exponential(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  # noqa: N803
+    """Exponential values, centred, with an sd from 1/4 to 4 over the levels."""
+    return exponential(rng, n, K) * np.concatenate([[1.0], np.geomspace(0.25, 4, K)])
+
+
+def skewed_slopes(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  # noqa: N803
+    """A skewed effect of the seed (sd 3) to which levels respond by 1/2 to 2, the baseline by 1."""
+    effect = 3 * (rng.exponential(size=(n, 1)) - 1)
+    return rng.normal(size=(n, K + 1)) + effect * np.concatenate([[1.0], np.geomspace(0.5, 2, K)])
+
+
 NOISES: dict[str, Draw] = {f.__name__: f for f in (normal, exponential, collapsed, unequal)}
-STRESS: dict[str, Draw] = {f.__name__: f for f in (quiet_exponential, collapsed_levels)}
+STRESSES = (quiet_exponential, collapsed_levels, unequal_exponential, skewed_slopes)
+STRESS: dict[str, Draw] = {f.__name__: f for f in STRESSES}
 
 
 def differences(draw: Draw, n: int, K: int, studies: int, key: str) -> Iterator[np.ndarray]:  # noqa: N803
@@ -98,7 +110,7 @@ def false_differences(studies: int) -> Iterator[dict[str, Any]]:
         schedule = None if n else SCHEDULE
         wrong = []
         for x in differences(draw, n or 20, K, studies, f"null {noise} {K}"):
-            verdicts = words(procedure.judge(x, 1e-9, "simulation", schedule))
+            verdicts = words(procedure.judge(x, 1e-9, schedule))
             wrong.append(float(not set(verdicts).isdisjoint(WRONG)))
         yield row("no difference", setting, "false better or worse", wrong)
 
@@ -116,7 +128,7 @@ def false_equivalences(studies: int) -> Iterator[dict[str, Any]]:
         schedule = SCHEDULE if looks else None
         wrong = []
         for x in differences(draw, 20, 4, studies, f"margin {noise}"):
-            verdicts = words(procedure.judge(x / 4 + side, 1.0, "simulation", schedule))
+            verdicts = words(procedure.judge(x / 4 + side, 1.0, schedule))
             wrong.append(float(any(word.startswith("equivalent") for word in verdicts)))
         yield row("a difference of the margin", setting, "false equivalent", wrong)
 
@@ -125,7 +137,7 @@ def covers(x: np.ndarray, looks: bool) -> float:
     """The share of contrasts whose intervals of all looks contain 0."""
     inside = []
     for n in procedure.LOOKS if looks else (20,):
-        verdicts = procedure.judge(x[:n], 1.0, "simulation", SCHEDULE if looks else None)
+        verdicts = procedure.judge(x[:n], 1.0, SCHEDULE if looks else None)
         inside.append([verdict.low <= 0 <= verdict.high for verdict in verdicts])
     return float(np.mean(np.all(inside, axis=0)))
 
@@ -146,7 +158,7 @@ def share_covered(x: np.ndarray, sizes: tuple[int, ...], looks: procedure.Looks 
     """Share of contrasts whose intervals of the first n seeds, for all sizes n, contain 0."""
     inside = []
     for n in sizes:
-        verdicts = procedure.judge(x[:n], 1.0, "simulation", looks)
+        verdicts = procedure.judge(x[:n], 1.0, looks)
         inside.append([verdict.low <= 0 <= verdict.high for verdict in verdicts])
     return float(np.mean(np.all(inside, axis=0)))
 
@@ -169,13 +181,13 @@ def realised_power(studies: int) -> Iterator[dict[str, Any]]:
         for x in differences(normal, 2 * (n + 100), K, studies, f"power {n} {ratio}"):
             margin = math.sqrt(2) / ratio  # sqrt(2) is the sd of a difference
             x[:, 0] += margin
-            k = procedure.more_seeds(n, float(x[:n, 0].std(ddof=1)), margin, K, schedule)
+            k = power.more_seeds(n, float(x[:n, 0].std(ddof=1)), margin, K, schedule)
             more.append(math.nan if k is None else float(k))
             if k is None:
                 continue
-            spend = K * procedure.contrast_level(n + k, K, schedule)
+            spend = K * power.contrast_level(n + k, K, schedule)
             fresh.append(finds(x[-n - k :], spend))
-            if procedure.judge(x[:n], margin, "simulation", schedule)[0].verdict == "undecided":
+            if procedure.judge(x[:n], margin, schedule)[0].verdict == "undecided":
                 extended.append(finds(x[: n + k], spend))
         yield row("power", setting, "k, mean where given", [k for k in more if not math.isnan(k)])
         yield row("power", setting, "not decidable", [float(math.isnan(k)) for k in more])
@@ -185,7 +197,7 @@ def realised_power(studies: int) -> Iterator[dict[str, Any]]:
 
 def finds(x: np.ndarray, spend: float) -> float:
     """1 if the first contrast differs on these seeds, else 0."""
-    signs = procedure.sign_flips("simulation", len(x))
+    signs = procedure.sign_flips(len(x))
     return float(procedure.difference_p(x, signs)[0] <= spend)
 
 
@@ -210,10 +222,10 @@ def savings(studies: int) -> Iterator[dict[str, Any]]:
         adaptive = []
         fixed = []
         for x in differences(normal, 20, 4, studies, f"savings {effect}"):
-            verdicts = procedure.judge(x + shift, margin, "simulation", SCHEDULE)
+            verdicts = procedure.judge(x + shift, margin, SCHEDULE)
             used.append(float(max(verdict.decided_at or 20 for verdict in verdicts)))
             adaptive.append(share_better(verdicts[:n_different]))
-            at_once = procedure.judge(x + shift, margin, "simulation")
+            at_once = procedure.judge(x + shift, margin)
             fixed.append(share_better(at_once[:n_different]))
         with_looks = {**setting, "looks": True}
         yield row("a difference", with_looks, "seeds until all are decided", used)

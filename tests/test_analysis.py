@@ -152,7 +152,7 @@ def test_every_figure_makes_a_picture_with_a_caption(built, tmp_path, part):
         caption = (tmp_path / f"{name}.txt").read_text()
         counted = {
             "boundaries": "one seed",
-            "forest": "n = 1 seeds",  # those that every cell of the task has
+            "forest": "n = 1 to 2 seeds",
             "win_probability": "n = 1 seeds",
             "timeline": "n = 8, a pack as one bar",
             "outcome_map": "n = 2 seeds",
@@ -608,7 +608,7 @@ def test_of_very_many_cells_a_row_is_a_group(built, root, monkeypatch):
         }
     assert page.count("n = 1 of 2") == 1
     assert "n = 2 seeds per cell unless stated otherwise" in page
-    assert "Mean difference from relu; no verdict, too few seeds (1 of 8)." in page
+    assert "Mean difference from relu; no verdict, too few seeds (1 to 2 of 8)." in page
     columns, rows = table_after(page, "Steps and seconds")
     assert [row[0] for row in rows] == [
         f"depth={depth}, to {target:g}" for depth in (1, 2) for target in (0.12, 0.99)
@@ -648,7 +648,8 @@ def contrast(level, group, mean, verdict, n=8, **fields):
         "n": n,
         "more_seeds": math.nan,
     }
-    return row | {"visible": 0.02, "decided_at": math.nan} | fields
+    row |= {"visible": 0.02, "decided_at": math.nan, "seeds": n}
+    return row | {"condition": "", "contradiction": ""} | fields
 
 
 def test_verdicts_of_a_grid_stand_beside_their_differences():
@@ -667,11 +668,12 @@ def test_verdicts_of_a_grid_stand_beside_their_differences():
     assert "Mean difference from relu, nats; n = 0 to 8 seeds." in page
 
 
-def test_divergences_of_a_grid_are_counted_by_level(built, monkeypatch):
+def test_collapses_of_a_grid_are_counted_by_level(built, monkeypatch):
     monkeypatch.setattr(cell_groups, "MAX_CELLS", 1)
-    lost = built.frames["contrasts"].assign(n_diverged=1.0, n_diverged_baseline=0.0, p_mcnemar=1.0)
+    lost = built.frames["contrasts"].assign(n_collapsed=1.0, n_collapsed_baseline=0.0)
     found = tables.Tables(built.plan, built.frames | {"contrasts": lost})
-    (told,) = [note for note in verdict_tables.notes(found, "mlp") if "diverged" in note]
+    notes = verdict_tables.notes(found, "mlp")
+    (told,) = [note for note in notes if "collapsed runs of their own" in note]
     assert "of the baseline: 2 of tanh" in told
 
 

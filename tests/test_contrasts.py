@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import scipy.stats
 from plans import plan_of
 
 from actstudy.analysis import collect, tables
@@ -87,7 +88,7 @@ def contrasts_of(runs, plan, predicted=NONE):
     frames = {"runs": runs, "predictions": predicted}
     values = seed_values(frames, plan)
     table = contrasts.contrasts(frames, plan, values)
-    return table, contrasts.seed_differences(table, values)
+    return table, contrasts.seed_differences(table, plan, values)
 
 
 def judged(runs, settings=MLP, predicted=NONE, **more):
@@ -128,20 +129,44 @@ def test_few_seeds_have_an_interval_and_no_verdict():
     assert contrasts.describe_verdict(row) == "too few seeds (3 of 8)"
 
 
-def test_only_seeds_that_all_cells_have_are_compared():
+def test_a_seed_that_one_level_lacks_counts_for_the_others():
     values = {"relu": list(noise(0)), "gelu": [*noise(1, 11), "failed"], "tanh": ["failed"] * 12}
+    values["silu"] = noise(2)
     table = judged(runs_of(values))
-    assert table["n"].to_dict() == {("", "gelu"): 11, ("", "tanh"): 0}
+    assert table["n"].to_dict() == {("", "gelu"): 11, ("", "tanh"): 0, ("", "silu"): 12}
     gaps = [g - r for g, r in zip(values["gelu"][:11], values["relu"], strict=False)]
     assert table.loc[("", "gelu"), "mean"] == pytest.approx(np.mean(gaps))
 
 
-def test_a_diverged_run_counts_at_chance():
+def test_a_collapsed_run_is_a_risk_and_not_part_of_the_typical_difference():
+    """Chance is 0.1, the median 0.7: below 0.4 a run has collapsed, at 0.41 it has not."""
     relu = list(noise(0))
-    row = judged(runs_of({"relu": relu, "gelu": [None, *relu[1:]]})).iloc[0]
-    assert row["n"] == 12
-    assert row["mean"] == pytest.approx((0.1 - relu[0]) / 12)
-    assert (row["n_diverged"], row["n_diverged_baseline"], row["p_mcnemar"]) == (1, 0, 1.0)
+    row = judged(runs_of({"relu": relu, "gelu": [None, 0.39, 0.41, *relu[3:]]})).iloc[0]
+    assert (row["n"], row["seeds"]) == (10, 12)
+    assert row["mean"] == pytest.approx((0.41 - relu[2]) / 10)
+    assert row["mean_all"] == pytest.approx((0.1 + 0.39 + 0.41 - sum(relu[:3])) / 12)
+    assert (row["n_runs"], row["n_diverged"], row["n_collapsed"]) == (12, 1, 2)
+    assert (row["n_diverged_baseline"], row["n_collapsed_baseline"]) == (0, 0)
+    assert row["p_mcnemar"] == 0.5
+    assert row["risk"] == pytest.approx(scipy.stats.beta.ppf(0.95, 3, 10))
+    assert row["risk_baseline"] == pytest.approx(1 - 0.05 ** (1 / 12))
+
+
+def test_chance_level_is_typical_of_a_level_that_does_not_train():
+    """Most of its runs diverged: it is worse, by its runs at chance."""
+    relu = list(noise(0))
+    row = judged(runs_of({"relu": relu, "gelu": [None] * 11 + [0.7]})).iloc[0]
+    assert (row["verdict"], row["condition"], row["n"]) == ("worse", "", 12)
+    assert row["mean"] == row["mean_all"]
+    near = judged(runs_of({"relu": relu, "gelu": list(0.11 + noise(1) / 100)})).iloc[0]
+    assert (near["n_collapsed"], near["n"], near["verdict"]) == (0, 12, "worse")
+
+
+def test_two_levels_that_always_diverge_are_not_equivalent():
+    values = {"relu": [None] * 12, "gelu": [None] * 12, "tanh": [0.1] * 12}
+    table = judged(runs_of(values))
+    assert table["verdict"].tolist() == ["too few seeds", "equivalent"]
+    assert table["n"].tolist() == [0, 12]
 
 
 def diverged_language_model():
@@ -154,7 +179,8 @@ def diverged_language_model():
 def test_chance_of_a_language_model_is_the_uniform_one():
     """The uniform model's perplexity per word is exp(8 ln 50 / 6)."""
     row = judged(diverged_language_model()[0], LM, diverged_language_model()[1]).iloc[0]
-    assert row["mean"] == pytest.approx((8 * math.log(50) / 6 - math.log(100)) / 8)
+    assert (row["n"], row["mean"], row["n_collapsed"]) == (7, 0.0, 1)
+    assert row["mean_all"] == pytest.approx((8 * math.log(50) / 6 - math.log(100)) / 8)
 
 
 def test_perplexities_are_compared_by_their_logarithms():
@@ -228,10 +254,12 @@ def test_one_sentence_a_task_says_who_won():
     frames = {"runs": runs, "contrasts": table, "cells": empty, "references": empty}
     sentence = verdict_sentence.sentence(tables.Tables(plan(), frames), "mlp")
     assert sentence.startswith(
-        "MLP, test accuracy against relu: gelu is better; "
-        "elu is equivalent (within 0.01); undecided: tanh ("
+        "MLP, test accuracy against relu: gelu is better when it trains; "
+        "elu is equivalent (within 0.01) when both train; undecided: tanh ("
     )
-    assert sentence.endswith("(n = 12 seeds).")
+    assert sentence.endswith(
+        "(n = 12 seeds). No run collapsed, which does not exclude a risk of up to 22%."
+    )
 
 
 def test_undecided_says_what_it_takes():
@@ -243,12 +271,12 @@ def test_undecided_says_what_it_takes():
     json.dumps(row)
 
 
-def test_a_failed_run_costs_its_seed_and_no_look():
-    """Looks are cut by seed: without seed 3 they are of 7 (too few), 11 and 19 seeds."""
+def test_a_failed_run_costs_its_pair_and_no_look():
+    """Without seed 3 the looks have 7 (too few), 11 and 19 pairs."""
     values = {level: list(scores) for level, scores in clearly_better(20).items()}
     values["gelu"][3] = "failed"
     row = judged(runs_of(values), MLP | {"looks": True}).iloc[0]
-    assert (row["n"], row["decided_at"], row["verdict"]) == (19, 11, "better")
+    assert (row["n"], row["decided_at"], row["verdict"]) == (19, 12, "better")
 
 
 def waiting_for_the_second_look():
@@ -263,10 +291,16 @@ def test_a_look_waits_for_all_of_its_runs():
     assert (row["n"], row["decided_at"]) == (8, 8)
 
 
-def test_a_decision_that_came_early_says_when():
-    row = {"verdict": "better", "n": 20, "decided_at": 8.0}
+DECIDED = {"verdict": "better", "n": 20, "seeds": 20, "decided_at": 8.0}
+PLAIN = {"condition": "", "contradiction": ""}
+
+
+def test_a_decision_says_when_it_came_and_what_it_takes_for_granted():
+    row = {**DECIDED, **PLAIN}
     assert contrasts.describe_verdict(row) == "better, decided at n = 8"
-    assert contrasts.describe_verdict(row | {"n": 8}) == "better"
+    assert contrasts.describe_verdict(row | {"decided_at": 20}) == "better"
+    row |= {"decided_at": 20, "condition": "when it trains", "contradiction": "it rains"}
+    assert contrasts.describe_verdict(row) == "better when it trains, but it rains"
 
 
 def test_a_task_without_runs_is_passed_over():
@@ -309,9 +343,10 @@ def test_differences_are_those_that_the_contrasts_rest_on(case):
     table, differences = contrasts_of(runs, plan(settings), predicted)
     assert list(differences.columns) == contrasts.DIFFERENCES
     primary = table[table["family"] == "primary"]
-    assert len(differences) == primary["n"].sum() > 0
+    typical = differences[differences["is_typical"]]
+    assert len(typical) == primary["n"].sum() > 0
     for row in primary.to_dict("records"):
-        own = differences[differences["level"] == row["level"]]
+        own = typical[typical["level"] == row["level"]]
         assert len(own) == row["n"]
         if row["n"]:
             assert own["difference"].mean() == pytest.approx(row["mean"], abs=1e-15)
@@ -335,3 +370,60 @@ def test_without_contrasts_there_are_no_differences():
     _, differences = contrasts_of(runs_of({"relu": noise(0)}), plan())
     assert differences.empty
     assert list(differences.columns) == contrasts.DIFFERENCES
+
+
+# What a verdict takes for granted, and what speaks against it
+
+
+def test_a_difference_larger_than_any_risk_needs_no_condition():
+    """Of 40 seeds no run collapsed: a risk above 0.13 is excluded for two limits at once."""
+    low = 0.2 + noise(0, 40) / 100
+    values = {"relu": low, "gelu": low + 0.5, "tanh": low + 0.004}
+    table = judged(runs_of(values), MLP | {"margin": 0.003})
+    assert table["verdict"].tolist() == ["better", "better"]
+    assert table["condition"].tolist() == ["", "when it trains"]
+    assert judged(runs_of({"relu": low + 0.5, "gelu": low}))["condition"].tolist() == [""]
+
+
+def test_the_winner_is_the_one_that_has_to_train():
+    relu = noise(0)
+    table = judged(runs_of({"relu": relu, "gelu": relu + 0.05, "tanh": relu - 0.05}))
+    assert table["verdict"].tolist() == ["better", "worse"]
+    assert table["condition"].tolist() == ["when it trains", "when relu trains"]
+
+
+def test_a_decision_that_later_seeds_contradict_says_so():
+    """gelu is ahead at the first look and far behind on the later seeds; none collapsed."""
+    relu = noise(0, 20)
+    gelu = [*(relu[:8] + 0.03), *(relu[8:] - 0.1)]
+    row = judged(runs_of({"relu": relu, "gelu": gelu}), MLP | {"looks": True}).iloc[0]
+    assert (row["verdict"], row["decided_at"]) == ("better", 8)
+    assert row["contradiction"] == "with all seeds the mean difference has the other sign"
+
+
+def test_a_decision_that_collapsed_runs_contradict_says_so():
+    relu = noise(0, 20)
+    gelu = list(relu + 0.03 + noise(1, 20) / 100 - 0.007)
+    gelu[9] = gelu[12] = gelu[15] = 0.1
+    row = judged(runs_of({"relu": relu, "gelu": gelu}), MLP | {"looks": True}).iloc[0]
+    assert (row["verdict"], row["condition"]) == ("better", "when it trains")
+    assert row["mean"] > 0 > row["mean_all"]
+    assert row["contradiction"] == "with collapsed runs the mean difference has the other sign"
+    assert "but with collapsed runs" in contrasts.describe_verdict(row)
+
+
+def test_an_equivalence_that_later_seeds_contradict_says_so():
+    relu = noise(0, 20)
+    gelu = [*relu[:8], *(relu[8:] - 0.1)]
+    row = judged(runs_of({"relu": relu, "gelu": gelu}), MLP | {"looks": True}).iloc[0]
+    assert (row["verdict"], row["decided_at"]) == ("equivalent", 8)
+    assert row["contradiction"] == "with all seeds the mean difference is beyond the margin"
+
+
+def test_with_looks_a_shared_family_can_be_found_different():
+    """Of two tasks each has half: at 8 seeds the smallest p is above it, at 12 it is not."""
+    runs = pd.concat([runs_of(clearly_better(20), task) for task in ("mlp", "lm")])
+    tasks = {name: MLP | {"looks": True} for name in ("mlp", "lm")}
+    table, _ = contrasts_of(runs, plan_of(tasks, family="study"))
+    assert set(table["verdict"]) == {"better"}
+    assert set(table["decided_at"]) == {12}

@@ -50,8 +50,12 @@ def contrast(level, mean, verdict="undecided", group="", n=8, half=0.005, **fiel
         "margin": 0.01,
         "verdict": verdict,
         "more_seeds": 14.0 if verdict == "undecided" else np.nan,
-        "n_diverged": 0,
-        "n_diverged_baseline": 0,
+        "seeds": n,
+        "decided_at": n,
+        "condition": "",
+        "contradiction": "",
+        "n_collapsed": 0,
+        "n_collapsed_baseline": 0,
         **fields,
     }
 
@@ -101,7 +105,7 @@ def judged(runs, settings=SETTINGS, predictions=None):
     plan = plan_of({"mlp": settings}, levels=levels)
     values = seed_values(frames, plan)
     frames["contrasts"] = contrasts.contrasts(frames, plan, values)
-    frames["differences"] = contrasts.seed_differences(frames["contrasts"], values)
+    frames["differences"] = contrasts.seed_differences(frames["contrasts"], plan, values)
     frames["wins"] = ranks.wins(values, plan)
     return Tables(plan, frames)
 
@@ -174,7 +178,7 @@ def drawn_intervals(ax):
     return [sorted(line.get_xdata()) for line in ax.lines if line.get_linewidth() == 2.6]
 
 
-def test_forest_draws_single_seeds_with_diverged_ones_at_chance():
+def test_forest_draws_the_seeds_of_typical_runs():
     runs = [
         run("relu", 0, 0.5),
         run("relu", 1, 0.6),
@@ -185,9 +189,9 @@ def test_forest_draws_single_seeds_with_diverged_ones_at_chance():
     ]
     figure, caption = forest.forest(judged(runs), "mlp")
     (ax,) = figure.axes
-    assert seed_dots(ax) == [pytest.approx([0.1 - 0.6, 0.01])]
-    assert words(ax) == ["too few seeds (2 of 8), 1 diverged"]
-    assert "Diverged runs count at chance level" in caption
+    assert seed_dots(ax) == [pytest.approx([0.01])]
+    assert words(ax) == ["too few seeds (1 of 8), 1 collapsed"]
+    assert "Runs that collapsed are no part of differences" in caption
 
 
 def test_forest_differences_of_perplexities_are_of_logarithms():
@@ -216,7 +220,7 @@ def with_an_unpaired_seed():
 
 
 def with_a_diverged_language_model():
-    """Nine seeds, of which gelu's first diverged: it counts as the uniform model."""
+    """Nine seeds, of which gelu's first diverged."""
     perplexities = {level: np.exp(values_of(key)) for key, level in enumerate(("relu", "gelu"))}
     runs = []
     for level, values in perplexities.items():
@@ -228,15 +232,20 @@ def with_a_diverged_language_model():
 
 
 @pytest.mark.parametrize(
-    ("tables", "n"), [(with_an_unpaired_seed(), 8), (with_a_diverged_language_model(), 9)]
+    ("tables", "n"),
+    [
+        (with_an_unpaired_seed(), {"gelu": 8, "tanh": 9}),
+        (with_a_diverged_language_model(), {"gelu": 8}),
+    ],
 )
 def test_forest_draws_the_rows_of_its_tables(tables, n):
-    """Dots are the rows of `differences`, as many as the contrast's n; intervals its low, high."""
+    """Dots are the typical rows of `differences`, n of each contrast; intervals its low, high."""
     figure, _ = forest.forest(tables, "mlp")
     (ax,) = figure.axes
     table = tables.of("contrasts", "mlp").query("family == 'primary'")
-    differences = tables.of("differences", "mlp").groupby("level")["difference"]
-    assert set(table["n"]) == {n}
+    differences = tables.of("differences", "mlp").query("is_typical")
+    differences = differences.groupby("level")["difference"]
+    assert dict(zip(table["level"], table["n"], strict=True)) == n
     expected = [sorted(differences.get_group(level)) for level in table["level"]]
     assert seed_dots(ax) == expected
     assert [len(dots) for dots in seed_dots(ax)] == table["n"].tolist()
@@ -282,7 +291,7 @@ def test_forest_with_looks_names_the_levels_of_its_intervals():
 
 def test_forest_of_too_few_seeds_and_of_a_level_that_has_none():
     rows = [contrast("gelu", 0.01, "too few seeds", n=1, low=-np.inf, high=np.inf)]
-    rows += [contrast("tanh", np.nan, "too few seeds", n=0, p=np.nan, n_diverged=np.nan)]
+    rows += [contrast("tanh", np.nan, "too few seeds", n=0, p=np.nan, n_collapsed=np.nan)]
     figure, caption = forest.forest(tables_of(rows), "mlp")
     assert words(figure.axes[0]) == ["too few seeds (1 of 8)", "too few seeds (0 of 8)"]
     assert not [line for line in figure.axes[0].lines if line.get_linewidth() == 2.6]
@@ -558,7 +567,7 @@ def test_latex_groups_follow_each_other_under_their_names():
 def test_latex_rows_hold_the_numbers_and_what_is_missing_stays_empty():
     rows = [
         contrast("gelu", 0.02, "better", p=0.00001),
-        contrast("tanh", np.nan, "too few seeds", n=0, p=np.nan, n_diverged=np.nan),
+        contrast("tanh", np.nan, "too few seeds", n=0, p=np.nan, n_collapsed=np.nan),
     ]
     rows += [contrast("silu", 0.01, "too few seeds", n=1, low=-np.inf, high=np.inf, p=np.nan)]
     rows += [contrast("elu", 0.0, family="all pairs")]

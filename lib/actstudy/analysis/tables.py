@@ -110,7 +110,7 @@ def build(
     frames["targets"] = targets(runs, frames["curves"], plan)
     frames["pareto"] = pareto(runs, plan)
     frames["contrasts"] = contrasts.contrasts(frames, plan, values)
-    frames["differences"] = contrasts.seed_differences(frames["contrasts"], values)
+    frames["differences"] = contrasts.seed_differences(frames["contrasts"], plan, values)
     frames["wins"] = ranks.wins(values, plan)
     frames["ranks"] = ranks.ranks(values, plan)
     frames["tuning"] = tuning.tuning(tuning_frames, plan)

@@ -60,6 +60,7 @@ def forest(tables: Tables, task: str) -> tuple[Figure, str]:
         for row in contrasts[contrasts["group"] == group].to_dict("records"):
             level = row["level"]
             own = (differences["group"] == group) & (differences["level"] == level)
+            own &= differences["is_typical"]
             place = levels.index(level)
             draw_seeds(ax, place, differences.loc[own, "difference"], styles_by_level[level])
             draw_row(ax, place, row, styles_by_level[level], ends)
@@ -156,15 +157,15 @@ def draw_mean_off_axis(ax: Axes, place: int, mean: float, colour: str, at: float
 
 
 def write_verdict(ax: Axes, place: int, row: dict[str, Any]) -> None:
-    """Write the verdict right of the panel, with its n and how many seeds diverged.
+    """Write the verdict right of the panel, with its n and how many of its runs collapsed.
 
     It is dark and bold if it is decided.
     """
     words = describe_verdict(row)
     if row["verdict"] != "too few seeds":
         words += f" (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{row['n']})"
-    if (row["n_diverged"] or 0) > 0:
-        words += f", {row['n_diverged']:.0f} diverged"
+    if (row["n_collapsed"] or 0) > 0:
+        words += f", {row['n_collapsed']:.0f} collapsed"
     is_open = row["verdict"] in OPEN_VERDICTS
     text = textwrap.fill(words, VERDICT_WIDTH)
     style: dict[str, Any] = {
@@ -219,8 +220,8 @@ def caption(contrasts: pd.DataFrame, name: str, settings: TaskPlan, ends: Ends) 
         )
     if (contrasts["n"] == 1).any():
         text += " One seed alone has no interval."
-    if contrasts[["n_diverged", "n_diverged_baseline"]].fillna(0).to_numpy().any():
-        text += " Diverged runs count at chance level."
+    if contrasts[["n_collapsed", "n_collapsed_baseline"]].fillna(0).to_numpy().any():
+        text += " Runs that collapsed are no part of differences (tables/differences.csv has them)."
     return text
 
 

@@ -84,13 +84,13 @@ def differences(contrasts: pd.DataFrame, name: str, size: float) -> str:
     return crossed(entries, note)
 
 
-def divergences(contrasts: pd.DataFrame) -> str:
-    """How many contrasts of each level have diverged runs, on either side."""
+def collapses(contrasts: pd.DataFrame) -> str:
+    """How many contrasts of each level have collapsed runs, on either side."""
     counts = contrasts["level"].value_counts()
     levels = ", ".join(f"{count} of {level}" for level, count in counts.items())
     return (
-        f"Cells with diverged runs of their own or of the baseline: {levels} "
-        "(tables/contrasts.csv); diverged runs count at chance level."
+        f"Cells with collapsed runs of their own or of the baseline: {levels} "
+        "(tables/contrasts.csv)."
     )
 
 

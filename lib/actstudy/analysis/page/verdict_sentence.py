@@ -16,10 +16,12 @@ from actstudy.analysis.markdown import (
 from actstudy.analysis.page.verdict_tables import listed, primary
 from actstudy.analysis.questions import procedure
 from actstudy.analysis.questions.contrasts import describe_verdict
+from actstudy.analysis.questions.reservations import WHEN_IT_TRAINS
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
 
 MAX_GROUPS_NAMED = 4  # with a clause each; of more the verdicts are counted
+MAX_CELLS_NAMED = 4  # with their collapsed runs
 
 
 def sentence(tables: Tables, task: str) -> str:
@@ -36,6 +38,7 @@ def sentence(tables: Tables, task: str) -> str:
         verdicts = f"no verdict from n = {n}, {needed}{largest(contrasts)}"
     else:
         verdicts = f"{'; '.join(clauses(contrasts, settings))} (n = {n} seeds)"
+        verdicts += f". {risk(contrasts)}" if risk(contrasts) else ""
     what = f"{settings.title}, test {metric_name(settings.metric)} against {settings.baseline}"
     return f"{what}: {verdicts}.{no_better(tables, task)}"
 
@@ -63,10 +66,14 @@ def clause(group: pd.DataFrame, settings: TaskPlan) -> str:
         "equivalent (below the margin)": "different by less than the margin",
     }
     texts = []
-    for verdict, word in words.items():
-        names = list(group.loc[group["verdict"] == verdict, "level"])
-        if names:
-            texts.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} {word}")
+    decided = group[group["verdict"].isin(words)]
+    for (verdict, condition), part in decided.groupby(["verdict", "condition"], sort=False):
+        text = f"{listed(list(part['level']))} {'is' if len(part) == 1 else 'are'} {words[verdict]}"
+        if len(part) > 1 and condition == WHEN_IT_TRAINS:
+            condition = "when they train"
+        texts.append(f"{text} {condition}".strip())
+    for row in decided[decided["contradiction"] != ""].to_dict("records"):
+        texts.append(f"against {row['level']}'s verdict: {row['contradiction']}")
     undecided = []
     for row in group.to_dict("records"):
         if row["verdict"] not in words:
@@ -74,6 +81,34 @@ def clause(group: pd.DataFrame, settings: TaskPlan) -> str:
     if undecided:
         texts.append(f"undecided: {', '.join(undecided)}")
     return "; ".join(texts)
+
+
+def risk(contrasts: pd.DataFrame) -> str:
+    """How often runs collapsed, and the largest risk that this does not exclude, as a sentence."""
+    sides = []
+    for side in ("", "_baseline"):
+        columns = {"level" if not side else "baseline": "level"}
+        columns |= {f"{name}{side}": name for name in ("n_runs", "n_collapsed", "risk")}
+        sides.append(contrasts[["group", *columns]].rename(columns=columns))
+    cells = pd.concat(sides).dropna().drop_duplicates(["group", "level"])
+    if cells.empty or not (contrasts["condition"].fillna("") != "").any():
+        return ""
+    fell = cells[cells["n_collapsed"] > 0]
+    highest = f"{cells.loc[cells['n_collapsed'] == 0, 'risk'].max():.0%}"
+    if fell.empty:
+        return f"No run collapsed, which does not exclude a risk of up to {highest}"
+    names = []
+    for row in fell.head(MAX_CELLS_NAMED).to_dict("records"):
+        names.append(
+            f"{cell_name(row['level'], row['group'])} in {row['n_collapsed']:.0f} of "
+            f"{row['n_runs']:.0f} runs (a risk of up to {row['risk']:.0%} is not excluded)"
+        )
+    if len(fell) > MAX_CELLS_NAMED:
+        names.append(f"{len(fell) - MAX_CELLS_NAMED} more cells")
+    text = f"Collapsed: {listed(names)}"
+    if len(fell) < len(cells):
+        text += f"; of the others no run, which does not exclude a risk of up to {highest}"
+    return text
 
 
 def needs(row: Mapping[str, Any]) -> str:

@@ -5,13 +5,22 @@ from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.markdown import cell_name, interval, markdown, number, signed
+from actstudy.analysis.markdown import (
+    cell_name,
+    interval,
+    markdown,
+    metric_name,
+    number,
+    signed,
+)
 from actstudy.analysis.page import cell_groups
-from actstudy.analysis.questions.contrasts import describe_verdict
+from actstudy.analysis.questions import procedure
+from actstudy.analysis.questions.contrasts import describe_verdict, family_share
+from actstudy.analysis.questions.power import first_to_decide
 from actstudy.analysis.questions.seed_values import paired
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
-from actstudy.contract.plan import TaskPlan
+from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.schema import ENDED
 
 MAX_PAIRS_NAMED = 20
@@ -83,7 +92,7 @@ def _four_decimals(value: float) -> str:
 
 
 def notes(tables: Tables, task: str) -> list[str]:
-    """Caveats of the contrasts: interval levels, seeds, runs left out, margin, divergence."""
+    """Caveats of the contrasts: interval levels, seeds, runs left out, margin, collapse."""
     contrasts = primary(tables, task)
     levels = sorted({f"{100 * level:g}%" for level in contrasts["interval_level"].dropna()})
     sentences = []
@@ -95,7 +104,7 @@ def notes(tables: Tables, task: str) -> list[str]:
     sentences += _looks(tables, task)
     sentences += _unpaired(tables, task)
     sentences += _margin(contrasts, tables.plan.tasks[task])
-    sentences += _divergences(contrasts)
+    sentences += _collapses(contrasts, tables.plan.tasks[task])
     return sentences
 
 
@@ -103,13 +112,29 @@ def _looks(tables: Tables, task: str) -> list[str]:
     taken = tables.plan.tasks[task].looks_runs
     if not taken:
         return []
+    sentences = _blind_looks(tables.plan)
     if not taken.ended:
-        return [f"Seeds are being added: {taken.run} are planned so far."]
+        return [*sentences, f"Seeds are being added: {taken.run} are planned so far."]
     n_cells = len(tables.of("runs", task)[["group", "level"]].drop_duplicates())
     saved = (taken.all - taken.run) * n_cells
     return [
+        *sentences,
         f"Seeds were added until every contrast was decided or {taken.all} had run: it took "
-        f"{taken.run}, which saved {saved} of {taken.all * n_cells} runs."
+        f"{taken.run}, which saved {saved} of {taken.all * n_cells} runs.",
+    ]
+
+
+def _blind_looks(plan: Plan) -> list[str]:
+    """Which looks can find no difference, as their spend is below the smallest possible p."""
+    looks = procedure.looks_of(True, family_share(plan))
+    first = first_to_decide(looks)
+    blind = [f"{n}" for n, _ in looks if n is not None and n < first]
+    if not blind:
+        return []
+    return [
+        f"With family: study over {len(plan.tasks)} tasks the look at {listed(blind)} seeds can "
+        f"find no difference, only an equivalence: its share of the 5% is smaller than the "
+        f"smallest p of so few seeds."
     ]
 
 
@@ -140,18 +165,27 @@ def _margin(contrasts: pd.DataFrame, settings: TaskPlan) -> list[str]:
     ]
 
 
-def _divergences(contrasts: pd.DataFrame) -> list[str]:
-    """A sentence per contrast with diverged runs; of very many one that counts them by level."""
-    has_diverged = (contrasts["n_diverged"] > 0) | (contrasts["n_diverged_baseline"] > 0)
-    diverged = contrasts[has_diverged]
-    if cell_groups.are_many(diverged):
-        return [cell_groups.divergences(diverged)]
-    sentences = []
-    for row in diverged.to_dict("records"):
+def _collapses(contrasts: pd.DataFrame, settings: TaskPlan) -> list[str]:
+    """What counts as collapsed; a sentence per contrast with such runs, or their count by level."""
+    fallen = contrasts[(contrasts["n_collapsed"] > 0) | (contrasts["n_collapsed_baseline"] > 0)]
+    has_condition = (contrasts["condition"].fillna("") != "").any()
+    if fallen.empty and not has_condition:
+        return []
+    sentences = [
+        f"A run collapsed if it diverged or its {metric_name(settings.metric)} is worse than half "
+        "way from chance to the median of its cell. Differences and verdicts are those of typical "
+        'runs, which did not; "when it trains" stands where the risk of collapse that is not '
+        "excluded could reverse the verdict on average. Each risk is an exact one-sided 95% limit."
+    ]
+    if cell_groups.are_many(fallen):
+        return [*sentences, cell_groups.collapses(fallen)]
+    for row in fallen.to_dict("records"):
         sentences.append(
-            f"{cell_name(row['level'], row['group'])} diverged in {row['n_diverged']:.0f} seeds, "
-            f"{row['baseline']} in {row['n_diverged_baseline']:.0f} "
-            f"(exact McNemar p = {row['p_mcnemar']:.3f}); diverged runs count at chance level."
+            f"{cell_name(row['level'], row['group'])} collapsed in {row['n_collapsed']:.0f} of "
+            f"{row['n_runs']:.0f} seeds ({row['n_diverged']:.0f} diverged), {row['baseline']} in "
+            f"{row['n_collapsed_baseline']:.0f} of {row['n_runs_baseline']:.0f} "
+            f"(exact McNemar p = {row['p_mcnemar']:.3f}); with these runs the mean difference is "
+            f"{signed(row['mean_all'], 0.0)}."
         )
     return sentences
 
@@ -172,7 +206,7 @@ def all_pairs(tables: Tables, task: str) -> str:
         named = f": {'; '.join(names)}"
     return (
         f"All pairs, a second family with its own error rate: {len(decided)} of {len(pairs)} are "
-        f"better or worse{named}. All are in tables/contrasts.csv."
+        f"better or worse{named}. All are in tables/contrasts.csv, with their conditions."
     )
 
 

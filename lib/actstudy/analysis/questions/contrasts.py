@@ -7,19 +7,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from actstudy.analysis.questions import procedure, stats
+from actstudy.analysis.questions import collapse, procedure, reservations
+from actstudy.analysis.questions.collapse import Gains
+from actstudy.analysis.questions.example_scores import mean_scores, test_error
 from actstudy.analysis.questions.seed_values import Frames, Values
 from actstudy.contract.plan import Plan, TaskPlan
-from actstudy.contract.schema import ENDED, UNREAD
+from actstudy.contract.schema import UNREAD
 
-OPEN_VERDICTS = ("undecided", "too few seeds")
-COLUMNS = ["task", "group", "level", "baseline", "family", "metric", "unit", "n"]
-COLUMNS += ["mean", "sd", "low", "high", "interval_level", "test_se", "p"]
-COLUMNS += ["p_equivalent", "spend", "margin", "verdict", "decided_at", "more_seeds"]
-COLUMNS += ["visible", "n_diverged", "n_diverged_baseline", "p_mcnemar"]
+OPEN_VERDICTS = (procedure.UNDECIDED, procedure.TOO_FEW)
+COLUMNS = ["task", "group", "level", "baseline", "family", "metric", "unit", "n", "seeds"]
+COLUMNS += ["mean", "sd", "low", "high", "interval_level", "mean_all", "test_se", "p"]
+COLUMNS += ["p_equivalent", "spend", "margin", "verdict", "condition", "contradiction"]
+COLUMNS += ["decided_at", "more_seeds", "visible", *reservations.COLUMNS]
 CONTRAST = ["task", "group", "level", "baseline", "family", "unit"]  # names a contrast
-DIFFERENCES = [*CONTRAST, "seed", "difference"]
-Scores = dict[tuple[str, str], pd.DataFrame]  # (group, level) -> `mean_scores` of that cell
+DIFFERENCES = [*CONTRAST, "seed", "difference", "is_typical"]
 
 
 class Pair(NamedTuple):
@@ -39,8 +40,8 @@ def contrasts(frames: Frames, plan: Plan, values: Values) -> pd.DataFrame:
     """A row per contrast of every task: levels with the baseline (primary), then all pairs.
 
     frames: `runs`, and `predictions` as `collect` makes them; values: their `seed_values`. Columns
-    COLUMNS. A family is judged on the seeds that all its cells have; a task without runs is left
-    out, as a look collects the runs of one task alone.
+    COLUMNS. A contrast is judged on the seeds of which both runs are typical (`collapse`); a task
+    without runs is left out, as a look collects the runs of one task alone.
     """
     rows: list[dict[str, Any]] = []
     for task, settings in plan.tasks.items():
@@ -48,13 +49,16 @@ def contrasts(frames: Frames, plan: Plan, values: Values) -> pd.DataFrame:
         if runs.empty:
             continue
         scores = mean_scores(frames["predictions"], task)
-        diverged = diverged_seeds(runs)
+        gains = collapse.gains(values[task], settings)
+        looks = procedure.looks_of(settings.looks, family_share(plan))
         for family, pairs in families(runs, settings.baseline).items():
-            verdicts = judge(values[task], pairs, plan, task, family, reached(runs))
-            for pair in pairs:
+            verdicts = judge(gains, pairs, settings.margin, looks, reached(runs))
+            for pair, verdict in zip(pairs, verdicts, strict=True):
                 head = {"task": task, "family": family, **describe_pair(pair, settings)}
-                result = describe_result(pair, verdicts.get(pair), scores, settings.sign)
-                rows.append({**head, **result, **compare_divergence(pair, diverged)})
+                result = describe_result(pair, verdict, gains, settings, len(pairs))
+                error = test_error(*[scores.get(cell) for cell in pair.cells])
+                risks = reservations.risks(gains, *pair.cells)
+                rows.append({**head, **result, **risks, "test_se": error})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -70,36 +74,32 @@ def families(runs: pd.DataFrame, baseline: str) -> dict[str, list[Pair]]:
 
 
 def judge(
-    values: pd.DataFrame,
+    gains: Gains,
     pairs: Sequence[Pair],
-    plan: Plan,
-    task: str,
-    family: str,
+    margin: float,
+    looks: procedure.Looks,
     seeds_reached: int,
-) -> dict[Pair, procedure.Verdict]:
-    """The verdicts of one family of a task; a pair with a cell that has no value has none."""
-    settings = plan.tasks[task]
-    judged = [pair for pair in pairs if set(pair.cells) <= set(values)]
-    if not judged:
-        return {}
-    verdicts = procedure.judge(
-        settings.sign * paired_differences(values, judged),
-        settings.margin,
-        f"{plan.study} {task} {family}",
-        procedure.looks_of(settings.looks, family_share(plan)),
-        list(values.index),
-        seeds_reached,
-    )
-    return dict(zip(judged, verdicts, strict=True))
+) -> list[procedure.Verdict]:
+    """A verdict per pair of one family."""
+    if not pairs:
+        return []
+    differences = paired_differences(gains, pairs)
+    return procedure.judge(differences, margin, looks, list(gains.every.index), seeds_reached)
 
 
-def paired_differences(values: pd.DataFrame, pairs: Sequence[Pair]) -> np.ndarray:
-    """Level minus opponent of the same seed, shape (seeds, pairs), in compared units."""
-    columns = []
-    for pair in pairs:
+def paired_differences(gains: Gains, pairs: Sequence[Pair]) -> np.ndarray:
+    """Gain of the level minus that of its opponent of the same seed, shape (seeds, pairs).
+
+    Missing if a run is missing or not typical, or if both diverged: then neither has a number.
+    """
+    columns = np.full((len(gains.every), len(pairs)), np.nan)
+    for place, pair in enumerate(pairs):
         level, opponent = pair.cells
-        columns.append(values[level] - values[opponent])
-    return np.column_stack(columns)
+        if {level, opponent} <= set(gains.every):
+            difference = gains.typical[level] - gains.typical[opponent]
+            without_number = gains.diverged[level] & gains.diverged[opponent]
+            columns[:, place] = difference.mask(without_number)
+    return columns
 
 
 def reached(runs: pd.DataFrame) -> int:
@@ -129,98 +129,65 @@ def describe_pair(pair: Pair, settings: TaskPlan) -> dict[str, Any]:
 
 
 def describe_result(
-    pair: Pair, verdict: procedure.Verdict | None, scores: Scores, sign: int
+    pair: Pair, verdict: procedure.Verdict, gains: Gains, settings: TaskPlan, family: int
 ) -> dict[str, Any]:
     """Columns of a verdict, differences as level minus baseline whatever is better."""
-    if verdict is None:
-        return {"n": 0, "verdict": "too few seeds"}
+    sign = settings.sign
     ends = (sign * verdict.low, sign * verdict.high)
-    return {
+    row = {
         **vars(verdict),
         "mean": sign * verdict.mean,
         "low": min(ends),
         "high": max(ends),
-        "test_se": test_error(*[scores.get(cell) for cell in pair.cells]),
     }
+    level, opponent = pair.cells
+    if not {level, opponent} <= set(gains.every):
+        return row
+    used = gains.every.iloc[: verdict.seeds]
+    mean_all = float((used[level] - used[opponent]).mean())
+    row["mean_all"] = sign * mean_all
+    row["condition"] = reservations.condition(verdict, gains, level, opponent, family)
+    row["contradiction"] = reservations.contradiction(verdict, mean_all, settings.margin)
+    return row
 
 
-def seed_differences(contrasts: pd.DataFrame, values: Values) -> pd.DataFrame:
-    """The differences that the primary contrasts rest on: a row per contrast and seed.
+def seed_differences(contrasts: pd.DataFrame, plan: Plan, values: Values) -> pd.DataFrame:
+    """The differences of the primary contrasts: a row per contrast and seed of its last look.
 
     contrasts: the table; values: what it was made of. Columns DIFFERENCES; `difference` is level
-    minus baseline in `unit`. The rows of a contrast are its n seeds, those of the last look taken.
+    minus baseline in `unit`. A contrast rests on its rows that are typical, n of them.
     """
     parts = []
-    for row in contrasts[contrasts["family"] == "primary"].to_dict("records"):
-        if not row["n"]:
-            continue
-        pair = Pair(row["group"], row["level"], row["baseline"])
-        used = values[row["task"]].iloc[: row["n"]]
-        head = {name: row[name] for name in CONTRAST}
-        difference = paired_differences(used, [pair])[:, 0]
-        parts.append(pd.DataFrame({**head, "seed": used.index, "difference": difference}))
+    primary = contrasts[contrasts["family"] == "primary"]
+    for task, rows in primary.groupby("task", sort=False):
+        settings = plan.tasks[str(task)]
+        gains = collapse.gains(values[str(task)], settings)
+        for row in rows.to_dict("records"):
+            pair = Pair(row["group"], row["level"], row["baseline"])
+            level, opponent = pair.cells
+            if not {level, opponent} <= set(gains.every):
+                continue
+            used = gains.every.iloc[: row["seeds"]]
+            typical = paired_differences(gains, [pair])[: row["seeds"], 0]
+            part = {
+                **{name: row[name] for name in CONTRAST},
+                "seed": used.index,
+                "difference": settings.sign * (used[level] - used[opponent]).to_numpy(),
+                "is_typical": np.isfinite(typical),
+            }
+            parts.append(pd.DataFrame(part).dropna(subset="difference"))
     if not parts:
         return pd.DataFrame(columns=DIFFERENCES)
     return pd.concat(parts, ignore_index=True)
 
 
-def mean_scores(predictions: pd.DataFrame, task: str) -> Scores:
-    """(group, level) -> `score` per test example, its mean over completed seeds, and `weight`."""
-    scores: Scores = {}
-    rows = predictions[predictions["task"] == task]
-    for (group, level), part in rows.groupby(["group", "level"], sort=False):
-        mean = np.mean(np.stack(list(part["scores"])), axis=0)
-        scores[str(group), str(level)] = pd.DataFrame(
-            {"score": mean, "weight": part["weights"].iloc[0]}
-        )
-    return scores
-
-
-def test_error(level: pd.DataFrame | None, opponent: pd.DataFrame | None) -> float:
-    """Standard error of the mean difference over test examples, from `mean_scores`.
-
-    Missing if a side has none, or if they are of different test sets.
-    """
-    if level is None or opponent is None or len(level) != len(opponent):
-        return np.nan
-    return stats.paired_test_error(level["score"] - opponent["score"], level["weight"])
-
-
-def diverged_seeds(runs: pd.DataFrame) -> pd.DataFrame:
-    """Whether each run that has ended diverged, indexed by seed, one column per (group, level)."""
-    ended = runs[runs["status"].isin(ENDED)]
-    diverged = ended.assign(diverged=ended["status"] == "diverged")
-    return diverged.pivot(index="seed", columns=["group", "level"], values="diverged")
-
-
-def compare_divergence(pair: Pair, diverged: pd.DataFrame) -> dict[str, Any]:
-    """Columns on how many seeds diverged on either side, and McNemar's exact p of their shares.
-
-    diverged: `diverged_seeds`; seeds that both sides have count. Nothing if a side has no run.
-    """
-    cells = list(pair.cells)
-    if not set(cells) <= set(diverged):
-        return {}
-    both = diverged[cells].dropna().astype(bool)
-    level = both[cells[0]]
-    opponent = both[cells[1]]
-    only_level = int((level & ~opponent).sum())
-    only_opponent = int((opponent & ~level).sum())
-    return {
-        "n_diverged": int(level.sum()),
-        "n_diverged_baseline": int(opponent.sum()),
-        "p_mcnemar": stats.mcnemar_exact(only_level, only_opponent),
-    }
-
-
 def describe_verdict(row: Mapping[str, Any]) -> str:
     """The verdict of a row of `contrasts` in words, with the seeds that are still missing."""
     verdict = str(row["verdict"])
-    if verdict == "too few seeds":
+    if verdict == procedure.TOO_FEW:
         return f"too few seeds ({row['n']} of {procedure.MIN_SEEDS})"
-    if verdict != "undecided":
-        early = pd.notna(row.get("decided_at")) and row["decided_at"] < row["n"]
-        return f"{verdict}, decided at n = {row['decided_at']:.0f}" if early else verdict
+    if verdict != procedure.UNDECIDED:
+        return decided(row)
     if pd.isna(row["more_seeds"]):
         return (
             f"undecided: not decidable at this margin; {procedure.VISIBLE_SEEDS} seeds can see "
@@ -228,3 +195,13 @@ def describe_verdict(row: Mapping[str, Any]) -> str:
         )
     plural = "" if row["more_seeds"] == 1 else "s"
     return f"undecided: {row['more_seeds']:.0f} more seed{plural}"
+
+
+def decided(row: Mapping[str, Any]) -> str:
+    """A decision in words: its condition, when it came if early, and what speaks against it."""
+    words = f"{row['verdict']} {row['condition']}".strip()
+    if pd.notna(row["decided_at"]) and row["decided_at"] < row["seeds"]:
+        words += f", decided at n = {row['decided_at']:.0f}"
+    if row["contradiction"]:
+        words += f", but {row['contradiction']}"
+    return words

@@ -1,7 +1,8 @@
 """The procedure (docs/statistics.md), fixed before any result: paired differences in, verdicts out.
 
 n is a number of seeds and K the number of contrasts of a family. Everywhere x, of shape (n, K),
-holds the differences of one seed per row, positive if the level is better than its opponent.
+holds the differences of one seed per row, positive if the level is better than its opponent, and
+missing if the pair has none.
 """
 
 from collections.abc import Sequence
@@ -9,35 +10,39 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import optimize, special
-from scipy import stats as distributions
+from scipy import special
 
 from actstudy.analysis.questions import stats
+from actstudy.analysis.questions.power import (
+    MIN_SEEDS,
+    VISIBLE_SEEDS,
+    Looks,
+    contrast_level,
+    detectable,
+    more_seeds,
+    upper_sd,
+)
 from actstudy.contract.streams import stream
 from actstudy.study.looks import LOOKS, SPENDS
 
-MIN_SEEDS = LOOKS[0]  # below there is no verdict
+TOO_FEW = "too few seeds"
+UNDECIDED = "undecided"
 ALPHA = 0.05  # the family-wise error
-POWER = 0.8  # of "k more seeds"
-SD_LIMIT = 0.8  # one-sided confidence of the sd's upper limit in "k more seeds"
-MAX_MORE_SEEDS = 100  # a contrast that needs more is not decidable
-VISIBLE_SEEDS = 20  # seeds of `visible`
 MAX_EXACT_SEEDS = 12  # up to which all sign flips are taken
 RANDOM_FLIPS = 10_000  # beyond, the identity among them
-
-Looks = Sequence[tuple[int | None, float]]  # (seeds, spend), seeds rising; None: all seeds
 
 
 @dataclass(frozen=True)
 class Verdict:
     """The result of one contrast; p and p_equivalent are adjusted for the family.
 
-    Each is compared with `spend`. mean, sd, low, high (in units of x) are of the first n seeds,
-    those of the last look taken, even if an earlier one (`decided_at`) decided.
+    Each is compared with `spend`. mean, sd, low, high (in units of x) are of all n pairs of the
+    last look taken, even if an earlier one decided; `decided_at` is that one's number of seeds.
     """
 
-    verdict: str  # a word of `decision`, or too few seeds
+    verdict: str  # a word of `decision`, or TOO_FEW
     n: int
+    seeds: int  # of the last look taken, of which n have a pair
     mean: float
     sd: float
     low: float
@@ -55,7 +60,7 @@ class Verdict:
 class Look:
     """The two tests of a family at one look: adjusted p, each of shape (K,), and the verdicts."""
 
-    n: int
+    seeds: int
     spend: float
     p: np.ndarray
     p_equivalent: np.ndarray
@@ -76,17 +81,17 @@ def looks_of(looks: bool | None, share: float = 1.0) -> Looks:
 def judge(
     differences: np.ndarray,
     margin: float | Sequence[float],
-    name: str,
     looks: Looks | None = None,
     seeds: Sequence[int] | None = None,
     reached: int | None = None,
 ) -> list[Verdict]:
     """A verdict per column of differences (n, K): one family, its error held over all looks.
 
-    margin: the smallest difference that matters, one for all or one per contrast. name: seeds the
-    random sign flips. looks: those up to `reached` seeds (default: all rows) are taken in turn,
-    and a contrast keeps its first decision. seeds: one per row, rising from 0 (default: 0, 1,
-    ...); a look at n takes those below n, even if some of them are missing.
+    margin: the smallest difference that matters, one for all or one per contrast. looks: those up
+    to `reached` seeds (default: all rows) are taken in turn, and a contrast keeps its first
+    decision. seeds: one per row, rising from 0 (default: 0, 1, ...); a look at n takes those below
+    n, even if some of them are missing. A contrast with fewer than MIN_SEEDS pairs has no verdict,
+    and counts in the family none the less.
     """
     x = np.asarray(differences, dtype=float)
     schedule = looks or looks_of(False)
@@ -100,14 +105,16 @@ def judge(
             continue
         rows = x if n is None else x[seed < n]
         if len(rows) >= MIN_SEEDS:
-            looks_taken.append(take_look(rows, margins, name, spend))
+            looks_taken.append(take_look(rows, margins, spend))
     return [contrast(x, j, float(margins[j]), looks_taken, schedule) for j in range(x.shape[1])]
 
 
 def check(x: np.ndarray, margin: np.ndarray, looks: Looks) -> None:
-    """ValueError for what no verdict can rest on: missing values, margins of 0, over 5% spent."""
-    if x.ndim != 2 or not np.isfinite(x).all():
-        raise ValueError(f"differences: got shape {x.shape}; allowed: seeds x contrasts, finite")
+    """ValueError for what no verdict can rest on: infinity, margins of 0, over 5% spent."""
+    if x.ndim != 2 or np.isinf(x).any():
+        raise ValueError(
+            f"differences: got shape {x.shape}; allowed: seeds x contrasts, no infinity"
+        )
     if margin.shape not in ((), (x.shape[1],)) or not (margin > 0).all():
         raise ValueError(
             f"margin: got {margin.tolist()}; allowed: one or {x.shape[1]} positive numbers"
@@ -122,12 +129,18 @@ def check(x: np.ndarray, margin: np.ndarray, looks: Looks) -> None:
         raise ValueError(f"looks: got spends {spends}; allowed: positive, {ALPHA} in all")
 
 
-def take_look(x: np.ndarray, margins: np.ndarray, name: str, spend: float) -> Look:
-    """Both tests of all contrasts on these seeds."""
-    p = difference_p(x, sign_flips(name, len(x)))
-    p_equivalent = equivalence_p(x, margins)
-    cases = zip(x.mean(axis=0) > 0, p <= spend, p_equivalent <= spend, strict=True)
-    return Look(len(x), spend, p, p_equivalent, [decision(*case) for case in cases])
+def take_look(x: np.ndarray, margins: np.ndarray, spend: float) -> Look:
+    """Both tests of all contrasts with enough pairs on these seeds."""
+    tested = np.isfinite(x).sum(axis=0) >= MIN_SEEDS
+    p = np.ones(x.shape[1])
+    p_equivalent = np.ones(x.shape[1])
+    p[tested] = difference_p(x[:, tested], sign_flips(len(x)), int((~tested).sum()))
+    p_equivalent[tested] = equivalence_p(x[:, tested], margins[tested], x.shape[1])
+    verdicts = [TOO_FEW] * x.shape[1]
+    for j in np.flatnonzero(tested):
+        positive = np.nanmean(x[:, j]) > 0
+        verdicts[j] = decision(positive, p[j] <= spend, p_equivalent[j] <= spend)
+    return Look(len(x), spend, p, p_equivalent, verdicts)
 
 
 def decision(positive: bool, different: bool, inside: bool) -> str:
@@ -135,47 +148,56 @@ def decision(positive: bool, different: bool, inside: bool) -> str:
     if inside:
         return "equivalent (below the margin)" if different else "equivalent"
     if not different:
-        return "undecided"
+        return UNDECIDED
     return "better" if positive else "worse"
 
 
 @lru_cache(maxsize=16)
-def sign_flips(name: str, n: int) -> np.ndarray:
-    """Signs, int8 of shape (flips, n), the identity first; one sign per seed for all contrasts."""
+def sign_flips(n: int) -> np.ndarray:
+    """Signs, int8 of shape (flips, n), the identity first; one sign per seed for all contrasts.
+
+    The random ones are the same in every study: no verdict depends on a study's name.
+    """
     if n <= MAX_EXACT_SEEDS:  # all, but one of each mirrored pair: both have the same |t|
         bits = np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1
     else:  # raw bits, whose order numpy promises to keep
         size = (RANDOM_FLIPS - 1) * n
-        raw = stream(0, f"flips/{name}/{n}").bit_generator.random_raw(size // 64 + 1)
+        raw = stream(0, f"flips/{n}").bit_generator.random_raw(size // 64 + 1)
         drawn = np.unpackbits(raw.astype("<u8").view(np.uint8))[:size].reshape(-1, n)
         bits = np.vstack([np.zeros(n, dtype=int), drawn])
     return (1 - 2 * bits).astype(np.int8)
 
 
-def difference_p(x: np.ndarray, signs: np.ndarray) -> np.ndarray:
+def difference_p(x: np.ndarray, signs: np.ndarray, n_untested: int = 0) -> np.ndarray:
     """Westfall and Young's step-down max |t| adjusted p per contrast, (K,), signs (flips, n).
 
-    A flip leaves sum x^2 as it is, so |t| grows with r = |sum x| / sqrt(n sum x^2), between 0 and
-    1, and r takes its place: it is finite even if the sd is 0. Contrast j, by falling |t|, is
-    compared with the maximum over j and those below.
+    A flip leaves sum x^2 as it is, so |t| grows with r = |sum x| / sqrt(sum x^2), which takes its
+    place: it is finite even if the sd is 0. Contrast j, by falling |t|, is compared with the
+    maximum over j and those below. Each of n_untested further contrasts of the family, whose
+    differences are not known, adds the p of contrast j alone (Bonferroni's inequality), so that a
+    contrast without seeds never helps another one to a verdict.
     """
-    root = np.sqrt(len(x) * (x * x).sum(axis=0))
-    r = np.abs(signs.astype(float) @ x) / np.where(root > 0, root, 1)
+    known = np.nan_to_num(x)
+    root = np.sqrt((known * known).sum(axis=0))
+    r = np.abs(signs.astype(float) @ known) / np.where(root > 0, root, 1)
     order = np.argsort(-r[0], kind="stable")
     largest = np.maximum.accumulate(r[:, order[::-1]], axis=1)[:, ::-1]
-    p = np.empty(x.shape[1])
     # equal sums in another order differ by rounding: that is a tie
-    p[order] = np.maximum.accumulate((largest >= r[0, order] - 1e-10).mean(axis=0))
-    return p
+    observed = r[0, order] - 1e-9
+    reached = (largest >= observed).mean(axis=0)
+    reached_alone = (r[:, order] >= observed).mean(axis=0)
+    p = np.empty(x.shape[1])
+    p[order] = np.maximum.accumulate(reached + n_untested * reached_alone)
+    return np.minimum(p, 1.0)
 
 
-def equivalence_p(x: np.ndarray, margins: np.ndarray) -> np.ndarray:
-    """The larger p of two one-sided paired t tests (Schuirmann 1987), times K, shape (K,)."""
-    n = len(x)
-    room = margins - np.abs(x.mean(axis=0))
-    error = x.std(axis=0, ddof=1) / np.sqrt(n)
+def equivalence_p(x: np.ndarray, margins: np.ndarray, family: int) -> np.ndarray:
+    """The larger p of two one-sided paired t tests (Schuirmann 1987), times `family`, (K,)."""
+    n = np.isfinite(x).sum(axis=0)
+    room = margins - np.abs(np.nanmean(x, axis=0))
+    error = np.nanstd(x, axis=0, ddof=1) / np.sqrt(n)
     p = np.where(error > 0, special.stdtr(n - 1, -room / np.where(error > 0, error, 1)), room <= 0)
-    return np.minimum(1.0, p * x.shape[1])
+    return np.minimum(1.0, p * family)
 
 
 def contrast(
@@ -186,65 +208,22 @@ def contrast(
     Without any look it is "too few seeds". looks: the schedule, which "k more seeds" goes by.
     """
     family = x.shape[1]
-    n = looks_taken[-1].n if looks_taken else len(x)
+    seeds = looks_taken[-1].seeds if looks_taken else len(x)
     level = 1 - ALPHA
     if looks_taken and looks[0][0]:
         level = 1 - looks_taken[-1].spend
-    column = x[:n, j]
-    interval = stats.mean_interval(list(column), level)
-    sd = float(column.std(ddof=1)) if n > 1 else np.nan
+    pairs = x[:seeds, j]
+    pairs = pairs[np.isfinite(pairs)]
+    n = len(pairs)
+    interval = stats.mean_interval(list(pairs), level)
+    sd = float(pairs.std(ddof=1)) if n > 1 else np.nan
     spread = detectable(VISIBLE_SEEDS, contrast_level(VISIBLE_SEEDS, family, looks))
     visible = upper_sd(sd, n) * spread
-    means = (interval.value, sd, interval.low, interval.high, level)
+    head = (n, seeds, interval.value, sd, interval.low, interval.high, level)
     for look in looks_taken:
-        if look.verdicts[j] != "undecided":
-            return Verdict(look.verdicts[j], n, *means, *look.tests(j), look.n, None, visible)
+        if look.verdicts[j] not in (UNDECIDED, TOO_FEW):
+            return Verdict(look.verdicts[j], *head, *look.tests(j), look.seeds, None, visible)
     more = more_seeds(n, sd, margin, family, looks)
-    if not looks_taken:
-        return Verdict("too few seeds", n, *means, np.nan, np.nan, 0.0, None, more, visible)
-    return Verdict("undecided", n, *means, *looks_taken[-1].tests(j), None, more, visible)
-
-
-def more_seeds(n: int, sd: float, margin: float, family: int, looks: Looks) -> int | None:
-    """The smallest k >= 1 with which n + k seeds detect a true difference of the margin.
-
-    None above MAX_MORE_SEEDS. The sd is replaced by its upper limit, since a pilot's is as often
-    too small. Too few seeds are filled up to the first look; a single one, without sd, no further.
-    """
-    first = looks[0][0] or MIN_SEEDS
-    if n < 2:
-        return first - n
-    limit = upper_sd(sd, n)
-    for m in range(max(n + 1, first), n + MAX_MORE_SEEDS + 1):
-        if limit * detectable(m, contrast_level(m, family, looks)) <= margin:
-            return m - n
-    return None
-
-
-def contrast_level(n: int, family: int, looks: Looks) -> float:
-    """The level of one test of n seeds: spend / K of the look they wait for, or of the last."""
-    for size, spend in looks:
-        if size is None or size >= n:
-            return spend / family
-    return looks[-1][1] / family
-
-
-def upper_sd(sd: float, n: int) -> float:
-    """The one-sided upper confidence limit of the sd of n normal values; missing below two."""
-    if n < 2:
-        return np.nan
-    return float(sd * np.sqrt((n - 1) / special.chdtri(n - 1, SD_LIMIT)))
-
-
-@lru_cache(maxsize=4096)
-def detectable(n: int, level: float) -> float:
-    """The true difference, in sd, that a two-sided paired t test of n seeds detects.
-
-    With power POWER (noncentral t); rejection in the other tail (< 1e-4) is ignored.
-    """
-    critical = float(special.stdtrit(n - 1, 1 - level / 2))
-
-    def missing_power(shift: float) -> float:
-        return float(distributions.nct.sf(critical, n - 1, shift)) - POWER
-
-    return float(optimize.brentq(missing_power, 0.0, 2 * critical + 10) / np.sqrt(n))
+    if not looks_taken or looks_taken[-1].verdicts[j] == TOO_FEW:
+        return Verdict(TOO_FEW, *head, np.nan, np.nan, 0.0, None, more, visible)
+    return Verdict(UNDECIDED, *head, *looks_taken[-1].tests(j), None, more, visible)

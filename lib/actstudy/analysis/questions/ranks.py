@@ -18,7 +18,7 @@ def gains(values: Values, plan: Plan, task: str) -> dict[str, pd.DataFrame]:
 
     values: `seed_values`; a seed counts if every cell of the task has it.
     """
-    wide = values[task]
+    wide = values[task].values.dropna()
     if not wide.size:
         return {}
     groups = wide.columns.get_level_values(0).unique()

@@ -1,6 +1,7 @@
 """What is compared: one value per cell and seed, of runs paired with their seed's baseline."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -9,34 +10,51 @@ from actstudy.contract.plan import Plan
 from actstudy.contract.schema import ENDED
 
 Frames = Mapping[str, pd.DataFrame]
-Values = Mapping[str, pd.DataFrame]  # task -> its `task_values`
 PAIRED_BY = ("order_hash", "precision", "engine")
 
 
-def seed_values(frames: Frames, plan: Plan) -> dict[str, pd.DataFrame]:
-    """Task -> its `task_values`; an empty frame for a task of which no run has ended."""
+@dataclass(frozen=True)
+class TaskValues:
+    """What is compared of one task: frames indexed by seed, rising, a column per (group, level).
+
+    Values are the reported metric, or its natural logarithm if the task has a `log_unit`; diverged
+    runs are at chance level. A run that has not ended, or is no pair of its baseline (`paired`),
+    has none. Cells without any value are left out, and so are seeds.
+    """
+
+    values: pd.DataFrame
+    diverged: pd.DataFrame  # bool, of the same shape
+    chance: float  # what a model that knows nothing has, NaN if it is not known
+
+
+Values = Mapping[str, TaskValues]  # by task
+
+
+def seed_values(frames: Frames, plan: Plan) -> dict[str, TaskValues]:
+    """The compared values of every task; empty frames for a task of which no run has ended."""
     return {task: task_values(frames, plan, task) for task in plan.tasks}
 
 
-def task_values(frames: Frames, plan: Plan, task: str) -> pd.DataFrame:
-    """What is compared, indexed by seed, rising; one column per (group, level).
-
-    Values are the reported metric, or its natural logarithm if the task has a `log_unit`; diverged
-    runs are at chance level. A run that is no pair of its baseline (`paired`) has no value. Cells
-    without any value are left out, then seeds that not all remaining cells have.
-    """
+def task_values(frames: Frames, plan: Plan, task: str) -> TaskValues:
+    """The compared values of one task."""
     settings = plan.tasks[task]
     runs = frames["runs"]
     runs = runs[(runs["task"] == task) & runs["status"].isin(ENDED)]
     if runs.empty:
-        return pd.DataFrame()
-    value = runs[f"reported_{settings.metric}"].astype(float)
-    value = value.mask(runs["status"] == "diverged", chance(frames, plan, task))
+        return TaskValues(pd.DataFrame(), pd.DataFrame(), np.nan)
+    level = chance(frames, plan, task)
+    is_diverged = runs["status"] == "diverged"
+    value = runs[f"reported_{settings.metric}"].astype(float).mask(is_diverged, level)
     if settings.log_unit:
         value = np.log(value)
-    pairs = runs.assign(value=value)[paired(runs, plan, settings.baseline)]
-    wide = pairs.pivot(index="seed", columns=["group", "level"], values="value")
-    return wide.dropna(axis=1, how="all").dropna().sort_index()
+        level = float(np.log(level))
+    pairs = runs.assign(value=value, is_diverged=is_diverged)
+    pairs = pairs[paired(runs, plan, settings.baseline)]
+    cells = {"index": "seed", "columns": ["group", "level"]}
+    values = pairs.pivot(values="value", **cells)
+    values = values.dropna(axis=1, how="all").dropna(how="all").sort_index()
+    diverged = pairs.pivot(values="is_diverged", **cells).reindex_like(values)
+    return TaskValues(values, diverged.eq(True), level)
 
 
 def paired(runs: pd.DataFrame, plan: Plan, baseline: str) -> pd.Series:

@@ -1,0 +1,69 @@
+"""Runs that collapse: which ones have, what the others are worth, which risk remains.
+
+The rules are those of docs/statistics.md. Gains are frames of compared values of which larger is
+better: a row per seed, a column per (group, level).
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+from scipy import special
+
+from actstudy.analysis.questions.seed_values import TaskValues
+from actstudy.contract.plan import TaskPlan
+
+HALF_WAY = 0.5  # from chance to the median of a cell: a run below has collapsed
+RISK_LEVEL = 0.95  # one-sided confidence of the largest risk that is not excluded
+
+
+@dataclass(frozen=True)
+class Gains:
+    """What is compared of one task, and which of its runs collapsed.
+
+    every: all gains; typical: those that count, else missing; collapsed, diverged: bool. All four
+    have the same shape. chance: the gain of a model that knows nothing; trains: per cell, whether
+    its runs typically learn something.
+    """
+
+    every: pd.DataFrame
+    typical: pd.DataFrame
+    collapsed: pd.DataFrame
+    diverged: pd.DataFrame
+    chance: float
+    trains: pd.Series
+
+
+def gains(task: TaskValues, settings: TaskPlan) -> Gains:
+    """The gains of a task.
+
+    A cell trains if its median is more than two margins better than chance. A run of it collapsed
+    if it diverged or if its gain is below half way from chance to that median; it is not typical. A
+    cell that does not train has nothing to collapse from: chance level is what is typical of it.
+    """
+    every = settings.sign * task.values
+    chance = settings.sign * task.chance
+    medians = every.median()
+    trains = medians - chance > 2 * settings.margin
+    lines = (chance + HALF_WAY * (medians - chance)).where(trains)
+    collapsed = task.diverged | every.lt(lines, axis=1)
+    typical = every.mask(collapsed & trains)
+    return Gains(every, typical, collapsed, task.diverged, chance, trains)
+
+
+def largest_risk(events: int, n: int, level: float = RISK_LEVEL) -> float:
+    """The largest risk that `events` in n runs do not exclude: the exact one-sided upper limit.
+
+    Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404. 1 without any run.
+    """
+    if events >= n:
+        return 1.0
+    return float(special.betaincinv(events + 1, n - events, level))
+
+
+def is_better_at_any_risk(smallest: float, risk: float, loss: float) -> bool:
+    """Whether the better of two levels is better on average, however often it may collapse.
+
+    smallest: the least by which its typical runs are better; risk: the largest of its collapse that
+    is not excluded; loss: by how much the other level's typical run is better than chance.
+    """
+    return (1 - risk) * smallest > risk * max(loss, 0.0)

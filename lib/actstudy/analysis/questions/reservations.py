@@ -1,0 +1,85 @@
+"""What a verdict leaves open: the risk of collapse on both sides, and what speaks against it."""
+
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from actstudy.analysis.questions import collapse, stats
+from actstudy.analysis.questions.collapse import Gains
+from actstudy.analysis.questions.procedure import Verdict
+
+Cell = tuple[str, str]  # (group, level)
+RISKS = ["n_runs", "n_diverged", "n_collapsed", "risk"]
+COLUMNS = [*RISKS, *[f"{name}_baseline" for name in RISKS], "p_mcnemar"]
+WHEN_IT_TRAINS = "when it trains"
+WHEN_BOTH_TRAIN = "when both train"
+
+
+def risks(gains: Gains, cell: Cell, opponent: Cell) -> dict[str, Any]:
+    """COLUMNS: per side its runs, how many diverged or collapsed (divergence included) and `risk`.
+
+    `risk` is the largest risk of collapse that these runs do not exclude; p_mcnemar McNemar's
+    exact p of the two shares of collapsed runs, over the seeds that both sides have. Nothing if a
+    side has no run.
+    """
+    if not {cell, opponent} <= set(gains.every):
+        return {}
+    row: dict[str, Any] = {}
+    for side, suffix in ((cell, ""), (opponent, "_baseline")):
+        n = int(gains.every[side].count())
+        events = int(gains.collapsed[side].sum())
+        row[f"n_runs{suffix}"] = n
+        row[f"n_diverged{suffix}"] = int(gains.diverged[side].sum())
+        row[f"n_collapsed{suffix}"] = events
+        row[f"risk{suffix}"] = collapse.largest_risk(events, n)
+    has_both = gains.every[[cell, opponent]].notna().all(axis=1)
+    first = gains.collapsed.loc[has_both, cell]
+    second = gains.collapsed.loc[has_both, opponent]
+    only_first = int((first & ~second).sum())
+    row["p_mcnemar"] = stats.mcnemar_exact(only_first, int((second & ~first).sum()))
+    return row
+
+
+def condition(verdict: Verdict, gains: Gains, cell: Cell, opponent: Cell, family: int) -> str:
+    """What a verdict takes for granted in words, empty if it holds at any risk of collapse.
+
+    family: contrasts that share the verdict's spend. The least difference and the largest risk are
+    limits that each fail with probability spend / (2 family).
+    """
+    if verdict.verdict.startswith("equivalent"):
+        trains = gains.trains[cell] or gains.trains[opponent]
+        return WHEN_BOTH_TRAIN if trains else ""
+    if verdict.verdict not in ("better", "worse"):
+        return ""
+    winner = cell if verdict.verdict == "better" else opponent
+    loser = opponent if verdict.verdict == "better" else cell
+    level = 1 - verdict.spend / (2 * family)
+    error = verdict.sd / np.sqrt(verdict.n)
+    smallest = abs(verdict.mean) - float(special.stdtrit(verdict.n - 1, level)) * error
+    n = int(gains.every[winner].count())
+    risk = collapse.largest_risk(int(gains.collapsed[winner].sum()), n, level)
+    loss = float(gains.typical[loser].mean()) - gains.chance
+    if collapse.is_better_at_any_risk(smallest, risk, loss):
+        return ""
+    return WHEN_IT_TRAINS if winner == cell else f"when {opponent[1]} trains"
+
+
+def contradiction(verdict: Verdict, mean_all: float, margin: float) -> str:
+    """What speaks against a verdict, in words; empty if nothing does.
+
+    mean_all: the mean difference with collapsed runs at their own value, positive if better.
+    """
+    sign = {"better": 1, "worse": -1}.get(verdict.verdict)
+    is_early = verdict.decided_at is not None and verdict.decided_at < verdict.seeds
+    if sign is None:
+        if is_early and abs(verdict.mean) > margin:
+            return "with all seeds the mean difference is beyond the margin"
+        return ""
+    if sign * verdict.mean < 0:
+        return "with all seeds the mean difference has the other sign"
+    if sign * mean_all < 0:
+        return "with collapsed runs the mean difference has the other sign"
+    if verdict.low < 0 < verdict.high:
+        return "its interval contains 0"
+    return ""
