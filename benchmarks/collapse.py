@@ -28,7 +28,9 @@ from actstudy.contract.plan import TaskPlan
 
 MARGIN = 1e-9  # nothing is equivalent, so that a difference cannot hide
 RATES = (0.02, 0.05, 0.1, 0.2, 0.3)
+FEW_RATES = (0.02, 0.1, 0.3)
 EFFECTS = (0.0, 1.0, 2.0, 3.0)
+SIZES = [(8, False), (20, False), (20, True)]  # seeds, looks
 SETTINGS = TaskPlan(
     title="", metric="", unit="", higher_is_better=True, predicts="classes", x_axis="step",
     margin=MARGIN, margin_reason="", log_unit=None, chance=0.0, targets=[], baseline="0", recipe={},
@@ -51,17 +53,17 @@ class Case(NamedTuple):
 
 def cases() -> Iterator[Case]:
     """All combinations that docs/statistics.md reports."""
-    sizes = [(8, False), (20, False), (20, True)]
-    for K, (n, looks) in itertools.product((4, 11), sizes):  # noqa: N806
-        for effect in EFFECTS:
-            yield Case("nobody", 0.0, effect, K, n, looks)
-        for rate, effect in itertools.product(RATES, EFFECTS):
+    for K, (n, looks), effect in itertools.product((4, 11), SIZES, EFFECTS):  # noqa: N806
+        yield Case("nobody", 0.0, effect, K, n, looks)
+        for rate in RATES if K == 4 else FEW_RATES:
             yield Case("levels", rate, effect, K, n, looks)
-    for (n, looks), rate, effect in itertools.product(sizes, (0.1, 0.3), (0.0, 1.0)):
-        yield Case("levels", rate, effect, 4, n, looks, floor=10.0)
-        yield Case("levels", rate, effect, 4, n, looks, is_partial=True)
-        yield Case("baseline", rate, effect, 4, n, looks)
-        yield Case("all", rate, effect, 4, n, looks)
+    for n, looks in SIZES:
+        for rate, effect in itertools.product(FEW_RATES, (*EFFECTS, 5.0)):
+            yield Case("levels", rate, effect, 4, n, looks, floor=10.0)
+        for effect in (0.0, 1.0):
+            yield Case("levels", 0.1, effect, 4, n, looks, is_partial=True)
+            yield Case("baseline", 0.1, effect, 4, n, looks)
+            yield Case("all", 0.1, effect, 4, n, looks)
 
 
 def values(case: Case, rng: np.random.Generator) -> np.ndarray:
