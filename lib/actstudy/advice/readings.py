@@ -10,6 +10,8 @@ SATURATING = ("sigmoid", "tanh", "softsign", "hardtanh")
 DERIVED_FROM = ("dead_fraction", "zero_fraction", "post_sd", "update_ratio", "loss_scale")
 DEAD_FROM_START = 0.99  # a site with a larger share of dead units at every step was born dead
 LARGE_FIRST_UPDATE = 1e-2  # relative to the weights; below it Adam needs no warm-up
+MIN_LOSSES = 3  # readings from which on a loss can be called flat
+MIN_LOSS_STEPS = 50  # steps between the first and the last of them
 FROM_SETTINGS = -1  # the step of readings that belong to no step
 Row = Mapping[str, Any]
 
@@ -111,7 +113,10 @@ def _of_dead(
 
 
 def _of_curves(losses: Iterable[Row]) -> list[Reading]:
-    """Losses, which of them are not finite, and the share of the first train loss that is left."""
+    """Losses, which of them are not finite, and the share of the first train loss that is left.
+
+    The share takes MIN_LOSSES readings over MIN_LOSS_STEPS steps.
+    """
     readings = []
     train: list[tuple[int, float]] = []
     for row in losses:
@@ -123,10 +128,11 @@ def _of_curves(losses: Iterable[Row]) -> list[Reading]:
             readings.append(Reading("curve", "loss_nonfinite", split, step, 1.0))
         if split == "train":
             train.append((step, loss))
-    if len(train) > 1:
-        _, first = min(train)
+    if len(train) >= MIN_LOSSES:
+        first_step, first = min(train)
         last_step, last = max(train)
-        if math.isfinite(first) and first > 0:
+        is_long = last_step - first_step >= MIN_LOSS_STEPS
+        if is_long and math.isfinite(first) and first > 0:
             readings.append(Reading("curve", "loss_kept", "train", last_step, last / first))
     return readings
 

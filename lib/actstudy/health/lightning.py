@@ -24,15 +24,20 @@ class HealthCallback(Callback):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self.health = Monitor(pl_module, **self.settings).__enter__()
         self._steps = trainer.global_step
+        self._scale = 1.0
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+        scaler = getattr(trainer.precision_plugin, "scaler", None)
+        if scaler:
+            self._scale = scaler.get_scale()  # it changes in the optimizer's step
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if trainer.global_step != self._steps:
             self._steps = trainer.global_step
-            scaler = getattr(trainer.precision_plugin, "scaler", None)
             loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
-            self.health.step(loss, scaler.get_scale() if scaler else 1.0)
+            self.health.step(loss, self._scale)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         self.health.__exit__(None, None, None)

@@ -10,9 +10,8 @@ with Monitor(model, every=100) as health:
 print(health)
 """
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,22 +24,31 @@ from actstudy.advice import rules
 from actstudy.contract import schema, store
 from actstudy.health import probes, values
 from actstudy.health.clipping import Clipper
-from actstudy.health.sites import SiteHooks, find_sites
+from actstudy.health.coverage import Coverage
+from actstudy.health.eager import eager
+from actstudy.health.gradients import Gradients
+from actstudy.health.guard import Guard, tell
+from actstudy.health.passes import Passes
+from actstudy.health.sites import facts_of, unmatched
 
 OF_GRADIENTS = ("non_finite_gradient", "vanishing", "exploding", "gradient_norm", "update_ratio")
 OF_ACTIVATIONS = ("non_finite", "dead", "dead_from_start", "saturated")
+SCALED = (
+    "fp16 and no scale in step(): gradients may be those of a scaled loss (gradient_norm_scaled)"
+)
 
 
 class Monitor:
-    """Reads a model's health at each `every`-th step.
+    """Reads a model's health at each `every`-th step, and says what it has read.
 
-    `step` comes after the optimizer's step, before gradients are cleared. On due steps the model
-    runs as it was written, even if it is compiled.
+    `step` comes after the optimizer's step. On due steps what is compiled runs as it was written.
 
     sites: patterns of further modules that are activations, such as "*.act"; mirror: called with
     tag, value and step, as TensorBoard's `writer.add_scalar` is; facts: what findings may use
     (batch_size=32, optimizer="adamw", ...).
     A site's second call in a forward pass is a site of its own, `name#2`.
+    `coverage` holds what was read and what was not; `print` begins with it. What goes wrong while
+    watching ends the watching with one warning, never the training.
     """
 
     def __init__(
@@ -53,32 +61,43 @@ class Monitor:
     ) -> None:
         if every < 1:
             raise ValueError(f"every: got {every}; allowed: 1 or more steps")
-        self.model: nn.Module = getattr(model, "_orig_mod", model)
+        if isinstance(sites, str):
+            raise ValueError(f"sites: got {sites!r}; allowed: a list of patterns, [{sites!r}]")
         self.every = every
         self.mirror = mirror
-        self.compiled = self.model is not model or any(
-            module._compiled_call_impl is not None for module in self.model.modules()
-        )
-        self.sites = find_sites(self.model, sites)
-        if not self.sites:
-            warnings.warn(
-                f"Monitor: {type(self.model).__name__} has no activation module that it could "
-                "watch (functions such as F.relu leave none; sites=['*.act'] names modules of your "
-                "own); parameters are read",
-                stacklevel=2,
-            )
-        self._hooks = SiteHooks(self.sites, self._survived)
-        activations = set(self._hooks.activations.values())
-        self.facts = {**facts_of(self.model, activations), **facts}
+        self.facts = facts
         self.rows: list[dict[str, Any]] = []
         self.steps_done = 0
+        self._own_facts = frozenset(facts)
+        self._guard = Guard()
+        self.coverage = Coverage(self._guard)
         self._watching = ExitStack()
         self._armed = False
         self._open = False
         self._clippers: dict[tuple[float, float | None, float | None], Clipper] = {}
+        self.model = model
+        self._passes = Passes(model, sites, self._guard)
+        self._guard(self._look)(sites)
+
+    def _look(self, patterns: Sequence[str]) -> None:
+        """Find the model's activations and the facts that its modules show."""
+        self.model = getattr(self.model, "_orig_mod", self.model)
+        self._passes.model = self.model
+        self._passes.find()
+        self.facts = {**facts_of(self.model), **self.facts}
+        for pattern in unmatched(self.model, patterns):
+            remark = f"sites: no module matches {pattern}"
+            self.coverage.remarks[pattern] = remark
+            tell(remark)
+
+    @property
+    def sites(self) -> dict[str, nn.Module]:
+        """Name -> module of the activations that are modules."""
+        return self._passes.sites
 
     def __enter__(self) -> Self:
         self._open = True
+        self.coverage.was_opened = True
         self._arm()
         return self
 
@@ -88,15 +107,18 @@ class Monitor:
         self._open = False
         self._disarm()
 
-    def step(self, loss: Tensor | float | None = None, scale: float = 1.0) -> None:
-        """End a training step.
+    def step(self, loss: Tensor | float | None = None, scale: float | None = None) -> None:
+        """End a training step, after the optimizer's step.
 
-        loss: reported and judged; scale: the factor of that loss and its gradients (fp16). With
-        fp16, `scaler.unscale_(optimizer)` comes before the optimizer's step, as for clipping.
+        loss: reported and judged; scale: the factor by which the loss that went backward was
+        larger (fp16: `scaler.get_scale()` before `scaler.update()`).
         """
+        if not self.coverage.was_opened and not self.steps_done:
+            tell("step() without `with Monitor(model) as health:`; nothing is read")
+        if self._open or not self.coverage.was_opened:
+            self.coverage.steps_seen += 1
         if self._armed and self._open:
-            with self._survived():
-                self._read(loss, scale)
+            self._guard(self._read)(loss, scale)
         self._disarm()
         self.steps_done += 1
         if self._open and self.steps_done % self.every == 0:
@@ -120,7 +142,21 @@ class Monitor:
         return [finding for finding in self.findings() if finding.rule in OF_ACTIVATIONS]
 
     def __str__(self) -> str:
-        return rules.format_findings(self.findings())
+        """The coverage, what was not read at all, and the findings or that there are none."""
+        lines = [str(self.coverage), *self.coverage.nothing()]
+        findings = self.findings()
+        if findings:
+            lines.append(rules.format_findings(findings))
+        elif self.coverage.gradients.readings and self.coverage.activations.readings:
+            lines.append("nothing found")
+        elif self.coverage.gradients.readings:
+            lines.append("nothing found in gradients")
+        elif self.coverage.activations.readings:
+            lines.append("nothing found in activations")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Monitor, {self.coverage}>"
 
     def clip(
         self, to: float = 1.0, above: float | None = None, quantile: float | None = None
@@ -129,6 +165,8 @@ class Monitor:
         key = (to, above, quantile)
         if key not in self._clippers:
             self._clippers[key] = Clipper(*key)
+        if self._armed:
+            self._guard(self._gradients.read_rest)(at_clip=True)
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         return self._clippers[key](gradients)
 
@@ -137,34 +175,32 @@ class Monitor:
         with store.replacing(Path(file)) as draft:
             pq.write_table(schema.table("health", name, self.rows), draft)
 
-    @contextmanager
-    def _survived(self) -> Iterator[None]:
-        """A model that cannot be read goes on training; the watching ends with a warning."""
-        try:
-            yield
-        except Exception as error:
-            if self._open:
-                warnings.warn(
-                    f"Monitor: reading failed, watching ends: {type(error).__name__}: {error}",
-                    stacklevel=4,
-                )
-            self._open = False
-
     def _arm(self) -> None:
+        if self._guard.fault is None:
+            self._armed = True
+            self._guard(self._watch)()
+
+    def _watch(self) -> None:
+        """Set the hooks of a step that will be read."""
         trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        self._update = probes.Update(trainable)
-        self._watching.enter_context(self._hooks.watch())
-        if self.compiled:  # compiled code would not run the hooks
-            self._watching.enter_context(torch.compiler.set_stance("force_eager"))
-        self._armed = True
+        self._gradients = Gradients(trainable, self._guard)
+        self._update = probes.Update(self._gradients.parameters)
+        self._watching.enter_context(self._passes.watch())
+        self._watching.enter_context(self._gradients.watch())
+        self._watching.enter_context(eager())
 
     def _disarm(self) -> None:
-        self._watching.close()
         self._armed = False
+        self._guard(self._watching.close)()
 
-    def _read(self, loss: Tensor | float | None, scale: float) -> None:
+    def _read(self, loss: Tensor | float | None, scale: float | None) -> None:
         """Append the rows of this step, fetched in one transfer, and mirror them."""
+        if self._guard.fault:
+            return
+        self._gradients.read_rest()
         rows = values.rows(self.steps_done, *self._stacked(loss, scale))
+        self._note()
+        rows = self.coverage.rows(self.steps_done) + rows
         self.rows += rows
         if self.mirror is None:
             return
@@ -173,38 +209,42 @@ class Monitor:
             self.mirror(tag, row["value"], self.steps_done)
 
     def _stacked(
-        self, loss: Tensor | float | None, scale: float
+        self, loss: Tensor | float | None, scale: float | None
     ) -> tuple[list[values.Key], Tensor]:
         """The keys of all values of this step, and the values as one tensor."""
-        for site in self._hooks.probes.values():
-            if "gradient_norm" in site:
-                site["gradient_norm"] = site["gradient_norm"] / scale
-        self._update.gradients()
-        read = values.with_flow(self._hooks.probes) | self._update.values()
+        suffix = ""
+        if scale is None and self._passes.is_fp16:
+            suffix = "_scaled"
+            self.coverage.remarks["scale"] = SCALED
+        read = self._passes.values.values(scale or 1.0, suffix)
+        read |= self._gradients.values(scale or 1.0, suffix) | self._update.values()
         for name, parameter in self._update.parameters.items():
             if name.rpartition(".")[2] == "logit_scale" and parameter.numel() == 1:
                 read["model", "model", 0, "logit_scale"] = parameter.detach().exp().view(1)
         device = next(iter(read.values())).device if read else None
-        if scale != 1.0:
+        if scale not in (None, 1.0):
             read["model", "model", 0, "loss_scale"] = torch.tensor([scale], device=device)
         if loss is not None:
             mean = torch.as_tensor(loss, device=device).detach().mean()
             read["model", "model", 0, "loss"] = mean.view(1)
         return list(read), values.stacked(read)
 
-
-def facts_of(model: nn.Module, activations: set[str | None]) -> dict[str, Any]:
-    """What findings may use of a model: whether it has norms, their epsilon, its one activation."""
-    norms = [module for module in model.modules() if "Norm" in type(module).__name__]
-    facts: dict[str, Any] = {"norm": "some" if norms else "none"}
-    if len(activations) == 1:
-        (activation,) = activations
-        facts["activation"] = activation or "another"
-    epsilons = []
-    for module in norms:
-        epsilon: Any = getattr(module, "eps", None)
-        if isinstance(epsilon, float):
-            epsilons.append(epsilon)
-    if epsilons:
-        facts["norm_epsilon"] = min(epsilons)
-    return facts
+    def _note(self) -> None:
+        """Add this step to the coverage, and what its calls show to the facts."""
+        covered = self.coverage
+        covered.steps_read += 1
+        covered.activations.note(self._passes.values.probes, self._passes.not_read())
+        covered.gradients.note(self._gradients.names_read(), self._gradients.not_read())
+        covered.remarks |= self._passes.values.remarks() | self._gradients.remarks()
+        if covered.steps_read == 1:
+            for line in covered.nothing():
+                tell(line)
+        seen: dict[str, Any] = {}
+        activations = set(self._passes.values.activations.values())
+        if len(activations) == 1:
+            seen["activation"] = activations.pop() or "another"
+        if self._passes.norms:
+            seen["norm"] = "some"
+        for name, fact in seen.items():
+            if name not in self._own_facts:
+                self.facts[name] = fact

@@ -1,18 +1,18 @@
-"""Where activations act in a model that is not ours, and what passes through them."""
+"""Which modules of a model that is not ours are activations, and where their flat part is."""
 
 import fnmatch
+import functools
+import math
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from actstudy.health import values
-from actstudy.nets.activations import ACTIVATIONS
+from actstudy.contract import errors
+from actstudy.nets.activations import ACTIVATIONS, Saturated
 
 NOT_ACTIVATIONS = {"MultiheadAttention", "Softmax", "Softmax2d", "Softmin", "LogSoftmax"}
 KINDS = tuple(
@@ -31,16 +31,51 @@ def find_sites(model: nn.Module, patterns: Sequence[str]) -> dict[str, nn.Module
     return sites
 
 
+def unmatched(model: nn.Module, patterns: Sequence[str]) -> list[str]:
+    """The patterns that match the name of no module, each with the nearest name as a hint."""
+    names = [name for name, _ in model.named_modules() if name]
+    hints = []
+    for pattern in patterns:
+        if not fnmatch.filter(names, pattern):
+            hints.append(f"{pattern!r}{errors.nearest(pattern, names)}")
+    return hints
+
+
 def activation_of(module: nn.Module) -> str | None:
     """The name of the registered activation that a module is, with equal arguments, if any."""
+    return _registered().get(_signature(module))
+
+
+@functools.cache
+def _registered() -> dict[str, str]:
+    """Signature -> name of the registered activations."""
+    names: dict[str, str] = {}
     for name, entry in ACTIVATIONS.items():
-        if _signature(entry.factory()) == _signature(module):
-            return name
-    return None
+        names.setdefault(_signature(entry.factory()), name)
+    return names
 
 
 def _signature(module: nn.Module) -> str:
     return re.sub(r"(, )?inplace=True", "", repr(module))
+
+
+# Where torch's other activations are flat, by the function's name; None: they have no flat part.
+FLAT: dict[str, Saturated | None] = {
+    **{name.replace("_", ""): entry.saturated for name, entry in ACTIVATIONS.items()},
+    "hardtanh": lambda pre, post: post != pre,
+    "threshold": lambda pre, post: post != pre,
+    "hardsigmoid": lambda pre, post: (post <= 0) | (post >= 1),
+    "hardshrink": lambda pre, post: post == 0,
+    "softshrink": lambda pre, post: post == 0,
+    "logsigmoid": lambda pre, post: post > math.log(0.99),
+    **dict.fromkeys(("rrelu", "glu", "tanhshrink")),
+}
+
+
+def flat_part(name: str) -> tuple[bool, Saturated | None]:
+    """Whether it is known where the function or class of this name is flat, and the mask of it."""
+    name = name.lower().replace("_", "")
+    return name in FLAT, FLAT.get(name)
 
 
 @contextmanager
@@ -56,80 +91,15 @@ def observe(modules: Mapping[str, nn.Module], see: See) -> Iterator[None]:
         yield
 
 
-def is_read(module: nn.Module, x: Any) -> bool:
-    """Whether a pass belongs to training and x holds floating-point numbers.
-
-    An evaluation between two steps is not read.
-    """
-    return (
-        module.training
-        and torch.is_grad_enabled()
-        and isinstance(x, Tensor)
-        and x.is_floating_point()
-    )
-
-
-class SiteHooks:
-    """Reads the probes of all sites during one training step.
-
-    sites: name -> module; guard: a context in which whatever goes wrong while reading ends there.
-    A site's second call in a forward pass is a site of its own, `name#2`.
-    """
-
-    def __init__(
-        self,
-        sites: Mapping[str, nn.Module],
-        guard: Callable[[], AbstractContextManager[None]],
-    ) -> None:
-        self.sites = sites
-        self.guard = guard
-        self.activations = {site: activation_of(module) for site, module in sites.items()}
-        self._reset()
-
-    def _reset(self) -> None:
-        self.probes: dict[str, dict[str, Tensor]] = {}  # site -> probe -> (1,)
-        self._inputs: dict[str, Tensor] = {}
-        self._calls: Counter[str] = Counter()
-        self._passed_back = False
-
-    @contextmanager
-    def watch(self) -> Iterator[None]:
-        """Read every forward and backward pass in this context, from nothing."""
-        self._reset()
-        with ExitStack() as hooks:
-            for name, module in self.sites.items():
-                enter = partial(self._enter, name)
-                hook = module.register_forward_pre_hook(enter, with_kwargs=True)
-                hooks.callback(hook.remove)
-            with observe(self.sites, self._leave):
-                yield
-
-    def _enter(
-        self, name: str, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]
-    ) -> None:
-        pre = next(iter((*inputs, *named.values())), None)
-        if isinstance(pre, Tensor) and is_read(module, pre):
-            pre = pre.detach()
-            self._inputs[name] = pre.clone() if getattr(module, "inplace", False) else pre
-
-    def _leave(self, name: str, module: nn.Module, _: tuple[Any, ...], post: Any) -> None:
-        pre = self._inputs.pop(name, None)
-        if pre is None or not is_read(module, post):
-            return
-        if self._passed_back:  # a new forward pass: of accumulated gradients the last part is read
-            self._passed_back = False
-            self._calls.clear()
-        self._calls[name] += 1
-        calls = self._calls[name]
-        probes: dict[str, Tensor] = {}
-        self.probes[name if calls == 1 else f"{name}#{calls}"] = probes
-        with self.guard():
-            activation = [self.activations[name]]
-            probes.update(values.of_site(activation, values.by_unit(pre), values.by_unit(post)))
-
-        def backward(gradient: Tensor) -> None:
-            self._passed_back = True
-            probes["gradient_norm"] = values.norm(gradient[None])
-
-        if post.requires_grad:
-            post.register_hook(backward)
+def facts_of(model: nn.Module) -> dict[str, Any]:
+    """What findings may use of a model's modules: whether it has norms, and their epsilon."""
+    norms = [module for module in model.modules() if "Norm" in type(module).__name__]
+    facts: dict[str, Any] = {"norm": "some" if norms else "none"}
+    epsilons = []
+    for module in norms:
+        epsilon: Any = getattr(module, "eps", None)
+        if isinstance(epsilon, float):
+            epsilons.append(epsilon)
+    if epsilons:
+        facts["norm_epsilon"] = min(epsilons)
+    return facts

@@ -1,0 +1,208 @@
+"""What passes through a model's activations in one training step: of modules and of plain calls."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from actstudy.health import calls, coverage, sites
+from actstudy.health.calls import Call
+from actstudy.health.guard import Guard
+from actstudy.health.site_values import SiteValues
+from actstudy.nets.activations import ACTIVATIONS
+
+
+@dataclass
+class Frame:
+    """A module while it runs.
+
+    x, pre: its input, and a copy if it may be overwritten, if the module may be an activation;
+    calls: those it made itself.
+    """
+
+    name: str
+    module: nn.Module
+    in_site: bool
+    x: Tensor | None = None
+    pre: Tensor | None = None
+    calls: list[Call] = field(default_factory=list)
+
+    @property
+    def place(self) -> str:
+        """Its name; of the whole model, that of its class."""
+        return self.name or type(self.module).__name__
+
+
+class Passes:
+    """Finds the calls of activations during one training step; `values` reads them.
+
+    An activation is a module of torch's or of `patterns`, a call of calls.ELEMENTWISE, or a module
+    without weights and children that makes such a call: `name(function)`.
+    """
+
+    def __init__(self, model: nn.Module, patterns: Sequence[str], guard: Guard) -> None:
+        self.model = model
+        self.patterns = patterns
+        self.guard = guard
+        self.listener = calls.Listener(guard(self._before), guard(self._after))
+        self.values = SiteValues(guard)
+        self.norms = False  # whether a norm was called
+        self.modules: dict[str, nn.Module] = {}
+        self.sites: dict[str, nn.Module] = {}
+        self.passes = 0  # calls of the model or its parts in this step
+        self.is_fp16 = False
+
+    def find(self) -> None:
+        """Find the modules of the model as it is now, and those that are activations."""
+        self.modules = dict(self.model.named_modules())
+        self.sites = sites.find_sites(self.model, self.patterns)
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Read every forward and backward pass in this context, from nothing."""
+        self.values.reset()
+        self.passes = 0
+        self.is_fp16 = False
+        self._frames = threading.local()
+        self.find()
+        with ExitStack() as hooks:
+            hooks.callback(calls.unlisten, self.listener)
+            for name, module in self.modules.items():
+                enter = self.guard(partial(self._enter, name))
+                leave = self.guard(partial(self._leave, name))
+                before = module.register_forward_pre_hook(enter, with_kwargs=True)
+                hooks.callback(before.remove)
+                after = module.register_forward_hook(leave, always_call=True)
+                hooks.callback(after.remove)
+            yield
+
+    def not_read(self) -> dict[str, str]:
+        """Site -> why it was not read in this step."""
+        reasons = dict.fromkeys(
+            self.sites, coverage.NOT_CALLED if self.passes else coverage.NO_FORWARD
+        )
+        scripted: tuple[str, ...] = ()
+        for name, module in self.modules.items():
+            if isinstance(module, torch.jit.ScriptModule) and not name.startswith(scripted):
+                scripted += (f"{name}." if name else "",)
+                reasons[name or "the model"] = coverage.SCRIPT
+        reasons |= self.values.unread
+        read = self.values.probes
+        return {site: reason for site, reason in reasons.items() if site not in read}
+
+    def _stack(self) -> list[Frame]:
+        """The modules that run in this thread, the outermost first."""
+        if not hasattr(self._frames, "stack"):
+            self._frames.stack = []
+        stack: list[Frame] = self._frames.stack
+        return stack
+
+    def _enter(
+        self, name: str, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]
+    ) -> None:
+        if module is not self.modules[name]:
+            if name in self.sites or not name:
+                self.values.unread[name or "the model"] = coverage.REPLICA
+            return
+        stack = self._stack()
+        if not stack:
+            calls.listen(self.listener)
+            self.is_fp16 = self.is_fp16 or _is_fp16()
+        is_site = name in self.sites
+        frame = Frame(name, module, is_site or bool(stack and stack[-1].in_site))
+        stack.append(frame)
+        self.passes += 1
+        x = next(iter((*inputs, *named.values())), None)
+        if isinstance(x, Tensor) and (is_site or _may_be_activation(module)):
+            frame.x = x
+            frame.pre = x.detach().clone() if getattr(module, "inplace", False) else x.detach()
+
+    def _leave(self, name: str, module: nn.Module, _: tuple[Any, ...], post: Any) -> None:
+        stack = self._stack()
+        if all(frame.module is not module for frame in stack):
+            return
+        frame = stack.pop()
+        while frame.module is not module:  # left by an exception
+            frame = stack.pop()
+        if not stack:
+            calls.unlisten(self.listener)
+        if post is None or self.guard.fault:
+            return
+        if name in self.sites:
+            activation = sites.activation_of(module)
+            kind = type(module).__name__ if isinstance(module, sites.KINDS) else ""
+            self.values.read(name, module, frame.pre, post, activation, kind)
+        elif frame.calls:
+            self._leave_activation(frame, post)
+
+    def _leave_activation(self, frame: Frame, post: Any) -> None:
+        """Read a module that called activations as one, if its output has the input's shape."""
+        first = frame.calls[0]
+        pre = frame.pre
+        if pre is None or not isinstance(post, Tensor) or post.shape != pre.shape:
+            for call in frame.calls:
+                self._read_call(frame, call)
+            return
+        if first.x is frame.x:
+            pre = first.pre  # as it was, if the call was in place
+        functions = ", ".join(dict.fromkeys(call.function for call in frame.calls))
+        site = f"{frame.place}({functions})"
+        if len(frame.calls) == 1 and post is first.post:
+            self.values.read(site, frame.module, pre, post, _registered(first), first.function)
+        else:
+            self.values.read(site, frame.module, pre, post)
+
+    def _before(self, call: Call) -> None:
+        """Keep what a call is given, if it may be overwritten."""
+        x = call.x
+        if call.pre is None and isinstance(x, Tensor) and call.function in calls.ELEMENTWISE:
+            call.pre = x.detach().clone() if call.is_in_place else x.detach()
+
+    def _after(self, call: Call) -> None:
+        stack = self._stack()
+        if not stack or stack[-1].in_site or self.guard.fault:
+            return
+        frame = stack[-1]
+        if call.function in calls.NORMS:
+            self.norms = True
+        elif call.function in calls.FUSED:
+            if frame.module.training and torch.is_grad_enabled():
+                self.values.unread[frame.place] = coverage.FUSED
+        elif isinstance(call.x, nn.Parameter):
+            return
+        elif _may_be_activation(frame.module):
+            frame.calls.append(call)
+        else:
+            self._read_call(frame, call)
+
+    def _read_call(self, frame: Frame, call: Call) -> None:
+        site = f"{frame.place}({call.function})"
+        activation = _registered(call)
+        self.values.read(site, frame.module, call.pre, call.post, activation, call.function)
+
+
+def _registered(call: Call) -> str | None:
+    """The name of the registered activation that a call is, if any."""
+    return call.function if call.is_plain and call.function in ACTIVATIONS else None
+
+
+def _may_be_activation(module: nn.Module) -> bool:
+    """Whether a module has no children, and no weights but vectors."""
+    if next(module.children(), None) is not None:
+        return False
+    weights = module.parameters(recurse=False)
+    return all(not is_lazy(weight) and weight.ndim < 2 for weight in weights)
+
+
+def _is_fp16() -> bool:
+    """Whether this is a context of autocast to fp16."""
+    for kind in ("cuda", "cpu"):
+        if torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) is torch.float16:
+            return True
+    return False

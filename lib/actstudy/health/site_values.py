@@ -1,0 +1,140 @@
+"""The probes of all sites in one training step of a model that is not ours."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from actstudy.health import coverage, sites, values
+from actstudy.health.guard import Guard
+
+
+class SiteValues:
+    """Probes of calls of activations, and why others have none.
+
+    A site's second call in a forward pass is a site of its own, `name#2`.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        self.activations: dict[str, str | None] = {}  # site -> its name if it is registered
+        self.without_rule: dict[str, None] = {}  # sites of which no flat part is known
+        self.short: dict[str, None] = {}  # sites with too few values for dead units
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a step."""
+        self.probes: dict[str, dict[str, Tensor]] = {}  # site -> probe -> (1,)
+        self.unread: dict[str, str] = {}  # site -> why it was not read
+        self.is_repeated = False  # whether a site ran first in the backward pass
+        self._calls: Counter[str] = Counter()
+        self._passed_back = False
+
+    def read(
+        self,
+        name: str,
+        module: nn.Module,
+        pre: Tensor | None,
+        post: Any,
+        activation: str | None = None,
+        kind: str = "",
+    ) -> None:
+        """Read a call of an activation in a module.
+
+        activation: its name if it is registered; kind: else the name of its function or class.
+        """
+        reason = _why_unread(module, pre, post)
+        if reason or pre is None:
+            self.unread[name] = reason or coverage.NO_TENSOR
+            return
+        if self._is_old(name):
+            return
+        self._calls[name] += 1
+        count = self._calls[name]
+        self.activations[name] = activation
+        probes = self._probes(name, kind, pre, post)
+        self.probes[name if count == 1 else f"{name}#{count}"] = probes
+
+        def backward(gradient: Tensor) -> None:
+            self._passed_back = True
+            probes["gradient_norm"] = values.norm(gradient[None])
+
+        if post.requires_grad:
+            post.register_hook(self.guard(backward))
+
+    def _is_old(self, name: str) -> bool:
+        """Whether gradient checkpointing repeats a call that was read."""
+        if torch._C._current_graph_task_id() != -1:
+            if self._calls[name] and not self.is_repeated:
+                return True
+            self.is_repeated = True
+        elif self._passed_back:  # a new pass: of accumulated gradients the last part is read
+            self._passed_back = False
+            self._calls.clear()
+        return False
+
+    def _probes(self, name: str, kind: str, pre: Tensor, post: Tensor) -> dict[str, Tensor]:
+        pre = values.by_unit(pre)
+        post = values.by_unit(post.detach())
+        activation = self.activations[name]
+        probes = values.of_site([activation], pre, post)
+        if post.shape[1] < values.MIN_UNIT_VALUES:
+            self.short[name] = None
+        if activation is None:
+            is_known, flat = sites.flat_part(kind)
+            if not is_known:
+                self.without_rule[name] = None
+            if flat:
+                share = flat(pre, post).flatten(1).double().mean(1)
+                probes["saturated_fraction"] = share
+        return probes
+
+    def values(self, scale: float, suffix: str) -> values.Values:
+        """All probes, gradients divided by `scale`, their norms named with a suffix.
+
+        The flow ratio is there if it compares two sites that ran in their order.
+        """
+        norms = [site["gradient_norm"] for site in self.probes.values() if "gradient_norm" in site]
+        read: values.Values = {}
+        for key, value in values.with_flow(self.probes).items():
+            kind, name, index, probe = key
+            if probe == "gradient_norm":
+                read[kind, name, index, probe + suffix] = value / scale
+            elif probe != "flow_ratio" or (len(norms) > 1 and not self.is_repeated):
+                read[key] = value
+        return read
+
+    def remarks(self) -> dict[str, str]:
+        """What limits the reading of the sites so far."""
+        remarks = {}
+        if self.without_rule:
+            remarks["flat"] = f"saturation not judged, no rule: {_counted(self.without_rule)}"
+        if self.short:
+            limit = f"under {values.MIN_UNIT_VALUES} values per unit"
+            remarks["short"] = f"dead units not judged, {limit}: {_counted(self.short)}"
+        if self.is_repeated:
+            remarks["flow"] = "no flow ratio, as sites ran first in the backward pass"
+        return remarks
+
+
+def _counted(names: Iterable[str]) -> str:
+    """`2 sites: act` of the names of sites."""
+    names = list(names)
+    return f"{len(names)} site{'s' if len(names) > 1 else ''}, {names[0]}"
+
+
+def _why_unread(module: nn.Module, pre: Any, post: Any) -> str | None:
+    """Why a call is not read; None if it belongs to training and is of ordinary numbers."""
+    if not module.training:
+        return coverage.EVAL
+    if not torch.is_grad_enabled():
+        return coverage.NO_GRAD
+    for x in (pre, post):
+        if not isinstance(x, Tensor):
+            return f"{coverage.NO_TENSOR} ({type(x).__name__})"
+        reason = coverage.why_unread(x)
+        if reason:
+            return reason
+    return None
