@@ -328,9 +328,12 @@ def test_the_worst_of_two_thresholds_and_its_place():
 def test_settings_and_curves_speak():
     losses = [
         {"step": s, "epoch": s / 10, "split": "train", "metric": "loss", "value": v}
-        for s, v in ((10, 2.3), (20, 2.29))
+        for s, v in ((10, 2.3), (40, 2.3), (60, 2.29))
     ]
     assert spoken(curves=losses) == {"loss_flat": "warning"}
+    assert spoken(curves=losses[::2]) == spoken(curves=losses[:2]) == {}  # too few readings
+    early = [row | {"step": row["step"] - 10 * (row["step"] == 60) - 9} for row in losses[1:]]
+    assert spoken(curves=[losses[0], *early]) == {}  # too few steps
     assert spoken(batch_size=4) == {"small_batch": "note"}
     sites = [reading(probe="post_sd", name=f"layers.{k}") for k in range(12)]
     assert spoken(sites, activation="sigmoid", norm="none") == {"saturating_deep": "warning"}

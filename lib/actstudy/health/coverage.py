@@ -24,9 +24,10 @@ REPLICA = "in a replica of DataParallel"
 FUSED = "one fused call whose tanh, sigmoid or relu cannot be seen"
 LAZY = "lazy, not made yet"
 EMPTY = "empty"
-NO_BACKWARD = "no backward pass in a step that was read"
+NO_BACKWARD = "no backward pass reached a parameter in a step that was read"
 NO_GRADIENT = "no gradient reached it"
 FROZEN = "no parameter is trainable"
+BEFORE_CLIPPING = "before clipping"
 FIXES = {
     NEVER_OPENED: "put `with Monitor(model) as health:` around the loop",
     NO_STEP: "call health.step(loss) after the optimizer's step, inside `with Monitor(...)`",
@@ -92,9 +93,9 @@ class Part:
         return names
 
     def cause(self) -> str:
-        """The reason of most things that were never read."""
+        """The reason of most things that were never read, and that were called if any was."""
         unread = self.unread()
-        return max(unread, key=lambda reason: len(unread[reason]))
+        return max(unread, key=lambda reason: (reason != NOT_CALLED, len(unread[reason])))
 
     def text(self, steps_read: int) -> str:
         """How many of how many were read, and why not the others, the first by its name."""
@@ -104,7 +105,7 @@ class Part:
             limits.append(f"{len(names)} not read, {reason}: {names[0]}")
         seldom = [name for name, count in self.readings.items() if count < steps_read]
         if seldom:
-            reason = self.reasons.get(seldom[0], NOT_CALLED)
+            reason = self.reasons.get(seldom[0], "not seen at the others")
             limits.append(f"{len(seldom)} not at each reading, {reason}: {seldom[0]}")
         return f"{text} ({'; '.join(limits)})" if limits else text
 
@@ -119,6 +120,7 @@ class Coverage:
     was_opened: bool = False
     activations: Part = field(default_factory=Part)
     gradients: Part = field(default_factory=Part)
+    moment: str = BEFORE_CLIPPING  # at which gradients were read
     remarks: dict[str, str] = field(default_factory=dict)  # further limits, by a key of each
 
     def __str__(self) -> str:
@@ -126,7 +128,7 @@ class Coverage:
         if self.steps_read:
             parts.append(f"calls of activations: {self.activations.text(self.steps_read)}")
             gradients = self.gradients.text(self.steps_read)
-            parts.append(f"gradients of parameters, before clipping: {gradients}")
+            parts.append(f"gradients of parameters: {gradients}, {self.moment}")
         parts += self.remarks.values()
         if self.guard.fault:
             parts.append(f"watching ended: {self.guard.fault}")
@@ -147,6 +149,16 @@ class Coverage:
                 lines.append(_unread(name, part.cause() if part.seen else default))
         return lines
 
+    def nothing_found(self) -> list[str]:
+        """`nothing found` if there were readings, and in which of the two kinds."""
+        gradients = bool(self.gradients.readings)
+        activations = bool(self.activations.readings)
+        if gradients and activations:
+            return ["nothing found"]
+        if gradients or activations:
+            return [f"nothing found in {'gradients' if gradients else 'activations'}"]
+        return []
+
     def rows(self, step: int) -> list[dict[str, Any]]:
         """The counts so far as rows of the table `health`."""
         rows = []
@@ -158,7 +170,7 @@ class Coverage:
 
 
 def _unread(what: str, cause: str) -> str:
-    """One line; a cause of no known remedy says that there is none."""
-    known = [reason for reason in FIXES if cause.startswith(reason)]
-    line = f"{what} was read: {cause}"
-    return f"{line}; to fix: {FIXES[known[0]]}" if known else line
+    """One line with the cause and its remedy."""
+    remedies = [remedy for reason, remedy in FIXES.items() if cause.startswith(reason)]
+    remedy = next(iter(remedies), "watch a part of the model that can be read, Monitor(model.part)")
+    return f"{what} was read: {cause}; to fix: {remedy}"

@@ -90,15 +90,16 @@ class Gradients:
 
     def read_rest(self, at_clip: bool = False) -> None:
         """Read the gradients that no backward pass has left; clipped or not."""
-        rest = self._values(self.names_read())
+        rest = self._values(set(self.names_read()))
         if at_clip:
             self.read_at_clip |= rest
         else:
             self.read_late |= rest
 
-    def names_read(self) -> set[str]:
+    def names_read(self) -> list[str]:
         """The names of the parameters whose gradient was read."""
-        return _names(self.read | self.read_at_clip | self.read_late)
+        names = _names(self.read | self.read_at_clip | self.read_late)
+        return [name for name in self.parameters if name in names]
 
     def values(self, scale: float, suffix: str = "") -> values.Values:
         """Probes of all gradients, and their global norm if all were read alike.
@@ -119,12 +120,12 @@ class Gradients:
                     read[key] = value
         return read
 
-    def remarks(self) -> dict[str, str]:
-        """What limits the reading of this step."""
-        late = _names(self.read_late)
+    def moment(self) -> str:
+        """When the gradients of this step were read."""
+        late = len(_names(self.read_late))
         if not late:
-            return {}
-        return {"late": f"after clipping, if there was any: {len(late)} of them: {min(late)}"}
+            return coverage.BEFORE_CLIPPING
+        return f"{late} of them at the end of the step, after clipping if there was any"
 
     def not_read(self) -> dict[str, str]:
         """Parameter -> why its gradient was not read."""

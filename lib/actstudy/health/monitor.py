@@ -147,12 +147,8 @@ class Monitor:
         findings = self.findings()
         if findings:
             lines.append(rules.format_findings(findings))
-        elif self.coverage.gradients.readings and self.coverage.activations.readings:
-            lines.append("nothing found")
-        elif self.coverage.gradients.readings:
-            lines.append("nothing found in gradients")
-        elif self.coverage.activations.readings:
-            lines.append("nothing found in activations")
+        else:
+            lines += self.coverage.nothing_found()
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -177,8 +173,11 @@ class Monitor:
 
     def _arm(self) -> None:
         if self._guard.fault is None:
-            self._armed = True
             self._guard(self._watch)()
+        if self._guard.fault is None:
+            self._armed = True
+        else:
+            self._disarm()
 
     def _watch(self) -> None:
         """Set the hooks of a step that will be read."""
@@ -224,7 +223,9 @@ class Monitor:
         device = next(iter(read.values())).device if read else None
         if scale not in (None, 1.0):
             read["model", "model", 0, "loss_scale"] = torch.tensor([scale], device=device)
-        if loss is not None:
+        if loss is None:
+            self.coverage.remarks["loss"] = "no loss in step()"
+        else:
             mean = torch.as_tensor(loss, device=device).detach().mean()
             read["model", "model", 0, "loss"] = mean.view(1)
         return list(read), values.stacked(read)
@@ -235,16 +236,11 @@ class Monitor:
         covered.steps_read += 1
         covered.activations.note(self._passes.values.probes, self._passes.not_read())
         covered.gradients.note(self._gradients.names_read(), self._gradients.not_read())
-        covered.remarks |= self._passes.values.remarks() | self._gradients.remarks()
+        covered.moment = self._gradients.moment()
+        covered.remarks |= self._passes.values.remarks()
         if covered.steps_read == 1:
             for line in covered.nothing():
                 tell(line)
-        seen: dict[str, Any] = {}
-        activations = set(self._passes.values.activations.values())
-        if len(activations) == 1:
-            seen["activation"] = activations.pop() or "another"
-        if self._passes.norms:
-            seen["norm"] = "some"
-        for name, fact in seen.items():
+        for name, fact in self._passes.facts().items():
             if name not in self._own_facts:
                 self.facts[name] = fact

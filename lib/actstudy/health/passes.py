@@ -54,13 +54,20 @@ class Passes:
         self.values = SiteValues(guard)
         self.norms = False  # whether a norm was called
         self.modules: dict[str, nn.Module] = {}
+        self.scripted: list[str] = []  # the outermost modules of TorchScript
         self.sites: dict[str, nn.Module] = {}
         self.passes = 0  # calls of the model or its parts in this step
         self.is_fp16 = False
 
     def find(self) -> None:
         """Find the modules of the model as it is now, and those that are activations."""
-        self.modules = dict(self.model.named_modules())
+        self.modules = {}
+        self.scripted = []
+        for name, module in self.model.named_modules():
+            if not isinstance(module, torch.jit.ScriptModule):
+                self.modules[name] = module
+            elif not any(name.startswith(f"{outer}.") or not outer for outer in self.scripted):
+                self.scripted.append(name)
         self.sites = sites.find_sites(self.model, self.patterns)
 
     @contextmanager
@@ -82,16 +89,23 @@ class Passes:
                 hooks.callback(after.remove)
             yield
 
+    def facts(self) -> dict[str, Any]:
+        """What findings may use of the calls so far: the one activation, a norm."""
+        facts: dict[str, Any] = {}
+        activations = set(self.values.activations.values())
+        if len(activations) == 1:
+            facts["activation"] = activations.pop() or "another"
+        if self.norms:
+            facts["norm"] = "some"
+        return facts
+
     def not_read(self) -> dict[str, str]:
         """Site -> why it was not read in this step."""
         reasons = dict.fromkeys(
             self.sites, coverage.NOT_CALLED if self.passes else coverage.NO_FORWARD
         )
-        scripted: tuple[str, ...] = ()
-        for name, module in self.modules.items():
-            if isinstance(module, torch.jit.ScriptModule) and not name.startswith(scripted):
-                scripted += (f"{name}." if name else "",)
-                reasons[name or "the model"] = coverage.SCRIPT
+        for name in self.scripted:
+            reasons[name or "the model"] = coverage.SCRIPT
         reasons |= self.values.unread
         read = self.values.probes
         return {site: reason for site, reason in reasons.items() if site not in read}

@@ -54,7 +54,8 @@ class SiteValues:
         self._calls[name] += 1
         count = self._calls[name]
         self.activations[name] = activation
-        probes = self._probes(name, kind, pre, post)
+        with torch._C.DisableTorchFunction():  # calls of our own are not listened to
+            probes = self._probes(name, kind, pre, post)
         self.probes[name if count == 1 else f"{name}#{count}"] = probes
 
         def backward(gradient: Tensor) -> None:
