@@ -593,7 +593,7 @@ def test_without_its_block_a_monitor_says_that_it_read_nothing():
         fit(model, health)
     assert len(caught) == 1
     assert str(health).splitlines() == [
-        "coverage: 3 steps seen, 0 read",
+        "coverage: steps: 3 seen, 0 read",
         "nothing was read: the Monitor was never opened; "
         "to fix: put `with Monitor(model) as health:` around the loop",
     ]
@@ -634,7 +634,7 @@ def test_the_first_line_and_the_rows_are_the_coverage():
     with Monitor(model, every=2) as health:
         fit(model, health, steps=4)
     line = (
-        "coverage: 4 steps seen, 2 read; calls of activations: 3 of 3 read; "
+        "coverage: steps: 4 seen, 2 read; calls of activations: 3 of 3 read; "
         "gradients of parameters: 8 of 8 read, before clipping"
     )
     assert str(health).splitlines()[0] == line

@@ -124,7 +124,7 @@ class Coverage:
     remarks: dict[str, str] = field(default_factory=dict)  # further limits, by a key of each
 
     def __str__(self) -> str:
-        parts = [f"coverage: {self.steps_seen} steps seen, {self.steps_read} read"]
+        parts = [f"coverage: steps: {self.steps_seen} seen, {self.steps_read} read"]
         if self.steps_read:
             parts.append(f"calls of activations: {self.activations.text(self.steps_read)}")
             gradients = self.gradients.text(self.steps_read)
