@@ -720,6 +720,19 @@ def test_a_short_training_is_not_called_flat():
     assert "loss_flat" not in {finding.rule for finding in health.findings()}
 
 
+def test_a_bad_batch_is_not_blamed_on_the_training():
+    x = X.clone()
+    x[3, 4] = torch.nan
+    model = plain_mlp()
+    with Monitor(model, every=1) as health:
+        fit(model, health, steps=1)
+        fit(model, health, steps=1, x=x)
+    rules = {finding.rule: finding for finding in health.findings()}
+    assert rules["non_finite_input"].step == 1
+    assert rules["non_finite_input"].value == 1
+    assert not {"non_finite", "non_finite_gradient", "non_finite_loss"} & rules.keys()
+
+
 def test_each_cause_has_a_remedy():
     from actstudy.health import coverage
 

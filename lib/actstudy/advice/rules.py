@@ -20,7 +20,8 @@ SEVERITIES = ("note", "warning", "error")
 class Rule:
     """A finding if a reading lies outside `low` to `high`.
 
-    at: `any` step, the `last`, or in the `median` over steps.
+    at: `any` step, the `last`, or in the `median` over steps; unless: a rule that, if it holds, is
+    the cause, so that this one is silent.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Rule:
     low: float = -math.inf
     high: float = math.inf
     at: str = "any"
+    unless: str = ""
 
     def outside(self, value: float) -> float:
         """How far a value lies outside, as a log ratio to a nonzero bound; below 0 if inside."""
@@ -84,7 +86,7 @@ def advise(health: Iterable[Row], curves: Iterable[Row], facts: Row) -> list[Fin
     finding_by_rule = {}
     for rule in rules():
         finding = _apply(rule, series.get(rule.reading, {}))
-        if finding:
+        if finding and rule.unless not in finding_by_rule:
             finding_by_rule[rule.name] = finding  # the more severe rule of a name comes later
     findings = finding_by_rule.values()
     return sorted(findings, key=lambda finding: -SEVERITIES.index(finding.severity))

@@ -24,6 +24,7 @@ REPLICA = "in a replica of DataParallel"
 FUSED = "one fused call whose tanh, sigmoid or relu cannot be seen"
 LAZY = "lazy, not made yet"
 EMPTY = "empty"
+OTHER_DEVICE = "on another device than the first parameter"
 NO_BACKWARD = "no backward pass reached a parameter in a step that was read"
 NO_GRADIENT = "no gradient reached it"
 FROZEN = "no parameter is trainable"
@@ -40,6 +41,7 @@ FIXES = {
     SCRIPT: "watch the model before torch.jit.script",
     REPLICA: "DistributedDataParallel, or one device",
     FUSED: "cells of your own (nn.Tanh, nn.Sigmoid) can be read; the gradients of its weights are",
+    OTHER_DEVICE: "watch the parts on each device, Monitor(model.part)",
     LAZY: "nothing, they are read at the next due step",
     EMPTY: "feed batches that hold examples",
     NO_BACKWARD: "call health.step after loss.backward() of this model",
@@ -66,7 +68,7 @@ def why_unread(x: Tensor, first: Tensor | None = None) -> str | None:
     if x.is_meta:
         return "on the meta device"
     if first is not None and x.device != first.device:
-        return "on another device than the first parameter"
+        return OTHER_DEVICE
     return None if x.numel() else EMPTY
 
 

@@ -28,8 +28,7 @@ class Gradients:
         self.unread: dict[str, str] = {}
         self.parameters: dict[str, nn.Parameter] = {}  # those that can be read
         for name, parameter in trainable.items():
-            first = next(iter(self.parameters.values()), None)
-            reason = coverage.why_unread(parameter, first)
+            reason = coverage.why_unread(parameter, self.first)
             if reason:
                 self.unread[name] = reason
             else:
@@ -126,6 +125,11 @@ class Gradients:
         if not late:
             return coverage.BEFORE_CLIPPING
         return f"{late} of them at the end of the step, after clipping if there was any"
+
+    @property
+    def first(self) -> nn.Parameter | None:
+        """The first parameter that can be read."""
+        return next(iter(self.parameters.values()), None)
 
     def not_read(self) -> dict[str, str]:
         """Parameter -> why its gradient was not read."""

@@ -184,7 +184,7 @@ class Monitor:
         trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         self._gradients = Gradients(trainable, self._guard)
         self._update = probes.Update(self._gradients.parameters)
-        self._watching.enter_context(self._passes.watch())
+        self._watching.enter_context(self._passes.watch(self._gradients.first))
         self._watching.enter_context(self._gradients.watch())
         self._watching.enter_context(eager())
 

@@ -71,9 +71,9 @@ class Passes:
         self.sites = sites.find_sites(self.model, self.patterns)
 
     @contextmanager
-    def watch(self) -> Iterator[None]:
-        """Read every forward and backward pass in this context, from nothing."""
-        self.values.reset()
+    def watch(self, first: Tensor | None) -> Iterator[None]:
+        """Read every pass in this context, from nothing, on the device of `first`."""
+        self.values.reset(first)
         self.passes = 0
         self.is_fp16 = False
         self._frames = threading.local()
@@ -128,6 +128,8 @@ class Passes:
         if not stack:
             calls.listen(self.listener)
             self.is_fp16 = self.is_fp16 or _is_fp16()
+            if not name:
+                self.values.read_input(module, (*inputs, *named.values()))
         is_site = name in self.sites
         frame = Frame(name, module, is_site or bool(stack and stack[-1].in_site))
         stack.append(frame)

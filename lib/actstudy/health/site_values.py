@@ -24,8 +24,10 @@ class SiteValues:
         self.short: dict[str, None] = {}  # sites with too few values for dead units
         self.reset()
 
-    def reset(self) -> None:
-        """Begin a step."""
+    def reset(self, first: Tensor | None = None) -> None:
+        """Begin a step; what is on another device than `first` is not read."""
+        self.first = first
+        self.input_nonfinite: list[Tensor] = []  # counts, (1,)
         self.probes: dict[str, dict[str, Tensor]] = {}  # site -> probe -> (1,)
         self.unread: dict[str, str] = {}  # site -> why it was not read
         self.is_repeated = False  # whether a site ran first in the backward pass
@@ -45,7 +47,7 @@ class SiteValues:
 
         activation: its name if it is registered; kind: else the name of its function or class.
         """
-        reason = _why_unread(module, pre, post)
+        reason = self._why_unread(module, pre, post)
         if reason or pre is None:
             self.unread[name] = reason or coverage.NO_TENSOR
             return
@@ -65,6 +67,13 @@ class SiteValues:
         if post.requires_grad:
             post.register_hook(self.guard(backward))
 
+    def read_input(self, module: nn.Module, inputs: Iterable[Any]) -> None:
+        """Count what is not finite in the input of the whole model."""
+        with torch._C.DisableTorchFunction():
+            for x in inputs:
+                if self._why_unread(module, x) is None:
+                    self.input_nonfinite.append((x.detach() * 0 != 0).sum().double().view(1))
+
     def _is_old(self, name: str) -> bool:
         """Whether gradient checkpointing repeats a call that was read."""
         if torch._C._current_graph_task_id() != -1:
@@ -75,6 +84,20 @@ class SiteValues:
             self._passed_back = False
             self._calls.clear()
         return False
+
+    def _why_unread(self, module: nn.Module, *tensors: Any) -> str | None:
+        """Why a call is not read; None if it belongs to training and is of ordinary numbers."""
+        if not module.training:
+            return coverage.EVAL
+        if not torch.is_grad_enabled():
+            return coverage.NO_GRAD
+        for x in tensors:
+            if not isinstance(x, Tensor):
+                return f"{coverage.NO_TENSOR} ({type(x).__name__})"
+            reason = coverage.why_unread(x, self.first)
+            if reason:
+                return reason
+        return None
 
     def _probes(self, name: str, kind: str, pre: Tensor, post: Tensor) -> dict[str, Tensor]:
         pre = values.by_unit(pre)
@@ -105,6 +128,8 @@ class SiteValues:
                 read[kind, name, index, probe + suffix] = value / scale
             elif probe != "flow_ratio" or (len(norms) > 1 and not self.is_repeated):
                 read[key] = value
+        if self.input_nonfinite:
+            read["model", "model", 0, "input_nonfinite"] = torch.stack(self.input_nonfinite).sum(0)
         return read
 
     def remarks(self) -> dict[str, str]:
@@ -124,18 +149,3 @@ def _counted(names: Iterable[str]) -> str:
     """`2 sites: act` of the names of sites."""
     names = list(names)
     return f"{len(names)} site{'s' if len(names) > 1 else ''}, {names[0]}"
-
-
-def _why_unread(module: nn.Module, pre: Any, post: Any) -> str | None:
-    """Why a call is not read; None if it belongs to training and is of ordinary numbers."""
-    if not module.training:
-        return coverage.EVAL
-    if not torch.is_grad_enabled():
-        return coverage.NO_GRAD
-    for x in (pre, post):
-        if not isinstance(x, Tensor):
-            return f"{coverage.NO_TENSOR} ({type(x).__name__})"
-        reason = coverage.why_unread(x)
-        if reason:
-            return reason
-    return None
