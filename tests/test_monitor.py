@@ -197,8 +197,10 @@ def test_a_sparse_gradient_is_not_read_and_the_others_are():
     assert "1 of 2 read (1 not read, sparse: embed.weight)" in str(health)
 
 
-def test_a_site_that_cannot_be_read_ends_the_watching_too(monkeypatch):
-    monkeypatch.setattr(values, "of_site", lambda *_: 1 / 0)
+@pytest.mark.parametrize("part", ["of_site", "norm", "of_gradients", "of_updates", "rows"])
+def test_a_reading_that_fails_ends_the_watching_and_not_the_training(monkeypatch, part):
+    """In the forward pass, in the backward pass, at its end, and at the end of the step."""
+    monkeypatch.setattr(values, part, lambda *_, **__: 1 / 0)
     model, expected = plain_mlp(), fit(plain_mlp(), Nobody())
     with (
         pytest.warns(UserWarning, match="watching ends: ZeroDivisionError"),

@@ -172,6 +172,7 @@ class Monitor:
             pq.write_table(schema.table("health", name, self.rows), draft)
 
     def _arm(self) -> None:
+        self._disarm()
         if self._guard.fault is None:
             self._guard(self._watch)()
         if self._guard.fault is None:
