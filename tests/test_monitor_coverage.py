@@ -1,6 +1,7 @@
 """What a Monitor says that it has read, and that what it says rests on what it has read."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -119,6 +120,30 @@ def test_a_scaled_loss_gives_unscaled_norms(unscale):
         health.step(loss, scale=scale)
     loss_of(plain).backward()
     assert norms_of(health) == pytest.approx([clipped(plain.parameters())], rel=1e-5)
+
+
+def test_lightnings_scale_is_that_of_the_step():
+    """Its scaler changes the scale before the callback's step."""
+    pytest.importorskip("pytorch_lightning")
+    from actstudy.health.lightning import HealthCallback
+
+    model = plain_mlp()
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    plugin = SimpleNamespace(scaler=scaler)
+    trainer = SimpleNamespace(global_step=0, precision_plugin=plugin)
+    callback = HealthCallback(every=1)
+    callback.on_train_start(trainer, model)
+    loss = loss_of(model)
+    scaler.scale(loss).backward()
+    callback.on_before_optimizer_step(trainer, model, None)
+    scaler.update(2.0)
+    trainer.global_step = 1
+    callback.on_train_batch_end(trainer, model, loss, None, 0)
+    callback.on_train_end(trainer, model)
+    assert norms_of(callback.health, probe="loss_scale") == [1024.0]
+    model.zero_grad()
+    loss_of(model).backward()
+    assert norms_of(callback.health) == pytest.approx([clipped(model.parameters())])
 
 
 def test_a_scale_that_is_not_told_names_the_norms():
