@@ -4,8 +4,10 @@ import os
 import sys
 from pathlib import Path
 
+from snakemake.utils import available_cpu_count
+
 from actstudy.contract import errors, host, registry, spec, store
-from actstudy.study import jobs, looks, packs, planning
+from actstudy.study import jobs, looks, owner, packs, planning
 
 if set("{}") & set(str(Path.cwd())):  # snakemake would fail when it looks for its locks
     errors.refuse(
@@ -18,6 +20,7 @@ try:
         os.path.relpath(next(iter(workflow.configfiles[-1:]), "config/config.yaml")),
         CONFIG,
     )
+    owner.check_owner(STUDY)
     JOBS = jobs.plan_jobs(
         STUDY,
         gpus=len(host.gpus()),
@@ -32,6 +35,8 @@ if JOBS.notice and workflow.is_main_process:
     print(f"actstudy: {JOBS.notice}", file=sys.stderr)
 if JOBS.slots is not None:
     workflow.register_resource("gpu", JOBS.slots)
+if workflow.resource_settings.cores == available_cpu_count():  # `all`, quotas left out
+    workflow.register_resource("_cores", host.cores())
 
 RESULTS = STUDY.folder
 PYTHON = sys.executable

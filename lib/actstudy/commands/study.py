@@ -2,12 +2,15 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from actstudy.commands.parser import Parser
 from actstudy.contract import registry
 from actstudy.contract.errors import StudyError
-from actstudy.study.planning import load
+from actstudy.study.owner import check_owner
+from actstudy.study.planning import Study, load
 
 
 def add_config_flag(parser: Parser) -> None:
@@ -19,11 +22,18 @@ def add_config_flag(parser: Parser) -> None:
     )
 
 
+def _study(arguments: argparse.Namespace, overrides: Mapping[str, Any] | None = None) -> Study:
+    """The study of --config; StudyError if its results are those of another file."""
+    study = load(arguments.config, overrides)
+    check_owner(study)
+    return study
+
+
 def status(arguments: argparse.Namespace) -> int:
     """Print what is done, running and still to do; 1 if a run failed."""
     from actstudy.analysis.status import status as describe
 
-    text, failed = describe(load(arguments.config))
+    text, failed = describe(_study(arguments))
     print(text)
     return int(failed)
 
@@ -42,18 +52,21 @@ def retry(arguments: argparse.Namespace) -> int:
     """Clear the folders of runs, so that the next snakemake trains them again."""
     from actstudy.analysis.status import clear
 
-    for run in clear(load(arguments.config), arguments.what):
+    for run in clear(_study(arguments), arguments.what):
         print(f"cleared {run}; the next snakemake trains it again")
     return 0
 
 
 def add_summary_flags(parser: Parser) -> None:
-    """`--partial`: the whole summary is the workflow's."""
+    """`--partial`, as the whole summary is the workflow's, and the folder to write to."""
     parser.add_argument(
         "--partial",
         action="store_true",
         required=True,
         help="head it PARTIAL and count the missing runs",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder to write to (default: partial/ among the study's results)"
     )
     add_config_flag(parser)
 
@@ -62,13 +75,19 @@ def summary(arguments: argparse.Namespace) -> int:
     """Write a summary of what exists and print its path."""
     from actstudy.analysis.partial import write_partial
 
-    print(write_partial(load(arguments.config)))
+    print(write_partial(_study(arguments), arguments.out))
     return 0
 
 
 def add_export_flags(parser: Parser) -> None:
-    """The folder to write to."""
+    """The folder to write to and the mark of decimals."""
     parser.add_argument("out", type=Path, help="folder for TASK/RUN.csv")
+    parser.add_argument(
+        "--decimal",
+        choices=[".", ","],
+        default=".",
+        help="mark of decimals; with a comma, semicolons separate columns (default: %(default)s)",
+    )
     add_config_flag(parser)
 
 
@@ -76,9 +95,9 @@ def export(arguments: argparse.Namespace) -> int:
     """Write the curves of all runs that have ended as CSV."""
     from actstudy.analysis.export import curves
 
-    study = load(arguments.config)
+    study = _study(arguments)
     ids = {run.id for run in study.tuning + study.runs()}
-    files = curves.export(study, arguments.out)
+    files = curves.export(study, arguments.out, decimal=arguments.decimal)
     print(f"curves of {len(files)} of {len(ids)} runs -> {arguments.out}")
     return 0
 
@@ -109,7 +128,7 @@ def decide(arguments: argparse.Namespace) -> int:
         raise StudyError(
             f"decide: --overrides: got {arguments.overrides!r}; allowed: a mapping as JSON"
         ) from None
-    write_decision(load(arguments.config, overrides), arguments.task, arguments.what)
+    write_decision(_study(arguments, overrides), arguments.task, arguments.what)
     return 0
 
 

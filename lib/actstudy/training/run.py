@@ -1,7 +1,6 @@
 """Runs from start to end: data, device, engine, loop, test scores, tables."""
 
 import dataclasses
-import os
 import secrets
 import shutil
 import time
@@ -14,7 +13,7 @@ from typing import Any
 
 import torch
 
-from actstudy.contract import schema, store
+from actstudy.contract import host, schema, store
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
 from actstudy.training import checkpoint, devices, tables
@@ -28,7 +27,7 @@ from actstudy.training.settings import Settings
 from actstudy.training.timeout import Limit, unlimited
 from actstudy.training.wiring import make_engine
 
-WRITERS = min(8, os.cpu_count() or 1)  # threads that write tables: most of their time is the disk's
+WRITERS = min(8, host.cores())  # threads that write tables: most of their time is the disk's
 
 
 @dataclasses.dataclass
@@ -92,6 +91,7 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
     loading = ThreadPoolExecutor(1).submit(prepared.load, data_folder)
     with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
         training.row["leased"] = timestamp(time.time())
+        training.row["gpu_in_use"] = devices.in_use(device, settings.slots_per_gpu)
         data = loading.result()
         training.row |= _origin(data, device)
         training.environment = environment(device)
@@ -114,6 +114,7 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
         )
         with engine.clock("eval"):
             training.results = score(engine, training.folders)
+        training.row["gpu_in_use"] = devices.in_use_still(training.row["gpu_in_use"])
         if engine.spec.engine != "pack":  # a pack's memory is not that of its runs
             peak, kind = devices.peak_memory(device)
             training.row |= {"peak_memory_bytes": peak, "peak_memory_kind": kind}
@@ -169,11 +170,15 @@ def _publish_run(training: Training, shared: dict[str, Any], run: int) -> None:
     status, reason = training.ending
     if engine is not None:
         status, reason = engine.ended.get(run, ("completed", None))
+    costs = {}
+    if engine is not None:
+        slots = training.settings.slots_per_gpu
+        costs = tables.accounting(engine, run, slots, training.row.get("gpu_in_use"))
     row = {
         **schema.spec_row(training.specs[run]),
         "status": status,
         "reason": reason,
-        **(tables.accounting(engine, run, training.settings.slots_per_gpu) if engine else {}),
+        **costs,
         **shared,
         **result.row,
     }
