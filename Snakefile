@@ -4,16 +4,14 @@ import os
 import sys
 from pathlib import Path
 
-from actstudy.contract import errors, host, registry, spec, store
+from actstudy.contract import checkout, errors, home, host, registry, spec, store
 from actstudy.study import jobs, looks, packs, planning
 
-if set("{}") & set(str(Path.cwd())):  # snakemake would fail when it looks for its locks
-    errors.refuse(
-        f"{Path.cwd()}: got braces in the project's path; "
-        "allowed: one without them, as snakemake reads wildcards there"
-    )
+home.provide(Path(".snakemake/home"))
 CONFIG = workflow.config_settings.config  # the pairs of --config
 try:
+    checkout.check(Path(workflow.basedir))
+    checkout.check_path(Path.cwd())
     STUDY = planning.load(
         os.path.relpath(next(iter(workflow.configfiles[-1:]), "config/config.yaml")),
         CONFIG,
@@ -35,6 +33,7 @@ if JOBS.slots is not None:
 
 RESULTS = STUDY.folder
 PYTHON = sys.executable
+SCRIPTS = f"{workflow.basedir}/workflow/scripts"
 
 
 include: "workflow/rules/inputs.smk"
