@@ -24,6 +24,7 @@ try:
         is None,  # no cluster's nodes run the jobs
         config=CONFIG,
     )
+    checkout.check_words(Path.cwd(), map(packs.to_json, JOBS.packs.values()))
 except errors.StudyError as fault:
     errors.refuse(fault)
 if JOBS.notice and workflow.is_main_process:

@@ -15,6 +15,10 @@ python=${PYTHON:-python3}
     exit 2
 }
 "$python" envs/path.py || exit 2
+if [ ! -w "${HOME:-}" ]; then # builds of packages ask for one
+    mkdir -p .snakemake/home
+    export HOME="$PWD/.snakemake/home"
+fi
 case "$(uname -sm)" in
     "Linux x86_64" | "Linux aarch64") download="about 3 GB (torch with its CUDA libraries)" need=6 ;;
     *) download="about 0.4 GB" need=2 ;;

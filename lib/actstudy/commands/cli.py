@@ -4,11 +4,12 @@ import argparse
 import gc
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from actstudy.commands import doctor, jobs, published, study, training
 from actstudy.commands.parser import Parser, named_task
-from actstudy.contract import errors, store
+from actstudy.contract import checkout, errors, store
 from actstudy.contract.errors import StudyError
 
 
@@ -119,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command; exit 2 with one line on bad input, 75 if the same command can resume."""
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
+        checkout.check(Path.cwd())
         arguments = _parsed(argv)
         if not arguments.trains:
             gc.enable()  # __main__ has disabled it for the imports
