@@ -4,13 +4,18 @@ import os
 import sys
 from pathlib import Path
 
-from actstudy.contract import checkout, errors, home, host, registry, spec, store
+try:
+    from actstudy.contract import checkout
+except ImportError as fault:
+    sys.exit(f"actstudy: {fault}; to mend: make setup && . .venv/bin/activate")
+checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follows
+
+from actstudy.contract import errors, home, host, registry, spec, store
 from actstudy.study import jobs, looks, packs, planning
 
 home.provide(Path(".snakemake/home"))
 CONFIG = workflow.config_settings.config  # the pairs of --config
 try:
-    checkout.check(Path(workflow.basedir))
     checkout.check_path(Path.cwd())
     STUDY = planning.load(
         os.path.relpath(next(iter(workflow.configfiles[-1:]), "config/config.yaml")),

@@ -28,6 +28,12 @@ if "install" in sys.argv:
     Path(__file__).with_name("project.pth").write_text(f"{Path.cwd()}/lib\\n", encoding="utf-8")
     Path("pip_home").write_text(os.environ["HOME"], encoding="utf-8")
 """
+NO_PROJECT = """
+import sys
+import snakemake.cli
+sys.path = [place for place in sys.path if not place.endswith("/lib")]
+sys.exit(snakemake.cli.main())
+"""
 PYTHON = """#!/bin/sh
 if [ "$*" != "-m venv .venv" ]; then exec {python} "$@"; fi
 cp -a {environment} .venv
@@ -168,26 +174,36 @@ def test_the_code_of_another_folder_is_refused(place, tmp_path, command):
     )
 
 
+def test_an_environment_without_the_project_is_refused_in_one_line(place):
+    command = [sys.executable, "-I", "-c", NO_PROJECT, "--cores", "1", "-n"]
+    status, output = place.call(command)
+    assert status == 1
+    assert output.splitlines()[-1] == (
+        "actstudy: No module named 'actstudy'; to mend: make setup && . .venv/bin/activate"
+    )
+
+
 def test_the_packages_of_another_folder_serve_if_the_code_is_its_own(place):
     command = [sys.executable, "-m", "actstudy", "status"]
     status, output = place.call(command, PYTHONPATH=f"{place.folder}/lib")
     assert status == 0, output
 
 
-def test_another_checkout_in_pythonpath_is_named_as_the_cause(tmp_path, monkeypatch):
+def test_another_checkout_in_pythonpath_is_named_as_the_cause(tmp_path, monkeypatch, capsys):
     (tmp_path / "lib/actstudy").mkdir(parents=True)
     (tmp_path / "Snakefile").touch()
     monkeypatch.setenv("PYTHONPATH", f"/elsewhere:{checkout.PACKAGE.parent}")
-    with pytest.raises(errors.StudyError, match=r"to mend: unset PYTHONPATH$"):
-        checkout.check(tmp_path)
+    with pytest.raises(SystemExit):
+        checkout.refuse_other_code(tmp_path)
+    assert capsys.readouterr().err.endswith("to mend: unset PYTHONPATH\n")
 
 
 def test_a_folder_by_another_path_and_one_that_is_no_checkout_are_served(tmp_path):
     (tmp_path / "link").symlink_to(ROOT)
-    checkout.check(tmp_path / "link")
-    checkout.check(tmp_path)
+    checkout.refuse_other_code(tmp_path / "link")
+    checkout.refuse_other_code(tmp_path)
     (tmp_path / "lib/actstudy").mkdir(parents=True)
-    checkout.check(tmp_path)
+    checkout.refuse_other_code(tmp_path)
 
 
 # What does not fit

@@ -15,10 +15,14 @@ from typing import TextIO
 
 import psutil
 
-from actstudy.contract import checkout, errors, home
-from actstudy.study import checks, planning, reading
+from actstudy.contract import checkout
 
 FOLDER = Path.cwd()
+checkout.refuse_other_code(FOLDER)  # which may lack what follows
+
+from actstudy.contract import errors, home  # noqa: E402
+from actstudy.study import checks, planning, reading  # noqa: E402
+
 BIN = Path(sys.executable).parent
 if BIN.is_relative_to(FOLDER):
     BIN = BIN.relative_to(FOLDER)
@@ -139,7 +143,6 @@ def main(arguments: list[str]) -> int:
     """The exit status of snakemake, run with the arguments; prints where the summary is."""
     file = study_file(arguments)
     try:  # before snakemake, which reports a file that is not YAML by a traceback
-        checkout.check(FOLDER)
         reading.read(file)
     except errors.StudyError as fault:
         errors.refuse(fault)

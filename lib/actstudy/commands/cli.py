@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command; exit 2 with one line on bad input, 75 if the same command can resume."""
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        checkout.check(Path.cwd())
+        checkout.refuse_other_code(Path.cwd())
         arguments = _parsed(argv)
         if not arguments.trains:
             gc.enable()  # __main__ has disabled it for the imports

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import actstudy
+from actstudy.contract import errors
 from actstudy.contract.errors import StudyError
 
 PACKAGE = Path(actstudy.__file__).parent
@@ -12,8 +13,8 @@ MAX_WORD = 130_000  # characters of a word on a command line: Linux allows 128 K
 MAX_COMMAND = 60_000  # of a command: Snakemake runs one above 64 KiB as a file
 
 
-def check(folder: Path) -> None:
-    """StudyError if another folder's code runs in a checkout of the project.
+def refuse_other_code(folder: Path) -> None:
+    """Prints one line and exits with status 2 if another folder's code runs in a checkout.
 
     An environment serves one folder. In a copy of that folder it imports the original's code.
     """
@@ -24,7 +25,7 @@ def check(folder: Path) -> None:
     for place in os.environ.get("PYTHONPATH", "").split(os.pathsep):
         if Path(place).resolve() == PACKAGE.parent.resolve():
             remedy = "unset PYTHONPATH"
-    raise StudyError(f"{folder}: got the code of {PACKAGE}; allowed: {own}; to mend: {remedy}")
+    errors.refuse(f"{folder}: got the code of {PACKAGE}; allowed: {own}; to mend: {remedy}")
 
 
 def check_path(folder: Path) -> None:
