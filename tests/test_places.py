@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -66,8 +67,17 @@ def code_of(place):
     return Path(output.strip()).parent
 
 
-def test_a_stranger_makes_the_tables_in_a_folder_of_a_hostile_name(place, tmp_path):
+@pytest.fixture
+def public_place():
+    """A folder of the project that other users may read, as they may not read pytest's."""
+    with tempfile.TemporaryDirectory(prefix="places") as root:
+        Path(root).chmod(0o755)
+        yield places.project(Path(root) / places.NAME)
+
+
+def test_a_stranger_makes_the_tables_in_a_folder_of_a_hostile_name(public_place, tmp_path):
     """What comes before the tables is there already, the run as a damaged one."""
+    place = public_place
     place.set_up()
     file = tmp_path / "tried.yaml"
     file.write_text(STUDY)
@@ -80,8 +90,6 @@ def test_a_stranger_makes_the_tables_in_a_folder_of_a_hostile_name(place, tmp_pa
     reference.write_text("{}")
     (place.folder / study.folder).mkdir()
     pd.DataFrame().to_parquet(place.folder / study.folder / "boundaries.parquet")
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)  # pytest's folders are their owner's alone
     assert places.broken(place, file, [f"{study.folder}/tables/plan.json"]) == []
 
 
