@@ -1,23 +1,27 @@
 # `make study`: set up .venv and run the default study. `make test`: the same set-up, then every check.
+# `make setup`: the set-up alone.
 # Variables: PYTHON (an interpreter >= 3.11), TORCH_INDEX (an index of CPU-only torch wheels), ARGS (more for snakemake).
 export PYTHON TORCH_INDEX
+export PYTHONUTF8 := 1
 PYTHON ?= python3
-BIN := $(CURDIR)/.venv/bin
-export PATH := $(BIN):$(PATH)
 # One set-up at a time, where flock is there: a second `make` waits instead of installing into the same .venv.
 ALONE := $(shell command -v flock >/dev/null 2>&1 && echo flock Makefile)
 PINS := pyproject.toml envs/constraints.txt envs/install.sh
+# A .venv that runs the code of another folder, from which this one was copied or moved, or none: set up again.
+PINS += $(shell .venv/bin/python -I -X utf8 envs/serves.py 2>/dev/null || echo again)
 
-.PHONY: study test clean
+.PHONY: study setup test clean again
 study: .venv/study-installed
-	@"$(BIN)/python" workflow/scripts/study.py $(ARGS)
+	@.venv/bin/python workflow/scripts/study.py $(ARGS)
+
+setup: .venv/study-installed
 
 test: .venv/test-installed
-	ruff check .
-	ruff format --check .
-	snakefmt --check Snakefile workflow
-	mypy
-	pytest -n auto
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m snakefmt --check Snakefile workflow
+	.venv/bin/python -m mypy
+	.venv/bin/python -m pytest -n auto
 
 .venv/study-installed: $(PINS)
 	@$(ALONE) sh envs/install.sh .

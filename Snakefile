@@ -6,16 +6,19 @@ from pathlib import Path
 
 from snakemake.utils import available_cpu_count
 
-from actstudy.contract import errors, host, registry, spec, store
+try:
+    from actstudy.contract import checkout
+except ImportError as fault:
+    sys.exit(f"actstudy: {fault}; to mend: make setup && . .venv/bin/activate")
+checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follows
+
+from actstudy.contract import errors, home, host, registry, spec, store
 from actstudy.study import jobs, looks, owner, packs, planning
 
-if set("{}") & set(str(Path.cwd())):  # snakemake would fail when it looks for its locks
-    errors.refuse(
-        f"{Path.cwd()}: got braces in the project's path; "
-        "allowed: one without them, as snakemake reads wildcards there"
-    )
+home.provide(Path(".snakemake/home"))
 CONFIG = workflow.config_settings.config  # the pairs of --config
 try:
+    checkout.check_path(Path.cwd())
     STUDY = planning.load(
         os.path.relpath(next(iter(workflow.configfiles[-1:]), "config/config.yaml")),
         CONFIG,
@@ -29,6 +32,7 @@ try:
         is None,  # no cluster's nodes run the jobs
         config=CONFIG,
     )
+    checkout.check_words(Path.cwd(), map(packs.to_json, JOBS.packs.values()))
 except errors.StudyError as fault:
     errors.refuse(fault)
 if JOBS.notice and workflow.is_main_process:
@@ -40,6 +44,7 @@ if workflow.resource_settings.cores == available_cpu_count():  # `all`, quotas l
 
 RESULTS = STUDY.folder
 PYTHON = sys.executable
+SCRIPTS = f"{workflow.basedir}/workflow/scripts"
 
 
 include: "workflow/rules/inputs.smk"

@@ -124,7 +124,7 @@ def test_latex_has_no_command_of_a_string(text):
 # The shell, with the values that rules hand to it
 
 
-@pytest.mark.parametrize("command", shells.commands(ROOT), ids=lambda command: command.split()[4])
+@pytest.mark.parametrize("command", shells.commands(ROOT), ids=shells.name)
 def test_the_shell_hands_on_every_value_as_it_is(command, tmp_path):
     assert shells.misread(command, STRINGS, tmp_path) == []
     assert not list(tmp_path.iterdir())

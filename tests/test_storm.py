@@ -162,7 +162,7 @@ def study(tmp_path, monkeypatch):
     return module
 
 
-@pytest.mark.parametrize("name", ["snakemake", "/x/.snakemake/scripts/tmp1.figures.py"])
+@pytest.mark.parametrize("name", ["snakemake", "/x/workflow/scripts/figures.py"])
 def test_what_a_killed_make_study_has_left_is_waited_for(study, capfd, name):
     with subprocess.Popen(
         ["sleep", "1"], executable=shutil.which("sleep"), cwd=Path.cwd()

@@ -6,9 +6,12 @@ without tearing the interpreter down, halves what that costs besides training
 """
 
 import gc
+import io
 import os
 import sys
 
+if isinstance(sys.stdout, io.TextIOWrapper):
+    sys.stdout.reconfigure(errors="backslashreplace")  # \\u03b2 if the terminal cannot show it
 gc.disable()  # the command enables it: `train` and `pack` once torch is imported, others at once
 
 from actstudy.commands.cli import main  # noqa: E402 - these imports are to be fast

@@ -8,8 +8,8 @@ from pathlib import Path
 from snakemake.utils import QuotedFormatter, SequenceFormatter
 
 OURS = "{JOBS.host_flags}"  # flags and numbers that the workflow has put together itself
-PROGRAM = "{PYTHON:q} -m actstudy"
-TELLS = r"/usr/bin/env printf '%s\0'"  # what it was given
+PROGRAM = re.compile(r"\{PYTHON:q\} (-m actstudy|\{SCRIPTS:q\}/\w+\.py)")
+TELLS = r"/usr/bin/env printf '%s\\0'"  # what it was given
 
 
 class Value(str):
@@ -27,10 +27,15 @@ def commands(root: Path) -> list[str]:
     return ["".join(re.findall(r'^ *"(.*)"$', one, re.M)) for one in found]
 
 
+def name(command: str) -> str:
+    """The command or script that a rule calls, and what it is given first."""
+    return " ".join(PROGRAM.sub(r"\1", command).split()[1:5])
+
+
 def misread(command: str, strings: Iterable[str], folder: Path) -> list[str]:
     """The strings that the program does not get unchanged if bash runs the command in a folder."""
-    assert PROGRAM in command
-    told = command.replace(PROGRAM, TELLS).replace(OURS, "")
+    assert PROGRAM.search(command)
+    told = PROGRAM.sub(TELLS, command).replace(OURS, "")
     fields, wrong = re.findall(r"\{([\w.]+)", told), []
     for text in [one for one in strings if "\0" not in one]:
         values = dict.fromkeys([name.split(".")[0] for name in fields], Value(text))

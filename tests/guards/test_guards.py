@@ -147,9 +147,11 @@ def test_without_the_checksum_of_tables_flipped_bits_are_accepted(folder, monkey
     assert silent
 
 
-@pytest.mark.parametrize("command", shells.commands(ROOT), ids=lambda command: command.split()[4])
+@pytest.mark.parametrize("command", shells.commands(ROOT), ids=shells.name)
 def test_without_quotes_the_shell_runs_what_a_value_says(command, tmp_path):
-    bare = command.replace(":q}", "}").replace("{PYTHON}", "{PYTHON:q}")
+    bare = command.replace(":q}", "}")
+    for program in ("PYTHON", "SCRIPTS"):
+        bare = bare.replace(f"{{{program}}}", f"{{{program}:q}}")
     assert "$(touch MARK)" in shells.misread(bare, STRINGS, tmp_path)
     assert (tmp_path / "MARK").exists()
 

@@ -22,8 +22,8 @@ for task, files in TASK_FIGURES.items():
             files,
         params:
             task=task,
-        script:
-            "../scripts/figures.py"
+        shell:
+            "exec {PYTHON:q} {SCRIPTS:q}/figures.py {RESULTS:q} {params.task:q}"
 
 
 rule study_figures:
@@ -31,7 +31,5 @@ rule study_figures:
         rules.tables.output,
     output:
         STUDY_FIGURES,
-    params:
-        task=None,
-    script:
-        "../scripts/figures.py"
+    shell:
+        "exec {PYTHON:q} {SCRIPTS:q}/figures.py {RESULTS:q} study"

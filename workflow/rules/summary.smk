@@ -4,5 +4,5 @@ rule summary:
         figures=FIGURES,
     output:
         f"{RESULTS}/summary.md",
-    script:
-        "../scripts/summary.py"
+    shell:
+        "exec {PYTHON:q} {SCRIPTS:q}/summary.py {RESULTS:q}"

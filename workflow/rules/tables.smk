@@ -25,6 +25,7 @@ rule tables:
         expand(f"{RESULTS}/tables/contrasts_{{task}}.tex", task=STUDY.tasks),
         plan=f"{RESULTS}/tables/plan.json",
     params:
-        plan=lambda wildcards: STUDY.plan().to_json(),
-    script:
-        "../scripts/tables.py"
+        plan=lambda wildcards: STUDY.plan().sha256,
+    shell:
+        "exec {PYTHON:q} {SCRIPTS:q}/tables.py {STUDY.file:q} {JOBS.overrides:q}"
+        " {params.plan:q} {input.references:q}"

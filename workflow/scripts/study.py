@@ -15,10 +15,14 @@ from typing import TextIO
 
 import psutil
 
-from actstudy.contract import errors
-from actstudy.study import checks, planning, reading
+from actstudy.contract import checkout
 
 FOLDER = Path.cwd()
+checkout.refuse_other_code(FOLDER)  # which may lack what follows
+
+from actstudy.contract import errors, home  # noqa: E402
+from actstudy.study import checks, planning, reading  # noqa: E402
+
 BIN = Path(sys.executable).parent
 if BIN.is_relative_to(FOLDER):
     BIN = BIN.relative_to(FOLDER)
@@ -37,7 +41,8 @@ def is_snakemake(words: list[str]) -> bool:
 
 def is_script(words: list[str]) -> bool:
     """Whether a command is a job that writes tables or figures; trainers have their own locks."""
-    return any("/.snakemake/scripts/" in word for word in words[:3])
+    scripts = [Path(word) for word in words[:3] if "/workflow/scripts/" in word]
+    return any(script.name != "study.py" for script in scripts)
 
 
 def process_ids(is_of_kind: Callable[[list[str]], bool]) -> list[int]:
@@ -124,12 +129,13 @@ def run_alone(arguments: list[str]) -> int:
         print(f"pid {os.getpid()}", file=lock, flush=True)
         wait_for_others()
         shutil.rmtree(".snakemake/locks", ignore_errors=True)  # nobody is alive to hold them
+        home.provide(Path(".snakemake/home"))
         print(
             "Training what is missing; for progress, in another terminal: "
             f"{BIN}/python -m actstudy status",
             flush=True,
         )
-        snakemake = [str(BIN / "snakemake"), *arguments, "--logger", "actstudy"]
+        snakemake = [sys.executable, "-m", "snakemake", *arguments, "--logger", "actstudy"]
         return call(snakemake, Path(".snakemake/study.log"))
 
 
@@ -161,7 +167,10 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # \\u03b2 if the terminal cannot show it
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:  # while it waits for others
         sys.exit(130)
+    except OSError as error:
+        errors.refuse(f"{error.filename or FOLDER}: {error.strerror or error}")

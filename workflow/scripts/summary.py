@@ -1,10 +1,17 @@
-"""Rule summary: the study's tables and figures in, the page out."""
+"""Rule summary: the study's tables and figures in, the page out.
 
+    summary.py RESULTS
+
+RESULTS: the study's folder.
+"""
+
+import sys
 from pathlib import Path
 
 from actstudy.analysis import tables
 from actstudy.analysis.page import summary
 
-page = Path(snakemake.output[0])
-frames = tables.read(Path(snakemake.input.tables).parent)
-page.write_text(summary.render(frames, page.parent / "figures", page), encoding="utf-8")
+results = Path(sys.argv[1])
+page = results / "summary.md"
+frames = tables.read(results / "tables")
+page.write_text(summary.render(frames, results / "figures", page), encoding="utf-8")

@@ -1,18 +1,33 @@
-"""Rule tables: run folders and references in, the study's tables out."""
+"""Rule tables: run folders and references in, the study's tables out.
+
+    tables.py FILE OVERRIDES PLAN REFERENCE...
+
+FILE: the study's; OVERRIDES: pairs of `--config` as JSON; PLAN: the SHA-256 of the plan that the
+runs were trained by; REFERENCE: files of reference scores.
+"""
 
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
 
 from actstudy.analysis import tables
 from actstudy.analysis.export import latex
-from actstudy.contract.plan import Plan
+from actstudy.contract import errors, store
+from actstudy.study import planning
 
-boundaries = pd.read_parquet(snakemake.input.boundaries)
-references = [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.references]
-plan = Plan.from_json(snakemake.params.plan)
-frames = tables.build(plan, Path("results/runs"), references, boundaries)
-folder = Path(snakemake.output.plan).parent
-tables.write(frames, folder)
-latex.write(frames, folder)
+file, overrides, planned, *references = sys.argv[1:]
+study = planning.load(file, json.loads(overrides))
+plan = study.plan()
+if plan.sha256 != planned:
+    errors.refuse(f"{file}: the study was edited while it ran; to mend: the same command again")
+results = Path(study.folder)
+frames = tables.build(
+    plan,
+    store.RUNS,
+    [json.loads(Path(path).read_text("utf-8")) for path in references],
+    pd.read_parquet(results / "boundaries.parquet"),
+)
+tables.write(frames, results / "tables")
+latex.write(frames, results / "tables")

@@ -5,11 +5,12 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from actstudy.commands import doctor, jobs, published, study, training
 from actstudy.commands.parser import Parser, flush_output, named_task
-from actstudy.contract import errors, store
+from actstudy.contract import checkout, errors, store
 from actstudy.contract.errors import StudyError
 
 CLOSED_PIPE = 141  # 128 + SIGPIPE: the reader of the output, such as `head`, has ended
@@ -122,6 +123,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command; exit 2 with one line on bad input, 75 if the same command can resume."""
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
+        checkout.refuse_other_code(Path.cwd())
         arguments = _parsed(argv)
         if not arguments.trains:
             gc.enable()  # __main__ has disabled it for the imports

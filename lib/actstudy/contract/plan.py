@@ -1,6 +1,7 @@
 """The plan of a study: all that planning hands to analysis."""
 
 import dataclasses
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -82,6 +83,11 @@ class Plan:
     def to_json(self) -> str:
         """The plan as JSON text."""
         return json.dumps(dataclasses.asdict(self))
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the plan's JSON text, in hex."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     @classmethod
     def from_json(cls, text: str) -> "Plan":

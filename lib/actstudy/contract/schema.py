@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from actstudy.contract.spec import RunSpec
 
-VERSION = "1"
+VERSION = "2"  # of the schemas: 2 added runs.code_sha256, null in older runs
 BUCKETS = ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")  # of seconds
 CELL = ["task", "group", "level"]  # the columns that name a cell of a study
 ENDED = ["completed", "diverged"]  # states of runs whose results count
@@ -87,6 +87,7 @@ RUNS = pa.schema(
         column("versions", pa.string(), clock=True),
         column("git_commit", pa.string(), clock=True),
         column("git_dirty", pa.bool_(), clock=True),
+        column("code_sha256", pa.string(), "of the package's files as they ran", clock=True),
         column("started", pa.string(), "UTC", clock=True),
         column("leased", pa.string(), "UTC", clock=True),
         column("ended", pa.string(), "UTC", clock=True),

@@ -67,7 +67,7 @@ def plan_jobs(
         host_flags=flags,
         slots=slots,
         notice=notice,
-        overrides=json.dumps(config, sort_keys=True),
+        overrides=json.dumps(config),
         decisions=last_decisions(study),
     )
 

@@ -11,9 +11,19 @@ from typing import Any
 import numpy as np
 import torch
 
+import actstudy
 from actstudy.training.devices import describe
 
 DRIVER = Path("/proc/driver/nvidia/version")
+PACKAGE = Path(actstudy.__file__).parent
+REPOSITORY = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_NAMESPACE",
+)
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -36,16 +46,41 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def provenance(started: float) -> dict[str, Any]:
-    """Columns of `runs` on a run's time and code; started: seconds since the epoch."""
-    status = _git("status", "--porcelain", "--untracked-files=no")
+    """Columns of `runs` on a run's time and versions; started: seconds since the epoch."""
     python = sys.version.split()[0]
     return {
         "versions": f"python {python}, torch {torch.__version__}, numpy {np.__version__}",
-        "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": None if status is None else bool(status),
         "started": timestamp(started),
         "ended": timestamp(time.time()),
     }
+
+
+def code(package: Path = PACKAGE) -> dict[str, Any]:
+    """Columns of `runs` on a package's code as it is now, before training starts.
+
+    The commit is that of the repository which holds the package's files; of any other repository,
+    in which the package only lies, it is null. Dirty: a file of the repository was changed, or the
+    package has a Python file which the repository does not hold.
+    """
+    commit = None
+    dirty = None
+    if _git(package, "ls-files", "*.py"):
+        commit = _git(package, "rev-parse", "--verify", "HEAD")
+        changed = _git(package, "status", "--porcelain", "--untracked-files=no")
+        added = _git(package, "ls-files", "--others", "*.py")
+        if commit is not None and changed is not None:
+            dirty = bool(changed or added)
+    return {"git_commit": commit, "git_dirty": dirty, "code_sha256": _sha256(package)}
+
+
+def _sha256(package: Path) -> str:
+    """The SHA-256 over path and bytes of each Python file of a package, in hex."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).as_posix()
+        content = hashlib.sha256(path.read_bytes())
+        digest.update(f"{content.hexdigest()}  {name}\n".encode())
+    return digest.hexdigest()
 
 
 def timestamp(seconds: float) -> str:
@@ -53,16 +88,17 @@ def timestamp(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
-def _git(*command: str) -> str | None:
-    """What git prints, or None outside a repository or without git."""
+def _git(folder: Path, *command: str) -> str | None:
+    """What git prints of the repository around a folder; None outside of one or without git.
+
+    Variables like GIT_DIR, which name another repository, are not passed on. Nothing is locked.
+    """
+    environment = {name: os.environ[name] for name in os.environ if name not in REPOSITORY}
+    environment["GIT_OPTIONAL_LOCKS"] = "0"
     try:
         done = subprocess.run(
-            ["git", *command],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=False,
+            ["git", *command], cwd=folder, env=environment, capture_output=True, check=False
         )
-    except FileNotFoundError:
+    except OSError:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
