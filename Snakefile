@@ -26,7 +26,8 @@ try:
         is None,  # no cluster's nodes run the jobs
         config=CONFIG,
     )
-except errors.StudyError as fault:
+    jobs.check_sources(STUDY)
+except (errors.StudyError, store.Damaged) as fault:
     errors.refuse(fault)
 if JOBS.notice and workflow.is_main_process:
     print(f"actstudy: {JOBS.notice}", file=sys.stderr)
