@@ -200,6 +200,7 @@ def _check_names(run: RunSpec, flag: str) -> None:
     names: list[tuple[str, str, Iterable[str]]] = [
         ("task", run.task, registry.tasks()),
         ("data set", run.dataset, registry.datasets()),
+        ("init policy", run.init, registry.init_policies()),
     ]
     for activation in activations:
         names.append(("activation", activation, registry.activations()))

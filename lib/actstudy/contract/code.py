@@ -79,8 +79,9 @@ def check(spec: RunSpec, where: str) -> None:
     present = of_run(spec)
     if spec.code == present:
         return
-    pieces = sorted({*spec.code, *present})
-    changed = [piece for piece in pieces if spec.code.get(piece) != present.get(piece)]
+    planned = spec.code if isinstance(spec.code, dict) else {}  # of a spec that is passed as JSON
+    pieces = sorted({*planned, *present})
+    changed = [piece for piece in pieces if planned.get(piece) != present.get(piece)]
     raise StudyError(
         f"{where}: the code has changed since the run was planned: {', '.join(changed)}; "
         "to fix: run snakemake again, which plans a new run"

@@ -145,6 +145,20 @@ def pin(folder: Path) -> None:
         store.write_json(_pin_path(folder, manifest["dataset"]), record)
 
 
+def check_run(run: Path, folder: Path) -> None:
+    """Damaged if a run that has ended was trained on other data than a folder holds, if it does."""
+    manifest = folder / store.MANIFEST
+    trained_on = store.summary_row(run)["data_sha256"]
+    if trained_on is None or not manifest.is_file():
+        return
+    present = store.sha256(manifest)
+    if trained_on != present:
+        raise Damaged(
+            f"{run} was trained on other data (sha {trained_on[:12]}) than {folder} holds "
+            f"(sha {present[:12]}); to fix: python -m actstudy retry {run}"
+        )
+
+
 def _pinned(folder: Path, name: str) -> Content | None:
     pinned: Content | None = store.read_note(_pin_path(folder, name), None)
     return pinned
