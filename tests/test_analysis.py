@@ -809,16 +809,15 @@ def mixed(root, study, tmp_path):
 
 
 def run_of(study, level, depth, seed):
-    return next(
-        one
-        for one in study.runs()
-        if (one.level, one.spec.depth, one.spec.seed) == (level, depth, seed)
-    )
+    for planned in study.runs():
+        if (planned.level, planned.spec.depth, planned.spec.seed) == (level, depth, seed):
+            return planned
+    raise AssertionError(f"no such run: {level}, depth {depth}, seed {seed}")
 
 
 def test_runs_on_other_data_are_in_no_mean_and_no_pair(mixed, study):
-    made = tables.build(study.plan(), mixed.parents[1], [], pd.DataFrame())
-    frames = made.frames
+    mixed_tables = tables.build(study.plan(), mixed.parents[1], [], pd.DataFrame())
+    frames = mixed_tables.frames
     cell = frames["cells"].query("level == 'tanh' and group == 'depth=1' and metric == 'loss'")
     assert set(cell["n"]) == {1}
     for name in ("curves", "health", "calibration"):
@@ -826,14 +825,14 @@ def test_runs_on_other_data_are_in_no_mean_and_no_pair(mixed, study):
     row = frames["runs"].set_index("run_id").loc[mixed.name]
     assert row["status"] == "other data"
     assert pd.isna(row["reported_accuracy"])
-    values = seed_values.seed_values(frames, made.plan)["mlp"]
+    values = seed_values.seed_values(frames, mixed_tables.plan)["mlp"]
     assert 0 not in values.index
     assert mixed.name in set(frames["incomplete"]["run_id"])
 
 
 def test_runs_that_are_left_out_are_named_with_their_remedy(mixed, study, root, tmp_path):
-    made = tables.build(study.plan(), mixed.parents[1], [], pd.DataFrame())
-    page = summary.render(made, root / "figures", tmp_path / "summary.md")
+    mixed_tables = tables.build(study.plan(), mixed.parents[1], [], pd.DataFrame())
+    page = summary.render(mixed_tables, root / "figures", tmp_path / "summary.md")
     reason = "trained on other data (sha abababababab) than the newest run (sha "
     assert f"**1 of 8 runs of mlp left out of all means and comparisons: {reason}" in page
     assert f"`python -m actstudy retry results/runs/mlp/{mixed.name} && snakemake`" in page
@@ -845,8 +844,8 @@ def test_runs_that_are_left_out_are_named_with_their_remedy(mixed, study, root, 
 
 def test_the_data_that_count_are_those_of_the_newest_run(mixed, study):
     with_other_data(mixed, "2999-01-01T00:00:00Z")
-    made = tables.build(study.plan(), mixed.parents[1], [], pd.DataFrame())
-    statuses = made.frames["runs"].set_index("run_id")["status"]
+    mixed_tables = tables.build(study.plan(), mixed.parents[1], [], pd.DataFrame())
+    statuses = mixed_tables.frames["runs"].set_index("run_id")["status"]
     assert statuses[mixed.name] == "completed"
     assert set(statuses.drop(mixed.name)) == {"other data"}
 
