@@ -33,7 +33,8 @@ try:
         config=CONFIG,
     )
     checkout.check_words(Path.cwd(), map(packs.to_json, JOBS.packs.values()))
-except errors.StudyError as fault:
+    jobs.check_sources(STUDY)
+except (errors.StudyError, store.Damaged) as fault:
     errors.refuse(fault)
 if JOBS.notice and workflow.is_main_process:
     print(f"actstudy: {JOBS.notice}", file=sys.stderr)

@@ -18,7 +18,7 @@ from plans import plan_of
 from runs import TINY, quiet, run
 from scipy import stats as scipy_stats
 
-from actstudy.analysis import figures, markdown, partial, status, tables
+from actstudy.analysis import collect, figures, markdown, partial, status, tables
 from actstudy.analysis.export import curves
 from actstudy.analysis.figures import style, timeline
 from actstudy.analysis.page import (
@@ -31,8 +31,8 @@ from actstudy.analysis.page import (
     verdict_sentence,
     verdict_tables,
 )
-from actstudy.analysis.questions import contrasts, outcomes, procedure, stats
-from actstudy.contract import registry, store
+from actstudy.analysis.questions import contrasts, outcomes, procedure, seed_values, stats
+from actstudy.contract import registry, schema, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan
 from actstudy.experiments.boundaries import write as write_boundaries
@@ -795,3 +795,72 @@ def test_a_run_that_stands_in_two_groups_reaches_its_targets_once(built):
     alone = tables.targets(runs[runs["depth"] == 2], curves, plan)
     both = found[found["group"] == "depth=2"].reset_index(drop=True)
     pd.testing.assert_frame_equal(both, alone)
+
+
+def with_other_data(run_folder, ended):
+    """Publish a run again as one that was trained on other data and ended at that time."""
+    parts = {}
+    for name, part in zip(schema.SCHEMAS, store.read(run_folder, *schema.SCHEMAS), strict=True):
+        parts[name] = part
+    row = {**parts["runs"].to_pylist()[0], "data_sha256": "ab" * 32, "ended": ended}
+    parts["runs"] = schema.table("runs", row["run_id"], [row])
+    store.seal(run_folder, parts)
+    store.publish(run_folder)
+
+
+@pytest.fixture
+def mixed(root, study, tmp_path):
+    """The finished study with one run, tanh at depth 1 with seed 0, on other and older data."""
+    shutil.copytree(root / "runs", tmp_path / "runs")
+    folder = status.folder_of(run_of(study, "tanh", 1, 0), tmp_path / "runs")
+    with_other_data(folder, "2000-01-01T00:00:00Z")
+    return folder
+
+
+def run_of(study, level, depth, seed):
+    for planned in study.runs():
+        if (planned.level, planned.spec.depth, planned.spec.seed) == (level, depth, seed):
+            return planned
+    raise AssertionError(f"no such run: {level}, depth {depth}, seed {seed}")
+
+
+def test_runs_on_other_data_are_in_no_mean_and_no_pair(mixed, study):
+    mixed_tables = tables.build(study.plan(), mixed.parents[1], [], pd.DataFrame())
+    frames = mixed_tables.frames
+    cell = frames["cells"].query("level == 'tanh' and group == 'depth=1' and metric == 'loss'")
+    assert set(cell["n"]) == {1}
+    for name in ("curves", "health", "calibration"):
+        assert mixed.name not in set(frames[name]["run_id"])
+    row = frames["runs"].set_index("run_id").loc[mixed.name]
+    assert row["status"] == "other data"
+    assert pd.isna(row["reported_accuracy"])
+    compared = seed_values.seed_values(frames, mixed_tables.plan)["mlp"].values
+    assert compared[("depth=1", "tanh")].notna().to_dict() == {0: False, 1: True}
+    assert mixed.name in set(frames["incomplete"]["run_id"])
+
+
+def test_runs_that_are_left_out_are_named_with_their_remedy(mixed, study, root, tmp_path):
+    mixed_tables = tables.build(study.plan(), mixed.parents[1], [], pd.DataFrame())
+    page = summary.render(mixed_tables, root / "figures", tmp_path / "summary.md")
+    reason = "trained on other data (sha abababababab) than the newest run (sha "
+    assert f"**1 of 8 runs of mlp left out of all means and comparisons: {reason}" in page
+    assert f"`python -m actstudy retry results/runs/mlp/{mixed.name} && snakemake`" in page
+    printed, _ = status.status(study, mixed.parents[1])
+    (line,) = [line for line in printed.splitlines() if line.startswith("other data: ")]
+    assert reason in line
+    assert f"python -m actstudy retry {mixed}" in line
+
+
+def test_the_data_that_count_are_those_of_the_newest_run(mixed, study):
+    with_other_data(mixed, "2999-01-01T00:00:00Z")
+    mixed_tables = tables.build(study.plan(), mixed.parents[1], [], pd.DataFrame())
+    statuses = mixed_tables.frames["runs"].set_index("run_id")["status"]
+    assert statuses[mixed.name] == "completed"
+    assert set(statuses.drop(mixed.name)) == {"other data"}
+
+
+def test_rates_are_chosen_by_runs_on_the_same_data(mixed, study):
+    rows = [run_of(study, "tanh", 1, seed).row() for seed in (0, 1)]
+    frames = collect.collect(rows, mixed.parents[1], ["curves"])
+    assert frames["runs"]["status"].tolist() == ["other data", "completed"]
+    assert frames["curves"]["seed"].unique().tolist() == [1]

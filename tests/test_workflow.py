@@ -31,6 +31,22 @@ def edited(project):
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+@pytest.fixture
+def restored(project):
+    """The path of a file of the project that is put back afterwards, with its times."""
+    before = {}
+
+    def path_of(name):
+        path = project.folder / name
+        before[path] = (path.read_bytes(), path.stat())
+        return path
+
+    yield path_of
+    for path, (content, times) in before.items():
+        path.write_bytes(content)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
 def test_smoke_study_then_nothing_to_do(project):
     page = (project.folder / "results/smoke/summary.md").read_text()
     assert page.startswith("# Study smoke: 2 of 2 runs completed")
@@ -72,6 +88,28 @@ def test_a_comment_retrains_nothing(project):
     for path in (project.folder / "workflow/rules").glob("*.smk"):
         path.write_text(path.read_text() + "# a comment\n")
     assert "Nothing to be done" in project.snakemake("-n")
+
+
+def test_an_edited_activation_is_planned_anew_and_named(project, restored):
+    path = restored("lib/actstudy/nets/activations.py")
+    finished = {folder.name for folder in project.run_folders()}
+    path.write_text(path.read_text().replace('nn.ReLU, "max', 'nn.ReLU6, "max'))
+    rules, ids = project.planned()
+    assert {run.split("-")[0] for run in ids} == {"relu"}
+    assert not ids & finished
+    assert {"boundaries", "tables"} <= rules
+    assert "reference" not in rules
+    printed = project.call(
+        sys.executable, "-m", "actstudy", "status", "--config", "config/smoke.yaml"
+    )
+    assert "activation relu: own or edited since shipped (code " in printed
+
+
+def test_data_that_are_not_of_their_source_stop_a_study(project, restored):
+    path = restored("results/data/mnist1d/source.json")
+    path.write_text('{"code": {"data/sets/mnist1d.py": "ab12cd34"}, "files": []}')
+    printed = project.snakemake("-n", status=2)
+    assert "actstudy: lib/actstudy/data/sets/mnist1d.py has changed since results/data" in printed
 
 
 @pytest.mark.parametrize("name", store.FILES)

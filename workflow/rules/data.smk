@@ -16,6 +16,8 @@ rule reference:
         ancient("results/data/{data}/manifest.json"),
     output:
         "results/references/{task}-{data}.json",
+    params:
+        made_of=lambda wildcards: jobs.reference_of(wildcards.task, wildcards.data),
     priority: 1  # before runs: one slow job must not be the last
     shell:
         "exec {PYTHON:q} -m actstudy reference {wildcards.task:q} results/data/{wildcards.data:q} {output:q}"
@@ -27,5 +29,6 @@ rule boundaries:
         f"{RESULTS}/boundaries.parquet",
     params:
         activations=list(dict.fromkeys([*STUDY.activations, "identity"])),
+        code=JOBS.toy_code,
     shell:
         "exec {PYTHON:q} -m actstudy boundaries {output:q} {params.activations:q}"

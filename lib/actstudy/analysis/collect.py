@@ -1,6 +1,6 @@
 """From run folders to frames: the rows of planned runs, with the labels of the plan."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,10 @@ import pandas as pd
 import pyarrow as pa
 
 from actstudy.contract import store
-from actstudy.contract.schema import CELL
+from actstudy.contract.schema import CELL, OTHER_DATA
 
 LABELS = ["run_id", *CELL, "seed"]
+DATA = ["task", "dataset", "vocabulary", "context"]  # the columns that name prepared data
 
 
 def collect(
@@ -20,15 +21,23 @@ def collect(
     """The tables of planned runs: `runs`, a row per planned one, and `names` with their labels.
 
     planned: rows with LABELS; a run may be in two groups. A run without tables is `missing`, one
-    whose checksums do not verify `damaged`. `predictions` have a row per run (`prediction_row`).
+    whose checksums do not verify `damaged`, one that was trained on other data than the newest one
+    (`on_other_data`) `other data`; of these the rows of `runs` alone remain, without results.
+    `predictions` have a row per run (`prediction_row`).
     """
     plan = pd.DataFrame(planned, columns=list(planned[0]) if planned else LABELS)
     tables, damaged = read_tables(plan, runs_root, ["runs", *names])
+    unread = {run_id: ("damaged", reason) for run_id, reason in damaged.items()}
+    for run_id, reason in on_other_data(tables["runs"].values()).items():
+        unread[run_id] = (OTHER_DATA, reason)
+    for run_id in unread:
+        for parts in tables.values():
+            parts.pop(run_id, None)
     labels = plan[LABELS]
-    frames = {"runs": label_runs(plan, tables["runs"], damaged)}
+    frames = {"runs": label_runs(plan, list(tables["runs"].values()), unread)}
     for name in names:
         if tables[name]:
-            frames[name] = labels.merge(pd.concat(tables[name]), on="run_id")
+            frames[name] = labels.merge(pd.concat(tables[name].values()), on="run_id")
         else:
             frames[name] = labels.head(0)
     return frames
@@ -36,9 +45,9 @@ def collect(
 
 def read_tables(
     plan: pd.DataFrame, runs_root: Path, names: Sequence[str]
-) -> tuple[dict[str, list[pd.DataFrame]], dict[str, str]]:
-    """Each named table of every run that has ended, and run -> what is damaged."""
-    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in names}
+) -> tuple[dict[str, dict[str, pd.DataFrame]], dict[str, str]]:
+    """Name -> run -> that table, of every run that has ended; and run -> what is damaged."""
+    parts: dict[str, dict[str, pd.DataFrame]] = {name: {} for name in names}
     damaged = {}
     for run_id, task in plan[["run_id", "task"]].drop_duplicates().itertuples(index=False):
         folder = runs_root / task / run_id
@@ -51,25 +60,52 @@ def read_tables(
             continue
         for name, table in zip(names, tables, strict=True):
             if name != "predictions":
-                parts[name].append(table.to_pandas())
+                parts[name][run_id] = table.to_pandas()
             elif len(table):
-                parts[name].append(pd.DataFrame([prediction_row(run_id, table)]))
+                parts[name][run_id] = pd.DataFrame([prediction_row(run_id, table)])
     return parts, damaged
 
 
+def on_other_data(rows: Collection[pd.DataFrame]) -> dict[str, str]:
+    """Run -> why it is left out, of runs on other data than the run that ended last.
+
+    Runs of one task and one data set are compared; those of which no data are recorded stay. So
+    runs that are trained again, on the data that there are now, agree in the end. rows: of `runs`.
+    """
+    reasons: dict[str, str] = {}
+    if not rows:
+        return reasons
+    runs = pd.concat([row[[*DATA, "run_id", "ended", "data_sha256"]] for row in rows])
+    runs = runs.dropna(subset=["data_sha256"]).sort_values(["ended", "run_id"])
+    for _, alike in runs.groupby(DATA, dropna=False):
+        newest = alike["data_sha256"].iloc[-1]
+        others = alike[alike["data_sha256"] != newest]
+        for run_id, other in zip(others["run_id"], others["data_sha256"], strict=True):
+            reasons[run_id] = (
+                f"trained on other data (sha {other[:12]}) than the newest run (sha {newest[:12]})"
+            )
+    return reasons
+
+
 def label_runs(
-    plan: pd.DataFrame, rows: Sequence[pd.DataFrame], damaged: dict[str, str]
+    plan: pd.DataFrame, rows: Sequence[pd.DataFrame], unread: dict[str, tuple[str, str]]
 ) -> pd.DataFrame:
-    """The frame `runs`: the plan's rows with the columns of `rows` that the plan does not have."""
+    """The frame `runs`: the plan's rows with the columns of `rows` that the plan does not have.
+
+    unread: run -> status and reason of those whose tables are not read.
+    """
     runs = plan.assign(status=None, reason=None)
     if rows:
         recorded = pd.concat([row.astype(object) for row in rows]).infer_objects()
         planned = plan.columns.drop("run_id").intersection(recorded.columns)
         runs = plan.merge(recorded.drop(columns=planned), on="run_id", how="left")
-    status = runs["status"].fillna("missing")
-    runs["status"] = status.mask(runs["run_id"].isin(list(damaged)), "damaged")
-    reasons = zip(runs["run_id"], runs["reason"], strict=True)
-    runs["reason"] = [damaged.get(run, reason) for run, reason in reasons]
+    statuses = runs["status"].fillna("missing")
+    endings = [
+        unread.get(run_id, (status, reason))
+        for run_id, status, reason in zip(runs["run_id"], statuses, runs["reason"], strict=True)
+    ]
+    runs["status"] = [status for status, _ in endings]
+    runs["reason"] = [reason for _, reason in endings]
     return runs
 
 

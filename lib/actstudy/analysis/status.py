@@ -9,14 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
+from actstudy.analysis.collect import on_other_data
 from actstudy.analysis.markdown import cell_name
-from actstudy.contract import locks, store
+from actstudy.contract import code, locks, store
 from actstudy.contract.errors import StudyError, nearest, system_fault, visible
 from actstudy.contract.plan import Plan
-from actstudy.contract.schema import BUCKETS
+from actstudy.contract.schema import BUCKETS, ENDED, OTHER_DATA
 from actstudy.contract.store import RUNS, run_folder
 from actstudy.study import looks
 from actstudy.study.grid import PlannedRun
+from actstudy.study.jobs import check_sources
 from actstudy.study.planning import Study
 
 FAILED_STATES = ("failed", "out_of_memory", "timeout", "damaged")
@@ -72,11 +76,32 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
         lines.append(f"{task}: {forecast(task, folders, states)}")
     if unknown:
         lines.append(f"not known: {len(unknown)} runs; {system_fault(unknown[0])}")
+    lines += code.describe(study.code)
+    lines += describe_data(study, root, folders, states)
     failed = [run_id for run_id, name in states.items() if name in FAILED_STATES]
     for run_id in failed:
         folder = folders[run_id]
         lines.append(f"{states[run_id]}: {folder}  (to fix: python -m actstudy retry {folder})")
     return "\n".join(map(visible, lines)), bool(failed)
+
+
+def describe_data(
+    study: Study, root: Path, folders: Mapping[str, Path], states: Mapping[str, str]
+) -> list[str]:
+    """Lines on data that are not of their sources any more, and on runs with other data."""
+    lines = []
+    try:
+        check_sources(study, root.parent / store.DATA.name)
+    except store.Damaged as fault:
+        lines.append(str(fault))
+    rows = []
+    for run_id, folder in folders.items():
+        if states[run_id] in ENDED:
+            rows.append(pq.read_table(folder / "runs.parquet").to_pandas())
+    for run_id, reason in on_other_data(rows).items():
+        remedy = f"python -m actstudy retry {folders[run_id]}"
+        lines.append(f"{OTHER_DATA}: {folders[run_id]}: {reason}  (to fix: {remedy})")
+    return lines
 
 
 def describe_cells(

@@ -8,7 +8,7 @@ from typing import Any
 
 from actstudy.advice import rules
 from actstudy.commands.parser import Parser
-from actstudy.contract import errors, store
+from actstudy.contract import code, errors, sources, store
 from actstudy.contract.errors import StudyError, visible
 from actstudy.contract.spec import data_name, from_json
 
@@ -113,6 +113,7 @@ def _never_positive_units(folder: Path, data_dir: Path) -> str:
     from actstudy.training.wiring import make_model
 
     spec = from_json((folder / "spec.json").read_text(encoding="utf-8"))
+    code.check(spec, f"doctor: {folder}")
     weights = folder / "checkpoints" / "best.pt"
     data_folder = data_dir / data_name(spec)
     for path in (weights, data_folder / "manifest.json"):
@@ -121,6 +122,7 @@ def _never_positive_units(folder: Path, data_dir: Path) -> str:
                 f"doctor: --train_split: {path} is missing; "
                 "allowed: a completed run and its prepared data"
             )
+    sources.check_run(folder, data_folder)
     data = prepared.load(data_folder)
     cpu = torch.device("cpu")
     torch.set_num_threads(1)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from actstudy.commands.parser import Parser
-from actstudy.contract import errors, registry, spec, store
+from actstudy.contract import code, errors, registry, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.study import checks, packs
@@ -200,6 +200,7 @@ def _check_names(run: RunSpec, flag: str) -> None:
     names: list[tuple[str, str, Iterable[str]]] = [
         ("task", run.task, registry.tasks()),
         ("data set", run.dataset, registry.datasets()),
+        ("init policy", run.init, registry.init_policies()),
     ]
     for activation in activations:
         names.append(("activation", activation, registry.activations()))
@@ -209,6 +210,7 @@ def _check_names(run: RunSpec, flag: str) -> None:
         except StudyError as error:
             raise StudyError(f"command line: {flag}: got {name!r}: {error}") from None
     checks.check_paths(run, f"command line: {flag}")
+    code.check(run, f"command line: {flag}")
 
 
 def _minutes(text: str) -> float:

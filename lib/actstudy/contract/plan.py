@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 RATE_AXIS = "lr"  # the axis of runs of tasks with `tune_lr`, whose places are fixed and tuned
@@ -79,6 +79,7 @@ class Plan:
     tasks: dict[str, TaskPlan]
     runs: list[dict[str, Any]]  # a row per reported run
     tuning: list[dict[str, Any]]  # a row per run that only chooses a learning rate
+    code: dict[str, str] = field(default_factory=dict)  # of the runs that is not as shipped
 
     def to_json(self) -> str:
         """The plan as JSON text."""

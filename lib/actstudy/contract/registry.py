@@ -14,11 +14,35 @@ FIGURES = "analysis/figures/__init__.py"
 
 
 @cache
+def tree(file: str) -> ast.Module:
+    """The syntax tree of a file of the package."""
+    return ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
+
+
+def entry(file: str, name: str, key: str) -> ast.expr:
+    """The expression under a key of the dictionary that a file of the package assigns to `name`."""
+    registry = cast(ast.Dict, _assignments(file)[name])
+    keys = [getattr(node, "value", None) for node in registry.keys]
+    return registry.values[keys.index(key)]
+
+
+def module_file(module: str) -> str | None:
+    """The file of the package that holds a module, from `lib/actstudy` on; None for others."""
+    parts = module.split(".")
+    if parts[0] != PACKAGE.name:
+        return None
+    path = PACKAGE.joinpath(*parts[1:])
+    for file in (path.with_suffix(".py"), path / "__init__.py"):
+        if file.is_file():
+            return file.relative_to(PACKAGE).as_posix()
+    return None
+
+
+@cache
 def _assignments(file: str) -> dict[str, ast.expr]:
     """Name -> expression of the assignments at the top level of a file of the package."""
-    tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
     expressions: dict[str, ast.expr] = {}
-    for node in tree.body:
+    for node in tree(file).body:
         target = node.targets[0] if isinstance(node, ast.Assign) else None
         if isinstance(node, ast.AnnAssign):
             target = node.target

@@ -43,6 +43,9 @@ class RunSpec:
         "version that the data set's file declares, so that changed data are a new run", 1
     )
     recipe: int = option("version of the meaning of training", RECIPE)
+    code: dict[str, str] = option(
+        "hashes of its own or edited code by piece, so that edited code is a new run", {}
+    )
     activation_args: dict[str, float] = option(
         "arguments of the activation, such as negative_slope or alpha", {}
     )

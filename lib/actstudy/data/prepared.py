@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from actstudy.contract import registry, spec, store
-from actstudy.data import archives, checks
+from actstudy.contract import registry, sources, spec, store
+from actstudy.data import archives, checks, opened
 
 # train, val, test -> x (N, ...), y (N, ...) and whatever else the task reads
 Splits = dict[str, dict[str, np.ndarray]]
@@ -68,7 +68,8 @@ def prepare(name: str, folder: Path) -> None:
     """
     dataset, sizes = spec.data_parts(name)
     declared = {"dataset": dataset, **registry.dataset(dataset), **sizes}
-    raw = load_raw(dataset)
+    with opened.noting() as files:
+        raw = load_raw(dataset)
     splits, tokenizer_sum = tokenize(dataset, raw, sizes, folder) if sizes else (raw, {})
     shape = [sizes["context"]] if sizes else declared["shape"]
     for split in SPLITS:
@@ -77,7 +78,9 @@ def prepare(name: str, folder: Path) -> None:
     duplicates = checks.count_duplicates(dataset, inputs)  # the last check before writing
     manifest = describe(declared, splits, duplicates)
     sums = {**tokenizer_sum, **write_arrays(folder, splits)}
-    store.write_json(folder / "manifest.json", {**manifest, "sha256": sums})
+    manifest = sources.settled(folder, {**manifest, "sha256": sums})
+    store.write_json(folder / sources.SOURCE, sources.describe(dataset, files))
+    store.write_json(folder / store.MANIFEST, manifest)
 
 
 def load_raw(dataset: str) -> Splits:
@@ -206,11 +209,7 @@ def load(folder: Path) -> Prepared:
     if not path.is_file():
         raise store.Damaged(f"{path} is missing; {fix}")
     manifest = json.loads(path.read_text(encoding="utf-8"))
-    version = registry.dataset(manifest["dataset"])["version"]
-    if manifest["version"] != version:
-        raise store.Damaged(
-            f"{path} is of version {manifest['version']}, the data set's file of {version}; {fix}"
-        )
+    sources.check_version(manifest, folder)
     arrays = {}
     for name, digest in manifest["sha256"].items():
         file = folder / name

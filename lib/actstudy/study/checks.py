@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import errors, registry
+from actstudy.contract import code, errors, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RIVALS, RunSpec, data_name, run_id
 from actstudy.study import model_checks, packs
@@ -162,7 +162,7 @@ def baseline(stated: str | None, compare: str, planned: list[PlannedRun], where:
 
 
 def canonical_spec(spec: RunSpec) -> RunSpec:
-    """The run with its data version, and without arguments that equal their defaults.
+    """The run with its data version and its code, and without arguments that equal their defaults.
 
     So that one run has one id.
     """
@@ -175,6 +175,7 @@ def canonical_spec(spec: RunSpec) -> RunSpec:
         activation_args=activation_args,
         init_args=_other_than(registry.init_policies()[spec.init], spec.init_args),
         data_version=registry.dataset(spec.dataset)["version"],
+        code=code.of_run(spec),
     )
 
 

@@ -19,7 +19,7 @@ from actstudy.contract import errors, registry
 from actstudy.contract.spec import Hybrid, RunSpec
 from actstudy.study.claims import STRICT, Claims
 
-NOT_SET_BY_STUDIES = ("task", "seed", "data_version", "recipe")
+NOT_SET_BY_STUDIES = ("task", "seed", "data_version", "recipe", "code")
 
 
 def _activation(value: str | dict[str, str]) -> str | Hybrid:

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from actstudy.contract import errors
+from actstudy.contract import code, errors, registry, sources, store
 from actstudy.contract.errors import StudyError
-from actstudy.contract.spec import RunSpec
+from actstudy.contract.spec import RunSpec, data_name, data_parts
 from actstudy.study import looks, packs
 from actstudy.study.planning import Study
 
@@ -25,6 +26,7 @@ class Jobs:
     notice: str  # a warning on GPUs that were requested but are missing, or empty
     overrides: str  # what snakemake got as --config, as JSON
     decisions: list[str]  # the file of each task's last decision, for tasks that have any
+    toy_code: dict[str, str]  # of the toy problems' network that is not as shipped
 
     @property
     def gpu(self) -> int:
@@ -39,6 +41,21 @@ class Jobs:
                 f"{errors.nearest(run_id, self.specs)}"
             )
         return self.specs[run_id]
+
+
+def reference_of(task: str, data: str) -> str:
+    """What a task's reference on prepared data depends on, besides their files, as JSON."""
+    dataset, _ = data_parts(data)
+    own = code.of_parts([], [], [f"tasks/{task}.py"])
+    return json.dumps([registry.dataset(dataset)["version"], own])
+
+
+def check_sources(study: Study, root: Path = store.DATA) -> None:
+    """Damaged if data that have been prepared are not of their data sets as these are now."""
+    names = {data_name(run.spec): run.spec.dataset for run in study.possible}
+    for name, dataset in names.items():
+        if (root / name / store.MANIFEST).is_file():
+            sources.check(root / name, dataset)
 
 
 def plan_jobs(
@@ -69,6 +86,7 @@ def plan_jobs(
         notice=notice,
         overrides=json.dumps(config),
         decisions=last_decisions(study),
+        toy_code=code.of_parts([*study.activations, "identity"], ["auto"], ["nets/mlp.py"]),
     )
 
 

@@ -15,6 +15,7 @@ from actstudy.study.model_checks import activation_names
 STACKED: dict[str, Any] = {  # field -> neutral value used when comparing runs for packing
     "activation": "relu",
     "activation_args": {},
+    "code": {},
     "seed": 0,
     "init": "auto",
     "init_args": {},

@@ -71,6 +71,14 @@ class Study:
         return list(dict.fromkeys(names))
 
     @property
+    def code(self) -> dict[str, str]:
+        """Piece -> hash of the code of the study's runs that is own or edited since shipped."""
+        pieces: dict[str, str] = {}
+        for run in self.possible + self.tuning:
+            pieces |= run.spec.code
+        return pieces
+
+    @property
     def first(self) -> list[PlannedRun]:
         """The runs that are wanted whatever will be decided."""
         seeds = dict.fromkeys(self.with_looks, looks.LOOKS[0])
@@ -146,6 +154,7 @@ class Study:
             tasks=tasks,
             runs=[run.row() for run in self._select(seeds)],
             tuning=[run.tuning_row() for run in self.tuning],
+            code=self.code,
         )
 
 

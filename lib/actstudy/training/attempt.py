@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import actstudy
-from actstudy.contract import locks, registry, spec, store
+from actstudy.contract import locks, registry, sources, spec, store
 from actstudy.contract.errors import StudyError, visible
 from actstudy.study import packs
 from actstudy.training.settings import Settings
@@ -35,10 +35,13 @@ def complete(runs: dict[Path, spec.RunSpec], settings: Settings, data_dir: Path)
             stack.callback(_forget, folder, signals)
             _same_spec(folder, runs[folder])
         state = _state(runs)
+        data = data_dir / spec.data_name(next(iter(runs.values())))
         todo = _publish_sealed(runs)
+        if not todo or (data / store.MANIFEST).is_file():
+            _check_data(runs, todo, data)
         stopped = ""
         if todo:
-            stopped = _train_and_publish(todo, state, settings, data_dir, signals)
+            stopped = _train_and_publish(todo, state, settings, data, signals)
         elif _packed(runs):
             shutil.rmtree(state, ignore_errors=True)  # of a pack that was killed at the very end
         if stopped:
@@ -60,6 +63,16 @@ def _publish_sealed(runs: Mapping[Path, spec.RunSpec]) -> dict[Path, spec.RunSpe
         elif not store.verifies(folder):
             store.publish(folder)
     return todo
+
+
+def _check_data(
+    runs: Mapping[Path, spec.RunSpec], todo: Mapping[Path, spec.RunSpec], data: Path
+) -> None:
+    """Damaged if data are not of their sources, or runs that are done had other data."""
+    sources.check(data, next(iter(runs.values())).dataset)
+    for folder in runs:
+        if folder not in todo:
+            sources.check_run(folder, data)
 
 
 class Signals:
@@ -156,14 +169,13 @@ def _train_and_publish(
     runs: Mapping[Path, spec.RunSpec],
     state: Path,
     settings: Settings,
-    data_dir: Path,
+    data: Path,
     signals: Signals,
 ) -> str:
     """Train and publish runs; returns at which step a signal stopped them, or an empty string."""
-    name = spec.data_name(next(iter(runs.values())))
-    data = data_dir / name
-    if not (data / "manifest.json").is_file():
-        prepared(name, data)
+    if not (data / store.MANIFEST).is_file():
+        prepared(data.name, data)
+    sources.pin(data)
     from actstudy.training.devices import Unanswered
     from actstudy.training.outcome import Interrupted
     from actstudy.training.run import train

@@ -25,6 +25,7 @@ from actstudy.analysis.page import (
     cell_groups,
     health_tables,
     layouts,
+    origins,
     replication_tables,
     result_tables,
     tuning_tables,
@@ -36,6 +37,7 @@ from actstudy.analysis.status import rerun_command
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
 from actstudy.contract.plan import Plan, TaskPlan
+from actstudy.contract.schema import UNREAD
 from actstudy.contract.spec import layered
 
 TEMPLATES = Path(__file__).parent
@@ -67,6 +69,7 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
             constants=CONSTANTS,
             time=result_tables.time(unique_runs),
             figures=_figures(registry.study_figures(), figures / "study", page),
+            origins=origins.sentences(tables.plan, unique_runs),
             incomplete=_incomplete(tables),
             provenance=_provenance(runs),
             date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -223,7 +226,7 @@ def _incomplete(tables: Tables) -> list[dict[str, Any]]:
 
 def _provenance(runs: pd.DataFrame) -> dict[str, str]:
     """Commits, devices and versions of the runs that left tables, and when the last one ended."""
-    read = runs[runs["status"] != "missing"]
+    read = runs[~runs["status"].isin(UNREAD)]
     if read.empty:
         return {"commits": "none", "devices": "none", "versions": "none", "ended": "never"}
     commits = {
