@@ -38,7 +38,7 @@ def draw(policy, shape=SHAPE, **args):
 def built(activation, policy="auto", seed=0, hidden=(64,) * 3, **args):
     sites = Sites(activation, {})
     model = MLP(40, hidden, 10, sites)
-    initialize(model, sites, policy, args, seed)
+    initialize(model, sites, policy, args, seed, lambda: model(torch.ones(2, 40)).sum())
     return model, sites
 
 
@@ -131,7 +131,7 @@ def test_another_seed_draws_otherwise():
 def test_norms_and_activation_parameters_stay_as_made():
     sites = Sites("prelu", {})
     model = MLP(40, (8, 8), 10, sites, norm="layer")
-    initialize(model, sites, "normal", {}, 0)
+    initialize(model, sites, "normal", {}, 0, lambda: model(torch.ones(2, 40)).sum())
     assert torch.equal(model.layers[0][1].weight, torch.ones(8))
     assert sites.modules["layers.0"].weight.item() == 0.25
 
