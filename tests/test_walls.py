@@ -43,7 +43,18 @@ INNER_ORDER = {
         "page",
         "partial",
     ),
-    "data": ("archives", "download", "text", "augment", "checks", "prepared", "official", "sets"),
+    "data": (
+        "archives",
+        "download",
+        "text",
+        "augment",
+        "arrays",
+        "standardisation",
+        "checks",
+        "prepared",
+        "official",
+        "sets",
+    ),
 }
 
 MAX_FILE_LINES = 250

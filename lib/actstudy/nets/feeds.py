@@ -34,12 +34,14 @@ def feeds(
     nodes = _inputs_first(end)
     alone = _parameters_alone(nodes, names, site_of)
     factors: dict[Node, set[str]] = {}
-    fed: dict[str, set[str]] = {name: set() for node in nodes for name in alone[node] or ()}
+    fed: dict[str, set[str]] = {}
     for node in nodes:
         factors[node] = _factors(node, alone, drawn)
+        for name in alone[node] or ():
+            fed[name] = set()
     for node, weights in factors.items():
+        data = [parent for parent in _parents(node) if alone[parent] is None]
         for name in weights:
-            data = [parent for parent in _parents(node) if alone[parent] is None]
             fed[name] |= _sources(data, site_of, factors)
     return fed
 

@@ -41,7 +41,7 @@ def others(model: nn.Module, sites: Sites) -> list[str]:
 
 def _of_layers(model: nn.Module, sites: Sites) -> dict[str, nn.Parameter]:
     """Name -> parameter, but for those of norms and of the activations."""
-    acting = {id(p) for module in sites.modules.values() for p in module.parameters()}
+    acting = {id(p) for p in nn.ModuleList(sites.modules.values()).parameters()}
     parameters = {}
     for name, parameter in model.named_parameters():
         owner = model.get_submodule(name.rpartition(".")[0])
