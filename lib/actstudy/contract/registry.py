@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from actstudy.contract import declarations, literals
-from actstudy.contract.errors import StudyError, check_name
+from actstudy.contract.errors import StudyError, check_name, nearest
 from actstudy.contract.literals import PACKAGE
 
 TASK_FUNCTIONS = ("build", "loss", "train_scores", "evaluate", "reference")
@@ -101,7 +101,10 @@ def task(name: str) -> dict[str, Any]:
     declared: dict[str, Any] = literal(file, "TASK")
     where = f"{literals.path_of(file)}: TASK"
     declarations.check_task(declared, where)
-    check_name(declared["net"], f"net of {where}", files("nets", "SITES"))
+    nets = files("nets", "SITES")
+    if declared["net"] not in nets:
+        allowed = f"{', '.join(nets)}{nearest(declared['net'], nets)}"
+        raise StudyError(f"{where}: net: got {declared['net']!r}; allowed: {allowed}")
     _check_functions(file, TASK_FUNCTIONS)
     return declared
 

@@ -90,8 +90,9 @@ def _check_lost(array: np.ndarray, converted: np.ndarray, where: str) -> None:
     """StudyError if float32 changes a column by more than MAX_LOST of its range."""
     before = array.reshape(len(array), -1)
     error = np.abs(before - converted.reshape(before.shape).astype(np.float64)).max(0)
-    lost = error > MAX_LOST * np.ptp(before, 0).astype(np.float64)
-    lost &= np.ptp(before, 0) > 0
+    largest = before.max(0).astype(np.longdouble)
+    ranges = largest - before.min(0).astype(np.longdouble)
+    lost = (error > MAX_LOST * ranges) & (ranges > 0)
     if lost.any():
         column = int(lost.argmax())
         fault = f"column {column} of {array.dtype} loses its differences in float32"

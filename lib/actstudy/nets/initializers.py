@@ -175,7 +175,7 @@ def initialize(
     gains = dict.fromkeys(drawn, 1.0)
     if policy == "auto":
         gains = weight_gains(sites, fed, set(drawn))
-    xavier = getattr(model, "auto_init", "kaiming") == "xavier"
+    xavier = _auto_init(model) == "xavier"
     arguments = {**POLICIES[policy].args, **args}
     with torch.no_grad():
         for name, parameter in drawn.items():
@@ -189,6 +189,9 @@ def initialize(
                 rng = stream(seed, f"init/{name}")
                 values = rng.uniform(-1, 1, tuple(bias.shape)) / math.sqrt(fan_in)
             bias.copy_(torch.from_numpy(values))
+        for module in model.modules():
+            if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+                module.weight[module.padding_idx] = 0
 
 
 def weight_gains(sites: Sites, fed: Mapping[str, set[str]], drawn: set[str]) -> dict[str, float]:
@@ -207,9 +210,20 @@ def weight_gains(sites: Sites, fed: Mapping[str, set[str]], drawn: set[str]) -> 
     for name in drawn:
         if name not in fed:
             raise StudyError(f"init: auto: {name} takes no part in the loss; {other}")
-        values = {gain_of[site] for site in fed[name]} or {1.0}
+        values = {1.0}
+        if fed[name] and "weight_hh_" not in name:  # which takes in a recurrent layer's own state
+            values = {gain_of[site] for site in fed[name]}
         if len(values) > 1:
             names = ", ".join(sorted(fed[name]))
             raise StudyError(f"init: auto: {name} takes in sites of unlike gain, {names}; {other}")
         gains[name] = values.pop()
     return gains
+
+
+def _auto_init(model: nn.Module) -> str:
+    """What `auto` means in a model: its attribute `auto_init`, kaiming if it has none."""
+    kind = getattr(model, "auto_init", "kaiming")
+    if kind not in ("kaiming", "xavier"):
+        where = f"{type(model).__name__}.auto_init"
+        raise StudyError(f"{where}: got {kind!r:.80}; allowed: kaiming, xavier")
+    return str(kind)
