@@ -195,9 +195,9 @@ SHIPPED = {
 def fed(model, sites, x):
     """Weight -> the sites that feed it, without weights that none feeds."""
     drawn = set(parameters.weights(model, sites))
-    found = feeds(model, sites.modules, lambda: model(x).sum(), drawn)
-    assert drawn <= set(found)
-    return {name: sorted(names) for name, names in found.items() if names}
+    feeding = feeds(model, sites.modules, lambda: model(x).sum(), drawn)
+    assert drawn <= set(feeding)
+    return {name: sorted(names) for name, names in feeding.items() if names}
 
 
 @pytest.mark.parametrize("activation", ["relu", "prelu", "identity", "silu_written_out"])

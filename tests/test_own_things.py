@@ -428,10 +428,10 @@ def test_columns_of_a_table_are_standardised_each_by_its_own(package, tmp_path):
 def test_what_is_constant_is_centred_and_not_scaled(value):
     x = np.full((50, 2), value, np.float32)
     x[:, 1] = np.arange(50)
-    found = standardisation.statistics(x, "table")
-    assert found["mean"][0] == x[0, 0]
-    assert found["sd"][0] == 1
-    assert found["sd"][1] == pytest.approx(x[:, 1].std())
+    result = standardisation.statistics(x, "table")
+    assert result["mean"][0] == x[0, 0]
+    assert result["sd"][0] == 1
+    assert result["sd"][1] == pytest.approx(x[:, 1].std())
     images = np.full((50, 2, 3, 3), 255, np.uint8)
     images[:, 1, 0] = 0
     assert standardisation.statistics(images, "images")["sd"][0] == [[1.0]]
@@ -444,7 +444,7 @@ def test_signals_of_unlike_scale_are_refused(package, tmp_path):
     package.write("data/sets/columns.py", text)
     refusal(
         lambda: prepared.prepare("columns", tmp_path / "made"),
-        "columns: split train: x: column 0 has 1,",
+        "lib/actstudy/data/sets/columns.py: split train: x: column 0 has 1,",
         "times the sd of column 1",
         "allowed: kind table",
     )
@@ -478,18 +478,18 @@ def test_own_table_model_and_task_train(package, tmp_path):
     assert "init: stay as the model makes them: cls_token, pos_embed, scale.gamma" in log
 
 
-def made(package, tmp_path, **fields):
-    one = spec(**fields)
-    wiring.seed_globals(one)
-    return wiring.make_model(one, data_of(package, tmp_path))
+def make(package, tmp_path, **fields):
+    run_spec = spec(**fields)
+    wiring.seed_globals(run_spec)
+    return wiring.make_model(run_spec, data_of(package, tmp_path))
 
 
 @pytest.mark.parametrize("init", registry.init_policies())
 def test_parameters_that_no_policy_knows_stay_as_made(package, tmp_path, init):
     """Equal over activations, drawn from the seed, never zero; under every policy."""
-    relu = dict(made(package, tmp_path, init=init)[0].named_parameters())
-    prelu = dict(made(package, tmp_path, init=init, activation="prelu")[0].named_parameters())
-    other = dict(made(package, tmp_path, init=init, seed=1)[0].named_parameters())
+    relu = dict(make(package, tmp_path, init=init)[0].named_parameters())
+    prelu = dict(make(package, tmp_path, init=init, activation="prelu")[0].named_parameters())
+    other = dict(make(package, tmp_path, init=init, seed=1)[0].named_parameters())
     for name in ("cls_token", "pos_embed", "scale.gamma"):
         assert torch.equal(relu[name], prelu[name]), name
         assert relu[name].abs().min() > 0
@@ -499,11 +499,13 @@ def test_parameters_that_no_policy_knows_stay_as_made(package, tmp_path, init):
 
 
 def test_a_hybrid_of_an_own_task_has_the_sites_of_its_file(package, tmp_path):
-    _, sites = made(package, tmp_path, activation={"first": "tanh", "second": "relu"})
+    _, sites = make(package, tmp_path, activation={"first": "tanh", "second": "relu"})
     assert sites.names == {"first": "tanh", "second": "relu"}
     assert model_checks.sites(spec()) == ["first", "second"]
-    one = {"activation": {"thrid": "tanh", "*": "relu"}}
-    refusal(lambda: spec(**one), "'thrid', which matches no site; allowed: first to second")
+    typo = {"thrid": "tanh", "*": "relu"}
+    refusal(
+        lambda: spec(activation=typo), "'thrid', which matches no site; allowed: first to second"
+    )
 
 
 def test_a_refused_model_leaves_no_result(package, tmp_path, capsys):
@@ -526,7 +528,7 @@ def test_a_refused_model_leaves_no_result(package, tmp_path, capsys):
 def test_sites_that_the_file_does_not_name_are_refused(package, tmp_path):
     package.write("nets/own.py", NET.replace('"first", "second")', '"first",)'))
     refusal(
-        lambda: made(package, tmp_path),
+        lambda: make(package, tmp_path),
         "lib/actstudy/nets/own.py: SITES: got ['first'], and task own makes ['first', 'second']",
     )
 
@@ -534,9 +536,9 @@ def test_sites_that_the_file_does_not_name_are_refused(package, tmp_path):
 def test_a_pack_of_another_model_than_the_mlp_is_refused(package, tmp_path):
     package.write("tasks/own.py", f"TASK = {TASK | {'packs': True}}\n{BUILD}")
     data = data_of(package, tmp_path)
-    one = spec(engine="pack", pack_width=2)
+    packed = spec(engine="pack", pack_width=2)
     refusal(
-        lambda: wiring.make_pack([one], [tmp_path], data, torch.device("cpu"), quiet()),
+        lambda: wiring.make_pack([packed], [tmp_path], data, torch.device("cpu"), quiet()),
         "engine: got 'pack' for task own, whose model or loss is its own",
     )
 

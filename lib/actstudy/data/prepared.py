@@ -76,7 +76,8 @@ def prepare(name: str, folder: Path) -> None:
     for split in SPLITS:
         checks.check(f"{dataset}: split {split}", splits[split], shape, declared.get("classes"))
     if declared["kind"] == "signals":
-        standardisation.check_scales(splits["train"]["x"], f"{dataset}: split train")
+        where = literals.path_of(f"data/sets/{dataset}.py")
+        standardisation.check_scales(splits["train"]["x"], f"{where}: split train")
     inputs = {split: raw[split]["x"] for split in SPLITS}
     duplicates = checks.count_duplicates(dataset, inputs)  # the last check before writing
     manifest = describe(declared, splits, duplicates)
@@ -105,7 +106,7 @@ def load_raw(dataset: str) -> Splits:
     if registry.literal(file, "DATASET") != module.DATASET:
         raise StudyError(f"{where}: DATASET: changed after its literal; allowed: the literal alone")
     archives.unpack_tar.cache_clear()  # as large as the splits
-    return arrays.of_splits(raw, declared["kind"], dataset)
+    return arrays.of_splits(raw, declared["kind"], where)
 
 
 def tokenize(
