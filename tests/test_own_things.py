@@ -13,11 +13,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from runs import ROOT, quiet, run, run_row, tiny
+from torch import nn
 
 from actstudy.commands import cli
 from actstudy.contract import declarations, literals, registry
 from actstudy.contract.errors import StudyError
 from actstudy.data import arrays, prepared, standardisation
+from actstudy.nets import activations
 from actstudy.study import model_checks, planning
 from actstudy.training import wiring
 
@@ -496,6 +498,24 @@ def test_parameters_that_no_policy_knows_stay_as_made(package, tmp_path, init):
     assert torch.equal(relu["scale.gamma"], torch.full((16,), 0.5))
     assert not torch.equal(relu["cls_token"], other["cls_token"])
     assert bool(relu["head.bias"].any()) == (init == "torch_default")
+
+
+def test_what_an_activation_draws_moves_nothing_else(package, tmp_path, monkeypatch):
+    """An activation that is drawn at random itself leaves the model's own draws as they are."""
+    plain = make(package, tmp_path)[0]
+    entry = dataclasses.replace(
+        activations.ACTIVATIONS["relu"], factory=lambda: nn.PReLU(init=float(torch.rand(1)))
+    )
+    monkeypatch.setitem(activations.ACTIVATIONS, "relu", entry)
+    drawn = make(package, tmp_path)[0]
+    assert torch.equal(plain.cls_token, drawn.cls_token)
+    assert drawn.first.weight.item() == make(package, tmp_path)[0].first.weight.item()
+    assert drawn.first.weight.item() != make(package, tmp_path, seed=1)[0].first.weight.item()
+
+
+def test_a_task_that_the_file_changes_is_refused(package, tmp_path):
+    package.write("tasks/own.py", f"TASK = {TASK}\nTASK['unit'] = 'other'\n{BUILD}")
+    refusal(lambda: make(package, tmp_path), "lib/actstudy/tasks/own.py: TASK: changed after its")
 
 
 def test_a_hybrid_of_an_own_task_has_the_sites_of_its_file(package, tmp_path):

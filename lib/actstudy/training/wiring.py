@@ -121,6 +121,9 @@ def _shared(
 def make_model(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
     """The initialised model of a spec, on the CPU, and its activation sites."""
     task = importlib.import_module(f"actstudy.tasks.{spec.task}")
+    if task.TASK != registry.task(spec.task):
+        where = f"lib/actstudy/tasks/{spec.task}.py: TASK"
+        raise StudyError(f"{where}: changed after its literal; allowed: the literal alone")
     sites = Sites(spec.activation, spec.activation_args)
     model = task.build(spec, data, partial(_make_act, sites))
     sites.check()
