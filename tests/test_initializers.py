@@ -388,3 +388,30 @@ def test_vectors_and_other_parameters_are_kept(policy):
     assert model.token.tolist()[0] == pytest.approx([0.2] * 4)
     assert model.own.weight.tolist() == pytest.approx([0.3] * 4)
     assert not model.e.weight[0].any()
+
+
+class NormalizedLinear(nn.Linear):
+    """A layer, in spite of its name."""
+
+
+class ChannelNorm(nn.Module):
+    """A norm of one's own, whose scale is (C, 1, 1)."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3, 1, 1))
+
+
+def test_a_norm_is_known_by_its_name_and_its_shape():
+    """Names of Swin's and graphs' parameters are not those of torch's layers."""
+    model = nn.Module()
+    model.layer = NormalizedLinear(4, 3)
+    model.own = ChannelNorm()
+    model.whole = nn.LayerNorm((3, 5, 5))
+    model.edge_weight = nn.Parameter(torch.ones(3, 3))
+    model.relative_position_bias_table = nn.Parameter(torch.ones(3, 3))
+    sites = Sites("relu", {})
+    assert list(parameters.weights(model, sites)) == ["layer.weight"]
+    assert list(parameters.biases(model, sites)) == ["layer.bias"]
+    others = ["edge_weight", "relative_position_bias_table"]
+    assert parameters.others(model, sites) == others

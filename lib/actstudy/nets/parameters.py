@@ -6,7 +6,8 @@ from torch import nn
 
 from actstudy.nets.activations import Sites
 
-WEIGHT = re.compile(r"(.+_)?weight(_[ih][hr]_l\d+(_reverse)?)?")  # as torch's layers name them
+# As torch's layers name them: attention and recurrent layers have several.
+WEIGHT = re.compile(r"((in|q|k|v)_proj_)?weight(_[ih][hr]_l\d+(_reverse)?)?")
 
 
 def weights(model: nn.Module, sites: Sites) -> dict[str, nn.Parameter]:
@@ -45,6 +46,14 @@ def _of_layers(model: nn.Module, sites: Sites) -> dict[str, nn.Parameter]:
     parameters = {}
     for name, parameter in model.named_parameters():
         owner = model.get_submodule(name.rpartition(".")[0])
-        if id(parameter) not in acting and "Norm" not in type(owner).__name__:
+        if id(parameter) not in acting and not _is_norm(owner):
             parameters[name] = parameter
     return parameters
+
+
+def _is_norm(module: nn.Module) -> bool:
+    """Whether a module is a norm by the name of its class, and holds no weight of a layer."""
+    is_layer = False
+    for parameter in module.parameters(recurse=False):
+        is_layer |= parameter.ndim >= 2 and parameter[0].numel() > 1
+    return "Norm" in type(module).__name__ and (isinstance(module, nn.LayerNorm) or not is_layer)

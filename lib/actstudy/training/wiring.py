@@ -121,7 +121,7 @@ def _shared(
 def make_model(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
     """The initialised model of a spec, on the CPU, and its activation sites."""
     task = importlib.import_module(f"actstudy.tasks.{spec.task}")
-    if task.TASK != registry.task(spec.task):
+    if registry.task(spec.task) != task.TASK:
         where = f"lib/actstudy/tasks/{spec.task}.py: TASK"
         raise StudyError(f"{where}: changed after its literal; allowed: the literal alone")
     sites = Sites(spec.activation, spec.activation_args)
