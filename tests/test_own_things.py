@@ -287,6 +287,20 @@ def test_a_broken_own_file_stops_only_what_names_it(package):
     )
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ('args={"alpha": 1.0}', 'args={"alpha": ONE}', "ACTIVATIONS: elu: args: line"),
+        ('"tanh": Activation(', '**MORE, "tanh": Activation(', "got MORE; allowed: values"),
+        ("Activation] = {", "Activation] = {} | {", "got {} | {'tanh'"),
+    ],
+)
+def test_a_registry_that_is_computed_is_refused(package, old, new, part):
+    file = "nets/activations.py"
+    package.write(file, (package.folder / file).read_text().replace(old, new, 1))
+    refusal(registry.activations, "lib/actstudy/nets/activations.py: ACTIVATIONS", part)
+
+
 def test_a_name_that_no_run_can_carry_is_refused(package):
     package.write("data/sets/my-columns.py", f"DATASET = {DATASET}\n{PREPARE}")
     refusal(lambda: registry.dataset("my-columns"), "my-columns.py: the file's name: got")
@@ -371,7 +385,8 @@ def test_arrays_of_any_type_are_converted_or_refused(kind, byte_order, memory, v
     """x is uint8 or float32 in C order with the values given; else one line."""
     if kind[0] in "u?":
         values = [abs(value) for value in values]
-    given_array = np.array(values).reshape(3, 2).astype(np.dtype(kind).newbyteorder(byte_order))
+    with np.errstate(over="ignore"):
+        given_array = np.array(values).reshape(3, 2).astype(np.dtype(kind).newbyteorder(byte_order))
     given_array = np.asarray(given_array, order=memory)
     floats = given_array.astype(float) if kind not in ("c8", "U3") else np.zeros(1)
     if kind in ("c8", "O", "U3"):
