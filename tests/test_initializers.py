@@ -277,6 +277,35 @@ OWN_FEEDS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("forward", "expected"),
+    [
+        (lambda m, x: m.v(m.a(m.u(x)) + m.e.weight[0]), {"v.weight": ["a"]}),
+        (lambda m, x: m.v(m.a(m.u(x)) * m.w), {"v.weight": ["a"]}),
+        (lambda m, x: m.v(m.a(m.u(m.e(TOKENS))) * m.u(m.e(TOKENS))), {"v.weight": ["a"]}),
+    ],
+    ids=["position added", "scale of two dimensions", "gate of tokens"],
+)
+def test_what_is_added_or_scales_is_no_weight(forward, expected):
+    sites = Sites("tanh", {})
+    parts = {"u": linear, "v": linear, "w": lambda: nn.Parameter(torch.ones(1, 4))}
+    model = Own(sites, forward, e=lambda: nn.Embedding(6, 4), **parts)
+    drawn = set(parameters.weights(model, sites))
+    x = torch.ones(2, 4, requires_grad=True)
+    feeding = feeds(model, sites.modules, lambda: model(x).sum(), drawn)
+    assert {name: sorted(names) for name, names in feeding.items() if names} == expected
+
+
+def test_a_recurrent_layers_own_state_has_a_gain_of_one():
+    sites = Sites("tanh", {})
+    model = nn.Sequential(sites("a"), nn.LSTM(4, 100))
+    x = torch.ones(2, 3, 4, requires_grad=True)
+    initialize(model, sites, "auto", {}, 0, lambda: model(x)[0].sum())
+    tanh_gain = gain(sites.modules["a"])
+    assert scale(model[1].weight_ih_l0) == pytest.approx(tanh_gain, rel=0.06)
+    assert scale(model[1].weight_hh_l0) == pytest.approx(1, rel=0.02)
+
+
 @pytest.mark.parametrize("name", OWN_FEEDS)
 def test_what_feeds_the_weights_of_own_models(name):
     forward, expected = OWN_FEEDS[name]
