@@ -10,7 +10,7 @@ from runs import ROOT, packed_spec, tiny
 
 from actstudy.analysis.page import origins
 from actstudy.commands import cli
-from actstudy.contract import code, registry, shipped, spec
+from actstudy.contract import code, literals, registry, shipped, spec
 from actstudy.contract.errors import StudyError
 from actstudy.study import packs, planning
 
@@ -28,8 +28,8 @@ CLASS = '''class QuickGELU(nn.Module):
 SLOPE = 1.702
 ACTIVATIONS: dict'''
 CACHED = (
-    registry.tree,
-    registry._assignments,
+    literals.tree,
+    literals.assignments,
     registry.literal,
     registry.entries,
     registry.arguments,
@@ -44,7 +44,8 @@ def edit(tmp_path, monkeypatch):
     """Replaces text in a file of a copy of the package, which planning reads from then on."""
     package = tmp_path / "lib" / "actstudy"
     shutil.copytree(ROOT / "lib/actstudy", package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(registry, "PACKAGE", package)
+    for module in (registry, literals):
+        monkeypatch.setattr(module, "PACKAGE", package)
 
     def replace(file, before, after):
         text = ""

@@ -373,9 +373,9 @@ def test_overfits_one_batch(data, activation):
     torch.manual_seed(0)
     sites = Sites(activation, {})
     model = mlp.build(tiny(activation, width=64, dropout=0.0), data, sites)
-    initialize(model, sites, "auto", {}, 0)
     arrays = data.on(torch.device("cpu"), "train")
     x, y = arrays["x"][:64], arrays["y"][:64]
+    initialize(model, sites, "auto", {}, 0, lambda: model(x).sum())
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(400):
         optimizer.zero_grad()

@@ -48,6 +48,8 @@ INNER_ORDER = {
         "download",
         "text",
         "augment",
+        "arrays",
+        "standardisation",
         "checks",
         "opened",
         "prepared",

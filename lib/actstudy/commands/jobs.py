@@ -5,7 +5,7 @@ import importlib
 from pathlib import Path
 
 from actstudy.commands.parser import Parser
-from actstudy.contract import errors, registry, spec, store
+from actstudy.contract import declarations, errors, registry, spec, store
 from actstudy.contract.errors import StudyError
 
 
@@ -21,7 +21,7 @@ def prepare(arguments: argparse.Namespace) -> int:
 
     dataset, sizes = spec.data_parts(arguments.name)
     errors.check_name(dataset, "data set", registry.datasets())
-    is_tokenized = registry.dataset(dataset)["kind"] in registry.TOKENIZED
+    is_tokenized = registry.dataset(dataset)["kind"] in declarations.TOKENIZED
     if bool(sizes) != is_tokenized:
         raise StudyError(
             f"prepare: got {arguments.name!r}; allowed: NAME, for text NAME-vVOCABULARY-tCONTEXT"

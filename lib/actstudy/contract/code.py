@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from actstudy.contract import registry, syntax
+from actstudy.contract import literals, syntax
 from actstudy.contract.errors import StudyError
 from actstudy.contract.shipped import SHIPPED
 from actstudy.contract.spec import RunSpec
@@ -116,7 +116,7 @@ def _other_than_shipped(
 def digest_of(piece: str) -> str:
     """12 hex digits of the SHA-256 of a piece's code."""
     if piece.endswith(".py"):
-        return syntax.digest(syntax.content(syntax.without_keys(registry.tree(piece), READER_KEYS)))
+        return syntax.digest(syntax.content(syntax.without_keys(literals.tree(piece), READER_KEYS)))
     return syntax.digest(_entry_content(piece))
 
 
@@ -128,7 +128,7 @@ def with_imports(files: Iterable[str]) -> list[str]:
         file = todo.pop()
         if file not in used:
             used[file] = None
-            todo += _imports([registry.tree(file)], file)
+            todo += _imports([literals.tree(file)], file)
     return sorted(used)
 
 
@@ -137,7 +137,7 @@ def _imports(nodes: Iterable[ast.AST], file: str) -> list[str]:
     package = ".".join(["actstudy", *file.split("/")[:-1]])
     files = []
     for module in syntax.imported_modules(nodes, package):
-        imported = registry.module_file(module)
+        imported = literals.module_file(module)
         if imported and (imported.startswith(SETS) or not imported.startswith(MACHINERY)):
             files.append(imported)
     return files
@@ -148,7 +148,7 @@ def _entry_content(piece: str) -> list[object]:
 
     Statements there that define no name, such as `ACTIVATIONS["relu"] = ...`, count for each entry.
     """
-    definitions, others = syntax.top_level(registry.tree(ENTRIES[piece.split()[0]][0]))
+    definitions, others = syntax.top_level(literals.tree(ENTRIES[piece.split()[0]][0]))
     arguments = sorted((name, syntax.content(node)) for name, node in _arguments(piece).items())
     names = {name: syntax.content(definitions[name]) for name in _names(piece)}
     return [arguments, syntax.content(others), sorted(names.items())]
@@ -156,7 +156,7 @@ def _entry_content(piece: str) -> list[object]:
 
 def _entry_nodes(piece: str) -> list[ast.AST]:
     """The expressions and definitions that an entry consists of."""
-    definitions, others = syntax.top_level(registry.tree(ENTRIES[piece.split()[0]][0]))
+    definitions, others = syntax.top_level(literals.tree(ENTRIES[piece.split()[0]][0]))
     nodes: list[ast.AST] = [*_arguments(piece).values(), *others]
     for name in _names(piece):
         nodes += definitions[name]
@@ -166,7 +166,7 @@ def _entry_nodes(piece: str) -> list[ast.AST]:
 def _names(piece: str) -> list[str]:
     """The names of the registry's file that an entry depends on, but for the registry itself."""
     file, name = ENTRIES[piece.split()[0]]
-    definitions, others = syntax.top_level(registry.tree(file))
+    definitions, others = syntax.top_level(literals.tree(file))
     return syntax.closure([*_arguments(piece).values(), *others], definitions, but=name)
 
 
@@ -174,7 +174,7 @@ def _arguments(piece: str) -> dict[str, ast.AST]:
     """Argument -> its expression in an entry, such as `Activation(...)`; "" -> any other entry."""
     kind, name = piece.split()
     file, registry_name = ENTRIES[kind]
-    entry = registry.entry(file, registry_name, name)
+    entry = literals.entry(file, registry_name, name)
     fields = _fields(file, entry)
     if not isinstance(entry, ast.Call) or not fields:
         return {"": entry}
@@ -185,7 +185,7 @@ def _arguments(piece: str) -> dict[str, ast.AST]:
 
 def _fields(file: str, entry: ast.expr) -> list[str]:
     """The fields, in order, of the class of the file that an entry calls; empty if of none."""
-    definitions, _ = syntax.top_level(registry.tree(file))
+    definitions, _ = syntax.top_level(literals.tree(file))
     callee = getattr(getattr(entry, "func", None), "id", "")
     fields = []
     for statement in definitions.get(callee, []):

@@ -3,59 +3,23 @@
 import ast
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from actstudy.contract.errors import check_name
+from actstudy.contract import declarations, literals
+from actstudy.contract.errors import StudyError, check_name, nearest
+from actstudy.contract.literals import PACKAGE
 
-TOKENIZED = ("passages", "text")  # kinds of data that become tokens, of a vocabulary and a context
-PACKAGE = Path(__file__).resolve().parents[1]
+TASK_FUNCTIONS = ("build", "loss", "train_scores", "evaluate", "reference")
 FIGURES = "analysis/figures/__init__.py"
-
-
-@cache
-def tree(file: str) -> ast.Module:
-    """The syntax tree of a file of the package."""
-    return ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
-
-
-def entry(file: str, name: str, key: str) -> ast.expr:
-    """The expression under a key of the dictionary that a file of the package assigns to `name`."""
-    registry = cast(ast.Dict, _assignments(file)[name])
-    keys = [getattr(node, "value", None) for node in registry.keys]
-    return registry.values[keys.index(key)]
-
-
-def module_file(module: str) -> str | None:
-    """The file of the package that holds a module, from `lib/actstudy` on; None for others."""
-    parts = module.split(".")
-    if parts[0] != PACKAGE.name:
-        return None
-    path = PACKAGE.joinpath(*parts[1:])
-    for file in (path.with_suffix(".py"), path / "__init__.py"):
-        if file.is_file():
-            return file.relative_to(PACKAGE).as_posix()
-    return None
-
-
-@cache
-def _assignments(file: str) -> dict[str, ast.expr]:
-    """Name -> expression of the assignments at the top level of a file of the package."""
-    expressions: dict[str, ast.expr] = {}
-    for node in tree(file).body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else None
-        if isinstance(node, ast.AnnAssign):
-            target = node.target
-        value = getattr(node, "value", None)
-        if isinstance(target, ast.Name) and value is not None:
-            expressions[target.id] = value
-    return expressions
 
 
 @cache
 def literal(file: str, name: str) -> Any:
     """The literal that a file of the package assigns to `name`."""
-    return ast.literal_eval(_assignments(file)[name])
+    where = f"{literals.path_of(file)}: {name}"
+    if name not in literals.assignments(file):
+        raise StudyError(f"{where}: missing; allowed: {name} = {literals.LITERAL}")
+    return literals.value_of(literals.assignments(file)[name], where)
 
 
 @cache
@@ -64,14 +28,20 @@ def entries(file: str, name: str, keyword: str) -> dict[str, Any]:
 
     None for entries that are no calls and for calls without the keyword.
     """
-    registry = cast(ast.Dict, _assignments(file)[name])
+    where = f"{literals.path_of(file)}: {name}"
+    registry = literals.assignments(file)[name]
+    if not isinstance(registry, ast.Dict):
+        got = f"line {registry.lineno}: got {ast.unparse(registry):.80}"
+        raise StudyError(f"{where}: {got}; allowed: entries in braces")
     literal_by_entry: dict[str, Any] = {}
     for key, value in zip(registry.keys, registry.values, strict=True):
-        entry = str(cast(ast.Constant, key).value)
+        entry = str(literals.value_of(key or value, where))
         literal_by_entry[entry] = None
         for part in value.keywords if isinstance(value, ast.Call) else []:
             if part.arg == keyword:
-                literal_by_entry[entry] = ast.literal_eval(part.value)
+                literal_by_entry[entry] = literals.value_of(
+                    part.value, f"{where}: {entry}: {keyword}"
+                )
     return literal_by_entry
 
 
@@ -83,9 +53,19 @@ def arguments(file: str, name: str) -> dict[str, dict[str, Any]]:
 
 @cache
 def files(room: str, name: str) -> tuple[str, ...]:
-    """The files of a room that assign `name`: the file name is the registry."""
-    stems = sorted(path.stem for path in (PACKAGE / room).glob("*.py"))
-    return tuple(stem for stem in stems if name in _assignments(f"{room}/{stem}.py"))
+    """The files of a room that assign `name`: the file name is the registry.
+
+    A file that cannot be parsed is among them, so that only what names it is refused.
+    """
+    stems = sorted(path.stem for path in (PACKAGE / room).glob("[!.]*.py"))
+    return tuple(stem for stem in stems if _may_assign(f"{room}/{stem}.py", name))
+
+
+def _may_assign(file: str, name: str) -> bool:
+    try:
+        return name in literals.assignments(file)
+    except StudyError:
+        return True
 
 
 def activations() -> dict[str, dict[str, Any]]:
@@ -114,18 +94,48 @@ def tasks() -> tuple[str, ...]:
     return files("tasks", "TASK")
 
 
+@cache
 def task(name: str) -> dict[str, Any]:
     """The literal `TASK` of a task's file: its model, metrics, defaults, targets and margin."""
-    return literal(f"tasks/{name}.py", "TASK")
+    file = f"tasks/{name}.py"
+    declared: dict[str, Any] = literal(file, "TASK")
+    where = f"{literals.path_of(file)}: TASK"
+    declarations.check_task(declared, where)
+    nets = files("nets", "SITES")
+    if declared["net"] not in nets:
+        allowed = f"{', '.join(nets)}{nearest(declared['net'], nets)}"
+        raise StudyError(f"{where}: net: got {declared['net']!r}; allowed: {allowed}")
+    _check_functions(file, TASK_FUNCTIONS)
+    return declared
+
+
+def _check_functions(file: str, names: Iterable[str]) -> None:
+    """StudyError if a file lacks one of its functions."""
+    absent = [name for name in names if name not in literals.functions(file)]
+    if absent:
+        allowed = f"functions {', '.join(names)}"
+        raise StudyError(
+            f"{literals.path_of(file)}: missing: {', '.join(absent)}; allowed: {allowed}"
+        )
 
 
 def site_names(task_name: str, depth: int) -> list[str]:
-    """The activation sites of a task's model, in order."""
-    patterns = literal(f"nets/{task(task_name)['net']}.py", "SITES")
+    """The activation sites of a task's model, in order; StudyError if SITES names none."""
+    file = f"nets/{task(task_name)['net']}.py"
+    patterns = literal(file, "SITES")
+    is_list = isinstance(patterns, list | tuple)
+    if not is_list or not all(isinstance(pattern, str) for pattern in patterns):
+        got = f"got {patterns!r:.80}"
+        raise StudyError(f"{literals.path_of(file)}: SITES: {got}; allowed: a list of texts")
     names = []
     for pattern in patterns:
         count = depth if "{index}" in pattern else 1
-        names += [pattern.format(index=index) for index in range(count)]
+        names += [pattern.replace("{index}", str(index)) for index in range(count)]
+    if not names:
+        allowed = "sites; {index} stands for 0 to depth - 1, so depth must be a model field"
+        raise StudyError(
+            f"{literals.path_of(file)}: SITES: got {patterns} at depth {depth}; allowed: {allowed}"
+        )
     return names
 
 
@@ -134,9 +144,17 @@ def datasets() -> tuple[str, ...]:
     return files("data/sets", "DATASET")
 
 
+@cache
 def dataset(name: str) -> dict[str, Any]:
     """The literal `DATASET` of a data set's file: source, licence, version, shape."""
-    return literal(f"data/sets/{name}.py", "DATASET")
+    file = f"data/sets/{name}.py"
+    if not name.isidentifier():
+        got = f"the file's name: got {name!r}"
+        raise StudyError(f"{literals.path_of(file)}: {got}; allowed: letters, digits and _")
+    declared: dict[str, Any] = literal(file, "DATASET")
+    declarations.check_dataset(declared, f"{literals.path_of(file)}: DATASET")
+    _check_functions(file, ["prepare"])
+    return declared
 
 
 def task_figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:

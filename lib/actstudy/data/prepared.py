@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,13 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from actstudy.contract import registry, sources, spec, store
-from actstudy.data import archives, checks, opened
+from actstudy.contract import literals, registry, sources, spec, store
+from actstudy.contract.errors import StudyError
+from actstudy.data import archives, arrays, checks, opened, standardisation
+from actstudy.data.arrays import SPLITS
 
 # train, val, test -> x (N, ...), y (N, ...) and whatever else the task reads
 Splits = dict[str, dict[str, np.ndarray]]
-SPLITS = ("train", "val", "test")
 SPLIT_SEED = 42
 
 
@@ -74,6 +76,9 @@ def prepare(name: str, folder: Path) -> None:
     shape = [sizes["context"]] if sizes else declared["shape"]
     for split in SPLITS:
         checks.check(f"{dataset}: split {split}", splits[split], shape, declared.get("classes"))
+    if declared["kind"] == "signals":
+        where = literals.path_of(f"data/sets/{dataset}.py")
+        standardisation.check_scales(splits["train"]["x"], f"{where}: split train")
     inputs = {split: raw[split]["x"] for split in SPLITS}
     duplicates = checks.count_duplicates(dataset, inputs)  # the last check before writing
     manifest = describe(declared, splits, duplicates)
@@ -84,10 +89,27 @@ def prepare(name: str, folder: Path) -> None:
 
 
 def load_raw(dataset: str) -> Splits:
-    """The splits of a data set as its file makes them, before any tokenization."""
-    splits: Splits = importlib.import_module(f"actstudy.data.sets.{dataset}").prepare()
+    """The splits of a data set as its file makes them, before any tokenization.
+
+    StudyError, in one line, if the file fails, or what it returns are no such splits.
+    """
+    declared = registry.dataset(dataset)
+    file = f"data/sets/{dataset}.py"
+    where = literals.path_of(file)
+    try:
+        module = importlib.import_module(f"actstudy.data.sets.{dataset}")
+        raw = module.prepare()
+    except (StudyError, store.Damaged, OSError):
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename.endswith(file)]
+        place = f"line {lines[-1]}: " if lines else ""
+        raise StudyError(f"{where}: {place}{type(error).__name__}: {error}") from error
+    if registry.literal(file, "DATASET") != module.DATASET:
+        raise StudyError(f"{where}: DATASET: changed after its literal; allowed: the literal alone")
     archives.unpack_tar.cache_clear()  # as large as the splits
-    return splits
+    return arrays.of_splits(raw, declared["kind"], where)
 
 
 def tokenize(
@@ -122,7 +144,7 @@ def describe(
         manifest["duplicates_across_splits"] = duplicates
     if "vocabulary" in declared:
         return manifest
-    return {**manifest, **statistics(x)}
+    return {**manifest, **standardisation.statistics(x, declared["kind"])}
 
 
 def write_arrays(folder: Path, splits: Splits) -> dict[str, str]:
@@ -135,37 +157,6 @@ def write_arrays(folder: Path, splits: Splits) -> dict[str, str]:
                 np.save(handle, array)
             sums[path.name] = store.sha256(path)
     return sums
-
-
-def statistics(x: np.ndarray) -> dict[str, Any]:
-    """Mean and sd of all values of x (N, ...); of x (N, C, H, W) with several channels, of each.
-
-    The latter as lists of shape (C, 1, 1).
-    """
-    if x.ndim < 4 or x.shape[1] == 1:
-        mean, sd = moments(x)
-        return {"mean": mean, "sd": sd}
-    means, sds = [], []
-    for channel in range(x.shape[1]):
-        mean, sd = moments(x[:, channel])
-        means.append([[mean]])
-        sds.append([[sd]])
-    return {"mean": means, "sd": sds}
-
-
-def moments(x: np.ndarray) -> tuple[float, float]:
-    """Mean and sd of all values.
-
-    Those of uint8 come from their counts: exact, and without a float copy of many gigabytes.
-    """
-    if x.dtype != np.uint8:
-        return float(x.mean(dtype=np.float64)), float(x.std(dtype=np.float64))
-    levels = np.arange(256)
-    parts = np.array_split(x, -(-len(x) // 4096))
-    counts = sum(np.bincount(part.ravel(), minlength=256) for part in parts)
-    mean = float(np.average(levels, weights=counts))
-    variance = np.average((levels - mean) ** 2, weights=counts)
-    return mean, float(np.sqrt(variance))
 
 
 @dataclass(frozen=True)

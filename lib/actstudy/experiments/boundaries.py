@@ -60,10 +60,10 @@ def learn(activation: str, x: np.ndarray, y: np.ndarray) -> MLP:
     """An MLP trained on all points at once by Adam; the same initial draws for every activation."""
     sites = Sites(activation, {})
     model = MLP(2, HIDDEN, 2, sites)
-    initialize(model, sites, "auto", {}, SEED)
-    optimizer = torch.optim.Adam(model.parameters(), LR)
     inputs = torch.from_numpy(x).float()
     labels = torch.from_numpy(y)
+    initialize(model, sites, "auto", {}, SEED, lambda: model(inputs[:2]).sum())
+    optimizer = torch.optim.Adam(model.parameters(), LR)
     for _ in range(STEPS):
         optimizer.zero_grad()
         functional.cross_entropy(model(inputs), labels).backward()

@@ -6,7 +6,7 @@ The final states are averaged over its tokens, a linear layer follows.
 import torch
 from torch import Tensor, nn
 
-from actstudy.nets.transformer import MakeAct, Stack, fed_by
+from actstudy.nets.transformer import MakeAct, Stack
 
 
 class Encoder(nn.Module):
@@ -30,7 +30,6 @@ class Encoder(nn.Module):
         self.pad = pad
         self.stack = Stack(vocabulary, context, depth, width, heads, False, dropout, make_act)
         self.head = nn.Linear(width, classes)
-        self.fed_by = fed_by(depth, "stack.")
 
     def forward(self, tokens: Tensor) -> Tensor:
         present = tokens != self.pad  # (B, T)

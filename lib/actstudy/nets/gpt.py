@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from actstudy.nets.transformer import MakeAct, Stack, fed_by
+from actstudy.nets.transformer import MakeAct, Stack
 
 
 class GPT(nn.Module):
@@ -23,7 +23,6 @@ class GPT(nn.Module):
     ) -> None:
         super().__init__()
         self.stack = Stack(vocabulary, context, depth, width, heads, True, dropout, make_act)
-        self.fed_by = fed_by(depth, "stack.")
 
     def forward(self, tokens: Tensor) -> Tensor:
         return functional.linear(self.stack(tokens), self.stack.token.weight)

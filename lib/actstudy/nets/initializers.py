@@ -4,15 +4,18 @@ The draws are the same for every activation.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from actstudy.contract.errors import StudyError
 from actstudy.contract.streams import stream
 from actstudy.nets.activations import Sites, gain
+from actstudy.nets.feeds import feeds
+from actstudy.nets.parameters import biases, weights
 
 
 @dataclass(frozen=True)
@@ -152,36 +155,75 @@ POLICIES: dict[str, Policy] = {
 
 
 def initialize(
-    model: nn.Module, sites: Sites, policy: str, args: dict[str, float], seed: int
+    model: nn.Module,
+    sites: Sites,
+    policy: str,
+    args: dict[str, float],
+    seed: int,
+    loss: Callable[[], Tensor],
 ) -> None:
-    """Fill every weight of two or more dimensions by the policy; biases are zero.
+    """Fill every weight by the policy; biases are zero; other parameters stay as constructed.
 
-    Norms and activation parameters stay as constructed. Each weight has its own stream, named after
-    it, so another activation moves no draw. `model.fed_by` maps a weight to the site whose output
-    it takes in; a weight that is absent there takes in data, and its gain is 1.
+    Each weight has its own stream, named after it, so another activation moves no draw. Its gain is
+    that of the sites that feed it (nets/feeds.py), 1 if none does. loss: one pass of the model.
+    StudyError if there is no weight to draw, or if `auto` cannot give a weight its gain.
     """
+    drawn = weights(model, sites)
+    if not drawn:
+        raise StudyError(f"init: {type(model).__name__} has no matrix called weight to draw")
+    fed = feeds(model, sites.modules, loss, set(drawn))
+    gains = dict.fromkeys(drawn, 1.0)
+    if policy == "auto":
+        gains = weight_gains(sites, fed, set(drawn))
+    xavier = _auto_init(model) == "xavier"
     arguments = {**POLICIES[policy].args, **args}
-    fed_by: dict[str, str] = getattr(model, "fed_by", {})
-    xavier = getattr(model, "auto_init", "kaiming") == "xavier"
-    gains = {site: gain(module) for site, module in sites.modules.items()}
-    owners = {
-        f"{name}.{own}": module
-        for name, module in model.named_modules()
-        for own, _ in module.named_parameters(recurse=False)
-    }
-    acting = {id(p) for module in sites.modules.values() for p in module.parameters()}
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if id(parameter) in acting or "Norm" in type(owners[name]).__name__:
-                continue
-            rng = stream(seed, f"init/{name}")
-            if parameter.ndim >= 2:
-                weight_gain = gains[fed_by[name]] if name in fed_by else 1.0
-                weight = Weight(tuple(parameter.shape), weight_gain, xavier)
-                values = POLICIES[policy].draw(weight, rng, **arguments)
-            elif policy == "torch_default":
-                fan_in = owners[name].weight[0].numel()
-                values = rng.uniform(-1, 1, tuple(parameter.shape)) / math.sqrt(fan_in)
-            else:
-                values = np.zeros(tuple(parameter.shape))
+        for name, parameter in drawn.items():
+            weight = Weight(tuple(parameter.shape), gains[name], xavier)
+            values = POLICIES[policy].draw(weight, stream(seed, f"init/{name}"), **arguments)
             parameter.copy_(torch.from_numpy(values))
+        for name, (bias, weight_beside) in biases(model, sites).items():
+            values = np.zeros(tuple(bias.shape))
+            if policy == "torch_default":
+                fan_in = weight_beside[0].numel()
+                rng = stream(seed, f"init/{name}")
+                values = rng.uniform(-1, 1, tuple(bias.shape)) / math.sqrt(fan_in)
+            bias.copy_(torch.from_numpy(values))
+        for module in model.modules():
+            if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+                module.weight[module.padding_idx] = 0
+
+
+def weight_gains(sites: Sites, fed: Mapping[str, set[str]], drawn: set[str]) -> dict[str, float]:
+    """Each weight's gain: of the activation that feeds it, 1 if none does.
+
+    fed: weight -> sites. StudyError if a gain is unknown, or is that of a matrix which is not
+    drawn: another init policy takes such a model.
+    """
+    gain_of = {site: gain(module) for site, module in sites.modules.items()}
+    other = "allowed: another init, such as he_normal"
+    for name in sorted(fed.keys() - drawn):
+        if fed[name]:
+            reason = f"{name} takes in an activation, but only matrices called weight are drawn"
+            raise StudyError(f"init: auto: {reason}; to fix: call it weight; {other}")
+    gains = {}
+    for name in drawn:
+        if name not in fed:
+            raise StudyError(f"init: auto: {name} takes no part in the loss; {other}")
+        values = {1.0}
+        if fed[name] and "weight_hh_" not in name:  # which takes in a recurrent layer's own state
+            values = {gain_of[site] for site in fed[name]}
+        if len(values) > 1:
+            names = ", ".join(sorted(fed[name]))
+            raise StudyError(f"init: auto: {name} takes in sites of unlike gain, {names}; {other}")
+        gains[name] = values.pop()
+    return gains
+
+
+def _auto_init(model: nn.Module) -> str:
+    """What `auto` means in a model: its attribute `auto_init`, kaiming if it has none."""
+    kind = getattr(model, "auto_init", "kaiming")
+    if kind not in ("kaiming", "xavier"):
+        where = f"{type(model).__name__}.auto_init"
+        raise StudyError(f"{where}: got {kind!r:.80}; allowed: kaiming, xavier")
+    return str(kind)

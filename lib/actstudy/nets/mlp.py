@@ -31,7 +31,6 @@ class MLP(nn.Module):
         make_norm = NORMS[norm]
         layers = []
         width_before = in_features
-        self.fed_by: dict[str, str] = {}
         for index, width in enumerate(hidden):
             parts: list[nn.Module] = [nn.Linear(width_before, width)]
             if make_norm:
@@ -40,13 +39,9 @@ class MLP(nn.Module):
             if dropout:
                 parts.append(nn.Dropout(dropout))
             layers.append(nn.Sequential(*parts))
-            if index:
-                self.fed_by[f"layers.{index}.0.weight"] = f"layers.{index - 1}"
             width_before = width
         self.layers = nn.Sequential(*layers)
         self.head = nn.Linear(width_before, classes)
-        if hidden:
-            self.fed_by["head.weight"] = f"layers.{len(hidden) - 1}"
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.layers(x.flatten(1)))

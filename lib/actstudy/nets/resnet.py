@@ -75,24 +75,16 @@ class ResNet18(nn.Module):
         self.bn1 = nn.BatchNorm2d(width)
         self.act1 = make_act("act1")
         self.pool = nn.Identity() if small else nn.MaxPool2d(3, 2, padding=1)
-        self.fed_by: dict[str, str] = {}
         stages = []
         channels_before = width
-        site_before = "act1"
         for stage in range(4):
             channels = width * 2**stage
             blocks = []
             for index in range(2):
                 name = f"stages.{stage}.{index}"
                 stride = 2 if stage and not index else 1
-                block = BasicBlock(channels_before, channels, stride, make_act, name)
-                self.fed_by[f"{name}.conv1.weight"] = site_before
-                self.fed_by[f"{name}.conv2.weight"] = f"{name}.act1"
-                if len(block.shortcut):
-                    self.fed_by[f"{name}.shortcut.0.weight"] = site_before
-                blocks.append(block)
+                blocks.append(BasicBlock(channels_before, channels, stride, make_act, name))
                 channels_before = channels
-                site_before = f"{name}.act2"
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.Sequential(*stages)
         self.head = nn.Linear(channels_before, classes)

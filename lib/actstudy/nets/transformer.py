@@ -88,8 +88,3 @@ class Stack(nn.Module):
         for block in self.blocks:
             x = block(x, mask)
         return self.norm(x)
-
-
-def fed_by(depth: int, prefix: str) -> dict[str, str]:
-    """The weights that take in an activation's output, each with its site."""
-    return {f"{prefix}blocks.{index}.down.weight": f"blocks.{index}" for index in range(depth)}

@@ -4,21 +4,10 @@ import fnmatch
 from typing import Any
 
 from actstudy.contract import errors, registry
+from actstudy.contract.declarations import MODEL_FIELDS
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import DEFAULTS, RunSpec
 
-FIELDS = (
-    "hidden",
-    "depth",
-    "width",
-    "stem",
-    "heads",
-    "norm",
-    "dropout",
-    "vocabulary",
-    "context",
-    "augment",
-)
 MAX_SIZES = {  # more would not fit into memory
     "depth": 10_000,
     "width": 2**20,
@@ -33,8 +22,9 @@ def check(spec: RunSpec, where: str) -> None:
     """StudyError if fields of the model, each allowed, do not go together."""
     _check_arguments(spec, where)
     _check_sizes(spec, where)
+    names = sites(spec)
     if not isinstance(spec.activation, str):
-        _check_patterns([pattern for pattern, _ in spec.activation], sites(spec), where)
+        _check_patterns([pattern for pattern, _ in spec.activation], names, where)
 
 
 def sites(spec: RunSpec) -> list[str]:
@@ -94,7 +84,7 @@ def _check_known(key: str, arguments: dict[str, Any], known: set[str], where: st
 
 def _check_sizes(spec: RunSpec, where: str) -> None:
     uses = registry.task(spec.task)["model_fields"]
-    for name in FIELDS:
+    for name in MODEL_FIELDS:
         if name not in uses and getattr(spec, name) != DEFAULTS[name]:
             fault = f"set, but task {spec.task} has no use for it; allowed: {', '.join(uses)}"
             raise StudyError(f"{where}: {name}: {fault}")
@@ -110,6 +100,10 @@ def _check_sizes(spec: RunSpec, where: str) -> None:
     if "heads" in uses and (spec.width or 0) % spec.heads:
         got = f"got {spec.heads}; allowed: a divisor of width {spec.width}"
         raise StudyError(f"{where}: heads: {got}")
+    channels = registry.dataset(spec.dataset).get("shape", [1])[0]
+    if spec.augment == "crop_flip_jitter" and channels not in (1, 3):
+        got = f"got {spec.augment!r} for images of {channels} channels"
+        raise StudyError(f"{where}: augment: {got}; allowed: none, crop_flip")
     if spec.norm == "batch" and spec.batch_size == spec.accumulate:
         got = f"got {spec.batch_size} in parts of 1; norm batch allows parts of 2 on"
         raise StudyError(f"{where}: batch_size: {got}")

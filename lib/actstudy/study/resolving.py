@@ -100,7 +100,7 @@ def complete(task: str, stronger: list[dict[str, Any]], source: str) -> dict[str
     for layer in stronger:
         checks.check_rivals(layer, source)
     own = registry.task(task)["defaults"]
-    defaults = set_fields(validate(RunFields, own, f"tasks/{task}.py"))
+    defaults = set_fields(validate(RunFields, own, f"lib/actstudy/tasks/{task}.py: TASK: defaults"))
     return {"task": task, **layered(defaults, *stronger)}
 
 

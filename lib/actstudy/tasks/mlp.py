@@ -1,4 +1,4 @@
-"""The task `mlp`: a multilayer perceptron that classifies signals or images."""
+"""The task `mlp`: a multilayer perceptron that classifies signals, images or tables."""
 
 import math
 from collections.abc import Callable
@@ -15,7 +15,7 @@ __all__ = ["TASK", "build", "evaluate", "loss", "reference", "train_scores"]
 
 TASK = {
     "title": "MLP",
-    "takes": ["signals", "images"],
+    "takes": ["signals", "images", "table"],
     "metric": "accuracy",
     "unit": "share of test examples",
     "higher_is_better": True,

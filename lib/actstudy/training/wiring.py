@@ -4,20 +4,26 @@ import importlib
 import os
 import random
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from actstudy.contract import registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
+from actstudy.nets import parameters
 from actstudy.nets.activations import Sites
 from actstudy.nets.initializers import initialize
+from actstudy.nets.mlp import MLP
 from actstudy.nets.packed import PackedMLP
+from actstudy.study import model_checks
+from actstudy.tasks import classification
 from actstudy.training.batches import MAX_PROBE_EXAMPLES
 from actstudy.training.engine import Engine, check_lengths
 from actstudy.training.job import Job
@@ -51,11 +57,15 @@ def make_job(
     """The engine of one run; ValueError if data or device cannot do what its spec asks for."""
     seed_globals(spec)
     check_lengths(spec, data.n("train"), device)
+    check_augment(spec, data)
     model, sites = make_model(spec, data)
+    shared = _shared([spec], [folder], data, device, settings)
+    if others := parameters.others(model, sites):
+        shared["logs"][0].line(f"init: stay as the model makes them: {', '.join(others)}")
     on_gpu = device.type == "cuda"
     model.to(device, memory_format=torch.channels_last if on_gpu else torch.preserve_format)
     return Job(
-        **_shared([spec], [folder], data, device, settings),
+        **shared,
         model=model,
         sites=sites,
         optimizer=make_optimizer(spec, model.parameters()),
@@ -75,6 +85,7 @@ def make_pack(
     seed_globals(spec)
     check_lengths(spec, data.n("train"), device)
     members = [make_model(spec, data)]
+    check_packable(spec, members[0][0])
     check_memory(members[0][0], spec, data, device)
     members += [make_model(other, data) for other in specs[1:]]
     n_copies = spec.pack_width - len(specs)
@@ -109,11 +120,65 @@ def _shared(
 
 def make_model(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
     """The initialised model of a spec, on the CPU, and its activation sites."""
+    task = importlib.import_module(f"actstudy.tasks.{spec.task}")
+    if registry.task(spec.task) != task.TASK:
+        where = f"lib/actstudy/tasks/{spec.task}.py: TASK"
+        raise StudyError(f"{where}: changed after its literal; allowed: the literal alone")
     sites = Sites(spec.activation, spec.activation_args)
-    model = importlib.import_module(f"actstudy.tasks.{spec.task}").build(spec, data, sites)
+    model = task.build(spec, data, partial(_make_act, sites))
     sites.check()
-    initialize(model, sites, spec.init, spec.init_args, spec.seed)
+    check_sites(spec, sites)
+    x, y = example(data)
+
+    def loss() -> Tensor:
+        value: Tensor = task.loss(model(x), y)
+        return value
+
+    initialize(model, sites, spec.init, spec.init_args, spec.seed, loss)
     return model, sites
+
+
+def _make_act(sites: Sites, site: str) -> nn.Module:
+    """The activation of a site; what it draws moves no later draw of the model's own."""
+    with torch.random.fork_rng(devices=[]):
+        return sites(site)
+
+
+def check_sites(spec: RunSpec, sites: Sites) -> None:
+    """StudyError unless the model has the sites that planning has read from its file."""
+    names = list(sites.modules)
+    declared = model_checks.sites(spec)
+    if names != declared:
+        net = registry.task(spec.task)["net"]
+        got = f"got {declared}, and task {spec.task} makes {names}"
+        raise StudyError(f"lib/actstudy/nets/{net}.py: SITES: {got}; allowed: these, in order")
+
+
+def example(data: prepared.Prepared) -> tuple[Tensor, Tensor]:
+    """The inputs and labels of two train examples; the inputs require a gradient if they can."""
+    cpu = torch.device("cpu")
+    arrays = data.on(cpu, "train")
+    x = data.inputs(cpu)(arrays["x"][:2])
+    if x.is_floating_point():
+        x.requires_grad_()
+    return x, arrays["y"][:2]
+
+
+def check_packable(spec: RunSpec, model: nn.Module) -> None:
+    """StudyError unless a pack trains what the task trains: an MLP, scored as a classifier."""
+    task = importlib.import_module(f"actstudy.tasks.{spec.task}")
+    own_loss = task.loss is not classification.loss or task.evaluate is not classification.evaluate
+    if type(model) is not MLP or own_loss:
+        got = f"got 'pack' for task {spec.task}, whose model or loss is its own"
+        raise StudyError(f"engine: {got}; allowed: eager, compiled")
+
+
+def check_augment(spec: RunSpec, data: prepared.Prepared) -> None:
+    """StudyError if colours are to be changed of images whose values are not 0 to 255."""
+    kind = data.arrays["train_x"].dtype
+    if spec.augment == "crop_flip_jitter" and kind != np.uint8:
+        got = f"got {spec.augment!r} for images of {kind}"
+        raise StudyError(f"augment: {got}; allowed: none, crop_flip; it needs uint8, 0 to 255")
 
 
 def seed_globals(spec: RunSpec) -> None:
