@@ -36,6 +36,7 @@ from actstudy.analysis.status import rerun_command
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
 from actstudy.contract.plan import Plan, TaskPlan
+from actstudy.contract.schema import UNREAD
 from actstudy.contract.spec import layered
 
 TEMPLATES = Path(__file__).parent
@@ -206,7 +207,7 @@ def _figures(names: Iterable[str], folder: Path, page: Path) -> list[dict[str, s
 def _incomplete(tables: Tables) -> list[dict[str, Any]]:
     """The runs that did not complete, with the command that runs each again."""
     rows = []
-    for row in tables.frames["incomplete"].fillna("").to_dict("records"):
+    for row in tables.frames["incomplete"].astype(object).fillna("").to_dict("records"):
         rows.append(
             {
                 "task": row["task"],
@@ -222,7 +223,7 @@ def _incomplete(tables: Tables) -> list[dict[str, Any]]:
 
 def _provenance(runs: pd.DataFrame) -> dict[str, str]:
     """Commits, devices and versions of the runs that left tables, and when the last one ended."""
-    read = runs[runs["status"] != "missing"]
+    read = runs[~runs["status"].isin(UNREAD)]
     if read.empty:
         return {"commits": "none", "devices": "none", "versions": "none", "ended": "never"}
     commits = {
