@@ -43,7 +43,7 @@ ENDINGS = (
     "missing",
     "damaged",
 )
-WITHOUT_RESULT = ("failed", "timeout", "out_of_memory")
+HAVE_RESULTS = ("completed", "short", "chance", "last_inf")
 Ending = Callable[[PlannedRun], str]
 
 
@@ -54,11 +54,10 @@ def study_of(folder: Path, content: dict[str, Any]) -> Study:
 
 
 def build(study: Study, folder: Path, ending: Ending) -> tables.Tables:
-    """The tables of a study whose runs ended as `ending` says (one of ENDINGS), written and read."""
+    """The tables of a study whose runs ended as `ending` says, written and read again."""
     for run in [*study.runs(), *study.tuning]:
         write_run(run.spec, status.folder_of(run, folder / "runs"), ending(run), study.plan())
-    boundaries = pd.DataFrame()
-    built = tables.build(study.plan(), folder / "runs", [], boundaries)
+    built = tables.build(study.plan(), folder / "runs", [], pd.DataFrame())
     tables.write(built, folder / "tables")
     return tables.read(folder / "tables")
 

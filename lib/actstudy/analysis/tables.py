@@ -117,7 +117,8 @@ def build(
     frames["tuning"] = tuning.tuning(tuning_frames, plan)
     frames["claims"] = claims.claims(frames, plan.claims, plan.tasks)
     frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)
-    frames["findings"] = findings.findings(runs, frames["health"], frames["curves"])
+    chance = {task: settings.chance_level for task, settings in plan.tasks.items()}
+    frames["findings"] = findings.findings(runs, frames["health"], frames["curves"], chance)
     incomplete = runs[runs["status"] != "completed"]
     frames["incomplete"] = incomplete[[*CELL, "seed", "run_id", "status", "reason"]]
     return Tables(plan, {name: frames[name] for name in NAMES})

@@ -111,6 +111,7 @@ def _task(tables: Tables, task: str, figures: Path, page: Path) -> dict[str, Any
         "metric_name": metric_name(settings.metric),
         "results_by_cell": layout.results_by_cell,
         "contrasts_by_cell": layout.contrasts_by_cell,
+        "early_ends": result_tables.early_ends(tables, task),
         "subsets": _subsets(tables.of("runs", task)),
         "verdict": verdict_sentence.sentence(tables, task),
         "best": best_means.sentences(tables, task),
