@@ -259,7 +259,7 @@ def rates(count: int) -> pd.DataFrame:
     for kind, cases in kinds.items():
         for name, case in cases.items():
             rng = np.random.default_rng(SEED)
-            outcomes = np.array([outcome(*one) for one in tables_of(kind, case, rng, count)])
+            outcomes = np.array([outcome(*pair) for pair in tables_of(kind, case, rng, count)])
             alarm, named, unexplained = outcomes.mean(axis=0)
             shares = {"alarm": alarm, "named": named, "unexplained": unexplained}
             rows.append({"kind": kind, "case": name, "tables": count, **shares})

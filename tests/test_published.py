@@ -203,13 +203,15 @@ def test_sds_that_round_to_zero_leave_room(sd):
     )
 
 
-def named(habits, n=10):
+def named(habits):
     """The readings that every one of some tables of a convention fits."""
     rng = np.random.default_rng(3)
     shared = set(DEPARTURES)
-    for row, base in [simulations.table(rng, digits=(4, 4, 4), **habits) for _ in range(6)]:
-        texts = [{key: value for key, value in side.items() if key != "n"} for side in (row, base)]
-        outcome = judged(*texts, n=row["n"], base_n=base["n"])
+    for _ in range(6):
+        row, base = simulations.table(rng, digits=(4, 4, 4), **habits)
+        n = row.pop("n")
+        base_n = base.pop("n")
+        outcome = judged(row, base, n, base_n)
         if outcome["fits"] == "neither":
             shared &= set(outcome["would_fit"].split("; "))
     return shared

@@ -70,11 +70,13 @@ def read_published(file: Path) -> tuple[PublishedFile, list[dict[str, Any]]]:
         allowed = f"{', '.join(table.rows)}{errors.nearest(table.baseline, table.rows)}"
         raise StudyError(f"{file}: baseline: got {table.baseline!r}; allowed: {allowed}")
     rows = []
+    compared = set()
     for name, row in table.rows.items():
         numbers = read_row(row.model_dump(exclude={"n"}), f"{file}: rows.{name}")
         rows.append({"name": name, "n": row.n or table.n, **numbers})
-    compared = [row for row in rows if row["name"] != table.baseline]
-    if not any(key in row for row in compared for key in COMPARED):
+        if name != table.baseline:
+            compared |= numbers.keys()
+    if compared.isdisjoint(COMPARED):
         allowed = "p, d, or low and high in at least one row but the baseline's"
         raise StudyError(f"{file}: rows: nothing to check; allowed: {allowed}")
     return table, rows
