@@ -29,6 +29,7 @@ STUDIES = {
         "axes": {**ACTIVATIONS, "init_args": SCALE},
         "tasks": {"mlp": {"seeds": 2, "init": "he_normal"}},
     },
+    "rates": {"tune_lr": [0.001, 0.003, 0.01], "axes": ACTIVATIONS, "tasks": {"mlp": BRIEF}},
     "looks": {"looks": True, "axes": ACTIVATIONS, "tasks": {"mlp": {}}},
 }
 SCOPES = {
