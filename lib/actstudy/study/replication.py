@@ -70,7 +70,7 @@ def read_published(file: Path) -> tuple[PublishedFile, list[dict[str, Any]]]:
         allowed = f"{', '.join(table.rows)}{errors.nearest(table.baseline, table.rows)}"
         raise StudyError(f"{file}: baseline: got {table.baseline!r}; allowed: {allowed}")
     rows = []
-    compared = set()
+    compared: set[str] = set()
     for name, row in table.rows.items():
         numbers = read_row(row.model_dump(exclude={"n"}), f"{file}: rows.{name}")
         rows.append({"name": name, "n": row.n or table.n, **numbers})
