@@ -28,6 +28,9 @@ def closed():
     plt.close("all")
 
 
+CHANCE = {"mlp": 0.1}
+
+
 def run_of(level, seed, group="", depth=SITES, **fields):
     """A completed run of 40 steps."""
     return {
@@ -393,7 +396,9 @@ def test_findings_come_from_the_rows_of_their_run(plain):
     plain.frames["runs"] = runs.assign(
         status=runs["status"].mask(runs["run_id"] == "relu-0-", "missing")
     )
-    made = findings.findings(plain.frames["runs"], plain.frames["health"], plain.frames["curves"])
+    made = findings.findings(
+        plain.frames["runs"], plain.frames["health"], plain.frames["curves"], CHANCE
+    )
     (row,) = made[made["rule"] == "saturated"].to_dict("records")
     assert (row["run_id"], row["place"], row["value"], row["severity"]) == (
         "tanh-2-",
@@ -405,7 +410,8 @@ def test_findings_come_from_the_rows_of_their_run(plain):
     assert "relu-0-" not in set(made["run_id"])
     empty = plain.frames["health"][LABELS].head(0)
     assert (
-        findings.findings(plain.frames["runs"], empty, empty).columns.tolist() == findings.COLUMNS
+        findings.findings(plain.frames["runs"], empty, empty, CHANCE).columns.tolist()
+        == findings.COLUMNS
     )
 
 

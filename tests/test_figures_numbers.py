@@ -242,7 +242,7 @@ def test_outcome_map_has_a_strip_per_seed_and_the_mean_of_completed_ones():
     assert colours == [[trains, diverges, not_ended], [trains, trains, stalls]]
     numbers = [[text.get_text() for text in ax.texts] for ax in figure.axes]
     assert numbers == [["0.52"], ["0.71"]]
-    assert "below 1.5 times chance (0.1)" in caption
+    assert "below 0.15 (chance is 0.1)" in caption
 
 
 def test_signal_over_layers_is_a_median_of_the_deepest_before_the_first_step():

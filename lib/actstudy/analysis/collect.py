@@ -1,6 +1,6 @@
 """From run folders to frames: the rows of planned runs, with the labels of the plan."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,25 @@ def label_runs(
     runs["status"] = [status for status, _ in endings]
     runs["reason"] = [reason for _, reason in endings]
     return runs
+
+
+def without_number(runs: pd.DataFrame, metrics: Mapping[str, str]) -> pd.DataFrame:
+    """The frame `runs`; a completed run whose reported metric is not finite counts as diverged.
+
+    metrics: task -> its reported metric. The reason names the value.
+    """
+    reasons = dict(zip(runs.index, runs["reason"], strict=True))
+    status = runs["status"].copy()
+    for task, metric in metrics.items():
+        column = f"reported_{metric}"
+        if column not in runs:
+            continue
+        completed = runs[(runs["task"] == task) & (status == "completed")]
+        for row, value in completed[column].astype(float).items():
+            if not np.isfinite(value):
+                status[row] = "diverged"
+                reasons[row] = f"completed, but its {column} is {value}"
+    return runs.assign(status=status, reason=list(reasons.values()))
 
 
 def prediction_row(run_id: str, predictions: pa.Table) -> dict[str, Any]:

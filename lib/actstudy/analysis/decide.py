@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from actstudy.analysis.collect import collect
+from actstudy.analysis.collect import collect, without_number
 from actstudy.analysis.markdown import cell_name
 from actstudy.analysis.questions import contrasts, tuning
 from actstudy.analysis.questions.seed_values import seed_values
@@ -75,6 +75,7 @@ def look(study: Study, task: str, k: int, runs_root: Path) -> dict[str, Any]:
     plan = study.plan({task: n})
     runs = [row for row in plan.runs if row["task"] == task]
     frames = collect(runs, runs_root, ["predictions"])
+    frames["runs"] = without_number(frames["runs"], {task: plan.tasks[task].metric})
     table = contrasts.contrasts(frames, plan, seed_values(frames, plan))
     primary = table[(table["task"] == task) & (table["family"] == "primary")]
     undecided = primary[primary["verdict"].isin(contrasts.OPEN_VERDICTS)]

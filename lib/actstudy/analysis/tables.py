@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actstudy.analysis.collect import collect
+from actstudy.analysis.collect import collect, without_number
 from actstudy.analysis.export.spreadsheet import write_csv
 from actstudy.analysis.questions import (
     claims,
@@ -101,7 +101,8 @@ def build(
     """All tables of a study from its run folders, in the order of NAMES."""
     frames = collect(plan.runs, runs_root, ["curves", "calibration", "health", "predictions"])
     tuning_frames = collect(plan.tuning, runs_root, ["curves"])
-    runs = frames["runs"]
+    metrics = {task: settings.metric for task, settings in plan.tasks.items()}
+    runs = frames["runs"] = without_number(frames["runs"], metrics)
     values = seed_values(frames, plan)
     columns = ["task", "data", "name", "metric", "val", "test"]
     frames["references"] = pd.DataFrame(references, columns=columns)
@@ -116,7 +117,8 @@ def build(
     frames["tuning"] = tuning.tuning(tuning_frames, plan)
     frames["claims"] = claims.claims(frames, plan.claims, plan.tasks)
     frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)
-    frames["findings"] = findings.findings(runs, frames["health"], frames["curves"])
+    chance = {task: settings.chance_level for task, settings in plan.tasks.items()}
+    frames["findings"] = findings.findings(runs, frames["health"], frames["curves"], chance)
     incomplete = runs[runs["status"] != "completed"]
     frames["incomplete"] = incomplete[[*CELL, "seed", "run_id", "status", "reason"]]
     return Tables(plan, {name: frames[name] for name in NAMES})

@@ -25,8 +25,13 @@ def replicate(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """Print a published table's recomputed statistics and the rows that are impossible."""
-    from actstudy.analysis.page.replication_tables import published_section
+    """Print how a published table's rows fit their own means; 1 if a row fits no reading."""
+    from actstudy.analysis.page.published_tables import published_section
+    from actstudy.analysis.questions import published
+    from actstudy.study.replication import read_published
 
-    print(published_section(arguments.file))
-    return 0
+    source, rows = read_published(arguments.file)
+    table = published.check(rows, source.baseline, source.level)
+    print(published_section(source, table))
+    impossible = (table["inconsistent"] != "") & (table["would_fit"] == "")
+    return int(impossible.any())

@@ -8,10 +8,11 @@ from pydantic import Field
 from actstudy.contract import errors, registry
 from actstudy.contract.errors import StudyError
 from actstudy.study.claims import Claims, Known, resolve
+from actstudy.study.printed import read_row
 from actstudy.study.reading import read
 from actstudy.study.validation import validate
 
-NUMBERS = ("mean", "sd", "p", "d", "low", "high")  # of a published row
+COMPARED = ("p", "d", "low")  # what a row may print beside its mean and sd; `high` is with `low`
 
 
 class ReplicaFile(Known):
@@ -60,23 +61,22 @@ def read_replica(file: Path) -> ReplicaFile:
 
 
 def read_published(file: Path) -> tuple[PublishedFile, list[dict[str, Any]]]:
-    """A published table and its rows with that of the baseline; StudyError if it is wrong."""
+    """A published table and its rows with that of the baseline; StudyError if it is wrong.
+
+    A row: its name, n, and a `Printed` for each number that it prints.
+    """
     table: PublishedFile = validate(PublishedFile, read(file), str(file))
     if table.baseline not in table.rows:
         allowed = f"{', '.join(table.rows)}{errors.nearest(table.baseline, table.rows)}"
         raise StudyError(f"{file}: baseline: got {table.baseline!r}; allowed: {allowed}")
     rows = []
+    compared: set[str] = set()
     for name, row in table.rows.items():
-        values = row.model_dump()
-        for key in NUMBERS:
-            _check_number(values[key], f"{file}: rows.{name}.{key}")
-        rows.append({"name": name, **values, "n": row.n or table.n})
+        numbers = read_row(row.model_dump(exclude={"n"}), f"{file}: rows.{name}")
+        rows.append({"name": name, "n": row.n or table.n, **numbers})
+        if name != table.baseline:
+            compared |= numbers.keys()
+    if compared.isdisjoint(COMPARED):
+        allowed = "p, d, or low and high in at least one row but the baseline's"
+        raise StudyError(f"{file}: rows: nothing to check; allowed: {allowed}")
     return table, rows
-
-
-def _check_number(text: str | None, where: str) -> None:
-    try:
-        float((text or "0").lstrip("<>= "))
-    except ValueError:
-        allowed = "a number as printed, in quotes"
-        raise StudyError(f"{where}: got {text!r}; allowed: {allowed}") from None

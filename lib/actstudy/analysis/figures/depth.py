@@ -12,12 +12,12 @@ from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.questions.outcomes import (
     DIVERGES,
     NOT_ENDED,
-    STALL_FACTOR,
     STALLS,
     TRAINS,
     best_validation,
     last_train,
     outcomes,
+    stall_bound,
 )
 from actstudy.analysis.tables import Tables
 
@@ -74,9 +74,10 @@ def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
     settings = tables.plan.tasks[task]
     runs = tables.of("runs", task)
     best = best_validation(tables.of("curves", task))
+    bound = stall_bound(settings.chance_level)
     runs = runs.assign(
         value=runs[f"reported_{settings.metric}"],
-        outcome=outcomes(runs, best, STALL_FACTOR * settings.chance_level),
+        outcome=outcomes(runs, best, bound),
     )
     lines = list(runs["line"].unique())
     depths = list(runs["depth"].unique())
@@ -93,8 +94,8 @@ def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
     return figure, (
         f"{settings.title}: the strips of a cell are its seeds ({seeds(count_seeds(runs))}), the "
         f"number is the mean test {metric_name(settings.metric)} of those that completed. A run "
-        f"stalls if its best validation accuracy stays below {STALL_FACTOR:g} times chance "
-        f"({settings.chance:.3g}); it diverges if its loss is no longer finite."
+        f"stalls if its best validation accuracy stays below {bound:.3g} (chance is "
+        f"{settings.chance:.3g}); it diverges if its loss is no longer finite."
     )
 
 

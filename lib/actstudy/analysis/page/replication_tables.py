@@ -1,4 +1,4 @@
-"""Replication in words: claims against this study's numbers, and checks of published tables."""
+"""Replication in words: published claims against the numbers of a study."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis.markdown import markdown, metric_name, prose
-from actstudy.analysis.questions import claims, published, stats
-from actstudy.study import replication
+from actstudy.analysis.questions import claims, stats
 from actstudy.study.claims import Claims
 
 
@@ -102,29 +101,3 @@ def replica_section(losses: Path, task: str, stated: Claims) -> str:
     frames = {"runs": runs, "curves": curves}
     table = claims.claims(frames, published_values, {task: compared})
     return claim_section(table, published_values)
-
-
-def published_section(file: Path) -> str:
-    """The Markdown of a published table's check: a sentence, then the rows that cannot be."""
-    source, rows = replication.read_published(file)
-    table = published.check(pd.DataFrame(rows), source.baseline, source.level)
-    bad = table[table["inconsistent"] != ""]
-    head = (
-        f"{source.source}: {len(bad)} of {len(table)} rows cannot be as printed; "
-        f"baseline {source.baseline}, n = {source.n}."
-    )
-    fault_rows = [fault_row(row) for row in bad.to_dict("records")]
-    body = markdown(fault_rows, "Every row is consistent with itself.")
-    return "\n".join([prose(head), "", body])
-
-
-def fault_row(row: Mapping[str, Any]) -> dict[str, str]:
-    """An inconsistent row of a check as a row of the page's table."""
-    smallest, largest = sorted(abs(row[name]) for name in ("d_low", "d_high"))
-    return {
-        "row": row["name"],
-        "difference": f"{row['difference']:+.4g}",
-        "recomputed d": f"{smallest:.4g} to {largest:.4g}",
-        "interval": f"{row['low']:+.4f} to {row['high']:+.4f}",
-        "cannot be": row["inconsistent"],
-    }

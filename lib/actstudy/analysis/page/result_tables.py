@@ -88,10 +88,53 @@ def results(tables: Tables, task: str) -> str:
     """Test metrics, a row per cell: n, mean, sd, min, max, last step; means of other metrics."""
     metric = tables.plan.tasks[task].metric
     cells = tables.of("cells", task).groupby(["group", "level"], sort=False)
+    steps = steps_trained(tables, task)
     rows = []
     for (group, level), cell in cells:
-        rows.append(_result(cell_name(level, group), cell, metric))
+        name = cell_name(level, group)
+        rows.append({**_result(name, cell, metric), **_steps(steps, name)})
     return markdown(rows)
+
+
+def steps_trained(tables: Tables, task: str) -> dict[str, str]:
+    """Cell -> the steps that its completed runs trained; empty if none ended early."""
+    runs = tables.of("runs", task)
+    if "steps_done" not in runs or not ended_early(runs).any():
+        return {}
+    completed = runs[runs["status"] == "completed"]
+    texts = {}
+    for (group, level), part in completed.groupby(["group", "level"], sort=False):
+        done = part["steps_done"].astype(int)
+        total = part["total_steps"].astype(int).max()
+        text = f"{done.min()}" if done.min() == done.max() else f"{done.min()} to {done.max()}"
+        texts[cell_name(level, group)] = f"{text} of {total}"
+    return texts
+
+
+def ended_early(runs: pd.DataFrame) -> pd.Series:
+    """Whether each run completed before its last step: its `patience` ended it."""
+    completed = runs["status"] == "completed"
+    return completed & (runs["steps_done"].astype(float) < runs["total_steps"].astype(float))
+
+
+def early_ends(tables: Tables, task: str) -> str:
+    """A sentence on the runs that `patience` ended, empty if there are none."""
+    runs = tables.of("runs", task)
+    if "steps_done" not in runs:
+        return ""
+    early = int(ended_early(runs).sum())
+    if not early:
+        return ""
+    n = int((runs["status"] == "completed").sum())
+    return (
+        f"patience ended {early} of {n} completed runs before their last step: values at the "
+        "last step and training seconds are of trainings of unlike length."
+    )
+
+
+def _steps(steps: dict[str, str], cell: str) -> dict[str, str]:
+    """The column of steps in a cell's row; none if no run ended early."""
+    return {"steps trained": steps.get(cell, "none")} if steps else {}
 
 
 def _result(name: str, cell: pd.DataFrame, metric: str) -> dict[str, Any]:
@@ -101,6 +144,9 @@ def _result(name: str, cell: pd.DataFrame, metric: str) -> dict[str, Any]:
     last = main
     if ("last", metric) in described.index:
         last = described.loc[("last", metric)]
+    at_last = spread(last["mean"], last["sd"])
+    if last["n"] < main["n"]:
+        at_last += f", n = {last['n']:.0f}"
     others = {}
     for other in cell["metric"].unique():
         if other != metric:
@@ -112,7 +158,7 @@ def _result(name: str, cell: pd.DataFrame, metric: str) -> dict[str, Any]:
         f"test {metric_name(metric)} (sd)": spread(main["mean"], main["sd"]),
         "min": number(main["min"]),
         "max": number(main["max"]),
-        "at the last step (sd)": spread(last["mean"], last["sd"]),
+        "at the last step (sd)": at_last,
         **others,
     }
 
@@ -155,8 +201,11 @@ def targets_by_group(tables: Tables, task: str) -> str:
 
 def compute(tables: Tables, task: str) -> str:
     """Throughput, training seconds and peak memory, a row per cell."""
-    measured = _measured(tables, task)
-    return markdown([_cost(row) for row in measured], PACKED)
+    steps = steps_trained(tables, task)
+    rows = []
+    for row in _measured(tables, task):
+        rows.append({**_cost(row), **_steps(steps, cell_name(row["level"], row["group"]))})
+    return markdown(rows, PACKED)
 
 
 def compute_of_front(tables: Tables, task: str) -> str:

@@ -113,6 +113,7 @@ def _task(tables: Tables, task: str, figures: Path, page: Path) -> dict[str, Any
         "metric_name": metric_name(settings.metric),
         "results_by_cell": layout.results_by_cell,
         "contrasts_by_cell": layout.contrasts_by_cell,
+        "early_ends": result_tables.early_ends(tables, task),
         "subsets": _subsets(tables.of("runs", task)),
         "verdict": verdict_sentence.sentence(tables, task),
         "best": best_means.sentences(tables, task),
@@ -210,7 +211,7 @@ def _figures(names: Iterable[str], folder: Path, page: Path) -> list[dict[str, s
 def _incomplete(tables: Tables) -> list[dict[str, Any]]:
     """The runs that did not complete, with the command that runs each again."""
     rows = []
-    for row in tables.frames["incomplete"].fillna("").to_dict("records"):
+    for row in tables.frames["incomplete"].astype(object).fillna("").to_dict("records"):
         rows.append(
             {
                 "task": row["task"],

@@ -91,7 +91,7 @@ def risk(contrasts: pd.DataFrame) -> str:
         columns |= {f"{name}{side}": name for name in ("n_runs", "n_collapsed", "risk")}
         sides.append(contrasts[["group", *columns]].rename(columns=columns))
     cells = pd.concat(sides).dropna().drop_duplicates(["group", "level"])
-    if cells.empty or not (contrasts["condition"].fillna("") != "").any():
+    if cells.empty or not (contrasts["condition"].astype(object).fillna("") != "").any():
         return ""
     fell = cells[cells["n_collapsed"] > 0]
     highest = f"{cells.loc[cells['n_collapsed'] == 0, 'risk'].max():.0%}"

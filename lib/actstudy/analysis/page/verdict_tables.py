@@ -168,7 +168,7 @@ def _margin(contrasts: pd.DataFrame, settings: TaskPlan) -> list[str]:
 def _collapses(contrasts: pd.DataFrame, settings: TaskPlan) -> list[str]:
     """What counts as collapsed; a sentence per contrast with such runs, or their count by level."""
     fallen = contrasts[(contrasts["n_collapsed"] > 0) | (contrasts["n_collapsed_baseline"] > 0)]
-    has_condition = (contrasts["condition"].fillna("") != "").any()
+    has_condition = (contrasts["condition"].astype(object).fillna("") != "").any()
     if fallen.empty and not has_condition:
         return []
     sentences = [

@@ -69,7 +69,8 @@ def readings(runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame) -> 
     of_probes = pd.MultiIndex.from_frame(health[["kind", "probe"]]).isin(list(PROBES))
     of_runs = health["run_id"].isin(limit.index)
     reading = health.loc[of_probes & of_runs, ["run_id", "kind", "probe", "step", "value"]]
-    distance = (reading["step"] - reading["run_id"].map(target)).abs()
+    target_step = reading["run_id"].map(target).astype(float)  # of no runs the map is of text
+    distance = (reading["step"] - target_step).abs()
     reading = reading[distance == distance.groupby(reading["run_id"]).transform("min")]
     first = reading.groupby("run_id")["step"].transform("min")
     reading = reading[reading["step"] == first]
@@ -88,7 +89,8 @@ def scaled(reading: pd.DataFrame) -> pd.Series:
     """The values of readings, as log10 if PROBES says so."""
     value = reading["value"].astype(float)
     keys = zip(reading["kind"], reading["probe"], strict=True)
-    logarithmic = [PROBES[key].is_logarithmic for key in keys]
+    flags = [PROBES[key].is_logarithmic for key in keys]
+    logarithmic = pd.Series(flags, index=value.index, dtype=bool)
     return value.mask(logarithmic, np.log10(value.clip(lower=SMALLEST_FLOAT32)))
 
 

@@ -1,11 +1,12 @@
 """What the rules find in the runs of a study, and how many seeds of a cell share a finding."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from actstudy.advice.rules import SEVERITIES, Rule, advise, read_by_rules, rules
+from actstudy.analysis.questions.outcomes import STALLS, best_validation, outcomes, stall_bound
 from actstudy.contract.schema import CELL, UNREAD
 
 HEALTH = ["step", "kind", "name", "index", "probe", "value"]
@@ -15,15 +16,23 @@ COLUMNS += ["place", "step", "places", "text", "remedies"]
 CELLS = [*CELL, "rule", "severity", "value", "place", "step", "text", "remedies", "k", "n"]
 
 
-def findings(runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """A row per run and finding, the worst of a run first; remedies joined by `; `."""
+def findings(
+    runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame, chance: Mapping[str, float]
+) -> pd.DataFrame:
+    """A row per run and finding, the worst of a run first; remedies joined by `; `.
+
+    chance: task -> accuracy of a guess, NaN for a task without one.
+    """
     probes = health[health["probe"].isin(read_by_rules())] if len(health) else health
     losses = curves[curves["metric"] == "loss"] if len(curves) else curves
     probes_by_run = by_run(probes)
     losses_by_run = by_run(losses)
+    stalled = stalled_accuracies(runs, curves, chance)
     rows = []
     for run in runs[~runs["status"].isin(UNREAD)].to_dict("records"):
         facts = {str(field): value for field, value in run.items() if not pd.isna(value)}
+        if run["run_id"] in stalled:
+            facts["accuracy_at_chance"] = stalled[run["run_id"]]
         head = {name: run[name] for name in (*CELL, "seed", "run_id")}
         key = (run["run_id"], run["group"])
         run_probes = records(probes_by_run.get(key), HEALTH)
@@ -31,6 +40,22 @@ def findings(runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame) -> 
         for finding in advise(run_probes, run_losses, facts):
             rows.append({**head, **vars(finding), "remedies": "; ".join(finding.remedies)})
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def stalled_accuracies(
+    runs: pd.DataFrame, curves: pd.DataFrame, chance: Mapping[str, float]
+) -> dict[str, float]:
+    """Run -> best validation accuracy of the completed runs that stall."""
+    if curves.empty:
+        return {}
+    best = best_validation(curves)
+    stalled = {}
+    for task, part in runs[runs["run_id"].isin(best.index)].groupby("task"):
+        ends = outcomes(part, best, stall_bound(chance[task]))
+        for run_id, end in zip(part["run_id"], ends, strict=True):
+            if end == STALLS:
+                stalled[run_id] = float(best[run_id])
+    return stalled
 
 
 def by_run(frame: pd.DataFrame) -> dict[Any, pd.DataFrame]:

@@ -1,8 +1,9 @@
-"""How a run of a study that crosses depth ended: does such a network train at all?"""
+"""How a run ended: does such a network train at all?"""
 
 import pandas as pd
 
 STALL_FACTOR = 1.5  # a best validation accuracy below this multiple of chance is no learning
+STALL_SHARE = 0.1  # of few classes: below this share of the way from chance to 1
 TRAINS = "trains"
 STALLS = "stalls"
 DIVERGES = "diverges"
@@ -26,6 +27,11 @@ def outcomes(runs: pd.DataFrame, best: pd.Series, threshold: float) -> list[str]
         else:
             outcome_by_run.append(TRAINS)
     return outcome_by_run
+
+
+def stall_bound(chance: float) -> float:
+    """The best validation accuracy below which a completed run stalls; NaN without a chance."""
+    return min(STALL_FACTOR * chance, chance + STALL_SHARE * (1 - chance))
 
 
 def best_validation(curves: pd.DataFrame) -> pd.Series:

@@ -37,7 +37,7 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> Estimate:
 
 def describe(values: pd.Series) -> dict[str, float]:
     """n, mean, sd (n - 1), min, max of the finite values; sd is missing below two."""
-    x = values.dropna()
+    x = values[np.isfinite(values)]
     return {"n": len(x), "mean": x.mean(), "sd": x.std(ddof=1), "min": x.min(), "max": x.max()}
 
 
@@ -117,7 +117,7 @@ def middle(values: pd.Series, rng: np.random.Generator) -> dict[str, float]:
 
     All three are missing below MIN_BCA_VALUES values.
     """
-    x = values.dropna()
+    x = values[np.isfinite(values)]
     if len(x) < MIN_BCA_VALUES:
         return dict.fromkeys(MIDDLE, np.nan)
     iqm = bca_interval(x.tolist(), interquartile_mean, rng)
