@@ -122,13 +122,26 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         arguments = _parsed(argv)
         if not arguments.trains:
             gc.enable()  # __main__ has disabled it for the imports
-        sys.exit(arguments.run(arguments))
+        sys.exit(_status(arguments))
     except (StudyError, store.Damaged) as error:
         errors.refuse(error)
     except OSError as error:
         errors.refuse(f"{error.filename or 'system'}: {error.strerror or error}")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    """The exit status of a command; StudyError if code that it called exits as if all were done."""
+    try:
+        return arguments.run(arguments)
+    except SystemExit as leaving:
+        if leaving.code in (None, 0):
+            raise StudyError(
+                "command line: the command did not end: code that it called left with exit "
+                "status 0; allowed: no exit() in your own modules"
+            ) from None
+        raise
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:
