@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from actstudy.commands import cli
+from actstudy.contract.errors import exit_status
 
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -37,7 +38,7 @@ def become(arguments: tuple[str, ...]) -> NoReturn:
     try:
         cli.main(arguments)
     except SystemExit as leaving:
-        code = leaving.code if isinstance(leaving.code, int) else 0
+        code = exit_status(leaving.code)
     except BaseException:
         traceback.print_exc()
     finally:

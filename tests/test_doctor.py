@@ -4,13 +4,16 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from runs import quiet, run, tiny
+from torch import nn
 
-from actstudy.advice import readings, rules
+from actstudy.advice import dead, readings, rules
 from actstudy.commands import cli
-from actstudy.contract import store
+from actstudy.contract import schema, store
+from actstudy.health import probes, values
 from actstudy.training import checkpoint
 
 MODELS = """
@@ -145,8 +148,17 @@ def test_planted_faults_are_named(mine, doctor, model, rules, code):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "doctor: allowed: a run's folder, or --model MODULE:FUNCTION with --batch FILE"),
-        (("--model", "mine:sound"), "doctor: allowed: a run's folder"),
+        ((), "doctor: allowed: folders of runs, or --model MODULE:FUNCTION with --batch FILE"),
+        (("--model", "mine:sound"), "doctor: --model: needs --batch FILE"),
+        (("nowhere", "--model", "mine:sound"), "doctor: allowed: folders of runs, or --model"),
+        (("nowhere", "--steps", "300"), "doctor: --steps: goes with --model only"),
+        (("nowhere", "--batch_axis", "0"), "doctor: --batch_axis: goes with --model only"),
+        (("nowhere", "--data_dir", "data"), "--data_dir: goes with --train_split only"),
+        (
+            ("--model", "mine:sound", "--batch", "batch.npz", "--train_split"),
+            "doctor: --train_split: goes with a run's folder only",
+        ),
+        (("--model", "mine", "--batch", "batch.npz"), "got 'mine'; allowed: MODULE:FUNCTION"),
         (("nowhere",), "doctor: nowhere: no run has ended there"),
         (
             ("--model", "mine:soud", "--batch", "batch.npz"),
@@ -163,7 +175,7 @@ def test_planted_faults_are_named(mine, doctor, model, rules, code):
         ),
         (
             ("--model", "mine:sound", "--batch", "narrow.pt"),
-            r"does not learn from x (4, 7) torch.float32: RuntimeError",
+            r"the model fails on x (4, 7) float32: RuntimeError: mat1 and mat2",
         ),
         (("--model", "mine:sound", "--batch", "broken.pt"), "broken.pt: "),
         (("--model", "mine:sound", "--batch", "none.pt"), "none.pt: no such file"),
@@ -185,24 +197,149 @@ def test_a_run_that_has_ended_is_judged(tmp_path, data_folder, doctor):
     assert "error: the run diverged" in done.stdout
 
 
-def test_dead_units_of_a_run_over_its_whole_train_split(tmp_path, data_folder, doctor):
+@pytest.fixture(scope="module")
+def tiny_run(tmp_path_factory, data_folder):
+    """A folder with a published run of relu, `a`, one of leaky_relu, `b`, and their data."""
+    folder = tmp_path_factory.mktemp("runs")
+    specs = {
+        "a": tiny("relu", epochs=1),
+        "b": tiny("leaky_relu", epochs=1, activation_args={"negative_slope": 0.3}),
+    }
+    for name, spec in specs.items():
+        run(spec, folder / name, data_folder, quiet())
+        store.publish(folder / name)
+    (folder / "data").mkdir()
+    (folder / "data/mnist1d").symlink_to(data_folder)
+    return folder
+
+
+@pytest.fixture
+def plant(tiny_run):
+    """Moves biases of the first layer in the best weights of a run, for one test."""
+    saved = {}
+
+    def move(name, units, bias):
+        best = tiny_run / name / "checkpoints/best.pt"
+        if best not in saved:
+            saved[best] = torch.load(best, weights_only=True)
+        weights = {key: value.clone() for key, value in saved[best].items()}
+        weights["layers.0.0.bias"][:units] = bias
+        checkpoint.write(best, weights)
+
+    yield move
+    for best, weights in saved.items():
+        checkpoint.write(best, weights)
+
+
+WHOLE = ("--train_split", "--data_dir", "data")
+
+
+def test_dead_units_of_a_run_over_its_whole_train_split(tiny_run, doctor, plant):
     """Planted: two units of the first layer, which no train example can wake."""
-    run(tiny("relu", epochs=1), tmp_path / "a", data_folder, quiet())
-    store.publish(tmp_path / "a")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data/mnist1d").symlink_to(data_folder)
-    before = doctor(tmp_path, "a", "--train_split", "--data_dir", "data")
-    best = tmp_path / "a/checkpoints/best.pt"
-    weights = torch.load(best, weights_only=True)
-    weights["layers.0.0.bias"][[3, 5]] = -1e6
-    checkpoint.write(best, weights)
-    after = doctor(tmp_path, "a", "--train_split", "--data_dir", "data")
-    assert before.stdout.splitlines()[-1].endswith("train examples, at the best weights: no unit")
-    assert "at the best weights: layers.0: 2 of 16" in after.stdout
-    missing = doctor(tmp_path, "a", "--train_split")
+    before = doctor(tiny_run, "a", *WHOLE)
+    plant("a", 2, -1e6)
+    after = doctor(tiny_run, "a", *WHOLE)
+    assert ": no unit; findings use this count" in before.stdout
+    assert "train examples) at the best weights, step " in after.stdout
+    assert ": layers.0: 2 of 16; findings use this count" in after.stdout
+
+
+def test_the_count_over_the_train_split_decides_findings_and_exit_status(tiny_run, doctor, plant):
+    """A probe batch that says other things is not believed: both ways."""
+    plant("a", 16, -1e6)
+    done = doctor(tiny_run, "a", *WHOLE)
+    assert done.returncode == 3
+    assert "error: 100% of the units at layers.0 are dead" in done.stdout
+    assert "[dead]" not in doctor(tiny_run, "a").stdout
+    half_dead = [
+        {"kind": "site", "name": "a", "step": 50, "value": 0.5} | {"probe": probe}
+        for probe in dead.PROBES
+    ]
+    assert "dead" in spoken(half_dead)
+    assert "dead" not in spoken(dead.counted(half_dead, 50, {"a": 0.01}))
+    assert "dead" in spoken(dead.counted(half_dead, 60, {"a": 0.2}))
+
+
+def test_units_that_stay_negative_are_alive_over_the_train_split_too(tiny_run, doctor, plant):
+    plant("b", 16, -60.0)
+    done = doctor(tiny_run, "b", *WHOLE)
+    assert ": no unit; findings use this count" in done.stdout
+    assert "[dead" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("activation", "n_dead"),
+    [
+        (nn.ReLU(), 8),
+        (nn.ReLU6(), 8),
+        (nn.Hardswish(), 8),
+        (nn.LeakyReLU(0.3), 0),
+        (nn.PReLU(), 0),
+        (nn.ELU(), 0),
+        (nn.Tanh(), 0),
+        (nn.Softsign(), 0),
+        (nn.Hardtanh(), 0),
+        (nn.Identity(), 0),
+        (nn.Sigmoid(), 0),
+    ],
+    ids=str,
+)
+def test_dead_is_zero_for_every_example(activation, n_dead):
+    """The count over batches and the rule of the findings agree, with 16 units always below -4."""
+    model = nn.Sequential(nn.Linear(3, 8), activation)
+    nn.init.constant_(model[0].bias, -8.0)
+    x = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
+    counts = probes.dead_units(model, {"1": activation}, x.split(16))
+    read = values.of_site([None], *[values.by_unit(model(x).detach())] * 2)
+    share = dead.share(read["dead_fraction"].item(), read["zero_fraction"].item())
+    assert counts == {"1": (n_dead, 8)}
+    assert share == n_dead / 8
+
+
+def test_a_unit_that_one_batch_wakes_is_alive():
+    model = nn.Sequential(nn.ReLU())
+    x = torch.tensor([[-1.0, -1.0], [-1.0, -1.0], [2.0, -1.0]])
+    assert probes.dead_units(model, {"0": model[0]}, x.split(1)) == {"0": (1, 2)}
+
+
+def test_several_runs_are_judged_in_one_call(tiny_run, doctor):
+    done = doctor(tiny_run, "a", "b")
+    assert [line for line in done.stdout.splitlines() if line in ("a:", "b:")] == ["a:", "b:"]
+    assert done.stdout.count("read: ") == 2
+
+
+def test_a_run_says_what_was_read_and_its_flow_ratio(tiny_run, doctor):
+    lines = doctor(tiny_run, "a").stdout.splitlines()
+    assert lines[0].endswith("2 sites on a probe batch, 6 parameters")
+    assert lines[1].startswith("flow ratio, the gradient at the first site over that at the last: ")
+
+
+def test_a_run_without_health_gets_no_verdict(tiny_run, doctor, monkeypatch):
+    tables = {
+        name: table.to_pylist()
+        for name, table in zip(
+            ("health", "curves", "runs"),
+            store.read(tiny_run / "a", "health", "curves", "runs"),
+            strict=True,
+        )
+    }
+    row = tables["runs"][0] | {"status": "failed", "reason": "out of luck"}
+    empty = [schema.table(name, "a", rows) for name, rows in (("health", []), ("curves", []))]
+    monkeypatch.setattr(store, "read", lambda *_: [*empty, pa.Table.from_pylist([row])])
+    done = doctor(tiny_run, "a")
+    assert done.returncode == 1
+    assert "the run ended as failed: out of luck" in done.stdout
+    assert "no verdict: not all was read" in done.stdout
+    assert "nothing found" not in done.stdout
+
+
+def test_dead_units_of_a_run_that_is_not_whole_are_refused(tiny_run, doctor, plant):
+    missing = doctor(tiny_run, "a", "--train_split")
     assert (missing.returncode, len(missing.stderr.splitlines())) == (2, 1)
+    plant("a", 0, 0.0)
+    best = tiny_run / "a/checkpoints/best.pt"
     best.write_bytes(best.read_bytes()[:-1])
-    damaged = doctor(tmp_path, "a", "--train_split", "--data_dir", "data")
+    damaged = doctor(tiny_run, "a", *WHOLE)
     assert damaged.returncode == 2
     (line,) = damaged.stderr.splitlines()
     assert "a/checkpoints/best.pt does not have its checksum; to fix:" in line

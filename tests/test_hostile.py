@@ -5,6 +5,7 @@ import re
 
 import matplotlib as mpl
 import pandas as pd
+import pyarrow as pa
 import pytest
 from faults import hostile, labels, pages, shells
 from faults.strings import STRINGS
@@ -16,6 +17,7 @@ from actstudy.analysis import figures, markdown
 from actstudy.analysis.export import latex, spreadsheet
 from actstudy.analysis.figures import style
 from actstudy.commands import cli
+from actstudy.contract import store
 from actstudy.contract.errors import visible
 
 LINES = [visible(" ".join(text.split())) for text in STRINGS]
@@ -135,7 +137,10 @@ def test_the_shell_hands_on_every_value_as_it_is(command, tmp_path):
 
 def test_no_character_of_a_finding_acts_on_the_terminal(tmp_path, monkeypatch, capsys):
     findings = [rules.Finding("rule", "note", 1.0, "\x1b[2J", 0, 1, "a\x1b[2J", ("b\x07\u202e",))]
-    monkeypatch.setattr(rules, "of_run", lambda _: findings)
+    run = pa.Table.from_pylist([{"status": "completed"}])
+    empty = pa.table({})
+    monkeypatch.setattr(store, "read", lambda *_: [empty, empty, run])
+    monkeypatch.setattr(rules, "advise", lambda *_: findings)
     (tmp_path / "runs.parquet").touch()
     with pytest.raises(SystemExit):
         cli.main(["doctor", str(tmp_path)])

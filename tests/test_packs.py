@@ -481,7 +481,10 @@ def findings_logged(folder):
     """The findings in a run's log, and those that its tables give, without notes."""
     lines = (folder / "log.txt").read_text().splitlines()
     logged = [line.split(" ", 2)[2] for line in lines if " health: " in line]
-    findings = [finding for finding in rules.of_run(folder) if finding.severity != "note"]
+    tables = store.read(folder, "health", "curves", "runs")
+    health, curves, runs = (table.to_pylist() for table in tables)
+    findings = rules.advise(health, curves, runs[0])
+    findings = [finding for finding in findings if finding.severity != "note"]
     return logged, [f"health: {finding.severity}: {finding.text}" for finding in findings]
 
 

@@ -15,10 +15,12 @@ if isinstance(sys.stdout, io.TextIOWrapper):
 gc.disable()  # the command enables it: `train` and `pack` once torch is imported, others at once
 
 from actstudy.commands.cli import main  # noqa: E402 - these imports are to be fast
+from actstudy.contract.errors import exit_status  # noqa: E402
 
 try:
     main()
 except SystemExit as leaving:
+    status = exit_status(leaving.code)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(leaving.code if isinstance(leaving.code, int) else 0)
+    os._exit(status)

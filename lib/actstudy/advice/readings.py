@@ -6,8 +6,10 @@ import statistics
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from actstudy.advice import dead
+
 SATURATING = ("sigmoid", "tanh", "softsign", "hardtanh")
-DERIVED_FROM = ("dead_fraction", "zero_fraction", "post_sd", "update_ratio", "loss_scale")
+DERIVED_FROM = (*dead.PROBES, "post_sd", "update_ratio", "loss_scale")
 DEAD_FROM_START = 0.99  # a site with a larger share of dead units at every step was born dead
 LARGE_FIRST_UPDATE = 1e-2  # relative to the weights; below it Adam needs no warm-up
 MIN_LOSSES = 3  # readings from which on a loss can be called flat
@@ -94,12 +96,13 @@ def _of_dead(
 ) -> list[Reading]:
     """Shares of dead units per place and step.
 
-    Dead units output zero; a tanh unit that stays negative is not dead. A place that was dead from
-    step 0 on has one `dead_from_start` reading, its smallest share, and no `dead` ones.
+    A place that was dead from step 0 on has one `dead_from_start` reading, its smallest share, and
+    no `dead` ones.
     """
     places: dict[str, dict[int, float]] = {}
     for (place, step), value in never_positive.items():
-        places.setdefault(place, {})[step] = min(value, zero.get((place, step), 0.0))
+        share = dead.share(value, zero.get((place, step), 0.0))
+        places.setdefault(place, {})[step] = share
     readings = []
     for place, shares in places.items():
         last = max(shares)

@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 
 from actstudy.advice.readings import DERIVED_FROM, Row, read_run
-from actstudy.contract import store
 
 SEVERITIES = ("note", "warning", "error")
 
@@ -103,12 +102,6 @@ def format_findings(findings: Iterable[Finding]) -> str:
             line += f", step {finding.step}"
         lines.append(f"{line}  [{finding.rule}]\n    try: {'; '.join(finding.remedies)}")
     return "\n".join(lines) or "nothing found"
-
-
-def of_run(folder: Path) -> list[Finding]:
-    """The findings of a run that has ended; Damaged if its folder does not verify."""
-    health, curves, runs = store.read(folder, "health", "curves", "runs")
-    return advise(health.to_pylist(), curves.to_pylist(), runs.to_pylist()[0])
 
 
 def _apply(rule: Rule, places: Mapping[str, Mapping[int, float]]) -> Finding | None:

@@ -127,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         arguments = _parsed(argv)
         if not arguments.trains:
             gc.enable()  # __main__ has disabled it for the imports
-        status = arguments.run(arguments)
+        status = _status(arguments)
         flush_output()
         sys.exit(status)
     except (StudyError, store.Damaged) as error:
@@ -148,6 +148,19 @@ def _drop_output() -> None:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    """The exit status of a command; StudyError if code that it called exits as if all were done."""
+    try:
+        return arguments.run(arguments)
+    except SystemExit as leaving:
+        if leaving.code in (None, 0):
+            raise StudyError(
+                "command line: the command did not end: code that it called left with exit "
+                "status 0; allowed: no exit() in your own modules"
+            ) from None
+        raise
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:

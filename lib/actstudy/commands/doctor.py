@@ -1,114 +1,111 @@
-"""`doctor`: what health means, of a run that has ended or of the user's own model on one batch."""
+"""`doctor`: what health means, of runs that have ended or of the user's own model on one batch."""
 
 import argparse
-import importlib
-import sys
 from pathlib import Path
-from typing import Any
 
-from actstudy.advice import rules
+from actstudy.advice import dead, rules
+from actstudy.commands import own_model
 from actstudy.commands.parser import Parser
-from actstudy.contract import code, errors, sources, store
+from actstudy.commands.report import Report, flow, has_sites, show
+from actstudy.contract import code, sources, store
 from actstudy.contract.errors import StudyError, visible
 from actstudy.contract.spec import data_name, from_json
 
-EXIT_STATUS = {"note": 0, "warning": 1, "error": 3}  # 2 is bad input
+OF_RUNS = ("train_split", "data_dir")
+TABLES = ("health", "curves", "runs")
 
 
 def add_flags(parser: Parser) -> None:
-    """A run's folder, or a model with a batch."""
+    """Folders of runs, or a model with a batch."""
     parser.add_argument(
-        "folder", nargs="?", type=Path, metavar="RUN", help="folder of a run that has ended"
+        "folders", nargs="*", type=Path, metavar="RUN", help="folders of runs that have ended"
     )
     parser.add_argument(
         "--train_split",
         action="store_true",
-        help="also count the units that no train example takes above zero",
+        help="count dead units over all train examples, and believe that count",
     )
-    parser.add_argument(
-        "--data_dir",
-        type=Path,
-        default=store.DATA,
-        help="prepared data (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--model",
-        metavar="MODULE:FUNCTION",
-        help="returns your torch.nn.Module; it learns the batch",
-    )
-    parser.add_argument(
-        "--batch", type=Path, metavar="FILE", help=".npz or .pt with x, and y if there is one"
-    )
-    parser.add_argument(
-        "--steps", type=int, default=300, help="steps of Adam on that batch (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--lr", type=float, default=1e-3, help="learning rate of Adam (default: %(default)s)"
-    )
+    parser.add_argument("--data_dir", type=Path, help=f"prepared data (default: {store.DATA})")
+    own_model.add_flags(parser)
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Print the findings, most severe first; 0 for notes at most, 1 for warnings, 3 for errors."""
+    """Print the findings, most severe first; 0 for notes at most, 1 for warnings, 3 for errors.
+
+    It is 1 at least if not all was read that was to be.
+    """
     _check(arguments)
-    findings = rules.of_run(arguments.folder) if arguments.folder else _of_model(arguments)
-    lines = rules.format_findings(findings).split("\n")
-    if arguments.folder and arguments.train_split:
-        lines.append(_never_positive_units(arguments.folder, arguments.data_dir))
-    for line in lines:
-        print(visible(line))  # layers are named by whoever wrote the model
-    return max((EXIT_STATUS[finding.severity] for finding in findings), default=0)
+    if arguments.model:
+        return show(own_model.report(arguments))
+    status = 0
+    for folder in arguments.folders:
+        if len(arguments.folders) > 1:
+            print(visible(f"{folder}:"))
+        status = max(status, show(_of_run(folder, arguments)))
+    return status
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """StudyError if the arguments name neither a run nor a model with its batch, or both."""
-    is_run = bool(arguments.folder)
-    is_model = bool(arguments.model)
-    if is_run == is_model or is_model != bool(arguments.batch):
+    """StudyError if flags name neither runs nor a model with its batch, or belong to the other."""
+    if bool(arguments.folders) == bool(arguments.model):
         raise StudyError(
-            "doctor: allowed: a run's folder, or --model MODULE:FUNCTION with --batch FILE"
+            "doctor: allowed: folders of runs, or --model MODULE:FUNCTION with --batch FILE"
         )
-    if arguments.steps < 2 or not arguments.lr > 0:
-        raise StudyError(
-            f"doctor: got --steps {arguments.steps} --lr {arguments.lr}; "
-            "allowed: 2 or more, above 0"
-        )
-    if is_run and not (arguments.folder / "runs.parquet").is_file():
-        raise StudyError(
-            f"doctor: {arguments.folder}: no run has ended there; allowed: results/runs/TASK/RUN"
-        )
+    names = OF_RUNS if arguments.model else own_model.FLAGS
+    for name in names:
+        value = getattr(arguments, name)
+        if value is not None and value is not False:  # 0 is an axis
+            other = "a run's folder" if arguments.model else "--model"
+            raise StudyError(f"doctor: --{name}: goes with {other} only; allowed: leave it out")
+    if arguments.data_dir and not arguments.train_split:
+        raise StudyError("doctor: --data_dir: goes with --train_split only; allowed: both")
+    if arguments.model:
+        own_model.check(arguments)
+    for folder in arguments.folders:
+        if not (folder / "runs.parquet").is_file():
+            raise StudyError(
+                f"doctor: {folder}: no run has ended there; allowed: results/runs/TASK/RUN"
+            )
 
 
-def _of_model(arguments: argparse.Namespace) -> list[rules.Finding]:
-    """The findings of the user's model while it learns its batch."""
-    from actstudy.health import doctor
-
-    model = _model(arguments.model)
-    x, y = doctor.batch(arguments.batch)
-    try:
-        health = doctor.examine(model, x, y, arguments.steps, arguments.lr)
-    except StudyError:
-        raise
-    except Exception as error:
-        shapes = f"x {tuple(x.shape)} {x.dtype}"
-        if y is not None:
-            shapes += f", y {tuple(y.shape)} {y.dtype}"
-        raise StudyError(
-            f"doctor: the model does not learn from {shapes}: {_first_line(error)}"
-        ) from None
-    losses = [row["value"] for row in health.rows if row["probe"] == "loss"]
-    print(
-        f"{len(x)} examples, {arguments.steps} steps of Adam: "
-        f"loss {losses[0]:.4g} -> {losses[-1]:.4g}; {len(health.sites)} activation sites"
+def _of_run(folder: Path, arguments: argparse.Namespace) -> Report:
+    """The report of a run; dead units are counted over the train split if that is asked for."""
+    health, curves, runs = (table.to_pylist() for table in store.read(folder, *TABLES))
+    (run,) = runs
+    lines = []
+    if run["status"] != "completed":
+        lines.append(f"the run ended as {run['status']}: {run['reason']}")
+    steps = {row["step"] for row in health}
+    sites = {row["name"] for row in health if row["kind"] == "site"}
+    parameters = {row["name"] for row in health if row["kind"] == "parameter"}
+    lines.append(
+        f"read: {len(steps)} steps, {len(sites)} sites on a probe batch, "
+        f"{len(parameters)} parameters"
     )
-    return health.findings()
+    lines += flow(health)
+    if arguments.train_split:
+        counts, n_examples = _dead_units(folder, arguments.data_dir or store.DATA)
+        lines.append(_of_counts(counts, n_examples, run["best_step"]))
+        shares = {site: count / units for site, (count, units) in counts.items()}
+        health = dead.counted(health, run["best_step"], shares)
+    return Report(lines, rules.advise(health, curves, run), bool(steps), has_sites(health))
 
 
-def _never_positive_units(folder: Path, data_dir: Path) -> str:
-    """A line on the units never above zero over the train split, per site, at the best weights."""
+def _of_counts(counts: dict[str, tuple[int, int]], n_examples: int, step: int) -> str:
+    """A line on the dead units of each site at the best weights."""
+    sentences = [f"{site}: {count} of {units}" for site, (count, units) in counts.items() if count]
+    return (
+        f"dead (zero for all {n_examples} train examples) at the best weights, step {step}: "
+        f"{'; '.join(sentences) or 'no unit'}; findings use this count, not the probe batch's"
+    )
+
+
+def _dead_units(folder: Path, data_dir: Path) -> tuple[dict[str, tuple[int, int]], int]:
+    """Site -> dead units and all units at the best weights; the number of train examples read."""
     import torch
 
     from actstudy.data import prepared
-    from actstudy.health.doctor import never_positive_units
+    from actstudy.health import probes
     from actstudy.training import checkpoint
     from actstudy.training.wiring import make_model
 
@@ -130,40 +127,4 @@ def _never_positive_units(folder: Path, data_dir: Path) -> str:
     model.load_state_dict(checkpoint.read(weights, cpu))
     inputs = data.inputs(cpu)
     batches = (inputs(x) for x in data.on(cpu, "train")["x"].split(256))
-    counts = never_positive_units(model, sites.modules, batches)
-    sentences = [f"{site}: {count} of {units}" for site, (count, units) in counts.items() if count]
-    return (
-        f"never above zero over all {data.n('train')} train examples, at the best weights: "
-        f"{'; '.join(sentences) or 'no unit'}"
-    )
-
-
-def _model(name: str) -> Any:
-    """The torch.nn.Module that a user's MODULE:FUNCTION returns; StudyError if it does not."""
-    import torch
-
-    module_name, _, function = name.partition(":")
-    sys.path.insert(0, "")
-    try:
-        module = importlib.import_module(module_name)
-        if not callable(getattr(module, function, None)):
-            functions = [key for key, value in vars(module).items() if callable(value)]
-            raise StudyError(
-                f"doctor: --model {name}: {module_name} has no function {function!r}"
-                f"{errors.nearest(function, functions)}"
-            )
-        model = getattr(module, function)()
-    except StudyError:
-        raise
-    except Exception as error:
-        raise StudyError(f"doctor: --model {name}: {_first_line(error)}") from None
-    if not isinstance(model, torch.nn.Module):
-        raise StudyError(
-            f"doctor: --model {name}: returned {type(model).__name__}; allowed: a torch.nn.Module"
-        )
-    return model
-
-
-def _first_line(error: Exception) -> str:
-    """An error's kind and the first line of its message."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    return probes.dead_units(model, sites.modules, batches), data.n("train")

@@ -50,6 +50,19 @@ def system_fault(error: OSError) -> str:
     return line
 
 
+def exit_status(code: object) -> int:
+    """The exit status of SystemExit(code), which is 0 for None and 0 alone.
+
+    A code that is no number is printed to stderr, as Python does.
+    """
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code if 0 <= code < 256 else 1
+    print(visible(code), file=sys.stderr)
+    return 1
+
+
 def nearest(got: object, allowed: Iterable[str]) -> str:
     """A hint `; did you mean 'x'?` with the allowed name closest to `got`, or an empty string."""
     matches = difflib.get_close_matches(str(got), list(allowed), n=1, cutoff=0.5)

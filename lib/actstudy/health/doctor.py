@@ -5,137 +5,161 @@ into each other, parameters without gradient, one batch learnt by heart, and the
 layers meanwhile.
 """
 
-import copy
 import math
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from actstudy.contract.errors import StudyError
-from actstudy.health import values
+from actstudy.health.batch import describe
 from actstudy.health.monitor import Monitor
-from actstudy.health.sites import observe
+from actstudy.health.output import Main, blamed, main_tensor, returned
+from actstudy.health.subject import ASSUMED, Choices, Subject, decide
+
+READINGS = 10  # of the model's health while it learns the batch
+
+
+class Examination(NamedTuple):
+    """A Monitor whose facts hold the results of the checks; what was assumed and read, in lines.
+
+    is_whole: whether every due step was read.
+    """
+
+    health: Monitor
+    lines: list[str]
+    is_whole: bool
 
 
 def examine(
-    model: nn.Module, x: Tensor, y: Tensor | None, steps: int = 300, lr: float = 1e-3
-) -> Monitor:
-    """A Monitor that has watched a copy of the model learn the batch with Adam.
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor | None,
+    steps: int = 300,
+    lr: float = 1e-3,
+    choices: Choices = ASSUMED,
+) -> Examination:
+    """What was seen while a copy of the model learnt the batch with Adam.
 
-    Its facts hold the results of the checks.
-
-    y: labels (B,) or (B, T) as whole numbers for cross-entropy of the last axis, else values for
-    squared error; None: outputs are drawn to zero.
+    x: finite numbers, its examples on one axis; y: the target, or None. StudyError if the model,
+    the batch and the choices do not fit each other.
     """
-    model = copy.deepcopy(model)
-    x = _as_weights(model, x)
-    leaked = leak(model.eval(), x)
-    parameters = {name: p for name, p in model.train().named_parameters() if p.requires_grad}
-    if not parameters:
-        raise StudyError("doctor: the model has no trainable parameter")
-    optimizer = torch.optim.Adam(parameters.values(), lr=lr)
+    subject = decide(model, x, y, choices)
+    learnt = _learn(subject, steps, lr, choices.sites)
+    health = learnt.health
+    losses = learnt.losses
+    main = None if choices.own_loss else main_tensor(learnt.output)
+    n_due = len(range(0, steps, health.every))
+    coverage = health.coverage
+    lines = [
+        *_of_subject(subject, choices, main),
+        str(coverage),
+        *coverage.nothing(),
+        f"{steps} steps of Adam at {lr:g}: loss {losses[0]:.4g} -> {losses[-1]:.4g}",
+        *_judge(health, subject, losses),
+        *_judge_gradients(health, learnt.unreached, main),
+    ]
+    return Examination(health, lines, coverage.steps_read == n_due)
+
+
+class Learnt(NamedTuple):
+    """What learning left: the Monitor, each step's loss, the last output.
+
+    unreached: the names of trainable parameters that never had a gradient.
+    """
+
+    health: Monitor
+    losses: list[float]
+    output: Any
+    unreached: list[str]
+
+
+def _learn(subject: Subject, steps: int, lr: float, sites: Sequence[str]) -> Learnt:
+    """What is left of a model that learns its batch with Adam."""
+    model = subject.model.train()
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    optimizer = torch.optim.Adam(trainable.values(), lr=lr)
+    n_examples = subject.x.shape[subject.examples.axis]
     losses = []
-    with Monitor(model, every=max(1, steps // 10), batch_size=len(x), leak=leaked) as health:
+    with Monitor(model, max(1, steps // READINGS), sites, batch_size=n_examples) as health:
         for _ in range(steps):
             optimizer.zero_grad()
-            logits = model(x)
-            loss = loss_of(logits, y)
-            loss.backward()
-            optimizer.step()
+            output = returned(model, subject.x)
+            with blamed(f"the loss fails: {subject.loss.words}"):
+                loss = subject.loss.of(output)
+            _check_loss(loss)
+            with blamed("the gradient or Adam's step fails"):
+                loss.backward()
+                optimizer.step()
             health.step(loss)
             losses.append(loss.item())
-    health.facts["no_gradient"] = sum(p.grad is None for p in parameters.values())
-    health.facts["one_batch"] = losses[-1] / losses[0] if losses[0] > 0 else 0.0
-    if y is not None and not y.is_floating_point():
-        health.facts["initial_loss"] = losses[0] / math.log(max(2, logits.shape[-1]))
-    return health
+    # Adam keeps a state of what ever had a gradient
+    unreached = [name for name, p in trainable.items() if p not in optimizer.state]
+    return Learnt(health, losses, output, unreached)
 
 
-def _as_weights(model: nn.Module, x: Tensor) -> Tensor:
-    """x in the precision of the model's first weight, as numpy's numbers are float64."""
-    for parameter in model.parameters():
-        if parameter.is_floating_point() and x.is_floating_point():
-            return x.to(parameter.dtype)
-    return x
-
-
-def loss_of(output: Tensor, y: Tensor | None) -> Tensor:
-    """Cross-entropy of whole numbers y, else squared error; mean square of the output without y."""
-    if y is None:
-        return output.float().square().mean()
-    if y.is_floating_point():
-        return functional.mse_loss(output.float().view_as(y), y)
-    return functional.cross_entropy(output.float().flatten(0, -2), y.long().flatten())
-
-
-@torch.no_grad()
-def leak(model: nn.Module, x: Tensor) -> float:
-    """Change of the first output, as a share of its size, if all others become that example too."""
-    if len(x) < 2:
-        return 0.0
-    among_copies = model(x[:1].expand_as(x))[0]
-    among_others = model(x)[0]
-    change = (among_copies - among_others).abs().max()
-    return float(change / among_others.abs().max().clamp(min=1e-12))
-
-
-@torch.no_grad()
-def never_positive_units(
-    model: nn.Module, sites: Mapping[str, nn.Module], batches: Iterable[Tensor]
-) -> dict[str, tuple[int, int]]:
-    """Site -> the number of units never above zero over all batches, and of all its units.
-
-    The model is set to evaluation mode.
-    """
-    highest: dict[str, Tensor] = {}
-
-    def see(site: str, _module: nn.Module, _inputs: Any, post: Tensor) -> None:
-        of_batch = values.by_unit(post).amax((0, 1))
-        highest[site] = torch.maximum(highest[site], of_batch) if site in highest else of_batch
-
-    model.eval()
-    with observe(sites, see):
-        for x in batches:
-            model(x)
-    return {site: (int((units <= 0).sum()), len(units)) for site, units in highest.items()}
-
-
-def batch(file: Path) -> tuple[Tensor, Tensor | None]:
-    """x and y (None if there is none) of a file: .npz with x and y, or .pt with tensors.
-
-    A .pt holds a tensor, a pair or a dict. StudyError if the file does not hold an x with examples.
-    """
-    parts = _read(file)
-    if isinstance(parts, dict):
-        x, y = parts.get("x"), parts.get("y")
-    elif isinstance(parts, list | tuple):
-        x, y = [*parts, None, None][:2]
-    else:
-        x, y = parts, None
-    x = None if x is None else torch.as_tensor(x)
-    y = None if y is None else torch.as_tensor(y)
-    if x is None or not x.ndim or not len(x):
-        raise StudyError(
-            f"doctor: --batch {file}: holds no x with examples; allowed: x, or x and y"
+def _judge(health: Monitor, subject: Subject, losses: Sequence[float]) -> list[str]:
+    """Add the results of the checks to the facts; lines on those that could not be made."""
+    lines = []
+    first = losses[0]
+    if subject.examples.leak is None:
+        lines.append(
+            "not tested: whether examples reach each other, which takes two or more on an axis of "
+            "the output, and finite outputs"
         )
-    return x, y
+    else:
+        health.facts["leak"] = subject.examples.leak
+    if not math.isfinite(first):
+        lines.append(f"the loss is {first} before any step: model or weights, not the training")
+    elif first > subject.loss.floor:
+        floor = subject.loss.floor
+        health.facts["one_batch"] = max(losses[-1] - floor, 0.0) / (first - floor)
+    else:
+        lines.append(f"not tested: whether the batch is learnt, as the loss starts at {first:.4g}")
+    if subject.loss.guess and math.isfinite(first):
+        health.facts["initial_loss"] = first / subject.loss.guess
+    return lines
 
 
-def _read(file: Path) -> Any:
-    """What a .npz or .pt file holds; StudyError if it cannot be read."""
-    try:
-        if file.suffix == ".npz":
-            return dict(np.load(file, allow_pickle=False))
-        return torch.load(file, weights_only=True)
-    except FileNotFoundError:
-        raise StudyError(f"doctor: --batch {file}: no such file") from None
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+def _judge_gradients(health: Monitor, unreached: list[str], main: Main | None) -> list[str]:
+    """Add the number of parameters without gradient to the facts; a line if that means nothing.
+
+    main: what is read of the output; None if the user's own loss reads it.
+    """
+    if not unreached or main is None or not main.others:
+        health.facts["no_gradient"] = len(unreached)
+        return []
+    return [
+        f"without gradient: {len(unreached)} parameters, {unreached[0]} the first; parts of the "
+        "output that are not read may use them"
+    ]
+
+
+def _of_subject(subject: Subject, choices: Choices, main: Main | None) -> list[str]:
+    """Lines on the examples, the loss and the output, and which of them are assumed."""
+    axis = subject.examples.axis
+    n_examples = subject.x.shape[axis]
+    examples_text = f"examples: {n_examples}, on axis {axis} of {describe('x', subject.x)}"
+    if choices.batch_axis is None:
+        examples_text += " (assumed; else --batch_axis)"
+    loss_text = f"loss: {subject.loss.words}"
+    if choices.loss is None:
+        loss_text += " (assumed; else --loss)"
+    lines = [examples_text, loss_text]
+    if main and main.words:
+        others = f", not {', '.join(main.others)}" if main.others else ""
+        lines.append(f"output: {main.words}{others} (assumed; else --loss MODULE:FUNCTION)")
+    return lines
+
+
+def _check_loss(loss: Any) -> None:
+    """StudyError if a loss is no scalar, or depends on no trainable parameter."""
+    if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.is_floating_point():
+        got = describe("a tensor", loss) if isinstance(loss, Tensor) else type(loss).__name__
+        raise StudyError(f"doctor: --loss returned {got}; allowed: a tensor of one real number")
+    if not loss.requires_grad:
         raise StudyError(
-            f"doctor: --batch {file}: {reason}; allowed: .npz or .pt of tensors"
-        ) from None
+            "doctor: the loss depends on no trainable parameter (detach, no_grad, or all that it "
+            "uses are frozen); allowed: one that has a gradient"
+        )

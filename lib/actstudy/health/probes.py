@@ -1,11 +1,13 @@
 """What is read from a model at a due step; reading does not change training."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from actstudy.advice import dead
 from actstudy.health import values
 from actstudy.health.sites import observe
 
@@ -16,7 +18,7 @@ def due(step: int, every: int, total: int) -> bool:
 
 
 @contextmanager
-def _as_observed(model: nn.Module) -> Iterator[None]:
+def as_observed(model: nn.Module) -> Iterator[None]:
     """Batch statistics, dropout off; on exit buffers and modes are as before."""
     modes = {module: module.training for module in model.modules()}
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
@@ -53,12 +55,40 @@ def at_sites(
         post[site] = output.view_as(output)  # a view: identity returns its own input
         return post[site]
 
-    with observe(sites, see), _as_observed(model):
+    with observe(sites, see), as_observed(model):
         loss = batch_loss()
         gradients = torch.autograd.grad(loss, list(post.values()))
     activations = {site: [names[site]] for site in post}
     seen = [(values.by_unit(pre[site]), values.by_unit(post[site])) for site in post]
     return values.of_sites(activations, seen, [gradient[None] for gradient in gradients])
+
+
+@torch.no_grad()
+def dead_units(
+    model: nn.Module, sites: Mapping[str, nn.Module], batches: Iterable[Tensor]
+) -> dict[str, tuple[int, int]]:
+    """Site -> the number of its units that are dead over all batches, and of all its units.
+
+    The model is set to evaluation mode.
+    """
+    lowest: dict[str, Tensor] = {}
+    highest: dict[str, Tensor] = {}
+
+    def see(site: str, _module: nn.Module, _inputs: Any, post: Tensor) -> None:
+        units = values.by_unit(post)
+        low = units.amin((0, 1))
+        high = units.amax((0, 1))
+        lowest[site] = torch.minimum(lowest.get(site, low), low)
+        highest[site] = torch.maximum(highest.get(site, high), high)
+
+    model.eval()
+    with observe(sites, see):
+        for x in batches:
+            model(x)
+    counts = {}
+    for site, low in lowest.items():
+        counts[site] = (int(dead.is_dead(low, highest[site]).sum()), len(low))
+    return counts
 
 
 class Update:
