@@ -199,9 +199,19 @@ def test_no_old_result_under_new_data(raw, tmp_path):
     assert "raw.csv has changed" in train(0, status=2)
     shutil.rmtree(tmp_path / "results/data")
     assert "completed" in train(2)
-    assert "run was trained on other data" in train(0, status=2).replace(
-        str(next((tmp_path / "results/runs/mlp").glob("relu-s0-*")).relative_to(tmp_path)), "run"
-    )
+    run = next((tmp_path / "results/runs/mlp").glob("relu-s0-*")).relative_to(tmp_path)
+    assert f"{run} was trained on other data" in train(0, status=2)
+    assert f"{run} was trained on other data" in counted(tmp_path, run)
+    note = tmp_path / run / "spec.json"
+    note.write_text(note.read_text().replace('"code": {}', '"code": {"init auto": "ab12cd34"}'))
+    assert "the code has changed since the run was planned: init auto" in counted(tmp_path, run)
+
+
+def counted(folder, run):
+    """What doctor prints of a run whose units it is to count, and refuses."""
+    done = command(folder, "doctor", str(run), "--train_split")
+    assert done.returncode == 2
+    return done.stderr
 
 
 def test_what_is_noted_of_opened_files(tmp_path):
