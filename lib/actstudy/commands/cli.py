@@ -2,14 +2,18 @@
 
 import argparse
 import gc
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
 from actstudy.commands import doctor, jobs, published, study, training
-from actstudy.commands.parser import Parser, named_task
+from actstudy.commands.parser import Parser, flush_output, named_task
 from actstudy.contract import errors, store
 from actstudy.contract.errors import StudyError
+
+
+CLOSED_PIPE = 141  # 128 + SIGPIPE: the reader of the output, such as `head`, has ended
 
 
 class Command(NamedTuple):
@@ -122,13 +126,27 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         arguments = _parsed(argv)
         if not arguments.trains:
             gc.enable()  # __main__ has disabled it for the imports
-        sys.exit(arguments.run(arguments))
+        status = arguments.run(arguments)
+        flush_output()
+        sys.exit(status)
     except (StudyError, store.Damaged) as error:
         errors.refuse(error)
+    except BrokenPipeError:
+        _drop_output()
+        sys.exit(CLOSED_PIPE)
     except OSError as error:
-        errors.refuse(f"{error.filename or 'system'}: {error.strerror or error}")
+        _drop_output()
+        errors.refuse(errors.system_fault(error))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _drop_output() -> None:
+    """Drop what cannot be printed, so that the exit does not try again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:

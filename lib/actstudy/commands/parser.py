@@ -1,10 +1,12 @@
 """The command line's parser."""
 
 import argparse
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
-from actstudy.contract import registry
+from actstudy.contract import locks, registry
 from actstudy.contract.errors import StudyError
 
 
@@ -18,12 +20,22 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise StudyError(f"command line: {message}")
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        flush_output()
+        super().exit(status, message)
+
     def flags(self) -> list[str]:
         """Every flag that this parser knows."""
         names: list[str] = []
         for action in self._actions:
             names += action.option_strings
         return names
+
+
+def flush_output() -> None:
+    """Print what is left to print; an OSError names the output."""
+    with locks.naming(Path("standard output")):
+        sys.stdout.flush()
 
 
 def named_task(argv: Sequence[str]) -> str | None:

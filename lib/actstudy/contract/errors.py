@@ -1,10 +1,26 @@
 """Bad input as one line that a user can act on; untrusted text made safe to print."""
 
 import difflib
+import errno
 import re
 import sys
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NoReturn
+
+PACKAGE = Path(__file__).parents[1]
+REMEDIES = {  # of the system's errors
+    errno.EACCES: "ask its owner for the right, or work in a folder of your own",
+    errno.EPERM: "ask its owner for the right, or work in a folder of your own",
+    errno.EROFS: "work in a folder that can be written",
+    errno.ENOSPC: "make room on its disk",
+    errno.EDQUOT: "make room: your quota of its disk is used up",
+    errno.EMFILE: "ulimit -n 4096",
+    errno.EAGAIN: "start fewer processes (ulimit -u)",
+    errno.EIO: "look at its disk",
+    errno.ESTALE: "look at its network disk",
+}
 
 
 class StudyError(ValueError):
@@ -15,6 +31,23 @@ def refuse(fault: object) -> NoReturn:
     """Prints a fault as one line and exits with status 2, before any job has started."""
     print(f"actstudy: {visible(' '.join(str(fault).splitlines()))}", file=sys.stderr)
     sys.exit(2)
+
+
+def system_fault(error: OSError) -> str:
+    """A system's error as one line: the file, what happened, what to do.
+
+    If the error names no file, the line names the function of the project that met it.
+    """
+    place = error.filename
+    if place is None:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)]
+        names = [f"{Path(frame.filename).stem}.{frame.name}" for frame in own]
+        place = names[-1] if names else "system"
+    line = f"{place}: {error.strerror or error}"
+    if error.errno in REMEDIES:
+        line += f"; to fix: {REMEDIES[error.errno]}"
+    return line
 
 
 def nearest(got: object, allowed: Iterable[str]) -> str:

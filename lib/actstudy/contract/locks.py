@@ -1,6 +1,7 @@
 """One writer per folder: an flock on a file beside the folder, which the system frees on a kill."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -11,9 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from actstudy.contract.errors import StudyError
+
 LOCKS = ".locks"  # beside the folders that are held: one file per folder, never removed
 HOST = socket.gethostname()
 BOOT = Path("/proc/sys/kernel/random/boot_id")
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 class Holder(NamedTuple):
@@ -43,7 +47,8 @@ def lock_file(folder: Path) -> Path:
 def locked(folder: Path, wait: bool = True) -> Iterator[None]:
     """Hold a folder alone: a second writer waits or, if not `wait`, gets BlockingIOError.
 
-    Removes drafts left by dead writers; on exit removes the folder if it is empty.
+    Removes drafts left by dead writers; on exit removes the folder if it is empty. StudyError if
+    the file system keeps no locks.
     """
     path = lock_file(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,8 +68,12 @@ def locked(folder: Path, wait: bool = True) -> Iterator[None]:
 
 
 def holder(folder: Path) -> Holder | None:
-    """The process that holds a folder now, if any."""
-    with contextlib.suppress(FileNotFoundError), lock_file(folder).open("rb") as handle:
+    """The process that holds a folder now, if any; to ask takes the right to read, no other.
+
+    OSError, naming the lock's file, if the answer cannot be had.
+    """
+    path = lock_file(folder)
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as handle, naming(path):
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -84,13 +93,27 @@ def naming(path: Path) -> Iterator[None]:
 
 def _lock(handle: IO[bytes], folder: Path, wait: bool) -> None:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _flock(handle, folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         held = f"{folder} is held by {_note(handle)}"
         if not wait:
             raise BlockingIOError(held) from None
         print(f"waiting: {held}", file=sys.stderr, flush=True)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _flock(handle, folder, fcntl.LOCK_EX)
+
+
+def _flock(handle: IO[bytes], folder: Path, lock: int) -> None:
+    """flock; StudyError, naming the folder, if its file system has none."""
+    try:
+        with naming(lock_file(folder)):
+            fcntl.flock(handle, lock)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        raise StudyError(
+            f"{folder}: its file system keeps no locks ({error.strerror}); to fix: put it on "
+            "a local disk, or mount it with locks (NFS: version 4; Lustre: option flock)"
+        ) from None
 
 
 def _note(handle: IO[bytes]) -> Holder:

@@ -88,9 +88,19 @@ def _flush(path: Path) -> None:
     """Waits until a file's content, or the names in a folder, are on disk."""
     opened = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(opened)
+        with naming(path):
+            os.fsync(opened)
     finally:
         os.close(opened)
+
+
+def is_there(path: Path) -> bool:
+    """Whether a path exists; PermissionError if this user may not look, in every Python."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -157,7 +167,7 @@ def verify(folder: Path) -> None:
     """Damaged unless every table is there and has its checksum."""
     for name, digest in _checksums(folder).items():
         path = folder / name
-        if not path.is_file():
+        if not is_there(path):
             raise Damaged(f"{path} is missing; to fix: run snakemake again")
         if sha256(path) != digest:
             raise Damaged(f"{path} does not have its checksum; to fix: {_retry(folder)}")
@@ -166,7 +176,7 @@ def verify(folder: Path) -> None:
 def _checksums(folder: Path) -> dict[str, str]:
     """File name -> SHA-256 from the manifest; Damaged unless that is what `seal` writes."""
     path = folder / MANIFEST
-    if not path.is_file():
+    if not is_there(path):
         raise Damaged(f"{path} is missing; to fix: run snakemake again")
     written = path.read_bytes()
     checksums: Any = None
@@ -185,9 +195,11 @@ def _retry(tables: Path) -> str:
 
 
 def verifies(folder: Path) -> bool:
-    """Whether `verify` passes."""
+    """Whether `verify` passes; PermissionError if this user may not read the folder."""
     try:
         verify(folder)
+    except PermissionError:
+        raise
     except (Damaged, OSError, ValueError):
         return False
     return True
