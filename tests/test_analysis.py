@@ -48,7 +48,7 @@ def root(tmp_path_factory, data_folder):
     (folder / "config.yaml").write_text(yaml.safe_dump(content))
     built = planning.load(folder / "config.yaml")
     for one in built.runs():
-        run_folder = status.folder_of(one, folder / "runs")
+        run_folder = store.run_folder(one.spec, folder / "runs")
         spec = one.spec
         if one.level == "relu" and one.spec.seed == 1 and one.spec.depth == 2:
             with pytest.MonkeyPatch.context() as patch:
@@ -233,12 +233,12 @@ def test_status_and_retry(study, root, data_folder):
     assert "nothing left to train" in shown
     (cleared,) = status.clear(study, "failed", root / "runs")
     one = next(r for r in study.runs() if r.id == cleared)
-    assert status.state(status.folder_of(one, root / "runs")) == "waiting"
+    assert status.state(store.run_folder(one.spec, root / "runs")) == "waiting"
     shown, failed = status.status(study, root / "runs")
     assert not failed
     assert "1 runs left, about" in shown
-    run(one.spec, status.folder_of(one, root / "runs"), data_folder, quiet())
-    store.publish(status.folder_of(one, root / "runs"))
+    run(one.spec, store.run_folder(one.spec, root / "runs"), data_folder, quiet())
+    store.publish(store.run_folder(one.spec, root / "runs"))
     assert "8 of 8" in status.status(study, root / "runs")[0]
     with pytest.raises(
         StudyError, match=r"retry: got 'nope'; allowed: failed, a run's folder, or a run"
@@ -434,7 +434,7 @@ def test_a_damaged_run_is_a_row_and_its_seal_mends_it(study, root, tmp_path):
     import shutil
 
     shutil.copytree(root / "runs", tmp_path / "runs")
-    folder = status.folder_of(study.runs()[0], tmp_path / "runs")
+    folder = store.run_folder(study.runs()[0].spec, tmp_path / "runs")
     (folder / "curves.parquet").write_bytes(b"PAR1")
     again = tables.build(study.plan(), tmp_path / "runs", [], pd.DataFrame())
     assert again.frames["runs"].set_index("run_id").loc[study.runs()[0].id, "status"] == "damaged"

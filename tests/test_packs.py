@@ -663,15 +663,15 @@ def test_a_study_of_packs_alone_says_that_nothing_was_timed(tmp_path, data_folde
         study = planning.load(file)
         for members in packs.packs(study.runs()).values():
             runs = {
-                status.folder_of(one, tmp_path): one.spec
+                store.run_folder(one.spec, tmp_path): one.spec
                 for one in study.runs()
                 if one.spec in members
             }
             todo = {folder: spec for folder, spec in runs.items() if not store.verifies(folder)}
             train(todo, tmp_path / "state", data_folder, quiet()) if todo else None
         for one in [one for one in study.runs() if one.spec.engine == "eager"]:
-            run(one.spec, status.folder_of(one, tmp_path), data_folder, quiet())
-            store.publish(status.folder_of(one, tmp_path))
+            run(one.spec, store.run_folder(one.spec, tmp_path), data_folder, quiet())
+            store.publish(store.run_folder(one.spec, tmp_path))
         write_boundaries(["relu"], tmp_path / "b.parquet")
         made = analysis.build(study.plan(), tmp_path, [], pd.read_parquet(tmp_path / "b.parquet"))
         page = summary.render(made, tmp_path / "figures", tmp_path / "s.md")

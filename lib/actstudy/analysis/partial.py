@@ -1,4 +1,4 @@
-"""A summary of what exists, in its own folder so that the workflow never takes it for whole."""
+"""A summary of what exists, in a folder that is not the workflow's, which never takes it for whole."""
 
 import json
 from pathlib import Path
@@ -12,9 +12,12 @@ from actstudy.contract.spec import data_name
 from actstudy.study.planning import Study
 
 
-def write_partial(study: Study) -> Path:
-    """Write tables, figures and `summary.md` (PARTIAL) under `partial/`; returns the page."""
-    folder = Path(study.folder) / "partial"
+def write_partial(study: Study, out: Path | None = None) -> Path:
+    """Write tables, figures and `summary.md` (PARTIAL) into a folder; returns the page.
+
+    out: the folder, if it is not `partial/` among the study's results.
+    """
+    folder = out or Path(study.folder) / "partial"
     data = {(run.spec.task, data_name(run.spec)) for run in study.runs()}
     references = []
     for path in sorted(store.REFERENCES.glob("*.json")):

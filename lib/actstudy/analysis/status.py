@@ -1,5 +1,6 @@
 """The state of a study, read from its run folders: done, running, failed, still to do, how long."""
 
+import contextlib
 import shlex
 import shutil
 import statistics
@@ -10,7 +11,7 @@ from typing import Any
 
 from actstudy.analysis.markdown import cell_name
 from actstudy.contract import locks, store
-from actstudy.contract.errors import StudyError, nearest, visible
+from actstudy.contract.errors import StudyError, nearest, system_fault, visible
 from actstudy.contract.plan import Plan
 from actstudy.contract.schema import BUCKETS
 from actstudy.contract.store import RUNS, run_folder
@@ -22,34 +23,43 @@ FAILED_STATES = ("failed", "out_of_memory", "timeout", "damaged")
 WAITING_STATES = ("waiting", "interrupted", "running")
 
 
-def folder_of(run: PlannedRun, root: Path = RUNS) -> Path:
-    """Where a run's tables are."""
-    return run_folder(run.spec, root)
-
-
 def folders_of(runs: Sequence[PlannedRun], root: Path) -> dict[str, Path]:
     """Run -> where its tables are."""
-    return {run.id: folder_of(run, root) for run in runs}
+    return {run.id: run_folder(run.spec, root) for run in runs}
 
 
 def state(folder: Path, locked: bool = False) -> str:
     """completed, diverged, failed, timeout, out_of_memory, running, interrupted, damaged, waiting.
 
-    locked: whether this process has the folder's lock, so that nobody else can be running.
+    OSError if this user may not know. locked: whether this process has the folder's lock, so that
+    nobody else can be running.
     """
-    if (folder / store.MANIFEST).is_file():
+    if store.is_there(folder / store.MANIFEST):
         return str(store.summary_row(folder)["status"]) if store.verifies(folder) else "damaged"
-    if folder.is_dir() and not locked and locks.holder(folder):
+    if store.is_there(folder) and not locked and locks.holder(folder):
         return "running"
     resumable = store.in_saved_pack(folder) or any(folder.glob("checkpoints/step-*.pt"))
     return "interrupted" if resumable else "waiting"
+
+
+def states_of(folders: Mapping[str, Path]) -> tuple[dict[str, str], list[OSError]]:
+    """Run -> its state, `not known` if this user may not know, and the errors that say why."""
+    states = {}
+    errors = []
+    for run_id, folder in folders.items():
+        try:
+            states[run_id] = state(folder)
+        except OSError as error:
+            states[run_id] = "not known"
+            errors.append(error)
+    return states, errors
 
 
 def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     """The status as text, and whether a run failed."""
     runs = study.runs()
     folders = folders_of(study.tuning + runs, root)
-    states = {run_id: state(folder) for run_id, folder in folders.items()}
+    states, unknown = states_of(folders)
     counts = Counter(states.values())
     lines = [f"study {study.name}: {counts['completed']} of {len(states)} runs completed"]
     lines += [f"  {name:<12} {n}" for name, n in counts.most_common()]
@@ -60,6 +70,8 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
         lines += describe_decisions(study, task)
     for task in study.tasks:
         lines.append(f"{task}: {forecast(task, folders, states)}")
+    if unknown:
+        lines.append(f"not known: {len(unknown)} runs; {system_fault(unknown[0])}")
     failed = [run_id for run_id, name in states.items() if name in FAILED_STATES]
     for run_id in failed:
         folder = folders[run_id]
@@ -154,8 +166,13 @@ def pace(rows: list[dict[str, Any]]) -> str:
 
 
 def bytes_of(folder: Path) -> int:
-    """Bytes of all files under a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Bytes of all files under a folder that this user may look at."""
+    size = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # another user's, or removed meanwhile
+            if path.is_file():
+                size += path.stat().st_size
+    return size
 
 
 def seconds_left(folder: Path, otherwise: float) -> float:
@@ -181,7 +198,8 @@ def runs_to_clear(study: Study, what: str, root: Path) -> dict[str, Path]:
     """Run -> folder of what `clear` names; StudyError if it names nothing."""
     folders = folders_of(study.tuning + study.runs(), root)
     if what == "failed":
-        return {run: path for run, path in folders.items() if state(path) in FAILED_STATES}
+        states, _ = states_of(folders)
+        return {run: path for run, path in folders.items() if states[run] in FAILED_STATES}
     if what in folders:
         return {what: folders[what]}
     if (Path(what) / "spec.json").is_file():

@@ -48,12 +48,15 @@ def retry(arguments: argparse.Namespace) -> int:
 
 
 def add_summary_flags(parser: Parser) -> None:
-    """`--partial`: the whole summary is the workflow's."""
+    """`--partial`, as the whole summary is the workflow's, and the folder to write to."""
     parser.add_argument(
         "--partial",
         action="store_true",
         required=True,
         help="head it PARTIAL and count the missing runs",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder to write to (default: partial/ among the study's results)"
     )
     add_config_flag(parser)
 
@@ -62,7 +65,7 @@ def summary(arguments: argparse.Namespace) -> int:
     """Write a summary of what exists and print its path."""
     from actstudy.analysis.partial import write_partial
 
-    print(write_partial(load(arguments.config)))
+    print(write_partial(load(arguments.config), arguments.out))
     return 0
 
 

@@ -3,19 +3,18 @@
 from pathlib import Path
 
 from actstudy.analysis.export.spreadsheet import write_csv
-from actstudy.analysis.status import RUNS, folder_of
 from actstudy.contract import store
 from actstudy.study.planning import Study
 
 PLACE = ["step", "epoch", "samples", "train_seconds"]
 
 
-def export(study: Study, out: Path, runs_root: Path = RUNS) -> list[Path]:
+def export(study: Study, out: Path, runs_root: Path = store.RUNS) -> list[Path]:
     """Write `out/TASK/RUN.csv` for every ended run: a row per evaluation, a column per metric."""
     runs = {run.id: run for run in study.tuning + study.runs()}
     written = []
     for run in runs.values():
-        folder = folder_of(run, runs_root)
+        folder = store.run_folder(run.spec, runs_root)
         if not store.verifies(folder):
             continue
         curves = store.read(folder, "curves")[0].to_pandas()
