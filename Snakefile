@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from snakemake.utils import available_cpu_count
+
 from actstudy.contract import errors, host, registry, spec, store
 from actstudy.study import jobs, looks, packs, planning
 
@@ -32,6 +34,8 @@ if JOBS.notice and workflow.is_main_process:
     print(f"actstudy: {JOBS.notice}", file=sys.stderr)
 if JOBS.slots is not None:
     workflow.register_resource("gpu", JOBS.slots)
+if workflow.resource_settings.cores == available_cpu_count():  # `all`, quotas left out
+    workflow.register_resource("_cores", host.cores())
 
 RESULTS = STUDY.folder
 PYTHON = sys.executable

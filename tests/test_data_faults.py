@@ -352,7 +352,7 @@ def test_prepare_tells_the_systems_errors_in_one_line(raw, tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         cli.main(["prepare", "mnist", str(tmp_path / "made")])
     assert capsys.readouterr().err.endswith(
-        "data/raw/MNIST/raw/train-labels-idx1-ubyte: Input/output error\n"
+        "data/raw/MNIST/raw/train-labels-idx1-ubyte: Input/output error; to fix: look at its disk\n"
     )
 
 
@@ -517,7 +517,10 @@ def test_a_flipped_byte_is_damaged_or_does_no_harm(pack):
 def test_another_content_is_not_the_official_file(pack):
     got = hashlib.sha256(b"another").hexdigest()
     where = pack(b"another")
-    refusal(rf"is not the official file \(sha256: got {got}; allowed: {SHA256}\); to fix: rm it")
+    refusal(
+        rf"is not the official file \(sha256: got {got}; allowed: {SHA256}\): "
+        "it is damaged or another edition; to fix: rm it and put the official file there"
+    )
     where = pack(b" \n")
     refusal(rf"{where}( \(a/file\))? is empty; to fix: rm it")
 
@@ -578,7 +581,10 @@ def test_a_pickle_runs_no_code(raw):
         ('"zero","a","b"\n', "row 81: got label zero; allowed: 1 to 4"),
         ('"1","a"\n', "row 81: got 2 columns; allowed: 3"),
         (f'"1","a","{"b" * 140_000}', r"is damaged \(field larger than field limit"),
-        (b"\xff", r"is damaged \('utf-8' codec can't decode"),
+        ('"1","a","b","c"\n', "row 81: got 4 columns; allowed: 3; it is another edition"),
+        ('"1";"a";"b"\n', "row 81: got 1 columns; allowed: 3; it is another edition"),
+        ('"1","a","half of', "is cut: it ends inside quotes"),
+        (b"\xff", "byte 1,910 is not UTF-8; it is another edition"),
     ],
 )
 def test_faults_of_a_table_of_news(raw, table, message):
@@ -588,16 +594,46 @@ def test_faults_of_a_table_of_news(raw, table, message):
         good + (table if isinstance(table, bytes) else table.encode())
     )
     refusal(
-        rf"data/raw/ag_news_csv/train\.csv:? {message}.*; to fix: rm it",
+        rf"data/raw/ag_news_csv/train\.csv:? {message}.*; to fix: rm it and put",
         lambda: ag_news.read("train"),
     )
     (raw / "ag_news_csv/train.csv").write_bytes(
         good.replace(b'"3"', b'"1"').replace(b'"4"', b'"1"')
     )
     refusal(
-        r"train\.csv: no example of class 3, 4; allowed: 1 to 4; to fix: rm it and put",
+        r"train\.csv: no example of class 3, 4; allowed: 1 to 4; it is another edition or",
         lambda: ag_news.read("train"),
     )
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (
+            lambda text: f"Class Index,Title,Description\n{text}",
+            r"has a header \(Class Index, .*Kaggle",
+        ),
+        (lambda text: text.translate(str.maketrans("1234", "0123")), "counts classes from 0"),
+    ],
+)
+def test_another_edition_of_the_news_is_named(raw, edit, message):
+    (raw / "ag_news_csv").mkdir()
+    good = "".join(f'"{k % 4 + 1}","A title","A text"\n' for k in range(80))
+    (raw / "ag_news_csv/train.csv").write_text(edit(good))
+    refusal(
+        rf"train\.csv {message}.*; to fix: rm it and put the official file there",
+        lambda: ag_news.read("train"),
+    )
+
+
+@pytest.mark.parametrize("edit", ["\ufeff{}", "{}\n", "{}\r\n\n", "\n{}"])
+def test_what_an_editor_adds_changes_nothing(raw, edit):
+    (raw / "ag_news_csv").mkdir()
+    good = "".join(f'"{k % 4 + 1}","A title","Text {k}"\n' for k in range(80))
+    (raw / "ag_news_csv/train.csv").write_text(edit.format(good))
+    texts, labels = ag_news.read("train")
+    assert texts.tolist() == [f"A title Text {k}" for k in range(80)]
+    assert labels.tolist() == [k % 4 for k in range(80)]
 
 
 def idx(array):
@@ -633,7 +669,7 @@ def test_faults_of_idx_files(raw, file, content, message):
     )
     (raw / "MNIST/raw" / file).write_bytes(content)
     refusal(
-        rf"data/raw/MNIST/raw/{file}:? {message}.*; to fix: rm it and put it there again",
+        rf"data/raw/MNIST/raw/{file}:? {message}.*; to fix: rm it and put (it|the official file)",
         mnist.prepare,
     )
 

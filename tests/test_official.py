@@ -67,7 +67,9 @@ def test_faults_of_files_are_one_line(declared, tmp_path):
         official.content("x", "a/file")
     assert "\n" not in str(caught.value)
     (tmp_path / "a/file").write_bytes(b"another")
-    with pytest.raises(store.Damaged, match="a/file is not the official file"):
+    with pytest.raises(
+        store.Damaged, match="a/file is not the official file .*damaged or another edition"
+    ):
         official.content("x", "a/file")
 
 
@@ -284,6 +286,47 @@ def test_a_partial_tiny_imagenet_is_one_line(tiny_raw, fault):
     with pytest.raises(store.Damaged, match=message) as caught:
         tiny_imagenet.prepare()
     assert "\n" not in str(caught.value)
+
+
+def sort_into_classes(folder, root):
+    for line in (root / "val/val_annotations.txt").read_text().splitlines():
+        name, wnid, *_ = line.split("\t")
+        (folder / wnid).mkdir()
+        (root / "val/images" / name).rename(folder / wnid / name)
+
+
+def rename_images(root):
+    for image in root.glob("val/images/*.JPEG"):
+        image.rename(image.with_suffix(".jpg"))
+
+
+def nest(root):
+    root.rename(root.with_name("inner"))
+    root.mkdir()
+    root.with_name("inner").rename(root / root.name)
+
+
+def flatten(root):
+    for image in root.glob("train/*/images/*.JPEG"):
+        image.rename(image.parents[1] / image.name)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda root: sort_into_classes(root / "val", root), "val is sorted into folders of class"),
+        (lambda root: sort_into_classes(root / "val/images", root), "val is sorted into folders"),
+        (rename_images, r"the images of val are no \.JPEG files"),
+        (flatten, "the folders of train have no folder images"),
+        (nest, "the files are one folder too deep"),
+    ],
+)
+def test_a_known_layout_of_tiny_imagenet_is_named(tiny_raw, change, message):
+    change(tiny_raw)
+    with pytest.raises(
+        store.Damaged, match=f"^data/raw/tiny-imagenet-200: {message}.*; to fix: rm"
+    ):
+        tiny_imagenet.prepare()
 
 
 def packed(raw, archive, folder):

@@ -1,9 +1,23 @@
-"""GPUs of this host, listed without importing torch."""
+"""What this process may use of its host, found without importing torch: GPUs and CPU cores."""
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUPS = Path("/proc/self/cgroup")  # lines of number:controllers:path
+
+
+class Load(NamedTuple):
+    """What a GPU does: how many processes compute on it, and percent of the time it is busy."""
+
+    processes: int
+    busy: int
 
 
 def gpus() -> list[str]:
@@ -12,11 +26,7 @@ def gpus() -> list[str]:
     A lost GPU is not listed. CUDA_VISIBLE_DEVICES limits them by number, in nvidia-smi's order,
     or by UUID.
     """
-    if not shutil.which("nvidia-smi"):
-        return []
-    listing = subprocess.run(
-        ["nvidia-smi", "-L"], capture_output=True, text=True, check=False
-    ).stdout
+    listing = _nvidia_smi("-L")
     uuids = re.findall(r"UUID: (MIG-[\w/-]+)", listing)
     if not uuids:
         uuids = re.findall(r"UUID: (GPU-[\w-]+)", listing)
@@ -27,6 +37,75 @@ def gpus() -> list[str]:
     for name in limit.split(","):
         visible += _matching(uuids, name.strip())
     return visible
+
+
+def load(gpu: str) -> Load | None:
+    """What a GPU does at present; None if nvidia-smi does not say, as of a MIG device.
+
+    gpu: a UUID from `gpus`.
+    """
+    form = "--format=csv,noheader,nounits"
+    busy = _nvidia_smi("--query-gpu=utilization.gpu", form, f"--id={gpu}").strip()
+    if not busy.isdecimal():
+        return None
+    processes = _nvidia_smi("--query-compute-apps=pid", form, f"--id={gpu}").splitlines()
+    return Load(sum(line.strip().isdecimal() for line in processes), int(busy))
+
+
+def cores() -> int:
+    """CPU cores that this process may use, at least 1.
+
+    The fewest of: those of its affinity, the quota of its cgroup and of the ones above it (v1 and
+    v2, rounded down), and those that Slurm gave the job here.
+    """
+    limits = [float(os.cpu_count() or 1)]
+    if hasattr(os, "sched_getaffinity"):
+        limits.append(len(os.sched_getaffinity(0)))
+    slurm = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    if slurm.isdecimal():
+        limits.append(int(slurm))
+    limits += _quotas()
+    return max(1, int(min(limits)))
+
+
+def _quotas() -> Iterator[float]:
+    """CPU cores that this process's cgroups allow, one number per limit that is set."""
+    for folder in _cgroup_folders():
+        with contextlib.suppress(OSError, ValueError):  # v2: `max 100000` without a limit
+            quota, period = (folder / "cpu.max").read_text().split()
+            yield int(quota) / int(period)
+        with contextlib.suppress(OSError, ValueError):  # v1: -1 without a limit
+            quota = (folder / "cpu.cfs_quota_us").read_text()
+            period = (folder / "cpu.cfs_period_us").read_text()
+            if int(quota) > 0:
+                yield int(quota) / int(period)
+
+
+def _cgroup_folders() -> Iterator[Path]:
+    """Folders that may hold a limit of this process's CPU time: its cgroups and all above them.
+
+    A container may see its own cgroup as the root, whatever path its process has.
+    """
+    lines: list[str] = []
+    with contextlib.suppress(OSError):
+        lines = OWN_CGROUPS.read_text().splitlines()
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        root = CGROUPS
+        if controllers:
+            root = CGROUPS / "cpu"
+        if not controllers or "cpu" in controllers.split(","):
+            place = root / path.lstrip("/")
+            yield place
+            yield from place.parents
+
+
+def _nvidia_smi(*arguments: str) -> str:
+    """What nvidia-smi prints; empty if there is none."""
+    if not shutil.which("nvidia-smi"):
+        return ""
+    command = ["nvidia-smi", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def _matching(uuids: list[str], name: str) -> list[str]:

@@ -17,6 +17,9 @@ from actstudy.data.prepared import Splits, with_val
 
 RAW = registry.PACKAGE.parents[1] / "data" / "raw"
 FIX = "to fix: rm it and put it there again"
+REPLACE = "to fix: rm it and put the official file there"
+EDITION = f"it is another edition or was edited; {REPLACE}"
+END = "the end of the table"
 Digests = dict[str, str]  # "sha256" or "md5" of a file, unpacked -> its value
 
 
@@ -58,10 +61,13 @@ def digests(entry: dict[str, str]) -> Digests:
 
 
 def text(dataset: str, file: str) -> str:
-    """Content of an official file as text."""
+    """Content of an official file as text; a byte order mark, which editors add, is left out."""
     raw = content(dataset, file)
-    with reading(f"data/raw/{file}"):
-        return raw.decode("utf-8")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = f"byte {error.start:,}"
+        raise store.Damaged(f"data/raw/{file}: {place} is not UTF-8; {EDITION}") from None
 
 
 @contextmanager
@@ -103,7 +109,8 @@ def checked_content(path: Path, file: str, declared: Digests) -> bytes:
         got = hashlib.new(kind, raw, usedforsecurity=False).hexdigest()
         if got != allowed:
             raise store.Damaged(
-                f"{where} is not the official file ({kind}: got {got}; allowed: {allowed}); {FIX}"
+                f"{where} is not the official file ({kind}: got {got}; allowed: {allowed}): "
+                f"it is damaged or another edition; {REPLACE}"
             )
     return raw
 
@@ -142,7 +149,7 @@ def class_indices(
     """
     index = {str(first + k): k for k in range(classes)}
     y = np.array([index.get(str(label), -1) for label in labels], np.int64)
-    allowed = f"allowed: {first} to {first + classes - 1}; {FIX}"
+    allowed = f"allowed: {first} to {first + classes - 1}; {EDITION}"
     if (y < 0).any():
         row = int((y < 0).argmax())
         label = str(labels[row])[:20]
@@ -184,14 +191,19 @@ def idx_pair(dataset: str, stem: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rows(dataset: str, file: str, columns: int) -> list[list[str]]:
-    """The rows of an official CSV file; Damaged if one does not have that many columns."""
+    """The rows of an official CSV file, empty ones left out.
+
+    Damaged if a row does not have that many columns, or the file ends inside quotes.
+    """
     raw = text(dataset, file)
     with reading(f"data/raw/{file}"):
-        table = list(csv.reader(io.StringIO(raw, newline="")))
+        table = list(csv.reader(io.StringIO(f"{raw}\n{END}\n", newline="")))
+    if table.pop() != [END]:  # open quotes have taken it in
+        raise store.Damaged(f"data/raw/{file} is cut: it ends inside quotes; {FIX}")
     for number, row in enumerate(table, 1):
-        if len(row) != columns:
+        if len(row) not in (0, columns):
             raise store.Damaged(
                 f"data/raw/{file}: row {number:,}: got {len(row)} columns; "
-                f"allowed: {columns}; {FIX}"
+                f"allowed: {columns}; {EDITION}"
             )
-    return table
+    return [row for row in table if row]

@@ -1,7 +1,6 @@
 """Runs from start to end: data, device, engine, loop, test scores, tables."""
 
 import dataclasses
-import os
 import secrets
 import shutil
 import time
@@ -14,7 +13,7 @@ from typing import Any
 
 import torch
 
-from actstudy.contract import schema, store
+from actstudy.contract import host, schema, store
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
 from actstudy.training import checkpoint, devices, tables
@@ -28,7 +27,7 @@ from actstudy.training.settings import Settings
 from actstudy.training.timeout import Limit, unlimited
 from actstudy.training.wiring import make_engine
 
-WRITERS = min(8, os.cpu_count() or 1)  # threads that write tables: most of their time is the disk's
+WRITERS = min(8, host.cores())  # threads that write tables: most of their time is the disk's
 
 
 @dataclasses.dataclass

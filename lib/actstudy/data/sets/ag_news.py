@@ -5,7 +5,8 @@ Read from data/raw/ag_news_csv/ or its archive in data/raw.
 
 import numpy as np
 
-from actstudy.data.official import class_indices, rows
+from actstudy.contract import store
+from actstudy.data.official import EDITION, class_indices, rows
 from actstudy.data.prepared import Splits, with_val
 
 DATASET = {
@@ -43,10 +44,16 @@ def prepare() -> Splits:
 def read(split: str) -> tuple[np.ndarray, np.ndarray]:
     """Texts, title before description, and classes from 0 on.
 
-    A backslash in the file is a line's end.
+    A backslash in the file is a line's end. Damaged, naming the edition if it is a known one, if
+    the file is not the official one or rows of it.
     """
     file = f"ag_news_csv/{split}.csv"
     table = rows("ag_news", file, columns=3)
+    header = ", ".join(table[0])
+    if header.startswith("Class Index"):
+        raise store.Damaged(f"data/raw/{file} has a header ({header}), as Kaggle's; {EDITION}")
+    if {row[0] for row in table} == set("0123"):
+        raise store.Damaged(f"data/raw/{file} counts classes from 0, not from 1; {EDITION}")
     labels = []
     texts = []
     for label, title, description in table:

@@ -5,11 +5,10 @@ split has no labels: the official val is test here.
 """
 
 import io
-import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from actstudy.contract import store
+from actstudy.contract import host, store
 from actstudy.data import archives, official
 from actstudy.data.official import FIX, reading, text
 from actstudy.data.prepared import Splits, hold_out
@@ -37,9 +36,19 @@ DATASET = {
 FOLDER = "tiny-imagenet-200"
 N_TRAIN = 100_000
 N_TEST = 10_000
-CHUNK = 500  # images that a process decodes at a time
-MAX_WAITING = 2 * (os.cpu_count() or 1)  # chunks that wait, so that no process does
+CHUNK = 500  # images that a thread decodes at a time
+MAX_WAITING = 2 * host.cores()  # chunks that wait, so that no thread does
 UNPACK = "unpack tiny-imagenet-200.zip there again"
+TRAIN_IMAGE = r"train/([^/]+)/images/[^/]+\.JPEG"
+VAL_IMAGE = r"val/images/[^/]+\.JPEG"
+OTHER_NAME = r"[^/]+\.(jpe?g|JPG|png|PNG)"
+LAYOUTS = (  # official files that are absent, other files that are there instead, what happened
+    (r"wnids\.txt", rf"{FOLDER}/.*", f"the files are one folder too deep, in {FOLDER}/{FOLDER}"),
+    (VAL_IMAGE, r"val/(images/)?n\d+/.*", "val is sorted into folders of classes"),
+    (TRAIN_IMAGE, r"train/[^/]+/[^/]+\.JPEG", "the folders of train have no folder images"),
+    (TRAIN_IMAGE, rf"train/.*{OTHER_NAME}", "the images of train are no .JPEG files"),
+    (VAL_IMAGE, rf"val/.*{OTHER_NAME}", "the images of val are no .JPEG files"),
+)
 Read = Callable[[str], bytes | Path]
 
 
@@ -47,7 +56,31 @@ def prepare() -> Splits:
     """90,000 train and 10,000 val images (stratified from the official train), 10,000 test.
 
     x (N, 3, 64, 64) uint8, y (N,) int64; greyscale images are expanded to three equal channels.
+    Damaged, naming the layout if it is a known one, if the files are not as they unpack.
     """
+    try:
+        return read_splits()
+    except store.Damaged:
+        layout = known_layout()
+        if not layout:
+            raise
+        raise store.Damaged(f"data/raw/{FOLDER}: {layout}; to fix: rm -r it, {UNPACK}") from None
+
+
+def known_layout() -> str:
+    """What scripts or hands have made of the unpacked files, in words; "" if that is not known."""
+    root = official.RAW / FOLDER
+    names = [path.relative_to(root).as_posix() for path in root.rglob("*")]
+    for absent, present, layout in LAYOUTS:
+        official_names = filter(re.compile(absent).fullmatch, names)
+        other_names = filter(re.compile(present).fullmatch, names)
+        if not any(official_names) and any(other_names):
+            return layout
+    return ""
+
+
+def read_splits() -> Splits:
+    """The splits of files that are as they unpack; Damaged if they are not."""
     wnids = text("tiny_imagenet", f"{FOLDER}/wnids.txt").split()
     with open_files() as (names, read):
         trains = train_images(names, wnids)
@@ -76,7 +109,7 @@ def open_files() -> Iterator[tuple[list[str], Read]]:
     if root.is_dir():
         paths = root.glob("train/*/images/*.JPEG")
         names = [path.relative_to(official.RAW).as_posix() for path in paths]
-        yield names, lambda name: official.RAW / name  # read by the process that decodes it
+        yield names, lambda name: official.RAW / name  # read by the thread that decodes it
     else:
         with archives.open_archive(root.with_name(f"{FOLDER}.zip")) as archive:
             yield archive
@@ -84,7 +117,7 @@ def open_files() -> Iterator[tuple[list[str], Read]]:
 
 def train_images(names: list[str], wnids: list[str]) -> dict[str, str]:
     """Train image -> its class: sorted by the class's place in wnids.txt, then by name."""
-    pattern = re.compile(rf"{FOLDER}/train/([^/]+)/images/[^/]+\.JPEG")
+    pattern = re.compile(rf"{FOLDER}/{TRAIN_IMAGE}")
     names_of: dict[str, list[str]] = {wnid: [] for wnid in wnids}
     for name in sorted(names):
         match = pattern.fullmatch(name)
@@ -129,11 +162,11 @@ def check_images(wnids: list[str], trains: dict[str, str], tests: dict[str, str]
 
 
 def images(names: list[str], read: Read) -> np.ndarray:
-    """The images as x (N, 3, 64, 64) uint8, decoded on all cores."""
+    """The images as x (N, 3, 64, 64) uint8, decoded by threads: processes need a /dev/shm."""
     x = np.empty((len(names), 3, 64, 64), np.uint8)
     starts = range(0, len(names), CHUNK)
     chunks = (read_chunk(names[start : start + CHUNK], read) for start in starts)
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(host.cores()) as pool:
         decoded = zip(starts, decode_in_order(pool, chunks), strict=True)
         stderr = Console(stderr=True)
         for start, chunk in track(decoded, "decoding", len(starts), console=stderr):
@@ -142,7 +175,7 @@ def images(names: list[str], read: Read) -> np.ndarray:
 
 
 def decode_in_order(
-    pool: ProcessPoolExecutor, chunks: Iterator[dict[str, bytes | Path]]
+    pool: ThreadPoolExecutor, chunks: Iterator[dict[str, bytes | Path]]
 ) -> Iterator[np.ndarray]:
     """The chunks decoded, in their order, at most MAX_WAITING of them in memory.
 
