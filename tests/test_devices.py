@@ -4,15 +4,19 @@ passed over.
 
 import contextlib
 import os
+import stat
 import subprocess
 import sys
 import tempfile
 import types
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from runs import quiet, run_row, tiny
 
+from actstudy.analysis.page import result_tables
 from actstudy.commands.cli import main
 from actstudy.contract import host
 from actstudy.contract.errors import StudyError
@@ -22,10 +26,11 @@ from actstudy.training.tables import accounting
 from actstudy.training.wiring import make_job
 
 PRETENDED = """
-import tempfile, types, torch
+import pathlib, types, torch
 from actstudy.contract import host
+from actstudy.training import devices
 def pretend(n, folder):
-    tempfile.tempdir, torch.version.cuda = folder, "13.0"
+    devices.LEASES, torch.version.cuda = pathlib.Path(folder, "leases"), "13.0"
     host.gpus = lambda: [f"GPU-{index}" for index in range(n)]
     torch.zeros = lambda size, device: types.SimpleNamespace(item=lambda: 0.0)
 """
@@ -36,7 +41,7 @@ def pretend(tmp_path, monkeypatch):
     """`pretend(n)`: this host has n GPUs."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     for place, name in (
-        (tempfile, "tempdir"),
+        (devices, "LEASES"),
         (torch.version, "cuda"),
         (host, "gpus"),
         (torch, "zeros"),
@@ -81,7 +86,6 @@ def test_a_killed_process_frees_its_gpu(pretend, tmp_path):
         PRETENDED
         + f"""
 pretend(1, {str(tmp_path)!r})
-from actstudy.training import devices
 with devices.lease("cuda", 1, lambda: True):
     print("held", flush=True)
     input()
@@ -209,6 +213,190 @@ def test_gpus_are_listed_without_torch(tmp_path, monkeypatch, listed, visible, e
     assert host.gpus() == expected
 
 
+@pytest.fixture
+def other_user():
+    """`with other_user():` what follows is done with the rights of a user who owns nothing."""
+
+    @contextlib.contextmanager
+    def rights():
+        mine = os.geteuid()
+        if mine:
+            pytest.skip("only root may take another user's rights")
+        os.seteuid(12345)
+        try:
+            yield
+        finally:
+            os.seteuid(mine)
+
+    return rights
+
+
+def test_a_lease_holds_for_all_users(pretend, monkeypatch, other_user):
+    """Files of one folder, which others may read: a second user waits for the first one's GPU."""
+    with tempfile.TemporaryDirectory() as shared:
+        Path(shared).chmod(0o777)
+        pretend(1)
+        monkeypatch.setattr(devices, "LEASES", Path(shared, "leases"))
+        before = os.umask(0o077)
+        try:
+            with contextlib.ExitStack() as stack:
+                assert leased(stack) == 0
+                with other_user(), pytest.raises(Interrupted):
+                    leased(stack)
+            with other_user(), contextlib.ExitStack() as stack:
+                assert leased(stack) == 0
+                os.seteuid(0)
+                with pytest.raises(Interrupted):
+                    leased(stack)
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE(Path(shared, "leases").stat().st_mode) == 0o1777
+
+
+@pytest.mark.parametrize("kind", ["a link", "a file", "another's"])
+def test_without_a_shared_folder_a_user_has_one_of_its_own(pretend, monkeypatch, tmp_path, kind):
+    pretend(1)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if kind == "a link":
+        (tmp_path / "elsewhere").mkdir()
+        devices.LEASES.symlink_to(tmp_path / "elsewhere")
+    elif kind == "a file":
+        devices.LEASES.touch()
+    else:
+        monkeypatch.setattr(devices, "LEASES", Path("/proc/leases"))
+    with contextlib.ExitStack() as stack:
+        assert leased(stack) == 0
+        with pytest.raises(Interrupted):
+            leased(stack)
+    names = [path.name for path in (tmp_path / f"actstudy-gpus-{os.getuid()}").iterdir()]
+    assert sorted(names) == ["GPU-0", "GPU-0-0"]
+
+
+def test_older_names_of_mig_devices_are_leased(pretend):
+    pretend(0)
+    host.gpus = lambda: ["MIG-GPU-5c3/1/0"]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(devices.lease("cuda", 1, lambda: True))
+        assert (devices.LEASES / "MIG-GPU-5c3_1_0").is_file()
+
+
+@pytest.mark.parametrize(
+    ("busy", "processes", "expected"),
+    [
+        ("0\n", "", host.Load(0, 0)),
+        ("97\n", "485\n558\n", host.Load(2, 97)),
+        ("[N/A]\n", "", None),
+        ("", "", None),
+        ("1\n", "[Not Supported]\n", host.Load(0, 1)),
+    ],
+)
+def test_the_load_of_a_gpu(tmp_path, monkeypatch, busy, processes, expected):
+    script = (
+        f"#!/bin/sh\ncase $1 in *utilization*) printf '{busy}';; *) printf '{processes}';; esac\n"
+    )
+    (tmp_path / "nvidia-smi").write_text(script)
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert host.load("GPU-0") == expected
+
+
+def test_without_nvidia_smi_the_load_is_not_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert host.load("GPU-0") is None
+
+
+@pytest.mark.parametrize(
+    ("loads", "expected"),
+    [
+        ([host.Load(1, 0)], False),
+        ([host.Load(0, 4)], False),  # other processes are hidden
+        ([None], None),
+        ([host.Load(2, 90), host.Load(1, 60), host.Load(1, 1)], False),  # of the run before
+        ([host.Load(2, 90)] * devices.SETTLING, True),
+        ([host.Load(0, 90)] * devices.SETTLING, True),
+    ],
+)
+def test_another_process_on_a_gpu_is_seen_before_the_training(monkeypatch, loads, expected):
+    coming = iter(loads)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-0")
+    monkeypatch.setattr(host, "load", lambda _: next(coming))
+    monkeypatch.setattr(devices.time, "sleep", lambda _: None)
+    assert devices.in_use(torch.device("cuda", 0), slots=1) is expected
+    assert not list(coming)
+
+
+def test_nothing_is_asked_on_a_cpu_and_where_runs_share(monkeypatch):
+    monkeypatch.setattr(host, "load", failed)
+    assert devices.in_use(torch.device("cpu"), slots=1) is None
+    assert devices.in_use(torch.device("cuda", 0), slots=2) is None
+    assert devices.in_use_still(None) is None
+    assert devices.in_use_still(True) is True
+
+
+@pytest.mark.parametrize(
+    ("load", "expected"), [(host.Load(1, 99), False), (host.Load(2, 99), True), (None, False)]
+)
+def test_another_process_on_a_gpu_is_seen_after_the_training(monkeypatch, load, expected):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-0")
+    monkeypatch.setattr(host, "load", lambda _: load)
+    assert devices.in_use_still(False) is expected
+
+
+@pytest.mark.parametrize("moment", ["in_use", "in_use_still"])
+def test_a_run_beside_another_process_is_not_timed(train, monkeypatch, moment):
+    monkeypatch.setattr(devices, moment, lambda *_: True)
+    found = run_row(train("a"))
+    assert found["gpu_in_use"]
+    assert not found["timing_clean"]
+
+
+def test_the_page_says_which_gpus_were_in_use():
+    rows = {"slots_per_gpu": [1, 1, 1, 4, None], "gpu_in_use": [True, False, None, None, None]}
+    frame = pd.DataFrame(rows, dtype=object)
+    tables = types.SimpleNamespace(of=lambda *_: frame)
+    assert result_tables.gpu_use(tables, "mlp") == (
+        "Not timed, because another process used their GPU: 1 of 3 runs. "
+        "Timed, though it is not known whether another process used their GPU: 1 of 3 runs."
+    )
+    frame = frame[3:]
+    assert result_tables.gpu_use(tables, "mlp") == ""
+
+
+@pytest.mark.parametrize(
+    ("files", "own", "expected"),
+    [
+        ({}, "", 64),
+        ({"cpu.max": "max 100000"}, "0::/", 64),
+        ({"cpu.max": "250000 100000"}, "0::/", 2),
+        ({"cpu.max": "50000 100000"}, "0::/", 1),
+        ({"a/b/cpu.max": "max 100000", "a/cpu.max": "300000 100000"}, "0::/a/b", 3),
+        ({"cpu.max": "300000 100000"}, "0::/hidden/by/the/container", 3),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "4:cpu:/", 64),
+        (
+            {"cpu/j/cpu.cfs_quota_us": "400000", "cpu/j/cpu.cfs_period_us": "100000"},
+            "9:memory:/m\n4:cpu,cpuacct:/j\n0::/",
+            4,
+        ),
+        ({"cpu.max": "nonsense"}, "0::/", 64),
+    ],
+)
+def test_cores_are_those_of_the_job(tmp_path, monkeypatch, files, own, expected):
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    (tmp_path / "own").write_text(own)
+    monkeypatch.setattr(host, "CGROUPS", tmp_path)
+    monkeypatch.setattr(host, "OWN_CGROUPS", tmp_path / "own")
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
+    assert host.cores() == expected
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "2")
+    assert host.cores() == min(2, expected)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5}, raising=False)
+    assert host.cores() == 1
+
+
 def test_a_device_that_disappears_is_a_row_with_one_line(train, monkeypatch):
     def lost(*_):
         raise RuntimeError(
@@ -229,5 +417,7 @@ def test_runs_that_may_share_a_gpu_are_not_timed(data, tmp_path):
     clean = {}
     for kind in ("cpu", "cuda"):
         work.device = torch.device(kind)
-        clean[kind] = [accounting(work, 0, slots)["timing_clean"] for slots in (1, 4)]
-    assert clean == {"cpu": [True, True], "cuda": [True, False]}
+        cases = [(1, False), (1, None), (1, True), (4, None)]
+        clean[kind] = [accounting(work, 0, *case)["timing_clean"] for case in cases]
+    assert clean["cpu"] == [True, True, False, True]
+    assert clean["cuda"] == [True, True, False, False]

@@ -68,7 +68,7 @@ def test_faults_of_files_are_one_line(declared, tmp_path):
     assert "\n" not in str(caught.value)
     (tmp_path / "a/file").write_bytes(b"another")
     with pytest.raises(
-        store.Damaged, match="a/file is not the official file .*damaged or another edition"
+        store.Damaged, match=r"a/file is not the official file .*damaged or another edition"
     ):
         official.content("x", "a/file")
 

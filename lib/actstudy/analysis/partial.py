@@ -1,4 +1,4 @@
-"""A summary of what exists, in a folder that is not the workflow's, which never takes it for whole."""
+"""A summary of what exists, in a folder of its own, which the workflow never takes for whole."""
 
 import json
 from pathlib import Path

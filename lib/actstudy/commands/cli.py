@@ -12,7 +12,6 @@ from actstudy.commands.parser import Parser, flush_output, named_task
 from actstudy.contract import errors, store
 from actstudy.contract.errors import StudyError
 
-
 CLOSED_PIPE = 141  # 128 + SIGPIPE: the reader of the output, such as `head`, has ended
 
 

@@ -62,6 +62,12 @@ RUNS = pa.schema(
         column("throughput_unit", pa.string()),
         column("slots_per_gpu", pa.int64(), "runs", clock=True),
         column(
+            "gpu_in_use",
+            pa.bool_(),
+            "by another process, before or after the training; null if not known or no GPU",
+            clock=True,
+        ),
+        column(
             "pack",
             pa.string(),
             "the process that trained it with others; null outside packs",

@@ -12,12 +12,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import torch
 
 from actstudy.contract import host
 from actstudy.contract.errors import StudyError
 from actstudy.training.outcome import Interrupted
+
+LEASES = Path("/tmp/actstudy-gpus")  # noqa: S108 - of all users; holds empty files, no link is used
+MAX_BUSY = 10  # percent of the time: a GPU that is busier before a run computes is in use
+SETTLING = 5  # seconds that the run before may take to leave its GPU
 
 
 class Unanswered(StudyError):
@@ -62,6 +67,7 @@ def lease(kind: str, slots: int, stopping: Callable[[], bool]) -> Iterator[torch
             torch.zeros(1, device="cuda").item()
         except RuntimeError as error:  # a GPU that has failed may stay listed
             raise Unanswered(error, [other for other in names if other != name]) from None
+        torch.set_num_threads(min(torch.get_num_threads(), host.cores()))
         yield torch.device("cuda", 0)
 
 
@@ -71,17 +77,75 @@ def _slot(names: list[str], slots: int, locks: contextlib.ExitStack) -> str | No
     flocks in a host-local folder, which a kill frees: one per GPU, shared by runs that share it,
     and one per slot. A GPU's slots are filled before the next GPU's.
     """
-    folder = Path(tempfile.gettempdir()) / f"actstudy-gpus-{os.getuid()}"
-    folder.mkdir(exist_ok=True)
     for name, slot in itertools.product(names, range(slots)):
         gpu_lock = fcntl.LOCK_SH if slots > 1 else fcntl.LOCK_EX
         with contextlib.ExitStack() as files, contextlib.suppress(BlockingIOError):
             for file, lock in ((name, gpu_lock), (f"{name}-{slot}", fcntl.LOCK_EX)):
-                handle = files.enter_context((folder / file).open("w"))
+                handle = files.enter_context(_lease_file(file))
                 fcntl.flock(handle, lock | fcntl.LOCK_NB)
             locks.enter_context(files.pop_all())
             return name
     return None
+
+
+def _lease_file(name: str) -> IO[bytes]:
+    """A file to lock, opened: of all users of this host, or of this one if there can be none.
+
+    It is opened for reading, which others may; only its first user creates it.
+    """
+    name = name.replace("/", "_")  # in the UUIDs of older MIG devices
+    with contextlib.suppress(OSError):
+        return _opened(LEASES, name, 0o1777)
+    own = Path(tempfile.gettempdir()) / f"actstudy-gpus-{os.getuid()}"
+    return _opened(own, name, 0o700)
+
+
+def _opened(folder: Path, name: str, mode: int) -> IO[bytes]:
+    """A file of a folder that is no link, both made if they are missing.
+
+    mode: the folder's rights.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(mode)  # the umask has cut that of mkdir
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        with contextlib.suppress(FileExistsError):
+            created = os.open(name, os.O_CREAT | os.O_EXCL, 0o644, dir_fd=place)
+            os.fchmod(created, 0o644)
+            os.close(created)
+        return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=place), "rb")
+    finally:
+        os.close(place)
+
+
+def in_use(device: torch.device, slots: int) -> bool | None:
+    """Whether another process uses a run's GPU, before the run itself computes there.
+
+    It is asked again for a while, until the run before has left. None if it is not known or, on a
+    CPU and where runs share a GPU, not asked.
+    """
+    if device.type != "cuda" or slots > 1:
+        return None
+    for _ in range(SETTLING):
+        load = host.load(os.environ["CUDA_VISIBLE_DEVICES"])
+        if load is None:
+            return None
+        if load.processes <= 1 and load.busy <= MAX_BUSY:
+            return False
+        time.sleep(1)
+    return True
+
+
+def in_use_still(before: bool | None) -> bool | None:
+    """What `in_use` has found, or true if another process uses the GPU after the training.
+
+    A driver that hides other processes, as in some containers, counts one or none.
+    """
+    if before is not False:
+        return before
+    load = host.load(os.environ["CUDA_VISIBLE_DEVICES"])
+    return load is not None and load.processes > 1
 
 
 def _keep_freed_memory() -> None:

@@ -91,6 +91,7 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
     loading = ThreadPoolExecutor(1).submit(prepared.load, data_folder)
     with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
         training.row["leased"] = timestamp(time.time())
+        training.row["gpu_in_use"] = devices.in_use(device, settings.slots_per_gpu)
         data = loading.result()
         training.row |= _origin(data, device)
         training.environment = environment(device)
@@ -113,6 +114,7 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
         )
         with engine.clock("eval"):
             training.results = score(engine, training.folders)
+        training.row["gpu_in_use"] = devices.in_use_still(training.row["gpu_in_use"])
         if engine.spec.engine != "pack":  # a pack's memory is not that of its runs
             peak, kind = devices.peak_memory(device)
             training.row |= {"peak_memory_bytes": peak, "peak_memory_kind": kind}
@@ -168,11 +170,15 @@ def _publish_run(training: Training, shared: dict[str, Any], run: int) -> None:
     status, reason = training.ending
     if engine is not None:
         status, reason = engine.ended.get(run, ("completed", None))
+    costs = {}
+    if engine is not None:
+        slots = training.settings.slots_per_gpu
+        costs = tables.accounting(engine, run, slots, training.row.get("gpu_in_use"))
     row = {
         **schema.spec_row(training.specs[run]),
         "status": status,
         "reason": reason,
-        **(tables.accounting(engine, run, training.settings.slots_per_gpu) if engine else {}),
+        **costs,
         **shared,
         **result.row,
     }

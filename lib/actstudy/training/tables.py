@@ -30,17 +30,20 @@ def run_tables(
     return {name: schema.table(name, run_id, part) for name, part in parts.items()}
 
 
-def accounting(engine: Engine, run: int, slots_per_gpu: int) -> dict[str, Any]:
+def accounting(
+    engine: Engine, run: int, slots_per_gpu: int, gpu_in_use: bool | None
+) -> dict[str, Any]:
     """Columns of `runs` that say how far a run got and what it cost.
 
     Seconds are its share, so that the seconds of runs that train together add up; the throughput is
-    that of its share, in labels per second, without the first window, which warms up.
+    that of its share, in labels per second, without the first window, which warms up. gpu_in_use:
+    by another process; None if that is not known.
     """
     progress = engine.progress[run]
     rates = progress.rates[1:] or progress.rates
     packed = engine.spec.engine == "pack"
     slots = slots_per_gpu if engine.device.type == "cuda" else None
-    alone = slots in (None, 1) and not packed
+    alone = slots in (None, 1) and not packed and not gpu_in_use
     return {
         "n_params": engine.n_params,
         "total_steps": engine.total_steps,

@@ -171,6 +171,25 @@ def compute_of_front(tables: Tables, task: str) -> str:
     return f"{markdown(front)}\n\n{note}"
 
 
+def gpu_use(tables: Tables, task: str) -> str:
+    """How many runs had a GPU that another process used, or may have used, as sentences."""
+    runs = tables.of("runs", task).reindex(columns=["slots_per_gpu", "gpu_in_use"])
+    alone = runs[runs["slots_per_gpu"] == 1]
+    n_beside = int((alone["gpu_in_use"] == True).sum())  # noqa: E712 - missing is neither
+    n_unknown = int(alone["gpu_in_use"].isna().sum())
+    sentences = []
+    if n_beside:
+        sentences.append(
+            f"Not timed, because another process used their GPU: {n_beside} of {len(alone)} runs."
+        )
+    if n_unknown:
+        sentences.append(
+            f"Timed, though it is not known whether another process used their GPU: "
+            f"{n_unknown} of {len(alone)} runs."
+        )
+    return " ".join(sentences)
+
+
 def _measured(tables: Tables, task: str) -> list[dict[Any, Any]]:
     """The rows of `pareto` with a peak memory."""
     rows = tables.of("pareto", task).to_dict("records")

@@ -123,6 +123,7 @@ def _task(tables: Tables, task: str, figures: Path, page: Path) -> dict[str, Any
         "tuning": tuning_tables.sentences(tables, task),
         "targets_table": layout.targets(tables, task),
         "compute": layout.compute(tables, task),
+        "gpu_use": result_tables.gpu_use(tables, task),
         "health": layout.findings(tables, task),
         "early": health_tables.early(tables, task),
         "figures": _figures(settings.figures, figures / task, page),
