@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.utils import available_cpu_count
 
 from actstudy.contract import errors, host, registry, spec, store
-from actstudy.study import jobs, looks, packs, planning
+from actstudy.study import jobs, looks, owner, packs, planning
 
 if set("{}") & set(str(Path.cwd())):  # snakemake would fail when it looks for its locks
     errors.refuse(
@@ -20,6 +20,7 @@ try:
         os.path.relpath(next(iter(workflow.configfiles[-1:]), "config/config.yaml")),
         CONFIG,
     )
+    owner.check_owner(STUDY)
     JOBS = jobs.plan_jobs(
         STUDY,
         gpus=len(host.gpus()),

@@ -2,12 +2,15 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from actstudy.commands.parser import Parser
 from actstudy.contract import registry
 from actstudy.contract.errors import StudyError
-from actstudy.study.planning import load
+from actstudy.study.owner import check_owner
+from actstudy.study.planning import Study, load
 
 
 def add_config_flag(parser: Parser) -> None:
@@ -19,11 +22,18 @@ def add_config_flag(parser: Parser) -> None:
     )
 
 
+def _study(arguments: argparse.Namespace, overrides: Mapping[str, Any] | None = None) -> Study:
+    """The study of --config; StudyError if its results are those of another file."""
+    study = load(arguments.config, overrides)
+    check_owner(study)
+    return study
+
+
 def status(arguments: argparse.Namespace) -> int:
     """Print what is done, running and still to do; 1 if a run failed."""
     from actstudy.analysis.status import status as describe
 
-    text, failed = describe(load(arguments.config))
+    text, failed = describe(_study(arguments))
     print(text)
     return int(failed)
 
@@ -42,7 +52,7 @@ def retry(arguments: argparse.Namespace) -> int:
     """Clear the folders of runs, so that the next snakemake trains them again."""
     from actstudy.analysis.status import clear
 
-    for run in clear(load(arguments.config), arguments.what):
+    for run in clear(_study(arguments), arguments.what):
         print(f"cleared {run}; the next snakemake trains it again")
     return 0
 
@@ -65,7 +75,7 @@ def summary(arguments: argparse.Namespace) -> int:
     """Write a summary of what exists and print its path."""
     from actstudy.analysis.partial import write_partial
 
-    print(write_partial(load(arguments.config), arguments.out))
+    print(write_partial(_study(arguments), arguments.out))
     return 0
 
 
@@ -79,7 +89,7 @@ def export(arguments: argparse.Namespace) -> int:
     """Write the curves of all runs that have ended as CSV."""
     from actstudy.analysis.export import curves
 
-    study = load(arguments.config)
+    study = _study(arguments)
     ids = {run.id for run in study.tuning + study.runs()}
     files = curves.export(study, arguments.out)
     print(f"curves of {len(files)} of {len(ids)} runs -> {arguments.out}")
@@ -112,7 +122,7 @@ def decide(arguments: argparse.Namespace) -> int:
         raise StudyError(
             f"decide: --overrides: got {arguments.overrides!r}; allowed: a mapping as JSON"
         ) from None
-    write_decision(load(arguments.config, overrides), arguments.task, arguments.what)
+    write_decision(_study(arguments, overrides), arguments.task, arguments.what)
     return 0
 
 

@@ -25,6 +25,8 @@ RESERVED = (
     "plan",
     "replicate",
     "default",
+    "summary.md",
+    "boundaries.parquet",
 )
 
 
@@ -33,7 +35,7 @@ def study_name(file: Path) -> str:
     if file.name == "config.yaml":
         return "default"
     where = f"{file}: the file's name names the study"
-    if file.stem in RESERVED:
+    if file.stem.lower() in RESERVED:  # some disks do not tell cases apart
         raise StudyError(f"{where}: got {file.stem!r}; allowed: none of {', '.join(RESERVED)}")
     return errors.check_folder_name(file.stem, where)
 

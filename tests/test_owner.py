@@ -1,0 +1,112 @@
+"""A study is named after its file: another file of the same name never replaces its results."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from actstudy.commands import cli
+from actstudy.contract import store
+from actstudy.contract.errors import StudyError
+from actstudy.study.owner import check_owner
+from actstudy.study.planning import load
+
+STUDY = """axes: {activation: [relu, tanh]}
+tasks:
+  mlp: {seeds: 1, epochs: 1, depth: 1, width: 4, warmup: 0}
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project whose study config/tiny.yaml has results; another folder lies beside it."""
+    folder = tmp_path / "project"
+    (folder / "config").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(folder)
+    Path("config/tiny.yaml").write_text(STUDY)
+    store.write_json(Path("results/tiny/tables/plan.json"), {"file": "config/tiny.yaml"})
+    return folder
+
+
+OTHER = STUDY.replace("seeds: 1", "seeds: 2")
+
+
+def other(project, name="tiny.yaml", content=OTHER):
+    file = project.parent / "other" / name
+    file.write_text(content)
+    return file
+
+
+def test_another_file_of_the_same_name_is_refused(project):
+    file = other(project)
+    expected = (
+        f"{file}: the file's name names the study, and results/tiny holds results of "
+        "config/tiny.yaml; to fix: rename one of the two files, or rm -r results/tiny "
+        "to replace them"
+    )
+    with pytest.raises(StudyError, match=f"^{re.escape(expected)}$"):
+        check_owner(load(file))
+    shutil.rmtree("results/tiny")
+    check_owner(load(file))
+
+
+@pytest.mark.parametrize("name", ["tiny.yml", "tiny.yaml"])
+@pytest.mark.parametrize(
+    "command", [["status"], ["summary", "--partial"], ["export", "out"], ["retry", "failed"]]
+)
+def test_every_command_refuses_it_in_one_line(project, capsys, name, command):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([*command, "--config", str(other(project, name))])
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert not (project / "results/tiny/partial").exists()
+
+
+def test_a_partial_page_belongs_to_its_file(project):
+    Path("results/tiny/tables").rename("results/tiny/kept")
+    store.write_json(Path("results/tiny/partial/tables/plan.json"), {"file": "config/tiny.yaml"})
+    with pytest.raises(StudyError, match="holds results of config/tiny"):
+        check_owner(load(other(project)))
+
+
+def test_results_of_the_default_study_are_removed_without_the_runs(project):
+    Path("config/config.yaml").write_text(STUDY)
+    store.write_json(Path("results/tables/plan.json"), {"file": "config/config.yaml"})
+    with pytest.raises(StudyError, match=r"or rm -r results/tables to replace them$"):
+        check_owner(load(other(project, "config.yaml")))
+
+
+def test_ordinary_use_never_meets_it(project):
+    """Edited, moved, copied, linked, overridden, spelt otherwise, in a copied project."""
+    file = Path("config/tiny.yaml")
+    check_owner(load(other(project, content=STUDY)))  # a copy with the same content
+    file.write_text(STUDY.replace("seeds: 1", "seeds: 3"))
+    check_owner(load(file))
+    check_owner(load("./config/../config/tiny.yaml", {"seeds": 5}))
+    check_owner(load(file.resolve()))
+    Path("linked").mkdir()
+    Path("linked/tiny.yaml").symlink_to(file.resolve())
+    check_owner(load("linked/tiny.yaml"))
+    Path("elsewhere").mkdir()
+    file.rename("elsewhere/tiny.yaml")
+    check_owner(load("elsewhere/tiny.yaml"))
+    Path("elsewhere/tiny.yaml").rename(file)
+    shutil.copytree(project, project.parent / "copy")
+    os.chdir(project.parent / "copy")
+    check_owner(load(file))
+
+
+@pytest.mark.parametrize("content", ["[]", "{", "{}"])
+def test_a_plan_that_names_no_file_has_no_owner(project, content):
+    Path("results/tiny/tables/plan.json").write_text(content)
+    check_owner(load(other(project)))
+
+
+@pytest.mark.parametrize("name", ["Runs.yaml", "summary.md.yaml", "boundaries.parquet.yaml"])
+def test_a_study_is_not_named_like_what_results_hold(project, name):
+    with pytest.raises(StudyError, match="the file's name names the study"):
+        load(other(project, name))
