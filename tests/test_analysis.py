@@ -526,6 +526,15 @@ def test_export_writes_the_curves_of_runs_that_have_ended(root, study, tmp_path)
     assert frame["val_accuracy"].dropna().tolist() == val["value"].tolist()
 
 
+def test_export_serves_a_spreadsheet_that_writes_decimals_with_a_comma(root, study, tmp_path):
+    plain = curves.export(study, tmp_path / "point", root / "runs")[0]
+    comma = curves.export(study, tmp_path / "comma", root / "runs", decimal=",")[0]
+    assert ";" in comma.read_text().splitlines()[0]
+    assert "." not in comma.read_text()
+    frame = pd.read_csv(comma, sep=";", decimal=",")
+    pd.testing.assert_frame_equal(frame, pd.read_csv(plain))
+
+
 def test_outcomes_are_told_apart_by_status_and_chance():
     statuses = ["completed", "completed", "completed", "diverged", "failed", "missing"]
     runs = pd.DataFrame({"run_id": list("abcdef"), "status": statuses})

@@ -3,14 +3,18 @@
 import importlib
 import itertools
 import json
+import math
+import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from runs import ROOT, SMALL, quiet, run, run_row, run_tables, same_tables, small, stop_after
 
 from actstudy.contract import registry, spec
 from actstudy.data import prepared
+from actstudy.tasks import classification
 from actstudy.tasks.classification import loss as class_loss
 from actstudy.training import checkpoint, outcome
 from actstudy.training.batches import batches, probe_batch
@@ -181,3 +185,32 @@ def test_an_mlp_takes_images_too(tmp_path):
     one = small("mlp", dataset="fashion_mnist_tenth")
     assert run(one, tmp_path / "a", tmp_path / "data", quiet()) == "completed"
     assert run_row(tmp_path / "a")["n_params"] == (784 + 1) * 8 + 2 * (8 + 1) * 8 + (8 + 1) * 10
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "n_fits", "best"),
+    [
+        ([0.1, 0.3, 0.5, 0.4, 0.9, 0.9], 4, 0.5),  # the last two take longest
+        ([0.1, 0.3, 0.3, 0.4, 0.5, 0.6], 6, 0.6),
+    ],
+)
+def test_a_reference_tries_no_weaker_strength_once_val_falls(
+    monkeypatch, capsys, accuracies, n_fits, best
+):
+    fits = []
+
+    def regression(**settings):
+        power = round(math.log10(settings["C"]))
+        accuracy = accuracies[power + 4]
+        made = types.SimpleNamespace(n_iter_=np.array([1]), score=lambda *_: accuracy)
+        made.fit = lambda *_: fits.append(power) or made
+        return made
+
+    monkeypatch.setattr("sklearn.linear_model.LogisticRegression", regression)
+    x = {split: np.zeros((3, 4)) for split in ("train", "val", "test")}
+    assert classification.logistic_regression("linear", x, x)["val"] == best
+    assert fits == list(range(-4, n_fits - 4))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(classification, "SLOW_SIZE", 11)
+    classification.logistic_regression("linear", x, x)
+    assert capsys.readouterr().err.startswith("linear: 3 x 4, C = 1e-4\nlinear: 3 x 4, C = 1e-3\n")

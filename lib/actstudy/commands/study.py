@@ -80,8 +80,14 @@ def summary(arguments: argparse.Namespace) -> int:
 
 
 def add_export_flags(parser: Parser) -> None:
-    """The folder to write to."""
+    """The folder to write to and the mark of decimals."""
     parser.add_argument("out", type=Path, help="folder for TASK/RUN.csv")
+    parser.add_argument(
+        "--decimal",
+        choices=[".", ","],
+        default=".",
+        help="mark of decimals; with a comma, semicolons separate columns (default: %(default)s)",
+    )
     add_config_flag(parser)
 
 
@@ -91,7 +97,7 @@ def export(arguments: argparse.Namespace) -> int:
 
     study = _study(arguments)
     ids = {run.id for run in study.tuning + study.runs()}
-    files = curves.export(study, arguments.out)
+    files = curves.export(study, arguments.out, decimal=arguments.decimal)
     print(f"curves of {len(files)} of {len(ids)} runs -> {arguments.out}")
     return 0
 

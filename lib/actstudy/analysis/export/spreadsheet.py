@@ -9,13 +9,20 @@ from actstudy.contract import store
 from actstudy.contract.errors import visible
 
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+SEPARATORS = {".": ",", ",": ";"}  # decimal mark -> what a spreadsheet expects between columns
 
 
-def write_csv(frame: pd.DataFrame, path: Path, header: Mapping[str, str] | None = None) -> None:
-    """Write a frame as CSV with columns renamed by `header`; its text is made `inert`."""
+def write_csv(
+    frame: pd.DataFrame, path: Path, header: Mapping[str, str] | None = None, decimal: str = "."
+) -> None:
+    """Write a frame as CSV with columns renamed by `header`; its text is made `inert`.
+
+    decimal: the mark in numbers, a key of SEPARATORS.
+    """
     text = frame.select_dtypes(exclude="number").map(inert)
     with store.replacing(path) as draft:
-        frame.assign(**text).rename(columns=dict(header or {})).to_csv(draft, index=False)
+        named = frame.assign(**text).rename(columns=dict(header or {}))
+        named.to_csv(draft, index=False, sep=SEPARATORS[decimal], decimal=decimal)
 
 
 def inert(value: object) -> object:
