@@ -219,14 +219,14 @@ def other_user():
 
     @contextlib.contextmanager
     def rights():
-        mine = os.geteuid()
-        if mine:
+        user = os.geteuid()
+        if user:
             pytest.skip("only root may take another user's rights")
         os.seteuid(12345)
         try:
             yield
         finally:
-            os.seteuid(mine)
+            os.seteuid(user)
 
     return rights
 
@@ -345,9 +345,9 @@ def test_another_process_on_a_gpu_is_seen_after_the_training(monkeypatch, load, 
 @pytest.mark.parametrize("moment", ["in_use", "in_use_still"])
 def test_a_run_beside_another_process_is_not_timed(train, monkeypatch, moment):
     monkeypatch.setattr(devices, moment, lambda *_: True)
-    found = run_row(train("a"))
-    assert found["gpu_in_use"]
-    assert not found["timing_clean"]
+    row = run_row(train("a"))
+    assert row["gpu_in_use"]
+    assert not row["timing_clean"]
 
 
 def test_the_page_says_which_gpus_were_in_use():
@@ -404,8 +404,8 @@ def test_a_device_that_disappears_is_a_row_with_one_line(train, monkeypatch):
         )
 
     monkeypatch.setattr("actstudy.training.run.fit", lost)
-    found = run_row(train("a"))
-    assert (found["status"], found["reason"]) == (
+    row = run_row(train("a"))
+    assert (row["status"], row["reason"]) == (
         "failed",
         "RuntimeError: CUDA error: the GPU is lost",
     )

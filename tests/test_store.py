@@ -2,17 +2,24 @@
 fails without it.
 """
 
+import contextlib
 import errno
+import fcntl
 import multiprocessing
 import os
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 from runs import ROOT
 
+from actstudy.analysis import status
 from actstudy.commands import cli
-from actstudy.contract import locks, schema, store
+from actstudy.contract import errors, locks, schema, store
+from actstudy.contract.errors import StudyError
 from actstudy.training.log import Log
 
 
@@ -187,3 +194,152 @@ def test_links_and_relative_paths_of_a_folder_have_one_lock(tmp_path, monkeypatc
     monkeypatch.chdir(folder)
     names = [folder, link, Path(), Path("../data")]
     assert {locks.lock_file(name) for name in names} == {tmp_path / locks.LOCKS / "data"}
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch, number):
+    """A writer names the folder and what to do; a reader may not say that nobody holds it."""
+
+    def refused(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    message = f"^{tmp_path}/run: its file system keeps no locks .*; to fix: put it on a local disk"
+    with pytest.raises(StudyError, match=message), locks.locked(tmp_path / "run"):
+        pass
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "run").mkdir()
+    with pytest.raises(OSError, match=f"{tmp_path}/.locks/run"):
+        locks.holder(tmp_path / "run")
+    states, unknown = status.states_of({"a": tmp_path / "run"})
+    assert states == {"a": "not known"}
+    assert errors.system_fault(unknown[0]).startswith(f"{tmp_path}/.locks/run: ")
+
+
+def test_other_faults_of_a_lock_name_its_file(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "flock", interrupted)
+    with pytest.raises(OSError, match=f"{tmp_path}/.locks/run"), locks.locked(tmp_path / "run"):
+        pass
+
+
+@pytest.fixture
+def shared():
+    """A folder that every user may enter; what it holds belongs to this process's user."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def stranger():
+    """With the rights of a user who owns nothing here."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(12345)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def readable(folder):
+    """Makes a tree one that may be read and not written."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+
+
+def writable(folder):
+    folder.chmod(0o755)
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            path.chmod(0o755)
+
+
+def test_a_state_needs_no_writers_rights(shared):
+    """Another user's runs that are done, at work, given up and not begun: nothing is written."""
+    done = shared / "runs/done"
+    store.seal(done, minimal("done"))
+    store.publish(done)
+    names = ("done", "running", "stopped", "waiting")
+    folders = {name: shared / "runs" / name for name in names}
+    (folders["stopped"] / "checkpoints").mkdir(parents=True)
+    (folders["stopped"] / "checkpoints/step-1.pt").touch()
+    with locks.locked(folders["running"]):
+        (folders["running"] / "log.txt").touch()
+        readable(shared)
+        before = sorted(shared.rglob("*"))
+        with stranger():
+            states, unknown = status.states_of(folders)
+        assert sorted(shared.rglob("*")) == before
+        writable(shared)
+    assert unknown == []
+    assert list(states.values()) == ["completed", "running", "interrupted", "waiting"]
+
+
+@pytest.mark.parametrize("closed", ["runs/a", "runs/.locks", "runs/.locks/a", "runs"])
+def test_what_may_not_be_read_is_not_known(shared, closed):
+    """Never `waiting`, and never `damaged`, whose remedy removes it."""
+    folder = shared / "runs/a"
+    with locks.locked(folder):
+        (folder / "log.txt").touch()
+        (shared / closed).chmod(0)
+        with stranger():
+            states, unknown = status.states_of({"a": folder})
+        (shared / closed).chmod(0o755)
+    assert states == {"a": "not known"}
+    line = errors.system_fault(unknown[0])
+    assert line.startswith(str(shared))
+    assert "Permission denied; to fix: ask its owner" in line
+
+
+def test_tables_that_may_not_be_read_are_not_damaged(shared):
+    store.seal(shared / "a", minimal())
+    store.publish(shared / "a")
+    (shared / "a/runs.parquet").chmod(0)
+    with stranger():
+        with pytest.raises(PermissionError, match=r"runs\.parquet"):
+            store.verifies(shared / "a")
+        assert status.states_of({"a": shared / "a"})[0] == {"a": "not known"}
+
+
+def test_a_missing_folder_of_locks_means_that_nobody_holds_it(shared):
+    (shared / "a").mkdir()
+    with stranger():
+        assert locks.holder(shared / "a") is None
+        assert status.state(shared / "a") == "waiting"
+
+
+def test_a_systems_error_says_where_and_what_to_do():
+    named = OSError(errno.EROFS, "Read-only file system", "/x/y")
+    line = "/x/y: Read-only file system; to fix: work in a folder that can be written"
+    assert errors.system_fault(named) == line
+    assert errors.system_fault(OSError(errno.ENOTDIR, "Not a directory", "/x")) == (
+        "/x: Not a directory"
+    )
+    with pytest.raises(OSError, match="x") as caught, store.replacing(Path("/dev/null/x")):
+        pass
+    caught.value.filename = None
+    assert errors.system_fault(caught.value).startswith("store.")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_is_full_or_closed_is_no_traceback(unbuffered):
+    words = [sys.executable, "-m", "actstudy", "template", "--task", "mlp"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            words, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment
+        )
+    assert done.returncode == 2
+    assert "No space left on device; to fix: make room on its disk\n" in done.stderr
+    assert done.stderr.count("\n") == 1
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        words, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, env=environment
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")

@@ -202,9 +202,9 @@ def test_a_reference_tries_no_weaker_strength_once_val_falls(
     def regression(**settings):
         power = round(math.log10(settings["C"]))
         accuracy = accuracies[power + 4]
-        made = types.SimpleNamespace(n_iter_=np.array([1]), score=lambda *_: accuracy)
-        made.fit = lambda *_: fits.append(power) or made
-        return made
+        fitted = types.SimpleNamespace(n_iter_=np.array([1]), score=lambda *_: accuracy)
+        fitted.fit = lambda *_: fits.append(power) or fitted
+        return fitted
 
     monkeypatch.setattr("sklearn.linear_model.LogisticRegression", regression)
     x = {split: np.zeros((3, 4)) for split in ("train", "val", "test")}

@@ -210,8 +210,8 @@ class StudyFile(Block):
     timeout_minutes: Annotated[float, Number] | None = Field(
         None,
         gt=0,
-        description="minutes after which a run, or a pack, ends as `timeout`; never changes a"
-        " result",
+        description="minutes after which a run, or a pack, is given up as `timeout`, without a"
+        " result; others are not changed",
     )
 
 
