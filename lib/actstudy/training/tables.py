@@ -31,7 +31,7 @@ def run_tables(
 
 
 def accounting(
-    engine: Engine, run: int, slots_per_gpu: int, gpu_in_use: bool | None
+    engine: Engine, run: int, slots_per_gpu: int, gpu_in_use: bool | None = None
 ) -> dict[str, Any]:
     """Columns of `runs` that say how far a run got and what it cost.
 
