@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from actstudy.analysis import status, tables
+from actstudy.analysis import tables
 from actstudy.contract import schema, store
 from actstudy.contract.plan import Plan
 from actstudy.contract.spec import RunSpec
@@ -56,7 +56,7 @@ def study_of(folder: Path, content: dict[str, Any]) -> Study:
 def build(study: Study, folder: Path, ending: Ending) -> tables.Tables:
     """The tables of a study whose runs ended as `ending` says, written and read again."""
     for run in [*study.runs(), *study.tuning]:
-        write_run(run.spec, status.folder_of(run, folder / "runs"), ending(run), study.plan())
+        write_run(run.spec, store.run_folder(run.spec, folder / "runs"), ending(run), study.plan())
     built = tables.build(study.plan(), folder / "runs", [], pd.DataFrame())
     tables.write(built, folder / "tables")
     return tables.read(folder / "tables")

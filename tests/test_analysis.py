@@ -18,15 +18,15 @@ from plans import plan_of
 from runs import TINY, quiet, run
 from scipy import stats as scipy_stats
 
-from actstudy.analysis import collect, figures, markdown, partial, status, tables
+from actstudy.analysis import collect, figures, markdown, partial, retry, status, tables
 from actstudy.analysis.export import curves
 from actstudy.analysis.figures import style, timeline
 from actstudy.analysis.page import (
     best_means,
     cell_groups,
+    compute_tables,
     health_tables,
     layouts,
-    result_tables,
     summary,
     verdict_sentence,
     verdict_tables,
@@ -231,7 +231,7 @@ def test_status_and_retry(study, root, data_folder):
     assert failed
     assert "7 of 8 runs completed" in shown
     assert "nothing left to train" in shown
-    (cleared,) = status.clear(study, "failed", root / "runs")
+    (cleared,) = retry.clear(study, "failed", root / "runs")
     one = next(r for r in study.runs() if r.id == cleared)
     assert status.state(store.run_folder(one.spec, root / "runs")) == "waiting"
     shown, failed = status.status(study, root / "runs")
@@ -243,7 +243,7 @@ def test_status_and_retry(study, root, data_folder):
     with pytest.raises(
         StudyError, match=r"retry: got 'nope'; allowed: failed, a run's folder, or a run"
     ):
-        status.clear(study, "nope", root / "runs")
+        retry.clear(study, "nope", root / "runs")
 
 
 def test_partial_summary_stands_apart(study, root, monkeypatch):
@@ -439,7 +439,7 @@ def test_a_damaged_run_is_a_row_and_its_seal_mends_it(study, root, tmp_path):
     again = tables.build(study.plan(), tmp_path / "runs", [], pd.DataFrame())
     assert again.frames["runs"].set_index("run_id").loc[study.runs()[0].id, "status"] == "damaged"
     assert "does not have its checksum" in summary.render(again, tmp_path, tmp_path / "s.md")
-    assert study.runs()[0].id in status.clear(study, "failed", tmp_path / "runs")
+    assert study.runs()[0].id in retry.clear(study, "failed", tmp_path / "runs")
     assert store.verifies(folder / "checkpoints" / "final")
 
 
@@ -636,7 +636,7 @@ def test_of_very_many_cells_a_row_is_a_group(built, root, monkeypatch):
 def test_cells_of_a_grid_that_nothing_timed_are_not_taken_for_a_packs(built):
     untimed = built.frames["pareto"].assign(on_front=False, n_timed=0)
     found = tables.Tables(built.plan, built.frames | {"pareto": untimed})
-    assert result_tables.compute_of_front(found, "mlp").startswith("No cell was timed;")
+    assert compute_tables.compute_of_front(found, "mlp").startswith("No cell was timed;")
 
 
 def test_layouts_of_a_study_without_targets_or_contrasts_say_so(built):
@@ -812,7 +812,7 @@ def with_other_data(run_folder, ended):
 def mixed(root, study, tmp_path):
     """The finished study with one run, tanh at depth 1 with seed 0, on other and older data."""
     shutil.copytree(root / "runs", tmp_path / "runs")
-    folder = status.folder_of(run_of(study, "tanh", 1, 0), tmp_path / "runs")
+    folder = store.run_folder(run_of(study, "tanh", 1, 0).spec, tmp_path / "runs")
     with_other_data(folder, "2000-01-01T00:00:00Z")
     return folder
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 from runs import quiet, run_row, tiny
 
-from actstudy.analysis.page import result_tables
+from actstudy.analysis.page import compute_tables
 from actstudy.commands.cli import main
 from actstudy.contract import host
 from actstudy.contract.errors import StudyError
@@ -354,12 +354,12 @@ def test_the_page_says_which_gpus_were_in_use():
     rows = {"slots_per_gpu": [1, 1, 1, 4, None], "gpu_in_use": [True, False, None, None, None]}
     frame = pd.DataFrame(rows, dtype=object)
     tables = types.SimpleNamespace(of=lambda *_: frame)
-    assert result_tables.gpu_use(tables, "mlp") == (
+    assert compute_tables.gpu_use(tables, "mlp") == (
         "Not timed, because another process used their GPU: 1 of 3 runs. "
         "Timed, though it is not known whether another process used their GPU: 1 of 3 runs."
     )
     frame = frame[3:]
-    assert result_tables.gpu_use(tables, "mlp") == ""
+    assert compute_tables.gpu_use(tables, "mlp") == ""
 
 
 @pytest.mark.parametrize(

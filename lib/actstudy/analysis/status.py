@@ -1,8 +1,6 @@
 """The state of a study, read from its run folders: done, running, failed, still to do, how long."""
 
 import contextlib
-import shlex
-import shutil
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +12,7 @@ import pyarrow.parquet as pq
 from actstudy.analysis.collect import on_other_data
 from actstudy.analysis.markdown import cell_name
 from actstudy.contract import code, locks, store
-from actstudy.contract.errors import StudyError, nearest, system_fault, visible
-from actstudy.contract.plan import Plan
+from actstudy.contract.errors import system_fault, visible
 from actstudy.contract.schema import BUCKETS, ENDED, OTHER_DATA
 from actstudy.contract.store import RUNS, run_folder
 from actstudy.study import looks
@@ -204,57 +201,3 @@ def seconds_left(folder: Path, otherwise: float) -> float:
     """Seconds that a running run expects to take still, else `otherwise`."""
     progress = store.read_note(folder / "progress.json", {"seconds_left": otherwise})
     return float(progress["seconds_left"])
-
-
-def clear(study: Study, what: str, root: Path = RUNS) -> list[str]:
-    """Remove the results and checkpoints of runs; returns their ids.
-
-    what: a run's id or folder, or `failed` for all that failed. StudyError for anything else, and
-    for a run that a process is training.
-    """
-    folders = runs_to_clear(study, what, root)
-    for folder in folders.values():
-        if folder.is_dir():
-            delete_results(folder)
-    return list(folders)
-
-
-def runs_to_clear(study: Study, what: str, root: Path) -> dict[str, Path]:
-    """Run -> folder of what `clear` names; StudyError if it names nothing."""
-    folders = folders_of(study.tuning + study.runs(), root)
-    if what == "failed":
-        states, _ = states_of(folders)
-        return {run: path for run, path in folders.items() if states[run] in FAILED_STATES}
-    if what in folders:
-        return {what: folders[what]}
-    if (Path(what) / "spec.json").is_file():
-        return {what: Path(what)}
-    raise StudyError(
-        f"retry: got {what!r}; allowed: failed, a run's folder, or a run of study "
-        f"{study.name}{nearest(what, folders)}"
-    )
-
-
-def delete_results(folder: Path) -> None:
-    """Remove a run's tables, and all else unless a good seal lets the tables be published again."""
-    try:
-        with locks.locked(folder, wait=False):
-            damaged = state(folder, locked=True) == "damaged"
-            for name in store.FILES:
-                (folder / name).unlink(missing_ok=True)
-            if damaged and store.verifies(folder / "checkpoints" / "final"):
-                return
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-            (folder / "spec.json").unlink(missing_ok=True)
-    except BlockingIOError as error:
-        raise StudyError(f"retry: {error}; allowed: a run that no process is training") from None
-
-
-def rerun_command(plan: Plan, row: Mapping[str, Any]) -> str:
-    """The shell command that runs a planned run again; row: its task, run_id and status."""
-    study = "snakemake"
-    if plan.study != "default":
-        study = f"snakemake --configfile {shlex.quote(plan.file)}"
-    if row["status"] == "missing":
-        return study
-    return f"python -m actstudy retry {RUNS}/{row['task']}/{row['run_id']} && {study}"

@@ -50,7 +50,7 @@ def add_retry_flags(parser: Parser) -> None:
 
 def retry(arguments: argparse.Namespace) -> int:
     """Clear the folders of runs, so that the next snakemake trains them again."""
-    from actstudy.analysis.status import clear
+    from actstudy.analysis.retry import clear
 
     for run in clear(_study(arguments), arguments.what):
         print(f"cleared {run}; the next snakemake trains it again")

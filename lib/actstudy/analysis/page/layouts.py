@@ -6,7 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.page import cell_groups, health_tables, result_tables, verdict_tables
+from actstudy.analysis.page import (
+    cell_groups,
+    compute_tables,
+    health_tables,
+    result_tables,
+    verdict_tables,
+)
 from actstudy.analysis.tables import Tables
 
 
@@ -30,7 +36,7 @@ BY_CELL = Layout(
     results=result_tables.results,
     contrasts=verdict_tables.contrasts,
     targets=result_tables.targets,
-    compute=result_tables.compute,
+    compute=compute_tables.compute,
     findings=health_tables.findings,
     results_by_cell=True,
     contrasts_by_cell=True,
@@ -39,7 +45,7 @@ BY_GROUP = Layout(
     results=result_tables.results_by_group,
     contrasts=verdict_tables.contrasts_by_group,
     targets=result_tables.targets_by_group,
-    compute=result_tables.compute_of_front,
+    compute=compute_tables.compute_of_front,
     findings=health_tables.findings_by_rule,
     results_by_cell=False,
     contrasts_by_cell=False,

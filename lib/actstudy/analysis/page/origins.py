@@ -1,10 +1,10 @@
-"""What a page says at its head of code that is not as shipped, and of runs on other data."""
+"""What a page says of where its runs come from: code, data, commits, devices, versions."""
 
 import pandas as pd
 
 from actstudy.contract import code
 from actstudy.contract.plan import Plan
-from actstudy.contract.schema import OTHER_DATA
+from actstudy.contract.schema import OTHER_DATA, UNREAD
 
 
 def sentences(plan: Plan, runs: pd.DataFrame) -> list[str]:
@@ -22,3 +22,29 @@ def sentences(plan: Plan, runs: pd.DataFrame) -> list[str]:
                 f"comparisons: {reasons}; how to train them again: see those not completed"
             )
     return lines
+
+
+def provenance(runs: pd.DataFrame) -> dict[str, str]:
+    """Commits, devices and versions of the runs that left tables, and when the last one ended."""
+    read = runs[~runs["status"].isin(UNREAD)]
+    if read.empty:
+        return {"commits": "none", "devices": "none", "versions": "none", "ended": "never"}
+    commits = {
+        _commit(commit, dirty)
+        for commit, dirty in zip(read["git_commit"], read["git_dirty"], strict=True)
+    }
+    return {
+        "commits": ", ".join(sorted(commits)),
+        "devices": ", ".join(sorted(read["device"].dropna().unique())),
+        "versions": "; ".join(sorted(read["versions"].dropna().unique())),
+        "ended": str(read["ended"].max()),
+    }
+
+
+def _commit(commit: str | None, dirty: object) -> str:
+    if commit is None or pd.isna(commit):
+        return "outside of git"
+    name = commit[:12]
+    if dirty is True:
+        name += " with uncommitted changes"
+    return name

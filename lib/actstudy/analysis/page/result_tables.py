@@ -1,4 +1,4 @@
-"""The tables of results, steps, compute, ranks and time on the summary page, as Markdown."""
+"""The tables of results, steps, ranks and time on the summary page, as Markdown."""
 
 from typing import Any
 
@@ -10,7 +10,6 @@ from actstudy.analysis.tables import Tables
 
 STAGES = ["wall", "start", "compile", "train", "eval", "probe", "checkpoint"]
 NO_TARGET = "No target is set, or no run has completed."
-PACKED = "No run has completed by itself: time and memory of a pack are not those of its runs."
 
 
 def glance(tables: Tables) -> str:
@@ -92,7 +91,7 @@ def results(tables: Tables, task: str) -> str:
     rows = []
     for (group, level), cell in cells:
         name = cell_name(level, group)
-        rows.append({**_result(name, cell, metric), **_steps(steps, name)})
+        rows.append({**_result(name, cell, metric), **steps_of(steps, name)})
     return markdown(rows)
 
 
@@ -132,7 +131,7 @@ def early_ends(tables: Tables, task: str) -> str:
     )
 
 
-def _steps(steps: dict[str, str], cell: str) -> dict[str, str]:
+def steps_of(steps: dict[str, str], cell: str) -> dict[str, str]:
     """The column of steps in a cell's row; none if no run ended early."""
     return {"steps trained": steps.get(cell, "none")} if steps else {}
 
@@ -197,70 +196,3 @@ def targets_by_group(tables: Tables, task: str) -> str:
     """Median steps to each target, a row per group of cells and target."""
     planned = tables.of("runs", task).groupby(["group", "level"]).size()
     return cell_groups.steps(tables.of("targets", task), planned) or NO_TARGET
-
-
-def compute(tables: Tables, task: str) -> str:
-    """Throughput, training seconds and peak memory, a row per cell."""
-    steps = steps_trained(tables, task)
-    rows = []
-    for row in _measured(tables, task):
-        rows.append({**_cost(row), **_steps(steps, cell_name(row["level"], row["group"]))})
-    return markdown(rows, PACKED)
-
-
-def compute_of_front(tables: Tables, task: str) -> str:
-    """Throughput, training seconds and peak memory of the cells on the Pareto front."""
-    measured = _measured(tables, task)
-    if not measured:
-        return PACKED
-    front = [_cost(row) for row in measured if row["on_front"]]
-    if not front:
-        return "No cell was timed; memory is in tables/pareto.csv."
-    note = "Only the cells on the Pareto front of their group; all cells are in tables/pareto.csv."
-    return f"{markdown(front)}\n\n{note}"
-
-
-def gpu_use(tables: Tables, task: str) -> str:
-    """How many runs had a GPU that another process used, or may have used, as sentences."""
-    runs = tables.of("runs", task).reindex(columns=["slots_per_gpu", "gpu_in_use"])
-    alone = runs[runs["slots_per_gpu"] == 1]
-    n_beside = int((alone["gpu_in_use"] == True).sum())  # noqa: E712 - missing is neither
-    n_unknown = int(alone["gpu_in_use"].isna().sum())
-    sentences = []
-    if n_beside:
-        sentences.append(
-            f"Not timed, because another process used their GPU: {n_beside} of {len(alone)} runs."
-        )
-    if n_unknown:
-        sentences.append(
-            f"Timed, though it is not known whether another process used their GPU: "
-            f"{n_unknown} of {len(alone)} runs."
-        )
-    return " ".join(sentences)
-
-
-def _measured(tables: Tables, task: str) -> list[dict[Any, Any]]:
-    """The rows of `pareto` with a peak memory."""
-    rows = tables.of("pareto", task).to_dict("records")
-    return [row for row in rows if pd.notna(row["peak_memory_bytes"])]
-
-
-def _cost(row: dict[Any, Any]) -> dict[str, Any]:
-    """A cell's row of the table of compute."""
-    throughput = "not timed"
-    seconds = "not timed"
-    chance = ""
-    if row["n_timed"]:
-        throughput = f"{row['throughput']:,.0f}"
-        seconds = f"{row['train_seconds']:.2f}"
-    if pd.notna(row["front_probability"]):
-        chance = f"{100 * row['front_probability']:.0f}%"
-    return {
-        "cell": cell_name(row["level"], row["group"]),
-        f"throughput ({row['throughput_unit']})": throughput,
-        "training (s)": seconds,
-        f"peak memory (MB, {row['peak_memory_kind']})": f"{row['peak_memory_bytes'] / 1e6:,.0f}",
-        "timed n": row["n_timed"],
-        "on the Pareto front": "yes" if row["on_front"] else "no",
-        "chance of the front": chance,
-    }

@@ -23,6 +23,7 @@ from actstudy.analysis.markdown import (
 from actstudy.analysis.page import (
     best_means,
     cell_groups,
+    compute_tables,
     health_tables,
     layouts,
     origins,
@@ -33,11 +34,10 @@ from actstudy.analysis.page import (
     verdict_tables,
 )
 from actstudy.analysis.questions import contrasts, early_health, procedure, stats
-from actstudy.analysis.status import rerun_command
+from actstudy.analysis.retry import rerun_command
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
 from actstudy.contract.plan import Plan, TaskPlan
-from actstudy.contract.schema import UNREAD
 from actstudy.contract.spec import layered
 
 TEMPLATES = Path(__file__).parent
@@ -71,7 +71,7 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
             figures=_figures(registry.study_figures(), figures / "study", page),
             origins=origins.sentences(tables.plan, unique_runs),
             incomplete=_incomplete(tables),
-            provenance=_provenance(runs),
+            provenance=origins.provenance(runs),
             date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         )
     )
@@ -127,7 +127,7 @@ def _task(tables: Tables, task: str, figures: Path, page: Path) -> dict[str, Any
         "tuning": tuning_tables.sentences(tables, task),
         "targets_table": layout.targets(tables, task),
         "compute": layout.compute(tables, task),
-        "gpu_use": result_tables.gpu_use(tables, task),
+        "gpu_use": compute_tables.gpu_use(tables, task),
         "health": layout.findings(tables, task),
         "early": health_tables.early(tables, task),
         "figures": _figures(settings.figures, figures / task, page),
@@ -223,29 +223,3 @@ def _incomplete(tables: Tables) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _provenance(runs: pd.DataFrame) -> dict[str, str]:
-    """Commits, devices and versions of the runs that left tables, and when the last one ended."""
-    read = runs[~runs["status"].isin(UNREAD)]
-    if read.empty:
-        return {"commits": "none", "devices": "none", "versions": "none", "ended": "never"}
-    commits = {
-        _commit(commit, dirty)
-        for commit, dirty in zip(read["git_commit"], read["git_dirty"], strict=True)
-    }
-    return {
-        "commits": ", ".join(sorted(commits)),
-        "devices": ", ".join(sorted(read["device"].dropna().unique())),
-        "versions": "; ".join(sorted(read["versions"].dropna().unique())),
-        "ended": str(read["ended"].max()),
-    }
-
-
-def _commit(commit: str | None, dirty: object) -> str:
-    if commit is None or pd.isna(commit):
-        return "outside of git"
-    name = commit[:12]
-    if dirty is True:
-        name += " with uncommitted changes"
-    return name

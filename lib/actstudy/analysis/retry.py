@@ -1,0 +1,68 @@
+"""Clears runs that have ended, so that the next snakemake trains them again."""
+
+import shlex
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from actstudy.analysis.status import FAILED_STATES, folders_of, state, states_of
+from actstudy.contract import locks, store
+from actstudy.contract.errors import StudyError, nearest
+from actstudy.contract.plan import Plan
+from actstudy.contract.store import RUNS
+from actstudy.study.planning import Study
+
+
+def clear(study: Study, what: str, root: Path = RUNS) -> list[str]:
+    """Remove the results and checkpoints of runs; returns their ids.
+
+    what: a run's id or folder, or `failed` for all that failed. StudyError for anything else, and
+    for a run that a process is training.
+    """
+    folders = runs_to_clear(study, what, root)
+    for folder in folders.values():
+        if folder.is_dir():
+            delete_results(folder)
+    return list(folders)
+
+
+def runs_to_clear(study: Study, what: str, root: Path) -> dict[str, Path]:
+    """Run -> folder of what `clear` names; StudyError if it names nothing."""
+    folders = folders_of(study.tuning + study.runs(), root)
+    if what == "failed":
+        states, _ = states_of(folders)
+        return {run: path for run, path in folders.items() if states[run] in FAILED_STATES}
+    if what in folders:
+        return {what: folders[what]}
+    if (Path(what) / "spec.json").is_file():
+        return {what: Path(what)}
+    raise StudyError(
+        f"retry: got {what!r}; allowed: failed, a run's folder, or a run of study "
+        f"{study.name}{nearest(what, folders)}"
+    )
+
+
+def delete_results(folder: Path) -> None:
+    """Remove a run's tables, and all else unless a good seal lets the tables be published again."""
+    try:
+        with locks.locked(folder, wait=False):
+            damaged = state(folder, locked=True) == "damaged"
+            for name in store.FILES:
+                (folder / name).unlink(missing_ok=True)
+            if damaged and store.verifies(folder / "checkpoints" / "final"):
+                return
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+            (folder / "spec.json").unlink(missing_ok=True)
+    except BlockingIOError as error:
+        raise StudyError(f"retry: {error}; allowed: a run that no process is training") from None
+
+
+def rerun_command(plan: Plan, row: Mapping[str, Any]) -> str:
+    """The shell command that runs a planned run again; row: its task, run_id and status."""
+    study = "snakemake"
+    if plan.study != "default":
+        study = f"snakemake --configfile {shlex.quote(plan.file)}"
+    if row["status"] == "missing":
+        return study
+    return f"python -m actstudy retry {RUNS}/{row['task']}/{row['run_id']} && {study}"
