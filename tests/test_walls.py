@@ -37,6 +37,7 @@ INNER_ORDER = {
         "collect",
         "tables",
         "status",
+        "retry",
         "decide",
         "export",
         "figures",
