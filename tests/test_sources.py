@@ -214,6 +214,15 @@ def counted(folder, run):
     return done.stderr
 
 
+def test_of_very_many_files_a_sample_is_noted(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "MAX_FILES", 3)
+    paths = [tmp_path / f"{index}.png" for index in range(7)]
+    for path in paths:
+        path.touch()
+    noted = sources.describe("mnist1d", paths)["files"]
+    assert [entry["path"] for entry in noted] == [str(path) for path in paths[::3]]
+
+
 def test_what_is_noted_of_opened_files(tmp_path):
     (tmp_path / "read.csv").write_text("1")
     (tmp_path / "later.csv").write_text("1")
