@@ -11,15 +11,7 @@ import pandas as pd
 import yaml
 from markupsafe import Markup
 
-from actstudy.analysis.markdown import (
-    block,
-    cell_name,
-    code,
-    markdown,
-    metric_name,
-    number,
-    prose,
-)
+from actstudy.analysis.markdown import block, cell_name, code, markdown, metric_name, number, prose
 from actstudy.analysis.page import (
     best_means,
     cell_groups,
