@@ -93,12 +93,16 @@ def paired_differences(gains: Gains, pairs: Sequence[Pair]) -> np.ndarray:
     Missing if a run is missing or not typical, or if both diverged: then neither has a number.
     """
     columns = np.full((len(gains.every), len(pairs)), np.nan)
-    for place, pair in enumerate(pairs):
-        level, opponent = pair.cells
-        if {level, opponent} <= set(gains.every):
-            difference = gains.typical[level] - gains.typical[opponent]
-            without_number = gains.diverged[level] & gains.diverged[opponent]
-            columns[:, place] = difference.mask(without_number)
+    places = {cell: place for place, cell in enumerate(gains.every.columns)}
+    typical = gains.typical.to_numpy()
+    diverged = gains.diverged.to_numpy()
+    for column, pair in enumerate(pairs):
+        if not set(pair.cells) <= set(places):
+            continue
+        level, opponent = (places[cell] for cell in pair.cells)
+        difference = typical[:, level] - typical[:, opponent]
+        without_number = diverged[:, level] & diverged[:, opponent]
+        columns[:, column] = np.where(without_number, np.nan, difference)
     return columns
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 
 LEVEL = 0.95  # of confidence intervals
 MIN_BCA_VALUES = 20
@@ -31,7 +31,7 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> Estimate:
     mean = float(x.mean()) if n else np.nan
     if n < 2:
         return Estimate(mean, -np.inf, np.inf, n)
-    half = stats.t.ppf((1 + level) / 2, n - 1) * x.std(ddof=1) / np.sqrt(n)
+    half = special.stdtrit(n - 1, (1 + level) / 2) * x.std(ddof=1) / np.sqrt(n)
     return Estimate(mean, float(x.mean() - half), float(x.mean() + half), n)
 
 
