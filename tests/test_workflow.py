@@ -259,7 +259,7 @@ def test_gpus_asked_for_and_gpus_there(project):
     """On a machine that says it has one GPU: no more is used than that, and none if gpu=0."""
     path = project.folder / "lib/actstudy/contract/host.py"
     whole = path.read_text()
-    path.write_text('def gpus():\n    return ["0"]\n')
+    path.write_text(f'{whole}\n\ndef gpus():\n    return ["0"]\n')
     new = ["-n", "--quiet", "host", "--forcerun", "train", "--resources"]
     many = project.snakemake(*new, "gpu=3")
     no_gpu = project.snakemake(*new, "gpu=0")
