@@ -220,3 +220,24 @@ def test_the_page_names_code_that_is_not_as_shipped(edit, tmp_path):
     assert origins.sentences(plan, runs) == [
         f"activation quick_gelu: own or edited since shipped (code {digest})"
     ]
+
+
+def test_of_equal_keys_the_last_one_counts(edit):
+    before = code.digest_of("activation gelu")
+    edit(
+        "nets/activations.py",
+        "}\n\nALIASES",
+        '    "gelu": Activation(nn.Tanh, "x", "n"),\n}\n\nALIASES',
+    )
+    assert code.digest_of("activation gelu") != before
+
+
+def test_a_name_with_a_space_has_a_hash(edit):
+    edit(
+        "nets/activations.py",
+        "}\n\nALIASES",
+        '    "my relu": Activation(nn.ReLU, "x", "n"),\n}\n\nALIASES',
+    )
+    assert code.of_run(tiny("my relu")) == {
+        "activation my relu": code.digest_of("activation my relu")[:8]
+    }

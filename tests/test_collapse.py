@@ -26,6 +26,7 @@ def gains(values, chance=0.1, diverged=(), **settings):
         ([0.7, 0.7, 0.7, 0.41], []),
         ([0.7, 0.7, 0.7, 0.7, 0.1, 0.1, 0.1], [4, 5, 6]),
         ([0.12, 0.11, 0.1, 0.09], []),  # near chance, noise is no collapse
+        ([0.16, 0.2, 0.12, 0.18, 0.14, 0.22, 0.1, 0.17], []),  # nor is wide noise above it
         ([0.9], []),
     ],
 )

@@ -427,3 +427,69 @@ def test_with_looks_a_shared_family_can_be_found_different():
     table, _ = contrasts_of(runs, plan_of(tasks, family="study"))
     assert set(table["verdict"]) == {"better"}
     assert set(table["decided_at"]) == {12}
+
+
+def near_chance(rng, n=20):
+    """Runs of two levels that are alike: 0.06 above chance, with an sd of 0.02."""
+    return {level: 0.16 + rng.normal(0, 0.02, n) for level in ("relu", "gelu")}
+
+
+def test_noise_near_chance_gives_no_more_false_verdicts_than_5_percent():
+    """300 studies; three Monte Carlo errors above 5% are 8.8%."""
+    rng = np.random.default_rng(0)
+    false = 0
+    for _ in range(300):
+        runs = runs_of(near_chance(rng)).assign(n=1)
+        false += judged(runs, MLP | {"margin": 1e-3})["verdict"].isin(["better", "worse"]).sum()
+    assert false <= 0.088 * 300
+
+
+def test_a_first_decision_stays_when_later_seeds_change_what_is_typical():
+    """gelu is at chance on its first five seeds and trains on all later ones."""
+    relu = noise(0, 20)
+    gelu = [*(0.1 + noise(1, 5) / 1000), *noise(2, 15)]
+    verdicts = []
+    for n in (8, 12, 20):
+        runs = runs_of({"relu": relu[:n], "gelu": gelu[:n]})
+        row = judged(runs, MLP | {"looks": True}).iloc[0]
+        verdicts.append((row["verdict"], row["decided_at"]))
+    decided = [pair for pair in verdicts if pair[0] in ("better", "worse", "equivalent")]
+    assert len(set(decided)) <= 1
+    first = verdicts[0]
+    assert first[0] not in ("better", "worse") or set(verdicts) == {first}
+
+
+def sentence_of(values, groups=("",), settings=MLP):
+    """The sentence of a study with the same runs in every group."""
+    runs = pd.concat([runs_of(values, group=group) for group in groups])
+    table, _ = contrasts_of(runs, plan(settings))
+    columns = ["task", "metric", "checkpoint", "n", "mean", "data", "name", "test"]
+    empty = pd.DataFrame(columns=columns)
+    frames = {"runs": runs, "contrasts": table, "cells": empty, "references": empty}
+    return verdict_sentence.sentence(tables.Tables(plan(settings), frames), "mlp")
+
+
+def test_a_level_at_chance_in_most_runs_is_not_called_free_of_collapse():
+    relu = noise(0, 9)
+    text = sentence_of({"relu": relu, "gelu": [*relu[:4], *[0.1] * 5], "tanh": relu + 0.05})
+    assert "At chance level in most runs: gelu" in text
+    assert "No run collapsed, which does not exclude a risk of up to 28%" in text
+
+
+def test_counts_of_many_groups_keep_conditions():
+    relu = noise(0)
+    text = sentence_of(
+        {"relu": relu, "gelu": relu + 0.05}, [f"depth={depth}" for depth in range(6)]
+    )
+    assert "gelu better when it trains in 6 of 6 groups" in text
+
+
+def test_when_all_have_diverged_nothing_is_awaited():
+    text = sentence_of({"relu": [None] * 8, "gelu": [None] * 8})
+    assert "all runs that have ended diverged" in text
+    assert "yet" in sentence_of({"relu": [None] * 8, "gelu": ["failed"] * 8})
+
+
+def test_too_few_typical_pairs_say_of_how_many_seeds():
+    row = judged(runs_of({"relu": noise(0), "gelu": [*noise(1, 7), *[None] * 5]})).iloc[0]
+    assert contrasts.describe_verdict(row) == ("too few typical pairs (7 of 12 seeds, it takes 8)")

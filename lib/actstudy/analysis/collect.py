@@ -13,6 +13,7 @@ from actstudy.contract.schema import CELL, OTHER_DATA
 
 LABELS = ["run_id", *CELL, "seed"]
 DATA = ["task", "dataset", "vocabulary", "context"]  # the columns that name prepared data
+ORIGIN = [*DATA, "run_id", "ended", "data_sha256"]
 
 
 def collect(
@@ -28,7 +29,7 @@ def collect(
     plan = pd.DataFrame(planned, columns=list(planned[0]) if planned else LABELS)
     tables, damaged = read_tables(plan, runs_root, ["runs", *names])
     unread = {run_id: ("damaged", reason) for run_id, reason in damaged.items()}
-    for run_id, reason in on_other_data(tables["runs"].values()).items():
+    for run_id, reason in on_other_data(joined(tables["runs"].values())).items():
         unread[run_id] = (OTHER_DATA, reason)
     for run_id in unread:
         for parts in tables.values():
@@ -66,16 +67,21 @@ def read_tables(
     return parts, damaged
 
 
-def on_other_data(rows: Collection[pd.DataFrame]) -> dict[str, str]:
+def joined(rows: Collection[pd.DataFrame]) -> pd.DataFrame:
+    """The columns ORIGIN of rows of `runs`, as one frame."""
+    if not rows:
+        return pd.DataFrame(columns=ORIGIN)
+    return pd.concat([row[ORIGIN] for row in rows])
+
+
+def on_other_data(runs: pd.DataFrame) -> dict[str, str]:
     """Run -> why it is left out, of runs on other data than the run that ended last.
 
     Runs of one task and one data set are compared; those of which no data are recorded stay. So
-    runs that are trained again, on the data that there are now, agree in the end. rows: of `runs`.
+    runs that are trained again, on the data that there are now, agree in the end. runs: with the
+    columns ORIGIN.
     """
     reasons: dict[str, str] = {}
-    if not rows:
-        return reasons
-    runs = pd.concat([row[[*DATA, "run_id", "ended", "data_sha256"]] for row in rows])
     runs = runs.dropna(subset=["data_sha256"]).sort_values(["ended", "run_id"])
     for _, alike in runs.groupby(DATA, dropna=False):
         newest = alike["data_sha256"].iloc[-1]

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow.parquet as pq
 
-from actstudy.analysis.collect import on_other_data
+from actstudy.analysis.collect import ORIGIN, on_other_data
 from actstudy.analysis.markdown import cell_name
 from actstudy.contract import code, locks, store
 from actstudy.contract.errors import system_fault, visible
@@ -94,8 +95,8 @@ def describe_data(
     rows = []
     for run_id, folder in folders.items():
         if states[run_id] in ENDED:
-            rows.append(pq.read_table(folder / "runs.parquet").to_pandas())
-    for run_id, reason in on_other_data(rows).items():
+            rows += pq.read_table(folder / "runs.parquet", columns=ORIGIN).to_pylist()
+    for run_id, reason in on_other_data(pd.DataFrame(rows, columns=ORIGIN)).items():
         remedy = f"python -m actstudy retry {folders[run_id]}"
         lines.append(f"{OTHER_DATA}: {folders[run_id]}: {reason}  (to fix: {remedy})")
     return lines

@@ -148,7 +148,7 @@ def _entry_content(piece: str) -> list[object]:
 
     Statements there that define no name, such as `ACTIVATIONS["relu"] = ...`, count for each entry.
     """
-    definitions, others = syntax.top_level(literals.tree(ENTRIES[piece.split()[0]][0]))
+    definitions, others = syntax.top_level(literals.tree(ENTRIES[piece.split(" ", 1)[0]][0]))
     arguments = sorted((name, syntax.content(node)) for name, node in _arguments(piece).items())
     names = {name: syntax.content(definitions[name]) for name in _names(piece)}
     return [arguments, syntax.content(others), sorted(names.items())]
@@ -156,7 +156,7 @@ def _entry_content(piece: str) -> list[object]:
 
 def _entry_nodes(piece: str) -> list[ast.AST]:
     """The expressions and definitions that an entry consists of."""
-    definitions, others = syntax.top_level(literals.tree(ENTRIES[piece.split()[0]][0]))
+    definitions, others = syntax.top_level(literals.tree(ENTRIES[piece.split(" ", 1)[0]][0]))
     nodes: list[ast.AST] = [*_arguments(piece).values(), *others]
     for name in _names(piece):
         nodes += definitions[name]
@@ -165,14 +165,14 @@ def _entry_nodes(piece: str) -> list[ast.AST]:
 
 def _names(piece: str) -> list[str]:
     """The names of the registry's file that an entry depends on, but for the registry itself."""
-    file, name = ENTRIES[piece.split()[0]]
+    file, name = ENTRIES[piece.split(" ", 1)[0]]
     definitions, others = syntax.top_level(literals.tree(file))
     return syntax.closure([*_arguments(piece).values(), *others], definitions, but=name)
 
 
 def _arguments(piece: str) -> dict[str, ast.AST]:
     """Argument -> its expression in an entry, such as `Activation(...)`; "" -> any other entry."""
-    kind, name = piece.split()
+    kind, name = piece.split(" ", 1)
     file, registry_name = ENTRIES[kind]
     entry = literals.entry(file, registry_name, name)
     fields = _fields(file, entry)

@@ -46,7 +46,8 @@ def entry(file: str, name: str, key: str) -> ast.expr:
     """The expression under a key of the dictionary that a file of the package assigns to `name`."""
     dictionary = cast(ast.Dict, assignments(file)[name])
     keys = [getattr(node, "value", None) for node in dictionary.keys]
-    return dictionary.values[keys.index(key)]
+    last = len(keys) - 1 - keys[::-1].index(key)  # of equal keys Python takes the last
+    return dictionary.values[last]
 
 
 def module_file(module: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -122,7 +123,7 @@ def _task_plan(
         crossed.append("tune_lr")
     chance = None
     if task["predicts"] == "classes":
-        chance = 1 / min(dataset["classes"] for dataset in data)
+        chance = chance_of(task["metric"], min(dataset["classes"] for dataset in data))
     return TaskPlan(
         title=f"{task['title']} on {' and '.join(dataset['title'] for dataset in data)}",
         metric=task["metric"],
@@ -142,6 +143,12 @@ def _task_plan(
         tune_lr=seeding.rates,
         figures=registry.task_figures(task["predicts"], crossed),
     )
+
+
+def chance_of(metric: str, classes: int) -> float | None:
+    """The metric of a model that gives all classes the same probability; None if not known."""
+    values = {"accuracy": 1 / classes, "top5": min(1.0, 5 / classes), "loss": math.log(classes)}
+    return values.get(metric)
 
 
 def _margin(block: Any, task: Mapping[str, Any], datasets: list[str]) -> tuple[float, str]:

@@ -1,5 +1,6 @@
 """The sentence at the top of the summary page: a task's verdicts in words."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,7 +33,7 @@ def sentence(tables: Tables, task: str) -> str:
         return f"{settings.title}: there is no level to compare with {settings.baseline}."
     n = int(contrasts["n"].max())
     if n == 0:
-        return f"{settings.title}: no seed has a comparable run in every cell yet."
+        return f"{settings.title}: {nothing_to_compare(contrasts)}."
     if (contrasts["verdict"] == "too few seeds").all():
         needed = f"at least {procedure.MIN_SEEDS} seeds are needed"
         verdicts = f"no verdict from n = {n}, {needed}{largest(contrasts)}"
@@ -83,16 +84,45 @@ def clause(group: pd.DataFrame, settings: TaskPlan) -> str:
     return "; ".join(texts)
 
 
+def nothing_to_compare(contrasts: pd.DataFrame) -> str:
+    """Why no contrast has a pair: runs have not ended, or all that have ended diverged."""
+    ended = contrasts["n_runs"].fillna(0) > 0
+    diverged = contrasts["n_runs"] == contrasts["n_diverged"]
+    if ended.all() and diverged.all():
+        return "all runs that have ended diverged, so that there is nothing to compare"
+    return "no seed has a comparable run of a level and its baseline yet"
+
+
 def risk(contrasts: pd.DataFrame) -> str:
     """How often runs collapsed, and the largest risk that this does not exclude, as a sentence."""
     sides = []
     for side in ("", "_baseline"):
         columns = {"level" if not side else "baseline": "level"}
-        columns |= {f"{name}{side}": name for name in ("n_runs", "n_collapsed", "risk")}
+        columns |= {f"{name}{side}": name for name in ("n_runs", "n_collapsed", "risk", "trains")}
         sides.append(contrasts[["group", *columns]].rename(columns=columns))
     cells = pd.concat(sides).dropna().drop_duplicates(["group", "level"])
     if cells.empty or not (contrasts["condition"].astype(object).fillna("") != "").any():
         return ""
+    idle = cells[~cells["trains"].astype(bool)]
+    cells = cells[cells["trains"].astype(bool)]
+    sentences = []
+    if len(idle):
+        sentences.append(f"At chance level in most runs: {named(idle)}")
+    if len(cells):
+        sentences.append(collapses(cells))
+    return ". ".join(sentences)
+
+
+def named(cells: pd.DataFrame) -> str:
+    """The first cells by name, and how many more there are."""
+    names = [cell_name(row.level, row.group) for row in cells.head(MAX_CELLS_NAMED).itertuples()]
+    if len(cells) > MAX_CELLS_NAMED:
+        names.append(f"{len(cells) - MAX_CELLS_NAMED} more cells")
+    return listed(names)
+
+
+def collapses(cells: pd.DataFrame) -> str:
+    """How often runs of cells that train collapsed, and which risk that does not exclude."""
     fell = cells[cells["n_collapsed"] > 0]
     highest = f"{cells.loc[cells['n_collapsed'] == 0, 'risk'].max():.0%}"
     if fell.empty:
@@ -118,8 +148,13 @@ def needs(row: Mapping[str, Any]) -> str:
 
 def counted(contrasts: pd.DataFrame, level: str, n_groups: int) -> str:
     """A level's verdicts in many groups: `gelu better in 3, undecided in 45 of 48 groups`."""
-    counts = contrasts.loc[contrasts["level"] == level, "verdict"].value_counts()
-    texts = [f"{verdict} in {count}" for verdict, count in counts.items()]
+    counts: Counter[str] = Counter()
+    for row in contrasts[contrasts["level"] == level].to_dict("records"):
+        words = f"{row['verdict']} {row['condition'] or ''}".strip()
+        if row["contradiction"]:
+            words += " (contradicted)"
+        counts[words] += 1
+    texts = [f"{words} in {count}" for words, count in counts.most_common()]
     return f"{level} {', '.join(texts)} of {n_groups} groups"
 
 

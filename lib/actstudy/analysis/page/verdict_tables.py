@@ -200,13 +200,13 @@ def all_pairs(tables: Tables, task: str) -> str:
         winner, loser = cell, row.baseline
         if row.verdict == "worse":
             winner, loser = loser, winner
-        names.append(f"{winner} better than {loser}")
+        names.append(f"{winner} better than {loser} {row.condition}".strip())
     named = ""
     if 0 < len(names) <= MAX_PAIRS_NAMED:
         named = f": {'; '.join(names)}"
     return (
         f"All pairs, a second family with its own error rate: {len(decided)} of {len(pairs)} are "
-        f"better or worse{named}. All are in tables/contrasts.csv, with their conditions."
+        f"better or worse{named}. All are in tables/contrasts.csv."
     )
 
 

@@ -13,6 +13,8 @@ from actstudy.analysis.questions.seed_values import TaskValues
 from actstudy.contract.plan import TaskPlan
 
 HALF_WAY = 0.5  # from chance to the median of a cell: a run below has collapsed
+MIN_SPREADS = 4  # the line lies at least so many spreads below the median, beyond ordinary noise
+MAD_TO_SD = 1.4826  # of normal values
 RISK_LEVEL = 0.95  # one-sided confidence of the largest risk that is not excluded
 
 
@@ -37,14 +39,18 @@ def gains(task: TaskValues, settings: TaskPlan) -> Gains:
     """The gains of a task.
 
     A cell trains if its median is more than two margins better than chance. A run of it collapsed
-    if it diverged or if its gain is below half way from chance to that median; it is not typical. A
-    cell that does not train has nothing to collapse from: chance level is what is typical of it.
+    if it diverged or if its gain is below half way from chance to that median; it is not typical.
+    If that line is within MIN_SPREADS spreads (by the median absolute deviation) of the median,
+    noise alone reaches it, and no run but a diverged one collapsed. A cell that does not train has
+    nothing to collapse from: chance level is what is typical of it.
     """
     every = settings.sign * task.values
     chance = settings.sign * task.chance
     medians = every.median()
     trains = medians - chance > 2 * settings.margin
-    lines = (chance + HALF_WAY * (medians - chance)).where(trains)
+    spreads = MAD_TO_SD * (every - medians).abs().median()
+    lines = chance + HALF_WAY * (medians - chance)
+    lines = lines.where(trains & (lines < medians - MIN_SPREADS * spreads))
     collapsed = task.diverged | every.lt(lines, axis=1)
     typical = every.mask(collapsed & trains)
     return Gains(every, typical, collapsed, task.diverged, chance, trains)

@@ -10,7 +10,7 @@ import pandas as pd
 from actstudy.analysis.questions import collapse, procedure, reservations
 from actstudy.analysis.questions.collapse import Gains
 from actstudy.analysis.questions.example_scores import mean_scores, test_error
-from actstudy.analysis.questions.seed_values import Frames, Values
+from actstudy.analysis.questions.seed_values import Frames, TaskValues, Values
 from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.schema import UNREAD
 
@@ -49,10 +49,11 @@ def contrasts(frames: Frames, plan: Plan, values: Values) -> pd.DataFrame:
         if runs.empty:
             continue
         scores = mean_scores(frames["predictions"], task)
-        gains = collapse.gains(values[task], settings)
         looks = procedure.looks_of(settings.looks, family_share(plan))
         for family, pairs in families(runs, settings.baseline).items():
-            verdicts = judge(gains, pairs, settings.margin, looks, reached(runs))
+            verdicts = judge(values[task], pairs, settings, looks, reached(runs))
+            seeds = slice(max((verdict.seeds for verdict in verdicts), default=0))
+            gains = collapse.gains(values[task].of_rows(seeds), settings)
             for pair, verdict in zip(pairs, verdicts, strict=True):
                 head = {"task": task, "family": family, **describe_pair(pair, settings)}
                 result = describe_result(pair, verdict, gains, settings, len(pairs))
@@ -74,17 +75,22 @@ def families(runs: pd.DataFrame, baseline: str) -> dict[str, list[Pair]]:
 
 
 def judge(
-    gains: Gains,
+    values: TaskValues,
     pairs: Sequence[Pair],
-    margin: float,
+    settings: TaskPlan,
     looks: procedure.Looks,
     seeds_reached: int,
 ) -> list[procedure.Verdict]:
-    """A verdict per pair of one family."""
+    """A verdict per pair of one family; which runs are typical at a look, its own seeds say."""
     if not pairs:
         return []
-    differences = paired_differences(gains, pairs)
-    return procedure.judge(differences, margin, looks, list(gains.every.index), seeds_reached)
+
+    def differences(rows: np.ndarray) -> np.ndarray:
+        return paired_differences(collapse.gains(values.of_rows(rows), settings), pairs)
+
+    seeds = list(values.values.index)
+    every = differences(np.full(len(seeds), True))
+    return procedure.judge(every, settings.margin, looks, seeds, seeds_reached, differences)
 
 
 def paired_differences(gains: Gains, pairs: Sequence[Pair]) -> np.ndarray:
@@ -147,8 +153,7 @@ def describe_result(
     level, opponent = pair.cells
     if not {level, opponent} <= set(gains.every):
         return row
-    used = gains.every.iloc[: verdict.seeds]
-    mean_all = float((used[level] - used[opponent]).mean())
+    mean_all = float((gains.every[level] - gains.every[opponent]).mean())
     row["mean_all"] = sign * mean_all
     row["condition"] = reservations.condition(verdict, gains, level, opponent, family)
     row["contradiction"] = reservations.contradiction(verdict, mean_all, settings.margin)
@@ -165,14 +170,15 @@ def seed_differences(contrasts: pd.DataFrame, plan: Plan, values: Values) -> pd.
     primary = contrasts[contrasts["family"] == "primary"]
     for task, rows in primary.groupby("task", sort=False):
         settings = plan.tasks[str(task)]
-        gains = collapse.gains(values[str(task)], settings)
+        seeds = slice(int(rows["seeds"].max()))
+        gains = collapse.gains(values[str(task)].of_rows(seeds), settings)
         for row in rows.to_dict("records"):
             pair = Pair(row["group"], row["level"], row["baseline"])
             level, opponent = pair.cells
             if not {level, opponent} <= set(gains.every):
                 continue
-            used = gains.every.iloc[: row["seeds"]]
-            typical = paired_differences(gains, [pair])[: row["seeds"], 0]
+            used = gains.every
+            typical = paired_differences(gains, [pair])[:, 0]
             part = {
                 **{name: row[name] for name in CONTRAST},
                 "seed": used.index,
@@ -189,6 +195,8 @@ def describe_verdict(row: Mapping[str, Any]) -> str:
     """The verdict of a row of `contrasts` in words, with the seeds that are still missing."""
     verdict = str(row["verdict"])
     if verdict == procedure.TOO_FEW:
+        if row["seeds"] >= procedure.MIN_SEEDS:
+            return f"too few typical pairs ({row['n']} of {row['seeds']} seeds, it takes 8)"
         return f"too few seeds ({row['n']} of {procedure.MIN_SEEDS})"
     if verdict != procedure.UNDECIDED:
         return decided(row)

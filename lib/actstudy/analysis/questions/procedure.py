@@ -5,7 +5,7 @@ holds the differences of one seed per row, positive if the level is better than 
 missing if the pair has none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -60,7 +60,7 @@ class Verdict:
 class Look:
     """The two tests of a family at one look: adjusted p, each of shape (K,), and the verdicts."""
 
-    seeds: int
+    x: np.ndarray
     spend: float
     p: np.ndarray
     p_equivalent: np.ndarray
@@ -84,14 +84,16 @@ def judge(
     looks: Looks | None = None,
     seeds: Sequence[int] | None = None,
     reached: int | None = None,
+    at_look: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> list[Verdict]:
     """A verdict per column of differences (n, K): one family, its error held over all looks.
 
     margin: the smallest difference that matters, one for all or one per contrast. looks: those up
     to `reached` seeds (default: all rows) are taken in turn, and a contrast keeps its first
     decision. seeds: one per row, rising from 0 (default: 0, 1, ...); a look at n takes those below
-    n, even if some of them are missing. A contrast with fewer than MIN_SEEDS pairs has no verdict,
-    and counts in the family none the less.
+    n, even if some of them are missing. at_look: from the mask of a look's rows to their
+    differences, if these depend on which rows there are (default: the rows). A contrast with fewer
+    than MIN_SEEDS pairs has no verdict, and counts in the family none the less.
     """
     x = np.asarray(differences, dtype=float)
     schedule = looks or looks_of(False)
@@ -103,8 +105,9 @@ def judge(
     for n, spend in schedule:
         if n is not None and n > limit:
             continue
-        rows = x if n is None else x[seed < n]
-        if len(rows) >= MIN_SEEDS:
+        taken = np.full(len(x), True) if n is None else seed < n
+        if taken.sum() >= MIN_SEEDS:
+            rows = at_look(taken) if at_look else x[taken]
             looks_taken.append(take_look(rows, margins, spend))
     return [contrast(x, j, float(margins[j]), looks_taken, schedule) for j in range(x.shape[1])]
 
@@ -140,7 +143,7 @@ def take_look(x: np.ndarray, margins: np.ndarray, spend: float) -> Look:
     for j in np.flatnonzero(tested):
         positive = np.nanmean(x[:, j]) > 0
         verdicts[j] = decision(positive, p[j] <= spend, p_equivalent[j] <= spend)
-    return Look(len(x), spend, p, p_equivalent, verdicts)
+    return Look(x, spend, p, p_equivalent, verdicts)
 
 
 def decision(positive: bool, different: bool, inside: bool) -> str:
@@ -208,11 +211,13 @@ def contrast(
     Without any look it is "too few seeds". looks: the schedule, which "k more seeds" goes by.
     """
     family = x.shape[1]
-    seeds = looks_taken[-1].seeds if looks_taken else len(x)
+    if looks_taken:
+        x = looks_taken[-1].x
+    seeds = len(x)
     level = 1 - ALPHA
     if looks_taken and looks[0][0]:
         level = 1 - looks_taken[-1].spend
-    pairs = x[:seeds, j]
+    pairs = x[:, j]
     pairs = pairs[np.isfinite(pairs)]
     n = len(pairs)
     interval = stats.mean_interval(list(pairs), level)
@@ -222,7 +227,7 @@ def contrast(
     head = (n, seeds, interval.value, sd, interval.low, interval.high, level)
     for look in looks_taken:
         if look.verdicts[j] not in (UNDECIDED, TOO_FEW):
-            return Verdict(look.verdicts[j], *head, *look.tests(j), look.seeds, None, visible)
+            return Verdict(look.verdicts[j], *head, *look.tests(j), len(look.x), None, visible)
     more = more_seeds(n, sd, margin, family, looks)
     if not looks_taken or looks_taken[-1].verdicts[j] == TOO_FEW:
         return Verdict(TOO_FEW, *head, np.nan, np.nan, 0.0, None, more, visible)

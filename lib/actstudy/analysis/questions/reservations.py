@@ -10,14 +10,15 @@ from actstudy.analysis.questions.collapse import Gains
 from actstudy.analysis.questions.procedure import Verdict
 
 Cell = tuple[str, str]  # (group, level)
-RISKS = ["n_runs", "n_diverged", "n_collapsed", "risk"]
+RISKS = ["n_runs", "n_diverged", "n_collapsed", "risk", "trains"]
 COLUMNS = [*RISKS, *[f"{name}_baseline" for name in RISKS], "p_mcnemar"]
 WHEN_IT_TRAINS = "when it trains"
 WHEN_BOTH_TRAIN = "when both train"
 
 
 def risks(gains: Gains, cell: Cell, opponent: Cell) -> dict[str, Any]:
-    """COLUMNS: per side its runs, how many diverged or collapsed (divergence included) and `risk`.
+    """COLUMNS: per side its runs, how many diverged or collapsed (divergence included), `risk`,
+    and whether it `trains` (its median is better than chance).
 
     `risk` is the largest risk of collapse that these runs do not exclude; p_mcnemar McNemar's
     exact p of the two shares of collapsed runs, over the seeds that both sides have. Nothing if a
@@ -33,6 +34,7 @@ def risks(gains: Gains, cell: Cell, opponent: Cell) -> dict[str, Any]:
         row[f"n_diverged{suffix}"] = int(gains.diverged[side].sum())
         row[f"n_collapsed{suffix}"] = events
         row[f"risk{suffix}"] = collapse.largest_risk(events, n)
+        row[f"trains{suffix}"] = bool(gains.trains[side])
     has_both = gains.every[[cell, opponent]].notna().all(axis=1)
     first = gains.collapsed.loc[has_both, cell]
     second = gains.collapsed.loc[has_both, opponent]

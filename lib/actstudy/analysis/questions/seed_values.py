@@ -26,6 +26,10 @@ class TaskValues:
     diverged: pd.DataFrame  # bool, of the same shape
     chance: float  # what a model that knows nothing has, NaN if it is not known
 
+    def of_rows(self, rows: np.ndarray | slice) -> "TaskValues":
+        """The same of some seeds; rows: a mask of them, or a slice by position."""
+        return TaskValues(self.values[rows], self.diverged[rows], self.chance)
+
 
 Values = Mapping[str, TaskValues]  # by task
 
@@ -90,5 +94,8 @@ def chance(frames: Frames, plan: Plan, task: str) -> float:
         return np.nan
     example = predictions.iloc[0]
     (vocabulary,) = runs.loc[runs["run_id"] == example["run_id"], "vocabulary"].unique()
+    if settings.metric != "word_perplexity":
+        values = {"perplexity": float(vocabulary), "loss": float(np.log(vocabulary))}
+        return values.get(settings.metric, np.nan)
     nats = example["tokens"] * np.log(float(vocabulary))
     return float(np.exp(nats / example["weights"].sum()))
