@@ -5,9 +5,9 @@
 A study has n seeds of a baseline and of K levels. A typical run is standard normal; those of the
 levels are better by `effect` sd of a difference, that is, sqrt(2) sd of a run. Chance is `floor`
 sd below; a collapsed run is there, or a third of the way to it (`is_partial`). `who` collapses: the
-levels or the baseline. Rates are shares of studies in which the verdict on any level is such; `before`
-are those of the same tests on all runs, collapsed ones included. A verdict is wrong if the true
-mean difference, collapsed runs included, is zero or has the other sign.
+levels or the baseline. Rates are shares of studies in which the verdict on any level is such;
+`before` are those of the same tests on all runs, collapsed ones included. A verdict is wrong if the
+true mean difference, collapsed runs included, is zero or has the other sign.
 """
 
 import argparse
