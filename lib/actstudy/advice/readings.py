@@ -117,9 +117,9 @@ def _of_dead(
 
 
 def _of_curves(losses: Iterable[Row]) -> list[Reading]:
-    """The loss at step 0, those far above it or not finite, and the share of the first that is left.
+    """The loss at step 0, those far above it or not finite, and the share that is left.
 
-    The share is of train losses, MIN_LOSSES readings over MIN_LOSS_STEPS steps.
+    The share is of the first train loss and takes MIN_LOSSES readings over MIN_LOSS_STEPS steps.
     """
     readings = []
     all_losses: list[tuple[int, float, str]] = []

@@ -110,10 +110,10 @@ def _lock(name: str, lock: int, files: contextlib.ExitStack) -> None:
 def _is_there(folder: int, name: str, file: int) -> bool:
     """Whether an open file is still the one of that name in its folder."""
     try:
-        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        named = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return False
-    return os.path.samestat(found, os.fstat(file))
+    return os.path.samestat(named, os.fstat(file))
 
 
 def _lease_file(name: str, opened: contextlib.ExitStack) -> tuple[int, int]:
