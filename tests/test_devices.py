@@ -3,6 +3,7 @@ passed over.
 """
 
 import contextlib
+import fcntl
 import os
 import stat
 import subprocess
@@ -253,8 +254,64 @@ def test_a_lease_holds_for_all_users(pretend, monkeypatch, other_user):
         assert stat.S_IMODE(Path(shared, "leases").stat().st_mode) == 0o1777
 
 
+def test_folder_and_files_are_open_to_all_from_the_start(pretend, monkeypatch):
+    """A kill or another user may come between making and changing rights: nothing is changed."""
+    pretend(1)
+    monkeypatch.setattr(os, "chmod", failed)
+    monkeypatch.setattr(os, "fchmod", failed)
+    before = os.umask(0o077)
+    try:
+        with contextlib.ExitStack() as stack:
+            assert leased(stack) == 0
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)
+    for name in ("GPU-0", "GPU-0-0"):
+        assert stat.S_IMODE((devices.LEASES / name).stat().st_mode) == 0o644
+    assert stat.S_IMODE(devices.LEASES.stat().st_mode) == 0o1777
+
+
+def test_a_cleaner_finds_the_folder_locked_and_its_files_new(pretend):
+    """systemd-tmpfiles leaves out a folder that it cannot lock; others go by age."""
+    pretend(1)
+    with contextlib.ExitStack() as stack:
+        leased(stack)
+    for file in devices.LEASES.iterdir():
+        os.utime(file, (0, 0))
+    with contextlib.ExitStack() as stack:
+        leased(stack)
+        cleaner = os.open(devices.LEASES, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(cleaner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for file in devices.LEASES.iterdir():
+            assert file.stat().st_mtime > 1e9
+    fcntl.flock(cleaner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(cleaner)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_lease_file_removed_before_it_is_locked_is_opened_again(pretend, monkeypatch, replaced):
+    pretend(1)
+    flock = fcntl.flock
+
+    def removed_first(descriptor, lock):
+        monkeypatch.setattr(fcntl, "flock", flock)
+        (devices.LEASES / "GPU-0").unlink()
+        if replaced:
+            (devices.LEASES / "GPU-0").touch()
+        flock(descriptor, lock)
+
+    monkeypatch.setattr(fcntl, "flock", removed_first)
+    with contextlib.ExitStack() as stack:
+        assert leased(stack) == 0
+        with (devices.LEASES / "GPU-0").open() as other, pytest.raises(BlockingIOError):
+            flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 @pytest.mark.parametrize("kind", ["a link", "a file", "another's"])
-def test_without_a_shared_folder_a_user_has_one_of_its_own(pretend, monkeypatch, tmp_path, kind):
+def test_without_a_shared_folder_a_user_has_one_of_its_own(
+    pretend, monkeypatch, tmp_path, capsys, kind
+):
     pretend(1)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     if kind == "a link":
@@ -268,6 +325,9 @@ def test_without_a_shared_folder_a_user_has_one_of_its_own(pretend, monkeypatch,
         assert leased(stack) == 0
         with pytest.raises(Interrupted):
             leased(stack)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"device: {devices.LEASES} cannot be used (")
     names = [path.name for path in (tmp_path / f"actstudy-gpus-{os.getuid()}").iterdir()]
     assert sorted(names) == ["GPU-0", "GPU-0-0"]
 

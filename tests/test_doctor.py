@@ -462,6 +462,41 @@ def test_the_worst_of_two_thresholds_and_its_place():
     assert milder.severity == "warning"
 
 
+@pytest.mark.parametrize(
+    ("train", "val", "expected"),
+    [
+        ([2.3, 1e4, 2.0], [], {"loss_large": "error"}),
+        ([2.3, 2.0], [2.3, 2e3], {"loss_large": "error"}),
+        ([2.3, 900.0], [], {}),
+        ([5e4, 3e4], [4e4, 2e4], {"loss_starts_large": "note"}),
+        ([5e4, 6e5], [], {"loss_large": "error", "loss_starts_large": "note"}),
+        ([2.3, np.inf], [], {"loss_large": "error", "non_finite_loss": "error"}),
+        ([np.nan, np.nan], [], {"non_finite_loss": "error"}),
+        ([-1e4, 1.0], [], {}),
+    ],
+)
+def test_a_large_loss_is_judged_by_the_first(train, val, expected):
+    """Targets of a large scale are not blamed on the learning rate, a rise is."""
+    losses = []
+    for split, curve in (("train", train), ("val", val)):
+        for step, value in enumerate(curve):
+            point = {"step": step, "epoch": step, "split": split}
+            losses.append({**point, "metric": "loss", "value": value})
+    assert spoken(curves=losses) == expected
+
+
+def test_a_large_loss_that_was_not_read_at_the_start_may_have_risen():
+    loss = {"step": 143, "epoch": 1, "split": "train", "metric": "loss", "value": 5e4}
+    assert spoken(curves=[loss]) == {"loss_large": "error"}
+
+
+def test_the_remedy_of_a_gradients_norm_is_for_every_optimizer():
+    findings = rules.advise([reading("model", "gradient_norm", 50.0)], [], {})
+    with_adam, else_see = findings[0].remedies
+    assert with_adam.startswith("with Adam nothing")
+    assert "clip gradients" in else_see
+
+
 def test_settings_and_curves_speak():
     losses = [
         {"step": s, "epoch": s / 10, "split": "train", "metric": "loss", "value": v}

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections import namedtuple
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from actstudy.commands import cli
 from actstudy.contract.errors import StudyError
-from actstudy.health import batch, leak, loss
+from actstudy.health import batch, leak, loss, subject
 from actstudy.health.doctor import examine
 from actstudy.health.output import main_tensor
 from actstudy.health.subject import Choices
@@ -55,6 +56,9 @@ def whole():
 
 def detached():
     return Calls(lambda out: out.detach())
+
+def meta():
+    return nn.Linear(10, 5, device="meta")
 
 def frozen():
     return net().requires_grad_(False)
@@ -106,6 +110,7 @@ def folder(tmp_path_factory):
         "renamed": {"inputs": x},
         "text": ("abc", labels(5, 16)),
         "number": torch.tensor(3.0),
+        "fraction": (x, Fraction(1, 2)),
         "empty": torch.zeros(0, 10),
         "whole": (labels(9, 16, 10), labels(5, 16)),
         "large": (x.double() * 1e300, labels(5, 16)),
@@ -150,6 +155,7 @@ def doctor(folder, monkeypatch, capsys):
         ("whole", "sound.pt", "", "the model returns torch.int64 numbers; allowed: "),
         ("detached", "sound.pt", "", "the loss depends on no trainable parameter"),
         ("frozen", "sound.pt", "", "the model has no trainable parameter"),
+        ("meta", "sound.pt", "", "a parameter of the model is on the meta device"),
         ("sparse", "whole.pt", "", "Adam does not support sparse gradients"),
         (
             "net",
@@ -185,7 +191,14 @@ def doctor(folder, monkeypatch, capsys):
             "--batch_axis 2",
             "--batch_axis 2: x (16, 10) float32; allowed: 0 to 1",
         ),
+        (
+            "net",
+            "sound.pt",
+            "--batch_axis -1",
+            "--batch_axis -1: x (16, 10) float32; allowed: 0 to 1",
+        ),
         ("net", "sound.pt", "--batch_axis 1", "10 examples on axis 1, y (16,) int64 does not"),
+        ("net", "fraction.pt", "", "fraction.pt: holds other things than tensors, or is damaged"),
         ("net", "sound.pt", "--class_axis 0", "--class_axis 0: the output (16, 5) float32"),
         ("net", "sound.pt", "--sites *.act", "--sites *.act: matches no module"),
         ("net", "sound.pt", "--lr inf", "above 0 and finite"),
@@ -460,6 +473,19 @@ def test_the_report_begins_with_what_was_assumed_and_read(doctor):
     assert lines[2].startswith("coverage: ")
     assert "calls of activations: 1 of 1 read; gradients of parameters: 4 of 4 read" in lines[2]
     assert lines[3].startswith("2 steps of Adam at 0.001: loss ")
+
+
+def test_the_batch_is_moved_to_the_models_device():
+    model = nn.Linear(10, 5, device="meta")  # a device that every machine has
+    for y in (labels(5, 16), None):
+        for moved in subject.beside_weights(model, random(16, 10), y):
+            assert moved is None or moved.is_meta
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_model_on_a_gpu_is_examined_with_a_batch_of_the_cpu():
+    examination = examine(nn.Linear(10, 5, device="cuda"), random(16, 10), labels(5, 16), 2)
+    assert examination.health.facts["leak"] < 1e-5
 
 
 def test_the_models_mode_for_training_decides_the_loss():

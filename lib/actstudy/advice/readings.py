@@ -12,6 +12,7 @@ SATURATING = ("sigmoid", "tanh", "softsign", "hardtanh")
 DERIVED_FROM = (*dead.PROBES, "post_sd", "update_ratio", "loss_scale")
 DEAD_FROM_START = 0.99  # a site with a larger share of dead units at every step was born dead
 LARGE_FIRST_UPDATE = 1e-2  # relative to the weights; below it Adam needs no warm-up
+LOSS_RISE = 10  # times the loss at step 0; only a loss above is judged by its size
 MIN_LOSSES = 3  # readings from which on a loss can be called flat
 MIN_LOSS_STEPS = 50  # steps between the first and the last of them
 FROM_SETTINGS = -1  # the step of readings that belong to no step
@@ -116,27 +117,47 @@ def _of_dead(
 
 
 def _of_curves(losses: Iterable[Row]) -> list[Reading]:
-    """Losses, which of them are not finite, and the share of the first train loss that is left.
+    """The loss at step 0, those far above it or not finite, and the share that is left.
 
-    The share takes MIN_LOSSES readings over MIN_LOSS_STEPS steps.
+    The share is of the first train loss and takes MIN_LOSSES readings over MIN_LOSS_STEPS steps.
     """
     readings = []
+    all_losses: list[tuple[int, float, str]] = []
     train: list[tuple[int, float]] = []
     for row in losses:
         split = row["split"]
         step = int(row["step"])
         loss = float(row["value"])
-        readings.append(Reading("curve", "loss", split, step, loss))
+        all_losses.append((step, loss, split))
         if not math.isfinite(loss):
             readings.append(Reading("curve", "loss_nonfinite", split, step, 1.0))
         if split == "train":
             train.append((step, loss))
+    readings += _of_rises(all_losses)
     if len(train) >= MIN_LOSSES:
         first_step, first = min(train)
         last_step, last = max(train)
         is_long = last_step - first_step >= MIN_LOSS_STEPS
         if is_long and math.isfinite(first) and first > 0:
             readings.append(Reading("curve", "loss_kept", "train", last_step, last / first))
+    return readings
+
+
+def _of_rises(losses: list[tuple[int, float, str]]) -> list[Reading]:
+    """The loss at step 0, and losses over LOSS_RISE times as large; losses: step, loss, split.
+
+    Of two splits at step 0 the larger loss is taken. Without a loss there, all count as risen.
+    """
+    readings = []
+    bound = -math.inf
+    starts = [(loss, split) for step, loss, split in losses if step == 0 and math.isfinite(loss)]
+    if starts:
+        first, split = max(starts)
+        readings.append(Reading("curve", "loss_first", split, 0, first))
+        bound = LOSS_RISE * first
+    for step, loss, split in losses:
+        if loss > bound:
+            readings.append(Reading("curve", "loss_risen", split, step, loss))
     return readings
 
 

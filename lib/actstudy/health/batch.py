@@ -1,5 +1,6 @@
 """The batch of a user's own model: x and y of a file, and what must hold of both."""
 
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,11 @@ def _load(file: Path) -> Any:
         return torch.load(file, weights_only=True, map_location="cpu")
     except FileNotFoundError:
         raise StudyError(f"doctor: --batch {file}: no such file") from None
+    except pickle.UnpicklingError:
+        raise StudyError(
+            f"doctor: --batch {file}: holds other things than tensors, or is damaged; allowed: "
+            "what torch.save((x, y), FILE) writes"
+        ) from None
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise StudyError(

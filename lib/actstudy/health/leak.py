@@ -33,11 +33,10 @@ def examples(
     if not, or if examples on the first axis reach each other and on another do not.
     """
     axis = batch_axis or 0
-    if not -x.ndim <= axis < x.ndim:
+    if not 0 <= axis < x.ndim:
         raise StudyError(
             f"doctor: --batch_axis {axis}: {describe('x', x)}; allowed: 0 to {x.ndim - 1}"
         )
-    axis %= x.ndim
     output = forward(x)
     for name, values in (("y", y), ("the output", output)):
         if is_strict and values is not None and _place(values, axis, x.shape[axis]) is None:

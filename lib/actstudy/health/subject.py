@@ -48,9 +48,15 @@ def decide(model: nn.Module, x: Tensor, y: Tensor | None, choices: Choices) -> S
     _check_sites(model, choices.sites)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise StudyError("doctor: the model has no trainable parameter; allowed: one or more")
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise StudyError(
+            "doctor: a parameter of the model is on the meta device and has no values; allowed: "
+            "a model on the CPU or on a GPU"
+        )
     with blamed("the model cannot be copied"):
         model = copy.deepcopy(model).eval()
     x = _as_weights(model, x)
+    x, y = beside_weights(model, x, y)
 
     @torch.no_grad()
     def output_of(batch: Tensor) -> Tensor:
@@ -83,6 +89,14 @@ def _check_sites(model: nn.Module, patterns: Sequence[str]) -> None:
                 f"doctor: --sites {pattern}: matches no module; allowed: patterns of names such as "
                 f"{', '.join(names[:3])}{nearest(pattern, names)}"
             )
+
+
+def beside_weights(model: nn.Module, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """x and y on the device of the model's first parameter."""
+    device = next(model.parameters()).device
+    if y is not None:
+        y = y.to(device)
+    return x.to(device), y
 
 
 def _as_weights(model: nn.Module, x: Tensor) -> Tensor:

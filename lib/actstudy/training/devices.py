@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import fcntl
+import functools
 import itertools
 import os
 import platform
@@ -12,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 import torch
 
@@ -81,42 +81,79 @@ def _slot(names: list[str], slots: int, locks: contextlib.ExitStack) -> str | No
         gpu_lock = fcntl.LOCK_SH if slots > 1 else fcntl.LOCK_EX
         with contextlib.ExitStack() as files, contextlib.suppress(BlockingIOError):
             for file, lock in ((name, gpu_lock), (f"{name}-{slot}", fcntl.LOCK_EX)):
-                handle = files.enter_context(_lease_file(file))
-                fcntl.flock(handle, lock | fcntl.LOCK_NB)
+                _lock(file, lock, files)
             locks.enter_context(files.pop_all())
             return name
     return None
 
 
-def _lease_file(name: str) -> IO[bytes]:
-    """A file to lock, opened: of all users of this host, or of this one if there can be none.
+def _lock(name: str, lock: int, files: contextlib.ExitStack) -> None:
+    """Lock a lease file, which `files` then holds; BlockingIOError if that would wait.
 
-    It is opened for reading, which others may; only its first user creates it.
+    Cleaners of /tmp remove old files. systemd-tmpfiles leaves a locked folder alone; others see a
+    new time; a file that was removed before it was locked is opened again.
     """
     name = name.replace("/", "_")  # in the UUIDs of older MIG devices
-    with contextlib.suppress(OSError):
-        return _opened(LEASES, name, 0o1777)
-    own = Path(tempfile.gettempdir()) / f"actstudy-gpus-{os.getuid()}"
-    return _opened(own, name, 0o700)
+    is_there = False
+    while not is_there:
+        with contextlib.ExitStack() as opened:
+            folder, file = _lease_file(name, opened)
+            fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(file, lock | fcntl.LOCK_NB)
+            is_there = _is_there(folder, name, file)
+            if is_there:
+                with contextlib.suppress(PermissionError):  # another user's file
+                    os.utime(file)
+                files.enter_context(opened.pop_all())
 
 
-def _opened(folder: Path, name: str, mode: int) -> IO[bytes]:
-    """A file of a folder that is no link, both made if they are missing.
+def _is_there(folder: int, name: str, file: int) -> bool:
+    """Whether an open file is still the one of that name in its folder."""
+    try:
+        named = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(named, os.fstat(file))
 
-    mode: the folder's rights.
+
+def _lease_file(name: str, opened: contextlib.ExitStack) -> tuple[int, int]:
+    """Folder and file to lock, opened: of all users of this host, else of this user alone."""
+    try:
+        return _opened(LEASES, name, 0o1777, opened)
+    except OSError as error:
+        own = Path(tempfile.gettempdir()) / f"actstudy-gpus-{os.getuid()}"
+        _say_own(own, LEASES, error.strerror)
+    return _opened(own, name, 0o700, opened)
+
+
+@functools.cache  # said once
+def _say_own(own: Path, shared: Path, reason: str | None) -> None:
+    print(
+        f"device: {shared} cannot be used ({reason}): GPUs are leased in {own}, which holds for "
+        "this user's runs alone",
+        file=sys.stderr,
+    )
+
+
+def _opened(folder: Path, name: str, mode: int, opened: contextlib.ExitStack) -> tuple[int, int]:
+    """A folder and a file in it that are no links, made if they are missing, as descriptors.
+
+    mode: the folder's rights. Both are made with their final rights at once: other users may
+    come in between. The file is opened for reading, which others may. `opened` closes both.
     """
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir()
-        folder.chmod(mode)  # the umask has cut that of mkdir
-    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    umask = os.umask(0)
     try:
         with contextlib.suppress(FileExistsError):
-            created = os.open(name, os.O_CREAT | os.O_EXCL, 0o644, dir_fd=place)
-            os.fchmod(created, 0o644)
-            os.close(created)
-        return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=place), "rb")
+            folder.mkdir(mode)
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        opened.callback(os.close, place)
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL, 0o644, dir_fd=place))
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=place)
+        opened.callback(os.close, file)
     finally:
-        os.close(place)
+        os.umask(umask)
+    return place, file
 
 
 def in_use(device: torch.device, slots: int) -> bool | None:
