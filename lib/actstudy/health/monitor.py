@@ -72,6 +72,7 @@ class Monitor:
         self._guard = Guard()
         self.coverage = Coverage(self._guard)
         self._watching = ExitStack()
+        self._update: probes.Update | None = None  # of a due step alone: it holds a copy of weights
         self._armed = False
         self._open = False
         self._clippers: dict[tuple[float, float | None, float | None], Clipper] = {}
@@ -191,6 +192,7 @@ class Monitor:
 
     def _disarm(self) -> None:
         self._armed = False
+        self._update = None
         self._guard(self._watching.close)()
 
     def _read(self, loss: Tensor | float | None, scale: float | None) -> None:
