@@ -220,6 +220,17 @@ def test_after_its_block_a_monitor_is_closed():
     assert not model[1]._forward_hooks
 
 
+def test_the_copy_of_the_weights_is_there_on_due_steps_alone():
+    model = plain_mlp()
+    with Monitor(model, every=2) as health:
+        assert len(health._update.before) == 8
+        fit(model, health, steps=1)
+        assert health._update.before == []
+        fit(model, health, steps=1)
+        assert len(health._update.before) == 8
+    assert health._update.before == []
+
+
 def test_a_loss_that_is_no_number_is_an_error():
     model = plain_mlp()
     with Monitor(model) as health:

@@ -101,6 +101,23 @@ def test_of_accumulated_gradients_the_sum_is_read():
     assert norms_of(health) == pytest.approx([norm])
 
 
+@pytest.mark.parametrize("in_time", [True, False])
+def test_a_step_before_the_optimizers_reads_no_update(in_time):
+    model = plain_mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with Monitor(model, every=1) as health:
+        for _ in range(2):
+            optimizer.zero_grad()
+            loss = loss_of(model)
+            loss.backward()
+            if in_time:
+                optimizer.step()
+            health.step(loss)
+            optimizer.step()
+    remark = "; updates not read: no weight changed; call step() after the optimizer's step"
+    assert str(health.coverage).endswith(remark) != in_time
+
+
 @pytest.mark.parametrize("unscale", [True, False])
 def test_a_scaled_loss_gives_unscaled_norms(unscale):
     """Whether the scaler has unscaled them or not, also where it changes its scale in the step."""
@@ -562,6 +579,7 @@ def by_hand(model, health):
     for parameter, gradient in zip(parameters, gradients_by_hand, strict=True):
         parameter.grad = gradient
     clipped(parameters)
+    torch.optim.SGD(parameters, lr=0.1).step()
     health.step(1.0)
 
 

@@ -124,6 +124,7 @@ class Coverage:
     gradients: Part = field(default_factory=Part)
     moment: str = BEFORE_CLIPPING  # at which gradients were read
     remarks: dict[str, str] = field(default_factory=dict)  # further limits, by a key of each
+    has_updates: bool = False  # whether a weight changed in a step that was read
 
     def __str__(self) -> str:
         parts = [f"coverage: steps: {self.steps_seen} seen, {self.steps_read} read"]
@@ -135,6 +136,20 @@ class Coverage:
         if self.guard.fault:
             parts.append(f"watching ended: {self.guard.fault}")
         return "; ".join(parts)
+
+    def note_updates(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Note whether a weight has changed; the rows are those of one step."""
+        has_gradient = False
+        for row in rows:
+            if row["probe"] == "update_ratio" and row["value"] != 0:
+                self.has_updates = True
+            elif row["probe"].startswith("gradient_norm") and row["value"] > 0:
+                has_gradient = True
+        if self.has_updates:
+            self.remarks.pop("updates", None)
+        elif has_gradient:
+            remedy = "call step() after the optimizer's step"
+            self.remarks["updates"] = f"updates not read: no weight changed; {remedy}"
 
     def nothing(self) -> list[str]:
         """What was not read at all, with the cause and what to change, a line each."""

@@ -72,7 +72,6 @@ class Monitor:
         self._guard = Guard()
         self.coverage = Coverage(self._guard)
         self._watching = ExitStack()
-        self._update: probes.Update | None = None  # of a due step alone: it holds a copy of weights
         self._armed = False
         self._open = False
         self._clippers: dict[tuple[float, float | None, float | None], Clipper] = {}
@@ -186,13 +185,13 @@ class Monitor:
         trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         self._gradients = Gradients(trainable, self._guard)
         self._update = probes.Update(self._gradients.parameters)
+        self._watching.callback(self._update.before.clear)  # copies of the weights
         self._watching.enter_context(self._passes.watch(self._gradients.first))
         self._watching.enter_context(self._gradients.watch())
         self._watching.enter_context(eager())
 
     def _disarm(self) -> None:
         self._armed = False
-        self._update = None
         self._guard(self._watching.close)()
 
     def _read(self, loss: Tensor | float | None, scale: float | None) -> None:
@@ -202,6 +201,7 @@ class Monitor:
         self._gradients.read_rest()
         rows = values.rows(self.steps_done, *self._stacked(loss, scale))
         self._note()
+        self.coverage.note_updates(rows)
         rows = self.coverage.rows(self.steps_done) + rows
         self.rows += rows
         if self.mirror is None:
