@@ -102,20 +102,42 @@ def test_of_accumulated_gradients_the_sum_is_read():
 
 
 @pytest.mark.parametrize("in_time", [True, False])
-def test_a_step_before_the_optimizers_reads_no_update(in_time):
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_step_before_the_optimizers_reads_no_update(in_time, every):
     model = plain_mlp()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    with Monitor(model, every=1) as health:
-        for _ in range(2):
+    with Monitor(model, every=every) as health:
+        for _ in range(3):
             optimizer.zero_grad()
             loss = loss_of(model)
             loss.backward()
             if in_time:
                 optimizer.step()
             health.step(loss)
-            optimizer.step()
+            if not in_time:
+                optimizer.step()
     remark = "; updates not read: no weight changed; call step() after the optimizer's step"
     assert str(health.coverage).endswith(remark) != in_time
+
+
+def test_gradients_that_are_used_during_the_backward_pass_are_named():
+    model = plain_mlp()
+    optimizers = {p: torch.optim.SGD([p], lr=0.1) for p in model.parameters()}
+
+    def step(parameter):
+        optimizers[parameter].step()
+        optimizers[parameter].zero_grad()
+
+    for parameter in model.parameters():
+        parameter.register_post_accumulate_grad_hook(step)
+    with (
+        pytest.warns(UserWarning, match="cleared during the backward pass; to fix: let the opti"),
+        Monitor(model, every=1) as health,
+    ):
+        for _ in range(2):
+            end_step(health, loss_of(model))
+    assert "8 not read, used and cleared during the backward pass: 0.weight" in str(health)
+    assert min(norms_of(health, "0.weight", "update_ratio")) > 0
 
 
 @pytest.mark.parametrize("unscale", [True, False])
@@ -228,7 +250,7 @@ def test_an_optimizer_with_a_closure_and_one_in_the_backward_pass():
     for parameter in model.parameters():
         parameter.register_post_accumulate_grad_hook(lambda p: setattr(p, "grad", None))
     with (
-        pytest.warns(UserWarning, match="no gradient was read: no gradient reached it"),
+        pytest.warns(UserWarning, match="no gradient was read: used and cleared"),
         Monitor(model) as health,
     ):
         end_step(health, loss_of(model))

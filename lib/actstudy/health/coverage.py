@@ -27,6 +27,7 @@ EMPTY = "empty"
 OTHER_DEVICE = "on another device than the first parameter"
 NO_BACKWARD = "no backward pass reached a parameter in a step that was read"
 NO_GRADIENT = "no gradient reached it"
+USED = "used and cleared during the backward pass"
 FROZEN = "no parameter is trainable"
 BEFORE_CLIPPING = "before clipping"
 FIXES = {
@@ -46,6 +47,7 @@ FIXES = {
     EMPTY: "feed batches that hold examples",
     NO_BACKWARD: "call health.step after loss.backward() of this model",
     NO_GRADIENT: "call health.step after loss.backward(), and look for detach and no_grad",
+    USED: "let the optimizer step after the backward pass",
     FROZEN: "requires_grad_(True) for what is to be trained",
 }
 
@@ -143,8 +145,8 @@ class Coverage:
         for row in rows:
             if row["probe"] == "update_ratio" and row["value"] != 0:
                 self.has_updates = True
-            elif row["probe"].startswith("gradient_norm") and row["value"] > 0:
-                has_gradient = True
+            elif row["kind"] == "parameter" and row["probe"].startswith("gradient_norm"):
+                has_gradient |= row["value"] > 0
         if self.has_updates:
             self.remarks.pop("updates", None)
         elif has_gradient:

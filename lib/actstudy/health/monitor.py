@@ -185,6 +185,7 @@ class Monitor:
         trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         self._gradients = Gradients(trainable, self._guard)
         self._update = probes.Update(self._gradients.parameters)
+        self._gradients.restart = self._update.restart
         self._watching.callback(self._update.before.clear)  # copies of the weights
         self._watching.enter_context(self._passes.watch(self._gradients.first))
         self._watching.enter_context(self._gradients.watch())
