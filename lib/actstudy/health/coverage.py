@@ -34,7 +34,7 @@ FIXES = {
     NEVER_OPENED: "put `with Monitor(model) as health:` around the loop",
     NO_STEP: "call health.step(loss) after the optimizer's step, inside `with Monitor(...)`",
     NO_FORWARD: "watch the module that the loop calls, not a copy or another one",
-    NO_CALL: "sites=['*.act'] names modules that are activations",
+    NO_CALL: "name modules that are activations: Monitor(sites=['*.act']), doctor --sites '*.act'",
     NOT_CALLED: "watch a module that the loop calls",
     EVAL: "call model.train() before the step",
     NO_GRAD: "call the model without no_grad",
@@ -72,6 +72,19 @@ def why_unread(x: Tensor, first: Tensor | None = None) -> str | None:
     if first is not None and x.device != first.device:
         return OTHER_DEVICE
     return None if x.numel() else EMPTY
+
+
+def why_no_loss(loss: Any) -> str | None:
+    """Why a loss is not read; None if it is a real number or a tensor of them."""
+    if loss is None:
+        return "no loss in step()"
+    try:
+        x = torch.as_tensor(loss)
+    except (TypeError, ValueError, RuntimeError):
+        x = torch.empty(0)
+    if x.is_floating_point() and x.numel():
+        return None
+    return f"loss not read, no real number and no tensor of them: {type(loss).__name__}"
 
 
 @dataclass

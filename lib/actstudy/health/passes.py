@@ -161,6 +161,10 @@ class Passes:
             self.values.read(name, module, frame.pre, post, activation, kind)
         elif frame.calls:
             self._leave_activation(frame, post)
+        elif not frame.in_site:
+            self.values.units = sites.units_after(module, post, self.values.units)
+        if not name:
+            self.values.read_output(post)
 
     def _leave_activation(self, frame: Frame, post: Any) -> None:
         """Read a module that called activations as one, if its output has the input's shape."""
