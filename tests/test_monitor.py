@@ -120,6 +120,40 @@ def test_planted_dead_units_are_found_exactly(channels):
     assert found["dead_fraction"].item() == 3 / 8
 
 
+class Turned(nn.Module):
+    def forward(self, x):
+        return x.transpose(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("before", "shape", "is_known"),
+    [
+        ([nn.Conv1d(4, 12, 3, padding=1)], (32, 4, 10), True),
+        ([nn.ConvTranspose1d(4, 12, 1)], (32, 4, 10), True),
+        ([nn.Conv1d(4, 12, 1), nn.BatchNorm1d(12), nn.Dropout(0.0)], (32, 4, 10), True),
+        ([nn.Linear(4, 12)], (32, 10, 4), True),
+        ([nn.Linear(4, 12), nn.LayerNorm(12)], (32, 3, 5, 4), True),
+        ([nn.Conv2d(4, 12, 1)], (32, 4, 5, 3), True),
+        ([nn.Conv1d(4, 12, 1), Turned()], (32, 4, 10), False),
+        ([Turned(), nn.Flatten(2)], (32, 12, 10), False),
+    ],
+)
+def test_dead_units_are_counted_on_the_axis_of_the_units(before, shape, is_known):
+    """Three of twelve are planted, if there is a layer with a bias."""
+    model = nn.Sequential(*before, nn.ReLU(), nn.Flatten(), nn.LazyLinear(4))
+    model(torch.randn(shape))
+    for layer in before:
+        if getattr(layer, "bias", None) is not None:
+            nn.init.constant_(layer.bias[:3], -1000.0)
+    with Monitor(model) as health:
+        model(torch.randn(shape)).sum().backward()
+        health.step(1.0)
+    shares = list(read(health, "dead_fraction").values())
+    assert shares == ([0.25] if is_known else [])
+    remark = f"dead units not judged, unit axis not known: 1 site, {len(before)}"
+    assert (remark in str(health)) != is_known
+
+
 def test_counts_are_exact_beyond_float32s_whole_numbers(monkeypatch):
     """As on a GPU: 2^24 + 3 values, of which one is not finite."""
     monkeypatch.setitem(CHUNK, "cpu", CHUNK["cuda"])
@@ -218,6 +252,17 @@ def test_after_its_block_a_monitor_is_closed():
     fit(model, health, steps=2)
     assert len(health.rows) == before
     assert not model[1]._forward_hooks
+
+
+def test_the_copy_of_the_weights_is_there_on_due_steps_alone():
+    model = plain_mlp()
+    with Monitor(model, every=2) as health:
+        assert len(health._update.before) == 8
+        fit(model, health, steps=1)
+        assert health._update.before == []
+        fit(model, health, steps=1)
+        assert len(health._update.before) == 8
+    assert health._update.before == []
 
 
 def test_a_loss_that_is_no_number_is_an_error():

@@ -3,6 +3,7 @@
 import re
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from runs import ROOT, plain_mlp
@@ -99,6 +100,44 @@ def test_of_accumulated_gradients_the_sum_is_read():
         norm = clipped(model.parameters())
         health.step()
     assert norms_of(health) == pytest.approx([norm])
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_step_before_the_optimizers_reads_no_update(in_time, every):
+    model = plain_mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with Monitor(model, every=every) as health:
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = loss_of(model)
+            loss.backward()
+            if in_time:
+                optimizer.step()
+            health.step(loss)
+            if not in_time:
+                optimizer.step()
+    remark = "; updates not read: no weight changed; call step() after the optimizer's step"
+    assert str(health.coverage).endswith(remark) != in_time
+
+
+def test_gradients_that_are_used_during_the_backward_pass_are_named():
+    model = plain_mlp()
+    optimizers = {p: torch.optim.SGD([p], lr=0.1) for p in model.parameters()}
+
+    def step(parameter):
+        optimizers[parameter].step()
+        optimizers[parameter].zero_grad()
+
+    for parameter in model.parameters():
+        parameter.register_post_accumulate_grad_hook(step)
+    with (
+        pytest.warns(UserWarning, match="cleared during the backward pass; to fix: let the opti"),
+        Monitor(model, every=1) as health,
+    ):
+        end_step(health, loss_of(model))
+    assert "8 not read, used and cleared during the backward pass: 0.weight" in str(health)
+    assert min(norms_of(health, "0.weight", "update_ratio")) > 0
 
 
 @pytest.mark.parametrize("unscale", [True, False])
@@ -211,7 +250,7 @@ def test_an_optimizer_with_a_closure_and_one_in_the_backward_pass():
     for parameter in model.parameters():
         parameter.register_post_accumulate_grad_hook(lambda p: setattr(p, "grad", None))
     with (
-        pytest.warns(UserWarning, match="no gradient was read: no gradient reached it"),
+        pytest.warns(UserWarning, match="no gradient was read: used and cleared"),
         Monitor(model) as health,
     ):
         end_step(health, loss_of(model))
@@ -562,6 +601,7 @@ def by_hand(model, health):
     for parameter, gradient in zip(parameters, gradients_by_hand, strict=True):
         parameter.grad = gradient
     clipped(parameters)
+    torch.optim.SGD(parameters, lr=0.1).step()
     health.step(1.0)
 
 
@@ -710,6 +750,42 @@ def test_each_activation_of_torch_has_a_saturation_rule_or_no_flat_part(act, x, 
     assert not isinstance(expected, str) or expected in str(health)
 
 
+class Head(nn.Module):
+    """A gate and a head of sigmoid, of large inputs; `wrap` makes the output."""
+
+    def __init__(self, wrap):
+        super().__init__()
+        self.gate = nn.Sigmoid()
+        self.head = nn.Sigmoid()
+        self.last = nn.Linear(10, 1)
+        self.wrap = wrap
+
+    def forward(self, x):
+        return self.wrap(self.head(self.last(self.gate(1000 * x)) * 1e6))
+
+
+@pytest.mark.parametrize(
+    ("wrap", "is_head"),
+    [
+        (lambda x: x, True),
+        (lambda x: x.squeeze(-1), True),
+        (lambda x: {"p": (x, None)}, True),
+        (lambda x: 2 * x, False),
+    ],
+)
+def test_the_saturation_of_the_output_is_not_judged(wrap, is_head):
+    model = Head(wrap)
+    with Monitor(model) as health:
+        post = []
+        model.head.register_forward_hook(lambda *args: post.append(args[2]))
+        model(X)
+        end_step(health, post[0].sum())
+    assert ("head" in names(health, "saturated_fraction")) != is_head
+    assert "gate" in names(health, "saturated_fraction")
+    remark = "output of the model, saturation not judged: 1 site, head"
+    assert (remark in str(health)) == is_head
+
+
 def test_torchs_classes_are_all_known():
     from actstudy.health import sites
 
@@ -724,6 +800,29 @@ def test_few_values_per_unit_and_no_loss_are_told():
         health.step()
     assert "dead units not judged, under 16 values per unit: 3 sites, 1" in str(health)
     assert "; no loss in step()" in str(health)
+
+
+@pytest.mark.parametrize("loss", [0, {"loss": 0.5}, "0.5", torch.tensor([]), torch.tensor(3)])
+def test_what_is_no_loss_costs_the_loss_alone(loss):
+    model = plain_mlp()
+    with Monitor(model) as health:
+        loss_of(model).backward()
+        health.step(loss)
+    assert f"; loss not read, no real number and no tensor of them: {type(loss).__name__}" in str(
+        health
+    )
+    assert "3 of 3 read; gradients of parameters: 8 of 8 read" in str(health)
+    assert norms_of(health, probe="loss") == []
+
+
+@pytest.mark.parametrize("loss", [0.5, np.float32(0.5), torch.tensor([0.25, 0.75])])
+def test_the_mean_of_a_loss_is_read(loss):
+    model = plain_mlp()
+    with Monitor(model) as health:
+        loss_of(model).backward()
+        health.step(loss)
+    assert norms_of(health, probe="loss") == [0.5]
+    assert "loss not read" not in str(health)
 
 
 def test_one_site_has_no_flow_ratio():

@@ -408,6 +408,51 @@ def test_a_model_can_be_copied_and_pickled_between_steps():
     assert "no forward pass of this model" in str(health)
 
 
+class Prepared(Net):
+    """Says itself what is scripted of it."""
+
+    def __prepare_scriptable__(self):
+        return self.first
+
+
+def exported(model, x):
+    return torch.export.export(model, (x,), strict=True).module()
+
+
+COMPILERS = {
+    "trace": torch.jit.trace,
+    "script": lambda model, _: torch.jit.script(model),
+    "script a copy": lambda model, _: torch.jit.script(copy.deepcopy(model)),
+    "export": exported,
+}
+
+
+@pytest.mark.parametrize("name", COMPILERS)
+@pytest.mark.filterwarnings("ignore")
+def test_a_model_can_be_compiled_on_a_due_step(name):
+    """After it was read, and without a trace of the watching."""
+    model = Net()
+    x = torch.randn(7, 6)
+    expected = COMPILERS[name](Net(), x)(x)
+    with Monitor(model, every=1) as health:
+        for _ in range(2):
+            loss = model(x).square().mean()
+            loss.backward()
+            compiled = COMPILERS[name](model, x)
+            health.step(loss)
+    assert torch.allclose(compiled(x), expected)
+    assert health.coverage.guard.fault is None
+    assert "2 read; calls of activations: 1 of 1 read; gradients" in str(health)
+    assert "__prepare_scriptable__" not in vars(model)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_model_says_of_its_scripting_holds_on_a_due_step():
+    model = Prepared()
+    with Monitor(model, every=1):
+        assert torch.jit.script(model).original_name == "Linear"
+
+
 @pytest.mark.parametrize("sites", ["*.act", "act"])
 def test_sites_must_be_a_list(sites):
     with pytest.raises(ValueError, match=r"sites: got '.*act'; allowed: a list of patterns"):

@@ -27,13 +27,14 @@ EMPTY = "empty"
 OTHER_DEVICE = "on another device than the first parameter"
 NO_BACKWARD = "no backward pass reached a parameter in a step that was read"
 NO_GRADIENT = "no gradient reached it"
+USED = "used and cleared during the backward pass"
 FROZEN = "no parameter is trainable"
 BEFORE_CLIPPING = "before clipping"
 FIXES = {
     NEVER_OPENED: "put `with Monitor(model) as health:` around the loop",
     NO_STEP: "call health.step(loss) after the optimizer's step, inside `with Monitor(...)`",
     NO_FORWARD: "watch the module that the loop calls, not a copy or another one",
-    NO_CALL: "sites=['*.act'] names modules that are activations",
+    NO_CALL: "name modules that are activations: Monitor(sites=['*.act']), doctor --sites '*.act'",
     NOT_CALLED: "watch a module that the loop calls",
     EVAL: "call model.train() before the step",
     NO_GRAD: "call the model without no_grad",
@@ -46,6 +47,7 @@ FIXES = {
     EMPTY: "feed batches that hold examples",
     NO_BACKWARD: "call health.step after loss.backward() of this model",
     NO_GRADIENT: "call health.step after loss.backward(), and look for detach and no_grad",
+    USED: "let the optimizer step after the backward pass",
     FROZEN: "requires_grad_(True) for what is to be trained",
 }
 
@@ -70,6 +72,19 @@ def why_unread(x: Tensor, first: Tensor | None = None) -> str | None:
     if first is not None and x.device != first.device:
         return OTHER_DEVICE
     return None if x.numel() else EMPTY
+
+
+def why_no_loss(loss: Any) -> str | None:
+    """Why a loss is not read; None if it is a real number or a tensor of them."""
+    if loss is None:
+        return "no loss in step()"
+    try:
+        x = torch.as_tensor(loss)
+    except (TypeError, ValueError, RuntimeError):
+        x = torch.empty(0)
+    if x.is_floating_point() and x.numel():
+        return None
+    return f"loss not read, no real number and no tensor of them: {type(loss).__name__}"
 
 
 @dataclass
@@ -124,6 +139,7 @@ class Coverage:
     gradients: Part = field(default_factory=Part)
     moment: str = BEFORE_CLIPPING  # at which gradients were read
     remarks: dict[str, str] = field(default_factory=dict)  # further limits, by a key of each
+    has_updates: bool = False  # whether a weight changed in a step that was read
 
     def __str__(self) -> str:
         parts = [f"coverage: steps: {self.steps_seen} seen, {self.steps_read} read"]
@@ -135,6 +151,20 @@ class Coverage:
         if self.guard.fault:
             parts.append(f"watching ended: {self.guard.fault}")
         return "; ".join(parts)
+
+    def note_updates(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Note whether a weight has changed; the rows are those of one step."""
+        has_gradient = False
+        for row in rows:
+            if row["probe"] == "update_ratio" and row["value"] != 0:
+                self.has_updates = True
+            elif row["kind"] == "parameter" and row["probe"].startswith("gradient_norm"):
+                has_gradient |= row["value"] > 0
+        if self.has_updates:
+            self.remarks.pop("updates", None)
+        elif has_gradient:
+            remedy = "call step() after the optimizer's step"
+            self.remarks["updates"] = f"updates not read: no weight changed; {remedy}"
 
     def nothing(self) -> list[str]:
         """What was not read at all, with the cause and what to change, a line each."""

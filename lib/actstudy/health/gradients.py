@@ -38,6 +38,9 @@ class Gradients:
         self.read: values.Values = {}
         self.read_at_clip: values.Values = {}
         self.read_late: values.Values = {}  # at the end of the step
+        self._is_behind = False  # whether an optimizer stepped before the first backward pass
+        self.restart: Callable[[], None] = lambda: None  # called if so, at the end of that pass
+        self._accumulated_names: set[str] = set()
         self._used: set[str] = set()  # those with which an optimizer has stepped
         self._queued = -1  # the backward pass at whose end the gradients are read
 
@@ -53,7 +56,8 @@ class Gradients:
             hooks.callback(register_optimizer_step_post_hook(stepped).remove)
             yield
 
-    def _accumulated(self, _: Tensor) -> None:
+    def _accumulated(self, parameter: Tensor) -> None:
+        self._accumulated_names.add(self.names[id(parameter)])
         number = torch._C._current_graph_task_id()
         if number != self._queued:
             self._queued = number
@@ -65,13 +69,18 @@ class Gradients:
 
     def _passed(self) -> None:
         self.passes += 1
+        if self._is_behind:
+            self._is_behind = False
+            self.restart()
         self.read |= self._values(self._used)
 
     def _stepped(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         names_read = _names(self.read)
+        is_first = not self.passes and torch._C._current_graph_task_id() == -1
         for group in optimizer.param_groups:
             names = {self.names.get(id(parameter), "") for parameter in group["params"]}
             self._used |= names & names_read
+            self._is_behind |= is_first and not names.isdisjoint(self.parameters)
 
     def _values(self, without: set[str]) -> values.Values:
         """Probes of all gradients that are there, but for those of the names `without`."""
@@ -137,8 +146,10 @@ class Gradients:
         cause = coverage.NO_GRADIENT if self.passes else coverage.NO_BACKWARD
         reasons = {}
         for name in self.trainable:
-            if name not in names_read:
-                reasons[name] = self.unread.get(name, cause)
+            if name in names_read:
+                continue
+            default = coverage.USED if name in self._accumulated_names else cause
+            reasons[name] = self.unread.get(name, default)
         return reasons
 
 

@@ -3,9 +3,14 @@
 import copy
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+from torch import nn
+
+PREPARE = "__prepare_scriptable__"  # what torch.jit.script calls first
 CAUGHT: tuple[type[Exception], ...] = (Exception,)
 
 
@@ -47,6 +52,32 @@ class Guarded:
 
 def ignore(*_args: Any, **_named: Any) -> None:
     """Do nothing: what a copied model has in the place of a hook."""
+
+
+@contextmanager
+def scriptable(module: nn.Module) -> Iterator[None]:
+    """In this context torch.jit.script, which compiles all hooks, takes ours away first."""
+    module.__dict__[PREPARE] = partial(_unwatched, module)
+    try:
+        yield
+    finally:
+        module.__dict__.pop(PREPARE, None)
+
+
+def _unwatched(module: nn.Module) -> Any:
+    """A module, or a copy of one, without guarded hooks, prepared as its class says."""
+    for part in module.modules():
+        part.__dict__.pop(PREPARE, None)
+        _remove_guarded(part._forward_pre_hooks)
+        _remove_guarded(part._forward_hooks)
+    prepare = getattr(module, PREPARE, None)
+    return prepare() if prepare else module
+
+
+def _remove_guarded(hooks: dict[int, Any]) -> None:
+    for number, hook in list(hooks.items()):
+        if isinstance(hook, Guarded) or hook is ignore:
+            del hooks[number]
 
 
 def tell(text: str) -> None:

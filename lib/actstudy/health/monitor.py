@@ -22,9 +22,8 @@ from torch import Tensor, nn
 
 from actstudy.advice import rules
 from actstudy.contract import schema, store
-from actstudy.health import probes, values
+from actstudy.health import coverage, probes, values
 from actstudy.health.clipping import Clipper
-from actstudy.health.coverage import Coverage
 from actstudy.health.eager import eager
 from actstudy.health.gradients import Gradients
 from actstudy.health.guard import Guard, tell
@@ -70,7 +69,7 @@ class Monitor:
         self.steps_done = 0
         self._own_facts = frozenset(facts)
         self._guard = Guard()
-        self.coverage = Coverage(self._guard)
+        self.coverage = coverage.Coverage(self._guard)
         self._watching = ExitStack()
         self._armed = False
         self._open = False
@@ -185,6 +184,8 @@ class Monitor:
         trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         self._gradients = Gradients(trainable, self._guard)
         self._update = probes.Update(self._gradients.parameters)
+        self._gradients.restart = self._update.restart
+        self._watching.callback(self._update.before.clear)  # copies of the weights
         self._watching.enter_context(self._passes.watch(self._gradients.first))
         self._watching.enter_context(self._gradients.watch())
         self._watching.enter_context(eager())
@@ -200,6 +201,7 @@ class Monitor:
         self._gradients.read_rest()
         rows = values.rows(self.steps_done, *self._stacked(loss, scale))
         self._note()
+        self.coverage.note_updates(rows)
         rows = self.coverage.rows(self.steps_done) + rows
         self.rows += rows
         if self.mirror is None:
@@ -224,8 +226,9 @@ class Monitor:
         device = next(iter(read.values())).device if read else None
         if scale not in (None, 1.0):
             read["model", "model", 0, "loss_scale"] = torch.tensor([scale], device=device)
-        if loss is None:
-            self.coverage.remarks["loss"] = "no loss in step()"
+        reason = coverage.why_no_loss(loss)
+        if reason:
+            self.coverage.remarks["loss"] = reason
         else:
             mean = torch.as_tensor(loss, device=device).detach().mean()
             read["model", "model", 0, "loss"] = mean.view(1)

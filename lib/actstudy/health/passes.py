@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from actstudy.health import calls, coverage, sites
 from actstudy.health.calls import Call
-from actstudy.health.guard import Guard
+from actstudy.health.guard import Guard, scriptable
 from actstudy.health.site_values import SiteValues
 from actstudy.nets.activations import ACTIVATIONS
 
@@ -87,6 +87,7 @@ class Passes:
                 hooks.callback(before.remove)
                 after = module.register_forward_hook(leave, always_call=True)
                 hooks.callback(after.remove)
+                hooks.enter_context(scriptable(module))
             yield
 
     def facts(self) -> dict[str, Any]:
@@ -120,6 +121,8 @@ class Passes:
     def _enter(
         self, name: str, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]
     ) -> None:
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return
         if module is not self.modules[name]:
             if name in self.sites or not name:
                 self.values.unread[name or "the model"] = coverage.REPLICA
@@ -140,6 +143,8 @@ class Passes:
             frame.pre = x.detach().clone() if getattr(module, "inplace", False) else x.detach()
 
     def _leave(self, name: str, module: nn.Module, _: tuple[Any, ...], post: Any) -> None:
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return
         stack = self._stack()
         if all(frame.module is not module for frame in stack):
             return
@@ -156,6 +161,10 @@ class Passes:
             self.values.read(name, module, frame.pre, post, activation, kind)
         elif frame.calls:
             self._leave_activation(frame, post)
+        elif not frame.in_site:
+            self.values.units = sites.units_after(module, post, self.values.units)
+        if not name:
+            self.values.read_output(post)
 
     def _leave_activation(self, frame: Frame, post: Any) -> None:
         """Read a module that called activations as one, if its output has the input's shape."""

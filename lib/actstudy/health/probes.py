@@ -102,6 +102,12 @@ class Update:
         self.before = [parameter.detach().clone()[None] for parameter in parameters.values()]
         self.of_gradients: values.Values = {}
 
+    @torch.no_grad()
+    def restart(self) -> None:
+        """Take the parameters as they are now for those before the step."""
+        for before, parameter in zip(self.before, self.parameters.values(), strict=True):
+            before.copy_(parameter[None])
+
     def gradients(self) -> None:
         """Read `.grad` as it is now."""
         gradients = [None if p.grad is None else p.grad[None] for p in self.parameters.values()]

@@ -1,11 +1,13 @@
 """The probes of all sites in one training step of a model that is not ours."""
 
+import weakref
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from actstudy.health import coverage, sites, values
 from actstudy.health.guard import Guard
@@ -21,6 +23,8 @@ class SiteValues:
         self.guard = guard
         self.activations: dict[str, str | None] = {}  # site -> its name if it is registered
         self.without_rule: dict[str, None] = {}  # sites of which no flat part is known
+        self.heads: dict[str, None] = {}  # sites whose output is the model's
+        self.no_axis: dict[str, None] = {}  # sites of which the axis of the units is not known
         self.short: dict[str, None] = {}  # sites with too few values for dead units
         self.reset()
 
@@ -33,6 +37,8 @@ class SiteValues:
         self.is_repeated = False  # whether a site ran first in the backward pass
         self._calls: Counter[str] = Counter()
         self._passed_back = False
+        self.units: sites.Units | None = None  # of what ran last
+        self._posts: dict[str, weakref.ref[Tensor]] = {}  # site -> its output
 
     def read(
         self,
@@ -58,7 +64,9 @@ class SiteValues:
         self.activations[name] = activation
         with torch._C.DisableTorchFunction():  # calls of our own are not listened to
             probes = self._probes(name, kind, pre, post)
-        self.probes[name if count == 1 else f"{name}#{count}"] = probes
+        site = name if count == 1 else f"{name}#{count}"
+        self.probes[site] = probes
+        self._posts[site] = weakref.ref(post)
 
         def backward(gradient: Tensor) -> None:
             self._passed_back = True
@@ -66,6 +74,15 @@ class SiteValues:
 
         if post.requires_grad:
             post.register_hook(self.guard(backward))
+
+    def read_output(self, output: Any) -> None:
+        """Leave out the saturation of sites whose output, or a view of it, is the model's."""
+        tensors = [x for x in tree_leaves(output) if isinstance(x, Tensor)]
+        outputs = {id(x) for x in tensors} | {id(x._base) for x in tensors if x._is_view()}
+        for site, post in self._posts.items():
+            if id(post()) in outputs:
+                self.probes[site].pop("saturated_fraction", None)
+                self.heads[site] = None
 
     def read_input(self, module: nn.Module, inputs: Iterable[Any]) -> None:
         """Count what is not finite in the input of the whole model."""
@@ -100,11 +117,16 @@ class SiteValues:
         return None
 
     def _probes(self, name: str, kind: str, pre: Tensor, post: Tensor) -> dict[str, Tensor]:
-        pre = values.by_unit(pre)
-        post = values.by_unit(post.detach())
+        axis = self.units.axis_in(pre) if self.units and pre.ndim == post.ndim > 2 else None
+        is_unknown = post.ndim == 3 and axis is None
+        pre = values.by_unit(pre, axis)
+        post = values.by_unit(post.detach(), axis)
         activation = self.activations[name]
         probes = values.of_site([activation], pre, post)
-        if post.shape[1] < values.MIN_UNIT_VALUES:
+        if is_unknown:
+            del probes["dead_fraction"]
+            self.no_axis[name] = None
+        elif post.shape[1] < values.MIN_UNIT_VALUES:
             self.short[name] = None
         if activation is None:
             is_known, flat = sites.flat_part(kind)
@@ -137,6 +159,11 @@ class SiteValues:
         remarks = {}
         if self.without_rule:
             remarks["flat"] = f"saturation not judged, no rule: {_counted(self.without_rule)}"
+        if self.heads:
+            remarks["heads"] = f"output of the model, saturation not judged: {_counted(self.heads)}"
+        if self.no_axis:
+            sites_text = _counted(self.no_axis)
+            remarks["axis"] = f"dead units not judged, unit axis not known: {sites_text}"
         if self.short:
             limit = f"under {values.MIN_UNIT_VALUES} values per unit"
             remarks["short"] = f"dead units not judged, {limit}: {_counted(self.short)}"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -17,6 +17,22 @@ from actstudy.nets.activations import ACTIVATIONS, Saturated
 NOT_ACTIVATIONS = {"MultiheadAttention", "Softmax", "Softmax2d", "Softmin", "LogSoftmax"}
 KINDS = tuple(
     getattr(nn, name) for name in nn.modules.activation.__all__ if name not in NOT_ACTIVATIONS
+)
+UNITS_FIRST = (  # modules whose output has its units on axis 1
+    nn.modules.conv._ConvNd,
+    nn.modules.batchnorm._NormBase,
+    nn.GroupNorm,
+)
+UNITS_LAST = (
+    *(nn.Linear, nn.Bilinear, nn.Embedding, nn.LayerNorm, nn.RMSNorm),
+    *(nn.MultiheadAttention, nn.RNNBase),
+)
+LIKE_BEFORE = (  # modules that leave the units on their axis
+    *KINDS,
+    nn.Identity,
+    nn.modules.dropout._DropoutNd,
+    nn.modules.pooling._AvgPoolNd,
+    nn.modules.pooling._MaxPoolNd,
 )
 See = Callable[[str, nn.Module, tuple[Any, ...], Any], Tensor | None]
 
@@ -57,6 +73,29 @@ def _registered() -> dict[str, str]:
 
 def _signature(module: nn.Module) -> str:
     return re.sub(r"(, )?inplace=True", "", repr(module))
+
+
+class Units(NamedTuple):
+    """On which axis of a tensor its units are, and how many."""
+
+    axis: int
+    number: int
+
+    def axis_in(self, x: Tensor) -> int | None:
+        """The axis, if x has as many units there."""
+        return self.axis if x.shape[self.axis] == self.number else None
+
+
+def units_after(module: nn.Module, output: Any, before: Units | None) -> Units | None:
+    """The units of a module's output, None if not known; `before`: of the module before it."""
+    output = output[0] if isinstance(output, tuple) and output else output
+    if isinstance(output, Tensor) and not output.is_nested and output.ndim > 1:
+        if isinstance(module, UNITS_FIRST):
+            return Units(1, output.shape[1])
+        if isinstance(module, UNITS_LAST):
+            return Units(-1, output.shape[-1])
+    has_parts = next(module.children(), None) is not None
+    return before if has_parts or isinstance(module, LIKE_BEFORE) else None
 
 
 # Where torch's other activations are flat, by the function's name; None: they have no flat part.

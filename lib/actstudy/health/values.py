@@ -205,16 +205,16 @@ def norms(tensors: Sequence[Tensor]) -> Tensor:
     return functools.reduce(torch.add, squares).sqrt()
 
 
-def by_unit(x: Tensor) -> Tensor:
-    """x as (1, N, U): U channels of (B, C, H, W) and the like, else the last axis.
+def by_unit(x: Tensor, axis: int | None = None) -> Tensor:
+    """x as (1, N, U): the units are on `axis`; if None, on 1 of (B, C, H, W) and the like, else -1.
 
     The units of (B, T, C) are the features of tokens.
     """
     if x.ndim < 2:
         return x.reshape(1, 1, -1)
-    if x.ndim > 3:
-        return x.movedim(1, -1).reshape(1, -1, x.shape[1])
-    return x.reshape(1, -1, x.shape[-1])
+    if axis is None:
+        axis = 1 if x.ndim > 3 else -1
+    return x.movedim(axis, -1).reshape(1, -1, x.shape[axis])
 
 
 def stacked(values: Values) -> Tensor:
