@@ -105,10 +105,10 @@ def judge(
     for n, spend in schedule:
         if n is not None and n > limit:
             continue
-        taken = np.full(len(x), True) if n is None else seed < n
-        if taken.sum() >= MIN_SEEDS:
-            rows = at_look(taken) if at_look else x[taken]
-            looks_taken.append(take_look(rows, margins, spend))
+        rows = seed < (np.inf if n is None else n)
+        if rows.sum() >= MIN_SEEDS:
+            differences_now = at_look(rows) if at_look else x[rows]
+            looks_taken.append(take_look(differences_now, margins, spend))
     return [contrast(x, j, float(margins[j]), looks_taken, schedule) for j in range(x.shape[1])]
 
 
