@@ -16,9 +16,9 @@ rule reference:
         ancient("results/data/{data}/manifest.json"),
     output:
         "results/references/{task}-{data}.json",
+    priority: 1  # before runs: one slow job must not be the last
     params:
         made_of=lambda wildcards: jobs.reference_of(wildcards.task, wildcards.data),
-    priority: 1  # before runs: one slow job must not be the last
     shell:
         "exec {PYTHON:q} -m actstudy reference {wildcards.task:q} results/data/{wildcards.data:q} {output:q}"
 
