@@ -1,5 +1,6 @@
 """Prepared data are those of their sources, and of one content for a version."""
 
+import errno
 import json
 import shutil
 
@@ -238,3 +239,18 @@ def test_what_is_noted_of_opened_files(tmp_path):
         pq.read_table(tmp_path / "x.parquet")  # opened in C++: docs/adding.md says so
     (tmp_path / "later.csv").read_text()
     assert files == [tmp_path / "read.csv"]
+
+
+@pytest.mark.parametrize(
+    ("number", "is_refused"), [(errno.EACCES, False), (errno.EROFS, False), (errno.ENOSPC, True)]
+)
+def test_data_that_may_only_be_read_can_be_trained_on(folder, monkeypatch, number, is_refused):
+    def refuse(path, _content):
+        raise OSError(number, "refused", str(path))
+
+    monkeypatch.setattr(store, "write_json", refuse)
+    if not is_refused:
+        sources.pin(folder)
+        return
+    with pytest.raises(OSError, match="refused"):
+        sources.pin(folder)

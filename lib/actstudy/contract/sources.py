@@ -6,6 +6,7 @@ data sets, holds that manifest and its source. So one name and version stand for
 """
 
 import contextlib
+import errno
 import json
 import math
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ ROOT = registry.PACKAGE.parents[1]
 RAW = ROOT / "data/raw"
 SOURCE = "source.json"
 KNOWN = ".known"
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 MAX_FILES = 1000  # noted of a data set: each start of a run looks at all of them
 READER_KEYS = ("title", "source", "licence", "paper", "files", "archive")  # of a manifest
 Content = dict[str, Any]
@@ -137,7 +139,10 @@ def settled(folder: Path, manifest: Content) -> Content:
 
 
 def pin(folder: Path) -> None:
-    """Note what the runs of a data set's version are trained on; Damaged if others had else."""
+    """Note what the runs of a data set's version are trained on; Damaged if others had else.
+
+    Data that this user may only read get no note; each run's row has their hash all the same.
+    """
     manifest = store.read_note(folder / store.MANIFEST, None)
     if manifest is None:
         return
@@ -145,8 +150,13 @@ def pin(folder: Path) -> None:
         "manifest": settled(folder, manifest),
         "source": store.read_note(folder / SOURCE, None),
     }
-    if record != _pinned(folder, manifest["dataset"]):
+    if record == _pinned(folder, manifest["dataset"]):
+        return
+    try:
         store.write_json(_pin_path(folder, manifest["dataset"]), record)
+    except OSError as error:
+        if error.errno not in READ_ONLY:
+            raise
 
 
 def check_run(run: Path, folder: Path) -> None:
