@@ -51,7 +51,7 @@ class Case(NamedTuple):
 
 
 def cases() -> Iterator[Case]:
-    """All combinations that docs/statistics.md reports."""
+    """The kinds of studies that are simulated."""
     for (n, looks), effect in itertools.product(SIZES, EFFECTS):
         for rate in (0.0, *RATES):
             yield Case("levels", rate, effect, 4, n, looks)

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import memory
 import pandas as pd
 import pytest
 import shipped as tool
@@ -27,16 +28,6 @@ CLASS = '''class QuickGELU(nn.Module):
 
 SLOPE = 1.702
 ACTIVATIONS: dict'''
-CACHED = (
-    literals.tree,
-    literals.assignments,
-    registry.literal,
-    registry.entries,
-    registry.arguments,
-    registry.files,
-    code._other_than_shipped,
-    code.digest_of,
-)
 
 
 @pytest.fixture
@@ -62,8 +53,7 @@ def edit(tmp_path, monkeypatch):
 
 
 def forget():
-    for function in CACHED:
-        function.cache_clear()
+    memory.forget(code._other_than_shipped, code.digest_of)
 
 
 def test_the_table_is_of_what_is_shipped():
@@ -131,7 +121,10 @@ EDITED = {
         ("tasks/classification.py", "cross_entropy(logits.float(), y", "nll_loss(logits, y"),
         "tasks/classification.py",
     ),
-    "the task": (("tasks/mlp.py", '"higher_is_better": True', '"metric2": 1'), "tasks/mlp.py"),
+    "the task": (
+        ("tasks/mlp.py", '"higher_is_better": True', '"higher_is_better": False'),
+        "tasks/mlp.py",
+    ),
 }
 
 

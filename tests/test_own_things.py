@@ -7,6 +7,7 @@ import shutil
 import sys
 import textwrap
 
+import memory
 import numpy as np
 import pytest
 import torch
@@ -97,16 +98,6 @@ def build(spec, data, make_act):
 def reference(data):
     return linear_on_inputs("linear", data)
 """
-CACHED = (
-    literals.tree,
-    literals.assignments,
-    registry.literal,
-    registry.entries,
-    registry.arguments,
-    registry.files,
-    registry.task,
-    registry.dataset,
-)
 OWN = ("data/sets/columns.py", "nets/own.py", "tasks/own.py")
 
 
@@ -127,8 +118,7 @@ class Package:
 
     def forget(self):
         """Nothing of own files is remembered by this process."""
-        for function in CACHED:
-            function.cache_clear()
+        memory.forget()
         for file in OWN:
             sys.modules.pop("actstudy." + file.removesuffix(".py").replace("/", "."), None)
         importlib.invalidate_caches()

@@ -196,7 +196,8 @@ def describe_verdict(row: Mapping[str, Any]) -> str:
     verdict = str(row["verdict"])
     if verdict == procedure.TOO_FEW:
         if row["seeds"] >= procedure.MIN_SEEDS:
-            return f"too few typical pairs ({row['n']} of {row['seeds']} seeds, it takes 8)"
+            needed = f"it takes {procedure.MIN_SEEDS}"
+            return f"too few typical pairs ({row['n']} of {row['seeds']} seeds, {needed})"
         return f"too few seeds ({row['n']} of {procedure.MIN_SEEDS})"
     if verdict != procedure.UNDECIDED:
         return decided(row)
