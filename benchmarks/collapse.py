@@ -59,8 +59,10 @@ def cases() -> Iterator[Case]:
         yield Case("levels", rate, effect, 11, n, looks)
         yield Case("baseline", rate, effect, 4, n, looks)
         yield Case("levels", rate, effect, 4, n, looks, floor=3.0)
-    for (n, looks), effect, rate in itertools.product(SIZES, (0.0, 3.0, 5.0), RATES):
+    for (n, looks), effect, rate in itertools.product(SIZES, (0.0, 0.75, 3.0, 5.0), RATES):
         yield Case("levels", rate, effect, 4, n, looks, floor=10.0)
+    for (n, looks), effect in itertools.product(SIZES, (2.0, 3.0, 5.0)):
+        yield Case("levels", 0.0, effect, 4, n, looks, floor=10.0)
     for n, looks in SIZES:
         yield Case("levels", 0.1, 0.0, 4, n, looks, is_partial=True)
 

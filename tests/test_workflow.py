@@ -124,22 +124,18 @@ def test_a_deleted_file_retrains_only_its_run(project, name):
     os.utime(victim / name, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def test_a_deleted_figure_is_drawn_again(project):
+def test_a_deleted_figure_is_drawn_and_a_deleted_file_republished_without_training(project):
     picture = project.folder / "results/smoke/figures/mlp/reliability.pdf"
     picture.unlink()
     rules, ids = project.planned()
     assert "figures_mlp" in rules
     assert "study_figures" not in rules
     assert not ids
-    project.snakemake("--cores", "2")
-    assert picture.exists()
-
-
-def test_a_deleted_file_is_republished_without_training(project):
     victim = project.run_folders()[0]
     before = (victim / "log.txt").read_text()
     (victim / "curves.parquet").unlink()
     project.snakemake("--cores", "2")
+    assert picture.exists()
     assert store.verifies(victim)
     assert (victim / "log.txt").read_text() == before
     assert "Nothing to be done" in project.snakemake("-n")
