@@ -63,7 +63,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/summary.md",
-        FIGURES,
+        PAGE_FIGURES,
         rules.tables.output,
         run_files,
         STUDY.files_of(STUDY.first),

@@ -137,12 +137,13 @@ def test_a_plan_written_before_looks_runs_has_none(built):
 
 @pytest.mark.parametrize("part", ["mlp", "study"])
 def test_every_figure_makes_a_picture_with_a_caption(built, tmp_path, part):
-    if part == "study":
-        figures.draw_study(built, tmp_path)
-        names = registry.study_figures()
-    else:
-        figures.draw_task(built, part, tmp_path)
-        names = registry.task_figures("classes", ["depth"])
+    for on_page in (True, False):
+        if part == "study":
+            figures.draw_study(built, tmp_path, on_page)
+            names = registry.study_figures()
+        else:
+            figures.draw_task(built, part, tmp_path, on_page)
+            names = registry.task_figures("classes", ["depth"])
     assert {path.stem for path in tmp_path.glob("*.png")} == set(names)
     for name in names:
         picture = image.imread(tmp_path / f"{name}.png")
@@ -171,7 +172,9 @@ def test_figures_for_tasks_that_predict_tokens_need_no_calibration():
 @pytest.mark.parametrize("part", ["mlp", "study"])
 def test_figures_of_an_empty_study_say_so(study, tmp_path, part):
     empty = tables.build(study.plan(), tmp_path / "nowhere", [], pd.DataFrame())
-    figures.draw_all(empty, tmp_path)
+    for on_page in (True, False):
+        figures.draw_task(empty, "mlp", tmp_path / "mlp", on_page)
+        figures.draw_study(empty, tmp_path / "study", on_page)
     said = {path.stem: path.read_text() for path in (tmp_path / part).glob("*.txt")}
     assert "not been learnt yet" in said.pop(
         "boundaries", "The toy problems have not been learnt yet."

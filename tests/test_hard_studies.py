@@ -121,8 +121,8 @@ def test_every_figure_draws_what_is_left(tmp_path, name):
                 drawn.draw_without_rendering()  # where limits of an axis are found
             plt.close(drawn)
             assert "nan" not in caption
-    for draw in figures.STUDY_FIGURES.values():
-        draw(tables)
+    for study_figure in figures.STUDY_FIGURES.values():
+        study_figure.draw(tables)
 
 
 def test_a_completed_run_without_a_number_counts_as_diverged(tmp_path):

@@ -160,7 +160,7 @@ def test_names_are_refused_in_one_line_or_stay_in_the_results(sandbox, place):
 
 
 def test_labels_reasons_and_notes_stand_on_the_page(sandbox, monkeypatch):
-    monkeypatch.setattr(figures, "draw_all", lambda *_: None)
+    monkeypatch.setattr(figures, "draw_page", lambda *_: None)
     labels.through(sandbox, STRINGS[::6])
     assert sandbox.details == []
 

@@ -333,7 +333,7 @@ def test_one_call_goes_from_look_to_look_until_all_is_decided(project, monkeypat
     project.call(*call, "--cores", "2", "results/looks/plan/mlp-look1.json")
     with monkeypatch.context() as context:
         context.chdir(project.folder)
-        context.setattr(figures, "draw_all", lambda *_: None)
+        context.setattr(figures, "draw_page", lambda *_: None)
         planned = planning.load("config/looks.yaml")
         assert "mlp: look 2 of 3, n = 12; undecided: leaky_relu" in status(planned)[0]
         page = partial.write_partial(planned)

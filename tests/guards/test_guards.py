@@ -170,7 +170,7 @@ def test_without_escapes_at_the_start_a_line_is_a_heading(monkeypatch):
 
 
 def test_without_its_finalizer_the_summary_has_scripts(tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "draw_all", lambda *_: None)
+    monkeypatch.setattr(figures, "draw_page", lambda *_: None)
     monkeypatch.setattr(summary, "prose", str)
     sandbox = hostile.Sandbox(tmp_path)
     labels.through(sandbox, ["<script>alert(1)</script>"])

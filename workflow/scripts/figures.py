@@ -1,8 +1,9 @@
-"""Rules figures_TASK and study_figures: the study's tables in, figures with captions out.
+"""Rules figures_PART and more_figures_PART: the study's tables in, figures with captions out.
 
-    figures.py RESULTS PART
+    figures.py RESULTS PART page|more
 
-RESULTS: the study's folder; PART: a task, or `study` for the figures of all tasks together.
+RESULTS: the study's folder; PART: a task, or `study`: all tasks together; the figures of
+summary.md, or the others.
 """
 
 import sys
@@ -12,9 +13,10 @@ from actstudy.analysis import figures, tables
 
 results = Path(sys.argv[1])
 part = sys.argv[2]
+on_page = sys.argv[3] == "page"
 study = tables.read(results / "tables")
 folder = results / "figures" / part
 if part == "study":
-    figures.draw_study(study, folder)
+    figures.draw_study(study, folder, on_page)
 else:
-    figures.draw_task(study, part, folder)
+    figures.draw_task(study, part, folder, on_page)

@@ -1,6 +1,6 @@
-"""Rule summary: the study's tables and figures in, the page out.
+"""Rules summary and appendix: the study's tables and figures in, a page out.
 
-    summary.py RESULTS
+    summary.py RESULTS summary|appendix
 
 RESULTS: the study's folder.
 """
@@ -12,6 +12,6 @@ from actstudy.analysis import tables
 from actstudy.analysis.page import summary
 
 results = Path(sys.argv[1])
-page = results / "summary.md"
+page = results / f"{sys.argv[2]}.md"
 frames = tables.read(results / "tables")
 page.write_text(summary.render(frames, results / "figures", page), encoding="utf-8")

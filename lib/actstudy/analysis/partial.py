@@ -28,7 +28,7 @@ def write_partial(study: Study, out: Path | None = None) -> Path:
     boundaries = pd.read_parquet(toys) if toys.is_file() else pd.DataFrame()
     built = tables.build(study.plan(), store.RUNS, references, boundaries)
     tables.write(built, folder / "tables")
-    figures.draw_all(built, folder / "figures")
+    figures.draw_page(built, folder / "figures")
     page = folder / "summary.md"
     text = summary.render(built, folder / "figures", page, partial=True)
     page.write_text(text, encoding="utf-8")

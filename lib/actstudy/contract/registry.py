@@ -172,5 +172,11 @@ def task_figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
 
 
 def study_figures() -> tuple[str, ...]:
-    """Names of the figures of a whole study, in the order of the page."""
-    return tuple(entries(FIGURES, "STUDY_FIGURES", "needs"))
+    """Names of the figures of all tasks together, in the order of the page."""
+    return tuple(entries(FIGURES, "STUDY_FIGURES", "on_page"))
+
+
+def page_figures(of: str) -> frozenset[str]:
+    """Names of the figures that summary.md shows; of: `TASK_FIGURES` or `STUDY_FIGURES`."""
+    on_page = entries(FIGURES, of, "on_page")
+    return frozenset(name for name, is_on_page in on_page.items() if is_on_page)

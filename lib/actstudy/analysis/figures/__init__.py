@@ -36,18 +36,28 @@ Drawn = tuple[Figure, str]  # with its caption
 class TaskFigure:
     """How a figure of a task is drawn, and of which tasks.
 
-    needs: what the task must predict (`classes`) and which axes the study must cross for it.
+    needs: what the task must predict (`classes`) and which axes the study must cross for it;
+    on_page: whether summary.md shows it, else appendix.md alone.
     """
 
     draw: Callable[[Tables, str], Drawn]
     needs: tuple[str, ...] = ()
+    on_page: bool = False
 
 
-# The names, `needs` and the order on the page are read from this source (contract/registry.py).
+@dataclasses.dataclass(frozen=True)
+class StudyFigure:
+    """How a figure of all tasks together is drawn; on_page as in TaskFigure."""
+
+    draw: Callable[[Tables], Drawn]
+    on_page: bool = False
+
+
+# Names, `needs`, `on_page` and the order are read from this source (contract/registry.py).
 TASK_FIGURES: dict[str, TaskFigure] = {
-    "forest": TaskFigure(forest.forest),
+    "forest": TaskFigure(forest.forest, on_page=True),
     "win_probability": TaskFigure(verdicts.win_probability),
-    "metric_curves": TaskFigure(curves.metric_curves),
+    "metric_curves": TaskFigure(curves.metric_curves, on_page=True),
     "loss_curves": TaskFigure(curves.loss_curves),
     "steps_to_target": TaskFigure(targets.steps_to_target),
     "throughput_vs_metric": TaskFigure(compute.throughput_vs_metric),
@@ -57,8 +67,10 @@ TASK_FIGURES: dict[str, TaskFigure] = {
     "dead_over_time": TaskFigure(health.dead_over_time),
     "ece_vs_metric": TaskFigure(calibration.ece_vs_metric, needs=("classes",)),
     "reliability": TaskFigure(calibration.reliability, needs=("classes",)),
-    "metric_against_depth": TaskFigure(depth.metric_against_depth, needs=("classes", "depth")),
-    "outcome_map": TaskFigure(depth.outcome_map, needs=("classes", "depth")),
+    "metric_against_depth": TaskFigure(
+        depth.metric_against_depth, needs=("classes", "depth"), on_page=True
+    ),
+    "outcome_map": TaskFigure(depth.outcome_map, needs=("classes", "depth"), on_page=True),
     "signal_over_layers": TaskFigure(depth.signal_over_layers, needs=("classes", "depth")),
     "convergence_by_line": TaskFigure(layers.convergence_by_line, needs=("classes", "depth")),
     "convergence_by_level": TaskFigure(layers.convergence_by_level, needs=("classes", "depth")),
@@ -66,30 +78,35 @@ TASK_FIGURES: dict[str, TaskFigure] = {
     "mean_over_epochs": TaskFigure(layers.mean_over_epochs, needs=("classes", "depth")),
     "gradient_over_layers": TaskFigure(layers.gradient_over_layers, needs=("classes", "depth")),
     "metric_against_factor": TaskFigure(
-        factor.metric_against_factor, needs=("classes", "init_args")
+        factor.metric_against_factor, needs=("classes", "init_args"), on_page=True
     ),
-    "lr_sensitivity": TaskFigure(verdicts.lr_sensitivity, needs=("tune_lr",)),
+    "lr_sensitivity": TaskFigure(verdicts.lr_sensitivity, needs=("tune_lr",), on_page=True),
 }
-STUDY_FIGURES: dict[str, Callable[[Tables], Drawn]] = {
-    "boundaries": boundaries.boundaries,
-    "compute_bars": compute.compute_bars,
-    "timeline": timeline.timeline,
+STUDY_FIGURES: dict[str, StudyFigure] = {
+    "boundaries": StudyFigure(boundaries.boundaries, on_page=True),
+    "compute_bars": StudyFigure(compute.compute_bars),
+    "timeline": StudyFigure(timeline.timeline),
 }
 
 
-def draw_all(tables: Tables, folder: Path) -> None:
-    """Write the figures of every task to `folder`/TASK, those of the study to `folder`/study."""
+def draw_page(tables: Tables, folder: Path) -> None:
+    """Write the figures of summary.md: of every task to `folder`/TASK, others to `folder`/study."""
     for task in tables.plan.tasks:
-        draw_task(tables, task, folder / task)
-    draw_study(tables, folder / "study")
+        draw_task(tables, task, folder / task, on_page=True)
+    draw_study(tables, folder / "study", on_page=True)
 
 
-def draw_task(tables: Tables, task: str, folder: Path) -> None:
-    """Write every figure of a task as PNG, PDF and caption (.txt), each by rename."""
+def draw_task(tables: Tables, task: str, folder: Path, on_page: bool) -> None:
+    """Write those figures of a task that are on the page, or those that are not, each by rename.
+
+    As PNG, PDF and caption (.txt).
+    """
     settings = tables.plan.tasks[task]
     runs = tables.of("runs", task)
     completed = (runs["status"] == "completed").any()
     for name in settings.figures:
+        if TASK_FIGURES[name].on_page != on_page:
+            continue
         if completed:
             figure, caption = TASK_FIGURES[name].draw(tables, task)
         else:
@@ -97,11 +114,15 @@ def draw_task(tables: Tables, task: str, folder: Path) -> None:
         save(figure, caption, folder / name)
 
 
-def draw_study(tables: Tables, folder: Path) -> None:
-    """Write every figure of the whole study as PNG, PDF and caption (.txt), each by rename."""
-    for name, draw in STUDY_FIGURES.items():
-        figure, caption = draw(tables)
-        save(figure, caption, folder / name)
+def draw_study(tables: Tables, folder: Path, on_page: bool) -> None:
+    """Write those figures of all tasks that are on the page, or those that are not, by rename.
+
+    As PNG, PDF and caption (.txt).
+    """
+    for name, study_figure in STUDY_FIGURES.items():
+        if study_figure.on_page == on_page:
+            figure, caption = study_figure.draw(tables)
+            save(figure, caption, folder / name)
 
 
 def save(figure: Figure, caption: str, stem: Path) -> None:
