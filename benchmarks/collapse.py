@@ -32,7 +32,7 @@ EFFECTS = (0.0, 1.0, 2.0, 3.0)
 SIZES = [(8, False), (20, True)]  # seeds, looks
 SETTINGS = TaskPlan(
     title="", metric="", unit="", higher_is_better=True, predicts="classes", x_axis="step",
-    margin=MARGIN, margin_reason="", log_unit=None, chance=0.0, targets=[], baseline="0", recipe={},
+    margin=MARGIN, margin_reason="", log_unit=None, classes={}, targets=[], baseline="0", recipe={},
     axes={}, looks=False, tune_lr=None, figures=(),
 )  # fmt: skip
 
@@ -94,7 +94,7 @@ def study(case: Case, rng: np.random.Generator) -> dict[str, float]:
     x = values(case, rng)
     cells = [("", str(level)) for level in range(case.K + 1)]
     frame = pd.DataFrame(x, columns=pd.MultiIndex.from_tuples(cells))
-    task = TaskValues(frame, frame.isna(), -case.floor)
+    task = TaskValues(frame, frame.isna(), pd.Series(-case.floor, frame.columns))
     gains = collapse.gains(task, SETTINGS)
     pairs = [contrasts.Pair("", level, "0") for _, level in cells[1:]]
     schedule = procedure.looks_of(case.looks)

@@ -15,7 +15,7 @@ TASK: dict[str, Any] = {
     "margin": 0.01,
     "margin_reason": "so",
     "log_unit": None,
-    "chance": 0.1,
+    "classes": {"x": 10},
     "targets": [],
     "baseline": "relu",
     "recipe": {"lr": 0.01},

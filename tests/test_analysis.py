@@ -542,7 +542,7 @@ def test_outcomes_are_told_apart_by_status_and_chance():
     statuses = ["completed", "completed", "completed", "diverged", "failed", "missing"]
     runs = pd.DataFrame({"run_id": list("abcdef"), "status": statuses})
     best = pd.Series({"a": 0.5, "b": 0.149, "c": 0.15, "d": 0.9, "e": 0.9})
-    assert outcomes.outcomes(runs, best, 0.15) == [
+    assert outcomes.outcomes(runs, best, [0.15] * 6) == [
         "trains",
         "stalls",
         "trains",
@@ -556,8 +556,8 @@ def test_figures_of_depth_belong_to_studies_that_cross_it(root, study):
     assert deep <= set(study.tasks["mlp"].figures)
     plain = planning.load("config/smoke.yaml")
     assert not deep & set(plain.tasks["mlp"].figures)
-    assert study.tasks["mlp"].chance == 0.1
-    assert plain.tasks["lm"].chance is None
+    assert study.tasks["mlp"].chance_level == 0.1
+    assert math.isnan(plain.tasks["lm"].chance_level)
 
 
 @pytest.mark.parametrize("content", [None, b"", b'["x"', b"\xff"])

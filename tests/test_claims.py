@@ -39,7 +39,7 @@ def study(accuracy, val=None, groups=("",), status=None):
             run_id = f"{level}/{group}/{seed}"
             status_of_run = (status or {}).get((level, group, seed), "completed")
             place = {"task": "mlp", "group": group, "level": level, "seed": seed, "run_id": run_id}
-            runs.append({**place, "status": status_of_run, "reported_accuracy": value})
+            runs.append({**place, "data": "x", "status": status_of_run, "reported_accuracy": value})
             best = (val or {}).get((level, group), value)
             for step, accuracy_then in enumerate((best - 0.2, best, best - 0.1)):
                 point = {**place, "step": step}

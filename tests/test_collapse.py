@@ -16,7 +16,8 @@ def gains(values, chance=0.1, diverged=(), **settings):
     frame = pd.DataFrame({CELL: values}, dtype=float)
     fell = frame.isna()
     fell.loc[list(diverged)] = True
-    return collapse.gains(TaskValues(frame, fell, chance), task_plan(**settings))
+    level = pd.Series(chance, frame.columns)
+    return collapse.gains(TaskValues(frame, fell, level), task_plan(**settings))
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import scipy.stats
-from plans import plan_of
+from plans import plan_of, task_plan
 
 from actstudy.analysis import collect, tables
 from actstudy.analysis.page import verdict_sentence
-from actstudy.analysis.questions import contrasts
-from actstudy.analysis.questions.seed_values import seed_values
+from actstudy.analysis.questions import contrasts, procedure
+from actstudy.analysis.questions.seed_values import TaskValues, seed_values
 from actstudy.contract import schema
 
 MLP = {"title": "MLP"}
@@ -23,8 +23,11 @@ LM = {
     "higher_is_better": False,
     "log_unit": "nats",
     "predicts": "tokens",
-    "chance": None,
+    "classes": {},
 }
+
+
+LABELS = ("run_id", "task", "group", "level", "seed")
 
 
 def plan(settings=MLP, **more):
@@ -51,6 +54,7 @@ def runs_of(values, task="mlp", group="", **fields):
                     "level": level,
                     "seed": seed,
                     "run_id": f"{task}-{group}{level}-{seed}",
+                    "data": "x",
                     "status": status,
                     "reported_accuracy": value,
                     "reported_word_perplexity": value,
@@ -71,7 +75,7 @@ def predictions(runs, scores, weights=None, tokens=0):
         own = np.array(scores[run["level"]])
         rows.append(
             {
-                **{name: run[name] for name in ("run_id", "task", "group", "level")},
+                **{name: run[name] for name in LABELS},
                 "scores": own,
                 "weights": np.ones(len(own)) if weights is None else weights,
                 "tokens": tokens,
@@ -80,7 +84,7 @@ def predictions(runs, scores, weights=None, tokens=0):
     return pd.DataFrame(rows)
 
 
-NONE = pd.DataFrame(columns=["run_id", "task", "group", "level", "scores", "weights", "tokens"])
+NONE = pd.DataFrame(columns=[*LABELS, "scores", "weights", "tokens"])
 
 
 def contrasts_of(runs, plan, predicted=NONE):
@@ -430,17 +434,23 @@ def test_with_looks_a_shared_family_can_be_found_different():
 
 
 def near_chance(rng, n=20):
-    """Runs of two levels that are alike: 0.06 above chance, with an sd of 0.02."""
-    return {level: 0.16 + rng.normal(0, 0.02, n) for level in ("relu", "gelu")}
+    """Values of two levels that are alike: 0.06 above chance, with an sd of 0.02."""
+    values = pd.DataFrame(
+        {("", level): 0.16 + rng.normal(0, 0.02, n) for level in ("relu", "gelu")}
+    )
+    return TaskValues(values, values.isna(), pd.Series(0.1, values.columns))
 
 
 def test_noise_near_chance_gives_no_more_false_verdicts_than_5_percent():
     """300 studies; three Monte Carlo errors above 5% are 8.8%."""
     rng = np.random.default_rng(0)
+    settings = task_plan(margin=1e-3)
+    pairs = [contrasts.Pair("", "gelu", "relu")]
     false = 0
     for _ in range(300):
-        runs = runs_of(near_chance(rng)).assign(n=1)
-        false += judged(runs, MLP | {"margin": 1e-3})["verdict"].isin(["better", "worse"]).sum()
+        looks = procedure.looks_of(settings.looks)
+        (verdict,) = contrasts.judge(near_chance(rng), pairs, settings, looks, 20)
+        false += verdict.verdict in ("better", "worse")
     assert false <= 0.088 * 300
 
 

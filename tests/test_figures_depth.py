@@ -34,6 +34,7 @@ def run_of(level, line, depth, seed, status="completed", init_args=None):
         "group": f"init={line}, depth={depth}" if line else f"depth={depth}",
         "depth": depth,
         "seed": seed,
+        "data": "x",
         "status": status,
         "total_steps": 2 * STEPS_PER_EPOCH,
         "init": "he_normal",
@@ -81,7 +82,7 @@ def tables_of(runs, health=True):
     frames["health"] = pd.DataFrame([row for run in runs for row in health_of(run)])
     if not health:
         frames["health"] = frames["health"][["run_id", "task", "group", "level", "seed"]].head(0)
-    settings = {"title": "MLP on X", "metric": "accuracy", "chance": 0.1}
+    settings = {"title": "MLP on X", "metric": "accuracy"}
     levels = list(dict.fromkeys(run["level"] for run in runs))
     return Tables(plan_of({"mlp": settings}, levels=levels), frames)
 

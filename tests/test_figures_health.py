@@ -28,13 +28,11 @@ def closed():
     plt.close("all")
 
 
-CHANCE = {"mlp": 0.1}
-
-
 def run_of(level, seed, group="", depth=SITES, **fields):
     """A completed run of 40 steps."""
     return {
         "run_id": f"{level}-{seed}-{group}",
+        "data": "x",
         "task": "mlp",
         "level": level,
         "group": group,
@@ -397,7 +395,7 @@ def test_findings_come_from_the_rows_of_their_run(plain):
         status=runs["status"].mask(runs["run_id"] == "relu-0-", "missing")
     )
     made = findings.findings(
-        plain.frames["runs"], plain.frames["health"], plain.frames["curves"], CHANCE
+        plain.frames["runs"], plain.frames["health"], plain.frames["curves"], plain.plan.tasks
     )
     (row,) = made[made["rule"] == "saturated"].to_dict("records")
     assert (row["run_id"], row["place"], row["value"], row["severity"]) == (
@@ -410,7 +408,7 @@ def test_findings_come_from_the_rows_of_their_run(plain):
     assert "relu-0-" not in set(made["run_id"])
     empty = plain.frames["health"][LABELS].head(0)
     assert (
-        findings.findings(plain.frames["runs"], empty, empty, CHANCE).columns.tolist()
+        findings.findings(plain.frames["runs"], empty, empty, plain.plan.tasks).columns.tolist()
         == findings.COLUMNS
     )
 

@@ -23,7 +23,7 @@ LOGS = {
     "log_unit": "nats per word",
     "higher_is_better": False,
     "predicts": "tokens",
-    "chance": None,
+    "classes": {},
 }
 
 
@@ -66,6 +66,7 @@ def run(level, seed, value, group="", status="completed", metric="accuracy", **f
         "task": "mlp",
         "group": group,
         "places": "{}",
+        "data": "x",
         "level": level,
         "seed": seed,
         "status": status,
@@ -227,7 +228,7 @@ def with_a_diverged_language_model():
         runs += seeds_of(level, values, metric="word_perplexity")
     runs[9] = run("gelu", 0, None, status="diverged", metric="word_perplexity")
     example = {"run_id": runs[0]["run_id"], "task": "mlp", "group": "", "level": "relu"}
-    example |= {"scores": np.array([5.0]), "weights": np.array([3.0]), "tokens": 4}
+    example |= {"seed": 0, "scores": np.array([5.0]), "weights": np.array([3.0]), "tokens": 4}
     return judged(runs, LOGS, pd.DataFrame([example]))
 
 

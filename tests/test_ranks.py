@@ -23,7 +23,7 @@ TOKENS = {
     "unit": "exp",
     "log_unit": "nats per word",
     "higher_is_better": False,
-    "chance": None,
+    "classes": {},
     "predicts": "tokens",
 }
 
@@ -41,6 +41,7 @@ def runs_of(values, task="mlp", group="", metric="accuracy", diverged=()):
             rows.append(
                 {
                     "run_id": f"{task}-{group}-{level}-{seed}",
+                    "data": "x",
                     "task": task,
                     "group": group,
                     "level": level,
@@ -158,6 +159,7 @@ def tried(table, task="mlp", metric="accuracy", status=None, group=""):
                     "group": group,
                     "places": "{}",
                     "seed": seed,
+                    "data": "x",
                     "lr": lr,
                 }
             )

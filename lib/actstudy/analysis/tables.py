@@ -117,8 +117,7 @@ def build(
     frames["tuning"] = tuning.tuning(tuning_frames, plan)
     frames["claims"] = claims.claims(frames, plan.claims, plan.tasks)
     frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)
-    chance = {task: settings.chance_level for task, settings in plan.tasks.items()}
-    frames["findings"] = findings.findings(runs, frames["health"], frames["curves"], chance)
+    frames["findings"] = findings.findings(runs, frames["health"], frames["curves"], plan.tasks)
     incomplete = runs[runs["status"] != "completed"]
     frames["incomplete"] = incomplete[[*CELL, "seed", "run_id", "status", "reason"]]
     return Tables(plan, {name: frames[name] for name in NAMES})

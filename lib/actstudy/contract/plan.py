@@ -33,7 +33,7 @@ class TaskPlan:
     margin: float  # smallest difference that matters, in `compared_unit`
     margin_reason: str
     log_unit: str | None  # unit of differences of the metric's logarithm, if these are compared
-    chance: float | None  # the metric of a model that knows nothing, if it predicts classes
+    classes: dict[str, int]  # prepared data -> its number of classes, if it predicts these
     targets: list[float]  # metric values whose steps and seconds are tabled
     baseline: str  # level that the others are compared with
     recipe: dict[str, Any]  # run fields that all runs share
@@ -48,10 +48,22 @@ class TaskPlan:
         """1 if a higher metric is better, else -1."""
         return 1 if self.higher_is_better else -1
 
+    def chance(self, data: str, metric: str | None = None) -> float:
+        """The metric of a model that gives all classes of some data the same probability.
+
+        metric: default the task's. NaN if it is not known, as of a task that predicts tokens.
+        """
+        if data not in self.classes:
+            return math.nan
+        classes = self.classes[data]
+        values = {"accuracy": 1 / classes, "top5": min(1.0, 5 / classes), "loss": math.log(classes)}
+        return values.get(metric or self.metric, math.nan)
+
     @property
     def chance_level(self) -> float:
-        """`chance`, NaN if the task has none."""
-        return math.nan if self.chance is None else self.chance
+        """`chance` if it is known and the same for all data of the task, else NaN."""
+        levels = {self.chance(data) for data in self.classes}
+        return levels.pop() if len(levels) == 1 else math.nan
 
     @property
     def compared_unit(self) -> str:
@@ -63,8 +75,8 @@ class TaskPlan:
 class Plan:
     """A study's questions and its runs, in the study's order.
 
-    Rows of `runs` and `tuning` have run_id, task, level, level_value, group, places and seed;
-    those of `runs` also data, depth and line, those of `tuning` lr. `level_value` is the value of
+    Rows of `runs` and `tuning` have run_id, task, level, level_value, group, places, data and
+    seed; those of `runs` also depth and line, those of `tuning` lr. `level_value` is the value of
     the compared axis as text, `level` that and whatever else it sets; `places` is JSON text of
     the crossed axes other than the compared one -> place, and `group` its `group_name`.
     """
@@ -99,9 +111,12 @@ class Plan:
 
 
 def _task(values: dict[str, Any]) -> TaskPlan:
-    progress = values.get("looks_runs")  # absent from plans of earlier versions
+    """The task of a plan's JSON; one of an earlier version lacks `looks_runs`, or `classes`."""
+    values.pop("chance", None)
+    progress = values.get("looks_runs")
     looks_runs = progress and LooksTaken(**progress)
-    return TaskPlan(**{**values, "figures": tuple(values["figures"]), "looks_runs": looks_runs})
+    own = {"figures": tuple(values["figures"]), "looks_runs": looks_runs}
+    return TaskPlan(**{"classes": {}, **values, **own})
 
 
 def group_name(places: Mapping[str, str]) -> str:

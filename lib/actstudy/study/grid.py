@@ -34,7 +34,6 @@ class PlannedRun:
         lines = [place for axis, place in self.places.items() if axis != "depth"]
         return {
             **self.cell(),
-            "data": data_name(self.spec),
             "depth": self.spec.depth,
             "line": ", ".join(lines),
         }
@@ -44,7 +43,7 @@ class PlannedRun:
         return {**self.cell(), "lr": self.spec.lr}
 
     def cell(self) -> dict[str, Any]:
-        """The run's id, its cell and its seed."""
+        """The run's id, its cell, its data and its seed."""
         return {
             "run_id": self.id,
             "task": self.spec.task,
@@ -52,6 +51,7 @@ class PlannedRun:
             "level_value": self.level_value,
             "group": self.group,
             "places": json.dumps(self.places),
+            "data": data_name(self.spec),
             "seed": self.spec.seed,
         }
 

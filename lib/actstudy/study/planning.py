@@ -23,7 +23,7 @@ QUESTION = (  # settings of a task that its decisions depend on
     "metric",
     "higher_is_better",
     "log_unit",
-    "chance",
+    "classes",
     "margin",
     "baseline",
     "looks",

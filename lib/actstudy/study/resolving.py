@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from actstudy.contract import registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import TaskPlan
-from actstudy.contract.spec import layered
+from actstudy.contract.spec import data_name, layered
 from actstudy.study import checks, looks
 from actstudy.study.config import (
     RunFields,
@@ -115,15 +114,16 @@ def _task_plan(
 ) -> TaskPlan:
     """What analysis needs to know of a task."""
     task = registry.task(planned[0].spec.task)
-    names = list(dict.fromkeys(run.spec.dataset for run in planned))
+    specs = [run.spec for run in planned]
+    names = list(dict.fromkeys(spec.dataset for spec in specs))
     data = [registry.dataset(name) for name in names]
     margin, margin_reason = _margin(block, task, names)
     crossed = [axis for axis, entries in axes.items() if len(entries) > 1]
     if seeding.rates:
         crossed.append("tune_lr")
-    chance = None
+    classes = {}
     if task["predicts"] == "classes":
-        chance = chance_of(task["metric"], min(dataset["classes"] for dataset in data))
+        classes = {data_name(spec): registry.dataset(spec.dataset)["classes"] for spec in specs}
     return TaskPlan(
         title=f"{task['title']} on {' and '.join(dataset['title'] for dataset in data)}",
         metric=task["metric"],
@@ -134,7 +134,7 @@ def _task_plan(
         margin=margin,
         margin_reason=margin_reason,
         log_unit=task.get("log_unit"),
-        chance=chance,
+        classes=classes,
         targets=task["targets"] if block.targets is None else block.targets,
         baseline=baseline,
         recipe=_as_json(base),
@@ -143,12 +143,6 @@ def _task_plan(
         tune_lr=seeding.rates,
         figures=registry.task_figures(task["predicts"], crossed),
     )
-
-
-def chance_of(metric: str, classes: int) -> float | None:
-    """The metric of a model that gives all classes the same probability; None if not known."""
-    values = {"accuracy": 1 / classes, "top5": min(1.0, 5 / classes), "loss": math.log(classes)}
-    return values.get(metric)
 
 
 def _margin(block: Any, task: Mapping[str, Any], datasets: list[str]) -> tuple[float, str]:

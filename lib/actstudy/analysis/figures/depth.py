@@ -6,8 +6,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from actstudy.analysis.figures.marks import chance_line
 from actstudy.analysis.figures.panels import line_name, panels, subplots, tidy
-from actstudy.analysis.figures.style import REFERENCE, Style, legend, seeds, styles
+from actstudy.analysis.figures.style import Style, legend, seeds, styles
 from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.questions.outcomes import (
     DIVERGES,
@@ -17,7 +18,7 @@ from actstudy.analysis.questions.outcomes import (
     best_validation,
     last_train,
     outcomes,
-    stall_bound,
+    stall_bounds,
 )
 from actstudy.analysis.tables import Tables
 
@@ -39,7 +40,7 @@ def metric_against_depth(tables: Tables, task: str) -> tuple[Figure, str]:
     styles_by_line = styles(list(runs["line"].unique()))
     for level, ax in axes.items():
         draw_lines(ax, done[done["level"] == level], styles_by_line)
-        ax.axhline(settings.chance_level, **REFERENCE, zorder=0, label="chance")
+        chance_line(ax, settings)
         ax.set(xlabel="depth (hidden layers)", ylabel=name, xticks=sorted(runs["depth"].unique()))
     n = seeds(count_seeds(done))
     legend(figure, axes.values(), n)
@@ -74,11 +75,12 @@ def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
     settings = tables.plan.tasks[task]
     runs = tables.of("runs", task)
     best = best_validation(tables.of("curves", task))
-    bound = stall_bound(settings.chance_level)
+    bounds = stall_bounds(runs, settings)
     runs = runs.assign(
         value=runs[f"reported_{settings.metric}"],
-        outcome=outcomes(runs, best, bound),
+        outcome=outcomes(runs, best, bounds),
     )
+    levels = [settings.chance(data, "accuracy") for data in runs["data"]]
     lines = list(runs["line"].unique())
     depths = list(runs["depth"].unique())
     columns = max(1, MAX_CELLS_ACROSS // len(depths))
@@ -94,9 +96,15 @@ def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
     return figure, (
         f"{settings.title}: the strips of a cell are its seeds ({seeds(count_seeds(runs))}), the "
         f"number is the mean test {metric_name(settings.metric)} of those that completed. A run "
-        f"stalls if its best validation accuracy stays below {bound:.3g} (chance is "
-        f"{settings.chance:.3g}); it diverges if its loss is no longer finite."
+        f"stalls if its best validation accuracy stays below {span(bounds)} (chance is "
+        f"{span(levels)}); it diverges if its loss is no longer finite."
     )
+
+
+def span(values: list[float]) -> str:
+    """The values in words: `0.15`, or `0.15 to 0.55, by data set`."""
+    low, high = min(values), max(values)
+    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}, by data set"
 
 
 def draw_map(ax: Axes, runs: pd.DataFrame, lines: list[str], depths: list[float]) -> None:

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
+from actstudy.analysis.figures.marks import chance_line
 from actstudy.analysis.figures.panels import panels
 from actstudy.analysis.figures.style import (
-    REFERENCE,
     Style,
     legend,
     placeholder,
@@ -20,6 +20,7 @@ from actstudy.analysis.figures.style import (
 from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
+from actstudy.contract.plan import TaskPlan
 from actstudy.contract.schema import ENDED
 from actstudy.contract.spec import RunSpec
 
@@ -50,10 +51,8 @@ def metric_against_factor(tables: Tables, task: str) -> tuple[Figure, str]:
     figure, axes = panels(list(runs["panel"].unique()), title, columns=2)
     for panel, ax in axes.items():
         draw_means(ax, done[done["panel"] == panel], value, styles_by_level)
-        draw_crosses(
-            ax, diverged[diverged["panel"] == panel], styles_by_level, settings.chance_level
-        )
-        ax.axhline(settings.chance_level, **REFERENCE, zorder=0, label="chance")
+        draw_crosses(ax, diverged[diverged["panel"] == panel], styles_by_level, settings)
+        chance_line(ax, settings)
         ax.set(xlabel=f"init_args.{argument}", ylabel=name)
     n = seeds(done.groupby(["panel", "level", "argument"]).size()) if len(done) else "n = 0 seeds"
     legend(figure, axes.values(), n)
@@ -77,14 +76,16 @@ def draw_means(ax: Axes, runs: pd.DataFrame, value: str, styles_by_level: dict[s
 
 
 def draw_crosses(
-    ax: Axes, diverged: pd.DataFrame, styles_by_level: dict[str, Style], chance: float
+    ax: Axes, diverged: pd.DataFrame, styles_by_level: dict[str, Style], settings: TaskPlan
 ) -> None:
     """Draw a cross at chance level where seeds of a level diverged, levels side by side."""
     figure = ax.get_figure(root=True)
     for place, (level, style) in enumerate(styles_by_level.items()):
-        values = diverged.loc[diverged["level"] == level, "argument"].unique()
-        if not len(values):
+        own = diverged[diverged["level"] == level]
+        if own.empty:
             continue
+        values = own["argument"].unique()
+        chance = settings.chance(own["data"].iloc[0])
         shift = 6 * (place - (len(styles_by_level) - 1) / 2)
         ax.plot(
             values,

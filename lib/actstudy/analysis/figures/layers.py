@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from actstudy.analysis.figures.health_frames import epochs, nearest_to_shares
-from actstudy.analysis.figures.marks import mark_every, note
+from actstudy.analysis.figures.marks import chance_line, mark_every, note
 from actstudy.analysis.figures.panels import fullest_legend, grid, label_grid, line_name
-from actstudy.analysis.figures.style import REFERENCE, Style, placeholder, seeds, styles
+from actstudy.analysis.figures.style import Style, placeholder, seeds, styles
 from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.tables import Tables
 
@@ -66,7 +66,7 @@ def convergence(tables: Tables, task: str, column: str, hue: str) -> tuple[Figur
     means = val.groupby(["depth", column, hue, "epoch"])["value"].mean()
     for cell, ax in axes.items():
         draw_means(ax, means, cell, {key: styles_by_hue[key] for key in hues})
-        ax.axhline(settings.chance_level, **REFERENCE, zorder=0, label="chance")
+        chance_line(ax, settings)
     label_grid(figure, axes, "epoch", name, "depth {:g}")
     n = seeds(val.groupby(["level", "line", "depth"])["run_id"].nunique())
     fullest_legend(figure, n)

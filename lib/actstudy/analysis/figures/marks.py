@@ -1,9 +1,12 @@
 """Marks of a level on a panel: single runs with their mean, lines with bands, boxes."""
 
+import math
+
 import pandas as pd
 from matplotlib.axes import Axes
 
-from actstudy.analysis.figures.style import Style
+from actstudy.analysis.figures.style import REFERENCE, Style
+from actstudy.contract.plan import TaskPlan
 
 MARKED_POINTS = 8  # markers on a line with many points
 
@@ -49,6 +52,12 @@ def lines(ax: Axes, bands: pd.DataFrame, styles_by_level: dict[str, Style]) -> N
         ax.fill_between(rows.index, rows[low], rows[high], color=colour, alpha=0.1, linewidth=0)
     if bands.empty:
         note(ax, "zero, or not read", size=8)
+
+
+def chance_line(ax: Axes, settings: TaskPlan) -> None:
+    """A dotted line at the chance level of a task, if all of its data have the same."""
+    if math.isfinite(settings.chance_level):
+        ax.axhline(settings.chance_level, **REFERENCE, zorder=0, label="chance")
 
 
 def mark_every(points: pd.DataFrame | pd.Series, n_marks: int) -> int:

@@ -187,7 +187,7 @@ def rate_panels(
 def rate_caption(name: str, count: str, settings: TaskPlan) -> str:
     """What is drawn of the learning rates; name: of the metric; count: `n = 3 seeds`."""
     bad = "at chance level"
-    if settings.chance is None:
+    if pd.isna(settings.chance(next(iter(settings.classes), ""))):
         bad = "as infinitely bad and have no point"
     return (
         f"{name} against the learning rate, mean over {count} that choose the rate and are in no "

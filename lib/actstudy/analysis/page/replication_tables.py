@@ -97,7 +97,7 @@ def replica_section(losses: Path, task: str, stated: Claims) -> str:
     names = ["task", "group", "level", "seed", "run_id"]
     runs = curves.groupby(names, sort=False, as_index=False)["status"].max()
     published_values = stated.model_dump()
-    compared = claims.Compared("loss", sign=-1, chance_level=np.nan)
+    compared = claims.Compared("loss", sign=-1)
     frames = {"runs": runs, "curves": curves}
     table = claims.claims(frames, published_values, {task: compared})
     return claim_section(table, published_values)

@@ -28,7 +28,11 @@ class Compared:
 
     metric: str
     sign: int
-    chance_level: float
+
+    @staticmethod
+    def chance(data: str, metric: str) -> float:
+        """No metric's chance level is known."""
+        return math.nan
 
 
 Task = TaskPlan | Compared
@@ -121,8 +125,8 @@ def best_group(runs: pd.DataFrame, curves: pd.DataFrame, task: Task) -> str:
 def values_of_runs(cell: pd.DataFrame, curves: pd.DataFrame, metric: str, task: Task) -> np.ndarray:
     """The claim's metric of each run of a cell that has ended.
 
-    A diverged run counts at chance; if the metric has no chance level, one makes all values
-    missing, so that the claim is undecided.
+    A diverged run counts at chance; if the metric is no accuracy, one makes all values missing, so
+    that the claim is undecided.
     """
     ended = cell[cell["status"].isin(ENDED)]
     diverged = ended["status"] == "diverged"
@@ -135,9 +139,9 @@ def values_of_runs(cell: pd.DataFrame, curves: pd.DataFrame, metric: str, task: 
         values = ended[metric].astype(float)
     if diverged.any():
         is_accuracy = metric == "error_percent" or metric.endswith("_accuracy")
-        if not is_accuracy or math.isnan(task.chance_level):
+        if not is_accuracy:
             return np.array([])
-        values = values.mask(diverged, task.chance_level)
+        values = values.mask(diverged, task.chance(ended["data"].iloc[0], "accuracy"))
     if metric == "error_percent":
         values = 100 * (1 - values)
     return values.dropna().to_numpy(float)

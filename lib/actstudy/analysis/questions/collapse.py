@@ -23,7 +23,7 @@ class Gains:
     """What is compared of one task, and which of its runs collapsed.
 
     every: all gains; typical: those that count, else missing; collapsed, diverged: bool. All four
-    have the same shape. chance: the gain of a model that knows nothing; trains: per cell, whether
+    have the same shape. Per cell, chance: the gain of a model that knows nothing; trains: whether
     its runs typically learn something.
     """
 
@@ -31,7 +31,7 @@ class Gains:
     typical: pd.DataFrame
     collapsed: pd.DataFrame
     diverged: pd.DataFrame
-    chance: float
+    chance: pd.Series
     trains: pd.Series
 
 
@@ -70,6 +70,7 @@ def is_better_at_any_risk(smallest: float, risk: float, loss: float) -> bool:
     """Whether the better of two levels is better on average, however often it may collapse.
 
     smallest: the least by which its typical runs are better; risk: the largest of its collapse that
-    is not excluded; loss: by how much the other level's typical run is better than chance.
+    is not excluded; loss: by how much the other level's typical run is better than a collapsed
+    run of it, which is at chance.
     """
     return (1 - risk) * smallest > risk * max(loss, 0.0)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from actstudy.analysis.questions import collapse, procedure, reservations
 from actstudy.analysis.questions.collapse import Gains
-from actstudy.analysis.questions.example_scores import mean_scores, test_error
+from actstudy.analysis.questions.example_scores import scores_of_cells, test_error
 from actstudy.analysis.questions.seed_values import Frames, TaskValues, Values
 from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.schema import UNREAD
@@ -48,7 +48,7 @@ def contrasts(frames: Frames, plan: Plan, values: Values) -> pd.DataFrame:
         runs = frames["runs"][frames["runs"]["task"] == task]
         if runs.empty:
             continue
-        scores = mean_scores(frames["predictions"], task)
+        scores = scores_of_cells(frames["predictions"], runs)
         looks = procedure.looks_of(settings.looks, family_share(plan))
         for family, pairs in families(runs, settings.baseline).items():
             verdicts = judge(values[task], pairs, settings, looks, reached(runs))
@@ -57,8 +57,9 @@ def contrasts(frames: Frames, plan: Plan, values: Values) -> pd.DataFrame:
             for pair, verdict in zip(pairs, verdicts, strict=True):
                 head = {"task": task, "family": family, **describe_pair(pair, settings)}
                 result = describe_result(pair, verdict, gains, settings, len(pairs))
-                error = test_error(*[scores.get(cell) for cell in pair.cells])
                 risks = reservations.risks(gains, *pair.cells)
+                level, opponent = (scores.get(cell) for cell in pair.cells)
+                error = test_error(level, opponent, typical_seeds(gains, pair))
                 rows.append({**head, **result, **risks, "test_se": error})
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -90,7 +91,8 @@ def judge(
 
     seeds = list(values.values.index)
     every = differences(np.full(len(seeds), True))
-    return procedure.judge(every, settings.margin, looks, seeds, seeds_reached, differences)
+    at_look = differences if len(looks) > 1 else None
+    return procedure.judge(every, settings.margin, looks, seeds, seeds_reached, at_look)
 
 
 def paired_differences(gains: Gains, pairs: Sequence[Pair]) -> np.ndarray:
@@ -110,6 +112,11 @@ def paired_differences(gains: Gains, pairs: Sequence[Pair]) -> np.ndarray:
         without_number = diverged[:, level] & diverged[:, opponent]
         columns[:, column] = np.where(without_number, np.nan, difference)
     return columns
+
+
+def typical_seeds(gains: Gains, pair: Pair) -> pd.Index:
+    """The seeds of which a pair has a difference that counts."""
+    return gains.every.index[np.isfinite(paired_differences(gains, [pair])[:, 0])]
 
 
 def reached(runs: pd.DataFrame) -> int:
@@ -178,12 +185,11 @@ def seed_differences(contrasts: pd.DataFrame, plan: Plan, values: Values) -> pd.
             if not {level, opponent} <= set(gains.every):
                 continue
             used = gains.every
-            typical = paired_differences(gains, [pair])[:, 0]
             part = {
                 **{name: row[name] for name in CONTRAST},
                 "seed": used.index,
                 "difference": settings.sign * (used[level] - used[opponent]).to_numpy(),
-                "is_typical": np.isfinite(typical),
+                "is_typical": used.index.isin(typical_seeds(gains, pair)),
             }
             parts.append(pd.DataFrame(part).dropna(subset="difference"))
     if not parts:

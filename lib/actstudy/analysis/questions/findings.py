@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from actstudy.advice.rules import SEVERITIES, Rule, advise, read_by_rules, rules
-from actstudy.analysis.questions.outcomes import STALLS, best_validation, outcomes, stall_bound
+from actstudy.analysis.questions.outcomes import STALLS, best_validation, outcomes, stall_bounds
+from actstudy.contract.plan import TaskPlan
 from actstudy.contract.schema import CELL, UNREAD
 
 HEALTH = ["step", "kind", "name", "index", "probe", "value"]
@@ -17,17 +18,17 @@ CELLS = [*CELL, "rule", "severity", "value", "place", "step", "text", "remedies"
 
 
 def findings(
-    runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame, chance: Mapping[str, float]
+    runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame, tasks: Mapping[str, TaskPlan]
 ) -> pd.DataFrame:
     """A row per run and finding, the worst of a run first; remedies joined by `; `.
 
-    chance: task -> accuracy of a guess, NaN for a task without one.
+    tasks: those of the plan, whose data say what the accuracy of a guess is.
     """
     probes = health[health["probe"].isin(read_by_rules())] if len(health) else health
     losses = curves[curves["metric"] == "loss"] if len(curves) else curves
     probes_by_run = by_run(probes)
     losses_by_run = by_run(losses)
-    stalled = stalled_accuracies(runs, curves, chance)
+    stalled = stalled_accuracies(runs, curves, tasks)
     rows = []
     for run in runs[~runs["status"].isin(UNREAD)].to_dict("records"):
         facts = {str(field): value for field, value in run.items() if not pd.isna(value)}
@@ -43,7 +44,7 @@ def findings(
 
 
 def stalled_accuracies(
-    runs: pd.DataFrame, curves: pd.DataFrame, chance: Mapping[str, float]
+    runs: pd.DataFrame, curves: pd.DataFrame, tasks: Mapping[str, TaskPlan]
 ) -> dict[str, float]:
     """Run -> best validation accuracy of the completed runs that stall."""
     if curves.empty:
@@ -51,7 +52,7 @@ def stalled_accuracies(
     best = best_validation(curves)
     stalled = {}
     for task, part in runs[runs["run_id"].isin(best.index)].groupby("task"):
-        ends = outcomes(part, best, stall_bound(chance[task]))
+        ends = outcomes(part, best, stall_bounds(part, tasks[str(task)]))
         for run_id, end in zip(part["run_id"], ends, strict=True):
             if end == STALLS:
                 stalled[run_id] = float(best[run_id])

@@ -61,7 +61,7 @@ def condition(verdict: Verdict, gains: Gains, cell: Cell, opponent: Cell, family
     smallest = abs(verdict.mean) - float(special.stdtrit(verdict.n - 1, level)) * error
     n = int(gains.every[winner].count())
     risk = collapse.largest_risk(int(gains.collapsed[winner].sum()), n, level)
-    loss = float(gains.typical[loser].mean()) - gains.chance
+    loss = float(gains.typical[loser].mean()) - float(gains.chance[winner])
     if collapse.is_better_at_any_risk(smallest, risk, loss):
         return ""
     return WHEN_IT_TRAINS if winner == cell else f"when {opponent[1]} trains"

@@ -24,7 +24,7 @@ class TaskValues:
 
     values: pd.DataFrame
     diverged: pd.DataFrame  # bool, of the same shape
-    chance: float  # what a model that knows nothing has, NaN if it is not known
+    chance: pd.Series  # of each column, what a model that knows nothing has; NaN if not known
 
     def of_rows(self, rows: np.ndarray | slice) -> "TaskValues":
         """The same of some seeds; rows: a mask of them, or a slice by position."""
@@ -45,57 +45,68 @@ def task_values(frames: Frames, plan: Plan, task: str) -> TaskValues:
     runs = frames["runs"]
     runs = runs[(runs["task"] == task) & runs["status"].isin(ENDED)]
     if runs.empty:
-        return TaskValues(pd.DataFrame(), pd.DataFrame(), np.nan)
-    level = chance(frames, plan, task)
+        return TaskValues(pd.DataFrame(), pd.DataFrame(), pd.Series(dtype=float))
+    level = runs["data"].map(chances(frames, plan, task)).astype(float)
     is_diverged = runs["status"] == "diverged"
     value = runs[f"reported_{settings.metric}"].astype(float).mask(is_diverged, level)
     if settings.log_unit:
         value = np.log(value)
-        level = float(np.log(level))
-    pairs = runs.assign(value=value, is_diverged=is_diverged)
+        level = np.log(level)
+    pairs = runs.assign(value=value, is_diverged=is_diverged, chance=level)
     pairs = pairs[paired(runs, plan, settings.baseline)]
     cells = {"index": "seed", "columns": ["group", "level"]}
     values = pairs.pivot(values="value", **cells)
     values = values.dropna(axis=1, how="all").dropna(how="all").sort_index()
     diverged = pairs.pivot(values="is_diverged", **cells).reindex_like(values)
-    return TaskValues(values, diverged.eq(True), level)
+    chance = pairs.groupby(["group", "level"])["chance"].first().reindex(values.columns)
+    return TaskValues(values, diverged.eq(True), chance)
 
 
 def paired(runs: pd.DataFrame, plan: Plan, baseline: str) -> pd.Series:
     """Whether each run saw the batches of its seed's baseline, at the same precision and engine.
 
     runs: those of one task that have ended; assumes one per group, level and seed. The compared
-    axis may differ. What is missing on either side counts as equal, such as all of a baseline
-    that has not ended.
+    axis may differ; a run on other data than its baseline's has its own batches. What is missing
+    on either side counts as equal, such as all of a baseline that has not ended.
     """
     columns = [column for column in PAIRED_BY if column != plan.compare]
-    reference = runs.loc[runs["level"] == baseline, ["group", "seed", *columns]]
+    reference = runs.loc[runs["level"] == baseline, ["group", "seed", "data", *columns]]
     both = runs.merge(reference, on=["group", "seed"], how="left", suffixes=("", "_baseline"))
+    on_other_data = both["data"] != both["data_baseline"]
     agree = []
     for column in columns:
         value = both[column]
         reference_value = both[f"{column}_baseline"]
-        agree.append((value == reference_value) | value.isna() | reference_value.isna())
+        equal = (value == reference_value) | value.isna() | reference_value.isna()
+        agree.append(equal | on_other_data if column == "order_hash" else equal)
     return pd.concat(agree, axis=1).all(axis=1).set_axis(runs.index)
 
 
-def chance(frames: Frames, plan: Plan, task: str) -> float:
-    """The metric of a model that knows nothing: 1 / classes, or the uniform model's perplexity.
+def chances(frames: Frames, plan: Plan, task: str) -> dict[str, float]:
+    """Prepared data -> the metric of a model that knows nothing, which gives all the same odds.
 
-    The latter is per word and needs one completed run's predictions: NaN without any.
+    A language model's is per word and needs a completed run's predictions on these data.
     """
     settings = plan.tasks[task]
     if settings.predicts == "classes":
-        return settings.chance_level
-    runs = frames["runs"]
+        return {data: settings.chance(data) for data in settings.classes}
     predictions = frames["predictions"]
-    predictions = predictions[predictions["task"] == task]
-    if predictions.empty:
-        return np.nan
-    example = predictions.iloc[0]
-    (vocabulary,) = runs.loc[runs["run_id"] == example["run_id"], "vocabulary"].unique()
-    if settings.metric != "word_perplexity":
-        values = {"perplexity": float(vocabulary), "loss": float(np.log(vocabulary))}
-        return values.get(settings.metric, np.nan)
-    nats = example["tokens"] * np.log(float(vocabulary))
-    return float(np.exp(nats / example["weights"].sum()))
+    runs = frames["runs"].drop_duplicates("run_id").set_index("run_id")
+    levels: dict[str, float] = {}
+    for example in predictions[predictions["task"] == task].to_dict("records"):
+        run = runs.loc[example["run_id"]]
+        if run["data"] not in levels:
+            per_word = example["tokens"] / example["weights"].sum()
+            levels[run["data"]] = uniform(settings.metric, run["vocabulary"], per_word)
+    return levels
+
+
+def uniform(metric: str, vocabulary: float, tokens_per_word: float) -> float:
+    """The metric of a model that gives all tokens the same probability; NaN if not known."""
+    nats = float(np.log(vocabulary))
+    values = {
+        "loss": nats,
+        "perplexity": float(vocabulary),
+        "word_perplexity": float(np.exp(tokens_per_word * nats)),
+    }
+    return values.get(metric, np.nan)

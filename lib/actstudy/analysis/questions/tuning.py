@@ -61,13 +61,13 @@ def best_values(frames: Frames, plan: Plan, task: str) -> pd.DataFrame:
     """
     settings = plan.tasks[task]
     planned = [row for row in plan.tuning if row["task"] == task]
-    rows = pd.DataFrame(planned, columns=["run_id", *CELL, "seed", "lr"])
+    rows = pd.DataFrame(planned, columns=["run_id", *CELL, "data", "seed", "lr"])
     status_of = dict(zip(frames["runs"]["run_id"], frames["runs"]["status"], strict=True))
     status = pd.Series(
         [status_of.get(run, "missing") for run in rows["run_id"]], rows.index, dtype=object
     )
     best = rows["run_id"].map(best_of_runs(frames["curves"], settings)).astype(float)
-    best = best.where(status == "completed").fillna(worst_value(settings))
+    best = best.where(status == "completed").fillna(worst_values(rows["data"], settings))
     best = best.where(status.isin(ENDED))
     if settings.log_unit:
         best = np.log(best)
@@ -82,9 +82,9 @@ def best_of_runs(curves: pd.DataFrame, settings: TaskPlan) -> pd.Series:
     return validated.groupby("run_id")["value"].agg("max" if settings.sign > 0 else "min")
 
 
-def worst_value(settings: TaskPlan) -> float:
-    """The metric of a diverged run: chance level, or infinitely bad if the metric has none."""
-    return -np.inf * settings.sign if settings.chance is None else settings.chance
+def worst_values(data: pd.Series, settings: TaskPlan) -> pd.Series:
+    """The metric of diverged runs on some data: chance, or infinitely bad if there is none."""
+    return data.map(settings.chance).astype(float).fillna(-np.inf * settings.sign)
 
 
 def rates_of_task(frames: Frames, plan: Plan, task: str) -> pd.DataFrame:
