@@ -1,9 +1,10 @@
 """What the procedure of docs/statistics.md promises, measured on simulated studies.
 
-    python benchmarks/verdicts.py --studies 2000 --out benchmarks/results
+    python benchmarks/verdicts.py --studies 2000 --processes 8 --out benchmarks/results
 
 A study is n seeds of K levels and a baseline; all contrasts share the baseline's noise, so that
 they correlate by 0.5. Rates are shares of studies; `error` is their Monte Carlo standard error.
+Every case has a generator of its own: no number depends on `--processes`.
 """
 
 import argparse

@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import image
-from plans import plan_of
+from plans import plan_of, task_plan
 from runs import TINY, quiet, run
 from scipy import stats as scipy_stats
 
@@ -549,6 +549,14 @@ def test_outcomes_are_told_apart_by_status_and_chance():
         "diverges",
         *["not run to its end"] * 2,
     ]
+
+
+def test_a_stall_is_judged_by_the_classes_of_the_runs_own_data():
+    runs = pd.DataFrame({"data": ["two", "ten", "unknown"]})
+    for metric in ("accuracy", "loss"):
+        settings = task_plan(classes={"two": 2, "ten": 10}, metric=metric)
+        bounds = outcomes.stall_bounds(runs, settings)
+        assert bounds == pytest.approx([0.55, 0.15, math.nan], nan_ok=True)
 
 
 def test_figures_of_depth_belong_to_studies_that_cross_it(root, study):

@@ -187,6 +187,58 @@ def test_chance_of_a_language_model_is_the_uniform_one():
     assert row["mean_all"] == pytest.approx((8 * math.log(50) / 6 - math.log(100)) / 8)
 
 
+TWO_DATA_SETS = {"classes": {"two": 2, "ten": 10}}
+
+
+def test_each_data_set_has_its_own_chance_level():
+    """Half way from chance to a median of 0.9 lies 0.7 of two classes, 0.5 of ten: 0.6 is between.
+
+    A diverged run stands at 0.5 and at 0.1.
+    """
+    relu = list(0.2 + noise(0))
+    values = {"relu": relu, "gelu": [None, 0.6, *relu[2:]]}
+    runs = pd.concat([runs_of(values, group=data, data=data) for data in ("two", "ten")])
+    table = judged(runs, TWO_DATA_SETS)
+    assert table["n_collapsed"].to_dict() == {("two", "gelu"): 2, ("ten", "gelu"): 1}
+    for data, chance in (("two", 0.5), ("ten", 0.1)):
+        sum_of_differences = chance + 0.6 - sum(relu[:2])
+        assert table.loc[(data, "gelu"), "mean_all"] == pytest.approx(sum_of_differences / 12)
+
+
+def test_each_vocabulary_has_its_own_chance_level():
+    """Perplexities are alike; the uniform model's is exp(8 ln 50 / 6) or exp(8 ln 5000 / 6)."""
+    runs, predicted = [], []
+    for vocabulary in (50, 5000):
+        name = f"v{vocabulary}"
+        values = {"relu": [100.0] * 8, "gelu": [None] + [100.0] * 7}
+        own = runs_of(values, group=name, data=name, vocabulary=vocabulary)
+        scores = {"relu": [5.0, 5.0], "gelu": [5.0, 5.0]}
+        runs.append(own)
+        predicted.append(predictions(own, scores, np.array([3.0, 3.0]), tokens=8))
+    table = judged(pd.concat(runs), LM, pd.concat(predicted))
+    for vocabulary in (50, 5000):
+        uniform = 8 * math.log(vocabulary) / 6
+        mean_all = table.loc[(f"v{vocabulary}", "gelu"), "mean_all"]
+        assert mean_all == pytest.approx((uniform - math.log(100)) / 8)
+
+
+def test_data_sets_that_are_compared_are_paired_by_seed_and_have_no_test_examples_in_common():
+    """Batches differ with the data; the winner, if it collapses, falls to its own chance level."""
+    relu = noise(0)
+    low = runs_of({"ten": relu}, data="ten")
+    high = runs_of({"two": relu + 0.15}, data="two", order_hash="other")
+    runs = pd.concat([low, high])
+    scores = {"ten": [1.0, 0.0, 1.0], "two": [1.0, 1.0, 0.0]}
+    settings = {**TWO_DATA_SETS, "baseline": "ten"}
+    row = judged(runs, settings, predictions(runs, scores), compare="dataset").iloc[0]
+    assert (row["n"], row["verdict"], row["condition"]) == (12, "better", "")
+    assert math.isnan(row["test_se"])
+    assert judged(runs.assign(data="ten"), settings, compare="dataset")["n"].tolist() == [0]
+    alike = settings | {"classes": {"two": 10, "ten": 10}}
+    row = judged(runs, alike, compare="dataset").iloc[0]
+    assert row["condition"] == "when it trains"
+
+
 def test_perplexities_are_compared_by_their_logarithms():
     relu = np.exp(noise(0))
     row = judged(runs_of({"relu": relu, "gelu": relu * 1.1}), LM).iloc[0]
@@ -208,6 +260,24 @@ def test_the_test_sets_own_error_stands_beside():
     scores = {"relu": [1.0, 0.0, 1.0, 0.0], "gelu": [1.0, 1.0, 1.0, 0.0]}
     row = judged(runs, predicted=predictions(runs, scores)).iloc[0]
     assert row["test_se"] == pytest.approx(np.std([0, 1, 0, 0], ddof=1) / 2)
+
+
+def test_the_test_sets_error_is_that_of_the_seeds_that_count():
+    """gelu's seed 3 collapsed, tanh's diverged: what they predict is no part of the difference."""
+    relu = list(noise(0))
+    values = {
+        level: [*relu[:3], fall, *relu[4:]] for level, fall in (("gelu", 0.1), ("tanh", None))
+    }
+    runs = runs_of({"relu": relu, **values})
+    scores = {level: [1.0, 1.0, 1.0, 0.0] for level in ("gelu", "tanh")}
+    predicted = predictions(runs, {"relu": [1.0, 0.0, 1.0, 0.0], **scores})
+    fallen = (predicted["level"] == "gelu") & (predicted["seed"] == 3)
+    predicted.loc[fallen, "scores"] = pd.Series(
+        [np.array([0.0, 0.0, 0.0, 9.0])], predicted.index[fallen]
+    )
+    table = judged(runs, predicted=predicted)
+    assert table["n"].tolist() == [11, 11]
+    assert table["test_se"].tolist() == pytest.approx([np.std([0, 1, 0, 0], ddof=1) / 2] * 2)
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,17 @@ def test_convergence_by_line_draws_means_of_the_seeds_that_are_there(crossed):
     assert "n = 3 seeds" in caption
 
 
+def test_data_of_different_classes_have_no_common_line_of_chance(crossed):
+    runs = crossed.frames["runs"]
+    runs["data"] = runs["line"].map({"a": "x", "b": "x", "c": "two"})
+    plan = plan_of({"mlp": {"classes": {"x": 10, "two": 2}}}, levels=crossed.plan.levels)
+    mixed = Tables(plan, crossed.frames)
+    figure, _ = layers.convergence_by_line(mixed, "mlp")
+    assert all(labels(ax) == ["a", "b", "c"] for ax in figure.axes)
+    _, caption = depth.outcome_map(mixed, "mlp")
+    assert "below 0.15 to 0.55, by data set (chance is 0.1 to 0.5, by data set)" in caption
+
+
 def test_convergence_by_level_draws_the_same_means_in_other_panels(crossed):
     figure, _ = layers.convergence_by_level(crossed, "mlp")
     assert len(figure.axes) == 2 * 3

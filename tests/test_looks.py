@@ -115,7 +115,7 @@ def test_each_level_gets_the_rate_chosen_for_it_beside_the_fixed_one(study):
     plan = planned.plan()
     assert len(plan.runs) == 2 * 2 * 2 * 2
     assert not {row["run_id"] for row in plan.runs} & {row["run_id"] for row in plan.tuning}
-    cell = {"run_id", "task", "level", "level_value", "group", "places", "seed"}
+    cell = {"run_id", "task", "level", "level_value", "group", "places", "data", "seed"}
     assert set(plan.tuning[0]) == cell | {"lr"}
     assert json.loads(plan.runs[0]["places"]) == {"depth": "2", "lr": "fixed"}
     assert {row["group"] for row in plan.tuning} == {"depth=2", "depth=3"}

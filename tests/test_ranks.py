@@ -226,6 +226,14 @@ def test_a_diverged_run_counts_at_chance_and_one_without_an_end_of_its_own_is_no
     assert (tuning.chosen_rates(frames, plan_of(rows), "mlp")["", "gelu"] == 0.01) or lost
 
 
+def test_a_diverged_run_counts_at_the_chance_of_its_own_data():
+    rows, frames = tried(RATES, status={("gelu", 0.1, 1001): "diverged"})
+    of_two = [{**row, "data": "two"} if row["level"] == "gelu" else row for row in rows]
+    plan = plan_of(of_two, mlp={**CLASSES, "classes": {"x": 10, "two": 2}})
+    table = tuning.tuning(frames, plan).set_index(["level", "lr"])
+    assert table.loc[("gelu", 0.1), "mean_val"] == pytest.approx((0.80 + 0.5) / 2)
+
+
 def test_perplexities_are_averaged_as_logarithms_and_a_diverged_run_is_infinitely_bad():
     table = {
         ("relu", 0.001): [100.0, 10000.0],

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from runs import ROOT, tiny
 
 from actstudy.contract import registry, spec, streams
 from actstudy.contract.errors import StudyError
+from actstudy.contract.plan import Plan
 from actstudy.study import planning
 from actstudy.study.config import RunFields
 from actstudy.study.template import DEFAULT_STUDY, template
@@ -40,6 +42,26 @@ def pinned_specs():
         for activation, seed in (("relu", 0), ("elu", 7))
         for fields in vary
     ]
+
+
+def test_a_plan_has_the_classes_of_each_data_set(tmp_path):
+    axes = {"activation": ["relu", "tanh"], "dataset": ["cifar10", "cifar100"]}
+    plan = planning.load(study(tmp_path, axes=axes, tasks={"vision": {}})).plan()
+    settings = plan.tasks["vision"]
+    assert settings.classes == {"cifar10": 10, "cifar100": 100}
+    levels = {row["data"]: settings.chance(row["data"]) for row in plan.runs}
+    assert levels == {"cifar10": 0.1, "cifar100": 0.01}
+    assert settings.chance("cifar100", "top5") == 0.05
+    assert math.isnan(settings.chance_level)
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_a_plan_of_an_earlier_version_is_read(tmp_path):
+    content = json.loads(planning.load(study(tmp_path)).plan().to_json())
+    del content["tasks"]["mlp"]["classes"]
+    content["tasks"]["mlp"]["chance"] = 0.1
+    settings = Plan.from_json(json.dumps(content)).tasks["mlp"]
+    assert math.isnan(settings.chance_level)
 
 
 def test_ten_ids_are_pinned():
