@@ -11,6 +11,8 @@ import argparse
 import itertools
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ import pandas as pd
 from actstudy.analysis.questions import power, procedure
 
 Draw = Callable[[np.random.Generator, int, int], np.ndarray]
+Rows = list[dict[str, Any]]
+Case = Callable[[int], Rows]  # studies -> the rows of one case
 SCHEDULE = procedure.looks_of(True)
 WRONG = ("better", "worse")
 
@@ -72,6 +76,7 @@ def skewed_slopes(rng: np.random.Generator, n: int, K: int) -> np.ndarray:  # no
 NOISES: dict[str, Draw] = {f.__name__: f for f in (normal, exponential, collapsed, unequal)}
 STRESSES = (quiet_exponential, collapsed_levels, unequal_exponential, skewed_slopes)
 STRESS: dict[str, Draw] = {f.__name__: f for f in STRESSES}
+ALL = NOISES | STRESS
 
 
 def differences(draw: Draw, n: int, K: int, studies: int, key: str) -> Iterator[np.ndarray]:  # noqa: N803
@@ -83,8 +88,8 @@ def differences(draw: Draw, n: int, K: int, studies: int, key: str) -> Iterator[
 
 
 def row(case: str, setting: dict[str, Any], measure: str, values: list[float]) -> dict[str, Any]:
-    """A row of the result, which is also printed: the mean of one value per study, its error."""
-    result = {
+    """A row of the result: the mean of one value per study, its error."""
+    return {
         "case": case,
         **setting,
         "measure": measure,
@@ -92,8 +97,6 @@ def row(case: str, setting: dict[str, Any], measure: str, values: list[float]) -
         "error": float(np.std(values) / math.sqrt(max(len(values), 1))),
         "studies": len(values),
     }
-    print(" ".join(map(printed, result.values())), flush=True)
-    return result
 
 
 def printed(value: Any) -> str:
@@ -104,55 +107,45 @@ def words(verdicts: list[procedure.Verdict]) -> list[str]:
     return [verdict.verdict for verdict in verdicts]
 
 
-def false_differences(studies: int) -> Iterator[dict[str, Any]]:
-    """Share of studies without any true difference in which a contrast reads better or worse."""
-    for (noise, draw), K, n in itertools.product((NOISES | STRESS).items(), (4, 9), (8, 20, None)):  # noqa: N806
-        setting = {"noise": noise, "K": K, "n": n or 20, "looks": n is None}
-        schedule = None if n else SCHEDULE
-        wrong = []
-        for x in differences(draw, n or 20, K, studies, f"null {noise} {K}"):
-            verdicts = words(procedure.judge(x, 1e-9, schedule))
-            wrong.append(float(not set(verdicts).isdisjoint(WRONG)))
-        yield row("no difference", setting, "false better or worse", wrong)
+def false_differences(noise: str, K: int, n: int | None, studies: int) -> Rows:  # noqa: N803
+    """Share of studies without any true difference in which a contrast reads better or worse.
+
+    n: seeds, or None for looks.
+    """
+    setting = {"noise": noise, "K": K, "n": n or 20, "looks": n is None}
+    schedule = None if n else SCHEDULE
+    wrong = []
+    for x in differences(ALL[noise], n or 20, K, studies, f"null {noise} {K}"):
+        verdicts = words(procedure.judge(x, 1e-9, schedule))
+        wrong.append(float(not set(verdicts).isdisjoint(WRONG)))
+    return [row("no difference", setting, "false better or worse", wrong)]
 
 
-def false_equivalences(studies: int) -> Iterator[dict[str, Any]]:
+def false_equivalences(noise: str, looks: bool, side: int, studies: int) -> Rows:
     """Share of studies, every true difference exactly the margin, that read equivalent.
 
-    One contrast that does is enough.
+    One contrast that does is enough. side: the difference's sign.
     """
-    cases = itertools.product((NOISES | STRESS).items(), (False, True), (1, -1))
-    for (noise, draw), looks, side in cases:
-        if side < 0 and noise in NOISES:
-            continue  # symmetric
-        setting = {"noise": noise, "K": 4, "n": 20, "looks": looks, "side": side}
-        schedule = SCHEDULE if looks else None
-        wrong = []
-        for x in differences(draw, 20, 4, studies, f"margin {noise}"):
-            verdicts = words(procedure.judge(x / 4 + side, 1.0, schedule))
-            wrong.append(float(any(word.startswith("equivalent") for word in verdicts)))
-        yield row("a difference of the margin", setting, "false equivalent", wrong)
+    setting = {"noise": noise, "K": 4, "n": 20, "looks": looks, "side": side}
+    schedule = SCHEDULE if looks else None
+    wrong = []
+    for x in differences(ALL[noise], 20, 4, studies, f"margin {noise}"):
+        verdicts = words(procedure.judge(x / 4 + side, 1.0, schedule))
+        wrong.append(float(any(word.startswith("equivalent") for word in verdicts)))
+    return [row("a difference of the margin", setting, "false equivalent", wrong)]
 
 
-def covers(x: np.ndarray, looks: bool) -> float:
-    """The share of contrasts whose intervals of all looks contain 0."""
-    inside = []
-    for n in procedure.LOOKS if looks else (20,):
-        verdicts = procedure.judge(x[:n], 1.0, SCHEDULE if looks else None)
-        inside.append([verdict.low <= 0 <= verdict.high for verdict in verdicts])
-    return float(np.mean(np.all(inside, axis=0)))
-
-
-def coverage(studies: int) -> Iterator[dict[str, Any]]:
+def coverage(noise: str, studies: int) -> Rows:
     """Share of contrasts whose intervals of all looks contain the true difference at once."""
-    for noise, draw in (NOISES | STRESS).items():
-        shares: dict[bool, list[float]] = {True: [], False: []}
-        for x in differences(draw, 20, 4, studies, f"coverage {noise}"):
-            shares[True].append(share_covered(x, procedure.LOOKS, SCHEDULE))
-            shares[False].append(share_covered(x, (20,), None))
-        for looks, values in shares.items():
-            setting = {"noise": noise, "K": 4, "n": 20, "looks": looks}
-            yield row("no difference", setting, "intervals of all looks cover", values)
+    shares: dict[bool, list[float]] = {True: [], False: []}
+    for x in differences(ALL[noise], 20, 4, studies, f"coverage {noise}"):
+        shares[True].append(share_covered(x, procedure.LOOKS, SCHEDULE))
+        shares[False].append(share_covered(x, (20,), None))
+    rows = []
+    for looks, values in shares.items():
+        setting = {"noise": noise, "K": 4, "n": 20, "looks": looks}
+        rows.append(row("no difference", setting, "intervals of all looks cover", values))
+    return rows
 
 
 def share_covered(x: np.ndarray, sizes: tuple[int, ...], looks: procedure.Looks | None) -> float:
@@ -164,36 +157,35 @@ def share_covered(x: np.ndarray, sizes: tuple[int, ...], looks: procedure.Looks 
     return float(np.mean(np.all(inside, axis=0)))
 
 
-def realised_power(studies: int) -> Iterator[dict[str, Any]]:
+def realised_power(K: int, looks: bool, n: int, ratio: float, studies: int) -> Rows:  # noqa: N803
     """Share of studies that find a true difference of the margin with the k seeds of a pilot.
 
-    fresh: n + k new seeds. extended: the pilot and k more, of pilots that had left the contrast
-    undecided.
+    n: seeds of the pilot; ratio: sd of a difference over margin. fresh: n + k new seeds. extended:
+    the pilot and k more, of pilots that had left the contrast undecided.
     """
-    cases = itertools.product((1, 4), (False, True), (8, 12), (0.75, 1.0, 1.5, 2.0))
-    for K, looks, n, ratio in cases:  # noqa: N806
-        if looks and K == 1:
+    schedule = procedure.looks_of(looks)
+    setting = {"noise": "normal", "K": K, "n": n, "looks": looks, "sd_margin": ratio}
+    more = []
+    fresh = []
+    extended = []
+    for x in differences(normal, 2 * (n + 100), K, studies, f"power {n} {ratio}"):
+        margin = math.sqrt(2) / ratio  # sqrt(2) is the sd of a difference
+        x[:, 0] += margin
+        k = power.more_seeds(n, float(x[:n, 0].std(ddof=1)), margin, K, schedule)
+        more.append(math.nan if k is None else float(k))
+        if k is None:
             continue
-        schedule = procedure.looks_of(looks)
-        setting = {"noise": "normal", "K": K, "n": n, "looks": looks, "sd_margin": ratio}
-        more = []
-        fresh = []
-        extended = []
-        for x in differences(normal, 2 * (n + 100), K, studies, f"power {n} {ratio}"):
-            margin = math.sqrt(2) / ratio  # sqrt(2) is the sd of a difference
-            x[:, 0] += margin
-            k = power.more_seeds(n, float(x[:n, 0].std(ddof=1)), margin, K, schedule)
-            more.append(math.nan if k is None else float(k))
-            if k is None:
-                continue
-            spend = K * power.contrast_level(n + k, K, schedule)
-            fresh.append(finds(x[-n - k :], spend))
-            if procedure.judge(x[:n], margin, schedule)[0].verdict == "undecided":
-                extended.append(finds(x[: n + k], spend))
-        yield row("power", setting, "k, mean where given", [k for k in more if not math.isnan(k)])
-        yield row("power", setting, "not decidable", [float(math.isnan(k)) for k in more])
-        yield row("power", setting, "power of n + k fresh seeds", fresh)
-        yield row("power", setting, "power of an undecided pilot and k more", extended)
+        spend = K * power.contrast_level(n + k, K, schedule)
+        fresh.append(finds(x[-n - k :], spend))
+        if procedure.judge(x[:n], margin, schedule)[0].verdict == "undecided":
+            extended.append(finds(x[: n + k], spend))
+    values = {
+        "k, mean where given": [k for k in more if not math.isnan(k)],
+        "not decidable": [float(math.isnan(k)) for k in more],
+        "power of n + k fresh seeds": fresh,
+        "power of an undecided pilot and k more": extended,
+    }
+    return [row("power", setting, measure, own) for measure, own in values.items()]
 
 
 def finds(x: np.ndarray, spend: float) -> float:
@@ -202,40 +194,64 @@ def finds(x: np.ndarray, spend: float) -> float:
     return float(procedure.difference_p(x, signs)[0] <= spend)
 
 
-def savings(studies: int) -> Iterator[dict[str, Any]]:
+def savings(effect: float, n_different: int, studies: int) -> Rows:
     """Seeds until every contrast is decided, and the share of true differences that are found.
 
     With looks, against 20 seeds at once. Either all four levels differ from the baseline (and
     nothing can be equivalent) or two do, the margin being 1 sd.
     """
-    for effect, n_different in itertools.product((1.0, 1.5, 2.0), (4, 2)):
-        # in sd of a difference
-        shift = np.where(np.arange(4) < n_different, effect * math.sqrt(2), 0.0)
-        margin = 1e-9 if n_different == 4 else math.sqrt(2)
-        setting = {
-            "noise": "normal",
-            "K": 4,
-            "n": 20,
-            "effect": effect,
-            "levels_that_differ": n_different,
-        }
-        used = []
-        adaptive = []
-        fixed = []
-        for x in differences(normal, 20, 4, studies, f"savings {effect}"):
-            verdicts = procedure.judge(x + shift, margin, SCHEDULE)
-            used.append(float(max(verdict.decided_at or 20 for verdict in verdicts)))
-            adaptive.append(share_better(verdicts[:n_different]))
-            at_once = procedure.judge(x + shift, margin)
-            fixed.append(share_better(at_once[:n_different]))
-        with_looks = {**setting, "looks": True}
-        yield row("a difference", with_looks, "seeds until all are decided", used)
-        yield row("a difference", with_looks, "found", adaptive)
-        yield row("a difference", {**setting, "looks": False}, "found", fixed)
+    # in sd of a difference
+    shift = np.where(np.arange(4) < n_different, effect * math.sqrt(2), 0.0)
+    margin = 1e-9 if n_different == 4 else math.sqrt(2)
+    setting = {
+        "noise": "normal",
+        "K": 4,
+        "n": 20,
+        "effect": effect,
+        "levels_that_differ": n_different,
+    }
+    used = []
+    adaptive = []
+    fixed = []
+    for x in differences(normal, 20, 4, studies, f"savings {effect}"):
+        verdicts = procedure.judge(x + shift, margin, SCHEDULE)
+        used.append(float(max(verdict.decided_at or 20 for verdict in verdicts)))
+        adaptive.append(share_better(verdicts[:n_different]))
+        at_once = procedure.judge(x + shift, margin)
+        fixed.append(share_better(at_once[:n_different]))
+    with_looks = {**setting, "looks": True}
+    return [
+        row("a difference", with_looks, "seeds until all are decided", used),
+        row("a difference", with_looks, "found", adaptive),
+        row("a difference", {**setting, "looks": False}, "found", fixed),
+    ]
 
 
 def share_better(verdicts: list[procedure.Verdict]) -> float:
     return words(verdicts).count("better") / len(verdicts)
+
+
+def cases() -> Iterator[Case]:
+    """What is simulated, each with a generator of its own."""
+    for noise, K, n in itertools.product(ALL, (4, 9), (8, 20, None)):  # noqa: N806
+        yield partial(false_differences, noise, K, n)
+    for noise, looks, side in itertools.product(ALL, (False, True), (1, -1)):
+        if side > 0 or noise in STRESS:  # the others are symmetric
+            yield partial(false_equivalences, noise, looks, side)
+    for noise in ALL:
+        yield partial(coverage, noise)
+    for K, looks, n in itertools.product((1, 4), (False, True), (8, 12)):  # noqa: N806
+        if looks and K == 1:
+            continue
+        for ratio in (0.75, 1.0, 1.5, 2.0):
+            yield partial(realised_power, K, looks, n, ratio)
+    for effect, n_different in itertools.product((1.0, 1.5, 2.0), (4, 2)):
+        yield partial(savings, effect, n_different)
+
+
+def rows_of(case: Case, studies: int) -> Rows:
+    """The rows of one case, in whatever process."""
+    return case(studies)
 
 
 def main() -> None:
@@ -243,12 +259,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--studies", type=int, default=2_000)
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    parts = (false_differences, false_equivalences, coverage, realised_power, savings)
-    rows = []
-    for part in parts:
-        rows += part(arguments.studies)
+    rows: Rows = []
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        for own in pool.map(partial(rows_of, studies=arguments.studies), cases()):
+            rows += own
+            for result in own:
+                print(" ".join(map(printed, result.values())), flush=True)
     arguments.out.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows).to_parquet(arguments.out / "verdicts.parquet", index=False)
 
