@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from plans import task_plan
+from runs import ROOT
 from scipy.stats import binom
 
 from actstudy.analysis.questions import collapse
@@ -83,3 +84,88 @@ def test_better_on_average_at_any_risk():
     assert collapse.is_better_at_any_risk(0.1, 0.1, 0.5)
     assert not collapse.is_better_at_any_risk(0.1, 0.2, 0.5)
     assert collapse.is_better_at_any_risk(0.1, 0.9, -0.2)
+
+
+# docs/statistics.md against benchmarks/results/collapse.parquet, which benchmarks/collapse.py wrote
+
+MEASURED = pd.read_parquet(ROOT / "benchmarks/results/collapse.parquet")
+CASE = ["who", "rate", "effect", "K", "n", "looks", "floor", "is_partial"]
+STATISTICS = (ROOT / "docs/statistics.md").read_text()
+
+
+def measured(measure):
+    """The values of a measure, a row per case."""
+    rows = MEASURED[MEASURED["measure"] == measure]
+    return rows.set_index(CASE)["value"]
+
+
+def table_of(cells, head):
+    """Markdown of texts indexed by CASE: a row per distance to chance, seeds and effect.
+
+    The columns are rates of collapse; K = 4, and the levels collapse.
+    """
+    rows = cells.rename("text").reset_index()
+    rows = rows[(rows["K"] == 4) & (rows["who"] == "levels")]
+    lines = [f"| {head} | rate 0 | 0.02 | 0.1 | 0.3 |", "|---|---|---|---|---|---|---|"]
+    for (partial, floor, n, effect), part in rows.groupby(["is_partial", "floor", "n", "effect"]):
+        texts = part.set_index("rate")["text"].reindex([0.0, 0.02, 0.1, 0.3]).fillna("")
+        place = f"{floor:g}, a third of the way" if partial else f"{floor:g}"
+        lines.append(f"| {place} | {n} | {effect:g} | {' | '.join(texts)} |")
+    return "\n".join(lines)
+
+
+def table_of_power():
+    """Found with the rule and, in brackets, by the same tests on all runs."""
+    found = measured("better")
+    before = measured("better before, per level").reindex(found.index)
+    texts = found.map("{:.2f}".format) + before.map(" ({:.2f})".format)
+    return table_of(texts[found.index.get_level_values("effect") > 0], HEAD)
+
+
+def table_of_verdicts_alone():
+    """Cases in which "better" alone is said in half a percent of levels or more."""
+    alone = measured("better without condition")
+    places = alone.groupby(["floor", "n", "effect"]).transform("max") >= 0.005
+    return table_of(alone[places].map("{:.2f}".format), HEAD)
+
+
+def table_of_equal_levels():
+    """Studies with a "better" or "worse" although typical runs are equal."""
+    wrong = measured("wrong of typical runs")
+    equal = wrong.index.get_level_values("effect") == 0
+    return table_of(wrong[equal].map("{:.3f}".format), HEAD)
+
+
+HEAD = "chance, sd lower | seeds | effect"
+
+
+@pytest.mark.parametrize("table", [table_of_power, table_of_verdicts_alone, table_of_equal_levels])
+def test_the_documented_tables_are_the_measured_ones(table):
+    assert table() in STATISTICS, table()
+
+
+def test_what_is_said_of_the_measured_rates_holds():
+    """One study in 2,000 of one of 88 cases has a wrong verdict that names no condition."""
+    wrong = measured("wrong without condition")
+    assert (len(wrong), (wrong > 0).sum(), wrong.max()) == (88, 1, 1 / 2000)
+    assert "in one of 88 cases one study\n  of 2,000, in all others none" in STATISTICS
+    loss = measured("better before, per level") - measured("better")
+    without_collapse = loss[loss.index.get_level_values("rate") == 0]
+    assert without_collapse.max() == pytest.approx(0.016, abs=5e-4)
+    assert without_collapse.drop(3.0, level="floor").max() == 0
+    covered = MEASURED.loc[MEASURED["measure"] == "risk covered", "value"]
+    assert covered.min() == pytest.approx(0.9655)
+    assert "covered the true one in at least 96.5% of studies" in STATISTICS
+
+
+@pytest.mark.parametrize(
+    ("n", "spend", "share"),
+    [(8, 0.05, 0.89), (20, 0.05, 0.29), (20, 0.025, 0.33), (20, 0.01, 0.40)],
+)
+def test_how_large_a_difference_must_be_for_better_alone(n, spend, share):
+    """Of four contrasts, without a collapse; L as a share of c, at the edge of the condition."""
+    risk = collapse.largest_risk(0, n, 1 - spend / (2 * 4))
+    assert risk / (1 - risk) == pytest.approx(share, abs=0.005)
+    assert collapse.is_better_at_any_risk(share + 0.005, risk, 1.0)
+    assert not collapse.is_better_at_any_risk(share - 0.005, risk, 1.0)
+    assert f"{share:.2f} c" in STATISTICS
