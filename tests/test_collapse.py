@@ -115,11 +115,11 @@ def table_of(cells, head):
 
 
 def table_of_power():
-    """Found with the rule and, in brackets, by the same tests on all runs."""
-    found = measured("better")
-    before = measured("better before, per level").reindex(found.index)
-    texts = found.map("{:.2f}".format) + before.map(" ({:.2f})".format)
-    return table_of(texts[found.index.get_level_values("effect") > 0], HEAD)
+    """By the rule and, in brackets, by the same tests on all runs."""
+    better = measured("better")
+    on_all = measured("better before, per level").reindex(better.index)
+    texts = better.map("{:.2f}".format) + on_all.map(" ({:.2f})".format)
+    return table_of(texts[better.index.get_level_values("effect") > 0], HEAD)
 
 
 def table_of_verdicts_alone():

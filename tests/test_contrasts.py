@@ -207,7 +207,8 @@ def test_each_data_set_has_its_own_chance_level():
 
 def test_each_vocabulary_has_its_own_chance_level():
     """Perplexities are alike; the uniform model's is exp(8 ln 50 / 6) or exp(8 ln 5000 / 6)."""
-    runs, predicted = [], []
+    runs = []
+    predicted = []
     for vocabulary in (50, 5000):
         name = f"v{vocabulary}"
         values = {"relu": [100.0] * 8, "gelu": [None] + [100.0] * 7}
