@@ -146,15 +146,15 @@ def throughput() -> str:
     rows = []
     for workload, title in titles.items():
         for activation in rates.loc[workload].index.get_level_values(0).unique():
-            first, careful, ours = (
+            first, careful, own = (
                 rates.loc[(workload, activation, loop)] for loop in ("first", "careful", "ours")
             )
-            speeds = [loop["per_second"] for loop in (first, careful, ours)]
+            speeds = [loop["per_second"] for loop in (first, careful, own)]
             rows.append(
                 [title, activation, *(f"{speed:,.0f}" for speed in speeds)]
                 + [f"{speeds[2] / speeds[0]:.2f}", f"{speeds[2] / speeds[1]:.2f}"]
-                + [f"{ours['share_of_matrix_rate']:.0%}"]
-                + [f"{ours['peak_gib']:.1f} ({first['peak_gib']:.1f})"]
+                + [f"{own['share_of_matrix_rate']:.0%}"]
+                + [f"{own['peak_gib']:.1f} ({first['peak_gib']:.1f})"]
             )
     head = "workload|activation|first|careful|actstudy|/ first|/ careful|of the matrix rate"
     return markdown([*head.split("|"), "peak GiB (first)"], rows)
