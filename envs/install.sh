@@ -28,7 +28,7 @@ if [ ! -e .venv ]; then
     free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1048576) }')
     echo "Setting up .venv: downloads $download once, 1 to 10 minutes; needs $need GB of disk, $free GB are free."
     [ "$free" -ge "$need" ] || {
-        echo "actstudy: disk: got $free GB free; needed: $need GB (a CPU-only torch needs 2: set TORCH_INDEX, see README)" >&2
+        echo "actstudy: disk: got $free GB free; needed: $need GB (a CPU-only torch needs 2: set TORCH_INDEX, see docs/commands.md)" >&2
         exit 2
     }
     "$python" -m venv .venv

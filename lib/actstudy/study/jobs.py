@@ -46,8 +46,9 @@ class Jobs:
 def reference_of(task: str, data: str) -> str:
     """What a task's reference on prepared data depends on, besides their files, as JSON."""
     dataset, _ = data_parts(data)
-    own = code.of_parts([], [], [f"tasks/{task}.py"])
-    return json.dumps([registry.dataset(dataset)["version"], own])
+    files = code.with_imports([f"tasks/{task}.py"])
+    digests = {file: code.digest_of(file) for file in files}
+    return json.dumps([registry.dataset(dataset)["version"], digests])
 
 
 def check_sources(study: Study, root: Path = store.DATA) -> None:

@@ -93,7 +93,7 @@ def ridge_on_thumbnails(data: Prepared) -> dict[str, Any]:
         parts = []
         for images in arrays["x"].split(EVAL_BATCH):
             parts.append(adaptive_avg_pool2d(inputs(images), THUMBNAIL))
-        x[split] = torch.cat(parts).flatten(1).numpy()
+        x[split] = torch.cat(parts).flatten(1).double().numpy()
         y[split] = arrays["y"].numpy()
     fits = []
     for alpha in (10.0, 1e3, 1e5):

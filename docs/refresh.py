@@ -1,0 +1,68 @@
+"""Numbers that documents quote, written into them from the tables that they come from.
+
+python docs/refresh.py                    rewrite the marked blocks of all documents
+python docs/refresh.py --check            change nothing; exit 1 and name the documents that differ
+python docs/refresh.py --from results     first take tables and pictures of the default study there
+
+A block stands between `<!-- table NAME -->` and `<!-- end -->`; NAME is a key of quoted.BLOCKS.
+"""
+
+import argparse
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import quoted
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCK = re.compile(r"(?<=<!-- table )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
+TABLES = ("cells.csv", "contrasts.csv", "references.csv")
+PICTURES = {  # of a study's figures -> its name in docs/images
+    "mlp/forest.png": "forest.png",
+    "study/boundaries.png": "boundaries.png",
+}
+
+
+def documents() -> list[Path]:
+    """README.md and all pages below docs/."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def filled(text: str) -> str:
+    """A document's text with its blocks as the tables give them."""
+    return BLOCK.sub(lambda match: "".join([*match.groups(), quoted.BLOCKS[match[1]]()]), text)
+
+
+def take(results: Path) -> None:
+    """Copy the tables and pictures that documents use from the default study's results."""
+    for name in TABLES:
+        shutil.copy(results / "tables" / name, quoted.DEFAULT / name)
+    for source, name in PICTURES.items():
+        shutil.copy(results / "figures" / source, ROOT / "docs/images" / name)
+
+
+def main() -> int:
+    """The exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing")
+    parser.add_argument("--from", dest="results", type=Path, help="the default study's results")
+    arguments = parser.parse_args()
+    if arguments.results:
+        take(arguments.results)
+    status = 0
+    for path in documents():
+        text = path.read_text()
+        new = filled(text)
+        if new == text:
+            continue
+        print(path.relative_to(ROOT))
+        if arguments.check:
+            status = 1
+        else:
+            path.write_text(new)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
