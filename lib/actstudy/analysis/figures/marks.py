@@ -56,6 +56,11 @@ def mark_every(points: pd.DataFrame | pd.Series, n_marks: int) -> int:
     return max(1, len(points) // n_marks)
 
 
+def nested(place: int, n_levels: int) -> float:
+    """The size of a level's markers: the next level's are smaller, so that both are seen."""
+    return 3.0 + 1.1 * (n_levels - 1 - place)
+
+
 def note(ax: Axes, text: str, size: int, colour: str = "black") -> None:
     """Write into the middle of a panel why it is empty."""
     ax.text(
