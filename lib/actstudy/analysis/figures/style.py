@@ -33,14 +33,14 @@ ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
     "silu_written_out": ("#FF4EFF", "X", "-."),
     "mish": ("#270089", "h", "-"),
     "selu": ("#9D623B", ">", "-."),
-    "prelu": ("#5FD35F", "d", "-"),
+    "prelu": ("#5FD35F", "d", "--"),
     "softplus": ("#3B004E", "*", "--"),
     "gelu_tanh": ("#66C2A5", "4", ":"),
     "softsign": ("#17BECF", "H", "-."),
     "hardtanh": ("#1F3A93", "8", ":"),
-    "hardswish": ("#FF9896", "1", "-"),
+    "hardswish": ("#FF9896", "1", "--"),
     "relu6": ("#4D4D4D", "2", "--"),
-    "identity": ("#A0A0A0", "x", ":"),
+    "identity": ("#A0A0A0", "x", "-"),
 }
 # Levels that are no activation, such as initialisations: no colour of theirs is an activation's.
 OTHER_STYLES = (
@@ -55,7 +55,6 @@ OTHER_STYLES = (
 )
 BAR_COLOUR = "#8494A6"  # of what is no level
 MAX_HEADING = 30  # characters of a heading of a note
-MARK_INCHES = 0.2  # of a figure's height, for its mark
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 REFERENCE: dict[str, Any] = {"color": "#555555", "linestyle": (0, (1, 2)), "linewidth": 1.2}
 
@@ -122,11 +121,11 @@ def plain_powers(figure: Figure) -> None:
 
 
 def mark(figure: Figure, note: str) -> None:
-    """Write the heading of a study's note, such as `SMOKE TEST`, at the lower left of a figure."""
+    """Write the heading of a study's note, such as `SMOKE TEST`, below the title of a figure."""
     heading, colon, _ = note.partition(":")
-    engine = figure.get_layout_engine()
-    if not colon or len(heading) > MAX_HEADING or engine is None:
+    if not colon or len(heading) > MAX_HEADING:
         return
-    room = MARK_INCHES / figure.get_figheight()
-    engine.set(rect=(0, room, 1, 1 - room))
-    figure.text(0.004, 0.25 * room, heading, fontsize=7, color="#B00000", va="bottom")
+    title = figure.get_suptitle()
+    for text in figure.texts:
+        if text.get_text() == title:
+            text.set_text(f"{title}\n{heading}")
