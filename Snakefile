@@ -64,6 +64,7 @@ rule all:
     input:
         f"{RESULTS}/summary.md",
         PAGE_FIGURES,
+        LOST_FIGURES,
         rules.tables.output,
         run_files,
         STUDY.files_of(STUDY.first),

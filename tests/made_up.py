@@ -166,7 +166,7 @@ def health(spec: RunSpec, steps: int, rng: np.random.Generator) -> list[dict[str
     rows = []
     for step in (0, steps // 2, steps - 1):
         for (kind, probe), value in PROBES.items():
-            for index in range(spec.depth if kind == "site" else 1):
+            for index in range((spec.depth or 2) if kind == "site" else 1):
                 names = {"site": f"layers.{index}", "parameter": "layers.0.weight"}
                 rows.append(
                     {

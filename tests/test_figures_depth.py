@@ -115,18 +115,18 @@ def labels(ax):
     return [line.get_label() for line in ax.lines]
 
 
-def test_convergence_by_line_draws_means_of_the_seeds_that_are_there(crossed):
-    figure, caption = layers.convergence_by_line(crossed, "mlp")
-    assert len(figure.axes) == 2 * 2
-    assert [ax.get_title() for ax in figure.axes[:2]] == ["relu", "tanh"]
-    assert [ax.get_ylabel() for ax in figure.axes[::2]] == ["depth 2", "depth 7"]
-    assert all(labels(ax) == ["a", "b", "c", "chance"] for ax in figure.axes)
-    x, y = line_of(figure.axes[3], "b")
+def test_convergence_draws_means_of_the_seeds_that_are_there(crossed):
+    figure, caption = layers.convergence_by_level(crossed, "mlp")
+    assert len(figure.axes) == 2 * 3
+    assert [ax.get_title() for ax in figure.axes[:3]] == ["a", "b", "c"]
+    assert [ax.get_ylabel() for ax in figure.axes[::3]] == ["depth 2", "depth 7"]
+    assert all(labels(ax) == ["relu", "tanh", "chance"] for ax in figure.axes)
+    x, y = line_of(figure.axes[4], "tanh")
     assert x == [1.0, 2.0]
     assert y == pytest.approx(
         [0.07 + 0.1 + 0.2, 0.07 + 0.2 + 0.1]
     )  # of seeds 0, 1, 2, then of 0 and 1
-    assert line_of(figure.axes[1], "b")[1] == pytest.approx([0.32, 0.42])
+    assert line_of(figure.axes[1], "tanh")[1] == pytest.approx([0.32, 0.42])
     assert "1 of 36 runs diverged" in caption
     assert "n = 3 seeds" in caption
 
@@ -136,19 +136,17 @@ def test_data_of_different_classes_have_no_common_line_of_chance(crossed):
     runs["data"] = runs["line"].map({"a": "x", "b": "x", "c": "two"})
     plan = plan_of({"mlp": {"classes": {"x": 10, "two": 2}}}, levels=crossed.plan.levels)
     mixed = Tables(plan, crossed.frames)
-    figure, _ = layers.convergence_by_line(mixed, "mlp")
-    assert all(labels(ax) == ["a", "b", "c"] for ax in figure.axes)
+    figure, _ = layers.convergence_by_level(mixed, "mlp")
+    assert all(labels(ax) == ["relu", "tanh"] for ax in figure.axes)
     _, caption = depth.outcome_map(mixed, "mlp")
     assert "below 0.15 to 0.55, by data set (chance is 0.1 to 0.5, by data set)" in caption
 
 
-def test_convergence_by_level_draws_the_same_means_in_other_panels(crossed):
-    figure, _ = layers.convergence_by_level(crossed, "mlp")
-    assert len(figure.axes) == 2 * 3
-    assert [ax.get_title() for ax in figure.axes[:3]] == ["a", "b", "c"]
-    assert all(labels(ax) == ["relu", "tanh", "chance"] for ax in figure.axes)
-    other, _ = layers.convergence_by_line(crossed, "mlp")
-    assert line_of(figure.axes[4], "tanh") == line_of(other.axes[3], "b")
+def test_of_many_depths_some_have_a_row_the_first_and_the_last_among_them():
+    tables = tables_of([run_of("relu", "a", depth, 0) for depth in range(1, 13)])
+    figure, caption = layers.convergence_by_level(tables, "mlp")
+    assert len(figure.axes) == layers.MAX_DEPTHS
+    assert "Depths shown: 1, 3, 5, 8, 10, 12." in caption
 
 
 @pytest.mark.parametrize(
@@ -204,7 +202,6 @@ def test_steps_per_epoch_that_nobody_knows_leave_the_first_probe(crossed):
 
 
 DEEP = [
-    "convergence_by_line",
     "convergence_by_level",
     "signal_over_epochs",
     "mean_over_epochs",
@@ -235,12 +232,10 @@ def test_where_all_runs_diverged_what_they_left_is_drawn(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", DEEP)
-def test_without_health_or_curves_a_figure_says_so(name):
+def test_without_health_or_curves_a_figure_is_not_drawn(name):
     tables = tables_of([run_of("relu", "a", 2, 0)], health=False)
     tables.frames["curves"] = tables.frames["curves"].head(0)
-    figure, caption = figures.TASK_FIGURES[name].draw(tables, "mlp")
-    assert not figure.axes
-    assert "n = 0" in caption
+    assert figures.TASK_FIGURES[name].draw(tables, "mlp") is None
 
 
 def test_signals_that_are_zero_leave_a_panel_that_says_so(crossed):
@@ -260,7 +255,7 @@ def test_metric_against_depth_shows_train_accuracy_at_the_end(crossed):
         for line in figure.axes[0].lines
         if line.get_linewidth() == 0.9 and len(line.get_xdata())
     ]
-    assert len(dotted) == 3
+    assert len(dotted) == 2
     assert list(dotted[0].get_xdata()) == [2, 7]
     assert list(dotted[0].get_ydata()) == pytest.approx(
         [0.02 + 0.2 + 0.2 + 0.01, 0.07 + 0.2 + 0.2 + 0.01]
@@ -302,7 +297,7 @@ def test_metric_against_factor_where_every_run_diverged_or_none_ended(factors):
     assert "n = 0 seeds" in caption
     assert {"relu, diverged", "tanh, diverged"} <= set(labels(figure.axes[0]))
     factors.frames["runs"] = runs.assign(status="missing")
-    assert "n = 0" in factor.metric_against_factor(factors, "mlp")[1]
+    assert factor.metric_against_factor(factors, "mlp") is None
 
 
 def test_metric_against_factor_has_a_panel_for_each_place_on_the_other_axes(factors):

@@ -1,7 +1,5 @@
 """Figures draw the numbers of the tables, which are made by hand."""
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,12 +9,10 @@ from plans import plan_of
 
 from actstudy.analysis.figures import (
     boundaries,
-    calibration,
     compute,
     curves,
     depth,
     style,
-    targets,
     timeline,
 )
 from actstudy.analysis.tables import Tables
@@ -121,20 +117,21 @@ def cells_of(frame, axes):
 def test_metric_curves_are_means_over_seeds_with_the_reference():
     runs = runs_of()
     frame = curves_of(runs)
-    figure, caption = curves.metric_curves(tables_of(runs, curves=frame), "mlp")
+    figure, caption = curves.metric_curves(tables_of(runs, curves=frame))
     val = frame[(frame["metric"] == "accuracy") & (frame["split"] == "val")]
     for ax, level, rows in cells_of(val, figure.axes):
         mean = rows.groupby("epoch")["value"].mean()
         assert line_of(ax, level) == (list(mean.index), pytest.approx(list(mean)))
-        assert line_of(ax, "linear")[1] == [1.5, 1.5]
+        assert line_of(ax, "reference method")[1] == [1.5, 1.5]
     assert "n = 3 seeds per line" in caption
+    assert "Reference methods: MLP on X: linear." in caption
 
 
 def test_a_mean_curve_ends_where_its_first_seed_does():
     runs = runs_of()
     frame = curves_of(runs)
     ended = (frame["run_id"] == "relu-lr=0.1-2") & (frame["step"] > 10)
-    figure, _ = curves.metric_curves(tables_of(runs, curves=frame[~ended]), "mlp")
+    figure, _ = curves.metric_curves(tables_of(runs, curves=frame[~ended]))
     assert line_of(figure.axes[0], "relu")[0] == [1.0]
     assert line_of(figure.axes[0], "tanh")[0] == [1.0, 2.0, 3.0]
 
@@ -152,66 +149,14 @@ def test_loss_curves_have_a_panel_per_group_and_split():
             assert line_of(ax, level)[1] == pytest.approx(list(mean))
 
 
-def test_throughput_points_and_front_are_those_of_the_table():
+def test_throughput_points_are_those_of_the_table():
     runs = runs_of()
     pareto = pareto_of(runs)
     figure, caption = compute.throughput_vs_metric(tables_of(runs, pareto=pareto), "mlp")
     for ax, level, rows in cells_of(pareto, figure.axes):
         row = rows.iloc[0]
         assert line_of(ax, level) == ([row["throughput"]], [row["mean"]])
-        assert [text.get_text() for text in ax.texts] == ["linear: 0.4321"]
-        if row["on_front"]:
-            front = line_of(ax, "Pareto front of the means")
-            assert front == ([row["throughput"]], [row["mean"]])
     assert "n = 3 seeds per point" in caption
-
-
-def test_compute_bars_are_as_long_as_the_table_says():
-    runs = runs_of()
-    pareto = pareto_of(runs)
-    figure, caption = compute.compute_bars(tables_of(runs, pareto=pareto))
-    scales = {"throughput": 1, "train_seconds": 1, "peak_memory_bytes": 1e-6}
-    for ax, (column, scale) in zip(figure.axes, scales.items(), strict=True):
-        widths = [bar.get_width() for bar in ax.patches]
-        assert widths == pytest.approx(list(pareto[column] * scale))
-        dots = np.concatenate([line.get_xdata() for line in ax.lines])
-        assert list(dots) == pytest.approx(list(runs[column] * scale))
-    assert "n = 3 seeds per bar" in caption
-
-
-def test_a_cell_without_a_completed_run_is_named_under_the_bars():
-    runs = runs_of()
-    cell = {"task": "mlp", "level": "gelu", "group": "", "n": 0, "checkpoint": "reported"}
-    tables = tables_of(runs, pareto=pareto_of(runs), cells=pd.DataFrame([cell]))
-    assert compute.compute_bars(tables)[1].endswith("no run has completed: mlp gelu.")
-
-
-def test_calibration_errors_are_means_over_completed_seeds():
-    runs = runs_of()
-    runs.loc[0, "status"] = "diverged"
-    figure, caption = calibration.ece_vs_metric(tables_of(runs), "mlp")
-    done = runs[runs["status"] == "completed"]
-    for ax, level, rows in cells_of(done, figure.axes):
-        x, y = line_of(ax, level)
-        assert x == pytest.approx([rows["reported_accuracy"].mean()])
-        assert y == pytest.approx([rows["reported_ece"].mean()])
-    assert "n = 2 to 3 seeds per level" in caption
-
-
-def test_target_bars_are_median_steps_and_hatched_up_to_the_end_if_not_reached():
-    rows = []
-    for number, (level, target) in enumerate((x, y) for x in LEVELS for y in (0.5, 0.9)):
-        median = np.nan if level == "tanh" and target == 0.9 else 10.0 + number
-        label = {"task": "mlp", "level": level, "group": "lr=0.1", "target": target}
-        rows.append({**label, "median_steps": median, "n": 3, "n_reached": 3 - number})
-    table = pd.DataFrame(rows)
-    figure, _ = targets.steps_to_target(tables_of(runs_of(), targets=table), "mlp")
-    assert [ax.get_title() for ax in figure.axes] == ["at least 0.5", "at least 0.9"]
-    assert [[bar.get_width() for bar in ax.patches] for ax in figure.axes] == [[10, 12], [11, 30]]
-    hatches = [bar.get_hatch() for ax in figure.axes for bar in ax.patches]
-    assert hatches == [None, None, None, "///"]
-    labels = [text.get_text() for text in figure.axes[1].texts]
-    assert labels == [" 11 (2 of 3)", " after the end (0 of 3)"]
 
 
 def test_metric_against_depth_is_the_mean_over_completed_seeds():
@@ -219,10 +164,12 @@ def test_metric_against_depth_is_the_mean_over_completed_seeds():
     runs = pd.concat([runs, runs.assign(depth=4, reported_accuracy=0.9)], ignore_index=True)
     runs = runs[runs["group"] == "lr=0.1"]
     figure, _ = depth.metric_against_depth(tables_of(runs, curves=curves_of(runs)), "mlp")
-    for ax, level in zip(figure.axes, LEVELS, strict=True):
+    (ax,) = figure.axes
+    assert ax.get_title() == "a"
+    assert line_of(ax, "chance")[1] == [0.1, 0.1]
+    for level in LEVELS:
         mean = runs[runs["level"] == level].groupby("depth")["reported_accuracy"].mean()
-        assert line_of(ax, "a") == ([2, 4], pytest.approx(list(mean)))
-        assert line_of(ax, "chance")[1] == [0.1, 0.1]
+        assert line_of(ax, level) == ([2, 4], pytest.approx(list(mean)))
 
 
 def test_outcome_map_has_a_strip_per_seed_and_the_mean_of_completed_ones():
@@ -280,13 +227,14 @@ def test_boundaries_draw_the_test_points_and_the_share_that_is_right():
     (ax,) = figure.axes
     drawn = [list(zip(line.get_xdata(), line.get_ydata(), strict=True)) for line in ax.lines]
     assert drawn == [[(0, 0), (0, 1), (1, 0)], [(1, 1)]]
-    assert ax.get_xlabel() == "75.0% right"
+    assert ax.get_xlabel() == "75.0% right in test"
     assert "dots 4 test points" in caption
 
 
 def test_timeline_bars_are_as_long_as_their_runs():
     times = ["2020-01-01T00:00:00", "2020-01-01T00:00:10", "2020-01-01T00:00:30"]
-    runs = runs_of().head(2).assign(device="D", device_id="d")
+    kind = {"peak_memory_kind": "cuda allocated"}
+    runs = runs_of().head(2).assign(device="D", device_id="d", **kind)
     runs["leased"] = times[:2]
     runs["ended"] = times[1:]
     figure, _ = timeline.timeline(tables_of(runs))
@@ -295,18 +243,22 @@ def test_timeline_bars_are_as_long_as_their_runs():
     assert spans == [(0, 10), (10, 30)]
 
 
-def test_looks_are_used_again_when_all_activations_are_compared():
-    levels = [*style.ACTIVATION_STYLE, "elu (alpha=0.5)"]
-    looks = style.styles(levels)
-    assert looks["elu (alpha=0.5)"] == looks["relu"]
+def test_levels_that_are_no_activation_have_styles_of_their_own_again_and_again():
+    levels = [f"init{number}" for number in range(len(style.OTHER_STYLES) + 1)]
+    looks = style.styles(["relu", *levels])
+    assert looks[levels[0]] == looks[levels[-1]]
+    assert looks["relu"]["color"] not in {looks[level]["color"] for level in levels}
 
 
-def test_a_page_of_too_many_groups_says_so():
+def test_a_task_of_many_groups_has_no_curves_and_is_named():
     runs = runs_of()
-    many = [runs.assign(group=f"lr={number}") for number in range(30)]
-    runs = pd.concat(many)
-    plan = dataclasses.replace(tables_of(runs).plan, levels=LEVELS)
-    tables = Tables(plan, tables_of(runs, curves=curves_of(runs)).frames)
-    figure, _ = curves.metric_curves(tables, "mlp")
-    assert len([ax for ax in figure.axes if ax.get_visible()]) == 24
-    assert "(the first 24 of 30; tables/ has all)" in figure.get_suptitle()
+    many = pd.concat([runs.assign(group=f"lr={number}") for number in range(30)])
+    frame = curves_of(many)
+    other = curves_of(runs).assign(task="other")
+    plan = plan_of({"mlp": {}, "other": {"title": "Another"}}, levels=LEVELS)
+    frames = tables_of(many, curves=pd.concat([frame, other])).frames
+    figure, caption = curves.metric_curves(Tables(plan, frames))
+    assert [ax.get_title() for ax in figure.axes] == [f"Another, {group}" for group in GROUPS]
+    assert "Not drawn: MLP on X (30 groups of cells)." in caption
+    assert curves.loss_curves(Tables(plan, frames), "mlp") is None
+    assert curves.metric_curves(tables_of(many, curves=frame)) is None

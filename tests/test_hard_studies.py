@@ -116,10 +116,13 @@ def test_every_figure_draws_what_is_left(tmp_path, name):
     page_of(tables, tmp_path)
     for task, settings in tables.plan.tasks.items():
         for figure in settings.figures:
-            drawn, caption = figures.TASK_FIGURES[figure].draw(tables, task)
+            drawn = figures.TASK_FIGURES[figure].draw(tables, task)
+            if drawn is None:
+                continue
+            picture, caption = drawn
             if name == "tokens":
-                drawn.draw_without_rendering()  # where limits of an axis are found
-            plt.close(drawn)
+                picture.draw_without_rendering()  # where limits of an axis are found
+            plt.close(picture)
             assert "nan" not in caption
     for study_figure in figures.STUDY_FIGURES.values():
         study_figure.draw(tables)

@@ -53,7 +53,7 @@ def test_smoke_study_then_nothing_to_do(project):
     assert "SMOKE TEST" in page
     for picture in re.findall(r"\]\((.*?\.png)\)", page):
         assert (project.folder / "results/smoke" / picture).stat().st_size > 5000
-    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 15
+    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 3
     assert "Nothing to be done" in project.snakemake("-n")
 
 
@@ -79,7 +79,7 @@ def test_a_target_redoes_tables_and_figures_only(project, edited):
     edited(lambda study: study["tasks"]["mlp"].update(targets=[0.2]) or study)
     rules, ids = project.planned()
     assert not ids
-    assert rules == {"tables", "figures_mlp", "study_figures", "summary", "all"}
+    assert rules == {"tables", "figures_mlp", "figures_study", "summary", "all"}
 
 
 def test_a_comment_retrains_nothing(project):
@@ -125,11 +125,11 @@ def test_a_deleted_file_retrains_only_its_run(project, name):
 
 
 def test_a_deleted_figure_is_drawn_and_a_deleted_file_republished_without_training(project):
-    picture = project.folder / "results/smoke/figures/mlp/reliability.pdf"
+    picture = project.folder / "results/smoke/figures/study/metric_curves.pdf"
     picture.unlink()
     rules, ids = project.planned()
-    assert "figures_mlp" in rules
-    assert "study_figures" not in rules
+    assert "figures_study" in rules
+    assert "figures_mlp" not in rules
     assert not ids
     victim = project.run_folders()[0]
     before = (victim / "log.txt").read_text()
@@ -218,7 +218,7 @@ def test_tasks_of_different_kinds_and_cells_share_a_study(project):
     assert page.index("## MLP on MNIST-1D") < page.index("## GPT on State of the Union")
     assert not re.search(r"\bnan\b", page)
     assert "Reference on sotu_text-v400-t32: add-one bigram, test word perplexity" in page
-    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 20 + 10 + 3
+    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 2 + 2
     targets = (project.folder / "results/words/tables/targets.csv").read_text()
     assert re.search(r"lm,,relu,1000000000.0,1,1,2", targets), targets
     assert "Nothing to be done" in project.call(sys.executable, "-m", "snakemake", *words, "-n")

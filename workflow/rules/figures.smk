@@ -1,24 +1,29 @@
-PICTURE = f"{RESULTS}/figures/{{part}}/{{figure}}.{{kind}}"
 KINDS = ["png", "pdf", "txt"]  # the picture twice and its caption
-PARTS = {task: plan.figures for task, plan in STUDY.tasks.items()}
-PARTS["study"] = registry.study_figures()
+PARTS = [*STUDY.tasks, "study"]
 
 
-def pictures(part, on_page):
-    """Files of those figures of a task, or of `study`, that summary.md shows, or of the others."""
-    shown = registry.page_figures(
-        "STUDY_FIGURES" if part == "study" else "TASK_FIGURES"
+def lost(index):
+    """The pictures that the last drawing left and that are gone since; index: its list of names.
+
+    A figure without any data is not drawn, so that the list alone is promised before the tables are
+    there, and a picture if it was once drawn.
+    """
+    path = Path(index)
+    pictures = expand(
+        f"{path.parent}/{{figure}}.{{kind}}",
+        figure=store.read_note(path, []),
+        kind=KINDS,
     )
-    names = [name for name in PARTS[part] if (name in shown) == on_page]
-    return expand(PICTURE, part=part, figure=names, kind=KINDS)
+    return [picture for picture in pictures if not Path(picture).is_file()]
 
 
-PAGE_FIGURES = [pictures(part, on_page=True) for part in PARTS]
-MORE_FIGURES = [pictures(part, on_page=False) for part in PARTS]
+PAGE_FIGURES = [f"{RESULTS}/figures/{part}/page.json" for part in PARTS]
+MORE_FIGURES = [f"{RESULTS}/figures/{part}/more.json" for part in PARTS]
+LOST_FIGURES = [picture for index in PAGE_FIGURES for picture in lost(index)]
 
 
 # One job per task: importing matplotlib takes longer than drawing.
-for part in PARTS:
+for part, page_index, more_index in zip(PARTS, PAGE_FIGURES, MORE_FIGURES, strict=True):
 
     rule:
         name:
@@ -26,7 +31,8 @@ for part in PARTS:
         input:
             rules.tables.output,
         output:
-            pictures(part, on_page=True),
+            page_index,
+            lost(page_index),
         params:
             part=part,
         shell:
@@ -38,7 +44,8 @@ for part in PARTS:
         input:
             rules.tables.output,
         output:
-            pictures(part, on_page=False),
+            more_index,
+            lost(more_index),
         params:
             part=part,
         shell:

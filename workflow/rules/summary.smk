@@ -13,6 +13,7 @@ rule appendix:
     input:
         tables=rules.tables.output.plan,
         figures=MORE_FIGURES,
+        lost=[picture for index in MORE_FIGURES for picture in lost(index)],
     output:
         f"{RESULTS}/appendix.md",
     shell:

@@ -16,7 +16,4 @@ part = sys.argv[2]
 on_page = sys.argv[3] == "page"
 study = tables.read(results / "tables")
 folder = results / "figures" / part
-if part == "study":
-    figures.draw_study(study, folder, on_page)
-else:
-    figures.draw_task(study, part, folder, on_page)
+figures.draw_part(study, part, folder, on_page)

@@ -1,9 +1,10 @@
-"""Figures draw what they are given: tables in, a figure and its caption out.
+"""Figures draw what they are given: tables in, a figure and its caption out; None without data.
 
 To add one: a function and an entry of TASK_FIGURES or STUDY_FIGURES.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,16 +21,17 @@ from actstudy.analysis.figures import (
     forest,
     health,
     layers,
-    targets,
+    rates,
     timeline,
-    verdicts,
 )
-from actstudy.analysis.figures.style import placeholder, plain_powers
+from actstudy.analysis.figures.style import mark, plain_powers
 from actstudy.analysis.tables import Tables
 from actstudy.contract import store
 from actstudy.contract.errors import visible
 
-Drawn = tuple[Figure, str]  # with its caption
+Drawn = tuple[Figure, str] | None  # with its caption; None if there is nothing to draw
+STUDY = "study"  # the part of figures of all tasks together; every other part is a task
+KINDS = ("png", "pdf", "txt")  # the picture twice and its caption
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,74 +57,75 @@ class StudyFigure:
 
 # Names, `needs`, `on_page` and the order are read from this source (contract/registry.py).
 TASK_FIGURES: dict[str, TaskFigure] = {
-    "forest": TaskFigure(forest.forest, on_page=True),
-    "win_probability": TaskFigure(verdicts.win_probability),
-    "metric_curves": TaskFigure(curves.metric_curves, on_page=True),
-    "loss_curves": TaskFigure(curves.loss_curves),
-    "steps_to_target": TaskFigure(targets.steps_to_target),
-    "throughput_vs_metric": TaskFigure(compute.throughput_vs_metric),
-    "health_heatmaps": TaskFigure(health.health_heatmaps),
-    "gradient_flow": TaskFigure(health.gradient_flow),
-    "update_ratios": TaskFigure(health.update_ratios),
-    "dead_over_time": TaskFigure(health.dead_over_time),
-    "ece_vs_metric": TaskFigure(calibration.ece_vs_metric, needs=("classes",)),
-    "reliability": TaskFigure(calibration.reliability, needs=("classes",)),
+    "outcome_map": TaskFigure(depth.outcome_map, needs=("classes", "depth"), on_page=True),
     "metric_against_depth": TaskFigure(
         depth.metric_against_depth, needs=("classes", "depth"), on_page=True
     ),
-    "outcome_map": TaskFigure(depth.outcome_map, needs=("classes", "depth"), on_page=True),
-    "signal_over_layers": TaskFigure(depth.signal_over_layers, needs=("classes", "depth")),
-    "convergence_by_line": TaskFigure(layers.convergence_by_line, needs=("classes", "depth")),
-    "convergence_by_level": TaskFigure(layers.convergence_by_level, needs=("classes", "depth")),
-    "signal_over_epochs": TaskFigure(layers.signal_over_epochs, needs=("classes", "depth")),
-    "mean_over_epochs": TaskFigure(layers.mean_over_epochs, needs=("classes", "depth")),
-    "gradient_over_layers": TaskFigure(layers.gradient_over_layers, needs=("classes", "depth")),
     "metric_against_factor": TaskFigure(
         factor.metric_against_factor, needs=("classes", "init_args"), on_page=True
     ),
-    "lr_sensitivity": TaskFigure(verdicts.lr_sensitivity, needs=("tune_lr",), on_page=True),
+    "lr_sensitivity": TaskFigure(rates.lr_sensitivity, needs=("tune_lr",), on_page=True),
+    "loss_curves": TaskFigure(curves.loss_curves),
+    "convergence_by_level": TaskFigure(layers.convergence_by_level, needs=("classes", "depth")),
+    "reliability": TaskFigure(calibration.reliability, needs=("classes",)),
+    "throughput_vs_metric": TaskFigure(compute.throughput_vs_metric),
+    "health_heatmaps": TaskFigure(health.health_heatmaps),
+    "dead_over_time": TaskFigure(health.dead_over_time),
+    "gradient_flow": TaskFigure(health.gradient_flow),
+    "gradient_over_layers": TaskFigure(layers.gradient_over_layers, needs=("classes", "depth")),
+    "signal_over_layers": TaskFigure(depth.signal_over_layers, needs=("classes", "depth")),
+    "signal_over_epochs": TaskFigure(layers.signal_over_epochs, needs=("classes", "depth")),
+    "mean_over_epochs": TaskFigure(layers.mean_over_epochs, needs=("classes", "depth")),
 }
 STUDY_FIGURES: dict[str, StudyFigure] = {
+    "forest": StudyFigure(forest.forest, on_page=True),
+    "metric_curves": StudyFigure(curves.metric_curves, on_page=True),
     "boundaries": StudyFigure(boundaries.boundaries, on_page=True),
-    "compute_bars": StudyFigure(compute.compute_bars),
     "timeline": StudyFigure(timeline.timeline),
 }
 
 
 def draw_page(tables: Tables, folder: Path) -> None:
-    """Write the figures of summary.md: of every task to `folder`/TASK, others to `folder`/study."""
-    for task in tables.plan.tasks:
-        draw_task(tables, task, folder / task, on_page=True)
-    draw_study(tables, folder / "study", on_page=True)
+    """Write the figures of summary.md: of every part to `folder`/PART."""
+    for part in [*tables.plan.tasks, STUDY]:
+        draw_part(tables, part, folder / part, on_page=True)
 
 
-def draw_task(tables: Tables, task: str, folder: Path, on_page: bool) -> None:
-    """Write those figures of a task that are on the page, or those that are not, each by rename.
+def draw_part(tables: Tables, part: str, folder: Path, on_page: bool) -> None:
+    """Write those figures of a part that are on the page, or those that are not, each by rename.
 
-    As PNG, PDF and caption (.txt).
+    As PNG, PDF and caption (.txt). page.json, or more.json, lists those that were drawn: one
+    without any data is not, and what an earlier drawing left of it is removed.
     """
-    settings = tables.plan.tasks[task]
-    runs = tables.of("runs", task)
-    completed = (runs["status"] == "completed").any()
-    for name in settings.figures:
-        if TASK_FIGURES[name].on_page != on_page:
+    drawn_names = []
+    for name, draw in drawings(tables, part, on_page).items():
+        drawn = draw()
+        if drawn is None:
+            for kind in KINDS:
+                (folder / f"{name}.{kind}").unlink(missing_ok=True)
             continue
-        if completed:
-            figure, caption = TASK_FIGURES[name].draw(tables, task)
-        else:
-            figure, caption = placeholder(f"{settings.title}: no run has completed, n = 0.")
+        figure, caption = drawn
+        mark(figure, tables.plan.note or "")
         save(figure, caption, folder / name)
+        drawn_names.append(name)
+    store.write_json(folder / f"{'page' if on_page else 'more'}.json", drawn_names)
 
 
-def draw_study(tables: Tables, folder: Path, on_page: bool) -> None:
-    """Write those figures of all tasks that are on the page, or those that are not, by rename.
-
-    As PNG, PDF and caption (.txt).
-    """
-    for name, study_figure in STUDY_FIGURES.items():
-        if study_figure.on_page == on_page:
-            figure, caption = study_figure.draw(tables)
-            save(figure, caption, folder / name)
+def drawings(tables: Tables, part: str, on_page: bool) -> dict[str, Callable[[], Drawn]]:
+    """Name -> how it is drawn, of the figures of a part that are on the page, or are not."""
+    if part == STUDY:
+        return {
+            name: functools.partial(figure.draw, tables)
+            for name, figure in STUDY_FIGURES.items()
+            if figure.on_page == on_page
+        }
+    if not (tables.of("runs", part)["status"] == "completed").any():
+        return {}
+    return {
+        name: functools.partial(TASK_FIGURES[name].draw, tables, part)
+        for name in tables.plan.tasks[part].figures
+        if TASK_FIGURES[name].on_page == on_page
+    }
 
 
 def save(figure: Figure, caption: str, stem: Path) -> None:

@@ -6,17 +6,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from actstudy.analysis.figures.panels import subplots
-from actstudy.analysis.figures.style import placeholder
 from actstudy.analysis.tables import Tables
 
-COLOURS = ("#0072B2", "#D55E00")  # of test points of class 0 and 1
+COLOURS = ("#542788", "#B35806")  # of test points of class 0 and 1
 
 
-def boundaries(tables: Tables) -> tuple[Figure, str]:
-    """Probability of class 1 over the plane: a row per problem, a column per activation."""
+def boundaries(tables: Tables) -> tuple[Figure, str] | None:
+    """Probability of class 1 over the plane: a row per problem, a column per activation.
+
+    None for a study that asks something else than which activation to use.
+    """
+    if tables.plan.compare != "activation" or crosses(tables, "depth", "init_args"):
+        return None
     frame = tables.frames["boundaries"]
     if frame.empty:
-        return placeholder("The toy problems have not been learnt yet.")
+        return None
     problems = list(frame["problem"].unique())
     names = list(frame["activation"].unique())
     size = (1.5 * len(names) + 0.6, 1.6 * len(problems) + 0.7)
@@ -38,6 +42,11 @@ def boundaries(tables: Tables) -> tuple[Figure, str]:
     )
 
 
+def crosses(tables: Tables, *axes: str) -> bool:
+    """Whether a task of the study crosses one of these axes."""
+    return any(axis in task.axes for task in tables.plan.tasks.values() for axis in axes)
+
+
 def draw_plane(ax: Axes, grid: pd.DataFrame) -> None:
     """Draw the probability over the plane and the line where it is one half.
 
@@ -45,7 +54,7 @@ def draw_plane(ax: Axes, grid: pd.DataFrame) -> None:
     """
     plane = grid.pivot(index="y", columns="x", values="probability")
     place = (plane.columns, plane.index, plane)
-    ax.contourf(*place, levels=np.linspace(0, 1, 11), cmap="RdBu_r", alpha=0.35)
+    ax.contourf(*place, levels=np.linspace(0, 1, 11), cmap="PuOr_r", alpha=0.35)
     ax.contour(*place, levels=[0.5], colors="black", linewidths=1)
 
 
@@ -67,4 +76,4 @@ def draw_points(ax: Axes, points: pd.DataFrame) -> None:
         )
     right = (points["probability"] > 0.5) == (points["label"] == 1)
     ax.set(xticks=[], yticks=[])
-    ax.set_xlabel(f"{right.mean():.1%} right", fontsize=7)
+    ax.set_xlabel(f"{right.mean():.1%} right in test", fontsize=7)

@@ -4,47 +4,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from actstudy.analysis.figures import marks
 from actstudy.analysis.figures.panels import panels
 from actstudy.analysis.figures.style import Style, legend, seeds, styles
 from actstudy.analysis.tables import Tables
-from actstudy.contract import registry
 
+MAX_GROUPS = 6  # of cells, with a panel each; of more, nothing is drawn
 MIN_BIN_PREDICTIONS = 20  # pooled over seeds; the share correct of fewer is mostly noise
 
 
-def ece_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Expected calibration error against the reported metric: seeds small, cell means large."""
-    settings = tables.plan.tasks[task]
-    metric = settings.metric
-    runs = tables.of("runs", task)
-    done = runs[runs["status"] == "completed"]
-    title = f"{settings.title}: calibration error and test {metric}"
-    figure, axes = panels(list(done["group"].unique()), title)
-    n_bins = registry.literal("tasks/metrics.py", "N_BINS")
-    for group, ax in axes.items():
-        for level, style in styles(tables.plan.levels).items():
-            part = done[(done["group"] == group) & (done["level"] == level)]
-            if part.empty:
-                continue
-            x = part[f"reported_{metric}"]
-            y = part["reported_ece"]
-            marks.cell(ax, style, x, y, (x.mean(), y.mean()), level)
-        ax.set(xlabel=f"test {metric}", ylabel=f"ECE ({n_bins} bins, l1)")
-    counts = done.groupby(["level", "group"]).size()
-    legend(figure, axes.values(), seeds(counts))
-    return figure, (
-        f"{settings.title}: expected calibration error against test {metric} at the best "
-        f"validation checkpoint, {seeds(counts)} per level; large marks are means, lower right is "
-        "better."
-    )
-
-
-def reliability(tables: Tables, task: str) -> tuple[Figure, str]:
+def reliability(tables: Tables, task: str) -> tuple[Figure, str] | None:
     """Share correct against mean confidence per bin, pooled over seeds, with the diagonal."""
     settings = tables.plan.tasks[task]
     frame = tables.of("calibration", task)
+    if frame.empty:  # and without columns
+        return None
     best = frame[frame["checkpoint"] == "best"]
+    if not 0 < best["group"].nunique() <= MAX_GROUPS:
+        return None
     figure, axes = panels(list(best["group"].unique()), f"{settings.title}: reliability")
     for group, ax in axes.items():
         draw_reliability(ax, best[best["group"] == group], styles(tables.plan.levels))

@@ -1,5 +1,6 @@
 """Learning curves: seeds thin, their mean thick."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,14 +12,22 @@ from actstudy.analysis.figures.style import REFERENCE, Style, legend, seeds, sty
 from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.tables import Tables
 
+MAX_GROUPS = 4  # of a task with curves
 MAX_LABELLED_RANGE = 30  # top over bottom of an axis with numbers between the powers of ten too
 LINES = "Thin lines are seeds, thick lines their mean."
 
 
-def loss_curves(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Train and validation loss against steps or epochs."""
+def loss_curves(tables: Tables, task: str) -> tuple[Figure, str] | None:
+    """Train and validation loss against steps or epochs.
+
+    None if there is none, or of more than MAX_GROUPS groups of cells.
+    """
     curves = tables.of("curves", task)
-    loss = curves[curves["metric"] == "loss"]
+    if curves.empty:  # and without columns
+        return None
+    loss = curves[(curves["metric"] == "loss") & np.isfinite(curves["value"])]
+    if not 0 < loss["group"].nunique() <= MAX_GROUPS:
+        return None
     title = tables.plan.tasks[task].title
     x = tables.plan.tasks[task].x_axis
     places = {}
@@ -40,23 +49,62 @@ def loss_curves(tables: Tables, task: str) -> tuple[Figure, str]:
     )
 
 
-def metric_curves(tables: Tables, task: str) -> tuple[Figure, str]:
-    """The task's validation metric against steps or epochs; each reference method is a line."""
+def metric_curves(tables: Tables) -> tuple[Figure, str] | None:
+    """Every task's validation metric against steps or epochs: a panel per task and group of cells.
+
+    A task with more than MAX_GROUPS groups has none, as its curves are the figure
+    `convergence_by_level` or too many. None if there is no panel.
+    """
+    curves = tables.frames["curves"]
+    if curves.empty:
+        return None
+    places = {}
+    crowded = []
+    for task, settings in tables.plan.tasks.items():
+        of_metric = (curves["task"] == task) & (curves["metric"] == settings.metric)
+        val = curves[of_metric & (curves["split"] == "val") & np.isfinite(curves["value"])]
+        groups = list(val["group"].unique())
+        if len(groups) > MAX_GROUPS:
+            crowded.append(f"{settings.title} ({len(groups)} groups of cells)")
+            continue
+        for group in groups:
+            name = f"{settings.title}, {group}" if group else settings.title
+            places[name] = (task, val[val["group"] == group])
+    if not places:
+        return None
+    columns = 2 if len(places) in (2, 4) else 3
+    title = "Validation metric while training"
+    figure, axes = panels(list(places), title, columns, shared=False)
+    for name, ax in axes.items():
+        draw_metric(ax, tables, *places[name])
+    val = pd.concat([part for _, part in places.values()])
+    counted = count_seeds(val)
+    legend(figure, axes.values(), counted)
+    text = f"Validation metric of each task against steps or epochs, {counted} per line. {LINES}"
+    text += name_references(tables, [task for task, _ in places.values()])
+    if crowded:
+        text += f" Not drawn: {'; '.join(crowded)}."
+    return figure, text
+
+
+def draw_metric(ax: Axes, tables: Tables, task: str, val: pd.DataFrame) -> None:
+    """Draw the curves of one group of cells and the scores of the reference methods."""
     settings = tables.plan.tasks[task]
-    x = settings.x_axis
-    name = f"validation {metric_name(settings.metric)}"
-    curves = tables.of("curves", task)
-    val = curves[(curves["metric"] == settings.metric) & (curves["split"] == "val")]
-    figure, axes = panels(list(val["group"].unique()), f"{settings.title}: {name}")
-    for group, ax in axes.items():
-        draw_levels(ax, val[val["group"] == group], x, styles(tables.plan.levels))
-        for row in tables.references(task, group).itertuples():
-            ax.axhline(row.val, **REFERENCE, label=row.name)
-        ax.set(xlabel=x, ylabel=name)
-        if not settings.higher_is_better:
-            log_scale(ax)
-    legend(figure, axes.values(), count_seeds(val))
-    return figure, (f"{settings.title}: {name} against {x}s, {count_seeds(val)} per line. {LINES}")
+    draw_levels(ax, val, settings.x_axis, styles(tables.plan.levels))
+    for row in tables.references(task, val["group"].iloc[0]).itertuples():
+        ax.axhline(row.val, **REFERENCE, label="reference method")
+    ax.set(xlabel=settings.x_axis, ylabel=f"validation {metric_name(settings.metric)}")
+    if not settings.higher_is_better:
+        log_scale(ax)
+
+
+def name_references(tables: Tables, tasks: list[str]) -> str:
+    """A sentence that names the reference method of each task, empty if none has one."""
+    names = []
+    for task in dict.fromkeys(tasks):
+        for name in tables.of("references", task)["name"].unique():
+            names.append(f"{tables.plan.tasks[task].title}: {name}")
+    return f" Reference methods: {'; '.join(names)}." if names else ""
 
 
 def log_scale(ax: Axes) -> None:
@@ -89,4 +137,4 @@ def draw_levels(ax: Axes, part: pd.DataFrame, x: str, styles_by_level: dict[str,
 
 def count_seeds(part: pd.DataFrame) -> str:
     """How many seeds each cell among the rows has, as text."""
-    return seeds(part.groupby(["level", "group"])["seed"].nunique())
+    return seeds(part.groupby(["task", "level", "group"])["seed"].nunique())

@@ -1,12 +1,12 @@
 """What depth does: figures of studies that cross `depth`, for tasks that predict classes."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import MaxNLocator
 
-from actstudy.analysis.figures.marks import chance_line
+from actstudy.analysis.figures.marks import chance_line, nested
 from actstudy.analysis.figures.panels import line_name, panels, subplots, tidy
 from actstudy.analysis.figures.style import Style, legend, seeds, styles
 from actstudy.analysis.markdown import metric_name
@@ -24,47 +24,59 @@ from actstudy.analysis.tables import Tables
 
 MAX_CELLS_ACROSS = 24  # cells of all maps in a row of panels
 SIGNALS = {"post_sd": "sd of activations", "gradient_norm": "gradient norm"}
-COLOURS = {TRAINS: "#8FD0B8", STALLS: "#D9D9D9", DIVERGES: "#E8A07A", NOT_ENDED: "#FFFFFF"}
+COLOURS = {TRAINS: "#A6DCC8", STALLS: "#8A8A8A", DIVERGES: "#D9603B", NOT_ENDED: "#FFFFFF"}
 
 
-def metric_against_depth(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Mean test metric against depth: a panel per level, a line per place on the other axes."""
+def metric_against_depth(tables: Tables, task: str) -> tuple[Figure, str] | None:
+    """Mean test metric against depth: a panel per place on the other axes, a line per level."""
     settings = tables.plan.tasks[task]
     runs = tables.of("runs", task)
-    name = f"test {metric_name(settings.metric)}"
+    metric = metric_name(settings.metric)
     value = runs[f"reported_{settings.metric}"].astype(float)
     train = runs["run_id"].map(last_train(tables.of("curves", task)))
     done = runs.assign(value=value, train=train)[runs["status"] == "completed"]
-    title = f"{settings.title}: {name} against depth"
-    figure, axes = panels(list(runs["level"].unique()), title, columns=2)
-    styles_by_line = styles(list(runs["line"].unique()))
-    for level, ax in axes.items():
-        draw_lines(ax, done[done["level"] == level], styles_by_line)
+    if done.empty:
+        return None
+    title = f"{settings.title}: {metric} against depth"
+    lines = {line_name(line): line for line in done["line"].unique()}
+    figure, axes = panels(list(lines), title, columns=2)
+    for name, ax in axes.items():
+        draw_lines(ax, done[done["line"] == lines[name]], styles(tables.plan.levels))
         chance_line(ax, settings)
-        ax.set(xlabel="depth (hidden layers)", ylabel=name, xticks=sorted(runs["depth"].unique()))
+        ax.set(xlabel="depth (hidden layers)", ylabel=f"{metric} (thin: train)")
+        ax.set_xticks(sorted(runs["depth"].unique()))
     n = seeds(count_seeds(done))
     legend(figure, axes.values(), n)
     return figure, (
-        f"{settings.title}: {name} at the best validation checkpoint against depth, means of "
-        f"completed runs, {n} per point; bands reach from the lowest to the highest seed. Thin "
-        "dotted lines are train accuracy over the last stretch between two evaluations, as trained."
+        f"{settings.title}: test {metric} at the best validation checkpoint against depth, means "
+        f"of completed runs, {n} per point; bands reach from the lowest to the highest seed. Thin "
+        f"dotted lines are train {metric} over the last stretch between two evaluations, as "
+        "trained."
     )
 
 
-def draw_lines(ax: Axes, runs: pd.DataFrame, styles_by_line: dict[str, Style]) -> None:
-    """Draw the mean of each line against depth, a band over its seeds and its train accuracy.
+def draw_lines(ax: Axes, runs: pd.DataFrame, styles_by_level: dict[str, Style]) -> None:
+    """Draw the mean of each level against depth, a band over its seeds and its train metric.
 
     runs: completed runs of one panel, with `value` and `train`.
     """
-    for line, part in runs.groupby("line", sort=False):
-        style = styles_by_line[line]
+    known = set(runs["level"])
+    levels = [level for level in styles_by_level if level in known]
+    for place, level in enumerate(levels):
+        part = runs[runs["level"] == level]
+        style = styles_by_level[level]
         colour = style["color"]
         by_depth = part.groupby("depth")
         points = by_depth["value"].agg(["mean", "min", "max"])
-        ax.plot(points.index, points["mean"], **style, markersize=4, label=line_name(line))
+        ax.plot(
+            points.index,
+            points["mean"],
+            **style,
+            markersize=nested(place, len(levels)),
+            label=level,
+        )
         ax.fill_between(points.index, points["min"], points["max"], color=colour, alpha=0.12)
         ax.plot(by_depth["train"].mean(), ":", color=colour, linewidth=0.9)
-    ax.plot([], [], ":", color="black", linewidth=0.9, label="train, at the end")
 
 
 def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
@@ -91,8 +103,12 @@ def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
         draw_map(ax, runs[runs["level"] == level], lines, depths)
     for lowest in list(axes.values())[-columns:]:
         lowest.set_xlabel("depth", fontsize=8)
-    handles = [Patch(facecolor=c, edgecolor="#888888", label=name) for name, c in COLOURS.items()]
+    handles = []
+    for name, colour in COLOURS.items():
+        if name in set(runs["outcome"]):
+            handles.append(Patch(facecolor=colour, edgecolor="#888888", label=name))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    figure.supylabel(", ".join(other_axes(tables, task)), fontsize=8)
     return figure, (
         f"{settings.title}: the strips of a cell are its seeds ({seeds(count_seeds(runs))}), the "
         f"number is the mean test {metric_name(settings.metric)} of those that completed. A run "
@@ -105,6 +121,12 @@ def span(values: list[float]) -> str:
     """The values in words: `0.15`, or `0.15 to 0.55, by data set`."""
     low, high = min(values), max(values)
     return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}, by data set"
+
+
+def other_axes(tables: Tables, task: str) -> list[str]:
+    """The crossed axes of a task other than the compared one and depth."""
+    axes = tables.plan.tasks[task].axes
+    return [axis for axis in axes if axis not in (tables.plan.compare, "depth")]
 
 
 def draw_map(ax: Axes, runs: pd.DataFrame, lines: list[str], depths: list[float]) -> None:
@@ -134,15 +156,20 @@ def draw_cell(ax: Axes, column: int, row: int, runs: pd.DataFrame) -> None:
         ax.text(column, row, f"{done.mean():.2f}", ha="center", va="center", fontsize=7)
 
 
-def signal_over_layers(tables: Tables, task: str) -> tuple[Figure, str]:
+def signal_over_layers(tables: Tables, task: str) -> tuple[Figure, str] | None:
     """Signal and gradient in the deepest networks before the first step: a row per line."""
     title = tables.plan.tasks[task].title
     runs = tables.of("runs", task)
     deepest = runs[runs["depth"] == runs["depth"].max()]
     health = tables.of("health", task)
+    if "probe" not in health:  # no run has any health
+        return None
     first = health[(health["kind"] == "site") & (health["step"] == 0)]
     first = first.merge(deepest[["run_id", "group", "line"]], on=["run_id", "group"])
-    lines = list(deepest["line"].unique())
+    shown = first[first["probe"].isin(SIGNALS) & (first["value"] > 0)]
+    if shown.empty:
+        return None
+    lines = list(shown["line"].unique())
     size = (9, 0.8 + 2.1 * len(lines))
     heading = f"{title}: {deepest['depth'].max():g} layers before the first step"
     figure, grid = subplots(len(lines), len(SIGNALS), size, heading, sharex=True)
@@ -154,7 +181,7 @@ def signal_over_layers(tables: Tables, task: str) -> tuple[Figure, str]:
             ax.set_ylabel(label, fontsize=8)
     for ax in grid[-1]:
         ax.set_xlabel("layer", fontsize=8)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_xticks(layer_ticks(int(deepest["depth"].max())))
     n = seeds(count_seeds(deepest))
     legend(figure, grid.flat, n)
     return figure, (
@@ -162,6 +189,11 @@ def signal_over_layers(tables: Tables, task: str) -> tuple[Figure, str]:
         "with respect to them, read on the probe batch before the first step, in the deepest "
         f"networks; medians of {n}, zeros left out."
     )
+
+
+def layer_ticks(n_layers: int) -> list[int]:
+    """The first layer, the last and a few between."""
+    return sorted({round(layer) for layer in np.linspace(1, n_layers, min(n_layers, 6))})
 
 
 def draw_signal(ax: Axes, part: pd.DataFrame, styles_by_level: dict[str, Style]) -> None:

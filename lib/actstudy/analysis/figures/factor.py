@@ -13,7 +13,6 @@ from actstudy.analysis.figures.panels import panels
 from actstudy.analysis.figures.style import (
     Style,
     legend,
-    placeholder,
     seeds,
     styles,
 )
@@ -30,7 +29,7 @@ FIELDS = [
 ALL_RUNS = "all runs"  # the one line of a panel if the levels are the points on it
 
 
-def metric_against_factor(tables: Tables, task: str) -> tuple[Figure, str]:
+def metric_against_factor(tables: Tables, task: str) -> tuple[Figure, str] | None:
     """Mean test metric against the argument: a line per level, a panel per cell of other axes."""
     settings = tables.plan.tasks[task]
     runs = tables.of("runs", task)
@@ -38,7 +37,7 @@ def metric_against_factor(tables: Tables, task: str) -> tuple[Figure, str]:
     argument, values = arguments(runs)
     runs = runs.assign(argument=values, panel=places(runs)).dropna(subset=["argument"])
     if runs.empty:
-        return placeholder(f"{settings.title}: no run with init_args.{argument} has ended, n = 0.")
+        return None
     if tables.plan.compare == "init_args":
         runs = runs.assign(level=ALL_RUNS)
     value = f"reported_{settings.metric}"

@@ -1,74 +1,135 @@
-"""The headline figure: each level's difference from the baseline, its interval, its verdict."""
+"""Forest plots of a whole study: each difference with its interval, its seeds and its verdict."""
 
-import textwrap
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.markers import MarkerStyle
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from actstudy.analysis.figures.panels import limited, named, rows_of, tidy
-from actstudy.analysis.figures.style import placeholder, seeds, styles
-from actstudy.analysis.markdown import metric_name
-from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, describe_verdict
+from actstudy.analysis.figures.forest_rows import (
+    DOT,
+    HOLLOW,
+    INTERVAL,
+    MARGIN_COLOUR,
+    MEAN,
+    Row,
+    draw_row,
+)
+from actstudy.analysis.figures.panels import MAX_HEIGHT, subplots, tidy, wrapped
+from actstudy.analysis.figures.style import seeds, styles
+from actstudy.analysis.markdown import cell_name, metric_name
+from actstudy.analysis.questions.contrasts import OPEN_VERDICTS
 from actstudy.analysis.questions.tuning import side_by_side
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
 
+MAX_GROUPS = 4  # of a task with a panel each; of more, the decided contrasts share one
+MAX_DECIDED = 24  # rows of that panel
+MAX_ROWS = 26  # of all panels below each other; more stand in two columns
 FAR_FACTOR = 5  # a row that reaches this many times farther than the median runs off the axis
-VERDICT_WIDTH = 34  # characters of a verdict per line
-MARGIN_COLOUR = "#DCE6F2"
-OPEN_COLOUR = "#666666"
-DOT: dict[str, Any] = {"marker": ".", "linestyle": "", "alpha": 0.35, "markersize": 3.5}
+ROW_INCHES = 0.34
+PANEL_INCHES = 0.95  # of a panel's title and axis
+WIDTH_INCHES = 7.6  # of a panel with its verdicts
 
 Ends = tuple[float, float]  # of the x axis
 
 
-def forest(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Mean paired differences from the baseline with intervals: a row per level, a panel per group.
+class Panel(NamedTuple):
+    """What one panel shows: rows of `contrasts`, by name, in their order from the top."""
 
-    Small dots are the seeds of `differences`, which the interval of the same row rests on.
+    title: str
+    settings: TaskPlan
+    rows: list[Row]
+
+    @property
+    def height(self) -> float:
+        """Inches."""
+        return PANEL_INCHES + ROW_INCHES * max(2, len(self.rows))
+
+
+def forest(tables: Tables) -> tuple[Figure, str] | None:
+    """Mean paired differences from the baseline, a panel per task and group of cells.
+
+    Small dots are the seeds of `differences`, which the interval of the same row rests on. Of a
+    task with many groups, only decided contrasts are drawn. None if no panel has a row.
     """
-    settings = tables.plan.tasks[task]
-    title = settings.title
-    contrasts = tables.of("contrasts", task)
-    contrasts = contrasts[contrasts["family"] == "primary"]
-    if contrasts.empty:
-        return placeholder(
-            f"{title}: no level to compare with {settings.baseline}, n = 0 contrasts."
-        )
-    if not contrasts["n"].any():
-        return placeholder(
-            f"{title}: no seed of a level and of {settings.baseline} has ended, n = 0."
-        )
-    groups, note = limited(side_by_side(contrasts["group"].unique(), tables.places(task)))
-    contrasts = contrasts[contrasts["group"].isin(groups)]
-    differences = tables.of("differences", task)
-    name = f"test {metric_name(settings.metric)}"
-    levels = by_difference(contrasts, groups[0], settings)
-    ends = reach(contrasts)
+    panels = []
+    left_out = []
+    for task in tables.plan.tasks:
+        own, sentence = panels_of(tables, task)
+        panels += own
+        left_out.append(sentence)
+    if not panels:
+        return None
+    columns = 1 if sum(len(panel.rows) for panel in panels) <= MAX_ROWS else 2
+    figure, axes = stacked(panels, columns, f"Difference from {baselines(tables)}, with verdicts")
     styles_by_level = styles(tables.plan.levels)
-    heading = f"{title}: {name}, difference from {settings.baseline}{note}"
-    figure, axes = stacked(groups, len(levels), heading)
-    for group, ax in axes.items():
-        margin = contrasts["margin"].iloc[0]
-        ax.axvspan(-margin, margin, color=MARGIN_COLOUR, linewidth=0, zorder=0)
-        ax.axvline(0, color="#555555", linewidth=1, zorder=1)
-        for row in contrasts[contrasts["group"] == group].to_dict("records"):
-            level = row["level"]
-            own = (differences["group"] == group) & (differences["level"] == level)
-            own &= differences["is_typical"]
-            place = levels.index(level)
-            draw_seeds(ax, place, differences.loc[own, "difference"], styles_by_level[level])
-            draw_row(ax, place, row, styles_by_level[level], ends)
-        ax.set(xlim=ends, ylim=(len(levels) - 0.4, -0.6))
-        ax.set_yticks(range(len(levels)), levels, fontsize=9)
-    figure.supxlabel(direction(name, settings), fontsize=9)
-    scale = "ln " if settings.log_unit else ""
-    return figure, caption(contrasts, f"{title}: {scale}{name}", settings, ends)
+    off_axis = False
+    for panel, ax in zip(panels, axes, strict=False):
+        ends = reach(panel)
+        off_axis |= draw_panel(ax, panel, ends, styles_by_level)
+    add_legend(figure)
+    shown = pd.DataFrame([row.contrast for panel in panels for row in panel.rows])
+    return figure, " ".join([caption(tables, shown, off_axis), *filter(None, left_out)])
+
+
+def baselines(tables: Tables) -> str:
+    """The levels that the others are compared with."""
+    return ", ".join(dict.fromkeys(task.baseline for task in tables.plan.tasks.values()))
+
+
+def panels_of(tables: Tables, task: str) -> tuple[list[Panel], str]:
+    """A task's panels, and a sentence on the contrasts that are in none of them."""
+    settings = tables.plan.tasks[task]
+    contrasts = tables.of("contrasts", task)
+    contrasts = contrasts[(contrasts["family"] == "primary") & (contrasts["n"] > 0)]
+    if contrasts.empty:
+        return [], ""
+    groups = side_by_side(contrasts["group"].unique(), tables.places(task))
+    heading = f"{settings.title}: test {metric_name(settings.metric)}"
+    heading += f" (margin {settings.margin:g}{unit_of(settings)})"
+    if len(groups) > MAX_GROUPS:
+        return decided_panels(tables, task, heading, contrasts)
+    levels = by_difference(contrasts, groups[0], settings)
+    panels = []
+    for group in groups:
+        own = contrasts[contrasts["group"] == group].set_index("level", drop=False)
+        rows = [row_of(tables, task, own.loc[name], name) for name in levels if name in own.index]
+        panels.append(Panel(f"{heading}, {group}" if group else heading, settings, rows))
+    return panels, ""
+
+
+def decided_panels(
+    tables: Tables, task: str, heading: str, contrasts: pd.DataFrame
+) -> tuple[list[Panel], str]:
+    """One panel of a task's decided contrasts, those of the largest difference; none if none is."""
+    settings = tables.plan.tasks[task]
+    decided = contrasts[~contrasts["verdict"].isin(OPEN_VERDICTS)]
+    by_size = decided["mean"].astype(float).abs().sort_values(ascending=False, kind="stable").index
+    shown = decided.loc[by_size[:MAX_DECIDED]]
+    shown = shown.sort_values("mean", ascending=settings.sign < 0, kind="stable")
+    sentence = f"{settings.title}: {len(decided)} of {len(contrasts)} contrasts are decided"
+    if len(decided) > len(shown):
+        sentence += f"; the {len(shown)} of the largest difference are drawn"
+    rows = []
+    for _, contrast in shown.iterrows():
+        name = cell_name(contrast["level"], contrast["group"])
+        rows.append(row_of(tables, task, contrast, name))
+    panels = [Panel(f"{heading}, decided contrasts", settings, rows)] if rows else []
+    return panels, f"{sentence}; tables/contrasts.csv has all."
+
+
+def row_of(tables: Tables, task: str, contrast: pd.Series, name: str) -> Row:
+    """A contrast with the differences of its typical seeds."""
+    differences = tables.of("differences", task)
+    own = (differences["group"] == contrast["group"]) & differences["is_typical"].astype(bool)
+    own &= differences["level"] == contrast["level"]
+    values = differences.loc[own, "difference"].astype(float).to_numpy()
+    return Row(name, contrast.to_dict(), values[np.isfinite(values)])
 
 
 def by_difference(contrasts: pd.DataFrame, group: str, settings: TaskPlan) -> list[str]:
@@ -79,145 +140,93 @@ def by_difference(contrasts: pd.DataFrame, group: str, settings: TaskPlan) -> li
     return ordered + [level for level in contrasts["level"].unique() if level not in ordered]
 
 
-def reach(contrasts: pd.DataFrame) -> Ends:
-    """Ends of the x axis: all intervals and the margin, without rows that would squeeze them."""
-    ends = contrasts[["low", "mean", "high"]].astype(float).replace([np.inf, -np.inf], np.nan)
-    margin = float(contrasts["margin"].iloc[0])
-    farthest = ends.abs().max(axis=1)
-    inside = ends[farthest <= max(FAR_FACTOR * float(farthest.median()), 2 * margin)]
-    low = float(np.nanmin([-1.5 * margin, inside.min().min()]))
-    high = float(np.nanmax([1.5 * margin, inside.max().max()]))
-    room = 0.05 * (high - low)
-    return low - room, high + room
+def reach(panel: Panel) -> Ends:
+    """Ends of the x axis: margin, intervals and seeds, without rows that would squeeze the rest."""
+    margin = panel.settings.margin
+    farthest = np.array([row.farthest for row in panel.rows])
+    limit = max(FAR_FACTOR * float(np.median(farthest)), 2 * margin)
+    inside = [row.values for row in panel.rows if row.farthest <= limit]
+    values = np.concatenate([[-1.5 * margin, 1.5 * margin], *inside])
+    room = 0.05 * (values.max() - values.min())
+    return values.min() - room, values.max() + room
 
 
-def draw_seeds(ax: Axes, place: int, differences: pd.Series, style: dict[str, Any]) -> None:
-    """Draw the difference of each seed as a pale dot below a row."""
-    height = np.full(len(differences), place + 0.28)
-    ax.plot(differences, height, color=style["color"], **DOT)
+def draw_panel(
+    ax: Axes, panel: Panel, ends: Ends, styles_by_level: dict[str, dict[str, Any]]
+) -> bool:
+    """Draw the rows of a panel; returns whether any value lies off its axis."""
+    margin = panel.settings.margin
+    ax.axvspan(-margin, margin, color=MARGIN_COLOUR, linewidth=0, zorder=0)
+    ax.axvline(0, color="#555555", linewidth=1, zorder=1)
+    off_axis = False
+    for place, row in enumerate(panel.rows):
+        off_axis |= draw_row(ax, place, row, styles_by_level[row.contrast["level"]], ends)
+    ax.set(xlim=ends, ylim=(len(panel.rows) - 0.4, -0.6))
+    ax.set_yticks(range(len(panel.rows)), [row.name for row in panel.rows], fontsize=9)
+    ax.set_title(wrapped(panel.title, 0.9 * WIDTH_INCHES, 9), fontsize=9, loc="left")
+    ax.set_xlabel(direction(panel.settings), fontsize=8)
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="x", labelsize=8)
+    ax.tick_params(axis="y", length=0)
+    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    tidy(ax, "x")
+    return off_axis
 
 
-def draw_row(ax: Axes, place: int, row: dict[str, Any], style: dict[str, Any], ends: Ends) -> None:
-    """Draw a contrast: its verdict, its interval, and its mean as a mark.
-
-    A mean off the axis is an arrow at its end with the value.
-    """
-    write_verdict(ax, place, row)
-    if not row["n"]:
-        return
-    inside = 0.012 * (ends[1] - ends[0])
-    rim = (ends[0] + inside, ends[1] - inside)
-    if np.isfinite([row["low"], row["high"]]).all():
-        draw_interval(ax, place, (row["low"], row["high"]), style["color"], ends, rim)
-    if row["mean"] < ends[0]:
-        draw_mean_off_axis(ax, place, row["mean"], style["color"], rim[0])
-    elif row["mean"] > ends[1]:
-        draw_mean_off_axis(ax, place, row["mean"], style["color"], rim[1])
-    else:
-        draw_mean(ax, place, row, style)
+def stacked(panels: list[Panel], columns: int, title: str) -> tuple[Figure, list[Axes]]:
+    """A figure with these panels, as high as their rows, in one or two columns."""
+    in_rows = [panels[at : at + columns] for at in range(0, len(panels), columns)]
+    heights = [max(panel.height for panel in in_row) for in_row in in_rows]
+    size = (WIDTH_INCHES * columns, min(MAX_HEIGHT, 0.8 + sum(heights)))
+    figure, grid = subplots(len(in_rows), columns, size, title, height_ratios=heights)
+    axes = list(grid.flat)
+    for empty in axes[len(panels) :]:
+        empty.remove()
+    return figure, axes[: len(panels)]
 
 
-def draw_interval(
-    ax: Axes, place: int, interval: Ends, colour: str, ends: Ends, rim: tuple[float, float]
-) -> None:
-    """Draw an interval as a thick line, with an arrow at the rim if it goes beyond the axis."""
-    ax.plot(np.clip(interval, *ends), [place, place], "-", color=colour, linewidth=2.6)
-    if interval[0] < ends[0]:
-        ax.plot(rim[0], place, "<", color=colour, markersize=5)
-    if interval[1] > ends[1]:
-        ax.plot(rim[1], place, ">", color=colour, markersize=5)
+def add_legend(figure: Figure) -> None:
+    """Say below the panels what the marks are."""
+    handles = [
+        Patch(color=MARGIN_COLOUR, label="margin: smaller differences do not matter"),
+        Line2D([], [], color="black", **MEAN, markerfacecolor="black", label="mean, decided"),
+        Line2D([], [], color="black", **MEAN, markerfacecolor=HOLLOW, label="mean, undecided"),
+        Line2D([], [], color="black", **INTERVAL, label="interval"),
+        Line2D([], [], color="black", **DOT, label="seed"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=8, frameon=False)
 
 
-def draw_mean(ax: Axes, place: int, row: dict[str, Any], style: dict[str, Any]) -> None:
-    """Draw a mean as the level's mark, hollow while there is no verdict."""
-    fillable = MarkerStyle(style["marker"]).is_filled()
-    marker = style["marker"] if fillable else "o"
-    face = "white" if row["verdict"] in OPEN_VERDICTS else style["color"]
-    shape: dict[str, Any] = {
-        "markersize": 6.5,
-        "markeredgewidth": 1.3,
-        "markeredgecolor": style["color"],
-    }
-    ax.plot(row["mean"], place, marker, markerfacecolor=face, zorder=4, **shape)
+def unit_of(settings: TaskPlan) -> str:
+    """The unit of logarithms, with a space before it; empty for other metrics."""
+    return f" {settings.log_unit}" if settings.log_unit else ""
 
 
-def draw_mean_off_axis(ax: Axes, place: int, mean: float, colour: str, at: float) -> None:
-    """Draw an arrow at one end of the axis and write the mean, which lies beyond, inside of it."""
-    below = at > mean
-    ax.plot(at, place, "<" if below else ">", color=colour, markersize=8)
-    text = f"{mean:+.2g}".replace("-", "\N{MINUS SIGN}")
-    style: dict[str, Any] = {
-        "textcoords": "offset points",
-        "va": "center",
-        "ha": "left" if below else "right",
-        "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.6},
-        "fontsize": 7.5,
-    }
-    ax.annotate(text, (at, place), (8 if below else -8, 0), **style)
-
-
-def write_verdict(ax: Axes, place: int, row: dict[str, Any]) -> None:
-    """Write the verdict right of the panel, with its n and how many of its runs collapsed.
-
-    It is dark and bold if it is decided.
-    """
-    words = describe_verdict(row)
-    if row["verdict"] != "too few seeds":
-        words += f" (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{row['n']})"
-    if (row["n_collapsed"] or 0) > 0:
-        words += f", {row['n_collapsed']:.0f} collapsed"
-    is_open = row["verdict"] in OPEN_VERDICTS
-    text = textwrap.fill(words, VERDICT_WIDTH)
-    style: dict[str, Any] = {
-        "fontsize": 7 if "\n" in text else 8,
-        "color": OPEN_COLOUR if is_open else "black",
-        "fontweight": "normal" if is_open else "bold",
-        "linespacing": 1.0,
-    }
-    ax.text(1.02, place, text, transform=ax.get_yaxis_transform(), va="center", **style)
-
-
-def stacked(groups: list[str], rows: int, title: str) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with a panel per group, of `rows` rows, two or three abreast, sharing both axes."""
-    columns = 1
-    if len(groups) > 1:
-        columns = 2 if len(groups) <= 8 else 3
-    height = 0.5 + 0.3 * max(3, rows)
-    size = (2.2 + 4.9 * columns, 0.9 + height * rows_of(groups, columns))
-    figure, axes = named(groups, columns, size, textwrap.fill(title, 80 * columns))
-    for ax in axes.values():
-        tidy(ax, "x")
-        ax.spines["left"].set_visible(False)
-        ax.tick_params(axis="x", labelsize=8)
-        ax.tick_params(axis="y", length=0)
-        ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    return figure, axes
-
-
-def direction(name: str, settings: TaskPlan) -> str:
-    """The name of the x axis, with what its ends mean; name: of the metric."""
+def direction(settings: TaskPlan) -> str:
+    """The name of the x axis, with what its ends mean."""
     if settings.higher_is_better:
-        return f"worse  ←  difference in {name}  →  better"
-    scale = f"ln {name}, {settings.log_unit}" if settings.log_unit else name
-    return f"better  ←  difference in {scale} (lower is better)  →  worse"
+        return "worse  ←  difference  →  better"
+    scale = "difference of logarithms" if settings.log_unit else "difference"
+    return f"better  ←  {scale}  →  worse"
 
 
-def caption(contrasts: pd.DataFrame, name: str, settings: TaskPlan, ends: Ends) -> str:
-    """What the marks of a forest plot mean, the level of its intervals, and the seeds per row."""
-    unit = f" {settings.log_unit}" if settings.log_unit else ""
+def caption(tables: Tables, contrasts: pd.DataFrame, off_axis: bool) -> str:
+    """What the marks mean, the level of the intervals, and the seeds per row."""
     text = (
-        f"{name}: mean paired difference from {settings.baseline} with Student t intervals "
-        f"{describe_levels(contrasts)}, {seeds(contrasts['n'].astype(int))} per row. "
-        f"The band is the margin, {settings.margin:g}{unit}: differences inside it do not matter. "
-        "Marks are filled if there is a verdict and hollow if there is none yet; "
-        "small dots are single seeds."
+        f"Mean paired difference from {baselines(tables)} with Student t intervals "
+        f"{describe_levels(contrasts)}, {seeds(contrasts['n'].astype(int))} per row, at the right "
+        "its verdict. The band is the margin: differences inside it do not matter. Marks are "
+        "filled if there is a verdict and hollow if there is none yet; small dots are single seeds."
     )
-    means = contrasts["mean"].astype(float)
-    off = int(((means < ends[0]) | (means > ends[1])).sum())
-    if off:
+    ends = contrasts[["low", "high"]].astype(float)
+    excludes_zero = (ends["low"] > 0) | (ends["high"] < 0)
+    if (excludes_zero & contrasts["verdict"].isin(OPEN_VERDICTS)).any():
         text += (
-            f" {off} means lie off the axis, at its end with their value; arrows: beyond the axis."
+            " An interval may exclude zero and the row be open: the interval is of its row alone, "
+            "the verdict allows for all rows of the task and takes eight seeds."
         )
+    if off_axis:
+        text += " Arrows: values beyond the axis, written beside the verdict."
     if (contrasts["n"] == 1).any():
         text += " One seed alone has no interval."
     if contrasts[["n_collapsed", "n_collapsed_baseline"]].fillna(0).to_numpy().any():

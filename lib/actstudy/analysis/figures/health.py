@@ -8,53 +8,48 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from actstudy.analysis.figures import health_frames, marks
-from actstudy.analysis.figures.heatmaps import blank, colour_bar, colour_scale, heatmap, name_rim
+from actstudy.analysis.figures.heatmaps import colour_bar, colour_scale, heatmap, name_rim
 from actstudy.analysis.figures.panels import panels, subplots, tidy
-from actstudy.analysis.figures.style import REFERENCE, Style, legend, placeholder, seeds, styles
+from actstudy.analysis.figures.style import Style, legend, seeds, styles
 from actstudy.analysis.questions.probes import PROBES
 from actstudy.analysis.tables import Tables
 
-HEATMAPS = {"dead_fraction": "Reds", "saturated_fraction": "Purples", "post_sd": "viridis"}
+HEATMAPS = {"post_sd": "viridis", "dead_fraction": "Reds", "saturated_fraction": "Purples"}
+MIN_READ_SHARE = 0.5  # of the levels, for a row of heatmaps of a probe
 MAX_NAMED_SITES = 6  # more sites are numbered
 BOX = (0.05, 0.25, 0.5, 0.75, 0.95)
-BAND = (0.1, 0.5, 0.9)
-MIN_RATIO_SHOWN = 1e-10  # the lowest end of the axis of update ratios
-RULE_OF_THUMB = 1e-3  # of update ratios: https://cs231n.github.io/neural-networks-3/#ratio
 
-# (rows of a probe, groups of cells, level -> style, title) -> figure and caption; None if empty
-Draw = Callable[[pd.DataFrame, list[str], dict[str, Style], str], tuple[Figure, str] | None]
+# (rows of a probe, groups of cells, level -> style, title) -> figure and caption
+Draw = Callable[[pd.DataFrame, list[str], dict[str, Style], str], tuple[Figure, str]]
 
 
-def gradient_flow(tables: Tables, task: str) -> tuple[Figure, str]:
+def gradient_flow(tables: Tables, task: str) -> tuple[Figure, str] | None:
     """Gradient norm per site, and its spread over sites and steps: a row per group of cells."""
-    return of_probe(tables, task, "site", "gradient_norm", draw_gradients)
+    return of_probe(tables, task, "gradient_norm", draw_gradients, min_sites=2)
 
 
-def update_ratios(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Norm of the step's change over norm of the weights against steps: a panel per group."""
-    return of_probe(tables, task, "parameter", "update_ratio", draw_updates)
-
-
-def dead_over_time(tables: Tables, task: str) -> tuple[Figure, str]:
+def dead_over_time(tables: Tables, task: str) -> tuple[Figure, str] | None:
     """Share of units never above zero, mean over sites, against steps: a panel per group."""
-    return of_probe(tables, task, "site", "dead_fraction", draw_never_positive)
+    return of_probe(tables, task, "dead_fraction", draw_never_positive)
 
 
-def of_probe(tables: Tables, task: str, kind: str, probe: str, draw: Draw) -> tuple[Figure, str]:
-    """A figure of a probe's readings in the groups of cells that fit, or a placeholder."""
+def of_probe(
+    tables: Tables, task: str, probe: str, draw: Draw, min_sites: int = 1
+) -> tuple[Figure, str] | None:
+    """A figure of the readings of a site's probe in the groups of cells that fit.
+
+    None if fewer sites than min_sites have one above zero.
+    """
     title = tables.plan.tasks[task].title
     groups = health_frames.groups_shown(tables, task)
-    rows = health_frames.probed(tables, task, kind, probe, groups)
-    drawn = draw(rows, groups, styles(tables.plan.levels), title) if len(rows) else None
-    if drawn is None:
-        return without(title)
-    figure, caption = drawn
+    rows = health_frames.probed(tables, task, "site", probe, groups)
+    positive = rows[rows["value"] > 0]
+    if positive["index"].nunique() < min_sites:
+        return None
+    known = set(positive["group"])
+    groups = [group for group in groups if group in known]
+    figure, caption = draw(rows, groups, styles(tables.plan.levels), title)
     return figure, f"{title}: {caption}{left_out(tables, task, groups)}"
-
-
-def without(title: str) -> tuple[Figure, str]:
-    """A figure that says that nothing was read."""
-    return placeholder(f"{title}: no health was read, n = 0.")
 
 
 def draw_gradients(
@@ -91,35 +86,6 @@ def draw_gradients(
     )
 
 
-def draw_updates(
-    rows: pd.DataFrame, groups: list[str], styles_by_level: dict[str, Style], title: str
-) -> tuple[Figure, str] | None:
-    """The update ratio of the weights, a line per level with a band; None if all are zero."""
-    rows = health_frames.weights_alone(rows)
-    bands = health_frames.quantiles(rows, ["step"], BAND)
-    bands = bands[bands[BAND[1]] > 0]  # a first step of warm-up changes nothing
-    if bands.empty:
-        return None
-    heading = f"{title}: update ratio of the weights"
-    figure, axes = draw_bands(
-        bands, groups, styles_by_level, heading, "|change of W| / |W|", log=True
-    )
-    lowest = health_frames.before_the_end(bands)[BAND[0]]
-    bottom = min(lowest[lowest > 0].min(), RULE_OF_THUMB) / 2
-    top = 2 * max(bands[BAND[2]].max(), RULE_OF_THUMB)
-    for ax in axes:
-        ax.set_ylim(max(MIN_RATIO_SHOWN, bottom), top)
-        ax.axhline(RULE_OF_THUMB, **REFERENCE, label="rule of thumb, 1e-3")
-    legend(figure, axes, count_seeds(rows))
-    return figure, (
-        f"norm of a step's change over the norm of the parameter, medians over the "
-        f"{rows['name'].nunique()} parameters named *.weight (gains of normalisation among them) "
-        f"and {count_seeds(rows)} per line; bands from the 10th to the 90th percentile. About 1e-3 "
-        "is a rule of thumb, not a law. Steps whose median is zero are left out; the axis fits the "
-        "steps before the last, where a schedule may have come to zero."
-    )
-
-
 def draw_never_positive(
     rows: pd.DataFrame, groups: list[str], styles_by_level: dict[str, Style], title: str
 ) -> tuple[Figure, str]:
@@ -144,7 +110,6 @@ def draw_bands(
     styles_by_level: dict[str, Style],
     title: str,
     ylabel: str,
-    log: bool = False,
 ) -> tuple[Figure, list[Axes]]:
     """A panel per group with a line and a band per level against steps.
 
@@ -152,43 +117,51 @@ def draw_bands(
     """
     figure, axes = panels(groups, title, columns=2 if len(groups) == 4 else 3)
     for group, ax in axes.items():
-        if log:
-            ax.set_yscale("log")
         marks.lines(ax, health_frames.of_group(bands, group), styles_by_level)
         ax.set(xlabel="step", ylabel=ylabel)
     return figure, list(axes.values())
 
 
-def health_heatmaps(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Site against step as heatmaps of one group of cells: a row per probe, a column per level."""
+def health_heatmaps(tables: Tables, task: str) -> tuple[Figure, str] | None:
+    """Site against step as heatmaps of one group of cells: a row per probe, a column per level.
+
+    A probe is left out if it is zero everywhere, or if few levels have it.
+    """
     title = tables.plan.tasks[task].title
     groups = health_frames.groups_shown(tables, task)[:1]
     rows = {probe: health_frames.probed(tables, task, "site", probe, groups) for probe in HEATMAPS}
     every = pd.concat(list(rows.values()))
-    if every.empty:
-        return without(title)
-    known = set(every["level"])
-    levels = [level for level in tables.plan.levels if level in known]
+    levels = [level for level in tables.plan.levels if level in set(every["level"])]
+    rows = {probe: part for probe, part in rows.items() if is_shown(part, len(levels))}
+    if not rows:
+        return None
     steps = sorted(every["step"].unique())
     places = {"index": sorted(every["index"].unique()), "columns": steps}
     height = min(2.6, max(1.3, 0.11 * len(places["index"])))
-    size = (1.9 + 1.7 * len(levels), 1.2 + len(HEATMAPS) * height)
+    size = (1.9 + 1.7 * len(levels), 1.4 + len(rows) * height)
     heading = f"{title}: health of every site{f' ({groups[0]})' if groups[0] else ''}"
     figure, axes = subplots(
-        len(HEATMAPS), len(levels), size, heading, title_size=10, sharex=True, sharey=True
+        len(rows), len(levels), size, heading, title_size=10, sharex=True, sharey=True
     )
-    for probe, row in zip(HEATMAPS, axes, strict=True):
-        middle = health_frames.site_medians(rows[probe]).droplevel("group")
-        draw_heatmaps(figure, dict(zip(levels, row, strict=True)), middle, places, probe)
     name_rim(axes, levels, site_labels(every), [f"{step:g}" for step in steps])
+    for (probe, part), row in zip(rows.items(), axes, strict=True):
+        middle = health_frames.site_medians(part).droplevel("group")
+        draw_heatmaps(figure, dict(zip(levels, row, strict=True)), middle, places, probe)
     figure.supxlabel("step (as probed)", fontsize=9)
+    figure.supylabel("site (the first on top)", fontsize=9)
+    words = [PROBES["site", probe].words for probe in rows]
     return figure, (
-        f"{title}: at every site (the first on top) and probed step, the share of units never "
-        "above zero on the probe batch, the share of values in the flat part of an activation "
-        "that has a saturation rule, and the standard deviation of the activations (logarithmic "
-        f"colours); medians of {count_seeds(every)} per panel, grey if nothing was read. Panels of "
-        f"a row share their scale.{left_out(tables, task, groups)}"
+        f"{title}: {', '.join(words)} on the probe batch, at every site and probed step, medians "
+        f"of {count_seeds(every)} per panel; columns stand at equal distances whatever their "
+        "steps. Panels of a row share their scale, that of the sd is logarithmic. A probe without "
+        f"a row was zero or is defined for few activations.{left_out(tables, task, groups)}"
     )
+
+
+def is_shown(rows: pd.DataFrame, n_levels: int) -> bool:
+    """Whether a probe gets a row of heatmaps; rows: its readings."""
+    positive = (rows["value"] > 0).any()
+    return bool(positive and rows["level"].nunique() >= MIN_READ_SHARE * n_levels)
 
 
 def draw_heatmaps(
@@ -198,7 +171,7 @@ def draw_heatmaps(
     places: dict[str, list[int]],
     probe: str,
 ) -> None:
-    """Draw a row of heatmaps of a probe, one per level, with their colour bar.
+    """Draw a row of heatmaps of a probe, one per level that has it, with their colour bar.
 
     middle: indexed by level, site and step; places: sites as `index` and steps as `columns`.
     """
@@ -207,12 +180,12 @@ def draw_heatmaps(
     middle = middle * described.axis_factor
     scale = colour_scale(middle, log=probe == "post_sd")
     known = set(middle.index.get_level_values("level"))
+    colour_bar(figure, list(axes.values()), scale, colours, described.axis_label)
     for level, ax in axes.items():
         if level in known:
             heatmap(ax, middle.loc[level].unstack("step").reindex(**places), scale, colours)
         else:
-            blank(ax, "no saturation rule" if probe == "saturated_fraction" else "not read")
-    colour_bar(figure, list(axes.values()), scale, colours, described.axis_label)
+            ax.set_visible(False)
 
 
 def count_seeds(rows: pd.DataFrame) -> str:

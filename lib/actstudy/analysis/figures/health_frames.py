@@ -65,11 +65,6 @@ def seed_bands(rows: pd.DataFrame) -> pd.DataFrame:
     return runs.groupby(["group", "level", "step"]).agg(["mean", "min", "max"])
 
 
-def weights_alone(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of parameters named *.weight."""
-    return rows[rows["name"].astype(str).str.endswith(".weight")]
-
-
 def site_names(rows: pd.DataFrame) -> dict[int, str]:
     """Site index -> name, in the order of the sites, as the first run with it names it."""
     sites = rows.drop_duplicates("index").sort_values("index")
@@ -86,15 +81,6 @@ def of_cell(values: pd.Series, group: str, level: str) -> pd.Series:
     groups = values.index.get_level_values("group")
     levels = values.index.get_level_values("level")
     return values[(groups == group) & (levels == level)].droplevel(["group", "level"])
-
-
-def before_the_end(bands: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the steps before the last, where a schedule may have come to zero.
-
-    If there is one step alone, its rows.
-    """
-    steps = bands.index.get_level_values("step")
-    return bands[steps < steps.max()] if len(set(steps)) > 1 else bands
 
 
 def epochs(rows: pd.DataFrame, curves: pd.DataFrame) -> pd.Series:

@@ -11,8 +11,6 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from actstudy.analysis.figures.marks import note
-
 MIN_SCALE_TOP = 10.0  # percent; the colours of a small share stay faint even if all are small
 MAX_STEP_LABELS = 3
 UNREAD = "#E4E4E4"
@@ -52,12 +50,6 @@ def heatmap(ax: Axes, values: pd.DataFrame, scale: Normalize, colours: str) -> N
     raised = np.where(values.notna(), np.maximum(values, scale.vmin or 0), np.nan)
     ax.imshow(raised, aspect="auto", interpolation="nearest", norm=scale, cmap=colormaps[colours])
     ax.set_facecolor(UNREAD)
-
-
-def blank(ax: Axes, text: str) -> None:
-    """Grey a panel and write why there is nothing on it."""
-    ax.set_facecolor(UNREAD)
-    note(ax, text, size=7, colour="#555555")
 
 
 def name_rim(axes: Any, levels: list[str], sites: dict[int, str], steps: list[str]) -> None:

@@ -12,14 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from actstudy.analysis.figures.health_frames import epochs, nearest_to_shares
-from actstudy.analysis.figures.marks import chance_line, mark_every, note
-from actstudy.analysis.figures.panels import fullest_legend, grid, label_grid, line_name
-from actstudy.analysis.figures.style import Style, placeholder, seeds, styles
+from actstudy.analysis.figures.marks import chance_line, mark_every, nested, note
+from actstudy.analysis.figures.panels import fullest_legend, grid, label_grid
+from actstudy.analysis.figures.style import Style, seeds, styles
 from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.tables import Tables
 
 N_LAYERS = 4  # first, one third, two thirds, last
 SHARES = {"first": 0.0, "1/4": 0.25, "1/2": 0.5, "last": 1.0}  # of a run's steps
+MAX_DEPTHS = 6  # rows of panels
 MARKED_POINTS = 5  # markers on a line of a small panel
 PROBED_COLUMNS = ["run_id", "level", "line", "step", "index", "value", "total_steps"]
 
@@ -32,93 +33,85 @@ class Axis(NamedTuple):
     log: bool  # of y
 
 
-def convergence_by_line(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Validation metric against epochs: a row per depth, a column per level, lines as colours."""
-    return convergence(tables, task, "level", "line")
-
-
-def convergence_by_level(tables: Tables, task: str) -> tuple[Figure, str]:
+def convergence_by_level(tables: Tables, task: str) -> tuple[Figure, str] | None:
     """Validation metric against epochs: a row per depth, a column per line, levels as colours."""
-    return convergence(tables, task, "line", "level")
-
-
-def convergence(tables: Tables, task: str, column: str, hue: str) -> tuple[Figure, str]:
-    """Validation metric against epochs, a row of panels per depth.
-
-    Of `level` and `line`, `column` is the one with a column per value, `hue` the one with colours.
-    """
     settings = tables.plan.tasks[task]
     runs = tables.of("runs", task)
     curves = tables.of("curves", task)
     if not curves.empty:  # an empty table has no such columns
         curves = curves[(curves["split"] == "val") & (curves["metric"] == settings.metric)]
     if curves.empty:
-        return placeholder(f"{settings.title}: no run was evaluated, n = 0.")
+        return None
     val = curves.merge(runs[["run_id", "group", "line", "depth"]], on=["run_id", "group"])
     name = f"validation {metric_name(settings.metric)}"
-    role = "column" if column == "level" else "line"
-    layout = f"a {role} for each {tables.plan.compare}"
-    hues = list(runs[hue].unique())
-    styles_by_hue = styles(tables.plan.levels if hue == "level" else hues)
-    depths = sorted(runs["depth"].unique())
-    title = f"{settings.title}: {name}, {layout}"
-    figure, axes = grid(depths, list(runs[column].unique()), title, True)
-    means = val.groupby(["depth", column, hue, "epoch"])["value"].mean()
+    depths = spread(sorted(val["depth"].unique()), MAX_DEPTHS)
+    figure, axes = grid(depths, list(val["line"].unique()), f"{settings.title}: {name}", True)
+    means = val.groupby(["depth", "line", "level", "epoch"])["value"].mean()
     for cell, ax in axes.items():
-        draw_means(ax, means, cell, {key: styles_by_hue[key] for key in hues})
+        draw_means(ax, means, cell, styles(tables.plan.levels))
         chance_line(ax, settings)
     label_grid(figure, axes, "epoch", name, "depth {:g}")
     n = seeds(val.groupby(["level", "line", "depth"])["run_id"].nunique())
     fullest_legend(figure, n)
     diverged = (runs["status"] == "diverged").sum()
     return figure, (
-        f"{settings.title}: {name} against epochs, a row for each depth, {layout}; means of {n} "
-        f"per line. {diverged} of {len(runs)} runs diverged: after the end of a run, a mean is "
-        "that of the other seeds. Runs that ended before their first evaluation are left out."
+        f"{settings.title}: {name} against epochs, a row for each depth, means of {n} per line. "
+        f"{diverged} of {len(runs)} runs diverged: after the end of a run, a mean is that of the "
+        "other seeds. Runs that ended before their first evaluation are left out."
+        f" Depths shown: {', '.join(f'{depth:g}' for depth in depths)}."
     )
 
 
+def spread(values: list[float], most: int) -> list[float]:
+    """At most so many of the values, the first and the last among them."""
+    if len(values) <= most:
+        return values
+    places = np.unique(np.rint(np.linspace(0, len(values) - 1, most)).astype(int))
+    return [values[place] for place in places]
+
+
 def draw_means(
-    ax: Axes, means: pd.Series, cell: tuple[float, str], styles_by_hue: dict[str, Style]
+    ax: Axes, means: pd.Series, cell: tuple[float, str], styles_by_level: dict[str, Style]
 ) -> None:
     """Draw the means of one panel against epochs.
 
-    means: indexed by depth, column, hue and epoch; cell: the panel's depth and column.
+    means: indexed by depth, line, level and epoch; cell: the panel's depth and line.
     """
     known = set(means.index.droplevel("epoch"))
-    for key, style in styles_by_hue.items():
-        if (*cell, key) not in known:
-            continue
-        mean = means.loc[(*cell, key)]
+    levels = [level for level in styles_by_level if (*cell, level) in known]
+    for place, level in enumerate(levels):
+        mean = means.loc[(*cell, level)]
         ax.plot(
             mean.index,
             mean,
-            **style,
+            **styles_by_level[level],
             linewidth=1,
-            markersize=3,
+            markersize=nested(place, len(levels)),
             markevery=mark_every(mean, MARKED_POINTS),
-            label=line_name(key),
+            label=level,
         )
 
 
-def signal_over_epochs(tables: Tables, task: str) -> tuple[Figure, str]:
+def signal_over_epochs(tables: Tables, task: str) -> tuple[Figure, str] | None:
     """Standard deviation of the activations of some layers of the deepest networks over epochs."""
     axis = Axis("epoch", "standard deviation of activations", log=True)
     return layers_over_epochs(tables, task, "post_sd", axis)
 
 
-def mean_over_epochs(tables: Tables, task: str) -> tuple[Figure, str]:
+def mean_over_epochs(tables: Tables, task: str) -> tuple[Figure, str] | None:
     """Mean of the activations of some layers of the deepest networks over epochs."""
     axis = Axis("epoch", "mean of activations", log=False)
     return layers_over_epochs(tables, task, "post_mean", axis)
 
 
-def layers_over_epochs(tables: Tables, task: str, probe: str, axis: Axis) -> tuple[Figure, str]:
+def layers_over_epochs(
+    tables: Tables, task: str, probe: str, axis: Axis
+) -> tuple[Figure, str] | None:
     """A probe of some layers of the deepest networks over epochs; the layers are colours."""
     title = tables.plan.tasks[task].title
     rows = probed(tables, task, probe)
     if rows.empty:
-        return placeholder(f"{title}: no health of the deepest networks, n = 0.")
+        return None
     layers = np.unique(np.rint(np.linspace(0, rows["index"].max(), N_LAYERS)).astype(int))
     rows = rows[rows["index"].isin(layers)]
     rows = rows.assign(epoch=epochs(rows, tables.of("curves", task)))
@@ -135,12 +128,12 @@ def layers_over_epochs(tables: Tables, task: str, probe: str, axis: Axis) -> tup
     )
 
 
-def gradient_over_layers(tables: Tables, task: str) -> tuple[Figure, str]:
+def gradient_over_layers(tables: Tables, task: str) -> tuple[Figure, str] | None:
     """Gradient norm against layer in the deepest networks; steps of the run are colours."""
     title = tables.plan.tasks[task].title
     rows = nearest_to_shares(probed(tables, task, "gradient_norm"), SHARES)
     if rows.empty:
-        return placeholder(f"{title}: no health of the deepest networks, n = 0.")
+        return None
     rows = rows.assign(layer=rows["index"] + 1)
     middle = rows.groupby(["line", "level", "share", "layer"])["value"].median()
     axis = Axis("layer", "gradient norm", log=True)

@@ -50,8 +50,6 @@ def lines(ax: Axes, bands: pd.DataFrame, styles_by_level: dict[str, Style]) -> N
             rows = rows[rows[low] > 0]
         colour = styles_by_level[level]["color"]
         ax.fill_between(rows.index, rows[low], rows[high], color=colour, alpha=0.1, linewidth=0)
-    if bands.empty:
-        note(ax, "zero, or not read", size=8)
 
 
 def chance_line(ax: Axes, settings: TaskPlan) -> None:
@@ -63,6 +61,11 @@ def chance_line(ax: Axes, settings: TaskPlan) -> None:
 def mark_every(points: pd.DataFrame | pd.Series, n_marks: int) -> int:
     """The distance of a line's markers, so that it has about n_marks of them."""
     return max(1, len(points) // n_marks)
+
+
+def nested(place: int, n_levels: int) -> float:
+    """The size of a level's markers: the next level's are smaller, so that both are seen."""
+    return 3.0 + 1.1 * (n_levels - 1 - place)
 
 
 def note(ax: Axes, text: str, size: int, colour: str = "black") -> None:
@@ -95,7 +98,7 @@ def sites_line(ax: Axes, ends: dict[str, pd.Series], style: Style, label: str) -
 
 
 def boxes(ax: Axes, spread: pd.DataFrame, styles_by_level: dict[str, Style]) -> None:
-    """A mark per level: the median a dot, a thick line over the quartiles, a thin one over all.
+    """A mark per level: the median its marker, a thick line over the quartiles, a thin one.
 
     spread: indexed by level; five columns, from the lowest quantile to the highest.
     """
@@ -105,7 +108,6 @@ def boxes(ax: Axes, spread: pd.DataFrame, styles_by_level: dict[str, Style]) -> 
         lowest, low, middle, high, highest = spread.loc[level]
         ax.vlines(place, lowest, highest, color=style["color"], linewidth=1)
         ax.vlines(place, low, high, color=style["color"], linewidth=6)
-        ax.plot(place, middle, "o", color="white", markeredgecolor=style["color"], markersize=4)
-    levels = list(styles_by_level)
-    ax.set_xticks(range(len(levels)), levels, fontsize=8, rotation=30, ha="right")
-    ax.set_xlim(-0.6, len(levels) - 0.4)
+        mark = {"marker": style["marker"], "markeredgecolor": style["color"], "markersize": 5}
+        ax.plot(place, middle, linestyle="", color="white", **mark)
+    ax.set(xticks=[], xlim=(-0.6, len(styles_by_level) - 0.4))

@@ -13,6 +13,10 @@ from matplotlib.ticker import MaxNLocator
 from actstudy.analysis.figures.style import legend
 
 MAX_PANELS = 24  # on a page; a grid of hundreds of cells has figures of its own
+MAX_HEIGHT = 12.4  # inches of a figure: 2,000 px at 160 dpi
+MAX_ROWS = 6  # of panels
+NARROW = 3.2  # inches of a panel if more than that many rows would be needed
+CHARACTER = 0.58  # mean width of a letter over the size of its font, and some to spare
 MAX_NAME_WIDTH = 24  # characters of a line of a row's or column's name
 
 Cell = tuple[Any, Any]  # row and column of a panel
@@ -30,11 +34,18 @@ def subplots(
 
     size: width and height in inches; options: more keywords of `plt.subplots`.
     """
+    width, height = size
+    size = (width, min(height, MAX_HEIGHT))
     figure, axes = plt.subplots(
         n_rows, n_columns, figsize=size, squeeze=False, layout="constrained", **options
     )
-    figure.suptitle(title, fontsize=title_size)
+    figure.suptitle(wrapped(title, width, title_size), fontsize=title_size)
     return figure, axes
+
+
+def wrapped(text: str, inches: float, size: int) -> str:
+    """A text in lines that are no wider, if its font has this size in points."""
+    return textwrap.fill(text, max(10, int(72 * inches / (CHARACTER * size))))
 
 
 def tidy(
@@ -71,7 +82,7 @@ def named(
         lowest.tick_params(labelbottom=True)  # what is below is not visible
     axes = dict(zip(names, flat, strict=False))
     for name, ax in axes.items():
-        ax.set_title(name, fontsize=9)
+        ax.set_title(wrapped(name, 0.85 * size[0] / n_columns, 9), fontsize=9)
     return figure, axes
 
 
@@ -93,16 +104,21 @@ def panels(
     title: str,
     columns: int = 3,
     panel: tuple[float, float] = (4.6, 3.4),
+    shared: bool = True,
 ) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with a panel per group of cells, at most MAX_PANELS, which share their axes.
+    """A figure with a panel per group of cells, at most MAX_PANELS.
 
-    columns: panels per row; panel: inches of one of them, with its labels.
+    columns: panels per row; panel: inches of one of them, with its labels; shared: whether all
+    panels have the same axes.
     """
     names, note = limited(groups)
-    columns = min(columns, len(names))
     width, height = panel
+    if rows_of(names, columns) > MAX_ROWS:
+        columns = rows_of(names, MAX_ROWS)
+        width = min(width, NARROW)
+    columns = min(columns, len(names))
     size = (1.8 + width * columns, 0.8 + height * rows_of(names, columns))
-    figure, axes = named(names, columns, size, title + note)
+    figure, axes = named(names, columns, size, title + note, shared=shared)
     for ax in axes.values():
         tidy(ax, "both")
     return figure, axes
@@ -112,7 +128,7 @@ def grid(
     rows: list[Any], columns: list[Any], title: str, sharey: bool | str
 ) -> tuple[Figure, dict[Cell, Axes]]:
     """A figure with a small panel per pair of row and column; sharey: as for `plt.subplots`."""
-    size = (max(6.5, 2.0 + 2.1 * len(columns)), 1.2 + 1.55 * len(rows))
+    size = (max(6.5, 2.0 + 2.1 * len(columns)), 1.4 + 1.55 * len(rows))
     figure, drawn = subplots(
         len(rows), len(columns), size, title, title_size=10, sharex=True, sharey=sharey
     )

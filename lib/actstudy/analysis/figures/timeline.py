@@ -1,53 +1,66 @@
 """When each run had which device."""
 
+from collections import Counter
+
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from actstudy.analysis.figures.panels import subplots, tidy
-from actstudy.analysis.figures.style import placeholder
+from actstudy.analysis.figures.style import BAR_COLOUR
 from actstudy.analysis.tables import Tables
 
 GAP_SECONDS = 3600  # a longer pause of the whole study is not drawn
 MIN_BAR_SECONDS = 0.5  # drawn for a run that ended in the second in which it started
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F", "#8C564B")
 
 
-def timeline(tables: Tables) -> tuple[Figure, str]:
-    """A bar per run, or pack, while it had its device, a row per device.
+def timeline(tables: Tables) -> tuple[Figure, str] | None:
+    """A bar per run, or pack, while it had its device, a row per device and task.
 
-    If several had a device at the same time, it has several rows.
+    If several had a device at the same time, it has several rows. None if no run had a GPU: of one
+    CPU the rows would show the order of the jobs and nothing else.
     """
     runs = tables.frames["runs"]
     ended = runs[runs["leased"].notna()] if "leased" in runs else runs.head(0)
-    if ended.empty:
-        return placeholder("Study: no run has ended, n = 0.")
+    if ended.empty or not gpus(ended):
+        return None
     n = len(ended)
     ended = seconds(first_of_packs(ended))
-    rows = ended.groupby(["device_id", "lane"])
-    number_by_device = {}
-    for number, device in enumerate(sorted(ended["device_id"].unique()), 1):
-        number_by_device[device] = f"device {number}"
-    colours = dict(zip(tables.plan.tasks, COLOURS, strict=False))
-    figure, axes = subplots(1, 1, (11, 1.2 + 0.35 * len(rows)), "Runs over time")
+    rows = ended.groupby(["device_id", "task", "lane"])
+    names = device_names(ended)
+    size = (11, 1.2 + 0.35 * len(rows))
+    figure, axes = subplots(1, 1, size, "Which run had which device when")
     ax = axes[0, 0]
     for place, (_, part) in enumerate(rows):
         length = (part["ended"] - part["leased"]).clip(lower=MIN_BAR_SECONDS)
         bars = list(zip(part["leased"], length, strict=True))
-        fill = [colours[task] for task in part["task"]]
-        ax.broken_barh(bars, (place - 0.4, 0.8), facecolors=fill, edgecolor="white")
-    names = [number_by_device[device] for device, _ in rows.groups]
-    ax.set_yticks(range(len(rows)), names, fontsize=8)
+        ax.broken_barh(bars, (place - 0.4, 0.8), facecolors=BAR_COLOUR, edgecolor="white")
+    labels = [f"{names[device]}: {task}" for device, task, _ in rows.groups]
+    ax.set_yticks(range(len(rows)), labels, fontsize=8)
     ax.set_xlabel("seconds since the first run had its device", fontsize=8)
     tidy(ax)
-    handles = [Patch(color=colour, label=task) for task, colour in colours.items()]
-    figure.legend(handles=handles, loc="outside right center", fontsize=8, frameon=False)
     return figure, (
         f"Every run from when it had its device to its end, n = {n}, a pack as one bar; a device "
-        "has a row for each run that it trained at the same time "
+        "has a row for each task and run that it trained at the same time "
         f"({'; '.join(sorted(ended['device'].unique()))}). "
         "Whole seconds; pauses over an hour cut."
     )
+
+
+def device_names(runs: pd.DataFrame) -> dict[str, str]:
+    """The id of each device -> its name on the figure: `GPU 1`, `CPU 1` and on."""
+    names = {}
+    counts: Counter[str] = Counter()
+    for device in sorted(runs["device_id"].unique()):
+        kind = "GPU" if device in gpus(runs) else "CPU"
+        counts[kind] += 1
+        names[device] = f"{kind} {counts[kind]}"
+    return names
+
+
+def gpus(runs: pd.DataFrame) -> set[str]:
+    """The ids of the devices that are GPUs."""
+    kinds = runs["peak_memory_kind"].astype(str)
+    return set(runs.loc[kinds.str.startswith("cuda"), "device_id"])
 
 
 def first_of_packs(runs: pd.DataFrame) -> pd.DataFrame:

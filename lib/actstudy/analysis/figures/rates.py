@@ -1,136 +1,41 @@
-"""Who beats whom seed by seed, and what the learning rate does to each level."""
+"""What the learning rate does to each level."""
 
-import textwrap
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from actstudy.analysis.figures.panels import limited, named, panels, rows_of
+from actstudy.analysis.figures.panels import panels
 from actstudy.analysis.figures.style import (
     REFERENCE,
     legend,
-    placeholder,
     seeds,
     styles,
 )
 from actstudy.analysis.markdown import cell_name, metric_name
-from actstudy.analysis.questions import ranks, stats
 from actstudy.analysis.questions.tuning import good_region
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
 
-EMPTY_COLOUR = "#E4E4E4"
 BACKGROUND_COLOUR = "#DDDDDD"  # of the other levels' lines
-COLOURS = "PuOr"  # diverging, told apart by colour-blind readers
-MAX_LARGE_SQUARES = 6
-MAX_WIDTH = 17  # inches of a row of squares
 MAX_LEVELS_PER_PANEL = 8  # more lines would cover each other
 MAX_MARGINS_BELOW = 15  # margins below the worst chosen mean: what is worse is cut off
 
 
-def win_probability(tables: Tables, task: str) -> tuple[Figure, str]:
-    """In how many percent of the common seeds the row's level beats the column's.
-
-    One square per group of cells, its values those of the table `wins`.
-    """
-    settings = tables.plan.tasks[task]
-    title = settings.title
-    wins = tables.of("wins", task)
-    levels = list(dict.fromkeys(tables.of("runs", task)["level"]))
-    if len(levels) < 2:
-        return placeholder(f"{title}: there is one level alone and none to beat, n = 0 pairs.")
-    if wins.empty:
-        return placeholder(f"{title}: no seed of two levels has ended, n = 0.")
-    groups, note = limited(list(wins["group"].unique()))
-    wins = wins[wins["group"].isin(groups)]
-    levels = by_wins(wins[wins["group"] == groups[0]], levels)
-    what = f"how often the row beats the column, by test {metric_name(settings.metric)}"
-    figure, axes = squares(groups, len(levels), f"{title}: {what}{note}")
-    letters = 8 if len(groups) <= MAX_LARGE_SQUARES else 6
-    for group, ax in axes.items():
-        draw_square(ax, wins[wins["group"] == group], levels, letters)
-    draw_scale(figure, list(axes.values()))
-    return figure, (
-        f"{title}: {what}: percent of seeds at which it does, ties half, "
-        f"{seeds(wins['n'].astype(int))} per square, those that every cell of the task has. "
-        f"Bold: the pair's own {stats.LEVEL:.0%} interval excludes 50%, not corrected for the "
-        "number of pairs. Grey: nothing to compare."
-    )
-
-
-def by_wins(wins: pd.DataFrame, levels: list[str]) -> list[str]:
-    """Levels by how often they win on average in one group, the most first; others last."""
-    share = wins.groupby("level")["share"].mean().reindex(levels)
-    return list(share.sort_values(ascending=False, kind="stable", na_position="last").index)
-
-
-def squares(groups: list[str], n_levels: int, title: str) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with a square panel per group, as many abreast as fit; smaller ones if many."""
-    inches = 0.4 if len(groups) <= MAX_LARGE_SQUARES else 0.28
-    side = max(1.8, inches * n_levels)
-    columns = min(len(groups), 3, max(1, int(MAX_WIDTH / (side + 1))))
-    width = max(6.5, 1.6 + (side + 1.0) * columns)
-    height = 1.0 + (side + 1.0) * rows_of(groups, columns)
-    heading = textwrap.fill(title, int(12 * width))
-    return named(groups, columns, (width, height), heading, title_size=10, shared=False)
-
-
-def draw_scale(figure: Figure, axes: list[Axes]) -> None:
-    """Draw the colour scale right of the squares, no longer than one of them."""
-    scale = ScalarMappable(Normalize(0, 100), COLOURS)
-    shrink = min(0.6, 4 / figure.get_figheight())
-    bar = figure.colorbar(scale, ax=axes, shrink=shrink, anchor=(0, 1), pad=0.02)
-    bar.set_label("% of seeds", fontsize=8)
-    bar.ax.tick_params(labelsize=8)
-
-
-def draw_square(ax: Axes, wins: pd.DataFrame, levels: list[str], size: int) -> None:
-    """Draw a square of percentages, bold if the interval of a pair excludes one half.
-
-    wins: rows of the table of one group. size: of the letters, in points.
-    """
-    share, low, high = [
-        ranks.square(wins, name).reindex(index=levels, columns=levels)
-        for name in ("share", "low", "high")
-    ]
-    ax.imshow(100 * share, norm=Normalize(0, 100), cmap=colormaps[COLOURS])
-    ax.set_facecolor(EMPTY_COLOUR)
-    for row, column in zip(*np.nonzero(share.notna().to_numpy()), strict=True):
-        value = share.iat[row, column]
-        excludes_half = low.iat[row, column] > 0.5 or high.iat[row, column] < 0.5
-        style: dict[str, Any] = {
-            "color": "white" if abs(value - 0.5) > 0.3 else "black",
-            "fontweight": "bold" if excludes_half else "normal",
-            "fontsize": size,
-        }
-        text = ax.text(column, row, f"{100 * value:.0f}", ha="center", va="center", **style)
-        text.set_in_layout(False)  # thousands of them, all inside
-    places = range(len(levels))
-    slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    ax.set_xticks(places, levels, fontsize=size, **slanted)
-    ax.set_yticks(places, levels, fontsize=size)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-
-
-def lr_sensitivity(tables: Tables, task: str) -> tuple[Figure, str]:
+def lr_sensitivity(tables: Tables, task: str) -> tuple[Figure, str] | None:
     """Mean best validation metric of the tuning seeds against the learning rate.
 
     A line per level, a panel per group; of many levels each has a panel of its own, with the
-    others in grey.
+    others in grey. None if no run at the seeds that choose a rate has ended.
     """
     settings = tables.plan.tasks[task]
     title = settings.title
     table = tables.of("tuning", task)
     table = table[table["n"] > 0].sort_values("lr")
     if table.empty:
-        return placeholder(f"{title}: no run at the seeds that choose a rate has ended, n = 0.")
+        return None
     name = f"best validation {metric_name(settings.metric)}"
     if settings.log_unit:
         name = f"ln {name} ({settings.log_unit})"
@@ -176,7 +81,6 @@ def rate_panels(
     places: dict[str, tuple[str, list[str]]], title: str, crowded: bool
 ) -> tuple[Figure, dict[str, Axes]]:
     """A figure with these panels, smaller ones if crowded."""
-    title = textwrap.fill(title, 75 if len(places) == 1 else 150)
     figure, axes = panels(list(places), title, columns=4 if crowded else 2)
     if crowded:
         width, height = figure.get_size_inches()

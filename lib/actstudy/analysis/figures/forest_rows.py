@@ -1,0 +1,128 @@
+"""One row of a forest plot: seeds, interval, mean and verdict."""
+
+import textwrap
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.markers import MarkerStyle
+
+from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, describe_verdict
+
+VERDICT_WIDTH = 40  # characters of a verdict per line
+MARGIN_COLOUR = "#DCE6F2"
+OPEN_COLOUR = "#666666"
+HOLLOW = "white"
+SEED_DROP = 0.3  # of a row's height, from its interval to its seeds
+DOT: dict[str, Any] = {"marker": ".", "linestyle": "", "alpha": 0.45, "markersize": 4}
+INTERVAL: dict[str, Any] = {"linestyle": "-", "linewidth": 2.6}
+MEAN: dict[str, Any] = {
+    "marker": "o",
+    "linestyle": "",
+    "markersize": 6.5,
+    "markeredgewidth": 1.3,
+}
+
+
+class Row(NamedTuple):
+    """A row of `contrasts` under a name, with the differences of its typical seeds."""
+
+    name: str
+    contrast: dict[str, Any]
+    seeds: np.ndarray
+
+    @property
+    def values(self) -> np.ndarray:
+        """All finite numbers that the row draws: interval, mean, seeds."""
+        drawn = [self.contrast[end] for end in ("low", "mean", "high")]
+        every = np.array([*drawn, *self.seeds], dtype=float)
+        return every[np.isfinite(every)]
+
+    @property
+    def farthest(self) -> float:
+        """The largest distance from zero of what the row draws."""
+        return float(np.abs(self.values).max(initial=0.0))
+
+
+def draw_row(
+    ax: Axes, place: int, row: Row, style: dict[str, Any], ends: tuple[float, float]
+) -> bool:
+    """Draw a contrast: its seeds, its interval, its mean as a mark, and its verdict at the right.
+
+    What lies off the axis is an arrow at its end, and the numbers stand below the verdict. Returns
+    whether anything does.
+    """
+    colour = style["color"]
+    draw_inside(ax, row.seeds, place + SEED_DROP, ends, color=colour, **DOT)
+    off_axis = draw_rims(ax, row.seeds, place + SEED_DROP, ends, colour)
+    interval = np.array([row.contrast["low"], row.contrast["high"]], dtype=float)
+    if np.isfinite(interval).all():
+        ax.plot(np.clip(interval, *ends), [place, place], color=colour, zorder=3, **INTERVAL)
+        off_axis |= draw_rims(ax, interval, place, ends, colour)
+    mean = np.array([row.contrast["mean"]], dtype=float)
+    is_open = row.contrast["verdict"] in OPEN_VERDICTS
+    fillable = MarkerStyle(style["marker"]).is_filled()
+    shape = {**MEAN, "marker": style["marker"] if fillable else "o", "color": colour}
+    shape["markerfacecolor"] = HOLLOW if is_open else colour
+    draw_inside(ax, mean, place, ends, zorder=4, **shape)
+    off_axis |= draw_rims(ax, mean, place, ends, colour)
+    write_verdict(ax, place, row, ends)
+    return off_axis
+
+
+def draw_inside(
+    ax: Axes, values: np.ndarray, height: float, ends: tuple[float, float], **style: Any
+) -> None:
+    """Draw those values that lie on the axis as marks at one height."""
+    inside = values[(values >= ends[0]) & (values <= ends[1])]
+    if len(inside):
+        ax.plot(inside, np.full(len(inside), height), **style)
+
+
+def draw_rims(
+    ax: Axes, values: np.ndarray, height: float, ends: tuple[float, float], colour: str
+) -> bool:
+    """Draw an arrow at each end of the axis beyond which a value lies; returns whether any does."""
+    low, high = ends
+    inside = 0.012 * (high - low)
+    below = bool((values < low).any())
+    above = bool((values > high).any())
+    if below:
+        ax.plot(low + inside, height, "<", color=colour, markersize=5, zorder=4)
+    if above:
+        ax.plot(high - inside, height, ">", color=colour, markersize=5, zorder=4)
+    return below or above
+
+
+def write_verdict(ax: Axes, place: int, row: Row, ends: tuple[float, float]) -> None:
+    """Write the verdict right of the panel, with its n and how many of its runs collapsed.
+
+    It is dark and bold if it is decided; below it stand the means and seeds beyond the axis.
+    """
+    contrast = row.contrast
+    words = describe_verdict(contrast)
+    if contrast["verdict"] != "too few seeds":
+        words += f" (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{contrast['n']})"
+    if (contrast["n_collapsed"] or 0) > 0:
+        words += f", {contrast['n_collapsed']:.0f} collapsed"
+    beyond = [f"{name} {values}" for name, values in off_axis_values(row, ends).items()]
+    text = textwrap.fill("; ".join([words, *beyond]), VERDICT_WIDTH)
+    is_open = contrast["verdict"] in OPEN_VERDICTS
+    style: dict[str, Any] = {
+        "fontsize": 7 if "\n" in text else 8,
+        "color": OPEN_COLOUR if is_open else "black",
+        "fontweight": "normal" if is_open else "bold",
+        "linespacing": 1.0,
+    }
+    ax.text(1.02, place, text, transform=ax.get_yaxis_transform(), va="center", **style)
+
+
+def off_axis_values(row: Row, ends: tuple[float, float]) -> dict[str, str]:
+    """`mean` and `seeds` -> their values that lie off the axis, as text."""
+    found = {}
+    for name, values in (("mean", [row.contrast["mean"]]), ("seeds", sorted(row.seeds))):
+        beyond = [value for value in values if value < ends[0] or value > ends[1]]
+        if beyond:
+            texts = [f"{value:+.2g}".replace("-", "\N{MINUS SIGN}") for value in beyond]
+            found[name] = ", ".join(texts)
+    return found
