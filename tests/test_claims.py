@@ -153,12 +153,12 @@ def test_claims_of_a_study_file_reach_the_plan():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("tolerance:", "tolerence:", "claims.tolerence: .* did you mean 'tolerance'"),
-        ("error_percent", "error_percentage", "unknown metric; .* did you mean 'error_percent'"),
+        ("tolerance:", "tolerence:", "claims.tolerence: .*did you mean 'tolerance'"),
+        ("error_percent", "error_percentage", "unknown metric; .*did you mean 'error_percent'"),
         (
             "    sigmoid (init",
             "    sigmoid  (init",
-            "claims.values: got .* did you mean 'sigmoid .init",
+            "claims.values: got .*did you mean 'sigmoid .init",
         ),
         ("{mean: 1.76}", "{mean: no}", "claims.values.tanh .*mean: got no"),
         ("{mean: 1.76}", "{mean: false}", "claims.values.tanh .*mean: got False"),

@@ -174,11 +174,11 @@ def toy_addresses():
     [
         (
             "mnst",
-            "unknown data set; allowed: ag_news, ",
+            "unknown data set; did you mean 'mnist'? allowed: ag_news, ",
         ),
         ("sotu_text", "allowed: NAME, for text NAME-vVOCABULARY-tCONTEXT"),
         ("mnist1d-v300-t8", "allowed: NAME, for text NAME-vVOCABULARY-tCONTEXT"),
-        ("sotu_text-300", "unknown data set; allowed: "),
+        ("sotu_text-300", "unknown data set; did you mean 'sotu_text'? allowed: "),
         ("sotu_text-v300-t9999999", "sotu_text: context: got 9999999; allowed: at most"),
     ],
 )

@@ -266,8 +266,8 @@ def test_status_counts_what_is_asked_for_and_says_what_is_open(study):
 @pytest.mark.parametrize(
     ("task", "what", "message"),
     [
-        ("mpl", "look1", "decide: got 'mpl'; allowed: mlp; did you mean 'mlp'"),
-        ("mlp", "look4", "decide: got 'look4'; allowed: look1, look2, look3; did you mean "),
+        ("mpl", "look1", "decide: got 'mpl'; did you mean 'mlp'? allowed: mlp"),
+        ("mlp", "look4", "decide: got 'look4'; did you mean 'look3'? allowed: look1, look2, look3"),
         ("mlp", "lr", "decide: got 'lr'; allowed: look1, look2, look3"),
     ],
 )

@@ -207,8 +207,7 @@ def _override(raw: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
         else:
             known = [*StudyFile.model_fields, *RunFields.model_fields]
             names = [name for name in known if name != "defaults"]
-            allowed = f"{', '.join(names)}{errors.nearest(key, names)}"
-            raise StudyError(f"--config: {key}: unknown key; allowed: {allowed}")
+            raise StudyError(f"--config: {key}: unknown key; {errors.choices(key, names)}")
     return fields
 
 

@@ -67,8 +67,8 @@ def read_published(file: Path) -> tuple[PublishedFile, list[dict[str, Any]]]:
     """
     table: PublishedFile = validate(PublishedFile, read(file), str(file))
     if table.baseline not in table.rows:
-        allowed = f"{', '.join(table.rows)}{errors.nearest(table.baseline, table.rows)}"
-        raise StudyError(f"{file}: baseline: got {table.baseline!r}; allowed: {allowed}")
+        allowed = errors.choices(table.baseline, table.rows)
+        raise StudyError(f"{file}: baseline: got {table.baseline!r}; {allowed}")
     rows = []
     compared: set[str] = set()
     for name, row in table.rows.items():
