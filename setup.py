@@ -9,7 +9,7 @@ SHIPPED = ("config/config.yaml", "data/embedded/*.parquet", "data/embedded/READM
 
 
 class BuildWithShipped(build_py):
-    """Copies the shipped files to `actstudy/shipped/` of a wheel; an editable install has a clone."""
+    """Copies the shipped files to `actstudy/shipped/` of a wheel; an editable one has a clone."""
 
     def run(self) -> None:
         super().run()

@@ -250,7 +250,7 @@ BAD = {
     ),
     "two lengths": ({"defaults": {"steps": 5, "epochs": 5}}, r"steps and epochs are both set"),
     "warm-up too long": (
-        {"defaults": {"epochs": 1}},
+        {"defaults": {"epochs": 1, "warmup": 2}},
         r"warmup: got 2.0; allowed: at most the run's length, 1",
     ),
     "accumulate": (

@@ -16,7 +16,7 @@ def run() -> NoReturn:
     """Run one command and leave the process with its exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # \\u03b2 if the terminal cannot show it
-    gc.disable()  # the command enables it: `train` and `pack` once torch is imported, others at once
+    gc.disable()  # `train` and `pack` enable it once torch is imported, other commands at once
     from actstudy.commands.cli import main
     from actstudy.contract.errors import exit_status
 

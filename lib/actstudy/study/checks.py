@@ -23,6 +23,7 @@ RESERVED = (
     "figures",
     "partial",
     "plan",
+    "curves",
     "replicate",
     "default",
     "summary.md",
