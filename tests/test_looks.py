@@ -188,7 +188,11 @@ BAD = {
         {"seeds": [0, 1001]},
         "seeds: got 1001; allowed beside tune_lr: not 1000",
     ),
-    "family": ({"family": "tasks"}, {}, "family: got 'tasks'; allowed: 'task' or 'study'"),
+    "family": (
+        {"family": "tasks"},
+        {},
+        "family: got 'tasks'; did you mean 'task'? allowed: 'task' or 'study'",
+    ),
 }
 
 
@@ -378,9 +382,14 @@ def test_the_rate_that_val_chooses_is_trained_beside_the_fixed_one(project):
         ("lr=tuned", 0): 0.02,
     }
     assert "Nothing to be done" in project.call(*tables)
-    # The fixed rate is the chosen one: no further run is needed.
-    same = project.call(*tables, "--config", "lr=0.02")
+    # The fixed rate is the chosen one: no further run is needed. A try leaves the study as it is.
+    page = (folder / "tables/plan.json").read_bytes()
+    tried = "results/tuned+lr=0.02/tables/plan.json"
+    same = project.call(*call, "--cores", "2", tried, "--config", "lr=0.02")
+    assert "actstudy: this try writes to results/tuned+lr=0.02" in same
     assert not re.search(r"^train +\d", same, re.M)
+    assert (folder / "tables/plan.json").read_bytes() == page
+    folder = project.folder / "results/tuned+lr=0.02"
     runs = pd.read_parquet(folder / "tables/runs.parquet")
     assert runs["run_id"].nunique() == 1
     assert list(runs["group"]) == ["lr=fixed", "lr=tuned"]

@@ -98,6 +98,7 @@ def train(arguments: argparse.Namespace) -> int:
     every ending that is published: a failed run must not stop its study.
     """
     run = _run(arguments)
+    _report_short_warmup(run, arguments)
     name = spec.run_id(run)
     if arguments.run_id is not None:
         name = errors.check_folder_name(arguments.run_id, "command line: --run_id")
@@ -112,6 +113,17 @@ def train(arguments: argparse.Namespace) -> int:
         retry.delete_results(folder)
     status = complete({folder: run}, _settings(arguments), arguments.data_dir)
     return status or int(not arguments.spec and _has_failed(folder))
+
+
+def _report_short_warmup(run: RunSpec, arguments: argparse.Namespace) -> None:
+    """Print a line if the task's own warm-up was shortened."""
+    own = registry.task(run.task)["defaults"].get("warmup", 0)
+    is_own = not (arguments.spec or arguments.config or "warmup" in arguments)
+    if is_own and run.warmup < own:
+        line = (
+            f"warmup: {run.warmup:.2g} epochs, as the task's own, {own:g}, is longer than the run"
+        )
+        print(line, file=sys.stderr, flush=True)
 
 
 def _has_failed(folder: Path) -> bool:

@@ -105,7 +105,11 @@ def load_raw(dataset: str) -> Splits:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if frame.filename.endswith(file)]
         place = f"line {lines[-1]}: " if lines else ""
-        raise StudyError(f"{where}: {place}{type(error).__name__}: {error}") from error
+        remedy = ""
+        if isinstance(error, ModuleNotFoundError):
+            remedy = "; to fix: pip install 'actstudy[study]', or that package alone"
+        fault = f"{type(error).__name__}: {error}{remedy}"
+        raise StudyError(f"{where}: {place}{fault}") from error
     if registry.literal(file, "DATASET") != module.DATASET:
         raise StudyError(f"{where}: DATASET: changed after its literal; allowed: the literal alone")
     archives.unpack_tar.cache_clear()  # as large as the splits

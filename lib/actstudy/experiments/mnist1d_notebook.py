@@ -82,7 +82,7 @@ def _rmsprop(
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Torch on one thread: two of them sum in another order, which moves relu's mean by 5e-4."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -108,7 +108,7 @@ def write(
         for seed in seeds:
             count = f"{len(parts) + 1} of {len(activations) * len(seeds)}"
             report(f"training {level}, seed {seed}, {count}")
-            with _one_thread():
+            with one_thread():
                 losses = np.array(mnist1d_mlp(level, seed, x, y))
             n = len(losses)
             columns = {

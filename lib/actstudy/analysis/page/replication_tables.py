@@ -59,7 +59,7 @@ def claim_row(row: Mapping[str, Any], with_cell: bool, digits: int) -> dict[str,
     difference = "none"
     if not np.isnan(row["ours"]):
         measured = f"{row['ours']:.{digits}f}"
-        difference = _difference(row["difference"], digits)
+        difference = difference_text(row["difference"], digits)
     interval = "none"
     if not np.isnan(row["low"]):
         interval = f"{row['low']:.{digits}f} to {row['high']:.{digits}f}"
@@ -76,7 +76,7 @@ def claim_row(row: Mapping[str, Any], with_cell: bool, digits: int) -> dict[str,
     }
 
 
-def _difference(value: float, digits: int) -> str:
+def difference_text(value: float, digits: int) -> str:
     """A difference with its sign; a small one by its first two digits, never as -0.0000."""
     return f"{value:+.1e}" if 0 < abs(value) < SMALL else f"{value + 0.0:+.{digits}f}"
 
