@@ -24,7 +24,7 @@ test: .venv/test-installed
 	.venv/bin/python -m pytest -n auto
 
 .venv/study-installed: $(PINS)
-	@$(ALONE) sh envs/install.sh .
+	@$(ALONE) sh envs/install.sh '.[study]'
 	@touch $@
 
 .venv/test-installed: $(PINS)

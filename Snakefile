@@ -13,7 +13,7 @@ except ImportError as fault:
 checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follows
 
 from actstudy.contract import errors, home, host, registry, spec, store
-from actstudy.study import jobs, looks, owner, packs, planning
+from actstudy.study import jobs, looks, owner, packs, planning, tries
 
 home.provide(Path(".snakemake/home"))
 CONFIG = workflow.config_settings.config  # the pairs of --config
@@ -24,6 +24,7 @@ try:
         CONFIG,
     )
     owner.check_owner(STUDY)
+    owner.check_targets(STUDY, sys.argv[1:])
     JOBS = jobs.plan_jobs(
         STUDY,
         gpus=len(host.gpus()),
@@ -36,6 +37,8 @@ try:
     jobs.check_sources(STUDY)
 except (errors.StudyError, store.Damaged) as fault:
     errors.refuse(fault)
+if workflow.is_main_process and STUDY.folder != tries.results_folder(STUDY.name):
+    print(f"actstudy: this try writes to {STUDY.folder}", file=sys.stderr)
 if JOBS.notice and workflow.is_main_process:
     print(f"actstudy: {JOBS.notice}", file=sys.stderr)
 if JOBS.slots is not None:

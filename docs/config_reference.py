@@ -27,7 +27,13 @@ a mapping sets several fields at once: `{activation: elu, activation_args: {alph
 
 On the command line, KEY is a key of a study or a run field: `--config seeds=3 lr=0.01
 activation=relu,gelu tasks=mlp`. It holds for all tasks and is stronger than what their blocks
-say.
+say. Such a try writes its tables, figures and page to a folder of its own, `results/NAME+seeds=3/`,
+so that the study's own page stays as it is; runs are shared. `device`, `slots_per_gpu`,
+`probe_every` and `timeout_minutes` change no folder. Keys have two letters or more: Snakemake
+ends in a traceback at `--config n=3`.
+
+A warm-up that nothing but the task sets, and that is longer than a run of the `epochs` that are
+set, becomes a tenth of the run; `python -m actstudy train --steps` does the same.
 
 Values that some YAML readers would silently reinterpret are refused with their line number: `no`,
 `yes`, `on` and `off`, `010`, `0x40`, `1_000`, `1:30` and dates without quotes, a key that is set
@@ -41,7 +47,7 @@ and to 20 seeds while a comparison with the baseline is open. Seeds are added to
 first trained at each of these rates at seeds 1000 to 1002; the rate with the best mean over them
 of the best val metric is then trained at the reported seeds too, as `lr=tuned` next to
 `lr=fixed`. Decisions are written to `results/NAME/plan/`. `--config looks=false seeds=3` is a
-first try.
+first try, in `results/NAME+looks=false+seeds=3/`.
 """
 
 SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv and install the pinned set into it. $1: what to install (. or .[dev]). Called by the Makefile.
+# Make .venv and install the pinned set into it. $1: what to install ('.[study]' or '.[dev]'). Called by the Makefile.
 # PYTHON names the interpreter; TORCH_INDEX may name an index of CPU-only torch wheels (0.3 GB instead of 3 GB).
 set -eu
 serves() { .venv/bin/python -I -X utf8 envs/serves.py 2>/dev/null; }

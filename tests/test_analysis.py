@@ -504,9 +504,24 @@ def test_export_writes_the_curves_of_runs_that_have_ended(root, study, tmp_path)
         "test_accuracy",
         "train_lr",
     } <= set(frame)
-    run = store.read(root / "runs/mlp" / written[0].stem, "curves")[0].to_pandas()
+    planned = study.runs()[0]
+    assert written[0].stem == f"{planned.level}-s{planned.spec.seed}-{planned.id[-12:]}"
+    run = store.read(root / "runs/mlp" / planned.id, "curves")[0].to_pandas()
     val = run[(run["split"] == "val") & (run["metric"] == "accuracy")].sort_values("step")
     assert frame["val_accuracy"].dropna().tolist() == val["value"].tolist()
+
+
+def test_names_of_exported_curves_tell_cells_apart(tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "axes: {activation: [{activation: elu, activation_args: {alpha: 0.5}}, gelu],"
+        " init: [normal, zero], depth: [2, 3]}\ntasks: {mlp: {seeds: 2}}\n"
+    )
+    runs = planning.load(tmp_path / "mine.yaml").runs()
+    names = [curves.file_name(run) for run in runs]
+    assert len(set(names)) == 16
+    assert len({name.rsplit("-", 1)[0] for name in names}) == 16  # also without the hash
+    assert all(re.fullmatch(r"[A-Za-z0-9._=-]+", name) for name in names)
+    assert any(re.match(r"gelu_init=zero_depth=3-s1-", name) for name in names), names
 
 
 def test_export_serves_a_spreadsheet_that_writes_decimals_with_a_comma(root, study, tmp_path):

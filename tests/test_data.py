@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from actstudy.contract import errors, registry, spec, store
+from actstudy.contract import checkout, errors, registry, spec, store
 from actstudy.data import prepared
 from actstudy.data.sets import fashion_mnist_tenth, sotu, sotu_eras, sotu_text
 
@@ -115,7 +115,7 @@ def test_damaged_arrays_are_named(copy):
 
 
 def test_damaged_embedded_files_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "PACKAGE", tmp_path / "lib" / "actstudy")
+    monkeypatch.setattr(checkout, "ROOT", tmp_path)
     (tmp_path / "data/embedded").mkdir(parents=True)
     with pytest.raises(
         store.Damaged, match=r"data/embedded/fashion_mnist\.parquet is missing or damaged"

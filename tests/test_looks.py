@@ -188,7 +188,11 @@ BAD = {
         {"seeds": [0, 1001]},
         "seeds: got 1001; allowed beside tune_lr: not 1000",
     ),
-    "family": ({"family": "tasks"}, {}, "family: got 'tasks'; allowed: 'task' or 'study'"),
+    "family": (
+        {"family": "tasks"},
+        {},
+        "family: got 'tasks'; did you mean 'task'? allowed: 'task' or 'study'",
+    ),
 }
 
 
@@ -266,8 +270,8 @@ def test_status_counts_what_is_asked_for_and_says_what_is_open(study):
 @pytest.mark.parametrize(
     ("task", "what", "message"),
     [
-        ("mpl", "look1", "decide: got 'mpl'; allowed: mlp; did you mean 'mlp'"),
-        ("mlp", "look4", "decide: got 'look4'; allowed: look1, look2, look3; did you mean "),
+        ("mpl", "look1", "decide: got 'mpl'; did you mean 'mlp'? allowed: mlp"),
+        ("mlp", "look4", "decide: got 'look4'; did you mean 'look3'? allowed: look1, look2, look3"),
         ("mlp", "lr", "decide: got 'lr'; allowed: look1, look2, look3"),
     ],
 )
@@ -378,9 +382,14 @@ def test_the_rate_that_val_chooses_is_trained_beside_the_fixed_one(project):
         ("lr=tuned", 0): 0.02,
     }
     assert "Nothing to be done" in project.call(*tables)
-    # The fixed rate is the chosen one: no further run is needed.
-    same = project.call(*tables, "--config", "lr=0.02")
+    # The fixed rate is the chosen one: no further run is needed. A try leaves the study as it is.
+    page = (folder / "tables/plan.json").read_bytes()
+    tried = "results/tuned+lr=0.02/tables/plan.json"
+    same = project.call(*call, "--cores", "2", tried, "--config", "lr=0.02")
+    assert "actstudy: this try writes to results/tuned+lr=0.02" in same
     assert not re.search(r"^train +\d", same, re.M)
+    assert (folder / "tables/plan.json").read_bytes() == page
+    folder = project.folder / "results/tuned+lr=0.02"
     runs = pd.read_parquet(folder / "tables/runs.parquet")
     assert runs["run_id"].nunique() == 1
     assert list(runs["group"]) == ["lr=fixed", "lr=tuned"]

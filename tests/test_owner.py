@@ -10,7 +10,8 @@ import pytest
 from actstudy.commands import cli
 from actstudy.contract import store
 from actstudy.contract.errors import StudyError
-from actstudy.study.owner import check_owner
+from actstudy.study import tries
+from actstudy.study.owner import check_owner, check_targets
 from actstudy.study.planning import load
 
 STUDY = """axes: {activation: [relu, tanh]}
@@ -55,7 +56,8 @@ def test_another_file_of_the_same_name_is_refused(project):
 
 @pytest.mark.parametrize("name", ["tiny.yml", "tiny.yaml"])
 @pytest.mark.parametrize(
-    "command", [["status"], ["summary", "--partial"], ["export", "out"], ["retry", "failed"]]
+    "command",
+    [["status"], ["summary", "--partial"], ["export"], ["export", "out"], ["retry", "failed"]],
 )
 def test_every_command_refuses_it_in_one_line(project, capsys, name, command):
     with pytest.raises(SystemExit, match="2"):
@@ -110,3 +112,60 @@ def test_a_plan_that_names_no_file_has_no_owner(project, content):
 def test_a_study_is_not_named_like_what_results_hold(project, name):
     with pytest.raises(StudyError, match="the file's name names the study"):
         load(other(project, name))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "folder"),
+    [
+        ({}, "results/tiny"),
+        (
+            {"device": "cpu", "slots_per_gpu": 2, "probe_every": 5, "timeout_minutes": 9},
+            "results/tiny",
+        ),
+        ({"seeds": 2}, "results/tiny+seeds=2"),
+        ({"seeds": 2, "device": "cpu"}, "results/tiny+seeds=2"),
+        ({"seeds": 2, "looks": False}, "results/tiny+looks=false+seeds=2"),
+        ({"looks": "false", "seeds": "2"}, "results/tiny+looks=false+seeds=2"),
+        ({"activation": "relu,gelu"}, "results/tiny+activation=relu,gelu"),
+    ],
+    ids=str,
+)
+def test_a_try_has_a_folder_of_its_own(project, overrides, folder):
+    study = load("config/tiny.yaml", overrides)
+    assert study.folder == folder
+    assert tries.results_folder("tiny", overrides) == folder
+    assert (study.note is None) == (folder == "results/tiny")
+
+
+def test_every_name_of_a_folder_of_tries_is_one_folder():
+    folders = set()
+    for value in ("../../x", "a/b", "{n}", "a b", "ü", "x" * 200, [1, 2], {"std": 0.1}):
+        folder = Path(tries.results_folder("default", {"init_args": value}))
+        assert folder.parent == Path("results")
+        assert re.fullmatch(r"default\+[0-9a-f]{8}", folder.name)
+        folders.add(folder)
+    assert len(folders) == 8
+
+
+def test_the_page_of_another_study_is_refused_with_the_right_one(project):
+    study = load("config/tiny.yaml")
+    words = ["-n", "results/tiny/summary.md", "results/runs/x", "--cores", "8", "summary.md", ""]
+    check_targets(study, words)
+    with pytest.raises(StudyError) as caught:
+        check_targets(study, [*words, "results/summary.md"])
+    assert str(caught.value).startswith(
+        "results/summary.md: not of this study; allowed: results/tiny/summary.md, "
+    )
+    assert "\n" not in str(caught.value)
+
+
+def test_retry_says_so_if_nothing_has_failed(project, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["retry", "failed", "--config", "config/tiny.yaml"])
+    assert capsys.readouterr().out == "nothing to clear: no run of study tiny has failed\n"
+
+
+def test_curves_are_exported_to_the_results_of_the_study(project, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["export", "--config", "config/tiny.yaml"])
+    assert capsys.readouterr().out == "curves of 0 of 2 runs -> results/tiny/curves\n"

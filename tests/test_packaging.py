@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from runs import ROOT
 
+import actstudy
 from actstudy.contract import registry, store
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -24,9 +25,11 @@ PINS = {
         if line and not line.startswith("#")
     )
 }
+EXTRAS = PROJECT["optional-dependencies"]
 ASKED = [
-    Requirement(text)
-    for text in itertools.chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+    requirement
+    for text in itertools.chain(PROJECT["dependencies"], *EXTRAS.values())
+    if (requirement := Requirement(text)).name != "actstudy"
 ]
 
 
@@ -42,13 +45,14 @@ def test_conda_environment_installs_the_same_set():
     )
     assert Version(python.removeprefix("python=")) in SpecifierSet(PROJECT["requires-python"])
     (pip,) = (d["pip"] for d in environment["dependencies"] if isinstance(d, dict))
-    assert pip == ["-c constraints.txt", "-e .."]
+    assert pip == ["-c constraints.txt", "-e ..[study]"]
 
 
 def test_version_is_told_once():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert citation["version"] == PROJECT["version"]
-    assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text()
+    assert citation["version"] == actstudy.__version__
+    assert f"## {actstudy.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert PROJECT["dynamic"] == ["version"]
 
 
 def test_config_reference_is_the_models(tmp_path):

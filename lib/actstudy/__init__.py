@@ -2,4 +2,5 @@
 
 import time
 
+__version__ = "0.1.0"  # setuptools reads it here
 STARTED = time.time()  # seconds since the epoch: the process's start, before all other imports

@@ -1,4 +1,4 @@
-"""`python -m actstudy`.
+"""`python -m actstudy`, and the script `actstudy`.
 
 A study starts this module once per run. Importing torch without the garbage collector, and exiting
 without tearing the interpreter down, halves what that costs besides training
@@ -9,18 +9,25 @@ import gc
 import io
 import os
 import sys
+from typing import NoReturn
 
-if isinstance(sys.stdout, io.TextIOWrapper):
-    sys.stdout.reconfigure(errors="backslashreplace")  # \\u03b2 if the terminal cannot show it
-gc.disable()  # the command enables it: `train` and `pack` once torch is imported, others at once
 
-from actstudy.commands.cli import main  # noqa: E402 - these imports are to be fast
-from actstudy.contract.errors import exit_status  # noqa: E402
+def run() -> NoReturn:
+    """Run one command and leave the process with its exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # \\u03b2 if the terminal cannot show it
+    gc.disable()  # `train` and `pack` enable it once torch is imported, other commands at once
+    from actstudy.commands.cli import main
+    from actstudy.contract.errors import exit_status
 
-try:
-    main()
-except SystemExit as leaving:
-    status = exit_status(leaving.code)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    try:
+        main()
+    except SystemExit as leaving:
+        status = exit_status(leaving.code)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    run()

@@ -21,7 +21,7 @@ FOLDER = Path.cwd()
 checkout.refuse_other_code(FOLDER)  # which may lack what follows
 
 from actstudy.contract import errors, home  # noqa: E402
-from actstudy.study import checks, planning, reading  # noqa: E402
+from actstudy.study import checks, reading, tries  # noqa: E402
 
 BIN = Path(sys.executable).parent
 if BIN.is_relative_to(FOLDER):
@@ -155,7 +155,7 @@ def main(arguments: list[str]) -> int:
             "The study did not finish; see above and .snakemake/log. The same command resumes it."
         )
         return status if status > 0 else 128 - status
-    page = Path(planning.results_folder(checks.study_name(file)), "summary.md")
+    page = Path(tries.results_folder(checks.study_name(file)), "summary.md")
     seconds = f"The study took {time.monotonic() - start:.0f} s."
     if not page.is_file():
         print(seconds)

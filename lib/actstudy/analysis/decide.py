@@ -8,7 +8,7 @@ from actstudy.analysis.markdown import cell_name
 from actstudy.analysis.questions import contrasts, tuning
 from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.contract import store
-from actstudy.contract.errors import StudyError, nearest
+from actstudy.contract.errors import StudyError, choices
 from actstudy.contract.store import RUNS
 from actstudy.study import looks
 from actstudy.study.planning import Study
@@ -20,14 +20,11 @@ def decide(study: Study, task: str, what: str, runs_root: Path = RUNS) -> Path:
     what: `lr`, `look1`, `look2` or `look3`. StudyError if the study does not ask for it.
     """
     if task not in study.tasks:
-        raise StudyError(
-            f"decide: got {task!r}; allowed: {', '.join(study.tasks)}{nearest(task, study.tasks)}"
-        )
+        raise StudyError(f"decide: got {task!r}; {choices(task, study.tasks)}")
     names = decisions(study, task)
     if what not in names:
-        nothing = f"none, as {study.file} gives task {task} neither looks nor tune_lr"
-        allowed = ", ".join(names) or nothing
-        raise StudyError(f"decide: got {what!r}; allowed: {allowed}{nearest(what, names)}")
+        why = "" if names else f", as {study.file} gives task {task} neither looks nor tune_lr"
+        raise StudyError(f"decide: got {what!r}; {choices(what, names)}{why}")
     if what == "lr":
         decision = choose_rates(study, task, runs_root)
     else:

@@ -38,8 +38,8 @@ def runs_to_clear(study: Study, what: str, root: Path) -> dict[str, Path]:
     if (Path(what) / "spec.json").is_file():
         return {what: Path(what)}
     raise StudyError(
-        f"retry: got {what!r}; allowed: failed, a run's folder, or a run of study "
-        f"{study.name}{nearest(what, folders)}"
+        f"retry: got {what!r}; {nearest(what, ['failed', *folders])}"
+        f"allowed: failed, a run's folder, or a run of study {study.name}"
     )
 
 

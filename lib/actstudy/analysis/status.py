@@ -14,14 +14,14 @@ from actstudy.analysis.collect import ORIGIN, on_other_data
 from actstudy.analysis.markdown import cell_name
 from actstudy.contract import code, locks, store
 from actstudy.contract.errors import system_fault, visible
-from actstudy.contract.schema import BUCKETS, ENDED, OTHER_DATA
+from actstudy.contract.schema import BUCKETS, ENDED, FAILED, OTHER_DATA
 from actstudy.contract.store import RUNS, run_folder
 from actstudy.study import looks
 from actstudy.study.grid import PlannedRun
 from actstudy.study.jobs import check_sources
 from actstudy.study.planning import Study
 
-FAILED_STATES = ("failed", "out_of_memory", "timeout", "damaged")
+FAILED_STATES = (*FAILED, "damaged")
 WAITING_STATES = ("waiting", "interrupted", "running")
 
 

@@ -1,4 +1,4 @@
-"""`python -m actstudy COMMAND`: each command imports only the wing that it needs."""
+"""`actstudy COMMAND`: each command imports only the wing that it needs."""
 
 import argparse
 import gc
@@ -6,9 +6,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-from actstudy.commands import doctor, jobs, published, study, training
+from actstudy import __version__
+from actstudy.commands import completion, doctor, jobs, published, study, training
 from actstudy.commands.parser import Parser, flush_output, named_task
 from actstudy.contract import checkout, errors, store
 from actstudy.contract.errors import StudyError
@@ -20,6 +21,7 @@ class Command(NamedTuple):
     """A command: its name, its line in `--help`, its flags and what returns its exit status.
 
     trains: if true, the command enables the garbage collector itself, when training begins.
+    examples: lines at the end of its own `--help`. internal: the workflow's, not in the list.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Command(NamedTuple):
     add_flags: Callable[[Parser], None]
     run: Callable[[argparse.Namespace], int]
     trains: bool = False
+    examples: str = ""
+    internal: bool = False
 
 
 COMMANDS = (
@@ -36,6 +40,71 @@ COMMANDS = (
         training.add_train_flags,
         training.train,
         trains=True,
+        examples=training.EXAMPLES,
+    ),
+    Command(
+        "template",
+        "print a task's settings, with their reasons, as a study file",
+        study.add_template_flags,
+        study.template,
+        examples="actstudy template --task lm > config/my_lm.yaml",
+    ),
+    Command(
+        "status",
+        "what is done, running and still to do; exit status 1 if a run failed",
+        study.add_config_flag,
+        study.status,
+        examples="actstudy status --config config/depth.yaml",
+    ),
+    Command(
+        "retry",
+        "clear runs that have ended, so that the next snakemake trains them again",
+        study.add_retry_flags,
+        study.retry,
+        examples="actstudy retry failed\nactstudy retry results/runs/mlp/relu-s0-2cc202ef473f",
+    ),
+    Command(
+        "summary",
+        "write the summary of what exists",
+        study.add_summary_flags,
+        study.summary,
+        examples="actstudy summary --partial",
+    ),
+    Command(
+        "export",
+        "write the curves of every run that has ended as CSV",
+        study.add_export_flags,
+        study.export,
+        examples="actstudy export\nactstudy export ~/curves --decimal ,",
+    ),
+    Command(
+        "doctor",
+        "what the health of a run, or of your own model, means",
+        doctor.add_flags,
+        doctor.doctor,
+        examples="actstudy doctor results/runs/mlp/*\n"
+        "actstudy doctor --model mine:net --batch batch.pt",
+    ),
+    Command(
+        "replicate",
+        "train a published table again and print both side by side",
+        published.add_flags,
+        published.replicate,
+        examples="actstudy replicate config/replicate/mnist1d_activations.yaml",
+    ),
+    Command(
+        "check",
+        "recompute a published table's p, d and intervals; name rows that are impossible",
+        published.add_flags,
+        published.check,
+        examples="actstudy check config/replicate/mish_cifar10.yaml",
+    ),
+    Command(
+        "completion",
+        "print what completes commands and flags in a shell",
+        completion.add_flags,
+        lambda arguments: completion.completion(arguments, _parser(None)),
+        examples=completion.EXAMPLES,
     ),
     Command(
         "pack",
@@ -43,80 +112,43 @@ COMMANDS = (
         training.add_pack_flags,
         training.pack,
         trains=True,
-    ),
-    Command(
-        "status",
-        "what is done, running and still to do; exit status 1 if a run failed",
-        study.add_config_flag,
-        study.status,
-    ),
-    Command(
-        "retry",
-        "clear finished folders, so that the next snakemake trains them again",
-        study.add_retry_flags,
-        study.retry,
-    ),
-    Command(
-        "summary",
-        "write the summary of what exists",
-        study.add_summary_flags,
-        study.summary,
-    ),
-    Command(
-        "export",
-        "write the curves of every run that has ended as CSV",
-        study.add_export_flags,
-        study.export,
+        internal=True,
     ),
     Command(
         "decide",
         "write a decision that runs wait for, as the workflow does",
         study.add_decide_flags,
         study.decide,
-    ),
-    Command(
-        "doctor",
-        "what the health of a run, or of your own model, means",
-        doctor.add_flags,
-        doctor.doctor,
-    ),
-    Command(
-        "template",
-        "print a task's settings, with their reasons, as a study file",
-        study.add_template_flags,
-        study.template,
+        internal=True,
     ),
     Command(
         "prepare",
         "prepare a data set, or NAME-vVOCABULARY-tCONTEXT, into a folder",
         jobs.add_prepare_flags,
         jobs.prepare,
+        internal=True,
     ),
     Command(
         "reference",
         "score a task's reference method on a folder of prepared data",
         jobs.add_reference_flags,
         jobs.reference,
-    ),
-    Command(
-        "replicate",
-        "train a published table again and print both side by side",
-        published.add_flags,
-        published.replicate,
-    ),
-    Command(
-        "check",
-        "recompute a published table's p, d and intervals; name rows that are impossible",
-        published.add_flags,
-        published.check,
+        internal=True,
     ),
     Command(
         "boundaries",
         "learn toy problems in the plane with each activation",
         jobs.add_boundaries_flags,
         jobs.boundaries,
+        internal=True,
     ),
 )
+DESCRIPTION = "Compare activation functions: train single runs, follow a study, read what it gave."
+EXAMPLES = """actstudy train --task mlp --activation gelu --seed 0
+actstudy template --task mlp > config/mine.yaml
+snakemake --configfile config/mine.yaml
+actstudy status --config config/mine.yaml
+actstudy COMMAND --help"""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -124,6 +156,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
         checkout.refuse_other_code(Path.cwd())
+        if not argv:
+            _parser(None).print_help()
+            raise SystemExit(2)
         arguments = _parsed(argv)
         if not arguments.trains:
             gc.enable()  # __main__ has disabled it for the imports
@@ -132,6 +167,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         sys.exit(status)
     except (StudyError, store.Damaged) as error:
         errors.refuse(error)
+    except ModuleNotFoundError as error:
+        errors.refuse(_missing_package(error))
     except BrokenPipeError:
         _drop_output()
         sys.exit(CLOSED_PIPE)
@@ -168,19 +205,37 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     arguments, unknown = _parser(named_task(argv)).parse_known_args(argv)
     if unknown:
         flag = unknown[0]
-        nearest = errors.nearest(flag.split("=")[0], arguments.flags)
+        hint = errors.nearest(flag.split("=")[0], arguments.flags)
         raise StudyError(
-            f"command line: {flag}: unknown; python -m actstudy COMMAND --help lists all{nearest}"
+            f"command line: {flag}: unknown; {hint}actstudy {arguments.name} --help lists all"
         )
     return arguments
 
 
+def _missing_package(error: ModuleNotFoundError) -> str:
+    """A package that is not installed, as one line; the error itself if the module is our own."""
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "actstudy"):
+        raise error
+    return f"the package {package} is missing; to fix: pip install 'actstudy[study]'"
+
+
 def _parser(task: str | None) -> Parser:
     """The parser of all commands; task: the one whose defaults `train --help` shows."""
-    parser = Parser(prog="python -m actstudy", description=__doc__)
+    parser = Parser(prog="actstudy", description=DESCRIPTION, examples=EXAMPLES)
+    parser.add_argument("--version", action="version", version=f"actstudy {__version__}")
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
-        own_parser = parsers.add_parser(command.name, help=command.help, task=task)
+        listed: Any = {} if command.internal else {"help": command.help}
+        own_parser = parsers.add_parser(
+            command.name,
+            description=f"{command.help[0].upper()}{command.help[1:]}.",
+            examples=command.examples,
+            task=task,
+            **listed,
+        )
         command.add_flags(own_parser)
-        own_parser.set_defaults(run=command.run, trains=command.trains, flags=own_parser.flags())
+        own_parser.set_defaults(
+            run=command.run, trains=command.trains, flags=own_parser.flags(), name=command.name
+        )
     return parser

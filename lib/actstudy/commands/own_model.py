@@ -106,7 +106,7 @@ def _check_loss(name: str, names: tuple[str, ...]) -> None:
     if name not in names:
         allowed = f"{', '.join(names)}, or MODULE:FUNCTION"
         hint = errors.nearest(name, names)
-        raise StudyError(f"doctor: --loss: got {name!r}; allowed: {allowed}{hint}")
+        raise StudyError(f"doctor: --loss: got {name!r}; {hint}allowed: {allowed}")
 
 
 def _model(name: str) -> Any:
@@ -137,8 +137,7 @@ def _function(flag: str, name: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     if not callable(getattr(module, function, None)):
         functions = [key for key, value in vars(module).items() if callable(value)]
-        raise StudyError(
-            f"doctor: --{flag} {name}: {module_name} has no function {function!r}"
-            f"{errors.nearest(function, functions)}"
-        )
+        hint = errors.nearest(function, functions).strip()
+        fault = f"{module_name} has no function {function!r}"
+        raise StudyError(f"doctor: --{flag} {name}: {fault}; {hint or 'allowed: one that it has'}")
     return getattr(module, function)

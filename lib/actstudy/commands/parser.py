@@ -2,23 +2,47 @@
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from actstudy.contract import locks, registry
+from actstudy.contract import errors, locks, registry
 from actstudy.contract.errors import StudyError
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse whose errors are one line; task: the task whose defaults `train --help` shows."""
+class Layout(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Paragraphs as written, and the default of a flag that has one and does not state it."""
 
-    def __init__(self, *, task: str | None = None, **settings: Any) -> None:
-        super().__init__(**settings, allow_abbrev=False)
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        is_plain = action.default is None or action.default is False
+        if is_plain or "(default" in (action.help or ""):
+            return action.help
+        return super()._get_help_string(action)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors are one line; task: the task whose defaults `train --help` shows.
+
+    examples: command lines at the end of `--help`.
+    """
+
+    def __init__(self, *, task: str | None = None, examples: str = "", **settings: Any) -> None:
+        super().__init__(**settings, formatter_class=Layout, allow_abbrev=False)
         self.task = task
+        if examples:
+            self.epilog = textwrap.indent(f"examples:\n{examples}", "  ")[2:]
 
     def error(self, message: str) -> NoReturn:
         raise StudyError(f"command line: {message}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """argparse's check of `choices`, with the nearest name first."""
+        if action.choices is not None and value not in action.choices:
+            names = [str(choice) for choice in action.choices]
+            raise argparse.ArgumentError(
+                action, f"got {str(value)!r:.80}; {errors.choices(value, names)}"
+            )
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         flush_output()

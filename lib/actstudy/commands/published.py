@@ -1,6 +1,7 @@
 """Commands on published tables: replicate trains one again, check recomputes its statistics."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from actstudy.commands.parser import Parser
@@ -19,9 +20,14 @@ def replicate(arguments: argparse.Namespace) -> int:
 
     table = read_replica(arguments.file)
     losses = Path("results/replicate") / f"{arguments.file.stem}.parquet"
-    mnist1d_notebook.write(list(table.claims.values), range(table.seeds), losses)
+    mnist1d_notebook.write(list(table.claims.values), range(table.seeds), losses, _report)
     print(replica_section(losses, mnist1d_notebook.TASK, table.claims))
     return 0
+
+
+def _report(line: str) -> None:
+    """Print a line of progress."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def check(arguments: argparse.Namespace) -> int:

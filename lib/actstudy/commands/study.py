@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.commands.parser import Parser
-from actstudy.contract import registry
+from actstudy.contract import checkout, registry
 from actstudy.contract.errors import StudyError
 from actstudy.study.owner import check_owner
 from actstudy.study.planning import Study, load
@@ -24,6 +24,11 @@ def add_config_flag(parser: Parser) -> None:
 
 def _study(arguments: argparse.Namespace, overrides: Mapping[str, Any] | None = None) -> Study:
     """The study of --config; StudyError if its results are those of another file."""
+    if not checkout.IS_CLONE:
+        raise StudyError(
+            f"{arguments.name}: goes with the workflow, which is not in the installed package; "
+            "to fix: clone the project and work there"
+        )
     study = load(arguments.config, overrides)
     check_owner(study)
     return study
@@ -43,7 +48,7 @@ def add_retry_flags(parser: Parser) -> None:
     parser.add_argument(
         "what",
         metavar="RUN|failed",
-        help="a run's id or folder, or every run of the study that failed",
+        help="a run's id or folder; `failed`: every run of the study that has failed",
     )
     add_config_flag(parser)
 
@@ -52,8 +57,12 @@ def retry(arguments: argparse.Namespace) -> int:
     """Clear the folders of runs, so that the next snakemake trains them again."""
     from actstudy.analysis.retry import clear
 
-    for run in clear(_study(arguments), arguments.what):
+    study = _study(arguments)
+    cleared = clear(study, arguments.what)
+    for run in cleared:
         print(f"cleared {run}; the next snakemake trains it again")
+    if not cleared:
+        print(f"nothing to clear: no run of study {study.name} has failed")
     return 0
 
 
@@ -81,7 +90,12 @@ def summary(arguments: argparse.Namespace) -> int:
 
 def add_export_flags(parser: Parser) -> None:
     """The folder to write to and the mark of decimals."""
-    parser.add_argument("out", type=Path, help="folder for TASK/RUN.csv")
+    parser.add_argument(
+        "out",
+        nargs="?",
+        type=Path,
+        help="folder for TASK/CELL-SEED-ID.csv (default: curves/ among the study's results)",
+    )
     parser.add_argument(
         "--decimal",
         choices=[".", ","],
@@ -97,8 +111,9 @@ def export(arguments: argparse.Namespace) -> int:
 
     study = _study(arguments)
     ids = {run.id for run in study.tuning + study.runs()}
-    files = curves.export(study, arguments.out, decimal=arguments.decimal)
-    print(f"curves of {len(files)} of {len(ids)} runs -> {arguments.out}")
+    folder = arguments.out or Path(study.folder) / "curves"
+    files = curves.export(study, folder, decimal=arguments.decimal)
+    print(f"curves of {len(files)} of {len(ids)} runs -> {folder}")
     return 0
 
 

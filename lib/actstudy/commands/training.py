@@ -2,27 +2,32 @@
 
 import argparse
 import dataclasses
+import functools
 import importlib.util
+import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from actstudy.commands import run_flags
 from actstudy.commands.parser import Parser
-from actstudy.contract import code, errors, registry, spec, store
+from actstudy.contract import code, errors, registry, schema, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.study import checks, packs
 from actstudy.study.config import RunFields
 from actstudy.study.planning import run_spec
 from actstudy.study.reading import coerce
-from actstudy.training.attempt import complete
+from actstudy.training.attempt import complete, prepared
 from actstudy.training.settings import Settings
 
-SWITCHES = ("strict", "deterministic_shuffle")  # run fields that are flags without a value
+EXAMPLES = """actstudy train --task mlp --activation mish --seed 0 --lr 0.002
+actstudy train --task vision --activation gelu --steps 50    a first try
+actstudy train --task lm --help                              with that task's defaults"""
 
 
 def add_train_flags(parser: Parser) -> None:
     """Flags of `train`; if the command line names a task, `--help` shows that task's defaults."""
-    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     parser.add_argument(
         "--spec",
         help="the whole spec as JSON, as the workflow passes it; excludes all other run fields",
@@ -40,7 +45,7 @@ def add_train_flags(parser: Parser) -> None:
         action="store_true",
         help="mirror the curves to TensorBoard (extra: tensorboard)",
     )
-    _add_run_fields(parser)
+    run_flags.add(parser)
 
 
 def add_pack_flags(parser: Parser) -> None:
@@ -80,42 +85,6 @@ def _add_host_flags(parser: Parser) -> None:
     )
 
 
-def _add_run_fields(parser: Parser) -> None:
-    """A flag per run field, its reason and its default; absent from the arguments if not given."""
-    defaults = spec.DEFAULTS
-    if parser.task:
-        defaults = {**spec.DEFAULTS, **registry.task(parser.task)["defaults"]}
-        parser.epilog = about(parser.task).replace("%", "%%")
-    for name, info in RunFields.model_fields.items():
-        text = str(info.description)
-        default = defaults.get(name)
-        if default is not None and default is not dataclasses.MISSING:
-            text += f" (default: {default})"
-        text = text.replace("%", "%%")
-        if name in SWITCHES:
-            parser.add_argument(
-                f"--{name}",
-                action=argparse.BooleanOptionalAction,
-                default=argparse.SUPPRESS,
-                help=text,
-            )
-        else:
-            parser.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)
-
-
-def about(task: str) -> str:
-    """A task's metric, targets and margin in a few sentences."""
-    settings = registry.task(task)
-    better = "higher" if settings["higher_is_better"] else "lower"
-    targets = ", ".join(f"{target:g}" for target in settings["targets"])
-    return (
-        f"{task}: {settings['title']}. "
-        f"Compared is the test {settings['metric']} ({settings['unit']}), {better} is better; "
-        f"a difference matters from {settings['margin']:g} on: {settings['margin_reason']}. "
-        f"Steps and seconds are tabled to {targets} on val."
-    )
-
-
 def _reason(name: str) -> str:
     """The reason of a run field, for its help."""
     (field,) = [field for field in dataclasses.fields(RunSpec) if field.name == name]
@@ -123,15 +92,51 @@ def _reason(name: str) -> str:
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """The exit status of one run: 0 for every ending that is a result, 75 if it can be resumed."""
+    """The exit status of one run: 75 if it can be resumed; 1 if it failed and was started by hand.
+
+    By hand a run that has failed is trained again. The workflow, which passes --spec, gets 0 for
+    every ending that is published: a failed run must not stop its study.
+    """
     run = _run(arguments)
+    _report_short_warmup(run, arguments)
     name = spec.run_id(run)
     if arguments.run_id is not None:
         name = errors.check_folder_name(arguments.run_id, "command line: --run_id")
     if arguments.tensorboard:
         _check_tensorboard()
     root = arguments.log_dir or Path("results/runs") / run.task
-    return complete({root / name: run}, _settings(arguments), arguments.data_dir)
+    folder = root / name
+    if not arguments.spec and _has_failed(folder):
+        from actstudy.analysis import retry
+
+        print(f"{name}: failed before; it is trained again", file=sys.stderr, flush=True)
+        retry.delete_results(folder)
+    status = complete({folder: run}, _settings(arguments), arguments.data_dir)
+    return status or int(not arguments.spec and _has_failed(folder))
+
+
+def _report_short_warmup(run: RunSpec, arguments: argparse.Namespace) -> None:
+    """Print a line if the task's own warm-up was shortened."""
+    own = registry.task(run.task)["defaults"].get("warmup", 0)
+    is_own = not (arguments.spec or arguments.config or "warmup" in arguments)
+    if is_own and run.warmup < own:
+        line = (
+            f"warmup: {run.warmup:.2g} epochs, as the task's own, {own:g}, is longer than the run"
+        )
+        print(line, file=sys.stderr, flush=True)
+
+
+def _has_failed(folder: Path) -> bool:
+    """Whether a run has been published with an ending that is no result."""
+    return store.verifies(folder) and store.summary_row(folder)["status"] in schema.FAILED
+
+
+def _steps_per_epoch(run: RunSpec, data_dir: Path) -> int:
+    """Optimizer steps of a pass over a run's train split, which is prepared if it is not yet."""
+    folder = data_dir / spec.data_name(run)
+    prepared(folder.name, folder)
+    counts = json.loads((folder / store.MANIFEST).read_text(encoding="utf-8"))["counts"]
+    return max(1, int(counts["train"]) // run.batch_size)
 
 
 def pack(arguments: argparse.Namespace) -> int:
@@ -170,7 +175,8 @@ def _run(arguments: argparse.Namespace) -> RunSpec:
         if not arguments.task:
             tasks = ", ".join(registry.tasks())
             raise StudyError(f"command line: --task: missing; allowed: {tasks}")
-        return run_spec(arguments.task, arguments.seed, fields, arguments.config)
+        epoch = functools.partial(_steps_per_epoch, data_dir=arguments.data_dir)
+        return run_spec(arguments.task, arguments.seed, fields, arguments.config, epoch)
     if fields:
         name = next(iter(fields))
         raise StudyError(f"command line: --{name}: given with --spec; allowed: one of the two")

@@ -1,4 +1,4 @@
-"""The folder of the project: what it may be called, and whose code runs in it."""
+"""The folder of the project: where its files are, what it may be called, whose code runs in it."""
 
 import os
 from collections.abc import Iterable
@@ -9,6 +9,10 @@ from actstudy.contract import errors
 from actstudy.contract.errors import StudyError
 
 PACKAGE = Path(actstudy.__file__).parent
+SHIPPED = PACKAGE / "shipped"  # what a wheel brings of a clone: embedded data, the default study
+IS_CLONE = not SHIPPED.is_dir()
+ROOT = PACKAGE.resolve().parents[1] if IS_CLONE else SHIPPED  # of config/ and data/embedded/
+RAW = (ROOT if IS_CLONE else Path.cwd()) / "data/raw"
 MAX_WORD = 130_000  # characters of a word on a command line: Linux allows 128 KiB
 MAX_COMMAND = 60_000  # of a command: Snakemake runs one above 64 KiB as a file
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actstudy.contract import schema
-from actstudy.contract.errors import StudyError, nearest
+from actstudy.contract.errors import StudyError, choices, nearest
 from actstudy.contract.spec import DEFAULTS
 
 TOKENIZED = ("passages", "text")  # kinds of data that become tokens, of a vocabulary and a context
@@ -233,8 +233,7 @@ def _check(declared: Any, keys: Mapping[str, Key], where: str) -> None:
 def _check_name(name: Any, known: Iterable[str], where: str) -> None:
     """StudyError, with the nearest allowed one, if a key is not known."""
     if name not in known:
-        allowed = f"{', '.join(known)}{nearest(name, known)}"
-        raise StudyError(f"{where}: unknown key {name!r}; allowed: {allowed}")
+        raise StudyError(f"{where}: unknown key {name!r}; {choices(name, known)}")
 
 
 def _check_value(value: Any, values: Values, where: str) -> None:
@@ -244,4 +243,4 @@ def _check_value(value: Any, values: Values, where: str) -> None:
     parts = value if isinstance(value, list | tuple) else [value]
     wrong = [part for part in parts if part not in values.names]
     hint = nearest(wrong[0], values.names) if wrong else ""
-    raise StudyError(f"{where}: got {value!r:.80}; allowed: {values.allowed}{hint}")
+    raise StudyError(f"{where}: got {value!r:.80}; {hint}allowed: {values.allowed}")

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NoReturn
 
 PACKAGE = Path(__file__).parents[1]
+MAX_NAMES = 20  # that a message lists beside the nearest one
+CLOSEST_NAMES = 4  # that it lists of more
 REMEDIES = {  # of the system's errors
     errno.EACCES: "ask its owner for the right, or work in a folder of your own",
     errno.EPERM: "ask its owner for the right, or work in a folder of your own",
@@ -64,16 +66,30 @@ def exit_status(code: object) -> int:
 
 
 def nearest(got: object, allowed: Iterable[str]) -> str:
-    """A hint `; did you mean 'x'?` with the allowed name closest to `got`, or an empty string."""
+    """A hint `did you mean 'x'? ` with the allowed name closest to `got`, or an empty string."""
     matches = difflib.get_close_matches(str(got), list(allowed), n=1, cutoff=0.5)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
+    return f"did you mean {matches[0]!r}? " if matches else ""
+
+
+def choices(got: object, allowed: Iterable[str]) -> str:
+    """`did you mean 'x'? allowed: x, y, z`; of a long list the few that are closest to `got`.
+
+    A long list is whole if none of it is close.
+    """
+    names = list(allowed)
+    hint = nearest(got, names)
+    listed = ", ".join(names) or "none"
+    if hint and len(names) > MAX_NAMES:
+        closest = difflib.get_close_matches(str(got), names, n=CLOSEST_NAMES, cutoff=0)
+        listed = f"{', '.join(closest)} and {len(names) - len(closest)} more"
+    return f"{hint}allowed: {listed}"
 
 
 def check_name(name: str, kind: str, allowed: Iterable[str]) -> str:
     """The name itself; StudyError with the nearest allowed one if it is not allowed."""
     allowed = tuple(allowed)
     if name not in allowed:
-        raise StudyError(f"unknown {kind}; allowed: {', '.join(allowed)}{nearest(name, allowed)}")
+        raise StudyError(f"unknown {kind}; {choices(name, allowed)}")
     return name
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from actstudy.contract import declarations, literals
-from actstudy.contract.errors import StudyError, check_name, nearest
+from actstudy.contract.errors import StudyError, check_name, choices
 from actstudy.contract.literals import PACKAGE
 
 TASK_FUNCTIONS = ("build", "loss", "train_scores", "evaluate", "reference")
@@ -103,8 +103,8 @@ def task(name: str) -> dict[str, Any]:
     declarations.check_task(declared, where)
     nets = files("nets", "SITES")
     if declared["net"] not in nets:
-        allowed = f"{', '.join(nets)}{nearest(declared['net'], nets)}"
-        raise StudyError(f"{where}: net: got {declared['net']!r}; allowed: {allowed}")
+        got = declared["net"]
+        raise StudyError(f"{where}: net: got {got!r}; {choices(got, nets)}")
     _check_functions(file, TASK_FUNCTIONS)
     return declared
 

@@ -15,6 +15,7 @@ VERSION = "2"  # of the schemas: 2 added runs.code_sha256, null in older runs
 BUCKETS = ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")  # of seconds
 CELL = ["task", "group", "level"]  # the columns that name a cell of a study
 ENDED = ["completed", "diverged"]  # states of runs whose results count
+FAILED = ("failed", "out_of_memory", "timeout")  # states of runs that ended without a result
 OTHER_DATA = "other data"  # state of a run that was trained on other data than the newest run
 UNREAD = ["missing", "damaged", OTHER_DATA]  # states of runs whose tables are not read
 METRICS = ("loss", "accuracy", "top5", "macro_f1", "ece", "perplexity", "word_perplexity")

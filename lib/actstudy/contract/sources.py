@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.contract import code, registry, store
+from actstudy.contract.checkout import RAW, ROOT
 from actstudy.contract.store import Damaged
 
-ROOT = registry.PACKAGE.parents[1]
-RAW = ROOT / "data/raw"
 SOURCE = "source.json"
 KNOWN = ".known"
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -97,7 +97,7 @@ class RunSpec:
         "none",
     )
     optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = option(
-        "adamw is what practitioners reach for first", "adamw"
+        "rule of the update; adamw is what practitioners reach for first", "adamw"
     )
     lr: float = option("peak learning rate, reached after warm-up", 1e-3, gt=0)
     betas: tuple[float, float] = option("decay of Adam's first and second moment", (0.9, 0.999))

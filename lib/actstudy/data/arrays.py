@@ -36,7 +36,7 @@ def _check_names(parts: Any, needed: tuple[str, ...], where: str, closed: bool) 
     for name in parts:
         if name not in needed and (closed or not str(name).isidentifier()):
             hint = nearest(name, needed)
-            raise StudyError(f"{where}: unknown {name!r}; allowed: {allowed}{hint}")
+            raise StudyError(f"{where}: unknown {name!r}; {hint}allowed: {allowed}")
     for name in needed:
         if name not in parts:
             raise StudyError(f"{where}: {name}: missing; allowed: {allowed}")

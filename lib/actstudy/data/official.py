@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from actstudy.contract import registry, store
+from actstudy.contract.checkout import RAW
 from actstudy.data import archives, download
 from actstudy.data.prepared import Splits, with_val
 
-RAW = registry.PACKAGE.parents[1] / "data" / "raw"
 FIX = "to fix: rm it and put it there again"
 REPLACE = "to fix: rm it and put the official file there"
 EDITION = f"it is another edition or was edited; {REPLACE}"

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from actstudy.contract import literals, registry, sources, spec, store
+from actstudy.contract import checkout, literals, registry, sources, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.data import archives, arrays, checks, opened, standardisation
 from actstudy.data.arrays import SPLITS
@@ -54,12 +54,12 @@ def with_val(
 
 def read_embedded(name: str, sha256: str) -> pa.Table:
     """A Parquet file of data/embedded; Damaged if it is missing or has another checksum."""
-    path = registry.PACKAGE.parents[1] / "data" / "embedded" / name
+    path = checkout.ROOT / "data" / "embedded" / name
     if not path.is_file() or store.sha256(path) != sha256:
-        raise store.Damaged(
-            f"data/embedded/{name} is missing or damaged; "
-            f"to fix: git checkout -- data/embedded/{name}"
-        )
+        remedy = f"git checkout -- data/embedded/{name}"
+        if not checkout.IS_CLONE:
+            remedy = "pip install --force-reinstall --no-deps actstudy"
+        raise store.Damaged(f"data/embedded/{name} is missing or damaged; to fix: {remedy}")
     return pq.read_table(path)
 
 
@@ -105,7 +105,11 @@ def load_raw(dataset: str) -> Splits:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if frame.filename.endswith(file)]
         place = f"line {lines[-1]}: " if lines else ""
-        raise StudyError(f"{where}: {place}{type(error).__name__}: {error}") from error
+        remedy = ""
+        if isinstance(error, ModuleNotFoundError):
+            remedy = "; to fix: pip install 'actstudy[study]', or that package alone"
+        fault = f"{type(error).__name__}: {error}{remedy}"
+        raise StudyError(f"{where}: {place}{fault}") from error
     if registry.literal(file, "DATASET") != module.DATASET:
         raise StudyError(f"{where}: DATASET: changed after its literal; allowed: the literal alone")
     archives.unpack_tar.cache_clear()  # as large as the splits

@@ -53,7 +53,8 @@ def unmatched(model: nn.Module, patterns: Sequence[str]) -> list[str]:
     hints = []
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
-            hints.append(f"{pattern!r}{errors.nearest(pattern, names)}")
+            hint = errors.nearest(pattern, names).strip()
+            hints.append(f"{pattern!r}; {hint}" if hint else f"{pattern!r}")
     return hints
 
 

@@ -86,8 +86,8 @@ def _check_sites(model: nn.Module, patterns: Sequence[str]) -> None:
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
             raise StudyError(
-                f"doctor: --sites {pattern}: matches no module; allowed: patterns of names such as "
-                f"{', '.join(names[:3])}{nearest(pattern, names)}"
+                f"doctor: --sites {pattern}: matches no module; {nearest(pattern, names)}"
+                f"allowed: patterns of names such as {', '.join(names[:3])}"
             )
 
 

@@ -23,6 +23,7 @@ RESERVED = (
     "figures",
     "partial",
     "plan",
+    "curves",
     "replicate",
     "default",
     "summary.md",
@@ -50,11 +51,10 @@ def axis_entries(axis: str, values: list[Any], where: str) -> list[dict[str, Any
     """Axis values as validated mappings of run fields, aliases resolved, each once."""
     where = f"{where}.{axis}"
     if axis not in RunFields.model_fields:
-        names = ", ".join(RunFields.model_fields)
-        hint = errors.nearest(axis, RunFields.model_fields)
+        allowed = errors.choices(axis, RunFields.model_fields)
         if axis == "seed":
-            hint = "; seeds are set by the key `seeds`"
-        raise StudyError(f"{where}: unknown run field; allowed: {names}{hint}")
+            allowed = "seeds are set by the key `seeds`"
+        raise StudyError(f"{where}: unknown run field; {allowed}")
     entries: dict[str, dict[str, Any]] = {}
     for value in values:
         fields = value if isinstance(value, dict) and axis in value else {axis: value}
@@ -119,8 +119,9 @@ def check_runs(
 
 def _check_grid(planned: list[PlannedRun], compare: str, axes: list[str], where: str) -> None:
     if compare not in axes and compare != "activation":
-        allowed = f"an axis: {', '.join(axes) or 'none is set'}{errors.nearest(compare, axes)}"
-        raise StudyError(f"{where}: compare: got {compare!r}; allowed: {allowed}")
+        allowed = f"{errors.nearest(compare, axes)}allowed: an axis: "
+        allowed += ", ".join(axes) or "none is set"
+        raise StudyError(f"{where}: compare: got {compare!r}; {allowed}")
     ids: set[str] = set()
     for run in planned:
         if run.id in ids:
@@ -156,8 +157,7 @@ def baseline(stated: str | None, compare: str, planned: list[PlannedRun], where:
         return name
     matching = [level for level, value in value_by_level.items() if value == name]
     if len(matching) != 1:
-        allowed = f"{', '.join(levels)}{errors.nearest(name, levels)}"
-        raise StudyError(f"{where}: baseline: got {name!r}; allowed: {allowed}")
+        raise StudyError(f"{where}: baseline: got {name!r}; {errors.choices(name, levels)}")
     return matching[0]
 
 

@@ -30,8 +30,7 @@ class Known(BaseModel):
         names = cls.model_fields
         for key in content if isinstance(content, dict) else ():
             if key not in names:
-                hint = errors.nearest(key, names)
-                message = f"unknown key; allowed: {', '.join(names)}{hint}"
+                message = f"unknown key; {errors.choices(key, names)}"
                 fault = InitErrorDetails(
                     type=PydanticCustomError("unknown", message), loc=(key,), input=content[key]
                 )  # a plain ValueError would not name the key
@@ -90,8 +89,8 @@ def resolve(claims: Claims, levels: Mapping[str, str], where: str) -> Claims:
     for name, value in claims.values.items():
         level = level_by_name.get(name)
         if level is None:
-            allowed = f"{', '.join(levels)}{errors.nearest(name, levels)}"
-            raise StudyError(f"{where}: claims.values: got {name!r}; allowed: {allowed}")
+            allowed = errors.choices(name, levels)
+            raise StudyError(f"{where}: claims.values: got {name!r}; {allowed}")
         if level in values:
             allowed = "each level once, under one of its names"
             raise StudyError(f"{where}: claims.values: got {name!r}; allowed: {allowed}")

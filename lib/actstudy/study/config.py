@@ -50,7 +50,7 @@ def _clip(value: Any, validate: Callable[[Any], Any]) -> Any:
         return validate(value)
     except ValidationError:
         hint = errors.nearest(value, ["adaptive"])
-        raise ValueError(f"a number above 0, 'adaptive' or null{hint}") from None
+        raise ValueError(f"{hint}allowed: a number above 0, 'adaptive' or null") from None
 
 
 Number = BeforeValidator(_no_bool)

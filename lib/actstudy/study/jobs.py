@@ -37,8 +37,8 @@ class Jobs:
         """The spec of a run; StudyError with the nearest id if it is not of this study."""
         if run_id not in self.specs:
             raise StudyError(
-                f"{self.file}: got run {run_id!r}; allowed: a run of this study"
-                f"{errors.nearest(run_id, self.specs)}"
+                f"{self.file}: got run {run_id!r}; {errors.nearest(run_id, self.specs)}"
+                "allowed: a run of this study"
             )
         return self.specs[run_id]
 

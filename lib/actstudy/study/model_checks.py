@@ -44,8 +44,8 @@ def _check_patterns(patterns: list[str], names: list[str], where: str) -> None:
     """StudyError unless every pattern of a hybrid matches a site, and every site a pattern."""
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
-            allowed = f"{names[0]} to {names[-1]}{errors.nearest(pattern, names)}"
-            fault = f"got {pattern!r}, which matches no site; allowed: {allowed}"
+            allowed = f"{errors.nearest(pattern, names)}allowed: {names[0]} to {names[-1]}"
+            fault = f"got {pattern!r}, which matches no site; {allowed}"
             raise StudyError(f"{where}: activation: {fault}")
     for site in names:
         if not any(fnmatch.fnmatchcase(site, pattern) for pattern in patterns):
@@ -78,8 +78,8 @@ def _check_known(key: str, arguments: dict[str, Any], known: set[str], where: st
     """StudyError if an argument is not known."""
     for name in arguments:
         if name not in known:
-            allowed = f"{', '.join(sorted(known)) or 'none'}{errors.nearest(name, known)}"
-            raise StudyError(f"{where}: {key}: got {name!r}; allowed: {allowed}")
+            allowed = errors.choices(name, sorted(known))
+            raise StudyError(f"{where}: {key}: got {name!r}; {allowed}")
 
 
 def _check_sizes(spec: RunSpec, where: str) -> None:

@@ -1,11 +1,13 @@
 """Which study file a folder of results belongs to: files of one name would replace each other's."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from actstudy.contract import store
 from actstudy.contract.errors import StudyError
 from actstudy.study.planning import Study
 
+PAGES = ("summary.md", "appendix.md")
 PLANS = ("tables/plan.json", "partial/tables/plan.json")  # each names the file of its study
 
 
@@ -27,6 +29,22 @@ def check_owner(study: Study) -> None:
             f"{study.file}: the file's name names the study, and {folder} holds results of "
             f"{owner}; to fix: rename one of the two files, or rm -r {old} to replace them"
         )
+
+
+def check_targets(study: Study, words: Iterable[str]) -> None:
+    """StudyError if a page that is asked for is of another study than the one that is loaded.
+
+    words: of snakemake's command line.
+    """
+    for target in words:
+        path = Path(target)
+        is_page = path.name in PAGES and path.parts[0] == "results"
+        if is_page and path.parent != Path(study.folder):
+            allowed = f"{study.folder}/{path.name}, the page of {study.file}"
+            raise StudyError(
+                f"{target}: not of this study; allowed: {allowed}; for another study's: "
+                "--configfile FILE"
+            )
 
 
 def _is_same(owner: Path, file: Path) -> bool:

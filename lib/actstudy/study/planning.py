@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ from actstudy.contract import errors, registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import LooksTaken, Plan, TaskPlan
 from actstudy.contract.spec import RunSpec
-from actstudy.study import checks, claims, looks
+from actstudy.study import checks, claims, looks, tries
 from actstudy.study.config import RunFields, StudyFile, name_error, set_fields
 from actstudy.study.grid import PlannedRun, expand
 from actstudy.study.model_checks import activation_names
 from actstudy.study.reading import coerce, read
-from actstudy.study.resolving import complete, layers, resolve
+from actstudy.study.resolving import SHORT_WARMUP, complete, layers, resolve, sets_warmup
 from actstudy.study.validation import validate
 
 QUESTION = (  # settings of a task that its decisions depend on
@@ -37,6 +37,7 @@ class Study:
 
     file: str
     name: str
+    folder: str  # of the study's tables, figures and decisions
     note: str | None
     device: str
     slots_per_gpu: int
@@ -48,11 +49,6 @@ class Study:
     tasks: dict[str, TaskPlan]
     possible: list[PlannedRun]  # that any outcome of looks and chosen rates may ask for
     tuning: list[PlannedRun]  # that only choose learning rates
-
-    @property
-    def folder(self) -> str:
-        """The folder of the study's tables, figures and decisions."""
-        return results_folder(self.name)
 
     @property
     def with_looks(self) -> list[str]:
@@ -158,11 +154,6 @@ class Study:
         )
 
 
-def results_folder(name: str) -> str:
-    """The folder of a study's results, by the study's name."""
-    return "results" if name == "default" else f"results/{name}"
-
-
 def load(file: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
     """The study in a file, under `--config KEY=VALUE` pairs; StudyError if either is wrong."""
     raw = read(Path(file))
@@ -174,7 +165,8 @@ def load(file: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
     return Study(
         file=str(file),
         name=name,
-        note=content.note,
+        folder=tries.results_folder(name, overrides),
+        note=tries.note(content.note, overrides or {}),
         device=content.device,
         slots_per_gpu=content.slots_per_gpu,
         probe_every=content.probe_every,
@@ -207,8 +199,7 @@ def _override(raw: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
         else:
             known = [*StudyFile.model_fields, *RunFields.model_fields]
             names = [name for name in known if name != "defaults"]
-            allowed = f"{', '.join(names)}{errors.nearest(key, names)}"
-            raise StudyError(f"--config: {key}: unknown key; allowed: {allowed}")
+            raise StudyError(f"--config: {key}: unknown key; {errors.choices(key, names)}")
     return fields
 
 
@@ -221,8 +212,17 @@ def _claims(content: StudyFile, runs: list[PlannedRun], file: str) -> dict[str, 
     return stated.model_dump()
 
 
-def run_spec(task: str, seed: int, fields: Mapping[str, Any], file: str | None = None) -> RunSpec:
-    """One run: task defaults < the layers of a study file, if named < `fields`."""
+def run_spec(
+    task: str,
+    seed: int,
+    fields: Mapping[str, Any],
+    file: str | None = None,
+    steps_per_epoch: Callable[[RunSpec], int] | None = None,
+) -> RunSpec:
+    """One run: task defaults < the layers of a study file, if named < `fields`.
+
+    steps_per_epoch: if given, the task's own warm-up is shortened in runs of fewer steps than that.
+    """
     source = "command line"
     flags = set_fields(validate(RunFields, dict(fields), source))
     if task not in registry.tasks():
@@ -231,11 +231,17 @@ def run_spec(task: str, seed: int, fields: Mapping[str, Any], file: str | None =
         raise StudyError(f"{source}: seed: got {seed}; allowed: at least 0 and below 2**63")
     raw = read(Path(file)) if file else {"tasks": {task: None}}
     content = validate(StudyFile, raw, file or source)
-    base = complete(task, [*layers(content, task), flags], source)
+    stronger = [*layers(content, task), flags]
+    base = complete(task, stronger, source)
     if not base.get("activation"):
         names = ", ".join(registry.activations())
         raise StudyError(f"{source}: activation: missing; allowed: {names}")
     (run,) = expand(base, {}, [seed], "activation")
     spec = checks.canonical_spec(run.spec)
     checks.check_spec(spec, source)
-    return spec
+    if not steps_per_epoch or not spec.steps or not spec.warmup or sets_warmup(stronger):
+        return spec
+    epoch = steps_per_epoch(spec)
+    if round(spec.warmup * epoch) <= spec.steps:
+        return spec
+    return dataclasses.replace(spec, warmup=SHORT_WARMUP * spec.steps / epoch)

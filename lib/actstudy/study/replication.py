@@ -12,6 +12,11 @@ from actstudy.study.printed import read_row
 from actstudy.study.reading import read
 from actstudy.study.validation import validate
 
+COMMANDS = {  # key that a file must have -> the command that reads such files
+    "replica": "actstudy replicate",
+    "rows": "actstudy check",
+    "tasks": "snakemake --configfile",
+}
 COMPARED = ("p", "d", "low")  # what a row may print beside its mean and sd; `high` is with `low`
 
 
@@ -52,9 +57,18 @@ class PublishedFile(Known):
     rows: dict[str, Row] = Field(min_length=2)
 
 
+def _content(file: Path, key: str) -> dict[str, Any]:
+    """A file's content; StudyError if it is of another command than the one whose key is given."""
+    content: dict[str, Any] = read(file)
+    for other, command in COMMANDS.items():
+        if other in content and key not in content:
+            raise StudyError(f"{file}: got a file with `{other}`; to fix: {command} {file}")
+    return content
+
+
 def read_replica(file: Path) -> ReplicaFile:
     """The replica that a file describes; StudyError in one line if it is wrong."""
-    content: ReplicaFile = validate(ReplicaFile, read(file), str(file))
+    content: ReplicaFile = validate(ReplicaFile, _content(file, "replica"), str(file))
     levels = {name: name for name in registry.activations()}
     stated = resolve(content.claims, levels, str(file))
     return content.model_copy(update={"claims": stated})
@@ -65,10 +79,10 @@ def read_published(file: Path) -> tuple[PublishedFile, list[dict[str, Any]]]:
 
     A row: its name, n, and a `Printed` for each number that it prints.
     """
-    table: PublishedFile = validate(PublishedFile, read(file), str(file))
+    table: PublishedFile = validate(PublishedFile, _content(file, "rows"), str(file))
     if table.baseline not in table.rows:
-        allowed = f"{', '.join(table.rows)}{errors.nearest(table.baseline, table.rows)}"
-        raise StudyError(f"{file}: baseline: got {table.baseline!r}; allowed: {allowed}")
+        allowed = errors.choices(table.baseline, table.rows)
+        raise StudyError(f"{file}: baseline: got {table.baseline!r}; {allowed}")
     rows = []
     compared: set[str] = set()
     for name, row in table.rows.items():

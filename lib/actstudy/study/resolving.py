@@ -23,6 +23,7 @@ from actstudy.study.seeding import Seeding, check_size
 from actstudy.study.validation import validate
 
 Axes = dict[str, list[dict[str, Any]]]  # axis -> its entries, mappings of run fields
+SHORT_WARMUP = 0.1  # share of a run for which its task's own warm-up is too long
 LIST_FIELDS = ("hidden", "betas")  # run fields whose value is a list, not an axis of values
 
 
@@ -101,7 +102,21 @@ def complete(task: str, stronger: list[dict[str, Any]], source: str) -> dict[str
         checks.check_rivals(layer, source)
     own = registry.task(task)["defaults"]
     defaults = set_fields(validate(RunFields, own, f"lib/actstudy/tasks/{task}.py: TASK: defaults"))
-    return {"task": task, **layered(defaults, *stronger)}
+    return {"task": task, **_with_short_warmup(layered(defaults, *stronger), stronger)}
+
+
+def _with_short_warmup(fields: dict[str, Any], stronger: list[dict[str, Any]]) -> dict[str, Any]:
+    """The fields of a run; a warm-up of the task's own that is longer than the run is shortened."""
+    epochs = fields.get("epochs")
+    length = epochs or fields.get("steps")  # an epoch has at least a step
+    if not length or fields.get("warmup", 0) <= length or sets_warmup(stronger):
+        return fields
+    return {**fields, "warmup": SHORT_WARMUP * epochs if epochs else 0.0}
+
+
+def sets_warmup(layers: list[dict[str, Any]]) -> bool:
+    """Whether a layer over the task's defaults sets the warm-up."""
+    return any("warmup" in layer for layer in layers)
 
 
 def _task_plan(

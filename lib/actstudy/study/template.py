@@ -2,11 +2,11 @@
 
 import yaml
 
-from actstudy.contract import registry
+from actstudy.contract import checkout, registry
 from actstudy.study import planning
 from actstudy.study.config import RunFields
 
-DEFAULT_STUDY = registry.PACKAGE.parents[1] / "config/config.yaml"
+DEFAULT_STUDY = checkout.ROOT / "config/config.yaml"
 
 
 def template(task: str) -> str:

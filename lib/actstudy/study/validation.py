@@ -45,15 +45,15 @@ def _explain(fault: ErrorDetails, model: type[BaseModel]) -> str:
     path = path or ["file"]
     key = ".".join(path)
     if fault["type"] == "extra_forbidden":
-        names = _keys(path, model)
-        return f"{key}: unknown key; allowed: {', '.join(names)}{errors.nearest(path[-1], names)}"
+        return f"{key}: unknown key; {errors.choices(path[-1], _keys(path, model))}"
     if fault["type"] == "missing":
         return f"{key}: missing"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if not message.startswith(("unknown", "did you mean", "allowed")):
+        message = f"allowed: {message}"
     if fault["type"] == "literal_error":
-        message += errors.nearest(fault["input"], re.findall(r"'(.*?)'", message))
-    separator = "" if message.startswith("unknown") else "allowed: "
-    return f"{key}: got {repr(fault['input'])[:200]}; {separator}{message}"
+        message = errors.nearest(fault["input"], re.findall(r"'(.*?)'", message)) + message
+    return f"{key}: got {repr(fault['input'])[:200]}; {message}"
 
 
 def _keys(path: list[str], model: type[BaseModel]) -> Iterable[str]:

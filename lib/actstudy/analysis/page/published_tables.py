@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.markdown import markdown, prose
+from actstudy.analysis.markdown import prose
 from actstudy.analysis.questions.published import FITS, NEITHER
 from actstudy.analysis.questions.published_readings import DEPARTURES
 from actstudy.study.replication import PublishedFile
@@ -34,21 +34,19 @@ def published_section(source: PublishedFile, table: pd.DataFrame) -> str:
     bad = table[table["fits"] == NEITHER]
     sections = [prose(head)]
     if len(bad):
-        sections.append(markdown([fault_row(row) for row in bad.to_dict("records")]))
+        sections += [fault_section(row) for row in bad.to_dict("records")]
         tried = ", ".join(DEPARTURES)
         sections.append(prose(f"Readings tried beside the pooled and Welch's test: {tried}."))
     sections.append(prose(ASSUMED))
     return "\n\n".join(sections)
 
 
-def fault_row(row: Mapping[str, Any]) -> dict[str, str]:
-    """A row that fits neither test as a row of the page's table."""
+def fault_section(row: Mapping[str, Any]) -> str:
+    """A row that fits neither test: why not, a line per reason, and what it would fit."""
     would_fit = row["would_fit"]
     if not would_fit and row["not_excluded"]:
         would_fit = f"nothing that can be recomputed; not excluded: {row['not_excluded']}"
-    return {
-        "row": row["name"],
-        "difference": f"{row['difference']:+.4g}",
-        "fits neither the pooled nor Welch's test": row["inconsistent"],
-        "it would fit": would_fit or IMPOSSIBLE,
-    }
+    reasons = [f"- {prose(reason)}" for reason in row["inconsistent"].split("; ")]
+    head = f"{row['name']}, difference {row['difference']:+.4g}, fits neither test:"
+    end = f"It would fit: {would_fit}." if would_fit else f"It {IMPOSSIBLE}."
+    return "\n".join([prose(head), "", *reasons, "", prose(end)])

@@ -1,0 +1,25 @@
+"""Puts into the wheel what the package reads from a clone: embedded data and the default study."""
+
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+SHIPPED = ("config/config.yaml", "data/embedded/*.parquet", "data/embedded/README.md")
+
+
+class BuildWithShipped(build_py):
+    """Copies the shipped files to `actstudy/shipped/` of a wheel; an editable one has a clone."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        for pattern in SHIPPED:
+            for file in Path().glob(pattern):
+                copy = Path(self.build_lib, "actstudy", "shipped", file)
+                self.mkpath(str(copy.parent))
+                self.copy_file(str(file), str(copy))
+
+
+setup(cmdclass={"build_py": BuildWithShipped})
