@@ -1,6 +1,5 @@
 """The state of a study, read from its run folders: done, running, failed, still to do, how long."""
 
-import contextlib
 import re
 import statistics
 from collections import Counter
@@ -20,6 +19,7 @@ from actstudy.contract.schema import ENDED, OTHER_DATA
 from actstudy.contract.spec import DEFAULTS
 from actstudy.contract.store import RUNS, run_folder
 from actstudy.study import looks
+from actstudy.study.disk import bytes_needed, mean_bytes
 from actstudy.study.grid import PlannedRun
 from actstudy.study.jobs import check_sources
 from actstudy.study.planning import Study
@@ -175,14 +175,17 @@ def describe_rest(
         seconds[task] = [forecast.seconds_of(row) for row in rows]
         words = f"{len(todo[task])} runs left" if todo[task] else "nothing left to train"
         if rows:
-            size = sum(map(bytes_of, done)) / len(done) / 1e6
+            size = mean_bytes(done) / 1e6
             words += f"; a run takes {statistics.fmean(seconds[task]):.1f} s{pace(rows)}"
             words += f" and {size:.1f} MB of disk"
         yield f"{task}: {words}"
     n = forecast.processes(study, running)
     whole = forecast.total(todo, running, seconds, n)
-    at_a_time = f" with {n} processes" if whole.todo else ""
-    yield f"all{at_a_time}: {whole}"
+    if not whole.todo:
+        yield f"all: {whole}"
+        return
+    needed = bytes_needed(study, next(iter(folders.values())).parents[1]) / 1e6
+    yield f"all with {n} processes: {whole}; {needed:,.1f} MB of disk"
 
 
 def pace(rows: list[dict[str, Any]]) -> str:
@@ -192,13 +195,3 @@ def pace(rows: list[dict[str, Any]]) -> str:
         return ""
     median = statistics.median(row["train_seconds"] / row["epochs"] for row in timed)
     return f" (an epoch {median:.2g} s)"
-
-
-def bytes_of(folder: Path) -> int:
-    """Bytes of all files under a folder that this user may look at."""
-    size = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # another user's, or removed meanwhile
-            if path.is_file():
-                size += path.stat().st_size
-    return size

@@ -51,6 +51,12 @@ COMMANDS = (
         study.status,
     ),
     Command(
+        "cost",
+        "time, disk and memory that a study's missing runs take, from a few timed steps",
+        study.add_config_flag,
+        study.cost,
+    ),
+    Command(
         "retry",
         "clear finished folders, so that the next snakemake trains them again",
         study.add_retry_flags,
