@@ -13,7 +13,7 @@ except ImportError as fault:
 checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follows
 
 from actstudy.contract import errors, home, host, registry, spec, store
-from actstudy.study import jobs, looks, owner, packs, planning, tries
+from actstudy.study import disk, jobs, looks, owner, packs, planning, tries
 
 home.provide(Path(".snakemake/home"))
 CONFIG = workflow.config_settings.config  # the pairs of --config
@@ -35,6 +35,8 @@ try:
     )
     checkout.check_words(Path.cwd(), map(packs.to_json, JOBS.packs.values()))
     jobs.check_sources(STUDY)
+    if workflow.is_main_process:
+        disk.check_room(STUDY)
 except (errors.StudyError, store.Damaged) as fault:
     errors.refuse(fault)
 if workflow.is_main_process and STUDY.folder != tries.results_folder(STUDY.name):

@@ -112,7 +112,12 @@ def test_an_error_that_no_failed_job_follows_is_shown_at_the_end(emit, capfd):
     assert capfd.readouterr().err == f"{fault}\n"
 
 
-def test_progress_is_a_line_per_tenth(emit):
-    shown = [emit(LogEvent.PROGRESS, "None", done=done, total=40) for done in range(1, 41)]
-    lines = [line for line in shown if line]
-    assert lines == [f"{done} of 40 jobs done\n" for done in range(4, 41, 4)]
+def test_the_start_of_a_job_that_trains_nothing_is_said(emit):
+    def begin(rule, **wildcards):
+        return emit(LogEvent.JOB_INFO, "Rule", rule_name=rule, wildcards=wildcards)
+
+    assert begin("prepare", data="mnist1d") == "preparing the data mnist1d\n"
+    assert begin("figures_mlp") == "drawing the figures of mlp\n"
+    assert begin("train", task="mlp", id="relu-s0") == ""
+    emit.handler.common_settings.dryrun = True
+    assert begin("prepare", data="mnist1d") == ""

@@ -6,6 +6,7 @@ import importlib.util
 import random
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -162,19 +163,30 @@ def study(tmp_path, monkeypatch):
     return module
 
 
-@pytest.mark.parametrize("name", ["snakemake", "/x/workflow/scripts/figures.py"])
-def test_what_a_killed_make_study_has_left_is_waited_for(study, capfd, name):
-    with subprocess.Popen(
-        ["sleep", "1"], executable=shutil.which("sleep"), cwd=Path.cwd()
-    ) as other:
-        study.wait_for_others()
-        assert other.poll() is None, "waited for what is none of its business"
-    with subprocess.Popen(["bash", "-c", f"exec -a {name} sleep 1"], cwd=Path.cwd()) as other:
-        while study.process_ids(lambda words: words[:1] == [name]) != [other.pid]:
+@pytest.mark.parametrize("name", ["bin/snakemake", "workflow/scripts/figures.py"])
+def test_what_a_killed_make_study_has_left_is_waited_for(study, capfd, tmp_path, name):
+    script = tmp_path / name
+    script.parent.mkdir(parents=True)
+    script.write_text("import time; time.sleep(2)")
+    with subprocess.Popen([sys.executable, script], cwd=Path.cwd()) as other:
+        while not study.process_ids(lambda words: str(script) in words):
             assert other.poll() is None
         study.wait_for_others()
         assert f"(pid {other.pid}); waiting until it ends" in capfd.readouterr().err
         assert other.poll() is not None or not study.process_ids(study.is_snakemake)
+
+
+@pytest.mark.parametrize("name", ["snakemake", "workflow/scripts/figures.py"])
+def test_an_editor_with_a_file_open_is_not_waited_for(study, tmp_path, name):
+    script = tmp_path / name
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.touch()
+    with subprocess.Popen(["tail", "-f", script], cwd=Path.cwd()) as editor:
+        while not study.process_ids(lambda words: str(script) in words):
+            assert editor.poll() is None
+        study.wait_for_others()
+        assert editor.poll() is None
+        editor.terminate()
 
 
 def test_a_stale_lock_of_snakemake_is_cleared(tmp_path):

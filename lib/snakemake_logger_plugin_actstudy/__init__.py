@@ -1,7 +1,8 @@
 """What a person should see of Snakemake's events: `snakemake --logger actstudy`.
 
-A failed job is one line, progress a line per tenth of the jobs; warnings and Snakemake's own errors
-are shown whole, all else is not. Snakemake finds this package by its name.
+A failed job is one line, and so is the start of one that trains nothing but takes a while; warnings
+and Snakemake's own errors are shown whole, all else is not. `make study` itself shows how far the
+runs are. Snakemake finds this package by its name.
 """
 
 import sys
@@ -19,6 +20,14 @@ REDUNDANT = (  # said of failed jobs, each of which has its line
 )
 
 
+BEGUN = {  # rule -> what is said when a job of it begins
+    "prepare": "preparing the data {data}",
+    "tables": "all runs have ended; computing the tables",
+    "summary": "writing the page",
+}
+FIGURES = "figures_"  # begins the names of rules that draw, each for a task or the study
+
+
 class LogHandler(LogHandlerBase):
     """Writes events to stderr, those of a dry run to stdout."""
 
@@ -30,7 +39,6 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self) -> None:
         self.causes: dict[int | None, str] = {}  # thread -> error of the job that fails there next
-        self.tenths_done = 0
 
     def emit(self, record: LogRecord) -> None:
         try:
@@ -47,22 +55,14 @@ class LogHandler(LogHandlerBase):
         if event == LogEvent.ERROR and fields["exception"] == "RuleException":
             self.causes[record.thread] = record.getMessage()  # its JOB_ERROR follows
             return ""
-        if event == LogEvent.PROGRESS:
-            return self.progress(fields["done"], fields["total"])
+        if event == LogEvent.JOB_INFO and not self.common_settings.dryrun:
+            return begun(fields["rule_name"], dict(fields["wildcards"] or {}))
         is_plan = self.common_settings.dryrun and event in (LogEvent.RUN_INFO, None)
         if not is_plan and record.levelno < WARNING:
             return ""
         if record.getMessage() in REDUNDANT:
             return ""
         return self.format(record)
-
-    def progress(self, done: int, total: int) -> str:
-        """A line if another tenth of the jobs is done."""
-        tenths = 10 * done // total
-        if tenths <= self.tenths_done:
-            return ""
-        self.tenths_done = tenths
-        return f"{done} of {total} jobs done"
 
     def write(self, text: str) -> None:
         if text:
@@ -75,6 +75,13 @@ class LogHandler(LogHandlerBase):
             self.write(cause)
         self.causes.clear()
         super().close()
+
+
+def begun(rule: str, wildcards: dict[str, str]) -> str:
+    """What is said when a job begins; empty for most rules."""
+    if rule.startswith(FIGURES):
+        return f"drawing the figures of {rule.removeprefix(FIGURES)}"
+    return BEGUN.get(rule, "").format(**wildcards)
 
 
 def failure(job: dict[str, Any], cause: str) -> str:

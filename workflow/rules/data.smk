@@ -7,6 +7,7 @@ wildcard_constraints:
 rule prepare:
     output:
         "results/data/{data}/manifest.json",
+    priority: lambda wildcards: JOBS.data_priority(wildcards.data)
     shell:
         "exec {PYTHON:q} -m actstudy prepare {wildcards.data:q} results/data/{wildcards.data:q}"
 
@@ -16,7 +17,7 @@ rule reference:
         ancient("results/data/{data}/manifest.json"),
     output:
         "results/references/{task}-{data}.json",
-    priority: 1  # before runs: one slow job must not be the last
+    priority: JOBS.aside
     params:
         made_of=lambda wildcards: jobs.reference_of(wildcards.task, wildcards.data),
     shell:
@@ -27,6 +28,7 @@ rule reference:
 rule boundaries:
     output:
         f"{RESULTS}/boundaries.parquet",
+    priority: JOBS.aside
     params:
         activations=list(dict.fromkeys([*STUDY.activations, "identity"])),
         code=JOBS.toy_code,

@@ -8,6 +8,7 @@ if STUDY.with_rates:
             ),
         output:
             f"{RESULTS}/plan/{{task}}-lr.json",
+        priority: JOBS.urgent
         params:
             question=lambda wildcards: STUDY.question(wildcards.task),  # a changed margin is decided anew
         shell:
@@ -24,6 +25,7 @@ if STUDY.with_looks:
             f"{RESULTS}/plan/{{task}}-look{{look}}.json",
         wildcard_constraints:
             look=r"\d",
+        priority: JOBS.urgent
         params:
             question=lambda wildcards: STUDY.question(wildcards.task),  # a changed margin is decided anew
         shell:

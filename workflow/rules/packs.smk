@@ -15,6 +15,7 @@ for name, members in JOBS.packs.items():
                 for run in members
                 for file in store.FILES
             ],
+        priority: JOBS.pack_priority(name)
         resources:
             gpu=JOBS.gpu,
         params:

@@ -5,6 +5,7 @@ rule train:
         ),
     output:
         [f"results/runs/{{task}}/{{id}}/{name}" for name in store.FILES],
+    priority: lambda wildcards: JOBS.priorities[wildcards.id]
     resources:
         gpu=JOBS.gpu,
     params:

@@ -4,12 +4,13 @@ import argparse
 import contextlib
 import fcntl
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -20,29 +21,40 @@ from actstudy.contract import checkout
 FOLDER = Path.cwd()
 checkout.refuse_other_code(FOLDER)  # which may lack what follows
 
+from actstudy.analysis.forecast import duration  # noqa: E402
+from actstudy.analysis.watch import Display, Watch  # noqa: E402
 from actstudy.contract import errors, home  # noqa: E402
-from actstudy.study import checks, reading, tries  # noqa: E402
+from actstudy.study import planning  # noqa: E402
 
 BIN = Path(sys.executable).parent
 if BIN.is_relative_to(FOLDER):
     BIN = BIN.relative_to(FOLDER)
-ENDING = """Summary: {summary}  (figures and tables in the same folder)
+ENDING = """Summary: {page}  (figures and tables in the same folder)
 To go on:
-  {bin}/python -m actstudy status                                       what is done
-  {bin}/python -m actstudy train --task mlp --activation mish --seed 0   one run by hand
-  edit config/config.yaml, then: {bin}/snakemake -n                     what would be trained
-  {bin}/snakemake                                                        train it"""
+  {bin}/python -m actstudy status{config}
+      what is done, what failed and why
+  {bin}/python -m actstudy train --task mlp --activation mish --seed 0
+      one run by hand
+  edit {file}, then: {bin}/snakemake -n{configfile}
+      what would be trained; without -n it is trained"""
+
+
+def program(words: list[str]) -> str:
+    """The script or module that a Python process runs, else empty: an editor may name one too."""
+    if len(words) < 2 or not Path(words[0]).name.startswith("python"):
+        return ""
+    return words[2] if words[1] == "-m" and len(words) > 2 else words[1]
 
 
 def is_snakemake(words: list[str]) -> bool:
     """Whether a command is a snakemake's."""
-    return "snakemake" in [Path(word).name for word in words[:3]]
+    return Path(program(words)).name == "snakemake"
 
 
 def is_script(words: list[str]) -> bool:
     """Whether a command is a job that writes tables or figures; trainers have their own locks."""
-    scripts = [Path(word) for word in words[:3] if "/workflow/scripts/" in word]
-    return any(script.name != "study.py" for script in scripts)
+    script = Path(program(words))
+    return script.parts[-3:-1] == ("workflow", "scripts") and script.name != "study.py"
 
 
 def process_ids(is_of_kind: Callable[[list[str]], bool]) -> list[int]:
@@ -77,31 +89,63 @@ def terminate(pid: int) -> None:
                 process.terminate()
 
 
-def call(command: list[str], log: Path) -> int:
-    """The exit status of a command; its stderr goes to a log, which is copied to this process's.
+class Stop:
+    """What a signal does: Ctrl-C reaches all jobs by itself, SIGTERM is passed on to them."""
 
-    The log is a file, so that the command may outlive this process. SIGTERM is passed on to all
-    processes that the command has started: trainers save and exit. Ctrl-C reaches them by itself.
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.noted = False
+        self._process = process
+        signal.signal(signal.SIGINT, self.receive)  # not SIG_IGN, which jobs would inherit
+        signal.signal(signal.SIGTERM, self.receive)
+
+    def receive(self, number: int, _frame: object) -> None:
+        self.noted = True
+        if number == signal.SIGTERM:
+            terminate(self._process.pid)
+
+
+def call(command: list[str], watch: Watch) -> tuple[int, bool]:
+    """The exit status of a command, and whether a signal stopped it.
+
+    What it prints goes to files, which are copied to this process's streams, so that the command
+    may outlive this process.
     """
-    signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which the command would inherit
-    with log.open("wb") as stderr, log.open(encoding="utf-8", errors="replace") as copied:
-        with subprocess.Popen(command, stderr=stderr) as child:
-            signal.signal(signal.SIGTERM, lambda *_: terminate(child.pid))
-            while child.poll() is None:
-                print(copied.read(), end="", file=sys.stderr, flush=True)
-                time.sleep(0.2)
-            print(copied.read(), end="", file=sys.stderr, flush=True)
-        return child.returncode
+    logs = {".snakemake/study.out": sys.stdout, ".snakemake/study.log": sys.stderr}
+    with contextlib.ExitStack() as stack:
+        written = [stack.enter_context(Path(log).open("wb")) for log in logs]
+        copied = {}
+        for log, stream in logs.items():
+            file = Path(log).open(encoding="utf-8", errors="replace")  # noqa: SIM115
+            copied[stack.enter_context(file)] = stream
+        display = stack.enter_context(Display(watch))
+        child = subprocess.Popen(command, stdout=written[0], stderr=written[1])
+        stop = Stop(child)
+        stack.enter_context(child)
+        announced = False
+        while (status := child.poll()) is None:
+            for file, stream in copied.items():
+                display.copy(file.read(), stream)
+            if stop.noted and not announced:
+                announced = True
+                display.copy(watch.stopping(), sys.stderr)
+            display.refresh()
+            time.sleep(0.2)
+        for file, stream in copied.items():
+            display.copy(file.read(), stream)
+    return status, stop.noted
 
 
-def study_file(arguments: list[str]) -> Path:
+def study_of(arguments: list[str]) -> planning.Study:
     """The study that the arguments ask for; the last of several files, as in the Snakefile."""
     parser = argparse.ArgumentParser(
         add_help=False, allow_abbrev=False
     )  # --config is no --configfile
     files = ("--configfile", "--configfiles")
     parser.add_argument(*files, nargs="+", type=Path, default=[Path("config/config.yaml")])
-    return Path(parser.parse_known_args(arguments)[0].configfile[-1])
+    parser.add_argument("--config", "-C", nargs="*", default=[])
+    known = parser.parse_known_args(arguments)[0]
+    pairs = dict(pair.partition("=")[::2] for pair in known.config)
+    return planning.load(known.configfile[-1], pairs)
 
 
 def holder(lock: TextIO) -> str:
@@ -115,8 +159,9 @@ def holder(lock: TextIO) -> str:
     return "just started"
 
 
-def run_alone(arguments: list[str]) -> int:
-    """The exit status of snakemake; 2 if another `make study` runs in this folder."""
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """While the block runs no other `make study` does in this folder: exit 2 if one runs now."""
     Path(".snakemake").mkdir(exist_ok=True)
     with Path(".snakemake/study.lock").open("a+") as lock:
         try:
@@ -127,42 +172,59 @@ def run_alone(arguments: list[str]) -> int:
             )
         lock.truncate(0)
         print(f"pid {os.getpid()}", file=lock, flush=True)
-        wait_for_others()
-        shutil.rmtree(".snakemake/locks", ignore_errors=True)  # nobody is alive to hold them
-        home.provide(Path(".snakemake/home"))
-        print(
-            "Training what is missing; for progress, in another terminal: "
-            f"{BIN}/python -m actstudy status",
-            flush=True,
-        )
-        snakemake = [sys.executable, "-m", "snakemake", *arguments, "--logger", "actstudy"]
-        return call(snakemake, Path(".snakemake/study.log"))
+        yield
+
+
+def flags(flag: str, study: planning.Study) -> str:
+    """The flag that names a study's file on a command line; none for the default study."""
+    return "" if study.name == "default" else f" {flag} {shlex.quote(study.file)}"
+
+
+def ending(watch: Watch, seconds: float) -> str:
+    """What is said at the end of a study: how its runs ended, where the page is, what to do."""
+    study = watch.study
+    text = f"The study took {duration(seconds)}. Study {study.name}: {watch.counts()}."
+    page = Path(study.folder, "summary.md")
+    if not page.is_file():
+        return text
+    config = flags("--config", study)
+    configfile = flags("--configfile", study)
+    more = ENDING.format(page=page, bin=BIN, file=study.file, config=config, configfile=configfile)
+    return f"{text}\n{more}"
+
+
+def unfinished(watch: Watch, arguments: list[str], stopped: bool) -> str:
+    """What is said if snakemake did not reach the end of a study."""
+    again = "make study"
+    if arguments:
+        again += f" ARGS={shlex.quote(shlex.join(arguments))}"
+    if stopped:
+        return f"stopped: {watch.counts()}; to go on from there: {again}"
+    where = "see above and .snakemake/log"
+    return f"The study did not finish: {watch.counts()}; {where}; to go on: {again}"
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status of snakemake, run with the arguments; prints where the summary is."""
-    file = study_file(arguments)
+    """The exit status of snakemake, run with the arguments; says how far the study came."""
     try:  # before snakemake, which reports a file that is not YAML by a traceback
-        reading.read(file)
+        study = study_of(arguments)
     except errors.StudyError as fault:
         errors.refuse(fault)
     start = time.monotonic()
-    status = run_alone(arguments)
+    with alone():
+        wait_for_others()
+        shutil.rmtree(".snakemake/locks", ignore_errors=True)  # nobody is alive to hold them
+        home.provide(Path(".snakemake/home"))
+        watch = Watch(study)
+        snakemake = [sys.executable, "-m", "snakemake", *arguments, "--logger", "actstudy"]
+        status, stopped = call(snakemake, watch)
+    watch.look()
     if status == 2:  # a bad study: one line has said so, and nothing was started
         return status
-    if status:
-        print(
-            "The study did not finish; see above and .snakemake/log. The same command resumes it."
-        )
-        return status if status > 0 else 128 - status
-    page = Path(tries.results_folder(checks.study_name(file)), "summary.md")
-    seconds = f"The study took {time.monotonic() - start:.0f} s."
-    if not page.is_file():
-        print(seconds)
-        return 0
-    headline = page.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-    print(f"{seconds} {headline}.")
-    print(ENDING.format(summary=page, bin=BIN))
+    if status or stopped:
+        print(unfinished(watch, arguments, stopped))
+        return status if status >= 0 else 128 - status
+    print(ending(watch, time.monotonic() - start))
     return 0
 
 

@@ -1,6 +1,6 @@
 """The state of a study, read from its run folders: done, running, failed, still to do, how long."""
 
-import contextlib
+import re
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,13 +10,16 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
+from actstudy.analysis import forecast
 from actstudy.analysis.collect import ORIGIN, on_other_data
 from actstudy.analysis.markdown import cell_name
 from actstudy.contract import code, locks, store
 from actstudy.contract.errors import system_fault, visible
-from actstudy.contract.schema import BUCKETS, ENDED, FAILED, OTHER_DATA
+from actstudy.contract.schema import ENDED, FAILED, OTHER_DATA
+from actstudy.contract.spec import DEFAULTS
 from actstudy.contract.store import RUNS, run_folder
 from actstudy.study import looks
+from actstudy.study.disk import bytes_needed, mean_bytes
 from actstudy.study.grid import PlannedRun
 from actstudy.study.jobs import check_sources
 from actstudy.study.planning import Study
@@ -64,14 +67,14 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     states, unknown = states_of(folders)
     counts = Counter(states.values())
     lines = [f"study {study.name}: {counts['completed']} of {len(states)} runs completed"]
+    lines += [f"runs are looked for in {root.resolve()}"]
     lines += [f"  {name:<12} {n}" for name, n in counts.most_common()]
     lines += ["", f"  {'task':<8} {'cell':<40} completed"]
     lines += describe_cells(study.tuning, runs, states)
     lines.append("")
     for task in study.tasks:
         lines += describe_decisions(study, task)
-    for task in study.tasks:
-        lines.append(f"{task}: {forecast(task, folders, states)}")
+    lines += describe_rest(study, folders, states)
     if unknown:
         lines.append(f"not known: {len(unknown)} runs; {system_fault(unknown[0])}")
     lines += code.describe(study.code)
@@ -79,8 +82,18 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     failed = [run_id for run_id, name in states.items() if name in FAILED_STATES]
     for run_id in failed:
         folder = folders[run_id]
-        lines.append(f"{states[run_id]}: {folder}  (to fix: python -m actstudy retry {folder})")
+        lines.append(f"{states[run_id]}: {folder}  ({remedy(study, folder, states[run_id])})")
     return "\n".join(map(visible, lines)), bool(failed)
+
+
+def remedy(study: Study, folder: Path, state_now: str) -> str:
+    """What to do about a failed run; one that a setting broke would break again in the same way."""
+    if state_now == "failed":
+        reason = str(store.summary_row(folder)["reason"])
+        setting = re.match(r"\w*Error: (\w+): got ", reason)
+        if setting and setting[1] in DEFAULTS:
+            return f"{reason.partition(': ')[2]}; to fix: edit {study.file}"
+    return f"to fix: python -m actstudy retry {folder}"
 
 
 def describe_data(
@@ -147,36 +160,32 @@ def describe_looks(study: Study, task: str) -> str:
     return text
 
 
-def forecast(task: str, folders: Mapping[str, Path], states: Mapping[str, str]) -> str:
-    """Time and disk that the rest of a task will take, from the mean of its completed runs."""
-    own = [run_id for run_id, folder in folders.items() if folder.parent.name == task]
-    done = [folders[run_id] for run_id in own if states[run_id] == "completed"]
-    todo = [folders[run_id] for run_id in own if states[run_id] in WAITING_STATES]
-    running = [folders[run_id] for run_id in own if states[run_id] == "running"]
-    rows = [store.summary_row(folder) for folder in done]
-    seconds = [seconds_of(row) for row in rows]
-    spent = f"{len(done)} took {sum(seconds):.0f} s of one device's time{pace(rows)}"
-    if not todo:
-        return f"nothing left to train; {spent}"
-    if not done:
-        return f"{len(todo)} runs left; no estimate before one has completed"
-    mean = sum(seconds) / len(seconds)
-    size = sum(map(bytes_of, done)) / len(done)
-    rest = mean * (len(todo) - len(running))
-    rest += sum(seconds_left(folder, mean) for folder in running)
-    now = ""
-    if running:
-        n = len({locks.holder(folder) for folder in running})
-        now = f", about {rest / n:.0f} s with the present {n} processes"
-    return (
-        f"{len(todo)} runs left, about {rest:.0f} s more{now}, "
-        f"and {size * len(todo) / 1e6:.1f} MB of disk; {spent}"
-    )
-
-
-def seconds_of(row: Mapping[str, Any]) -> float:
-    """Seconds of a device's time that a run took, from its row of `runs`."""
-    return sum(row.get(f"{bucket}_seconds") or 0 for bucket in BUCKETS)
+def describe_rest(
+    study: Study, folders: Mapping[str, Path], states: Mapping[str, str]
+) -> Iterator[str]:
+    """A line per task on what its runs took and what is left, and one on the whole study."""
+    todo = dict[str, list[Path]]()
+    seconds = dict[str, list[float]]()
+    running = [folders[run_id] for run_id, name in states.items() if name == "running"]
+    for task in study.tasks:
+        own = {run_id: path for run_id, path in folders.items() if path.parent.name == task}
+        done = [path for run_id, path in own.items() if states[run_id] == "completed"]
+        todo[task] = [path for run_id, path in own.items() if states[run_id] in WAITING_STATES]
+        rows = [store.summary_row(path) for path in done]
+        seconds[task] = [forecast.seconds_of(row) for row in rows]
+        words = f"{len(todo[task])} runs left" if todo[task] else "nothing left to train"
+        if rows:
+            size = mean_bytes(done) / 1e6
+            words += f"; a run takes {statistics.fmean(seconds[task]):.1f} s{pace(rows)}"
+            words += f" and {size:.1f} MB of disk"
+        yield f"{task}: {words}"
+    n = forecast.processes(study, running)
+    whole = forecast.total(todo, running, seconds, n)
+    if not whole.todo:
+        yield f"all: {whole}"
+        return
+    needed = bytes_needed(study, next(iter(folders.values())).parents[1]) / 1e6
+    yield f"all with {n} processes: {whole}; {needed:,.1f} MB of disk"
 
 
 def pace(rows: list[dict[str, Any]]) -> str:
@@ -185,20 +194,4 @@ def pace(rows: list[dict[str, Any]]) -> str:
     if not timed:
         return ""
     median = statistics.median(row["train_seconds"] / row["epochs"] for row in timed)
-    return f", an epoch {median:.2g} s of training (median)"
-
-
-def bytes_of(folder: Path) -> int:
-    """Bytes of all files under a folder that this user may look at."""
-    size = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # another user's, or removed meanwhile
-            if path.is_file():
-                size += path.stat().st_size
-    return size
-
-
-def seconds_left(folder: Path, otherwise: float) -> float:
-    """Seconds that a running run expects to take still, else `otherwise`."""
-    progress = store.read_note(folder / "progress.json", {"seconds_left": otherwise})
-    return float(progress["seconds_left"])
+    return f" (an epoch {median:.2g} s)"

@@ -57,6 +57,13 @@ COMMANDS = (
         examples="actstudy status --config config/depth.yaml",
     ),
     Command(
+        "cost",
+        "time, disk and memory that a study's missing runs take, from a few timed steps",
+        study.add_config_flag,
+        study.cost,
+        examples="actstudy cost\nactstudy cost --config config/my_depth.yaml",
+    ),
+    Command(
         "retry",
         "clear runs that have ended, so that the next snakemake trains them again",
         study.add_retry_flags,

@@ -2,12 +2,13 @@
 
 import argparse
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from actstudy.commands.parser import Parser
-from actstudy.contract import checkout, registry
+from actstudy.contract import checkout, registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.study.owner import check_owner
 from actstudy.study.planning import Study, load
@@ -38,9 +39,30 @@ def status(arguments: argparse.Namespace) -> int:
     """Print what is done, running and still to do; 1 if a run failed."""
     from actstudy.analysis.status import status as describe
 
+    _go_to_results(arguments)
     text, failed = describe(_study(arguments))
     print(text)
     return int(failed)
+
+
+def _go_to_results(arguments: argparse.Namespace) -> None:
+    """Work in the study file's own project if there are results there and none here."""
+    file = Path(arguments.config).absolute()
+    if store.RESULTS.is_dir() or not file.is_file():
+        return
+    project = next((path for path in file.parents if (path / "Snakefile").is_file()), Path.cwd())
+    if project != Path.cwd() and (project / store.RESULTS).is_dir():
+        os.chdir(project)
+        arguments.config = str(file.relative_to(project))
+
+
+def cost(arguments: argparse.Namespace) -> int:
+    """Print what the runs still to train take: time, disk and memory."""
+    from actstudy.commands.cost import describe
+
+    for line in describe(_study(arguments)):
+        print(line, flush=True)
+    return 0
 
 
 def add_retry_flags(parser: Parser) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from actstudy.contract import code, errors, registry, sources, store
 from actstudy.contract.errors import StudyError
-from actstudy.contract.spec import RunSpec, data_name, data_parts
+from actstudy.contract.spec import RunSpec, data_name, data_parts, run_id
 from actstudy.study import looks, packs
 from actstudy.study.planning import Study
 
@@ -27,6 +27,8 @@ class Jobs:
     overrides: str  # what snakemake got as --config, as JSON
     decisions: list[str]  # the file of each task's last decision, for tasks that have any
     toy_code: dict[str, str]  # of the toy problems' network that is not as shipped
+    priorities: dict[str, int]  # run -> its place in the order, the first run's the highest
+    aside: int  # priority of jobs that only the tables wait for: references, toy problems
 
     @property
     def gpu(self) -> int:
@@ -41,6 +43,20 @@ class Jobs:
                 "allowed: a run of this study"
             )
         return self.specs[run_id]
+
+    @property
+    def urgent(self) -> int:
+        """The priority of decisions that runs wait for: above that of every run."""
+        return max(self.priorities.values()) + 2
+
+    def data_priority(self, data: str) -> int:
+        """The priority of preparing data: above that of the first run on them."""
+        own = [n for run, n in self.priorities.items() if data_name(self.specs[run]) == data]
+        return max(own, default=0) + 1
+
+    def pack_priority(self, name: str) -> int:
+        """The priority of a pack: that of its first run."""
+        return max(self.priorities[run_id(member)] for member in self.packs[name])
 
 
 def reference_of(task: str, data: str) -> str:
@@ -77,6 +93,7 @@ def plan_jobs(
     flags = f"--slots_per_gpu {study.slots_per_gpu} --probe_every {study.probe_every}"
     if study.timeout_minutes:
         flags += f" --timeout_minutes {study.timeout_minutes:g}"
+    runs, n_first = in_order(study)
     return Jobs(
         file=study.file,
         specs={run.id: run.spec for run in study.possible + study.tuning},
@@ -88,7 +105,29 @@ def plan_jobs(
         overrides=json.dumps(config),
         decisions=last_decisions(study),
         toy_code=code.of_parts([*study.activations, "identity"], ["auto"], ["nets/mlp.py"]),
+        priorities={run: 2 * (len(runs) - place) for place, run in enumerate(runs)},
+        aside=2 * (len(runs) - n_first) + 1,
     )
+
+
+def in_order(study: Study) -> tuple[list[str], int]:
+    """The ids of all runs in the order in which they train, and how many come before references.
+
+    Task by task as the file names them, in a task seed by seed over all cells, so that a page of
+    what exists can compare early. One run of every other task follows the first task: from then
+    on the time of the whole study is known.
+    """
+    by_task = []
+    for task in study.tasks:
+        reported = sorted(study.possible, key=lambda run: run.spec.seed)
+        runs = [run.id for run in [*study.tuning, *reported] if run.spec.task == task]
+        by_task.append(list(dict.fromkeys(runs)))
+    first, *others = by_task
+    if not others:
+        return first, 0
+    one_each = [runs[0] for runs in others]
+    rest = [run for runs in others for run in runs[1:]]
+    return [*first, *one_each, *rest], len(first) + len(one_each)
 
 
 def packs_of(study: Study) -> dict[str, list[RunSpec]]:

@@ -134,8 +134,9 @@ def _line(folder: Path) -> str:
     metric = registry.task(row["task"])["metric"]
     score = row[f"reported_{metric}"]
     result = f"test {metric} {score:.4f}" if score is not None else visible(row["reason"])
-    seconds = f"{row['train_seconds'] or 0:.1f} s of training"
-    return f"{row['task']} {folder.name}: {row['status']}, {result}, {seconds} -> {folder}\n"
+    seconds = f"{row['train_seconds'] or 0:.1f} s"
+    place = f" -> {folder}" if row["status"] != "completed" else ""
+    return f"{row['task']} {folder.name}: {row['status']}, {result}, {seconds}{place}\n"
 
 
 def _same_spec(folder: Path, run: spec.RunSpec) -> None:

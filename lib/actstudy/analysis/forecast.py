@@ -1,0 +1,106 @@
+"""How long the rest of a study's runs will take: one estimate, for `status` and `make study`."""
+
+import statistics
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from actstudy.contract import host, locks, store
+from actstudy.contract.schema import BUCKETS
+from actstudy.study.planning import Study
+
+NOTE = "progress.json"  # written by a run that trains: seconds so far and seconds left
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is left to train."""
+
+    todo: int  # runs, those that train now among them
+    seconds: float  # of one process, tasks in `untimed` left out
+    untimed: tuple[str, ...]  # tasks with runs left, of which none has been timed yet
+    processes: int  # that share the work
+
+    def __str__(self) -> str:
+        if not self.todo:
+            return "nothing left to train"
+        untimed = f"no run of {', '.join(self.untimed)} has been timed yet"
+        if not self.seconds:
+            return f"no estimate: {untimed}"
+        seconds = self.seconds / self.processes
+        text = f"about {duration(seconds)} left"
+        if self.untimed:
+            return f"{text} and more: {untimed}"
+        return f"{text}, until {clock(seconds)}"
+
+
+def seconds_left(todo: Collection[Path], running: Collection[Path], done: Sequence[float]) -> float:
+    """Seconds of one process that the runs of a task still take; 0 if none has been timed.
+
+    todo: folders of all its runs that have not ended, `running` of those that train now; done:
+    seconds of its completed runs. Before one has completed, those that train now say how long one
+    takes.
+    """
+    notes = [store.read_note(folder / NOTE, {}) for folder in running]
+    begun = [note for note in notes if "seconds_left" in note]
+    whole = done or [note["train_seconds"] + note["seconds_left"] for note in begun]
+    if not whole:
+        return 0.0
+    mean = statistics.fmean(whole)
+    rest = mean * (len(todo) - len(begun))
+    return rest + sum(float(note["seconds_left"]) for note in begun)
+
+
+def total(
+    todo: Mapping[str, Collection[Path]],
+    running: Collection[Path],
+    done: Mapping[str, Sequence[float]],
+    processes: int,
+) -> Forecast:
+    """What is left of all tasks; todo, done: of each task as in `seconds_left`."""
+    seconds = 0.0
+    untimed = []
+    for task, folders in todo.items():
+        own = [folder for folder in running if folder in folders]
+        of_task = seconds_left(folders, own, done.get(task, ()))
+        seconds += of_task
+        if folders and not of_task:
+            untimed.append(task)
+    n_todo = sum(map(len, todo.values()))
+    return Forecast(n_todo, seconds, tuple(untimed), processes)
+
+
+def processes(study: Study, running: Collection[Path]) -> int:
+    """How many processes train at a time: those that do now, or what this machine has room for."""
+    holders = {locks.holder(folder) for folder in running} - {None}
+    if holders:
+        return len(holders)
+    gpus = host.gpus() if study.device != "cpu" else []
+    return len(gpus) * study.slots_per_gpu or host.cores()
+
+
+def seconds_of(row: Mapping[str, Any]) -> float:
+    """Seconds of its process that a run took, of a pack's its share; row: its row of `runs`."""
+    return sum(row.get(f"{bucket}_seconds") or 0 for bucket in BUCKETS)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words of two units at most: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def clock(seconds: float, now: datetime | None = None) -> str:
+    """The local time in `seconds` from now, with its date unless that is today's."""
+    now = now or datetime.now()
+    end = now + timedelta(seconds=seconds)
+    return f"{end:%H:%M}" if end.date() == now.date() else f"{end:%Y-%m-%d %H:%M}"

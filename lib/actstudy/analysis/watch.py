@@ -1,0 +1,176 @@
+"""What `make study` shows while it runs: a live line on a terminal, else a line now and then."""
+
+import re
+import sys
+import time
+from collections import Counter, deque
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from actstudy.analysis import forecast
+from actstudy.analysis.markdown import cell_name
+from actstudy.analysis.status import FAILED_STATES, folders_of
+from actstudy.contract import locks, store
+from actstudy.contract.errors import visible
+from actstudy.contract.store import RUNS
+from actstudy.study.planning import Study
+
+PLAIN_SECONDS = 30.0  # between lines if there is no terminal
+LIVE_SECONDS = 1.0  # between looks at the runs' folders if there is one
+MAX_READ = 200  # rows per look, so that a large study that is done does not hold up the display
+MEMORY = 20  # looks: between two runs a process is not seen, so the most of the last ones count
+RUN_LINE = re.compile(r"(\w+) (\S+): completed, (.*)")  # what a trainer prints of a run
+
+
+class Watch:
+    """A study's runs as their folders show them; ended ones are read once."""
+
+    def __init__(self, study: Study, root: Path = RUNS) -> None:
+        self.study = study
+        self._root = root
+        self._planned = -1
+        self._processes: deque[int] = deque(maxlen=MEMORY)
+        self._rows: dict[str, dict[str, object]] = {}  # of runs that have ended
+        self.look()
+
+    def look(self) -> None:
+        """Read what has changed since the last look."""
+        decisions = len(list(Path(self.study.folder, "plan").glob("*.json")))
+        if decisions != self._planned:  # other runs may be asked for now
+            self._planned = decisions
+            runs = self.study.tuning + self.study.runs()
+            self.folders = folders_of(runs, self._root)
+            self.names = {
+                run.id: f"{cell_name(run.level, run.group)}, seed {run.spec.seed}" for run in runs
+            }
+        self.states = {run: str(row["status"]) for run, row in self._rows.items()}
+        n_read = 0
+        for run, folder in self.folders.items():
+            if run in self._rows:
+                continue
+            if (folder / store.MANIFEST).is_file():
+                self.states[run] = "completed"  # until its row is read
+                if n_read < MAX_READ:
+                    self._rows[run] = _row(folder)
+                    self.states[run] = str(self._rows[run]["status"])
+                n_read += 1
+            elif folder.is_dir() and locks.holder(folder):
+                self.states[run] = "running"
+        self._processes.append(forecast.processes(self.study, self.running))
+
+    @property
+    def running(self) -> list[Path]:
+        """Folders of the runs that train now."""
+        return [self.folders[run] for run, state in self.states.items() if state == "running"]
+
+    def forecast(self) -> forecast.Forecast:
+        """What is left to train."""
+        todo: dict[str, list[Path]] = {task: [] for task in self.study.tasks}
+        done: dict[str, list[float]] = {task: [] for task in self.study.tasks}
+        for run, folder in self.folders.items():
+            if self.states.get(run, "running") == "running":
+                todo[folder.parent.name].append(folder)
+            elif self.states[run] == "completed" and run in self._rows:
+                done[folder.parent.name].append(forecast.seconds_of(self._rows[run]))
+        return forecast.total(todo, self.running, done, max(self._processes))
+
+    def counts(self) -> str:
+        """How many runs have completed, and how many failed or diverged."""
+        counts = Counter(self.states.get(run, "waiting") for run in self.folders)
+        text = f"{counts['completed']} of {len(self.folders)} runs completed"
+        n_failed = sum(counts[state] for state in FAILED_STATES)
+        for n, word in ((n_failed, "failed"), (counts["diverged"], "diverged")):
+            if n:
+                text += f", {n} {word}"
+        return text
+
+    def stopping(self) -> str:
+        """A line that says what happens after Ctrl-C."""
+        return f"stopping: {len(self.running)} runs save their state\n"
+
+    def line(self) -> str:
+        """The counts, how many runs train now, and how long the rest will take."""
+        rest = self.forecast()
+        if not rest.todo:
+            return f"{self.counts()}; all are trained"
+        return f"{self.counts()}, {len(self.running)} running; {rest}"
+
+
+def _row(folder: Path) -> dict[str, object]:
+    """The row of a run that has ended; status `damaged` if its tables do not verify."""
+    try:
+        return store.summary_row(folder)
+    except (store.Damaged, OSError, ValueError):
+        return {"status": "damaged"}
+
+
+class Display:
+    """Prints lines of jobs, and below them how far the study is.
+
+    On a terminal the last line is replaced every second; without one a line every half minute.
+    """
+
+    def __init__(self, watch: Watch, stream: TextIO | None = None) -> None:
+        self._watch = watch
+        self._console = Console(file=stream or sys.stdout, soft_wrap=True)
+        self._seconds = LIVE_SECONDS if self._console.is_terminal else PLAIN_SECONDS
+        self._next = time.monotonic()
+        self._bar: Progress | None = None
+        if self._console.is_terminal:
+            self._bar = Progress(
+                BarColumn(20),
+                TextColumn("{task.description}"),
+                console=self._console,
+                transient=True,
+            )
+            self._bar.add_task("preparing", total=None)
+
+    def __enter__(self) -> "Display":
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def copy(self, text: str, stream: TextIO) -> None:
+        """Print lines of a job; a completed run by the name of its cell."""
+        text = "".join(map(self._named, text.splitlines(keepends=True)))
+        if text and self._bar and stream.isatty():
+            self._console.print(text, end="", markup=False, highlight=False)
+        elif text:
+            print(text, end="", file=stream, flush=True)
+
+    def _named(self, line: str) -> str:
+        run = RUN_LINE.match(line)
+        if not run or run[2] not in self._watch.names:
+            return line
+        return visible(f"{run[1]} {self._watch.names[run[2]]}: {run[3]}") + "\n"
+
+    def refresh(self) -> None:
+        """Show how far the study is, if that is due."""
+        if time.monotonic() < self._next:
+            return
+        self._watch.look()
+        line = self._watch.line()
+        if self._bar:
+            ended = len(self._watch.states) - len(self._watch.running)
+            self._bar.update(
+                self._bar.task_ids[0],
+                description=line,
+                completed=ended,
+                total=len(self._watch.folders),
+            )
+        else:
+            self._console.print(line, markup=False, highlight=False)
+        self._next = time.monotonic() + self._seconds

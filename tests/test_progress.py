@@ -1,0 +1,285 @@
+"""How far a study is: estimates, what `make study` shows, the order of runs, room on the disk."""
+
+import importlib.util
+import io
+import re
+import shutil
+import sys
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from project import Project
+from runs import ROOT, TINY, quiet, run
+
+from actstudy.analysis import forecast, status, watch
+from actstudy.contract import locks, store
+from actstudy.contract.errors import StudyError
+from actstudy.study import disk, jobs, planning
+
+TWO_TASKS = {
+    "axes": {"activation": ["tanh", "relu"], "depth": [1, 2]},
+    "tasks": {
+        "mlp": {"seeds": 2},
+        "lm": {"seeds": 2},
+    },
+}
+SCRIPT = importlib.util.spec_from_file_location("study_script", ROOT / "workflow/scripts/study.py")
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """A function that writes a study file into an empty folder and returns the study."""
+    monkeypatch.chdir(tmp_path)
+    Path("config").mkdir()
+
+    def write(name="mine", **content):
+        file = Path(f"config/{name}.yaml")
+        file.write_text(yaml.safe_dump(content, sort_keys=False))
+        return planning.load(file)
+
+    return write
+
+
+@pytest.fixture
+def small_study(load):
+    """Two activations at two seeds, of a network that trains in a moment."""
+    return load(axes={"activation": ["tanh", "relu"]}, seeds=2, tasks={"mlp": TINY})
+
+
+@pytest.fixture
+def script(load):
+    """workflow/scripts/study.py as a module."""
+    module = importlib.util.module_from_spec(SCRIPT)
+    SCRIPT.loader.exec_module(module)
+    return module
+
+
+def noted(folder: Path, done: float, left: float) -> Path:
+    """The folder of a run that trains, with its note."""
+    folder.mkdir(parents=True)
+    store.write_json(folder / forecast.NOTE, {"train_seconds": done, "seconds_left": left})
+    return folder
+
+
+def test_completed_runs_say_how_long_the_others_take(tmp_path):
+    running = noted(tmp_path / "b", 8.0, 2.0)
+    todo = [running, tmp_path / "c", tmp_path / "d"]
+    assert forecast.seconds_left(todo, [running], [10.0, 20.0]) == 2 * 15.0 + 2.0
+
+
+def test_before_one_has_completed_those_that_train_say_it(tmp_path):
+    running = [noted(tmp_path / "a", 1.0, 3.0), noted(tmp_path / "b", 4.0, 4.0)]
+    assert forecast.seconds_left([*running, tmp_path / "c"], running, []) == 3.0 + 4.0 + 6.0
+
+
+def test_a_run_that_has_noted_nothing_yet_counts_whole(tmp_path):
+    assert forecast.seconds_left([tmp_path / "a"], [tmp_path / "a"], [5.0]) == 5.0
+
+
+def test_the_whole_is_the_sum_over_tasks_shared_by_the_processes(tmp_path):
+    todo = {"mlp": [tmp_path / "a"], "lm": [tmp_path / "b", tmp_path / "c"]}
+    whole = forecast.total(todo, [], {"mlp": [100.0], "lm": [250.0]}, 2)
+    assert (whole.todo, whole.seconds, whole.untimed) == (3, 600.0, ())
+    assert re.fullmatch(r"about 5 min left, until (\d{4}-\d\d-\d\d )?\d\d:\d\d", str(whole))
+
+
+def test_a_task_that_nothing_is_known_of_is_named(tmp_path):
+    todo = {"mlp": [tmp_path / "a"], "lm": [tmp_path / "b"]}
+    assert str(forecast.total(todo, [], {"mlp": [60.0]}, 1)) == (
+        "about 60 s left and more: no run of lm has been timed yet"
+    )
+    assert str(forecast.total(todo, [], {}, 1)) == (
+        "no estimate: no run of mlp, lm has been timed yet"
+    )
+    assert str(forecast.total({"mlp": []}, [], {}, 1)) == "nothing left to train"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(44.6, "45 s"), (89, "89 s"), (119, "2 min"), (11_100, "3 h 5 min"), (187_200, "2 d 4 h")],
+)
+def test_durations_in_words(seconds, words):
+    assert forecast.duration(seconds) == words
+
+
+def test_the_end_has_its_date_unless_it_is_today():
+    evening = datetime(2026, 1, 31, 23, 0)
+    assert forecast.clock(60, evening) == "23:01"
+    assert forecast.clock(2 * 3600, evening) == "2026-02-01 01:00"
+
+
+def test_runs_train_task_by_task_and_seed_by_seed(load):
+    planned = load(**TWO_TASKS)
+    ids, n_first = jobs.in_order(planned)
+    by_id = {run.id: run for run in planned.possible}
+    order = [(by_id[one].spec.task, by_id[one].spec.seed) for one in ids]
+    assert order == ([("mlp", 0)] * 4 + [("mlp", 1)] * 4 + [("lm", 0)] * 4 + [("lm", 1)] * 4)
+    assert n_first == 8 + 1
+
+
+def test_one_run_of_every_task_comes_before_the_second_task(load):
+    tasks = {"mlp": {"seeds": 2}, "cls": {"seeds": 2}, "lm": {"seeds": 2}}
+    planned = load(axes={"activation": ["tanh", "relu"]}, tasks=tasks)
+    ids, _ = jobs.in_order(planned)
+    tasks_in_order = [next(r.spec.task for r in planned.possible if r.id == one) for one in ids]
+    assert tasks_in_order == ["mlp"] * 4 + ["cls", "lm"] + ["cls"] * 3 + ["lm"] * 3
+    made = jobs.plan_jobs(planned, 0, None, True, {})
+    places = [made.priorities[one] for one in ids]
+    assert places == sorted(places, reverse=True)
+    assert places[5] > made.aside > places[6]
+    assert made.data_priority("mnist1d") > places[0] > made.data_priority("sotu_eras-v8192-t24")
+    assert made.urgent > made.data_priority("mnist1d")
+
+
+def test_a_pack_has_the_place_of_its_first_run(load):
+    pack = {"seeds": 4, "engine": "pack", "pack_width": 4, "dropout": 0.0}
+    planned = load(axes={"activation": ["tanh", "relu"]}, tasks={"mlp": pack})
+    made = jobs.plan_jobs(planned, 0, None, True, {})
+    assert sorted(map(made.pack_priority, made.packs)) == [8, 16]
+
+
+def test_one_core_trains_in_that_order(tmp_path, data_folder):
+    project = Project(tmp_path / "project", [data_folder])
+    study = {
+        "axes": {"activation": ["tanh", "relu"]},
+        "tasks": {"mlp": {"seeds": 2, "epochs": 1, "warmup": 0}},
+    }
+    (project.folder / "config/smoke.yaml").write_text(yaml.safe_dump(study))
+    planned = planning.load(project.folder / "config/smoke.yaml")
+    targets = planned.files_of(planned.runs())[::-1]
+    printed = project.snakemake("--cores", "1", *targets)
+    assert re.findall(r"^mlp (\w+-s\d)", printed, re.M) == [
+        "tanh-s0",
+        "relu-s0",
+        "tanh-s1",
+        "relu-s1",
+    ]
+
+
+def test_the_watch_counts_ends_and_sees_who_trains(small_study, data_folder):
+    runs = small_study.runs()
+    seen = watch.Watch(small_study)
+    assert seen.counts() == "0 of 4 runs completed"
+    assert "no run of mlp has been timed yet" in seen.line()
+    folders = [store.run_folder(run.spec) for run in runs]
+    run(runs[0].spec, folders[0], data_folder, quiet())
+    store.publish(folders[0])
+    with locks.locked(folders[1]):
+        seen.look()
+        assert "1 of 4 runs completed, 1 running; about" in seen.line()
+        assert seen.stopping() == "stopping: 1 runs save their state\n"
+    (folders[0] / "curves.parquet").write_bytes(b"")
+    assert watch.Watch(small_study).counts() == "0 of 4 runs completed, 1 failed"
+
+
+def test_without_a_terminal_it_is_a_line_now_and_then(small_study, monkeypatch, capsys):
+    monkeypatch.setattr(watch, "PLAIN_SECONDS", 1000.0)
+    stream = io.StringIO()
+    one = small_study.runs()[0]
+    with watch.Display(watch.Watch(small_study), stream) as display:
+        display.refresh()
+        display.refresh()
+        display.copy(f"mlp {one.id}: completed, test accuracy 0.5, 1.0 s\nother\n", sys.stdout)
+    (line,) = stream.getvalue().splitlines()
+    assert line.startswith("0 of 4 runs completed, 0 running; no estimate")
+    assert "\x1b" not in stream.getvalue()
+    printed = capsys.readouterr().out
+    assert printed == f"mlp {one.level}, seed 0: test accuracy 0.5, 1.0 s\nother\n"
+
+
+def test_a_terminal_has_one_live_line(small_study, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    with watch.Display(watch.Watch(small_study), stream) as display:
+        display.refresh()
+        display.copy("a line\n", stream)
+    assert "0 of 4 runs completed" in stream.getvalue()
+    assert "a line" in stream.getvalue()
+
+
+def ended(study, states):
+    """A watch of a study whose runs have ended so."""
+    names = [run.id for run in study.runs()]
+    seen = watch.Watch(study)
+    seen.states = dict(zip(names, states, strict=True))
+    return seen
+
+
+def test_the_ending_counts_failed_and_diverged_runs(script, small_study):
+    seen = ended(small_study, ["completed", "completed", "failed", "diverged"])
+    assert script.ending(seen, 754.0) == (
+        "The study took 13 min. Study mine: 2 of 4 runs completed, 1 failed, 1 diverged."
+    )
+
+
+def test_hints_name_the_study_that_ran(script, load):
+    for name, config in (("mine", " --config config/mine.yaml"), ("config", "")):
+        planned = load(name, axes={"activation": ["tanh", "relu"]}, tasks={"mlp": TINY})
+        Path(planned.folder).mkdir(parents=True, exist_ok=True)
+        Path(planned.folder, "summary.md").touch()
+        text = script.ending(ended(planned, ["completed"] * 2), 1.0)
+        assert f"Summary: {planned.folder}/summary.md " in text
+        assert f"-m actstudy status{config}\n" in text
+        assert f"edit {planned.file}, then: " in text
+        assert text.count("--configfile config/mine.yaml") == (name == "mine")
+
+
+def test_after_ctrl_c_it_says_how_to_go_on(script, small_study):
+    seen = ended(small_study, ["completed", "waiting", "waiting", "waiting"])
+    again = "make study ARGS='--configfile config/mine.yaml'"
+    assert script.unfinished(seen, ["--configfile", "config/mine.yaml"], True) == (
+        f"stopped: 1 of 4 runs completed; to go on from there: {again}"
+    )
+    assert script.unfinished(seen, [], False).endswith("to go on: make study")
+
+
+def test_a_full_disk_is_named_before_anything_starts(small_study, monkeypatch):
+    disk.check_room(small_study)
+    usage = SimpleNamespace(free=disk.SMALL_RUN * 4 - 1)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(StudyError, match=r"got 1 MB of free disk; allowed: at least 1 MB for the"):
+        disk.check_room(small_study)
+
+
+def test_published_runs_say_how_much_the_others_take(small_study):
+    folder = store.run_folder(small_study.runs()[0].spec)
+    folder.mkdir(parents=True)
+    (folder / store.MANIFEST).write_bytes(b"x" * 1000)
+    assert disk.bytes_needed(small_study) == 3 * 1000
+
+
+def test_snakemake_is_refused_if_the_disk_is_too_small(tmp_path, data_folder):
+    project = Project(tmp_path / "project", [data_folder])
+    file = project.folder / "lib/actstudy/study/disk.py"
+    file.write_text(file.read_text().replace("SMALL_RUN = 300_000", "SMALL_RUN = 10**18"))
+    printed = project.snakemake("-n", status=2)
+    assert re.search(
+        r"^actstudy: .*/results/runs: got .* MB of free disk; allowed: ", printed, re.M
+    )
+
+
+def test_a_run_that_a_setting_broke_is_not_to_be_tried_again(small_study):
+    folder = store.run_folder(small_study.runs()[0].spec)
+    row = {"status": "failed", "reason": "ValueError: batch_size: got 5000; allowed: at most 3500"}
+    for reason, words in (
+        (row["reason"], "batch_size: got 5000; allowed: at most 3500; to fix: edit config/mine"),
+        ("RuntimeError: the device is lost", f"to fix: python -m actstudy retry {folder}"),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store, "summary_row", lambda _, r=reason: {**row, "reason": r})
+            assert status.remedy(small_study, folder, "failed").startswith(words)
+
+
+def test_status_looks_beside_the_study(tmp_path, data_folder):
+    project = Project(tmp_path / "project", [data_folder])
+    (tmp_path / "elsewhere").mkdir()
+    command = [sys.executable, "-m", "actstudy", "status", "--config"]
+    file = project.folder / "config/smoke.yaml"
+    project.folder, home = tmp_path / "elsewhere", project.folder
+    shutil.copytree(home / "lib", project.folder / "lib")
+    printed = project.call(*command, str(file))
+    assert f"runs are looked for in {home}/results/runs\n" in printed
