@@ -257,7 +257,7 @@ def test_the_count_over_the_train_split_decides_findings_and_exit_status(tiny_ru
     ]
     assert "dead" in spoken(half_dead)
     assert "dead" not in spoken(dead.counted(half_dead, 50, {"a": 0.01}))
-    assert "dead" in spoken(dead.counted(half_dead, 60, {"a": 0.2}))
+    assert "dead" in spoken(dead.counted(half_dead, 60, {"a": 0.4}))
 
 
 def test_units_that_stay_negative_are_alive_over_the_train_split_too(tiny_run, doctor, plant):
@@ -380,7 +380,7 @@ def test_each_rule_speaks_beyond_its_threshold_and_not_within(rule, bound):
             return [
                 reading(probe=name, value=share, step=step)
                 for name, share in shares
-                for step in (0, 9)
+                for step in (0 if probe == "dead_from_start" else 3, 9)
             ]
         return [reading(kind, probe, value)]
 
@@ -451,13 +451,13 @@ def test_units_that_no_step_killed_are_not_mended_by_smaller_steps():
 
 
 def test_the_worst_of_two_thresholds_and_its_place():
-    rows = [reading(value=v, name=n, step=9) for n, v in (("a", 0.2), ("b", 0.5), ("c", 0.1))]
+    rows = [reading(value=v, name=n, step=9) for n, v in (("a", 0.4), ("b", 1.0), ("c", 0.2))]
     rows += [reading(probe="zero_fraction", name=n, step=9) for n in "abc"]
     (finding,) = rules.advise(rows, [], {})
     assert (finding.severity, finding.place, finding.value, finding.places, finding.step) == (
         "error",
         "b",
-        0.5,
+        1.0,
         1,
         9,
     )

@@ -10,24 +10,29 @@ ADAM = ("adam", "adamw", "nadam", "radam", "adamax", "adafactor", "sparseadam")
 ADAPTIVE = (*ADAM, "rmsprop", "adagrad", "adadelta", "rprop", "lion")
 UNBOUNDED = ("relu", "gelu", "silu")  # what replaces an activation that saturates
 NOT_ZERO_CUT = ("leaky_relu", "gelu", "silu")  # what replaces one whose units die
-NORM_OF_TASKS = {"vision": "batch", "cls": "layer", "lm": "layer"}  # inside their models
+WITH_BATCH_NORM = ("vision",)  # tasks whose model has it inside
+
+
+AT_START = "at_start"  # the word for a finding that begins at step 0
 
 
 def words(facts: Mapping[str, Any]) -> frozenset[str]:
     """The words that hold; facts: as in `rules.advise`."""
     optimizer = str(facts.get("optimizer", "")).lower()
     activation = facts.get("activation")
-    norm = NORM_OF_TASKS.get(str(facts.get("task")), facts.get("norm", "none"))
+    task = facts.get("task")
+    norm = facts.get("norm") if task in (None, "mlp") else None  # the field is the MLP's alone
     is_known = {
         "run": "run_id" in facts,
-        "mlp": facts.get("task") == "mlp",
+        "mlp": task == "mlp",
         "adam": optimizer in ADAM,
         "adaptive": optimizer in ADAPTIVE,
         "clipped": facts.get("clip") is not None,
         "fp16": facts.get("precision") == "fp16",
-        "norm": norm != "none",
-        "batch_norm": norm == "batch" or bool(facts.get("batch_norm")),
+        "no_norm": norm == "none",
+        "batch_norm": norm == "batch" or task in WITH_BATCH_NORM or bool(facts.get("batch_norm")),
         "auto_init": facts.get("init") == "auto",
+        "sigmoid": activation == "sigmoid",
         "unbounded": activation in UNBOUNDED,
         "not_zero_cut": activation in NOT_ZERO_CUT,
     }

@@ -201,13 +201,12 @@ def _of_settings(
             values.append((name, name, math.inf if math.isnan(value) else value))
     if facts.get("status") == "diverged":
         values.append(("diverged", "run", 1.0))
-    if "batch_size" in facts and facts["batch_size"] is not None:
+    if facts.get("batch_size") is not None:
         n_parts = facts.get("accumulate") or 1
         values.append(("batch_part", "batch", facts["batch_size"] / n_parts))
-    without_norm = facts.get("norm") == "none" and facts.get("task", "mlp") == "mlp"
-    if facts.get("activation") == "sigmoid" and without_norm:  # other models have norms inside
-        n_sites = len(series.get(("site", "post_sd"), ()))
-        values.append(("sigmoid_sites", "sigmoid", float(n_sites)))
+    n_sites = len(series.get(("site", "post_sd"), ()))
+    if n_sites:
+        values.append(("sites", "model", float(n_sites)))
     share = _warmup_share(facts, losses, series)
     if share is not None:
         values.append(("warmup_share", "warmup", share))

@@ -199,7 +199,7 @@ def _apply(
     place, (step, value) = max(outside, key=lambda item: rule.outside(item[1][1]))
     first = min(_first(rule, places[name]) for name, _ in outside)
     if first == 0:
-        known = known | {"at_start"}
+        known = known | {context.AT_START}
     said = [remedies()[name].said(known) for name in rule.remedies]
     fitting = tuple(dict.fromkeys(words for words in said if words))
     text = rule.symptom.format(value=value, place=labels.get(place, place))
