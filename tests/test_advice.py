@@ -227,7 +227,9 @@ CONTEXTS = [
         ("auto", "he_normal"),
     )
 ]
-STUDY_KEYS = r"\b(lr|init|clip|norm|activation|precision|warmup|batch_size|accumulate|depth): |a \w+ lr\b"
+STUDY_KEYS = (
+    r"\b(lr|init|clip|norm|activation|precision|warmup|batch_size|accumulate|depth): |a \w+ lr\b"
+)
 
 
 def forbidden(facts):
@@ -238,7 +240,9 @@ def forbidden(facts):
     if facts["norm"] != "batch":
         patterns.append("batch norm")
     if facts["norm"] != "none":
-        patterns.append(r"a norm before|norm: layer" if facts["norm"] == "layer" else "a norm before")
+        patterns.append(
+            r"a norm before|norm: layer" if facts["norm"] == "layer" else "a norm before"
+        )
     if facts["clip"]:
         patterns.append(r"\bclip\b")
     if facts["precision"] == "fp32":
@@ -375,7 +379,7 @@ def test_a_report_names_what_was_not_checked():
         ("size of the loss", "no loss was read"),
         ("fall of the loss", "it takes three training losses"),
         ("dead units", "no site has 16 values or more for each of its units"),
-        ("saturation", "no site's activation has a flat part"),
+        ("saturation", "no activation has a known flat part"),
         ("gradient flow", "it takes two sites"),
         ("size of updates", "no weight matrix changed"),
     ):

@@ -12,8 +12,8 @@ MAX_SITES = 5  # in the table
 COLUMNS = {  # of that table: the readings whose last value is shown, and its format
     "dead": ((("site", "dead"), ("site", "dead_from_start")), "{:.0%}"),
     "saturated": ((("site", "saturated_fraction"),), "{:.0%}"),
-    "sd": ((("site", "post_sd"),), "{:.2g}"),
-    "gradient norm": ((("site", "gradient_norm"),), "{:.2g}"),
+    "sd": ((("site", "post_sd"),), "{:.3g}"),
+    "gradient norm": ((("site", "gradient_norm"),), "{:.3g}"),
 }
 SHARES = ("dead", "saturated")
 UNKNOWN = "-"
@@ -82,7 +82,7 @@ def _said(words: str, present: Mapping[str, Any], labels: Mapping[str, str]) -> 
     of_first = next(iter(places.values()))
     return words.format(
         most=last[worst],
-        place=labels.get(worst, worst),
+        place=rules.labelled(worst, labels),
         first=of_first[min(of_first)],
         last=of_first[max(of_first)],
         median=statistics.median(of_first.values()),
@@ -101,7 +101,7 @@ def sites(series: Series, labels: Mapping[str, str]) -> list[str]:
         numbers = []
         for value, (_, form) in zip(rows[name], COLUMNS.values(), strict=True):
             numbers.append(UNKNOWN if value is None else form.format(value))
-        cells.append([f"  {labels.get(name, name)}", *numbers])
+        cells.append([f"  {rules.labelled(name, labels)}", *numbers])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = []
     for first, *numbers in cells:

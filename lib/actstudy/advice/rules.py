@@ -147,6 +147,12 @@ def examine(
     return Advice(_in_order(caused), series, known)
 
 
+def labelled(place: str, labels: Mapping[str, str]) -> str:
+    """How a place is called: `relu (ReLU)`, and of a site's second call `relu (ReLU)#2`."""
+    name, mark, call = place.partition("#")
+    return f"{labels.get(name, name)}{mark}{call}"
+
+
 def _with_causes(found: Mapping[str, tuple[Rule, Finding]], series: Series) -> list[Finding]:
     """Findings in the order of the file, each with the cause that its chain of causes ends in."""
     order = list(series.get(("site", "post_sd"), ()))
@@ -202,10 +208,8 @@ def _apply(
         known = known | {context.AT_START}
     said = [remedies()[name].said(known) for name in rule.remedies]
     fitting = tuple(dict.fromkeys(words for words in said if words))
-    text = rule.symptom.format(value=value, place=labels.get(place, place))
-    return Finding(
-        rule.name, rule.severity, value, place, step, len(outside), text, fitting, first
-    )
+    text = rule.symptom.format(value=value, place=labelled(place, labels))
+    return Finding(rule.name, rule.severity, value, place, step, len(outside), text, fitting, first)
 
 
 def _first(rule: Rule, value_by_step: Mapping[int, float]) -> int:
