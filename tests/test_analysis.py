@@ -702,7 +702,7 @@ def test_findings_of_very_many_cells_are_counted_by_rule(built, monkeypatch):
         "step": 0,
         "places": 1,
     }
-    worst |= {"rule": "vanishing", "text": "gone", "remedies": "a norm"}
+    worst |= {"rule": "vanishing", "text": "gone", "remedies": "a norm", "cause": ""}
     bad = [
         worst | {key: run[key] for key in ("group", "level", "seed", "run_id")}
         for run in built.frames["runs"].to_dict("records")

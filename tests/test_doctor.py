@@ -257,7 +257,7 @@ def test_the_count_over_the_train_split_decides_findings_and_exit_status(tiny_ru
     ]
     assert "dead" in spoken(half_dead)
     assert "dead" not in spoken(dead.counted(half_dead, 50, {"a": 0.01}))
-    assert "dead" in spoken(dead.counted(half_dead, 60, {"a": 0.2}))
+    assert "dead" in spoken(dead.counted(half_dead, 60, {"a": 0.4}))
 
 
 def test_units_that_stay_negative_are_alive_over_the_train_split_too(tiny_run, doctor, plant):
@@ -305,13 +305,16 @@ def test_a_unit_that_one_batch_wakes_is_alive():
 def test_several_runs_are_judged_in_one_call(tiny_run, doctor):
     done = doctor(tiny_run, "a", "b")
     assert [line for line in done.stdout.splitlines() if line in ("a:", "b:")] == ["a:", "b:"]
-    assert done.stdout.count("read: ") == 2
+    assert done.stdout.count(" sites on a probe batch, ") == 2
 
 
 def test_a_run_says_what_was_read_and_its_flow_ratio(tiny_run, doctor):
     lines = doctor(tiny_run, "a").stdout.splitlines()
     assert lines[0].endswith("2 sites on a probe batch, 6 parameters")
-    assert lines[1].startswith("flow ratio, the gradient at the first site over that at the last: ")
+    assert lines[1] == "checked:"
+    (flow,) = [line for line in lines if line.startswith("  gradient flow ")]
+    assert "nothing seen: the norm at the first site is " in flow
+    assert [line.split()[0] for line in lines[-3:-1]] == ["layers.0", "layers.1"]
 
 
 def test_a_run_without_health_gets_no_verdict(tiny_run, doctor, monkeypatch):
@@ -377,7 +380,7 @@ def test_each_rule_speaks_beyond_its_threshold_and_not_within(rule, bound):
             return [
                 reading(probe=name, value=share, step=step)
                 for name, share in shares
-                for step in (0, 9)
+                for step in (0 if probe == "dead_from_start" else 3, 9)
             ]
         return [reading(kind, probe, value)]
 
@@ -404,7 +407,7 @@ def test_at_any_step_at_the_last_and_in_the_median():
 
 def test_the_worst_is_the_furthest_as_a_ratio():
     rows = [
-        reading("model", "gradient_norm", value, name) for name, value in (("a", 10.5), ("b", 1e-9))
+        reading("model", "flow_ratio", value, name) for name, value in (("a", 1.1e3), ("b", 1e7))
     ]
     assert [finding.place for finding in rules.advise(rows, [], {})] == ["b"]
 
@@ -448,13 +451,13 @@ def test_units_that_no_step_killed_are_not_mended_by_smaller_steps():
 
 
 def test_the_worst_of_two_thresholds_and_its_place():
-    rows = [reading(value=v, name=n, step=9) for n, v in (("a", 0.2), ("b", 0.5), ("c", 0.1))]
+    rows = [reading(value=v, name=n, step=9) for n, v in (("a", 0.4), ("b", 1.0), ("c", 0.2))]
     rows += [reading(probe="zero_fraction", name=n, step=9) for n in "abc"]
     (finding,) = rules.advise(rows, [], {})
     assert (finding.severity, finding.place, finding.value, finding.places, finding.step) == (
         "error",
         "b",
-        0.5,
+        1.0,
         1,
         9,
     )
@@ -490,13 +493,6 @@ def test_a_large_loss_that_was_not_read_at_the_start_may_have_risen():
     assert spoken(curves=[loss]) == {"loss_large": "error"}
 
 
-def test_the_remedy_of_a_gradients_norm_is_for_every_optimizer():
-    findings = rules.advise([reading("model", "gradient_norm", 50.0)], [], {})
-    with_adam, else_see = findings[0].remedies
-    assert with_adam.startswith("with Adam nothing")
-    assert "clip gradients" in else_see
-
-
 def test_settings_and_curves_speak():
     losses = [
         {"step": s, "epoch": s / 10, "split": "train", "metric": "loss", "value": v}
@@ -506,7 +502,9 @@ def test_settings_and_curves_speak():
     assert spoken(curves=losses[::2]) == spoken(curves=losses[:2]) == {}  # too few readings
     early = [row | {"step": row["step"] - 10 * (row["step"] == 60) - 9} for row in losses[1:]]
     assert spoken(curves=[losses[0], *early]) == {}  # too few steps
-    assert spoken(batch_size=4) == {"small_batch": "note"}
+    assert spoken(batch_size=4, norm="batch") == {"small_batch": "note"}
+    assert spoken(batch_size=32, accumulate=8, norm="batch") == {"small_batch": "note"}
+    assert spoken(batch_size=4, norm="layer") == spoken(batch_size=4) == {}
     sites = [reading(probe="post_sd", name=f"layers.{k}") for k in range(12)]
     assert spoken(sites, activation="sigmoid", norm="none") == {"saturating_deep": "warning"}
     assert spoken(sites, activation="sigmoid", norm="batch") == {}

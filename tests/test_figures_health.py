@@ -331,7 +331,7 @@ def found_in(runs):
             "rule": rule,
         }
         | {"severity": severity, "value": value, "place": place, "step": 5, "places": 1}
-        | {"text": f"{value} at {place}", "remedies": "a|b"}
+        | {"text": f"{value} at {place}", "remedies": "a|b", "first": 0, "cause": ""}
         for level, seed, rule, severity, value, place in runs
     ]
     return pd.DataFrame(rows, columns=findings.COLUMNS)
@@ -427,7 +427,8 @@ def test_the_page_tells_of_early_health_in_words(seeds):
     text = " ".join(section["sentences"])
     told = {
         2: "",
-        3: "too few for an interval",
+        3: "No early probe was shown to predict the final test accuracy; groups of cells whose "
+        "interval of rho excludes zero: 0 of 1 (n = 2 runs each).",
         9: "n = 8 runs): larger values go with a lower test accuracy",
     }[seeds]
     assert told in text

@@ -507,9 +507,15 @@ def test_the_rules_are_whole():
         assert len(rule.reading) == 2
 
 
-BLOCKS = re.findall(
-    r"```python\n(.*?)```", (ROOT / "docs/health.md").read_text(encoding="utf-8"), re.DOTALL
-)
+DOCS = (ROOT / "docs/health.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
+PRINTED = re.findall(r"```python\n.*?```\n\n```text\n(.*?)```", DOCS, re.DOTALL)
+
+
+def without_numbers(text):
+    """Lines with one sign per number and one space between words."""
+    text = re.sub(r"\d+(\.\d+)?(e[-+]\d+)?", "#", text)
+    return [" ".join(line.split()) for line in text.splitlines()]
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
@@ -524,6 +530,21 @@ def test_the_loops_of_the_docs_run(number, capsys):
     assert len(sites) == [2, 17, 1][number]
     assert len({row["step"] for row in health.rows}) == [3, 2, 2][number]
     assert str(health) in capsys.readouterr().out
+    assert without_numbers(PRINTED[number]) == without_numbers(str(health))
+
+
+def test_a_dead_layer_is_told_as_in_the_docs():
+    """The first loop of the docs with the change that they name."""
+    deeper = "nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 5))\n"
+    loop = BLOCKS[0].replace(
+        "nn.ReLU(), nn.Linear(64, 5))\n", f"{deeper}nn.init.constant_(model[2].bias, -50.0)\n"
+    )
+    assert "nn.init.constant_(model[2].bias, -50.0)" in DOCS
+    space = {}
+    exec(loop, space)
+    (told,) = re.findall(r"```text\n(error: .*?)```", DOCS, re.DOTALL)
+    printed = without_numbers(str(space["health"]))
+    assert printed[-len(told.splitlines()) :] == without_numbers(told)
 
 
 def test_a_lightning_mixin_is_the_callback():

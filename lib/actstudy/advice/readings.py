@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from actstudy.advice import dead
 
-SATURATING = ("sigmoid", "tanh", "softsign", "hardtanh")
-DERIVED_FROM = (*dead.PROBES, "post_sd", "update_ratio", "loss_scale")
+DERIVED_FROM = (*dead.PROBES, "post_sd", "gradient_norm", "update_ratio", "loss_scale")
 DEAD_FROM_START = 0.99  # a site with a larger share of dead units at every step was born dead
 LARGE_FIRST_UPDATE = 1e-2  # relative to the weights; below it Adam needs no warm-up
 LOSS_RISE = 10  # times the loss at step 0; only a loss above is judged by its size
@@ -45,6 +44,7 @@ def read_run(
     fact_names: fields of `facts` that are read.
     """
     rows = [_of_health(row) for row in health if row["probe"] in probes]
+    rows = _believed(rows, facts.get("precision") == "fp16")
     losses = [row for row in curves if row["metric"] == "loss"]
     series: Series = {}
     for reading in [*rows, *_derived(rows), *_of_curves(losses)]:
@@ -62,6 +62,33 @@ def _add(series: Series, reading: Reading) -> None:
 
 def _of_health(row: Row) -> Reading:
     return Reading(row["kind"], row["probe"], row["name"], int(row["step"]), float(row["value"]))
+
+
+def _believed(readings: list[Reading], is_fp16: bool) -> list[Reading]:
+    """Readings that mean what their probes say.
+
+    Left out: shares and norms of a site that was not finite; gradients that are not finite in a
+    step that a scaler of the loss has skipped, as it is meant to.
+    """
+    broken = set()
+    scaled = set()
+    moved = set()
+    for reading in readings:
+        if reading.probe == "nonfinite" and reading.value > 0:
+            broken.add((reading.place, reading.step))
+        elif reading.probe == "loss_scale":
+            scaled.add(reading.step)
+        elif reading.probe == "update_ratio" and reading.value != 0:
+            moved.add(reading.step)
+    believed = []
+    for reading in readings:
+        step = reading.step
+        is_broken = reading.kind == "site" and (reading.place, step) in broken
+        is_skipped = reading.probe == "gradient_nonfinite" and step not in moved
+        is_skipped &= is_fp16 or step in scaled
+        if not is_skipped and (reading.probe == "nonfinite" or not is_broken):
+            believed.append(reading)
+    return believed
 
 
 def _derived(readings: Iterable[Reading]) -> list[Reading]:
@@ -97,8 +124,8 @@ def _of_dead(
 ) -> list[Reading]:
     """Shares of dead units per place and step.
 
-    A place that was dead from step 0 on has one `dead_from_start` reading, its smallest share, and
-    no `dead` ones.
+    A place that was dead from step 0 on has `dead_from_start` readings, its smallest share at each
+    step, and no `dead` ones.
     """
     places: dict[str, dict[int, float]] = {}
     for (place, step), value in never_positive.items():
@@ -108,16 +135,17 @@ def _of_dead(
     for place, shares in places.items():
         last = max(shares)
         smallest = min(shares.values())
-        if 0 in shares and last > 0 and smallest > DEAD_FROM_START:
-            readings.append(Reading("site", "dead_from_start", place, last, smallest))
-        else:
-            for step, share in shares.items():
+        is_from_start = 0 in shares and last > 0 and smallest > DEAD_FROM_START
+        for step, share in shares.items():
+            if is_from_start:
+                readings.append(Reading("site", "dead_from_start", place, step, smallest))
+            else:
                 readings.append(Reading("site", "dead", place, step, share))
     return readings
 
 
 def _of_curves(losses: Iterable[Row]) -> list[Reading]:
-    """The loss at step 0, those far above it or not finite, and the share that is left.
+    """All losses, that at step 0, those far above it or not finite, and the share that is left.
 
     The share is of the first train loss and takes MIN_LOSSES readings over MIN_LOSS_STEPS steps.
     """
@@ -131,6 +159,7 @@ def _of_curves(losses: Iterable[Row]) -> list[Reading]:
         all_losses.append((step, loss, split))
         if not math.isfinite(loss):
             readings.append(Reading("curve", "loss_nonfinite", split, step, 1.0))
+        readings.append(Reading("curve", "loss", split, step, loss))
         if split == "train":
             train.append((step, loss))
     readings += _of_rises(all_losses)
@@ -172,10 +201,12 @@ def _of_settings(
             values.append((name, name, math.inf if math.isnan(value) else value))
     if facts.get("status") == "diverged":
         values.append(("diverged", "run", 1.0))
-    without_norm = facts.get("norm") == "none" and facts.get("task", "mlp") == "mlp"
-    if facts.get("activation") in SATURATING and without_norm:  # other models have norms inside
-        n_sites = len(series.get(("site", "post_sd"), ()))
-        values.append(("saturating_sites", facts["activation"], float(n_sites)))
+    if facts.get("batch_size") is not None:
+        n_parts = facts.get("accumulate") or 1
+        values.append(("batch_part", "batch", facts["batch_size"] / n_parts))
+    n_sites = len(series.get(("site", "post_sd"), ()))
+    if n_sites:
+        values.append(("sites", "model", float(n_sites)))
     share = _warmup_share(facts, losses, series)
     if share is not None:
         values.append(("warmup_share", "warmup", share))

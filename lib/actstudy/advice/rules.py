@@ -1,29 +1,34 @@
 """What a run's health means, in words: the rules of rules.yaml applied to its readings."""
 
+import dataclasses
 import functools
 import math
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
-from actstudy.advice.readings import DERIVED_FROM, Row, read_run
+from actstudy.advice import causes, context
+from actstudy.advice.readings import DERIVED_FROM, FROM_SETTINGS, Row, Series, read_run
 
 SEVERITIES = ("note", "warning", "error")
+Places = Mapping[str, Mapping[int, float]]  # place -> step -> value
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A finding if a reading lies outside `low` to `high`.
+    """A finding if a reading lies outside `low` to `high`, in a model that fits.
 
-    at: `any` step, the `last`, or in the `median` over steps; unless: a rule that, if it holds, is
-    the cause, so that this one is silent.
+    check: the item of the checklist that it belongs to; at: `any` step, the `last`, or in the
+    `median` over steps; when, unless: words of context.py; remedies: names of rules.yaml's;
+    follows_from: rule -> scope of causes.py.
     """
 
     name: str
+    check: str
     severity: str
     reading: tuple[str, str]  # kind, probe
     symptom: str  # with {value} and {place}
@@ -32,7 +37,9 @@ class Rule:
     low: float = -math.inf
     high: float = math.inf
     at: str = "any"
-    unless: str = ""
+    when: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    follows_from: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def outside(self, value: float) -> float:
         """How far a value lies outside, as a log ratio to a nonzero bound; below 0 if inside."""
@@ -43,6 +50,21 @@ class Rule:
         return -1.0
 
 
+class Remedy(NamedTuple):
+    """What may help: `run` in a study's keys, `own` in PyTorch's terms; "" if it does not there."""
+
+    run: str = ""
+    own: str = ""
+    when: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+
+    def said(self, known: frozenset[str]) -> str:
+        """Its words in a model of which these words of context.py are known; "" if none fit."""
+        if not context.fits(self.when, self.unless, known):
+            return ""
+        return self.run if "run" in known else self.own
+
+
 @dataclass(frozen=True)
 class Finding:
     """A rule that holds in a run: its worst value, where and when, and in how many places."""
@@ -51,21 +73,42 @@ class Finding:
     severity: str
     value: float
     place: str
-    step: int  # -1: from settings
+    step: int  # of that value; -1: from settings
     places: int
     text: str
     remedies: tuple[str, ...]
+    first: int  # the first step at which it held
+    cause: str = ""  # the rule of the finding that it is the likely consequence of
+
+
+class Advice(NamedTuple):
+    """The findings of a run, each cause followed by its consequences, and what they rest on."""
+
+    findings: list[Finding]
+    series: Series
+    known: frozenset[str]  # words of context.py
+
+
+@functools.cache
+def contents() -> dict[str, Any]:
+    """rules.yaml: its `checks`, `remedies` and `rules`."""
+    text = Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8")
+    entries: dict[str, Any] = yaml.safe_load(text)
+    return entries
+
+
+@functools.cache
+def remedies() -> dict[str, Remedy]:
+    """Name -> remedy."""
+    return {name: Remedy(**entry) for name, entry in contents()["remedies"].items()}
 
 
 @functools.cache
 def rules() -> tuple[Rule, ...]:
     """The rules, in the order of the file."""
-    text = Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8")
-    entries: list[dict[str, Any]] = yaml.safe_load(text)
-    for entry in entries:
-        entry["reading"] = tuple(entry["reading"])
-        entry["remedies"] = tuple(entry["remedies"])
-    return tuple(Rule(**entry) for entry in entries)
+    return tuple(
+        Rule(**entry | {"reading": tuple(entry["reading"])}) for entry in contents()["rules"]
+    )
 
 
 @functools.cache
@@ -75,53 +118,104 @@ def read_by_rules() -> frozenset[str]:
 
 
 def advise(health: Iterable[Row], curves: Iterable[Row], facts: Row) -> list[Finding]:
-    """The findings of a run, the most severe first.
+    """The findings of a run, the most severe cause first, each followed by its consequences.
 
     health: rows with step, kind, name, probe, value; curves: with step, epoch, split, metric,
     value; facts: what is known of the run, as its row of `runs`; each field may be missing.
     """
+    return examine(health, curves, facts).findings
+
+
+def examine(
+    health: Iterable[Row],
+    curves: Iterable[Row],
+    facts: Row,
+    labels: Mapping[str, str] | None = None,
+) -> Advice:
+    """The findings and what they rest on; labels: place -> how it is called in their text."""
     fact_names = dict.fromkeys(rule.reading[1] for rule in rules() if rule.reading[0] == "fact")
     series = read_run(health, curves, facts, read_by_rules(), fact_names)
-    finding_by_rule = {}
-    for rule in rules():
-        finding = _apply(rule, series.get(rule.reading, {}))
-        if finding and rule.unless not in finding_by_rule:
-            finding_by_rule[rule.name] = finding  # the more severe rule of a name comes later
-    findings = finding_by_rule.values()
-    return sorted(findings, key=lambda finding: -SEVERITIES.index(finding.severity))
+    known = context.words(facts)
+    found: dict[str, tuple[Rule, Finding]] = {}
+    for rule in rules():  # the more severe rule of a name comes later
+        finding = None
+        if context.fits(rule.when, rule.unless, known):
+            finding = _apply(rule, series.get(rule.reading, {}), known, labels or {})
+        if finding:
+            found[rule.name] = (rule, finding)
+    caused = _with_causes(found, series)
+    return Advice(_in_order(caused), series, known)
 
 
-def format_findings(findings: Iterable[Finding]) -> str:
-    """Findings as text, two lines each: what, how often and since when; what helps."""
-    lines = []
+def labelled(place: str, labels: Mapping[str, str]) -> str:
+    """How a place is called: `relu (ReLU)`, and of a site's second call `relu (ReLU)#2`."""
+    name, mark, call = place.partition("#")
+    return f"{labels.get(name, name)}{mark}{call}"
+
+
+def _with_causes(found: Mapping[str, tuple[Rule, Finding]], series: Series) -> list[Finding]:
+    """Findings in the order of the file, each with the cause that its chain of causes ends in."""
+    order = list(series.get(("site", "post_sd"), ()))
+    effects = {}
+    for name, (rule, finding) in found.items():
+        places = [place for place, _ in _outside(rule, series.get(rule.reading, {}))]
+        effects[name] = causes.Effect(
+            finding.first, finding.place, finding.value, places, rule.follows_from
+        )
+    roots = causes.roots(effects, order)
+    return [
+        dataclasses.replace(finding, cause=roots[name] if roots[name] != name else "")
+        for name, (_, finding) in found.items()
+    ]
+
+
+def _in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Causes by the severest finding of theirs, each followed by its consequences over time."""
+    families: dict[str, list[Finding]] = {}
     for finding in findings:
-        line = f"{finding.severity}: {finding.text}"
-        if finding.places > 1:
-            line += f" (and {finding.places - 1} more)"
-        if finding.step >= 0:
-            line += f", step {finding.step}"
-        lines.append(f"{line}  [{finding.rule}]\n    try: {'; '.join(finding.remedies)}")
-    return "\n".join(lines) or "nothing found"
+        families.setdefault(finding.cause or finding.rule, []).append(finding)
+    for family in families.values():
+        family.sort(key=lambda finding: (bool(finding.cause), _begin(finding)))
+    by_severity = sorted(families.values(), key=lambda family: -max(map(_rank, family)))
+    return [finding for family in by_severity for finding in family]
 
 
-def _apply(rule: Rule, places: Mapping[str, Mapping[int, float]]) -> Finding | None:
-    """The finding of a rule in a reading's places (place -> step -> value), if it holds."""
-    n_outside = 0
-    worst = 0.0
-    worst_place: tuple[str, int, float] | None = None
-    for place, value_by_step in places.items():
-        step, value = _judged(rule, value_by_step)
-        distance = rule.outside(value)
-        if distance > 0:
-            n_outside += 1
-        if distance > worst:
-            worst = distance
-            worst_place = (place, step, value)
-    if worst_place is None:
+def _rank(finding: Finding) -> int:
+    return SEVERITIES.index(finding.severity)
+
+
+def _begin(finding: Finding) -> float:
+    """The step at which a consequence begins; what no step is known of comes last."""
+    return finding.first if finding.first >= 0 else math.inf
+
+
+def _outside(rule: Rule, places: Places) -> list[tuple[str, tuple[int, float]]]:
+    """The places in which a rule holds, each with the step and value by which it is judged."""
+    judged = [(place, _judged(rule, values)) for place, values in places.items()]
+    return [(place, reading) for place, reading in judged if rule.outside(reading[1]) > 0]
+
+
+def _apply(
+    rule: Rule, places: Places, known: frozenset[str], labels: Mapping[str, str]
+) -> Finding | None:
+    """The finding of a rule in a reading's places, if it holds."""
+    outside = _outside(rule, places)
+    if not outside:
         return None
-    place, step, value = worst_place
-    text = rule.symptom.format(value=value, place=place)
-    return Finding(rule.name, rule.severity, value, place, step, n_outside, text, rule.remedies)
+    place, (step, value) = max(outside, key=lambda item: rule.outside(item[1][1]))
+    first = min(_first(rule, places[name]) for name, _ in outside)
+    if first == 0:
+        known = known | {context.AT_START}
+    said = [remedies()[name].said(known) for name in rule.remedies]
+    fitting = tuple(dict.fromkeys(words for words in said if words))
+    text = rule.symptom.format(value=value, place=labelled(place, labels))
+    return Finding(rule.name, rule.severity, value, place, step, len(outside), text, fitting, first)
+
+
+def _first(rule: Rule, value_by_step: Mapping[int, float]) -> int:
+    """The first step whose value lies outside."""
+    steps = [step for step, value in value_by_step.items() if rule.outside(value) > 0]
+    return min(steps, default=FROM_SETTINGS)
 
 
 def _judged(rule: Rule, value_by_step: Mapping[int, float]) -> tuple[int, float]:

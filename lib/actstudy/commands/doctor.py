@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from actstudy.advice import dead, rules
+from actstudy.advice import dead, report, rules
 from actstudy.commands import own_model
 from actstudy.commands.parser import Parser
-from actstudy.commands.report import Report, flow, has_sites, show
+from actstudy.commands.report import Report, has_sites, show
 from actstudy.contract import code, sources, store
 from actstudy.contract.errors import StudyError, visible
 from actstudy.contract.spec import data_name, from_json
@@ -82,13 +82,14 @@ def _of_run(folder: Path, arguments: argparse.Namespace) -> Report:
         f"read: {len(steps)} steps, {len(sites)} sites on a probe batch, "
         f"{len(parameters)} parameters"
     )
-    lines += flow(health)
     if arguments.train_split:
         counts, n_examples = _dead_units(folder, arguments.data_dir or store.DATA)
         lines.append(_of_counts(counts, n_examples, run["best_step"]))
         shares = {site: count / units for site, (count, units) in counts.items()}
         health = dead.counted(health, run["best_step"], shares)
-    return Report(lines, rules.advise(health, curves, run), bool(steps), has_sites(health))
+    advice = rules.examine(health, curves, run)
+    lines += report.checked(advice)
+    return Report(lines, advice.findings, bool(steps), has_sites(health))
 
 
 def _of_counts(counts: dict[str, tuple[int, int]], n_examples: int, step: int) -> str:

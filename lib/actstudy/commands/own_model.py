@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from actstudy.advice.report import checked
 from actstudy.commands.parser import Parser
-from actstudy.commands.report import Report, flow, has_sites
+from actstudy.commands.report import Report, has_sites
 from actstudy.contract import errors
 from actstudy.contract.errors import StudyError
 
@@ -74,6 +75,7 @@ def check(arguments: argparse.Namespace) -> None:
 def report(arguments: argparse.Namespace) -> Report:
     """The report of the user's model while it learns its batch, with Python's warnings."""
     from actstudy.health import batch, doctor, loss
+    from actstudy.health.sites import labels
     from actstudy.health.subject import Choices
 
     with warnings.catch_warnings(record=True) as noted:
@@ -93,12 +95,14 @@ def report(arguments: argparse.Namespace) -> Report:
         )
         examination = doctor.examine(model, x, y, arguments.steps, arguments.lr, choices)
     health = examination.health
-    lines = [*examination.lines, *flow(health.rows)]
+    lines = list(examination.lines)
     for warning in noted:
         text = " ".join(str(warning.message).split())
         if not text.startswith("Monitor: "):  # the coverage has said it
             lines.append(f"{warning.category.__name__}: {text}")
-    return Report(lines, health.findings(), examination.is_whole, has_sites(health.rows))
+    advice = health.advice()
+    lines += checked(advice, labels(health.model))
+    return Report(lines, advice.findings, examination.is_whole, has_sites(health.rows))
 
 
 def _check_loss(name: str, names: tuple[str, ...]) -> None:

@@ -152,6 +152,13 @@ class Coverage:
             parts.append(f"watching ended: {self.guard.fault}")
         return "; ".join(parts)
 
+    def in_brief(self) -> str:
+        """How much was read, in a few words."""
+        sites = len(self.activations.readings)
+        gradients = len(self.gradients.readings)
+        steps = f"{self.steps_read} of {self.steps_seen} steps read"
+        return f"{steps}, {sites} sites, gradients of {gradients} parameters"
+
     def note_updates(self, rows: Iterable[dict[str, Any]]) -> None:
         """Note whether a weight has changed; the rows are those of one step."""
         has_gradient = False

@@ -35,6 +35,7 @@ class Gradients:
                 self.parameters[name] = parameter
         self.names = {id(p): name for name, p in self.parameters.items()}
         self.passes = 0  # backward passes
+        self.optimizers: set[str] = set()  # classes of those that stepped with these parameters
         self.read: values.Values = {}
         self.read_at_clip: values.Values = {}
         self.read_late: values.Values = {}  # at the end of the step
@@ -80,6 +81,8 @@ class Gradients:
         for group in optimizer.param_groups:
             names = {self.names.get(id(parameter), "") for parameter in group["params"]}
             self._used |= names & names_read
+            if not names.isdisjoint(self.parameters):
+                self.optimizers.add(type(optimizer).__name__.lower())
             self._is_behind |= is_first and not names.isdisjoint(self.parameters)
 
     def _values(self, without: set[str]) -> values.Values:
@@ -127,6 +130,10 @@ class Gradients:
                 if key[0] == "parameter" or is_alike:
                     read[key] = value
         return read
+
+    def facts(self) -> dict[str, Any]:
+        """What findings may use of the optimizers: the class of the one that stepped."""
+        return {"optimizer": next(iter(self.optimizers))} if len(self.optimizers) == 1 else {}
 
     def moment(self) -> str:
         """When the gradients of this step were read."""

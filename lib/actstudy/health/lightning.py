@@ -22,7 +22,9 @@ class HealthCallback(Callback):
         self.health: Monitor
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        self.health = Monitor(pl_module, **self.settings).__enter__()
+        clip = getattr(trainer, "gradient_clip_val", None)
+        settings = {"clip": clip, **self.settings} if clip else self.settings
+        self.health = Monitor(pl_module, **settings).__enter__()
         self._steps = trainer.global_step
         self._scale = 1.0
 

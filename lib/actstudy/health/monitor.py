@@ -1,14 +1,4 @@
-"""Health of any torch model in any training loop: hooks on due steps only, one transfer a due step.
-
-with Monitor(model, every=100) as health:
-    for x, y in batches:
-        loss = loss_of(model(x), y)
-        loss.backward()
-        optimizer.step()
-        health.step(loss)
-        optimizer.zero_grad()
-print(health)
-"""
+"""Health of any torch model in any loop: hooks on due steps only, one transfer a due step."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -20,7 +10,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor, nn
 
-from actstudy.advice import rules
+from actstudy.advice import report, rules
 from actstudy.contract import schema, store
 from actstudy.health import coverage, probes, values
 from actstudy.health.clipping import Clipper
@@ -28,9 +18,12 @@ from actstudy.health.eager import eager
 from actstudy.health.gradients import Gradients
 from actstudy.health.guard import Guard, tell
 from actstudy.health.passes import Passes
-from actstudy.health.sites import facts_of, unmatched
+from actstudy.health.sites import facts_of, labels, unmatched
 
-OF_GRADIENTS = ("non_finite_gradient", "vanishing", "exploding", "gradient_norm", "update_ratio")
+OF_GRADIENTS = (
+    *("non_finite_gradient", "vanishing", "exploding", "gradient_norm"),
+    *("updates_large", "updates_small"),
+)
 OF_ACTIVATIONS = ("non_finite", "dead", "dead_from_start", "saturated")
 SCALED = (
     "fp16 and no scale in step(): gradients may be those of a scaled loss (gradient_norm_scaled)"
@@ -43,11 +36,11 @@ class Monitor:
     `step` comes after the optimizer's step. On due steps what is compiled runs as it was written.
 
     sites: patterns of further modules that are activations, such as "*.act"; mirror: called with
-    tag, value and step, as TensorBoard's `writer.add_scalar` is; facts: what findings may use
-    (batch_size=32, optimizer="adamw", ...).
+    tag, value and step, as TensorBoard's `writer.add_scalar` is; facts: what findings may use and
+    a Monitor does not see: batch_size=32, clip=1.0 (if gradients are clipped by other code).
     A site's second call in a forward pass is a site of its own, `name#2`.
-    `coverage` holds what was read and what was not; `print` begins with it. What goes wrong while
-    watching ends the watching with one warning, never the training.
+    `coverage` holds what was read and what was not. What goes wrong while watching ends the
+    watching with one warning, never the training.
     """
 
     def __init__(
@@ -123,14 +116,18 @@ class Monitor:
         if self._open and self.steps_done % self.every == 0:
             self._arm()
 
-    def findings(self) -> list[rules.Finding]:
-        """What the health read so far means, the worst first."""
+    def advice(self) -> rules.Advice:
+        """What the health read so far means, with the readings that it rests on."""
         curves = []
         for row in self.rows:
             if row["probe"] == "loss":
                 point = {"step": row["step"], "value": row["value"]}
                 curves.append({**point, "split": "train", "metric": "loss"})
-        return rules.advise(self.rows, curves, self.facts)
+        return rules.examine(self.rows, curves, self.facts, labels(self.model))
+
+    def findings(self) -> list[rules.Finding]:
+        """What was found so far, the worst first, each with its consequences behind it."""
+        return self.advice().findings
 
     def check_gradients(self) -> list[rules.Finding]:
         """Findings on gradients: not finite, vanishing, exploding; norms, updates out of range."""
@@ -141,17 +138,17 @@ class Monitor:
         return [finding for finding in self.findings() if finding.rule in OF_ACTIVATIONS]
 
     def __str__(self) -> str:
-        """The coverage, what was not read at all, and the findings or that there are none."""
+        """What was read and checked, the sites, and the findings or that there are none."""
         lines = [str(self.coverage), *self.coverage.nothing()]
-        findings = self.findings()
-        if findings:
-            lines.append(rules.format_findings(findings))
-        else:
-            lines += self.coverage.nothing_found()
-        return "\n".join(lines)
+        advice = self.advice()
+        checked = report.checked(advice, labels(self.model)) if self.rows else []
+        found = report.findings(advice.findings) or self.coverage.nothing_found()
+        return "\n".join([*lines, *checked, *found])
 
     def __repr__(self) -> str:
-        return f"<Monitor, {self.coverage}>"
+        """What was read and found, in a line."""
+        found = report.in_brief(self.findings())
+        return f"<Monitor of {type(self.model).__name__}: {self.coverage.in_brief()}; {found}>"
 
     def clip(
         self, to: float = 1.0, above: float | None = None, quantile: float | None = None
@@ -245,6 +242,7 @@ class Monitor:
         if covered.steps_read == 1:
             for line in covered.nothing():
                 tell(line)
-        for name, fact in self._passes.facts().items():
-            if name not in self._own_facts:
-                self.facts[name] = fact
+        seen = self._passes.facts() | self._gradients.facts()
+        if self._clippers:
+            seen["clip"] = True
+        self.facts |= {name: fact for name, fact in seen.items() if name not in self._own_facts}

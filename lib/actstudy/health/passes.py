@@ -52,7 +52,7 @@ class Passes:
         self.guard = guard
         self.listener = calls.Listener(guard(self._before), guard(self._after))
         self.values = SiteValues(guard)
-        self.norms = False  # whether a norm was called
+        self.norms: set[str] = set()  # the functions of norms that were called
         self.modules: dict[str, nn.Module] = {}
         self.scripted: list[str] = []  # the outermost modules of TorchScript
         self.sites: dict[str, nn.Module] = {}
@@ -91,13 +91,17 @@ class Passes:
             yield
 
     def facts(self) -> dict[str, Any]:
-        """What findings may use of the calls so far: the one activation, a norm."""
+        """What findings may use of the calls so far: the one activation, norms, fp16."""
         facts: dict[str, Any] = {}
         activations = set(self.values.activations.values())
         if len(activations) == 1:
             facts["activation"] = activations.pop() or "another"
         if self.norms:
             facts["norm"] = "some"
+        if "batch_norm" in self.norms:
+            facts["batch_norm"] = True
+        if self.is_fp16:
+            facts["precision"] = "fp16"
         return facts
 
     def not_read(self) -> dict[str, str]:
@@ -195,7 +199,7 @@ class Passes:
             return
         frame = stack[-1]
         if call.function in calls.NORMS:
-            self.norms = True
+            self.norms.add(call.function)
         elif call.function in calls.FUSED:
             if frame.module.training and torch.is_grad_enabled():
                 self.values.unread[frame.place] = coverage.FUSED

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from actstudy.contract import errors
@@ -132,9 +133,11 @@ def observe(modules: Mapping[str, nn.Module], see: See) -> Iterator[None]:
 
 
 def facts_of(model: nn.Module) -> dict[str, Any]:
-    """What findings may use of a model's modules: whether it has norms, and their epsilon."""
+    """What findings may use of a model's modules: which norms it has, and their epsilon."""
     norms = [module for module in model.modules() if "Norm" in type(module).__name__]
     facts: dict[str, Any] = {"norm": "some" if norms else "none"}
+    if any("BatchNorm" in type(module).__name__ for module in norms):
+        facts["batch_norm"] = True
     epsilons = []
     for module in norms:
         epsilon: Any = getattr(module, "eps", None)
@@ -142,4 +145,18 @@ def facts_of(model: nn.Module) -> dict[str, Any]:
             epsilons.append(epsilon)
     if epsilons:
         facts["norm_epsilon"] = min(epsilons)
+    if any(parameter.dtype is torch.float16 for parameter in model.parameters()):
+        facts["precision"] = "fp16"
     return facts
+
+
+def labels(model: nn.Module) -> dict[str, str]:
+    """Name of a module or parameter -> the name with the module's class: `3 (ReLU)`."""
+    names = {}
+    for name, module in model.named_modules():
+        kind = type(module).__name__
+        if name:
+            names[name] = f"{name} ({kind})"
+        for parameter, _ in module.named_parameters(name, recurse=False):
+            names[parameter] = f"{parameter} ({kind})"
+    return names

@@ -78,9 +78,12 @@ def _without_finding(names: list[str], cells: pd.DataFrame) -> list[str]:
 
 def _finding(row: dict[Any, Any]) -> dict[str, Any]:
     """A row of the table of findings by cell."""
+    finding = row["rule"].replace("_", " ")
+    if row["consequences"]:
+        finding += f", and likely from it: {row['consequences'].replace('_', ' ')}"
     return {
         "cell": cell_name(row["level"], row["group"]),
-        "finding": row["rule"].replace("_", " "),
+        "finding": finding,
         "severity": row["severity"],
         "at its worst": row["text"],
         "seeds": f"{row['k']} of {row['n']}",
@@ -101,23 +104,39 @@ def _rule(cells: pd.DataFrame, n_cells: int) -> dict[str, Any]:
 
 
 def early(tables: Tables, task: str) -> dict[str, Any]:
-    """The section on early health: the chosen probe of each group and its correlation."""
+    """The section on early health: the chosen probe of each group and its correlation.
+
+    If no interval excludes zero it is one short sentence.
+    """
     metric = metric_name(tables.plan.tasks[task].metric)
     groups = tables.of("early", task)
     rows = groups[groups["chosen"].astype(bool)].to_dict("records")
     sentences = []
     table = ""
-    if len(rows) > MAX_SENTENCES:
+    n_outside = sum(excludes_zero(row) for row in rows)
+    if rows and not n_outside:
+        sentences = [_nothing_early(rows, metric)]
+    elif len(rows) > MAX_SENTENCES:
         table = markdown([_early_row(row) for row in rows])
     else:
         sentences = [_early_sentence(row, metric) for row in rows]
     return {
         "sentences": sentences,
         "table": table,
-        "outside": sum(excludes_zero(row) for row in rows),
+        "outside": n_outside,
         "n_groups": len(rows),
         "silent": tables.of("runs", task)["group"].nunique() - len(rows),
     }
+
+
+def _nothing_early(rows: list[dict[Any, Any]], metric: str) -> str:
+    """The sentence on groups of which no interval excludes zero."""
+    n_runs = sorted({int(row["n"]) for row in rows})
+    runs = " to ".join(str(n) for n in dict.fromkeys((n_runs[0], n_runs[-1])))
+    return (
+        f"No early probe was shown to predict the final test {metric}; groups of cells whose "
+        f"interval of rho excludes zero: 0 of {len(rows)} (n = {runs} runs each)."
+    )
 
 
 def _early_sentence(row: dict[Any, Any], metric: str) -> str:

@@ -13,8 +13,9 @@ from actstudy.contract.schema import CELL, UNREAD
 HEALTH = ["step", "kind", "name", "index", "probe", "value"]
 CURVES = ["step", "epoch", "split", "metric", "value"]
 COLUMNS = ["task", "group", "level", "seed", "run_id", "rule", "severity", "value"]
-COLUMNS += ["place", "step", "places", "text", "remedies"]
-CELLS = [*CELL, "rule", "severity", "value", "place", "step", "text", "remedies", "k", "n"]
+COLUMNS += ["place", "step", "places", "text", "remedies", "first", "cause"]
+CELLS = [*CELL, "rule", "severity", "value", "place", "step", "text", "remedies"]
+CELLS += ["consequences", "k", "n"]
 
 
 def findings(
@@ -22,6 +23,7 @@ def findings(
 ) -> pd.DataFrame:
     """A row per run and finding, the worst of a run first; remedies joined by `; `.
 
+    `cause` is the rule of the finding that a finding is the likely consequence of, or empty;
     tasks: those of the plan, whose data say what the accuracy of a guess is.
     """
     probes = health[health["probe"].isin(read_by_rules())] if len(health) else health
@@ -73,17 +75,24 @@ def records(frame: pd.DataFrame | None, names: list[str]) -> list[dict[str, Any]
 
 
 def of_cells(findings: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """A row per cell and rule, columns CELLS: its worst run's severity, value and place.
+    """A row per cell and rule that is a cause, columns CELLS: its worst run's severity and value.
 
-    k of the cell's n runs have it. The severest come first, then those that the largest share of a
+    consequences: the rules that follow from it in any run; k of the cell's n runs have it. The
+    severest come first, by their severest consequence, then those that the largest share of a
     cell's runs has. findings: that table's rows; runs: those of the study.
     """
     n = runs[~runs["status"].isin(UNREAD)].groupby(CELL).size()
     ranked = findings.assign(**badness(findings))
+    is_cause = findings["cause"] == ""
+    effects = dict(iter(ranked[~is_cause].groupby([*CELL, "cause"], sort=False)))
     rows = []
-    for (*cell, _), part in ranked.groupby([*CELL, "rule"], sort=False):
+    for key, part in ranked[is_cause].groupby([*CELL, "rule"], sort=False):
         worst = part.sort_values(["rank", "outside"], ascending=False, kind="stable").iloc[0]
-        rows.append({**worst, "k": part["run_id"].nunique(), "n": n.loc[tuple(cell)]})
+        row = {**worst, "consequences": "", "k": part["run_id"].nunique(), "n": n.loc[key[:-1]]}
+        if key in effects:
+            row["consequences"] = ", ".join(effects[key]["rule"].unique())
+            row["rank"] = max(row["rank"], effects[key]["rank"].max())
+        rows.append(row)
     cells = pd.DataFrame(rows, columns=[*CELLS, "rank"])
     cells["share"] = cells["k"] / cells["n"]
     cells = cells.sort_values(["rank", "share"], ascending=False, kind="stable")

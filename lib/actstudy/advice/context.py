@@ -1,0 +1,44 @@
+"""What is known of a model and its optimizer, as words by which rules and remedies are chosen.
+
+A word stands for what is known to be so; what is not known has no word.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+ADAM = ("adam", "adamw", "nadam", "radam", "adamax", "adafactor", "sparseadam")
+ADAPTIVE = (*ADAM, "rmsprop", "adagrad", "adadelta", "rprop", "lion")
+UNBOUNDED = ("relu", "gelu", "silu")  # what replaces an activation that saturates
+NOT_ZERO_CUT = ("leaky_relu", "gelu", "silu")  # what replaces one whose units die
+WITH_BATCH_NORM = ("vision",)  # tasks whose model has it inside
+
+
+AT_START = "at_start"  # the word for a finding that begins at step 0
+
+
+def words(facts: Mapping[str, Any]) -> frozenset[str]:
+    """The words that hold; facts: as in `rules.advise`."""
+    optimizer = str(facts.get("optimizer", "")).lower()
+    activation = facts.get("activation")
+    task = facts.get("task")
+    norm = facts.get("norm") if task in (None, "mlp") else None  # the field is the MLP's alone
+    is_known = {
+        "run": "run_id" in facts,
+        "mlp": task == "mlp",
+        "adam": optimizer in ADAM,
+        "adaptive": optimizer in ADAPTIVE,
+        "clipped": facts.get("clip") is not None,
+        "fp16": facts.get("precision") == "fp16",
+        "no_norm": norm == "none",
+        "batch_norm": norm == "batch" or task in WITH_BATCH_NORM or bool(facts.get("batch_norm")),
+        "auto_init": facts.get("init") == "auto",
+        "sigmoid": activation == "sigmoid",
+        "unbounded": activation in UNBOUNDED,
+        "not_zero_cut": activation in NOT_ZERO_CUT,
+    }
+    return frozenset(word for word, holds in is_known.items() if holds)
+
+
+def fits(when: Collection[str], unless: Collection[str], known: frozenset[str]) -> bool:
+    """Whether all words of `when` are known to hold, and none of `unless`."""
+    return known.issuperset(when) and known.isdisjoint(unless)
