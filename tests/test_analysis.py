@@ -505,7 +505,7 @@ def test_export_writes_the_curves_of_runs_that_have_ended(root, study, tmp_path)
         "train_lr",
     } <= set(frame)
     planned = study.runs()[0]
-    assert written[0].stem == f"{planned.level}-s{planned.spec.seed}-{planned.id[-12:]}"
+    assert written[0].stem == f"tanh_depth=1-s0-{planned.id[-12:]}"
     run = store.read(root / "runs/mlp" / planned.id, "curves")[0].to_pandas()
     val = run[(run["split"] == "val") & (run["metric"] == "accuracy")].sort_values("step")
     assert frame["val_accuracy"].dropna().tolist() == val["value"].tolist()

@@ -142,6 +142,7 @@ def test_a_package_that_is_missing_is_one_line(refused, monkeypatch):
 UNCHANGED = """
 import gc, logging, os, sys, warnings
 import matplotlib, pydantic, ruamel.yaml, torch  # what these change at import is theirs
+matplotlib.use("svg")
 torch.set_num_threads(2)
 
 def state():
@@ -149,7 +150,6 @@ def state():
         "gc": (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()),
         "threads": torch.get_num_threads(),
         "warnings": list(warnings.filters),
-        "backend": dict.__getitem__(matplotlib.rcParams, "backend"),
         "matplotlib": dict(matplotlib.rcParams.items()),
         "environment": dict(os.environ),
         "logging": (logging.root.level, list(logging.root.handlers)),

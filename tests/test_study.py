@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import ROOT, tiny
 
-from actstudy.contract import registry, spec, streams
+from actstudy.contract import errors, registry, spec, streams
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan
 from actstudy.study import planning
@@ -242,8 +242,7 @@ BAD = {
     ),
     "misspelt clip": (
         {"tasks": {"mlp": {"clip": "adaptve"}}},
-        r"clip: got 'adaptve'; allowed: a number above 0, 'adaptive' or null; "
-        r"did you mean 'adaptive'",
+        r"clip: got 'adaptve'; did you mean 'adaptive'\? allowed: a number above 0, 'adaptive' or",
     ),
     "boolean for clip": ({"defaults": {"clip": False}}, r"clip: got False; allowed: a number"),
     "not a number": (
@@ -396,3 +395,13 @@ def test_a_limit_of_time_is_the_hosts_and_changes_no_run(tmp_path):
     )
     with pytest.raises(StudyError, match=r"timeout_minutes: got 0; allowed: greater than 0"):
         planning.load(file)
+
+
+def test_the_nearest_name_comes_first_and_long_lists_are_cut():
+    names = [f"name{number}" for number in range(30)]
+    message = errors.choices("nam7", [*names, "width"])
+    assert message.startswith("did you mean 'name7'? allowed: name7, ")
+    assert message.endswith(" and 27 more")
+    assert errors.choices("nam7", names[:9]).endswith(f"allowed: {', '.join(names[:9])}")
+    assert errors.choices("zz", names) == f"allowed: {', '.join(names)}"
+    assert errors.choices("zz", []) == "allowed: none"

@@ -37,7 +37,7 @@ import torch
 torch.manual_seed(0)
 torch.save((torch.randn(8, 4), torch.arange(8) % 2), "batch.pt")
 """
-MINE = """
+OWN_MODEL = """
 import torch
 def net():
     return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
@@ -122,7 +122,7 @@ def test_monitor_and_doctor_need_the_core_alone(installed, tmp_path):
     for name in study_modules():
         fault = f"raise ModuleNotFoundError('No module named {name}', name={name!r})"
         (absent / f"{name}.py").write_text(fault)
-    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "mine.py").write_text(OWN_MODEL)
     paths = [absent, installed]
     printed = call(sys.executable, "-c", MONITOR, folder=tmp_path, paths=paths)
     loaded = set(printed.rsplit("modules:", 1)[1].split())

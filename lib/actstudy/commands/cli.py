@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from actstudy import __version__
+import actstudy
 from actstudy.commands import completion, doctor, jobs, published, study, training
 from actstudy.commands.parser import Parser, flush_output, named_task
 from actstudy.contract import checkout, errors, store
@@ -230,7 +230,7 @@ def _missing_package(error: ModuleNotFoundError) -> str:
 def _parser(task: str | None) -> Parser:
     """The parser of all commands; task: the one whose defaults `train --help` shows."""
     parser = Parser(prog="actstudy", description=DESCRIPTION, examples=EXAMPLES)
-    parser.add_argument("--version", action="version", version=f"actstudy {__version__}")
+    parser.add_argument("--version", action="version", version=f"actstudy {actstudy.__version__}")
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         listed: Any = {} if command.internal else {"help": command.help}
