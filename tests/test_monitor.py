@@ -542,9 +542,9 @@ def test_a_dead_layer_is_told_as_in_the_docs():
     assert "nn.init.constant_(model[2].bias, -50.0)" in DOCS
     space = {}
     exec(loop, space)
-    (told,) = re.findall(r"```text\n(error: .*?)```", DOCS, re.DOTALL)
+    (expected,) = re.findall(r"```text\n(error: .*?)```", DOCS, re.DOTALL)
     printed = without_numbers(str(space["health"]))
-    assert printed[-len(told.splitlines()) :] == without_numbers(told)
+    assert printed[-len(expected.splitlines()) :] == without_numbers(expected)
 
 
 def test_a_lightning_mixin_is_the_callback():

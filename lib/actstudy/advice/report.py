@@ -37,16 +37,16 @@ def checked(advice: Advice, labels: Mapping[str, str] | None = None) -> list[str
 
 def checklist(advice: Advice, labels: Mapping[str, str]) -> list[Check]:
     """The items of rules.yaml's `checks`; those that do not apply to the model are left out."""
-    found: dict[str, list[Finding]] = {}
+    by_check: dict[str, list[Finding]] = {}
     check_of_rule = {rule.name: rule.check for rule in rules.rules()}
     for finding in advice.findings:
-        found.setdefault(check_of_rule[finding.rule], []).append(finding)
+        by_check.setdefault(check_of_rule[finding.rule], []).append(finding)
     checks = []
     for name, entry in rules.contents()["checks"].items():
         verdict = _verdict(name, entry, advice, labels)
-        if name in found:
-            named = [f"{one.severity} {one.rule}" for one in found[name]]
-            verdict = f"found: {', '.join(named)}"
+        if name in by_check:
+            names = [f"{finding.severity} {finding.rule}" for finding in by_check[name]]
+            verdict = f"found: {', '.join(names)}"
         if verdict:
             checks.append(Check(name, verdict))
     return checks
@@ -56,17 +56,17 @@ def _verdict(name: str, entry: Mapping[str, Any], advice: Advice, labels: Mappin
     """What is said of an item without a finding; "" if it is left out."""
     read = {word: advice.series.get(tuple(key), {}) for word, key in entry["reads"].items()}
     present = {word: places for word, places in read.items() if places}
-    mine = [rule for rule in rules.rules() if rule.check == name]
-    is_fit = any(context.fits(rule.when, rule.unless, advice.known) for rule in mine)
+    own_rules = [rule for rule in rules.rules() if rule.check == name]
+    is_fit = any(context.fits(rule.when, rule.unless, advice.known) for rule in own_rules)
     if not present or not is_fit:
         if entry.get("optional"):
             return ""
         why = entry["missing"]
         if present:
-            unfit = next(words for word, words in entry["unfit"].items() if word in advice.known)
-            why = _said(unfit, present, labels)
+            reasons = [words for word, words in entry["unfit"].items() if word in advice.known]
+            why = _in_words(reasons[0], present, labels)
         return f"not checked: {why}"
-    seen = _said(entry.get("seen", ""), present, labels)
+    seen = _in_words(entry.get("seen", ""), present, labels)
     if len(read) > 1 and not seen:
         seen = ", ".join(present)
         absent = [word for word in read if word not in present]
@@ -74,9 +74,11 @@ def _verdict(name: str, entry: Mapping[str, Any], advice: Advice, labels: Mappin
     return f"nothing seen: {seen}" if seen else "nothing seen"
 
 
-def _said(words: str, present: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+def _in_words(words: str, present: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     """Words of rules.yaml with the values of what was read."""
-    places = {place: values for part in present.values() for place, values in part.items()}
+    places: dict[str, Mapping[int, float]] = {}
+    for part in present.values():
+        places |= part
     last = {place: values[max(values)] for place, values in places.items()}
     worst = max(last, key=lambda place: last[place])
     of_first = next(iter(places.values()))
@@ -94,7 +96,7 @@ def sites(series: Series, labels: Mapping[str, str]) -> list[str]:
     names = list(series.get(("site", "post_sd"), ()))
     if not names:
         return []
-    rows = {name: [_last(series, keys, name) for keys, _ in COLUMNS.values()] for name in names}
+    rows = {name: _row(series, name) for name in names}
     names.sort(key=lambda name: -_worst(rows[name]))
     cells = [["site, last finite reading", *COLUMNS]]
     for name in names[:MAX_SITES]:
@@ -112,6 +114,11 @@ def sites(series: Series, labels: Mapping[str, str]) -> list[str]:
     return lines
 
 
+def _row(series: Series, site: str) -> list[float | None]:
+    """A site's numbers in the table, None if one is not known."""
+    return [_last(series, keys, site) for keys, _ in COLUMNS.values()]
+
+
 def _last(series: Series, keys: Iterable[tuple[str, str]], site: str) -> float | None:
     """The last known value of a site's reading, of the first of these keys that has one."""
     for key in keys:
@@ -127,11 +134,11 @@ def _worst(row: Sequence[float | None]) -> float:
     return max((value for value in shares if value is not None), default=0.0)
 
 
-def findings(found: Iterable[Finding]) -> list[str]:
+def in_lines(findings: Iterable[Finding]) -> list[str]:
     """Findings in lines: what, how often and since when; what helps; what follows from it."""
     lines = []
     is_first_effect = False
-    for finding in found:
+    for finding in findings:
         if not finding.cause:
             lines += [_line(finding), f"    try: {'; '.join(finding.remedies)}"]
             is_first_effect = True
@@ -143,9 +150,9 @@ def findings(found: Iterable[Finding]) -> list[str]:
     return lines
 
 
-def in_brief(found: Sequence[Finding]) -> str:
+def in_brief(findings: Sequence[Finding]) -> str:
     """The number of findings and the first of them, in a few words."""
-    causes = [finding for finding in found if not finding.cause]
+    causes = [finding for finding in findings if not finding.cause]
     if not causes:
         return "nothing found"
     count = f"{len(causes)} finding{'s' if len(causes) > 1 else ''}"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import math
 import statistics
 from collections.abc import Iterable, Mapping
@@ -58,7 +59,7 @@ class Remedy(NamedTuple):
     when: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
 
-    def said(self, known: frozenset[str]) -> str:
+    def text(self, known: frozenset[str]) -> str:
         """Its words in a model of which these words of context.py are known; "" if none fit."""
         if not context.fits(self.when, self.unless, known):
             return ""
@@ -136,15 +137,14 @@ def examine(
     fact_names = dict.fromkeys(rule.reading[1] for rule in rules() if rule.reading[0] == "fact")
     series = read_run(health, curves, facts, read_by_rules(), fact_names)
     known = context.words(facts)
-    found: dict[str, tuple[Rule, Finding]] = {}
+    holding: dict[str, tuple[Rule, Finding]] = {}
     for rule in rules():  # the more severe rule of a name comes later
         finding = None
         if context.fits(rule.when, rule.unless, known):
             finding = _apply(rule, series.get(rule.reading, {}), known, labels or {})
         if finding:
-            found[rule.name] = (rule, finding)
-    caused = _with_causes(found, series)
-    return Advice(_in_order(caused), series, known)
+            holding[rule.name] = (rule, finding)
+    return Advice(_in_order(_with_causes(holding, series)), series, known)
 
 
 def labelled(place: str, labels: Mapping[str, str]) -> str:
@@ -153,20 +153,21 @@ def labelled(place: str, labels: Mapping[str, str]) -> str:
     return f"{labels.get(name, name)}{mark}{call}"
 
 
-def _with_causes(found: Mapping[str, tuple[Rule, Finding]], series: Series) -> list[Finding]:
+def _with_causes(holding: Mapping[str, tuple[Rule, Finding]], series: Series) -> list[Finding]:
     """Findings in the order of the file, each with the cause that its chain of causes ends in."""
     order = list(series.get(("site", "post_sd"), ()))
     effects = {}
-    for name, (rule, finding) in found.items():
+    for name, (rule, finding) in holding.items():
         places = [place for place, _ in _outside(rule, series.get(rule.reading, {}))]
         effects[name] = causes.Effect(
             finding.first, finding.place, finding.value, places, rule.follows_from
         )
     roots = causes.roots(effects, order)
-    return [
-        dataclasses.replace(finding, cause=roots[name] if roots[name] != name else "")
-        for name, (_, finding) in found.items()
-    ]
+    caused = []
+    for name, (_, finding) in holding.items():
+        cause = roots[name] if roots[name] != name else ""
+        caused.append(dataclasses.replace(finding, cause=cause))
+    return caused
 
 
 def _in_order(findings: Iterable[Finding]) -> list[Finding]:
@@ -177,7 +178,7 @@ def _in_order(findings: Iterable[Finding]) -> list[Finding]:
     for family in families.values():
         family.sort(key=lambda finding: (bool(finding.cause), _begin(finding)))
     by_severity = sorted(families.values(), key=lambda family: -max(map(_rank, family)))
-    return [finding for family in by_severity for finding in family]
+    return list(itertools.chain.from_iterable(by_severity))
 
 
 def _rank(finding: Finding) -> int:
@@ -206,8 +207,8 @@ def _apply(
     first = min(_first(rule, places[name]) for name, _ in outside)
     if first == 0:
         known = known | {context.AT_START}
-    said = [remedies()[name].said(known) for name in rule.remedies]
-    fitting = tuple(dict.fromkeys(words for words in said if words))
+    texts = [remedies()[name].text(known) for name in rule.remedies]
+    fitting = tuple(dict.fromkeys(words for words in texts if words))
     text = rule.symptom.format(value=value, place=labelled(place, labels))
     return Finding(rule.name, rule.severity, value, place, step, len(outside), text, fitting, first)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from actstudy.advice import rules
-from actstudy.advice.report import findings
+from actstudy.advice.report import in_lines
 from actstudy.contract.errors import visible
 
 EXIT_STATUS = {"note": 0, "warning": 1, "error": 3}  # 2 is bad input
@@ -27,7 +27,7 @@ def show(report: Report) -> int:
         last = "no verdict: not all was read, and nothing was found in the rest"
     elif not report.has_sites:
         last = "nothing found in loss and gradients; no activation was read"
-    for line in [*report.lines, *(findings(report.findings) or [last])]:
+    for line in [*report.lines, *(in_lines(report.findings) or [last])]:
         print(visible(line))  # layers are named by whoever wrote the model
     statuses = [EXIT_STATUS[finding.severity] for finding in report.findings]
     return max([*statuses, 0 if report.is_whole else UNREAD])

@@ -142,13 +142,13 @@ class Monitor:
         lines = [str(self.coverage), *self.coverage.nothing()]
         advice = self.advice()
         checked = report.checked(advice, labels(self.model)) if self.rows else []
-        found = report.findings(advice.findings) or self.coverage.nothing_found()
-        return "\n".join([*lines, *checked, *found])
+        verdict = report.in_lines(advice.findings) or self.coverage.nothing_found()
+        return "\n".join([*lines, *checked, *verdict])
 
     def __repr__(self) -> str:
         """What was read and found, in a line."""
-        found = report.in_brief(self.findings())
-        return f"<Monitor of {type(self.model).__name__}: {self.coverage.in_brief()}; {found}>"
+        verdict = report.in_brief(self.findings())
+        return f"<Monitor of {type(self.model).__name__}: {self.coverage.in_brief()}; {verdict}>"
 
     def clip(
         self, to: float = 1.0, above: float | None = None, quantile: float | None = None
