@@ -1,30 +1,14 @@
-"""The tables of documents as Markdown, each from the file with the numbers."""
+"""Tables of documents with numbers of studies, each from the files of docs/example."""
 
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
+from measured import markdown
 
 DOCS = Path(__file__).resolve().parent
-BENCHMARKS = DOCS.parent / "benchmarks/results"
 DEFAULT = DOCS / "example/default"
 METRICS = {"vision": "accuracy", "cls": "accuracy", "lm": "word_perplexity", "mlp": "accuracy"}
-ON_CPU = (
-    "tanh sigmoid relu leaky_relu prelu elu gelu gelu_tanh silu mish softplus softsign hardswish "
-    "gelu_written_out"
-)
-ON_GPU = (
-    "tanh sigmoid relu leaky_relu prelu elu selu celu gelu gelu_tanh silu mish softplus softsign "
-    "hardtanh hardswish relu6 gelu_written_out"
-)
 DEPTHS = {"relu": (5, 20, 50), "tanh": (5, 20, 50), "sigmoid": (5, 10), "gelu": (5, 20, 50)}
-
-
-def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of Markdown that ends in a line break."""
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
 
 
 def score(value: float, task: str) -> str:
@@ -136,84 +120,3 @@ def depth_study() -> str:
             entries += [f"{cells[f'{init}, depth={depth}', level]:.3f}" for depth in depths]
         rows.append([init.removeprefix("init="), *entries])
     return markdown(head, rows)
-
-
-def throughput() -> str:
-    """Training throughput of three loops."""
-    rates = pd.read_parquet(BENCHMARKS / "throughput.parquet")
-    rates = rates.set_index(["workload", "activation", "loop"])
-    titles = {"resnet18": "ResNet-18", "gpt": "GPT", "encoder": "encoder"}
-    rows = []
-    for workload, title in titles.items():
-        for activation in rates.loc[workload].index.get_level_values(0).unique():
-            first, careful, own = (
-                rates.loc[(workload, activation, loop)] for loop in ("first", "careful", "ours")
-            )
-            speeds = [loop["per_second"] for loop in (first, careful, own)]
-            rows.append(
-                [title, activation, *(f"{speed:,.0f}" for speed in speeds)]
-                + [f"{speeds[2] / speeds[0]:.2f}", f"{speeds[2] / speeds[1]:.2f}"]
-                + [f"{own['share_of_matrix_rate']:.0%}"]
-                + [f"{own['peak_gib']:.1f} ({first['peak_gib']:.1f})"]
-            )
-    head = "workload|activation|first|careful|actstudy|/ first|/ careful|of the matrix rate"
-    return markdown([*head.split("|"), "peak GiB (first)"], rows)
-
-
-def packs() -> str:
-    """Run-epochs per second of packs and of two plain loops."""
-    frame = pd.read_parquet(BENCHMARKS / "packs_cuda.parquet")
-    names = {
-        "first": "first loop (DataLoader, `.item()`, fp32)",
-        "resident": "data on the device, nothing fetched",
-    }
-    rows = []
-    for row in frame.itertuples():
-        rate = row.run_epochs_per_second
-        entries = [f"{rate:#.3g}" if rate < 100 else f"{rate:.1f}"]
-        entries.append(f"{row.to_first:.3g}" if row.to_first > 10 else f"{row.to_first:.2g}")
-        if row.what == "pack":
-            entries += [f"{row.eval_share:.1%}", f"{row.probe_share:.1%}"]
-            entries.append(f"{row.probes_cost:+.1%} ({100 * row.low:.1f} to {100 * row.high:.1f})")
-        else:
-            entries += ["", "", ""]
-        rows.append([names.get(row.what, f"pack of {row.width}"), *entries])
-    head = "|run-epochs per second|to the first loop|evaluation|probes"
-    with_probes = "an epoch with probes, to one without (95% interval)"
-    return markdown([*head.split("|"), with_probes], rows)
-
-
-def activations(name: str, listed: str, engines: Sequence[str], log2_elements: int) -> str:
-    """Multiples of eager relu's time, forward and with backward, by precision and engine."""
-    frame = pd.read_parquet(BENCHMARKS / f"activations_{name}.parquet")
-    frame = frame[frame["log2_elements"] == log2_elements]
-    seconds = frame.set_index(["activation", "precision", "engine"])
-    digits = 1 if name == "cpu" else 2
-    columns = []
-    head = ["activation"]
-    for precision, short in (("float32", "fp32"), ("bfloat16", "bf16")):
-        for engine in engines:
-            columns += [(precision, engine, what) for what in ("forward_seconds", "both_seconds")]
-            head += [f"{short} {engine}", "both"]
-    rows = []
-    for activation in listed.split():
-        entries = []
-        for precision, engine, what in columns:
-            relu = seconds.loc[("relu", precision, "eager"), what]
-            ratio = seconds.loc[(activation, precision, engine), what] / relu
-            entries.append(f"{ratio:.{digits}f}")
-        rows.append([activation, *entries])
-    return markdown(head, rows)
-
-
-BLOCKS: dict[str, Callable[[], str]] = {
-    "default_study": default_study,
-    "verdicts_of_default": verdicts_of_default,
-    "full_scale": full_scale,
-    "adaptive": adaptive,
-    "depth_study": depth_study,
-    "throughput": throughput,
-    "packs": packs,
-    "activations_cpu": lambda: activations("cpu", ON_CPU, ("eager", "compiled"), 20),
-    "activations_cuda": lambda: activations("cuda", ON_GPU, ("eager",), 28),
-}

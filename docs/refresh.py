@@ -4,15 +4,17 @@ python docs/refresh.py                    rewrite the marked blocks of all docum
 python docs/refresh.py --check            change nothing; exit 1 and name the documents that differ
 python docs/refresh.py --from results     first take tables and pictures of the default study there
 
-A block stands between `<!-- table NAME -->` and `<!-- end -->`; NAME is a key of quoted.BLOCKS.
+A block stands between `<!-- table NAME -->` and `<!-- end -->`; NAME is a key of BLOCKS.
 """
 
 import argparse
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import measured
 import quoted
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,6 +23,19 @@ TABLES = ("cells.csv", "contrasts.csv", "references.csv")
 PICTURES = {  # of a study's figures -> its name in docs/images
     "mlp/forest.png": "forest.png",
     "study/boundaries.png": "boundaries.png",
+}
+BLOCKS: dict[str, Callable[[], str]] = {
+    "default_study": quoted.default_study,
+    "verdicts_of_default": quoted.verdicts_of_default,
+    "full_scale": quoted.full_scale,
+    "adaptive": quoted.adaptive,
+    "depth_study": quoted.depth_study,
+    "throughput": measured.throughput,
+    "packs": measured.packs,
+    "watching": measured.watching,
+    "published": measured.published,
+    "activations_cpu": measured.activations_cpu,
+    "activations_cuda": measured.activations_cuda,
 }
 
 
@@ -31,7 +46,7 @@ def documents() -> list[Path]:
 
 def filled(text: str) -> str:
     """A document's text with its blocks as the tables give them."""
-    return BLOCK.sub(lambda match: "".join([*match.groups(), quoted.BLOCKS[match[1]]()]), text)
+    return BLOCK.sub(lambda match: "".join([*match.groups(), BLOCKS[match[1]]()]), text)
 
 
 def take(results: Path) -> None:

@@ -7,10 +7,15 @@ from commands import command
 from runs import ROOT
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS += sorted((ROOT / "docs/example").rglob("README.md"))  # summary.md is a study's output
 NAMES = [path.relative_to(ROOT).as_posix() for path in DOCUMENTS]
 FOLDERS = "lib/actstudy|config|workflow|profiles|benchmarks|tests|docs|envs|data/embedded"
 # Not before a star or a brace, which stand for any name, as words in capitals do (NAME.yaml).
 PATH = re.compile(rf"(?<![\w/.])(?:\.\./)?((?:{FOLDERS})/[\w./-]*+)(?![*{{<])")
+DIALECT = re.compile(
+    r"\b(told|tells|so many|flatters?|allows? to say|spares|wherever|be it|beside|mend(ed|s)?)\b",
+    re.IGNORECASE,
+)
 WRITTEN_BY_THE_READER = re.compile(r"config/my_\w+\.yaml")
 
 
@@ -37,6 +42,22 @@ def test_every_link_of_a_document_leads_to_a_file(name):
     local = [link for link in links if not re.match(r"[a-z]+:", link)]
     folder = (ROOT / name).parent
     assert [link for link in local if not (folder / link).exists()] == []
+
+
+def dialect_in(text: str) -> list[str]:
+    """The words of a text's prose that a reader of plain English stumbles over."""
+    prose = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
+    return [match[0] for match in DIALECT.finditer(prose)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_documents_are_in_plain_words(name):
+    assert dialect_in((ROOT / name).read_text()) == []
+
+
+def test_dialect_is_seen():
+    assert dialect_in("It is told.\nBeside it `told` stands") == ["told", "Beside"]
+    assert dialect_in("besides, test_a_fault_is_told\n```\ntold\n```\nas many") == []
 
 
 def test_every_documented_command_exists(tmp_path):

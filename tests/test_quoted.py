@@ -22,13 +22,13 @@ def test_the_numbers_of_a_document_are_those_of_its_tables(name):
 def test_every_block_is_in_a_document_and_every_mark_is_a_block():
     text = "\n".join((ROOT / name).read_text() for name in DOCUMENTS)
     blocks = [match[1] for match in refresh.BLOCK.finditer(text)]
-    assert set(blocks) == set(quoted.BLOCKS)
+    assert set(blocks) == set(refresh.BLOCKS)
     assert text.count("<!-- table ") == len(blocks)
 
 
-@pytest.mark.parametrize("name", quoted.BLOCKS)
+@pytest.mark.parametrize("name", refresh.BLOCKS)
 def test_a_number_that_was_altered_is_put_right(name):
-    block = quoted.BLOCKS[name]()
+    block = refresh.BLOCKS[name]()
     digit = next(place for place, letter in enumerate(block) if letter.isdigit())
     other = "1" if block[digit] != "1" else "2"
     altered = block[:digit] + other + block[digit + 1 :]

@@ -1,0 +1,165 @@
+"""Tables of documents with numbers of benchmarks, each from a file of benchmarks/results."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks/results"
+TITLES = {"resnet18": "ResNet-18", "gpt": "GPT", "encoder": "encoder"}
+ON_CPU = (
+    "tanh sigmoid relu leaky_relu prelu elu gelu gelu_tanh silu mish softplus softsign hardswish "
+    "gelu_written_out"
+)
+ON_GPU = (
+    "tanh sigmoid relu leaky_relu prelu elu selu celu gelu gelu_tanh silu mish softplus softsign "
+    "hardtanh hardswish relu6 gelu_written_out"
+)
+PUBLISHED = {  # a row of the table -> a pattern of its cases
+    "honest, mean and sd at 1 to 4 decimals, n = 3, 10, 23": r"(pooled|Welch), .* [124] decimals",
+    "honest, all at 2 decimals": "(pooled|Welch), all at 2 decimals",
+    "honest, p at 2 decimals, interval at 1": "(pooled|Welch), p at 2, interval at 1",
+    "honest, whole numbers, p at 2": "(pooled|Welch), whole numbers",
+    'honest, p printed as "< 0.1"': "(pooled|Welch), p as < 0.1",
+    "honest, n = 5 against 23": "(pooled|Welch), n = 5 against 23",
+    "sd with n as divisor, n = 3 to 23": "sd by n.*",
+    "one-sided p": "one-sided p.*",
+    "standard error in the sd column": "standard error.*",
+    "1.96 interval": "normal interval.*",
+    "Hedges' g as d": "g as d",
+    "Glass's delta as d": "Glass as d",
+    "n as divisor in d": "n as d",
+    "d by the mean of variances, n = 5 against 23": "mean of variances.*",
+    "interval of baseline - row": "interval of baseline - row",
+    "digits cut": "digits cut",
+    "paired t test, n = 5, correlations 0 to 0.9": "paired.*",
+    "Mann-Whitney p, n = 10": "Mann-Whitney.*",
+    "altered: p halved": "p halved",
+    "altered: p a third smaller": "p a third smaller",
+    "altered: p between pooled and Welch, n = 3": "p between.*",
+    "altered: d a tenth larger": "d a tenth larger",
+    "altered: interval a fifth wider": "interval a fifth wider",
+    "altered: interval moved by half its half width": "interval moved.*",
+    "altered: sd of another row": "sd of another row",
+    "altered: mean of another row": "mean of another row",
+}
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of Markdown that ends in a line break."""
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def throughput() -> str:
+    """Training throughput of three loops."""
+    rates = pd.read_parquet(BENCHMARKS / "throughput.parquet")
+    rates = rates.set_index(["workload", "activation", "loop"])
+    rows = []
+    for workload, title in TITLES.items():
+        for activation in rates.loc[workload].index.get_level_values(0).unique():
+            first, careful, own = (
+                rates.loc[(workload, activation, loop)] for loop in ("first", "careful", "ours")
+            )
+            speeds = [loop["per_second"] for loop in (first, careful, own)]
+            rows.append(
+                [title, activation, *(f"{speed:,.0f}" for speed in speeds)]
+                + [f"{speeds[2] / speeds[0]:.2f}", f"{speeds[2] / speeds[1]:.2f}"]
+                + [f"{own['share_of_matrix_rate']:.0%}"]
+                + [f"{own['peak_gib']:.1f} ({first['peak_gib']:.1f})"]
+            )
+    head = "workload|activation|first|careful|actstudy|/ first|/ careful|of the matrix rate"
+    return markdown([*head.split("|"), "peak GiB (first)"], rows)
+
+
+def packs() -> str:
+    """Run-epochs per second of packs and of two plain loops."""
+    frame = pd.read_parquet(BENCHMARKS / "packs_cuda.parquet")
+    names = {
+        "first": "first loop (DataLoader, `.item()`, fp32)",
+        "resident": "data on the device, nothing fetched",
+    }
+    rows = []
+    for row in frame.itertuples():
+        rate = row.run_epochs_per_second
+        entries = [f"{rate:#.3g}" if rate < 100 else f"{rate:.1f}"]
+        entries.append(f"{row.to_first:.3g}" if row.to_first > 10 else f"{row.to_first:.2g}")
+        if row.what == "pack":
+            entries += [f"{row.eval_share:.1%}", f"{row.probe_share:.1%}"]
+            entries.append(f"{row.probes_cost:+.1%} ({100 * row.low:.1f} to {100 * row.high:.1f})")
+        else:
+            entries += ["", "", ""]
+        rows.append([names.get(row.what, f"pack of {row.width}"), *entries])
+    head = "|run-epochs per second|to the first loop|evaluation|probes"
+    with_probes = "an epoch with probes, to one without (95% interval)"
+    return markdown([*head.split("|"), with_probes], rows)
+
+
+def activations_cpu() -> str:
+    """Activations alone on one CPU thread, 2^20 elements."""
+    return activations("cpu", ON_CPU, ("eager", "compiled"), 20)
+
+
+def activations_cuda() -> str:
+    """Activations alone on an H100, 2^28 elements, eager."""
+    return activations("cuda", ON_GPU, ("eager",), 28)
+
+
+def activations(name: str, listed: str, engines: Sequence[str], log2_elements: int) -> str:
+    """Multiples of eager relu's time, forward and with backward, by precision and engine."""
+    frame = pd.read_parquet(BENCHMARKS / f"activations_{name}.parquet")
+    frame = frame[frame["log2_elements"] == log2_elements]
+    seconds = frame.set_index(["activation", "precision", "engine"])
+    digits = 1 if name == "cpu" else 2
+    columns = []
+    head = ["activation"]
+    for precision, short in (("float32", "fp32"), ("bfloat16", "bf16")):
+        for engine in engines:
+            columns += [(precision, engine, what) for what in ("forward_seconds", "both_seconds")]
+            head += [f"{short} {engine}", "both"]
+    rows = []
+    for activation in listed.split():
+        entries = []
+        for precision, engine, what in columns:
+            relu = seconds.loc[("relu", precision, "eager"), what]
+            ratio = seconds.loc[(activation, precision, engine), what] / relu
+            entries.append(f"{ratio:.{digits}f}")
+        rows.append([activation, *entries])
+    return markdown(head, rows)
+
+
+def watching() -> str:
+    """What probes, a Monitor and hooks add to a step."""
+    frame = pd.read_parquet(BENCHMARKS / "health.parquet").set_index(["workload", "what"])
+    rows = []
+    for workload in frame.index.get_level_values(0).unique():
+        own = frame.loc[(workload, "ours")]
+        rows.append(
+            [
+                f"{TITLES[workload]}, {own['ms']:.1f} ms per step",
+                f"{own['cost']:+.1%} ({100 * own['low']:.1f} to {100 * own['high']:.1f})",
+                f"{own['probe_share']:.1%}",
+                f"{frame.loc[(workload, 'monitor'), 'cost']:+.1%}",
+                f"{frame.loc[(workload, 'hooks with .item()'), 'cost']:+.0%}",
+            ]
+        )
+    head = ["workload", "our runs", "probes' own seconds", "`Monitor`", "hooks with `.item()`"]
+    return markdown(head, rows)
+
+
+def span(values: pd.Series) -> str:
+    """A share in percent, or the range of several."""
+    low, high = (f"{100 * value:.1f}".removesuffix(".0") for value in (values.min(), values.max()))
+    return f"{low}%" if low == high else f"{low}% to {high}%"
+
+
+def published() -> str:
+    """How often the check of published tables alarms, by kind of table."""
+    frame = pd.read_parquet(BENCHMARKS / "published.parquet")
+    rows = []
+    for label, pattern in PUBLISHED.items():
+        cases = frame[frame["case"].str.fullmatch(pattern)]
+        shares = [span(cases[column]) for column in ("alarm", "named", "unexplained")]
+        rows.append([label, *shares])
+    return markdown(["tables", "alarms", "of them with a reading named", "cannot be"], rows)
