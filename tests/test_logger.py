@@ -75,8 +75,10 @@ def test_a_failed_pack_is_one_line(emit):
     assert shown == f"failed: pack_0123 results/runs/mlp/a and 2 more: {ending}\n"
 
 
-def test_a_run_that_a_signal_has_stopped_is_silent(emit):
-    assert fail(emit, "returned non-zero exit status 75", ["results/runs/mlp/a/runs.parquet"]) == ""
+@pytest.mark.parametrize("status", [75, 130])
+def test_a_job_that_a_signal_has_stopped_is_silent(emit, status):
+    how = f"returned non-zero exit status {status}"
+    assert fail(emit, how, ["results/runs/mlp/a/runs.parquet"]) == ""
 
 
 def test_failures_of_two_threads_are_told_apart(emit):

@@ -170,7 +170,7 @@ def test_the_watch_counts_ends_and_sees_who_trains(small_study, data_folder):
     with locks.locked(folders[1]):
         seen.look()
         assert "1 of 4 runs completed, 1 running; about" in seen.line()
-        assert seen.stopping() == "stopping: 1 runs save their state\n"
+        assert seen.stopping() == "stopping: 1 run saves its state\n"
     (folders[0] / "curves.parquet").write_bytes(b"")
     assert watch.Watch(small_study).counts() == "0 of 4 runs completed, 1 failed"
 

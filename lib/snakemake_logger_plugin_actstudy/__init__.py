@@ -13,7 +13,12 @@ from typing import Any
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-RESUMABLE = "returned non-zero exit status 75"  # stopped by a signal; the job itself has said so
+STOPPED = (  # by a signal: a run, which says so itself, or another job, which begins again
+    "returned non-zero exit status 75",
+    "returned non-zero exit status 130",
+    "died with <Signals.SIGINT: 2>",
+    "died with <Signals.SIGTERM: 15>",
+)
 REDUNDANT = (  # said of failed jobs, each of which has its line
     "Exiting because a job execution failed. Look above for error messages",
     "WorkflowError:\nAt least one job did not complete successfully.",
@@ -87,7 +92,7 @@ def begun(rule: str, wildcards: dict[str, str]) -> str:
 def failure(job: dict[str, Any], cause: str) -> str:
     """One line on a failed job: its rule, folder, end and log; empty if it was only stopped."""
     ending = ending_of(cause) or job["rule_msg"] or "no reason given"
-    if ending == RESUMABLE:
+    if ending in STOPPED:
         return ""
     name = job["rule_name"]
     logs = list(job["log"])

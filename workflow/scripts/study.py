@@ -123,11 +123,11 @@ def call(command: list[str], watch: Watch) -> tuple[int, bool]:
         stack.enter_context(child)
         announced = False
         while (status := child.poll()) is None:
-            for file, stream in copied.items():
-                display.copy(file.read(), stream)
             if stop.noted and not announced:
                 announced = True
                 display.copy(watch.stopping(), sys.stderr)
+            for file, stream in copied.items():
+                display.copy(file.read(), stream)
             display.refresh()
             time.sleep(0.2)
         for file, stream in copied.items():

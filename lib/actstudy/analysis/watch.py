@@ -90,7 +90,8 @@ class Watch:
 
     def stopping(self) -> str:
         """A line that says what happens after Ctrl-C."""
-        return f"stopping: {len(self.running)} runs save their state\n"
+        n = len(self.running)
+        return f"stopping: {n} {'runs save their' if n != 1 else 'run saves its'} state\n"
 
     def line(self) -> str:
         """The counts, how many runs train now, and how long the rest will take."""
