@@ -8,7 +8,6 @@ from matplotlib.ticker import MaxNLocator
 from actstudy.analysis.figures import marks
 from actstudy.analysis.figures.panels import panels, subplots, tidy
 from actstudy.analysis.figures.style import (
-    REFERENCE,
     Style,
     legend,
     placeholder,
@@ -21,7 +20,7 @@ from actstudy.analysis.tables import Tables
 
 
 def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
-    """Mean reported metric against median throughput; the Pareto front as a line."""
+    """Mean reported metric against median throughput."""
     settings = tables.plan.tasks[task]
     frame = tables.of("pareto", task)
     frame = frame[frame["n_timed"] > 0]
@@ -36,7 +35,7 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     for group, ax in axes.items():
         part = frame[frame["group"] == group]
         rows = runs[runs["group"] == group]
-        draw_front(ax, part, rows, f"reported_{settings.metric}", styles(tables.plan.levels))
+        draw_cells(ax, part, rows, f"reported_{settings.metric}", styles(tables.plan.levels))
         for row in tables.references(task, group).itertuples():
             text = f"{row.name}: {number(row.test)}"
             place = (0.02, 0.02)
@@ -50,10 +49,10 @@ def throughput_vs_metric(tables: Tables, task: str) -> tuple[Figure, str]:
     )
 
 
-def draw_front(
+def draw_cells(
     ax: Axes, cells: pd.DataFrame, runs: pd.DataFrame, value: str, styles_by_level: dict[str, Style]
 ) -> None:
-    """Draw each cell with its seeds, and the Pareto front.
+    """Draw each cell with its seeds.
 
     cells: rows of `pareto` of one group; runs: its timed runs; value: their column of the metric.
     """
@@ -61,9 +60,6 @@ def draw_front(
         own = runs[runs["level"] == row.level]
         middle = (row.throughput, row.mean)
         marks.cell(ax, styles_by_level[row.level], own["throughput"], own[value], middle, row.level)
-    front = cells[cells["on_front"]].sort_values("throughput")
-    label = "Pareto front of the means"
-    ax.plot(front["throughput"], front["mean"], **REFERENCE, zorder=0, label=label)
 
 
 def compute_bars(tables: Tables) -> tuple[Figure, str]:
