@@ -7,7 +7,6 @@ import pandas as pd
 from actstudy.analysis.markdown import listed
 from actstudy.analysis.questions.outcomes import (
     DIVERGES,
-    NOT_ENDED,
     STALLS,
     TRAINS,
     best_validation,
@@ -15,6 +14,7 @@ from actstudy.analysis.questions.outcomes import (
     stall_bound,
 )
 from actstudy.analysis.tables import Tables
+from actstudy.contract.schema import ENDED
 
 LADDER = "depth"  # the axis whose places are climbed in sentences
 MAX_LINES = 12  # of levels that behave alike
@@ -33,10 +33,12 @@ def sentences(tables: Tables, task: str) -> list[str]:
         return []
     bound = stall_bound(settings.chance)
     runs = tables.of("runs", task)
+    runs = runs[runs["status"].isin(ENDED)]
+    if runs.empty:
+        return []
     best = best_validation(tables.of("curves", task))
     runs = runs.assign(outcome=outcomes(runs, best, bound))
-    runs = runs[runs["outcome"] != NOT_ENDED]
-    if runs.empty or (runs["outcome"] == TRAINS).all():
+    if (runs["outcome"] == TRAINS).all():
         return []
     counts = runs["outcome"].value_counts()
     words = {TRAINS: "train", STALLS: "stall", DIVERGES: "diverge"}
