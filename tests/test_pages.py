@@ -143,6 +143,10 @@ PAIRS = [
 ]
 
 
+NO_RISK = {"n_collapsed": 0, "n_collapsed_baseline": 0, "risk": 0, "risk_baseline": 0}
+NO_RISK |= {"trains": True, "trains_baseline": True, "n_runs_baseline": 8}
+
+
 def answer_of(primary, pairs=()):
     """The answer of a task with contrasts (level, baseline, verdict) of both families."""
     rows = []
@@ -151,16 +155,11 @@ def answer_of(primary, pairs=()):
             row = {"family": family, "level": level, "baseline": baseline, "verdict": verdict}
             row |= {"task": "mlp", "group": "", "n": 8, "mean": 0.01 * (4 - place)}
             row |= {"condition": "", "contradiction": "", "n_runs": 8, "n_diverged": 0}
-            sides = {f"{name}{side}": 0 for name in ("n_collapsed", "risk") for side in SIDES}
-            trains = {f"trains{side}": True for side in SIDES}
-            rows.append({**row, **sides, **trains, "n_runs_baseline": 8, **dict(*fields)})
+            rows.append({**row, **NO_RISK, **dict(*fields)})
     cells = pd.DataFrame(columns=["task", "metric", "checkpoint", "n", "mean"])
     references = pd.DataFrame(columns=["task", "data", "name", "test"])
     frames = {"contrasts": pd.DataFrame(rows), "cells": cells, "references": references}
     return recommendation.answer(Tables(plan_of(), frames), "mlp")
-
-
-SIDES = ("", "_baseline")
 
 
 @pytest.mark.parametrize(

@@ -135,13 +135,13 @@ def escape_untrusted(value: object) -> Markup:
 
 
 def _study_figures(on_page: bool) -> list[str]:
-    shown = registry.page_figures("STUDY_FIGURES")
-    return [name for name in registry.study_figures() if (name in shown) == on_page]
+    of_page = registry.page_figures("STUDY_FIGURES")
+    return [name for name in registry.study_figures() if (name in of_page) == on_page]
 
 
 def _task_figures(settings: TaskPlan, on_page: bool) -> list[str]:
-    shown = registry.page_figures("TASK_FIGURES")
-    return [name for name in settings.figures if (name in shown) == on_page]
+    of_page = registry.page_figures("TASK_FIGURES")
+    return [name for name in settings.figures if (name in of_page) == on_page]
 
 
 def _summary_of(tables: Tables, task: str, figures: Path, page: Path) -> dict[str, Any]:

@@ -33,18 +33,18 @@ def notes(tables: Tables, task: str) -> list[str]:
 
 
 def _looks(tables: Tables, task: str) -> list[str]:
-    taken = tables.plan.tasks[task].looks_runs
-    if not taken:
+    progress = tables.plan.tasks[task].looks_runs
+    if not progress:
         return []
     sentences = _blind_looks(tables.plan)
-    if not taken.ended:
-        return [*sentences, f"Seeds are being added: {taken.run} are planned so far."]
+    if not progress.ended:
+        return [*sentences, f"Seeds are being added: {progress.run} are planned so far."]
     n_cells = len(tables.of("runs", task)[["group", "level"]].drop_duplicates())
-    saved = (taken.all - taken.run) * n_cells
+    saved = (progress.all - progress.run) * n_cells
     return [
         *sentences,
-        f"Seeds were added until every contrast was decided or {taken.all} had run: it took "
-        f"{taken.run}, which saved {saved} of {taken.all * n_cells} runs.",
+        f"Seeds were added until every contrast was decided or {progress.all} had run: it took "
+        f"{progress.run}, which saved {saved} of {progress.all * n_cells} runs.",
     ]
 
 

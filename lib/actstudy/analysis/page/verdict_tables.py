@@ -62,17 +62,17 @@ def _verdict(tables: Tables, row: dict[Any, Any]) -> dict[str, Any]:
 
 def excluding_zero(tables: Tables) -> str:
     """A sentence on undecided contrasts whose interval excludes zero; empty if there are none."""
-    shown = primary(tables.frames["contrasts"]).query("verdict == @UNDECIDED")
-    shown = shown[(shown["low"] > 0) | (shown["high"] < 0)]
-    shown = shown[~shown["task"].isin(left_out(tables))]
-    if shown.empty:
+    contrasts = primary(tables.frames["contrasts"])
+    rows = contrasts.query("verdict == @UNDECIDED and (low > 0 or high < 0)")
+    rows = rows[~rows["task"].isin(left_out(tables))]
+    if rows.empty:
         return ""
     names = []
-    for task, part in shown.groupby("task", sort=False):
+    for task, part in rows.groupby("task", sort=False):
         cells = [cell_name(row.level, row.group) for row in part.itertuples()]
         names.append(f"{listed(cells)} ({task})")
-    counts = primary(tables.frames["contrasts"])["task"].value_counts()
-    family = listed(sorted({f"{counts[task]}" for task in shown["task"]}), "or")
+    counts = contrasts["task"].value_counts()
+    family = listed(sorted({f"{counts[task]}" for task in rows["task"]}), "or")
     return (
         f"Undecided although the interval excludes zero: {'; '.join(names)}. An interval is of one "
         f"comparison alone, a verdict is corrected for all {family} of its task."

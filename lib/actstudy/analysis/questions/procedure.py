@@ -209,7 +209,7 @@ def contrast(
 ) -> Verdict:
     """The verdict on column j: of the first look that decided it, else of the last one.
 
-    Without any look it is "too few seeds". looks: the schedule, which "k more seeds" goes by.
+    Without any look it is "too few seeds". looks: the schedule, which `more_seeds` goes by.
     """
     family = x.shape[1]
     if looks_taken:
