@@ -24,6 +24,7 @@ from actstudy.analysis.page import (
 from actstudy.analysis.questions import contrasts
 from actstudy.analysis.tables import Tables
 from actstudy.contract import store
+from actstudy.contract.plan import LooksTaken
 
 BLOCK = {"epochs": 3, "depth": 2, "width": 16, "warmup": 0, "targets": [0.4]}
 LEVELS = ["tanh", "relu", "leaky", "gelu", "silu"]
@@ -180,7 +181,7 @@ def answer_of(primary, pairs=()):
         ),
         (PAIRS[2:3], [], "Keep relu: nothing compared with it is better. tanh is worse than"),
         (PAIRS[2:], [], "Nothing is shown to be better than relu. tanh is worse than relu"),
-        (PAIRS[3:], [], "No recommendation. Not decided: elu."),
+        (PAIRS[3:], [], "No recommendation from n = 8 seeds. Not decided: elu."),
         (
             [("elu", "relu", "equivalent")],
             [],
@@ -190,7 +191,7 @@ def answer_of(primary, pairs=()):
         (
             [("gelu", "relu", "better", {"contradiction": "it rains"})],
             [],
-            "No recommendation. gelu was found better, but it rains.",
+            "No recommendation from n = 8 seeds. gelu was found better, but it rains.",
         ),
     ],
 )
@@ -282,10 +283,13 @@ def test_the_next_step_names_the_setting_and_the_runs_it_adds():
         "most 34 runs."
     ]
     assert steps_of(20, looks=True) == [
-        "mlp: a new study with `seeds: 25` sees the margin; adds at most 50 runs."
+        "mlp: a new study of 25 other seeds (`seeds: [20, 21, ...]`) sees a difference of the "
+        "margin; adds at most 50 runs."
     ]
     assert "over 100 more seeds" in steps_of(20, np.nan, looks=True)[0]
-    assert steps_of(3, status="missing") == ["mlp: first the runs that are not completed yet."]
+    going_on = steps_of(8, looks=True, looks_runs=LooksTaken(8, 20, ended=False))
+    assert going_on == ["mlp: no change: the next look adds seeds."]
+    assert steps_of(3, status="missing") == ["mlp: no change: some runs have not ended yet."]
 
 
 # Numbers, links, files

@@ -31,17 +31,21 @@ def steps(tables: Tables) -> list[str]:
 def step(tables: Tables, task: str, still_open: pd.DataFrame) -> tuple[str, str]:
     """The change that decides a task's open comparisons, as Markdown, and how many runs it adds."""
     runs = tables.of("runs", task)
-    looks = tables.plan.tasks[task].looks
+    settings = tables.plan.tasks[task]
     if runs["status"].isin(UNREAD).any():
-        return "first the runs that are not completed yet", ""
+        return "no change: some runs have not ended yet", ""
+    if settings.looks_runs and not settings.looks_runs.ended:
+        return "no change: the next look adds seeds", ""
     n = runs["seed"].nunique()
     per_seed = int(runs.drop_duplicates("run_id").groupby("seed").size().max())
-    if n < LOOKS[-1] and not looks:
+    if n < LOOKS[-1] and not settings.looks:
         seeds = listed([f"{look}" for look in LOOKS], "or")
         change = f"{code('looks: true')} instead of {code('seeds')} ({seeds} seeds, until all is"
         return f"{change} decided)", f"{(LOOKS[-1] - n) * per_seed:,}"
     needed = still_open["more_seeds"].max()
     if still_open["more_seeds"].isna().any():
-        return f"to see a difference of the margin takes over {MAX_MORE_SEEDS} more seeds", ""
+        return f"nothing feasible: to see the margin takes over {MAX_MORE_SEEDS} more seeds", ""
     total = n + int(needed)
-    return f"a new study with {code(f'seeds: {total}')} sees the margin", f"{total * per_seed:,}"
+    other = code(f"seeds: [{n}, {n + 1}, ...]")
+    change = f"a new study of {total} other seeds ({other}) sees a difference of the margin"
+    return change, f"{total * per_seed:,}"

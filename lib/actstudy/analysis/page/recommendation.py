@@ -86,7 +86,7 @@ def advice(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
     elif len(worse) or len(equal):
         texts.append(f"Nothing is shown to be better than {baseline}.")
     else:
-        texts.append("No recommendation.")
+        texts.append(f"No recommendation from n = {group['n'].max()} seeds.")
     if len(worse):
         texts.append(
             f"{verb(worse)} worse than {baseline} ({sizes(worse, settings)}{condition(worse)})."
