@@ -53,20 +53,31 @@ def study_of(folder: Path, content: dict[str, Any]) -> Study:
     return planning.load(folder / "made.yaml")
 
 
-def build(study: Study, folder: Path, ending: Ending) -> tables.Tables:
-    """The tables of a study whose runs ended as `ending` says, written and read again."""
+def no_shift(spec: RunSpec) -> float:
+    """Levels without a difference."""
+    return 0.0
+
+
+def build(
+    study: Study, folder: Path, ending: Ending, shift: Callable[[RunSpec], float] = no_shift
+) -> tables.Tables:
+    """The tables of a study whose runs ended as `ending` says, written and read again.
+
+    shift: what is added to a run's accuracy.
+    """
     for run in [*study.runs(), *study.tuning]:
-        write_run(run.spec, store.run_folder(run.spec, folder / "runs"), ending(run), study.plan())
+        run_folder = store.run_folder(run.spec, folder / "runs")
+        write_run(run.spec, run_folder, ending(run), study.plan(), shift(run.spec))
     built = tables.build(study.plan(), folder / "runs", [], pd.DataFrame())
     tables.write(built, folder / "tables")
     return tables.read(folder / "tables")
 
 
-def write_run(spec: RunSpec, folder: Path, ending: str, plan: Plan) -> None:
+def write_run(spec: RunSpec, folder: Path, ending: str, plan: Plan, shift: float) -> None:
     """The folder of a run as training leaves it after an ending."""
     if ending == "missing" or folder.exists():
         return
-    parts = parts_of(spec, ending, plan)
+    parts = parts_of(spec, ending, plan, shift)
     sealed = {name: schema.table(name, folder.name, rows) for name, rows in parts.items()}
     store.seal(folder, sealed)
     store.publish(folder)
@@ -74,7 +85,7 @@ def write_run(spec: RunSpec, folder: Path, ending: str, plan: Plan) -> None:
         (folder / "runs.parquet").write_bytes(b"")
 
 
-def parts_of(spec: RunSpec, ending: str, plan: Plan) -> dict[str, Any]:
+def parts_of(spec: RunSpec, ending: str, plan: Plan, shift: float) -> dict[str, Any]:
     """The rows of a run's tables."""
     tokens = plan.tasks[spec.task].predicts == "tokens"
     rng = np.random.default_rng([spec.seed, *spec.activation.encode()])
@@ -104,7 +115,7 @@ def parts_of(spec: RunSpec, ending: str, plan: Plan) -> dict[str, Any]:
     }
     if recorded == "completed":
         row["best_step"] = steps
-        row |= results(ending, tokens, rng)
+        row |= results(ending, tokens, rng, shift)
     ended = recorded == "completed"
     return {
         "runs": [row],
@@ -115,9 +126,10 @@ def parts_of(spec: RunSpec, ending: str, plan: Plan) -> dict[str, Any]:
     }
 
 
-def results(ending: str, tokens: bool, rng: np.random.Generator) -> dict[str, float]:
+def results(ending: str, tokens: bool, rng: np.random.Generator, shift: float) -> dict[str, float]:
     """The metrics of a completed run at the best and at the last step."""
-    metrics = {"loss": 1.0, "accuracy": 0.6 + 0.02 * rng.normal(), "macro_f1": 0.6, "ece": 0.05}
+    accuracy = 0.6 + 0.02 * rng.normal() + shift
+    metrics = {"loss": 1.0, "accuracy": accuracy, "macro_f1": 0.6, "ece": 0.05}
     if tokens:
         perplexity = 900 + 20 * rng.normal()
         metrics = {"loss": 5.0, "perplexity": 150.0, "word_perplexity": perplexity}

@@ -5,6 +5,7 @@ import json
 import math
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,18 +19,18 @@ from plans import plan_of, task_plan
 from runs import TINY, quiet, run
 from scipy import stats as scipy_stats
 
-from actstudy.analysis import collect, figures, markdown, partial, retry, status, tables
+from actstudy.analysis import collect, figures, markdown, partial, retry, scale, status, tables
 from actstudy.analysis.export import curves
 from actstudy.analysis.figures import style, timeline
 from actstudy.analysis.page import (
-    best_means,
     cell_groups,
     compute_tables,
     health_tables,
     layouts,
+    recommendation,
+    result_tables,
     summary,
-    verdict_sentence,
-    verdict_tables,
+    verdict_notes,
 )
 from actstudy.analysis.questions import contrasts, outcomes, procedure, seed_values, stats
 from actstudy.contract import registry, schema, store
@@ -186,14 +187,15 @@ def test_summary_of_nothing_is_still_a_page(study, tmp_path):
     empty = tables.build(study.plan(), tmp_path / "nowhere", [], pd.DataFrame())
     page = summary.render(empty, tmp_path, tmp_path / "s.md", partial=True)
     assert page.startswith("# PARTIAL 0/8: Study default")
-    assert page.count("| missing |") == 8
+    (row,) = [line for line in page.splitlines() if "| missing |" in line]
+    assert "| 4 cells | 8 runs |" in row
 
 
 @pytest.mark.parametrize(
     ("family", "rate", "spends"),
     [
-        ("task", "5% for all rows", "1%, 1.5% and 2.5%"),
-        ("study", "2.5% (this task's share of the study's 5%) for all", "0.5%, 0.75% and 1.25%"),
+        ("task", "5%", "1%, 1.5% or 2.5%"),
+        ("study", "2.5% (its share of the study's 5%)", "0.5%, 0.75% or 1.25%"),
     ],
 )
 def test_the_page_says_what_the_looks_of_a_task_spend(built, root, family, rate, spends):
@@ -206,9 +208,10 @@ def test_the_page_says_what_the_looks_of_a_task_spend(built, root, family, rate,
             frames[name] = pd.concat([frame, frame.assign(task="other")])
     plan = dataclasses.replace(built.plan, family=family, tasks=tasks)
     page = summary.render(tables.Tables(plan, frames), root / "figures", root / "summary.md")
-    assert f"an error rate of {rate}" in page
-    assert page.count("and all looks, at 8, 12 and 20 seeds.") == 1
-    assert page.count(f"(the looks spend {spends})") == 1
+    words = " ".join(page.split())
+    assert f"at most {rate} of tasks would get one" in words
+    assert words.count("seeds were added at 8, 12 and 20 seeds") == 1
+    assert words.count(f"each look may spend {spends} of false verdicts") == 1
     spent = procedure.looks_of(True, contrasts.family_share(plan))
     assert spends.split("%")[0] == f"{100 * spent[0][1]:g}"
 
@@ -246,6 +249,9 @@ def test_partial_summary_stands_apart(study, root, monkeypatch):
     assert str(page) == "results/partial/summary.md"
     assert page.read_text().startswith("# PARTIAL ")
     assert (root / "results/partial/figures/mlp/outcome_map.png").exists()
+    linked = re.findall(r"\]\(([^)]+\.(?:png|csv|tex))\)", page.read_text())
+    assert {Path(path).suffix for path in linked} == {".png", ".csv", ".tex"}
+    assert all((page.parent / path).is_file() for path in linked)
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=20))
@@ -282,15 +288,6 @@ def test_interval_covers():
 )
 def test_censored_median(times, median):
     assert stats.censored_median(times) == median
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))
-def test_pareto_front_is_the_undominated(points):
-    cost, gain = zip(*points, strict=True)
-    front = stats.pareto_front(cost, gain)
-    for i, (c, g) in enumerate(points):
-        dominated = any(c2 <= c and g2 >= g and (c2 < c or g2 > g) for c2, g2 in points)
-        assert front[i] == (not dominated)
 
 
 def frame_of_runs(rows):
@@ -332,8 +329,8 @@ PLAN = plan_of({"mlp": MLP})
 def test_a_reference_that_no_mean_reaches_is_named(built, score):
     better = built.frames["references"].assign(test=score)
     changed = dataclasses.replace(built, frames={**built.frames, "references": better})
-    said = "No mean is better than the reference without a network, linear classifier: 1.0000."
-    assert (said in verdict_sentence.sentence(changed, "mlp")) == bool(score)
+    said = "No mean is better than the reference without a network, linear classifier: 100.00%."
+    assert (said in recommendation.answer(changed, "mlp")) == bool(score)
 
 
 def test_a_cell_without_completed_seeds_is_still_a_row():
@@ -356,22 +353,7 @@ def test_resumed_runs_have_no_part_in_speed():
     front = tables.pareto(runs, PLAN).set_index("level")
     assert front.loc["relu", "throughput"] == 10
     assert front.loc["tanh", "n_timed"] == 0
-    assert front["on_front"].to_dict() == {"relu": True, "tanh": False}
-
-
-def test_the_front_is_fast_and_good():
-    runs = frame_of_runs(
-        [
-            ("relu", 0, "completed", 0.5, {"throughput": 9.0}),
-            ("tanh", 0, "completed", 0.9, {"throughput": 3.0}),
-        ]
-        + [("gelu", 0, "completed", 0.4, {"throughput": 5.0})]
-    )
-    assert tables.pareto(runs, PLAN).set_index("level")["on_front"].to_dict() == {
-        "relu": True,
-        "tanh": True,
-        "gelu": False,
-    }
+    assert front.loc["relu", ["lowest_throughput", "highest_throughput"]].tolist() == [10, 10]
 
 
 def test_targets_take_the_first_time_and_count_diverged_runs_as_late():
@@ -451,8 +433,6 @@ def test_numbers_show_the_digits_that_matter():
         "2360.5",
         "none",
     )
-    assert markdown.spread(2360.53, 35.71) == "2360.5 (sd 35.7)"
-    assert markdown.signed(-130.52, 2360.5) == "-130.5"
 
 
 def test_the_summary_says_that_data_are_a_subset(built, root):
@@ -580,7 +560,7 @@ def test_the_pages_own_words_stand_outside_of_its_expressions():
 
 
 def test_the_recipe_on_the_page_names_what_the_axes_cross(built, root):
-    page = summary.render(built, root / "figures", root / "summary.md")
+    page = summary.render_appendix(built, root / "figures", root / "appendix.md")
     recipe = yaml.safe_load(page.split("```yaml")[1].split("```")[0])
     assert recipe["depth"] == [1, 2]
     assert recipe["activation"] == ["tanh", "relu"]
@@ -600,30 +580,26 @@ def table_after(page, heading):
 
 def test_of_very_many_cells_a_row_is_a_group(built, root, monkeypatch):
     """The numbers are those of the tables with a row per cell; notes say where the others are."""
-    heads = ("Test accuracy", "Differences from relu")
-    written = summary.render(built, root / "figures", root / "summary.md")
+    heads = {"All test values": "test accuracy", "Differences from relu": "difference"}
+    written = summary.render_appendix(built, root / "figures", root / "appendix.md")
     each = {head: table_after(written, head) for head in heads}
     monkeypatch.setattr(cell_groups, "MAX_CELLS", 1)
-    page = summary.render(built, root / "figures", root / "summary.md")
-    for head in heads:
+    monkeypatch.setattr(result_tables, "MAX_SUMMARY_ROWS", 1)
+    page = summary.render_appendix(built, root / "figures", root / "appendix.md")
+    for head, start in heads.items():
         columns, rows = table_after(page, head)
         assert columns[0] == ""
         assert [row[0] for row in rows] == ["depth=1", "depth=2"]
-        crossed = {
-            f"{level}, {row[0]}": value
-            for row in rows
-            for level, value in zip(columns[1:], row[1:], strict=True)
-        }
+        crossed = {}
+        for row in rows:
+            for level, text in zip(columns[1:], row[1:], strict=True):
+                crossed[f"{level}, {row[0]}"] = text.removesuffix(", n = 1 of 2")
         names, listed = each[head]
-        value = next(
-            i for i, name in enumerate(names) if name.startswith(("test accuracy", "difference"))
-        )
-        assert {row[0]: row[value] for row in listed} == {
-            cell: shown.removesuffix(", n = 1 of 2") for cell, shown in crossed.items()
-        }
+        place = [name.startswith(start) for name in names].index(True)
+        assert {row[0]: row[place] for row in listed} == crossed
     assert page.count("n = 1 of 2") == 1
     assert "n = 2 seeds per cell unless stated otherwise" in page
-    assert "Mean difference from relu; no verdict, too few seeds (1 to 2 of 8)." in page
+    assert "Mean difference from relu, points; no verdict, too few seeds (1 to 2 of 8)." in page
     columns, rows = table_after(page, "Steps and seconds")
     assert [row[0] for row in rows] == [
         f"depth={depth}, to {target:g}" for depth in (1, 2) for target in (0.12, 0.99)
@@ -634,15 +610,15 @@ def test_of_very_many_cells_a_row_is_a_group(built, root, monkeypatch):
         ", 1 of 1 that ended"
     )  # one seed failed: none of the others may seem to be all
     assert rows[3][1:] == ["never", "after the end, 0 of 1 that ended"]
-    assert all(row[5] == "yes" for row in table_after(page, "Compute")[1])
-    assert "all cells are in tables/pareto.csv" in page
-    assert "loss in nats" not in page
 
 
-def test_cells_of_a_grid_that_nothing_timed_are_not_taken_for_a_packs(built):
-    untimed = built.frames["pareto"].assign(on_front=False, n_timed=0)
-    found = tables.Tables(built.plan, built.frames | {"pareto": untimed})
-    assert compute_tables.compute_of_front(found, "mlp").startswith("No cell was timed;")
+def test_a_long_table_of_means_stands_in_the_appendix_alone(built, root, monkeypatch):
+    monkeypatch.setattr(cell_groups, "MAX_CELLS", 1)
+    note = "unless stated otherwise"
+    for rows, on_summary in ((2, True), (1, False)):
+        monkeypatch.setattr(result_tables, "MAX_SUMMARY_ROWS", rows)
+        assert (note in summary.render(built, root, root / "s.md")) == on_summary
+        assert (note in summary.render_appendix(built, root, root / "a.md")) != on_summary
 
 
 def test_layouts_of_a_study_without_targets_or_contrasts_say_so(built):
@@ -651,7 +627,7 @@ def test_layouts_of_a_study_without_targets_or_contrasts_say_so(built):
     for layout in (layouts.BY_CELL, layouts.BY_GROUP):
         assert layout.targets(empty, "mlp").startswith("No target is set")
         assert layout.contrasts(empty, "mlp").startswith("There is no level to compare")
-        assert layout.compute(empty, "mlp").startswith("No run has completed by itself")
+    assert compute_tables.compute(empty, "mlp").startswith("No run has completed by itself")
 
 
 def contrast(level, group, mean, verdict, n=8, **fields):
@@ -662,6 +638,7 @@ def contrast(level, group, mean, verdict, n=8, **fields):
         "verdict": verdict,
         "n": n,
         "more_seeds": math.nan,
+        "more_seeds_as_seen": math.nan,
     }
     row |= {"visible": 0.02, "decided_at": math.nan, "seeds": n}
     return row | {"condition": "", "contradiction": ""} | fields
@@ -673,21 +650,22 @@ def test_verdicts_of_a_grid_stand_beside_their_differences():
         contrast("gelu", "b", 0.001, "undecided", more_seeds=14),
         contrast("silu", "a", 0.0, "too few seeds", n=0),
     ]
-    page = cell_groups.differences(pd.DataFrame(rows), "difference from relu, nats", 0.5)
+    size = scale.Scale(1, 3, "nats")
+    page = cell_groups.differences(pd.DataFrame(rows), "difference from relu, nats", size)
     cells = {
         line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:4]]
         for line in page.splitlines()[2:4]
     }
-    assert cells["a"] == ["+0.0500, better", "none, too few seeds (0 of 8)"]
-    assert cells["b"] == ["+0.0010, undecided: 14 more seeds", "none"]
+    assert cells["a"] == ["+0.050, better", "none, too few seeds (0 of 8)"]
+    assert cells["b"] == ["+0.001, undecided; more seeds: 14 (margin), over 100 (as seen)", "none"]
     assert "Mean difference from relu, nats; n = 0 to 8 seeds." in page
 
 
 def test_collapses_of_a_grid_are_counted_by_level(built, monkeypatch):
-    monkeypatch.setattr(cell_groups, "MAX_CELLS", 1)
+    monkeypatch.setattr(verdict_notes, "MAX_COLLAPSES_NAMED", 1)
     lost = built.frames["contrasts"].assign(n_collapsed=1.0, n_collapsed_baseline=0.0)
     found = tables.Tables(built.plan, built.frames | {"contrasts": lost})
-    notes = verdict_tables.notes(found, "mlp")
+    notes = verdict_notes.notes(found, "mlp")
     (told,) = [note for note in notes if "collapsed runs of their own" in note]
     assert "of the baseline: 2 of tanh" in told
 
@@ -750,45 +728,12 @@ def test_steps_say_how_many_of_the_planned_seeds_got_there(median, reached, n, s
     assert f"| {shown} " in cell_groups.steps(pd.DataFrame([row]), planned)
 
 
-@pytest.mark.parametrize("higher", [True, False])
-def test_many_groups_count_how_often_a_level_is_the_best(built, higher):
-    means = {
-        "relu": [0.5, 0.6, 0.7, 0.1, 0.8, 0.9],
-        "tanh": [0.4, 0.7, 0.6, 0.1, 0.8, 0.8],
-        "gelu": [0.3, 0.1, 0.1, 0.1, 0.1, math.nan],
-    }
-    same, sign = (
-        {"task": "mlp", "metric": "accuracy", "checkpoint": "reported"},
-        1 if higher else -1,
-    )
-    rows = [
-        same
-        | {
-            "level": level,
-            "group": f"depth={i}",
-            "mean": sign * mean,
-            "n": 0 if math.isnan(mean) else 2,
-        }
-        for level, values in means.items()
-        for i, mean in enumerate(values)
-    ]
-    task = dataclasses.replace(built.plan.tasks["mlp"], higher_is_better=higher)
-    plan = dataclasses.replace(built.plan, tasks={"mlp": task})
-    found = tables.Tables(plan, {"cells": pd.DataFrame(rows)})
-    assert best_means.most_often_best(found, "mlp", 6) == (
-        "6 groups of cells, the best mean: relu in 2, tanh in 1; "
-        "shared by several levels in 1; the same for all levels in 1; "
-        "not every level has a completed run in 1. "
-        "The best of several means is optimistically biased."
-    )
-
-
 def test_a_rival_spelling_on_an_axis_takes_the_recipes_place(root, built):
     task = dataclasses.replace(built.plan.tasks["mlp"], axes={"steps": [100, 200]})
     plan = dataclasses.replace(built.plan, tasks={"mlp": task})
     found = tables.Tables(plan, built.frames)
     recipe = yaml.safe_load(
-        summary.render(found, root, root / "s.md").split("```yaml")[1].split("```")[0]
+        summary.render_appendix(found, root, root / "a.md").split("```yaml")[1].split("```")[0]
     )
     assert recipe["steps"] == [100, 200]
     assert "epochs" not in recipe

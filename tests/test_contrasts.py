@@ -1,6 +1,5 @@
 """Contrasts: which seeds are compared with which, at what value, and what the page says of them."""
 
-import json
 import math
 
 import numpy as np
@@ -11,7 +10,7 @@ import scipy.stats
 from plans import plan_of, task_plan
 
 from actstudy.analysis import collect, tables
-from actstudy.analysis.page import verdict_sentence
+from actstudy.analysis.page import recommendation
 from actstudy.analysis.questions import contrasts, procedure
 from actstudy.analysis.questions.seed_values import TaskValues, seed_values
 from actstudy.contract import schema
@@ -327,23 +326,22 @@ def test_one_sentence_a_task_says_who_won():
     columns = ["task", "metric", "checkpoint", "n", "mean", "data", "name", "test"]
     empty = pd.DataFrame(columns=columns)
     frames = {"runs": runs, "contrasts": table, "cells": empty, "references": empty}
-    sentence = verdict_sentence.sentence(tables.Tables(plan(), frames), "mlp")
-    assert sentence.startswith(
-        "MLP, test accuracy against relu: gelu is better when it trains; "
-        "elu is equivalent (within 0.01) when both train; undecided: tanh ("
-    )
-    assert sentence.endswith(
-        "(n = 12 seeds). No run collapsed, which does not exclude a risk of up to 22%."
+    better = table.set_index(["family", "level"]).loc[("primary", "gelu"), "mean"]
+    sentence = recommendation.answer(tables.Tables(plan(), frames), "mlp")
+    assert sentence == (
+        f"Use gelu rather than relu ({100 * better:+.2f} points when it trains, n = 12 seeds). "
+        "elu is equivalent to relu, within 1 point when both train. Not decided: tanh. "
+        "No run collapsed, which does not exclude a risk of up to 22%."
     )
 
 
 def test_undecided_says_what_it_takes():
-    row = {"verdict": "undecided", "decided_at": None, "n": 12, "more_seeds": 14.0, "visible": 0.02}
-    assert contrasts.describe_verdict(row) == "undecided: 14 more seeds"
-    assert contrasts.describe_verdict(row | {"more_seeds": None}).endswith(
-        "not decidable at this margin; 20 seeds can see 0.02"
+    row = {"verdict": "undecided", "more_seeds": 14.0, "more_seeds_as_seen": None}
+    assert contrasts.describe_verdict(row) == (
+        "undecided; more seeds: 14 (margin), over 100 (as seen)"
     )
-    json.dumps(row)
+    row |= {"more_seeds": math.nan, "more_seeds_as_seen": 3.0}
+    assert contrasts.more_seeds(row) == ["over 100", "3"]
 
 
 def test_a_failed_run_costs_its_pair_and_no_look():
@@ -547,7 +545,7 @@ def sentence_of(values, groups=("",), settings=MLP):
     columns = ["task", "metric", "checkpoint", "n", "mean", "data", "name", "test"]
     empty = pd.DataFrame(columns=columns)
     frames = {"runs": runs, "contrasts": table, "cells": empty, "references": empty}
-    return verdict_sentence.sentence(tables.Tables(plan(settings), frames), "mlp")
+    return recommendation.answer(tables.Tables(plan(settings), frames), "mlp")
 
 
 def test_a_level_at_chance_in_most_runs_is_not_called_free_of_collapse():

@@ -57,8 +57,9 @@ def tables_of(tmp_path, name, ending, scope="all runs"):
 
 
 def page_of(tables, folder):
-    """The page of a study; it shows no number that is none."""
+    """The summary and the appendix of a study; they show no number that is none."""
     page = summary.render(tables, folder / "figures", folder / "summary.md")
+    page += summary.render_appendix(tables, folder / "figures", folder / "appendix.md")
     reasons = re.compile(r"completed, but its reported_\w+ is (nan|inf)")
     plain = reasons.sub("", page.replace("&#95;", "_").replace("\\_", "_"))
     assert [line for line in plain.splitlines() if NO_NUMBER.search(line)] == []
@@ -66,7 +67,7 @@ def page_of(tables, folder):
 
 
 def check_runs(tables, page, ending):
-    """Every run without a result is named on the page with its state."""
+    """Every run without a result is named on the page with its state; missing ones are counted."""
     runs = tables.frames["runs"]
     completed = int((runs["status"] == "completed").sum())
     assert f"{completed} of {len(runs)} runs completed" in page.splitlines()[0]
@@ -74,8 +75,13 @@ def check_runs(tables, page, ending):
     assert len(incomplete) == len(runs) - completed
     assert bool(len(incomplete)) == (ending not in HAVE_RESULTS)
     for status, part in incomplete.groupby("status"):
-        rows = re.findall(rf"^\|.*\| \d+ \| {status.replace('_', '.+')} \|", page, re.MULTILINE)
-        assert len(rows) == len(part)
+        seeds = r"\d+"
+        n_rows = len(part)
+        if status == "missing":
+            seeds = r"\d+ runs"
+            n_rows = part["task"].nunique()
+        rows = re.findall(rf"^\|.*\| {seeds} \| {status.replace('_', '.+')} \|", page, re.MULTILINE)
+        assert len(rows) == n_rows
 
 
 CASES = [(ending, "all runs") for ending in ENDINGS]
@@ -170,6 +176,7 @@ def test_an_activation_at_chance_is_a_finding_of_each_of_its_seeds(tmp_path):
     assert at_chance["level"].tolist() == ["relu", "relu"]
     assert set(at_chance["severity"]) == {"error"}
     page = page_of(tables, tmp_path)
-    (row,) = [line for line in page.splitlines() if "accuracy at chance" in line]
+    in_short, row = [line for line in page.splitlines() if "accuracy at chance" in line]
+    assert "Health: 1 error in 1 of 2 cells" in in_short
     assert "2 of 2" in row
     assert "the best validation accuracy, 0.1, is that of a guess" in row

@@ -371,18 +371,6 @@ def test_mcnemar():
     assert stats.mcnemar_exact(0, 0) == 1.0
 
 
-def test_front_probability():
-    rng = np.random.default_rng(0)
-    gain = rng.normal(size=(10, 3)) + [0.0, 0.3, -9.0]
-    shares = stats.front_probability(np.ones((10, 3)), gain, np.random.default_rng(1))
-    picked = np.random.default_rng(1).integers(10, size=(2_000, 10))
-    ahead = (gain[picked, 0].mean(axis=1) > gain[picked, 1].mean(axis=1)).mean()
-    assert shares == pytest.approx([ahead, 1 - ahead, 0.0])
-    assert 0 < ahead < 1
-    cheap = stats.front_probability(np.ones((10, 3)) * [1, 2, 0.5], gain, np.random.default_rng(1))
-    assert cheap[2] == 1.0
-
-
 def test_test_error_of_examples_and_of_documents():
     rng = np.random.default_rng(0)
     d = rng.normal(size=400)

@@ -1,4 +1,4 @@
-"""Ranks, win probabilities, chosen learning rates, chances of the front: frames made by hand."""
+"""Win probabilities and chosen learning rates: frames made by hand."""
 
 import json
 import math
@@ -10,8 +10,7 @@ import pytest
 from plans import task_plan
 
 from actstudy.analysis.page import tuning_tables
-from actstudy.analysis.page.result_tables import ranks_over_tasks
-from actstudy.analysis.questions import pareto, ranks, tuning
+from actstudy.analysis.questions import ranks, tuning
 from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.analysis.tables import Tables
 
@@ -56,10 +55,6 @@ def runs_of(values, task="mlp", group="", metric="accuracy", diverged=()):
     return pd.DataFrame(rows)
 
 
-def ranks_of(frames, plan):
-    return ranks.ranks(seed_values(frames, plan), plan)
-
-
 def wins_of(frames, plan):
     return ranks.wins(seed_values(frames, plan), plan)
 
@@ -87,59 +82,9 @@ def test_wins_count_seeds_that_every_level_has_and_ties_half(frames):
     assert mirrored["share_x"].to_numpy() == pytest.approx(1 - mirrored["share_y"].to_numpy())
 
 
-def test_ranks_are_means_over_common_seeds(frames):
-    table = ranks_of(frames, plan_of()).set_index("level")
-    expected = {"relu": (2 + 1.5 + 2) / 3, "gelu": 3.5 / 3, "tanh": 3}
-    assert table["mean_rank"].to_dict() == pytest.approx(expected)
-    assert table["n"].tolist() == [3, 3, 3]
-    assert table["n_levels"].tolist() == [3, 3, 3]
-    assert table["won"].to_dict() == {"relu": False, "gelu": True, "tanh": False}
-
-
-def test_a_diverged_run_ranks_at_chance_level_and_is_not_dropped(frames):
-    frames["runs"] = runs_of({"relu": [0.5, 0.6], "gelu": [0.9, 0.7]}, diverged={("gelu", 0)})
-    table = ranks_of(frames, plan_of()).set_index("level")
-    assert table["mean_rank"].to_dict() == {"relu": 1.5, "gelu": 1.5}
-    assert set(table["n"]) == {2}
-
-
-def test_lower_perplexity_ranks_first():
-    values = {"relu": [100.0, 90.0], "gelu": [95.0, 80.0]}
-    runs = runs_of(values, "lm", metric="word_perplexity").assign(vocabulary=8)
-    predictions = runs[["run_id", "task", "group", "level"]].assign(
-        scores=[np.ones(2)] * 4, weights=[np.ones(2)] * 4, tokens=3
-    )
-    frames = {"runs": runs, "predictions": predictions}
-    table = ranks_of(frames, plan_of(lm=TOKENS)).set_index("level")
-    assert table["mean_rank"].to_dict() == {"relu": 2.0, "gelu": 1.0}
-
-
-def test_levels_that_tie_share_a_task_and_a_level_alone_wins_none():
-    tied = ranks_of({"runs": runs_of({"relu": [0.5, 0.6], "gelu": [0.5, 0.6]})}, plan_of())
-    assert tied["won"].all()
-    assert tied["mean_rank"].tolist() == [1.5, 1.5]
-    alone = ranks_of({"runs": runs_of({"relu": [0.5, 0.6]})}, plan_of())
-    assert not alone["won"].any()
-    assert wins_of({"runs": runs_of({"relu": [0.5]})}, plan_of()).empty
-
-
-def test_ranks_over_tasks_name_the_rank_in_each_and_count_the_tasks_won():
-    other = runs_of({"relu": [0.9, 0.9], "gelu": [0.1, 0.2]}, "vision")
-    frames = {"runs": pd.concat([runs_of(VALUES), other])}
-    plan = plan_of(mlp=CLASSES, vision={**CLASSES, "title": "other"})
-    rows = {row.pop("cell"): row for row in ranks_over_tasks(ranks_of(frames, plan))}
-    assert list(rows["gelu"]) == ["mlp", "vision", "tasks won"]
-    assert list(rows["gelu"].values()) == ["1.2 of 3, n = 3", "2.0 of 2, n = 2", "1 of 2"]
-    assert rows["relu"]["tasks won"] == "1 of 2"
-    assert list(rows["tanh"].values()) == ["3.0 of 3, n = 3", "", "0 of 1"]
-
-
-def test_where_nothing_has_ended_there_are_no_ranks():
+def test_where_nothing_has_ended_nobody_is_ahead():
     frames = {"runs": runs_of({"relu": [None], "gelu": [None]})}
-    table = ranks_of(frames, plan_of())
-    assert table.columns.tolist() == ranks.RANKS
     assert wins_of(frames, plan_of()).empty
-    assert ranks_over_tasks(table) == []
 
 
 # Learning rates
@@ -348,7 +293,6 @@ def test_sentences_say_what_tuning_cost_and_changed(tuned):
     assert "3 rates x 2 seeds = 6 tuning runs" in budget
     assert "the fixed rate is 0.01" in budget
     assert "1 of 3 pairs of levels change their order by mean (relu over gelu)" in flips
-    assert "the best mean moves from gelu to relu" in flips
     assert verdicts.startswith(
         "The verdict changes for gelu from better to worse; fixed and tuned rates were not"
     )
@@ -360,7 +304,7 @@ def test_sentences_where_nothing_flips_or_nothing_was_tuned(tuned):
     same = tuned.frames["contrasts"].assign(mean=0.0, verdict="undecided")
     calm = Tables(tuned.plan, {**tuned.frames, "contrasts": same})
     sentences = tuning_tables.sentences(calm, "mlp")
-    nothing = "no pair of levels changes its order by mean; relu has the best mean with both"
+    nothing = "no pair of levels changes its order by mean."
     assert nothing in sentences[1]
     assert not any("verdict changes" in sentence for sentence in sentences)
     bare = Tables(tuned.plan, {**tuned.frames, "tuning": tuned.frames["tuning"].head(0)})
@@ -381,61 +325,3 @@ def test_the_good_region_ends_at_the_first_rate_that_is_not_good():
     assert tuning.good_region(pd.DataFrame(rows)) == (0.001, 0.01)
     assert tuning.good_region(pd.DataFrame(rows).assign(chosen=False)) is None
     assert tuning.good_region(pd.DataFrame(rows).assign(good=False)) is None
-
-
-# The Pareto front
-
-
-def costed(level, throughputs, accuracies, **changes):
-    """Timed runs; changes: seed -> fields."""
-    rows = []
-    for seed, (speed, accuracy) in enumerate(zip(throughputs, accuracies, strict=True)):
-        rows.append(
-            {
-                "task": "mlp",
-                "group": "",
-                "level": level,
-                "seed": seed,
-                "status": "completed",
-                "throughput": speed,
-                "throughput_unit": "examples/s",
-                "train_seconds": 1.0,
-                "timing_clean": True,
-                "peak_memory_bytes": 1,
-                "peak_memory_kind": "process",
-                "reported_accuracy": accuracy,
-                "device": "cpu",
-                **changes.get(f"s{seed}", {}),
-            }
-        )
-    return rows
-
-
-def front_probabilities(runs):
-    return pareto.pareto(pd.DataFrame(runs), plan_of()).set_index("level")["front_probability"]
-
-
-def test_front_probability_is_sure_where_seeds_agree_and_a_share_where_they_do_not():
-    """silu is on the front with more than two of four draws of its better seeds."""
-    runs = costed("relu", [100.0] * 4, [0.6] * 4)
-    runs += costed("gelu", [90.0] * 4, [0.7] * 4)
-    runs += costed("tanh", [80.0] * 4, [0.5] * 4)
-    runs += costed("silu", [80.0] * 4, [0.71, 0.69, 0.71, 0.69])
-    shares = front_probabilities(runs)
-    assert shares[["relu", "gelu", "tanh"]].to_dict() == {"relu": 1.0, "gelu": 1.0, "tanh": 0.0}
-    assert shares["silu"] == pytest.approx(5 / 16, abs=0.04)
-    pd.testing.assert_series_equal(shares, front_probabilities(runs))
-
-
-def test_front_probability_needs_two_seeds_that_all_levels_were_timed_at():
-    shared = {"timing_clean": False}
-    runs = costed("relu", [100.0] * 3, [0.6] * 3)
-    runs += costed("gelu", [90.0] * 3, [0.7] * 3, s1=shared, s2=shared)
-    shares = front_probabilities(runs)
-    assert shares["relu"] == 1.0
-    assert np.isnan(shares["gelu"])
-    alone = pareto.pareto(pd.DataFrame(costed("relu", [1.0], [0.5])), plan_of())
-    assert alone["front_probability"].isna().all()
-    assert alone["on_front"].all()
-    failed = pd.DataFrame(runs).assign(status="failed")
-    assert "front_probability" in pareto.pareto(failed, plan_of())

@@ -32,6 +32,7 @@ LATE_TORCH = ("commands",)  # imports torch inside functions only, when a comman
 INNER_ORDER = {
     "analysis": (
         "markdown",
+        "scale",
         "export.spreadsheet",
         "questions",
         "collect",

@@ -25,16 +25,20 @@ class Nodes(html.parser.HTMLParser):
         self.tags.add(tag)
         urls = [value or "" for name, value in attrs if name in ("href", "src")]
         has_handler = any(name.startswith("on") for name, _ in attrs)
-        if tag in ACTIVE or has_handler or (urls and not is_figure(tag, urls)):
+        if tag in ACTIVE or has_handler or (urls and not is_own(tag, urls)):
             self.scripts.append(self.get_starttag_text() or tag)
 
     def handle_data(self, data: str) -> None:
         self.text += data
 
 
-def is_figure(tag: str, urls: list[str]) -> bool:
-    """Whether a node is a picture of the page's own; a page has no other links."""
-    return tag == "img" and all(re.fullmatch(r"figures/\w+/\w+\.png", url) for url in urls)
+def is_own(tag: str, urls: list[str]) -> bool:
+    """Whether a node is a picture of the page's own, or a link to its tables and documents."""
+    allowed = {
+        "img": r"figures/\w+/\w+\.png",
+        "a": r"tables/\w+\.(csv|tex)|(\.\./)*docs/\w+\.md|(summary|appendix)\.md",
+    }
+    return tag in allowed and all(re.fullmatch(allowed[tag], url) for url in urls)
 
 
 def rendered(markdown: str) -> Nodes:

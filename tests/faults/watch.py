@@ -13,7 +13,8 @@ Seal = tuple[bytes, int]
 # Columns of study tables that a clock or the host decides; `schema` marks those of runs.
 CLOCK = {f.name for f in schema.RUNS if f.metadata[b"clock"] == b"yes"} | {
     "n_timed",
-    "on_front",
+    "lowest_throughput",
+    "highest_throughput",
     "median_seconds",
 }
 

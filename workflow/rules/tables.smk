@@ -22,7 +22,11 @@ rule tables:
                 if name not in registry.literal("analysis/tables.py", "PARQUET_ALONE")
             ],
         ),
-        expand(f"{RESULTS}/tables/contrasts_{{task}}.tex", task=STUDY.tasks),
+        expand(
+            f"{RESULTS}/tables/{{what}}_{{task}}.tex",
+            what=["means", "contrasts"],
+            task=STUDY.tasks,
+        ),
         plan=f"{RESULTS}/tables/plan.json",
     params:
         plan=lambda wildcards: STUDY.plan().sha256,

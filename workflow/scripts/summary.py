@@ -14,4 +14,5 @@ from actstudy.analysis.page import summary
 results = Path(sys.argv[1])
 page = results / f"{sys.argv[2]}.md"
 frames = tables.read(results / "tables")
-page.write_text(summary.render(frames, results / "figures", page), encoding="utf-8")
+text = summary.PAGES[sys.argv[2]](frames, results / "figures", page)
+page.write_text(text, encoding="utf-8")

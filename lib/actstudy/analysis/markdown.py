@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,6 +26,13 @@ def group_head(group: str) -> str:
     return f"{group}: " if group else ""
 
 
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
 def metric_name(metric: str) -> str:
     """A metric's column name in words."""
     return metric.replace("_", " ")
@@ -35,25 +43,8 @@ def number(value: float) -> str:
     return "none" if math.isnan(value) else f"{value:.{_digits(value)}f}"
 
 
-def signed(value: float, size: float) -> str:
-    """A difference with its sign, and the decimals of values as large as `size`."""
-    return f"{value:+.{_digits(size)}f}"
-
-
-def interval(low: float, high: float, size: float) -> str:
-    """`low to high` of a difference, with the decimals of values as large as `size`."""
-    return f"{signed(low, size)} to {signed(high, size)}"
-
-
 def _digits(value: float) -> int:
     return 4 if abs(value) < 10 else 1
-
-
-def spread(mean: float, sd: float) -> str:
-    """`mean (sd ..)`; no sd if it is NaN (one seed), `none` if the mean is NaN (no seed)."""
-    if math.isnan(mean) or math.isnan(sd):
-        return number(mean)
-    return f"{number(mean)} (sd {sd:.{_digits(mean)}f})"
 
 
 def markdown(rows: list[dict[str, Any]], without: str = "No run has completed.") -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from actstudy.analysis import figures, tables
+from actstudy.analysis.export import latex
 from actstudy.analysis.page import summary
 from actstudy.contract import store
 from actstudy.contract.spec import data_name
@@ -28,6 +29,7 @@ def write_partial(study: Study, out: Path | None = None) -> Path:
     boundaries = pd.read_parquet(toys) if toys.is_file() else pd.DataFrame()
     built = tables.build(study.plan(), store.RUNS, references, boundaries)
     tables.write(built, folder / "tables")
+    latex.write(built, folder / "tables")
     figures.draw_page(built, folder / "figures")
     page = folder / "summary.md"
     text = summary.render(built, folder / "figures", page, partial=True)

@@ -58,11 +58,16 @@ def delete_results(folder: Path) -> None:
         raise StudyError(f"retry: {error}; allowed: a run that no process is training") from None
 
 
+def study_command(plan: Plan) -> str:
+    """The shell command that runs a study, or what is missing of it."""
+    if plan.study == "default":
+        return "snakemake"
+    return f"snakemake --configfile {shlex.quote(plan.file)}"
+
+
 def rerun_command(plan: Plan, row: Mapping[str, Any]) -> str:
     """The shell command that runs a planned run again; row: its task, run_id and status."""
-    study = "snakemake"
-    if plan.study != "default":
-        study = f"snakemake --configfile {shlex.quote(plan.file)}"
+    study = study_command(plan)
     if row["status"] == "missing":
         return study
     return f"python -m actstudy retry {RUNS}/{row['task']}/{row['run_id']} && {study}"

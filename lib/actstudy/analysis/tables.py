@@ -41,7 +41,6 @@ NAMES = [
     "contrasts",
     "differences",
     "wins",
-    "ranks",
     "tuning",
     "claims",
     "early",
@@ -113,7 +112,6 @@ def build(
     frames["contrasts"] = contrasts.contrasts(frames, plan, values)
     frames["differences"] = contrasts.seed_differences(frames["contrasts"], plan, values)
     frames["wins"] = ranks.wins(values, plan)
-    frames["ranks"] = ranks.ranks(values, plan)
     frames["tuning"] = tuning.tuning(tuning_frames, plan)
     frames["claims"] = claims.claims(frames, plan.claims, plan.tasks)
     frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)

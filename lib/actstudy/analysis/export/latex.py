@@ -1,13 +1,16 @@
-"""The contrasts of a task as a LaTeX table, ready for \\input; it needs the package booktabs."""
+"""A task's means and contrasts as LaTeX, ready for \\input; they need the package booktabs."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from actstudy.analysis import scale
 from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.questions import contrasts
+from actstudy.analysis.scale import Scale
 from actstudy.analysis.tables import Tables
 from actstudy.contract import store
 from actstudy.contract.errors import visible
@@ -26,46 +29,77 @@ SPECIAL = {
 
 
 def write(tables: Tables, folder: Path) -> None:
-    """Write each task's contrasts next to the other tables, as contrasts_<task>.tex."""
+    """Write means_<task>.tex and contrasts_<task>.tex of each task next to the other tables."""
     for task in tables.plan.tasks:
-        with store.replacing(folder / f"contrasts_{task}.tex") as draft:
-            draft.write_text(contrasts_latex(tables, task), encoding="utf-8")
+        for name, latex in (("means", means_latex), ("contrasts", contrasts_latex)):
+            with store.replacing(folder / f"{name}_{task}.tex") as draft:
+                draft.write_text(latex(tables, task), encoding="utf-8")
+
+
+def means_latex(tables: Tables, task: str) -> str:
+    """The mean test metric of each cell with sd and n as a booktabs table, group by group."""
+    settings = tables.plan.tasks[task]
+    own = scale.of_metric(settings.metric)
+
+    def cells(row: dict[Any, Any]) -> list[str]:
+        return [number(own, row["mean"]), number(own, row["sd"]), f"{row['n']}"]
+
+    title = f"{settings.title}: {scale.heading(settings.metric)}"
+    return table(title, tables.reported(task), ["Level", "Mean", "sd", "$n$"], "lrrr", cells)
 
 
 def contrasts_latex(tables: Tables, task: str) -> str:
     """The contrasts of a task with the baseline as a booktabs table, group by group."""
     settings = tables.plan.tasks[task]
-    primary = tables.of("contrasts", task).query("family == 'primary'")
+    size = scale.of_differences(settings)
+
+    def cells(row: dict[Any, Any]) -> list[str]:
+        interval = ""
+        if size.interval(row["low"], row["high"]) != "none":
+            interval = f"[{signed(size, row['low'])}, {signed(size, row['high'])}]"
+        difference = signed(size, row["mean"])
+        verdict = escaped(contrasts.describe_verdict(row))
+        return [f"{row['n']}", difference, interval, chance(row["p"]), verdict]
+
     title = f"{settings.title}: test {metric_name(settings.metric)}"
     title += f", difference from {settings.baseline}"
-    if settings.log_unit:
-        title += f" ({settings.log_unit})"
+    if size.unit:
+        title += f" ({size.unit})"
     columns = ["Level", "$n$", "Mean difference", "Interval", "$p$", "Verdict"]
+    return table(title, contrasts.primary(tables.of("contrasts", task)), columns, "lrrrrl", cells)
+
+
+def table(
+    title: str,
+    frame: pd.DataFrame,
+    columns: list[str],
+    format_: str,
+    cells: Callable[[dict[Any, Any]], list[str]],
+) -> str:
+    """A booktabs table under a comment with its title: a row per row of the frame.
+
+    frame: with group, which heads its rows, and level, the first cell; cells: the others.
+    """
     rows: list[list[str]] = []
-    for group, part in primary.groupby("group", sort=False):
+    for group, part in frame.groupby("group", sort=False):
         head = "\\midrule\n" if rows else ""
         if group:
             head += rf"\multicolumn{{{len(columns)}}}{{l}}{{{escaped(group)}}} \\" + "\n"
         for row in part.to_dict("records"):
-            rows.append(_row(row, head))
+            rows.append([head + escaped(row["level"]), *cells(row)])
             head = ""
-    table = pd.DataFrame(rows, columns=columns).style.hide(axis="index")
-    return f"% {escaped(title)}\n{table.to_latex(column_format='lrrrrl', hrules=True)}"
+    styled = pd.DataFrame(rows, columns=columns).style.hide(axis="index")
+    return f"% {escaped(title)}\n{styled.to_latex(column_format=format_, hrules=True)}"
 
 
-def _row(row: dict[Any, Any], head: str) -> list[str]:
-    """A contrast's cells, below the lines `head`; what it has too few seeds for stays empty."""
-    interval = ""
-    if math.isfinite(row["low"]) and math.isfinite(row["high"]):
-        interval = f"[{number(row['low'])}, {number(row['high'])}]"
-    level = head + escaped(row["level"])
-    verdict = escaped(contrasts.describe_verdict(row))
-    return [level, f"{row['n']}", number(row["mean"]), interval, chance(row["p"]), verdict]
+def number(own: Scale, value: float) -> str:
+    """A value in mathematics; empty if it is not finite."""
+    return f"${own.number(value)}$" if math.isfinite(value) else ""
 
 
-def number(value: float) -> str:
-    """Four decimals with a sign, in mathematics; empty if it is not finite."""
-    return f"${value:+.4f}$" if math.isfinite(value) else ""
+def signed(size: Scale, value: float) -> str:
+    """A difference with its sign, in mathematics; empty if it is not finite."""
+    return f"${size.signed(value)}$" if math.isfinite(value) else ""
 
 
 def chance(p: float) -> str:

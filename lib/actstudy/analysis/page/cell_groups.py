@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.markdown import markdown, signed, spread
+from actstudy.analysis.markdown import markdown
 from actstudy.analysis.questions.contrasts import describe_verdict
 from actstudy.analysis.questions.procedure import MIN_SEEDS
+from actstudy.analysis.scale import Scale
 
 MAX_CELLS = 40  # in a table with a row per cell
 
@@ -45,26 +46,26 @@ def _row(name: str, columns: list[str], texts: dict[tuple[str, str], str]) -> di
     return {"": name, **{column: texts.get((name, column), "none") for column in columns}}
 
 
-def means(cells: pd.DataFrame) -> str:
+def means(cells: pd.DataFrame, size: Scale) -> str:
     """The mean test metric of each cell; cells: rows of `Tables.reported`."""
     entries = []
     for row in cells.itertuples():
-        text = spread(row.mean, row.sd)
+        text = size.spread(row.mean, row.sd)
         if row.n < row.n_planned:
             text += f", n = {row.n} of {row.n_planned}"
         entries.append((row.group, row.level, text))
     n = cells["n_planned"].max()
     note = (
-        f"Mean (sd over seeds); n = {n} seeds per cell unless stated otherwise. "
-        "Minimum, maximum, values at the last step and other metrics: tables/cells.csv."
+        f"Mean{f', {size.unit}' if size.unit else ''} (sd over seeds); n = {n} seeds per cell "
+        "unless stated otherwise."
     )
     return crossed(entries, note)
 
 
-def differences(contrasts: pd.DataFrame, name: str, size: float) -> str:
+def differences(contrasts: pd.DataFrame, name: str, size: Scale) -> str:
     """The mean difference of each contrast, with its verdict if any contrast has enough seeds.
 
-    name: of the differences, with their unit; size: of the metric's values, sets the decimals.
+    name: of the differences, with their unit.
     """
     too_few = (contrasts["verdict"] == "too few seeds").all()
     n = " to ".join(map(str, sorted({contrasts["n"].min(), contrasts["n"].max()})))
@@ -73,7 +74,7 @@ def differences(contrasts: pd.DataFrame, name: str, size: float) -> str:
         seeds = f"no verdict, too few seeds ({n} of {MIN_SEEDS})"
     entries = []
     for row in contrasts.to_dict("records"):
-        text = signed(row["mean"], size) if row["n"] else "none"
+        text = size.signed(row["mean"]) if row["n"] else "none"
         if not too_few:
             text += f", {describe_verdict(row)}"
         entries.append((row["group"], row["level"], text))

@@ -1,4 +1,4 @@
-"""The tables of throughput, training time and memory on the summary page, as Markdown."""
+"""The table of throughput, training time and memory on the appendix, as Markdown."""
 
 from typing import Any
 
@@ -15,21 +15,11 @@ def compute(tables: Tables, task: str) -> str:
     """Throughput, training seconds and peak memory, a row per cell."""
     steps = steps_trained(tables, task)
     rows = []
-    for row in _measured(tables, task):
-        rows.append({**_cost(row), **steps_of(steps, cell_name(row["level"], row["group"]))})
+    for row in tables.of("pareto", task).to_dict("records"):
+        if pd.notna(row["peak_memory_bytes"]):
+            cell = cell_name(row["level"], row["group"])
+            rows.append({"cell": cell, **_cost(row), **steps_of(steps, cell)})
     return markdown(rows, PACKED)
-
-
-def compute_of_front(tables: Tables, task: str) -> str:
-    """Throughput, training seconds and peak memory of the cells on the Pareto front."""
-    measured = _measured(tables, task)
-    if not measured:
-        return PACKED
-    front = [_cost(row) for row in measured if row["on_front"]]
-    if not front:
-        return "No cell was timed; memory is in tables/pareto.csv."
-    note = "Only the cells on the Pareto front of their group; all cells are in tables/pareto.csv."
-    return f"{markdown(front)}\n\n{note}"
 
 
 def gpu_use(tables: Tables, task: str) -> str:
@@ -51,28 +41,18 @@ def gpu_use(tables: Tables, task: str) -> str:
     return " ".join(sentences)
 
 
-def _measured(tables: Tables, task: str) -> list[dict[Any, Any]]:
-    """The rows of `pareto` with a peak memory."""
-    rows = tables.of("pareto", task).to_dict("records")
-    return [row for row in rows if pd.notna(row["peak_memory_bytes"])]
-
-
 def _cost(row: dict[Any, Any]) -> dict[str, Any]:
-    """A cell's row of the table of compute."""
+    """A cell's measures as cells of the table."""
     throughput = "not timed"
     seconds = "not timed"
-    chance = ""
     if row["n_timed"]:
         throughput = f"{row['throughput']:,.0f}"
-        seconds = f"{row['train_seconds']:.2f}"
-    if pd.notna(row["front_probability"]):
-        chance = f"{100 * row['front_probability']:.0f}%"
+        seconds = f"{row['train_seconds']:.1f}"
+    if row["n_timed"] > 1:
+        throughput += f" ({row['lowest_throughput']:,.0f} to {row['highest_throughput']:,.0f})"
     return {
-        "cell": cell_name(row["level"], row["group"]),
         f"throughput ({row['throughput_unit']})": throughput,
         "training (s)": seconds,
         f"peak memory (MB, {row['peak_memory_kind']})": f"{row['peak_memory_bytes'] / 1e6:,.0f}",
         "timed n": row["n_timed"],
-        "on the Pareto front": "yes" if row["on_front"] else "no",
-        "chance of the front": chance,
     }

@@ -1,19 +1,41 @@
-"""Health on the summary page: findings, and whether early health predicts the result."""
+"""Health on the pages: findings, and whether early health predicts the result."""
 
 from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.markdown import cell_name, group_head, markdown, metric_name
+from actstudy.analysis.markdown import cell_name, group_head, listed, markdown, metric_name
 from actstudy.analysis.questions import stats
 from actstudy.analysis.questions.findings import of_cells
 from actstudy.analysis.questions.probes import PROBES
 from actstudy.analysis.tables import Tables
-from actstudy.contract.schema import UNREAD
+from actstudy.contract.schema import CELL, UNREAD
 
 MAX_ROWS = 20  # of findings on the page; the table has all
 MAX_NOTES_LISTED = 5  # more are only counted
 MAX_SENTENCES = 4  # a sentence per group of cells; more groups have a table
+
+
+def in_short(tables: Tables, task: str) -> str:
+    """How many findings are errors or warnings, and one of the worst, as a sentence; or nothing."""
+    runs = tables.of("runs", task)
+    cells = of_cells(tables.of("findings", task), runs)
+    grave = cells[cells["severity"] != "note"]
+    if grave.empty:
+        return ""
+    counts = grave["severity"].value_counts()
+    numbers = []
+    for severity in ("error", "warning"):
+        if severity in counts:
+            plural = "" if counts[severity] == 1 else "s"
+            numbers.append(f"{counts[severity]} {severity}{plural}")
+    worst = grave.iloc[0]
+    n_cells = len(grave[CELL].drop_duplicates())
+    return (
+        f"Health: {listed(numbers)} in {n_cells} of {len(_cell_names(runs))} cells; one of the "
+        f"worst is {worst['rule'].replace('_', ' ')} in "
+        f"{cell_name(worst['level'], worst['group'])}: {worst['text']}."
+    )
 
 
 def findings(tables: Tables, task: str) -> dict[str, Any]:

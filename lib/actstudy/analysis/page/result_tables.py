@@ -1,66 +1,17 @@
-"""The tables of results, steps, ranks and time on the summary page, as Markdown."""
+"""The tables of results, steps and time on the pages, as Markdown."""
 
 from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.markdown import cell_name, markdown, metric_name, number, spread
+from actstudy.analysis import scale
+from actstudy.analysis.markdown import cell_name, markdown
 from actstudy.analysis.page import cell_groups
 from actstudy.analysis.tables import Tables
 
 STAGES = ["wall", "start", "compile", "train", "eval", "probe", "checkpoint"]
+MAX_SUMMARY_ROWS = 30  # of a table with a row per group of cells
 NO_TARGET = "No target is set, or no run has completed."
-
-
-def glance(tables: Tables) -> str:
-    """Mean test metrics: a row per cell, the references below, a column per task."""
-    columns: dict[str, dict[str, str]] = {}  # heading -> cell -> text
-    references: dict[str, str] = {}  # heading -> text
-    for task, settings in tables.plan.tasks.items():
-        better = "higher" if settings.higher_is_better else "lower"
-        heading = f"{task}: {metric_name(settings.metric)}, {better} is better"
-        columns[heading] = {}
-        for row in tables.reported(task).itertuples():
-            name = cell_name(row.level, row.group)
-            columns[heading][name] = f"{spread(row.mean, row.sd)}, n = {row.n}"
-        references[heading] = _references(tables.of("references", task))
-    columns = {key: column for key, column in columns.items() if column or references[key]}
-    rows = []
-    for name in dict.fromkeys(name for column in columns.values() for name in column):
-        rows.append({"": name, **{key: column.get(name, "") for key, column in columns.items()}})
-    rows.append({"": "reference", **{key: references[key] for key in columns}})
-    return markdown(rows)
-
-
-def _references(references: pd.DataFrame) -> str:
-    texts = []
-    for row in references.itertuples():
-        data = f", {row.data}" if len(references) > 1 else ""
-        texts.append(f"{number(row.test)} ({row.name}{data})")
-    return "; ".join(texts)
-
-
-def mean_ranks(tables: Tables) -> str:
-    """Mean ranks: a row per cell, a column per task."""
-    return markdown(ranks_over_tasks(tables.frames["ranks"]))
-
-
-def ranks_over_tasks(ranks: pd.DataFrame) -> list[dict[str, str]]:
-    """A row per cell: its mean rank in each task, on n seeds, and in how many tasks it won.
-
-    ranks: the table `ranks`. Cells that won most tasks come first.
-    """
-    tasks = list(dict.fromkeys(ranks["task"]))
-    rows = {}
-    n_won = {}
-    for (level, group), part in ranks.groupby(["level", "group"], sort=False):
-        cell = cell_name(level, group)
-        rows[cell] = {"cell": cell, **dict.fromkeys(tasks, "")}
-        for rank in part.itertuples():
-            rows[cell][rank.task] = f"{rank.mean_rank:.1f} of {rank.n_levels}, n = {rank.n}"
-        n_won[cell] = int(part["won"].sum())
-        rows[cell]["tasks won"] = f"{n_won[cell]} of {len(part)}"
-    return [rows[cell] for cell in sorted(rows, key=lambda cell: -n_won[cell])]
 
 
 def time(runs: pd.DataFrame) -> str:
@@ -80,6 +31,24 @@ def time(runs: pd.DataFrame) -> str:
         for stage in stages:
             row[f"{stage} (s)"] = f"{part[f'{stage}_seconds'].astype(float).sum():,.0f}"
         rows.append(row)
+    return markdown(rows)
+
+
+def means(tables: Tables, task: str) -> str:
+    """Test metrics, a row per cell: mean, sd and n; the reference methods below."""
+    settings = tables.plan.tasks[task]
+    own = scale.of_metric(settings.metric)
+    head = f"{scale.heading(settings.metric)}: mean (sd)"
+    rows = []
+    for row in tables.reported(task).to_dict("records"):
+        name = cell_name(row["level"], row["group"])
+        n = f"{row['n']} of {row['n_planned']}"
+        rows.append({tables.plan.compare: name, head: own.spread(row["mean"], row["sd"]), "n": n})
+    for row in tables.of("references", task).to_dict("records"):
+        name = f"reference: {row['name']}"
+        if tables.of("references", task)["data"].nunique() > 1:
+            name += f", {row['data']}"
+        rows.append({tables.plan.compare: name, head: own.number(row["test"]), "n": ""})
     return markdown(rows)
 
 
@@ -139,32 +108,48 @@ def steps_of(steps: dict[str, str], cell: str) -> dict[str, str]:
 def _result(name: str, cell: pd.DataFrame, metric: str) -> dict[str, Any]:
     """A cell's row of the table of results; cell: its rows of the table `cells`."""
     described = cell.set_index(["checkpoint", "metric"])
+    own = scale.of_metric(metric)
     main = described.loc[("reported", metric)]
     last = main
     if ("last", metric) in described.index:
         last = described.loc[("last", metric)]
-    at_last = spread(last["mean"], last["sd"])
+    at_last = own.spread(last["mean"], last["sd"])
     if last["n"] < main["n"]:
         at_last += f", n = {last['n']:.0f}"
     others = {}
     for other in cell["metric"].unique():
         if other != metric:
             mean = described.loc[("reported", other), "mean"]
-            others[f"test {metric_name(other)}"] = number(mean)
+            others[scale.heading(other)] = scale.of_metric(other).number(mean)
     return {
         "cell": name,
         "n": f"{main['n']:.0f} of {main['n_planned']:.0f}",
-        f"test {metric_name(metric)} (sd)": spread(main["mean"], main["sd"]),
-        "min": number(main["min"]),
-        "max": number(main["max"]),
+        f"{scale.heading(metric)} (sd)": own.spread(main["mean"], main["sd"]),
+        "min": own.number(main["min"]),
+        "max": own.number(main["max"]),
         "at the last step (sd)": at_last,
         **others,
     }
 
 
+def means_by_group(tables: Tables, task: str) -> str:
+    """Mean test metrics, a row per group of cells; empty if they are too many for the summary."""
+    return "" if _is_long(tables, task) else _by_group(tables, task)
+
+
 def results_by_group(tables: Tables, task: str) -> str:
-    """Mean test metrics, a row per group of cells."""
-    return cell_groups.means(tables.reported(task))
+    """Those of `means_by_group` that are too many for the summary, else empty."""
+    return _by_group(tables, task) if _is_long(tables, task) else ""
+
+
+def _is_long(tables: Tables, task: str) -> bool:
+    cells = tables.reported(task)
+    return max(cells["group"].nunique(), cells["level"].nunique()) > MAX_SUMMARY_ROWS
+
+
+def _by_group(tables: Tables, task: str) -> str:
+    size = scale.of_metric(tables.plan.tasks[task].metric)
+    return cell_groups.means(tables.reported(task), size)
 
 
 def targets(tables: Tables, task: str) -> str:

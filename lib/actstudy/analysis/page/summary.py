@@ -1,8 +1,7 @@
-"""The summary page: what was compared, the results, on how many seeds, and what did not finish."""
+"""The pages of a study: the summary with its answer, and the appendix with everything else."""
 
-import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,31 +10,38 @@ import pandas as pd
 import yaml
 from markupsafe import Markup
 
-from actstudy.analysis.markdown import block, cell_name, code, markdown, metric_name, number, prose
+from actstudy.analysis import scale
+from actstudy.analysis.markdown import block, code, listed, markdown, metric_name, prose
 from actstudy.analysis.page import (
-    best_means,
     cell_groups,
+    citation,
     compute_tables,
     health_tables,
+    incomplete,
     layouts,
+    links,
+    next_steps,
     origins,
+    recommendation,
     replication_tables,
     result_tables,
+    training_sentences,
     tuning_tables,
-    verdict_sentence,
+    verdict_notes,
     verdict_tables,
 )
 from actstudy.analysis.questions import contrasts, early_health, procedure, stats
-from actstudy.analysis.retry import rerun_command
+from actstudy.analysis.retry import study_command
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
 from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.spec import layered
+from actstudy.study.tries import results_folder
 
 TEMPLATES = Path(__file__).parent
+ANSWER = "forest"  # the figure of all tasks that stands beside the answer
 CONSTANTS = {
     "n_bins": registry.literal("tasks/metrics.py", "N_BINS"),
-    "front_draws": f"{stats.FRONT_DRAWS:,}",
     "interval_level": f"{stats.LEVEL:.0%}",
     "early_share": f"{early_health.EARLY_SHARE:.0%}",
     "min_probe_runs": early_health.MIN_RUNS,
@@ -43,34 +49,69 @@ CONSTANTS = {
 
 
 def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> str:
-    """The Markdown text of a study's page; figures are linked relative to the folder of `page`."""
+    """The Markdown of a study's summary, in which the answer comes first.
+
+    page: the file that it is for; links to figures and tables are relative to its folder.
+    """
     runs = tables.frames["runs"]
     unique_runs = runs.drop_duplicates("run_id")  # a tuned rate may be the fixed one
-    return (
-        _environment()
-        .get_template("summary.md.j2")
-        .render(
-            plan=tables.plan,
-            n_planned=len(unique_runs),
-            n_completed=int((unique_runs["status"] == "completed").sum()),
-            partial=partial,
-            tasks=[_task(tables, task, figures, page) for task in tables.plan.tasks],
-            **_overview(tables),
-            claims=_claims(tables),
-            error_rate=_error_rate(tables.plan),
-            constants=CONSTANTS,
-            time=result_tables.time(unique_runs),
-            figures=_figures(registry.study_figures(), figures / "study", page),
-            origins=origins.sentences(tables.plan, unique_runs),
-            incomplete=_incomplete(tables),
-            provenance=origins.provenance(runs),
-            date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        )
+    missing = incomplete.rows(tables)
+    drawn = links.figures(_study_figures(on_page=True), figures / "study", page)
+    return _page(
+        "summary.md.j2",
+        tables,
+        page,
+        partial=partial,
+        n_planned=len(unique_runs),
+        n_completed=int((unique_runs["status"] == "completed").sum()),
+        tasks=[_summary_of(tables, task, figures, page) for task in tables.plan.tasks],
+        verdicts=verdict_tables.overview(tables),
+        excluding_zero=verdict_tables.excluding_zero(tables),
+        left_out=verdict_tables.left_out(tables),
+        next_steps=next_steps.steps(tables),
+        answer_figures=[figure for figure in drawn if figure["name"] == ANSWER],
+        figures=[figure for figure in drawn if figure["name"] != ANSWER],
+        claims=_claims(tables),
+        crossed=runs["group"].nunique() > 1,
+        baselines=sorted({settings.baseline for settings in tables.plan.tasks.values()}),
+        interval_levels=_interval_levels(tables),
+        error_rate=_error_rate(tables.plan),
+        looks=_looks(tables.plan),
+        origins=origins.sentences(tables.plan, unique_runs),
+        incomplete=missing[: incomplete.MAX_ROWS],
+        n_unlisted=max(0, len(missing) - incomplete.MAX_ROWS),
+        n_incomplete=len(tables.frames["incomplete"].drop_duplicates("run_id")),
+        study_file=code(tables.plan.file),
+        command=code(study_command(tables.plan)),
+        appendix_command=code(_appendix_command(tables.plan)),
+        provenance=origins.provenance(runs),
+        date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     )
 
 
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+def render_appendix(tables: Tables, figures: Path, page: Path) -> str:
+    """The Markdown of all tables, texts and figures that the summary leaves out."""
+    return _page(
+        "appendix.md.j2",
+        tables,
+        page,
+        tasks=[_appendix_of(tables, task, figures, page) for task in tables.plan.tasks],
+        by_rule=cell_groups.are_many(tables.frames["runs"]),
+        constants=CONSTANTS,
+        time=result_tables.time(tables.frames["runs"].drop_duplicates("run_id")),
+        figures=links.figures(_study_figures(on_page=False), figures / "study", page),
+        bibtex=citation.bibtex(),
+    )
+
+
+PAGES: dict[str, Callable[[Tables, Path, Path], str]] = {
+    "summary": render,
+    "appendix": render_appendix,
+}
+
+
+def _page(template: str, tables: Tables, page: Path, **content: Any) -> str:
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         finalize=escape_untrusted,
@@ -78,6 +119,12 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    written = environment.get_template(template)
+    return written.render(plan=tables.plan, links=links.of_page(page), **content)
+
+
+def _appendix_command(plan: Plan) -> str:
+    return f"{study_command(plan)} {results_folder(plan.study)}/appendix.md"
 
 
 def escape_untrusted(value: object) -> Markup:
@@ -87,43 +134,62 @@ def escape_untrusted(value: object) -> Markup:
     return Markup(prose(value))  # noqa: S704  (escaped)
 
 
-def _overview(tables: Tables) -> dict[str, str]:
-    """The tables with a row per cell and a column per task; empty for too many cells."""
-    cells = tables.frames["cells"][["group", "level"]].drop_duplicates()
-    if len(cells) > cell_groups.MAX_CELLS:
-        return {"glance": "", "ranks": ""}
-    return {"glance": result_tables.glance(tables), "ranks": result_tables.mean_ranks(tables)}
+def _study_figures(on_page: bool) -> list[str]:
+    of_page = registry.page_figures("STUDY_FIGURES")
+    return [name for name in registry.study_figures() if (name in of_page) == on_page]
 
 
-def _task(tables: Tables, task: str, figures: Path, page: Path) -> dict[str, Any]:
+def _task_figures(settings: TaskPlan, on_page: bool) -> list[str]:
+    of_page = registry.page_figures("TASK_FIGURES")
+    return [name for name in settings.figures if (name in of_page) == on_page]
+
+
+def _summary_of(tables: Tables, task: str, figures: Path, page: Path) -> dict[str, Any]:
+    """A task's part of the summary."""
+    settings = tables.plan.tasks[task]
+    return {
+        **vars(settings),
+        "name": task,
+        "metric_name": metric_name(settings.metric),
+        "margin_text": scale.of_differences(settings).amount(settings.margin),
+        "answer": recommendation.answer(tables, task),
+        "training": training_sentences.sentences(tables, task),
+        "subsets": _subsets(tables.of("runs", task)),
+        "means": layouts.choose(tables, task).means(tables, task),
+        "tables": links.task_tables(task, page),
+        "notes": verdict_notes.notes(tables, task),
+        "health": health_tables.in_short(tables, task),
+        "figures": links.figures(_task_figures(settings, True), figures / task, page),
+    }
+
+
+def _appendix_of(tables: Tables, task: str, figures: Path, page: Path) -> dict[str, Any]:
+    """A task's part of the appendix."""
     settings = tables.plan.tasks[task]
     layout = layouts.choose(tables, task)
     return {
         **vars(settings),
-        **_looks(tables.plan, settings),
         "name": task,
         "metric_name": metric_name(settings.metric),
-        "results_by_cell": layout.results_by_cell,
-        "contrasts_by_cell": layout.contrasts_by_cell,
         "early_ends": result_tables.early_ends(tables, task),
-        "subsets": _subsets(tables.of("runs", task)),
-        "verdict": verdict_sentence.sentence(tables, task),
-        "best": best_means.sentences(tables, task),
-        "references": _references(tables.of("references", task)),
         "recipe_block": _recipe(settings),
         "results": layout.results(tables, task),
         "contrasts": layout.contrasts(tables, task),
-        "notes": verdict_tables.notes(tables, task),
         "all_pairs": verdict_tables.all_pairs(tables, task),
-        "controls": verdict_tables.controls(tables, task),
         "tuning": tuning_tables.sentences(tables, task),
         "targets_table": layout.targets(tables, task),
-        "compute": layout.compute(tables, task),
+        "compute": compute_tables.compute(tables, task),
         "gpu_use": compute_tables.gpu_use(tables, task),
         "health": layout.findings(tables, task),
         "early": health_tables.early(tables, task),
-        "figures": _figures(settings.figures, figures / task, page),
+        "figures": links.figures(_task_figures(settings, False), figures / task, page),
     }
+
+
+def _interval_levels(tables: Tables) -> str:
+    """The levels of the intervals of contrasts with the baseline, in words."""
+    levels = contrasts.primary(tables.frames["contrasts"])["interval_level"].dropna()
+    return listed(sorted({f"{100 * level:g}%" for level in levels}), "or")
 
 
 def _error_rate(plan: Plan) -> str:
@@ -131,21 +197,18 @@ def _error_rate(plan: Plan) -> str:
     share = contrasts.family_share(plan)
     rate = f"{100 * procedure.ALPHA * share:g}%"
     if share < 1:
-        rate += f" (this task's share of the study's {procedure.ALPHA:.0%})"
+        rate += f" (its share of the study's {procedure.ALPHA:.0%})"
     return rate
 
 
-def _looks(plan: Plan, settings: TaskPlan) -> dict[str, str]:
-    """The seeds and the spends of a task's looks in words; empty if it has none."""
-    if not settings.looks:
+def _looks(plan: Plan) -> dict[str, str]:
+    """The seeds and the spends of looks in words; empty if no task has any."""
+    if not any(settings.looks for settings in plan.tasks.values()):
         return {}
-    looks = procedure.looks_of(settings.looks, contrasts.family_share(plan))
+    looks = procedure.looks_of(True, contrasts.family_share(plan))
     seeds = [str(n) for n, _ in looks]
     spends = [f"{100 * spend:.3g}%" for _, spend in looks]
-    return {
-        "look_seeds": verdict_tables.listed(seeds),
-        "look_spends": verdict_tables.listed(spends),
-    }
+    return {"seeds": f"{listed(seeds)} seeds", "spends": listed(spends, "or")}
 
 
 def _claims(tables: Tables) -> dict[str, Any] | None:
@@ -168,50 +231,8 @@ def _subsets(runs: pd.DataFrame) -> list[str]:
     return [f"{row.data} is {row.data_subset}" for row in subsets.itertuples()]
 
 
-def _references(references: pd.DataFrame) -> list[dict[str, Any]]:
-    """The reference methods with their scores as text."""
-    rows = []
-    for row in references.to_dict("records"):
-        rows.append({**row, "val": number(row["val"]), "test": number(row["test"])})
-    return rows
-
-
 def _recipe(settings: TaskPlan) -> str:
     """The run fields that all runs share, with crossed axes as lists, as a YAML block."""
     recipe = layered(settings.recipe, settings.axes)
     text = yaml.safe_dump(recipe, sort_keys=True, default_flow_style=None, width=110)
     return block(text.strip(), "yaml")
-
-
-def _figures(names: Iterable[str], folder: Path, page: Path) -> list[dict[str, str]]:
-    """Those figures of a folder that were drawn, linked relative to the page."""
-    drawn = []
-    for name in names:
-        caption = folder / f"{name}.txt"
-        if not caption.is_file():
-            continue
-        drawn.append(
-            {
-                "name": name,
-                "path": os.path.relpath(caption.with_suffix(".png"), page.parent),
-                "caption": caption.read_text(encoding="utf-8").strip(),
-            }
-        )
-    return drawn
-
-
-def _incomplete(tables: Tables) -> list[dict[str, Any]]:
-    """The runs that did not complete, with the command that runs each again."""
-    rows = []
-    for row in tables.frames["incomplete"].astype(object).fillna("").to_dict("records"):
-        rows.append(
-            {
-                "task": row["task"],
-                "cell": cell_name(row["level"], row["group"]),
-                "seed": row["seed"],
-                "status": row["status"],
-                "reason": row["reason"],
-                "command": code(rerun_command(tables.plan, row)),
-            }
-        )
-    return rows

@@ -78,21 +78,16 @@ def ordered(contrasts: pd.DataFrame, settings: TaskPlan) -> pd.Series:
 
 
 def flips(fixed: pd.Series, tuned: pd.Series) -> str:
-    """How many pairs of levels change their order between two series, and which level is best."""
+    """How many pairs of levels change their order by mean between two series."""
     levels = [level for level in fixed.index if level in tuned.index]
     pairs = list(itertools.combinations(levels, 2))
     flipped = [f"{lower} over {upper}" for upper, lower in pairs if tuned[lower] > tuned[upper]]
-    best_fixed = fixed[levels].idxmax()
-    best_tuned = tuned[levels].idxmax()
-    best = f"the best mean moves from {best_fixed} to {best_tuned}"
-    if best_fixed == best_tuned:
-        best = f"{best_fixed} has the best mean with both"
     start = "Between the fixed and the tuned rate"
     if not flipped:
-        return f"{start} no pair of levels changes its order by mean; {best}."
+        return f"{start} no pair of levels changes its order by mean."
     return (
         f"{start} {len(flipped)} of {len(pairs)} pairs of levels change their order by mean "
-        f"({named(flipped)}), which alone is not a verdict; {best}."
+        f"({named(flipped)}), which alone is not a verdict."
     )
 
 

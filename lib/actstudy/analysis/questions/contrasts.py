@@ -10,6 +10,7 @@ import pandas as pd
 from actstudy.analysis.questions import collapse, procedure, reservations
 from actstudy.analysis.questions.collapse import Gains
 from actstudy.analysis.questions.example_scores import scores_of_cells, test_error
+from actstudy.analysis.questions.power import MAX_MORE_SEEDS
 from actstudy.analysis.questions.seed_values import Frames, TaskValues, Values
 from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.schema import UNREAD
@@ -18,7 +19,7 @@ OPEN_VERDICTS = (procedure.UNDECIDED, procedure.TOO_FEW)
 COLUMNS = ["task", "group", "level", "baseline", "family", "metric", "unit", "n", "seeds"]
 COLUMNS += ["mean", "sd", "low", "high", "interval_level", "mean_all", "test_se", "p"]
 COLUMNS += ["p_equivalent", "spend", "margin", "verdict", "condition", "contradiction"]
-COLUMNS += ["decided_at", "more_seeds", "visible", *reservations.COLUMNS]
+COLUMNS += ["decided_at", "more_seeds", "more_seeds_as_seen", "visible", *reservations.COLUMNS]
 CONTRAST = ["task", "group", "level", "baseline", "family", "unit"]  # names a contrast
 DIFFERENCES = [*CONTRAST, "seed", "difference", "is_typical"]
 
@@ -64,15 +65,20 @@ def contrasts(frames: Frames, plan: Plan, values: Values) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def primary(contrasts: pd.DataFrame) -> pd.DataFrame:
+    """The contrasts with the baseline."""
+    return contrasts[contrasts["family"] == "primary"]
+
+
 def families(runs: pd.DataFrame, baseline: str) -> dict[str, list[Pair]]:
     """The contrasts of both families of a task, group by group."""
-    primary = []
+    with_baseline = []
     all_pairs = []
     for group, part in runs.groupby("group", sort=False):
         levels = list(part["level"].unique())
-        primary += [Pair(group, level, baseline) for level in levels if level != baseline]
+        with_baseline += [Pair(group, level, baseline) for level in levels if level != baseline]
         all_pairs += [Pair(group, b, a) for a, b in itertools.combinations(levels, 2)]
-    return {"primary": primary, "all pairs": all_pairs}
+    return {"primary": with_baseline, "all pairs": all_pairs}
 
 
 def judge(
@@ -157,6 +163,7 @@ def describe_result(
         "low": min(ends),
         "high": max(ends),
     }
+    row |= {"condition": "", "contradiction": ""}
     level, opponent = pair.cells
     if not {level, opponent} <= set(gains.every):
         return row
@@ -174,8 +181,7 @@ def seed_differences(contrasts: pd.DataFrame, plan: Plan, values: Values) -> pd.
     minus baseline in `unit`. A contrast rests on its rows that are typical, n of them.
     """
     parts = []
-    primary = contrasts[contrasts["family"] == "primary"]
-    for task, rows in primary.groupby("task", sort=False):
+    for task, rows in primary(contrasts).groupby("task", sort=False):
         settings = plan.tasks[str(task)]
         seeds = slice(int(rows["seeds"].max()))
         gains = collapse.gains(values[str(task)].of_rows(seeds), settings)
@@ -198,29 +204,35 @@ def seed_differences(contrasts: pd.DataFrame, plan: Plan, values: Values) -> pd.
 
 
 def describe_verdict(row: Mapping[str, Any]) -> str:
-    """The verdict of a row of `contrasts` in words, with the seeds that are still missing."""
+    """The verdict of a row of `contrasts` in words, with the seeds that would decide it."""
+    words = verdict_words(row)
+    if row["verdict"] != procedure.UNDECIDED:
+        return words
+    for_margin, as_seen = more_seeds(row)
+    return f"{words}; more seeds: {for_margin} (margin), {as_seen} (as seen)"
+
+
+def verdict_words(row: Mapping[str, Any]) -> str:
+    """The verdict alone, with its condition, when it came if early, and what speaks against it."""
     verdict = str(row["verdict"])
     if verdict == procedure.TOO_FEW:
         if row["seeds"] >= procedure.MIN_SEEDS:
             needed = f"it takes {procedure.MIN_SEEDS}"
             return f"too few typical pairs ({row['n']} of {row['seeds']} seeds, {needed})"
         return f"too few seeds ({row['n']} of {procedure.MIN_SEEDS})"
-    if verdict != procedure.UNDECIDED:
-        return decided(row)
-    if pd.isna(row["more_seeds"]):
-        return (
-            f"undecided: not decidable at this margin; {procedure.VISIBLE_SEEDS} seeds can see "
-            f"{row['visible']:.2g}"
-        )
-    plural = "" if row["more_seeds"] == 1 else "s"
-    return f"undecided: {row['more_seeds']:.0f} more seed{plural}"
-
-
-def decided(row: Mapping[str, Any]) -> str:
-    """A decision in words: its condition, when it came if early, and what speaks against it."""
-    words = f"{row['verdict']} {row['condition']}".strip()
+    if verdict == procedure.UNDECIDED:
+        return verdict
+    words = f"{verdict} {row['condition']}".strip()
     if pd.notna(row["decided_at"]) and row["decided_at"] < row["seeds"]:
         words += f", decided at n = {row['decided_at']:.0f}"
     if row["contradiction"]:
         words += f", but {row['contradiction']}"
     return words
+
+
+def more_seeds(row: Mapping[str, Any]) -> list[str]:
+    """How many more seeds see a difference of the margin, and one of the observed size."""
+    texts = []
+    for seeds in (row["more_seeds"], row["more_seeds_as_seen"]):
+        texts.append(f"over {MAX_MORE_SEEDS}" if pd.isna(seeds) else f"{seeds:.0f}")
+    return texts

@@ -1,4 +1,4 @@
-"""How many seeds a verdict takes: `k more seeds`, and the difference that many seeds can see."""
+"""How many more seeds a verdict takes, and the difference that many seeds can see."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,27 +10,29 @@ from scipy import stats as distributions
 from actstudy.study.looks import LOOKS
 
 MIN_SEEDS = LOOKS[0]  # pairs of a contrast; below there is no verdict
-POWER = 0.8  # of "k more seeds"
-SD_LIMIT = 0.8  # one-sided confidence of the sd's upper limit in "k more seeds"
-MAX_MORE_SEEDS = 100  # a contrast that needs more is not decidable
+POWER = 0.8  # of `more_seeds`
+SD_LIMIT = 0.8  # one-sided confidence of the sd's upper limit in `more_seeds`
+MAX_MORE_SEEDS = 100  # a contrast that needs more is not counted further
 VISIBLE_SEEDS = 20  # seeds of `visible`
 
 Looks = Sequence[tuple[int | None, float]]  # (seeds, spend), seeds rising; None: all seeds
 
 
-def more_seeds(n: int, sd: float, margin: float, family: int, looks: Looks) -> int | None:
-    """The smallest k >= 1 with which n + k seeds detect a true difference of the margin.
+def more_seeds(n: int, sd: float, difference: float, family: int, looks: Looks) -> int | None:
+    """The smallest k >= 1 with which n + k seeds detect a true difference of size `difference`.
 
-    None above MAX_MORE_SEEDS. The sd is replaced by its upper limit, since a pilot's is as often
-    too small. Too few seeds are filled up to the first look that can find a difference; a single
-    one, without sd, no further.
+    None above MAX_MORE_SEEDS and for a difference of 0. The sd is replaced by its upper limit,
+    since a pilot's is as often too small. Too few seeds are filled up to the first look that can
+    find a difference; a single one, without sd, no further.
     """
     first = first_to_decide(looks)
     if n < 2:
         return first - n
+    if difference == 0:
+        return None
     limit = upper_sd(sd, n)
     for m in range(max(n + 1, first), n + MAX_MORE_SEEDS + 1):
-        if limit * detectable(m, contrast_level(m, family, looks)) <= margin:
+        if limit * detectable(m, contrast_level(m, family, looks)) <= difference:
             return m - n
     return None
 

@@ -52,7 +52,8 @@ class Verdict:
     p_equivalent: float
     spend: float
     decided_at: int | None
-    more_seeds: int | None  # None if decided, or if more than MAX_MORE_SEEDS would be needed
+    more_seeds: int | None  # for the margin; None if decided, or above MAX_MORE_SEEDS
+    more_seeds_as_seen: int | None  # likewise for a difference of the observed size
     visible: float  # the difference that VISIBLE_SEEDS seeds detect with power POWER
 
 
@@ -208,7 +209,7 @@ def contrast(
 ) -> Verdict:
     """The verdict on column j: of the first look that decided it, else of the last one.
 
-    Without any look it is "too few seeds". looks: the schedule, which "k more seeds" goes by.
+    Without any look it is "too few seeds". looks: the schedule, which `more_seeds` goes by.
     """
     family = x.shape[1]
     if looks_taken:
@@ -227,8 +228,10 @@ def contrast(
     head = (n, seeds, interval.value, sd, interval.low, interval.high, level)
     for look in looks_taken:
         if look.verdicts[j] not in (UNDECIDED, TOO_FEW):
-            return Verdict(look.verdicts[j], *head, *look.tests(j), len(look.x), None, visible)
+            tests = look.tests(j)
+            return Verdict(look.verdicts[j], *head, *tests, len(look.x), None, None, visible)
     more = more_seeds(n, sd, margin, family, looks)
+    as_seen = more_seeds(n, sd, abs(interval.value), family, looks)
     if not looks_taken or looks_taken[-1].verdicts[j] == TOO_FEW:
-        return Verdict(TOO_FEW, *head, np.nan, np.nan, 0.0, None, more, visible)
-    return Verdict(UNDECIDED, *head, *looks_taken[-1].tests(j), None, more, visible)
+        return Verdict(TOO_FEW, *head, np.nan, np.nan, 0.0, None, more, as_seen, visible)
+    return Verdict(UNDECIDED, *head, *looks_taken[-1].tests(j), None, more, as_seen, visible)

@@ -1,8 +1,5 @@
-"""Who ranks where within a task, seed by seed; metrics of several tasks are never averaged."""
+"""How often a level is ahead of another one, seed by seed."""
 
-from typing import Any
-
-import numpy as np
 import pandas as pd
 
 from actstudy.analysis.questions import stats
@@ -10,7 +7,6 @@ from actstudy.analysis.questions.seed_values import Values
 from actstudy.contract.plan import Plan
 
 WINS = ["task", "group", "level", "other", "n", "share", "low", "high"]
-RANKS = ["task", "group", "level", "n", "n_levels", "mean_rank", "won"]
 
 
 def gains(values: Values, plan: Plan, task: str) -> dict[str, pd.DataFrame]:
@@ -57,30 +53,3 @@ def square(wins: pd.DataFrame, column: str = "share") -> pd.DataFrame:
     levels = list(dict.fromkeys(wins["level"]))
     wide = wins.pivot(index="level", columns="other", values=column)
     return wide.reindex(index=levels, columns=levels)
-
-
-def ranks(values: Values, plan: Plan) -> pd.DataFrame:
-    """A row per cell: its mean rank among the levels of its group over the common seeds.
-
-    1 is the best. won: it has the lowest mean rank of its group, alone or with others, and the
-    group has other levels. values: `seed_values`; columns RANKS.
-    """
-    rows: list[dict[str, Any]] = []
-    for task in plan.tasks:
-        for group, group_gains in gains(values, plan, task).items():
-            mean_rank = group_gains.rank(axis=1, ascending=False).mean()
-            n_levels = len(mean_rank)
-            won = np.isclose(mean_rank, mean_rank.min()) & (n_levels > 1)
-            for position, level in enumerate(mean_rank.index):
-                rows.append(
-                    {
-                        "task": task,
-                        "group": group,
-                        "level": level,
-                        "n": len(group_gains),
-                        "n_levels": n_levels,
-                        "mean_rank": mean_rank.iloc[position],
-                        "won": bool(won[position]),
-                    }
-                )
-    return pd.DataFrame(rows, columns=RANKS)

@@ -9,7 +9,6 @@ from scipy import special, stats
 
 LEVEL = 0.95  # of confidence intervals
 MIN_BCA_VALUES = 20
-FRONT_DRAWS = 2_000  # bootstrap draws of seeds
 MIN_RHO_VALUES = 4  # for an interval of a rank correlation
 MIDDLE = ["iqm", "iqm_low", "iqm_high"]  # columns of tables
 
@@ -49,15 +48,6 @@ def censored_median(values: Sequence[float | None]) -> float | None:
         return None
     median = float(times[(n - 1) // 2] + times[n // 2]) / 2
     return median if np.isfinite(median) else None
-
-
-def pareto_front(cost_low: Sequence[float], gain_high: Sequence[float]) -> np.ndarray:
-    """Mask of the points that no other point dominates: no worse on both and better on one."""
-    cost = np.asarray(cost_low, dtype=float)
-    gain = np.asarray(gain_high, dtype=float)
-    no_worse = (cost[None] <= cost[:, None]) & (gain[None] >= gain[:, None])
-    better = (cost[None] < cost[:, None]) | (gain[None] > gain[:, None])
-    return np.asarray(~(no_worse & better).any(axis=1))
 
 
 def spearman(x: Sequence[float], y: Sequence[float], level: float = LEVEL) -> Estimate:
@@ -148,21 +138,6 @@ def win_probability(differences: Sequence[float], level: float = LEVEL) -> Estim
     low = max(0.0, float(centre - half))
     high = min(1.0, float(centre + half))
     return Estimate(float(share), low, high, n)
-
-
-def front_probability(
-    cost: np.ndarray, gain: np.ndarray, rng: np.random.Generator, draws: int = FRONT_DRAWS
-) -> np.ndarray:
-    """Share of bootstrap draws in which each cell is on the Pareto front, shape (K,).
-
-    cost, gain: shape (n, K). A draw takes n seeds with replacement, the same for all cells and
-    for both; median cost and mean gain, as in the table `pareto`.
-    """
-    seeds = rng.integers(len(cost), size=(draws, len(cost)))
-    costs = np.median(cost[seeds], axis=1)
-    gains = gain[seeds].mean(axis=1)
-    fronts = [pareto_front(*draw) for draw in zip(costs, gains, strict=True)]
-    return np.asarray(np.mean(fronts, axis=0))
 
 
 def paired_test_error(

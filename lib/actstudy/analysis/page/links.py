@@ -1,0 +1,51 @@
+"""Links of a page: figures, tables and documents, by paths that work from its folder."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import quote
+
+from actstudy.analysis.markdown import code
+
+DOCUMENTS = ("docs/statistics.md", "docs/metrics.md", "docs/health.md", "docs/commands.md")
+
+
+def figures(names: Iterable[str], folder: Path, page: Path) -> list[dict[str, str]]:
+    """Those figures of a folder that were drawn, linked relative to the page."""
+    drawn = []
+    for name in names:
+        caption = folder / f"{name}.txt"
+        if not caption.is_file():
+            continue
+        drawn.append(
+            {
+                "name": name,
+                "path": os.path.relpath(caption.with_suffix(".png"), page.parent),
+                "caption": caption.read_text(encoding="utf-8").strip(),
+            }
+        )
+    return drawn
+
+
+def link(target: Path, page: Path) -> str:
+    """A file's name as a link from the page, or as code if there is no such file."""
+    if not target.is_file():
+        return code(target.name)
+    return f"[{target.name}]({quote(os.path.relpath(target, page.parent))})"
+
+
+def of_page(page: Path) -> dict[str, str]:
+    """Stem -> link of the documents, the other page and the tables that a page names.
+
+    DOCUMENTS lie in the folder of the project.
+    """
+    targets = [Path(name) for name in DOCUMENTS]
+    targets += [page.with_name("summary.md"), page.with_name("appendix.md")]
+    targets += [page.parent / "tables" / name for name in ("contrasts.csv", "incomplete.csv")]
+    return {target.stem: link(target, page) for target in targets}
+
+
+def task_tables(task: str, page: Path) -> str:
+    """Links to a task's means and contrasts, as CSV and as LaTeX."""
+    names = ["cells.csv", f"means_{task}.tex", "contrasts.csv", f"contrasts_{task}.tex"]
+    return ", ".join(link(page.parent / "tables" / name, page) for name in names)

@@ -1,0 +1,178 @@
+"""The answer of a task in sentences: what to use, what is decided, what is open."""
+
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+
+from actstudy.analysis import scale
+from actstudy.analysis.markdown import group_head, listed
+from actstudy.analysis.page import risks
+from actstudy.analysis.questions import procedure
+from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, primary
+from actstudy.analysis.questions.reservations import WHEN_IT_TRAINS
+from actstudy.analysis.tables import Tables
+from actstudy.contract.plan import TaskPlan
+
+MAX_GROUPS_NAMED = 4  # with a clause each; of more the verdicts are counted
+EQUIVALENT = ("equivalent", "equivalent (below the margin)")
+
+
+def answer(tables: Tables, task: str) -> str:
+    """Which level to use in a task instead of the baseline, as far as that is decided."""
+    settings = tables.plan.tasks[task]
+    contrasts = primary(tables.of("contrasts", task))
+    if contrasts.empty:
+        return f"there is no level to compare with {settings.baseline}."
+    if contrasts["n"].max() == 0:
+        return f"{nothing_to_compare(contrasts)}."
+    if (contrasts["verdict"] == procedure.TOO_FEW).all():
+        return f"{too_few(contrasts, settings)}{not_above_reference(tables, task)}"
+    pairs = tables.of("contrasts", task).query("family == 'all pairs'")
+    groups = list(contrasts["group"].unique())
+    if len(groups) > MAX_GROUPS_NAMED:
+        levels = contrasts["level"].unique()
+        texts = [f"{counted(contrasts, level, len(groups))}." for level in levels]
+    else:
+        texts = []
+        for group in groups:
+            part = contrasts[contrasts["group"] == group]
+            rivals = pairs[pairs["group"] == group]
+            texts.append(group_head(group) + advice(part, rivals, settings))
+    texts.append(risks.sentences(contrasts))
+    return f"{' '.join(filter(None, texts))}{not_above_reference(tables, task)}"
+
+
+def nothing_to_compare(contrasts: pd.DataFrame) -> str:
+    """Why no contrast has a pair: runs have not ended, or all that have ended diverged."""
+    ended = contrasts["n_runs"].fillna(0) > 0
+    diverged = contrasts["n_runs"] == contrasts["n_diverged"]
+    if ended.all() and diverged.all():
+        return "all runs that have ended diverged, so that there is nothing to compare"
+    return "no seed has a comparable run of a level and its baseline yet"
+
+
+def too_few(contrasts: pd.DataFrame, settings: TaskPlan) -> str:
+    """That these seeds decide nothing, and the range of the differences without their names."""
+    n = int(contrasts["n"].max())
+    seeds = "1 seed" if n == 1 else f"{n} seeds"
+    text = f"no verdict from {seeds}: it takes at least {procedure.MIN_SEEDS}."
+    means = contrasts["mean"].dropna()
+    if contrasts["group"].nunique() > MAX_GROUPS_NAMED or len(means) < 2:
+        return text
+    size = scale.of_differences(settings)
+    return (
+        f"{text} The mean differences from {settings.baseline} that were seen lie between "
+        f"{size.signed(means.min())} and {size.signed(means.max())} {size.unit}."
+    )
+
+
+def advice(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
+    """What to use, what to avoid, what is equal and what is open among one group's levels.
+
+    group: the contrasts with the baseline; pairs: those of all pairs.
+    """
+    baseline = settings.baseline
+    sound = group[group["contradiction"] == ""]
+    better = sound[sound["verdict"] == "better"]
+    worse = sound[sound["verdict"] == "worse"]
+    equal = sound[sound["verdict"].isin(EQUIVALENT)]
+    still_open = group[group["verdict"].isin(OPEN_VERDICTS)]
+    texts = []
+    if len(better):
+        texts.append(use(better, pairs, settings))
+    elif len(sound) == len(group) and still_open.empty:
+        texts.append(f"Keep {baseline}: nothing compared with it is better.")
+    elif len(worse) or len(equal):
+        texts.append(f"Nothing is shown to be better than {baseline}.")
+    else:
+        texts.append(f"No recommendation from n = {group['n'].max()} seeds.")
+    if len(worse):
+        texts.append(
+            f"{verb(worse)} worse than {baseline} ({sizes(worse, settings)}{condition(worse)})."
+        )
+    if len(equal):
+        margin = scale.of_differences(settings).amount(settings.margin)
+        texts.append(f"{verb(equal)} equivalent to {baseline}, within {margin}{condition(equal)}.")
+    for row in group[group["contradiction"] != ""].to_dict("records"):
+        texts.append(f"{row['level']} was found {row['verdict']}, but {row['contradiction']}.")
+    if len(still_open):
+        texts.append(f"Not decided: {listed(list(still_open['level']))}.")
+    return " ".join(texts)
+
+
+def use(better: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
+    """Which of the levels that are better than the baseline to use: one, if that is decided."""
+    baseline = settings.baseline
+    n = int(better["n"].max())
+    levels = list(better["level"])
+    winners = [level for level in levels if beats_all(level, levels, pairs)]
+    best = better[better["level"].isin(winners or levels)]
+    text = f"Use {listed(list(best['level']), 'or')} rather than {baseline} "
+    text += f"({sizes(best, settings)}{condition(best)}, n = {n} seeds)"
+    if not winners:
+        return f"{text}: which of these is better is not decided."
+    others = better[~better["level"].isin(winners)]
+    if others.empty:
+        return f"{text}."
+    return f"{text}. {verb(others)} better than {baseline} too, and worse than {winners[0]}."
+
+
+def beats_all(level: str, levels: list[str], pairs: pd.DataFrame) -> bool:
+    """Whether the verdicts of all pairs say that a level is better than each other one."""
+    sound = pairs[pairs["contradiction"] == ""]
+    won = sound[(sound["level"] == level) & (sound["verdict"] == "better")]["baseline"]
+    won_as_second = sound[(sound["baseline"] == level) & (sound["verdict"] == "worse")]["level"]
+    return set(levels) - {level} <= {*won, *won_as_second}
+
+
+def sizes(rows: pd.DataFrame, settings: TaskPlan) -> str:
+    """The mean differences of contrasts: `+3.13 and +1.96 points`."""
+    size = scale.of_differences(settings)
+    return f"{listed([size.signed(mean) for mean in rows['mean']])} {size.unit}".strip()
+
+
+def verb(rows: pd.DataFrame) -> str:
+    """`elu is`, `elu and celu are`."""
+    levels = list(rows["level"])
+    return f"{listed(levels)} {'is' if len(levels) == 1 else 'are'}"
+
+
+def condition(rows: pd.DataFrame) -> str:
+    """What verdicts of one kind take for granted, with a blank before it; empty for nothing."""
+    conditions = sorted(set(rows["condition"]) - {""})
+    if not conditions:
+        return ""
+    if conditions == [WHEN_IT_TRAINS] and len(rows) > 1:
+        conditions = ["when they train"]
+    return f" {listed(conditions)}"
+
+
+def counted(contrasts: pd.DataFrame, level: str, n_groups: int) -> str:
+    """A level's verdicts in many groups: `gelu better in 3, undecided in 45 of 48 groups`."""
+    counts: Counter[str] = Counter()
+    for row in contrasts[contrasts["level"] == level].to_dict("records"):
+        words = f"{row['verdict']} {row['condition'] or ''}".strip()
+        if row["contradiction"]:
+            words += " (contradicted)"
+        counts[words] += 1
+    texts = [f"{words} in {count}" for words, count in counts.most_common()]
+    return f"{level} {', '.join(texts)} of {n_groups} groups"
+
+
+def not_above_reference(tables: Tables, task: str) -> str:
+    """A warning for each reference method that no level's mean is better than."""
+    settings = tables.plan.tasks[task]
+    means = tables.reported(task).query("n > 0")["mean"]
+    if means.empty:
+        return ""
+    warnings = []
+    own = scale.of_metric(settings.metric)
+    references: Any = tables.of("references", task).drop_duplicates(["data", "name"]).itertuples()
+    for row in references:
+        if settings.sign * row.test >= (settings.sign * means).max():
+            warnings.append(
+                f" No mean is better than the reference without a network, {row.name}: "
+                f"{own.number(row.test)}{own.unit}."
+            )
+    return "".join(warnings)

@@ -1,0 +1,135 @@
+"""What trains and what stalls in a study of many cells, in sentences."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from actstudy.analysis.markdown import listed
+from actstudy.analysis.questions.outcomes import (
+    DIVERGES,
+    STALLS,
+    TRAINS,
+    best_validation,
+    outcomes,
+    stall_bounds,
+)
+from actstudy.analysis.tables import Tables
+from actstudy.contract.schema import ENDED
+
+LADDER = "depth"  # the axis whose places are climbed in sentences
+MAX_LINES = 12  # of levels that behave alike
+
+Places = dict[str, str]  # axis -> place
+
+
+def sentences(tables: Tables, task: str) -> list[str]:
+    """How many runs train, then where: a sentence per set of levels that train in the same cells.
+
+    Empty if the task predicts no classes, has one group of cells, or if every run trains.
+    """
+    settings = tables.plan.tasks[task]
+    places = tables.places(task)
+    if settings.predicts != "classes" or len(places) < 2:
+        return []
+    runs = tables.of("runs", task)
+    runs = runs[runs["status"].isin(ENDED)]
+    if runs.empty:
+        return []
+    best = best_validation(tables.of("curves", task))
+    bounds = stall_bounds(runs, settings)
+    runs = runs.assign(outcome=outcomes(runs, best, bounds))
+    if (runs["outcome"] == TRAINS).all():
+        return []
+    counts = runs["outcome"].value_counts()
+    words = {TRAINS: "train", STALLS: "stall", DIVERGES: "diverge"}
+    numbers = [f"{counts[end]} {word}" for end, word in words.items() if end in counts]
+    head = (
+        f"Of {len(runs)} runs {listed(numbers)}: a run stalls if its best validation accuracy "
+        f"stays below {' or '.join(f'{100 * bound:.3g}%' for bound in sorted(set(bounds)))}."
+    )
+    return [head, *by_level(runs, places)]
+
+
+def by_level(runs: pd.DataFrame, places: dict[str, Places]) -> list[str]:
+    """A sentence per set of levels that train in the same cells.
+
+    runs: with `outcome`; places: group of cells -> its place on each axis.
+    """
+    levels_by_text: dict[str, list[str]] = {}
+    for level, part in runs.groupby("level", sort=False):
+        shares = part.assign(trains=part["outcome"] == TRAINS).groupby("group")["trains"].mean()
+        text = where(shares, {group: places[group] for group in places if group in shares.index})
+        levels_by_text.setdefault(text, []).append(str(level))
+    texts = []
+    for text, levels in levels_by_text.items():
+        verb = "trains" if len(levels) == 1 else "train"
+        texts.append(f"{listed(levels)} {verb} {text}.")
+    return texts
+
+
+def where(shares: pd.Series, places: dict[str, Places]) -> str:
+    """In which cells a level trains: `at every depth with init=he_normal; nowhere with ...`.
+
+    shares: group -> the share of its runs that train; places: group -> its place on each axis.
+    """
+    steps = {place.get(LADDER, "") for place in places.values()}
+    ladder = LADDER if all(step.isdigit() for step in steps) else ""
+    climbed = sorted({place.get(ladder, "") for place in places.values()}, key=rung)
+    lines_by_reach: dict[str, list[str]] = {}
+    for line, groups in groups_by_line(places, ladder).items():
+        share_by_step = {places[group].get(ladder, ""): shares[group] for group in groups}
+        lines_by_reach.setdefault(reach(share_by_step, climbed), []).append(line)
+    everywhere = len(lines_by_reach) == 1
+    texts = []
+    for text, lines in sorted(lines_by_reach.items(), key=lambda item: item[0] == "nowhere"):
+        if everywhere or not any(lines):
+            texts.append(text)
+        else:
+            texts.append(f"{text} with {several(lines)}")
+    return "; ".join(texts)
+
+
+def rung(step: str) -> int:
+    """A place on the ladder as a number."""
+    return int(step or 0)
+
+
+def groups_by_line(places: dict[str, Places], ladder: str) -> dict[str, list[str]]:
+    """A group's place on all axes but the ladder, in words -> those groups."""
+    lines: dict[str, list[str]] = {}
+    for group, place in places.items():
+        others = [named(axis, value) for axis, value in place.items() if axis != ladder]
+        lines.setdefault(", ".join(others), []).append(group)
+    return lines
+
+
+def named(axis: str, value: str) -> str:
+    """A place in words; an initialisation and arguments name themselves."""
+    return value if axis == "init" or axis.endswith("_args") else f"{axis}={value}"
+
+
+def several(lines: Sequence[str]) -> str:
+    """Places in words: `he_normal or orthogonal`; of very many the first and a count."""
+    if len(lines) <= MAX_LINES:
+        return listed(lines, "or")
+    return f"{', '.join(lines[:MAX_LINES])} or {len(lines) - MAX_LINES} more"
+
+
+def reach(share_by_step: dict[str, float], steps: Sequence[str]) -> str:
+    """At which steps of the ladder a level trains, in words; its share where only some runs do."""
+    whole = [step for step in steps if share_by_step.get(step, 0.0) == 1.0]
+    some = [step for step in steps if 0.0 < share_by_step.get(step, 0.0) < 1.0]
+    parts = []
+    if steps == [""]:
+        parts += ["in every run"] if whole else []
+    elif len(whole) == len(steps):
+        parts.append(f"at every {LADDER}")
+    elif len(whole) > 1 and whole == list(steps[: len(whole)]):
+        parts.append(f"up to {LADDER} {whole[-1]}")
+    elif whole:
+        only = " only" if len(whole) == 1 and not some else ""
+        parts.append(f"at {LADDER} {listed(whole)}{only}")
+    for step in some:
+        at = f" at {LADDER} {step}" if step else ""
+        parts.append(f"in {share_by_step[step]:.0%} of the runs{at}")
+    return ", ".join(parts) or "nowhere"
