@@ -50,11 +50,11 @@ def lab(rgb: np.ndarray) -> np.ndarray:
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
-def distance(one: object, other: object) -> float:
+def distance(first: object, second: object) -> float:
     """The least distance of two colours in CIE Lab (CIE76) over all kinds of sight."""
     distances = []
     for matrix in MACHADO.values():
-        seen = [lab(np.clip(np.array(matrix) @ linear(colour), 0, 1)) for colour in (one, other)]
+        seen = [lab(np.clip(np.array(matrix) @ linear(colour), 0, 1)) for colour in (first, second)]
         distances.append(float(np.linalg.norm(seen[0] - seen[1])))
     return min(distances)
 

@@ -28,7 +28,7 @@ def faults(figure: Figure) -> dict[str, list[str]]:
     """
     lay_out(figure)
     boxes = [(text, box_of(text)) for text in texts(figure)]
-    found: dict[str, list[str]] = {
+    places: dict[str, list[str]] = {
         "clipped": [text.get_text() for text, box in boxes if is_clipped(figure, box)],
         "crossing": [],
         "covering": [],
@@ -36,20 +36,20 @@ def faults(figure: Figure) -> dict[str, list[str]]:
         "off_axis": [],
         "tall": [],
     }
-    for (one, box), (other, other_box) in itertools.combinations(boxes, 2):
-        if crosses(box, other_box):
-            found["crossing"].append(f"{one.get_text()} x {other.get_text()}")
+    for (first, box), (second, second_box) in itertools.combinations(boxes, 2):
+        if crosses(box, second_box):
+            places["crossing"].append(f"{first.get_text()} x {second.get_text()}")
     for ax in panels(figure):
         points = points_of(ax)
         for text, box in boxes:
             if text not in numbers_of_cells(ax) and holds(box, points):
-                found["covering"].append(text.get_text())
+                places["covering"].append(text.get_text())
         for line in data_lines(ax):
             if is_off_axis(ax, line):
-                found["off_axis"].append(f"{ax.get_title()}: {line.get_label()}")
+                places["off_axis"].append(f"{ax.get_title()}: {line.get_label()}")
     if figure.get_figheight() * DPI > MAX_PIXELS + SLACK:
-        found["tall"].append(f"{figure.get_figheight() * DPI:.0f} px")
-    return found
+        places["tall"].append(f"{figure.get_figheight() * DPI:.0f} px")
+    return places
 
 
 def lay_out(figure: Figure) -> None:
@@ -67,20 +67,20 @@ def panels(figure: Figure) -> list[Axes]:
 
 def texts(figure: Figure) -> list[Text]:
     """All texts that are drawn, each once."""
-    found: list[Any] = [*figure.texts, figure._suptitle, figure._supxlabel, figure._supylabel]
+    drawn: list[Any] = [*figure.texts, figure._suptitle, figure._supxlabel, figure._supylabel]
     legends = list(figure.legends)
     for ax in figure.axes:
         if not ax.get_visible():
             continue
-        found += [ax.title, ax._left_title, ax._right_title, *ax.texts]
+        drawn += [ax.title, ax._left_title, ax._right_title, *ax.texts]
         legends += [ax.get_legend()] if ax.get_legend() else []
         for axis in (ax.xaxis, ax.yaxis):
-            found += [axis.label, axis.offsetText]
+            drawn += [axis.label, axis.offsetText]
             for tick in axis._update_ticks():
-                found += [tick.label1, tick.label2]
+                drawn += [tick.label1, tick.label2]
     for legend in legends:
-        found += [legend.get_title(), *legend.get_texts()]
-    unique = {id(text): text for text in found if text is not None}
+        drawn += [legend.get_title(), *legend.get_texts()]
+    unique = {id(text): text for text in drawn if text is not None}
     return [text for text in unique.values() if text.get_visible() and text.get_text().strip()]
 
 
@@ -98,10 +98,10 @@ def is_clipped(figure: Figure, box: Bbox) -> bool:
     )
 
 
-def crosses(one: Bbox, other: Bbox) -> bool:
+def crosses(first: Bbox, second: Bbox) -> bool:
     """Whether two boxes share more than their rims."""
-    width = min(one.x1, other.x1) - max(one.x0, other.x0)
-    height = min(one.y1, other.y1) - max(one.y0, other.y0)
+    width = min(first.x1, second.x1) - max(first.x0, second.x0)
+    height = min(first.y1, second.y1) - max(first.y0, second.y0)
     return bool(width > SLACK and height > SLACK)
 
 
@@ -140,15 +140,15 @@ def is_off_axis(ax: Axes, line: Line2D) -> bool:
 
 def points_of(ax: Axes) -> np.ndarray:
     """Pixels on the marks and lines of a panel, those that are within its frame."""
-    found = [np.empty((0, 2))]
+    drawn = [np.empty((0, 2))]
     for line in data_lines(ax):
         points = line.get_transform().transform(values_of(line))
         points = points[np.isfinite(points).all(axis=1)]
         if line.get_linestyle() != "None" and len(points) > 1:
             shares = np.linspace(0, 1, SAMPLES)[:, None, None]
             points = (points[:-1] * (1 - shares) + points[1:] * shares).reshape(-1, 2)
-        found.append(points)
-    every = np.concatenate(found)
+        drawn.append(points)
+    every = np.concatenate(drawn)
     box = ax.get_window_extent()
     return every[((every >= box.min) & (every <= box.max)).all(axis=1)]
 

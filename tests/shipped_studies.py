@@ -1,4 +1,4 @@
-"""Every shipped study with made-up results of few seeds: what its figures have to hold for."""
+"""Every shipped study with built-up results of few seeds: what its figures have to hold for."""
 
 import dataclasses
 from collections.abc import Callable
@@ -37,28 +37,28 @@ def tables_of(file: Path, patch: Callable[..., None]) -> Tables:
         scores = {"val": 0.31, "test": 0.3} if plan.tasks[task].predicts == "classes" else {}
         reference = {"task": task, "data": data, "name": "a linear classifier", "metric": "m"}
         references.append({"val": 2000.0, "test": 2000.0, **reference, **scores})
-    made = tables.build(plan, Path("nowhere"), references, planes(plan.levels))
-    frames = made.frames
+    built = tables.build(plan, Path("nowhere"), references, planes(plan.levels))
+    frames = built.frames
     frames["calibration"]["count"] *= 40
     dead = frames["health"]["probe"] == "dead_fraction"
     frames["health"].loc[dead, "value"] = 0.1 + 0.02 * frames["health"]["index"]
     if plan.study in GPU_STUDIES:
         frames["runs"] = on_two_gpus(frames["runs"])
-    return made
+    return built
 
 
 def collector(study: Study) -> Callable[..., Frames]:
-    """`collect` for runs that are nowhere: their tables are made up at each call."""
+    """`collect` for runs that are nowhere: their tables are built up at each call."""
     specs = {run.id: run.spec for run in [*study.possible, *study.tuning]}
     plan = study.plan()
 
     def collect(planned: list[dict[str, Any]], _: Path, names: list[str]) -> Frames:
         parts: dict[str, list[pd.DataFrame]] = {name: [] for name in ["runs", *names]}
         for run_id in dict.fromkeys(row["run_id"] for row in planned):
-            made = parts_of(specs[run_id], ending_of(specs[run_id]), plan)
+            built = parts_of(specs[run_id], ending_of(specs[run_id]), plan)
             for name, frames in parts.items():
                 if name != "predictions":
-                    frames.append(schema.table(name, run_id, made[name]).to_pandas())
+                    frames.append(schema.table(name, run_id, built[name]).to_pandas())
         rows = pd.DataFrame(planned, columns=list(planned[0]) if planned else LABELS)
         collected = {"runs": label_runs(rows, parts["runs"], {})}
         for name in names:
@@ -71,7 +71,7 @@ def collector(study: Study) -> Callable[..., Frames]:
 
 
 def ending_of(run: spec.RunSpec) -> str:
-    """How a made-up run ended: deep ones of sigmoid stay at chance, others complete."""
+    """How a built-up run ended: deep ones of sigmoid stay at chance, others complete."""
     return "chance" if run.activation == "sigmoid" and run.depth > 10 else "completed"
 
 

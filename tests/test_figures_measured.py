@@ -42,13 +42,13 @@ def closed():
 @pytest.fixture(scope="module")
 def shipped():
     """Name -> tables of a study, made once."""
-    made = {}
+    tables_by_name = {}
 
     def tables(name):
-        if name not in made:
+        if name not in tables_by_name:
             with pytest.MonkeyPatch.context() as patch:
-                made[name] = tables_of(CONFIG / f"{name}.yaml", patch.setattr)
-        return made[name]
+                tables_by_name[name] = tables_of(CONFIG / f"{name}.yaml", patch.setattr)
+        return tables_by_name[name]
 
     return tables
 
@@ -65,7 +65,7 @@ def drawings(tables, parts, on_page):
 @pytest.mark.parametrize("name", ON_PAGE)
 def test_no_figure_of_a_shipped_study_has_a_fault(shipped, name):
     tables = shipped(name)
-    found = {}
+    faults_by_figure = {}
     names = []
     for on_page in (True, False):
         parts = [*tables.plan.tasks, figures.STUDY] if on_page else MORE.get(name, ())
@@ -75,11 +75,11 @@ def test_no_figure_of_a_shipped_study_has_a_fault(shipped, name):
             if "Lines that leave the panel" in caption:
                 of_figure.pop("off_axis", None)
             if of_figure:
-                found[where] = of_figure
+                faults_by_figure[where] = of_figure
             names += [where] if on_page else []
             assert "nan" not in caption
             plt.close(figure)
-    assert found == {}
+    assert faults_by_figure == {}
     assert names == ON_PAGE[name]
 
 
@@ -203,10 +203,10 @@ def test_common_activations_and_outcomes_differ_to_every_kind_of_sight():
 
 
 def test_activations_differ_in_colour_or_in_marker_and_dash(shipped):
-    for one, other in itertools.combinations(style.ACTIVATION_STYLE.values(), 2):
-        same_shape = one[1] == other[1] or one[2] == other[2]
-        assert one[0] != other[0]
-        assert distance(one[0], other[0]) >= MIN_DISTANCE or not same_shape, (one, other)
+    for first, second in itertools.combinations(style.ACTIVATION_STYLE.values(), 2):
+        same_shape = first[1] == second[1] or first[2] == second[2]
+        assert first[0] != second[0]
+        assert distance(first[0], second[0]) >= MIN_DISTANCE or not same_shape, (first, second)
     for name in ON_PAGE:
         levels = style.styles(shipped(name).plan.levels)
         assert nearest_pair([line["color"] for line in levels.values()]) >= MIN_DISTANCE
@@ -220,8 +220,8 @@ def test_a_colour_means_one_kind_of_thing():
         set(boundaries.COLOURS),
         {style.BAR_COLOUR},
     ]
-    for one, other in itertools.combinations(palettes, 2):
-        assert not one & other
+    for first, second in itertools.combinations(palettes, 2):
+        assert not first & second
 
 
 # What is written
@@ -245,8 +245,8 @@ def test_a_part_lists_what_was_drawn_and_removes_what_has_no_data_any_more(shipp
         "metric_curves",
         "boundaries",
     ]
-    left = Tables(tables.plan, tables.frames | {"boundaries": pd.DataFrame()})
-    figures.draw_part(left, figures.STUDY, tmp_path, on_page=True)
+    rest = Tables(tables.plan, tables.frames | {"boundaries": pd.DataFrame()})
+    figures.draw_part(rest, figures.STUDY, tmp_path, on_page=True)
     assert json.loads((tmp_path / "page.json").read_text()) == ["forest", "metric_curves"]
     assert {path.stem for path in tmp_path.glob("*.*")} == {"page", "forest", "metric_curves"}
 

@@ -44,7 +44,7 @@ def boundaries(tables: Tables) -> tuple[Figure, str] | None:
 
 def crosses(tables: Tables, *axes: str) -> bool:
     """Whether a task of the study crosses one of these axes."""
-    return any(axis in task.axes for task in tables.plan.tasks.values() for axis in axes)
+    return any(task.axes.keys() & set(axes) for task in tables.plan.tasks.values())
 
 
 def draw_plane(ax: Axes, grid: pd.DataFrame) -> None:

@@ -166,10 +166,10 @@ def signal_over_layers(tables: Tables, task: str) -> tuple[Figure, str] | None:
         return None
     first = health[(health["kind"] == "site") & (health["step"] == 0)]
     first = first.merge(deepest[["run_id", "group", "line"]], on=["run_id", "group"])
-    shown = first[first["probe"].isin(SIGNALS) & (first["value"] > 0)]
-    if shown.empty:
+    positive = first[first["probe"].isin(SIGNALS) & (first["value"] > 0)]
+    if positive.empty:
         return None
-    lines = list(shown["line"].unique())
+    lines = list(positive["line"].unique())
     size = (9, 0.8 + 2.1 * len(lines))
     heading = f"{title}: {deepest['depth'].max():g} layers before the first step"
     figure, grid = subplots(len(lines), len(SIGNALS), size, heading, sharex=True)

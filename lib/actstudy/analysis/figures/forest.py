@@ -1,5 +1,6 @@
 """Forest plots of a whole study: each difference with its interval, its seeds and its verdict."""
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from actstudy.analysis.figures.forest_rows import (
     Row,
     draw_row,
 )
-from actstudy.analysis.figures.panels import MAX_HEIGHT, subplots, tidy, wrapped
+from actstudy.analysis.figures.panels import subplots, tidy, wrapped
 from actstudy.analysis.figures.style import seeds, styles
 from actstudy.analysis.markdown import cell_name, metric_name
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS
@@ -73,8 +74,9 @@ def forest(tables: Tables) -> tuple[Figure, str] | None:
         ends = reach(panel)
         off_axis |= draw_panel(ax, panel, ends, styles_by_level)
     add_legend(figure)
-    shown = pd.DataFrame([row.contrast for panel in panels for row in panel.rows])
-    return figure, " ".join([caption(tables, shown, off_axis), *filter(None, left_out)])
+    rows = itertools.chain.from_iterable(panel.rows for panel in panels)
+    contrasts = pd.DataFrame([row.contrast for row in rows])
+    return figure, " ".join([caption(tables, contrasts, off_axis), *filter(None, left_out)])
 
 
 def baselines(tables: Tables) -> str:
@@ -110,13 +112,13 @@ def decided_panels(
     settings = tables.plan.tasks[task]
     decided = contrasts[~contrasts["verdict"].isin(OPEN_VERDICTS)]
     by_size = decided["mean"].astype(float).abs().sort_values(ascending=False, kind="stable").index
-    shown = decided.loc[by_size[:MAX_DECIDED]]
-    shown = shown.sort_values("mean", ascending=settings.sign < 0, kind="stable")
+    largest = decided.loc[by_size[:MAX_DECIDED]]
+    largest = largest.sort_values("mean", ascending=settings.sign < 0, kind="stable")
     sentence = f"{settings.title}: {len(decided)} of {len(contrasts)} contrasts are decided"
-    if len(decided) > len(shown):
-        sentence += f"; the {len(shown)} of the largest difference are drawn"
+    if len(decided) > len(largest):
+        sentence += f"; the {len(largest)} of the largest difference are drawn"
     rows = []
-    for _, contrast in shown.iterrows():
+    for _, contrast in largest.iterrows():
         name = cell_name(contrast["level"], contrast["group"])
         rows.append(row_of(tables, task, contrast, name))
     panels = [Panel(f"{heading}, decided contrasts", settings, rows)] if rows else []
@@ -175,10 +177,12 @@ def draw_panel(
 
 def stacked(panels: list[Panel], columns: int, title: str) -> tuple[Figure, list[Axes]]:
     """A figure with these panels, as high as their rows, in one or two columns."""
-    in_rows = [panels[at : at + columns] for at in range(0, len(panels), columns)]
-    heights = [max(panel.height for panel in in_row) for in_row in in_rows]
-    size = (WIDTH_INCHES * columns, min(MAX_HEIGHT, 0.8 + sum(heights)))
-    figure, grid = subplots(len(in_rows), columns, size, title, height_ratios=heights)
+    heights = []
+    for first in range(0, len(panels), columns):
+        abreast = panels[first : first + columns]
+        heights.append(max(panel.height for panel in abreast))
+    size = (WIDTH_INCHES * columns, 0.8 + sum(heights))
+    figure, grid = subplots(len(heights), columns, size, title, height_ratios=heights)
     axes = list(grid.flat)
     for empty in axes[len(panels) :]:
         empty.remove()

@@ -119,10 +119,10 @@ def write_verdict(ax: Axes, place: int, row: Row, ends: tuple[float, float]) -> 
 
 def off_axis_values(row: Row, ends: tuple[float, float]) -> dict[str, str]:
     """`mean` and `seeds` -> their values that lie off the axis, as text."""
-    found = {}
+    texts_by_name = {}
     for name, values in (("mean", [row.contrast["mean"]]), ("seeds", sorted(row.seeds))):
         beyond = [value for value in values if value < ends[0] or value > ends[1]]
         if beyond:
             texts = [f"{value:+.2g}".replace("-", "\N{MINUS SIGN}") for value in beyond]
-            found[name] = ", ".join(texts)
-    return found
+            texts_by_name[name] = ", ".join(texts)
+    return texts_by_name

@@ -40,7 +40,7 @@ ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
     "hardtanh": ("#1F3A93", "8", ":"),
     "hardswish": ("#FF9896", "1", "--"),
     "relu6": ("#4D4D4D", "2", "--"),
-    "identity": ("#A0A0A0", "x", "-"),
+    "identity": ("#909090", "x", "-."),
 }
 # Levels that are no activation, such as initialisations: no colour of theirs is an activation's.
 OTHER_STYLES = (
