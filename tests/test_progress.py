@@ -57,21 +57,21 @@ def script(load):
     return module
 
 
-def noted(folder: Path, done: float, left: float) -> Path:
+def training_folder(folder: Path, trained: float, remaining: float) -> Path:
     """The folder of a run that trains, with its note."""
     folder.mkdir(parents=True)
-    store.write_json(folder / forecast.NOTE, {"train_seconds": done, "seconds_left": left})
+    store.write_json(folder / forecast.NOTE, {"train_seconds": trained, "seconds_left": remaining})
     return folder
 
 
 def test_completed_runs_say_how_long_the_others_take(tmp_path):
-    running = noted(tmp_path / "b", 8.0, 2.0)
+    running = training_folder(tmp_path / "b", 8.0, 2.0)
     todo = [running, tmp_path / "c", tmp_path / "d"]
     assert forecast.seconds_left(todo, [running], [10.0, 20.0]) == 2 * 15.0 + 2.0
 
 
 def test_before_one_has_completed_those_that_train_say_it(tmp_path):
-    running = [noted(tmp_path / "a", 1.0, 3.0), noted(tmp_path / "b", 4.0, 4.0)]
+    running = [training_folder(tmp_path / "a", 1.0, 3.0), training_folder(tmp_path / "b", 4.0, 4.0)]
     assert forecast.seconds_left([*running, tmp_path / "c"], running, []) == 3.0 + 4.0 + 6.0
 
 
