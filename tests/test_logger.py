@@ -103,6 +103,8 @@ def test_snakemakes_own_errors_and_warnings_are_whole_and_chatter_is_not(emit):
     assert shown == f"{fault}\n"
     assert emit(None, "a warning", logging.WARNING) == "a warning\n"
     assert emit(None, "Building DAG of jobs...") == ""
+    lost = "Cannot restore results/runs/mlp/a/runs.parquet: no backup found."
+    assert emit(None, lost, logging.WARNING) == ""
     last = "WorkflowError:\nAt least one job did not complete successfully."
     assert emit(LogEvent.ERROR, last, logging.ERROR, exception="WorkflowError") == ""
 

@@ -57,21 +57,21 @@ def script(load):
     return module
 
 
-def noted(folder: Path, done: float, left: float) -> Path:
+def training_folder(folder: Path, trained: float, remaining: float) -> Path:
     """The folder of a run that trains, with its note."""
     folder.mkdir(parents=True)
-    store.write_json(folder / forecast.NOTE, {"train_seconds": done, "seconds_left": left})
+    store.write_json(folder / forecast.NOTE, {"train_seconds": trained, "seconds_left": remaining})
     return folder
 
 
 def test_completed_runs_say_how_long_the_others_take(tmp_path):
-    running = noted(tmp_path / "b", 8.0, 2.0)
+    running = training_folder(tmp_path / "b", 8.0, 2.0)
     todo = [running, tmp_path / "c", tmp_path / "d"]
     assert forecast.seconds_left(todo, [running], [10.0, 20.0]) == 2 * 15.0 + 2.0
 
 
 def test_before_one_has_completed_those_that_train_say_it(tmp_path):
-    running = [noted(tmp_path / "a", 1.0, 3.0), noted(tmp_path / "b", 4.0, 4.0)]
+    running = [training_folder(tmp_path / "a", 1.0, 3.0), training_folder(tmp_path / "b", 4.0, 4.0)]
     assert forecast.seconds_left([*running, tmp_path / "c"], running, []) == 3.0 + 4.0 + 6.0
 
 
@@ -115,7 +115,7 @@ def test_runs_train_task_by_task_and_seed_by_seed(load):
     planned = load(**TWO_TASKS)
     ids, n_first = jobs.in_order(planned)
     by_id = {run.id: run for run in planned.possible}
-    order = [(by_id[one].spec.task, by_id[one].spec.seed) for one in ids]
+    order = [(by_id[run_id].spec.task, by_id[run_id].spec.seed) for run_id in ids]
     assert order == ([("mlp", 0)] * 4 + [("mlp", 1)] * 4 + [("lm", 0)] * 4 + [("lm", 1)] * 4)
     assert n_first == 8 + 1
 
@@ -124,21 +124,27 @@ def test_one_run_of_every_task_comes_before_the_second_task(load):
     tasks = {"mlp": {"seeds": 2}, "cls": {"seeds": 2}, "lm": {"seeds": 2}}
     planned = load(axes={"activation": ["tanh", "relu"]}, tasks=tasks)
     ids, _ = jobs.in_order(planned)
-    tasks_in_order = [next(r.spec.task for r in planned.possible if r.id == one) for one in ids]
-    assert tasks_in_order == ["mlp"] * 4 + ["cls", "lm"] + ["cls"] * 3 + ["lm"] * 3
-    made = jobs.plan_jobs(planned, 0, None, True, {})
-    places = [made.priorities[one] for one in ids]
+    task_of = {run.id: run.spec.task for run in planned.possible}
+    assert [task_of[run_id] for run_id in ids] == ["mlp"] * 4 + ["cls", "lm"] + ["cls"] * 3 + [
+        "lm"
+    ] * 3
+    planned_jobs = jobs.plan_jobs(planned, 0, None, True, {})
+    places = [planned_jobs.priorities[run_id] for run_id in ids]
     assert places == sorted(places, reverse=True)
-    assert places[5] > made.aside > places[6]
-    assert made.data_priority("mnist1d") > places[0] > made.data_priority("sotu_eras-v8192-t24")
-    assert made.urgent > made.data_priority("mnist1d")
+    assert places[5] > planned_jobs.aside > places[6]
+    assert (
+        planned_jobs.data_priority("mnist1d")
+        > places[0]
+        > planned_jobs.data_priority("sotu_eras-v8192-t24")
+    )
+    assert planned_jobs.urgent > planned_jobs.data_priority("mnist1d")
 
 
 def test_a_pack_has_the_place_of_its_first_run(load):
     pack = {"seeds": 4, "engine": "pack", "pack_width": 4, "dropout": 0.0}
     planned = load(axes={"activation": ["tanh", "relu"]}, tasks={"mlp": pack})
-    made = jobs.plan_jobs(planned, 0, None, True, {})
-    assert sorted(map(made.pack_priority, made.packs)) == [8, 16]
+    planned_jobs = jobs.plan_jobs(planned, 0, None, True, {})
+    assert sorted(map(planned_jobs.pack_priority, planned_jobs.packs)) == [8, 16]
 
 
 def test_one_core_trains_in_that_order(tmp_path, data_folder):
@@ -178,16 +184,16 @@ def test_the_watch_counts_ends_and_sees_who_trains(small_study, data_folder):
 def test_without_a_terminal_it_is_a_line_now_and_then(small_study, monkeypatch, capsys):
     monkeypatch.setattr(watch, "PLAIN_SECONDS", 1000.0)
     stream = io.StringIO()
-    one = small_study.runs()[0]
+    first = small_study.runs()[0]
     with watch.Display(watch.Watch(small_study), stream) as display:
         display.refresh()
         display.refresh()
-        display.copy(f"mlp {one.id}: completed, test accuracy 0.5, 1.0 s\nother\n", sys.stdout)
+        display.copy(f"mlp {first.id}: completed, test accuracy 0.5, 1.0 s\nother\n", sys.stdout)
     (line,) = stream.getvalue().splitlines()
     assert line.startswith("0 of 4 runs completed, 0 running; no estimate")
     assert "\x1b" not in stream.getvalue()
     printed = capsys.readouterr().out
-    assert printed == f"mlp {one.level}, seed 0: test accuracy 0.5, 1.0 s\nother\n"
+    assert printed == f"mlp {first.level}, seed 0: test accuracy 0.5, 1.0 s\nother\n"
 
 
 def test_a_terminal_has_one_live_line(small_study, monkeypatch):
@@ -279,7 +285,8 @@ def test_status_looks_beside_the_study(tmp_path, data_folder):
     (tmp_path / "elsewhere").mkdir()
     command = [sys.executable, "-m", "actstudy", "status", "--config"]
     file = project.folder / "config/smoke.yaml"
-    project.folder, home = tmp_path / "elsewhere", project.folder
+    home = project.folder
+    project.folder = tmp_path / "elsewhere"
     shutil.copytree(home / "lib", project.folder / "lib")
     printed = project.call(*command, str(file))
     assert f"runs are looked for in {home}/results/runs\n" in printed

@@ -19,6 +19,7 @@ STOPPED = (  # by a signal: a run, which says so itself, or another job, which b
     "died with <Signals.SIGINT: 2>",
     "died with <Signals.SIGTERM: 15>",
 )
+NO_BACKUP = "Cannot restore "  # said of each file that a stopped pack has not written yet
 REDUNDANT = (  # said of failed jobs, each of which has its line
     "Exiting because a job execution failed. Look above for error messages",
     "WorkflowError:\nAt least one job did not complete successfully.",
@@ -65,7 +66,8 @@ class LogHandler(LogHandlerBase):
         is_plan = self.common_settings.dryrun and event in (LogEvent.RUN_INFO, None)
         if not is_plan and record.levelno < WARNING:
             return ""
-        if record.getMessage() in REDUNDANT:
+        message = record.getMessage()
+        if message in REDUNDANT or message.startswith(NO_BACKUP):
             return ""
         return self.format(record)
 

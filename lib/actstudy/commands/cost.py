@@ -47,12 +47,12 @@ def describe(study: Study) -> Iterator[str]:
         if not costs:
             yield f"{task}: nothing left to train"
             continue
-        each = statistics.fmean(one.seconds for one in costs)
+        each = statistics.fmean(cost.seconds for cost in costs)
         timed = f"{STEPS} steps of {len(costs)} of {len(shapes)} networks"
         yield f"{task}: {len(runs)} runs, about {each:.1f} s each (timed: {timed})"
         seconds += each * len(runs)
-        size += statistics.fmean(one.disk for one in costs) * len(runs)
-        memory = max(memory, *(one.memory for one in costs))
+        size += statistics.fmean(cost.disk for cost in costs) * len(runs)
+        memory = max(memory, *(cost.memory for cost in costs))
     yield f"all: about {forecast.duration(seconds / n_processes)} with {n_processes} processes"
     free = shutil.disk_usage(".").free
     yield f"disk: about {size / 1e6:,.0f} MB; {free / 1e6:,.0f} MB are free"

@@ -1,5 +1,6 @@
 """What the workflow's jobs need besides their files, so that its rules name files alone."""
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -125,9 +126,9 @@ def in_order(study: Study) -> tuple[list[str], int]:
     first, *others = by_task
     if not others:
         return first, 0
-    one_each = [runs[0] for runs in others]
-    rest = [run for runs in others for run in runs[1:]]
-    return [*first, *one_each, *rest], len(first) + len(one_each)
+    early = [*first, *(runs[0] for runs in others)]
+    rest = [runs[1:] for runs in others]
+    return [*early, *itertools.chain(*rest)], len(early)
 
 
 def packs_of(study: Study) -> dict[str, list[RunSpec]]:

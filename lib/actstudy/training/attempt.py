@@ -45,9 +45,10 @@ def complete(runs: dict[Path, spec.RunSpec], settings: Settings, data_dir: Path)
         elif _packed(runs):
             shutil.rmtree(state, ignore_errors=True)  # of a pack that was killed at the very end
         if stopped:
-            for folder in todo:
-                line = f"{folder.name}: {stopped}; the same command goes on from there"
-                print(line, file=sys.stderr)
+            name = next(iter(todo)).name
+            if len(todo) > 1:
+                name += f" and {len(todo) - 1} more of its pack"
+            print(f"{name}: {stopped}; the same command goes on from there", file=sys.stderr)
             return RESUMABLE
         # one write, so that lines of concurrent runs do not mix
         sys.stdout.write("".join(map(_line, todo or runs)))
