@@ -169,8 +169,8 @@ def test_gradients_of_a_step_that_a_scaler_skips_are_no_finding():
     assert causes_of(skipped) == {"non_finite_gradient": ""}
     assert causes_of(skipped, precision="fp16") == {}
     assert causes_of([*skipped, row("model", "loss_scale", 65536.0)]) == {}
-    taken = [one | {"value": one["value"] or 1e-3} for one in skipped]
-    assert causes_of(taken, precision="fp16") == {"non_finite_gradient": ""}
+    stepped = [one | {"value": one["value"] or 1e-3} for one in skipped]
+    assert causes_of(stepped, precision="fp16") == {"non_finite_gradient": ""}
 
 
 def test_shares_of_a_site_that_is_not_finite_are_not_believed():
