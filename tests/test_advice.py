@@ -169,7 +169,7 @@ def test_gradients_of_a_step_that_a_scaler_skips_are_no_finding():
     assert causes_of(skipped) == {"non_finite_gradient": ""}
     assert causes_of(skipped, precision="fp16") == {}
     assert causes_of([*skipped, row("model", "loss_scale", 65536.0)]) == {}
-    stepped = [one | {"value": one["value"] or 1e-3} for one in skipped]
+    stepped = [reading | {"value": reading["value"] or 1e-3} for reading in skipped]
     assert causes_of(stepped, precision="fp16") == {"non_finite_gradient": ""}
 
 
