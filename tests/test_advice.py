@@ -3,6 +3,7 @@
 import itertools
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -96,7 +97,7 @@ def test_a_bad_weight_is_found_before_any_step():
     (cause,) = [finding for finding in health.findings() if not finding.cause]
     assert (cause.rule, cause.first) == ("non_finite", 0)
     (remedy,) = cause.remedies
-    assert remedy.startswith("it was so before any step")
+    assert remedy.startswith("it was so before any step that was read")
 
 
 def row(kind, probe, value, name="model", step=0):
@@ -168,8 +169,8 @@ def test_gradients_of_a_step_that_a_scaler_skips_are_no_finding():
     assert causes_of(skipped) == {"non_finite_gradient": ""}
     assert causes_of(skipped, precision="fp16") == {}
     assert causes_of([*skipped, row("model", "loss_scale", 65536.0)]) == {}
-    taken = [one | {"value": one["value"] or 1e-3} for one in skipped]
-    assert causes_of(taken, precision="fp16") == {"non_finite_gradient": ""}
+    stepped = [reading | {"value": reading["value"] or 1e-3} for reading in skipped]
+    assert causes_of(stepped, precision="fp16") == {"non_finite_gradient": ""}
 
 
 def test_shares_of_a_site_that_is_not_finite_are_not_believed():
@@ -195,6 +196,9 @@ def test_relations_name_rules_scopes_and_words_that_exist():
     names_of_remedies = itertools.chain.from_iterable(rule.remedies for rule in rules.rules())
     assert set(names_of_remedies) == rules.remedies().keys()
     assert {rule.check for rule in rules.rules()} == checks.keys()
+    for rule in rules.rules():
+        if not checks[rule.check].get("optional"):
+            assert {*rule.when, *rule.unless} <= checks[rule.check].get("unfit", {}).keys()
     for name, entry in checks.items():
         assert ("missing" in entry) != bool(entry.get("optional")), name
 
@@ -339,6 +343,18 @@ def test_a_monitor_knows_optimizer_clipping_and_functional_batch_norm():
     assert "clipped" in context.words(clipping.facts)
 
 
+def test_lightning_says_that_it_clips():
+    pytest.importorskip("pytorch_lightning")
+    from actstudy.health.lightning import HealthCallback
+
+    for clip, words in ((0.5, {"clipped"}), (None, set())):
+        callback = HealthCallback(every=1)
+        trainer = SimpleNamespace(global_step=0, gradient_clip_val=clip)
+        callback.on_train_start(trainer, plain_mlp())
+        callback.on_train_end(trainer, None)
+        assert context.words(callback.health.facts) & {"clipped"} == words
+
+
 # Reports
 
 
@@ -382,8 +398,9 @@ def test_a_report_names_what_was_not_checked():
         assert f"not checked: {why}" in verdicts[name], name
     assert verdicts["finite values"].endswith("input, activations, gradients; not read: loss")
     sgd = trained(net(nn.ReLU, 1), torch.optim.SGD(model.parameters(), lr=0.1), 2, 1, clip=1.0)
-    assert "gradient norm" in str(sgd)
-    assert "before clipping, and gradients are clipped" in str(sgd)
+    (norm,) = [line for line in str(sgd).splitlines() if line.startswith("  gradient norm")]
+    assert "not judged: " in norm
+    assert norm.endswith("before clipping, and gradients are clipped")
 
 
 def test_each_check_is_told_if_all_is_read():

@@ -360,6 +360,28 @@ def test_findings_of_a_cell_are_counted_and_the_worst_is_first(plain):
     ]
 
 
+def test_a_page_lists_causes_with_their_consequences(plain):
+    table = found_in(
+        [
+            ("relu", 0, "saturated", "warning", 0.6, "x"),
+            ("tanh", 0, "updates_large", "warning", 0.6, "model"),
+            ("tanh", 0, "non_finite", "error", 3.0, "x"),
+            ("tanh", 1, "updates_large", "warning", 0.5, "model"),
+            ("tanh", 1, "loss_flat", "warning", 1.0, "train"),
+        ]
+    )
+    table["cause"] = ["", "", "updates_large", "", "updates_large"]
+    plain.frames["findings"] = table
+    rows = findings.of_cells(table, plain.frames["runs"]).to_dict("records")
+    assert [(row["rule"], row["k"], row["consequences"]) for row in rows] == [
+        ("updates_large", 2, "non_finite, loss_flat"),
+        ("saturated", 1, ""),
+    ]
+    page = health_tables.findings(plain, "mlp")["table"]
+    assert "updates large, and likely from it: non finite, loss flat" in page
+    assert page.count("\n") == 3
+
+
 def test_a_value_too_low_is_worst_where_it_is_lowest(plain):
     rows = [
         ("relu", 0, "vanishing", "warning", 5e-4, "x"),

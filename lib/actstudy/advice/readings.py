@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from actstudy.advice import dead
 
-DERIVED_FROM = (*dead.PROBES, "post_sd", "gradient_norm", "update_ratio", "loss_scale")
+DERIVED_FROM = (*dead.PROBES, "post_sd", "update_ratio", "loss_scale")
 DEAD_FROM_START = 0.99  # a site with a larger share of dead units at every step was born dead
 LARGE_FIRST_UPDATE = 1e-2  # relative to the weights; below it Adam needs no warm-up
 LOSS_RISE = 10  # times the loss at step 0; only a loss above is judged by its size

@@ -61,11 +61,10 @@ def _verdict(name: str, entry: Mapping[str, Any], advice: Advice, labels: Mappin
     if not present or not is_fit:
         if entry.get("optional"):
             return ""
-        why = entry["missing"]
-        if present:
-            reasons = [words for word, words in entry["unfit"].items() if word in advice.known]
-            why = _in_words(reasons[0], present, labels)
-        return f"not checked: {why}"
+        if not present:
+            return f"not checked: {entry['missing']}"
+        reasons = [words for word, words in entry["unfit"].items() if word in advice.known]
+        return f"not judged: {_in_words(reasons[0], present, labels)}"
     seen = _in_words(entry.get("seen", ""), present, labels)
     if len(read) > 1 and not seen:
         seen = ", ".join(present)

@@ -75,7 +75,6 @@ def check(arguments: argparse.Namespace) -> None:
 def report(arguments: argparse.Namespace) -> Report:
     """The report of the user's model while it learns its batch, with Python's warnings."""
     from actstudy.health import batch, doctor, loss
-    from actstudy.health.sites import labels
     from actstudy.health.subject import Choices
 
     with warnings.catch_warnings(record=True) as noted:
@@ -101,7 +100,7 @@ def report(arguments: argparse.Namespace) -> Report:
         if not text.startswith("Monitor: "):  # the coverage has said it
             lines.append(f"{warning.category.__name__}: {text}")
     advice = health.advice()
-    lines += checked(advice, labels(health.model))
+    lines += checked(advice, health.labels)
     return Report(lines, advice.findings, examination.is_whole, has_sites(health.rows))
 
 

@@ -58,6 +58,7 @@ class Monitor:
         self.every = every
         self.mirror = mirror
         self.facts = facts
+        self.labels: dict[str, str] = {}  # place -> how findings call it
         self.rows: list[dict[str, Any]] = []
         self.steps_done = 0
         self._own_facts = frozenset(facts)
@@ -77,6 +78,7 @@ class Monitor:
         self._passes.model = self.model
         self._passes.find()
         self.facts = {**facts_of(self.model), **self.facts}
+        self.labels = labels(self.model)
         for pattern in unmatched(self.model, patterns):
             remark = f"sites: no module matches {pattern}"
             self.coverage.remarks[pattern] = remark
@@ -123,7 +125,7 @@ class Monitor:
             if row["probe"] == "loss":
                 point = {"step": row["step"], "value": row["value"]}
                 curves.append({**point, "split": "train", "metric": "loss"})
-        return rules.examine(self.rows, curves, self.facts, labels(self.model))
+        return rules.examine(self.rows, curves, self.facts, self.labels)
 
     def findings(self) -> list[rules.Finding]:
         """What was found so far, the worst first, each with its consequences behind it."""
@@ -141,7 +143,7 @@ class Monitor:
         """What was read and checked, the sites, and the findings or that there are none."""
         lines = [str(self.coverage), *self.coverage.nothing()]
         advice = self.advice()
-        checked = report.checked(advice, labels(self.model)) if self.rows else []
+        checked = report.checked(advice, self.labels) if self.rows else []
         verdict = report.in_lines(advice.findings) or self.coverage.nothing_found()
         return "\n".join([*lines, *checked, *verdict])
 
