@@ -93,18 +93,41 @@ def full_scale() -> str:
     return markdown(["", "vision, top-1", "cls, accuracy", "lm, word perplexity"], rows)
 
 
-def adaptive() -> str:
-    """Differences from relu at both learning rates of the study with verdicts."""
-    contrasts = pd.read_csv(DOCS / "example/verdicts/tables/contrasts.csv", keep_default_na=False)
-    primary = contrasts[contrasts["family"] == "primary"].set_index(["group", "level"])
+def full_scale_differences() -> str:
+    """Differences from relu at full scale with single 95% intervals, no verdicts."""
+    pairs = pd.read_csv(DOCS / "example/tables/pairs.csv").set_index(["task", "level"])
+    units = {"vision": (100, 1), "cls": (100, 1), "lm": (1, 3)}  # factor and digits
     rows = []
-    for level in dict.fromkeys(level for _, level in primary.index):
+    for level in pairs.loc["lm"].index:
+        entries = []
+        for task, (factor, digits) in units.items():
+            row = pairs.loc[(task, level)]
+            mean, low, high = (
+                f"{factor * row[end]:+.{digits}f}" for end in ("mean", "low", "high")
+            )
+            entries.append(f"{mean} ({low} to {high})")
+        rows.append([level, *entries])
+    return markdown(["", "vision, points", "cls, points", "lm, nats per word"], rows)
+
+
+def adaptive() -> str:
+    """Accuracies and differences from relu, in points, at both rates of the study with verdicts."""
+    tables = DOCS / "example/verdicts/tables"
+    contrasts = pd.read_csv(tables / "contrasts.csv", keep_default_na=False)
+    primary = contrasts[contrasts["family"] == "primary"].set_index(["group", "level"])
+    means = 100 * reported(tables / "cells.csv", "mlp")["mean"]
+    rows = []
+    for level in means.loc["lr=fixed"].index:
         entries = []
         for group in ("lr=fixed", "lr=tuned"):
-            row = primary.loc[(group, level)]
-            entries.append(f"{100 * row['mean']:+.1f}{verdict_words(row)}")
+            entry = f"{means[group, level]:.1f}"
+            if (group, level) in primary.index:
+                row = primary.loc[(group, level)]
+                entry += f" ({100 * row['mean']:+.1f}){verdict_words(row)}"
+            entries.append(entry)
+        entries.append(f"{means['lr=tuned', level] - means['lr=fixed', level]:+.1f}")
         rows.append([level, *entries])
-    return markdown(["points of test accuracy", "fixed rate", "tuned rate"], rows)
+    return markdown(["test accuracy in percent", "fixed rate", "tuned rate", "gain"], rows)
 
 
 def depth_study() -> str:

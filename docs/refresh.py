@@ -28,6 +28,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "default_study": quoted.default_study,
     "verdicts_of_default": quoted.verdicts_of_default,
     "full_scale": quoted.full_scale,
+    "full_scale_differences": quoted.full_scale_differences,
     "adaptive": quoted.adaptive,
     "depth_study": quoted.depth_study,
     "throughput": measured.throughput,
