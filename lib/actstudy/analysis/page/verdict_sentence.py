@@ -175,11 +175,8 @@ def largest(contrasts: pd.DataFrame) -> str:
 def no_better(tables: Tables, task: str) -> str:
     """A warning for each reference method that no level's mean on the same data is better than."""
     sign = tables.plan.tasks[task].sign
-    cells = tables.reported(task).query("n > 0")
-    if cells.empty:
-        return ""
     data = tables.of("runs", task)[["group", "level", "data"]].drop_duplicates()
-    cells = cells.merge(data, on=["group", "level"])
+    cells = tables.reported(task).query("n > 0").merge(data, on=["group", "level"])
     best = (sign * cells["mean"]).groupby(cells["data"]).max()
     warnings = []
     for row in tables.of("references", task).drop_duplicates(["data", "name"]).itertuples():
