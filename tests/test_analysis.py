@@ -339,12 +339,12 @@ MLP |= {"unit": "share", "log_unit": None}
 PLAN = plan_of({"mlp": MLP})
 
 
-@pytest.mark.parametrize(("score", "where"), [(0.0, {}), (1.0, {}), (1.0, {"data": "other"})])
-def test_a_reference_that_no_mean_on_its_data_reaches_is_named(built, score, where):
-    better = built.frames["references"].assign(test=score, **where)
+@pytest.mark.parametrize("score", [0.0, 1.0])
+def test_a_reference_that_no_mean_reaches_is_named(built, score):
+    better = built.frames["references"].assign(test=score)
     changed = dataclasses.replace(built, frames={**built.frames, "references": better})
     said = "No mean is better than the reference without a network, linear classifier: 1.0000."
-    assert (said in verdict_sentence.sentence(changed, "mlp")) == (score == 1.0 and not where)
+    assert (said in verdict_sentence.sentence(changed, "mlp")) == bool(score)
 
 
 def test_a_cell_without_completed_seeds_is_still_a_row():
