@@ -68,7 +68,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/summary.md",
-        PAGE_FIGURES,
+        PAGE_FIGURES.values(),
         LOST_FIGURES,
         rules.tables.output,
         run_files,

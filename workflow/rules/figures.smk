@@ -17,13 +17,24 @@ def lost(index):
     return [picture for picture in pictures if not Path(picture).is_file()]
 
 
-PAGE_FIGURES = [f"{RESULTS}/figures/{part}/page.json" for part in PARTS]
-MORE_FIGURES = [f"{RESULTS}/figures/{part}/more.json" for part in PARTS]
-LOST_FIGURES = [picture for index in PAGE_FIGURES for picture in lost(index)]
+def is_on_page(part):
+    """Whether summary.md may show a figure of a task, or of `study`."""
+    if part == "study":
+        return True
+    return not registry.page_figures("TASK_FIGURES").isdisjoint(
+        STUDY.tasks[part].figures
+    )
 
 
-# One job per task: importing matplotlib takes longer than drawing.
-for part, page_index, more_index in zip(PARTS, PAGE_FIGURES, MORE_FIGURES, strict=True):
+PAGE_FIGURES = {
+    part: f"{RESULTS}/figures/{part}/page.json" for part in PARTS if is_on_page(part)
+}
+MORE_FIGURES = {part: f"{RESULTS}/figures/{part}/more.json" for part in PARTS}
+LOST_FIGURES = [picture for index in PAGE_FIGURES.values() for picture in lost(index)]
+
+
+# One job per part: importing matplotlib takes longer than drawing.
+for part, page_index in PAGE_FIGURES.items():
 
     rule:
         name:
@@ -37,6 +48,9 @@ for part, page_index, more_index in zip(PARTS, PAGE_FIGURES, MORE_FIGURES, stric
             part=part,
         shell:
             "exec {PYTHON:q} {SCRIPTS:q}/figures.py {RESULTS:q} {params.part:q} page"
+
+
+for part, more_index in MORE_FIGURES.items():
 
     rule:
         name:

@@ -1,7 +1,7 @@
 rule summary:
     input:
         tables=rules.tables.output.plan,
-        figures=PAGE_FIGURES,
+        figures=PAGE_FIGURES.values(),
     output:
         f"{RESULTS}/summary.md",
     shell:
@@ -12,7 +12,7 @@ rule summary:
 rule appendix:
     input:
         tables=rules.tables.output.plan,
-        figures=MORE_FIGURES,
+        figures=MORE_FIGURES.values(),
         lost=[picture for index in MORE_FIGURES for picture in lost(index)],
     output:
         f"{RESULTS}/appendix.md",

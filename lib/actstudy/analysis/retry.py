@@ -58,11 +58,17 @@ def delete_results(folder: Path) -> None:
         raise StudyError(f"retry: {error}; allowed: a run that no process is training") from None
 
 
-def study_command(plan: Plan) -> str:
-    """The shell command that runs a study, or what is missing of it."""
-    if plan.study == "default":
-        return "snakemake"
-    return f"snakemake --configfile {shlex.quote(plan.file)}"
+def study_command(plan: Plan, target: str = "") -> str:
+    """The shell command that runs a study, or what is missing of it; target: a file of it alone.
+
+    The target comes first: `--configfile` takes all words after it for files.
+    """
+    words = ["snakemake"]
+    if target:
+        words.append(shlex.quote(target))
+    if plan.study != "default":
+        words.append(f"--configfile {shlex.quote(plan.file)}")
+    return " ".join(words)
 
 
 def rerun_command(plan: Plan, row: Mapping[str, Any]) -> str:

@@ -124,7 +124,7 @@ def _page(template: str, tables: Tables, page: Path, **content: Any) -> str:
 
 
 def _appendix_command(plan: Plan) -> str:
-    return f"{study_command(plan)} {results_folder(plan.study)}/appendix.md"
+    return study_command(plan, f"{results_folder(plan.study)}/appendix.md")
 
 
 def escape_untrusted(value: object) -> Markup:
