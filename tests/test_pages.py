@@ -22,6 +22,7 @@ from actstudy.analysis.page import (
     verdict_tables,
 )
 from actstudy.analysis.questions import contrasts
+from actstudy.analysis.retry import study_command
 from actstudy.analysis.tables import Tables
 from actstudy.contract import store
 from actstudy.contract.plan import LooksTaken
@@ -339,3 +340,12 @@ def test_means_are_written_as_latex(tmp_path):
     (row,) = [line for line in lines if line.startswith("tanh")]
     assert row.startswith(f"tanh & ${100 * mean:.2f}$ & $")
     assert row.endswith(r"& 2 \\")
+
+
+def test_a_command_names_its_file_before_the_study():
+    """`--configfile` would take a word after it for a second study file."""
+    own = plan_of({"mlp": {}}, study="mine", file="config/mine.yaml")
+    command = study_command(own, "results/mine/appendix.md")
+    assert command == "snakemake results/mine/appendix.md --configfile config/mine.yaml"
+    default = plan_of({"mlp": {}}, study="default")
+    assert study_command(default, "results/appendix.md") == ("snakemake results/appendix.md")
