@@ -1,6 +1,8 @@
 """Tables of documents with numbers of studies, each from the files of docs/example."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from measured import markdown
@@ -8,12 +10,13 @@ from measured import markdown
 DOCS = Path(__file__).resolve().parent
 DEFAULT = DOCS / "example/default"
 METRICS = {"vision": "accuracy", "cls": "accuracy", "lm": "word_perplexity", "mlp": "accuracy"}
+SIZES = ("depth", "width", "stem", "context")
 DEPTHS = {"relu": (5, 20, 50), "tanh": (5, 20, 50), "sigmoid": (5, 10), "gelu": (5, 20, 50)}
 
 
 def score(value: float, task: str) -> str:
-    """A metric's value: four digits of an accuracy, none of a perplexity."""
-    return f"{value:,.0f}" if METRICS[task] == "word_perplexity" else f"{value:.4f}"
+    """A metric's value: an accuracy in percent, as on the page, a perplexity without digits."""
+    return f"{value:,.0f}" if METRICS[task] == "word_perplexity" else f"{100 * value:.2f}"
 
 
 def reported(path: Path, task: str) -> pd.DataFrame:
@@ -60,22 +63,34 @@ def verdicts_of_default() -> str:
     primary = contrasts[contrasts["family"] == "primary"]
     decided = primary[~primary["verdict"].isin(["undecided", "too few seeds"])]
     clauses = []
-    too_few = []
     for task, rows in primary.groupby("task", sort=False):
-        n = f"n = {rows['n'].max()} seeds"
-        if (rows["verdict"] == "too few seeds").all():
-            too_few.append(f"`{task}` ({n})")
-        else:
-            count = int((decided["task"] == task).sum())
-            clauses.append(f"{count} of {len(rows)} in `{task}` ({n})")
-    lines = f"Decided against relu: {', '.join(clauses) or 'none'}.\n"
-    if too_few:
-        lines += f"Too few seeds for a verdict: {', '.join(too_few)}.\n"
+        count = int((decided["task"] == task).sum())
+        clauses.append(f"{count} of {len(rows)} in `{task}`")
+    n = " to ".join(str(n) for n in sorted({primary["n"].min(), primary["n"].max()}))
+    lines = f"Decided against relu (n = {n} seeds): {', '.join(clauses)}.\n"
     conditional = decided[decided["condition"] != ""]
     if len(conditional):
         risk = conditional["risk"].astype(float).max()
-        lines += f"† when it trains: a risk of collapse of up to {risk:.0%} is not excluded.\n"
+        lines += "† better when it trains, worse when relu trains, equivalent when both train: "
+        lines += f"a risk of\ncollapse of up to {risk:.0%} is not excluded.\n"
     return lines
+
+
+def models_of_default() -> str:
+    """The model, data and training of each task of the default study, from its plan."""
+    tasks = json.loads((DEFAULT / "plan.json").read_text())["tasks"]
+    items = [f"- `{name}`: {model_of(task)}\n" for name, task in tasks.items()]
+    return "".join(items)
+
+
+def model_of(task: dict[str, Any]) -> str:
+    """A task's model, data and training in words; task: of a plan."""
+    recipe = task["recipe"]
+    sizes = ", ".join(f"{key} {recipe[key]}" for key in SIZES if key in recipe)
+    unit = "epoch" if "epochs" in recipe else "step"
+    length = recipe[f"{unit}s"]
+    plural = "" if length == 1 else "s"
+    return f"{task['title']}; {sizes}; {length} {unit}{plural} in batches of {recipe['batch_size']}"
 
 
 def full_scale() -> str:

@@ -2,12 +2,17 @@
 
 python docs/refresh.py                    rewrite the marked blocks of all documents
 python docs/refresh.py --check            change nothing; exit 1 and name the documents that differ
-python docs/refresh.py --from results     first take tables and pictures of the default study there
+python docs/refresh.py --from results     first take what documents use of the study there
+
+From the default study's results come its tables and pictures, from those of config/depth.yaml and
+config/he_factor.yaml pictures (of results/depth its appendix too, `snakemake
+results/depth/appendix.md --configfile config/depth.yaml`).
 
 A block stands between `<!-- table NAME -->` and `<!-- end -->`; NAME is a key of BLOCKS.
 """
 
 import argparse
+import json
 import re
 import shutil
 import sys
@@ -19,14 +24,23 @@ import quoted
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(?<=<!-- table )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
-TABLES = ("cells.csv", "contrasts.csv", "references.csv")
-PICTURES = {  # of a study's figures -> its name in docs/images
-    "mlp/forest.png": "forest.png",
-    "study/boundaries.png": "boundaries.png",
+TABLES = ("cells.csv", "contrasts.csv", "references.csv", "plan.json")  # of the default study
+PICTURES = {  # a study -> its figures -> their names in docs/images
+    "default": {
+        "study/forest.png": "forest.png",
+        "study/metric_curves.png": "metric_curves.png",
+        "study/boundaries.png": "boundaries.png",
+    },
+    "depth": {
+        "mlp/outcome_map.png": "outcome_map.png",
+        "mlp/health_heatmaps.png": "health_depth.png",
+    },
+    "he_factor": {"mlp/metric_against_factor.png": "he_factor.png"},
 }
 BLOCKS: dict[str, Callable[[], str]] = {
     "default_study": quoted.default_study,
     "verdicts_of_default": quoted.verdicts_of_default,
+    "models_of_default": quoted.models_of_default,
     "full_scale": quoted.full_scale,
     "full_scale_differences": quoted.full_scale_differences,
     "adaptive": quoted.adaptive,
@@ -51,18 +65,29 @@ def filled(text: str) -> str:
 
 
 def take(results: Path) -> None:
-    """Copy the tables and pictures that documents use from the default study's results."""
-    for name in TABLES:
-        shutil.copy(results / "tables" / name, quoted.DEFAULT / name)
-    for source, name in PICTURES.items():
-        shutil.copy(results / "figures" / source, ROOT / "docs/images" / name)
+    """Copy what documents use of a study's results: nothing if a file is not there."""
+    plan = results / "tables/plan.json"
+    study = json.loads(plan.read_text())["study"] if plan.exists() else None
+    if study not in PICTURES:
+        raise SystemExit(f"{results}: no results of {', '.join(PICTURES)}")
+    targets = {
+        results / "figures" / source: ROOT / "docs/images" / name
+        for source, name in PICTURES[study].items()
+    }
+    if study == "default":
+        targets |= {results / "tables" / name: quoted.DEFAULT / name for name in TABLES}
+    missing = [str(path) for path in targets if not path.exists()]
+    if missing:
+        raise SystemExit(f"nothing taken, not there: {', '.join(missing)}")
+    for source, target in targets.items():
+        shutil.copy(source, target)
 
 
 def main() -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing")
-    parser.add_argument("--from", dest="results", type=Path, help="the default study's results")
+    parser.add_argument("--from", dest="results", type=Path, help="the results of a study")
     arguments = parser.parse_args()
     if arguments.results:
         take(arguments.results)

@@ -1,9 +1,13 @@
 """Numbers that documents quote are those of the tables that they come from."""
 
+import json
 import sys
 
 import pytest
 from runs import ROOT
+
+from actstudy.contract import registry
+from actstudy.study import planning
 
 sys.path.insert(0, str(ROOT / "docs"))
 import quoted
@@ -36,23 +40,89 @@ def test_a_number_that_was_altered_is_put_right(name):
     assert refresh.filled(text) == text.replace(altered, block)
 
 
-def test_the_default_study_is_taken_from_its_results(tmp_path, monkeypatch):
-    """Tables and pictures are copied, and blocks are written from them."""
-    results = tmp_path / "results"
-    (results / "tables").mkdir(parents=True)
+def results_of(folder, study, figures):
+    """A folder with the files that `refresh.take` copies, of these figures."""
+    tables = folder / "tables"
+    tables.mkdir(parents=True)
     for name in refresh.TABLES:
-        table = (quoted.DEFAULT / name).read_text()
-        (results / "tables" / name).write_text(table.replace("bag of words", "bag of letters"))
-    for name in refresh.PICTURES:
-        (results / "figures" / name).parent.mkdir(parents=True, exist_ok=True)
-        (results / "figures" / name).write_bytes(b"picture")
+        text = (quoted.DEFAULT / name).read_text()
+        text = text.replace("bag of words", "bag of letters").replace('"default"', f'"{study}"')
+        (tables / name).write_text(text)
+    for name in figures:
+        (folder / "figures" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "figures" / name).write_bytes(b"picture")
+    return folder
+
+
+def drawn(study):
+    """The figures that the project draws of a study: not what refresh.py asks for."""
+    if study == "default":
+        return [f"study/{name}.png" for name in registry.page_figures("STUDY_FIGURES")]
+    (settings,) = planning.load(f"config/{study}.yaml").tasks.values()
+    return [f"mlp/{name}.png" for name in settings.figures]
+
+
+@pytest.fixture
+def documents(tmp_path, monkeypatch):
+    """The folder of documents that is written into, instead of the project's."""
     (tmp_path / "docs/images").mkdir(parents=True)
     monkeypatch.setattr(refresh, "ROOT", tmp_path)
+    return tmp_path / "docs"
+
+
+@pytest.mark.parametrize("study", refresh.PICTURES)
+def test_what_documents_use_is_taken_from_the_figures_that_a_study_draws(
+    tmp_path, monkeypatch, documents, study
+):
+    monkeypatch.chdir(ROOT)
+    results = results_of(tmp_path / "results", study, drawn(study))
     monkeypatch.setattr(quoted, "DEFAULT", tmp_path)
     refresh.take(results)
-    assert "bag of letters" in (tmp_path / "references.csv").read_text()
-    assert (tmp_path / "docs/images/forest.png").read_bytes() == b"picture"
-    assert quoted.default_study().startswith("|")
+    for name in refresh.PICTURES[study].values():
+        assert (documents / "images" / name).read_bytes() == b"picture"
+    if study == "default":
+        assert "bag of letters" in (tmp_path / "references.csv").read_text()
+        assert quoted.default_study().startswith("|")
+
+
+def test_every_picture_of_the_documents_is_taken():
+    names = set()
+    for pictures in refresh.PICTURES.values():
+        names |= set(pictures.values())
+    assert {path.name for path in (ROOT / "docs/images").iterdir()} == names
+    text = "\n".join((ROOT / name).read_text() for name in DOCUMENTS)
+    assert [name for name in names if f"images/{name})" not in text] == []
+
+
+def test_nothing_is_taken_if_a_file_is_not_there(tmp_path, monkeypatch, documents):
+    figures = [name for name in refresh.PICTURES["default"] if "forest" not in name]
+    results = results_of(tmp_path / "results", "default", figures)
+    monkeypatch.setattr(quoted, "DEFAULT", tmp_path)
+    with pytest.raises(SystemExit, match=r"nothing taken, not there: .*figures/study/forest\.png"):
+        refresh.take(results)
+    assert not (tmp_path / "cells.csv").exists()
+    assert list((documents / "images").iterdir()) == []
+
+
+def test_results_of_another_study_are_refused(tmp_path):
+    with pytest.raises(SystemExit, match="no results of default, depth, he_factor"):
+        refresh.take(results_of(tmp_path / "results", "smoke", []))
+    with pytest.raises(SystemExit, match="no results of default"):
+        refresh.take(tmp_path)
+
+
+def study_of(plan):
+    """What makes the numbers of a study and the words about it; run ids hold recipe and code."""
+    tasks = {name: (task["title"], task["margin"]) for name, task in plan["tasks"].items()}
+    return tasks, [(run["task"], run["level"], run["run_id"]) for run in plan["runs"]]
+
+
+def test_the_default_study_of_the_documents_is_that_of_its_file(monkeypatch):
+    """To fix: `make study`, then python docs/refresh.py --from results."""
+    monkeypatch.chdir(ROOT)
+    plan = planning.load("config/config.yaml").plan()
+    taken = json.loads((quoted.DEFAULT / "plan.json").read_text())
+    assert study_of(taken) == study_of(json.loads(plan.to_json()))
 
 
 def test_conditions_and_few_seeds_are_in_the_words_of_a_verdict():
