@@ -9,6 +9,8 @@ from measured import markdown
 
 DOCS = Path(__file__).resolve().parent
 DEFAULT = DOCS / "example/default"
+DEPTH = DOCS / "example/small_depth"
+AT_CHANCE = 0.12  # of ten classes: chance, and noise of 1,000 test examples
 METRICS = {"vision": "accuracy", "cls": "accuracy", "lm": "word_perplexity", "mlp": "accuracy"}
 SIZES = ("depth", "width", "stem", "context")
 DEPTHS = {"relu": (5, 20, 50), "tanh": (5, 20, 50), "sigmoid": (5, 10), "gelu": (5, 20, 50)}
@@ -91,6 +93,41 @@ def model_of(task: dict[str, Any]) -> str:
     length = recipe[f"{unit}s"]
     plural = "" if length == 1 else "s"
     return f"{task['title']}; {sizes}; {length} {unit}{plural} in batches of {recipe['batch_size']}"
+
+
+def probes_of_default() -> str:
+    """What probes took of the training seconds in the default study, by task."""
+    runs = pd.read_csv(DEFAULT / "runs.csv")
+    seconds = runs.groupby("task", sort=False)[["train_seconds", "probe_seconds"]].sum()
+    shares = seconds["probe_seconds"] / seconds["train_seconds"]
+    head = [f"`{task}`" for task in shares.index]
+    return markdown(head, [[f"{share:.1%}" for share in shares]])
+
+
+def runs_with_findings(folder: Path) -> pd.DataFrame:
+    """A study's runs; `found`: whether rules gave a warning or an error, `any` note included."""
+    runs = pd.read_csv(folder / "runs.csv")
+    findings = pd.read_csv(folder / "findings.csv")
+    loud = findings[findings["severity"].isin(["warning", "error"])]
+    runs["found"] = runs["run_id"].isin(loud["run_id"])
+    runs["any"] = runs["run_id"].isin(findings["run_id"])
+    return runs
+
+
+def findings_of_default() -> str:
+    """How many runs of the default study have a finding."""
+    runs = runs_with_findings(DEFAULT)
+    return f"Of {len(runs)} runs of the default study {runs['any'].sum()} have a finding.\n"
+
+
+def findings_of_depth() -> str:
+    """How many runs of config/depth.yaml at chance, and above it, have a warning or an error."""
+    runs = runs_with_findings(DEPTH)
+    at_chance = runs["reported_accuracy"] < AT_CHANCE
+    rows = []
+    for name, part in (("at chance", runs[at_chance]), ("above chance", runs[~at_chance])):
+        rows.append([name, str(len(part)), str(part["found"].sum())])
+    return markdown(["test accuracy", "runs", "with a warning or an error"], rows)
 
 
 def full_scale() -> str:

@@ -4,9 +4,8 @@ python docs/refresh.py                    rewrite the marked blocks of all docum
 python docs/refresh.py --check            change nothing; exit 1 and name the documents that differ
 python docs/refresh.py --from results     first take what documents use of the study there
 
-From the default study's results come its tables and pictures, from those of config/depth.yaml and
-config/he_factor.yaml pictures (of results/depth its appendix too, `snakemake
-results/depth/appendix.md --configfile config/depth.yaml`).
+RESULTS is that of config/config.yaml, config/depth.yaml or config/he_factor.yaml; depth needs its
+appendix too (`snakemake results/depth/appendix.md --configfile config/depth.yaml`).
 
 A block stands between `<!-- table NAME -->` and `<!-- end -->`; NAME is a key of BLOCKS.
 """
@@ -20,11 +19,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import measured
+import pandas as pd
 import quoted
+import simulated
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(?<=<!-- table )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
-TABLES = ("cells.csv", "contrasts.csv", "references.csv", "plan.json")  # of the default study
+TABLES = {  # a study -> those of its tables that documents quote
+    "default": ("cells.csv", "contrasts.csv", "references.csv", "plan.json"),
+    "depth": (),
+    "he_factor": (),
+}
+COLUMNS = {  # of larger tables the columns that documents quote
+    "runs": ["run_id", "task", "reported_accuracy", "train_seconds", "probe_seconds"],
+    "findings": ["run_id", "level", "group", "rule", "severity", "place"],
+}
 PICTURES = {  # a study -> its figures -> their names in docs/images
     "default": {
         "study/forest.png": "forest.png",
@@ -41,10 +50,18 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "default_study": quoted.default_study,
     "verdicts_of_default": quoted.verdicts_of_default,
     "models_of_default": quoted.models_of_default,
+    "probes_of_default": quoted.probes_of_default,
+    "findings_of_default": quoted.findings_of_default,
+    "findings_of_depth": quoted.findings_of_depth,
     "full_scale": quoted.full_scale,
     "full_scale_differences": quoted.full_scale_differences,
     "adaptive": quoted.adaptive,
     "depth_study": quoted.depth_study,
+    "false_differences": simulated.false_differences,
+    "skewed_noise": simulated.skewed_noise,
+    "false_equivalences": simulated.false_equivalences,
+    "realised_power": simulated.realised_power,
+    "savings": simulated.savings,
     "throughput": measured.throughput,
     "packs": measured.packs,
     "watching": measured.watching,
@@ -74,13 +91,19 @@ def take(results: Path) -> None:
         results / "figures" / source: ROOT / "docs/images" / name
         for source, name in PICTURES[study].items()
     }
-    if study == "default":
-        targets |= {results / "tables" / name: quoted.DEFAULT / name for name in TABLES}
-    missing = [str(path) for path in targets if not path.exists()]
+    folder = {"default": quoted.DEFAULT, "depth": quoted.DEPTH}.get(study)
+    for name in TABLES[study]:
+        targets[results / "tables" / name] = folder / name
+    parts = {}
+    if folder:
+        parts = {results / f"tables/{name}.parquet": folder / f"{name}.csv" for name in COLUMNS}
+    missing = [str(path) for path in [*targets, *parts] if not path.exists()]
     if missing:
         raise SystemExit(f"nothing taken, not there: {', '.join(missing)}")
     for source, target in targets.items():
         shutil.copy(source, target)
+    for source, target in parts.items():
+        pd.read_parquet(source)[COLUMNS[source.stem]].to_csv(target, index=False)
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 import json
 import sys
 
+import pandas as pd
 import pytest
 from runs import ROOT
 
@@ -44,7 +45,10 @@ def results_of(folder, study, figures):
     """A folder with the files that `refresh.take` copies, of these figures."""
     tables = folder / "tables"
     tables.mkdir(parents=True)
-    for name in refresh.TABLES:
+    for name, columns in refresh.COLUMNS.items():
+        frame = pd.read_csv(quoted.DEPTH / f"{name}.csv")
+        frame[columns].assign(more=0).to_parquet(tables / f"{name}.parquet")
+    for name in refresh.TABLES["default"]:
         text = (quoted.DEFAULT / name).read_text()
         text = text.replace("bag of words", "bag of letters").replace('"default"', f'"{study}"')
         (tables / name).write_text(text)
@@ -77,6 +81,7 @@ def test_what_documents_use_is_taken_from_the_figures_that_a_study_draws(
     monkeypatch.chdir(ROOT)
     results = results_of(tmp_path / "results", study, drawn(study))
     monkeypatch.setattr(quoted, "DEFAULT", tmp_path)
+    monkeypatch.setattr(quoted, "DEPTH", tmp_path)
     refresh.take(results)
     for name in refresh.PICTURES[study].values():
         assert (documents / "images" / name).read_bytes() == b"picture"
@@ -88,7 +93,7 @@ def test_what_documents_use_is_taken_from_the_figures_that_a_study_draws(
 def test_every_picture_of_the_documents_is_taken():
     names = set()
     for pictures in refresh.PICTURES.values():
-        names |= set(pictures.values())
+        names.update(pictures.values())
     assert {path.name for path in (ROOT / "docs/images").iterdir()} == names
     text = "\n".join((ROOT / name).read_text() for name in DOCUMENTS)
     assert [name for name in names if f"images/{name})" not in text] == []
@@ -121,8 +126,8 @@ def test_the_default_study_of_the_documents_is_that_of_its_file(monkeypatch):
     """To fix: `make study`, then python docs/refresh.py --from results."""
     monkeypatch.chdir(ROOT)
     plan = planning.load("config/config.yaml").plan()
-    taken = json.loads((quoted.DEFAULT / "plan.json").read_text())
-    assert study_of(taken) == study_of(json.loads(plan.to_json()))
+    quoted_plan = json.loads((quoted.DEFAULT / "plan.json").read_text())
+    assert study_of(quoted_plan) == study_of(json.loads(plan.to_json()))
 
 
 def test_conditions_and_few_seeds_are_in_the_words_of_a_verdict():

@@ -1,0 +1,99 @@
+"""Tables of docs/statistics.md with error rates, from benchmarks/results/verdicts.parquet."""
+
+import itertools
+
+import pandas as pd
+from measured import BENCHMARKS, markdown
+
+NOISES = {name: name for name in ("normal", "exponential", "collapsed", "unequal")}
+SKEWED = {  # a noise of benchmarks/verdicts.py -> its words
+    "quiet_exponential": "levels exponential, the baseline without noise",
+    "unequal_exponential": "exponential, sd of the levels from 1/4 to 4",
+    "skewed_slopes": "a skewed effect of the seed, to which levels respond by 1/2 to 2",
+    "collapsed_levels": "levels that fall in one run of ten, the baseline never; equal means",
+}
+SEEDS = ((8, False), (20, False), (20, True))  # with looks or without
+
+
+def simulated(measure: str, keys: list[str]) -> pd.Series:
+    """The values of a measure, indexed by the keys of its cases."""
+    frame = pd.read_parquet(BENCHMARKS / "verdicts.parquet")
+    return frame[frame["measure"] == measure].set_index(keys)["value"].sort_index()
+
+
+def false_differences() -> str:
+    """Studies with a false "better" or "worse", noise of one kind."""
+    return rates_of(NOISES)
+
+
+def skewed_noise() -> str:
+    """Studies with a false "better" or "worse", noise skewed in different ways."""
+    return rates_of(SKEWED)
+
+
+def rates_of(noises: dict[str, str]) -> str:
+    """Shares of studies with a false "better" or "worse", a row per noise."""
+    rates = simulated("false better or worse", ["noise", "K", "n", "looks"])
+    rows = []
+    for noise, words in noises.items():
+        cases = itertools.product((4, 9), SEEDS)
+        entries = [f"{rates[noise, K, n, looks]:.3f}" for K, (n, looks) in cases]
+        rows.append([words, *entries])
+    head = "noise|K = 4: 8 seeds|20 seeds|looks|K = 9: 8 seeds|20 seeds|looks"
+    return markdown(head.split("|"), rows)
+
+
+def false_equivalences() -> str:
+    """False "equivalent" of four contrasts at the margin, and coverage, at 20 seeds."""
+    wrong = simulated("false equivalent", ["noise", "looks", "side"])
+    covered = simulated("intervals of all looks cover", ["noise", "looks"])
+    rows = []
+    for noise in NOISES:
+        values = [wrong[noise, False, 1], wrong[noise, True, 1]]
+        values += [covered[noise, False], covered[noise, True]]
+        rows.append([noise, *(f"{value:.3f}" for value in values)])
+    head = (
+        "noise|equivalent, at once (+- 0.005)|looks (+- 0.003)|95% interval covers (+- 0.003)|"
+        "intervals of all looks cover (+- 0.003)"
+    )
+    return markdown(head.split("|"), rows)
+
+
+def realised_power() -> str:
+    """Power at the promised number of seeds; in brackets with looks."""
+    measures = {
+        "k, mean where given": ".0f",
+        "not decidable": ".0%",
+        "power of n + k fresh seeds": ".2f",
+        "power of an undecided pilot and k more": ".2f",
+    }
+    rows = []
+    for n in (8, 12):
+        for ratio in (1.0, 1.5, 2.0):
+            entries = []
+            for measure, form in measures.items():
+                values = simulated(measure, ["K", "n", "sd_margin", "looks"])
+                at_once, looks = (values[4, n, ratio, flag] for flag in (False, True))
+                entries.append(f"{at_once:{form}} ({looks:{form}})")
+            rows.append([str(n), f"{ratio:g}", *entries])
+    head = "pilot|sd / margin|k (looks)|not decidable (looks)|fresh (looks)|kept (looks)"
+    return markdown(head.split("|"), rows)
+
+
+def savings() -> str:
+    """Seeds until all is decided and the share found: looks against 20 seeds at once."""
+    keys = ["effect", "levels_that_differ", "looks"]
+    seeds = simulated("seeds until all are decided", keys)
+    found = simulated("found", keys)
+    rows = []
+    for effect in (1.0, 1.5, 2.0):
+        entries = []
+        for count in (4, 2):
+            at_once, looks = (found[effect, count, flag] for flag in (False, True))
+            entries += [f"{seeds[effect, count, True]:.1f}", f"{looks:.3f} ({at_once:.3f})"]
+        rows.append([f"{effect:g} sd", *entries])
+    head = (
+        "difference|all four differ: seeds|found (20 at once)|two differ, margin 1 sd: seeds|"
+        "found (20 at once)"
+    )
+    return markdown(head.split("|"), rows)
