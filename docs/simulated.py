@@ -5,7 +5,12 @@ import itertools
 import pandas as pd
 from measured import BENCHMARKS, markdown
 
-NOISES = {name: name for name in ("normal", "exponential", "collapsed", "unequal")}
+NOISES = {
+    "normal": "normal",
+    "exponential": "exponential",
+    "collapsed": "collapsed",
+    "unequal": "unequal",
+}
 SKEWED = {  # a noise of benchmarks/verdicts.py -> its words
     "quiet_exponential": "levels exponential, the baseline without noise",
     "unequal_exponential": "exponential, sd of the levels from 1/4 to 4",
@@ -84,12 +89,12 @@ def savings() -> str:
     """Seeds until all is decided and the share found: looks against 20 seeds at once."""
     keys = ["effect", "levels_that_differ", "looks"]
     seeds = simulated("seeds until all are decided", keys)
-    found = simulated("found", keys)
+    shares = simulated("found", keys)
     rows = []
     for effect in (1.0, 1.5, 2.0):
         entries = []
         for count in (4, 2):
-            at_once, looks = (found[effect, count, flag] for flag in (False, True))
+            at_once, looks = (shares[effect, count, flag] for flag in (False, True))
             entries += [f"{seeds[effect, count, True]:.1f}", f"{looks:.3f} ({at_once:.3f})"]
         rows.append([f"{effect:g} sd", *entries])
     head = (

@@ -4,18 +4,18 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
+from importlib import metadata
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from runs import ROOT
 
 import actstudy
 
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "lib", "data")
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
-MODULES = {"scikit-learn": "sklearn"}  # distribution -> module, if they differ
 MONITOR = """
 import sys, torch
 from torch import nn
@@ -44,10 +44,47 @@ def net():
 """
 
 
-def study_modules():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = [Requirement(text).name for text in project["optional-dependencies"]["study"]]
-    return {MODULES.get(name, name.replace("-", "_")) for name in names}
+ONLY = """
+import sys
+
+class Only:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top in ALLOWED | sys.stdlib_module_names or top.startswith("_sysconfigdata"):
+            return self.finder.find_spec(name, path, target)
+
+sys.meta_path[:] = map(Only, sys.meta_path)
+"""  # a sitecustomize.py: packages outside of ALLOWED are as if they were not installed
+
+
+def required(distribution):
+    """The names of what a distribution requires here without an extra, transitively."""
+    names = set()
+    waiting = [distribution]
+    while waiting:
+        for text in waiting.pop().requires or ():
+            requirement = Requirement(text)
+            marker = requirement.marker
+            name = canonicalize_name(requirement.name)
+            if name not in names and (not marker or marker.evaluate({"extra": ""})):
+                names.add(name)
+                waiting.append(metadata.distribution(name))
+    return names
+
+
+def modules_of(names):
+    """The top modules of installed distributions."""
+    modules = set()
+    for module, owners in metadata.packages_distributions().items():
+        if not names.isdisjoint(map(canonicalize_name, owners)):
+            modules.add(module)
+    return modules
 
 
 @pytest.fixture(scope="module")
@@ -117,24 +154,28 @@ def test_the_wheel_holds_what_the_package_reads_and_nothing_else(wheel):
 
 
 def test_monitor_and_doctor_need_the_core_alone(installed, tmp_path):
+    """No package can be imported but those that the wheel requires, and what these require."""
+    (wheels_own,) = metadata.distributions(path=[str(installed)])
+    core = required(wheels_own)
+    assert "torch" in core
+    assert "pandas" not in core
     absent = tmp_path / "absent"
     absent.mkdir()
-    for name in study_modules():
-        fault = f"raise ModuleNotFoundError('No module named {name}', name={name!r})"
-        (absent / f"{name}.py").write_text(fault)
+    allowed = {"actstudy", "mine", *modules_of(core)}
+    (absent / "sitecustomize.py").write_text(f"ALLOWED = {allowed}\n{ONLY}")
     (tmp_path / "mine.py").write_text(OWN_MODEL)
     paths = [absent, installed]
     printed = call(sys.executable, "-c", MONITOR, folder=tmp_path, paths=paths)
     loaded = set(printed.rsplit("modules:", 1)[1].split())
     assert {"actstudy", "torch"} <= loaded
-    assert not loaded & {*study_modules(), "pydantic", "ruamel"}
+    assert not loaded & {"pandas", "scipy", "pydantic", "ruamel"}
     call(sys.executable, "-c", BATCH, folder=tmp_path, paths=paths)
     main = [sys.executable, "-m", "actstudy"]
     words = ["doctor", "--model", "mine:net", "--batch", "batch.pt"]
     assert "steps of Adam" in call(*main, *words, folder=tmp_path, paths=paths)
     run = ["train", "--task", "mlp", "--activation", "relu", "--epochs", "1"]
     refused = call(*main, *run, folder=tmp_path, paths=paths, status=2)
-    assert "No module named mnist1d; to fix: pip install 'actstudy[study]'" in refused
+    assert "No module named 'mnist1d'; to fix: pip install 'actstudy[study]'" in refused
     assert "Traceback" not in refused
 
 
