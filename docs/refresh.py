@@ -100,10 +100,11 @@ def take(results: Path) -> None:
     missing = [str(path) for path in [*targets, *parts] if not path.exists()]
     if missing:
         raise SystemExit(f"nothing taken, not there: {', '.join(missing)}")
+    frames = {path: pd.read_parquet(path, columns=COLUMNS[path.stem]) for path in parts}
     for source, target in targets.items():
         shutil.copy(source, target)
     for source, target in parts.items():
-        pd.read_parquet(source)[COLUMNS[source.stem]].to_csv(target, index=False)
+        frames[source].to_csv(target, index=False)
 
 
 def main() -> int:
