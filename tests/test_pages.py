@@ -111,7 +111,8 @@ def check_answer(tables, task, page):
     decided = set(rows.loc[rows["verdict"] == "better", "level"])
     assert named_better(answer) <= decided
     for names in re.findall(r"Use ([\w, ]+?) rather than (.*?)(?= Use |$)", answer):
-        assert " or " not in names[0] or "not decided" in names[1]
+        open_or_equal = "not decided" in names[1] or "equivalent to each other" in names[1]
+        assert " or " not in names[0] or open_or_equal
 
 
 def test_the_check_itself_sees_a_crowned_level():
@@ -145,6 +146,7 @@ PAIRS = [
 ]
 
 
+BETTER = [*PAIRS[:2], ("elu", "relu", "better")]
 NO_RISK = {"n_collapsed": 0, "n_collapsed_baseline": 0, "risk": 0, "risk_baseline": 0}
 NO_RISK |= {"trains": True, "trains_baseline": True, "n_runs_baseline": 8}
 
@@ -177,8 +179,44 @@ def answer_of(primary, pairs=()):
         (
             PAIRS[:2],
             [("silu", "gelu", "worse")],
-            "Use gelu rather than relu (+4.00 points, n = 8 seeds). silu is better than relu "
-            "too, and worse than gelu.",
+            "Use gelu rather than relu (+4.00 points, n = 8 seeds). silu is better than relu too "
+            "(+3.00 points), but worse than gelu (all pairs).",
+        ),
+        (
+            BETTER,
+            [("silu", "gelu", "worse", {"condition": "when gelu trains"})],
+            "Use gelu or elu rather than relu (+4.00 and +2.00 points, n = 8 seeds): which of "
+            "these is better is not decided. silu is better than relu too (+3.00 points), but "
+            "worse than gelu when gelu trains (all pairs).",
+        ),
+        (
+            BETTER,
+            [
+                ("gelu", "silu", "better"),
+                ("silu", "elu", "better", {"condition": "when it trains"}),
+            ],
+            "Use gelu rather than relu (+4.00 points, n = 8 seeds). silu is better than relu too "
+            "(+3.00 points), but worse than gelu (all pairs). elu is better than relu too (+2.00 "
+            "points), but worse than silu when silu trains (all pairs).",
+        ),
+        (
+            BETTER[:2],
+            [("silu", "gelu", "equivalent", {"condition": "when both train"})],
+            "Use gelu or silu rather than relu (+4.00 and +3.00 points, n = 8 seeds): these are "
+            "equivalent to each other, within 1 point when both train (all pairs).",
+        ),
+        (
+            BETTER,
+            [("silu", "gelu", "equivalent"), ("elu", "gelu", "undecided")],
+            "Use gelu, silu or elu rather than relu (+4.00, +3.00 and +2.00 points, n = 8 seeds): "
+            "which of these is better is not decided; equivalent to each other are silu and gelu, "
+            "within 1 point (all pairs).",
+        ),
+        (
+            BETTER[:2],
+            [("silu", "gelu", "worse", {"contradiction": "it rains"})],
+            "Use gelu or silu rather than relu (+4.00 and +3.00 points, n = 8 seeds): which of "
+            "these is better is not decided.",
         ),
         (PAIRS[2:3], [], "Keep relu: nothing compared with it is better. tanh is worse than"),
         (PAIRS[2:], [], "Nothing is shown to be better than relu. tanh is worse than relu"),
@@ -225,7 +263,7 @@ def training_of(ends, seeds=2):
     for (level, init, depth), n_train in ends.items():
         group = f"init={init}, depth={depth}"
         for seed in range(seeds):
-            run = {"run_id": f"{level} {group} {seed}", "task": "mlp", "level": level}
+            run = {"run_id": f"{level} {group} {seed}", "task": "mlp", "level": level, "data": "x"}
             places = f'{{"init": "{init}", "depth": "{depth}"}}'
             runs.append({**run, "group": group, "places": places, "status": "completed"})
             value = 0.6 if seed < n_train else 0.1

@@ -56,6 +56,7 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
     runs = tables.frames["runs"]
     unique_runs = runs.drop_duplicates("run_id")  # a tuned rate may be the fixed one
     missing = incomplete.rows(tables)
+    tasks = [_summary_of(tables, task, figures, page) for task in tables.plan.tasks]
     drawn = links.figures(_study_figures(on_page=True), figures / "study", page)
     return _page(
         "summary.md.j2",
@@ -64,7 +65,8 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
         partial=partial,
         n_planned=len(unique_runs),
         n_completed=int((unique_runs["status"] == "completed").sum()),
-        tasks=[_summary_of(tables, task, figures, page) for task in tables.plan.tasks],
+        tasks=tasks,
+        all_pairs=any(recommendation.ALL_PAIRS in task["answer"] for task in tasks),
         verdicts=verdict_tables.overview(tables),
         excluding_zero=verdict_tables.excluding_zero(tables),
         left_out=verdict_tables.left_out(tables),
