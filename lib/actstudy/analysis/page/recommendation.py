@@ -21,7 +21,10 @@ EQUIVALENT = ("equivalent", "equivalent (below the margin)")
 
 
 def answer(tables: Tables, task: str) -> str:
-    """Which level to use in a task instead of the baseline, as far as that is decided."""
+    """Which level to use in a task instead of the baseline, as far as that is decided.
+
+    Sentences on collapses that several tasks share (`risks.shared`) are left out.
+    """
     settings = tables.plan.tasks[task]
     contrasts = primary(tables.of("contrasts", task))
     if contrasts.empty:
@@ -41,7 +44,8 @@ def answer(tables: Tables, task: str) -> str:
             part = contrasts[contrasts["group"] == group]
             rivals = pairs[pairs["group"] == group]
             texts.append(group_head(group) + advice(part, rivals, settings))
-    texts.append(risks.sentences(contrasts))
+    if task not in risks.shared(tables)[0]:
+        texts.append(risks.sentences(contrasts))
     return f"{' '.join(filter(None, texts))}{not_above_reference(tables, task)}"
 
 
