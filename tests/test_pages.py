@@ -26,7 +26,7 @@ from actstudy.analysis.page import (
 from actstudy.analysis.questions import contrasts
 from actstudy.analysis.retry import rerun_command, study_command
 from actstudy.analysis.tables import Tables
-from actstudy.contract import store
+from actstudy.contract import registry, store
 from actstudy.contract.plan import LooksTaken, Plan
 from actstudy.contract.schema import FAILED
 from actstudy.study import planning
@@ -125,15 +125,20 @@ def test_the_check_itself_sees_a_crowned_level():
     assert CROWNS.search("silu has the best mean of 5")
 
 
-def test_a_study_like_the_default_one_fits_its_bounds(tmp_path):
-    tasks = {"mlp": {"seeds": 8}, "vision": {"seeds": 3}, "cls": {"seeds": 3}, "lm": {"seeds": 3}}
-    content = {"baseline": "relu", "axes": {"activation": LEVELS}, "tasks": tasks}
-    tables = build(study_of(tmp_path, content), tmp_path, lambda run: "completed")
-    for part, names in (*[(task, ["forest", "metric_curves"]) for task in tasks], ("study", [])):
-        (tmp_path / "figures" / part).mkdir(parents=True)
-        for name in names:
-            (tmp_path / "figures" / part / f"{name}.txt").write_text(f"{part} {name} " * 15)
+def test_the_page_of_the_default_study_fits_its_bounds(tmp_path):
+    study = planning.load(ROOT / "config/config.yaml")
+    tables = build(study, tmp_path, lambda run: "completed")
+    drawn = tmp_path / "figures" / "study"
+    drawn.mkdir(parents=True)
+    captions = {
+        name: f"Caption of {name}. " * 25 for name in registry.page_figures("STUDY_FIGURES")
+    }
+    for name, caption in captions.items():
+        (drawn / f"{name}.txt").write_text(caption)
     written, _ = pages_of(tables, tmp_path)
+    for name, caption in captions.items():
+        assert f"![{name}](figures/study/{name}.png)" in written
+        assert caption.strip() in " ".join(written.split())
     assert len(written.splitlines()) < 200
     assert len(written.split()) < 2000
     answer = written.index("## Answer")
@@ -357,6 +362,18 @@ def test_the_next_step_names_the_setting_and_the_runs_it_adds():
     assert going_on == ["mlp: no change: the next look adds seeds."]
     assert "have not ended yet" in steps_of(3, status="missing")[0]
     assert "over 100 more seeds" in steps_of(20, np.nan, looks=True)[0]
+
+
+def test_a_step_that_several_tasks_share_is_said_once():
+    rows = []
+    for task in ("mlp", "lm"):
+        row = {"task": task, "family": "primary", "verdict": "undecided", "more_seeds": 5}
+        rows += [{**row, "run_id": f"{task}-{seed}", "seed": seed} for seed in range(8)]
+    frame = pd.DataFrame(rows).assign(status="completed")
+    tables = Tables(plan_of({"mlp": {}, "lm": {}}), {"runs": frame, "contrasts": frame})
+    (line,) = next_steps.steps(tables)
+    assert line.startswith("mlp and lm: in `config/s.yaml`")
+    assert line.endswith("Adds at most 12 runs per task.")
 
 
 def test_a_new_study_takes_other_seeds_and_leaves_the_page_as_it_is():

@@ -27,9 +27,11 @@ def steps(tables: Tables) -> list[str]:
             runs_by_step.setdefault(text, {})[task] = n_runs
     lines = []
     for text, runs_by_task in runs_by_step.items():
-        counts = [n_runs for n_runs in runs_by_task.values() if n_runs]
-        added = f"Adds at most {listed(counts)} runs." if counts else ""
-        lines.append(f"{escaped(listed(list(runs_by_task)))}: {text} {added}".strip())
+        counts = list(filter(None, runs_by_task.values()))
+        added = f" Adds at most {listed(counts)} runs." if counts else ""
+        if len(counts) > 1 and len(set(counts)) == 1:
+            added = f" Adds at most {counts[0]} runs per task."
+        lines.append(f"{escaped(listed(list(runs_by_task)))}: {text}{added}")
     return lines
 
 
