@@ -658,7 +658,10 @@ def test_verdicts_of_a_grid_stand_beside_their_differences():
         for line in page.splitlines()[2:4]
     }
     assert cells["a"] == ["+0.050, better", "none, too few seeds (0 of 8)"]
-    assert cells["b"] == ["+0.001, undecided; more seeds: 14 (margin), over 100 (as seen)", "none"]
+    assert cells["b"] == [
+        "+0.001, undecided; seeds to add: 14 (margin), over 100 (difference seen)",
+        "none",
+    ]
     assert "Mean difference from relu, nats; n = 0 to 8 seeds." in page
 
 

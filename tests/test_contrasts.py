@@ -338,7 +338,7 @@ def test_one_sentence_a_task_says_who_won():
 def test_undecided_says_what_it_takes():
     row = {"verdict": "undecided", "more_seeds": 14.0, "more_seeds_as_seen": None}
     assert contrasts.describe_verdict(row) == (
-        "undecided; more seeds: 14 (margin), over 100 (as seen)"
+        "undecided; seeds to add: 14 (margin), over 100 (difference seen)"
     )
     row |= {"more_seeds": math.nan, "more_seeds_as_seen": 3.0}
     assert contrasts.more_seeds(row) == ["over 100", "3"]

@@ -1,6 +1,7 @@
 """What the summary and the appendix say: over made-up studies of all kinds, and part by part."""
 
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,18 @@ from actstudy.analysis.page import (
     links,
     next_steps,
     recommendation,
+    risks,
     summary,
     training_sentences,
     verdict_tables,
 )
 from actstudy.analysis.questions import contrasts
-from actstudy.analysis.retry import study_command
+from actstudy.analysis.retry import rerun_command, study_command
 from actstudy.analysis.tables import Tables
-from actstudy.contract import store
-from actstudy.contract.plan import LooksTaken
+from actstudy.contract import registry, store
+from actstudy.contract.plan import LooksTaken, Plan
+from actstudy.contract.schema import FAILED
+from actstudy.study import planning
 
 BLOCK = {"epochs": 3, "depth": 2, "width": 16, "warmup": 0, "targets": [0.4]}
 LEVELS = ["tanh", "relu", "leaky", "gelu", "silu"]
@@ -111,7 +115,8 @@ def check_answer(tables, task, page):
     decided = set(rows.loc[rows["verdict"] == "better", "level"])
     assert named_better(answer) <= decided
     for names in re.findall(r"Use ([\w, ]+?) rather than (.*?)(?= Use |$)", answer):
-        assert " or " not in names[0] or "not decided" in names[1]
+        open_or_equal = "not decided" in names[1] or "equivalent to each other" in names[1]
+        assert " or " not in names[0] or open_or_equal
 
 
 def test_the_check_itself_sees_a_crowned_level():
@@ -120,15 +125,20 @@ def test_the_check_itself_sees_a_crowned_level():
     assert CROWNS.search("silu has the best mean of 5")
 
 
-def test_a_study_like_the_default_one_fits_its_bounds(tmp_path):
-    tasks = {"mlp": {"seeds": 8}, "vision": {"seeds": 3}, "cls": {"seeds": 3}, "lm": {"seeds": 3}}
-    content = {"baseline": "relu", "axes": {"activation": LEVELS}, "tasks": tasks}
-    tables = build(study_of(tmp_path, content), tmp_path, lambda run: "completed")
-    for part, names in (*[(task, ["forest", "metric_curves"]) for task in tasks], ("study", [])):
-        (tmp_path / "figures" / part).mkdir(parents=True)
-        for name in names:
-            (tmp_path / "figures" / part / f"{name}.txt").write_text(f"{part} {name} " * 15)
+def test_the_page_of_the_default_study_fits_its_bounds(tmp_path):
+    study = planning.load(ROOT / "config/config.yaml")
+    tables = build(study, tmp_path, lambda run: "completed")
+    drawn = tmp_path / "figures" / "study"
+    drawn.mkdir(parents=True)
+    captions = {
+        name: f"Caption of {name}. " * 25 for name in registry.page_figures("STUDY_FIGURES")
+    }
+    for name, caption in captions.items():
+        (drawn / f"{name}.txt").write_text(caption)
     written, _ = pages_of(tables, tmp_path)
+    for name, caption in captions.items():
+        assert f"![{name}](figures/study/{name}.png)" in written
+        assert caption.strip() in " ".join(written.split())
     assert len(written.splitlines()) < 200
     assert len(written.split()) < 2000
     answer = written.index("## Answer")
@@ -145,6 +155,7 @@ PAIRS = [
 ]
 
 
+BETTER = [*PAIRS[:2], ("elu", "relu", "better")]
 NO_RISK = {"n_collapsed": 0, "n_collapsed_baseline": 0, "risk": 0, "risk_baseline": 0}
 NO_RISK |= {"trains": True, "trains_baseline": True, "n_runs_baseline": 8}
 
@@ -158,10 +169,15 @@ def answer_of(primary, pairs=()):
             row |= {"task": "mlp", "group": "", "n": 8, "mean": 0.01 * (4 - place)}
             row |= {"condition": "", "contradiction": "", "n_runs": 8, "n_diverged": 0}
             rows.append({**row, **NO_RISK, **dict(*fields)})
+    return recommendation.answer(tables_with(rows, plan_of()), "mlp")
+
+
+def tables_with(rows, plan):
+    """Tables of a plan with rows of contrasts, without cells and references."""
     cells = pd.DataFrame(columns=["task", "metric", "checkpoint", "n", "mean"])
     references = pd.DataFrame(columns=["task", "data", "name", "test"])
     frames = {"contrasts": pd.DataFrame(rows), "cells": cells, "references": references}
-    return recommendation.answer(Tables(plan_of(), frames), "mlp")
+    return Tables(plan, frames)
 
 
 @pytest.mark.parametrize(
@@ -177,8 +193,44 @@ def answer_of(primary, pairs=()):
         (
             PAIRS[:2],
             [("silu", "gelu", "worse")],
-            "Use gelu rather than relu (+4.00 points, n = 8 seeds). silu is better than relu "
-            "too, and worse than gelu.",
+            "Use gelu rather than relu (+4.00 points, n = 8 seeds). silu is better than relu too "
+            "(+3.00 points), but worse than gelu (all pairs).",
+        ),
+        (
+            BETTER,
+            [("silu", "gelu", "worse", {"condition": "when gelu trains"})],
+            "Use gelu or elu rather than relu (+4.00 and +2.00 points, n = 8 seeds): which of "
+            "these is better is not decided. silu is better than relu too (+3.00 points), but "
+            "worse than gelu when gelu trains (all pairs).",
+        ),
+        (
+            BETTER,
+            [
+                ("gelu", "silu", "better"),
+                ("silu", "elu", "better", {"condition": "when it trains"}),
+            ],
+            "Use gelu rather than relu (+4.00 points, n = 8 seeds). silu is better than relu too "
+            "(+3.00 points), but worse than gelu (all pairs). elu is better than relu too (+2.00 "
+            "points), but worse than silu when silu trains (all pairs).",
+        ),
+        (
+            BETTER[:2],
+            [("silu", "gelu", "equivalent", {"condition": "when both train"})],
+            "Use gelu or silu rather than relu (+4.00 and +3.00 points, n = 8 seeds): these are "
+            "equivalent to each other, within 1 point when both train (all pairs).",
+        ),
+        (
+            BETTER,
+            [("silu", "gelu", "equivalent"), ("elu", "gelu", "undecided")],
+            "Use gelu, silu or elu rather than relu (+4.00, +3.00 and +2.00 points, n = 8 seeds): "
+            "which of these is better is not decided; equivalent to each other are silu and gelu, "
+            "within 1 point (all pairs).",
+        ),
+        (
+            BETTER[:2],
+            [("silu", "gelu", "worse", {"contradiction": "it rains"})],
+            "Use gelu or silu rather than relu (+4.00 and +3.00 points, n = 8 seeds): which of "
+            "these is better is not decided.",
         ),
         (PAIRS[2:3], [], "Keep relu: nothing compared with it is better. tanh is worse than"),
         (PAIRS[2:], [], "Nothing is shown to be better than relu. tanh is worse than relu"),
@@ -198,6 +250,22 @@ def answer_of(primary, pairs=()):
 )
 def test_the_answer_recommends_what_is_decided(primary, pairs, expected):
     assert answer_of(primary, pairs).startswith(expected)
+
+
+@pytest.mark.parametrize(("risk", "n_answers"), [(0.31, 0), (0.14, 1)])
+def test_what_all_tasks_share_of_collapses_is_not_repeated(risk, n_answers):
+    rows = []
+    for task in ("mlp", "lm"):
+        row = {"task": task, "group": "", "family": "primary", "level": "silu", "baseline": "relu"}
+        row |= {"verdict": "better", "condition": "when it trains", "contradiction": "", "n": 8}
+        row |= {"mean": 0.04, "n_runs": 8, "n_diverged": 0, **NO_RISK}
+        rows.append({**row, "risk": 0.31 if task == "mlp" else risk, "risk_baseline": 0.1})
+    tables = tables_with(rows, plan_of({"mlp": {}, "lm": {}}))
+    texts = [recommendation.answer(tables, task) for task in ("mlp", "lm")]
+    assert sum("No run collapsed" in text for text in texts) == 2 * n_answers
+    tasks, text = risks.shared(tables)
+    assert tasks == ([] if n_answers else ["mlp", "lm"])
+    assert bool(text) == bool(tasks)
 
 
 def test_an_interval_that_excludes_zero_beside_undecided_is_explained():
@@ -225,7 +293,7 @@ def training_of(ends, seeds=2):
     for (level, init, depth), n_train in ends.items():
         group = f"init={init}, depth={depth}"
         for seed in range(seeds):
-            run = {"run_id": f"{level} {group} {seed}", "task": "mlp", "level": level}
+            run = {"run_id": f"{level} {group} {seed}", "task": "mlp", "level": level, "data": "x"}
             places = f'{{"init": "{init}", "depth": "{depth}"}}'
             runs.append({**run, "group": group, "places": places, "status": "completed"})
             value = 0.6 if seed < n_train else 0.1
@@ -264,11 +332,11 @@ def test_where_every_run_trains_nothing_is_said_of_it():
 # What would decide the rest
 
 
-def steps_of(n, more_seeds=5.0, status="completed", **settings):
+def steps_of(n, more_seeds=5.0, status="completed", first=0, **settings):
     """The next steps of a task of two levels and n seeds with one open comparison."""
     runs = []
     for level in ("relu", "gelu"):
-        for seed in range(n):
+        for seed in range(first, first + n):
             runs.append({"run_id": f"{level}-{seed}", "task": "mlp", "seed": seed})
     open_row = {"task": "mlp", "family": "primary", "verdict": "undecided"}
     frames = {
@@ -279,18 +347,55 @@ def steps_of(n, more_seeds=5.0, status="completed", **settings):
 
 
 def test_the_next_step_names_the_setting_and_the_runs_it_adds():
-    assert steps_of(3) == [
-        "mlp: `looks: true` instead of `seeds` (8, 12 or 20 seeds, until all is decided); adds at "
-        "most 34 runs."
-    ]
-    assert steps_of(20, looks=True) == [
-        "mlp: a new study of 25 other seeds (`seeds: [20, 21, ...]`) sees a difference of the "
-        "margin; adds at most 50 runs."
-    ]
-    assert "over 100 more seeds" in steps_of(20, np.nan, looks=True)[0]
+    (line,) = steps_of(3)
+    assert line.startswith(
+        "mlp: in `config/s.yaml`, in the block of the task, `looks: true` instead of `seeds` (8, "
+        "12 or 20 seeds, until all is decided); then `snakemake --configfile config/s.yaml`. "
+    )
+    assert line.endswith("Finished runs of these seeds are kept. Adds at most 34 runs.")
+    (line,) = steps_of(8)
+    assert (
+        "Who keeps the verdicts of both pages has a false one in more than the promised 5%" in line
+    )
+    assert line.endswith("Adds at most 24 runs.")
     going_on = steps_of(8, looks=True, looks_runs=LooksTaken(8, 20, ended=False))
     assert going_on == ["mlp: no change: the next look adds seeds."]
-    assert steps_of(3, status="missing") == ["mlp: no change: some runs have not ended yet."]
+    assert "have not ended yet" in steps_of(3, status="missing")[0]
+    assert "over 100 more seeds" in steps_of(20, np.nan, looks=True)[0]
+
+
+def test_a_step_that_several_tasks_share_is_said_once():
+    rows = []
+    for task in ("mlp", "lm"):
+        row = {"task": task, "family": "primary", "verdict": "undecided", "more_seeds": 5}
+        rows += [{**row, "run_id": f"{task}-{seed}", "seed": seed} for seed in range(8)]
+    frame = pd.DataFrame(rows).assign(status="completed")
+    tables = Tables(plan_of({"mlp": {}, "lm": {}}), {"runs": frame, "contrasts": frame})
+    (line,) = next_steps.steps(tables)
+    assert line.startswith("mlp and lm: in `config/s.yaml`")
+    assert line.endswith("Adds at most 12 runs per task.")
+
+
+def test_a_new_study_takes_other_seeds_and_leaves_the_page_as_it_is():
+    (line,) = steps_of(20, looks=True)
+    assert line == (
+        "mlp: a new study, in a copy of `config/s.yaml` under another name, with 25 seeds that "
+        "this one does not use (`seeds: [20, 21, ..., 44]`). It sees a difference of the margin "
+        "and has a page of its own; the verdicts of this page stay. Adds at most 50 runs."
+    )
+    assert "`seeds: [120, 121, ..., 144]`" in steps_of(20, first=100)[0]
+
+
+def test_looks_keep_only_runs_of_their_own_seeds():
+    assert "Adds at most 40 runs." in steps_of(8, first=100)[0]
+    assert "Adds at most 34 runs." in steps_of(8, first=17)[0]
+
+
+@pytest.mark.parametrize("status", FAILED)
+def test_failed_runs_come_before_more_seeds(status):
+    for settings in ({}, {"looks": True, "looks_runs": LooksTaken(8, 20, ended=False)}):
+        (line,) = steps_of(8, status=status, **settings)
+        assert line.startswith("mlp: 16 runs failed. Run again first")
 
 
 # Numbers, links, files
@@ -304,6 +409,16 @@ def test_numbers_have_the_decimals_of_their_unit():
     assert points.interval(-np.inf, np.inf) == "none"
     assert points.interval(-0.0052, 0.0123) == "-0.52 to +1.23"
     assert (points.amount(0.01), points.amount(0.005)) == ("1 point", "0.5 points")
+    loss = scale.of_metric("loss")
+    assert loss.interval(0.00012, 0.00041) == "+0.0001 to +0.0004"
+    assert loss.interval(0.0, 1e-15) == "none"
+    perplexity = scale.of_metric("perplexity")
+    assert [perplexity.amount(size) for size in (1.55, 99.96, 153, 1e-5)] == [
+        "1.6",
+        "100",
+        "153",
+        "0.00001",
+    ]
     nats = scale.of_differences(task_plan(metric="word_perplexity", log_unit="nats per word"))
     assert (nats.signed(-0.04952), nats.amount(0.01)) == ("-0.050", "0.01 nats per word")
     assert scale.of_metric("accuracy").spread(0.6753, 0.0154) == "67.53 (1.54)"
@@ -348,4 +463,19 @@ def test_a_command_names_its_file_before_the_study():
     command = study_command(own, "results/mine/appendix.md")
     assert command == "snakemake results/mine/appendix.md --configfile config/mine.yaml"
     default = plan_of({"mlp": {}}, study="default")
-    assert study_command(default, "results/appendix.md") == ("snakemake results/appendix.md")
+    assert study_command(default, "results/appendix.md") == "snakemake results/appendix.md"
+
+
+def test_commands_of_a_try_are_of_the_try(tmp_path):
+    (tmp_path / "config").mkdir()
+    study = study_of(tmp_path / "config", {"axes": {"activation": ["relu"]}, "tasks": {"mlp": {}}})
+    pairs = {"device": "cpu", "seeds": "3", "lr": [0.1, 0.01]}
+    study = planning.load(study.file, pairs)
+    plan = Plan.from_json(study.plan().to_json())
+    file = f"{study.folder}/appendix.md"
+    words = shlex.split(study_command(plan, file))
+    assert words[:4] == ["snakemake", file, "--configfile", study.file]
+    assert words[4:] == ["--config", "lr=[0.1, 0.01]", "seeds=3"]
+    row = {"task": "mlp", "run_id": "r", "status": "failed"}
+    assert rerun_command(plan, row).endswith("--config 'lr=[0.1, 0.01]' seeds=3")
+    assert f"{study.folder}/appendix.md" in summary.appendix_command(plan)

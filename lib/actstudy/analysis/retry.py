@@ -61,13 +61,16 @@ def delete_results(folder: Path) -> None:
 def study_command(plan: Plan, target: str = "") -> str:
     """The shell command that runs a study, or what is missing of it; target: a file of it alone.
 
-    The target comes first: `--configfile` takes all words after it for files.
+    The target comes first: `--configfile` takes all words after it for files. A try has its pairs
+    of `--config` at the end.
     """
     words = ["snakemake"]
     if target:
         words.append(shlex.quote(target))
     if plan.study != "default":
         words.append(f"--configfile {shlex.quote(plan.file)}")
+    if plan.overrides:
+        words.append(f"--config {shlex.join(plan.overrides)}")
     return " ".join(words)
 
 

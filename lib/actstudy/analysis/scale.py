@@ -1,11 +1,15 @@
 """The unit and the decimals in which values of a metric and their differences are written."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
+
+import numpy as np
 
 from actstudy.contract.plan import TaskPlan
 
 SHARES = ("accuracy", "top5", "macro_f1", "ece")  # metrics that are shares, written in percent
+MAX_DIGITS = 8  # decimals of an interval; ends that agree up to there are the same
 
 
 @dataclass(frozen=True)
@@ -36,15 +40,21 @@ class Scale:
         return f"{rounded:+.{self.digits}f}" if rounded else f"{0:.{self.digits}f}"
 
     def interval(self, low: float, high: float) -> str:
-        """`+0.32 to +3.60`; `none` if it is unbounded or, as written, has no width."""
+        """`+0.32 to +3.60`, with more decimals if the ends need them; `none` without a width."""
         if not math.isfinite(high - low):
             return "none"
-        ends = (self.signed(low), self.signed(high))
-        return "none" if ends[0] == ends[1] else " to ".join(ends)
+        for digits in range(self.digits, MAX_DIGITS + 1):
+            finer = dataclasses.replace(self, digits=digits)
+            ends = (finer.signed(low), finer.signed(high))
+            if ends[0] != ends[1]:
+                return " to ".join(ends)
+        return "none"
 
     def amount(self, value: float) -> str:
         """A size with its unit: `1 point`."""
-        text = f"{self.factor * value:.{self.digits + 1}g}"
+        size = self.factor * value
+        precision = max(self.digits + 1, len(f"{size:.0f}"))  # all digits before the point
+        text = np.format_float_positional(size, precision, fractional=False, trim="-")
         unit = self.unit.removesuffix("s") if text == "1" and self.unit == "points" else self.unit
         return f"{text} {unit}".strip()
 

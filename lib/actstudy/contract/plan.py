@@ -92,6 +92,7 @@ class Plan:
     runs: list[dict[str, Any]]  # a row per reported run
     tuning: list[dict[str, Any]]  # a row per run that only chooses a learning rate
     code: dict[str, str] = field(default_factory=dict)  # of the runs that is not as shipped
+    overrides: list[str] = field(default_factory=list)  # KEY=VALUE of --config, of a try
 
     def to_json(self) -> str:
         """The plan as JSON text."""

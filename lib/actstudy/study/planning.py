@@ -49,6 +49,7 @@ class Study:
     tasks: dict[str, TaskPlan]
     possible: list[PlannedRun]  # that any outcome of looks and chosen rates may ask for
     tuning: list[PlannedRun]  # that only choose learning rates
+    overrides: list[str]  # KEY=VALUE of --config that change the question
 
     @property
     def with_looks(self) -> list[str]:
@@ -151,6 +152,7 @@ class Study:
             runs=[run.row() for run in self._select(seeds)],
             tuning=[run.tuning_row() for run in self.tuning],
             code=self.code,
+            overrides=self.overrides,
         )
 
 
@@ -177,6 +179,7 @@ def load(file: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
         tasks={task: resolved.plan for task, resolved in tasks.items()},
         possible=possible,
         tuning=[run for task in tasks.values() for run in task.tuning],
+        overrides=tries.question_pairs(overrides or {}),
     )
 
 

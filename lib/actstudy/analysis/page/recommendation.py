@@ -1,5 +1,6 @@
 """The answer of a task in sentences: what to use, what is decided, what is open."""
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -15,11 +16,15 @@ from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
 
 MAX_GROUPS_NAMED = 4  # with a clause each; of more the verdicts are counted
+ALL_PAIRS = "(all pairs)"  # which the page explains
 EQUIVALENT = ("equivalent", "equivalent (below the margin)")
 
 
 def answer(tables: Tables, task: str) -> str:
-    """Which level to use in a task instead of the baseline, as far as that is decided."""
+    """Which level to use in a task instead of the baseline, as far as that is decided.
+
+    Sentences on collapses that several tasks share (`risks.shared`) are left out.
+    """
     settings = tables.plan.tasks[task]
     contrasts = primary(tables.of("contrasts", task))
     if contrasts.empty:
@@ -39,7 +44,8 @@ def answer(tables: Tables, task: str) -> str:
             part = contrasts[contrasts["group"] == group]
             rivals = pairs[pairs["group"] == group]
             texts.append(group_head(group) + advice(part, rivals, settings))
-    texts.append(risks.sentences(contrasts))
+    if task not in risks.shared(tables)[0]:
+        texts.append(risks.sentences(contrasts))
     return f"{' '.join(filter(None, texts))}{not_above_reference(tables, task)}"
 
 
@@ -102,28 +108,68 @@ def advice(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
 
 
 def use(better: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
-    """Which of the levels that are better than the baseline to use: one, if that is decided."""
+    """Which of the levels that are better than the baseline to use: those that no other beats."""
     baseline = settings.baseline
     n = int(better["n"].max())
     levels = list(better["level"])
-    winners = [level for level in levels if beats_all(level, levels, pairs)]
-    best = better[better["level"].isin(winners or levels)]
-    text = f"Use {listed(list(best['level']), 'or')} rather than {baseline} "
+    beaten = beaten_by(levels, pairs)
+    best = better[~better["level"].isin(beaten)]
+    names = list(best["level"])
+    text = f"Use {listed(names, 'or')} rather than {baseline} "
     text += f"({sizes(best, settings)}{condition(best)}, n = {n} seeds)"
-    if not winners:
-        return f"{text}: which of these is better is not decided."
-    others = better[~better["level"].isin(winners)]
-    if others.empty:
-        return f"{text}."
-    return f"{text}. {verb(others)} better than {baseline} too, and worse than {winners[0]}."
+    if len(names) > 1:
+        text += f": {between(names, pairs, settings)}"
+    texts = [f"{text}."]
+    for winner in dict.fromkeys(beaten.values()):
+        part = better[better["level"].map(beaten) == winner]
+        texts.append(
+            f"{verb(part)} better than {baseline} too ({sizes(part, settings)}{condition(part)}), "
+            f"but worse than {winner} {ALL_PAIRS}."
+        )
+    return " ".join(texts)
 
 
-def beats_all(level: str, levels: list[str], pairs: pd.DataFrame) -> bool:
-    """Whether the verdicts of all pairs say that a level is better than each other one."""
-    sound = pairs[pairs["contradiction"] == ""]
-    won = sound[(sound["level"] == level) & (sound["verdict"] == "better")]["baseline"]
-    won_as_second = sound[(sound["baseline"] == level) & (sound["verdict"] == "worse")]["level"]
-    return set(levels) - {level} <= {*won, *won_as_second}
+def among(levels: list[str], pairs: pd.DataFrame) -> pd.DataFrame:
+    """The contrasts of all pairs between some levels, contradicted ones left out."""
+    is_among = pairs["level"].isin(levels) & pairs["baseline"].isin(levels)
+    return pairs[is_among & (pairs["contradiction"] == "")]
+
+
+def beaten_by(levels: list[str], pairs: pd.DataFrame) -> dict[str, str]:
+    """Each of some levels that another one beats -> that one, with the verdict's condition.
+
+    One that nothing beats is named if there is one. Empty if every level is beaten by another.
+    """
+    winners: dict[str, dict[str, str]] = {}
+    for row in among(levels, pairs).to_dict("records"):
+        if row["verdict"] not in ("better", "worse"):
+            continue
+        sides = [row["level"], row["baseline"]]
+        winner, loser = sides if row["verdict"] == "better" else reversed(sides)
+        words = f"{winner} when {winner} trains" if row["condition"] else winner
+        winners.setdefault(loser, {})[winner] = words
+    if len(winners) == len(levels):
+        return {}
+    beaten = {}
+    for loser, words_by_winner in winners.items():
+        named = min(words_by_winner, key=winners.__contains__)
+        beaten[loser] = words_by_winner[named]
+    return beaten
+
+
+def between(levels: list[str], pairs: pd.DataFrame, settings: TaskPlan) -> str:
+    """What the verdicts of all pairs say between levels of which none beats another."""
+    rows = among(levels, pairs)
+    equal = rows[rows["verdict"].isin(EQUIVALENT)]
+    margin = scale.of_differences(settings).amount(settings.margin)
+    within = f"within {margin}{condition(equal)} {ALL_PAIRS}"
+    if len(equal) == math.comb(len(levels), 2):
+        return f"these are equivalent to each other, {within}"
+    text = "which of these is better is not decided"
+    if equal.empty:
+        return text
+    names = [f"{row.level} and {row.baseline}" for row in equal.itertuples()]
+    return f"{text}; equivalent to each other are {'; '.join(names)}, {within}"
 
 
 def sizes(rows: pd.DataFrame, settings: TaskPlan) -> str:

@@ -3,8 +3,22 @@
 import pandas as pd
 
 from actstudy.analysis.markdown import cell_name, listed
+from actstudy.analysis.questions.contrasts import primary
+from actstudy.analysis.tables import Tables
 
 MAX_CELLS_NAMED = 4  # with their collapsed runs
+
+
+def shared(tables: Tables) -> tuple[list[str], str]:
+    """The tasks whose sentences on collapses are the same, and these; nothing if any differ."""
+    texts = {}
+    for task in tables.plan.tasks:
+        text = sentences(primary(tables.of("contrasts", task)))
+        if text:
+            texts[task] = text
+    if len(texts) < 2 or len(set(texts.values())) > 1:
+        return [], ""
+    return list(texts), next(iter(texts.values()))
 
 
 def sentences(contrasts: pd.DataFrame) -> str:

@@ -25,6 +25,7 @@ from actstudy.analysis.page import (
     recommendation,
     replication_tables,
     result_tables,
+    risks,
     training_sentences,
     tuning_tables,
     verdict_notes,
@@ -56,6 +57,7 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
     runs = tables.frames["runs"]
     unique_runs = runs.drop_duplicates("run_id")  # a tuned rate may be the fixed one
     missing = incomplete.rows(tables)
+    tasks = [_summary_of(tables, task, figures, page) for task in tables.plan.tasks]
     drawn = links.figures(_study_figures(on_page=True), figures / "study", page)
     return _page(
         "summary.md.j2",
@@ -64,7 +66,9 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
         partial=partial,
         n_planned=len(unique_runs),
         n_completed=int((unique_runs["status"] == "completed").sum()),
-        tasks=[_summary_of(tables, task, figures, page) for task in tables.plan.tasks],
+        tasks=tasks,
+        all_pairs=any(recommendation.ALL_PAIRS in task["answer"] for task in tasks),
+        risks=_shared_risks(tables),
         verdicts=verdict_tables.overview(tables),
         excluding_zero=verdict_tables.excluding_zero(tables),
         left_out=verdict_tables.left_out(tables),
@@ -81,9 +85,7 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
         incomplete=missing[: incomplete.MAX_ROWS],
         n_unlisted=max(0, len(missing) - incomplete.MAX_ROWS),
         n_incomplete=len(tables.frames["incomplete"].drop_duplicates("run_id")),
-        study_file=code(tables.plan.file),
-        command=code(study_command(tables.plan)),
-        appendix_command=code(_appendix_command(tables.plan)),
+        appendix_command=code(appendix_command(tables.plan)),
         provenance=origins.provenance(runs),
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     )
@@ -123,8 +125,10 @@ def _page(template: str, tables: Tables, page: Path, **content: Any) -> str:
     return written.render(plan=tables.plan, links=links.of_page(page), **content)
 
 
-def _appendix_command(plan: Plan) -> str:
-    return study_command(plan, f"{results_folder(plan.study)}/appendix.md")
+def appendix_command(plan: Plan) -> str:
+    """The shell command that writes the appendix."""
+    overrides = dict(pair.split("=", 1) for pair in plan.overrides)
+    return study_command(plan, f"{results_folder(plan.study, overrides)}/appendix.md")
 
 
 def escape_untrusted(value: object) -> Markup:
@@ -184,6 +188,11 @@ def _appendix_of(tables: Tables, task: str, figures: Path, page: Path) -> dict[s
         "early": health_tables.early(tables, task),
         "figures": links.figures(_task_figures(settings, False), figures / task, page),
     }
+
+
+def _shared_risks(tables: Tables) -> str:
+    tasks, text = risks.shared(tables)
+    return f"{listed(tasks)}: {text}" if tasks else ""
 
 
 def _interval_levels(tables: Tables) -> str:

@@ -18,8 +18,8 @@ from actstudy.analysis.tables import Tables
 
 MAX_ROWS = 24  # of a task in the table of all tasks
 NO_LEVEL = "There is no level to compare with the baseline."
-FOR_MARGIN = "more seeds: margin"
-AS_SEEN = "as seen"
+FOR_MARGIN = "seeds to add, for the margin"
+AS_SEEN = "seeds to add, for the difference seen"
 
 
 def overview(tables: Tables) -> str:

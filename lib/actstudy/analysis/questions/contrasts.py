@@ -209,7 +209,7 @@ def describe_verdict(row: Mapping[str, Any]) -> str:
     if row["verdict"] != procedure.UNDECIDED:
         return words
     for_margin, as_seen = more_seeds(row)
-    return f"{words}; more seeds: {for_margin} (margin), {as_seen} (as seen)"
+    return f"{words}; seeds to add: {for_margin} (margin), {as_seen} (difference seen)"
 
 
 def verdict_words(row: Mapping[str, Any]) -> str:
