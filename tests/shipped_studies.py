@@ -55,7 +55,7 @@ def collector(study: Study) -> Callable[..., Frames]:
     def collect(planned: list[dict[str, Any]], _: Path, names: list[str]) -> Frames:
         parts: dict[str, list[pd.DataFrame]] = {name: [] for name in ["runs", *names]}
         for run_id in dict.fromkeys(row["run_id"] for row in planned):
-            built = parts_of(specs[run_id], ending_of(specs[run_id]), plan)
+            built = parts_of(specs[run_id], ending_of(specs[run_id]), plan, 0.0)
             for name, frames in parts.items():
                 if name != "predictions":
                     frames.append(schema.table(name, run_id, built[name]).to_pandas())

@@ -51,6 +51,7 @@ def contrast(level, mean, verdict="undecided", group="", n=8, half=0.005, **fiel
         "margin": 0.01,
         "verdict": verdict,
         "more_seeds": 14.0 if verdict == "undecided" else np.nan,
+        "more_seeds_as_seen": np.nan,
         "seeds": n,
         "decided_at": n,
         "condition": "",
@@ -131,29 +132,30 @@ def test_forest_orders_levels_and_writes_each_verdict_with_its_n():
     said = dict(zip(["gelu", "silu", "tanh"], words(ax), strict=True))
     assert said == {
         "gelu": "better (n = 8)",
-        "silu": "undecided: 14 more seeds (n = 8)",
+        "silu": "undecided; more seeds: 14 (margin), over 100 (as seen) (n = 8)",
         "tanh": "worse (n = 8)",
     }
-    assert ax.get_xlabel() == "worse  ←  difference  →  better"
-    assert ax.get_title(loc="left") == "MLP on X: test accuracy (margin 0.01)"
+    assert ax.get_xlabel() == "worse  ←  difference, points  →  better"
+    assert ax.get_title(loc="left") == "MLP on X: test accuracy (margin 1 point)"
     assert "n = 8 seeds per row" in caption
     assert "at 95%, " in caption
+    assert "More seeds: how many would see a difference of the margin" in caption
 
 
 def test_forest_draws_the_intervals_the_margin_and_hollow_marks_without_a_verdict():
     rows = [contrast("gelu", 0.02, "better", half=0.004), contrast("silu", 0.0)]
     figure, _ = forest.forest(tables_of(rows))
     (ax,) = figure.axes
-    assert drawn_intervals(ax) == [pytest.approx([0.016, 0.024]), pytest.approx([-0.005, 0.005])]
+    assert drawn_intervals(ax) == [pytest.approx([1.6, 2.4]), pytest.approx([-0.5, 0.5])]
     band = ax.patches[0].get_extents().transformed(ax.transData.inverted())
-    assert (band.x0, band.x1) == (pytest.approx(-0.01), pytest.approx(0.01))
+    assert (band.x0, band.x1) == (pytest.approx(-1), pytest.approx(1))
     faces = {
         float(line.get_xdata()[0]): line.get_markerfacecolor()
         for line in ax.lines
         if line.get_markersize() == 6.5
     }
     assert faces[0.0] == "white"
-    assert faces[0.02] != "white"
+    assert faces[2.0] != "white"
 
 
 def test_forest_of_a_lower_is_better_metric_says_so_and_puts_the_lowest_first():
@@ -166,7 +168,7 @@ def test_forest_of_a_lower_is_better_metric_says_so_and_puts_the_lowest_first():
     figure, _ = forest.forest(tables_of(rows, runs, LOGS))
     (ax,) = figure.axes
     assert level_names(ax) == ["tanh", "gelu"]
-    assert ax.get_xlabel() == "better  ←  difference of logarithms  →  worse"
+    assert ax.get_xlabel() == "better  ←  difference of logarithms, nats per word  →  worse"
     assert ax.get_title(loc="left") == "MLP on X: test word perplexity (margin 0.01 nats per word)"
 
 
@@ -190,7 +192,7 @@ def test_forest_draws_the_seeds_of_typical_runs():
     ]
     figure, caption = forest.forest(judged(runs))
     (ax,) = figure.axes
-    assert seed_dots(ax) == [pytest.approx([0.01])]
+    assert seed_dots(ax) == [pytest.approx([1.0])]
     assert words(ax) == ["too few seeds (1 of 8), 1 collapsed"]
     assert "Runs that collapsed are no part of differences" in caption
 
@@ -233,13 +235,13 @@ def with_a_diverged_language_model():
 
 
 @pytest.mark.parametrize(
-    ("tables", "n"),
+    ("tables", "n", "factor"),
     [
-        (with_an_unpaired_seed(), {"gelu": 8, "tanh": 9}),
-        (with_a_diverged_language_model(), {"gelu": 8}),
+        (with_an_unpaired_seed(), {"gelu": 8, "tanh": 9}, 100),  # shares in points
+        (with_a_diverged_language_model(), {"gelu": 8}, 1),
     ],
 )
-def test_forest_draws_the_rows_of_its_tables(tables, n):
+def test_forest_draws_the_rows_of_its_tables(tables, n, factor):
     """Dots are the typical rows of `differences`, n of each contrast; intervals its low, high."""
     figure, _ = forest.forest(tables)
     (ax,) = figure.axes
@@ -248,14 +250,14 @@ def test_forest_draws_the_rows_of_its_tables(tables, n):
     differences = tables.of("differences", "mlp").query("is_typical")
     differences = differences.groupby("level")["difference"]
     assert dict(zip(table["level"], table["n"], strict=True)) == n
-    expected = [sorted(differences.get_group(level)) for level in table["level"]]
+    expected = [sorted(factor * differences.get_group(level)) for level in table["level"]]
     assert seed_dots(ax) == expected
     assert [len(dots) for dots in seed_dots(ax)] == table["n"].tolist()
     low, high = ax.get_xlim()
-    intervals = table[["low", "high"]].clip(low, high).to_numpy().tolist()
+    intervals = (factor * table[["low", "high"]]).clip(low, high).to_numpy().tolist()
     assert drawn_intervals(ax) == intervals
     means = [line.get_xdata()[0] for line in ax.lines if line.get_markersize() == 6.5]
-    assert means == table["mean"].tolist()
+    assert means == (factor * table["mean"]).tolist()
 
 
 def test_a_row_far_out_does_not_squeeze_the_others():
@@ -263,8 +265,8 @@ def test_a_row_far_out_does_not_squeeze_the_others():
     figure, caption = forest.forest(tables_of([*rows, contrast("identity", -0.4, "worse")]))
     (ax,) = figure.axes
     low, high = ax.get_xlim()
-    assert -0.03 < low < -0.01 < 0.01 < high < 0.03
-    assert "worse (n = 8); mean −0.4" in words(ax)
+    assert -3 < low < -1 < 1 < high < 3
+    assert "worse (n = 8); mean −40.00" in words(ax)
     assert "Arrows: values beyond the axis" in caption
     assert "Arrows" not in forest.forest(tables_of(rows))[1]
 
@@ -511,9 +513,9 @@ def test_latex_rows_hold_the_numbers_and_what_is_missing_stays_empty():
     rows += [contrast("silu", 0.01, "too few seeds", n=1, low=-np.inf, high=np.inf, p=np.nan)]
     rows += [contrast("elu", 0.0, family="all pairs")]
     text = latex.contrasts_latex(tables_of(rows), "mlp")
-    assert r"gelu & 8 & $+0.0200$ & [$+0.0150$, $+0.0250$] & $<0.0001$ & better \\" in text
+    assert r"gelu & 8 & $+2.00$ & [$+1.50$, $+2.50$] & $<0.0001$ & better \\" in text
     assert r"tanh & 0 &  &  &  & too few seeds (0 of 8) \\" in text
-    assert r"silu & 1 & $+0.0100$ &  &  & too few seeds (1 of 8) \\" in text
+    assert r"silu & 1 & $+1.00$ &  &  & too few seeds (1 of 8) \\" in text
     assert "elu &" not in text.replace("gelu &", "").replace("silu &", "")
     for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
         assert rule in text

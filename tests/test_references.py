@@ -1,6 +1,7 @@
 """Reference methods score the same whatever the number of threads, and are made again if edited."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import threadpoolctl
 from actstudy.contract import code
 from actstudy.data import prepared
 from actstudy.study import jobs
-from actstudy.tasks import classification, mlp
+from actstudy.tasks import classification, mlp, vision
 
 
 def test_a_reference_ends_at_the_optimum(monkeypatch):
@@ -44,6 +45,29 @@ def test_the_linear_classifier_of_mnist1d_is_that_of_any_number_of_threads(
     with threadpoolctl.threadpool_limits(threads):
         scores = mlp.reference(data)
     assert (scores["val"], scores["test"]) == (0.288, 0.325)
+
+
+@pytest.mark.parametrize(
+    ("task", "dataset", "seen"),
+    [
+        (mlp, "fashion_mnist_tenth", "16x16 thumbnails"),
+        (vision, "fashion_mnist_tenth", "16x16 thumbnails"),
+        (mlp, "mnist1d", "inputs"),
+    ],
+)
+def test_the_reference_of_large_data_is_ridge_regression(
+    monkeypatch, prepared_folder, task, dataset, seen
+):
+    """Logistic regression would take hours of them, for `mlp` as for `vision`."""
+    data = prepared.load(prepared_folder(dataset))
+    size = data.n("train") * math.prod(data.manifest["shape"]) * data.manifest["classes"]
+    monkeypatch.setattr(classification, "MAX_FOR_LOGISTIC", size - 1)
+    scores = task.reference(data)
+    assert scores["name"] == f"ridge regression on {seen}"
+    assert min(scores["val"], scores["test"]) > 0.2  # chance is 0.1
+    monkeypatch.setattr(classification, "MAX_FOR_LOGISTIC", size)
+    monkeypatch.setattr(classification, "logistic_regression", lambda name, *_: {"name": name})
+    assert "ridge" not in task.reference(data)["name"]
 
 
 def test_a_reference_is_made_again_if_its_code_changes(monkeypatch):

@@ -55,10 +55,10 @@ SHIPPED: dict[str, str] = {
     "nets/packed.py": "d89e0eb317bd",
     "nets/resnet.py": "e9c0d1fd111c",
     "nets/transformer.py": "4d88137cef8b",
-    "tasks/classification.py": "4e5a42e75000",
+    "tasks/classification.py": "e51b3acfa13e",
     "tasks/cls.py": "dc5e109d53db",
     "tasks/lm.py": "699bd9961165",
     "tasks/metrics.py": "417adec2064a",
     "tasks/mlp.py": "6599e867649d",
-    "tasks/vision.py": "200b55585cb2",
+    "tasks/vision.py": "8b45cd01d4e3",
 }

@@ -66,5 +66,5 @@ def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -
 
 
 def reference(data: Prepared) -> dict[str, Any]:
-    """A linear classifier on the raw inputs: logistic regression."""
+    """A linear classifier: logistic regression on the inputs, of large data ridge regression."""
     return linear_on_inputs("linear classifier", data)

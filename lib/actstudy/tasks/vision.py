@@ -1,24 +1,14 @@
 """The task `vision`: ResNet-18 that classifies images."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import nn
-from torch.nn.functional import adaptive_avg_pool2d
 
 from actstudy.contract.spec import RunSpec
-from actstudy.data.prepared import SPLITS, Prepared
+from actstudy.data.prepared import Prepared
 from actstudy.nets.resnet import ResNet18
-from actstudy.tasks.classification import (
-    EVAL_BATCH,
-    best_on_val,
-    evaluate,
-    linear_on_inputs,
-    loss,
-    train_scores,
-)
+from actstudy.tasks.classification import evaluate, linear_on_inputs, loss, train_scores
 
 __all__ = ["TASK", "build", "evaluate", "loss", "reference", "train_scores"]
 
@@ -56,9 +46,6 @@ TASK = {
         "batch_size": 50,
     },
 }
-# Train images x values x classes, beyond which logistic regression takes hours.
-MAX_FOR_LOGISTIC = 10**9
-THUMBNAIL = 16  # pixels of a side
 
 
 def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -> nn.Module:
@@ -74,29 +61,4 @@ def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -
 
 def reference(data: Prepared) -> dict[str, Any]:
     """A linear classifier: logistic regression on pixels, of large data ridge on thumbnails."""
-    size = data.n("train") * math.prod(data.manifest["shape"]) * data.manifest["classes"]
-    if size <= MAX_FOR_LOGISTIC:
-        return linear_on_inputs("logistic regression on pixels", data)
-    return ridge_on_thumbnails(data)
-
-
-def ridge_on_thumbnails(data: Prepared) -> dict[str, Any]:
-    """One-against-all ridge regression on averages of patches, its penalty selected on val."""
-    from sklearn.linear_model import RidgeClassifier
-
-    cpu = torch.device("cpu")
-    inputs = data.inputs(cpu)
-    x = {}
-    y = {}
-    for split in SPLITS:
-        arrays = data.on(cpu, split)
-        parts = []
-        for images in arrays["x"].split(EVAL_BATCH):
-            parts.append(adaptive_avg_pool2d(inputs(images), THUMBNAIL))
-        x[split] = torch.cat(parts).flatten(1).double().numpy()
-        y[split] = arrays["y"].numpy()
-    fits = []
-    for alpha in (10.0, 1e3, 1e5):
-        fits.append(RidgeClassifier(alpha=alpha).fit(x["train"], y["train"]))
-    _, scores = best_on_val(fits, x, y)
-    return {"name": f"ridge regression on {THUMBNAIL}x{THUMBNAIL} thumbnails", **scores}
+    return linear_on_inputs("logistic regression on pixels", data)

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from actstudy.analysis import scale
 from actstudy.analysis.figures.forest_rows import (
     DOT,
     HOLLOW,
@@ -19,11 +20,13 @@ from actstudy.analysis.figures.forest_rows import (
     MEAN,
     Row,
     draw_row,
+    row_of,
 )
 from actstudy.analysis.figures.panels import subplots, tidy, wrapped
 from actstudy.analysis.figures.style import seeds, styles
 from actstudy.analysis.markdown import cell_name, metric_name
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS
+from actstudy.analysis.questions.procedure import UNDECIDED
 from actstudy.analysis.questions.tuning import side_by_side
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
@@ -45,6 +48,11 @@ class Panel(NamedTuple):
     title: str
     settings: TaskPlan
     rows: list[Row]
+
+    @property
+    def margin(self) -> float:
+        """In the unit of the axis."""
+        return scale.of_differences(self.settings).factor * self.settings.margin
 
     @property
     def height(self) -> float:
@@ -93,7 +101,7 @@ def panels_of(tables: Tables, task: str) -> tuple[list[Panel], str]:
         return [], ""
     groups = side_by_side(contrasts["group"].unique(), tables.places(task))
     heading = f"{settings.title}: test {metric_name(settings.metric)}"
-    heading += f" (margin {settings.margin:g}{unit_of(settings)})"
+    heading += f" (margin {scale.of_differences(settings).amount(settings.margin)})"
     if len(groups) > MAX_GROUPS:
         return decided_panels(tables, task, heading, contrasts)
     levels = by_difference(contrasts, groups[0], settings)
@@ -125,15 +133,6 @@ def decided_panels(
     return panels, f"{sentence}; tables/contrasts.csv has all."
 
 
-def row_of(tables: Tables, task: str, contrast: pd.Series, name: str) -> Row:
-    """A contrast with the differences of its typical seeds."""
-    differences = tables.of("differences", task)
-    own = (differences["group"] == contrast["group"]) & differences["is_typical"].astype(bool)
-    own &= differences["level"] == contrast["level"]
-    values = differences.loc[own, "difference"].astype(float).to_numpy()
-    return Row(name, contrast.to_dict(), values[np.isfinite(values)])
-
-
 def by_difference(contrasts: pd.DataFrame, group: str, settings: TaskPlan) -> list[str]:
     """Levels by their mean difference in one group, the best first; those without one last."""
     means = contrasts[contrasts["group"] == group].set_index("level")["mean"].astype(float)
@@ -144,7 +143,7 @@ def by_difference(contrasts: pd.DataFrame, group: str, settings: TaskPlan) -> li
 
 def reach(panel: Panel) -> Ends:
     """Ends of the x axis: margin, intervals and seeds, without rows that would squeeze the rest."""
-    margin = panel.settings.margin
+    margin = panel.margin
     farthest = np.array([row.farthest for row in panel.rows])
     limit = max(FAR_FACTOR * float(np.median(farthest)), 2 * margin)
     inside = [row.values for row in panel.rows if row.farthest <= limit]
@@ -157,8 +156,7 @@ def draw_panel(
     ax: Axes, panel: Panel, ends: Ends, styles_by_level: dict[str, dict[str, Any]]
 ) -> bool:
     """Draw the rows of a panel; returns whether any value lies off its axis."""
-    margin = panel.settings.margin
-    ax.axvspan(-margin, margin, color=MARGIN_COLOUR, linewidth=0, zorder=0)
+    ax.axvspan(-panel.margin, panel.margin, color=MARGIN_COLOUR, linewidth=0, zorder=0)
     ax.axvline(0, color="#555555", linewidth=1, zorder=1)
     off_axis = False
     for place, row in enumerate(panel.rows):
@@ -201,17 +199,12 @@ def add_legend(figure: Figure) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=8, frameon=False)
 
 
-def unit_of(settings: TaskPlan) -> str:
-    """The unit of logarithms, with a space before it; empty for other metrics."""
-    return f" {settings.log_unit}" if settings.log_unit else ""
-
-
 def direction(settings: TaskPlan) -> str:
-    """The name of the x axis, with what its ends mean."""
-    if settings.higher_is_better:
-        return "worse  ←  difference  →  better"
-    scale = "difference of logarithms" if settings.log_unit else "difference"
-    return f"better  ←  {scale}  →  worse"
+    """The name of the x axis, with its unit and what its ends mean."""
+    name = "difference of logarithms" if settings.log_unit else "difference"
+    unit = scale.of_differences(settings).unit
+    ends = ("worse", "better") if settings.higher_is_better else ("better", "worse")
+    return f"{ends[0]}  ←  {f'{name}, {unit}' if unit else name}  →  {ends[1]}"
 
 
 def caption(tables: Tables, contrasts: pd.DataFrame, off_axis: bool) -> str:
@@ -227,7 +220,12 @@ def caption(tables: Tables, contrasts: pd.DataFrame, off_axis: bool) -> str:
     if (excludes_zero & contrasts["verdict"].isin(OPEN_VERDICTS)).any():
         text += (
             " An interval may exclude zero and the row be open: the interval is of its row alone, "
-            "the verdict allows for all rows of the task and takes eight seeds."
+            "the verdict allows for all rows of the task and needs eight seeds."
+        )
+    if (contrasts["verdict"] == UNDECIDED).any():
+        text += (
+            " More seeds: how many would see a difference of the margin, or one as large as the "
+            "mean seen here, with a power of 0.8."
         )
     if off_axis:
         text += " Arrows: values beyond the axis, written beside the verdict."

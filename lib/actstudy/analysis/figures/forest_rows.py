@@ -4,11 +4,15 @@ import textwrap
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.markers import MarkerStyle
 
+from actstudy.analysis import scale
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, describe_verdict
+from actstudy.analysis.tables import Tables
 
+ENDS = ("low", "mean", "high")  # columns of `contrasts` that are drawn
 VERDICT_WIDTH = 40  # characters of a verdict per line
 MARGIN_COLOUR = "#DCE6F2"
 OPEN_COLOUR = "#666666"
@@ -25,16 +29,20 @@ MEAN: dict[str, Any] = {
 
 
 class Row(NamedTuple):
-    """A row of `contrasts` under a name, with the differences of its typical seeds."""
+    """A row of `contrasts` under a name, with the differences of its typical seeds.
+
+    ENDS of the contrast and seeds are in the unit of the axis; digits: its decimals.
+    """
 
     name: str
     contrast: dict[str, Any]
     seeds: np.ndarray
+    digits: int
 
     @property
     def values(self) -> np.ndarray:
         """All finite numbers that the row draws: interval, mean, seeds."""
-        drawn = [self.contrast[end] for end in ("low", "mean", "high")]
+        drawn = [self.contrast[end] for end in ENDS]
         every = np.array([*drawn, *self.seeds], dtype=float)
         return every[np.isfinite(every)]
 
@@ -42,6 +50,17 @@ class Row(NamedTuple):
     def farthest(self) -> float:
         """The largest distance from zero of what the row draws."""
         return float(np.abs(self.values).max(initial=0.0))
+
+
+def row_of(tables: Tables, task: str, contrast: pd.Series, name: str) -> Row:
+    """A contrast with the differences of its typical seeds, both in the unit of the axis."""
+    size = scale.of_differences(tables.plan.tasks[task])
+    scaled = {end: size.factor * contrast[end] for end in ENDS}
+    differences = tables.of("differences", task)
+    own = (differences["group"] == contrast["group"]) & differences["is_typical"].astype(bool)
+    own &= differences["level"] == contrast["level"]
+    values = size.factor * differences.loc[own, "difference"].astype(float).to_numpy()
+    return Row(name, contrast.to_dict() | scaled, values[np.isfinite(values)], size.digits)
 
 
 def draw_row(
@@ -123,6 +142,6 @@ def off_axis_values(row: Row, ends: tuple[float, float]) -> dict[str, str]:
     for name, values in (("mean", [row.contrast["mean"]]), ("seeds", sorted(row.seeds))):
         beyond = [value for value in values if value < ends[0] or value > ends[1]]
         if beyond:
-            texts = [f"{value:+.2g}".replace("-", "\N{MINUS SIGN}") for value in beyond]
-            texts_by_name[name] = ", ".join(texts)
+            texts = [f"{value:+.{row.digits}f}" for value in beyond]
+            texts_by_name[name] = ", ".join(texts).replace("-", "\N{MINUS SIGN}")
     return texts_by_name
