@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import json
 import re
 import shutil
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import snakemake.cli
 import yaml
 from project import Project
 from runs import ROOT, TINY, quiet, run
@@ -17,7 +19,7 @@ from runs import ROOT, TINY, quiet, run
 from actstudy.analysis import forecast, status, watch
 from actstudy.contract import locks, store
 from actstudy.contract.errors import StudyError
-from actstudy.study import disk, jobs, planning
+from actstudy.study import disk, jobs, planning, tries
 
 TWO_TASKS = {
     "axes": {"activation": ["tanh", "relu"], "depth": [1, 2]},
@@ -181,6 +183,34 @@ def test_the_watch_counts_ends_and_sees_who_trains(small_study, data_folder):
     assert watch.Watch(small_study).counts() == "0 of 4 runs completed, 1 failed"
 
 
+def test_the_last_look_reads_all_runs(small_study, monkeypatch):
+    monkeypatch.setattr(store, "summary_row", lambda _: {"status": "failed"})
+    for planned in small_study.runs():
+        folder = store.run_folder(planned.spec)
+        folder.mkdir(parents=True)
+        (folder / store.MANIFEST).touch()
+    seen = watch.Watch(small_study)
+    seen._rows.clear()
+    seen.look(max_read=1)
+    assert seen.counts() == "0 of 4 runs completed, 1 failed, 3 ended"
+    seen.look(max_read=None)
+    assert seen.counts() == "0 of 4 runs completed, 4 failed"
+
+
+def test_a_damaged_run_is_read_again(small_study, data_folder):
+    first = small_study.runs()[0]
+    folder = store.run_folder(first.spec)
+    folder.mkdir(parents=True)
+    (folder / store.MANIFEST).touch()
+    seen = watch.Watch(small_study)
+    assert seen.counts() == "0 of 4 runs completed, 1 failed"
+    shutil.rmtree(folder)
+    run(first.spec, folder, data_folder, quiet())
+    store.publish(folder)
+    seen.look()
+    assert seen.counts() == "1 of 4 runs completed"
+
+
 def test_without_a_terminal_it_is_a_line_now_and_then(small_study, monkeypatch, capsys):
     monkeypatch.setattr(watch, "PLAIN_SECONDS", 1000.0)
     stream = io.StringIO()
@@ -241,6 +271,39 @@ def test_after_ctrl_c_it_says_how_to_go_on(script, small_study):
         f"stopped: 1 of 4 runs completed; to go on from there: {again}"
     )
     assert script.unfinished(seen, [], False).endswith("to go on: make study")
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "lr=1e-3",
+        "lr=0.0010",
+        "looks=False",
+        "looks=false",
+        "lr=[0.5,0.60]",
+        "lr=0.5,0.6",
+        "activation=[relu,gelu]",
+        "activation=relu,gelu",
+        "activation=[relu]",
+        "init_args={std: 1e-2}",
+        "seeds=2",
+        "note=",
+    ],
+)
+def test_make_study_watches_the_folder_that_snakemake_writes_to(script, small_study, pair):
+    read = snakemake.cli.parse_config([pair])
+    folder = tries.results_folder("mine", read)
+    assert tries.results_folder("mine", dict([pair.split("=", 1)])) == folder
+    assert tries.results_folder("mine", json.loads(json.dumps(read))) == folder
+
+
+def test_spellings_of_one_value_are_one_folder(script, small_study):
+    def folder(pair):
+        words = ["--configfile", small_study.file, "--config", pair]
+        return script.study_of(words).folder
+
+    assert folder("lr=1e-3") == folder("lr=0.0010") == "results/mine+lr=0.001"
+    assert folder("lr=[1e-2,0.10]") == folder("lr=0.01,0.1") == "results/mine+lr=0.01,0.1"
 
 
 def test_a_full_disk_is_named_before_anything_starts(small_study, monkeypatch):

@@ -218,7 +218,7 @@ def main(arguments: list[str]) -> int:
         watch = Watch(study)
         snakemake = [sys.executable, "-m", "snakemake", *arguments, "--logger", "actstudy"]
         status, stopped = call(snakemake, watch)
-    watch.look()
+    watch.look(max_read=None)
     if status == 2:  # a bad study: one line has said so, and nothing was started
         return status
     if status or stopped:

@@ -37,8 +37,11 @@ class Watch:
         self._rows: dict[str, dict[str, object]] = {}  # of runs that have ended
         self.look()
 
-    def look(self) -> None:
-        """Read what has changed since the last look."""
+    def look(self, max_read: int | None = MAX_READ) -> None:
+        """Read what has changed since the last look; max_read: rows, None for all.
+
+        Runs that have ended and are not read yet are `ended`.
+        """
         decisions = len(list(Path(self.study.folder, "plan").glob("*.json")))
         if decisions != self._planned:  # other runs may be asked for now
             self._planned = decisions
@@ -53,14 +56,22 @@ class Watch:
             if run in self._rows:
                 continue
             if (folder / store.MANIFEST).is_file():
-                self.states[run] = "completed"  # until its row is read
-                if n_read < MAX_READ:
-                    self._rows[run] = _row(folder)
-                    self.states[run] = str(self._rows[run]["status"])
-                n_read += 1
+                self.states[run] = "ended"
+                if max_read is None or n_read < max_read:
+                    n_read += self._read(run, folder)
             elif folder.is_dir() and locks.holder(folder):
                 self.states[run] = "running"
         self._processes.append(forecast.processes(self.study, self.running))
+
+    def _read(self, run: str, folder: Path) -> bool:
+        """Note how a run has ended; whether its row was read, to be kept: `damaged` may change."""
+        try:
+            self._rows[run] = store.summary_row(folder)
+        except (store.Damaged, OSError, ValueError):
+            self.states[run] = "damaged"
+            return False
+        self.states[run] = str(self._rows[run]["status"])
+        return True
 
     @property
     def running(self) -> list[Path]:
@@ -74,7 +85,7 @@ class Watch:
         for run, folder in self.folders.items():
             if self.states.get(run, "running") == "running":
                 todo[folder.parent.name].append(folder)
-            elif self.states[run] == "completed" and run in self._rows:
+            elif self.states[run] == "completed":
                 done[folder.parent.name].append(forecast.seconds_of(self._rows[run]))
         return forecast.total(todo, self.running, done, max(self._processes))
 
@@ -83,9 +94,10 @@ class Watch:
         counts = Counter(self.states.get(run, "waiting") for run in self.folders)
         text = f"{counts['completed']} of {len(self.folders)} runs completed"
         n_failed = sum(counts[state] for state in FAILED_STATES)
-        for n, word in ((n_failed, "failed"), (counts["diverged"], "diverged")):
-            if n:
-                text += f", {n} {word}"
+        counts["failed"] = n_failed
+        for word in ("failed", "diverged", "ended"):
+            if counts[word]:
+                text += f", {counts[word]} {word}"
         return text
 
     def stopping(self) -> str:
@@ -99,14 +111,6 @@ class Watch:
         if not rest.todo:
             return f"{self.counts()}; all are trained"
         return f"{self.counts()}, {len(self.running)} running; {rest}"
-
-
-def _row(folder: Path) -> dict[str, object]:
-    """The row of a run that has ended; status `damaged` if its tables do not verify."""
-    try:
-        return store.summary_row(folder)
-    except (store.Damaged, OSError, ValueError):
-        return {"status": "damaged"}
 
 
 class Display:
