@@ -3,9 +3,13 @@
 import importlib.util
 import io
 import json
+import os
 import re
 import shutil
+import signal
 import sys
+import threading
+import time
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -211,6 +215,81 @@ def test_a_damaged_run_is_read_again(small_study, data_folder):
     assert seen.counts() == "1 of 4 runs completed"
 
 
+def test_work_is_shared_by_as_many_processes_as_there_are_jobs(load, monkeypatch):
+    monkeypatch.setattr(forecast.host, "cores", lambda: 16)
+    monkeypatch.setattr(forecast.host, "gpus", lambda: ["a"] * 8)
+    pack = {"seeds": 4, "engine": "pack", "pack_width": 4, "dropout": 0.0}
+    alone = load(axes={"activation": ["tanh", "relu"]}, seeds=2, tasks={"mlp": TINY}, device="cpu")
+    assert watch.Watch(alone).forecast().processes == 4
+    assert watch.Watch(alone, forecast.room(alone, 1)).forecast().processes == 1
+    packed = load(axes={"activation": ["tanh", "relu"]}, tasks={"mlp": pack}, device="cpu")
+    assert watch.Watch(packed).forecast().processes == 2
+    assert "all with 2 processes" in status.status(packed)[0]
+    on_gpu = load(axes={"activation": ["tanh", "relu"]}, seeds=9, tasks={"mlp": TINY})
+    rooms = [forecast.room(on_gpu), forecast.room(on_gpu, 6, None), forecast.room(on_gpu, 16, 4)]
+    assert rooms == [on_gpu.slots_per_gpu, 6, min(4 * on_gpu.slots_per_gpu, 16)]
+
+
+def test_processes_that_trained_count_and_not_the_idle_first_look(small_study, monkeypatch):
+    monkeypatch.setattr(forecast.host, "cores", lambda: 16)
+    seen = watch.Watch(small_study)
+    assert seen.forecast().processes == 4
+    with locks.locked(store.run_folder(small_study.runs()[0].spec)):
+        seen.look()
+        assert seen.forecast().processes == 1
+    seen.look()
+    assert seen.forecast().processes == 1
+
+
+def test_running_runs_are_grouped_by_their_task(tmp_path):
+    running = [training_folder(tmp_path / task / "a", 1.0, 3.0) for task in ("mlp", "lm")]
+    todo = {"mlp": [running[0]], "lm": [running[1], tmp_path / "lm/b"]}
+    assert forecast.total(todo, running, {}, 1).seconds == 3.0 + 3.0 + 4.0
+
+
+@pytest.fixture
+def signals():
+    """The signal handlers of this process are those from before the test again."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_this_process_alone_stops_the_jobs(script, small_study, capsys, number):
+    Path(".snakemake").mkdir()
+    seen = watch.Watch(small_study)
+    waiting = [sys.executable, "-c", "import time; time.sleep(30)"]
+    with locks.locked(store.run_folder(small_study.runs()[0].spec)):  # after the watch's look
+        threading.Timer(0.5, os.kill, (os.getpid(), number)).start()
+        start = time.monotonic()
+        assert script.call(waiting, seen) == (-signal.SIGTERM, number)
+    assert time.monotonic() - start < 20
+    assert capsys.readouterr().err == "stopping: 1 run saves its state\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "number", "ends"), [(0, 2, 130), (1, 2, 1), (-15, 15, 143), (-9, 0, 137)]
+)
+def test_a_stopped_study_does_not_exit_with_0(
+    script, small_study, monkeypatch, capsys, status, number, ends
+):
+    monkeypatch.setattr(script, "call", lambda *_: (status, number))
+    assert script.main(["--configfile", small_study.file, "--cores", "1"]) == ends
+    assert ("stopped: 0 of 4" in capsys.readouterr().out) == bool(number)
+
+
+@pytest.mark.parametrize("flag", ["-n", "-np", "--dry-run", "--unlock", "--dag", "--lint"])
+def test_a_dry_run_says_nothing_of_a_study_that_ended(
+    script, small_study, monkeypatch, capsys, flag
+):
+    monkeypatch.setattr(script.subprocess, "call", lambda command: 7 * (flag in command))
+    assert script.main(["--configfile", small_study.file, "--cores", "1", flag]) == 7
+    assert capsys.readouterr().out == ""
+
+
 def test_without_a_terminal_it_is_a_line_now_and_then(small_study, monkeypatch, capsys):
     monkeypatch.setattr(watch, "PLAIN_SECONDS", 1000.0)
     stream = io.StringIO()
@@ -300,7 +379,7 @@ def test_make_study_watches_the_folder_that_snakemake_writes_to(script, small_st
 def test_spellings_of_one_value_are_one_folder(script, small_study):
     def folder(pair):
         words = ["--configfile", small_study.file, "--config", pair]
-        return script.study_of(words).folder
+        return script.study_of(script.options_of(words)).folder
 
     assert folder("lr=1e-3") == folder("lr=0.0010") == "results/mine+lr=0.001"
     assert folder("lr=[1e-2,0.10]") == folder("lr=0.01,0.1") == "results/mine+lr=0.01,0.1"

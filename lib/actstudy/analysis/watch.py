@@ -29,11 +29,14 @@ RUN_LINE = re.compile(r"(\w+) (\S+): completed, (.*)")  # what a trainer prints 
 class Watch:
     """A study's runs as their folders show them; ended ones are read once."""
 
-    def __init__(self, study: Study, root: Path = RUNS) -> None:
+    def __init__(self, study: Study, room: int | None = None, root: Path = RUNS) -> None:
+        """room: processes that may train at a time; None: those of this machine."""
         self.study = study
         self._root = root
         self._planned = -1
-        self._processes: deque[int] = deque(maxlen=MEMORY)
+        self._room = room or forecast.room(study)
+        self._jobs = forecast.jobs_of(study)
+        self._processes: deque[int] = deque(maxlen=MEMORY)  # of looks at which some trained
         self._rows: dict[str, dict[str, object]] = {}  # of runs that have ended
         self.look()
 
@@ -61,7 +64,8 @@ class Watch:
                     n_read += self._read(run, folder)
             elif folder.is_dir() and locks.holder(folder):
                 self.states[run] = "running"
-        self._processes.append(forecast.processes(self.study, self.running))
+        if self.running:
+            self._processes.append(forecast.processes(self.running))
 
     def _read(self, run: str, folder: Path) -> bool:
         """Note how a run has ended; whether its row was read, to be kept: `damaged` may change."""
@@ -80,14 +84,17 @@ class Watch:
 
     def forecast(self) -> forecast.Forecast:
         """What is left to train."""
+        jobs = set()
         todo: dict[str, list[Path]] = {task: [] for task in self.study.tasks}
         done: dict[str, list[float]] = {task: [] for task in self.study.tasks}
         for run, folder in self.folders.items():
             if self.states.get(run, "running") == "running":
                 todo[folder.parent.name].append(folder)
+                jobs.add(self._jobs[run])
             elif self.states[run] == "completed":
                 done[folder.parent.name].append(forecast.seconds_of(self._rows[run]))
-        return forecast.total(todo, self.running, done, max(self._processes))
+        processes = min(max(self._processes, default=self._room), max(len(jobs), 1))
+        return forecast.total(todo, self.running, done, processes)
 
     def counts(self) -> str:
         """How many runs have completed, and how many failed or diverged."""
