@@ -146,6 +146,14 @@ def test_one_run_of_every_task_comes_before_the_second_task(load):
     assert planned_jobs.urgent > planned_jobs.data_priority("mnist1d")
 
 
+def test_in_a_study_of_one_task_the_first_seed_comes_before_references(load):
+    planned = load(axes={"activation": ["tanh", "relu"]}, tasks={"mlp": {"seeds": 3}})
+    planned_jobs = jobs.plan_jobs(planned, 0, None, True, {})
+    for planned_run in planned.possible:
+        is_first = planned_jobs.priorities[planned_run.id] > planned_jobs.aside
+        assert is_first == (planned_run.spec.seed == 0)
+
+
 def test_a_pack_has_the_place_of_its_first_run(load):
     pack = {"seeds": 4, "engine": "pack", "pack_width": 4, "dropout": 0.0}
     planned = load(axes={"activation": ["tanh", "relu"]}, tasks={"mlp": pack})
@@ -250,10 +258,11 @@ def test_running_runs_are_grouped_by_their_task(tmp_path):
 @pytest.fixture
 def signals():
     """The signal handlers of this process are those from before the test again."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    interrupt = signal.getsignal(signal.SIGINT)
+    terminate = signal.getsignal(signal.SIGTERM)
     yield
-    for number, handler in kept.items():
-        signal.signal(number, handler)
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, terminate)
 
 
 @pytest.mark.usefixtures("signals")

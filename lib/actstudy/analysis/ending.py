@@ -21,8 +21,9 @@ To go on:
 def programs() -> Path:
     """The folder of this Python's programs, as short as it can be written."""
     folder = Path(sys.executable).parent
-    here = Path.cwd()
-    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+    if folder.is_relative_to(Path.cwd()):
+        return folder.relative_to(Path.cwd())
+    return folder
 
 
 def flags(flag: str, study: Study) -> str:
