@@ -413,10 +413,31 @@ def test_snakemake_is_refused_if_the_disk_is_too_small(tmp_path, data_folder):
     project = Project(tmp_path / "project", [data_folder])
     file = project.folder / "lib/actstudy/study/disk.py"
     file.write_text(file.read_text().replace("SMALL_RUN = 300_000", "SMALL_RUN = 10**18"))
-    printed = project.snakemake("-n", status=2)
+    printed = project.snakemake("--cores", "1", status=2)
     assert re.search(
         r"^actstudy: .*/results/runs: got .* MB of free disk; allowed: ", printed, re.M
     )
+    project.snakemake("-n")
+    project.snakemake("--unlock")
+
+
+def test_the_sample_of_published_runs_is_the_same_each_time(tmp_path):
+    folders = [tmp_path / f"{size:02}" for size in range(16)]
+    for size, folder in enumerate(folders):
+        folder.mkdir()
+        (folder / "file").write_bytes(b"x" * size)
+    assert disk.mean_bytes(folders) == sum(range(0, 16, 2)) / 8
+
+
+def test_runs_are_sampled_in_the_order_of_the_study(small_study, monkeypatch):
+    folders = [store.run_folder(run.spec) for run in small_study.runs()][:3]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / store.MANIFEST).touch()
+    seen = []
+    monkeypatch.setattr(disk, "mean_bytes", lambda done: seen.extend(done) or 1.0)
+    disk.bytes_needed(small_study)
+    assert seen == folders
 
 
 def test_a_run_that_a_setting_broke_is_not_to_be_tried_again(small_study):

@@ -28,9 +28,7 @@ from actstudy.analysis.ending import ending, unfinished  # noqa: E402
 from actstudy.analysis.watch import Display, Watch  # noqa: E402
 from actstudy.contract import errors, home  # noqa: E402
 from actstudy.study import planning  # noqa: E402
-
-PROFILE = Path("profiles/default")
-PRINTING = ("dryrun", "unlock", "dag", "rulegraph", "filegraph", "d3dag", "summary", "lint")
+from actstudy.study.command_line import options_of, trains  # noqa: E402
 
 
 def program(words: list[str]) -> str:
@@ -141,12 +139,6 @@ def call(command: list[str], watch: Watch) -> tuple[int, int]:
     return status, stop.number
 
 
-def options_of(arguments: list[str]) -> argparse.Namespace:
-    """What snakemake reads in the arguments and in the profile of this folder."""
-    profiles = [str(PROFILE)] if PROFILE.is_dir() else []
-    return cli.get_argument_parser(profiles).parse_args(arguments)
-
-
 def study_of(options: argparse.Namespace) -> planning.Study:
     """The study that snakemake is asked for; the last of several files, as in the Snakefile."""
     file = [Path("config/config.yaml"), *options.configfile][-1]
@@ -155,11 +147,6 @@ def study_of(options: argparse.Namespace) -> planning.Study:
     except ValueError as fault:
         raise errors.StudyError(f"--config: {fault}") from None
     return planning.load(file, pairs)
-
-
-def trains(options: argparse.Namespace) -> bool:
-    """Whether snakemake runs jobs; a dry run, for one, prints something instead."""
-    return not any(getattr(options, name) for name in PRINTING)
 
 
 def watch_of(study: planning.Study, options: argparse.Namespace) -> Watch:
