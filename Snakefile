@@ -13,7 +13,16 @@ except ImportError as fault:
 checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follows
 
 from actstudy.contract import errors, home, host, registry, spec, store
-from actstudy.study import disk, jobs, looks, owner, packs, planning, tries
+from actstudy.study import (
+    command_line,
+    disk,
+    jobs,
+    looks,
+    owner,
+    packs,
+    planning,
+    tries,
+)
 
 home.provide(Path(".snakemake/home"))
 CONFIG = workflow.config_settings.config  # the pairs of --config
@@ -35,7 +44,9 @@ try:
     )
     checkout.check_words(Path.cwd(), map(packs.to_json, JOBS.packs.values()))
     jobs.check_sources(STUDY)
-    if workflow.is_main_process:
+    if workflow.is_main_process and command_line.trains(
+        command_line.options_of(sys.argv[1:])
+    ):
         disk.check_room(STUDY)
 except (errors.StudyError, store.Damaged) as fault:
     errors.refuse(fault)

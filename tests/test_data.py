@@ -44,6 +44,7 @@ def short_texts(monkeypatch):
 def test_counts_and_class_balance(made):
     name, data = made
     assert data.manifest["counts"] == COUNTS[name] or COUNTS[name] is None
+    assert registry.train_size(spec.data_parts(name)[0]) in (None, data.n("train"))
     for split, counts in data.manifest.get("class_counts", {}).items():
         share = np.array(counts) / data.n(split)
         assert np.abs(share - 1 / data.manifest["classes"]).max() < 0.02, split

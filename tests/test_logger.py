@@ -121,7 +121,12 @@ def test_the_start_of_a_job_that_trains_nothing_is_said(emit):
         return emit(LogEvent.JOB_INFO, "Rule", rule_name=rule, wildcards=wildcards)
 
     assert begin("prepare", data="mnist1d") == "preparing the data mnist1d\n"
+    assert begin("reference", task="mlp", data="mnist1d") == (
+        "fitting the reference of mlp on mnist1d\n"
+    )
+    assert begin("boundaries") == "training the toy problems\n"
     assert begin("figures_mlp") == "drawing the figures of mlp\n"
+    assert begin("more_figures_mlp") == "drawing more figures of mlp\n"
     assert begin("train", task="mlp", id="relu-s0") == ""
     emit.handler.common_settings.dryrun = True
     assert begin("prepare", data="mnist1d") == ""

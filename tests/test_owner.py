@@ -127,6 +127,7 @@ def test_a_study_is_not_named_like_what_results_hold(project, name):
         ({"seeds": 2, "looks": False}, "results/tiny+looks=false+seeds=2"),
         ({"looks": "false", "seeds": "2"}, "results/tiny+looks=false+seeds=2"),
         ({"activation": "relu,gelu"}, "results/tiny+activation=relu,gelu"),
+        ({"activation": ["relu", "gelu"]}, "results/tiny+activation=relu,gelu"),
     ],
     ids=str,
 )
@@ -139,7 +140,7 @@ def test_a_try_has_a_folder_of_its_own(project, overrides, folder):
 
 def test_every_name_of_a_folder_of_tries_is_one_folder():
     folders = set()
-    for value in ("../../x", "a/b", "{n}", "a b", "ü", "x" * 200, [1, 2], {"std": 0.1}):
+    for value in ("../../x", "a/b", "{n}", "a b", "ü", "x" * 200, [[1], 2], {"std": 0.1}):
         folder = Path(tries.results_folder("default", {"init_args": value}))
         assert folder.parent == Path("results")
         assert re.fullmatch(r"default\+[0-9a-f]{8}", folder.name)

@@ -2,14 +2,20 @@
 
 import importlib.util
 import io
+import json
+import os
 import re
 import shutil
+import signal
 import sys
+import threading
+import time
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import snakemake.cli
 import yaml
 from project import Project
 from runs import ROOT, TINY, quiet, run
@@ -17,7 +23,7 @@ from runs import ROOT, TINY, quiet, run
 from actstudy.analysis import forecast, status, watch
 from actstudy.contract import locks, store
 from actstudy.contract.errors import StudyError
-from actstudy.study import disk, jobs, planning
+from actstudy.study import disk, jobs, planning, tries
 
 TWO_TASKS = {
     "axes": {"activation": ["tanh", "relu"], "depth": [1, 2]},
@@ -140,6 +146,14 @@ def test_one_run_of_every_task_comes_before_the_second_task(load):
     assert planned_jobs.urgent > planned_jobs.data_priority("mnist1d")
 
 
+def test_in_a_study_of_one_task_the_first_seed_comes_before_references(load):
+    planned = load(axes={"activation": ["tanh", "relu"]}, tasks={"mlp": {"seeds": 3}})
+    planned_jobs = jobs.plan_jobs(planned, 0, None, True, {})
+    for planned_run in planned.possible:
+        is_first = planned_jobs.priorities[planned_run.id] > planned_jobs.aside
+        assert is_first == (planned_run.spec.seed == 0)
+
+
 def test_a_pack_has_the_place_of_its_first_run(load):
     pack = {"seeds": 4, "engine": "pack", "pack_width": 4, "dropout": 0.0}
     planned = load(axes={"activation": ["tanh", "relu"]}, tasks={"mlp": pack})
@@ -179,6 +193,110 @@ def test_the_watch_counts_ends_and_sees_who_trains(small_study, data_folder):
         assert seen.stopping() == "stopping: 1 run saves its state\n"
     (folders[0] / "curves.parquet").write_bytes(b"")
     assert watch.Watch(small_study).counts() == "0 of 4 runs completed, 1 failed"
+
+
+def test_the_last_look_reads_all_runs(small_study, monkeypatch):
+    monkeypatch.setattr(store, "summary_row", lambda _: {"status": "failed"})
+    for planned in small_study.runs():
+        folder = store.run_folder(planned.spec)
+        folder.mkdir(parents=True)
+        (folder / store.MANIFEST).touch()
+    seen = watch.Watch(small_study)
+    seen._rows.clear()
+    seen.look(max_read=1)
+    assert seen.counts() == "0 of 4 runs completed, 1 failed, 3 ended"
+    seen.look(max_read=None)
+    assert seen.counts() == "0 of 4 runs completed, 4 failed"
+
+
+def test_a_damaged_run_is_read_again(small_study, data_folder):
+    first = small_study.runs()[0]
+    folder = store.run_folder(first.spec)
+    folder.mkdir(parents=True)
+    (folder / store.MANIFEST).touch()
+    seen = watch.Watch(small_study)
+    assert seen.counts() == "0 of 4 runs completed, 1 failed"
+    shutil.rmtree(folder)
+    run(first.spec, folder, data_folder, quiet())
+    store.publish(folder)
+    seen.look()
+    assert seen.counts() == "1 of 4 runs completed"
+
+
+def test_work_is_shared_by_as_many_processes_as_there_are_jobs(load, monkeypatch):
+    monkeypatch.setattr(forecast.host, "cores", lambda: 16)
+    monkeypatch.setattr(forecast.host, "gpus", lambda: ["a"] * 8)
+    pack = {"seeds": 4, "engine": "pack", "pack_width": 4, "dropout": 0.0}
+    alone = load(axes={"activation": ["tanh", "relu"]}, seeds=2, tasks={"mlp": TINY}, device="cpu")
+    assert watch.Watch(alone).forecast().processes == 4
+    assert watch.Watch(alone, forecast.room(alone, 1)).forecast().processes == 1
+    packed = load(axes={"activation": ["tanh", "relu"]}, tasks={"mlp": pack}, device="cpu")
+    assert watch.Watch(packed).forecast().processes == 2
+    assert "all with 2 processes" in status.status(packed)[0]
+    on_gpu = load(axes={"activation": ["tanh", "relu"]}, seeds=9, tasks={"mlp": TINY})
+    rooms = [forecast.room(on_gpu), forecast.room(on_gpu, 6, None), forecast.room(on_gpu, 16, 4)]
+    assert rooms == [on_gpu.slots_per_gpu, 6, min(4 * on_gpu.slots_per_gpu, 16)]
+
+
+def test_processes_that_trained_count_and_not_the_idle_first_look(small_study, monkeypatch):
+    monkeypatch.setattr(forecast.host, "cores", lambda: 16)
+    seen = watch.Watch(small_study)
+    assert seen.forecast().processes == 4
+    with locks.locked(store.run_folder(small_study.runs()[0].spec)):
+        seen.look()
+        assert seen.forecast().processes == 1
+    seen.look()
+    assert seen.forecast().processes == 1
+
+
+def test_running_runs_are_grouped_by_their_task(tmp_path):
+    running = [training_folder(tmp_path / task / "a", 1.0, 3.0) for task in ("mlp", "lm")]
+    todo = {"mlp": [running[0]], "lm": [running[1], tmp_path / "lm/b"]}
+    assert forecast.total(todo, running, {}, 1).seconds == 3.0 + 3.0 + 4.0
+
+
+@pytest.fixture
+def signals():
+    """The signal handlers of this process are those from before the test again."""
+    interrupt = signal.getsignal(signal.SIGINT)
+    terminate = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, terminate)
+
+
+@pytest.mark.usefixtures("signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_this_process_alone_stops_the_jobs(script, small_study, capsys, number):
+    Path(".snakemake").mkdir()
+    seen = watch.Watch(small_study)
+    waiting = [sys.executable, "-c", "import time; time.sleep(30)"]
+    with locks.locked(store.run_folder(small_study.runs()[0].spec)):  # after the watch's look
+        threading.Timer(0.5, os.kill, (os.getpid(), number)).start()
+        start = time.monotonic()
+        assert script.call(waiting, seen) == (-signal.SIGTERM, number)
+    assert time.monotonic() - start < 20
+    assert capsys.readouterr().err == "stopping: 1 run saves its state\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "number", "ends"), [(0, 2, 130), (1, 2, 1), (-15, 15, 143), (-9, 0, 137)]
+)
+def test_a_stopped_study_does_not_exit_with_0(
+    script, small_study, monkeypatch, capsys, status, number, ends
+):
+    monkeypatch.setattr(script, "call", lambda *_: (status, number))
+    assert script.main(["--configfile", small_study.file, "--cores", "1"]) == ends
+    assert ("stopped: 0 of 4" in capsys.readouterr().out) == bool(number)
+
+
+@pytest.mark.parametrize("flag", ["-n", "-np", "--dry-run", "--unlock", "--dag", "--lint"])
+def test_a_dry_run_says_nothing_of_a_study_that_ended(
+    script, small_study, monkeypatch, capsys, flag
+):
+    monkeypatch.setattr(script.subprocess, "call", lambda command: 7 * (flag in command))
+    assert script.main(["--configfile", small_study.file, "--cores", "1", flag]) == 7
+    assert capsys.readouterr().out == ""
 
 
 def test_without_a_terminal_it_is_a_line_now_and_then(small_study, monkeypatch, capsys):
@@ -243,6 +361,39 @@ def test_after_ctrl_c_it_says_how_to_go_on(script, small_study):
     assert script.unfinished(seen, [], False).endswith("to go on: make study")
 
 
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "lr=1e-3",
+        "lr=0.0010",
+        "looks=False",
+        "looks=false",
+        "lr=[0.5,0.60]",
+        "lr=0.5,0.6",
+        "activation=[relu,gelu]",
+        "activation=relu,gelu",
+        "activation=[relu]",
+        "init_args={std: 1e-2}",
+        "seeds=2",
+        "note=",
+    ],
+)
+def test_make_study_watches_the_folder_that_snakemake_writes_to(script, small_study, pair):
+    read = snakemake.cli.parse_config([pair])
+    folder = tries.results_folder("mine", read)
+    assert tries.results_folder("mine", dict([pair.split("=", 1)])) == folder
+    assert tries.results_folder("mine", json.loads(json.dumps(read))) == folder
+
+
+def test_spellings_of_one_value_are_one_folder(script, small_study):
+    def folder(pair):
+        words = ["--configfile", small_study.file, "--config", pair]
+        return script.study_of(script.options_of(words)).folder
+
+    assert folder("lr=1e-3") == folder("lr=0.0010") == "results/mine+lr=0.001"
+    assert folder("lr=[1e-2,0.10]") == folder("lr=0.01,0.1") == "results/mine+lr=0.01,0.1"
+
+
 def test_a_full_disk_is_named_before_anything_starts(small_study, monkeypatch):
     disk.check_room(small_study)
     usage = SimpleNamespace(free=disk.SMALL_RUN * 4 - 1)
@@ -262,10 +413,31 @@ def test_snakemake_is_refused_if_the_disk_is_too_small(tmp_path, data_folder):
     project = Project(tmp_path / "project", [data_folder])
     file = project.folder / "lib/actstudy/study/disk.py"
     file.write_text(file.read_text().replace("SMALL_RUN = 300_000", "SMALL_RUN = 10**18"))
-    printed = project.snakemake("-n", status=2)
+    printed = project.snakemake("--cores", "1", status=2)
     assert re.search(
         r"^actstudy: .*/results/runs: got .* MB of free disk; allowed: ", printed, re.M
     )
+    project.snakemake("-n")
+    project.snakemake("--unlock")
+
+
+def test_the_sample_of_published_runs_is_the_same_each_time(tmp_path):
+    folders = [tmp_path / f"{size:02}" for size in range(16)]
+    for size, folder in enumerate(folders):
+        folder.mkdir()
+        (folder / "file").write_bytes(b"x" * size)
+    assert disk.mean_bytes(folders) == sum(range(0, 16, 2)) / 8
+
+
+def test_runs_are_sampled_in_the_order_of_the_study(small_study, monkeypatch):
+    folders = [store.run_folder(run.spec) for run in small_study.runs()][:3]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / store.MANIFEST).touch()
+    seen = []
+    monkeypatch.setattr(disk, "mean_bytes", lambda done: seen.extend(done) or 1.0)
+    disk.bytes_needed(small_study)
+    assert seen == folders
 
 
 def test_a_run_that_a_setting_broke_is_not_to_be_tried_again(small_study):

@@ -405,3 +405,25 @@ def test_the_nearest_name_comes_first_and_long_lists_are_cut():
     assert errors.choices("nam7", names[:9]).endswith(f"allowed: {', '.join(names[:9])}")
     assert errors.choices("zz", names) == f"allowed: {', '.join(names)}"
     assert errors.choices("zz", []) == "allowed: none"
+
+
+def test_a_warm_up_of_the_tasks_own_is_shortened_to_the_steps_of_a_study(tmp_path):
+    def runs(**block):
+        file = tmp_path / "short.yaml"
+        file.write_text(
+            yaml.safe_dump({"axes": {"activation": ["relu", "tanh"]}, "tasks": {"mlp": block}})
+        )
+        return {run.spec.warmup for run in planning.load(file).runs()}
+
+    batch = planning.run_spec("mlp", 0, {"activation": "relu"}).batch_size
+    epoch = 3500 // batch
+    assert runs(steps=5) == {0.5 / epoch}
+    assert runs(steps=5, warmup=0.5) == {0.5}
+    assert runs(steps=2 * epoch) == {2}
+    by_hand = {"activation": "relu", "steps": 5}
+    hand = planning.run_spec("mlp", 0, by_hand, steps_per_epoch=lambda run: epoch)
+    assert runs(steps=5) == {hand.warmup}
+
+
+def test_a_data_set_need_not_say_it():
+    assert registry.train_size("wikitext2") is None

@@ -40,6 +40,7 @@ INNER_ORDER = {
         "forecast",
         "status",
         "watch",
+        "ending",
         "retry",
         "decide",
         "export",

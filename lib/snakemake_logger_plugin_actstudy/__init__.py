@@ -28,10 +28,16 @@ REDUNDANT = (  # said of failed jobs, each of which has its line
 
 BEGUN = {  # rule -> what is said when a job of it begins
     "prepare": "preparing the data {data}",
+    "reference": "fitting the reference of {task} on {data}",
+    "boundaries": "training the toy problems",
     "tables": "all runs have ended; computing the tables",
     "summary": "writing the page",
+    "appendix": "writing the appendix",
 }
-FIGURES = "figures_"  # begins the names of rules that draw, each for a task or the study
+FIGURES = {  # begins the names of rules that draw, each for a task or the study
+    "figures_": "drawing the figures of",
+    "more_figures_": "drawing more figures of",
+}
 
 
 class LogHandler(LogHandlerBase):
@@ -86,8 +92,9 @@ class LogHandler(LogHandlerBase):
 
 def begun(rule: str, wildcards: dict[str, str]) -> str:
     """What is said when a job begins; empty for most rules."""
-    if rule.startswith(FIGURES):
-        return f"drawing the figures of {rule.removeprefix(FIGURES)}"
+    for start, words in FIGURES.items():
+        if rule.startswith(start):
+            return f"{words} {rule.removeprefix(start)}"
     return BEGUN.get(rule, "").format(**wildcards)
 
 

@@ -3,8 +3,8 @@
 import argparse
 import contextlib
 import fcntl
+import math
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -21,22 +21,14 @@ from actstudy.contract import checkout
 FOLDER = Path.cwd()
 checkout.refuse_other_code(FOLDER)  # which may lack what follows
 
-from actstudy.analysis.forecast import duration  # noqa: E402
+from snakemake import cli  # noqa: E402
+
+from actstudy.analysis import forecast  # noqa: E402
+from actstudy.analysis.ending import ending, unfinished  # noqa: E402
 from actstudy.analysis.watch import Display, Watch  # noqa: E402
 from actstudy.contract import errors, home  # noqa: E402
 from actstudy.study import planning  # noqa: E402
-
-BIN = Path(sys.executable).parent
-if BIN.is_relative_to(FOLDER):
-    BIN = BIN.relative_to(FOLDER)
-ENDING = """Summary: {page}  (figures and tables in the same folder)
-To go on:
-  {bin}/python -m actstudy status{config}
-      what is done, what failed and why
-  {bin}/python -m actstudy train --task mlp --activation mish --seed 0
-      one run by hand
-  edit {file}, then: {bin}/snakemake -n{configfile}
-      what would be trained; without -n it is trained"""
+from actstudy.study.command_line import options_of, trains  # noqa: E402
 
 
 def program(words: list[str]) -> str:
@@ -90,22 +82,32 @@ def terminate(pid: int) -> None:
 
 
 class Stop:
-    """What a signal does: Ctrl-C reaches all jobs by itself, SIGTERM is passed on to them."""
+    """What a signal does: SIGTERM is passed on to all jobs, Ctrl-C reaches them by itself.
+
+    A SIGINT that this process alone has got is passed on a second later, as SIGTERM, which does
+    nothing more to jobs that Ctrl-C has reached.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.noted = False
+        self.number = 0  # of the signal
         self._process = process
+        self._due = math.inf
         signal.signal(signal.SIGINT, self.receive)  # not SIG_IGN, which jobs would inherit
         signal.signal(signal.SIGTERM, self.receive)
 
     def receive(self, number: int, _frame: object) -> None:
-        self.noted = True
-        if number == signal.SIGTERM:
+        self.number = number
+        self._due = time.monotonic() + (number == signal.SIGINT)
+
+    def pass_on(self) -> None:
+        """Pass a signal on to the process and its children if that is due; once."""
+        if time.monotonic() >= self._due:
+            self._due = math.inf
             terminate(self._process.pid)
 
 
-def call(command: list[str], watch: Watch) -> tuple[int, bool]:
-    """The exit status of a command, and whether a signal stopped it.
+def call(command: list[str], watch: Watch) -> tuple[int, int]:
+    """The exit status of a command, and the signal that was to stop it, 0 if there was none.
 
     What it prints goes to files, which are copied to this process's streams, so that the command
     may outlive this process.
@@ -123,8 +125,10 @@ def call(command: list[str], watch: Watch) -> tuple[int, bool]:
         stack.enter_context(child)
         announced = False
         while (status := child.poll()) is None:
-            if stop.noted and not announced:
+            stop.pass_on()
+            if stop.number and not announced:
                 announced = True
+                watch.look()
                 display.copy(watch.stopping(), sys.stderr)
             for file, stream in copied.items():
                 display.copy(file.read(), stream)
@@ -132,20 +136,23 @@ def call(command: list[str], watch: Watch) -> tuple[int, bool]:
             time.sleep(0.2)
         for file, stream in copied.items():
             display.copy(file.read(), stream)
-    return status, stop.noted
+    return status, stop.number
 
 
-def study_of(arguments: list[str]) -> planning.Study:
-    """The study that the arguments ask for; the last of several files, as in the Snakefile."""
-    parser = argparse.ArgumentParser(
-        add_help=False, allow_abbrev=False
-    )  # --config is no --configfile
-    files = ("--configfile", "--configfiles")
-    parser.add_argument(*files, nargs="+", type=Path, default=[Path("config/config.yaml")])
-    parser.add_argument("--config", "-C", nargs="*", default=[])
-    known = parser.parse_known_args(arguments)[0]
-    pairs = dict(pair.partition("=")[::2] for pair in known.config)
-    return planning.load(known.configfile[-1], pairs)
+def study_of(options: argparse.Namespace) -> planning.Study:
+    """The study that snakemake is asked for; the last of several files, as in the Snakefile."""
+    file = [Path("config/config.yaml"), *options.configfile][-1]
+    try:
+        pairs = cli.parse_config(options.config)
+    except ValueError as fault:
+        raise errors.StudyError(f"--config: {fault}") from None
+    return planning.load(file, pairs)
+
+
+def watch_of(study: planning.Study, options: argparse.Namespace) -> Watch:
+    """A watch of the study that knows how many processes snakemake may start."""
+    gpu = options.resources.get("gpu")
+    return Watch(study, forecast.room(study, options.cores, gpu.value if gpu else None))
 
 
 def holder(lock: TextIO) -> str:
@@ -175,39 +182,11 @@ def alone() -> Iterator[None]:
         yield
 
 
-def flags(flag: str, study: planning.Study) -> str:
-    """The flag that names a study's file on a command line; none for the default study."""
-    return "" if study.name == "default" else f" {flag} {shlex.quote(study.file)}"
-
-
-def ending(watch: Watch, seconds: float) -> str:
-    """What is said at the end of a study: how its runs ended, where the page is, what to do."""
-    study = watch.study
-    text = f"The study took {duration(seconds)}. Study {study.name}: {watch.counts()}."
-    page = Path(study.folder, "summary.md")
-    if not page.is_file():
-        return text
-    config = flags("--config", study)
-    configfile = flags("--configfile", study)
-    more = ENDING.format(page=page, bin=BIN, file=study.file, config=config, configfile=configfile)
-    return f"{text}\n{more}"
-
-
-def unfinished(watch: Watch, arguments: list[str], stopped: bool) -> str:
-    """What is said if snakemake did not reach the end of a study."""
-    again = "make study"
-    if arguments:
-        again += f" ARGS={shlex.quote(shlex.join(arguments))}"
-    if stopped:
-        return f"stopped: {watch.counts()}; to go on from there: {again}"
-    where = "see above and .snakemake/log"
-    return f"The study did not finish: {watch.counts()}; {where}; to go on: {again}"
-
-
 def main(arguments: list[str]) -> int:
     """The exit status of snakemake, run with the arguments; says how far the study came."""
     try:  # before snakemake, which reports a file that is not YAML by a traceback
-        study = study_of(arguments)
+        options = options_of(arguments)
+        study = study_of(options)
     except errors.StudyError as fault:
         errors.refuse(fault)
     start = time.monotonic()
@@ -215,15 +194,17 @@ def main(arguments: list[str]) -> int:
         wait_for_others()
         shutil.rmtree(".snakemake/locks", ignore_errors=True)  # nobody is alive to hold them
         home.provide(Path(".snakemake/home"))
-        watch = Watch(study)
         snakemake = [sys.executable, "-m", "snakemake", *arguments, "--logger", "actstudy"]
-        status, stopped = call(snakemake, watch)
-    watch.look()
+        if not trains(options):
+            return subprocess.call(snakemake)
+        watch = watch_of(study, options)
+        status, signal_number = call(snakemake, watch)
+    watch.look(max_read=None)
     if status == 2:  # a bad study: one line has said so, and nothing was started
         return status
-    if status or stopped:
-        print(unfinished(watch, arguments, stopped))
-        return status if status >= 0 else 128 - status
+    if status or signal_number:
+        print(unfinished(watch, arguments, stopped=bool(signal_number)))
+        return status if status > 0 else 128 + (signal_number or -status)
     print(ending(watch, time.monotonic() - start))
     return 0
 

@@ -1,7 +1,7 @@
 """How long the rest of a study's runs will take: one estimate, for `status` and `make study`."""
 
 import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,6 +9,8 @@ from typing import Any
 
 from actstudy.contract import host, locks, store
 from actstudy.contract.schema import BUCKETS
+from actstudy.contract.spec import run_id
+from actstudy.study.jobs import packs_of
 from actstudy.study.planning import Study
 
 NOTE = "progress.json"  # written by a run that trains: seconds so far and seconds left
@@ -59,12 +61,17 @@ def total(
     done: Mapping[str, Sequence[float]],
     processes: int,
 ) -> Forecast:
-    """What is left of all tasks; todo, done: of each task as in `seconds_left`."""
+    """What is left of all tasks; todo, done: of each task as in `seconds_left`.
+
+    processes: as many as share the work.
+    """
+    running_of: dict[str, list[Path]] = {}
+    for folder in running:
+        running_of.setdefault(folder.parent.name, []).append(folder)
     seconds = 0.0
     untimed = []
     for task, folders in todo.items():
-        own = [folder for folder in running if folder in folders]
-        of_task = seconds_left(folders, own, done.get(task, ()))
+        of_task = seconds_left(folders, running_of.get(task, ()), done.get(task, ()))
         seconds += of_task
         if folders and not of_task:
             untimed.append(task)
@@ -72,13 +79,30 @@ def total(
     return Forecast(n_todo, seconds, tuple(untimed), processes)
 
 
-def processes(study: Study, running: Collection[Path]) -> int:
-    """How many processes train at a time: those that do now, or what this machine has room for."""
-    holders = {locks.holder(folder) for folder in running} - {None}
-    if holders:
-        return len(holders)
-    gpus = host.gpus() if study.device != "cpu" else []
-    return len(gpus) * study.slots_per_gpu or host.cores()
+def processes(running: Iterable[Path]) -> int:
+    """How many processes train these runs now; those of a pack are trained by one."""
+    return len({locks.holder(folder) for folder in running} - {None})
+
+
+def room(study: Study, cores: int | None = None, gpus: int | None = 1) -> int:
+    """How many processes may train at a time on this machine.
+
+    cores, gpus: `--cores` and `--resources gpu` of snakemake, which is 1 unless it is given; None:
+    no limit.
+    """
+    n_cores = min(host.cores(), cores or host.cores())
+    n_gpus = len(host.gpus()) if study.device != "cpu" else 0
+    if gpus is not None:
+        n_gpus = min(n_gpus, gpus)
+    return min(n_gpus * study.slots_per_gpu or n_cores, n_cores)
+
+
+def jobs_of(study: Study) -> dict[str, str]:
+    """Run -> the job that trains it: itself, or its pack, which is one process."""
+    jobs = {run.id: run.id for run in study.tuning + study.possible}
+    for pack, members in packs_of(study).items():
+        jobs.update((run_id(member), pack) for member in members)
+    return jobs
 
 
 def seconds_of(row: Mapping[str, Any]) -> float:

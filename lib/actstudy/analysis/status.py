@@ -179,7 +179,9 @@ def describe_rest(
             words += f"; a run takes {statistics.fmean(seconds[task]):.1f} s{pace(rows)}"
             words += f" and {size:.1f} MB of disk"
         yield f"{task}: {words}"
-    n = forecast.processes(study, running)
+    jobs = forecast.jobs_of(study)
+    n_jobs = len({jobs[run_id] for run_id, name in states.items() if name in WAITING_STATES})
+    n = min(forecast.processes(running) or forecast.room(study), n_jobs or 1)
     whole = forecast.total(todo, running, seconds, n)
     if not whole.todo:
         yield f"all: {whole}"

@@ -29,16 +29,22 @@ RUN_LINE = re.compile(r"(\w+) (\S+): completed, (.*)")  # what a trainer prints 
 class Watch:
     """A study's runs as their folders show them; ended ones are read once."""
 
-    def __init__(self, study: Study, root: Path = RUNS) -> None:
+    def __init__(self, study: Study, room: int | None = None, root: Path = RUNS) -> None:
+        """room: processes that may train at a time; None: those of this machine."""
         self.study = study
         self._root = root
         self._planned = -1
-        self._processes: deque[int] = deque(maxlen=MEMORY)
+        self._room = room or forecast.room(study)
+        self._jobs = forecast.jobs_of(study)
+        self._processes: deque[int] = deque(maxlen=MEMORY)  # of looks at which some trained
         self._rows: dict[str, dict[str, object]] = {}  # of runs that have ended
         self.look()
 
-    def look(self) -> None:
-        """Read what has changed since the last look."""
+    def look(self, max_read: int | None = MAX_READ) -> None:
+        """Read what has changed since the last look; max_read: rows, None for all.
+
+        Runs that have ended and are not read yet are `ended`.
+        """
         decisions = len(list(Path(self.study.folder, "plan").glob("*.json")))
         if decisions != self._planned:  # other runs may be asked for now
             self._planned = decisions
@@ -53,14 +59,23 @@ class Watch:
             if run in self._rows:
                 continue
             if (folder / store.MANIFEST).is_file():
-                self.states[run] = "completed"  # until its row is read
-                if n_read < MAX_READ:
-                    self._rows[run] = _row(folder)
-                    self.states[run] = str(self._rows[run]["status"])
-                n_read += 1
+                self.states[run] = "ended"
+                if max_read is None or n_read < max_read:
+                    n_read += self._read(run, folder)
             elif folder.is_dir() and locks.holder(folder):
                 self.states[run] = "running"
-        self._processes.append(forecast.processes(self.study, self.running))
+        if self.running:
+            self._processes.append(forecast.processes(self.running))
+
+    def _read(self, run: str, folder: Path) -> bool:
+        """Note how a run has ended; whether its row was read, to be kept: `damaged` may change."""
+        try:
+            self._rows[run] = store.summary_row(folder)
+        except (store.Damaged, OSError, ValueError):
+            self.states[run] = "damaged"
+            return False
+        self.states[run] = str(self._rows[run]["status"])
+        return True
 
     @property
     def running(self) -> list[Path]:
@@ -69,23 +84,27 @@ class Watch:
 
     def forecast(self) -> forecast.Forecast:
         """What is left to train."""
+        jobs = set()
         todo: dict[str, list[Path]] = {task: [] for task in self.study.tasks}
         done: dict[str, list[float]] = {task: [] for task in self.study.tasks}
         for run, folder in self.folders.items():
             if self.states.get(run, "running") == "running":
                 todo[folder.parent.name].append(folder)
-            elif self.states[run] == "completed" and run in self._rows:
+                jobs.add(self._jobs[run])
+            elif self.states[run] == "completed":
                 done[folder.parent.name].append(forecast.seconds_of(self._rows[run]))
-        return forecast.total(todo, self.running, done, max(self._processes))
+        processes = min(max(self._processes, default=self._room), max(len(jobs), 1))
+        return forecast.total(todo, self.running, done, processes)
 
     def counts(self) -> str:
         """How many runs have completed, and how many failed or diverged."""
         counts = Counter(self.states.get(run, "waiting") for run in self.folders)
         text = f"{counts['completed']} of {len(self.folders)} runs completed"
         n_failed = sum(counts[state] for state in FAILED_STATES)
-        for n, word in ((n_failed, "failed"), (counts["diverged"], "diverged")):
-            if n:
-                text += f", {n} {word}"
+        counts["failed"] = n_failed
+        for word in ("failed", "diverged", "ended"):
+            if counts[word]:
+                text += f", {counts[word]} {word}"
         return text
 
     def stopping(self) -> str:
@@ -99,14 +118,6 @@ class Watch:
         if not rest.todo:
             return f"{self.counts()}; all are trained"
         return f"{self.counts()}, {len(self.running)} running; {rest}"
-
-
-def _row(folder: Path) -> dict[str, object]:
-    """The row of a run that has ended; status `damaged` if its tables do not verify."""
-    try:
-        return store.summary_row(folder)
-    except (store.Damaged, OSError, ValueError):
-        return {"status": "damaged"}
 
 
 class Display:

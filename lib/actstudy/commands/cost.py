@@ -34,7 +34,7 @@ class Cost:
 
 def describe(study: Study) -> Iterator[str]:
     """A line per task on what its runs still to train take, and one on all: time, disk, memory."""
-    n_processes = forecast.processes(study, [])
+    n_processes = forecast.room(study)
     seconds = 0.0
     size = 0.0
     memory = 0

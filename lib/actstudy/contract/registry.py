@@ -157,6 +157,12 @@ def dataset(name: str) -> dict[str, Any]:
     return declared
 
 
+def train_size(name: str) -> int | None:
+    """Examples of a data set's train split; None if its file does not say it."""
+    file = f"data/sets/{name}.py"
+    return literal(file, "TRAIN_SIZE") if "TRAIN_SIZE" in literals.assignments(file) else None
+
+
 def task_figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
     """Names of the figures of a task, in the order of the page.
 

@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import statistics
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from actstudy.contract import store
@@ -26,17 +26,23 @@ def bytes_of(folder: Path) -> int:
     return size
 
 
-def mean_bytes(done: Iterable[Path]) -> float:
-    """Mean bytes of the first few of some runs' folders; those of a small run if there is none."""
-    sizes = [bytes_of(folder) for folder, _ in zip(done, range(SAMPLE), strict=False)]
+def mean_bytes(done: Sequence[Path]) -> float:
+    """Mean bytes of some runs' folders, a few evenly spaced ones; of a small run if none is."""
+    n = min(len(done), SAMPLE)
+    places = [place * len(done) // n for place in range(n)]
+    sizes = [bytes_of(done[place]) for place in places]
     return statistics.fmean(sizes) if sizes else SMALL_RUN
 
 
 def bytes_needed(study: Study, root: Path = RUNS) -> float:
-    """Bytes that the runs still to train take: as many each as published ones of their task."""
+    """Bytes that the runs still to train take, as many each as published ones of their task.
+
+    A run of a task without any counts as one of a small MLP: a lower bound for larger networks,
+    and without the checkpoints of runs that train.
+    """
     done: dict[str, list[Path]] = {task: [] for task in study.tasks}
     n_missing = Counter[str]()
-    for folder in {run_folder(run.spec, root) for run in study.tuning + study.runs()}:
+    for folder in dict.fromkeys(run_folder(run.spec, root) for run in study.tuning + study.runs()):
         task = folder.parent.name
         if (folder / store.MANIFEST).is_file():
             done[task].append(folder)

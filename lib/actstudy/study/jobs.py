@@ -116,7 +116,8 @@ def in_order(study: Study) -> tuple[list[str], int]:
 
     Task by task as the file names them, in a task seed by seed over all cells, so that a page of
     what exists can compare early. One run of every other task follows the first task: from then
-    on the time of the whole study is known.
+    on the time of the whole study is known. If there is one task alone, references follow its
+    first seed.
     """
     by_task = []
     for task in study.tasks:
@@ -125,7 +126,9 @@ def in_order(study: Study) -> tuple[list[str], int]:
         by_task.append(list(dict.fromkeys(runs)))
     first, *others = by_task
     if not others:
-        return first, 0
+        seed = min(run.spec.seed for run in study.possible)
+        later = {run.id for run in study.possible if run.spec.seed > seed}
+        return first, len(first) - len(later)
     early = [*first, *(runs[0] for runs in others)]
     rest = [runs[1:] for runs in others]
     return [*early, *itertools.chain(*rest)], len(early)

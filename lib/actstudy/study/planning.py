@@ -16,7 +16,7 @@ from actstudy.study.config import RunFields, StudyFile, name_error, set_fields
 from actstudy.study.grid import PlannedRun, expand
 from actstudy.study.model_checks import activation_names
 from actstudy.study.reading import coerce, read
-from actstudy.study.resolving import SHORT_WARMUP, complete, layers, resolve, sets_warmup
+from actstudy.study.resolving import complete, layers, resolve, sets_warmup, short_warmup
 from actstudy.study.validation import validate
 
 QUESTION = (  # settings of a task that its decisions depend on
@@ -242,9 +242,6 @@ def run_spec(
     (run,) = expand(base, {}, [seed], "activation")
     spec = checks.canonical_spec(run.spec)
     checks.check_spec(spec, source)
-    if not steps_per_epoch or not spec.steps or not spec.warmup or sets_warmup(stronger):
+    if not steps_per_epoch or sets_warmup(stronger):
         return spec
-    epoch = steps_per_epoch(spec)
-    if round(spec.warmup * epoch) <= spec.steps:
-        return spec
-    return dataclasses.replace(spec, warmup=SHORT_WARMUP * spec.steps / epoch)
+    return short_warmup(spec, steps_per_epoch)

@@ -200,7 +200,14 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def coerce(value: Any, source: str) -> Any:
-    """A command-line value as YAML reads it: `a,b` is a list, `3` and `1e-3` are numbers."""
+    """A command-line value as YAML reads it: `a,b` is a list, `3` and `1e-3` are numbers.
+
+    Snakemake has read lists and mappings already, but their items are still text.
+    """
+    if isinstance(value, list):
+        return [coerce(item, source) for item in value]
+    if isinstance(value, dict):
+        return {key: coerce(item, source) for key, item in value.items()}
     if not isinstance(value, str):
         return value
     if "," in value and not value.lstrip().startswith(("[", "{")):

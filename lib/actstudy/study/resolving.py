@@ -2,14 +2,14 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from actstudy.contract import registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import TaskPlan
-from actstudy.contract.spec import data_name, layered
+from actstudy.contract.spec import RunSpec, data_name, layered
 from actstudy.study import checks, looks
 from actstudy.study.config import (
     RunFields,
@@ -74,6 +74,12 @@ def _task(
         dataclasses.replace(run, spec=checks.canonical_spec(run.spec))
         for run in expand(base, axes, seeding.seeds(), content.compare)
     ]
+    entries = [entry for values in axes.values() for entry in values]
+    if not sets_warmup([*layers(content, task), fixed, *entries]):
+        planned = [
+            dataclasses.replace(run, spec=short_warmup(run.spec, _steps_per_epoch))
+            for run in planned
+        ]
     checks.check_runs(planned, content.compare, axes, seeding.rates, where)
     baseline = checks.baseline(block.baseline or content.baseline, content.compare, planned, where)
     plan = _task_plan(block, planned, axes, base, seeding, baseline)
@@ -112,6 +118,23 @@ def _with_short_warmup(fields: dict[str, Any], stronger: list[dict[str, Any]]) -
     if not length or fields.get("warmup", 0) <= length or sets_warmup(stronger):
         return fields
     return {**fields, "warmup": SHORT_WARMUP * epochs if epochs else 0.0}
+
+
+def short_warmup(spec: RunSpec, steps_per_epoch: Callable[[RunSpec], int]) -> RunSpec:
+    """The run; its task's own warm-up is shortened if it has fewer steps than that.
+
+    steps_per_epoch: of a run, 0 if it is not known.
+    """
+    if not spec.steps or not spec.warmup:
+        return spec
+    epoch = steps_per_epoch(spec)
+    if round(spec.warmup * epoch) <= spec.steps:
+        return spec
+    return dataclasses.replace(spec, warmup=SHORT_WARMUP * spec.steps / epoch)
+
+
+def _steps_per_epoch(spec: RunSpec) -> int:
+    return (registry.train_size(spec.dataset) or 0) // spec.batch_size
 
 
 def sets_warmup(layers: list[dict[str, Any]]) -> bool:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from actstudy.study.reading import coerce
+
 HOST_KEYS = ("device", "slots_per_gpu", "probe_every", "timeout_minutes")  # change no question
 FOLDER_LETTERS = r"[A-Za-z0-9_.,=+-]{1,100}"
 
@@ -25,12 +27,29 @@ def results_folder(name: str, overrides: Mapping[str, Any] | None = None) -> str
 
 
 def question_pairs(overrides: Mapping[str, Any]) -> list[str]:
-    """The sorted `KEY=VALUE` of `--config` that are not about this machine alone."""
-    pairs = {}
-    for key, value in overrides.items():
-        if key not in HOST_KEYS:
-            pairs[key] = value if isinstance(value, str) else json.dumps(value)
-    return [f"{key}={pairs[key]}" for key in sorted(pairs)]
+    """The sorted `KEY=VALUE` of `--config` that are not about this machine alone.
+
+    Equal values are one text, whoever has read the words: `1e-3`, `0.0010` and 0.001.
+    """
+    pairs = []
+    for key in sorted(set(overrides) - set(HOST_KEYS)):
+        value = coerce(overrides[key], f"--config: {key}")
+        pairs.append(f"{key}={_text(value)}")
+    return pairs
+
+
+def _text(value: Any) -> str:
+    """A value as it is written on a command line: `0.001`, `relu`, `1,2`, else JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and len(value) > 1 and not any(map(_has_parts, value)):
+        return ",".join(map(_text, value))
+    return json.dumps(value)
+
+
+def _has_parts(item: Any) -> bool:
+    """Whether an item of a list cannot be written between commas."""
+    return isinstance(item, list | dict) or (isinstance(item, str) and "," in item)
 
 
 def note(stated: str | None, overrides: Mapping[str, Any]) -> str | None:

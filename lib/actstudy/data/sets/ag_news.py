@@ -29,6 +29,7 @@ DATASET = {
     "train_rows": 120_000,
     "classes": 4,
 }
+TRAIN_SIZE = 108_000  # examples of train
 
 
 def prepare() -> Splits:

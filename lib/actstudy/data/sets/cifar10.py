@@ -28,6 +28,7 @@ DATASET = {
     "shape": [3, 32, 32],
     "classes": 10,
 }
+TRAIN_SIZE = 45_000  # examples of train
 
 
 def prepare() -> Splits:

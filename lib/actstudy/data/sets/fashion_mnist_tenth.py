@@ -17,6 +17,7 @@ DATASET = {
     "shape": [1, 28, 28],
     "classes": 10,
 }
+TRAIN_SIZE = 5000  # examples of train
 
 
 def prepare() -> Splits:

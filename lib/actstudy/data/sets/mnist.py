@@ -31,6 +31,7 @@ DATASET = {
     "shape": [1, 28, 28],
     "classes": 10,
 }
+TRAIN_SIZE = 55_000  # examples of train
 
 
 def prepare() -> Splits:

@@ -17,6 +17,7 @@ DATASET = {
     "shape": [40],
     "classes": 10,
 }
+TRAIN_SIZE = 3500  # examples of train
 
 
 def prepare() -> Splits:

@@ -18,6 +18,7 @@ DATASET = {
     "licence": "texts CC0 1.0, database PDDL 1.0",
     "classes": 4,
 }
+TRAIN_SIZE = 50_000  # examples of train
 WORDS = 16
 PASSAGES = {"train": 12_500, "val": 1000, "test": 1000}  # per era
 

@@ -33,6 +33,7 @@ DATASET = {
     "shape": [3, 64, 64],
     "classes": 200,
 }
+TRAIN_SIZE = 90_000  # examples of train
 FOLDER = "tiny-imagenet-200"
 N_TRAIN = 100_000
 N_TEST = 10_000
