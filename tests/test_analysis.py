@@ -122,10 +122,10 @@ def test_tables_survive_writing_with_their_units(built, tmp_path):
 
 def test_only_tables_that_there_are_now_are_read(built, tmp_path):
     tables.write(built, tmp_path)
-    shutil.copy(tmp_path / "wins.parquet", tmp_path / "removed.parquet")
+    shutil.copy(tmp_path / "early.parquet", tmp_path / "removed.parquet")
     assert list(tables.read(tmp_path).frames) == tables.NAMES
-    (tmp_path / "wins.parquet").unlink()
-    with pytest.raises(StudyError, match=r"wins\.parquet: no such table; to fix: snakemake"):
+    (tmp_path / "early.parquet").unlink()
+    with pytest.raises(StudyError, match=r"early\.parquet: no such table; to fix: snakemake"):
         tables.read(tmp_path)
 
 

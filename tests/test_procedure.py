@@ -340,16 +340,6 @@ def test_repeated_intervals_cover():
     assert 0.95 - 2 * math.sqrt(0.05 * 0.95 / 300) < np.mean(covered) < 1.0
 
 
-def test_win_probability_is_wilsons():
-    for better, n in ((0, 5), (3, 8), (20, 20)):
-        share = stats.win_probability([1.0] * better + [-1.0] * (n - better))
-        expected = reference.binomtest(better, n).proportion_ci(method="wilson")
-        assert (share.low, share.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
-    assert stats.win_probability([1.0, 0.0, 0.0, -1.0]).value == 0.5
-    assert stats.win_probability([2.0, 0.0]).value == 0.75
-    assert stats.win_probability([]).n == 0
-
-
 def test_bca_interval():
     x = np.random.default_rng(0).normal(size=60)
     first, second = [stats.bca_interval(x, np.mean, np.random.default_rng(1)) for _ in range(2)]

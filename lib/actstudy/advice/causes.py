@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 from actstudy.advice.readings import DEAD_FROM_START
 
-SCOPES = ("run", "behind", "blocked")
-
 
 class Effect(NamedTuple):
     """A finding, as a cause and as a consequence.

@@ -16,7 +16,6 @@ from actstudy.analysis.questions import (
     contrasts,
     early_health,
     findings,
-    ranks,
     stats,
     tuning,
 )
@@ -40,7 +39,6 @@ NAMES = [
     "pareto",
     "contrasts",
     "differences",
-    "wins",
     "tuning",
     "claims",
     "early",
@@ -111,7 +109,6 @@ def build(
     frames["pareto"] = pareto(runs, plan)
     frames["contrasts"] = contrasts.contrasts(frames, plan, values)
     frames["differences"] = contrasts.seed_differences(frames["contrasts"], plan, values)
-    frames["wins"] = ranks.wins(values, plan)
     frames["tuning"] = tuning.tuning(tuning_frames, plan)
     frames["claims"] = claims.claims(frames, plan.claims, plan.tasks)
     frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)

@@ -122,24 +122,6 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     return float(stats.binomtest(only_first, discordant).pvalue)
 
 
-def win_probability(differences: Sequence[float], level: float = LEVEL) -> Estimate:
-    """Share of seeds with a positive difference, ties counting half, with Wilson's (1927) interval.
-
-    Without seeds the share is missing and the interval is 0 to 1.
-    """
-    x = np.asarray(differences, dtype=float)
-    n = len(x)
-    if not n:
-        return Estimate(np.nan, 0.0, 1.0, 0)
-    share = ((x > 0).sum() + (x == 0).sum() / 2) / n
-    z = stats.norm.ppf((1 + level) / 2)
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    low = max(0.0, float(centre - half))
-    high = min(1.0, float(centre + half))
-    return Estimate(float(share), low, high, n)
-
-
 def paired_test_error(
     differences: Sequence[float], weights: Sequence[float] | None = None
 ) -> float:

@@ -1,4 +1,4 @@
-"""Win probabilities and chosen learning rates: frames made by hand."""
+"""Chosen learning rates: frames made by hand."""
 
 import json
 import math
@@ -10,8 +10,7 @@ import pytest
 from plans import task_plan
 
 from actstudy.analysis.page import tuning_tables
-from actstudy.analysis.questions import ranks, tuning
-from actstudy.analysis.questions.seed_values import seed_values
+from actstudy.analysis.questions import tuning
 from actstudy.analysis.tables import Tables
 
 CLASSES = {"title": "MLP on X", "tune_lr": [0.001, 0.01, 0.1], "recipe": {"lr": 0.01}}
@@ -31,68 +30,11 @@ def plan_of(tuning=(), **tasks):
     return plans.plan_of(tasks or {"mlp": CLASSES}, tuning=list(tuning))
 
 
-def runs_of(values, task="mlp", group="", metric="accuracy", diverged=()):
-    """values: level -> value at each seed; None: not run."""
-    rows = []
-    for level, scores in values.items():
-        for seed, value in enumerate(scores):
-            status = "missing" if value is None else "completed"
-            rows.append(
-                {
-                    "run_id": f"{task}-{group}-{level}-{seed}",
-                    "data": "x",
-                    "task": task,
-                    "group": group,
-                    "level": level,
-                    "seed": seed,
-                    "status": "diverged" if (level, seed) in diverged else status,
-                    f"reported_{metric}": value,
-                    "order_hash": str(seed),
-                    "precision": "fp32",
-                    "engine": "eager",
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def wins_of(frames, plan):
-    return ranks.wins(seed_values(frames, plan), plan)
-
-
-VALUES = {"relu": [0.5, 0.6, 0.7, 0.8], "gelu": [0.6, 0.6, 0.8, 0.7], "tanh": [0.4, 0.5, 0.6, None]}
-
-
-@pytest.fixture
-def frames():
-    return {"runs": runs_of(VALUES)}
-
-
-def test_wins_count_seeds_that_every_level_has_and_ties_half(frames):
-    """Three seeds count: the fourth lacks tanh."""
-    table = wins_of(frames, plan_of())
-    square = ranks.square(table)
-    assert square.loc["gelu", "relu"] == pytest.approx((1 + 0.5 + 1) / 3)
-    assert square.loc["relu", "gelu"] == pytest.approx(0.5 / 3)
-    assert square.loc["relu", "tanh"] == 1
-    assert np.isnan(np.diag(square)).all()
-    assert list(table.columns) == ranks.WINS
-    assert set(table["n"]) == {3}
-    assert ((table["low"] <= table["share"]) & (table["share"] <= table["high"])).all()
-    mirrored = table.merge(table, left_on=["level", "other"], right_on=["other", "level"])
-    assert mirrored["share_x"].to_numpy() == pytest.approx(1 - mirrored["share_y"].to_numpy())
-
-
-def test_where_nothing_has_ended_nobody_is_ahead():
-    frames = {"runs": runs_of({"relu": [None], "gelu": [None]})}
-    assert wins_of(frames, plan_of()).empty
-
-
-# Learning rates
-
-
 def tried(table, task="mlp", metric="accuracy", status=None, group=""):
     """table: (level, lr) -> best value at each seed; planned rows, and the frames of their runs."""
-    rows, runs, curves = [], [], []
+    rows = []
+    runs = []
+    curves = []
     for (level, lr), values in table.items():
         for seed, value in enumerate(values, 1000):
             run_id = f"{task}-{group}-{level}-{lr}-{seed}"
