@@ -11,7 +11,7 @@ from actstudy.study import planning
 
 @pytest.fixture
 def lines(tmp_path, monkeypatch):
-    """A function: what is said of two activations with these settings of mlp, runs not timed."""
+    """A function: what is printed of two activations with these settings of mlp, runs not timed."""
     monkeypatch.chdir(tmp_path)
 
     def describe(memory, **block):
@@ -26,15 +26,15 @@ def lines(tmp_path, monkeypatch):
 
 def test_runs_share_the_processes_that_there_are(lines, monkeypatch):
     monkeypatch.setattr(host, "cores", lambda: 2)
-    said = lines(5 * 10**6, **TINY, seeds=4)
-    assert said[0].startswith("mlp: 8 runs, about 30.0 s each")
-    assert "all: about 2 min with 2 processes" in said
-    assert said[-1] == "memory: about 10 MB"
+    printed = lines(5 * 10**6, **TINY, seeds=4)
+    assert printed[0].startswith("mlp: 8 runs, about 30.0 s each")
+    assert "all: about 2 min with 2 processes" in printed
+    assert printed[-1] == "memory: about 10 MB"
 
 
 def test_a_pack_is_one_process_and_its_memory_is_not_measured(lines, monkeypatch):
     pack = {"seeds": 4, "engine": "pack", "pack_width": 4, "dropout": 0.0}
     monkeypatch.setattr(host, "cores", lambda: 16)
-    said = lines(0, **pack)
-    assert "all: about 2 min with 2 processes" in said
-    assert said[-1] == "memory of packs: not measured"
+    printed = lines(0, **pack)
+    assert "all: about 2 min with 2 processes" in printed
+    assert printed[-1] == "memory of packs: not measured"
