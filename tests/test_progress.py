@@ -196,6 +196,7 @@ def test_the_watch_counts_ends_and_sees_who_trains(small_study, data_folder):
 
 
 def test_the_last_look_reads_all_runs(small_study, monkeypatch):
+    monkeypatch.setattr(watch, "MAX_READ", 2)
     monkeypatch.setattr(store, "summary_row", lambda _: {"status": "failed"})
     for planned in small_study.runs():
         folder = store.run_folder(planned.spec)
