@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from snakemake import cli
 from snakemake.utils import available_cpu_count
 
 try:
@@ -13,16 +14,7 @@ except ImportError as fault:
 checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follows
 
 from actstudy.contract import errors, home, host, registry, spec, store
-from actstudy.study import (
-    command_line,
-    disk,
-    jobs,
-    looks,
-    owner,
-    packs,
-    planning,
-    tries,
-)
+from actstudy.study import disk, jobs, looks, owner, packs, planning, tries
 
 home.provide(Path(".snakemake/home"))
 CONFIG = workflow.config_settings.config  # the pairs of --config
@@ -44,10 +36,10 @@ try:
     )
     checkout.check_words(Path.cwd(), map(packs.to_json, JOBS.packs.values()))
     jobs.check_sources(STUDY)
-    if workflow.is_main_process and command_line.trains(
-        command_line.options_of(sys.argv[1:])
-    ):
-        disk.check_room(STUDY)
+    if workflow.is_main_process:
+        options = cli.get_argument_parser().parse_args(sys.argv[1:])
+        if jobs.are_run(options):
+            disk.check_room(STUDY)
 except (errors.StudyError, store.Damaged) as fault:
     errors.refuse(fault)
 if workflow.is_main_process and STUDY.folder != tries.results_folder(STUDY.name):

@@ -22,6 +22,7 @@ WORDS = {
     "retry": ["failed"],
     "summary": ["--partial"],
     "export": ["folder"],
+    "cost": [],
     "decide": ["mlp", "lr"],
     "doctor": ["folder"],
     "template": ["--task", "mlp"],

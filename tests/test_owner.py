@@ -138,6 +138,26 @@ def test_a_try_has_a_folder_of_its_own(project, overrides, folder):
     assert (study.note is None) == (folder == "results/tiny")
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["status"], "0 of 6 runs"),
+        (["retry", "failed"], "nothing to clear"),
+        (["export"], "0 of 6 runs -> results/tiny+seeds=3/curves"),
+    ],
+)
+def test_commands_take_the_pairs_of_a_try(project, capsys, command, words):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([*command, "--config", "config/tiny.yaml", "--set", "seeds=3"])
+    assert words in capsys.readouterr().out
+
+
+def test_a_pair_of_a_try_has_a_value(project, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["status", "--config", "config/tiny.yaml", "--set", "seeds"])
+    assert "--set: got 'seeds'; allowed: KEY=VALUE" in capsys.readouterr().err
+
+
 def test_every_name_of_a_folder_of_tries_is_one_folder():
     folders = set()
     for value in ("../../x", "a/b", "{n}", "a b", "ü", "x" * 200, [[1], 2], {"std": 0.1}):

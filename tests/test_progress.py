@@ -196,6 +196,7 @@ def test_the_watch_counts_ends_and_sees_who_trains(small_study, data_folder):
 
 
 def test_the_last_look_reads_all_runs(small_study, monkeypatch):
+    monkeypatch.setattr(watch, "MAX_READ", 2)
     monkeypatch.setattr(store, "summary_row", lambda _: {"status": "failed"})
     for planned in small_study.runs():
         folder = store.run_folder(planned.spec)
@@ -350,6 +351,9 @@ def test_hints_name_the_study_that_ran(script, load):
         assert f"-m actstudy status{config}\n" in text
         assert f"edit {planned.file}, then: " in text
         assert text.count("--configfile config/mine.yaml") == (name == "mine")
+        tried = script.ending(ended(planned, ["completed"] * 2), 1.0, ["lr=0.1", "seeds=2"])
+        assert f"-m actstudy status{config} --set lr=0.1 seeds=2\n" in tried
+        assert " --config lr=0.1 seeds=2\n" in tried
 
 
 def test_after_ctrl_c_it_says_how_to_go_on(script, small_study):

@@ -27,8 +27,9 @@ from actstudy.analysis import forecast  # noqa: E402
 from actstudy.analysis.ending import ending, unfinished  # noqa: E402
 from actstudy.analysis.watch import Display, Watch  # noqa: E402
 from actstudy.contract import errors, home  # noqa: E402
-from actstudy.study import planning  # noqa: E402
-from actstudy.study.command_line import options_of, trains  # noqa: E402
+from actstudy.study import jobs, planning  # noqa: E402
+
+PROFILE = Path("profiles/default")
 
 
 def program(words: list[str]) -> str:
@@ -139,6 +140,12 @@ def call(command: list[str], watch: Watch) -> tuple[int, int]:
     return status, stop.number
 
 
+def options_of(arguments: list[str]) -> argparse.Namespace:
+    """What snakemake reads in the arguments and in the profile of this folder."""
+    profiles = [str(PROFILE)] if PROFILE.is_dir() else []
+    return cli.get_argument_parser(profiles).parse_args(arguments)
+
+
 def study_of(options: argparse.Namespace) -> planning.Study:
     """The study that snakemake is asked for; the last of several files, as in the Snakefile."""
     file = [Path("config/config.yaml"), *options.configfile][-1]
@@ -195,7 +202,7 @@ def main(arguments: list[str]) -> int:
         shutil.rmtree(".snakemake/locks", ignore_errors=True)  # nobody is alive to hold them
         home.provide(Path(".snakemake/home"))
         snakemake = [sys.executable, "-m", "snakemake", *arguments, "--logger", "actstudy"]
-        if not trains(options):
+        if not jobs.are_run(options):
             return subprocess.call(snakemake)
         watch = watch_of(study, options)
         status, signal_number = call(snakemake, watch)
@@ -205,7 +212,7 @@ def main(arguments: list[str]) -> int:
     if status or signal_number:
         print(unfinished(watch, arguments, stopped=bool(signal_number)))
         return status if status > 0 else 128 + (signal_number or -status)
-    print(ending(watch, time.monotonic() - start))
+    print(ending(watch, time.monotonic() - start, options.config or ()))
     return 0
 
 

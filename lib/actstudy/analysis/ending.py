@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from actstudy.analysis.forecast import duration
@@ -26,20 +27,26 @@ def programs() -> Path:
     return folder
 
 
-def flags(flag: str, study: Study) -> str:
-    """The flag that names a study's file on a command line; none for the default study."""
-    return "" if study.name == "default" else f" {flag} {shlex.quote(study.file)}"
+def flags(study: Study, pairs: Sequence[str], file: str, pair: str) -> str:
+    """The flags that name a study's file, none for the default study, and the pairs of a try."""
+    words = [] if study.name == "default" else [file, study.file]
+    if pairs:
+        words += [pair, *pairs]
+    return f" {shlex.join(words)}" if words else ""
 
 
-def ending(watch: Watch, seconds: float) -> str:
-    """What is said at the end of a study: how its runs ended, where the page is, what to do."""
+def ending(watch: Watch, seconds: float, pairs: Sequence[str] = ()) -> str:
+    """What is said at the end of a study: how its runs ended, where the page is, what to do.
+
+    pairs: of `--config`.
+    """
     study = watch.study
     text = f"The study took {duration(seconds)}. Study {study.name}: {watch.counts()}."
     page = Path(study.folder, "summary.md")
     if not page.is_file():
         return text
-    config = flags("--config", study)
-    configfile = flags("--configfile", study)
+    config = flags(study, pairs, "--config", "--set")
+    configfile = flags(study, pairs, "--configfile", "--config")
     more = ENDING.format(
         page=page, bin=programs(), file=study.file, config=config, configfile=configfile
     )

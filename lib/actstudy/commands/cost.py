@@ -34,10 +34,11 @@ class Cost:
 
 def describe(study: Study) -> Iterator[str]:
     """A line per task on what its runs still to train take, and one on all: time, disk, memory."""
-    n_processes = forecast.room(study)
+    job_of = forecast.jobs_of(study)
+    jobs = set[str]()
     seconds = 0.0
     size = 0.0
-    memory = 0
+    peaks = [0]
     for task in study.tasks:
         runs = _missing(study, task)
         shapes: dict[str, RunSpec] = {}
@@ -52,11 +53,16 @@ def describe(study: Study) -> Iterator[str]:
         yield f"{task}: {len(runs)} runs, about {each:.1f} s each (timed: {timed})"
         seconds += each * len(runs)
         size += statistics.fmean(cost.disk for cost in costs) * len(runs)
-        memory = max(memory, *(cost.memory for cost in costs))
+        peaks += [cost.memory for cost in costs]
+        jobs.update(job_of[run_id(run)] for run in runs)
+    n_processes = min(forecast.room(study), max(len(jobs), 1))
     yield f"all: about {forecast.duration(seconds / n_processes)} with {n_processes} processes"
     free = shutil.disk_usage(".").free
     yield f"disk: about {size / 1e6:,.0f} MB; {free / 1e6:,.0f} MB are free"
-    yield f"memory: about {memory * n_processes / 1e6:,.0f} MB"
+    if max(peaks):
+        yield f"memory: about {max(peaks) * n_processes / 1e6:,.0f} MB"
+    if 0 in peaks[1:]:
+        yield "memory of packs: not measured"
 
 
 def _missing(study: Study, task: str) -> list[RunSpec]:
@@ -103,7 +109,8 @@ def measured(spec: RunSpec, study: Study) -> Cost:
     n_evaluations = steps / (spec.eval_every or per_epoch)
     evaluations = row["eval_seconds"] / (STEPS / WINDOW + 1) * (n_evaluations + 1)  # 1: of test
     probes = row["probe_seconds"] / 2 * (steps / study.probe_every + 2)
-    seconds = row["start_seconds"] + steps * step_seconds + evaluations + probes
+    once = row["start_seconds"] + (row["compile_seconds"] or 0)
+    seconds = once + steps * step_seconds + evaluations + probes
     return Cost(seconds, size, row["peak_memory_bytes"] or 0)
 
 

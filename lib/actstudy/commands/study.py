@@ -21,6 +21,13 @@ def add_config_flag(parser: Parser) -> None:
         default="config/config.yaml",
         help="the study file (default: %(default)s)",
     )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of a try: what snakemake got as --config",
+    )
 
 
 def _study(arguments: argparse.Namespace, overrides: Mapping[str, Any] | None = None) -> Study:
@@ -30,7 +37,13 @@ def _study(arguments: argparse.Namespace, overrides: Mapping[str, Any] | None = 
             f"{arguments.name}: goes with the workflow, which is not in the installed package; "
             "to fix: clone the project and work there"
         )
-    study = load(arguments.config, overrides)
+    pairs = dict(overrides or {})
+    for pair in arguments.set:
+        key, mark, value = pair.partition("=")
+        if not mark:
+            raise StudyError(f"command line: --set: got {pair!r}; allowed: KEY=VALUE")
+        pairs[key] = value
+    study = load(arguments.config, pairs)
     check_owner(study)
     return study
 

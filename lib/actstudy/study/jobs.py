@@ -1,5 +1,6 @@
 """What the workflow's jobs need besides their files, so that its rules name files alone."""
 
+import argparse
 import itertools
 import json
 from collections.abc import Mapping
@@ -12,6 +13,13 @@ from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, data_name, data_parts, run_id
 from actstudy.study import looks, packs
 from actstudy.study.planning import Study
+
+PRINTING = ("dryrun", "unlock", "dag", "rulegraph", "filegraph", "d3dag", "summary", "lint")
+
+
+def are_run(options: argparse.Namespace) -> bool:
+    """Whether snakemake runs jobs under its options; a dry run, for one, prints them instead."""
+    return not any(getattr(options, name) for name in PRINTING)
 
 
 @dataclass(frozen=True)

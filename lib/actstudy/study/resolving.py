@@ -1,6 +1,7 @@
 """From a validated study file to its tasks: each one's plan and all runs it may ask for."""
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -74,8 +75,7 @@ def _task(
         dataclasses.replace(run, spec=checks.canonical_spec(run.spec))
         for run in expand(base, axes, seeding.seeds(), content.compare)
     ]
-    entries = [entry for values in axes.values() for entry in values]
-    if not sets_warmup([*layers(content, task), fixed, *entries]):
+    if not sets_warmup([*layers(content, task), fixed, *itertools.chain(*axes.values())]):
         planned = [
             dataclasses.replace(run, spec=short_warmup(run.spec, _steps_per_epoch))
             for run in planned
