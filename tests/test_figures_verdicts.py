@@ -132,7 +132,7 @@ def test_forest_orders_levels_and_writes_each_verdict_with_its_n():
     said = dict(zip(["gelu", "silu", "tanh"], words(ax), strict=True))
     assert said == {
         "gelu": "better (n = 8)",
-        "silu": "undecided; more seeds: 14 (margin), over 100 (as seen) (n = 8)",
+        "silu": "undecided; seeds to add: 14 (margin), over 100 (difference seen) (n = 8)",
         "tanh": "worse (n = 8)",
     }
     assert ax.get_xlabel() == "worse  ←  difference, points  →  better"

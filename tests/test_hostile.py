@@ -136,11 +136,14 @@ def test_the_shell_hands_on_every_value_as_it_is(command, tmp_path):
 
 
 def test_no_character_of_a_finding_acts_on_the_terminal(tmp_path, monkeypatch, capsys):
-    findings = [rules.Finding("rule", "note", 1.0, "\x1b[2J", 0, 1, "a\x1b[2J", ("b\x07\u202e",))]
+    remedies = ("b\x07\u202e",)
+    name = rules.rules()[0].name
+    findings = [rules.Finding(name, "note", 1.0, "\x1b[2J", 0, 1, "a\x1b[2J", remedies, 0)]
+    advice = rules.Advice(findings, {}, frozenset())
     run = pa.Table.from_pylist([{"status": "completed"}])
     empty = pa.table({})
     monkeypatch.setattr(store, "read", lambda *_: [empty, empty, run])
-    monkeypatch.setattr(rules, "advise", lambda *_: findings)
+    monkeypatch.setattr(rules, "examine", lambda *_: advice)
     (tmp_path / "runs.parquet").touch()
     with pytest.raises(SystemExit):
         cli.main(["doctor", str(tmp_path)])

@@ -677,7 +677,7 @@ def test_a_study_of_packs_alone_says_that_nothing_was_timed(tmp_path, data_folde
             store.publish(store.run_folder(one.spec, tmp_path))
         write_boundaries(["relu"], tmp_path / "b.parquet")
         made = analysis.build(study.plan(), tmp_path, [], pd.read_parquet(tmp_path / "b.parquet"))
-        page = summary.render(made, tmp_path / "figures", tmp_path / "s.md")
+        page = summary.render_appendix(made, tmp_path / "figures", tmp_path / "s.md")
         assert not re.search(r"\bnan\b", page)
         assert ("No run has completed by itself" in page) == (name == "packed")
         assert (compute.throughput_vs_metric(made, "mlp") is None) == (name == "packed")

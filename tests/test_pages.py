@@ -475,7 +475,7 @@ def test_commands_of_a_try_are_of_the_try(tmp_path):
     file = f"{study.folder}/appendix.md"
     words = shlex.split(study_command(plan, file))
     assert words[:4] == ["snakemake", file, "--configfile", study.file]
-    assert words[4:] == ["--config", "lr=[0.1, 0.01]", "seeds=3"]
+    assert words[4:] == ["--config", "lr=0.1,0.01", "seeds=3"]
     row = {"task": "mlp", "run_id": "r", "status": "failed"}
-    assert rerun_command(plan, row).endswith("--config 'lr=[0.1, 0.01]' seeds=3")
+    assert rerun_command(plan, row).endswith("--config lr=0.1,0.01 seeds=3")
     assert f"{study.folder}/appendix.md" in summary.appendix_command(plan)

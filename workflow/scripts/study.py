@@ -191,6 +191,7 @@ def alone() -> Iterator[None]:
 
 def main(arguments: list[str]) -> int:
     """The exit status of snakemake, run with the arguments; says how far the study came."""
+    home.provide(Path(".snakemake/home"))  # which snakemake's own parser asks for
     try:  # before snakemake, which reports a file that is not YAML by a traceback
         options = options_of(arguments)
         study = study_of(options)
@@ -200,7 +201,6 @@ def main(arguments: list[str]) -> int:
     with alone():
         wait_for_others()
         shutil.rmtree(".snakemake/locks", ignore_errors=True)  # nobody is alive to hold them
-        home.provide(Path(".snakemake/home"))
         snakemake = [sys.executable, "-m", "snakemake", *arguments, "--logger", "actstudy"]
         if not jobs.are_run(options):
             return subprocess.call(snakemake)

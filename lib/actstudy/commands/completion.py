@@ -4,7 +4,7 @@ import argparse
 
 from actstudy.commands.parser import Parser
 
-SHELLS = ("bash", "zsh", "tcsh")
+SHELLS = ("bash", "zsh")
 EXAMPLES = """actstudy completion bash > ~/.local/share/bash-completion/completions/actstudy
 actstudy completion zsh > ~/.zfunc/_actstudy"""
 
