@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from actstudy.contract import literals, syntax
+from actstudy.contract import literals, own, own_code, syntax
 from actstudy.contract.errors import StudyError
 from actstudy.contract.shipped import SHIPPED
 from actstudy.contract.spec import RunSpec
@@ -54,12 +54,23 @@ SETS = "data/sets/"  # the part of data/ whose files are pieces
 
 def of_run(spec: RunSpec) -> dict[str, str]:
     """Piece -> hash of a run's code, where it is not as shipped: own, or edited since."""
-    files = [f"tasks/{spec.task}.py"]
+    if isinstance(spec.activation, str):
+        activations = [spec.activation]
+    else:
+        activations = [name for _, name in spec.activation]
+    paths = {f"activation {name}": name for name in activations if own.is_path(name)}
+    files = []
+    if own.is_path(spec.task):
+        paths[f"task {spec.task}"] = spec.task
+    else:
+        files.append(f"tasks/{spec.task}.py")
+    if spec.model:
+        paths[f"model {spec.model}"] = spec.model
     if spec.engine == "pack":
         files.append(PACKED)
-    if isinstance(spec.activation, str):
-        return of_parts([spec.activation], [spec.init], files)
-    return of_parts([name for _, name in spec.activation], [spec.init], files)
+    registered = [name for name in activations if not own.is_path(name)]
+    of_own = {piece: own_code.digest(path)[:DIGITS] for piece, path in paths.items()}
+    return {**of_parts(registered, [spec.init], files), **of_own}
 
 
 def of_data(dataset: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from actstudy.contract import declarations, literals
+from actstudy.contract import declarations, literals, own
 from actstudy.contract.errors import StudyError, check_name, choices
 from actstudy.contract.literals import PACKAGE
 
@@ -73,13 +73,24 @@ def activations() -> dict[str, dict[str, Any]]:
     return arguments("nets/activations.py", "ACTIVATIONS")
 
 
+def activation_arguments(name: str) -> dict[str, Any]:
+    """Arguments of an activation with their defaults; of someone's own those that are numbers."""
+    if not own.is_path(name):
+        return activations()[name]
+    parameters = own.parameters(name) or {}
+    return {key: value for key, value in parameters.items() if type(value) in (int, float)}
+
+
 def aliases() -> dict[str, str]:
     """Alias -> the activation that it names."""
     return dict(literal("nets/activations.py", "ALIASES"))
 
 
 def activation(name: str) -> str:
-    """The canonical name of an activation; StudyError if it is neither one nor an alias."""
+    """The canonical name of an activation, or the import path of someone's own; else StudyError."""
+    if own.is_path(name):
+        own.find(name)
+        return name
     known = check_name(name, "activation", [*activations(), *aliases()])
     return aliases().get(known, known)
 

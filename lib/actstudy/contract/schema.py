@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from actstudy.contract.spec import RunSpec
 
-VERSION = "2"  # of the schemas: 2 added runs.code_sha256, null in older runs
+VERSION = "3"  # of the schemas: 2 added runs.code_sha256, 3 runs.model, null in older runs
 BUCKETS = ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")  # of seconds
 CELL = ["task", "group", "level"]  # the columns that name a cell of a study
 ENDED = ["completed", "diverged"]  # states of runs whose results count

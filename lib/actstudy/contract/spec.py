@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from actstudy.contract import own
+
 Hybrid = tuple[tuple[str, str], ...]  # (site pattern, activation); the first match wins
 RIVALS = {  # run field -> those that spell the same thing otherwise
     "steps": ["epochs"],
@@ -31,10 +33,13 @@ def option(why: str, default: Any = dataclasses.MISSING, **bounds: Any) -> Any:
 class RunSpec:
     """Everything that can change a number of a run, and nothing else."""
 
-    task: str = option("what is learnt: a file of lib/actstudy/tasks")
+    task: str = option(
+        "what is learnt: a file of lib/actstudy/tasks, or `package.module:TASK` of your own"
+    )
     dataset: str = option("what it is learnt from: a file of lib/actstudy/data/sets")
     activation: str | Hybrid = option(
-        "a name, or a mapping from site pattern to name (a hybrid; the first match wins)"
+        "a name, `package.module:NAME` of your own, or a mapping from site pattern to either (a"
+        " hybrid; the first match wins)"
     )
     seed: int = option(
         "draws init, order, augmentation and dropout; runs that share it are paired", ge=0
@@ -50,6 +55,11 @@ class RunSpec:
         "arguments of the activation, such as negative_slope or alpha", {}
     )
 
+    model: str | None = option(
+        "instead of the task's own model: `package.module:FUNCTION` of yours, which gets make_act"
+        " and sizes of the data by name",
+        None,
+    )
     vocabulary: int | None = option(
         "tokens of the byte-level BPE that is trained on the train split's text: 256 bytes,"
         " 2 marks, merges",
@@ -189,7 +199,7 @@ def _with_tuples(value: Any) -> Any:
 
 def run_id(spec: RunSpec) -> str:
     """`<activation>-s<seed>-<12 hex of the spec's SHA-256>`: a function of the spec alone."""
-    name = spec.activation if isinstance(spec.activation, str) else "hybrid"
+    name = own.short(spec.activation) if isinstance(spec.activation, str) else "hybrid"
     digest = hashlib.sha256(canonical(spec).encode()).hexdigest()
     return f"{name}-s{spec.seed}-{digest[:12]}"
 

@@ -117,12 +117,12 @@ def imported_modules(nodes: Iterable[ast.AST], package: str) -> list[str]:
             if isinstance(node, ast.Import):
                 modules += [alias.name for alias in node.names]
             if isinstance(node, ast.ImportFrom):
-                module = _absolute(node, package)
+                module = absolute(node, package)
                 modules += [module, *[f"{module}.{alias.name}" for alias in node.names]]
     return modules
 
 
-def _absolute(node: ast.ImportFrom, package: str) -> str:
+def absolute(node: ast.ImportFrom, package: str) -> str:
     """The module of a `from` import; package: the one that a relative import starts from."""
     if not node.level:
         return node.module or ""

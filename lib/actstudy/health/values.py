@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from actstudy.health.moments import MOMENTS, all_moments, totals
-from actstudy.nets.activations import ACTIVATIONS
+from actstudy.nets.activations import entry
 
 Key = tuple[str, str, int, str]  # kind, name, index, probe
 Values = dict[Key, Tensor]  # key -> (R,), NaN if a run has no such probe
@@ -94,7 +94,7 @@ def _saturated(activations: Sequence[str | None], seen: tuple[Tensor, Tensor]) -
     for name, group in itertools.groupby(activations):
         runs = slice(first, first + len(list(group)))
         first = runs.stop
-        rule = ACTIVATIONS[name].saturated if name else None
+        rule = entry(name).saturated if name else None
         if rule:
             shares[runs] = rule(pre[runs], post[runs]).flatten(1).float().mean(1).double()
     return shares

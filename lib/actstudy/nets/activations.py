@@ -4,13 +4,15 @@ import fnmatch
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from actstudy.contract import own, own_import, registry
 from actstudy.contract.spec import Hybrid
+from actstudy.nets.own_activations import factory as own_factory
 
 Saturated = Callable[[Tensor, Tensor], Tensor]
 
@@ -131,6 +133,15 @@ LEARNT = ("prelu",)  # activations with weights of their own
 NULL_PAIRS = [("celu", "elu"), ("silu_written_out", "silu")]
 
 
+@cache
+def entry(name: str) -> Activation:
+    """The entry of a registered name, or one made for the import path of someone's own."""
+    if not own.is_path(name):
+        return ACTIVATIONS[name]
+    args = registry.activation_arguments(name)
+    return Activation(own_factory(name, own_import.load(name)), "", "", args)
+
+
 class Sites:
     """Makes the activation of each site, a fresh instance per call, and remembers it by site.
 
@@ -149,9 +160,9 @@ class Sites:
         name = self._name(site)
         if site in self.modules:
             raise ValueError(f"activation: site {site!r} is made twice")
-        entry = ACTIVATIONS[name]
-        args = {key: value for key, value in self._args.items() if key in entry.args}
-        module = entry.factory(**args)
+        activation = entry(name)
+        args = {key: value for key, value in self._args.items() if key in activation.args}
+        module = activation.factory(**args)
         self.modules[site] = module
         self.names[site] = name
         return module

@@ -168,7 +168,7 @@ def canonical_spec(spec: RunSpec) -> RunSpec:
     """
     activation_args = spec.activation_args
     if isinstance(spec.activation, str):
-        defaults = registry.activations()[spec.activation]
+        defaults = registry.activation_arguments(spec.activation)
         activation_args = _other_than(defaults, activation_args)
     return dataclasses.replace(
         spec,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from actstudy.contract import own
 from actstudy.contract.plan import group_name
 from actstudy.contract.spec import RunSpec, data_name, layered, run_id
 
@@ -59,7 +60,9 @@ class PlannedRun:
 def value_label(axis: str, value: Any) -> str:
     """An axis value as text in tables."""
     if axis == "activation" and not isinstance(value, str):
-        return ",".join(f"{site}:{name}" for site, name in value)
+        return ",".join(f"{site}:{own.short(name)}" for site, name in value)
+    if axis in ("activation", "model") and value is not None:
+        return own.short(value)
     if isinstance(value, Mapping):
         return ",".join(f"{name}={number:g}" for name, number in value.items())
     return str(value)
@@ -92,7 +95,7 @@ def expand(
             level = label(compare, entries[compare])
             level_value = value_label(compare, entries[compare][compare])
         else:
-            level = level_value = str(base.get(compare))
+            level = level_value = value_label(compare, base.get(compare))
         for seed in seeds:
             values = layered(base, *combination, {"seed": seed})
             runs.append(PlannedRun(RunSpec(**_uniform(values)), level, level_value, places))

@@ -56,7 +56,9 @@ def _check_patterns(patterns: list[str], names: list[str], where: str) -> None:
 def _check_arguments(spec: RunSpec, where: str) -> None:
     names = activation_names(spec)
     policy = registry.init_policies()[spec.init]
-    arguments = {argument for name in names for argument in registry.activations()[name]}
+    arguments: set[str] = set()
+    for name in names:
+        arguments.update(registry.activation_arguments(name))
     _check_known("activation_args", spec.activation_args, arguments, where)
     _check_known("init_args", spec.init_args, set(policy), where)
     init = {**policy, **spec.init_args}

@@ -9,7 +9,7 @@ import pyarrow as pa
 from actstudy.advice import rules
 from actstudy.contract import schema
 from actstudy.contract.streams import order_hash
-from actstudy.nets.activations import ACTIVATIONS
+from actstudy.nets.activations import entry
 from actstudy.training.engine import Engine
 from actstudy.training.score import Result
 
@@ -83,7 +83,7 @@ def health_columns(engine: Engine, run: int) -> dict[str, Any]:
 
 def _saturates(activation: str) -> bool:
     """Whether an activation has a rule for saturated values."""
-    return ACTIVATIONS[activation].saturated is not None
+    return entry(activation).saturated is not None
 
 
 def log_findings(engine: Engine, run: int, row: dict[str, Any]) -> None:

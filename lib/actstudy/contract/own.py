@@ -1,0 +1,228 @@
+"""Someone's own code by its import path, `package.module:NAME`: found and read, not run.
+
+A module is looked for in the folders of `look_in`, in the present folder, then where Python looks.
+"""
+
+import ast
+import importlib.util
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from typing import Any
+
+from actstudy.contract import syntax
+from actstudy.contract.errors import StudyError, choices
+
+PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+ALLOWED = "a registered name, or an import path such as mypackage.acts:Squash"
+TASK = "TASK"  # the literal of a task's module
+_folders: list[Path] = []  # of this process: see look_in
+
+
+@dataclass(frozen=True)
+class Definition:
+    """Where a name is defined: a source file, its module, and the name there.
+
+    package: that relative imports start from; statements: those that define the name, empty if the
+    file does not say it, as of compiled code.
+    """
+
+    file: Path
+    module: str
+    package: str
+    name: str
+    statements: tuple[ast.stmt, ...]
+
+
+def is_path(name: object) -> bool:
+    """Whether a name is an import path and not the name of something registered."""
+    return isinstance(name, str) and ":" in name
+
+
+def short(name: str) -> str:
+    """A path's last part, of a task its module's; a registered name as it is."""
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        return name
+    return module.rpartition(".")[2] if attribute == TASK else attribute
+
+
+def look_in(folder: Path) -> None:
+    """Look for modules in a folder before the present one and Python's own places."""
+    folder = folder.resolve()
+    if folder in _folders:
+        _folders.remove(folder)
+    _folders.insert(0, folder)
+
+
+def folders() -> tuple[Path, ...]:
+    """The folders that come before Python's own places."""
+    return tuple(dict.fromkeys([*_folders, Path.cwd()]))
+
+
+def find(path: str) -> Definition:
+    """The definition of a path; StudyError if there is no such module or name."""
+    if not PATH.fullmatch(path):
+        raise StudyError(f"got {path!r}; allowed: {ALLOWED}")
+    return _find(path, folders())
+
+
+def tree(file: Path) -> ast.Module:
+    """A source file, parsed; StudyError, with the line, if it is not Python."""
+    return _tree(file, file.stat().st_mtime_ns)
+
+
+def parameters(path: str) -> dict[str, Any] | None:
+    """Parameter -> its default, `...` if it has none or one that is computed.
+
+    Of a function, or of the `__init__` of a class. None if the source does not say them, as of a
+    class that inherits its `__init__`.
+    """
+    statement = (find(path).statements or (None,))[-1]
+    offset = 0
+    if isinstance(statement, ast.ClassDef):
+        inits = [part for part in statement.body if getattr(part, "name", "") == "__init__"]
+        statement = inits[-1] if inits else None
+        offset = 1  # self
+    if not isinstance(statement, ast.FunctionDef):
+        return None
+    arguments = statement.args
+    names = [argument.arg for argument in [*arguments.posonlyargs, *arguments.args]]
+    defaults: list[ast.expr | None] = [None] * (len(names) - len(arguments.defaults))
+    defaults += arguments.defaults
+    names += [argument.arg for argument in arguments.kwonlyargs]
+    defaults += arguments.kw_defaults
+    values = map(_literal, defaults)
+    return dict(list(zip(names, values, strict=True))[offset:])
+
+
+def literal(path: str) -> Any:
+    """The literal that a module assigns to a path's name; StudyError if it is computed."""
+    definition = find(path)
+    value = _literal(getattr((definition.statements or (None,))[-1], "value", None))
+    if value is ...:
+        raise StudyError(f"{path}: got a value that is computed; allowed: one that is written out")
+    return value
+
+
+def is_own(file: Path) -> bool:
+    """Whether a file is neither installed, nor Python's, nor of this package."""
+    package = Path(__file__).parents[1]
+    text = str(file)
+    installed = "site-packages" in file.parts or "dist-packages" in file.parts
+    return not (installed or text.startswith((f"{package}/", _stdlib(), "<frozen")))
+
+
+@cache
+def _stdlib() -> str:
+    return f"{Path(ast.__file__).parent}/"
+
+
+@cache
+def _find(path: str, places: tuple[Path, ...]) -> Definition:
+    module_name, _, name = path.partition(":")
+    spec = module_spec(module_name)
+    if spec is None:
+        raise StudyError(f"{path}: {_no_module(module_name, places)}")
+    definition = _defined(spec, name, ())
+    if definition is None:
+        names = list(syntax.top_level(tree(Path(str(spec.origin))))[0])
+        raise StudyError(f"{path}: {spec.origin} has no {name!r}; {choices(name, names)}")
+    return definition
+
+
+def _no_module(name: str, places: tuple[Path, ...]) -> str:
+    near = []
+    for folder in places:
+        near += [file.stem for file in folder.glob("*.py")]
+        near += [file.parent.name for file in folder.glob("*/__init__.py")]
+    where = ", ".join(map(str, places))
+    hint = choices(name, near).partition("allowed:")[0]
+    return f"no module {name} in {where} or the environment; {hint}allowed: {ALLOWED}"
+
+
+def define(module: str, name: str) -> Definition | None:
+    """The definition of a module's name; None if there is no such module or name."""
+    spec = module_spec(module)
+    return _defined(spec, name, ()) if spec else None
+
+
+def module_spec(name: str) -> ModuleSpec | None:
+    """Where a module is, found without importing its packages; None if it is nowhere."""
+    top, *rest = name.split(".")
+    spec = PathFinder.find_spec(top, [str(folder) for folder in folders()])
+    if spec is None or (spec.origin is None and not rest):  # a mere folder
+        try:
+            spec = importlib.util.find_spec(top) or spec
+        except (ImportError, ValueError):
+            return None
+    full = top
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        full = f"{full}.{part}"
+        spec = PathFinder.find_spec(full, list(spec.submodule_search_locations))
+    return spec if spec is not None and spec.origin is not None else None
+
+
+def _defined(spec: ModuleSpec, name: str, seen: tuple[str, ...]) -> Definition | None:
+    """The definition of a module's name, also if the module has imported it; None if none is seen.
+
+    Of compiled code and of names made while the module runs the whole file is the definition.
+    """
+    file = Path(str(spec.origin))
+    package = spec.name if spec.submodule_search_locations else spec.name.rpartition(".")[0]
+    whole_file = Definition(file, spec.name, package, name, ())
+    if file.suffix != ".py":
+        return whole_file
+    definitions, others = syntax.top_level(tree(file))
+    statements = tuple(definitions.get(name, ()))
+    if statements and not isinstance(statements[-1], ast.ImportFrom):
+        return replace(whole_file, statements=statements)
+    for statement in statements[-1:] or definitions.get("*", ()):
+        imported = _imported(package, statement, name, (*seen, spec.name))
+        if imported or statements:
+            return imported or replace(whole_file, statements=statements)
+    is_dynamic = "__getattr__" in definitions or any(_binds(part, name) for part in others)
+    return whole_file if is_dynamic else None
+
+
+def _binds(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement such as `try` or `if` may define a name."""
+    for node in ast.walk(statement):
+        if name in (getattr(node, "id", None), getattr(node, "name", None)):
+            return True
+        if isinstance(node, ast.alias) and name in (node.asname, node.name):
+            return True
+    return False
+
+
+def _imported(package: str, statement: Any, name: str, seen: tuple[str, ...]) -> Definition | None:
+    """The definition of a name that a module of a package imports by a `from` import."""
+    (alias,) = statement.names
+    source = module_spec(syntax.absolute(statement, package))
+    if source is None or source.name in seen:
+        return None
+    return _defined(source, name if alias.name == "*" else alias.name, seen)
+
+
+@cache
+def _tree(file: Path, _mtime_ns: int) -> ast.Module:
+    try:
+        return ast.parse(file.read_bytes())
+    except SyntaxError as error:
+        raise StudyError(f"{file}: line {error.lineno}: {error.msg}") from None
+    except ValueError as error:  # a null byte
+        raise StudyError(f"{file}: {error}") from None
+
+
+def _literal(expression: ast.expr | None) -> Any:
+    """The value of a literal, else `...`."""
+    if expression is None:
+        return ...
+    try:
+        return ast.literal_eval(expression)
+    except (ValueError, TypeError):
+        return ...
