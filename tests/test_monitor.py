@@ -84,6 +84,18 @@ def test_moments_far_from_zero_and_of_constants():
     assert all(math.isnan(value.item()) for value in moments(torch.empty(1, 0)).values())
 
 
+@pytest.mark.parametrize("company", [[0], [16], [3, 4], [5, 6, 7, 8, 9], [12, 3, 1, 0, 2, 8]])
+def test_probes_of_a_run_have_the_same_bits_in_any_company(company):
+    """Also where a vector instruction ends, 4 or 8 runs: a power has other bits in its remainder."""
+    pre = torch.randn(30, 17, 50, 8, generator=torch.Generator().manual_seed(1))
+    of_all = values.of_each([["tanh"] * 17] * 30, [(x, torch.tanh(x)) for x in pre])
+    some = pre[:, company]
+    of_some = values.of_each([["tanh"] * len(company)] * 30, [(x, torch.tanh(x)) for x in some])
+    for whole, part in zip(of_all, of_some, strict=True):
+        for probe, value in part.items():
+            assert torch.equal(value, whole[probe][company]), probe
+
+
 @pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name not in LEARNT])
 def test_closed_forms_of_normal_inputs(name):
     """N(0, 1) through each activation: moments and inactive share as numerical integrals say."""

@@ -50,13 +50,14 @@ def all_moments(xs: Sequence[Tensor]) -> dict[str, Tensor]:
 
     sums = [totals(x, functools.partial(powers, i=i)) / x.shape[1] for i, x in enumerate(xs)]
     off, r2, r3, r4 = torch.stack(sums, 1)  # about a mean that float32 sums have rounded
-    m2 = r2 - off**2
-    m3 = r3 - 3 * off * r2 + 2 * off**3
-    m4 = r4 - 4 * off * r3 + 6 * off**2 * r2 - 3 * off**4
+    square = off * off  # no powers: a vector's, and its remainder's, differ in the last bit
+    m2 = r2 - square
+    m3 = r3 - 3 * off * r2 + 2 * off * square
+    m4 = r4 - 4 * off * r3 + 6 * square * r2 - 3 * square * square
     sd = m2.sqrt() * scale
     varies = sd > 1e-6 * torch.maximum(low.abs(), high.abs())  # beyond what float32 rounds
-    skew = m3 / m2**1.5
-    kurtosis = m4 / m2**2 - 3
+    skew = m3 / (m2 * m2.sqrt())
+    kurtosis = m4 / (m2 * m2) - 3
     return {
         "mean": mean + off * scale,
         "sd": sd,
