@@ -33,4 +33,4 @@ rule boundaries:
         activations=list(dict.fromkeys([*STUDY.activations, "identity"])),
         code=JOBS.toy_code,
     shell:
-        "exec {PYTHON:q} -m actstudy boundaries {output:q} {params.activations:q}"
+        "exec {PYTHON:q} -m actstudy boundaries {output:q} {params.activations:q} {JOBS.modules}"

@@ -28,6 +28,8 @@ RESERVED = (
     "default",
     "summary.md",
     "boundaries.parquet",
+    "own",
+    "certificates",
 )
 
 

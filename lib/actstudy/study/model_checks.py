@@ -6,7 +6,7 @@ from typing import Any
 from actstudy.contract import errors, registry
 from actstudy.contract.declarations import MODEL_FIELDS
 from actstudy.contract.errors import StudyError
-from actstudy.contract.spec import DEFAULTS, RunSpec
+from actstudy.contract.spec import DEFAULTS, RunSpec, names_in
 
 MAX_SIZES = {  # more would not fit into memory
     "depth": 10_000,
@@ -35,9 +35,7 @@ def sites(spec: RunSpec) -> list[str]:
 
 def activation_names(spec: RunSpec) -> list[str]:
     """The activations of a run: one, or those of a hybrid in order."""
-    if isinstance(spec.activation, str):
-        return [spec.activation]
-    return [name for _, name in spec.activation]
+    return names_in(spec.activation)
 
 
 def _check_patterns(patterns: list[str], names: list[str], where: str) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from actstudy.contract import registry
+from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import TaskPlan
-from actstudy.contract.spec import RunSpec, data_name, layered
-from actstudy.study import checks, looks
+from actstudy.contract.spec import RunSpec, data_name, layered, names_in
+from actstudy.study import checks, inspection, looks
 from actstudy.study.config import (
     RunFields,
     StudyFile,
@@ -37,6 +37,19 @@ class ResolvedTask:
     tuning: list[PlannedRun]  # that only choose learning rates
 
 
+@dataclass(frozen=True)
+class _Draft:
+    """A task of a study whose runs are not planned yet."""
+
+    task: str
+    where: str  # its place in the study file
+    block: Any
+    axes: Axes
+    base: dict[str, Any]  # run fields that all runs share
+    seeding: Seeding
+    keeps_warmup: bool  # as it is set by the study
+
+
 def resolve(content: StudyFile, file: str, overrides: Mapping[str, Any]) -> dict[str, ResolvedTask]:
     """The tasks of a study; StudyError in one line if something does not go together.
 
@@ -51,16 +64,23 @@ def resolve(content: StudyFile, file: str, overrides: Mapping[str, Any]) -> dict
             single[name] = value
     fixed = set_fields(validate(RunFields, single, "--config"))
     check_size(content, crossed, fixed, file)
-    return {task: _task(task, content, crossed, fixed, file) for task in content.tasks}
+    drafts = [_draft(task, content, crossed, fixed, file) for task in content.tasks]
+    names = _labels(drafts)
+    planned = [_planned(draft, content.compare, names) for draft in drafts]
+    inspection.inspect((run.spec for runs in planned for run in runs), file)
+    resolved = {}
+    for draft, runs in zip(drafts, planned, strict=True):
+        resolved[draft.task] = _resolved(draft, runs, content, names)
+    return resolved
 
 
-def _task(
+def _draft(
     task: str,
     content: StudyFile,
     crossed: Mapping[str, list[Any]],
     fixed: dict[str, Any],
     file: str,
-) -> ResolvedTask:
+) -> _Draft:
     where = f"{file}: tasks.{task}"
     if task not in registry.tasks():
         raise StudyError(f"{where}: {name_error('task', task)}")
@@ -71,19 +91,45 @@ def _task(
         raise StudyError(f"{where}: activation: missing; allowed: a name, or an axis of names")
     seeding = Seeding.of(content, block)
     seeding.check(content.compare, axes, where)
-    planned = [
-        dataclasses.replace(run, spec=checks.canonical_spec(run.spec))
-        for run in expand(base, axes, seeding.seeds(), content.compare)
-    ]
-    if not sets_warmup([*layers(content, task), fixed, *itertools.chain(*axes.values())]):
-        planned = [
-            dataclasses.replace(run, spec=short_warmup(run.spec, _steps_per_epoch))
-            for run in planned
-        ]
-    checks.check_runs(planned, content.compare, axes, seeding.rates, where)
-    baseline = checks.baseline(block.baseline or content.baseline, content.compare, planned, where)
-    plan = _task_plan(block, planned, axes, base, seeding, baseline)
-    reported, tuning = looks.at_rates(planned, seeding.rates)
+    keeps_warmup = sets_warmup([*layers(content, task), fixed, *itertools.chain(*axes.values())])
+    return _Draft(task, where, block, axes, base, seeding, keeps_warmup)
+
+
+def _labels(drafts: list[_Draft]) -> dict[str, str]:
+    """Activation or model of a study -> what is shown for it, in all tasks the same."""
+    activations: list[str] = []
+    models: list[str] = []
+    for draft in drafts:
+        base = {name: value for name, value in draft.base.items() if name not in draft.axes}
+        for entry in [base, *itertools.chain(*draft.axes.values())]:
+            activations += names_in(entry.get("activation") or ())
+            models += names_in(entry.get("model") or ())
+    registered = [*registry.activations(), *registry.aliases()]
+    return {**own.labels(models), **own.labels(activations, registered)}
+
+
+def _planned(draft: _Draft, compare: str, names: Mapping[str, str]) -> list[PlannedRun]:
+    """All runs of a task; names: activation or model -> what is shown for it."""
+    planned = []
+    for run in expand(draft.base, draft.axes, draft.seeding.seeds(), compare, names):
+        spec = checks.canonical_spec(run.spec)
+        if not draft.keeps_warmup:
+            spec = short_warmup(spec, _steps_per_epoch)
+        planned.append(dataclasses.replace(run, spec=spec))
+    return planned
+
+
+def _resolved(
+    draft: _Draft, planned: list[PlannedRun], content: StudyFile, names: Mapping[str, str]
+) -> ResolvedTask:
+    """A task whose runs are checked; StudyError if one cannot be trained."""
+    rates = draft.seeding.rates
+    checks.check_runs(planned, content.compare, draft.axes, rates, draft.where)
+    stated = draft.block.baseline or content.baseline
+    stated = names.get(stated, stated) if stated else None
+    baseline = checks.baseline(stated, content.compare, planned, draft.where)
+    plan = _task_plan(draft.block, planned, draft.axes, draft.base, draft.seeding, baseline)
+    reported, tuning = looks.at_rates(planned, rates)
     return ResolvedTask(plan, reported, tuning)
 
 
