@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from actstudy.contract import literals, own, own_code, syntax
+from actstudy.contract import literals, own, own_code, own_tasks, syntax
 from actstudy.contract.errors import StudyError
 from actstudy.contract.shipped import SHIPPED
 from actstudy.contract.spec import RunSpec
@@ -60,17 +60,26 @@ def of_run(spec: RunSpec) -> dict[str, str]:
         activations = [name for _, name in spec.activation]
     paths = {f"activation {name}": name for name in activations if own.is_path(name)}
     files = []
-    if own.is_path(spec.task):
-        paths[f"task {spec.task}"] = spec.task
-    else:
-        files.append(f"tasks/{spec.task}.py")
     if spec.model:
         paths[f"model {spec.model}"] = spec.model
+    of_task = {}
+    if own.is_path(spec.task):
+        digest = own_tasks.digest(spec.task, READER_KEYS["TASK"])
+        of_task = {f"task {spec.task}": digest[:DIGITS]}
+    else:
+        files.append(f"tasks/{spec.task}.py")
     if spec.engine == "pack":
         files.append(PACKED)
     registered = [name for name in activations if not own.is_path(name)]
     of_own = {piece: own_code.digest(path)[:DIGITS] for piece, path in paths.items()}
-    return {**of_parts(registered, [spec.init], files), **of_own}
+    return {**of_parts(registered, [spec.init], files), **of_own, **of_task}
+
+
+def of_reference(task: str) -> dict[str, str]:
+    """Piece -> hash of the code of a task's reference method."""
+    if own.is_path(task):
+        return {f"reference of {task}": own_tasks.digest_of(task, own_tasks.REFERENCE)}
+    return {file: digest_of(file) for file in with_imports([f"tasks/{task}.py"])}
 
 
 def of_data(dataset: str) -> dict[str, str]:

@@ -9,6 +9,9 @@ from typing import Any
 from actstudy.contract import own
 from actstudy.contract.plan import group_name
 from actstudy.contract.spec import RunSpec, data_name, layered, run_id
+from actstudy.study import own_fields
+
+TASKS_OWN = "built-in"  # level of the axis `model`: the task's own
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,11 @@ class PlannedRun:
     def id(self) -> str:
         """The run's id, which names its folder."""
         return run_id(self.spec)
+
+    @property
+    def task(self) -> str:
+        """The task's name on pages, in tables and in names of folders."""
+        return self.spec.task_name
 
     @property
     def group(self) -> str:
@@ -47,7 +55,7 @@ class PlannedRun:
         """The run's id, its cell, its data and its seed."""
         return {
             "run_id": self.id,
-            "task": self.spec.task,
+            "task": self.task,
             "level": self.level,
             "level_value": self.level_value,
             "group": self.group,
@@ -61,7 +69,9 @@ def value_label(axis: str, value: Any) -> str:
     """An axis value as text in tables."""
     if axis == "activation" and not isinstance(value, str):
         return ",".join(f"{site}:{own.short(name)}" for site, name in value)
-    if axis in ("activation", "model") and value is not None:
+    if axis == "model":
+        return TASKS_OWN if value is None else own.short(value)
+    if axis == "activation":
         return own.short(value)
     if isinstance(value, Mapping):
         return ",".join(f"{name}={number:g}" for name, number in value.items())
@@ -80,12 +90,15 @@ def expand(
     axes: Mapping[str, Sequence[Mapping[str, Any]]],
     seeds: Sequence[int],
     compare: str,
+    stated: Mapping[str, Any] | None = None,
 ) -> list[PlannedRun]:
     """All runs of one task.
 
     base: run fields shared by all; axes: axis name -> entries, each a mapping with at least the
-    axis's own field; compare: the axis of the levels, whose value is in `base` if it is no axis.
+    axis's own field; compare: the axis of the levels, whose value is in `base` if it is no axis;
+    stated: those of `base` that are not the task's defaults, as someone's own model takes them.
     """
+    models = _models(base, axes)
     crossed = [axis for axis in axes if axis != compare and len(axes[axis]) > 1]
     runs = []
     for combination in itertools.product(*axes.values()):
@@ -98,8 +111,20 @@ def expand(
             level = level_value = value_label(compare, base.get(compare))
         for seed in seeds:
             values = layered(base, *combination, {"seed": seed})
+            if values.get("model"):
+                crossed_fields = layered(*combination)
+                values = own_fields.fitted(values, stated or {}, crossed_fields, models)
             runs.append(PlannedRun(RunSpec(**_uniform(values)), level, level_value, places))
     return runs
+
+
+def _models(
+    base: Mapping[str, Any], axes: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[str | None]:
+    """The models of a task's runs, None being the task's own."""
+    entries = itertools.chain(*axes.values())
+    crossed = [entry["model"] for entry in entries if "model" in entry]
+    return crossed or [base.get("model")]
 
 
 def _uniform(values: dict[str, Any]) -> dict[str, Any]:

@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from actstudy.contract import registry
+from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import TaskPlan
 from actstudy.contract.spec import RunSpec, data_name, layered
-from actstudy.study import checks, looks
+from actstudy.study import checks, looks, own_fields
 from actstudy.study.config import (
     RunFields,
     StudyFile,
     TaskBlock,
-    name_error,
     set_fields,
 )
 from actstudy.study.grid import PlannedRun, expand
@@ -51,7 +50,11 @@ def resolve(content: StudyFile, file: str, overrides: Mapping[str, Any]) -> dict
             single[name] = value
     fixed = set_fields(validate(RunFields, single, "--config"))
     check_size(content, crossed, fixed, file)
-    return {task: _task(task, content, crossed, fixed, file) for task in content.tasks}
+    checks.check_task_names(content.tasks, file)
+    tasks = {}
+    for task in content.tasks:
+        tasks[own.short(task)] = _task(task, content, crossed, fixed, file)
+    return tasks
 
 
 def _task(
@@ -62,20 +65,19 @@ def _task(
     file: str,
 ) -> ResolvedTask:
     where = f"{file}: tasks.{task}"
-    if task not in registry.tasks():
-        raise StudyError(f"{where}: {name_error('task', task)}")
     block = content.tasks[task] or TaskBlock()
     axes = _axes({**content.axes, **block.axes, **crossed}, fixed, f"{file}: axes")
-    base = complete(task, [*layers(content, task), fixed], file)
+    stronger = [*layers(content, task), fixed]
+    base = complete(task, stronger, file)
     if not base.get("activation") and "activation" not in axes:
         raise StudyError(f"{where}: activation: missing; allowed: a name, or an axis of names")
     seeding = Seeding.of(content, block)
     seeding.check(content.compare, axes, where)
     planned = [
         dataclasses.replace(run, spec=checks.canonical_spec(run.spec))
-        for run in expand(base, axes, seeding.seeds(), content.compare)
+        for run in expand(base, axes, seeding.seeds(), content.compare, layered(*stronger))
     ]
-    if not sets_warmup([*layers(content, task), fixed, *itertools.chain(*axes.values())]):
+    if not sets_warmup([*stronger, *itertools.chain(*axes.values())]):
         planned = [
             dataclasses.replace(run, spec=short_warmup(run.spec, _steps_per_epoch))
             for run in planned
@@ -106,9 +108,14 @@ def complete(task: str, stronger: list[dict[str, Any]], source: str) -> dict[str
     """The task's defaults under stronger layers, as RunSpec takes them."""
     for layer in stronger:
         checks.check_rivals(layer, source)
-    own = registry.task(task)["defaults"]
-    defaults = set_fields(validate(RunFields, own, f"lib/actstudy/tasks/{task}.py: TASK: defaults"))
+    declared = registry.task(task)["defaults"]
+    defaults = set_fields(validate(RunFields, declared, f"{_file_of(task)}: TASK: defaults"))
     return {"task": task, **_with_short_warmup(layered(defaults, *stronger), stronger)}
+
+
+def _file_of(task: str) -> str:
+    """The file of a task, as messages name it."""
+    return str(own.find(task).file) if own.is_path(task) else f"lib/actstudy/tasks/{task}.py"
 
 
 def _with_short_warmup(fields: dict[str, Any], stronger: list[dict[str, Any]]) -> dict[str, Any]:
@@ -163,7 +170,7 @@ def _task_plan(
     if task["predicts"] == "classes":
         classes = {data_name(spec): registry.dataset(spec.dataset)["classes"] for spec in specs}
     return TaskPlan(
-        title=f"{task['title']} on {' and '.join(dataset['title'] for dataset in data)}",
+        title=_title(task["title"], specs, [dataset["title"] for dataset in data]),
         metric=task["metric"],
         unit=task["unit"],
         higher_is_better=task["higher_is_better"],
@@ -175,12 +182,18 @@ def _task_plan(
         classes=classes,
         targets=task["targets"] if block.targets is None else block.targets,
         baseline=baseline,
-        recipe=_as_json(base),
+        recipe=_as_json(own_fields.recipe(base, specs)),
         axes=_as_json({axis: _shortest(axis, entries) for axis, entries in axes.items()}),
         looks=seeding.looks,
         tune_lr=seeding.rates,
         figures=registry.task_figures(task["predicts"], crossed),
     )
+
+
+def _title(own_model: str, specs: list[RunSpec], data: list[str]) -> str:
+    """A task as pages name it: its models and its data; own_model: the title of its own."""
+    models = {spec.model: own.short(spec.model) if spec.model else own_model for spec in specs}
+    return f"{' and '.join(models.values())} on {' and '.join(data)}"
 
 
 def _margin(block: Any, task: Mapping[str, Any], datasets: list[str]) -> tuple[float, str]:

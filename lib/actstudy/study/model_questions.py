@@ -1,0 +1,43 @@
+"""What is asked of someone's own model, or of the model of a task of their own."""
+
+import json
+from typing import Any
+
+from actstudy.contract import code, own, registry
+from actstudy.contract.own_models import FIELDS
+from actstudy.contract.spec import RunSpec, canonical
+
+OF_MODEL = (  # run fields that decide what a model is made of
+    "task",
+    "dataset",
+    "activation",
+    "activation_args",
+    "model",
+    "vocabulary",
+    "context",
+    "init",
+    *FIELDS,
+)
+OF_DATA = ("kind", "shape", "classes", "target")  # keys of a data set that a model may depend on
+Question = dict[str, Any]
+
+
+def questions(spec: RunSpec) -> list[Question]:
+    """The question on the model of a run, if it is of own code: its sites, its parameters."""
+    if spec.model or own.is_path(spec.task):
+        return [question(spec)]
+    return []
+
+
+def question(spec: RunSpec) -> Question:
+    """What is asked of a run's own model: equal for runs that differ in the training alone."""
+    fields = {name: getattr(spec, name) for name in OF_MODEL}
+    run = RunSpec(**fields, seed=0)
+    declared = registry.dataset(spec.dataset)
+    return {
+        "kind": "model",
+        "path": spec.model or spec.task,
+        "spec": json.loads(canonical(run)),
+        "data": {key: declared[key] for key in OF_DATA if key in declared},
+        "code": code.of_run(run),
+    }
