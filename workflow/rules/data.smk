@@ -24,7 +24,7 @@ rule reference:
         ),
     shell:
         "exec {PYTHON:q} -m actstudy reference {wildcards.task:q} results/data/{wildcards.data:q} {output:q}"
-        " {JOBS.own_tasks}"
+        " {JOBS.own_tasks} {JOBS.modules}"
 
 
 # Toy problems in the plane: the study's activations beside identity.
@@ -36,4 +36,4 @@ rule boundaries:
         activations=list(dict.fromkeys([*STUDY.activations, "identity"])),
         code=JOBS.toy_code,
     shell:
-        "exec {PYTHON:q} -m actstudy boundaries {output:q} {params.activations:q}"
+        "exec {PYTHON:q} -m actstudy boundaries {output:q} {params.activations:q} {JOBS.modules}"

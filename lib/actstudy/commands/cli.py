@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import actstudy
-from actstudy.commands import completion, doctor, jobs, published, study, training
-from actstudy.commands.parser import Parser, flush_output, named_task
-from actstudy.contract import checkout, errors, store
+from actstudy.commands import completion, doctor, inspection, jobs, published, study, training
+from actstudy.commands.parser import Parser, existing_folder, flush_output, named_task
+from actstudy.contract import checkout, errors, own, store
 from actstudy.contract.errors import StudyError
 
 CLOSED_PIPE = 141  # 128 + SIGPIPE: the reader of the output, such as `head`, has ended
@@ -129,6 +129,13 @@ COMMANDS = (
         internal=True,
     ),
     Command(
+        "inspect",
+        "what someone's own code does, as planning asks on stdin",
+        inspection.add_flags,
+        inspection.inspect,
+        internal=True,
+    ),
+    Command(
         "prepare",
         "prepare a data set, or NAME-vVOCABULARY-tCONTEXT, into a folder",
         jobs.add_prepare_flags,
@@ -167,6 +174,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             _parser(None).print_help()
             raise SystemExit(2)
         arguments = _parsed(argv)
+        if getattr(arguments, "modules", None):
+            own.look_in(existing_folder(arguments.modules, "--modules"))
         if not arguments.trains:
             gc.enable()  # __main__ has disabled it for the imports
         status = _status(arguments)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from actstudy.commands.parser import Parser
+from actstudy.commands.parser import Parser, add_modules_flag
 from actstudy.contract import declarations, errors, own, registry, spec, store
 from actstudy.contract.errors import StudyError
 
@@ -33,6 +33,7 @@ def add_reference_flags(parser: Parser) -> None:
     """The task, its prepared data and the file to write."""
     parser.add_argument("task")
     parser.add_argument("--own", nargs="+", default=[], help="import paths of own tasks")
+    add_modules_flag(parser)
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
 
@@ -57,12 +58,19 @@ def reference(arguments: argparse.Namespace) -> int:
 def add_boundaries_flags(parser: Parser) -> None:
     """The table to write and the activations."""
     parser.add_argument("out", type=Path)
-    parser.add_argument("activations", nargs="+", choices=registry.activations())
+    parser.add_argument("activations", nargs="+", help="registered names, or import paths")
+    add_modules_flag(parser)
 
 
 def boundaries(arguments: argparse.Namespace) -> int:
     """Write the decision boundaries of a small network on toy problems."""
     from actstudy.experiments.boundaries import write
 
-    write(arguments.activations, arguments.out)
+    names = []
+    for name in arguments.activations:
+        try:
+            names.append(registry.activation(name))
+        except StudyError as error:
+            raise StudyError(f"boundaries: got {name!r}: {error}") from None
+    write(names, arguments.out)
     return 0

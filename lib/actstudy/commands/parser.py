@@ -63,6 +63,23 @@ class Parser(argparse.ArgumentParser):
         return names
 
 
+def add_modules_flag(parser: Parser) -> None:
+    """Where own code is looked for; the command line follows it before the command starts."""
+    parser.add_argument(
+        "--modules",
+        type=Path,
+        metavar="FOLDER",
+        help="folder in which modules of your own are looked for first",
+    )
+
+
+def existing_folder(folder: Path, flag: str) -> Path:
+    """The folder of a flag; StudyError if there is none."""
+    if not folder.is_dir():
+        raise StudyError(f"command line: {flag}: got {str(folder)!r}; allowed: a folder")
+    return folder
+
+
 def flush_output() -> None:
     """Print what is left to print; an OSError names the output."""
     with locks.naming(Path("standard output")):

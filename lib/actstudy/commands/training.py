@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from actstudy.commands import run_flags
-from actstudy.commands.parser import OrPaths, Parser
-from actstudy.contract import code, errors, registry, schema, spec, store
+from actstudy.commands.parser import OrPaths, Parser, add_modules_flag
+from actstudy.contract import code, errors, own, registry, schema, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.study import checks, packs
@@ -61,6 +61,7 @@ def _add_host_flags(parser: Parser) -> None:
     parser.add_argument(
         "--log_dir", type=Path, help="folder for the run's folder (default: results/runs/TASK)"
     )
+    add_modules_flag(parser)
     data = store.DATA
     parser.add_argument("--data_dir", type=Path, default=data, help="folder of prepared data")
     devices = ("auto", "cpu", "cuda")
@@ -200,18 +201,20 @@ def _check_tensorboard() -> None:
 
 def _check_names(run: RunSpec, flag: str) -> None:
     """StudyError if a spec names something unknown: these names become parts of its run's path."""
-    if isinstance(run.activation, str):
-        activations = [run.activation]
-    else:
-        activations = [name for _, name in run.activation]
-    if fault := name_error("task", run.task) or name_error("model", run.model):
-        raise StudyError(f"command line: {flag}: {fault}")
+    for kind, name in (("task", run.task), ("model", run.model)):
+        if own.is_path(name):
+            _check_path(str(name), flag)
+        if fault := name_error(kind, name):
+            raise StudyError(f"command line: {flag}: got {name!r}: {fault}")
     names: list[tuple[str, str, Iterable[str]]] = [
         ("data set", run.dataset, registry.datasets()),
         ("init policy", run.init, registry.init_policies()),
     ]
-    for activation in activations:
-        names.append(("activation", activation, registry.activations()))
+    for activation in spec.names_in(run.activation):
+        if own.is_path(activation):
+            _check_path(activation, flag)
+        else:
+            names.append(("activation", activation, registry.activations()))
     for kind, name, known in names:
         try:
             errors.check_name(name, kind, known)
@@ -219,6 +222,16 @@ def _check_names(run: RunSpec, flag: str) -> None:
             raise StudyError(f"command line: {flag}: got {name!r}: {error}") from None
     checks.check_paths(run, f"command line: {flag}")
     code.check(run, f"command line: {flag}")
+
+
+def _check_path(path: str, flag: str) -> None:
+    """StudyError if an import path of a spec leads nowhere."""
+    try:
+        own.find(path)
+    except StudyError as error:
+        raise StudyError(
+            f"command line: {flag}: {error}; to fix: --modules FOLDER, where the module is"
+        ) from None
 
 
 def _minutes(text: str) -> float:

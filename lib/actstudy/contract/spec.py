@@ -180,6 +180,13 @@ DEFAULTS = {
 }
 
 
+def names_in(activation: str | Hybrid) -> list[str]:
+    """The activations of a run's field: one, or those of a hybrid in order."""
+    if isinstance(activation, str):
+        return [activation]
+    return [name for _, name in activation]
+
+
 def canonical(spec: RunSpec) -> str:
     """The spec as JSON with sorted keys, without fields that equal their defaults.
 

@@ -154,6 +154,7 @@ class Sites:
         self._args = dict(args)
         self.modules: dict[str, nn.Module] = {}
         self.names: dict[str, str] = {}
+        self.args: dict[str, dict[str, float]] = {}
 
     def __call__(self, site: str) -> nn.Module:
         """The activation of a site; ValueError if no pattern matches it or it has one already."""
@@ -165,6 +166,7 @@ class Sites:
         module = activation.factory(**args)
         self.modules[site] = module
         self.names[site] = name
+        self.args[site] = args
         return module
 
     def _name(self, site: str) -> str:

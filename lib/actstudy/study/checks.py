@@ -9,7 +9,7 @@ from typing import Any
 from actstudy.contract import code, errors, own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RIVALS, RunSpec, data_name, run_id
-from actstudy.study import model_checks, packs
+from actstudy.study import inspection, model_checks, model_questions, packs
 from actstudy.study.config import RunFields, name_error, set_fields
 from actstudy.study.grid import PlannedRun
 from actstudy.study.looks import TUNING_SEEDS
@@ -28,6 +28,8 @@ RESERVED = (
     "default",
     "summary.md",
     "boundaries.parquet",
+    "own",
+    "certificates",
 )
 
 
@@ -169,13 +171,12 @@ def baseline(stated: str | None, compare: str, planned: list[PlannedRun], where:
     name = stated or ("relu" if "relu" in levels else levels[0])
     if compare == "activation":
         name = registry.aliases().get(name, name)
-    for spelling in (name, own.short(name)):
-        if spelling in levels:
-            return spelling
-        matching = [level for level, value in value_by_level.items() if value == spelling]
-        if len(matching) == 1:
-            return matching[0]
-    raise StudyError(f"{where}: baseline: got {name!r}; {errors.choices(name, levels)}")
+    if name in levels:
+        return name
+    matching = [level for level, value in value_by_level.items() if value == name]
+    if len(matching) != 1:
+        raise StudyError(f"{where}: baseline: got {name!r}; {errors.choices(name, levels)}")
+    return matching[0]
 
 
 def canonical_spec(spec: RunSpec) -> RunSpec:
@@ -220,4 +221,7 @@ def check_spec(spec: RunSpec, where: str) -> None:
         got = f"got {spec.accumulate}; allowed: a divisor of batch_size {spec.batch_size}"
         raise StudyError(f"{where}: accumulate: {got}")
     model_checks.check(spec, where)
+    for question in model_questions.questions(spec):
+        sites = inspection.answer(question, where)["sites"]
+        model_checks.check_patterns(spec, sites, where)
     packs.check(spec, where)

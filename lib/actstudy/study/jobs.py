@@ -34,6 +34,7 @@ class Jobs:
     packs: dict[str, list[RunSpec]]  # by pack name: the runs that train as one
     device: str  # --device of training: auto, cpu or cuda
     host_flags: str  # other flags of training that change no result
+    modules: str  # the flag that says where own code is, or empty
     slots: int | None  # training jobs that may use GPUs at a time; None: as --resources says
     notice: str  # a warning on GPUs that were requested but are missing, or empty
     overrides: str  # what snakemake got as --config, as JSON
@@ -91,6 +92,12 @@ def check_sources(study: Study, root: Path = store.DATA) -> None:
             sources.check(root / name, dataset)
 
 
+def modules_flag(study: Study) -> list[str]:
+    """`--modules FOLDER` of jobs of a study with own code, else no word: they see no study file."""
+    has_own = any(map(code.path_of, study.code))
+    return ["--modules", str(Path(study.file).parent)] if has_own else []
+
+
 def plan_jobs(
     study: Study, gpus: int, gpu_limit: int | None, local: bool, config: Mapping[str, Any]
 ) -> Jobs:
@@ -107,6 +114,9 @@ def plan_jobs(
         if gpu_limit > gpus:
             notice = f"--resources gpu={gpu_limit}: this machine has {gpus}; {gpus} are used"
     flags = f"--slots_per_gpu {study.slots_per_gpu} --probe_every {study.probe_every}"
+    modules = shlex.join(modules_flag(study))
+    if modules:
+        flags += f" {modules}"
     if study.timeout_minutes:
         flags += f" --timeout_minutes {study.timeout_minutes:g}"
     runs, n_first = in_order(study)
@@ -119,6 +129,7 @@ def plan_jobs(
         packs=packs_of(study),
         device=device,
         host_flags=flags,
+        modules=modules,
         slots=slots,
         notice=notice,
         overrides=json.dumps(config),

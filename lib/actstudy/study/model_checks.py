@@ -6,7 +6,7 @@ from typing import Any
 from actstudy.contract import errors, own_models, registry
 from actstudy.contract.declarations import MODEL_FIELDS
 from actstudy.contract.errors import StudyError
-from actstudy.contract.spec import DEFAULTS, RunSpec
+from actstudy.contract.spec import DEFAULTS, RunSpec, names_in
 
 MAX_SIZES = {  # more would not fit into memory
     "depth": 10_000,
@@ -37,9 +37,7 @@ def sites(spec: RunSpec) -> list[str] | None:
 
 def activation_names(spec: RunSpec) -> list[str]:
     """The activations of a run: one, or those of a hybrid in order."""
-    if isinstance(spec.activation, str):
-        return [spec.activation]
-    return [name for _, name in spec.activation]
+    return names_in(spec.activation)
 
 
 def check_patterns(spec: RunSpec, names: list[str], where: str) -> None:

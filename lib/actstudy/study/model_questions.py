@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 from actstudy.contract import code, own, registry
+from actstudy.contract.errors import StudyError
 from actstudy.contract.own_models import FIELDS
 from actstudy.contract.spec import RunSpec, canonical
+from actstudy.study import model_checks
 
 OF_MODEL = (  # run fields that decide what a model is made of
     "task",
@@ -23,10 +25,19 @@ Question = dict[str, Any]
 
 
 def questions(spec: RunSpec) -> list[Question]:
-    """The question on the model of a run, if it is of own code: its sites, its parameters."""
-    if spec.model or own.is_path(spec.task):
-        return [question(spec)]
-    return []
+    """The question on the model of a run, if it is of own code: its sites, its parameters.
+
+    None on a run that is refused without it.
+    """
+    if not spec.model and not own.is_path(spec.task):
+        return []
+    if registry.dataset(spec.dataset)["kind"] not in registry.task(spec.task)["takes"]:
+        return []
+    try:
+        model_checks.check(spec, "")
+    except StudyError:
+        return []
+    return [question(spec)]
 
 
 def question(spec: RunSpec) -> Question:

@@ -11,7 +11,7 @@ from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import TaskPlan
 from actstudy.contract.spec import RunSpec, data_name, layered
-from actstudy.study import checks, looks, own_fields
+from actstudy.study import checks, inspection, looks, own_fields
 from actstudy.study.config import (
     RunFields,
     StudyFile,
@@ -36,6 +36,25 @@ class ResolvedTask:
     tuning: list[PlannedRun]  # that only choose learning rates
 
 
+@dataclass(frozen=True)
+class _Draft:
+    """A task of a study whose runs are not planned yet."""
+
+    task: str
+    where: str  # its place in the study file
+    block: Any
+    axes: Axes
+    base: dict[str, Any]  # run fields that all runs share
+    seeding: Seeding
+    stated: dict[str, Any]  # those of `base` that the study sets
+    keeps_warmup: bool  # as it is set by the study
+
+    def set_by_entries(self) -> list[dict[str, Any]]:
+        """Run fields that all runs share, and those of each entry of an axis."""
+        base = {name: value for name, value in self.base.items() if name not in self.axes}
+        return [base, *itertools.chain(*self.axes.values())]
+
+
 def resolve(content: StudyFile, file: str, overrides: Mapping[str, Any]) -> dict[str, ResolvedTask]:
     """The tasks of a study; StudyError in one line if something does not go together.
 
@@ -51,19 +70,24 @@ def resolve(content: StudyFile, file: str, overrides: Mapping[str, Any]) -> dict
     fixed = set_fields(validate(RunFields, single, "--config"))
     check_size(content, crossed, fixed, file)
     checks.check_task_names(content.tasks, file)
-    tasks = {}
-    for task in content.tasks:
-        tasks[own.short(task)] = _task(task, content, crossed, fixed, file)
-    return tasks
+    drafts = [_draft(task, content, crossed, fixed, file) for task in content.tasks]
+    entries = itertools.chain(*(draft.set_by_entries() for draft in drafts))
+    names = own_fields.labels(entries)
+    planned = [_planned(draft, content.compare, names) for draft in drafts]
+    inspection.inspect((run.spec for runs in planned for run in runs), file)
+    resolved = {}
+    for draft, runs in zip(drafts, planned, strict=True):
+        resolved[own.short(draft.task)] = _resolved(draft, runs, content, names)
+    return resolved
 
 
-def _task(
+def _draft(
     task: str,
     content: StudyFile,
     crossed: Mapping[str, list[Any]],
     fixed: dict[str, Any],
     file: str,
-) -> ResolvedTask:
+) -> _Draft:
     where = f"{file}: tasks.{task}"
     block = content.tasks[task] or TaskBlock()
     axes = _axes({**content.axes, **block.axes, **crossed}, fixed, f"{file}: axes")
@@ -73,19 +97,34 @@ def _task(
         raise StudyError(f"{where}: activation: missing; allowed: a name, or an axis of names")
     seeding = Seeding.of(content, block)
     seeding.check(content.compare, axes, where)
-    planned = [
-        dataclasses.replace(run, spec=checks.canonical_spec(run.spec))
-        for run in expand(base, axes, seeding.seeds(), content.compare, layered(*stronger))
-    ]
-    if not sets_warmup([*stronger, *itertools.chain(*axes.values())]):
-        planned = [
-            dataclasses.replace(run, spec=short_warmup(run.spec, _steps_per_epoch))
-            for run in planned
-        ]
-    checks.check_runs(planned, content.compare, axes, seeding.rates, where)
-    baseline = checks.baseline(block.baseline or content.baseline, content.compare, planned, where)
-    plan = _task_plan(block, planned, axes, base, seeding, baseline)
-    reported, tuning = looks.at_rates(planned, seeding.rates)
+    keeps_warmup = sets_warmup([*stronger, *itertools.chain(*axes.values())])
+    stated = layered(*stronger)
+    return _Draft(task, where, block, axes, base, seeding, stated, keeps_warmup)
+
+
+def _planned(draft: _Draft, compare: str, names: Mapping[str, str]) -> list[PlannedRun]:
+    """All runs of a task; names: activation or model -> what is shown for it."""
+    planned = []
+    seeds = draft.seeding.seeds()
+    for run in expand(draft.base, draft.axes, seeds, compare, names, draft.stated):
+        spec = checks.canonical_spec(run.spec)
+        if not draft.keeps_warmup:
+            spec = short_warmup(spec, _steps_per_epoch)
+        planned.append(dataclasses.replace(run, spec=spec))
+    return planned
+
+
+def _resolved(
+    draft: _Draft, planned: list[PlannedRun], content: StudyFile, names: Mapping[str, str]
+) -> ResolvedTask:
+    """A task whose runs are checked; StudyError if one cannot be trained."""
+    rates = draft.seeding.rates
+    checks.check_runs(planned, content.compare, draft.axes, rates, draft.where)
+    stated = draft.block.baseline or content.baseline
+    stated = names.get(stated, stated) if stated else None
+    baseline = checks.baseline(stated, content.compare, planned, draft.where)
+    plan = _task_plan(draft.block, planned, draft.axes, draft.base, draft.seeding, baseline)
+    reported, tuning = looks.at_rates(planned, rates)
     return ResolvedTask(plan, reported, tuning)
 
 
@@ -170,7 +209,7 @@ def _task_plan(
     if task["predicts"] == "classes":
         classes = {data_name(spec): registry.dataset(spec.dataset)["classes"] for spec in specs}
     return TaskPlan(
-        title=_title(task["title"], specs, [dataset["title"] for dataset in data]),
+        title=own_fields.title(task["title"], specs, [dataset["title"] for dataset in data]),
         metric=task["metric"],
         unit=task["unit"],
         higher_is_better=task["higher_is_better"],
@@ -188,12 +227,6 @@ def _task_plan(
         tune_lr=seeding.rates,
         figures=registry.task_figures(task["predicts"], crossed),
     )
-
-
-def _title(own_model: str, specs: list[RunSpec], data: list[str]) -> str:
-    """A task as pages name it: its models and its data; own_model: the title of its own."""
-    models = {spec.model: own.short(spec.model) if spec.model else own_model for spec in specs}
-    return f"{' and '.join(models.values())} on {' and '.join(data)}"
 
 
 def _margin(block: Any, task: Mapping[str, Any], datasets: list[str]) -> tuple[float, str]:
