@@ -204,7 +204,7 @@ def _check_names(run: RunSpec, flag: str) -> None:
     for kind, name in (("task", run.task), ("model", run.model)):
         if own.is_path(name):
             _check_path(str(name), flag)
-        if fault := name_error(kind, name):
+        if fault := name_error(kind, str(name)) if name else "":
             raise StudyError(f"command line: {flag}: got {name!r}: {fault}")
     names: list[tuple[str, str, Iterable[str]]] = [
         ("data set", run.dataset, registry.datasets()),

@@ -16,6 +16,8 @@ from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, from_json
 from actstudy.data.prepared import SPLITS, Prepared
 from actstudy.data.text import START
+from actstudy.nets import own_models
+from actstudy.nets.activations import Sites
 from actstudy.tasks import modules
 from actstudy.training import wiring
 
@@ -34,10 +36,11 @@ def examine(question: Mapping[str, Any]) -> dict[str, Any]:
     with _blaming(path):
         wiring.seed_globals(run)
         data = made_up(run, question["data"])
-        model, sites = wiring.make_model(run, data)
         if run.model:
-            check_output(model, run, data)
-        else:
+            untrained = Sites(run.activation, run.activation_args)
+            check_output(own_models.build(run, data.manifest, untrained), run, data)
+        model, sites = wiring.make_model(run, data)
+        if not run.model:
             check_task(model, run, data)
     n_params = sum(parameter.numel() for parameter in model.parameters())
     return {"sites": list(sites.modules), "n_params": n_params}
