@@ -196,19 +196,19 @@ def test_what_is_no_model_is_refused_in_one_line(folder, unasked, name):
 
 
 def test_one_process_answers_for_all_models_once(folder, monkeypatch):
-    asked = []
+    processes = []
     ask = inspection._ask
 
     def counted(questions, where):
-        asked.append([question["path"] for question in questions])
+        processes.append([question["path"] for question in questions])
         return ask(questions, where)
 
     monkeypatch.setattr(inspection, "_ask", counted)
     axes = {"axes": {"activation": ["relu"], "model": ["nets:plain", "nets:small"]}}
     study = load(folder, {"seeds": 3, "lr": 0.1}, **axes)
-    assert asked == [["nets:plain", "nets:small"]]
+    assert processes == [["nets:plain", "nets:small"]]
     load(folder, {"seeds": 4, "lr": 0.2}, **axes)
-    assert len(asked) == 1  # the training is no part of the question
+    assert len(processes) == 1  # the training is no part of the question
     answers = [inspection.answer(model_questions.question(r.spec), "") for r in study.possible]
     assert [answer["sites"] for answer in answers[::3]] == [
         ["hidden.0", "hidden.1"],
@@ -236,12 +236,12 @@ def test_every_task_takes_a_model(folder, unasked, task):
 
 def test_made_up_data_are_as_a_data_set_declares_them(data):
     """What a trial makes has every array and key of numbers that prepared data have."""
-    made = trial.made_up(tiny(), {"kind": "signals", "shape": [40], "classes": 10})
-    assert made.arrays.keys() == data.arrays.keys()
-    for name, array in made.arrays.items():
+    drawn = trial.made_up(tiny(), {"kind": "signals", "shape": [40], "classes": 10})
+    assert drawn.arrays.keys() == data.arrays.keys()
+    for name, array in drawn.arrays.items():
         assert array.dtype == data.arrays[name].dtype
         assert array.shape[1:] == data.arrays[name].shape[1:]
-    missing = data.manifest.keys() - made.manifest.keys()
+    missing = data.manifest.keys() - drawn.manifest.keys()
     assert not missing & {"shape", "classes", "counts", "class_counts", "mean", "sd", "dataset"}
 
 
@@ -253,9 +253,9 @@ def test_a_hybrid_is_checked_against_the_sites_of_the_model(folder, unasked):
         return load(folder, {"model": "nets:small", "activation": patterns}, axes={})
 
     (planned,) = study({"first": "tanh", "*": "relu"}).possible
-    made, sites = wiring.make_model(planned.spec, trial.made_up(planned.spec, DATASET))
+    model, sites = wiring.make_model(planned.spec, trial.made_up(planned.spec, DATASET))
     assert sites.names == {"first": "tanh", "second": "relu"}
-    assert type(made).__name__ == "Branched"
+    assert type(model).__name__ == "Branched"
     refusal(lambda: study({"frist": "tanh", "*": "relu"}), "nets:small: activation: 'frist'")
     refusal(lambda: study({"first": "tanh"}), "site 'second' matches none", "add the pattern '*'")
 

@@ -112,10 +112,10 @@ def test_a_task_goes_by_the_name_of_its_module(folder):
     study = load(folder, "mlp", "mine.sleep:TASK")
     assert list(study.tasks) == ["mlp", "sleep"]
     assert study.tasks["sleep"].title == "Sleep on MNIST-1D"
-    mine = [planned for planned in study.possible if planned.task == "sleep"]
-    assert [planned.spec.task for planned in mine] == ["mine.sleep:TASK"] * 2
+    own_runs = [planned for planned in study.possible if planned.task == "sleep"]
+    assert [planned.spec.task for planned in own_runs] == ["mine.sleep:TASK"] * 2
     assert {row["task"] for row in study.plan().runs} == {"mlp", "sleep"}
-    assert str(store.run_folder(mine[0].spec)) == f"results/runs/sleep/{mine[0].id}"
+    assert str(store.run_folder(own_runs[0].spec)) == f"results/runs/sleep/{own_runs[0].id}"
     assert list(study.code) == ["task mine.sleep:TASK"]
     settings = {"gpus": 0, "gpu_limit": None, "local": True, "config": {}}
     planned = jobs.plan_jobs(study, **settings)
@@ -147,8 +147,8 @@ def test_a_task_is_trained_and_scored(folder, data_folder, capsys):
     with pytest.raises(SystemExit, match="0"):
         cli.main(["train", "--task", "mine.sleep:TASK", "--activation", "relu", *flags])
     assert capsys.readouterr().out.startswith("sleep relu-s0-")
-    (made,) = (folder / "results/runs/sleep").glob("relu-s0-*")
-    assert run_row(made)["weights_sha256"] == row["weights_sha256"]
+    (path,) = (folder / "results/runs/sleep").glob("relu-s0-*")
+    assert run_row(path)["weights_sha256"] == row["weights_sha256"]
     words = ["reference", "sleep", str(data_folder), "reference.json", "--own", "mine.sleep:TASK"]
     with pytest.raises(SystemExit, match="0"):
         cli.main(words)

@@ -40,9 +40,9 @@ def digest(path: str, reader_keys: Collection[str]) -> str:
     if version is not None:
         return syntax.digest([own_code.VERSIONS, version])
     literal = own.literal(path)
-    kept = sorted((key, repr(value)) for key, value in literal.items() if key not in reader_keys)
+    decisive = sorted((key, repr(literal[key])) for key in literal.keys() - set(reader_keys))
     functions = [name for name in FUNCTIONS if name != REFERENCE]
-    return syntax.digest([kept, [digest_of(path, name) for name in functions]])
+    return syntax.digest([decisive, [digest_of(path, name) for name in functions]])
 
 
 def digest_of(path: str, function: str) -> str:

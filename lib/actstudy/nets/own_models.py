@@ -16,16 +16,14 @@ MakeAct = Callable[[str], nn.Module]  # site -> its activation
 ALLOWED = "a function, or a class of torch.nn.Module, that takes make_act"
 
 
-def build(spec: RunSpec, sizes: Mapping[str, Any], make_act: MakeAct) -> nn.Module:
+def build(spec: RunSpec, manifest: Mapping[str, Any], make_act: MakeAct) -> nn.Module:
     """The untrained model of the builder `spec.model`; StudyError if that is no builder.
 
-    An error of its own code has a note on how it was called. sizes: a manifest of prepared data.
+    An error of its own code has a note on how it was called. manifest: of the prepared data.
     """
     path = str(spec.model)
     builder = own_import.load(path)
-    given = {name: sizes[name] for name in own_models.SIZES if name in sizes}
-    given["shape"] = tuple(given["shape"])
-    known = {own_models.MAKE_ACT: make_act, **given, **_fields(spec)}
+    known = {own_models.MAKE_ACT: make_act, **_sizes(manifest), **_fields(spec)}
     arguments = _arguments(path, builder, known)
     try:
         model = builder(**arguments)
@@ -38,6 +36,12 @@ def build(spec: RunSpec, sizes: Mapping[str, Any], make_act: MakeAct) -> nn.Modu
         got = f"returned {type(model).__name__}"
         raise StudyError(f"{path}: {got}; allowed: a torch.nn.Module")
     return model
+
+
+def _sizes(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The sizes of prepared data that a builder may name; the shape is a tuple."""
+    sizes = {name: manifest[name] for name in own_models.SIZES if name in manifest}
+    return {**sizes, "shape": tuple(manifest["shape"])}
 
 
 def _fields(spec: RunSpec) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def resolve(content: StudyFile, file: str, overrides: Mapping[str, Any]) -> dict
     entries = itertools.chain(*(draft.set_by_entries() for draft in drafts))
     names = own_fields.labels(entries)
     planned = [_planned(draft, content.compare, names) for draft in drafts]
-    inspection.inspect((run.spec for runs in planned for run in runs), file)
+    inspection.inspect((run.spec for run in itertools.chain(*planned)), file)
     resolved = {}
     for draft, runs in zip(drafts, planned, strict=True):
         resolved[own.short(draft.task)] = _resolved(draft, runs, content, names)

@@ -85,7 +85,9 @@ def made_up(run: RunSpec, declared: Mapping[str, Any]) -> Prepared:
         counts = np.bincount(parts["y"], minlength=declared["classes"]).tolist()
         manifest["class_counts"] = dict.fromkeys(SPLITS, counts)
     manifest["shape"] = list(shape)
-    arrays = {f"{split}_{name}": part.copy() for split in SPLITS for name, part in parts.items()}
+    arrays = {}
+    for split in SPLITS:
+        arrays |= {f"{split}_{name}": part.copy() for name, part in parts.items()}
     return Prepared(Path(), manifest, arrays, "")
 
 
