@@ -152,25 +152,25 @@ BAD = {
     ),
     "wide": (
         f"def wide({ARGUMENTS}):\n    return plain(make_act, shape, classes + 1)",
-        ["its output of 2 examples is float32, [2, 11]; allowed: logits, [examples, 10]"],
+        ["its output of 2 examples is float32, [2, 11]; allowed: floats of shape [examples, 10]"],
     ),
     "flat": (
         f"class flat(Branched):\n    def __init__(self, {ARGUMENTS}):\n"
         "        super().__init__(make_act, shape, classes, 8)\n    def forward(self, x):\n"
         "        return super().forward(x).mean(1)",
-        ["its output of 2 examples is float32, [2]; allowed: logits, [examples, 10]"],
+        ["its output of 2 examples is float32, [2]; allowed: floats of shape [examples, 10]"],
     ),
     "pair": (
         f"class pair(Branched):\n    def __init__(self, {ARGUMENTS}):\n"
         "        super().__init__(make_act, shape, classes, 8)\n    def forward(self, x):\n"
         "        return super().forward(x), x",
-        ["its output is tuple; allowed: a tensor of logits, [examples, 10]"],
+        ["its output is tuple; allowed: a tensor of shape [examples, 10]"],
     ),
     "batched": (
         f"class batched(Branched):\n    def __init__(self, {ARGUMENTS}):\n"
         "        super().__init__(make_act, shape, classes, 8)\n    def forward(self, x):\n"
         "        return super().forward(x[:2])",
-        ["its output of 3 examples is float32, [2, 10]; allowed: logits, [examples, 10]"],
+        ["its output of 3 examples is float32, [2, 10]; allowed: floats of shape [examples, 10]"],
     ),
     "quits": (f"def quits({ARGUMENTS}):\n    raise SystemExit(0)", ["SystemExit: 0"]),
 }

@@ -10,15 +10,18 @@ import torch
 import yaml
 from runs import quiet, run, run_row, tiny
 
+from actstudy.advice import context
 from actstudy.commands import cli
 from actstudy.commands import inspection as command
-from actstudy.contract import own, own_code, spec
+from actstudy.contract import code, own, own_code, spec
 from actstudy.contract.errors import StudyError
 from actstudy.nets import activations
 from actstudy.study import inspection, model_questions, planning
 from actstudy.training import trial, wiring
 
 SHORT = {"epochs": 1, "batch_size": 500, "warmup": 0}
+
+OWN = (own._find, own._tree, own_code._digest, own_code._imported_modules, activations.entry)
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ def folder(tmp_path, monkeypatch):
 
 def forget():
     """Nothing of somebody's own module is remembered."""
-    memory.forget(own._find, own._tree, own_code._digest, activations.entry)
+    memory.forget(*OWN)
     sys.modules.pop("nets", None)
 
 
@@ -325,3 +328,15 @@ def test_the_command_line_takes_a_model(folder, unasked, data_folder, capsys):
         cli.main(["train", *flags, "--norm", "layer"])
     line = "actstudy: command line: norm: set, but model nets:plain has no use for it; "
     assert capsys.readouterr().err.startswith(line)
+
+
+def test_files_of_the_project_that_a_model_imports_count_as_its_code(folder):
+    assert code._imports_of_own(["nets:same", None, "relu"]) == ["nets/mlp.py"]
+    assert code._imports_of_own(["nets:image"]) == []
+
+
+def test_remedies_suppose_nothing_of_an_own_model():
+    facts = {"run_id": "x", "task": "mlp", "norm": "none", "optimizer": "adam"}
+    assert {"mlp", "no_norm"} <= context.words(facts)
+    assert not {"mlp", "no_norm", "batch_norm"} & context.words({**facts, "model": "nets:plain"})
+    assert "mlp" in context.words({**facts, "model": float("nan")})  # of a table, without one

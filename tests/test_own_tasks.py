@@ -49,6 +49,8 @@ def reference(data):
 SCALE = 1.0
 """
 
+OWN = (own._find, own._tree, own_code._digest, own_code._imported_modules, activations.entry)
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
@@ -78,7 +80,7 @@ def folder(tmp_path, monkeypatch):
 
 def forget():
     """Nothing of somebody's own module is remembered."""
-    memory.forget(own._find, own._tree, own_code._digest, activations.entry)
+    memory.forget(*OWN)
     for name in ("mine", "mine.sleep", "mine.mlp", "sleep"):
         sys.modules.pop(name, None)
 

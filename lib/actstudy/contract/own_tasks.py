@@ -41,10 +41,15 @@ def digest(path: str, reader_keys: Collection[str]) -> str:
         return syntax.digest([own_code.VERSIONS, version])
     literal = own.literal(path)
     decisive = sorted((key, repr(literal[key])) for key in literal.keys() - set(reader_keys))
-    functions = [name for name in FUNCTIONS if name != REFERENCE]
-    return syntax.digest([decisive, [digest_of(path, name) for name in functions]])
+    return syntax.digest([decisive, [own_code.digest(part) for part in function_paths(path)]])
 
 
-def digest_of(path: str, function: str) -> str:
-    """12 hex digits of the SHA-256 of one function of a task's module, and all that it uses."""
-    return own_code.digest(f"{path.partition(':')[0]}:{function}")
+def function_paths(path: str) -> list[str]:
+    """The import paths of the functions of a task that decide its runs."""
+    module = path.partition(":")[0]
+    return [f"{module}:{name}" for name in FUNCTIONS if name != REFERENCE]
+
+
+def digest_of_reference(path: str) -> str:
+    """12 hex digits of the SHA-256 of a task's reference method, and all that it uses."""
+    return own_code.digest(f"{path.partition(':')[0]}:{REFERENCE}")

@@ -20,6 +20,9 @@ OF_MODEL = (  # run fields that decide what a model is made of
     "init",
     *FIELDS,
 )
+ANY_ACTIVATION = "relu"  # stands for every registered one: a model is made alike with each
+AUTO = "auto"  # the only init policy that asks how a model is made
+ANY_OTHER_INIT = "he_normal"
 OF_DATA = ("kind", "shape", "classes", "target")  # keys of a data set that a model may depend on
 Question = dict[str, Any]
 
@@ -41,8 +44,12 @@ def questions(spec: RunSpec) -> list[Question]:
 
 
 def question(spec: RunSpec) -> Question:
-    """What is asked of a run's own model: equal for runs that differ in the training alone."""
+    """What is asked of a run's own model: equal for runs whose models are made alike."""
     fields = {name: getattr(spec, name) for name in OF_MODEL}
+    if spec.activation in registry.activations():
+        fields |= {"activation": ANY_ACTIVATION, "activation_args": {}}
+    if spec.init != AUTO:
+        fields["init"] = ANY_OTHER_INIT
     run = RunSpec(**fields, seed=0)
     declared = registry.dataset(spec.dataset)
     return {

@@ -84,6 +84,8 @@ def made_up(run: RunSpec, declared: Mapping[str, Any]) -> Prepared:
         parts = {"x": parts["x"], "y": np.arange(n) % declared["classes"]}
         counts = np.bincount(parts["y"], minlength=declared["classes"]).tolist()
         manifest["class_counts"] = dict.fromkeys(SPLITS, counts)
+    if "target" in declared:
+        manifest |= {"target_mean": 0.0, "target_sd": 1.0}
     manifest["shape"] = list(shape)
     arrays = {}
     for split in SPLITS:
@@ -106,26 +108,28 @@ def check_output(model: nn.Module, run: RunSpec, data: Prepared) -> None:
 def _check_logits(logits: Any, n: int, run: RunSpec, data: Prepared) -> None:
     if not isinstance(logits, Tensor):
         got = f"its output is {type(logits).__name__}"
-        raise StudyError(f"{got}; allowed: a tensor of logits, {_words(run, data)}")
-    if tuple(logits.shape) != (n, *_sizes(run, data)) or not logits.is_floating_point():
+        raise StudyError(f"{got}; allowed: a tensor of shape {_words(run, data)}")
+    if tuple(logits.shape) != (n, *_sizes(run, data).values()) or not logits.is_floating_point():
         kind = str(logits.dtype).removeprefix("torch.")
         got = f"its output of {n} examples is {kind}, {list(logits.shape)}"
-        raise StudyError(f"{got}; allowed: logits, {_words(run, data)}")
+        raise StudyError(f"{got}; allowed: floats of shape {_words(run, data)}")
 
 
-def _sizes(run: RunSpec, data: Prepared) -> tuple[int, ...]:
-    """The shape of the logits of one example."""
-    if registry.task(run.task)["predicts"] == "tokens":
-        return (data.manifest["context"], data.manifest["vocabulary"])
-    return (data.manifest["classes"],)
+def _sizes(run: RunSpec, data: Prepared) -> dict[str, int]:
+    """What each axis of the output of one example is, and its size."""
+    predicts = registry.task(run.task)["predicts"]
+    if predicts == "classes":
+        return {"classes": data.manifest["classes"]}
+    if predicts == "tokens":
+        return {name: data.manifest[name] for name in ("context", "vocabulary")}
+    return {"number": 1}
 
 
 def _words(run: RunSpec, data: Prepared) -> str:
-    """The shape of the logits of a batch, in words."""
-    sizes = ", ".join(map(str, _sizes(run, data)))
-    of_tokens = registry.task(run.task)["predicts"] == "tokens"
-    meaning = "(examples, context, vocabulary)" if of_tokens else "(examples, classes)"
-    return f"[examples, {sizes}] {meaning}"
+    """The shape of the output of a batch, in words."""
+    sizes = _sizes(run, data)
+    numbers = ", ".join(map(str, sizes.values()))
+    return f"[examples, {numbers}] (examples, {', '.join(sizes)})"
 
 
 def check_task(model: nn.Module, run: RunSpec, data: Prepared) -> None:
