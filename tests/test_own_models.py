@@ -176,7 +176,7 @@ def test_models_may_be_compared(folder, unasked):
     study = load(folder, {"activation": "relu"}, **axes, baseline="nets:small")
     assert study.plan().levels == ["built-in", "plain", "small"]
     assert study.tasks["mlp"].baseline == "small"
-    assert study.tasks["mlp"].title == "MLP and plain and small on MNIST-1D"
+    assert study.tasks["mlp"].title == "MLP, plain and small on MNIST-1D"
     assert load(folder, {"activation": "relu"}, **axes).tasks["mlp"].baseline == "built-in"
 
 

@@ -106,7 +106,7 @@ def tasks() -> tuple[str, ...]:
 
 def check_task(name: str) -> str:
     """The name of a task, or the import path of someone's own; else StudyError."""
-    if own.is_path(name):
+    if own.PATH.fullmatch(name):
         task(name)
         return name
     return check_name(name, "task", tasks())

@@ -72,5 +72,6 @@ def labels(entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 def title(of_task: str, specs: Sequence[RunSpec], data: Sequence[str]) -> str:
     """A task as pages name it: its models and its data; of_task: the title of its own model."""
     names = own.labels(spec.model for spec in specs if spec.model)
-    models = dict.fromkeys(names.get(str(spec.model), of_task) for spec in specs)
-    return f"{' and '.join(models)} on {' and '.join(data)}"
+    *models, last = dict.fromkeys(names.get(str(spec.model), of_task) for spec in specs)
+    listed = f"{', '.join(models)} and {last}" if models else last
+    return f"{listed} on {' and '.join(data)}"
