@@ -22,12 +22,17 @@ from actstudy.nets import activations, own_contract
 from actstudy.study import certified, inspection, jobs, packs, planning
 from actstudy.training import wiring
 
+PROCESS = inspection._process
 TASK = {"depth": 2, "width": 16, "epochs": 1, "engine": "eager", "pack_width": 1}
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A new user's folder with the module acts.py, in which the process works."""
+    """A new user's folder with the module acts.py, in which the process works.
+
+    What the inspection asks is answered in this process, as a new one takes two seconds to begin.
+    """
+    monkeypatch.setattr(inspection, "_process", in_this_process)
     (tmp_path / "acts.py").write_text(own_acts.module())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(own, "_folders", [])
@@ -36,6 +41,19 @@ def folder(tmp_path, monkeypatch):
     forget()
     yield tmp_path
     forget()
+
+
+def in_this_process(request, _where):
+    """What `actstudy inspect` would print for a request."""
+    lines = [command._line(question) for question in json.loads(request)["questions"]]
+    return subprocess.CompletedProcess([], 0, "\n".join(map(json.dumps, lines)), "")
+
+
+@pytest.fixture
+def process(folder, monkeypatch):
+    """The folder, with an inspection in a process of its own."""
+    monkeypatch.setattr(inspection, "_process", PROCESS)
+    return folder
 
 
 def forget():
@@ -49,7 +67,7 @@ def write_study(folder, names, name="mine", **settings):
     """A study of one small task with some activations; returns its file."""
     content = {"axes": {"activation": names}, "tasks": {"mlp": {**TASK, "seeds": 1}}, **settings}
     file = folder / f"{name}.yaml"
-    file.write_text(yaml.safe_dump(content))
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
     return file
 
 
@@ -65,17 +83,17 @@ def refusal(call, *parts):
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def processes(monkeypatch):
     """The questions of each process that was started, instead of whether one was."""
-    processes = []
+    started = []
     ask = inspection._ask
 
     def counted(questions, where):
-        processes.append([question["path"] for question in questions])
+        started.append([question["path"] for question in questions])
         return ask(questions, where)
 
     monkeypatch.setattr(inspection, "_ask", counted)
-    return processes
+    return started
 
 
 # The contract
@@ -123,9 +141,9 @@ def test_what_cannot_be_trained_is_refused_in_one_line(folder, name):
         ("a b:Squash", ["got 'a b:Squash'; allowed: "]),
     ],
 )
-def test_a_path_that_leads_nowhere_is_refused_without_a_process(folder, asked, path, parts):
+def test_a_path_that_leads_nowhere_is_refused_without_a_process(folder, processes, path, parts):
     refusal(lambda: planning.load(write_study(folder, ["relu", path])), "axes.activation", *parts)
-    assert not asked
+    assert not processes
 
 
 def test_a_module_that_is_no_python_is_refused(folder):
@@ -137,29 +155,30 @@ def test_a_module_that_is_no_python_is_refused(folder):
 # Planning
 
 
-def test_a_study_with_own_activations_asks_one_process_once(folder, asked, monkeypatch):
+def test_a_study_with_own_activations_asks_one_process_once(process, processes, monkeypatch):
+    folder = process
     hybrid = {"layers.0": "acts:bump", "*": "relu"}
     file = write_study(folder, ["relu", "acts:Squash", hybrid])
     study = planning.load(file)
-    assert asked == [["acts:Squash", "acts:bump"]]
+    assert processes == [["acts:Squash", "acts:bump"]]
     assert study.plan().levels == ["relu", "Squash", "layers.0:bump,*:relu"]
     assert [run.id.split("-")[0] for run in study.possible] == ["relu", "Squash", "hybrid"]
     assert planning.load(file).plan() == study.plan()
     monkeypatch.setattr(inspection, "_answers", {})  # as in another process
     planning.load(file)
-    assert len(asked) == 1
+    assert len(processes) == 1
     remembered = sorted((folder / "results/own").iterdir())
     assert len(remembered) == 2
     (folder / "acts.py").write_text(own_acts.module().replace("1 + x.abs()", "2 + x.abs()"))
     forget()
     edited = planning.load(file)
-    assert asked[1:] == [["acts:Squash"]]
+    assert processes[1:] == [["acts:Squash"]]
     old = {run.level: run.id for run in study.possible}
     new = {run.level: run.id for run in edited.possible}
     assert {level for level in old if old[level] != new[level]} == {"Squash"}
 
 
-def test_nothing_of_a_fault_is_remembered(folder, asked):
+def test_nothing_of_a_fault_is_remembered(folder, processes):
     file = write_study(folder, ["relu", "acts:Squash", "acts:doubles"])
     for _ in range(2):
         refusal(
@@ -167,7 +186,7 @@ def test_nothing_of_a_fault_is_remembered(folder, asked):
             f"{file}: activation: acts:doubles: returns torch.float64",
         )
         assert not (folder / "results").exists()
-    assert len(asked) == 2
+    assert len(processes) == 2
     bad, _ = own_acts.BAD["doubles"]
     text = own_acts.module().replace(bad, bad.replace("x.double()", "torch.relu(x)"))
     (folder / "acts.py").write_text(text)
@@ -184,27 +203,29 @@ def test_nothing_of_a_fault_is_remembered(folder, asked):
         ("input()", ["line 1: EOFError"]),
     ],
 )
-def test_a_module_that_ends_the_process_is_named(folder, body, parts):
+def test_a_module_that_ends_the_process_is_named(process, body, parts):
+    folder = process
     (folder / "other.py").write_text(f"{body}\nimport torch\nact = torch.relu\n")
     file = write_study(folder, ["relu", "other:act"])
     refusal(lambda: planning.load(file), f"{file}: activation: other:act: ", *parts)
     assert not (folder / "results").exists()
 
 
-def test_what_own_code_prints_is_no_answer(folder):
+def test_what_own_code_prints_is_no_answer(process):
+    folder = process
     text = "import torch\nprint('{}')\ndef act(x):\n    print('called')\n    return torch.relu(x)\n"
     (folder / "other.py").write_text(text)
     assert planning.load(write_study(folder, ["relu", "other:act"])).plan().levels[1] == "act"
 
 
-def test_a_folder_that_cannot_be_written_is_no_fault(folder, asked, monkeypatch):
+def test_a_folder_that_cannot_be_written_is_no_fault(folder, processes, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied", "results/own")
 
     monkeypatch.setattr(store, "write_json", refuse)
     for _ in range(2):
         assert len(planning.load(write_study(folder, ["relu", "acts:Squash"])).possible) == 2
-    assert len(asked) == 1
+    assert len(processes) == 1
 
 
 def test_a_module_beside_the_study_file_is_preferred(folder):
@@ -251,18 +272,11 @@ def test_the_baseline_may_be_a_path_or_its_label(folder, stated):
 
 
 def test_other_axes_and_what_an_entry_sets_have_short_names(folder):
-    axes = {
-        "activation": ["acts:Squash", {"activation": "acts:bump", "lr": 0.01}],
-        "lr": [{"lr": 0.1, "activation": "acts:steep"}],
-    }
-    content = {"axes": {"activation": axes["activation"]}, "tasks": {"mlp": {**TASK, "seeds": 1}}}
-    file = folder / "x.yaml"
-    file.write_text(yaml.safe_dump(content))
+    file = write_study(folder, ["acts:Squash", {"activation": "acts:bump", "lr": 0.01}])
     assert planning.load(file).plan().levels == ["Squash", "bump (lr=0.01)"]
-    content = {"axes": {"lr": [0.1, axes["lr"][0]]}, "compare": "lr", **content}
-    content["axes"] = {"lr": [{"lr": 0.2, "activation": "relu"}, axes["lr"][0]]}
-    file.write_text(yaml.safe_dump(content))
-    levels = planning.load(file).plan().levels
+    entries = [{"lr": 0.2, "activation": "relu"}, {"lr": 0.1, "activation": "acts:steep"}]
+    settings = {"compare": "lr", "defaults": {"activation": "relu"}, "axes": {"lr": entries}}
+    levels = planning.load(write_study(folder, [], **settings)).plan().levels
     assert levels == ["0.2 (activation=relu)", "0.1 (activation=steep)"]
 
 
@@ -345,8 +359,7 @@ def test_train_takes_a_path_and_a_folder_of_modules(folder, data, monkeypatch, c
     assert "no module acts in " in capsys.readouterr().err
     with pytest.raises(SystemExit, match="0"):
         cli.main([*command_line, "--modules", str(folder)])
-    (done,) = (folder / "elsewhere/runs").iterdir()
-    assert done.name.startswith("bump-s0-")
+    assert len(list((folder / "elsewhere/runs").glob("bump-s0-*/runs.parquet"))) == 1
     capsys.readouterr()
     with pytest.raises(SystemExit, match="2"):
         cli.main([*command_line, "--modules", "nowhere"])

@@ -143,7 +143,7 @@ def _leaves(y: Tensor) -> Iterator[Tensor]:
             continue
         seen.add(node)
         if node.name() == "torch::autograd::AccumulateGrad":
-            yield node.variable
+            yield node.variable  # type: ignore[attr-defined]
         nodes += [parent for parent, _ in node.next_functions]
 
 

@@ -16,8 +16,9 @@ from actstudy.study.config import RunFields, StudyFile, name_error, set_fields
 from actstudy.study.grid import PlannedRun, expand
 from actstudy.study.model_checks import activation_names
 from actstudy.study.reading import read
-from actstudy.study.resolving import complete, layers, resolve, sets_warmup, short_warmup
+from actstudy.study.resolving import complete, layers, resolve
 from actstudy.study.validation import validate
+from actstudy.study.warmup import sets_warmup, short_warmup
 
 QUESTION = (  # settings of a task that its decisions depend on
     "metric",

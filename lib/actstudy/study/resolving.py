@@ -3,14 +3,14 @@
 import dataclasses
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import TaskPlan
-from actstudy.contract.spec import RunSpec, data_name, layered
+from actstudy.contract.spec import data_name, layered
 from actstudy.study import checks, inspection, looks, own_fields
 from actstudy.study.config import (
     RunFields,
@@ -21,9 +21,9 @@ from actstudy.study.config import (
 from actstudy.study.grid import PlannedRun, expand
 from actstudy.study.seeding import Seeding, check_size
 from actstudy.study.validation import validate
+from actstudy.study.warmup import sets_warmup, short_warmup, steps_per_epoch, with_short_warmup
 
 Axes = dict[str, list[dict[str, Any]]]  # axis -> its entries, mappings of run fields
-SHORT_WARMUP = 0.1  # share of a run for which its task's own warm-up is too long
 LIST_FIELDS = ("hidden", "betas")  # run fields whose value is a list, not an axis of values
 
 
@@ -74,7 +74,7 @@ def resolve(content: StudyFile, file: str, overrides: Mapping[str, Any]) -> dict
     entries = itertools.chain(*(draft.set_by_entries() for draft in drafts))
     names = own_fields.labels(entries)
     planned = [_planned(draft, content.compare, names) for draft in drafts]
-    inspection.inspect((run.spec for run in itertools.chain(*planned)), file)
+    inspection.inspect([run.spec for run in itertools.chain(*planned)], file)
     resolved = {}
     for draft, runs in zip(drafts, planned, strict=True):
         resolved[own.short(draft.task)] = _resolved(draft, runs, content, names)
@@ -109,7 +109,7 @@ def _planned(draft: _Draft, compare: str, names: Mapping[str, str]) -> list[Plan
     for run in expand(draft.base, draft.axes, seeds, compare, names, draft.stated):
         spec = checks.canonical_spec(run.spec)
         if not draft.keeps_warmup:
-            spec = short_warmup(spec, _steps_per_epoch)
+            spec = short_warmup(spec, steps_per_epoch)
         planned.append(dataclasses.replace(run, spec=spec))
     return planned
 
@@ -149,43 +149,12 @@ def complete(task: str, stronger: list[dict[str, Any]], source: str) -> dict[str
         checks.check_rivals(layer, source)
     declared = registry.task(task)["defaults"]
     defaults = set_fields(validate(RunFields, declared, f"{_file_of(task)}: TASK: defaults"))
-    return {"task": task, **_with_short_warmup(layered(defaults, *stronger), stronger)}
+    return {"task": task, **with_short_warmup(layered(defaults, *stronger), stronger)}
 
 
 def _file_of(task: str) -> str:
     """The file of a task, as messages name it."""
     return str(own.find(task).file) if own.is_path(task) else f"lib/actstudy/tasks/{task}.py"
-
-
-def _with_short_warmup(fields: dict[str, Any], stronger: list[dict[str, Any]]) -> dict[str, Any]:
-    """The fields of a run; a warm-up of the task's own that is longer than the run is shortened."""
-    epochs = fields.get("epochs")
-    length = epochs or fields.get("steps")  # an epoch has at least a step
-    if not length or fields.get("warmup", 0) <= length or sets_warmup(stronger):
-        return fields
-    return {**fields, "warmup": SHORT_WARMUP * epochs if epochs else 0.0}
-
-
-def short_warmup(spec: RunSpec, steps_per_epoch: Callable[[RunSpec], int]) -> RunSpec:
-    """The run; its task's own warm-up is shortened if it has fewer steps than that.
-
-    steps_per_epoch: of a run, 0 if it is not known.
-    """
-    if not spec.steps or not spec.warmup:
-        return spec
-    epoch = steps_per_epoch(spec)
-    if round(spec.warmup * epoch) <= spec.steps:
-        return spec
-    return dataclasses.replace(spec, warmup=SHORT_WARMUP * spec.steps / epoch)
-
-
-def _steps_per_epoch(spec: RunSpec) -> int:
-    return (registry.train_size(spec.dataset) or 0) // spec.batch_size
-
-
-def sets_warmup(layers: list[dict[str, Any]]) -> bool:
-    """Whether a layer over the task's defaults sets the warm-up."""
-    return any("warmup" in layer for layer in layers)
 
 
 def _task_plan(

@@ -87,7 +87,7 @@ def made_up(run: RunSpec, declared: Mapping[str, Any]) -> Prepared:
     if "target" in declared:
         manifest |= {"target_mean": 0.0, "target_sd": 1.0}
     manifest["shape"] = list(shape)
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for split in SPLITS:
         arrays |= {f"{split}_{name}": part.copy() for name, part in parts.items()}
     return Prepared(Path(), manifest, arrays, "")
