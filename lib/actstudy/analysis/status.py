@@ -126,7 +126,7 @@ def describe_cells(
     cells: dict[tuple[str, str], list[str]] = {}
     for runs, note in ((tuning, " (choosing lr)"), (reported, "")):
         for run in runs:
-            key = (run.spec.task, cell_name(run.level, run.group) + note)
+            key = (run.task, cell_name(run.level, run.group) + note)
             cells.setdefault(key, []).append(states[run.id])
     for (task, cell), cell_states in cells.items():
         counts = Counter(cell_states)

@@ -68,7 +68,7 @@ def describe(study: Study) -> Iterator[str]:
 
 def _missing(study: Study, task: str) -> list[RunSpec]:
     """The runs of a task that have not been published, each once."""
-    specs = {run.id: run.spec for run in study.tuning + study.runs() if run.spec.task == task}
+    specs = {run.id: run.spec for run in study.tuning + study.runs() if run.task == task}
     return [
         spec for spec in specs.values() if not (store.run_folder(spec) / store.MANIFEST).is_file()
     ]

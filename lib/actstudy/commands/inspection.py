@@ -68,4 +68,14 @@ def _activation(question: Question) -> dict[str, Any]:
     return own_contract.examine(question["path"], question["args"])
 
 
-ANSWERS: dict[str, Callable[[Question], dict[str, Any]]] = {"activation": _activation}
+def _model(question: Question) -> dict[str, Any]:
+    """The sites of a model and its number of parameters."""
+    from actstudy.training import trial
+
+    return trial.examine(question)
+
+
+ANSWERS: dict[str, Callable[[Question], dict[str, Any]]] = {
+    "activation": _activation,
+    "model": _model,
+}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from actstudy.contract import errors, locks, registry
+from actstudy.contract import errors, locks, own, registry
 from actstudy.contract.errors import StudyError
 
 
@@ -19,6 +19,13 @@ class Layout(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelp
         if is_plain or "(default" in (action.help or ""):
             return action.help
         return super()._get_help_string(action)
+
+
+class OrPaths(tuple[str, ...]):
+    """Names that a flag allows; import paths of someone's own are in them too."""
+
+    def __contains__(self, name: object) -> bool:
+        return own.is_path(name) or super().__contains__(name)
 
 
 class Parser(argparse.ArgumentParser):
@@ -84,4 +91,7 @@ def named_task(argv: Sequence[str]) -> str | None:
     parser = Parser(add_help=False)
     parser.add_argument("--task", nargs="?")
     task = parser.parse_known_args(argv)[0].task
-    return task if task in registry.tasks() else None
+    try:
+        return registry.check_task(str(task))
+    except StudyError:  # said when the flag is read
+        return None

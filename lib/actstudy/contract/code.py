@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from actstudy.contract import literals, own, own_code, syntax
+from actstudy.contract import literals, own, own_code, own_tasks, syntax
 from actstudy.contract.errors import StudyError
 from actstudy.contract.shipped import SHIPPED
 from actstudy.contract.spec import RunSpec, names_in
@@ -55,15 +55,24 @@ SETS = "data/sets/"  # the part of data/ whose files are pieces
 def of_run(spec: RunSpec) -> dict[str, str]:
     """Piece -> hash of a run's code, where it is not as shipped: own, or edited since."""
     activations = names_in(spec.activation)
-    files = []
+    files = _imports_of_own([*activations, spec.model])
     others = of_own("model", [spec.model] if spec.model else [])
     if own.is_path(spec.task):
-        others |= of_own("task", [spec.task])
+        files += _imports_of_own(own_tasks.function_paths(spec.task))
+        digest = own_tasks.digest(spec.task, READER_KEYS["TASK"])
+        others[f"task {spec.task}"] = digest[:DIGITS]
     else:
         files.append(f"tasks/{spec.task}.py")
     if spec.engine == "pack":
         files.append(PACKED)
     return {**of_parts(activations, [spec.init], files), **others}
+
+
+def of_reference(task: str) -> dict[str, str]:
+    """Piece -> hash of the code of a task's reference method."""
+    if own.is_path(task):
+        return {f"reference of {task}": own_tasks.digest_of_reference(task)}
+    return {file: digest_of(file) for file in with_imports([f"tasks/{task}.py"])}
 
 
 def of_data(dataset: str) -> dict[str, str]:
@@ -156,11 +165,25 @@ def with_imports(files: Iterable[str]) -> list[str]:
     return sorted(used)
 
 
+def _imports_of_own(paths: Iterable[str | None]) -> list[str]:
+    """The files of the package that someone's own code imports, MACHINERY left out."""
+    files = []
+    for path in paths:
+        if own.is_path(path):
+            files += _pieces(own_code.imported_modules(str(path)))
+    return files
+
+
 def _imports(nodes: Iterable[ast.AST], file: str) -> list[str]:
     """The files of the package that nodes of a file import, MACHINERY left out."""
     package = ".".join(["actstudy", *file.split("/")[:-1]])
+    return _pieces(syntax.imported_modules(nodes, package))
+
+
+def _pieces(modules: Iterable[str]) -> list[str]:
+    """The files of the package that hold some modules, MACHINERY left out."""
     files = []
-    for module in syntax.imported_modules(nodes, package):
+    for module in modules:
         imported = literals.module_file(module)
         if imported and (imported.startswith(SETS) or not imported.startswith(MACHINERY)):
             files.append(imported)

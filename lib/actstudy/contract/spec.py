@@ -168,6 +168,11 @@ class RunSpec:
         "order from the seed; false draws it from the system and breaks pairing", True
     )
 
+    @property
+    def task_name(self) -> str:
+        """The task as folders, tables and pages name it: of someone's own the module's name."""
+        return own.short(self.task)
+
 
 DEFAULTS = {
     f.name: f.default_factory() if callable(f.default_factory) else f.default

@@ -179,7 +179,10 @@ class Sites:
         )
 
     def check(self) -> None:
-        """ValueError if a pattern of a hybrid matches no site: the model would be a plain one."""
+        """ValueError if there is no site, or a pattern of a hybrid matches none."""
+        if not self.modules:
+            allowed = "a model with at least one site"
+            raise ValueError(f"activation: the model never calls make_act; allowed: {allowed}")
         for pattern, _ in self._choice:
             if not any(fnmatch.fnmatchcase(site, pattern) for site in self.modules):
                 raise ValueError(f"activation: {pattern!r} matches no site of {list(self.modules)}")

@@ -36,6 +36,7 @@ from typing import Any
 from actstudy.contract import own, own_code, registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, names_in
+from actstudy.study import model_questions
 
 FOLDER = store.RESULTS / "own"
 CHECKS = 1  # version of what is asked and checked: an answer of another version is asked again
@@ -58,7 +59,10 @@ def activation_question(path: str, spec: RunSpec) -> Question:
     return {"kind": "activation", "path": path, "args": args, "code": own_code.digest(path)}
 
 
-QUESTIONS: tuple[Callable[[RunSpec], list[Question]], ...] = (activation_questions,)
+QUESTIONS: tuple[Callable[[RunSpec], list[Question]], ...] = (
+    activation_questions,
+    model_questions.questions,
+)
 
 
 def inspect(specs: Iterable[RunSpec], where: str) -> None:

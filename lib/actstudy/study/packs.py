@@ -50,6 +50,9 @@ def check(spec: RunSpec, where: str) -> None:
         tasks = [task for task in registry.tasks() if registry.task(task).get("packs")]
         got = f"got 'pack' for task {spec.task}; allowed for: {', '.join(tasks)}"
         raise StudyError(f"{where}: engine: {got}")
+    if spec.model:
+        got = f"got 'pack' with model {spec.model}; allowed there: eager, compiled"
+        raise StudyError(f"{where}: engine: {got}")
     for name, values in ALLOWED.items():
         if getattr(spec, name) not in values:
             allowed = ", ".join("null" if value is None else str(value) for value in values)

@@ -10,7 +10,7 @@ from typing import Any
 from actstudy.contract import own, registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import LooksTaken, Plan, TaskPlan
-from actstudy.contract.spec import RunSpec
+from actstudy.contract.spec import RunSpec, layered
 from actstudy.study import checks, claims, inspection, looks, tries
 from actstudy.study.config import RunFields, StudyFile, name_error, set_fields
 from actstudy.study.grid import PlannedRun, expand
@@ -87,7 +87,7 @@ class Study:
         """All runs that may be reported, look by look."""
         stages: list[list[PlannedRun]] = [[] for _ in looks.LOOKS]
         for run in self.possible:
-            stages[looks.stage(run, self.tasks[run.spec.task].looks)].append(run)
+            stages[looks.stage(run, self.tasks[run.task].looks)].append(run)
         return stages
 
     def runs(self) -> list[PlannedRun]:
@@ -97,7 +97,7 @@ class Study:
     def look_runs(self, task: str, look: int) -> list[PlannedRun]:
         """The reported runs of a task at a look, counted from 1, at the rates chosen by now."""
         runs = self._select({task: looks.LOOKS[look - 1]})
-        return [run for run in runs if run.spec.task == task]
+        return [run for run in runs if run.task == task]
 
     def _seeds_by_now(self) -> dict[str, int]:
         return {task: looks.seeds_by_now(self.folder, task) for task in self.with_looks}
@@ -209,8 +209,8 @@ def run_spec(
     if file:
         own.look_in(Path(file).parent)
     flags = set_fields(validate(RunFields, dict(fields), source))
-    if task not in registry.tasks():
-        raise StudyError(f"{source}: task: got {task!r}; {name_error('task', task)}")
+    if fault := name_error("task", task):
+        raise StudyError(f"{source}: task: got {task!r}; {fault}")
     if not 0 <= seed < 2**63:
         raise StudyError(f"{source}: seed: got {seed}; allowed: at least 0 and below 2**63")
     raw = read(Path(file)) if file else {"tasks": {task: None}}
@@ -220,7 +220,7 @@ def run_spec(
     if not base.get("activation"):
         names = ", ".join(registry.activations())
         raise StudyError(f"{source}: activation: missing; allowed: {names}")
-    (run,) = expand(base, {}, [seed], "activation", {})
+    (run,) = expand(base, {}, [seed], "activation", {}, layered(*stronger))
     spec = checks.canonical_spec(run.spec)
     inspection.inspect([spec], source)
     checks.check_spec(spec, source)

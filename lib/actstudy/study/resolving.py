@@ -10,13 +10,12 @@ from typing import Any
 from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import TaskPlan
-from actstudy.contract.spec import data_name, layered, names_in
-from actstudy.study import checks, inspection, looks
+from actstudy.contract.spec import data_name, layered
+from actstudy.study import checks, inspection, looks, own_fields
 from actstudy.study.config import (
     RunFields,
     StudyFile,
     TaskBlock,
-    name_error,
     set_fields,
 )
 from actstudy.study.grid import PlannedRun, expand
@@ -47,7 +46,13 @@ class _Draft:
     axes: Axes
     base: dict[str, Any]  # run fields that all runs share
     seeding: Seeding
+    stated: dict[str, Any]  # those of `base` that the study sets
     keeps_warmup: bool  # as it is set by the study
+
+    def set_by_entries(self) -> list[dict[str, Any]]:
+        """Run fields that all runs share, and those of each entry of an axis."""
+        base = {name: value for name, value in self.base.items() if name not in self.axes}
+        return [base, *itertools.chain(*self.axes.values())]
 
 
 def resolve(content: StudyFile, file: str, overrides: Mapping[str, Any]) -> dict[str, ResolvedTask]:
@@ -64,13 +69,15 @@ def resolve(content: StudyFile, file: str, overrides: Mapping[str, Any]) -> dict
             single[name] = value
     fixed = set_fields(validate(RunFields, single, "--config"))
     check_size(content, crossed, fixed, file)
+    checks.check_task_names(content.tasks, file)
     drafts = [_draft(task, content, crossed, fixed, file) for task in content.tasks]
-    names = _labels(drafts)
+    entries = itertools.chain(*(draft.set_by_entries() for draft in drafts))
+    names = own_fields.labels(entries)
     planned = [_planned(draft, content.compare, names) for draft in drafts]
     inspection.inspect([run.spec for run in itertools.chain(*planned)], file)
     resolved = {}
     for draft, runs in zip(drafts, planned, strict=True):
-        resolved[draft.task] = _resolved(draft, runs, content, names)
+        resolved[own.short(draft.task)] = _resolved(draft, runs, content, names)
     return resolved
 
 
@@ -82,36 +89,24 @@ def _draft(
     file: str,
 ) -> _Draft:
     where = f"{file}: tasks.{task}"
-    if task not in registry.tasks():
-        raise StudyError(f"{where}: {name_error('task', task)}")
     block = content.tasks[task] or TaskBlock()
     axes = _axes({**content.axes, **block.axes, **crossed}, fixed, f"{file}: axes")
-    base = complete(task, [*layers(content, task), fixed], file)
+    stronger = [*layers(content, task), fixed]
+    base = complete(task, stronger, file)
     if not base.get("activation") and "activation" not in axes:
         raise StudyError(f"{where}: activation: missing; allowed: a name, or an axis of names")
     seeding = Seeding.of(content, block)
     seeding.check(content.compare, axes, where)
-    keeps_warmup = sets_warmup([*layers(content, task), fixed, *itertools.chain(*axes.values())])
-    return _Draft(task, where, block, axes, base, seeding, keeps_warmup)
-
-
-def _labels(drafts: list[_Draft]) -> dict[str, str]:
-    """Activation or model of a study -> what is shown for it, in all tasks the same."""
-    activations: list[str] = []
-    models: list[str] = []
-    for draft in drafts:
-        base = {name: value for name, value in draft.base.items() if name not in draft.axes}
-        for entry in [base, *itertools.chain(*draft.axes.values())]:
-            activations += names_in(entry.get("activation") or ())
-            models += names_in(entry.get("model") or ())
-    registered = [*registry.activations(), *registry.aliases()]
-    return {**own.labels(models), **own.labels(activations, registered)}
+    keeps_warmup = sets_warmup([*stronger, *itertools.chain(*axes.values())])
+    stated = layered(*stronger)
+    return _Draft(task, where, block, axes, base, seeding, stated, keeps_warmup)
 
 
 def _planned(draft: _Draft, compare: str, names: Mapping[str, str]) -> list[PlannedRun]:
     """All runs of a task; names: activation or model -> what is shown for it."""
     planned = []
-    for run in expand(draft.base, draft.axes, draft.seeding.seeds(), compare, names):
+    seeds = draft.seeding.seeds()
+    for run in expand(draft.base, draft.axes, seeds, compare, names, draft.stated):
         spec = checks.canonical_spec(run.spec)
         if not draft.keeps_warmup:
             spec = short_warmup(spec, steps_per_epoch)
@@ -152,9 +147,14 @@ def complete(task: str, stronger: list[dict[str, Any]], source: str) -> dict[str
     """The task's defaults under stronger layers, as RunSpec takes them."""
     for layer in stronger:
         checks.check_rivals(layer, source)
-    own = registry.task(task)["defaults"]
-    defaults = set_fields(validate(RunFields, own, f"lib/actstudy/tasks/{task}.py: TASK: defaults"))
+    declared = registry.task(task)["defaults"]
+    defaults = set_fields(validate(RunFields, declared, f"{_file_of(task)}: TASK: defaults"))
     return {"task": task, **with_short_warmup(layered(defaults, *stronger), stronger)}
+
+
+def _file_of(task: str) -> str:
+    """The file of a task, as messages name it."""
+    return str(own.find(task).file) if own.is_path(task) else f"lib/actstudy/tasks/{task}.py"
 
 
 def _task_plan(
@@ -178,7 +178,7 @@ def _task_plan(
     if task["predicts"] == "classes":
         classes = {data_name(spec): registry.dataset(spec.dataset)["classes"] for spec in specs}
     return TaskPlan(
-        title=f"{task['title']} on {' and '.join(dataset['title'] for dataset in data)}",
+        title=own_fields.title(task["title"], specs, [dataset["title"] for dataset in data]),
         metric=task["metric"],
         unit=task["unit"],
         higher_is_better=task["higher_is_better"],
@@ -190,7 +190,7 @@ def _task_plan(
         classes=classes,
         targets=task["targets"] if block.targets is None else block.targets,
         baseline=baseline,
-        recipe=_as_json(base),
+        recipe=_as_json(own_fields.recipe(base, specs)),
         axes=_as_json({axis: _shortest(axis, entries) for axis, entries in axes.items()}),
         looks=seeding.looks,
         tune_lr=seeding.rates,

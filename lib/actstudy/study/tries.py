@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from actstudy.contract import errors
+from actstudy.contract import errors, own
 from actstudy.contract.errors import StudyError
 from actstudy.study.config import RunFields, StudyFile
 from actstudy.study.reading import coerce
@@ -49,7 +49,9 @@ def override(raw: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any
         value = coerce(text, f"--config: {key}")
         if key == "tasks":
             names = value if isinstance(value, list) else [value]
-            raw["tasks"] = {str(task): (blocks or {}).get(str(task)) for task in names}
+            paths = {own.short(str(task)): str(task) for task in blocks or {}}
+            tasks = [paths.get(str(name), str(name)) for name in names]
+            raw["tasks"] = {task: (blocks or {}).get(task) for task in tasks}
         elif key in RunFields.model_fields:
             fields[key] = value
         elif key in StudyFile.model_fields and key != "defaults":
