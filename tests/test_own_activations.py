@@ -385,6 +385,22 @@ def test_a_job_of_the_workflow_finds_the_module_or_says_how(folder, data, capsys
         cli.main(["train", *flags, "--modules", str(folder)])
 
 
+def test_doctor_counts_over_the_train_split_of_an_own_activation(folder, data, capsys, monkeypatch):
+    (done,) = train_together([tiny("acts:relu", epochs=1)], folder / "runs", data.folder)
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    forget()
+    flags = ["doctor", str(done), "--train_split", "--data_dir", str(data.folder.parent)]
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(flags)
+    printed = capsys.readouterr().err
+    assert f"doctor: {done}: acts:relu: no module acts in" in printed
+    assert "to fix: --modules FOLDER" in printed
+    with pytest.raises(SystemExit, match="[0-3]"):
+        cli.main([*flags, "--modules", str(folder)])
+    assert "dead (zero for all " in capsys.readouterr().out
+
+
 def test_a_run_whose_function_was_edited_is_refused_by_its_job(folder, capsys):
     run = planning.run_spec("mlp", 0, {**TASK, "activation": "acts:bump", "epochs": 1})
     (folder / "acts.py").write_text(own_acts.module().replace("-x * x / 2", "-x * x / 3"))

@@ -96,7 +96,12 @@ def of_own(kind: str, paths: Iterable[str]) -> dict[str, str]:
 
 def check(spec: RunSpec, where: str) -> None:
     """StudyError if a spec was planned for other code than there is now."""
-    present = of_run(spec)
+    try:
+        present = of_run(spec)
+    except StudyError as error:
+        is_own = own.is_path(str(error).partition(": ")[0])
+        fix = "; to fix: --modules FOLDER, where the module is" if is_own else ""
+        raise StudyError(f"{where}: {error}{fix}") from None
     if spec.code == present:
         return
     planned = spec.code if isinstance(spec.code, dict) else {}  # of a spec that is passed as JSON
