@@ -31,6 +31,7 @@ WORDS = {
     "replicate": ["file"],
     "check": ["file"],
     "boundaries": ["file", "relu"],
+    "inspect": [],
     "completion": ["bash"],
 }
 

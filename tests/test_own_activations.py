@@ -135,7 +135,9 @@ def test_what_cannot_be_trained_is_refused_in_one_line(folder, name):
 @pytest.mark.parametrize(
     ("path", "parts"),
     [
-        ("acts:Squish", ["acts.py has no 'Squish'; did you mean 'Squash'?"]),
+        ("acts:Squish", ["acts.py has no 'Squish'; did you mean 'Squash'? allowed: Squash, "]),
+        ("acts.Squash", ["unknown activation; did you mean 'acts:Squash'? allowed: "]),
+        ("acts.py:Squash", ["no module acts.py in ", "did you mean 'acts'?"]),
         ("act:Squash", ["no module act in", "did you mean 'acts'?"]),
         ("acts:", ["got 'acts:'; allowed: a registered name, or an import path"]),
         ("a b:Squash", ["got 'a b:Squash'; allowed: "]),
@@ -171,6 +173,7 @@ def test_a_study_with_own_activations_asks_one_process_once(process, processes, 
     assert len(remembered) == 2
     (folder / "acts.py").write_text(own_acts.module().replace("1 + x.abs()", "2 + x.abs()"))
     forget()
+    (folder / "acts.py").write_text(f"# for the paper\n{(folder / 'acts.py').read_text()}")
     edited = planning.load(file)
     assert processes[1:] == [["acts:Squash"]]
     old = {run.level: run.id for run in study.possible}

@@ -511,6 +511,7 @@ def test_what_an_activation_draws_moves_nothing_else(package, tmp_path, monkeypa
     entry = dataclasses.replace(
         activations.ACTIVATIONS["relu"], factory=lambda: nn.PReLU(init=float(torch.rand(1)))
     )
+    monkeypatch.setattr(activations, "entry", activations.entry.__wrapped__)  # not remembered
     monkeypatch.setitem(activations.ACTIVATIONS, "relu", entry)
     drawn = make(package, tmp_path)[0]
     assert torch.equal(plain.cls_token, drawn.cls_token)

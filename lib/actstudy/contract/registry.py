@@ -90,7 +90,12 @@ def activation(name: str) -> str:
     if own.is_path(name):
         own.find(name)
         return name
-    known = check_name(name, "activation", [*activations(), *aliases()])
+    names = [*activations(), *aliases()]
+    module, dot, last = name.rpartition(".")
+    if dot and name not in names:
+        hint = f"did you mean '{module}:{last}'?"
+        raise StudyError(f"unknown activation; {hint} allowed: {own.ALLOWED}")
+    known = check_name(name, "activation", names)
     return aliases().get(known, known)
 
 
