@@ -32,6 +32,7 @@ WORDS = {
     "check": ["file"],
     "boundaries": ["file", "relu"],
     "completion": ["bash"],
+    "certify": ["relu"],
 }
 
 

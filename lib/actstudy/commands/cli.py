@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import actstudy
-from actstudy.commands import completion, doctor, jobs, published, study, training
+from actstudy.commands import (
+    certify,
+    completion,
+    doctor,
+    jobs,
+    published,
+    study,
+    templates,
+    training,
+)
 from actstudy.commands.parser import Parser, flush_output, named_task
 from actstudy.contract import checkout, errors, store
 from actstudy.contract.errors import StudyError
@@ -44,10 +53,17 @@ COMMANDS = (
     ),
     Command(
         "template",
-        "print a task's settings, with their reasons, as a study file",
-        study.add_template_flags,
-        study.template,
-        examples="actstudy template --task lm > config/my_lm.yaml",
+        "print a task as a study file, or write a module of an activation of your own",
+        templates.add_flags,
+        templates.template,
+        examples=templates.EXAMPLES,
+    ),
+    Command(
+        "certify",
+        "test an activation, your own or a registered one, and measure its data sheet",
+        certify.add_flags,
+        certify.certify,
+        examples=certify.EXAMPLES,
     ),
     Command(
         "status",

@@ -1,0 +1,47 @@
+"""`certify`: the contract and the data sheet of activations."""
+
+import argparse
+from pathlib import Path
+
+from actstudy.commands.parser import Parser
+from actstudy.contract import own, registry
+
+EXAMPLES = """actstudy certify mypackage.acts:Squash
+actstudy certify relu gelu acts:Squash --modules ~/code"""
+
+
+def add_flags(parser: Parser) -> None:
+    """The activations, and where their modules are."""
+    parser.add_argument(
+        "activations",
+        nargs="+",
+        metavar="ACTIVATION",
+        help="import paths, MODULE:NAME, or registered names",
+    )
+    parser.add_argument(
+        "--modules",
+        type=Path,
+        metavar="FOLDER",
+        help="where modules are looked for first (then: this folder, Python's own places)",
+    )
+
+
+def certify(arguments: argparse.Namespace) -> int:
+    """Print and write the certificate of each activation; 1 if any has findings."""
+    if arguments.modules:
+        own.look_in(arguments.modules)
+    names = [registry.activation(name) for name in arguments.activations]
+    import torch
+
+    from actstudy.certificate import report
+    from actstudy.certificate.certify import certify as certificate_of
+    from actstudy.contract.certificates import FINDINGS
+
+    torch.set_num_threads(1)
+    status = 0
+    for name in names:
+        certificate = certificate_of(name)
+        print(report.markdown(certificate), flush=True)
+        report.write(certificate)
+        status = max(status, int(certificate["outcome"] == FINDINGS))
+    return status
