@@ -178,6 +178,18 @@ class Counting(nn.Module):
         return torch.tanh(x) * (1 + len(CALLS) / 1000)
 
 
+class SharedMean(nn.Module):
+    """A running mean that all instances have in common, used in evaluation."""
+
+    mean = 0.0
+
+    def forward(self, x):
+        mean = x.mean()
+        if self.training:
+            SharedMean.mean = mean.item()
+        return torch.tanh(x - (mean if self.training else SharedMean.mean))
+
+
 class Running(nn.Module):
     """A running mean that is no buffer."""
 
@@ -218,12 +230,13 @@ NAMED = {  # the ten of the contract
     "GraphBreak": {"compile"},
     "NoDoubleBackward": {"double_backward"},
     "OnOneDevice": {"device"},
-    "NaNAtZero": {"finite"},
+    "NaNAtZero": {"finite", "fp16"},
     "Overflow": {"fp16"},
 }
 OTHERS = {
     "RandomInEvaluation": {"deterministic"},
-    "Cancels": {"bf16"},
+    "Counting": {"deterministic"},
+    "Cancels": {"fp16", "bf16"},
     "Halves": {"shape"},
     "Doubles": {"dtype"},
     "Viewed": {"layout"},
@@ -232,7 +245,7 @@ OTHERS = {
     "Idle": {"parameters"},
     "OneWeight": {"instance"},
     "one_module": {"instance"},
-    "Counting": {"state"},
-    "Running": {"state_dict"},
-    "Uncopyable": {"deepcopy"},
+    "SharedMean": {"state", "compile"},
+    "Running": {"backward", "double_backward", "state_dict"},
+    "Uncopyable": {"deepcopy", "parameters"},
 }

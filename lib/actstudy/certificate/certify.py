@@ -1,8 +1,11 @@
 """An activation's certificate: the outcome of every check and measure, with versions."""
 
+import logging
 import math
 import platform
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,6 @@ from actstudy.contract import certificates, own, own_import
 PASSED = "passed"
 FINDING = "finding"
 NOT_MEASURED = "not measured"
-OTHER_SHAPE = "the output has another shape than the input"
 
 
 def certify(name: str) -> dict[str, Any]:
@@ -26,8 +28,7 @@ def certify(name: str) -> dict[str, Any]:
 
     StudyError if there is no such activation or if it does not take one tensor.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _quiet():
         subject = subject_of(name)
         checks = checks_of(subject)
         is_comparable = checks[SHAPE]["outcome"] == PASSED
@@ -46,11 +47,13 @@ def certify(name: str) -> dict[str, Any]:
 
 
 def checks_of(subject: Subject) -> dict[str, dict[str, str]]:
-    """Check -> its outcome, text and fix; none after the shape has failed."""
+    """Check -> its outcome, text and fix; a check that needs one with a finding is not measured."""
     rows: dict[str, dict[str, str]] = {}
     for name, check in CHECKS.items():
-        if rows and rows[SHAPE]["outcome"] == FINDING:
-            rows[name] = {"outcome": NOT_MEASURED, "text": OTHER_SHAPE}
+        broken = [need for need in check.needs if rows[need]["outcome"] == FINDING]
+        if broken:
+            text = f"first fix {' and '.join(broken)}"
+            rows[name] = {"outcome": NOT_MEASURED, "text": text}
         else:
             rows[name] = _checked(check, subject)
     return rows
@@ -66,7 +69,14 @@ def _checked(check: Check, subject: Subject) -> dict[str, str]:
         finding = Finding(own_import.blame(error), check.fix)
     if finding is None:
         return {"outcome": PASSED, "text": ""}
-    return {"outcome": FINDING, "text": finding.text, "fix": finding.fix}
+    text = finding.text.replace(_folder(subject.name), "")
+    return {"outcome": FINDING, "text": text, "fix": finding.fix}
+
+
+def _folder(name: str) -> str:
+    """The folder of someone's own activation with a slash, which no reader needs."""
+    folder = own.find(name).file.parent if own.is_path(name) else certificates.FOLDER
+    return f"{folder}/"
 
 
 def measures_of(subject: Subject) -> dict[str, dict[str, Any]]:
@@ -83,6 +93,19 @@ def _measured(measure: Measure, subject: Subject) -> dict[str, Any]:
     except Exception as error:
         return {"text": f"{NOT_MEASURED}: {own_import.blame(error)}", "values": {}}
     return {"text": reading.text, "values": _for_json(reading.values)}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No warnings and no log of torch while the block runs: what matters is a finding."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = logging.root.manager.disable
+        logging.disable(logging.ERROR)
+        try:
+            yield
+        finally:
+            logging.disable(before)
 
 
 def _for_json(value: Any) -> Any:

@@ -3,7 +3,8 @@
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -23,9 +24,10 @@ def seconds(subject: Subject) -> Reading:
     n = 2 ** LOG2_ELEMENTS[device]
     x = normal(n // 256, 256).to(device)
     module = subject.fresh().to(device)
-    forward = _ratios(_forward(module, x), _forward(nn.ReLU(), x), device)
-    both = _ratios(_both(module, x), _both(nn.ReLU(), x), device)
-    where = torch.cuda.get_device_name() if device == "cuda" else "one CPU thread"
+    with _one_thread():
+        forward = _ratios(_forward(module, x), _forward(nn.ReLU(), x), device)
+        both = _ratios(_both(module, x), _both(nn.ReLU(), x), device)
+    where = torch.cuda.get_device_name() if device == "cuda" else "CPU time of one thread"
     text = (
         f"x{_middle(forward)} of relu forward, x{_middle(both)} with backward (eager, float32, "
         f"{n} values, {where}; medians and quartiles of n = {N_WINDOWS} pairs of windows)"
@@ -33,6 +35,16 @@ def seconds(subject: Subject) -> Reading:
     values = {"forward": statistics.median(forward), "both": statistics.median(both)}
     quartiles = {"forward_quartiles": _quartiles(forward), "both_quartiles": _quartiles(both)}
     return Reading(text, {**values, **quartiles, "n": N_WINDOWS, "elements": n, "device": where})
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def bytes_saved(subject: Subject) -> Reading:
@@ -97,17 +109,17 @@ def _calls(call: Callable[[], object], device: str) -> int:
 
 def _window(call: Callable[[], object], n: int, device: str) -> float:
     """Seconds of a call, as the mean over n."""
-    wait = torch.cuda.synchronize if device == "cuda" else _nothing
-    wait()
+    if device == "cpu":  # its own time: what else runs there takes none of it
+        began = time.process_time()
+        for _ in range(n):
+            call()
+        return (time.process_time() - began) / n
+    torch.cuda.synchronize()
     began = time.perf_counter()
     for _ in range(n):
         call()
-    wait()
+    torch.cuda.synchronize()
     return (time.perf_counter() - began) / n
-
-
-def _nothing() -> None:
-    """A CPU has nothing to wait for."""
 
 
 def _quartiles(ratios: list[float]) -> list[float]:

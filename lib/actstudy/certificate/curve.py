@@ -146,9 +146,9 @@ def _end(subject: Subject, sign: float) -> Reading:
         way = max(abs(y[2] - start), ROUNDING)
         side = np.sign(curve.x) == sign
         away = side & (np.abs(curve.y - y[2]) > SETTLED * way)
-        begins = float(np.abs(curve.x[away]).max()) if away.any() else 0.0
-        text = f"saturates at {y[2]:.4g}, within 1% of the way from x = {sign * begins:.4g}"
-        return Reading(text, {"limit": float(y[2]), "within_1_percent_from": sign * begins})
+        begins = sign * float(np.abs(curve.x[away]).max()) if away.any() else 0.0
+        text = f"saturates at {y[2]:.4g}, within 1% of the way from x = {begins:.4g}"
+        return Reading(text, {"limit": float(y[2]), "within_1_percent_from": begins})
     ratio = slopes[1] / slopes[0] if slopes[0] else math.inf
     if abs(ratio - 1) > 0.2:
         growth = "faster" if abs(ratio) > 1 else "slower"

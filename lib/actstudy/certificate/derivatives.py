@@ -11,6 +11,7 @@ from actstudy.certificate.subject import Subject, call, grid, normal, rows, seed
 
 N_NEAR = 64  # points of [-4, 4], where inputs mostly are
 N_FAR = 16  # points of [-30, 30]
+STEP = 1e-6  # of differences
 OFF_KINKS = 0.0131  # shifts points from round numbers, at which differences see both sides
 
 
@@ -26,10 +27,23 @@ def backward(subject: Subject) -> Finding | None:
     function, inputs = _as_function(subject)
     try:
         torch.autograd.gradcheck(function, inputs)
-    except GradcheckError as error:
+    except GradcheckError:
         fix = "make backward the derivative of forward; or drop the custom one, autograd makes it"
-        return Finding(f"backward is not the derivative of forward{_numbers(error)}", fix)
+        return Finding(f"backward is not the derivative of forward: {_worst(subject)}", fix)
     return None
+
+
+def _worst(subject: Subject) -> str:
+    """Where the gradient by the input is furthest from differences, and both."""
+    x = points()
+    _, gradient = with_gradient(subject.fresh(torch.float64), x)
+    above, below = (call(subject.fresh(torch.float64), x + step).detach() for step in (STEP, -STEP))
+    differences = (above - below) / (2 * STEP)
+    place = int((gradient - differences).abs().argmax())
+    got, right = (part.flatten()[place].item() for part in (gradient, differences))
+    if abs(got - right) <= 1e-3 * (1 + abs(right)):
+        return "the gradient by a parameter is another than by differences"
+    return f"{got:.4g} at x = {x.flatten()[place].item():.4g}, by differences {right:.4g}"
 
 
 def double_backward(subject: Subject) -> Finding | None:
@@ -41,11 +55,23 @@ def double_backward(subject: Subject) -> Finding | None:
     )
     try:
         torch.autograd.gradgradcheck(function, inputs)
-    except GradcheckError as error:
-        return Finding(f"the gradient's own derivative is wrong{_numbers(error)}", fix)
-    except RuntimeError as error:
-        return Finding(f"the gradient has no derivative: {_first_line(error)}", fix)
+    except (GradcheckError, RuntimeError) as error:
+        return Finding(
+            f"the gradient has no right derivative: {_second_fault(subject, error)}", fix
+        )
     return None
+
+
+def _second_fault(subject: Subject, error: Exception) -> str:
+    """What autograd says when it differentiates twice, else the error of the comparison."""
+    x = points().requires_grad_()
+    y = call(subject.fresh(torch.float64), x)
+    (gradient,) = torch.autograd.grad(y, x, torch.ones_like(y), create_graph=True)
+    try:
+        torch.autograd.grad(gradient.sum(), x)
+    except RuntimeError as fault:
+        error = fault
+    return " ".join(str(error).split())[:160]
 
 
 def flow(subject: Subject) -> Finding | None:
@@ -116,24 +142,17 @@ def moved(module: nn.Module) -> None:
 
 
 def _as_function(subject: Subject) -> tuple[Callable[..., Tensor], tuple[Tensor, ...]]:
-    """The activation in float64 as a function of its input and its parameters, and their values."""
-    module = subject.fresh(torch.float64)
-    names = [name for name, _ in module.named_parameters()]
-    values = [value.detach().clone().requires_grad_() for value in module.parameters()]
+    """The activation in float64 as a function of its input and its parameters, and their values.
+
+    Each call is of a new instance, so that none sees what another has left.
+    """
+    named = dict(subject.fresh(torch.float64).named_parameters())
+    values = [value.detach().clone().requires_grad_() for value in named.values()]
 
     def function(x: Tensor, *values: Tensor) -> Tensor:
-        state = dict(zip(names, values, strict=True))
+        state = dict(zip(named, values, strict=True))
+        module = subject.fresh(torch.float64)
         with seeded():
             return torch.func.functional_call(module, state, (x.clone(),))
 
     return function, (points().requires_grad_(), *values)
-
-
-def _numbers(error: Exception) -> str:
-    """The largest difference that gradcheck prints, if it does."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f": {lines[0]}" if lines else ""
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
