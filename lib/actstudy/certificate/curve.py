@@ -11,8 +11,8 @@ import torch
 from actstudy.certificate.outcome import NotMeasured, Reading
 from actstudy.certificate.subject import LIMIT, Subject, call
 
-NEAR = 20.0  # the grid is even up to here
-STEP = 1e-3  # of the grid, up to NEAR
+EVEN_UNTIL = 20.0  # the grid is even up to here
+STEP = 1e-3  # of the grid, up to EVEN_UNTIL
 N_INNER = 1000  # parts of a cell in which the steepest place is looked for again
 JUMP = 30.0  # times the cell's slope: as steep within a cell only a jump is
 ROUNDING = 1e-12  # differences of values of size 1 below it are no change
@@ -51,8 +51,8 @@ def values_of(subject: Subject, x: np.ndarray) -> np.ndarray:
 @cache
 def curve_of(subject: Subject) -> Curve:
     """The curve of a subject; NotMeasured if it has values that are not finite."""
-    near = np.arange(-round(NEAR / STEP), round(NEAR / STEP) + 1) * STEP
-    far = np.geomspace(NEAR, LIMIT, 2001)[1:]
+    near = np.arange(-round(EVEN_UNTIL / STEP), round(EVEN_UNTIL / STEP) + 1) * STEP
+    far = np.geomspace(EVEN_UNTIL, LIMIT, 2001)[1:]
     x = np.concatenate([-far[::-1], near, far])
     y = values_of(subject, x)
     if not np.isfinite(y).all():
@@ -131,9 +131,9 @@ def lipschitz(subject: Subject) -> Reading:
 
 def ends(subject: Subject) -> Reading:
     """What happens to the far left and right: it saturates, or goes on with a slope."""
-    left, right = (_end(subject, sign) for sign in (-1.0, 1.0))
-    values = {"left": left.values, "right": right.values}
-    return Reading(f"left: {left.text}; right: {right.text}", values)
+    low, high = (_end(subject, sign) for sign in (-1.0, 1.0))
+    values = {"left": low.values, "right": high.values}
+    return Reading(f"left: {low.text}; right: {high.text}", values)
 
 
 def _end(subject: Subject, sign: float) -> Reading:

@@ -1,9 +1,18 @@
 """Measures of an activation as a module: what learns, modes, NaN, range and rounding."""
 
+import math
+
 import torch
 
 from actstudy.certificate.outcome import NotMeasured, Reading
-from actstudy.certificate.subject import Subject, call, normal, rows, with_gradient
+from actstudy.certificate.subject import (
+    Subject,
+    all_of_rows,
+    call,
+    normal,
+    rows,
+    with_gradient,
+)
 
 N_INPUTS = (256, 8)
 
@@ -56,15 +65,20 @@ def not_a_number(subject: Subject) -> Reading:
 
 
 def largest(subject: Subject) -> Reading:
-    """The power of 10 up to which output and gradient are finite in float32."""
-    limit = 0.0
-    for exponent in range(39):
-        x = torch.tensor([10.0**exponent, -(10.0**exponent)])
-        y, gradient = with_gradient(subject.fresh(), rows(x))
-        if not (y.isfinite().all() and gradient.isfinite().all()):
-            break
-        limit = 10.0**exponent
-    return Reading(f"output and gradient are finite up to |x| = {limit:.0e}", {"limit": limit})
+    """The |x| up to which output and gradient are finite, in float32 and fp16: 8 steps a decade."""
+    values = {}
+    for dtype in (torch.float32, torch.float16):
+        exponents = torch.arange(0, 8 * math.log10(torch.finfo(dtype).max)).double() / 8
+        x = (10**exponents).to(dtype)
+        try:
+            y, gradient = with_gradient(subject.fresh(dtype), rows(torch.cat([x, -x])))
+        except RuntimeError as error:
+            raise NotMeasured(f"{dtype}: {' '.join(str(error).split())[:160]}") from None
+        is_finite = all_of_rows(y.isfinite() & gradient.isfinite()).reshape(2, -1).all(0)
+        n = int(is_finite.long().cumprod(0).sum())
+        values[str(dtype).removeprefix("torch.")] = x[n - 1].item() if n else 0.0
+    listed = ", ".join(f"{name} {value:.2g}" for name, value in values.items())
+    return Reading(f"output and gradient are finite up to |x| = {listed}", values)
 
 
 def rounding(subject: Subject) -> Reading:
@@ -77,9 +91,9 @@ def rounding(subject: Subject) -> Reading:
         except RuntimeError as error:
             raise NotMeasured(f"{dtype}: {' '.join(str(error).split())[:160]}") from None
         expected, _ = with_gradient(subject.fresh(torch.float64), rows(x.double()))
-        error = (y.double() - expected).abs()
+        distance = (y.double() - expected).abs()
         unit = torch.finfo(dtype).eps * expected.abs().clamp(min=1)
-        values[str(dtype).removeprefix("torch.")] = (error / unit).max().item()
+        values[str(dtype).removeprefix("torch.")] = (distance / unit).max().item()
     listed = ", ".join(f"{name} {value:.2g}" for name, value in values.items())
     text = f"{listed} roundings off at most, for |x| up to 10 (of 1, or of the value if larger)"
     return Reading(text, values)

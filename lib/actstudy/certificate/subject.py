@@ -61,13 +61,19 @@ def call(module: nn.Module, x: Tensor, seed: int = 0) -> Tensor:
         return module(x.clone())
 
 
-def with_gradient(module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The output for x, and the gradient of its sum by x: 0 where it is cut from the graph."""
+def with_gradient(
+    module: nn.Module, x: Tensor, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The output for x, and the gradient of its sum by x: 0 where it is cut from the graph.
+
+    weights: of a weighted sum.
+    """
     leaf = x.detach().clone().requires_grad_()
     y = call(module, leaf)
     gradient = None
     if y.requires_grad:
-        (gradient,) = torch.autograd.grad(y, leaf, torch.ones_like(y), allow_unused=True)
+        of_sum = torch.ones_like(y) if weights is None else weights
+        (gradient,) = torch.autograd.grad(y, leaf, of_sum, allow_unused=True)
     return y.detach(), torch.zeros_like(leaf) if gradient is None else gradient.detach()
 
 

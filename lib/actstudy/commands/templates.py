@@ -20,7 +20,7 @@ def add_flags(parser: Parser) -> None:
     """A task, or `activation` and the name of its module."""
     parser.add_argument("--task", choices=registry.tasks(), help="print a study of this task")
     parser.add_argument("what", nargs="?", choices=[ACTIVATION], help="write a module, NAME.py")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="of the new module")
+    parser.add_argument("module", nargs="?", metavar="NAME", help="of the new module")
 
 
 def template(arguments: argparse.Namespace) -> int:
@@ -32,8 +32,8 @@ def template(arguments: argparse.Namespace) -> int:
 
         print(study_of(arguments.task), end="")
         return 0
-    _check_name(arguments.name)
-    for line in write_activation(arguments.name):
+    _check_name(arguments.module)
+    for line in write_activation(arguments.module):
         print(line)
     return 0
 
