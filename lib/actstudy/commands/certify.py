@@ -1,10 +1,9 @@
 """`certify`: the contract and the data sheet of activations."""
 
 import argparse
-from pathlib import Path
 
-from actstudy.commands.parser import Parser
-from actstudy.contract import own, registry
+from actstudy.commands.parser import Parser, add_modules_flag
+from actstudy.contract import registry
 
 EXAMPLES = """actstudy certify mypackage.acts:Squash
 actstudy certify relu gelu acts:Squash --modules ~/code"""
@@ -18,18 +17,11 @@ def add_flags(parser: Parser) -> None:
         metavar="ACTIVATION",
         help="import paths, MODULE:NAME, or registered names",
     )
-    parser.add_argument(
-        "--modules",
-        type=Path,
-        metavar="FOLDER",
-        help="where modules are looked for first (then: this folder, Python's own places)",
-    )
+    add_modules_flag(parser)
 
 
 def certify(arguments: argparse.Namespace) -> int:
     """Print and write the certificate of each activation; 1 if any has findings."""
-    if arguments.modules:
-        own.look_in(arguments.modules)
     names = [registry.activation(name) for name in arguments.activations]
     import torch
 

@@ -6,7 +6,7 @@ import keyword
 from pathlib import Path
 from string import Template
 
-from actstudy.commands.parser import Parser
+from actstudy.commands.parser import OrPaths, Parser
 from actstudy.contract import registry
 from actstudy.contract.errors import StudyError
 
@@ -18,7 +18,9 @@ FOLDER = Path(__file__).parent
 
 def add_flags(parser: Parser) -> None:
     """A task, or `activation` and the name of its module."""
-    parser.add_argument("--task", choices=registry.tasks(), help="print a study of this task")
+    parser.add_argument(
+        "--task", choices=OrPaths(registry.tasks()), help="print a study of this task"
+    )
     parser.add_argument("what", nargs="?", choices=[ACTIVATION], help="write a module, NAME.py")
     parser.add_argument("module", nargs="?", metavar="NAME", help="of the new module")
 
