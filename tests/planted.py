@@ -249,3 +249,4 @@ OTHERS = {
     "Running": {"backward", "double_backward", "state_dict"},
     "Uncopyable": {"deepcopy", "parameters"},
 }
+ON_GPU = {name: {"cuda_graph"} for name in ("GraphBreak", "SharedMean")}  # more than without one

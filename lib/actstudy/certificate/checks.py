@@ -92,17 +92,17 @@ CHECKS: dict[str, Check] = {
         "y = f(x.float()).to(x.dtype)",
         needs=(SHAPE, REPEATS),
     ),
-    "autocast": Check(
-        "a small model trains under autocast as in float32",
-        precision.autocast,
-        "bring parameters and constants to the input's dtype: self.scale.to(x.dtype)",
-        needs=(SHAPE, "dtype", REPEATS, "flow"),
-    ),
     "device": Check(
         "no tensor stays behind when the module moves to a GPU",
         tensors.device,
         "self.register_buffer('NAME', tensor) in __init__, and device=x.device for new tensors",
         needs=(SHAPE, "flow", "parameters"),
+    ),
+    "autocast": Check(
+        "a small model trains under autocast as in float32",
+        precision.autocast,
+        "bring parameters and constants to the input's dtype: self.scale.to(x.dtype)",
+        needs=(SHAPE, "dtype", REPEATS, "flow", "parameters", "device"),
     ),
     "pickle": Check(
         "pickle gives the same activation back",
@@ -143,6 +143,6 @@ CHECKS: dict[str, Check] = {
         "forward and backward are recorded as a CUDA graph and replayed",
         tracing.recorded,
         tracing.RECORD_FIX,
-        needs=(SHAPE, REPEATS, "flow"),
+        needs=(SHAPE, REPEATS, "flow", "parameters", "device"),
     ),
 }
