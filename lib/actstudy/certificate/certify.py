@@ -3,9 +3,10 @@
 import logging
 import math
 import platform
+import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -97,8 +98,11 @@ def _measured(measure: Measure, subject: Subject) -> dict[str, Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No warnings and no log of torch while the block runs: what matters is a finding."""
-    with warnings.catch_warnings():
+    """No warnings and no log of torch while the block runs: what matters is a finding.
+
+    What the activation prints goes to stderr, as stdout is the certificate's.
+    """
+    with warnings.catch_warnings(), redirect_stdout(sys.stderr):
         warnings.simplefilter("ignore")
         before = logging.root.manager.disable
         logging.disable(logging.ERROR)

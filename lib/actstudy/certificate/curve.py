@@ -16,7 +16,7 @@ STEP = 1e-3  # of the grid, up to EVEN_UNTIL
 N_INNER = 1000  # parts of a cell in which the steepest place is looked for again
 JUMP = 30.0  # times the cell's slope: as steep within a cell only a jump is
 ROUNDING = 1e-12  # differences of values of size 1 below it are no change
-SETTLED = 0.01  # of the way from f(0): so near is an end that saturates
+SETTLED = 0.01  # of its largest distance on that side: so near is an end that saturates
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,12 +142,10 @@ def _end(subject: Subject, sign: float) -> Reading:
     y = values_of(subject, sign * distances)
     slopes = np.diff(y) / np.diff(sign * distances)
     if abs(y[2] - y[1]) <= 1e-3 * (1 + abs(y[2])) and abs(slopes[1]) < 1e-6:
-        (start,) = values_of(subject, np.zeros(1))
-        way = max(abs(y[2] - start), ROUNDING)
-        side = np.sign(curve.x) == sign
-        away = side & (np.abs(curve.y - y[2]) > SETTLED * way)
+        distance = np.where(np.sign(curve.x) == sign, np.abs(curve.y - y[2]), 0)
+        away = distance > SETTLED * distance.max()
         begins = sign * float(np.abs(curve.x[away]).max()) if away.any() else 0.0
-        text = f"saturates at {y[2]:.4g}, within 1% of the way from x = {begins:.4g}"
+        text = f"saturates at {y[2] + 0.0:.4g}, within 1% of its way from x = {begins:.4g}"
         return Reading(text, {"limit": float(y[2]), "within_1_percent_from": begins})
     ratio = slopes[1] / slopes[0] if slopes[0] else math.inf
     if abs(ratio - 1) > 0.2:

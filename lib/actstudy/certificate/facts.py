@@ -77,7 +77,7 @@ def largest(subject: Subject) -> Reading:
         is_finite = all_of_rows(y.isfinite() & gradient.isfinite()).reshape(2, -1).all(0)
         n = int(is_finite.long().cumprod(0).sum())
         values[str(dtype).removeprefix("torch.")] = x[n - 1].item() if n else 0.0
-    listed = ", ".join(f"{name} {value:.2g}" for name, value in values.items())
+    listed = ", ".join(f"{value:.2g} ({name})" for name, value in values.items())
     return Reading(f"output and gradient are finite up to |x| = {listed}", values)
 
 
