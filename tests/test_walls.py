@@ -21,6 +21,7 @@ ROOMS = (
     "data",
     "tasks",
     "health",
+    "certificate",
     "training",
     "experiments",
     "analysis",
