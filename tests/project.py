@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import snakes
 import yaml
 from runs import ROOT
 
@@ -54,11 +55,19 @@ class Project:
             "PYTHONPATH": str(self.folder / "lib"),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
-        )
+        done = self._run(command, environment)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def _run(
+        self, command: Sequence[str], environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """What a command did: Python's modules that others need are there already, in a fork."""
+        if list(command[:2]) == [sys.executable, "-m"] and command[2] in snakes.PROGRAMS:
+            return snakes.called(self.folder, command[2], command[3:], environment)
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
 
     def snakemake(self, *arguments: str, status: int = 0) -> str:
         """What Snakemake prints for the smoke study."""
