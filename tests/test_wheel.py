@@ -1,5 +1,6 @@
 """A wheel is built from the project and used where no clone is."""
 
+import argparse
 import os
 import re
 import shutil
@@ -15,6 +16,8 @@ from packaging.utils import canonicalize_name
 from runs import ROOT
 
 import actstudy
+from actstudy.commands import run
+from actstudy.contract.errors import StudyError
 
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "Snakefile")
 FOLDERS = ("lib", "data", "config", "workflow", "profiles")
@@ -41,15 +44,18 @@ BATCH = """
 import torch
 torch.manual_seed(0)
 torch.save((torch.randn(8, 4), torch.arange(8) % 2), "batch.pt")
-torch.save((torch.randn(8, 3, 16, 16), torch.arange(8) % 2), "images.pt")
+"""
+DOCTOR = """
+from actstudy.commands import cli
+cli.main(["doctor", "--model", "mine:MODEL", "--batch", "batch.pt"])
 """
 OWN_MODEL = """
 import torch
 def net():
     return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
-def resnet():
-    from torchvision.models.resnet import BasicBlock, ResNet
-    return ResNet(BasicBlock, [1, 1, 1, 1], num_classes=2)
+def vision():
+    import torchvision
+    return torchvision.ops.MLP(4, [8, 2], activation_layer=torch.nn.GELU)
 """
 
 
@@ -190,23 +196,20 @@ def core(installed, tmp_path):
 
 def modules_in(printed):
     """The modules that a script ending with LOADED has printed."""
-    return set(printed.rsplit("modules:", 1)[1].split())
+    return set(printed.rsplit("modules:", 1)[1].splitlines()[0].split())
 
 
 def test_monitor_and_doctor_need_the_core_alone(core):
-    loaded = modules_in(core("-c", f"{MONITOR}{BATCH}{LOADED}"))
+    doctor = DOCTOR.replace("MODEL", "net")
+    printed = core("-c", f"{MONITOR}{BATCH}{LOADED}{doctor}")
+    assert "steps of Adam" in printed
+    loaded = modules_in(printed)
     assert {"actstudy", "torch"} <= loaded
     assert not loaded & {"pandas", "scipy", "pydantic", "ruamel"}
-    words = ["doctor", "--model", "mine:net", "--batch", "batch.pt"]
-    assert "steps of Adam" in core("-m", "actstudy", *words)
     run = ["train", "--task", "mlp", "--activation", "relu", "--epochs", "1"]
     refused = core("-m", "actstudy", *run, status=2)
     assert "No module named 'mnist1d'; to fix: pip install 'actstudy[study]'" in refused
     assert "Traceback" not in refused
-    study = core("-m", "actstudy", "run", "-n", status=2)
-    assert study.endswith(
-        "run: the package snakemake is missing; to fix: pip install 'actstudy[study]'\n"
-    )
 
 
 def test_the_ten_lines_of_the_docs_watch_a_torchvision_model(core):
@@ -214,14 +217,13 @@ def test_the_ten_lines_of_the_docs_watch_a_torchvision_model(core):
     (block,) = [text for text in BLOCKS if "torchvision" in text]
     loop = block[block.index("model = ") : block.index("print(health)")]
     assert len(loop.splitlines()) <= 10
-    printed = core("-c", f"{BATCH}{block}{LOADED}", more=["torchvision"])
+    doctor = DOCTOR.replace("MODEL", "vision")
+    printed = core("-c", f"{BATCH}{block}{LOADED}{doctor}", more=["torchvision"])
     assert "coverage: steps: 4 seen, 2 read; calls of activations: 17 of 17 read" in printed
     assert "torchvision" in modules_in(printed)
     assert not modules_in(printed) & {"pandas", "scipy", "pydantic", "ruamel", "snakemake"}
-    words = ["doctor", "--model", "mine:resnet", "--batch", "images.pt"]
-    printed = core("-m", "actstudy", *words, more=["torchvision"])
     assert "steps of Adam" in printed
-    assert "calls of activations: 9 of 9 read" in printed
+    assert "(GELU)" in printed
 
 
 def test_the_script_trains_and_prints_templates_without_a_clone(use, tmp_path):
@@ -239,7 +241,7 @@ def test_embedded_text_is_in_the_wheel(use):
 
 
 STUDY = """
-axes: {activation: [relu, tanh]}
+axes: {activation: [relu]}
 tasks: {mlp: {seeds: 1, epochs: 1, depth: 1, width: 16, warmup: 0}}
 """
 
@@ -251,15 +253,20 @@ def test_a_study_runs_in_an_empty_folder(use, tmp_path):
     printed = use("run", "mine.yaml", page, "--cores", "2")
     assert "mlp relu, seed 0: test accuracy " in printed
     assert f"Summary: {page} " in printed
-    assert (tmp_path / page).read_text().startswith("# Study mine: 2 of 2 runs completed")
-    assert "Nothing to be done" in use("run", "mine.yaml", page, "-n")
-    assert "2 of 2 runs completed" in use("status", "--config", "mine.yaml")
-    assert "nothing to clear" in use("retry", "failed", "--config", "mine.yaml")
-    assert re.search(r"^train +96$", use("run", "config/depth.yaml", "-n"), re.M)
-    assert re.search(r"^total +\d+$", use("run", "-n"), re.M)
+    assert (tmp_path / page).read_text().startswith("# Study mine: 1 of 1 runs completed")
+    assert "1 of 1 runs completed" in use("status", "--config", "mine.yaml")
     assert "0 of 160 runs completed" in use("status")
+    printed = use("run", "config/smoke.yaml", "-n")
+    assert re.search(r"^train +8$", printed, re.M)
+    assert "shipped/profiles/default" in printed
     own = {"mine.yaml", "results", ".snakemake"}
     assert {path.name for path in tmp_path.iterdir()} == own
+
+
+def test_a_study_without_snakemake_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(run.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(StudyError, match=r"run: the package snakemake is missing; to fix: pip ins"):
+        run.run(argparse.Namespace(words=["-n"]))
 
 
 @pytest.mark.parametrize(
