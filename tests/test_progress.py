@@ -160,6 +160,7 @@ def test_one_core_trains_in_that_order(tmp_path, data_folder):
     }
     (project.folder / "config/smoke.yaml").write_text(yaml.safe_dump(study))
     planned = planning.load(project.folder / "config/smoke.yaml")
+    project.seal(planned.runs(), data_folder)
     targets = planned.files_of(planned.runs())[::-1]
     printed = project.snakemake("--cores", "1", *targets)
     assert re.findall(r"^mlp (\w+-s\d)", printed, re.M) == [
