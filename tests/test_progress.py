@@ -17,7 +17,7 @@ import pytest
 import snakemake.cli
 import yaml
 from project import Project
-from runs import TINY, quiet, run
+from runs import ROOT, TINY, quiet, run
 
 from actstudy.analysis import ending, forecast, retry, status, watch
 from actstudy.commands import driver, processes
@@ -395,6 +395,40 @@ def test_make_study_watches_the_folder_that_snakemake_writes_to(small_study, pai
     folder = tries.results_folder("mine", read)
     assert tries.results_folder("mine", dict([pair.split("=", 1)])) == folder
     assert tries.results_folder("mine", json.loads(json.dumps(read))) == folder
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "-np results/summary.md",
+        "--configfile a.yaml b.yaml --cores 3",
+        "--configfile=a.yaml results/a/summary.md -c2",
+        "-j4 -k --config lr=0.1 seeds=2",
+        "--config seeds=2 --configfiles a.yaml -C lr=0.1",
+        "--res gpu=3 mem_mb=100 --rerun-incomplete",
+        "--resources mem_mb=100 --quiet all",
+        "--forcerun train --dag",
+        "--lint json",
+        "--summary",
+        "--cores all --keep-going --dryrun",
+        "--config --unlock",
+        "results/summary.md -q -S",
+    ],
+)
+def test_options_are_those_that_snakemake_reads(load, line):
+    """Read without importing snakemake, which takes a second; the profile is the project's."""
+    words = line.split()
+    options = driver.options_of(words)
+    profile = str(ROOT / "profiles/default")
+    expected = snakemake.cli.get_argument_parser([profile]).parse_args(words)
+    assert list(options.configfile) == list(expected.configfile)
+    assert list(options.config) == list(expected.config or [])
+    assert jobs.are_run(options) == jobs.are_run(expected)
+    gpus = [word for word in options.resources if word.startswith("gpu=")]
+    assert gpus == [f"gpu={n.value}" for name, n in expected.resources.items() if name == "gpu"]
+    cores = expected.cores if "all" not in str(options.cores) else "all"
+    assert options.cores == str(cores)
 
 
 def test_spellings_of_one_value_are_one_folder(small_study):

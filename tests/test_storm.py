@@ -100,7 +100,9 @@ def test_a_changed_bit_is_seen_and_a_changed_second_is_not(tmp_path):
 
 
 def test_few_kills_cost_nothing(tmp_path):
-    made = storm.storm(kills=10, seed=1, folder=tmp_path, small=True, looks=False, whole=False)
+    made = storm.storm(
+        kills=10, seed=1, folder=tmp_path, small=True, looks=False, whole=False, per_start=2
+    )
     assert sum(made.kills.values()) >= 10
     assert made.rounds
     assert made.faults == {"lost": [], "bits": [], "unreadable": [], "locks": []}, storm.report(
