@@ -5,8 +5,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
 from actstudy.contract.errors import visible
 
 SPECIAL = str.maketrans(
@@ -54,6 +52,8 @@ def markdown(rows: list[dict[str, Any]], without: str = "No run has completed.")
     table = []
     for row in rows:
         table.append({escaped(name): escaped(value) for name, value in row.items()})
+    import pandas as pd  # late: who watches a study needs names of cells alone
+
     return pd.DataFrame(table).to_markdown(index=False, disable_numparse=True)
 
 

@@ -18,7 +18,7 @@ def add_config_flag(parser: Parser) -> None:
     """The study file."""
     parser.add_argument(
         "--config",
-        default="config/config.yaml",
+        default=str(checkout.DEFAULT_STUDY),
         help="the study file (default: %(default)s)",
     )
     parser.add_argument(
@@ -26,17 +26,12 @@ def add_config_flag(parser: Parser) -> None:
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="of a try: what snakemake got as --config",
+        help="of a try: what `run` or snakemake got as --config",
     )
 
 
 def _study(arguments: argparse.Namespace, overrides: Mapping[str, Any] | None = None) -> Study:
     """The study of --config; StudyError if its results are those of another file."""
-    if not checkout.IS_CLONE:
-        raise StudyError(
-            f"{arguments.name}: goes with the workflow, which is not in the installed package; "
-            "to fix: clone the project and work there"
-        )
     pairs = dict(overrides or {})
     for pair in arguments.set:
         key, mark, value = pair.partition("=")
@@ -89,13 +84,13 @@ def add_retry_flags(parser: Parser) -> None:
 
 
 def retry(arguments: argparse.Namespace) -> int:
-    """Clear the folders of runs, so that the next snakemake trains them again."""
+    """Clear the folders of runs, so that the next start trains them again."""
     from actstudy.analysis.retry import clear
 
     study = _study(arguments)
     cleared = clear(study, arguments.what)
     for run in cleared:
-        print(f"cleared {run}; the next snakemake trains it again")
+        print(f"cleared {run}; the next start trains it again")
     if not cleared:
         print(f"nothing to clear: no run of study {study.name} has failed")
     return 0

@@ -109,7 +109,7 @@ def check(spec: RunSpec, where: str) -> None:
     changed = [piece for piece in pieces if planned.get(piece) != present.get(piece)]
     raise StudyError(
         f"{where}: the code has changed since the run was planned: {', '.join(changed)}; "
-        "to fix: run snakemake again, which plans a new run"
+        "to fix: start the study again, which plans a new run"
     )
 
 

@@ -86,7 +86,7 @@ def check_version(manifest: Content, folder: Path) -> None:
         raise Damaged(
             f"{folder / store.MANIFEST} is of version {manifest['version']}, "
             f"the data set's file of {version}; "
-            f"to fix: rm -r {folder}, then run snakemake again"
+            f"to fix: rm -r {folder}, then start the study again"
         )
 
 

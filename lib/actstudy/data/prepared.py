@@ -200,7 +200,7 @@ class Prepared:
 def load(folder: Path) -> Prepared:
     """The prepared data set in a folder; Damaged if a file is missing or fails its checksum."""
     path = folder / "manifest.json"
-    fix = f"to fix: rm -r {folder}, then run snakemake again"
+    fix = f"to fix: rm -r {folder}, then start the study again"
     if not path.is_file():
         raise store.Damaged(f"{path} is missing; {fix}")
     manifest = json.loads(path.read_text(encoding="utf-8"))

@@ -6,8 +6,6 @@ from actstudy.contract import checkout, registry
 from actstudy.study import planning
 from actstudy.study.config import RunFields
 
-DEFAULT_STUDY = checkout.ROOT / "config/config.yaml"
-
 
 def template(task: str) -> str:
     """The text of a study of one task with the activations and the baseline of the default study.
@@ -15,12 +13,12 @@ def template(task: str) -> str:
     Values that are deleted from the file fall back to the same defaults.
     """
     own = registry.task(task)
-    default = planning.load(DEFAULT_STUDY)
+    default = planning.load(checkout.ROOT / checkout.DEFAULT_STUDY)
     baseline = next(iter(default.tasks.values())).baseline
     targets_reason = f"{own['metric']}: steps and seconds until then are tabled"
     lines = [
-        f"# A study of task {task}: {own['title']}. Save it as config/NAME.yaml, then:",
-        "#   snakemake --configfile config/NAME.yaml",
+        f"# A study of task {task}: {own['title']}. Save it as NAME.yaml, then:",
+        "#   actstudy run NAME.yaml",
         "# Every value is the task's own; what you delete stays as it is.",
         f"baseline: {_inline(baseline)}",
         "axes:",
