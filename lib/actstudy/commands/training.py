@@ -11,7 +11,7 @@ from pathlib import Path
 
 from actstudy.commands import run_flags
 from actstudy.commands.parser import Parser
-from actstudy.contract import code, errors, registry, schema, spec, store
+from actstudy.contract import code, errors, own_data, registry, schema, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.study import checks, packs
@@ -141,6 +141,7 @@ def _steps_per_epoch(run: RunSpec, data_dir: Path) -> int:
 
 def pack(arguments: argparse.Namespace) -> int:
     """The exit status of runs trained as a pack: 0, or 75 if they can be resumed."""
+    own_data.look_in(arguments.data_dir)
     try:
         members = packs.read(arguments.members)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -167,6 +168,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 def _run(arguments: argparse.Namespace) -> RunSpec:
     """The run that the flags describe, or that --spec holds."""
+    own_data.look_in(arguments.data_dir)
     fields = {}
     for name in RunFields.model_fields:
         if name in arguments:
@@ -203,9 +205,12 @@ def _check_names(run: RunSpec, flag: str) -> None:
         activations = [run.activation]
     else:
         activations = [name for _, name in run.activation]
+    datasets = [*registry.datasets()]
+    if own_data.declaration(run.dataset) is not None:
+        datasets.append(run.dataset)
     names: list[tuple[str, str, Iterable[str]]] = [
         ("task", run.task, registry.tasks()),
-        ("data set", run.dataset, registry.datasets()),
+        ("data set", run.dataset, datasets),
         ("init policy", run.init, registry.init_policies()),
     ]
     for activation in activations:

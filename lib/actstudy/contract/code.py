@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from actstudy.contract import literals, own, own_code, syntax
+from actstudy.contract import literals, own, own_code, own_data, syntax
 from actstudy.contract.errors import StudyError
 from actstudy.contract.shipped import SHIPPED
 from actstudy.contract.spec import RunSpec
@@ -74,7 +74,12 @@ def of_run(spec: RunSpec) -> dict[str, str]:
 
 
 def of_data(dataset: str) -> dict[str, str]:
-    """Piece -> hash of the code that prepares a data set, where it is not as shipped."""
+    """Piece -> hash of the code that prepares a data set, where it is not as shipped.
+
+    Of own data there is none: their name says how they are read.
+    """
+    if own_data.is_name(dataset):
+        return {}
     return of_parts([], [], [f"{SETS}{dataset}.py"])
 
 

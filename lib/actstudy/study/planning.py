@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import errors, registry, store
+from actstudy.contract import errors, own, registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import LooksTaken, Plan, TaskPlan
 from actstudy.contract.spec import RunSpec
@@ -158,6 +158,7 @@ class Study:
 
 def load(file: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
     """The study in a file, under `--config KEY=VALUE` pairs; StudyError if either is wrong."""
+    own.look_in(Path(file).parent)
     raw = read(Path(file))
     name = checks.study_name(Path(file))
     fields = _override(raw, overrides or {})
@@ -226,6 +227,8 @@ def run_spec(
 
     steps_per_epoch: if given, the task's own warm-up is shortened in runs of fewer steps than that.
     """
+    if file:
+        own.look_in(Path(file).parent)
     source = "command line"
     flags = set_fields(validate(RunFields, dict(fields), source))
     if task not in registry.tasks():
