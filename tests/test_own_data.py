@@ -2,15 +2,20 @@
 
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 import time
 
 import numpy as np
 import own_files
 import pandas as pd
 import pytest
+import yaml
 from commands import command
 from PIL import Image
+from runs import ROOT
 from torchvision.transforms import v2
 
 from actstudy.contract import own_data, registry, store
@@ -18,7 +23,7 @@ from actstudy.contract.errors import StudyError
 from actstudy.data import prepared
 from actstudy.own_data import describe, files, images
 from actstudy.own_data.options import SPLITS
-from actstudy.study import planning
+from actstudy.study import jobs, planning
 
 
 @pytest.fixture(autouse=True)
@@ -374,3 +379,44 @@ def test_numbers_far_from_zero_are_moved_there(folder):
     assert (np.diff(times) == 1).all()
     offset = registry.dataset(name)["own"]["subtracted"]["time"]
     assert times[0] + offset == 1_700_000_000
+
+
+def test_own_data_as_levels_of_an_axis(folder):
+    own_files.wine(folder)
+    own_files.csv(folder / "small.csv", "a,kind", [[row, row % 2] for row in range(30)])
+    study = {
+        "tasks": {"mlp": {"activation": "relu", "batch_size": 10, "seeds": 1}},
+        "axes": {"dataset": ["wine.csv", {"path": "small.csv", "label": "kind"}, "mnist1d"]},
+        "compare": "dataset",
+    }
+    own_files.write(folder / "s.yaml", yaml.safe_dump(study))
+    plan = planning.load("s.yaml")
+    assert [run.level for run in plan.possible] == [
+        describe.describe("wine.csv"),
+        describe.describe({"path": "small.csv", "label": "kind"}),
+        "mnist1d",
+    ]
+    assert list(plan.tasks["mlp"].classes.values()) == [3, 2, 10]
+    study["tasks"]["mlp"]["batch_size"] = 23
+    own_files.write(folder / "s.yaml", yaml.safe_dump(study))
+    with pytest.raises(StudyError, match="batch_size: got 23; allowed: at most the 22 train"):
+        planning.load("s.yaml")
+
+
+def test_the_workflow_prepares_own_data_from_their_path(folder):
+    own_files.wine(folder / "elsewhere")
+    study = {
+        "tasks": {"mlp": {"dataset": {"path": "wine.csv", "drop": ["colour"]}, "batch_size": 10}},
+        "axes": {"activation": ["relu"]},
+        "seeds": 1,
+    }
+    own_files.write(folder / "elsewhere/grapes.yaml", yaml.safe_dump(study))
+    options = ["--configfile", "elsewhere/grapes.yaml", "-n", "--cores", "1"]
+    words = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), *options]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    name = describe.describe({"path": "elsewhere/wine.csv", "drop": ["colour"]})
+    assert re.search(r"^prepare_own +1$", done.stdout + done.stderr, re.MULTILINE)
+    sources = jobs.own_data_of(planning.load("elsewhere/grapes.yaml"))
+    assert sources == {name: '{"path": "elsewhere/wine.csv", "drop": ["colour"]}'}
+    assert not (folder / "results").exists()
