@@ -202,6 +202,7 @@ def test_texts(folder):
     refused("./books", "c.txt: line 2: byte 0x80 is not UTF-8", "to fix: save it as UTF-8")
     own_files.write(folder / "books/c.txt", bytes(range(100)))
     refused("./books", "c.txt: line 1: a null byte")
+    refused(".", ".: holds the present folder, where results are written")
     (folder / "empty").mkdir()
     refused("./empty", "an empty folder")
 

@@ -53,8 +53,7 @@ def column(frame: Frame, name: str) -> Column:
     if pa.types.is_boolean(kind) or (is_number and is_category):
         missing = compute.is_null(array, nan_is_null=True).to_numpy(zero_copy_only=False)
         texts = compute.fill_null(compute.cast(array, pa.string()), "")
-        values = np.where(missing, "", np.array(texts.to_pylist(), dtype=object))
-        return Column(name, values.astype(object), missing)
+        return Column(name, _categories(texts, missing), missing)
     if is_number:
         values = compute.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         return _numbers(frame, name, values.astype(np.float64))
@@ -70,25 +69,33 @@ def _of_texts(frame: Frame, name: str, array: "pa.Array", is_category: bool) -> 
 
     texts = compute.utf8_trim_whitespace(compute.fill_null(array, ""))
     missing = compute.is_in(texts, value_set=pa.array(MISSING, texts.type))
-    values = np.array(texts.to_pylist(), dtype=object)
     is_missing = missing.to_numpy(zero_copy_only=False)
     if is_category:
-        return Column(name, np.where(is_missing, "", values).astype(object), is_missing)
+        return Column(name, _categories(texts, is_missing), is_missing)
     if frame.source.decimal == ",":
         has_comma = compute.match_substring_regex(texts, COMMA_NUMBER)
         texts = compute.if_else(has_comma, compute.replace_substring(texts, ",", "."), texts)
     spells = compute.match_substring_regex(texts, NUMBER).to_numpy(zero_copy_only=False)
     _check_commas(frame, name, texts, spells | is_missing)
     if not (spells & ~is_missing).any() and not is_missing.all():
-        return Column(name, np.where(is_missing, "", values).astype(object), is_missing)
+        return Column(name, _categories(texts, is_missing), is_missing)
     wrong = np.flatnonzero(~spells & ~is_missing)
     if len(wrong):
-        got = f"got {values[wrong[0]]!r:.40} among numbers ({len(wrong):,} such of {frame.n:,})"
+        row = int(wrong[0])
+        n_such = f"{len(wrong):,} such of {frame.n:,}"
+        got = f"got {texts[row].as_py()!r:.40} among numbers ({n_such})"
         remedy = f"to fix: missing values are empty, or categories: [{name}] reads texts alone"
-        fault = f"{frame.place(int(wrong[0]), name)}: {got}; allowed: numbers alone, or texts alone"
+        fault = f"{frame.place(row, name)}: {got}; allowed: numbers alone, or texts alone"
         raise frame.source.fault(f"{fault}; {remedy}")
     numbers = compute.cast(compute.if_else(missing, None, texts), pa.float64())
     return _numbers(frame, name, numbers.to_numpy(zero_copy_only=False))
+
+
+def _categories(texts: "pa.Array", missing: np.ndarray) -> np.ndarray:
+    """Texts (N,) as objects of str, "" where missing."""
+    values = np.array(texts.to_pylist(), dtype=object)
+    values[missing] = ""
+    return values
 
 
 def _check_commas(frame: Frame, name: str, texts: "pa.Array", others: np.ndarray) -> None:

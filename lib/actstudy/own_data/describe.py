@@ -32,6 +32,7 @@ def describe(value: str | Mapping[str, Any]) -> str:
     value: what a study says of them. StudyError, in one line, if they cannot be read.
     """
     source = options.source(value)
+    _check_place(source)
     stamp, newest = files.stamp(source.path)
     key = _key(source)
     is_settled = abs(time.time_ns() - newest) > SETTLED
@@ -113,6 +114,13 @@ def _read(source: Source, whole: bool) -> Content:
         return images.read(source, whole)
     _check_kind(source, "text", "images")
     return texts.read(source)
+
+
+def _check_place(source: Source) -> None:
+    """StudyError if data would change with each result that is written among them."""
+    if Path.cwd().is_relative_to(source.path):
+        fault = "holds the present folder, where results are written"
+        raise source.fault(f"{fault}; allowed: a folder of data alone")
 
 
 def _check_kind(source: Source, *kinds: str) -> None:

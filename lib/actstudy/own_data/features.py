@@ -106,3 +106,13 @@ def _add_categories(frame: Frame, features: Features, part: Column, splits: np.n
     if unseen.any():
         counts = {split: int(unseen[splits == split].sum()) for split in SPLITS}
         features.note("unseen", part.name, counts)
+
+
+def equal_rows(columns: Sequence[Column]) -> np.ndarray:
+    """A whole number (N,) per row, which rows share that are equal in all columns."""
+    equal = np.zeros(len(columns[0].values), np.int64)
+    for part in columns:
+        values = part.values if part.is_number else part.values.astype(str)
+        codes = np.unique(values, return_inverse=True)[1]
+        equal = np.unique(equal * (codes.max() + 1) + codes, return_inverse=True)[1]
+    return equal

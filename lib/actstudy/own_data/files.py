@@ -8,6 +8,8 @@ from pathlib import Path
 from actstudy.contract import errors
 from actstudy.contract.errors import StudyError
 
+MAX_FILES = 1_000_000  # of a folder
+MAX_BYTES = 2**32  # of a file
 LITTER = ("Thumbs.db", "desktop.ini")  # that file managers leave; hidden files are left out too
 
 
@@ -15,21 +17,28 @@ def listed(path: Path) -> list[Path]:
     """The file itself, or all files below a folder in the order of their names, hidden ones out."""
     if path.is_file():
         return [path]
-    files = []
-    for file in sorted(path.rglob("*")):
+    files: list[Path] = []
+    for file in path.rglob("*"):
         is_hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
         if file.is_file() and not is_hidden and file.name not in LITTER:
             files.append(file)
-    return files
+        if len(files) > MAX_FILES:
+            raise StudyError(
+                f"{path}: got over {MAX_FILES:,} files; allowed: a folder of data alone"
+            )
+    return sorted(files)
 
 
 def content(path: Path) -> bytes:
     """The bytes of a file; StudyError if they cannot be read."""
     try:
         with path.open("rb") as opened:
-            return opened.read()
+            raw = opened.read(MAX_BYTES + 1)
     except OSError as error:
         raise StudyError(errors.system_fault(error)) from None
+    if len(raw) > MAX_BYTES:
+        raise StudyError(f"{path}: got over {MAX_BYTES:,} bytes; allowed: files that fit in memory")
+    return raw
 
 
 def fingerprint(sums: Iterable[tuple[str, str]]) -> str:

@@ -124,8 +124,7 @@ def _groups(frame: Frame, name: str) -> np.ndarray:
 def _table(frame: Frame, others: list[str], known: Labels, split: str | None) -> Content:
     """A table of numbers: standardised later, as all tables are."""
     columns = features.read(frame, others)
-    keys = [np.unique(part.values.astype(str), return_inverse=True)[1] for part in columns]
-    equal = np.unique(np.stack(keys, 1), axis=0, return_inverse=True)[1].ravel()
+    equal = features.equal_rows(columns)
     splits = _splits(frame, known, split, equal)
     encoded = features.encode(frame, columns, splits)
     x = encoded.x
