@@ -18,7 +18,7 @@ from PIL import Image
 from runs import ROOT
 from torchvision.transforms import v2
 
-from actstudy.contract import own_data, registry, store
+from actstudy.contract import own, own_data, registry, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.data import prepared
 from actstudy.own_data import describe, files, images
@@ -28,8 +28,9 @@ from actstudy.study import jobs, planning
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """An empty present folder."""
+    """An empty present folder, and none of an earlier test's study file."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(own, "_folders", [])
     return tmp_path
 
 
@@ -420,3 +421,28 @@ def test_the_workflow_prepares_own_data_from_their_path(folder):
     sources = jobs.own_data_of(planning.load("elsewhere/grapes.yaml"))
     assert sources == {name: '{"path": "elsewhere/wine.csv", "drop": ["colour"]}'}
     assert not (folder / "results").exists()
+
+
+def test_small_classes_in_groups(folder):
+    rows = [[row, row // 2, row // 2 % 2] for row in range(24)]
+    own_files.csv(folder / "t.csv", "x,house,label", rows)
+    splits, _ = arrays_of({"path": "t.csv", "group": "house"})
+    assert all(set(splits[split]["y"]) == {0, 1} for split in SPLITS)
+
+
+def test_a_job_whose_file_has_changed_is_refused(folder):
+    path = own_files.wine(folder)
+    study = {
+        "tasks": {"mlp": {"dataset": "wine.csv", "batch_size": 10, "activation": "relu"}},
+        "seeds": 1,
+    }
+    own_files.write(folder / "s.yaml", yaml.safe_dump(study))
+    (run,) = planning.load("s.yaml").possible
+    data = folder / "results/data" / run.spec.dataset
+    prepared.prepare(data.name, data)
+    path.write_text(path.read_text().replace("white", "green"))
+    done = command(folder, "train", "--spec", spec.canonical(run.spec), "--quiet")
+    assert done.returncode == 2
+    assert "wine.csv has changed since" in done.stderr
+    assert "run snakemake again, which plans new runs on the new content" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -10,6 +10,7 @@ import yaml
 from commands import command
 from pyarrow import parquet
 
+from actstudy.contract import own
 from actstudy.contract.errors import StudyError
 from actstudy.own_data import describe
 
@@ -18,8 +19,9 @@ ROWS = [[row, 2 * row, row % 2] for row in range(20)]
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """An empty present folder."""
+    """An empty present folder, and none of an earlier test's study file."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(own, "_folders", [])
     return tmp_path
 
 
@@ -60,7 +62,7 @@ def table(header="a,b,label", rows=ROWS, changes=()):
         ({"path": "wine.csv", "group": "proline "}, ["group: got 'proline '", "'proline'"]),
         ({"path": "wine.csv", "split": "colour"}, ["row 2: column 'colour': got 'red'", "test"]),
         ({"path": "wine.csv", "target": "number", "label": "colour"}, ["target: got 'number'"]),
-        ({"path": "wine.csv", "group": "colour"}, ["group: got 2 groups", "at least 3"]),
+        ({"path": "wine.csv", "group": "colour"}, ["group: got a class in 2 groups", "at least 3"]),
     ],
 )
 def test_keys(folder, value, parts):

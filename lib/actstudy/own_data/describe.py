@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.contract import own_data, store
-from actstudy.contract.errors import StudyError
+from actstudy.contract.errors import StudyError, visible
 from actstudy.contract.own_data import Known
 from actstudy.own_data import files, frames, images, options, tables, texts
 from actstudy.own_data.content import Arrays, Content
@@ -157,7 +157,7 @@ def _described(source: Source, content: Content) -> tuple[str, Known]:
 
 
 def _title(path: Path) -> str:
-    return path.stem if path.is_file() else path.name
+    return visible(path.stem if path.is_file() else path.name)
 
 
 def _as_json(value: Any) -> Any:

@@ -93,7 +93,7 @@ def _csv(source: Source, raw: bytes) -> "pa.Table":
     except pa.ArrowInvalid as error:
         fault = " ".join(str(error).removeprefix("CSV parse error: ").split())
         raise source.fault(f"{fault:.160}; allowed: as many cells in each row") from None
-    return table.slice(1).rename_columns(names)
+    return table.slice(1).rename_columns([name.strip() for name in names])
 
 
 def _separator(line: str) -> str:

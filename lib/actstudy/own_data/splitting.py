@@ -76,19 +76,23 @@ def by_groups(
 ) -> np.ndarray:
     """The split (N,) of examples whose groups stay whole, as near to the shares as groups allow.
 
-    strata: (N,) classes; groups: (N,) whole numbers.
+    strata: (N,) classes, or zeros; groups: (N,) whole numbers. As many folds as the
+    rarest class has groups, so that each may have every class.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    n_folds = min(MAX_FOLDS, len(np.unique(groups)))
+    codes = np.unique(strata, return_inverse=True)[1]
+    in_groups = [len(np.unique(groups[codes == code])) for code in range(codes.max() + 1)]
+    n_folds = min(MAX_FOLDS, *in_groups)
     if n_folds < MIN_EXAMPLES:
-        fault = f"group: got {n_folds} groups; allowed: at least {MIN_EXAMPLES}, one per split"
-        raise source.fault(fault)
+        fault = f"group: got a class in {n_folds} groups"
+        raise source.fault(
+            f"{fault}; allowed: each class in at least {MIN_EXAMPLES}, one per split"
+        )
     n_val = max(1, round(shares[1] * n_folds))
     n_test = max(1, round(shares[2] * n_folds))
     splits = np.full(len(strata), "train", dtype=object)
     folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=SEED)
-    codes = np.unique(strata, return_inverse=True)[1]
     for fold, (_, rows) in enumerate(folds.split(codes, codes, groups)):
         if fold < n_val + n_test:
             splits[rows] = "val" if fold < n_val else "test"

@@ -102,7 +102,8 @@ def _splits(frame: Frame, known: Labels, split: str | None, equal: np.ndarray) -
             splits = splitting.by_shares(source, known.strata, equal, shares)
         else:
             groups = _groups(frame, source.group)
-            splits = splitting.by_groups(source, known.strata, groups, shares)
+            strata = known.strata if known.class_names else np.zeros(frame.n, np.int64)
+            splits = splitting.by_groups(source, strata, groups, shares)
     if known.class_names:
         splitting.check_classes(source, known.y, splits, known.class_names)
     for name in SPLITS:
