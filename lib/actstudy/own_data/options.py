@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.contract import own
-from actstudy.contract.errors import StudyError, choices
+from actstudy.contract.errors import StudyError, choices, visible
 
 SPLITS = ("train", "val", "test")
 SHARES = (0.7, 0.15, 0.15)
@@ -47,7 +47,7 @@ class Source:
 
     def fault(self, text: str) -> StudyError:
         """A StudyError that names the data."""
-        return StudyError(f"{self.name}: {text}")
+        return StudyError(visible(f"{self.name}: {text}"))
 
     def check_keys(self, kind: str) -> None:
         """StudyError if a key is set that data of a kind have no use for."""
