@@ -15,6 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [path.relative_to(PACKAGE).as_posix() for path in FILES]
 ROOMS = (
     "contract",
+    "own_data",
     "study",
     "advice",
     "nets",
@@ -28,7 +29,7 @@ ROOMS = (
     "commands",
     "__main__",
 )
-TORCH_FREE = ("contract", "study", "advice", "analysis")
+TORCH_FREE = ("contract", "own_data", "study", "advice", "analysis")
 LATE_TORCH = ("commands",)  # imports torch inside functions only, when a command needs it
 INNER_ORDER = {
     "analysis": (

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from actstudy.contract import declarations, literals, own, own_models, own_tasks
+from actstudy.contract import declarations, literals, own, own_data, own_models, own_tasks
 from actstudy.contract.errors import StudyError, check_name, choices
 from actstudy.contract.literals import PACKAGE
 
@@ -182,9 +182,14 @@ def datasets() -> tuple[str, ...]:
     return files("data/sets", "DATASET")
 
 
-@cache
 def dataset(name: str) -> dict[str, Any]:
-    """The literal `DATASET` of a data set's file: source, licence, version, shape."""
+    """What a data set declares, own data by their name: source, licence, version, shape."""
+    return own_data.declaration(name) or registered_dataset(name)
+
+
+@cache
+def registered_dataset(name: str) -> dict[str, Any]:
+    """The literal `DATASET` of a data set's file."""
     file = f"data/sets/{name}.py"
     if not name.isidentifier():
         got = f"the file's name: got {name!r}"
@@ -197,6 +202,8 @@ def dataset(name: str) -> dict[str, Any]:
 
 def train_size(name: str) -> int | None:
     """Examples of a data set's train split; None if its file does not say it."""
+    if own_data.declaration(name) is not None:
+        return own_data.train_size(name)
     file = f"data/sets/{name}.py"
     return literal(file, "TRAIN_SIZE") if "TRAIN_SIZE" in literals.assignments(file) else None
 

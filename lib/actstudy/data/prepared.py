@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from actstudy.contract import checkout, literals, registry, sources, spec, store
+from actstudy.contract import checkout, literals, own_data, registry, sources, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.data import archives, arrays, checks, opened, standardisation
 from actstudy.data.arrays import SPLITS
+from actstudy.own_data import describe as own
 
 # train, val, test -> x (N, ...), y (N, ...) and whatever else the task reads
 Splits = dict[str, dict[str, np.ndarray]]
@@ -86,6 +87,7 @@ def prepare(name: str, folder: Path) -> None:
     manifest = sources.settled(folder, {**manifest, "sha256": sums})
     store.write_json(folder / sources.SOURCE, sources.describe(dataset, files))
     store.write_json(folder / store.MANIFEST, manifest)
+    own.note(dataset)
 
 
 def load_raw(dataset: str) -> Splits:
@@ -94,8 +96,19 @@ def load_raw(dataset: str) -> Splits:
     StudyError, in one line, if the file fails, or what it returns are no such splits.
     """
     declared = registry.dataset(dataset)
+    where = literals.path_of(f"data/sets/{dataset}.py")
+    if own_data.is_name(dataset):
+        where = dataset
+        raw = own.splits(dataset)
+    else:
+        raw = _raw_of_file(dataset, where)
+    archives.unpack_tar.cache_clear()  # as large as the splits
+    return arrays.of_splits(raw, declared["kind"], where)
+
+
+def _raw_of_file(dataset: str, where: str) -> Any:
+    """What the `prepare()` of a data set's file returns; StudyError, with the line, if it fails."""
     file = f"data/sets/{dataset}.py"
-    where = literals.path_of(file)
     try:
         module = importlib.import_module(f"actstudy.data.sets.{dataset}")
         raw = module.prepare()
@@ -112,8 +125,7 @@ def load_raw(dataset: str) -> Splits:
         raise StudyError(f"{where}: {place}{fault}") from error
     if registry.literal(file, "DATASET") != module.DATASET:
         raise StudyError(f"{where}: DATASET: changed after its literal; allowed: the literal alone")
-    archives.unpack_tar.cache_clear()  # as large as the splits
-    return arrays.of_splits(raw, declared["kind"], where)
+    return raw
 
 
 def tokenize(
