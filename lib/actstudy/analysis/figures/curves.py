@@ -15,6 +15,11 @@ from actstudy.analysis.tables import Tables
 MAX_GROUPS = 4  # of a task with curves
 MAX_LABELLED_RANGE = 30  # top over bottom of an axis with numbers between the powers of ten too
 LINES = "Thin lines are seeds, thick lines their mean."
+LOSSES = {
+    "classes": "cross-entropy (nats)",
+    "tokens": "cross-entropy (nats)",
+    "values": "mean squared error, of labels with an sd of 1",
+}
 
 
 def loss_curves(tables: Tables, task: str) -> tuple[Figure, str] | None:
@@ -40,7 +45,7 @@ def loss_curves(tables: Tables, task: str) -> tuple[Figure, str] | None:
         group, split = places[name]
         part = loss[(loss["group"] == group) & (loss["split"] == split)]
         draw_levels(ax, part, x, styles(tables.plan.levels))
-        ax.set(xlabel=x, ylabel="cross-entropy (nats)")
+        ax.set(xlabel=x, ylabel=LOSSES[tables.plan.tasks[task].predicts])
         log_scale(ax)
     legend(figure, axes.values(), count_seeds(loss))
     return figure, (
