@@ -122,9 +122,6 @@ def _page(template: str, tables: Tables, page: Path, **content: Any) -> str:
         undefined=jinja2.StrictUndefined,
     )
     written = environment.get_template(template)
-    content["predicts_numbers"] = any(
-        settings.predicts == "values" for settings in tables.plan.tasks.values()
-    )
     return written.render(plan=tables.plan, links=links.of_page(page), **content)
 
 

@@ -19,7 +19,7 @@ NOT_ENDED = "not run to its end"
 def outcomes(runs: pd.DataFrame, best: pd.Series, bounds: Sequence[float]) -> list[str]:
     """How each run ended: TRAINS, STALLS, DIVERGES or NOT_ENDED.
 
-    best: run_id -> best validation accuracy or R2; bounds: per run, a completed one stalls below it.
+    best: run_id -> best validation accuracy, or R2; bounds: of each, a completed run stalls below.
     """
     outcome_by_run = []
     values = runs["run_id"].map(best).fillna(0)
