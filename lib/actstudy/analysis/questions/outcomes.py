@@ -53,7 +53,7 @@ def best_validation(curves: pd.DataFrame, metric: str = "accuracy") -> pd.Series
     return val.groupby("run_id")["value"].max()
 
 
-def last_train(curves: pd.DataFrame) -> pd.Series:
-    """run_id -> train accuracy over the last stretch between two evaluations."""
-    train = curves[(curves["split"] == "train") & (curves["metric"] == "accuracy")]
+def last_train(curves: pd.DataFrame, metric: str) -> pd.Series:
+    """run_id -> train metric over the last stretch between two evaluations; empty without any."""
+    train = curves[(curves["split"] == "train") & (curves["metric"] == metric)]
     return train.sort_values("step").groupby("run_id")["value"].last()
