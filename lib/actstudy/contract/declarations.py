@@ -43,7 +43,7 @@ TOKEN_FIELDS = ("vocabulary", "context")
 RUN_FIELDS = [name for name in DEFAULTS if name not in ("task", "seed", "data_version", "recipe")]
 
 
-@dataclass @ dataclass(frozen=True)
+@dataclass(frozen=True)
 class Key:
     """A key; needed_by: the kinds of data of which a file must have it."""
 

@@ -29,7 +29,8 @@ def check(where: str, arrays: dict[str, np.ndarray], shape: list[int], classes: 
 
 def check_targets(where: str, y: np.ndarray) -> None:
     """StudyError if the numbers y (N,) of a regression have no spread, by which R2 is divided."""
-    sd = y.std()
+    with np.errstate(over="ignore"):
+        sd = y.std()
     if y.min() == y.max() or not 0 < sd < np.inf:
         got = f"got {len(y):,} labels from {y.min():g} to {y.max():g}, sd {sd:g}"
         raise StudyError(
