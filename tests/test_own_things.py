@@ -219,15 +219,20 @@ def test_a_wrong_data_set_is_told_what_is_allowed(package, change, parts):
         ({"takes": ["passages"]}, ["model_fields: lacks vocabulary"]),
         ({"model_fields": ["witdh"]}, ["model_fields: got ['witdh']", "did you mean 'width'"]),
         ({"defaults": {"dataset": "columns", "widht": 1}}, ["defaults: unknown key 'widht'"]),
-        ({"defaults": {"width": 1}}, ["defaults: got", "dataset among them"]),
         ({"defaults": {**TASK["defaults"], "width": "x"}}, ["TASK: defaults: width: got 'x'"]),
         ({"defaults": {**TASK["defaults"], "dataset": "colums"}}, ["did you mean 'columns'"]),
-        ({"predicts": "values"}, ["predicts: got 'values'; allowed: one of classes, tokens"]),
+        ({"predicts": "numbers"}, ["predicts: got 'numbers';", "one of classes, tokens, values"]),
     ],
 )
 def test_a_wrong_task_is_told_what_is_allowed(package, change, parts):
     package.write("tasks/own.py", f"TASK = {TASK | change}\n{BUILD}")
     refusal(spec, "lib/actstudy/tasks/own.py: TASK: ", *parts)
+
+
+def test_a_task_may_leave_its_data_to_the_study(package):
+    package.write("tasks/own.py", f"TASK = {TASK | {'defaults': {'width': 16}}}\n{BUILD}")
+    refusal(spec, "command line: dataset: missing, as task own has no data of its own")
+    assert spec(dataset="columns", epochs=1, lr=0.01).dataset == "columns"
 
 
 def test_a_broken_own_file_stops_only_what_names_it(package):

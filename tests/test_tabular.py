@@ -164,8 +164,8 @@ def test_scores_are_those_of_scikit_learn(data):
     rng = np.random.default_rng(0)
     outputs = torch.from_numpy(rng.normal(size=(400, 1)).astype(np.float32))
     parts = data.on(torch.device("cpu"), "test")
-    given = iter(outputs.split(regression.EVAL_BATCH))
-    evaluation = regression.evaluate(lambda x: next(given), parts)
+    batches = iter(outputs.split(regression.EVAL_BATCH))
+    evaluation = regression.evaluate(lambda x: next(batches), parts)
     predicted = labels(data, "train").mean() + labels(data, "train").std() * outputs.numpy()[:, 0]
     label = labels(data, "test")
     error = metrics.mean_squared_error(label, predicted)
@@ -240,7 +240,8 @@ def test_the_unit_of_the_labels_changes_no_training(data, folder, tmp_path, monk
     rows = torch.arange(32)[None]
     for step in range(3):
         assert job.train(step, rows)["loss"].item() == changed.train(step, rows)["loss"].item()
-    (first,), (second,) = job.evaluate("val", [0]), changed.evaluate("val", [0])
+    (first,) = job.evaluate("val", [0])
+    (second,) = changed.evaluate("val", [0])
     assert first.scores["r2"] == second.scores["r2"]
     assert 1024 * first.scores["rmse"] == second.scores["rmse"]
 
@@ -297,7 +298,7 @@ def test_scores_of_examples_add_up_to_r2(folder, tmp_path):
     rows = []
     for seed in (0, 1):
         run(regression_of(seed=seed, steps=60), tmp_path / str(seed), folder, quiet())
-        (table,) = (run_tables(tmp_path / str(seed))["predictions"],)
+        table = run_tables(tmp_path / str(seed))["predictions"]
         rows.append((prediction_row("x", table), run_row(tmp_path / str(seed))["reported_r2"]))
     (first, first_r2), (second, second_r2) = rows
     difference = (first["scores"] - second["scores"]).sum() / first["weights"].sum()

@@ -15,7 +15,7 @@ def check_is_named(base: Mapping[str, Any], axes: Iterable[str], where: str) -> 
     if base.get("dataset") or "dataset" in axes:
         return
     fault = f"missing, as task {base['task']} has no data of its own"
-    raise StudyError(f"{where}: dataset: {fault}; allowed: {_taken(registry.task(base['task']))}")
+    raise StudyError(f"{where}: dataset: {fault}; allowed: {_wanted(registry.task(base['task']))}")
 
 
 def check(spec: RunSpec, where: str) -> None:
@@ -25,8 +25,8 @@ def check(spec: RunSpec, where: str) -> None:
     if not _fits(task, declared):
         others = [name for name in registry.tasks() if _fits_task(name, declared)]
         remedy = f"; to fix: task {' or '.join(others)}" if others else ""
-        got = f"got {spec.dataset!r}, which holds {_held(declared, task)}"
-        raise StudyError(f"{where}: dataset: {got}; allowed: {_taken(task)}{remedy}")
+        got = f"got {spec.dataset!r}, which holds {_contents(declared, task)}"
+        raise StudyError(f"{where}: dataset: {got}; allowed: {_wanted(task)}{remedy}")
     if task["predicts"] == "values" and spec.label_smoothing:
         got = f"got {spec.label_smoothing} of numbers to predict"
         raise StudyError(f"{where}: label_smoothing: {got}; allowed: 0, as it is of classes")
@@ -46,7 +46,7 @@ def _fits_task(name: str, declared: Mapping[str, Any]) -> bool:
         return False
 
 
-def _held(declared: Mapping[str, Any], task: Mapping[str, Any]) -> str:
+def _contents(declared: Mapping[str, Any], task: Mapping[str, Any]) -> str:
     """What a data set holds that a task does not take: other examples, or other labels."""
     kind = str(declared["kind"])
     if kind not in task["takes"]:
@@ -56,7 +56,7 @@ def _held(declared: Mapping[str, Any], task: Mapping[str, Any]) -> str:
     return f"a {kind} with {declared['classes']} classes"
 
 
-def _taken(task: Mapping[str, Any]) -> str:
+def _wanted(task: Mapping[str, Any]) -> str:
     """The data sets that a task takes, in words."""
     words = f"a data set of {' or '.join(task['takes'])}"
     labels = WORDS.get(task["predicts"], "")
