@@ -20,12 +20,12 @@ def check(where: str, arrays: dict[str, np.ndarray], shape: list[int], classes: 
     shapes_fit = len(x) == len(y) and x.shape[1:] == tuple(shape)
     finite = x.dtype.kind != "f" or bool(np.isfinite(x).all())
     if fault or not (labels_fit and shapes_fit and finite):
-        wanted = "y (N, ...)"
+        expected = "y (N, ...)"
         if classes:
-            wanted = f"y int64 (N,) and every class of {classes} present"
+            expected = f"y int64 (N,) and every class of {classes} present"
         raise StudyError(
             f"{where}: got x {x.shape}, y {y.dtype} {y.shape}{fault}; allowed: finite x of shape "
-            f"(N, {shape}), {wanted}"
+            f"(N, {shape}), {expected}"
         )
 
 

@@ -15,7 +15,7 @@ def check_is_named(base: Mapping[str, Any], axes: Iterable[str], where: str) -> 
     if base.get("dataset") or "dataset" in axes:
         return
     fault = f"missing, as task {base['task']} has no data of its own"
-    raise StudyError(f"{where}: dataset: {fault}; allowed: {_wanted(registry.task(base['task']))}")
+    raise StudyError(f"{where}: dataset: {fault}; allowed: {_accepted(registry.task(base['task']))}")
 
 
 def check(spec: RunSpec, where: str) -> None:
@@ -26,7 +26,7 @@ def check(spec: RunSpec, where: str) -> None:
         others = [name for name in registry.tasks() if _fits_task(name, declared)]
         remedy = f"; to fix: task {' or '.join(others)}" if others else ""
         got = f"got {spec.dataset!r}, which holds {_contents(declared, task)}"
-        raise StudyError(f"{where}: dataset: {got}; allowed: {_wanted(task)}{remedy}")
+        raise StudyError(f"{where}: dataset: {got}; allowed: {_accepted(task)}{remedy}")
     if task["predicts"] == "values" and spec.label_smoothing:
         got = f"got {spec.label_smoothing} of numbers to predict"
         raise StudyError(f"{where}: label_smoothing: {got}; allowed: 0, as it is of classes")
@@ -56,7 +56,7 @@ def _contents(declared: Mapping[str, Any], task: Mapping[str, Any]) -> str:
     return f"a {kind} with {declared['classes']} classes"
 
 
-def _wanted(task: Mapping[str, Any]) -> str:
+def _accepted(task: Mapping[str, Any]) -> str:
     """The data sets that a task takes, in words."""
     words = f"a data set of {' or '.join(task['takes'])}"
     labels = WORDS.get(task["predicts"], "")
