@@ -13,7 +13,7 @@ from sklearn import linear_model, metrics
 
 from actstudy.analysis import figures, tables
 from actstudy.analysis.collect import prediction_row
-from actstudy.analysis.page import summary
+from actstudy.analysis.page import summary, training_sentences
 from actstudy.contract import declarations, registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.data import arrays, checks, prepared
@@ -311,3 +311,43 @@ def test_chance_is_the_mean(study):
     assert settings.chance_level == 0
     assert settings.chance(small_tables.NUMBERS, "loss") == 1
     assert math.isnan(settings.chance(small_tables.NUMBERS, "rmse"))
+
+
+def test_a_study_of_depth_has_its_figures_and_sentences(folder, tmp_path):
+    """A cell that is left at zero stalls: the page says where each level trains."""
+    file = tmp_path / "deep.yaml"
+    fields = {**NUMBERS, "steps": 60, "eval_every": 20}
+    axes = "axes: {activation: [relu, tanh], depth: [1, 2], init: [auto, zero]}"
+    del fields["activation"]
+    file.write_text(f"{axes}\ntasks: {{tabular_regression: {json.dumps(fields)}}}\n")
+    study = planning.load(file)
+    for planned in study.runs():
+        run(planned.spec, store.run_folder(planned.spec, tmp_path / "runs"), folder, quiet())
+    built = tables.build(study.plan(), tmp_path / "runs", [], pd.DataFrame())
+    task = "tabular_regression"
+    figures.draw_part(built, task, tmp_path / "figures", True)
+    assert json.loads((tmp_path / "figures/page.json").read_text()) == [
+        "outcome_map",
+        "metric_against_depth",
+    ]
+    caption = (tmp_path / "figures/outcome_map.txt").read_text()
+    assert "best validation R2 stays below 0.01 (chance is 0)" in caption
+    assert "train" not in (tmp_path / "figures/metric_against_depth.txt").read_text()
+    first, *others = training_sentences.sentences(built, task)
+    assert first.startswith("Of 8 runs 4 train and 4 stall: a run stalls if its best validation R2")
+    assert others == ["relu and tanh train at every depth with auto; nowhere with zero."]
+    stalls = built.of("findings", task).query("rule == 'r2_at_chance'")
+    assert set(stalls["run_id"]) == set(built.of("runs", task).query("init == 'zero'")["run_id"])
+
+
+def test_values_far_below_chance_do_not_squeeze_a_panel(study):
+    """R2 has no lower end; what is cut off is said."""
+    curves = study.frames["curves"].copy()
+    far = (curves["metric"] == "r2") & (curves["split"] == "val") & (curves["step"] == 20)
+    curves.loc[far, "value"] = -50.0
+    lowered = tables.Tables(study.plan, {**study.frames, "curves": curves})
+    figure, caption = figures.curves.metric_curves(lowered)
+    assert figure.axes[0].get_ylim()[0] == -1
+    assert caption.endswith("Values of R2 below -1 are cut off.")
+    _, plain = figures.curves.metric_curves(study)
+    assert "cut off" not in plain

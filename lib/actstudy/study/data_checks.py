@@ -15,7 +15,9 @@ def check_is_named(base: Mapping[str, Any], axes: Iterable[str], where: str) -> 
     if base.get("dataset") or "dataset" in axes:
         return
     fault = f"missing, as task {base['task']} has no data of its own"
-    raise StudyError(f"{where}: dataset: {fault}; allowed: {_accepted(registry.task(base['task']))}")
+    raise StudyError(
+        f"{where}: dataset: {fault}; allowed: {_accepted(registry.task(base['task']))}"
+    )
 
 
 def check(spec: RunSpec, where: str) -> None:

@@ -23,8 +23,8 @@ TASK = {
     "targets": [],
     "margin": 0.01,
     "margin_reason": (
-        "one point; an accuracy near 0.9 on 1,000 test rows has a standard error of 0.9 points, on "
-        "100 rows of 3 points"
+        "an accuracy near 0.9 has a standard error of 0.9 points on 1,000 test rows, of 3 points "
+        "on 100"
     ),
     "defaults": {
         "depth": 2,

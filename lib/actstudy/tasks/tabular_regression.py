@@ -26,7 +26,7 @@ TASK = {
     "throughput_unit": "rows/s",
     "targets": [],
     "margin": 0.01,
-    "margin_reason": "one hundredth of the variance of the test labels",
+    "margin_reason": "a hundredth of the variance of the test labels",
     "defaults": {
         "depth": 2,
         "width": 64,
