@@ -76,10 +76,7 @@ def of_reference(task: str) -> dict[str, str]:
 
 
 def of_data(dataset: str) -> dict[str, str]:
-    """Piece -> hash of the code that prepares a data set, where it is not as shipped.
-
-    Of own data there is none: their name says how they are read.
-    """
+    """Piece -> hash of the code that prepares a data set, if it is not as shipped; none of own."""
     if own_data.is_name(dataset):
         return {}
     return of_parts([], [], [f"{SETS}{dataset}.py"])

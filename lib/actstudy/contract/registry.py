@@ -10,6 +10,7 @@ from actstudy.contract.errors import StudyError, check_name, choices
 from actstudy.contract.literals import PACKAGE
 
 FIGURES = "analysis/figures/__init__.py"
+WITH_OUTCOMES = ("classes", "values")  # what a task predicts whose runs train or stall
 
 
 @cache
@@ -211,10 +212,12 @@ def train_size(name: str) -> int | None:
 def task_figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
     """Names of the figures of a task, in the order of the page.
 
-    predicts: `classes` or `tokens`; crossed: the axes that the task crosses, and `tune_lr` if its
-    learning rate is tuned.
+    predicts: `classes`, `tokens` or `values`; crossed: the axes that the task crosses, and
+    `tune_lr` if its learning rate is tuned.
     """
     available = {predicts, *crossed}
+    if predicts in WITH_OUTCOMES:
+        available.add("outcomes")
     names = []
     for name, needs in entries(FIGURES, "TASK_FIGURES", "needs").items():
         if available.issuperset(needs or ()):

@@ -76,7 +76,10 @@ def prepare(name: str, folder: Path) -> None:
     splits, tokenizer_sum = tokenize(dataset, raw, sizes, folder) if sizes else (raw, {})
     shape = [sizes["context"]] if sizes else declared["shape"]
     for split in SPLITS:
-        checks.check(f"{dataset}: split {split}", splits[split], shape, declared.get("classes"))
+        place = f"{dataset}: split {split}"
+        checks.check(place, splits[split], shape, declared.get("classes"))
+        if "target" in declared:
+            checks.check_targets(place, splits[split]["y"])
     if declared["kind"] == "signals":
         where = literals.path_of(f"data/sets/{dataset}.py")
         standardisation.check_scales(splits["train"]["x"], f"{where}: split train")
@@ -103,7 +106,7 @@ def load_raw(dataset: str) -> Splits:
     else:
         raw = _raw_of_file(dataset, where)
     archives.unpack_tar.cache_clear()  # as large as the splits
-    return arrays.of_splits(raw, declared["kind"], where)
+    return arrays.of_splits(raw, declared["kind"], where, "target" in declared)
 
 
 def _raw_of_file(dataset: str, where: str) -> Any:
@@ -152,6 +155,8 @@ def describe(
         manifest["class_counts"] = {
             split: np.bincount(splits[split]["y"]).tolist() for split in SPLITS
         }
+    if "target" in declared:
+        manifest |= standardisation.target_statistics(splits["train"]["y"])
     rows = counts["train"] + counts["val"]
     official_rows = declared.get("train_rows", 0)
     if rows < official_rows:
@@ -191,14 +196,23 @@ class Prepared:
     def on(self, device: torch.device, split: str) -> dict[str, Tensor]:
         """A whole split on the device as it was prepared, on a CPU memory-mapped.
 
-        x is uint8, float32, or int32 tokens.
+        x is uint8, float32, or int32 tokens. Numbers that a regression predicts are standardised
+        by train: y (N,) float32, with `label`, as they are, and `scale`, mean and sd, in float64.
         """
         prefix = f"{split}_"
         tensors = {}
         for name, array in self.arrays.items():
             if name.startswith(prefix):
                 tensors[name.removeprefix(prefix)] = torch.from_numpy(array).to(device)
+        if "target_mean" in self.manifest:
+            tensors |= self._standardised(tensors["y"])
         return tensors
+
+    def _standardised(self, label: Tensor) -> dict[str, Tensor]:
+        """The parts y, label and scale of a split whose labels (N,) are numbers."""
+        moments = [self.manifest["target_mean"], self.manifest["target_sd"]]
+        scale = torch.tensor(moments, dtype=torch.float64, device=label.device)
+        return {"y": ((label - scale[0]) / scale[1]).float(), "label": label, "scale": scale}
 
     def inputs(self, device: torch.device) -> Callable[[Tensor], Tensor]:
         """A function from x to a model's input: float32, standardised by train; tokens stay."""
