@@ -208,10 +208,10 @@ def test_mnist1d_table_is_reproduced(tmp_path):
     losses = curves.groupby("level")["value"].agg(["mean", "size"])
     assert set(losses["size"]) == {301}
     assert "-0.0000" not in page
-    ours = dict(re.findall(r"(\w+) +\| [\d.]+, n = 1 +\| ([\d.]+) ", page))
+    means = dict(re.findall(r"(\w+) +\| [\d.]+, n = 1 +\| ([\d.]+) ", page))
     for name, claimed in replica.claims.values.items():
         limit = 1e-3 if name == "relu" else 1e-6  # relu alone is sensitive to a CPU's rounding
-        assert float(ours[name]) == pytest.approx(claimed.mean, abs=limit), name
+        assert float(means[name]) == pytest.approx(claimed.mean, abs=limit), name
     # measured 1.5e-7 at most; relu 5e-4 if another processor rounds otherwise
     for level, claim in replica.claims.values.items():
         mean = losses.loc[level, "mean"]
