@@ -1,6 +1,5 @@
-# The workflow of one study: config/config.yaml, or the file given by --configfile.
+# The workflow of one study: config/config.yaml, or the file given by --configfile. In any folder: actstudy run
 # There is no `configfile:` directive: it would merge the default study into every other one.
-import os
 import sys
 from pathlib import Path
 
@@ -21,7 +20,7 @@ CONFIG = workflow.config_settings.config  # the pairs of --config
 try:
     checkout.check_path(Path.cwd())
     STUDY = planning.load(
-        os.path.relpath(next(iter(workflow.configfiles[-1:]), "config/config.yaml")),
+        checkout.study_path(Path([checkout.DEFAULT_STUDY, *workflow.configfiles][-1])),
         CONFIG,
     )
     owner.check_owner(STUDY)

@@ -1,11 +1,20 @@
-"""Puts into the wheel what the package reads from a clone: embedded data and the default study."""
+"""Puts into the wheel what the package reads from a clone: workflow, studies, embedded data."""
 
 from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-SHIPPED = ("config/config.yaml", "data/embedded/*.parquet", "data/embedded/README.md")
+SHIPPED = (
+    "Snakefile",
+    "workflow/rules/*.smk",
+    "workflow/scripts/*.py",
+    "profiles/default/config.yaml",
+    "config/*.yaml",
+    "config/replicate/*.yaml",
+    "data/embedded/*.parquet",
+    "data/embedded/README.md",
+)
 
 
 class BuildWithShipped(build_py):

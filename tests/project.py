@@ -5,11 +5,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import snakes
 import yaml
-from runs import ROOT
+from runs import ROOT, quiet, run
+
+from actstudy.contract import store
+from actstudy.study.grid import PlannedRun
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--configfile", "config/smoke.yaml"]
 COPIED = ("Snakefile", "workflow", "config", "profiles", "lib", "data")
@@ -54,11 +58,19 @@ class Project:
             "PYTHONPATH": str(self.folder / "lib"),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
-        )
+        done = self._run(command, environment)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def _run(
+        self, command: Sequence[str], environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """What a command did: Python's modules that others need are there already, in a fork."""
+        if list(command[:2]) == [sys.executable, "-m"] and command[2] in snakes.PROGRAMS:
+            return snakes.called(self.folder, command[2], command[3:], environment)
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
 
     def snakemake(self, *arguments: str, status: int = 0) -> str:
         """What Snakemake prints for the smoke study."""
@@ -73,6 +85,17 @@ class Project:
                 ids.add(run_id)
         rules = set(re.findall(r"^rule (\w+):", printed, re.M))
         return rules, ids - {""}
+
+    def seal(self, runs: Iterable[PlannedRun], data: Path) -> None:
+        """Train runs here; their jobs in the workflow then publish them, without importing torch.
+
+        data: the folder of their prepared data.
+        """
+        for planned in runs:
+            folder = store.run_folder(planned.spec, self.folder / "results/runs")
+            run(planned.spec, folder, data, quiet(probe_every=200))
+            for name in store.FILES:
+                (folder / name).unlink()
 
     def run_folders(self) -> list[Path]:
         """The folders of the runs of the task mlp."""

@@ -248,7 +248,7 @@ def test_a_small_difference_is_printed_by_its_digits(value, text):
     [
         ("mnist1d_activations.yaml", replication.read_published, "actstudy replicate"),
         ("mish_cifar10.yaml", replication.read_replica, "actstudy check"),
-        ("glorot2010_mnist.yaml", replication.read_replica, "snakemake --configfile"),
+        ("glorot2010_mnist.yaml", replication.read_replica, "actstudy run"),
     ],
 )
 def test_a_file_of_another_command_names_that_command(name, read, remedy):

@@ -33,6 +33,7 @@ WORDS = {
     "boundaries": ["file", "relu"],
     "inspect": [],
     "completion": ["bash"],
+    "certify": ["relu"],
 }
 
 

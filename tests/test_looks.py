@@ -367,8 +367,10 @@ tasks:
 """
 
 
-def test_the_rate_that_val_chooses_is_trained_beside_the_fixed_one(project):
-    (project.folder / "config/tuned.yaml").write_text(TUNED)
+def test_the_rate_that_val_chooses_is_trained_beside_the_fixed_one(project, data_folder):
+    file = project.folder / "config/tuned.yaml"
+    file.write_text(TUNED)
+    project.seal(planning.load(file).tuning, data_folder)
     call = [sys.executable, "-m", "snakemake", "--configfile", "config/tuned.yaml"]
     tables = [*call, "--cores", "2", "results/tuned/tables/plan.json"]
     folder = project.folder / "results/tuned"

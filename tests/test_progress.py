@@ -1,6 +1,5 @@
 """How far a study is: estimates, what `make study` shows, the order of runs, room on the disk."""
 
-import importlib.util
 import io
 import json
 import os
@@ -20,7 +19,8 @@ import yaml
 from project import Project
 from runs import ROOT, TINY, quiet, run
 
-from actstudy.analysis import forecast, status, watch
+from actstudy.analysis import ending, forecast, retry, status, watch
+from actstudy.commands import driver, processes
 from actstudy.contract import locks, store
 from actstudy.contract.errors import StudyError
 from actstudy.study import disk, jobs, planning, tries
@@ -32,7 +32,6 @@ TWO_TASKS = {
         "lm": {"seeds": 2},
     },
 }
-SCRIPT = importlib.util.spec_from_file_location("study_script", ROOT / "workflow/scripts/study.py")
 
 
 @pytest.fixture
@@ -53,14 +52,6 @@ def load(tmp_path, monkeypatch):
 def small_study(load):
     """Two activations at two seeds, of a network that trains in a moment."""
     return load(axes={"activation": ["tanh", "relu"]}, seeds=2, tasks={"mlp": TINY})
-
-
-@pytest.fixture
-def script(load):
-    """workflow/scripts/study.py as a module."""
-    module = importlib.util.module_from_spec(SCRIPT)
-    SCRIPT.loader.exec_module(module)
-    return module
 
 
 def training_folder(folder: Path, trained: float, remaining: float) -> Path:
@@ -169,6 +160,7 @@ def test_one_core_trains_in_that_order(tmp_path, data_folder):
     }
     (project.folder / "config/smoke.yaml").write_text(yaml.safe_dump(study))
     planned = planning.load(project.folder / "config/smoke.yaml")
+    project.seal(planned.runs(), data_folder)
     targets = planned.files_of(planned.runs())[::-1]
     printed = project.snakemake("--cores", "1", *targets)
     assert re.findall(r"^mlp (\w+-s\d)", printed, re.M) == [
@@ -268,14 +260,14 @@ def signals():
 
 @pytest.mark.usefixtures("signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_this_process_alone_stops_the_jobs(script, small_study, capsys, number):
+def test_a_signal_to_this_process_alone_stops_the_jobs(small_study, capsys, number):
     Path(".snakemake").mkdir()
     seen = watch.Watch(small_study)
     waiting = [sys.executable, "-c", "import time; time.sleep(30)"]
     with locks.locked(store.run_folder(small_study.runs()[0].spec)):  # after the watch's look
         threading.Timer(0.5, os.kill, (os.getpid(), number)).start()
         start = time.monotonic()
-        assert script.call(waiting, seen) == (-signal.SIGTERM, number)
+        assert processes.call(waiting, seen) == (-signal.SIGTERM, number)
     assert time.monotonic() - start < 20
     assert capsys.readouterr().err == "stopping: 1 run saves its state\n"
 
@@ -284,19 +276,18 @@ def test_a_signal_to_this_process_alone_stops_the_jobs(script, small_study, caps
     ("status", "number", "ends"), [(0, 2, 130), (1, 2, 1), (-15, 15, 143), (-9, 0, 137)]
 )
 def test_a_stopped_study_does_not_exit_with_0(
-    script, small_study, monkeypatch, capsys, status, number, ends
+    small_study, monkeypatch, capsys, status, number, ends
 ):
-    monkeypatch.setattr(script, "call", lambda *_: (status, number))
-    assert script.main(["--configfile", small_study.file, "--cores", "1"]) == ends
+    monkeypatch.setattr(processes, "call", lambda *_: (status, number))
+    assert driver.main(["--configfile", small_study.file, "--cores", "1"], "make study") == ends
     assert ("stopped: 0 of 4" in capsys.readouterr().out) == bool(number)
 
 
 @pytest.mark.parametrize("flag", ["-n", "-np", "--dry-run", "--unlock", "--dag", "--lint"])
-def test_a_dry_run_says_nothing_of_a_study_that_ended(
-    script, small_study, monkeypatch, capsys, flag
-):
-    monkeypatch.setattr(script.subprocess, "call", lambda command: 7 * (flag in command))
-    assert script.main(["--configfile", small_study.file, "--cores", "1", flag]) == 7
+def test_a_dry_run_says_nothing_of_a_study_that_ended(small_study, monkeypatch, capsys, flag):
+    monkeypatch.setattr(driver.subprocess, "call", lambda command: 7 * (flag in command))
+    words = ["--configfile", small_study.file, "--cores", "1", flag]
+    assert driver.main(words, "make study") == 7
     assert capsys.readouterr().out == ""
 
 
@@ -334,35 +325,52 @@ def ended(study, states):
     return seen
 
 
-def test_the_ending_counts_failed_and_diverged_runs(script, small_study):
+def test_the_ending_counts_failed_and_diverged_runs(small_study):
     seen = ended(small_study, ["completed", "completed", "failed", "diverged"])
-    assert script.ending(seen, 754.0) == (
+    assert ending.ending(seen, 754.0) == (
         "The study took 13 min. Study mine: 2 of 4 runs completed, 1 failed, 1 diverged."
     )
 
 
-def test_hints_name_the_study_that_ran(script, load):
+def test_hints_name_the_study_that_ran(load):
+    Path("Snakefile").touch()
     for name, config in (("mine", " --config config/mine.yaml"), ("config", "")):
         planned = load(name, axes={"activation": ["tanh", "relu"]}, tasks={"mlp": TINY})
         Path(planned.folder).mkdir(parents=True, exist_ok=True)
         Path(planned.folder, "summary.md").touch()
-        text = script.ending(ended(planned, ["completed"] * 2), 1.0)
+        text = ending.ending(ended(planned, ["completed"] * 2), 1.0)
         assert f"Summary: {planned.folder}/summary.md " in text
         assert f"-m actstudy status{config}\n" in text
         assert f"edit {planned.file}, then: " in text
         assert text.count("--configfile config/mine.yaml") == (name == "mine")
-        tried = script.ending(ended(planned, ["completed"] * 2), 1.0, ["lr=0.1", "seeds=2"])
+        tried = ending.ending(ended(planned, ["completed"] * 2), 1.0, ["lr=0.1", "seeds=2"])
         assert f"-m actstudy status{config} --set lr=0.1 seeds=2\n" in tried
         assert " --config lr=0.1 seeds=2\n" in tried
 
 
-def test_after_ctrl_c_it_says_how_to_go_on(script, small_study):
+def test_hints_of_a_folder_without_the_workflow_say_run(small_study):
+    Path(small_study.folder).mkdir(parents=True)
+    Path(small_study.folder, "summary.md").touch()
+    seen = ended(small_study, ["completed"] * 4)
+    run_it = "python -m actstudy run config/mine.yaml -n"
+    assert f"/{run_it}\n" in ending.ending(seen, 1.0)
+    assert f"/{run_it} --config lr=0.1\n" in ending.ending(seen, 1.0, ["lr=0.1"])
+    plan = small_study.plan()
+    assert retry.study_command(plan) == "actstudy run config/mine.yaml"
+    page = "results/mine/summary.md"
+    assert retry.study_command(plan, page) == f"actstudy run config/mine.yaml {page}"
+    Path("Snakefile").touch()
+    assert retry.study_command(plan, page) == f"snakemake {page} --configfile config/mine.yaml"
+
+
+def test_after_ctrl_c_it_says_how_to_go_on(small_study):
     seen = ended(small_study, ["completed", "waiting", "waiting", "waiting"])
     again = "make study ARGS='--configfile config/mine.yaml'"
-    assert script.unfinished(seen, ["--configfile", "config/mine.yaml"], True) == (
+    words = ending.make_study(["--configfile", "config/mine.yaml"])
+    assert ending.unfinished(seen, words, True) == (
         f"stopped: 1 of 4 runs completed; to go on from there: {again}"
     )
-    assert script.unfinished(seen, [], False).endswith("to go on: make study")
+    assert ending.unfinished(seen, ending.make_study([]), False).endswith("to go on: make study")
 
 
 @pytest.mark.parametrize(
@@ -382,17 +390,51 @@ def test_after_ctrl_c_it_says_how_to_go_on(script, small_study):
         "note=",
     ],
 )
-def test_make_study_watches_the_folder_that_snakemake_writes_to(script, small_study, pair):
+def test_make_study_watches_the_folder_that_snakemake_writes_to(small_study, pair):
     read = snakemake.cli.parse_config([pair])
     folder = tries.results_folder("mine", read)
     assert tries.results_folder("mine", dict([pair.split("=", 1)])) == folder
     assert tries.results_folder("mine", json.loads(json.dumps(read))) == folder
 
 
-def test_spellings_of_one_value_are_one_folder(script, small_study):
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "-np results/summary.md",
+        "--configfile a.yaml b.yaml --cores 3",
+        "--configfile=a.yaml results/a/summary.md -c2",
+        "-j4 -k --config lr=0.1 seeds=2",
+        "--config seeds=2 --configfiles a.yaml -C lr=0.1",
+        "--res gpu=3 mem_mb=100 --rerun-incomplete",
+        "--resources mem_mb=100 --quiet all",
+        "--forcerun train --dag",
+        "--lint json",
+        "--summary",
+        "--cores all --keep-going --dryrun",
+        "--config --unlock",
+        "results/summary.md -q -S",
+    ],
+)
+def test_options_are_those_that_snakemake_reads(load, line):
+    """Read without importing snakemake, which takes a second; the profile is the project's."""
+    words = line.split()
+    options = driver.options_of(words)
+    profile = str(ROOT / "profiles/default")
+    expected = snakemake.cli.get_argument_parser([profile]).parse_args(words)
+    assert list(options.configfile) == list(expected.configfile)
+    assert list(options.config) == list(expected.config or [])
+    assert jobs.are_run(options) == jobs.are_run(expected)
+    gpus = [word for word in options.resources if word.startswith("gpu=")]
+    assert gpus == [f"gpu={n.value}" for name, n in expected.resources.items() if name == "gpu"]
+    cores = expected.cores if "all" not in str(options.cores) else "all"
+    assert options.cores == str(cores)
+
+
+def test_spellings_of_one_value_are_one_folder(small_study):
     def folder(pair):
         words = ["--configfile", small_study.file, "--config", pair]
-        return script.study_of(script.options_of(words)).folder
+        return driver.study_of(driver.options_of(words)).folder
 
     assert folder("lr=1e-3") == folder("lr=0.0010") == "results/mine+lr=0.001"
     assert folder("lr=[1e-2,0.10]") == folder("lr=0.01,0.1") == "results/mine+lr=0.01,0.1"

@@ -98,7 +98,7 @@ def test_a_missing_file_is_named(tmp_path, name):
     store.seal(tmp_path, minimal())
     store.publish(tmp_path)
     (tmp_path / name).unlink()
-    with pytest.raises(store.Damaged, match=f"{name} is missing; to fix: run snakemake again"):
+    with pytest.raises(store.Damaged, match=f"{name} is missing; to fix: start the study again"):
         store.read(tmp_path, "runs")
 
 

@@ -2,7 +2,6 @@
 what it looks for.
 """
 
-import importlib.util
 import random
 import shutil
 import subprocess
@@ -16,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from faults import doubles, full_disk, storm, watch
 from faults.clone import Clone
-from runs import ROOT
 
+from actstudy.commands import processes
 from actstudy.contract import schema, store
 
 
@@ -101,7 +100,9 @@ def test_a_changed_bit_is_seen_and_a_changed_second_is_not(tmp_path):
 
 
 def test_few_kills_cost_nothing(tmp_path):
-    made = storm.storm(kills=10, seed=1, folder=tmp_path, small=True, looks=False, whole=False)
+    made = storm.storm(
+        kills=10, seed=1, folder=tmp_path, small=True, looks=False, whole=False, per_start=2
+    )
     assert sum(made.kills.values()) >= 10
     assert made.rounds
     assert made.faults == {"lost": [], "bits": [], "unreadable": [], "locks": []}, storm.report(
@@ -151,40 +152,34 @@ def test_other_tables_after_a_full_disk_are_seen(trial, monkeypatch):
     assert trial.found == ["again: other tables than undisturbed"]
 
 
-STUDY = importlib.util.spec_from_file_location("study_script", ROOT / "workflow/scripts/study.py")
-
-
 @pytest.fixture
-def study(tmp_path, monkeypatch):
-    """workflow/scripts/study.py as a module, run in an empty folder."""
+def empty(tmp_path, monkeypatch):
+    """An empty folder that is the present one."""
     monkeypatch.chdir(tmp_path)
-    module = importlib.util.module_from_spec(STUDY)
-    STUDY.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("name", ["bin/snakemake", "workflow/scripts/figures.py"])
-def test_what_a_killed_make_study_has_left_is_waited_for(study, capfd, tmp_path, name):
+def test_what_a_killed_make_study_has_left_is_waited_for(empty, capfd, tmp_path, name):
     script = tmp_path / name
     script.parent.mkdir(parents=True)
     script.write_text("import time; time.sleep(2)")
     with subprocess.Popen([sys.executable, script], cwd=Path.cwd()) as other:
-        while not study.process_ids(lambda words: str(script) in words):
+        while not processes.process_ids(lambda words: str(script) in words):
             assert other.poll() is None
-        study.wait_for_others()
+        processes.wait_for_others()
         assert f"(pid {other.pid}); waiting until it ends" in capfd.readouterr().err
-        assert other.poll() is not None or not study.process_ids(study.is_snakemake)
+        assert other.poll() is not None or not processes.process_ids(processes.is_snakemake)
 
 
 @pytest.mark.parametrize("name", ["snakemake", "workflow/scripts/figures.py"])
-def test_an_editor_with_a_file_open_is_not_waited_for(study, tmp_path, name):
+def test_an_editor_with_a_file_open_is_not_waited_for(empty, tmp_path, name):
     script = tmp_path / name
     script.parent.mkdir(parents=True, exist_ok=True)
     script.touch()
     with subprocess.Popen(["tail", "-f", script], cwd=Path.cwd()) as editor:
-        while not study.process_ids(lambda words: str(script) in words):
+        while not processes.process_ids(lambda words: str(script) in words):
             assert editor.poll() is None
-        study.wait_for_others()
+        processes.wait_for_others()
         assert editor.poll() is None
         editor.terminate()
 
@@ -192,7 +187,7 @@ def test_an_editor_with_a_file_open_is_not_waited_for(study, tmp_path, name):
 def test_a_stale_lock_of_snakemake_is_cleared(tmp_path):
     """double_study above begins with one; where `make study` leaves it alone, nothing works."""
     clone = Clone(tmp_path / "project", {"twice": doubles.GRID % 1000})
-    clone.edit("workflow/scripts/study.py", r"shutil\.rmtree\(.*\)", "pass")
+    clone.edit("lib/actstudy/commands/driver.py", r"shutil\.rmtree\(.*\)", "pass")
     doubles.stale_lock(clone)
     assert clone.start("twice", doubles.DATA).wait() == 1
     assert "LockException" in clone.said()

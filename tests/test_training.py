@@ -649,6 +649,8 @@ def test_sigterm_saves_and_the_same_command_goes_on(tmp_path, data_folder):
         "silu",
         "--device",
         "cpu",
+        "--width",
+        "32",
     ]
     base += ["--data_dir", str(data_folder.parent / "alias"), "--quiet", "--log_dir", str(tmp_path)]
     alias = data_folder.parent / "alias"

@@ -1,6 +1,8 @@
 """A wheel is built from the project and used where no clone is."""
 
+import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,16 +10,23 @@ import zipfile
 from importlib import metadata
 
 import pytest
+from commands import command
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from runs import ROOT
 
 import actstudy
+from actstudy.commands import run
+from actstudy.contract.errors import StudyError
 
-SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "lib", "data")
+SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "Snakefile")
+FOLDERS = ("lib", "data", "config", "workflow", "profiles")
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+DOCS = (ROOT / "docs/health.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
+LOADED = 'import sys\nprint("modules:", *{name.partition(".")[0] for name in sys.modules})\n'
 MONITOR = """
-import sys, torch
+import torch
 from torch import nn
 from actstudy.health import Monitor
 net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
@@ -30,17 +39,23 @@ with Monitor(net, every=1) as health:
         optimizer.step()
         health.step(loss)
 print(health)
-print("modules:", *sorted({name.partition(".")[0] for name in sys.modules}))
 """
 BATCH = """
 import torch
 torch.manual_seed(0)
 torch.save((torch.randn(8, 4), torch.arange(8) % 2), "batch.pt")
 """
+DOCTOR = """
+from actstudy.commands import cli
+cli.main(["doctor", "--model", "mine:MODEL", "--batch", "batch.pt"])
+"""
 OWN_MODEL = """
 import torch
 def net():
     return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+def vision():
+    import torchvision
+    return torchvision.ops.MLP(4, [8, 2], activation_layer=torch.nn.GELU)
 """
 
 
@@ -63,16 +78,18 @@ sys.meta_path[:] = map(Only, sys.meta_path)
 """  # a sitecustomize.py: packages outside of ALLOWED are as if they were not installed
 
 
-def required(distribution):
-    """The names of what a distribution requires here without an extra, transitively."""
+def required(distribution, extra=""):
+    """The names of what a distribution requires here under one of its extras, transitively."""
     names = set()
     waiting = [distribution]
     while waiting:
-        for text in waiting.pop().requires or ():
+        package = waiting.pop()
+        of_package = extra if package is distribution else ""
+        for text in package.requires or ():
             requirement = Requirement(text)
             marker = requirement.marker
             name = canonicalize_name(requirement.name)
-            if name not in names and (not marker or marker.evaluate({"extra": ""})):
+            if name not in names and (not marker or marker.evaluate({"extra": of_package})):
                 names.add(name)
                 waiting.append(metadata.distribution(name))
     return names
@@ -95,12 +112,9 @@ def wheel(tmp_path_factory):
     copy.mkdir()
     skipped = shutil.ignore_patterns("*.egg-info", "__pycache__", "raw")
     for name in SOURCES:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, copy / name, ignore=skipped)
-        else:
-            shutil.copy(ROOT / name, copy / name)
-    (copy / "config").mkdir()
-    shutil.copy(ROOT / "config/config.yaml", copy / "config")
+        shutil.copy(ROOT / name, copy / name)
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, copy / name, ignore=skipped)
     build = ["wheel", "--no-deps", "--no-build-isolation", "-w", str(folder), str(copy)]
     subprocess.run([*PIP, *build], check=True, capture_output=True)
     (file,) = folder.glob("*.whl")
@@ -145,43 +159,77 @@ def test_the_wheel_holds_what_the_package_reads_and_nothing_else(wheel):
         for path in files
         if path.is_file() and path.suffix != ".pyc"
     }
-    shipped = {"config/config.yaml"}
-    shipped |= {f"data/embedded/{path.name}" for path in (ROOT / "data/embedded").glob("*.parquet")}
+    shipped = {"Snakefile", "profiles/default/config.yaml"}
     shipped.add("data/embedded/README.md")  # with the licences
+    for pattern in ("data/embedded/*.parquet", "config/**/*.yaml", "workflow/**/*.[sp]*"):
+        shipped |= {path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern)}
+    assert {"workflow/rules/train.smk", "workflow/scripts/study.py", "config/depth.yaml"} <= shipped
     expected = sources | {f"actstudy/shipped/{name}" for name in shipped}
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert wheel.stat().st_size < 8e6
 
 
-def test_monitor_and_doctor_need_the_core_alone(installed, tmp_path):
-    """No package can be imported but those that the wheel requires, and what these require."""
+@pytest.fixture
+def core(installed, tmp_path):
+    """Runs Python where no package can be imported but those of the wheel's extra `health`.
+
+    more: distributions that can be imported too, with what they require.
+    """
     (wheels_own,) = metadata.distributions(path=[str(installed)])
-    core = required(wheels_own)
-    assert "torch" in core
-    assert "pandas" not in core
+    names = required(wheels_own, "health")
+    assert names == required(wheels_own)
+    assert "torch" in names
+    assert not names & {"pandas", "snakemake", "torchvision"}
+    (tmp_path / "mine.py").write_text(OWN_MODEL)
     absent = tmp_path / "absent"
     absent.mkdir()
-    allowed = {"actstudy", "mine", *modules_of(core)}
-    (absent / "sitecustomize.py").write_text(f"ALLOWED = {allowed}\n{ONLY}")
-    (tmp_path / "mine.py").write_text(OWN_MODEL)
-    paths = [absent, installed]
-    printed = call(sys.executable, "-c", MONITOR, folder=tmp_path, paths=paths)
-    loaded = set(printed.rsplit("modules:", 1)[1].split())
+
+    def run(*words, more=(), status=0):
+        others = set(more).union(*[required(metadata.distribution(name)) for name in more])
+        allowed = {"actstudy", "mine", *modules_of(names | others)}
+        (absent / "sitecustomize.py").write_text(f"ALLOWED = {allowed}\n{ONLY}")
+        paths = [absent, installed]
+        return call(sys.executable, *words, folder=tmp_path, paths=paths, status=status)
+
+    return run
+
+
+def modules_in(printed):
+    """The modules that a script ending with LOADED has printed."""
+    return set(printed.rsplit("modules:", 1)[1].splitlines()[0].split())
+
+
+def test_monitor_and_doctor_need_the_core_alone(core):
+    doctor = DOCTOR.replace("MODEL", "net")
+    printed = core("-c", f"{MONITOR}{BATCH}{LOADED}{doctor}")
+    assert "steps of Adam" in printed
+    loaded = modules_in(printed)
     assert {"actstudy", "torch"} <= loaded
     assert not loaded & {"pandas", "scipy", "pydantic", "ruamel"}
-    call(sys.executable, "-c", BATCH, folder=tmp_path, paths=paths)
-    main = [sys.executable, "-m", "actstudy"]
-    words = ["doctor", "--model", "mine:net", "--batch", "batch.pt"]
-    assert "steps of Adam" in call(*main, *words, folder=tmp_path, paths=paths)
     run = ["train", "--task", "mlp", "--activation", "relu", "--epochs", "1"]
-    refused = call(*main, *run, folder=tmp_path, paths=paths, status=2)
+    refused = core("-m", "actstudy", *run, status=2)
     assert "No module named 'mnist1d'; to fix: pip install 'actstudy[study]'" in refused
     assert "Traceback" not in refused
+
+
+def test_the_ten_lines_of_the_docs_watch_a_torchvision_model(core):
+    """Beside the core there is torchvision, which brings pillow, and no other package."""
+    (block,) = [text for text in BLOCKS if "torchvision" in text]
+    loop = block[block.index("model = ") : block.index("print(health)")]
+    assert len(loop.splitlines()) <= 10
+    doctor = DOCTOR.replace("MODEL", "vision")
+    printed = core("-c", f"{BATCH}{block}{LOADED}{doctor}", more=["torchvision"])
+    assert "coverage: steps: 4 seen, 2 read; calls of activations: 17 of 17 read" in printed
+    assert "torchvision" in modules_in(printed)
+    assert not modules_in(printed) & {"pandas", "scipy", "pydantic", "ruamel", "snakemake"}
+    assert "steps of Adam" in printed
+    assert "(GELU)" in printed
 
 
 def test_the_script_trains_and_prints_templates_without_a_clone(use, tmp_path):
     assert use("--version") == f"actstudy {actstudy.__version__}\n"
     assert "activation: [tanh, relu, " in use("template", "--task", "lm")
+    assert "squash.py: Squash" in use("template", "activation", "squash")
     printed = use("train", "--task", "mlp", "--activation", "relu", "--epochs", "1")
     assert ": completed, test accuracy" in printed
     assert len(list((tmp_path / "results/runs/mlp").glob("relu-s0-*/runs.parquet"))) == 1
@@ -193,10 +241,49 @@ def test_embedded_text_is_in_the_wheel(use):
     assert ": completed, test accuracy" in printed
 
 
+STUDY = """
+axes: {activation: [relu]}
+tasks: {mlp: {seeds: 1, epochs: 1, depth: 1, width: 16, warmup: 0}}
+"""
+
+
+def test_a_study_runs_in_an_empty_folder(use, tmp_path):
+    """Of a file there, of the project's files and of none: the default study."""
+    (tmp_path / "mine.yaml").write_text(STUDY)
+    page = "results/mine/summary.md"
+    printed = use("run", "mine.yaml", page, "--cores", "2")
+    assert "mlp relu, seed 0: test accuracy " in printed
+    assert f"Summary: {page} " in printed
+    assert (tmp_path / page).read_text().startswith("# Study mine: 1 of 1 runs completed")
+    assert "1 of 1 runs completed" in use("status", "--config", "mine.yaml")
+    assert "0 of 160 runs completed" in use("status")
+    printed = use("run", "config/smoke.yaml", "-n")
+    assert re.search(r"^train +8$", printed, re.M)
+    assert "shipped/profiles/default" in printed
+    own = {"mine.yaml", "results", ".snakemake"}
+    assert {path.name for path in tmp_path.iterdir()} == own
+
+
+def test_a_study_without_snakemake_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(run.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(StudyError, match=r"run: the package snakemake is missing; to fix: pip ins"):
+        run.run(argparse.Namespace(words=["-n"]))
+
+
 @pytest.mark.parametrize(
-    "words", [["status"], ["retry", "failed"], ["summary", "--partial"], ["export"]], ids=str
+    ("words", "line"),
+    [
+        (["none.yaml"], "none.yaml: no such file or directory; allowed: the path of a study file"),
+        (
+            ["a.yaml", "-n", "--configfile", "b.yaml"],
+            "allowed: one study file, which follows `run`",
+        ),
+        (["a.yaml", "--config", "seeds"], "--config: got 'seeds'; allowed: KEY=VALUE"),
+    ],
 )
-def test_what_needs_the_workflow_says_so_in_one_line(use, words):
-    printed = use(*words, status=2)
-    assert printed.startswith(f"actstudy: {words[0]}: goes with the workflow, which is not in the")
-    assert printed.count("\n") == 1
+def test_a_start_that_cannot_be_is_one_line(tmp_path, words, line):
+    (tmp_path / "a.yaml").write_text(STUDY)
+    done = command(tmp_path, "run", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert line in done.stderr
+    assert done.stderr.count("\n") == 1

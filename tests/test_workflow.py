@@ -12,6 +12,7 @@ import yaml
 from project import SNAKEMAKE, Project
 
 from actstudy.contract import store
+from actstudy.study import planning
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +201,7 @@ tasks:
   mlp: {epochs: 3, axes: {depth: [1, 2]}}
   lm:
     vocabulary: 400
-    context: 32
+    context: 64
     width: 8
     steps: 4
     eval_every: 2
@@ -210,9 +211,14 @@ tasks:
 """
 
 
-def test_tasks_of_different_kinds_and_cells_share_a_study(project):
+def test_tasks_of_different_kinds_and_cells_share_a_study(project, prepared_folder):
     """Tokens and classes, a second axis in one task: all figures, tasks in order, no empty cell."""
-    (project.folder / "config/words.yaml").write_text(WORDS)
+    file = project.folder / "config/words.yaml"
+    file.write_text(WORDS)
+    of_mlp = [run for run in planning.load(file).runs() if run.spec.task == "mlp"]
+    project.seal(of_mlp, project.folder / "results/data/mnist1d")
+    text = prepared_folder("sotu_text-v400-t64")
+    shutil.copytree(text, project.folder / "results/data" / text.name)
     words = ["--configfile", "config/words.yaml"]
     project.call(sys.executable, "-m", "snakemake", *words, "--cores", "2")
     page = (project.folder / "results/words/summary.md").read_text()

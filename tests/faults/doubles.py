@@ -106,7 +106,7 @@ def double_study(folder: Path) -> list[str]:
     statuses = sorted(one.wait() for one in both)
     works = [one.pid for one in both if one.returncode == 0] or [0]
     said = clone.said(last=2)
-    if statuses != [0, 2] or f"another `make study` runs here (pid {works[0]})" not in said:
+    if statuses != [0, 2] or f"a study runs here already (pid {works[0]})" not in said:
         return [f"exits {statuses}: {said}"]
     return []
 

@@ -45,6 +45,7 @@ class Storm:
         default_factory=lambda: {"lost": [], "bits": [], "unreadable": [], "locks": []}
     )
     rounds: int = 0
+    per_start: int = 1  # trainers killed at random times in a start
 
     def kill(self, victim: str, going: subprocess.Popen[bytes]) -> None:
         """Kill a trainer, the driver, `make study` alone, or all; counted if there was one."""
@@ -69,7 +70,7 @@ class Storm:
         return True
 
     def start(self, study: str, point: str) -> None:
-        """One start: somebody dies at the point, a trainer at random, then the driver or all."""
+        """One start: somebody dies at the point, trainers at random, then the driver or all."""
         before, began = self.clone.logs(), time.monotonic()
         fault = ":".join([*point.split(":")[:1], "kill", *point.split(":")[1:]]) if point else ""
         going = self.clone.start(study, self.targets[study], fault)
@@ -84,8 +85,9 @@ class Storm:
             self.hit |= {point} if died else set()
         else:
             time.sleep(self.rng.uniform(0, self.span))
-        self.kill("trainer", going)
-        time.sleep(self.rng.uniform(0, self.span / 2))
+        for _ in range(self.per_start):
+            self.kill("trainer", going)
+            time.sleep(self.rng.uniform(0, self.span / 2 / self.per_start))
         self.kill(
             self.rng.choice(
                 ["driver", "driver", "group", "group", "make" if not point else "group"]
@@ -149,7 +151,13 @@ class Storm:
 
 
 def storm(
-    kills: int, seed: int, folder: Path, small: bool = False, looks: bool = True, whole: bool = True
+    kills: int,
+    seed: int,
+    folder: Path,
+    small: bool = False,
+    looks: bool = True,
+    whole: bool = True,
+    per_start: int = 1,
 ) -> Storm:
     """The storm over: `kills` kills, then driven to the end and compared."""
     names = studies(small, looks)
@@ -166,7 +174,8 @@ def storm(
     span = max(2.0, 2 * (time.monotonic() - began) / n)
     print(f"undisturbed: {n} runs in {time.monotonic() - began:.0f} s", flush=True)
     rng = random.Random(seed)
-    made = Storm(clone, rng, span, targets, Completed(clone.folder / "results"))
+    completed = Completed(clone.folder / "results")
+    made = Storm(clone, rng, span, targets, completed, per_start=per_start)
     for point in points(rng):
         if sum(made.kills.values()) >= kills:
             break

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.contract import host, locks, store
-from actstudy.contract.schema import BUCKETS
+from actstudy.contract.schema import BUCKETS, FAILED
 from actstudy.contract.spec import run_id
+from actstudy.contract.store import RUNS, run_folder
+from actstudy.study.grid import PlannedRun
 from actstudy.study.jobs import packs_of
 from actstudy.study.planning import Study
 
+FAILED_STATES = (*FAILED, "damaged")
 NOTE = "progress.json"  # written by a run that trains: seconds so far and seconds left
 
 
@@ -36,6 +39,11 @@ class Forecast:
         if self.untimed:
             return f"{text} and more: {untimed}"
         return f"{text}, until {clock(seconds)}"
+
+
+def folders_of(runs: Sequence[PlannedRun], root: Path = RUNS) -> dict[str, Path]:
+    """Run -> where its tables are."""
+    return {run.id: run_folder(run.spec, root) for run in runs}
 
 
 def seconds_left(todo: Collection[Path], running: Collection[Path], done: Sequence[float]) -> float:

@@ -5,8 +5,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
 from actstudy.contract.errors import visible
 
 SPECIAL = str.maketrans(
@@ -14,6 +12,7 @@ SPECIAL = str.maketrans(
 )
 EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # leaky_relu keeps its own
 BLOCK_MARK = re.compile(r"(\d{0,9})([#+=.)-]+)(?=\s|$)")  # opens a heading, list item or underline
+METRIC_NAMES = {"r2": "R2", "rmse": "RMSE"}  # of those that are not words
 
 
 def cell_name(level: str, group: str) -> str:
@@ -35,7 +34,7 @@ def listed(names: Sequence[str], word: str = "and") -> str:
 
 def metric_name(metric: str) -> str:
     """A metric's column name in words."""
-    return metric.replace("_", " ")
+    return METRIC_NAMES.get(metric, metric.replace("_", " "))
 
 
 def number(value: float) -> str:
@@ -54,6 +53,8 @@ def markdown(rows: list[dict[str, Any]], without: str = "No run has completed.")
     table = []
     for row in rows:
         table.append({escaped(name): escaped(value) for name, value in row.items()})
+    import pandas as pd  # late: who watches a study needs names of cells alone
+
     return pd.DataFrame(table).to_markdown(index=False, disable_numparse=True)
 
 

@@ -1,4 +1,4 @@
-"""Clears runs that have ended, so that the next snakemake trains them again."""
+"""Clears runs that have ended, so that the next start trains them again."""
 
 import shlex
 import shutil
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from actstudy.analysis.status import FAILED_STATES, folders_of, state, states_of
-from actstudy.contract import locks, store
+from actstudy.analysis.forecast import FAILED_STATES, folders_of
+from actstudy.analysis.status import state, states_of
+from actstudy.contract import checkout, locks, store
 from actstudy.contract.errors import StudyError, nearest
 from actstudy.contract.plan import Plan
 from actstudy.contract.store import RUNS
@@ -64,10 +65,13 @@ def study_command(plan: Plan, target: str = "") -> str:
     The target comes first: `--configfile` takes all words after it for files. A try has its pairs
     of `--config` at the end.
     """
+    is_default = plan.study == "default"
     words = ["snakemake"]
+    if not checkout.is_here():
+        words = ["actstudy run"] if is_default else [f"actstudy run {shlex.quote(plan.file)}"]
     if target:
         words.append(shlex.quote(target))
-    if plan.study != "default":
+    if checkout.is_here() and not is_default:
         words.append(f"--configfile {shlex.quote(plan.file)}")
     if plan.overrides:
         words.append(f"--config {shlex.join(plan.overrides)}")

@@ -12,25 +12,20 @@ import pyarrow.parquet as pq
 
 from actstudy.analysis import forecast
 from actstudy.analysis.collect import ORIGIN, on_other_data
+from actstudy.analysis.forecast import FAILED_STATES, folders_of
 from actstudy.analysis.markdown import cell_name
 from actstudy.contract import code, locks, store
 from actstudy.contract.errors import system_fault, visible
-from actstudy.contract.schema import ENDED, FAILED, OTHER_DATA
+from actstudy.contract.schema import ENDED, OTHER_DATA
 from actstudy.contract.spec import DEFAULTS
-from actstudy.contract.store import RUNS, run_folder
+from actstudy.contract.store import RUNS
 from actstudy.study import certified, looks
 from actstudy.study.disk import bytes_needed, mean_bytes
 from actstudy.study.grid import PlannedRun
 from actstudy.study.jobs import check_sources
 from actstudy.study.planning import Study
 
-FAILED_STATES = (*FAILED, "damaged")
 WAITING_STATES = ("waiting", "interrupted", "running")
-
-
-def folders_of(runs: Sequence[PlannedRun], root: Path) -> dict[str, Path]:
-    """Run -> where its tables are."""
-    return {run.id: run_folder(run.spec, root) for run in runs}
 
 
 def state(folder: Path, locked: bool = False) -> str:

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from actstudy.analysis import forecast
+from actstudy.analysis.forecast import FAILED_STATES, folders_of
 from actstudy.analysis.markdown import cell_name
-from actstudy.analysis.status import FAILED_STATES, folders_of
 from actstudy.contract import locks, store
 from actstudy.contract.errors import visible
 from actstudy.contract.store import RUNS

@@ -2,23 +2,37 @@
 
 import argparse
 import gc
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import actstudy
-from actstudy.commands import completion, doctor, published, study, training
+from actstudy.commands import (
+    certify,
+    completion,
+    doctor,
+    leaving,
+    published,
+    run,
+    study,
+    templates,
+    training,
+)
 from actstudy.commands.internal import INTERNAL, Command
 from actstudy.commands.parser import Parser, existing_folder, flush_output, named_task
 from actstudy.contract import checkout, errors, own, store
 from actstudy.contract.errors import StudyError
 
-CLOSED_PIPE = 141  # 128 + SIGPIPE: the reader of the output, such as `head`, has ended
-
-
 COMMANDS = (
+    Command(
+        "run",
+        "run a study in this folder: train what is missing, then write its page",
+        run.add_flags,
+        run.run,
+        examples=run.EXAMPLES,
+        passes=True,
+    ),
     Command(
         "train",
         "train one run",
@@ -29,10 +43,17 @@ COMMANDS = (
     ),
     Command(
         "template",
-        "print a task's settings, with their reasons, as a study file",
-        study.add_template_flags,
-        study.template,
-        examples="actstudy template --task lm > config/my_lm.yaml",
+        "print a task as a study file, or write a module of an activation of your own",
+        templates.add_flags,
+        templates.template,
+        examples=templates.EXAMPLES,
+    ),
+    Command(
+        "certify",
+        "test an activation, your own or a registered one, and measure its data sheet",
+        certify.add_flags,
+        certify.certify,
+        examples=certify.EXAMPLES,
     ),
     Command(
         "status",
@@ -50,7 +71,7 @@ COMMANDS = (
     ),
     Command(
         "retry",
-        "clear runs that have ended, so that the next snakemake trains them again",
+        "clear runs that have ended, so that the next start trains them again",
         study.add_retry_flags,
         study.retry,
         examples="actstudy retry failed\nactstudy retry results/runs/mlp/relu-s0-2cc202ef473f",
@@ -102,9 +123,9 @@ COMMANDS = (
 )
 DESCRIPTION = "Compare activation functions: train single runs, follow a study, read what it gave."
 EXAMPLES = """actstudy train --task mlp --activation gelu --seed 0
-actstudy template --task mlp > config/mine.yaml
-snakemake --configfile config/mine.yaml
-actstudy status --config config/mine.yaml
+actstudy template --task mlp > mine.yaml
+actstudy run mine.yaml
+actstudy status --config mine.yaml
 actstudy COMMAND --help"""
 
 
@@ -121,62 +142,35 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             own.look_in(existing_folder(arguments.modules, "--modules"))
         if not arguments.trains:
             gc.enable()  # __main__ has disabled it for the imports
-        status = _status(arguments)
+        status = leaving.status_of(arguments)
         flush_output()
         sys.exit(status)
     except (StudyError, store.Damaged) as error:
         errors.refuse(error)
     except ModuleNotFoundError as error:
-        errors.refuse(_missing_package(error))
+        errors.refuse(leaving.missing_package(error))
     except BrokenPipeError:
-        _drop_output()
-        sys.exit(CLOSED_PIPE)
+        leaving.drop_output()
+        sys.exit(leaving.CLOSED_PIPE)
     except OSError as error:
-        _drop_output()
+        leaving.drop_output()
         errors.refuse(errors.system_fault(error))
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _drop_output() -> None:
-    """Drop what cannot be printed, so that the exit does not try again."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _status(arguments: argparse.Namespace) -> int:
-    """The exit status of a command; StudyError if code that it called exits as if all were done."""
-    try:
-        return arguments.run(arguments)
-    except SystemExit as leaving:
-        if leaving.code in (None, 0):
-            raise StudyError(
-                "command line: the command did not end: code that it called left with exit "
-                "status 0; allowed: no exit() in your own modules"
-            ) from None
-        raise
-
-
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments of a command line; StudyError with the nearest flag if one is unknown."""
     arguments, unknown = _parser(named_task(argv)).parse_known_args(argv)
-    if unknown:
+    if arguments.passes:
+        arguments.words = list(argv[1:])
+    elif unknown:
         flag = unknown[0]
         hint = errors.nearest(flag.split("=")[0], arguments.flags)
         raise StudyError(
             f"command line: {flag}: unknown; {hint}actstudy {arguments.name} --help lists all"
         )
     return arguments
-
-
-def _missing_package(error: ModuleNotFoundError) -> str:
-    """A package that is not installed, as one line; the error itself if the module is our own."""
-    package = (error.name or "").partition(".")[0]
-    if package in ("", "actstudy"):
-        raise error
-    return f"the package {package} is missing; to fix: pip install 'actstudy[study]'"
 
 
 def _parser(task: str | None) -> Parser:
@@ -195,6 +189,10 @@ def _parser(task: str | None) -> Parser:
         )
         command.add_flags(own_parser)
         own_parser.set_defaults(
-            run=command.run, trains=command.trains, flags=own_parser.flags(), name=command.name
+            run=command.run,
+            trains=command.trains,
+            passes=command.passes,
+            flags=own_parser.flags(),
+            name=command.name,
         )
     return parser

@@ -13,6 +13,7 @@ class Command(NamedTuple):
 
     trains: if true, the command enables the garbage collector itself, when training begins.
     examples: lines at the end of its own `--help`. internal: the workflow's, not in the list.
+    passes: its words are not parsed here; they are `words`.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Command(NamedTuple):
     trains: bool = False
     examples: str = ""
     internal: bool = False
+    passes: bool = False
 
 
 INTERNAL = (

@@ -1,4 +1,4 @@
-"""Commands that read a study file, and `template`, which prints one."""
+"""Commands that read a study file."""
 
 import argparse
 import json
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from actstudy.commands.parser import OrPaths, Parser
-from actstudy.contract import checkout, registry, store
+from actstudy.commands.parser import Parser
+from actstudy.contract import checkout, store
 from actstudy.contract.errors import StudyError
 from actstudy.study.owner import check_owner
 from actstudy.study.planning import Study, load
@@ -18,7 +18,7 @@ def add_config_flag(parser: Parser) -> None:
     """The study file."""
     parser.add_argument(
         "--config",
-        default="config/config.yaml",
+        default=str(checkout.DEFAULT_STUDY),
         help="the study file (default: %(default)s)",
     )
     parser.add_argument(
@@ -26,17 +26,12 @@ def add_config_flag(parser: Parser) -> None:
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="of a try: what snakemake got as --config",
+        help="of a try: what `run` or snakemake got as --config",
     )
 
 
 def _study(arguments: argparse.Namespace, overrides: Mapping[str, Any] | None = None) -> Study:
     """The study of --config; StudyError if its results are those of another file."""
-    if not checkout.IS_CLONE:
-        raise StudyError(
-            f"{arguments.name}: goes with the workflow, which is not in the installed package; "
-            "to fix: clone the project and work there"
-        )
     pairs = dict(overrides or {})
     for pair in arguments.set:
         key, mark, value = pair.partition("=")
@@ -89,13 +84,13 @@ def add_retry_flags(parser: Parser) -> None:
 
 
 def retry(arguments: argparse.Namespace) -> int:
-    """Clear the folders of runs, so that the next snakemake trains them again."""
+    """Clear the folders of runs, so that the next start trains them again."""
     from actstudy.analysis.retry import clear
 
     study = _study(arguments)
     cleared = clear(study, arguments.what)
     for run in cleared:
-        print(f"cleared {run}; the next snakemake trains it again")
+        print(f"cleared {run}; the next start trains it again")
     if not cleared:
         print(f"nothing to clear: no run of study {study.name} has failed")
     return 0
@@ -179,17 +174,4 @@ def decide(arguments: argparse.Namespace) -> int:
             f"decide: --overrides: got {arguments.overrides!r}; allowed: a mapping as JSON"
         ) from None
     write_decision(_study(arguments, overrides), arguments.task, arguments.what)
-    return 0
-
-
-def add_template_flags(parser: Parser) -> None:
-    """The task."""
-    parser.add_argument("--task", required=True, choices=OrPaths(registry.tasks()))
-
-
-def template(arguments: argparse.Namespace) -> int:
-    """Print a task's settings, with their reasons, as a study file."""
-    from actstudy.study.template import template as write_template
-
-    print(write_template(arguments.task), end="")
     return 0

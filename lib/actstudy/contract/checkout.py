@@ -12,9 +12,35 @@ PACKAGE = Path(actstudy.__file__).parent
 SHIPPED = PACKAGE / "shipped"  # what a wheel brings of a clone: embedded data, the default study
 IS_CLONE = not SHIPPED.is_dir()
 ROOT = PACKAGE.resolve().parents[1] if IS_CLONE else SHIPPED  # of config/ and data/embedded/
+DEFAULT_STUDY = Path("config/config.yaml")  # the study without a name
 RAW = (ROOT if IS_CLONE else Path.cwd()) / "data/raw"
 MAX_WORD = 130_000  # characters of a word on a command line: Linux allows 128 KiB
 MAX_COMMAND = 60_000  # of a command: Snakemake runs one above 64 KiB as a file
+
+
+def source_of(file: Path) -> Path:
+    """Where a study file is: as it is named, else that of the project, if it is `config/...`."""
+    shipped = ROOT / file
+    is_own = file.parts[:1] == ("config",) and not file.exists()
+    return shipped if is_own and shipped.is_file() else file
+
+
+def study_path(file: Path) -> Path:
+    """How a study file is named here: from the present folder, or from the project's if it is its.
+
+    `source_of` is the way back, so that pages and commands name no folder of the installation.
+    """
+    whole = file.resolve()
+    if whole.is_relative_to(ROOT.resolve()) and not Path.cwd().is_relative_to(ROOT.resolve()):
+        short = whole.relative_to(ROOT.resolve())
+        if source_of(short).resolve() == whole:
+            return short
+    return Path(os.path.relpath(file))
+
+
+def is_here() -> bool:
+    """Whether the present folder has the workflow, so that a bare `snakemake` works in it."""
+    return Path("Snakefile").is_file()
 
 
 def refuse_other_code(folder: Path) -> None:

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from actstudy.contract import literals, own, own_code, own_tasks, syntax
+from actstudy.contract import literals, own, own_code, own_data, own_tasks, syntax
 from actstudy.contract.errors import StudyError
 from actstudy.contract.shipped import SHIPPED
 from actstudy.contract.spec import RunSpec, names_in
@@ -76,7 +76,9 @@ def of_reference(task: str) -> dict[str, str]:
 
 
 def of_data(dataset: str) -> dict[str, str]:
-    """Piece -> hash of the code that prepares a data set, where it is not as shipped."""
+    """Piece -> hash of the code that prepares a data set, if it is not as shipped; none of own."""
+    if own_data.is_name(dataset):
+        return {}
     return of_parts([], [], [f"{SETS}{dataset}.py"])
 
 
@@ -86,7 +88,7 @@ def of_parts(
     """The same of activations, init policies and files, with all that these import."""
     registered = tuple(name for name in activations if not own.is_path(name))
     code = dict(_other_than_shipped(registered, tuple(inits), tuple(files)))
-    return {**code, **of_own("activation", [name for name in activations if own.is_path(name)])}
+    return {**code, **of_own("activation", filter(own.is_path, activations))}
 
 
 def of_own(kind: str, paths: Iterable[str]) -> dict[str, str]:
@@ -109,7 +111,7 @@ def check(spec: RunSpec, where: str) -> None:
     changed = [piece for piece in pieces if planned.get(piece) != present.get(piece)]
     raise StudyError(
         f"{where}: the code has changed since the run was planned: {', '.join(changed)}; "
-        "to fix: run snakemake again, which plans a new run"
+        "to fix: start the study again, which plans a new run"
     )
 
 

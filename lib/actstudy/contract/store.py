@@ -168,7 +168,7 @@ def verify(folder: Path) -> None:
     for name, digest in _checksums(folder).items():
         path = folder / name
         if not is_there(path):
-            raise Damaged(f"{path} is missing; to fix: run snakemake again")
+            raise Damaged(f"{path} is missing; to fix: start the study again")
         if sha256(path) != digest:
             raise Damaged(f"{path} does not have its checksum; to fix: {_retry(folder)}")
 
@@ -177,7 +177,7 @@ def _checksums(folder: Path) -> dict[str, str]:
     """File name -> SHA-256 from the manifest; Damaged unless that is what `seal` writes."""
     path = folder / MANIFEST
     if not is_there(path):
-        raise Damaged(f"{path} is missing; to fix: run snakemake again")
+        raise Damaged(f"{path} is missing; to fix: start the study again")
     written = path.read_bytes()
     checksums: Any = None
     with contextlib.suppress(ValueError):

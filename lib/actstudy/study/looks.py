@@ -35,7 +35,7 @@ def decision(folder: str, task: str, what: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
-        remedy = f"rm {file}, then snakemake"
+        remedy = f"rm {file}, then start the study again"
         raise StudyError(f"{file}: not readable as a decision; to fix: {remedy}") from None
 
 

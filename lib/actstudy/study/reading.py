@@ -14,6 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.resolver import VersionedResolver
 
+from actstudy.contract import checkout
 from actstudy.contract.errors import StudyError
 
 LINE_MARKS = ("\x85", "\u2028", "\u2029")
@@ -179,9 +180,9 @@ def parse(text: str, source: str, lines: bool = True) -> Any:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """The content of a study file, not yet validated."""
+    """The content of a study file, not yet validated; of the project's if there is none here."""
     try:
-        with file.open("rb") as opened:
+        with checkout.source_of(file).open("rb") as opened:
             data = opened.read(MAX_YAML_BYTES + 1)
     except OSError as error:
         fault = str(error.strerror).lower()

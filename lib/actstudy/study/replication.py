@@ -15,7 +15,7 @@ from actstudy.study.validation import validate
 COMMANDS = {  # key that a file must have -> the command that reads such files
     "replica": "actstudy replicate",
     "rows": "actstudy check",
-    "tasks": "snakemake --configfile",
+    "tasks": "actstudy run",
 }
 COMPARED = ("p", "d", "low")  # what a row may print beside its mean and sd; `high` is with `low`
 

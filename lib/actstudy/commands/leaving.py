@@ -1,0 +1,38 @@
+"""How a command ends that did not go well: exits of others' code, lost packages, closed outputs."""
+
+import argparse
+import os
+import sys
+
+from actstudy.contract.errors import StudyError
+
+CLOSED_PIPE = 141  # 128 + SIGPIPE: the reader of the output, such as `head`, has ended
+
+
+def drop_output() -> None:
+    """Drop what cannot be printed, so that the exit does not try again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def status_of(arguments: argparse.Namespace) -> int:
+    """The exit status of a command; StudyError if code that it called exits as if all were done."""
+    try:
+        return int(arguments.run(arguments))
+    except SystemExit as leaving:
+        if leaving.code in (None, 0):
+            raise StudyError(
+                "command line: the command did not end: code that it called left with exit "
+                "status 0; allowed: no exit() in your own modules"
+            ) from None
+        raise
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """A package that is not installed, as one line; the error itself if the module is our own."""
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "actstudy"):
+        raise error
+    return f"the package {package} is missing; to fix: pip install 'actstudy[study]'"
