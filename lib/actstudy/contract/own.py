@@ -140,17 +140,17 @@ def _find(path: str, places: tuple[Path, ...]) -> Definition:
         raise StudyError(f"{path}: {_no_module(module_name, places)}")
     definition = _defined(spec, name, ())
     if definition is None:
-        names = _offered(spec)
-        raise StudyError(f"{path}: {spec.origin} has no {name!r}; {choices(name, names)}")
+        allowed = choices(name, _offered(spec))
+        raise StudyError(f"{path}: {spec.origin} has no {name!r}; {allowed}")
     return definition
 
 
 def _offered(spec: ModuleSpec) -> list[str]:
-    """The names of a module that are not those of modules, nor of installed ones."""
+    """The public names of a module that it defines, or imports from files not installed."""
     names = []
-    for name, statements in syntax.top_level(tree(Path(str(spec.origin))))[0].items():
-        definition = _defined(spec, name, ())
-        if definition and is_own(definition.file) and not isinstance(statements[-1], ast.Import):
+    for name, statements in syntax.top_level(tree(file := Path(str(spec.origin))))[0].items():
+        part = None if isinstance(statements[-1], ast.Import) else _defined(spec, name, ())
+        if part and name[0] not in "_*" and (part.file == file or is_own(part.file)):
             names.append(name)
     return names
 
