@@ -163,7 +163,11 @@ def test_shape_of_known_curves():
 
 def test_shape_of_curves_that_are_not_registered():
     jump = values(curve.lipschitz, own_subject(lambda x: x + (x > 0.3).to(x.dtype)))
-    assert jump == {"constant": None, "jumps_near": pytest.approx(0.3, abs=0.01)}
+    assert jump == {"constant": None, "steepest_near": pytest.approx(0.3, abs=0.01)}
+    root = curve.lipschitz(own_subject(lambda x: x.abs().sqrt())).text
+    assert root == "none: its slope has no bound near x = 0"
+    sharp = values(curve.lipschitz, own_subject(lambda x: torch.sigmoid(1e5 * (x - 0.3))))
+    assert sharp["constant"] == pytest.approx(25_000, rel=0.01)
     wave = values(curve.monotone, own_subject(torch.sin))
     assert wave["n_turns"] >= 12
     assert values(curve.monotone, own_subject(lambda x: -x))["direction"] == "falling"

@@ -13,8 +13,10 @@ from actstudy.certificate.subject import LIMIT, Subject, call
 
 EVEN_UNTIL = 20.0  # the grid is even up to here
 STEP = 1e-3  # of the grid, up to EVEN_UNTIL
-N_INNER = 1000  # parts of a cell in which the steepest place is looked for again
-JUMP = 30.0  # times the cell's slope: as steep within a cell only a jump is
+N_INNER = 100  # parts of the steepest cell, of which the steepest is taken
+N_CLOSER = 3  # times
+JUMP = 50.0  # growth of the slope at the last time: by N_INNER at a jump
+CUSP = 3.0  # by 10 where the slope is that of a root, by 1 where it has a bound
 ROUNDING = 1e-12  # differences of values of size 1 below it are no change
 SETTLED = 0.01  # of its largest distance on that side: so near is an end that saturates
 
@@ -110,23 +112,30 @@ def _turns(changes: np.ndarray, first: int) -> Iterator[int]:
 
 
 def lipschitz(subject: Subject) -> Reading:
-    """The largest slope between points of the grid, or where it jumps."""
+    """The largest slope between points, looked for ever closer, or where it has no bound."""
     curve = curve_of(subject)
     sizes = np.abs(curve.slopes)
     cell = int(sizes.argmax())
-    inner = np.linspace(curve.x[cell], curve.x[cell + 1], N_INNER + 1)
-    slopes = np.abs(np.diff(values_of(subject, inner)) / np.diff(inner))
-    place = inner[int(slopes.argmax())]
-    if slopes.max() > JUMP * sizes[cell] and slopes.max() > 1:
-        text = f"none: it jumps near x = {place:.4g}"
-        return Reading(text, {"constant": None, "jumps_near": float(place)})
-    constant = max(float(sizes[cell]), float(slopes.max()))
-    at_end = (
-        cell in (0, len(sizes) - 1) and sizes[cell] > 1.01 * sizes[abs(curve.x[1:]) < 1e3].max()
-    )
-    note = ", still growing there" if at_end else ""
-    text = f"{constant:.5g}, steepest near x = {place:.4g}{note}"
-    return Reading(text, {"constant": constant, "steepest_near": float(place)})
+    steepest = [float(sizes[cell])]
+    low, high = curve.x[cell : cell + 2]
+    for _ in range(N_CLOSER):
+        inner = np.linspace(low, high, N_INNER + 1)
+        slopes = np.abs(np.diff(values_of(subject, inner)) / np.diff(inner))
+        place = int(slopes.argmax())
+        steepest.append(float(slopes[place]))
+        low, high = inner[place : place + 2]
+    near = round(float(low), 6) + 0.0  # no -0
+    growth = steepest[-1] / steepest[-2] if steepest[-2] else 1.0
+    values: dict[str, float | None] = {"constant": None, "steepest_near": near}
+    if growth > JUMP:
+        return Reading(f"none: it jumps near x = {near:.4g}", values)
+    if growth > CUSP:
+        return Reading(f"none: its slope has no bound near x = {near:.4g}", values)
+    values["constant"] = max(steepest)
+    is_growing = sizes[cell] > 1.01 * sizes[np.abs(curve.x[1:]) < LIMIT / 10].max()
+    note = ", still growing there" if is_growing else ""
+    text = f"{max(steepest):.5g}, steepest near x = {near:.4g}{note}"
+    return Reading(text, values)
 
 
 def ends(subject: Subject) -> Reading:
