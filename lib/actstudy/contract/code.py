@@ -74,10 +74,7 @@ def of_run(spec: RunSpec) -> dict[str, str]:
 
 
 def of_data(dataset: str) -> dict[str, str]:
-    """Piece -> hash of the code that prepares a data set, where it is not as shipped.
-
-    Of own data there is none: their name says how they are read.
-    """
+    """Piece -> hash of the code that prepares a data set, not as shipped; own data have none."""
     if own_data.is_name(dataset):
         return {}
     return of_parts([], [], [f"{SETS}{dataset}.py"])
