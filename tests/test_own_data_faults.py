@@ -229,7 +229,7 @@ def test_a_name_that_is_neither_a_data_set_nor_a_path(folder):
     done = command(folder, "train", "--task", "mlp", "--activation", "relu", "--dataset", "mnist2d")
     assert done.returncode == 2
     assert "did you mean 'mnist1d'?" in done.stderr
-    assert "or a path such as ./mnist2d.csv" in done.stderr
+    assert "or a path such as ./mnist2d" in done.stderr
 
 
 def test_nothing_of_a_failure_is_remembered(folder):

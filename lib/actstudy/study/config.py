@@ -41,7 +41,7 @@ def _dataset(value: str | dict[str, Any]) -> str:
     try:
         return errors.check_name(name, "data set", registry.datasets())
     except StudyError as error:
-        raise StudyError(f"{error}, or a path such as ./{name}.csv") from None
+        raise StudyError(f"{error}, or a path such as ./{name}") from None
 
 
 NAMES: dict[str, Callable[[Any], Any]] = {
