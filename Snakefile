@@ -13,7 +13,7 @@ except ImportError as fault:
 checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follows
 
 from actstudy.contract import errors, home, host, registry, spec, store
-from actstudy.study import disk, jobs, looks, owner, packs, planning, tries
+from actstudy.study import certified, disk, jobs, looks, owner, packs, planning, tries
 
 home.provide(Path(".snakemake/home"))
 CONFIG = workflow.config_settings.config  # the pairs of --config

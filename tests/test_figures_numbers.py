@@ -121,8 +121,10 @@ def test_metric_curves_are_means_over_seeds_with_the_reference():
     val = frame[(frame["metric"] == "accuracy") & (frame["split"] == "val")]
     for ax, level, rows in cells_of(val, figure.axes):
         mean = rows.groupby("epoch")["value"].mean()
-        assert line_of(ax, level) == (list(mean.index), pytest.approx(list(mean)))
-        assert line_of(ax, "reference method")[1] == [1.5, 1.5]
+        assert line_of(ax, level) == (list(mean.index), pytest.approx(list(100 * mean)))
+        assert line_of(ax, "reference method")[1] == [150, 150]
+        assert ax.get_ylabel() == "validation accuracy, %"  # as the page writes it
+        assert all(tick == round(tick) for tick in ax.get_xticks())
     assert "n = 3 seeds per line" in caption
     assert "Reference methods: MLP on X: linear." in caption
 

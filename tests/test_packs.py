@@ -485,7 +485,11 @@ def findings_logged(folder):
     health, curves, runs = (table.to_pylist() for table in tables)
     findings = rules.advise(health, curves, runs[0])
     findings = [finding for finding in findings if finding.severity != "note"]
-    return logged, [f"health: {finding.severity}: {finding.text}" for finding in findings]
+    expected = []
+    for finding in findings:
+        cause = f"likely from {finding.cause.replace('_', ' ')}: " if finding.cause else ""
+        expected.append(f"health: {finding.severity}: {cause}{finding.text}")
+    return logged, expected
 
 
 def test_findings_are_in_the_log_of_a_run_alone_and_packed(tmp_path, data_folder):

@@ -1,5 +1,5 @@
 wildcard_constraints:
-    task="[a-z0-9_]+",
+    task="[A-Za-z0-9_]+",
     data="[A-Za-z0-9_][A-Za-z0-9_.-]*",  # names of folders, not of paths
     id="[A-Za-z0-9_][A-Za-z0-9_.-]*",
 
@@ -19,9 +19,12 @@ rule reference:
         "results/references/{task}-{data}.json",
     priority: JOBS.aside
     params:
-        made_of=lambda wildcards: jobs.reference_of(wildcards.task, wildcards.data),
+        made_of=lambda wildcards: jobs.reference_of(
+            JOBS.tasks[wildcards.task], wildcards.data
+        ),
     shell:
         "exec {PYTHON:q} -m actstudy reference {wildcards.task:q} results/data/{wildcards.data:q} {output:q}"
+        " {JOBS.own_tasks} {JOBS.modules}"
 
 
 # Toy problems in the plane: the study's activations beside identity.
@@ -33,4 +36,4 @@ rule boundaries:
         activations=list(dict.fromkeys([*STUDY.activations, "identity"])),
         code=JOBS.toy_code,
     shell:
-        "exec {PYTHON:q} -m actstudy boundaries {output:q} {params.activations:q}"
+        "exec {PYTHON:q} -m actstudy boundaries {output:q} {params.activations:q} {JOBS.modules}"

@@ -4,7 +4,7 @@ if STUDY.with_rates:
     checkpoint rates:
         input:
             lambda wildcards: STUDY.files_of(
-                run for run in STUDY.tuning if run.spec.task == wildcards.task
+                run for run in STUDY.tuning if run.task == wildcards.task
             ),
         output:
             f"{RESULTS}/plan/{{task}}-lr.json",

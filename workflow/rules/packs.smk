@@ -11,7 +11,7 @@ for name, members in JOBS.packs.items():
             ancient(f"results/data/{spec.data_name(members[0])}/manifest.json"),
         output:
             [
-                update(f"results/runs/{run.task}/{spec.run_id(run)}/{file}")
+                update(f"results/runs/{run.task_name}/{spec.run_id(run)}/{file}")
                 for run in members
                 for file in store.FILES
             ],

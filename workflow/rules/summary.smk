@@ -4,6 +4,8 @@ rule summary:
         figures=PAGE_FIGURES.values(),
     output:
         f"{RESULTS}/summary.md",
+    params:
+        certified=lambda wildcards: certified.sentences(STUDY.code, STUDY.file),
     shell:
         "exec {PYTHON:q} {SCRIPTS:q}/summary.py {RESULTS:q} summary"
 

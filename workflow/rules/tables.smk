@@ -7,7 +7,7 @@ rule tables:
         runs=run_files,
         references=sorted(
             {
-                f"results/references/{run.spec.task}-{spec.data_name(run.spec)}.json"
+                f"results/references/{run.task}-{spec.data_name(run.spec)}.json"
                 for run in STUDY.possible
             }
         ),

@@ -21,6 +21,8 @@ def words(facts: Mapping[str, Any]) -> frozenset[str]:
     optimizer = str(facts.get("optimizer", "")).lower()
     activation = facts.get("activation")
     task = facts.get("task")
+    if isinstance(facts.get("model"), str):
+        task = "own model"  # whatever the task: nothing is known of its parts
     norm = facts.get("norm") if task in (None, "mlp") else None  # the field is the MLP's alone
     is_known = {
         "run": "run_id" in facts,

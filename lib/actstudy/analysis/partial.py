@@ -19,7 +19,7 @@ def write_partial(study: Study, out: Path | None = None) -> Path:
     out: the folder, if it is not `partial/` among the study's results.
     """
     folder = out or Path(study.folder) / "partial"
-    data = {(run.spec.task, data_name(run.spec)) for run in study.runs()}
+    data = {(run.task, data_name(run.spec)) for run in study.runs()}
     references = []
     for path in sorted(store.REFERENCES.glob("*.json")):
         reference = json.loads(path.read_text())

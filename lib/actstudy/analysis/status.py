@@ -19,7 +19,7 @@ from actstudy.contract.errors import system_fault, visible
 from actstudy.contract.schema import ENDED, OTHER_DATA
 from actstudy.contract.spec import DEFAULTS
 from actstudy.contract.store import RUNS
-from actstudy.study import looks
+from actstudy.study import certified, looks
 from actstudy.study.disk import bytes_needed, mean_bytes
 from actstudy.study.grid import PlannedRun
 from actstudy.study.jobs import check_sources
@@ -73,6 +73,7 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     if unknown:
         lines.append(f"not known: {len(unknown)} runs; {system_fault(unknown[0])}")
     lines += code.describe(study.code)
+    lines += certified.sentences(study.code, study.file)
     lines += describe_data(study, root, folders, states)
     failed = [run_id for run_id, name in states.items() if name in FAILED_STATES]
     for run_id in failed:
@@ -120,7 +121,7 @@ def describe_cells(
     cells: dict[tuple[str, str], list[str]] = {}
     for runs, note in ((tuning, " (choosing lr)"), (reported, "")):
         for run in runs:
-            key = (run.spec.task, cell_name(run.level, run.group) + note)
+            key = (run.task, cell_name(run.level, run.group) + note)
             cells.setdefault(key, []).append(states[run.id])
     for (task, cell), cell_states in cells.items():
         counts = Counter(cell_states)

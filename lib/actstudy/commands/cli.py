@@ -3,43 +3,16 @@
 import argparse
 import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import actstudy
-from actstudy.commands import (
-    completion,
-    doctor,
-    jobs,
-    leaving,
-    published,
-    run,
-    study,
-    training,
-)
-from actstudy.commands.parser import Parser, flush_output, named_task
-from actstudy.contract import checkout, errors, store
+from actstudy.commands import completion, doctor, leaving, published, run, study, training
+from actstudy.commands.internal import INTERNAL, Command
+from actstudy.commands.parser import Parser, existing_folder, flush_output, named_task
+from actstudy.contract import checkout, errors, own, store
 from actstudy.contract.errors import StudyError
-
-
-class Command(NamedTuple):
-    """A command: its name, its line in `--help`, its flags and what returns its exit status.
-
-    trains: if true, the command enables the garbage collector itself, when training begins.
-    examples: lines at the end of its own `--help`. internal: the workflow's, not in the list.
-    passes: its words are not parsed here; they are `words`.
-    """
-
-    name: str
-    help: str
-    add_flags: Callable[[Parser], None]
-    run: Callable[[argparse.Namespace], int]
-    trains: bool = False
-    examples: str = ""
-    internal: bool = False
-    passes: bool = False
-
 
 COMMANDS = (
     Command(
@@ -129,42 +102,7 @@ COMMANDS = (
         lambda arguments: completion.completion(arguments, _parser(None)),
         examples=completion.EXAMPLES,
     ),
-    Command(
-        "pack",
-        "train runs as one, as the workflow does with engine: pack",
-        training.add_pack_flags,
-        training.pack,
-        trains=True,
-        internal=True,
-    ),
-    Command(
-        "decide",
-        "write a decision that runs wait for, as the workflow does",
-        study.add_decide_flags,
-        study.decide,
-        internal=True,
-    ),
-    Command(
-        "prepare",
-        "prepare a data set, or NAME-vVOCABULARY-tCONTEXT, into a folder",
-        jobs.add_prepare_flags,
-        jobs.prepare,
-        internal=True,
-    ),
-    Command(
-        "reference",
-        "score a task's reference method on a folder of prepared data",
-        jobs.add_reference_flags,
-        jobs.reference,
-        internal=True,
-    ),
-    Command(
-        "boundaries",
-        "learn toy problems in the plane with each activation",
-        jobs.add_boundaries_flags,
-        jobs.boundaries,
-        internal=True,
-    ),
+    *INTERNAL,
 )
 DESCRIPTION = "Compare activation functions: train single runs, follow a study, read what it gave."
 EXAMPLES = """actstudy train --task mlp --activation gelu --seed 0
@@ -183,6 +121,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             _parser(None).print_help()
             raise SystemExit(2)
         arguments = _parsed(argv)
+        if getattr(arguments, "modules", None):
+            own.look_in(existing_folder(arguments.modules, "--modules"))
         if not arguments.trains:
             gc.enable()  # __main__ has disabled it for the imports
         status = leaving.status_of(arguments)

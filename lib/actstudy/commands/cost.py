@@ -16,6 +16,7 @@ from actstudy.contract import host, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, canonical, data_name, run_id
 from actstudy.study import disk, packs
+from actstudy.study.jobs import modules_flag
 from actstudy.study.planning import Study
 
 WINDOW = 4  # steps between evaluations; the first window, of setting up, is not timed
@@ -67,7 +68,7 @@ def describe(study: Study) -> Iterator[str]:
 
 def _missing(study: Study, task: str) -> list[RunSpec]:
     """The runs of a task that have not been published, each once."""
-    specs = {run.id: run.spec for run in study.tuning + study.runs() if run.spec.task == task}
+    specs = {run.id: run.spec for run in study.tuning + study.runs() if run.task == task}
     return [
         spec for spec in specs.values() if not (store.run_folder(spec) / store.MANIFEST).is_file()
     ]
@@ -123,6 +124,7 @@ def _train(spec: RunSpec, folder: Path, study: Study) -> None:
     else:
         what = ["train", "--spec", canonical(spec)]
     options = ["--log_dir", str(folder), "--quiet", "--probe_every", str(study.probe_every)]
+    options += modules_flag(study)
     device = study.device_for(len(host.gpus()), None)
     command = [sys.executable, "-m", "actstudy", *what, *options, "--device", device]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from actstudy.advice import dead, report, rules
 from actstudy.commands import own_model
-from actstudy.commands.parser import Parser
+from actstudy.commands.parser import Parser, add_modules_flag
 from actstudy.commands.report import Report, has_sites, show
 from actstudy.contract import code, sources, store
 from actstudy.contract.errors import StudyError, visible
@@ -26,6 +26,7 @@ def add_flags(parser: Parser) -> None:
         help="count dead units over all train examples, and believe that count",
     )
     parser.add_argument("--data_dir", type=Path, help=f"prepared data (default: {store.DATA})")
+    add_modules_flag(parser)
     own_model.add_flags(parser)
 
 

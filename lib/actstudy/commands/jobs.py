@@ -1,11 +1,10 @@
 """Jobs of the workflow besides training: prepare, reference, boundaries."""
 
 import argparse
-import importlib
 from pathlib import Path
 
-from actstudy.commands.parser import Parser
-from actstudy.contract import declarations, errors, registry, spec, store
+from actstudy.commands.parser import Parser, add_modules_flag
+from actstudy.contract import declarations, errors, own, registry, spec, store
 from actstudy.contract.errors import StudyError
 
 
@@ -32,7 +31,9 @@ def prepare(arguments: argparse.Namespace) -> int:
 
 def add_reference_flags(parser: Parser) -> None:
     """The task, its prepared data and the file to write."""
-    parser.add_argument("task", choices=registry.tasks())
+    parser.add_argument("task")
+    parser.add_argument("--own", nargs="+", default=[], help="import paths of own tasks")
+    add_modules_flag(parser)
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
 
@@ -40,8 +41,14 @@ def add_reference_flags(parser: Parser) -> None:
 def reference(arguments: argparse.Namespace) -> int:
     """Write the scores of a task's reference method."""
     from actstudy.data import prepared
+    from actstudy.tasks import modules
 
-    task = importlib.import_module(f"actstudy.tasks.{arguments.task}")
+    paths = {own.short(path): path for path in arguments.own}
+    try:
+        name = registry.check_task(paths.get(arguments.task, arguments.task))
+    except StudyError as error:
+        raise StudyError(f"reference: got {arguments.task!r}: {error}") from None
+    task = modules.load(name)
     scores = task.reference(prepared.load(arguments.folder))
     row = {"task": arguments.task, "data": arguments.folder.name, **scores}
     store.write_json(arguments.out, row)
@@ -51,12 +58,19 @@ def reference(arguments: argparse.Namespace) -> int:
 def add_boundaries_flags(parser: Parser) -> None:
     """The table to write and the activations."""
     parser.add_argument("out", type=Path)
-    parser.add_argument("activations", nargs="+", choices=registry.activations())
+    parser.add_argument("activations", nargs="+", help="registered names, or import paths")
+    add_modules_flag(parser)
 
 
 def boundaries(arguments: argparse.Namespace) -> int:
     """Write the decision boundaries of a small network on toy problems."""
     from actstudy.experiments.boundaries import write
 
-    write(arguments.activations, arguments.out)
+    names = []
+    for name in arguments.activations:
+        try:
+            names.append(registry.activation(name))
+        except StudyError as error:
+            raise StudyError(f"boundaries: got {name!r}: {error}") from None
+    write(names, arguments.out)
     return 0

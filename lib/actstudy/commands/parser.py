@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from actstudy.contract import errors, locks, registry
+from actstudy.contract import errors, locks, own, registry
 from actstudy.contract.errors import StudyError
 
 
@@ -19,6 +19,13 @@ class Layout(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelp
         if is_plain or "(default" in (action.help or ""):
             return action.help
         return super()._get_help_string(action)
+
+
+class OrPaths(tuple[str, ...]):
+    """Names that a flag allows; import paths of someone's own are in them too."""
+
+    def __contains__(self, name: object) -> bool:
+        return own.is_path(name) or super().__contains__(name)
 
 
 class Parser(argparse.ArgumentParser):
@@ -56,6 +63,23 @@ class Parser(argparse.ArgumentParser):
         return names
 
 
+def add_modules_flag(parser: Parser) -> None:
+    """Where own code is looked for; the command line follows it before the command starts."""
+    parser.add_argument(
+        "--modules",
+        type=Path,
+        metavar="FOLDER",
+        help="folder in which modules of your own are looked for first",
+    )
+
+
+def existing_folder(folder: Path, flag: str) -> Path:
+    """The folder of a flag; StudyError if there is none."""
+    if not folder.is_dir():
+        raise StudyError(f"command line: {flag}: got {str(folder)!r}; allowed: a folder")
+    return folder
+
+
 def flush_output() -> None:
     """Print what is left to print; an OSError names the output."""
     with locks.naming(Path("standard output")):
@@ -67,4 +91,7 @@ def named_task(argv: Sequence[str]) -> str | None:
     parser = Parser(add_help=False)
     parser.add_argument("--task", nargs="?")
     task = parser.parse_known_args(argv)[0].task
-    return task if task in registry.tasks() else None
+    try:
+        return registry.check_task(str(task))
+    except StudyError:  # said when the flag is read
+        return None

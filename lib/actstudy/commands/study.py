@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from actstudy.commands.parser import Parser
+from actstudy.commands.parser import OrPaths, Parser
 from actstudy.contract import checkout, registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.study.owner import check_owner
@@ -179,7 +179,7 @@ def decide(arguments: argparse.Namespace) -> int:
 
 def add_template_flags(parser: Parser) -> None:
     """The task."""
-    parser.add_argument("--task", required=True, choices=registry.tasks())
+    parser.add_argument("--task", required=True, choices=OrPaths(registry.tasks()))
 
 
 def template(arguments: argparse.Namespace) -> int:

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from actstudy.commands import run_flags
-from actstudy.commands.parser import Parser
-from actstudy.contract import code, errors, light, registry, schema, spec, store
+from actstudy.commands.parser import OrPaths, Parser, add_modules_flag
+from actstudy.contract import code, errors, light, own, registry, schema, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.study import checks, packs
-from actstudy.study.config import RunFields
+from actstudy.study.config import RunFields, name_error
 from actstudy.study.planning import run_spec
 from actstudy.study.reading import coerce
 from actstudy.training.attempt import complete, prepared
@@ -32,7 +32,8 @@ def add_train_flags(parser: Parser) -> None:
         "--spec",
         help="the whole spec as JSON, as the workflow passes it; excludes all other run fields",
     )
-    parser.add_argument("--task", choices=registry.tasks(), help="what is learnt")
+    what = "what is learnt; also `package.module:TASK` of your own"
+    parser.add_argument("--task", choices=OrPaths(registry.tasks()), help=what)
     parser.add_argument("--seed", type=int, default=0, help=_reason("seed"))
     parser.add_argument(
         "--config",
@@ -60,6 +61,7 @@ def _add_host_flags(parser: Parser) -> None:
     parser.add_argument(
         "--log_dir", type=Path, help="folder for the run's folder (default: results/runs/TASK)"
     )
+    add_modules_flag(parser)
     data = store.DATA
     parser.add_argument("--data_dir", type=Path, default=data, help="folder of prepared data")
     devices = ("auto", "cpu", "cuda")
@@ -104,7 +106,7 @@ def train(arguments: argparse.Namespace) -> int:
         name = errors.check_folder_name(arguments.run_id, "command line: --run_id")
     if arguments.tensorboard:
         _check_tensorboard()
-    root = arguments.log_dir or Path("results/runs") / run.task
+    root = arguments.log_dir or Path("results/runs") / run.task_name
     folder = root / name
     if not arguments.spec and _has_failed(folder):
         from actstudy.analysis import retry
@@ -148,7 +150,7 @@ def pack(arguments: argparse.Namespace) -> int:
         raise StudyError(f"command line: --members: not a pack's specs as JSON: {error}") from None
     for run in members:
         _check_names(run, "--members")
-    root = arguments.log_dir or Path("results/runs") / members[0].task
+    root = arguments.log_dir or Path("results/runs") / members[0].task_name
     runs = {root / spec.run_id(run): run for run in members}
     light.leave_pandas_out()
     return complete(runs, _settings(arguments), arguments.data_dir)
@@ -201,17 +203,20 @@ def _check_tensorboard() -> None:
 
 def _check_names(run: RunSpec, flag: str) -> None:
     """StudyError if a spec names something unknown: these names become parts of its run's path."""
-    if isinstance(run.activation, str):
-        activations = [run.activation]
-    else:
-        activations = [name for _, name in run.activation]
+    for kind, name in (("task", run.task), ("model", run.model)):
+        if own.is_path(name):
+            _check_path(str(name), flag)
+        if fault := name_error(kind, str(name)) if name else "":
+            raise StudyError(f"command line: {flag}: got {name!r}: {fault}")
     names: list[tuple[str, str, Iterable[str]]] = [
-        ("task", run.task, registry.tasks()),
         ("data set", run.dataset, registry.datasets()),
         ("init policy", run.init, registry.init_policies()),
     ]
-    for activation in activations:
-        names.append(("activation", activation, registry.activations()))
+    for activation in spec.names_in(run.activation):
+        if own.is_path(activation):
+            _check_path(activation, flag)
+        else:
+            names.append(("activation", activation, registry.activations()))
     for kind, name, known in names:
         try:
             errors.check_name(name, kind, known)
@@ -219,6 +224,16 @@ def _check_names(run: RunSpec, flag: str) -> None:
             raise StudyError(f"command line: {flag}: got {name!r}: {error}") from None
     checks.check_paths(run, f"command line: {flag}")
     code.check(run, f"command line: {flag}")
+
+
+def _check_path(path: str, flag: str) -> None:
+    """StudyError if an import path of a spec leads nowhere."""
+    try:
+        own.find(path)
+    except StudyError as error:
+        raise StudyError(
+            f"command line: {flag}: {error}; to fix: --modules FOLDER, where the module is"
+        ) from None
 
 
 def _minutes(text: str) -> float:

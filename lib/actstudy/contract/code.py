@@ -9,10 +9,10 @@ import ast
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from actstudy.contract import literals, own, own_code, syntax
+from actstudy.contract import literals, own, own_code, own_tasks, syntax
 from actstudy.contract.errors import StudyError
 from actstudy.contract.shipped import SHIPPED
-from actstudy.contract.spec import RunSpec
+from actstudy.contract.spec import RunSpec, names_in
 
 DIGITS = 8  # of a hash in a run's spec
 ACTIVATIONS = "nets/activations.py"
@@ -54,23 +54,25 @@ SETS = "data/sets/"  # the part of data/ whose files are pieces
 
 def of_run(spec: RunSpec) -> dict[str, str]:
     """Piece -> hash of a run's code, where it is not as shipped: own, or edited since."""
-    if isinstance(spec.activation, str):
-        activations = [spec.activation]
-    else:
-        activations = [name for _, name in spec.activation]
-    paths = {f"activation {name}": name for name in activations if own.is_path(name)}
-    files = []
+    activations = names_in(spec.activation)
+    files = _imports_of_own([*activations, spec.model])
+    others = of_own("model", [spec.model] if spec.model else [])
     if own.is_path(spec.task):
-        paths[f"task {spec.task}"] = spec.task
+        files += _imports_of_own(own_tasks.function_paths(spec.task))
+        digest = own_tasks.digest(spec.task, READER_KEYS["TASK"])
+        others[f"task {spec.task}"] = digest[:DIGITS]
     else:
         files.append(f"tasks/{spec.task}.py")
-    if spec.model:
-        paths[f"model {spec.model}"] = spec.model
     if spec.engine == "pack":
         files.append(PACKED)
-    registered = [name for name in activations if not own.is_path(name)]
-    of_own = {piece: own_code.digest(path)[:DIGITS] for piece, path in paths.items()}
-    return {**of_parts(registered, [spec.init], files), **of_own}
+    return {**of_parts(activations, [spec.init], files), **others}
+
+
+def of_reference(task: str) -> dict[str, str]:
+    """Piece -> hash of the code of a task's reference method."""
+    if own.is_path(task):
+        return {f"reference of {task}": own_tasks.digest_of_reference(task)}
+    return {file: digest_of(file) for file in with_imports([f"tasks/{task}.py"])}
 
 
 def of_data(dataset: str) -> dict[str, str]:
@@ -82,7 +84,14 @@ def of_parts(
     activations: Sequence[str], inits: Sequence[str], files: Sequence[str]
 ) -> dict[str, str]:
     """The same of activations, init policies and files, with all that these import."""
-    return dict(_other_than_shipped(tuple(activations), tuple(inits), tuple(files)))
+    registered = tuple(name for name in activations if not own.is_path(name))
+    code = dict(_other_than_shipped(registered, tuple(inits), tuple(files)))
+    return {**code, **of_own("activation", [name for name in activations if own.is_path(name)])}
+
+
+def of_own(kind: str, paths: Iterable[str]) -> dict[str, str]:
+    """Piece, `activation mine:act`, -> hash of someone's own code of a kind, by import paths."""
+    return {f"{kind} {path}": own_code.digest(path)[:DIGITS] for path in paths}
 
 
 def check(spec: RunSpec, where: str) -> None:
@@ -100,10 +109,23 @@ def check(spec: RunSpec, where: str) -> None:
 
 
 def describe(code: dict[str, str]) -> list[str]:
-    """A sentence per piece that is not as shipped."""
-    return [
-        f"{piece}: own or edited since shipped (code {digest})" for piece, digest in code.items()
-    ]
+    """A sentence per piece that is not as shipped; someone's own goes by its label."""
+    names = own.labels(path_of(piece) for piece in code if path_of(piece))
+    sentences = []
+    for piece, digest in code.items():
+        path = path_of(piece)
+        if path:
+            kind = piece.split()[0]
+            sentences.append(f"{kind} {names[path]}: own code {digest}")
+        else:
+            sentences.append(f"{piece}: own or edited since shipped (code {digest})")
+    return sentences
+
+
+def path_of(piece: str) -> str:
+    """The import path of a piece that is someone's own, else empty."""
+    name = piece.rpartition(" ")[2]
+    return name if own.is_path(name) else ""
 
 
 @cache
@@ -143,11 +165,25 @@ def with_imports(files: Iterable[str]) -> list[str]:
     return sorted(used)
 
 
+def _imports_of_own(paths: Iterable[str | None]) -> list[str]:
+    """The files of the package that someone's own code imports, MACHINERY left out."""
+    files = []
+    for path in paths:
+        if own.is_path(path):
+            files += _pieces(own_code.imported_modules(str(path)))
+    return files
+
+
 def _imports(nodes: Iterable[ast.AST], file: str) -> list[str]:
     """The files of the package that nodes of a file import, MACHINERY left out."""
     package = ".".join(["actstudy", *file.split("/")[:-1]])
+    return _pieces(syntax.imported_modules(nodes, package))
+
+
+def _pieces(modules: Iterable[str]) -> list[str]:
+    """The files of the package that hold some modules, MACHINERY left out."""
     files = []
-    for module in syntax.imported_modules(nodes, package):
+    for module in modules:
         imported = literals.module_file(module)
         if imported and (imported.startswith(SETS) or not imported.startswith(MACHINERY)):
             files.append(imported)

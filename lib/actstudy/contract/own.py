@@ -6,6 +6,8 @@ A module is looked for in the folders of `look_in`, in the present folder, then 
 import ast
 import importlib.util
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
@@ -47,6 +49,16 @@ def short(name: str) -> str:
     if not colon:
         return name
     return module.rpartition(".")[2] if attribute == TASK else attribute
+
+
+def labels(names: Iterable[str], registered: Iterable[str] = ()) -> dict[str, str]:
+    """Name -> what a study shows for it: its short name, the whole path if that means two things.
+
+    names: all of one kind in the study; registered: those that nobody else may be shown by.
+    """
+    distinct = dict.fromkeys(names)
+    counts = Counter([short(name) for name in dict.fromkeys([*distinct, *registered])])
+    return {name: short(name) if counts[short(name)] == 1 else name for name in distinct}
 
 
 def look_in(folder: Path) -> None:

@@ -32,7 +32,24 @@ def _digest(path: str, _places: tuple[Path, ...]) -> str:
     version = declared_version(path)
     if version is not None:
         return syntax.digest([VERSIONS, version])
-    return syntax.digest(sorted(_contents(definition)))
+    contents = []
+    for part in _needed(definition):
+        nodes = [syntax.content(node) for node in _statements(part)]
+        contents.append([part.module, part.name, nodes])
+    return syntax.digest(sorted(contents))
+
+
+def imported_modules(path: str) -> tuple[str, ...]:
+    """Every module that the code of a path may import."""
+    return _imported_modules(path, own.folders())
+
+
+@cache
+def _imported_modules(path: str, _places: tuple[Path, ...]) -> tuple[str, ...]:
+    modules: dict[str, None] = {}
+    for part in _needed(own.find(path)):
+        modules |= dict.fromkeys(syntax.imported_modules(_statements(part), part.package))
+    return tuple(modules)
 
 
 def declared_version(path: str) -> Any:
@@ -43,10 +60,10 @@ def declared_version(path: str) -> Any:
     return versions.get(name) if isinstance(versions, dict) else None
 
 
-def _contents(start: Definition) -> Iterator[list[Any]]:
-    """Module, name and content of each definition that one needs, itself among them.
+def _needed(start: Definition) -> Iterator[Definition]:
+    """Each definition that one needs, itself among them; none in files that are no Python.
 
-    Without a name it is a whole file.
+    One without a name is a whole file.
     """
     todo = [start]
     seen = set()
@@ -56,9 +73,8 @@ def _contents(start: Definition) -> Iterator[list[Any]]:
         if key in seen or definition.file.suffix != ".py":
             continue
         seen.add(key)
-        nodes = _statements(definition)
-        yield [*key, [syntax.content(node) for node in nodes]]
-        todo += _uses(nodes, definition)
+        yield definition
+        todo += _uses(_statements(definition), definition)
 
 
 def _statements(definition: Definition) -> list[ast.stmt]:

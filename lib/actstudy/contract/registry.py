@@ -1,15 +1,14 @@
 """Names that a study may use, read from source files so that planning never imports torch."""
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from actstudy.contract import declarations, literals, own
+from actstudy.contract import declarations, literals, own, own_models, own_tasks
 from actstudy.contract.errors import StudyError, check_name, choices
 from actstudy.contract.literals import PACKAGE
 
-TASK_FUNCTIONS = ("build", "loss", "train_scores", "evaluate", "reference")
 FIGURES = "analysis/figures/__init__.py"
 
 
@@ -105,19 +104,36 @@ def tasks() -> tuple[str, ...]:
     return files("tasks", "TASK")
 
 
+def check_task(name: str) -> str:
+    """The name of a task, or the import path of someone's own; else StudyError."""
+    if own.PATH.fullmatch(name):
+        task(name)
+        return name
+    return check_name(name, "task", tasks())
+
+
 @cache
 def task(name: str) -> dict[str, Any]:
-    """The literal `TASK` of a task's file: its model, metrics, defaults, targets and margin."""
+    """The literal `TASK` of a task: its model, metrics, defaults, targets and margin."""
+    if own.is_path(name):
+        declared = own_tasks.declared(name)
+        _check_net(declared, f"{name}: TASK")
+        return declared
     file = f"tasks/{name}.py"
-    declared: dict[str, Any] = literal(file, "TASK")
+    declared = literal(file, "TASK")
     where = f"{literals.path_of(file)}: TASK"
     declarations.check_task(declared, where)
+    _check_net(declared, where)
+    _check_functions(file, own_tasks.FUNCTIONS)
+    return declared
+
+
+def _check_net(declared: Mapping[str, Any], where: str) -> None:
+    """StudyError if a task names a model that is none."""
     nets = files("nets", "SITES")
-    if declared["net"] not in nets:
+    if declared.get("net", nets[0]) not in nets:
         got = declared["net"]
         raise StudyError(f"{where}: net: got {got!r}; {choices(got, nets)}")
-    _check_functions(file, TASK_FUNCTIONS)
-    return declared
 
 
 def _check_functions(file: str, names: Iterable[str]) -> None:
@@ -128,6 +144,12 @@ def _check_functions(file: str, names: Iterable[str]) -> None:
         raise StudyError(
             f"{literals.path_of(file)}: missing: {', '.join(absent)}; allowed: {allowed}"
         )
+
+
+def model_fields(task_name: str, model: str | None) -> list[str]:
+    """The run fields that the model of a run uses: its task's own, or the one of an import path."""
+    of_task = list(task(task_name)["model_fields"])
+    return own_models.uses(model, of_task) if model else of_task
 
 
 def site_names(task_name: str, depth: int) -> list[str]:

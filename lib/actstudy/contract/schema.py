@@ -192,9 +192,12 @@ def _columns(rows: list[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def spec_row(spec: RunSpec) -> dict[str, Any]:
-    """The spec as a row of `runs`; a value that is not text in a column of text is JSON text."""
+    """The spec as a row of `runs`, its task by name.
+
+    A value that is not text in a column of text is JSON text.
+    """
     row = {}
-    for name, value in dataclasses.asdict(spec).items():
+    for name, value in {**dataclasses.asdict(spec), "task": spec.task_name}.items():
         is_text = isinstance(value, str | None)
         if RUNS.field(name).type == pa.string() and not is_text:
             value = json.dumps(value, sort_keys=True)

@@ -52,7 +52,7 @@ SHIPPED: dict[str, str] = {
     "nets/encoder.py": "1d402c502c34",
     "nets/gpt.py": "fbb9d28cf32d",
     "nets/mlp.py": "798078d75387",
-    "nets/packed.py": "d89e0eb317bd",
+    "nets/packed.py": "1e80616ec8b8",
     "nets/resnet.py": "e9c0d1fd111c",
     "nets/transformer.py": "4d88137cef8b",
     "tasks/classification.py": "e51b3acfa13e",

@@ -168,11 +168,23 @@ class RunSpec:
         "order from the seed; false draws it from the system and breaks pairing", True
     )
 
+    @property
+    def task_name(self) -> str:
+        """The task as folders, tables and pages name it: of someone's own the module's name."""
+        return own.short(self.task)
+
 
 DEFAULTS = {
     f.name: f.default_factory() if callable(f.default_factory) else f.default
     for f in fields(RunSpec)
 }
+
+
+def names_in(activation: str | Hybrid) -> list[str]:
+    """The activations of a run's field: one, or those of a hybrid in order."""
+    if isinstance(activation, str):
+        return [activation]
+    return [name for _, name in activation]
 
 
 def canonical(spec: RunSpec) -> str:

@@ -34,7 +34,7 @@ class Damaged(Exception):
 
 def run_folder(spec: RunSpec, root: Path = RUNS) -> Path:
     """Where a run's tables are: `root/TASK/ID`."""
-    return root / spec.task / run_id(spec)
+    return root / spec.task_name / run_id(spec)
 
 
 @contextlib.contextmanager

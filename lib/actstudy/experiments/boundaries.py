@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import torch
 from torch.nn import functional
 
-from actstudy.contract import store
+from actstudy.contract import own, registry, store
 from actstudy.contract.streams import stream
 from actstudy.nets.activations import Sites
 from actstudy.nets.initializers import initialize
@@ -76,6 +76,7 @@ def write(activations: Sequence[str], out: Path) -> None:
 
     There is one table row per point, problem and activation; the grid's points have no label.
     """
+    labels_by_name = own.labels(activations, registry.activations())
     line = np.linspace(-REACH, REACH, N_GRID)
     grid = np.stack(np.meshgrid(line, line), 2).reshape(-1, 2)
     kinds = ["grid"] * len(grid) + ["test"] * N_TEST
@@ -90,7 +91,7 @@ def write(activations: Sequence[str], out: Path) -> None:
                 probability = model(torch.from_numpy(points).float()).softmax(1)[:, 1]
             columns = {
                 "problem": [problem] * len(points),
-                "activation": [activation] * len(points),
+                "activation": [labels_by_name[activation]] * len(points),
                 "kind": kinds,
                 "x": points[:, 0],
                 "y": points[:, 1],

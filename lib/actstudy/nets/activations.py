@@ -154,6 +154,7 @@ class Sites:
         self._args = dict(args)
         self.modules: dict[str, nn.Module] = {}
         self.names: dict[str, str] = {}
+        self.args: dict[str, dict[str, float]] = {}
 
     def __call__(self, site: str) -> nn.Module:
         """The activation of a site; ValueError if no pattern matches it or it has one already."""
@@ -165,6 +166,7 @@ class Sites:
         module = activation.factory(**args)
         self.modules[site] = module
         self.names[site] = name
+        self.args[site] = args
         return module
 
     def _name(self, site: str) -> str:
@@ -177,7 +179,10 @@ class Sites:
         )
 
     def check(self) -> None:
-        """ValueError if a pattern of a hybrid matches no site: the model would be a plain one."""
+        """ValueError if there is no site, or a pattern of a hybrid matches none."""
+        if not self.modules:
+            allowed = "a model with at least one site"
+            raise ValueError(f"activation: the model never calls make_act; allowed: {allowed}")
         for pattern, _ in self._choice:
             if not any(fnmatch.fnmatchcase(site, pattern) for site in self.modules):
                 raise ValueError(f"activation: {pattern!r} matches no site of {list(self.modules)}")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from actstudy.contract.errors import StudyError
@@ -34,11 +35,15 @@ def factory(path: str, value: Any) -> Callable[..., nn.Module]:
         raise StudyError(f"{path}: {got}; allowed: {ALLOWED}")
     if not callable(value):
         raise StudyError(f"{path}: got {type(value).__name__}; allowed: {ALLOWED}")
+    if inspect.isclass(value) and issubclass(value, torch.autograd.Function):
+        name = value.__name__
+        fix = f"to fix: def act(x): return {name}.apply(x)"
+        raise StudyError(f"{path}: got a torch.autograd.Function; allowed: {ALLOWED}; {fix}")
     required = _required(value)
     if required == 1 and not inspect.isclass(value):
         return partial(OfFunction, value)
     if required:
-        got = f"got {value.__name__} with {required} required arguments"
+        got = f"got {path.partition(':')[2]} with {required} required arguments"
         raise StudyError(f"{path}: {got}; allowed: {ALLOWED}; to fix: give them defaults")
     return partial(_make, path, value)
 
@@ -56,7 +61,7 @@ def _required(value: Callable[..., Any]) -> int:
     """Number of required positional arguments; 1 for functions of C, which do not say."""
     try:
         parameters = inspect.signature(value).parameters.values()
-    except ValueError:
+    except (ValueError, TypeError):
         return 1
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(p.kind in kinds and p.default is p.empty for p in parameters)

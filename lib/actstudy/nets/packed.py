@@ -38,7 +38,7 @@ class PackedMLP(nn.Module):
         self.parts = []
         for site in members[0][1].names:
             self.sites[site] = [sites.names[site] for _, sites in members]
-            self.parts.append(_parts([sites.modules[site] for _, sites in members]))
+            self.parts.append(_parts(site, [sites for _, sites in members]))
         self.activated = activated  # replaced by compiled code on a GPU
 
     def forward(self, x: Tensor, seen: list[tuple[Tensor, Tensor]] | None = None) -> Tensor:
@@ -87,8 +87,11 @@ def _applied(pre: Tensor, parts: Parts) -> Tensor:
     return posts[0] if len(posts) == 1 else torch.cat(posts)
 
 
-def _parts(modules: Sequence[nn.Module]) -> Parts:
-    """Each activation once for the neighbours that share it."""
-    # The repr of a module is its class and arguments.
-    groups = [list(group) for _, group in itertools.groupby(modules, key=repr)]
-    return tuple(group[0] for group in groups), tuple(len(group) for group in groups)
+def _parts(site: str, members: Sequence[Sites]) -> Parts:
+    """Each activation of a site once for the neighbours that share it with its arguments."""
+
+    def activation(sites: Sites) -> tuple[str, dict[str, float]]:
+        return sites.names[site], sites.args[site]
+
+    groups = [list(group) for _, group in itertools.groupby(members, key=activation)]
+    return tuple(group[0].modules[site] for group in groups), tuple(map(len, groups))

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import code, errors, registry
+from actstudy.contract import code, errors, own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RIVALS, RunSpec, data_name, run_id
-from actstudy.study import model_checks, packs
-from actstudy.study.config import RunFields, set_fields
+from actstudy.study import inspection, model_checks, model_questions, packs
+from actstudy.study.config import RunFields, name_error, set_fields
 from actstudy.study.grid import PlannedRun
 from actstudy.study.looks import TUNING_SEEDS
 from actstudy.study.validation import validate
@@ -28,6 +28,8 @@ RESERVED = (
     "default",
     "summary.md",
     "boundaries.parquet",
+    "own",
+    "certificates",
 )
 
 
@@ -41,9 +43,25 @@ def study_name(file: Path) -> str:
     return errors.check_folder_name(file.stem, where)
 
 
+def check_task_names(tasks: Iterable[str], file: str) -> None:
+    """StudyError if a task is unknown, or two would have one name in folders and on pages."""
+    task_by_name: dict[str, str] = {}
+    for task in tasks:
+        where = f"{file}: tasks.{task}"
+        if fault := name_error("task", task):
+            raise StudyError(f"{where}: {fault}")
+        name = own.short(task)
+        other = task_by_name.setdefault(name, task)
+        if name != task and name in registry.tasks():
+            other = f"lib/actstudy/tasks/{name}.py"
+        if other != task:
+            fault = f"its name {name!r} is that of {other} too"
+            raise StudyError(f"{where}: {fault}; allowed: another name of its module")
+
+
 def check_paths(spec: RunSpec, where: str) -> None:
     """StudyError if a spec passed as JSON would escape its results or data folder."""
-    for part in (str(spec.task), run_id(spec), data_name(spec)):
+    for part in (spec.task_name, run_id(spec), data_name(spec)):
         errors.check_folder_name(part, where)
 
 
@@ -203,4 +221,7 @@ def check_spec(spec: RunSpec, where: str) -> None:
         got = f"got {spec.accumulate}; allowed: a divisor of batch_size {spec.batch_size}"
         raise StudyError(f"{where}: accumulate: {got}")
     model_checks.check(spec, where)
+    for question in model_questions.questions(spec):
+        sites = inspection.answer(question, where)["sites"]
+        model_checks.check_patterns(spec, sites, where)
     packs.check(spec, where)

@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic.functional_validators import WrapValidator
 
-from actstudy.contract import errors, registry
+from actstudy.contract import errors, own_models, registry
 from actstudy.contract.spec import Hybrid, RunSpec
 from actstudy.study.claims import STRICT, Claims
 
@@ -31,7 +31,8 @@ def _activation(value: str | dict[str, str]) -> str | Hybrid:
 
 NAMES: dict[str, Callable[[Any], Any]] = {
     "activation": _activation,
-    "task": lambda value: errors.check_name(value, "task", registry.tasks()),
+    "task": registry.check_task,
+    "model": lambda value: value if value is None else own_models.check(value),
     "dataset": lambda value: errors.check_name(value, "data set", registry.datasets()),
     "init": lambda value: errors.check_name(value, "init policy", registry.init_policies()),
 }

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actstudy.contract import own
 from actstudy.contract.plan import group_name
 from actstudy.contract.spec import RunSpec, data_name, layered, run_id
+from actstudy.study import own_fields
+
+TASKS_OWN = "built-in"  # level of the axis `model`: the task's own
+OWN = ("activation", "model")  # run fields whose value may be an import path of someone's own
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,11 @@ class PlannedRun:
     def id(self) -> str:
         """The run's id, which names its folder."""
         return run_id(self.spec)
+
+    @property
+    def task(self) -> str:
+        """The task's name on pages, in tables and in names of folders."""
+        return self.spec.task_name
 
     @property
     def group(self) -> str:
@@ -47,7 +55,7 @@ class PlannedRun:
         """The run's id, its cell, its data and its seed."""
         return {
             "run_id": self.id,
-            "task": self.spec.task,
+            "task": self.task,
             "level": self.level,
             "level_value": self.level_value,
             "group": self.group,
@@ -57,21 +65,27 @@ class PlannedRun:
         }
 
 
-def value_label(axis: str, value: Any) -> str:
-    """An axis value as text in tables."""
+def value_label(axis: str, value: Any, names: Mapping[str, str]) -> str:
+    """An axis value as text in tables; names: import path -> what is shown for it."""
     if axis == "activation" and not isinstance(value, str):
-        return ",".join(f"{site}:{own.short(name)}" for site, name in value)
-    if axis in ("activation", "model") and value is not None:
-        return own.short(value)
+        return ",".join(f"{site}:{names.get(name, name)}" for site, name in value)
+    if axis == "model" and value is None:
+        return TASKS_OWN
+    if axis in OWN:
+        return names.get(value, value)
     if isinstance(value, Mapping):
         return ",".join(f"{name}={number:g}" for name, number in value.items())
     return str(value)
 
 
-def label(axis: str, entry: Mapping[str, Any]) -> str:
+def label(axis: str, entry: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """An entry of an axis as text in tables: its value, then whatever else it sets."""
-    text = value_label(axis, entry[axis])
-    others = [f"{name}={value}" for name, value in entry.items() if name != axis]
+    text = value_label(axis, entry[axis], names)
+    others = []
+    for name, value in entry.items():
+        if name != axis:
+            is_name = name in OWN and isinstance(value, str)
+            others.append(f"{name}={names.get(value, value) if is_name else value}")
     return f"{text} ({', '.join(others)})" if others else text
 
 
@@ -80,26 +94,43 @@ def expand(
     axes: Mapping[str, Sequence[Mapping[str, Any]]],
     seeds: Sequence[int],
     compare: str,
+    names: Mapping[str, str],
+    stated: Mapping[str, Any],
 ) -> list[PlannedRun]:
     """All runs of one task.
 
     base: run fields shared by all; axes: axis name -> entries, each a mapping with at least the
-    axis's own field; compare: the axis of the levels, whose value is in `base` if it is no axis.
+    axis's own field; compare: the axis of the levels, whose value is in `base` if it is no axis;
+    names: import path -> what is shown for it; stated: those of `base` that are not the task's
+    defaults, as someone's own model takes them.
     """
+    models = _models(base, axes)
     crossed = [axis for axis in axes if axis != compare and len(axes[axis]) > 1]
     runs = []
     for combination in itertools.product(*axes.values()):
         entries = dict(zip(axes, combination, strict=True))
-        places = {axis: label(axis, entries[axis]) for axis in crossed}
+        places = {axis: label(axis, entries[axis], names) for axis in crossed}
         if compare in entries:
-            level = label(compare, entries[compare])
-            level_value = value_label(compare, entries[compare][compare])
+            level = label(compare, entries[compare], names)
+            level_value = value_label(compare, entries[compare][compare], names)
         else:
-            level = level_value = value_label(compare, base.get(compare))
+            level = level_value = value_label(compare, base.get(compare), names)
         for seed in seeds:
             values = layered(base, *combination, {"seed": seed})
+            if values.get("model"):
+                crossed_fields = layered(*combination)
+                values = own_fields.fitted(values, stated, crossed_fields, models)
             runs.append(PlannedRun(RunSpec(**_uniform(values)), level, level_value, places))
     return runs
+
+
+def _models(
+    base: Mapping[str, Any], axes: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[str | None]:
+    """The models of a task's runs, None being the task's own."""
+    entries = itertools.chain(*axes.values())
+    crossed = [entry["model"] for entry in entries if "model" in entry]
+    return crossed or [base.get("model")]
 
 
 def _uniform(values: dict[str, Any]) -> dict[str, Any]:

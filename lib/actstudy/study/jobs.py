@@ -3,12 +3,13 @@
 import argparse
 import itertools
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import code, errors, registry, sources, store
+from actstudy.contract import code, errors, own, registry, sources, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, data_name, data_parts, run_id
 from actstudy.study import looks, packs
@@ -27,10 +28,13 @@ class Jobs:
     """What the jobs of a study have in common."""
 
     file: str
+    tasks: dict[str, str]  # by name: as run specs name it, someone's own by its import path
+    own_tasks: str  # the flag that says the import paths of own tasks, or empty
     specs: dict[str, RunSpec]  # by run id: every run that any decision may ask for
     packs: dict[str, list[RunSpec]]  # by pack name: the runs that train as one
     device: str  # --device of training: auto, cpu or cuda
     host_flags: str  # other flags of training that change no result
+    modules: str  # the flag that says where own code is, or empty
     slots: int | None  # training jobs that may use GPUs at a time; None: as --resources says
     notice: str  # a warning on GPUs that were requested but are missing, or empty
     overrides: str  # what snakemake got as --config, as JSON
@@ -68,12 +72,16 @@ class Jobs:
         return max(self.priorities[run_id(member)] for member in self.packs[name])
 
 
+def own_tasks_flag(tasks: Iterable[str]) -> list[str]:
+    """`--own PATH ...` of own tasks, which files name by their modules alone, or empty."""
+    paths = [task for task in tasks if own.is_path(task)]
+    return ["--own", *paths] if paths else []
+
+
 def reference_of(task: str, data: str) -> str:
     """What a task's reference on prepared data depends on, besides their files, as JSON."""
     dataset, _ = data_parts(data)
-    files = code.with_imports([f"tasks/{task}.py"])
-    digests = {file: code.digest_of(file) for file in files}
-    return json.dumps([registry.dataset(dataset)["version"], digests])
+    return json.dumps([registry.dataset(dataset)["version"], code.of_reference(task)])
 
 
 def check_sources(study: Study, root: Path = store.DATA) -> None:
@@ -82,6 +90,12 @@ def check_sources(study: Study, root: Path = store.DATA) -> None:
     for name, dataset in names.items():
         if (root / name / store.MANIFEST).is_file():
             sources.check(root / name, dataset)
+
+
+def modules_flag(study: Study) -> list[str]:
+    """`--modules FOLDER` of jobs of a study with own code, else no word: they see no study file."""
+    has_own = any(map(code.path_of, study.code))
+    return ["--modules", str(Path(study.file).parent)] if has_own else []
 
 
 def plan_jobs(
@@ -100,15 +114,22 @@ def plan_jobs(
         if gpu_limit > gpus:
             notice = f"--resources gpu={gpu_limit}: this machine has {gpus}; {gpus} are used"
     flags = f"--slots_per_gpu {study.slots_per_gpu} --probe_every {study.probe_every}"
+    modules = shlex.join(modules_flag(study))
+    if modules:
+        flags += f" {modules}"
     if study.timeout_minutes:
         flags += f" --timeout_minutes {study.timeout_minutes:g}"
     runs, n_first = in_order(study)
+    tasks = {run.task: run.spec.task for run in study.possible}
     return Jobs(
         file=study.file,
+        tasks=tasks,
+        own_tasks=shlex.join(own_tasks_flag(tasks.values())),
         specs={run.id: run.spec for run in study.possible + study.tuning},
         packs=packs_of(study),
         device=device,
         host_flags=flags,
+        modules=modules,
         slots=slots,
         notice=notice,
         overrides=json.dumps(config),
@@ -130,7 +151,7 @@ def in_order(study: Study) -> tuple[list[str], int]:
     by_task = []
     for task in study.tasks:
         reported = sorted(study.possible, key=lambda run: run.spec.seed)
-        runs = [run.id for run in [*study.tuning, *reported] if run.spec.task == task]
+        runs = [run.id for run in [*study.tuning, *reported] if run.task == task]
         by_task.append(list(dict.fromkeys(runs)))
     first, *others = by_task
     if not others:

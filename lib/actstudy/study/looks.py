@@ -109,7 +109,7 @@ def select(
     """
     selected = []
     for run in possible:
-        task = run.spec.task
+        task = run.task
         if task in seeds and run.spec.seed >= seeds[task]:
             continue
         if run.places.get(RATE_AXIS) == TUNED:

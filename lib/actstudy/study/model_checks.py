@@ -3,10 +3,10 @@
 import fnmatch
 from typing import Any
 
-from actstudy.contract import errors, registry
+from actstudy.contract import errors, own_models, registry
 from actstudy.contract.declarations import MODEL_FIELDS
 from actstudy.contract.errors import StudyError
-from actstudy.contract.spec import DEFAULTS, RunSpec
+from actstudy.contract.spec import DEFAULTS, RunSpec, names_in
 
 MAX_SIZES = {  # more would not fit into memory
     "depth": 10_000,
@@ -23,25 +23,28 @@ def check(spec: RunSpec, where: str) -> None:
     _check_arguments(spec, where)
     _check_sizes(spec, where)
     names = sites(spec)
-    if not isinstance(spec.activation, str):
-        _check_patterns([pattern for pattern, _ in spec.activation], names, where)
+    if names is not None:
+        check_patterns(spec, names, where)
 
 
-def sites(spec: RunSpec) -> list[str]:
-    """The activation sites of a run's model, in order."""
+def sites(spec: RunSpec) -> list[str] | None:
+    """The activation sites of a run's model, in order; None if only the model itself says them."""
+    if spec.model or "net" not in registry.task(spec.task):
+        return None
     depth = len(spec.hidden) if spec.hidden else spec.depth or 0
     return registry.site_names(spec.task, depth)
 
 
 def activation_names(spec: RunSpec) -> list[str]:
     """The activations of a run: one, or those of a hybrid in order."""
-    if isinstance(spec.activation, str):
-        return [spec.activation]
-    return [name for _, name in spec.activation]
+    return names_in(spec.activation)
 
 
-def _check_patterns(patterns: list[str], names: list[str], where: str) -> None:
+def check_patterns(spec: RunSpec, names: list[str], where: str) -> None:
     """StudyError unless every pattern of a hybrid matches a site, and every site a pattern."""
+    if isinstance(spec.activation, str):
+        return
+    patterns = [pattern for pattern, _ in spec.activation]
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
             allowed = f"{errors.nearest(pattern, names)}allowed: {names[0]} to {names[-1]}"
@@ -84,22 +87,30 @@ def _check_known(key: str, arguments: dict[str, Any], known: set[str], where: st
             raise StudyError(f"{where}: {key}: got {name!r}; {allowed}")
 
 
-def _check_sizes(spec: RunSpec, where: str) -> None:
-    uses = registry.task(spec.task)["model_fields"]
+def _check_fields(spec: RunSpec, uses: list[str], where: str) -> None:
+    """StudyError if a run sets a field that its model does not use, or lacks one that it needs."""
+    user = f"model {spec.model}" if spec.model else f"task {spec.task}"
     for name in MODEL_FIELDS:
         if name not in uses and getattr(spec, name) != DEFAULTS[name]:
-            fault = f"set, but task {spec.task} has no use for it; allowed: {', '.join(uses)}"
+            fault = f"set, but {user} has no use for it; allowed: {', '.join(uses) or 'none'}"
             raise StudyError(f"{where}: {name}: {fault}")
     for name in uses:
         absent = getattr(spec, name) is None and name != "hidden"
         replaced = name in ("depth", "width") and spec.hidden is not None
+        if spec.model and own_models.is_optional(spec.model, name):
+            continue
         if absent and not replaced:
-            raise StudyError(f"{where}: {name}: missing; task {spec.task} needs it")
+            raise StudyError(f"{where}: {name}: missing; {user} needs it")
+
+
+def _check_sizes(spec: RunSpec, where: str) -> None:
+    uses = registry.model_fields(spec.task, spec.model)
+    _check_fields(spec, uses, where)
     for name, limit in MAX_SIZES.items():
         size = max(spec.hidden) if name == "width" and spec.hidden else getattr(spec, name) or 0
         if size > limit:
             raise StudyError(f"{where}: {name}: got {size}; allowed: at most {limit:,}")
-    if "heads" in uses and (spec.width or 0) % spec.heads:
+    if "heads" in uses and not spec.model and (spec.width or 0) % spec.heads:
         got = f"got {spec.heads}; allowed: a divisor of width {spec.width}"
         raise StudyError(f"{where}: heads: {got}")
     channels = registry.dataset(spec.dataset).get("shape", [1])[0]

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from actstudy.contract import registry
+from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import DEFAULTS, RunSpec, canonical, from_json, run_id
+from actstudy.study import inspection
 from actstudy.study.grid import PlannedRun
 from actstudy.study.model_checks import activation_names
 
@@ -49,6 +50,9 @@ def check(spec: RunSpec, where: str) -> None:
         tasks = [task for task in registry.tasks() if registry.task(task).get("packs")]
         got = f"got 'pack' for task {spec.task}; allowed for: {', '.join(tasks)}"
         raise StudyError(f"{where}: engine: {got}")
+    if spec.model:
+        got = f"got 'pack' with model {spec.model}; allowed there: eager, compiled"
+        raise StudyError(f"{where}: engine: {got}")
     for name, values in ALLOWED.items():
         if getattr(spec, name) not in values:
             allowed = ", ".join("null" if value is None else str(value) for value in values)
@@ -62,9 +66,21 @@ def check(spec: RunSpec, where: str) -> None:
             raise StudyError(f"{where}: width: {got}")
     learnt = registry.literal("nets/activations.py", "LEARNT")
     for name in activation_names(spec):
+        if own.is_path(name):
+            _check_own(name, spec, where)
         if name in learnt:
             got = f"got {name!r} with engine pack; allowed there: those without weights"
             raise StudyError(f"{where}: activation: {got}")
+
+
+def _check_own(path: str, spec: RunSpec, where: str) -> None:
+    """StudyError if an own activation has weights or memory, or mixes elements."""
+    answer = inspection.answer(inspection.activation_question(path, spec), where)
+    if answer["learns"] or not answer["elementwise"]:
+        fault = "which has weights" if answer["learns"] else "which is no function of each value"
+        allowed = "those without weights that act on each value alone; to fix: engine: eager"
+        got = f"got {path!r} with engine pack, {fault}; allowed there: {allowed}"
+        raise StudyError(f"{where}: activation: {got}")
 
 
 def packs(runs: Iterable[PlannedRun]) -> dict[str, list[RunSpec]]:

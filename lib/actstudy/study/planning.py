@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import errors, registry, store
+from actstudy.contract import own, registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import LooksTaken, Plan, TaskPlan
-from actstudy.contract.spec import RunSpec
-from actstudy.study import checks, claims, looks, tries
+from actstudy.contract.spec import RunSpec, layered
+from actstudy.study import checks, claims, inspection, looks, tries
 from actstudy.study.config import RunFields, StudyFile, name_error, set_fields
 from actstudy.study.grid import PlannedRun, expand
 from actstudy.study.model_checks import activation_names
-from actstudy.study.reading import coerce, read
-from actstudy.study.resolving import complete, layers, resolve, sets_warmup, short_warmup
+from actstudy.study.reading import read
+from actstudy.study.resolving import complete, layers, resolve
 from actstudy.study.validation import validate
+from actstudy.study.warmup import sets_warmup, short_warmup
 
 QUESTION = (  # settings of a task that its decisions depend on
     "metric",
@@ -86,7 +87,7 @@ class Study:
         """All runs that may be reported, look by look."""
         stages: list[list[PlannedRun]] = [[] for _ in looks.LOOKS]
         for run in self.possible:
-            stages[looks.stage(run, self.tasks[run.spec.task].looks)].append(run)
+            stages[looks.stage(run, self.tasks[run.task].looks)].append(run)
         return stages
 
     def runs(self) -> list[PlannedRun]:
@@ -96,7 +97,7 @@ class Study:
     def look_runs(self, task: str, look: int) -> list[PlannedRun]:
         """The reported runs of a task at a look, counted from 1, at the rates chosen by now."""
         runs = self._select({task: looks.LOOKS[look - 1]})
-        return [run for run in runs if run.spec.task == task]
+        return [run for run in runs if run.task == task]
 
     def _seeds_by_now(self) -> dict[str, int]:
         return {task: looks.seeds_by_now(self.folder, task) for task in self.with_looks}
@@ -158,9 +159,10 @@ class Study:
 
 def load(file: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
     """The study in a file, under `--config KEY=VALUE` pairs; StudyError if either is wrong."""
+    own.look_in(Path(file).parent)
     raw = read(Path(file))
     name = checks.study_name(Path(file))
-    fields = _override(raw, overrides or {})
+    fields = tries.override(raw, overrides or {})
     content = validate(StudyFile, raw, str(file))
     tasks = resolve(content, str(file), fields)
     possible = [run for task in tasks.values() for run in task.reported]
@@ -181,29 +183,6 @@ def load(file: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
         tuning=[run for task in tasks.values() for run in task.tuning],
         overrides=tries.question_pairs(overrides or {}),
     )
-
-
-def _override(raw: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Sets the study's keys among the overrides in `raw`; returns the run fields among them."""
-    fields: dict[str, Any] = {}
-    blocks = raw.get("tasks") if isinstance(raw.get("tasks"), dict) else {}
-    for key, text in overrides.items():
-        value = coerce(text, f"--config: {key}")
-        if key == "tasks":
-            names = value if isinstance(value, list) else [value]
-            raw["tasks"] = {str(task): (blocks or {}).get(str(task)) for task in names}
-        elif key in RunFields.model_fields:
-            fields[key] = value
-        elif key in StudyFile.model_fields and key != "defaults":
-            raw[key] = value
-            for block in (blocks or {}).values():  # stronger than what a task's block says
-                if isinstance(block, dict):
-                    block.pop(key, None)
-        else:
-            known = [*StudyFile.model_fields, *RunFields.model_fields]
-            names = [name for name in known if name != "defaults"]
-            raise StudyError(f"--config: {key}: unknown key; {errors.choices(key, names)}")
-    return fields
 
 
 def _claims(content: StudyFile, runs: list[PlannedRun], file: str) -> dict[str, Any] | None:
@@ -227,9 +206,11 @@ def run_spec(
     steps_per_epoch: if given, the task's own warm-up is shortened in runs of fewer steps than that.
     """
     source = "command line"
+    if file:
+        own.look_in(Path(file).parent)
     flags = set_fields(validate(RunFields, dict(fields), source))
-    if task not in registry.tasks():
-        raise StudyError(f"{source}: task: got {task!r}; {name_error('task', task)}")
+    if fault := name_error("task", task):
+        raise StudyError(f"{source}: task: got {task!r}; {fault}")
     if not 0 <= seed < 2**63:
         raise StudyError(f"{source}: seed: got {seed}; allowed: at least 0 and below 2**63")
     raw = read(Path(file)) if file else {"tasks": {task: None}}
@@ -239,8 +220,9 @@ def run_spec(
     if not base.get("activation"):
         names = ", ".join(registry.activations())
         raise StudyError(f"{source}: activation: missing; allowed: {names}")
-    (run,) = expand(base, {}, [seed], "activation")
+    (run,) = expand(base, {}, [seed], "activation", {}, layered(*stronger))
     spec = checks.canonical_spec(run.spec)
+    inspection.inspect([spec], source)
     checks.check_spec(spec, source)
     if not steps_per_epoch or sets_warmup(stronger):
         return spec

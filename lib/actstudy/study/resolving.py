@@ -3,28 +3,27 @@
 import dataclasses
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from actstudy.contract import registry
+from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import TaskPlan
-from actstudy.contract.spec import RunSpec, data_name, layered
-from actstudy.study import checks, looks
+from actstudy.contract.spec import data_name, layered
+from actstudy.study import checks, inspection, looks, own_fields
 from actstudy.study.config import (
     RunFields,
     StudyFile,
     TaskBlock,
-    name_error,
     set_fields,
 )
 from actstudy.study.grid import PlannedRun, expand
 from actstudy.study.seeding import Seeding, check_size
 from actstudy.study.validation import validate
+from actstudy.study.warmup import sets_warmup, short_warmup, steps_per_epoch, with_short_warmup
 
 Axes = dict[str, list[dict[str, Any]]]  # axis -> its entries, mappings of run fields
-SHORT_WARMUP = 0.1  # share of a run for which its task's own warm-up is too long
 LIST_FIELDS = ("hidden", "betas")  # run fields whose value is a list, not an axis of values
 
 
@@ -35,6 +34,25 @@ class ResolvedTask:
     plan: TaskPlan
     reported: list[PlannedRun]  # that any outcome of looks and chosen rates may ask for
     tuning: list[PlannedRun]  # that only choose learning rates
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A task of a study whose runs are not planned yet."""
+
+    task: str
+    where: str  # its place in the study file
+    block: Any
+    axes: Axes
+    base: dict[str, Any]  # run fields that all runs share
+    seeding: Seeding
+    stated: dict[str, Any]  # those of `base` that the study sets
+    keeps_warmup: bool  # as it is set by the study
+
+    def set_by_entries(self) -> list[dict[str, Any]]:
+        """Run fields that all runs share, and those of each entry of an axis."""
+        base = {name: value for name, value in self.base.items() if name not in self.axes}
+        return [base, *itertools.chain(*self.axes.values())]
 
 
 def resolve(content: StudyFile, file: str, overrides: Mapping[str, Any]) -> dict[str, ResolvedTask]:
@@ -51,39 +69,62 @@ def resolve(content: StudyFile, file: str, overrides: Mapping[str, Any]) -> dict
             single[name] = value
     fixed = set_fields(validate(RunFields, single, "--config"))
     check_size(content, crossed, fixed, file)
-    return {task: _task(task, content, crossed, fixed, file) for task in content.tasks}
+    checks.check_task_names(content.tasks, file)
+    drafts = [_draft(task, content, crossed, fixed, file) for task in content.tasks]
+    entries = itertools.chain(*(draft.set_by_entries() for draft in drafts))
+    names = own_fields.labels(entries)
+    planned = [_planned(draft, content.compare, names) for draft in drafts]
+    inspection.inspect([run.spec for run in itertools.chain(*planned)], file)
+    resolved = {}
+    for draft, runs in zip(drafts, planned, strict=True):
+        resolved[own.short(draft.task)] = _resolved(draft, runs, content, names)
+    return resolved
 
 
-def _task(
+def _draft(
     task: str,
     content: StudyFile,
     crossed: Mapping[str, list[Any]],
     fixed: dict[str, Any],
     file: str,
-) -> ResolvedTask:
+) -> _Draft:
     where = f"{file}: tasks.{task}"
-    if task not in registry.tasks():
-        raise StudyError(f"{where}: {name_error('task', task)}")
     block = content.tasks[task] or TaskBlock()
     axes = _axes({**content.axes, **block.axes, **crossed}, fixed, f"{file}: axes")
-    base = complete(task, [*layers(content, task), fixed], file)
+    stronger = [*layers(content, task), fixed]
+    base = complete(task, stronger, file)
     if not base.get("activation") and "activation" not in axes:
         raise StudyError(f"{where}: activation: missing; allowed: a name, or an axis of names")
     seeding = Seeding.of(content, block)
     seeding.check(content.compare, axes, where)
-    planned = [
-        dataclasses.replace(run, spec=checks.canonical_spec(run.spec))
-        for run in expand(base, axes, seeding.seeds(), content.compare)
-    ]
-    if not sets_warmup([*layers(content, task), fixed, *itertools.chain(*axes.values())]):
-        planned = [
-            dataclasses.replace(run, spec=short_warmup(run.spec, _steps_per_epoch))
-            for run in planned
-        ]
-    checks.check_runs(planned, content.compare, axes, seeding.rates, where)
-    baseline = checks.baseline(block.baseline or content.baseline, content.compare, planned, where)
-    plan = _task_plan(block, planned, axes, base, seeding, baseline)
-    reported, tuning = looks.at_rates(planned, seeding.rates)
+    keeps_warmup = sets_warmup([*stronger, *itertools.chain(*axes.values())])
+    stated = layered(*stronger)
+    return _Draft(task, where, block, axes, base, seeding, stated, keeps_warmup)
+
+
+def _planned(draft: _Draft, compare: str, names: Mapping[str, str]) -> list[PlannedRun]:
+    """All runs of a task; names: activation or model -> what is shown for it."""
+    planned = []
+    seeds = draft.seeding.seeds()
+    for run in expand(draft.base, draft.axes, seeds, compare, names, draft.stated):
+        spec = checks.canonical_spec(run.spec)
+        if not draft.keeps_warmup:
+            spec = short_warmup(spec, steps_per_epoch)
+        planned.append(dataclasses.replace(run, spec=spec))
+    return planned
+
+
+def _resolved(
+    draft: _Draft, planned: list[PlannedRun], content: StudyFile, names: Mapping[str, str]
+) -> ResolvedTask:
+    """A task whose runs are checked; StudyError if one cannot be trained."""
+    rates = draft.seeding.rates
+    checks.check_runs(planned, content.compare, draft.axes, rates, draft.where)
+    stated = draft.block.baseline or content.baseline
+    stated = names.get(stated, stated) if stated else None
+    baseline = checks.baseline(stated, content.compare, planned, draft.where)
+    plan = _task_plan(draft.block, planned, draft.axes, draft.base, draft.seeding, baseline)
+    reported, tuning = looks.at_rates(planned, rates)
     return ResolvedTask(plan, reported, tuning)
 
 
@@ -106,40 +147,14 @@ def complete(task: str, stronger: list[dict[str, Any]], source: str) -> dict[str
     """The task's defaults under stronger layers, as RunSpec takes them."""
     for layer in stronger:
         checks.check_rivals(layer, source)
-    own = registry.task(task)["defaults"]
-    defaults = set_fields(validate(RunFields, own, f"lib/actstudy/tasks/{task}.py: TASK: defaults"))
-    return {"task": task, **_with_short_warmup(layered(defaults, *stronger), stronger)}
+    declared = registry.task(task)["defaults"]
+    defaults = set_fields(validate(RunFields, declared, f"{_file_of(task)}: TASK: defaults"))
+    return {"task": task, **with_short_warmup(layered(defaults, *stronger), stronger)}
 
 
-def _with_short_warmup(fields: dict[str, Any], stronger: list[dict[str, Any]]) -> dict[str, Any]:
-    """The fields of a run; a warm-up of the task's own that is longer than the run is shortened."""
-    epochs = fields.get("epochs")
-    length = epochs or fields.get("steps")  # an epoch has at least a step
-    if not length or fields.get("warmup", 0) <= length or sets_warmup(stronger):
-        return fields
-    return {**fields, "warmup": SHORT_WARMUP * epochs if epochs else 0.0}
-
-
-def short_warmup(spec: RunSpec, steps_per_epoch: Callable[[RunSpec], int]) -> RunSpec:
-    """The run; its task's own warm-up is shortened if it has fewer steps than that.
-
-    steps_per_epoch: of a run, 0 if it is not known.
-    """
-    if not spec.steps or not spec.warmup:
-        return spec
-    epoch = steps_per_epoch(spec)
-    if round(spec.warmup * epoch) <= spec.steps:
-        return spec
-    return dataclasses.replace(spec, warmup=SHORT_WARMUP * spec.steps / epoch)
-
-
-def _steps_per_epoch(spec: RunSpec) -> int:
-    return (registry.train_size(spec.dataset) or 0) // spec.batch_size
-
-
-def sets_warmup(layers: list[dict[str, Any]]) -> bool:
-    """Whether a layer over the task's defaults sets the warm-up."""
-    return any("warmup" in layer for layer in layers)
+def _file_of(task: str) -> str:
+    """The file of a task, as messages name it."""
+    return str(own.find(task).file) if own.is_path(task) else f"lib/actstudy/tasks/{task}.py"
 
 
 def _task_plan(
@@ -163,7 +178,7 @@ def _task_plan(
     if task["predicts"] == "classes":
         classes = {data_name(spec): registry.dataset(spec.dataset)["classes"] for spec in specs}
     return TaskPlan(
-        title=f"{task['title']} on {' and '.join(dataset['title'] for dataset in data)}",
+        title=own_fields.title(task["title"], specs, [dataset["title"] for dataset in data]),
         metric=task["metric"],
         unit=task["unit"],
         higher_is_better=task["higher_is_better"],
@@ -175,7 +190,7 @@ def _task_plan(
         classes=classes,
         targets=task["targets"] if block.targets is None else block.targets,
         baseline=baseline,
-        recipe=_as_json(base),
+        recipe=_as_json(own_fields.recipe(base, specs)),
         axes=_as_json({axis: _shortest(axis, entries) for axis, entries in axes.items()}),
         looks=seeding.looks,
         tune_lr=seeding.rates,

@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from actstudy.contract import errors, own
+from actstudy.contract.errors import StudyError
+from actstudy.study.config import RunFields, StudyFile
 from actstudy.study.reading import coerce
 
 HOST_KEYS = ("device", "slots_per_gpu", "probe_every", "timeout_minutes")  # change no question
@@ -36,6 +39,31 @@ def question_pairs(overrides: Mapping[str, Any]) -> list[str]:
         value = coerce(overrides[key], f"--config: {key}")
         pairs.append(f"{key}={_text(value)}")
     return pairs
+
+
+def override(raw: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Sets the study's keys among the overrides in `raw`; returns the run fields among them."""
+    fields: dict[str, Any] = {}
+    blocks = raw.get("tasks") if isinstance(raw.get("tasks"), dict) else {}
+    for key, text in overrides.items():
+        value = coerce(text, f"--config: {key}")
+        if key == "tasks":
+            names = value if isinstance(value, list) else [value]
+            paths = {own.short(str(task)): str(task) for task in blocks or {}}
+            tasks = [paths.get(str(name), str(name)) for name in names]
+            raw["tasks"] = {task: (blocks or {}).get(task) for task in tasks}
+        elif key in RunFields.model_fields:
+            fields[key] = value
+        elif key in StudyFile.model_fields and key != "defaults":
+            raw[key] = value
+            for block in (blocks or {}).values():  # stronger than what a task's block says
+                if isinstance(block, dict):
+                    block.pop(key, None)
+        else:
+            known = [*StudyFile.model_fields, *RunFields.model_fields]
+            names = [name for name in known if name != "defaults"]
+            raise StudyError(f"--config: {key}: unknown key; {errors.choices(key, names)}")
+    return fields
 
 
 def _text(value: Any) -> str:

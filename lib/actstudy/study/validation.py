@@ -50,6 +50,8 @@ def _explain(fault: ErrorDetails, model: type[BaseModel]) -> str:
         return f"{key}: missing"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if not message.startswith(("unknown", "did you mean", "allowed")):
+        if isinstance(fault.get("ctx", {}).get("error"), StudyError):  # a sentence, of own code
+            return f"{key}: {message}"
         message = f"allowed: {message}"
     if fault["type"] == "literal_error":
         message = errors.nearest(fault["input"], re.findall(r"'(.*?)'", message)) + message

@@ -51,7 +51,7 @@ def complete(runs: dict[Path, spec.RunSpec], settings: Settings, data_dir: Path)
             print(f"{name}: {stopped}; the same command goes on from there", file=sys.stderr)
             return RESUMABLE
         # one write, so that lines of concurrent runs do not mix
-        sys.stdout.write("".join(map(_line, todo or runs)))
+        sys.stdout.write("".join(_line(folder, run) for folder, run in (todo or runs).items()))
     return 0
 
 
@@ -129,15 +129,15 @@ def _allow_files(needed: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
-def _line(folder: Path) -> str:
+def _line(folder: Path, run: spec.RunSpec) -> str:
     """What the console says of a published run."""
     row = store.summary_row(folder)
-    metric = registry.task(row["task"])["metric"]
+    metric = registry.task(run.task)["metric"]
     score = row[f"reported_{metric}"]
     result = f"test {metric} {score:.4f}" if score is not None else visible(row["reason"])
     seconds = f"{row['train_seconds'] or 0:.1f} s"
     place = f" -> {folder}" if row["status"] != "completed" else ""
-    return f"{row['task']} {folder.name}: {row['status']}, {result}, {seconds}{place}\n"
+    return f"{run.task_name} {folder.name}: {row['status']}, {result}, {seconds}{place}\n"
 
 
 def _same_spec(folder: Path, run: spec.RunSpec) -> None:

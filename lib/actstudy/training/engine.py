@@ -9,7 +9,6 @@ If the loss of one run of several is not finite, the others go on:
 """
 
 import contextlib
-import importlib
 import math
 import secrets
 from abc import ABC, abstractmethod
@@ -23,6 +22,7 @@ from torch import Tensor
 from actstudy.contract.schema import BUCKETS
 from actstudy.contract.spec import RunSpec
 from actstudy.health import values
+from actstudy.tasks import modules
 from actstudy.tasks.metrics import Evaluation
 from actstudy.training.clock import Clock
 from actstudy.training.cuda_graphs import Scores
@@ -104,7 +104,7 @@ class Engine(ABC):
 
     def __post_init__(self) -> None:
         self.spec = self.specs[0]  # of what all runs share
-        self.task: Any = importlib.import_module(f"actstudy.tasks.{self.spec.task}")
+        self.task: Any = modules.load(self.spec.task)
         labels = self.splits["train"]["y"]
         self.steps_per_epoch, self.total_steps = lengths(self.spec, len(labels))
         self.eval_every = self.spec.eval_every or self.steps_per_epoch

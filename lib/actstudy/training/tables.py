@@ -87,13 +87,18 @@ def _saturates(activation: str) -> bool:
 
 
 def log_findings(engine: Engine, run: int, row: dict[str, Any]) -> None:
-    """Write what a run's health means into its log, notes left out."""
+    """Write what a run's health means into its log: causes, each with its consequences.
+
+    Notes are left out.
+    """
     columns = health_columns(engine, run)
     health = [
         {"step": step, "kind": kind, "name": name, "probe": probe, "value": value}
         for step, kind, name, _, probe, value in zip(*columns.values(), strict=True)
         if probe in rules.read_by_rules()
     ]
-    for finding in rules.advise(health, engine.progress[run].curves, row):
-        if finding.severity != "note":
-            engine.logs[run].line(f"health: {finding.severity}: {finding.text}")
+    findings = rules.advise(health, engine.progress[run].curves, row)
+    serious = [finding for finding in findings if finding.severity != "note"]
+    for finding in serious:
+        words = f"likely from {finding.cause.replace('_', ' ')}: " if finding.cause else ""
+        engine.logs[run].line(f"health: {finding.severity}: {words}{finding.text}")

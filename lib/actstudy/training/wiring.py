@@ -1,6 +1,5 @@
 """Models, initialised from their specs, and the engine that trains them; nothing is trained yet."""
 
-import importlib
 import os
 import random
 from collections.abc import Sequence
@@ -17,13 +16,13 @@ from actstudy.contract import registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
-from actstudy.nets import parameters
+from actstudy.nets import own_models, parameters
 from actstudy.nets.activations import Sites
 from actstudy.nets.initializers import initialize
 from actstudy.nets.mlp import MLP
 from actstudy.nets.packed import PackedMLP
 from actstudy.study import model_checks
-from actstudy.tasks import classification
+from actstudy.tasks import classification, modules
 from actstudy.training.batches import MAX_PROBE_EXAMPLES
 from actstudy.training.engine import Engine, check_lengths
 from actstudy.training.job import Job
@@ -120,12 +119,13 @@ def _shared(
 
 def make_model(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
     """The initialised model of a spec, on the CPU, and its activation sites."""
-    task = importlib.import_module(f"actstudy.tasks.{spec.task}")
-    if registry.task(spec.task) != task.TASK:
-        where = f"lib/actstudy/tasks/{spec.task}.py: TASK"
-        raise StudyError(f"{where}: changed after its literal; allowed: the literal alone")
+    task = modules.load(spec.task)
     sites = Sites(spec.activation, spec.activation_args)
-    model = task.build(spec, data, partial(_make_act, sites))
+    make_act = partial(_make_act, sites)
+    if spec.model:
+        model = own_models.build(spec, data.manifest, make_act)
+    else:
+        model = task.build(spec, data, make_act)
     sites.check()
     check_sites(spec, sites)
     x, y = example(data)
@@ -148,7 +148,7 @@ def check_sites(spec: RunSpec, sites: Sites) -> None:
     """StudyError unless the model has the sites that planning has read from its file."""
     names = list(sites.modules)
     declared = model_checks.sites(spec)
-    if names != declared:
+    if declared is not None and names != declared:
         net = registry.task(spec.task)["net"]
         got = f"got {declared}, and task {spec.task} makes {names}"
         raise StudyError(f"lib/actstudy/nets/{net}.py: SITES: {got}; allowed: these, in order")
@@ -166,7 +166,7 @@ def example(data: prepared.Prepared) -> tuple[Tensor, Tensor]:
 
 def check_packable(spec: RunSpec, model: nn.Module) -> None:
     """StudyError unless a pack trains what the task trains: an MLP, scored as a classifier."""
-    task = importlib.import_module(f"actstudy.tasks.{spec.task}")
+    task = modules.load(spec.task)
     own_loss = task.loss is not classification.loss or task.evaluate is not classification.evaluate
     if type(model) is not MLP or own_loss:
         got = f"got 'pack' for task {spec.task}, whose model or loss is its own"

@@ -35,7 +35,7 @@ def export(study: Study, out: Path, runs_root: Path = store.RUNS, decimal: str =
         curves = store.read(folder, "curves")[0].to_pandas()
         named = curves.assign(column=curves["split"] + "_" + curves["metric"])
         table = named.pivot(index=PLACE, columns="column", values="value").reset_index()
-        path = out / run.spec.task / f"{file_name(run)}.csv"
+        path = out / run.task / f"{file_name(run)}.csv"
         write_csv(table, path, decimal=decimal)
         written.append(path)
     return written

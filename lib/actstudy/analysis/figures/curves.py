@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from actstudy.analysis import scale
 from actstudy.analysis.figures.marks import MARKED_POINTS, mark_every
 from actstudy.analysis.figures.panels import panels
 from actstudy.analysis.figures.style import REFERENCE, Style, legend, seeds, styles
@@ -90,10 +91,13 @@ def metric_curves(tables: Tables) -> tuple[Figure, str] | None:
 def draw_metric(ax: Axes, tables: Tables, task: str, val: pd.DataFrame) -> None:
     """Draw the curves of one group of cells and the scores of the reference methods."""
     settings = tables.plan.tasks[task]
-    draw_levels(ax, val, settings.x_axis, styles(tables.plan.levels))
+    unit = scale.of_metric(settings.metric)
+    scaled = val.assign(value=val["value"] * unit.factor)
+    draw_levels(ax, scaled, settings.x_axis, styles(tables.plan.levels))
     for row in tables.references(task, val["group"].iloc[0]).itertuples():
-        ax.axhline(row.val, **REFERENCE, label="reference method")
-    ax.set(xlabel=settings.x_axis, ylabel=f"validation {metric_name(settings.metric)}")
+        ax.axhline(row.val * unit.factor, **REFERENCE, label="reference method")
+    words = f"validation {metric_name(settings.metric)}"
+    ax.set(xlabel=settings.x_axis, ylabel=f"{words}, {unit.unit}" if unit.unit else words)
     if not settings.higher_is_better:
         log_scale(ax)
 
@@ -132,7 +136,7 @@ def draw_levels(ax: Axes, part: pd.DataFrame, x: str, styles_by_level: dict[str,
             mean.index, mean, **style, linewidth=1.8, markersize=4, markevery=every, label=level
         )
     # few enough that numbers of six digits do not touch
-    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
 
 
 def count_seeds(part: pd.DataFrame) -> str:

@@ -1,5 +1,6 @@
 """Health on the pages: findings, and whether early health predicts the result."""
 
+import itertools
 from typing import Any
 
 import pandas as pd
@@ -100,12 +101,9 @@ def _without_finding(names: list[str], cells: pd.DataFrame) -> list[str]:
 
 def _finding(row: dict[Any, Any]) -> dict[str, Any]:
     """A row of the table of findings by cell."""
-    finding = row["rule"].replace("_", " ")
-    if row["consequences"]:
-        finding += f", and likely from it: {row['consequences'].replace('_', ' ')}"
     return {
         "cell": cell_name(row["level"], row["group"]),
-        "finding": finding,
+        "finding": _with_consequences(row["rule"], row["consequences"]),
         "severity": row["severity"],
         "at its worst": row["text"],
         "seeds": f"{row['k']} of {row['n']}",
@@ -113,11 +111,19 @@ def _finding(row: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
+def _with_consequences(rule: str, consequences: str) -> str:
+    """A finding and the rules that likely follow from it, in words."""
+    words = f"{rule}, and likely from it: {consequences}" if consequences else rule
+    return words.replace("_", " ")
+
+
 def _rule(cells: pd.DataFrame, n_cells: int) -> dict[str, Any]:
     """A row of the table of findings by rule; cells: those of one rule, the worst first."""
     worst = cells.iloc[0]
+    lists = [names.split(", ") for names in cells["consequences"] if names]
+    consequences = dict.fromkeys(itertools.chain.from_iterable(lists))
     return {
-        "finding": worst["rule"].replace("_", " "),
+        "finding": _with_consequences(worst["rule"], ", ".join(consequences)),
         "worst severity": worst["severity"],
         "cells": f"{len(cells)} of {n_cells}",
         "one of the worst": f"{cell_name(worst['level'], worst['group'])}: {worst['text']}",

@@ -5,6 +5,7 @@ import pandas as pd
 from actstudy.contract import code
 from actstudy.contract.plan import Plan
 from actstudy.contract.schema import OTHER_DATA, UNREAD
+from actstudy.study import certified
 
 
 def sentences(plan: Plan, runs: pd.DataFrame) -> list[str]:
@@ -12,7 +13,7 @@ def sentences(plan: Plan, runs: pd.DataFrame) -> list[str]:
 
     runs: the frame `runs`, each run once.
     """
-    lines = code.describe(plan.code)
+    lines = code.describe(plan.code) + certified.sentences(plan.code, plan.file)
     for task, part in runs.groupby("task", sort=False):
         others = part[part["status"] == OTHER_DATA]
         if len(others):

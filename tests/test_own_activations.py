@@ -1,0 +1,490 @@
+"""Someone's own activation by its import path: planned, checked, trained and shown like any."""
+
+import json
+import os
+import subprocess
+import sys
+
+import memory
+import own_acts
+import pytest
+import torch
+import yaml
+from runs import packed_spec, run_row, tiny, train_together
+
+from actstudy.analysis.page import origins
+from actstudy.commands import cli
+from actstudy.commands import inspection as command
+from actstudy.contract import certificates, code, own, own_code, spec, store
+from actstudy.contract.errors import StudyError
+from actstudy.experiments import boundaries
+from actstudy.nets import activations, own_contract
+from actstudy.study import certified, inspection, jobs, packs, planning
+from actstudy.training import wiring
+
+PROCESS = inspection._process
+TASK = {"depth": 2, "width": 16, "epochs": 1, "engine": "eager", "pack_width": 1}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A new user's folder with the module acts.py, in which the process works.
+
+    What the inspection asks is answered in this process, as a new one takes two seconds to begin.
+    """
+    monkeypatch.setattr(inspection, "_process", in_this_process)
+    (tmp_path / "acts.py").write_text(own_acts.module())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(own, "_folders", [])
+    monkeypatch.setattr(inspection, "_answers", {})
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    forget()
+    yield tmp_path
+    forget()
+
+
+def in_this_process(request, _where):
+    """What `actstudy inspect` would print for a request."""
+    lines = [command._line(question) for question in json.loads(request)["questions"]]
+    return subprocess.CompletedProcess([], 0, "\n".join(map(json.dumps, lines)), "")
+
+
+@pytest.fixture
+def process(folder, monkeypatch):
+    """The folder, with an inspection in a process of its own."""
+    monkeypatch.setattr(inspection, "_process", PROCESS)
+    return folder
+
+
+def forget():
+    """Nothing of somebody's own module is remembered."""
+    memory.forget(own._find, own._tree, own_code._digest, activations.entry)
+    for name in ("acts", "other"):
+        sys.modules.pop(name, None)
+
+
+def write_study(folder, names, name="mine", **settings):
+    """A study of one small task with some activations; returns its file."""
+    content = {"axes": {"activation": names}, "tasks": {"mlp": {**TASK, "seeds": 1}}, **settings}
+    file = folder / f"{name}.yaml"
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    return file
+
+
+def refusal(call, *parts):
+    """Checks that a call is refused in one line that holds each part."""
+    with pytest.raises(StudyError) as caught:
+        call()
+    line = str(caught.value)
+    assert "\n" not in line
+    for part in parts:
+        assert part in line
+    return line
+
+
+@pytest.fixture
+def processes(monkeypatch):
+    """The questions of each process that was started, instead of whether one was."""
+    started = []
+    ask = inspection._ask
+
+    def counted(questions, where):
+        started.append([question["path"] for question in questions])
+        return ask(questions, where)
+
+    monkeypatch.setattr(inspection, "_ask", counted)
+    return started
+
+
+# The contract
+
+
+@pytest.mark.parametrize("name", activations.ACTIVATIONS)
+def test_every_registered_activation_keeps_the_contract(name):
+    answer = own_contract.examine(name, {})
+    assert answer == {"learns": name in activations.LEARNT, "elementwise": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "learns", "elementwise"),
+    [
+        ("Squash", False, True),
+        ("bump", False, True),
+        ("steep", False, True),
+        ("Learnt", True, True),
+        ("Normed", False, False),
+        ("Noisy", False, False),
+        ("Running", False, False),
+    ],
+)
+def test_what_an_own_activation_does_is_seen(folder, name, learns, elementwise):
+    answer = own_contract.examine(f"acts:{name}", {})
+    assert answer == {"learns": learns, "elementwise": elementwise}
+
+
+@pytest.mark.parametrize("name", own_acts.BAD)
+def test_what_cannot_be_trained_is_refused_in_one_line(folder, name):
+    line = command._line({"kind": "activation", "path": f"acts:{name}", "args": {}})["fault"]
+    assert line.startswith(f"acts:{name}: ")
+    assert "\n" not in line
+    assert "Traceback" not in line
+    for part in own_acts.BAD[name][1]:
+        assert part in line
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("acts:Squish", ["acts.py has no 'Squish'; did you mean 'Squash'?"]),
+        ("act:Squash", ["no module act in", "did you mean 'acts'?"]),
+        ("acts:", ["got 'acts:'; allowed: a registered name, or an import path"]),
+        ("a b:Squash", ["got 'a b:Squash'; allowed: "]),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_refused_without_a_process(folder, processes, path, parts):
+    refusal(lambda: planning.load(write_study(folder, ["relu", path])), "axes.activation", *parts)
+    assert not processes
+
+
+def test_a_module_that_is_no_python_is_refused(folder):
+    (folder / "other.py").write_text("x = 1\ndef f(:\n")
+    file = write_study(folder, ["other:f"])
+    refusal(lambda: planning.load(file), "other.py: line 2: ")
+
+
+# Planning
+
+
+def test_a_study_with_own_activations_asks_one_process_once(process, processes, monkeypatch):
+    folder = process
+    hybrid = {"layers.0": "acts:bump", "*": "relu"}
+    file = write_study(folder, ["relu", "acts:Squash", hybrid])
+    study = planning.load(file)
+    assert processes == [["acts:Squash", "acts:bump"]]
+    assert study.plan().levels == ["relu", "Squash", "layers.0:bump,*:relu"]
+    assert [run.id.split("-")[0] for run in study.possible] == ["relu", "Squash", "hybrid"]
+    assert planning.load(file).plan() == study.plan()
+    monkeypatch.setattr(inspection, "_answers", {})  # as in another process
+    planning.load(file)
+    assert len(processes) == 1
+    remembered = sorted((folder / "results/own").iterdir())
+    assert len(remembered) == 2
+    (folder / "acts.py").write_text(own_acts.module().replace("1 + x.abs()", "2 + x.abs()"))
+    forget()
+    edited = planning.load(file)
+    assert processes[1:] == [["acts:Squash"]]
+    old = {run.level: run.id for run in study.possible}
+    new = {run.level: run.id for run in edited.possible}
+    assert {level for level in old if old[level] != new[level]} == {"Squash"}
+
+
+def test_nothing_of_a_fault_is_remembered(folder, processes):
+    file = write_study(folder, ["relu", "acts:Squash", "acts:doubles"])
+    for _ in range(2):
+        refusal(
+            lambda: planning.load(file),
+            f"{file}: activation: acts:doubles: returns torch.float64",
+        )
+        assert not (folder / "results").exists()
+    assert len(processes) == 2
+    bad, _ = own_acts.BAD["doubles"]
+    text = own_acts.module().replace(bad, bad.replace("x.double()", "torch.relu(x)"))
+    (folder / "acts.py").write_text(text)
+    forget()
+    assert planning.load(file).plan().levels == ["relu", "Squash", "doubles"]
+
+
+@pytest.mark.parametrize(
+    ("body", "parts"),
+    [
+        ("import os\nos._exit(0)", ["ended with status 0"]),
+        ("import os\nprint('so long')\nos.kill(os.getpid(), 9)", ["ended with status -9: so long"]),
+        ("import nowhere", ["line 1: ModuleNotFoundError: No module named 'nowhere'"]),
+        ("input()", ["line 1: EOFError"]),
+    ],
+)
+def test_a_module_that_ends_the_process_is_named(process, body, parts):
+    folder = process
+    (folder / "other.py").write_text(f"{body}\nimport torch\nact = torch.relu\n")
+    file = write_study(folder, ["relu", "other:act"])
+    refusal(lambda: planning.load(file), f"{file}: activation: other:act: ", *parts)
+    assert not (folder / "results").exists()
+
+
+def test_what_own_code_prints_is_no_answer(process):
+    folder = process
+    text = "import torch\nprint('{}')\ndef act(x):\n    print('called')\n    return torch.relu(x)\n"
+    (folder / "other.py").write_text(text)
+    assert planning.load(write_study(folder, ["relu", "other:act"])).plan().levels[1] == "act"
+
+
+def test_a_folder_that_cannot_be_written_is_no_fault(folder, processes, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "results/own")
+
+    monkeypatch.setattr(store, "write_json", refuse)
+    for _ in range(2):
+        assert len(planning.load(write_study(folder, ["relu", "acts:Squash"])).possible) == 2
+    assert len(processes) == 1
+
+
+def test_a_module_beside_the_study_file_is_preferred(folder):
+    (folder / "studies").mkdir()
+    (folder / "studies/acts.py").write_text("import torch\ndef Squash(x):\n    return x.tanh()\n")
+    study = planning.load(write_study(folder / "studies", ["relu", "acts:Squash"]))
+    assert own.find("acts:Squash").file == folder / "studies/acts.py"
+    assert jobs.modules_flag(study) == ["--modules", str(folder / "studies")]
+    settings = {"gpus": 0, "gpu_limit": None, "local": True, "config": {}}
+    assert f"--modules {folder}/studies" in jobs.plan_jobs(study, **settings).host_flags
+    plain = planning.load(write_study(folder / "studies", ["relu", "tanh"]))
+    assert "--modules" not in jobs.plan_jobs(plain, **settings).host_flags
+
+
+# Labels
+
+
+def test_short_names_that_two_things_have_are_written_out(folder):
+    (folder / "other.py").write_text("import torch\ndef Squash(x):\n    return x.tanh()\n")
+    names = ["relu", "acts:Squash", "other:Squash", "acts:relu", "acts:bump"]
+    hybrid = {"layers.0": "other:Squash", "*": "acts:bump"}
+    study = planning.load(write_study(folder, [*names, hybrid]))
+    assert study.plan().levels == [
+        "relu",
+        "acts:Squash",
+        "other:Squash",
+        "acts:relu",
+        "bump",
+        "layers.0:other:Squash,*:bump",
+    ]
+    assert study.tasks["mlp"].baseline == "relu"
+
+
+def test_a_name_of_a_registered_one_is_never_its_own(folder):
+    """The study has no registered relu: `relu` on its page would be taken for it all the same."""
+    study = planning.load(write_study(folder, ["acts:relu", "tanh"]))
+    assert study.plan().levels == ["acts:relu", "tanh"]
+
+
+@pytest.mark.parametrize("stated", ["acts:Squash", "Squash"])
+def test_the_baseline_may_be_a_path_or_its_label(folder, stated):
+    study = planning.load(write_study(folder, ["relu", "acts:Squash"], baseline=stated))
+    assert study.tasks["mlp"].baseline == "Squash"
+
+
+def test_other_axes_and_what_an_entry_sets_have_short_names(folder):
+    file = write_study(folder, ["acts:Squash", {"activation": "acts:bump", "lr": 0.01}])
+    assert planning.load(file).plan().levels == ["Squash", "bump (lr=0.01)"]
+    entries = [{"lr": 0.2, "activation": "relu"}, {"lr": 0.1, "activation": "acts:steep"}]
+    settings = {"compare": "lr", "defaults": {"activation": "relu"}, "axes": {"lr": entries}}
+    levels = planning.load(write_study(folder, [], **settings)).plan().levels
+    assert levels == ["0.2 (activation=relu)", "0.1 (activation=steep)"]
+
+
+def test_arguments_are_those_with_numbers_for_defaults(folder):
+    entry = {"activation": "acts:bump", "activation_args": {"height": 2.0}}
+    study = planning.load(write_study(folder, ["acts:bump", entry]))
+    assert [run.spec.activation_args for run in study.possible] == [{}, {"height": 2.0}]
+    module = activations.Sites("acts:bump", {"height": 2.0})("layers.0")
+    torch.testing.assert_close(module(torch.ones(1)), torch.full((1,), 2 * 2.718281828**-0.5))
+    entry["activation_args"] = {"heigth": 2.0}
+    refusal(
+        lambda: planning.load(write_study(folder, ["acts:bump", entry])),
+        "activation_args: got 'heigth'; did you mean 'height'?",
+    )
+
+
+# Packs
+
+
+PACK = {"engine": "pack", "pack_width": 2, "dropout": 0.0}
+
+
+def test_an_activation_of_each_value_joins_a_pack(folder):
+    names = ["relu", "acts:bump", "acts:Squash"]
+    study = planning.load(write_study(folder, names, defaults=PACK, tasks={"mlp": {"epochs": 1}}))
+    assert [len(members) for members in packs.packs(study.possible).values()] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("Learnt", "which has weights"),
+        ("Normed", "which is no function of each value"),
+        ("Noisy", "which is no function of each value"),
+        ("Running", "which is no function of each value"),
+    ],
+)
+def test_other_activations_are_refused_in_a_pack(folder, name, part):
+    file = write_study(folder, [f"acts:{name}"], defaults=PACK, tasks={"mlp": {"epochs": 1}})
+    refusal(lambda: planning.load(file), f"got 'acts:{name}' with engine pack, {part}", "eager")
+
+
+def test_own_functions_are_not_confused_in_a_pack(folder, data):
+    """Modules of own functions and arguments look alike; each run has its own all the same."""
+    members = [
+        packed_spec("acts:bump", pack_width=4),
+        packed_spec("acts:bump", pack_width=4, activation_args={"height": 3.0}),
+        packed_spec("acts:relu", pack_width=4),
+        packed_spec("acts:Squash", pack_width=4, activation_args={"alpha": 2.0}),
+    ]
+    together = train_together(members, folder / "together", data.folder)
+    for path, member in zip(together, members, strict=True):
+        (alone,) = train_together([member], folder / f"alone-{path.name}", data.folder)
+        assert run_row(path)["reported_loss"] == run_row(alone)["reported_loss"]
+    assert len({run_row(path)["reported_loss"] for path in together}) == len(members)
+
+
+# Training
+
+
+def test_the_same_function_has_the_same_bits_as_the_registered_one(folder, data):
+    for name in ("relu", "acts:relu"):
+        task = tiny(name, epochs=1)
+        path = folder / name.replace(":", "-")
+        (done,) = train_together([task], path, data.folder)
+        assert run_row(done)["activation"] == name
+    rows = [run_row(path) for path in sorted(folder.glob("*relu/relu-*"))]
+    assert len(rows) == 2
+    assert rows[0]["reported_loss"] == rows[1]["reported_loss"]
+
+
+def test_train_takes_a_path_and_a_folder_of_modules(folder, data, monkeypatch, capsys):
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    flags = ["--task", "mlp", "--activation", "acts:bump", "--steps", "4", "--width", "16"]
+    flags += ["--engine", "eager", "--pack_width", "1", "--data_dir", str(data.folder.parent)]
+    command_line = ["train", *flags, "--log_dir", "runs", "--quiet", "--device", "cpu"]
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(command_line)
+    assert "no module acts in " in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([*command_line, "--modules", str(folder)])
+    assert len(list((folder / "elsewhere/runs").glob("bump-s0-*/runs.parquet"))) == 1
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([*command_line, "--modules", "nowhere"])
+    assert "--modules: got 'nowhere'; allowed: a folder" in capsys.readouterr().err
+
+
+def test_a_job_of_the_workflow_finds_the_module_or_says_how(folder, data, capsys, monkeypatch):
+    run = planning.run_spec("mlp", 0, {**TASK, "activation": "acts:bump", "epochs": 1})
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    forget()
+    flags = ["--spec", spec.canonical(run), "--data_dir", str(data.folder.parent), "--quiet"]
+    flags += ["--device", "cpu", "--log_dir", "runs"]
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["train", *flags])
+    printed = capsys.readouterr().err
+    assert "--spec: acts:bump: no module acts in" in printed
+    assert "to fix: --modules FOLDER, where the module is" in printed
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["train", *flags, "--modules", str(folder)])
+
+
+def test_a_run_whose_function_was_edited_is_refused_by_its_job(folder, capsys):
+    run = planning.run_spec("mlp", 0, {**TASK, "activation": "acts:bump", "epochs": 1})
+    (folder / "acts.py").write_text(own_acts.module().replace("-x * x / 2", "-x * x / 3"))
+    forget()
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["train", "--spec", spec.canonical(run)])
+    assert "the code has changed since the run was planned: activation acts:bump" in (
+        capsys.readouterr().err
+    )
+
+
+def test_initialisation_uses_the_gain_of_an_own_activation(folder, data):
+    """`init: auto` draws wider weights after a function that shrinks its input."""
+    model, _ = wiring.make_model(tiny("acts:bump"), data)
+    plain, _ = wiring.make_model(tiny("relu"), data)
+    gains = [activations.gain(activations.entry(name).factory()) for name in ("acts:bump", "relu")]
+    ratio = model.head.weight.std() / plain.head.weight.std()
+    assert ratio.item() == pytest.approx(gains[0] / gains[1], rel=1e-4)
+
+
+def test_toy_problems_are_learnt_with_it(folder, monkeypatch):
+    monkeypatch.setattr(boundaries, "STEPS", 2)
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["boundaries", "toys.parquet", "relu", "acts:bump", "acts:relu"])
+    import pyarrow.parquet as pq
+
+    names = pq.read_table("toys.parquet")["activation"].unique().to_pylist()
+    assert names == ["relu", "bump", "acts:relu"]
+
+
+def test_toy_problems_of_an_unknown_name_are_refused(folder, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["boundaries", "toys.parquet", "rleu"])
+    assert "boundaries: got 'rleu': unknown activation; did you mean 'relu'?" in (
+        capsys.readouterr().err
+    )
+
+
+# What pages say
+
+
+def test_pages_name_own_code_and_what_is_not_certified(folder):
+    study = planning.load(write_study(folder, ["relu", "acts:Squash"]))
+    digest = own_code.digest("acts:Squash")
+    assert study.code == {"activation acts:Squash": digest[: code.DIGITS]}
+    named = f"activation Squash: own code {digest[: code.DIGITS]}"
+    assert origins.sentences(study.plan(), no_runs()) == [
+        named,
+        "Squash is not certified: actstudy certify acts:Squash",
+    ]
+    note = {"activation": "acts:Squash", "outcome": certificates.FINDINGS}
+    store.write_json(certificates.FOLDER / f"Squash-{digest}.json", note)
+    assert origins.sentences(study.plan(), no_runs()) == [
+        named,
+        "the certificate of Squash has findings: results/certificates/Squash-*.md",
+    ]
+    note["outcome"] = certificates.CERTIFIED
+    store.write_json(certificates.FOLDER / f"Squash-{digest}.json", note)
+    assert origins.sentences(study.plan(), no_runs()) == [named]
+
+
+def no_runs():
+    import pandas as pd
+
+    return pd.DataFrame({"task": [], "status": [], "reason": []})
+
+
+def test_the_command_to_certify_names_a_folder_beside_the_present_one(folder):
+    (folder / "studies").mkdir()
+    (folder / "studies/other.py").write_text("import torch\ndef act(x):\n    return x.tanh()\n")
+    study = planning.load(write_study(folder / "studies", ["relu", "other:act"]))
+    command_line = f"actstudy certify other:act --modules {folder}/studies"
+    assert certified.sentences(study.code, study.file) == [f"act is not certified: {command_line}"]
+
+
+def test_two_own_pieces_of_one_name_are_told_apart():
+    pieces = {"activation a:Act": "1" * 8, "activation b:Act": "2" * 8, "model a:net": "3" * 8}
+    assert code.describe(pieces) == [
+        "activation a:Act: own code 11111111",
+        "activation b:Act: own code 22222222",
+        "model net: own code 33333333",
+    ]
+
+
+# The command
+
+
+def test_the_command_answers_line_by_line(folder):
+    questions = [
+        {"kind": "activation", "path": f"acts:{name}", "args": {}, "code": "x"}
+        for name in ("Squash", "Learnt", "doubles", "bump")
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "actstudy", "inspect"],
+        input=json.dumps({"folders": [str(folder)], "questions": questions}),
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        check=False,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[0] == {"learns": False, "elementwise": True}
+    assert lines[1] == {"learns": True, "elementwise": True}
+    assert list(lines[2]) == ["fault"]
+    assert len(lines) == 3
+    assert done.returncode == 2
