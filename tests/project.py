@@ -8,12 +8,16 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import pytest
 import snakes
 import yaml
 from runs import ROOT, quiet, run
 
 from actstudy.contract import store
+from actstudy.data import prepared
+from actstudy.experiments import boundaries
 from actstudy.study.grid import PlannedRun
+from actstudy.tasks import mlp
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--configfile", "config/smoke.yaml"]
 COPIED = ("Snakefile", "workflow", "config", "profiles", "lib", "data")
@@ -96,6 +100,22 @@ class Project:
             run(planned.spec, folder, data, quiet(probe_every=200))
             for name in store.FILES:
                 (folder / name).unlink()
+
+    def provide(self, study: str, activations: Sequence[str]) -> None:
+        """Write what tables of a study wait for besides its runs: toy problems, a reference of mlp.
+
+        The workflow then starts no job for them.
+        """
+        toys = self.folder / "results" / study / "boundaries.parquet"
+        toys.parent.mkdir(parents=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(boundaries, "STEPS", 4)
+            boundaries.write([*activations, "identity"], toys)
+        reference = self.folder / "results/references/mlp-mnist1d.json"
+        if not reference.is_file():
+            reference.parent.mkdir(parents=True)
+            scores = mlp.reference(prepared.load(self.folder / "results/data/mnist1d"))
+            store.write_json(reference, {"task": "mlp", "data": "mnist1d", **scores})
 
     def run_folders(self) -> list[Path]:
         """The folders of the runs of the task mlp."""
