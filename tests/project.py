@@ -32,6 +32,23 @@ def shorten_toy_problems(folder: Path) -> None:
     path.write_text(text.replace("STEPS = 400", "STEPS = 4"))
 
 
+def provide(folder: Path, study: str, activations: Sequence[str]) -> None:
+    """Write what tables of a study wait for besides its runs: toy problems, a reference of mlp.
+
+    A workflow in the folder, which has the prepared data, then starts no job for them.
+    """
+    toys = folder / "results" / study / "boundaries.parquet"
+    toys.parent.mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boundaries, "STEPS", 4)
+        boundaries.write([*activations, "identity"], toys)
+    reference = folder / "results/references/mlp-mnist1d.json"
+    if not reference.is_file():
+        reference.parent.mkdir(parents=True)
+        scores = mlp.reference(prepared.load(folder / "results/data/mnist1d"))
+        store.write_json(reference, {"task": "mlp", "data": "mnist1d", **scores})
+
+
 class Project:
     """A copy of the project in a folder of its own, where files may be edited.
 
@@ -102,20 +119,8 @@ class Project:
                 (folder / name).unlink()
 
     def provide(self, study: str, activations: Sequence[str]) -> None:
-        """Write what tables of a study wait for besides its runs: toy problems, a reference of mlp.
-
-        The workflow then starts no job for them.
-        """
-        toys = self.folder / "results" / study / "boundaries.parquet"
-        toys.parent.mkdir(parents=True)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(boundaries, "STEPS", 4)
-            boundaries.write([*activations, "identity"], toys)
-        reference = self.folder / "results/references/mlp-mnist1d.json"
-        if not reference.is_file():
-            reference.parent.mkdir(parents=True)
-            scores = mlp.reference(prepared.load(self.folder / "results/data/mnist1d"))
-            store.write_json(reference, {"task": "mlp", "data": "mnist1d", **scores})
+        """Write what tables of a study wait for besides its runs, as `provide` does."""
+        provide(self.folder, study, activations)
 
     def run_folders(self) -> list[Path]:
         """The folders of the runs of the task mlp."""
