@@ -21,6 +21,9 @@ Settings are layered, the strongest last: the task's defaults (`lib/actstudy/tas
 Of `steps` and `epochs`, and of `hidden` and `depth` with `width`, the stronger layer's spelling
 replaces the other.
 
+`dataset` is a name, or your own file or folder: its path, or a mapping with `path` and how to read
+it ([own_data.md](own_data.md)).
+
 An axis crosses any run field: `axes: {activation: [tanh, relu], depth: [3, 6]}`. A value that is
 a mapping sets several fields at once: `{activation: elu, activation_args: {alpha: 0.5}}` or
 `{activation: relu, lr: 0.001}`. No two axes, and no axis and `--config`, may set one field.

@@ -10,7 +10,7 @@ READ = (
     registry.arguments,
     registry.files,
     registry.task,
-    registry.dataset,
+    registry.registered_dataset,
 )
 
 

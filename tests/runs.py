@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import small_tables
 import torch
 from torch import nn
 
@@ -30,6 +31,8 @@ SMALL = {
     "vision": {"width": 2, "batch_size": 20},
     "cls": {"vocabulary": 400, "width": 8, "batch_size": 20, "dropout": 0.1},
     "lm": {"vocabulary": 400, "width": 8, "batch_size": 4, "dropout": 0.1},
+    "tabular": {"dataset": small_tables.CLASSES, "width": 16, "lr": 0.01},
+    "tabular_regression": {"dataset": small_tables.NUMBERS, "width": 16, "lr": 0.01},
 }
 PACK_WIDTH = 6
 PACKABLE = [name for name in ACTIVATIONS if name not in LEARNT]
@@ -41,7 +44,7 @@ def tiny(activation: str | dict = "gelu", seed: int = 0, **fields: Any) -> RunSp
 
 
 def small(task: str, activation: str = "gelu", seed: int = 0, **fields: Any) -> RunSpec:
-    """A run of six steps of any task."""
+    """A run of six steps of any task; of a table it takes `small_tables.there`."""
     length = {"steps": 6, "eval_every": 4, "warmup": 0}
     return run_spec(task, seed, {**length, **SMALL[task], "activation": activation, **fields})
 

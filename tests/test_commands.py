@@ -31,7 +31,9 @@ WORDS = {
     "replicate": ["file"],
     "check": ["file"],
     "boundaries": ["file", "relu"],
+    "inspect": [],
     "completion": ["bash"],
+    "certify": ["relu"],
 }
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+import small_tables
 import yaml
 from faults import configs, mutants, typos
 from runs import ROOT
@@ -180,7 +181,12 @@ def test_a_study_that_cannot_be_opened_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("task", registry.tasks())
-def test_sites_are_those_of_the_model(task):
+def test_sites_are_those_of_the_model(task, tmp_path):
+    if task in small_tables.OF_TASK:
+        with small_tables.there(tmp_path):
+            data = {"dataset": small_tables.OF_TASK[task]}
+            mutants.make(planning.run_spec(task, 0, {"activation": "relu", "depth": 5, **data}))
+        return
     mutants.make(planning.run_spec(task, 0, {"activation": "relu"}))
     if task != "vision":
         mutants.make(planning.run_spec(task, 0, {"activation": "relu", "depth": 5}))

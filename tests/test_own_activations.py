@@ -135,7 +135,9 @@ def test_what_cannot_be_trained_is_refused_in_one_line(folder, name):
 @pytest.mark.parametrize(
     ("path", "parts"),
     [
-        ("acts:Squish", ["acts.py has no 'Squish'; did you mean 'Squash'?"]),
+        ("acts:Squish", ["acts.py has no 'Squish'; did you mean 'Squash'? allowed: Squash, "]),
+        ("acts.Squash", ["unknown activation; did you mean 'acts:Squash'? allowed: "]),
+        ("acts.py:Squash", ["no module acts.py in ", "did you mean 'acts'?"]),
         ("act:Squash", ["no module act in", "did you mean 'acts'?"]),
         ("acts:", ["got 'acts:'; allowed: a registered name, or an import path"]),
         ("a b:Squash", ["got 'a b:Squash'; allowed: "]),
@@ -171,6 +173,7 @@ def test_a_study_with_own_activations_asks_one_process_once(process, processes, 
     assert len(remembered) == 2
     (folder / "acts.py").write_text(own_acts.module().replace("1 + x.abs()", "2 + x.abs()"))
     forget()
+    (folder / "acts.py").write_text(f"# for the paper\n{(folder / 'acts.py').read_text()}")
     edited = planning.load(file)
     assert processes[1:] == [["acts:Squash"]]
     old = {run.level: run.id for run in study.possible}
@@ -380,6 +383,22 @@ def test_a_job_of_the_workflow_finds_the_module_or_says_how(folder, data, capsys
     assert "to fix: --modules FOLDER, where the module is" in printed
     with pytest.raises(SystemExit, match="0"):
         cli.main(["train", *flags, "--modules", str(folder)])
+
+
+def test_doctor_counts_over_the_train_split_of_an_own_activation(folder, data, capsys, monkeypatch):
+    (done,) = train_together([tiny("acts:relu", epochs=1)], folder / "runs", data.folder)
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    forget()
+    flags = ["doctor", str(done), "--train_split", "--data_dir", str(data.folder.parent)]
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(flags)
+    printed = capsys.readouterr().err
+    assert f"doctor: {done}: acts:relu: no module acts in" in printed
+    assert "to fix: --modules FOLDER" in printed
+    with pytest.raises(SystemExit, match="[0-3]"):
+        cli.main([*flags, "--modules", str(folder)])
+    assert "dead (zero for all " in capsys.readouterr().out
 
 
 def test_a_run_whose_function_was_edited_is_refused_by_its_job(folder, capsys):

@@ -131,7 +131,11 @@ def test_a_model_has_the_fields_that_its_source_names(folder, unasked, model, st
         ("nets:plain", {"hidden": [8, 9]}, ["hidden: set, but model nets:plain"]),
         ("nets:plain", {"augment": "crop_flip"}, ["augment: set, but model nets:plain"]),
         ("nets:plain", {"width": 0}, ["width: got 0"]),
-        ("nets:plane", {}, ["model: got 'nets:plane'", "has no 'plane'; did you mean 'plain'?"]),
+        (
+            "nets:plane",
+            {},
+            ["tasks.mlp.model: nets:plane: ", "has no 'plane'; did you mean 'plain'?"],
+        ),
         ("plain", {}, ["model: got 'plain'", "allowed: an import path of a function", "or null"]),
         ("nests:plain", {}, ["no module nests in", "did you mean 'nets'?"]),
         ("nets:plain", {"engine": "pack"}, ["engine: got 'pack' with model nets:plain", "eager"]),

@@ -2,13 +2,10 @@
 
 import ast
 import dataclasses
-import importlib
 import shutil
-import sys
-import textwrap
 
-import memory
 import numpy as np
+import own_package
 import pytest
 import torch
 from hypothesis import given
@@ -98,49 +95,17 @@ def build(spec, data, make_act):
 def reference(data):
     return linear_on_inputs("linear", data)
 """
-OWN = ("data/sets/columns.py", "nets/own.py", "tasks/own.py")
-
-
-class Package:
-    """A copy of the package's rooms, where own files are read and imported from."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.write("data/sets/columns.py", f"DATASET = {DATASET}\n{PREPARE}")
-        self.write("nets/own.py", NET)
-        self.write("tasks/own.py", f"TASK = {TASK}\n{BUILD}")
-
-    def write(self, file, text):
-        """Write a file, which may be there already."""
-        content = text if isinstance(text, bytes) else textwrap.dedent(text).encode()
-        (self.folder / file).write_bytes(content)
-        self.forget()
-
-    def forget(self):
-        """Nothing of own files is remembered by this process."""
-        memory.forget()
-        for file in OWN:
-            sys.modules.pop("actstudy." + file.removesuffix(".py").replace("/", "."), None)
-        importlib.invalidate_caches()
+OWN = {
+    "data/sets/columns.py": f"DATASET = {DATASET}\n{PREPARE}",
+    "nets/own.py": NET,
+    "tasks/own.py": f"TASK = {TASK}\n{BUILD}",
+}
 
 
 @pytest.fixture
-def package(tmp_path, monkeypatch):
-    folder = tmp_path / "lib/actstudy"
-    for room in ("data/sets", "nets", "tasks", "analysis/figures"):
-        shutil.copytree(
-            literals.PACKAGE / room, folder / room, ignore=shutil.ignore_patterns("__pycache__")
-        )
-    for module in (literals, registry):
-        monkeypatch.setattr(module, "PACKAGE", folder)
-    for room in ("data.sets", "nets", "tasks"):
-        module = importlib.import_module(f"actstudy.{room}")
-        paths = [str(folder / room.replace(".", "/")), *module.__path__]
-        monkeypatch.setattr(module, "__path__", paths)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    package = Package(folder)
-    yield package
-    package.forget()
+def package(tmp_path):
+    with own_package.copied(tmp_path, OWN) as package:
+        yield package
 
 
 def refusal(call, *parts):
@@ -196,6 +161,7 @@ def test_a_missing_key_of_a_task_is_named(package, key):
 def test_wrong_types_are_refused(keys, wrong):
     """Every key refuses values of other types; a margin of 0.5 and no targets are right ones."""
     right = {("margin", "0.5"), ("targets", "[]"), ("targets", "()"), ("files", "{}")}
+    right.add(("defaults", "{}"))
     base = DATASET if keys is declarations.DATASET else TASK
     check = declarations.check_dataset if base is DATASET else declarations.check_task
     for key in keys:
@@ -253,15 +219,20 @@ def test_a_wrong_data_set_is_told_what_is_allowed(package, change, parts):
         ({"takes": ["passages"]}, ["model_fields: lacks vocabulary"]),
         ({"model_fields": ["witdh"]}, ["model_fields: got ['witdh']", "did you mean 'width'"]),
         ({"defaults": {"dataset": "columns", "widht": 1}}, ["defaults: unknown key 'widht'"]),
-        ({"defaults": {"width": 1}}, ["defaults: got", "dataset among them"]),
         ({"defaults": {**TASK["defaults"], "width": "x"}}, ["TASK: defaults: width: got 'x'"]),
         ({"defaults": {**TASK["defaults"], "dataset": "colums"}}, ["did you mean 'columns'"]),
-        ({"predicts": "values"}, ["predicts: got 'values'; allowed: one of classes, tokens"]),
+        ({"predicts": "numbers"}, ["predicts: got 'numbers';", "one of classes, tokens, values"]),
     ],
 )
 def test_a_wrong_task_is_told_what_is_allowed(package, change, parts):
     package.write("tasks/own.py", f"TASK = {TASK | change}\n{BUILD}")
     refusal(spec, "lib/actstudy/tasks/own.py: TASK: ", *parts)
+
+
+def test_a_task_may_leave_its_data_to_the_study(package):
+    package.write("tasks/own.py", f"TASK = {TASK | {'defaults': {'width': 16}}}\n{BUILD}")
+    refusal(spec, "command line: dataset: missing, as task own has no data of its own")
+    assert spec(dataset="columns", epochs=1, lr=0.01).dataset == "columns"
 
 
 def test_a_broken_own_file_stops_only_what_names_it(package):
@@ -511,6 +482,7 @@ def test_what_an_activation_draws_moves_nothing_else(package, tmp_path, monkeypa
     entry = dataclasses.replace(
         activations.ACTIVATIONS["relu"], factory=lambda: nn.PReLU(init=float(torch.rand(1)))
     )
+    monkeypatch.setattr(activations, "entry", activations.entry.__wrapped__)  # not remembered
     monkeypatch.setitem(activations.ACTIVATIONS, "relu", entry)
     drawn = make(package, tmp_path)[0]
     assert torch.equal(plain.cls_token, drawn.cls_token)

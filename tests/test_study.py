@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import small_tables
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -354,19 +355,32 @@ def test_missing_file_and_bad_override(tmp_path):
         planning.load(study(tmp_path), {"ler": 1})
 
 
-@pytest.mark.parametrize("task", registry.tasks())
+WITH_DATA = [task for task in registry.tasks() if task not in small_tables.OF_TASK]
+
+
+@pytest.mark.parametrize("task", WITH_DATA)
 def test_a_template_trains_what_the_defaults_train(tmp_path, task):
-    (tmp_path / "mine.yaml").write_text(template(task))
+    check_template(tmp_path, task, template(task), {})
+
+
+@pytest.mark.parametrize(("task", "name"), small_tables.OF_TASK.items())
+def test_a_template_without_data_has_a_place_for_them(tmp_path, task, name):
+    text = template(task)
+    assert "    dataset: TABLE  # your data: " in text
+    with small_tables.there(tmp_path / "package"):
+        check_template(tmp_path, task, text.replace("TABLE", name), {"dataset": name})
+
+
+def check_template(tmp_path, task, text, fields):
+    (tmp_path / "mine.yaml").write_text(text)
     ours = planning.load(tmp_path / "mine.yaml")
     assert [run.id for run in ours.runs()] == [
-        spec.run_id(planning.run_spec(task, seed, {"activation": name}))
+        spec.run_id(planning.run_spec(task, seed, {"activation": name, **fields}))
         for name in planning.load(DEFAULT_STUDY).activations
         for seed in range(3)
     ]
     assert ours.tasks[task].targets == registry.task(task)["targets"]
-    assert all(
-        "#" in line for line in template(task).splitlines()[9:]
-    )  # every value has its reason
+    assert all("#" in line for line in text.splitlines()[9:])  # every value has its reason
 
 
 def test_registry_names_are_files():

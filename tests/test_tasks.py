@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_tables
 import torch
 from runs import ROOT, SMALL, quiet, run, run_row, run_tables, same_tables, small, stop_after
 
@@ -24,13 +25,20 @@ from actstudy.training.wiring import make_job
 GOLDEN = json.loads((ROOT / "tests/golden_losses.json").read_text())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def tables(tmp_path_factory):
+    """The tables of tasks without data of their own are data sets."""
+    with small_tables.there(tmp_path_factory.mktemp("package")):
+        yield
+
+
 @pytest.fixture(scope="module", params=SMALL)
 def task(request):
     return request.param
 
 
 @pytest.fixture(scope="module")
-def folder(task, prepared_folder) -> Path:
+def folder(task, tables, prepared_folder) -> Path:
     """The task's own data, text with a small vocabulary."""
     return prepared_folder(spec.data_name(small(task)))
 
@@ -44,7 +52,7 @@ def few(monkeypatch):
         arrays = whole(self, device, split)
         if split == "train":
             return arrays
-        return {k: v if k == "words" else v[:: len(v) // 64] for k, v in arrays.items()}
+        return {k: v if k in ("words", "scale") else v[:: len(v) // 64] for k, v in arrays.items()}
 
     monkeypatch.setattr(prepared.Prepared, "on", cut)
 

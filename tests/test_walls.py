@@ -15,19 +15,21 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [path.relative_to(PACKAGE).as_posix() for path in FILES]
 ROOMS = (
     "contract",
+    "own_data",
     "study",
     "advice",
     "nets",
     "data",
     "tasks",
     "health",
+    "certificate",
     "training",
     "experiments",
     "analysis",
     "commands",
     "__main__",
 )
-TORCH_FREE = ("contract", "study", "advice", "analysis")
+TORCH_FREE = ("contract", "own_data", "study", "advice", "analysis")
 LATE_TORCH = ("commands",)  # imports torch inside functions only, when a command needs it
 INNER_ORDER = {
     "analysis": (

@@ -230,6 +230,7 @@ def test_the_ten_lines_of_the_docs_watch_a_torchvision_model(core):
 def test_the_script_trains_and_prints_templates_without_a_clone(use, tmp_path):
     assert use("--version") == f"actstudy {actstudy.__version__}\n"
     assert "activation: [tanh, relu, " in use("template", "--task", "lm")
+    assert "squash.py: Squash" in use("template", "activation", "squash")
     printed = use("train", "--task", "mlp", "--activation", "relu", "--epochs", "1")
     assert ": completed, test accuracy" in printed
     assert len(list((tmp_path / "results/runs/mlp").glob("relu-s0-*/runs.parquet"))) == 1

@@ -12,6 +12,24 @@ rule prepare:
         "exec {PYTHON:q} -m actstudy prepare {wildcards.data:q} results/data/{wildcards.data:q}"
 
 
+# Own data of the study: what it says of them goes to their preparation.
+if JOBS.own_data:
+
+    ruleorder: prepare_own > prepare
+
+    rule prepare_own:
+        output:
+            "results/data/{own}/manifest.json",
+        wildcard_constraints:
+            own="|".join(JOBS.own_data),
+        priority: lambda wildcards: JOBS.data_priority(wildcards.own)
+        params:
+            source=lambda wildcards: JOBS.own_data[wildcards.own],
+        shell:
+            "exec {PYTHON:q} -m actstudy prepare {wildcards.own:q} results/data/{wildcards.own:q}"
+            " --source {params.source:q}"
+
+
 rule reference:
     input:
         ancient("results/data/{data}/manifest.json"),

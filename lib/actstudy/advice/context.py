@@ -11,6 +11,7 @@ ADAPTIVE = (*ADAM, "rmsprop", "adagrad", "adadelta", "rprop", "lion")
 UNBOUNDED = ("relu", "gelu", "silu")  # what replaces an activation that saturates
 NOT_ZERO_CUT = ("leaky_relu", "gelu", "silu")  # what replaces one whose units die
 WITH_BATCH_NORM = ("vision",)  # tasks whose model has it inside
+MLPS = ("mlp", "tabular", "tabular_regression")  # tasks whose model is the MLP
 
 
 AT_START = "at_start"  # the word for a finding that begins at step 0
@@ -23,10 +24,10 @@ def words(facts: Mapping[str, Any]) -> frozenset[str]:
     task = facts.get("task")
     if isinstance(facts.get("model"), str):
         task = "own model"  # whatever the task: nothing is known of its parts
-    norm = facts.get("norm") if task in (None, "mlp") else None  # the field is the MLP's alone
+    norm = facts.get("norm") if task in (None, *MLPS) else None  # the field is the MLP's alone
     is_known = {
         "run": "run_id" in facts,
-        "mlp": task == "mlp",
+        "mlp": task in MLPS,
         "adam": optimizer in ADAM,
         "adaptive": optimizer in ADAPTIVE,
         "clipped": facts.get("clip") is not None,

@@ -137,8 +137,10 @@ def without_number(runs: pd.DataFrame, metrics: Mapping[str, str]) -> pd.DataFra
 def prediction_row(run_id: str, predictions: pa.Table) -> dict[str, Any]:
     """A run's predictions as one row: run_id, scores, weights, tokens.
 
-    scores: per test example whether it is correct, or the nats of a document; weights: 1, or the
-    words of the document; tokens: of all documents, 0 for classes.
+    scores: per test example whether it is correct, the nats of a document, or minus the squared
+    error of a number; weights: 1, the words of the document, or the squared distance of the number
+    from the mean, so that a difference of sums over that of weights is one of the metric; tokens:
+    of all documents, else 0.
     """
     if predictions["nll"].null_count < len(predictions):
         return {
@@ -146,6 +148,14 @@ def prediction_row(run_id: str, predictions: pa.Table) -> dict[str, Any]:
             "scores": predictions["nll"].to_numpy(),
             "weights": predictions["words"].to_numpy().astype(float),
             "tokens": sum(predictions["tokens"].to_pylist()),
+        }
+    if "label_value" in predictions.column_names and not predictions["label_value"].null_count:
+        label = predictions["label_value"].to_numpy()
+        return {
+            "run_id": run_id,
+            "scores": -np.square(label - predictions["predicted_value"].to_numpy()),
+            "weights": np.square(label - label.mean()),
+            "tokens": 0,
         }
     correct = predictions["label"].to_numpy() == predictions["predicted"].to_numpy()
     return {

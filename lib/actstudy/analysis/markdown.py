@@ -12,6 +12,7 @@ SPECIAL = str.maketrans(
 )
 EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # leaky_relu keeps its own
 BLOCK_MARK = re.compile(r"(\d{0,9})([#+=.)-]+)(?=\s|$)")  # opens a heading, list item or underline
+METRIC_NAMES = {"r2": "R2", "rmse": "RMSE"}  # of those that are not words
 
 
 def cell_name(level: str, group: str) -> str:
@@ -33,7 +34,7 @@ def listed(names: Sequence[str], word: str = "and") -> str:
 
 def metric_name(metric: str) -> str:
     """A metric's column name in words."""
-    return metric.replace("_", " ")
+    return METRIC_NAMES.get(metric, metric.replace("_", " "))
 
 
 def number(value: float) -> str:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from actstudy.analysis.markdown import metric_name
 from actstudy.contract.plan import TaskPlan
 
 SHARES = ("accuracy", "top5", "macro_f1", "ece")  # metrics that are shares, written in percent
+LOSS_UNITS = {"classes": "nats", "tokens": "nats", "values": ""}  # by what a task predicts
 MAX_DIGITS = 8  # decimals of an interval; ends that agree up to there are the same
 
 
@@ -62,12 +64,26 @@ class Scale:
         return round(self.factor * value, self.digits) + 0.0  # not -0.0
 
 
-def of_metric(metric: str) -> Scale:
-    """How values of a metric are written: shares in percent."""
+class Significant(Scale):
+    """Numbers with `digits` significant digits, for values in any unit: `0.01234`, `51230`."""
+
+    def number(self, value: float) -> str:
+        if not math.isfinite(value):
+            return "none"
+        size = float(f"{self.factor * value:.{self.digits}g}")
+        return np.format_float_positional(size, trim="-")
+
+
+def of_metric(metric: str, predicts: str = "classes") -> Scale:
+    """How values of a metric are written: shares in percent; predicts: as of a task."""
     if metric in SHARES:
         return Scale(100, 2, "%")
     if metric == "loss":
-        return Scale(1, 3, "nats")
+        return Scale(1, 3, LOSS_UNITS[predicts])
+    if metric == "r2":
+        return Scale(1, 3, "")
+    if metric == "rmse":
+        return Significant(1, 4, "")
     return Scale(1, 1, "")
 
 
@@ -75,12 +91,14 @@ def of_differences(settings: TaskPlan) -> Scale:
     """How differences of a task's metric are written: those of shares in points (of 100)."""
     if settings.log_unit:
         return Scale(1, 3, settings.log_unit)
-    own = of_metric(settings.metric)
+    own = of_metric(settings.metric, settings.predicts)
+    if settings.metric == "r2":
+        return Scale(own.factor, own.digits, metric_name("r2"))
     return Scale(own.factor, own.digits, "points" if own.unit == "%" else own.unit)
 
 
-def heading(metric: str) -> str:
-    """The head of a column with a metric's values: `test accuracy, %`."""
-    name = f"test {metric.replace('_', ' ')}"
-    unit = of_metric(metric).unit
+def heading(metric: str, predicts: str = "classes") -> str:
+    """The head of a column with a metric's values: `test accuracy, %`; predicts: as of a task."""
+    name = f"test {metric_name(metric)}"
+    unit = of_metric(metric, predicts).unit
     return f"{name}, {unit}" if unit else name

@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import actstudy
-from actstudy.commands import completion, doctor, leaving, published, run, study, training
+from actstudy.commands import (
+    certify,
+    completion,
+    doctor,
+    leaving,
+    published,
+    run,
+    study,
+    templates,
+    training,
+)
 from actstudy.commands.internal import INTERNAL, Command
 from actstudy.commands.parser import Parser, existing_folder, flush_output, named_task
 from actstudy.contract import checkout, errors, own, store
@@ -33,10 +43,17 @@ COMMANDS = (
     ),
     Command(
         "template",
-        "print a task's settings, with their reasons, as a study file",
-        study.add_template_flags,
-        study.template,
-        examples="actstudy template --task lm > config/my_lm.yaml",
+        "print a task as a study file, or write a module of an activation of your own",
+        templates.add_flags,
+        templates.template,
+        examples=templates.EXAMPLES,
+    ),
+    Command(
+        "certify",
+        "test an activation, your own or a registered one, and measure its data sheet",
+        certify.add_flags,
+        certify.certify,
+        examples=certify.EXAMPLES,
     ),
     Command(
         "status",

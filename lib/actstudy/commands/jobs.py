@@ -1,6 +1,7 @@
 """Jobs of the workflow besides training: prepare, reference, boundaries."""
 
 import argparse
+import json
 from pathlib import Path
 
 from actstudy.commands.parser import Parser, add_modules_flag
@@ -9,9 +10,12 @@ from actstudy.contract.errors import StudyError
 
 
 def add_prepare_flags(parser: Parser) -> None:
-    """The data set and its folder."""
+    """The data set and its folder; of own data also what the study says of them."""
     parser.add_argument("name")
     parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "--source", metavar="JSON", help="of own data: the mapping that a study has as `dataset`"
+    )
 
 
 def prepare(arguments: argparse.Namespace) -> int:
@@ -19,7 +23,10 @@ def prepare(arguments: argparse.Namespace) -> int:
     from actstudy.training import attempt
 
     dataset, sizes = spec.data_parts(arguments.name)
-    errors.check_name(dataset, "data set", registry.datasets())
+    if arguments.source:
+        _describe(dataset, arguments.source)
+    else:
+        errors.check_name(dataset, "data set", registry.datasets())
     is_tokenized = registry.dataset(dataset)["kind"] in declarations.TOKENIZED
     if bool(sizes) != is_tokenized:
         raise StudyError(
@@ -27,6 +34,19 @@ def prepare(arguments: argparse.Namespace) -> int:
         )
     attempt.prepared(arguments.name, arguments.folder)
     return 0
+
+
+def _describe(dataset: str, text: str) -> None:
+    """Read own data; StudyError unless they are what the study was planned on."""
+    from actstudy.own_data import describe
+
+    try:
+        value = dict(json.loads(text))
+    except (ValueError, TypeError):
+        raise StudyError(
+            f"prepare: --source: got {text!r:.80}; allowed: a mapping as JSON"
+        ) from None
+    describe.check_name(dataset, describe.describe(value), str(value.get("path")))
 
 
 def add_reference_flags(parser: Parser) -> None:

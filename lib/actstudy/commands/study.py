@@ -1,4 +1,4 @@
-"""Commands that read a study file, and `template`, which prints one."""
+"""Commands that read a study file."""
 
 import argparse
 import json
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from actstudy.commands.parser import OrPaths, Parser
-from actstudy.contract import checkout, registry, store
+from actstudy.commands.parser import Parser
+from actstudy.contract import checkout, store
 from actstudy.contract.errors import StudyError
 from actstudy.study.owner import check_owner
 from actstudy.study.planning import Study, load
@@ -174,17 +174,4 @@ def decide(arguments: argparse.Namespace) -> int:
             f"decide: --overrides: got {arguments.overrides!r}; allowed: a mapping as JSON"
         ) from None
     write_decision(_study(arguments, overrides), arguments.task, arguments.what)
-    return 0
-
-
-def add_template_flags(parser: Parser) -> None:
-    """The task."""
-    parser.add_argument("--task", required=True, choices=OrPaths(registry.tasks()))
-
-
-def template(arguments: argparse.Namespace) -> int:
-    """Print a task's settings, with their reasons, as a study file."""
-    from actstudy.study.template import template as write_template
-
-    print(write_template(arguments.task), end="")
     return 0

@@ -6,16 +6,15 @@ import functools
 import importlib.util
 import json
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
-from actstudy.commands import run_flags
+from actstudy.commands import run_flags, spec_names
 from actstudy.commands.parser import OrPaths, Parser, add_modules_flag
-from actstudy.contract import code, errors, own, registry, schema, spec, store
+from actstudy.contract import errors, own_data, registry, schema, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
-from actstudy.study import checks, packs
-from actstudy.study.config import RunFields, name_error
+from actstudy.study import packs
+from actstudy.study.config import RunFields
 from actstudy.study.planning import run_spec
 from actstudy.study.reading import coerce
 from actstudy.training.attempt import complete, prepared
@@ -143,12 +142,13 @@ def _steps_per_epoch(run: RunSpec, data_dir: Path) -> int:
 
 def pack(arguments: argparse.Namespace) -> int:
     """The exit status of runs trained as a pack: 0, or 75 if they can be resumed."""
+    own_data.look_in(arguments.data_dir)
     try:
         members = packs.read(arguments.members)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StudyError(f"command line: --members: not a pack's specs as JSON: {error}") from None
     for run in members:
-        _check_names(run, "--members")
+        spec_names.check(run, "--members")
     root = arguments.log_dir or Path("results/runs") / members[0].task_name
     runs = {root / spec.run_id(run): run for run in members}
     return complete(runs, _settings(arguments), arguments.data_dir)
@@ -169,6 +169,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 def _run(arguments: argparse.Namespace) -> RunSpec:
     """The run that the flags describe, or that --spec holds."""
+    own_data.look_in(arguments.data_dir)
     fields = {}
     for name in RunFields.model_fields:
         if name in arguments:
@@ -186,7 +187,7 @@ def _run(arguments: argparse.Namespace) -> RunSpec:
         run = spec.from_json(arguments.spec)
     except (ValueError, TypeError, AttributeError) as error:
         raise StudyError(f"command line: --spec: not a spec as JSON: {error}") from None
-    _check_names(run, "--spec")
+    spec_names.check(run, "--spec")
     return run
 
 
@@ -197,41 +198,6 @@ def _check_tensorboard() -> None:
             "command line: --tensorboard: the package is missing; "
             "to fix: pip install -e '.[tensorboard]'"
         )
-
-
-def _check_names(run: RunSpec, flag: str) -> None:
-    """StudyError if a spec names something unknown: these names become parts of its run's path."""
-    for kind, name in (("task", run.task), ("model", run.model)):
-        if own.is_path(name):
-            _check_path(str(name), flag)
-        if fault := name_error(kind, str(name)) if name else "":
-            raise StudyError(f"command line: {flag}: got {name!r}: {fault}")
-    names: list[tuple[str, str, Iterable[str]]] = [
-        ("data set", run.dataset, registry.datasets()),
-        ("init policy", run.init, registry.init_policies()),
-    ]
-    for activation in spec.names_in(run.activation):
-        if own.is_path(activation):
-            _check_path(activation, flag)
-        else:
-            names.append(("activation", activation, registry.activations()))
-    for kind, name, known in names:
-        try:
-            errors.check_name(name, kind, known)
-        except StudyError as error:
-            raise StudyError(f"command line: {flag}: got {name!r}: {error}") from None
-    checks.check_paths(run, f"command line: {flag}")
-    code.check(run, f"command line: {flag}")
-
-
-def _check_path(path: str, flag: str) -> None:
-    """StudyError if an import path of a spec leads nowhere."""
-    try:
-        own.find(path)
-    except StudyError as error:
-        raise StudyError(
-            f"command line: {flag}: {error}; to fix: --modules FOLDER, where the module is"
-        ) from None
 
 
 def _minutes(text: str) -> float:

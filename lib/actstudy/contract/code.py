@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from actstudy.contract import literals, own, own_code, own_tasks, syntax
+from actstudy.contract import literals, own, own_code, own_data, own_tasks, syntax
 from actstudy.contract.errors import StudyError
 from actstudy.contract.shipped import SHIPPED
 from actstudy.contract.spec import RunSpec, names_in
@@ -76,7 +76,9 @@ def of_reference(task: str) -> dict[str, str]:
 
 
 def of_data(dataset: str) -> dict[str, str]:
-    """Piece -> hash of the code that prepares a data set, where it is not as shipped."""
+    """Piece -> hash of the code that prepares a data set, if it is not as shipped; none of own."""
+    if own_data.is_name(dataset):
+        return {}
     return of_parts([], [], [f"{SETS}{dataset}.py"])
 
 
@@ -86,7 +88,7 @@ def of_parts(
     """The same of activations, init policies and files, with all that these import."""
     registered = tuple(name for name in activations if not own.is_path(name))
     code = dict(_other_than_shipped(registered, tuple(inits), tuple(files)))
-    return {**code, **of_own("activation", [name for name in activations if own.is_path(name)])}
+    return {**code, **of_own("activation", filter(own.is_path, activations))}
 
 
 def of_own(kind: str, paths: Iterable[str]) -> dict[str, str]:
@@ -96,7 +98,12 @@ def of_own(kind: str, paths: Iterable[str]) -> dict[str, str]:
 
 def check(spec: RunSpec, where: str) -> None:
     """StudyError if a spec was planned for other code than there is now."""
-    present = of_run(spec)
+    try:
+        present = of_run(spec)
+    except StudyError as error:
+        is_own = own.is_path(str(error).partition(": ")[0])
+        fix = "; to fix: --modules FOLDER, where the module is" if is_own else ""
+        raise StudyError(f"{where}: {error}{fix}") from None
     if spec.code == present:
         return
     planned = spec.code if isinstance(spec.code, dict) else {}  # of a spec that is passed as JSON

@@ -1,11 +1,26 @@
 """What the literals DATASET and TASK may say: every key with its meaning and what is allowed."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from actstudy.contract import schema
+from actstudy.contract.allowed import (
+    ARCHIVE,
+    CLASSES,
+    COUNT,
+    DEFAULT_FIELDS,
+    FILES,
+    MARGIN,
+    NUMBER,
+    SHAPE,
+    SWITCH,
+    TARGETS,
+    TEXT,
+    Values,
+    list_of,
+    one_of,
+)
 from actstudy.contract.errors import StudyError, choices, nearest
 from actstudy.contract.spec import DEFAULTS
 
@@ -26,16 +41,6 @@ MODEL_FIELDS = (  # run fields that a model may use
 )
 TOKEN_FIELDS = ("vocabulary", "context")
 RUN_FIELDS = [name for name in DEFAULTS if name not in ("task", "seed", "data_version", "recipe")]
-Fits = Callable[[Any], bool]
-
-
-@dataclass(frozen=True)
-class Values:
-    """What a key allows, in words, and as a function; names: those that it is made of, if any."""
-
-    allowed: str
-    fit: Fits
-    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,69 +52,10 @@ class Key:
     needed_by: tuple[str, ...] = KINDS
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_whole(value: Any) -> bool:
-    return type(value) is int and value >= 1
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
-
-
-def _each(fits: Fits) -> Fits:
-    """Whether a value is a list whose parts all fit."""
-    return lambda value: isinstance(value, list | tuple) and all(map(fits, value))
-
-
-def _texts_to(fits: Fits) -> Fits:
-    """Whether a value is a mapping from texts to what fits."""
-
-    def fit(value: Any) -> bool:
-        if not isinstance(value, dict):
-            return False
-        return all(map(_is_text, value)) and all(map(fits, value.values()))
-
-    return fit
-
-
-def _one_of(*names: str) -> Values:
-    return Values(f"one of {', '.join(names)}", lambda value: value in names, names)
-
-
-def _list_of(*names: str) -> Values:
-    fits = _each(lambda value: value in names)
-    return Values(f"a list of {', '.join(names)}", lambda value: bool(value) and fits(value), names)
-
-
-TEXT = Values("a text", _is_text)
-SWITCH = Values("True or False", lambda value: isinstance(value, bool))
-COUNT = Values("a whole number of at least 1", _is_whole)
-CLASSES = Values("a whole number of at least 2", lambda value: _is_whole(value) and value > 1)
-SHAPE = Values(
-    "a list of whole numbers of at least 1",
-    lambda value: bool(value) and _each(_is_whole)(value),
-)
-FILES = Values(
-    "a mapping from file names to mappings of sha256, md5 and url", _texts_to(_texts_to(_is_text))
-)
-ARCHIVE = Values(
-    "a mapping with file and, if it has one, url",
-    lambda value: _texts_to(_is_text)(value) and "file" in value,
-)
-TARGETS = Values("a list of numbers", _each(_is_number))
-MARGIN = Values("a number above 0", lambda value: _is_number(value) and value > 0)
-DEFAULT_FIELDS = Values(
-    "a mapping from run fields, dataset among them, to values",
-    lambda value: isinstance(value, dict) and "dataset" in value,
-)
-
 DATASET: dict[str, Key] = {
     "title": Key("its name on pages and in `margin_reason`", TEXT),
     "kind": Key(
-        "a row of the table above; a task takes data sets of its kinds alone", _one_of(*KINDS)
+        "a row of the table above; a task takes data sets of its kinds alone", one_of(*KINDS)
     ),
     "version": Key(
         "1 at first; raise it when arrays change: all its runs are new runs then, and arrays "
@@ -128,6 +74,12 @@ DATASET: dict[str, Key] = {
         "number of classes, checked; its inverse is the chance level of the tasks",
         CLASSES,
         (*NUMBERS, "passages"),
+    ),
+    "target": Key(
+        "`number` instead of `classes`, of a table: y is what a regression predicts, a number in "
+        "its own unit",
+        NUMBER,
+        (),
     ),
     "train_rows": Key(
         "rows of the official train split, val included; with fewer the page says that it is a "
@@ -155,9 +107,9 @@ DATASET: dict[str, Key] = {
 TASK: dict[str, Key] = {
     "title": Key("the model's name on pages", TEXT),
     "takes": Key(
-        "the kinds of data sets that it takes, all of numbers or all of text", _list_of(*KINDS)
+        "the kinds of data sets that it takes, all of numbers or all of text", list_of(*KINDS)
     ),
-    "metric": Key("the score of `evaluate` that is compared", _one_of(*schema.METRICS)),
+    "metric": Key("the score of `evaluate` that is compared", one_of(*schema.METRICS)),
     "unit": Key("the metric's unit, on pages", TEXT),
     "higher_is_better": Key("whether a higher metric is better", SWITCH),
     "log_unit": Key(
@@ -165,16 +117,17 @@ TASK: dict[str, Key] = {
     ),
     "net": Key("the file `lib/actstudy/nets/NET.py` of the model, with its literal `SITES`", TEXT),
     "model_fields": Key(
-        "the run fields that `build` uses; others are refused", _list_of(*MODEL_FIELDS)
+        "the run fields that `build` uses; others are refused", list_of(*MODEL_FIELDS)
     ),
     "packs": Key(
         "whether `engine: pack` may train it: for the model of `nets/mlp.py` alone", SWITCH, ()
     ),
     "predicts": Key(
-        "`classes` of a data set that has them, or `tokens`: which figures and words it gets",
-        _one_of("classes", "tokens"),
+        "`classes` of a data set that has them, `tokens`, or `values` of one whose target is a "
+        "number: which figures and words it gets",
+        one_of("classes", "tokens", "values"),
     ),
-    "x_axis": Key("of the learning curves", _one_of("step", "epoch")),
+    "x_axis": Key("of the learning curves", one_of("step", "epoch")),
     "throughput_unit": Key("what its speed counts, such as `images/s`", TEXT),
     "targets": Key("values of the metric whose steps and seconds are tabled", TARGETS),
     "margin": Key("the difference of the metric (or its logarithm) that matters", MARGIN),
@@ -185,7 +138,12 @@ TASK: dict[str, Key] = {
 
 def check_dataset(declared: Any, where: str) -> None:
     """StudyError, in one line, if a literal DATASET is not as the table DATASET says."""
-    _check(declared, DATASET, where)
+    _check(declared, DATASET, where, _replaced(declared))
+    if "target" in declared and declared["kind"] != "table":
+        got = f"got {declared['target']!r} of {declared['kind']}"
+        raise StudyError(f"{where}: target: {got}; allowed: of a table alone")
+    if "target" in declared and "classes" in declared:
+        raise StudyError(f"{where}: classes and target are both set; allowed: one of them")
     shape = list(declared.get("shape", ()))
     if declared["kind"] != "images":
         return
@@ -211,19 +169,33 @@ def check_task(declared: Any, where: str) -> None:
             raise StudyError(f"{where}: model_fields: {fault}; allowed: with data of text alone")
     if declared["predicts"] == "classes" and "text" in declared["takes"]:
         raise StudyError(f"{where}: predicts: got 'classes', and text has none; allowed: tokens")
+    if declared["predicts"] == "values" and declared["takes"] != ["table"]:
+        got = f"got 'values', and takes is {declared['takes']}"
+        raise StudyError(f"{where}: predicts: {got}; allowed: of data sets of table alone")
     for name in declared["defaults"]:
         _check_name(name, RUN_FIELDS, f"{where}: defaults")
 
 
-def _check(declared: Any, keys: Mapping[str, Key], where: str) -> None:
-    """StudyError if a key is unknown or missing, or a value is not allowed."""
+def _replaced(declared: Any) -> tuple[str, ...]:
+    """The keys that a data set need not have: those of classes, if its target is a number."""
+    return ("classes",) if isinstance(declared, dict) and "target" in declared else ()
+
+
+def _check(
+    declared: Any, keys: Mapping[str, Key], where: str, replaced: tuple[str, ...] = ()
+) -> None:
+    """StudyError if a key is unknown or missing, or a value is not allowed.
+
+    replaced: keys that need not be there.
+    """
     if not isinstance(declared, dict):
         raise StudyError(f"{where}: got {declared!r:.80}; allowed: a mapping")
     for name, value in declared.items():
         _check_name(name, keys, where)
         _check_value(value, keys[name].values, f"{where}: {name}")
     kind = declared.get("kind", KINDS[0])
-    absent = [name for name in keys if name not in declared and kind in keys[name].needed_by]
+    needed = [name for name in keys if kind in keys[name].needed_by and name not in replaced]
+    absent = [name for name in needed if name not in declared]
     if absent:
         first = keys[absent[0]]
         meaning = f"{absent[0]} is {first.meaning}; allowed: {first.values.allowed}"

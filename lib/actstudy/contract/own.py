@@ -140,9 +140,19 @@ def _find(path: str, places: tuple[Path, ...]) -> Definition:
         raise StudyError(f"{path}: {_no_module(module_name, places)}")
     definition = _defined(spec, name, ())
     if definition is None:
-        names = list(syntax.top_level(tree(Path(str(spec.origin))))[0])
+        names = _offered(spec)
         raise StudyError(f"{path}: {spec.origin} has no {name!r}; {choices(name, names)}")
     return definition
+
+
+def _offered(spec: ModuleSpec) -> list[str]:
+    """The names of a module that are not those of modules, nor of installed ones."""
+    names = []
+    for name, statements in syntax.top_level(tree(Path(str(spec.origin))))[0].items():
+        definition = _defined(spec, name, ())
+        if definition and is_own(definition.file) and not isinstance(statements[-1], ast.Import):
+            names.append(name)
+    return names
 
 
 def _no_module(name: str, places: tuple[Path, ...]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 RATE_AXIS = "lr"  # the axis of runs of tasks with `tune_lr`, whose places are fixed and tuned
+CHANCE_OF_VALUES = {"r2": 0.0, "loss": 1.0}  # the loss is that of standardised labels
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class TaskPlan:
     metric: str  # on the test split, at the best checkpoint on val
     unit: str  # of the metric
     higher_is_better: bool
-    predicts: str  # classes or tokens
+    predicts: str  # classes, tokens or values
     x_axis: str  # of the learning curves
     margin: float  # smallest difference that matters, in `compared_unit`
     margin_reason: str
@@ -49,20 +50,24 @@ class TaskPlan:
         return 1 if self.higher_is_better else -1
 
     def chance(self, data: str, metric: str | None = None) -> float:
-        """The metric of a model that gives all classes of some data the same probability.
+        """The metric of a model that knows nothing of an example.
 
+        It gives all classes of some data the same probability, and as a value the mean of all.
         metric: default the task's. NaN if it is not known, as of a task that predicts tokens.
         """
+        name = metric or self.metric
+        if self.predicts == "values":
+            return CHANCE_OF_VALUES.get(name, math.nan)
         if data not in self.classes:
             return math.nan
         classes = self.classes[data]
         values = {"accuracy": 1 / classes, "top5": min(1.0, 5 / classes), "loss": math.log(classes)}
-        return values.get(metric or self.metric, math.nan)
+        return values.get(name, math.nan)
 
     @property
     def chance_level(self) -> float:
         """`chance` if it is known and the same for all data of the task, else NaN."""
-        levels = {self.chance(data) for data in self.classes}
+        levels = {self.chance(data) for data in self.classes or [""]}
         return levels.pop() if len(levels) == 1 else math.nan
 
     @property

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from actstudy.contract import declarations, literals, own, own_models, own_tasks
+from actstudy.contract import declarations, literals, own, own_data, own_models, own_tasks
 from actstudy.contract.errors import StudyError, check_name, choices
 from actstudy.contract.literals import PACKAGE
 
 FIGURES = "analysis/figures/__init__.py"
+WITH_OUTCOMES = ("classes", "values")  # what a task predicts whose runs train or stall
 
 
 @cache
@@ -90,7 +91,12 @@ def activation(name: str) -> str:
     if own.is_path(name):
         own.find(name)
         return name
-    known = check_name(name, "activation", [*activations(), *aliases()])
+    names = [*activations(), *aliases()]
+    module, dot, last = name.rpartition(".")
+    if dot and name not in names:
+        hint = f"did you mean '{module}:{last}'?"
+        raise StudyError(f"unknown activation; {hint} allowed: {own.ALLOWED}")
+    known = check_name(name, "activation", names)
     return aliases().get(known, known)
 
 
@@ -177,9 +183,14 @@ def datasets() -> tuple[str, ...]:
     return files("data/sets", "DATASET")
 
 
-@cache
 def dataset(name: str) -> dict[str, Any]:
-    """The literal `DATASET` of a data set's file: source, licence, version, shape."""
+    """What a data set declares, own data by their name: source, licence, version, shape."""
+    return own_data.declaration(name) or registered_dataset(name)
+
+
+@cache
+def registered_dataset(name: str) -> dict[str, Any]:
+    """The literal `DATASET` of a data set's file."""
     file = f"data/sets/{name}.py"
     if not name.isidentifier():
         got = f"the file's name: got {name!r}"
@@ -192,6 +203,8 @@ def dataset(name: str) -> dict[str, Any]:
 
 def train_size(name: str) -> int | None:
     """Examples of a data set's train split; None if its file does not say it."""
+    if own_data.declaration(name) is not None:
+        return own_data.train_size(name)
     file = f"data/sets/{name}.py"
     return literal(file, "TRAIN_SIZE") if "TRAIN_SIZE" in literals.assignments(file) else None
 
@@ -199,10 +212,12 @@ def train_size(name: str) -> int | None:
 def task_figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
     """Names of the figures of a task, in the order of the page.
 
-    predicts: `classes` or `tokens`; crossed: the axes that the task crosses, and `tune_lr` if its
-    learning rate is tuned.
+    predicts: `classes`, `tokens` or `values`; crossed: the axes that the task crosses, and
+    `tune_lr` if its learning rate is tuned.
     """
     available = {predicts, *crossed}
+    if predicts in WITH_OUTCOMES:
+        available.add("outcomes")
     names = []
     for name, needs in entries(FIGURES, "TASK_FIGURES", "needs").items():
         if available.issuperset(needs or ()):

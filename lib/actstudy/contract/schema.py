@@ -11,14 +11,26 @@ import pyarrow as pa
 
 from actstudy.contract.spec import RunSpec
 
-VERSION = "3"  # of the schemas: 2 added runs.code_sha256, 3 runs.model, null in older runs
+# Of the schemas. 2 added runs.code_sha256; 3 runs.model, metrics of regression and the values in
+# predictions. All of these are null, or not there, in older runs.
+VERSION = "3"
 BUCKETS = ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")  # of seconds
 CELL = ["task", "group", "level"]  # the columns that name a cell of a study
 ENDED = ["completed", "diverged"]  # states of runs whose results count
 FAILED = ("failed", "out_of_memory", "timeout")  # states of runs that ended without a result
 OTHER_DATA = "other data"  # state of a run that was trained on other data than the newest run
 UNREAD = ["missing", "damaged", OTHER_DATA]  # states of runs whose tables are not read
-METRICS = ("loss", "accuracy", "top5", "macro_f1", "ece", "perplexity", "word_perplexity")
+METRICS = (
+    "loss",
+    "accuracy",
+    "top5",
+    "macro_f1",
+    "ece",
+    "perplexity",
+    "word_perplexity",
+    "r2",
+    "rmse",
+)
 
 
 def column(
@@ -144,6 +156,8 @@ PREDICTIONS = pa.schema(
         column("nll", pa.float64(), "nats"),
         column("tokens", pa.int64(), "tokens"),
         column("words", pa.int64(), "words"),
+        column("label_value", pa.float64(), "that of the label, of a regression"),
+        column("predicted_value", pa.float64(), "that of the label, of a regression"),
     ]
 )
 

@@ -60,5 +60,8 @@ SHIPPED: dict[str, str] = {
     "tasks/lm.py": "699bd9961165",
     "tasks/metrics.py": "417adec2064a",
     "tasks/mlp.py": "6599e867649d",
+    "tasks/regression.py": "8fd90bce9d14",
+    "tasks/tabular.py": "8fb243e9f7ce",
+    "tasks/tabular_regression.py": "0f7065f5ecfd",
     "tasks/vision.py": "8b45cd01d4e3",
 }

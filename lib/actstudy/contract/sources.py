@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import code, registry, store
+from actstudy.contract import code, own_data, registry, store
 from actstudy.contract.checkout import RAW, ROOT
 from actstudy.contract.store import Damaged
 
@@ -71,16 +71,18 @@ def check(folder: Path, name: str) -> None:
         return
     changed = _changed_code(source, name) or _changed_file(source)
     if changed:
+        fault = f"{changed} has changed since {folder} was prepared from it"
         raise Damaged(
-            f"{changed} has changed since {folder} was prepared from it; to fix: put the old one "
-            f"back, or raise `version` in {_file(name)} (new runs), or, if the arrays come out the "
-            f"same, {again}"
+            f"{fault}; to fix: put the old one back, or {_renew(name)}, or, if the arrays come out "
+            f"the same, {again}"
         )
     _note_times(folder, source)
 
 
 def check_version(manifest: Content, folder: Path) -> None:
     """Damaged if a manifest is of another version than its data set's file."""
+    if "own" in manifest:  # its name says its content
+        return
     version = registry.dataset(manifest["dataset"])["version"]
     if manifest["version"] != version:
         raise Damaged(
@@ -132,7 +134,7 @@ def settled(folder: Path, manifest: Content) -> Content:
         return dict(pinned["manifest"])
     raise Damaged(
         f"{folder}: the arrays are others than those that runs of version {manifest['version']} "
-        f"were trained on; to fix: raise `version` in {_file(manifest['dataset'])} (new runs), "
+        f"were trained on; to fix: {_renew(manifest['dataset'])}, "
         "or put the old files back"
     )
 
@@ -188,5 +190,8 @@ def _content(manifest: Content) -> str:
     return json.dumps(content, sort_keys=True)
 
 
-def _file(name: str) -> str:
-    return f"lib/actstudy/data/sets/{name}.py"
+def _renew(name: str) -> str:
+    """What makes new runs of data that have changed, in words."""
+    if own_data.is_name(name):
+        return "run snakemake again, which plans new runs on the new content"
+    return f"raise `version` in lib/actstudy/data/sets/{name}.py (new runs)"

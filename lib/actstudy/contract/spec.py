@@ -36,7 +36,10 @@ class RunSpec:
     task: str = option(
         "what is learnt: a file of lib/actstudy/tasks, or `package.module:TASK` of your own"
     )
-    dataset: str = option("what it is learnt from: a file of lib/actstudy/data/sets")
+    dataset: str = option(
+        "what it is learnt from: a file of lib/actstudy/data/sets, or the path of your own file or"
+        " folder, or a mapping with `path` and how to read it"
+    )
     activation: str | Hybrid = option(
         "a name, `package.module:NAME` of your own, or a mapping from site pattern to either (a"
         " hybrid; the first match wins)"

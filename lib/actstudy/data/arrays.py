@@ -12,19 +12,28 @@ SPLITS = ("train", "val", "test")
 MAX_LOST = 1e-3  # of a column's range, by which float32 may change its values
 
 
-def of_splits(raw: Any, kind: str, where: str) -> dict[str, dict[str, np.ndarray]]:
+def of_splits(
+    raw: Any, kind: str, where: str, predicts_numbers: bool = False
+) -> dict[str, dict[str, np.ndarray]]:
     """The splits train, val and test with x, y and whatever else there is, as arrays.
 
-    kind: of the data set. StudyError, in one line, if something is missing or no such array.
+    kind: of the data set; predicts_numbers: y are numbers and no classes. StudyError, in one line,
+    if something is missing or no such array.
     """
-    splits = {}
+    splits: dict[str, dict[str, np.ndarray]] = {}
     _check_names(raw, SPLITS, f"{where}: prepare()", closed=True)
     for split in SPLITS:
         needed = ("x",) if kind == "text" else ("x", "y")
         parts = raw[split]
         place = f"{where}: split {split}"
         _check_names(parts, needed, place, closed=kind == "text")
-        splits[split] = {name: _part(name, parts[name], kind, f"{place}: {name}") for name in parts}
+        splits[split] = {}
+        for name, value in parts.items():
+            part = f"{place}: {name}"
+            if name == "y" and predicts_numbers:
+                splits[split][name] = targets(value, part)
+            else:
+                splits[split][name] = _part(name, value, kind, part)
     return splits
 
 
@@ -112,6 +121,21 @@ def labels(value: Any, where: str) -> np.ndarray:
         row = int(wrong.argmax())
         raise StudyError(f"{where}: got {array.flat[row]} in row {row}; {allowed}")
     return whole
+
+
+def targets(value: Any, where: str) -> np.ndarray:
+    """Numbers (N,) of any type as float64; StudyError if they are others or not finite."""
+    array = _array(value, where)
+    allowed = "allowed: a finite number per example"
+    if array.dtype.kind not in "uif" or array.ndim != 1:
+        got = f"got {array.dtype} of shape {array.shape}"
+        raise StudyError(f"{where}: {got}; {allowed}")
+    converted = np.ascontiguousarray(array, np.float64)
+    wrong = ~np.isfinite(converted)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise StudyError(f"{where}: got {array[row]} in row {row}; {allowed}")
+    return converted
 
 
 def texts(value: Any, where: str) -> np.ndarray:

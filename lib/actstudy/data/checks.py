@@ -20,9 +20,23 @@ def check(where: str, arrays: dict[str, np.ndarray], shape: list[int], classes: 
     shapes_fit = len(x) == len(y) and x.shape[1:] == tuple(shape)
     finite = x.dtype.kind != "f" or bool(np.isfinite(x).all())
     if fault or not (labels_fit and shapes_fit and finite):
+        expected = "y (N, ...)"
+        if classes:
+            expected = f"y int64 (N,) and every class of {classes} present"
         raise StudyError(
             f"{where}: got x {x.shape}, y {y.dtype} {y.shape}{fault}; allowed: finite x of shape "
-            f"(N, {shape}), y int64 (N,) and every class of {classes} present"
+            f"(N, {shape}), {expected}"
+        )
+
+
+def check_targets(where: str, y: np.ndarray) -> None:
+    """StudyError if the numbers y (N,) of a regression have no spread, by which R2 is divided."""
+    with np.errstate(over="ignore"):
+        sd = y.std()
+    if y.min() == y.max() or not 0 < sd < np.inf:
+        got = f"got {len(y):,} labels from {y.min():g} to {y.max():g}, sd {sd:g}"
+        raise StudyError(
+            f"{where}: y: {got}; allowed: labels that differ, as R2 divides by their sd"
         )
 
 

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from actstudy.contract import checkout, literals, registry, sources, spec, store
+from actstudy.contract import checkout, literals, own_data, registry, sources, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.data import archives, arrays, checks, opened, standardisation
 from actstudy.data.arrays import SPLITS
+from actstudy.own_data import describe as own
 
 # train, val, test -> x (N, ...), y (N, ...) and whatever else the task reads
 Splits = dict[str, dict[str, np.ndarray]]
@@ -75,7 +76,10 @@ def prepare(name: str, folder: Path) -> None:
     splits, tokenizer_sum = tokenize(dataset, raw, sizes, folder) if sizes else (raw, {})
     shape = [sizes["context"]] if sizes else declared["shape"]
     for split in SPLITS:
-        checks.check(f"{dataset}: split {split}", splits[split], shape, declared.get("classes"))
+        place = f"{dataset}: split {split}"
+        checks.check(place, splits[split], shape, declared.get("classes"))
+        if "target" in declared:
+            checks.check_targets(place, splits[split]["y"])
     if declared["kind"] == "signals":
         where = literals.path_of(f"data/sets/{dataset}.py")
         standardisation.check_scales(splits["train"]["x"], f"{where}: split train")
@@ -86,6 +90,7 @@ def prepare(name: str, folder: Path) -> None:
     manifest = sources.settled(folder, {**manifest, "sha256": sums})
     store.write_json(folder / sources.SOURCE, sources.describe(dataset, files))
     store.write_json(folder / store.MANIFEST, manifest)
+    own.note(dataset)
 
 
 def load_raw(dataset: str) -> Splits:
@@ -94,8 +99,19 @@ def load_raw(dataset: str) -> Splits:
     StudyError, in one line, if the file fails, or what it returns are no such splits.
     """
     declared = registry.dataset(dataset)
+    where = literals.path_of(f"data/sets/{dataset}.py")
+    if own_data.is_name(dataset):
+        where = dataset
+        raw = own.splits(dataset)
+    else:
+        raw = _raw_of_file(dataset, where)
+    archives.unpack_tar.cache_clear()  # as large as the splits
+    return arrays.of_splits(raw, declared["kind"], where, "target" in declared)
+
+
+def _raw_of_file(dataset: str, where: str) -> Any:
+    """What the `prepare()` of a data set's file returns; StudyError, with the line, if it fails."""
     file = f"data/sets/{dataset}.py"
-    where = literals.path_of(file)
     try:
         module = importlib.import_module(f"actstudy.data.sets.{dataset}")
         raw = module.prepare()
@@ -112,8 +128,7 @@ def load_raw(dataset: str) -> Splits:
         raise StudyError(f"{where}: {place}{fault}") from error
     if registry.literal(file, "DATASET") != module.DATASET:
         raise StudyError(f"{where}: DATASET: changed after its literal; allowed: the literal alone")
-    archives.unpack_tar.cache_clear()  # as large as the splits
-    return arrays.of_splits(raw, declared["kind"], where)
+    return raw
 
 
 def tokenize(
@@ -140,6 +155,8 @@ def describe(
         manifest["class_counts"] = {
             split: np.bincount(splits[split]["y"]).tolist() for split in SPLITS
         }
+    if "target" in declared:
+        manifest |= standardisation.target_statistics(splits["train"]["y"])
     rows = counts["train"] + counts["val"]
     official_rows = declared.get("train_rows", 0)
     if rows < official_rows:
@@ -179,14 +196,23 @@ class Prepared:
     def on(self, device: torch.device, split: str) -> dict[str, Tensor]:
         """A whole split on the device as it was prepared, on a CPU memory-mapped.
 
-        x is uint8, float32, or int32 tokens.
+        x is uint8, float32, or int32 tokens. Numbers that a regression predicts are standardised
+        by train: y (N,) float32, with `label`, as they are, and `scale`, mean and sd, in float64.
         """
         prefix = f"{split}_"
         tensors = {}
         for name, array in self.arrays.items():
             if name.startswith(prefix):
                 tensors[name.removeprefix(prefix)] = torch.from_numpy(array).to(device)
+        if "target_mean" in self.manifest:
+            tensors |= self._standardised(tensors["y"])
         return tensors
+
+    def _standardised(self, label: Tensor) -> dict[str, Tensor]:
+        """The parts y, label and scale of a split whose labels (N,) are numbers."""
+        moments = [self.manifest["target_mean"], self.manifest["target_sd"]]
+        scale = torch.tensor(moments, dtype=torch.float64, device=label.device)
+        return {"y": ((label - scale[0]) / scale[1]).float(), "label": label, "scale": scale}
 
     def inputs(self, device: torch.device) -> Callable[[Tensor], Tensor]:
         """A function from x to a model's input: float32, standardised by train; tokens stay."""

@@ -75,3 +75,8 @@ def check_scales(x: np.ndarray, where: str) -> None:
 
 def _ratio(values: np.ndarray) -> float:
     return float(values.max() / values.min())
+
+
+def target_statistics(y: np.ndarray) -> dict[str, float]:
+    """Mean and sd of the numbers y (N,) that a regression predicts, which are not all equal."""
+    return {"target_mean": float(y.mean()), "target_sd": float(y.std())}

@@ -9,7 +9,7 @@ from typing import Any
 from actstudy.contract import code, errors, own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RIVALS, RunSpec, data_name, run_id
-from actstudy.study import inspection, model_checks, model_questions, packs
+from actstudy.study import data_checks, inspection, model_checks, model_questions, packs
 from actstudy.study.config import RunFields, name_error, set_fields
 from actstudy.study.grid import PlannedRun
 from actstudy.study.looks import TUNING_SEEDS
@@ -203,12 +203,7 @@ def _other_than(defaults: Mapping[str, Any], arguments: Mapping[str, Any]) -> di
 
 def check_spec(spec: RunSpec, where: str) -> None:
     """StudyError if fields of a run, each allowed, do not go together."""
-    takes = registry.task(spec.task)["takes"]
-    kind = registry.dataset(spec.dataset)["kind"]
-    if kind not in takes:
-        allowed = f"a data set of {' or '.join(takes)}"
-        got = f"got {spec.dataset!r}, which holds {kind}; allowed: {allowed}"
-        raise StudyError(f"{where}: dataset: {got}")
+    data_checks.check(spec, where)
     if spec.epochs is None and spec.steps is None:
         raise StudyError(f"{where}: epochs: missing; allowed: epochs or steps, at least 1")
     if spec.epochs and spec.warmup > spec.epochs:

@@ -15,8 +15,10 @@ from pydantic import (
 )
 from pydantic.functional_validators import WrapValidator
 
-from actstudy.contract import errors, own_models, registry
+from actstudy.contract import errors, own_data, own_models, registry
+from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import Hybrid, RunSpec
+from actstudy.own_data.describe import describe
 from actstudy.study.claims import STRICT, Claims
 
 NOT_SET_BY_STUDIES = ("task", "seed", "data_version", "recipe", "code")
@@ -29,11 +31,24 @@ def _activation(value: str | dict[str, str]) -> str | Hybrid:
     return registry.activation(value)
 
 
+def _dataset(value: str | dict[str, Any]) -> str:
+    """The name of a data set, registered or of the user's own; its files are read for that."""
+    if own_data.is_own(value):
+        return describe(value)
+    name = str(value)
+    if own_data.declaration(name) is not None:
+        return name
+    try:
+        return errors.check_name(name, "data set", registry.datasets())
+    except StudyError as error:
+        raise StudyError(f"{error}, or a path such as ./{name}.csv") from None
+
+
 NAMES: dict[str, Callable[[Any], Any]] = {
     "activation": _activation,
     "task": registry.check_task,
     "model": lambda value: value if value is None else own_models.check(value),
-    "dataset": lambda value: errors.check_name(value, "data set", registry.datasets()),
+    "dataset": _dataset,
     "init": lambda value: errors.check_name(value, "init policy", registry.init_policies()),
 }
 
@@ -59,6 +74,7 @@ Metric = Annotated[float, Number]
 Share = Annotated[float, Number, Field(ge=0, lt=1)]
 TYPES: dict[str, Any] = {  # of run fields whose parts have bounds of their own
     "activation": str | Annotated[dict[str, str], Field(min_length=1)],
+    "dataset": str | Annotated[dict[str, Any], Field(min_length=1)],
     "hidden": Annotated[tuple[Annotated[int, Number, Field(ge=1)], ...], Field(min_length=1)]
     | None,
     "betas": tuple[Share, Share],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import code, errors, own, registry, sources, store
+from actstudy.contract import code, errors, own, own_data, registry, sources, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, data_name, data_parts, run_id
 from actstudy.study import looks, packs
@@ -42,6 +42,7 @@ class Jobs:
     toy_code: dict[str, str]  # of the toy problems' network that is not as shipped
     priorities: dict[str, int]  # run -> its place in the order, the first run's the highest
     aside: int  # priority of jobs that only the tables wait for: references, toy problems
+    own_data: dict[str, str]  # folder of prepared own data -> what the study says of them, as JSON
 
     @property
     def gpu(self) -> int:
@@ -82,6 +83,22 @@ def reference_of(task: str, data: str) -> str:
     """What a task's reference on prepared data depends on, besides their files, as JSON."""
     dataset, _ = data_parts(data)
     return json.dumps([registry.dataset(dataset)["version"], code.of_reference(task)])
+
+
+def own_data_of(study: Study) -> dict[str, str]:
+    """Folder of prepared data of the user's own -> `--source` of their preparation, as JSON.
+
+    A path below the present folder is written from there on, so that the folder may be moved.
+    """
+    values = {}
+    for run in [*study.possible, *study.tuning]:
+        known = own_data.known(run.spec.dataset)
+        if known is not None:
+            path = Path(known.value["path"])
+            if path.is_relative_to(Path.cwd()):
+                path = path.relative_to(Path.cwd())
+            values[data_name(run.spec)] = json.dumps({**known.value, "path": str(path)})
+    return values
 
 
 def check_sources(study: Study, root: Path = store.DATA) -> None:
@@ -137,6 +154,7 @@ def plan_jobs(
         toy_code=code.of_parts([*study.activations, "identity"], ["auto"], ["nets/mlp.py"]),
         priorities={run: 2 * (len(runs) - place) for place, run in enumerate(runs)},
         aside=2 * (len(runs) - n_first) + 1,
+        own_data=own_data_of(study),
     )
 
 

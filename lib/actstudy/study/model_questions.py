@@ -34,7 +34,10 @@ def questions(spec: RunSpec) -> list[Question]:
     """
     if not spec.model and not own.is_path(spec.task):
         return []
-    if registry.dataset(spec.dataset)["kind"] not in registry.task(spec.task)["takes"]:
+    task = registry.task(spec.task)
+    declared = registry.dataset(spec.dataset)
+    predicts_numbers = task["predicts"] == "values"
+    if declared["kind"] not in task["takes"] or predicts_numbers != ("target" in declared):
         return []
     try:
         model_checks.check(spec, "")

@@ -11,7 +11,7 @@ from actstudy.contract import own, registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import LooksTaken, Plan, TaskPlan
 from actstudy.contract.spec import RunSpec, layered
-from actstudy.study import checks, claims, inspection, looks, tries
+from actstudy.study import checks, claims, data_checks, inspection, looks, tries
 from actstudy.study.config import RunFields, StudyFile, name_error, set_fields
 from actstudy.study.grid import PlannedRun, expand
 from actstudy.study.model_checks import activation_names
@@ -220,6 +220,7 @@ def run_spec(
     if not base.get("activation"):
         names = ", ".join(registry.activations())
         raise StudyError(f"{source}: activation: missing; allowed: {names}")
+    data_checks.check_is_named(base, {}, source)
     (run,) = expand(base, {}, [seed], "activation", {}, layered(*stronger))
     spec = checks.canonical_spec(run.spec)
     inspection.inspect([spec], source)

@@ -11,7 +11,7 @@ from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import TaskPlan
 from actstudy.contract.spec import data_name, layered
-from actstudy.study import checks, inspection, looks, own_fields
+from actstudy.study import checks, data_checks, inspection, looks, own_fields
 from actstudy.study.config import (
     RunFields,
     StudyFile,
@@ -95,6 +95,7 @@ def _draft(
     base = complete(task, stronger, file)
     if not base.get("activation") and "activation" not in axes:
         raise StudyError(f"{where}: activation: missing; allowed: a name, or an axis of names")
+    data_checks.check_is_named(base, axes, where)
     seeding = Seeding.of(content, block)
     seeding.check(content.compare, axes, where)
     keeps_warmup = sets_warmup([*stronger, *itertools.chain(*axes.values())])
@@ -202,8 +203,8 @@ def _margin(block: Any, task: Mapping[str, Any], datasets: list[str]) -> tuple[f
     """The smallest difference that matters in a task, and the reason for it."""
     if block.margin:
         return block.margin, "set by this study"
-    home = task["defaults"]["dataset"]
-    if datasets != [home]:
+    home = task["defaults"].get("dataset")
+    if home and datasets != [home]:
         return task["margin"], f"the task's own, chosen for {registry.dataset(home)['title']}"
     return task["margin"], task["margin_reason"]
 

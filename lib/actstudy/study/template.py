@@ -6,6 +6,8 @@ from actstudy.contract import checkout, registry
 from actstudy.study import planning
 from actstudy.study.config import RunFields
 
+UNNAMED = "TABLE"  # where the file of a task without data of its own needs a name
+
 
 def template(task: str) -> str:
     """The text of a study of one task with the activations and the baseline of the default study.
@@ -29,9 +31,16 @@ def template(task: str) -> str:
         f"    targets: {_inline(own['targets'])}  # {targets_reason}",
         f"    margin: {_inline(own['margin'])}  # {own['margin_reason']}",
     ]
+    if "dataset" not in own["defaults"]:
+        lines.append(f"    dataset: {UNNAMED}  # your data: {_meaning('dataset')}")
     for name, value in own["defaults"].items():
-        lines.append(f"    {name}: {_inline(value)}  # {RunFields.model_fields[name].description}")
+        lines.append(f"    {name}: {_inline(value)}  # {_meaning(name)}")
     return "\n".join(lines) + "\n"
+
+
+def _meaning(name: str) -> str:
+    """The reason of a run field."""
+    return str(RunFields.model_fields[name].description)
 
 
 def _inline(value: object) -> str:

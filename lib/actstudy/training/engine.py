@@ -108,8 +108,7 @@ class Engine(ABC):
         labels = self.splits["train"]["y"]
         self.steps_per_epoch, self.total_steps = lengths(self.spec, len(labels))
         self.eval_every = self.spec.eval_every or self.steps_per_epoch
-        # 1 for classes; negative labels are padding
-        self.labels_per_example = (labels >= 0).sum().item() / len(labels)
+        self.labels_per_example = float(count_labels(labels)) / len(labels)
         self.clock = Clock(self.device)
         self.progress = [Progress(order_seed=_order_seed(spec)) for spec in self.specs]
 
@@ -210,6 +209,11 @@ class Engine(ABC):
     @abstractmethod
     def inspect_validation(self, runs: Sequence[int]) -> Places:
         """The first outputs that are not finite in a validation with the present weights."""
+
+
+def count_labels(y: Tensor) -> Tensor | int:
+    """The number of labels in y (N, ...): negative classes are padding, numbers are all labels."""
+    return y.numel() if y.is_floating_point() else (y >= 0).sum()
 
 
 def _order_seed(spec: RunSpec) -> int:

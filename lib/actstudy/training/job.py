@@ -17,7 +17,7 @@ from actstudy.tasks.metrics import Evaluation
 from actstudy.training.batches import probe_batch
 from actstudy.training.blame import LOSS, first, watch_outputs
 from actstudy.training.cuda_graphs import Recorder, Scores, is_recorded
-from actstudy.training.engine import Engine, Places, Weights, autocast
+from actstudy.training.engine import Engine, Places, Weights, autocast, count_labels
 from actstudy.training.optim import clip_share, learning_rate, restore, set_rate
 
 
@@ -231,4 +231,4 @@ def label_share(y: Tensor, rows: Tensor, batch: Tensor) -> Tensor | float:
     """The rows' share of their batch's labels: so weighted, means of parts add up to the mean."""
     if len(rows) == len(batch):
         return 1.0
-    return (y[rows] >= 0).sum() / (y[batch] >= 0).sum()
+    return count_labels(y[rows]) / count_labels(y[batch])

@@ -39,12 +39,12 @@ def write(tables: Tables, folder: Path) -> None:
 def means_latex(tables: Tables, task: str) -> str:
     """The mean test metric of each cell with sd and n as a booktabs table, group by group."""
     settings = tables.plan.tasks[task]
-    own = scale.of_metric(settings.metric)
+    own = scale.of_metric(settings.metric, settings.predicts)
 
     def cells(row: dict[Any, Any]) -> list[str]:
         return [number(own, row["mean"]), number(own, row["sd"]), f"{row['n']}"]
 
-    title = f"{settings.title}: {scale.heading(settings.metric)}"
+    title = f"{settings.title}: {scale.heading(settings.metric, settings.predicts)}"
     return table(title, tables.reported(task), ["Level", "Mean", "sd", "$n$"], "lrrr", cells)
 
 

@@ -38,7 +38,8 @@ KINDS = ("png", "pdf", "txt")  # the picture twice and its caption
 class TaskFigure:
     """How a figure of a task is drawn, and of which tasks.
 
-    needs: what the task must predict (`classes`) and which axes the study must cross for it;
+    needs: what the task must predict (`classes`; `outcomes`: classes or values, whose runs train or
+    stall) and which axes the study must cross for it;
     on_page: whether summary.md shows it, else appendix.md alone.
     """
 
@@ -57,25 +58,25 @@ class StudyFigure:
 
 # Names, `needs`, `on_page` and the order are read from this source (contract/registry.py).
 TASK_FIGURES: dict[str, TaskFigure] = {
-    "outcome_map": TaskFigure(depth.outcome_map, needs=("classes", "depth"), on_page=True),
+    "outcome_map": TaskFigure(depth.outcome_map, needs=("outcomes", "depth"), on_page=True),
     "metric_against_depth": TaskFigure(
-        depth.metric_against_depth, needs=("classes", "depth"), on_page=True
+        depth.metric_against_depth, needs=("outcomes", "depth"), on_page=True
     ),
     "metric_against_factor": TaskFigure(
-        factor.metric_against_factor, needs=("classes", "init_args"), on_page=True
+        factor.metric_against_factor, needs=("outcomes", "init_args"), on_page=True
     ),
     "lr_sensitivity": TaskFigure(rates.lr_sensitivity, needs=("tune_lr",), on_page=True),
     "loss_curves": TaskFigure(curves.loss_curves),
-    "convergence_by_level": TaskFigure(layers.convergence_by_level, needs=("classes", "depth")),
+    "convergence_by_level": TaskFigure(layers.convergence_by_level, needs=("outcomes", "depth")),
     "reliability": TaskFigure(calibration.reliability, needs=("classes",)),
     "throughput_vs_metric": TaskFigure(compute.throughput_vs_metric),
     "health_heatmaps": TaskFigure(health.health_heatmaps),
     "dead_over_time": TaskFigure(health.dead_over_time),
     "gradient_flow": TaskFigure(health.gradient_flow),
-    "gradient_over_layers": TaskFigure(layers.gradient_over_layers, needs=("classes", "depth")),
-    "signal_over_layers": TaskFigure(depth.signal_over_layers, needs=("classes", "depth")),
-    "signal_over_epochs": TaskFigure(layers.signal_over_epochs, needs=("classes", "depth")),
-    "mean_over_epochs": TaskFigure(layers.mean_over_epochs, needs=("classes", "depth")),
+    "gradient_over_layers": TaskFigure(layers.gradient_over_layers, needs=("outcomes", "depth")),
+    "signal_over_layers": TaskFigure(depth.signal_over_layers, needs=("outcomes", "depth")),
+    "signal_over_epochs": TaskFigure(layers.signal_over_epochs, needs=("outcomes", "depth")),
+    "mean_over_epochs": TaskFigure(layers.mean_over_epochs, needs=("outcomes", "depth")),
 }
 STUDY_FIGURES: dict[str, StudyFigure] = {
     "forest": StudyFigure(forest.forest, on_page=True),

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from actstudy.analysis import scale
 from actstudy.analysis.figures.marks import MARKED_POINTS, mark_every
@@ -15,7 +15,14 @@ from actstudy.analysis.tables import Tables
 
 MAX_GROUPS = 4  # of a task with curves
 MAX_LABELLED_RANGE = 30  # top over bottom of an axis with numbers between the powers of ten too
+MAX_DENSE_RANGE = 10  # the same of an axis with all of them, else with those at 2 and 5
 LINES = "Thin lines are seeds, thick lines their mean."
+LOWEST_R2 = -1  # of a panel: R2 has no lower end, and early values may be far below chance
+LOSSES = {
+    "classes": "cross-entropy (nats)",
+    "tokens": "cross-entropy (nats)",
+    "values": "mean squared error (labels in sd)",
+}
 
 
 def loss_curves(tables: Tables, task: str) -> tuple[Figure, str] | None:
@@ -41,7 +48,7 @@ def loss_curves(tables: Tables, task: str) -> tuple[Figure, str] | None:
         group, split = places[name]
         part = loss[(loss["group"] == group) & (loss["split"] == split)]
         draw_levels(ax, part, x, styles(tables.plan.levels))
-        ax.set(xlabel=x, ylabel="cross-entropy (nats)")
+        ax.set(xlabel=x, ylabel=LOSSES[tables.plan.tasks[task].predicts])
         log_scale(ax)
     legend(figure, axes.values(), count_seeds(loss))
     return figure, (
@@ -78,11 +85,14 @@ def metric_curves(tables: Tables) -> tuple[Figure, str] | None:
     figure, axes = panels(list(places), title, columns, shared=False)
     for name, ax in axes.items():
         draw_metric(ax, tables, *places[name])
+    is_cut = cut_low(list(axes.values()), tables, [task for task, _ in places.values()])
     val = pd.concat([part for _, part in places.values()])
     counted = count_seeds(val)
     legend(figure, axes.values(), counted)
     text = f"Validation metric of each task against steps or epochs, {counted} per line. {LINES}"
     text += name_references(tables, [task for task, _ in places.values()])
+    if is_cut:
+        text += f" Values of R2 below {LOWEST_R2} are cut off."
     if crowded:
         text += f" Not drawn: {'; '.join(crowded)}."
     return figure, text
@@ -102,6 +112,17 @@ def draw_metric(ax: Axes, tables: Tables, task: str, val: pd.DataFrame) -> None:
         log_scale(ax)
 
 
+def cut_low(axes: list[Axes], tables: Tables, tasks: list[str]) -> bool:
+    """Cut panels of R2 at LOWEST_R2; returns whether any reached below."""
+    low = []
+    for ax, task in zip(axes, tasks, strict=False):
+        if tables.plan.tasks[task].metric == "r2" and ax.get_ylim()[0] < LOWEST_R2:
+            low.append(ax)
+    for ax in low:
+        ax.set_ylim(bottom=LOWEST_R2)
+    return bool(low)
+
+
 def name_references(tables: Tables, tasks: list[str]) -> str:
     """A sentence that names the reference method of each task, empty if none has one."""
     names = []
@@ -116,6 +137,8 @@ def log_scale(ax: Axes) -> None:
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter("{x:g}")
     low, high = ax.get_ylim()
+    if MAX_DENSE_RANGE < high / low < MAX_LABELLED_RANGE:
+        ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     ax.yaxis.set_minor_formatter("{x:g}" if high / low < MAX_LABELLED_RANGE else NullFormatter())
 
 

@@ -1,4 +1,4 @@
-"""What depth does: figures of studies that cross `depth`, for tasks that predict classes."""
+"""What depth does: figures of studies that cross `depth`, for tasks that predict no tokens."""
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from actstudy.analysis.figures.style import Style, legend, seeds, styles
 from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.questions.outcomes import (
     DIVERGES,
+    JUDGED_BY,
     NOT_ENDED,
     STALLS,
     TRAINS,
@@ -33,26 +34,32 @@ def metric_against_depth(tables: Tables, task: str) -> tuple[Figure, str] | None
     runs = tables.of("runs", task)
     metric = metric_name(settings.metric)
     value = runs[f"reported_{settings.metric}"].astype(float)
-    train = runs["run_id"].map(last_train(tables.of("curves", task)))
+    train = runs["run_id"].map(last_train(tables.of("curves", task), settings.metric))
     done = runs.assign(value=value, train=train)[runs["status"] == "completed"]
     if done.empty:
         return None
+    has_train = done["train"].notna().any()
+    y = f"{metric} (thin: train)" if has_train else metric
     title = f"{settings.title}: {metric} against depth"
     lines = {line_name(line): line for line in done["line"].unique()}
     figure, axes = panels(list(lines), title, columns=2)
     for name, ax in axes.items():
         draw_lines(ax, done[done["line"] == lines[name]], styles(tables.plan.levels))
         chance_line(ax, settings)
-        ax.set(xlabel="depth (hidden layers)", ylabel=f"{metric} (thin: train)")
+        ax.set(xlabel="depth (hidden layers)", ylabel=y)
         ax.set_xticks(sorted(runs["depth"].unique()))
     n = seeds(count_seeds(done))
     legend(figure, axes.values(), n)
-    return figure, (
+    text = (
         f"{settings.title}: test {metric} at the best validation checkpoint against depth, means "
-        f"of completed runs, {n} per point; bands reach from the lowest to the highest seed. Thin "
-        f"dotted lines are train {metric} over the last stretch between two evaluations, as "
-        "trained."
+        f"of completed runs, {n} per point; bands reach from the lowest to the highest seed."
     )
+    if has_train:
+        text += (
+            f" Thin dotted lines are train {metric} over the last stretch between two "
+            "evaluations, as trained."
+        )
+    return figure, text
 
 
 def draw_lines(ax: Axes, runs: pd.DataFrame, styles_by_level: dict[str, Style]) -> None:
@@ -86,13 +93,14 @@ def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
     """
     settings = tables.plan.tasks[task]
     runs = tables.of("runs", task)
-    best = best_validation(tables.of("curves", task))
+    metric = JUDGED_BY[settings.predicts]
+    best = best_validation(tables.of("curves", task), metric)
     bounds = stall_bounds(runs, settings)
     runs = runs.assign(
         value=runs[f"reported_{settings.metric}"],
         outcome=outcomes(runs, best, bounds),
     )
-    levels = [settings.chance(data, "accuracy") for data in runs["data"]]
+    levels = [settings.chance(data, metric) for data in runs["data"]]
     lines = list(runs["line"].unique())
     depths = list(runs["depth"].unique())
     columns = max(1, MAX_CELLS_ACROSS // len(depths))
@@ -112,8 +120,8 @@ def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
     return figure, (
         f"{settings.title}: the strips of a cell are its seeds ({seeds(count_seeds(runs))}), the "
         f"number is the mean test {metric_name(settings.metric)} of those that completed. A run "
-        f"stalls if its best validation accuracy stays below {span(bounds)} (chance is "
-        f"{span(levels)}); it diverges if its loss is no longer finite."
+        f"stalls if its best validation {metric_name(metric)} stays below {span(bounds)} "
+        f"(chance is {span(levels)}); it diverges if its loss is no longer finite."
     )
 
 

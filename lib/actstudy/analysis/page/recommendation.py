@@ -216,7 +216,7 @@ def not_above_reference(tables: Tables, task: str) -> str:
     cells = cells.merge(data, on=["group", "level"])
     best = (settings.sign * cells["mean"]).groupby(cells["data"]).max()
     warnings = []
-    own = scale.of_metric(settings.metric)
+    own = scale.of_metric(settings.metric, settings.predicts)
     references: Any = tables.of("references", task).drop_duplicates(["data", "name"]).itertuples()
     for row in references:
         if row.data in best and settings.sign * row.test >= best[row.data]:

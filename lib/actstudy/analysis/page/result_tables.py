@@ -5,13 +5,15 @@ from typing import Any
 import pandas as pd
 
 from actstudy.analysis import scale
-from actstudy.analysis.markdown import cell_name, markdown
+from actstudy.analysis.markdown import cell_name, markdown, metric_name
 from actstudy.analysis.page import cell_groups
 from actstudy.analysis.tables import Tables
+from actstudy.contract.plan import TaskPlan
 
 STAGES = ["wall", "start", "compile", "train", "eval", "probe", "checkpoint"]
 MAX_SUMMARY_ROWS = 30  # of a table with a row per group of cells
 NO_TARGET = "No target is set, or no run has completed."
+ERROR = f"test {metric_name('rmse')}, in the label's unit"
 
 
 def time(runs: pd.DataFrame) -> str:
@@ -37,30 +39,49 @@ def time(runs: pd.DataFrame) -> str:
 def means(tables: Tables, task: str) -> str:
     """Test metrics, a row per cell: mean, sd and n; the reference methods below."""
     settings = tables.plan.tasks[task]
-    own = scale.of_metric(settings.metric)
-    head = f"{scale.heading(settings.metric)}: mean (sd)"
+    own = scale.of_metric(settings.metric, settings.predicts)
+    head = f"{scale.heading(settings.metric, settings.predicts)}: mean (sd)"
+    errors = _errors(tables, task)
     rows = []
     for row in tables.reported(task).to_dict("records"):
         name = cell_name(row["level"], row["group"])
         n = f"{row['n']} of {row['n_planned']}"
-        rows.append({tables.plan.compare: name, head: own.spread(row["mean"], row["sd"]), "n": n})
+        error = {ERROR: errors[name]} if errors else {}
+        value = own.spread(row["mean"], row["sd"])
+        rows.append({tables.plan.compare: name, head: value, **error, "n": n})
     for row in tables.of("references", task).to_dict("records"):
         name = f"reference: {row['name']}"
         if tables.of("references", task)["data"].nunique() > 1:
             name += f", {row['data']}"
-        rows.append({tables.plan.compare: name, head: own.number(row["test"]), "n": ""})
+        error = {ERROR: ""} if errors else {}
+        value = own.number(row["test"])
+        rows.append({tables.plan.compare: name, head: value, **error, "n": ""})
     return markdown(rows)
+
+
+def _errors(tables: Tables, task: str) -> dict[str, str]:
+    """Cell -> the mean RMSE of its completed runs; empty unless the task predicts numbers."""
+    cells = tables.of("cells", task)
+    rows = cells[(cells["metric"] == "rmse") & (cells["checkpoint"] == "reported")]
+    settings = tables.plan.tasks[task]
+    if settings.predicts != "values" or settings.metric == "rmse":
+        return {}
+    own = scale.of_metric("rmse")
+    errors = dict.fromkeys(map(cell_name, cells["level"], cells["group"]), "none")
+    for row in rows.to_dict("records"):
+        errors[cell_name(row["level"], row["group"])] = own.number(row["mean"])
+    return errors
 
 
 def results(tables: Tables, task: str) -> str:
     """Test metrics, a row per cell: n, mean, sd, min, max, last step; means of other metrics."""
-    metric = tables.plan.tasks[task].metric
+    settings = tables.plan.tasks[task]
     cells = tables.of("cells", task).groupby(["group", "level"], sort=False)
     steps = steps_trained(tables, task)
     rows = []
     for (group, level), cell in cells:
         name = cell_name(level, group)
-        rows.append({**_result(name, cell, metric), **steps_of(steps, name)})
+        rows.append({**_result(name, cell, settings), **steps_of(steps, name)})
     return markdown(rows)
 
 
@@ -105,10 +126,11 @@ def steps_of(steps: dict[str, str], cell: str) -> dict[str, str]:
     return {"steps trained": steps.get(cell, "none")} if steps else {}
 
 
-def _result(name: str, cell: pd.DataFrame, metric: str) -> dict[str, Any]:
+def _result(name: str, cell: pd.DataFrame, settings: TaskPlan) -> dict[str, Any]:
     """A cell's row of the table of results; cell: its rows of the table `cells`."""
     described = cell.set_index(["checkpoint", "metric"])
-    own = scale.of_metric(metric)
+    metric = settings.metric
+    own = scale.of_metric(metric, settings.predicts)
     main = described.loc[("reported", metric)]
     last = main
     if ("last", metric) in described.index:
@@ -120,11 +142,12 @@ def _result(name: str, cell: pd.DataFrame, metric: str) -> dict[str, Any]:
     for other in cell["metric"].unique():
         if other != metric:
             mean = described.loc[("reported", other), "mean"]
-            others[scale.heading(other)] = scale.of_metric(other).number(mean)
+            head = scale.heading(other, settings.predicts)
+            others[head] = scale.of_metric(other, settings.predicts).number(mean)
     return {
         "cell": name,
         "n": f"{main['n']:.0f} of {main['n_planned']:.0f}",
-        f"{scale.heading(metric)} (sd)": own.spread(main["mean"], main["sd"]),
+        f"{scale.heading(metric, settings.predicts)} (sd)": own.spread(main["mean"], main["sd"]),
         "min": own.number(main["min"]),
         "max": own.number(main["max"]),
         "at the last step (sd)": at_last,
@@ -148,7 +171,8 @@ def _is_long(tables: Tables, task: str) -> bool:
 
 
 def _by_group(tables: Tables, task: str) -> str:
-    size = scale.of_metric(tables.plan.tasks[task].metric)
+    settings = tables.plan.tasks[task]
+    size = scale.of_metric(settings.metric, settings.predicts)
     return cell_groups.means(tables.reported(task), size)
 
 

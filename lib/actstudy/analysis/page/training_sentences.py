@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from actstudy.analysis.markdown import listed
+from actstudy.analysis import scale
+from actstudy.analysis.markdown import listed, metric_name
 from actstudy.analysis.questions.outcomes import (
     DIVERGES,
+    JUDGED_BY,
     STALLS,
     TRAINS,
     best_validation,
@@ -25,17 +27,18 @@ Places = dict[str, str]  # axis -> place
 def sentences(tables: Tables, task: str) -> list[str]:
     """How many runs train, then where: a sentence per set of levels that train in the same cells.
 
-    Empty if the task predicts no classes, has one group of cells, or if every run trains.
+    Empty if the task predicts tokens, has one group of cells, or if every run trains.
     """
     settings = tables.plan.tasks[task]
     places = tables.places(task)
-    if settings.predicts != "classes" or len(places) < 2:
+    metric = JUDGED_BY.get(settings.predicts)
+    if not metric or len(places) < 2:
         return []
     runs = tables.of("runs", task)
     runs = runs[runs["status"].isin(ENDED)]
     if runs.empty:
         return []
-    best = best_validation(tables.of("curves", task))
+    best = best_validation(tables.of("curves", task), metric)
     bounds = stall_bounds(runs, settings)
     runs = runs.assign(outcome=outcomes(runs, best, bounds))
     if (runs["outcome"] == TRAINS).all():
@@ -43,9 +46,11 @@ def sentences(tables: Tables, task: str) -> list[str]:
     counts = runs["outcome"].value_counts()
     words = {TRAINS: "train", STALLS: "stall", DIVERGES: "diverge"}
     numbers = [f"{counts[end]} {word}" for end, word in words.items() if end in counts]
+    size = scale.of_metric(metric, settings.predicts)
+    limits = [f"{size.factor * bound:.3g}{size.unit}" for bound in sorted(set(bounds))]
     head = (
-        f"Of {len(runs)} runs {listed(numbers)}: a run stalls if its best validation accuracy "
-        f"stays below {' or '.join(f'{100 * bound:.3g}%' for bound in sorted(set(bounds)))}."
+        f"Of {len(runs)} runs {listed(numbers)}: a run stalls if its best validation "
+        f"{metric_name(metric)} stays below {' or '.join(limits)}."
     )
     return [head, *by_level(runs, places)]
 

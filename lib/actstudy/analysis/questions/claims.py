@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats as distributions
 
 from actstudy.analysis.questions import stats
+from actstudy.analysis.questions.outcomes import JUDGED_BY
 from actstudy.analysis.questions.seed_values import Frames
 from actstudy.contract.plan import TaskPlan
 from actstudy.contract.schema import ENDED
@@ -125,8 +126,8 @@ def best_group(runs: pd.DataFrame, curves: pd.DataFrame, task: Task) -> str:
 def values_of_runs(cell: pd.DataFrame, curves: pd.DataFrame, metric: str, task: Task) -> np.ndarray:
     """The claim's metric of each run of a cell that has ended.
 
-    A diverged run counts at chance; if the metric is no accuracy, one makes all values missing, so
-    that the claim is undecided.
+    A diverged run counts at chance; if the metric is no accuracy and no R2, one makes all values
+    missing, so that the claim is undecided.
     """
     ended = cell[cell["status"].isin(ENDED)]
     diverged = ended["status"] == "diverged"
@@ -138,10 +139,10 @@ def values_of_runs(cell: pd.DataFrame, curves: pd.DataFrame, metric: str, task: 
     else:
         values = ended[metric].astype(float)
     if diverged.any():
-        is_accuracy = metric == "error_percent" or metric.endswith("_accuracy")
-        if not is_accuracy:
+        name = "accuracy" if metric == "error_percent" else metric.split("_", 1)[1]
+        if name not in JUDGED_BY.values():
             return np.array([])
-        values = values.mask(diverged, task.chance(ended["data"].iloc[0], "accuracy"))
+        values = values.mask(diverged, task.chance(ended["data"].iloc[0], name))
     if metric == "error_percent":
         values = 100 * (1 - values)
     return values.dropna().to_numpy(float)

@@ -6,7 +6,13 @@ from typing import Any
 import pandas as pd
 
 from actstudy.advice.rules import SEVERITIES, Rule, advise, read_by_rules, rules
-from actstudy.analysis.questions.outcomes import STALLS, best_validation, outcomes, stall_bounds
+from actstudy.analysis.questions.outcomes import (
+    JUDGED_BY,
+    STALLS,
+    best_validation,
+    outcomes,
+    stall_bounds,
+)
 from actstudy.contract.plan import TaskPlan
 from actstudy.contract.schema import CELL, UNREAD
 
@@ -24,18 +30,17 @@ def findings(
     """A row per run and finding, the worst of a run first; remedies joined by `; `.
 
     `cause` is the rule of the finding that a finding is the likely consequence of, or empty;
-    tasks: those of the plan, whose data say what the accuracy of a guess is.
+    tasks: those of the plan, whose data say what a guess is worth.
     """
     probes = health[health["probe"].isin(read_by_rules())] if len(health) else health
     losses = curves[curves["metric"] == "loss"] if len(curves) else curves
     probes_by_run = by_run(probes)
     losses_by_run = by_run(losses)
-    stalled = stalled_accuracies(runs, curves, tasks)
+    stalled = stalls(runs, curves, tasks)
     rows = []
     for run in runs[~runs["status"].isin(UNREAD)].to_dict("records"):
         facts = {str(field): value for field, value in run.items() if not pd.isna(value)}
-        if run["run_id"] in stalled:
-            facts["accuracy_at_chance"] = stalled[run["run_id"]]
+        facts |= stalled.get(run["run_id"], {})
         head = {name: run[name] for name in (*CELL, "seed", "run_id")}
         key = (run["run_id"], run["group"])
         run_probes = records(probes_by_run.get(key), HEALTH)
@@ -45,19 +50,22 @@ def findings(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def stalled_accuracies(
+def stalls(
     runs: pd.DataFrame, curves: pd.DataFrame, tasks: Mapping[str, TaskPlan]
-) -> dict[str, float]:
-    """Run -> best validation accuracy of the completed runs that stall."""
+) -> dict[str, dict[str, float]]:
+    """Run -> the fact that its best validation is that of a guess, of completed runs that stall."""
     if curves.empty:
         return {}
-    best = best_validation(curves)
     stalled = {}
-    for task, part in runs[runs["run_id"].isin(best.index)].groupby("task"):
-        ends = outcomes(part, best, stall_bounds(part, tasks[str(task)]))
+    for task, part in runs.groupby("task"):
+        settings = tasks[str(task)]
+        metric = JUDGED_BY.get(settings.predicts, "")
+        best = best_validation(curves, metric)
+        part = part[part["run_id"].isin(best.index)]
+        ends = outcomes(part, best, stall_bounds(part, settings))
         for run_id, end in zip(part["run_id"], ends, strict=True):
             if end == STALLS:
-                stalled[run_id] = float(best[run_id])
+                stalled[run_id] = {f"{metric}_at_chance": float(best[run_id])}
     return stalled
 
 

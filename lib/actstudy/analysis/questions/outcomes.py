@@ -8,6 +8,8 @@ from actstudy.contract.plan import TaskPlan
 
 STALL_FACTOR = 1.5  # a best validation accuracy below this multiple of chance is no learning
 STALL_SHARE = 0.1  # of few classes: below this share of the way from chance to 1
+STALL_R2 = 0.01  # a best validation R2 below it is no learning
+JUDGED_BY = {"classes": "accuracy", "values": "r2"}  # what a task predicts -> the metric of stalls
 TRAINS = "trains"
 STALLS = "stalls"
 DIVERGES = "diverges"
@@ -17,16 +19,16 @@ NOT_ENDED = "not run to its end"
 def outcomes(runs: pd.DataFrame, best: pd.Series, bounds: Sequence[float]) -> list[str]:
     """How each run ended: TRAINS, STALLS, DIVERGES or NOT_ENDED.
 
-    best: run_id -> best validation accuracy; bounds: per run, a completed one stalls below it.
+    best: run_id -> best validation accuracy, or R2; bounds: of each, a completed run stalls below.
     """
     outcome_by_run = []
-    accuracies = runs["run_id"].map(best).fillna(0)
-    for status, accuracy, bound in zip(runs["status"], accuracies, bounds, strict=True):
+    values = runs["run_id"].map(best).fillna(0)
+    for status, value, bound in zip(runs["status"], values, bounds, strict=True):
         if status == "diverged":
             outcome_by_run.append(DIVERGES)
         elif status != "completed":
             outcome_by_run.append(NOT_ENDED)
-        elif accuracy < bound:
+        elif value < bound:
             outcome_by_run.append(STALLS)
         else:
             outcome_by_run.append(TRAINS)
@@ -39,17 +41,19 @@ def stall_bound(chance: float) -> float:
 
 
 def stall_bounds(runs: pd.DataFrame, settings: TaskPlan) -> list[float]:
-    """The `stall_bound` of each run of a task, by the classes of its data."""
+    """The value of its best validation below which each run of a task stalls."""
+    if settings.predicts == "values":
+        return [STALL_R2] * len(runs)
     return [stall_bound(settings.chance(data, "accuracy")) for data in runs["data"]]
 
 
-def best_validation(curves: pd.DataFrame) -> pd.Series:
-    """run_id -> best validation accuracy so far."""
-    val = curves[(curves["split"] == "val") & (curves["metric"] == "accuracy")]
+def best_validation(curves: pd.DataFrame, metric: str = "accuracy") -> pd.Series:
+    """run_id -> best validation accuracy so far, or another metric that is better if higher."""
+    val = curves[(curves["split"] == "val") & (curves["metric"] == metric)]
     return val.groupby("run_id")["value"].max()
 
 
-def last_train(curves: pd.DataFrame) -> pd.Series:
-    """run_id -> train accuracy over the last stretch between two evaluations."""
-    train = curves[(curves["split"] == "train") & (curves["metric"] == "accuracy")]
+def last_train(curves: pd.DataFrame, metric: str) -> pd.Series:
+    """run_id -> train metric over the last stretch between two evaluations; empty without any."""
+    train = curves[(curves["split"] == "train") & (curves["metric"] == metric)]
     return train.sort_values("step").groupby("run_id")["value"].last()

@@ -83,13 +83,15 @@ def paired(runs: pd.DataFrame, plan: Plan, baseline: str) -> pd.Series:
 
 
 def chances(frames: Frames, plan: Plan, task: str) -> dict[str, float]:
-    """Prepared data -> the metric of a model that knows nothing, which gives all the same odds.
+    """Prepared data -> the metric of a model that knows nothing: equal odds, or the mean number.
 
     A language model's is per word and needs a completed run's predictions on these data.
     """
     settings = plan.tasks[task]
-    if settings.predicts == "classes":
-        return {data: settings.chance(data) for data in settings.classes}
+    if settings.predicts != "tokens":
+        runs = frames["runs"]
+        names = runs.loc[runs["task"] == task, "data"].unique()
+        return {data: settings.chance(data) for data in names}
     predictions = frames["predictions"]
     runs = frames["runs"].drop_duplicates("run_id").set_index("run_id")
     levels: dict[str, float] = {}

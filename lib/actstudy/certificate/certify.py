@@ -1,0 +1,136 @@
+"""An activation's certificate: the outcome of every check and measure, with versions."""
+
+import logging
+import math
+import platform
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Any
+
+import numpy as np
+import torch
+
+import actstudy
+from actstudy.certificate.checks import CHECKS, SHAPE, Check
+from actstudy.certificate.measures import MEASURES, Measure
+from actstudy.certificate.outcome import Finding, NotMeasured
+from actstudy.certificate.subject import Subject, subject_of
+from actstudy.contract import certificates, own, own_import
+
+PASSED = "passed"
+FINDING = "finding"
+NOT_MEASURED = "not measured"
+
+
+def certify(name: str) -> dict[str, Any]:
+    """The certificate of a registered activation or of an import path, ready for JSON.
+
+    StudyError if there is no such activation or if it does not take one tensor.
+    """
+    with _quiet():
+        subject = subject_of(name)
+        checks = checks_of(subject)
+        is_comparable = checks[SHAPE]["outcome"] == PASSED
+        measures = measures_of(subject) if is_comparable else {}
+    outcomes = [row["outcome"] for row in checks.values()]
+    has_findings = FINDING in outcomes
+    return {
+        "activation": subject.name,
+        "short": own.short(subject.name),
+        "digest": certificates.digest(subject.name),
+        "outcome": certificates.FINDINGS if has_findings else certificates.CERTIFIED,
+        "checks": checks,
+        "measures": measures,
+        "versions": _versions(),
+    }
+
+
+def checks_of(subject: Subject) -> dict[str, dict[str, str]]:
+    """Check -> its outcome, text and fix; a check that needs one with a finding is not measured."""
+    rows: dict[str, dict[str, str]] = {}
+    for name, check in CHECKS.items():
+        broken = [need for need in check.needs if rows[need]["outcome"] == FINDING]
+        if broken:
+            text = f"first fix {' and '.join(broken)}"
+            rows[name] = {"outcome": NOT_MEASURED, "text": text}
+        else:
+            rows[name] = _checked(check, subject)
+    return rows
+
+
+def _checked(check: Check, subject: Subject) -> dict[str, str]:
+    """The outcome of a check; whatever the activation raises in it is a finding."""
+    try:
+        finding = check.run(subject)
+    except NotMeasured as reason:
+        return {"outcome": NOT_MEASURED, "text": str(reason)}
+    except Exception as error:
+        finding = Finding(own_import.blame(error), check.fix)
+    if finding is None:
+        return {"outcome": PASSED, "text": ""}
+    text = finding.text.replace(_folder(subject.name), "")
+    return {"outcome": FINDING, "text": text, "fix": finding.fix}
+
+
+def _folder(name: str) -> str:
+    """The folder of someone's own activation with a slash, which no reader needs."""
+    folder = own.find(name).file.parent if own.is_path(name) else certificates.FOLDER
+    return f"{folder}/"
+
+
+def measures_of(subject: Subject) -> dict[str, dict[str, Any]]:
+    """Measure -> its text and values."""
+    return {name: _measured(measure, subject) for name, measure in MEASURES.items()}
+
+
+def _measured(measure: Measure, subject: Subject) -> dict[str, Any]:
+    """The reading of a measure; an error of the activation is why there is none."""
+    try:
+        reading = measure.run(subject)
+    except NotMeasured as reason:
+        return {"text": f"{NOT_MEASURED}: {reason}", "values": {}}
+    except Exception as error:
+        return {"text": f"{NOT_MEASURED}: {own_import.blame(error)}", "values": {}}
+    return {"text": reading.text, "values": _for_json(reading.values)}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No warnings and no log of torch while the block runs: what matters is a finding.
+
+    What the activation prints goes to stderr, as stdout is the certificate's.
+    """
+    with warnings.catch_warnings(), redirect_stdout(sys.stderr):
+        warnings.simplefilter("ignore")
+        before = logging.root.manager.disable
+        logging.disable(logging.ERROR)
+        try:
+            yield
+        finally:
+            logging.disable(before)
+
+
+def _for_json(value: Any) -> Any:
+    """The value with infinity and NaN as text, which JSON does not have as numbers."""
+    if isinstance(value, dict):
+        return {key: _for_json(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def _versions() -> dict[str, str | None]:
+    """Versions of what was used, and the machine that measured."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "actstudy": actstudy.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "gpu": gpu,
+    }

@@ -1,0 +1,36 @@
+"""The measures of a certificate's data sheet, in their order: the table MEASURES."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from actstudy.certificate import cost, curve, facts, signal
+from actstudy.certificate.outcome import Reading
+from actstudy.certificate.subject import Subject
+
+
+class Measure(NamedTuple):
+    """A measure: its title, and the function that reads it; NotMeasured if it cannot be."""
+
+    title: str
+    run: Callable[[Subject], Reading]
+
+
+DEPTH = "depth"
+MEASURES: dict[str, Measure] = {
+    "zero": Measure("at 0", curve.at_zero),
+    "range": Measure("range", curve.extent),
+    "monotone": Measure("monotone", curve.monotone),
+    "minima": Measure("minima", curve.minima),
+    "lipschitz": Measure("Lipschitz constant", curve.lipschitz),
+    "ends": Measure("ends", curve.ends),
+    "dead_zone": Measure("dead zone", curve.dead_zone),
+    "moments": Measure("gain and mean shift", signal.moments),
+    DEPTH: Measure("over depth", signal.depth),
+    "learns": Measure("learns", facts.learns),
+    "modes": Measure("modes", facts.modes),
+    "nan": Measure("NaN", facts.not_a_number),
+    "largest": Measure("largest input", facts.largest),
+    "rounding": Measure("low precision", facts.rounding),
+    "seconds": Measure("time", cost.seconds),
+    "bytes": Measure("kept for backward", cost.bytes_saved),
+}

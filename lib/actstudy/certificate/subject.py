@@ -1,0 +1,129 @@
+"""The activation that a certificate is about: fresh instances of it, and what they return."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from actstudy.contract import own_import, registry
+from actstudy.contract.errors import StudyError
+from actstudy.nets import activations
+
+SHAPE = (6, 8)
+LIMIT = 1e4  # the largest |x| that is looked at
+ALLOWED = "an activation that takes a tensor of any shape and returns one of that shape"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An activation; elementwise: whether a value of its output depends on one of its input alone.
+
+    name: as registered, or an import path.
+    """
+
+    name: str
+    factory: Callable[[], nn.Module]
+    elementwise: bool
+
+    def fresh(self, dtype: torch.dtype = torch.float32) -> nn.Module:
+        """A new instance as a site gets it, in training mode; the same initial values each time."""
+        with seeded():
+            return self.factory().to(dtype)
+
+
+def subject_of(name: str) -> Subject:
+    """The subject of a name; StudyError if there is none, or if it does not take one tensor."""
+    known = registry.activation(name)
+    factory = activations.entry(known).factory
+    return Subject(known, factory, _is_elementwise(known, factory))
+
+
+@contextmanager
+def seeded(seed: int = 0) -> Iterator[None]:
+    """Torch's random numbers in the block are those of a seed; afterwards they go on as before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def normal(*shape: int, seed: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
+    """A tensor of draws from N(0, 1)."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=dtype)
+
+
+def call(module: nn.Module, x: Tensor, seed: int = 0) -> Tensor:
+    """The output for a copy of x, which the module may change."""
+    with seeded(seed):
+        return module(x.clone())
+
+
+def with_gradient(
+    module: nn.Module, x: Tensor, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The output for x, and the gradient of its sum by x: 0 where it is cut from the graph.
+
+    weights: of a weighted sum.
+    """
+    leaf = x.detach().clone().requires_grad_()
+    y = call(module, leaf)
+    gradient = None
+    if y.requires_grad:
+        of_sum = torch.ones_like(y) if weights is None else weights
+        (gradient,) = torch.autograd.grad(y, leaf, of_sum, allow_unused=True)
+    return y.detach(), torch.zeros_like(leaf) if gradient is None else gradient.detach()
+
+
+def grid() -> Tensor:
+    """Values of x in float64, in order: every 0.01 to +-20, 10 a decade from 1e-30 to +-1e4, 0."""
+    near = np.arange(-2000, 2001) / 100
+    far = np.geomspace(1e-30, LIMIT, 341)
+    return torch.from_numpy(np.unique(np.concatenate([near, far, -far])))
+
+
+def rows(values: Tensor) -> Tensor:
+    """Values (V,) as rows (V, 8) of one value each, for activations that mix values of a row."""
+    return values[:, None].expand(-1, SHAPE[1]).clone()
+
+
+def all_of_rows(mask: Tensor) -> Tensor:
+    """Whether all of a row holds: (V, 8) -> (V,)."""
+    return mask.reshape(len(mask), -1).all(1)
+
+
+def places(values: Tensor) -> str:
+    """Up to three values of x, nearest to 0 first, and how many more there are."""
+    ordered = values[values.abs().argsort(stable=True)].tolist()
+    listed = ", ".join(f"{value:.4g}" for value in ordered[:3])
+    more = len(ordered) - 3
+    return f"x = {listed}" + (f" and {more} more" if more > 0 else "")
+
+
+def _is_elementwise(name: str, factory: Callable[[], nn.Module]) -> bool:
+    """Whether a change of some input values leaves the output of the others as it is."""
+    x = normal(*SHAPE)
+    is_changed = normal(*SHAPE, seed=2) > 0
+    y = _first_output(name, factory, x)
+    if y.shape != x.shape:
+        return False
+    changed = _first_output(name, factory, torch.where(is_changed, x + 1, x))
+    near = torch.isclose(y, changed, rtol=1e-5, atol=1e-6, equal_nan=True)
+    return bool(near[~is_changed].all())
+
+
+def _first_output(name: str, factory: Callable[[], nn.Module], x: Tensor) -> Tensor:
+    """What a new instance returns for x; StudyError if that fails or is no tensor."""
+    try:
+        with seeded():
+            y = factory()(x.clone())
+    except StudyError:
+        raise
+    except Exception as error:
+        fault = f"fails on a float32 tensor of shape {list(SHAPE)}: {own_import.blame(error)}"
+        raise StudyError(f"{name}: {fault}; allowed: {ALLOWED}") from None
+    if not isinstance(y, Tensor):
+        raise StudyError(f"{name}: returned {type(y).__name__}; allowed: {ALLOWED}")
+    return y

@@ -1,0 +1,312 @@
+"""Certificates: no false alarm on what is registered, each planted defect named, numbers right."""
+
+import json
+import math
+import subprocess
+import sys
+from functools import cache
+
+import numpy as np
+import planted
+import pytest
+import torch
+from commands import command
+from runs import ROOT
+from torch import nn
+
+from actstudy.certificate import certify, cost, curve, facts, report, signal
+from actstudy.certificate.certify import FINDING, NOT_MEASURED
+from actstudy.certificate.checks import CHECKS
+from actstudy.certificate.measures import MEASURES
+from actstudy.certificate.subject import Subject, subject_of
+from actstudy.contract import certificates, own
+from actstudy.nets.activations import ACTIVATIONS, gain
+
+NAMES = list(ACTIVATIONS)
+GPU_ONLY = set() if torch.cuda.is_available() else {"cuda_graph"}
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path, monkeypatch):
+    """Certificates are written to a folder of the test; modules are looked for in tests/."""
+    monkeypatch.chdir(tmp_path)
+    own.look_in(ROOT / "tests")
+
+
+@cache
+def checked(name: str) -> dict[str, dict[str, str]]:
+    """Check -> its row for an activation, registered or planted."""
+    return certify.checks_of(subject_of(name if name in ACTIVATIONS else f"planted:{name}"))
+
+
+def outcomes(name: str) -> dict[str, str]:
+    return {check: row["outcome"] for check, row in checked(name).items()}
+
+
+def named(name: str) -> set[str]:
+    return {check for check, outcome in outcomes(name).items() if outcome == FINDING}
+
+
+def on_gpu(name: str) -> set[str]:
+    """Checks that name a defect on a machine with a GPU only."""
+    return planted.ON_GPU.get(name, set()) - GPU_ONLY
+
+
+@pytest.mark.parametrize("name", [*NAMES, "Leaky"])
+def test_no_false_alarm(name):
+    by_check = outcomes(name)
+    assert named(name) == set()
+    assert {check for check in by_check if by_check[check] == NOT_MEASURED} == GPU_ONLY
+
+
+@pytest.mark.parametrize("name", planted.NAMED)
+def test_each_of_the_ten_defects_is_named(name):
+    assert named(name) == planted.NAMED[name] | on_gpu(name)
+
+
+@pytest.mark.parametrize("name", planted.OTHERS)
+def test_other_defects_are_named(name):
+    assert named(name) == planted.OTHERS[name] | on_gpu(name)
+
+
+def test_every_check_but_the_gpus_has_a_planted_defect():
+    tested = set.union(*planted.NAMED.values(), *planted.OTHERS.values())
+    assert set(CHECKS) - tested == {"cuda_graph"}
+
+
+def test_a_finding_says_where_and_what_to_change():
+    row = checked("GraphBreak")["compile"]
+    assert "planted.py" in row["text"]
+    assert ".item()" in row["fix"]
+    row = checked("NoAutocast")["autocast"]
+    assert "planted.py: line" in row["text"]
+
+
+def test_after_another_shape_nothing_is_compared():
+    by_check = outcomes("Halves")
+    assert by_check.pop("shape") == FINDING
+    assert set(by_check.values()) == {NOT_MEASURED}
+
+
+# Measures
+
+
+def own_subject(function) -> Subject:
+    """A subject of a function of one tensor, which no module holds."""
+
+    class Module(nn.Module):
+        def forward(self, x):
+            return function(x)
+
+    return Subject("function", Module, True)
+
+
+def values(measure, subject):
+    return measure(subject).values
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_measure_of_every_registered_activation(name, monkeypatch):
+    monkeypatch.setattr(cost, "WINDOW_SECONDS", 1e-5)
+    rows = certify.measures_of(subject_of(name))
+    assert list(rows) == list(MEASURES)
+    for measure, row in rows.items():
+        assert NOT_MEASURED not in row["text"], measure
+    json.dumps(rows, allow_nan=False)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gain_is_that_of_the_initializers(name):
+    expected = gain(ACTIVATIONS[name].factory())
+    assert values(signal.moments, subject_of(name))["gain"] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh", "gelu"])
+def test_moments_over_depth_are_those_of_a_wide_network(name):
+    """Five layers of 2,000 random units, 64 inputs, three networks: within 15%."""
+    read = values(signal.depth, subject_of(name))
+    factor = values(signal.moments, subject_of(name))["gain"]
+    generator = torch.Generator().manual_seed(0)
+    module = ACTIVATIONS[name].factory()
+    moments = []
+    with torch.no_grad():
+        for _ in range(3):
+            h = torch.randn(64, 2000, generator=generator) * math.sqrt(2.0)
+            for _ in range(5):
+                weight = torch.randn(2000, 2000, generator=generator) * factor / math.sqrt(2000)
+                h = module(h) @ weight
+            moments.append(h.square().mean().item())
+    expected = read["from"]["2.0"][read["depths"].index(5)]
+    assert np.mean(moments) == pytest.approx(expected, rel=0.15)
+
+
+def test_relu_keeps_any_second_moment_and_its_gradient():
+    read = values(signal.depth, subject_of("relu"))
+    assert read["from"]["0.5"] == pytest.approx([0.5] * 6, rel=1e-3)
+    assert read["gradient"] == pytest.approx([1.0] * 6, rel=0.05)
+
+
+def test_shape_of_known_curves():
+    assert values(curve.lipschitz, subject_of("relu"))["constant"] == pytest.approx(1)
+    assert values(curve.dead_zone, subject_of("relu"))["share_of_normal"] == pytest.approx(0.5)
+    assert values(curve.dead_zone, subject_of("gelu"))["zones"] == []
+    assert values(curve.monotone, subject_of("tanh")) == {"monotone": True, "direction": "rising"}
+    ((x, y),) = values(curve.minima, subject_of("silu"))["minima"]
+    assert (x, y) == pytest.approx((-1.2785, -0.27846), abs=1e-3)
+    assert values(curve.extent, subject_of("relu6")) == {"low": 0.0, "high": 6.0}
+    ends = values(curve.ends, subject_of("tanh"))
+    assert ends["left"]["limit"] == -1
+    assert ends["right"]["within_1_percent_from"] == pytest.approx(math.atanh(0.99), abs=0.01)
+    assert values(curve.ends, subject_of("gelu"))["right"] == {"slope": pytest.approx(1)}
+    assert not values(curve.at_zero, subject_of("sigmoid"))["is_zero"]
+
+
+def test_shape_of_curves_that_are_not_registered():
+    jump = values(curve.lipschitz, own_subject(lambda x: x + (x > 0.3).to(x.dtype)))
+    assert jump == {"constant": None, "jumps_near": pytest.approx(0.3, abs=0.01)}
+    wave = values(curve.monotone, own_subject(torch.sin))
+    assert wave["n_turns"] >= 12
+    assert values(curve.monotone, own_subject(lambda x: -x))["direction"] == "falling"
+    steep = values(curve.lipschitz, own_subject(lambda x: 3 * torch.tanh(x)))
+    assert steep["constant"] == pytest.approx(3, rel=1e-4)
+    assert "faster" in curve.ends(own_subject(lambda x: x**2)).text
+
+
+def test_bytes_saved_are_those_of_autograd():
+    assert values(cost.bytes_saved, subject_of("relu"))["bytes"] == 4
+    assert values(cost.bytes_saved, subject_of("silu_written_out"))["bytes"] == 8
+    assert values(cost.bytes_saved, subject_of("identity"))["bytes"] == 0
+
+
+def test_time_is_a_ratio_to_relu_of_the_same_windows():
+    assert values(cost.seconds, subject_of("relu"))["forward"] == pytest.approx(1, rel=0.5)
+    slow = values(cost.seconds, own_subject(lambda x: x.sin().sin().sin().sin().sin().sin()))
+    assert slow["forward"] > 2
+    assert slow["n"] == cost.N_WINDOWS
+
+
+def test_what_learns_and_modes():
+    read = values(facts.learns, subject_of("prelu"))
+    assert read["n_parameters"] == 1
+    assert read["parameters"]["weight"]["from"] == [0.25]
+    assert values(facts.modes, own_subject(nn.functional.dropout))["random_in_training"]
+    assert not values(facts.not_a_number, own_subject(lambda x: x.nan_to_num()))["passes"]
+    square = values(facts.largest, own_subject(lambda x: x * x))
+    assert square == {"float32": pytest.approx(1.78e19, 0.1), "float16": pytest.approx(237, 0.1)}
+
+
+# Files, commands
+
+
+def test_the_state_is_that_of_the_code_as_it_is_now(tmp_path, monkeypatch):
+    file = tmp_path / "bumps.py"
+    file.write_text("import torch\n\n\ndef bump(x):\n    return torch.tanh(x)\n")
+    assert certificates.state("bumps:bump") is None
+    monkeypatch.setattr(certify, "CHECKS", {"shape": CHECKS["shape"]})
+    monkeypatch.setattr(certify, "MEASURES", {})
+    first = certificates.digest("bumps:bump")
+    certificate = certify.certify("bumps:bump")
+    certificate["measures"] = {}
+    report.write(certificate)
+    assert certificates.state("bumps:bump") == "certified"
+    assert certificates.state("bumps:bump", first[:8]) == "certified"
+    assert certificates.state("bumps:bump", "00000000") is None
+    file.write_text("import torch\n\n\ndef bump(x):\n    return torch.tanh(2 * x)\n")
+    own._find.cache_clear()
+    certificates.own_code._digest.cache_clear()
+    assert certificates.state("bumps:bump") is None
+    assert certificates.state("bumps:bump", first[:8]) == "certified"
+
+
+def test_a_damaged_certificate_is_none():
+    file = certificates.file_of("relu")
+    file.parent.mkdir(parents=True)
+    for text in ('{"activation": "relu", "outc', "[]", '{"activation": "relu"}', "{}"):
+        file.write_text(text)
+        assert certificates.state("relu") is None
+    file.write_text('{"activation": "relu", "outcome": "findings"}')
+    assert certificates.state("relu") == "findings"
+
+
+def test_the_command_prints_writes_and_exits_by_outcome(tmp_path):
+    done = command(tmp_path, "certify", "relu")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("# relu: certified, ")
+    file = certificates.file_of("relu")
+    assert file.with_suffix(".md").read_text() == done.stdout.rstrip("\n") + "\n"
+    written = json.loads(file.read_text())
+    assert written["digest"] in file.name
+    assert written["versions"]["torch"] == torch.__version__
+    done = command(tmp_path, "certify", "planted:Halves", "--modules", str(ROOT / "tests"))
+    assert done.returncode == 1
+    assert "- **shape**: an input of shape [6, 8] gives an output of shape [6, 4]" in done.stdout
+    assert certificates.state("planted:Halves") == "findings"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "parts"),
+    [
+        ("", "rellu", ["did you mean 'relu'?"]),
+        ("", "nowhere:Squash", ["no module nowhere in"]),
+        ("def squash(x): return x", "acts:Squash", ["has no 'Squash'", "did you mean 'squash'?"]),
+        ("act = 3", "acts:act", ["acts:act: got int; allowed: a class of torch.nn.Module"]),
+        ("import torch\nact = torch.nn.ReLU()", "acts:act", ["which all sites would share"]),
+        ("def act(x, y): return x", "acts:act", ["2 required arguments", "give them defaults"]),
+        ("def act(x): return x.foo", "acts:act", ["acts.py: line 1: AttributeError", "allowed: "]),
+        ("def act(x): return None", "acts:act", ["returned NoneType"]),
+        ("def act(x):\n  return (", "acts:act", ["acts.py: line 2:"]),
+        ("def act(): return 3", "acts:act", ["acts:act: returned int"]),
+        ("raise SystemExit", "acts:act", ["acts.py"]),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, text, name, parts):
+    (tmp_path / "acts.py").write_text(text)
+    done = command(tmp_path, "certify", name)
+    assert done.returncode == 2, done.stdout
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    for part in parts:
+        assert part in line, line
+    assert not certificates.FOLDER.exists()
+
+
+def test_a_template_passes_its_tests_and_has_no_findings(tmp_path):
+    done = command(tmp_path, "template", "activation", "my_squash")
+    assert done.returncode == 0, done.stderr
+    assert "python -m actstudy certify my_squash:MySquash" in done.stdout.splitlines()
+    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_squash.py"]
+    ran = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+    saved = {}
+    for name in ("MySquash", "MySquashLearnt", "MySquashLean"):
+        subject = subject_of(f"my_squash:{name}")
+        rows = certify.checks_of(subject)
+        assert [row for row in rows.values() if row["outcome"] == FINDING] == []
+        saved[name] = values(cost.bytes_saved, subject)["bytes"]
+    assert saved["MySquashLean"] * 2 == saved["MySquash"]
+
+
+def test_a_template_overwrites_nothing(tmp_path):
+    (tmp_path / "test_squash.py").write_text("mine")
+    done = command(tmp_path, "template", "activation", "squash")
+    assert done.returncode == 2
+    assert "test_squash.py: is there already" in done.stderr
+    assert (tmp_path / "test_squash.py").read_text() == "mine"
+    assert not (tmp_path / "squash.py").exists()
+
+
+@pytest.mark.parametrize("name", ["", "_", "a-b", "a.b", "../a", "class", "é", "torch", "math"])
+def test_a_template_needs_a_name_of_its_own(tmp_path, name):
+    done = command(tmp_path, "template", "activation", name)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["activation"], ["--task", "mlp", "activation", "a"], ["activatoin", "a"]]
+)
+def test_a_template_is_of_a_task_or_of_an_activation(tmp_path, words):
+    done = command(tmp_path, "template", *words)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
