@@ -396,7 +396,7 @@ def test_doctor_counts_over_the_train_split_of_an_own_activation(folder, data, c
     printed = capsys.readouterr().err
     assert f"doctor: {done}: acts:relu: no module acts in" in printed
     assert "to fix: --modules FOLDER" in printed
-    with pytest.raises(SystemExit, match="[0-3]"):
+    with pytest.raises(SystemExit, match=r"[0-3]"):
         cli.main([*flags, "--modules", str(folder)])
     assert "dead (zero for all " in capsys.readouterr().out
 
