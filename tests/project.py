@@ -8,12 +8,16 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import pytest
 import snakes
 import yaml
 from runs import ROOT, quiet, run
 
 from actstudy.contract import store
+from actstudy.data import prepared
+from actstudy.experiments import boundaries
 from actstudy.study.grid import PlannedRun
+from actstudy.tasks import mlp
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--configfile", "config/smoke.yaml"]
 COPIED = ("Snakefile", "workflow", "config", "profiles", "lib", "data")
@@ -26,6 +30,23 @@ def shorten_toy_problems(folder: Path) -> None:
     text = path.read_text()
     assert "STEPS = 400" in text
     path.write_text(text.replace("STEPS = 400", "STEPS = 4"))
+
+
+def provide(folder: Path, study: str, activations: Sequence[str]) -> None:
+    """Write what tables of a study wait for besides its runs: toy problems, a reference of mlp.
+
+    A workflow in the folder, which has the prepared data, then starts no job for them.
+    """
+    toys = folder / "results" / study / "boundaries.parquet"
+    toys.parent.mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boundaries, "STEPS", 4)
+        boundaries.write([*activations, "identity"], toys)
+    reference = folder / "results/references/mlp-mnist1d.json"
+    if not reference.is_file():
+        reference.parent.mkdir(parents=True)
+        scores = mlp.reference(prepared.load(folder / "results/data/mnist1d"))
+        store.write_json(reference, {"task": "mlp", "data": "mnist1d", **scores})
 
 
 class Project:
@@ -96,6 +117,10 @@ class Project:
             run(planned.spec, folder, data, quiet(probe_every=200))
             for name in store.FILES:
                 (folder / name).unlink()
+
+    def provide(self, study: str, activations: Sequence[str]) -> None:
+        """Write what tables of a study wait for besides its runs, as `provide` does."""
+        provide(self.folder, study, activations)
 
     def run_folders(self) -> list[Path]:
         """The folders of the runs of the task mlp."""

@@ -298,6 +298,7 @@ tasks:
 def test_one_call_goes_from_look_to_look_until_all_is_decided(project, monkeypatch):
     """Untrained networks: equivalent within a huge margin at once, never within a tiny one."""
     file = project.folder / "config/looks.yaml"
+    project.provide("looks", ["relu", "leaky_relu"])
     folder = project.folder / "results/looks"
     call = [sys.executable, "-m", "snakemake", "--configfile", "config/looks.yaml"]
     tables = [*call, "--cores", "2", "results/looks/tables/plan.json"]
@@ -371,6 +372,7 @@ def test_the_rate_that_val_chooses_is_trained_beside_the_fixed_one(project, data
     file = project.folder / "config/tuned.yaml"
     file.write_text(TUNED)
     project.seal(planning.load(file).tuning, data_folder)
+    project.provide("tuned", ["relu"])
     call = [sys.executable, "-m", "snakemake", "--configfile", "config/tuned.yaml"]
     tables = [*call, "--cores", "2", "results/tuned/tables/plan.json"]
     folder = project.folder / "results/tuned"
@@ -386,6 +388,7 @@ def test_the_rate_that_val_chooses_is_trained_beside_the_fixed_one(project, data
     assert "Nothing to be done" in project.call(*tables)
     # The fixed rate is the chosen one: no further run is needed. A try leaves the study as it is.
     page = (folder / "tables/plan.json").read_bytes()
+    project.provide("tuned+lr=0.02", ["relu"])
     tried = "results/tuned+lr=0.02/tables/plan.json"
     same = project.call(*call, "--cores", "2", tried, "--config", "lr=0.02")
     assert "actstudy: this try writes to results/tuned+lr=0.02" in same

@@ -86,7 +86,7 @@ def test_moments_far_from_zero_and_of_constants():
 
 @pytest.mark.parametrize("company", [[0], [16], [3, 4], [5, 6, 7, 8, 9], [12, 3, 1, 0, 2, 8]])
 def test_probes_of_a_run_have_the_same_bits_in_any_company(company):
-    """Also where a vector instruction ends, 4 or 8 runs: a power has other bits in its remainder."""
+    """Also where a vector instruction ends, 4 or 8 runs: a power has other bits in its rest."""
     pre = torch.randn(30, 17, 50, 8, generator=torch.Generator().manual_seed(1))
     of_all = values.of_each([["tanh"] * 17] * 30, [(x, torch.tanh(x)) for x in pre])
     some = pre[:, company]

@@ -13,6 +13,7 @@ import pytest
 from commands import command
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from project import provide
 from runs import ROOT
 
 import actstudy
@@ -247,8 +248,10 @@ tasks: {mlp: {seeds: 1, epochs: 1, depth: 1, width: 16, warmup: 0}}
 """
 
 
-def test_a_study_runs_in_an_empty_folder(use, tmp_path):
+def test_a_study_runs_in_an_empty_folder(use, tmp_path, data_folder):
     """Of a file there, of the project's files and of none: the default study."""
+    shutil.copytree(data_folder, tmp_path / "results/data/mnist1d")
+    provide(tmp_path, "mine", ["relu"])
     (tmp_path / "mine.yaml").write_text(STUDY)
     page = "results/mine/summary.md"
     printed = use("run", "mine.yaml", page, "--cores", "2")

@@ -217,6 +217,7 @@ def test_tasks_of_different_kinds_and_cells_share_a_study(project, prepared_fold
     file.write_text(WORDS)
     of_mlp = [run for run in planning.load(file).runs() if run.spec.task == "mlp"]
     project.seal(of_mlp, project.folder / "results/data/mnist1d")
+    project.provide("words", ["relu", "silu"])
     text = prepared_folder("sotu_text-v400-t64")
     shutil.copytree(text, project.folder / "results/data" / text.name)
     words = ["--configfile", "config/words.yaml"]
@@ -308,6 +309,7 @@ tasks:
 def test_packs_train_what_is_missing_and_nothing_else(project):
     """Two packs of six runs, two deleted runs, one more seed: other seals keep their times."""
     file = project.folder / "config/packs.yaml"
+    project.provide("packs", ["relu", "tanh", "sigmoid"])
     file.write_text(PACKS)
     call = [sys.executable, "-m", "snakemake", "--configfile", "config/packs.yaml"]
     tables = [*call, "--cores", "2", "results/packs/tables/plan.json"]

@@ -161,7 +161,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments of a command line; StudyError with the nearest flag if one is unknown."""
-    arguments, unknown = _parser(named_task(argv)).parse_known_args(argv)
+    arguments, unknown = _parser(named_task(argv), argv[0]).parse_known_args(argv)
     if arguments.passes:
         arguments.words = list(argv[1:])
     elif unknown:
@@ -173,8 +173,11 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def _parser(task: str | None) -> Parser:
-    """The parser of all commands; task: the one whose defaults `train --help` shows."""
+def _parser(task: str | None, name: str | None = None) -> Parser:
+    """The parser of all commands; task: the one whose defaults `train --help` shows.
+
+    name: the command whose flags alone are needed; None: all.
+    """
     parser = Parser(prog="actstudy", description=DESCRIPTION, examples=EXAMPLES)
     parser.add_argument("--version", action="version", version=f"actstudy {actstudy.__version__}")
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -187,7 +190,8 @@ def _parser(task: str | None) -> Parser:
             task=task,
             **listed,
         )
-        command.add_flags(own_parser)
+        if name in (None, command.name):
+            command.add_flags(own_parser)
         own_parser.set_defaults(
             run=command.run,
             trains=command.trains,

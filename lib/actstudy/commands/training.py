@@ -10,7 +10,7 @@ from pathlib import Path
 
 from actstudy.commands import run_flags, spec_names
 from actstudy.commands.parser import OrPaths, Parser, add_modules_flag
-from actstudy.contract import errors, light, own_data, registry, schema, spec, store
+from actstudy.contract import errors, own_data, registry, schema, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.study import packs
@@ -112,7 +112,6 @@ def train(arguments: argparse.Namespace) -> int:
 
         print(f"{name}: failed before; it is trained again", file=sys.stderr, flush=True)
         retry.delete_results(folder)
-    light.leave_pandas_out()
     status = complete({folder: run}, _settings(arguments), arguments.data_dir)
     return status or int(not arguments.spec and _has_failed(folder))
 
@@ -152,7 +151,6 @@ def pack(arguments: argparse.Namespace) -> int:
         spec_names.check(run, "--members")
     root = arguments.log_dir or Path("results/runs") / members[0].task_name
     runs = {root / spec.run_id(run): run for run in members}
-    light.leave_pandas_out()
     return complete(runs, _settings(arguments), arguments.data_dir)
 
 

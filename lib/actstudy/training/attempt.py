@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import actstudy
-from actstudy.contract import locks, registry, sources, spec, store
+from actstudy.contract import light, locks, registry, sources, spec, store
 from actstudy.contract.errors import StudyError, visible
 from actstudy.study import packs
 from actstudy.training.settings import Settings
@@ -28,6 +28,7 @@ def complete(runs: dict[Path, spec.RunSpec], settings: Settings, data_dir: Path)
     runs: folder -> spec; data_dir: folder of all prepared data sets. Returns the exit status: 0, or
     75 if a signal stopped the training and the same command resumes it.
     """
+    light.leave_pandas_out()
     _allow_files(3 * len(runs) + 256)  # per run a lock, a log and a TensorBoard; and all others
     with _signals() as signals, contextlib.ExitStack() as stack:
         for folder in sorted(runs):
