@@ -15,7 +15,7 @@ from actstudy.advice import causes, context, report, rules
 from actstudy.health import Monitor
 
 torch.set_num_threads(1)
-ONLY_OF_RUNS = {"diverged", "accuracy_at_chance"}
+ONLY_OF_RUNS = {"diverged", "accuracy_at_chance", "r2_at_chance"}
 ONLY_OF_OWN_MODELS = {"norm_epsilon", "initial_loss", "leak", "no_gradient", "one_batch"}
 
 
@@ -424,7 +424,7 @@ def test_each_check_is_told_if_all_is_read():
     advice = rules.examine(rows, curves, facts)
     assert advice.findings == []
     checks = {check.name: check.verdict for check in report.checklist(advice, {})}
-    others = {"accuracy", "warm-up", "depth without norm"}  # facts of some runs alone
+    others = {"accuracy", "R2", "warm-up", "depth without norm"}  # facts of some runs alone
     assert checks.keys() == rules.contents()["checks"].keys() - others
     assert all(verdict.startswith("nothing seen: ") for verdict in checks.values()), checks
 

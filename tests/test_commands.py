@@ -289,7 +289,7 @@ def refused(capsys, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--task: missing; allowed: cls, lm, mlp, vision"),
+        ([], "--task: missing; allowed: cls, lm, mlp, tabular"),
         (["--task", "mpl"], "argument --task: got 'mpl'; did you mean 'mlp'? allowed: cls, lm"),
         (["--task", "mlp"], "activation: missing"),
         (["--task", "mlp", "--activation", "rellu"], "did you mean 'relu'"),

@@ -152,7 +152,7 @@ def test_on_the_command_line_a_number_needs_no_point():
 @pytest.mark.parametrize("tasks", ["[[mlp]]", "{mlp: 1}", "../mlp", "3"])
 def test_tasks_of_the_command_line_are_names(file, tasks):
     file.write_text("tasks: {mlp: {activation: relu}}")
-    with pytest.raises(StudyError, match=r"unknown task; .*allowed: cls, lm, mlp, vision"):
+    with pytest.raises(StudyError, match=r"unknown task; .*allowed: cls, lm, mlp, tabular"):
         planning.load(file, {"tasks": tasks})
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import small_tables
 import torch
-from runs import quiet, run, run_row, run_tables
+from runs import quiet, run, run_row, run_tables, train_together
 from sklearn import linear_model, metrics
 
 from actstudy.analysis import figures, tables
@@ -351,3 +351,11 @@ def test_values_far_below_chance_do_not_squeeze_a_panel(study):
     assert caption.endswith("Values of R2 below -1 are cut off.")
     _, plain = figures.curves.metric_curves(study)
     assert "cut off" not in plain
+
+
+def test_rows_are_classified_in_packs_too(prepared_folder, tmp_path):
+    fields = {**CLASSES, "steps": 60, "engine": "pack", "pack_width": 2}
+    specs = [planning.run_spec("tabular", seed, fields) for seed in (0, 1)]
+    for folder in train_together(specs, tmp_path, prepared_folder(small_tables.CLASSES)):
+        assert run_row(folder)["status"] == "completed"
+        assert run_row(folder)["reported_accuracy"] > 0.7
