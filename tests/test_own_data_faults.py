@@ -215,7 +215,7 @@ def test_a_study_with_bad_data_starts_no_job(folder):
     own_files.write(folder / "s.yaml", yaml.safe_dump(study))
     done = command(folder, "status", "--config", "s.yaml")
     assert done.returncode == 2
-    assert done.stderr.startswith("actstudy: s.yaml: tasks.mlp.dataset: got 't.csv'; t.csv: row 5:")
+    assert done.stderr.startswith("actstudy: s.yaml: tasks.mlp.dataset: t.csv: row 5:")
     assert done.stderr.count("\n") == 1
     assert not (folder / "results").exists()
     words = ["--task", "mlp", "--activation", "relu", "--dataset", "{path: t.csv, label: c}"]

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import ROOT, tiny
 
-from actstudy.contract import errors, registry, spec, streams
+from actstudy.contract import checkout, errors, registry, spec, streams
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan
 from actstudy.study import planning
 from actstudy.study.config import RunFields
-from actstudy.study.template import DEFAULT_STUDY, template
+from actstudy.study.template import template
 
 
 def study(tmp_path, **content):
@@ -376,7 +376,7 @@ def check_template(tmp_path, task, text, fields):
     ours = planning.load(tmp_path / "mine.yaml")
     assert [run.id for run in ours.runs()] == [
         spec.run_id(planning.run_spec(task, seed, {"activation": name, **fields}))
-        for name in planning.load(DEFAULT_STUDY).activations
+        for name in planning.load(checkout.ROOT / checkout.DEFAULT_STUDY).activations
         for seed in range(3)
     ]
     assert ours.tasks[task].targets == registry.task(task)["targets"]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from snakemake.utils import QuotedFormatter, SequenceFormatter
 
-OURS = "{JOBS.host_flags}"  # flags and numbers that the workflow has put together itself
+# Flags that the workflow has put together itself, quoted where they hold text.
+BUILT_FLAGS = ("{JOBS.host_flags}", "{JOBS.own_tasks}", "{JOBS.modules}")
 PROGRAM = re.compile(r"\{PYTHON:q\} (-m actstudy|\{SCRIPTS:q\}/\w+\.py)")
 TELLS = r"/usr/bin/env printf '%s\\0'"  # what it was given
 
@@ -35,7 +36,9 @@ def name(command: str) -> str:
 def misread(command: str, strings: Iterable[str], folder: Path) -> list[str]:
     """The strings that the program does not get unchanged if bash runs the command in a folder."""
     assert PROGRAM.search(command)
-    told = PROGRAM.sub(TELLS, command).replace(OURS, "")
+    told = PROGRAM.sub(TELLS, command)
+    for flags in BUILT_FLAGS:
+        told = told.replace(flags, "")
     fields, wrong = re.findall(r"\{([\w.]+)", told), []
     for text in [one for one in strings if "\0" not in one]:
         values = dict.fromkeys([name.split(".")[0] for name in fields], Value(text))

@@ -49,7 +49,7 @@ def _explain(fault: ErrorDetails, model: type[BaseModel]) -> str:
     if fault["type"] == "missing":
         return f"{key}: missing"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if not re.search("^(unknown|did you mean)|allowed:|to fix:", message):
+    if not message.startswith(("unknown", "did you mean", "allowed")):
         if isinstance(fault.get("ctx", {}).get("error"), StudyError):  # a sentence, of own code
             return f"{key}: {message}"
         message = f"allowed: {message}"
