@@ -8,12 +8,17 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
+import torch
+
 from actstudy.commands import cli
 from actstudy.contract.errors import exit_status
 
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The exit status, output and errors of `python -m actstudy ARGUMENTS` in `folder`."""
+    if torch.cuda.is_initialized():  # CUDA does not survive a fork
+        process = [sys.executable, "-m", "actstudy", *arguments]
+        return subprocess.run(process, cwd=folder, capture_output=True, text=True, check=False)
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         sys.stdout.flush()
         sys.stderr.flush()

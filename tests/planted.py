@@ -249,4 +249,6 @@ OTHERS = {
     "Running": {"backward", "double_backward", "state_dict"},
     "Uncopyable": {"deepcopy", "parameters"},
 }
-ON_GPU = {name: {"cuda_graph"} for name in ("GraphBreak", "SharedMean")}  # more than without one
+ON_GPU = {
+    name: {"cuda_graph"} for name in ("GraphBreak", "SharedMean", "Running")
+}  # more than without one

@@ -29,9 +29,12 @@ class Subject:
     elementwise: bool
 
     def fresh(self, dtype: torch.dtype = torch.float32) -> nn.Module:
-        """A new instance as a site gets it, in training mode; the same initial values each time."""
+        """A new instance as a site gets it, in training mode; the same initial values each time.
+
+        It is on the CPU, also if the factory gives out one module which a check has moved.
+        """
         with seeded():
-            return self.factory().to(dtype)
+            return self.factory().to("cpu", dtype)
 
 
 def subject_of(name: str) -> Subject:
