@@ -1,5 +1,6 @@
 """What the documents name exists: files of the project, and commands."""
 
+import itertools
 import re
 
 import pytest
@@ -33,6 +34,18 @@ def paths_in(text: str) -> set[str]:
 def test_every_path_in_a_document_exists(name):
     paths = paths_in((ROOT / name).read_text())
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_document_begins_with_its_title_and_has_whole_tables(name):
+    lines = (ROOT / name).read_text().splitlines()
+    assert lines[0].startswith("# ")
+    for before, line in itertools.pairwise(lines):
+        if before.startswith("|") and line.startswith("|"):
+            assert before.rstrip().endswith("|"), before[-60:]
+            assert before.count("|") - before.count("\\|") == (
+                line.count("|") - line.count("\\|")
+            ), line[:60]
 
 
 @pytest.mark.parametrize("name", NAMES)
