@@ -7,6 +7,7 @@ import sys
 
 import memory
 import own_acts
+import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
@@ -421,12 +422,25 @@ def test_initialisation_uses_the_gain_of_an_own_activation(folder, data):
     assert ratio.item() == pytest.approx(gains[0] / gains[1], rel=1e-4)
 
 
+def test_toy_problems_outlive_an_activation_that_fails_late(folder, monkeypatch, capsys):
+    (folder / "late.py").write_text(
+        "calls = []\n\ndef late(x):\n    calls.append(1)\n    return x if len(calls) < 9 else 1 / 0\n"
+    )
+    monkeypatch.setattr(boundaries, "STEPS", 2)
+    boundaries.write(["relu", "late:late"], folder / "toys.parquet")
+    toys = pq.read_table(folder / "toys.parquet").to_pandas()
+    is_nan = toys["probability"].isna().groupby(toys["activation"]).all()
+    assert is_nan.to_dict() == {"relu": False, "late": True}
+    assert "boundaries: late:late: " in capsys.readouterr().err
+    monkeypatch.setattr(boundaries, "learn", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # of the project's own, a fault is a fault
+        boundaries.write(["relu"], folder / "toys.parquet")
+
+
 def test_toy_problems_are_learnt_with_it(folder, monkeypatch):
     monkeypatch.setattr(boundaries, "STEPS", 2)
     with pytest.raises(SystemExit, match="0"):
         cli.main(["boundaries", "toys.parquet", "relu", "acts:bump", "acts:relu"])
-    import pyarrow.parquet as pq
-
     names = pq.read_table("toys.parquet")["activation"].unique().to_pylist()
     assert names == ["relu", "bump", "acts:relu"]
 

@@ -1,5 +1,6 @@
 """Toy problems in the plane, learnt by the same small network with each activation, in seconds."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from torch import Tensor
 from torch.nn import functional
 
-from actstudy.contract import own, registry, store
+from actstudy.contract import own, own_import, registry, store
 from actstudy.contract.streams import stream
 from actstudy.nets.activations import Sites
 from actstudy.nets.initializers import initialize
@@ -71,6 +73,23 @@ def learn(activation: str, x: np.ndarray, y: np.ndarray) -> MLP:
     return model
 
 
+def probabilities(activation: str, x: np.ndarray, y: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Probabilities (N,) of class 1 at points (N, 2), learnt from x and y.
+
+    All NaN if an activation of someone's own fails, which must not cost a study its page.
+    """
+    try:
+        model = learn(activation, x, y)
+        with torch.no_grad():
+            logits: Tensor = model(torch.from_numpy(points).float())
+        return logits.softmax(1)[:, 1].numpy()
+    except Exception as error:
+        if not own.is_path(activation):
+            raise
+        print(f"boundaries: {activation}: {own_import.blame(error)}", file=sys.stderr)
+        return np.full(len(points), np.nan, np.float32)
+
+
 def write(activations: Sequence[str], out: Path) -> None:
     """Write probabilities of class 1 on a grid and on test points as Parquet.
 
@@ -86,9 +105,7 @@ def write(activations: Sequence[str], out: Path) -> None:
         points = np.concatenate([grid, x[N_TRAIN:]])
         labels = [None] * len(grid) + y[N_TRAIN:].tolist()
         for activation in activations:
-            model = learn(activation, x[:N_TRAIN], y[:N_TRAIN])
-            with torch.no_grad():
-                probability = model(torch.from_numpy(points).float()).softmax(1)[:, 1]
+            probability = probabilities(activation, x[:N_TRAIN], y[:N_TRAIN], points)
             columns = {
                 "problem": [problem] * len(points),
                 "activation": [labels_by_name[activation]] * len(points),
@@ -96,7 +113,7 @@ def write(activations: Sequence[str], out: Path) -> None:
                 "x": points[:, 0],
                 "y": points[:, 1],
                 "label": labels,
-                "probability": probability.numpy(),
+                "probability": probability,
             }
             parts.append(pa.table(columns))
     with store.replacing(out) as draft:
