@@ -16,6 +16,7 @@ from typing import Any
 from actstudy.contract import own, own_files, syntax
 from actstudy.contract.errors import StudyError
 from actstudy.contract.own import Definition
+from actstudy.contract.own_files import Followed
 
 VERSIONS = "VERSIONS"
 GUARD = "__name__ == '__main__'"
@@ -96,7 +97,7 @@ def _needed(path: str) -> Iterator[Definition]:
         yield part
         todo += _on_import(part.module)
         if part.file.suffix == ".py":
-            todo += _uses(_statements(part), part.package)
+            todo += _uses(_statements(part), part.package, is_followed)
         if part.file.suffix == ".py" and part.name == ON_IMPORT:
             imports = own_files.imports(own.tree(part.file))
             for module in syntax.imported_modules(imports, part.package):
@@ -141,8 +142,8 @@ def _is_main(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.If) and ast.unparse(statement.test) == GUARD
 
 
-def _uses(nodes: Iterable[ast.AST], package: str) -> list[Definition]:
-    """What nodes import, wherever it is; package: of their file."""
+def _uses(nodes: Iterable[ast.AST], package: str, is_followed: Followed) -> list[Definition]:
+    """What nodes import, names only of files that are followed; package: of the nodes' file."""
     used: list[Definition | None] = []
     for root in nodes:
         for node in ast.walk(root):
@@ -153,8 +154,12 @@ def _uses(nodes: Iterable[ast.AST], package: str) -> list[Definition]:
                     used += _on_import(alias.name)
             if isinstance(node, ast.ImportFrom):
                 module = syntax.absolute(node, package)
+                whole = _of_module(module, "")
+                if whole is not None and not is_followed(whole.file):
+                    continue
+                used += _on_import(module)
                 for alias in node.names:
-                    used += [*_named(module, alias.name), *_on_import(module)]
+                    used += _named(module, alias.name)
     return [part for part in used if part is not None]
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from actstudy.contract import own, syntax
 from actstudy.contract.own import Definition
 
+Followed = Callable[[Path], bool]  # whether a file is followed
 MAX_FILES = 200  # of an installed package that is followed; one with more is known by its version
 
 
-def followed(start: Definition) -> Callable[[Path], bool]:
+def followed(start: Definition) -> Followed:
     """Whether a file is followed from a definition: not installed, or of its small package."""
     root = _root(start)
     if root is None or _is_large(root):
