@@ -1,6 +1,7 @@
 """Shared fixtures: the prepared data set, and tiny runs trained on it."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,9 @@ def train(tmp_path: Path, data_folder: Path):
         return tmp_path / name
 
     return go
+
+
+@pytest.fixture(autouse=True)
+def python_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's path afterwards as before: folders of own code stay in it for a process's life."""
+    monkeypatch.setattr(sys, "path", list(sys.path))

@@ -24,6 +24,7 @@ from actstudy.study import certified, inspection, jobs, packs, planning
 from actstudy.training import wiring
 
 PROCESS = inspection._process
+PATH = list(sys.path)
 TASK = {"depth": 2, "width": 16, "epochs": 1, "engine": "eager", "pack_width": 1}
 
 
@@ -60,6 +61,7 @@ def process(folder, monkeypatch):
 def forget():
     """Nothing of somebody's own module is remembered."""
     memory.forget(own._find, own._tree, own_code._digest, activations.entry)
+    sys.path[:] = PATH
     for name in ("acts", "other"):
         sys.modules.pop(name, None)
 

@@ -86,34 +86,10 @@ def tree(file: Path) -> ast.Module:
     return _tree(file, file.stat().st_mtime_ns)
 
 
-def parameters(path: str) -> dict[str, Any] | None:
-    """Parameter -> its default, `...` if it has none or one that is computed.
-
-    Of a function, or of the `__init__` of a class. None if the source does not say them, as of a
-    class that inherits its `__init__`.
-    """
-    statement = (find(path).statements or (None,))[-1]
-    offset = 0
-    if isinstance(statement, ast.ClassDef):
-        inits = [part for part in statement.body if getattr(part, "name", "") == "__init__"]
-        statement = inits[-1] if inits else None
-        offset = 1  # self
-    if not isinstance(statement, ast.FunctionDef):
-        return None
-    arguments = statement.args
-    names = [argument.arg for argument in [*arguments.posonlyargs, *arguments.args]]
-    defaults: list[ast.expr | None] = [None] * (len(names) - len(arguments.defaults))
-    defaults += arguments.defaults
-    names += [argument.arg for argument in arguments.kwonlyargs]
-    defaults += arguments.kw_defaults
-    values = map(_literal, defaults)
-    return dict(list(zip(names, values, strict=True))[offset:])
-
-
 def literal(path: str) -> Any:
     """The literal that a module assigns to a path's name; StudyError if it is computed."""
     definition = find(path)
-    value = _literal(getattr((definition.statements or (None,))[-1], "value", None))
+    value = syntax.literal_value(getattr((definition.statements or (None,))[-1], "value", None))
     if value is ...:
         raise StudyError(f"{path}: got a value that is computed; allowed: one that is written out")
     return value
@@ -138,6 +114,8 @@ def _find(path: str, places: tuple[Path, ...]) -> Definition:
     spec = module_spec(module_name)
     if spec is None:
         raise StudyError(f"{path}: {_no_module(module_name, places)}")
+    if not has_file(spec):
+        raise StudyError(f"{path}: {module_name} is built into Python; allowed: {ALLOWED}")
     definition = _defined(spec, name, ())
     if definition is None:
         allowed = choices(name, _offered(spec))
@@ -168,7 +146,7 @@ def _no_module(name: str, places: tuple[Path, ...]) -> str:
 def define(module: str, name: str) -> Definition | None:
     """The definition of a module's name; None if there is no such module or name."""
     spec = module_spec(module)
-    return _defined(spec, name, ()) if spec else None
+    return _defined(spec, name, ()) if spec and has_file(spec) else None
 
 
 def module_spec(name: str) -> ModuleSpec | None:
@@ -189,14 +167,24 @@ def module_spec(name: str) -> ModuleSpec | None:
     return spec if spec is not None and spec.origin is not None else None
 
 
+def has_file(spec: ModuleSpec) -> bool:
+    """Whether a module that is somewhere is in a file, and not in Python itself."""
+    return spec.origin not in ("built-in", "frozen")
+
+
+def package(spec: ModuleSpec) -> str:
+    """The package that relative imports of a module start from: of a package it is itself."""
+    is_package = spec.submodule_search_locations is not None
+    return spec.name if is_package else spec.name.rpartition(".")[0]
+
+
 def _defined(spec: ModuleSpec, name: str, seen: tuple[str, ...]) -> Definition | None:
     """The definition of a module's name, also if the module has imported it; None if none is seen.
 
     Of compiled code and of names made while the module runs the whole file is the definition.
     """
     file = Path(str(spec.origin))
-    package = spec.name if spec.submodule_search_locations else spec.name.rpartition(".")[0]
-    whole_file = Definition(file, spec.name, package, name, ())
+    whole_file = Definition(file, spec.name, package(spec), name, ())
     if file.suffix != ".py":
         return whole_file
     definitions, others = syntax.top_level(tree(file))
@@ -204,28 +192,18 @@ def _defined(spec: ModuleSpec, name: str, seen: tuple[str, ...]) -> Definition |
     if statements and not isinstance(statements[-1], ast.ImportFrom):
         return replace(whole_file, statements=statements)
     for statement in statements[-1:] or definitions.get("*", ()):
-        imported = _imported(package, statement, name, (*seen, spec.name))
+        imported = _imported(package(spec), statement, name, (*seen, spec.name))
         if imported or statements:
             return imported or replace(whole_file, statements=statements)
-    is_dynamic = "__getattr__" in definitions or any(_binds(part, name) for part in others)
+    is_dynamic = "__getattr__" in definitions or any(syntax.binds(part, name) for part in others)
     return whole_file if is_dynamic else None
 
 
-def _binds(statement: ast.stmt, name: str) -> bool:
-    """Whether a statement such as `try` or `if` may define a name."""
-    for node in ast.walk(statement):
-        if name in (getattr(node, "id", None), getattr(node, "name", None)):
-            return True
-        if isinstance(node, ast.alias) and name in (node.asname, node.name):
-            return True
-    return False
-
-
-def _imported(package: str, statement: Any, name: str, seen: tuple[str, ...]) -> Definition | None:
+def _imported(parent: str, statement: Any, name: str, seen: tuple[str, ...]) -> Definition | None:
     """The definition of a name that a module of a package imports by a `from` import."""
     (alias,) = statement.names
-    source = module_spec(syntax.absolute(statement, package))
-    if source is None or source.name in seen:
+    source = module_spec(syntax.absolute(statement, parent))
+    if source is None or source.name in seen or not has_file(source):
         return None
     return _defined(source, name if alias.name == "*" else alias.name, seen)
 
@@ -238,13 +216,3 @@ def _tree(file: Path, _mtime_ns: int) -> ast.Module:
         raise StudyError(f"{file}: line {error.lineno}: {error.msg}") from None
     except ValueError as error:  # a null byte
         raise StudyError(f"{file}: {error}") from None
-
-
-def _literal(expression: ast.expr | None) -> Any:
-    """The value of a literal, else `...`."""
-    if expression is None:
-        return ...
-    try:
-        return ast.literal_eval(expression)
-    except (ValueError, TypeError):
-        return ...

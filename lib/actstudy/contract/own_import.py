@@ -3,29 +3,34 @@
 import importlib
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import own
+from actstudy.contract import own, own_code
 from actstudy.contract.errors import StudyError, choices
 
 
 def load(path: str) -> Any:
-    """What a path names, imported; StudyError, in one line, if that fails."""
-    own.find(path)
+    """What a path names, imported; StudyError, in one line, if that fails.
+
+    Refused as well are modules that Python takes from elsewhere than where they were found, as
+    other code would run than the one that is hashed.
+    """
+    file = own.find(path).file
     module_name, _, name = path.partition(":")
-    with _importable():
-        try:
-            module = importlib.import_module(module_name)
-        except (KeyboardInterrupt, StudyError):
-            raise
-        except BaseException as error:  # SystemExit of a script without a guard, too
-            raise StudyError(f"{path}: {blame(error)}") from None
+    _look_in_folders()
+    _check_places(path)
+    try:
+        module = importlib.import_module(module_name)
+    except (KeyboardInterrupt, StudyError):
+        raise
+    except BaseException as error:  # SystemExit of a script without a guard, too
+        _check_places(path)
+        raise StudyError(f"{path}: {blame(error)}") from None
+    _check_places(path)
     if not hasattr(module, name):
         names = [key for key in vars(module) if not key.startswith("_")]
-        raise StudyError(f"{path}: {module.__file__} has no {name!r}; {choices(name, names)}")
+        raise StudyError(f"{path}: {file} has no {name!r}; {choices(name, names)}")
     return getattr(module, name)
 
 
@@ -42,13 +47,24 @@ def blame(error: BaseException) -> str:
     return f"{place}{type(error).__name__}{': ' if message else ''}{message:.300}"
 
 
-@contextmanager
-def _importable() -> Iterator[None]:
-    """The folders are in front of Python's path while the block runs, so that imports see them."""
-    before = list(sys.path)
-    sys.path[:0] = [str(folder) for folder in own.folders()]
+def _look_in_folders() -> None:
+    """Put the folders in front of Python's path, for the life of the process.
+
+    Imports inside functions run long after the module's own.
+    """
+    folders = [str(folder) for folder in own.folders()]
+    sys.path[:] = [*folders, *[place for place in sys.path if place not in folders]]
     importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        sys.path[:] = before
+
+
+def _check_places(path: str) -> None:
+    """StudyError if a module of a path's code has been imported from another file."""
+    for name, file in own_code.files(path).items():
+        module = sys.modules.get(name)
+        if module is None:
+            continue
+        imported = getattr(module, "__file__", None)
+        if imported is None or Path(imported).resolve() != file.resolve():
+            other = imported or "what is built into Python"
+            fix = "to fix: rename one of them, folders that hold it too"
+            raise StudyError(f"{path}: Python takes {name} from {other}, not from {file}; {fix}")

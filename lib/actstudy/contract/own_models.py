@@ -8,7 +8,7 @@ field.
 from collections.abc import Sequence
 from typing import Any
 
-from actstudy.contract import declarations, own
+from actstudy.contract import declarations, own, own_parameters
 from actstudy.contract.errors import StudyError
 
 ALLOWED = "an import path of a function that builds a model, such as mypackage.nets:build"
@@ -29,7 +29,7 @@ def check(path: str) -> str:
 
 def named(path: str) -> dict[str, Any]:
     """Run field that a builder names -> its default there; `...` without one, or if computed."""
-    parameters = own.parameters(path) or {}
+    parameters = own_parameters.of(path) or {}
     return {name: default for name, default in parameters.items() if name in FIELDS}
 
 

@@ -5,7 +5,15 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from actstudy.contract import declarations, literals, own, own_data, own_models, own_tasks
+from actstudy.contract import (
+    declarations,
+    literals,
+    own,
+    own_data,
+    own_models,
+    own_parameters,
+    own_tasks,
+)
 from actstudy.contract.errors import StudyError, check_name, choices
 from actstudy.contract.literals import PACKAGE
 
@@ -77,7 +85,7 @@ def activation_arguments(name: str) -> dict[str, Any]:
     """Arguments of an activation with their defaults; of someone's own those that are numbers."""
     if not own.is_path(name):
         return activations()[name]
-    parameters = own.parameters(name) or {}
+    parameters = own_parameters.of(name) or {}
     return {key: value for key, value in parameters.items() if type(value) in (int, float)}
 
 

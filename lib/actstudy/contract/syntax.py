@@ -79,9 +79,10 @@ def defined(statement: ast.stmt) -> dict[str, ast.stmt]:
     if isinstance(statement, DEFINITIONS):
         return {statement.name: statement}
     if isinstance(statement, ast.Import):
-        names = [alias.asname or alias.name.split(".")[0] for alias in statement.names]
-        parts = [ast.Import([alias]) for alias in statement.names]
-        return dict(zip(names, parts, strict=True))
+        parts: dict[str, ast.stmt] = {}
+        for name in dict.fromkeys(map(bound_name, statement.names)):  # `import a.b, a.c` binds a
+            parts[name] = ast.Import([part for part in statement.names if bound_name(part) == name])
+        return parts
     if isinstance(statement, ast.ImportFrom):
         names = [alias.asname or alias.name for alias in statement.names]
         module = statement.module
@@ -94,6 +95,63 @@ def defined(statement: ast.stmt) -> dict[str, ast.stmt]:
     if not all(isinstance(target, ast.Name) for target in targets):
         return {}
     return {target.id: statement for target in targets}
+
+
+def bound_name(alias: ast.alias) -> str:
+    """The name that a part of an `import` binds."""
+    return alias.asname or alias.name.split(".")[0]
+
+
+def binds(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement such as `try` or `if` may define a name."""
+    for node in ast.walk(statement):
+        if name in (getattr(node, "id", None), getattr(node, "name", None)):
+            return True
+        if isinstance(node, ast.alias) and name in (node.asname, node.name):
+            return True
+    return False
+
+
+def origin(node: ast.expr, tree: ast.Module, package: str, module: str) -> tuple[str, str] | None:
+    """The module and the name that `Base` or `bases.Base` stands for in a module; None of others.
+
+    tree, package: of the module.
+    """
+    first, *middle = ast.unparse(node).split(".")
+    statement = top_level(tree)[0].get(first, [None])[-1]
+    if isinstance(statement, ast.ImportFrom):
+        source = absolute(statement, package)
+        name = statement.names[0].name
+        return (".".join([source, name, *middle[:-1]]), middle[-1]) if middle else (source, name)
+    if isinstance(statement, ast.Import) and middle:
+        alias = statement.names[0]
+        start = alias.name if alias.asname else first
+        return ".".join([start, *middle[:-1]]), middle[-1]
+    return None if middle else (module, first)
+
+
+def changes(tree: ast.Module, name: str) -> list[ast.stmt]:
+    """The statements that may change what a file has assigned to a name at first, in order."""
+    first = True
+    changing = []
+    for statement in body(tree):
+        is_literal = first and name in defined(statement)
+        first = first and not is_literal
+        if not is_literal and any(_changes(node, name) for node in ast.walk(statement)):
+            changing.append(statement)
+    return changing
+
+
+def _changes(node: ast.AST, name: str) -> bool:
+    """Whether a node assigns to a name or to its parts, deletes them, or calls a method of it."""
+    if isinstance(node, ast.Global):
+        return name in node.names
+    if isinstance(node, ast.Name):
+        return node.id == name and not isinstance(node.ctx, ast.Load)
+    if isinstance(node, ast.Subscript):
+        is_read = isinstance(node.ctx, ast.Load)
+        return getattr(node.value, "id", "") == name and not is_read
+    return isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == name
 
 
 def closure(roots: Iterable[ast.AST], definitions: Definitions, but: str) -> list[str]:
@@ -129,3 +187,13 @@ def absolute(node: ast.ImportFrom, package: str) -> str:
     parents = package.split(".")
     base = parents[: len(parents) - node.level + 1]
     return ".".join([*base, *filter(None, [node.module])])
+
+
+def literal_value(expression: ast.expr | None) -> Any:
+    """The value of a literal, else `...`."""
+    if expression is None:
+        return ...
+    try:
+        return ast.literal_eval(expression)
+    except (ValueError, TypeError):
+        return ...

@@ -3,7 +3,7 @@
 import fnmatch
 from typing import Any
 
-from actstudy.contract import errors, own_data, own_models, registry
+from actstudy.contract import errors, own, own_data, own_models, own_parameters, registry
 from actstudy.contract.declarations import MODEL_FIELDS
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import DEFAULTS, RunSpec, names_in
@@ -62,7 +62,10 @@ def _check_arguments(spec: RunSpec, where: str) -> None:
     arguments: set[str] = set()
     for name in names:
         arguments.update(registry.activation_arguments(name))
-    _check_known("activation_args", spec.activation_args, arguments, where)
+    silent = [name for name in names if own.is_path(name) and own_parameters.of(name) is None]
+    fix = "; to fix: write an __init__ with defaults, as it is inherited or computed"
+    note = f"{fix}, in {', '.join(silent)}" if silent else ""
+    _check_known("activation_args", spec.activation_args, arguments, where, note)
     _check_known("init_args", spec.init_args, set(policy), where)
     init = {**policy, **spec.init_args}
     for name in ("std", "factor", "gain"):
@@ -79,12 +82,14 @@ def _check_arguments(spec: RunSpec, where: str) -> None:
             raise StudyError(f"{where}: activation_args.{argument}: {got}")
 
 
-def _check_known(key: str, arguments: dict[str, Any], known: set[str], where: str) -> None:
-    """StudyError if an argument is not known."""
+def _check_known(
+    key: str, arguments: dict[str, Any], known: set[str], where: str, note: str = ""
+) -> None:
+    """StudyError, with a note, if an argument is not known."""
     for name in arguments:
         if name not in known:
             allowed = errors.choices(name, sorted(known))
-            raise StudyError(f"{where}: {key}: got {name!r}; {allowed}")
+            raise StudyError(f"{where}: {key}: got {name!r}; {allowed}{note}")
 
 
 def _check_fields(spec: RunSpec, uses: list[str], where: str) -> None:

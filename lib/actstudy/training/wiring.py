@@ -140,8 +140,14 @@ def make_model(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
 
 def _make_act(sites: Sites, site: str) -> nn.Module:
     """The activation of a site; what it draws moves no later draw of the model's own."""
-    with torch.random.fork_rng(devices=[]):
-        return sites(site)
+    of_random = random.getstate()
+    of_numpy = np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return sites(site)
+    finally:
+        random.setstate(of_random)
+        np.random.set_state(of_numpy)
 
 
 def check_sites(spec: RunSpec, sites: Sites) -> None:
