@@ -19,6 +19,7 @@ from actstudy.commands import cli
 from actstudy.commands import inspection as command
 from actstudy.contract import certificates, code, own, own_code, spec, store
 from actstudy.contract.errors import StudyError
+from actstudy.contract.plan import Plan
 from actstudy.experiments import boundaries
 from actstudy.nets import activations, elementwise, own_contract
 from actstudy.study import certified, inspection, jobs, packs, planning
@@ -141,8 +142,8 @@ def test_what_is_looked_at_moves_no_random_number(folder):
     for look in (False, True):
         with elementwise.seeded(5):
             if look:
-                own_contract.examine("acts:DrawnByNumpy", {})
-                own_contract.check_gain("acts:Noisy", {})
+                for name in ("Drawn", "DrawnByNumpy", "Noisy"):
+                    own_contract.check_gain(f"acts:{name}", {})
             states.append((random.random(), np.random.rand(), torch.rand(1).item()))
     assert states[0] == states[1]
 
@@ -522,7 +523,8 @@ def test_pages_name_own_code_and_what_is_not_certified(folder):
         named,
         "Squash is not certified: actstudy certify acts:Squash",
     ]
-    note = {"activation": "acts:Squash", "outcome": certificates.FINDINGS}
+    note = {"activation": "acts:Squash", **certificates.scope({})}
+    note["outcome"] = certificates.FINDINGS
     store.write_json(certificates.FOLDER / f"Squash-{digest}.json", note)
     assert origins.sentences(study.plan(), no_runs()) == [
         named,
@@ -531,6 +533,47 @@ def test_pages_name_own_code_and_what_is_not_certified(folder):
     note["outcome"] = certificates.CERTIFIED
     store.write_json(certificates.FOLDER / f"Squash-{digest}.json", note)
     assert origins.sentences(study.plan(), no_runs()) == [named]
+
+
+def test_a_certificate_of_other_arguments_or_versions_certifies_nothing(folder):
+    entries = ["acts:bump", {"activation": "acts:bump", "activation_args": {"height": 2.0}}]
+    study = planning.load(write_study(folder, entries))
+    assert study.arguments == study.plan().arguments == {"acts:bump": [{}, {"height": 2.0}]}
+    assert Plan.from_json(study.plan().to_json()) == study.plan()
+
+    def sentences():
+        return certified.sentences(study.code, study.file, study.arguments)
+
+    command_line = "actstudy certify acts:bump"
+    with_args = f"{command_line} --args '{{height: 2.0}}'"
+    assert sentences() == [
+        f"bump is not certified: {command_line}",
+        f"bump with {{height: 2.0}} is not certified: {with_args}",
+    ]
+    note = {"activation": "acts:bump", "outcome": certificates.CERTIFIED}
+    store.write_json(certificates.file_of("acts:bump"), note | certificates.scope({}))
+    fault = "bump with {height: 2.0} is certified for other arguments only"
+    assert sentences() == [f"{fault}: {with_args}"]
+    args = {"height": 2.0}
+    assert certificates.file_of("acts:bump", args) != certificates.file_of("acts:bump")
+    store.write_json(certificates.file_of("acts:bump", args), note | certificates.scope(args))
+    assert sentences() == []
+    args_only = note | certificates.scope(args) | {"torch": "1.0.0"}
+    store.write_json(certificates.file_of("acts:bump", args), args_only)
+    fault = "bump with {height: 2.0} is certified for torch 1.0.0 only"
+    assert sentences() == [f"{fault}: {with_args}"]
+    store.write_json(certificates.file_of("acts:bump", args), note | certificates.scope(args))
+    older = note | certificates.scope({}) | {"checks_version": certificates.CHECKS - 1}
+    store.write_json(certificates.file_of("acts:bump"), older | {"torch": "1.0.0"})
+    fault = "bump is certified for torch 1.0.0 and by other checks only"
+    assert sentences() == [f"{fault}: {command_line}"]
+
+
+def test_a_plan_without_arguments_of_own_activations_has_the_bytes_it_had(folder):
+    plan = planning.load(write_study(folder, ["relu", "acts:Squash"])).plan()
+    assert "arguments" not in json.loads(plan.to_json())
+    defaults = {"activation": "acts:Squash", "activation_args": {"alpha": 1.0}}
+    assert planning.load(write_study(folder, ["relu", defaults])).plan().arguments == {}
 
 
 def no_runs():
@@ -544,7 +587,8 @@ def test_the_command_to_certify_names_a_folder_beside_the_present_one(folder):
     (folder / "studies/other.py").write_text("import torch\ndef act(x):\n    return x.tanh()\n")
     study = planning.load(write_study(folder / "studies", ["relu", "other:act"]))
     command_line = f"actstudy certify other:act --modules {folder}/studies"
-    assert certified.sentences(study.code, study.file) == [f"act is not certified: {command_line}"]
+    sentences = certified.sentences(study.code, study.file, study.arguments)
+    assert sentences == [f"act is not certified: {command_line}"]
 
 
 def test_two_own_pieces_of_one_name_are_told_apart():
