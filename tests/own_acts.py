@@ -73,6 +73,10 @@ def by_axes(x):
     return torch.tanh(x) if x.ndim == 2 else torch.relu(x)
 
 
+def by_stack(x):
+    return torch.relu(x) if x.ndim == 3 else torch.tanh(x)
+
+
 def by_size(x):
     return torch.tanh(x) if x.numel() < 4000 else torch.relu(x)
 
@@ -120,6 +124,17 @@ class DrawnByNumpy(nn.Module):
 class FarNoise(nn.Module):
     def forward(self, x):
         return torch.where(x.abs() > 9, x + torch.rand_like(x), torch.tanh(x))
+
+
+class DrawnFar(Drawn):
+    def forward(self, x):
+        return torch.where(x.abs() > 1e6, self.slope * x, torch.tanh(x))
+
+
+class CountsLong(Counts):
+    def forward(self, x):
+        self.t += 1
+        return torch.tanh(x) if self.t < 1000 else torch.relu(x)
 
 
 class Buffered(nn.Module):
