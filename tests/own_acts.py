@@ -2,6 +2,9 @@
 
 SOUND = '''
 """My activations."""
+import random
+
+import numpy as np
 import torch
 from torch import nn
 
@@ -56,6 +59,91 @@ def steep():
 
 def relu(x):
     return torch.relu(x)
+
+
+def by_rows(x):
+    return torch.tanh(x) / x.size(0) ** 0.5
+
+
+def by_columns(x):
+    return torch.tanh(x) * x.size(1) ** 0.5
+
+
+def by_axes(x):
+    return torch.tanh(x) if x.ndim == 2 else torch.relu(x)
+
+
+def by_stack(x):
+    return torch.relu(x) if x.ndim == 3 else torch.tanh(x)
+
+
+def by_size(x):
+    return torch.tanh(x) if x.numel() < 4000 else torch.relu(x)
+
+
+def shares(x):
+    return x * torch.softmax(x, -1) * x.shape[-1]
+
+
+def gated(x):
+    return x * torch.sigmoid(x.mean(1, keepdim=True))
+
+
+def nothing(x):
+    return 0 * x
+
+
+class Counts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.t = 0
+
+    def forward(self, x):
+        self.t += 1
+        return torch.tanh(x) * (1 + self.t / 1000)
+
+
+class Drawn(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.slope = random.uniform(0.1, 0.3)
+
+    def forward(self, x):
+        return torch.where(x > 0, x, self.slope * x)
+
+
+class DrawnByNumpy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.slope = float(np.random.rand())
+
+    def forward(self, x):
+        return torch.where(x > 0, x, self.slope * x)
+
+
+class FarNoise(nn.Module):
+    def forward(self, x):
+        return torch.where(x.abs() > 9, x + torch.rand_like(x), torch.tanh(x))
+
+
+class DrawnFar(Drawn):
+    def forward(self, x):
+        return torch.where(x.abs() > 1e6, self.slope * x, torch.tanh(x))
+
+
+class CountsLong(Counts):
+    def forward(self, x):
+        self.t += 1
+        return torch.tanh(x) if self.t < 1000 else torch.relu(x)
+
+
+class Buffered(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(2.0))
+
+    def forward(self, x):
+        return torch.tanh(x) * self.scale
 '''
 
 # Name -> its definition, and what a message about it must hold.

@@ -14,13 +14,13 @@ from commands import command
 from runs import ROOT
 from torch import nn
 
-from actstudy.certificate import certify, cost, curve, facts, report, signal
+from actstudy.certificate import certify, cost, curve, facts, report, signal, subject
 from actstudy.certificate.certify import FINDING, NOT_MEASURED
 from actstudy.certificate.checks import CHECKS
 from actstudy.certificate.measures import MEASURES
 from actstudy.certificate.subject import Subject, subject_of
 from actstudy.contract import certificates, own
-from actstudy.nets.activations import ACTIVATIONS, gain
+from actstudy.nets.activations import ACTIVATIONS, Activation, gain
 
 NAMES = list(ACTIVATIONS)
 GPU_ONLY = set() if torch.cuda.is_available() else {"cuda_graph"}
@@ -228,8 +228,81 @@ def test_a_damaged_certificate_is_none():
     for text in ('{"activation": "relu", "outc', "[]", '{"activation": "relu"}', "{}"):
         file.write_text(text)
         assert certificates.state("relu") is None
-    file.write_text('{"activation": "relu", "outcome": "findings"}')
+    content = {"activation": "relu", "outcome": "findings"}
+    file.write_text(json.dumps(content))
+    assert certificates.state("relu") is None
+    file.write_text(json.dumps(content | certificates.scope({})))
     assert certificates.state("relu") == "findings"
+
+
+POWER = """import torch
+
+
+def power(x, p=1.0):
+    return torch.sign(x) * (x.abs() + 1) ** p - torch.sign(x)
+"""
+
+
+def test_a_certificate_is_of_arguments_of_torch_and_of_its_checks(tmp_path, monkeypatch):
+    (tmp_path / "powers.py").write_text(POWER)
+    args = {"p": 0.5}
+    done = command(tmp_path, "certify", "powers:power", "--args", "{p: 0.5}")
+    assert done.returncode in (0, 1), done.stderr
+    assert "`powers:power` with {p: 0.5}, code " in done.stdout
+    file = certificates.file_of("powers:power", args)
+    written = json.loads(file.read_text())
+    assert written["arguments"] == args
+    high = written["measures"]["range"]["values"]["high"]
+    assert high == pytest.approx(99, abs=0.1)
+    assert file.with_suffix(".md").exists()
+    assert not certificates.file_of("powers:power").exists()
+    outcome = written["outcome"]
+    assert certificates.state("powers:power", args=args) == outcome
+    assert certificates.state("powers:power") is None
+    assert certificates.state("powers:power", args={"p": 0.25}) is None
+    monkeypatch.setattr(certificates, "torch_version", lambda: "")
+    assert certificates.state("powers:power", args=args) == outcome
+    monkeypatch.setattr(certificates, "torch_version", lambda: "1.0.0")
+    assert certificates.state("powers:power", args=args) is None
+    monkeypatch.setattr(certificates, "torch_version", lambda: written["torch"])
+    assert certificates.state("powers:power", args=args) == outcome
+    monkeypatch.setattr(certificates, "CHECKS", certificates.CHECKS + 1)
+    assert certificates.state("powers:power", args=args) is None
+
+
+def test_arguments_reach_the_activation_and_defaults_are_none():
+    measured = values(curve.lipschitz, subject_of("leaky_relu", {"negative_slope": 3.0}))
+    assert measured["constant"] == pytest.approx(3, rel=1e-4)
+    assert certificates.other_than_defaults("leaky_relu", {"negative_slope": 0.01}) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("{slope: 2}", "--args: got 'slope'; did you mean 'negative_slope'?"),
+        ("{negative_slope: steep}", "--args: activation_args.negative_slope: got 'steep'"),
+        ("3", "--args: activation_args: got 3"),
+        ("{", "--args"),
+    ],
+)
+def test_bad_arguments_are_one_line(tmp_path, text, part):
+    done = command(tmp_path, "certify", "leaky_relu", "--args", text)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert part in line
+
+
+def test_one_function_says_what_acts_on_each_value(monkeypatch):
+    """The certificate asks the function that decides on packs and gains."""
+
+    class Scaled(nn.Module):
+        def forward(self, x):
+            return torch.tanh(x) / x.size(0) ** 0.5
+
+    monkeypatch.setattr(subject.activations, "entry", lambda _: Activation(Scaled, "", ""))
+    assert not subject_of("relu").elementwise
+    monkeypatch.setattr(subject.elementwise, "mixes", lambda _: False)
+    assert subject_of("relu").elementwise
 
 
 def test_the_command_prints_writes_and_exits_by_outcome(tmp_path):

@@ -2,10 +2,12 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 
 import memory
+import numpy as np
 import own_acts
 import pyarrow.parquet as pq
 import pytest
@@ -18,8 +20,9 @@ from actstudy.commands import cli
 from actstudy.commands import inspection as command
 from actstudy.contract import certificates, code, own, own_code, spec, store
 from actstudy.contract.errors import StudyError
+from actstudy.contract.plan import Plan
 from actstudy.experiments import boundaries
-from actstudy.nets import activations, own_contract
+from actstudy.nets import activations, elementwise, own_contract
 from actstudy.study import certified, inspection, jobs, packs, planning
 from actstudy.training import wiring
 
@@ -105,29 +108,56 @@ def processes(monkeypatch):
 @pytest.mark.parametrize("name", activations.ACTIVATIONS)
 def test_every_registered_activation_keeps_the_contract(name):
     answer = own_contract.examine(name, {})
-    assert answer == {"learns": name in activations.LEARNT, "elementwise": True}
+    learns = name in activations.LEARNT
+    assert answer == {"learns": learns, "keeps": False, "elementwise": True}
 
 
 @pytest.mark.parametrize(
-    ("name", "learns", "elementwise"),
+    ("name", "answers"),
     [
-        ("Squash", False, True),
-        ("bump", False, True),
-        ("steep", False, True),
-        ("Learnt", True, True),
-        ("Normed", False, False),
-        ("Noisy", False, False),
-        ("Running", False, False),
+        ("Squash", {"elementwise"}),
+        ("bump", {"elementwise"}),
+        ("steep", {"elementwise"}),
+        ("Learnt", {"learns", "elementwise"}),
+        ("Normed", set()),
+        ("Noisy", set()),
+        ("Running", {"keeps"}),
+        ("by_rows", set()),
+        ("by_columns", set()),
+        ("by_axes", set()),
+        ("by_stack", set()),
+        ("by_size", set()),
+        ("shares", set()),
+        ("gated", set()),
+        ("FarNoise", set()),
+        ("Counts", {"keeps", "elementwise"}),
+        ("CountsLong", {"keeps", "elementwise"}),
+        ("Drawn", {"keeps", "elementwise"}),
+        ("DrawnFar", {"keeps", "elementwise"}),
+        ("DrawnByNumpy", {"keeps", "elementwise"}),
+        ("Buffered", {"keeps", "elementwise"}),
     ],
 )
-def test_what_an_own_activation_does_is_seen(folder, name, learns, elementwise):
+def test_what_an_own_activation_does_is_seen(folder, name, answers):
     answer = own_contract.examine(f"acts:{name}", {})
-    assert answer == {"learns": learns, "elementwise": elementwise}
+    assert {key for key, holds in answer.items() if holds} == answers
+
+
+def test_what_is_looked_at_moves_no_random_number(folder):
+    states = []
+    for look in (False, True):
+        with elementwise.seeded(5):
+            if look:
+                for name in ("Drawn", "DrawnByNumpy", "Noisy"):
+                    own_contract.check_gain(f"acts:{name}", {})
+            states.append((random.random(), np.random.rand(), torch.rand(1).item()))
+    assert states[0] == states[1]
 
 
 @pytest.mark.parametrize("name", own_acts.BAD)
 def test_what_cannot_be_trained_is_refused_in_one_line(folder, name):
-    line = command._line({"kind": "activation", "path": f"acts:{name}", "args": {}})["fault"]
+    question = {"kind": "activation", "path": f"acts:{name}", "args": {}, "init": "auto"}
+    line = command._line(question)["fault"]
     assert line.startswith(f"acts:{name}: ")
     assert "\n" not in line
     assert "Traceback" not in line
@@ -318,10 +348,17 @@ def test_an_activation_of_each_value_joins_a_pack(folder):
         ("Normed", "which is no function of each value"),
         ("Noisy", "which is no function of each value"),
         ("Running", "which is no function of each value"),
+        ("by_rows", "which is no function of each value"),
+        ("FarNoise", "which is no function of each value"),
+        ("Counts", "whose instances differ by seed, keep buffers or change in calls"),
+        ("Drawn", "whose instances differ by seed"),
+        ("DrawnByNumpy", "whose instances differ by seed"),
+        ("Buffered", "whose instances differ by seed"),
     ],
 )
 def test_other_activations_are_refused_in_a_pack(folder, name, part):
-    file = write_study(folder, [f"acts:{name}"], defaults=PACK, tasks={"mlp": {"epochs": 1}})
+    settings = {**PACK, "init": "he_normal"}
+    file = write_study(folder, [f"acts:{name}"], defaults=settings, tasks={"mlp": {"epochs": 1}})
     refusal(lambda: planning.load(file), f"got 'acts:{name}' with engine pack, {part}", "eager")
 
 
@@ -439,6 +476,46 @@ def test_toy_problems_outlive_an_activation_that_fails_late(folder, monkeypatch,
         boundaries.write(["relu"], folder / "toys.parquet")
 
 
+MIXING = ("by_rows", "by_axes", "shares", "gated", "Normed", "Running")
+
+
+@pytest.mark.parametrize("name", MIXING)
+def test_what_mixes_values_has_no_gain_and_is_refused_at_planning(folder, name):
+    """Any other init takes it: planned without a fault, the model made."""
+    refusal(
+        lambda: planning.load(write_study(folder, ["relu", f"acts:{name}"])),
+        f"activation: acts:{name}: init: got auto, but its output depends on more than each value",
+        "allowed: another init, such as he_normal",
+    )
+    file = write_study(folder, ["relu", f"acts:{name}"], defaults={"init": "he_normal"})
+    assert len(planning.load(file).possible) == 2
+
+
+def test_a_model_is_refused_the_same_gain_and_made_with_another_init(folder, data):
+    refusal(lambda: wiring.make_model(tiny("acts:gated"), data), "acts:gated: init: got auto")
+    model, _ = wiring.make_model(tiny("acts:gated", init="he_normal"), data)
+    assert model.head.weight.std() > 0
+
+
+@pytest.mark.parametrize("name", ["bump", "Noisy", "Counts", "Drawn", "Buffered", "Learnt"])
+def test_what_acts_on_each_value_keeps_its_gain(folder, name):
+    """Noise in training too: its mean square is a gain all the same."""
+    assert len(planning.load(write_study(folder, ["relu", f"acts:{name}"])).possible) == 2
+
+
+def test_an_activation_of_which_nothing_comes_has_no_gain(folder):
+    study = write_study(folder, ["relu", "acts:nothing"])
+    refusal(lambda: planning.load(study), "acts:nothing: init: got auto, but its gain", "is inf")
+
+
+def test_toy_problems_leave_out_what_has_no_gain(folder, monkeypatch, capsys):
+    """They are initialised by `auto`; a study with another init gets its page all the same."""
+    monkeypatch.setattr(boundaries, "STEPS", 2)
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["boundaries", "toys.parquet", "relu", "acts:shares"])
+    assert "acts:shares: init: got auto, but" in capsys.readouterr().err
+
+
 def test_toy_problems_are_learnt_with_it(folder, monkeypatch):
     monkeypatch.setattr(boundaries, "STEPS", 2)
     with pytest.raises(SystemExit, match="0"):
@@ -467,7 +544,8 @@ def test_pages_name_own_code_and_what_is_not_certified(folder):
         named,
         "Squash is not certified: actstudy certify acts:Squash",
     ]
-    note = {"activation": "acts:Squash", "outcome": certificates.FINDINGS}
+    note = {"activation": "acts:Squash", **certificates.scope({})}
+    note["outcome"] = certificates.FINDINGS
     store.write_json(certificates.FOLDER / f"Squash-{digest}.json", note)
     assert origins.sentences(study.plan(), no_runs()) == [
         named,
@@ -476,6 +554,47 @@ def test_pages_name_own_code_and_what_is_not_certified(folder):
     note["outcome"] = certificates.CERTIFIED
     store.write_json(certificates.FOLDER / f"Squash-{digest}.json", note)
     assert origins.sentences(study.plan(), no_runs()) == [named]
+
+
+def test_a_certificate_of_other_arguments_or_versions_certifies_nothing(folder):
+    entries = ["acts:bump", {"activation": "acts:bump", "activation_args": {"height": 2.0}}]
+    study = planning.load(write_study(folder, entries))
+    assert study.arguments == study.plan().arguments == {"acts:bump": [{}, {"height": 2.0}]}
+    assert Plan.from_json(study.plan().to_json()) == study.plan()
+
+    def sentences():
+        return certified.sentences(study.code, study.file, study.arguments)
+
+    command_line = "actstudy certify acts:bump"
+    with_args = f"{command_line} --args '{{height: 2.0}}'"
+    assert sentences() == [
+        f"bump is not certified: {command_line}",
+        f"bump with {{height: 2.0}} is not certified: {with_args}",
+    ]
+    note = {"activation": "acts:bump", "outcome": certificates.CERTIFIED}
+    store.write_json(certificates.file_of("acts:bump"), note | certificates.scope({}))
+    fault = "bump with {height: 2.0} is certified for other arguments only"
+    assert sentences() == [f"{fault}: {with_args}"]
+    args = {"height": 2.0}
+    assert certificates.file_of("acts:bump", args) != certificates.file_of("acts:bump")
+    store.write_json(certificates.file_of("acts:bump", args), note | certificates.scope(args))
+    assert sentences() == []
+    args_only = note | certificates.scope(args) | {"torch": "1.0.0"}
+    store.write_json(certificates.file_of("acts:bump", args), args_only)
+    fault = "bump with {height: 2.0} is certified for torch 1.0.0 only"
+    assert sentences() == [f"{fault}: {with_args}"]
+    store.write_json(certificates.file_of("acts:bump", args), note | certificates.scope(args))
+    older = note | certificates.scope({}) | {"checks_version": certificates.CHECKS - 1}
+    store.write_json(certificates.file_of("acts:bump"), older | {"torch": "1.0.0"})
+    fault = "bump is certified for torch 1.0.0 and by other checks only"
+    assert sentences() == [f"{fault}: {command_line}"]
+
+
+def test_a_plan_without_arguments_of_own_activations_has_the_bytes_it_had(folder):
+    plan = planning.load(write_study(folder, ["relu", "acts:Squash"])).plan()
+    assert "arguments" not in json.loads(plan.to_json())
+    defaults = {"activation": "acts:Squash", "activation_args": {"alpha": 1.0}}
+    assert planning.load(write_study(folder, ["relu", defaults])).plan().arguments == {}
 
 
 def no_runs():
@@ -489,7 +608,8 @@ def test_the_command_to_certify_names_a_folder_beside_the_present_one(folder):
     (folder / "studies/other.py").write_text("import torch\ndef act(x):\n    return x.tanh()\n")
     study = planning.load(write_study(folder / "studies", ["relu", "other:act"]))
     command_line = f"actstudy certify other:act --modules {folder}/studies"
-    assert certified.sentences(study.code, study.file) == [f"act is not certified: {command_line}"]
+    sentences = certified.sentences(study.code, study.file, study.arguments)
+    assert sentences == [f"act is not certified: {command_line}"]
 
 
 def test_two_own_pieces_of_one_name_are_told_apart():
@@ -506,7 +626,7 @@ def test_two_own_pieces_of_one_name_are_told_apart():
 
 def test_the_command_answers_line_by_line(folder):
     questions = [
-        {"kind": "activation", "path": f"acts:{name}", "args": {}, "code": "x"}
+        {"kind": "activation", "path": f"acts:{name}", "args": {}, "init": "auto", "code": "x"}
         for name in ("Squash", "Learnt", "doubles", "bump")
     ]
     done = subprocess.run(
@@ -518,8 +638,8 @@ def test_the_command_answers_line_by_line(folder):
         check=False,
     )
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert lines[0] == {"learns": False, "elementwise": True}
-    assert lines[1] == {"learns": True, "elementwise": True}
+    assert lines[0] == {"learns": False, "keeps": False, "elementwise": True}
+    assert lines[1] == {"learns": True, "keeps": False, "elementwise": True}
     assert list(lines[2]) == ["fault"]
     assert len(lines) == 3
     assert done.returncode == 2

@@ -5,7 +5,9 @@ rule summary:
     output:
         f"{RESULTS}/summary.md",
     params:
-        certified=lambda wildcards: certified.sentences(STUDY.code, STUDY.file),
+        certified=lambda wildcards: certified.sentences(
+            STUDY.code, STUDY.file, STUDY.arguments
+        ),
     shell:
         "exec {PYTHON:q} {SCRIPTS:q}/summary.py {RESULTS:q} summary"
 

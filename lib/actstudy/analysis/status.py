@@ -73,7 +73,7 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     if unknown:
         lines.append(f"not known: {len(unknown)} runs; {system_fault(unknown[0])}")
     lines += code.describe(study.code)
-    lines += certified.sentences(study.code, study.file)
+    lines += certified.sentences(study.code, study.file, study.arguments)
     lines += describe_data(study, root, folders, states)
     failed = [run_id for run_id, name in states.items() if name in FAILED_STATES]
     for run_id in failed:

@@ -5,7 +5,7 @@ import math
 import platform
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
@@ -24,13 +24,14 @@ FINDING = "finding"
 NOT_MEASURED = "not measured"
 
 
-def certify(name: str) -> dict[str, Any]:
+def certify(name: str, args: Mapping[str, float] | None = None) -> dict[str, Any]:
     """The certificate of a registered activation or of an import path, ready for JSON.
 
-    StudyError if there is no such activation or if it does not take one tensor.
+    args: arguments other than its defaults. StudyError if there is no such activation or if it
+    does not take one tensor.
     """
     with _quiet():
-        subject = subject_of(name)
+        subject = subject_of(name, args)
         checks = checks_of(subject)
         is_comparable = checks[SHAPE]["outcome"] == PASSED
         measures = measures_of(subject) if is_comparable else {}
@@ -40,6 +41,7 @@ def certify(name: str) -> dict[str, Any]:
         "activation": subject.name,
         "short": own.short(subject.name),
         "digest": certificates.digest(subject.name),
+        **certificates.scope(args or {}),
         "outcome": certificates.FINDINGS if has_findings else certificates.CERTIFIED,
         "checks": checks,
         "measures": measures,

@@ -44,7 +44,7 @@ class Curve:
 def values_of(subject: Subject, x: np.ndarray) -> np.ndarray:
     """f(x) in float64; NotMeasured if it is not a function of one number."""
     if not subject.elementwise:
-        raise NotMeasured("an output depends on several inputs, so it is no curve")
+        raise NotMeasured("an output depends on more than its own input, so it is no curve")
     with torch.no_grad():
         y = call(subject.fresh(torch.float64).eval(), torch.from_numpy(np.ascontiguousarray(x)))
     return y.numpy()

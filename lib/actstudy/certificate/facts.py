@@ -50,7 +50,7 @@ def modes(subject: Subject) -> Reading:
     text = f"training and evaluation {'the same' if is_same else 'differ'}, {words}"
     values = {"same": is_same, "random_in_training": is_random, "elementwise": subject.elementwise}
     if not subject.elementwise:
-        text += "; an output depends on several inputs"
+        text += "; an output depends on more than its own input"
     return Reading(text, values)
 
 

@@ -18,7 +18,7 @@ def markdown(certificate: dict[str, Any]) -> str:
     lines = [
         f"# {_safe(certificate['short'])}: {_verdict(certificate)}",
         "",
-        f"`{_safe(name)}`, code {certificate['digest']}; {_safe(used)}",
+        f"`{_safe(name)}`{_arguments(certificate)}, code {certificate['digest']}; {_safe(used)}",
         *_findings(certificate["checks"]),
         "",
         "## Checks",
@@ -36,10 +36,17 @@ def markdown(certificate: dict[str, Any]) -> str:
 
 def write(certificate: dict[str, Any]) -> None:
     """Writes the Markdown and, last, the JSON below results/certificates/."""
-    file = certificates.FOLDER / f"{certificate['short']}-{certificate['digest']}.json"
+    keys = ("activation", "digest", "arguments")
+    file = certificates.file_named(*(certificate[key] for key in keys))
     with store.replacing(file.with_suffix(".md")) as draft:
         draft.write_text(markdown(certificate), encoding="utf-8")
     store.write_json(file, certificate)
+
+
+def _arguments(certificate: dict[str, Any]) -> str:
+    """The arguments other than defaults, as text after the name."""
+    args = certificate["arguments"]
+    return f" with {_safe(certificates.words(args))}" if args else ""
 
 
 def _verdict(certificate: dict[str, Any]) -> str:

@@ -75,7 +75,7 @@ def _normal() -> tuple[np.ndarray, np.ndarray]:
 def _moments(subject: Subject, q: float) -> tuple[float, float, float]:
     """E[f(z)], E[f(z)^2] and E[f'(z)^2] for z ~ N(0, q)."""
     if not subject.elementwise:
-        raise NotMeasured("an output depends on several inputs")
+        raise NotMeasured("an output depends on more than its own input")
     if not math.isfinite(q):
         return math.nan, q, math.nan
     z, weights = _normal()

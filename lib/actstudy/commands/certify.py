@@ -3,10 +3,15 @@
 import argparse
 
 from actstudy.commands.parser import Parser, add_modules_flag
-from actstudy.contract import registry
+from actstudy.contract import certificates, registry
+from actstudy.study import model_checks
+from actstudy.study.config import RunFields
+from actstudy.study.reading import coerce
+from actstudy.study.validation import validate
 
 EXAMPLES = """actstudy certify mypackage.acts:Squash
-actstudy certify relu gelu acts:Squash --modules ~/code"""
+actstudy certify relu gelu acts:Squash --modules ~/code
+actstudy certify acts:Squash --args '{alpha: 0.5}'"""
 
 
 def add_flags(parser: Parser) -> None:
@@ -17,23 +22,39 @@ def add_flags(parser: Parser) -> None:
         metavar="ACTIVATION",
         help="import paths, MODULE:NAME, or registered names",
     )
+    parser.add_argument(
+        "--args",
+        metavar="ARGUMENTS",
+        help="arguments other than defaults, as --activation_args of train: '{alpha: 0.5}'",
+    )
     add_modules_flag(parser)
 
 
 def certify(arguments: argparse.Namespace) -> int:
     """Print and write the certificate of each activation; 1 if any has findings."""
     names = [registry.activation(name) for name in arguments.activations]
+    args = {name: _arguments(name, arguments.args) for name in names}
     import torch
 
     from actstudy.certificate import report
     from actstudy.certificate.certify import certify as certificate_of
-    from actstudy.contract.certificates import FINDINGS
 
     torch.set_num_threads(1)
     status = 0
     for name in names:
-        certificate = certificate_of(name)
+        certificate = certificate_of(name, args[name])
         print(report.markdown(certificate), flush=True)
         report.write(certificate)
-        status = max(status, int(certificate["outcome"] == FINDINGS))
+        status = max(status, int(certificate["outcome"] == certificates.FINDINGS))
     return status
+
+
+def _arguments(name: str, text: str | None) -> dict[str, float]:
+    """The arguments other than its defaults that --args gives an activation."""
+    if text is None:
+        return {}
+    where = "command line: --args"
+    fields = validate(RunFields, {"activation_args": coerce(text, where)}, where)
+    args: dict[str, float] = fields.activation_args
+    model_checks.check_activation_args([name], args, where)
+    return certificates.other_than_defaults(name, args)

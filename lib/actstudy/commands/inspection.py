@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from actstudy.commands.parser import Parser
 from actstudy.contract import own, own_import
 from actstudy.contract.errors import StudyError
+from actstudy.study.model_questions import AUTO
 
 Question = dict[str, Any]
 
@@ -62,10 +63,13 @@ def _line(question: Question) -> dict[str, Any]:
 
 
 def _activation(question: Question) -> dict[str, Any]:
-    """Whether an activation learns, and whether it acts on each element alone."""
+    """Whether an activation learns, keeps values, and acts on each element alone."""
     from actstudy.nets import own_contract
 
-    return own_contract.examine(question["path"], question["args"])
+    answer = own_contract.examine(question["path"], question["args"])
+    if question["init"] == AUTO:
+        own_contract.check_gain(question["path"], question["args"])
+    return answer
 
 
 def _model(question: Question) -> dict[str, Any]:

@@ -98,10 +98,15 @@ class Plan:
     tuning: list[dict[str, Any]]  # a row per run that only chooses a learning rate
     code: dict[str, str] = field(default_factory=dict)  # of the runs that is not as shipped
     overrides: list[str] = field(default_factory=list)  # KEY=VALUE of --config, of a try
+    # Own activation -> the arguments other than its defaults of its runs, if any has some.
+    arguments: dict[str, list[dict[str, float]]] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The plan as JSON text."""
-        return json.dumps(dataclasses.asdict(self))
+        """The plan as JSON text, without arguments of own activations if there are none."""
+        content = dataclasses.asdict(self)
+        if not self.arguments:
+            del content["arguments"]
+        return json.dumps(content)
 
     @property
     def sha256(self) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from actstudy.contract.errors import StudyError
 from actstudy.contract.streams import stream
+from actstudy.nets import own_contract
 from actstudy.nets.activations import Sites, gain
 from actstudy.nets.feeds import feeds
 from actstudy.nets.parameters import biases, weights
@@ -200,6 +201,8 @@ def weight_gains(sites: Sites, fed: Mapping[str, set[str]], drawn: set[str]) -> 
     fed: weight -> sites. StudyError if a gain is unknown, or is that of a matrix which is not
     drawn: another init policy takes such a model.
     """
+    for site, name in sites.names.items():
+        own_contract.check_gain(name, sites.args[site])
     gain_of = {site: gain(module) for site, module in sites.modules.items()}
     other = "allowed: another init, such as he_normal"
     for name in sorted(fed.keys() - drawn):

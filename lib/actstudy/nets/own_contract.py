@@ -2,14 +2,16 @@
 
 import pickle
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actstudy.contract import own_import
+from actstudy.contract import own, own_import
 from actstudy.contract.errors import StudyError
-from actstudy.nets.activations import entry
+from actstudy.nets import elementwise
+from actstudy.nets.activations import entry, gain
 
 SHAPES = ((8, 16), (2, 4, 16), (2, 16, 3, 3))  # of values of MLPs, Transformers, ResNets
 REACH = 12.0  # values between -12 and 12 must give finite ones: the gain is computed on these
@@ -18,7 +20,7 @@ Make = Callable[[], nn.Module]
 
 
 def examine(name: str, args: Mapping[str, float]) -> dict[str, bool]:
-    """Whether an activation learns, and whether it acts on each element alone.
+    """Whether an activation learns, keeps values, and acts on each element alone.
 
     args: arguments other than its defaults. StudyError, in one line, if it could not be trained.
     """
@@ -31,7 +33,39 @@ def examine(name: str, args: Mapping[str, float]) -> dict[str, bool]:
     _check_gradient(name, make(), _values(SHAPES[0]))
     _check_state(name, make)
     learns = any(parameter.requires_grad for parameter in make().parameters())
-    return {"learns": learns, "elementwise": _is_elementwise(make())}
+    return {
+        "learns": learns,
+        "keeps": elementwise.keeps(make),
+        "elementwise": elementwise.is_elementwise(make),
+    }
+
+
+def check_gain(name: str, args: Mapping[str, float]) -> None:
+    """StudyError unless one number is the gain of an activation, as `init: auto` needs.
+
+    Registered ones have one.
+    """
+    if not own.is_path(name):
+        return
+    value = _gain(entry(name).factory, tuple(sorted(args.items())))
+    if value is None:
+        fault = "its output depends on more than each value alone, so that no number is its gain"
+    elif not 0 < value < np.inf:
+        fault = f"its gain, 1 / sqrt(E[f(z)^2]) for z from N(0, 1), is {value:g}"
+    else:
+        return
+    allowed = "allowed: another init, such as he_normal"
+    raise StudyError(f"{name}: init: got auto, but {fault}; {allowed}")
+
+
+@cache
+def _gain(factory: Callable[..., nn.Module], args: tuple[tuple[str, float], ...]) -> float | None:
+    """The gain of new instances; None if an output depends on several values."""
+    make = partial(factory, **dict(args))
+    if elementwise.mixes(make):
+        return None
+    with elementwise.seeded(SEED), np.errstate(divide="ignore"):
+        return gain(make())
 
 
 def _values(shape: tuple[int, ...]) -> Tensor:
@@ -164,20 +198,3 @@ def _check_state(name: str, make: Make) -> None:
     if torch.equal(before, again) and not torch.equal(before, after):
         fix = "to fix: keep it in self, as a buffer, and not in the class or the module"
         raise StudyError(f"{name}: what one site sees changes another; {fix}")
-
-
-def _is_elementwise(module: nn.Module) -> bool:
-    """Whether each output depends on its own input alone, in training, and on nothing kept."""
-    if list(module.buffers()):
-        return False
-    module.train()
-    generator = torch.Generator().manual_seed(SEED)
-    x = 2 * torch.randn(SHAPES[0], generator=generator)
-    order = torch.randperm(x.numel(), generator=generator)
-    is_other = torch.rand(SHAPES[0], generator=generator) < 0.5
-    with torch.no_grad():
-        y = module(x)
-        shuffled = module(x.flatten()[order].view_as(x)).flatten()
-        others = module(torch.where(is_other, 3 * x + 1, x))
-    same_place = torch.allclose(shuffled, y.flatten()[order], rtol=1e-4, atol=1e-6)
-    return same_place and torch.allclose(others[~is_other], y[~is_other], rtol=1e-4, atol=1e-6)

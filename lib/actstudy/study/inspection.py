@@ -4,13 +4,14 @@ The process is `python -m actstudy inspect`. It reads a request as JSON on stdin
 
     {"folders": ["/home/me/study"],  # where modules are looked for, the first one first
      "questions": [
-       {"kind": "activation", "path": "acts:Squash", "args": {"alpha": 1.0}, "code": "12 hex"},
+       {"kind": "activation", "path": "acts:Squash", "args": {"alpha": 1.0}, "init": "auto",
+        "code": "12 hex"},
        {"kind": "model", "path": "nets:build", "spec": {...}, "data": {...}, "code": "12 hex"}]}
 
 and writes a line of JSON to stdout per question, in their order: the answer, or a fault, the last
 line, that says which path, what it does and what is allowed:
 
-    {"learns": false, "elementwise": true}
+    {"learns": false, "keeps": false, "elementwise": true}
     {"fault": "acts:Squash: changes its input in place; allowed: ..."}
 
 `code` only makes a question about edited code another one: an answer is remembered, in
@@ -39,7 +40,7 @@ from actstudy.contract.spec import RunSpec, names_in
 from actstudy.study import model_questions
 
 FOLDER = store.RESULTS / "own"
-CHECKS = 1  # version of what is asked and checked: an answer of another version is asked again
+CHECKS = 2  # version of what is asked and checked: an answer of another version is asked again
 MAX_SECONDS = 600  # of the process
 Question = dict[str, Any]
 Answer = dict[str, Any]
@@ -55,8 +56,13 @@ def activation_questions(spec: RunSpec) -> list[Question]:
 def activation_question(path: str, spec: RunSpec) -> Question:
     """What is asked of an own activation with the arguments that a run gives it."""
     known = registry.activation_arguments(path)
-    args = {key: value for key, value in spec.activation_args.items() if key in known}
-    return {"kind": "activation", "path": path, "args": args, "code": own_code.digest(path)}
+    return {
+        "kind": "activation",
+        "path": path,
+        "args": {key: value for key, value in spec.activation_args.items() if key in known},
+        "init": model_questions.init_of(spec),
+        "code": own_code.digest(path),
+    }
 
 
 QUESTIONS: tuple[Callable[[RunSpec], list[Question]], ...] = (

@@ -59,14 +59,8 @@ def check_patterns(spec: RunSpec, names: list[str], where: str) -> None:
 def _check_arguments(spec: RunSpec, where: str) -> None:
     names = activation_names(spec)
     policy = registry.init_policies()[spec.init]
-    arguments: set[str] = set()
-    for name in names:
-        arguments.update(registry.activation_arguments(name))
-    silent = [name for name in names if own.is_path(name) and own_parameters.of(name) is None]
-    fix = "; to fix: write an __init__ with defaults, as it is inherited or computed"
-    note = f"{fix}, in {', '.join(silent)}" if silent else ""
-    _check_known("activation_args", spec.activation_args, arguments, where, note)
-    _check_known("init_args", spec.init_args, set(policy), where)
+    check_activation_args(names, spec.activation_args, f"{where}: activation_args")
+    _check_known(f"{where}: init_args", spec.init_args, set(policy))
     init = {**policy, **spec.init_args}
     for name in ("std", "factor", "gain"):
         if init.get(name, 1) <= 0:
@@ -75,21 +69,30 @@ def _check_arguments(spec: RunSpec, where: str) -> None:
     if "low" in init and init["low"] >= init["high"]:
         got = f"got {init['low']}; allowed: below high, {init['high']}"
         raise StudyError(f"{where}: init_args.low: {got}")
+
+
+def check_activation_args(names: list[str], args: dict[str, float], where: str) -> None:
+    """StudyError if none of some activations has an argument, or one is out of its bounds."""
+    known: set[str] = set()
+    for name in names:
+        known.update(registry.activation_arguments(name))
+    silent = [name for name in names if own.is_path(name) and own_parameters.of(name) is None]
+    fix = "; to fix: write an __init__ with defaults, as it is inherited or computed"
+    note = f"{fix}, in {', '.join(silent)}" if silent else ""
+    _check_known(where, args, known, note)
     for name, argument in POSITIVE:
-        value = spec.activation_args.get(argument, 1)
+        value = args.get(argument, 1)
         if name in names and value <= 0:
             got = f"got {value} for {name}; allowed: greater than 0"
-            raise StudyError(f"{where}: activation_args.{argument}: {got}")
+            raise StudyError(f"{where}.{argument}: {got}")
 
 
-def _check_known(
-    key: str, arguments: dict[str, Any], known: set[str], where: str, note: str = ""
-) -> None:
+def _check_known(where: str, arguments: dict[str, Any], known: set[str], note: str = "") -> None:
     """StudyError, with a note, if an argument is not known."""
     for name in arguments:
         if name not in known:
             allowed = errors.choices(name, sorted(known))
-            raise StudyError(f"{where}: {key}: got {name!r}; {allowed}{note}")
+            raise StudyError(f"{where}: got {name!r}; {allowed}{note}")
 
 
 def _check_fields(spec: RunSpec, uses: list[str], where: str) -> None:

@@ -46,13 +46,17 @@ def questions(spec: RunSpec) -> list[Question]:
     return [question(spec)]
 
 
+def init_of(spec: RunSpec) -> str:
+    """A run's init policy as far as its model depends on it."""
+    return AUTO if spec.init == AUTO else ANY_OTHER_INIT
+
+
 def question(spec: RunSpec) -> Question:
     """What is asked of a run's own model: equal for runs whose models are made alike."""
     fields = {name: getattr(spec, name) for name in OF_MODEL}
     if spec.activation in registry.activations():
         fields |= {"activation": ANY_ACTIVATION, "activation_args": {}}
-    if spec.init != AUTO:
-        fields["init"] = ANY_OTHER_INIT
+    fields["init"] = init_of(spec)
     run = RunSpec(**fields, seed=0)
     declared = registry.dataset(spec.dataset)
     return {

@@ -74,13 +74,19 @@ def check(spec: RunSpec, where: str) -> None:
 
 
 def _check_own(path: str, spec: RunSpec, where: str) -> None:
-    """StudyError if an own activation has weights or memory, or mixes elements."""
+    """StudyError if an own activation has weights or values of its own, or mixes elements."""
     answer = inspection.answer(inspection.activation_question(path, spec), where)
-    if answer["learns"] or not answer["elementwise"]:
-        fault = "which has weights" if answer["learns"] else "which is no function of each value"
-        allowed = "those without weights that act on each value alone; to fix: engine: eager"
-        got = f"got {path!r} with engine pack, {fault}; allowed there: {allowed}"
-        raise StudyError(f"{where}: activation: {got}")
+    if answer["learns"]:
+        fault = "which has weights"
+    elif not answer["elementwise"]:
+        fault = "which is no function of each value"
+    elif answer["keeps"]:
+        fault = "whose instances differ by seed, keep buffers or change in calls"
+    else:
+        return
+    allowed = "those without weights that act on each value alone; to fix: engine: eager"
+    got = f"got {path!r} with engine pack, {fault}; allowed there: {allowed}"
+    raise StudyError(f"{where}: activation: {got}")
 
 
 def packs(runs: Iterable[PlannedRun]) -> dict[str, list[RunSpec]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import own, registry, store
+from actstudy.contract import certificates, own, registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import LooksTaken, Plan, TaskPlan
 from actstudy.contract.spec import RunSpec, layered
@@ -75,6 +75,18 @@ class Study:
         for run in self.possible + self.tuning:
             pieces |= run.spec.code
         return pieces
+
+    @property
+    def arguments(self) -> dict[str, list[dict[str, float]]]:
+        """Own activation -> arguments other than its defaults, if any of its runs has some."""
+        by_path: dict[str, list[dict[str, float]]] = {}
+        for run in self.possible + self.tuning:
+            for path in filter(own.is_path, activation_names(run.spec)):
+                args = certificates.other_than_defaults(path, run.spec.activation_args)
+                several = by_path.setdefault(path, [])
+                if args not in several:
+                    several.append(args)
+        return {path: several for path, several in by_path.items() if any(several)}
 
     @property
     def first(self) -> list[PlannedRun]:
@@ -154,6 +166,7 @@ class Study:
             tuning=[run.tuning_row() for run in self.tuning],
             code=self.code,
             overrides=self.overrides,
+            arguments=self.arguments,
         )
 
 

@@ -13,7 +13,8 @@ def sentences(plan: Plan, runs: pd.DataFrame) -> list[str]:
 
     runs: the frame `runs`, each run once.
     """
-    lines = code.describe(plan.code) + certified.sentences(plan.code, plan.file)
+    lines = code.describe(plan.code)
+    lines += certified.sentences(plan.code, plan.file, plan.arguments)
     for task, part in runs.groupby("task", sort=False):
         others = part[part["status"] == OTHER_DATA]
         if len(others):
