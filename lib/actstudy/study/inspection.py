@@ -39,7 +39,7 @@ from actstudy.contract.spec import RunSpec, names_in
 from actstudy.study import model_questions
 
 FOLDER = store.RESULTS / "own"
-CHECKS = 1  # version of what is asked and checked: an answer of another version is asked again
+CHECKS = 2  # version of what is asked and checked: an answer of another version is asked again
 MAX_SECONDS = 600  # of the process
 Question = dict[str, Any]
 Answer = dict[str, Any]
