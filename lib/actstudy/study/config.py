@@ -153,7 +153,9 @@ class Block(BaseModel):
         " several fields",
     )
     seeds: Seeds | None = Field(
-        None, description="number of seeds (0, 1, ...) or a list of them; all levels share them"
+        None,
+        description="number of seeds (0, 1, ...) or a list of them, 1 if it is not set; all levels"
+        " share them; below 8 there is no verdict",
     )
     looks: bool | None = Field(
         None,
