@@ -97,7 +97,7 @@ BAD = {
     "by_lambda": ("by_lambda = lambda x: torch.relu(x)", ["cannot be pickled"]),
     "Wide": (
         "class Wide(nn.Module):\n    def __init__(self, width):\n        super().__init__()",
-        ["got Wide with 1 required arguments", "give them defaults"],
+        ["got Wide with 1 required argument; ", "give them defaults"],
     ),
     "sized": (
         "def sized(width):\n    return nn.PReLU()",

@@ -140,7 +140,7 @@ BAD = {
     "twice": (
         f"def twice({ARGUMENTS}):\n    model = plain(make_act, shape, classes)\n"
         "    make_act('hidden.0')\n    return model",
-        ["activation: site 'hidden.0' is made twice"],
+        ["activation: site 'hidden.0' is made twice; to fix: a name of its own"],
     ),
     "typo": (
         f"def typo({ARGUMENTS}, dpeth):\n    {PLAIN}",

@@ -125,10 +125,18 @@ def _distinct(values: list[int]) -> list[int]:
     return values
 
 
-Seeds = (
+def _number_or_list(value: Any) -> Any:
+    """A value unless it is neither a whole number nor a list, of both of which others judge."""
+    if value is None or isinstance(value, list) or type(value) is int:
+        return value
+    raise ValueError("a number of seeds from 1 on, or a list of seeds such as [0, 1, 2]")
+
+
+Seeds = Annotated[
     Annotated[int, Number, Field(ge=1)]
-    | Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
-)
+    | Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)],
+    BeforeValidator(_number_or_list),
+]
 
 
 def _rising(values: list[float]) -> list[float]:
