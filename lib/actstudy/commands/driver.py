@@ -53,7 +53,7 @@ def main(arguments: Sequence[str], again: str, more: Sequence[str] = ()) -> int:
     if status or signal_number:
         print(unfinished(watch, again, stopped=bool(signal_number)))
         return status if status > 0 else 128 + (signal_number or -status)
-    print(ending(watch, time.monotonic() - start, options.config))
+    print(ending(watch, time.monotonic() - start, options.config, arguments))
     return 0
 
 
