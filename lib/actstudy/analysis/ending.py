@@ -62,8 +62,8 @@ def dry_run(study: Study, pairs: Sequence[str]) -> str:
 
 def pages_of(study: Study, words: Sequence[str]) -> list[Path]:
     """The files of a study that a command line asks for, its summary if none; those that exist."""
-    asked = [Path(word) for word in words if Path(word).is_relative_to(study.folder)]
-    return [path for path in asked or [Path(study.folder, "summary.md")] if path.is_file()]
+    paths = [Path(word) for word in words if Path(word).is_relative_to(study.folder)]
+    return [path for path in paths or [Path(study.folder, "summary.md")] if path.is_file()]
 
 
 def ending(

@@ -19,6 +19,7 @@ from actstudy.contract import errors, own_data, own_models, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import Hybrid, RunSpec
 from actstudy.own_data.describe import describe
+from actstudy.study import stated
 from actstudy.study.claims import STRICT, Claims
 
 NOT_SET_BY_STUDIES = ("task", "seed", "data_version", "recipe", "code")
@@ -118,24 +119,10 @@ Axes = dict[str, Annotated[list[Any], Field(min_length=1)]]
 Seed = Annotated[int, Number, Field(ge=0, lt=2**63)]
 
 
-def _distinct(values: list[int]) -> list[int]:
-    """The seeds; ValueError if one is listed twice."""
-    if len(set(values)) < len(values):
-        raise ValueError("each seed once")
-    return values
-
-
-def _number_or_list(value: Any) -> Any:
-    """A value unless it is neither a whole number nor a list, of both of which others judge."""
-    if value is None or isinstance(value, list) or type(value) is int:
-        return value
-    raise ValueError("a number of seeds from 1 on, or a list of seeds such as [0, 1, 2]")
-
-
 Seeds = Annotated[
     Annotated[int, Number, Field(ge=1)]
-    | Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)],
-    BeforeValidator(_number_or_list),
+    | Annotated[list[Seed], Field(min_length=1), AfterValidator(stated.distinct)],
+    BeforeValidator(stated.number_or_list),
 ]
 
 
