@@ -13,7 +13,17 @@ except ImportError as fault:
 checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follows
 
 from actstudy.contract import errors, home, host, registry, spec, store
-from actstudy.study import certified, disk, jobs, looks, owner, packs, planning, tries
+from actstudy.study import (
+    certified,
+    disk,
+    jobs,
+    looks,
+    notices,
+    owner,
+    packs,
+    planning,
+    tries,
+)
 
 home.provide(Path(".snakemake/home"))
 CONFIG = workflow.config_settings.config  # the pairs of --config
@@ -43,8 +53,9 @@ except (errors.StudyError, store.Damaged) as fault:
     errors.refuse(fault)
 if workflow.is_main_process and STUDY.folder != tries.results_folder(STUDY.name):
     print(f"actstudy: this try writes to {STUDY.folder}", file=sys.stderr)
-if JOBS.notice and workflow.is_main_process:
-    print(f"actstudy: {JOBS.notice}", file=sys.stderr)
+if workflow.is_main_process:
+    for notice in filter(None, [JOBS.notice, *notices.notices(STUDY)]):
+        print(f"actstudy: {notice}", file=sys.stderr)
 if JOBS.slots is not None:
     workflow.register_resource("gpu", JOBS.slots)
 if workflow.resource_settings.cores == available_cpu_count():  # `all`, quotas left out

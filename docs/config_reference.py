@@ -7,13 +7,15 @@ import yaml
 
 from actstudy.contract import registry
 from actstudy.contract.spec import DEFAULTS, RunSpec
+from actstudy.study.checks import RESERVED
 from actstudy.study.config import RunFields, StudyFile, TaskBlock
 from actstudy.study.seeding import MAX_RUNS
 
 HEAD = """# Study files
 
 A study is one self-contained YAML file and is named after it: `config/config.yaml` (the study
-`default`) unless `snakemake --configfile FILE` names another. This page is generated from the
+`default`) unless `snakemake --configfile FILE` names another. Names that `results/` has a use for
+are reserved: RESERVED. This page is generated from the
 models that check the file (`python docs/config_reference.py > docs/config.md`).
 
 Settings are layered, the strongest last: the task's defaults (`lib/actstudy/tasks/TASK.py`),
@@ -43,6 +45,9 @@ Values that some YAML readers would silently reinterpret are refused with their 
 twice, anchors and tags. `1e-3` is a number. A study may ask for MAX_RUNS runs. `python -m
 actstudy status --config FILE` checks a file, and so does `make study`; `snakemake --configfile
 FILE` reports missing or invalid files with Snakemake's own message.
+
+`seeds` is 1 if it is not set. A verdict takes at least 8 seeds and two levels: `run`, `status` and
+`cost` say before anything has run if a study has fewer (`mlp: 6 seeds: no verdict below 8`).
 
 With `looks: true` one `snakemake` call trains 8 seeds of every level, decides, and goes on to 12
 and to 20 seeds while a comparison with the baseline is open. Seeds are added to a whole task, and
@@ -76,7 +81,8 @@ def allowed(name: str) -> str:
 
 def main() -> None:
     """Print the page."""
-    print(HEAD.replace("MAX_RUNS", f"{MAX_RUNS:,}"))
+    head = HEAD.replace("RESERVED", ", ".join(f"`{name}`" for name in RESERVED))
+    print(head.replace("MAX_RUNS", f"{MAX_RUNS:,}"))
     print("## Keys of a study\n\n| key | default | meaning |\n|---|---|---|")
     for name, info in StudyFile.model_fields.items():
         default = "" if info.is_required() else code(info.default or None)

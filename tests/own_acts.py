@@ -185,7 +185,7 @@ BAD = {
     "by_lambda": ("by_lambda = lambda x: torch.relu(x)", ["cannot be pickled"]),
     "Wide": (
         "class Wide(nn.Module):\n    def __init__(self, width):\n        super().__init__()",
-        ["got Wide with 1 required arguments", "give them defaults"],
+        ["got Wide with 1 required argument; ", "give them defaults"],
     ),
     "sized": (
         "def sized(width):\n    return nn.PReLU()",
@@ -200,6 +200,23 @@ BAD = {
     "none": ("def none(x):\n    pass", ["returns NoneType for", "allowed: a tensor"]),
     "numpy": ("def numpy(x):\n    return torch.from_numpy(x.numpy())", ["RuntimeError", "line"]),
     "detached": ("def detached(x):\n    return torch.relu(x).detach()", ["has no gradient"]),
+    "trap": (
+        "def trap(x):\n    return torch.where(x > 0, x.sqrt(), -x.abs().sqrt())",
+        [
+            "acts:trap: the gradient is nan at x = -12; to fix: apply torch.where to the argument, "
+            "not to the result"
+        ],
+    ),
+    "spike": (
+        "def spike(x):\n    return x.abs().sqrt()",
+        ["the gradient is nan at x = 0; to fix: keep divisors and arguments of log and sqrt away"],
+    ),
+    "Powers": (
+        "class Powers(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.p = nn.Parameter(torch.tensor(2.0))\n    def forward(self, x):\n"
+        "        return x.pow(self.p)",
+        ["the gradient of parameter 'p' is not finite; to fix: keep divisors and arguments of"],
+    ),
     "fixed": (
         "class Fixed(nn.Module):\n    def forward(self, x):\n        return x * torch.ones(16)\n"
         "fixed = Fixed",

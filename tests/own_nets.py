@@ -92,6 +92,27 @@ class Bag(nn.Module):
         return self.head(self.act(self.up(self.token(x))).mean(1))
 
 
+def log_likely(make_act, shape, classes):
+    return nn.Sequential(plain(make_act, shape, classes), nn.LogSoftmax(-1))
+
+
+class Recurrent(nn.Module):
+    """One activation, called at every step."""
+
+    def __init__(self, make_act, shape, classes, width=8):
+        super().__init__()
+        self.enter = nn.Linear(shape[0], width)
+        self.step = nn.Linear(width, width)
+        self.act = make_act("act")
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, x):
+        state = self.enter(x)
+        for _ in range(3):
+            state = self.step(self.act(state))
+        return self.head(self.act(state))
+
+
 def words(make_act, vocabulary, context, width=8):
     """A language model of one token."""
     return nn.Sequential(
@@ -119,7 +140,7 @@ BAD = {
     "twice": (
         f"def twice({ARGUMENTS}):\n    model = plain(make_act, shape, classes)\n"
         "    make_act('hidden.0')\n    return model",
-        ["activation: site 'hidden.0' is made twice"],
+        ["activation: site 'hidden.0' is made twice; to fix: a name of its own"],
     ),
     "typo": (
         f"def typo({ARGUMENTS}, dpeth):\n    {PLAIN}",
@@ -160,6 +181,16 @@ BAD = {
         "        return super().forward(x).mean(1)",
         ["its output of 2 examples is float32, [2]; allowed: floats of shape [examples, 10]"],
     ),
+    "likely": (
+        f"def likely({ARGUMENTS}):\n"
+        "    return nn.Sequential(plain(make_act, shape, classes), nn.Softmax(-1))",
+        ["its outputs are probabilities; allowed: logits; to fix: leave out the softmax"],
+    ),
+    "shares": (
+        f"def shares({ARGUMENTS}):\n    act = make_act('act')\n    return nn.Sequential("
+        "nn.Flatten(), nn.Linear(40, 8), act, nn.Linear(8, 6), act, nn.Linear(6, classes))",
+        ["site 'act' is called with 8 and with 6 units", "a name of its own for each place"],
+    ),
     "pair": (
         f"class pair(Branched):\n    def __init__(self, {ARGUMENTS}):\n"
         "        super().__init__(make_act, shape, classes, 8)\n    def forward(self, x):\n"
@@ -171,6 +202,12 @@ BAD = {
         "        super().__init__(make_act, shape, classes, 8)\n    def forward(self, x):\n"
         "        return super().forward(x[:2])",
         ["its output of 3 examples is float32, [2, 10]; allowed: floats of shape [examples, 10]"],
+    ),
+    "fails_here": (
+        f"class fails_here(Branched):\n    def __init__(self, {ARGUMENTS}):\n"
+        "        super().__init__(make_act, shape, classes, 8)\n    def forward(self, x):\n"
+        "        raise ValueError('no')",
+        ["ValueError: no (it was called with 2 examples of shape [40])"],
     ),
     "quits": (f"def quits({ARGUMENTS}):\n    raise SystemExit(0)", ["SystemExit: 0"]),
 }

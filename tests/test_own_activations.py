@@ -174,11 +174,31 @@ def test_what_cannot_be_trained_is_refused_in_one_line(folder, name):
         ("act:Squash", ["no module act in", "did you mean 'acts'?"]),
         ("acts:", ["got 'acts:'; allowed: a registered name, or an import path"]),
         ("a b:Squash", ["got 'a b:Squash'; allowed: "]),
+        (
+            "my-acts:Bump",
+            ["got 'my-acts:Bump': a module's name has no hyphen; to fix: rename my-acts.py to my_"],
+        ),
+        (
+            "torch:relu",
+            ["the source of torch does not show 'relu'; did you mean 'torch.nn.functional:relu'?"],
+        ),
+        (
+            "torch:sin",
+            ["does not show 'sin'; allowed: ", "to fix: def sin(x): return torch.sin(x) in your"],
+        ),
     ],
 )
 def test_a_path_that_leads_nowhere_is_refused_without_a_process(folder, processes, path, parts):
     refusal(lambda: planning.load(write_study(folder, ["relu", path])), "axes.activation", *parts)
     assert not processes
+
+
+def test_a_name_that_is_suggested_for_one_of_torch_is_allowed(folder):
+    line = refusal(lambda: own.find("torch:relu"), "did you mean")
+    assert len(line) < 300
+    assert own.find("torch.nn.functional:relu").statements
+    answer = own_contract.examine("torch.nn.functional:relu", {})
+    assert answer == {"learns": False, "elementwise": True}
 
 
 def test_a_module_that_is_no_python_is_refused(folder):

@@ -199,6 +199,22 @@ def test_what_is_no_model_is_refused_in_one_line(folder, unasked, name):
     assert not (folder / "results").exists()
 
 
+@pytest.mark.parametrize("name", ["log_likely", "Recurrent"])
+def test_a_log_softmax_and_a_site_of_every_step_are_allowed(folder, unasked, name):
+    assert load(folder, {"model": f"nets:{name}"}).possible
+
+
+def test_a_site_of_every_step_has_its_gain_and_is_trained(folder, unasked, data_folder):
+    model, sites = wiring.make_model(
+        of_model("nets:Recurrent", width=512), trial.made_up(tiny(), DATASET)
+    )
+    assert list(sites.modules) == ["act"]
+    std = float(model.step.weight.detach().std())
+    assert std == pytest.approx(math.sqrt(2 / 512), rel=0.05)
+    run(of_model("nets:Recurrent", width=16), folder / "steps", data_folder, quiet())
+    assert run_row(folder / "steps")["status"] == "completed"
+
+
 def test_one_process_answers_for_all_models_once(folder, monkeypatch):
     processes = []
     ask = inspection._ask

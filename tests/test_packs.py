@@ -581,6 +581,11 @@ def test_curves_of_a_run_alone_and_packed_are_mirrored(tmp_path, data_folder, mo
     ("fields", "message"),
     [
         ({"dropout": 0.1}, "dropout: got 0.1 with engine pack; allowed there: 0.0"),
+        (
+            {"dropout": 0.2},
+            "dropout: got 0.2, the default of task mlp, with engine pack; allowed there: 0.0; to "
+            "fix: dropout: 0",
+        ),
         ({"norm": "layer"}, "norm: got layer with engine pack; allowed there: none"),
         (
             {"optimizer": "rmsprop"},

@@ -332,6 +332,13 @@ def test_the_ending_counts_failed_and_diverged_runs(small_study):
     )
 
 
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """The PATH has no program of this installation."""
+    monkeypatch.setattr(ending.shutil, "which", lambda name: None)
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_hints_name_the_study_that_ran(load):
     Path("Snakefile").touch()
     for name, config in (("mine", " --config config/mine.yaml"), ("config", "")):
@@ -348,6 +355,38 @@ def test_hints_name_the_study_that_ran(load):
         assert " --config lr=0.1 seeds=2\n" in tried
 
 
+def test_hints_call_programs_of_the_path_by_their_names(small_study, tmp_path, monkeypatch):
+    Path(small_study.folder).mkdir(parents=True)
+    Path(small_study.folder, "summary.md").touch()
+    seen = ended(small_study, ["completed"] * 4)
+    (tmp_path / "bin").mkdir()
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in (tmp_path / "bin/actstudy", other / "actstudy"):
+        path.touch(mode=0o755)
+    monkeypatch.setattr(ending.sys, "executable", str(tmp_path / "bin/python"))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    text = ending.ending(seen, 1.0)
+    assert "\n  actstudy status --config config/mine.yaml\n" in text
+    assert "\n  actstudy train --task mlp" in text
+    assert "then: actstudy run config/mine.yaml -n\n" in text
+    monkeypatch.setenv("PATH", str(other))  # of another installation
+    assert "/python -m actstudy status --config config/mine.yaml\n" in ending.ending(seen, 1.0)
+
+
+def test_the_ending_names_the_file_that_was_asked_for(small_study):
+    folder = Path(small_study.folder)
+    folder.mkdir(parents=True)
+    for name in ("summary.md", "appendix.md"):
+        (folder / name).touch()
+    seen = ended(small_study, ["completed"] * 4)
+    assert f"\nSummary: {folder}/summary.md  (" in ending.ending(seen, 1.0, [], ["--cores", "1"])
+    text = ending.ending(seen, 1.0, [], [f"{folder}/appendix.md", "--cores", "1"])
+    assert f"\nAppendix: {folder}/appendix.md  (" in text
+    assert "summary.md" not in text
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_hints_of_a_folder_without_the_workflow_say_run(small_study):
     Path(small_study.folder).mkdir(parents=True)
     Path(small_study.folder, "summary.md").touch()

@@ -417,7 +417,8 @@ def test_the_nearest_name_comes_first_and_long_lists_are_cut():
     assert message.startswith("did you mean 'name7'? allowed: name7, ")
     assert message.endswith(" and 27 more")
     assert errors.choices("nam7", names[:9]).endswith(f"allowed: {', '.join(names[:9])}")
-    assert errors.choices("zz", names) == f"allowed: {', '.join(names)}"
+    assert errors.choices("zz", names) == f"allowed: {', '.join(names[:20])} and 10 more"
+    assert errors.choices("zz", names[:20]) == f"allowed: {', '.join(names[:20])}"
     assert errors.choices("zz", []) == "allowed: none"
 
 

@@ -17,8 +17,12 @@ def run() -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # \\u03b2 if the terminal cannot show it
     gc.disable()  # `train` and `pack` enable it once torch is imported, other commands at once
-    from actstudy.commands.cli import main
-    from actstudy.contract.errors import exit_status
+    try:
+        from actstudy.commands.cli import main
+        from actstudy.contract.errors import exit_status
+    except (ImportError, AttributeError) as error:
+        refuse_hidden(error)
+        raise
 
     try:
         main()
@@ -27,6 +31,17 @@ def run() -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def refuse_hidden(error: Exception) -> None:
+    """Leave with status 2 and one line if the present folder hides a module that is needed."""
+    from pathlib import Path
+
+    from actstudy.contract import shadowed
+
+    if fault := shadowed.fault(str(error), [Path.cwd()]):
+        print(f"actstudy: {fault}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

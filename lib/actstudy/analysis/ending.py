@@ -1,6 +1,7 @@
 """The last lines of a study: how its runs ended, where the page is, how to go on."""
 
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +11,14 @@ from actstudy.analysis.watch import Watch
 from actstudy.contract import checkout
 from actstudy.study.planning import Study
 
-ENDING = """Summary: {page}  (figures and tables in the same folder)
+TITLES = {"summary.md": "Summary", "appendix.md": "Appendix"}
+ENDING = """{pages}  (figures and tables in the same folder)
 To go on:
-  {bin}/python -m actstudy status{config}
+  {actstudy} status{config}
       what is done, what failed and why
-  {bin}/python -m actstudy train --task mlp --activation mish --seed 0
+  {actstudy} train --task mlp --activation mish --seed 0
       one run by hand
-  edit {file}, then: {bin}/{again}
+  edit {file}, then: {again}
       what would be trained; without -n it is trained"""
 
 
@@ -26,6 +28,15 @@ def programs() -> Path:
     if folder.is_relative_to(Path.cwd()):
         return folder.relative_to(Path.cwd())
     return folder
+
+
+def program(name: str) -> str:
+    """How a program of this Python is called: by its name alone if the PATH has this very one."""
+    path = Path(sys.executable).parent / name
+    on_path = shutil.which(name)
+    if on_path and path.is_file() and path.samefile(on_path):
+        return name
+    return f"{programs()}/python -m actstudy" if name == "actstudy" else f"{programs()}/{name}"
 
 
 def flags(study: Study, pairs: Sequence[str], file: str, pair: str) -> str:
@@ -39,29 +50,42 @@ def flags(study: Study, pairs: Sequence[str], file: str, pair: str) -> str:
 def dry_run(study: Study, pairs: Sequence[str]) -> str:
     """The command that says what a study would train here; pairs: of `--config`."""
     if checkout.is_here():
-        return f"snakemake -n{flags(study, pairs, '--configfile', '--config')}"
-    words = ["actstudy", "run"]
+        return f"{program('snakemake')} -n{flags(study, pairs, '--configfile', '--config')}"
+    words = ["run"]
     if study.name != "default":
         words.append(study.file)
     words.append("-n")
     if pairs:
         words += ["--config", *pairs]
-    return f"python -m {shlex.join(words)}"
+    return f"{program('actstudy')} {shlex.join(words)}"
 
 
-def ending(watch: Watch, seconds: float, pairs: Sequence[str] = ()) -> str:
+def pages_of(study: Study, words: Sequence[str]) -> list[Path]:
+    """The files of a study that a command line asks for, its summary if none; those that exist."""
+    paths = [Path(word) for word in words if Path(word).is_relative_to(study.folder)]
+    return [path for path in paths or [Path(study.folder, "summary.md")] if path.is_file()]
+
+
+def ending(
+    watch: Watch, seconds: float, pairs: Sequence[str] = (), words: Sequence[str] = ()
+) -> str:
     """What is said at the end of a study: how its runs ended, where the page is, what to do.
 
-    pairs: of `--config`.
+    pairs: of `--config`; words: of the command line, files that it asks for among them.
     """
     study = watch.study
     text = f"The study took {duration(seconds)}. Study {study.name}: {watch.counts()}."
-    page = Path(study.folder, "summary.md")
-    if not page.is_file():
+    pages = pages_of(study, words)
+    if not pages:
         return text
+    lines = [f"{TITLES.get(page.name, 'File')}: {page}" for page in pages]
     config = flags(study, pairs, "--config", "--set")
     more = ENDING.format(
-        page=page, bin=programs(), file=study.file, config=config, again=dry_run(study, pairs)
+        pages="\n".join(lines),
+        actstudy=program("actstudy"),
+        file=study.file,
+        config=config,
+        again=dry_run(study, pairs),
     )
     return f"{text}\n{more}"
 

@@ -8,6 +8,7 @@ from torch.autograd.gradcheck import GradcheckError
 
 from actstudy.certificate.outcome import Finding
 from actstudy.certificate.subject import Subject, call, normal, seeded, with_gradient
+from actstudy.nets.own_contract import OFF_ZERO
 
 N_NEAR = 64  # points of [-4, 4], where inputs mostly are
 N_FAR = 16  # points of [-30, 30]
@@ -110,8 +111,7 @@ def parameters(subject: Subject) -> Finding | None:
             fix = "use it in forward without .item(), .data or .detach(); or make it a buffer"
             return Finding(f"parameter {name!r} gets no gradient", fix)
         if not gradient.isfinite().all():
-            fix = "keep divisors and arguments of log and sqrt away from 0"
-            return Finding(f"the gradient of parameter {name!r} is not finite", fix)
+            return Finding(f"the gradient of parameter {name!r} is not finite", OFF_ZERO)
     return None
 
 

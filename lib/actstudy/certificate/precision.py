@@ -17,6 +17,7 @@ from actstudy.certificate.subject import (
     seeded,
     with_gradient,
 )
+from actstudy.nets.own_contract import ON_ARGUMENTS
 
 ROUNDINGS = 16  # of an output near 1, a low precision may be off by so many
 AUTOCAST_SHARE = 0.1  # by which a loss under autocast may differ from that in float32
@@ -31,8 +32,8 @@ def finite(subject: Subject) -> Finding | None:
         if len(broken):
             text = f"the {what} is not finite at {places(broken)}, of {len(x)} values of x"
             fix = (
-                "x.abs() + eps for divisors; torch.where on the argument of log, sqrt or exp, not "
-                "on the result alone, whose gradient would still be NaN"
+                f"x.abs() + eps for divisors; for log, sqrt and exp {ON_ARGUMENTS}, whose gradient "
+                "would still be NaN"
             )
             return Finding(text, fix)
     return None

@@ -3,7 +3,8 @@
 import argparse
 
 from actstudy.commands.parser import Parser, add_modules_flag
-from actstudy.contract import certificates, registry
+from actstudy.contract import certificates, own, registry
+from actstudy.contract.errors import StudyError
 from actstudy.study import model_checks
 from actstudy.study.config import RunFields
 from actstudy.study.reading import coerce
@@ -30,9 +31,19 @@ def add_flags(parser: Parser) -> None:
     add_modules_flag(parser)
 
 
+def _named(name: str) -> str:
+    """The activation that a word names; StudyError with the word if it names none."""
+    try:
+        return registry.activation(name)
+    except StudyError as error:
+        if own.is_path(name):  # which the error names
+            raise StudyError(f"certify: {error}") from None
+        raise StudyError(f"certify: got {name!r}: {error}") from None
+
+
 def certify(arguments: argparse.Namespace) -> int:
     """Print and write the certificate of each activation; 1 if any has findings."""
-    names = [registry.activation(name) for name in arguments.activations]
+    names = [_named(name) for name in arguments.activations]
     args = {name: _arguments(name, arguments.args) for name in names}
     import torch
 

@@ -19,7 +19,7 @@ from actstudy.analysis.ending import ending, unfinished
 from actstudy.analysis.watch import Watch
 from actstudy.commands import processes
 from actstudy.commands.parser import Parser
-from actstudy.contract import checkout, home
+from actstudy.contract import checkout, home, shadowed
 from actstudy.contract.errors import StudyError
 from actstudy.study import jobs, planning
 
@@ -33,6 +33,8 @@ def main(arguments: Sequence[str], again: str, more: Sequence[str] = ()) -> int:
     again: the command that goes on after a stop; more: words for snakemake that a user need not
     see. StudyError if the study is wrong.
     """
+    if fault := shadowed.hiding(Path.cwd()):  # snakemake would end in a traceback
+        raise StudyError(fault)
     home.provide(Path(".snakemake/home"))
     options = options_of(arguments)  # snakemake reports a file that is not YAML by a traceback
     study = study_of(options)
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str], again: str, more: Sequence[str] = ()) -> int:
     if status or signal_number:
         print(unfinished(watch, again, stopped=bool(signal_number)))
         return status if status > 0 else 128 + (signal_number or -status)
-    print(ending(watch, time.monotonic() - start, options.config))
+    print(ending(watch, time.monotonic() - start, options.config, arguments))
     return 0
 
 

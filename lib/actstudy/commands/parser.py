@@ -47,6 +47,8 @@ class Parser(argparse.ArgumentParser):
         """argparse's check of `choices`, with the nearest name first."""
         if action.choices is not None and value not in action.choices:
             names = [str(choice) for choice in action.choices]
+            if isinstance(action, argparse._SubParsersAction):
+                names = [command.dest for command in action._get_subactions()]  # that have a help
             raise argparse.ArgumentError(
                 action, f"got {str(value)!r:.80}; {errors.choices(value, names)}"
             )

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from actstudy.commands.parser import Parser
 from actstudy.contract import checkout, store
 from actstudy.contract.errors import StudyError
+from actstudy.study.notices import notices
 from actstudy.study.owner import check_owner
 from actstudy.study.planning import Study, load
 
@@ -48,9 +50,17 @@ def status(arguments: argparse.Namespace) -> int:
     from actstudy.analysis.status import status as describe
 
     _go_to_results(arguments)
-    text, failed = describe(_study(arguments))
+    study = _study(arguments)
+    _notify(study)
+    text, failed = describe(study)
     print(text)
     return int(failed)
+
+
+def _notify(study: Study) -> None:
+    """Print to stderr what the study may not mean."""
+    for notice in notices(study):
+        print(f"actstudy: {notice}", file=sys.stderr)
 
 
 def _go_to_results(arguments: argparse.Namespace) -> None:
@@ -68,7 +78,9 @@ def cost(arguments: argparse.Namespace) -> int:
     """Print what the runs still to train take: time, disk and memory."""
     from actstudy.commands.cost import describe
 
-    for line in describe(_study(arguments)):
+    study = _study(arguments)
+    _notify(study)
+    for line in describe(study):
         print(line, flush=True)
     return 0
 

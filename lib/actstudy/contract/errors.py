@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NoReturn
 
 PACKAGE = Path(__file__).parents[1]
-MAX_NAMES = 20  # that a message lists beside the nearest one
-CLOSEST_NAMES = 4  # that it lists of more
+MAX_NAMES = 20  # that a message lists
+CLOSEST_NAMES = 4  # that it lists of more beside the nearest one
 REMEDIES = {  # of the system's errors
     errno.EACCES: "ask its owner for the right, or work in a folder of your own",
     errno.EPERM: "ask its owner for the right, or work in a folder of your own",
@@ -74,15 +74,17 @@ def nearest(got: object, allowed: Iterable[str]) -> str:
 def choices(got: object, allowed: Iterable[str]) -> str:
     """`did you mean 'x'? allowed: x, y, z`; of a long list the few that are closest to `got`.
 
-    A long list is whole if none of it is close.
+    If none is close, its first MAX_NAMES.
     """
     names = list(allowed)
     hint = nearest(got, names)
-    listed = ", ".join(names) or "none"
-    if hint and len(names) > MAX_NAMES:
-        closest = difflib.get_close_matches(str(got), names, n=CLOSEST_NAMES, cutoff=0)
-        listed = f"{', '.join(closest)} and {len(names) - len(closest)} more"
-    return f"{hint}allowed: {listed}"
+    listed = names
+    if len(names) > MAX_NAMES:
+        listed = names[:MAX_NAMES]
+        if hint:
+            listed = difflib.get_close_matches(str(got), names, n=CLOSEST_NAMES, cutoff=0)
+    more = f" and {len(names) - len(listed)} more" if len(listed) < len(names) else ""
+    return f"{hint}allowed: {', '.join(listed) or 'none'}{more}"
 
 
 def check_name(name: str, kind: str, allowed: Iterable[str]) -> str:

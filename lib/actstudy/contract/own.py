@@ -14,11 +14,11 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import syntax
-from actstudy.contract.errors import StudyError, choices
+from actstudy.contract import own_faults, syntax
+from actstudy.contract.errors import StudyError
+from actstudy.contract.own_faults import FUNCTIONS, TORCH
 
 PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
-ALLOWED = "a registered name, or an import path such as mypackage.acts:Squash"
 TASK = "TASK"  # the literal of a task's module
 _folders: list[Path] = []  # of this process: see look_in
 
@@ -77,7 +77,7 @@ def folders() -> tuple[Path, ...]:
 def find(path: str) -> Definition:
     """The definition of a path; StudyError if there is no such module or name."""
     if not PATH.fullmatch(path):
-        raise StudyError(f"got {path!r}; allowed: {ALLOWED}")
+        raise StudyError(own_faults.no_path(path))
     return _find(path, folders())
 
 
@@ -113,14 +113,24 @@ def _find(path: str, places: tuple[Path, ...]) -> Definition:
     module_name, _, name = path.partition(":")
     spec = module_spec(module_name)
     if spec is None:
-        raise StudyError(f"{path}: {_no_module(module_name, places)}")
+        raise StudyError(f"{path}: {own_faults.no_module(module_name, places)}")
     if not has_file(spec):
-        raise StudyError(f"{path}: {module_name} is built into Python; allowed: {ALLOWED}")
+        fault = f"{module_name} is built into Python"
+        raise StudyError(f"{path}: {fault}; allowed: {own_faults.ALLOWED}")
     definition = _defined(spec, name, ())
     if definition is None:
-        allowed = choices(name, _offered(spec))
-        raise StudyError(f"{path}: {spec.origin} has no {name!r}; {allowed}")
+        if is_own(Path(str(spec.origin))):
+            raise StudyError(own_faults.no_name(path, str(spec.origin), _offered(spec)))
+        is_function = module_name in TORCH and define(FUNCTIONS, name) is not None
+        raise StudyError(own_faults.not_shown(path, is_function, _offered(spec)))
     return definition
+
+
+def offered(module: str) -> list[str]:
+    """The public names of a module of someone's own; none if there is no such module."""
+    spec = module_spec(module) if module.isidentifier() else None
+    is_source = spec and str(spec.origin).endswith(".py") and is_own(Path(str(spec.origin)))
+    return _offered(spec) if spec and is_source else []
 
 
 def _offered(spec: ModuleSpec) -> list[str]:
@@ -131,16 +141,6 @@ def _offered(spec: ModuleSpec) -> list[str]:
         if part and name[0] not in "_*" and (part.file == file or is_own(part.file)):
             names.append(name)
     return names
-
-
-def _no_module(name: str, places: tuple[Path, ...]) -> str:
-    near = []
-    for folder in places:
-        near += [file.stem for file in folder.glob("*.py")]
-        near += [file.parent.name for file in folder.glob("*/__init__.py")]
-    where = ", ".join(map(str, places))
-    hint = choices(name, near).partition("allowed:")[0]
-    return f"no module {name} in {where} or the environment; {hint}allowed: {ALLOWED}"
 
 
 def define(module: str, name: str) -> Definition | None:

@@ -10,6 +10,7 @@ from actstudy.contract import (
     literals,
     own,
     own_data,
+    own_faults,
     own_models,
     own_parameters,
     own_tasks,
@@ -103,7 +104,10 @@ def activation(name: str) -> str:
     module, dot, last = name.rpartition(".")
     if dot and name not in names:
         hint = f"did you mean '{module}:{last}'?"
-        raise StudyError(f"unknown activation; {hint} allowed: {own.ALLOWED}")
+        raise StudyError(f"unknown activation; {hint} allowed: {own_faults.ALLOWED}")
+    if name not in names and (offered := own.offered(name)):
+        such = f"{name}:NAME, such as {name}:{offered[-1]}"
+        raise StudyError(f"{name} is a module of yours; allowed: {such}")
     known = check_name(name, "activation", names)
     return aliases().get(known, known)
 

@@ -160,7 +160,8 @@ class Sites:
         """The activation of a site; ValueError if no pattern matches it or it has one already."""
         name = self._name(site)
         if site in self.modules:
-            raise ValueError(f"activation: site {site!r} is made twice")
+            fix = "to fix: a name of its own for each call of make_act"
+            raise ValueError(f"activation: site {site!r} is made twice; {fix}")
         activation = entry(name)
         args = {key: value for key, value in self._args.items() if key in activation.args}
         module = activation.factory(**args)

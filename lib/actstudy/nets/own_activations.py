@@ -43,7 +43,8 @@ def factory(path: str, value: Any) -> Callable[..., nn.Module]:
     if required == 1 and not inspect.isclass(value):
         return partial(OfFunction, value)
     if required:
-        got = f"got {path.partition(':')[2]} with {required} required arguments"
+        arguments = "argument" if required == 1 else "arguments"
+        got = f"got {path.partition(':')[2]} with {required} required {arguments}"
         raise StudyError(f"{path}: {got}; allowed: {ALLOWED}; to fix: give them defaults")
     return partial(_make, path, value)
 

@@ -16,6 +16,8 @@ from actstudy.nets.activations import entry, gain
 SHAPES = ((8, 16), (2, 4, 16), (2, 16, 3, 3))  # of values of MLPs, Transformers, ResNets
 REACH = 12.0  # values between -12 and 12 must give finite ones: the gain is computed on these
 SEED = 0
+ON_ARGUMENTS = "apply torch.where to the argument, not to the result"  # of log, sqrt, exp, x / y
+OFF_ZERO = "keep divisors and arguments of log and sqrt away from 0"
 Make = Callable[[], nn.Module]
 
 
@@ -30,8 +32,9 @@ def examine(name: str, args: Mapping[str, float]) -> dict[str, bool]:
     for shape in SHAPES:
         _check_output(name, make(), _values(shape))
     _check_output(name, make().double(), _values(SHAPES[0]).double())
-    _check_gradient(name, make(), _values(SHAPES[0]))
     _check_state(name, make)
+    for shape in SHAPES:
+        _check_gradient(name, make(), _values(shape))
     learns = any(parameter.requires_grad for parameter in make().parameters())
     return {
         "learns": learns,
@@ -165,6 +168,23 @@ def _check_gradient(name: str, module: nn.Module, x: Tensor) -> None:
         raise StudyError(f"{name}: {fault}; {allowed}") from None
     if x.grad is None:
         raise StudyError(f"{name}: its input gets no gradient; {allowed}")
+    _check_finite(name, module, x.detach(), x.grad)
+
+
+def _check_finite(name: str, module: nn.Module, x: Tensor, gradient: Tensor) -> None:
+    """StudyError if a gradient is not finite where the output is: every training would diverge.
+
+    module: after a backward pass; gradient: by x.
+    """
+    bad = ~torch.isfinite(gradient)
+    if bad.any():
+        place = x[bad][0].item()
+        at = f"the gradient is {gradient[bad][0]:g} at x = {place:g}"
+        raise StudyError(f"{name}: {at}; to fix: {ON_ARGUMENTS if place else OFF_ZERO}")
+    for key, parameter in module.named_parameters():
+        if parameter.grad is not None and not parameter.grad.isfinite().all():
+            fault = f"the gradient of parameter {key!r} is not finite"
+            raise StudyError(f"{name}: {fault}; to fix: {OFF_ZERO}")
 
 
 def _leaves(y: Tensor) -> Iterator[Tensor]:

@@ -10,6 +10,7 @@ from actstudy.contract.errors import StudyError
 
 MAX_FILES = 1_000_000  # of a folder
 MAX_BYTES = 2**32  # of a file
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 LITTER = ("Thumbs.db", "desktop.ini")  # that file managers leave; hidden files are left out too
 
 
@@ -74,15 +75,21 @@ def stamp(path: Path) -> tuple[str, int]:
 
 def text(source_name: str, file: Path, raw: bytes) -> str:
     """Bytes as text: UTF-8, without a byte order mark, with newlines alone as ends of lines."""
+    place = source_name
+    if Path(source_name).name != file.name:
+        place += f": {file.name}"
+    if file.suffix.lower() in SPREADSHEETS:
+        fix = "to fix: save it as CSV"
+        raise StudyError(f"{place}: got a spreadsheet; allowed: CSV, Parquet, text; {fix}")
     try:
         decoded = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise StudyError(
-            f"{source_name}: {file.name}: line {line}: byte 0x{raw[error.start]:02x} is not UTF-8; "
+            f"{place}: line {line}: byte 0x{raw[error.start]:02x} is not UTF-8; "
             "allowed: text in UTF-8, CSV, Parquet, or folders of images; to fix: save it as UTF-8"
         ) from None
     if "\0" in decoded:
         line = decoded.count("\n", 0, decoded.index("\0")) + 1
-        raise StudyError(f"{source_name}: {file.name}: line {line}: a null byte; allowed: text")
+        raise StudyError(f"{place}: line {line}: a null byte; allowed: text")
     return decoded.replace("\r\n", "\n").replace("\r", "\n")

@@ -39,7 +39,8 @@ def study_name(file: Path) -> str:
         return "default"
     where = f"{file}: the file's name names the study"
     if file.stem.lower() in RESERVED:  # some disks do not tell cases apart
-        raise StudyError(f"{where}: got {file.stem!r}; allowed: none of {', '.join(RESERVED)}")
+        allowed = f"none of {', '.join(RESERVED)}; to fix: rename the file"
+        raise StudyError(f"{where}: got {file.stem!r}; allowed: {allowed}")
     return errors.check_folder_name(file.stem, where)
 
 

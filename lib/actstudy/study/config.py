@@ -19,6 +19,7 @@ from actstudy.contract import errors, own_data, own_models, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import Hybrid, RunSpec
 from actstudy.own_data.describe import describe
+from actstudy.study import stated
 from actstudy.study.claims import STRICT, Claims
 
 NOT_SET_BY_STUDIES = ("task", "seed", "data_version", "recipe", "code")
@@ -118,17 +119,11 @@ Axes = dict[str, Annotated[list[Any], Field(min_length=1)]]
 Seed = Annotated[int, Number, Field(ge=0, lt=2**63)]
 
 
-def _distinct(values: list[int]) -> list[int]:
-    """The seeds; ValueError if one is listed twice."""
-    if len(set(values)) < len(values):
-        raise ValueError("each seed once")
-    return values
-
-
-Seeds = (
+Seeds = Annotated[
     Annotated[int, Number, Field(ge=1)]
-    | Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
-)
+    | Annotated[list[Seed], Field(min_length=1), AfterValidator(stated.distinct)],
+    BeforeValidator(stated.number_or_list),
+]
 
 
 def _rising(values: list[float]) -> list[float]:
@@ -153,7 +148,9 @@ class Block(BaseModel):
         " several fields",
     )
     seeds: Seeds | None = Field(
-        None, description="number of seeds (0, 1, ...) or a list of them; all levels share them"
+        None,
+        description="number of seeds (0, 1, ...) or a list of them, 1 if it is not set; all levels"
+        " share them; below 8 there is no verdict",
     )
     looks: bool | None = Field(
         None,

@@ -34,7 +34,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-from actstudy.contract import own, own_code, registry, store
+from actstudy.contract import own, own_code, registry, shadowed, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, names_in
 from actstudy.study import model_questions
@@ -138,6 +138,8 @@ def _ask(questions: list[Question], where: str) -> list[Answer]:
             raise StudyError(f"{where}: {question['kind']}: {line['fault']}")
     if len(lines) < len(questions):
         question = questions[len(lines)]
+        if hidden := shadowed.fault(done.stderr, own.folders()):
+            raise StudyError(f"{where}: {question['kind']}: {question['path']}: {hidden}")
         last = (done.stderr.strip().splitlines() or ["nothing was printed"])[-1]
         ending = f"the process that looks at it ended with status {done.returncode}: {last:.200}"
         raise StudyError(f"{where}: {question['kind']}: {question['path']}: {ending}")

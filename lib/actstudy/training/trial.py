@@ -10,12 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actstudy.contract import own_import, registry, schema
+from actstudy.contract import own, own_import, registry, schema
 from actstudy.contract.declarations import TOKENIZED
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, from_json
 from actstudy.data.prepared import SPLITS, Prepared
 from actstudy.data.text import START
+from actstudy.health import values
+from actstudy.health.sites import observe
 from actstudy.nets import own_models
 from actstudy.nets.activations import Sites
 from actstudy.tasks import modules
@@ -38,7 +40,9 @@ def examine(question: Mapping[str, Any]) -> dict[str, Any]:
         data = made_up(run, question["data"])
         if run.model:
             untrained = Sites(run.activation, run.activation_args)
-            check_output(own_models.build(run, data.manifest, untrained), run, data)
+            own_model = own_models.build(run, data.manifest, untrained)
+            check_output(own_model, run, data)
+            check_widths(own_model, untrained, data)
         model, sites = wiring.make_model(run, data)
         if not run.model:
             check_task(model, run, data)
@@ -98,10 +102,14 @@ def check_output(model: nn.Module, run: RunSpec, data: Prepared) -> None:
     x, _ = wiring.example(data)
     cpu = torch.device("cpu")
     fewer = data.inputs(cpu)(data.on(cpu, "train")["x"][:FEWER])
-    _check_logits(model(x), len(x), run, data)
+    logits = _output(model, x)
+    _check_logits(logits, len(x), run, data)
+    if not own.is_path(run.task) and _are_probabilities(logits):
+        fix = "to fix: leave out the softmax"
+        raise StudyError(f"its outputs are probabilities; allowed: logits; {fix}")
     model.eval()
     with torch.no_grad():
-        _check_logits(model(fewer), len(fewer), run, data)
+        _check_logits(_output(model, fewer), len(fewer), run, data)
     model.train()
 
 
@@ -113,6 +121,42 @@ def _check_logits(logits: Any, n: int, run: RunSpec, data: Prepared) -> None:
         kind = str(logits.dtype).removeprefix("torch.")
         got = f"its output of {n} examples is {kind}, {list(logits.shape)}"
         raise StudyError(f"{got}; allowed: floats of shape {_words(run, data)}")
+
+
+def _output(model: nn.Module, x: Tensor) -> Any:
+    """What a model returns; an error of its forward pass has a note on the shape of its inputs."""
+    try:
+        return model(x)
+    except Exception as error:
+        error.add_note(f"it was called with {len(x)} examples of shape {list(x.shape[1:])}")
+        raise
+
+
+def _are_probabilities(logits: Tensor) -> bool:
+    """Whether all rows are non-negative and sum to 1; a log-softmax gives logits."""
+    rows = logits.detach()
+    sums = rows.sum(-1)
+    is_sum = torch.allclose(sums, torch.ones_like(sums), rtol=0, atol=1e-4)
+    return rows.shape[-1] > 1 and bool((rows >= 0).all()) and is_sum
+
+
+def check_widths(model: nn.Module, sites: Sites, data: Prepared) -> None:
+    """StudyError if a pass calls a site with several numbers of units: they are no one layer's.
+
+    A site that is called again with as many, as by a recurrent model, is allowed.
+    """
+    units: dict[str, int] = {}
+
+    def see(site: str, _module: nn.Module, _inputs: Any, output: Tensor) -> None:
+        n = values.by_unit(output).shape[-1]
+        if units.setdefault(site, n) != n:
+            got = f"site {site!r} is called with {units[site]} and with {n} units"
+            fix = "to fix: make_act with a name of its own for each place"
+            raise StudyError(f"activation: {got}; allowed: one layer per site; {fix}")
+
+    x, _ = wiring.example(data)
+    with observe(sites.modules, see), torch.no_grad():
+        model(x)
 
 
 def _sizes(run: RunSpec, data: Prepared) -> dict[str, int]:

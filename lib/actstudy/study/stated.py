@@ -1,0 +1,17 @@
+"""What a study states as `seeds`, before pydantic judges of it and after."""
+
+from typing import Any
+
+
+def distinct(values: list[int]) -> list[int]:
+    """The seeds; ValueError if one is listed twice."""
+    if len(set(values)) < len(values):
+        raise ValueError("each seed once")
+    return values
+
+
+def number_or_list(value: Any) -> Any:
+    """A value unless it is neither a whole number nor a list, of both of which others judge."""
+    if value is None or isinstance(value, list) or type(value) is int:
+        return value
+    raise ValueError("a number of seeds from 1 on, or a list of seeds such as [0, 1, 2]")

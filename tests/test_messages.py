@@ -1,0 +1,141 @@
+"""What a newcomer reads where something small is wrong: one line, with the way on."""
+
+import subprocess
+import sys
+
+import memory
+import pytest
+import yaml
+
+from actstudy import __main__
+from actstudy.commands import cli, driver
+from actstudy.contract import own, own_code, shadowed
+from actstudy.contract.errors import StudyError
+from actstudy.own_data import describe
+from actstudy.study import planning
+from actstudy.study.checks import RESERVED
+
+ACTS = "import torch\n\n\ndef bump(x):\n    return x * torch.exp(-x * x / 2)\n"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A new user's folder, in which the process works; nothing of another one is remembered."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(own, "_folders", [])
+    memory.forget(own._find, own._tree, own_code._digest)
+    (tmp_path / "acts.py").write_text(ACTS)
+    yield tmp_path
+    memory.forget(own._find, own._tree, own_code._digest)
+
+
+def refusal(folder, name="mine.yaml", **settings):
+    """The line that refuses a study of one task."""
+    content = {"axes": {"activation": ["relu"]}, "tasks": {"mlp": {"epochs": 1}}, **settings}
+    (folder / name).write_text(yaml.safe_dump(content))
+    with pytest.raises(StudyError) as caught:
+        planning.load(name)
+    return str(caught.value)
+
+
+def printed(capsys, *words):
+    """What a command that is refused prints."""
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(words)
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_a_reserved_name_says_what_to_do(folder, name):
+    file = f"{name.partition('.')[0]}.yaml" if name in ("tables", "runs") else f"{name}.yaml"
+    line = refusal(folder, file)
+    assert line.endswith("; to fix: rename the file")
+
+
+@pytest.mark.parametrize("seeds", ["eight", 2.5, True, {"n": 8}])
+def test_seeds_that_are_no_number_say_both_forms(folder, seeds):
+    line = refusal(folder, seeds=seeds)
+    assert f"seeds: got {seeds!r}; allowed: a number of seeds from 1 on, or a list" in line
+
+
+def test_other_faults_of_seeds_are_still_named(folder):
+    assert "seeds: got 0; allowed: greater than or equal to 1" in refusal(folder, seeds=0)
+    assert "each seed once" in refusal(folder, seeds=[1, 1])
+
+
+def test_a_module_alone_says_its_names(folder, capsys):
+    line = "acts is a module of yours; allowed: acts:NAME, such as acts:bump\n"
+    assert printed(capsys, "certify", "acts") == f"actstudy: certify: got 'acts': {line}"
+    assert line.strip() in refusal(folder, axes={"activation": ["relu", "acts"]})
+    assert "got 'nowhere': unknown activation; " in printed(capsys, "certify", "nowhere")
+
+
+def test_only_listed_commands_are_offered(capsys):
+    line = printed(capsys, "runn")
+    assert "got 'runn'; did you mean 'run'? allowed: run, train, " in line
+    for command in cli.INTERNAL:
+        if command.internal:
+            assert f" {command.name}," not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "line"),
+    [
+        ("wine.xlsx", b"PK\3\4\0\0", "wine.xlsx: got a spreadsheet; allowed: CSV, "),
+        ("wine.csv", b"a,b\n1,\xff\n", "wine.csv: line 2: byte 0xff is not UTF-8; "),
+        ("wine.txt", b"one\ntwo\0\n", "wine.txt: line 2: a null byte; "),
+    ],
+)
+def test_a_file_of_data_is_named_once(folder, name, raw, line):
+    (folder / name).write_bytes(raw)
+    with pytest.raises(StudyError) as caught:
+        describe.describe(name)
+    assert str(caught.value).startswith(line)
+    if name == "wine.xlsx":
+        assert str(caught.value).endswith("to fix: save it as CSV")
+
+
+# Files that hide a module
+
+
+RANDOM = "your random.py hides Python's own random; to fix: rename it"
+TORCH = "your torch.py hides the package torch; to fix: rename it"
+
+
+@pytest.mark.parametrize(("name", "line"), [("random", RANDOM), ("torch", TORCH)])
+def test_a_file_that_hides_a_module_is_named_before_snakemake_starts(folder, name, line):
+    assert shadowed.hiding(folder) is None
+    (folder / "wave.py").write_text("x = 1\n")  # Python's, which nobody here needs
+    (folder / f"{name}.py").write_text("x = 1\n")
+    with pytest.raises(StudyError, match=line):
+        driver.main(["-n"], "actstudy run")
+
+
+def test_only_a_hiding_file_that_the_error_names_is_blamed(folder):
+    (folder / "random.py").write_text("x = 1\n")
+    (folder / "mine.py").write_text("x = 1\n")
+    error = f"cannot import name 'SystemRandom' from 'random' ({folder / 'random.py'})"
+    assert shadowed.fault(error, [folder]) == RANDOM
+    assert shadowed.fault("No module named 'snakemake'", [folder]) is None
+    assert shadowed.fault("No module named 'mine'", [folder]) is None
+
+
+def test_a_start_that_fails_on_a_hidden_module_is_one_line(folder, capsys):
+    (folder / "random.py").write_text("x = 1\n")
+    with pytest.raises(SystemExit, match="2"):
+        __main__.refuse_hidden(ImportError("cannot import name 'Random' from 'random'"))
+    assert capsys.readouterr().err == f"actstudy: {RANDOM}\n"
+    __main__.refuse_hidden(ImportError("No module named 'elsewhere'"))
+
+
+@pytest.mark.parametrize(("name", "line"), [("random", RANDOM), ("torch", TORCH)])
+def test_the_inspection_names_a_file_that_hides_a_module(folder, name, line):
+    (folder / f"{name}.py").write_text("x = 1\n")
+    content = {"axes": {"activation": ["acts:bump"]}, "tasks": {"mlp": {"epochs": 1}}}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(content))
+    words = [sys.executable, "-m", "actstudy", "status", "--config", "mine.yaml"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("actstudy: ")
+    assert done.stderr.endswith(f"{line}\n")
+    assert done.stderr.count("\n") == 1
