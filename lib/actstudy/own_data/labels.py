@@ -57,7 +57,7 @@ def read(frame: Frame, name: str) -> Labels:
             raise frame.source.fault(f"{fault}; allowed: numbers that differ")
         return Labels(name, values, None, splitting.tenths(values))
     distinct, codes = np.unique(labels.values, return_inverse=True)
-    class_names = [_class_name(value) for value in distinct]
+    class_names = [class_name(value) for value in distinct]
     codes = codes.astype(np.int64)
     splitting.check_sizes(frame.source, codes, class_names)
     return Labels(name, codes, class_names, codes)
@@ -80,7 +80,7 @@ def is_target_number(frame: Frame, labels: Column) -> bool:
     return not is_whole or n_distinct > max(MAX_WHOLE, len(labels.values) / MAX_WHOLE)
 
 
-def _class_name(value: object) -> str:
+def class_name(value: object) -> str:
     """A class as text: whole numbers without a point."""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(float(value))
