@@ -41,6 +41,11 @@ def age(path):
         os.utime(file, (past, past))
 
 
+def settle(monkeypatch):
+    """Let files that have just been written count as settled."""
+    monkeypatch.setattr(describe, "SETTLED", 0)
+
+
 def arrays_of(value):
     """The arrays of own data, and what they declare."""
     name = describe.describe(value)
@@ -308,13 +313,18 @@ def test_texts_with_a_class_are_passages(folder):
     assert declared["classes"] == 2
 
 
+def forget():
+    """What a process knows of own data is gone, as in another process."""
+    for memory in (describe._described, describe._stamps, own_data._known):
+        memory.clear()
+
+
 def test_known_files_are_not_read_again(folder, monkeypatch):
     path = own_files.wine(folder)
-    age(path)
+    settle(monkeypatch)
     name = describe.describe("wine.csv")
     prepared.prepare(name, folder / "results/data" / name)
-    for memory in (describe._names, own_data._known):
-        memory.clear()  # as another process has it
+    forget()
     monkeypatch.setattr(describe, "_read", lambda *_, **__: pytest.fail("read again"))
     assert describe.describe("wine.csv") == name
     assert own_data.known(name).train_size == 42
@@ -392,7 +402,8 @@ def test_own_data_as_levels_of_an_axis(folder):
     }
     own_files.write(folder / "s.yaml", yaml.safe_dump(study))
     plan = planning.load("s.yaml")
-    assert [run.level for run in plan.possible] == [
+    assert [run.level for run in plan.possible] == ["wine", "small", "mnist1d"]
+    assert [run.spec.dataset for run in plan.possible] == [
         describe.describe("wine.csv"),
         describe.describe({"path": "small.csv", "label": "kind"}),
         "mnist1d",

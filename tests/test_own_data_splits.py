@@ -87,3 +87,16 @@ def test_a_column_called_split_in_any_case_and_with_an_odd_value(folder):
     rows[50][2] = "holdout"
     own_files.csv(folder / "t.csv", "x,label,split", rows)
     refused("t.csv", "row 52: column 'split': got 'holdout'; allowed: train, val and test")
+
+
+def test_texts_that_all_stand_in_train_are_refused(folder):
+    own_files.write(folder / "song.txt", "\n".join(["one line", "two lines", "three lines"] * 20))
+    refused(
+        "song.txt", r"split val: no document of its own among 9 \(3 different ones of 60 in all"
+    )
+    for split in SPLITS:
+        own_files.write(folder / f"books/{split}/a.txt", "the same text")
+    refused("./books", "split val: no document of its own among 1")
+    for row in range(3):
+        own_files.write(folder / f"equal/{row}.txt", "the same text")
+    refused("./equal", "split train: no document of its own among 0")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from actstudy.contract import registry
+from actstudy.contract import own_data, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 
@@ -27,7 +27,10 @@ def check(spec: RunSpec, where: str) -> None:
     if not _fits(task, declared):
         others = [name for name in registry.tasks() if _fits_task(name, declared)]
         remedy = f"; to fix: task {' or '.join(others)}" if others else ""
-        got = f"got {spec.dataset!r}, which holds {_contents(declared, task)}"
+        name = spec.dataset
+        if own_data.is_name(name):
+            name = declared["title"]
+        got = f"got {name!r}, which holds {_contents(declared, task)}"
         raise StudyError(f"{where}: dataset: {got}; allowed: {_accepted(task)}{remedy}")
     if task["predicts"] == "values" and spec.label_smoothing:
         got = f"got {spec.label_smoothing} of numbers to predict"
