@@ -148,6 +148,9 @@ def test_categories_and_medians_are_those_of_train(folder):
     [
         ([0.5 * row for row in range(60)], None, True),  # not whole
         (list(range(60)), None, True),  # more than 20 whole numbers
+        ([row % 70 for row in range(1000)], None, True),
+        ([row % 70 for row in range(4000)], None, True),  # the same column of more rows
+        ([row % 70 for row in range(4000)], "class", False),
         ([row % 20 for row in range(60)], None, False),
         ([row % 3 for row in range(60)], "number", True),
         ([0.5 * (row % 3) for row in range(60)], "class", False),
@@ -311,6 +314,11 @@ def test_texts_with_a_class_are_passages(folder):
     )
     assert arrays_of({"path": "reviews.csv", "text": "review"})[1]["kind"] == "passages"
     assert declared["classes"] == 2
+    texts = own_files.sentences(90)
+    own_files.csv(
+        folder / "n.csv", "text,label", [[text, row % 30] for row, text in enumerate(texts)]
+    )
+    assert arrays_of({"path": "n.csv", "target": "class"})[1]["classes"] == 30
 
 
 def forget():

@@ -177,3 +177,15 @@ def test_a_page_says_of_which_file_and_licence_its_data_are(folder):
     tables = SimpleNamespace(plan=study.plan(), of=lambda *_: runs)
     sentence = f"wine is own data: wine.csv ({name}), licence: CC0"
     assert result_tables.data_sentences(tables, "mlp") == [sentence]
+
+
+def test_a_label_that_a_task_does_not_predict_names_the_key(folder):
+    own_files.csv(folder / "ages.csv", "x,y", [[row, row % 70] for row in range(700)])
+    fault = "got 'ages', which holds a table with numbers to predict; .* dataset: target: class"
+    with pytest.raises(StudyError, match=fault):
+        plan_of({"mlp": {"dataset": "ages.csv", **FIELDS}})
+    fault = "got 'ages', which holds a table with 70 classes; .* dataset: target: number"
+    with pytest.raises(StudyError, match=fault):
+        plan_of(
+            {"tabular_regression": {"dataset": {"path": "ages.csv", "target": "class"}, **FIELDS}}
+        )

@@ -9,7 +9,7 @@ from actstudy.own_data.columns import Column, column
 from actstudy.own_data.frames import Frame
 
 NAMES = ("label", "target", "class", "y")  # of columns that are labels if a study names none
-MAX_WHOLE = 20  # different whole numbers that are classes, and a twentieth of the rows
+MAX_WHOLE = 20  # different whole numbers that are classes, of however many rows
 NO_NUMBER = "target: number"
 
 
@@ -66,8 +66,7 @@ def read(frame: Frame, name: str) -> Labels:
 def is_target_number(frame: Frame, labels: Column) -> bool:
     """Whether a label is a number to predict, and not the name of a class.
 
-    If a study does not say it: a number that is not whole, or whole ones of more than 20 and more
-    than a twentieth of the rows.
+    If a study does not say it: a number that is not whole, or whole ones of more than 20 values.
     """
     target = frame.source.target
     if target == "number" and not labels.is_number:
@@ -77,7 +76,7 @@ def is_target_number(frame: Frame, labels: Column) -> bool:
         return target == "number"
     n_distinct = len(np.unique(labels.values))
     is_whole = bool((labels.values == np.floor(labels.values)).all())
-    return not is_whole or n_distinct > max(MAX_WHOLE, len(labels.values) / MAX_WHOLE)
+    return not is_whole or n_distinct > MAX_WHOLE
 
 
 def class_name(value: object) -> str:

@@ -30,6 +30,7 @@ def check(spec: RunSpec, where: str) -> None:
         name = spec.dataset
         if own_data.is_name(name):
             name = declared["title"]
+            remedy += _other_target(task, declared)
         got = f"got {name!r}, which holds {_contents(declared, task)}"
         raise StudyError(f"{where}: dataset: {got}; allowed: {_accepted(task)}{remedy}")
     if task["predicts"] == "values" and spec.label_smoothing:
@@ -41,6 +42,14 @@ def _fits(task: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
     """Whether a task takes data of such a kind, and predicts what their labels are."""
     predicts_numbers = task["predicts"] == "values"
     return declared["kind"] in task["takes"] and predicts_numbers == ("target" in declared)
+
+
+def _other_target(task: Mapping[str, Any], declared: Mapping[str, Any]) -> str:
+    """The key of own data that would make their label what a task predicts; empty if none does."""
+    if declared["kind"] != "table" or "table" not in task["takes"]:
+        return ""
+    target = "number" if task["predicts"] == "values" else "class"
+    return f"; to fix if the label is one: dataset: target: {target}"
 
 
 def _fits_task(name: str, declared: Mapping[str, Any]) -> bool:
