@@ -1,9 +1,11 @@
 """How own data are split: stated splits, whole groups, folders, shares that are reached."""
 
+import shutil
+
 import own_files
 import pytest
 
-from actstudy.contract import own
+from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.own_data import describe
 from actstudy.own_data.options import SPLITS
@@ -100,3 +102,62 @@ def test_texts_that_all_stand_in_train_are_refused(folder):
     for row in range(3):
         own_files.write(folder / f"equal/{row}.txt", "the same text")
     refused("./equal", "split train: no document of its own among 0")
+
+
+def test_shares_that_whole_groups_miss_are_refused_and_reached_ones_noted(folder):
+    rows = [[row, row // 10, 2 if row < 30 else row // 10 % 2] for row in range(2000)]
+    own_files.csv(folder / "t.csv", "x,house,label", rows)
+    value = {"path": "t.csv", "group": "house"}
+    refused(value, r"group: got shares \[0\.3\d+, .* of whole groups in 3 folds, not \[0.7, 0.15")
+    rows = [[*row[:2], row[1] % 2] for row in rows]
+    own_files.csv(folder / "t.csv", "x,house,label", rows)
+    splits = splits_of(value)
+    reached = registry.dataset(describe.describe(value))["own"]["shares"]
+    assert reached == {split: len(splits[split]["y"]) / 2000 for split in SPLITS}
+    assert reached == pytest.approx({"train": 0.7, "val": 0.15, "test": 0.15}, abs=0.02)
+
+
+def test_groups_are_shared_out_alike_each_time(folder):
+    rows = [[row, row // 10, row // 10 % 2] for row in range(2000)]
+    own_files.csv(folder / "t.csv", "x,house,label", rows)
+    first = splits_of({"path": "t.csv", "group": "house"})
+    again = splits_of({"path": "t.csv", "group": "house"})
+    assert (first["test"]["x"] == again["test"]["x"]).all()
+
+
+@pytest.mark.parametrize("spelling", ["None", "NA", "-", "?"])
+def test_a_class_that_is_spelled_like_a_missing_value(folder, spelling):
+    rows = [[row, (spelling, "mild")[row % 2]] for row in range(40)]
+    own_files.csv(folder / "t.csv", "x,label", rows)
+    refused("t.csv", r"row 2: column 'label': label missing .* categories: \[label\]")
+    value = {"path": "t.csv", "categories": ["label"]}
+    declared = registry.dataset(describe.describe(value))
+    assert declared["own"]["class_names"] == sorted([spelling, "mild"])
+    texts = own_files.sentences(40)
+    own_files.csv(folder / "p.csv", "text,label", [[texts[row], label] for row, label in rows])
+    assert registry.dataset(describe.describe({**value, "path": "p.csv"}))["kind"] == "passages"
+    rows[5][1] = ""
+    own_files.csv(folder / "t.csv", "x,label", rows)
+    refused(value, "row 7: column 'label': label missing")
+
+
+def test_the_size_of_images_is_of_their_name(folder):
+    own_files.images(folder / "pets")
+    names = {describe.describe({"path": "./pets", "size": size}) for size in (16, 32)}
+    assert len(names) == 2
+    assert describe.describe("./pets") in names
+
+
+def test_equal_examples_stay_in_one_split(folder):
+    own_files.images(folder / "pets", n=20)
+    for path in sorted((folder / "pets").rglob("*.png")):
+        shutil.copy(path, path.with_name(f"copy_{path.name}"))
+    texts = own_files.sentences(40) * 2
+    rows = [[text, row % 2] for row, text in enumerate(texts)]
+    own_files.csv(folder / "p.csv", "text,label", rows)
+    rows = [[row // 2, row // 2 % 2, "train" if row < 80 else "test"] for row in range(120)]
+    own_files.csv(folder / "t.csv", "x,label,split", rows)
+    for path, n in (("./pets", 40), ("p.csv", 40), ("t.csv", 60)):
+        splits = splits_of(path)
+        distinct = [set(map(repr, splits[split]["x"].tolist())) for split in SPLITS]
+        assert sum(map(len, distinct)) == len(set.union(*distinct)) == n

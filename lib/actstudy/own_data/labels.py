@@ -49,7 +49,10 @@ def read(frame: Frame, name: str) -> Labels:
         row = int(labels.missing.argmax())
         n = int(labels.missing.sum())
         fault = f"{frame.place(row, name)}: label missing ({n:,} of {frame.n:,} rows)"
-        raise frame.source.fault(f"{fault}; allowed: a label in every row")
+        remedy = ""
+        if str(frame.columns[name][row].as_py() or "").strip():
+            remedy = f"; to fix if that is a class: categories: [{name}]"
+        raise frame.source.fault(f"{fault}; allowed: a label in every row{remedy}")
     if is_target_number(frame, labels):
         values = labels.values
         if values.min() == values.max():

@@ -20,6 +20,7 @@ SPELLINGS = {  # of the names of splits, as folders and as values of a column
 }
 MIN_EXAMPLES = len(SPLITS)  # of a class: one per split
 MAX_FOLDS = 20  # of groups; a fold is a twentieth of the examples
+MAX_OFF = 0.1  # of a split's share, by which whole groups may miss it
 STRATA = 10  # of numbers: tenths by size
 MIN_STRATUM = 20  # examples of a tenth
 
@@ -85,6 +86,8 @@ def by_groups(
 ) -> np.ndarray:
     """The split (N,) of examples whose groups stay whole, as near to the shares as groups allow.
 
+    StudyError if that is not near.
+
     strata: (N,) classes, or zeros; groups: (N,) whole numbers. As many folds as the
     rarest class has groups, so that each may have every class.
     """
@@ -105,7 +108,24 @@ def by_groups(
     for fold, (_, rows) in enumerate(folds.split(codes, codes, groups)):
         if fold < n_val + n_test:
             splits[rows] = "val" if fold < n_val else "test"
+    _check_reached(source, splits, shares, n_folds)
     return splits.astype(str)
+
+
+def shares_of(splits: np.ndarray) -> list[float]:
+    """The shares of train, val and test among splits (N,), to four places."""
+    return [round(float((splits == name).mean()), 4) for name in SPLITS]
+
+
+def _check_reached(
+    source: Source, splits: np.ndarray, shares: Sequence[float], n_folds: int
+) -> None:
+    """StudyError if whole groups lead to other shares than asked for, beyond MAX_OFF."""
+    reached = shares_of(splits)
+    if max(abs(got - share) for got, share in zip(reached, shares, strict=True)) > MAX_OFF:
+        got = f"got shares {reached} of whole groups in {n_folds} folds, not {[*shares]}"
+        remedy = "to fix: more groups of the rarest class, shares near those, or split: COLUMN"
+        raise source.fault(f"group: {got}; allowed: at most {MAX_OFF} off; {remedy}")
 
 
 def tenths(values: np.ndarray) -> np.ndarray:

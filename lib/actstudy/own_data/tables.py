@@ -35,9 +35,10 @@ def read(source: Source) -> Content:
         how["text"] = text
     else:
         content = _table(frame, others, known, split)
-        for key in ("drop", "categories", "missing"):
-            how[key] = getattr(source, key)
+        how["drop"] = source.drop
+        how["missing"] = source.missing
         how["target"] = "class" if known.class_names else "number"
+    how["categories"] = source.categories
     how["split"] = split or source.split or SHARES
     sums = [files.entry(source.path, source.path, raw)]
     return dataclasses.replace(content, how=how, sums=sums)
@@ -176,6 +177,9 @@ def _content(
     shape: list[int] | None,
 ) -> Content:
     arrays = {split: {"x": x[splits == split], "y": known.y[splits == split]} for split in SPLITS}
+    if frame.source.group is not None:
+        reached = splitting.shares_of(splits)
+        about = {**about, "shares": dict(zip(SPLITS, reached, strict=True))}
     return Content(
         kind=kind,
         how={},
