@@ -41,6 +41,11 @@ def age(path):
         os.utime(file, (past, past))
 
 
+def settle(monkeypatch):
+    """Let files that have just been written count as settled."""
+    monkeypatch.setattr(describe, "SETTLED", 0)
+
+
 def arrays_of(value):
     """The arrays of own data, and what they declare."""
     name = describe.describe(value)
@@ -143,6 +148,9 @@ def test_categories_and_medians_are_those_of_train(folder):
     [
         ([0.5 * row for row in range(60)], None, True),  # not whole
         (list(range(60)), None, True),  # more than 20 whole numbers
+        ([row % 70 for row in range(1000)], None, True),
+        ([row % 70 for row in range(4000)], None, True),  # the same column of more rows
+        ([row % 70 for row in range(4000)], "class", False),
         ([row % 20 for row in range(60)], None, False),
         ([row % 3 for row in range(60)], "number", True),
         ([0.5 * (row % 3) for row in range(60)], "class", False),
@@ -306,15 +314,25 @@ def test_texts_with_a_class_are_passages(folder):
     )
     assert arrays_of({"path": "reviews.csv", "text": "review"})[1]["kind"] == "passages"
     assert declared["classes"] == 2
+    texts = own_files.sentences(90)
+    own_files.csv(
+        folder / "n.csv", "text,label", [[text, row % 30] for row, text in enumerate(texts)]
+    )
+    assert arrays_of({"path": "n.csv", "target": "class"})[1]["classes"] == 30
+
+
+def forget():
+    """What a process knows of own data is gone, as in another process."""
+    for memory in (describe._described, describe._stamps, own_data._known):
+        memory.clear()
 
 
 def test_known_files_are_not_read_again(folder, monkeypatch):
     path = own_files.wine(folder)
-    age(path)
+    settle(monkeypatch)
     name = describe.describe("wine.csv")
     prepared.prepare(name, folder / "results/data" / name)
-    for memory in (describe._names, own_data._known):
-        memory.clear()  # as another process has it
+    forget()
     monkeypatch.setattr(describe, "_read", lambda *_, **__: pytest.fail("read again"))
     assert describe.describe("wine.csv") == name
     assert own_data.known(name).train_size == 42
@@ -392,7 +410,8 @@ def test_own_data_as_levels_of_an_axis(folder):
     }
     own_files.write(folder / "s.yaml", yaml.safe_dump(study))
     plan = planning.load("s.yaml")
-    assert [run.level for run in plan.possible] == [
+    assert [run.level for run in plan.possible] == ["wine", "small", "mnist1d"]
+    assert [run.spec.dataset for run in plan.possible] == [
         describe.describe("wine.csv"),
         describe.describe({"path": "small.csv", "label": "kind"}),
         "mnist1d",

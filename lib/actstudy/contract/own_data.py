@@ -1,18 +1,22 @@
 """Someone's own data: what a study names by a path, and what is known of them by their name.
 
 A file or folder is read once per process (own_data/describe.py). From then on it goes by the name
-`STEM_<12 hex of its content and of how it is read>`, which is what runs have as their `dataset`.
+`own_<12 hex of its content and of how it is read>`, which is what runs have as their `dataset`.
+Pages show the stem of its file.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from actstudy.contract import store
 
-NAME = re.compile(r"\w+_[0-9a-f]{12}", re.ASCII)
+PREFIX = "own_"
+NAME = re.compile(PREFIX + "[0-9a-f]{12}")
+MAX_LABEL = 40  # letters of a label, without digits that tell it from another
 KEYS = ("title", "kind", "version", "source", "licence", "shape", "classes", "target", "own")
 TOKENS = "vocabulary"  # a key of manifests of tokenised text, whose shape is the context
 
@@ -42,6 +46,24 @@ def is_own(value: object) -> bool:
 def is_name(name: str) -> bool:
     """Whether a name may be one of own data."""
     return bool(NAME.fullmatch(name))
+
+
+def labels(names: Iterable[str], registered: Iterable[str] = ()) -> dict[str, str]:
+    """Own data -> what a study shows for them: the stem of their file, in letters, digits and _.
+
+    With the digits of the name if that means two things. names: of all data sets of the study;
+    registered: names that nothing else may be shown by.
+    """
+    stems = {}
+    for name in names:
+        declared = declaration(name)
+        if declared is not None:
+            stems[name] = re.sub(r"\W+", "_", declared["title"]).strip("_")[:MAX_LABEL] or "data"
+    counts = Counter([*stems.values(), *registered])
+    for name, stem in stems.items():
+        if counts[stem] > 1:
+            stems[name] = f"{stem}_{name.removeprefix(PREFIX)}"
+    return stems
 
 
 def remember(name: str, known: Known) -> None:

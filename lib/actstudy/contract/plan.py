@@ -43,11 +43,17 @@ class TaskPlan:
     tune_lr: list[float] | None  # learning rates that val chooses from
     figures: tuple[str, ...]
     looks_runs: LooksTaken | None = None
+    # prepared data of the user's own -> label, source and licence
+    own_data: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def sign(self) -> int:
         """1 if a higher metric is better, else -1."""
         return 1 if self.higher_is_better else -1
+
+    def data_label(self, data: str) -> str:
+        """What pages call prepared data: their name, of the user's own their label."""
+        return self.own_data[data]["label"] if data in self.own_data else data
 
     def chance(self, data: str, metric: str | None = None) -> float:
         """The metric of a model that knows nothing of an example.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?", "-")
+EMPTY = ("",)  # of categories that a study names, in which NA may be one
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 COMMA_NUMBER = r"^[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?$"
 
@@ -68,7 +69,8 @@ def _of_texts(frame: Frame, name: str, array: "pa.Array", is_category: bool) -> 
     from pyarrow import compute
 
     texts = compute.utf8_trim_whitespace(compute.fill_null(array, ""))
-    missing = compute.is_in(texts, value_set=pa.array(MISSING, texts.type))
+    spellings = EMPTY if is_category else MISSING
+    missing = compute.is_in(texts, value_set=pa.array(spellings, texts.type))
     is_missing = missing.to_numpy(zero_copy_only=False)
     if is_category:
         return Column(name, _categories(texts, is_missing), is_missing)

@@ -1,12 +1,12 @@
 """Own data by their name: read once, described as a literal DATASET is, read again as arrays.
 
-The name has 12 hex digits of the SHA-256 of all bytes and of every key by which they are read.
+The name has 12 hex digits of the SHA-256 of all bytes and of every key by which they are read, and
+nothing of the path.
 """
 
 import dataclasses
 import hashlib
 import json
-import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,8 +22,8 @@ from actstudy.own_data.options import Source
 READING = 1  # raise it when the same bytes are read otherwise: every name changes with it
 NOTES = store.DATA / ".own"  # what is known of files that have been prepared, by path and keys
 SETTLED = 2 * 10**9  # nanoseconds since the last change from which a file's time says its content
-MAX_STEM = 40
-_names: dict[str, str] = {}  # of this process: path, keys and times of files -> name
+_described: dict[str, tuple[str, Known]] = {}  # of this process: path, keys and stamp -> name
+_stamps: dict[str, str] = {}  # of this process: name -> stamp before its arrays were read
 
 
 def describe(value: str | Mapping[str, Any]) -> str:
@@ -33,18 +33,17 @@ def describe(value: str | Mapping[str, Any]) -> str:
     """
     source = options.source(value)
     _check_place(source)
-    stamp, newest = files.stamp(source.path)
     key = _key(source)
-    is_settled = abs(time.time_ns() - newest) > SETTLED
-    if is_settled:
-        name = _names.get(f"{key} {stamp}") or _noted(source, key, stamp)
-        if name:
-            return name
-    name, known = _described(source, _read(source, whole=False))
-    own_data.remember(name, known)
-    if is_settled:
-        _names[f"{key} {stamp}"] = name
-    return name
+    stamp = _settled_stamp(source)
+    described = None
+    if stamp:
+        described = _described.get(f"{key} {stamp}") or _noted(source, key, stamp)
+    if described is None:
+        described = _declared(source, _read(source, whole=False))
+    if stamp:
+        _described[f"{key} {stamp}"] = described
+    own_data.remember(*described)
+    return described[0]
 
 
 def splits(name: str) -> dict[str, Arrays]:
@@ -53,9 +52,11 @@ def splits(name: str) -> dict[str, Arrays]:
     if known is None:
         raise StudyError(f"{name}: own data whose files are not known; allowed: --source")
     source = options.source(known.value)
+    stamp = _settled_stamp(source)  # before they are read: what is written meanwhile changes it
     content = _read(source, whole=True)
-    present, _ = _described(source, content)
+    present, _ = _declared(source, content)
     check_name(name, present, source.name)
+    _stamps[name] = stamp
     return content.splits
 
 
@@ -69,26 +70,30 @@ def check_name(planned: str, present: str, path: str) -> None:
 def note(name: str) -> None:
     """Write down what is known of own data, so that the next plan reads no file that is the same.
 
-    Done when they are prepared: a command that only looks writes nothing.
+    Done when they are prepared, with the stamp from before they were read; a command that only
+    looks writes nothing.
     """
     known = own_data.known(name)
-    if known is None:
+    stamp = _stamps.get(name)
+    if known is None or not stamp:
         return
-    source = options.source(known.value)
-    stamp, newest = files.stamp(source.path)
-    if abs(time.time_ns() - newest) > SETTLED:
-        content = {"stamp": stamp, "name": name, **dataclasses.asdict(known)}
-        store.write_json(NOTES / f"{_key(source)}.json", content)
+    content = {"stamp": stamp, "name": name, **dataclasses.asdict(known)}
+    store.write_json(NOTES / f"{_key(options.source(known.value))}.json", content)
 
 
-def _noted(source: Source, key: str, stamp: str) -> str | None:
+def _noted(source: Source, key: str, stamp: str) -> tuple[str, Known] | None:
     """The name of data that have been prepared from the same files; None if there is no note."""
     content = store.read_note(NOTES / f"{key}.json", None)
     if not isinstance(content, dict) or content.get("stamp") != stamp:
         return None
     known = Known(content["declared"], options.as_value(source), content["train_size"])
-    own_data.remember(content["name"], known)
-    return str(content["name"])
+    return str(content["name"]), known
+
+
+def _settled_stamp(source: Source) -> str:
+    """The stamp of the files; empty if one has just been written, so that its time says little."""
+    stamp, newest = files.stamp(source.path)
+    return stamp if abs(time.time_ns() - newest) > SETTLED else ""
 
 
 def _key(source: Source) -> str:
@@ -129,19 +134,19 @@ def _check_kind(source: Source, *kinds: str) -> None:
         raise source.fault(f"{fault}; allowed: {' or '.join(kinds)}")
 
 
-def _described(source: Source, content: Content) -> tuple[str, Known]:
+def _declared(source: Source, content: Content) -> tuple[str, Known]:
     """The name of data, and what is known of them."""
     fingerprint = files.fingerprint(content.sums)
     how = _as_json({"kind": content.kind, **content.how})
     digest = hashlib.sha256(json.dumps([READING, fingerprint, how], sort_keys=True).encode())
-    about: dict[str, Any] = {"file": source.path.name, "fingerprint": fingerprint, "read": how}
+    about: dict[str, Any] = {"fingerprint": fingerprint, "read": how}
     if content.class_names:
         about["class_names"] = content.class_names
     declared: dict[str, Any] = {
         "title": _title(source.path),
         "kind": content.kind,
         "version": 1,
-        "source": f"own data: {source.path.name}",
+        "source": f"own data: {visible(source.path.name)}",
         "licence": source.licence or "not stated",
     }
     if content.shape:
@@ -151,8 +156,7 @@ def _described(source: Source, content: Content) -> tuple[str, Known]:
     if content.is_number:
         declared["target"] = "number"
     declared["own"] = _as_json({**about, **content.about})
-    stem = re.sub(r"\W+", "_", _title(source.path), flags=re.ASCII).strip("_")[:MAX_STEM]
-    name = f"{stem or 'data'}_{digest.hexdigest()[:12]}"
+    name = f"{own_data.PREFIX}{digest.hexdigest()[:12]}"
     return name, Known(declared, options.as_value(source), content.train_size)
 
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from actstudy.contract import errors
@@ -15,19 +16,42 @@ LITTER = ("Thumbs.db", "desktop.ini")  # that file managers leave; hidden files 
 
 
 def listed(path: Path) -> list[Path]:
-    """The file itself, or all files below a folder in the order of their names, hidden ones out."""
+    """The file itself, or all files below a folder in the order of their names, hidden ones out.
+
+    Links are followed; StudyError if one leads nowhere or back to a folder that it is in.
+    """
     if path.is_file():
         return [path]
     files: list[Path] = []
-    for file in path.rglob("*"):
-        is_hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        if file.is_file() and not is_hidden and file.name not in LITTER:
-            files.append(file)
+    for file in _below(path, ()):
+        files.append(file)
         if len(files) > MAX_FILES:
             raise StudyError(
                 f"{path}: got over {MAX_FILES:,} files; allowed: a folder of data alone"
             )
     return sorted(files)
+
+
+def _below(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    """All files below a folder; above: the folders that it is in, without links."""
+    real = folder.resolve()
+    if real in above:
+        raise StudyError(f"{folder}: a link back to {real}; allowed: links to other folders")
+    try:
+        with os.scandir(folder) as opened:
+            entries = list(opened)
+    except OSError as error:
+        raise StudyError(errors.system_fault(error)) from None
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name in LITTER:
+            continue
+        if entry.is_dir():
+            yield from _below(folder / entry.name, (*above, real))
+        elif entry.is_file():
+            yield folder / entry.name
+        elif entry.is_symlink():
+            got = f"{folder / entry.name}: a link to what is not there"
+            raise StudyError(f"{got}; allowed: files and folders; to fix: remove the link")
 
 
 def content(path: Path) -> bytes:
@@ -60,16 +84,19 @@ def entry(path: Path, file: Path, raw: bytes) -> tuple[str, str]:
 
 
 def stamp(path: Path) -> tuple[str, int]:
-    """A text that changes when a file is added, removed or written; the newest time among them.
+    """A text that changes when a file is added, removed, written or replaced; the newest time.
 
-    The time is in nanoseconds since 1970.
+    A copy may keep size and time of writing; its inode or its time of change differ. Times are in
+    nanoseconds since 1970.
     """
     seen = []
     newest = 0
     for file in listed(path):
         status = file.stat()
-        seen.append([str(file.relative_to(path.parent)), status.st_size, status.st_mtime_ns])
-        newest = max(newest, status.st_mtime_ns)
+        times = (status.st_mtime_ns, status.st_ctime_ns)
+        name = str(file.relative_to(path.parent))
+        seen.append([name, status.st_size, status.st_ino, *times])
+        newest = max(newest, *times)
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest(), newest
 
 

@@ -3,18 +3,18 @@
 from pathlib import Path
 
 from actstudy.own_data.options import Source
-from actstudy.own_data.splitting import SPELLINGS
+from actstudy.own_data.splitting import spelled
 
 
 def split_folders(source: Source) -> dict[str, Path]:
-    """Split -> its folder, in any spelling; empty unless all folders on top are splits.
+    """Split -> its folder, in any spelling; empty if the folders on top are no splits.
 
-    StudyError if they are, and shares or a column are asked for too.
+    StudyError if some are and others are not, or if shares or a column are asked for too.
     """
     path = source.path
-    tops = [top for top in sorted(path.iterdir()) if top.is_dir() and not top.name.startswith(".")]
-    names = [SPELLINGS.get(top.name.lower()) for top in tops]
-    if not tops or None in names or "train" not in names:
+    tops = _inside(path)
+    names = [spelled(top.name) for top in tops]
+    if not _say_splits(source, tops, names):
         return {}
     if source.split is not None:
         fault = f"split: set, and the folders {', '.join(top.name for top in tops)} say it"
@@ -26,6 +26,32 @@ def split_folders(source: Source) -> dict[str, Path]:
             raise source.fault(f"{fault}; allowed: one folder per split")
         by_split[str(name)] = top
     return by_split
+
+
+def _say_splits(source: Source, tops: list[Path], names: list[str | None]) -> bool:
+    """Whether the folders on top are splits; StudyError if only some are; names: split of each.
+
+    Two of them, or a train with folders of its own, are no accident. A class may be called test.
+    """
+    present = set(names) - {None}
+    if "train" in present and None not in names:
+        return True
+    by_name = dict(zip(tops, names, strict=True))
+    train = [top for top in tops if by_name[top] == "train"]
+    if len(present) < 2 and not any(map(_inside, train)):
+        return False
+    splits = ", ".join(top.name for top in tops if by_name[top])
+    others = [top.name for top in tops if not by_name[top]]
+    fault = f"none is train of the folders {splits}"
+    if others:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        fault = f"folders {splits} are splits, and {', '.join(others[:3])}{more} not"
+    raise source.fault(f"{fault}; allowed: train, val and test alone on top, or classes alone")
+
+
+def _inside(path: Path) -> list[Path]:
+    """The folders in a folder by name, hidden ones out."""
+    return [file for file in sorted(path.iterdir()) if file.is_dir() and file.name[0] != "."]
 
 
 def check_shares(source: Source) -> None:

@@ -9,7 +9,7 @@ from actstudy.own_data.columns import Column, column
 from actstudy.own_data.frames import Frame
 
 NAMES = ("label", "target", "class", "y")  # of columns that are labels if a study names none
-MAX_WHOLE = 20  # different whole numbers that are classes, and a twentieth of the rows
+MAX_WHOLE = 20  # different whole numbers that are classes, of however many rows
 NO_NUMBER = "target: number"
 
 
@@ -49,7 +49,10 @@ def read(frame: Frame, name: str) -> Labels:
         row = int(labels.missing.argmax())
         n = int(labels.missing.sum())
         fault = f"{frame.place(row, name)}: label missing ({n:,} of {frame.n:,} rows)"
-        raise frame.source.fault(f"{fault}; allowed: a label in every row")
+        remedy = ""
+        if str(frame.columns[name][row].as_py() or "").strip():
+            remedy = f"; to fix if that is a class: categories: [{name}]"
+        raise frame.source.fault(f"{fault}; allowed: a label in every row{remedy}")
     if is_target_number(frame, labels):
         values = labels.values
         if values.min() == values.max():
@@ -57,7 +60,7 @@ def read(frame: Frame, name: str) -> Labels:
             raise frame.source.fault(f"{fault}; allowed: numbers that differ")
         return Labels(name, values, None, splitting.tenths(values))
     distinct, codes = np.unique(labels.values, return_inverse=True)
-    class_names = [_class_name(value) for value in distinct]
+    class_names = [class_name(value) for value in distinct]
     codes = codes.astype(np.int64)
     splitting.check_sizes(frame.source, codes, class_names)
     return Labels(name, codes, class_names, codes)
@@ -66,8 +69,7 @@ def read(frame: Frame, name: str) -> Labels:
 def is_target_number(frame: Frame, labels: Column) -> bool:
     """Whether a label is a number to predict, and not the name of a class.
 
-    If a study does not say it: a number that is not whole, or whole ones of more than 20 and more
-    than a twentieth of the rows.
+    If a study does not say it: a number that is not whole, or whole ones of more than 20 values.
     """
     target = frame.source.target
     if target == "number" and not labels.is_number:
@@ -77,10 +79,10 @@ def is_target_number(frame: Frame, labels: Column) -> bool:
         return target == "number"
     n_distinct = len(np.unique(labels.values))
     is_whole = bool((labels.values == np.floor(labels.values)).all())
-    return not is_whole or n_distinct > max(MAX_WHOLE, len(labels.values) / MAX_WHOLE)
+    return not is_whole or n_distinct > MAX_WHOLE
 
 
-def _class_name(value: object) -> str:
+def class_name(value: object) -> str:
     """A class as text: whole numbers without a point."""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(float(value))

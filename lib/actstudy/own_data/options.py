@@ -17,7 +17,7 @@ ALWAYS = ("path", "kind", "split", "licence")
 KEYS = {  # kind of data -> the keys that it has besides
     "images": ("size",),
     "table": ("label", "target", "group", "drop", "categories", "missing", "decimal"),
-    "passages": ("label", "text", "group", "decimal"),
+    "passages": ("label", "target", "text", "group", "categories", "decimal"),
     "text": (),
 }
 

@@ -9,15 +9,25 @@ from actstudy.own_data.options import SHARES, SPLITS, Source
 SEED = 42
 SPELLINGS = {  # of the names of splits, as folders and as values of a column
     "train": "train",
+    "training": "train",
     "val": "val",
     "valid": "val",
     "validation": "val",
+    "dev": "val",
+    "eval": "val",
     "test": "test",
+    "testing": "test",
 }
 MIN_EXAMPLES = len(SPLITS)  # of a class: one per split
 MAX_FOLDS = 20  # of groups; a fold is a twentieth of the examples
+MAX_OFF = 0.1  # of a split's share, by which whole groups may miss it
 STRATA = 10  # of numbers: tenths by size
 MIN_STRATUM = 20  # examples of a tenth
+
+
+def spelled(name: str) -> str | None:
+    """The split that a folder's name or a column's value says, in any case; None if it is none."""
+    return SPELLINGS.get(name.strip().lower())
 
 
 def by_names(
@@ -25,9 +35,9 @@ def by_names(
 ) -> np.ndarray:
     """The split (N,) of examples that say it; without val it is drawn from train.
 
-    names: (N,), in any spelling of SPELLINGS; strata, units: as of `by_shares`.
+    names: (N,), each in a spelling of SPELLINGS; strata, units: as of `by_shares`.
     """
-    splits = np.array([SPELLINGS[name] for name in names])
+    splits = np.array([spelled(name) for name in names])
     for split in ("train", "test"):
         if split not in splits:
             fault = f"split: no example of {split}; allowed: train, val and test, or train and test"
@@ -76,6 +86,8 @@ def by_groups(
 ) -> np.ndarray:
     """The split (N,) of examples whose groups stay whole, as near to the shares as groups allow.
 
+    StudyError if that is not near.
+
     strata: (N,) classes, or zeros; groups: (N,) whole numbers. As many folds as the
     rarest class has groups, so that each may have every class.
     """
@@ -96,7 +108,24 @@ def by_groups(
     for fold, (_, rows) in enumerate(folds.split(codes, codes, groups)):
         if fold < n_val + n_test:
             splits[rows] = "val" if fold < n_val else "test"
+    _check_reached(source, splits, shares, n_folds)
     return splits.astype(str)
+
+
+def shares_of(splits: np.ndarray) -> list[float]:
+    """The shares of train, val and test among splits (N,), to four places."""
+    return [round(float((splits == name).mean()), 4) for name in SPLITS]
+
+
+def _check_reached(
+    source: Source, splits: np.ndarray, shares: Sequence[float], n_folds: int
+) -> None:
+    """StudyError if whole groups lead to other shares than asked for, beyond MAX_OFF."""
+    reached = shares_of(splits)
+    if max(abs(got - share) for got, share in zip(reached, shares, strict=True)) > MAX_OFF:
+        got = f"got shares {reached} of whole groups in {n_folds} folds, not {[*shares]}"
+        remedy = "to fix: more groups of the rarest class, shares near those, or split: COLUMN"
+        raise source.fault(f"group: {got}; allowed: at most {MAX_OFF} off; {remedy}")
 
 
 def tenths(values: np.ndarray) -> np.ndarray:
@@ -106,6 +135,21 @@ def tenths(values: np.ndarray) -> np.ndarray:
     strata = np.empty(len(values), np.int64)
     strata[order] = np.arange(len(values)) * n_strata // len(values)
     return strata
+
+
+def check_groups(
+    source: Source, splits: np.ndarray, groups: np.ndarray, names: Sequence[str]
+) -> None:
+    """StudyError if a group is in two splits (N,); groups: (N,) places in `names`."""
+    codes = np.unique(splits, return_inverse=True)[1]
+    pairs = np.unique(np.stack([groups, codes]), axis=1)
+    torn, n_splits = np.unique(pairs[0], return_counts=True)
+    torn = torn[n_splits > 1]
+    if len(torn):
+        stands = ", ".join(name for name in SPLITS if name in splits[groups == torn[0]])
+        got = f"got {names[torn[0]]!r:.40} in {stands} ({len(torn):,} such of {len(names):,})"
+        remedy = "to fix: split: [0.7, 0.15, 0.15] shares out whole groups"
+        raise source.fault(f"group: {got}; allowed: each group in one split; {remedy}")
 
 
 def check_classes(

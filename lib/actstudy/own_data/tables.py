@@ -1,6 +1,7 @@
 """A CSV or Parquet file as a table of numbers, or as texts with a class."""
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,16 +35,21 @@ def read(source: Source) -> Content:
         how["text"] = text
     else:
         content = _table(frame, others, known, split)
-        for key in ("drop", "categories", "missing"):
-            how[key] = getattr(source, key)
+        how["drop"] = source.drop
+        how["missing"] = source.missing
         how["target"] = "class" if known.class_names else "number"
+    how["categories"] = source.categories
     how["split"] = split or source.split or SHARES
     sums = [files.entry(source.path, source.path, raw)]
     return dataclasses.replace(content, how=how, sums=sums)
 
 
 def _split_name(frame: Frame, label: str) -> str | None:
-    """The column that says splits: as the study has it, or one called split with such values."""
+    """The column that says splits: as the study has it, or one called split with such values.
+
+    One in which some values are splits, train and another, is taken for it, so that the others
+    are refused with their row.
+    """
     stated = frame.source.split
     if isinstance(stated, str):
         frame.check_column("split", stated)
@@ -51,8 +57,9 @@ def _split_name(frame: Frame, label: str) -> str | None:
     if stated is not None or SPLIT not in frame.columns or label == SPLIT:
         return None
     values = column(frame, SPLIT)
-    present = set(values.values[~values.missing].tolist())
-    return SPLIT if present and present <= set(splitting.SPELLINGS) else None
+    present = {splitting.spelled(str(value)) for value in values.values[~values.missing].tolist()}
+    says_splits = bool(present) and None not in present
+    return SPLIT if says_splits or ("train" in present and len(present - {None}) > 1) else None
 
 
 def _text_name(frame: Frame, others: list[str]) -> str | None:
@@ -88,22 +95,25 @@ def _are_sentences(frame: Frame, name: str) -> bool:
 def _splits(frame: Frame, known: Labels, split: str | None, equal: np.ndarray) -> np.ndarray:
     """The split (N,) of each row; equal: (N,) numbers that equal rows share."""
     source = frame.source
+    groups = None if source.group is None else _groups(frame, source.group)
     if split is not None:
         names = column(frame, split)
         for row, name in enumerate(names.values.tolist()):
-            if name not in splitting.SPELLINGS:
+            if splitting.spelled(name) is None:
                 allowed = "train, val and test"
                 place = frame.place(row, split)
                 raise source.fault(f"{place}: got {name!r:.40}; allowed: {allowed}")
-        splits = splitting.by_names(source, names.values.tolist(), known.strata, equal)
+        units = equal if groups is None else groups.codes
+        splits = splitting.by_names(source, names.values.tolist(), known.strata, units)
+        if groups is not None:
+            splitting.check_groups(source, splits, groups.codes, groups.names)
     else:
         shares = source.split if isinstance(source.split, tuple) else SHARES
-        if source.group is None:
+        if groups is None:
             splits = splitting.by_shares(source, known.strata, equal, shares)
         else:
-            groups = _groups(frame, source.group)
             strata = known.strata if known.class_names else np.zeros(frame.n, np.int64)
-            splits = splitting.by_groups(source, strata, groups, shares)
+            splits = splitting.by_groups(source, strata, groups.codes, shares)
     if known.class_names:
         splitting.check_classes(source, known.y, splits, known.class_names)
     for name in SPLITS:
@@ -112,14 +122,23 @@ def _splits(frame: Frame, known: Labels, split: str | None, equal: np.ndarray) -
     return splits
 
 
-def _groups(frame: Frame, name: str) -> np.ndarray:
-    """The group (N,) of each row, as whole numbers."""
+@dataclass(frozen=True)
+class Groups:
+    """The groups of N rows: codes (N,) whole numbers from 0 on, names of them as texts."""
+
+    codes: np.ndarray
+    names: list[str]
+
+
+def _groups(frame: Frame, name: str) -> Groups:
+    """The groups of the rows; StudyError if one is missing."""
     frame.check_column("group", name)
     groups = column(frame, name)
     if groups.missing.any():
         place = frame.place(int(groups.missing.argmax()), name)
         raise frame.source.fault(f"{place}: missing; allowed: a group in every row")
-    return np.unique(groups.values, return_inverse=True)[1]
+    distinct, codes = np.unique(groups.values, return_inverse=True)
+    return Groups(codes, list(map(labels.class_name, distinct)))
 
 
 def _table(frame: Frame, others: list[str], known: Labels, split: str | None) -> Content:
@@ -158,6 +177,9 @@ def _content(
     shape: list[int] | None,
 ) -> Content:
     arrays = {split: {"x": x[splits == split], "y": known.y[splits == split]} for split in SPLITS}
+    if frame.source.group is not None:
+        reached = splitting.shares_of(splits)
+        about = {**about, "shares": dict(zip(SPLITS, reached, strict=True))}
     return Content(
         kind=kind,
         how={},

@@ -42,7 +42,7 @@ def _of_file(source: Source) -> Content:
     n_val = min(max(1, round(float(shares[1]) * n)), n - n_train - 1)
     splits = np.repeat(SPLITS, [n_train, n_val, n - n_train - n_val])
     sums = [files.entry(source.path, source.path, raw)]
-    return _content(documents, splits, sums, {"split": shares, "unit": unit})
+    return _content(source, documents, splits, sums, {"split": shares, "unit": unit})
 
 
 def _filled(parts: Sequence[str]) -> list[str]:
@@ -68,10 +68,10 @@ def _of_folder(source: Source) -> Content:
     equal = np.unique(np.array(documents), return_inverse=True)[1]
     if names[0]:
         splits = splitting.by_names(source, names, strata, equal)
-        return _content(documents, splits, sums, {"split": "folders", "unit": "files"})
+        return _content(source, documents, splits, sums, {"split": "folders", "unit": "files"})
     shares = source.split or SHARES
     splits = splitting.by_shares(source, strata, equal, shares)  # type: ignore[arg-type]
-    return _content(documents, splits, sums, {"split": shares, "unit": "files"})
+    return _content(source, documents, splits, sums, {"split": shares, "unit": "files"})
 
 
 def _document(source: Source, path: Path, raw: bytes) -> str:
@@ -84,9 +84,16 @@ def _document(source: Source, path: Path, raw: bytes) -> str:
 
 
 def _content(
-    documents: list[str], splits: np.ndarray, sums: list[tuple[str, str]], how: dict[str, object]
+    source: Source,
+    documents: list[str],
+    splits: np.ndarray,
+    sums: list[tuple[str, str]],
+    how: dict[str, object],
 ) -> Content:
-    """Documents (N,) by split (N,); those of val and test that also stand in train are left out."""
+    """Documents (N,) by split (N,); those of val and test that were there before are left out.
+
+    StudyError if none is left of a split.
+    """
     whole = np.array(documents, dtype=object)
     seen: set[str] = set()
     arrays = {}
@@ -94,8 +101,12 @@ def _content(
     for split in SPLITS:
         part = whole[splits == split].tolist()
         fresh = [document for document in part if document not in seen]
-        if split == "train" or not fresh:
+        if split == "train":
             fresh = part
+        if not fresh:
+            fault = f"split {split}: no document of its own among {len(part):,}"
+            different = f"{len(set(documents)):,} different ones of {len(documents):,} in all"
+            raise source.fault(f"{fault} ({different}); allowed: a text that no other split has")
         n_left_out += len(part) - len(fresh)
         seen.update(part)
         arrays[split] = {"x": np.array(fresh, dtype=object)}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from actstudy.contract import registry
+from actstudy.contract import own_data, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 
@@ -27,7 +27,11 @@ def check(spec: RunSpec, where: str) -> None:
     if not _fits(task, declared):
         others = [name for name in registry.tasks() if _fits_task(name, declared)]
         remedy = f"; to fix: task {' or '.join(others)}" if others else ""
-        got = f"got {spec.dataset!r}, which holds {_contents(declared, task)}"
+        name = spec.dataset
+        if own_data.is_name(name):
+            name = declared["title"]
+            remedy += _other_target(task, declared)
+        got = f"got {name!r}, which holds {_contents(declared, task)}"
         raise StudyError(f"{where}: dataset: {got}; allowed: {_accepted(task)}{remedy}")
     if task["predicts"] == "values" and spec.label_smoothing:
         got = f"got {spec.label_smoothing} of numbers to predict"
@@ -38,6 +42,14 @@ def _fits(task: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
     """Whether a task takes data of such a kind, and predicts what their labels are."""
     predicts_numbers = task["predicts"] == "values"
     return declared["kind"] in task["takes"] and predicts_numbers == ("target" in declared)
+
+
+def _other_target(task: Mapping[str, Any], declared: Mapping[str, Any]) -> str:
+    """The key of own data that would make their label what a task predicts; empty if none does."""
+    if declared["kind"] != "table" or "table" not in task["takes"]:
+        return ""
+    target = "number" if task["predicts"] == "values" else "class"
+    return f"; to fix if the label is one: dataset: target: {target}"
 
 
 def _fits_task(name: str, declared: Mapping[str, Any]) -> bool:

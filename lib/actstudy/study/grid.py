@@ -11,7 +11,7 @@ from actstudy.contract.spec import RunSpec, data_name, layered, run_id
 from actstudy.study import own_fields
 
 TASKS_OWN = "built-in"  # level of the axis `model`: the task's own
-OWN = ("activation", "model")  # run fields whose value may be an import path of someone's own
+OWN = ("activation", "model", "dataset")  # run fields whose value may be someone's own
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class PlannedRun:
 
 
 def value_label(axis: str, value: Any, names: Mapping[str, str]) -> str:
-    """An axis value as text in tables; names: import path -> what is shown for it."""
+    """An axis value as text in tables; names: of someone's own -> what is shown for it."""
     if axis == "activation" and not isinstance(value, str):
         return ",".join(f"{site}:{names.get(name, name)}" for site, name in value)
     if axis == "model" and value is None:
@@ -101,7 +101,7 @@ def expand(
 
     base: run fields shared by all; axes: axis name -> entries, each a mapping with at least the
     axis's own field; compare: the axis of the levels, whose value is in `base` if it is no axis;
-    names: import path -> what is shown for it; stated: those of `base` that are not the task's
+    names: of someone's own -> what is shown for it; stated: those of `base` that are not the task's
     defaults, as someone's own model takes them.
     """
     models = _models(base, axes)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from actstudy.contract import own, own_models, registry
+from actstudy.contract import own, own_data, own_models, registry
 from actstudy.contract.declarations import MODEL_FIELDS
-from actstudy.contract.spec import DEFAULTS, RunSpec, layered, names_in
+from actstudy.contract.spec import DEFAULTS, RunSpec, data_name, layered, names_in
 from actstudy.study.config import RunFields, set_fields
 from actstudy.study.validation import validate
 
@@ -56,17 +56,46 @@ def recipe(base: Mapping[str, Any], specs: Sequence[RunSpec]) -> dict[str, Any]:
 
 
 def labels(entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Activation or model of a study -> what is shown for it, in all tasks the same.
+    """Activation, model or own data of a study -> what is shown for it, in all tasks the same.
 
     entries: mappings of run fields, in the study's order.
     """
     activations: list[str] = []
     models: list[str] = []
+    datasets: dict[str, None] = {}
     for entry in entries:
+        datasets[str(entry.get("dataset"))] = None
         activations += names_in(entry.get("activation") or ())
         models += names_in(entry.get("model") or ())
     registered = [*registry.activations(), *registry.aliases()]
-    return {**own.labels(models), **own.labels(activations, registered)}
+    of_data = own_data.labels(datasets, registry.datasets())
+    return {**own.labels(models), **own.labels(activations, registered), **of_data}
+
+
+def data(specs: Iterable[RunSpec], names: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Prepared own data -> the label, source and licence that the page has, as declared now.
+
+    names: data set -> what is shown for it.
+    """
+    about_data = {}
+    for spec in specs:
+        if own_data.is_name(spec.dataset):
+            declared = registry.dataset(spec.dataset)
+            sizes = data_name(spec).removeprefix(spec.dataset)
+            label = f"{names.get(spec.dataset, declared['title'])}{sizes}"
+            about = {key: declared[key] for key in ("source", "licence")}
+            about_data[data_name(spec)] = {"label": label, **about}
+    return about_data
+
+
+def data_titles(specs: Iterable[RunSpec], names: Mapping[str, str]) -> list[str]:
+    """The titles of a task's data sets; the label of own data if their titles say two things."""
+    titles = []
+    for name in dict.fromkeys(spec.dataset for spec in specs):
+        label = names.get(name, "")
+        is_distinguished = label.endswith(name.removeprefix(own_data.PREFIX))
+        titles.append(label if is_distinguished else registry.dataset(name)["title"])
+    return titles
 
 
 def title(of_task: str, specs: Sequence[RunSpec], data: Sequence[str]) -> str:

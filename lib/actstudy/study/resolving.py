@@ -124,7 +124,7 @@ def _resolved(
     stated = draft.block.baseline or content.baseline
     stated = names.get(stated, stated) if stated else None
     baseline = checks.baseline(stated, content.compare, planned, draft.where)
-    plan = _task_plan(draft.block, planned, draft.axes, draft.base, draft.seeding, baseline)
+    plan = _task_plan(draft, planned, names, baseline)
     reported, tuning = looks.at_rates(planned, rates)
     return ResolvedTask(plan, reported, tuning)
 
@@ -159,27 +159,24 @@ def _file_of(task: str) -> str:
 
 
 def _task_plan(
-    block: Any,
-    planned: list[PlannedRun],
-    axes: Axes,
-    base: Mapping[str, Any],
-    seeding: Seeding,
-    baseline: str,
+    draft: _Draft, planned: list[PlannedRun], names: Mapping[str, str], baseline: str
 ) -> TaskPlan:
     """What analysis needs to know of a task."""
+    block = draft.block
+    seeding = draft.seeding
     task = registry.task(planned[0].spec.task)
     specs = [run.spec for run in planned]
-    names = list(dict.fromkeys(spec.dataset for spec in specs))
-    data = [registry.dataset(name) for name in names]
-    margin, margin_reason = _margin(block, task, names)
-    crossed = [axis for axis, entries in axes.items() if len(entries) > 1]
+    margin, margin_reason = _margin(
+        block, task, list(dict.fromkeys(spec.dataset for spec in specs))
+    )
+    crossed = [axis for axis, entries in draft.axes.items() if len(entries) > 1]
     if seeding.rates:
         crossed.append("tune_lr")
     classes = {}
     if task["predicts"] == "classes":
         classes = {data_name(spec): registry.dataset(spec.dataset)["classes"] for spec in specs}
     return TaskPlan(
-        title=own_fields.title(task["title"], specs, [dataset["title"] for dataset in data]),
+        title=own_fields.title(task["title"], specs, own_fields.data_titles(specs, names)),
         metric=task["metric"],
         unit=task["unit"],
         higher_is_better=task["higher_is_better"],
@@ -191,11 +188,12 @@ def _task_plan(
         classes=classes,
         targets=task["targets"] if block.targets is None else block.targets,
         baseline=baseline,
-        recipe=_as_json(own_fields.recipe(base, specs)),
-        axes=_as_json({axis: _shortest(axis, entries) for axis, entries in axes.items()}),
+        recipe=_with_labels(own_fields.recipe(draft.base, specs), names),
+        axes={axis: _shortest(axis, entries, names) for axis, entries in draft.axes.items()},
         looks=seeding.looks,
         tune_lr=seeding.rates,
         figures=registry.task_figures(task["predicts"], crossed),
+        own_data=own_fields.data(specs, names),
     )
 
 
@@ -209,11 +207,17 @@ def _margin(block: Any, task: Mapping[str, Any], datasets: list[str]) -> tuple[f
     return task["margin"], task["margin_reason"]
 
 
-def _shortest(axis: str, entries: list[dict[str, Any]]) -> list[Any]:
+def _shortest(
+    axis: str, entries: list[dict[str, Any]], names: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """Entries as a study file may write them: the value alone if nothing else is set."""
-    return [entry if len(entry) > 1 else entry[axis] for entry in entries]
+    labelled = [_with_labels(entry, names) for entry in entries]
+    return [entry if len(entry) > 1 else entry[axis] for entry in labelled]
 
 
-def _as_json(value: Any) -> Any:
-    """The value with lists for tuples, as JSON gives it back."""
-    return json.loads(json.dumps(value))
+def _with_labels(fields: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Run fields with lists for tuples, as JSON gives them back, and own data by their label."""
+    content: dict[str, Any] = json.loads(json.dumps(fields))
+    if "dataset" in content:
+        content["dataset"] = names.get(content["dataset"], content["dataset"])
+    return content

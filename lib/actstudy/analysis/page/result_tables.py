@@ -52,11 +52,25 @@ def means(tables: Tables, task: str) -> str:
     for row in tables.of("references", task).to_dict("records"):
         name = f"reference: {row['name']}"
         if tables.of("references", task)["data"].nunique() > 1:
-            name += f", {row['data']}"
+            name += f", {settings.data_label(row['data'])}"
         error = {ERROR: ""} if errors else {}
         value = own.number(row["test"])
         rows.append({tables.plan.compare: name, head: value, **error, "n": ""})
     return markdown(rows)
+
+
+def data_sentences(tables: Tables, task: str) -> list[str]:
+    """Which of a task's data sets are not whole, and which are the user's own."""
+    settings = tables.plan.tasks[task]
+    runs = tables.of("runs", task)
+    sentences = []
+    if "data_subset" in runs:
+        subsets = runs[["data", "data_subset"]].dropna().drop_duplicates()
+        sentences += [f"{row.data} is {row.data_subset}" for row in subsets.itertuples()]
+    for name, about in settings.own_data.items():
+        words = f"{about['label']} is {about['source']} ({name}), licence: {about['licence']}"
+        sentences.append(words)
+    return sentences
 
 
 def _errors(tables: Tables, task: str) -> dict[str, str]:

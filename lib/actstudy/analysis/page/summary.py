@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import pandas as pd
 import yaml
 from markupsafe import Markup
 
@@ -158,7 +157,7 @@ def _summary_of(tables: Tables, task: str, figures: Path, page: Path) -> dict[st
         "margin_text": scale.of_differences(settings).amount(settings.margin),
         "answer": recommendation.answer(tables, task),
         "training": training_sentences.sentences(tables, task),
-        "subsets": _subsets(tables.of("runs", task)),
+        "data": result_tables.data_sentences(tables, task),
         "means": layouts.choose(tables, task).means(tables, task),
         "tables": links.task_tables(task, page),
         "notes": verdict_notes.notes(tables, task),
@@ -230,14 +229,6 @@ def _claims(tables: Tables) -> dict[str, Any] | None:
         "sentences": replication_tables.claim_sentences(table, stated),
         "table": markdown(replication_tables.claim_rows(table)),
     }
-
-
-def _subsets(runs: pd.DataFrame) -> list[str]:
-    """Which of a task's data sets are not whole, in words."""
-    if "data_subset" not in runs:
-        return []
-    subsets = runs[["data", "data_subset"]].dropna().drop_duplicates()
-    return [f"{row.data} is {row.data_subset}" for row in subsets.itertuples()]
 
 
 def _recipe(settings: TaskPlan) -> str:
