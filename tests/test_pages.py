@@ -11,7 +11,7 @@ from made_up import ENDINGS, build, study_of
 from plans import plan_of, task_plan
 from runs import ROOT
 
-from actstudy.analysis import scale
+from actstudy.analysis import figures, scale
 from actstudy.analysis.export import latex
 from actstudy.analysis.page import (
     citation,
@@ -147,6 +147,84 @@ def test_the_page_of_the_default_study_fits_its_bounds(tmp_path):
     assert written[:table].count("\n") < 15
 
 
+# A level whose runs all diverged
+
+
+@pytest.fixture
+def trapped(tmp_path):
+    """A study of eight seeds in which every run of tanh diverged and silu is clearly worse."""
+    axes = {"activation": ["relu", "gelu", "tanh", "silu"]}
+    content = {"baseline": "relu", "seeds": 8, "axes": axes, "tasks": {"mlp": dict(BLOCK)}}
+    return build(
+        study_of(tmp_path, content),
+        tmp_path,
+        lambda run: "diverged_at_once" if run.spec.activation == "tanh" else "completed",
+        lambda spec: -0.15 if spec.activation == "silu" else 0.0,
+    )
+
+
+def test_each_sentence_on_a_diverged_level_is_true_of_what_it_names(trapped, tmp_path):
+    rows = contrasts.primary(trapped.frames["contrasts"]).set_index("level")
+    tanh, silu = (f"{100 * rows.loc[level, 'mean']:+.2f}" for level in ("tanh", "silu"))
+    answer = recommendation.answer(trapped, "mlp")
+    assert (
+        f"tanh and silu are worse than relu (tanh {tanh} points; silu {silu} points when relu "
+        "trains)." in answer
+    )
+    assert answer.endswith(
+        "tanh diverged in 8 of 8 seeds (diverged: made up): counted at chance level. gelu, silu "
+        "and relu: no run collapsed, which does not exclude a risk of up to 31%."
+    )
+    page = " ".join(pages_of(trapped, tmp_path)[0].split())
+    assert "all of them count, those that diverged at chance level" in page
+    assert "worse; 8 of 8 runs diverged: counted at chance level" in page
+    assert "0 of 8, 8 diverged" in page
+    assert "the difference is of these runs, at chance level." in page
+    assert "with these runs the mean" not in page
+    assert page.count("No run collapsed") == 0
+
+
+def test_the_forest_and_the_curves_say_what_the_row_of_a_diverged_level_is(trapped):
+    figure, caption = figures.STUDY_FIGURES["forest"].draw(trapped)
+    verdicts = [" ".join(text.get_text().split()) for text in figure.axes[0].texts]
+    assert any("8 of 8 runs diverged: counted at chance level" in text for text in verdicts)
+    assert not any("collapsed" in text for text in verdicts)
+    assert "Runs that collapsed are no part" not in caption
+    assert (
+        "Half or more of the runs of tanh diverged or are at chance level: all of them are part "
+        "of differences, those that diverged at chance level." in caption
+    )
+    assert (
+        "No line, as no value of theirs is finite: tanh."
+        in (figures.STUDY_FIGURES["metric_curves"].draw(trapped)[1])
+    )
+    assert (
+        "No line, as no value of theirs is finite: tanh."
+        in (figures.TASK_FIGURES["loss_curves"].draw(trapped, "mlp")[1])
+    )
+
+
+def test_few_seeds_of_a_diverged_level_are_named_too(tmp_path):
+    axes = {"activation": ["relu", "tanh"]}
+    content = {"baseline": "relu", "seeds": 2, "axes": axes, "tasks": {"mlp": dict(BLOCK)}}
+    study = study_of(tmp_path, content)
+    tables = build(
+        study,
+        tmp_path,
+        lambda run: "diverged_at_once" if run.spec.activation == "tanh" else "completed",
+    )
+    answer = recommendation.answer(tables, "mlp")
+    assert "tanh diverged in 2 of 2 seeds (diverged: made up): counted at chance level" in answer
+
+
+def test_the_reason_of_a_divergence_is_short():
+    runs = pd.DataFrame({"status": "diverged", "reason": ["loss is nan at step 1; first: x"] * 2})
+    assert risks.reason(runs) == " (loss is NaN at step 1)"
+    runs.loc[1, "reason"] = "loss is nan at step 9"
+    assert risks.reason(runs) == " (such as: loss is NaN at step 1)"
+    assert risks.reason(runs.assign(reason=None)) == ""
+
+
 PAIRS = [
     ("gelu", "relu", "better"),
     ("silu", "relu", "better"),
@@ -157,6 +235,7 @@ PAIRS = [
 
 BETTER = [*PAIRS[:2], ("elu", "relu", "better")]
 NO_RISK = {"n_collapsed": 0, "n_collapsed_baseline": 0, "risk": 0, "risk_baseline": 0}
+NO_RISK |= {"n_diverged": 0, "n_diverged_baseline": 0}
 NO_RISK |= {"trains": True, "trains_baseline": True, "n_runs_baseline": 8}
 
 

@@ -10,10 +10,12 @@ from actstudy.analysis import scale
 from actstudy.analysis.figures.marks import MARKED_POINTS, mark_every
 from actstudy.analysis.figures.panels import panels
 from actstudy.analysis.figures.style import REFERENCE, Style, legend, seeds, styles
-from actstudy.analysis.markdown import metric_name
+from actstudy.analysis.markdown import cell_name, listed, metric_name
 from actstudy.analysis.tables import Tables
+from actstudy.contract.schema import ENDED
 
 MAX_GROUPS = 4  # of a task with curves
+MAX_CELLS_NAMED = 4  # without a line
 MAX_LABELLED_RANGE = 30  # top over bottom of an axis with numbers between the powers of ten too
 MAX_DENSE_RANGE = 10  # the same of an axis with all of them, else with those at 2 and 5
 LINES = "Thin lines are seeds, thick lines their mean."
@@ -53,7 +55,7 @@ def loss_curves(tables: Tables, task: str) -> tuple[Figure, str] | None:
     legend(figure, axes.values(), count_seeds(loss))
     return figure, (
         f"{title}: loss against {x}s, {count_seeds(loss)} per line; train loss is the mean since "
-        f"the last evaluation, as trained. {LINES}"
+        f"the last evaluation, as trained. {LINES}{without_value(tables, {task: loss})}"
     )
 
 
@@ -67,6 +69,7 @@ def metric_curves(tables: Tables) -> tuple[Figure, str] | None:
     if curves.empty:
         return None
     places = {}
+    drawn = {}
     crowded = []
     for task, settings in tables.plan.tasks.items():
         of_metric = (curves["task"] == task) & (curves["metric"] == settings.metric)
@@ -75,6 +78,7 @@ def metric_curves(tables: Tables) -> tuple[Figure, str] | None:
         if len(groups) > MAX_GROUPS:
             crowded.append(f"{settings.title} ({len(groups)} groups of cells)")
             continue
+        drawn[task] = val
         for group in groups:
             name = f"{settings.title}, {group}" if group else settings.title
             places[name] = (task, val[val["group"] == group])
@@ -91,11 +95,32 @@ def metric_curves(tables: Tables) -> tuple[Figure, str] | None:
     legend(figure, axes.values(), counted)
     text = f"Validation metric of each task against steps or epochs, {counted} per line. {LINES}"
     text += name_references(tables, [task for task, _ in places.values()])
+    text += without_value(tables, drawn)
     if is_cut:
         text += f" Values of R2 below {LOWEST_R2} are cut off."
     if crowded:
         text += f" Not drawn: {'; '.join(crowded)}."
     return figure, text
+
+
+def without_value(tables: Tables, drawn: dict[str, pd.DataFrame]) -> str:
+    """A sentence that names the cells whose runs ended without a finite value; empty for none.
+
+    drawn: task -> its rows of `curves` that are drawn.
+    """
+    names = []
+    for task, rows in drawn.items():
+        runs = tables.of("runs", task)
+        ended = runs[runs["status"].isin(ENDED)]
+        missing = ended[~ended["run_id"].isin(rows["run_id"])]
+        for (group, level), part in missing.groupby(["group", "level"], sort=False):
+            own = ended[(ended["group"] == group) & (ended["level"] == level)]
+            if len(part) == len(own):
+                name = cell_name(level, group)
+                names.append(f"{name} ({task})" if len(tables.plan.tasks) > 1 else name)
+    if len(names) > MAX_CELLS_NAMED:
+        names = [*names[:MAX_CELLS_NAMED], f"{len(names) - MAX_CELLS_NAMED} more cells"]
+    return f" No line, as no value of theirs is finite: {listed(names)}." if names else ""
 
 
 def draw_metric(ax: Axes, tables: Tables, task: str, val: pd.DataFrame) -> None:

@@ -10,6 +10,7 @@ from matplotlib.markers import MarkerStyle
 
 from actstudy.analysis import scale
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, describe_verdict
+from actstudy.analysis.questions.reservations import counts_diverged
 from actstudy.analysis.tables import Tables
 
 ENDS = ("low", "mean", "high")  # columns of `contrasts` that are drawn
@@ -122,7 +123,7 @@ def write_verdict(ax: Axes, place: int, row: Row, ends: tuple[float, float]) -> 
     words = describe_verdict(contrast)
     if contrast["verdict"] != "too few seeds":
         words += f" (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{contrast['n']})"
-    if (contrast["n_collapsed"] or 0) > 0:
+    if (contrast["n_collapsed"] or 0) > 0 and not counts_diverged(contrast):
         words += f", {contrast['n_collapsed']:.0f} collapsed"
     beyond = [f"{name} {values}" for name, values in off_axis_values(row, ends).items()]
     text = textwrap.fill("; ".join([words, *beyond]), VERDICT_WIDTH)

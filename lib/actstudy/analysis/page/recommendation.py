@@ -31,22 +31,30 @@ def answer(tables: Tables, task: str) -> str:
         return f"there is no level to compare with {settings.baseline}."
     if contrasts["n"].max() == 0:
         return f"{nothing_to_compare(contrasts)}."
+    texts = []
     if (contrasts["verdict"] == procedure.TOO_FEW).all():
-        return f"{too_few(contrasts, settings)}{not_above_reference(tables, task)}"
+        texts.append(too_few(contrasts, settings))
+    else:
+        texts += decided(tables, task, contrasts)
+    if task not in risks.shared(tables)[0]:
+        texts.append(risks.sentences(tables, task))
+    return f"{' '.join(filter(None, texts))}{not_above_reference(tables, task)}"
+
+
+def decided(tables: Tables, task: str, contrasts: pd.DataFrame) -> list[str]:
+    """What is decided and open, a text per group of cells, or of many groups one per level."""
+    settings = tables.plan.tasks[task]
     pairs = tables.of("contrasts", task).query("family == 'all pairs'")
     groups = list(contrasts["group"].unique())
     if len(groups) > MAX_GROUPS_NAMED:
         levels = contrasts["level"].unique()
-        texts = [f"{counted(contrasts, level, len(groups))}." for level in levels]
-    else:
-        texts = []
-        for group in groups:
-            part = contrasts[contrasts["group"] == group]
-            rivals = pairs[pairs["group"] == group]
-            texts.append(group_head(group) + advice(part, rivals, settings))
-    if task not in risks.shared(tables)[0]:
-        texts.append(risks.sentences(contrasts))
-    return f"{' '.join(filter(None, texts))}{not_above_reference(tables, task)}"
+        return [f"{counted(contrasts, level, len(groups))}." for level in levels]
+    texts = []
+    for group in groups:
+        part = contrasts[contrasts["group"] == group]
+        rivals = pairs[pairs["group"] == group]
+        texts.append(group_head(group) + advice(part, rivals, settings))
+    return texts
 
 
 def nothing_to_compare(contrasts: pd.DataFrame) -> str:
@@ -94,12 +102,10 @@ def advice(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
     else:
         texts.append(f"No recommendation from n = {group['n'].max()} seeds.")
     if len(worse):
-        texts.append(
-            f"{verb(worse)} worse than {baseline} ({sizes(worse, settings)}{condition(worse)})."
-        )
-    if len(equal):
-        margin = scale.of_differences(settings).amount(settings.margin)
-        texts.append(f"{verb(equal)} equivalent to {baseline}, within {margin}{condition(equal)}.")
+        texts.append(f"{verb(worse)} worse than {baseline} ({sizes(worse, settings)}).")
+    margin = scale.of_differences(settings).amount(settings.margin)
+    for _, part in equal.groupby("condition", sort=False):
+        texts.append(f"{verb(part)} equivalent to {baseline}, within {margin}{condition(part)}.")
     for row in group[group["contradiction"] != ""].to_dict("records"):
         texts.append(f"{row['level']} was found {row['verdict']}, but {row['contradiction']}.")
     if len(still_open):
@@ -116,14 +122,14 @@ def use(better: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
     best = better[~better["level"].isin(beaten)]
     names = list(best["level"])
     text = f"Use {listed(names, 'or')} rather than {baseline} "
-    text += f"({sizes(best, settings)}{condition(best)}, n = {n} seeds)"
+    text += f"({sizes(best, settings)}, n = {n} seeds)"
     if len(names) > 1:
         text += f": {between(names, pairs, settings)}"
     texts = [f"{text}."]
     for winner in dict.fromkeys(beaten.values()):
         part = better[better["level"].map(beaten) == winner]
         texts.append(
-            f"{verb(part)} better than {baseline} too ({sizes(part, settings)}{condition(part)}), "
+            f"{verb(part)} better than {baseline} too ({sizes(part, settings)}), "
             f"but worse than {winner} {ALL_PAIRS}."
         )
     return " ".join(texts)
@@ -162,20 +168,34 @@ def between(levels: list[str], pairs: pd.DataFrame, settings: TaskPlan) -> str:
     rows = among(levels, pairs)
     equal = rows[rows["verdict"].isin(EQUIVALENT)]
     margin = scale.of_differences(settings).amount(settings.margin)
-    within = f"within {margin}{condition(equal)} {ALL_PAIRS}"
-    if len(equal) == math.comb(len(levels), 2):
+    words = condition(equal) if equal["condition"].nunique() == 1 else ""
+    within = f"within {margin}{words} {ALL_PAIRS}"
+    if len(equal) == math.comb(len(levels), 2) and equal["condition"].nunique() == 1:
         return f"these are equivalent to each other, {within}"
     text = "which of these is better is not decided"
     if equal.empty:
         return text
-    names = [f"{row.level} and {row.baseline}" for row in equal.itertuples()]
+    names = []
+    for row in equal.to_dict("records"):
+        own = "" if words else f" {row['condition']}"
+        names.append(f"{row['level']} and {row['baseline']}{own}".strip())
     return f"{text}; equivalent to each other are {'; '.join(names)}, {within}"
 
 
 def sizes(rows: pd.DataFrame, settings: TaskPlan) -> str:
-    """The mean differences of contrasts: `+3.13 and +1.96 points`."""
+    """The mean differences of contrasts with their condition: `+3.13 and +1.96 points`.
+
+    If conditions differ, each level has its own: `gelu +3.13 points; silu +1.96 points when ..`.
+    """
     size = scale.of_differences(settings)
-    return f"{listed([size.signed(mean) for mean in rows['mean']])} {size.unit}".strip()
+    if rows["condition"].nunique() > 1:
+        texts = []
+        for row in rows.to_dict("records"):
+            own = f"{row['level']} {size.signed(row['mean'])} {size.unit}".strip()
+            texts.append(f"{own} {row['condition']}".strip())
+        return "; ".join(texts)
+    means = listed([size.signed(mean) for mean in rows["mean"]])
+    return f"{means} {size.unit}".strip() + condition(rows)
 
 
 def verb(rows: pd.DataFrame) -> str:
