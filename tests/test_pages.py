@@ -1,5 +1,6 @@
 """What the summary and the appendix say: over made-up studies of all kinds, and part by part."""
 
+import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -21,6 +22,7 @@ from actstudy.analysis.page import (
     risks,
     summary,
     training_sentences,
+    verdict_notes,
     verdict_tables,
 )
 from actstudy.analysis.questions import contrasts
@@ -271,16 +273,16 @@ def tables_with(rows, plan):
         ),
         (
             PAIRS[:2],
-            [("silu", "gelu", "worse")],
+            [("silu", "gelu", "worse", {"mean": -0.008, "n": 7})],
             "Use gelu rather than relu (+4.00 points, n = 8 seeds). silu is better than relu too "
-            "(+3.00 points), but worse than gelu (all pairs).",
+            "(+3.00 points), but worse than gelu (all pairs: -0.80 points, n = 7).",
         ),
         (
             BETTER,
-            [("silu", "gelu", "worse", {"condition": "when gelu trains"})],
+            [("silu", "gelu", "worse", {"condition": "when gelu trains", "mean": -0.008})],
             "Use gelu or elu rather than relu (+4.00 and +2.00 points, n = 8 seeds): which of "
             "these is better is not decided. silu is better than relu too (+3.00 points), but "
-            "worse than gelu when gelu trains (all pairs).",
+            "worse than gelu when gelu trains (all pairs: -0.80 points, n = 8).",
         ),
         (
             BETTER,
@@ -289,8 +291,9 @@ def tables_with(rows, plan):
                 ("silu", "elu", "better", {"condition": "when it trains"}),
             ],
             "Use gelu rather than relu (+4.00 points, n = 8 seeds). silu is better than relu too "
-            "(+3.00 points), but worse than gelu (all pairs). elu is better than relu too (+2.00 "
-            "points), but worse than silu when silu trains (all pairs).",
+            "(+3.00 points), but worse than gelu (all pairs: -4.00 points, n = 8). elu is better "
+            "than relu too (+2.00 points), but worse than silu when silu trains (all pairs: -3.00 "
+            "points, n = 8).",
         ),
         (
             BETTER[:2],
@@ -345,6 +348,20 @@ def test_what_all_tasks_share_of_collapses_is_not_repeated(risk, n_answers):
     tasks, text = risks.shared(tables)
     assert tasks == ([] if n_answers else ["mlp", "lm"])
     assert bool(text) == bool(tasks)
+
+
+def test_decided_pairs_are_named_with_their_differences():
+    rows = []
+    for level, baseline, verdict, mean in [
+        ("silu", "gelu", "worse", -0.01),
+        ("elu", "gelu", "better", 0.02),
+    ]:
+        row = {"task": "mlp", "family": "all pairs", "group": "", "level": level, "mean": mean}
+        rows.append({**row, "baseline": baseline, "verdict": verdict, "condition": "", "n": 8})
+    assert (
+        ": gelu better than silu (+1.00 points, n = 8); elu better than gelu (+2.00 points, n = 8)."
+        in verdict_tables.all_pairs(tables_with(rows, plan_of()), "mlp")
+    )
 
 
 def test_an_interval_that_excludes_zero_beside_undecided_is_explained():
@@ -510,11 +527,47 @@ def test_links_work_from_the_folder_of_the_page(tmp_path, monkeypatch):
     Path("docs").mkdir()
     Path("docs/statistics.md").touch()
     page = Path("results/depth/summary.md")
-    assert links.of_page(page)["statistics"] == "[statistics.md](../../docs/statistics.md)"
-    assert links.of_page(page)["metrics"] == "`metrics.md`"
+    assert links.documents(page) == "[statistics.md](../../docs/statistics.md)"
+    assert links.commands(page) == "`python -m actstudy --help`"
+    Path("docs/commands.md").touch()
+    assert links.commands(page) == "[commands.md](../../docs/commands.md)"
     Path("results/depth/tables").mkdir(parents=True)
     Path("results/depth/tables/means_mlp.tex").touch()
     assert "[means_mlp.tex](tables/means_mlp.tex)" in links.task_tables("mlp", page)
+
+
+def test_a_page_outside_of_the_project_names_no_document(trapped, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for page in pages_of(trapped, tmp_path):
+        assert not re.search(r"(statistics|metrics|health|commands)\.md", page)
+    assert "for everything else see `python -m actstudy --help`" in " ".join(
+        pages_of(trapped, tmp_path)[0].split()
+    )
+
+
+def test_a_margin_of_other_data_names_its_key(trapped, tmp_path):
+    settings = trapped.plan.tasks["mlp"]
+    key = "`margin: ...` in the task's block sets another"
+    assert key not in pages_of(trapped, tmp_path)[0]
+    reason = "the task's own, chosen for X"
+    task = dataclasses.replace(settings, margin_reason=reason, margin=1e-6)
+    plan = dataclasses.replace(trapped.plan, tasks={"mlp": task})
+    assert key in pages_of(Tables(plan, trapped.frames), tmp_path)[0]
+    rows = pd.DataFrame([{"test_se": 0.1}])
+    assert "The key margin in the task's block" in verdict_notes._margin(rows, task)[0]
+
+
+def test_a_word_perplexity_is_explained_where_it_is_compared(trapped, tmp_path):
+    assert "**Word perplexity**" not in pages_of(trapped, tmp_path)[0]
+    assert "**Word perplexity**" in pages_of(random_study(tmp_path, 3), tmp_path)[0]
+
+
+def test_equal_differences_are_one_number():
+    rows = pd.DataFrame({"n": 2, "group": "", "mean": [0.01231, 0.01229]})
+    text = recommendation.too_few(rows, task_plan())
+    assert text.endswith("The mean differences from relu that were seen are all +1.23 points.")
+    rows.loc[0, "mean"] = 0.02
+    assert "lie between +1.23 and +2.00 points" in recommendation.too_few(rows, task_plan())
 
 
 def test_the_project_can_be_cited(monkeypatch):

@@ -2,13 +2,12 @@
 
 import math
 from collections import Counter
-from typing import Any
 
 import pandas as pd
 
 from actstudy.analysis import scale
 from actstudy.analysis.markdown import group_head, listed
-from actstudy.analysis.page import risks
+from actstudy.analysis.page import references, risks
 from actstudy.analysis.questions import procedure
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, primary
 from actstudy.analysis.questions.reservations import WHEN_IT_TRAINS
@@ -16,7 +15,7 @@ from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
 
 MAX_GROUPS_NAMED = 4  # with a clause each; of more the verdicts are counted
-ALL_PAIRS = "(all pairs)"  # which the page explains
+ALL_PAIRS = "all pairs"  # which the page explains
 EQUIVALENT = ("equivalent", "equivalent (below the margin)")
 
 
@@ -38,7 +37,7 @@ def answer(tables: Tables, task: str) -> str:
         texts += decided(tables, task, contrasts)
     if task not in risks.shared(tables)[0]:
         texts.append(risks.sentences(tables, task))
-    return f"{' '.join(filter(None, texts))}{not_above_reference(tables, task)}"
+    return f"{' '.join(filter(None, texts))}{references.not_above(tables, task)}"
 
 
 def decided(tables: Tables, task: str, contrasts: pd.DataFrame) -> list[str]:
@@ -75,10 +74,10 @@ def too_few(contrasts: pd.DataFrame, settings: TaskPlan) -> str:
     if contrasts["group"].nunique() > MAX_GROUPS_NAMED or len(means) < 2:
         return text
     size = scale.of_differences(settings)
-    return (
-        f"{text} The mean differences from {settings.baseline} that were seen lie between "
-        f"{size.signed(means.min())} and {size.signed(means.max())} {size.unit}."
-    )
+    ends = dict.fromkeys([size.signed(means.min()), size.signed(means.max())])
+    values = f"lie between {' and '.join(ends)}" if len(ends) > 1 else f"are all {''.join(ends)}"
+    values = f"{values} {size.unit}".strip()
+    return f"{text} The mean differences from {settings.baseline} that were seen {values}."
 
 
 def advice(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
@@ -129,10 +128,24 @@ def use(better: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
     for winner in dict.fromkeys(beaten.values()):
         part = better[better["level"].map(beaten) == winner]
         texts.append(
-            f"{verb(part)} better than {baseline} too ({sizes(part, settings)}), "
-            f"but worse than {winner} {ALL_PAIRS}."
+            f"{verb(part)} better than {baseline} too ({sizes(part, settings)}), but worse than "
+            f"{winner} ({ALL_PAIRS}: {lost(part, winner.split(' when ')[0], pairs, settings)})."
         )
     return " ".join(texts)
+
+
+def lost(levels: pd.DataFrame, winner: str, pairs: pd.DataFrame, settings: TaskPlan) -> str:
+    """The mean differences of levels from the one that beats them: `-1.20 points, n = 8`."""
+    size = scale.of_differences(settings)
+    means = []
+    counts = []
+    for level in levels["level"]:
+        row = among([level, winner], pairs).iloc[0]
+        sign = 1 if row["level"] == level else -1
+        means.append(size.signed(sign * row["mean"]))
+        counts.append(int(row["n"]))
+    n = " to ".join(f"{count}" for count in sorted({min(counts), max(counts)}))
+    return f"{f'{listed(means)} {size.unit}'.strip()}, n = {n}"
 
 
 def among(levels: list[str], pairs: pd.DataFrame) -> pd.DataFrame:
@@ -169,7 +182,7 @@ def between(levels: list[str], pairs: pd.DataFrame, settings: TaskPlan) -> str:
     equal = rows[rows["verdict"].isin(EQUIVALENT)]
     margin = scale.of_differences(settings).amount(settings.margin)
     words = condition(equal) if equal["condition"].nunique() == 1 else ""
-    within = f"within {margin}{words} {ALL_PAIRS}"
+    within = f"within {margin}{words} ({ALL_PAIRS})"
     if len(equal) == math.comb(len(levels), 2) and equal["condition"].nunique() == 1:
         return f"these are equivalent to each other, {within}"
     text = "which of these is better is not decided"
@@ -224,24 +237,3 @@ def counted(contrasts: pd.DataFrame, level: str, n_groups: int) -> str:
         counts[words] += 1
     texts = [f"{words} in {count}" for words, count in counts.most_common()]
     return f"{level} {', '.join(texts)} of {n_groups} groups"
-
-
-def not_above_reference(tables: Tables, task: str) -> str:
-    """A warning for each reference method that no level's mean on the same data is better than."""
-    settings = tables.plan.tasks[task]
-    cells = tables.reported(task).query("n > 0")
-    if cells.empty:
-        return ""
-    data = tables.of("runs", task)[["group", "level", "data"]].drop_duplicates()
-    cells = cells.merge(data, on=["group", "level"])
-    best = (settings.sign * cells["mean"]).groupby(cells["data"]).max()
-    warnings = []
-    own = scale.of_metric(settings.metric, settings.predicts)
-    references: Any = tables.of("references", task).drop_duplicates(["data", "name"]).itertuples()
-    for row in references:
-        if row.data in best and settings.sign * row.test >= best[row.data]:
-            warnings.append(
-                f" No mean is better than the reference without a network, {row.name}: "
-                f"{own.number(row.test)}{own.unit}."
-            )
-    return "".join(warnings)

@@ -86,7 +86,8 @@ def _margin(contrasts: pd.DataFrame, settings: TaskPlan) -> list[str]:
     size = scale.of_differences(settings)
     return [
         f"The margin is below half the test set's standard error of a difference "
-        f"({size.amount(error)}): a difference this small may not hold on another test set."
+        f"({size.amount(error)}): a difference this small may not hold on another test set. "
+        "The key margin in the task's block sets another one."
     ]
 
 
