@@ -147,6 +147,15 @@ def test_a_toy_training_that_diverged_has_no_share_of_right_points():
     assert "iverged" not in boundaries.boundaries(tables_of(runs_of(), boundaries=frame))[1]
 
 
+def test_a_line_under_another_is_named():
+    runs = runs_of()
+    frame = curves_of(runs)
+    assert "lie on each other" not in curves.metric_curves(tables_of(runs, curves=frame))[1]
+    frame.loc[frame["group"] == GROUPS[0], "value"] = 1.0
+    _, caption = curves.metric_curves(tables_of(runs, curves=frame))
+    assert f"Lines that lie on each other: tanh on relu (MLP on X, {GROUPS[0]})." in caption
+
+
 def test_a_mean_curve_ends_where_its_first_seed_does():
     runs = runs_of()
     frame = curves_of(runs)

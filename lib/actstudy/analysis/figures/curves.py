@@ -1,5 +1,7 @@
 """Learning curves: seeds thin, their mean thick."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,7 +17,9 @@ from actstudy.analysis.tables import Tables
 from actstudy.contract.schema import ENDED
 
 MAX_GROUPS = 4  # of a task with curves
-MAX_CELLS_NAMED = 4  # without a line
+MAX_CELLS_NAMED = 4  # without a line of their own
+REFERENCE_LABEL = "reference method"
+LINE_SHARE = 0.005  # of a panel, half the width of a line
 MAX_LABELLED_RANGE = 30  # top over bottom of an axis with numbers between the powers of ten too
 MAX_DENSE_RANGE = 10  # the same of an axis with all of them, else with those at 2 and 5
 LINES = "Thin lines are seeds, thick lines their mean."
@@ -89,18 +93,39 @@ def metric_curves(tables: Tables) -> tuple[Figure, str] | None:
     figure, axes = panels(list(places), title, columns, shared=False)
     for name, ax in axes.items():
         draw_metric(ax, tables, *places[name])
+    covered = same_lines(axes)
     is_cut = cut_low(list(axes.values()), tables, [task for task, _ in places.values()])
     val = pd.concat([part for _, part in places.values()])
     counted = count_seeds(val)
     legend(figure, axes.values(), counted)
     text = f"Validation metric of each task against steps or epochs, {counted} per line. {LINES}"
     text += name_references(tables, [task for task, _ in places.values()])
-    text += without_value(tables, drawn)
+    text += without_value(tables, drawn) + covered
     if is_cut:
         text += f" Values of R2 below {LOWEST_R2} are cut off."
     if crowded:
         text += f" Not drawn: {'; '.join(crowded)}."
     return figure, text
+
+
+def same_lines(axes: dict[str, Axes]) -> str:
+    """A sentence on the levels whose mean lines lie on another level's; empty for none.
+
+    axes: by the name of their panel. Lines of which no point is a line's width apart are the same.
+    """
+    names = []
+    for panel, ax in axes.items():
+        lines = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+        means = [line for line in lines if line.get_label() != REFERENCE_LABEL]
+        to_panel = ax.transScale + ax.transLimits
+        points = [to_panel.transform(line.get_xydata()) for line in means]
+        for (first, a), (second, b) in itertools.combinations(zip(means, points, strict=True), 2):
+            if len(a) and a.shape == b.shape and np.abs(a - b).max() < LINE_SHARE:
+                pair = f"{second.get_label()} on {first.get_label()}"
+                names.append(f"{pair} ({panel})" if len(axes) > 1 else pair)
+    if len(names) > MAX_CELLS_NAMED:
+        names = [*names[:MAX_CELLS_NAMED], f"{len(names) - MAX_CELLS_NAMED} more"]
+    return f" Lines that lie on each other: {listed(names)}." if names else ""
 
 
 def without_value(tables: Tables, drawn: dict[str, pd.DataFrame]) -> str:
@@ -130,7 +155,7 @@ def draw_metric(ax: Axes, tables: Tables, task: str, val: pd.DataFrame) -> None:
     scaled = val.assign(value=val["value"] * unit.factor)
     draw_levels(ax, scaled, settings.x_axis, styles(tables.plan.levels))
     for row in tables.references(task, val["group"].iloc[0]).itertuples():
-        ax.axhline(row.val * unit.factor, **REFERENCE, label="reference method")
+        ax.axhline(row.val * unit.factor, **REFERENCE, label=REFERENCE_LABEL)
     words = f"validation {metric_name(settings.metric)}"
     ax.set(xlabel=settings.x_axis, ylabel=f"{words}, {unit.unit}" if unit.unit else words)
     if not settings.higher_is_better:

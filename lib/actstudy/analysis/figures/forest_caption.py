@@ -23,7 +23,8 @@ def caption(tables: Tables, contrasts: pd.DataFrame, off_axis: bool) -> str:
         f"Mean paired difference from {baselines(tables)} with Student t intervals "
         f"{describe_levels(contrasts)}, {seeds(contrasts['n'].astype(int))} per row, at the right "
         "its verdict. The band is the margin: differences inside it do not matter. Marks are "
-        "filled if there is a verdict and hollow if there is none yet; small dots are single seeds."
+        "filled if there is a verdict and hollow if there is none yet; small dots are single "
+        "seeds, equal ones above each other."
     )
     ends = contrasts[["low", "high"]].astype(float)
     excludes_zero = (ends["low"] > 0) | (ends["high"] < 0)

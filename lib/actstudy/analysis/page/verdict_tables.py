@@ -117,10 +117,12 @@ def all_pairs(tables: Tables, task: str) -> str:
     size = scale.of_differences(tables.plan.tasks[task])
     names = []
     for row in decided.to_dict("records"):
-        winner, loser, sign = cell_name(row["level"], row["group"]), row["baseline"], 1
+        sides = [cell_name(row["level"], row["group"]), row["baseline"]]
+        sign = 1
         if row["verdict"] == "worse":
-            winner, loser, sign = loser, winner, -1
-        words = f"{winner} better than {loser} {row['condition']}".strip()
+            sides.reverse()
+            sign = -1
+        words = f"{' better than '.join(sides)} {row['condition']}".strip()
         mean = f"{size.signed(sign * row['mean'])} {size.unit}".strip()
         names.append(f"{words} ({mean}, n = {row['n']})")
     named = ""
