@@ -552,7 +552,7 @@ def test_a_level_at_chance_in_most_runs_is_not_called_free_of_collapse():
     relu = noise(0, 9)
     text = sentence_of({"relu": relu, "gelu": [*relu[:4], *[0.1] * 5], "tanh": relu + 0.05})
     assert "At chance level in most runs: gelu" in text
-    assert "No run collapsed, which does not exclude a risk of up to 28%" in text
+    assert "tanh and relu: no run collapsed, which does not exclude a risk of up to 28%" in text
 
 
 def test_counts_of_many_groups_keep_conditions():

@@ -129,6 +129,33 @@ def test_metric_curves_are_means_over_seeds_with_the_reference():
     assert "Reference methods: MLP on X: linear." in caption
 
 
+def test_a_toy_training_that_diverged_has_no_share_of_right_points():
+    point = {"problem": "moons", "x": 0.0, "y": 0.0, "label": 1.0}
+    rows = []
+    for name, probability in (("relu", 0.75), ("tanh", np.nan)):
+        for place in range(4):
+            at = {"activation": name, "x": place % 2, "y": place // 2, "probability": probability}
+            rows += [{**point, **at, "kind": kind} for kind in ("grid", "test")]
+    frame = pd.DataFrame(rows)
+    figure, caption = boundaries.boundaries(tables_of(runs_of(), boundaries=frame))
+    trained, diverged = figure.axes
+    assert trained.get_xlabel() == "100.0% right in test"
+    assert diverged.get_xlabel() == ""
+    assert [text.get_text() for text in diverged.texts] == ["diverged"]
+    assert "Diverged: its training ended in values that are not finite." in caption
+    frame["probability"] = 0.75
+    assert "iverged" not in boundaries.boundaries(tables_of(runs_of(), boundaries=frame))[1]
+
+
+def test_a_line_under_another_is_named():
+    runs = runs_of()
+    frame = curves_of(runs)
+    assert "lie on each other" not in curves.metric_curves(tables_of(runs, curves=frame))[1]
+    frame.loc[frame["group"] == GROUPS[0], "value"] = 1.0
+    _, caption = curves.metric_curves(tables_of(runs, curves=frame))
+    assert f"Lines that lie on each other: tanh on relu (MLP on X, {GROUPS[0]})." in caption
+
+
 def test_a_mean_curve_ends_where_its_first_seed_does():
     runs = runs_of()
     frame = curves_of(runs)

@@ -197,6 +197,16 @@ def test_forest_draws_the_seeds_of_typical_runs():
     assert "Runs that collapsed are no part of differences" in caption
 
 
+def test_equal_seeds_of_a_forest_are_dots_of_their_own():
+    runs = seeds_of("relu", [0.5] * 12) + seeds_of("gelu", [0.51] * 6 + [0.53] * 6)
+    figure, caption = forest.forest(judged(runs))
+    (dots,) = [line for line in figure.axes[0].lines if line.get_marker() == "."]
+    places = {(round(x, 6), round(y, 6)) for x, y in dots.get_xydata()}
+    assert len(places) == 12
+    assert all(0 < y < 0.5 for _, y in places)
+    assert "equal ones above each other" in caption
+
+
 def test_forest_differences_of_perplexities_are_of_logarithms():
     runs = [
         run(level, 0, value, metric="word_perplexity")

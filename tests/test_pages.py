@@ -1,5 +1,6 @@
 """What the summary and the appendix say: over made-up studies of all kinds, and part by part."""
 
+import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -11,7 +12,7 @@ from made_up import ENDINGS, build, study_of
 from plans import plan_of, task_plan
 from runs import ROOT
 
-from actstudy.analysis import scale
+from actstudy.analysis import figures, scale
 from actstudy.analysis.export import latex
 from actstudy.analysis.page import (
     citation,
@@ -21,6 +22,7 @@ from actstudy.analysis.page import (
     risks,
     summary,
     training_sentences,
+    verdict_notes,
     verdict_tables,
 )
 from actstudy.analysis.questions import contrasts
@@ -147,6 +149,84 @@ def test_the_page_of_the_default_study_fits_its_bounds(tmp_path):
     assert written[:table].count("\n") < 15
 
 
+# A level whose runs all diverged
+
+
+@pytest.fixture
+def trapped(tmp_path):
+    """A study of eight seeds in which every run of tanh diverged and silu is clearly worse."""
+    axes = {"activation": ["relu", "gelu", "tanh", "silu"]}
+    content = {"baseline": "relu", "seeds": 8, "axes": axes, "tasks": {"mlp": dict(BLOCK)}}
+    return build(
+        study_of(tmp_path, content),
+        tmp_path,
+        lambda run: "diverged_at_once" if run.spec.activation == "tanh" else "completed",
+        lambda spec: -0.15 if spec.activation == "silu" else 0.0,
+    )
+
+
+def test_each_sentence_on_a_diverged_level_is_true_of_what_it_names(trapped, tmp_path):
+    rows = contrasts.primary(trapped.frames["contrasts"]).set_index("level")
+    tanh, silu = (f"{100 * rows.loc[level, 'mean']:+.2f}" for level in ("tanh", "silu"))
+    answer = recommendation.answer(trapped, "mlp")
+    assert (
+        f"tanh and silu are worse than relu (tanh {tanh} points; silu {silu} points when relu "
+        "trains)." in answer
+    )
+    assert answer.endswith(
+        "tanh diverged in 8 of 8 seeds (diverged: made up): counted at chance level. gelu, silu "
+        "and relu: no run collapsed, which does not exclude a risk of up to 31%."
+    )
+    page = " ".join(pages_of(trapped, tmp_path)[0].split())
+    assert "all of them count, those that diverged at chance level" in page
+    assert "worse; 8 of 8 runs diverged: counted at chance level" in page
+    assert "0 of 8, 8 diverged" in page
+    assert "the difference is of these runs, at chance level." in page
+    assert "with these runs the mean" not in page
+    assert page.count("No run collapsed") == 0
+
+
+def test_the_forest_and_the_curves_say_what_the_row_of_a_diverged_level_is(trapped):
+    figure, caption = figures.STUDY_FIGURES["forest"].draw(trapped)
+    verdicts = [" ".join(text.get_text().split()) for text in figure.axes[0].texts]
+    assert any("8 of 8 runs diverged: counted at chance level" in text for text in verdicts)
+    assert not any("collapsed" in text for text in verdicts)
+    assert "Runs that collapsed are no part" not in caption
+    assert (
+        "Half or more of the runs of tanh diverged or are at chance level: all of them are part "
+        "of differences, those that diverged at chance level." in caption
+    )
+    assert (
+        "No line, as no value of theirs is finite: tanh."
+        in (figures.STUDY_FIGURES["metric_curves"].draw(trapped)[1])
+    )
+    assert (
+        "No line, as no value of theirs is finite: tanh."
+        in (figures.TASK_FIGURES["loss_curves"].draw(trapped, "mlp")[1])
+    )
+
+
+def test_few_seeds_of_a_diverged_level_are_named_too(tmp_path):
+    axes = {"activation": ["relu", "tanh"]}
+    content = {"baseline": "relu", "seeds": 2, "axes": axes, "tasks": {"mlp": dict(BLOCK)}}
+    study = study_of(tmp_path, content)
+    tables = build(
+        study,
+        tmp_path,
+        lambda run: "diverged_at_once" if run.spec.activation == "tanh" else "completed",
+    )
+    answer = recommendation.answer(tables, "mlp")
+    assert "tanh diverged in 2 of 2 seeds (diverged: made up): counted at chance level" in answer
+
+
+def test_the_reason_of_a_divergence_is_short():
+    runs = pd.DataFrame({"status": "diverged", "reason": ["loss is nan at step 1; first: x"] * 2})
+    assert risks.reason(runs) == " (loss is NaN at step 1)"
+    runs.loc[1, "reason"] = "loss is nan at step 9"
+    assert risks.reason(runs) == " (such as: loss is NaN at step 1)"
+    assert risks.reason(runs.assign(reason=None)) == ""
+
+
 PAIRS = [
     ("gelu", "relu", "better"),
     ("silu", "relu", "better"),
@@ -157,6 +237,7 @@ PAIRS = [
 
 BETTER = [*PAIRS[:2], ("elu", "relu", "better")]
 NO_RISK = {"n_collapsed": 0, "n_collapsed_baseline": 0, "risk": 0, "risk_baseline": 0}
+NO_RISK |= {"n_diverged": 0, "n_diverged_baseline": 0}
 NO_RISK |= {"trains": True, "trains_baseline": True, "n_runs_baseline": 8}
 
 
@@ -192,16 +273,16 @@ def tables_with(rows, plan):
         ),
         (
             PAIRS[:2],
-            [("silu", "gelu", "worse")],
+            [("silu", "gelu", "worse", {"mean": -0.008, "n": 7})],
             "Use gelu rather than relu (+4.00 points, n = 8 seeds). silu is better than relu too "
-            "(+3.00 points), but worse than gelu (all pairs).",
+            "(+3.00 points), but worse than gelu (all pairs: -0.80 points, n = 7).",
         ),
         (
             BETTER,
-            [("silu", "gelu", "worse", {"condition": "when gelu trains"})],
+            [("silu", "gelu", "worse", {"condition": "when gelu trains", "mean": -0.008})],
             "Use gelu or elu rather than relu (+4.00 and +2.00 points, n = 8 seeds): which of "
             "these is better is not decided. silu is better than relu too (+3.00 points), but "
-            "worse than gelu when gelu trains (all pairs).",
+            "worse than gelu when gelu trains (all pairs: -0.80 points, n = 8).",
         ),
         (
             BETTER,
@@ -210,8 +291,9 @@ def tables_with(rows, plan):
                 ("silu", "elu", "better", {"condition": "when it trains"}),
             ],
             "Use gelu rather than relu (+4.00 points, n = 8 seeds). silu is better than relu too "
-            "(+3.00 points), but worse than gelu (all pairs). elu is better than relu too (+2.00 "
-            "points), but worse than silu when silu trains (all pairs).",
+            "(+3.00 points), but worse than gelu (all pairs: -4.00 points, n = 8). elu is better "
+            "than relu too (+2.00 points), but worse than silu when silu trains (all pairs: -3.00 "
+            "points, n = 8).",
         ),
         (
             BETTER[:2],
@@ -266,6 +348,20 @@ def test_what_all_tasks_share_of_collapses_is_not_repeated(risk, n_answers):
     tasks, text = risks.shared(tables)
     assert tasks == ([] if n_answers else ["mlp", "lm"])
     assert bool(text) == bool(tasks)
+
+
+def test_decided_pairs_are_named_with_their_differences():
+    rows = []
+    for level, baseline, verdict, mean in [
+        ("silu", "gelu", "worse", -0.01),
+        ("elu", "gelu", "better", 0.02),
+    ]:
+        row = {"task": "mlp", "family": "all pairs", "group": "", "level": level, "mean": mean}
+        rows.append({**row, "baseline": baseline, "verdict": verdict, "condition": "", "n": 8})
+    assert (
+        ": gelu better than silu (+1.00 points, n = 8); elu better than gelu (+2.00 points, n = 8)."
+        in verdict_tables.all_pairs(tables_with(rows, plan_of()), "mlp")
+    )
 
 
 def test_an_interval_that_excludes_zero_beside_undecided_is_explained():
@@ -431,11 +527,47 @@ def test_links_work_from_the_folder_of_the_page(tmp_path, monkeypatch):
     Path("docs").mkdir()
     Path("docs/statistics.md").touch()
     page = Path("results/depth/summary.md")
-    assert links.of_page(page)["statistics"] == "[statistics.md](../../docs/statistics.md)"
-    assert links.of_page(page)["metrics"] == "`metrics.md`"
+    assert links.documents(page) == "[statistics.md](../../docs/statistics.md)"
+    assert links.commands(page) == "`python -m actstudy --help`"
+    Path("docs/commands.md").touch()
+    assert links.commands(page) == "[commands.md](../../docs/commands.md)"
     Path("results/depth/tables").mkdir(parents=True)
     Path("results/depth/tables/means_mlp.tex").touch()
     assert "[means_mlp.tex](tables/means_mlp.tex)" in links.task_tables("mlp", page)
+
+
+def test_a_page_outside_of_the_project_names_no_document(trapped, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for page in pages_of(trapped, tmp_path):
+        assert not re.search(r"(statistics|metrics|health|commands)\.md", page)
+    assert "for everything else see `python -m actstudy --help`" in " ".join(
+        pages_of(trapped, tmp_path)[0].split()
+    )
+
+
+def test_a_margin_of_other_data_names_its_key(trapped, tmp_path):
+    settings = trapped.plan.tasks["mlp"]
+    key = "`margin: ...` in the task's block sets another"
+    assert key not in pages_of(trapped, tmp_path)[0]
+    reason = "the task's own, chosen for X"
+    task = dataclasses.replace(settings, margin_reason=reason, margin=1e-6)
+    plan = dataclasses.replace(trapped.plan, tasks={"mlp": task})
+    assert key in pages_of(Tables(plan, trapped.frames), tmp_path)[0]
+    rows = pd.DataFrame([{"test_se": 0.1}])
+    assert "The key margin in the task's block" in verdict_notes._margin(rows, task)[0]
+
+
+def test_a_word_perplexity_is_explained_where_it_is_compared(trapped, tmp_path):
+    assert "**Word perplexity**" not in pages_of(trapped, tmp_path)[0]
+    assert "**Word perplexity**" in pages_of(random_study(tmp_path, 3), tmp_path)[0]
+
+
+def test_equal_differences_are_one_number():
+    rows = pd.DataFrame({"n": 2, "group": "", "mean": [0.01231, 0.01229]})
+    text = recommendation.too_few(rows, task_plan())
+    assert text.endswith("The mean differences from relu that were seen are all +1.23 points.")
+    rows.loc[0, "mean"] = 0.02
+    assert "lie between +1.23 and +2.00 points" in recommendation.too_few(rows, task_plan())
 
 
 def test_the_project_can_be_cited(monkeypatch):

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from actstudy.analysis.figures.marks import note
 from actstudy.analysis.figures.panels import subplots
 from actstudy.analysis.tables import Tables
 
@@ -26,20 +27,29 @@ def boundaries(tables: Tables) -> tuple[Figure, str] | None:
     size = (1.5 * len(names) + 0.6, 1.6 * len(problems) + 0.7)
     title = "The same small network with each activation; identity makes it linear"
     figure, axes = subplots(len(problems), len(names), size, title)
+    diverged = False
     for row, problem in zip(axes, problems, strict=True):
         for ax, name in zip(row, names, strict=True):
             part = frame[(frame["problem"] == problem) & (frame["activation"] == name)]
+            if not np.isfinite(part["probability"]).all():
+                diverged = True
+                ax.set(xticks=[], yticks=[])
+                note(ax, "diverged", 8)
+                continue
             draw_plane(ax, part[part["kind"] == "grid"])
             draw_points(ax, part[part["kind"] == "test"])
         row[0].set_ylabel(problem, fontsize=9)
     for ax, name in zip(axes[0], names, strict=True):
         ax.set_title(name, fontsize=9)
     n = int((frame["kind"] == "test").sum() / (len(problems) * len(names)))
-    return figure, (
+    text = (
         "Toy problems: an MLP of two hidden layers of 8 units, trained alike with each activation "
         "at its default arguments (one seed, so no comparison of quality); colour is the "
         f"probability of class 1, the line its 0.5, dots {n} test points."
     )
+    if diverged:
+        text += " Diverged: its training ended in values that are not finite."
+    return figure, text
 
 
 def crosses(tables: Tables, *axes: str) -> bool:

@@ -1,5 +1,7 @@
 """Learning curves: seeds thin, their mean thick."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,10 +12,14 @@ from actstudy.analysis import scale
 from actstudy.analysis.figures.marks import MARKED_POINTS, mark_every
 from actstudy.analysis.figures.panels import panels
 from actstudy.analysis.figures.style import REFERENCE, Style, legend, seeds, styles
-from actstudy.analysis.markdown import metric_name
+from actstudy.analysis.markdown import cell_name, listed, metric_name
 from actstudy.analysis.tables import Tables
+from actstudy.contract.schema import ENDED
 
 MAX_GROUPS = 4  # of a task with curves
+MAX_CELLS_NAMED = 4  # without a line of their own
+REFERENCE_LABEL = "reference method"
+LINE_SHARE = 0.005  # of a panel, half the width of a line
 MAX_LABELLED_RANGE = 30  # top over bottom of an axis with numbers between the powers of ten too
 MAX_DENSE_RANGE = 10  # the same of an axis with all of them, else with those at 2 and 5
 LINES = "Thin lines are seeds, thick lines their mean."
@@ -53,7 +59,7 @@ def loss_curves(tables: Tables, task: str) -> tuple[Figure, str] | None:
     legend(figure, axes.values(), count_seeds(loss))
     return figure, (
         f"{title}: loss against {x}s, {count_seeds(loss)} per line; train loss is the mean since "
-        f"the last evaluation, as trained. {LINES}"
+        f"the last evaluation, as trained. {LINES}{without_value(tables, {task: loss})}"
     )
 
 
@@ -67,6 +73,7 @@ def metric_curves(tables: Tables) -> tuple[Figure, str] | None:
     if curves.empty:
         return None
     places = {}
+    drawn = {}
     crowded = []
     for task, settings in tables.plan.tasks.items():
         of_metric = (curves["task"] == task) & (curves["metric"] == settings.metric)
@@ -75,6 +82,7 @@ def metric_curves(tables: Tables) -> tuple[Figure, str] | None:
         if len(groups) > MAX_GROUPS:
             crowded.append(f"{settings.title} ({len(groups)} groups of cells)")
             continue
+        drawn[task] = val
         for group in groups:
             name = f"{settings.title}, {group}" if group else settings.title
             places[name] = (task, val[val["group"] == group])
@@ -85,17 +93,59 @@ def metric_curves(tables: Tables) -> tuple[Figure, str] | None:
     figure, axes = panels(list(places), title, columns, shared=False)
     for name, ax in axes.items():
         draw_metric(ax, tables, *places[name])
+    covered = same_lines(axes)
     is_cut = cut_low(list(axes.values()), tables, [task for task, _ in places.values()])
     val = pd.concat([part for _, part in places.values()])
     counted = count_seeds(val)
     legend(figure, axes.values(), counted)
     text = f"Validation metric of each task against steps or epochs, {counted} per line. {LINES}"
     text += name_references(tables, [task for task, _ in places.values()])
+    text += without_value(tables, drawn) + covered
     if is_cut:
         text += f" Values of R2 below {LOWEST_R2} are cut off."
     if crowded:
         text += f" Not drawn: {'; '.join(crowded)}."
     return figure, text
+
+
+def same_lines(axes: dict[str, Axes]) -> str:
+    """A sentence on the levels whose mean lines lie on another level's; empty for none.
+
+    axes: by the name of their panel. Lines of which no point is a line's width apart are the same.
+    """
+    names = []
+    for panel, ax in axes.items():
+        lines = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+        means = [line for line in lines if line.get_label() != REFERENCE_LABEL]
+        to_panel = ax.transScale + ax.transLimits
+        points = [to_panel.transform(line.get_xydata()) for line in means]
+        for (first, a), (second, b) in itertools.combinations(zip(means, points, strict=True), 2):
+            if len(a) and a.shape == b.shape and np.abs(a - b).max() < LINE_SHARE:
+                pair = f"{second.get_label()} on {first.get_label()}"
+                names.append(f"{pair} ({panel})" if len(axes) > 1 else pair)
+    if len(names) > MAX_CELLS_NAMED:
+        names = [*names[:MAX_CELLS_NAMED], f"{len(names) - MAX_CELLS_NAMED} more"]
+    return f" Lines that lie on each other: {listed(names)}." if names else ""
+
+
+def without_value(tables: Tables, drawn: dict[str, pd.DataFrame]) -> str:
+    """A sentence that names the cells whose runs ended without a finite value; empty for none.
+
+    drawn: task -> its rows of `curves` that are drawn.
+    """
+    names = []
+    for task, rows in drawn.items():
+        runs = tables.of("runs", task)
+        ended = runs[runs["status"].isin(ENDED)]
+        missing = ended[~ended["run_id"].isin(rows["run_id"])]
+        for (group, level), part in missing.groupby(["group", "level"], sort=False):
+            own = ended[(ended["group"] == group) & (ended["level"] == level)]
+            if len(part) == len(own):
+                name = cell_name(level, group)
+                names.append(f"{name} ({task})" if len(tables.plan.tasks) > 1 else name)
+    if len(names) > MAX_CELLS_NAMED:
+        names = [*names[:MAX_CELLS_NAMED], f"{len(names) - MAX_CELLS_NAMED} more cells"]
+    return f" No line, as no value of theirs is finite: {listed(names)}." if names else ""
 
 
 def draw_metric(ax: Axes, tables: Tables, task: str, val: pd.DataFrame) -> None:
@@ -105,7 +155,7 @@ def draw_metric(ax: Axes, tables: Tables, task: str, val: pd.DataFrame) -> None:
     scaled = val.assign(value=val["value"] * unit.factor)
     draw_levels(ax, scaled, settings.x_axis, styles(tables.plan.levels))
     for row in tables.references(task, val["group"].iloc[0]).itertuples():
-        ax.axhline(row.val * unit.factor, **REFERENCE, label="reference method")
+        ax.axhline(row.val * unit.factor, **REFERENCE, label=REFERENCE_LABEL)
     words = f"validation {metric_name(settings.metric)}"
     ax.set(xlabel=settings.x_axis, ylabel=f"{words}, {unit.unit}" if unit.unit else words)
     if not settings.higher_is_better:

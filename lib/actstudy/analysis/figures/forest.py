@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from actstudy.analysis import scale
+from actstudy.analysis.figures.forest_caption import baselines, caption
 from actstudy.analysis.figures.forest_rows import (
     DOT,
     HOLLOW,
@@ -23,10 +24,9 @@ from actstudy.analysis.figures.forest_rows import (
     row_of,
 )
 from actstudy.analysis.figures.panels import subplots, tidy, wrapped
-from actstudy.analysis.figures.style import seeds, styles
+from actstudy.analysis.figures.style import styles
 from actstudy.analysis.markdown import cell_name, metric_name
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS
-from actstudy.analysis.questions.procedure import UNDECIDED
 from actstudy.analysis.questions.tuning import side_by_side
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
@@ -85,11 +85,6 @@ def forest(tables: Tables) -> tuple[Figure, str] | None:
     rows = itertools.chain.from_iterable(panel.rows for panel in panels)
     contrasts = pd.DataFrame([row.contrast for row in rows])
     return figure, " ".join([caption(tables, contrasts, off_axis), *filter(None, left_out)])
-
-
-def baselines(tables: Tables) -> str:
-    """The levels that the others are compared with."""
-    return ", ".join(dict.fromkeys(task.baseline for task in tables.plan.tasks.values()))
 
 
 def panels_of(tables: Tables, task: str) -> tuple[list[Panel], str]:
@@ -205,41 +200,3 @@ def direction(settings: TaskPlan) -> str:
     unit = scale.of_differences(settings).unit
     ends = ("worse", "better") if settings.higher_is_better else ("better", "worse")
     return f"{ends[0]}  ←  {f'{name}, {unit}' if unit else name}  →  {ends[1]}"
-
-
-def caption(tables: Tables, contrasts: pd.DataFrame, off_axis: bool) -> str:
-    """What the marks mean, the level of the intervals, and the seeds per row."""
-    text = (
-        f"Mean paired difference from {baselines(tables)} with Student t intervals "
-        f"{describe_levels(contrasts)}, {seeds(contrasts['n'].astype(int))} per row, at the right "
-        "its verdict. The band is the margin: differences inside it do not matter. Marks are "
-        "filled if there is a verdict and hollow if there is none yet; small dots are single seeds."
-    )
-    ends = contrasts[["low", "high"]].astype(float)
-    excludes_zero = (ends["low"] > 0) | (ends["high"] < 0)
-    if (excludes_zero & contrasts["verdict"].isin(OPEN_VERDICTS)).any():
-        text += (
-            " An interval may exclude zero and the row be open: the interval is of its row alone, "
-            "the verdict allows for all rows of the task and needs eight seeds."
-        )
-    if (contrasts["verdict"] == UNDECIDED).any():
-        text += (
-            " More seeds: how many would see a difference of the margin, or one as large as the "
-            "mean seen here, with a power of 0.8."
-        )
-    if off_axis:
-        text += " Arrows: values beyond the axis, written beside the verdict."
-    if (contrasts["n"] == 1).any():
-        text += " One seed alone has no interval."
-    if contrasts[["n_collapsed", "n_collapsed_baseline"]].fillna(0).to_numpy().any():
-        text += " Runs that collapsed are no part of differences (tables/differences.csv has them)."
-    return text
-
-
-def describe_levels(contrasts: pd.DataFrame) -> str:
-    """At which level, or from which to which, the intervals are."""
-    percent = 100 * contrasts["interval_level"].dropna().astype(float)
-    levels = sorted({f"{level:.3g}" for level in percent}, key=float)
-    if len(levels) > 1:
-        return f"at {levels[0]} to {levels[-1]}%, the level of their look"
-    return f"at {''.join(levels)}%"

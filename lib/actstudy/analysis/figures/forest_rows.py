@@ -10,6 +10,7 @@ from matplotlib.markers import MarkerStyle
 
 from actstudy.analysis import scale
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, describe_verdict
+from actstudy.analysis.questions.reservations import counts_diverged
 from actstudy.analysis.tables import Tables
 
 ENDS = ("low", "mean", "high")  # columns of `contrasts` that are drawn
@@ -18,6 +19,9 @@ MARGIN_COLOUR = "#DCE6F2"
 OPEN_COLOUR = "#666666"
 HOLLOW = "white"
 SEED_DROP = 0.3  # of a row's height, from its interval to its seeds
+STACK = 0.3  # of a row's height, over which equal seeds stand
+SEED_STEP = 0.08  # likewise, between two equal seeds if they are few
+DOT_SHARE = 0.006  # of the axis, the width of a dot: nearer seeds would hide each other
 DOT: dict[str, Any] = {"marker": ".", "linestyle": "", "alpha": 0.45, "markersize": 4}
 INTERVAL: dict[str, Any] = {"linestyle": "-", "linewidth": 2.6}
 MEAN: dict[str, Any] = {
@@ -72,7 +76,7 @@ def draw_row(
     whether anything does.
     """
     colour = style["color"]
-    draw_inside(ax, row.seeds, place + SEED_DROP, ends, color=colour, **DOT)
+    draw_seeds(ax, row.seeds, place + SEED_DROP, ends, colour)
     off_axis = draw_rims(ax, row.seeds, place + SEED_DROP, ends, colour)
     interval = np.array([row.contrast["low"], row.contrast["high"]], dtype=float)
     if np.isfinite(interval).all():
@@ -87,6 +91,29 @@ def draw_row(
     off_axis |= draw_rims(ax, mean, place, ends, colour)
     write_verdict(ax, place, row, ends)
     return off_axis
+
+
+def draw_seeds(
+    ax: Axes, seeds: np.ndarray, height: float, ends: tuple[float, float], colour: str
+) -> None:
+    """Draw those seeds that lie on the axis as dots; those that would hide each other are spread.
+
+    They stand above each other around the height.
+    """
+    inside = np.sort(seeds[(seeds >= ends[0]) & (seeds <= ends[1])])
+    if not len(inside):
+        return
+    heights = np.full(len(inside), height)
+    for stack in stacks(inside, DOT_SHARE * (ends[1] - ends[0])):
+        step = min(SEED_STEP, STACK / max(1, len(stack) - 1))
+        heights[stack] += step * (np.arange(len(stack)) - (len(stack) - 1) / 2)
+    ax.plot(inside, heights, color=colour, **DOT)
+
+
+def stacks(values: np.ndarray, width: float) -> list[np.ndarray]:
+    """The places of rising values, parted where a value is a width or more above the last one."""
+    breaks = np.flatnonzero(np.diff(values) >= width) + 1
+    return np.split(np.arange(len(values)), breaks)
 
 
 def draw_inside(
@@ -122,7 +149,7 @@ def write_verdict(ax: Axes, place: int, row: Row, ends: tuple[float, float]) -> 
     words = describe_verdict(contrast)
     if contrast["verdict"] != "too few seeds":
         words += f" (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{contrast['n']})"
-    if (contrast["n_collapsed"] or 0) > 0:
+    if (contrast["n_collapsed"] or 0) > 0 and not counts_diverged(contrast):
         words += f", {contrast['n_collapsed']:.0f} collapsed"
     beyond = [f"{name} {values}" for name, values in off_axis_values(row, ends).items()]
     text = textwrap.fill("; ".join([words, *beyond]), VERDICT_WIDTH)

@@ -42,16 +42,17 @@ ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
     "relu6": ("#4D4D4D", "2", "--"),
     "identity": ("#909090", "x", "-."),
 }
-# Levels that are no activation, such as initialisations: no colour of theirs is an activation's.
+# Levels that are no activation of the project, such as your own or initialisations: no colour of
+# theirs is one of its activations'. Those farthest from black, which is relu's, come first.
 OTHER_STYLES = (
-    ("#4E1427", "o", "-"),
-    ("#149DFF", "s", "--"),
-    ("#C40027", "^", "-."),
     ("#00C800", "D", "-"),
     ("#FFB176", "v", "--"),
+    ("#149DFF", "s", "--"),
     ("#0014EB", "P", ":"),
     ("#9D1489", "X", "-"),
     ("#D83B76", "<", "--"),
+    ("#C40027", "^", "-."),
+    ("#4E1427", "o", "-"),
 )
 BAR_COLOUR = "#8494A6"  # of what is no level
 MAX_HEADING = 30  # characters of a heading of a note

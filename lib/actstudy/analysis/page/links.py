@@ -7,7 +7,9 @@ from urllib.parse import quote
 
 from actstudy.analysis.markdown import code
 
-DOCUMENTS = ("docs/statistics.md", "docs/metrics.md", "docs/health.md", "docs/commands.md")
+DOCUMENTS = ("docs/statistics.md", "docs/metrics.md", "docs/health.md")
+COMMANDS = Path("docs/commands.md")
+HELP = "python -m actstudy --help"  # of a folder without documents
 
 
 def figures(names: Iterable[str], folder: Path, page: Path) -> list[dict[str, str]]:
@@ -35,14 +37,21 @@ def link(target: Path, page: Path) -> str:
 
 
 def of_page(page: Path) -> dict[str, str]:
-    """Stem -> link of the documents, the other page and the tables that a page names.
-
-    DOCUMENTS lie in the folder of the project.
-    """
-    targets = [Path(name) for name in DOCUMENTS]
-    targets += [page.with_name("summary.md"), page.with_name("appendix.md")]
+    """Stem -> link of the other page and of the tables that a page names."""
+    targets = [page.with_name("summary.md"), page.with_name("appendix.md")]
     targets += [page.parent / "tables" / name for name in ("contrasts.csv", "incomplete.csv")]
     return {target.stem: link(target, page) for target in targets}
+
+
+def documents(page: Path) -> str:
+    """Links to those DOCUMENTS that are in the present folder; empty outside of the project."""
+    there = [Path(name) for name in DOCUMENTS if Path(name).is_file()]
+    return ", ".join(link(name, page) for name in there)
+
+
+def commands(page: Path) -> str:
+    """A link to the document of all commands, or the command that prints them if it is not here."""
+    return link(COMMANDS, page) if COMMANDS.is_file() else code(HELP)
 
 
 def task_tables(task: str, page: Path) -> str:

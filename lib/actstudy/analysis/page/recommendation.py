@@ -2,13 +2,12 @@
 
 import math
 from collections import Counter
-from typing import Any
 
 import pandas as pd
 
 from actstudy.analysis import scale
 from actstudy.analysis.markdown import group_head, listed
-from actstudy.analysis.page import risks
+from actstudy.analysis.page import references, risks
 from actstudy.analysis.questions import procedure
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, primary
 from actstudy.analysis.questions.reservations import WHEN_IT_TRAINS
@@ -16,7 +15,7 @@ from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
 
 MAX_GROUPS_NAMED = 4  # with a clause each; of more the verdicts are counted
-ALL_PAIRS = "(all pairs)"  # which the page explains
+ALL_PAIRS = "all pairs"  # which the page explains
 EQUIVALENT = ("equivalent", "equivalent (below the margin)")
 
 
@@ -31,22 +30,30 @@ def answer(tables: Tables, task: str) -> str:
         return f"there is no level to compare with {settings.baseline}."
     if contrasts["n"].max() == 0:
         return f"{nothing_to_compare(contrasts)}."
+    texts = []
     if (contrasts["verdict"] == procedure.TOO_FEW).all():
-        return f"{too_few(contrasts, settings)}{not_above_reference(tables, task)}"
+        texts.append(too_few(contrasts, settings))
+    else:
+        texts += decided(tables, task, contrasts)
+    if task not in risks.shared(tables)[0]:
+        texts.append(risks.sentences(tables, task))
+    return f"{' '.join(filter(None, texts))}{references.not_above(tables, task)}"
+
+
+def decided(tables: Tables, task: str, contrasts: pd.DataFrame) -> list[str]:
+    """What is decided and open, a text per group of cells, or of many groups one per level."""
+    settings = tables.plan.tasks[task]
     pairs = tables.of("contrasts", task).query("family == 'all pairs'")
     groups = list(contrasts["group"].unique())
     if len(groups) > MAX_GROUPS_NAMED:
         levels = contrasts["level"].unique()
-        texts = [f"{counted(contrasts, level, len(groups))}." for level in levels]
-    else:
-        texts = []
-        for group in groups:
-            part = contrasts[contrasts["group"] == group]
-            rivals = pairs[pairs["group"] == group]
-            texts.append(group_head(group) + advice(part, rivals, settings))
-    if task not in risks.shared(tables)[0]:
-        texts.append(risks.sentences(contrasts))
-    return f"{' '.join(filter(None, texts))}{not_above_reference(tables, task)}"
+        return [f"{counted(contrasts, level, len(groups))}." for level in levels]
+    texts = []
+    for group in groups:
+        part = contrasts[contrasts["group"] == group]
+        rivals = pairs[pairs["group"] == group]
+        texts.append(group_head(group) + advice(part, rivals, settings))
+    return texts
 
 
 def nothing_to_compare(contrasts: pd.DataFrame) -> str:
@@ -67,10 +74,10 @@ def too_few(contrasts: pd.DataFrame, settings: TaskPlan) -> str:
     if contrasts["group"].nunique() > MAX_GROUPS_NAMED or len(means) < 2:
         return text
     size = scale.of_differences(settings)
-    return (
-        f"{text} The mean differences from {settings.baseline} that were seen lie between "
-        f"{size.signed(means.min())} and {size.signed(means.max())} {size.unit}."
-    )
+    ends = dict.fromkeys([size.signed(means.min()), size.signed(means.max())])
+    values = f"lie between {' and '.join(ends)}" if len(ends) > 1 else f"are all {''.join(ends)}"
+    values = f"{values} {size.unit}".strip()
+    return f"{text} The mean differences from {settings.baseline} that were seen {values}."
 
 
 def advice(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
@@ -94,12 +101,10 @@ def advice(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
     else:
         texts.append(f"No recommendation from n = {group['n'].max()} seeds.")
     if len(worse):
-        texts.append(
-            f"{verb(worse)} worse than {baseline} ({sizes(worse, settings)}{condition(worse)})."
-        )
-    if len(equal):
-        margin = scale.of_differences(settings).amount(settings.margin)
-        texts.append(f"{verb(equal)} equivalent to {baseline}, within {margin}{condition(equal)}.")
+        texts.append(f"{verb(worse)} worse than {baseline} ({sizes(worse, settings)}).")
+    margin = scale.of_differences(settings).amount(settings.margin)
+    for _, part in equal.groupby("condition", sort=False):
+        texts.append(f"{verb(part)} equivalent to {baseline}, within {margin}{condition(part)}.")
     for row in group[group["contradiction"] != ""].to_dict("records"):
         texts.append(f"{row['level']} was found {row['verdict']}, but {row['contradiction']}.")
     if len(still_open):
@@ -116,17 +121,31 @@ def use(better: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
     best = better[~better["level"].isin(beaten)]
     names = list(best["level"])
     text = f"Use {listed(names, 'or')} rather than {baseline} "
-    text += f"({sizes(best, settings)}{condition(best)}, n = {n} seeds)"
+    text += f"({sizes(best, settings)}, n = {n} seeds)"
     if len(names) > 1:
         text += f": {between(names, pairs, settings)}"
     texts = [f"{text}."]
     for winner in dict.fromkeys(beaten.values()):
         part = better[better["level"].map(beaten) == winner]
         texts.append(
-            f"{verb(part)} better than {baseline} too ({sizes(part, settings)}{condition(part)}), "
-            f"but worse than {winner} {ALL_PAIRS}."
+            f"{verb(part)} better than {baseline} too ({sizes(part, settings)}), but worse than "
+            f"{winner} ({ALL_PAIRS}: {lost(part, winner.split(' when ')[0], pairs, settings)})."
         )
     return " ".join(texts)
+
+
+def lost(levels: pd.DataFrame, winner: str, pairs: pd.DataFrame, settings: TaskPlan) -> str:
+    """The mean differences of levels from the one that beats them: `-1.20 points, n = 8`."""
+    size = scale.of_differences(settings)
+    means = []
+    counts = []
+    for level in levels["level"]:
+        row = among([level, winner], pairs).iloc[0]
+        sign = 1 if row["level"] == level else -1
+        means.append(size.signed(sign * row["mean"]))
+        counts.append(int(row["n"]))
+    n = " to ".join(f"{count}" for count in sorted({min(counts), max(counts)}))
+    return f"{f'{listed(means)} {size.unit}'.strip()}, n = {n}"
 
 
 def among(levels: list[str], pairs: pd.DataFrame) -> pd.DataFrame:
@@ -162,20 +181,34 @@ def between(levels: list[str], pairs: pd.DataFrame, settings: TaskPlan) -> str:
     rows = among(levels, pairs)
     equal = rows[rows["verdict"].isin(EQUIVALENT)]
     margin = scale.of_differences(settings).amount(settings.margin)
-    within = f"within {margin}{condition(equal)} {ALL_PAIRS}"
-    if len(equal) == math.comb(len(levels), 2):
+    words = condition(equal) if equal["condition"].nunique() == 1 else ""
+    within = f"within {margin}{words} ({ALL_PAIRS})"
+    if len(equal) == math.comb(len(levels), 2) and equal["condition"].nunique() == 1:
         return f"these are equivalent to each other, {within}"
     text = "which of these is better is not decided"
     if equal.empty:
         return text
-    names = [f"{row.level} and {row.baseline}" for row in equal.itertuples()]
+    names = []
+    for row in equal.to_dict("records"):
+        own = "" if words else f" {row['condition']}"
+        names.append(f"{row['level']} and {row['baseline']}{own}".strip())
     return f"{text}; equivalent to each other are {'; '.join(names)}, {within}"
 
 
 def sizes(rows: pd.DataFrame, settings: TaskPlan) -> str:
-    """The mean differences of contrasts: `+3.13 and +1.96 points`."""
+    """The mean differences of contrasts with their condition: `+3.13 and +1.96 points`.
+
+    If conditions differ, each level has its own: `gelu +3.13 points; silu +1.96 points when ..`.
+    """
     size = scale.of_differences(settings)
-    return f"{listed([size.signed(mean) for mean in rows['mean']])} {size.unit}".strip()
+    if rows["condition"].nunique() > 1:
+        texts = []
+        for row in rows.to_dict("records"):
+            own = f"{row['level']} {size.signed(row['mean'])} {size.unit}".strip()
+            texts.append(f"{own} {row['condition']}".strip())
+        return "; ".join(texts)
+    means = listed([size.signed(mean) for mean in rows["mean"]])
+    return f"{means} {size.unit}".strip() + condition(rows)
 
 
 def verb(rows: pd.DataFrame) -> str:
@@ -204,24 +237,3 @@ def counted(contrasts: pd.DataFrame, level: str, n_groups: int) -> str:
         counts[words] += 1
     texts = [f"{words} in {count}" for words, count in counts.most_common()]
     return f"{level} {', '.join(texts)} of {n_groups} groups"
-
-
-def not_above_reference(tables: Tables, task: str) -> str:
-    """A warning for each reference method that no level's mean on the same data is better than."""
-    settings = tables.plan.tasks[task]
-    cells = tables.reported(task).query("n > 0")
-    if cells.empty:
-        return ""
-    data = tables.of("runs", task)[["group", "level", "data"]].drop_duplicates()
-    cells = cells.merge(data, on=["group", "level"])
-    best = (settings.sign * cells["mean"]).groupby(cells["data"]).max()
-    warnings = []
-    own = scale.of_metric(settings.metric, settings.predicts)
-    references: Any = tables.of("references", task).drop_duplicates(["data", "name"]).itertuples()
-    for row in references:
-        if row.data in best and settings.sign * row.test >= best[row.data]:
-            warnings.append(
-                f" No mean is better than the reference without a network, {row.name}: "
-                f"{own.number(row.test)}{own.unit}."
-            )
-    return "".join(warnings)

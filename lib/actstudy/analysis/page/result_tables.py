@@ -42,10 +42,14 @@ def means(tables: Tables, task: str) -> str:
     own = scale.of_metric(settings.metric, settings.predicts)
     head = f"{scale.heading(settings.metric, settings.predicts)}: mean (sd)"
     errors = _errors(tables, task)
+    runs = tables.of("runs", task)
+    diverged = runs[runs["status"] == "diverged"].groupby(["group", "level"]).size()
     rows = []
     for row in tables.reported(task).to_dict("records"):
         name = cell_name(row["level"], row["group"])
         n = f"{row['n']} of {row['n_planned']}"
+        if diverged.get((row["group"], row["level"]), 0):
+            n += f", {diverged[row['group'], row['level']]} diverged"
         error = {ERROR: errors[name]} if errors else {}
         value = own.spread(row["mean"], row["sd"])
         rows.append({tables.plan.compare: name, head: value, **error, "n": n})

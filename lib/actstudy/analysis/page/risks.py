@@ -4,6 +4,7 @@ import pandas as pd
 
 from actstudy.analysis.markdown import cell_name, listed
 from actstudy.analysis.questions.contrasts import primary
+from actstudy.analysis.questions.reservations import RISKS
 from actstudy.analysis.tables import Tables
 
 MAX_CELLS_NAMED = 4  # with their collapsed runs
@@ -13,7 +14,7 @@ def shared(tables: Tables) -> tuple[list[str], str]:
     """The tasks whose sentences on collapses are the same, and these; nothing if any differ."""
     texts = {}
     for task in tables.plan.tasks:
-        text = sentences(primary(tables.of("contrasts", task)))
+        text = sentences(tables, task)
         if text:
             texts[task] = text
     if len(texts) < 2 or len(set(texts.values())) > 1:
@@ -21,24 +22,62 @@ def shared(tables: Tables) -> tuple[list[str], str]:
     return list(texts), next(iter(texts.values()))
 
 
-def sentences(contrasts: pd.DataFrame) -> str:
-    """How often runs of contrasted cells collapsed; empty if no verdict depends on it."""
+def sentences(tables: Tables, task: str) -> str:
+    """How often runs of contrasted cells diverged or collapsed, of each cell what is true of it.
+
+    What no verdict depends on is left out, but for cells whose diverged runs count.
+    """
+    contrasts = primary(tables.of("contrasts", task))
+    cells = contrasted(contrasts)
+    if cells.empty:
+        return ""
+    trains = cells["trains"].astype(bool)
+    fell = cells["n_diverged"] > 0
+    texts = (
+        diverged(cells[~trains & fell], tables.of("runs", task)) if (~trains & fell).any() else []
+    )
+    if (contrasts["condition"].astype(object).fillna("") != "").any():
+        if (~trains & ~fell).any():
+            texts.insert(0, f"At chance level in most runs: {named(cells[~trains & ~fell])}.")
+        if trains.any():
+            texts.append(f"{collapses(cells[trains], are_all=bool(trains.all()))}.")
+    return " ".join(texts)
+
+
+def contrasted(contrasts: pd.DataFrame) -> pd.DataFrame:
+    """A row per cell of either side that has a run, with its counts of runs."""
     sides = []
     for side in ("", "_baseline"):
         columns = {"level" if not side else "baseline": "level"}
-        columns |= {f"{name}{side}": name for name in ("n_runs", "n_collapsed", "risk", "trains")}
+        columns |= {f"{name}{side}": name for name in RISKS}
         sides.append(contrasts[["group", *columns]].rename(columns=columns))
-    cells = pd.concat(sides).dropna().drop_duplicates(["group", "level"])
-    if cells.empty or not (contrasts["condition"].astype(object).fillna("") != "").any():
-        return ""
-    idle = cells[~cells["trains"].astype(bool)]
-    cells = cells[cells["trains"].astype(bool)]
+    return pd.concat(sides).dropna().drop_duplicates(["group", "level"])
+
+
+def diverged(cells: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    """A sentence per cell whose diverged runs count, with why they ended; of more their number."""
     texts = []
-    if len(idle):
-        texts.append(f"At chance level in most runs: {named(idle)}.")
-    if len(cells):
-        texts.append(f"{collapses(cells)}.")
-    return " ".join(texts)
+    for row in cells.head(MAX_CELLS_NAMED).to_dict("records"):
+        own = runs[(runs["level"] == row["level"]) & (runs["group"] == row["group"])]
+        texts.append(
+            f"{cell_name(row['level'], row['group'])} diverged in {row['n_diverged']:.0f} of "
+            f"{row['n_runs']:.0f} seeds{reason(own)}: counted at chance level."
+        )
+    if len(cells) > MAX_CELLS_NAMED:
+        texts.append(f"{len(cells) - MAX_CELLS_NAMED} more cells diverged in some or all seeds.")
+    return texts
+
+
+def reason(runs: pd.DataFrame) -> str:
+    """Why diverged runs ended, in brackets with a blank before; empty if that is not known."""
+    if "reason" not in runs:
+        return ""
+    reasons = runs.loc[runs["status"] == "diverged", "reason"].dropna()
+    short = reasons.str.split(";").str[0].str.replace("loss is nan", "loss is NaN")
+    if short.empty:
+        return ""
+    example = "" if short.nunique() == 1 else "such as: "
+    return f" ({example}{short.iloc[0]})"
 
 
 def named(cells: pd.DataFrame) -> str:
@@ -49,12 +88,17 @@ def named(cells: pd.DataFrame) -> str:
     return listed(names)
 
 
-def collapses(cells: pd.DataFrame) -> str:
-    """How often runs of cells that train collapsed, and which risk that does not exclude."""
+def collapses(cells: pd.DataFrame, are_all: bool) -> str:
+    """How often runs of cells that train collapsed, and which risk that does not exclude.
+
+    are_all: whether there are no other cells; else those without a collapse are named.
+    """
     fell = cells[cells["n_collapsed"] > 0]
     highest = f"{cells.loc[cells['n_collapsed'] == 0, 'risk'].max():.0%}"
+    others = named(cells[cells["n_collapsed"] == 0])
     if fell.empty:
-        return f"No run collapsed, which does not exclude a risk of up to {highest}"
+        start = "No run collapsed" if are_all else f"{others}: no run collapsed"
+        return f"{start}, which does not exclude a risk of up to {highest}"
     names = []
     for row in fell.head(MAX_CELLS_NAMED).to_dict("records"):
         names.append(
@@ -65,5 +109,6 @@ def collapses(cells: pd.DataFrame) -> str:
         names.append(f"{len(fell) - MAX_CELLS_NAMED} more cells")
     text = f"Collapsed: {listed(names)}"
     if len(fell) < len(cells):
-        text += f"; of the others no run, which does not exclude a risk of up to {highest}"
+        whose = "the others" if are_all else others
+        text += f"; of {whose} no run, which does not exclude a risk of up to {highest}"
     return text

@@ -121,7 +121,9 @@ def _page(template: str, tables: Tables, page: Path, **content: Any) -> str:
         undefined=jinja2.StrictUndefined,
     )
     written = environment.get_template(template)
-    return written.render(plan=tables.plan, links=links.of_page(page), **content)
+    named = {"links": links.of_page(page), "more": links.documents(page)}
+    named["commands"] = links.commands(page)
+    return written.render(plan=tables.plan, **named, **content)
 
 
 def appendix_command(plan: Plan) -> str:

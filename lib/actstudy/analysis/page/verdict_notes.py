@@ -10,6 +10,7 @@ from actstudy.analysis.page import cell_groups
 from actstudy.analysis.questions import procedure
 from actstudy.analysis.questions.contrasts import family_share, primary
 from actstudy.analysis.questions.power import first_to_decide
+from actstudy.analysis.questions.reservations import counts_diverged
 from actstudy.analysis.questions.seed_values import paired
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
@@ -85,7 +86,8 @@ def _margin(contrasts: pd.DataFrame, settings: TaskPlan) -> list[str]:
     size = scale.of_differences(settings)
     return [
         f"The margin is below half the test set's standard error of a difference "
-        f"({size.amount(error)}): a difference this small may not hold on another test set."
+        f"({size.amount(error)}): a difference this small may not hold on another test set. "
+        "The key margin in the task's block sets another one."
     ]
 
 
@@ -94,17 +96,25 @@ def _collapses(contrasts: pd.DataFrame, settings: TaskPlan) -> list[str]:
     fallen = contrasts[(contrasts["n_collapsed"] > 0) | (contrasts["n_collapsed_baseline"] > 0)]
     if len(fallen) > MAX_COLLAPSES_NAMED:
         return [cell_groups.collapses(fallen)]
+    return [_collapse(row, settings) for row in fallen.to_dict("records")]
+
+
+def _collapse(row: dict[Any, Any], settings: TaskPlan) -> str:
+    """How often both sides of a contrast collapsed, and what the difference is of."""
     size = scale.of_differences(settings)
-    sentences = []
-    for row in fallen.to_dict("records"):
-        sentences.append(
-            f"{cell_name(row['level'], row['group'])} collapsed in {row['n_collapsed']:.0f} of "
-            f"{row['n_runs']:.0f} seeds ({row['n_diverged']:.0f} diverged), {row['baseline']} in "
-            f"{row['n_collapsed_baseline']:.0f} of {row['n_runs_baseline']:.0f} "
-            f"(exact McNemar p = {row['p_mcnemar']:.3f}); with these runs the mean difference is "
-            f"{size.signed(row['mean_all'])} {size.unit}."
-        )
-    return sentences
+    left_out = False
+    for side in ("", "_baseline"):
+        left_out |= row[f"n_collapsed{side}"] > 0 and not counts_diverged(row, side)
+    end = "the difference is of these runs, at chance level."
+    if left_out:
+        mean = f"{size.signed(row['mean_all'])} {size.unit}".strip()
+        end = f"with these runs the mean difference is {mean}."
+    return (
+        f"{cell_name(row['level'], row['group'])} collapsed in {row['n_collapsed']:.0f} of "
+        f"{row['n_runs']:.0f} seeds ({row['n_diverged']:.0f} diverged), {row['baseline']} in "
+        f"{row['n_collapsed_baseline']:.0f} of {row['n_runs_baseline']:.0f} "
+        f"(exact McNemar p = {row['p_mcnemar']:.3f}); {end}"
+    )
 
 
 def controls(tables: Tables, task: str) -> list[str]:

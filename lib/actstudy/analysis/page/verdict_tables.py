@@ -114,13 +114,17 @@ def all_pairs(tables: Tables, task: str) -> str:
     if tested.empty:
         return ""
     decided = tested[tested["verdict"].isin(["better", "worse"])]
+    size = scale.of_differences(tables.plan.tasks[task])
     names = []
-    for row in decided.itertuples():
-        cell = cell_name(row.level, row.group)
-        winner, loser = cell, row.baseline
-        if row.verdict == "worse":
-            winner, loser = loser, winner
-        names.append(f"{winner} better than {loser} {row.condition}".strip())
+    for row in decided.to_dict("records"):
+        sides = [cell_name(row["level"], row["group"]), row["baseline"]]
+        sign = 1
+        if row["verdict"] == "worse":
+            sides.reverse()
+            sign = -1
+        words = f"{' better than '.join(sides)} {row['condition']}".strip()
+        mean = f"{size.signed(sign * row['mean'])} {size.unit}".strip()
+        names.append(f"{words} ({mean}, n = {row['n']})")
     named = ""
     if 0 < len(names) <= MAX_ROWS:
         named = f": {'; '.join(names)}"

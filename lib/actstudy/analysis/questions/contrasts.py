@@ -213,7 +213,14 @@ def describe_verdict(row: Mapping[str, Any]) -> str:
 
 
 def verdict_words(row: Mapping[str, Any]) -> str:
-    """The verdict alone, with its condition, when it came if early, and what speaks against it."""
+    """The verdict alone, with its condition, when it came if early, and what speaks against it.
+
+    It says as well if its runs diverged and count.
+    """
+    return "; ".join(filter(None, [_bare_words(row), reservations.diverged(row)]))
+
+
+def _bare_words(row: Mapping[str, Any]) -> str:
     verdict = str(row["verdict"])
     if verdict == procedure.TOO_FEW:
         if row["seeds"] >= procedure.MIN_SEEDS:

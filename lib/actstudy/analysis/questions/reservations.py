@@ -1,8 +1,10 @@
 """What a verdict leaves open: the risk of collapse on both sides, and what speaks against it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
 from actstudy.analysis.questions import collapse, stats
@@ -41,6 +43,26 @@ def risks(gains: Gains, cell: Cell, opponent: Cell) -> dict[str, Any]:
     only_first = int((first & ~second).sum())
     row["p_mcnemar"] = stats.mcnemar_exact(only_first, int((second & ~first).sum()))
     return row
+
+
+def counts_diverged(row: Mapping[str, Any], suffix: str = "") -> bool:
+    """Whether diverged runs of a side count in its differences, at chance level.
+
+    They do in a cell that does not train, where that is typical (`collapse.gains`). row: of
+    `contrasts`; suffix: `_baseline` for the other side.
+    """
+    trains = row.get(f"trains{suffix}")
+    return bool(pd.notna(trains) and not trains and row[f"n_diverged{suffix}"] > 0)
+
+
+def diverged(row: Mapping[str, Any]) -> str:
+    """Which runs of a row of `contrasts` diverged and count none the less; empty if none do."""
+    texts = []
+    for whose, suffix in (("", ""), (f" of {row.get('baseline')}", "_baseline")):
+        if counts_diverged(row, suffix):
+            counts = f"{row[f'n_diverged{suffix}']:.0f} of {row[f'n_runs{suffix}']:.0f}"
+            texts.append(f"{counts} runs{whose} diverged")
+    return f"{' and '.join(texts)}: counted at chance level" if texts else ""
 
 
 def condition(verdict: Verdict, gains: Gains, cell: Cell, opponent: Cell, family: int) -> str:
