@@ -86,8 +86,8 @@ def keeps(make: Make) -> bool:
     if list(modules[0].buffers()) or contents[0] != contents[1]:
         return True
     for training in (True, False):
-        outputs = [_outputs(module.train(training)) for module in modules]
-        if not _are_near(outputs[0][:1], torch.cat(outputs)).all():
+        outputs = torch.cat([_outputs(module.train(training)) for module in modules])
+        if not _are_near(outputs[:1].expand_as(outputs), outputs).all():
             return True
     try:
         return [_content(module.train()) for module in modules] != contents
