@@ -198,7 +198,7 @@ def test_a_name_that_is_suggested_for_one_of_torch_is_allowed(folder):
     assert len(line) < 300
     assert own.find("torch.nn.functional:relu").statements
     answer = own_contract.examine("torch.nn.functional:relu", {})
-    assert answer == {"learns": False, "elementwise": True}
+    assert answer == {"learns": False, "keeps": False, "elementwise": True}
 
 
 def test_a_module_that_is_no_python_is_refused(folder):
