@@ -254,7 +254,10 @@ def test_nothing_of_a_fault_is_remembered(folder, processes):
     ("body", "parts"),
     [
         ("import os\nos._exit(0)", ["ended with status 0"]),
-        ("import os\nprint('so long')\nos.kill(os.getpid(), 9)", ["ended with status -9: so long"]),
+        (
+            "import os\nprint('so long', flush=True)\nos.kill(os.getpid(), 9)",
+            ["ended with status -9: so long"],
+        ),
         ("import nowhere", ["line 1: ModuleNotFoundError: No module named 'nowhere'"]),
         ("input()", ["line 1: EOFError"]),
     ],
