@@ -43,16 +43,16 @@ ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
     "identity": ("#909090", "x", "-."),
 }
 # Levels that are no activation of the project, such as your own or initialisations: no colour of
-# theirs is one of its activations'. Those farthest from black, which is relu's, come first.
+# theirs is one of its activations'. First come those farthest from the first five activations.
 OTHER_STYLES = (
-    ("#00C800", "D", "-"),
-    ("#FFB176", "v", "--"),
-    ("#149DFF", "s", "--"),
     ("#0014EB", "P", ":"),
-    ("#9D1489", "X", "-"),
-    ("#D83B76", "<", "--"),
     ("#C40027", "^", "-."),
+    ("#149DFF", "s", "--"),
+    ("#9D1489", "X", "-"),
     ("#4E1427", "o", "-"),
+    ("#D83B76", "<", "--"),
+    ("#FFB176", "v", "--"),
+    ("#00C800", "D", "-"),
 )
 BAR_COLOUR = "#8494A6"  # of what is no level
 MAX_HEADING = 30  # characters of a heading of a note
