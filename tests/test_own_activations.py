@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
+from refusals import refusal
 from runs import packed_spec, run_row, tiny, train_together
 
 from actstudy.analysis.page import origins
 from actstudy.commands import cli
 from actstudy.commands import inspection as command
 from actstudy.contract import certificates, code, own, own_code, spec, store
-from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan
 from actstudy.experiments import boundaries
 from actstudy.nets import activations, elementwise, own_contract
@@ -75,17 +75,6 @@ def write_study(folder, names, name="mine", **settings):
     file = folder / f"{name}.yaml"
     file.write_text(yaml.safe_dump(content, sort_keys=False))
     return file
-
-
-def refusal(call, *parts):
-    """Checks that a call is refused in one line that holds each part."""
-    with pytest.raises(StudyError) as caught:
-        call()
-    line = str(caught.value)
-    assert "\n" not in line
-    for part in parts:
-        assert part in line
-    return line
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 from own_files import write
+from refusals import refusal
 from runs import tiny
 from torch import nn
 
 from actstudy.contract import own, own_code, own_files, own_import, registry
-from actstudy.contract.errors import StudyError
 from actstudy.nets import activations
 from actstudy.study import planning
 from actstudy.training import wiring
@@ -50,16 +50,6 @@ def digest(folder, files, path="acts:f"):
         write(folder / name, text)
     forget()
     return own_code.digest(path)
-
-
-def refusal(call, *parts):
-    """Checks that a call is refused in one line that holds each part."""
-    with pytest.raises(StudyError) as caught:
-        call()
-    line = str(caught.value)
-    assert "\n" not in line
-    for part in parts:
-        assert part in line
 
 
 # Name of the case -> files, path, (file, old, new), whether the digest changes

@@ -8,6 +8,7 @@ import own_nets
 import pytest
 import torch
 import yaml
+from refusals import refusal
 from runs import quiet, run, run_row, tiny
 
 from actstudy.advice import context
@@ -68,17 +69,6 @@ def load(folder, task=None, **settings):
     file = folder / "mine.yaml"
     file.write_text(yaml.safe_dump({**content, **settings}, sort_keys=False))
     return planning.load(file)
-
-
-def refusal(call, *parts):
-    """Checks that a call is refused in one line that holds each part."""
-    with pytest.raises(StudyError) as caught:
-        call()
-    line = str(caught.value)
-    assert "\n" not in line
-    for part in parts:
-        assert part in line
-    return line
 
 
 def fields_of(study):

@@ -7,6 +7,7 @@ import sys
 import memory
 import pytest
 import yaml
+from refusals import refusal
 from runs import quiet, run, run_row
 
 from actstudy.commands import cli
@@ -97,17 +98,6 @@ def load(folder, *tasks, **settings):
     file = folder / "mine.yaml"
     file.write_text(yaml.safe_dump({**content, **settings}, sort_keys=False))
     return planning.load(file)
-
-
-def refusal(call, *parts):
-    """Checks that a call is refused in one line that holds each part."""
-    with pytest.raises(StudyError) as caught:
-        call()
-    line = str(caught.value)
-    assert "\n" not in line
-    for part in parts:
-        assert part in line
-    return line
 
 
 def test_a_task_goes_by_the_name_of_its_module(folder):

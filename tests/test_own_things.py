@@ -10,12 +10,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refusal
 from runs import ROOT, quiet, run, run_row, tiny
 from torch import nn
 
 from actstudy.commands import cli
 from actstudy.contract import declarations, literals, registry
-from actstudy.contract.errors import StudyError
 from actstudy.data import arrays, prepared, standardisation
 from actstudy.nets import activations
 from actstudy.study import model_checks, planning
@@ -106,17 +106,6 @@ OWN = {
 def package(tmp_path):
     with own_package.copied(tmp_path, OWN) as package:
         yield package
-
-
-def refusal(call, *parts):
-    """Whether a call is refused in one line that has all parts."""
-    with pytest.raises(StudyError) as caught:
-        call()
-    line = str(caught.value)
-    assert "\n" not in line
-    for part in parts:
-        assert part in line, line
-    return line
 
 
 def spec(**fields):

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import small_tables
 import torch
+from refusals import refusal
 from runs import quiet, run, run_row, run_tables, train_together
 from sklearn import linear_model, metrics
 
@@ -15,7 +16,6 @@ from actstudy.analysis import figures, tables
 from actstudy.analysis.collect import prediction_row
 from actstudy.analysis.page import summary, training_sentences
 from actstudy.contract import declarations, registry, store
-from actstudy.contract.errors import StudyError
 from actstudy.data import arrays, checks, prepared
 from actstudy.study import planning
 from actstudy.tasks import regression, tabular_regression
@@ -46,15 +46,6 @@ def regression_of(**fields):
     return planning.run_spec("tabular_regression", fields.pop("seed", 0), {**NUMBERS, **fields})
 
 
-def refused(call, *parts):
-    with pytest.raises(StudyError) as caught:
-        call()
-    line = str(caught.value)
-    assert "\n" not in line
-    for part in parts:
-        assert part in line, line
-
-
 def labels(data, split):
     return np.asarray(data.arrays[f"{split}_y"])
 
@@ -73,12 +64,12 @@ def labels(data, split):
 )
 def test_a_target_is_of_a_table_and_instead_of_classes(change, parts):
     declared = small_tables.DECLARED | change
-    refused(lambda: declarations.check_dataset(declared, "here"), "here: ", *parts)
+    refusal(lambda: declarations.check_dataset(declared, "here"), "here: ", *parts)
 
 
 def test_values_are_predicted_of_tables_alone():
     task = {**registry.task("tabular_regression"), "takes": ["table", "images"]}
-    refused(lambda: declarations.check_task(task, "here"), "here: predicts: got 'values'", "table")
+    refusal(lambda: declarations.check_task(task, "here"), "here: predicts: got 'values'", "table")
 
 
 # Labels
@@ -113,12 +104,12 @@ def test_labels_are_standardised_by_train_and_stay_in_their_unit(data):
 def test_what_is_no_number_per_row_is_refused(y, part):
     split = {"x": np.zeros((2, 3)), "y": y}
     raw = dict.fromkeys(("train", "val", "test"), split)
-    refused(lambda: arrays.of_splits(raw, "table", "f", True), "f: split train: y: ", part)
+    refusal(lambda: arrays.of_splits(raw, "table", "f", True), "f: split train: y: ", part)
 
 
 @pytest.mark.parametrize("y", [[2.0, 2.0], [1e200, -1e200]])
 def test_labels_without_a_spread_are_refused(y):
-    refused(lambda: checks.check_targets("f", np.array(y)), "f: y: got 2 labels from", "differ")
+    refusal(lambda: checks.check_targets("f", np.array(y)), "f: y: got 2 labels from", "differ")
 
 
 # Which task takes which data
@@ -145,13 +136,13 @@ def test_labels_without_a_spread_are_refused(y):
     ],
 )
 def test_what_does_not_fit_is_named_with_what_would(task, fields, parts):
-    refused(lambda: planning.run_spec(task, 0, fields), "command line: ", *parts)
+    refusal(lambda: planning.run_spec(task, 0, fields), "command line: ", *parts)
 
 
 def test_a_study_without_data_is_refused_and_an_axis_of_data_is_none(tmp_path):
     file = tmp_path / "x.yaml"
     file.write_text("tasks: {tabular: {activation: relu}}\n")
-    refused(lambda: planning.load(file), "x.yaml: tasks.tabular: dataset: missing")
+    refusal(lambda: planning.load(file), "x.yaml: tasks.tabular: dataset: missing")
     axis = f"axes: {{dataset: [{small_tables.CLASSES}]}}\n"
     file.write_text(f"compare: dataset\n{axis}tasks: {{tabular: {{activation: relu}}}}\n")
     assert [run.level for run in planning.load(file).runs()] == [small_tables.CLASSES]

@@ -135,8 +135,10 @@ def offered(module: str) -> list[str]:
 
 def _offered(spec: ModuleSpec) -> list[str]:
     """The public names of a module that it defines, or imports from files not installed."""
+    file = Path(str(spec.origin))
+    definitions, _ = syntax.top_level(tree(file))
     names = []
-    for name, statements in syntax.top_level(tree(file := Path(str(spec.origin))))[0].items():
+    for name, statements in definitions.items():
         part = None if isinstance(statements[-1], ast.Import) else _defined(spec, name, ())
         if part and name[0] not in "_*" and (part.file == file or is_own(part.file)):
             names.append(name)

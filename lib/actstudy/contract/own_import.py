@@ -3,6 +3,7 @@
 import importlib
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,21 @@ def load(path: str) -> Any:
     Refused as well are modules that Python takes from elsewhere than where they were found, as
     other code would run than the one that is hashed.
     """
-    file = own.find(path).file
     module_name, _, name = path.partition(":")
+    files = own_code.files(path)
     _look_in_folders()
-    _check_places(path)
+    _check_places(path, files)
     try:
         module = importlib.import_module(module_name)
     except (KeyboardInterrupt, StudyError):
         raise
     except BaseException as error:  # SystemExit of a script without a guard, too
-        _check_places(path)
+        _check_places(path, files)
         raise StudyError(f"{path}: {blame(error)}") from None
-    _check_places(path)
+    _check_places(path, files)
     if not hasattr(module, name):
         names = [key for key in vars(module) if not key.startswith("_")]
-        raise StudyError(f"{path}: {file} has no {name!r}; {choices(name, names)}")
+        raise StudyError(f"{path}: {own.find(path).file} has no {name!r}; {choices(name, names)}")
     return getattr(module, name)
 
 
@@ -57,9 +58,12 @@ def _look_in_folders() -> None:
     importlib.invalidate_caches()
 
 
-def _check_places(path: str) -> None:
-    """StudyError if a module of a path's code has been imported from another file."""
-    for name, file in own_code.files(path).items():
+def _check_places(path: str, files: Mapping[str, Path]) -> None:
+    """StudyError if a module of a path's code has been imported from another file.
+
+    files: module -> where it was found.
+    """
+    for name, file in files.items():
         module = sys.modules.get(name)
         if module is None:
             continue

@@ -1,0 +1,46 @@
+"""A program in a forked child: as isolated as a new process, without its imports."""
+
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from tempfile import TemporaryFile
+from typing import NoReturn
+
+from actstudy.contract.errors import exit_status
+
+
+def forked(arguments: Sequence[str], run: Callable[[], None]) -> subprocess.CompletedProcess[str]:
+    """The exit status, output and errors of a child that runs a function; arguments: its name."""
+    with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child = os.fork()
+        if child == 0:
+            os.dup2(out.fileno(), 1)
+            os.dup2(err.fileno(), 2)
+            _become(run)
+        _, status = os.waitpid(child, 0)
+        out.seek(0)
+        err.seek(0)
+        code = os.waitstatus_to_exitcode(status)
+        return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
+
+
+def _become(run: Callable[[], None]) -> NoReturn:
+    """Run a function and leave the process without pytest's own ending."""
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", closefd=False)
+    code = 70
+    try:
+        run()
+        code = 0
+    except SystemExit as leaving:
+        code = exit_status(leaving.code)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
