@@ -12,8 +12,9 @@ import pyarrow as pa
 from actstudy.contract.spec import RunSpec
 
 # Of the schemas. 2 added runs.code_sha256; 3 runs.model, metrics of regression and the values in
-# predictions. All of these are null, or not there, in older runs.
-VERSION = "3"
+# predictions; 4 runs.framework, nesterov, drop_path, skipped_steps and execution. All of these are
+# null, or not there, in older runs.
+VERSION = "4"
 BUCKETS = ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")  # of seconds
 CELL = ["task", "group", "level"]  # the columns that name a cell of a study
 ENDED = ["completed", "diverged"]  # states of runs whose results count
@@ -64,6 +65,7 @@ RUNS = pa.schema(
         column("total_steps", pa.int64(), "steps"),
         column("steps_done", pa.int64(), "steps"),
         column("best_step", pa.int64(), "steps"),
+        column("skipped_steps", pa.int64(), "steps without an update, as fp16 was out of range"),
         *[column(f"reported_{metric}", pa.float64()) for metric in METRICS],
         *[column(f"last_{metric}", pa.float64()) for metric in METRICS],
         column("order_hash", pa.string()),
@@ -96,6 +98,7 @@ RUNS = pa.schema(
         column("timing_clean", pa.bool_(), clock=True),
         column("peak_memory_bytes", pa.int64(), "bytes", clock=True),
         column("peak_memory_kind", pa.string(), clock=True),
+        column("execution", pa.string(), "layout, compilation, TF32", clock=True),
         column("device", pa.string(), clock=True),
         column("device_id", pa.string(), "the GPU's UUID, or the host of a CPU", clock=True),
         column("versions", pa.string(), clock=True),

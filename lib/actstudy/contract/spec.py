@@ -59,8 +59,9 @@ class RunSpec:
     )
 
     model: str | None = option(
-        "instead of the task's own model: `package.module:FUNCTION` of yours, which gets make_act"
-        " and sizes of the data by name",
+        "instead of the task's own model: a file of lib/actstudy/nets that the task takes (vision:"
+        " resnet50, mobilenetv2, convnext_tiny), or `package.module:FUNCTION` of yours, which gets"
+        " make_act and sizes of the data by name",
         None,
     )
     vocabulary: int | None = option(
@@ -96,6 +97,13 @@ class RunSpec:
         ge=0,
         lt=1,
     )
+    drop_path: float = option(
+        "stochastic depth: share of examples for which the last residual block is left out, less"
+        " in earlier blocks (ConvNeXt); drawn per example from the seed",
+        0.0,
+        ge=0,
+        lt=1,
+    )
     init: str = option(
         "init policy; auto keeps the second moment for each activation, so none is handicapped",
         "auto",
@@ -116,6 +124,7 @@ class RunSpec:
     betas: tuple[float, float] = option("decay of Adam's first and second moment", (0.9, 0.999))
     eps: float = option("added to the denominator of Adam and RMSprop", 1e-8, gt=0)
     momentum: float = option("momentum of SGD and RMSprop", 0.0, ge=0, lt=1)
+    nesterov: bool = option("SGD with Nesterov's momentum (Sutskever et al. 2013)", False)
     rmsprop_alpha: float = option("decay of RMSprop's running average", 0.99, ge=0, lt=1)
     weight_decay: float = option(
         "decoupled for adamw; never on norms, biases and activation parameters", 0.01, ge=0
@@ -154,6 +163,11 @@ class RunSpec:
 
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = option(
         "arithmetic of the forward and backward pass", "fp32"
+    )
+    framework: Literal["torch", "keras-jax", "keras-tensorflow", "keras-torch"] = option(
+        "what trains it: PyTorch, or Keras 3 on a back end; its twin starts from the same weights"
+        " and sees the same batches",
+        "torch",
     )
     engine: Literal["eager", "compiled", "pack"] = option(
         "eager; torch.compile, on GPUs as CUDA graphs; or many small models as one (mlp); they"

@@ -1,0 +1,83 @@
+"""Whether Keras computes what torch does: the cell that a run belongs to, and what was found of it.
+
+Runs that differ only in what no single step depends on (seed, length, rate, precision) share a
+cell. Its checks are made once, on a CPU, and are a file that its runs wait for.
+"""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from actstudy.contract import store
+from actstudy.contract.spec import DEFAULTS, RunSpec, canonical
+
+FOLDER = store.RESULTS / "parity"
+FREE = (  # fields of a run that its cell does not depend on
+    "lr",
+    "schedule",
+    "warmup",
+    "epochs",
+    "steps",
+    "eval_every",
+    "patience",
+    "precision",
+    "strict",
+    "deterministic_shuffle",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One comparison with torch: `value`, at most `limit`; where: the layer or step it was worst.
+
+    For the first check that fails: the layer or step where the two first part.
+    """
+
+    name: str
+    where: str
+    value: float
+    limit: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value is a number within the limit."""
+        return self.value <= self.limit
+
+
+def cell(spec: RunSpec) -> RunSpec:
+    """The run of seed 0 that stands for all runs of a cell, its free fields at their defaults."""
+    shared: dict[str, Any] = {name: DEFAULTS[name] for name in FREE}
+    return dataclasses.replace(spec, seed=0, **shared)
+
+
+def name(spec: RunSpec) -> str:
+    """The name of a run's cell: `keras-jax-<12 hex>`."""
+    digest = hashlib.sha256(canonical(cell(spec)).encode()).hexdigest()
+    return f"{spec.framework}-{digest[:12]}"
+
+
+def path(spec: RunSpec, folder: Path = FOLDER) -> Path:
+    """The file of what was found of a run's cell."""
+    return folder / f"{name(spec)}.json"
+
+
+def failure(content: dict[str, Any]) -> str:
+    """The first check that failed, as words; empty if all passed or could be made.
+
+    content: of the file: `checks`, each as Check has it, and `error`, why they could not be made.
+    """
+    if content.get("error"):
+        return str(content["error"])
+    for values in content["checks"]:
+        check = Check(**values)
+        if not check.passed:
+            return f"{check.name} at {check.where}: {check.value:.3g}, allowed {check.limit:.3g}"
+    return ""
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The content of a cell's file."""
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content
