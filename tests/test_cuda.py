@@ -30,7 +30,7 @@ from actstudy.contract import store
 from actstudy.contract.spec import data_name
 from actstudy.data import prepared
 from actstudy.health import Monitor
-from actstudy.training import outcome
+from actstudy.training import devices, outcome
 from actstudy.training.cuda_graphs import Replay
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -40,6 +40,15 @@ OPTIMIZERS = [
     {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9},
     {"optimizer": "rmsprop"},
 ]
+
+
+@pytest.fixture(autouse=True)
+def company_on_the_gpu(tmp_path, monkeypatch):
+    """Runs of other workers are neither waited for, as `stop_after` counts each second of that, nor
+    expected to leave.
+    """
+    monkeypatch.setattr(devices, "LEASES", tmp_path / "leases")
+    monkeypatch.setattr(devices, "SETTLING", 1)
 
 
 def recorded(**fields):
