@@ -18,7 +18,7 @@ from actstudy.nets.feeds import feeds
 from actstudy.nets.gpt import GPT
 from actstudy.nets.initializers import POLICIES, Weight, initialize
 from actstudy.nets.mlp import MLP
-from actstudy.nets.resnet import ResNet18
+from actstudy.nets.resnet18 import ResNet18
 
 SHAPE = (600, 400)  # out, in
 TRUNCATED = 0.1**2  # bounds at 20 sd change nothing

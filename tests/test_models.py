@@ -12,7 +12,7 @@ from actstudy.nets.encoder import Encoder
 from actstudy.nets.gpt import GPT
 from actstudy.nets.initializers import initialize
 from actstudy.nets.mlp import MLP
-from actstudy.nets.resnet import ResNet18
+from actstudy.nets.resnet18 import ResNet18
 
 PAD = 0
 TOKENS = torch.randint(1, 50, (3, 12), generator=torch.Generator().manual_seed(0))
