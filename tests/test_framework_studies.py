@@ -3,13 +3,16 @@
 import dataclasses
 import sys
 
+import numpy as np
 import pytest
 import yaml
 from commands import command
 from refusals import refusal
 from runs import ROOT
+from sklearn import model_selection
 
-from actstudy.contract import frameworks, parity, spec, store
+from actstudy.contract import frameworks, parity, registry, spec, store
+from actstudy.data import prepared
 from actstudy.study import framework_checks, jobs, planning
 
 LEVELS = [
@@ -43,7 +46,6 @@ def jobs_of(study):
         ({"framework": "jax"}, "framework: got 'jax'"),
         ({"optimizer": "rmsprop"}, "optimizer: got 'rmsprop' with keras-jax; allowed: sgd, adam"),
         ({"engine": "pack"}, "engine: got 'pack' with keras-jax; allowed: eager, compiled"),
-        ({"strict": True}, "strict: got True with keras-jax; allowed: False"),
     ],
 )
 def test_what_keras_does_not_train_is_one_line(fields, says):
@@ -206,3 +208,26 @@ def test_seeing_what_is_missing_imports_nothing():
     assert frameworks.missing("torch") == []
     assert all(frameworks.missing(name) == [] for name in frameworks.FRAMEWORKS)
     assert not {"keras", "jax", "tensorflow"} & set(sys.modules)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "n_train", "n_val"),
+    [("cifar10", 45_000, 5_000), ("cifar100", 45_000, 5_000), ("tiny_imagenet", 90_000, 10_000)],
+)
+def test_official_images_are_split_by_seed_42_whatever_the_framework(dataset, n_train, n_val):
+    classes = registry.dataset(dataset)["classes"]
+    labels = np.arange(n_train + n_val) % classes
+    train, val = prepared.hold_out(labels, len(labels) // 10)
+    assert (len(train), len(val)) == (n_train, n_val)
+    assert registry.train_size(dataset) == n_train
+    assert set(np.bincount(labels[val])) == {n_val // classes}
+    assert set(np.bincount(labels[train])) == {n_train // classes}
+    halves = model_selection.train_test_split(
+        np.arange(len(labels)), test_size=n_val, stratify=labels, random_state=42
+    )
+    assert np.array_equal(val, np.sort(halves[1]))
+    assert np.array_equal(np.sort(np.concatenate([train, val])), np.arange(len(labels)))
+    keras = planning.run_spec(
+        "vision", 0, {"activation": "relu", "dataset": dataset, "framework": "keras-jax"}
+    )
+    assert spec.data_name(keras) == dataset

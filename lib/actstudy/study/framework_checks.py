@@ -15,7 +15,6 @@ ALLOWED: dict[str, tuple[Any, ...]] = {
     "optimizer": ("sgd", "adam", "adamw"),
     "engine": ("eager", "compiled"),  # two spellings of one: Keras decides what it compiles
     "dropout": (0.0,),
-    "strict": (False,),
 }
 
 
