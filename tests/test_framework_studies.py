@@ -1,10 +1,13 @@
 """Studies with Keras: what is refused, what runs are called, what the workflow makes of them."""
 
 import dataclasses
+import os
+import re
 import sys
 
 import numpy as np
 import pytest
+import snakes
 import yaml
 from commands import command
 from refusals import refusal
@@ -231,3 +234,34 @@ def test_official_images_are_split_by_seed_42_whatever_the_framework(dataset, n_
         "vision", 0, {"activation": "relu", "dataset": dataset, "framework": "keras-jax"}
     )
     assert spec.data_name(keras) == dataset
+
+
+@pytest.fixture
+def dry_run(tmp_path):
+    """A function: what a dry run of a study file in an empty folder prints."""
+
+    def run(file, status=0):
+        words = ["-n", "--snakefile", str(ROOT / "Snakefile"), "--configfile", str(file)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
+        done = snakes.called(tmp_path, "snakemake", words, environment)
+        assert done.returncode == status, done.stderr
+        return done.stdout, done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_dry_run_counts_runs_and_cells_without_data(dry_run, name):
+    n_runs, n_cells = SHIPPED[name]
+    printed, _ = dry_run(ROOT / f"config/{name}.yaml")
+    jobs_by_rule = dict(re.findall(r"^(\w+) +(\d+)$", printed, re.M))
+    assert jobs_by_rule["train"] == str(n_runs)
+    assert jobs_by_rule["parity"] == str(n_cells)
+
+
+def test_a_dry_run_without_a_back_end_is_one_line(dry_run, monkeypatch):
+    hide(monkeypatch, "jax")
+    printed, said = dry_run(ROOT / "config/frameworks.yaml", status=2)
+    (line,) = [line for line in said.splitlines() if line.startswith("actstudy: ")]
+    assert line.endswith("jax cannot be imported; to fix: pip install 'actstudy[keras]'")
+    assert "Traceback" not in printed + said
