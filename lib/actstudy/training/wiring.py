@@ -12,7 +12,7 @@ import psutil
 import torch
 from torch import Tensor, nn
 
-from actstudy.contract import registry
+from actstudy.contract import frameworks, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
@@ -45,6 +45,8 @@ def make_engine(
     settings: Settings,
 ) -> Engine:
     """The engine of one run, or of the runs of a pack, sorted by activation."""
+    if specs[0].framework != frameworks.TORCH:
+        return make_keras_job(specs[0], folders[0], data, device, settings)
     if specs[0].engine == "pack":
         return make_pack(specs, folders, data, device, settings)
     return make_job(specs[0], folders[0], data, device, settings)
@@ -70,6 +72,21 @@ def make_job(
         optimizer=make_optimizer(spec, model.parameters()),
         scaler=torch.amp.GradScaler(device.type, enabled=spec.precision == "fp16"),
     )
+
+
+def make_keras_job(
+    spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch.device, settings: Settings
+) -> Engine:
+    """The engine of a run that Keras trains; it starts from the weights of torch's model."""
+    from actstudy.training import keras_wiring  # leads to Keras, which a torch run never needs
+
+    seed_globals(spec)
+    check_lengths(spec, data.n("train"), device)
+    check_augment(spec, data)
+    model, sites = make_model(spec, data)
+    shared = _shared([spec], [folder], data, device, settings)
+    shape = tuple(data.manifest["shape"])
+    return keras_wiring.make_keras_job(spec, model, sites, shape, shared)
 
 
 def make_pack(
