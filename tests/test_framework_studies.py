@@ -24,16 +24,21 @@ LEVELS = [
     "keras-jax",
     "keras-tensorflow",
 ]
+SHORT = {"steps": 4, "warmup": 0}
 SHIPPED = {"frameworks": (24, 4), "frameworks_full": (180, 9)}  # runs, cells of Keras runs
 
 
 def load(folder, axes=None, **block):
     """A study of the task vision that crosses frameworks and activations, two seeds of each."""
     axes = {"framework": LEVELS, "activation": ["relu", "gelu"], **(axes or {})}
-    tasks = {"vision": {"steps": 4, "warmup": 0, **block}}
-    content = {"compare": "framework", "baseline": "torch", "seeds": 2}
+    return write(folder, axes, tasks={"vision": {**SHORT, **block}})
+
+
+def write(folder, axes, **settings):
+    """The study of a file with these axes."""
+    content = {"compare": "framework", "baseline": "torch", "seeds": 2, "tasks": {"vision": SHORT}}
     file = folder / "mine.yaml"
-    file.write_text(yaml.safe_dump({**content, "axes": axes, "tasks": tasks}))
+    file.write_text(yaml.safe_dump({**content, "axes": axes, **settings}))
     return planning.load(file)
 
 
@@ -265,3 +270,19 @@ def test_a_dry_run_without_a_back_end_is_one_line(dry_run, monkeypatch):
     (line,) = [line for line in said.splitlines() if line.startswith("actstudy: ")]
     assert line.endswith("jax cannot be imported; to fix: pip install 'actstudy[keras]'")
     assert "Traceback" not in printed + said
+
+
+def test_each_model_may_bring_its_own_activation(tmp_path):
+    models = [
+        {"model": "resnet50", "depth": 1, "activation": "relu"},
+        {"model": "mobilenetv2", "depth": 1, "activation": "relu6"},
+    ]
+    axes = {"framework": ["torch", "keras-jax"], "model": models}
+    study = write(tmp_path, axes)
+    pairs = {(run.spec.model, run.spec.activation) for run in study.possible}
+    assert pairs == {("resnet50", "relu"), ("mobilenetv2", "relu6")}
+    del models[1]["activation"]
+    says = "mine.yaml: tasks.vision: activation: missing; allowed: a name, or an axis of names"
+    refusal(lambda: write(tmp_path, axes), says)
+    models[1]["activation"] = "relu"
+    refusal(lambda: write(tmp_path, axes, compare="activation", baseline="relu"), says)

@@ -17,9 +17,7 @@ EXACT = 1e-9  # after some steps in float64
 FINEST = 5e-7  # of an update: eight roundings of float32, below which no distance is told apart
 
 
-def compare(
-    torch: Record, keras: Record, exact: Sequence[Arrays], shared: Arrays
-) -> list[Check]:
+def compare(torch: Record, keras: Record, exact: Sequence[Arrays], shared: Arrays) -> list[Check]:
     """All checks of float32, in the order in which a fault should be looked for.
 
     exact: torch's `updated` in float64; shared: the weights that all of them began at.
@@ -168,9 +166,7 @@ def first_apart(name: str, apart: Mapping[str, float], limit: float) -> Check:
     return Check(name, where, apart[where], limit)
 
 
-def _same_hashes(
-    name: str, torch: Sequence[np.ndarray], keras: Sequence[np.ndarray]
-) -> Check:
+def _same_hashes(name: str, torch: Sequence[np.ndarray], keras: Sequence[np.ndarray]) -> Check:
     """A check of whole numbers per step: 0 where the hashes agree, else 1."""
     apart = {}
     for step, (ours, theirs) in enumerate(zip(torch, keras, strict=True)):

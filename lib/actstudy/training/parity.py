@@ -55,7 +55,9 @@ def content(spec: RunSpec, data_folder: Path) -> dict[str, Any]:
 def check(cell: RunSpec, data: Prepared) -> list[Check]:
     """All checks of a cell on prepared data, on a CPU."""
     run = short_run(cell, data.n("train"))
-    checks = compare(torch_side(run, data), keras_side(run, data), torch_side(run, data, exact=True))
+    checks = compare(
+        torch_side(run, data), keras_side(run, data), torch_side(run, data, exact=True)
+    )
     if cell.framework == FLOAT64:
         checks.append(exact_steps(run, data))
     return checks
@@ -90,7 +92,9 @@ def compare(ours: TorchSide, theirs: Side, exact: Side) -> list[Check]:
     shared = warmed(ours)
     ours.restart(start)
     exact_updates = updated(exact, shared)
-    return parity_checks.compare(observe(ours, shared), observe(theirs, shared), exact_updates, shared)
+    return parity_checks.compare(
+        observe(ours, shared), observe(theirs, shared), exact_updates, shared
+    )
 
 
 def warmed(side: TorchSide) -> Arrays:
