@@ -26,6 +26,7 @@ LEVELS = [
 ]
 SHORT = {"steps": 4, "warmup": 0}
 SHIPPED = {"frameworks": (24, 4), "frameworks_full": (180, 9)}  # runs, cells of Keras runs
+SMOKE = ROOT / "config/frameworks_smoke.yaml"
 
 
 def load(folder, axes=None, **block):
@@ -163,6 +164,19 @@ def test_a_shipped_study_has_its_runs_without_data_being_there(name):
 def jobs_of_gpu(study):
     """The jobs of a study on a machine with a GPU."""
     return jobs.plan_jobs(study, gpus=1, gpu_limit=1, local=True, config={})
+
+
+def test_the_smoke_study_pairs_three_frameworks_on_embedded_data():
+    study = planning.load(SMOKE)
+    assert len(study.possible) == 12
+    assert len(jobs_of(study).parities.cells) == 4
+    assert {run.spec.framework for run in study.possible} == {
+        "torch",
+        "keras-jax",
+        "keras-tensorflow",
+    }
+    assert {run.spec.dataset for run in study.possible} == {"fashion_mnist_tenth"}
+    assert "Fashion-MNIST in place of CIFAR" in study.note
 
 
 def test_stage_2_goes_on_from_stage_1():
