@@ -19,8 +19,11 @@ from actstudy.analysis.questions import (
     stats,
     tuning,
 )
+from actstudy.analysis.questions.components import components
+from actstudy.analysis.questions.effects import effects
 from actstudy.analysis.questions.pareto import pareto
 from actstudy.analysis.questions.seed_values import seed_values
+from actstudy.analysis.questions.speed import speed
 from actstudy.contract import store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan, TaskPlan
@@ -39,6 +42,9 @@ NAMES = [
     "pareto",
     "contrasts",
     "differences",
+    "effects",
+    "components",
+    "speed",
     "tuning",
     "claims",
     "early",
@@ -109,6 +115,9 @@ def build(
     frames["pareto"] = pareto(runs, plan)
     frames["contrasts"] = contrasts.contrasts(frames, plan, values)
     frames["differences"] = contrasts.seed_differences(frames["contrasts"], plan, values)
+    frames["effects"] = effects(frames, plan)
+    frames["components"] = components(frames, plan)
+    frames["speed"] = speed(frames, plan)
     frames["tuning"] = tuning.tuning(tuning_frames, plan)
     frames["claims"] = claims.claims(frames, plan.claims, plan.tasks)
     frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)
