@@ -24,6 +24,7 @@ from actstudy.analysis.questions.effects import effects
 from actstudy.analysis.questions.pareto import pareto
 from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.analysis.questions.speed import speed
+from actstudy.analysis.questions.verified import without_failed
 from actstudy.contract import store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan, TaskPlan
@@ -105,7 +106,8 @@ def build(
     frames = collect(plan.runs, runs_root, ["curves", "calibration", "health", "predictions"])
     tuning_frames = collect(plan.tuning, runs_root, ["curves"])
     metrics = {task: settings.metric for task, settings in plan.tasks.items()}
-    runs = frames["runs"] = without_number(frames["runs"], metrics)
+    runs = without_number(frames["runs"], metrics)
+    runs = frames["runs"] = without_failed(runs, frames.get("parity", pd.DataFrame()))
     values = seed_values(frames, plan)
     columns = ["task", "data", "name", "metric", "val", "test"]
     frames["references"] = pd.DataFrame(references, columns=columns)

@@ -126,7 +126,9 @@ def deviations(table: pd.DataFrame, settings: TaskPlan, block: str) -> Panel:
         where += [text for text in ([] if block else [row["block"]]) if text]
         name = ", ".join(filter(None, [*where, row["at"]]))
         low, value, high = (size.factor * row[end] for end in ("low", "sd", "high"))
-        words = f"{size.number(row['sd'])} ({size.number(row['low'])} to {size.number(row['high'])})"
+        words = (
+            f"{size.number(row['sd'])} ({size.number(row['low'])} to {size.number(row['high'])})"
+        )
         rows.append(Row(name, low, value, high, f"{words}, n = {row['n_seeds']}", low <= 0))
     margin = size.factor * settings.margin / np.sqrt(2)
     title = f"{block}: standard deviation" if block else "Standard deviation"
@@ -204,11 +206,13 @@ def draw_row(ax: Axes, place: int, row: Row, ends: tuple[float, float]) -> bool:
 
 def add_legend(figure: Figure, margin: str) -> None:
     """Say below the panels what the marks are."""
-    black = {"color": DECIDED_COLOUR}
+    black: dict[str, Any] = {"color": DECIDED_COLOUR}
     handles = [
         Patch(color=MARGIN_COLOUR, label=f"two levels less than the margin ({margin}) apart"),
         Line2D([], [], **black, **MEAN, label="decided, or sd above 0"),
-        Line2D([], [], color=OPEN_COLOUR, markerfacecolor=HOLLOW, **MEAN, label="open, or sd from 0"),
+        Line2D(
+            [], [], color=OPEN_COLOUR, markerfacecolor=HOLLOW, **MEAN, label="open, or sd from 0"
+        ),
         Line2D([], [], **black, **INTERVAL, label="interval"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False)

@@ -18,15 +18,16 @@ def caption(
 ) -> str:
     """What is drawn of rows of `effects` and of `components`."""
     margin = scale.of_differences(settings).amount(settings.margin)
+    n = seeds(table["n"].astype(int))
     text = (
         f"{settings.title}. Above: mean differences of runs that share their seed and differ in "
-        f"one factor alone, with Student t intervals, {seeds(table['n'].astype(int))} per row, and "
-        f"the verdict at the right; the band is the margin, {margin}, which the study states. "
+        f"one factor alone, with Student t intervals, {n} per row, and their verdicts; "
+        f"the band is the margin, {margin}, which the study states. "
     )
     if sources["sd"].notna().any():
         text += (
             "Below: how far the levels of each source lie apart as a standard deviation, with "
-            f"{LEVEL:.0%} intervals, over the seeds that have a typical run in every cell; two runs "
+            f"{LEVEL:.0%} intervals, over seeds that have a typical run in every cell; two runs "
             "that differ in a source lie sqrt(2) standard deviations apart, so the band ends at "
             "the margin / sqrt(2). Arithmetic: runs of torch that share all but how they compute, "
             "the floor below which a framework cannot be told from rounding. Another seed: what "

@@ -130,20 +130,21 @@ def design_of(runs: pd.DataFrame, settings: TaskPlan) -> Design:
 def estimates(design: Design) -> Iterator[Row]:
     """The standard deviation of every source but arithmetic."""
     y = design.y
-    S, F, A = y.shape
+    n, n_frameworks, n_activations = y.shape
     if not y.size:
         for source in set(SOURCES) - {"arithmetic"}:
-            yield source, "", Estimate(np.nan, 0.0, np.inf, S), 0
+            yield source, "", Estimate(np.nan, 0.0, np.inf, n), 0
         return
     by_framework = y.mean(axis=2)
     sides = by_framework
-    if F > 1:
+    if n_frameworks > 1:
         sides = np.column_stack([by_framework[:, 0], by_framework[:, 1:].mean(axis=1)])
-    cells = y.reshape(S, F * A)
+    cells = y.reshape(n, n_frameworks * n_activations)
     keras = ", ".join(design.frameworks[1:])
-    both = np.kron(spread.contrasts_of(F), spread.contrasts_of(A))
+    both = np.kron(spread.contrasts_of(n_frameworks), spread.contrasts_of(n_activations))
     yield "framework", f"{TORCH} | {keras}", spread.sd_of_levels(sides), y.size
-    yield "back end", keras, spread.sd_of_levels(by_framework[:, 1:]), S * (F - 1) * A
+    back_ends = y[:, 1:]
+    yield "back end", keras, spread.sd_of_levels(back_ends.mean(axis=2)), back_ends.size
     yield "framework x activation", "", spread.sd_of_effects(cells, both), y.size
     activations = ", ".join(design.activations)
     yield "activation", activations, spread.sd_of_levels(y.mean(axis=1)), y.size
@@ -177,4 +178,9 @@ def arithmetics(runs: pd.DataFrame, at: str, settings: TaskPlan) -> Iterator[Row
                 n_runs += 2 * len(differences)
                 n_seeds = max(n_seeds, len(differences))
         estimate = spread.sd_of_squares(total, df)
-        yield "arithmetic", f"{plain[0]} | {other}", dataclasses.replace(estimate, n=n_seeds), n_runs
+        yield (
+            "arithmetic",
+            f"{plain[0]} | {other}",
+            dataclasses.replace(estimate, n=n_seeds),
+            n_runs,
+        )

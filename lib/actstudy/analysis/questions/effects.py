@@ -102,7 +102,7 @@ def by_cells(table: pd.DataFrame) -> dict[tuple[str, ...], dict[Any, Any]]:
 
     Of a pair of both families that of the primary one.
     """
-    rows = {}
+    rows: dict[tuple[str, ...], dict[Any, Any]] = {}
     for family in FAMILIES:
         for row in table[table["family"] == family].to_dict("records"):
             key = (row["group"], row["level"], row["baseline"])
@@ -136,4 +136,3 @@ def of_seeds(runs: pd.DataFrame, plan: Plan, task: str) -> Iterator[dict[str, An
 def size_columns(size: Estimate) -> dict[str, float]:
     """The columns SIZE."""
     return dict(zip(SIZE, (size.value, size.low, size.high), strict=True))
-

@@ -1,0 +1,39 @@
+"""Which Keras runs may be compared: those whose parity with torch did not fail."""
+
+import pandas as pd
+
+from actstudy.contract.frameworks import TORCH
+from actstudy.contract.schema import ENDED
+from actstudy.study.grid import TASKS_OWN
+
+CELL = ["framework", "model", "data", "activation"]  # columns of `parity` that name a cell
+Cell = tuple[str, ...]
+
+
+def without_failed(runs: pd.DataFrame, parity: pd.DataFrame) -> pd.DataFrame:
+    """The frame `runs`, in which a run whose cell failed a check has the status `failed`.
+
+    Training refuses such runs; this holds for those that trained before the check did. parity: the
+    table, with the columns CELL, `check`, `where`, `value`, `limit` and `passed`.
+    """
+    if parity.empty or "framework" not in runs:
+        return runs
+    failed: dict[Cell, str] = {}
+    wrong = parity[~parity["passed"].astype(bool)]
+    for cell, row in zip(cells_of(wrong), wrong.to_dict("records"), strict=True):
+        numbers = f"{row['value']:.3g}, allowed {row['limit']:.3g}"
+        failed.setdefault(cell, f"parity: {row['check']} at {row['where']}: {numbers}")
+    status = runs["status"].copy()
+    reason = runs["reason"].astype(object).copy()
+    for index, cell in zip(runs.index, cells_of(runs), strict=True):
+        if cell in failed and cell[0] != TORCH and status[index] in ENDED:
+            status[index] = "failed"
+            reason[index] = failed[cell]
+    return runs.assign(status=status, reason=reason)
+
+
+def cells_of(rows: pd.DataFrame) -> list[Cell]:
+    """The cell of each row of `runs` or of `parity`, the task's own model by an empty name."""
+    columns = rows[CELL].astype(object)
+    columns = columns.where(columns.notna(), "").replace({"model": {TASKS_OWN: ""}})
+    return [tuple(map(str, cell)) for cell in columns.itertuples(index=False)]
