@@ -6,7 +6,7 @@ import pandas as pd
 
 from actstudy.analysis.markdown import cell_name, listed
 from actstudy.analysis.questions.effects import SEED
-from actstudy.analysis.questions.verified import CELL, cells_of
+from actstudy.analysis.questions.verified import CELL, cells_of, words
 from actstudy.analysis.tables import Tables
 from actstudy.contract.frameworks import TORCH
 
@@ -32,11 +32,9 @@ def parity(tables: Tables, task: str) -> Iterator[str]:
         name = ", ".join(filter(None, key))
         wrong = checks[~checks["passed"].astype(bool)]
         if wrong.empty:
-            passed.append(f"{name} ({len(checks)} checks)")
+            passed.append(f"{name} (checks: {len(checks)})")
         else:
-            row = wrong.iloc[0]
-            numbers = f"{row['value']:.3g}, allowed {row['limit']:.3g}"
-            failed.append(f"{name}: {row['check']} at {row['where']}: {numbers}")
+            failed.append(f"{name}: {words(wrong.iloc[0])}")
     if passed:
         yield f"Parity with torch, checked before training on a CPU, holds for {named(passed)}."
     if failed:

@@ -133,11 +133,13 @@ def _block(runs: pd.DataFrame, settings: TaskPlan) -> pd.Series:
     words: list[pd.Series] = []
     n_blocks = 1
     for name in [*FIRST, *(name for name in BLOCK if name not in FIRST)]:
-        values = _column(runs, name).map(_text)
+        values = _column(runs, name).map(_text) if name in runs else pd.Series("", runs.index)
         if name == "dataset":
             values = runs["data"].map(settings.data_label)
         if name == "model":
             values = values.replace("", TASKS_OWN)
+        if values.nunique() < 2:
+            continue
         several = [*words, f"{name}=" + values]
         n_apart = _joined(several).nunique()
         if n_apart > n_blocks:
@@ -149,7 +151,7 @@ def _block(runs: pd.DataFrame, settings: TaskPlan) -> pd.Series:
 def _words(runs: pd.DataFrame, names: Iterable[str]) -> pd.Series:
     """Those of some fields in which the runs differ, as words: `bf16, accumulate=2`."""
     words = [pd.Series("", runs.index)]
-    for name in names:
+    for name in runs.columns.intersection(list(names)):
         values = _column(runs, name)
         texts = values.map(_text)
         if texts.nunique() > 1:

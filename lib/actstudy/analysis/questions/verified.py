@@ -1,5 +1,8 @@
 """Which Keras runs may be compared: those whose parity with torch did not fail."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from actstudy.contract.frameworks import TORCH
@@ -21,8 +24,7 @@ def without_failed(runs: pd.DataFrame, parity: pd.DataFrame) -> pd.DataFrame:
     failed: dict[Cell, str] = {}
     wrong = parity[~parity["passed"].astype(bool)]
     for cell, row in zip(cells_of(wrong), wrong.to_dict("records"), strict=True):
-        numbers = f"{row['value']:.3g}, allowed {row['limit']:.3g}"
-        failed.setdefault(cell, f"parity: {row['check']} at {row['where']}: {numbers}")
+        failed.setdefault(cell, f"parity: {words(row)}")
     status = runs["status"].copy()
     reason = runs["reason"].astype(object).copy()
     for index, cell in zip(runs.index, cells_of(runs), strict=True):
@@ -32,8 +34,16 @@ def without_failed(runs: pd.DataFrame, parity: pd.DataFrame) -> pd.DataFrame:
     return runs.assign(status=status, reason=reason)
 
 
+def words(check: Mapping[str, Any]) -> str:
+    """A row of `parity` that did not pass in words; of a cell without any check, why it has none."""
+    if pd.isna(check["value"]):
+        return str(check["where"])
+    numbers = f"{check['value']:.3g}, allowed {check['limit']:.3g}"
+    return f"{check['check']} at {check['where']}: {numbers}"
+
+
 def cells_of(rows: pd.DataFrame) -> list[Cell]:
     """The cell of each row of `runs` or of `parity`, the task's own model by an empty name."""
-    columns = rows[CELL].astype(object)
+    columns = rows.reindex(columns=CELL).astype(object)
     columns = columns.where(columns.notna(), "").replace({"model": {TASKS_OWN: ""}})
     return [tuple(map(str, cell)) for cell in columns.itertuples(index=False)]
