@@ -16,6 +16,7 @@ from actstudy.contract import errors, home, host, registry, spec, store
 from actstudy.study import (
     certified,
     disk,
+    framework_checks,
     jobs,
     looks,
     notices,
@@ -45,6 +46,7 @@ try:
     )
     checkout.check_words(Path.cwd(), map(packs.to_json, JOBS.packs.values()))
     jobs.check_sources(STUDY)
+    framework_checks.check_installed(STUDY.possible + STUDY.tuning, STUDY.file)
     if workflow.is_main_process:
         options = cli.get_argument_parser().parse_args(sys.argv[1:])
         if jobs.are_run(options):
@@ -69,6 +71,7 @@ SCRIPTS = f"{workflow.basedir}/workflow/scripts"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/looks.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/parity.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/packs.smk"
 include: "workflow/rules/tables.smk"

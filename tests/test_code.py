@@ -118,7 +118,7 @@ EDITED = {
     ),
     "the model": (("nets/mlp.py", "self.layers(x.flatten(1))", "x.flatten(1)"), "nets/mlp.py"),
     "the loss": (
-        ("tasks/classification.py", "cross_entropy(logits.float(), y", "nll_loss(logits, y"),
+        ("tasks/classification.py", "cross_entropy(logits, y", "nll_loss(logits, y"),
         "tasks/classification.py",
     ),
     "the task": (

@@ -12,7 +12,8 @@ from typing import Any
 from actstudy.contract import code, errors, own, own_data, registry, sources, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, data_name, data_parts, run_id
-from actstudy.study import looks, packs
+from actstudy.study import looks, packs, parities
+from actstudy.study.parities import Parities
 from actstudy.study.planning import Study
 
 PRINTING = ("dryrun", "unlock", "dag", "rulegraph", "filegraph", "d3dag", "summary", "lint")
@@ -43,6 +44,7 @@ class Jobs:
     priorities: dict[str, int]  # run -> its place in the order, the first run's the highest
     aside: int  # priority of jobs that only the tables wait for: references, toy problems
     own_data: dict[str, str]  # folder of prepared own data -> what the study says of them, as JSON
+    parities: Parities  # of Keras runs with torch
 
     @property
     def gpu(self) -> int:
@@ -58,6 +60,11 @@ class Jobs:
             )
         return self.specs[run_id]
 
+    def inputs(self, run_id: str) -> list[str]:
+        """The files that a run waits for: its prepared data, of a Keras run also its parity."""
+        spec = self.spec(run_id)
+        return [manifest_of(spec), *parities.files_of([spec])]
+
     @property
     def urgent(self) -> int:
         """The priority of decisions that runs wait for: above that of every run."""
@@ -71,6 +78,11 @@ class Jobs:
     def pack_priority(self, name: str) -> int:
         """The priority of a pack: that of its first run."""
         return max(self.priorities[run_id(member)] for member in self.packs[name])
+
+
+def manifest_of(spec: RunSpec) -> str:
+    """The manifest of a run's prepared data."""
+    return str(store.DATA / data_name(spec) / store.MANIFEST)
 
 
 def own_tasks_flag(tasks: Iterable[str]) -> list[str]:
@@ -138,11 +150,13 @@ def plan_jobs(
         flags += f" --timeout_minutes {study.timeout_minutes:g}"
     runs, n_first = in_order(study)
     tasks = {run.task: run.spec.task for run in study.possible}
+    specs = {run.id: run.spec for run in study.possible + study.tuning}
+    priorities = {run: 2 * (len(runs) - place) for place, run in enumerate(runs)}
     return Jobs(
         file=study.file,
         tasks=tasks,
         own_tasks=shlex.join(own_tasks_flag(tasks.values())),
-        specs={run.id: run.spec for run in study.possible + study.tuning},
+        specs=specs,
         packs=packs_of(study),
         device=device,
         host_flags=flags,
@@ -152,9 +166,10 @@ def plan_jobs(
         overrides=json.dumps(config),
         decisions=last_decisions(study),
         toy_code=code.of_parts([*study.activations, "identity"], ["auto"], ["nets/mlp.py"]),
-        priorities={run: 2 * (len(runs) - place) for place, run in enumerate(runs)},
+        priorities=priorities,
         aside=2 * (len(runs) - n_first) + 1,
         own_data=own_data_of(study),
+        parities=parities.parities_of(specs, priorities),
     )
 
 

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.contract.streams import step_seed
-from actstudy.data import augment
 from actstudy.health import probes, values
 from actstudy.nets.activations import Sites
 from actstudy.tasks.metrics import Evaluation
-from actstudy.training.batches import probe_batch
+from actstudy.training.batches import draws, examples, probe_batch
 from actstudy.training.blame import LOSS, first, watch_outputs
 from actstudy.training.cuda_graphs import Recorder, Scores, is_recorded
 from actstudy.training.engine import Engine, Places, Weights, autocast, count_labels
@@ -58,11 +57,8 @@ class Job(Engine):
         set_rate(self.optimizer, self.learning_rates(step)[0])
         # dropout: the same for all activations and resumes
         generator(self.device).manual_seed(step_seed(spec.seed, step))
-        height, width = (0, 0)
-        if spec.augment != "none":
-            height, width = self.splits["train"]["x"].shape[2:]
-        draws = augment.draws(spec.augment, spec.seed, step, len(batch), height, width)
-        on_device = torch.from_numpy(draws).to(self.device, non_blocking=True)
+        drawn = draws(spec, step, len(batch), self.splits["train"]["x"])
+        on_device = torch.from_numpy(drawn).to(self.device, non_blocking=True)
         parts = {"update": self.update, "watched": self.watched}
         scores = self.recorder.play(part, parts[part], batch, on_device)
         self.updates += 1
@@ -129,9 +125,7 @@ class Job(Engine):
 
     def _scored(self, rows: Tensor, drawn: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean loss of train examples rows (B,), augmented by `drawn`, and other scores."""
-        x, y = (self.splits["train"][name][rows] for name in ("x", "y"))
-        if drawn.shape[1]:
-            x = augment.augment(x, drawn)
+        x, y = examples(self.splits["train"], rows, drawn)
         with autocast(self.spec, self.device):
             logits = self.forward(x)
             loss = self.task.loss(logits, y, self.spec.label_smoothing)

@@ -1,0 +1,38 @@
+"""The Net of a spec on the back end that Keras has started with."""
+
+from collections.abc import Collection
+
+import torch
+from torch import nn
+
+from actstudy.contract import frameworks
+from actstudy.contract.spec import RunSpec
+from actstudy.frameworks.backend import POLICIES
+from actstudy.frameworks.net import KerasNet
+from actstudy.frameworks.twin import make_twin
+
+
+def make_net(
+    spec: RunSpec,
+    model: nn.Module,
+    shape: tuple[int, int, int],
+    device: torch.device,
+    leaves: Collection[nn.Module] = (),
+    policy: str | None = None,
+) -> KerasNet:
+    """The Net that trains the twin of a torch model of images (C, H, W), from its weights.
+
+    leaves: the model's activations. policy: instead of that of the spec's precision; float64 is
+    real on TensorFlow and torch alone.
+    """
+    policy = policy or POLICIES[spec.precision]
+    twin = make_twin(model, shape, spec.model or "resnet18", policy, 0, leaves)
+    kind: type[KerasNet]
+    match frameworks.FRAMEWORKS[spec.framework].backend:
+        case "jax":
+            from actstudy.frameworks.net_jax import JaxNet as kind
+        case "tensorflow":
+            from actstudy.frameworks.net_tensorflow import TensorflowNet as kind
+        case "torch":
+            from actstudy.frameworks.net_torch import TorchNet as kind
+    return kind(twin, spec, device, policy)
