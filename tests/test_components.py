@@ -100,14 +100,14 @@ def components_of(runs, study=None):
 
 def test_every_pair_differs_in_its_factor_alone():
     table = effects_of(runs_of())
-    named = table[["factor", "at", "level", "baseline"]].itertuples(index=False, name=None)
-    activations = ["torch, eager", "torch, compiled", *KERAS]
-    assert sorted(row for row in named if row[0] != "seed") == sorted(
-        [("framework", act, keras, "torch") for act in ("relu", "gelu") for keras in KERAS]
-        + [("back end", act, KERAS[1], KERAS[0]) for act in ("relu", "gelu")]
-        + [("arithmetic", act, "compiled", "eager") for act in ("relu", "gelu")]
-        + [("activation", at, "gelu", "relu") for at in activations]
-    )
+    trainers = ("torch, eager", "torch, compiled", *KERAS)
+    expected = {("activation", at, "gelu", "relu") for at in trainers}
+    for act in ("relu", "gelu"):
+        expected |= {("framework", act, keras, "torch") for keras in KERAS}
+        expected |= {("back end", act, *reversed(KERAS)), ("arithmetic", act, "compiled", "eager")}
+    named = table.loc[table["factor"] != "seed", ["factor", "at", "level", "baseline"]]
+    assert set(named.itertuples(index=False, name=None)) == expected
+    assert len(named) == len(expected)
     assert (table["n"] == 8).all()
     assert len(table[table["factor"] == "seed"]) == 8
 
@@ -268,9 +268,9 @@ def test_a_source_without_two_levels_is_missing_with_its_reason():
     table = components_of(runs[runs["level"].isin(["torch", "keras-jax"])])
     missing = table[table["sd"].isna()]["reason"].to_dict()
     assert missing == {"back end": "one back end", "arithmetic": "torch ran in one arithmetic"}
-    one_act = components_of(runs[runs["activation"] == "relu"])
-    assert one_act.loc["activation", "reason"] == "one activation"
-    assert one_act.loc["framework x activation", "reason"] == "one framework or one activation"
+    of_relu = components_of(runs[runs["activation"] == "relu"])
+    assert of_relu.loc["activation", "reason"] == "one activation"
+    assert of_relu.loc["framework x activation", "reason"] == "one framework or one activation"
     of_one_seed = components_of(runs[runs["seed"] == 0])
     assert of_one_seed["sd"].isna().all()
     assert set(of_one_seed["reason"]) == {sources.FEW_SEEDS}

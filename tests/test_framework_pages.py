@@ -49,7 +49,7 @@ def text_of(tables):
 
 def test_the_margin_stands_before_every_result(tmp_path):
     section = section_of(tables_of(runs_of()), tmp_path)
-    assert section["sentences"][0].startswith("The margin is 1 point (so); it is part of the study")
+    assert section["sentences"][0].startswith("The margin is 1 point (so). It stands in the file")
     assert "at least 8 pairs" in section["sentences"][0]
     assert "1 point" not in section["sentences"][1]
 

@@ -69,12 +69,13 @@ def stated(tables: Tables, task: str) -> str:
     settings = tables.plan.tasks[task]
     margin = scale.of_differences(settings).amount(settings.margin)
     return (
-        f"The margin is {margin} ({settings.margin_reason}); it is part of the study file, not of "
-        f"the results. Frameworks are called equivalent only with at least {procedure.MIN_SEEDS} "
-        "pairs of runs and if a test at this margin, corrected for all comparisons, says so: "
-        "that no difference was seen is not enough. All sides have one recipe, the same first "
-        "weights and the same batches, so this compares what frameworks compute, not how well each "
-        "could be tuned."
+        f"The margin is {margin} ({settings.margin_reason}). It stands in the file of the study or "
+        "of the task, and no result changes it; that it was written first, the history of that "
+        f"file says. Frameworks are called equivalent only with at least {procedure.MIN_SEEDS} "
+        "pairs of runs and if a test at this margin, corrected for all comparisons, says so: that "
+        "no difference was seen is not enough. All sides have one recipe, the same first weights "
+        "and the same batches, so this compares what frameworks compute, not how well each could "
+        "be tuned."
     )
 
 
@@ -141,8 +142,8 @@ def floor(tables: Tables, task: str) -> Iterator[str]:
         texts.append(f"{group_head(row['group'])}{value} {size.unit}, {levels}, {pairs(row['n'])}")
     yield (
         "Floor: two runs of torch that share their seed and differ in arithmetic alone lie "
-        f"typically so far apart: {'; '.join(texts)}. One run of each framework that differ by "
-        "less show nothing of the frameworks."
+        f"typically so far apart: {'; '.join(texts)}. If single runs of two frameworks differ by "
+        "no more, that says nothing of the frameworks."
     )
 
 

@@ -35,7 +35,7 @@ def without_failed(runs: pd.DataFrame, parity: pd.DataFrame) -> pd.DataFrame:
 
 
 def words(check: Mapping[str, Any]) -> str:
-    """A row of `parity` that did not pass in words; of a cell without any check, why it has none."""
+    """A row of `parity` that did not pass; of a cell without any check, why it has none."""
     if pd.isna(check["value"]):
         return str(check["where"])
     numbers = f"{check['value']:.3g}, allowed {check['limit']:.3g}"
