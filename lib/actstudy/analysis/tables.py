@@ -19,8 +19,12 @@ from actstudy.analysis.questions import (
     stats,
     tuning,
 )
+from actstudy.analysis.questions.components import components
+from actstudy.analysis.questions.effects import effects
 from actstudy.analysis.questions.pareto import pareto
 from actstudy.analysis.questions.seed_values import seed_values
+from actstudy.analysis.questions.speed import speed
+from actstudy.analysis.questions.verified import without_failed
 from actstudy.contract import store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan, TaskPlan
@@ -39,6 +43,9 @@ NAMES = [
     "pareto",
     "contrasts",
     "differences",
+    "effects",
+    "components",
+    "speed",
     "tuning",
     "claims",
     "early",
@@ -99,7 +106,8 @@ def build(
     frames = collect(plan.runs, runs_root, ["curves", "calibration", "health", "predictions"])
     tuning_frames = collect(plan.tuning, runs_root, ["curves"])
     metrics = {task: settings.metric for task, settings in plan.tasks.items()}
-    runs = frames["runs"] = without_number(frames["runs"], metrics)
+    runs = without_number(frames["runs"], metrics)
+    runs = frames["runs"] = without_failed(runs, frames.get("parity", pd.DataFrame()))
     values = seed_values(frames, plan)
     columns = ["task", "data", "name", "metric", "val", "test"]
     frames["references"] = pd.DataFrame(references, columns=columns)
@@ -109,6 +117,9 @@ def build(
     frames["pareto"] = pareto(runs, plan)
     frames["contrasts"] = contrasts.contrasts(frames, plan, values)
     frames["differences"] = contrasts.seed_differences(frames["contrasts"], plan, values)
+    frames["effects"] = effects(frames, plan)
+    frames["components"] = components(frames, plan)
+    frames["speed"] = speed(frames, plan)
     frames["tuning"] = tuning.tuning(tuning_frames, plan)
     frames["claims"] = claims.claims(frames, plan.claims, plan.tasks)
     frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)
