@@ -16,6 +16,7 @@ from actstudy.analysis.questions import (
     contrasts,
     early_health,
     findings,
+    parity,
     stats,
     tuning,
 )
@@ -51,6 +52,7 @@ NAMES = [
     "early",
     "findings",
     "incomplete",
+    "parity",
 ]
 PARQUET_ALONE = ["health"]  # as CSV it would be half a gigabyte for config/depth_full.yaml
 UNITS = {
@@ -126,6 +128,7 @@ def build(
     frames["findings"] = findings.findings(runs, frames["health"], frames["curves"], plan.tasks)
     incomplete = runs[runs["status"] != "completed"]
     frames["incomplete"] = incomplete[[*CELL, "seed", "run_id", "status", "reason"]]
+    frames["parity"] = parity.checks(runs, runs_root)
     return Tables(plan, {name: frames[name] for name in NAMES})
 
 

@@ -12,6 +12,7 @@ from actstudy.contract import frameworks, parity
 from actstudy.contract.errors import StudyError
 from actstudy.contract.parity import Check
 from actstudy.contract.spec import RunSpec
+from actstudy.contract.store import Damaged
 from actstudy.data import prepared
 from actstudy.data.prepared import Prepared
 from actstudy.frameworks import parity_checks
@@ -20,7 +21,7 @@ from actstudy.frameworks.record import Record, Step
 from actstudy.training.batches import batches
 from actstudy.training.parity_sides import Side, TorchSide
 from actstudy.training.settings import Settings
-from actstudy.training.wiring import make_job
+from actstudy.training.wiring import make_engine
 
 STEPS = 6
 WARMUP_STEPS = 3
@@ -32,7 +33,7 @@ SMALL_SCALE = 1e-3  # a weight that begins smaller, as ConvNeXt's layer scale, h
 LAYER_SCALE = 0.1
 EVALUATED = 32  # examples of val
 CPU = torch.device("cpu")
-FLOAT64 = "keras-tensorflow"  # the framework that computes in float64 if it is asked to
+FLOAT64 = ("keras-tensorflow", "keras-torch")  # those that compute in float64 if asked to
 
 
 def content(spec: RunSpec, data_folder: Path) -> dict[str, Any]:
@@ -42,12 +43,15 @@ def content(spec: RunSpec, data_folder: Path) -> dict[str, Any]:
     error = None
     try:
         checks = check(cell, prepared.load(data_folder))
-    except (StudyError, ValueError) as fault:
-        error = str(fault)
+    except (Damaged, OSError, ImportError):
+        raise  # not the cell's fault
+    except Exception as fault:
+        is_plain = isinstance(fault, StudyError | ValueError)
+        error = str(fault) if is_plain else f"{type(fault).__name__}: {fault}".splitlines()[0]
     return {
         "name": parity.name(spec),
         "spec": dataclasses.asdict(cell),
-        "checks": [dataclasses.asdict(one) for one in checks],
+        "checks": [dataclasses.asdict(check) for check in checks],
         "error": error,
     }
 
@@ -55,11 +59,10 @@ def content(spec: RunSpec, data_folder: Path) -> dict[str, Any]:
 def check(cell: RunSpec, data: Prepared) -> list[Check]:
     """All checks of a cell on prepared data, on a CPU."""
     run = short_run(cell, data.n("train"))
-    checks = compare(
-        torch_side(run, data), keras_side(run, data), torch_side(run, data, exact=True)
-    )
-    if cell.framework == FLOAT64:
-        checks.append(exact_steps(run, data))
+    exact = torch_side(run, data, exact=True)
+    checks = compare(torch_side(run, data), keras_side(run, data), exact)
+    if cell.framework in FLOAT64:
+        checks.append(compare_exactly(torch_side(run, data, exact=True), keras_side(run, data, exact=True)))
     return checks
 
 
@@ -80,10 +83,21 @@ def short_run(cell: RunSpec, n_train: int) -> RunSpec:
 
 def torch_side(run: RunSpec, data: Prepared, exact: bool = False) -> TorchSide:
     """torch's side of a run on a CPU, in float64 if `exact`."""
-    run = dataclasses.replace(run, framework=frameworks.TORCH)
+    return TorchSide(engine(dataclasses.replace(run, framework=frameworks.TORCH), data), exact)
+
+
+def keras_side(run: RunSpec, data: Prepared, exact: bool = False) -> Side:
+    """The side of a run's framework on a CPU, in float64 if `exact`."""
+    job = engine(run, data)
+    from actstudy.training.parity_keras import KerasSide  # Keras is imported now
+
+    return KerasSide(job, exact)
+
+
+def engine(run: RunSpec, data: Prepared) -> Any:
+    """The engine of a run on a CPU; it leaves no files."""
     with tempfile.TemporaryDirectory() as folder:
-        job = make_job(run, Path(folder), data, CPU, Settings(device="cpu", quiet=True))
-    return TorchSide(job, exact)
+        return make_engine([run], [Path(folder)], data, CPU, Settings(device="cpu", quiet=True))
 
 
 def compare(ours: TorchSide, theirs: Side, exact: Side) -> list[Check]:
@@ -92,9 +106,7 @@ def compare(ours: TorchSide, theirs: Side, exact: Side) -> list[Check]:
     shared = warmed(ours)
     ours.restart(start)
     exact_updates = updated(exact, shared)
-    return parity_checks.compare(
-        observe(ours, shared), observe(theirs, shared), exact_updates, shared
-    )
+    return parity_checks.compare(observe(ours, shared), observe(theirs, shared), exact_updates, shared)
 
 
 def warmed(side: TorchSide) -> Arrays:
@@ -133,3 +145,10 @@ def updated(side: Side, shared: Arrays) -> list[Arrays]:
         side.step(step, rows)
         after.append(side.weights())
     return after
+
+
+def compare_exactly(ours: Side, theirs: Side) -> Check:
+    """The check of the weights after all steps, of sides that compute in float64."""
+    for side in (ours, theirs):
+        train(side)
+    return parity_checks.exact_steps(ours.weights(), theirs.weights())

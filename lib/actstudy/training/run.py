@@ -16,7 +16,7 @@ import torch
 from actstudy.contract import host, schema, store
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
-from actstudy.training import checkpoint, devices, tables
+from actstudy.training import checkpoint, devices, parity_file, tables
 from actstudy.training.engine import Engine
 from actstudy.training.loop import fit
 from actstudy.training.outcome import NOT_THE_SPECS, ending
@@ -69,6 +69,7 @@ def train(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, settings
     started = settings.started or time.time()
     training = Training(specs, folders, state, settings, started, row)
     try:
+        parity_file.check(specs[0])
         _fit_and_score(training, data_folder)
     except NOT_THE_SPECS:
         raise
