@@ -10,4 +10,4 @@ rule parity:
     params:
         spec=lambda wildcards: spec.canonical(JOBS.parities.cells[wildcards.cell]),
     shell:
-        "exec {PYTHON:q} -m actstudy parity --spec {params.spec:q} {output:q}"
+        "exec {PYTHON:q} -m actstudy parity --spec {params.spec:q} {output:q} {JOBS.modules}"
