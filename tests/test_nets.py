@@ -71,9 +71,9 @@ def convnext_name(name):
 class Pair:
     """A model, torchvision's, and a parameter's name there -> its name here."""
 
-    ours: type
+    model: type
     width: int  # the paper's
-    theirs: Callable[..., nn.Module]
+    reference: Callable[..., nn.Module]
     renamed: Callable[[str], str]
     activation: str
     stem: str  # the module that is torchvision's first convolution
@@ -118,46 +118,46 @@ SMALL_STEM = {  # parameters at 3 channels and 10 classes
 }
 
 
-def made(name, stem, activation, width=None, depth=None, classes=10):
+def built(name, stem, activation, width=None, depth=None, classes=10):
     """A model and its sites."""
     pair = PAIRS[name]
     sites = Sites(activation, {})
     shape = (width or pair.width,) if name == "resnet18" else (width or pair.width, depth)
-    return pair.ours(3, classes, *shape, stem, sites), sites
+    return pair.model(3, classes, *shape, stem, sites), sites
 
 
-def theirs_of(name, stem):
+def reference_of(name, stem):
     """torchvision's model in float64 with drawn weights; layer scales near 0.1, norms near 1."""
     pair = PAIRS[name]
     options = {"mobilenetv2": {"dropout": 0.0}, "convnext_tiny": {"stochastic_depth_prob": 0.0}}
     torch.manual_seed(0)
-    theirs = pair.theirs(num_classes=10, **options.get(name, {}))
+    reference = pair.reference(num_classes=10, **options.get(name, {}))
     if stem == "small":
-        theirs.set_submodule(pair.stem, pair.small())
-        if hasattr(theirs, "maxpool"):
-            theirs.maxpool = nn.Identity()
+        reference.set_submodule(pair.stem, pair.small())
+        if hasattr(reference, "maxpool"):
+            reference.maxpool = nn.Identity()
     with torch.no_grad():
-        for parameter in theirs.parameters():
+        for parameter in reference.parameters():
             if parameter.ndim > 1 and parameter[0].numel() > 1:
                 parameter.normal_(0, 1 / math.sqrt(parameter[0].numel()))
             elif parameter.ndim > 1:
                 parameter.normal_(0.1, 0.02)
             else:
                 parameter.normal_(1, 0.1)
-    return theirs.double()
+    return reference.double()
 
 
-def loaded(name, stem, theirs):
+def with_weights(name, stem, reference):
     """Our model in float64 with torchvision's weights, of which none may be left over."""
-    ours, _ = made(name, stem, PAIRS[name].activation)
-    shapes = {key: value.shape for key, value in ours.state_dict().items()}
+    model, _ = built(name, stem, PAIRS[name].activation)
+    shapes = {key: value.shape for key, value in model.state_dict().items()}
     renamed = {}
-    for key, value in theirs.state_dict().items():
+    for key, value in reference.state_dict().items():
         key = PAIRS[name].renamed(key)
         assert value.numel() == shapes[key].numel()
         renamed[key] = value.reshape(shapes[key])
-    ours.double().load_state_dict(renamed)
-    return ours
+    model.double().load_state_dict(renamed)
+    return model
 
 
 def outputs(model, x):
@@ -178,35 +178,35 @@ def outputs(model, x):
     return [*seen, logits]
 
 
-def like(theirs, ours):
+def in_our_layout(reference, model):
     """torchvision's output (B, H, W, C) as (B, C, H, W), and (B, C, 1, 1) as (B, C)."""
-    if theirs.shape == ours.shape:
-        return theirs
-    if ours.ndim == 2:
-        return theirs.flatten(1)
-    return theirs.permute(0, 3, 1, 2)
+    if reference.shape == model.shape:
+        return reference
+    if model.ndim == 2:
+        return reference.flatten(1)
+    return reference.permute(0, 3, 1, 2)
 
 
 @pytest.mark.parametrize("stem", ["small", "large"])
 @pytest.mark.parametrize("name", PAIRS)
 def test_a_model_equals_torchvisions_layer_by_layer(name, stem):
     """In training and in evaluation, with the running statistics that training leaves."""
-    theirs = theirs_of(name, stem)
-    ours = loaded(name, stem, theirs)
+    reference = reference_of(name, stem)
+    model = with_weights(name, stem, reference)
     size = 16 if stem == "small" else 64
     x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1)).double()
     for mode in (True, False):
-        ours.train(mode)
-        theirs.train(mode)
+        model.train(mode)
+        reference.train(mode)
         with torch.no_grad():
-            pairs = list(zip(outputs(ours, x), outputs(theirs, x), strict=True))
+            pairs = list(zip(outputs(model, x), outputs(reference, x), strict=True))
         assert len(pairs) > 40 or name == "resnet18"
-        for mine, other in pairs:
-            other = like(other, mine)
-            assert (mine - other).abs().max() <= 1e-10 * other.abs().max()
+        for value, other in pairs:
+            other = in_our_layout(other, value)
+            assert (value - other).abs().max() <= 1e-10 * other.abs().max()
         assert pairs[-1][0].std() > 1e-2
-    buffers = dict(ours.named_buffers())
-    for key, value in theirs.named_buffers():
+    buffers = dict(model.named_buffers())
+    for key, value in reference.named_buffers():
         torch.testing.assert_close(buffers[PAIRS[name].renamed(key)], value)
 
 
@@ -216,24 +216,24 @@ def count(model):
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_a_model_has_the_published_size(name):
-    assert count(made(name, "small", "relu")[0]) == SMALL_STEM[name]
+    assert count(built(name, "small", "relu")[0]) == SMALL_STEM[name]
     with torch.device("meta"):
-        large = made(name, "large", "relu", classes=1000)[0]
-        assert count(large) == count(PAIRS[name].theirs(num_classes=1000))
+        large = built(name, "large", "relu", classes=1000)[0]
+        assert count(large) == count(PAIRS[name].reference(num_classes=1000))
 
 
 @pytest.mark.parametrize("width", [8, 11, 16, 24, 40, 64])
 def test_mobilenet_scales_as_torchvisions(width):
-    theirs = torchvision.models.mobilenet_v2(num_classes=10, width_mult=width / 32)
-    ours = made("mobilenetv2", "large", "relu6", width)[0]
-    shapes = {PAIRS["mobilenetv2"].renamed(key): v.shape for key, v in theirs.named_parameters()}
-    assert {key: value.shape for key, value in ours.named_parameters()} == shapes
+    reference = torchvision.models.mobilenet_v2(num_classes=10, width_mult=width / 32)
+    model = built("mobilenetv2", "large", "relu6", width)[0]
+    shapes = {PAIRS["mobilenetv2"].renamed(key): v.shape for key, v in reference.named_parameters()}
+    assert {key: value.shape for key, value in model.named_parameters()} == shapes
 
 
 @pytest.mark.parametrize("depth", [None, 1, 2, 9, 100])
 @pytest.mark.parametrize("name", PAIRS)
 def test_planning_knows_the_sites_at_any_depth(name, depth):
-    model, sites = made(name, "small", "relu", 8, depth)
+    model, sites = built(name, "small", "relu", 8, depth)
     assert nets.sites(name, depth) == list(sites.modules)
     n_acting = sum(isinstance(module, nn.ReLU) for module in model.modules())
     assert n_acting == len(sites.modules)
@@ -247,7 +247,7 @@ def test_planning_knows_the_sites_at_any_depth(name, depth):
 
 def narrow(depth=None):
     """A narrow ConvNeXt whose blocks count."""
-    model, _ = made("convnext_tiny", "small", "gelu", 4, depth)
+    model, _ = built("convnext_tiny", "small", "gelu", 4, depth)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -257,14 +257,14 @@ def narrow(depth=None):
 
 def test_the_share_left_out_grows_as_in_torchvision():
     with torch.device("meta"):
-        theirs = torchvision.models.convnext_tiny(stochastic_depth_prob=0.4)
+        reference = torchvision.models.convnext_tiny(stochastic_depth_prob=0.4)
     shares = []
-    for module in theirs.modules():
+    for module in reference.modules():
         if type(module).__name__ == "StochasticDepth":
             shares.append(module.p)
     keep = drop_path.draws(0.4, seed=0, step=0, batch=20_000, blocks=len(shares))
     assert keep.dtype == "float32"
-    assert len(shares) == len(drop_path.paths(made("convnext_tiny", "small", "gelu", 4)[0])) == 18
+    assert len(shares) == len(drop_path.paths(built("convnext_tiny", "small", "gelu", 4)[0])) == 18
     for column, share in zip(keep.T, shares, strict=True):
         assert column[column > 0] == pytest.approx(1 / (1 - share))
         assert (column == 0).mean() == pytest.approx(share, abs=0.015)

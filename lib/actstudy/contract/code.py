@@ -29,7 +29,7 @@ READER_KEYS: dict[str, Sequence[str]] = {  # of a file's literal; what of TASK i
         "unit",
         "x_axis",
         "throughput_unit",
-        "nets",  # `build` makes the model that a run names, whose file is a piece of its own
+        "nets",  # the file of the model that a run names is a piece
         "targets",
         "margin",
         "margin_reason",
@@ -56,7 +56,7 @@ SETS = "data/sets/"  # the part of data/ whose files are pieces
 def of_run(spec: RunSpec) -> dict[str, str]:
     """Piece -> hash of a run's code, where it is not as shipped: own, or edited since."""
     activations = names_in(spec.activation)
-    files = _imports_of_own([*activations, spec.model])
+    files = [*nets.files(spec), *_imports_of_own([*activations, spec.model])]
     others = of_own("model", [str(spec.model)] if own.is_path(spec.model) else [])
     if own.is_path(spec.task):
         files += _imports_of_own(own_tasks.function_paths(spec.task))
@@ -64,8 +64,6 @@ def of_run(spec: RunSpec) -> dict[str, str]:
         others[f"task {spec.task}"] = digest[:DIGITS]
     else:
         files.append(f"tasks/{spec.task}.py")
-    if net := nets.of_run(spec):
-        files.append(f"nets/{net}.py")
     if spec.engine == "pack":
         files.append(PACKED)
     return {**of_parts(activations, [spec.init], files), **others}

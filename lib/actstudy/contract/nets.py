@@ -34,6 +34,12 @@ def of_run(spec: RunSpec) -> str | None:
     return spec.model or of_task(spec.task)
 
 
+def files(spec: RunSpec) -> list[str]:
+    """The file of a run's model, if its task takes models by name and imports the one it makes."""
+    net = of_run(spec)
+    return [f"nets/{net}.py"] if net and names(spec.task) else []
+
+
 def check_name(name: str) -> str:
     """The name of a model that some task takes, or an import path; else StudyError."""
     if own.is_path(name):

@@ -105,8 +105,9 @@ def expand(
     names: of someone's own -> what is shown for it; stated: those of `base` that are not the task's
     defaults, as a model other than the task's own takes them.
     """
-    base = _spelt_out({"model": None, **base}, base["task"])
-    axes = {axis: [_spelt_out(entry, base["task"]) for entry in axes[axis]] for axis in axes}
+    task = base["task"]
+    base = _spelt_out({"model": None, **base}, task)
+    axes = {axis: list(map(_spelt_out, axes[axis], itertools.repeat(task))) for axis in axes}
     models = _models(base, axes)
     crossed = [axis for axis in axes if axis != compare and len(axes[axis]) > 1]
     runs = []
