@@ -213,6 +213,9 @@ def check_spec(spec: RunSpec, where: str) -> None:
     if spec.steps and spec.warmup > spec.steps:  # an epoch has at least a step
         got = f"got {spec.warmup} epochs; allowed: at most the run's {spec.steps} steps"
         raise StudyError(f"{where}: warmup: {got}")
+    if spec.nesterov and (spec.optimizer != "sgd" or not spec.momentum):
+        got = f"got True with optimizer {spec.optimizer} and momentum {spec.momentum:g}"
+        raise StudyError(f"{where}: nesterov: {got}; allowed: with sgd and momentum above 0")
     if spec.batch_size % spec.accumulate:
         got = f"got {spec.accumulate}; allowed: a divisor of batch_size {spec.batch_size}"
         raise StudyError(f"{where}: accumulate: {got}")

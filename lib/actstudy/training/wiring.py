@@ -12,7 +12,7 @@ import psutil
 import torch
 from torch import Tensor, nn
 
-from actstudy.contract import frameworks, registry
+from actstudy.contract import frameworks, nets, own
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
@@ -139,7 +139,7 @@ def make_model(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
     task = modules.load(spec.task)
     sites = Sites(spec.activation, spec.activation_args)
     make_act = partial(_make_act, sites)
-    if spec.model:
+    if own.is_path(spec.model):
         model = own_models.build(spec, data.manifest, make_act)
     else:
         model = task.build(spec, data, make_act)
@@ -172,7 +172,7 @@ def check_sites(spec: RunSpec, sites: Sites) -> None:
     names = list(sites.modules)
     declared = model_checks.sites(spec)
     if declared is not None and names != declared:
-        net = registry.task(spec.task)["net"]
+        net = nets.of_run(spec)
         got = f"got {declared}, and task {spec.task} makes {names}"
         raise StudyError(f"lib/actstudy/nets/{net}.py: SITES: {got}; allowed: these, in order")
 
