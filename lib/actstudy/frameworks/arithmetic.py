@@ -55,8 +55,9 @@ def clip_share(norm: Any, clip: float | Literal["adaptive"]) -> Any:
     return ops.where(norm <= above, ops.ones_like(share), share)
 
 
-def next_scale(scale: Any, steps: Any, finite: Any) -> tuple[Any, Any]:
+def next_scale(scaling: tuple[Any, Any], finite: Any) -> tuple[Any, Any]:
     """An fp16 loss's scale after a step, and the steps since it last changed: GradScaler's rule."""
+    scale, steps = scaling
     steps = ops.where(finite, steps + 1, ops.zeros_like(steps))
     grows = steps >= GROWTH_STEPS
     grown = ops.where(grows, scale * GROWTH, scale)

@@ -40,6 +40,15 @@ def channel_means(x: Any) -> Any:
     return ops.mean(ops.mean(ops.mean(x, axis=2), axis=1), axis=0)
 
 
+class LayerNormalization(keras.layers.LayerNormalization):
+    """LayerNorm over the last axis, the variance as E[(x - mean)^2]; see BatchNormalization."""
+
+    def call(self, inputs: Any) -> Any:
+        centred = inputs - ops.mean(inputs, axis=-1, keepdims=True)
+        variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
+        return centred * ops.rsqrt(variance + self.epsilon) * self.gamma + self.beta
+
+
 class PReLU(keras.layers.Layer):
     """max(x, 0) + weight * min(x, 0), with n weights: one, or one per channel."""
 

@@ -54,6 +54,10 @@ class KerasNet(ABC):
         tf32 = "on" if self.spec.precision != "fp32" and self.device.type == "cuda" else "off"
         return f"NHWC, {self.compilation}, TF32 {tf32}"
 
+    def peak_bytes(self) -> int:
+        """Peak bytes of an allocator of its own on the GPU; 0 if it has none."""
+        return 0
+
     def _decayed(self) -> list[Any]:
         """Variables that weight decay acts on: those of torch's matrices."""
         decayed = []
@@ -161,8 +165,8 @@ class KerasNet(ABC):
         """A tensor of the back end as torch's, on the device of the data."""
 
     @abstractmethod
-    def update(self, x: Any, y: Any, keep: Any, lr: Any) -> Scores:
-        """One optimizer step on native tensors; its scores."""
+    def update(self, *inputs: Any) -> Scores:
+        """One optimizer step on native x, y, keep and lr; its scores."""
 
     @abstractmethod
     def forward(self, x: Any) -> Any:

@@ -22,6 +22,7 @@ class JaxNet(KerasNet):
     """
 
     compilation = "jit"
+    weights: Any
 
     def __init__(
         self, twin: Twin, spec: RunSpec, device: torch.device, policy: str = "float32"
@@ -43,10 +44,8 @@ class JaxNet(KerasNet):
             return torch.from_dlpack(value)
         return torch.from_numpy(np.array(value))
 
-    def update(self, x: Any, y: Any, keep: Any, lr: Any) -> Scores:
-        self.weights, self.scaling, scores = self._jitted(
-            self.weights, self.scaling, x, y, keep, lr
-        )
+    def update(self, *inputs: Any) -> Scores:
+        self.weights, self.scaling, scores = self._jitted(self.weights, self.scaling, *inputs)
         return scores
 
     def forward(self, x: Any) -> Any:
@@ -75,7 +74,7 @@ class JaxNet(KerasNet):
             choose = partial(jnp.where, finite)
             new_trained = jax.tree.map(choose, new_trained, trained)
             new_slots = jax.tree.map(choose, new_slots, slots)
-            scaling = arithmetic.next_scale(*scaling, finite)
+            scaling = arithmetic.next_scale(scaling, finite)
             known["skipped"] = 1.0 - finite
         return (new_trained, others, new_slots), scaling, {**scores, **known}
 
@@ -112,6 +111,11 @@ class JaxNet(KerasNet):
         logits = logits.astype(self.dtype)
         loss = self.loss(logits, y)
         return loss * scale, (others, self.scores(loss, logits, y))
+
+    def peak_bytes(self) -> int:
+        if self.device.type == "cpu":
+            return 0
+        return int(jax.devices()[0].memory_stats()["peak_bytes_in_use"])
 
     def write_back(self) -> None:
         groups = self._groups()

@@ -1,5 +1,6 @@
 """The step of a Keras model on TensorFlow: one graph function that changes its variables."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,8 @@ class TensorflowNet(KerasNet):
             return torch.from_dlpack(tf.experimental.dlpack.to_dlpack(value))
         return torch.from_numpy(np.array(value.numpy()))
 
-    def update(self, x: Any, y: Any, keep: Any, lr: Any) -> Scores:
-        scores, self.scaling = self._graph(x, y, keep, lr, self.scaling)
+    def update(self, *inputs: Any) -> Scores:
+        scores, self.scaling = self._graph(*inputs, self.scaling)
         return scores
 
     def forward(self, x: Any) -> Any:
@@ -61,9 +62,9 @@ class TensorflowNet(KerasNet):
         finite = tf.reduce_sum(known["nonfinite"]) == 0
         tf.cond(finite, lambda: self.optimizer.apply(gradients), lambda: None)
         known["skipped"] = 1.0 - tf.cast(finite, "float32")
-        return {**scores, **known}, arithmetic.next_scale(*scaling, finite)
+        return {**scores, **known}, arithmetic.next_scale(scaling, finite)
 
-    def _gradients(self, scale: Any, batch: tuple[Any, ...]) -> tuple[list[Any], Scores]:
+    def _gradients(self, scale: Any, batch: Sequence[Any]) -> tuple[Any, Scores]:
         """Gradients of the scaled loss of a batch, and scores; running statistics change."""
         trained = self.model.trainable_variables
         share = 1 / self.spec.accumulate

@@ -1,5 +1,6 @@
 """The step of a Keras model on torch, eager, as Keras runs it there."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,7 +21,8 @@ class TorchNet(KerasNet):
         return torch.tensor(value, dtype=getattr(torch, self.dtype), device=self.device)
 
     def to_torch(self, value: Any) -> Tensor:
-        return value.detach()  # type: ignore[no-any-return]
+        detached: Tensor = value.detach()
+        return detached
 
     @torch.no_grad()
     def forward(self, x: Any) -> Any:
@@ -28,9 +30,10 @@ class TorchNet(KerasNet):
         logits = self.model(self.inputs(x, keep), training=False)
         return logits.to(getattr(torch, self.dtype))
 
-    def update(self, x: Any, y: Any, keep: Any, lr: Any) -> Scores:
+    def update(self, *inputs: Any) -> Scores:
         scale = 1.0 if self.scaling is None else self.scaling[0]
-        gradients, scores = self._gradients(scale, (x, y, keep))
+        *batch, lr = inputs
+        gradients, scores = self._gradients(scale, batch)
         with torch.no_grad():
             if self.scaling is not None:
                 gradients = [gradient / scale for gradient in gradients]
@@ -43,10 +46,10 @@ class TorchNet(KerasNet):
             if finite:  # waits for the device, as GradScaler does
                 self.optimizer.apply(gradients)
             known["skipped"] = 1.0 - finite.float()
-            self.scaling = arithmetic.next_scale(*self.scaling, finite)
+            self.scaling = arithmetic.next_scale(self.scaling, finite)
         return {**scores, **known}
 
-    def _gradients(self, scale: Any, batch: tuple[Any, ...]) -> tuple[list[Any], Scores]:
+    def _gradients(self, scale: Any, batch: Sequence[Any]) -> tuple[Any, Scores]:
         """Gradients of the scaled loss of a batch, and scores; running statistics change."""
         trained = [variable.value for variable in self.model.trainable_variables]
         share = 1 / self.spec.accumulate

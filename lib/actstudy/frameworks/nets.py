@@ -26,7 +26,7 @@ def make_net(
     real on TensorFlow and torch alone.
     """
     policy = policy or POLICIES[spec.precision]
-    twin = make_twin(model, shape, spec.model or "resnet18", policy, 0, leaves)
+    twin = make_twin(model, shape, spec.model or "resnet18", policy, spec.drop_path > 0, leaves)
     return _kind(spec)(twin, spec, device, policy)
 
 

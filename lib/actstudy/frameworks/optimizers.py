@@ -81,7 +81,11 @@ def correction(beta: float, t: Any) -> Any:
 
 def make_optimizer(spec: RunSpec, decayed: list[Any]) -> keras.optimizers.Optimizer:
     """The optimizer of a spec; weight decay acts on `decayed` variables, the matrices, only."""
-    shared = {"decay": spec.weight_decay, "decayed": decayed, "learning_rate": spec.lr}
+    shared: dict[str, Any] = {
+        "decay": spec.weight_decay,
+        "decayed": decayed,
+        "learning_rate": spec.lr,
+    }
     if spec.optimizer == "sgd":
         return SGD(momentum=spec.momentum, nesterov=spec.nesterov, **shared)
     return Adam(

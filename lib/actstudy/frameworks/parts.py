@@ -9,6 +9,7 @@ from torch import nn
 
 from actstudy.frameworks import layers
 from actstudy.frameworks.activations import ACTIVATIONS
+from actstudy.nets.convnext_tiny import ChannelNorm, LayerScale
 
 CONVOLUTION = (2, 3, 1, 0)  # torch's axes of a kernel (out, in, H, W) in Keras's order
 DEPTHWISE = (2, 3, 0, 1)  # of one (channels, 1, H, W)
@@ -102,6 +103,21 @@ def linear(module: Any, name: str) -> Part:
     return Part([layer], places)
 
 
+def layer_norm(module: Any, name: str) -> Part:
+    """LayerNorm over the channels; never in half precision, as torch's autocast has it."""
+    if len(module.normalized_shape) != 1 or module.weight is None or module.bias is None:
+        raise NoTwin("LayerNorm of several axes or without weights")
+    layer = layers.LayerNormalization(epsilon=module.eps, name=name, dtype=keras.config.floatx())
+    places = {"weight": Place(layer, "gamma", VECTOR), "bias": Place(layer, "beta", VECTOR)}
+    return Part([layer], places)
+
+
+def layer_scale(_module: Any, name: str) -> Part:
+    """A factor per channel; never in half precision, as torch has it for its weights' type."""
+    layer = layers.LayerScale(name=name, dtype=keras.config.floatx())
+    return Part([layer], {"scale": Place(layer, "scale", VECTOR)})
+
+
 def max_pool(module: Any, name: str) -> Part:
     """A max-pool, padded with minus infinity."""
     if module.ceil_mode or both(module.dilation) != (1, 1):
@@ -117,7 +133,8 @@ def average_pool(module: Any, name: str) -> Part:
     """An average over all pixels, which leaves one."""
     if both(module.output_size) != (1, 1):
         raise NoTwin(f"an average pool to {module.output_size}")
-    return Part([keras.layers.GlobalAveragePooling2D(keepdims=True, name=name)])
+    pool = keras.layers.GlobalAveragePooling2D(keepdims=True, name=name, autocast=False)
+    return Part([pool])
 
 
 def activation(module: Any, name: str) -> Part:
@@ -144,6 +161,9 @@ PARTS: dict[type[nn.Module], Callable[[Any, str], Part]] = {
     nn.Conv2d: convolution,
     nn.BatchNorm2d: batch_norm,
     nn.Linear: linear,
+    nn.LayerNorm: layer_norm,
+    ChannelNorm: layer_norm,
+    LayerScale: layer_scale,
     nn.MaxPool2d: max_pool,
     nn.AdaptiveAvgPool2d: average_pool,
     nn.Dropout: dropout,

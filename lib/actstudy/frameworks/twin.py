@@ -2,7 +2,8 @@
 
 The torch model is traced; each of its parts is looked up in the table of `parts`, each function
 between them in FUNCTIONS. Layers have torch's names, with dashes for dots, which Keras's back ends
-do not all allow. Images are (B, H, W, C) in Keras.
+do not all allow. Images are (B, H, W, C) in Keras. What torch's autocast leaves in float32, the
+twin does too: sums take their inputs' wider type (`autocast=False`).
 """
 
 import operator
@@ -17,8 +18,9 @@ from torch import fx, nn
 from torch.nn import functional
 
 from actstudy.contract.errors import StudyError
-from actstudy.frameworks import backend
+from actstudy.frameworks import backend, layers
 from actstudy.frameworks.parts import PARTS, NoTwin, Place
+from actstudy.nets.drop_path import DropPath, paths
 
 IMAGE_AXES = ((2, 3), (-2, -1), [2, 3], [-2, -1])  # H and W, as models spell them
 COUNTS = "num_batches_tracked"  # BatchNorm's count of batches, which Keras has not
@@ -64,19 +66,24 @@ class Tracer(fx.Tracer):
         self.leaves = set(leaves)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return type(m) in PARTS or m in self.leaves or super().is_leaf_module(m, "")
+        return (
+            type(m) in PARTS
+            or isinstance(m, DropPath)
+            or m in self.leaves
+            or super().is_leaf_module(m, "")
+        )
 
 
 def add(name: str, x: Any, y: Any) -> Any:
     """The sum of two tensors of one shape."""
-    return keras.layers.Add(name=name)([x, y])
+    return keras.layers.Add(name=name, autocast=False)([x, y])
 
 
 def mean(name: str, x: Any, dim: Any, keepdim: bool = False) -> Any:
     """The mean over all pixels."""
     if dim not in IMAGE_AXES:
         raise NoTwin(f"a mean over axes {dim}")
-    return keras.layers.GlobalAveragePooling2D(keepdims=keepdim, name=name)(x)
+    return keras.layers.GlobalAveragePooling2D(keepdims=keepdim, name=name, autocast=False)(x)
 
 
 def flatten(name: str, x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
@@ -110,13 +117,13 @@ def make_twin(
     shape: tuple[int, int, int],
     name: str,
     policy: str = "float32",
-    blocks: int = 0,
+    drops_paths: bool = False,
     leaves: Collection[nn.Module] = (),
 ) -> Twin:
     """The twin of a torch model of images (C, H, W), with the model's present weights.
 
-    name: of the model. policy: a dtype policy of Keras. blocks: residual blocks that stochastic
-    depth may leave out. leaves: activations, which are not looked into. StudyError if a part of the
+    name: of the model. policy: a dtype policy of Keras. drops_paths: with stochastic
+    depth. leaves: activations, which are not looked into. StudyError if a part of the
     model is not in the table.
     """
     try:
@@ -125,6 +132,7 @@ def make_twin(
         first = str(error).partition("\n")[0]
         raise StudyError(f"model {name} has no twin: it cannot be traced: {first}") from None
     with backend.default_dtype(policy):
+        blocks = len(paths(model)) if drops_paths else 0
         twin = _interpreted(model, graph, shape, name, blocks)
     twin.load({name: value.detach().cpu().numpy() for name, value in model.state_dict().items()})
     return twin
@@ -148,6 +156,9 @@ def _interpreted(
                     values[node] = image
                 case "output":
                     outputs = values[node.args[0]]
+                case "call_module" if isinstance(modules[str(node.target)], DropPath):
+                    x = values[node.args[0]]
+                    values[node] = x if keep is None else _drop_path(model, node, x, keep)
                 case "call_module":
                     values[node] = _part(modules, node, values, places)
                 case _:
@@ -177,6 +188,14 @@ def _part(
     for own, place in part.places.items():
         places[f"{target}.{own}"] = place
     return x
+
+
+def _drop_path(model: nn.Module, node: fx.Node, x: Any, keep: Any) -> Any:
+    """A block's output times its column of the factors `keep`."""
+    name = str(node.target)
+    block = paths(model).index(model.get_submodule(name))  # type: ignore[arg-type]
+    layer = layers.DropPath(block, name=name.replace(".", "-"), autocast=False)
+    return layer([x, keep])
 
 
 def _function(node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from actstudy.contract.streams import step_seed
 from actstudy.health import probes, values
+from actstudy.nets import drop_path
 from actstudy.nets.activations import Sites
 from actstudy.tasks.metrics import Evaluation
 from actstudy.training.batches import draws, examples, probe_batch
@@ -37,6 +38,7 @@ class Job(Engine):
         self.n_params = sum(parameter.numel() for parameter in self.parameters.values())
         self.activations = {site: [name] for site, name in self.sites.names.items()}
         self.recorder = Recorder(is_recorded(self.spec, self.device))
+        self.blocks = len(drop_path.paths(self.model)) if self.spec.drop_path else 0
         self.probe_rows = probe_batch(self.splits["train"]["x"])
         self.scored = self._scored
         if self.spec.engine == "compiled":
@@ -57,7 +59,7 @@ class Job(Engine):
         set_rate(self.optimizer, self.learning_rates(step)[0])
         # dropout: the same for all activations and resumes
         generator(self.device).manual_seed(step_seed(spec.seed, step))
-        drawn = draws(spec, step, len(batch), self.splits["train"]["x"])
+        drawn = draws(spec, step, len(batch), self.splits["train"]["x"], self.blocks)
         on_device = torch.from_numpy(drawn).to(self.device, non_blocking=True)
         parts = {"update": self.update, "watched": self.watched}
         scores = self.recorder.play(part, parts[part], batch, on_device)
@@ -94,7 +96,11 @@ class Job(Engine):
             torch._foreach_mul_(gradients, share)
             scores["clipped"] = (share < 1).float()
         self.scaler.step(self.optimizer)
+        if not self.scaler.is_enabled():
+            return scores
+        before = self.scaler._get_scale_async().clone()  # type: ignore[union-attr]
         self.scaler.update()
+        scores["skipped"] = (self.scaler._get_scale_async() < before).float()  # type: ignore[operator]
         return scores
 
     def watched(self, batch: Tensor, draws: Tensor) -> Scores:
@@ -124,11 +130,15 @@ class Job(Engine):
         return values.stacked(read)
 
     def _scored(self, rows: Tensor, drawn: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean loss of train examples rows (B,), augmented by `drawn`, and other scores."""
-        x, y = examples(self.splits["train"], rows, drawn)
+        """Mean loss of train examples rows (B,), changed as `drawn`, and other scores."""
+        x, y, keep = examples(self.splits["train"], rows, drawn, self.blocks)
+        if self.blocks:
+            drop_path.set_keep(self.model, keep)
         with autocast(self.spec, self.device):
             logits = self.forward(x)
             loss = self.task.loss(logits, y, self.spec.label_smoothing)
+        if self.blocks:
+            drop_path.set_keep(self.model, None)  # probes read whole blocks
         with torch.no_grad():
             return loss, self.task.train_scores(logits, y)
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from actstudy.frameworks.net import KerasNet
 from actstudy.health import probes, values
+from actstudy.nets import drop_path
 from actstudy.nets.activations import Sites
 from actstudy.tasks.metrics import Evaluation
 from actstudy.training.batches import draws, examples, probe_batch
@@ -38,6 +39,15 @@ class KerasJob(Engine):
         self.activations = {site: [name] for site, name in self.sites.names.items()}
         self.probe_rows = probe_batch(self.splits["train"]["x"])
 
+    @property
+    def execution(self) -> str:
+        return self.net.execution
+
+    def peak_memory(self) -> tuple[int, str]:
+        peak, kind = super().peak_memory()
+        own = self.net.peak_bytes()
+        return (peak + own, f"{kind} by torch and {self.spec.framework}") if own else (peak, kind)
+
     def compiles(self, part: str) -> bool:
         if part == "probe":
             return False
@@ -56,10 +66,11 @@ class KerasJob(Engine):
     def batch(self, step: int, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Standardised x (B, C, H, W), y (B,) and stochastic depth's factors (B, blocks)."""
         split = self.splits["train"]
-        drawn = draws(self.spec, step, len(rows), split["x"])
+        blocks = self.net.twin.blocks
+        drawn = draws(self.spec, step, len(rows), split["x"], blocks)
         on_device = torch.from_numpy(drawn).to(self.device, non_blocking=True)
-        x, y = examples(split, rows, on_device)
-        return self.inputs(x), y, on_device[:, :0]
+        x, y, keep = examples(split, rows, on_device, blocks)
+        return self.inputs(x), y, keep
 
     def parameters(self) -> list[Tensor]:
         """Copies of the trained parameters (1, ...) on the CPU, in `net.parameters`' order."""
@@ -139,9 +150,11 @@ class KerasJob(Engine):
         place = first(self.model.named_parameters())
         if place:
             return dict.fromkeys(runs, f"{place} before step {step}")
-        x, _, _ = self.batch(step, rows[0])
+        x, _, keep = self.batch(step, rows[0])
+        drop_path.set_keep(self.model, keep)
         with watch_outputs(self.model, self.sites.modules) as places, torch.no_grad():
             self.model(x)
+        drop_path.set_keep(self.model, None)
         return dict.fromkeys(runs, f"{places[0] if places else LOSS} at step {step}")
 
     def inspect_validation(self, runs: Sequence[int]) -> Places:

@@ -95,7 +95,7 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
         training.row["gpu_in_use"] = devices.in_use(device, settings.slots_per_gpu)
         data = loading.result()
         training.row |= _origin(data, device)
-        training.environment = environment(device)
+        training.environment = environment(device, training.specs[0].framework)
         for folder in training.folders:
             store.write_json(folder / "environment.json", training.environment)
         log = training.folders[0] / "log.txt"
@@ -117,7 +117,7 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
             training.results = score(engine, training.folders)
         training.row["gpu_in_use"] = devices.in_use_still(training.row["gpu_in_use"])
         if engine.spec.engine != "pack":  # a pack's memory is not that of its runs
-            peak, kind = devices.peak_memory(device)
+            peak, kind = engine.peak_memory()
             training.row |= {"peak_memory_bytes": peak, "peak_memory_kind": kind}
 
 
@@ -158,7 +158,7 @@ def _give_up(training: Training, reason: str) -> None:
 
 def publish_all(training: Training) -> None:
     """Seal and publish every run's tables; findings and ending are the last lines of its log."""
-    shared = {**training.row, **provenance(training.started)}
+    shared = {**training.row, **provenance(training.started, training.specs[0].framework)}
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(partial(_publish_run, training, shared), range(len(training.specs))))
 
