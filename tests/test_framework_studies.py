@@ -293,10 +293,10 @@ def test_a_dry_run_counts_runs_and_cells_without_data(dry_run, name):
 
 def test_a_dry_run_without_a_back_end_is_one_line(dry_run, monkeypatch):
     hide(monkeypatch, "jax")
-    printed, said = dry_run(ROOT / "config/frameworks.yaml", status=2)
-    (line,) = [line for line in said.splitlines() if line.startswith("actstudy: ")]
+    printed, errors = dry_run(ROOT / "config/frameworks.yaml", status=2)
+    (line,) = [line for line in errors.splitlines() if line.startswith("actstudy: ")]
     assert line.endswith("jax cannot be imported; to fix: pip install 'actstudy[keras]'")
-    assert "Traceback" not in printed + said
+    assert "Traceback" not in printed + errors
 
 
 def test_each_model_may_bring_its_own_activation(tmp_path):

@@ -69,10 +69,10 @@ def test_nothing_else_asks_for_it():
 
 
 def test_it_brings_what_the_frameworks_ask_for():
-    asked = set()
+    packages = set()
     for framework in FRAMEWORKS.values():
-        asked.update(framework.packages)
-    assert asked == set(PACKAGES)
+        packages.update(framework.packages)
+    assert packages == set(PACKAGES)
     assert INSTALL == "pip install 'actstudy[keras]'"
 
 
