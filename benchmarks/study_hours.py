@@ -1,19 +1,21 @@
 """GPU hours of a study of images, from a few steps of each of its cells on made-up images.
 
     python benchmarks/study_hours.py config/frameworks.yaml config/frameworks_full.yaml
-        --out benchmarks/results
+        --out benchmarks/results --minutes 9
 
 No data need be there: times do not depend on what images show. Every cell (a run without its seed)
 is timed as `python -m actstudy cost` times it: start, compilation, steps, validations and probes of
 a training of 12 steps, scaled to the run's length. Cells that differ only in what an image shows,
 as CIFAR-10 and CIFAR-100 do, are timed once. A row of study_hours.parquet: a cell of a study, its
-seconds for one seed, its number of seeds and the device. A cell that fails has a reason instead.
+seconds for one seed, its number of seeds and the device. A cell that fails, or comes after the
+minutes are over, has a reason instead.
 """
 
 import argparse
 import dataclasses
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from actstudy.study import planning
 from actstudy.study.planning import Study
 
 TEST = 10_000  # examples of every test split
+NOT_TIMED = {"seconds": float("nan"), "memory": 0, "reason": "not timed: the minutes were over"}
 
 
 def made_up(dataset: str) -> prepared.Splits:
@@ -67,13 +70,19 @@ def shape_of(spec: RunSpec) -> str:
     return canonical(dataclasses.replace(spec, seed=0, dataset=size, data_version=1))
 
 
-def rows_of(study: Study, seconds_of: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A row per cell of a study; seconds_of: what has been timed, by shape, which is added to."""
+def rows_of(
+    study: Study, seconds_of: dict[str, dict[str, Any]], end: float
+) -> Iterator[dict[str, Any]]:
+    """A row per cell of a study; seconds_of: what has been timed, by shape, which is added to.
+
+    end: of the time for it, by `time.monotonic`.
+    """
     for runs in cells_of(study).values():
         spec = runs[0]
         shape = shape_of(spec)
         if shape not in seconds_of:
-            seconds_of[shape] = timed(spec, study)
+            in_time = time.monotonic() < end
+            seconds_of[shape] = timed(spec, study) if in_time else NOT_TIMED
         yield {
             "study": study.name,
             "framework": spec.framework,
@@ -99,17 +108,18 @@ def timed(spec: RunSpec, study: Study) -> dict[str, Any]:
     return {"seconds": measured.seconds, "memory": measured.memory, "reason": ""}
 
 
-def main(files: Sequence[str], out: Path) -> None:
+def main(files: Sequence[str], out: Path, minutes: float) -> None:
     """Time all cells of some studies; print hours and write the rows."""
     studies = [planning.load(Path(file).absolute()) for file in files]
     out = out.absolute()
     rows: list[dict[str, Any]] = []
     seconds_of: dict[str, dict[str, Any]] = {}
+    end = time.monotonic() + 60 * minutes
     with tempfile.TemporaryDirectory(prefix="actstudy-hours-") as folder:
         os.chdir(folder)
         for study in studies:
             provide([run.spec.dataset for run in study.possible])
-            rows += rows_of(study, seconds_of)
+            rows += rows_of(study, seconds_of, end)
         os.chdir("/")
     device = "CPU"
     if torch.cuda.is_available():
@@ -127,5 +137,6 @@ if __name__ == "__main__":
     )
     parser.add_argument("files", nargs="+")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="for timing")
     arguments = parser.parse_args()
-    main(arguments.files, arguments.out)
+    main(arguments.files, arguments.out, arguments.minutes)
