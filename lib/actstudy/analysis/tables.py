@@ -109,7 +109,8 @@ def build(
     tuning_frames = collect(plan.tuning, runs_root, ["curves"])
     metrics = {task: settings.metric for task, settings in plan.tasks.items()}
     runs = without_number(frames["runs"], metrics)
-    runs = frames["runs"] = without_failed(runs, frames.get("parity", pd.DataFrame()))
+    frames["parity"] = parity.checks(runs, runs_root)
+    runs = frames["runs"] = without_failed(runs, frames["parity"])
     values = seed_values(frames, plan)
     columns = ["task", "data", "name", "metric", "val", "test"]
     frames["references"] = pd.DataFrame(references, columns=columns)
@@ -128,7 +129,6 @@ def build(
     frames["findings"] = findings.findings(runs, frames["health"], frames["curves"], plan.tasks)
     incomplete = runs[runs["status"] != "completed"]
     frames["incomplete"] = incomplete[[*CELL, "seed", "run_id", "status", "reason"]]
-    frames["parity"] = parity.checks(runs, runs_root)
     return Tables(plan, {name: frames[name] for name in NAMES})
 
 

@@ -77,14 +77,15 @@ def effects(tables: Tables, task: str) -> tuple[Figure, str] | None:
     if are_many:
         table = table[table["factor"] == "framework"]
         sources = sources[sources["source"].isin(SOURCES_OF_MANY)]
-        blocks = [""]
-    if table.empty:
-        return None
-    columns = []
-    for block in blocks:
-        own = table if are_many else table[table["block"] == block]
-        beside = sources if are_many else sources[sources["block"] == block]
-        columns.append((differences(own, settings, block), deviations(beside, settings, block)))
+        if table.empty:
+            return None
+        columns = [[differences(table, settings, "")], [deviations(sources, settings, "")]]
+    else:
+        columns = []
+        for block in blocks:
+            own = differences(table[table["block"] == block], settings, block)
+            beside = deviations(sources[sources["block"] == block], settings, block)
+            columns.append([own, beside])
     title = f"{settings.title}: {metric_name(settings.metric)} by framework, activation and seed"
     figure, axes = panels_of(columns, title)
     off_axis = False
@@ -135,16 +136,14 @@ def deviations(table: pd.DataFrame, settings: TaskPlan, block: str) -> Panel:
     return Panel(title, f"standard deviation, {size.unit}".strip(", "), 0.0, margin, rows)
 
 
-def panels_of(
-    columns: list[tuple[Panel, Panel]], title: str
-) -> tuple[Figure, list[tuple[Panel, Axes]]]:
+def panels_of(columns: list[list[Panel]], title: str) -> tuple[Figure, list[tuple[Panel, Axes]]]:
     """A figure with the panels of each column below each other, those without a row left out."""
     heights = []
-    for place in range(2):
-        n_rows = max(min(MAX_ROWS, len(column[place].rows)) for column in columns)
+    for abreast in zip(*columns, strict=True):
+        n_rows = max(min(MAX_ROWS, len(panel.rows)) for panel in abreast)
         heights.append(PANEL_INCHES + ROW_INCHES * max(2, n_rows))
     size = (WIDTH_INCHES * len(columns), 0.9 + sum(heights))
-    figure, grid = subplots(2, len(columns), size, title, height_ratios=heights)
+    figure, grid = subplots(len(heights), len(columns), size, title, height_ratios=heights)
     axes = []
     for column, in_column in zip(columns, grid.T, strict=True):
         for panel, ax in zip(column, in_column, strict=True):

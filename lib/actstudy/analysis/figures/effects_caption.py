@@ -20,13 +20,13 @@ def caption(
     margin = scale.of_differences(settings).amount(settings.margin)
     n = seeds(table["n"].astype(int))
     text = (
-        f"{settings.title}. Above: mean differences of runs that share their seed and differ in "
+        f"{settings.title}. Differences: means of runs that share their seed and differ in "
         f"one factor alone, with Student t intervals, {n} per row, and their verdicts; "
         f"the band is the margin, {margin}, which the study states. "
     )
     if sources["sd"].notna().any():
         text += (
-            "Below: how far the levels of each source lie apart as a standard deviation, with "
+            "Standard deviations: how far the levels of each source lie apart, with "
             f"{LEVEL:.0%} intervals, over seeds that have a typical run in every cell; two runs "
             "that differ in a source lie sqrt(2) standard deviations apart, so the band ends at "
             "the margin / sqrt(2). Arithmetic: runs of torch that share all but how they compute, "
@@ -38,5 +38,5 @@ def caption(
     if off_axis:
         text += " Arrows: values beyond the axis."
     if n_left_out:
-        text += f" {n_left_out} rows more are in tables/effects.csv."
+        text += f" {n_left_out} rows more are in tables/effects.csv and components.csv."
     return text
