@@ -24,16 +24,22 @@ LEVELS = [
     "keras-jax",
     "keras-tensorflow",
 ]
+SHORT = {"steps": 4, "warmup": 0}
 SHIPPED = {"frameworks": (24, 4), "frameworks_full": (180, 9)}  # runs, cells of Keras runs
+SMOKE = ROOT / "config/frameworks_smoke.yaml"
 
 
 def load(folder, axes=None, **block):
     """A study of the task vision that crosses frameworks and activations, two seeds of each."""
     axes = {"framework": LEVELS, "activation": ["relu", "gelu"], **(axes or {})}
-    tasks = {"vision": {"steps": 4, "warmup": 0, **block}}
-    content = {"compare": "framework", "baseline": "torch", "seeds": 2}
+    return write(folder, axes, tasks={"vision": {**SHORT, **block}})
+
+
+def write(folder, axes, **settings):
+    """The study of a file with these axes."""
+    content = {"compare": "framework", "baseline": "torch", "seeds": 2, "tasks": {"vision": SHORT}}
     file = folder / "mine.yaml"
-    file.write_text(yaml.safe_dump({**content, "axes": axes, "tasks": tasks}))
+    file.write_text(yaml.safe_dump({**content, "axes": axes, **settings}))
     return planning.load(file)
 
 
@@ -160,6 +166,19 @@ def jobs_of_gpu(study):
     return jobs.plan_jobs(study, gpus=1, gpu_limit=1, local=True, config={})
 
 
+def test_the_smoke_study_pairs_three_frameworks_on_embedded_data():
+    study = planning.load(SMOKE)
+    assert len(study.possible) == 12
+    assert len(jobs_of(study).parities.cells) == 4
+    assert {run.spec.framework for run in study.possible} == {
+        "torch",
+        "keras-jax",
+        "keras-tensorflow",
+    }
+    assert {run.spec.dataset for run in study.possible} == {"fashion_mnist_tenth"}
+    assert "Fashion-MNIST in place of CIFAR" in study.note
+
+
 def test_stage_2_goes_on_from_stage_1():
     first, second = (planning.load(ROOT / f"config/{name}.yaml") for name in SHIPPED)
     assert {run.id for run in first.possible} < {run.id for run in second.possible}
@@ -265,3 +284,19 @@ def test_a_dry_run_without_a_back_end_is_one_line(dry_run, monkeypatch):
     (line,) = [line for line in said.splitlines() if line.startswith("actstudy: ")]
     assert line.endswith("jax cannot be imported; to fix: pip install 'actstudy[keras]'")
     assert "Traceback" not in printed + said
+
+
+def test_each_model_may_bring_its_own_activation(tmp_path):
+    models = [
+        {"model": "resnet50", "depth": 1, "activation": "relu"},
+        {"model": "mobilenetv2", "depth": 1, "activation": "relu6"},
+    ]
+    axes = {"framework": ["torch", "keras-jax"], "model": models}
+    study = write(tmp_path, axes)
+    pairs = {(run.spec.model, run.spec.activation) for run in study.possible}
+    assert pairs == {("resnet50", "relu"), ("mobilenetv2", "relu6")}
+    del models[1]["activation"]
+    says = "mine.yaml: tasks.vision: activation: missing; allowed: a name, or an axis of names"
+    refusal(lambda: write(tmp_path, axes), says)
+    models[1]["activation"] = "relu"
+    refusal(lambda: write(tmp_path, axes, compare="activation", baseline="relu"), says)

@@ -5,29 +5,39 @@ from typing import Any
 import keras
 from keras import ops
 
-BATCH_NORM_EPS = 1e-5  # torch's; Keras's is 1e-3
-BATCH_NORM_MOMENTUM = 0.9  # of the running statistics; torch writes it as 0.1
-
 
 class BatchNormalization(keras.layers.BatchNormalization):
-    """BatchNorm whose running variance is the unbiased one, n / (n - 1) times the batch's.
+    """BatchNorm as torch computes it: the running variance is n / (n - 1) times the batch's.
 
-    x (B, H, W, C) -> the same shape; batch statistics are computed in float32.
+    x (B, H, W, C) -> the same shape; statistics are in float32 or more. Keras's own keeps the
+    biased variance, and on TensorFlow takes it as E[x^2] - E[x]^2, which is off by 1e-5.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        if not training:
-            return super().call(inputs, training=False)
-        # a copy: `.value` is the variable itself on torch and TensorFlow, which super() overwrites
-        before = ops.copy(ops.convert_to_tensor(self.moving_variance))
-        outputs = super().call(inputs, training=True)
-        after = ops.convert_to_tensor(self.moving_variance)
-        own = after - before * self.momentum  # (1 - momentum) times the batch's variance
-        n = 1
-        for size in ops.shape(inputs)[:-1]:
-            n = n * size
-        self.moving_variance.assign(after + own / (n - 1))
-        return outputs
+        x = ops.cast(inputs, "float64" if inputs.dtype == "float64" else "float32")
+        mean = ops.convert_to_tensor(self.moving_mean)
+        variance = ops.convert_to_tensor(self.moving_variance)
+        if training:
+            mean = channel_means(x)
+            variance = channel_means(ops.square(x - mean))
+            self.move(self.moving_mean, mean)
+            self.move(self.moving_variance, variance * self.unbiased(x))
+        factor = ops.rsqrt(variance + self.epsilon) * self.gamma
+        return ops.cast((x - mean) * factor + self.beta, self.compute_dtype)
+
+    def move(self, running: Any, value: Any) -> None:
+        """Take a batch's statistic (C,) into the running one."""
+        running.assign(running * self.momentum + value * (1 - self.momentum))
+
+    def unbiased(self, x: Any) -> Any:
+        """n / (n - 1) for n values per channel of x (B, H, W, C)."""
+        n = ops.size(x) / x.shape[-1]
+        return ops.cast(n / (n - 1), x.dtype)
+
+
+def channel_means(x: Any) -> Any:
+    """(C,) means of x (B, H, W, C), of images first: TensorFlow adds up one value after another."""
+    return ops.mean(ops.mean(ops.mean(x, axis=2), axis=1), axis=0)
 
 
 class PReLU(keras.layers.Layer):
@@ -38,7 +48,7 @@ class PReLU(keras.layers.Layer):
         self.n = n
 
     def build(self, _shape: Any) -> None:
-        self.weight = self.add_weight(shape=(self.n,), name="weight")
+        self.weight = self.add_weight(shape=(self.n,), name="weight", initializer="zeros")
 
     def call(self, inputs: Any) -> Any:
         return ops.maximum(inputs, 0) + self.weight * ops.minimum(inputs, 0)
@@ -48,7 +58,7 @@ class LayerScale(keras.layers.Layer):
     """x times a learnt factor per channel (Touvron et al. 2021, arXiv:2103.17239)."""
 
     def build(self, shape: Any) -> None:
-        self.scale = self.add_weight(shape=(shape[-1],), name="scale")
+        self.scale = self.add_weight(shape=(shape[-1],), name="scale", initializer="zeros")
 
     def call(self, inputs: Any) -> Any:
         return inputs * self.scale

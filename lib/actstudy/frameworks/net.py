@@ -123,6 +123,10 @@ class KerasNet(ABC):
         """The loss that is trained; logits (B, C), y (B,)."""
         return arithmetic.cross_entropy(logits, y, self.spec.label_smoothing)
 
+    def scores(self, loss: Any, logits: Any, y: Any) -> Scores:
+        """Scores of a part of a batch, from its loss and logits (B, C)."""
+        return {"loss": loss, "accuracy": arithmetic.accuracy(logits, y)}
+
     def inputs(self, x: Any, keep: Any) -> Any:
         """The model's inputs of images (B, C, H, W) and factors (B, blocks)."""
         images = ops.cast(ops.transpose(x, (0, 2, 3, 1)), self.dtype)
@@ -175,3 +179,10 @@ class KerasNet(ABC):
 
 def _array(variable: Any) -> np.ndarray:
     return np.array(keras.ops.convert_to_numpy(variable))
+
+
+def summed(gradients: Sequence[Any] | None, more: Sequence[Any]) -> list[Any]:
+    """The sums of gradients and those of a further part of a batch; None before the first one."""
+    if gradients is None:
+        return list(more)
+    return [own + other for own, other in zip(gradients, more, strict=True)]

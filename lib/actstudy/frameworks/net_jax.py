@@ -111,21 +111,27 @@ class JaxNet(KerasNet):
         )
         logits = logits.astype(self.dtype)
         loss = self.loss(logits, y)
-        scores = {"loss": loss, "accuracy": arithmetic.accuracy(logits, y)}
-        return loss * scale, (others, scores)
+        return loss * scale, (others, self.scores(loss, logits, y))
 
     def write_back(self) -> None:
         groups = self._groups()
-        for variables, values in zip(groups, self.weights, strict=True):
+        copies = _copies(self.weights)  # the next step takes the weights themselves
+        for variables, values in zip(groups, copies, strict=True):
             for variable, value in zip(variables, values, strict=True):
-                variable.assign(jnp.copy(value))  # the next step takes `value` itself
+                variable.assign(value)
 
     def take_over(self) -> None:
         groups = self._groups()
         self._rate = groups[2].index(self.optimizer._learning_rate)
-        self.weights = tuple([jnp.copy(v.value) for v in variables] for variables in groups)
+        self.weights = _copies(tuple([v.value for v in variables] for variables in groups))
 
     def _groups(self) -> tuple[list[Any], list[Any], list[Any]]:
         """Trainable, other and the optimizer's variables."""
         model = self.model
         return model.trainable_variables, model.non_trainable_variables, self.optimizer.variables
+
+
+@jax.jit
+def _copies(weights: Any) -> Any:
+    """Copies of all arrays, in one call of the device."""
+    return jax.tree.map(jnp.copy, weights)

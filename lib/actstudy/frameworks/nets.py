@@ -27,12 +27,21 @@ def make_net(
     """
     policy = policy or POLICIES[spec.precision]
     twin = make_twin(model, shape, spec.model or "resnet18", policy, 0, leaves)
-    kind: type[KerasNet]
+    return _kind(spec)(twin, spec, device, policy)
+
+
+def _kind(spec: RunSpec) -> type[KerasNet]:
+    """The class of the spec's back end; no other back end is imported."""
     match frameworks.FRAMEWORKS[spec.framework].backend:
         case "jax":
-            from actstudy.frameworks.net_jax import JaxNet as kind
+            from actstudy.frameworks.net_jax import JaxNet
+
+            return JaxNet
         case "tensorflow":
-            from actstudy.frameworks.net_tensorflow import TensorflowNet as kind
-        case "torch":
-            from actstudy.frameworks.net_torch import TorchNet as kind
-    return kind(twin, spec, device, policy)
+            from actstudy.frameworks.net_tensorflow import TensorflowNet
+
+            return TensorflowNet
+        case _:
+            from actstudy.frameworks.net_torch import TorchNet
+
+            return TorchNet

@@ -14,6 +14,7 @@ CONVOLUTION = (2, 3, 1, 0)  # torch's axes of a kernel (out, in, H, W) in Keras'
 DEPTHWISE = (2, 3, 0, 1)  # of one (channels, 1, H, W)
 MATRIX = (1, 0)  # of a weight (out, in)
 VECTOR = (0,)
+UNDRAWN = "zeros"  # the weights come from torch: drawing them takes JAX a minute of compiling
 
 
 class Place(NamedTuple):
@@ -58,10 +59,14 @@ def convolution(module: Any, name: str) -> Part:
         row.append(keras.layers.ZeroPadding2D(padding, name=f"{name}-padding"))
     is_depthwise = module.groups > 1 and module.groups == module.in_channels
     if is_depthwise and module.out_channels == module.groups:
-        row.append(keras.layers.DepthwiseConv2D(**options))
+        row.append(keras.layers.DepthwiseConv2D(depthwise_initializer=UNDRAWN, **options))
         axes = DEPTHWISE
     else:
-        row.append(keras.layers.Conv2D(module.out_channels, groups=module.groups, **options))
+        row.append(
+            keras.layers.Conv2D(
+                module.out_channels, groups=module.groups, kernel_initializer=UNDRAWN, **options
+            )
+        )
         axes = CONVOLUTION
     places = {"weight": Place(row[-1], "kernel", axes)}
     if module.bias is not None:
@@ -85,7 +90,12 @@ def batch_norm(module: Any, name: str) -> Part:
 
 def linear(module: Any, name: str) -> Part:
     """A linear layer."""
-    layer = keras.layers.Dense(module.out_features, use_bias=module.bias is not None, name=name)
+    layer = keras.layers.Dense(
+        module.out_features,
+        use_bias=module.bias is not None,
+        kernel_initializer=UNDRAWN,
+        name=name,
+    )
     places = {"weight": Place(layer, "kernel", MATRIX)}
     if module.bias is not None:
         places["bias"] = Place(layer, "bias", VECTOR)

@@ -17,7 +17,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from actstudy.contract.errors import StudyError
-from actstudy.frameworks import backend, layers
+from actstudy.frameworks import backend
 from actstudy.frameworks.parts import PARTS, NoTwin, Place
 
 IMAGE_AXES = ((2, 3), (-2, -1), [2, 3], [-2, -1])  # H and W, as models spell them

@@ -128,17 +128,21 @@ def modules_flag(study: Study) -> list[str]:
 
 
 def plan_jobs(
-    study: Study, gpus: int, gpu_limit: int | None, local: bool, config: Mapping[str, Any]
+    study: Study,
+    gpus: int,
+    gpu_limit: int | None,
+    local: bool,
+    config: Mapping[str, Any],
+    are_run: bool = True,
 ) -> Jobs:
-    """The jobs of a study; StudyError if it needs a GPU that is not there.
+    """The jobs of a study; StudyError if it needs a GPU that is not there and they are run.
 
     gpus: GPUs of this machine; gpu_limit: N of `--resources gpu=N`, or None;
     local: jobs run on this machine, not on the nodes of a cluster; config: pairs of `--config`.
     """
-    device = study.device_for(gpus, gpu_limit, local)
+    device, notice = _device(study, gpus, gpu_limit, local, are_run)
     slots = None
-    notice = ""
-    if local and device != "cpu" and gpu_limit:
+    if local and device != "cpu" and gpu_limit and gpus:
         slots = min(gpu_limit, gpus) * study.slots_per_gpu
         if gpu_limit > gpus:
             notice = f"--resources gpu={gpu_limit}: this machine has {gpus}; {gpus} are used"
@@ -171,6 +175,21 @@ def plan_jobs(
         own_data=own_data_of(study),
         parities=parities.parities_of(specs, priorities),
     )
+
+
+def _device(
+    study: Study, gpus: int, gpu_limit: int | None, local: bool, are_run: bool
+) -> tuple[str, str]:
+    """`--device` of training, and why no job can run here; StudyError instead if jobs are run.
+
+    A dry run may plan what another machine will train.
+    """
+    try:
+        return study.device_for(gpus, gpu_limit, local), ""
+    except StudyError as fault:
+        if are_run:
+            raise
+        return "cuda", f"{fault}; a dry run is not refused"
 
 
 def in_order(study: Study) -> tuple[list[str], int]:

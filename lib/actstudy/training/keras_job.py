@@ -1,4 +1,4 @@
-"""One run, trained by Keras on one of its back ends: all but the arithmetic of a step is torch's."""
+"""One run, trained by Keras on a back end: all but the arithmetic of a step is torch's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,7 +62,7 @@ class KerasJob(Engine):
         return self.inputs(x), y, on_device[:, :0]
 
     def parameters(self) -> list[Tensor]:
-        """Copies of the trained parameters (1, ...) on the CPU, in the order of `net.parameters`."""
+        """Copies of the trained parameters (1, ...) on the CPU, in `net.parameters`' order."""
         arrays = self.net.export()
         return [torch.from_numpy(arrays[name])[None] for name in self.net.parameters]
 
