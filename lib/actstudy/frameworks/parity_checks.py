@@ -10,11 +10,11 @@ from actstudy.contract.parity import Check
 from actstudy.frameworks.neutral import Arrays
 from actstudy.frameworks.record import Record
 
-LOGITS = 2e-6  # of the largest logit: rounding of float32; the tanh form of GELU gives 5e-4
+LOGITS = 2e-6  # of the largest logit: float32 rounds; the tanh form of GELU differs by 5e-4
 FIRST_LOSS = 1e-5  # nats
 STEP = 3.0  # times the distance of torch's own float32 from float64
 EXACT = 1e-9  # after some steps in float64
-FINEST = 5e-7  # of an update: eight roundings of float32, below which no distance is told apart
+FINEST = 5e-7  # of an update: eight roundings of float32, and any distance below is rounding
 
 
 def compare(torch: Record, keras: Record, exact: Sequence[Arrays], shared: Arrays) -> list[Check]:
@@ -75,19 +75,18 @@ def rates(torch: Record, keras: Record) -> Check:
 
 
 def logits(torch: Record, keras: Record) -> Check:
-    """The largest difference of logits in evaluation mode, relative to the largest logit.
+    """The root mean square of the differences of logits in evaluation, over the largest logit.
 
-    If it is too large, where: the first layer whose output differs by as much.
+    If it is too large, where: the first layer whose outputs differ by as much.
     """
     apart = {}
     for layer, ours in torch.outputs.items():
         if layer in keras.outputs:
-            largest = float(np.abs(ours).max()) or 1.0
-            apart[layer] = distance(ours, keras.outputs[layer]) / largest
+            apart[layer] = typical_distance(ours, keras.outputs[layer])
     last = list(apart)[-1]
     if apart[last] <= LOGITS:
         return Check("logits", last, apart[last], LOGITS)
-    return Check("logits", first_apart("", apart, LOGITS).where, apart[last], LOGITS)
+    return Check("logits", first_apart("logits", apart, LOGITS).where, apart[last], LOGITS)
 
 
 def first_loss(torch: Record, keras: Record) -> Check:
@@ -99,16 +98,57 @@ def first_loss(torch: Record, keras: Record) -> Check:
 def one_step(torch: Record, keras: Record, exact: Sequence[Arrays], shared: Arrays) -> Check:
     """How many times farther from float64 an update of Keras is than those of torch, at most.
 
-    Per tensor, error = |update - exact update| / |exact update|, Euclidean norms; Keras counts
-    with its best batch, torch with its worst. So a fault, which is there in each batch, shows, and
-    rounding does not: a ReLU whose input rounds to the other side of 0 changes a whole gradient,
-    in torch's own steps as in those of Keras.
+    Per tensor, with the `errors` of Keras's best batch and of torch's worst. So a fault, which is
+    there in each batch, shows, and rounding does not: a ReLU whose input rounds to the other side
+    of 0 changes a whole gradient, in torch's steps as in those of Keras.
     """
     ours = errors(torch.updated, exact, shared)
     theirs = errors(keras.updated, exact, shared)
     ratios = {name: min(theirs[name]) / max(*ours[name], FINEST) for name in shared}
     where = max(ratios, key=lambda name: ratios[name])
     return Check("one step", where, ratios[where], STEP)
+
+
+def errors(
+    updated: Sequence[Arrays], exact: Sequence[Arrays], shared: Arrays
+) -> dict[str, list[float]]:
+    """Tensor -> per batch, the distance of its update from the exact one, over the update's size.
+
+    Both are root mean squares. The size is that of the exact update, or, if it is larger, the
+    median one of such tensors: a gradient that is 0 but for rounding, as that of a bias before a
+    BatchNorm, has no size of its own. Infinite if the tensor is not there or not finite.
+    """
+    each: dict[str, list[float]] = {name: [] for name in shared}
+    for ours, theirs in zip(updated, exact, strict=True):
+        sizes = update_sizes(theirs, shared)
+        for name, size in sizes.items():
+            each[name].append(_error(ours.get(name), theirs[name], size))
+    return each
+
+
+def update_sizes(exact: Arrays, shared: Arrays) -> dict[str, float]:
+    """Tensor -> root mean square of its update, at least the median of its kind.
+
+    Running statistics are one kind, weights the other.
+    """
+    sizes = {name: rms(exact[name] - before.astype(np.float64)) for name, before in shared.items()}
+    by_kind: dict[bool, list[float]] = {True: [], False: []}
+    for name, size in sizes.items():
+        by_kind[is_statistic(name)].append(size)
+    least = {kind: float(np.median(values)) for kind, values in by_kind.items() if values}
+    return {name: max(size, least[is_statistic(name)]) for name, size in sizes.items()}
+
+
+def is_statistic(name: str) -> bool:
+    """Whether torch's tensor of a name is a running mean or variance."""
+    return name.rpartition(".")[2].startswith("running_")
+
+
+def _error(update: np.ndarray | None, exact: np.ndarray, size: float) -> float:
+    if update is None or update.shape != exact.shape or not np.isfinite(update).all():
+        return math.inf
+    apart = rms(update.astype(np.float64) - exact)
+    return apart / size if apart else 0.0
 
 
 def exact_steps(torch: Arrays, keras: Arrays) -> Check:
@@ -155,6 +195,18 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
     if a.shape != b.shape:
         return math.inf
     return float(np.abs(a.astype(np.float64) - b).max(initial=0.0))
+
+
+def typical_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """The root mean square of the differences of two arrays, over the largest value of `a`."""
+    if a.shape != b.shape:
+        return math.inf
+    return rms(a.astype(np.float64) - b) / (float(np.abs(a).max()) or 1.0)
+
+
+def rms(values: np.ndarray) -> float:
+    """The root mean square of values."""
+    return float(np.sqrt(np.mean(np.square(values))))
 
 
 def first_apart(name: str, apart: Mapping[str, float], limit: float) -> Check:
