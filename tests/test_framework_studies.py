@@ -10,14 +10,13 @@ import pytest
 import snakes
 import yaml
 from commands import command
-from faults import mutants
 from refusals import refusal
 from runs import ROOT
 from sklearn import model_selection
 
 from actstudy.contract import frameworks, parity, registry, spec, store
 from actstudy.data import prepared
-from actstudy.study import data_checks, framework_checks, jobs, planning
+from actstudy.study import framework_checks, jobs, planning
 
 LEVELS = [
     "torch",
@@ -85,18 +84,6 @@ def test_what_own_code_may_ask_for_is_refused_with_keras_alone(field, value, say
     framework_checks.check(torch_run, "here")
     keras = dataclasses.replace(torch_run, framework="keras-torch")
     refusal(lambda: framework_checks.check(keras, "here"), f"here: {says}")
-
-
-def test_images_that_nothing_would_be_left_of_are_refused(monkeypatch):
-    """ConvNeXt halves three times after its stem: 28 x 28 pixels are too few for one of 4 x 4."""
-    fields = {"activation": "gelu", "model": "convnext_tiny", "width": 4, "depth": 1}
-    says = "dataset: got images of 28 x 28 pixels for convnext_tiny with stem large; allowed: at "
-    refusal(lambda: planning.run_spec("vision", 0, {**fields, "stem": "large"}), says)
-    mutants.make(planning.run_spec("vision", 0, {**fields, "stem": "small", "batch_size": 4}))
-    monkeypatch.setattr(data_checks, "MERGED", {})
-    large = planning.run_spec("vision", 0, {**fields, "stem": "large", "batch_size": 4})
-    with pytest.raises(RuntimeError):
-        mutants.make(large)
 
 
 def test_torch_keeps_its_ids_and_keras_has_one_spelling_of_its_engine(tmp_path):

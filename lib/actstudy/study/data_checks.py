@@ -7,7 +7,6 @@ from actstudy.contract import own_data, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 
-MERGED = {"convnext_tiny": 8}  # model -> patches of its stem, each way, per pixel of its last stage
 WORDS = {"classes": "classes", "values": "numbers to predict"}  # what is predicted
 
 
@@ -34,23 +33,9 @@ def check(spec: RunSpec, where: str) -> None:
             remedy += _other_target(task, declared)
         got = f"got {name!r}, which holds {_contents(declared, task)}"
         raise StudyError(f"{where}: dataset: {got}; allowed: {_accepted(task)}{remedy}")
-    _check_pixels(spec, declared, where)
     if task["predicts"] == "values" and spec.label_smoothing:
         got = f"got {spec.label_smoothing} of numbers to predict"
         raise StudyError(f"{where}: label_smoothing: {got}; allowed: 0, as it is of classes")
-
-
-def _check_pixels(spec: RunSpec, declared: Mapping[str, Any], where: str) -> None:
-    """StudyError if images are so small that nothing would be left of them in the last stage."""
-    if spec.model not in MERGED:
-        return
-    patch = registry.literal(f"nets/{spec.model}.py", "PATCHES")[spec.stem]
-    smallest = patch * MERGED[spec.model]
-    _, height, width = declared["shape"]
-    if min(height, width) < smallest:
-        got = f"got images of {height} x {width} pixels for {spec.model} with stem {spec.stem}"
-        allowed = f"at least {smallest} x {smallest}"
-        raise StudyError(f"{where}: dataset: {got}; allowed: {allowed}")
 
 
 def _fits(task: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
