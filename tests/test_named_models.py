@@ -10,7 +10,7 @@ from runs import quiet, small
 
 from actstudy.advice import context
 from actstudy.commands import cli
-from actstudy.contract import nets, own, own_code, spec
+from actstudy.contract import nets, own, own_code, registry, spec
 from actstudy.nets import activations
 from actstudy.study import inspection, planning
 from actstudy.training import optim, trial, wiring
@@ -153,6 +153,21 @@ def test_the_command_line_takes_a_name(capsys):
     with pytest.raises(SystemExit, match="2"):
         cli.main([*flags, "--model", "mobilenetv2", "--nesterov", "--optimizer", "sgd"])
     assert "nesterov: got True with optimizer sgd and momentum 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stem", ["small", "large"])
+def test_images_may_be_too_small_for_a_model(stem, monkeypatch):
+    """At the least size it trains; a pixel less is refused in one line."""
+    least = {"small": 16, "large": 32}[stem]
+    declared = {**registry.dataset("fashion_mnist_tenth"), "shape": [1, least, least + 5]}
+    monkeypatch.setattr(registry, "dataset", lambda name: declared)
+    run_spec = small("vision", model="convnext_tiny", stem=stem, depth=1)
+    model, _ = wiring.make_model(run_spec, trial.made_up(run_spec, declared))
+    assert model(torch.zeros(2, 1, least, least + 5)).shape == (2, 10)
+    declared["shape"] = [1, least, least - 1]
+    parts = [f"model: got convnext_tiny with stem {stem} for images of {least} x {least - 1}"]
+    refusal(lambda: small("vision", model="convnext_tiny", stem=stem), *parts)
+    assert small("vision", model="resnet50", stem=stem)
 
 
 # Sites

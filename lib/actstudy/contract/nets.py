@@ -103,6 +103,15 @@ def is_optional(model: str | None, field: str) -> bool:
     return field == "depth" and "BLOCKS" in literals.assignments(f"nets/{model}.py")
 
 
+def min_pixels(spec: RunSpec) -> int:
+    """The least height and width of images that a run's model takes with its stem."""
+    net = of_run(spec)
+    if net is None or "MIN_PIXELS" not in literals.assignments(f"nets/{net}.py"):
+        return 1
+    least: int = registry.literal(f"nets/{net}.py", "MIN_PIXELS")[spec.stem]
+    return least
+
+
 def sites(net: str, depth: int | None) -> list[str]:
     """The activation sites of a model, in order; StudyError if SITES names none.
 

@@ -49,7 +49,7 @@ SHIPPED: dict[str, str] = {
     "data/sets/sotu_text.py": "d4582311f536",
     "data/sets/tiny_imagenet.py": "c38357326084",
     "data/sets/wikitext2.py": "88dbb87371bb",
-    "nets/convnext_tiny.py": "586954e2bfa9",
+    "nets/convnext_tiny.py": "d432b0766a69",
     "nets/convolution.py": "6df9ed3830e1",
     "nets/drop_path.py": "f2c71faec601",
     "nets/encoder.py": "1d402c502c34",

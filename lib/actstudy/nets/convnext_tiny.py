@@ -16,6 +16,7 @@ MODEL = {"title": "ConvNeXt-Tiny", "fields": ["width", "depth", "stem", "drop_pa
 BLOCKS = (3, 3, 9, 3)  # of each stage in the paper
 SITES = ("stages.{stage}.{block}.act",)  # study files are checked against them
 PATCHES = {"small": 2, "large": 4}  # pixels, each way, of the stem's
+MIN_PIXELS = {"small": 16, "large": 32}  # each way, of an image: three more halvings leave one
 EPS = 1e-6  # of all norms
 SCALE = 1e-6  # of a block's output at first
 

@@ -127,7 +127,11 @@ def _check_sizes(spec: RunSpec, where: str) -> None:
         title = registry.dataset(spec.dataset)["title"]
         got = f"got {spec.batch_size}; allowed: at most the {n_train} train examples of {title}"
         raise StudyError(f"{where}: batch_size: {got}")
-    channels = registry.dataset(spec.dataset).get("shape", [1])[0]
+    least = nets.min_pixels(spec)
+    channels, *pixels = registry.dataset(spec.dataset).get("shape", [1])
+    if min(pixels, default=least) < least:
+        got = f"got {spec.model} with stem {spec.stem} for images of {pixels[0]} x {pixels[1]}"
+        raise StudyError(f"{where}: model: {got}; allowed: of at least {least} x {least} pixels")
     if spec.augment == "crop_flip_jitter" and channels not in (1, 3):
         got = f"got {spec.augment!r} for images of {channels} channels"
         raise StudyError(f"{where}: augment: {got}; allowed: none, crop_flip")
