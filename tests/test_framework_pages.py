@@ -154,6 +154,9 @@ def test_no_speed_is_without_device_execution_and_number_of_processes():
     assert table.count("a CPU") == 8
     assert table.count("not recorded") == 2
     assert any("not frameworks as such" in note for note in frameworks.speed_notes(tables, "mlp"))
+    assert "Of a CPU it is not known what else ran on it at the time." in list(
+        frameworks.speed_notes(tables, "mlp")
+    )
     few = framework_tables.speed(tables_of(runs_of(n=2)), "mlp")
     assert few.count("(no interval: it takes 3)") == 8
     assert " to " not in few

@@ -195,8 +195,11 @@ def speed_notes(tables: Tables, task: str) -> Iterator[str]:
         "A row is of one device and one execution; the ratio over torch compares two executions on "
         "the same device, not frameworks as such. Each process trains one run; those that were "
         "resumed or shared a GPU are not timed. Intervals are Student's, of the ratio Welch's, "
-        "95%, over processes. Memory of different kinds is not compared."
+        "95%, over processes. Throughput leaves compiling steps out, which a short run pays in "
+        "full. Memory of different kinds is not compared."
     )
+    if table["memory_kind"].astype(str).str.startswith("process").any():
+        yield "Of a CPU it is not known what else ran on it at the time."
     n_not_timed = int(table["n_not_timed"].sum())
     if n_not_timed:
         yield f"Not timed: {n_not_timed} of {int(table['n'].sum()) + n_not_timed} processes."
