@@ -16,6 +16,7 @@ from actstudy.frameworks.neutral import Arrays
 from actstudy.frameworks.optimizers import make_optimizer
 from actstudy.frameworks.twin import Twin
 
+SCORES = ("loss", "accuracy", "clipped", "skipped", "norms", "nonfinite")  # in torch's order
 Scores = dict[str, Any]  # native scalars of a back end; `norms` and `nonfinite` are (parameters,)
 
 
@@ -75,7 +76,7 @@ class KerasNet(ABC):
         inputs = [self.native(part) for part in (x, y.int(), keep)]
         scores = self.update(*inputs, self.native(lr))
         self.passes += self.spec.accumulate
-        return {name: self.to_torch(value) for name, value in scores.items()}
+        return {name: self.to_torch(scores[name]) for name in SCORES if name in scores}
 
     def logits(self, x: Tensor) -> Tensor:
         """(B, classes) float32 in evaluation mode; x: (B, C, H, W).

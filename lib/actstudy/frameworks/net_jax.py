@@ -95,7 +95,7 @@ class JaxNet(KerasNet):
             scores = {name: value + own[name] / n for name, value in scores.items()}
             return (gradients, others, scores), None
 
-        parts = [jnp.reshape(value, (n, -1, *value.shape[1:])) for value in batch]
+        parts = [jnp.reshape(value, (n, len(value) // n, *value.shape[1:])) for value in batch]
         zeros = jax.tree.map(jnp.zeros_like, trained)
         scores = dict.fromkeys(("loss", "accuracy"), jnp.zeros((), self.dtype))
         carry, _ = jax.lax.scan(one_part, (zeros, others, scores), tuple(parts))
