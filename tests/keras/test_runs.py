@@ -53,26 +53,26 @@ def whole(framework, fashion, tmp_path_factory):
 
 
 def test_a_run_leaves_what_torchs_leaves(whole, fashion, tmp_path):
-    theirs = tables(trained(vision("torch"), tmp_path / "torch", fashion, probe_every=3))
+    expected = tables(trained(vision("torch"), tmp_path / "torch", fashion, probe_every=3))
     (run,) = whole["runs"]
     assert run["status"] == "completed", run["reason"]
     assert run["execution"].startswith("NHWC, ")
     assert "keras " in run["versions"]
     assert run["skipped_steps"] is None
     for name in ("n_params", "order_hash", "data_sha256"):
-        assert run[name] == theirs["runs"][0][name]
-    for own, other in zip(whole["curves"], theirs["curves"], strict=True):
+        assert run[name] == expected["runs"][0][name]
+    for own, other in zip(whole["curves"], expected["curves"], strict=True):
         assert (own["step"], own["metric"]) == (other["step"], other["metric"])
         if own["metric"] == "loss":
             assert own["value"] == pytest.approx(other["value"], abs=1e-4)
 
 
 def test_probes_read_what_torchs_read(whole, fashion, tmp_path):
-    theirs = tables(trained(vision("torch"), tmp_path / "torch", fashion, probe_every=3))
+    expected = tables(trained(vision("torch"), tmp_path / "torch", fashion, probe_every=3))
     keys = [(row["step"], row["name"], row["probe"]) for row in whole["health"]]
     read = dict(zip(keys, whole["health"], strict=True))
-    assert len(read) == len(theirs["health"])
-    for other in theirs["health"]:
+    assert len(read) == len(expected["health"])
+    for other in expected["health"]:
         own = read[other["step"], other["name"], other["probe"]]
         if other["probe"] in ("gradient_norm", "weight_norm"):
             assert own["value"] == pytest.approx(other["value"], rel=2e-3, abs=1e-6), other

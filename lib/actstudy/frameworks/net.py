@@ -139,9 +139,11 @@ class KerasNet(ABC):
 
     def parts(self, *batch: Any) -> list[tuple[Any, ...]]:
         """The parts of x, y and keep whose gradients are accumulated."""
-        n = self.spec.accumulate
-        size = batch[0].shape[0] // n
-        return [tuple(value[i * size : (i + 1) * size] for value in batch) for i in range(n)]
+        size = batch[0].shape[0] // self.spec.accumulate
+        parts = []
+        for start in range(0, size * self.spec.accumulate, size):
+            parts.append(tuple(value[start : start + size] for value in batch))
+        return parts
 
     def clipped(self, gradients: Sequence[Any]) -> tuple[list[Any], Scores]:
         """Gradients, clipped as the spec says, and what is known of them before."""

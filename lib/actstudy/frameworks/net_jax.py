@@ -127,7 +127,10 @@ class JaxNet(KerasNet):
     def take_over(self) -> None:
         groups = self._groups()
         self._rate = groups[2].index(self.optimizer._learning_rate)
-        self.weights = _copies(tuple([v.value for v in variables] for variables in groups))
+        values = []
+        for variables in groups:
+            values.append([variable.value for variable in variables])
+        self.weights = _copies(tuple(values))
 
     def _groups(self) -> tuple[list[Any], list[Any], list[Any]]:
         """Trainable, other and the optimizer's variables."""
