@@ -16,6 +16,7 @@ from actstudy.frameworks.neutral import Arrays
 from actstudy.frameworks.optimizers import make_optimizer
 from actstudy.frameworks.twin import Twin
 
+SCORES = ("loss", "accuracy", "clipped", "skipped", "norms", "nonfinite")  # in torch's order
 Scores = dict[str, Any]  # native scalars of a back end; `norms` and `nonfinite` are (parameters,)
 
 
@@ -75,7 +76,7 @@ class KerasNet(ABC):
         inputs = [self.native(part) for part in (x, y.int(), keep)]
         scores = self.update(*inputs, self.native(lr))
         self.passes += self.spec.accumulate
-        return {name: self.to_torch(value) for name, value in scores.items()}
+        return {name: self.to_torch(scores[name]) for name in SCORES if name in scores}
 
     def logits(self, x: Tensor) -> Tensor:
         """(B, classes) float32 in evaluation mode; x: (B, C, H, W).
@@ -138,9 +139,11 @@ class KerasNet(ABC):
 
     def parts(self, *batch: Any) -> list[tuple[Any, ...]]:
         """The parts of x, y and keep whose gradients are accumulated."""
-        n = self.spec.accumulate
-        size = batch[0].shape[0] // n
-        return [tuple(value[i * size : (i + 1) * size] for value in batch) for i in range(n)]
+        size = batch[0].shape[0] // self.spec.accumulate
+        parts = []
+        for start in range(0, size * self.spec.accumulate, size):
+            parts.append(tuple(value[start : start + size] for value in batch))
+        return parts
 
     def clipped(self, gradients: Sequence[Any]) -> tuple[list[Any], Scores]:
         """Gradients, clipped as the spec says, and what is known of them before."""

@@ -95,7 +95,7 @@ class JaxNet(KerasNet):
             scores = {name: value + own[name] / n for name, value in scores.items()}
             return (gradients, others, scores), None
 
-        parts = [jnp.reshape(value, (n, -1, *value.shape[1:])) for value in batch]
+        parts = [jnp.reshape(value, (n, len(value) // n, *value.shape[1:])) for value in batch]
         zeros = jax.tree.map(jnp.zeros_like, trained)
         scores = dict.fromkeys(("loss", "accuracy"), jnp.zeros((), self.dtype))
         carry, _ = jax.lax.scan(one_part, (zeros, others, scores), tuple(parts))
@@ -127,7 +127,10 @@ class JaxNet(KerasNet):
     def take_over(self) -> None:
         groups = self._groups()
         self._rate = groups[2].index(self.optimizer._learning_rate)
-        self.weights = _copies(tuple([v.value for v in variables] for variables in groups))
+        values = []
+        for variables in groups:
+            values.append([variable.value for variable in variables])
+        self.weights = _copies(tuple(values))
 
     def _groups(self) -> tuple[list[Any], list[Any], list[Any]]:
         """Trainable, other and the optimizer's variables."""

@@ -27,7 +27,11 @@ def make_net(
     """
     policy = policy or POLICIES[spec.precision]
     twin = make_twin(model, shape, spec.model or "resnet18", policy, spec.drop_path > 0, leaves)
-    return _kind(spec)(twin, spec, device, policy)
+    net = _kind(spec)(twin, spec, device, policy)
+    state = model.state_dict()
+    for name in twin.counts:
+        net.passes = int(state[name])
+    return net
 
 
 def _kind(spec: RunSpec) -> type[KerasNet]:
