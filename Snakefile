@@ -16,6 +16,7 @@ from actstudy.contract import errors, home, host, registry, spec, store
 from actstudy.study import (
     certified,
     disk,
+    framework_checks,
     jobs,
     looks,
     notices,
@@ -26,6 +27,9 @@ from actstudy.study import (
 )
 
 home.provide(Path(".snakemake/home"))
+ARE_RUN = not workflow.is_main_process or jobs.are_run(
+    cli.get_argument_parser().parse_args(sys.argv[1:])
+)
 CONFIG = workflow.config_settings.config  # the pairs of --config
 try:
     checkout.check_path(Path.cwd())
@@ -42,13 +46,13 @@ try:
         local=workflow.resource_settings.nodes
         is None,  # no cluster's nodes run the jobs
         config=CONFIG,
+        are_run=ARE_RUN,
     )
     checkout.check_words(Path.cwd(), map(packs.to_json, JOBS.packs.values()))
     jobs.check_sources(STUDY)
-    if workflow.is_main_process:
-        options = cli.get_argument_parser().parse_args(sys.argv[1:])
-        if jobs.are_run(options):
-            disk.check_room(STUDY)
+    framework_checks.check_installed(STUDY.possible + STUDY.tuning, STUDY.file)
+    if workflow.is_main_process and ARE_RUN:
+        disk.check_room(STUDY)
 except (errors.StudyError, store.Damaged) as fault:
     errors.refuse(fault)
 if workflow.is_main_process and STUDY.folder != tries.results_folder(STUDY.name):
@@ -69,6 +73,7 @@ SCRIPTS = f"{workflow.basedir}/workflow/scripts"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/looks.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/parity.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/packs.smk"
 include: "workflow/rules/tables.smk"

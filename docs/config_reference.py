@@ -5,7 +5,7 @@ import typing
 
 import yaml
 
-from actstudy.contract import registry
+from actstudy.contract import nets, registry
 from actstudy.contract.spec import DEFAULTS, RunSpec
 from actstudy.study.checks import RESERVED
 from actstudy.study.config import RunFields, StudyFile, TaskBlock
@@ -103,6 +103,9 @@ def main() -> None:
     print(f"Activations: {', '.join(registry.activations())}.\n")
     print("Aliases: " + ", ".join(f"{short} ({name})" for short, name in aliases.items()) + ".\n")
     print(f"Init policies: {', '.join(registry.init_policies())}.\n")
+    for task in tasks:
+        if nets.names(task):
+            print(f"Models of {task}: {', '.join(nets.names(task))}.\n")
     print(f"Tasks: {', '.join(tasks)}. Data sets: {', '.join(registry.datasets())}.")
 
 

@@ -1,4 +1,4 @@
-"""Tables of docs/statistics.md with error rates, from benchmarks/results/verdicts.parquet."""
+"""Tables of docs/statistics.md with error rates, from tables of benchmarks/results."""
 
 import itertools
 
@@ -17,6 +17,7 @@ SKEWED = {  # a noise of benchmarks/verdicts.py -> its words
     "skewed_slopes": "a skewed effect of the seed, to which levels respond by 1/2 to 2",
     "collapsed_levels": "levels that fall in one run of ten, the baseline never; equal means",
 }
+COMPONENT_SEEDS = (3, 5, 8, 20)
 SEEDS = ((8, False), (20, False), (20, True))  # with looks or without
 
 
@@ -102,3 +103,51 @@ def savings() -> str:
         "found (20 at once)"
     )
     return markdown(head.split("|"), rows)
+
+
+def of_components(**case: object) -> pd.DataFrame:
+    """Rows of benchmarks/results/components.parquet whose columns have these values."""
+    frame = pd.read_parquet(BENCHMARKS / "components.parquet")
+    for name, value in case.items():
+        frame = frame[frame[name] == value]
+    return frame
+
+
+def component_coverage() -> str:
+    """Coverage of the standard deviations of sources, a row per source and noise."""
+    rows = []
+    for noise in ("normal", "exponential", "unequal"):
+        cases = of_components(noise=noise, n_frameworks=3, is_absent=False)
+        covers = cases[cases["measure"].str.startswith("covers: ")]
+        if noise != "normal":  # reruns of torch are simulated with normal noise alone
+            covers = covers[covers["measure"] != "covers: arithmetic"]
+        for measure, own in covers.groupby("measure", sort=False):
+            by_seeds = own.set_index("n")["value"]
+            entries = [f"{by_seeds[n]:.3f}" for n in COMPONENT_SEEDS]
+            rows.append([measure.removeprefix("covers: "), noise, *entries])
+    head = ["source", "residual", *(f"{n} seeds" for n in COMPONENT_SEEDS)]
+    return markdown(head, rows)
+
+
+def component_errors() -> str:
+    """How often a framework without effect, or the larger of two equal sources, is named."""
+    absent = of_components(n_frameworks=2, is_absent=True, measure="excludes 0: framework")
+    larger = of_components(measure="larger")
+    rows = []
+    for words, cases in (("no effect, excludes 0", absent), ("equal, called larger", larger)):
+        by_seeds = cases.set_index("n")["value"]
+        rows.append([words, *(f"{by_seeds[n]:.3f}" for n in COMPONENT_SEEDS)])
+    head = ["studies", *(f"{n} seeds" for n in COMPONENT_SEEDS)]
+    return markdown(head, rows)
+
+
+def size_coverage() -> str:
+    """Coverage of typical sizes; in brackets that of a bootstrap over seeds."""
+    rows = []
+    for mean in (0.0, 1.0, 3.0):
+        own = of_components(mean=mean, measure="covers: size").set_index("n")["value"]
+        beside = of_components(mean=mean, measure="covers: size, bootstrap").set_index("n")["value"]
+        entries = [f"{own[n]:.3f} ({beside[n]:.3f})" for n in COMPONENT_SEEDS]
+        rows.append([f"{mean:g}", *entries])
+    head = ["m", *(f"{n} seeds" for n in COMPONENT_SEEDS)]
+    return markdown(head, rows)

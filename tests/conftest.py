@@ -26,6 +26,19 @@ hypothesis.settings.load_profile("untimed")
 WHOLE_FILES = ("tests/test_looks.py", "tests/test_storm.py", "tests/test_workflow.py")
 
 
+collect_ignore = ["keras"]  # run by test_frameworks.py, in a process per framework
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--framework`: of the tests in tests/keras, which are collected with it alone."""
+    parser.addoption("--framework", help="keras-jax, keras-tensorflow or keras-torch")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("framework"):
+        collect_ignore.clear()
+
+
 class WholeFiles(LoadScopeScheduling):
     """One worker has all tests of a file of WHOLE_FILES; any other test is handed out by itself."""
 
@@ -34,6 +47,7 @@ class WholeFiles(LoadScopeScheduling):
         return file if file in WHOLE_FILES else nodeid
 
 
+@pytest.hookimpl(optionalhook=True)  # tests of frameworks run without xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     return WholeFiles(config, log)
 

@@ -1,6 +1,6 @@
 """What a process remembers of the package's source files, for tests that edit copies of them."""
 
-from actstudy.contract import literals, registry
+from actstudy.contract import literals, nets, registry
 
 READ = (
     literals.tree,
@@ -11,6 +11,7 @@ READ = (
     registry.files,
     registry.task,
     registry.registered_dataset,
+    nets.declared,
 )
 
 

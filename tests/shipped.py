@@ -8,7 +8,7 @@ import sys
 
 from runs import ROOT
 
-from actstudy.contract import code, registry, shipped
+from actstudy.contract import code, nets, registry, shipped
 
 TABLE = ROOT / "lib/actstudy/contract/shipped.py"
 
@@ -18,6 +18,7 @@ def digests() -> dict[str, str]:
     pieces = [f"activation {name}" for name in registry.activations()]
     pieces += [f"init {name}" for name in registry.init_policies()]
     files = [f"tasks/{name}.py" for name in registry.tasks()]
+    files += [f"nets/{name}.py" for name in nets.known()]
     files += [f"data/sets/{name}.py" for name in registry.datasets()]
     pieces += code.with_imports([*files, code.PACKED])
     return {piece: code.digest_of(piece) for piece in pieces}

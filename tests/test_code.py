@@ -7,7 +7,8 @@ import memory
 import pandas as pd
 import pytest
 import shipped as tool
-from runs import ROOT, packed_spec, tiny
+from refusals import refusal
+from runs import ROOT, packed_spec, small, tiny
 
 from actstudy.analysis.page import origins
 from actstudy.commands import cli
@@ -118,7 +119,7 @@ EDITED = {
     ),
     "the model": (("nets/mlp.py", "self.layers(x.flatten(1))", "x.flatten(1)"), "nets/mlp.py"),
     "the loss": (
-        ("tasks/classification.py", "cross_entropy(logits.float(), y", "nll_loss(logits, y"),
+        ("tasks/classification.py", "cross_entropy(logits, y", "nll_loss(logits, y"),
         "tasks/classification.py",
     ),
     "the task": (
@@ -234,3 +235,47 @@ def test_a_name_with_a_space_has_a_hash(edit):
     assert code.of_run(tiny("my relu")) == {
         "activation my relu": code.digest_of("activation my relu")[:8]
     }
+
+
+# Models that a study names
+
+
+def test_an_edited_model_is_a_new_run_for_its_own_runs_alone(edit):
+    names = ("resnet18", "resnet50", "mobilenetv2", "convnext_tiny")
+    before = {name: small("vision", model=name) for name in names}
+    edit("nets/resnet50.py", "EXPANSION = 4", "EXPANSION = 2")
+    assert list(small("vision", model="resnet50").code) == ["nets/resnet50.py"]
+    for name in ("resnet18", "mobilenetv2", "convnext_tiny"):
+        assert small("vision", model=name) == before[name]
+    edit("nets/drop_path.py", "return x * self.keep", "return x + self.keep")
+    assert list(small("vision", model="convnext_tiny").code) == ["nets/drop_path.py"]
+    assert small("vision") == before["resnet18"]
+    edit("nets/convolution.py", "kernel // 2", "kernel // 3")
+    assert list(small("vision").code) == ["nets/convolution.py"]
+    assert list(small("vision", model="convnext_tiny").code) == ["nets/drop_path.py"]
+
+
+def test_a_longer_list_of_models_changes_no_run(edit):
+    before = small("vision")
+    edit("tasks/vision.py", '"nets": ["resnet18", ', '"nets": ["resnet18", "mlp", ')
+    edit("nets/mlp.py", "SITES = ", 'MODEL = {"title": "MLP", "fields": ["width"]}\nSITES = ')
+    assert small("vision") == before
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "parts"),
+    [
+        ("nets/resnet50.py", ('"fields"', '"field"'), ["MODEL: unknown key 'field'; did you mean"]),
+        ("nets/resnet50.py", ('"width", ', '"widht", '), ["fields: got", "did you mean 'width'?"]),
+        (
+            "tasks/vision.py",
+            ('"mobilenetv2",', '"mobilnetv2",'),
+            ["vision.py: TASK: nets: got 'mobilnetv2'; did you mean 'mobilenetv2'?"],
+        ),
+        ("tasks/vision.py", ('"nets": ["resnet18", ', '"nets": ['), ["nets: got", "with that of"]),
+    ],
+)
+def test_a_wrong_literal_is_one_line(edit, file, change, parts):
+    edit(file, *change)
+    names = {"model": "resnet50"} if file.startswith("nets/") else {}
+    refusal(lambda: small("vision", **names), *parts)

@@ -13,12 +13,15 @@ from actstudy.contract.errors import StudyError
 from actstudy.contract.streams import stream
 from actstudy.nets import parameters
 from actstudy.nets.activations import ACTIVATIONS, Sites, gain
+from actstudy.nets.convnext_tiny import ConvNeXtTiny
 from actstudy.nets.encoder import Encoder
 from actstudy.nets.feeds import feeds
 from actstudy.nets.gpt import GPT
 from actstudy.nets.initializers import POLICIES, Weight, initialize
 from actstudy.nets.mlp import MLP
-from actstudy.nets.resnet import ResNet18
+from actstudy.nets.mobilenetv2 import MobileNetV2
+from actstudy.nets.resnet18 import ResNet18
+from actstudy.nets.resnet50 import ResNet50
 
 SHAPE = (600, 400)  # out, in
 TRUNCATED = 0.1**2  # bounds at 20 sd change nothing
@@ -176,10 +179,34 @@ def resnet_feeds():
     return fed
 
 
+def resnet50_feeds():
+    """The same of a ResNet-50 of one block per stage."""
+    fed = {}
+    before = "act1"
+    for stage in range(4):
+        block = f"stages.{stage}.0"
+        for layer, site in (("conv1", before), ("shortcut.0", before)):
+            fed[f"{block}.{layer}.weight"] = site
+        fed[f"{block}.conv2.weight"] = f"{block}.act1"
+        fed[f"{block}.conv3.weight"] = f"{block}.act2"
+        before = f"{block}.act3"
+    return fed
+
+
+def mobilenet_feeds():
+    """A block's output is linear and normalised, so that it feeds nothing with an activation."""
+    fed = {"first.conv2.weight": "act1", "first.conv3.weight": "first.act2"}
+    for stage in range(6):
+        for layer in (2, 3):
+            fed[f"stages.{stage}.0.conv{layer}.weight"] = f"stages.{stage}.0.act{layer - 1}"
+    return fed
+
+
 TOKENS = torch.tensor([[2, 5, 3], [4, 2, 2]])
 IMAGES = torch.ones(2, 3, 32, 32)
 SIGNALS = torch.ones(2, 40)
 BLOCKS = {f"stack.blocks.{index}.down.weight": f"blocks.{index}" for index in range(2)}
+CONVNEXT = {f"stages.{stage}.0.down.weight": f"stages.{stage}.0.act" for stage in range(4)}
 LAYERS = {"layers.1.0.weight": "layers.0", "head.weight": "layers.1"}
 SHIPPED = {
     "mlp": (lambda act: MLP(40, (8, 8), 10, act), SIGNALS, LAYERS),
@@ -187,6 +214,9 @@ SHIPPED = {
     "mlp layer": (lambda act: MLP(40, (8, 8), 10, act, "layer"), SIGNALS, LAYERS),
     "resnet small": (lambda act: ResNet18(3, 10, 4, "small", act), IMAGES, resnet_feeds()),
     "resnet large": (lambda act: ResNet18(3, 10, 4, "large", act), IMAGES, resnet_feeds()),
+    "resnet50": (lambda act: ResNet50(3, 10, 4, 1, "small", act), IMAGES, resnet50_feeds()),
+    "mobilenetv2": (lambda act: MobileNetV2(3, 10, 16, 1, "small", act), IMAGES, mobilenet_feeds()),
+    "convnext_tiny": (lambda act: ConvNeXtTiny(3, 10, 4, 1, "small", act), IMAGES, CONVNEXT),
     "encoder": (lambda act: Encoder(9, 3, 4, 2, 8, 2, 0.1, act, pad=0), TOKENS, BLOCKS),
     "gpt": (lambda act: GPT(9, 3, 2, 8, 2, 0.1, act), TOKENS, BLOCKS),
 }

@@ -12,7 +12,7 @@ from runs import quiet, run, run_row
 
 from actstudy.commands import cli
 from actstudy.commands import inspection as command
-from actstudy.contract import literals, own, own_code, registry, store
+from actstudy.contract import literals, nets, own, own_code, store
 from actstudy.contract.errors import StudyError
 from actstudy.nets import activations
 from actstudy.study import inspection, jobs, planning
@@ -245,4 +245,4 @@ def test_the_model_of_an_own_task_may_be_exchanged(folder):
     study = load(folder, tasks=tasks)
     assert set(study.code) == {"task mine.sleep:TASK", "model mine.nets:net"}
     assert study.tasks["sleep"].title == "net on MNIST-1D"
-    assert registry.model_fields("mine.sleep:TASK", "mine.nets:net") == []
+    assert nets.fields("mine.sleep:TASK", "mine.nets:net") == []

@@ -175,7 +175,7 @@ def test_wrong_types_are_refused(keys, wrong):
         ("nets/own.py", "SITES = ('a.{index}',)", ["SITES: got ('a.{index}',) at depth 0"]),
         ("nets/own.py", "SITES = 'first'", ["SITES: got 'first'; allowed: a list of texts"]),
         ("nets/own.py", "SITES = tuple('a')", ["SITES: line 1: got tuple('a')"]),
-        ("nets/own.py", "OTHERS = 1", ["net: got 'own'; allowed: mlp, resnet"]),
+        ("nets/own.py", "OTHERS = 1", ["net: got 'own'; allowed: convnext_tiny, mlp"]),
     ],
 )
 def test_what_is_no_literal_is_one_line(package, file, text, parts):
@@ -259,7 +259,8 @@ def test_a_name_that_no_run_can_carry_is_refused(package):
 def test_the_documented_keys_are_those_that_are_read():
     """docs/adding.md has a row per key, with who needs it, its meaning and what is allowed."""
     lines = (ROOT / "docs/adding.md").read_text().splitlines()
-    for keys, words in ((declarations.DATASET, needed_in_words), (declarations.TASK, yes_or_no)):
+    tables = [(declarations.DATASET, needed_in_words), (declarations.TASK, yes_or_no)]
+    for keys, words in [*tables, (declarations.MODEL, yes_or_no)]:
         for name, key in keys.items():
             assert f"| {name} | {words(key)} | {key.meaning} | {key.values.allowed} |" in lines
 

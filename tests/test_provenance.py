@@ -165,7 +165,7 @@ def test_a_run_records_its_code(train):
 
 
 def test_times_and_versions():
-    row = provenance.provenance(86400.0 * 365)
+    row = provenance.provenance(86400.0 * 365, "torch")
     assert row["started"] == "1971-01-01T00:00:00Z"
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", row["ended"])
     python = ".".join(map(str, sys.version_info[:3]))

@@ -23,6 +23,7 @@ ROOMS = (
     "tasks",
     "health",
     "certificate",
+    "frameworks",
     "training",
     "experiments",
     "analysis",

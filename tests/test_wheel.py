@@ -75,6 +75,11 @@ class Only:
         if top in ALLOWED | sys.stdlib_module_names or top.startswith("_sysconfigdata"):
             return self.finder.find_spec(name, path, target)
 
+    def find_distributions(self, *context):
+        for distribution in getattr(self.finder, "find_distributions", lambda *_: ())(*context):
+            if distribution.name.lower().replace("_", "-") in DISTRIBUTIONS:
+                yield distribution
+
 sys.meta_path[:] = map(Only, sys.meta_path)
 """  # a sitecustomize.py: packages outside of ALLOWED are as if they were not installed
 
@@ -170,6 +175,15 @@ def test_the_wheel_holds_what_the_package_reads_and_nothing_else(wheel):
     assert wheel.stat().st_size < 8e6
 
 
+def test_the_wheel_offers_keras_and_asks_for_it_nowhere_else(installed):
+    (wheels_own,) = metadata.distributions(path=[str(installed)])
+    assert "keras" in wheels_own.metadata.get_all("Provides-Extra")
+    keras = {"keras", "jax", "tensorflow-cpu"}
+    assert keras <= required(wheels_own, "keras")
+    for extra in ("", "health", "study"):
+        assert not keras & required(wheels_own, extra)
+
+
 @pytest.fixture
 def core(installed, tmp_path):
     """Runs Python where no package can be imported but those of the wheel's extra `health`.
@@ -188,7 +202,8 @@ def core(installed, tmp_path):
     def run(*words, more=(), status=0):
         others = set(more).union(*[required(metadata.distribution(name)) for name in more])
         allowed = {"actstudy", "mine", *modules_of(names | others)}
-        (absent / "sitecustomize.py").write_text(f"ALLOWED = {allowed}\n{ONLY}")
+        lists = f"ALLOWED = {allowed}\nDISTRIBUTIONS = {names | others}\n"
+        (absent / "sitecustomize.py").write_text(lists + ONLY)
         paths = [absent, installed]
         return call(sys.executable, *words, folder=tmp_path, paths=paths, status=status)
 

@@ -177,14 +177,14 @@ def test_dag_goes_to_stdout_alone(project):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--config", "lr=-1"], "--config: lr: got -1; allowed: greater than 0"),
-        (["--config", "activation=rellu"], "did you mean 'relu'"),
+        (["-n", "--config", "lr=-1"], "--config: lr: got -1; allowed: greater than 0"),
+        (["-n", "--config", "activation=rellu"], "did you mean 'relu'"),
         (["--config", "precision=fp16"], "precision: got 'fp16', but no GPU"),
         (["--config", "device=cuda"], "device: got 'cuda', but there is no GPU"),
     ],
 )
 def test_bad_config_is_one_line_and_exit_2(project, arguments, message):
-    printed = project.snakemake("-n", *arguments, status=2)
+    printed = project.snakemake(*arguments, status=2)
     lines = [
         line
         for line in printed.splitlines()
@@ -193,6 +193,12 @@ def test_bad_config_is_one_line_and_exit_2(project, arguments, message):
     assert len(lines) == 1, printed
     assert lines[0].startswith("actstudy: ")
     assert message in lines[0]
+
+
+def test_a_dry_run_plans_what_another_machine_trains(project):
+    printed = project.snakemake("-n", "--config", "precision=fp16")
+    assert "precision: got 'fp16', but no GPU; allowed: fp32, bf16; a dry run is not" in printed
+    assert re.search(r"^train +\d+$", printed, re.M)
 
 
 WORDS = """

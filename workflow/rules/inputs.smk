@@ -30,3 +30,8 @@ def spec_of(wildcards):
         return JOBS.spec(wildcards.id)
     except errors.StudyError as fault:
         errors.refuse(fault)
+
+
+def inputs_of(wildcards):
+    spec_of(wildcards)  # refused if it is no run of this study
+    return JOBS.inputs(wildcards.id)

@@ -12,6 +12,7 @@ rule tables:
             }
         ),
         boundaries=f"{RESULTS}/boundaries.parquet",
+        parity=JOBS.parities.files,
     output:
         expand(f"{RESULTS}/tables/{{name}}.parquet", name=TABLES),
         expand(

@@ -1,8 +1,6 @@
 rule train:
     input:
-        lambda wildcards: ancient(
-            f"results/data/{spec.data_name(spec_of(wildcards))}/manifest.json"
-        ),
+        lambda wildcards: ancient(inputs_of(wildcards)),
     output:
         [f"results/runs/{{task}}/{{id}}/{name}" for name in store.FILES],
     priority: lambda wildcards: JOBS.priorities[wildcards.id]

@@ -10,7 +10,7 @@ ADAM = ("adam", "adamw", "nadam", "radam", "adamax", "adafactor", "sparseadam")
 ADAPTIVE = (*ADAM, "rmsprop", "adagrad", "adadelta", "rprop", "lion")
 UNBOUNDED = ("relu", "gelu", "silu")  # what replaces an activation that saturates
 NOT_ZERO_CUT = ("leaky_relu", "gelu", "silu")  # what replaces one whose units die
-WITH_BATCH_NORM = ("vision",)  # tasks whose model has it inside
+WITH_BATCH_NORM = ("vision", "resnet50", "mobilenetv2")  # tasks and models that have it inside
 MLPS = ("mlp", "tabular", "tabular_regression")  # tasks whose model is the MLP
 
 
@@ -23,7 +23,7 @@ def words(facts: Mapping[str, Any]) -> frozenset[str]:
     activation = facts.get("activation")
     task = facts.get("task")
     if isinstance(facts.get("model"), str):
-        task = "own model"  # whatever the task: nothing is known of its parts
+        task = facts["model"]  # whatever the task; of an own model's parts nothing is known
     norm = facts.get("norm") if task in (None, *MLPS) else None  # the field is the MLP's alone
     is_known = {
         "run": "run_id" in facts,

@@ -16,11 +16,16 @@ from actstudy.analysis.questions import (
     contrasts,
     early_health,
     findings,
+    parity,
     stats,
     tuning,
 )
+from actstudy.analysis.questions.components import components
+from actstudy.analysis.questions.effects import effects
 from actstudy.analysis.questions.pareto import pareto
 from actstudy.analysis.questions.seed_values import seed_values
+from actstudy.analysis.questions.speed import speed
+from actstudy.analysis.questions.verified import without_failed
 from actstudy.contract import store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan, TaskPlan
@@ -39,11 +44,15 @@ NAMES = [
     "pareto",
     "contrasts",
     "differences",
+    "effects",
+    "components",
+    "speed",
     "tuning",
     "claims",
     "early",
     "findings",
     "incomplete",
+    "parity",
 ]
 PARQUET_ALONE = ["health"]  # as CSV it would be half a gigabyte for config/depth_full.yaml
 UNITS = {
@@ -99,7 +108,9 @@ def build(
     frames = collect(plan.runs, runs_root, ["curves", "calibration", "health", "predictions"])
     tuning_frames = collect(plan.tuning, runs_root, ["curves"])
     metrics = {task: settings.metric for task, settings in plan.tasks.items()}
-    runs = frames["runs"] = without_number(frames["runs"], metrics)
+    runs = without_number(frames["runs"], metrics)
+    frames["parity"] = parity.checks(runs, runs_root)
+    runs = frames["runs"] = without_failed(runs, frames["parity"])
     values = seed_values(frames, plan)
     columns = ["task", "data", "name", "metric", "val", "test"]
     frames["references"] = pd.DataFrame(references, columns=columns)
@@ -109,6 +120,9 @@ def build(
     frames["pareto"] = pareto(runs, plan)
     frames["contrasts"] = contrasts.contrasts(frames, plan, values)
     frames["differences"] = contrasts.seed_differences(frames["contrasts"], plan, values)
+    frames["effects"] = effects(frames, plan)
+    frames["components"] = components(frames, plan)
+    frames["speed"] = speed(frames, plan)
     frames["tuning"] = tuning.tuning(tuning_frames, plan)
     frames["claims"] = claims.claims(frames, plan.claims, plan.tasks)
     frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import NamedTuple
 
-from actstudy.commands import inspection, jobs, study, training
+from actstudy.commands import inspection, jobs, parity, study, training
 from actstudy.commands.parser import Parser
 
 
@@ -54,6 +54,13 @@ INTERNAL = (
         "prepare a data set, or NAME-vVOCABULARY-tCONTEXT, into a folder",
         jobs.add_prepare_flags,
         jobs.prepare,
+        internal=True,
+    ),
+    Command(
+        "parity",
+        "compare a cell of Keras runs with torch on a CPU, as the workflow does",
+        parity.add_flags,
+        parity.parity,
         internal=True,
     ),
     Command(

@@ -8,15 +8,20 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from actstudy.commands.parser import Parser
-from actstudy.contract import registry, spec
+from actstudy.contract import nets, registry, spec
 from actstudy.study.config import RunFields
 
 NAMES: dict[str, Callable[[], Iterable[str]]] = {  # run fields whose values are names of a registry
     "activation": lambda: [*registry.activations(), *registry.aliases()],
     "dataset": registry.datasets,
+    "model": nets.known,
     "init": registry.init_policies,
 }
-SWITCHES = ("strict", "deterministic_shuffle")  # run fields that are flags without a value
+SWITCHES = (
+    "nesterov",
+    "strict",
+    "deterministic_shuffle",
+)  # run fields that are flags without a value
 
 
 def add(parser: Parser) -> None:

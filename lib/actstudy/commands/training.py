@@ -10,7 +10,7 @@ from pathlib import Path
 
 from actstudy.commands import run_flags, spec_names
 from actstudy.commands.parser import OrPaths, Parser, add_modules_flag
-from actstudy.contract import errors, own_data, registry, schema, spec, store
+from actstudy.contract import errors, frameworks, own_data, registry, schema, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.study import packs
@@ -99,6 +99,7 @@ def train(arguments: argparse.Namespace) -> int:
     every ending that is published: a failed run must not stop its study.
     """
     run = _run(arguments)
+    frameworks.check_installed(run.framework, "command line")
     _report_short_warmup(run, arguments)
     name = spec.run_id(run)
     if arguments.run_id is not None:

@@ -57,6 +57,7 @@ def list_of(*names: str) -> Values:
 
 
 TEXT = Values("a text", _is_text)
+TEXTS = Values("a list of texts", lambda value: bool(value) and _each(_is_text)(value))
 SWITCH = Values("True or False", lambda value: isinstance(value, bool))
 COUNT = Values("a whole number of at least 1", _is_whole)
 CLASSES = Values("a whole number of at least 2", lambda value: _is_whole(value) and value > 1)

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from actstudy.contract import literals, own, own_code, own_data, own_tasks, syntax
+from actstudy.contract import literals, nets, own, own_code, own_data, own_tasks, syntax
 from actstudy.contract.errors import StudyError
 from actstudy.contract.shipped import SHIPPED
 from actstudy.contract.spec import RunSpec, names_in
@@ -29,6 +29,7 @@ READER_KEYS: dict[str, Sequence[str]] = {  # of a file's literal; what of TASK i
         "unit",
         "x_axis",
         "throughput_unit",
+        "nets",  # the file of the model that a run names is a piece
         "targets",
         "margin",
         "margin_reason",
@@ -55,8 +56,8 @@ SETS = "data/sets/"  # the part of data/ whose files are pieces
 def of_run(spec: RunSpec) -> dict[str, str]:
     """Piece -> hash of a run's code, where it is not as shipped: own, or edited since."""
     activations = names_in(spec.activation)
-    files = _imports_of_own([*activations, spec.model])
-    others = of_own("model", [spec.model] if spec.model else [])
+    files = [*nets.files(spec), *_imports_of_own([*activations, spec.model])]
+    others = of_own("model", [str(spec.model)] if own.is_path(spec.model) else [])
     if own.is_path(spec.task):
         files += _imports_of_own(own_tasks.function_paths(spec.task))
         digest = own_tasks.digest(spec.task, READER_KEYS["TASK"])

@@ -17,6 +17,7 @@ from actstudy.contract.allowed import (
     SWITCH,
     TARGETS,
     TEXT,
+    TEXTS,
     Values,
     list_of,
     one_of,
@@ -35,6 +36,7 @@ MODEL_FIELDS = (  # run fields that a model may use
     "heads",
     "norm",
     "dropout",
+    "drop_path",
     "vocabulary",
     "context",
     "augment",
@@ -116,8 +118,14 @@ TASK: dict[str, Key] = {
         "the unit of differences of the metric's logarithm, if these are to be compared", TEXT, ()
     ),
     "net": Key("the file `lib/actstudy/nets/NET.py` of the model, with its literal `SITES`", TEXT),
+    "nets": Key(
+        "the files of `nets` that a study may name as `model`, the one of `net` among them; "
+        "`build` makes the one that is named",
+        TEXTS,
+        (),
+    ),
     "model_fields": Key(
-        "the run fields that `build` uses; others are refused", list_of(*MODEL_FIELDS)
+        "the run fields that the model of `net` uses; others are refused", list_of(*MODEL_FIELDS)
     ),
     "packs": Key(
         "whether `engine: pack` may train it: for the model of `nets/mlp.py` alone", SWITCH, ()
@@ -134,6 +142,19 @@ TASK: dict[str, Key] = {
     "margin_reason": Key("why the margin is this one, in words", TEXT),
     "defaults": Key("a run field -> its value in this task, `dataset` among them", DEFAULT_FIELDS),
 }
+
+MODEL: dict[str, Key] = {
+    "title": Key("the model's name on pages", TEXT),
+    "fields": Key(
+        "the run fields that `build` uses, but for those of the data; others are refused",
+        list_of(*MODEL_FIELDS),
+    ),
+}
+
+
+def check_model(declared: Any, where: str) -> None:
+    """StudyError, in one line, if a literal MODEL is not as the table MODEL says."""
+    _check(declared, MODEL, where)
 
 
 def check_dataset(declared: Any, where: str) -> None:

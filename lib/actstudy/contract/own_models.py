@@ -9,20 +9,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from actstudy.contract import declarations, own, own_parameters
-from actstudy.contract.errors import StudyError
 
 ALLOWED = "an import path of a function that builds a model, such as mypackage.nets:build"
 MAKE_ACT = "make_act"
 SIZES = ("shape", "classes", "vocabulary", "context")  # of the data
 OFFERED = (MAKE_ACT, *SIZES)
 OF_DATA = ("vocabulary", "context", "augment")  # fields of the data and of their augmentation
-FIELDS = tuple(name for name in declarations.MODEL_FIELDS if name not in OF_DATA)
+NOT_OFFERED = (*OF_DATA, "drop_path")  # a builder's parameter of that name keeps its own meaning
+FIELDS = tuple(name for name in declarations.MODEL_FIELDS if name not in NOT_OFFERED)
 
 
 def check(path: str) -> str:
-    """The path itself; StudyError if it is none, or if it names nothing."""
-    if not own.is_path(path):
-        raise StudyError(f"got {path!r}; allowed: {ALLOWED}, or null for the task's own model")
+    """The import path itself; StudyError if it names nothing."""
     own.find(path)
     return path
 

@@ -11,7 +11,6 @@ from actstudy.contract import (
     own,
     own_data,
     own_faults,
-    own_models,
     own_parameters,
     own_tasks,
 )
@@ -149,9 +148,17 @@ def task(name: str) -> dict[str, Any]:
 def _check_net(declared: Mapping[str, Any], where: str) -> None:
     """StudyError if a task names a model that is none."""
     nets = files("nets", "SITES")
-    if declared.get("net", nets[0]) not in nets:
-        got = declared["net"]
-        raise StudyError(f"{where}: net: got {got!r}; {choices(got, nets)}")
+    net = declared.get("net", nets[0])
+    if net not in nets:
+        raise StudyError(f"{where}: net: got {net!r}; {choices(net, nets)}")
+    by_name = declared.get("nets", [])
+    known = files("nets", "MODEL")
+    for name in by_name:
+        if name not in known:
+            raise StudyError(f"{where}: nets: got {name!r}; {choices(name, known)}")
+    if by_name and declared.get("net") not in by_name:
+        got = f"got {by_name} and net {declared.get('net')!r}"
+        raise StudyError(f"{where}: nets: {got}; allowed: with that of net in it")
 
 
 def _check_functions(file: str, names: Iterable[str]) -> None:
@@ -162,32 +169,6 @@ def _check_functions(file: str, names: Iterable[str]) -> None:
         raise StudyError(
             f"{literals.path_of(file)}: missing: {', '.join(absent)}; allowed: {allowed}"
         )
-
-
-def model_fields(task_name: str, model: str | None) -> list[str]:
-    """The run fields that the model of a run uses: its task's own, or the one of an import path."""
-    of_task = list(task(task_name)["model_fields"])
-    return own_models.uses(model, of_task) if model else of_task
-
-
-def site_names(task_name: str, depth: int) -> list[str]:
-    """The activation sites of a task's model, in order; StudyError if SITES names none."""
-    file = f"nets/{task(task_name)['net']}.py"
-    patterns = literal(file, "SITES")
-    is_list = isinstance(patterns, list | tuple)
-    if not is_list or not all(isinstance(pattern, str) for pattern in patterns):
-        got = f"got {patterns!r:.80}"
-        raise StudyError(f"{literals.path_of(file)}: SITES: {got}; allowed: a list of texts")
-    names = []
-    for pattern in patterns:
-        count = depth if "{index}" in pattern else 1
-        names += [pattern.replace("{index}", str(index)) for index in range(count)]
-    if not names:
-        allowed = "sites; {index} stands for 0 to depth - 1, so depth must be a model field"
-        raise StudyError(
-            f"{literals.path_of(file)}: SITES: got {patterns} at depth {depth}; allowed: {allowed}"
-        )
-    return names
 
 
 def datasets() -> tuple[str, ...]:

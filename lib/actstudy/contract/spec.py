@@ -59,10 +59,7 @@ class RunSpec:
     )
 
     model: str | None = option(
-        "instead of the task's own model: a file of lib/actstudy/nets that the task takes (vision:"
-        " resnet50, mobilenetv2, convnext_tiny), or `package.module:FUNCTION` of yours, which gets"
-        " make_act and sizes of the data by name",
-        None,
+        "instead of the task's own: one that it takes by name, or `package.module:FUNCTION`", None
     )
     vocabulary: int | None = option(
         "tokens of the byte-level BPE that is trained on the train split's text: 256 bytes,"
@@ -75,16 +72,19 @@ class RunSpec:
         "widths of the hidden layers if they differ; otherwise depth x width", None
     )
     depth: int | None = option(
-        "number of hidden layers or Transformer blocks, each with one activation", None, ge=1
+        "number of hidden layers or Transformer blocks, each with one activation; of an image"
+        " model the most blocks of a stage, null: as published",
+        None,
+        ge=1,
     )
     width: int | None = option(
-        "units of every hidden layer, channels of a ResNet's first stage, features of a"
-        " Transformer",
+        "units of every hidden layer, features of a Transformer, channels of an image model's first"
+        " stage (mobilenetv2: of its first convolution)",
         None,
         ge=1,
     )
     stem: Literal["small", "large"] = option(
-        "ResNet's first layer: 3x3 of stride 1, or 7x7 of stride 2 and a max-pool", "small"
+        "first layer of an image model: for small images, or as published", "small"
     )
     heads: int = option("attention heads; must divide width", 4, ge=1)
     norm: Literal["none", "batch", "layer"] = option(
@@ -98,11 +98,7 @@ class RunSpec:
         lt=1,
     )
     drop_path: float = option(
-        "stochastic depth: share of examples for which the last residual block is left out, less"
-        " in earlier blocks (ConvNeXt); drawn per example from the seed",
-        0.0,
-        ge=0,
-        lt=1,
+        "stochastic depth: share of examples that the last block leaves out", 0.0, ge=0, lt=1
     )
     init: str = option(
         "init policy; auto keeps the second moment for each activation, so none is handicapped",
@@ -155,10 +151,7 @@ class RunSpec:
         ge=1,
     )
     patience: int | None = option(
-        "evaluations without a better validation metric before the run stops; null never stops"
-        " early",
-        None,
-        ge=1,
+        "evaluations without a better metric of val before the run stops; null: never", None, ge=1
     )
 
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = option(
@@ -175,10 +168,7 @@ class RunSpec:
         "eager",
     )
     pack_width: int = option(
-        "models that a pack holds, copies filling it up: part of what decides the bits",
-        1,
-        ge=1,
-        le=1024,
+        "models that a pack holds, filled up with copies: decides the bits too", 1, ge=1, le=1024
     )
     strict: bool = option("deterministic algorithms only, on GPUs slower", False)
     deterministic_shuffle: bool = option(

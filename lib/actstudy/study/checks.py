@@ -9,7 +9,14 @@ from typing import Any
 from actstudy.contract import code, errors, own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RIVALS, RunSpec, data_name, run_id
-from actstudy.study import data_checks, inspection, model_checks, model_questions, packs
+from actstudy.study import (
+    data_checks,
+    framework_checks,
+    inspection,
+    model_checks,
+    model_questions,
+    packs,
+)
 from actstudy.study.config import RunFields, name_error, set_fields
 from actstudy.study.grid import PlannedRun
 from actstudy.study.looks import TUNING_SEEDS
@@ -190,7 +197,7 @@ def canonical_spec(spec: RunSpec) -> RunSpec:
         defaults = registry.activation_arguments(spec.activation)
         activation_args = _other_than(defaults, activation_args)
     return dataclasses.replace(
-        spec,
+        framework_checks.spelt(spec),
         activation_args=activation_args,
         init_args=_other_than(registry.init_policies()[spec.init], spec.init_args),
         data_version=registry.dataset(spec.dataset)["version"],
@@ -213,9 +220,13 @@ def check_spec(spec: RunSpec, where: str) -> None:
     if spec.steps and spec.warmup > spec.steps:  # an epoch has at least a step
         got = f"got {spec.warmup} epochs; allowed: at most the run's {spec.steps} steps"
         raise StudyError(f"{where}: warmup: {got}")
+    if spec.nesterov and (spec.optimizer != "sgd" or not spec.momentum):
+        got = f"got True with optimizer {spec.optimizer} and momentum {spec.momentum:g}"
+        raise StudyError(f"{where}: nesterov: {got}; allowed: with sgd and momentum above 0")
     if spec.batch_size % spec.accumulate:
         got = f"got {spec.accumulate}; allowed: a divisor of batch_size {spec.batch_size}"
         raise StudyError(f"{where}: accumulate: {got}")
+    framework_checks.check(spec, where)
     model_checks.check(spec, where)
     for question in model_questions.questions(spec):
         sites = inspection.answer(question, where)["sites"]

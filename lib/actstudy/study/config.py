@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic.functional_validators import WrapValidator
 
-from actstudy.contract import errors, own_data, own_models, registry
+from actstudy.contract import errors, nets, own_data, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import Hybrid, RunSpec
 from actstudy.own_data.describe import describe
@@ -48,7 +48,7 @@ def _dataset(value: str | dict[str, Any]) -> str:
 NAMES: dict[str, Callable[[Any], Any]] = {
     "activation": _activation,
     "task": registry.check_task,
-    "model": lambda value: value if value is None else own_models.check(value),
+    "model": lambda value: value if value is None else nets.check_name(value),
     "dataset": _dataset,
     "init": lambda value: errors.check_name(value, "init policy", registry.init_policies()),
 }

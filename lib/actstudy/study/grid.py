@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from actstudy.contract import nets
 from actstudy.contract.plan import group_name
 from actstudy.contract.spec import RunSpec, data_name, layered, run_id
 from actstudy.study import own_fields
 
-TASKS_OWN = "built-in"  # level of the axis `model`: the task's own
+TASKS_OWN = "built-in"  # level of the axis `model`: the task's own, if it has no name in studies
 OWN = ("activation", "model", "dataset")  # run fields whose value may be someone's own
 
 
@@ -102,8 +103,11 @@ def expand(
     base: run fields shared by all; axes: axis name -> entries, each a mapping with at least the
     axis's own field; compare: the axis of the levels, whose value is in `base` if it is no axis;
     names: of someone's own -> what is shown for it; stated: those of `base` that are not the task's
-    defaults, as someone's own model takes them.
+    defaults, as a model other than the task's own takes them.
     """
+    task = base["task"]
+    base = _spelt_out({"model": None, **base}, task)
+    axes = {axis: list(map(_spelt_out, axes[axis], itertools.repeat(task))) for axis in axes}
     models = _models(base, axes)
     crossed = [axis for axis in axes if axis != compare and len(axes[axis]) > 1]
     runs = []
@@ -117,11 +121,19 @@ def expand(
             level = level_value = value_label(compare, base.get(compare), names)
         for seed in seeds:
             values = layered(base, *combination, {"seed": seed})
-            if values.get("model"):
+            if values["model"]:
                 crossed_fields = layered(*combination)
                 values = own_fields.fitted(values, stated, crossed_fields, models)
             runs.append(PlannedRun(RunSpec(**_uniform(values)), level, level_value, places))
     return runs
+
+
+def _spelt_out(values: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """The fields with the task's own model by its name, if the task takes models by name."""
+    fields = dict(values)
+    if "model" in fields and fields["model"] is None and nets.names(task):
+        fields["model"] = nets.of_task(task)
+    return fields
 
 
 def _models(
@@ -134,7 +146,12 @@ def _models(
 
 
 def _uniform(values: dict[str, Any]) -> dict[str, Any]:
-    """The fields with equal hidden widths spelt as depth x width: one network has one id."""
+    """The fields with the task's own model unnamed, and equal hidden widths as depth x width.
+
+    So one network has one id.
+    """
+    if values["model"] == nets.of_task(values["task"]):
+        values = {**values, "model": None}
     hidden = values.get("hidden")
     if hidden and len(set(hidden)) == 1:
         return {**values, "hidden": None, "depth": len(hidden), "width": hidden[0]}

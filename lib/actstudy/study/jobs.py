@@ -12,7 +12,8 @@ from typing import Any
 from actstudy.contract import code, errors, own, own_data, registry, sources, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, data_name, data_parts, run_id
-from actstudy.study import looks, packs
+from actstudy.study import looks, packs, parities
+from actstudy.study.parities import Parities
 from actstudy.study.planning import Study
 
 PRINTING = ("dryrun", "unlock", "dag", "rulegraph", "filegraph", "d3dag", "summary", "lint")
@@ -43,6 +44,7 @@ class Jobs:
     priorities: dict[str, int]  # run -> its place in the order, the first run's the highest
     aside: int  # priority of jobs that only the tables wait for: references, toy problems
     own_data: dict[str, str]  # folder of prepared own data -> what the study says of them, as JSON
+    parities: Parities  # of Keras runs with torch
 
     @property
     def gpu(self) -> int:
@@ -58,6 +60,11 @@ class Jobs:
             )
         return self.specs[run_id]
 
+    def inputs(self, run_id: str) -> list[str]:
+        """The files that a run waits for: its prepared data, of a Keras run also its parity."""
+        spec = self.spec(run_id)
+        return [manifest_of(spec), *parities.files_of([spec])]
+
     @property
     def urgent(self) -> int:
         """The priority of decisions that runs wait for: above that of every run."""
@@ -71,6 +78,11 @@ class Jobs:
     def pack_priority(self, name: str) -> int:
         """The priority of a pack: that of its first run."""
         return max(self.priorities[run_id(member)] for member in self.packs[name])
+
+
+def manifest_of(spec: RunSpec) -> str:
+    """The manifest of a run's prepared data."""
+    return str(store.DATA / data_name(spec) / store.MANIFEST)
 
 
 def own_tasks_flag(tasks: Iterable[str]) -> list[str]:
@@ -116,17 +128,21 @@ def modules_flag(study: Study) -> list[str]:
 
 
 def plan_jobs(
-    study: Study, gpus: int, gpu_limit: int | None, local: bool, config: Mapping[str, Any]
+    study: Study,
+    gpus: int,
+    gpu_limit: int | None,
+    local: bool,
+    config: Mapping[str, Any],
+    are_run: bool = True,
 ) -> Jobs:
-    """The jobs of a study; StudyError if it needs a GPU that is not there.
+    """The jobs of a study; StudyError if it needs a GPU that is not there and they are run.
 
     gpus: GPUs of this machine; gpu_limit: N of `--resources gpu=N`, or None;
     local: jobs run on this machine, not on the nodes of a cluster; config: pairs of `--config`.
     """
-    device = study.device_for(gpus, gpu_limit, local)
+    device, notice = _device(study, gpus, gpu_limit, local, are_run)
     slots = None
-    notice = ""
-    if local and device != "cpu" and gpu_limit:
+    if local and device != "cpu" and gpu_limit and gpus:
         slots = min(gpu_limit, gpus) * study.slots_per_gpu
         if gpu_limit > gpus:
             notice = f"--resources gpu={gpu_limit}: this machine has {gpus}; {gpus} are used"
@@ -138,11 +154,13 @@ def plan_jobs(
         flags += f" --timeout_minutes {study.timeout_minutes:g}"
     runs, n_first = in_order(study)
     tasks = {run.task: run.spec.task for run in study.possible}
+    specs = {run.id: run.spec for run in study.possible + study.tuning}
+    priorities = {run: 2 * (len(runs) - place) for place, run in enumerate(runs)}
     return Jobs(
         file=study.file,
         tasks=tasks,
         own_tasks=shlex.join(own_tasks_flag(tasks.values())),
-        specs={run.id: run.spec for run in study.possible + study.tuning},
+        specs=specs,
         packs=packs_of(study),
         device=device,
         host_flags=flags,
@@ -152,10 +170,26 @@ def plan_jobs(
         overrides=json.dumps(config),
         decisions=last_decisions(study),
         toy_code=code.of_parts([*study.activations, "identity"], ["auto"], ["nets/mlp.py"]),
-        priorities={run: 2 * (len(runs) - place) for place, run in enumerate(runs)},
+        priorities=priorities,
         aside=2 * (len(runs) - n_first) + 1,
         own_data=own_data_of(study),
+        parities=parities.parities_of(specs, priorities),
     )
+
+
+def _device(
+    study: Study, gpus: int, gpu_limit: int | None, local: bool, are_run: bool
+) -> tuple[str, str]:
+    """`--device` of training, and why no job can run here; StudyError instead if jobs are run.
+
+    A dry run may plan what another machine will train.
+    """
+    try:
+        return study.device_for(gpus, gpu_limit, local), ""
+    except StudyError as fault:
+        if are_run:
+            raise
+        return "cuda", f"{fault}; a dry run is not refused"
 
 
 def in_order(study: Study) -> tuple[list[str], int]:

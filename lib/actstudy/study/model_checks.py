@@ -3,7 +3,7 @@
 import fnmatch
 from typing import Any
 
-from actstudy.contract import errors, own, own_data, own_models, own_parameters, registry
+from actstudy.contract import errors, nets, own, own_data, own_parameters, registry
 from actstudy.contract.declarations import MODEL_FIELDS
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import DEFAULTS, RunSpec, names_in
@@ -20,6 +20,7 @@ POSITIVE = (("celu", "alpha"), ("softplus", "beta"))  # arguments that activatio
 
 def check(spec: RunSpec, where: str) -> None:
     """StudyError if fields of the model, each allowed, do not go together."""
+    nets.check(spec.task, spec.model, where)
     _check_arguments(spec, where)
     _check_sizes(spec, where)
     names = sites(spec)
@@ -29,10 +30,10 @@ def check(spec: RunSpec, where: str) -> None:
 
 def sites(spec: RunSpec) -> list[str] | None:
     """The activation sites of a run's model, in order; None if only the model itself says them."""
-    if spec.model or "net" not in registry.task(spec.task):
+    net = nets.of_run(spec)
+    if net is None:
         return None
-    depth = len(spec.hidden) if spec.hidden else spec.depth or 0
-    return registry.site_names(spec.task, depth)
+    return nets.sites(net, len(spec.hidden) if spec.hidden else spec.depth)
 
 
 def activation_names(spec: RunSpec) -> list[str]:
@@ -105,14 +106,14 @@ def _check_fields(spec: RunSpec, uses: list[str], where: str) -> None:
     for name in uses:
         absent = getattr(spec, name) is None and name != "hidden"
         replaced = name in ("depth", "width") and spec.hidden is not None
-        if spec.model and own_models.is_optional(spec.model, name):
+        if nets.is_optional(spec.model, name):
             continue
         if absent and not replaced:
             raise StudyError(f"{where}: {name}: missing; {user} needs it")
 
 
 def _check_sizes(spec: RunSpec, where: str) -> None:
-    uses = registry.model_fields(spec.task, spec.model)
+    uses = nets.fields(spec.task, spec.model)
     _check_fields(spec, uses, where)
     for name, limit in MAX_SIZES.items():
         size = max(spec.hidden) if name == "width" and spec.hidden else getattr(spec, name) or 0
@@ -126,7 +127,11 @@ def _check_sizes(spec: RunSpec, where: str) -> None:
         title = registry.dataset(spec.dataset)["title"]
         got = f"got {spec.batch_size}; allowed: at most the {n_train} train examples of {title}"
         raise StudyError(f"{where}: batch_size: {got}")
-    channels = registry.dataset(spec.dataset).get("shape", [1])[0]
+    least = nets.min_pixels(spec)
+    channels, *pixels = registry.dataset(spec.dataset).get("shape", [1])
+    if min(pixels, default=least) < least:
+        got = f"got {spec.model} with stem {spec.stem} for images of {pixels[0]} x {pixels[1]}"
+        raise StudyError(f"{where}: model: {got}; allowed: of at least {least} x {least} pixels")
     if spec.augment == "crop_flip_jitter" and channels not in (1, 3):
         got = f"got {spec.augment!r} for images of {channels} channels"
         raise StudyError(f"{where}: augment: {got}; allowed: none, crop_flip")

@@ -32,7 +32,7 @@ def questions(spec: RunSpec) -> list[Question]:
 
     None on a run that is refused without it.
     """
-    if not spec.model and not own.is_path(spec.task):
+    if not own.is_path(spec.model) and not own.is_path(spec.task):
         return []
     task = registry.task(spec.task)
     declared = registry.dataset(spec.dataset)
@@ -61,7 +61,7 @@ def question(spec: RunSpec) -> Question:
     declared = registry.dataset(spec.dataset)
     return {
         "kind": "model",
-        "path": spec.model or spec.task,
+        "path": spec.model if own.is_path(spec.model) else spec.task,
         "spec": json.loads(canonical(run)),
         "data": {key: declared[key] for key in OF_DATA if key in declared},
         "code": code.of_run(run),

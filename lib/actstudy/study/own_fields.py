@@ -1,9 +1,9 @@
-"""Runs with someone's own model or activation: their run fields, and what is shown for them."""
+"""Runs of other models than their task's, or of own code: their fields, and what is shown."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from actstudy.contract import own, own_data, own_models, registry
+from actstudy.contract import nets, own, own_data, own_models, registry
 from actstudy.contract.declarations import MODEL_FIELDS
 from actstudy.contract.spec import DEFAULTS, RunSpec, data_name, layered, names_in
 from actstudy.study.config import RunFields, set_fields
@@ -16,32 +16,34 @@ def fitted(
     crossed: Mapping[str, Any],
     models: Sequence[str | None],
 ) -> dict[str, Any]:
-    """The fields of a run whose model is someone's own.
+    """The fields of a run whose model is named: one of `nets`, or someone's own.
 
-    The task's defaults give way to those of the builder, and drop out where it does not name them.
+    The task's defaults give way to those of the builder, and drop out where it does not use them.
     So does what the study states for several models, of which another one uses it. All else that
     it states stays, for the checks to refuse. values: the run's fields, whatever its model; stated:
     those that the study sets for all runs of the task; crossed: those that its axes set for this
     one; models: all models of the task's runs, None being the task's own.
     """
-    uses = registry.model_fields(values["task"], values["model"])
+    uses = nets.fields(values["task"], values["model"])
     elsewhere = set()
     for model in models:
-        elsewhere.update(registry.model_fields(values["task"], model))
+        elsewhere.update(nets.fields(values["task"], model))
     of_study = {}
     for name in MODEL_FIELDS:
         counts = name in stated and (name in uses or name not in elsewhere)
         if name in values and (name in crossed or counts):
             of_study[name] = values[name]
     of_task = {name: values[name] for name in uses if name in values and name not in of_study}
-    builder = f"{values['model']}: defaults"
-    of_builder = validate(RunFields, own_models.defaults(values["model"]), builder)
+    of_builder = None
+    if own.is_path(values["model"]):
+        builder = f"{values['model']}: defaults"
+        of_builder = validate(RunFields, own_models.defaults(values["model"]), builder)
     others = {name: value for name, value in values.items() if name not in MODEL_FIELDS}
     return {**others, **layered(of_task, set_fields(of_builder), of_study)}
 
 
 def recipe(base: Mapping[str, Any], specs: Sequence[RunSpec]) -> dict[str, Any]:
-    """The run fields that all runs of a task share, without defaults that own models do not use.
+    """The run fields that all runs of a task share, without defaults that models do not use.
 
     base: the fields that its axes do not set.
     """
@@ -50,7 +52,9 @@ def recipe(base: Mapping[str, Any], specs: Sequence[RunSpec]) -> dict[str, Any]:
     shared = {name: value for name, value in base.items() if name not in MODEL_FIELDS}
     for name in MODEL_FIELDS:
         values = {getattr(spec, name) for spec in specs}
-        if len(values) == 1 and values != {DEFAULTS[name]}:
+        is_used = all(name in nets.fields(spec.task, spec.model) for spec in specs)
+        is_default = values == {DEFAULTS[name]}
+        if len(values) == 1 and (not is_default or (is_used and values != {None})):
             shared[name] = values.pop()
     return shared
 
@@ -69,7 +73,7 @@ def labels(entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         models += names_in(entry.get("model") or ())
     registered = [*registry.activations(), *registry.aliases()]
     of_data = own_data.labels(datasets, registry.datasets())
-    return {**own.labels(models), **own.labels(activations, registered), **of_data}
+    return {**own.labels(models, nets.known()), **own.labels(activations, registered), **of_data}
 
 
 def data(specs: Iterable[RunSpec], names: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -100,7 +104,16 @@ def data_titles(specs: Iterable[RunSpec], names: Mapping[str, str]) -> list[str]
 
 def title(of_task: str, specs: Sequence[RunSpec], data: Sequence[str]) -> str:
     """A task as pages name it: its models and its data; of_task: the title of its own model."""
-    names = own.labels(spec.model for spec in specs if spec.model)
-    *models, last = dict.fromkeys(names.get(str(spec.model), of_task) for spec in specs)
+    present = dict.fromkeys(str(spec.model or "") for spec in specs)  # "": the task's own
+    names = own.labels(name for name in present if own.is_path(name))
+    titles = []
+    for name in present:
+        if not name:
+            titles.append(of_task)
+        elif name in names:
+            titles.append(names[name])
+        else:
+            titles.append(nets.declared(name)["title"])
+    *models, last = dict.fromkeys(titles)
     listed = f"{', '.join(models)} and {last}" if models else last
     return f"{listed} on {' and '.join(data)}"

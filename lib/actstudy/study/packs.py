@@ -29,6 +29,7 @@ ALLOWED: dict[str, tuple[Any, ...]] = {
     "precision": ("fp32", "tf32", "bf16"),
     "norm": ("none",),
     "dropout": (0.0,),
+    "nesterov": (False,),
     "accumulate": (1,),
     "deterministic_shuffle": (True,),
 }

@@ -93,7 +93,7 @@ def _draft(
     axes = _axes({**content.axes, **block.axes, **crossed}, fixed, f"{file}: axes")
     stronger = [*layers(content, task), fixed]
     base = complete(task, stronger, file)
-    if not base.get("activation") and "activation" not in axes:
+    if not (base.get("activation") or _has_activation(axes, content.compare)):
         raise StudyError(f"{where}: activation: missing; allowed: a name, or an axis of names")
     data_checks.check_is_named(base, axes, where)
     seeding = Seeding.of(content, block)
@@ -101,6 +101,17 @@ def _draft(
     keeps_warmup = sets_warmup([*stronger, *itertools.chain(*axes.values())])
     stated = layered(*stronger)
     return _Draft(task, where, block, axes, base, seeding, stated, keeps_warmup)
+
+
+def _has_activation(axes: Axes, compare: str) -> bool:
+    """Whether every cell gets an activation from an axis: its own, or one whose entries all set it.
+
+    If activations are compared, from their own axis alone.
+    """
+    if "activation" in axes or compare == "activation":
+        return "activation" in axes
+    always = [set.intersection(*map(set, entries)) for entries in axes.values()]
+    return any("activation" in names for names in always)
 
 
 def _planned(draft: _Draft, compare: str, names: Mapping[str, str]) -> list[PlannedRun]:

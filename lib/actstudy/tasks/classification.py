@@ -25,8 +25,10 @@ SLOW_SIZE = 10**7  # values of train from which a fit takes minutes and is annou
 
 
 def loss(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy in nats; logits (B, C), y (B,)."""
-    return functional.cross_entropy(logits.float(), y, label_smoothing=label_smoothing)
+    """Mean cross-entropy in nats; logits (B, C), y (B,). Half precision is widened to float32."""
+    if logits.dtype != torch.float64:
+        logits = logits.float()
+    return functional.cross_entropy(logits, y, label_smoothing=label_smoothing)
 
 
 def losses(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:

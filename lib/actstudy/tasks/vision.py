@@ -1,5 +1,6 @@
-"""The task `vision`: ResNet-18 that classifies images."""
+"""The task `vision`: ResNet-18, or another model of `nets`, that classifies images."""
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,6 @@ from torch import nn
 
 from actstudy.contract.spec import RunSpec
 from actstudy.data.prepared import Prepared
-from actstudy.nets.resnet import ResNet18
 from actstudy.tasks.classification import evaluate, linear_on_inputs, loss, train_scores
 
 __all__ = ["TASK", "build", "evaluate", "loss", "reference", "train_scores"]
@@ -18,7 +18,8 @@ TASK = {
     "metric": "accuracy",
     "unit": "share of test images",
     "higher_is_better": True,
-    "net": "resnet",
+    "net": "resnet18",
+    "nets": ["resnet18", "resnet50", "mobilenetv2", "convnext_tiny"],
     "model_fields": ["width", "stem", "augment"],
     "predicts": "classes",
     "x_axis": "epoch",
@@ -50,13 +51,12 @@ TASK = {
 
 def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -> nn.Module:
     """The untrained model of a spec, for data of the manifest's shape and classes."""
-    return ResNet18(
-        channels_in=data.manifest["shape"][0],
-        classes=data.manifest["classes"],
-        width=spec.width or 0,
-        stem=spec.stem,
-        make_act=make_act,
+    # a run's code is its own model's file alone, so that no model is imported above
+    net = importlib.import_module(f"actstudy.nets.{spec.model or TASK['net']}")
+    model: nn.Module = net.build(
+        spec, data.manifest["shape"][0], data.manifest["classes"], make_act
     )
+    return model
 
 
 def reference(data: Prepared) -> dict[str, Any]:

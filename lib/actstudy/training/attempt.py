@@ -15,6 +15,7 @@ import actstudy
 from actstudy.contract import light, locks, registry, sources, spec, store
 from actstudy.contract.errors import StudyError, visible
 from actstudy.study import packs
+from actstudy.training import parity_file
 from actstudy.training.settings import Settings
 
 RESUMABLE = 75  # EX_TEMPFAIL: stopped, and the same command resumes
@@ -183,6 +184,7 @@ def _train_and_publish(
     from actstudy.training.outcome import Interrupted
     from actstudy.training.run import train
 
+    parity_file.compare_first(next(iter(runs.values())), data.parent)
     gc.freeze()  # what is imported by now is never garbage
     gc.enable()
     settings = dataclasses.replace(settings, started=actstudy.STARTED, stopping=signals.stopping)

@@ -1,12 +1,15 @@
-"""Which train examples each step takes, and which ones the probes read."""
+"""Which train examples each step takes and what is done to them, and which ones the probes read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from actstudy.contract.spec import RunSpec
 from actstudy.contract.streams import epoch_order, stream
+from actstudy.data import augment
+from actstudy.nets import drop_path
 from actstudy.training.engine import Engine
 
 # Upper limits of the probe batch: a probe should cost about one training step.
@@ -41,3 +44,29 @@ def probe_batch(x: Tensor) -> Tensor:
     limit = MAX_PROBE_TOKENS if x.dtype == torch.int32 else MAX_PROBE_VALUES
     n = max(1, min(MAX_PROBE_EXAMPLES, limit // x[0].numel()))
     return torch.from_numpy(stream(0, "probes").permutation(len(x))[:n].copy()).to(x.device)
+
+
+def draws(spec: RunSpec, step: int, n: int, x: Tensor, blocks: int = 0) -> np.ndarray:
+    """What happens to each of the n examples of a step, float32 (n, draws); x (N, ...): the split.
+
+    First augmentation, then stochastic depth's factors of the model's residual blocks. The same for
+    all activations, engines and frameworks.
+    """
+    height, width = (0, 0)
+    if spec.augment != "none":
+        height, width = x.shape[2:]
+    drawn = augment.draws(spec.augment, spec.seed, step, n, height, width)
+    if not blocks:
+        return drawn
+    return np.hstack([drawn, drop_path.draws(spec.drop_path, spec.seed, step, n, blocks)])
+
+
+def examples(
+    split: Mapping[str, Tensor], rows: Tensor, drawn: Tensor, blocks: int = 0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """x and y of examples rows (B,) as prepared, x augmented, and the factors (B, blocks)."""
+    x, y = (split[name][rows] for name in ("x", "y"))
+    n_augment = drawn.shape[1] - blocks
+    if n_augment:
+        x = augment.augment(x, drawn[:, :n_augment])
+    return x, y, drawn[:, n_augment:]

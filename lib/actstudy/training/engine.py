@@ -24,8 +24,9 @@ from actstudy.contract.spec import RunSpec
 from actstudy.health import values
 from actstudy.tasks import modules
 from actstudy.tasks.metrics import Evaluation
+from actstudy.training import devices
 from actstudy.training.clock import Clock
-from actstudy.training.cuda_graphs import Scores
+from actstudy.training.cuda_graphs import Scores, is_recorded
 from actstudy.training.log import Log
 
 Split = dict[str, Tensor]  # x (N, ...), y (N, ...) and whatever else the task evaluates with
@@ -48,6 +49,7 @@ class Progress:
     best_value: float = math.nan
     evaluations_since_best: int = 0
     n_resumes: int = 0
+    skipped: int = 0  # steps without an update, as fp16 was out of range
     window: dict[str, list[float]] = field(default_factory=dict)
     curves: list[dict[str, Any]] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
@@ -122,6 +124,21 @@ class Engine(ABC):
         """The runs that trained as long as their specs ask for."""
         runs = range(len(self.specs))
         return [run for run in runs if self.ended.get(run, ("completed", None))[0] == "completed"]
+
+    @property
+    def execution(self) -> str:
+        """Layout of images, compilation and TF32: what its speed holds for."""
+        on_gpu = self.device.type == "cuda"
+        words = {"eager": "eager", "compiled": "torch.compile", "pack": "pack"}[self.spec.engine]
+        if is_recorded(self.spec, self.device):
+            words += " and CUDA graphs"
+        if self.splits["train"]["x"].ndim == 4:
+            words = f"{'NHWC' if on_gpu else 'NCHW'}, {words}"
+        return f"{words}, TF32 {'on' if on_gpu and self.spec.precision != 'fp32' else 'off'}"
+
+    def peak_memory(self) -> tuple[int, str]:
+        """Peak bytes of this process's device memory, and their kind."""
+        return devices.peak_memory(self.device)
 
     def end(self, run: int, status: str, reason: str | None, steps: int) -> None:
         """Note that a run has ended after some steps; what is read of it later does not count."""

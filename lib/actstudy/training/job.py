@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.contract.streams import step_seed
-from actstudy.data import augment
 from actstudy.health import probes, values
+from actstudy.nets import drop_path
 from actstudy.nets.activations import Sites
 from actstudy.tasks.metrics import Evaluation
-from actstudy.training.batches import probe_batch
+from actstudy.training.batches import draws, examples, probe_batch
 from actstudy.training.blame import LOSS, first, watch_outputs
 from actstudy.training.cuda_graphs import Recorder, Scores, is_recorded
 from actstudy.training.engine import Engine, Places, Weights, autocast, count_labels
@@ -38,6 +38,7 @@ class Job(Engine):
         self.n_params = sum(parameter.numel() for parameter in self.parameters.values())
         self.activations = {site: [name] for site, name in self.sites.names.items()}
         self.recorder = Recorder(is_recorded(self.spec, self.device))
+        self.blocks = len(drop_path.paths(self.model)) if self.spec.drop_path else 0
         self.probe_rows = probe_batch(self.splits["train"]["x"])
         self.scored = self._scored
         if self.spec.engine == "compiled":
@@ -58,11 +59,8 @@ class Job(Engine):
         set_rate(self.optimizer, self.learning_rates(step)[0])
         # dropout: the same for all activations and resumes
         generator(self.device).manual_seed(step_seed(spec.seed, step))
-        height, width = (0, 0)
-        if spec.augment != "none":
-            height, width = self.splits["train"]["x"].shape[2:]
-        draws = augment.draws(spec.augment, spec.seed, step, len(batch), height, width)
-        on_device = torch.from_numpy(draws).to(self.device, non_blocking=True)
+        drawn = draws(spec, step, len(batch), self.splits["train"]["x"], self.blocks)
+        on_device = torch.from_numpy(drawn).to(self.device, non_blocking=True)
         parts = {"update": self.update, "watched": self.watched}
         scores = self.recorder.play(part, parts[part], batch, on_device)
         self.updates += 1
@@ -98,7 +96,11 @@ class Job(Engine):
             torch._foreach_mul_(gradients, share)
             scores["clipped"] = (share < 1).float()
         self.scaler.step(self.optimizer)
+        if not self.scaler.is_enabled():
+            return scores
+        before = self.scaler._get_scale_async().clone()  # type: ignore[union-attr]
         self.scaler.update()
+        scores["skipped"] = (self.scaler._get_scale_async() < before).float()  # type: ignore[operator]
         return scores
 
     def watched(self, batch: Tensor, draws: Tensor) -> Scores:
@@ -128,13 +130,15 @@ class Job(Engine):
         return values.stacked(read)
 
     def _scored(self, rows: Tensor, drawn: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean loss of train examples rows (B,), augmented by `drawn`, and other scores."""
-        x, y = (self.splits["train"][name][rows] for name in ("x", "y"))
-        if drawn.shape[1]:
-            x = augment.augment(x, drawn)
+        """Mean loss of train examples rows (B,), changed as `drawn`, and other scores."""
+        x, y, keep = examples(self.splits["train"], rows, drawn, self.blocks)
+        if self.blocks:
+            drop_path.set_keep(self.model, keep)
         with autocast(self.spec, self.device):
             logits = self.forward(x)
             loss = self.task.loss(logits, y, self.spec.label_smoothing)
+        if self.blocks:
+            drop_path.set_keep(self.model, None)  # probes read whole blocks
         with torch.no_grad():
             return loss, self.task.train_scores(logits, y)
 

@@ -90,7 +90,9 @@ def _optimizer(spec: RunSpec, parameters: list[nn.Parameter]) -> torch.optim.Opt
                 groups, lr=lr, betas=spec.betas, eps=spec.eps, fused=True, capturable=capturable
             )
         case "sgd":
-            return torch.optim.SGD(groups, lr=lr, momentum=spec.momentum, fused=True)
+            return torch.optim.SGD(
+                groups, lr=lr, momentum=spec.momentum, nesterov=spec.nesterov, fused=True
+            )
         case "rmsprop":
             return torch.optim.RMSprop(
                 groups,

@@ -8,6 +8,7 @@ import torch
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.contract.store import Damaged
+from actstudy.training.parity_file import ParityFailed
 
 
 class Interrupted(Exception):
@@ -29,6 +30,8 @@ def ending(error: Exception, specs: Sequence[RunSpec], has_models: bool) -> tupl
     """
     spec = specs[0]
     first_line = f"{type(error).__name__}: {error}".splitlines()[0]
+    if isinstance(error, ParityFailed):
+        return "failed", str(error)
     if isinstance(error, TimedOut):
         return "timeout", str(error)
     if _is_memory(error):

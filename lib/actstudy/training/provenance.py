@@ -1,6 +1,7 @@
 """Where a run trained: versions, packages, device, commit."""
 
 import hashlib
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 import actstudy
+from actstudy.contract import frameworks
 from actstudy.training.devices import describe
 
 DRIVER = Path("/proc/driver/nvidia/version")
@@ -26,14 +28,19 @@ REPOSITORY = (
 )
 
 
-def environment(device: torch.device) -> dict[str, Any]:
-    """What `environment.json` records: interpreter, torch, CUDA, device, threads, packages."""
+def environment(device: torch.device, framework: str) -> dict[str, Any]:
+    """What `environment.json` records: interpreter, torch, CUDA, device, threads, packages.
+
+    With Keras also its version and its back end's.
+    """
     packages = sorted(
         {path.stem for place in sys.path for path in Path(place or ".").glob("*.dist-info")}
     )
     return {
         "python": sys.version,
         "torch": torch.__version__,
+        "framework": framework,
+        **_versions(framework),
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version() if device.type == "cuda" else None,
         "driver": DRIVER.read_text().splitlines()[0] if DRIVER.exists() else None,
@@ -45,11 +52,31 @@ def environment(device: torch.device) -> dict[str, Any]:
     }
 
 
-def provenance(started: float) -> dict[str, Any]:
+def _versions(framework: str) -> dict[str, str]:
+    """The versions of Keras and its back end, without importing them; none of torch alone."""
+    if framework == frameworks.TORCH:
+        return {}
+    names = ("keras", *frameworks.FRAMEWORKS[framework].packages)
+    return {name: _version(name) for name in names}
+
+
+def _version(package: str) -> str:
+    """The version of an installed package; TensorFlow's has several names."""
+    (name, *_) = importlib.metadata.packages_distributions().get(package, [package])
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def provenance(started: float, framework: str) -> dict[str, Any]:
     """Columns of `runs` on a run's time and versions; started: seconds since the epoch."""
     python = sys.version.split()[0]
+    versions = f"python {python}, torch {torch.__version__}, numpy {np.__version__}"
+    for name, version in _versions(framework).items():
+        versions += f", {name} {version}"
     return {
-        "versions": f"python {python}, torch {torch.__version__}, numpy {np.__version__}",
+        "versions": versions,
         "started": timestamp(started),
         "ended": timestamp(time.time()),
     }

@@ -16,7 +16,7 @@ import torch
 from actstudy.contract import host, schema, store
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
-from actstudy.training import checkpoint, devices, tables
+from actstudy.training import checkpoint, devices, parity_file, tables
 from actstudy.training.engine import Engine
 from actstudy.training.loop import fit
 from actstudy.training.outcome import NOT_THE_SPECS, ending
@@ -69,6 +69,7 @@ def train(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, settings
     started = settings.started or time.time()
     training = Training(specs, folders, state, settings, started, row)
     try:
+        parity_file.check(specs[0])
         _fit_and_score(training, data_folder)
     except NOT_THE_SPECS:
         raise
@@ -94,7 +95,7 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
         training.row["gpu_in_use"] = devices.in_use(device, settings.slots_per_gpu)
         data = loading.result()
         training.row |= _origin(data, device)
-        training.environment = environment(device)
+        training.environment = environment(device, training.specs[0].framework)
         for folder in training.folders:
             store.write_json(folder / "environment.json", training.environment)
         log = training.folders[0] / "log.txt"
@@ -116,7 +117,7 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
             training.results = score(engine, training.folders)
         training.row["gpu_in_use"] = devices.in_use_still(training.row["gpu_in_use"])
         if engine.spec.engine != "pack":  # a pack's memory is not that of its runs
-            peak, kind = devices.peak_memory(device)
+            peak, kind = engine.peak_memory()
             training.row |= {"peak_memory_bytes": peak, "peak_memory_kind": kind}
 
 
@@ -157,7 +158,7 @@ def _give_up(training: Training, reason: str) -> None:
 
 def publish_all(training: Training) -> None:
     """Seal and publish every run's tables; findings and ending are the last lines of its log."""
-    shared = {**training.row, **provenance(training.started)}
+    shared = {**training.row, **provenance(training.started, training.specs[0].framework)}
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(partial(_publish_run, training, shared), range(len(training.specs))))
 

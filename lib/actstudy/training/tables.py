@@ -49,6 +49,8 @@ def accounting(
         "total_steps": engine.total_steps,
         "steps_done": progress.step,
         "best_step": progress.best_step if progress.best_step >= 0 else None,
+        "skipped_steps": progress.skipped if engine.spec.precision == "fp16" else None,
+        "execution": engine.execution,
         "order_hash": order_hash(progress.order_seed, len(engine.splits["train"]["y"])),
         **{f"{bucket}_seconds": engine.share(run, bucket) for bucket in schema.BUCKETS},
         "n_resumes": progress.n_resumes,

@@ -38,13 +38,13 @@ def examine(question: Mapping[str, Any]) -> dict[str, Any]:
     with _blaming(path):
         wiring.seed_globals(run)
         data = made_up(run, question["data"])
-        if run.model:
+        if own.is_path(run.model):
             untrained = Sites(run.activation, run.activation_args)
             own_model = own_models.build(run, data.manifest, untrained)
             check_output(own_model, run, data)
             check_widths(own_model, untrained, data)
         model, sites = wiring.make_model(run, data)
-        if not run.model:
+        if not own.is_path(run.model):
             check_task(model, run, data)
     n_params = sum(parameter.numel() for parameter in model.parameters())
     return {"sites": list(sites.modules), "n_params": n_params}

@@ -26,6 +26,8 @@ def fetch(engine: Engine, stopping: Callable[[], bool]) -> None:
         window = engine.progress[run].window
         for name, values in scores.items():
             window.setdefault(name, []).extend(values[run])
+        if "skipped" in scores:
+            engine.progress[run].skipped += round(sum(scores["skipped"][run]))
         offset = _first_nonfinite(scores["loss"][run])
         if offset is not None:
             bad[run] = first + offset

@@ -12,7 +12,7 @@ import psutil
 import torch
 from torch import Tensor, nn
 
-from actstudy.contract import registry
+from actstudy.contract import frameworks, nets, own
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
@@ -45,6 +45,8 @@ def make_engine(
     settings: Settings,
 ) -> Engine:
     """The engine of one run, or of the runs of a pack, sorted by activation."""
+    if specs[0].framework != frameworks.TORCH:
+        return make_keras_job(specs[0], folders[0], data, device, settings)
     if specs[0].engine == "pack":
         return make_pack(specs, folders, data, device, settings)
     return make_job(specs[0], folders[0], data, device, settings)
@@ -70,6 +72,21 @@ def make_job(
         optimizer=make_optimizer(spec, model.parameters()),
         scaler=torch.amp.GradScaler(device.type, enabled=spec.precision == "fp16"),
     )
+
+
+def make_keras_job(
+    spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch.device, settings: Settings
+) -> Engine:
+    """The engine of a run that Keras trains; it starts from the weights of torch's model."""
+    from actstudy.training import keras_wiring  # leads to Keras, which a torch run never needs
+
+    seed_globals(spec)
+    check_lengths(spec, data.n("train"), device)
+    check_augment(spec, data)
+    model, sites = make_model(spec, data)
+    shared = _shared([spec], [folder], data, device, settings)
+    shape = tuple(data.manifest["shape"])
+    return keras_wiring.make_keras_job(spec, model, sites, shape, shared)
 
 
 def make_pack(
@@ -122,7 +139,7 @@ def make_model(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
     task = modules.load(spec.task)
     sites = Sites(spec.activation, spec.activation_args)
     make_act = partial(_make_act, sites)
-    if spec.model:
+    if own.is_path(spec.model):
         model = own_models.build(spec, data.manifest, make_act)
     else:
         model = task.build(spec, data, make_act)
@@ -155,7 +172,7 @@ def check_sites(spec: RunSpec, sites: Sites) -> None:
     names = list(sites.modules)
     declared = model_checks.sites(spec)
     if declared is not None and names != declared:
-        net = registry.task(spec.task)["net"]
+        net = nets.of_run(spec)
         got = f"got {declared}, and task {spec.task} makes {names}"
         raise StudyError(f"lib/actstudy/nets/{net}.py: SITES: {got}; allowed: these, in order")
 

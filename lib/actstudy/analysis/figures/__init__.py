@@ -17,6 +17,7 @@ from actstudy.analysis.figures import (
     compute,
     curves,
     depth,
+    effects,
     factor,
     forest,
     health,
@@ -66,6 +67,7 @@ TASK_FIGURES: dict[str, TaskFigure] = {
         factor.metric_against_factor, needs=("outcomes", "init_args"), on_page=True
     ),
     "lr_sensitivity": TaskFigure(rates.lr_sensitivity, needs=("tune_lr",), on_page=True),
+    "effects": TaskFigure(effects.effects, needs=("framework",), on_page=True),
     "loss_curves": TaskFigure(curves.loss_curves),
     "convergence_by_level": TaskFigure(layers.convergence_by_level, needs=("outcomes", "depth")),
     "reliability": TaskFigure(calibration.reliability, needs=("classes",)),

@@ -15,6 +15,7 @@ from actstudy.analysis.page import (
     cell_groups,
     citation,
     compute_tables,
+    frameworks,
     health_tables,
     incomplete,
     layouts,
@@ -74,6 +75,7 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
         next_steps=next_steps.steps(tables),
         answer_figures=[figure for figure in drawn if figure["name"] == ANSWER],
         figures=[figure for figure in drawn if figure["name"] != ANSWER],
+        frameworks=frameworks.sections(tables, figures, page),
         claims=_claims(tables),
         crossed=runs["group"].nunique() > 1,
         baselines=sorted({settings.baseline for settings in tables.plan.tasks.values()}),
@@ -146,7 +148,8 @@ def _study_figures(on_page: bool) -> list[str]:
 
 def _task_figures(settings: TaskPlan, on_page: bool) -> list[str]:
     of_page = registry.page_figures("TASK_FIGURES")
-    return [name for name in settings.figures if (name in of_page) == on_page]
+    names = [name for name in settings.figures if name != frameworks.FIGURE]  # in its section
+    return [name for name in names if (name in of_page) == on_page]
 
 
 def _summary_of(tables: Tables, task: str, figures: Path, page: Path) -> dict[str, Any]:

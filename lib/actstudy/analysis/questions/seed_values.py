@@ -41,24 +41,37 @@ def seed_values(frames: Frames, plan: Plan) -> dict[str, TaskValues]:
 
 def task_values(frames: Frames, plan: Plan, task: str) -> TaskValues:
     """The compared values of one task."""
+    runs = compared(frames, plan, task)
+    if runs.empty:
+        return by_cell(runs)
+    return by_cell(runs[paired(runs, plan, plan.tasks[task].baseline)])
+
+
+def compared(frames: Frames, plan: Plan, task: str) -> pd.DataFrame:
+    """The runs of a task that have ended, with `value`, `is_diverged` and `chance`, as compared."""
     settings = plan.tasks[task]
     runs = frames["runs"]
     runs = runs[(runs["task"] == task) & runs["status"].isin(ENDED)]
     if runs.empty:
-        return TaskValues(pd.DataFrame(), pd.DataFrame(), pd.Series(dtype=float))
+        return runs
     level = runs["data"].map(chances(frames, plan, task)).astype(float)
     is_diverged = runs["status"] == "diverged"
     value = runs[f"reported_{settings.metric}"].astype(float).mask(is_diverged, level)
     if settings.log_unit:
         value = np.log(value)
         level = np.log(level)
-    pairs = runs.assign(value=value, is_diverged=is_diverged, chance=level)
-    pairs = pairs[paired(runs, plan, settings.baseline)]
+    return runs.assign(value=value, is_diverged=is_diverged, chance=level)
+
+
+def by_cell(runs: pd.DataFrame) -> TaskValues:
+    """Runs as `compared` gives them, a row per seed and a column per (group, level)."""
+    if runs.empty:
+        return TaskValues(pd.DataFrame(), pd.DataFrame(), pd.Series(dtype=float))
     cells = {"index": "seed", "columns": ["group", "level"]}
-    values = pairs.pivot(values="value", **cells)
+    values = runs.pivot(values="value", **cells)
     values = values.dropna(axis=1, how="all").dropna(how="all").sort_index()
-    diverged = pairs.pivot(values="is_diverged", **cells).reindex_like(values)
-    chance = pairs.groupby(["group", "level"])["chance"].first().reindex(values.columns)
+    diverged = runs.pivot(values="is_diverged", **cells).reindex_like(values)
+    chance = runs.groupby(["group", "level"])["chance"].first().reindex(values.columns)
     return TaskValues(values, diverged.eq(True), chance)
 
 
@@ -66,10 +79,13 @@ def paired(runs: pd.DataFrame, plan: Plan, baseline: str) -> pd.Series:
     """Whether each run saw the batches of its seed's baseline, at the same precision and engine.
 
     runs: those of one task that have ended; assumes one per group, level and seed. The compared
-    axis may differ; a run on other data than its baseline's has its own batches. What is missing
-    on either side counts as equal, such as all of a baseline that has not ended.
+    axis may differ, and where frameworks are compared the arithmetic with it: a level says its own.
+    A run on other data than its baseline's has its own batches. What is missing on either side
+    counts as equal, such as all of a baseline that has not ended.
     """
     columns = [column for column in PAIRED_BY if column != plan.compare]
+    if plan.compare == "framework":
+        columns = ["order_hash"]
     reference = runs.loc[runs["level"] == baseline, ["group", "seed", "data", *columns]]
     both = runs.merge(reference, on=["group", "seed"], how="left", suffixes=("", "_baseline"))
     on_other_data = both["data"] != both["data_baseline"]

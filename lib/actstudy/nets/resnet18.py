@@ -4,7 +4,11 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from actstudy.contract.spec import RunSpec
+from actstudy.nets.convolution import conv
+
 MakeAct = Callable[[str], nn.Module]
+MODEL = {"title": "ResNet-18", "fields": ["width", "stem"]}
 SITES = (  # study files are checked against them
     "act1",
     "stages.0.0.act1",
@@ -24,11 +28,6 @@ SITES = (  # study files are checked against them
     "stages.3.1.act1",
     "stages.3.1.act2",
 )
-
-
-def conv(channels_in: int, channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    """A convolution without bias that keeps H x W up to its stride."""
-    return nn.Conv2d(channels_in, channels, kernel, stride, padding=kernel // 2, bias=False)
 
 
 class BasicBlock(nn.Module):
@@ -93,3 +92,8 @@ class ResNet18(nn.Module):
         x = self.pool(self.act1(self.bn1(self.conv1(x))))
         x = self.stages(x)  # (B, 8 width, H', W')
         return self.head(x.mean((2, 3)))
+
+
+def build(spec: RunSpec, channels_in: int, classes: int, make_act: MakeAct) -> nn.Module:
+    """The untrained model of a spec, for images of so many channels and classes."""
+    return ResNet18(channels_in, classes, spec.width or 0, spec.stem, make_act)

@@ -1,0 +1,151 @@
+"""Twelve faults of Keras twins, each planted in the real code for as long as a block lasts."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+import keras
+from keras import ops
+from torch import nn
+
+from actstudy.frameworks import activations, arithmetic, layers, net, nets, parts, twin
+from actstudy.training import keras_job
+
+Planted = AbstractContextManager[Any]
+SPLIT = 2.0**13 + 1  # of 24 bits it leaves the first 11, which TF32 has
+SMOOTHING = 0.1
+
+
+def momentum_swapped() -> Planted:
+    class Swapped(layers.BatchNormalization):
+        def __init__(self, momentum: float, **options: Any) -> None:
+            super().__init__(momentum=1 - momentum, **options)
+
+    return patch.object(layers, "BatchNormalization", Swapped)
+
+
+def eps_of_keras() -> Planted:
+    class Coarse(layers.BatchNormalization):
+        def __init__(self, epsilon: float, **options: Any) -> None:
+            super().__init__(epsilon=1e-3, **options)
+
+    return patch.object(layers, "BatchNormalization", Coarse)
+
+
+def biased_variance() -> Planted:
+    return patch.object(layers.BatchNormalization, "unbiased", lambda _layer, _x: 1.0)
+
+
+def same_padding() -> Planted:
+    def convolution(module: Any, name: str) -> parts.Part:
+        part = parts.convolution(module, name)
+        if max(parts.both(module.stride)) > 1 and len(part.layers) > 1:
+            part.layers = part.layers[-1:]
+            part.layers[0].padding = "same"
+        return part
+
+    return patch.dict(parts.PARTS, {nn.Conv2d: convolution})
+
+
+def tanh_gelu() -> Planted:
+    return patch.object(activations, "gelu", activations.gelu_tanh)
+
+
+def l2_for_adamw() -> Planted:
+    def coupled(spec: Any, decayed: list[Any]) -> Any:
+        return make(replace(spec, optimizer="adam"), decayed)
+
+    make = net.make_optimizer
+    return patch.object(net, "make_optimizer", coupled)
+
+
+@contextmanager
+def tf32_on() -> Any:
+    """Inputs of products rounded to TF32's 11 significant bits, as a GPU does."""
+
+    def rounded(call: Callable[..., Any]) -> Callable[..., Any]:
+        def on_rounded(layer: Any, inputs: Any, *rest: Any, **options: Any) -> Any:
+            high = inputs * SPLIT
+            return call(layer, high - (high - inputs), *rest, **options)
+
+        return on_rounded
+
+    with ExitStack() as stack:
+        for kind in (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense):
+            stack.enter_context(patch.object(kind, "call", rounded(kind.call)))
+        yield
+
+
+def label_smoothing() -> Planted:
+    def smoothed(logits: Any, y: Any, _smoothing: float) -> Any:
+        return cross_entropy(logits, y, SMOOTHING)
+
+    cross_entropy = arithmetic.cross_entropy
+    return patch.object(arithmetic, "cross_entropy", smoothed)
+
+
+def warmup_off_by_one() -> Planted:
+    def late(spec: Any, step: int, *rest: int) -> float:
+        return rate(spec, step + 1, *rest)
+
+    rate = keras_job.learning_rate
+    return patch.object(keras_job, "learning_rate", late)
+
+
+def default_init() -> Planted:
+    """The first weights of a model are Keras's own draws; later ones are loaded."""
+    load = twin.Twin.load
+    started: set[int] = set()
+
+    def loaded(own: twin.Twin, arrays: Any) -> None:
+        if id(own) in started:
+            load(own, arrays)
+        started.add(id(own))
+
+    return patch.object(twin.Twin, "load", loaded)
+
+
+def channels_misread() -> Planted:
+    def inputs(own: Any, x: Any, keep: Any) -> Any:
+        size, channels, height, width = x.shape
+        images = ops.cast(ops.reshape(x, (size, height, width, channels)), own.dtype)
+        return [images, keep] if own.twin.blocks else images
+
+    return patch.object(net.KerasNet, "inputs", inputs)
+
+
+def convolution_bias() -> Planted:
+    """Convolutions with a bias of zeros that torch's model does not have."""
+
+    def with_bias(*arguments: Any, **options: Any) -> twin.Twin:
+        made_twin = make(*arguments, **options)
+        for name, place in list(made_twin.places.items()):
+            layer = place.layer
+            if isinstance(layer, keras.layers.Conv2D) and not layer.use_bias:
+                layer._tracker.unlock()
+                layer.use_bias = True
+                layer.bias = layer.add_weight(shape=(layer.filters,), initializer="zeros")
+                bias = name.removesuffix("weight") + "bias"
+                made_twin.places[bias] = parts.Place(layer, "bias", parts.VECTOR)
+        return made_twin
+
+    make = nets.make_twin
+    return patch.object(nets, "make_twin", with_bias)
+
+
+FAULTS: dict[str, tuple[Callable[[], Planted], str]] = {  # name -> fault, the check that names it
+    "BatchNorm's momentum swapped": (momentum_swapped, "one step"),
+    "BatchNorm's eps 1e-3": (eps_of_keras, "logits"),
+    "running variance biased": (biased_variance, "one step"),
+    "`same` padding at stride 2": (same_padding, "logits"),
+    "GELU by tanh": (tanh_gelu, "logits"),
+    "L2 in place of AdamW's decay": (l2_for_adamw, "one step"),
+    "TF32 on": (tf32_on, "logits"),
+    "label smoothing of 0.1": (label_smoothing, "first loss"),
+    "warm-up off by one": (warmup_off_by_one, "learning rate"),
+    "Keras's own initial weights": (default_init, "initial weights"),
+    "images (H, W, C) read as (C, H, W)": (channels_misread, "pixels"),
+    "a bias in convolutions": (convolution_bias, "parameters"),
+}

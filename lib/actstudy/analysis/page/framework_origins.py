@@ -1,0 +1,95 @@
+"""What the section on frameworks rests on: parity, the runs left out, and what stands for what."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from actstudy.analysis.markdown import cell_name, listed
+from actstudy.analysis.questions.effects import SEED
+from actstudy.analysis.questions.verified import CELL, cells_of, words
+from actstudy.analysis.tables import Tables
+from actstudy.contract.frameworks import TORCH
+
+MAX_NAMED = 6  # cells in a sentence
+WIDTHS = {"resnet18": 64, "resnet50": 64, "mobilenetv2": 32, "convnext_tiny": 96}  # of the papers
+PUBLISHED = ("cifar10", "cifar100", "tiny_imagenet")  # data of comparisons of these models
+
+
+def parity(tables: Tables, task: str) -> Iterator[str]:
+    """What the checks before training say of every framework, model, data and activation."""
+    runs = tables.of("runs", task)
+    table = tables.frames.get("parity", pd.DataFrame())
+    ran = runs[runs["framework"].fillna(TORCH) != TORCH] if "framework" in runs else runs.head(0)
+    cells = dict.fromkeys(cells_of(ran))
+    passed = []
+    failed = []
+    by_cell = dict(iter(table.groupby(CELL, sort=False, dropna=False))) if len(table) else {}
+    for checks in by_cell.values():
+        key = cells_of(checks)[0]
+        if key not in cells:
+            continue
+        del cells[key]
+        name = ", ".join(filter(None, key))
+        wrong = checks[~checks["passed"].astype(bool)]
+        if wrong.empty:
+            passed.append(f"{name} (checks: {len(checks)})")
+        else:
+            failed.append(f"{name}: {words(wrong.iloc[0])}")
+    if passed:
+        yield f"Parity with torch, checked before training on a CPU, holds for {named(passed)}."
+    if failed:
+        yield (
+            f"Parity does not hold for {named(failed)}. These cells are in no mean, no difference "
+            "and no verdict."
+        )
+    if cells:
+        names = [", ".join(filter(None, key)) for key in cells]
+        yield f"Parity is not known of {named(names)}: read what is said of them with that in mind."
+
+
+def left_out(tables: Tables, task: str) -> Iterator[str]:
+    """Runs that are in no difference as they collapsed, and seeds that a design lacks."""
+    table = tables.of("effects", task)
+    cells = table[table["factor"] == SEED]
+    fallen = cells[cells["seeds"] > cells["n"]]
+    if len(fallen):
+        n = int((fallen["seeds"] - fallen["n"]).sum())
+        names = [cell_name(row.level, row.group) for row in fallen.itertuples()]
+        total = int(cells["seeds"].sum())
+        yield (
+            f"{n} of {total} runs collapsed or diverged and are in no difference: {named(names)}. "
+            "Means over the rest are of runs that train."
+        )
+    incomplete = tables.of("incomplete", task)
+    others = incomplete[incomplete["status"] != "diverged"]
+    if len(others):
+        yield f"{len(others)} planned runs have no result yet or failed; they are listed below."
+
+
+def stand_ins(tables: Tables, task: str) -> Iterator[str]:
+    """What models and data of the study stand for others: narrow ones, and other images."""
+    runs = tables.of("runs", task)
+    if not {"model", "width", "dataset", "n_params"} <= set(runs):
+        return
+    runs = runs[runs["n_params"].notna()]
+    texts = []
+    for (model, width), part in runs.groupby(["model", "width"], sort=False):
+        paper = WIDTHS.get(model)
+        if paper and width != paper:
+            sizes = sorted(part["n_params"].astype(int).unique())
+            counts = " to ".join(f"{size:,}" for size in sorted({sizes[0], sizes[-1]}))
+            texts.append(f"{model} of width {width:g} ({counts} parameters) for width {paper}")
+    if texts:
+        yield f"Stand-ins: {named(texts)}. What holds for them need not hold at full width."
+    data = list(runs["dataset"].dropna().unique())
+    others = [name for name in data if name not in PUBLISHED]
+    if "model" in runs and runs["model"].isin(WIDTHS).any() and others:
+        absent = [name for name in PUBLISHED if name not in data]
+        yield f"Stand-ins: {listed(others)} for {listed(absent)}, of which this page says nothing."
+
+
+def named(names: list[str]) -> str:
+    """At most MAX_NAMED names with semicolons, and how many more there are."""
+    text = "; ".join(names[:MAX_NAMED])
+    n_more = len(names) - MAX_NAMED
+    return f"{text}; and {n_more} more" if n_more > 0 else text

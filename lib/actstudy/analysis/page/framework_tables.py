@@ -1,0 +1,117 @@
+"""The tables of the section on frameworks: differences, standard deviations, speed; as Markdown."""
+
+from typing import Any
+
+import pandas as pd
+
+from actstudy.analysis import scale
+from actstudy.analysis.markdown import markdown
+from actstudy.analysis.questions.contrasts import verdict_words
+from actstudy.analysis.questions.effects import SEED
+from actstudy.analysis.questions.factors import FACTORS
+from actstudy.analysis.questions.speed import MIN_PROCESSES
+from actstudy.analysis.tables import Tables
+
+MAX_ROWS = 24
+MAX_COLUMNS = 3  # of cells beside each other
+OF_OTHERS = "{n} rows more are in tables/{name}.csv."
+FAMILY = {"primary": "the answer's", "all pairs": "all pairs"}  # else the factor's own
+
+
+def differences(tables: Tables, task: str) -> str:
+    """The rows of `effects` but for those of seeds: of as many factors as MAX_ROWS has room for."""
+    table = tables.of("effects", task)
+    rows: list[pd.DataFrame] = []
+    for factor in FACTORS:
+        rows.append(table[table["factor"] == factor])
+        if sum(len(part) for part in rows) > MAX_ROWS:
+            break
+    listed = pd.concat(rows).head(MAX_ROWS)
+    text = markdown([_difference(tables, row) for row in listed.to_dict("records")], "")
+    n_more = int((table["factor"] != SEED).sum()) - len(listed)
+    return f"{text}\n\n{OF_OTHERS.format(n=n_more, name='effects')}" if n_more else text
+
+
+def _difference(tables: Tables, row: dict[Any, Any]) -> dict[str, Any]:
+    settings = tables.plan.tasks[row["task"]]
+    size = scale.of_differences(settings)
+    unit = f", {size.unit}" if size.unit else ""
+    return {
+        "factor": row["factor"],
+        "levels": f"{row['level']} against {row['baseline']}",
+        "at": row["group"],
+        f"difference{unit}": size.signed(row["mean"]) if row["n"] else "none",
+        "interval": size.interval(row["low"], row["high"]),
+        f"typical size{unit}": with_interval(size, row["size"], row["size_low"], row["size_high"]),
+        "pairs": row["n"],
+        "verdict": verdict_words(row),
+        "family": FAMILY.get(row["family"], "the factor's own"),
+    }
+
+
+def deviations(tables: Tables, task: str) -> str:
+    """The standard deviations of `components`: of few cells a row per source, else one per cell.
+
+    A cell is a block and an arithmetic.
+    """
+    size = scale.of_differences(tables.plan.tasks[task])
+    by_cell: dict[str, dict[str, Any]] = {}
+    for row in tables.of("components", task).to_dict("records"):
+        cell = ", ".join(filter(None, [row["block"], row["at"]])) or "standard deviation"
+        own = by_cell.setdefault(cell, {})
+        source = f"{row['source']} ({row['levels']})" if row["levels"] else row["source"]
+        source = source.replace(" | ", " against ")
+        text = row["reason"] or with_interval(size, row["sd"], row["low"], row["high"])
+        own[source] = f"{text}, n = {row['n_seeds']}"
+    if len(by_cell) > MAX_COLUMNS:
+        rows = [{"cell": cell, **own} for cell, own in by_cell.items()]
+        text = markdown(rows[:MAX_ROWS], "")
+        n_more = len(rows) - MAX_ROWS
+        return f"{text}\n\n{OF_OTHERS.format(n=n_more, name='components')}" if n_more > 0 else text
+    table = pd.DataFrame(by_cell).fillna("").rename_axis("source").reset_index()
+    return markdown(table.to_dict("records"), "")
+
+
+def with_interval(size: scale.Scale, value: float, low: float, high: float) -> str:
+    """`0.35 (0.21 to 0.51)`; without an interval if it has no end."""
+    text = size.number(value)
+    interval = size.interval(low, high).replace("+", "")
+    return text if interval == "none" else f"{text} ({interval})"
+
+
+def speed(tables: Tables, task: str) -> str:
+    """Throughput, seconds of compiling steps and memory, a row per cell, device and execution."""
+    table = tables.of("speed", task)
+    rows = []
+    for row in table.head(MAX_ROWS).to_dict("records"):
+        rows.append(_speed(row))
+    text = markdown(rows, "No run has completed.")
+    n_more = len(table) - MAX_ROWS
+    return f"{text}\n\n{OF_OTHERS.format(n=n_more, name='speed')}" if n_more > 0 else text
+
+
+def _speed(row: dict[Any, Any]) -> dict[str, Any]:
+    trained_by = ", ".join(filter(None, [row["framework"], row["engine"]]))
+    few = f"{row['n']} (no interval: it takes {MIN_PROCESSES})"
+    return {
+        "trained by": trained_by,
+        "at": ", ".join(filter(None, [row["block"], row["at"]])),
+        "execution": "not recorded" if pd.isna(row["execution"]) else row["execution"],
+        "device": row["device"],
+        "processes": row["n"] if row["n"] >= MIN_PROCESSES else few,
+        f"throughput ({row['throughput_unit']})": measured(row, "throughput", 1.0, 0),
+        "over torch": measured(row, "ratio", 1.0, 2),
+        "compiling steps (s)": measured(row, "compile_seconds", 1.0, 1),
+        "peak memory (MB)": f"{measured(row, 'memory', 1e-6, 0)}, {row['memory_kind']}",
+    }
+
+
+def measured(row: dict[Any, Any], name: str, factor: float, digits: int) -> str:
+    """A measure of a row of `speed` with its interval, if it has them."""
+    value, low, high = (row[column] for column in (name, f"{name}_low", f"{name}_high"))
+    if pd.isna(value):
+        return ""
+    text = f"{factor * value:,.{digits}f}"
+    if pd.isna(low):
+        return text
+    return f"{text} ({factor * low:,.{digits}f} to {factor * high:,.{digits}f})"

@@ -1,0 +1,207 @@
+"""The section "Framework, activation or seed?": what a study that crosses frameworks answers.
+
+Each sentence holds for its task, block and arithmetic. Nothing is called equal because it was not
+found to differ, and nothing larger whose interval overlaps.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from actstudy.analysis import scale
+from actstudy.analysis.markdown import group_head, listed
+from actstudy.analysis.page import framework_origins, framework_tables, links
+from actstudy.analysis.questions import procedure
+from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, more_seeds
+from actstudy.analysis.questions.factors import crosses_framework
+from actstudy.analysis.tables import Tables
+
+FIGURE = "effects"
+MAX_NAMED = 4  # cells with a verdict each; of more the verdicts are counted
+RIVALS = ("activation", "another seed", "arithmetic")  # that the framework is compared with
+FACTORS = ("framework", "back end")  # whose verdicts stand in sentences; the table has all
+
+
+def sections(tables: Tables, figures: Path, page: Path) -> list[dict[str, Any]]:
+    """The section's part of every task that crosses frameworks; page: the file that it is for."""
+    parts = []
+    for task, settings in tables.plan.tasks.items():
+        if not crosses_framework(settings):
+            continue
+        parts.append(
+            {
+                "name": task,
+                "title": settings.title,
+                "sentences": list(sentences(tables, task)),
+                "differences": framework_tables.differences(tables, task),
+                "deviations": framework_tables.deviations(tables, task),
+                "speed": framework_tables.speed(tables, task),
+                "speed_notes": list(speed_notes(tables, task)),
+                "figures": links.figures([FIGURE], figures / task, page),
+            }
+        )
+    return parts
+
+
+def sentences(tables: Tables, task: str) -> Iterator[str]:
+    """The answer in sentences, the margin first."""
+    yield stated(tables, task)
+    yield from framework_origins.parity(tables, task)
+    table = tables.of("effects", task)
+    for factor in FACTORS:
+        rows = table[table["factor"] == factor]
+        for _, own in rows.groupby(["level", "baseline"], sort=False):
+            yield verdicts(tables, task, own)
+    if not (table["factor"] == "framework").any():
+        yield "No Keras run can be compared with one of torch yet."
+    yield from floor(tables, task)
+    for _, part in tables.of("components", task).groupby(["block", "at"], sort=False):
+        yield from largest(part)
+    yield from framework_origins.left_out(tables, task)
+    yield from framework_origins.stand_ins(tables, task)
+
+
+def stated(tables: Tables, task: str) -> str:
+    """The margin, and what it takes to call frameworks equivalent."""
+    settings = tables.plan.tasks[task]
+    margin = scale.of_differences(settings).amount(settings.margin)
+    return (
+        f"The margin is {margin} ({settings.margin_reason}). It stands in the file of the study or "
+        "of the task, and no result changes it; that it was written first, the history of that "
+        f"file says. Frameworks are called equivalent only with at least {procedure.MIN_SEEDS} "
+        "pairs of runs and if a test at this margin, corrected for all comparisons, says so: that "
+        "no difference was seen is not enough. All sides have one recipe, the same first weights "
+        "and the same batches, so this compares what frameworks compute, not how well each could "
+        "be tuned."
+    )
+
+
+def verdicts(tables: Tables, task: str, rows: pd.DataFrame) -> str:
+    """The verdicts on two levels of a factor in all cells, and how many pairs they take."""
+    settings = tables.plan.tasks[task]
+    size = scale.of_differences(settings)
+    level, baseline = rows.iloc[0][["level", "baseline"]]
+    head = f"{level} against {baseline}:"
+    n = int(rows["n"].max())
+    if (rows["verdict"] == procedure.TOO_FEW).all():
+        needed = f"no verdict from {pairs(n)}, it takes {procedure.MIN_SEEDS}"
+        return f"{head} {needed}{ranges(rows, size)}."
+    if len(rows) > MAX_NAMED:
+        counts = Counter(rows["verdict"])
+        words = [f"{verdict} in {count}" for verdict, count in counts.most_common()]
+        return f"{head} {', '.join(words)} of {len(rows)} cells."
+    texts = []
+    for row in rows.to_dict("records"):
+        own = f"{group_head(row['group'])}{row['verdict']} {row['condition'] or ''}".strip()
+        mean = f"{size.signed(row['mean'])} {size.unit}".strip()
+        interval = size.interval(row["low"], row["high"]).replace("none", "no interval")
+        text = f"{own} ({mean}, {interval}, {pairs(row['n'])})"
+        if row["verdict"] in OPEN_VERDICTS:
+            text += f", pairs to add for the margin: {more_seeds(row)[0]}"
+        texts.append(text)
+    return f"{head} {'; '.join(texts)}."
+
+
+def pairs(n: int) -> str:
+    """`1 pair`, `3 pairs`."""
+    return "1 pair" if n == 1 else f"{n} pairs"
+
+
+def ranges(rows: pd.DataFrame, size: scale.Scale) -> str:
+    """Between which values the mean differences lie that were seen; empty without any."""
+    means = rows["mean"].dropna()
+    if means.empty:
+        return ""
+    ends = dict.fromkeys([size.signed(means.min()), size.signed(means.max())])
+    words = (
+        "the mean difference seen is" if len(ends) == 1 else "the mean differences seen lie from"
+    )
+    return f"; {words} {' to '.join(ends)} {size.unit}".rstrip()
+
+
+def floor(tables: Tables, task: str) -> Iterator[str]:
+    """How far two runs of torch that share all but their arithmetic typically lie apart."""
+    table = tables.of("effects", task)
+    size = scale.of_differences(tables.plan.tasks[task])
+    rows = table[(table["factor"] == "arithmetic") & (table["n"] > 1)]
+    if rows.empty:
+        yield (
+            "There is no floor: no two runs of torch share all but their arithmetic, so that what "
+            "rounding alone does to a run is not known. An entry {framework: torch, engine: "
+            "compiled} of the axis framework adds it."
+        )
+        return
+    texts = []
+    for row in rows.head(MAX_NAMED).to_dict("records"):
+        ends = (row["size"], row["size_low"], row["size_high"])
+        value = framework_tables.with_interval(size, *ends)
+        levels = f"{row['level']} against {row['baseline']}"
+        texts.append(f"{group_head(row['group'])}{value} {size.unit}, {levels}, {pairs(row['n'])}")
+    yield (
+        "Floor: two runs of torch that share their seed and differ in arithmetic alone lie "
+        f"typically so far apart: {'; '.join(texts)}. If single runs of two frameworks differ by "
+        "no more, that says nothing of the frameworks."
+    )
+
+
+def largest(sources: pd.DataFrame) -> Iterator[str]:
+    """Whether the framework or another source moves the result more, of one block's components.
+
+    One is called larger only if the intervals do not overlap: then at least one of both 95%
+    intervals would have to miss on one side for the sentence to be wrong, which 5% bounds.
+    """
+    by_source = {row["source"]: row for row in sources.to_dict("records")}
+    own = by_source["framework"]
+    if pd.isna(own["sd"]):
+        return
+    where = ", ".join(filter(None, [own["block"], own["at"]]))
+    if own["n_seeds"] < procedure.MIN_SEEDS:
+        few = f"{own['n_seeds']} seeds do not say it, it takes {procedure.MIN_SEEDS}"
+        yield f"{group_head(where)}Which source moves the result most: {few}."
+        return
+    groups: dict[str, list[str]] = {"more": [], "less": [], "open": []}
+    for source in RIVALS:
+        row = by_source.get(source)
+        if row is None or pd.isna(row["sd"]):
+            continue
+        verdict = "open"
+        if row["low"] > own["high"]:
+            verdict = "more"
+        elif row["high"] < own["low"]:
+            verdict = "less"
+        groups[verdict].append(source)
+    if not any(groups.values()):
+        return
+    is_there = "moves" if own["low"] > 0 else "is not shown to move"
+    texts = [f"The framework {is_there} the result"]
+    if groups["more"]:
+        texts.append(f"it moves it less than {listed(groups['more'])}")
+    if groups["less"]:
+        texts.append(f"it moves it more than {listed(groups['less'])}")
+    if groups["open"]:
+        texts.append(f"whether more or less than {listed(groups['open'], 'or')} is not shown")
+    yield f"{group_head(where)}{'; '.join(texts)} ({own['n_seeds']} seeds)."
+
+
+def speed_notes(tables: Tables, task: str) -> Iterator[str]:
+    """What the table of speed holds for."""
+    table = tables.of("speed", task)
+    if table.empty:
+        return
+    yield (
+        "A row is of one device and one execution; the ratio over torch compares two executions on "
+        "the same device, not frameworks as such. Each process trains one run; those that were "
+        "resumed or shared a GPU are not timed. Intervals are Student's, of the ratio Welch's, "
+        "95%, over processes. Throughput leaves compiling steps out, which a short run pays in "
+        "full. Memory of different kinds is not compared."
+    )
+    if table["memory_kind"].astype(str).str.startswith("process").any():
+        yield "Of a CPU it is not known what else ran on it at the time."
+    n_not_timed = int(table["n_not_timed"].sum())
+    if n_not_timed:
+        yield f"Not timed: {n_not_timed} of {int(table['n'].sum()) + n_not_timed} processes."
+    if table["execution"].isna().any():
+        yield "Some runs did not record how they were executed: their rows say so."

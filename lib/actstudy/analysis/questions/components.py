@@ -1,0 +1,186 @@
+"""Is it the framework, the activation or the seed? Standard deviations of each, with intervals.
+
+The method of moments over a balanced design: every seed in every framework with every activation,
+of one block and one arithmetic. Nothing is pooled over models, data or precisions.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from actstudy.analysis.questions import collapse, factors, spread
+from actstudy.analysis.questions.factors import FACTORS
+from actstudy.analysis.questions.seed_values import Frames, by_cell
+from actstudy.analysis.questions.stats import Estimate
+from actstudy.contract.frameworks import TORCH
+from actstudy.contract.plan import Plan, TaskPlan
+
+COLUMNS = ["task", "block", "at", "source", "levels", "metric", "unit", "margin"]
+COLUMNS += ["n_seeds", "n_seeds_left_out", "n_runs", "sd", "low", "high", "reason"]
+SOURCES = (  # in the order of figure and page
+    "framework",
+    "back end",
+    "framework x activation",
+    "arithmetic",
+    "activation",
+    "seed",
+    "residual",
+    "another seed",
+)
+
+
+FEW_SEEDS = "fewer than two seeds have a typical run in every cell"
+MISSING = {  # source -> why a design does not say its standard deviation
+    "framework": "no Keras run",
+    "back end": "one back end",
+    "framework x activation": "one framework or one activation",
+    "arithmetic": "torch ran in one arithmetic",
+    "activation": "one activation",
+    "seed": "one run per seed",
+    "residual": "one run per seed",
+    "another seed": "",
+}
+Row = tuple[str, str, Estimate, int]  # source, its levels, its sd over n seeds, runs
+
+
+class Design(NamedTuple):
+    """The runs of one block and arithmetic in which every seed has every cell.
+
+    y: gains (seeds, frameworks, activations); left_out: seeds that lack a cell, or a typical run.
+    """
+
+    frameworks: list[str]
+    activations: list[str]
+    y: np.ndarray
+    left_out: int
+
+
+def components(frames: Frames, plan: Plan) -> pd.DataFrame:
+    """A row per block, arithmetic and source: `sd` with its interval, on one scale for all sources.
+
+    frames: `runs`, and `predictions` as `collect` makes them. Columns COLUMNS; sd: that of the
+    levels of a fixed source (two levels lie sqrt(2) sd apart), or over seeds, in `unit`. sd is
+    missing if the design does not say it, and `reason` says why. `seed` is what all runs of a seed
+    share, `residual` what is each run's own, `another seed` both together: what another seed does
+    to one cell. `arithmetic` is of runs of torch that share seed and activation: half of the
+    variance of their differences. Empty for a task that does not cross `framework`.
+    """
+    rows: list[dict[str, Any]] = []
+    for task, settings in plan.tasks.items():
+        if not factors.crosses_framework(settings):
+            continue
+        runs = factors.labelled(frames, plan, task)
+        if runs.empty:
+            continue
+        head = {"task": task, "metric": settings.metric, "unit": settings.compared_unit}
+        for row in of_designs(runs, settings):
+            rows.append({**head, "margin": settings.margin, **row})
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def of_designs(runs: pd.DataFrame, settings: TaskPlan) -> Iterator[dict[str, Any]]:
+    """The rows of every block and arithmetic, in the order of SOURCES."""
+    beside = runs[runs["is_plain"]]
+    for (block, at), part in beside.groupby(["block", "numbers"], sort=False):
+        design = design_of(part, settings)
+        rows = list(estimates(design))
+        rows += arithmetics(runs[runs["block"] == block], str(at), settings)
+        for source, levels, estimate, n_runs in sorted(rows, key=lambda row: SOURCES.index(row[0])):
+            reason = ""
+            if np.isnan(estimate.value):
+                reason = FEW_SEEDS if estimate.n < 2 else MISSING[source]
+            yield {
+                "block": block,
+                "at": at,
+                "source": source,
+                "levels": levels,
+                "n_seeds": estimate.n,
+                "n_seeds_left_out": design.left_out,
+                "n_runs": n_runs,
+                "sd": estimate.value,
+                "low": estimate.low,
+                "high": estimate.high,
+                "reason": reason,
+            }
+
+
+def design_of(runs: pd.DataFrame, settings: TaskPlan) -> Design:
+    """The balanced design of a block's runs.
+
+    Activations that torch has no typical run of are left out, then frameworks without a typical
+    run of some activation that is left, then seeds without all.
+    """
+    own = runs.assign(group=runs["framework"], level=runs["acts"])
+    typical = collapse.gains(by_cell(own), settings).typical
+    has = typical.notna().any()
+    activations = [name for name in own["level"].unique() if has.get((TORCH, name), False)]
+    frameworks = []
+    for name in sorted(own["group"].unique(), key=lambda name: name != TORCH):
+        if activations and all(has.get((name, level), False) for level in activations):
+            frameworks.append(name)
+    cells = pd.MultiIndex.from_product([frameworks, activations])
+    complete = typical.reindex(columns=cells).dropna()
+    y = complete.to_numpy().reshape(len(complete), len(frameworks), len(activations))
+    return Design(frameworks, activations, y, len(typical) - len(complete))
+
+
+def estimates(design: Design) -> Iterator[Row]:
+    """The standard deviation of every source but arithmetic."""
+    y = design.y
+    n, n_frameworks, n_activations = y.shape
+    if not y.size:
+        for source in set(SOURCES) - {"arithmetic"}:
+            yield source, "", Estimate(np.nan, 0.0, np.inf, n), 0
+        return
+    by_framework = y.mean(axis=2)
+    sides = by_framework
+    if n_frameworks > 1:
+        sides = np.column_stack([by_framework[:, 0], by_framework[:, 1:].mean(axis=1)])
+    cells = y.reshape(n, n_frameworks * n_activations)
+    keras = ", ".join(design.frameworks[1:])
+    both = np.kron(spread.contrasts_of(n_frameworks), spread.contrasts_of(n_activations))
+    yield "framework", f"{TORCH} | {keras}", spread.sd_of_levels(sides), y.size
+    back_ends = y[:, 1:]
+    yield "back end", keras, spread.sd_of_levels(back_ends.mean(axis=2)), back_ends.size
+    yield "framework x activation", "", spread.sd_of_effects(cells, both), y.size
+    activations = ", ".join(design.activations)
+    yield "activation", activations, spread.sd_of_levels(y.mean(axis=1)), y.size
+    yield "seed", "", spread.sd_of_seeds(cells), y.size
+    yield "residual", "", spread.sd_of_residual(cells), y.size
+    yield "another seed", "", spread.sd_within(cells), y.size
+
+
+def arithmetics(runs: pd.DataFrame, at: str, settings: TaskPlan) -> Iterator[Row]:
+    """The standard deviation of runs of torch that share seed and activation, per arithmetic.
+
+    runs: of one block. Each other arithmetic of torch beside the plain one of `at`; one row without
+    a value if there is none.
+    """
+    own = factors.contexts(runs, FACTORS["arithmetic"])
+    plain = own.loc[own["is_plain"] & (own["numbers"] == at), "arithmetic"].unique()
+    others = [name for name in own["arithmetic"].unique() if name not in plain]
+    if not len(plain) or not others:
+        yield "arithmetic", "", Estimate(np.nan, 0.0, np.inf, own["seed"].nunique()), 0
+        return
+    typical = collapse.gains(by_cell(own), settings).typical
+    for other in others:
+        total = 0.0
+        df = n_runs = n_seeds = 0
+        for group in own["group"].unique():
+            pair = typical.reindex(columns=[(group, plain[0]), (group, other)]).dropna()
+            differences = pair.diff(axis=1).iloc[:, 1].to_numpy()
+            if len(differences):
+                total += float(((differences - differences.mean()) ** 2).sum()) / 2
+                df += len(differences) - 1
+                n_runs += 2 * len(differences)
+                n_seeds = max(n_seeds, len(differences))
+        estimate = spread.sd_of_squares(total, df)
+        yield (
+            "arithmetic",
+            f"{plain[0]} | {other}",
+            dataclasses.replace(estimate, n=n_seeds),
+            n_runs,
+        )

@@ -1,0 +1,105 @@
+"""Every registered activation as a Keras layer: torch class -> what makes it from a module."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+from torch import nn
+
+from actstudy.frameworks.layers import PReLU
+from actstudy.nets.activations import WrittenOutSiLU
+
+SOFTPLUS_LINEAR_FROM = 20.0  # torch: beyond it softplus is x
+
+
+def function(compute: Callable[[Any], Any]) -> Callable[[nn.Module, str], keras.layers.Layer]:
+    """A maker of the layer that applies a function of x alone."""
+    return lambda module, name: keras.layers.Activation(compute, name=name)
+
+
+def gelu(x: Any) -> Any:
+    """x * Phi(x), exactly; Keras's default is the approximation by tanh."""
+    return ops.gelu(x, approximate=False)
+
+
+def gelu_tanh(x: Any) -> Any:
+    """GELU's approximation by tanh."""
+    return ops.gelu(x, approximate=True)
+
+
+def make_gelu(module: Any, name: str) -> keras.layers.Layer:
+    """GELU, exact or by tanh, as a module has it."""
+    return function(gelu if module.approximate == "none" else gelu_tanh)(module, name)
+
+
+def make_leaky_relu(module: Any, name: str) -> keras.layers.Layer:
+    """Leaky ReLU of a module's slope."""
+    return keras.layers.LeakyReLU(negative_slope=module.negative_slope, name=name)
+
+
+def make_prelu(module: Any, name: str) -> keras.layers.Layer:
+    """PReLU of as many weights as a module has."""
+    return PReLU(module.num_parameters, name=name)
+
+
+def make_elu(module: Any, name: str) -> keras.layers.Layer:
+    """ELU of a module's alpha."""
+    return keras.layers.ELU(alpha=module.alpha, name=name)
+
+
+def make_celu(module: Any, name: str) -> keras.layers.Layer:
+    """CELU of a module's alpha."""
+    return function(lambda x: ops.celu(x, alpha=module.alpha))(module, name)
+
+
+def make_softplus(module: Any, name: str) -> keras.layers.Layer:
+    """log(1 + exp(beta x)) / beta of a module's beta."""
+    beta = module.beta
+
+    def softplus(x: Any) -> Any:
+        return ops.where(beta * x > SOFTPLUS_LINEAR_FROM, x, ops.softplus(beta * x) / beta)
+
+    return function(softplus)(module, name)
+
+
+def make_hardtanh(module: Any, name: str) -> keras.layers.Layer:
+    """x within a module's bounds."""
+    return function(lambda x: ops.clip(x, module.min_val, module.max_val))(module, name)
+
+
+def mish(x: Any) -> Any:
+    """x * tanh(softplus(x))."""
+    return x * ops.tanh(ops.softplus(x))
+
+
+def hardswish(x: Any) -> Any:
+    """x * min(max(x + 3, 0), 6) / 6."""
+    return x * ops.clip(x + 3, 0, 6) / 6
+
+
+def written_out_silu(x: Any) -> Any:
+    """x * sigmoid(x) in two operations."""
+    return x * ops.sigmoid(x)
+
+
+ACTIVATIONS: dict[type[nn.Module], Callable[[Any, str], keras.layers.Layer]] = {
+    nn.Tanh: function(ops.tanh),
+    nn.Sigmoid: function(ops.sigmoid),
+    nn.ReLU: function(ops.relu),
+    nn.LeakyReLU: make_leaky_relu,
+    nn.PReLU: make_prelu,
+    nn.ELU: make_elu,
+    nn.SELU: function(ops.selu),
+    nn.CELU: make_celu,
+    nn.GELU: make_gelu,
+    nn.SiLU: function(ops.silu),
+    WrittenOutSiLU: function(written_out_silu),
+    nn.Mish: function(mish),
+    nn.Softplus: make_softplus,
+    nn.Softsign: function(ops.softsign),
+    nn.Hardtanh: make_hardtanh,
+    nn.Hardswish: function(hardswish),
+    nn.ReLU6: function(ops.relu6),
+    nn.Identity: function(lambda x: x),
+}

@@ -1,0 +1,67 @@
+"""The step of a Keras model on torch, eager, as Keras runs it there."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from actstudy.frameworks import arithmetic
+from actstudy.frameworks.net import KerasNet, Scores, summed
+
+
+class TorchNet(KerasNet):
+    """Weights are the Keras variables themselves."""
+
+    compilation = "eager"
+
+    def native(self, value: Tensor | float) -> Any:
+        if isinstance(value, Tensor):
+            return value
+        return torch.tensor(value, dtype=getattr(torch, self.dtype), device=self.device)
+
+    def to_torch(self, value: Any) -> Tensor:
+        detached: Tensor = value.detach()
+        return detached
+
+    @torch.no_grad()
+    def forward(self, x: Any) -> Any:
+        keep = x.new_ones((len(x), self.twin.blocks))
+        logits = self.model(self.inputs(x, keep), training=False)
+        return logits.to(getattr(torch, self.dtype))
+
+    def update(self, *inputs: Any) -> Scores:
+        scale = 1.0 if self.scaling is None else self.scaling[0]
+        *batch, lr = inputs
+        gradients, scores = self._gradients(scale, batch)
+        with torch.no_grad():
+            if self.scaling is not None:
+                gradients = [gradient / scale for gradient in gradients]
+            gradients, known = self.clipped(gradients)
+            self.optimizer.learning_rate.assign(lr)
+            if self.scaling is None:
+                self.optimizer.apply(gradients)
+                return {**scores, **known}
+            finite = known["nonfinite"].sum() == 0
+            if finite:  # waits for the device, as GradScaler does
+                self.optimizer.apply(gradients)
+            known["skipped"] = 1.0 - finite.float()
+            self.scaling = arithmetic.next_scale(self.scaling, finite)
+        return {**scores, **known}
+
+    def _gradients(self, scale: Any, batch: Sequence[Any]) -> tuple[Any, Scores]:
+        """Gradients of the scaled loss of a batch, and scores; running statistics change."""
+        trained = [variable.value for variable in self.model.trainable_variables]
+        share = 1 / self.spec.accumulate
+        gradients = None
+        scores: Scores = {}
+        for x, y, keep in self.parts(*batch):
+            logits = self.model(self.inputs(x, keep), training=True)
+            logits = logits.to(getattr(torch, self.dtype))
+            loss = self.loss(logits, y)
+            more = torch.autograd.grad(loss * (scale * share), trained)
+            gradients = summed(gradients, more)
+            with torch.no_grad():
+                for name, value in self.scores(loss, logits, y).items():
+                    scores[name] = scores.get(name, 0) + value * share
+        return gradients, scores

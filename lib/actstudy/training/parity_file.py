@@ -1,0 +1,43 @@
+"""What runs ask of the parity of their cell: that it was seen, and that it holds."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from actstudy.contract import frameworks, own, parity, spec
+from actstudy.contract.errors import StudyError
+from actstudy.contract.spec import RunSpec
+
+
+def compare_first(run: RunSpec, data_dir: Path) -> None:
+    """Compare a Keras run's cell with torch unless that was done; for runs that start by hand.
+
+    In a process of its own, which sees no GPU: Keras has one back end and device per process.
+    """
+    file = parity.path(run)
+    if run.framework == frameworks.TORCH or file.is_file():
+        return
+    print(f"{parity.name(run)}: compared with torch first", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", "actstudy", "parity", "--spec", spec.canonical(run)]
+    command += ["--data_dir", str(data_dir), "--modules", str(own.folders()[0]), str(file)]
+    hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    ended = subprocess.run(command, env=hidden, stderr=subprocess.PIPE, text=True)
+    if ended.returncode:
+        lines = ended.stderr.strip().splitlines() or ["no reason"]
+        raise StudyError(f"parity: {lines[-1]}")
+
+
+class ParityFailed(Exception):
+    """A Keras run's cell does not compute what torch does; the message says where they part."""
+
+
+def check(run: RunSpec) -> None:
+    """ParityFailed unless a Keras run's cell passed all checks; StudyError if none were made."""
+    if run.framework == frameworks.TORCH:
+        return
+    file = parity.path(run)
+    if not file.is_file():
+        raise StudyError(f"{file}: no such file; to fix: start the study again")
+    if reason := parity.failure(parity.read(file)):
+        raise ParityFailed(f"parity: {reason}")
