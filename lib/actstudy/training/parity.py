@@ -1,4 +1,4 @@
-"""The parity of a cell: torch and Keras train side by side for a few steps, and are compared."""
+"""The parity of a cell: torch and Keras train for a few steps, and are compared."""
 
 import dataclasses
 import tempfile
