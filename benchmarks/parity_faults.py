@@ -149,3 +149,12 @@ FAULTS: dict[str, tuple[Callable[[], Planted], str]] = {  # name -> fault, the c
     "images (H, W, C) read as (C, H, W)": (channels_misread, "pixels"),
     "a bias in convolutions": (convolution_bias, "parameters"),
 }
+PLACES = {  # check -> how the place that it names begins, of the model in parity_net.py
+    "one step": ("bn1", "bn2", "conv1", "conv2", "head"),
+    "logits": ("bn1", "conv1", "conv2", "act1"),
+    "first loss": ("step",),
+    "learning rate": ("step",),
+    "initial weights": ("conv1",),
+    "pixels": ("step",),
+    "parameters": ("conv1",),
+}

@@ -26,8 +26,20 @@ class Small(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
-def small(
+def small(make_act: Callable[[str], nn.Module], shape: Sequence[int], classes: int) -> nn.Module:
+    """The untrained model, for images of a shape (C, H, W)."""
+    return Small(make_act, shape, classes)
+
+
+class Untraceable(Small):
+    """A model whose forward pass depends on values, which no trace can follow."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if x.sum() > 0 else -x)
+
+
+def untraceable(
     make_act: Callable[[str], nn.Module], shape: Sequence[int], classes: int
 ) -> nn.Module:
     """The untrained model, for images of a shape (C, H, W)."""
-    return Small(make_act, shape, classes)
+    return Untraceable(make_act, shape, classes)

@@ -12,9 +12,7 @@ from actstudy.contract.errors import StudyError
 def add_flags(parser: Parser) -> None:
     """The cell, where its data are, and the file to write."""
     parser.add_argument("--spec", required=True, help="a run of the cell as JSON")
-    parser.add_argument(
-        "--data_dir", type=Path, default=store.DATA, help="folder of prepared data"
-    )
+    parser.add_argument("--data_dir", type=Path, default=store.DATA, help="folder of prepared data")
     add_modules_flag(parser)
     parser.add_argument("out", type=Path)
 

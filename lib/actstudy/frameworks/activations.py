@@ -1,5 +1,6 @@
 """Every registered activation as a Keras layer: torch class -> what makes it from a module."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,13 +20,16 @@ def function(compute: Callable[[Any], Any]) -> Callable[[nn.Module, str], keras.
 
 
 def gelu(x: Any) -> Any:
-    """x * Phi(x), exactly; Keras's default is the approximation by tanh."""
-    return ops.gelu(x, approximate=False)
+    """x * Phi(x), exactly; Keras's default is the approximation by tanh.
+
+    TensorFlow's own has the root of 2 in float32, also if x is float64.
+    """
+    return 0.5 * x * (1 + ops.erf(x * math.sqrt(0.5)))
 
 
 def gelu_tanh(x: Any) -> Any:
-    """GELU's approximation by tanh."""
-    return ops.gelu(x, approximate=True)
+    """GELU's approximation by tanh; written out for the same reason."""
+    return 0.5 * x * (1 + ops.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
 
 
 def make_gelu(module: Any, name: str) -> keras.layers.Layer:
@@ -35,7 +39,8 @@ def make_gelu(module: Any, name: str) -> keras.layers.Layer:
 
 def make_leaky_relu(module: Any, name: str) -> keras.layers.Layer:
     """Leaky ReLU of a module's slope."""
-    return keras.layers.LeakyReLU(negative_slope=module.negative_slope, name=name)
+    slope = module.negative_slope
+    return function(lambda x: ops.where(x > 0, x, slope * x))(module, name)
 
 
 def make_prelu(module: Any, name: str) -> keras.layers.Layer:

@@ -14,7 +14,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        x = ops.cast(inputs, "float64" if inputs.dtype == "float64" else "float32")
+        is_double = keras.backend.standardize_dtype(inputs.dtype) == "float64"
+        x = ops.cast(inputs, "float64" if is_double else "float32")
         mean = ops.convert_to_tensor(self.moving_mean)
         variance = ops.convert_to_tensor(self.moving_variance)
         if training:
@@ -31,8 +32,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def unbiased(self, x: Any) -> Any:
         """n / (n - 1) for n values per channel of x (B, H, W, C)."""
-        n = ops.size(x) / x.shape[-1]
-        return ops.cast(n / (n - 1), x.dtype)
+        n = ops.cast(ops.size(x), x.dtype) / x.shape[-1]
+        return n / (n - 1)
 
 
 def channel_means(x: Any) -> Any:

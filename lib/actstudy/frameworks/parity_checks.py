@@ -80,9 +80,9 @@ def logits(torch: Record, keras: Record) -> Check:
     If it is too large, where: the first layer whose outputs differ by as much.
     """
     apart = {}
-    for layer, ours in torch.outputs.items():
+    for layer, of_torch in torch.outputs.items():
         if layer in keras.outputs:
-            apart[layer] = typical_distance(ours, keras.outputs[layer])
+            apart[layer] = typical_distance(of_torch, keras.outputs[layer])
     last = list(apart)[-1]
     if apart[last] <= LOGITS:
         return Check("logits", last, apart[last], LOGITS)
@@ -102,9 +102,9 @@ def one_step(torch: Record, keras: Record, exact: Sequence[Arrays], shared: Arra
     there in each batch, shows, and rounding does not: a ReLU whose input rounds to the other side
     of 0 changes a whole gradient, in torch's steps as in those of Keras.
     """
-    ours = errors(torch.updated, exact, shared)
-    theirs = errors(keras.updated, exact, shared)
-    ratios = {name: min(theirs[name]) / max(*ours[name], FINEST) for name in shared}
+    of_torch = errors(torch.updated, exact, shared)
+    of_keras = errors(keras.updated, exact, shared)
+    ratios = {name: min(of_keras[name]) / max(*of_torch[name], FINEST) for name in shared}
     where = max(ratios, key=lambda name: ratios[name])
     return Check("one step", where, ratios[where], STEP)
 
@@ -119,10 +119,10 @@ def errors(
     BatchNorm, has no size of its own. Infinite if the tensor is not there or not finite.
     """
     each: dict[str, list[float]] = {name: [] for name in shared}
-    for ours, theirs in zip(updated, exact, strict=True):
-        sizes = update_sizes(theirs, shared)
+    for after, right in zip(updated, exact, strict=True):
+        sizes = update_sizes(right, shared)
         for name, size in sizes.items():
-            each[name].append(_error(ours.get(name), theirs[name], size))
+            each[name].append(_error(after.get(name), right[name], size))
     return each
 
 
@@ -154,30 +154,6 @@ def _error(update: np.ndarray | None, exact: np.ndarray, size: float) -> float:
 def exact_steps(torch: Arrays, keras: Arrays) -> Check:
     """The largest difference of a weight or statistic after some steps in float64."""
     return first_apart("steps in float64", distances(torch, keras), EXACT)
-
-
-def errors(
-    updated: Sequence[Arrays], exact: Sequence[Arrays], shared: Arrays
-) -> dict[str, list[float]]:
-    """Tensor -> per batch, the distance of its update from the exact one over the length of that.
-
-    Infinite if the tensor is not there, has no number, or is updated where it should not be.
-    """
-    batches = list(zip(updated, exact, strict=True))
-    return {
-        name: [_error(ours.get(name), theirs[name], before) for ours, theirs in batches]
-        for name, before in shared.items()
-    }
-
-
-def _error(update: np.ndarray | None, exact: np.ndarray, shared: np.ndarray) -> float:
-    if update is None or update.shape != exact.shape or not np.isfinite(update).all():
-        return math.inf
-    apart = float(np.linalg.norm(update.astype(np.float64) - exact))
-    length = float(np.linalg.norm(exact - shared.astype(np.float64)))
-    if not apart:
-        return 0.0
-    return apart / length if length else math.inf
 
 
 def distances(torch: Arrays, keras: Arrays) -> dict[str, float]:
@@ -221,8 +197,8 @@ def first_apart(name: str, apart: Mapping[str, float], limit: float) -> Check:
 def _same_hashes(name: str, torch: Sequence[np.ndarray], keras: Sequence[np.ndarray]) -> Check:
     """A check of whole numbers per step: 0 where the hashes agree, else 1."""
     apart = {}
-    for step, (ours, theirs) in enumerate(zip(torch, keras, strict=True)):
-        apart[f"step {step}"] = float(_digest(ours) != _digest(theirs))
+    for step, (of_torch, of_keras) in enumerate(zip(torch, keras, strict=True)):
+        apart[f"step {step}"] = float(_digest(of_torch) != _digest(of_keras))
     return first_apart(name, apart, 0.0)
 
 

@@ -167,7 +167,8 @@ def _interpreted(
             raise StudyError(_words(name, node, modules, str(fault))) from None
     counts = [key for key in model.state_dict() if key.rpartition(".")[2] == COUNTS]
     ordered = {key: places[key] for key in model.state_dict() if key not in counts}
-    return Twin(keras.Model(inputs, outputs, name=name), ordered, counts, blocks)
+    scope = name.replace(":", ".")  # of someone's own model; TensorFlow takes no colon
+    return Twin(keras.Model(inputs, outputs, name=scope), ordered, counts, blocks)
 
 
 def _part(

@@ -146,12 +146,6 @@ def plan_jobs(
         slots = min(gpu_limit, gpus) * study.slots_per_gpu
         if gpu_limit > gpus:
             notice = f"--resources gpu={gpu_limit}: this machine has {gpus}; {gpus} are used"
-    flags = f"--slots_per_gpu {study.slots_per_gpu} --probe_every {study.probe_every}"
-    modules = shlex.join(modules_flag(study))
-    if modules:
-        flags += f" {modules}"
-    if study.timeout_minutes:
-        flags += f" --timeout_minutes {study.timeout_minutes:g}"
     runs, n_first = in_order(study)
     tasks = {run.task: run.spec.task for run in study.possible}
     specs = {run.id: run.spec for run in study.possible + study.tuning}
@@ -163,8 +157,8 @@ def plan_jobs(
         specs=specs,
         packs=packs_of(study),
         device=device,
-        host_flags=flags,
-        modules=modules,
+        host_flags=_host_flags(study),
+        modules=shlex.join(modules_flag(study)),
         slots=slots,
         notice=notice,
         overrides=json.dumps(config),
@@ -175,6 +169,16 @@ def plan_jobs(
         own_data=own_data_of(study),
         parities=parities.parities_of(specs, priorities),
     )
+
+
+def _host_flags(study: Study) -> str:
+    """Flags of training that change no result."""
+    flags = f"--slots_per_gpu {study.slots_per_gpu} --probe_every {study.probe_every}"
+    if modules := modules_flag(study):
+        flags += f" {shlex.join(modules)}"
+    if study.timeout_minutes:
+        flags += f" --timeout_minutes {study.timeout_minutes:g}"
+    return flags
 
 
 def _device(

@@ -1,14 +1,16 @@
-"""The parity of a cell: torch and Keras train side by side for a few steps, and are compared."""
+"""The parity of a cell: torch and Keras train for a few steps, and are compared."""
 
 import dataclasses
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from actstudy.contract import frameworks, parity
+from actstudy.contract import parity
 from actstudy.contract.errors import StudyError
 from actstudy.contract.parity import Check
 from actstudy.contract.spec import RunSpec
@@ -33,16 +35,21 @@ SMALL_SCALE = 1e-3  # a weight that begins smaller, as ConvNeXt's layer scale, h
 LAYER_SCALE = 0.1
 EVALUATED = 32  # examples of val
 CPU = torch.device("cpu")
-FLOAT64 = ("keras-tensorflow", "keras-torch")  # those that compute in float64 if asked to
+FLOAT64 = "keras-tensorflow"  # the framework all of whose operations compute in float64
 
 
 def content(spec: RunSpec, data_folder: Path) -> dict[str, Any]:
+    """What the file of a run's cell says, from its prepared data."""
+    return content_of(spec, partial(prepared.load, data_folder))
+
+
+def content_of(spec: RunSpec, load: Callable[[], Prepared]) -> dict[str, Any]:
     """What a cell's file says: its name, its run, the checks, and why there are none, if so."""
     cell = parity.cell(spec)
     checks: list[Check] = []
     error = None
     try:
-        checks = check(cell, prepared.load(data_folder))
+        checks = check(cell, load())
     except (Damaged, OSError, ImportError):
         raise  # not the cell's fault
     except Exception as fault:
@@ -61,15 +68,16 @@ def check(cell: RunSpec, data: Prepared) -> list[Check]:
     run = short_run(cell, data.n("train"))
     exact = torch_side(run, data, exact=True)
     checks = compare(torch_side(run, data), keras_side(run, data), exact)
-    if cell.framework in FLOAT64:
-        checks.append(compare_exactly(torch_side(run, data, exact=True), keras_side(run, data, exact=True)))
+    if cell.framework == FLOAT64:
+        exact.restart(exact.start)
+        checks.append(compare_exactly(exact, keras_side(run, data, exact=True)))
     return checks
 
 
 def short_run(cell: RunSpec, n_train: int) -> RunSpec:
     """The run that is compared: few steps of few examples, with a warm-up and a falling rate."""
     size = min(cell.batch_size, EXAMPLES if cell.accumulate == 1 else PER_PART * cell.accumulate)
-    fields = {
+    fields: dict[str, Any] = {
         "batch_size": size,
         "steps": STEPS,
         "epochs": None,
@@ -83,7 +91,7 @@ def short_run(cell: RunSpec, n_train: int) -> RunSpec:
 
 def torch_side(run: RunSpec, data: Prepared, exact: bool = False) -> TorchSide:
     """torch's side of a run on a CPU, in float64 if `exact`."""
-    return TorchSide(engine(dataclasses.replace(run, framework=frameworks.TORCH), data), exact)
+    return TorchSide(engine(dataclasses.replace(run, framework="torch"), data), exact)
 
 
 def keras_side(run: RunSpec, data: Prepared, exact: bool = False) -> Side:
@@ -100,13 +108,13 @@ def engine(run: RunSpec, data: Prepared) -> Any:
         return make_engine([run], [Path(folder)], data, CPU, Settings(device="cpu", quiet=True))
 
 
-def compare(ours: TorchSide, theirs: Side, exact: Side) -> list[Check]:
+def compare(of_torch: TorchSide, of_keras: Side, exact: Side) -> list[Check]:
     """The checks of torch's side against another one; exact: torch's in float64."""
-    start = ours.weights()
-    shared = warmed(ours)
-    ours.restart(start)
+    shared = warmed(of_torch)
+    of_torch.restart(of_torch.start)
     exact_updates = updated(exact, shared)
-    return parity_checks.compare(observe(ours, shared), observe(theirs, shared), exact_updates, shared)
+    records = observe(of_torch, shared), observe(of_keras, shared)
+    return parity_checks.compare(*records, exact_updates, shared)
 
 
 def warmed(side: TorchSide) -> Arrays:
@@ -114,22 +122,21 @@ def warmed(side: TorchSide) -> Arrays:
 
     The statistics are means over some batches.
     """
-    start = side.weights()
-    for name, before in start.items():
+    weights = dict(side.start)
+    for name, before in weights.items():
         if 0 < np.abs(before).max() <= SMALL_SCALE:
-            start[name] = np.full_like(before, LAYER_SCALE)
-    side.restart(start)
+            weights[name] = np.full_like(before, LAYER_SCALE)
+    side.restart(weights)
     side.warm_up()
     return side.weights()
 
 
 def observe(side: Side, shared: Arrays) -> Record:
-    """What a side computes: some steps from its own start, and all that begins at shared weights."""
-    start = side.weights()
+    """What a side computes: steps from its own start, and all that begins at shared weights."""
     steps = train(side)
     side.restart(shared)
     outputs = side.outputs(side.engine.splits["val"]["x"][:EVALUATED])
-    return Record(side.trained(), start, steps, outputs, updated(side, shared))
+    return Record(side.trained(), side.start, steps, outputs, updated(side, shared))
 
 
 def train(side: Side) -> list[Step]:
@@ -147,8 +154,8 @@ def updated(side: Side, shared: Arrays) -> list[Arrays]:
     return after
 
 
-def compare_exactly(ours: Side, theirs: Side) -> Check:
+def compare_exactly(of_torch: Side, of_keras: Side) -> Check:
     """The check of the weights after all steps, of sides that compute in float64."""
-    for side in (ours, theirs):
+    for side in (of_torch, of_keras):
         train(side)
-    return parity_checks.exact_steps(ours.weights(), theirs.weights())
+    return parity_checks.exact_steps(of_torch.weights(), of_keras.weights())

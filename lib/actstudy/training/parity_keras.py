@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from actstudy.frameworks.neutral import Arrays
 from actstudy.frameworks.nets import make_net
+from actstudy.frameworks.neutral import Arrays
 from actstudy.frameworks.record import Step
 from actstudy.training.keras_job import KerasJob
 from actstudy.training.parity_sides import LOGITS, array, numbers
@@ -20,10 +20,12 @@ class KerasSide:
     def __init__(self, job: KerasJob, exact: bool = False) -> None:
         self.engine = job
         if exact:
-            shape = tuple(job.splits["train"]["x"].shape[1:])
+            channels, height, width = job.splits["train"]["x"].shape[1:]
+            shape = (channels, height, width)
             leaves = job.sites.modules.values()
             job.net = make_net(job.spec, job.model, shape, job.device, leaves, "float64")
         self.blank = job.snapshot()
+        self.start = self.weights()
 
     def trained(self) -> dict[str, int]:
         counts: dict[str, int] = {}
@@ -80,7 +82,8 @@ class KerasSide:
         net.write_back()
         images = self.engine.inputs(x)
         keep = torch.ones(len(x), net.twin.blocks)
-        layers = [layer for layer in net.model.layers if not isinstance(layer, keras.layers.InputLayer)]
+        inputs = keras.layers.InputLayer
+        layers = [layer for layer in net.model.layers if not isinstance(layer, inputs)]
         reader = keras.Model(net.model.inputs, [layer.output for layer in layers])
         values = reader(net.inputs(net.native(images), net.native(keep)), training=False)
         arrays = {}

@@ -22,9 +22,11 @@ LOGITS = "logits"  # the name of the last of the outputs
 class Side(Protocol):
     """What parity asks of an engine of any framework; all names are those of the torch model."""
 
+    start: Arrays  # its weights and running statistics, as it was made
+
     @property
     def engine(self) -> Engine:
-        """The engine, which may be another one's."""
+        """The engine."""
 
     def trained(self) -> dict[str, int]:
         """Layer -> how many numbers its optimizer changes."""
@@ -52,6 +54,7 @@ class TorchSide:
             job.model.double()
             job.inputs = lambda x: standardise(x).double()
         self.blank = job.snapshot()
+        self.start = self.weights()
 
     def trained(self) -> dict[str, int]:
         counts: dict[str, int] = {}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from actstudy.contract import frameworks, parity, spec, store
+from actstudy.contract import frameworks, parity, spec
 from actstudy.contract.spec import RunSpec
 
 OF_CELL = ["task", "framework", "model", "data", "activation", "cell"]

@@ -1,0 +1,56 @@
+"""Parity tells planted faults from rounding, in the real twin on each back end."""
+
+import sys
+
+import pytest
+import torch
+from runs import ROOT
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import parity as benchmark
+import parity_faults
+
+from actstudy.contract import own
+from actstudy.training import parity
+
+own.look_in(ROOT / "benchmarks")
+DATA = benchmark.images()
+
+
+def checks_of(framework, activation="gelu", optimizer=benchmark.ADAMW, seed=0):
+    run = benchmark.run_of(framework, benchmark.SMALL, activation, optimizer, seed)
+    return parity.check(run, DATA)
+
+
+@pytest.mark.parametrize("name", parity_faults.FAULTS)
+def test_a_planted_fault_is_named_by_the_check_that_it_should_fail(framework, name):
+    fault, check = parity_faults.FAULTS[name]
+    with fault():
+        checks = checks_of(framework)
+    failed = [check for check in checks if not check.passed]
+    assert failed[0].name == check, failed
+    assert failed[0].where.split(".")[0].split(" ")[0] in parity_faults.PLACES[check]
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "prelu"])
+@pytest.mark.parametrize("optimizer", [benchmark.SGD, benchmark.ADAM])
+def test_a_sound_twin_passes_all_checks(framework, activation, optimizer):
+    checks = checks_of(framework, activation, optimizer, seed=1)
+    assert [check for check in checks if not check.passed] == []
+    has_float64 = framework == parity.FLOAT64
+    assert ("steps in float64" in [check.name for check in checks]) == has_float64
+
+
+def test_what_is_planted_is_gone_after_the_block(framework):
+    for fault, _ in parity_faults.FAULTS.values():
+        with fault():
+            pass
+    assert all(check.passed for check in checks_of(framework))
+
+
+def test_a_cell_that_cannot_be_compared_says_why(framework, tmp_path):
+    run = benchmark.run_of(framework, {"model": "parity_net:untraceable"}, "relu", benchmark.SGD)
+    content = parity.content_of(run, lambda: DATA)
+    assert content["checks"] == []
+    assert content["error"].startswith("model parity_net:untraceable has no twin: ")
+    assert torch.get_num_threads() == 1
