@@ -20,7 +20,8 @@ class KerasSide:
     def __init__(self, job: KerasJob, exact: bool = False) -> None:
         self.engine = job
         if exact:
-            shape = tuple(job.splits["train"]["x"].shape[1:])
+            channels, height, width = job.splits["train"]["x"].shape[1:]
+            shape = (channels, height, width)
             leaves = job.sites.modules.values()
             job.net = make_net(job.spec, job.model, shape, job.device, leaves, "float64")
         self.blank = job.snapshot()
