@@ -130,7 +130,8 @@ class JaxNet(KerasNet):
         values = []
         for variables in groups:
             values.append([variable.value for variable in variables])
-        self.weights = _copies(tuple(values))
+        # on a device by name, as steps leave them: else the second step is compiled again
+        self.weights = jax.device_put(_copies(tuple(values)), jax.devices()[0])
 
     def _groups(self) -> tuple[list[Any], list[Any], list[Any]]:
         """Trainable, other and the optimizer's variables."""
