@@ -23,7 +23,7 @@ def make_net(
     """The Net that trains the twin of a torch model of images (C, H, W), from its weights.
 
     leaves: the model's activations. policy: instead of that of the spec's precision; float64 is
-    real on TensorFlow and torch alone.
+    real on TensorFlow alone.
     """
     policy = policy or POLICIES[spec.precision]
     twin = make_twin(model, shape, spec.model or "resnet18", policy, spec.drop_path > 0, leaves)
