@@ -143,9 +143,14 @@ def main() -> None:
             with plant():
                 rows.append(row(name, check, run, parity.check(run, data)))
             print(f"{time.perf_counter() - began:.0f} s", *list(rows[-1].values())[:10], flush=True)
-    about = {"framework": arguments.framework, "torch": torch.__version__}
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).assign(**about).to_parquet(arguments.out / "parity.parquet")
+            write(rows, arguments.framework, arguments.out)
+
+
+def write(rows: list[dict[str, Any]], framework: str, folder: Path) -> None:
+    """Write the table of all cases by now: a whole benchmark takes a quarter of an hour."""
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {"framework": framework, "torch": torch.__version__}
+    pd.DataFrame(rows).assign(**about).to_parquet(folder / "parity.parquet")
 
 
 if __name__ == "__main__":
