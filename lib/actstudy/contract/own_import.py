@@ -36,16 +36,24 @@ def load(path: str) -> Any:
 
 
 def blame(error: BaseException) -> str:
-    """An error as one line with the last place in a file that is not installed: `line N of F`."""
+    """An error as one line that begins with `place_of` it, if there is such a place."""
+    place = place_of(error)
+    start = f"{place}: " if place else ""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{start}{error.msg}"
+    message = " ".join(str(error).split())
+    return f"{start}{type(error).__name__}{': ' if message else ''}{message:.300}"
+
+
+def place_of(error: BaseException) -> str:
+    """The last place of an error in a file that is not installed, `FILE: line N`, or nothing."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}: line {error.lineno}"
     place = ""
     for frame in traceback.extract_tb(error.__traceback__):
         if own.is_own(Path(frame.filename)) and not frame.filename.startswith("<"):
-            place = f"{frame.filename}: line {frame.lineno}: "
-    if isinstance(error, SyntaxError) and error.filename:
-        place = f"{error.filename}: line {error.lineno}: "
-        return f"{place}{error.msg}"
-    message = " ".join(str(error).split())
-    return f"{place}{type(error).__name__}{': ' if message else ''}{message:.300}"
+            place = f"{frame.filename}: line {frame.lineno}"
+    return place
 
 
 def _look_in_folders() -> None:
