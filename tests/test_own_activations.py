@@ -482,6 +482,7 @@ def test_toy_problems_outlive_an_activation_that_fails_late(folder, monkeypatch,
     toys = pq.read_table(folder / "toys.parquet").to_pandas()
     is_nan = toys["probability"].isna().groupby(toys["activation"]).all()
     assert is_nan.to_dict() == {"relu": False, "late": True}
+    assert toys.groupby("activation")["failed"].all().to_dict() == {"relu": False, "late": True}
     assert "boundaries: late:late: " in capsys.readouterr().err
     monkeypatch.setattr(boundaries, "learn", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # of the project's own, a fault is a fault
