@@ -5,15 +5,17 @@ import sys
 
 import memory
 import pytest
+import torch
 import yaml
 
 from actstudy import __main__
 from actstudy.commands import cli, driver
-from actstudy.contract import own, own_code, shadowed
+from actstudy.contract import checkout, invocation, own, own_code, shadowed, store
 from actstudy.contract.errors import StudyError
 from actstudy.own_data import describe
 from actstudy.study import planning
 from actstudy.study.checks import RESERVED
+from actstudy.training import checkpoint
 
 ACTS = "import torch\n\n\ndef bump(x):\n    return x * torch.exp(-x * x / 2)\n"
 
@@ -102,13 +104,54 @@ RANDOM = "your random.py hides Python's own random; to fix: rename it"
 TORCH = "your torch.py hides the package torch; to fix: rename it"
 
 
-@pytest.mark.parametrize(("name", "line"), [("random", RANDOM), ("torch", TORCH)])
+OURS = "your actstudy.py hides the package actstudy; to fix: rename it"
+
+
+@pytest.mark.parametrize(
+    ("name", "line"), [("random", RANDOM), ("torch", TORCH), ("actstudy", OURS)]
+)
 def test_a_file_that_hides_a_module_is_named_before_snakemake_starts(folder, name, line):
     assert shadowed.hiding(folder) is None
     (folder / "wave.py").write_text("x = 1\n")  # Python's, which nobody here needs
     (folder / f"{name}.py").write_text("x = 1\n")
     with pytest.raises(StudyError, match=line):
         driver.main(["-n"], "actstudy run")
+
+
+def test_a_folder_that_hides_a_package_is_named(folder):
+    (folder / "numpy").mkdir()
+    assert shadowed.hiding(folder) is None
+    (folder / "numpy/__init__.py").touch()
+    assert shadowed.hiding(folder) == "your folder numpy hides the package numpy; to fix: rename it"
+    assert shadowed.hiding(checkout.PACKAGE.parent) is None
+
+
+def refused_checkpoint(folder):
+    file = folder / "checkpoints/best.pt"
+    with pytest.raises(store.Damaged) as caught:
+        checkpoint.read(file, torch.device("cpu"))
+    return str(caught.value).replace(f"retry {folder}", "retry RUN")
+
+
+def test_hints_call_the_program_as_the_user_did(folder, monkeypatch):
+    monkeypatch.setenv(invocation.VARIABLE, "")  # is put back
+    script = folder / "bin/actstudy"
+    script.parent.mkdir()
+    script.touch(mode=0o755)
+    for started, path, words in (
+        (script, script.parent, "actstudy"),
+        (script, folder, str(script)),  # not on the PATH
+        (folder / "actstudy/__main__.py", script.parent, "python -m actstudy"),
+    ):
+        monkeypatch.delenv(invocation.VARIABLE)
+        monkeypatch.setattr(sys, "argv", [str(started)])
+        monkeypatch.setenv("PATH", str(path))
+        invocation.note()
+        assert invocation.program() == words
+        monkeypatch.setattr(sys, "argv", ["another.py"])  # a process of it, such as a run's
+        invocation.note()
+        assert invocation.program() == words
+        assert f"to fix: {words} retry RUN" in refused_checkpoint(folder)
 
 
 def test_only_a_hiding_file_that_the_error_names_is_blamed(folder):
@@ -126,6 +169,15 @@ def test_a_start_that_fails_on_a_hidden_module_is_one_line(folder, capsys):
         __main__.refuse_hidden(ImportError("cannot import name 'Random' from 'random'"))
     assert capsys.readouterr().err == f"actstudy: {RANDOM}\n"
     __main__.refuse_hidden(ImportError("No module named 'elsewhere'"))
+
+
+def test_the_inspection_names_a_file_that_runs_in_its_place(folder):
+    (folder / "actstudy.py").write_text("x = 1\n")
+    (folder / "acts.py").write_text("def bump(x):\n    return x.tanh()\n")
+    content = {"axes": {"activation": ["acts:bump"]}, "tasks": {"mlp": {"epochs": 1}}}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(StudyError, match=OURS):
+        planning.load("mine.yaml")
 
 
 @pytest.mark.parametrize(("name", "line"), [("random", RANDOM), ("torch", TORCH)])

@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 from refusals import refusal
-from runs import packed_spec, run_row, tiny, train_together
+from runs import packed_spec, quiet, run, run_row, tiny, train_together
 
 from actstudy.analysis.page import origins
 from actstudy.commands import cli
@@ -487,6 +487,20 @@ def test_toy_problems_outlive_an_activation_that_fails_late(folder, monkeypatch,
     monkeypatch.setattr(boundaries, "learn", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # of the project's own, a fault is a fault
         boundaries.write(["relu"], folder / "toys.parquet")
+
+
+def test_a_run_that_own_code_breaks_says_where(folder, data_folder, capsys):
+    (folder / "tired.py").write_text(
+        "calls = []\n\n\ndef late(x):\n    calls.append(1)\n    if len(calls) > 60:\n"
+        "        raise ValueError('I am tired')\n    return x.tanh()\n"
+    )
+    assert run(tiny("tired:late"), folder / "a", data_folder, quiet()) == "failed"
+    reason = "tired.py: line 7: ValueError: I am tired"
+    assert run_row(folder / "a")["reason"] == reason
+    with pytest.raises(SystemExit, match="3"):
+        cli.main(["doctor", "a"])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"no finding explains that the run ended as failed: {reason}"
 
 
 MIXING = ("by_rows", "by_axes", "shares", "gated", "Normed", "Running")

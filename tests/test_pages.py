@@ -610,4 +610,7 @@ def test_commands_of_a_try_are_of_the_try(tmp_path):
     assert words[4:] == ["--config", "lr=0.1,0.01", "seeds=3"]
     row = {"task": "mlp", "run_id": "r", "status": "failed"}
     assert rerun_command(plan, row).endswith("--config lr=0.1,0.01 seeds=3")
+    assert rerun_command(plan, row).startswith("python -m actstudy retry ")
+    of_own_code = {**row, "reason": "acts.py: line 3: ValueError: no"}
+    assert rerun_command(plan, of_own_code) == study_command(plan)
     assert f"{study.folder}/appendix.md" in summary.appendix_command(plan)

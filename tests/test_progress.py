@@ -395,9 +395,9 @@ def test_hints_of_a_folder_without_the_workflow_say_run(small_study):
     assert f"/{run_it}\n" in ending.ending(seen, 1.0)
     assert f"/{run_it} --config lr=0.1\n" in ending.ending(seen, 1.0, ["lr=0.1"])
     plan = small_study.plan()
-    assert retry.study_command(plan) == "actstudy run config/mine.yaml"
+    assert retry.study_command(plan) == "python -m actstudy run config/mine.yaml"
     page = "results/mine/summary.md"
-    assert retry.study_command(plan, page) == f"actstudy run config/mine.yaml {page}"
+    assert retry.study_command(plan, page) == f"python -m actstudy run config/mine.yaml {page}"
     Path("Snakefile").touch()
     assert retry.study_command(plan, page) == f"snakemake {page} --configfile config/mine.yaml"
 
@@ -529,12 +529,15 @@ def test_a_run_that_a_setting_broke_is_not_to_be_tried_again(small_study):
     folder = store.run_folder(small_study.runs()[0].spec)
     row = {"status": "failed", "reason": "ValueError: batch_size: got 5000; allowed: at most 3500"}
     for reason, words in (
-        (row["reason"], "batch_size: got 5000; allowed: at most 3500; to fix: edit config/mine"),
-        ("RuntimeError: the device is lost", f"to fix: python -m actstudy retry {folder}"),
+        (row["reason"], "edit config/mine"),
+        ("acts.py: line 7: ValueError: no", "edit acts.py: line 7, then run the study again"),
+        ("RuntimeError: the device is lost", f"python -m actstudy retry {folder}"),
     ):
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store, "verifies", lambda _: True)
             patch.setattr(store, "summary_row", lambda _, r=reason: {**row, "reason": r})
-            assert status.remedy(small_study, folder, "failed").startswith(words)
+            line = status.describe_failure(small_study, folder)
+            assert line.startswith(f"{folder}: {reason}  (to fix: {words}")
 
 
 def test_status_looks_beside_the_study(tmp_path, data_folder):

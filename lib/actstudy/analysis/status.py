@@ -14,7 +14,7 @@ from actstudy.analysis import forecast
 from actstudy.analysis.collect import ORIGIN, on_other_data
 from actstudy.analysis.forecast import FAILED_STATES, folders_of
 from actstudy.analysis.markdown import cell_name
-from actstudy.contract import code, locks, store
+from actstudy.contract import code, invocation, locks, own_import, store
 from actstudy.contract.errors import system_fault, visible
 from actstudy.contract.schema import ENDED, OTHER_DATA
 from actstudy.contract.spec import DEFAULTS
@@ -77,19 +77,30 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     lines += describe_data(study, root, folders, states)
     failed = [run_id for run_id, name in states.items() if name in FAILED_STATES]
     for run_id in failed:
-        folder = folders[run_id]
-        lines.append(f"{states[run_id]}: {folder}  ({remedy(study, folder, states[run_id])})")
+        lines.append(f"{states[run_id]}: {describe_failure(study, folders[run_id])}")
     return "\n".join(map(visible, lines)), bool(failed)
 
 
-def remedy(study: Study, folder: Path, state_now: str) -> str:
-    """What to do about a failed run; one that a setting broke would break again in the same way."""
-    if state_now == "failed":
-        reason = str(store.summary_row(folder)["reason"])
-        setting = re.match(r"\w*Error: (\w+): got ", reason)
+def describe_failure(study: Study, folder: Path) -> str:
+    """A failed run's folder, why it failed, and what to do; of damaged tables no reason is read."""
+    if not store.verifies(folder):
+        return f"{folder}  (to fix: {invocation.program()} retry {folder})"
+    row = store.summary_row(folder)
+    return f"{folder}: {row['reason']}  (to fix: {remedy(study, folder, row)})"
+
+
+def remedy(study: Study, folder: Path, row: Mapping[str, Any]) -> str:
+    """What to do about a failed run; what a setting or own code broke would break again.
+
+    Edited code is another run, so that nothing is to be cleared for it. row: of `runs`.
+    """
+    if row["status"] == "failed":
+        if place := own_import.place_in(row["reason"]):
+            return f"edit {place}, then run the study again"
+        setting = re.search(r"(?:^|: )\w*Error: (\w+): got ", row["reason"])
         if setting and setting[1] in DEFAULTS:
-            return f"{reason.partition(': ')[2]}; to fix: edit {study.file}"
-    return f"to fix: python -m actstudy retry {folder}"
+            return f"edit {study.file}"
+    return f"{invocation.program()} retry {folder}"
 
 
 def describe_data(
@@ -106,7 +117,7 @@ def describe_data(
         if states[run_id] in ENDED:
             rows += pq.read_table(folder / "runs.parquet", columns=ORIGIN).to_pylist()
     for run_id, reason in on_other_data(pd.DataFrame(rows, columns=ORIGIN)).items():
-        remedy = f"python -m actstudy retry {folders[run_id]}"
+        remedy = f"{invocation.program()} retry {folders[run_id]}"
         lines.append(f"{OTHER_DATA}: {folders[run_id]}: {reason}  (to fix: {remedy})")
     return lines
 

@@ -21,7 +21,7 @@ from actstudy.commands import (
 )
 from actstudy.commands.internal import INTERNAL, Command
 from actstudy.commands.parser import Parser, existing_folder, flush_output, named_task
-from actstudy.contract import checkout, errors, own, store
+from actstudy.contract import checkout, errors, invocation, own, store
 from actstudy.contract.errors import StudyError
 
 COMMANDS = (
@@ -167,9 +167,8 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     elif unknown:
         flag = unknown[0]
         hint = errors.nearest(flag.split("=")[0], arguments.flags)
-        raise StudyError(
-            f"command line: {flag}: unknown; {hint}actstudy {arguments.name} --help lists all"
-        )
+        all_flags = f"{invocation.program()} {arguments.name} --help lists all"
+        raise StudyError(f"command line: {flag}: unknown; {hint}{all_flags}")
     return arguments
 
 

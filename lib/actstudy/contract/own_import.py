@@ -1,6 +1,7 @@
 """Someone's own code, imported by its path; every fault is one line."""
 
 import importlib
+import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -46,14 +47,30 @@ def blame(error: BaseException) -> str:
 
 
 def place_of(error: BaseException) -> str:
-    """The last place of an error in a file that is not installed, `FILE: line N`, or nothing."""
+    """The last place of an error in a file that is not installed, `FILE: line N`, or nothing.
+
+    FILE is as seen from the present folder if it is below it.
+    """
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}: line {error.lineno}"
+        return _place(error.filename, error.lineno)
     place = ""
     for frame in traceback.extract_tb(error.__traceback__):
         if own.is_own(Path(frame.filename)) and not frame.filename.startswith("<"):
-            place = f"{frame.filename}: line {frame.lineno}"
+            place = _place(frame.filename, frame.lineno)
     return place
+
+
+def place_in(reason: str) -> str:
+    """The place of own code at the start of the reason that a run failed for, or nothing."""
+    start = re.match(r"(\S.*?\.py: line \d+): ", reason)
+    return start[1] if start else ""
+
+
+def _place(name: str, line: int | None) -> str:
+    file = Path(name)
+    if file.is_relative_to(Path.cwd()):
+        file = file.relative_to(Path.cwd())
+    return f"{file}: line {line}" if line else f"{file}"
 
 
 def _look_in_folders() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actstudy.contract import faults
+from actstudy.contract import faults, invocation
 from actstudy.contract.locks import HOST, naming
 from actstudy.contract.schema import SCHEMAS
 from actstudy.contract.spec import RunSpec, run_id
@@ -191,7 +191,7 @@ def _checksums(folder: Path) -> dict[str, str]:
 def _retry(tables: Path) -> str:
     """The command that clears the run which a folder of published or sealed tables belongs to."""
     run = tables.parent.parent if tables.name == "final" else tables
-    return f"python -m actstudy retry {run}"
+    return f"{invocation.program()} retry {run}"
 
 
 def verifies(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
+from actstudy.contract import own_import
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.contract.store import Damaged
@@ -28,7 +29,9 @@ def ending(error: Exception, specs: Sequence[RunSpec], has_models: bool) -> tupl
     has_models: whether the error came after all models were made.
     """
     spec = specs[0]
-    first_line = f"{type(error).__name__}: {error}".splitlines()[0]
+    first_line = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+    if place := own_import.place_of(error):
+        first_line = f"{place}: {first_line}"
     if isinstance(error, TimedOut):
         return "timeout", str(error)
     if _is_memory(error):
