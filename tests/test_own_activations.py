@@ -489,13 +489,25 @@ def test_toy_problems_outlive_an_activation_that_fails_late(folder, monkeypatch,
         boundaries.write(["relu"], folder / "toys.parquet")
 
 
+TIRED = """from torch import nn
+
+
+class Tired(nn.Tanh):
+    n_calls = 0
+
+    def forward(self, x):
+        self.n_calls += 1
+        if self.n_calls > 60:
+            raise ValueError("I am tired")
+        return super().forward(x)
+"""
+
+
 def test_a_run_that_own_code_breaks_says_where(folder, data_folder, capsys):
-    (folder / "tired.py").write_text(
-        "calls = []\n\n\ndef late(x):\n    calls.append(1)\n    if len(calls) > 60:\n"
-        "        raise ValueError('I am tired')\n    return x.tanh()\n"
-    )
-    assert run(tiny("tired:late"), folder / "a", data_folder, quiet()) == "failed"
-    reason = "tired.py: line 7: ValueError: I am tired"
+    (folder / "tired.py").write_text(TIRED)
+    fields = {"epochs": 3, "batch_size": 10}
+    assert run(tiny("tired:Tired", **fields), folder / "a", data_folder, quiet()) == "failed"
+    reason = "tired.py: line 10: ValueError: I am tired"
     assert run_row(folder / "a")["reason"] == reason
     with pytest.raises(SystemExit, match="3"):
         cli.main(["doctor", "a"])
@@ -569,7 +581,7 @@ def test_pages_name_own_code_and_what_is_not_certified(folder):
     named = f"activation Squash: own code {digest[: code.DIGITS]}"
     assert origins.sentences(study.plan(), no_runs()) == [
         named,
-        "Squash is not certified: actstudy certify acts:Squash",
+        "Squash is not certified: python -m actstudy certify acts:Squash",
     ]
     note = {"activation": "acts:Squash", **certificates.scope({})}
     note["outcome"] = certificates.FINDINGS
@@ -592,7 +604,7 @@ def test_a_certificate_of_other_arguments_or_versions_certifies_nothing(folder):
     def sentences():
         return certified.sentences(study.code, study.file, study.arguments)
 
-    command_line = "actstudy certify acts:bump"
+    command_line = "python -m actstudy certify acts:bump"
     with_args = f"{command_line} --args '{{height: 2.0}}'"
     assert sentences() == [
         f"bump is not certified: {command_line}",
@@ -634,7 +646,7 @@ def test_the_command_to_certify_names_a_folder_beside_the_present_one(folder):
     (folder / "studies").mkdir()
     (folder / "studies/other.py").write_text("import torch\ndef act(x):\n    return x.tanh()\n")
     study = planning.load(write_study(folder / "studies", ["relu", "other:act"]))
-    command_line = f"actstudy certify other:act --modules {folder}/studies"
+    command_line = f"python -m actstudy certify other:act --modules {folder}/studies"
     sentences = certified.sentences(study.code, study.file, study.arguments)
     assert sentences == [f"act is not certified: {command_line}"]
 
