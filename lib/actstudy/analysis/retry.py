@@ -38,8 +38,11 @@ def runs_to_clear(study: Study, what: str, root: Path) -> dict[str, Path]:
         return {what: folders[what]}
     if (Path(what) / "spec.json").is_file():
         return {what: Path(what)}
+    hint = nearest(what, ["failed", *folders])
+    if Path(what).suffix in (".yaml", ".yml"):
+        hint = f"did you mean `failed --config {what}`? "
     raise StudyError(
-        f"retry: got {what!r}; {nearest(what, ['failed', *folders])}"
+        f"retry: got {what!r}; {hint}"
         f"allowed: failed, a run's folder, or a run of study {study.name}"
     )
 

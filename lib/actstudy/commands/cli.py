@@ -15,6 +15,7 @@ from actstudy.commands import (
     leaving,
     published,
     run,
+    run_words,
     study,
     templates,
     training,
@@ -166,10 +167,18 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
         arguments.words = list(argv[1:])
     elif unknown:
         flag = unknown[0]
-        hint = errors.nearest(flag.split("=")[0], arguments.flags)
+        hint = _meant(flag, arguments.flags)
         all_flags = f"{invocation.program()} {arguments.name} --help lists all"
         raise StudyError(f"command line: {flag}: unknown; {hint}{all_flags}")
     return arguments
+
+
+def _meant(word: str, flags: Sequence[str]) -> str:
+    """A hint on what an unknown word of a command line may mean; flags: of its command."""
+    if "--config" in flags and Path(word).suffix in run_words.YAML:
+        return f"did you mean `--config {word}`? "
+    pair = run_words.meant_pair(word) if "--set" in flags else ""
+    return pair or errors.nearest(word.split("=")[0], flags)
 
 
 def _parser(task: str | None, name: str | None = None) -> Parser:
