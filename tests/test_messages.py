@@ -10,7 +10,16 @@ import yaml
 
 from actstudy import __main__
 from actstudy.commands import cli, driver
-from actstudy.contract import checkout, invocation, own, own_code, shadowed, store
+from actstudy.contract import (
+    checkout,
+    errors,
+    invocation,
+    own,
+    own_code,
+    registry,
+    shadowed,
+    store,
+)
 from actstudy.contract.errors import StudyError
 from actstudy.own_data import describe
 from actstudy.study import planning
@@ -104,11 +113,11 @@ RANDOM = "your random.py hides Python's own random; to fix: rename it"
 TORCH = "your torch.py hides the package torch; to fix: rename it"
 
 
-OURS = "your actstudy.py hides the package actstudy; to fix: rename it"
+PACKAGE = "your actstudy.py hides the package actstudy; to fix: rename it"
 
 
 @pytest.mark.parametrize(
-    ("name", "line"), [("random", RANDOM), ("torch", TORCH), ("actstudy", OURS)]
+    ("name", "line"), [("random", RANDOM), ("torch", TORCH), ("actstudy", PACKAGE)]
 )
 def test_a_file_that_hides_a_module_is_named_before_snakemake_starts(folder, name, line):
     assert shadowed.hiding(folder) is None
@@ -116,6 +125,37 @@ def test_a_file_that_hides_a_module_is_named_before_snakemake_starts(folder, nam
     (folder / f"{name}.py").write_text("x = 1\n")
     with pytest.raises(StudyError, match=line):
         driver.main(["-n"], "actstudy run")
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("Gelu", "did you mean 'gelu'?"),
+        ("ReLU", "did you mean 'relu'?"),
+        ("nn.GELU", "did you mean 'gelu'?"),
+        ("nn.Hardshrink", "did you mean 'torch.nn:Hardshrink'?"),
+        ("Bump", "did you mean 'acts:bump'?"),
+        ("acts.bump", "did you mean 'acts:bump'?"),
+        ("acts.py", "acts is a module of yours; allowed: acts:NAME, such as acts:bump"),
+        ("atcs.py", "no module atcs in "),
+        ("atcs.py", "did you mean 'acts'?"),
+    ],
+)
+def test_an_unknown_activation_says_what_may_be_meant(folder, name, part):
+    with pytest.raises(StudyError) as caught:
+        registry.activation(name)
+    assert part in str(caught.value)
+
+
+def test_names_are_compared_in_either_case_and_keep_their_own():
+    assert errors.nearest("GELU", ["elu", "gelu"]) == "did you mean 'gelu'? "
+    assert errors.nearest("Gelu", ["elu", "gelu", "Gelu"]) == "did you mean 'Gelu'? "
+    assert errors.nearest("nothing", ["relu"]) == ""
+
+
+def test_a_missing_module_of_a_model_says_nothing_of_activations(folder):
+    line = refusal(folder, tasks={"mlp": {"epochs": 1, "model": "models_of_mine:build"}})
+    assert line.endswith("or the environment; allowed: an import path MODULE:NAME")
 
 
 def test_a_folder_that_hides_a_package_is_named(folder):
@@ -176,7 +216,7 @@ def test_the_inspection_names_a_file_that_runs_in_its_place(folder):
     (folder / "acts.py").write_text("def bump(x):\n    return x.tanh()\n")
     content = {"axes": {"activation": ["acts:bump"]}, "tasks": {"mlp": {"epochs": 1}}}
     (folder / "mine.yaml").write_text(yaml.safe_dump(content))
-    with pytest.raises(StudyError, match=OURS):
+    with pytest.raises(StudyError, match=PACKAGE):
         planning.load("mine.yaml")
 
 

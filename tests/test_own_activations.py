@@ -161,7 +161,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(folder, name):
         ("acts.Squash", ["unknown activation; did you mean 'acts:Squash'? allowed: "]),
         ("acts.py:Squash", ["no module acts.py in ", "did you mean 'acts'?"]),
         ("act:Squash", ["no module act in", "did you mean 'acts'?"]),
-        ("acts:", ["got 'acts:'; allowed: a registered name, or an import path"]),
+        ("acts:", ["got 'acts:'; allowed: an import path MODULE:NAME"]),
         ("a b:Squash", ["got 'a b:Squash'; allowed: "]),
         (
             "my-acts:Bump",

@@ -81,8 +81,10 @@ def test_flags_of_snakemake_pass_without_its_help(monkeypatch, words):
 
 def flags_of_snakemake():
     """Every flag of snakemake's own parser."""
-    actions = snakemake.cli.get_argument_parser()._actions
-    return [flag for action in actions for flag in action.option_strings]
+    flags = []
+    for action in snakemake.cli.get_argument_parser()._actions:
+        flags += action.option_strings
+    return flags
 
 
 def test_the_help_of_snakemake_names_its_flags():

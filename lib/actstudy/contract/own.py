@@ -116,7 +116,7 @@ def _find(path: str, places: tuple[Path, ...]) -> Definition:
         raise StudyError(f"{path}: {own_faults.no_module(module_name, places)}")
     if not has_file(spec):
         fault = f"{module_name} is built into Python"
-        raise StudyError(f"{path}: {fault}; allowed: {own_faults.ALLOWED}")
+        raise StudyError(f"{path}: {fault}; allowed: {own_faults.PATH}")
     definition = _defined(spec, name, ())
     if definition is None:
         if is_own(Path(str(spec.origin))):
