@@ -184,7 +184,7 @@ def test_the_watch_counts_ends_and_sees_who_trains(small_study, data_folder):
         assert "1 of 4 runs completed, 1 running; about" in seen.line()
         assert seen.stopping() == "stopping: 1 run saves its state\n"
     (folders[0] / "curves.parquet").write_bytes(b"")
-    assert watch.Watch(small_study).counts() == "0 of 4 runs completed, 1 failed"
+    assert watch.Watch(small_study).counts() == "0 of 4 runs completed, 1 damaged"
 
 
 def test_the_last_look_reads_all_runs(small_study, monkeypatch):
@@ -208,12 +208,31 @@ def test_a_damaged_run_is_read_again(small_study, data_folder):
     folder.mkdir(parents=True)
     (folder / store.MANIFEST).touch()
     seen = watch.Watch(small_study)
-    assert seen.counts() == "0 of 4 runs completed, 1 failed"
+    assert seen.counts() == "0 of 4 runs completed, 1 damaged, trained again"
+    assert seen.forecast().todo == 4
+    text, _ = status.status(small_study)
+    assert "mlp: 4 runs left" in text
+    assert text.endswith(
+        "manifest.json is not a whole manifest: with the next start the run is trained again"
+    )
     shutil.rmtree(folder)
     run(first.spec, folder, data_folder, quiet())
     store.publish(folder)
     seen.look()
     assert seen.counts() == "1 of 4 runs completed"
+    (folder / "curves.parquet").unlink()
+    seen = watch.Watch(small_study)
+    assert seen.counts() == "0 of 4 runs completed, 1 damaged, published again"
+    assert seen.forecast().todo == 3
+    line = status.describe_failure(small_study, folder)
+    assert line.endswith(
+        "curves.parquet is missing: with the next start the run is published again"
+    )
+    (folder / "curves.parquet").touch()  # a file that is there starts no run
+    seen = watch.Watch(small_study)
+    assert seen.counts() == "0 of 4 runs completed, 1 damaged"
+    line = status.describe_failure(small_study, folder)
+    assert line.endswith(f"does not have its checksum; to fix: python -m actstudy retry {folder}")
 
 
 def test_work_is_shared_by_as_many_processes_as_there_are_jobs(load, monkeypatch):

@@ -83,9 +83,14 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
 
 def describe_failure(study: Study, folder: Path) -> str:
     """A failed run's folder, why it failed, and what to do; of damaged tables no reason is read."""
-    if not store.verifies(folder):
+    try:
+        row = store.summary_row(folder)
+    except store.Damaged as fault:
+        repair = store.repair(folder)
+        cause = str(fault).partition("; to fix: ")[0]
+        return f"{cause}: with the next start the run is {repair}" if repair else str(fault)
+    except (OSError, ValueError):
         return f"{folder}  (to fix: {invocation.program()} retry {folder})"
-    row = store.summary_row(folder)
     return f"{folder}: {row['reason']}  (to fix: {remedy(study, folder, row)})"
 
 
@@ -177,7 +182,7 @@ def describe_rest(
     for task in study.tasks:
         own = {run_id: path for run_id, path in folders.items() if path.parent.name == task}
         done = [path for run_id, path in own.items() if states[run_id] == "completed"]
-        todo[task] = [path for run_id, path in own.items() if states[run_id] in WAITING_STATES]
+        todo[task] = [path for run_id, path in own.items() if is_to_train(path, states[run_id])]
         rows = [store.summary_row(path) for path in done]
         seconds[task] = [forecast.seconds_of(row) for row in rows]
         words = f"{len(todo[task])} runs left" if todo[task] else "nothing left to train"
@@ -187,7 +192,8 @@ def describe_rest(
             words += f" and {size:.1f} MB of disk"
         yield f"{task}: {words}"
     jobs = forecast.jobs_of(study)
-    n_jobs = len({jobs[run_id] for run_id, name in states.items() if name in WAITING_STATES})
+    to_train = {run_id for run_id, name in states.items() if is_to_train(folders[run_id], name)}
+    n_jobs = len({jobs[run_id] for run_id in to_train})
     n = min(forecast.processes(running) or forecast.room(study), n_jobs or 1)
     whole = forecast.total(todo, running, seconds, n)
     if not whole.todo:
@@ -195,6 +201,12 @@ def describe_rest(
         return
     needed = bytes_needed(study, next(iter(folders.values())).parents[1]) / 1e6
     yield f"all with {n} processes: {whole}; {needed:,.1f} MB of disk"
+
+
+def is_to_train(folder: Path, state_now: str) -> bool:
+    """Whether the next start trains a run: it waits, or damage has left nothing to publish."""
+    is_lost = state_now == "damaged" and store.repair(folder) == store.TRAINED_AGAIN
+    return is_lost or state_now in WAITING_STATES
 
 
 def pace(rows: list[dict[str, Any]]) -> str:
