@@ -20,6 +20,7 @@ from actstudy.analysis.page import origins
 from actstudy.commands import cli
 from actstudy.commands import inspection as command
 from actstudy.contract import certificates, code, own, own_code, spec, store
+from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan
 from actstudy.experiments import boundaries
 from actstudy.nets import activations, elementwise, own_contract
@@ -152,6 +153,34 @@ def test_what_cannot_be_trained_is_refused_in_one_line(folder, name):
     assert "Traceback" not in line
     for part in own_acts.BAD[name][1]:
         assert part in line
+
+
+def test_an_activation_may_be_in_folders_of_folders_without_init(folder):
+    deep = folder / "mine/of_this/year"
+    deep.mkdir(parents=True)
+    (deep / "other.py").write_text("import torch\n\n\ndef act(x):\n    return x.tanh()\n")
+    path = "mine.of_this.year.other:act"
+    assert own.find(path).module == "mine.of_this.year.other"
+    assert own_contract.examine(path, {})["elementwise"]
+    with pytest.raises(StudyError, match="no module mine.of_that.other in "):
+        own.find("mine.of_that.other:act")
+
+
+@pytest.mark.parametrize(
+    ("body", "allowed"),
+    [
+        ("assert x.dim() < 4", "a module that takes any shape"),
+        ("assert x.abs().max() < 10", "a module that takes every x from -12 to 12"),
+        ("return torch.from_numpy(x.numpy())", "torch functions of an x that has a gradient: no"),
+        ("return x @ torch.eye(x.shape[-1])", "a module that takes any dtype"),
+        ("raise ValueError", "a module that takes one tensor"),
+    ],
+)
+def test_what_is_allowed_follows_from_what_an_activation_takes(folder, body, allowed):
+    text = f"import torch\n\n\ndef act(x):\n    {body}\n    return x\n"
+    (folder / "other.py").write_text(text)
+    line = refusal(lambda: own_contract.examine("other:act", {}), f"; allowed: {allowed}")
+    assert "values from -12 to 12; allowed: " in line
 
 
 @pytest.mark.parametrize(

@@ -165,8 +165,19 @@ def module_spec(name: str) -> ModuleSpec | None:
         if spec is None or spec.submodule_search_locations is None:
             return None
         full = f"{full}.{part}"
-        spec = PathFinder.find_spec(full, list(spec.submodule_search_locations))
+        spec = _submodule(full, list(spec.submodule_search_locations))
     return spec if spec is not None and spec.origin is not None else None
+
+
+def _submodule(name: str, places: list[str]) -> ModuleSpec | None:
+    """Where a module of a package is whose modules are in some places."""
+    try:
+        return PathFinder.find_spec(name, places)
+    except KeyError:  # a folder without __init__.py, whose package Python asks for: not imported
+        spec = PathFinder.find_spec(name.rpartition(".")[2], places)
+        if spec is not None:
+            spec.name = name
+        return spec
 
 
 def has_file(spec: ModuleSpec) -> bool:
