@@ -162,7 +162,7 @@ def test_an_activation_may_be_in_folders_of_folders_without_init(folder):
     path = "mine.of_this.year.other:act"
     assert own.find(path).module == "mine.of_this.year.other"
     assert own_contract.examine(path, {})["elementwise"]
-    with pytest.raises(StudyError, match="no module mine.of_that.other in "):
+    with pytest.raises(StudyError, match=r"no module mine\.of_that\.other in "):
         own.find("mine.of_that.other:act")
 
 

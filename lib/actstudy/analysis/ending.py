@@ -105,4 +105,4 @@ def unfinished(watch: Watch, again: str, stopped: bool) -> str:
     if stopped:
         return f"stopped: {watch.counts()}; to go on from there: {again}"
     where = "see above and .snakemake/log"
-    return f"The study did not finish: {watch.counts()}; {where}; to go on: {again}"
+    return f"The study did not finish: {watch.counts()}; {where}; once that is fixed: {again}"
