@@ -56,6 +56,41 @@ def printed(capsys, *words):
     return capsys.readouterr().err
 
 
+def test_an_empty_study_file_is_called_empty(folder):
+    (folder / "mine.yaml").write_text("# nothing yet\n")
+    with pytest.raises(StudyError) as caught:
+        planning.load("mine.yaml")
+    assert str(caught.value).startswith("mine.yaml: got nothing: it is empty; allowed: ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        (
+            {"activation": ["relu"]},
+            "activation: unknown key; did you mean axes: {activation: ...}?",
+        ),
+        ({"activation": "relu"}, "activation: unknown key; did you mean axes: {activation: ...}?"),
+        ({"depth": [2, 3]}, "depth: unknown key; did you mean axes: {depth: ...}?"),
+        ({"lr": 0.1}, "lr: unknown key; did you mean defaults: {lr: ...}?"),
+        ({"sedes": 3}, "sedes: unknown key; did you mean 'seeds'?"),
+    ],
+)
+def test_a_field_of_runs_at_the_top_of_a_file_has_its_place_named(folder, settings, hint):
+    assert f"mine.yaml: {hint}" in refusal(folder, **settings)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_a_module_of_another_encoding_says_so(folder, encoding):
+    (folder / "other.py").write_text("# \u00e9\ndef act(x):\n    return x\n", encoding)
+    with pytest.raises(StudyError) as caught:
+        registry.activation("other:act")
+    line = str(caught.value)
+    assert "line None" not in line
+    assert "other.py: cannot be read as Python (" in line
+    assert line.endswith("allowed: text in UTF-8; to fix: save it so")
+
+
 @pytest.mark.parametrize("name", RESERVED)
 def test_a_reserved_name_says_what_to_do(folder, name):
     file = f"{name.partition('.')[0]}.yaml" if name in ("tables", "runs") else f"{name}.yaml"

@@ -225,7 +225,9 @@ def _imported(parent: str, statement: Any, name: str, seen: tuple[str, ...]) -> 
 def _tree(file: Path, _mtime_ns: int) -> ast.Module:
     try:
         return ast.parse(file.read_bytes())
-    except SyntaxError as error:
-        raise StudyError(f"{file}: line {error.lineno}: {error.msg}") from None
-    except ValueError as error:  # a null byte
-        raise StudyError(f"{file}: {error}") from None
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        if line is None:  # null bytes, as UTF-16 has them, or bytes of another encoding
+            allowed = "allowed: text in UTF-8; to fix: save it so"
+            raise StudyError(f"{file}: cannot be read as Python ({error}); {allowed}") from None
+        raise StudyError(f"{file}: line {line}: {getattr(error, 'msg', error)}") from None

@@ -197,7 +197,7 @@ def read(file: Path) -> dict[str, Any]:
         raise StudyError(f"{file}: line 1: got a byte order mark; allowed: UTF-8 without one")
     content = parse(text, str(file))
     if not isinstance(content, dict):
-        got = type(content).__name__
+        got = "nothing: it is empty" if content is None else type(content).__name__
         raise StudyError(f"{file}: got {got}; allowed: a mapping of keys, tasks among them")
     return content
 

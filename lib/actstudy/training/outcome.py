@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from actstudy.contract import own_import
+from actstudy.contract import code, own_import
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.contract.store import Damaged
@@ -30,7 +30,8 @@ def ending(error: Exception, specs: Sequence[RunSpec], has_models: bool) -> tupl
     """
     spec = specs[0]
     first_line = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
-    if place := own_import.place_of(error):
+    place = own_import.place_of(error)
+    if place and any(code.path_of(piece) for spec in specs for piece in spec.code):
         first_line = f"{place}: {first_line}"
     if isinstance(error, TimedOut):
         return "timeout", str(error)
