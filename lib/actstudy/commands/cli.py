@@ -175,7 +175,8 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
 
 def _meant(word: str, flags: Sequence[str]) -> str:
     """A hint on what an unknown word of a command line may mean; flags: of its command."""
-    if "--config" in flags and Path(word).suffix in run_words.YAML:
+    is_file = Path(word).suffix in run_words.YAML and not word.startswith("-")
+    if is_file and "--config" in flags:
         return f"did you mean `--config {word}`? "
     pair = run_words.meant_pair(word) if "--set" in flags else ""
     return pair or errors.nearest(word.split("=")[0], flags)

@@ -31,7 +31,7 @@ def ending(error: Exception, specs: Sequence[RunSpec], has_models: bool) -> tupl
     spec = specs[0]
     first_line = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
     place = own_import.place_of(error)
-    if place and any(code.path_of(piece) for spec in specs for piece in spec.code):
+    if place and any(map(_has_own_code, specs)):
         first_line = f"{place}: {first_line}"
     if isinstance(error, TimedOut):
         return "timeout", str(error)
@@ -46,6 +46,10 @@ def ending(error: Exception, specs: Sequence[RunSpec], has_models: bool) -> tupl
         reason = str(error) if isinstance(error, ValueError) else first_line
         raise StudyError(f"pack of {len(specs)} runs: {reason}") from error
     return "failed", first_line
+
+
+def _has_own_code(spec: RunSpec) -> bool:
+    return any(map(code.path_of, spec.code))
 
 
 def _is_memory(error: Exception) -> bool:
