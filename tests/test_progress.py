@@ -428,7 +428,9 @@ def test_after_ctrl_c_it_says_how_to_go_on(small_study):
     assert ending.unfinished(seen, words, True) == (
         f"stopped: 1 of 4 runs completed; to go on from there: {again}"
     )
-    assert ending.unfinished(seen, ending.make_study([]), False).endswith("once that is fixed: make study")
+    assert ending.unfinished(seen, ending.make_study([]), False).endswith(
+        "once that is fixed: make study"
+    )
 
 
 @pytest.mark.parametrize(
