@@ -27,10 +27,10 @@ class Report(NamedTuple):
 def show(report: Report) -> int:
     """Print a report, its findings from the most severe one on; returns its exit status."""
     last = "nothing found"
-    if report.failure:
-        last = f"no finding explains that {report.failure}"
-    elif not report.is_whole:
+    if not report.is_whole:
         last = "no verdict: not all was read, and nothing was found in the rest"
+    elif report.failure:
+        last = f"no finding explains that {report.failure}"
     elif not report.has_sites:
         last = "nothing found in loss and gradients; no activation was read"
     for line in [*report.lines, *(in_lines(report.findings) or [last])]:
