@@ -1,5 +1,6 @@
 """Certificates: no false alarm on what is registered, each planted defect named, numbers right."""
 
+import argparse
 import json
 import math
 import subprocess
@@ -15,10 +16,11 @@ from runs import ROOT
 from torch import nn
 
 from actstudy.certificate import certify, cost, curve, facts, report, signal, subject
-from actstudy.certificate.certify import FINDING, NOT_MEASURED
-from actstudy.certificate.checks import CHECKS
+from actstudy.certificate.certify import FINDING, MEASURED, NOT_MEASURED
+from actstudy.certificate.checks import CHECKS, SHAPE
 from actstudy.certificate.measures import MEASURES
 from actstudy.certificate.subject import Subject, subject_of
+from actstudy.commands import certify as certify_command
 from actstudy.contract import certificates, own
 from actstudy.nets.activations import ACTIVATIONS, Activation, gain
 
@@ -111,7 +113,7 @@ def test_every_measure_of_every_registered_activation(name, monkeypatch):
     rows = certify.measures_of(subject_of(name))
     assert list(rows) == list(MEASURES)
     for measure, row in rows.items():
-        assert NOT_MEASURED not in row["text"], measure
+        assert row["outcome"] == MEASURED, measure
     json.dumps(rows, allow_nan=False)
 
 
@@ -318,6 +320,44 @@ def test_the_command_prints_writes_and_exits_by_outcome(tmp_path):
     assert done.returncode == 1
     assert "- **shape**: an input of shape [6, 8] gives an output of shape [6, 4]" in done.stdout
     assert certificates.state("planted:Halves") == "findings"
+
+
+TIRED = """import torch
+
+
+class Tired(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.n_calls = 0
+
+    def forward(self, x):
+        self.n_calls += 1
+        if self.n_calls > 60:
+            raise ValueError("I am tired")
+        return torch.tanh(x)
+"""
+
+
+def test_an_error_of_own_code_in_a_measure_is_a_finding(tmp_path, monkeypatch, capsys):
+    (tmp_path / "tired.py").write_text(TIRED)
+    monkeypatch.setattr(certify, "CHECKS", {SHAPE: CHECKS[SHAPE]})
+    arguments = argparse.Namespace(activations=["tired:Tired"], args=None)
+    assert certify_command.certify(arguments) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith("# Tired: 1 finding, 1 of 1 checks passed\n")
+    assert "- **time**: tired.py: line 12: ValueError: I am tired. To fix: " in printed
+    assert "| time | finding: tired.py: line 12: ValueError: I am tired |" in printed
+    assert certificates.state("tired:Tired") == certificates.FINDINGS
+
+
+def test_a_measure_that_the_machine_does_not_allow_is_no_finding(monkeypatch):
+    def no_memory(_):
+        raise MemoryError
+
+    monkeypatch.setattr(certify, "MEASURES", {"time": MEASURES["seconds"]._replace(run=no_memory)})
+    rows = certify.measures_of(subject_of("relu"))
+    assert rows["time"]["outcome"] == NOT_MEASURED
+    assert certify.findings({}, rows) == {}
 
 
 @pytest.mark.parametrize(

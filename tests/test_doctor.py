@@ -330,7 +330,7 @@ def test_a_run_without_health_gets_no_verdict(tiny_run, doctor, monkeypatch):
     empty = [schema.table(name, "a", rows) for name, rows in (("health", []), ("curves", []))]
     monkeypatch.setattr(store, "read", lambda *_: [*empty, pa.Table.from_pylist([row])])
     done = doctor(tiny_run, "a")
-    assert done.returncode == 1
+    assert done.returncode == 3  # as it failed
     assert "the run ended as failed: out of luck" in done.stdout
     assert "no verdict: not all was read" in done.stdout
     assert "nothing found" not in done.stdout

@@ -147,6 +147,21 @@ def test_a_toy_training_that_diverged_has_no_share_of_right_points():
     assert "iverged" not in boundaries.boundaries(tables_of(runs_of(), boundaries=frame))[1]
 
 
+def test_a_toy_training_that_raised_failed_and_did_not_diverge():
+    row = {"problem": "moons", "x": 0.0, "y": 0.0, "label": 1.0, "kind": "grid"}
+    frame = pd.DataFrame(
+        [
+            {**row, "activation": "bad", "probability": None, "failed": True},
+            {**row, "activation": "far", "probability": np.nan, "failed": False},
+        ]
+    )
+    figure, caption = boundaries.boundaries(tables_of(runs_of(), boundaries=frame))
+    assert [ax.texts[0].get_text() for ax in figure.axes] == ["failed", "diverged"]
+    assert "Failed: its training ended in an error of the activation's own code." in caption
+    frame = frame[frame["failed"]]
+    assert "iverged" not in boundaries.boundaries(tables_of(runs_of(), boundaries=frame))[1]
+
+
 def test_a_line_under_another_is_named():
     runs = runs_of()
     frame = curves_of(runs)

@@ -68,6 +68,27 @@ def test_packs_of_one_run_are_named(study):
     assert not list(notices(study(seeds=8, pack_width=16, **PACK)))
 
 
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        ({"steps": 60}, "eval_every: got 50: a run of 60 steps is evaluated twice, "),
+        ({"steps": 50}, "eval_every: got 50: a run of 50 steps is evaluated once, "),
+        ({"epochs": 1, "batch_size": 1000}, "a run of 5 steps is evaluated once, "),
+        ({"steps": 101}, None),
+        ({"steps": 60, "eval_every": 20}, None),
+        ({"steps": 20, "eval_every": 20}, "a run of 20 steps is evaluated once, "),
+    ],
+)
+def test_hardly_a_choice_of_checkpoint_is_named(study, block, words):
+    lines = list(notices(study(tasks=["vision"], seeds=8, **block)))
+    assert len(lines) == (words is not None)
+    for line in lines:
+        assert words in line
+        assert line.startswith("vision: eval_every: got ")
+    if block == {"steps": 60}:
+        assert lines[0].endswith("hardly a choice of its best checkpoint; allowed: such as 6")
+
+
 @pytest.mark.parametrize("name", ["status", "cost"])
 def test_status_and_cost_say_it_on_stderr(study, monkeypatch, capsys, name):
     study(seeds=6)

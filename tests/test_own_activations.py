@@ -14,12 +14,13 @@ import pytest
 import torch
 import yaml
 from refusals import refusal
-from runs import packed_spec, run_row, tiny, train_together
+from runs import packed_spec, quiet, run, run_row, tiny, train_together
 
 from actstudy.analysis.page import origins
 from actstudy.commands import cli
 from actstudy.commands import inspection as command
 from actstudy.contract import certificates, code, own, own_code, spec, store
+from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan
 from actstudy.experiments import boundaries
 from actstudy.nets import activations, elementwise, own_contract
@@ -154,6 +155,34 @@ def test_what_cannot_be_trained_is_refused_in_one_line(folder, name):
         assert part in line
 
 
+def test_an_activation_may_be_in_folders_of_folders_without_init(folder):
+    deep = folder / "mine/of_this/year"
+    deep.mkdir(parents=True)
+    (deep / "other.py").write_text("import torch\n\n\ndef act(x):\n    return x.tanh()\n")
+    path = "mine.of_this.year.other:act"
+    assert own.find(path).module == "mine.of_this.year.other"
+    assert own_contract.examine(path, {})["elementwise"]
+    with pytest.raises(StudyError, match=r"no module mine\.of_that\.other in "):
+        own.find("mine.of_that.other:act")
+
+
+@pytest.mark.parametrize(
+    ("body", "allowed"),
+    [
+        ("assert x.dim() < 4", "a module that takes any shape"),
+        ("assert x.abs().max() < 10", "a module that takes every x from -12 to 12"),
+        ("return torch.from_numpy(x.numpy())", "torch functions of an x that has a gradient: no"),
+        ("return x @ torch.eye(x.shape[-1])", "a module that takes any dtype"),
+        ("raise ValueError", "a module that takes one tensor"),
+    ],
+)
+def test_what_is_allowed_follows_from_what_an_activation_takes(folder, body, allowed):
+    text = f"import torch\n\n\ndef act(x):\n    {body}\n    return x\n"
+    (folder / "other.py").write_text(text)
+    line = refusal(lambda: own_contract.examine("other:act", {}), f"; allowed: {allowed}")
+    assert "values from -12 to 12; allowed: " in line
+
+
 @pytest.mark.parametrize(
     ("path", "parts"),
     [
@@ -161,7 +190,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(folder, name):
         ("acts.Squash", ["unknown activation; did you mean 'acts:Squash'? allowed: "]),
         ("acts.py:Squash", ["no module acts.py in ", "did you mean 'acts'?"]),
         ("act:Squash", ["no module act in", "did you mean 'acts'?"]),
-        ("acts:", ["got 'acts:'; allowed: a registered name, or an import path"]),
+        ("acts:", ["got 'acts:'; allowed: an import path MODULE:NAME"]),
         ("a b:Squash", ["got 'a b:Squash'; allowed: "]),
         (
             "my-acts:Bump",
@@ -482,10 +511,37 @@ def test_toy_problems_outlive_an_activation_that_fails_late(folder, monkeypatch,
     toys = pq.read_table(folder / "toys.parquet").to_pandas()
     is_nan = toys["probability"].isna().groupby(toys["activation"]).all()
     assert is_nan.to_dict() == {"relu": False, "late": True}
+    assert toys.groupby("activation")["failed"].all().to_dict() == {"relu": False, "late": True}
     assert "boundaries: late:late: " in capsys.readouterr().err
     monkeypatch.setattr(boundaries, "learn", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # of the project's own, a fault is a fault
         boundaries.write(["relu"], folder / "toys.parquet")
+
+
+TIRED = """from torch import nn
+
+
+class Tired(nn.Tanh):
+    n_calls = 0
+
+    def forward(self, x):
+        self.n_calls += 1
+        if self.n_calls > 60:
+            raise ValueError("I am tired")
+        return super().forward(x)
+"""
+
+
+def test_a_run_that_own_code_breaks_says_where(folder, data_folder, capsys):
+    (folder / "tired.py").write_text(TIRED)
+    fields = {"epochs": 3, "batch_size": 10}
+    assert run(tiny("tired:Tired", **fields), folder / "a", data_folder, quiet()) == "failed"
+    reason = "tired.py: line 10: ValueError: I am tired"
+    assert run_row(folder / "a")["reason"] == reason
+    with pytest.raises(SystemExit, match="3"):
+        cli.main(["doctor", "a"])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"no finding explains that the run ended as failed: {reason}"
 
 
 MIXING = ("by_rows", "by_axes", "shares", "gated", "Normed", "Running")
@@ -554,7 +610,7 @@ def test_pages_name_own_code_and_what_is_not_certified(folder):
     named = f"activation Squash: own code {digest[: code.DIGITS]}"
     assert origins.sentences(study.plan(), no_runs()) == [
         named,
-        "Squash is not certified: actstudy certify acts:Squash",
+        "Squash is not certified: python -m actstudy certify acts:Squash",
     ]
     note = {"activation": "acts:Squash", **certificates.scope({})}
     note["outcome"] = certificates.FINDINGS
@@ -577,7 +633,7 @@ def test_a_certificate_of_other_arguments_or_versions_certifies_nothing(folder):
     def sentences():
         return certified.sentences(study.code, study.file, study.arguments)
 
-    command_line = "actstudy certify acts:bump"
+    command_line = "python -m actstudy certify acts:bump"
     with_args = f"{command_line} --args '{{height: 2.0}}'"
     assert sentences() == [
         f"bump is not certified: {command_line}",
@@ -619,7 +675,7 @@ def test_the_command_to_certify_names_a_folder_beside_the_present_one(folder):
     (folder / "studies").mkdir()
     (folder / "studies/other.py").write_text("import torch\ndef act(x):\n    return x.tanh()\n")
     study = planning.load(write_study(folder / "studies", ["relu", "other:act"]))
-    command_line = f"actstudy certify other:act --modules {folder}/studies"
+    command_line = f"python -m actstudy certify other:act --modules {folder}/studies"
     sentences = certified.sentences(study.code, study.file, study.arguments)
     assert sentences == [f"act is not certified: {command_line}"]
 

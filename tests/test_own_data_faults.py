@@ -170,7 +170,7 @@ def test_images(folder):
     refused("./pets", "dog/x.png: no image that can be read (empty)")
     whole = (folder / "pets/dog/0.png").read_bytes()
     own_files.write(folder / "pets/dog/x.png", whole[: len(whole) // 2])
-    refused("./pets", "dog/x.png: no image that can be read (")
+    refused("./pets", "dog/x.png: no image that can be read (", "to fix: replace or remove the")
     (folder / "pets/dog/x.png").rename(folder / "pets/x.png")
     refused("./pets", "x.png: in no class folder", "pets/CLASS/x.png")
     (folder / "pets/x.png").unlink()

@@ -219,6 +219,28 @@ def test_few_seeds_of_a_diverged_level_are_named_too(tmp_path):
     assert "tanh diverged in 2 of 2 seeds (diverged: made up): counted at chance level" in answer
 
 
+def test_a_failed_level_has_no_line_and_its_runs_are_counted(tmp_path):
+    """Also one that failed after some points of its curves."""
+    axes = {"activation": ["relu", "tanh", "gelu"]}
+    content = {"baseline": "relu", "seeds": 2, "axes": axes, "tasks": {"mlp": dict(BLOCK)}}
+    endings = {"relu": "completed", "tanh": "failed", "gelu": "diverged_at_once"}
+    study = study_of(tmp_path, content)
+    tables = build(study, tmp_path, lambda run: endings[run.spec.activation])
+    curves = tables.frames["curves"]
+    assert "tanh" in set(curves.loc[curves["split"] == "val", "level"])
+    for figure, caption in (
+        figures.STUDY_FIGURES["metric_curves"].draw(tables),
+        figures.TASK_FIGURES["loss_curves"].draw(tables, "mlp"),
+    ):
+        labels = {line.get_label() for line in figure.axes[0].lines}
+        assert {"relu", "tanh", "gelu"} & labels == {"relu"}
+        assert "No line, as no value of theirs is finite: gelu." in caption
+        assert "No line, as all their runs failed: tanh." in caption
+    page = pages_of(tables, tmp_path)[0]
+    assert "0 of 2, 2 failed" in page
+    assert "0 of 2, 2 diverged" in page
+
+
 def test_the_reason_of_a_divergence_is_short():
     runs = pd.DataFrame({"status": "diverged", "reason": ["loss is nan at step 1; first: x"] * 2})
     assert risks.reason(runs) == " (loss is NaN at step 1)"
@@ -610,4 +632,7 @@ def test_commands_of_a_try_are_of_the_try(tmp_path):
     assert words[4:] == ["--config", "lr=0.1,0.01", "seeds=3"]
     row = {"task": "mlp", "run_id": "r", "status": "failed"}
     assert rerun_command(plan, row).endswith("--config lr=0.1,0.01 seeds=3")
+    assert rerun_command(plan, row).startswith("python -m actstudy retry ")
+    of_own_code = {**row, "reason": "acts.py: line 3: ValueError: no"}
+    assert rerun_command(plan, of_own_code) == study_command(plan)
     assert f"{study.folder}/appendix.md" in summary.appendix_command(plan)

@@ -184,7 +184,7 @@ def test_the_watch_counts_ends_and_sees_who_trains(small_study, data_folder):
         assert "1 of 4 runs completed, 1 running; about" in seen.line()
         assert seen.stopping() == "stopping: 1 run saves its state\n"
     (folders[0] / "curves.parquet").write_bytes(b"")
-    assert watch.Watch(small_study).counts() == "0 of 4 runs completed, 1 failed"
+    assert watch.Watch(small_study).counts() == "0 of 4 runs completed, 1 damaged"
 
 
 def test_the_last_look_reads_all_runs(small_study, monkeypatch):
@@ -208,12 +208,31 @@ def test_a_damaged_run_is_read_again(small_study, data_folder):
     folder.mkdir(parents=True)
     (folder / store.MANIFEST).touch()
     seen = watch.Watch(small_study)
-    assert seen.counts() == "0 of 4 runs completed, 1 failed"
+    assert seen.counts() == "0 of 4 runs completed, 1 damaged, trained again"
+    assert seen.forecast().todo == 4
+    text, _ = status.status(small_study)
+    assert "mlp: 4 runs left" in text
+    assert text.endswith(
+        "manifest.json is not a whole manifest: with the next start the run is trained again"
+    )
     shutil.rmtree(folder)
     run(first.spec, folder, data_folder, quiet())
     store.publish(folder)
     seen.look()
     assert seen.counts() == "1 of 4 runs completed"
+    (folder / "curves.parquet").unlink()
+    seen = watch.Watch(small_study)
+    assert seen.counts() == "0 of 4 runs completed, 1 damaged, published again"
+    assert seen.forecast().todo == 3
+    line = status.describe_failure(small_study, folder)
+    assert line.endswith(
+        "curves.parquet is missing: with the next start the run is published again"
+    )
+    (folder / "curves.parquet").touch()  # a file that is there starts no run
+    seen = watch.Watch(small_study)
+    assert seen.counts() == "0 of 4 runs completed, 1 damaged"
+    line = status.describe_failure(small_study, folder)
+    assert line.endswith(f"does not have its checksum; to fix: python -m actstudy retry {folder}")
 
 
 def test_work_is_shared_by_as_many_processes_as_there_are_jobs(load, monkeypatch):
@@ -395,9 +414,9 @@ def test_hints_of_a_folder_without_the_workflow_say_run(small_study):
     assert f"/{run_it}\n" in ending.ending(seen, 1.0)
     assert f"/{run_it} --config lr=0.1\n" in ending.ending(seen, 1.0, ["lr=0.1"])
     plan = small_study.plan()
-    assert retry.study_command(plan) == "actstudy run config/mine.yaml"
+    assert retry.study_command(plan) == "python -m actstudy run config/mine.yaml"
     page = "results/mine/summary.md"
-    assert retry.study_command(plan, page) == f"actstudy run config/mine.yaml {page}"
+    assert retry.study_command(plan, page) == f"python -m actstudy run config/mine.yaml {page}"
     Path("Snakefile").touch()
     assert retry.study_command(plan, page) == f"snakemake {page} --configfile config/mine.yaml"
 
@@ -409,7 +428,9 @@ def test_after_ctrl_c_it_says_how_to_go_on(small_study):
     assert ending.unfinished(seen, words, True) == (
         f"stopped: 1 of 4 runs completed; to go on from there: {again}"
     )
-    assert ending.unfinished(seen, ending.make_study([]), False).endswith("to go on: make study")
+    assert ending.unfinished(seen, ending.make_study([]), False).endswith(
+        "once that is fixed: make study"
+    )
 
 
 @pytest.mark.parametrize(
@@ -529,12 +550,15 @@ def test_a_run_that_a_setting_broke_is_not_to_be_tried_again(small_study):
     folder = store.run_folder(small_study.runs()[0].spec)
     row = {"status": "failed", "reason": "ValueError: batch_size: got 5000; allowed: at most 3500"}
     for reason, words in (
-        (row["reason"], "batch_size: got 5000; allowed: at most 3500; to fix: edit config/mine"),
-        ("RuntimeError: the device is lost", f"to fix: python -m actstudy retry {folder}"),
+        (row["reason"], "edit config/mine"),
+        ("acts.py: line 7: ValueError: no", "edit acts.py: line 7, then run the study again"),
+        ("RuntimeError: the device is lost", f"python -m actstudy retry {folder}"),
     ):
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store, "verifies", lambda _: True)
             patch.setattr(store, "summary_row", lambda _, r=reason: {**row, "reason": r})
-            assert status.remedy(small_study, folder, "failed").startswith(words)
+            line = status.describe_failure(small_study, folder)
+            assert line.startswith(f"{folder}: {reason}  (to fix: {words}")
 
 
 def test_status_looks_beside_the_study(tmp_path, data_folder):

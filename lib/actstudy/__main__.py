@@ -19,11 +19,13 @@ def run() -> NoReturn:
     gc.disable()  # `train` and `pack` enable it once torch is imported, other commands at once
     try:
         from actstudy.commands.cli import main
+        from actstudy.contract import invocation
         from actstudy.contract.errors import exit_status
     except (ImportError, AttributeError) as error:
         refuse_hidden(error)
         raise
 
+    invocation.note()
     try:
         main()
     except SystemExit as leaving:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from actstudy.analysis.forecast import duration
 from actstudy.analysis.watch import Watch
-from actstudy.contract import checkout
+from actstudy.contract import checkout, invocation
 from actstudy.study.planning import Study
 
 TITLES = {"summary.md": "Summary", "appendix.md": "Appendix"}
@@ -31,7 +31,12 @@ def programs() -> Path:
 
 
 def program(name: str) -> str:
-    """How a program of this Python is called: by its name alone if the PATH has this very one."""
+    """How a program of this Python is called: by its name alone if the PATH has this very one.
+
+    This program is called as the user did, if that was by the script `actstudy`.
+    """
+    if name == "actstudy" and invocation.program() != invocation.AS_MODULE:
+        return invocation.program()
     path = Path(sys.executable).parent / name
     on_path = shutil.which(name)
     if on_path and path.is_file() and path.samefile(on_path):
@@ -100,4 +105,4 @@ def unfinished(watch: Watch, again: str, stopped: bool) -> str:
     if stopped:
         return f"stopped: {watch.counts()}; to go on from there: {again}"
     where = "see above and .snakemake/log"
-    return f"The study did not finish: {watch.counts()}; {where}; to go on: {again}"
+    return f"The study did not finish: {watch.counts()}; {where}; once that is fixed: {again}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from actstudy.analysis.forecast import FAILED_STATES, folders_of
 from actstudy.analysis.status import state, states_of
-from actstudy.contract import checkout, locks, store
+from actstudy.contract import checkout, invocation, locks, own_import, store
 from actstudy.contract.errors import StudyError, nearest
 from actstudy.contract.plan import Plan
 from actstudy.contract.store import RUNS
@@ -38,8 +38,11 @@ def runs_to_clear(study: Study, what: str, root: Path) -> dict[str, Path]:
         return {what: folders[what]}
     if (Path(what) / "spec.json").is_file():
         return {what: Path(what)}
+    hint = nearest(what, ["failed", *folders])
+    if Path(what).suffix in (".yaml", ".yml"):
+        hint = f"did you mean `failed --config {what}`? "
     raise StudyError(
-        f"retry: got {what!r}; {nearest(what, ['failed', *folders])}"
+        f"retry: got {what!r}; {hint}"
         f"allowed: failed, a run's folder, or a run of study {study.name}"
     )
 
@@ -68,7 +71,9 @@ def study_command(plan: Plan, target: str = "") -> str:
     is_default = plan.study == "default"
     words = ["snakemake"]
     if not checkout.is_here():
-        words = ["actstudy run"] if is_default else [f"actstudy run {shlex.quote(plan.file)}"]
+        words = [f"{invocation.program()} run"]
+        if not is_default:
+            words.append(shlex.quote(plan.file))
     if target:
         words.append(shlex.quote(target))
     if checkout.is_here() and not is_default:
@@ -79,8 +84,11 @@ def study_command(plan: Plan, target: str = "") -> str:
 
 
 def rerun_command(plan: Plan, row: Mapping[str, Any]) -> str:
-    """The shell command that runs a planned run again; row: its task, run_id and status."""
+    """The shell command that runs a planned run again; row: its task, run_id, status and reason.
+
+    Of a run that own code broke it is that of the study: with edited code it is another run.
+    """
     study = study_command(plan)
-    if row["status"] == "missing":
+    if row["status"] == "missing" or own_import.place_in(row.get("reason") or ""):
         return study
-    return f"python -m actstudy retry {RUNS}/{row['task']}/{row['run_id']} && {study}"
+    return f"{invocation.program()} retry {RUNS}/{row['task']}/{row['run_id']} && {study}"

@@ -14,7 +14,7 @@ from actstudy.analysis import forecast
 from actstudy.analysis.collect import ORIGIN, on_other_data
 from actstudy.analysis.forecast import FAILED_STATES, folders_of
 from actstudy.analysis.markdown import cell_name
-from actstudy.contract import code, locks, store
+from actstudy.contract import code, invocation, locks, own_import, store
 from actstudy.contract.errors import system_fault, visible
 from actstudy.contract.schema import ENDED, OTHER_DATA
 from actstudy.contract.spec import DEFAULTS
@@ -77,19 +77,35 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     lines += describe_data(study, root, folders, states)
     failed = [run_id for run_id, name in states.items() if name in FAILED_STATES]
     for run_id in failed:
-        folder = folders[run_id]
-        lines.append(f"{states[run_id]}: {folder}  ({remedy(study, folder, states[run_id])})")
+        lines.append(f"{states[run_id]}: {describe_failure(study, folders[run_id])}")
     return "\n".join(map(visible, lines)), bool(failed)
 
 
-def remedy(study: Study, folder: Path, state_now: str) -> str:
-    """What to do about a failed run; one that a setting broke would break again in the same way."""
-    if state_now == "failed":
-        reason = str(store.summary_row(folder)["reason"])
-        setting = re.match(r"\w*Error: (\w+): got ", reason)
+def describe_failure(study: Study, folder: Path) -> str:
+    """A failed run's folder, why it failed, and what to do; of damaged tables no reason is read."""
+    try:
+        row = store.summary_row(folder)
+    except store.Damaged as fault:
+        repair = store.repair(folder)
+        cause = str(fault).partition("; to fix: ")[0]
+        return f"{cause}: with the next start the run is {repair}" if repair else str(fault)
+    except (OSError, ValueError):
+        return f"{folder}  (to fix: {invocation.program()} retry {folder})"
+    return f"{folder}: {row['reason']}  (to fix: {remedy(study, folder, row)})"
+
+
+def remedy(study: Study, folder: Path, row: Mapping[str, Any]) -> str:
+    """What to do about a failed run; what a setting or own code broke would break again.
+
+    Edited code is another run, so that nothing is to be cleared for it. row: of `runs`.
+    """
+    if row["status"] == "failed":
+        if place := own_import.place_in(row["reason"]):
+            return f"edit {place}, then run the study again"
+        setting = re.search(r"(?:^|: )\w*Error: (\w+): got ", row["reason"])
         if setting and setting[1] in DEFAULTS:
-            return f"{reason.partition(': ')[2]}; to fix: edit {study.file}"
-    return f"to fix: python -m actstudy retry {folder}"
+            return f"edit {study.file}"
+    return f"{invocation.program()} retry {folder}"
 
 
 def describe_data(
@@ -106,7 +122,7 @@ def describe_data(
         if states[run_id] in ENDED:
             rows += pq.read_table(folder / "runs.parquet", columns=ORIGIN).to_pylist()
     for run_id, reason in on_other_data(pd.DataFrame(rows, columns=ORIGIN)).items():
-        remedy = f"python -m actstudy retry {folders[run_id]}"
+        remedy = f"{invocation.program()} retry {folders[run_id]}"
         lines.append(f"{OTHER_DATA}: {folders[run_id]}: {reason}  (to fix: {remedy})")
     return lines
 
@@ -166,7 +182,7 @@ def describe_rest(
     for task in study.tasks:
         own = {run_id: path for run_id, path in folders.items() if path.parent.name == task}
         done = [path for run_id, path in own.items() if states[run_id] == "completed"]
-        todo[task] = [path for run_id, path in own.items() if states[run_id] in WAITING_STATES]
+        todo[task] = [path for run_id, path in own.items() if is_to_train(path, states[run_id])]
         rows = [store.summary_row(path) for path in done]
         seconds[task] = [forecast.seconds_of(row) for row in rows]
         words = f"{len(todo[task])} runs left" if todo[task] else "nothing left to train"
@@ -176,7 +192,8 @@ def describe_rest(
             words += f" and {size:.1f} MB of disk"
         yield f"{task}: {words}"
     jobs = forecast.jobs_of(study)
-    n_jobs = len({jobs[run_id] for run_id, name in states.items() if name in WAITING_STATES})
+    to_train = {run_id for run_id, name in states.items() if is_to_train(folders[run_id], name)}
+    n_jobs = len({jobs[run_id] for run_id in to_train})
     n = min(forecast.processes(running) or forecast.room(study), n_jobs or 1)
     whole = forecast.total(todo, running, seconds, n)
     if not whole.todo:
@@ -184,6 +201,12 @@ def describe_rest(
         return
     needed = bytes_needed(study, next(iter(folders.values())).parents[1]) / 1e6
     yield f"all with {n} processes: {whole}; {needed:,.1f} MB of disk"
+
+
+def is_to_train(folder: Path, state_now: str) -> bool:
+    """Whether the next start trains a run: it waits, or damage has left nothing to publish."""
+    is_lost = state_now == "damaged" and store.repair(folder) == store.TRAINED_AGAIN
+    return is_lost or state_now in WAITING_STATES
 
 
 def pace(rows: list[dict[str, Any]]) -> str:

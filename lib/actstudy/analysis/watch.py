@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from actstudy.analysis import forecast
-from actstudy.analysis.forecast import FAILED_STATES, folders_of
+from actstudy.analysis.forecast import folders_of
 from actstudy.analysis.markdown import cell_name
 from actstudy.contract import locks, store
 from actstudy.contract.errors import visible
+from actstudy.contract.schema import FAILED
 from actstudy.contract.store import RUNS
 from actstudy.study.planning import Study
 
@@ -23,6 +24,7 @@ PLAIN_SECONDS = 30.0  # between lines if there is no terminal
 LIVE_SECONDS = 1.0  # between looks at the runs' folders if there is one
 MAX_READ = 200  # rows per look, so that a large study that is done does not hold up the display
 MEMORY = 20  # looks: between two runs a process is not seen, so the most of the last ones count
+TRAINED_AGAIN = f"damaged, {store.TRAINED_AGAIN}"
 RUN_LINE = re.compile(r"(\w+) (\S+): completed, (.*)")  # what a trainer prints of a run
 
 
@@ -72,7 +74,8 @@ class Watch:
         try:
             self._rows[run] = store.summary_row(folder)
         except (store.Damaged, OSError, ValueError):
-            self.states[run] = "damaged"
+            repair = store.repair(folder)
+            self.states[run] = f"damaged, {repair}" if repair else "damaged"
             return False
         self.states[run] = str(self._rows[run]["status"])
         return True
@@ -88,7 +91,7 @@ class Watch:
         todo: dict[str, list[Path]] = {task: [] for task in self.study.tasks}
         done: dict[str, list[float]] = {task: [] for task in self.study.tasks}
         for run, folder in self.folders.items():
-            if self.states.get(run, "running") == "running":
+            if self.states.get(run, "running") in ("running", TRAINED_AGAIN):
                 todo[folder.parent.name].append(folder)
                 jobs.add(self._jobs[run])
             elif self.states[run] == "completed":
@@ -97,12 +100,12 @@ class Watch:
         return forecast.total(todo, self.running, done, processes)
 
     def counts(self) -> str:
-        """How many runs have completed, and how many failed or diverged."""
+        """How many runs have completed, and how many failed, diverged or are damaged."""
         counts = Counter(self.states.get(run, "waiting") for run in self.folders)
         text = f"{counts['completed']} of {len(self.folders)} runs completed"
-        n_failed = sum(counts[state] for state in FAILED_STATES)
-        counts["failed"] = n_failed
-        for word in ("failed", "diverged", "ended"):
+        counts["failed"] = sum(counts[state] for state in FAILED)
+        damaged = sorted(word for word in counts if word.startswith("damaged"))
+        for word in ("failed", "diverged", "ended", *damaged):
             if counts[word]:
                 text += f", {counts[word]} {word}"
         return text

@@ -20,8 +20,10 @@ from actstudy.certificate.subject import Subject, subject_of
 from actstudy.contract import certificates, own, own_import
 
 PASSED = "passed"
+MEASURED = "measured"
 FINDING = "finding"
 NOT_MEASURED = "not measured"
+MEASURE_FIX = "no error for any size, any x (NaN too) and any number of calls"
 
 
 def certify(name: str, args: Mapping[str, float] | None = None) -> dict[str, Any]:
@@ -35,8 +37,7 @@ def certify(name: str, args: Mapping[str, float] | None = None) -> dict[str, Any
         checks = checks_of(subject)
         is_comparable = checks[SHAPE]["outcome"] == PASSED
         measures = measures_of(subject) if is_comparable else {}
-    outcomes = [row["outcome"] for row in checks.values()]
-    has_findings = FINDING in outcomes
+    has_findings = bool(findings(checks, measures))
     return {
         "activation": subject.name,
         "short": own.short(subject.name),
@@ -47,6 +48,12 @@ def certify(name: str, args: Mapping[str, float] | None = None) -> dict[str, Any
         "measures": measures,
         "versions": _versions(),
     }
+
+
+def findings(checks: Mapping[str, Any], measures: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Check or measure -> its row, of those that are findings: they alone decide the outcome."""
+    rows = {**checks, **measures}
+    return {name: row for name, row in rows.items() if row["outcome"] == FINDING}
 
 
 def checks_of(subject: Subject) -> dict[str, dict[str, str]]:
@@ -88,14 +95,23 @@ def measures_of(subject: Subject) -> dict[str, dict[str, Any]]:
 
 
 def _measured(measure: Measure, subject: Subject) -> dict[str, Any]:
-    """The reading of a measure; an error of the activation is why there is none."""
+    """The reading of a measure; an error in the activation's own code is a finding."""
     try:
         reading = measure.run(subject)
     except NotMeasured as reason:
-        return {"text": f"{NOT_MEASURED}: {reason}", "values": {}}
+        return _unread(NOT_MEASURED, str(reason))
     except Exception as error:
-        return {"text": f"{NOT_MEASURED}: {own_import.blame(error)}", "values": {}}
-    return {"text": reading.text, "values": _for_json(reading.values)}
+        text = own_import.blame(error)
+        is_memory = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
+        if own_import.place_of(error) and not is_memory:
+            return {**_unread(FINDING, text.replace(_folder(subject.name), "")), "fix": MEASURE_FIX}
+        return _unread(NOT_MEASURED, text)
+    return {"outcome": MEASURED, "text": reading.text, "values": _for_json(reading.values)}
+
+
+def _unread(outcome: str, text: str) -> dict[str, Any]:
+    """The row of a measure without a reading; text: why there is none."""
+    return {"outcome": outcome, "text": text, "values": {}}
 
 
 @contextmanager

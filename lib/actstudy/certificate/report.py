@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from actstudy.certificate.certify import FINDING, NOT_MEASURED, PASSED
+from actstudy.certificate.certify import MEASURED, NOT_MEASURED, PASSED, findings
 from actstudy.certificate.checks import CHECKS
 from actstudy.certificate.measures import DEPTH, MEASURES
 from actstudy.contract import certificates, store
@@ -19,7 +19,7 @@ def markdown(certificate: dict[str, Any]) -> str:
         f"# {_safe(certificate['short'])}: {_verdict(certificate)}",
         "",
         f"`{_safe(name)}`{_arguments(certificate)}, code {certificate['digest']}; {_safe(used)}",
-        *_findings(certificate["checks"]),
+        *_findings(certificate),
         "",
         "## Checks",
         "",
@@ -51,23 +51,24 @@ def _arguments(certificate: dict[str, Any]) -> str:
 
 def _verdict(certificate: dict[str, Any]) -> str:
     outcomes = [row["outcome"] for row in certificate["checks"].values()]
-    n_findings = outcomes.count(FINDING)
+    n_findings = len(findings(certificate["checks"], certificate["measures"]))
     n_open = outcomes.count(NOT_MEASURED)
     text = f"{outcomes.count(PASSED)} of {len(outcomes)} checks passed"
     if n_open:
         text += f", {n_open} not measured"
-    if not n_findings:
+    if certificate["outcome"] == certificates.CERTIFIED:
         return f"certified, {text}"
     return f"{n_findings} finding{'s' if n_findings > 1 else ''}, {text}"
 
 
-def _findings(checks: dict[str, dict[str, str]]) -> Iterator[str]:
+def _findings(certificate: dict[str, Any]) -> Iterator[str]:
     """A paragraph per finding: what was observed, and what to change."""
-    rows = {name: row for name, row in checks.items() if row["outcome"] == FINDING}
+    rows = findings(certificate["checks"], certificate["measures"])
     if rows:
         yield from ("", "## Findings", "")
     for name, row in rows.items():
-        yield f"- **{name}**: {_safe(row['text'])}. To fix: {_safe(row['fix'])}."
+        title = MEASURES[name].title if name in MEASURES else name
+        yield f"- **{title}**: {_safe(row['text'])}. To fix: {_safe(row['fix'])}."
 
 
 def _check_rows(checks: dict[str, dict[str, str]]) -> Iterator[str]:
@@ -80,7 +81,10 @@ def _check_rows(checks: dict[str, dict[str, str]]) -> Iterator[str]:
 
 def _sheet_rows(measures: dict[str, dict[str, Any]]) -> Iterator[str]:
     for name, row in measures.items():
-        yield f"| {MEASURES[name].title} | {_cell(row['text'])} |"
+        text = row["text"]
+        if row["outcome"] != MEASURED:
+            text = f"{row['outcome']}: {text}"
+        yield f"| {MEASURES[name].title} | {_cell(text)} |"
 
 
 def _over_depth(values: dict[str, Any]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from actstudy.contract import own_import, registry
 from actstudy.contract.errors import StudyError
-from actstudy.nets import activations, elementwise
+from actstudy.nets import activations, elementwise, own_contract
 
 SHAPE = (6, 8)
 LIMIT = 1e4  # the largest |x| that is looked at
@@ -118,14 +118,18 @@ def _is_elementwise(name: str, factory: Callable[[], nn.Module]) -> bool:
 
 def _first_output(name: str, factory: Callable[[], nn.Module], x: Tensor) -> Tensor:
     """What a new instance returns for x; StudyError if that fails or is no tensor."""
+    module = None
     try:
         with seeded():
-            y = factory()(x.clone())
+            module = factory()
+            y = module(x.clone())
     except StudyError:
         raise
     except Exception as error:
-        fault = f"fails on a float32 tensor of shape {list(SHAPE)}: {own_import.blame(error)}"
-        raise StudyError(f"{name}: {fault}; allowed: {ALLOWED}") from None
+        allowed = own_contract.allowed_instead(module, x) if module else ALLOWED
+        fault = f"fails on a float32 tensor of shape {list(SHAPE)}, values from N(0, 1)"
+        fault = f"{fault}: {own_import.blame(error)}"
+        raise StudyError(f"{name}: {fault}; allowed: {allowed}") from None
     if not isinstance(y, Tensor):
         raise StudyError(f"{name}: returned {type(y).__name__}; allowed: {ALLOWED}")
     return y

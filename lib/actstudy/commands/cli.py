@@ -15,13 +15,14 @@ from actstudy.commands import (
     leaving,
     published,
     run,
+    run_words,
     study,
     templates,
     training,
 )
 from actstudy.commands.internal import INTERNAL, Command
 from actstudy.commands.parser import Parser, existing_folder, flush_output, named_task
-from actstudy.contract import checkout, errors, own, store
+from actstudy.contract import checkout, errors, invocation, own, store
 from actstudy.contract.errors import StudyError
 
 COMMANDS = (
@@ -166,11 +167,19 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
         arguments.words = list(argv[1:])
     elif unknown:
         flag = unknown[0]
-        hint = errors.nearest(flag.split("=")[0], arguments.flags)
-        raise StudyError(
-            f"command line: {flag}: unknown; {hint}actstudy {arguments.name} --help lists all"
-        )
+        hint = _meant(flag, arguments.flags)
+        all_flags = f"{invocation.program()} {arguments.name} --help lists all"
+        raise StudyError(f"command line: {flag}: unknown; {hint}{all_flags}")
     return arguments
+
+
+def _meant(word: str, flags: Sequence[str]) -> str:
+    """A hint on what an unknown word of a command line may mean; flags: of its command."""
+    is_file = Path(word).suffix in run_words.YAML and not word.startswith("-")
+    if is_file and "--config" in flags:
+        return f"did you mean `--config {word}`? "
+    pair = run_words.meant_pair(word) if "--set" in flags else ""
+    return pair or errors.nearest(word.split("=")[0], flags)
 
 
 def _parser(task: str | None, name: str | None = None) -> Parser:

@@ -9,6 +9,7 @@ from actstudy.commands.parser import Parser, add_modules_flag
 from actstudy.commands.report import Report, has_sites, show
 from actstudy.contract import code, sources, store
 from actstudy.contract.errors import StudyError, visible
+from actstudy.contract.schema import FAILED
 from actstudy.contract.spec import data_name, from_json
 
 OF_RUNS = ("train_split", "data_dir")
@@ -76,6 +77,7 @@ def _of_run(folder: Path, arguments: argparse.Namespace) -> Report:
     lines = []
     if run["status"] != "completed":
         lines.append(f"the run ended as {run['status']}: {run['reason']}")
+    failure = lines[0] if run["status"] in FAILED else ""
     steps = {row["step"] for row in health}
     sites = {row["name"] for row in health if row["kind"] == "site"}
     parameters = {row["name"] for row in health if row["kind"] == "parameter"}
@@ -90,7 +92,7 @@ def _of_run(folder: Path, arguments: argparse.Namespace) -> Report:
         health = dead.counted(health, run["best_step"], shares)
     advice = rules.examine(health, curves, run)
     lines += report.checked(advice)
-    return Report(lines, advice.findings, bool(steps), has_sites(health))
+    return Report(lines, advice.findings, bool(steps), has_sites(health), failure)
 
 
 def _of_counts(counts: dict[str, tuple[int, int]], n_examples: int, step: int) -> str:

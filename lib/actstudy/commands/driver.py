@@ -17,7 +17,7 @@ import yaml
 from actstudy.analysis import forecast
 from actstudy.analysis.ending import ending, unfinished
 from actstudy.analysis.watch import Watch
-from actstudy.commands import processes
+from actstudy.commands import processes, run_words
 from actstudy.commands.parser import Parser
 from actstudy.contract import checkout, home, shadowed
 from actstudy.contract.errors import StudyError
@@ -36,7 +36,8 @@ def main(arguments: Sequence[str], again: str, more: Sequence[str] = ()) -> int:
     if fault := shadowed.hiding(Path.cwd()):  # snakemake would end in a traceback
         raise StudyError(fault)
     home.provide(Path(".snakemake/home"))
-    options = options_of(arguments)  # snakemake reports a file that is not YAML by a traceback
+    options, unread = read(arguments)  # snakemake reports a file that is not YAML by a traceback
+    run_words.check_flags(unread)
     study = study_of(options)
     start = time.monotonic()
     with processes.alone():
@@ -59,6 +60,11 @@ def main(arguments: Sequence[str], again: str, more: Sequence[str] = ()) -> int:
 
 def options_of(arguments: Sequence[str]) -> argparse.Namespace:
     """What snakemake reads in the arguments and in the profile, as far as it is needed here."""
+    return read(arguments)[0]
+
+
+def read(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The same, and the words that are left over."""
     parser = Parser(add_help=False)
     parser.allow_abbrev = True  # as snakemake's
     parser.add_argument("--configfile", "--configfiles", nargs="+", type=Path, default=[])
@@ -75,7 +81,7 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
         parser.add_argument(f"-{letter}", action="store_true", dest="other")
     of_profile, _ = parser.parse_known_args(profile_words())
     parser.set_defaults(**vars(of_profile))
-    return parser.parse_known_args(arguments)[0]
+    return parser.parse_known_args(arguments)
 
 
 def profile_words() -> list[str]:

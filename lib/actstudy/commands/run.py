@@ -5,15 +5,15 @@ import importlib.util
 import shlex
 from pathlib import Path
 
+from actstudy.commands import run_words
 from actstudy.commands.parser import Parser
-from actstudy.contract import checkout
+from actstudy.contract import checkout, invocation
 from actstudy.contract.errors import StudyError
 
 EXAMPLES = """actstudy run                              the default study
 actstudy run mine.yaml --cores 4          its results go to results/mine/
 actstudy run mine.yaml -n                 what would be trained
-actstudy run mine.yaml --config seeds=2   a try, in a folder of its own"""
-YAML = (".yaml", ".yml")
+actstudy run mine.yaml --set seeds=2      a try, in a folder of its own"""
 
 
 def add_flags(parser: Parser) -> None:
@@ -23,6 +23,13 @@ def add_flags(parser: Parser) -> None:
         nargs="?",
         metavar="STUDY.yaml",
         help="the study file (default: config/config.yaml, else the default study)",
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a try, in a folder of its own: what snakemake calls --config",
     )
     parser.add_argument(
         "words",
@@ -40,22 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
     from actstudy.commands import driver
 
-    again = shlex.join(["actstudy", "run", *arguments.words])
-    return driver.main(words_of(arguments.words), again, place_of_workflow())
-
-
-def words_of(words: list[str]) -> list[str]:
-    """The words for snakemake of those for `run`: a study file in front becomes `--configfile`."""
-    if not words or Path(words[0]).suffix not in YAML:
-        return words
-    file, *others = words
-    for word in others:
-        if word.startswith("--configfile"):
-            raise StudyError(
-                f"command line: run: got {file} and {word}; allowed: one study file, which "
-                "follows `run`"
-            )
-    return [f"--configfile={checkout.source_of(Path(file))}", *others]
+    again = f"{invocation.program()} {shlex.join(['run', *arguments.words])}"
+    words = run_words.for_snakemake(arguments.words)
+    return driver.main(words, again, place_of_workflow())
 
 
 def place_of_workflow() -> list[str]:

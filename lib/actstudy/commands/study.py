@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from actstudy.commands import run_words
 from actstudy.commands.parser import Parser
 from actstudy.contract import checkout, store
 from actstudy.contract.errors import StudyError
@@ -151,6 +152,9 @@ def export(arguments: argparse.Namespace) -> int:
     """Write the curves of all runs that have ended as CSV."""
     from actstudy.analysis.export import curves
 
+    if arguments.out and arguments.out.suffix in run_words.YAML:
+        hint = f"did you mean `--config {arguments.out}`?"
+        raise StudyError(f"export: got {arguments.out}; {hint} allowed: a folder")
     study = _study(arguments)
     ids = {run.id for run in study.tuning + study.runs()}
     folder = arguments.out or Path(study.folder) / "curves"

@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 
 from actstudy.commands.parser import OrPaths, Parser
-from actstudy.contract import registry
+from actstudy.contract import invocation, registry
 from actstudy.contract.errors import StudyError
 
 EXAMPLES = """actstudy template --task lm > config/my_lm.yaml
@@ -43,7 +43,12 @@ def template(arguments: argparse.Namespace) -> int:
 def write_activation(module: str) -> list[str]:
     """Writes MODULE.py and test_MODULE.py to this folder, and says what they are for."""
     parts = [part[0].upper() + part[1:] for part in module.split("_") if part]
-    names = {"module": module, "name": "".join(parts), "function": f"{module.lower()}_of"}
+    names = {
+        "program": invocation.program(),
+        "module": module,
+        "name": "".join(parts),
+        "function": f"{module.lower()}_of",
+    }
     content_by_file = {}
     for kind in ("module", "tests"):
         text = (FOLDER / f"activation_{kind}.txt").read_text(encoding="utf-8")
@@ -60,8 +65,8 @@ def write_activation(module: str) -> list[str]:
     return [
         f"{module}.py: {names['name']}, and the same with a weight and with a backward of its own",
         f"test_{module}.py: its tests; python -m pytest test_{module}.py",
-        f"python -m actstudy certify {path}",
-        f"python -m actstudy train --task mlp --activation {path}",
+        f"{invocation.program()} certify {path}",
+        f"{invocation.program()} train --task mlp --activation {path}",
     ]
 
 

@@ -5,12 +5,13 @@ import errno
 import re
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 PACKAGE = Path(__file__).parents[1]
 MAX_NAMES = 20  # that a message lists
+MIN_LIKENESS = 0.5  # of a name that may be meant
 CLOSEST_NAMES = 4  # that it lists of more beside the nearest one
 REMEDIES = {  # of the system's errors
     errno.EACCES: "ask its owner for the right, or work in a folder of your own",
@@ -67,8 +68,23 @@ def exit_status(code: object) -> int:
 
 def nearest(got: object, allowed: Iterable[str]) -> str:
     """A hint `did you mean 'x'? ` with the allowed name closest to `got`, or an empty string."""
-    matches = difflib.get_close_matches(str(got), list(allowed), n=1, cutoff=0.5)
+    matches = closest(str(got), list(allowed), 1, MIN_LIKENESS)
     return f"did you mean {matches[0]!r}? " if matches else ""
+
+
+def closest(got: str, names: Sequence[str], n: int, likeness: float) -> list[str]:
+    """Up to n names that are most like `got`, in either case; of equal ones in the case of `got`.
+
+    likeness: the least, from 0 to 1.
+    """
+    names_by_lower: dict[str, list[str]] = {}
+    for name in names:
+        names_by_lower.setdefault(name.lower(), []).append(name)
+    closest_names = []
+    for lower in difflib.get_close_matches(got.lower(), names_by_lower, n, likeness):
+        spellings = names_by_lower[lower]
+        closest_names += difflib.get_close_matches(got, spellings, len(spellings), cutoff=0)
+    return closest_names[:n]
 
 
 def choices(got: object, allowed: Iterable[str]) -> str:
@@ -82,7 +98,7 @@ def choices(got: object, allowed: Iterable[str]) -> str:
     if len(names) > MAX_NAMES:
         listed = names[:MAX_NAMES]
         if hint:
-            listed = difflib.get_close_matches(str(got), names, n=CLOSEST_NAMES, cutoff=0)
+            listed = closest(str(got), names, CLOSEST_NAMES, 0)
     more = f" and {len(names) - len(listed)} more" if len(listed) < len(names) else ""
     return f"{hint}allowed: {', '.join(listed) or 'none'}{more}"
 

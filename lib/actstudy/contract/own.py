@@ -116,7 +116,7 @@ def _find(path: str, places: tuple[Path, ...]) -> Definition:
         raise StudyError(f"{path}: {own_faults.no_module(module_name, places)}")
     if not has_file(spec):
         fault = f"{module_name} is built into Python"
-        raise StudyError(f"{path}: {fault}; allowed: {own_faults.ALLOWED}")
+        raise StudyError(f"{path}: {fault}; allowed: {own_faults.PATH}")
     definition = _defined(spec, name, ())
     if definition is None:
         if is_own(Path(str(spec.origin))):
@@ -165,8 +165,19 @@ def module_spec(name: str) -> ModuleSpec | None:
         if spec is None or spec.submodule_search_locations is None:
             return None
         full = f"{full}.{part}"
-        spec = PathFinder.find_spec(full, list(spec.submodule_search_locations))
+        spec = _submodule(full, list(spec.submodule_search_locations))
     return spec if spec is not None and spec.origin is not None else None
+
+
+def _submodule(name: str, places: list[str]) -> ModuleSpec | None:
+    """Where a module of a package is whose modules are in some places."""
+    try:
+        return PathFinder.find_spec(name, places)
+    except KeyError:  # a folder without __init__.py, whose package Python asks for: not imported
+        spec = PathFinder.find_spec(name.rpartition(".")[2], places)
+        if spec is not None:
+            spec.name = name
+        return spec
 
 
 def has_file(spec: ModuleSpec) -> bool:
@@ -214,7 +225,9 @@ def _imported(parent: str, statement: Any, name: str, seen: tuple[str, ...]) -> 
 def _tree(file: Path, _mtime_ns: int) -> ast.Module:
     try:
         return ast.parse(file.read_bytes())
-    except SyntaxError as error:
-        raise StudyError(f"{file}: line {error.lineno}: {error.msg}") from None
-    except ValueError as error:  # a null byte
-        raise StudyError(f"{file}: {error}") from None
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        if line is None:  # null bytes, as UTF-16 has them, or bytes of another encoding
+            allowed = "allowed: text in UTF-8; to fix: save it so"
+            raise StudyError(f"{file}: cannot be read as Python ({error}); {allowed}") from None
+        raise StudyError(f"{file}: line {line}: {getattr(error, 'msg', error)}") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from actstudy.contract.errors import choices, nearest
 
 ALLOWED = "a registered name, or an import path such as mypackage.acts:Squash"
+PATH = "an import path MODULE:NAME"  # of whatever a study takes by one
 FUNCTIONS = "torch.nn.functional"  # has by `def` what torch has as it runs
 TORCH = ("torch", "torch.nn", "torch.special")
 
@@ -17,7 +18,7 @@ def no_path(path: str) -> str:
         last = module.rpartition(".")[2]
         fix = f"to fix: rename {last}.py to {last.replace('-', '_')}.py"
         return f"got {path!r}: a module's name has no hyphen; {fix}"
-    return f"got {path!r}; allowed: {ALLOWED}"
+    return f"got {path!r}; allowed: {PATH}"
 
 
 def no_module(name: str, places: Iterable[Path]) -> str:
@@ -28,7 +29,7 @@ def no_module(name: str, places: Iterable[Path]) -> str:
         near += [file.parent.name for file in folder.glob("*/__init__.py")]
     hint = nearest(name, near)
     where = ", ".join(map(str, places))
-    return f"no module {name} in {where} or the environment; {hint}allowed: {ALLOWED}"
+    return f"no module {name} in {where} or the environment; {hint}allowed: {PATH}"
 
 
 def no_name(path: str, file: str, offered: Iterable[str]) -> str:

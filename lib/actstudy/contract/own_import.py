@@ -1,6 +1,7 @@
 """Someone's own code, imported by its path; every fault is one line."""
 
 import importlib
+import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -36,16 +37,40 @@ def load(path: str) -> Any:
 
 
 def blame(error: BaseException) -> str:
-    """An error as one line with the last place in a file that is not installed: `line N of F`."""
+    """An error as one line that begins with `place_of` it, if there is such a place."""
+    place = place_of(error)
+    start = f"{place}: " if place else ""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{start}{error.msg}"
+    message = " ".join(str(error).split())
+    return f"{start}{type(error).__name__}{': ' if message else ''}{message:.300}"
+
+
+def place_of(error: BaseException) -> str:
+    """The last place of an error in a file that is not installed, `FILE: line N`, or nothing.
+
+    FILE is as seen from the present folder if it is below it.
+    """
+    if isinstance(error, SyntaxError) and error.filename:
+        return _place(error.filename, error.lineno)
     place = ""
     for frame in traceback.extract_tb(error.__traceback__):
         if own.is_own(Path(frame.filename)) and not frame.filename.startswith("<"):
-            place = f"{frame.filename}: line {frame.lineno}: "
-    if isinstance(error, SyntaxError) and error.filename:
-        place = f"{error.filename}: line {error.lineno}: "
-        return f"{place}{error.msg}"
-    message = " ".join(str(error).split())
-    return f"{place}{type(error).__name__}{': ' if message else ''}{message:.300}"
+            place = _place(frame.filename, frame.lineno)
+    return place
+
+
+def place_in(reason: str) -> str:
+    """The place of own code at the start of the reason that a run failed for, or nothing."""
+    start = re.match(r"(\S.*?\.py: line \d+): ", reason)
+    return start[1] if start else ""
+
+
+def _place(name: str, line: int | None) -> str:
+    file = Path(name)
+    if file.is_relative_to(Path.cwd()):
+        file = file.relative_to(Path.cwd())
+    return f"{file}: line {line}" if line else f"{file}"
 
 
 def _look_in_folders() -> None:

@@ -10,7 +10,7 @@ from actstudy.contract import (
     literals,
     own,
     own_data,
-    own_faults,
+    own_hints,
     own_parameters,
     own_tasks,
 )
@@ -100,15 +100,9 @@ def activation(name: str) -> str:
         own.find(name)
         return name
     names = [*activations(), *aliases()]
-    module, dot, last = name.rpartition(".")
-    if dot and name not in names:
-        hint = f"did you mean '{module}:{last}'?"
-        raise StudyError(f"unknown activation; {hint} allowed: {own_faults.ALLOWED}")
-    if name not in names and (offered := own.offered(name)):
-        such = f"{name}:NAME, such as {name}:{offered[-1]}"
-        raise StudyError(f"{name} is a module of yours; allowed: {such}")
-    known = check_name(name, "activation", names)
-    return aliases().get(known, known)
+    if name not in names:
+        raise StudyError(own_hints.unknown_activation(name, names))
+    return aliases().get(name, name)
 
 
 def init_policies() -> dict[str, dict[str, Any]]:

@@ -4,16 +4,17 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-PACKAGES = ("numpy", "pandas", "pyarrow", "snakemake", "torch", "yaml")  # that the project imports
+# that the project imports, and itself
+PACKAGES = ("actstudy", "numpy", "pandas", "pyarrow", "snakemake", "torch", "yaml")
 
 
 def fault(text: str, folders: Iterable[Path]) -> str | None:
     """What is to be done about a hiding file that an error's text names; None if it names none."""
     for folder in folders:
-        for file in sorted(folder.glob("*.py")):
-            is_known = file.stem in PACKAGES or file.stem in sys.stdlib_module_names
-            if is_known and (f"'{file.stem}'" in text or str(file) in text):
-                return _sentence(file)
+        for module, file in _modules(folder).items():
+            is_known = module in PACKAGES or module in sys.stdlib_module_names
+            if is_known and (f"'{module}'" in text or str(file) in text):
+                return _sentence(module, file)
     return None
 
 
@@ -22,14 +23,23 @@ def hiding(folder: Path) -> str | None:
 
     That is what this process has imported from elsewhere, and PACKAGES.
     """
-    for file in sorted(folder.glob("*.py")):
-        module = sys.modules.get(file.stem)
-        is_needed = module is not None and file.stem in sys.stdlib_module_names
-        if file.stem in PACKAGES or is_needed:
-            return _sentence(file)
+    for module, file in _modules(folder).items():
+        is_needed = module in sys.modules and module in sys.stdlib_module_names
+        if module in PACKAGES or is_needed:
+            return _sentence(module, file)
     return None
 
 
-def _sentence(file: Path) -> str:
-    whose = "Python's own" if file.stem in sys.stdlib_module_names else "the package"
-    return f"your {file.name} hides {whose} {file.stem}; to fix: rename it"
+def _modules(folder: Path) -> dict[str, Path]:
+    """Module -> its file or its package's folder, of all in a folder but this very package."""
+    modules = {file.stem: file for file in sorted(folder.glob("*.py"))}
+    for file in sorted(folder.glob("*/__init__.py")):
+        if file.parent.resolve() != Path(__file__).resolve().parents[1]:
+            modules[file.parent.name] = file.parent
+    return modules
+
+
+def _sentence(module: str, file: Path) -> str:
+    whose = "Python's own" if module in sys.stdlib_module_names else "the package"
+    name = file.name if file.suffix else f"folder {file.name}"
+    return f"your {name} hides {whose} {module}; to fix: rename it"

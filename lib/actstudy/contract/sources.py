@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import code, own_data, registry, store
+from actstudy.contract import code, invocation, own_data, registry, store
 from actstudy.contract.checkout import RAW, ROOT
 from actstudy.contract.store import Damaged
 
@@ -66,7 +66,7 @@ def check(folder: Path, name: str) -> None:
         check_version(manifest, folder)
     else:
         source = (_pinned(folder, name) or {}).get("source")
-        again = f"python -m actstudy prepare {folder.name} {folder}"
+        again = f"{invocation.program()} prepare {folder.name} {folder}"
     if source is None:
         return
     changed = _changed_code(source, name) or _changed_file(source)
@@ -170,7 +170,7 @@ def check_run(run: Path, folder: Path) -> None:
     if trained_on != present:
         raise Damaged(
             f"{run} was trained on other data (sha {trained_on[:12]}) than {folder} holds "
-            f"(sha {present[:12]}); to fix: python -m actstudy retry {run}"
+            f"(sha {present[:12]}); to fix: {invocation.program()} retry {run}"
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actstudy.contract import faults
+from actstudy.contract import faults, invocation
 from actstudy.contract.locks import HOST, naming
 from actstudy.contract.schema import SCHEMAS
 from actstudy.contract.spec import RunSpec, run_id
@@ -25,6 +25,8 @@ REFERENCES = RESULTS / "references"
 MANIFEST = "manifest.json"
 TABLES = [f"{name}.parquet" for name in SCHEMAS]
 FILES = [*TABLES, MANIFEST]
+TRAINED_AGAIN = "trained again"
+PUBLISHED_AGAIN = "published again"  # from its seal
 MEMBERS = "runs.json"  # the file of a pack's folder with the ids of its runs
 
 
@@ -191,7 +193,7 @@ def _checksums(folder: Path) -> dict[str, str]:
 def _retry(tables: Path) -> str:
     """The command that clears the run which a folder of published or sealed tables belongs to."""
     run = tables.parent.parent if tables.name == "final" else tables
-    return f"python -m actstudy retry {run}"
+    return f"{invocation.program()} retry {run}"
 
 
 def verifies(folder: Path) -> bool:
@@ -203,6 +205,16 @@ def verifies(folder: Path) -> bool:
     except (Damaged, OSError, ValueError):
         return False
     return True
+
+
+def repair(run: Path) -> str:
+    """What the next start of a study does with a damaged run: TRAINED_AGAIN, PUBLISHED_AGAIN.
+
+    Empty if nothing, as it is files that are missing which make it start a run.
+    """
+    if all(is_there(run / name) for name in FILES):
+        return ""
+    return PUBLISHED_AGAIN if verifies(run / "checkpoints" / "final") else TRAINED_AGAIN
 
 
 def read(run: Path, *names: str) -> list[pa.Table]:

@@ -73,10 +73,12 @@ def learn(activation: str, x: np.ndarray, y: np.ndarray) -> MLP:
     return model
 
 
-def probabilities(activation: str, x: np.ndarray, y: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Probabilities (N,) of class 1 at points (N, 2), learnt from x and y.
+def probabilities(
+    activation: str, x: np.ndarray, y: np.ndarray, points: np.ndarray
+) -> np.ndarray | None:
+    """Probabilities (N,) of class 1 at points (N, 2), learnt from x and y: NaN if it diverged.
 
-    All NaN if an activation of someone's own fails, which must not cost a study its page.
+    None if an activation of someone's own raises, which must not cost a study its page.
     """
     try:
         model = learn(activation, x, y)
@@ -87,13 +89,14 @@ def probabilities(activation: str, x: np.ndarray, y: np.ndarray, points: np.ndar
         if not own.is_path(activation):
             raise
         print(f"boundaries: {activation}: {own_import.blame(error)}", file=sys.stderr)
-        return np.full(len(points), np.nan, np.float32)
+        return None
 
 
 def write(activations: Sequence[str], out: Path) -> None:
     """Write probabilities of class 1 on a grid and on test points as Parquet.
 
-    There is one table row per point, problem and activation; the grid's points have no label.
+    There is one table row per point, problem and activation; the grid's points have no label, and
+    the probability is null where `failed` says that the activation raised an error.
     """
     labels_by_name = own.labels(activations, registry.activations())
     line = np.linspace(-REACH, REACH, N_GRID)
@@ -106,6 +109,7 @@ def write(activations: Sequence[str], out: Path) -> None:
         labels = [None] * len(grid) + y[N_TRAIN:].tolist()
         for activation in activations:
             probability = probabilities(activation, x[:N_TRAIN], y[:N_TRAIN], points)
+            failed = probability is None
             columns = {
                 "problem": [problem] * len(points),
                 "activation": [labels_by_name[activation]] * len(points),
@@ -113,7 +117,8 @@ def write(activations: Sequence[str], out: Path) -> None:
                 "x": points[:, 0],
                 "y": points[:, 1],
                 "label": labels,
-                "probability": probability,
+                "probability": pa.nulls(len(points), pa.float32()) if failed else probability,
+                "failed": [failed] * len(points),
             }
             parts.append(pa.table(columns))
     with store.replacing(out) as draft:

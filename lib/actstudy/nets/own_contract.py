@@ -134,14 +134,38 @@ def _check_output(name: str, module: nn.Module, x: Tensor) -> None:
 
 
 def _output(name: str, module: nn.Module, x: Tensor) -> Tensor:
-    """What a module returns; StudyError with the place and the shape of x if it fails."""
+    """What a module returns; StudyError with the place and what x was if it fails."""
     torch.manual_seed(SEED)
     try:
         output: Tensor = module(x)
     except Exception as error:
-        fault = f"{own_import.blame(error)}; called with {_description(x)}"
-        raise StudyError(f"{name}: {fault}; allowed: a module that takes any shape") from None
+        called = f"called with {_description(x)}, values from {x.min():g} to {x.max():g}"
+        fault = f"{own_import.blame(error)}; {called}"
+        raise StudyError(f"{name}: {fault}; allowed: {allowed_instead(module, x)}") from None
     return output
+
+
+def allowed_instead(module: nn.Module, x: Tensor) -> str:
+    """What a module must take that fails on x, by what it does take: a shape, dtype or values."""
+    others = [_values(shape).to(x.dtype) for shape in SHAPES if shape != x.shape]
+    if any(_takes(module, other.requires_grad_(x.requires_grad)) for other in others):
+        return "a module that takes any shape"
+    if x.requires_grad and _takes(module, x.detach()):
+        return "torch functions of an x that has a gradient: no numpy(), no item()"
+    if x.dtype != torch.float32 and _takes(module.float(), x.float()):
+        return "a module that takes any dtype"
+    if _takes(module, torch.zeros_like(x)):
+        return f"a module that takes every x from {x.min():g} to {x.max():g}"
+    return "a module that takes one tensor"
+
+
+def _takes(module: nn.Module, x: Tensor) -> bool:
+    """Whether a module returns anything for x."""
+    try:
+        module(x)
+    except Exception:
+        return False
+    return True
 
 
 def _description(x: Tensor) -> str:

@@ -129,7 +129,10 @@ def _no_image(source: Source, path: Path, raw: bytes, error: Exception) -> Value
     if "cannot identify" in fault:
         fault = f"starts with {raw[:8]!r}" if raw else "empty"
     name = path.relative_to(source.path)
-    return source.fault(f"{name}: no image that can be read ({fault:.80}); allowed: images alone")
+    return source.fault(
+        f"{name}: no image that can be read ({fault:.80}); allowed: images alone; to fix: replace "
+        "or remove the file"
+    )
 
 
 def _pixels(source: Source, path: Path, size: int, is_grey: bool) -> np.ndarray:

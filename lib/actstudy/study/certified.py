@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from actstudy.contract import certificates, own
+from actstudy.contract import certificates, invocation, own
 from actstudy.contract import code as run_code
 
 
@@ -38,7 +38,7 @@ def _sentence(
     if state == certificates.FINDINGS:
         folder = certificates.FOLDER
         return [f"the certificate of {label} has findings: {folder}/{own.short(path)}-*.md"]
-    command = f"actstudy certify {path}{_modules(path, file)}"
+    command = f"{invocation.program()} certify {path}{_modules(path, file)}"
     if args:
         command += f" --args {shlex.quote(certificates.words(args))}"
     other = certificates.otherwise(path, of_code, args)

@@ -32,6 +32,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from actstudy.contract import own, own_code, registry, shadowed, store
@@ -138,7 +139,7 @@ def _ask(questions: list[Question], where: str) -> list[Answer]:
             raise StudyError(f"{where}: {question['kind']}: {line['fault']}")
     if len(lines) < len(questions):
         question = questions[len(lines)]
-        if hidden := shadowed.fault(done.stderr, own.folders()):
+        if hidden := shadowed.fault(done.stderr, own.folders()) or shadowed.hiding(Path.cwd()):
             raise StudyError(f"{where}: {question['kind']}: {question['path']}: {hidden}")
         last = (done.stderr.strip().splitlines() or ["nothing was printed"])[-1]
         ending = f"the process that looks at it ended with status {done.returncode}: {last:.200}"

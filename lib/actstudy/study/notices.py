@@ -1,11 +1,20 @@
-"""What is said of a study before it runs that is no fault: no verdict can follow, packs of one."""
+"""What is said of a study before it runs that is no fault.
 
+No verdict can follow, packs are of one run, there is hardly a choice of checkpoint.
+"""
+
+import math
 from collections.abc import Iterator
 
+from actstudy.contract.spec import RunSpec
 from actstudy.study.looks import LOOKS
 from actstudy.study.planning import Study
+from actstudy.study.warmup import steps_per_epoch
 
 MIN_LEVELS = 2
+MIN_EVALUATIONS = 3  # of a run, for the best of them to be a choice
+EVALUATIONS = 10  # that are proposed
+TIMES = {1: "once", 2: "twice"}
 
 
 def notices(study: Study) -> Iterator[str]:
@@ -15,7 +24,7 @@ def notices(study: Study) -> Iterator[str]:
     """
     tasks_by_words: dict[str, list[str]] = {}
     for task in study.tasks:
-        for words in (no_verdict(study, task), packs_of_one(study, task)):
+        for words in (no_verdict(study, task), packs_of_one(study, task), no_choice(study, task)):
             if words:
                 tasks_by_words.setdefault(words, []).append(task)
     for words, tasks in tasks_by_words.items():
@@ -47,3 +56,30 @@ def packs_of_one(study: Study, task: str) -> str:
         return ""
     got = f"pack_width: got 1, its default, so that {n} runs are {n} packs"
     return f"{got}; allowed: such as {n}, the runs of a pack"
+
+
+def no_choice(study: Study, task: str) -> str:
+    """That `eval_every` leaves runs of a task one or two evaluations; empty if it does not.
+
+    A run without it is evaluated each epoch, which its `epochs` say already.
+    """
+    specs = [run.spec for run in study.possible if run.task == task and run.spec.eval_every]
+    few = [spec for spec in specs if 0 < _evaluations(spec) < MIN_EVALUATIONS]
+    if not few:
+        return ""
+    spec = min(few, key=_evaluations)
+    steps = _steps(spec)
+    evaluated = f"a run of {steps} steps is evaluated {TIMES[_evaluations(spec)]}"
+    fault = f"{evaluated}, which leaves hardly a choice of its best checkpoint"
+    proposed = max(1, steps // EVALUATIONS)
+    return f"eval_every: got {spec.eval_every}: {fault}; allowed: such as {proposed}"
+
+
+def _evaluations(spec: RunSpec) -> int:
+    """How often a run with `eval_every` is evaluated; 0 if its steps are not known."""
+    return math.ceil(_steps(spec) / (spec.eval_every or 1))
+
+
+def _steps(spec: RunSpec) -> int:
+    """Optimizer steps of a run; 0 if its data set does not say how many an epoch has."""
+    return spec.steps or (spec.epochs or 0) * steps_per_epoch(spec)

@@ -15,7 +15,7 @@ from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.resolver import VersionedResolver
 
 from actstudy.contract import checkout
-from actstudy.contract.errors import StudyError
+from actstudy.contract.errors import StudyError, nearest
 
 LINE_MARKS = ("\x85", "\u2028", "\u2029")
 MAX_YAML_BYTES = 50_000  # 30 times the longest study; read within a second or two
@@ -186,7 +186,9 @@ def read(file: Path) -> dict[str, Any]:
             data = opened.read(MAX_YAML_BYTES + 1)
     except OSError as error:
         fault = str(error.strerror).lower()
-        raise StudyError(f"{file}: {fault}; allowed: the path of a study file") from None
+        others = [str(other) for other in file.parent.glob("*.y*ml")]
+        hint = nearest(file, others) if isinstance(error, FileNotFoundError) else ""
+        raise StudyError(f"{file}: {fault}; {hint}allowed: the path of a study file") from None
     if len(data) > MAX_YAML_BYTES:
         limit = f"got over {MAX_YAML_BYTES:,} bytes"
         raise StudyError(f"{file}: {limit}; allowed: a study file, which has a few thousand")
@@ -195,7 +197,7 @@ def read(file: Path) -> dict[str, Any]:
         raise StudyError(f"{file}: line 1: got a byte order mark; allowed: UTF-8 without one")
     content = parse(text, str(file))
     if not isinstance(content, dict):
-        got = type(content).__name__
+        got = "nothing: it is empty" if content is None else type(content).__name__
         raise StudyError(f"{file}: got {got}; allowed: a mapping of keys, tasks among them")
     return content
 

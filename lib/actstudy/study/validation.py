@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from actstudy.contract import errors
 from actstudy.contract.errors import StudyError
-from actstudy.study.config import RunFields, TaskBlock
+from actstudy.study.config import RunFields, StudyFile, TaskBlock
 
 TYPE_NAMES = (  # parts of pydantic's path to a fault that are not keys
     r"int|float|str|bool|(constrained|list|dict|tuple|function|nullable|union|literal|lax)\W.*"
@@ -45,7 +45,8 @@ def _explain(fault: ErrorDetails, model: type[BaseModel]) -> str:
     path = path or ["file"]
     key = ".".join(path)
     if fault["type"] == "extra_forbidden":
-        return f"{key}: unknown key; {errors.choices(path[-1], _keys(path, model))}"
+        hint = _place_of_run_field(path, fault["input"], model)
+        return f"{key}: unknown key; {hint or errors.choices(path[-1], _keys(path, model))}"
     if fault["type"] == "missing":
         return f"{key}: missing"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
@@ -56,6 +57,15 @@ def _explain(fault: ErrorDetails, model: type[BaseModel]) -> str:
     if fault["type"] == "literal_error":
         message = errors.nearest(fault["input"], re.findall(r"'(.*?)'", message)) + message
     return f"{key}: got {repr(fault['input'])[:200]}; {message}"
+
+
+def _place_of_run_field(path: list[str], value: Any, model: type[BaseModel]) -> str:
+    """Where a field of runs belongs that is at the top of a study file, else empty."""
+    if len(path) > 1 or path[0] not in RunFields.model_fields or model is not StudyFile:
+        return ""
+    is_compared = isinstance(value, list) or path[0] == "activation"
+    place = "axes" if is_compared else "defaults"
+    return f"did you mean {place}: {{{path[0]}: ...}}? allowed there, and below tasks"
 
 
 def _keys(path: list[str], model: type[BaseModel]) -> Iterable[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from actstudy.contract import store
+from actstudy.contract import invocation, store
 
 KEEP = 2
 
@@ -41,7 +41,7 @@ def read(path: Path, device: torch.device) -> dict[str, Any]:
     """
     content = _verified(path)
     if content is None:
-        command = f"python -m actstudy retry {path.parent.parent}"
+        command = f"{invocation.program()} retry {path.parent.parent}"
         raise store.Damaged(f"{path} does not have its checksum; to fix: {command}")
     return _load(content, device)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
+from actstudy.contract import code, own_import
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.contract.store import Damaged
@@ -29,9 +30,12 @@ def ending(error: Exception, specs: Sequence[RunSpec], has_models: bool) -> tupl
     has_models: whether the error came after all models were made.
     """
     spec = specs[0]
-    first_line = f"{type(error).__name__}: {error}".splitlines()[0]
     if isinstance(error, ParityFailed):
         return "failed", str(error)
+    first_line = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+    place = own_import.place_of(error)
+    if place and any(map(_has_own_code, specs)):
+        first_line = f"{place}: {first_line}"
     if isinstance(error, TimedOut):
         return "timeout", str(error)
     if _is_memory(error):
@@ -45,6 +49,10 @@ def ending(error: Exception, specs: Sequence[RunSpec], has_models: bool) -> tupl
         reason = str(error) if isinstance(error, ValueError) else first_line
         raise StudyError(f"pack of {len(specs)} runs: {reason}") from error
     return "failed", first_line
+
+
+def _has_own_code(spec: RunSpec) -> bool:
+    return any(map(code.path_of, spec.code))
 
 
 def _is_memory(error: Exception) -> bool:

@@ -10,6 +10,10 @@ from actstudy.analysis.figures.panels import subplots
 from actstudy.analysis.tables import Tables
 
 COLOURS = ("#542788", "#B35806")  # of test points of class 0 and 1
+ENDINGS = {  # of trainings without a boundary: the word in the panel -> what the caption says of it
+    "diverged": "Diverged: its training ended in values that are not finite.",
+    "failed": "Failed: its training ended in an error of the activation's own code.",
+}
 
 
 def boundaries(tables: Tables) -> tuple[Figure, str] | None:
@@ -27,14 +31,14 @@ def boundaries(tables: Tables) -> tuple[Figure, str] | None:
     size = (1.5 * len(names) + 0.6, 1.6 * len(problems) + 0.7)
     title = "The same small network with each activation; identity makes it linear"
     figure, axes = subplots(len(problems), len(names), size, title)
-    diverged = False
+    endings = set()
     for row, problem in zip(axes, problems, strict=True):
         for ax, name in zip(row, names, strict=True):
             part = frame[(frame["problem"] == problem) & (frame["activation"] == name)]
-            if not np.isfinite(part["probability"]).all():
-                diverged = True
+            if word := ending_of(part):
+                endings.add(word)
                 ax.set(xticks=[], yticks=[])
-                note(ax, "diverged", 8)
+                note(ax, word, 8)
                 continue
             draw_plane(ax, part[part["kind"] == "grid"])
             draw_points(ax, part[part["kind"] == "test"])
@@ -47,9 +51,15 @@ def boundaries(tables: Tables) -> tuple[Figure, str] | None:
         "at its default arguments (one seed, so no comparison of quality); colour is the "
         f"probability of class 1, the line its 0.5, dots {n} test points."
     )
-    if diverged:
-        text += " Diverged: its training ended in values that are not finite."
+    text = " ".join([text, *[ENDINGS[word] for word in ENDINGS if word in endings]])
     return figure, text
+
+
+def ending_of(part: pd.DataFrame) -> str:
+    """A word of ENDINGS for a training that gave no boundary, else empty; part: its rows."""
+    if "failed" in part and part["failed"].any():
+        return "failed"
+    return "" if np.isfinite(part["probability"]).all() else "diverged"
 
 
 def crosses(tables: Tables, *axes: str) -> bool:

@@ -14,7 +14,7 @@ from actstudy.analysis.figures.panels import panels
 from actstudy.analysis.figures.style import REFERENCE, Style, legend, seeds, styles
 from actstudy.analysis.markdown import cell_name, listed, metric_name
 from actstudy.analysis.tables import Tables
-from actstudy.contract.schema import ENDED
+from actstudy.contract.schema import ENDED, FAILED
 
 MAX_GROUPS = 4  # of a task with curves
 MAX_CELLS_NAMED = 4  # without a line of their own
@@ -39,7 +39,7 @@ def loss_curves(tables: Tables, task: str) -> tuple[Figure, str] | None:
     curves = tables.of("curves", task)
     if curves.empty:  # and without columns
         return None
-    loss = curves[(curves["metric"] == "loss") & np.isfinite(curves["value"])]
+    loss = of_ended(tables, curves[curves["metric"] == "loss"])
     if not 0 < loss["group"].nunique() <= MAX_GROUPS:
         return None
     title = tables.plan.tasks[task].title
@@ -77,7 +77,7 @@ def metric_curves(tables: Tables) -> tuple[Figure, str] | None:
     crowded = []
     for task, settings in tables.plan.tasks.items():
         of_metric = (curves["task"] == task) & (curves["metric"] == settings.metric)
-        val = curves[of_metric & (curves["split"] == "val") & np.isfinite(curves["value"])]
+        val = of_ended(tables, curves[of_metric & (curves["split"] == "val")])
         groups = list(val["group"].unique())
         if len(groups) > MAX_GROUPS:
             crowded.append(f"{settings.title} ({len(groups)} groups of cells)")
@@ -108,6 +108,13 @@ def metric_curves(tables: Tables) -> tuple[Figure, str] | None:
     return figure, text
 
 
+def of_ended(tables: Tables, rows: pd.DataFrame) -> pd.DataFrame:
+    """The finite values among rows of `curves`, of runs whose results count: none that failed."""
+    runs = tables.frames["runs"]
+    ended = runs.loc[runs["status"].isin(ENDED), "run_id"]
+    return rows[rows["run_id"].isin(ended) & np.isfinite(rows["value"])]
+
+
 def same_lines(axes: dict[str, Axes]) -> str:
     """A sentence on the levels whose mean lines lie on another level's; empty for none.
 
@@ -129,23 +136,28 @@ def same_lines(axes: dict[str, Axes]) -> str:
 
 
 def without_value(tables: Tables, drawn: dict[str, pd.DataFrame]) -> str:
-    """A sentence that names the cells whose runs ended without a finite value; empty for none.
+    """Sentences that name the cells without a line, and why: no value is finite, or all failed.
 
-    drawn: task -> its rows of `curves` that are drawn.
+    drawn: task -> its rows of `curves` that are drawn; empty if every cell has a line.
     """
-    names = []
+    names: dict[str, list[str]] = {"no value of theirs is finite": [], "all their runs failed": []}
     for task, rows in drawn.items():
         runs = tables.of("runs", task)
-        ended = runs[runs["status"].isin(ENDED)]
-        missing = ended[~ended["run_id"].isin(rows["run_id"])]
-        for (group, level), part in missing.groupby(["group", "level"], sort=False):
-            own = ended[(ended["group"] == group) & (ended["level"] == level)]
-            if len(part) == len(own):
-                name = cell_name(level, group)
-                names.append(f"{name} ({task})" if len(tables.plan.tasks) > 1 else name)
-    if len(names) > MAX_CELLS_NAMED:
-        names = [*names[:MAX_CELLS_NAMED], f"{len(names) - MAX_CELLS_NAMED} more cells"]
-    return f" No line, as no value of theirs is finite: {listed(names)}." if names else ""
+        for (group, level), cell in runs.groupby(["group", "level"], sort=False):
+            if cell["run_id"].isin(rows["run_id"]).any():
+                continue
+            name = cell_name(level, group)
+            name = f"{name} ({task})" if len(tables.plan.tasks) > 1 else name
+            if cell["status"].isin(ENDED).any():
+                names["no value of theirs is finite"].append(name)
+            elif cell["status"].isin(FAILED).all():
+                names["all their runs failed"].append(name)
+    text = ""
+    for reason, cells in names.items():
+        if len(cells) > MAX_CELLS_NAMED:
+            cells[MAX_CELLS_NAMED:] = [f"{len(cells) - MAX_CELLS_NAMED} more cells"]
+        text += f" No line, as {reason}: {listed(cells)}." if cells else ""
+    return text
 
 
 def draw_metric(ax: Axes, tables: Tables, task: str, val: pd.DataFrame) -> None:

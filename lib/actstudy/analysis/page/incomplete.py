@@ -6,6 +6,7 @@ from typing import Any
 from actstudy.analysis.markdown import cell_name, code
 from actstudy.analysis.retry import rerun_command
 from actstudy.analysis.tables import Tables
+from actstudy.contract import own_import
 
 MAX_ROWS = 40
 
@@ -19,6 +20,8 @@ def rows(tables: Tables) -> list[dict[str, Any]]:
         cell = cell_name(row["level"], row["group"])
         entry = {"task": row["task"], "status": row["status"], "reason": row["reason"]}
         entry["command"] = code(rerun_command(tables.plan, row))
+        if place := own_import.place_in(row["reason"]):
+            entry["command"] = f"edit {code(place)}, then {entry['command']}"
         if row["status"] != "missing":
             listed.append({**entry, "cell": cell, "seed": row["seed"]})
             continue

@@ -6,10 +6,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from actstudy.analysis.markdown import code
+from actstudy.contract import invocation
 
 DOCUMENTS = ("docs/statistics.md", "docs/metrics.md", "docs/health.md")
 COMMANDS = Path("docs/commands.md")
-HELP = "python -m actstudy --help"  # of a folder without documents
 
 
 def figures(names: Iterable[str], folder: Path, page: Path) -> list[dict[str, str]]:
@@ -51,7 +51,7 @@ def documents(page: Path) -> str:
 
 def commands(page: Path) -> str:
     """A link to the document of all commands, or the command that prints them if it is not here."""
-    return link(COMMANDS, page) if COMMANDS.is_file() else code(HELP)
+    return link(COMMANDS, page) if COMMANDS.is_file() else code(f"{invocation.program()} --help")
 
 
 def task_tables(task: str, page: Path) -> str:

@@ -9,6 +9,7 @@ from actstudy.analysis.markdown import cell_name, markdown, metric_name
 from actstudy.analysis.page import cell_groups
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
+from actstudy.contract.schema import FAILED
 
 STAGES = ["wall", "start", "compile", "train", "eval", "probe", "checkpoint"]
 MAX_SUMMARY_ROWS = 30  # of a table with a row per group of cells
@@ -43,13 +44,15 @@ def means(tables: Tables, task: str) -> str:
     head = f"{scale.heading(settings.metric, settings.predicts)}: mean (sd)"
     errors = _errors(tables, task)
     runs = tables.of("runs", task)
-    diverged = runs[runs["status"] == "diverged"].groupby(["group", "level"]).size()
+    words = runs["status"].replace(dict.fromkeys(FAILED, "failed"))
+    n_by_cell = words.groupby([runs["group"], runs["level"], words]).size()
     rows = []
     for row in tables.reported(task).to_dict("records"):
         name = cell_name(row["level"], row["group"])
         n = f"{row['n']} of {row['n_planned']}"
-        if diverged.get((row["group"], row["level"]), 0):
-            n += f", {diverged[row['group'], row['level']]} diverged"
+        for word in ("diverged", "failed"):
+            if n_of_word := n_by_cell.get((row["group"], row["level"], word), 0):
+                n += f", {n_of_word} {word}"
         error = {ERROR: errors[name]} if errors else {}
         value = own.spread(row["mean"], row["sd"])
         rows.append({tables.plan.compare: name, head: value, **error, "n": n})
