@@ -80,12 +80,16 @@ def with_interval(size: scale.Scale, value: float, low: float, high: float) -> s
 
 
 def speed(tables: Tables, task: str) -> str:
-    """Throughput, seconds of compiling steps and memory, a row per cell, device and execution."""
+    """Throughput, seconds of compiling steps and memory, a row per cell, device and execution.
+
+    Cells of which no run was timed are left out.
+    """
     table = tables.of("speed", task)
+    table = table[table["n"] > 0]
     rows = []
     for row in table.head(MAX_ROWS).to_dict("records"):
         rows.append(_speed(row))
-    text = markdown(rows, "No run has completed.")
+    text = markdown(rows, "No run was timed.")
     n_more = len(table) - MAX_ROWS
     return f"{text}\n\n{OF_OTHERS.format(n=n_more, name='speed')}" if n_more > 0 else text
 

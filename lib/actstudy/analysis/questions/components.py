@@ -82,9 +82,11 @@ def components(frames: Frames, plan: Plan) -> pd.DataFrame:
 
 
 def of_designs(runs: pd.DataFrame, settings: TaskPlan) -> Iterator[dict[str, Any]]:
-    """The rows of every block and arithmetic, in the order of SOURCES."""
-    beside = runs[runs["is_plain"]]
-    for (block, at), part in beside.groupby(["block", "numbers"], sort=False):
+    """The rows of every block and arithmetic that Keras ran in, in the order of SOURCES."""
+    plain = runs[runs["is_plain"]]
+    asked = plain.groupby(["block", "numbers"]).filter(lambda part: any(part["framework"] != TORCH))
+    parts = plain if asked.empty else asked
+    for (block, at), part in parts.groupby(["block", "numbers"], sort=False):
         design = design_of(part, settings)
         rows = list(estimates(design))
         rows += arithmetics(runs[runs["block"] == block], str(at), settings)
