@@ -21,6 +21,7 @@ from pathlib import Path
 import measured
 import pandas as pd
 import quoted
+import quoted_frameworks
 import simulated
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,6 +58,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "full_scale_differences": quoted.full_scale_differences,
     "adaptive": quoted.adaptive,
     "depth_study": quoted.depth_study,
+    "framework_effects": quoted_frameworks.effects,
+    "framework_deviations": quoted_frameworks.deviations,
+    "framework_speed": quoted_frameworks.speed,
     "false_differences": simulated.false_differences,
     "skewed_noise": simulated.skewed_noise,
     "false_equivalences": simulated.false_equivalences,

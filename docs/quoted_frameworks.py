@@ -1,0 +1,55 @@
+"""Tables of documents with numbers of the study docs/example/frameworks."""
+
+from pathlib import Path
+
+import pandas as pd
+from measured import markdown
+
+TABLES = Path(__file__).resolve().parent / "example/frameworks/tables"
+POINTS = 100  # per unit of accuracy
+
+
+def effects() -> str:
+    """What a factor changes: mean paired differences, their intervals, verdicts, typical sizes."""
+    table = pd.read_csv(TABLES / "effects.csv", keep_default_na=False, na_values={"size": ""})
+    rows = []
+    for row in table[table["factor"] != "seed"].to_dict("records"):
+        mean, low, high = (f"{POINTS * float(row[name]):+.2f}" for name in ("mean", "low", "high"))
+        verdict = f"{row['verdict']} {row['condition']}".strip()
+        size = f"{POINTS * row['size']:.2f}"
+        levels = f"{row['level']} against {row['baseline']}"
+        rows.append([levels, row["group"], mean, f"{low} to {high}", size, str(row["n"]), verdict])
+    head = ["what differs", "in runs of", "difference, points", "interval", "typical size"]
+    return markdown([*head, "pairs", "verdict"], rows)
+
+
+def deviations() -> str:
+    """Standard deviations of the sources in fp32, in points, with their intervals."""
+    table = pd.read_csv(TABLES / "components.csv").fillna({"reason": ""})
+    rows = []
+    for row in table[(table["at"] == "fp32") & (table["reason"] == "")].to_dict("records"):
+        sd, low, high = (POINTS * row[name] for name in ("sd", "low", "high"))
+        value = f"{sd:.2f} ({low:.2f} to {high:.2f})" if sd > 0 else f"at most {high:.2f}"
+        rows.append([row["source"], value, str(row["n_seeds"])])
+    return markdown(["source", "standard deviation, points", "seeds"], rows)
+
+
+def speed() -> str:
+    """Images per second, first-step seconds and memory, over processes that ran alone."""
+    table = pd.read_csv(TABLES / "speed.csv")
+    table = table.rename(columns=lambda name: name.split(" [")[0])
+    rows = []
+    for row in table.to_dict("records"):
+        throughput = interval(row, "throughput", 1.0, "{:,.0f}")
+        ratio = "1" if pd.isna(row["ratio"]) else interval(row, "ratio", 1.0, "{:.2f}")
+        seconds = interval(row, "compile_seconds", 1.0, "{:.1f}")
+        memory = f"{row['memory'] / 1e9:.1f}"
+        rows.append([row["framework"], row["execution"], throughput, ratio, seconds, memory])
+    head = ["", "execution", "images/s", "over torch, eager", "compiling steps, s", "memory, GB"]
+    return markdown(head, rows)
+
+
+def interval(row: dict[str, float], name: str, factor: float, form: str) -> str:
+    """A value with its interval: `1.03 (0.99 to 1.06)`."""
+    value, low, high = (form.format(factor * row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    return value if value == low == high else f"{value} ({low} to {high})"
