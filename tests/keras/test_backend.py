@@ -119,7 +119,7 @@ def test_a_back_end_without_memory_gets_advice(spec):
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "asked"),
+    ("kind", "text", "requested"),
     [
         (
             "JaxRuntimeError",
@@ -134,7 +134,7 @@ def test_a_back_end_without_memory_gets_advice(spec):
         ),
     ],
 )
-def test_what_was_asked_for_is_read_of_each_back_end(spec, kind, text, asked):
+def test_the_requested_memory_is_read_from_each_back_ends_error(spec, kind, text, requested):
     error = type(kind, (Exception,), {})(text)
     status, reason = outcome.ending(error, [spec()], has_models=True)
-    assert (status, f"asked for {asked};" in reason) == ("out_of_memory", True), reason
+    assert (status, f"asked for {requested};" in reason) == ("out_of_memory", True), reason

@@ -18,6 +18,14 @@ from actstudy.training.run import train
 from actstudy.training.wiring import make_engine
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_parity():
+    """Runs start although nobody compared their cell, which tests/keras/test_parity does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("actstudy.training.parity_file.check", lambda run: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def fashion(prepared_folder):
     return prepared_folder("fashion_mnist_tenth")

@@ -36,7 +36,9 @@ class TorchNet(KerasNet):
 
     @property
     def execution(self) -> str:
-        return super().execution + (", no oneDNN" if self._avoids_onednn() else "")
+        if self._avoids_onednn():
+            return f"{super().execution}, no oneDNN"
+        return super().execution
 
     def _avoids_onednn(self) -> bool:
         return self.device.type == "cpu" and breaks_onednn(self.model)

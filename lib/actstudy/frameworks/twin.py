@@ -175,15 +175,20 @@ def _interpreted(
             first = str(error).strip().partition("\n")[0]
             raise StudyError(_words(name, node, modules, NoTwin(first))) from None
     counts = [key for key in model.state_dict() if key.rpartition(".")[2] == COUNTS]
-    for key in model.state_dict():
-        if key not in places and key not in counts:
-            layer = key.rpartition(".")[0]
-            part = f"layer {layer} is a {type(modules[layer]).__name__} that is never called"
-            allowed = "layers that are called"
-            raise StudyError(f"model {name} has no twin: {part}; allowed: {allowed}")
+    _check_called(name, model, {*places, *counts})
     ordered = {key: places[key] for key in model.state_dict() if key not in counts}
     scope = name.replace(":", ".")  # of someone's own model; TensorFlow takes no colon
     return Twin(keras.Model(inputs, outputs, name=scope), ordered, counts, blocks)
+
+
+def _check_called(name: str, model: nn.Module, known: Collection[str]) -> None:
+    """StudyError if a tensor of a model is in no part that its forward calls."""
+    for key in model.state_dict():
+        if key not in known:
+            layer = key.rpartition(".")[0]
+            kind = type(model.get_submodule(layer)).__name__
+            part = f"layer {layer} is a {kind} that is never called"
+            raise StudyError(f"model {name} has no twin: {part}; allowed: layers that are called")
 
 
 def _part(

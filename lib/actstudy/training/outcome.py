@@ -67,7 +67,7 @@ def _is_memory(error: Exception) -> bool:
         return True
     if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, which is not imported here
         return True
-    return any(words in str(error) for words in ("DefaultCPUAllocator", "RESOURCE_EXHAUSTED"))
+    return "DefaultCPUAllocator" in str(error) or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def memory(error: Exception) -> str:
