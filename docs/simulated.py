@@ -119,8 +119,6 @@ def component_coverage() -> str:
     for noise in ("normal", "exponential", "unequal"):
         cases = of_components(noise=noise, n_frameworks=3, is_absent=False)
         covers = cases[cases["measure"].str.startswith("covers: ")]
-        if noise != "normal":  # reruns of torch are simulated with normal noise alone
-            covers = covers[covers["measure"] != "covers: arithmetic"]
         for measure, own in covers.groupby("measure", sort=False):
             by_seeds = own.set_index("n")["value"]
             entries = [f"{by_seeds[n]:.3f}" for n in COMPONENT_SEEDS]

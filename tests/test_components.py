@@ -35,6 +35,10 @@ def plan(**fields):
     return plan_of({"mlp": task}, compare="framework", levels=list(NAMES))
 
 
+def cell_of(framework, activation):
+    return None if framework == "torch" else f"{framework}-{activation}"
+
+
 def runs_of(n=8, number=0, block="", **fields):
     """Runs with planted standard deviations SD, as `collect` gives them."""
     rng = np.random.default_rng(number)
@@ -62,6 +66,7 @@ def runs_of(n=8, number=0, block="", **fields):
                         "activation": activation,
                         "precision": "fp32",
                         "order_hash": str(seed),
+                        "parity_cell": cell_of(framework, activation),
                         "throughput": 100.0 + rng.normal() + 50 * (framework != "torch"),
                         "throughput_unit": "images/s",
                         "compile_seconds": 1.0,
@@ -202,8 +207,10 @@ def test_a_diverged_run_takes_its_seed_out_of_pairs_and_design():
 
 
 def parity_of(passed, framework="keras-jax", activation="relu"):
-    cell = {"framework": framework, "model": None, "data": "x", "activation": activation}
+    cell = {"cell": cell_of(framework, activation)}
     check = {"check": "step", "where": "layers.1", "value": 0.3, "limit": 1e-5}
+    if passed:
+        check["value"] = 3e-6
     return pd.DataFrame([{**cell, **check, "passed": passed}])
 
 
@@ -220,8 +227,22 @@ def test_a_cell_whose_parity_failed_is_in_no_table():
         speed.speed(frames_of(without), plan()).query("framework == 'keras-jax'")["at"]
     )
     pd.testing.assert_frame_equal(verified.without_failed(runs, parity_of(True)), runs)
-    of_torch = verified.without_failed(runs, parity_of(False, framework="torch"))
-    assert (of_torch["status"] == "completed").all()
+
+
+def test_a_failed_cell_takes_no_run_of_another_cell_with_it():
+    """Of one framework, model, data and activation in two batch sizes."""
+    small = runs_of(batch_size=64)
+    large = runs_of(number=1, block="b", batch_size=128)
+    large["parity_cell"] = large["parity_cell"] + "-128"
+    runs = pd.concat([small, large], ignore_index=True)
+    without = verified.without_failed(runs, parity_of(False))
+    failed = without[without["status"] == "failed"]
+    assert len(failed) == 8
+    assert set(failed["batch_size"]) == {64}
+    names = verified.cell_names(runs)
+    assert names["keras-jax-relu"] == "keras-jax, x, relu, batch_size=64"
+    assert names["keras-jax-relu-128"] == "keras-jax, x, relu, batch_size=128"
+    assert verified.cell_names(small)["keras-jax-relu"] == "keras-jax, x, relu"
 
 
 # Known truth
@@ -328,7 +349,7 @@ def test_speed_is_of_one_device_and_execution():
     assert set(table["n"]) == {2, 4}
     few = table[table["n"] == 2]
     assert few["throughput"].notna().all()
-    assert few[["throughput_low", "ratio_low", "memory_high"]].isna().all(axis=None)
+    assert few[["throughput_low", "ratio", "ratio_low", "memory_high"]].isna().all(axis=None)
 
 
 def test_a_ratio_is_to_torch_on_the_same_device():

@@ -9,6 +9,7 @@ from matplotlib import pyplot as plt
 from pictures import faults
 from test_components import KERAS, frames_of, parity_of, plan, runs_of
 
+from actstudy.analysis import scale
 from actstudy.analysis.figures import effects as figure
 from actstudy.analysis.page import framework_origins, framework_tables, frameworks, summary
 from actstudy.analysis.questions import components, effects, speed, verified
@@ -88,8 +89,11 @@ def largest(**intervals):
 
 def test_a_source_is_larger_only_if_the_intervals_do_not_overlap():
     assert largest(activation=(0.031, 0.05), another_seed=(0.029, 0.05), arithmetic=(0, 0.009)) == [
-        "The framework moves the result; it moves it less than activation; it moves it more than "
-        "arithmetic; whether more or less than another seed is not shown (8 seeds)."
+        "The framework moves the result; it moves it less than activation; whether more or less "
+        "than another seed is not shown (8 seeds)."
+    ]
+    assert largest(another_seed=(0, 0.009)) == [
+        "The framework moves the result; it moves it more than another seed (8 seeds)."
     ]
     rows = [component("framework", 0.0, 0.01, 0.03), component("activation", 0.01, 0.02, 0.03)]
     (sentence,) = frameworks.largest(pd.DataFrame(rows))
@@ -114,13 +118,88 @@ def test_parity_is_said_of_each_cell_and_a_failed_one_by_its_check():
     sentences = list(framework_origins.parity(tables, "mlp"))
     assert sentences == [
         "Parity with torch, checked before training on a CPU, holds for keras-jax, x, gelu "
-        "(checks: 1); keras-tensorflow, x, gelu (checks: 1).",
+        "(1 check; nearest to its limit: step at layers.1 with 3e-06 of 1e-05 allowed); "
+        "keras-tensorflow, x, gelu (1 check; nearest to its limit: step at layers.1 with 3e-06 of "
+        "1e-05 allowed).",
         "Parity does not hold for keras-jax, x, relu: step at layers.1: 0.3, allowed 1e-05. These "
         "cells are in no mean, no difference and no verdict.",
         "Parity is not known of keras-tensorflow, x, relu: read what is said of them with that in "
         "mind.",
     ]
     assert "keras-jax against torch: relu" not in text_of(tables)
+
+
+def test_runs_of_other_batches_are_counted():
+    runs = runs_of()
+    assert "saw other batches" not in text_of(tables_of(runs))
+    runs.loc[runs["run_id"] == "keras-jax-relu-3", "order_hash"] = "other"
+    assert "1 run saw other batches than the run of torch" in text_of(tables_of(runs))
+
+
+def test_the_answer_says_what_was_seen_of_framework_activation_and_seed():
+    few = frameworks.seen(tables_of(runs_of(n=3)), "mlp")
+    assert few.startswith(" Seen, as the typical difference of two runs by one factor: framework ")
+    assert few.count("(without a verdict)") == 2
+    assert "; seed " in few
+    table = tables_of(runs_of()).frames["effects"]
+    sizes = 100 * table.loc[table["factor"] == "framework", "size"]
+    eight = frameworks.seen(tables_of(runs_of()), "mlp")
+    assert f"framework {sizes.min():.2f} to {sizes.max():.2f} points in 4 cells (" in eight
+    assert "better" in eight
+    of_one = frameworks.seen(tables_of(runs_of(n=1)), "mlp")
+    assert of_one.endswith("; seed not known.")
+    study = plan(axes={"activation": ["relu", "gelu"]})
+    assert frameworks.seen(Tables(study, {}), "mlp") == ""
+
+
+def test_an_estimate_cut_at_zero_is_not_printed_as_no_effect():
+    size = scale.of_differences(plan().tasks["mlp"])
+    assert size.deviation(0.0, 0.0, 0.0931) == "not above its noise (at most 9.31)"
+    assert size.deviation(0.0, 0.0, 1.5) == "not above its noise (the limit is over 100)"
+    assert size.deviation(0.01, 0.0, 0.02) == "1.00 (0.00 to 2.00)"
+    tables = tables_of(runs_of())
+    own = tables.frames["components"]["source"] == "framework"
+    tables.frames["components"].loc[own, ["sd", "low"]] = 0.0
+    drawn, caption = figure.effects(tables, "mlp")
+    words = [text.get_text() for text in drawn.axes[1].texts]
+    assert words[0].startswith("not above its noise (at most")
+    assert "Not above its noise: chance explains all of it" in caption
+    assert "not above its noise (at most" in framework_tables.deviations(tables, "mlp")
+    n_marks = sum(line.get_marker() == "o" for line in drawn.axes[1].lines)
+    assert n_marks == sum(not text.startswith("not above") for text in words)
+
+
+def test_no_interval_of_shares_ends_beyond_100_points():
+    size = scale.of_differences(plan().tasks["mlp"])
+    assert size.bounded(-0.5, 1.2) == "-50.00 to over 100"
+    assert size.bounded(-1.2, 0.5) == "below -100 to +50.00"
+    assert size.with_interval(0.2, 0.1, 7.0) == "20.00 (10.00 to over 100)"
+
+
+def test_without_a_comparable_run_of_keras_a_sentence_stands_for_the_table():
+    runs = runs_of()
+    of_torch = tables_of(runs[runs["framework"] == "torch"])
+    assert framework_tables.deviations(of_torch, "mlp") == ""
+    assert list(framework_tables.without_deviations(of_torch, "mlp")) == [
+        "No standard deviations of framework, activation and seed: no Keras run."
+    ]
+    of_one_seed = tables_of(runs_of(n=1))
+    assert framework_tables.deviations(of_one_seed, "mlp") == ""
+    (sentence,) = framework_tables.without_deviations(of_one_seed, "mlp")
+    assert components.FEW_SEEDS in sentence
+    both = tables_of(runs)
+    assert "framework (torch against keras-jax" in framework_tables.deviations(both, "mlp")
+    assert list(framework_tables.without_deviations(both, "mlp")) == []
+
+
+def test_a_figure_of_one_seed_has_no_interval_and_no_empty_half():
+    drawn, caption = figure.effects(tables_of(runs_of(n=1)), "mlp")
+    assert len(drawn.axes) == 1
+    assert drawn.get_size_inches()[1] < 8
+    lines = [line for line in drawn.axes[0].lines if line.get_zorder() >= 3]
+    assert {line.get_marker() for line in lines} == {"o"}
+    assert "n = 1 seed per row" in caption
+    assert not any(faults(drawn).values())
 
 
 def test_runs_that_diverged_are_counted_and_named():
@@ -159,6 +238,7 @@ def test_no_speed_is_without_device_execution_and_number_of_processes():
     )
     few = framework_tables.speed(tables_of(runs_of(n=2)), "mlp")
     assert few.count("(no interval: it takes 3)") == 8
+    assert "1.5" not in few  # no ratio either
     assert " to " not in few
 
 
@@ -181,7 +261,11 @@ def test_the_figure_says_what_is_open_by_hollow_marks():
     drawn, caption = figure.effects(tables_of(runs_of(n=3)), "mlp")
     marks = [line for line in drawn.axes[0].lines if line.get_marker() == "o"]
     assert marks
+    marks += [line for line in drawn.axes[1].lines if line.get_marker() == "o"]
     assert {line.get_markerfacecolor() for line in marks} == {figure.HOLLOW}
+    for ax in drawn.axes:
+        low, high = ax.get_xlim()
+        assert sum(low <= tick <= high for tick in ax.get_xticks()) >= 3
     assert "Below 8 pairs there is no verdict" in caption
 
 

@@ -18,6 +18,14 @@ from actstudy.training.run import train
 from actstudy.training.wiring import make_engine
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_parity():
+    """Runs start although nobody compared their cell, which tests/keras/test_parity does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("actstudy.training.parity_file.check", lambda run: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def fashion(prepared_folder):
     return prepared_folder("fashion_mnist_tenth")
@@ -108,3 +116,28 @@ def test_the_first_loss_of_a_run_is_torchs(framework, fashion, tmp_path):
         step, rows = next(batches(engine, 0))
         losses.append(float(engine.train(step, rows)["loss"]))
     torch.testing.assert_close(losses[1], losses[0], atol=1e-5, rtol=0)
+
+
+def test_probes_and_searches_read_the_model_in_the_runs_precision(framework, fashion, tmp_path):
+    data = prepared.load(fashion)
+    spec = vision(framework, precision="bf16")
+    engine = make_engine([spec], [tmp_path], data, CPU, quiet())
+    seen = []
+    engine.model.register_forward_pre_hook(
+        lambda *_: seen.append((torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")))
+    )
+    step, rows = next(batches(engine, 0))
+    for read in (
+        engine.read_sites,
+        lambda: engine.inspect(step, rows, [0]),
+        lambda: engine.inspect_validation([0]),
+    ):
+        seen.clear()
+        read()
+        assert set(seen) == {(True, torch.bfloat16)}
+
+
+def test_a_run_in_bf16_completes(framework, fashion, tmp_path):
+    spec = vision(framework, precision="bf16")
+    (run,) = tables(trained(spec, tmp_path / "run", fashion, probe_every=3))["runs"]
+    assert run["status"] == "completed", run["reason"]

@@ -134,3 +134,49 @@ def test_a_model_without_a_twin_is_refused_in_one_line(part, words):
         make_twin(Odd(part), SHAPE, "odd")
     assert re.search(f"model odd has no twin: .*{words}", str(refusal.value))
     assert "\n" not in str(refusal.value)
+
+
+class Odder(nn.Module):
+    """A model whose code calls its parts in a way that no twin has."""
+
+    def __init__(self, call) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.act = nn.GELU()
+        self.unused = nn.Linear(2, 2) if call is None else nn.Identity()
+        self.call = call
+
+    def forward(self, x):
+        return self.call(self, x) if self.call else self.conv(x)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            lambda model, x: model.conv(model.conv(x)),
+            "layer conv is a Conv2d with a second call; allowed: a layer for each call",
+        ),
+        (
+            lambda model, x: model.act(model.conv(model.act(x))),
+            "layer act is a GELU with a second call; allowed: a layer for each call",
+        ),
+        (
+            lambda model, x: torch.add(x, model.conv(x), alpha=2),
+            "add calls add with alpha 2; allowed: alpha 1",
+        ),
+        (
+            lambda model, x: model.conv(x) + 1.0,
+            "add calls add with the number 1.0; allowed: two tensors",
+        ),
+        (
+            lambda model, x: torch.mean(x, (2, 3), dtype=torch.float64),
+            r"mean calls mean with .*'dtype'; allowed: .*mean",
+        ),
+        (None, "layer unused is a Linear that is never called; allowed: layers that are called"),
+    ],
+)
+def test_a_call_without_a_twin_is_refused_in_one_line(call, words):
+    with pytest.raises(StudyError) as refusal:
+        make_twin(Odder(call), SHAPE, "odd")
+    assert re.fullmatch(f"model odd has no twin: {words}.*", str(refusal.value))

@@ -11,6 +11,8 @@ from actstudy.contract.plan import TaskPlan
 
 SHARES = ("accuracy", "top5", "macro_f1", "ece")  # metrics that are shares, written in percent
 LOSS_UNITS = {"classes": "nats", "tokens": "nats", "values": ""}  # by what a task predicts
+MAX_POINTS = 100  # no two shares lie farther apart
+NOT_ABOVE = "not above its noise"  # a standard deviation of which chance explains all
 MAX_DIGITS = 8  # decimals of an interval; ends that agree up to there are the same
 
 
@@ -51,6 +53,32 @@ class Scale:
             if ends[0] != ends[1]:
                 return " to ".join(ends)
         return "none"
+
+    def bounded(self, low: float, high: float) -> str:
+        """As `interval`, with an end that no two shares can be apart as `over 100`."""
+        text = self.interval(low, high)
+        if self.unit != "points" or text == "none":
+            return text
+        lowest, highest = text.split(" to ")
+        if self.factor * low < -MAX_POINTS:
+            lowest = f"below -{MAX_POINTS}"
+        if self.factor * high > MAX_POINTS:
+            highest = f"over {MAX_POINTS}"
+        return f"{lowest} to {highest}"
+
+    def with_interval(self, value: float, low: float, high: float) -> str:
+        """`0.35 (0.21 to 0.51)`; without an interval if it has no end."""
+        text = self.number(value)
+        ends = self.bounded(low, high).replace("+", "")
+        return text if ends == "none" else f"{text} ({ends})"
+
+    def deviation(self, value: float, low: float, high: float) -> str:
+        """A standard deviation with its interval; of an estimate that was cut at 0 the limit."""
+        if value > 0 or high <= 0:
+            return self.with_interval(value, low, high)
+        if self.unit == "points" and self.factor * high > MAX_POINTS:
+            return f"{NOT_ABOVE} (the limit is over {MAX_POINTS})"
+        return f"{NOT_ABOVE} (at most {self.number(high)})"
 
     def amount(self, value: float) -> str:
         """A size with its unit: `1 point`."""

@@ -108,7 +108,7 @@ def build(
     frames = collect(plan.runs, runs_root, ["curves", "calibration", "health", "predictions"])
     tuning_frames = collect(plan.tuning, runs_root, ["curves"])
     metrics = {task: settings.metric for task, settings in plan.tasks.items()}
-    runs = without_number(frames["runs"], metrics)
+    runs = parity.with_cells(without_number(frames["runs"], metrics), runs_root)
     frames["parity"] = parity.checks(runs, runs_root)
     runs = frames["runs"] = without_failed(runs, frames["parity"])
     values = seed_values(frames, plan)

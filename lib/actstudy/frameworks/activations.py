@@ -1,4 +1,7 @@
-"""Every registered activation as a Keras layer: torch class -> what makes it from a module."""
+"""Every registered activation as a Keras layer: torch class -> what makes it from a module.
+
+Each operation is rounded to half precision where torch's kernel rounds: once, at its end.
+"""
 
 import math
 from collections.abc import Callable
@@ -8,14 +11,36 @@ import keras
 from keras import ops
 from torch import nn
 
+from actstudy.frameworks import backend
 from actstudy.frameworks.layers import PReLU
 from actstudy.nets.activations import WrittenOutSiLU
 
 SOFTPLUS_LINEAR_FROM = 20.0  # torch: beyond it softplus is x
+HALF = ("bfloat16", "float16")
+
+
+def rounded_once(compute: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function of x that computes in float32 if x is in half precision, as torch's kernels do.
+
+    In bfloat16 itself the exact GELU is 0 from -2.9 down, where torch's is not.
+    """
+
+    def of(x: Any) -> Any:
+        dtype = keras.backend.standardize_dtype(x.dtype)
+        if dtype not in HALF:
+            return compute(x)
+        return ops.cast(compute(ops.cast(x, "float32")), dtype)
+
+    return of
 
 
 def function(compute: Callable[[Any], Any]) -> Callable[[nn.Module, str], keras.layers.Layer]:
-    """A maker of the layer that applies a function of x alone."""
+    """A maker of the layer that applies a function of x alone, one kernel of torch."""
+    return steps(rounded_once(compute))
+
+
+def steps(compute: Callable[[Any], Any]) -> Callable[[nn.Module, str], keras.layers.Layer]:
+    """A maker of the layer of a function of x alone that rounds after each of its operations."""
     return lambda module, name: keras.layers.Activation(compute, name=name)
 
 
@@ -50,7 +75,7 @@ def make_prelu(module: Any, name: str) -> keras.layers.Layer:
 
 def make_elu(module: Any, name: str) -> keras.layers.Layer:
     """ELU of a module's alpha."""
-    return keras.layers.ELU(alpha=module.alpha, name=name)
+    return function(lambda x: ops.elu(x, alpha=module.alpha))(module, name)
 
 
 def make_celu(module: Any, name: str) -> keras.layers.Layer:
@@ -59,13 +84,17 @@ def make_celu(module: Any, name: str) -> keras.layers.Layer:
 
 
 def make_softplus(module: Any, name: str) -> keras.layers.Layer:
-    """log(1 + exp(beta x)) / beta of a module's beta."""
+    """log(1 + exp(beta x)) / beta of a module's beta.
+
+    torch's autocast leaves it in float32 on a GPU, and in half precision on a CPU.
+    """
     beta = module.beta
+    dtype = keras.config.floatx() if backend.is_on_gpu() else None
 
     def softplus(x: Any) -> Any:
         return ops.where(beta * x > SOFTPLUS_LINEAR_FROM, x, ops.softplus(beta * x) / beta)
 
-    return function(softplus)(module, name)
+    return keras.layers.Activation(rounded_once(softplus), name=name, dtype=dtype)
 
 
 def make_hardtanh(module: Any, name: str) -> keras.layers.Layer:
@@ -85,7 +114,12 @@ def hardswish(x: Any) -> Any:
 
 def written_out_silu(x: Any) -> Any:
     """x * sigmoid(x) in two operations."""
-    return x * ops.sigmoid(x)
+    return x * rounded_once(ops.sigmoid)(x)
+
+
+def softsign(x: Any) -> Any:
+    """x / (1 + |x|) in three operations, as torch has it."""
+    return x / (ops.abs(x) + 1)
 
 
 ACTIVATIONS: dict[type[nn.Module], Callable[[Any, str], keras.layers.Layer]] = {
@@ -99,10 +133,10 @@ ACTIVATIONS: dict[type[nn.Module], Callable[[Any, str], keras.layers.Layer]] = {
     nn.CELU: make_celu,
     nn.GELU: make_gelu,
     nn.SiLU: function(ops.silu),
-    WrittenOutSiLU: function(written_out_silu),
+    WrittenOutSiLU: steps(written_out_silu),
     nn.Mish: function(mish),
     nn.Softplus: make_softplus,
-    nn.Softsign: function(ops.softsign),
+    nn.Softsign: steps(softsign),
     nn.Hardtanh: make_hardtanh,
     nn.Hardswish: function(hardswish),
     nn.ReLU6: function(ops.relu6),

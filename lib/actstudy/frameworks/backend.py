@@ -38,7 +38,15 @@ def start(spec: RunSpec, device: torch.device) -> None:
     if keras.backend.backend() != name:
         got = f"got {spec.framework!r} in a process whose Keras runs on {keras.backend.backend()}"
         raise StudyError(f"framework: {got}; allowed: a process of its own")
-    {"jax": _start_jax, "tensorflow": _start_tensorflow, "torch": _start_torch}[name](spec, device)
+    if name == "jax":
+        _start_jax(spec)
+    elif name == "tensorflow":
+        _start_tensorflow(spec, device)
+
+
+def is_on_gpu() -> bool:
+    """Whether Keras was started for a GPU."""
+    return os.environ.get("KERAS_TORCH_DEVICE", "cpu").startswith("cuda")
 
 
 def _environment(name: str, spec: RunSpec, device: torch.device) -> None:
@@ -47,7 +55,6 @@ def _environment(name: str, spec: RunSpec, device: torch.device) -> None:
     flags = [os.environ.get("XLA_FLAGS", "")]
     if not on_gpu:  # one thread, as torch has
         flags.append("--xla_cpu_multi_thread_eigen=false")
-        os.environ["NPROC"] = "1"
         os.environ["PJRT_NPROC"] = "1"
     if spec.strict:
         flags.append("--xla_gpu_deterministic_ops=true")
@@ -69,7 +76,7 @@ def _import_keras() -> None:
         keras.config.set_image_data_format("channels_last")
 
 
-def _start_jax(spec: RunSpec, device: torch.device) -> None:
+def _start_jax(spec: RunSpec) -> None:
     import jax
 
     try:
@@ -85,6 +92,7 @@ def _start_jax(spec: RunSpec, device: torch.device) -> None:
 def _start_tensorflow(spec: RunSpec, device: torch.device) -> None:
     import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")  # its warnings are of tracing again, as each size is
     if device.type == "cuda" and not tf.config.list_physical_devices("GPU"):
         raise StudyError(_no_gpu(spec, "TensorFlow has none"))
     if device.type == "cpu":
@@ -95,13 +103,6 @@ def _start_tensorflow(spec: RunSpec, device: torch.device) -> None:
     tf.config.experimental.enable_tensor_float_32_execution(spec.precision != "fp32")
     if spec.strict:
         tf.config.experimental.enable_op_determinism()
-
-
-def _start_torch(_spec: RunSpec, device: torch.device) -> None:
-    if device.type == "cpu":
-        # with channels last, oneDNN's gradient of a 1x1 convolution of stride 2 writes beyond its
-        # memory if there are 4 channels (torch 2.14)
-        torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
 
 
 def _no_gpu(spec: RunSpec, reason: str) -> str:

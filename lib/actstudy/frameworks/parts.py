@@ -35,7 +35,11 @@ class Part:
 
 
 class NoTwin(ValueError):
-    """What of a torch module Keras layers cannot be made from, in words."""
+    """What of a torch module Keras layers cannot be made from, in words, and what they can."""
+
+    def __init__(self, fault: str, allowed: str = "") -> None:
+        super().__init__(fault)
+        self.allowed = allowed
 
 
 def both(value: Any) -> tuple[int, int]:

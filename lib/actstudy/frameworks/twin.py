@@ -74,8 +74,13 @@ class Tracer(fx.Tracer):
         )
 
 
-def add(name: str, x: Any, y: Any) -> Any:
+def add(name: str, x: Any, y: Any, alpha: float = 1) -> Any:
     """The sum of two tensors of one shape."""
+    if alpha != 1:
+        raise NoTwin(f"alpha {alpha}", "alpha 1")
+    for value in (x, y):
+        if not isinstance(value, keras.KerasTensor):
+            raise NoTwin(f"the number {value}", "two tensors")
     return keras.layers.Add(name=name, autocast=False)([x, y])
 
 
@@ -148,6 +153,7 @@ def _interpreted(
     inputs = image if keep is None else [image, keep]
     values: dict[fx.Node, Any] = {}
     places: dict[str, Place] = {}
+    called: set[str] = set()
     outputs = None
     for node in graph.nodes:
         try:
@@ -160,15 +166,29 @@ def _interpreted(
                     x = values[node.args[0]]
                     values[node] = x if keep is None else _drop_path(model, node, x, keep)
                 case "call_module":
-                    values[node] = _part(modules, node, values, places)
+                    values[node] = _part(modules, node, values, places, called)
                 case _:
                     values[node] = _function(node, values)
         except NoTwin as fault:
-            raise StudyError(_words(name, node, modules, str(fault))) from None
+            raise StudyError(_words(name, node, modules, fault)) from None
+        except (TypeError, ValueError) as error:  # Keras's own, over many lines
+            first = str(error).strip().partition("\n")[0]
+            raise StudyError(_words(name, node, modules, NoTwin(first))) from None
     counts = [key for key in model.state_dict() if key.rpartition(".")[2] == COUNTS]
+    _check_called(name, model, {*places, *counts})
     ordered = {key: places[key] for key in model.state_dict() if key not in counts}
     scope = name.replace(":", ".")  # of someone's own model; TensorFlow takes no colon
     return Twin(keras.Model(inputs, outputs, name=scope), ordered, counts, blocks)
+
+
+def _check_called(name: str, model: nn.Module, known: Collection[str]) -> None:
+    """StudyError if a tensor of a model is in no part that its forward calls."""
+    for key in model.state_dict():
+        if key not in known:
+            layer = key.rpartition(".")[0]
+            kind = type(model.get_submodule(layer)).__name__
+            part = f"layer {layer} is a {kind} that is never called"
+            raise StudyError(f"model {name} has no twin: {part}; allowed: layers that are called")
 
 
 def _part(
@@ -176,12 +196,19 @@ def _part(
     node: fx.Node,
     values: Mapping[fx.Node, Any],
     places: dict[str, Place],
+    called: set[str],
 ) -> Any:
-    """What the Keras layers of a part of the model return; notes where its tensors are."""
+    """What the Keras layers of a part of the model return; notes where its tensors are.
+
+    called: names of the parts called before, which gets this one's.
+    """
     target = str(node.target)
     module = modules[target]
     if type(module) not in PARTS:
         raise NoTwin("")
+    if target in called:
+        raise NoTwin("a second call", "a layer for each call")
+    called.add(target)
     part = PARTS[type(module)](module, target.replace(".", "-"))
     x = values[node.args[0]]  # type: ignore[index]
     for layer in part.layers:
@@ -207,7 +234,7 @@ def _function(node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:
     return FUNCTIONS[node.target](node.name, *args, **node.kwargs)
 
 
-def _words(name: str, node: fx.Node, modules: Mapping[str, nn.Module], fault: str) -> str:
+def _words(name: str, node: fx.Node, modules: Mapping[str, nn.Module], fault: NoTwin) -> str:
     """Which part of a model has no twin, and which parts may be used."""
     if node.op == "call_module":
         part = f"layer {node.target} is a {type(modules[str(node.target)]).__name__}"
@@ -215,5 +242,7 @@ def _words(name: str, node: fx.Node, modules: Mapping[str, nn.Module], fault: st
     else:
         part = f"{node.name} calls {getattr(node.target, '__name__', node.target)}"
         allowed = sorted({getattr(kind, "__name__", str(kind)) for kind in FUNCTIONS})
-    reason = f" with {fault}" if fault else ""
-    return f"model {name} has no twin: {part}{reason}; allowed: {', '.join(allowed)}"
+    reason = f" with {fault}" if str(fault) else ""
+    return (
+        f"model {name} has no twin: {part}{reason}; allowed: {fault.allowed or ', '.join(allowed)}"
+    )

@@ -15,7 +15,7 @@ from actstudy.tasks.metrics import Evaluation
 from actstudy.training.batches import draws, examples, probe_batch
 from actstudy.training.blame import LOSS, first, watch_outputs
 from actstudy.training.cuda_graphs import Scores
-from actstudy.training.engine import Engine, Places, Weights
+from actstudy.training.engine import Engine, Places, Weights, autocast
 from actstudy.training.optim import learning_rate
 
 
@@ -96,7 +96,8 @@ class KerasJob(Engine):
         x, y = (self.splits["train"][name][self.probe_rows] for name in ("x", "y"))
 
         def batch_loss() -> Tensor:
-            loss: Tensor = self.task.loss(self.model(self.inputs(x)), y)
+            with autocast(self.spec, self.device):
+                loss: Tensor = self.task.loss(self.model(self.inputs(x)), y)
             return loss
 
         read = probes.at_sites(self.model, self.sites.modules, self.sites.names, batch_loss)
@@ -152,7 +153,8 @@ class KerasJob(Engine):
             return dict.fromkeys(runs, f"{place} before step {step}")
         x, _, keep = self.batch(step, rows[0])
         drop_path.set_keep(self.model, keep)
-        with watch_outputs(self.model, self.sites.modules) as places, torch.no_grad():
+        watched = watch_outputs(self.model, self.sites.modules)
+        with watched as places, torch.no_grad(), autocast(self.spec, self.device):
             self.model(x)
         drop_path.set_keep(self.model, None)
         return dict.fromkeys(runs, f"{places[0] if places else LOSS} at step {step}")
@@ -160,7 +162,8 @@ class KerasJob(Engine):
     def inspect_validation(self, runs: Sequence[int]) -> Places:
         self._load_model()
         self.model.eval()
-        with watch_outputs(self.model, self.sites.modules) as places:
+        watched = watch_outputs(self.model, self.sites.modules)
+        with watched as places, autocast(self.spec, self.device):
             self.task.evaluate(lambda x: self.model(self.inputs(x)), self.splits["val"])
         self.model.train()
         return dict.fromkeys(runs, places[0] if places else LOSS)

@@ -23,6 +23,12 @@ class TimedOut(Exception):
 # Endings that are not the specs' fault, such as a full disk: the same command may succeed later.
 NOT_THE_SPECS = (Interrupted, StudyError, Damaged, OSError)
 
+# of torch on a GPU and on a CPU, JAX (twice), TensorFlow
+REQUESTED = (
+    r"(?:[Tt]ri?e?d to allocate|trying to allocate|of memory allocating|allocating tensor with)"
+    r" (shape\[[\d,]*\]|[\d.]+ ?\w+)"
+)
+
 
 def ending(error: Exception, specs: Sequence[RunSpec], has_models: bool) -> tuple[str, str]:
     """Status and reason of runs that an error ended; StudyError if their pack has to change.
@@ -56,14 +62,17 @@ def _has_own_code(spec: RunSpec) -> bool:
 
 
 def _is_memory(error: Exception) -> bool:
-    """Whether memory ran out; torch's CPU allocator has no exception of its own."""
-    is_memory_error = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
-    return is_memory_error or "DefaultCPUAllocator" in str(error)
+    """Whether memory ran out; torch's CPU allocator and JAX have no exception of their own."""
+    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
+        return True
+    if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, which is not imported here
+        return True
+    return "DefaultCPUAllocator" in str(error) or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def memory(error: Exception) -> str:
     """How much memory was requested and was free if the error says so, else its first line."""
-    requested = re.search(r"[Tt]ri?e?d to allocate ([\d.]+ ?\w+)", str(error))
+    requested = re.search(REQUESTED, str(error))
     free = re.search(r"([\d.]+ \w+) is free", str(error))
     if not requested:
         return str(error).splitlines()[0] if str(error) else type(error).__name__

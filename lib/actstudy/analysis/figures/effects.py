@@ -26,6 +26,7 @@ from actstudy.analysis.figures.panels import subplots, tidy, wrapped
 from actstudy.analysis.markdown import listed, metric_name
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, verdict_words
 from actstudy.analysis.questions.effects import SEED
+from actstudy.analysis.questions.procedure import MIN_SEEDS
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
 
@@ -34,6 +35,7 @@ MAX_ROWS = 24  # of a panel
 FAR_FACTOR = 5  # an interval that reaches this many times farther than the median runs off the axis
 ROW_INCHES = 0.34
 PANEL_INCHES = 1.1  # of a panel's title and axis
+MIN_TICKS = 3
 WIDTH_INCHES = 9.0  # of a panel with names and words at its sides
 SOURCES_OF_MANY = ("framework", "another seed")  # of many blocks
 DECIDED_COLOUR = "#222222"
@@ -116,7 +118,8 @@ def differences(table: pd.DataFrame, settings: TaskPlan, block: str) -> Panel:
 def deviations(table: pd.DataFrame, settings: TaskPlan, block: str) -> Panel:
     """Rows of `components` that have a value as a panel.
 
-    Two levels that are the margin apart have a standard deviation of margin / sqrt(2).
+    Two levels that are the margin apart have a standard deviation of margin / sqrt(2). One that is
+    not above its noise has no mark, only an interval.
     """
     size = scale.of_differences(settings)
     rows = []
@@ -127,10 +130,20 @@ def deviations(table: pd.DataFrame, settings: TaskPlan, block: str) -> Panel:
         where += [text for text in ([] if block else [row["block"]]) if text]
         name = ", ".join(filter(None, [*where, row["at"]]))
         low, value, high = (size.factor * row[end] for end in ("low", "sd", "high"))
-        words = (
-            f"{size.number(row['sd'])} ({size.number(row['low'])} to {size.number(row['high'])})"
+        words = size.deviation(row["sd"], row["low"], row["high"])
+        if words.startswith(scale.NOT_ABOVE):
+            value = np.nan  # a mark at 0 would look like no effect
+        is_open = low <= 0 or row["n_seeds"] < MIN_SEEDS
+        rows.append(
+            Row(
+                name,
+                low,
+                value,
+                high,
+                f"{words}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{row['n_seeds']}",
+                is_open,
+            )
         )
-        rows.append(Row(name, low, value, high, f"{words}, n = {row['n_seeds']}", low <= 0))
     margin = size.factor * settings.margin / np.sqrt(2)
     title = f"{block}: standard deviation" if block else "Standard deviation"
     return Panel(title, f"standard deviation, {size.unit}".strip(", "), 0.0, margin, rows)
@@ -139,14 +152,17 @@ def deviations(table: pd.DataFrame, settings: TaskPlan, block: str) -> Panel:
 def panels_of(columns: list[list[Panel]], title: str) -> tuple[Figure, list[tuple[Panel, Axes]]]:
     """A figure with the panels of each column below each other, those without a row left out."""
     heights = []
+    drawn = []
     for abreast in zip(*columns, strict=True):
         n_rows = max(min(MAX_ROWS, len(panel.rows)) for panel in abreast)
-        heights.append(PANEL_INCHES + ROW_INCHES * max(2, n_rows))
+        if n_rows:
+            heights.append(PANEL_INCHES + ROW_INCHES * max(2, n_rows))
+            drawn.append(abreast)
     size = (WIDTH_INCHES * len(columns), 0.9 + sum(heights))
     figure, grid = subplots(len(heights), len(columns), size, title, height_ratios=heights)
     axes = []
-    for column, in_column in zip(columns, grid.T, strict=True):
-        for panel, ax in zip(column, in_column, strict=True):
+    for abreast, in_row in zip(drawn, grid, strict=True):
+        for panel, ax in zip(abreast, in_row, strict=True):
             if panel.rows:
                 axes.append((panel, ax))
             else:
@@ -170,7 +186,7 @@ def draw(ax: Axes, panel: Panel) -> bool:
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="x", labelsize=8)
     ax.tick_params(axis="y", length=0)
-    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], min_n_ticks=MIN_TICKS))
     tidy(ax, "x")
     return off_axis
 
@@ -188,12 +204,17 @@ def reach(panel: Panel, rows: list[Row]) -> tuple[float, float]:
 
 
 def draw_row(ax: Axes, place: int, row: Row, ends: tuple[float, float]) -> bool:
-    """Draw a value as a mark, its interval and its words; returns whether it leaves the axis."""
+    """Draw a value as a mark, its interval and its words; returns whether it leaves the axis.
+
+    An interval without an end is not drawn.
+    """
     colour = OPEN_COLOUR if row.is_open else DECIDED_COLOUR
     interval = np.array([row.low, row.high])
+    if not np.isfinite(interval).all():
+        interval = interval[:0]
     value = np.array([row.value])
     off_axis = draw_rims(ax, np.concatenate([interval, value]), place, ends, colour)
-    if not np.isnan(interval).any():
+    if len(interval):
         ax.plot(np.clip(interval, *ends), [place, place], color=colour, zorder=3, **INTERVAL)
     face = HOLLOW if row.is_open else colour
     draw_inside(ax, value, place, ends, zorder=4, color=colour, markerfacecolor=face, **MEAN)
@@ -208,10 +229,8 @@ def add_legend(figure: Figure, margin: str) -> None:
     black: dict[str, Any] = {"color": DECIDED_COLOUR}
     handles = [
         Patch(color=MARGIN_COLOUR, label=f"two levels less than the margin ({margin}) apart"),
-        Line2D([], [], **black, **MEAN, label="decided, or sd above 0"),
-        Line2D(
-            [], [], color=OPEN_COLOUR, markerfacecolor=HOLLOW, **MEAN, label="open, or sd from 0"
-        ),
+        Line2D([], [], **black, **MEAN, label="decided, or sd above 0 (8 seeds or more)"),
+        Line2D([], [], color=OPEN_COLOUR, markerfacecolor=HOLLOW, **MEAN, label="open"),
         Line2D([], [], **black, **INTERVAL, label="interval"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False)

@@ -18,7 +18,7 @@ def caption(
 ) -> str:
     """What is drawn of rows of `effects` and of `components`."""
     margin = scale.of_differences(settings).amount(settings.margin)
-    n = seeds(table["n"].astype(int))
+    n = seeds(table["n"].astype(int)).replace("n = 1 seeds", "n = 1 seed")
     text = (
         f"{settings.title}. Differences: means of runs that share their seed and differ in "
         f"one factor alone, with Student t intervals, {n} per row, and their verdicts; "
@@ -31,8 +31,17 @@ def caption(
             "that differ in a source lie sqrt(2) standard deviations apart, so the band ends at "
             "the margin / sqrt(2). Arithmetic: runs of torch that share all but how they compute, "
             "the floor below which a framework cannot be told from rounding. Another seed: what "
-            "another seed does to one cell. Hollow: the interval begins at 0."
+            "another seed does to one cell."
         )
+    if (sources["sd"] <= 0).any():
+        text += (
+            " Not above its noise: chance explains all of it, so it has no mark; its interval says "
+            "how large it may be."
+        )
+    text += (
+        f" Hollow: no verdict, fewer than {MIN_SEEDS} seeds, or a standard deviation whose "
+        "interval begins at 0."
+    )
     if (table["n"] < MIN_SEEDS).any():
         text += f" Below {MIN_SEEDS} pairs there is no verdict, also if an interval excludes zero."
     if off_axis:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pandas as pd
 
 from actstudy.analysis.markdown import cell_name, listed
+from actstudy.analysis.questions import factors
 from actstudy.analysis.questions.effects import SEED
-from actstudy.analysis.questions.verified import CELL, cells_of, words
+from actstudy.analysis.questions.verified import cell_names, words
 from actstudy.analysis.tables import Tables
-from actstudy.contract.frameworks import TORCH
 
 MAX_NAMED = 6  # cells in a sentence
 WIDTHS = {"resnet18": 64, "resnet50": 64, "mobilenetv2": 32, "convnext_tiny": 96}  # of the papers
@@ -16,24 +16,19 @@ PUBLISHED = ("cifar10", "cifar100", "tiny_imagenet")  # data of comparisons of t
 
 
 def parity(tables: Tables, task: str) -> Iterator[str]:
-    """What the checks before training say of every framework, model, data and activation."""
-    runs = tables.of("runs", task)
-    table = tables.frames.get("parity", pd.DataFrame())
-    ran = runs[runs["framework"].fillna(TORCH) != TORCH] if "framework" in runs else runs.head(0)
-    cells = dict.fromkeys(cells_of(ran))
+    """What the checks before training say of every cell of Keras runs."""
+    table = tables.frames.get("parity", pd.DataFrame(columns=["cell"]))
     passed = []
     failed = []
-    by_cell = dict(iter(table.groupby(CELL, sort=False, dropna=False))) if len(table) else {}
-    for checks in by_cell.values():
-        key = cells_of(checks)[0]
-        if key not in cells:
-            continue
-        del cells[key]
-        name = ", ".join(filter(None, key))
-        wrong = checks[~checks["passed"].astype(bool)]
-        if wrong.empty:
-            passed.append(f"{name} (checks: {len(checks)})")
+    unknown = []
+    for cell, name in cell_names(tables.of("runs", task)).items():
+        checks = table[table["cell"] == cell]
+        if checks.empty:
+            unknown.append(name)
+        elif checks["passed"].astype(bool).all():
+            passed.append(f"{name} ({nearest(checks)})")
         else:
+            wrong = checks[~checks["passed"].astype(bool)]
             failed.append(f"{name}: {words(wrong.iloc[0])}")
     if passed:
         yield f"Parity with torch, checked before training on a CPU, holds for {named(passed)}."
@@ -42,13 +37,25 @@ def parity(tables: Tables, task: str) -> Iterator[str]:
             f"Parity does not hold for {named(failed)}. These cells are in no mean, no difference "
             "and no verdict."
         )
-    if cells:
-        names = [", ".join(filter(None, key)) for key in cells]
-        yield f"Parity is not known of {named(names)}: read what is said of them with that in mind."
+    if unknown:
+        yield (
+            f"Parity is not known of {named(unknown)}: read what is said of them with that in mind."
+        )
+
+
+def nearest(checks: pd.DataFrame) -> str:
+    """How many checks a cell passed, and the value that came nearest to its limit."""
+    n = "1 check" if len(checks) == 1 else f"{len(checks)} checks"
+    bounded = checks[checks["limit"] > 0]
+    if bounded.empty:
+        return n
+    worst = bounded.loc[(bounded["value"] / bounded["limit"]).idxmax()]
+    value = f"{worst['value']:.3g} of {worst['limit']:.3g} allowed"
+    return f"{n}; nearest to its limit: {worst['check']} at {worst['where']} with {value}"
 
 
 def left_out(tables: Tables, task: str) -> Iterator[str]:
-    """Runs that are in no difference as they collapsed, and seeds that a design lacks."""
+    """Runs that are in no difference, as they collapsed or saw other batches, or have no result."""
     table = tables.of("effects", task)
     cells = table[table["factor"] == SEED]
     fallen = cells[cells["seeds"] > cells["n"]]
@@ -60,10 +67,25 @@ def left_out(tables: Tables, task: str) -> Iterator[str]:
             f"{n} of {total} runs collapsed or diverged and are in no difference: {named(names)}. "
             "Means over the rest are of runs that train."
         )
+    n_others = of_other_batches(tables, task)
+    if n_others:
+        runs = "1 run" if n_others == 1 else f"{n_others} runs"
+        yield (
+            f"{runs} saw other batches than the run of torch of the same seed and are in no "
+            "difference (column order_hash of tables/runs.csv)."
+        )
     incomplete = tables.of("incomplete", task)
     others = incomplete[incomplete["status"] != "diverged"]
     if len(others):
         yield f"{len(others)} planned runs have no result yet or failed; they are listed below."
+
+
+def of_other_batches(tables: Tables, task: str) -> int:
+    """How many runs have ended, but are no pair of any, as their batches are others."""
+    no_predictions = pd.DataFrame(columns=["task"])  # values are not needed here
+    frames = {"runs": tables.frames["runs"], "predictions": no_predictions}
+    runs = factors.with_batches(frames, tables.plan, task)
+    return 0 if runs.empty else int((~runs["has_batches"].astype(bool)).sum())
 
 
 def stand_ins(tables: Tables, task: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The tables of the section on frameworks: differences, standard deviations, speed; as Markdown."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -41,8 +42,8 @@ def _difference(tables: Tables, row: dict[Any, Any]) -> dict[str, Any]:
         "levels": f"{row['level']} against {row['baseline']}",
         "at": row["group"],
         f"difference{unit}": size.signed(row["mean"]) if row["n"] else "none",
-        "interval": size.interval(row["low"], row["high"]),
-        f"typical size{unit}": with_interval(size, row["size"], row["size_low"], row["size_high"]),
+        "interval": size.bounded(row["low"], row["high"]),
+        f"typical size{unit}": size.with_interval(row["size"], row["size_low"], row["size_high"]),
         "pairs": row["n"],
         "verdict": verdict_words(row),
         "family": FAMILY.get(row["family"], "the factor's own"),
@@ -52,17 +53,18 @@ def _difference(tables: Tables, row: dict[Any, Any]) -> dict[str, Any]:
 def deviations(tables: Tables, task: str) -> str:
     """The standard deviations of `components`: of few cells a row per source, else one per cell.
 
-    A cell is a block and an arithmetic.
+    A cell is a block and an arithmetic. Without those of which `without_deviations` has sentences.
     """
     size = scale.of_differences(tables.plan.tasks[task])
     by_cell: dict[str, dict[str, Any]] = {}
-    for row in tables.of("components", task).to_dict("records"):
-        cell = ", ".join(filter(None, [row["block"], row["at"]])) or "standard deviation"
-        own = by_cell.setdefault(cell, {})
-        source = f"{row['source']} ({row['levels']})" if row["levels"] else row["source"]
-        source = source.replace(" | ", " against ")
-        text = row["reason"] or with_interval(size, row["sd"], row["low"], row["high"])
-        own[source] = f"{text}, n = {row['n_seeds']}"
+    for cell, part in cells(tables, task):
+        if reason_of(part):
+            continue
+        own = by_cell.setdefault(cell or "standard deviation", {})
+        for row in part.to_dict("records"):
+            source = f"{row['source']} ({row['levels']})" if row["levels"] else row["source"]
+            text = row["reason"] or size.deviation(row["sd"], row["low"], row["high"])
+            own[source.replace(" | ", " against ")] = f"{text}, n = {row['n_seeds']}"
     if len(by_cell) > MAX_COLUMNS:
         rows = [{"cell": cell, **own} for cell, own in by_cell.items()]
         text = markdown(rows[:MAX_ROWS], "")
@@ -72,11 +74,29 @@ def deviations(tables: Tables, task: str) -> str:
     return markdown(table.to_dict("records"), "")
 
 
-def with_interval(size: scale.Scale, value: float, low: float, high: float) -> str:
-    """`0.35 (0.21 to 0.51)`; without an interval if it has no end."""
-    text = size.number(value)
-    interval = size.interval(low, high).replace("+", "")
-    return text if interval == "none" else f"{text} ({interval})"
+def without_deviations(tables: Tables, task: str) -> Iterator[str]:
+    """A sentence per reason why a cell does not say how much its framework moves the result."""
+    by_reason: dict[str, list[str]] = {}
+    for cell, part in cells(tables, task):
+        reason = reason_of(part)
+        if reason:
+            by_reason.setdefault(reason, []).append(cell)
+    for reason, names in by_reason.items():
+        own = "; ".join(filter(None, names[:MAX_ROWS]))
+        of_cells = f" for {own}" if own else ""
+        yield f"No standard deviations of framework, activation and seed{of_cells}: {reason}."
+
+
+def cells(tables: Tables, task: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The name of each block and arithmetic of `components`, empty for the only one; its rows."""
+    for place, part in tables.of("components", task).groupby(["block", "at"], sort=False):
+        yield ", ".join(filter(None, place)), part
+
+
+def reason_of(part: pd.DataFrame) -> str:
+    """Why a cell's rows of `components` have none of the framework; empty if they have one."""
+    reasons: list[str] = part.loc[part["source"] == "framework", "reason"].tolist()
+    return reasons[0] if reasons else ""
 
 
 def speed(tables: Tables, task: str) -> str:

@@ -16,12 +16,16 @@ from actstudy.analysis.markdown import group_head, listed
 from actstudy.analysis.page import framework_origins, framework_tables, links
 from actstudy.analysis.questions import procedure
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, more_seeds
+from actstudy.analysis.questions.effects import SEED
 from actstudy.analysis.questions.factors import crosses_framework
 from actstudy.analysis.tables import Tables
 
 FIGURE = "effects"
 MAX_NAMED = 4  # cells with a verdict each; of more the verdicts are counted
-RIVALS = ("activation", "another seed", "arithmetic")  # that the framework is compared with
+SEEN = ("framework", "activation", SEED)  # of which the answer says how much was seen
+NO_VERDICT = "without a verdict"
+RIVALS = ("activation", "another seed")  # that the framework is compared with; of arithmetic the
+# interval covers too little if noise is not normal (benchmarks/components.py)
 FACTORS = ("framework", "back end")  # whose verdicts stand in sentences; the table has all
 
 
@@ -38,12 +42,49 @@ def sections(tables: Tables, figures: Path, page: Path) -> list[dict[str, Any]]:
                 "sentences": list(sentences(tables, task)),
                 "differences": framework_tables.differences(tables, task),
                 "deviations": framework_tables.deviations(tables, task),
+                "without_deviations": list(framework_tables.without_deviations(tables, task)),
                 "speed": framework_tables.speed(tables, task),
                 "speed_notes": list(speed_notes(tables, task)),
                 "figures": links.figures([FIGURE], figures / task, page),
             }
         )
     return parts
+
+
+def seen(tables: Tables, task: str) -> str:
+    """How far two runs lie apart that differ in framework, activation or seed, for the answer.
+
+    A sentence that begins with a space; empty for a task that does not cross frameworks.
+    """
+    settings = tables.plan.tasks[task]
+    if not crosses_framework(settings):
+        return ""
+    table = tables.of("effects", task)
+    size = scale.of_differences(settings)
+    texts = []
+    for factor in SEEN:
+        rows = table[(table["factor"] == factor) & table["size"].notna()]
+        if rows.empty:
+            texts.append(f"{factor} not known")
+            continue
+        ends = dict.fromkeys(size.number(end) for end in (rows["size"].min(), rows["size"].max()))
+        n_cells = "1 cell" if len(rows) == 1 else f"{len(rows)} cells"
+        text = f"{factor} {' to '.join(ends)} {size.unit}".rstrip() + f" in {n_cells}"
+        texts.append(text if factor == SEED else f"{text} ({counted(rows)})")
+    return f" Seen, as the typical difference of two runs by one factor: {'; '.join(texts)}."
+
+
+def counted(rows: pd.DataFrame) -> str:
+    """The verdicts of rows of `effects` with counts: `better in 2, without a verdict in 1`."""
+    verdicts = []
+    for row in rows.to_dict("records"):
+        is_open = row["verdict"] in OPEN_VERDICTS
+        verdicts.append(NO_VERDICT if is_open else f"{row['verdict']} {row['condition']}".strip())
+    counts = Counter(verdicts)
+    if len(counts) == 1:
+        return verdicts[0]
+    words = [f"{verdict} in {count}" for verdict, count in counts.most_common()]
+    return ", ".join(words)
 
 
 def sentences(tables: Tables, task: str) -> Iterator[str]:
@@ -70,8 +111,8 @@ def stated(tables: Tables, task: str) -> str:
     margin = scale.of_differences(settings).amount(settings.margin)
     return (
         f"The margin is {margin} ({settings.margin_reason}). It stands in the file of the study or "
-        "of the task, and no result changes it; that it was written first, the history of that "
-        f"file says. Frameworks are called equivalent only with at least {procedure.MIN_SEEDS} "
+        "of the task, and no result changes it; the history of that file says whether it was "
+        f"written first. Frameworks are called equivalent only with at least {procedure.MIN_SEEDS} "
         "pairs of runs and if a test at this margin, corrected for all comparisons, says so: that "
         "no difference was seen is not enough. All sides have one recipe, the same first weights "
         "and the same batches, so this compares what frameworks compute, not how well each could "
@@ -97,7 +138,8 @@ def verdicts(tables: Tables, task: str, rows: pd.DataFrame) -> str:
     for row in rows.to_dict("records"):
         own = f"{group_head(row['group'])}{row['verdict']} {row['condition'] or ''}".strip()
         mean = f"{size.signed(row['mean'])} {size.unit}".strip()
-        interval = size.interval(row["low"], row["high"]).replace("none", "no interval")
+        ends = size.bounded(row["low"], row["high"])
+        interval = ends.replace("none", "no interval")
         text = f"{own} ({mean}, {interval}, {pairs(row['n'])})"
         if row["verdict"] in OPEN_VERDICTS:
             text += f", pairs to add for the margin: {more_seeds(row)[0]}"
@@ -137,7 +179,7 @@ def floor(tables: Tables, task: str) -> Iterator[str]:
     texts = []
     for row in rows.head(MAX_NAMED).to_dict("records"):
         ends = (row["size"], row["size_low"], row["size_high"])
-        value = framework_tables.with_interval(size, *ends)
+        value = size.with_interval(*ends)
         levels = f"{row['level']} against {row['baseline']}"
         texts.append(f"{group_head(row['group'])}{value} {size.unit}, {levels}, {pairs(row['n'])}")
     yield (
@@ -196,7 +238,7 @@ def speed_notes(tables: Tables, task: str) -> Iterator[str]:
         "the same device, not frameworks as such. Each process trains one run; those that were "
         "resumed or shared a GPU are not timed. Intervals are Student's, of the ratio Welch's, "
         "95%, over processes. Throughput leaves compiling steps out, which a short run pays in "
-        "full. Memory of different kinds is not compared."
+        "full. Memory of different kinds is not compared. A ratio takes 3 processes of each side."
     )
     if table["memory_kind"].astype(str).str.startswith("process").any():
         yield "Of a CPU it is not known what else ran on it at the time."

@@ -160,7 +160,7 @@ def _summary_of(tables: Tables, task: str, figures: Path, page: Path) -> dict[st
         "name": task,
         "metric_name": metric_name(settings.metric),
         "margin_text": scale.of_differences(settings).amount(settings.margin),
-        "answer": recommendation.answer(tables, task),
+        "answer": f"{recommendation.answer(tables, task)}{frameworks.seen(tables, task)}",
         "training": training_sentences.sentences(tables, task),
         "data": result_tables.data_sentences(tables, task),
         "means": layouts.choose(tables, task).means(tables, task),

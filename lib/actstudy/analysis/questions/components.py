@@ -84,8 +84,9 @@ def components(frames: Frames, plan: Plan) -> pd.DataFrame:
 def of_designs(runs: pd.DataFrame, settings: TaskPlan) -> Iterator[dict[str, Any]]:
     """The rows of every block and arithmetic that Keras ran in, in the order of SOURCES."""
     plain = runs[runs["is_plain"]]
-    asked = plain.groupby(["block", "numbers"]).filter(lambda part: any(part["framework"] != TORCH))
-    parts = plain if asked.empty else asked
+    own = [plain["block"], plain["numbers"]]
+    with_keras = plain[plain["is_keras"].groupby(own).transform("any")]
+    parts = plain if with_keras.empty else with_keras
     for (block, at), part in parts.groupby(["block", "numbers"], sort=False):
         design = design_of(part, settings)
         rows = list(estimates(design))
@@ -144,7 +145,10 @@ def estimates(design: Design) -> Iterator[Row]:
     cells = y.reshape(n, n_frameworks * n_activations)
     keras = ", ".join(design.frameworks[1:])
     both = np.kron(spread.contrasts_of(n_frameworks), spread.contrasts_of(n_activations))
-    yield "framework", f"{TORCH} | {keras}", spread.sd_of_levels(sides), y.size
+    sides_named = ""
+    if keras:
+        sides_named = f"{TORCH} | {keras}"
+    yield "framework", sides_named, spread.sd_of_levels(sides), y.size
     back_ends = y[:, 1:]
     yield "back end", keras, spread.sd_of_levels(back_ends.mean(axis=2)), back_ends.size
     yield "framework x activation", "", spread.sd_of_effects(cells, both), y.size

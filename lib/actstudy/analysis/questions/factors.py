@@ -54,11 +54,20 @@ def crosses_framework(settings: TaskPlan) -> bool:
 def labelled(frames: Frames, plan: Plan, task: str) -> pd.DataFrame:
     """The runs of a task as `seed_values.compared` gives them, each once, with labels as text.
 
+    Without those of other batches than their pairs (`with_batches`).
+    """
+    runs = with_batches(frames, plan, task)
+    return runs if runs.empty else runs[runs["has_batches"]]
+
+
+def with_batches(frames: Frames, plan: Plan, task: str) -> pd.DataFrame:
+    """The runs of a task that have ended, with labels, and whether they may be a pair.
+
     block: the fields of BLOCK in which the task's runs differ, empty if in none; acts: the
     activation; numbers: the arithmetic without the engine, which is torch's alone; arithmetic: with
     it; is_torch, is_keras; is_plain: of Keras, or of the engine of torch that Keras is compared
-    with: eager, or if the block has none of it the first. A run whose batches are not those of the
-    first run of torch of its block and seed (`order_hash`) is left out: it is no pair of any.
+    with: eager, or if the block has none of it the first; has_batches: whether its batches are
+    those of the first run of torch of its block and seed (`order_hash`), else it is no pair of any.
     """
     runs = compared(frames, plan, task).drop_duplicates("run_id")
     if runs.empty:
@@ -80,7 +89,8 @@ def labelled(frames: Frames, plan: Plan, task: str) -> pd.DataFrame:
     runs = runs.sort_values("is_keras", kind="stable")
     order = _column(runs, "order_hash")
     first = order.groupby([runs["block"], runs["seed"]]).transform("first")
-    return runs[(order == first) | order.isna() | first.isna()].sort_index()
+    has_batches = (order == first) | order.isna() | first.isna()
+    return runs.assign(has_batches=has_batches).sort_index()
 
 
 def contexts(runs: pd.DataFrame, factor: Factor) -> pd.DataFrame:
@@ -118,6 +128,11 @@ def pairs(runs: pd.DataFrame, factor: str, baseline: str) -> Iterator[tuple[str,
                 yield str(group), level, opponent
 
 
+def texts(runs: pd.DataFrame, name: str) -> pd.Series:
+    """A field of each run as text, empty where it has none."""
+    return _column(runs, name).map(_text)
+
+
 def _column(runs: pd.DataFrame, name: str) -> pd.Series:
     """A column; of runs that are older than a field of specs the field's default."""
     if name not in runs:
@@ -133,7 +148,7 @@ def _block(runs: pd.DataFrame, settings: TaskPlan) -> pd.Series:
     words: list[pd.Series] = []
     n_blocks = 1
     for name in [*FIRST, *(name for name in BLOCK if name not in FIRST)]:
-        values = _column(runs, name).map(_text) if name in runs else pd.Series("", runs.index)
+        values = texts(runs, name) if name in runs else pd.Series("", runs.index)
         if name == "dataset":
             values = runs["data"].map(settings.data_label)
         if name == "model":
@@ -153,10 +168,10 @@ def _words(runs: pd.DataFrame, names: Iterable[str]) -> pd.Series:
     words = [pd.Series("", runs.index)]
     for name in runs.columns.intersection(list(names)):
         values = _column(runs, name)
-        texts = values.map(_text)
-        if texts.nunique() > 1:
+        written = texts(runs, name)
+        if written.nunique() > 1:
             is_word = values.map(lambda value: isinstance(value, str))
-            words.append(texts.where(is_word, f"{name}=" + texts))
+            words.append(written.where(is_word, f"{name}=" + written))
     return _joined(words)
 
 
@@ -164,8 +179,8 @@ def _activations(runs: pd.DataFrame, plan: Plan) -> pd.Series:
     """The activation of each run, as the study names it if it compares them."""
     if plan.compare == "activation":
         return runs["level"]
-    names = _column(runs, "activation").map(_text)
-    arguments = _column(runs, "activation_args").map(_text)
+    names = texts(runs, "activation")
+    arguments = texts(runs, "activation_args")
     return _joined([names, arguments.replace("{}", "")])
 
 

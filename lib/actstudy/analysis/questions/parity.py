@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from actstudy.analysis.questions.verified import COLUMN
 from actstudy.contract import frameworks, parity, spec
 from actstudy.contract.spec import RunSpec
 
@@ -23,22 +24,33 @@ def checks(runs: pd.DataFrame, runs_root: Path) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     files = runs_root.parent / parity.FOLDER.name
-    for run in keras_runs(runs, runs_root):
+    for _, run in keras_runs(runs, runs_root):
         file = parity.path(run, files)
         if file.is_file() and all(row["cell"] != file.stem for row in rows):
             rows += [{**of_cell(run), **check} for check in checks_of(parity.read(file))]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def keras_runs(runs: pd.DataFrame, runs_root: Path) -> Iterator[RunSpec]:
-    """The runs of the table that Keras trained, or should have."""
+def with_cells(runs: pd.DataFrame, runs_root: Path) -> pd.DataFrame:
+    """The table `runs`, if Keras trained any of it with the column COLUMN: its cell's name."""
+    names: dict[tuple[str, str], str] = {}
+    for run_id, run in keras_runs(runs, runs_root):
+        names[run.task_name, run_id] = parity.name(run)
+    if not names:
+        return runs
+    keys = zip(runs["task"], runs["run_id"], strict=True)
+    return runs.assign(**{COLUMN: [names.get(key) for key in keys]})
+
+
+def keras_runs(runs: pd.DataFrame, runs_root: Path) -> Iterator[tuple[str, RunSpec]]:
+    """Run id and spec of those runs of the table that Keras trained, or should have."""
     if "framework" not in runs:
         return
     trained = runs[runs["framework"].fillna(frameworks.TORCH) != frameworks.TORCH]
     for task, run_id in trained[["task", "run_id"]].drop_duplicates().itertuples(index=False):
         path = runs_root / task / run_id / "spec.json"
         if path.is_file():
-            yield spec.from_json(path.read_text(encoding="utf-8"))
+            yield run_id, spec.from_json(path.read_text(encoding="utf-8"))
 
 
 def of_cell(run: RunSpec) -> dict[str, Any]:

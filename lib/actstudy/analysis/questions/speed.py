@@ -14,7 +14,7 @@ from actstudy.analysis.questions.stats import LEVEL, mean_interval
 from actstudy.contract.frameworks import TORCH
 from actstudy.contract.plan import Plan
 
-MIN_PROCESSES = 3  # of a side; with fewer there is no interval
+MIN_PROCESSES = 3  # of a side; with fewer there is no interval, and no ratio
 PLACE = ["block", "at", "framework", "engine", "device", "execution"]
 MEASURES = {  # column of `runs` -> that of the table
     "throughput": "throughput",
@@ -33,10 +33,10 @@ def speed(frames: Frames, plan: Plan) -> pd.DataFrame:
     """A row per cell, device and execution: means over processes with Student t intervals.
 
     Columns COLUMNS; n: processes that were timed by themselves, each of which trained one run. The
-    intervals are missing below MIN_PROCESSES. ratio: throughput over that of torch, which stands
-    beside it in the same block, activation, arithmetic and device, with Welch's interval of the
-    logarithms: processes of one seed have no speed in common, so they are no pairs. Memory is of
-    the kind that `memory_kind` says. Empty for a task that does not cross `framework`.
+    intervals and the ratio are missing below MIN_PROCESSES. ratio: throughput over that of torch,
+    which stands beside it in the same block, activation, arithmetic and device, with Welch's
+    interval of the logarithms: processes of one seed have no speed in common, so they are no pairs.
+    Memory is of the kind that `memory_kind` says. Empty for a task that does not cross `framework`.
     """
     tables = []
     for task, settings in plan.tasks.items():
@@ -88,15 +88,13 @@ def throughputs(runs: pd.DataFrame) -> np.ndarray:
 
 
 def ratio(own: np.ndarray, of_torch: np.ndarray) -> dict[str, Any]:
-    """The columns RATIO: geometric means over each other; no interval below MIN_PROCESSES."""
+    """The columns RATIO: geometric means over each other; none below MIN_PROCESSES of a side."""
     row: dict[str, Any] = {"n_torch": len(of_torch)}
-    if not (len(own) and len(of_torch)):
+    if min(len(own), len(of_torch)) < MIN_PROCESSES:
         return row
     logarithms = np.log(own)
     of_torch = np.log(of_torch)
     row["ratio"] = float(np.exp(logarithms.mean() - of_torch.mean()))
-    if min(len(own), len(of_torch)) >= MIN_PROCESSES:
-        tested = distributions.ttest_ind(logarithms, of_torch, equal_var=False)
-        low, high = np.exp(tested.confidence_interval(LEVEL))
-        row |= {"ratio_low": float(low), "ratio_high": float(high)}
-    return row
+    tested = distributions.ttest_ind(logarithms, of_torch, equal_var=False)
+    low, high = np.exp(tested.confidence_interval(LEVEL))
+    return {**row, "ratio_low": float(low), "ratio_high": float(high)}

@@ -1,34 +1,37 @@
 """Which Keras runs may be compared: those whose parity with torch did not fail."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from actstudy.contract.frameworks import TORCH
+from actstudy.analysis.questions import factors
+from actstudy.contract import parity as cells
 from actstudy.contract.schema import ENDED
-from actstudy.study.grid import TASKS_OWN
+from actstudy.contract.spec import RunSpec
 
-CELL = ["framework", "model", "data", "activation"]  # columns of `parity` that name a cell
-Cell = tuple[str, ...]
+COLUMN = "parity_cell"  # of `runs`: the cell of a Keras run, as the table `parity` names it
+CELL = ["framework", "model", "data", "activation"]  # fields that name a cell in sentences
+NO_CELL = ("seed", "code", "dataset", *CELL, *cells.FREE)
+OTHERS = [field.name for field in dataclasses.fields(RunSpec) if field.name not in NO_CELL]
 
 
 def without_failed(runs: pd.DataFrame, parity: pd.DataFrame) -> pd.DataFrame:
     """The frame `runs`, in which a run whose cell failed a check has the status `failed`.
 
     Training refuses such runs; this holds for those that trained before the check did. parity: the
-    table, with the columns CELL, `check`, `where`, `value`, `limit` and `passed`.
+    table, with the columns `cell`, `check`, `where`, `value`, `limit` and `passed`.
     """
-    if parity.empty or "framework" not in runs:
+    if parity.empty or COLUMN not in runs:
         return runs
-    failed: dict[Cell, str] = {}
-    wrong = parity[~parity["passed"].astype(bool)]
-    for cell, row in zip(cells_of(wrong), wrong.to_dict("records"), strict=True):
-        failed.setdefault(cell, f"parity: {words(row)}")
+    failed: dict[str, str] = {}
+    for row in parity[~parity["passed"].astype(bool)].to_dict("records"):
+        failed.setdefault(row["cell"], f"parity: {words(row)}")
     status = runs["status"].copy()
     reason = runs["reason"].astype(object).copy()
-    for index, cell in zip(runs.index, cells_of(runs), strict=True):
-        if cell in failed and cell[0] != TORCH and status[index] in ENDED:
+    for index, cell in runs[COLUMN].items():
+        if cell in failed and status[index] in ENDED:
             status[index] = "failed"
             reason[index] = failed[cell]
     return runs.assign(status=status, reason=reason)
@@ -42,8 +45,20 @@ def words(check: Mapping[str, Any]) -> str:
     return f"{check['check']} at {check['where']}: {numbers}"
 
 
-def cells_of(rows: pd.DataFrame) -> list[Cell]:
-    """The cell of each row of `runs` or of `parity`, the task's own model by an empty name."""
-    columns = rows.reindex(columns=CELL).astype(object)
-    columns = columns.where(columns.notna(), "").replace({"model": {TASKS_OWN: ""}})
-    return [tuple(map(str, cell)) for cell in columns.itertuples(index=False)]
+def cell_names(runs: pd.DataFrame) -> dict[str, str]:
+    """Cell -> its name in sentences, of all cells of the Keras runs in `runs`.
+
+    The fields CELL; if two cells share these, also the other fields in which they differ.
+    """
+    if COLUMN not in runs:
+        return {}
+    first = runs.dropna(subset=[COLUMN]).drop_duplicates(COLUMN)
+    texts = pd.DataFrame({name: factors.texts(first, name) for name in [*CELL, *OTHERS]})
+    names: dict[str, str] = {}
+    for _, alike in texts.groupby(CELL, sort=False):
+        others = [name for name in OTHERS if alike[name].nunique() > 1]
+        for index, row in alike.iterrows():
+            parts = [row[name] for name in CELL]
+            parts += [f"{name}={row[name]}" for name in others]
+            names[first.loc[index, COLUMN]] = ", ".join(filter(None, parts))
+    return names
