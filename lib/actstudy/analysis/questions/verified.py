@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 
 from actstudy.contract.frameworks import TORCH
+from actstudy.contract.parity import PRECISIONS
 from actstudy.contract.schema import ENDED
 from actstudy.study.grid import TASKS_OWN
 
-CELL = ["framework", "model", "data", "activation"]  # columns of `parity` that name a cell
+CELL = ["framework", "model", "data", "activation", "precision"]  # columns that name a cell
 Cell = tuple[str, ...]
 
 
@@ -43,7 +44,11 @@ def words(check: Mapping[str, Any]) -> str:
 
 
 def cells_of(rows: pd.DataFrame) -> list[Cell]:
-    """The cell of each row of `runs` or of `parity`, the task's own model by an empty name."""
+    """The cell of each row of `runs` or of `parity`, the task's own model by an empty name.
+
+    Precisions are those of cells.
+    """
     columns = rows.reindex(columns=CELL).astype(object)
-    columns = columns.where(columns.notna(), "").replace({"model": {TASKS_OWN: ""}})
+    columns = columns.where(columns.notna(), "")
+    columns = columns.replace({"model": {TASKS_OWN: ""}, "precision": PRECISIONS})
     return [tuple(map(str, cell)) for cell in columns.itertuples(index=False)]
