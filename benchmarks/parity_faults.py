@@ -1,4 +1,4 @@
-"""Twelve faults of Keras twins, each planted in the real code for as long as a block lasts."""
+"""Faults of Keras twins, each planted in the real code for as long as a block lasts."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -10,7 +10,16 @@ import keras
 from keras import ops
 from torch import nn
 
-from actstudy.frameworks import activations, arithmetic, layers, net, nets, parts, twin
+from actstudy.frameworks import (
+    activations,
+    arithmetic,
+    layers,
+    net,
+    nets,
+    optimizers,
+    parts,
+    twin,
+)
 from actstudy.training import keras_job
 
 Planted = AbstractContextManager[Any]
@@ -135,22 +144,62 @@ def convolution_bias() -> Planted:
     return patch.object(nets, "make_twin", with_bias)
 
 
-FAULTS: dict[str, tuple[Callable[[], Planted], str]] = {  # name -> fault, the check that names it
-    "BatchNorm's momentum swapped": (momentum_swapped, "one step"),
-    "BatchNorm's eps 1e-3": (eps_of_keras, "logits"),
-    "running variance biased": (biased_variance, "one step"),
-    "`same` padding at stride 2": (same_padding, "logits"),
-    "GELU by tanh": (tanh_gelu, "logits"),
-    "L2 in place of AdamW's decay": (l2_for_adamw, "one step"),
-    "TF32 on": (tf32_on, "logits"),
-    "label smoothing of 0.1": (label_smoothing, "first loss"),
-    "warm-up off by one": (warmup_off_by_one, "learning rate"),
-    "Keras's own initial weights": (default_init, "initial weights"),
-    "images (H, W, C) read as (C, H, W)": (channels_misread, "pixels"),
-    "a bias in convolutions": (convolution_bias, "parameters"),
+def rate_inside() -> Planted:
+    def update_step(own: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        lr = ops.cast(learning_rate, variable.dtype)
+        g = lr * optimizers.with_decay(own, gradient, variable)
+        v = own.momentums[own._get_variable_index(variable)]
+        value = v * own.momentum + g
+        own.assign(v, value)
+        own.assign_sub(variable, g + value * own.momentum)
+
+    return patch.object(optimizers.SGD, "update_step", update_step)
+
+
+def momentum_forgotten() -> Planted:
+    def update_step(own: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        lr = ops.cast(learning_rate, variable.dtype)
+        g = optimizers.with_decay(own, gradient, variable)
+        own.assign_sub(variable, lr * (g + g * own.momentum))
+
+    return patch.object(optimizers.SGD, "update_step", update_step)
+
+
+def count_stays() -> Planted:
+    correction = optimizers.correction
+    return patch.object(optimizers, "correction", lambda beta, t: correction(beta, t**0))
+
+
+def short_memory() -> Planted:
+    def forgetful(spec: Any, decayed: list[Any]) -> Any:
+        return make(replace(spec, betas=(spec.betas[0], 0.99)), decayed)
+
+    make = net.make_optimizer
+    return patch.object(net, "make_optimizer", forgetful)
+
+
+FAULTS: dict[str, tuple[Callable[[], Planted], str, str]] = {
+    # name -> what plants it, the check that names it, the optimizer of its run
+    "BatchNorm's momentum swapped": (momentum_swapped, "one step", "adamw"),
+    "BatchNorm's eps 1e-3": (eps_of_keras, "logits", "adamw"),
+    "running variance biased": (biased_variance, "one step", "adamw"),
+    "`same` padding at stride 2": (same_padding, "logits", "adamw"),
+    "GELU by tanh": (tanh_gelu, "logits", "adamw"),
+    "L2 in place of AdamW's decay": (l2_for_adamw, "one step", "adamw"),
+    "TF32 on": (tf32_on, "logits", "adamw"),
+    "label smoothing of 0.1": (label_smoothing, "first loss", "adamw"),
+    "warm-up off by one": (warmup_off_by_one, "learning rate", "adamw"),
+    "Keras's own initial weights": (default_init, "initial weights", "adamw"),
+    "images (H, W, C) read as (C, H, W)": (channels_misread, "pixels", "adamw"),
+    "a bias in convolutions": (convolution_bias, "parameters", "adamw"),
+    "the rate inside SGD's momentum": (rate_inside, "three steps", "sgd"),
+    "SGD's momentum never carried over": (momentum_forgotten, "three steps", "sgd"),
+    "Adam's count of steps stays 1": (count_stays, "three steps", "adamw"),
+    "Adam's second beta of 0.99": (short_memory, "three steps", "adamw"),
 }
 PLACES = {  # check -> how the place that it names begins, of the model in parity_net.py
     "one step": ("bn1", "bn2", "conv1", "conv2", "head"),
+    "three steps": ("bn1", "bn2", "conv1", "conv2", "head"),
     "logits": ("bn1", "conv1", "conv2", "act1"),
     "first loss": ("step",),
     "learning rate": ("step",),

@@ -1,7 +1,9 @@
 """Parity tells planted faults from rounding, in the real twin on each back end."""
 
+import dataclasses
 import sys
 
+import keras
 import pytest
 import torch
 from runs import ROOT
@@ -11,6 +13,7 @@ import parity as benchmark
 import parity_faults
 
 from actstudy.contract import own
+from actstudy.frameworks import activations
 from actstudy.training import parity
 
 own.look_in(ROOT / "benchmarks")
@@ -24,9 +27,9 @@ def checks_of(framework, activation="gelu", optimizer=benchmark.ADAMW, seed=0):
 
 @pytest.mark.parametrize("name", parity_faults.FAULTS)
 def test_a_planted_fault_is_named_by_the_check_that_it_should_fail(framework, name):
-    fault, check = parity_faults.FAULTS[name]
+    fault, check, optimizer = parity_faults.FAULTS[name]
     with fault():
-        checks = checks_of(framework)
+        checks = checks_of(framework, optimizer=benchmark.OPTIMIZERS[optimizer])
     failed = [check for check in checks if not check.passed]
     assert failed[0].name == check, failed
     assert failed[0].where.split(".")[0].split(" ")[0] in parity_faults.PLACES[check]
@@ -42,10 +45,33 @@ def test_a_sound_twin_passes_all_checks(framework, activation, optimizer):
 
 
 def test_what_is_planted_is_gone_after_the_block(framework):
-    for fault, _ in parity_faults.FAULTS.values():
+    for fault, _, _ in parity_faults.FAULTS.values():
         with fault():
             pass
     assert all(check.passed for check in checks_of(framework))
+
+
+def half_checks(framework, model=benchmark.SMALL, activation="gelu"):
+    run = benchmark.run_of(framework, model, activation, benchmark.SGD)
+    checks = parity.check(dataclasses.replace(run, precision="bf16"), DATA)
+    assert [check.name for check in checks][-2:] == ["logits in bf16", "one step in bf16"]
+    return [check for check in checks if not check.passed]
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_a_sound_twin_passes_in_bf16(framework, activation):
+    assert half_checks(framework, activation=activation) == []
+
+
+def test_a_fault_of_bf16_alone_is_named(framework, monkeypatch):
+    gelu = activations.gelu
+
+    def rough(x):
+        is_half = keras.backend.standardize_dtype(x.dtype) == "bfloat16"
+        return keras.ops.relu(x) if is_half else gelu(x)
+
+    monkeypatch.setattr(activations, "gelu", rough)
+    assert half_checks(framework)[0].name == "logits in bf16"
 
 
 def test_a_cell_that_cannot_be_compared_says_why(framework, tmp_path):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from actstudy.commands import spec_names
 from actstudy.commands.parser import Parser, add_modules_flag
-from actstudy.contract import frameworks, own_data, spec, store
+from actstudy.contract import errors, frameworks, own_data, spec, store
 from actstudy.contract.errors import StudyError
+from actstudy.study import framework_checks
 
 
 def add_flags(parser: Parser) -> None:
@@ -22,12 +23,13 @@ def parity(arguments: argparse.Namespace) -> int:
     own_data.look_in(arguments.data_dir)
     try:
         run = spec.from_json(arguments.spec)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise StudyError(f"command line: --spec: not a spec as JSON: {error}") from None
     spec_names.check(run, "--spec")
-    if run.framework == frameworks.TORCH:
-        allowed = ", ".join(frameworks.FRAMEWORKS)
-        raise StudyError(f"command line: --spec: framework: got 'torch'; allowed: {allowed}")
+    if run.framework not in frameworks.FRAMEWORKS:
+        choices = errors.choices(run.framework, frameworks.FRAMEWORKS)
+        raise StudyError(f"command line: --spec: framework: {choices}")
+    framework_checks.check(run, "command line: --spec")
     frameworks.check_installed(run.framework, "command line: --spec")
     from actstudy.training import attempt, parity
 

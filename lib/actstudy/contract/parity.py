@@ -1,7 +1,8 @@
 """Whether Keras computes what torch does: the cell that a run belongs to, and what was found of it.
 
-Runs that differ only in what no single step depends on (seed, length, rate, precision) share a
-cell. Its checks are made once, on a CPU, and are a file that its runs wait for.
+Runs that differ only in what no single step depends on (seed, length, rate) share a cell, also
+those of fp32 and TF32, and those of bf16 and fp16: a CPU has neither TF32 nor fp16. Its checks are
+made once, on a CPU, and are a file that its runs wait for.
 """
 
 import dataclasses
@@ -22,10 +23,11 @@ FREE = (  # fields of a run that its cell does not depend on
     "steps",
     "eval_every",
     "patience",
-    "precision",
     "strict",
     "deterministic_shuffle",
 )
+HALF = "bf16"  # the half precision that a CPU computes in
+PRECISIONS = {"tf32": "fp32", "fp16": HALF}  # precision of a run -> that of its cell, if it differs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Check:
 def cell(spec: RunSpec) -> RunSpec:
     """The run of seed 0 that stands for all runs of a cell, its free fields at their defaults."""
     shared: dict[str, Any] = {name: DEFAULTS[name] for name in FREE}
+    shared["precision"] = PRECISIONS.get(spec.precision, spec.precision)
     return dataclasses.replace(spec, seed=0, **shared)
 
 
@@ -78,6 +81,14 @@ def failure(content: dict[str, Any]) -> str:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """The content of a cell's file."""
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    """The content of a cell's file; Damaged if it is not as a comparison left it."""
+    try:
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        failure(content)
+        is_whole = bool(content["checks"] or content["error"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        is_whole = False
+    if not is_whole:
+        fix = f"rm {file}, then the same command"
+        raise store.Damaged(f"{file} is not a comparison; to fix: {fix}")
     return content

@@ -10,17 +10,18 @@ from actstudy.contract.parity import Check
 from actstudy.frameworks.neutral import Arrays
 from actstudy.frameworks.record import Record
 
-LOGITS = 2e-6  # of the largest logit: float32 rounds; the tanh form of GELU differs by 5e-4
+LOGITS = 2e-6  # of the largest logit: float32 rounds; the tanh form of GELU differs by 1e-4
 FIRST_LOSS = 1e-5  # nats
-STEP = 3.0  # times the distance of torch's own float32 from float64
+OWN = 3.0  # times the distance of torch's own float32 from float64
 EXACT = 1e-9  # after some steps in float64
+MOVED = 10.0  # times what becomes, in float64, of a start that was moved by its last digit
 FINEST = 5e-7  # of an update: eight roundings of float32, and any distance below is rounding
 
 
-def compare(torch: Record, keras: Record, exact: Sequence[Arrays], shared: Arrays) -> list[Check]:
+def compare(torch: Record, keras: Record, exact: Record, shared: Arrays) -> list[Check]:
     """All checks of float32, in the order in which a fault should be looked for.
 
-    exact: torch's `updated` in float64; shared: the weights that all of them began at.
+    exact: torch in float64; shared: the weights that their `updated` and `chained` began at.
     """
     return [
         parameters(torch, keras),
@@ -29,9 +30,23 @@ def compare(torch: Record, keras: Record, exact: Sequence[Arrays], shared: Array
         labels(torch, keras),
         pixels(torch, keras),
         rates(torch, keras),
-        logits(torch, keras),
+        logits(torch, keras, exact),
         first_loss(torch, keras),
-        one_step(torch, keras, exact, shared),
+        farthest("one step", torch.updated, keras.updated, exact.updated, shared),
+        farthest("three steps", torch.chained, keras.chained, exact.chained, shared),
+    ]
+
+
+def compare_half(full: Record, torch: Record, keras: Record, shared: Arrays) -> list[Check]:
+    """The checks of both frameworks in bf16; full: torch in float32.
+
+    Logits and updates of Keras may be OWN times as far from float32 as torch's own.
+    """
+    *_, last = full.outputs
+    own = typical_distance(full.outputs[last], torch.outputs[last])
+    return [
+        _outputs("logits in bf16", full, keras, OWN * own),
+        farthest("one step in bf16", torch.updated, keras.updated, full.updated, shared),
     ]
 
 
@@ -74,19 +89,27 @@ def rates(torch: Record, keras: Record) -> Check:
     return first_apart("learning rate", apart, 0.0)
 
 
-def logits(torch: Record, keras: Record) -> Check:
+def logits(torch: Record, keras: Record, exact: Record) -> Check:
     """The root mean square of the differences of logits in evaluation, over the largest logit.
 
-    If it is too large, where: the first layer whose outputs differ by as much.
+    At most LOGITS or, if it is larger, OWN times the same measure of torch's own logits against
+    those of float64: a deep narrow model rounds more than a shallow one. If it is too large, where:
+    the first layer whose outputs differ by as much.
     """
+    *_, last = torch.outputs
+    own = typical_distance(exact.outputs[last], torch.outputs[last])
+    return _outputs("logits", torch, keras, max(LOGITS, OWN * own))
+
+
+def _outputs(name: str, right: Record, keras: Record, limit: float) -> Check:
+    """A check of the distance of Keras's logits from the right ones."""
     apart = {}
-    for layer, of_torch in torch.outputs.items():
+    for layer, output in right.outputs.items():
         if layer in keras.outputs:
-            apart[layer] = typical_distance(of_torch, keras.outputs[layer])
+            apart[layer] = typical_distance(output, keras.outputs[layer])
     last = list(apart)[-1]
-    if apart[last] <= LOGITS:
-        return Check("logits", last, apart[last], LOGITS)
-    return Check("logits", first_apart("logits", apart, LOGITS).where, apart[last], LOGITS)
+    place = last if apart[last] <= limit else first_apart(name, apart, limit).where
+    return Check(name, place, apart[last], limit)
 
 
 def first_loss(torch: Record, keras: Record) -> Check:
@@ -95,18 +118,27 @@ def first_loss(torch: Record, keras: Record) -> Check:
     return Check("first loss", "step 0", apart, FIRST_LOSS)
 
 
-def one_step(torch: Record, keras: Record, exact: Sequence[Arrays], shared: Arrays) -> Check:
-    """How many times farther from float64 an update of Keras is than those of torch, at most.
+def farthest(
+    name: str,
+    torch: Sequence[Arrays],
+    keras: Sequence[Arrays],
+    exact: Sequence[Arrays],
+    shared: Arrays,
+) -> Check:
+    """How many times farther from the exact one an update of Keras is than those of torch, at most.
 
-    Per tensor, with the `errors` of Keras's best batch and of torch's worst. So a fault, which is
+    torch, keras, exact: what became of the shared weights, per batch or sequence of batches. Per
+    tensor, with the `errors` of Keras's best batch and of torch's worst. So a fault, which is
     there in each batch, shows, and rounding does not: a ReLU whose input rounds to the other side
     of 0 changes a whole gradient, in torch's steps as in those of Keras.
     """
-    of_torch = errors(torch.updated, exact, shared)
-    of_keras = errors(keras.updated, exact, shared)
-    ratios = {name: min(of_keras[name]) / max(*of_torch[name], FINEST) for name in shared}
-    where = max(ratios, key=lambda name: ratios[name])
-    return Check("one step", where, ratios[where], STEP)
+    of_torch = errors(torch, exact, shared)
+    of_keras = errors(keras, exact, shared)
+    ratios = {}
+    for tensor in shared:
+        ratios[tensor] = min(of_keras[tensor]) / max(*of_torch[tensor], FINEST)
+    where = max(ratios, key=lambda tensor: ratios[tensor])
+    return Check(name, where, ratios[where], OWN)
 
 
 def errors(
@@ -151,9 +183,16 @@ def _error(update: np.ndarray | None, exact: np.ndarray, size: float) -> float:
     return apart / size if apart else 0.0
 
 
-def exact_steps(torch: Arrays, keras: Arrays) -> Check:
-    """The largest difference of a weight or statistic after some steps in float64."""
-    return first_apart("steps in float64", distances(torch, keras), EXACT)
+def exact_steps(torch: Arrays, keras: Arrays, moved: Sequence[Arrays]) -> Check:
+    """The largest difference of a weight or statistic after some steps in float64.
+
+    At most EXACT or, if it is larger, MOVED times the largest difference that torch has from
+    itself. moved: torch's, each from a start that was moved by the last digit of float64.
+    """
+    own = 0.0
+    for after in moved:
+        own = max(own, *distances(torch, after).values())
+    return first_apart("steps in float64", distances(torch, keras), max(EXACT, MOVED * own))
 
 
 def distances(torch: Arrays, keras: Arrays) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import gc
 import os
 import resource
@@ -180,11 +181,12 @@ def _train_and_publish(
     if not (data / store.MANIFEST).is_file():
         prepared(data.name, data)
     sources.pin(data)
-    from actstudy.training.devices import Unanswered
+    from actstudy.training import devices
     from actstudy.training.outcome import Interrupted
     from actstudy.training.run import train
 
-    parity_file.compare_first(next(iter(runs.values())), data.parent)
+    gpus = functools.partial(devices.gpus, settings.device)
+    parity_file.compare_first(next(iter(runs.values())), data.parent, gpus)
     gc.freeze()  # what is imported by now is never garbage
     gc.enable()
     settings = dataclasses.replace(settings, started=actstudy.STARTED, stopping=signals.stopping)
@@ -193,7 +195,7 @@ def _train_and_publish(
             train(runs, state, data, settings)
     except Interrupted as stopped:
         return str(stopped)
-    except Unanswered as failed:
+    except devices.Unanswered as failed:
         if signals.noted or not failed.others:
             raise
         # CUDA reads it once per process: start again

@@ -43,15 +43,12 @@ def lease(kind: str, slots: int, stopping: Callable[[], bool]) -> Iterator[torch
     Every run sees its GPU alone, as cuda:0: compiled code is kept by device number, and so serves
     all GPUs. If Slurm gave this job one GPU, it is that one. Unanswered if the GPU has failed.
     """
-    names = host.gpus() if kind != "cpu" and torch.version.cuda else []
-    if kind != "cuda" and not names:
+    names = gpus(kind)
+    if not names:
         torch.set_num_threads(1)
         _keep_freed_memory()
         yield torch.device("cpu")
         return
-    if not names:
-        missing = "there is no GPU that nvidia-smi and torch know"
-        raise StudyError(f"device: got 'cuda', but {missing}; allowed: auto, cpu")
     with contextlib.ExitStack() as locks:
         if os.environ.get("SLURM_JOB_GPUS", "").isdecimal():
             name: str | None = names[0]
@@ -69,6 +66,15 @@ def lease(kind: str, slots: int, stopping: Callable[[], bool]) -> Iterator[torch
             raise Unanswered(error, [other for other in names if other != name]) from None
         torch.set_num_threads(min(torch.get_num_threads(), host.cores()))
         yield torch.device("cuda", 0)
+
+
+def gpus(kind: str) -> list[str]:
+    """The GPUs that a run may train on: none on a CPU; StudyError if it has to be one."""
+    names = host.gpus() if kind != "cpu" and torch.version.cuda else []
+    if kind == "cuda" and not names:
+        missing = "there is no GPU that nvidia-smi and torch know"
+        raise StudyError(f"device: got 'cuda', but {missing}; allowed: auto, cpu")
+    return names
 
 
 def _slot(names: list[str], slots: int, locks: contextlib.ExitStack) -> str | None:

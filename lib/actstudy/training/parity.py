@@ -33,6 +33,10 @@ RATE = 0.01
 EPS = 1e-3  # of Adam: with 1e-8 its first update is the sign of a gradient, which may be rounding
 SMALL_SCALE = 1e-3  # a weight that begins smaller, as ConvNeXt's layer scale, hides its block
 LAYER_SCALE = 0.1
+CHAINED = 3  # steps of one optimizer
+STARTS = (0, 2, 4)  # the first batches of the sequences; after the last batch comes the first
+LAST_DIGIT = 1e-15  # of a number in float64
+MOVES = 3  # starts in float64 that are moved by it
 EVALUATED = 32  # examples of val
 CPU = torch.device("cpu")
 FLOAT64 = "keras-tensorflow"  # the framework all of whose operations compute in float64
@@ -67,15 +71,26 @@ def check(cell: RunSpec, data: Prepared) -> list[Check]:
     """All checks of a cell on prepared data, on a CPU."""
     run = short_run(cell, data.n("train"))
     exact = torch_side(run, data, exact=True)
-    checks = compare(torch_side(run, data), keras_side(run, data), exact)
+    of_torch = torch_side(run, data)
+    shared = warmed(of_torch)
+    of_torch.restart(of_torch.start)
+    sides = of_torch, keras_side(run, data), exact
+    records = [observe(side, shared) for side in sides]
+    checks = parity_checks.compare(*records, shared)
     if cell.framework == FLOAT64:
-        exact.restart(exact.start)
         checks.append(compare_exactly(exact, keras_side(run, data, exact=True)))
+    if cell.precision == parity.HALF:
+        run = dataclasses.replace(run, precision=parity.HALF)
+        halves = [observe(side, shared) for side in (torch_side(run, data), keras_side(run, data))]
+        checks += parity_checks.compare_half(records[0], *halves, shared)
     return checks
 
 
 def short_run(cell: RunSpec, n_train: int) -> RunSpec:
-    """The run that is compared: few steps of few examples, with a warm-up and a falling rate."""
+    """The run that is compared: few steps of few examples, with a warm-up and a falling rate.
+
+    In fp32, as all cells are compared at first.
+    """
     size = min(cell.batch_size, EXAMPLES if cell.accumulate == 1 else PER_PART * cell.accumulate)
     fields: dict[str, Any] = {
         "batch_size": size,
@@ -85,6 +100,7 @@ def short_run(cell: RunSpec, n_train: int) -> RunSpec:
         "warmup": WARMUP_STEPS / (n_train // size),
         "lr": RATE,
         "eps": EPS,
+        "precision": "fp32",
     }
     return dataclasses.replace(cell, **fields)
 
@@ -108,15 +124,6 @@ def engine(run: RunSpec, data: Prepared) -> Any:
         return make_engine([run], [Path(folder)], data, CPU, Settings(device="cpu", quiet=True))
 
 
-def compare(of_torch: TorchSide, of_keras: Side, exact: Side) -> list[Check]:
-    """The checks of torch's side against another one; exact: torch's in float64."""
-    shared = warmed(of_torch)
-    of_torch.restart(of_torch.start)
-    exact_updates = updated(exact, shared)
-    records = observe(of_torch, shared), observe(of_keras, shared)
-    return parity_checks.compare(*records, exact_updates, shared)
-
-
 def warmed(side: TorchSide) -> Arrays:
     """Initial weights with running statistics that fit them, and all blocks with a say.
 
@@ -136,7 +143,8 @@ def observe(side: Side, shared: Arrays) -> Record:
     steps = train(side)
     side.restart(shared)
     outputs = side.outputs(side.engine.splits["val"]["x"][:EVALUATED])
-    return Record(side.trained(), side.start, steps, outputs, updated(side, shared))
+    after = updated(side, shared), chained(side, shared)
+    return Record(side.trained(), side.start, steps, outputs, *after)
 
 
 def train(side: Side) -> list[Step]:
@@ -154,8 +162,38 @@ def updated(side: Side, shared: Arrays) -> list[Arrays]:
     return after
 
 
+def chained(side: Side, shared: Arrays) -> list[Arrays]:
+    """Per sequence of batches, weights and statistics after CHAINED steps from the shared ones."""
+    steps = list(batches(side.engine, 0))
+    after = []
+    for start in STARTS:
+        side.restart(shared)
+        for place in range(start, start + CHAINED):
+            side.step(*steps[place % len(steps)])
+        after.append(side.weights())
+    return after
+
+
 def compare_exactly(of_torch: Side, of_keras: Side) -> Check:
     """The check of the weights after all steps, of sides that compute in float64."""
-    for side in (of_torch, of_keras):
-        train(side)
-    return parity_checks.exact_steps(of_torch.weights(), of_keras.weights())
+    rng = np.random.default_rng(0)
+    moved = []
+    for _ in range(MOVES):
+        moved.append(trained_from(of_torch, moved_start(of_torch.start, rng)))
+    afters = [trained_from(side, of_torch.start) for side in (of_torch, of_keras)]
+    return parity_checks.exact_steps(*afters, moved)
+
+
+def moved_start(start: Arrays, rng: np.random.Generator) -> Arrays:
+    """Weights in float64, each moved by about its last digit."""
+    moved = {}
+    for name, before in start.items():
+        moved[name] = before * (1 + LAST_DIGIT * rng.standard_normal(before.shape))
+    return moved
+
+
+def trained_from(side: Side, start: Arrays) -> Arrays:
+    """Weights and statistics after all steps of a side's run from a start."""
+    side.restart(start)
+    train(side)
+    return side.weights()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from actstudy.contract import frameworks, own, parity, spec
@@ -10,14 +11,17 @@ from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 
 
-def compare_first(run: RunSpec, data_dir: Path) -> None:
+def compare_first(run: RunSpec, data_dir: Path, gpus: Callable[[], list[str]]) -> None:
     """Compare a Keras run's cell with torch unless that was done; for runs that start by hand.
 
     In a process of its own, which sees no GPU: Keras has one back end and device per process.
+    gpus: gives those that the run may train on; StudyError if it cannot train there.
     """
     file = parity.path(run)
     if run.framework == frameworks.TORCH or file.is_file():
         return
+    if not gpus() and run.precision == "fp16":
+        raise StudyError("precision: got 'fp16' on cpu; allowed there: fp32, bf16")
     print(f"{parity.name(run)}: compared with torch first", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "actstudy", "parity", "--spec", spec.canonical(run)]
     command += ["--data_dir", str(data_dir), "--modules", str(own.folders()[0]), str(file)]

@@ -98,6 +98,11 @@ def torch_name(layer: keras.layers.Layer) -> str:
 
 
 def as_torch(value: Any) -> np.ndarray:
-    """A copy of a native tensor (B, H, W, C) as (B, C, H, W); others as they are."""
+    """A copy of a native tensor (B, H, W, C) as (B, C, H, W); others as they are.
+
+    Of half precision in float32.
+    """
+    if keras.backend.standardize_dtype(value.dtype) in ("bfloat16", "float16"):
+        value = keras.ops.cast(value, "float32")
     values = np.array(keras.ops.convert_to_numpy(value))
     return values.transpose(0, 3, 1, 2) if values.ndim == 4 else values

@@ -13,10 +13,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from actstudy.frameworks.neutral import Arrays
 from actstudy.frameworks.record import Step
 from actstudy.training.batches import batches
-from actstudy.training.engine import Engine
+from actstudy.training.engine import Engine, autocast
 from actstudy.training.job import Job
 
 LOGITS = "logits"  # the name of the last of the outputs
+HALVES = (torch.bfloat16, torch.float16)
 
 
 class Side(Protocol):
@@ -99,7 +100,8 @@ class TorchSide:
     @torch.no_grad()
     def outputs(self, x: Tensor) -> Arrays:
         self.engine.model.eval()
-        with outputs_of(self.engine.model) as arrays:
+        half = autocast(self.engine.spec, self.engine.device)
+        with outputs_of(self.engine.model) as arrays, half:
             logits = array(self.engine.forward(x))
         self.engine.model.train()
         return {**arrays, LOGITS: logits}
@@ -111,8 +113,9 @@ def numbers(tensors: Mapping[str, Tensor]) -> Arrays:
 
 
 def array(tensor: Tensor) -> np.ndarray:
-    """A copy of a tensor as an array."""
-    return np.array(tensor.detach().cpu().numpy())
+    """A copy of a tensor as an array, of half precision in float32."""
+    values = tensor.detach().cpu()
+    return np.array((values.float() if values.dtype in HALVES else values).numpy())
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from actstudy.analysis.questions.verified import COLUMN
 from actstudy.contract import frameworks, parity, spec
 from actstudy.contract.spec import RunSpec
 
-OF_CELL = ["task", "framework", "model", "data", "activation", "cell"]
+OF_CELL = ["task", "framework", "model", "data", "activation", "precision", "cell"]
 COLUMNS = [*OF_CELL, "check", "where", "value", "limit", "passed"]
 NO_CHECKS = "comparison"  # the check of a cell of which none could be made
 
@@ -54,8 +54,9 @@ def keras_runs(runs: pd.DataFrame, runs_root: Path) -> Iterator[tuple[str, RunSp
 
 
 def of_cell(run: RunSpec) -> dict[str, Any]:
-    """The columns OF_CELL of a run."""
-    row = {name: getattr(run, name) for name in ("framework", "model", "activation")}
+    """The columns OF_CELL of a run; precision: that of its cell."""
+    own = parity.cell(run)
+    row = {name: getattr(own, name) for name in ("framework", "model", "activation", "precision")}
     return {**row, "task": run.task_name, "data": spec.data_name(run), "cell": parity.name(run)}
 
 
