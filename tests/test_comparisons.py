@@ -146,8 +146,8 @@ def test_retry_of_a_run_that_failed_by_parity_compares_again(compared, monkeypat
     with pytest.raises(SystemExit, match="0"):
         cli.main(["retry", "failed", "--config", study.file])
     file = parity.path(first.spec)
-    said = f"cleared {file}; the next start compares its cell with torch again"
-    assert capsys.readouterr().out.count(said) == 1
+    line = f"cleared {file}; the next start compares its cell with torch again"
+    assert capsys.readouterr().out.count(line) == 1
     assert not parity_stamp.is_present(file, "keras-jax")
     (other, _) = [run for run in others if parity.path(run.spec) != file]
     assert parity_stamp.is_present(parity.path(other.spec), "keras-jax")

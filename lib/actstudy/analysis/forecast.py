@@ -112,10 +112,12 @@ class Comparisons:
 
 def comparisons(study: Study, root: Path = RUNS) -> Comparisons:
     """What is left to compare with torch; root: of the runs."""
-    specs = [run.spec for run in study.tuning + study.runs()]
-    keras = [spec for spec in specs if spec.framework != frameworks.TORCH]
-    left = parities.to_compare(keras, root)
-    return Comparisons(len(left), parities.seconds_each(keras, root))
+    keras = []
+    for run in study.tuning + study.runs():
+        if run.spec.framework != frameworks.TORCH:
+            keras.append(run.spec)
+    to_do = parities.to_compare(keras, root)
+    return Comparisons(len(to_do), parities.seconds_each(keras, root))
 
 
 def processes(running: Iterable[Path]) -> int:
