@@ -300,3 +300,12 @@ def test_each_model_may_bring_its_own_activation(tmp_path):
     refusal(lambda: write(tmp_path, axes), says)
     models[1]["activation"] = "relu"
     refusal(lambda: write(tmp_path, axes, compare="activation", baseline="relu"), says)
+
+
+def test_config_that_fixes_the_compared_axis_is_named(tmp_path):
+    file = write(tmp_path, {"framework": ["torch", "keras-jax"], "activation": ["relu"]}).file
+    says = "compare: got 'framework', which --config fixes; allowed in --config: framework=[A,B]"
+    refusal(lambda: planning.load(file, {"framework": "torch"}), says)
+    planning.load(file, {"framework": ["torch", "keras-tensorflow"]})
+    pairs = {"framework": "torch", "compare": "activation", "baseline": "relu"}
+    assert planning.load(file, pairs).compare == "activation"

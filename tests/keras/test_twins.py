@@ -6,12 +6,14 @@ import keras
 import numpy as np
 import pytest
 import torch
+from runs import ROOT
 from small import SHAPE, make_model
 from torch import nn
 
 from actstudy.contract.errors import StudyError
 from actstudy.frameworks import activations, layers
-from actstudy.frameworks.twin import make_twin
+from actstudy.frameworks.parts import PARTS
+from actstudy.frameworks.twin import FUNCTIONS, make_twin
 from actstudy.nets.activations import ACTIVATIONS, Sites
 
 X = torch.linspace(-30, 30, 4003)[None]
@@ -106,6 +108,39 @@ def test_a_trap_shows_in_running_statistics(change, monkeypatch):
     assert gap.max() > 1e-5
 
 
+POOLS = [
+    nn.AvgPool2d(2),
+    nn.AvgPool2d(3, 2, padding=1),
+    nn.AvgPool2d((2, 4), (1, 2)),
+    nn.MaxPool2d(2),
+]
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=str)
+def test_a_small_network_with_flatten_has_torchs_order_of_values(pool):
+    torch.manual_seed(0)
+    row = [nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), pool, nn.Flatten(), nn.LazyLinear(7)]
+    model = nn.Sequential(*row, nn.Flatten(), nn.Tanh(), nn.Linear(7, 5))
+    x = torch.randn(6, *SHAPE)
+    expected = model(x).detach().numpy()
+    np.testing.assert_allclose(outputs(make_twin(model, SHAPE, "cnn"), x), expected, atol=2e-6)
+
+
+def test_flatten_as_keras_has_it_shows(monkeypatch):
+    monkeypatch.setattr(layers.Flatten, "call", keras.layers.Flatten.call)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 5))
+    x = torch.randn(6, *SHAPE)
+    gap = np.abs(outputs(make_twin(model, SHAPE, "cnn"), x) - model(x).detach().numpy()).max()
+    assert gap > 1e-2
+
+
+def test_all_parts_and_functions_are_in_the_documents():
+    page = (ROOT / "docs/frameworks.md").read_text(encoding="utf-8")
+    names = [kind.__name__ for kind in PARTS if kind not in activations.ACTIVATIONS]
+    names += [getattr(function, "__name__", function) for function in FUNCTIONS]
+    assert [name for name in names if f"`{name}`" not in page] == []
+
+
 class Odd(nn.Module):
     """A part that no twin has."""
 
@@ -120,9 +155,15 @@ class Odd(nn.Module):
 @pytest.mark.parametrize(
     ("part", "words"),
     [
-        (nn.PixelShuffle(1), "layer part is a PixelShuffle; allowed: .*Conv2d"),
+        (
+            nn.PixelShuffle(1),
+            "layer part is a PixelShuffle; allowed: layers .*Conv2d.*; functions add, f",
+        ),
         (nn.Dropout(0.1), "layer part is a Dropout with dropout of 0.1"),
         (nn.Conv2d(3, 3, 3, padding_mode="reflect", padding=1), "is a Conv2d with padding"),
+        (nn.AvgPool2d(2, ceil_mode=True), "is a AvgPool2d with an average pool with ceil_mode"),
+        (nn.AvgPool2d(3, padding=1, count_include_pad=False), "padding that does not count"),
+        (nn.Flatten(2), "is a Flatten with flatten of axes 2 to -1"),
         (nn.Softsign(), None),
     ],
 )

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import host, locks, store
+from actstudy.contract import frameworks, host, locks, store
 from actstudy.contract.schema import BUCKETS, FAILED
 from actstudy.contract.spec import run_id
 from actstudy.contract.store import RUNS, run_folder
+from actstudy.study import parities
 from actstudy.study.grid import PlannedRun
 from actstudy.study.jobs import packs_of
 from actstudy.study.planning import Study
@@ -85,6 +86,38 @@ def total(
             untimed.append(task)
     n_todo = sum(map(len, todo.values()))
     return Forecast(n_todo, seconds, tuple(untimed), processes)
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """The cells of Keras runs that are compared with torch before their runs train."""
+
+    todo: int
+    each: float  # seconds of those that have been made; 0 if none has
+
+    @property
+    def seconds(self) -> float:
+        """What is left takes of one process; 0 if none has been timed."""
+        return self.todo * self.each
+
+    def __str__(self) -> str:
+        noun = "comparison"
+        if self.todo > 1:
+            noun = "comparisons"
+        words = f"{self.todo} {noun} of Keras with torch left"
+        if not self.each:
+            return f"{words}, not timed yet"
+        return f"{words}, about {duration(self.each)} each"
+
+
+def comparisons(study: Study, root: Path = RUNS) -> Comparisons:
+    """What is left to compare with torch; root: of the runs."""
+    keras = []
+    for run in study.tuning + study.runs():
+        if run.spec.framework != frameworks.TORCH:
+            keras.append(run.spec)
+    to_do = parities.to_compare(keras, root)
+    return Comparisons(len(to_do), parities.seconds_each(keras, root))
 
 
 def processes(running: Iterable[Path]) -> int:

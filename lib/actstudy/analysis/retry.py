@@ -1,5 +1,6 @@
 """Clears runs that have ended, so that the next start trains them again."""
 
+import contextlib
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from typing import Any
 
 from actstudy.analysis.forecast import FAILED_STATES, folders_of
 from actstudy.analysis.status import state, states_of
-from actstudy.contract import checkout, invocation, locks, own_import, store
+from actstudy.contract import checkout, invocation, locks, own_import, parity, spec, store
 from actstudy.contract.errors import StudyError, nearest
 from actstudy.contract.plan import Plan
 from actstudy.contract.store import RUNS
@@ -26,6 +27,24 @@ def clear(study: Study, what: str, root: Path = RUNS) -> list[str]:
         if folder.is_dir():
             delete_results(folder)
     return list(folders)
+
+
+def clear_parities(study: Study, what: str, root: Path = RUNS) -> list[Path]:
+    """Mark the comparisons with torch that runs failed by as outdated, before these are cleared.
+
+    Returns the files: the next start of a run makes them again. They stay there, as a workflow
+    makes all runs again whose input is missing, published ones too. what: as `clear` has it.
+    """
+    files = dict[Path, None]()
+    for folder in runs_to_clear(study, what, root).values():
+        with contextlib.suppress(OSError, ValueError, store.Damaged):  # without a reason
+            if (store.summary_row(folder)["reason"] or "").startswith(parity.FAILED):
+                run = spec.from_json((folder / "spec.json").read_text(encoding="utf-8"))
+                files[parity.path(run, root.parent / parity.FOLDER.name)] = None
+    marked = [file for file in files if file.is_file()]
+    for file in marked:
+        store.write_json(file, {**parity.read(file), "stamp": None})
+    return marked
 
 
 def runs_to_clear(study: Study, what: str, root: Path) -> dict[str, Path]:

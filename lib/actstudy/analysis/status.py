@@ -1,5 +1,6 @@
 """The state of a study, read from its run folders: done, running, failed, still to do, how long."""
 
+import dataclasses
 import re
 import statistics
 from collections import Counter
@@ -196,6 +197,10 @@ def describe_rest(
     n_jobs = len({jobs[run_id] for run_id in to_train})
     n = min(forecast.processes(running) or forecast.room(study), n_jobs or 1)
     whole = forecast.total(todo, running, seconds, n)
+    comparisons = forecast.comparisons(study, next(iter(folders.values())).parents[1])
+    if comparisons.todo:
+        yield f"parity: {comparisons}"
+        whole = dataclasses.replace(whole, seconds=whole.seconds + comparisons.seconds)
     if not whole.todo:
         yield f"all: {whole}"
         return

@@ -56,6 +56,10 @@ def describe(study: Study) -> Iterator[str]:
         size += statistics.fmean(cost.disk for cost in costs) * len(runs)
         peaks += [cost.memory for cost in costs]
         jobs.update(job_of[run_id(run)] for run in runs)
+    comparisons = forecast.comparisons(study)
+    if comparisons.todo:
+        yield f"parity: {comparisons}"
+        seconds += comparisons.seconds
     n_processes = min(forecast.room(study), max(len(jobs), 1))
     yield f"all: about {forecast.duration(seconds / n_processes)} with {n_processes} processes"
     free = shutil.disk_usage(".").free

@@ -1,11 +1,13 @@
 """The command parity: a cell of Keras runs is compared with torch before its first run."""
 
 import argparse
+import sys
+import time
 from pathlib import Path
 
 from actstudy.commands import spec_names
 from actstudy.commands.parser import Parser, add_modules_flag
-from actstudy.contract import errors, frameworks, own_data, spec, store
+from actstudy.contract import errors, frameworks, own_data, parity_stamp, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.study import framework_checks
 
@@ -35,5 +37,11 @@ def parity(arguments: argparse.Namespace) -> int:
 
     data = arguments.data_dir / spec.data_name(run)
     attempt.prepared(data.name, data)
-    store.write_json(arguments.out, parity.content(run, data))
+    started = time.monotonic()
+    content = parity.content(run, data)
+    if content["error"]:
+        print(f"actstudy: {content['name']}: {content['error']}", file=sys.stderr)
+    seconds = round(time.monotonic() - started, 1)
+    stamp = parity_stamp.stamp(run.framework)
+    store.write_json(arguments.out, {**content, "stamp": stamp, "seconds": seconds})
     return 0

@@ -98,9 +98,11 @@ def add_retry_flags(parser: Parser) -> None:
 
 def retry(arguments: argparse.Namespace) -> int:
     """Clear the folders of runs, so that the next start trains them again."""
-    from actstudy.analysis.retry import clear
+    from actstudy.analysis.retry import clear, clear_parities
 
     study = _study(arguments)
+    for file in clear_parities(study, arguments.what):
+        print(f"cleared {file}; the next start compares its cell with torch again")
     cleared = clear(study, arguments.what)
     for run in cleared:
         print(f"cleared {run}; the next start trains it again")

@@ -15,6 +15,7 @@ from actstudy.contract import store
 from actstudy.contract.spec import DEFAULTS, RunSpec, canonical
 
 FOLDER = store.RESULTS / "parity"
+FAILED = "parity: "  # begins the reason of a run whose cell failed
 FREE = (  # fields of a run that its cell does not depend on
     "lr",
     "schedule",

@@ -32,7 +32,10 @@ def start(spec: RunSpec, device: torch.device) -> None:
     name = frameworks.FRAMEWORKS[spec.framework].backend
     if "keras" not in sys.modules:
         _environment(name, spec, device)
-        _import_keras()
+        try:
+            _import_keras()
+        except Exception as error:  # an installed package that is broken raises what it likes
+            raise frameworks.not_importable(spec.framework, error) from None
     import keras
 
     if keras.backend.backend() != name:

@@ -103,3 +103,11 @@ class LowestPadding2D(keras.layers.Layer):
         rows, columns = self.padding
         sides = ((0, 0), (rows, rows), (columns, columns), (0, 0))
         return ops.pad(inputs, sides, constant_values=float("-inf"))
+
+
+class Flatten(keras.layers.Flatten):
+    """x (B, H, W, C) -> (B, C * H * W), in torch's order of values; (B, values) as they are."""
+
+    def call(self, inputs: Any) -> Any:
+        images = len(inputs.shape) == 4
+        return super().call(ops.transpose(inputs, (0, 3, 1, 2)) if images else inputs)

@@ -141,6 +141,28 @@ def average_pool(module: Any, name: str) -> Part:
     return Part([pool])
 
 
+def average(module: Any, name: str) -> Part:
+    """An average of windows, their zero padding counted, as torch has it by default."""
+    padding = both(module.padding)
+    if module.ceil_mode or module.divisor_override:
+        raise NoTwin("an average pool with ceil_mode or divisor_override")
+    if any(padding) and not module.count_include_pad:
+        raise NoTwin("an average pool with padding that does not count")
+    row: list[keras.layers.Layer] = []
+    if any(padding):
+        row.append(keras.layers.ZeroPadding2D(padding, name=f"{name}-padding", autocast=False))
+    sizes = both(module.kernel_size), both(module.stride)
+    row.append(keras.layers.AveragePooling2D(*sizes, name=name, autocast=False))
+    return Part(row)
+
+
+def flatten(module: Any, name: str) -> Part:
+    """(B, ...) -> (B, values), in torch's order."""
+    if (module.start_dim, module.end_dim) != (1, -1):
+        raise NoTwin(f"flatten of axes {module.start_dim} to {module.end_dim}")
+    return Part([layers.Flatten(name=name, autocast=False)])
+
+
 def activation(module: Any, name: str) -> Part:
     """A registered activation, with its weights if it has any."""
     layer = ACTIVATIONS[type(module)](module, name)
@@ -170,6 +192,8 @@ PARTS: dict[type[nn.Module], Callable[[Any, str], Part]] = {
     LayerScale: layer_scale,
     nn.MaxPool2d: max_pool,
     nn.AdaptiveAvgPool2d: average_pool,
+    nn.AvgPool2d: average,
+    nn.Flatten: flatten,
     nn.Dropout: dropout,
     nn.Identity: nothing,
 }

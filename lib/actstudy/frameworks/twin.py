@@ -238,11 +238,10 @@ def _words(name: str, node: fx.Node, modules: Mapping[str, nn.Module], fault: No
     """Which part of a model has no twin, and which parts may be used."""
     if node.op == "call_module":
         part = f"layer {node.target} is a {type(modules[str(node.target)]).__name__}"
-        allowed = sorted(kind.__name__ for kind in PARTS)
     else:
         part = f"{node.name} calls {getattr(node.target, '__name__', node.target)}"
-        allowed = sorted({getattr(kind, "__name__", str(kind)) for kind in FUNCTIONS})
+    layers_allowed = ", ".join(sorted(kind.__name__ for kind in PARTS))
+    names = sorted({getattr(kind, "__name__", str(kind)) for kind in FUNCTIONS})
+    allowed = fault.allowed or f"layers {layers_allowed}; functions {', '.join(names)}"
     reason = f" with {fault}" if str(fault) else ""
-    return (
-        f"model {name} has no twin: {part}{reason}; allowed: {fault.allowed or ', '.join(allowed)}"
-    )
+    return f"model {name} has no twin: {part}{reason}; allowed: {allowed}"

@@ -156,6 +156,14 @@ def _check_grid(planned: list[PlannedRun], compare: str, axes: list[str], where:
         ids.add(run.id)
 
 
+def check_compared(compare: str, axes: Iterable[str], fixed: Mapping[str, Any], where: str) -> None:
+    """StudyError if --config fixes the compared field, so that there is nothing to compare."""
+    if compare in fixed and compare not in axes and compare != "activation":
+        allowed = ", ".join([f"{compare}=[A,B]", *(f"compare={axis}" for axis in axes)])
+        fault = f"got {compare!r}, which --config fixes; allowed in --config: {allowed}"
+        raise StudyError(f"{where}: compare: {fault}")
+
+
 def _check_rates(planned: list[PlannedRun], where: str) -> None:
     """StudyError if runs that choose a learning rate would be reported, or filled into packs."""
     for run in planned:

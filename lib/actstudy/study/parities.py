@@ -1,9 +1,11 @@
 """The cells of a study's Keras runs: what is compared with torch before any of them trains."""
 
+import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from actstudy.contract import frameworks, parity
+from actstudy.contract import frameworks, parity, parity_stamp, store
 from actstudy.contract.spec import RunSpec
 
 
@@ -40,3 +42,30 @@ def files_of(specs: Iterable[RunSpec]) -> list[str]:
     """The files that runs wait for besides their data: of each Keras run that of its cell."""
     keras = [spec for spec in specs if spec.framework != frameworks.TORCH]
     return [str(parity.path(spec)) for spec in keras]
+
+
+def to_compare(specs: Iterable[RunSpec], root: Path = store.RUNS) -> dict[Path, RunSpec]:
+    """File -> run, of the cells that have a run to train and no comparison of present code.
+
+    One of other versions or code counts as none: the first run of the cell makes it again. Of
+    published runs nothing is asked: their page can be made where Keras is not. root: of the runs.
+    """
+    cells = dict[Path, RunSpec]()
+    for spec in specs:
+        if spec.framework != frameworks.TORCH:
+            published = store.run_folder(spec, root) / store.MANIFEST
+            file = parity.path(spec, root.parent / parity.FOLDER.name)
+            if not published.is_file() and not parity_stamp.is_present(file, spec.framework):
+                cells.setdefault(file, spec)
+    return cells
+
+
+def seconds_each(specs: Iterable[RunSpec], root: Path = store.RUNS) -> float:
+    """The mean seconds of the comparisons that have been made; 0 if none has. root: of the runs."""
+    folder = root.parent / parity.FOLDER.name
+    seconds = []
+    for file in {parity.path(spec, folder) for spec in specs}:
+        note = store.read_note(file, {})
+        if note.get("seconds") and not note.get("error"):
+            seconds.append(float(note["seconds"]))
+    return statistics.fmean(seconds) if seconds else 0.0

@@ -91,6 +91,7 @@ def _draft(
     where = f"{file}: tasks.{task}"
     block = content.tasks[task] or TaskBlock()
     axes = _axes({**content.axes, **block.axes, **crossed}, fixed, f"{file}: axes")
+    checks.check_compared(content.compare, axes, fixed, where)
     stronger = [*layers(content, task), fixed]
     base = complete(task, stronger, file)
     if not (base.get("activation") or _has_activation(axes, content.compare)):

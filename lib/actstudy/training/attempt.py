@@ -186,10 +186,11 @@ def _train_and_publish(
     from actstudy.training.run import train
 
     gpus = functools.partial(devices.gpus, settings.device)
-    parity_file.compare_first(next(iter(runs.values())), data.parent, gpus)
+    compared = parity_file.compare_first(next(iter(runs.values())), data.parent, gpus)
     gc.freeze()  # what is imported by now is never garbage
     gc.enable()
-    settings = dataclasses.replace(settings, started=actstudy.STARTED, stopping=signals.stopping)
+    started = actstudy.STARTED + compared  # which is no part of the run
+    settings = dataclasses.replace(settings, started=started, stopping=signals.stopping)
     try:
         with _held_state(state) if _packed(runs) else contextlib.nullcontext():
             train(runs, state, data, settings)

@@ -3,25 +3,39 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from actstudy.contract import frameworks, own, parity, spec
+from actstudy.contract import frameworks, locks, own, parity, parity_stamp, spec
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 
 
-def compare_first(run: RunSpec, data_dir: Path, gpus: Callable[[], list[str]]) -> None:
-    """Compare a Keras run's cell with torch unless that was done; for runs that start by hand.
+def compare_first(run: RunSpec, data_dir: Path, gpus: Callable[[], list[str]]) -> float:
+    """Compare a Keras run's cell with torch unless that was done; returns the seconds it took.
 
-    In a process of its own, which sees no GPU: Keras has one back end and device per process.
-    gpus: gives those that the run may train on; StudyError if it cannot train there.
+    For runs that start by hand, and for those that a study asks for late. It is done again if
+    packages or code have changed since. gpus: gives those that the run may train on; StudyError if
+    it cannot train there.
     """
+    started = time.monotonic()
     file = parity.path(run)
-    if run.framework == frameworks.TORCH or file.is_file():
-        return
+    if run.framework == frameworks.TORCH or parity_stamp.is_present(file, run.framework):
+        return 0.0
     if not gpus() and run.precision == "fp16":
         raise StudyError("precision: got 'fp16' on cpu; allowed there: fp32, bf16")
+    with locks.locked(file.with_suffix("")):
+        if not parity_stamp.is_present(file, run.framework):  # nobody else did meanwhile
+            _compare(run, data_dir, file)
+    return time.monotonic() - started
+
+
+def _compare(run: RunSpec, data_dir: Path, file: Path) -> None:
+    """Write a cell's file.
+
+    In a process of its own, which sees no GPU: Keras has one back end and device per process.
+    """
     print(f"{parity.name(run)}: compared with torch first", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "actstudy", "parity", "--spec", spec.canonical(run)]
     command += ["--data_dir", str(data_dir), "--modules", str(own.folders()[0]), str(file)]
@@ -44,4 +58,4 @@ def check(run: RunSpec) -> None:
     if not file.is_file():
         raise StudyError(f"{file}: no such file; to fix: start the study again")
     if reason := parity.failure(parity.read(file)):
-        raise ParityFailed(f"parity: {reason}")
+        raise ParityFailed(f"{parity.FAILED}{reason}")

@@ -1,7 +1,6 @@
 """Where a run trained: versions, packages, device, commit."""
 
 import hashlib
-import importlib.metadata
 import os
 import subprocess
 import sys
@@ -40,7 +39,7 @@ def environment(device: torch.device, framework: str) -> dict[str, Any]:
         "python": sys.version,
         "torch": torch.__version__,
         "framework": framework,
-        **_versions(framework),
+        **frameworks.versions(framework),
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version() if device.type == "cuda" else None,
         "driver": DRIVER.read_text().splitlines()[0] if DRIVER.exists() else None,
@@ -52,28 +51,11 @@ def environment(device: torch.device, framework: str) -> dict[str, Any]:
     }
 
 
-def _versions(framework: str) -> dict[str, str]:
-    """The versions of Keras and its back end, without importing them; none of torch alone."""
-    if framework == frameworks.TORCH:
-        return {}
-    names = ("keras", *frameworks.FRAMEWORKS[framework].packages)
-    return {name: _version(name) for name in names}
-
-
-def _version(package: str) -> str:
-    """The version of an installed package; TensorFlow's has several names."""
-    (name, *_) = importlib.metadata.packages_distributions().get(package, [package])
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
-
-
 def provenance(started: float, framework: str) -> dict[str, Any]:
     """Columns of `runs` on a run's time and versions; started: seconds since the epoch."""
     python = sys.version.split()[0]
     versions = f"python {python}, torch {torch.__version__}, numpy {np.__version__}"
-    for name, version in _versions(framework).items():
+    for name, version in frameworks.versions(framework).items():
         versions += f", {name} {version}"
     return {
         "versions": versions,
