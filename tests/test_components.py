@@ -203,6 +203,7 @@ def test_a_diverged_run_takes_its_seed_out_of_pairs_and_design():
 
 def parity_of(passed, framework="keras-jax", activation="relu"):
     cell = {"framework": framework, "model": None, "data": "x", "activation": activation}
+    cell["precision"] = "fp32"
     check = {"check": "step", "where": "layers.1", "value": 0.3, "limit": 1e-5}
     return pd.DataFrame([{**cell, **check, "passed": passed}])
 

@@ -113,12 +113,12 @@ def test_parity_is_said_of_each_cell_and_a_failed_one_by_its_check():
     tables = tables_of(runs, parity=pd.concat([passed, failed]))
     sentences = list(framework_origins.parity(tables, "mlp"))
     assert sentences == [
-        "Parity with torch, checked before training on a CPU, holds for keras-jax, x, gelu "
-        "(checks: 1); keras-tensorflow, x, gelu (checks: 1).",
-        "Parity does not hold for keras-jax, x, relu: step at layers.1: 0.3, allowed 1e-05. These "
-        "cells are in no mean, no difference and no verdict.",
-        "Parity is not known of keras-tensorflow, x, relu: read what is said of them with that in "
-        "mind.",
+        "Parity with torch, checked before training on a CPU, holds for keras-jax, x, gelu, fp32 "
+        "(checks: 1); keras-tensorflow, x, gelu, fp32 (checks: 1).",
+        "Parity does not hold for keras-jax, x, relu, fp32: step at layers.1: 0.3, allowed 1e-05. "
+        "These cells are in no mean, no difference and no verdict.",
+        "Parity is not known of keras-tensorflow, x, relu, fp32: read what is said of them with "
+        "that in mind.",
     ]
     assert "keras-jax against torch: relu" not in text_of(tables)
 

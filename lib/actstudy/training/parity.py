@@ -74,15 +74,16 @@ def check(cell: RunSpec, data: Prepared) -> list[Check]:
     of_torch = torch_side(run, data)
     shared = warmed(of_torch)
     of_torch.restart(of_torch.start)
-    sides = of_torch, keras_side(run, data), exact
-    records = [observe(side, shared) for side in sides]
-    checks = parity_checks.compare(*records, shared)
+    full = observe(of_torch, shared)
+    of_keras = observe(keras_side(run, data), shared)
+    checks = parity_checks.compare(full, of_keras, observe(exact, shared), shared)
     if cell.framework == FLOAT64:
         checks.append(compare_exactly(exact, keras_side(run, data, exact=True)))
     if cell.precision == parity.HALF:
         run = dataclasses.replace(run, precision=parity.HALF)
-        halves = [observe(side, shared) for side in (torch_side(run, data), keras_side(run, data))]
-        checks += parity_checks.compare_half(records[0], *halves, shared)
+        half = observe(torch_side(run, data), shared)
+        of_keras = observe(keras_side(run, data), shared)
+        checks += parity_checks.compare_half(full, half, of_keras, shared)
     return checks
 
 
@@ -180,8 +181,8 @@ def compare_exactly(of_torch: Side, of_keras: Side) -> Check:
     moved = []
     for _ in range(MOVES):
         moved.append(trained_from(of_torch, moved_start(of_torch.start, rng)))
-    afters = [trained_from(side, of_torch.start) for side in (of_torch, of_keras)]
-    return parity_checks.exact_steps(*afters, moved)
+    right = trained_from(of_torch, of_torch.start)
+    return parity_checks.exact_steps(right, trained_from(of_keras, of_torch.start), moved)
 
 
 def moved_start(start: Arrays, rng: np.random.Generator) -> Arrays:
