@@ -115,6 +115,8 @@ def row(name: str, check: str, run: RunSpec, checks: list[Check]) -> dict[str, A
         "value": first.value,
         "limit": first.limit,
         "model": run.model,
+        "width": run.width,
+        "depth": run.depth,
         "activation": run.activation,
         "optimizer": run.optimizer,
         "seed": run.seed,

@@ -6,6 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks/results"
+PARITY_MODELS = {
+    "parity_net:small": "small net",
+    "resnet18": "ResNet-18",
+    "resnet50": "ResNet-50",
+    "mobilenetv2": "MobileNetV2",
+    "convnext_tiny": "ConvNeXt-Tiny",
+}
 TITLES = {"resnet18": "ResNet-18", "gpt": "GPT", "encoder": "encoder"}
 ON_CPU = (
     "tanh sigmoid relu leaky_relu prelu elu gelu gelu_tanh silu mish softplus softsign hardswish "
@@ -163,3 +170,32 @@ def published() -> str:
         shares = [span(cases[column]) for column in ("alarm", "named", "unexplained")]
         rows.append([label, *shares])
     return markdown(["tables", "alarms", "of them with a reading named", "cannot be"], rows)
+
+
+def parity_faults() -> str:
+    """Planted faults of Keras twins, and the check that named each."""
+    frame = pd.read_parquet(BENCHMARKS / "parity.parquet")
+    rows = []
+    for row in frame[frame["fault"] != "clean"].to_dict("records"):
+        named = row["failed"] if row["failed"] == row["should_fail"] else f"**{row['failed']}**"
+        times = f"{row['value'] / row['limit']:.2g}" if row["limit"] else "0 allowed"
+        rows.append([row["fault"], named or "**none**", row["where"], times])
+    return markdown(["planted", "first check that fails", "at", "times its limit"], rows)
+
+
+def parity_pairs() -> str:
+    """Alarms of clean pairs, and how near to a limit they came."""
+    frame = pd.read_parquet(BENCHMARKS / "parity.parquet")
+    clean = frame[frame["fault"] == "clean"]
+    by = ["model", "depth", "activation", "optimizer"]
+    rows = []
+    for key, pairs in clean.groupby(by, sort=False, dropna=False):
+        name, depth, *rest = key
+        size = "" if pd.isna(depth) else f", depth {depth:.0f}"
+        model = PARITY_MODELS.get(name, name) + size
+        logits = f"{pairs['value of logits'].max():.1e}"
+        steps = [f"{pairs[f'value of {check}'].max():.2f}" for check in ("one step", "three steps")]
+        alarms = (pairs["failed"] != "").sum()
+        rows.append([", ".join([model, *rest]), f"{alarms} of {len(pairs)}", logits, *steps])
+    rows.append(["all", f"{(clean['failed'] != '').sum()} of {len(clean)}", "", "", ""])
+    return markdown(["pairs", "alarms", "logits", "one step", "three steps"], rows)

@@ -73,6 +73,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "packs": measured.packs,
     "watching": measured.watching,
     "published": measured.published,
+    "parity_faults": measured.parity_faults,
+    "parity_pairs": measured.parity_pairs,
     "activations_cpu": measured.activations_cpu,
     "activations_cuda": measured.activations_cuda,
 }
