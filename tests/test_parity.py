@@ -71,7 +71,7 @@ def test_an_optimizer_that_forgets_its_first_steps_is_named(records):
 def record(logits, start=0.0):
     """A record of logits alone."""
     outputs = {"conv1": np.asarray(logits) / 2, "logits": np.asarray(logits)}
-    return Record({}, {"w": np.full(2, start)}, [], outputs, [], [])
+    return Record({}, {"w": np.full(2, start)}, [], outputs, [], [], [])
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,15 @@ def test_logits_may_differ_by_what_torchs_own_rounding_allows(own, apart, passes
     check = parity_checks.logits(record(right), record(right + apart), record(right - own))
     assert check.passed == passes
     assert check.where == ("logits" if passes else "conv1")
+
+
+@pytest.mark.parametrize(("own", "passes"), [(1e-7, False), (1e-5, True)])
+def test_first_losses_may_differ_by_what_torchs_own_rounding_allows(records, own, passes):
+    first, second, exact, _ = records
+    apart = dataclasses.replace(second.steps[0], loss=first.steps[0].loss + 2e-5)
+    keras = dataclasses.replace(second, steps=[apart])
+    right = dataclasses.replace(exact, losses=[loss + own for loss in first.losses])
+    assert parity_checks.first_loss(first, keras, right).passed == passes
 
 
 def test_steps_in_float64_may_differ_by_what_becomes_of_a_moved_last_digit():

@@ -30,9 +30,9 @@ class Record:
     trained: layer -> how many numbers the optimizer changes there. start: weights and running
     statistics before the first step; steps: the first ones from there. outputs: layer -> what it
     gives in evaluation mode, in the order of the forward pass, the last the logits; updated: per
-    batch, weights and running statistics after one step of a new optimizer; chained: per sequence
-    of batches, the same after some steps of one optimizer. The last three begin at the shared
-    weights.
+    batch, weights and running statistics after one step of a new optimizer; losses: of these
+    batches before it, in nats; chained: per sequence of batches, weights and statistics after some
+    steps of one optimizer. The last four begin at the shared weights.
     """
 
     trained: dict[str, int]
@@ -40,4 +40,5 @@ class Record:
     steps: Sequence[Step]
     outputs: Arrays
     updated: Sequence[Arrays]
+    losses: Sequence[float]
     chained: Sequence[Arrays]

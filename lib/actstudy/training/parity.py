@@ -144,8 +144,9 @@ def observe(side: Side, shared: Arrays) -> Record:
     steps = train(side)
     side.restart(shared)
     outputs = side.outputs(side.engine.splits["val"]["x"][:EVALUATED])
-    after = updated(side, shared), chained(side, shared)
-    return Record(side.trained(), side.start, steps, outputs, *after)
+    after, losses = updated(side, shared)
+    of_chains = chained(side, shared)
+    return Record(side.trained(), side.start, steps, outputs, after, losses, of_chains)
 
 
 def train(side: Side) -> list[Step]:
@@ -153,14 +154,18 @@ def train(side: Side) -> list[Step]:
     return [side.step(step, rows) for step, rows in batches(side.engine, 0)]
 
 
-def updated(side: Side, shared: Arrays) -> list[Arrays]:
-    """Per step of a run, weights and statistics after that step alone, from the shared ones."""
+def updated(side: Side, shared: Arrays) -> tuple[list[Arrays], list[float]]:
+    """Per step of a run, weights and statistics after that step alone, from the shared ones.
+
+    And its loss.
+    """
     after = []
+    losses = []
     for step, rows in batches(side.engine, 0):
         side.restart(shared)
-        side.step(step, rows)
+        losses.append(side.step(step, rows).loss)
         after.append(side.weights())
-    return after
+    return after, losses
 
 
 def chained(side: Side, shared: Arrays) -> list[Arrays]:
