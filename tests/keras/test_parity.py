@@ -64,14 +64,25 @@ def test_a_sound_twin_passes_in_bf16(framework, activation):
 
 
 def test_a_fault_of_bf16_alone_is_named(framework, monkeypatch):
-    gelu = activations.gelu
+    def rough(compute):
+        def of(x):
+            is_half = keras.backend.standardize_dtype(x.dtype) == "bfloat16"
+            return keras.ops.relu(x) if is_half else compute(x)
 
-    def rough(x):
-        is_half = keras.backend.standardize_dtype(x.dtype) == "bfloat16"
-        return keras.ops.relu(x) if is_half else gelu(x)
+        return of
 
-    monkeypatch.setattr(activations, "gelu", rough)
+    monkeypatch.setattr(activations, "rounded_once", rough)
     assert half_checks(framework)[0].name == "logits in bf16"
+
+
+def test_torch_is_compared_with_the_kernels_that_keras_has(framework):
+    model = {"model": "resnet18", "width": 4, "stem": "large", "depth": 1}  # 4 channels, stride 2
+    run = parity.short_run(
+        benchmark.run_of(framework, model, "hardtanh", benchmark.SGD), benchmark.EXAMPLES["train"]
+    )
+    with parity.kernels_of(parity.keras_side(run, DATA)):
+        assert torch.backends.mkldnn.enabled == (framework != "keras-torch")
+    assert torch.backends.mkldnn.enabled
 
 
 def test_a_cell_that_cannot_be_compared_says_why(framework, tmp_path):
