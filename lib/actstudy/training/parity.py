@@ -79,7 +79,8 @@ def check(cell: RunSpec, data: Prepared) -> list[Check]:
     of_keras = keras_side(run, data)
     with kernels_of(of_keras):
         torch32 = observe(of_torch, shared)
-    keras32, torch64 = observe(of_keras, shared), observe(exact, shared)
+    keras32 = observe(of_keras, shared)
+    torch64 = observe(exact, shared)
     checks = parity_checks.compare(torch32, keras32, torch64, shared)
     if cell.framework == FLOAT64:
         checks.append(compare_exactly(exact, keras_side(run, data, exact=True)))
