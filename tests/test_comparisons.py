@@ -33,7 +33,8 @@ STUDY = {
 def compare(run, **changes):
     """Write the comparison of a run's cell, as it would be now but for some keys."""
     stamp = parity_stamp.stamp(run.spec.framework)
-    content = {"checks": [], "error": None, "stamp": stamp, "seconds": 80.0, **changes}
+    check = {"name": "logits", "where": "conv1", "value": 1e-7, "limit": 2e-6}
+    content = {"checks": [check], "error": None, "stamp": stamp, "seconds": 80.0, **changes}
     store.write_json(parity.path(run.spec), content)
 
 
@@ -92,14 +93,14 @@ def comparing(monkeypatch):
 
 def test_a_run_makes_an_outdated_comparison_again_once(compared, comparing):
     _, (run, *_) = compared
-    assert parity_file.compare_first(run.spec, store.DATA) == 0
+    assert parity_file.compare_first(run.spec, store.DATA, list) == 0
     assert comparing == []
     compare(run, stamp=OLD)
-    assert parity_file.compare_first(run.spec, store.DATA) > 0
-    assert parity_file.compare_first(run.spec, store.DATA) == 0
+    assert parity_file.compare_first(run.spec, store.DATA, list) > 0
+    assert parity_file.compare_first(run.spec, store.DATA, list) == 0
     assert len(comparing) == 1
     parity.path(run.spec).unlink()
-    parity_file.compare_first(run.spec, store.DATA)
+    parity_file.compare_first(run.spec, store.DATA, list)
     assert len(comparing) == 2
 
 
