@@ -29,6 +29,7 @@ WORDS = {
     "template": ["--task", "mlp"],
     "prepare": ["mnist1d", "folder"],
     "reference": ["mlp", "folder", "file"],
+    "parity": ["--spec", "{}", "file"],
     "replicate": ["file"],
     "check": ["file"],
     "boundaries": ["file", "relu"],
