@@ -9,10 +9,10 @@ from runs import ROOT
 
 from actstudy.contract import frameworks
 
-ASKED = "ACTSTUDY_KERAS"  # minutes per back end: asked for by this variable
+SWITCH = "ACTSTUDY_KERAS"  # minutes per back end: asked for by this variable
 
 
-@pytest.mark.skipif(ASKED not in os.environ, reason=f"takes minutes; {ASKED}=1 runs it")
+@pytest.mark.skipif(SWITCH not in os.environ, reason=f"takes minutes; {SWITCH}=1 runs it")
 @pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)
 def test_keras_computes_what_torch_does(framework, tmp_path):
     if absent := frameworks.missing(framework):
