@@ -14,6 +14,7 @@ import torch
 from runs import quiet, run, tiny
 from xdist.scheduler import LoadScopeScheduling
 
+from actstudy.commands import cli
 from actstudy.contract import locks
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
@@ -92,3 +93,18 @@ def train(tmp_path: Path, data_folder: Path):
 def python_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python's path afterwards as before: folders of own code stay in it for a process's life."""
     monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+@pytest.fixture
+def refused(capsys, tmp_path, monkeypatch):
+    """Runs a command, which must exit with 2, in an empty folder; returns what it prints."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        with pytest.raises(SystemExit) as leaving:
+            cli.main(words)
+        assert leaving.value.code == 2
+        printed = capsys.readouterr()
+        return printed.out + printed.err
+
+    return run

@@ -274,21 +274,6 @@ def test_a_flag_that_nobody_knows_is_refused_with_the_nearest(capsys):
     assert "did you mean '--config'?" in printed
 
 
-@pytest.fixture
-def refused(capsys, tmp_path, monkeypatch):
-    """Runs a command, which must exit with 2, in an empty folder; returns what it prints."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words):
-        with pytest.raises(SystemExit) as leaving:
-            cli.main(words)
-        assert leaving.value.code == 2
-        printed = capsys.readouterr()
-        return printed.out + printed.err
-
-    return run
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -48,6 +48,11 @@ class Check:
         """Whether the value is a number within the limit."""
         return self.value <= self.limit
 
+    @property
+    def words(self) -> str:
+        """What was compared, where, its value and what is allowed."""
+        return f"{self.name} at {self.where}: {self.value:.3g}, allowed {self.limit:.3g}"
+
 
 def cell(spec: RunSpec) -> RunSpec:
     """The run of seed 0 that stands for all runs of a cell, its free fields at their defaults."""
@@ -77,7 +82,7 @@ def failure(content: dict[str, Any]) -> str:
     for values in content["checks"]:
         check = Check(**values)
         if not check.passed:
-            return f"{check.name} at {check.where}: {check.value:.3g}, allowed {check.limit:.3g}"
+            return check.words
     return ""
 
 

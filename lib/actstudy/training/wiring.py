@@ -56,11 +56,7 @@ def make_job(
     spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch.device, settings: Settings
 ) -> Job:
     """The engine of one run; ValueError if data or device cannot do what its spec asks for."""
-    seed_globals(spec)
-    check_lengths(spec, data.n("train"), device)
-    check_augment(spec, data)
-    model, sites = make_model(spec, data)
-    shared = _shared([spec], [folder], data, device, settings)
+    model, sites, shared = _initialised(spec, folder, data, device, settings)
     if others := parameters.others(model, sites):
         shared["logs"][0].line(f"init: stay as the model makes them: {', '.join(others)}")
     on_gpu = device.type == "cuda"
@@ -80,13 +76,20 @@ def make_keras_job(
     """The engine of a run that Keras trains; it starts from the weights of torch's model."""
     from actstudy.training import keras_wiring  # leads to Keras, which a torch run never needs
 
+    model, sites, shared = _initialised(spec, folder, data, device, settings)
+    shape = tuple(data.manifest["shape"])
+    return keras_wiring.make_keras_job(spec, model, sites, shape, shared)
+
+
+def _initialised(
+    spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch.device, settings: Settings
+) -> tuple[Any, Sites, dict[str, Any]]:
+    """The model of a run, its sites, and the fields of its engine; ValueError if they cannot be."""
     seed_globals(spec)
     check_lengths(spec, data.n("train"), device)
     check_augment(spec, data)
     model, sites = make_model(spec, data)
-    shared = _shared([spec], [folder], data, device, settings)
-    shape = tuple(data.manifest["shape"])
-    return keras_wiring.make_keras_job(spec, model, sites, shape, shared)
+    return model, sites, _shared([spec], [folder], data, device, settings)
 
 
 def make_pack(

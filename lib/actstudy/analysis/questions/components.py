@@ -69,12 +69,7 @@ def components(frames: Frames, plan: Plan) -> pd.DataFrame:
     variance of their differences. Empty for a task that does not cross `framework`.
     """
     rows: list[dict[str, Any]] = []
-    for task, settings in plan.tasks.items():
-        if not factors.crosses_framework(settings):
-            continue
-        runs = factors.labelled(frames, plan, task)
-        if runs.empty:
-            continue
+    for task, settings, runs in factors.crossing(frames, plan):
         head = {"task": task, "metric": settings.metric, "unit": settings.compared_unit}
         for row in of_designs(runs, settings):
             rows.append({**head, "margin": settings.margin, **row})

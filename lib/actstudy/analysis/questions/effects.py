@@ -44,12 +44,7 @@ def effects(frames: Frames, plan: Plan) -> pd.DataFrame:
     a family with its own 5%. Empty for a task that does not cross `framework`.
     """
     rows: list[dict[str, Any]] = []
-    for task, settings in plan.tasks.items():
-        if not factors.crosses_framework(settings):
-            continue
-        runs = factors.labelled(frames, plan, task)
-        if runs.empty:
-            continue
+    for task, _, runs in factors.crossing(frames, plan):
         planned = frames["runs"][frames["runs"]["task"] == task]
         table = frames["contrasts"][frames["contrasts"]["task"] == task]
         judged_already = by_cells(table)

@@ -51,6 +51,15 @@ def crosses_framework(settings: TaskPlan) -> bool:
     return len(settings.axes.get("framework", [])) > 1
 
 
+def crossing(frames: Frames, plan: Plan) -> Iterator[tuple[str, TaskPlan, pd.DataFrame]]:
+    """Each task that crosses `framework`, with its plan and its `labelled` runs, if it has any."""
+    for task, settings in plan.tasks.items():
+        if crosses_framework(settings):
+            runs = labelled(frames, plan, task)
+            if len(runs):
+                yield task, settings, runs
+
+
 def labelled(frames: Frames, plan: Plan, task: str) -> pd.DataFrame:
     """The runs of a task as `seed_values.compared` gives them, each once, with labels as text.
 

@@ -39,11 +39,8 @@ def speed(frames: Frames, plan: Plan) -> pd.DataFrame:
     Memory is of the kind that `memory_kind` says. Empty for a task that does not cross `framework`.
     """
     tables = []
-    for task, settings in plan.tasks.items():
-        if factors.crosses_framework(settings):
-            runs = factors.labelled(frames, plan, task)
-            rows = of_task(runs) if len(runs) else []
-            tables.append(pd.DataFrame(rows, columns=COLUMNS).assign(task=task))
+    for task, _, runs in factors.crossing(frames, plan):
+        tables.append(pd.DataFrame(of_task(runs), columns=COLUMNS).assign(task=task))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 

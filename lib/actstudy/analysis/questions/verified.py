@@ -27,7 +27,7 @@ def without_failed(runs: pd.DataFrame, parity: pd.DataFrame) -> pd.DataFrame:
         return runs
     failed: dict[str, str] = {}
     for row in parity[~parity["passed"].astype(bool)].to_dict("records"):
-        failed.setdefault(row["cell"], f"parity: {words(row)}")
+        failed.setdefault(row["cell"], f"{cells.FAILED}{words(row)}")
     status = runs["status"].copy()
     reason = runs["reason"].astype(object).copy()
     for index, cell in runs[COLUMN].items():
@@ -41,8 +41,7 @@ def words(check: Mapping[str, Any]) -> str:
     """A row of `parity` that did not pass; of a cell without any check, why it has none."""
     if pd.isna(check["value"]):
         return str(check["where"])
-    numbers = f"{check['value']:.3g}, allowed {check['limit']:.3g}"
-    return f"{check['check']} at {check['where']}: {numbers}"
+    return cells.Check(check["check"], check["where"], check["value"], check["limit"]).words
 
 
 def cell_names(runs: pd.DataFrame) -> dict[str, str]:
