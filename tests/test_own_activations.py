@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+from types import ModuleType
 
 import memory
 import numpy as np
@@ -63,11 +64,10 @@ def process(folder, monkeypatch):
 
 
 def forget():
-    """Nothing of somebody's own module is remembered."""
+    """Nothing of somebody's own modules is remembered, whichever test has written them."""
     memory.forget(own._find, own._tree, own_code._digest, activations.entry)
     sys.path[:] = PATH
-    for name in ("acts", "other"):
-        sys.modules.pop(name, None)
+    memory.forget_own_modules()
 
 
 def write_study(folder, names, name="mine", **settings):
@@ -155,11 +155,14 @@ def test_what_cannot_be_trained_is_refused_in_one_line(folder, name):
         assert part in line
 
 
-def test_an_activation_may_be_in_folders_of_folders_without_init(folder):
+def test_an_activation_may_be_in_folders_of_folders_without_init(folder, monkeypatch):
     deep = folder / "mine/of_this/year"
     deep.mkdir(parents=True)
     (deep / "other.py").write_text("import torch\n\n\ndef act(x):\n    return x.tanh()\n")
     path = "mine.of_this.year.other:act"
+    monkeypatch.setitem(sys.modules, "mine", ModuleType("mine"))
+    assert own.find(path).module == "mine.of_this.year.other"
+    del sys.modules["mine"]
     assert own.find(path).module == "mine.of_this.year.other"
     assert own_contract.examine(path, {})["elementwise"]
     with pytest.raises(StudyError, match=r"no module mine\.of_that\.other in "):

@@ -1,7 +1,6 @@
 """Someone's own model by its import path: fields by name, sites, gains, and what is refused."""
 
 import math
-import sys
 
 import memory
 import own_nets
@@ -41,7 +40,7 @@ def folder(tmp_path, monkeypatch):
 def forget():
     """Nothing of somebody's own module is remembered."""
     memory.forget(*OWN)
-    sys.modules.pop("nets", None)
+    memory.forget_own_modules()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import ast
 import json
-import sys
 
 import memory
 import pytest
@@ -82,8 +81,7 @@ def folder(tmp_path, monkeypatch):
 def forget():
     """Nothing of somebody's own module is remembered."""
     memory.forget(*OWN)
-    for name in ("mine", "mine.sleep", "mine.mlp", "sleep"):
-        sys.modules.pop(name, None)
+    memory.forget_own_modules()
 
 
 def write(folder, task=TASK, functions=FUNCTIONS, file="mine/sleep.py"):

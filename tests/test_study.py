@@ -339,7 +339,7 @@ def test_bad_study_is_one_line(tmp_path, case):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("a: [1", "not readable as YAML"), ("- 1", "got list"), ("", "got NoneType")],
+    [("a: [1", "not readable as YAML"), ("- 1", "got list"), ("", "got nothing")],
 )
 def test_bad_yaml_is_one_line(tmp_path, text, message):
     (tmp_path / "x.yaml").write_text(text)

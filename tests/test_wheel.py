@@ -291,7 +291,7 @@ def test_a_study_without_snakemake_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["none.yaml"], "none.yaml: no such file or directory; allowed: the path of a study file"),
+        (["none.yaml"], "none.yaml: no such file or directory; did you mean 'a.yaml'? allowed: "),
         (
             ["a.yaml", "-n", "--configfile", "b.yaml"],
             "allowed: one study file, which follows `run`",

@@ -173,7 +173,7 @@ def _submodule(name: str, places: list[str]) -> ModuleSpec | None:
     """Where a module of a package is whose modules are in some places."""
     try:
         return PathFinder.find_spec(name, places)
-    except KeyError:  # a folder without __init__.py, whose package Python asks for: not imported
+    except (KeyError, AttributeError):  # a folder without __init__.py, not imported: no package
         spec = PathFinder.find_spec(name.rpartition(".")[2], places)
         if spec is not None:
             spec.name = name
