@@ -23,6 +23,7 @@ ROOMS = (
     "tasks",
     "health",
     "certificate",
+    "guide",
     "frameworks",
     "training",
     "experiments",
