@@ -13,7 +13,7 @@ from torch import nn
 
 from actstudy.frameworks import backend
 from actstudy.frameworks.layers import PReLU
-from actstudy.nets.activations import WrittenOutSiLU
+from actstudy.nets.functions import WrittenOutSiLU
 
 SOFTPLUS_LINEAR_FROM = 20.0  # torch: beyond it softplus is x
 HALF = ("bfloat16", "float16")

@@ -23,7 +23,7 @@ class MLP(nn.Module):
         in_features: int,
         hidden: Sequence[int],
         classes: int,
-        make_act: Callable[[str], nn.Module],
+        make_act: Callable[..., nn.Module],
         norm: str = "none",
         dropout: float = 0.0,
     ) -> None:
@@ -35,7 +35,7 @@ class MLP(nn.Module):
             parts: list[nn.Module] = [nn.Linear(width_before, width)]
             if make_norm:
                 parts.append(make_norm(width))
-            parts.append(make_act(f"layers.{index}"))
+            parts.append(make_act(f"layers.{index}", width))
             if dropout:
                 parts.append(nn.Dropout(dropout))
             layers.append(nn.Sequential(*parts))

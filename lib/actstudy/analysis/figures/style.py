@@ -41,6 +41,22 @@ ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
     "hardswish": ("#FF9896", "1", "--"),
     "relu6": ("#4D4D4D", "2", "--"),
     "identity": ("#909090", "x", "-."),
+    "hard_sigmoid": ("#E78AC3", "+", "-"),
+    "relu_squared": ("#6B0000", "^", "--"),
+    "leaky_relu_squared": ("#B8860B", "D", "-."),
+    "rrelu": ("#2F4F4F", "v", "-."),
+    "prelu_channel": ("#8DC63F", "s", ":"),
+    "swish_beta": ("#FF6F3C", "p", "-"),
+    "elu_alpha": ("#A0522D", "h", ":"),
+    "xielu": ("#5B5BFF", "o", ":"),
+    "apl": ("#008B8B", "P", "-."),
+    "glu": ("#7A9E00", "o", "--"),
+    "geglu": ("#D6006E", "s", "-"),
+    "swiglu": ("#1E6FFF", "^", ":"),
+    "reglu": ("#8A8A00", "d", "-."),
+    "bilinear": ("#B59BD9", "H", ":"),
+    "maxout": ("#004D26", "<", ":"),
+    "crelu": ("#C97B63", "3", "--"),
 }
 # Levels that are no activation of the project, such as your own or initialisations: no colour of
 # theirs is one of its activations'. First come those farthest from the first five activations.
