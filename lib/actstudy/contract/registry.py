@@ -218,8 +218,8 @@ def train_size(name: str) -> int | None:
 def task_figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
     """Names of the figures of a task, in the order of the page.
 
-    predicts: `classes`, `tokens` or `values`; crossed: the axes that the task crosses, and
-    `tune_lr` if its learning rate is tuned.
+    predicts: `classes`, `tokens` or `values`; crossed: the axes that the task crosses, `tune_lr`
+    if its learning rate is tuned, and `learnt` if an activation of it learns.
     """
     available = {predicts, *crossed}
     if predicts in WITH_OUTCOMES:

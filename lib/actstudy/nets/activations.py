@@ -133,7 +133,7 @@ ACTIVATIONS: dict[str, Activation] = {
         args={"negative_slope": 0.5},
     ),
     "rrelu": Activation(
-        nn.RReLU,
+        functions.RReLU,
         "maximum(x, 0) + (lower + upper) / 2 * minimum(x, 0)",  # in evaluation
         "Xu et al. 2015, arXiv:1505.00853",
         args={"lower": 0.125, "upper": 0.3333333333333333},

@@ -4,6 +4,7 @@ Weights per unit are (units,): of the channels of (B, C, H, W), else of the last
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,18 @@ class ChannelPReLU(nn.Module):
         return torch.where(x > 0, x, for_units(self.weight, x) * x)
 
 
+class RReLU(nn.RReLU):
+    """x above 0, x times a slope from U(lower, upper) below; in evaluation times their mean.
+
+    A slope is drawn also above 0, so that the number of draws does not depend on the values.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:  # torch's names its argument input
+        if not self.training:
+            return functional.leaky_relu(x, (self.lower + self.upper) / 2)
+        return torch.where(x > 0, x, torch.empty_like(x).uniform_(self.lower, self.upper) * x)
+
+
 class LearntSwish(nn.Module):
     """x * sigmoid(beta x) with a beta that is learnt, one per site."""
 
@@ -92,9 +105,16 @@ class XIELU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         above = x.clamp(min=0)
         below = x.clamp(max=0)
-        alpha_p = functional.softplus(for_units(self.raw_p, x))
-        alpha_n = BETA + functional.softplus(for_units(self.raw_n, x))
-        return alpha_p * above * above + alpha_n * (torch.expm1(below) - below) + BETA * x
+        raw = {"raw_p": for_units(self.raw_p, x), "raw_n": for_units(self.raw_n, x)}
+        alpha = self.in_formula(raw)
+        of_below = alpha["alpha_n"] * (torch.expm1(below) - below)
+        return alpha["alpha_p"] * above * above + of_below + BETA * x
+
+    @staticmethod
+    def in_formula(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The alphas of raw values."""
+        alpha_n = BETA + functional.softplus(weights["raw_n"])
+        return {"alpha_p": functional.softplus(weights["raw_p"]), "alpha_n": alpha_n}
 
 
 class APL(nn.Module):
@@ -118,7 +138,14 @@ class APL(nn.Module):
 def for_units(weight: Tensor, x: Tensor) -> Tensor:
     """A weight (units,) or (1,) of an activation as x takes it: its dtype, and on the units' axis.
 
-    x: (B, units, H, W), or (..., units).
+    x: (B, units, H, W), or (..., units). A weight with as many axes as x is for each value.
     """
+    if weight.ndim == x.ndim:
+        return weight.to(x.dtype)
     axes = x.ndim - 2 if x.ndim > 3 else 0
     return weight.to(x.dtype).view(-1, *[1] * axes)
+
+
+def in_formula(module: nn.Module, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """What a module learns, as its formula has it; weights: name -> its parameters, or such."""
+    return module.in_formula(weights) if isinstance(module, XIELU) else weights

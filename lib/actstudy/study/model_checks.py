@@ -28,6 +28,7 @@ def check(spec: RunSpec, where: str) -> None:
     """StudyError if fields of the model, each allowed, do not go together."""
     nets.check(spec.task, spec.model, where)
     _check_feed_forward(spec, where)
+    _check_dropout(spec, where)
     _check_arguments(spec, where)
     _check_sizes(spec, where)
     names = sites(spec)
@@ -78,6 +79,19 @@ def _check_feed_forward(spec: RunSpec, where: str) -> None:
             got = f"got {name!r}, which acts in a Transformer's feed-forward part alone"
             allowed = f"allowed: task {' or '.join(feed_forward_tasks())} with its own model"
             raise StudyError(f"{where}: activation: {got}; {allowed}")
+
+
+def _check_dropout(spec: RunSpec, where: str) -> None:
+    """StudyError if alpha dropout follows another activation than SELU, or drops nothing."""
+    if spec.dropout_kind == DEFAULTS["dropout_kind"]:
+        return
+    for name in activation_names(spec):
+        if name != "selu":
+            got = f"got {spec.dropout_kind!r} with activation {name}, whose lowest value it is not"
+            raise StudyError(f"{where}: dropout_kind: {got}; allowed: plain, or activation selu")
+    if not spec.dropout:
+        got = f"got {spec.dropout_kind!r} with dropout 0"
+        raise StudyError(f"{where}: dropout_kind: {got}; allowed: plain, or dropout above 0")
 
 
 def _check_arguments(spec: RunSpec, where: str) -> None:
