@@ -88,7 +88,7 @@ def test_finite_far_out(name):
 def test_gain_keeps_the_second_moment(name):
     """In training too: what RReLU draws has nearly the second moment of its mean."""
     z = torch.randn(400_000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     module = BOTH[name].factory()
     factor = gain(module)
     assert next(iter(module.parameters()), torch.zeros(1)).dtype == torch.float32
