@@ -34,7 +34,7 @@ def add_flags(parser: Parser) -> None:
 def _named(name: str) -> str:
     """The activation that a word names; StudyError with the word if it names none."""
     try:
-        return registry.activation(name)
+        return registry.function(name)
     except StudyError as error:
         if own.is_path(name):  # which the error names
             raise StudyError(f"certify: {error}") from None
