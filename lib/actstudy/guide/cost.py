@@ -6,7 +6,7 @@ number of starts with new tensors and models, all in one process.
 
 import math
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import torch
@@ -28,11 +28,10 @@ N_STEPS = {"cpu": 2, "cuda": 5}  # per start, each a pair with the other's
 PASSES = {"forward": forward, "forward and backward": both}
 
 
-def devices() -> Iterator[str]:
-    """The CPU, and the GPU if there is one."""
-    yield "cpu"
-    if torch.cuda.is_available():
-        yield "cuda"
+def devices(on: Sequence[str] = ("cpu", "cuda")) -> list[str]:
+    """Those of the named devices that are there."""
+    is_there = {"cpu": True, "cuda": torch.cuda.is_available()}
+    return [device for device in on if is_there[device]]
 
 
 def words(device: str) -> str:
@@ -76,6 +75,7 @@ def relative_time(
     against: str = "relu",
     ways: Sequence[str] = ("forward",),
     dtypes: Sequence[str] = ("float32",),
+    on: Sequence[str] = ("cpu", "cuda"),
 ) -> list[Reading]:
     """Time of an activation over that of another, per device, way and dtype.
 
@@ -84,7 +84,7 @@ def relative_time(
     other's in percent.
     """
     readings = []
-    for device in devices():
+    for device in devices(on):
         for way in ways:
             if way in MODELS:
                 with one_thread():

@@ -71,7 +71,7 @@ def prelu_slopes(channels: int = 16) -> list[Reading]:
 def where_elu(reaches: Sequence[float]) -> list[Reading]:
     """ELU typed as where(x > 0, x, exp(x) - 1) against torch's, float32, for |x| up to each reach.
 
-    off: the largest difference of a value; lost: gradients that are not finite.
+    value_off: the largest difference of a value; lost: gradients that are not finite.
     """
     readings = []
     for reach in reaches:
@@ -82,7 +82,7 @@ def where_elu(reaches: Sequence[float]) -> list[Reading]:
         (typed_slope,) = torch.autograd.grad(typed.sum(), leaf)
         lost = ~typed_slope.isfinite()
         values = {
-            "off": exact((typed - y).abs().max().item(), n=len(x)),
+            "value_off": exact((typed - y).abs().max().item(), n=len(x)),
             "slope_off": exact((typed_slope - slope)[~lost].abs().max().item()),
             "lost": exact(lost.sum().item(), n=len(x)),
             "lost_from": exact(x[lost].numpy().min(initial=math.inf)),

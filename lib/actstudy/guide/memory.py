@@ -104,7 +104,7 @@ def _traffic(module: nn.Module) -> tuple[float, float, int]:
     return there.bytes / x.numel(), (there.bytes + back.bytes) / x.numel(), there.operations
 
 
-def saved_maps(activation: str, against: str = "relu") -> list[Reading]:
+def saved_maps(activations: Sequence[str], against: str = "relu") -> list[Reading]:
     """Values that backward needs of a layer's, in multiples of it, and those of another activation.
 
     By itself: of an activation alone. Between layers: all but the first one's input, so that what
@@ -112,13 +112,14 @@ def saved_maps(activation: str, against: str = "relu") -> list[Reading]:
     """
     other = _maps(against)
     readings = []
-    for condition, maps in _maps(activation).items():
-        values = {
-            "maps": exact(maps),
-            "other_maps": exact(other[condition]),
-            "ratio": exact(maps / other[condition]),
-        }
-        readings.append(Reading(values, condition))
+    for name in activations:
+        for setting, maps in _maps(name).items():
+            values = {
+                "maps": exact(maps),
+                "other_maps": exact(other[setting]),
+                "ratio": exact(maps / other[setting]),
+            }
+            readings.append(Reading(values, f"{name} {setting}"))
     return readings
 
 
