@@ -5,8 +5,11 @@ number of starts with new tensors and models, all in one process.
 """
 
 import math
+import os
 import statistics
-from collections.abc import Callable, Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import torch
@@ -14,36 +17,43 @@ from torch import Tensor
 
 from actstudy.certificate.cost import both, forward, one_thread, ratios, window
 from actstudy.certificate.subject import normal, seeded
-from actstudy.contract.reading import Reading, Value, exact, mean_of, median_of
+from actstudy.contract.reading import Reading, Value, mean_of, median_of
 from actstudy.contract.spec import Hybrid
 from actstudy.guide.functions import function
 from actstudy.guide.precision import dtype_of
 from actstudy.guide.steps import MODELS, hybrid, step
 
 ALONE = True  # nothing else may run beside it
+DEVICES = ("cpu", "cuda")
 LOG2_VALUES = {"cpu": 16, "cuda": 26}  # of an operation: within a core's cache; beyond a GPU's
-N_STARTS = 9
-N_PAIRS = 5  # of windows of an operation per start
+N_STARTS = {"operation": 25, "mlp": 25, "transformer": 17, "resnet18": 9}
+N_PAIRS = 3  # of windows of an operation per start
+N_PROCESSES = 3
 N_STEPS = {"cpu": 2, "cuda": 5}  # per start, each a pair with the other's
+# Vector instructions beyond SSE 4.1, which torch's own kernels and those of oneDNN may not use.
+OLDEST = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
 PASSES = {"forward": forward, "forward and backward": both}
 
 
-def devices(on: Sequence[str] = ("cpu", "cuda")) -> list[str]:
-    """Those of the named devices that are there."""
+def present(devices: Sequence[str] = DEVICES) -> list[str]:
+    """Those of the named devices that are there; ValueError if one has no such name."""
     is_there = {"cpu": True, "cuda": torch.cuda.is_available()}
-    return [device for device in on if is_there[device]]
+    for device in devices:
+        if device not in is_there:
+            raise ValueError(f"devices: got {device!r}; allowed: {', '.join(is_there)}")
+    return [device for device in devices if is_there[device]]
 
 
 def words(device: str) -> str:
     """What a condition calls a device."""
-    return torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    return torch.cuda.get_device_name() if device == "cuda" else "the CPU"
 
 
 @cache
 def _operation(name: str, against: str, way: str, dtype: str, device: str) -> tuple[float, ...]:
     """Seconds of an activation's pass as multiples of another's, a median per start."""
     medians = []
-    for start in range(N_STARTS):
+    for start in range(N_STARTS["operation"]):
         x = normal(2 ** LOG2_VALUES[device] // 256, 256, seed=start).to(device, dtype_of(dtype))
         own, other = (
             PASSES[way](function(each).fresh(x.dtype).to(device), x) for each in (name, against)
@@ -58,7 +68,7 @@ def _step(
 ) -> tuple[float, ...]:
     """Seconds of a training step as multiples of another activation's, a median per start."""
     medians = []
-    for _ in range(N_STARTS):
+    for _ in range(N_STARTS[model]):
         calls = [step(model, each, device) for each in (activation, against)]
         for call in calls:
             window(call, 1, device)  # the first step makes the optimizer's state
@@ -75,7 +85,7 @@ def relative_time(
     against: str = "relu",
     ways: Sequence[str] = ("forward",),
     dtypes: Sequence[str] = ("float32",),
-    on: Sequence[str] = ("cpu", "cuda"),
+    devices: Sequence[str] = DEVICES,
 ) -> list[Reading]:
     """Time of an activation over that of another, per device, way and dtype.
 
@@ -84,17 +94,17 @@ def relative_time(
     other's in percent.
     """
     readings = []
-    for device in devices(on):
+    for device in present(devices):
         for way in ways:
             if way in MODELS:
                 with one_thread():
                     times = _step(way, activation, against, device)
-                readings.append(Reading(_values(times), f"{words(device)}, step of {way}"))
+                readings.append(Reading(_values(times), f"step of {way} on {words(device)}"))
                 continue
             for dtype in dtypes:
                 with one_thread():
                     times = _operation(activation, against, _pass(way), dtype, device)
-                readings.append(Reading(_values(times), f"{words(device)}, {way}, {dtype}"))
+                readings.append(Reading(_values(times), f"{way} in {dtype} on {words(device)}"))
     return readings
 
 
@@ -123,7 +133,7 @@ def step_times(
     A value per activation: gelu, and gelu_speed in percent of the other's.
     """
     readings = []
-    for device in devices():
+    for device in present():
         for model in models:
             values = {}
             for name in activations:
@@ -131,7 +141,7 @@ def step_times(
                     in_forms = _values(_step(model, name, against, device))
                 values[name] = in_forms["ratio"]
                 values[f"{name}_speed"] = in_forms["speed"]
-            readings.append(Reading(values, f"{words(device)}, step of {model}"))
+            readings.append(Reading(values, f"step of {model} on {words(device)}"))
     return readings
 
 
@@ -141,7 +151,7 @@ def hybrid_saving(early: str, late: str) -> list[Reading]:
     saved: by the first half; at_most: by all of it.
     """
     readings = []
-    for device in devices():
+    for device in present():
         with one_thread():
             half = _step("resnet18", hybrid(early, late), late, device)
             whole = _step("resnet18", early, late, device)
@@ -149,19 +159,43 @@ def hybrid_saving(early: str, late: str) -> list[Reading]:
             "saved": median_of([100 * (1 - ratio) for ratio in half], "%"),
             "at_most": median_of([100 * (1 - ratio) for ratio in whole], "%"),
         }
-        readings.append(Reading(values, words(device)))
+        readings.append(Reading(values, f"on {words(device)}"))
     return readings
 
 
-def bandwidth_floor(
-    values: float, bytes_per_value: Sequence[int], gigabytes_per_second: float
-) -> list[Reading]:
-    """Milliseconds that reading and writing values takes at least, at a memory's bandwidth."""
-    readings = []
-    for n_bytes in bytes_per_value:
-        seconds = 2 * n_bytes * values / (gigabytes_per_second * 1e9)
-        readings.append(Reading({"floor": exact(1000 * seconds, "ms")}, f"{n_bytes} bytes a value"))
-    return readings
+def vector_gain(activation: str) -> list[Reading]:
+    """Time of a forward pass on the CPU over relu's, and its time without late vector instructions.
+
+    vector_gain: the time of processes that may use none later than SSE 4.1 (2007), over that of
+    processes as they are, in turn.
+    """
+    gains = []
+    for _ in range(N_PROCESSES):
+        plain, usual = (_own_process(activation, settings) for settings in (OLDEST, {}))
+        gains.append(plain / usual)
+    with one_thread():
+        times = _operation(activation, "relu", "forward", "float32", "cpu")
+    return [Reading({"ratio": median_of(times), "vector_gain": mean_of(gains)}, "on the CPU")]
+
+
+def _own_process(activation: str, settings: Mapping[str, str]) -> float:
+    """What seconds_alone gives in a process of its own with these environment variables."""
+    code = f"from {__name__} import seconds_alone; print(seconds_alone({activation!r}))"
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(ended.stdout.split()[-1])
+
+
+def seconds_alone(activation: str) -> float:
+    """Seconds of a forward pass on a CPU, the median of some windows."""
+    x = normal(2 ** LOG2_VALUES["cpu"] // 256, 256)
+    with one_thread():
+        return _seconds(forward(function(activation).fresh(), x))
 
 
 def softmax_growth(log2_lengths: Sequence[int], log2_values: int = 18) -> list[Reading]:
@@ -172,7 +206,7 @@ def softmax_growth(log2_lengths: Sequence[int], log2_values: int = 18) -> list[R
     """
     exponents = []
     growths = []
-    for start in range(N_STARTS):
+    for start in range(N_STARTS["operation"]):
         times = []
         for log2_length in log2_lengths:
             x = normal(2 ** (log2_values - log2_length), 2**log2_length, seed=start)
@@ -203,6 +237,6 @@ MEASUREMENTS = {
     "relative_time": relative_time,
     "step_times": step_times,
     "hybrid_saving": hybrid_saving,
-    "bandwidth_floor": bandwidth_floor,
+    "vector_gain": vector_gain,
     "softmax_growth": softmax_growth,
 }

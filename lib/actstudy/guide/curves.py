@@ -12,6 +12,8 @@ from actstudy.certificate.subject import Subject
 from actstudy.contract.reading import Reading, exact
 from actstudy.guide.functions import Args, derivatives, function, grid, place
 
+REAL = "numbers are real"
+FLOAT32 = "numbers are float32"
 ORDERS = ("value", "slope", "curvature")
 TINY = 1e-9  # so far from a point are its left and its right
 
@@ -116,15 +118,15 @@ def open_range(
 ) -> list[Reading]:
     """The smallest and largest value, and whether f ever is `low` or `high`; 0 and 1 for no, yes.
 
-    As real numbers: in float64 for |x| up to 15, where an end is still further off than a rounding
-    error. As float32 numbers: for |x| up to 1e4.
+    Real: in float64 for |x| up to 15, where an end is still further off than a rounding error.
+    float32: for |x| up to 1e4.
     """
     subject = function(activation, args)
-    x = {"as real numbers": grid(15.0), "as float32 numbers": curve.curve_of(subject).x}
+    x = {REAL: grid(15.0), FLOAT32: curve.curve_of(subject).x}
     readings = []
     for condition, points_there in x.items():
         y = derivatives(subject, points_there, 0)[0]
-        if condition == "as float32 numbers":
+        if condition == FLOAT32:
             y = y.astype(np.float32)
         values = {
             "low": exact(y.min(), n=len(y)),

@@ -52,7 +52,7 @@ def kernel_time(
             "other_milliseconds": median_of([1000 * pair[1] for pair in times], "ms"),
             "bandwidth": median_of([2e-9 * x.nbytes / (ms / 1000) for ms in milliseconds], "GB/s"),
         }
-        readings.append(Reading(values_here, f"{words(device)}, {n:.3g} values of {dtype}"))
+        readings.append(Reading(values_here, f"{n:.3g} values of {dtype} on {words(device)}"))
     return readings
 
 
@@ -113,7 +113,7 @@ def numpy_epoch(
         "torch": mean_of(in_torch, "s"),
         "numpy": mean_of(in_numpy, "s"),
     }
-    return [Reading(values, words(device))]
+    return [Reading(values, f"on {words(device)}")]
 
 
 def _torch_seconds(sizes: Sequence[int], x: torch.Tensor, y: torch.Tensor, batch: int) -> float:

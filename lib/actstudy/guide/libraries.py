@@ -53,8 +53,8 @@ def default_gelu() -> list[Reading]:
 def prelu_slopes(channels: int = 16) -> list[Reading]:
     """Slopes that nn.PReLU learns for inputs of some channels, and what they start at."""
     modules = {
-        "nn.PReLU()": nn.PReLU(),
-        "nn.PReLU(num_parameters=channels)": nn.PReLU(num_parameters=channels),
+        "num_parameters is the default": nn.PReLU(),
+        "num_parameters is the channels": nn.PReLU(num_parameters=channels),
     }
     readings = []
     for condition, module in modules.items():
@@ -215,8 +215,8 @@ def gradient_order(depth: int = 4) -> list[Reading]:
     network(normal(*SHAPE)).square().mean().backward()
     parameters = [parameter for parameter in network.parameters() if parameter.grad is not None]
     ways = {
-        "by hooks, in the order of the backward pass": order[0] == depth - 1,
-        "by a loop over model.parameters()": parameters[0] is weights[-1],
+        "hooks gather it": order[0] == depth - 1,
+        "a loop over parameters() gathers it": parameters[0] is weights[-1],
     }
     return [
         Reading({"output_first": exact(is_first)}, condition)

@@ -155,7 +155,7 @@ def in_place() -> list[Reading]:
                 "other_maps": exact(other_maps),
                 "saved": exact(100 * (1 - maps / other_maps), "%"),
             }
-            readings.append(Reading(values, f"{kind}, {shape}"))
+            readings.append(Reading(values, f"{kind} of {shape}"))
     return readings
 
 
@@ -189,9 +189,25 @@ def peak(call: Callable[[], object]) -> float:
     return memory.largest
 
 
+def bandwidth_floor(
+    values: float, bytes_per_value: Sequence[int], gigabytes_per_second: float
+) -> list[Reading]:
+    """Milliseconds that reading and writing values takes at least, at a memory's bandwidth."""
+    readings = []
+    for n_bytes in bytes_per_value:
+        seconds = 2 * n_bytes * values / (gigabytes_per_second * 1e9)
+        readings.append(Reading({"floor": exact(1000 * seconds, "ms")}, f"{n_bytes} bytes a value"))
+    return readings
+
+
 KINDS = {
     "kept for backward": _kept,
     "peak of a training step": _peak_of_step,
     "peak without gradients": _peak_of_pass,
 }
-MEASUREMENTS = {"traffic": traffic, "saved_maps": saved_maps, "in_place": in_place}
+MEASUREMENTS = {
+    "bandwidth_floor": bandwidth_floor,
+    "traffic": traffic,
+    "saved_maps": saved_maps,
+    "in_place": in_place,
+}

@@ -12,9 +12,9 @@ from actstudy.contract.reading import Reading, Value, exact
 from actstudy.guide.functions import WRITTEN_OUT, Args, derivatives, function, grid
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-EXACT = "as real numbers"
+EXACT = "numbers are real"
 STRIDE = 1021  # of the float32 numbers that are looked at, a prime
-KERNEL = "one operation of torch"
+KERNEL = "as an operation of torch"
 BY_HAND = "written out"
 
 
@@ -63,12 +63,12 @@ def numbers(dtype: str) -> list[Reading]:
 
 
 def exceeds_input(activation: str, dtype: str = "float16") -> list[Reading]:
-    """For how many of all finite inputs x f(x) exceeds x, in value and in size."""
+    """For how many of all finite inputs f(x) is above x, and |f(x)| above |x|: value and size."""
     x = all_finite(dtype_of(dtype))
     y, _ = with_gradient(function(activation).fresh(x.dtype), x)
     above = {
-        "in size, |f(x)| against |x|": y.abs() > x.abs(),
-        "in value, f(x) against x": y > x,
+        "compared in size": y.abs() > x.abs(),
+        "compared in value": y > x,
     }
     readings = []
     for condition, mask in above.items():
@@ -98,7 +98,7 @@ def overflow(
             "gradients": exact(backward.sum().item(), n=len(x)),
             "from": exact(x[lost].double().abs().numpy().min(initial=math.inf)),
         }
-        readings.append(Reading(values, f"{name}, {way}"))
+        readings.append(Reading(values, f"{name} {way}"))
     return readings
 
 
@@ -122,21 +122,21 @@ def ways(activations: Sequence[str]) -> Iterator[tuple[str, str, nn.Module]]:
 
 
 def zero_slopes(activation: str, in_place: bool = False, args: Args = None) -> list[Reading]:
-    """How many slopes are exactly 0: as real numbers, of the float32 and of all fp16 numbers.
+    """How many slopes are exactly 0: of real numbers, of float32 ones and of all fp16 ones.
 
-    As real numbers: changes of sign or zeros in float64 up to |x| = 30. in_place: the same again
+    Real: changes of sign or zeros in float64 up to |x| = 30. in_place: the same again
     for the form that overwrites its input, whose slope is computed from the output.
     """
     readings = [Reading(_exact_zeros(activation, args), EXACT)]
     forms: dict[str, Mapping[str, float]] = {"": args or {}}
     if in_place:
-        forms[" in place"] = {**(args or {}), "inplace": True}
+        forms[" and in place"] = {**(args or {}), "inplace": True}
     for words, arguments in forms.items():
         for name in ("float32", "float16"):
             x = all_finite(DTYPES[name])
             _, slope = with_gradient(_InnerSite(activation, arguments, x.dtype), x)
             zeros = x[slope == 0].double()
-            readings.append(Reading(_zeros(zeros, len(x)), f"as {name} numbers{words}"))
+            readings.append(Reading(_zeros(zeros, len(x)), f"numbers are {name}{words}"))
     return readings
 
 
@@ -197,7 +197,7 @@ def normalised_zero(epsilon: float = 1e-8, n: int = 8) -> list[Reading]:
                 "output_finite": exact(bool(y.isfinite().all())),
                 "gradient_finite": exact(bool(gradient.isfinite().all())),
             }
-            readings.append(Reading(values, f"{dtype_name}, {norm_name}"))
+            readings.append(Reading(values, f"{norm_name} in {dtype_name}"))
     return readings
 
 
