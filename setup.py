@@ -14,6 +14,7 @@ SHIPPED = (
     "config/replicate/*.yaml",
     "data/embedded/*.parquet",
     "data/embedded/README.md",
+    "benchmarks/results/activations_*.parquet",
 )
 
 

@@ -13,6 +13,7 @@ from actstudy.commands import (
     completion,
     doctor,
     leaving,
+    properties,
     published,
     run,
     run_words,
@@ -55,6 +56,13 @@ COMMANDS = (
         certify.add_flags,
         certify.certify,
         examples=certify.EXAMPLES,
+    ),
+    Command(
+        "properties",
+        "what activations are, computed from the functions themselves: shape, signal, halves, cost",
+        properties.add_flags,
+        properties.properties,
+        examples=properties.EXAMPLES,
     ),
     Command(
         "status",
