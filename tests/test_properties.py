@@ -1,9 +1,11 @@
 """Properties of activations equal what is known of them: closed forms, and 30 digits of mpmath."""
 
 import csv
+import fractions
 import io
 import json
 import math
+import sys
 
 import mpmath as mp
 import numpy as np
@@ -23,6 +25,9 @@ from actstudy.commands.properties import of_registered
 from actstudy.contract import own
 from actstudy.contract.errors import StudyError
 from actstudy.nets.activations import ACTIVATIONS, gain
+
+sys.path.insert(0, str(ROOT / "docs"))
+import computed
 
 WITHIN = 1e-6
 INF = math.inf
@@ -525,6 +530,33 @@ def test_the_stored_table_is_that_of_the_functions():
     assert stored[keys].to_dict("records") == now[keys].to_dict("records")
     is_computed = ~now["table"].isin(["Halves"])  # halves are of a CPU and a version of torch
     assert stored["text"][is_computed].tolist() == now["text"][is_computed].tolist()
+
+
+def rows_of_block(block):
+    """Printed and computed constants of a block of docs/properties.md."""
+    lines = block.splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_computed_constants_are_those_of_papers_as_far_as_they_are_printed():
+    rows = rows_of_block(computed.papers())
+    assert len({source for _, source, *_ in rows} - {"the same"}) >= 5
+    for what, _, printed, value in rows:
+        digits = len(printed.partition(".")[2])
+        assert round(float(value), digits) == float(printed), what
+
+
+def test_constants_of_guides_are_others_than_computed():
+    for what, source, printed, value in rows_of_block(computed.guides()):
+        if source == computed.TORCH:
+            known = torch.nn.init.calculate_gain(what.removeprefix("gain of ").lower())
+            assert known == pytest.approx(float(fractions.Fraction(printed)))
+        if what.startswith("fp16"):
+            assert float(value) >= 65504
+        else:
+            assert abs(
+                float(fractions.Fraction(printed.replace("-inf", "-9999"))) - float(value)
+            ) > (0.05), what
 
 
 def test_an_activation_that_cannot_be_read_is_a_row(monkeypatch):
