@@ -22,6 +22,7 @@ from actstudy.analysis.questions import (
 )
 from actstudy.analysis.questions.components import components
 from actstudy.analysis.questions.effects import effects
+from actstudy.analysis.questions.learnt import learnt
 from actstudy.analysis.questions.pareto import pareto
 from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.analysis.questions.speed import speed
@@ -51,6 +52,7 @@ NAMES = [
     "claims",
     "early",
     "findings",
+    "learnt",
     "incomplete",
     "parity",
 ]
@@ -127,6 +129,7 @@ def build(
     frames["claims"] = claims.claims(frames, plan.claims, plan.tasks)
     frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)
     frames["findings"] = findings.findings(runs, frames["health"], frames["curves"], plan.tasks)
+    frames["learnt"] = learnt(frames["health"])
     incomplete = runs[runs["status"] != "completed"]
     frames["incomplete"] = incomplete[[*CELL, "seed", "run_id", "status", "reason"]]
     return Tables(plan, {name: frames[name] for name in NAMES})

@@ -39,7 +39,7 @@ def add_arguments_flag(parser: Parser) -> None:
 def named(name: str, command: str) -> str:
     """The activation that a word of a command names; StudyError with the word if it names none."""
     try:
-        return registry.activation(name)
+        return registry.function(name)
     except StudyError as error:
         if own.is_path(name):  # which the error names
             raise StudyError(f"{command}: {error}") from None

@@ -97,6 +97,11 @@ class RunSpec:
         ge=0,
         lt=1,
     )
+    dropout_kind: Literal["plain", "alpha"] = option(
+        "plain sets values to zero; alpha to SELU's lowest value, and keeps mean and variance"
+        " (Klambauer et al. 2017, arXiv:1706.02515)",
+        "plain",
+    )
     drop_path: float = option(
         "stochastic depth: share of examples that the last block leaves out", 0.0, ge=0, lt=1
     )
