@@ -70,6 +70,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "component_coverage": simulated.component_coverage,
     "component_errors": simulated.component_errors,
     "size_coverage": simulated.size_coverage,
+    "choice_sets": simulated.choice_sets,
+    "choice_questions": simulated.choice_questions,
     "throughput": measured.throughput,
     "packs": measured.packs,
     "watching": measured.watching,
