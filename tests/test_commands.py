@@ -36,6 +36,7 @@ WORDS = {
     "inspect": [],
     "completion": ["bash"],
     "certify": ["relu"],
+    "choose": [],
 }
 
 
