@@ -57,6 +57,13 @@ def test_the_page_of_all_claims_names_how_each_is_measured(tables, tmp_path):
     assert "nan" not in page
 
 
+def test_a_terminal_gets_what_the_page_has(tables):
+    text = ledger_tables.plain(tables.frames["claims"])
+    assert "partly: holds only when xavier\n" in text
+    assert "measured: xavier: 2 (1.9 to 2.1); he: 0.1; n: 20" in text
+    assert "Of 6 claims 4 were measured" in text
+
+
 def test_a_study_without_a_ledger_has_no_section(tables):
     none = ledgers.tables_of({}, [])
     assert ledger.section(none, []) is None
