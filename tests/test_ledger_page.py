@@ -80,7 +80,7 @@ def test_figures_of_claims_have_no_fault(tables):
 
 
 def test_a_ratio_is_of_the_claimed_number(tables):
-    ratios = {row.name: row for row in figures.ratios_of(tables, "headline")}
+    ratios = {row.name: row for row in figures.ratios_of(tables)}
     assert ratios["Claim that holds <b>"].value == 1.0
     assert ratios["Claim that holds <b>"].ends == pytest.approx((0.95, 1.05))
     assert ratios["Claim that fails <b>"].value == 0.25
@@ -90,7 +90,7 @@ def test_a_ratio_is_of_the_claimed_number(tables):
 
 def test_negative_numbers_are_compared_by_their_size():
     bound = {"equals": -2, "within": 1}
-    claim = {"claim": "x", "claimed": "-2"}
+    claim = {"claim": "x"}
     value = vars(Value(-1.0, -1.5, -0.5, 3))
     row = {**value, "shown_on_page": True, "condition": "", "outcome": "open", "bound": ""}
     ratio = figures.ratio_of(claim, row, bound)

@@ -43,7 +43,7 @@ def render(tables: Tables, figures: Path, page: Path) -> str:
     del figures
     claims = tables.frames["claims"]
     topics = []
-    for topic, part in claims.groupby("topic", sort=False):
+    for topic, part in claims.sort_values("id").groupby("topic"):
         topics.append(
             {
                 "name": topic,

@@ -56,7 +56,7 @@ def in_short(claims: pd.DataFrame) -> str:
     if n[NOT_MEASURABLE]:
         text += f" {n[NOT_MEASURABLE]} cannot be measured here, each with its reason."
     if n[NOT_MEASURED]:
-        text += f" The measurement of {n[NOT_MEASURED]} failed, each with its reason."
+        text += f" {n[NOT_MEASURED]} were not measured, each with its reason."
     return text
 
 
@@ -83,9 +83,11 @@ def table(claims: pd.DataFrame) -> str:
 
 
 def headlines(claims: pd.DataFrame) -> str:
-    """The claims that most readers meet as a Markdown table, the longest values cut."""
+    """The claims that most readers meet as a Markdown table by verdict, the longest values cut."""
+    marked = claims[claims["headline"]]
+    order = marked["verdict"].map(VERDICTS.index).sort_values(kind="stable").index
     rows = []
-    for row in claims[claims["headline"]].to_dict("records"):
+    for row in marked.loc[order].to_dict("records"):
         columns = claim_row(row)
         for name in ("measured", "verdict"):
             columns[name] = textwrap.shorten(columns[name], MAX_WORDS, placeholder=" ...")

@@ -51,7 +51,7 @@ def stored(ledger: Ledger, folder: Path) -> Rows:
         if file.is_file():
             rows += pd.read_parquet(file).to_dict("records")
             continue
-        absent = {"status": answers.FAILED, "reason": "not measured yet"}
+        absent = {"status": answers.FAILED, "reason": "its group has not been measured yet"}
         if measurements.setting(group, "DEVICE") == "cuda":
             absent = {"status": answers.ABSENT, "reason": "needs a GPU"}
         for kind, arguments in requests(ledger["claims"])[group]:
