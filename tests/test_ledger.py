@@ -271,6 +271,9 @@ def test_groups_that_need_a_gpu_are_measured_where_one_is(tmp_path, monkeypatch)
     (tmp_path / "gpu-1.parquet").touch()  # of another machine
     assert list(measuring.files(stated, has_gpu=False)) == ["curves", "gpu"]
     assert measuring.files(None, has_gpu=True) == {}
+    assert measuring.to_measure(stated, True, tmp_path) == ["curves"]
+    (tmp_path / "curves-1.parquet").touch()
+    assert measuring.to_measure(stated, True, tmp_path) == []
 
 
 @pytest.mark.parametrize(
