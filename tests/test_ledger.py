@@ -108,8 +108,10 @@ BOUNDS = [  # bound, value, interval, outcome
 
 @pytest.mark.parametrize(("bound", "ends", "outcome"), BOUNDS)
 def test_an_interval_is_in_a_bound_or_beyond_it_or_neither(bound, ends, outcome):
-    row = {"low": ends[0], "high": ends[1]}
-    assert ledger_verdicts.outcome(row, bounds.range_of(bound)) == outcome
+    row = {"low": ends[0], "high": ends[1], "n": 8}
+    allowed = bounds.range_of(bound)
+    assert ledger_verdicts.outcome(row, allowed) == outcome
+    assert ledger_verdicts.outcome({**row, "n": 1}, allowed) == "open"
     assert bounds.words(bound)
 
 
@@ -122,6 +124,8 @@ SAMPLED = Value(1.05, 0.95, 1.15, 8)
         ({"": {"x": 1.0}}, "holds"),
         ({"": {"x": 0.5}}, "does not hold"),
         ({"": {"x": SAMPLED}}, "undecided (24 more seeds)"),
+        ({"": {"x": Value(2, 2, 2, 1)}}, "undecided (no interval yet)"),
+        ({"": {"x": Value(2, math.nan, math.nan, 8)}}, "undecided (no interval yet)"),
         ({"a": {"x": 2}, "b": {"x": 0}, "c": {"x": 3}}, "holds only when a, c"),
         ({"a": {"x": 0}, "b": {"x": 0}}, "does not hold"),
         ({"a": {"x": 2}, "b": {"x": 0}, "c": {"x": SAMPLED}}, "undecided (24 more seeds)"),

@@ -32,7 +32,7 @@ def value_words(row: Row) -> str:
     if row["bound"] in ("yes", "no") and row["low"] == row["high"]:
         return "yes" if row["value"] else "no"
     unit = f" {row['unit']}" if row["unit"] else ""
-    if row["low"] == row["high"]:
+    if row["low"] == row["high"] or math.isnan(row["low"] + row["high"]):
         return number(row["value"]) + unit
     ends = [row["low"], row["high"]]
     for digits in range(SAMPLED_DIGITS, MAX_DIGITS):
