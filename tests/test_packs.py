@@ -637,13 +637,15 @@ def test_a_pack_learns_activations_as_the_plain_loop_does(tmp_path, data_folder,
     alone = dataclasses.replace(spec, engine="eager", pack_width=1)
     run(alone, tmp_path / "plain", data_folder, quiet())
     keys = ["step", "kind", "name", "index", "probe"]
-    mine, theirs = (
+    in_pack, by_itself = (
         run_tables(folder)["health"].to_pandas().set_index(keys)["value"].sort_index()
         for folder in (packed, tmp_path / "plain")
     )
-    assert list(mine.index) == list(theirs.index)
-    assert mine.to_numpy() == pytest.approx(theirs.to_numpy(), rel=1e-2, abs=1e-3, nan_ok=True)
-    learnt = mine[mine.index.get_level_values("kind") == "learnt"]
+    assert list(in_pack.index) == list(by_itself.index)
+    assert in_pack.to_numpy() == pytest.approx(
+        by_itself.to_numpy(), rel=1e-2, abs=1e-3, nan_ok=True
+    )
+    learnt = in_pack[in_pack.index.get_level_values("kind") == "learnt"]
     assert learnt.groupby(["name", "probe"]).std().max() > 1e-3  # something was learnt
     assert run_row(packed)["n_params"] == run_row(tmp_path / "plain")["n_params"]
     names = [torch.load(f / "checkpoints/best.pt").keys() for f in (packed, tmp_path / "plain")]

@@ -123,6 +123,10 @@ class PackedMLP(nn.Module):
                 rows[name] = stack[run].clone()
         return rows
 
+    def n_parameters(self, run: int) -> int:
+        """The number of a run's parameters."""
+        return sum(row.numel() for row in self.of_run(run, list(self.stacked)).values())
+
     def in_formula(self) -> dict[tuple[str, str], Mapping[str, Tensor]]:
         """Site and activation -> what it has learnt, name -> (R, ...) as in its formula."""
         by_site = {}
