@@ -134,7 +134,7 @@ def step(pack, number, batch):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "prelu", "xielu", "apl"])
 def test_a_pack_is_the_plain_loop(data, tmp_path, monkeypatch, activation, optimizer):
     """In float64: losses and weights of 100 steps to 1e-10, and the same steps clipped."""
     spec = packed_spec(activation, depth=4, epochs=20, batch_size=200, **OPTIMIZERS[optimizer])
@@ -142,8 +142,10 @@ def test_a_pack_is_the_plain_loop(data, tmp_path, monkeypatch, activation, optim
     for number, batch in itertools.islice(batches(alone, 0), 100):
         expected = {name: value.item() for name, value in alone.train(number, batch).items()}
         assert step(packed, number, batch) == pytest.approx(expected, abs=1e-10)
-    for mine, theirs in zip(packed.parameters, alone.model.parameters(), strict=True):
-        assert (mine[0] - theirs).abs().max() < 1e-10
+    weights = packed.weights()[0]
+    assert len(weights) == len(packed.parameters)
+    for name, parameter in alone.model.named_parameters():
+        assert (weights[name] - parameter).abs().max() < 1e-10
 
 
 @pytest.mark.parametrize("activation", FUNCTIONS)

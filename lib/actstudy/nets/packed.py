@@ -69,8 +69,8 @@ class PackedMLP(nn.Module):
         self, name: str, values: Mapping[int, Tensor], states: Sequence[dict[str, Tensor]]
     ) -> None:
         """Add a parameter (R, ...) of some runs, run -> its value; the rows of others are zero."""
-        (shape,) = {value.shape for value in values.values()}
-        rows = torch.zeros(self.runs, *shape)
+        first = next(iter(values.values()))
+        rows = first.new_zeros(self.runs, *first.shape)
         for run, value in values.items():
             rows[run] = value.detach()
         self.names.append(name)
