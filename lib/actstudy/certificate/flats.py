@@ -128,7 +128,7 @@ def _points(subject: Subject) -> list[float]:
 
 def _zone_in_words(zone: Flat) -> str:
     if zone.low < -LIMIT:
-        return f"x <= {zone.high:g}"
+        return f"x up to {zone.high:g}"
     if zone.high > LIMIT:
-        return f"x >= {zone.low:g}"
-    return f"{zone.low:g} <= x <= {zone.high:g}"
+        return f"x from {zone.low:g} on"
+    return f"x from {zone.low:g} to {zone.high:g}"
