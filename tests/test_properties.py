@@ -207,6 +207,8 @@ def test_zeros_are_points_or_parts():
     assert bent["points"] == near([1 / 3, -math.pi])
     assert read("zeros", lambda x: (x - 1 / 3) ** 2)["points"] == near([1 / 3])
     assert read("zeros", lambda x: torch.sign(x - 1 / 3) + x * 0)["n"] == 0  # it jumps over 0
+    assert read("zeros", lambda x: x * 0)["zones"] == [(-INF, INF)]
+    assert read("dead_zone", lambda x: x * 0 + 2)["share_of_normal"] == 1
     flat = read("zeros", lambda x: torch.relu(x.abs() - 1 / 3))
     assert flat["zones"] == [near((-1 / 3, 1 / 3))]
 
@@ -367,6 +369,10 @@ def test_what_families_add_has_the_known_constants():
     assert read("moments", "rrelu")["gain"] == near(math.sqrt(2 / (1 + slope**2)))
     assert read("smoothness", "elu_alpha")["order"] == 1  # whatever autograd gives just at 0
     assert read("smoothness", "xielu")["order"] == 1
+    ((x, y),) = read("minima", "xielu")["minima"]  # 0.8 (e^x - 1) + 1/2 = 0
+    assert (x, y) == near(
+        (math.log(3 / 8), 0.8 * (3 / 8 - 1 - math.log(3 / 8)) + math.log(3 / 8) / 2)
+    )
     assert read("smoothness", "relu_squared")["order"] == 1
 
 
@@ -542,8 +548,9 @@ def test_there_are_twelve_properties_of_every_registered_activation(registered):
 
 def test_every_measure_of_the_table_is_measured():
     rows = measures_of(subject_of("gelu"), without=("seconds",))
-    wanted = {each.measure for table in properties.TABLES.values() for each in table.values()}
-    assert all(rows[measure]["outcome"] == MEASURED for measure in wanted)
+    for table in properties.TABLES.values():
+        for each in table.values():
+            assert rows[each.measure]["outcome"] == MEASURED, each.measure
 
 
 def test_the_stored_table_is_that_of_the_functions(registered):
@@ -557,8 +564,7 @@ def test_the_stored_table_is_that_of_the_functions(registered):
 
 def rows_of_block(block):
     """Printed and computed constants of a block of docs/properties.md."""
-    lines = block.splitlines()[2:]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [line.strip("| ").split(" | ") for line in block.splitlines()[2:]]
 
 
 def test_computed_constants_are_those_of_papers_as_far_as_they_are_printed():
@@ -580,6 +586,23 @@ def test_constants_of_guides_are_others_than_computed():
             assert abs(
                 float(fractions.Fraction(printed.replace("-inf", "-9999"))) - float(value)
             ) > (0.05), what
+
+
+def test_what_the_page_says_of_deployed_activations_is_so():
+    frame = pd.read_parquet(ROOT / "benchmarks/results/deployed.parquet")
+    ratios = frame.set_index(["activation", "precision"])["to_relu"]
+    fused = frame[frame["precision"] == "fp32"].set_index("activation")["fused"]
+    assert not fused[["silu", "hardswish", "softsign"]].any()
+    assert fused["elu"]
+    for name in ("silu", "hardswish", "softsign"):
+        assert ratios[name, "fp32"] < ratios["elu", "fp32"]
+    for name in ("relu", "relu6", "hardtanh"):
+        assert ratios[name, "int8"] == pytest.approx(1, abs=0.05)
+    assert ratios["softplus", "fp32"] > 2
+    assert ratios["mish", "fp32"] > 2
+    times = frame.set_index(["activation", "precision"])["us"]
+    assert times["hardswish", "int8"] > times["hardswish", "fp32"]
+    assert (frame["n_processes"] >= 3).all()
 
 
 def test_a_feed_forward_part_is_no_function_of_one_number(tmp_path):

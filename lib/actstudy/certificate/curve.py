@@ -63,7 +63,8 @@ def lowest(function: Function, low: float, high: float) -> tuple[float, float]:
         y = function(x)
         place = int(y.argmin())
         low, high = x[max(place - 1, 0)], x[min(place + 1, N_INNER)]
-    where, least = float(x[place]), float(y[place])
+    where = float(x[place])
+    least = float(y[place])
     rounded = round(where, PLACES) + 0.0  # no -0
     at_rounded = float(function(np.array([rounded]))[0])
     return (rounded, at_rounded) if at_rounded <= least else (where, least)
