@@ -111,7 +111,7 @@ def dead_compared(
             fields |= {"activation": fixed(fields["activation"]), "init": fixed(fields["init"])}
             lesson = Lesson(**fields, hidden=hidden, data=data, steps=steps, seeds=seeds)
             ends.append(history(lesson).units[-1])
-        readings.append(Reading(_difference(*ends, times), text))
+        readings.append(Reading(_difference(ends[0], ends[1], times), text))
     return readings
 
 

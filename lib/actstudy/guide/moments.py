@@ -8,7 +8,7 @@ from actstudy.contract.reading import Reading, Value, exact, mean_of
 from actstudy.guide import choices
 from actstudy.guide.choices import Choice, conditions, parts
 from actstudy.guide.stacked import Stack, normal_inputs
-from actstudy.nets.activations import gain
+from actstudy.nets.gain import gain
 
 DRAWS = (  # of torch.nn.init
     "kaiming_normal_",
