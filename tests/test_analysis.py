@@ -30,6 +30,7 @@ from actstudy.analysis.page import (
     recommendation,
     result_tables,
     summary,
+    template,
     verdict_notes,
 )
 from actstudy.analysis.questions import contrasts, outcomes, procedure, seed_values, stats
@@ -555,8 +556,8 @@ def test_a_note_that_a_killed_process_left_half_is_none(tmp_path, content):
 
 def test_the_pages_own_words_stand_outside_of_its_expressions():
     """What an expression gives is text of others: escaped, and without the spaces around it."""
-    for template in summary.TEMPLATES.glob("*.j2"):
-        for expression in re.findall(r"{{(.*?)}}", template.read_text()):
+    for file in template.TEMPLATES.glob("*.j2"):
+        for expression in re.findall(r"{{(.*?)}}", file.read_text()):
             assert not re.search("[\"']", re.sub(r'join\(".*?"\)', "", expression)), expression
 
 

@@ -116,7 +116,7 @@ COMMANDS = (
     ),
     Command(
         "measure",
-        "measure claims of guides again and print them beside what is claimed",
+        "measure claims of guides again: claimed, measured, n, verdict",
         measure.add_flags,
         measure.measure,
         examples=measure.EXAMPLES,

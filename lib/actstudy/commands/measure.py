@@ -51,7 +51,8 @@ def measure(arguments: argparse.Namespace) -> int:
     from actstudy.analysis.questions.ledger import judged
 
     named = _named(arguments.claims, claims)
-    print(ledger_tables.plain(*judged(named, _answers(named))))
+    claims, _ = judged(named, _answers(named))
+    print(ledger_tables.table(claims, with_id=True))
     return 0
 
 

@@ -1,9 +1,10 @@
 """The bounds that a claim sets to measured values: the part `holds_if` of a ledger."""
 
+import itertools
 import math
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from actstudy.contract import errors
 from actstudy.study.claims import Known, Number
@@ -32,7 +33,7 @@ class Bound(Known):
     above: Number | None = None
     below: Number | None = None
     between: Annotated[list[Number], Field(min_length=2, max_length=2)] | None = None
-    is_true: Annotated[bool, Field(strict=True)] | None = Field(None, alias="is")
+    is_true: bool | None = None  # `is` in a file
 
     @model_validator(mode="before")
     @classmethod
@@ -40,12 +41,21 @@ class Bound(Known):
         keys = tuple(content) if isinstance(content, dict) else ()
         if not any(sorted(keys) == sorted(form) for form in FORMS):
             forms = " | ".join(" and ".join(form) for form in FORMS)
-            names = [name for form in FORMS for name in form]
+            names = list(itertools.chain(*FORMS))
             hints = [errors.nearest(key, names) for key in keys if key not in names]
             raise ValueError(f"{''.join(hints)}allowed: {forms}")
-        if "between" in keys and list(content["between"]) != sorted(content["between"]):
-            raise ValueError("allowed: between: [lower, upper]")
+        if keys == ("is",):
+            if not isinstance(content["is"], bool):
+                raise ValueError("allowed: is: true, is: false")
+            return {"is_true": content["is"]}
         return content
+
+    @field_validator("between")
+    @classmethod
+    def _check_order(cls, ends: list[float]) -> list[float]:
+        if ends[0] > ends[1]:
+            raise ValueError("allowed: [lower, upper]")
+        return ends
 
 
 class Range(NamedTuple):
@@ -56,10 +66,11 @@ class Range(NamedTuple):
     is_open: bool = False
 
     def contains(self, value: float) -> bool:
-        """Whether a value is in it."""
-        if self.is_open:
-            return self.low < value < self.high
-        return self.low <= value <= self.high
+        """Whether a value is in it; infinity is above every number."""
+        if not self.is_open:
+            return self.low <= value <= self.high
+        above = value > self.low or self.low == -math.inf
+        return above and (value < self.high or self.high == math.inf)
 
     def is_below(self, value: float) -> bool:
         """Whether all of it is below a value."""
@@ -79,8 +90,8 @@ def range_of(bound: dict[str, Any]) -> Range:
         return Range(bound["equals"] - distance, bound["equals"] + distance)
     if "between" in bound:
         return Range(*bound["between"])
-    if "is" in bound:
-        return Range(float(bound["is"]), float(bound["is"]))
+    if "is_true" in bound:
+        return Range(float(bound["is_true"]), float(bound["is_true"]))
     is_open = "above" in bound or "below" in bound
     low = bound.get("at_least", bound.get("above", -math.inf))
     high = bound.get("at_most", bound.get("below", math.inf))
@@ -96,7 +107,7 @@ def words(bound: dict[str, Any]) -> str:
     if "between" in bound:
         low, high = bound["between"]
         return f"between {low:g} and {high:g}"
-    if "is" in bound:
-        return "yes" if bound["is"] else "no"
+    if "is_true" in bound:
+        return "yes" if bound["is_true"] else "no"
     ((key, value),) = bound.items()
     return f"{key.replace('_', ' ')} {value:g}"

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from actstudy.contract import checkout, errors, measurements
 from actstudy.contract.errors import StudyError
@@ -16,7 +23,30 @@ from actstudy.study.validation import validate
 
 ID = r"[A-Za-z][A-Za-z0-9_]{0,39}"
 PLACEHOLDER = re.compile(r"\{([^{}@]+?)(?:\s*@\s*([^{}]+?))?\}")  # of a note: {value @ condition}
-Text = Annotated[str, Field(strict=True, min_length=1)]
+
+
+def _text(value: Any) -> str:
+    """A text that is not empty; numbers have quotes, as their digits are those of the guide."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("text, numbers in quotes")
+    return value
+
+
+def _id(name: str) -> str:
+    """The id of a claim, which commands name."""
+    if not re.fullmatch(ID, name):
+        raise StudyError(f"got {name!r}; allowed: letters, digits and _, a letter first")
+    return name
+
+
+def _measurement(measure: Any) -> Any:
+    """A mapping of one measurement to its arguments."""
+    if not isinstance(measure, dict) or len(measure) != 1:
+        raise ValueError("one measurement: {NAME: {ARGUMENT: VALUE}}")
+    return measure
+
+
+Text = Annotated[str, BeforeValidator(_text)]
 
 
 class Claim(Known):
@@ -25,8 +55,8 @@ class Claim(Known):
     section: Text = Field(description="of the guide")
     claim: Text = Field(description="what it says, in the project's words")
     claimed: Text = Field(description="its number or order, as printed")
-    measure: dict[str, dict[str, Any] | None] | None = Field(
-        None, description="one measurement: its arguments", min_length=1, max_length=1
+    measure: Annotated[dict[str, dict[str, Any] | None], BeforeValidator(_measurement)] | None = (
+        Field(None, description="one measurement: its arguments")
     )
     holds_if: dict[str, Bound] | None = Field(
         None, description="value -> its bound; all must hold", min_length=1
@@ -43,9 +73,9 @@ class Claim(Known):
             has_key = getattr(self, key) is not None
             if has_key == (self.unmeasurable is not None):
                 got = f"{key} with unmeasurable" if has_key else f"no {key}"
-                raise ValueError(f"got {got}; allowed: measure and holds_if, or unmeasurable")
+                raise StudyError(f"got {got}; allowed: measure and holds_if, or unmeasurable")
         if self.unexpected and not self.note:
-            raise ValueError("got unexpected without note; allowed: a note that explains it")
+            raise StudyError("got unexpected without note; allowed: a note that explains it")
         return self
 
 
@@ -53,7 +83,7 @@ class Claims(BaseModel):
     """A file of a ledger."""
 
     model_config = ConfigDict(extra="forbid")
-    claims: dict[Annotated[str, Field(pattern=f"^{ID}$")], Claim] = Field(min_length=1)
+    claims: dict[Annotated[str, AfterValidator(_id)], Claim] = Field(min_length=1)
 
 
 def topic_of(file: Path) -> str:
@@ -63,10 +93,10 @@ def topic_of(file: Path) -> str:
 
 def files_of(folder: Path) -> list[Path]:
     """The files of a ledger, or the one that is named; StudyError if there are none."""
-    here = checkout.source_of(folder)
-    if here.is_file():
-        return [here]
-    files = sorted(here.glob("[!.]*.yaml")) if here.is_dir() else []
+    source = checkout.source_of(folder)
+    if source.is_file():
+        return [source]
+    files = sorted(source.glob("[!.]*.yaml"))
     if not files:
         raise StudyError(f"{folder}: no claims; allowed: a folder with files of claims, *.yaml")
     return files
@@ -85,7 +115,7 @@ def read_ledger(folder: Path) -> dict[str, dict[str, Any]]:
             where = f"{file}: {key}"
             if key in claims:
                 raise StudyError(f"{where}: also in {claims[key]['file']}; allowed: each id once")
-            stated = claim.model_dump(by_alias=True, exclude_unset=True)
+            stated = claim.model_dump(exclude_unset=True)
             stated |= {"topic": topic_of(file), "file": file.name}
             if claim.measure:
                 stated |= request_of(claim.measure, f"{where}: measure")
@@ -98,7 +128,7 @@ def _content(file: Path) -> dict[str, Claim]:
     try:
         claims: Claims = validate(Claims, {"claims": read(file)}, str(file))
     except StudyError as fault:
-        raise StudyError(str(fault).replace(f"{file}: claims.", f"{file}: ", 1)) from None
+        raise StudyError(str(fault).replace(": claims.", ": ", 1)) from None
     return claims.claims
 
 

@@ -5,23 +5,28 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.contract import measurements, store
+from actstudy.contract.errors import StudyError
 from actstudy.study import ledger
 
 FOLDER = store.RESULTS / "measured"  # of all studies, as runs are
 NO_GPU = "needs a GPU"
 
 
-def of_study(folder: Path, stated: str) -> dict[str, Any]:
+def of_study(file: Path, name: str) -> dict[str, Any]:
     """The ledger of a study as its plan holds it: its folder, claims, and file per group.
 
-    folder: where the study's file is; stated: the name of the ledger's folder beside it.
+    file: the study's; name: of the ledger's folder beside it.
     """
-    claims = ledger.read_ledger(folder / stated)
+    folder = file.parent / name
+    try:
+        claims = ledger.read_ledger(folder)
+    except StudyError as fault:
+        raise StudyError(f"{file}: ledger: {fault}") from None
     files = {}
     for group, requests in ledger.requests(claims).items():
         if group != measurements.RUNS:
             files[group] = file_name(group, requests)
-    return {"folder": str(folder / stated), "claims": claims, "files": files}
+    return {"folder": str(folder), "claims": claims, "files": files}
 
 
 def file_name(group: str, requests: Iterable[tuple[str, str]]) -> str:
@@ -39,14 +44,14 @@ def is_alone(group: str) -> bool:
     return bool(measurements.setting(group, "ALONE"))
 
 
-def files(stated: Mapping[str, Any] | None, has_gpu: bool) -> list[str]:
-    """The files that the tables of a study wait for: of groups that are measured here.
+def files(stated: Mapping[str, Any] | None, has_gpu: bool) -> dict[str, str]:
+    """Group -> the file that the tables of a study wait for, of groups that are measured here.
 
     A file of a GPU group that is there already counts too, whichever machine wrote it.
     """
-    names = []
+    by_group = {}
     for group, name in (stated or {"files": {}})["files"].items():
         file = FOLDER / name
         if has_gpu or not needs_gpu(group) or file.is_file():
-            names.append(str(file))
-    return names
+            by_group[group] = str(file)
+    return by_group

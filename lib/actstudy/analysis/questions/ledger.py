@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from actstudy.analysis.markdown import listed
 from actstudy.analysis.questions import ledger_runs, ledger_words
 from actstudy.analysis.questions.ledger_verdicts import (
     NOT_MEASURABLE,
@@ -63,19 +64,25 @@ def of_runs(ledger: Ledger, plan: Plan, frames: Frames) -> Rows:
     rows: Rows = []
     devices = "; ".join(sorted(frames["runs"]["device"].dropna().unique())) if len(frames) else ""
     for kind, arguments in requests(ledger["claims"]).get(measurements.RUNS, []):
-        task = json.loads(arguments)["task"]
+        tasks = tasks_of(json.loads(arguments))
+        absent = [task for task in tasks if task not in plan.tasks]
         began = time.monotonic()
-        if task in plan.tasks:
-            function = ledger_runs.MEASUREMENTS[kind]
-            several = answers.answer(function, arguments, frames, plan)
-        else:
-            reason = f"needs a study with task {task}"
-            several = [{"status": answers.ABSENT, "reason": reason}]
+        several = [
+            {"status": answers.ABSENT, "reason": f"needs a study with task {listed(absent)}"}
+        ]
+        if not absent:
+            several = answers.answer(ledger_runs.MEASUREMENTS[kind], arguments, frames, plan)
         seconds = round(time.monotonic() - began, 3)
         request: dict[str, Any] = {"group": measurements.RUNS, "kind": kind, "arguments": arguments}
         request |= {"device": devices, "seconds": seconds}
         rows += [{**request, **row} for row in several]
     return rows
+
+
+def tasks_of(arguments: Mapping[str, Any]) -> list[str]:
+    """The tasks that a measurement of runs names, as `task` or as `tasks`."""
+    names = [arguments.get("task"), *arguments.get("tasks", [])]
+    return [str(name) for name in names if name]
 
 
 def judged(claims: Mapping[str, Any], rows: Rows) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -128,9 +135,8 @@ def _judged_claim(key: str, claim: Mapping[str, Any], own: Rows, values: Rows) -
         "unexpected": claim.get("unexpected", False),
     }
     row |= {name: claim.get(name, "") for name in ("group", "kind", "arguments")}
-    if "holds_if" in claim:
-        several = [f"{name} {bounds.words(bound)}" for name, bound in claim["holds_if"].items()]
-        row["holds_if"] = ", ".join(several)
+    several = [f"{name} {bounds.words(bound)}" for name, bound in claim.get("holds_if", {}).items()]
+    row["holds_if"] = ", ".join(several)
     if own:
         row |= {name: own[0].get(name) for name in ("device", "versions", "seconds")}
     if decided.verdict == NOT_MEASURED or not values:

@@ -35,7 +35,12 @@ class Verdict(NamedTuple):
 
 
 def outcome(row: Row, bound: Range) -> str:
-    """TRUE if the interval of a value is in the bound, FALSE if none of it is, else OPEN."""
+    """TRUE if the interval of a value is in the bound, FALSE if none of it is, else OPEN.
+
+    A single sample has no interval: it is OPEN.
+    """
+    if row["n"] == 1:
+        return OPEN
     if bound.contains(row["low"]) and bound.contains(row["high"]):
         return TRUE
     if bound.is_below(row["low"]) or bound.is_above(row["high"]):
@@ -75,12 +80,15 @@ def _all_of(outcomes: set[str]) -> str:
 def seeds_to_add(row: Row, bound: Range) -> int:
     """The seeds after which an interval around the same value no longer meets the bound's edge.
 
-    An interval's width falls as 1 / sqrt(n). Above MAX_SEEDS if no number is enough or known.
+    An interval's width falls as 1 / sqrt(n). Above MAX_SEEDS if no number is enough, 0 if none is
+    known: of a single sample, or an interval without ends.
     """
     n = row["n"]
     half = (row["high"] - row["low"]) / 2
     distance = min(abs(row["value"] - edge) for edge in (bound.low, bound.high))
-    if n < 1 or not distance > 0 or not math.isfinite(half):
+    if n < 2 or not math.isfinite(half):
+        return 0
+    if distance == 0:
         return MAX_SEEDS + 1
     total = n * (half / distance) ** 2
     return max(1, math.ceil(min(total, n + 2 * MAX_SEEDS)) - n)
@@ -89,6 +97,8 @@ def seeds_to_add(row: Row, bound: Range) -> int:
 def _seeds_words(seeds: int) -> str:
     if seeds > MAX_SEEDS:
         return f"over {MAX_SEEDS + 1:,} more seeds: the value is on the bound's edge"
+    if not seeds:
+        return "no interval yet"
     return f"{seeds:,} more seed{'s' if seeds > 1 else ''}"
 
 

@@ -9,6 +9,7 @@ from actstudy.study.ledger import PLACEHOLDER
 
 EXACT_DIGITS = 6  # significant digits of a computed value
 SAMPLED_DIGITS = 3
+COMPUTED = "computed"  # without samples
 MAX_DIGITS = 8  # of an interval whose ends are close
 POSITIONAL = (1e-3, 1e6)  # sizes that are written without an exponent
 Row = Mapping[str, Any]  # a value: condition, name, value, low, high, n, unit, bound
@@ -31,7 +32,7 @@ def value_words(row: Row) -> str:
     if row["bound"] in ("yes", "no") and row["low"] == row["high"]:
         return "yes" if row["value"] else "no"
     unit = f" {row['unit']}" if row["unit"] else ""
-    if row["low"] == row["high"]:
+    if row["low"] == row["high"] or math.isnan(row["low"] + row["high"]):
         return number(row["value"]) + unit
     ends = [row["low"], row["high"]]
     for digits in range(SAMPLED_DIGITS, MAX_DIGITS):
@@ -76,5 +77,5 @@ def fill(note: str, rows: Iterable[Row]) -> str:
 def n_words(low: int, high: int) -> str:
     """How many samples are behind the values of a claim: `20`, `8 to 100`, `computed`."""
     if high == 0:
-        return "computed"
+        return COMPUTED
     return f"{high:,}" if low in (0, high) else f"{low:,} to {high:,}"
