@@ -25,14 +25,6 @@ FULL = "config/guide_full.yaml"  # has the tasks on data that are not embedded
 FAMILIES = ("primary", "all pairs")  # the first that has a pair says its interval
 
 
-def tasks_of(plan: Plan, tasks: Sequence[str]) -> list[str]:
-    """Those of some tasks that a study has; Absent if it has none."""
-    several = [task for task in tasks if task in plan.tasks]
-    if not several:
-        raise Absent(f"needs a study with one of the tasks {', '.join(tasks)}")
-    return several
-
-
 def runs_of(
     frames: Frames, task: str, levels: Sequence[str], data: str = "", group: str = ""
 ) -> pd.DataFrame:
@@ -98,9 +90,11 @@ def in_units(estimate: Estimate, settings: TaskPlan) -> dict[str, Value]:
     elif is_share(settings):
         several = 100 * several
         unit = "points"
+    value, low, high = several.tolist()
+    in_margins, margins_low, margins_high = margins.tolist()
     return {
-        "gain": Value(*several.tolist(), estimate.n, unit),
-        "margins": Value(*margins.tolist(), estimate.n, "margins"),
+        "gain": Value(value, low, high, estimate.n, unit),
+        "margins": Value(in_margins, margins_low, margins_high, estimate.n, "margins"),
     }
 
 

@@ -9,21 +9,19 @@ from collections.abc import Sequence
 
 from actstudy.analysis.questions import seed_values
 from actstudy.analysis.questions.ledger_gains import (
-    FULL,
     dead_shares,
     gain,
     is_share,
     mean_gain,
     runs_of,
     smallest,
-    tasks_of,
 )
 from actstudy.analysis.questions.procedure import ALPHA
 from actstudy.analysis.questions.seed_values import Frames
 from actstudy.contract.plan import Plan
 from actstudy.contract.reading import Absent, Reading, exact, mean_of, share_of
 
-ALIKE = ("level", "seed", "data", "lr", "batch_size", "order_hash")  # in runs that differ otherwise
+ALIKE = ["level", "seed", "data", "lr", "batch_size", "order_hash"]  # in runs that differ otherwise
 
 
 def cell(
@@ -69,9 +67,9 @@ def contrast(
 def contrasts_of_tasks(
     frames: Frames, plan: Plan, tasks: Sequence[str], level: str, against: str = "relu"
 ) -> list[Reading]:
-    """`contrast` in each of some tasks that the study has, each of them a condition."""
+    """`contrast` in each of some tasks, each of them a condition."""
     readings = []
-    for task in tasks_of(plan, tasks):
+    for task in tasks:
         (reading,) = contrast(frames, plan, task, level, against)
         readings.append(Reading(reading.values, plan.tasks[task].title))
     return readings
@@ -104,9 +102,8 @@ def share_of_tasks(
     frames: Frames, plan: Plan, tasks: Sequence[str], level: str = "relu"
 ) -> list[Reading]:
     """`share` of tasks in which no level has the verdict `better` against the baseline `level`."""
-    several = tasks_of(plan, tasks)
     n_best = 0
-    for task in several:
+    for task in tasks:
         place = runs_of(frames, task, [level])["group"].iloc[0]
         rows = frames["contrasts"]
         rows = rows[(rows["task"] == task) & (rows["group"] == place)]
@@ -114,7 +111,7 @@ def share_of_tasks(
         if rows.empty:
             raise Absent(f"needs task {task} with baseline {level}")
         n_best += int((rows["verdict"] != "better").all())
-    return [Reading({"share": share_of(n_best, len(several))})]
+    return [Reading({"share": share_of(n_best, len(tasks))})]
 
 
 def precision_change(
@@ -128,11 +125,11 @@ def precision_change(
     runs = seed_values.compared(frames, plan, task)
     sides = []
     for name in (precision, against):
-        side = runs[runs["precision"] == name]
+        side = runs.loc[runs["precision"] == name, [*ALIKE, "value"]]
         if side.empty:
-            raise Absent(f"needs task {task} at precision {name} of {FULL}")
+            raise Absent(f"needs task {task} at precision {name}")
         sides.append(side)
-    both = sides[0].merge(sides[1], on=list(ALIKE), suffixes=("", "_against"))
+    both = sides[0].merge(sides[1], on=ALIKE, suffixes=("", "_against"))
     both["gain"] = settings.sign * (both["value"] - both["value_against"])
     confidence = 1 - ALPHA / both["level"].nunique()
     readings = []
@@ -150,7 +147,7 @@ def contrast_if_dead(
     dead units in the former.
     """
     settings = plan.tasks[task]
-    runs = seed_values.compared(frames, plan, task)
+    runs = seed_values.compared(frames, plan, task)[["run_id", "level", "group", "seed", "value"]]
     theirs = runs[runs["level"] == against]
     theirs = theirs.assign(dead=theirs["run_id"].map(dead_shares(frames["health"])))
     both = theirs.merge(
