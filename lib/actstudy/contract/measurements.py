@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from actstudy.contract import code, frameworks, literals, registry, syntax
+from actstudy.contract import code, code_entries, frameworks, literals, registry, syntax
 from actstudy.contract.errors import StudyError
 
 ROOM = "guide"
 TABLE = "MEASUREMENTS"  # of a group's file: kind -> its function
 RUNS = "runs"  # the group that is answered from a study's tables, right of the wall
 RUNS_FILE = "analysis/questions/ledger_runs.py"
+NOT_HASHED = ("contract/", code_entries.ACTIVATIONS, code_entries.INITS)  # of registries the named entries are
 N_OF_STUDY = 2  # arguments of a kind of RUNS that are no claim's: frames, plan
 
 
@@ -92,19 +93,34 @@ def to_json(arguments: Mapping[str, Any]) -> str:
 def digest(group: str, requests: Iterable[tuple[str, str]]) -> str:
     """12 hex digits of what a group's readings depend on.
 
-    These are the requests (kind, arguments as JSON), the code of the group and of the activations
-    that either names, and the version of torch.
+    These are the requests (kind, arguments as JSON), the code of the group, of all that it imports
+    but contract/, of the activations and init policies that either names, and torch's version.
     """
     asked_for = sorted(requests)
-    files = code.with_imports([file_of(group)])
+    files = [file for file in _with_imports(file_of(group)) if not file.startswith(NOT_HASHED)]
     texts = _texts([literals.tree(file) for file in files])
     for _, arguments in asked_for:
         texts |= _texts([ast.parse(arguments, mode="eval")])
     names = {registry.aliases().get(text, text) for text in texts}
     pieces = [f"activation {name}" for name in sorted(names & set(registry.activations()))]
+    pieces += [f"init {name}" for name in sorted(texts & set(registry.init_policies()))]
     pieces += files
     parts = [[piece, code.digest_of(piece)] for piece in pieces]
     return syntax.digest([asked_for, parts, frameworks.version(frameworks.TORCH)])
+
+
+def _with_imports(file: str) -> list[str]:
+    """A file of the package and all of the package that it imports, directly or by others."""
+    todo = [file]
+    used: dict[str, None] = {}
+    while todo:
+        importing = todo.pop()
+        if importing not in used:
+            used[importing] = None
+            package = ".".join(["actstudy", *importing.split("/")[:-1]])
+            modules = syntax.imported_modules([literals.tree(importing)], package)
+            todo += filter(None, map(literals.module_file, modules))
+    return sorted(used)
 
 
 def _texts(trees: Iterable[ast.AST]) -> set[str]:
