@@ -13,7 +13,13 @@ ROOM = "guide"
 TABLE = "MEASUREMENTS"  # of a group's file: kind -> its function
 RUNS = "runs"  # the group that is answered from a study's tables, right of the wall
 RUNS_FILE = "analysis/questions/ledger_runs.py"
-NOT_HASHED = ("contract/", code_entries.ACTIVATIONS, code_entries.INITS)  # of registries the named entries are
+NOT_HASHED = (  # of registries those entries are that are named
+    "contract/",
+    "own_data/",
+    "__init__.py",  # the version of the package
+    code_entries.ACTIVATIONS,
+    code_entries.INITS,
+)
 N_OF_STUDY = 2  # arguments of a kind of RUNS that are no claim's: frames, plan
 
 
@@ -94,13 +100,13 @@ def digest(group: str, requests: Iterable[tuple[str, str]]) -> str:
     """12 hex digits of what a group's readings depend on.
 
     These are the requests (kind, arguments as JSON), the code of the group, of all that it imports
-    but contract/, of the activations and init policies that either names, and torch's version.
+    but NOT_HASHED, of the activations and init policies that either names, and torch's version.
     """
     asked_for = sorted(requests)
     files = [file for file in _with_imports(file_of(group)) if not file.startswith(NOT_HASHED)]
-    texts = _texts([literals.tree(file) for file in files])
+    texts = set[str]().union(*map(_texts_of, files))
     for _, arguments in asked_for:
-        texts |= _texts([ast.parse(arguments, mode="eval")])
+        texts |= _texts(ast.parse(arguments, mode="eval"))
     names = {registry.aliases().get(text, text) for text in texts}
     pieces = [f"activation {name}" for name in sorted(names & set(registry.activations()))]
     pieces += [f"init {name}" for name in sorted(texts & set(registry.init_policies()))]
@@ -117,17 +123,28 @@ def _with_imports(file: str) -> list[str]:
         importing = todo.pop()
         if importing not in used:
             used[importing] = None
-            package = ".".join(["actstudy", *importing.split("/")[:-1]])
-            modules = syntax.imported_modules([literals.tree(importing)], package)
-            todo += filter(None, map(literals.module_file, modules))
+            todo += _imports(importing)
     return sorted(used)
 
 
-def _texts(trees: Iterable[ast.AST]) -> set[str]:
-    """Every text that syntax trees hold as a literal."""
+@cache
+def _imports(file: str) -> tuple[str, ...]:
+    """The files of the package that one of them imports."""
+    package = ".".join(["actstudy", *file.split("/")[:-1]])
+    modules = syntax.imported_modules([literals.tree(file)], package)
+    return tuple(filter(None, map(literals.module_file, modules)))
+
+
+@cache
+def _texts_of(file: str) -> frozenset[str]:
+    """Every text that a file of the package holds as a literal."""
+    return frozenset(_texts(literals.tree(file)))
+
+
+def _texts(tree: ast.AST) -> set[str]:
+    """Every text that a syntax tree holds as a literal."""
     texts = set()
-    for tree in trees:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                texts.add(node.value)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.add(node.value)
     return texts
