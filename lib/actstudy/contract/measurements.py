@@ -13,7 +13,7 @@ ROOM = "guide"
 TABLE = "MEASUREMENTS"  # of a group's file: kind -> its function
 RUNS = "runs"  # the group that is answered from a study's tables, right of the wall
 RUNS_FILE = "analysis/questions/ledger_runs.py"
-NOT_HASHED = (  # of registries those entries are that are named
+NOT_HASHED = (  # files; of both registries the entries that are named count
     "contract/",
     "own_data/",
     "__init__.py",  # the version of the package
