@@ -22,7 +22,9 @@ ON_PAGE = {
     "frameworks_full": ["vision/effects"],
     "frameworks_smoke": ["vision/effects", "study/forest", "study/metric_curves"],
     "full": ["study/forest", "study/metric_curves", "study/boundaries"],
+    "gated": ["study/forest", "study/metric_curves", "study/boundaries"],
     "he_factor": ["mlp/metric_against_factor"],
+    "learnt": ["study/forest", "study/metric_curves", "study/boundaries"],
     "smoke": ["study/forest", "study/metric_curves", "study/boundaries"],
     "verdicts": [
         "mlp/lr_sensitivity",
@@ -32,7 +34,7 @@ ON_PAGE = {
     ],
 }
 # Others are drawn by the same functions, on fewer or on more cells alike.
-MORE = {"config": ("mlp", "lm"), "depth": ("mlp",), "verdicts": ("mlp",)}
+MORE = {"config": ("mlp", "lm"), "depth": ("mlp",), "learnt": ("mlp",), "verdicts": ("mlp",)}
 
 
 @pytest.fixture(autouse=True)

@@ -98,9 +98,7 @@ class RunSpec:
         lt=1,
     )
     dropout_kind: Literal["plain", "alpha"] = option(
-        "plain sets values to zero; alpha to SELU's lowest value, and keeps mean and variance"
-        " (Klambauer et al. 2017, arXiv:1706.02515)",
-        "plain",
+        "plain sets values to zero; alpha, for SELU, to its lowest, mean and variance kept", "plain"
     )
     drop_path: float = option(
         "stochastic depth: share of examples that the last block leaves out", 0.0, ge=0, lt=1
@@ -141,9 +139,7 @@ class RunSpec:
     )
     warmup: float = option("linear warm-up, in epochs", 0.0, ge=0)
     epochs: int | None = option("length of the run in passes over the train split", None, ge=1)
-    steps: int | None = option(
-        "length of the run in optimizer steps, instead of epochs", None, ge=1
-    )
+    steps: int | None = option("its length in optimizer steps, instead of epochs", None, ge=1)
     batch_size: int = option("examples of one optimizer step", 128, ge=1)
     accumulate: int = option(
         "parts that a batch is split into if memory is short; must divide batch_size", 1, ge=1
