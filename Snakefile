@@ -19,6 +19,7 @@ from actstudy.study import (
     framework_checks,
     jobs,
     looks,
+    measuring,
     notices,
     owner,
     packs,
@@ -78,6 +79,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/packs.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/guide.smk"
 include: "workflow/rules/summary.smk"
 
 
@@ -86,6 +88,8 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/summary.md",
+        rules.claims.output if STUDY.ledger else [],
+        JOBS.measured.values(),
         PAGE_FIGURES.values(),
         LOST_FIGURES,
         rules.tables.output,

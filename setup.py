@@ -11,6 +11,7 @@ SHIPPED = (
     "workflow/scripts/*.py",
     "profiles/default/config.yaml",
     "config/*.yaml",
+    "config/guide/*.yaml",
     "config/replicate/*.yaml",
     "data/embedded/*.parquet",
     "data/embedded/README.md",

@@ -31,11 +31,11 @@ import onnx
 import onnxruntime
 import pandas as pd
 import torch
+from actstudy.guide.reading import mean_of
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 
-from actstudy.guide.reading import mean_of
 from actstudy.nets.activations import ACTIVATIONS
 
 WIDTHS = (64, 256, 256, 256, 10)

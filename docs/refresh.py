@@ -76,6 +76,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "published": measured.published,
     "parity_faults": measured.parity_faults,
     "parity_pairs": measured.parity_pairs,
+    "parity_models": measured.parity_models,
     "activations_cpu": measured.activations_cpu,
     "activations_cuda": measured.activations_cuda,
     "properties_curve": computed.curve,

@@ -27,9 +27,11 @@ from actstudy.analysis.page import (
     compute_tables,
     health_tables,
     layouts,
+    ledger,
     recommendation,
     result_tables,
     summary,
+    template,
     verdict_notes,
 )
 from actstudy.analysis.questions import contrasts, outcomes, procedure, seed_values, stats
@@ -147,7 +149,7 @@ def test_every_figure_with_data_makes_a_picture_with_a_caption(built, tmp_path, 
     known = registry.study_figures()
     if part != "study":
         known = registry.task_figures("classes", ["depth"])
-    undrawn = {"study": {"boundaries", "timeline"}, "mlp": {"dead_over_time"}}
+    undrawn = {"study": {"boundaries", "timeline", *ledger.FIGURES}, "mlp": {"dead_over_time"}}
     assert set(known) - set(names) <= undrawn[part]
     for name in names:
         picture = image.imread(tmp_path / f"{name}.png")
@@ -555,8 +557,8 @@ def test_a_note_that_a_killed_process_left_half_is_none(tmp_path, content):
 
 def test_the_pages_own_words_stand_outside_of_its_expressions():
     """What an expression gives is text of others: escaped, and without the spaces around it."""
-    for template in summary.TEMPLATES.glob("*.j2"):
-        for expression in re.findall(r"{{(.*?)}}", template.read_text()):
+    for file in template.TEMPLATES.glob("*.j2"):
+        for expression in re.findall(r"{{(.*?)}}", file.read_text()):
             assert not re.search("[\"']", re.sub(r'join\(".*?"\)', "", expression)), expression
 
 

@@ -13,7 +13,7 @@ from runs import ROOT
 from scipy import stats
 
 from actstudy.analysis.page import replication_tables
-from actstudy.analysis.questions import claims
+from actstudy.analysis.questions import replication as question
 from actstudy.contract.errors import StudyError
 from actstudy.experiments import mnist1d_notebook
 from actstudy.study import planning, replication
@@ -65,7 +65,7 @@ def study(accuracy, val=None, groups=("",), status=None):
     ],
 )
 def test_verdict_of_a_claim(values, claimed, verdict):
-    judged = claims.judge(np.array(values), claimed, 0.01)
+    judged = question.judge(np.array(values), claimed, 0.01)
     assert judged["verdict"] == verdict
     if len(values) > 1:
         interval = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
@@ -82,23 +82,25 @@ def test_a_level_stands_for_its_cell_with_the_best_validation_whatever_test_says
         split="test", metric="accuracy", value=0.99
     )
     frames["curves"] = pd.concat([frames["curves"], of_test])
-    row = claims.claims(frames, stated({"relu": {"mean": 0.8}}), tasks).iloc[0]
+    row = question.replication(frames, stated({"relu": {"mean": 0.8}}), tasks).iloc[0]
     assert (row["group"], row["ours"], row["verdict"]) == (
         "lr=0.2",
         pytest.approx(0.8),
         "reproduced",
     )
     frames["runs"].loc[frames["runs"]["group"] == "lr=0.2", "status"] = ["diverged", "completed"]
-    assert claims.best_group(frames["runs"], frames["curves"], tasks["mlp"]) == "lr=0.1"
+    assert question.best_group(frames["runs"], frames["curves"], tasks["mlp"]) == "lr=0.1"
     fewer_is_better = task_plan(higher_is_better=False)
     frames["runs"]["status"] = "completed"
-    assert claims.best_group(frames["runs"], frames["curves"], fewer_is_better) == "lr=0.1"
+    assert question.best_group(frames["runs"], frames["curves"], fewer_is_better) == "lr=0.1"
 
 
 def test_metrics_of_claims():
     frames, tasks = study({"relu": [0.98, 0.97]})
     by_metric = {
-        metric: claims.claims(frames, stated({"relu": {"mean": 0}}, metric), tasks).iloc[0]["ours"]
+        metric: question.replication(frames, stated({"relu": {"mean": 0}}, metric), tasks).iloc[0][
+            "ours"
+        ]
         for metric in ("reported_accuracy", "error_percent", "mean_train_loss")
     }
     assert by_metric == pytest.approx(
@@ -109,19 +111,19 @@ def test_metrics_of_claims():
 def test_a_diverged_run_counts_at_chance_and_without_chance_decides_nothing():
     frames, tasks = study({"relu": [0.9, math.nan]}, status={("relu", "", 1): "diverged"})
     published = stated({"relu": {"mean": 50.0}}, "error_percent")
-    row = claims.claims(frames, published, tasks).iloc[0]
+    row = question.replication(frames, published, tasks).iloc[0]
     assert (row["ours"], row["n"], row["n_diverged"]) == (pytest.approx(50.0), 2, 1)
     assert "1 diverged" in replication_tables.claim_section(
-        claims.claims(frames, published, tasks), published
+        question.replication(frames, published, tasks), published
     )
     published["metric"] = "mean_train_loss"
-    assert claims.claims(frames, published, tasks).iloc[0]["verdict"] == "undecided"
+    assert question.replication(frames, published, tasks).iloc[0]["verdict"] == "undecided"
 
 
 def test_no_claims_no_rows():
     frames, tasks = study({"relu": [0.9]})
-    assert claims.claims(frames, None, tasks).empty
-    assert replication_tables.claim_section(claims.claims(frames, None, tasks), None) == ""
+    assert question.replication(frames, None, tasks).empty
+    assert replication_tables.claim_section(question.replication(frames, None, tasks), None) == ""
 
 
 def test_order_agrees_with_scipy_and_is_exact_where_values_tie():
@@ -129,15 +131,15 @@ def test_order_agrees_with_scipy_and_is_exact_where_values_tie():
     for n in (2, 4, 6, 8, 11):
         table = pd.DataFrame({"claimed": rng.normal(size=n), "ours": rng.normal(size=n)})
         expected = stats.kendalltau(table["claimed"], table["ours"], method="exact")
-        order = claims.agreement(table)
+        order = question.agreement(table)
         assert (order["tau"], order["p"]) == pytest.approx((expected.statistic, expected.pvalue))
     tied = pd.DataFrame({"claimed": [1.64, 1.76, 1.64, 2.21], "ours": [1.5, 1.7, 1.6, 2.0]})
     # two orders agree as well as this one, two oppose it so
-    assert claims.agreement(tied)["p"] == pytest.approx(4 / 24)
-    assert claims.agreement(tied)["tau"] == pytest.approx(
+    assert question.agreement(tied)["p"] == pytest.approx(4 / 24)
+    assert question.agreement(tied)["tau"] == pytest.approx(
         stats.kendalltau(tied["claimed"], tied["ours"]).statistic
     )
-    assert math.isnan(claims.agreement(tied.assign(ours=1.0))["tau"])
+    assert math.isnan(question.agreement(tied.assign(ours=1.0))["tau"])
 
 
 def test_claims_of_a_study_file_reach_the_plan():

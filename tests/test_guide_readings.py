@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from actstudy.guide.reading import exact, mean_of, median_of, share_of
+from actstudy.contract.reading import exact, mean_of, median_of, share_of
 
 
 def test_a_mean_has_the_t_interval():

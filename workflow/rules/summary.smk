@@ -2,6 +2,7 @@ rule summary:
     input:
         tables=rules.tables.output.plan,
         figures=PAGE_FIGURES.values(),
+        claims=rules.claims.output if STUDY.ledger else [],
     output:
         f"{RESULTS}/summary.md",
     params:

@@ -13,6 +13,7 @@ rule tables:
         ),
         boundaries=f"{RESULTS}/boundaries.parquet",
         parity=JOBS.parities.files,
+        measured=JOBS.measured.values(),
     output:
         expand(f"{RESULTS}/tables/{{name}}.parquet", name=TABLES),
         expand(

@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 from actstudy.analysis.collect import collect, without_number
 from actstudy.analysis.export.spreadsheet import write_csv
 from actstudy.analysis.questions import (
-    claims,
     contrasts,
     early_health,
     findings,
+    ledger,
     parity,
+    replication,
     stats,
     tuning,
 )
@@ -32,6 +33,7 @@ from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.schema import CELL, ENDED
 from actstudy.contract.streams import stream
+from actstudy.study import measuring
 
 NAMES = [
     "runs",
@@ -49,12 +51,14 @@ NAMES = [
     "components",
     "speed",
     "tuning",
-    "claims",
+    "replication",
     "early",
     "findings",
     "learnt",
     "incomplete",
     "parity",
+    "claims",
+    "readings",
 ]
 PARQUET_ALONE = ["health"]  # as CSV it would be half a gigabyte for config/depth_full.yaml
 UNITS = {
@@ -126,12 +130,14 @@ def build(
     frames["components"] = components(frames, plan)
     frames["speed"] = speed(frames, plan)
     frames["tuning"] = tuning.tuning(tuning_frames, plan)
-    frames["claims"] = claims.claims(frames, plan.claims, plan.tasks)
+    frames["replication"] = replication.replication(frames, plan.claims, plan.tasks)
     frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)
     frames["findings"] = findings.findings(runs, frames["health"], frames["curves"], plan.tasks)
     frames["learnt"] = learnt(frames["health"])
     incomplete = runs[runs["status"] != "completed"]
     frames["incomplete"] = incomplete[[*CELL, "seed", "run_id", "status", "reason"]]
+    measured = runs_root.parent / measuring.FOLDER.name
+    frames["claims"], frames["readings"] = ledger.tables(plan, frames, measured)
     return Tables(plan, {name: frames[name] for name in NAMES})
 
 

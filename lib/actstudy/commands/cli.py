@@ -13,6 +13,7 @@ from actstudy.commands import (
     completion,
     doctor,
     leaving,
+    measure,
     properties,
     published,
     run,
@@ -120,6 +121,13 @@ COMMANDS = (
         published.add_flags,
         published.check,
         examples="actstudy check config/replicate/mish_cifar10.yaml",
+    ),
+    Command(
+        "measure",
+        "measure claims of guides again: claimed, measured, n, verdict",
+        measure.add_flags,
+        measure.measure,
+        examples=measure.EXAMPLES,
     ),
     Command(
         "completion",

@@ -19,10 +19,10 @@ MAX_COMMAND = 60_000  # of a command: Snakemake runs one above 64 KiB as a file
 
 
 def source_of(file: Path) -> Path:
-    """Where a study file is: as it is named, else that of the project, if it is `config/...`."""
+    """Where a study file, or a folder of claims, is: as named, else the project's `config/...`."""
     shipped = ROOT / file
     is_own = file.parts[:1] == ("config",) and not file.exists()
-    return shipped if is_own and shipped.is_file() else file
+    return shipped if is_own and shipped.exists() else file
 
 
 def study_path(file: Path) -> Path:

@@ -106,12 +106,14 @@ class Plan:
     overrides: list[str] = field(default_factory=list)  # KEY=VALUE of --config, of a try
     # Own activation -> the arguments other than its defaults of its runs, if any has some.
     arguments: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    ledger: dict[str, Any] | None = None  # claims of guides: folder, claims by id, file by group
 
     def to_json(self) -> str:
-        """The plan as JSON text, without arguments of own activations if there are none."""
+        """The plan as JSON text, without arguments of own activations and ledger if it has none."""
         content = dataclasses.asdict(self)
-        if not self.arguments:
-            del content["arguments"]
+        for key in ("arguments", "ledger"):
+            if not content[key]:
+                del content[key]
         return json.dumps(content)
 
     @property

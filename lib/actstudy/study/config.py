@@ -201,6 +201,9 @@ class StudyFile(Block):
     claims: Claims | None = Field(
         None, description="published values: source, metric, tolerance, values by level"
     )
+    ledger: Annotated[str, AfterValidator(stated.folder)] | None = Field(
+        None, description="folder next to this file with claims of guides, which are measured"
+    )
     compare: str = Field(
         "activation", description="the axis whose levels are compared, paired by seed"
     )

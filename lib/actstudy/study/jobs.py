@@ -12,7 +12,7 @@ from typing import Any
 from actstudy.contract import code, errors, own, own_data, registry, sources, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, data_name, data_parts, run_id
-from actstudy.study import looks, packs, parities
+from actstudy.study import looks, measuring, packs, parities
 from actstudy.study.parities import Parities
 from actstudy.study.planning import Study
 
@@ -45,6 +45,8 @@ class Jobs:
     aside: int  # priority of jobs that only the tables wait for: references, toy problems
     own_data: dict[str, str]  # folder of prepared own data -> what the study says of them, as JSON
     parities: Parities  # of Keras runs with torch
+    ledger: str  # folder with the claims of guides that are measured, or empty
+    measured: dict[str, str]  # group of measurements -> its file
 
     @property
     def gpu(self) -> int:
@@ -168,6 +170,8 @@ def plan_jobs(
         aside=2 * (len(runs) - n_first) + 1,
         own_data=own_data_of(study),
         parities=parities.parities_of(specs, priorities),
+        ledger=study.ledger["folder"] if study.ledger else "",
+        measured=measuring.files(study.ledger, has_gpu=device != "cpu"),
     )
 
 

@@ -11,7 +11,7 @@ from actstudy.contract import certificates, own, registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import LooksTaken, Plan, TaskPlan
 from actstudy.contract.spec import RunSpec, layered
-from actstudy.study import checks, claims, data_checks, inspection, looks, tries
+from actstudy.study import checks, claims, data_checks, inspection, looks, measuring, tries
 from actstudy.study.config import RunFields, StudyFile, name_error, set_fields
 from actstudy.study.grid import PlannedRun, expand
 from actstudy.study.model_checks import activation_names
@@ -47,6 +47,7 @@ class Study:
     compare: str
     family: str
     claims: dict[str, Any] | None
+    ledger: dict[str, Any] | None
     tasks: dict[str, TaskPlan]
     possible: list[PlannedRun]  # that any outcome of looks and chosen rates may ask for
     tuning: list[PlannedRun]  # that only choose learning rates
@@ -167,6 +168,7 @@ class Study:
             code=self.code,
             overrides=self.overrides,
             arguments=self.arguments,
+            ledger=self.ledger,
         )
 
 
@@ -191,6 +193,7 @@ def load(file: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
         compare=content.compare,
         family=content.family,
         claims=_claims(content, possible, str(file)),
+        ledger=content.ledger and measuring.of_study(Path(file), content.ledger),
         tasks={task: resolved.plan for task, resolved in tasks.items()},
         possible=possible,
         tuning=[run for task in tasks.values() for run in task.tuning],

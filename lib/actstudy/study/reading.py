@@ -198,7 +198,7 @@ def read(file: Path) -> dict[str, Any]:
     content = parse(text, str(file))
     if not isinstance(content, dict):
         got = "nothing: it is empty" if content is None else type(content).__name__
-        raise StudyError(f"{file}: got {got}; allowed: a mapping of keys, tasks among them")
+        raise StudyError(f"{file}: got {got}; allowed: a mapping of keys")
     return content
 
 

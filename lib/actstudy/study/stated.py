@@ -15,3 +15,10 @@ def number_or_list(value: Any) -> Any:
     if value is None or isinstance(value, list) or type(value) is int:
         return value
     raise ValueError("a number of seeds from 1 on, or a list of seeds such as [0, 1, 2]")
+
+
+def folder(name: str) -> str:
+    """The name of a folder; ValueError if it is a path."""
+    if name in (".", "..") or set("/\\") & set(name):
+        raise ValueError("the name of a folder beside the study's file")
+    return name

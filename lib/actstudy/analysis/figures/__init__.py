@@ -23,6 +23,7 @@ from actstudy.analysis.figures import (
     health,
     layers,
     learnt,
+    ledger,
     rates,
     timeline,
 )
@@ -83,6 +84,8 @@ TASK_FIGURES: dict[str, TaskFigure] = {
     "mean_over_epochs": TaskFigure(layers.mean_over_epochs, needs=("outcomes", "depth")),
 }
 STUDY_FIGURES: dict[str, StudyFigure] = {
+    "verdicts": StudyFigure(ledger.verdicts, on_page=True),
+    "claimed_and_measured": StudyFigure(ledger.claimed_and_measured, on_page=True),
     "forest": StudyFigure(forest.forest, on_page=True),
     "metric_curves": StudyFigure(curves.metric_curves, on_page=True),
     "boundaries": StudyFigure(boundaries.boundaries, on_page=True),

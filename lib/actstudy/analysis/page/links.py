@@ -9,7 +9,7 @@ from actstudy.analysis.markdown import code
 from actstudy.contract import invocation
 
 DOCUMENTS = ("docs/statistics.md", "docs/metrics.md", "docs/health.md")
-TABLES = ("contrasts.csv", "incomplete.csv", "parity.csv")
+TABLES = ("contrasts.csv", "incomplete.csv", "parity.csv", "readings.csv")
 COMMANDS = Path("docs/commands.md")
 
 
@@ -40,6 +40,7 @@ def link(target: Path, page: Path) -> str:
 def of_page(page: Path) -> dict[str, str]:
     """Stem -> link of the other page and of the tables that a page names."""
     targets = [page.with_name("summary.md"), page.with_name("appendix.md")]
+    targets.append(page.with_name("claims.md"))
     targets += [page.parent / "tables" / name for name in TABLES]
     return {target.stem: link(target, page) for target in targets}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis.markdown import markdown, metric_name, prose
-from actstudy.analysis.questions import claims, stats
+from actstudy.analysis.questions import replication, stats
 from actstudy.study.claims import Claims
 
 REPLICA_DIGITS = 7  # decimals of losses that repeat published ones
@@ -18,10 +18,10 @@ SMALL = 1e-4  # differences below it are printed as 1.5e-07
 def claim_sentences(table: pd.DataFrame, stated: Mapping[str, Any]) -> list[str]:
     """The source of some claims, how many of them hold, and whether their order agrees.
 
-    table: the table `claims`; stated: `Plan.claims`.
+    table: the table `replication`; stated: `Plan.claims`.
     """
     verdicts = table["verdict"].value_counts()
-    counts = [f"{verdicts[name]} {name}" for name in claims.VERDICTS if name in verdicts]
+    counts = [f"{verdicts[name]} {name}" for name in replication.VERDICTS if name in verdicts]
     bound = f"within {stated['tolerance']:g} of {metric_name(stated['metric'])}"
     sentences = [f"Claims of {stated['source']}: {', '.join(counts)}, {bound}."]
     single = int((table["n"] == 1).sum())
@@ -34,7 +34,7 @@ def claim_sentences(table: pd.DataFrame, stated: Mapping[str, Any]) -> list[str]
             "A level's value is that of its cell with the best mean validation metric; "
             "test values were not used for the choice."
         )
-    order = claims.agreement(table)
+    order = replication.agreement(table)
     if order["n"] > 1 and not np.isnan(order["tau"]):
         sentences.append(
             f"Order: Kendall's tau {order['tau']:+.2f} over {order['n']} values "
@@ -108,7 +108,7 @@ def replica_section(losses: Path, task: str, stated: Claims) -> str:
     names = ["task", "group", "level", "seed", "run_id"]
     runs = curves.groupby(names, sort=False, as_index=False)["status"].max()
     published_values = stated.model_dump()
-    compared = claims.Compared("loss", sign=-1)
+    compared = replication.Compared("loss", sign=-1)
     frames = {"runs": runs, "curves": curves}
-    table = claims.claims(frames, published_values, {task: compared})
+    table = replication.replication(frames, published_values, {task: compared})
     return claim_section(table, published_values, REPLICA_DIGITS)

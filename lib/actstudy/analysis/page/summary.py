@@ -5,12 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
-from markupsafe import Markup
 
 from actstudy.analysis import scale
-from actstudy.analysis.markdown import block, code, listed, markdown, metric_name, prose
+from actstudy.analysis.markdown import block, code, listed, markdown, metric_name
 from actstudy.analysis.page import (
     cell_groups,
     citation,
@@ -19,6 +17,7 @@ from actstudy.analysis.page import (
     health_tables,
     incomplete,
     layouts,
+    ledger,
     links,
     next_steps,
     origins,
@@ -26,6 +25,7 @@ from actstudy.analysis.page import (
     replication_tables,
     result_tables,
     risks,
+    template,
     training_sentences,
     tuning_tables,
     verdict_notes,
@@ -39,8 +39,8 @@ from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.spec import layered
 from actstudy.study.tries import results_folder
 
-TEMPLATES = Path(__file__).parent
 ANSWER = "forest"  # the figure of all tasks that stands beside the answer
+BESIDE = (ANSWER, *ledger.FIGURES)  # figures that stand in their own section
 CONSTANTS = {
     "n_bins": registry.literal("tasks/metrics.py", "N_BINS"),
     "interval_level": f"{stats.LEVEL:.0%}",
@@ -59,7 +59,7 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
     missing = incomplete.rows(tables)
     tasks = [_summary_of(tables, task, figures, page) for task in tables.plan.tasks]
     drawn = links.figures(_study_figures(on_page=True), figures / "study", page)
-    return _page(
+    return template.fill(
         "summary.md.j2",
         tables,
         page,
@@ -74,7 +74,8 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
         left_out=verdict_tables.left_out(tables),
         next_steps=next_steps.steps(tables),
         answer_figures=[figure for figure in drawn if figure["name"] == ANSWER],
-        figures=[figure for figure in drawn if figure["name"] != ANSWER],
+        figures=[figure for figure in drawn if figure["name"] not in BESIDE],
+        ledger=ledger.section(tables, drawn),
         frameworks=frameworks.sections(tables, figures, page),
         claims=_claims(tables),
         crossed=runs["group"].nunique() > 1,
@@ -94,7 +95,7 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
 
 def render_appendix(tables: Tables, figures: Path, page: Path) -> str:
     """The Markdown of all tables, texts and figures that the summary leaves out."""
-    return _page(
+    return template.fill(
         "appendix.md.j2",
         tables,
         page,
@@ -110,35 +111,14 @@ def render_appendix(tables: Tables, figures: Path, page: Path) -> str:
 PAGES: dict[str, Callable[[Tables, Path, Path], str]] = {
     "summary": render,
     "appendix": render_appendix,
+    "claims": ledger.render,
 }
-
-
-def _page(template: str, tables: Tables, page: Path, **content: Any) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        finalize=escape_untrusted,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    written = environment.get_template(template)
-    named = {"links": links.of_page(page), "more": links.documents(page)}
-    named["commands"] = links.commands(page)
-    return written.render(plan=tables.plan, **named, **content)
 
 
 def appendix_command(plan: Plan) -> str:
     """The shell command that writes the appendix."""
     overrides = dict(pair.split("=", 1) for pair in plan.overrides)
     return study_command(plan, f"{results_folder(plan.study, overrides)}/appendix.md")
-
-
-def escape_untrusted(value: object) -> Markup:
-    """A value of the template, escaped unless it is Markdown already: names may hold anything."""
-    if isinstance(value, Markup):
-        return value
-    return Markup(prose(value))  # noqa: S704  (escaped)
 
 
 def _study_figures(on_page: bool) -> list[str]:
@@ -229,7 +209,7 @@ def _claims(tables: Tables) -> dict[str, Any] | None:
     stated = tables.plan.claims
     if not stated:
         return None
-    table = tables.frames["claims"]
+    table = tables.frames["replication"]
     return {
         "sentences": replication_tables.claim_sentences(table, stated),
         "table": markdown(replication_tables.claim_rows(table)),

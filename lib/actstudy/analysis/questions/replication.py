@@ -39,7 +39,7 @@ class Compared:
 Task = TaskPlan | Compared
 
 
-def claims(
+def replication(
     frames: Frames, stated: Mapping[str, Any] | None, tasks: Mapping[str, Task]
 ) -> pd.DataFrame:
     """A row per claim: the level's value in this study and the published one, columns COLUMNS.

@@ -10,6 +10,10 @@ from scipy import stats
 LEVEL = 0.95
 
 
+class Absent(ValueError):
+    """What a measurement needs and does not have, in one line: its claim is not measurable here."""
+
+
 @dataclass(frozen=True)
 class Value:
     """A measured number, the ends of its interval, and the samples behind it.

@@ -1,0 +1,122 @@
+"""What measured values say of a claim, bound by bound, condition by condition."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from actstudy.contract import errors
+from actstudy.study.bounds import Range, range_of
+
+TRUE = "true"
+FALSE = "false"
+OPEN = "open"
+HOLDS = "holds"
+PARTLY = "holds only when"
+FAILS = "does not hold"
+UNDECIDED = "undecided"
+NOT_MEASURABLE = "not measurable here"
+NOT_MEASURED = "not measured"
+VERDICTS = (HOLDS, PARTLY, FAILS, UNDECIDED, NOT_MEASURABLE, NOT_MEASURED)
+DECIDED = (HOLDS, PARTLY, FAILS)
+MAX_SEEDS = 9_999  # that are named; a value that needs more is on the edge of its bound
+Row = Mapping[str, Any]  # a value: condition, name, value, low, high, n
+
+
+class Verdict(NamedTuple):
+    """A verdict, and what stands behind it: the conditions, the seeds to add, or why."""
+
+    verdict: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        if self.verdict == PARTLY:
+            return f"{self.verdict} {self.detail}"
+        return f"{self.verdict} ({self.detail})" if self.detail else self.verdict
+
+
+def outcome(row: Row, bound: Range) -> str:
+    """TRUE if the interval of a value is in the bound, FALSE if none of it is, else OPEN.
+
+    A single sample has no interval: it is OPEN.
+    """
+    if row["n"] == 1:
+        return OPEN
+    if bound.contains(row["low"]) and bound.contains(row["high"]):
+        return TRUE
+    if bound.is_below(row["low"]) or bound.is_above(row["high"]):
+        return FALSE
+    return OPEN
+
+
+def verdict(bounds: Mapping[str, dict[str, Any]], rows: Sequence[Row]) -> Verdict:
+    """What values say of a claim; bounds: value -> its bound, rows: of all conditions."""
+    outcomes: dict[str, set[str]] = {}
+    more: list[int] = []
+    for row in rows:
+        if row["name"] in bounds:
+            bound = range_of(bounds[row["name"]])
+            seen = outcome(row, bound)
+            outcomes.setdefault(row["condition"], set()).add(seen)
+            if seen == OPEN:
+                more.append(seeds_to_add(row, bound))
+    by_condition = {condition: _all_of(seen) for condition, seen in outcomes.items()}
+    if set(by_condition.values()) == {TRUE}:
+        return Verdict(HOLDS)
+    if set(by_condition.values()) == {FALSE}:
+        return Verdict(FAILS)
+    if OPEN in by_condition.values():
+        return Verdict(UNDECIDED, _seeds_words(max(more)))
+    holding = [condition for condition, seen in by_condition.items() if seen == TRUE]
+    return Verdict(PARTLY, ", ".join(holding))
+
+
+def _all_of(outcomes: set[str]) -> str:
+    """The outcome of a condition, all of whose bounds must hold."""
+    if FALSE in outcomes:
+        return FALSE
+    return OPEN if OPEN in outcomes else TRUE
+
+
+def seeds_to_add(row: Row, bound: Range) -> int:
+    """The seeds after which an interval around the same value no longer meets the bound's edge.
+
+    An interval's width falls as 1 / sqrt(n). Above MAX_SEEDS if no number is enough, 0 if none is
+    known: of a single sample, or an interval without ends.
+    """
+    n = row["n"]
+    half = (row["high"] - row["low"]) / 2
+    distance = min(abs(row["value"] - edge) for edge in (bound.low, bound.high))
+    if n < 2 or not math.isfinite(half):
+        return 0
+    if distance == 0:
+        return MAX_SEEDS + 1
+    total = n * (half / distance) ** 2
+    return max(1, math.ceil(min(total, n + 2 * MAX_SEEDS)) - n)
+
+
+def _seeds_words(seeds: int) -> str:
+    if seeds > MAX_SEEDS:
+        return f"over {MAX_SEEDS + 1:,} more seeds: the value is on the bound's edge"
+    if not seeds:
+        return "no interval yet"
+    return f"{seeds:,} more seed{'s' if seeds > 1 else ''}"
+
+
+def unknown_value(
+    names: Iterable[tuple[str, str]], rows: Sequence[Row], where: str
+) -> Verdict | None:
+    """NOT_MEASURED if a value that a claim names was not measured; names: (value, condition).
+
+    Without a condition the value must be there in each.
+    """
+    conditions = list(dict.fromkeys(row["condition"] for row in rows))
+    for name, condition in names:
+        if condition and condition not in conditions:
+            allowed = errors.choices(condition, conditions)
+            return Verdict(NOT_MEASURED, f"{where}: unknown condition {condition!r}; {allowed}")
+        for place in [condition] if condition else conditions:
+            values = [row["name"] for row in rows if row["condition"] == place]
+            if name not in values:
+                allowed = errors.choices(name, values)
+                return Verdict(NOT_MEASURED, f"{where}: unknown value {name!r}; {allowed}")
+    return None

@@ -1,0 +1,112 @@
+"""The command measure: claims of guides are measured again and printed, or a group is written."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from actstudy.commands.parser import Parser
+from actstudy.contract import answers, errors, host, measurements
+from actstudy.contract.errors import StudyError
+from actstudy.study import ledger, measuring
+
+EXAMPLES = """actstudy measure C010
+actstudy measure C010 C147 --ledger config/guide
+actstudy measure --ledger my_guide
+actstudy measure --group curves"""
+OF_STUDY = (
+    "answered from a study's tables; to measure: actstudy run STUDY, with ledger: in its file"
+)
+Claims = dict[str, dict[str, Any]]
+
+
+def add_flags(parser: Parser) -> None:
+    """Which claims, where they are, and where to write what was measured."""
+    parser.add_argument("claims", nargs="*", metavar="CLAIM", help="ids; without any, all")
+    parser.add_argument(
+        "--ledger",
+        type=Path,
+        default=Path("config/guide"),
+        metavar="FOLDER",
+        help="folder with the claims, or one file of it",
+    )
+    parser.add_argument("--group", help="claims of one group of measurements alone")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write values as Parquet, of a whole --group"
+    )
+
+
+def measure(arguments: argparse.Namespace) -> int:
+    """Print claims with what was measured of them, or write a group's values."""
+    claims = ledger.read_ledger(arguments.ledger)
+    if arguments.group is not None:
+        choices = errors.choices(arguments.group, measurements.groups())
+        if arguments.group not in measurements.groups():
+            raise StudyError(f"command line: --group: got {arguments.group!r}; {choices}")
+        claims = {key: claim for key, claim in claims.items() if _is_of(claim, arguments.group)}
+    if arguments.out:
+        _write(arguments, claims)
+        return 0
+    from actstudy.analysis.page import ledger_tables
+    from actstudy.analysis.questions.ledger import judged
+
+    named = _named(arguments.claims, claims)
+    claims, _ = judged(named, _answers(named))
+    print(ledger_tables.plain(claims))
+    return 0
+
+
+def _is_of(claim: dict[str, Any], group: str) -> bool:
+    return bool(claim.get("group") == group)
+
+
+def _named(names: list[str], claims: Claims) -> Claims:
+    """The claims of those ids, all if there are none; StudyError if one is unknown."""
+    for name in names:
+        if name not in claims:
+            choices = errors.choices(name, claims)
+            raise StudyError(f"command line: CLAIM: got {name!r}; {choices}")
+    return {name: claims[name] for name in names or claims}
+
+
+def _answers(claims: Claims) -> list[dict[str, Any]]:
+    """The rows of all requests of some claims, columns of ANSWERS."""
+    from actstudy.guide import measured
+    from actstudy.training import devices
+
+    rows: list[dict[str, Any]] = []
+    for group, requests in ledger.requests(claims).items():
+        needs_gpu = measuring.needs_gpu(group)
+        absent = (answers.FAILED, OF_STUDY) if group == measurements.RUNS else ()
+        if needs_gpu and not host.gpus():
+            absent = (answers.ABSENT, measuring.NO_GPU)
+        if absent:
+            for kind, text in requests:
+                row = {"group": group, "kind": kind, "arguments": text}
+                rows.append({**row, "status": absent[0], "reason": absent[1]})
+            continue
+        with devices.lease("cuda" if needs_gpu else "cpu", 1, lambda: False) as device:
+            for kind, text in requests:
+                several = measured.measure(group, kind, text, devices.describe(device))
+                print(f"{kind} {text}: {several[0]['seconds']:.1f} s", file=sys.stderr)
+                rows += several
+    return rows
+
+
+def _write(arguments: argparse.Namespace, claims: Claims) -> None:
+    """Write the values of a group, if the ledger is the one that the file is named after."""
+    if arguments.group is None or arguments.claims or arguments.group == measurements.RUNS:
+        raise StudyError("command line: --out: allowed: with --group, one that is measured alone")
+    requests = ledger.requests(claims).get(arguments.group, [])
+    name = measuring.file_name(arguments.group, requests)
+    if arguments.out.parent.name == measuring.FOLDER.name and arguments.out.name != name:
+        raise StudyError(
+            f"{arguments.ledger}: the claims or the code were edited while the study ran; "
+            "to fix: the same command again"
+        )
+    from actstudy.guide import measured
+    from actstudy.training import devices
+
+    kind = "cuda" if measuring.needs_gpu(arguments.group) else "cpu"
+    with devices.lease(kind, 1, lambda: False) as device:
+        measured.write(arguments.group, requests, devices.describe(device), arguments.out)

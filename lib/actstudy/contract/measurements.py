@@ -1,0 +1,117 @@
+"""The measurements of guides' claims, their groups and arguments, read without running anything."""
+
+import ast
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from actstudy.contract import code, frameworks, literals, registry, syntax
+from actstudy.contract.errors import StudyError
+
+ROOM = "guide"
+TABLE = "MEASUREMENTS"  # of a group's file: kind -> its function
+RUNS = "runs"  # the group that is answered from a study's tables, right of the wall
+RUNS_FILE = "analysis/questions/ledger_runs.py"
+N_OF_STUDY = 2  # arguments of a kind of RUNS that are no claim's: frames, plan
+
+
+class Kind(NamedTuple):
+    """A kind of measurement: its group, and the arguments that it needs and that it may get."""
+
+    group: str
+    needs: tuple[str, ...]
+    allows: tuple[str, ...]
+
+
+def groups() -> tuple[str, ...]:
+    """The groups of measurements, each a file of the room; last the one of runs."""
+    return (*registry.files(ROOM, TABLE), RUNS)
+
+
+def file_of(group: str) -> str:
+    """The file of a group."""
+    return RUNS_FILE if group == RUNS else f"{ROOM}/{group}.py"
+
+
+def setting(group: str, name: str) -> Any:
+    """The literal that a group's file assigns to a name: DEVICE or ALONE; None if it has none."""
+    file = file_of(group)
+    return registry.literal(file, name) if name in literals.assignments(file) else None
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """Name -> kind of every measurement; StudyError if two groups have one of the same name."""
+    by_name: dict[str, Kind] = {}
+    for group in groups():
+        for name, kind in _kinds_of(group):
+            if name in by_name:
+                where = f"{literals.path_of(file_of(group))}: {TABLE}"
+                other = literals.path_of(file_of(by_name[name].group))
+                raise StudyError(f"{where}: got {name!r}, which is in {other}; allowed: once")
+            by_name[name] = kind
+    return by_name
+
+
+def _kinds_of(group: str) -> Iterable[tuple[str, Kind]]:
+    """Names and kinds of a group's file, which has the functions that its table names."""
+    file = file_of(group)
+    where = f"{literals.path_of(file)}: {TABLE}"
+    table = literals.assignments(file).get(TABLE)
+    if not isinstance(table, ast.Dict):
+        raise StudyError(f"{where}: allowed: names and functions in braces")
+    functions = {}
+    for node in literals.tree(file).body:
+        if isinstance(node, ast.FunctionDef):
+            functions[node.name] = node
+    for key, value in zip(table.keys, table.values, strict=True):
+        name = str(literals.value_of(key or value, where))
+        function = functions.get(ast.unparse(value))
+        if function is None:
+            got = f"{name}: got {ast.unparse(value):.80}"
+            raise StudyError(f"{where}: {got}; allowed: a function of the file")
+        yield name, _kind(group, function.args)
+
+
+def _kind(group: str, arguments: ast.arguments) -> Kind:
+    names = [argument.arg for argument in arguments.args]
+    needs = names[: len(names) - len(arguments.defaults)]
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        names.append(argument.arg)
+        needs += [argument.arg] if default is None else []
+    n_of_study = N_OF_STUDY if group == RUNS else 0
+    return Kind(group, tuple(needs[n_of_study:]), tuple(names[n_of_study:]))
+
+
+def to_json(arguments: Mapping[str, Any]) -> str:
+    """The arguments of a measurement as one text, whatever their order."""
+    return json.dumps(arguments, sort_keys=True)
+
+
+def digest(group: str, requests: Iterable[tuple[str, str]]) -> str:
+    """12 hex digits of what a group's readings depend on.
+
+    These are the requests (kind, arguments as JSON), the code of the group and of the activations
+    that either names, and the version of torch.
+    """
+    asked_for = sorted(requests)
+    files = code.with_imports([file_of(group)])
+    texts = _texts([literals.tree(file) for file in files])
+    for _, arguments in asked_for:
+        texts |= _texts([ast.parse(arguments, mode="eval")])
+    names = {registry.aliases().get(text, text) for text in texts}
+    pieces = [f"activation {name}" for name in sorted(names & set(registry.activations()))]
+    pieces += files
+    parts = [[piece, code.digest_of(piece)] for piece in pieces]
+    return syntax.digest([asked_for, parts, frameworks.version(frameworks.TORCH)])
+
+
+def _texts(trees: Iterable[ast.AST]) -> set[str]:
+    """Every text that syntax trees hold as a literal."""
+    texts = set()
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.add(node.value)
+    return texts
