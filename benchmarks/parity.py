@@ -54,17 +54,17 @@ EXAMPLES = {"train": 64, "val": 32, "test": 32}
 CLASSES = 10
 
 
-def images() -> Prepared:
-    """Made-up images of three channels, smooth enough that their pixels are not alike."""
+def images(shape: tuple[int, int, int] = SHAPE) -> Prepared:
+    """Made-up images (3, height, width), smooth enough that their pixels are not alike."""
     rng = np.random.default_rng(0)
     arrays: dict[str, np.ndarray] = {}
     for split, n in EXAMPLES.items():
-        coarse = rng.integers(0, 256, (n, 3, 4, 4), dtype=np.uint8)
+        coarse = rng.integers(0, 256, (n, 3, shape[1] // 4, shape[2] // 4), dtype=np.uint8)
         arrays[f"{split}_x"] = coarse.repeat(4, 2).repeat(4, 3)
         arrays[f"{split}_y"] = rng.integers(0, CLASSES, n)
     manifest = {
         "kind": "images",
-        "shape": list(SHAPE),
+        "shape": list(shape),
         "classes": CLASSES,
         "counts": EXAMPLES,
         "mean": 127.5,

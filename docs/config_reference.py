@@ -7,6 +7,7 @@ import yaml
 
 from actstudy.contract import nets, registry
 from actstudy.contract.spec import DEFAULTS, RunSpec
+from actstudy.study import model_checks
 from actstudy.study.checks import RESERVED
 from actstudy.study.config import RunFields, StudyFile, TaskBlock
 from actstudy.study.seeding import MAX_RUNS
@@ -101,6 +102,8 @@ def main() -> None:
     print("\n## Names\n")
     aliases = registry.aliases()
     print(f"Activations: {', '.join(registry.activations())}.\n")
+    of_tasks = " and ".join(model_checks.feed_forward_tasks())
+    print(f"Activations of {of_tasks} alone: {', '.join(registry.feed_forward())}.\n")
     print("Aliases: " + ", ".join(f"{short} ({name})" for short, name in aliases.items()) + ".\n")
     print(f"Init policies: {', '.join(registry.init_policies())}.\n")
     for task in tasks:

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import computed
 import measured
 import pandas as pd
 import quoted
@@ -75,8 +76,17 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "published": measured.published,
     "parity_faults": measured.parity_faults,
     "parity_pairs": measured.parity_pairs,
+    "parity_models": measured.parity_models,
     "activations_cpu": measured.activations_cpu,
     "activations_cuda": measured.activations_cuda,
+    "properties_curve": computed.curve,
+    "properties_slopes": computed.slopes,
+    "properties_signal": computed.signal,
+    "properties_halves": computed.halves,
+    "properties_cost": computed.cost,
+    "properties_papers": computed.papers,
+    "properties_guides": computed.guides,
+    "deployed": computed.deployed,
 }
 
 

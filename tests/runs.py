@@ -11,7 +11,7 @@ from torch import nn
 
 from actstudy.contract import schema, store
 from actstudy.contract.spec import RunSpec, layered, run_id
-from actstudy.nets.activations import ACTIVATIONS, LEARNT
+from actstudy.nets.activations import ACTIVATIONS, RANDOM
 from actstudy.study.planning import run_spec
 from actstudy.training.run import train
 from actstudy.training.settings import Settings
@@ -35,7 +35,7 @@ SMALL = {
     "tabular_regression": {"dataset": small_tables.NUMBERS, "width": 16, "lr": 0.01},
 }
 PACK_WIDTH = 6
-PACKABLE = [name for name in ACTIVATIONS if name not in LEARNT]
+PACKABLE = [name for name in ACTIVATIONS if name not in RANDOM]
 
 
 def tiny(activation: str | dict = "gelu", seed: int = 0, **fields: Any) -> RunSpec:

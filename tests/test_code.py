@@ -85,8 +85,8 @@ WITHOUT_MEANING = {
     "another task": ("tasks/vision.py", "def build(", "def other(): ...\n\n\ndef build("),
     "the order of functions": (
         ACTIVATIONS,
-        "def gain(",
-        "def second_moment(): ...\n\n\ndef gain(",
+        "class Sites",
+        "def second_moment(): ...\n\n\nclass Sites",
     ),
 }
 
@@ -165,7 +165,7 @@ def test_an_own_activation_is_a_new_run_when_it_is_mended(edit):
 def test_files_that_own_code_imports_count(edit):
     edit("nets/quick.py", "", "from actstudy.nets import slopes\n")
     edit("nets/slopes.py", "", "SLOPE = 1.702\n")
-    edit(ACTIVATIONS, "import numpy as np", "import numpy as np\nfrom .quick import SLOPE")
+    edit(ACTIVATIONS, "import fnmatch", "import fnmatch\nfrom .quick import SLOPE")
     assert tiny("relu").code == {}
     edit(ACTIVATIONS, "nn.ReLU, ", "partial(nn.LeakyReLU, SLOPE), ")
     first = tiny("relu")

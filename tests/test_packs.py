@@ -31,6 +31,7 @@ from runs import (
     packed_spec,
     quiet,
     run,
+    run_row,
     run_tables,
     same_tables,
     stop_after,
@@ -182,11 +183,11 @@ def test_a_run_has_its_bits_whatever_the_company(tmp_path, data_folder):
 @pytest.mark.parametrize("activation", PACKABLE)
 def test_every_activation_has_its_bits_at_every_place(tmp_path, data_folder, activation):
     specs = [packed_spec(activation, seed, epochs=1) for seed in range(3)]
-    together = train_together(
-        [*specs, packed_spec("tanh" if activation == "relu" else "relu", epochs=1)],
-        tmp_path / "a",
-        data_folder,
-    )
+    others = ["relu", "prelu", "apl"] if activation == "tanh" else ["tanh", "xielu"]
+    if activation in others:
+        others.remove(activation)
+    company = [packed_spec(name, epochs=1) for name in others]
+    together = train_together([*specs, *company], tmp_path / "a", data_folder)
     for spec, folder in zip(specs, together, strict=False):
         assert same_tables(*train_together([spec], tmp_path / "b", data_folder), folder)
 
@@ -591,7 +592,7 @@ def test_curves_of_a_run_alone_and_packed_are_mirrored(tmp_path, data_folder, mo
             {"optimizer": "rmsprop"},
             "optimizer: got rmsprop with engine pack; allowed there: sgd, adam, adamw",
         ),
-        ({"activation": "prelu"}, "activation: got 'prelu' with engine pack"),
+        ({"activation": "rrelu"}, "activation: got 'rrelu' with engine pack; allowed there: those"),
         ({"width": 20}, "width: got 20 with engine pack; allowed there: multiples of 16"),
         ({"depth": 0}, "depth: got 0; allowed: greater than or equal to 1"),
         ({"engine": "eager"}, "pack_width: got 6 with engine eager; allowed: engine: pack"),
@@ -621,8 +622,32 @@ def test_a_spec_beyond_the_data_is_one_line(tmp_path, data_folder):
 
 
 def test_learnt_activations_are_those_with_weights():
-    found = [name for name in ACTIVATIONS if list(Sites(name, {})("site").parameters())]
+    found = [name for name in ACTIVATIONS if list(Sites(name, {})("site", 16).parameters())]
     assert tuple(found) == LEARNT
+
+
+@pytest.mark.parametrize("activation", LEARNT)
+def test_a_pack_learns_activations_as_the_plain_loop_does(tmp_path, data_folder, activation):
+    """Beside others that learn: every health row under its key, and values near."""
+    fields = {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "epochs": 4}
+    spec = packed_spec(activation, **fields)
+    others = {"relu", "prelu", "xielu"} - {activation}
+    company = [packed_spec(name, **fields) for name in sorted(others)]
+    packed, *_ = train_together([spec, *company], tmp_path, data_folder)
+    alone = dataclasses.replace(spec, engine="eager", pack_width=1)
+    run(alone, tmp_path / "plain", data_folder, quiet())
+    keys = ["step", "kind", "name", "index", "probe"]
+    mine, theirs = (
+        run_tables(folder)["health"].to_pandas().set_index(keys)["value"].sort_index()
+        for folder in (packed, tmp_path / "plain")
+    )
+    assert list(mine.index) == list(theirs.index)
+    assert mine.to_numpy() == pytest.approx(theirs.to_numpy(), rel=1e-2, abs=1e-3, nan_ok=True)
+    learnt = mine[mine.index.get_level_values("kind") == "learnt"]
+    assert learnt.groupby(["name", "probe"]).std().max() > 1e-3  # something was learnt
+    assert run_row(packed)["n_params"] == run_row(tmp_path / "plain")["n_params"]
+    names = [torch.load(f / "checkpoints/best.pt").keys() for f in (packed, tmp_path / "plain")]
+    assert set(names[0]) == set(names[1])
 
 
 @given(st.integers(1, 9), st.integers(1, 12), st.permutations(["relu", "tanh", "gelu"]))

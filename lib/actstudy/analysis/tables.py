@@ -23,6 +23,7 @@ from actstudy.analysis.questions import (
 )
 from actstudy.analysis.questions.components import components
 from actstudy.analysis.questions.effects import effects
+from actstudy.analysis.questions.learnt import learnt
 from actstudy.analysis.questions.pareto import pareto
 from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.analysis.questions.speed import speed
@@ -53,6 +54,7 @@ NAMES = [
     "replication",
     "early",
     "findings",
+    "learnt",
     "incomplete",
     "parity",
     "claims",
@@ -131,6 +133,7 @@ def build(
     frames["replication"] = replication.replication(frames, plan.claims, plan.tasks)
     frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)
     frames["findings"] = findings.findings(runs, frames["health"], frames["curves"], plan.tasks)
+    frames["learnt"] = learnt(frames["health"])
     incomplete = runs[runs["status"] != "completed"]
     frames["incomplete"] = incomplete[[*CELL, "seed", "run_id", "status", "reason"]]
     measured = runs_root.parent / measuring.FOLDER.name

@@ -5,7 +5,7 @@ import math
 import platform
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
@@ -32,7 +32,7 @@ def certify(name: str, args: Mapping[str, float] | None = None) -> dict[str, Any
     args: arguments other than its defaults. StudyError if there is no such activation or if it
     does not take one tensor.
     """
-    with _quiet():
+    with quiet():
         subject = subject_of(name, args)
         checks = checks_of(subject)
         is_comparable = checks[SHAPE]["outcome"] == PASSED
@@ -89,9 +89,10 @@ def _folder(name: str) -> str:
     return f"{folder}/"
 
 
-def measures_of(subject: Subject) -> dict[str, dict[str, Any]]:
-    """Measure -> its text and values."""
-    return {name: _measured(measure, subject) for name, measure in MEASURES.items()}
+def measures_of(subject: Subject, without: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """Measure -> its text and values; without: those that are left out."""
+    names = [name for name in MEASURES if name not in without]
+    return {name: _measured(MEASURES[name], subject) for name in names}
 
 
 def _measured(measure: Measure, subject: Subject) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def _unread(outcome: str, text: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No warnings and no log of torch while the block runs: what matters is a finding.
 
     What the activation prints goes to stderr, as stdout is the certificate's.

@@ -24,21 +24,22 @@ def seconds(subject: Subject) -> Reading:
     n = 2 ** LOG2_ELEMENTS[device]
     x = normal(n // 256, 256).to(device)
     module = subject.fresh().to(device)
-    with _one_thread():
-        forward = _ratios(_forward(module, x), _forward(nn.ReLU(), x), device)
-        both = _ratios(_both(module, x), _both(nn.ReLU(), x), device)
+    with one_thread():
+        alone = ratios(forward(module, x), forward(nn.ReLU(), x), device)
+        together = ratios(both(module, x), both(nn.ReLU(), x), device)
     where = torch.cuda.get_device_name() if device == "cuda" else "CPU time of one thread"
     text = (
-        f"x{_middle(forward)} of relu forward, x{_middle(both)} with backward (eager, float32, "
+        f"x{_middle(alone)} of relu forward, x{_middle(together)} with backward (eager, float32, "
         f"{n} values, {where}; medians and quartiles of n = {N_WINDOWS} pairs of windows)"
     )
-    values = {"forward": statistics.median(forward), "both": statistics.median(both)}
-    quartiles = {"forward_quartiles": _quartiles(forward), "both_quartiles": _quartiles(both)}
+    values = {"forward": statistics.median(alone), "both": statistics.median(together)}
+    quartiles = {"forward_quartiles": _quartiles(alone), "both_quartiles": _quartiles(together)}
     return Reading(text, {**values, **quartiles, "n": N_WINDOWS, "elements": n, "device": where})
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Torch's CPU operations in the block use one thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -50,13 +51,13 @@ def _one_thread() -> Iterator[None]:
 def bytes_saved(subject: Subject) -> Reading:
     """Bytes per value that autograd keeps for the backward pass, and as a multiple of relu's."""
     x = normal(64, 64)
-    own = _saved(subject.fresh(), x) / x.numel()
-    relu = _saved(nn.ReLU(), x) / x.numel()
+    own = saved(subject.fresh(), x) / x.numel()
+    relu = saved(nn.ReLU(), x) / x.numel()
     text = f"{own:.4g} bytes a value in float32, relu {relu:.4g}: x{own / relu:.3g}"
     return Reading(text, {"bytes": own, "relu_bytes": relu, "ratio": own / relu})
 
 
-def _saved(module: nn.Module, x: Tensor) -> int:
+def saved(module: nn.Module, x: Tensor) -> int:
     """Bytes that one forward pass keeps, parameters left out; a storage counts once."""
     parameters = {parameter.data_ptr() for parameter in module.parameters()}
     bytes_by_address: dict[int, int] = {}
@@ -72,7 +73,9 @@ def _saved(module: nn.Module, x: Tensor) -> int:
     return sum(bytes_by_address.values())
 
 
-def _forward(module: nn.Module, x: Tensor) -> Callable[[], object]:
+def forward(module: nn.Module, x: Tensor) -> Callable[[], object]:
+    """A forward pass without a graph."""
+
     def call() -> object:
         with torch.no_grad():
             return module(x)
@@ -80,7 +83,8 @@ def _forward(module: nn.Module, x: Tensor) -> Callable[[], object]:
     return call
 
 
-def _both(module: nn.Module, x: Tensor) -> Callable[[], object]:
+def both(module: nn.Module, x: Tensor) -> Callable[[], object]:
+    """A forward and a backward pass."""
     leaf = x.clone().requires_grad_()
     gradient = torch.ones_like(x)
     inputs = [leaf, *module.parameters()]
@@ -91,23 +95,25 @@ def _both(module: nn.Module, x: Tensor) -> Callable[[], object]:
     return call
 
 
-def _ratios(call: Callable[[], object], of_relu: Callable[[], object], device: str) -> list[float]:
-    """Seconds of a call over seconds of relu's, per pair of windows."""
-    n_calls = {each: _calls(each, device) for each in (call, of_relu)}
-    ratios = []
-    for _ in range(N_WINDOWS):
-        relu = _window(of_relu, n_calls[of_relu], device)
-        ratios.append(_window(call, n_calls[call], device) / relu)
-    return ratios
+def ratios(
+    call: Callable[[], object], other: Callable[[], object], device: str, n: int = N_WINDOWS
+) -> list[float]:
+    """Seconds of a call over seconds of another, per pair of windows, in turn."""
+    n_calls = {each: _calls(each, device) for each in (call, other)}
+    per_pair = []
+    for _ in range(n):
+        seconds_of_other = window(other, n_calls[other], device)
+        per_pair.append(window(call, n_calls[call], device) / seconds_of_other)
+    return per_pair
 
 
 def _calls(call: Callable[[], object], device: str) -> int:
     """Calls that a window needs to be long enough for a clock."""
-    _window(call, 3, device)
-    return max(1, min(MAX_CALLS, math.ceil(WINDOW_SECONDS / _window(call, 3, device))))
+    window(call, 3, device)
+    return max(1, min(MAX_CALLS, math.ceil(WINDOW_SECONDS / window(call, 3, device))))
 
 
-def _window(call: Callable[[], object], n: int, device: str) -> float:
+def window(call: Callable[[], object], n: int, device: str) -> float:
     """Seconds of a call, as the mean over n."""
     if device == "cpu":  # its own time: what else runs there takes none of it
         began = time.process_time()

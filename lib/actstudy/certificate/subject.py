@@ -43,7 +43,7 @@ def subject_of(name: str, args: Mapping[str, float] | None = None) -> Subject:
 
     args: arguments other than its defaults.
     """
-    known = registry.activation(name)
+    known = registry.function(name)
     factory = partial(activations.entry(known).factory, **(args or {}))
     return Subject(known, factory, _is_elementwise(known, factory))
 

@@ -23,28 +23,33 @@ def add_flags(parser: Parser) -> None:
         metavar="ACTIVATION",
         help="import paths, MODULE:NAME, or registered names",
     )
+    add_arguments_flag(parser)
+    add_modules_flag(parser)
+
+
+def add_arguments_flag(parser: Parser) -> None:
+    """Arguments of the activations that a command names."""
     parser.add_argument(
         "--args",
         metavar="ARGUMENTS",
         help="arguments other than defaults, as --activation_args of train: '{alpha: 0.5}'",
     )
-    add_modules_flag(parser)
 
 
-def _named(name: str) -> str:
-    """The activation that a word names; StudyError with the word if it names none."""
+def named(name: str, command: str) -> str:
+    """The activation that a word of a command names; StudyError with the word if it names none."""
     try:
-        return registry.activation(name)
+        return registry.function(name)
     except StudyError as error:
         if own.is_path(name):  # which the error names
-            raise StudyError(f"certify: {error}") from None
-        raise StudyError(f"certify: got {name!r}: {error}") from None
+            raise StudyError(f"{command}: {error}") from None
+        raise StudyError(f"{command}: got {name!r}: {error}") from None
 
 
 def certify(arguments: argparse.Namespace) -> int:
     """Print and write the certificate of each activation; 1 if any has findings."""
-    names = [_named(name) for name in arguments.activations]
-    args = {name: _arguments(name, arguments.args) for name in names}
+    names = [named(name, "certify") for name in arguments.activations]
+    args = {name: arguments_of(name, arguments.args) for name in names}
     import torch
 
     from actstudy.certificate import report
@@ -60,7 +65,7 @@ def certify(arguments: argparse.Namespace) -> int:
     return status
 
 
-def _arguments(name: str, text: str | None) -> dict[str, float]:
+def arguments_of(name: str, text: str | None) -> dict[str, float]:
     """The arguments other than its defaults that --args gives an activation."""
     if text is None:
         return {}

@@ -14,6 +14,7 @@ from actstudy.commands import (
     doctor,
     leaving,
     measure,
+    properties,
     published,
     run,
     run_words,
@@ -56,6 +57,13 @@ COMMANDS = (
         certify.add_flags,
         certify.certify,
         examples=certify.EXAMPLES,
+    ),
+    Command(
+        "properties",
+        "what activations are, computed from the functions themselves: shape, signal, halves, cost",
+        properties.add_flags,
+        properties.properties,
+        examples=properties.EXAMPLES,
     ),
     Command(
         "status",

@@ -89,7 +89,7 @@ def boundaries(arguments: argparse.Namespace) -> int:
     names = []
     for name in arguments.activations:
         try:
-            names.append(registry.activation(name))
+            names.append(registry.function(name))
         except StudyError as error:
             raise StudyError(f"boundaries: got {name!r}: {error}") from None
     write(names, arguments.out)

@@ -12,7 +12,7 @@ from actstudy.contract import nets, registry, spec
 from actstudy.study.config import RunFields
 
 NAMES: dict[str, Callable[[], Iterable[str]]] = {  # run fields whose values are names of a registry
-    "activation": lambda: [*registry.activations(), *registry.aliases()],
+    "activation": lambda: [*registry.activation_names(), *registry.aliases()],
     "dataset": registry.datasets,
     "model": nets.known,
     "init": registry.init_policies,

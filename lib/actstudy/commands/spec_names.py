@@ -27,7 +27,7 @@ def check(run: RunSpec, flag: str) -> None:
         if own.is_path(activation):
             _check_path(activation, flag)
         else:
-            names.append(("activation", activation, registry.activations()))
+            names.append(("activation", activation, registry.activation_names()))
     for kind, name, known in names:
         try:
             errors.check_name(name, kind, known)

@@ -6,23 +6,26 @@ only a reader or a study uses. The trainer itself (MACHINERY) is no piece: RECIP
 """
 
 import ast
+import itertools
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from actstudy.contract import literals, nets, own, own_code, own_data, own_tasks, syntax
+from actstudy.contract import (
+    code_entries,
+    literals,
+    nets,
+    own,
+    own_code,
+    own_data,
+    own_tasks,
+    syntax,
+)
 from actstudy.contract.errors import StudyError
 from actstudy.contract.shipped import SHIPPED
 from actstudy.contract.spec import RunSpec, names_in
 
 DIGITS = 8  # of a hash in a run's spec
-ACTIVATIONS = "nets/activations.py"
-INITS = "nets/initializers.py"
 PACKED = "nets/packed.py"  # many models as one
-ENTRIES = {  # kind -> the file and name of its registry
-    "activation": (ACTIVATIONS, "ACTIVATIONS"),
-    "init": (INITS, "POLICIES"),
-}
-READER_ARGUMENTS = ("formula", "paper")  # of an entry: they change no number
 READER_KEYS: dict[str, Sequence[str]] = {  # of a file's literal; what of TASK is not listed counts
     "TASK": (
         "title",
@@ -47,8 +50,10 @@ MACHINERY = (  # files of the package that are no pieces
     "experiments/",
     "analysis/",
     "commands/",
-    ACTIVATIONS,  # its entries are
-    INITS,
+    code_entries.ACTIVATIONS,  # its entries are
+    code_entries.FEED_FORWARD,
+    code_entries.INITS,
+    "nets/gain.py",
 )
 SETS = "data/sets/"  # the part of data/ whose files are pieces
 
@@ -144,7 +149,7 @@ def _other_than_shipped(
     entries += [f"init {name}" for name in inits]
     used = list(files)
     for entry in entries:
-        used += _imports(_entry_nodes(entry), ENTRIES[entry.split()[0]][0])
+        used += imports_of_entry(entry)
     code = {}
     for piece in dict.fromkeys([*entries, *with_imports(used)]):
         digest = digest_of(piece)
@@ -158,7 +163,7 @@ def digest_of(piece: str) -> str:
     """12 hex digits of the SHA-256 of a piece's code."""
     if piece.endswith(".py"):
         return syntax.digest(syntax.content(syntax.without_keys(literals.tree(piece), READER_KEYS)))
-    return syntax.digest(_entry_content(piece))
+    return syntax.digest(code_entries.content(piece))
 
 
 def with_imports(files: Iterable[str]) -> list[str]:
@@ -171,6 +176,12 @@ def with_imports(files: Iterable[str]) -> list[str]:
             used[file] = None
             todo += _imports([literals.tree(file)], file)
     return sorted(used)
+
+
+def imports_of_entry(piece: str) -> list[str]:
+    """The files of the package that an entry imports, MACHINERY left out."""
+    nodes, used = code_entries.parts(piece)
+    return _imports([*nodes, *itertools.chain(*used.values())], code_entries.registry_of(piece)[0])
 
 
 def _imports_of_own(paths: Iterable[str | None]) -> list[str]:
@@ -196,55 +207,3 @@ def _pieces(modules: Iterable[str]) -> list[str]:
         if imported and (imported.startswith(SETS) or not imported.startswith(MACHINERY)):
             files.append(imported)
     return files
-
-
-def _entry_content(piece: str) -> list[object]:
-    """What an entry says, and all that it names in its registry's file.
-
-    Statements there that define no name, such as `ACTIVATIONS["relu"] = ...`, count for each entry.
-    """
-    definitions, others = syntax.top_level(literals.tree(ENTRIES[piece.split(" ", 1)[0]][0]))
-    arguments = sorted((name, syntax.content(node)) for name, node in _arguments(piece).items())
-    names = {name: syntax.content(definitions[name]) for name in _names(piece)}
-    return [arguments, syntax.content(others), sorted(names.items())]
-
-
-def _entry_nodes(piece: str) -> list[ast.AST]:
-    """The expressions and definitions that an entry consists of."""
-    definitions, others = syntax.top_level(literals.tree(ENTRIES[piece.split(" ", 1)[0]][0]))
-    nodes: list[ast.AST] = [*_arguments(piece).values(), *others]
-    for name in _names(piece):
-        nodes += definitions[name]
-    return nodes
-
-
-def _names(piece: str) -> list[str]:
-    """The names of the registry's file that an entry depends on, but for the registry itself."""
-    file, name = ENTRIES[piece.split(" ", 1)[0]]
-    definitions, others = syntax.top_level(literals.tree(file))
-    return syntax.closure([*_arguments(piece).values(), *others], definitions, but=name)
-
-
-def _arguments(piece: str) -> dict[str, ast.AST]:
-    """Argument -> its expression in an entry, such as `Activation(...)`; "" -> any other entry."""
-    kind, name = piece.split(" ", 1)
-    file, registry_name = ENTRIES[kind]
-    entry = literals.entry(file, registry_name, name)
-    fields = _fields(file, entry)
-    if not isinstance(entry, ast.Call) or not fields:
-        return {"": entry}
-    arguments: dict[str, ast.AST] = dict(zip(fields, entry.args, strict=False))
-    arguments |= {str(keyword.arg): keyword.value for keyword in entry.keywords}
-    return {name: node for name, node in arguments.items() if name not in READER_ARGUMENTS}
-
-
-def _fields(file: str, entry: ast.expr) -> list[str]:
-    """The fields, in order, of the class of the file that an entry calls; empty if of none."""
-    definitions, _ = syntax.top_level(literals.tree(file))
-    callee = getattr(getattr(entry, "func", None), "id", "")
-    fields = []
-    for statement in definitions.get(callee, []):
-        for part in getattr(statement, "body", []):
-            if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
-                fields.append(part.target.id)
-    return fields

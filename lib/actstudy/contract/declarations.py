@@ -36,6 +36,7 @@ MODEL_FIELDS = (  # run fields that a model may use
     "heads",
     "norm",
     "dropout",
+    "dropout_kind",
     "drop_path",
     "vocabulary",
     "context",

@@ -81,10 +81,20 @@ def activations() -> dict[str, dict[str, Any]]:
     return arguments("nets/activations.py", "ACTIVATIONS")
 
 
+def feed_forward() -> dict[str, dict[str, Any]]:
+    """The same of the activations of a Transformer's feed-forward part alone."""
+    return arguments("nets/feed_forward.py", "FEED_FORWARD")
+
+
+def activation_names() -> list[str]:
+    """All registered activations, without their aliases."""
+    return [*activations(), *feed_forward()]
+
+
 def activation_arguments(name: str) -> dict[str, Any]:
     """Arguments of an activation with their defaults; of someone's own those that are numbers."""
     if not own.is_path(name):
-        return activations()[name]
+        return {**activations(), **feed_forward()}[name]
     parameters = own_parameters.of(name) or {}
     return {key: value for key, value in parameters.items() if type(value) in (int, float)}
 
@@ -99,10 +109,19 @@ def activation(name: str) -> str:
     if own.is_path(name):
         own.find(name)
         return name
-    names = [*activations(), *aliases()]
+    names = [*activation_names(), *aliases()]
     if name not in names:
         raise StudyError(own_hints.unknown_activation(name, names))
     return aliases().get(name, name)
+
+
+def function(name: str) -> str:
+    """The same of an activation that is a function of one tensor; StudyError for any other."""
+    known = activation(name)
+    if known in feed_forward():
+        fault = "an activation of a feed-forward part, which gives another shape than it takes"
+        raise StudyError(f"{fault}; allowed: {', '.join(activations())}")
+    return known
 
 
 def init_policies() -> dict[str, dict[str, Any]]:
@@ -199,8 +218,8 @@ def train_size(name: str) -> int | None:
 def task_figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:
     """Names of the figures of a task, in the order of the page.
 
-    predicts: `classes`, `tokens` or `values`; crossed: the axes that the task crosses, and
-    `tune_lr` if its learning rate is tuned.
+    predicts: `classes`, `tokens` or `values`; crossed: the axes that the task crosses, `tune_lr`
+    if its learning rate is tuned, and `learnt` if an activation of it learns.
     """
     available = {predicts, *crossed}
     if predicts in WITH_OUTCOMES:

@@ -97,6 +97,9 @@ class RunSpec:
         ge=0,
         lt=1,
     )
+    dropout_kind: Literal["plain", "alpha"] = option(
+        "alpha drops to SELU's lowest value, so mean and variance stay (arXiv:1706.02515)", "plain"
+    )
     drop_path: float = option(
         "stochastic depth: share of examples that the last block leaves out", 0.0, ge=0, lt=1
     )
@@ -199,10 +202,9 @@ def canonical(spec: RunSpec) -> str:
 
     So a new field changes no old id.
     """
-    values = {
-        name: value for name, value in dataclasses.asdict(spec).items() if value != DEFAULTS[name]
-    }
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    values = dataclasses.asdict(spec).items()
+    other = {name: value for name, value in values if value != DEFAULTS[name]}
+    return json.dumps(other, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def from_json(text: str) -> RunSpec:
@@ -232,8 +234,7 @@ def data_name(spec: RunSpec) -> str:
 
 def data_parts(name: str) -> tuple[str, dict[str, int]]:
     """What `data_name` joined: the data set and, for text, its `vocabulary` and `context`."""
-    match = re.fullmatch(r"(\w+)-v(\d+)-t(\d+)", name)
-    if not match:
+    if not (match := re.fullmatch(r"(\w+)-v(\d+)-t(\d+)", name)):
         return name, {}
     return match[1], {"vocabulary": int(match[2]), "context": int(match[3])}
 

@@ -12,8 +12,15 @@ from keras import ops
 from torch import nn
 
 from actstudy.frameworks import backend
-from actstudy.frameworks.layers import PReLU
-from actstudy.nets.activations import WrittenOutSiLU
+from actstudy.frameworks.layers import Learnt, PReLU
+from actstudy.nets.functions import (
+    ChannelPReLU,
+    LeakyReLUSquared,
+    LearntELU,
+    LearntSwish,
+    ReLUSquared,
+    WrittenOutSiLU,
+)
 
 SOFTPLUS_LINEAR_FROM = 20.0  # torch: beyond it softplus is x
 HALF = ("bfloat16", "float16")
@@ -73,6 +80,31 @@ def make_prelu(module: Any, name: str) -> keras.layers.Layer:
     return PReLU(module.num_parameters, name=name)
 
 
+def make_channel_prelu(module: Any, name: str) -> keras.layers.Layer:
+    """PReLU of a weight per channel."""
+    return PReLU(len(module.weight), name=name)
+
+
+def make_learnt_swish(_module: Any, name: str) -> keras.layers.Layer:
+    """x * sigmoid(beta x), in as many operations as torch has it."""
+    return Learnt("beta", lambda x, beta: x * rounded_once(ops.sigmoid)(beta * x), name=name)
+
+
+def make_learnt_elu(_module: Any, name: str) -> keras.layers.Layer:
+    """ELU of an alpha that is learnt."""
+
+    def elu(x: Any, alpha: Any) -> Any:
+        return ops.where(x > 0, x, alpha * rounded_once(ops.expm1)(ops.minimum(x, 0)))
+
+    return Learnt("alpha", elu, name=name)
+
+
+def make_leaky_relu_squared(module: Any, name: str) -> keras.layers.Layer:
+    """The square of leaky ReLU of a module's slope."""
+    slope = module.negative_slope
+    return steps(lambda x: ops.square(ops.where(x > 0, x, slope * x)))(module, name)
+
+
 def make_elu(module: Any, name: str) -> keras.layers.Layer:
     """ELU of a module's alpha."""
     return function(lambda x: ops.elu(x, alpha=module.alpha))(module, name)
@@ -112,6 +144,11 @@ def hardswish(x: Any) -> Any:
     return x * ops.clip(x + 3, 0, 6) / 6
 
 
+def hard_sigmoid(x: Any) -> Any:
+    """min(max(x + 3, 0), 6) / 6."""
+    return ops.clip(x + 3, 0, 6) / 6
+
+
 def written_out_silu(x: Any) -> Any:
     """x * sigmoid(x) in two operations."""
     return x * rounded_once(ops.sigmoid)(x)
@@ -141,4 +178,10 @@ ACTIVATIONS: dict[type[nn.Module], Callable[[Any, str], keras.layers.Layer]] = {
     nn.Hardswish: function(hardswish),
     nn.ReLU6: function(ops.relu6),
     nn.Identity: function(lambda x: x),
+    nn.Hardsigmoid: function(hard_sigmoid),
+    ReLUSquared: steps(lambda x: ops.square(ops.relu(x))),
+    LeakyReLUSquared: make_leaky_relu_squared,
+    ChannelPReLU: make_channel_prelu,
+    LearntSwish: make_learnt_swish,
+    LearntELU: make_learnt_elu,
 }

@@ -1,5 +1,6 @@
 """Keras layers that compute what torch's do where Keras's own differ."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -62,6 +63,22 @@ class PReLU(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         return ops.maximum(inputs, 0) + self.weight * ops.minimum(inputs, 0)
+
+
+class Learnt(keras.layers.Layer):
+    """A function of x and of one weight per site, named as torch's module names it."""
+
+    def __init__(self, weight: str, compute: Callable[[Any, Any], Any], **options: Any) -> None:
+        super().__init__(**options)
+        self.weight_name = weight
+        self.compute = compute
+
+    def build(self, _shape: Any) -> None:
+        weight = self.add_weight(shape=(1,), name=self.weight_name, initializer="zeros")
+        setattr(self, self.weight_name, weight)
+
+    def call(self, inputs: Any) -> Any:
+        return self.compute(inputs, getattr(self, self.weight_name))
 
 
 class LayerScale(keras.layers.Layer):

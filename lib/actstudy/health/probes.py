@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.advice import dead
-from actstudy.health import values
+from actstudy.health import learnt, values
 from actstudy.health.sites import observe
 
 
@@ -19,12 +19,12 @@ def due(step: int, every: int, total: int) -> bool:
 
 @contextmanager
 def as_observed(model: nn.Module) -> Iterator[None]:
-    """Batch statistics, dropout off; on exit buffers and modes are as before."""
+    """Batch statistics, nothing drawn; on exit buffers and modes are as before."""
     modes = {module: module.training for module in model.modules()}
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     model.train()
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, nn.modules.dropout._DropoutNd | nn.RReLU):
             module.eval()
     try:
         yield
@@ -60,7 +60,8 @@ def at_sites(
         gradients = torch.autograd.grad(loss, list(post.values()))
     activations = {site: [names[site]] for site in post}
     seen = [(values.by_unit(pre[site]), values.by_unit(post[site])) for site in post]
-    return values.of_sites(activations, seen, [gradient[None] for gradient in gradients])
+    read = values.of_sites(activations, seen, [gradient[None] for gradient in gradients])
+    return read | learnt.values(learnt.at_sites(sites, names), list(sites))
 
 
 @torch.no_grad()

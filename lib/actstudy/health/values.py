@@ -139,10 +139,14 @@ def with_flow(probes: Mapping[str, Mapping[str, Tensor]]) -> Values:
 
 
 @torch.no_grad()
-def of_gradients(names: Sequence[str], gradients: Sequence[Tensor | None]) -> Values:
+def of_gradients(
+    names: Sequence[str], gradients: Sequence[Tensor | None], n_of_all: int | None = None
+) -> Values:
     """Probes of every parameter's gradient (R, ...), before clipping, and their global norm.
 
-    None is a parameter without gradient, which has no probes.
+    None is a parameter without gradient, which has no probes. n_of_all: the first so many are of
+    all runs; the others, with rows of zeros, are added to the global norm one by one, so that no
+    run's bits depend on what the others have. None: all are.
     """
     keys = []
     known = []
@@ -160,7 +164,10 @@ def of_gradients(names: Sequence[str], gradients: Sequence[Tensor | None]) -> Va
     for (name, index), (known_norm, count) in zip(keys, pairs, strict=True):
         values["parameter", name, index, "gradient_norm"] = known_norm
         values["parameter", name, index, "gradient_nonfinite"] = count
-    values["model", "model", 0, "gradient_norm"] = each.square().sum(0).sqrt()
+    total = each[:n_of_all].square().sum(0)
+    for of_some in each[len(each) if n_of_all is None else n_of_all :]:
+        total = total + of_some.square()
+    values["model", "model", 0, "gradient_norm"] = total.sqrt()
     return values
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from actstudy.contract.spec import RunSpec
 from actstudy.nets.drop_path import DropPath
 
-MakeAct = Callable[[str], nn.Module]
+MakeAct = Callable[..., nn.Module]
 MODEL = {"title": "ConvNeXt-Tiny", "fields": ["width", "depth", "stem", "drop_path"]}
 BLOCKS = (3, 3, 9, 3)  # of each stage in the paper
 SITES = ("stages.{stage}.{block}.act",)  # study files are checked against them
@@ -53,7 +53,7 @@ class Block(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
         self.norm = ChannelNorm(channels, EPS)
         self.up = nn.Conv2d(channels, 4 * channels, 1)
-        self.act = make_act(f"{name}.act")
+        self.act = make_act(f"{name}.act", 4 * channels)
         self.down = nn.Conv2d(4 * channels, channels, 1)
         self.scale = LayerScale(channels)
         self.drop_path = DropPath()

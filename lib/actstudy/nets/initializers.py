@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from actstudy.contract.errors import StudyError
 from actstudy.contract.streams import stream
 from actstudy.nets import own_contract
-from actstudy.nets.activations import Sites, gain
+from actstudy.nets.activations import Sites
 from actstudy.nets.feeds import feeds
 from actstudy.nets.parameters import biases, weights
 
@@ -203,7 +203,7 @@ def weight_gains(sites: Sites, fed: Mapping[str, set[str]], drawn: set[str]) -> 
     """
     for site, name in sites.names.items():
         own_contract.check_gain(name, sites.args[site])
-    gain_of = {site: gain(module) for site, module in sites.modules.items()}
+    gain_of = {site: sites.gain(site) for site in sites.modules}
     other = "allowed: another init, such as he_normal"
     for name in sorted(fed.keys() - drawn):
         if fed[name]:

@@ -10,6 +10,7 @@ NORMS: dict[str, Callable[[int], nn.Module] | None] = {
     "batch": nn.BatchNorm1d,
     "layer": nn.LayerNorm,
 }
+DROPOUTS: dict[str, Callable[[float], nn.Module]] = {"plain": nn.Dropout, "alpha": nn.AlphaDropout}
 
 
 class MLP(nn.Module):
@@ -23,21 +24,23 @@ class MLP(nn.Module):
         in_features: int,
         hidden: Sequence[int],
         classes: int,
-        make_act: Callable[[str], nn.Module],
+        make_act: Callable[..., nn.Module],
         norm: str = "none",
         dropout: float = 0.0,
+        dropout_kind: str = "plain",
     ) -> None:
         super().__init__()
         make_norm = NORMS[norm]
+        make_dropout = DROPOUTS[dropout_kind]
         layers = []
         width_before = in_features
         for index, width in enumerate(hidden):
             parts: list[nn.Module] = [nn.Linear(width_before, width)]
             if make_norm:
                 parts.append(make_norm(width))
-            parts.append(make_act(f"layers.{index}"))
+            parts.append(make_act(f"layers.{index}", width))
             if dropout:
-                parts.append(nn.Dropout(dropout))
+                parts.append(make_dropout(dropout))
             layers.append(nn.Sequential(*parts))
             width_before = width
         self.layers = nn.Sequential(*layers)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from actstudy.contract.spec import RunSpec
 from actstudy.nets.convolution import conv
 
-MakeAct = Callable[[str], nn.Module]
+MakeAct = Callable[..., nn.Module]
 MODEL = {"title": "MobileNetV2", "fields": ["width", "depth", "stem"]}
 BLOCKS = (2, 3, 4, 3, 3, 1)  # of each stage in the paper
 SITES = (  # study files are checked against them
@@ -60,10 +60,10 @@ class InvertedResidual(nn.Module):
         if self.expands:
             self.conv1 = conv(channels_in, hidden, 1)
             self.bn1 = nn.BatchNorm2d(hidden)
-            self.act1 = make_act(f"{name}.act1")
+            self.act1 = make_act(f"{name}.act1", hidden)
         self.conv2 = conv(hidden, hidden, 3, stride, groups=hidden)
         self.bn2 = nn.BatchNorm2d(hidden)
-        self.act2 = make_act(f"{name}.act2")
+        self.act2 = make_act(f"{name}.act2", hidden)
         self.conv3 = conv(hidden, channels, 1)
         self.bn3 = nn.BatchNorm2d(channels)
 
@@ -101,7 +101,7 @@ class MobileNetV2(nn.Module):
         channels_before = rounded(width)
         self.conv1 = conv(channels_in, channels_before, 3, STEM_STRIDES[stem])
         self.bn1 = nn.BatchNorm2d(channels_before)
-        self.act1 = make_act("act1")
+        self.act1 = make_act("act1", channels_before)
         channels = rounded(FIRST * multiplier)
         self.first = InvertedResidual(channels_before, channels, 1, 1, make_act, "first")
         channels_before = channels
@@ -121,7 +121,7 @@ class MobileNetV2(nn.Module):
         last = rounded(LAST * max(1.0, multiplier))
         self.conv2 = conv(channels_before, last, 1)
         self.bn2 = nn.BatchNorm2d(last)
-        self.act2 = make_act("act2")
+        self.act2 = make_act("act2", last)
         self.head = nn.Linear(last, classes)
 
     def forward(self, x: Tensor) -> Tensor:

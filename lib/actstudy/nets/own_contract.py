@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from actstudy.contract import own, own_import
 from actstudy.contract.errors import StudyError
 from actstudy.nets import elementwise
-from actstudy.nets.activations import entry, gain
+from actstudy.nets.activations import entry
+from actstudy.nets.gain import gain
 
 SHAPES = ((8, 16), (2, 4, 16), (2, 16, 3, 3))  # of values of MLPs, Transformers, ResNets
 REACH = 12.0  # values between -12 and 12 must give finite ones: the gain is computed on these

@@ -4,13 +4,17 @@ Each activation acts on the slice of its runs.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
+from actstudy.nets import functions
 from actstudy.nets.activations import Sites
 from actstudy.nets.mlp import MLP
+
+Weights = dict[str, Tensor]  # of an activation: its name -> (R, B, units), a value for each of x
 
 # A layer's activations, and the number of neighbouring runs of each.
 Parts = tuple[tuple[nn.Module, ...], tuple[int, ...]]
@@ -28,39 +32,110 @@ class PackedMLP(nn.Module):
 
     def __init__(self, members: Sequence[tuple[MLP, Sites]]) -> None:
         super().__init__()
-        states = [dict(model.named_parameters()) for model, _ in members]
         self.runs = len(members)
-        self.names = list(states[0])
+        self.names: list[str] = []  # of the parameters: of layers, then of activations
         self.stacked = nn.ParameterList()
-        for name in self.names:
-            self.stacked.append(torch.stack([state[name].detach() for state in states]))
+        states: list[dict[str, Tensor]] = [dict(model.named_parameters()) for model, _ in members]
+        self.owners: list[dict[int, int]] = []  # of each: run -> its place in the run's own model
+        for name in _of_layers(*members[0]):
+            self._stack(name, dict(enumerate(state[name] for state in states)), states)
+        self.n_of_layers = len(self.names)
         self.sites: dict[str, list[str]] = {}  # site -> the activation of each run
         self.parts = []
+        self.learnt: dict[tuple[str, str], dict[str, int]] = {}  # site, activation -> its weights
+        self.modules_of: dict[str, nn.Module] = {}  # activation -> an instance of it
         for site in members[0][1].names:
             self.sites[site] = [sites.names[site] for _, sites in members]
             self.parts.append(_parts(site, [sites for _, sites in members]))
+            self._stack_weights(site, members, states)
         self.activated = activated  # replaced by compiled code on a GPU
+
+    def _stack_weights(
+        self, site: str, members: Sequence[tuple[MLP, Sites]], states: Sequence[dict[str, Tensor]]
+    ) -> None:
+        """Stack what the activations of a site learn, of the runs that have one of a name."""
+        for activation in dict.fromkeys(self.sites[site]):
+            runs = [run for run, name in enumerate(self.sites[site]) if name == activation]
+            model, sites = members[runs[0]]
+            places = self.learnt.setdefault((site, activation), {})
+            self.modules_of[activation] = sites.modules[site]
+            path = _path(model, sites.modules[site])
+            for name, _ in sites.modules[site].named_parameters():
+                places[name] = len(self.names)
+                full = f"{path}.{name}"
+                self._stack(full, {run: states[run][full] for run in runs}, states)
+
+    def _stack(
+        self, name: str, values: Mapping[int, Tensor], states: Sequence[dict[str, Tensor]]
+    ) -> None:
+        """Add a parameter (R, ...) of some runs, run -> its value; the rows of others are zero."""
+        (shape,) = {value.shape for value in values.values()}
+        rows = torch.zeros(self.runs, *shape)
+        for run, value in values.items():
+            rows[run] = value.detach()
+        self.names.append(name)
+        self.stacked.append(rows)
+        self.owners.append({run: list(states[run]).index(name) for run in values})
 
     def forward(self, x: Tensor, seen: list[tuple[Tensor, Tensor]] | None = None) -> Tensor:
         """Logits; values (R, B, units) before and after each activation are appended to `seen`."""
         h = x.expand(self.runs, *x.shape[-2:])
-        *hidden, head = zip(self.stacked[::2], self.stacked[1::2], strict=True)
-        for (weight, bias), parts in zip(hidden, self.parts, strict=True):
+        layers = self.stacked[: self.n_of_layers]
+        *hidden, head = zip(layers[::2], layers[1::2], strict=True)
+        for (weight, bias), site, parts in zip(hidden, self.sites, self.parts, strict=True):
             product, shift = _linear(h, weight, bias)
+            weights = self._weights(site, parts, product)
             if seen is None:
-                h = self.activated(product, shift, parts)
+                h = self.activated(product, shift, parts, weights)
             else:
                 pre = product + shift
-                h = _applied(pre, parts).view_as(pre)  # identity returns its own input
+                h = _applied(pre, parts, weights).view_as(pre)  # identity returns its own input
                 seen.append((pre, h))
         product, shift = _linear(h, *head)
         return product + shift
+
+    def _weights(self, site: str, parts: Parts, product: Tensor) -> tuple[Weights, ...]:
+        """What each part of a site learns, expanded to its values.
+
+        So summing a weight's gradient is not part of the activation's code, and is done over all
+        runs, whatever their activations.
+        """
+        expanded: dict[tuple[str, str], Tensor] = {}
+        for activation in dict.fromkeys(self.sites[site]):
+            for name, place in self.learnt[site, activation].items():
+                weight = self.stacked[place][:, None].to(product.dtype)
+                expanded[activation, name] = weight.expand_as(product)
+        by_part = []
+        first = 0
+        for size in parts[1]:
+            activation = self.sites[site][first]
+            names = self.learnt[site, activation]
+            runs = slice(first, first + size)
+            by_part.append({name: expanded[activation, name][runs] for name in names})
+            first += size
+        return tuple(by_part)
+
+    def of_run(self, run: int, stacks: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Name -> a copy of a run's row of tensors that are stacked as the parameters are."""
+        rows = {}
+        for name, stack, owners in zip(self.names, stacks, self.owners, strict=True):
+            if run in owners:
+                rows[name] = stack[run].clone()
+        return rows
+
+    def in_formula(self) -> dict[tuple[str, str], Mapping[str, Tensor]]:
+        """Site and activation -> what it has learnt, name -> (R, ...) as in its formula."""
+        by_site = {}
+        for (site, activation), places in self.learnt.items():
+            weights = {name: self.stacked[place].detach() for name, place in places.items()}
+            by_site[site, activation] = functions.in_formula(self.modules_of[activation], weights)
+        return by_site
 
     def outputs(self, x: Tensor) -> list[tuple[str, Tensor]]:
         """Name and value (R, B, units) of the layers' and activations' outputs, in their order."""
         seen: list[tuple[Tensor, Tensor]] = []
         logits = self(x, seen)
-        layers = [name.removesuffix(".weight") for name in self.names[::2]]
+        layers = [name.removesuffix(".weight") for name in self.names[: self.n_of_layers : 2]]
         named = []
         for layer, site, (pre, post) in zip(layers[:-1], self.sites, seen, strict=True):
             named += [(layer, pre), (f"activation {site}", post)]
@@ -76,14 +151,16 @@ def _linear(h: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     return product, bias[:, None].to(product.dtype).expand_as(product)
 
 
-def activated(product: Tensor, shift: Tensor, parts: Parts) -> Tensor:
+def activated(product: Tensor, shift: Tensor, parts: Parts, weights: tuple[Weights, ...]) -> Tensor:
     """f(product + shift), each run by its own f; all (R, B, units)."""
-    return _applied(product + shift, parts)
+    return _applied(product + shift, parts, weights)
 
 
-def _applied(pre: Tensor, parts: Parts) -> Tensor:
+def _applied(pre: Tensor, parts: Parts, weights: tuple[Weights, ...]) -> Tensor:
     modules, sizes = parts
-    posts = [module(part) for module, part in zip(modules, pre.split(sizes), strict=True)]
+    posts = []
+    for module, learnt, part in zip(modules, weights, pre.split(sizes), strict=True):
+        posts.append(functional_call(module, learnt, (part,)) if learnt else module(part))
     return posts[0] if len(posts) == 1 else torch.cat(posts)
 
 
@@ -94,4 +171,21 @@ def _parts(site: str, members: Sequence[Sites]) -> Parts:
         return sites.names[site], sites.args[site]
 
     groups = [list(group) for _, group in itertools.groupby(members, key=activation)]
-    return tuple(group[0].modules[site] for group in groups), tuple(map(len, groups))
+    modules = tuple(_of_each_value(group[0].modules[site]) for group in groups)
+    return modules, tuple(map(len, groups))
+
+
+def _of_each_value(module: nn.Module) -> nn.Module:
+    """An activation that takes a weight for each value: torch's PReLU takes one per channel."""
+    return functions.ChannelPReLU() if isinstance(module, nn.PReLU) else module
+
+
+def _of_layers(model: MLP, sites: Sites) -> list[str]:
+    """The names of a model's parameters but for those of its activations."""
+    acting = {id(p) for p in nn.ModuleList(sites.modules.values()).parameters()}
+    return [name for name, parameter in model.named_parameters() if id(parameter) not in acting]
+
+
+def _path(model: MLP, part: nn.Module) -> str:
+    """The name of a part of a model."""
+    return next(name for name, module in model.named_modules() if module is part)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from actstudy.contract.spec import RunSpec
 from actstudy.nets.convolution import conv
 
-MakeAct = Callable[[str], nn.Module]
+MakeAct = Callable[..., nn.Module]
 MODEL = {"title": "ResNet-18", "fields": ["width", "stem"]}
 SITES = (  # study files are checked against them
     "act1",
@@ -42,10 +42,10 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.conv1 = conv(channels_in, channels, 3, stride)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.act1 = make_act(f"{name}.act1")
+        self.act1 = make_act(f"{name}.act1", channels)
         self.conv2 = conv(channels, channels, 3)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.act2 = make_act(f"{name}.act2")
+        self.act2 = make_act(f"{name}.act2", channels)
         self.shortcut = nn.Sequential()
         if stride > 1 or channels_in != channels:
             self.shortcut = nn.Sequential(
@@ -72,7 +72,7 @@ class ResNet18(nn.Module):
         small = stem == "small"
         self.conv1 = conv(channels_in, width, 3) if small else conv(channels_in, width, 7, 2)
         self.bn1 = nn.BatchNorm2d(width)
-        self.act1 = make_act("act1")
+        self.act1 = make_act("act1", width)
         self.pool = nn.Identity() if small else nn.MaxPool2d(3, 2, padding=1)
         stages = []
         channels_before = width

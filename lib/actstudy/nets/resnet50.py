@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from actstudy.contract.spec import RunSpec
 from actstudy.nets.convolution import conv
 
-MakeAct = Callable[[str], nn.Module]
+MakeAct = Callable[..., nn.Module]
 MODEL = {"title": "ResNet-50", "fields": ["width", "depth", "stem"]}
 BLOCKS = (3, 4, 6, 3)  # of each stage in the paper
 SITES = (  # study files are checked against them
@@ -35,13 +35,13 @@ class Bottleneck(nn.Module):
         channels_out = EXPANSION * channels
         self.conv1 = conv(channels_in, channels, 1)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.act1 = make_act(f"{name}.act1")
+        self.act1 = make_act(f"{name}.act1", channels)
         self.conv2 = conv(channels, channels, 3, stride)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.act2 = make_act(f"{name}.act2")
+        self.act2 = make_act(f"{name}.act2", channels)
         self.conv3 = conv(channels, channels_out, 1)
         self.bn3 = nn.BatchNorm2d(channels_out)
-        self.act3 = make_act(f"{name}.act3")
+        self.act3 = make_act(f"{name}.act3", channels_out)
         self.shortcut = nn.Sequential()
         if stride > 1 or channels_in != channels_out:
             self.shortcut = nn.Sequential(
@@ -75,7 +75,7 @@ class ResNet50(nn.Module):
         small = stem == "small"
         self.conv1 = conv(channels_in, width, 3) if small else conv(channels_in, width, 7, 2)
         self.bn1 = nn.BatchNorm2d(width)
-        self.act1 = make_act("act1")
+        self.act1 = make_act("act1", width)
         self.pool = nn.Identity() if small else nn.MaxPool2d(3, 2, padding=1)
         stages = []
         channels_before = width

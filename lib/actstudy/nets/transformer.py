@@ -9,7 +9,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional
 
-MakeAct = Callable[[str], nn.Module]
+MakeAct = Callable[..., nn.Module]
 SITES = ("blocks.{index}",)  # one per block; study files are checked against them
 
 
@@ -34,7 +34,8 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """x + attention(norm(x)), then x + feed-forward(norm(x)): (B, T, C) -> (B, T, C).
 
-    The feed-forward part has 4 C hidden units.
+    The feed-forward part has 4 C hidden units, or as many as give it the same number of parameters
+    if the activation takes or gives several values per unit.
     """
 
     def __init__(
@@ -44,14 +45,26 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(width)
         self.attention = Attention(width, heads, causal)
         self.norm2 = nn.LayerNorm(width)
-        self.up = nn.Linear(width, 4 * width)
+        takes = getattr(act, "takes", 1)
+        gives = getattr(act, "gives", 1)
+        hidden = hidden_units(width, takes, gives)
+        self.up = nn.Linear(width, takes * hidden)
         self.act = act
-        self.down = nn.Linear(4 * width, width)
+        self.down = nn.Linear(gives * hidden, width)
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         x = x + self.drop(self.attention(self.norm1(x), mask))
         return x + self.drop(self.down(self.act(self.up(self.norm2(x)))))
+
+
+def hidden_units(width: int, takes: int, gives: int) -> int:
+    """Hidden units H that make a feed-forward part as large as one of 4 C, to the nearest unit.
+
+    Of each unit the activation takes some values and gives some, so that with its biases the part
+    has takes H (C + 1) + (gives H + 1) C parameters. C: width.
+    """
+    return round(4 * width * (2 * width + 1) / (takes * (width + 1) + gives * width))
 
 
 class Stack(nn.Module):
@@ -76,7 +89,7 @@ class Stack(nn.Module):
         self.position = nn.Embedding(context, width)
         self.drop = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(
-            Block(width, heads, causal, dropout, make_act(f"blocks.{index}"))
+            Block(width, heads, causal, dropout, make_act(f"blocks.{index}", 4 * width))
             for index in range(depth)
         )
         self.norm = nn.LayerNorm(width)

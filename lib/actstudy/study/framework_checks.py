@@ -16,6 +16,11 @@ ALLOWED: dict[str, tuple[Any, ...]] = {
     "engine": ("eager", "compiled"),  # two spellings of one: Keras decides what it compiles
     "dropout": (0.0,),
 }
+WITHOUT_TWIN = {  # activation -> why it has no layer in Keras
+    "rrelu": "whose draws are torch's own",
+    "xielu": "which has no layer in Keras here",
+    "apl": "which has no layer in Keras here",
+}
 
 
 def spelt(spec: RunSpec) -> RunSpec:
@@ -43,6 +48,9 @@ def check(spec: RunSpec, where: str) -> None:
             fault = f"got {got!r} with {spec.framework}; allowed: {allowed}"
             raise StudyError(f"{where}: {name}: {fault}")
     for name in names_in(spec.activation):
+        if name in WITHOUT_TWIN:
+            fault = f"got {name!r} with {spec.framework}, {WITHOUT_TWIN[name]}"
+            raise StudyError(f"{where}: activation: {fault}; allowed: others, or framework torch")
         if own.is_path(name):
             fault = f"got {name!r}, your own, with {spec.framework}"
             allowed = "registered names, or framework torch"

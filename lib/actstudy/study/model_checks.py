@@ -15,12 +15,20 @@ MAX_SIZES = {  # more would not fit into memory
     "context": 2**20,
     "batch_size": 2**24,
 }
-POSITIVE = (("celu", "alpha"), ("softplus", "beta"))  # arguments that activations divide by
+LIMITS = {  # (activation, argument) -> the bound that it must be above
+    ("celu", "alpha"): 0,
+    ("softplus", "beta"): 0,
+    ("xielu", "alpha_p"): 0,
+    ("xielu", "alpha_n"): 0.5,
+}
+FEED_FORWARD_NETS = ("transformer",)  # models whose activation may change the number of values
 
 
 def check(spec: RunSpec, where: str) -> None:
     """StudyError if fields of the model, each allowed, do not go together."""
     nets.check(spec.task, spec.model, where)
+    _check_feed_forward(spec, where)
+    _check_dropout(spec, where)
     _check_arguments(spec, where)
     _check_sizes(spec, where)
     names = sites(spec)
@@ -57,6 +65,35 @@ def check_patterns(spec: RunSpec, names: list[str], where: str) -> None:
             raise StudyError(f"{where}: activation: {fault}")
 
 
+def feed_forward_tasks() -> list[str]:
+    """The tasks whose model takes activations of a feed-forward part."""
+    return [task for task in registry.tasks() if nets.of_task(task) in FEED_FORWARD_NETS]
+
+
+def _check_feed_forward(spec: RunSpec, where: str) -> None:
+    """StudyError if an activation takes several values per unit in a model that gives it one."""
+    if nets.of_run(spec) in FEED_FORWARD_NETS:
+        return
+    for name in activation_names(spec):
+        if name in registry.feed_forward():
+            got = f"got {name!r}, which acts in a Transformer's feed-forward part alone"
+            allowed = f"allowed: task {' or '.join(feed_forward_tasks())} with its own model"
+            raise StudyError(f"{where}: activation: {got}; {allowed}")
+
+
+def _check_dropout(spec: RunSpec, where: str) -> None:
+    """StudyError if alpha dropout follows another activation than SELU, or drops nothing."""
+    if spec.dropout_kind == DEFAULTS["dropout_kind"]:
+        return
+    for name in activation_names(spec):
+        if name != "selu":
+            got = f"got {spec.dropout_kind!r} with activation {name}, whose lowest value it is not"
+            raise StudyError(f"{where}: dropout_kind: {got}; allowed: plain, or activation selu")
+    if not spec.dropout:
+        got = f"got {spec.dropout_kind!r} with dropout 0"
+        raise StudyError(f"{where}: dropout_kind: {got}; allowed: plain, or dropout above 0")
+
+
 def _check_arguments(spec: RunSpec, where: str) -> None:
     names = activation_names(spec)
     policy = registry.init_policies()[spec.init]
@@ -81,11 +118,16 @@ def check_activation_args(names: list[str], args: dict[str, float], where: str) 
     fix = "; to fix: write an __init__ with defaults, as it is inherited or computed"
     note = f"{fix}, in {', '.join(silent)}" if silent else ""
     _check_known(where, args, known, note)
-    for name, argument in POSITIVE:
-        value = args.get(argument, 1)
-        if name in names and value <= 0:
-            got = f"got {value} for {name}; allowed: greater than 0"
+    for (name, argument), limit in LIMITS.items():
+        value = args.get(argument, limit + 1)
+        if name in names and value <= limit:
+            got = f"got {value} for {name}; allowed: greater than {limit}"
             raise StudyError(f"{where}.{argument}: {got}")
+    if "rrelu" in names:
+        slopes = {**registry.activation_arguments("rrelu"), **args}
+        if slopes["lower"] > slopes["upper"]:
+            allowed = f"allowed: at most upper, {slopes['upper']:g}"
+            raise StudyError(f"{where}.lower: got {slopes['lower']:g} for rrelu; {allowed}")
 
 
 def _check_known(where: str, arguments: dict[str, Any], known: set[str], note: str = "") -> None:

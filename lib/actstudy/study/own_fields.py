@@ -71,7 +71,7 @@ def labels(entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         datasets[str(entry.get("dataset"))] = None
         activations += names_in(entry.get("activation") or ())
         models += names_in(entry.get("model") or ())
-    registered = [*registry.activations(), *registry.aliases()]
+    registered = [*registry.activation_names(), *registry.aliases()]
     of_data = own_data.labels(datasets, registry.datasets())
     return {**own.labels(models, nets.known()), **own.labels(activations, registered), **of_data}
 

@@ -65,12 +65,12 @@ def check(spec: RunSpec, where: str) -> None:
             allowed = f"multiples of {WIDTH_MULTIPLE}, {reason}"
             got = f"got {width} with engine pack; allowed there: {allowed}"
             raise StudyError(f"{where}: width: {got}")
-    learnt = registry.literal("nets/activations.py", "LEARNT")
+    drawn = registry.literal("nets/activations.py", "RANDOM")
     for name in activation_names(spec):
         if own.is_path(name):
             _check_own(name, spec, where)
-        if name in learnt:
-            got = f"got {name!r} with engine pack; allowed there: those without weights"
+        if name in drawn:
+            got = f"got {name!r} with engine pack; allowed there: those that draw nothing"
             raise StudyError(f"{where}: activation: {got}")
 
 

@@ -65,9 +65,9 @@ class Study:
 
     @property
     def activations(self) -> list[str]:
-        """Every activation of the study once, in its order."""
+        """The study's activations, each once in its order, without those of a feed-forward part."""
         names = [name for run in self.possible for name in activation_names(run.spec)]
-        return list(dict.fromkeys(names))
+        return [name for name in dict.fromkeys(names) if name not in registry.feed_forward()]
 
     @property
     def code(self) -> dict[str, str]:
@@ -234,7 +234,7 @@ def run_spec(
     stronger = [*layers(content, task), flags]
     base = complete(task, stronger, source)
     if not base.get("activation"):
-        names = ", ".join(registry.activations())
+        names = ", ".join(registry.activation_names())
         raise StudyError(f"{source}: activation: missing; allowed: {names}")
     data_checks.check_is_named(base, {}, source)
     (run,) = expand(base, {}, [seed], "activation", {}, layered(*stronger))

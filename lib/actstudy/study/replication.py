@@ -69,7 +69,7 @@ def _content(file: Path, key: str) -> dict[str, Any]:
 def read_replica(file: Path) -> ReplicaFile:
     """The replica that a file describes; StudyError in one line if it is wrong."""
     content: ReplicaFile = validate(ReplicaFile, _content(file, "replica"), str(file))
-    levels = {name: name for name in registry.activations()}
+    levels = {name: name for name in registry.activation_names()}
     stated = resolve(content.claims, levels, str(file))
     return content.model_copy(update={"claims": stated})
 

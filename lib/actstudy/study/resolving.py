@@ -10,7 +10,7 @@ from typing import Any
 from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import TaskPlan
-from actstudy.contract.spec import data_name, layered
+from actstudy.contract.spec import data_name, layered, names_in
 from actstudy.study import checks, data_checks, inspection, looks, own_fields
 from actstudy.study.config import (
     RunFields,
@@ -184,6 +184,9 @@ def _task_plan(
     crossed = [axis for axis, entries in draft.axes.items() if len(entries) > 1]
     if seeding.rates:
         crossed.append("tune_lr")
+    learnt = set(registry.literal("nets/activations.py", "LEARNT"))
+    if any(learnt.intersection(names_in(spec.activation)) for spec in specs):
+        crossed.append("learnt")
     classes = {}
     if task["predicts"] == "classes":
         classes = {data_name(spec): registry.dataset(spec.dataset)["classes"] for spec in specs}

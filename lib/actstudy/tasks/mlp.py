@@ -21,7 +21,7 @@ TASK = {
     "higher_is_better": True,
     "packs": True,
     "net": "mlp",
-    "model_fields": ["hidden", "depth", "width", "norm", "dropout"],
+    "model_fields": ["hidden", "depth", "width", "norm", "dropout", "dropout_kind"],
     "predicts": "classes",
     "x_axis": "step",
     "throughput_unit": "examples/s",
@@ -62,6 +62,7 @@ def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -
         make_act=make_act,
         norm=spec.norm,
         dropout=spec.dropout,
+        dropout_kind=spec.dropout_kind,
     )
 
 

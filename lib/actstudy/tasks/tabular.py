@@ -16,7 +16,7 @@ TASK = {
     "higher_is_better": True,
     "packs": True,
     "net": "mlp",
-    "model_fields": ["hidden", "depth", "width", "norm", "dropout"],
+    "model_fields": ["hidden", "depth", "width", "norm", "dropout", "dropout_kind"],
     "predicts": "classes",
     "x_axis": "step",
     "throughput_unit": "rows/s",

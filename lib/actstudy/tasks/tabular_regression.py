@@ -20,7 +20,7 @@ TASK = {
     "unit": "share of the variance of the test labels",
     "higher_is_better": True,
     "net": "mlp",
-    "model_fields": ["hidden", "depth", "width", "norm", "dropout"],
+    "model_fields": ["hidden", "depth", "width", "norm", "dropout", "dropout_kind"],
     "predicts": "values",
     "x_axis": "step",
     "throughput_unit": "rows/s",
@@ -58,6 +58,7 @@ def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -
         make_act=make_act,
         norm=spec.norm,
         dropout=spec.dropout,
+        dropout_kind=spec.dropout_kind,
     )
 
 

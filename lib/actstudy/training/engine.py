@@ -83,7 +83,7 @@ class Engine(ABC):
     health: pairs of a step and its values (probes, R) on the CPU; health_keys: part of a step ->
     the keys of its probes. pending: train scores per step, still on the device, each (R or more,);
     only the first R are used. timed: steps since the last evaluation that count as training. mark:
-    a step, and copies of all that a step changes, as that step found it. n_params: of one run's
+    a step, and copies of all that a step changes, as that step found it. n_params: of each run's
     model. activations: site -> the activation of each run.
     """
 
@@ -101,7 +101,7 @@ class Engine(ABC):
     timed: int = 0
     window_start: float = 0.0  # the clock's train seconds at the last evaluation
     mark: tuple[int, dict[str, Any]] = (0, {})
-    n_params: int = field(init=False)
+    n_params: Sequence[int] = field(init=False)
     activations: Mapping[str, Sequence[str]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -144,6 +144,10 @@ class Engine(ABC):
         """Note that a run has ended after some steps; what is read of it later does not count."""
         self.ended[run] = (status, reason)
         self.progress[run].step = steps
+
+    def index_of(self, run: int, index: int) -> int | None:
+        """The place in a run's model of a probed parameter; None if the run does not have it."""
+        return index
 
     def share(self, run: int, bucket: str) -> float:
         """A run's seconds in a bucket: an equal share of this process's, and earlier processes'."""

@@ -35,7 +35,7 @@ class Job(Engine):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.parameters = dict(self.model.named_parameters())
-        self.n_params = sum(parameter.numel() for parameter in self.parameters.values())
+        self.n_params = [sum(parameter.numel() for parameter in self.parameters.values())]
         self.activations = {site: [name] for site, name in self.sites.names.items()}
         self.recorder = Recorder(is_recorded(self.spec, self.device))
         self.blocks = len(drop_path.paths(self.model)) if self.spec.drop_path else 0

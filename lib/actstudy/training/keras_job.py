@@ -35,7 +35,7 @@ class KerasJob(Engine):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.n_params = self.net.n_params
+        self.n_params = [self.net.n_params]
         self.activations = {site: [name] for site, name in self.sites.names.items()}
         self.probe_rows = probe_batch(self.splits["train"]["x"])
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from actstudy.health import values
+from actstudy.health import learnt, values
 from actstudy.nets.packed import PackedMLP
 from actstudy.tasks import classification
 from actstudy.tasks.metrics import Evaluation
@@ -38,7 +38,8 @@ class Pack(Engine):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.parameters = list(self.model.stacked)
-        self.n_params = sum(parameter[0].numel() for parameter in self.parameters)
+        own = [self.model.of_run(run, self.parameters) for run in range(len(self.specs))]
+        self.n_params = [sum(row.numel() for row in rows.values()) for rows in own]
         self.activations = self.model.sites
         seeds = order_seeds(self)
         places = [seeds.index(progress.order_seed) for progress in self.progress]
@@ -52,6 +53,9 @@ class Pack(Engine):
         self.recorder = Recorder(is_recorded(self.spec, self.device))
         if self.recorder.on:
             self._compile()
+
+    def index_of(self, run: int, index: int) -> int | None:
+        return self.model.owners[index].get(run)
 
     def _copies(self) -> list[Tensor]:
         """Copies of all parameters."""
@@ -104,7 +108,7 @@ class Pack(Engine):
         loss, accuracy, gradients = self._gradients(rows)
         before = [parameter.detach().clone() for parameter in self.parameters]
         scores = {"loss": loss, "accuracy": accuracy, **self._step(gradients, scalars)}
-        read = values.of_gradients(self.model.names, gradients)
+        read = values.of_gradients(self.model.names, gradients, self.model.n_of_layers)
         read |= values.of_updates(self.model.names, before, self.parameters)
         return {**scores, "health": self._keyed("watched", read)}
 
@@ -117,6 +121,7 @@ class Pack(Engine):
             loss = classification.losses(logits, y.expand(self.model.runs, -1))
         gradients = torch.autograd.grad(loss.sum(), [post for _, post in seen])
         read = values.of_sites(self.model.sites, seen, gradients)
+        read |= learnt.values(self.model.in_formula(), list(self.model.sites))
         return {"health": self._keyed("probe", read)}
 
     def _keyed(self, part: str, read: values.Values) -> Tensor:
@@ -190,11 +195,7 @@ class Pack(Engine):
 
     def weights(self) -> list[Weights]:
         stacked = [parameter.detach().cpu() for parameter in self.parameters]
-        weights: list[Weights] = []
-        for run in range(len(self.specs)):
-            rows = [stack[run].clone() for stack in stacked]
-            weights.append(dict(zip(self.model.names, rows, strict=True)))
-        return weights
+        return [self.model.of_run(run, stacked) for run in range(len(self.specs))]
 
     def changed(self) -> dict[str, Tensor]:
         tensors = {}
@@ -225,8 +226,7 @@ class Pack(Engine):
         outputs = self._inspect_outputs(self.inputs(x).flatten(2), runs)
         places = {run: f"{outputs.get(run, LOSS)} at step {step}" for run in runs}
         for run in runs:
-            named = zip(self.model.names, self.parameters, strict=True)
-            place = first((name, value[run]) for name, value in named)
+            place = first(self.model.of_run(run, self.parameters).items())
             if place:
                 places[run] = f"{place} before step {step}"
         return places

@@ -9,6 +9,7 @@ import pyarrow as pa
 from actstudy.advice import rules
 from actstudy.contract import schema
 from actstudy.contract.streams import order_hash
+from actstudy.health.values import Key
 from actstudy.nets.activations import entry
 from actstudy.training.engine import Engine
 from actstudy.training.score import Result
@@ -45,7 +46,7 @@ def accounting(
     slots = slots_per_gpu if engine.device.type == "cuda" else None
     alone = slots in (None, 1) and not packed and not gpu_in_use
     return {
-        "n_params": engine.n_params,
+        "n_params": engine.n_params[run],
         "total_steps": engine.total_steps,
         "steps_done": progress.step,
         "best_step": progress.best_step if progress.best_step >= 0 else None,
@@ -66,9 +67,12 @@ def health_columns(engine: Engine, run: int) -> dict[str, Any]:
     """A run's columns of `health`: the steps that count for it, the probes of its activations."""
     keys = [*engine.health_keys.get("probe", []), *engine.health_keys.get("watched", [])]
     places = []
-    for place, (_, site, _, probe) in enumerate(keys):
-        if probe != "saturated_fraction" or _saturates(engine.activations[site][run]):
+    own_keys = []
+    for place, key in enumerate(keys):
+        own = _own_key(engine, run, key)
+        if own:
             places.append(place)
+            own_keys.append(own)
     steps = []
     values = []
     for step, read in engine.health:
@@ -79,8 +83,20 @@ def health_columns(engine: Engine, run: int) -> dict[str, Any]:
         return {}
     columns: dict[str, Any] = {"step": np.repeat(steps, len(places))}
     for position, name in enumerate(HEALTH_KEY):
-        columns[name] = [keys[place][position] for place in places] * len(steps)
+        columns[name] = [key[position] for key in own_keys] * len(steps)
     return {**columns, "value": np.concatenate(values)}
+
+
+def _own_key(engine: Engine, run: int, key: Key) -> Key | None:
+    """The key of a probe as a run's table has it; None if the run has no such probe."""
+    kind, name, index, probe = key
+    if probe == "saturated_fraction":
+        return key if _saturates(engine.activations[name][run]) else None
+    if kind == "learnt":
+        site, activation, _ = name.split(" ")
+        return key if engine.activations[site][run] == activation else None
+    own_index = engine.index_of(run, index) if kind == "parameter" else index
+    return None if own_index is None else (kind, name, own_index, probe)
 
 
 def _saturates(activation: str) -> bool:

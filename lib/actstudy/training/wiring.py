@@ -158,13 +158,13 @@ def make_model(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
     return model, sites
 
 
-def _make_act(sites: Sites, site: str) -> nn.Module:
+def _make_act(sites: Sites, site: str, units: int | None = None) -> nn.Module:
     """The activation of a site; what it draws moves no later draw of the model's own."""
     of_random = random.getstate()
     of_numpy = np.random.get_state()
     try:
         with torch.random.fork_rng(devices=[]):
-            return sites(site)
+            return sites(site, units)
     finally:
         random.setstate(of_random)
         np.random.set_state(of_numpy)

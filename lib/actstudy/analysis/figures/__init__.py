@@ -22,6 +22,7 @@ from actstudy.analysis.figures import (
     forest,
     health,
     layers,
+    learnt,
     ledger,
     rates,
     timeline,
@@ -41,7 +42,7 @@ class TaskFigure:
     """How a figure of a task is drawn, and of which tasks.
 
     needs: what the task must predict (`classes`; `outcomes`: classes or values, whose runs train or
-    stall) and which axes the study must cross for it;
+    stall), which axes the study must cross for it, and `learnt` if activations must learn;
     on_page: whether summary.md shows it, else appendix.md alone.
     """
 
@@ -73,6 +74,7 @@ TASK_FIGURES: dict[str, TaskFigure] = {
     "convergence_by_level": TaskFigure(layers.convergence_by_level, needs=("outcomes", "depth")),
     "reliability": TaskFigure(calibration.reliability, needs=("classes",)),
     "throughput_vs_metric": TaskFigure(compute.throughput_vs_metric),
+    "learnt_over_time": TaskFigure(learnt.learnt_over_time, needs=("learnt",)),
     "health_heatmaps": TaskFigure(health.health_heatmaps),
     "dead_over_time": TaskFigure(health.dead_over_time),
     "gradient_flow": TaskFigure(health.gradient_flow),

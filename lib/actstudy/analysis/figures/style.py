@@ -41,6 +41,22 @@ ACTIVATION_STYLE: dict[str, tuple[str, str, str]] = {  # colour, marker, dash
     "hardswish": ("#FF9896", "1", "--"),
     "relu6": ("#4D4D4D", "2", "--"),
     "identity": ("#909090", "x", "-."),
+    "hard_sigmoid": ("#BEE149", "+", "-"),
+    "relu_squared": ("#93448B", "3", "-"),
+    "leaky_relu_squared": ("#649A35", "o", ":"),
+    "rrelu": ("#2A2E41", "D", "-."),
+    "prelu_channel": ("#035531", "^", "-"),
+    "swish_beta": ("#6C33C4", "v", "-."),
+    "elu_alpha": ("#AF6A9A", "P", "--"),
+    "xielu": ("#401225", "s", ":"),
+    "apl": ("#4880DC", "<", ":"),
+    "glu": ("#8AC473", "p", "-."),
+    "geglu": ("#996D5D", "X", ":"),
+    "swiglu": ("#542D17", "h", "-."),
+    "reglu": ("#660AEE", ">", "-"),
+    "bilinear": ("#B98CEA", "d", "-"),
+    "maxout": ("#6F920C", "*", "-"),
+    "crelu": ("#03EC75", "8", "-"),
 }
 # Levels that are no activation of the project, such as your own or initialisations: no colour of
 # theirs is one of its activations'. First come those farthest from the first five activations.
