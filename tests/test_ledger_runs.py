@@ -199,6 +199,18 @@ def test_a_share_of_dead_units_is_a_mean_over_sites(tables):
     assert sorted(shares.values())[:-1] == [0.0] * (len(shares) - 1)
 
 
+def test_dead_units_are_a_mean_over_seeds_in_percent(tables):
+    frames = with_dead(tables, 0.4, [0, 1])
+    question = {"task": "mlp", "level": "relu"}
+    (reading,) = ledger_runs.dead_units(frames, tables.plan, **question)
+    assert reading.values["dead"].value == pytest.approx(40 * 2 / 8)
+    assert (reading.values["dead"].n, reading.values["dead"].unit) == (8, "%")
+    with pytest.raises(ValueError, match="no run of relu in task mlp has probes"):
+        ledger_runs.dead_units(
+            frames | {"health": frames["health"].head(0)}, tables.plan, **question
+        )
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

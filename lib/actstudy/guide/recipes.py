@@ -35,7 +35,7 @@ def batch_sizes(
     of_batch: int = 128,
     activation: Choice = "relu",
     optimizer: str = "sgd",
-    epochs: int = 4,
+    epochs: int = 2,
     data: str = "mnist1d",
     seeds: int = 40,
 ) -> list[Reading]:
@@ -111,7 +111,7 @@ def alpha_dropout(
     width: int = 64,
     data: str = "mnist1d",
     lr: float = 1e-3,
-    steps: int = 1000,
+    steps: int = 500,
     seeds: int = 20,
 ) -> list[Reading]:
     """`better`: by how many points test accuracy is better with alpha than with plain dropout.

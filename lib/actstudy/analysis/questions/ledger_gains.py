@@ -118,6 +118,8 @@ def dead_shares(health: pd.DataFrame) -> dict[str, float]:
     """Run -> the share of its hidden units that are dead at its last probe, a mean over sites."""
     sites = health[(health["kind"] == "site") & health["probe"].isin(dead.PROBES)]
     last = sites[sites["step"] == sites.groupby("run_id")["step"].transform("max")]
+    if last.empty:
+        return {}
     by_site = last.pivot_table(index=["run_id", "name"], columns="probe", values="value")
     shares = [dead.share(*pair) for pair in by_site[list(dead.PROBES)].to_numpy()]
     means = pd.Series(shares, by_site.index, dtype=float).groupby("run_id").mean()

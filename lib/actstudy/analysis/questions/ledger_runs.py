@@ -166,6 +166,17 @@ def contrast_if_dead(
     return [Reading(values)]
 
 
+def dead_units(
+    frames: Frames, plan: Plan, task: str, level: str, data: str = "", group: str = ""
+) -> list[Reading]:
+    """`dead`: the share of a level's hidden units that are dead at the last probe, in %."""
+    runs = runs_of(frames, task, [level], data, group)
+    shares = runs["run_id"].map(dead_shares(frames["health"])).dropna()
+    if shares.empty:
+        raise ValueError(f"no run of {level} in task {task} has probes")
+    return [Reading({"dead": mean_of((100 * shares).to_list(), "%")})]
+
+
 MEASUREMENTS = {
     "cell": cell,
     "contrast": contrast,
@@ -174,4 +185,5 @@ MEASUREMENTS = {
     "share_of_tasks": share_of_tasks,
     "precision_change": precision_change,
     "contrast_if_dead": contrast_if_dead,
+    "dead_units": dead_units,
 }
