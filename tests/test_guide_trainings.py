@@ -114,6 +114,14 @@ def test_zeros_and_dead_units_in_training():
     )
 
 
+def test_units_that_do_not_learn_do_not_revive():
+    shape = {"hidden": [64, 64], "init": "he_normal", "epochs": 2, "seeds": 2}
+    still = only(dying.revivals(lr=0.0, **shape))
+    assert still["revived"].value == 0
+    moved = only(dying.revivals(lr=0.1, **shape))
+    assert moved["ever_dead"].value > still["ever_dead"].value
+
+
 def test_a_change_that_changes_nothing_makes_no_difference():
     shape = {"depth": 1, "width": 16, "lr": 1.0, "steps": 39, "seeds": 2}
     same = only(dying.dead_compared({"init": "he_normal"}, **shape))
