@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from actstudy.analysis.questions import learnt
-from actstudy.contract import code, registry
+from actstudy.contract import code, own, registry
 from actstudy.contract.spec import canonical, data_name, from_json, run_id
 from actstudy.health import probes
 from actstudy.nets.activations import Sites
@@ -236,3 +236,23 @@ def test_nothing_is_drawn_in_probes():
 )
 def test_arguments_out_of_bounds_are_one_line(activation, args, says):
     refusal(lambda: tiny(activation, activation_args=args), says)
+
+
+OWN_NET = """
+from torch import nn
+def bare(make_act, shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(40, 8), make_act("act"), nn.Linear(8, classes))
+def sized(make_act, shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(40, 8), make_act("act", 8), nn.Linear(8, classes))
+"""
+
+
+def test_an_own_model_says_how_many_units_a_site_has(tmp_path, monkeypatch):
+    """Before any job: it is asked with each activation that needs them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "unit_nets.py").write_text(OWN_NET)
+    own.look_in(tmp_path)
+    fields = {"activation": "prelu_channel", "steps": 5, "warmup": 0}
+    line = "model: unit_nets:bare: activation: prelu_channel needs the number of units of 'act'; to"
+    refusal(lambda: planning.run_spec("mlp", 0, {**fields, "model": "unit_nets:bare"}), line)
+    planning.run_spec("mlp", 0, {**fields, "model": "unit_nets:sized"})
