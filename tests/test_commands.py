@@ -37,6 +37,8 @@ WORDS = {
     "completion": ["bash"],
     "certify": ["relu"],
     "choose": [],
+    "measure": ["C1"],
+    "properties": [],
 }
 
 
