@@ -61,6 +61,7 @@ def test_zero_weights_stay_at_chance_and_others_do_not():
     values = by_condition(readings)
     assert values["init zero"]["accuracy"].value == pytest.approx(0.1)
     assert values["init zero"]["gradient"].value == 0
+    assert values["init zero"]["change_first"].value == 0
     assert values["init he_normal"]["accuracy"].value > 0.5
     assert values["init he_normal"]["change_first"].value > 0
 

@@ -52,7 +52,7 @@ def _learning(lesson: Lesson, first_layers: int) -> dict[str, Value]:
     changes = []
     for weight, old in zip(list(learnt.net.weights)[:first_layers], before, strict=False):
         changes.append(_norms(weight.detach() - old) / _norms(old))
-    changed = torch.stack(changes)
+    changed = torch.stack(changes).nan_to_num(nan=0.0)  # of weights that were 0 and stay so
     return {
         "accuracy": _mean(learnt.accuracy),
         "loss": _mean(learnt.losses[-1]),
