@@ -52,7 +52,7 @@ def measure(arguments: argparse.Namespace) -> int:
 
     named = _named(arguments.claims, claims)
     claims, _ = judged(named, _answers(named))
-    print(ledger_tables.table(claims, with_id=True))
+    print(ledger_tables.plain(claims))
     return 0
 
 

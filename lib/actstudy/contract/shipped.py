@@ -73,7 +73,7 @@ SHIPPED: dict[str, str] = {
     "nets/gpt.py": "fbb9d28cf32d",
     "nets/mlp.py": "8a4ed8bb5839",
     "nets/mobilenetv2.py": "6879a2490a18",
-    "nets/packed.py": "273493a6ffab",
+    "nets/packed.py": "2cebf12ac6bb",
     "nets/resnet18.py": "a241a16b30d0",
     "nets/resnet50.py": "348b6be3aa3b",
     "nets/transformer.py": "4d6c6c5952ed",

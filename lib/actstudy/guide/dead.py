@@ -58,7 +58,7 @@ def random_inputs(kind: Choice, shape: tuple[int, ...], seed: int = 0) -> np.nda
 def dead_at_start(
     activation: Choice = "relu",
     init: Choice | list[Choice] = "he_normal",
-    against: Choice = "",
+    against: Choice | list[Choice] = "",
     widths: Sequence[int] = (100, 256, 128),
     inputs: Choice | list[Choice] = "normal",
     batch: int = 128,
@@ -71,11 +71,13 @@ def dead_at_start(
     `fewer`: by how much it is below that of the init `against`, paired by seed, 0 without one.
     """
     readings = []
-    for text, at in conditions(init=init, inputs=inputs, after=after):
+    for text, at in conditions(init=init, inputs=inputs, after=after, against=against):
         shape = (seeds, batch, widths[0])
         x = torch.from_numpy(random_inputs(at["inputs"], shape)).float()
         dead = _dead_after(activation, at["init"], widths, x, at["after"])
-        other = _dead_after(activation, against, widths, x, at["after"]) if against else dead
+        other = dead
+        if at["against"]:
+            other = _dead_after(activation, at["against"], widths, x, at["after"])
         values = {"dead": mean_of(dead.tolist()), "fewer": mean_of((other - dead).tolist())}
         readings.append(Reading(values, text))
     return readings

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from actstudy.contract.reading import Reading, Value, exact, mean_of, median_of
+from actstudy.contract.reading import Reading, Value, exact, mean_of
 from actstudy.guide.choices import Choice, conditions, fixed
 from actstudy.guide.lessons import Lesson
 from actstudy.guide.units import History, Units, history
@@ -55,6 +55,29 @@ def _values(course: History) -> dict[str, Value]:
     return values
 
 
+def zero_share(
+    activation: Choice = "relu",
+    hidden: Sequence[int] = (256, 128),
+    init: Choice = "torch_default",
+    data: str | list[str] = FASHION,
+    lr: float = 1e-3,
+    steps: int = 390,
+    seeds: int = 5,
+) -> list[Reading]:
+    """The share of activations that are exactly 0, `zeros`, before and after training with Adam."""
+    readings = []
+    for text, at in conditions(data=data):
+        lesson = Lesson(
+            fixed(activation), tuple(hidden), fixed(init), data=at["data"], lr=lr, steps=steps,
+            seeds=seeds,
+        )  # fmt: skip
+        states = history(lesson).units
+        for when, state in (("before training", states[0]), ("after training", states[-1])):
+            place = ", ".join(part for part in (text, when) if part)
+            readings.append(Reading({"zeros": _mean(state.zeros)}, place))
+    return readings
+
+
 def dead_compared(
     change: Mapping[str, Any],
     activation: Choice = "relu",
@@ -66,12 +89,14 @@ def dead_compared(
     lr: float | list[float] = 1e-3,
     steps: int = 150,
     seeds: int = 5,
+    times: float = 1.0,
 ) -> list[Reading]:
     """What a change does to dead units after training with Adam, paired by seed.
 
     change: other values of `activation`, `norm`, `init` or `lr_times`, a factor. `fewer`: the
-    share of dead units without it minus that with it; `ratio`: how many times more units are never
-    above 0 without it, a median over seeds.
+    share of dead units without it minus that with it; `never_positive_fewer`: the share of units
+    never above 0 without it minus `times` that with it, so above 0 if it is that many times less.
+    `ratio`: of such units of all seeds together.
     """
     readings = []
     for text, at in conditions(depth=depth, lr=lr):
@@ -86,20 +111,22 @@ def dead_compared(
             fields |= {"activation": fixed(fields["activation"]), "init": fixed(fields["init"])}
             lesson = Lesson(**fields, hidden=hidden, data=data, steps=steps, seeds=seeds)
             ends.append(history(lesson).units[-1])
-        readings.append(Reading(_difference(*ends), text))
+        readings.append(Reading(_difference(ends[0], ends[1], times), text))
     return readings
 
 
-def _difference(base: Units, changed: Units) -> dict[str, Value]:
+def _difference(base: Units, changed: Units, times: float) -> dict[str, Value]:
     """The values of `dead_compared`."""
     dead = _share(base.dead)
     dead_changed = _share(changed.dead)
-    ratio = base.never_positive.sum(1) / changed.never_positive.sum(1)
+    excess = _share(base.never_positive) - times * _share(changed.never_positive)
+    ratio = base.never_positive.sum() / changed.never_positive.sum()
     return {
         "fewer": _mean(dead - dead_changed),
         "without": _mean(dead),
         "with": _mean(dead_changed),
-        "ratio": median_of(ratio.tolist()),
+        "never_positive_fewer": _mean(excess),
+        "ratio": exact(float(ratio), n=len(dead)),
     }
 
 
@@ -161,4 +188,9 @@ def _mean(values: Tensor) -> Value:
     return mean_of(values.tolist())
 
 
-MEASUREMENTS = {"dead_after": dead_after, "dead_compared": dead_compared, "pruning": pruning}
+MEASUREMENTS = {
+    "dead_after": dead_after,
+    "zero_share": zero_share,
+    "dead_compared": dead_compared,
+    "pruning": pruning,
+}
