@@ -23,6 +23,7 @@ import measured
 import pandas as pd
 import quoted
 import quoted_frameworks
+import quoted_guide
 import simulated
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,6 +63,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "framework_effects": quoted_frameworks.effects,
     "framework_deviations": quoted_frameworks.deviations,
     "framework_speed": quoted_frameworks.speed,
+    "guide_headlines": quoted_guide.headlines,
+    "guide_verdicts": quoted_guide.verdicts,
+    "guide_surprises": quoted_guide.surprises,
     "false_differences": simulated.false_differences,
     "skewed_noise": simulated.skewed_noise,
     "false_equivalences": simulated.false_equivalences,

@@ -36,6 +36,8 @@ WORDS = {
     "inspect": [],
     "completion": ["bash"],
     "certify": ["relu"],
+    "measure": ["C1"],
+    "properties": [],
 }
 
 

@@ -8,7 +8,8 @@ from runs import quiet, run, run_tables, small, tiny
 from torch import nn
 from torch.nn import functional
 
-from actstudy.contract import code, registry
+from actstudy.analysis.questions import learnt
+from actstudy.contract import code, own, registry
 from actstudy.contract.spec import canonical, data_name, from_json, run_id
 from actstudy.health import probes
 from actstudy.nets.activations import Sites
@@ -17,6 +18,7 @@ from actstudy.nets.gpt import GPT
 from actstudy.nets.initializers import initialize
 from actstudy.nets.mlp import MLP
 from actstudy.nets.transformer import Block, hidden_units
+from actstudy.study import planning
 
 GATED = [name for name, entry in FEED_FORWARD.items() if entry.factory().takes == 2]
 TOKENS = torch.randint(0, 50, (3, 12), generator=torch.Generator().manual_seed(1))
@@ -151,6 +153,52 @@ def test_alpha_dropout_is_refused_where_it_means_nothing():
     refusal(lambda: tiny("selu", dropout_kind="alhpa"), "dropout_kind: got 'alhpa'")
 
 
+# What activations learn
+
+
+def test_what_is_learnt_is_a_table(tmp_path, data_folder):
+    """xIELU's alphas as in its formula, from 0.8 on, at each site and probed step."""
+    spec = tiny("xielu", dropout=0.0)
+    assert run(spec, tmp_path, data_folder, quiet(probe_every=7)) == "completed"
+    health = run_tables(tmp_path)["health"].to_pandas()
+    labelled = health.assign(task="mlp", group="", level="xielu", seed=0)
+    table = learnt.learnt(labelled)
+    assert list(table.columns) == learnt.COLUMNS
+    n_steps = health["step"].nunique()
+    assert len(table) == n_steps * 2 * 2  # sites, alphas
+    assert set(table["site"]) == {"layers.0", "layers.1"}
+    assert set(table["parameter"]) == {"alpha_p", "alpha_n"}
+    start = table[table["step"] == 0]
+    assert start["mean"].to_numpy() == pytest.approx(0.8)
+    weights = torch.load(tmp_path / "checkpoints/best.pt")
+    assert functional.softplus(weights["layers.0.1.raw_p"]).item() != pytest.approx(0.8, abs=1e-4)
+    assert (table["min"] == table["max"]).all()  # one number per site
+    assert table.groupby(["site", "parameter"])["mean"].std().min() > 1e-4
+    none = learnt.learnt(labelled[labelled["kind"] != "learnt"])
+    assert none.empty
+    assert list(none.columns) == learnt.COLUMNS
+
+
+def test_weights_per_unit_have_a_range(tmp_path, data_folder):
+    spec = tiny("prelu_channel", dropout=0.0)
+    run(spec, tmp_path, data_folder, quiet())
+    health = run_tables(tmp_path)["health"].to_pandas()
+    rows = health[(health["kind"] == "learnt") & (health["step"] == health["step"].max())]
+    values = rows.set_index(["name", "probe"])["value"]
+    name = "layers.1 prelu_channel weight"
+    assert values[name, "min"] < values[name, "mean"] < values[name, "max"]
+
+
+def test_the_figure_of_what_is_learnt_belongs_to_studies_with_it(tmp_path):
+    names = {}
+    for activation in ("prelu", "relu"):
+        file = tmp_path / f"{activation}s.yaml"
+        levels = f"[{activation}, tanh]"
+        file.write_text(f"baseline: tanh\naxes: {{activation: {levels}}}\ntasks: {{mlp: }}\n")
+        names[activation] = planning.load(file).plan().tasks["mlp"].figures
+    assert set(names["prelu"]) - set(names["relu"]) == {"learnt_over_time"}
+
+
 # Activations that draw, and arguments
 
 
@@ -188,3 +236,23 @@ def test_nothing_is_drawn_in_probes():
 )
 def test_arguments_out_of_bounds_are_one_line(activation, args, says):
     refusal(lambda: tiny(activation, activation_args=args), says)
+
+
+OWN_NET = """
+from torch import nn
+def bare(make_act, shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(40, 8), make_act("act"), nn.Linear(8, classes))
+def sized(make_act, shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(40, 8), make_act("act", 8), nn.Linear(8, classes))
+"""
+
+
+def test_an_own_model_says_how_many_units_a_site_has(tmp_path, monkeypatch):
+    """Before any job: it is asked with each activation that needs them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "unit_nets.py").write_text(OWN_NET)
+    own.look_in(tmp_path)
+    fields = {"activation": "prelu_channel", "steps": 5, "warmup": 0}
+    line = "model: unit_nets:bare: activation: prelu_channel needs the number of units of 'act'; to"
+    refusal(lambda: planning.run_spec("mlp", 0, {**fields, "model": "unit_nets:bare"}), line)
+    planning.run_spec("mlp", 0, {**fields, "model": "unit_nets:sized"})

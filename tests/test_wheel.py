@@ -21,7 +21,7 @@ from actstudy.commands import run
 from actstudy.contract.errors import StudyError
 
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "Snakefile")
-FOLDERS = ("lib", "data", "config", "workflow", "profiles")
+FOLDERS = ("lib", "data", "config", "workflow", "profiles", "benchmarks")
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
 DOCS = (ROOT / "docs/health.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)

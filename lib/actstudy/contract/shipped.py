@@ -69,7 +69,7 @@ SHIPPED: dict[str, str] = {
     "nets/convolution.py": "6df9ed3830e1",
     "nets/drop_path.py": "f2c71faec601",
     "nets/encoder.py": "1d402c502c34",
-    "nets/functions.py": "d805d5ee9775",
+    "nets/functions.py": "93c5e7a0fb0f",
     "nets/gpt.py": "fbb9d28cf32d",
     "nets/mlp.py": "8a4ed8bb5839",
     "nets/mobilenetv2.py": "6879a2490a18",

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -71,7 +71,8 @@ def of_runs(ledger: Ledger, plan: Plan, frames: Frames) -> Rows:
             {"status": answers.ABSENT, "reason": f"needs a study with task {listed(absent)}"}
         ]
         if not absent:
-            several = answers.answer(ledger_runs.MEASUREMENTS[kind], arguments, frames, plan)
+            function = cast(answers.Measurement, ledger_runs.MEASUREMENTS[kind])
+            several = answers.answer(function, arguments, frames, plan)
         seconds = round(time.monotonic() - began, 3)
         request: dict[str, Any] = {"group": measurements.RUNS, "kind": kind, "arguments": arguments}
         request |= {"device": devices, "seconds": seconds}
