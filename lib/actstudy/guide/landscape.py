@@ -109,8 +109,8 @@ def oscillation(
             means = losses.unfold(0, window, 1).mean(2)
             off = losses[window // 2 : window // 2 + len(means)] - means
             sides.append((off.std(0), (off / means).std(0)))
-        ours, theirs = sides
-        values = {"ratio": _ratio(ours[0], theirs[0]), "relative": _ratio(ours[1], theirs[1])}
+        own, other = sides
+        values = {"ratio": _ratio(own[0], other[0]), "relative": _ratio(own[1], other[1])}
         readings.append(Reading(values, text))
     return readings
 
@@ -129,11 +129,11 @@ def redundancy(
     correlation of two units; `rank`, that of the effective rank of their correlations (1 over the
     sum of squared shares of eigenvalues) per unit. Constant units are left out.
     """
-    ours = _alike(activation, data, lr, steps, seeds)
+    own = _alike(activation, data, lr, steps, seeds)
     readings = []
     for text, at in conditions(against=against):
-        theirs = _alike(at["against"], data, lr, steps, seeds)
-        values = {name: mean_of((ours[name] - theirs[name]).tolist()) for name in ours}
+        other = _alike(at["against"], data, lr, steps, seeds)
+        values = {name: mean_of((own[name] - other[name]).tolist()) for name in own}
         readings.append(Reading(values, text))
     return readings
 
@@ -146,16 +146,17 @@ def _alike(choice: Choice, data: str, lr: float, steps: int, seeds: int) -> dict
     with torch.no_grad():
         *_, (_, post) = net.layers(lesson.examples().x_test)
     each = [likeness(values) for values in post]
-    return {name: torch.tensor([run[name] for run in each]) for name in each[0]}
+    correlation, rank = torch.tensor(each).unbind(1)
+    return {"correlation": correlation, "rank": rank}
 
 
-def likeness(values: Tensor) -> dict[str, float]:
+def likeness(values: Tensor) -> tuple[float, float]:
     """`correlation` and `rank` of `redundancy`, of the values (N, U) of units."""
     matrix = torch.corrcoef(values[:, values.std(0) > 0].T)
     n = len(matrix)
     off_diagonal = (matrix.abs().sum() - n) / (n * (n - 1))
     rank = n / matrix.square().sum()  # n^2 over the sum of squared eigenvalues, per unit
-    return {"correlation": float(off_diagonal), "rank": float(rank)}
+    return float(off_diagonal), float(rank)
 
 
 def xor_gain(
@@ -167,11 +168,11 @@ def xor_gain(
     lr: float = 0.05,
 ) -> list[Reading]:
     """`gain`: how many more nets learn XOR of two bits than with another activation, a share."""
-    ours = _solved(activation, hidden, seeds, steps, lr)
+    own = _solved(activation, hidden, seeds, steps, lr)
     readings = []
     for text, at in conditions(against=against):
-        theirs = _solved(at["against"], hidden, seeds, steps, lr)
-        values = {"gain": mean_of((ours - theirs).tolist()), "solved": mean_of(ours.tolist())}
+        other = _solved(at["against"], hidden, seeds, steps, lr)
+        values = {"gain": mean_of((own - other).tolist()), "solved": mean_of(own.tolist())}
         readings.append(Reading(values, text))
     return readings
 
@@ -183,9 +184,9 @@ def _solved(choice: Choice, hidden: int, seeds: int, steps: int, lr: float) -> T
     return right(net, XOR_X, XOR_Y).all(1).double()
 
 
-def _ratio(ours: Tensor, theirs: Tensor) -> Value:
-    """The geometric mean of ours / theirs over the runs that have both, with its interval."""
-    logs = (ours / theirs).log()
+def _ratio(own: Tensor, other: Tensor) -> Value:
+    """The geometric mean of own / other over the runs that have both, with its interval."""
+    logs = (own / other).log()
     mean = mean_of(logs[logs.isfinite()].tolist())
     low, value, high = torch.tensor([mean.low, mean.value, mean.high]).exp().tolist()
     return Value(value, low, high, mean.n)

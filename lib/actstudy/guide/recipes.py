@@ -97,8 +97,8 @@ def few_examples(
             test = lessons.accuracy(net, examples)
             seen = dataclasses.replace(examples, x_test=examples.x, y_test=examples.y)
             scores.append((test, lessons.accuracy(net, seen) - test))
-        ours, theirs = scores
-        values = {"better": _points(ours[0] - theirs[0]), "gap": _points(ours[1] - theirs[1])}
+        own, other = scores
+        values = {"better": _points(own[0] - other[0]), "gap": _points(own[1] - other[1])}
         readings.append(Reading(values, text))
     return readings
 

@@ -148,9 +148,9 @@ def contrast_if_dead(
     """
     settings = plan.tasks[task]
     runs = seed_values.compared(frames, plan, task)[["run_id", "level", "group", "seed", "value"]]
-    theirs = runs[runs["level"] == against]
-    theirs = theirs.assign(dead=theirs["run_id"].map(dead_shares(frames["health"])))
-    both = theirs.merge(
+    others = runs[runs["level"] == against]
+    others = others.assign(dead=others["run_id"].map(dead_shares(frames["health"])))
+    both = others.merge(
         runs[runs["level"] == level], on=["group", "seed"], suffixes=("_against", "")
     )
     both["gain"] = settings.sign * (both["value"] - both["value_against"])
