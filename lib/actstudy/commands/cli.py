@@ -11,6 +11,7 @@ import actstudy
 from actstudy.commands import (
     certify,
     completion,
+    demo,
     doctor,
     leaving,
     measure,
@@ -107,6 +108,13 @@ COMMANDS = (
         doctor.doctor,
         examples="actstudy doctor results/runs/mlp/*\n"
         "actstudy doctor --model mine:net --batch batch.pt",
+    ),
+    Command(
+        "demo",
+        "a table and a picture in seconds: why activations exist, what health is, ...",
+        demo.add_flags,
+        demo.demo,
+        examples=demo.EXAMPLES,
     ),
     Command(
         "replicate",
