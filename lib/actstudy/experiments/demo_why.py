@@ -9,7 +9,7 @@ from actstudy.contract import own, registry
 from actstudy.experiments import boundaries
 from actstudy.guide.expressive import collapse
 
-TURNS = 0.75  # of each arm of the spiral
+TURNS = 1.0  # of each arm of the spiral
 DEPTH = 20
 
 
