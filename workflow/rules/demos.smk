@@ -17,3 +17,14 @@ rule demo_picture:
         demo="|".join(demos.DEMOS),
     shell:
         "exec {PYTHON:q} -m actstudy demo {wildcards.demo:q} --only picture"
+
+
+# With the extra `notebook`: a script becomes a notebook, which reads the table and trains nothing.
+rule demo_notebook:
+    input:
+        f"{demos.FOLDER}/notebook.parquet",
+        source=f"{workflow.basedir}/docs/notebooks/five_experiments.py",
+    output:
+        f"{demos.FOLDER}/notebook.ipynb",
+    shell:
+        "exec {PYTHON:q} {SCRIPTS:q}/notebook.py {input.source:q} {output:q}"

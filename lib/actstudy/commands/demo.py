@@ -51,7 +51,10 @@ def _listed() -> list[str]:
     width = max(map(len, demos.DEMOS))
     lines = [f"{name:<{width}}  {demo.title}" for name, demo in demos.DEMOS.items()]
     program = invocation.program()
-    return [*lines, f"make a picture of one: {program} demo NAME, or snakemake {demos.FOLDER}/NAME.png"]
+    return [
+        *lines,
+        f"make a picture of one: {program} demo NAME, or snakemake {demos.FOLDER}/NAME.png",
+    ]
 
 
 def _compute(name: str, activations: tuple[str, ...], file: Path) -> None:

@@ -31,6 +31,9 @@ DEMOS = {
         ("relu", "leaky_relu", "elu", "gelu", "silu", "mish"),
     ),
     "dead_units": Demo("units that die, and units that come back, as a Monitor reads them"),
+    "notebook": Demo(
+        "five experiments: activations, gradient flow, initialisation, early and late, precision"
+    ),
     "debugging": Demo("models broken in known ways, and what doctor says of each"),
     "own_activation": Demo("an activation of one's own with its own backward: tests, curve, cost"),
 }

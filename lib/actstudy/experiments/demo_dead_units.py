@@ -68,7 +68,7 @@ def _watched(course: Course, x: Tensor, y: Tensor) -> Monitor:
     """The Monitor of a training on all examples at once."""
     net = _net()
     optimizer = torch.optim.AdamW(_groups(net, course.decay), course.lr)
-    bias: Tensor = net[2].bias
+    bias = net.get_parameter("2.bias")
     with Monitor(net, EVERY, batch_size=EXAMPLES, optimizer="adamw") as health:
         for step in range(STEPS):
             if step == PUSHED_AT:

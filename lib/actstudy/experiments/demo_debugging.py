@@ -1,5 +1,6 @@
 """Demo: models broken in known ways beside sound ones, and what doctor finds in each."""
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ def _hidden(activation: type[nn.Module], depth: int = 2) -> list[nn.Module]:
     """Linear layers with an activation each."""
     widths = [FEATURES, *[WIDTH] * depth]
     layers: list[nn.Module] = []
-    for before, after in zip(widths[:-1], widths[1:], strict=True):
+    for before, after in itertools.pairwise(widths):
         layers += [nn.Linear(before, after), activation()]
     return layers
 
@@ -67,8 +68,8 @@ def small_weights() -> nn.Module:
 def halves() -> nn.Module:
     """A classifier in float16 whose first layer has weights of several hundred."""
     net = nn.Sequential(*_hidden(nn.ReLU, 4), nn.Linear(WIDTH, CLASSES))
-    for layer in (net[0], net[2]):
-        nn.init.normal_(layer.weight, std=100)
+    for name in ("0.weight", "2.weight"):
+        nn.init.normal_(net.get_parameter(name), std=100)
     return net.half()
 
 

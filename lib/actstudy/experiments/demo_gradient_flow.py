@@ -28,14 +28,14 @@ def table(activations: Sequence[str]) -> pa.Table:
     rows = []
     for name in activations:
         for init in INITS:
-            for layer, ratios in enumerate(_ratios(name, init)):
+            for layer, of_seeds in enumerate(ratios(name, init)):
                 place = {"activation": labels[name], "init": init, "layer": layer}
-                for seed, ratio in enumerate(ratios.tolist()):
+                for seed, ratio in enumerate(of_seeds.tolist()):
                     rows.append({**place, "seed": seed, "gradient": ratio})
     return pa.Table.from_pylist(rows)
 
 
-def _ratios(activation: str, init: str) -> Iterator[Tensor]:
+def ratios(activation: str, init: str) -> Iterator[Tensor]:
     """The ratios (R,) of the inputs and of each layer's output."""
     net = Stack([WIDTH] * (DEPTH + 1) + [CLASSES], activation, init, SEEDS, dtype=torch.float64)
     x = normal_inputs(SEEDS, BATCH, WIDTH, torch.float64).requires_grad_()

@@ -143,7 +143,7 @@ def _judge_gradients(health: Monitor, unreached: list[str], main: Main | None) -
 
 
 def _of_start(health: Monitor) -> dict[str, float]:
-    """Readings before and in the first step, as facts: they say what weights and rate begin with."""
+    """Readings of the first step as facts: what initial weights and rate do."""
     series = health.advice().series
     start = {}
     for fact, probe in (("initial_weights", "flow_ratio"), ("first_update", "update_ratio")):

@@ -35,7 +35,7 @@ def draw(frame: pd.DataFrame) -> tuple[Figure, str]:
     legend(figure, axes.values(), "site")
     caption = (
         "A ReLU network of two hidden layers learns two moons with Adam, four times from the same "
-        "weights. A unit is dead if it is 0 for every example. A dead unit has no gradient, so that "
-        "training alone does not bring it back; what moves its bias does."
+        "weights. A unit is dead if it is 0 for every example. A dead unit has no gradient, so "
+        "that training alone does not bring it back; what moves its bias does."
     )
     return figure, caption

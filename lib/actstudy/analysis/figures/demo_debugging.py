@@ -21,8 +21,8 @@ def draw(frame: pd.DataFrame) -> tuple[Figure, str]:
     figure, ((ax, text),) = subplots(1, 2, size, title, width_ratios=(1, 1), sharey=True)
     for row in frame[frame["rule"] != ""].itertuples():
         colour = COLOURS[row.severity] if not row.cause else CONSEQUENCE
-        place = (rules.index(row.rule), models.index(row.model))
-        ax.plot(*place, "s", color=colour, markersize=15)
+        x, y = rules.index(row.rule), models.index(row.model)
+        ax.plot(x, y, "s", color=colour, markersize=15)
     ax.set(xlim=(-0.6, len(rules) - 0.4), ylim=(len(models) - 0.5, -0.5))
     ax.set_yticks(range(len(models)), models, fontsize=9)
     ax.set_xticks(range(len(rules)), rules, fontsize=8, rotation=40, ha="right")
