@@ -236,7 +236,7 @@ def test_the_workflow_makes_a_picture_and_the_notebook(table, tmp_path):
     (tmp_path / demos.FOLDER).mkdir(parents=True)
     table("notebook").to_parquet(tmp_path / demos.FOLDER / "notebook.parquet")
     targets = [str(demos.FOLDER / name) for name in ("plot.png", "notebook.ipynb")]
-    rules, _ = project.planned(*targets)
+    rules, _ = project.planned("--cores", "1", *targets)
     assert rules == {"demo_table", "demo_picture", "demo_notebook"}
     assert not project.planned()[0] & rules  # no study needs them
     project.snakemake("--cores", "1", *targets)
