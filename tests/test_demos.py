@@ -242,7 +242,9 @@ def test_the_workflow_makes_a_picture_and_the_notebook(table, tmp_path):
     project.snakemake("--cores", "1", *targets)
     assert (tmp_path / targets[0]).stat().st_size > 20_000
     notebook = nbformat.read(tmp_path / targets[1], 4)
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    outputs = []
+    for cell in notebook.cells:
+        outputs += cell.get("outputs", ())
     assert not [output for output in outputs if output.output_type == "error"]
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(pictures) == 5

@@ -32,11 +32,11 @@ frame.groupby(["experiment", "metric"]).size().unstack(fill_value=0)
 # Two hidden layers of 64 units, the same batches, the same initial draws.
 
 # %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
-curves(left, frame, "activations", "loss")
-left.set(xlabel="step", ylabel="training loss")
-left.legend(fontsize=8)
-bars(right, final(frame, "activations"))
+figure, (losses, accuracies) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
+curves(losses, frame, "activations", "loss")
+losses.set(xlabel="step", ylabel="training loss")
+losses.legend(fontsize=8)
+bars(accuracies, final(frame, "activations"))
 
 # %% [markdown]
 # Test accuracy, its standard deviation over seeds, and the share of units that are 0 for every
