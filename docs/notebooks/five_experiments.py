@@ -56,7 +56,7 @@ figure, axes = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
 for ax, scale in zip(axes, ("linear", "log"), strict=True):
     curves(ax, frame, "flow", "gradient")
     ax.set(xlabel="layer", ylabel="gradient", yscale=scale)
-axes[0].legend(fontsize=8)
+_ = axes[0].legend(fontsize=8)
 
 # %%
 flow = means(frame, "flow", "gradient")
