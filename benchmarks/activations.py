@@ -1,11 +1,14 @@
 """What every registered activation costs by itself: time and bytes per element, eager and compiled.
 
     python benchmarks/activations.py --device cuda --out benchmarks/results
+    python benchmarks/activations.py --device cpu --names xielu apl --engines eager --sizes 20 ...
 
 Each row: one activation, engine, precision and size; seconds of a forward pass and of forward and
 backward together (median over windows), bytes saved for the backward pass, ratios to relu and to a
 copy of as many elements. Any activation at least reads x and writes y, which is what the copy does.
 `gelu_written_out` is GELU's formula as five eager operations, for comparison with the one kernel.
+On a CPU seconds are those of the process, whatever else runs there. With --names rows of other
+activations stay as they are in the file, and relu is timed anew for the ratios.
 """
 
 import argparse
@@ -22,7 +25,10 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.nets.activations import ACTIVATIONS
+from actstudy.nets.feed_forward import FEED_FORWARD
 
+COLUMNS = 1024  # of each input: feed-forward parts halve or double the last axis
+ENGINES = ("eager", "compiled")
 WINDOWS = 15
 WINDOW_SECONDS = 0.003
 MAX_CALLS = 200  # per window
@@ -36,7 +42,7 @@ class GELUWrittenOut(nn.Module):
 
 
 FACTORIES: dict[str, Callable[[], nn.Module]] = {
-    **{name: entry.factory for name, entry in ACTIVATIONS.items()},
+    **{name: entry.factory for name, entry in (ACTIVATIONS | FEED_FORWARD).items()},
     "gelu_written_out": GELUWrittenOut,
 }
 
@@ -46,13 +52,14 @@ def seconds(call: Callable[[], object], device: str) -> float:
 
     def window(calls: int) -> float:
         wait()
-        began = time.perf_counter()
+        began = clock()
         for _ in range(calls):
             call()
         wait()
-        return (time.perf_counter() - began) / calls
+        return (clock() - began) / calls
 
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    clock = time.perf_counter if device == "cuda" else time.process_time
     window(3)
     calls = max(1, min(MAX_CALLS, math.ceil(WINDOW_SECONDS / window(3))))
     return statistics.median(window(calls) for _ in range(WINDOWS))
@@ -82,8 +89,8 @@ def rows_of(
     module = FACTORIES[name]().to(device, dtype)
     run = torch.compile(module, dynamic=True) if engine == "compiled" else module
     for size in sizes:
-        x = torch.randn(2**size, device=device, dtype=dtype).requires_grad_()
-        gradient = torch.randn_like(x)
+        x = torch.randn(2**size // COLUMNS, COLUMNS, device=device, dtype=dtype).requires_grad_()
+        gradient = torch.randn_like(module(x))
 
         def both(x: Tensor = x, gradient: Tensor = gradient) -> object:
             return torch.autograd.grad(run(x), [x, *module.parameters()], gradient)
@@ -128,6 +135,22 @@ def with_ratios(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+def measured(names: list[str], engines: list[str], sizes: list[int], device: str) -> pd.DataFrame:
+    """A row per activation, engine, precision and size."""
+    rows = []
+    for dtype in (torch.float32, torch.bfloat16):
+        copy_seconds = copies(dtype, sizes, device)
+        for engine in engines:
+            for name in names:
+                for row in rows_of(name, engine, dtype, sizes, device):
+                    rows.append({**row, "copy_seconds": copy_seconds[row["log2_elements"]]})
+    device_name = f"CPU, 1 thread of {os.cpu_count()}"
+    if device == "cuda":
+        device_name = torch.cuda.get_device_name()
+    frame = with_ratios(pd.DataFrame(rows))
+    return frame.assign(n_windows=WINDOWS, device=device_name, torch=torch.__version__)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -136,25 +159,23 @@ def main() -> None:
     parser.add_argument(
         "--sizes", nargs="+", type=int, default=[20, 22, 24, 26, 28], help="log2 of the elements"
     )
+    parser.add_argument("--names", nargs="+", choices=list(FACTORIES), default=list(FACTORIES))
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.out.mkdir(parents=True, exist_ok=True)
     device = arguments.device
+    names = list(dict.fromkeys(["relu", *arguments.names]))
+    frame = measured(names, arguments.engines, arguments.sizes, device)
+    file = arguments.out / f"activations_{device}.parquet"
+    if set(names) != set(FACTORIES) and file.exists():
+        before = pd.read_parquet(file)
+        added = frame[frame["activation"].isin(arguments.names)]
+        is_other = ~before["activation"].isin(arguments.names)
+        frame = pd.concat([before[is_other], added], ignore_index=True)
+    frame.to_parquet(file)
     sizes = arguments.sizes
-    rows = []
-    for dtype in (torch.float32, torch.bfloat16):
-        copy_seconds = copies(dtype, sizes, device)
-        for engine in ("eager", "compiled"):
-            for name in FACTORIES:
-                for row in rows_of(name, engine, dtype, sizes, device):
-                    rows.append({**row, "copy_seconds": copy_seconds[row["log2_elements"]]})
-    device_name = f"CPU, 1 thread of {os.cpu_count()}"
-    if device == "cuda":
-        device_name = torch.cuda.get_device_name()
-    frame = with_ratios(pd.DataFrame(rows))
-    frame = frame.assign(n_windows=WINDOWS, device=device_name, torch=torch.__version__)
-    frame.to_parquet(arguments.out / f"activations_{device}.parquet")
     largest = frame[frame["log2_elements"] == max(sizes)]
     columns = ["activation", "engine", "precision", "forward_ps_per_element"]
     columns += ["both_ps_per_element", "saved_bytes_per_element"]

@@ -18,8 +18,6 @@ PAPERS = (  # what, where it is printed, as printed; activation, property and va
     ("SiLU: where", "the same", "2.4", "silu", "gradient", "high_at"),
     ("Mish: minimum", "Misra 2020", "-0.31", "mish", "minima", "minima.0.1"),
     ("ReLU: variance x inputs", "He et al. 2015", "2", "relu", "variance x inputs", "factor"),
-    ("PReLU of 0.25: the same", "He et al. 2015: 2 / (1 + a^2)", "1.88", "prelu",
-     "variance x inputs", "factor"),
     ("ELU: limit", "Clevert et al. 2016", "-1", "elu", "range", "low"),
 )  # fmt: skip
 TORCH = "torch.nn.init.calculate_gain"
@@ -112,23 +110,28 @@ def deployed() -> str:
     rows = []
     for name, both in frame.groupby("activation", sort=False):
         fp32, int8 = (both[both["precision"] == each].iloc[0] for each in ("fp32", "int8"))
-        if fp32["failure"]:
-            rows.append([str(name), f"not exported: {fp32['failure']}", *[""] * 6])
-            continue
-        rows.append(
-            [
-                str(name),
-                f"{fp32['nodes_exported']:.0f} to {fp32['nodes_optimised']:.0f}",
-                "yes" if fp32["fused"] else "no",
-                f"{fp32['error']:.1e}",
-                _times(fp32),
-                f"{int8['nodes_optimised']:.0f}",
-                f"{int8['error_to_sd']:.1%}",
-                _times(int8),
-            ]
-        )
+        row = f"not exported: {fp32['failure']}|||||||" if fp32["failure"] else _row(fp32, int8)
+        rows.append([str(name), *row.split("|")])
     head = "activation|nodes|fused|error|fp32, to relu|int8: nodes|error, of an sd|int8, to relu"
-    return markdown(head.split("|"), rows)
+    n = " and ".join(f"{n:.0f}" for n in frame["n_processes"].unique())
+    versions = ", ".join(f"{key} {frame[key].iloc[-1]}" for key in ("onnxruntime", "torch"))
+    text = markdown([*head.split("|"), "int8, to its fp32"], rows)
+    return f"{text}\nn = {n} processes; {versions}.\n"
+
+
+def _row(fp32: pd.Series, int8: pd.Series) -> str:
+    """The cells of an activation after its name."""
+    cells = [
+        f"{fp32['nodes_exported']:.0f} to {fp32['nodes_optimised']:.0f}",
+        "yes" if fp32["fused"] else "no",
+        f"{fp32['error']:.1e}",
+        _times(fp32),
+        f"{int8['nodes_optimised']:.0f}",
+        f"{int8['error_to_sd']:.1%}",
+        _times(int8),
+        f"{int8['us'] / fp32['us']:.2f}",
+    ]
+    return "|".join(cells)
 
 
 def _times(row: pd.Series) -> str:

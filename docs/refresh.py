@@ -23,6 +23,7 @@ import measured
 import pandas as pd
 import quoted
 import quoted_frameworks
+import quoted_guide
 import simulated
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,6 +63,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "framework_effects": quoted_frameworks.effects,
     "framework_deviations": quoted_frameworks.deviations,
     "framework_speed": quoted_frameworks.speed,
+    "guide_headlines": quoted_guide.headlines,
+    "guide_verdicts": quoted_guide.verdicts,
+    "guide_surprises": quoted_guide.surprises,
     "false_differences": simulated.false_differences,
     "skewed_noise": simulated.skewed_noise,
     "false_equivalences": simulated.false_equivalences,
@@ -70,6 +74,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "component_coverage": simulated.component_coverage,
     "component_errors": simulated.component_errors,
     "size_coverage": simulated.size_coverage,
+    "choice_sets": simulated.choice_sets,
+    "choice_questions": simulated.choice_questions,
     "throughput": measured.throughput,
     "packs": measured.packs,
     "watching": measured.watching,

@@ -17,6 +17,17 @@ SKEWED = {  # a noise of benchmarks/verdicts.py -> its words
     "skewed_slopes": "a skewed effect of the seed, to which levels respond by 1/2 to 2",
     "collapsed_levels": "levels that fall in one run of ten, the baseline never; equal means",
 }
+CHOICE_PATTERNS = {  # a pattern of benchmarks/choice.py -> its words
+    "equal": "all equal",
+    "spread": "0.5 sd apart",
+    "two": "two best, others 2 sd below",
+}
+CHOICE_SEEDS = (3, 5, 8, 20)
+CHOICE_QUESTIONS = {  # a kind of cells of benchmarks/choice.py -> its words
+    "left out": "real runs of the study verdicts, 8 of 20 seeds",
+    "real noise": "the same, seeds drawn with replacement",
+    "real means": "means and sd of all kept cells, normal noise",
+}
 COMPONENT_SEEDS = (3, 5, 8, 20)
 SEEDS = ((8, False), (20, False), (20, True))  # with looks or without
 
@@ -148,4 +159,30 @@ def size_coverage() -> str:
         entries = [f"{own[n]:.3f} ({beside[n]:.3f})" for n in COMPONENT_SEEDS]
         rows.append([f"{mean:g}", *entries])
     head = ["m", *(f"{n} seeds" for n in COMPONENT_SEEDS)]
+    return markdown(head, rows)
+
+
+def choice_sets() -> str:
+    """How often the set of `choose` holds the best of five activations; in brackets its size."""
+    frame = pd.read_parquet(BENCHMARKS / "choice.parquet")
+    cases = frame[(frame["K"] == 5) & (frame["margin"] == 0.5)]
+    rows = []
+    for (pattern, noise), own in cases.groupby(["pattern", "noise"], sort=False):
+        by_seeds = own.set_index("n")
+        entries = []
+        for n in CHOICE_SEEDS:
+            entries.append(f"{by_seeds.loc[n, 'holds']:.3f} ({by_seeds.loc[n, 'size']:.1f})")
+        rows.append([CHOICE_PATTERNS[str(pattern)], str(noise), *entries])
+    return markdown(["means", "noise", *(f"{n} seeds" for n in CHOICE_SEEDS)], rows)
+
+
+def choice_questions() -> str:
+    """The same of questions made of real cells."""
+    frame = pd.read_parquet(BENCHMARKS / "choice.parquet").set_index("cells")
+    rows = []
+    for kind, words in CHOICE_QUESTIONS.items():
+        case = frame.loc[kind]
+        sizes = [f"{case['K']:.1f}", f"{case['size']:.1f}"]
+        rows.append([words, f"{case['studies']:,.0f}", f"{case['holds']:.3f}", *sizes])
+    head = ["cells", "questions", "the set holds the best", "activations", "in the set"]
     return markdown(head, rows)

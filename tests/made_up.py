@@ -13,6 +13,7 @@ from actstudy.analysis import tables
 from actstudy.contract import schema, store
 from actstudy.contract.plan import Plan
 from actstudy.contract.spec import RunSpec
+from actstudy.nets.activations import LEARNT
 from actstudy.study import planning
 from actstudy.study.grid import PlannedRun
 from actstudy.study.planning import Study
@@ -190,6 +191,20 @@ def health(spec: RunSpec, steps: int, rng: np.random.Generator) -> list[dict[str
                         "value": value * (1 + 0.1 * abs(rng.normal())),
                     }
                 )
+        rows += learnt(spec, step, rng)
+    return rows
+
+
+def learnt(spec: RunSpec, step: int, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """What the activation of a run has learnt at a step, one number per site, if it learns."""
+    rows = []
+    if spec.activation in LEARNT:
+        for index in range(spec.depth or 2):
+            name = f"layers.{index} {spec.activation} weight"
+            place = {"step": step, "kind": "learnt", "name": name, "index": index}
+            middle = 0.25 + 0.001 * step * rng.normal()
+            for probe, value in (("mean", middle), ("min", middle - 0.1), ("max", middle + 0.1)):
+                rows.append({**place, "probe": probe, "value": value})
     return rows
 
 

@@ -17,11 +17,12 @@ def digests() -> dict[str, str]:
     """Piece -> hash of every piece that there is."""
     pieces = [f"activation {name}" for name in registry.activation_names()]
     pieces += [f"init {name}" for name in registry.init_policies()]
-    imported = [file for piece in pieces for file in code.imports_of_entry(piece)]
     files = [f"tasks/{name}.py" for name in registry.tasks()]
+    for piece in pieces:
+        files += code.imports_of_entry(piece)
     files += [f"nets/{name}.py" for name in nets.known()]
     files += [f"data/sets/{name}.py" for name in registry.datasets()]
-    pieces += code.with_imports([*files, *imported, code.PACKED])
+    pieces += code.with_imports([*files, code.PACKED])
     return {piece: code.digest_of(piece) for piece in pieces}
 
 

@@ -36,6 +36,9 @@ WORDS = {
     "inspect": [],
     "completion": ["bash"],
     "certify": ["relu"],
+    "choose": [],
+    "measure": ["C1"],
+    "properties": [],
 }
 
 

@@ -22,7 +22,9 @@ ON_PAGE = {
     "frameworks_full": ["vision/effects"],
     "frameworks_smoke": ["vision/effects", "study/forest", "study/metric_curves"],
     "full": ["study/forest", "study/metric_curves", "study/boundaries"],
+    "gated": ["study/forest", "study/metric_curves", "study/boundaries"],
     "he_factor": ["mlp/metric_against_factor"],
+    "learnt": ["study/forest", "study/metric_curves", "study/boundaries"],
     "smoke": ["study/forest", "study/metric_curves", "study/boundaries"],
     "verdicts": [
         "mlp/lr_sensitivity",
@@ -32,7 +34,7 @@ ON_PAGE = {
     ],
 }
 # Others are drawn by the same functions, on fewer or on more cells alike.
-MORE = {"config": ("mlp", "lm"), "depth": ("mlp",), "verdicts": ("mlp",)}
+MORE = {"config": ("mlp", "lm"), "depth": ("mlp",), "learnt": ("mlp",), "verdicts": ("mlp",)}
 
 
 @pytest.fixture(autouse=True)
@@ -86,9 +88,12 @@ def test_no_figure_of_a_shipped_study_has_a_fault(shipped, name):
 
 
 def test_every_shipped_study_is_of_a_kind_that_is_measured():
-    """Four more are as tables `depth` with more cells, or `frameworks_full` with fewer."""
+    """Four more are as tables `depth` with more cells, or `frameworks_full` with fewer.
+
+    The figures of claims are measured with claims of each verdict, in test_ledger_page.
+    """
     rest = {file.stem for file in FILES} - set(ON_PAGE)
-    assert rest == {"depth_full", "frameworks", "frameworks_tiny", "sigmoid"}
+    assert rest == {"depth_full", "frameworks", "frameworks_tiny", "guide", "sigmoid"}
 
 
 def test_two_gpus_have_rows_of_their_own_names_and_a_cpu_has_no_timeline(shipped):

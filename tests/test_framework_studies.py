@@ -76,6 +76,12 @@ def test_other_tasks_have_no_twin(task):
         ("dropout", 0.1, "dropout: got 0.1 with keras-torch; allowed: 0.0"),
         ("activation", "acts:Mine", "activation: got 'acts:Mine', your own, with keras-torch; all"),
         ("activation", (("*", "acts:Mine"),), "activation: got 'acts:Mine', your own"),
+        (
+            "activation",
+            "rrelu",
+            "activation: got 'rrelu' with keras-torch, whose draws are torch's",
+        ),
+        ("activation", "xielu", "activation: got 'xielu' with keras-torch, which has no layer in"),
     ],
 )
 def test_what_own_code_may_ask_for_is_refused_with_keras_alone(field, value, says):

@@ -88,6 +88,10 @@ def test_trunc_normal_keeps_its_bounds():
     assert w.max() <= 1.0
 
 
+UNSTABLE = ("gelu", "gelu_tanh", "silu", "silu_written_out", "hardswish", "swish_beta")
+SQUARES = ("relu_squared", "leaky_relu_squared", "xielu")
+
+
 def moment_slope(activation):
     """d log E[f(s z)^2] / d log s^2 at s = 1: above 1, a deviation grows with every layer."""
     module = ACTIVATIONS[activation].factory().double()
@@ -103,9 +107,9 @@ def moment_slope(activation):
 def test_auto_keeps_the_second_moment_over_20_layers(activation):
     """Width 512, data of unit second moment: within a factor of 2 at layer 20.
 
-    For gelu, silu and hardswish the moment 1 is an unstable fixed point (docs/limitations.md): a
-    deviation of a finite width grows with every layer, so they are held to one layer and to a
-    factor of 100 over 20.
+    For those of UNSTABLE the moment 1 is an unstable fixed point (docs/limitations.md): a
+    deviation of a finite width grows with every layer, so they are held to one layer and, but for
+    those that grow as a square, to a factor of 100 over 20.
     """
     model, sites = built(activation, hidden=(512,) * 20)
     seen = {}
@@ -118,9 +122,9 @@ def test_auto_keeps_the_second_moment_over_20_layers(activation):
         model(x / x.square().mean(1, keepdim=True).sqrt())
     assert seen["layers.1"] / seen["layers.0"] == pytest.approx(1, abs=0.25)
     stable = moment_slope(activation) < 1.1
-    assert stable == (
-        activation not in ("gelu", "gelu_tanh", "silu", "silu_written_out", "hardswish")
-    )
+    assert stable == (activation not in (*UNSTABLE, *SQUARES))
+    if activation in SQUARES:
+        return
     assert abs(math.log(seen["layers.19"] / seen["layers.0"])) < math.log(2 if stable else 100)
 
 

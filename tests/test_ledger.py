@@ -231,7 +231,7 @@ def test_a_failed_request_costs_no_other_its_values(tmp_path):
     rows = pd.read_parquet(tmp_path / "x.parquet")
     assert list(rows["status"].unique()) == ["failed", "measured"]
     largest = rows[rows["name"] == "largest"].iloc[0]
-    assert (largest["value"], largest["device"], largest["n"]) == (1.0, "a CPU", 0)
+    assert (largest["value"], largest["device"]) == (1.0, "a CPU")
 
 
 def test_a_file_is_named_after_what_is_measured_and_by_which_code(tmp_path, monkeypatch):
@@ -271,6 +271,9 @@ def test_groups_that_need_a_gpu_are_measured_where_one_is(tmp_path, monkeypatch)
     (tmp_path / "gpu-1.parquet").touch()  # of another machine
     assert list(measuring.files(stated, has_gpu=False)) == ["curves", "gpu"]
     assert measuring.files(None, has_gpu=True) == {}
+    assert measuring.to_measure(stated, True, tmp_path) == ["curves"]
+    (tmp_path / "curves-1.parquet").touch()
+    assert measuring.to_measure(stated, True, tmp_path) == []
 
 
 @pytest.mark.parametrize(

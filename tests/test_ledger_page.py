@@ -57,6 +57,13 @@ def test_the_page_of_all_claims_names_how_each_is_measured(tables, tmp_path):
     assert "nan" not in page
 
 
+def test_a_terminal_gets_what_the_page_has(tables):
+    text = ledger_tables.plain(tables.frames["claims"])
+    assert "partly: holds only when xavier\n" in text
+    assert "measured: xavier: 2 (1.9 to 2.1); he: 0.1; n: 20" in text
+    assert "Of 6 claims 4 were measured" in text
+
+
 def test_a_study_without_a_ledger_has_no_section(tables):
     none = ledgers.tables_of({}, [])
     assert ledger.section(none, []) is None
@@ -73,7 +80,7 @@ def test_figures_of_claims_have_no_fault(tables):
 
 
 def test_a_ratio_is_of_the_claimed_number(tables):
-    ratios = {row.name: row for row in figures.ratios_of(tables, "headline")}
+    ratios = {row.name: row for row in figures.ratios_of(tables)}
     assert ratios["Claim that holds <b>"].value == 1.0
     assert ratios["Claim that holds <b>"].ends == pytest.approx((0.95, 1.05))
     assert ratios["Claim that fails <b>"].value == 0.25
@@ -83,7 +90,7 @@ def test_a_ratio_is_of_the_claimed_number(tables):
 
 def test_negative_numbers_are_compared_by_their_size():
     bound = {"equals": -2, "within": 1}
-    claim = {"claim": "x", "claimed": "-2"}
+    claim = {"claim": "x"}
     value = vars(Value(-1.0, -1.5, -0.5, 3))
     row = {**value, "shown_on_page": True, "condition": "", "outcome": "open", "bound": ""}
     ratio = figures.ratio_of(claim, row, bound)

@@ -22,8 +22,7 @@ from actstudy.certificate.measures import MEASURES
 from actstudy.certificate.outcome import NotMeasured
 from actstudy.certificate.subject import Subject, subject_of
 from actstudy.commands.properties import of_registered
-from actstudy.contract import own
-from actstudy.contract.errors import StudyError
+from actstudy.contract import own, registry
 from actstudy.nets.activations import ACTIVATIONS, gain
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -208,6 +207,8 @@ def test_zeros_are_points_or_parts():
     assert bent["points"] == near([1 / 3, -math.pi])
     assert read("zeros", lambda x: (x - 1 / 3) ** 2)["points"] == near([1 / 3])
     assert read("zeros", lambda x: torch.sign(x - 1 / 3) + x * 0)["n"] == 0  # it jumps over 0
+    assert read("zeros", lambda x: x * 0)["zones"] == [(-INF, INF)]
+    assert read("dead_zone", lambda x: x * 0 + 2)["share_of_normal"] == 1
     flat = read("zeros", lambda x: torch.relu(x.abs() - 1 / 3))
     assert flat["zones"] == [near((-1 / 3, 1 / 3))]
 
@@ -349,6 +350,30 @@ def test_means_are_the_closed_forms(name):
 @pytest.mark.parametrize("name", STEEP)
 def test_gradients_per_layer_are_the_closed_forms(name):
     assert read("depth", name)["gradient_per_layer"] == near(STEEP[name] / SECONDS[name])
+
+
+def test_what_families_add_has_the_known_constants():
+    """Of relu^2: E[x^4] / 2 = 3/2; its slope 2x has E = 2, and 4 E[x^4] / 2 / (3/2) = 2 for q."""
+    assert read("moments", "relu_squared")["mean"] == near(1 / 2)
+    assert read("moments", "relu_squared")["gain"] == near(math.sqrt(2 / 3))
+    assert read("depth", "relu_squared")["rate"] == near(2)
+    assert read("depth", "relu_squared")["gradient_per_layer"] == near(4 / 3)
+    second = (1 + 0.5**4) * 3 / 2
+    assert read("moments", "leaky_relu_squared")["gain"] == near(1 / math.sqrt(second))
+    assert read("minima", "leaky_relu_squared")["minima"] == [(0, 0)]
+    assert read("lipschitz", "relu_squared")["constant"] is None
+    assert read("gradient", "hard_sigmoid")["high"] == near(1 / 6)
+    assert read("dead_zone", "hard_sigmoid")["share_of_normal"] == near(2 * below(-3))
+    slope = (1 / 8 + 1 / 3) / 2
+    assert read("gradient", "rrelu")["low"] == near(slope)
+    assert read("moments", "rrelu")["gain"] == near(math.sqrt(2 / (1 + slope**2)))
+    assert read("smoothness", "elu_alpha")["order"] == 1  # whatever autograd gives just at 0
+    assert read("smoothness", "xielu")["order"] == 1
+    ((x, y),) = read("minima", "xielu")["minima"]  # 0.8 (e^x - 1) + 1/2 = 0
+    assert (x, y) == near(
+        (math.log(3 / 8), 0.8 * (3 / 8 - 1 - math.log(3 / 8)) + math.log(3 / 8) / 2)
+    )
+    assert read("smoothness", "relu_squared")["order"] == 1
 
 
 @pytest.mark.parametrize("name", list(ACTIVATIONS))
@@ -509,33 +534,37 @@ def test_what_grows_without_bound_has_no_constant(in_folder):
 # The table
 
 
-def test_there_are_twelve_properties_of_every_registered_activation():
-    rows = pd.DataFrame(of_registered(timed=False))
-    by_name = rows.groupby("activation")["property"].nunique()
-    assert set(by_name.index) == set(ACTIVATIONS)
+@pytest.fixture(scope="module")
+def registered():
+    """A row per property of every registered activation."""
+    return pd.DataFrame(of_registered(timed=False))
+
+
+def test_there_are_twelve_properties_of_every_registered_activation(registered):
+    by_name = registered.groupby("activation")["property"].nunique()
+    assert set(by_name.index) == set(registry.activation_names())
     assert (by_name >= 12).all()
 
 
 def test_every_measure_of_the_table_is_measured():
     rows = measures_of(subject_of("gelu"), without=("seconds",))
-    wanted = {each.measure for table in properties.TABLES.values() for each in table.values()}
-    assert all(rows[measure]["outcome"] == MEASURED for measure in wanted)
+    for table in properties.TABLES.values():
+        for each in table.values():
+            assert rows[each.measure]["outcome"] == MEASURED, each.measure
 
 
-def test_the_stored_table_is_that_of_the_functions():
+def test_the_stored_table_is_that_of_the_functions(registered):
     """To fix: python benchmarks/properties.py && python docs/refresh.py."""
     stored = pd.read_parquet(ROOT / "benchmarks/results/properties.parquet")
-    now = pd.DataFrame(of_registered(timed=False))
     keys = ["activation", "label", "table", "property"]
-    assert stored[keys].to_dict("records") == now[keys].to_dict("records")
-    is_computed = ~now["table"].isin(["Halves"])  # halves are of a CPU and a version of torch
-    assert stored["text"][is_computed].tolist() == now["text"][is_computed].tolist()
+    assert stored[keys].to_dict("records") == registered[keys].to_dict("records")
+    is_computed = registered["table"] != "Halves"  # those are of a CPU and a version of torch
+    assert stored["text"][is_computed].tolist() == registered["text"][is_computed].tolist()
 
 
 def rows_of_block(block):
     """Printed and computed constants of a block of docs/properties.md."""
-    lines = block.splitlines()[2:]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [line.strip("| ").split(" | ") for line in block.splitlines()[2:]]
 
 
 def test_computed_constants_are_those_of_papers_as_far_as_they_are_printed():
@@ -559,14 +588,28 @@ def test_constants_of_guides_are_others_than_computed():
             ) > (0.05), what
 
 
-def test_an_activation_that_cannot_be_read_is_a_row(monkeypatch):
-    def refuses(name, **_):
-        raise StudyError(f"{name}: takes pairs of values")
+def test_what_the_page_says_of_deployed_activations_is_so():
+    frame = pd.read_parquet(ROOT / "benchmarks/results/deployed.parquet")
+    ratios = frame.set_index(["activation", "precision"])["to_relu"]
+    fused = frame[frame["precision"] == "fp32"].set_index("activation")["fused"]
+    assert not fused[["silu", "hardswish", "softsign"]].any()
+    assert fused["elu"]
+    for name in ("silu", "hardswish", "softsign"):
+        assert ratios[name, "fp32"] < ratios["elu", "fp32"]
+    for name in ("relu", "relu6", "hardtanh"):
+        assert ratios[name, "int8"] == pytest.approx(1, abs=0.05)
+    assert ratios["softplus", "fp32"] > 2
+    assert ratios["mish", "fp32"] > 2
+    times = frame.set_index(["activation", "precision"])["us"]
+    assert times["hardswish", "int8"] > times["hardswish", "fp32"]
+    assert (frame["n_processes"] >= 3).all()
 
-    monkeypatch.setattr(properties, "rows_of", refuses)
-    rows = of_registered(timed=False)
-    assert len(rows) == len(ACTIVATIONS)
-    assert "takes pairs of values" in rows[0]["text"]
+
+def test_a_feed_forward_part_is_no_function_of_one_number(tmp_path):
+    done = command(tmp_path, "properties", "geglu", "relu")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("geglu: not a function of one number.") == len(properties.TABLES) - 1
+    assert "| geglu " in done.stdout.partition("## Cost")[2]
 
 
 def test_the_command_prints_tables_and_csv(tmp_path):

@@ -21,7 +21,7 @@ from actstudy.commands import run
 from actstudy.contract.errors import StudyError
 
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "Snakefile")
-FOLDERS = ("lib", "data", "config", "workflow", "profiles")
+FOLDERS = ("lib", "data", "config", "workflow", "profiles", "benchmarks")
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
 DOCS = (ROOT / "docs/health.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
@@ -167,7 +167,8 @@ def test_the_wheel_holds_what_the_package_reads_and_nothing_else(wheel):
     }
     shipped = {"Snakefile", "profiles/default/config.yaml"}
     shipped.add("data/embedded/README.md")  # with the licences
-    for pattern in ("data/embedded/*.parquet", "config/**/*.yaml", "workflow/**/*.[sp]*"):
+    read = ("data/embedded/*.parquet", "benchmarks/results/activations_*.parquet")
+    for pattern in (*read, "config/**/*.yaml", "workflow/**/*.[sp]*"):
         shipped |= {path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern)}
     assert {"workflow/rules/train.smk", "workflow/scripts/study.py", "config/depth.yaml"} <= shipped
     expected = sources | {f"actstudy/shipped/{name}" for name in shipped}

@@ -7,7 +7,7 @@ import pandas as pd
 
 from actstudy.analysis import figures, tables
 from actstudy.analysis.export import latex
-from actstudy.analysis.page import summary
+from actstudy.analysis.page import ledger, summary
 from actstudy.contract import store
 from actstudy.contract.spec import data_name
 from actstudy.study.planning import Study
@@ -31,6 +31,9 @@ def write_partial(study: Study, out: Path | None = None) -> Path:
     tables.write(built, folder / "tables")
     latex.write(built, folder / "tables")
     figures.draw_page(built, folder / "figures")
+    if study.ledger:
+        claims = folder / "claims.md"
+        claims.write_text(ledger.render(built, folder / "figures", claims), encoding="utf-8")
     page = folder / "summary.md"
     text = summary.render(built, folder / "figures", page, partial=True)
     page.write_text(text, encoding="utf-8")

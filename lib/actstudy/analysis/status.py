@@ -15,12 +15,12 @@ from actstudy.analysis import forecast
 from actstudy.analysis.collect import ORIGIN, on_other_data
 from actstudy.analysis.forecast import FAILED_STATES, folders_of
 from actstudy.analysis.markdown import cell_name
-from actstudy.contract import code, invocation, locks, own_import, store
+from actstudy.contract import code, host, invocation, locks, own_import, store
 from actstudy.contract.errors import system_fault, visible
 from actstudy.contract.schema import ENDED, OTHER_DATA
 from actstudy.contract.spec import DEFAULTS
 from actstudy.contract.store import RUNS
-from actstudy.study import certified, looks
+from actstudy.study import certified, looks, measuring
 from actstudy.study.disk import bytes_needed, mean_bytes
 from actstudy.study.grid import PlannedRun
 from actstudy.study.jobs import check_sources
@@ -197,14 +197,18 @@ def describe_rest(
     n_jobs = len({jobs[run_id] for run_id in to_train})
     n = min(forecast.processes(running) or forecast.room(study), n_jobs or 1)
     whole = forecast.total(todo, running, seconds, n)
-    comparisons = forecast.comparisons(study, next(iter(folders.values())).parents[1])
+    root = next(iter(folders.values())).parents[1]
+    measured = root.parent / measuring.FOLDER.name
+    if groups := measuring.to_measure(study.ledger, bool(host.gpus()), measured):
+        yield f"claims: still to measure, for a time that is not known: {', '.join(groups)}"
+    comparisons = forecast.comparisons(study, root)
     if comparisons.todo:
         yield f"parity: {comparisons}"
         whole = dataclasses.replace(whole, seconds=whole.seconds + comparisons.seconds)
     if not whole.todo:
         yield f"all: {whole}"
         return
-    needed = bytes_needed(study, next(iter(folders.values())).parents[1]) / 1e6
+    needed = bytes_needed(study, root) / 1e6
     yield f"all with {n} processes: {whole}; {needed:,.1f} MB of disk"
 
 

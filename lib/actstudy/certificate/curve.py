@@ -15,6 +15,7 @@ EVEN_UNTIL = 20.0  # the grid is even up to here
 STEP = 1e-3  # of the grid, up to EVEN_UNTIL
 FAR = np.geomspace(1e5, 1e15, 11)  # beyond the grid: where a curve without bound shows
 SETTLED = 0.01  # of its largest distance on that side: so near is an end that saturates
+PLACES = 9  # decimals of a place, if the function is no higher there
 DIGITS = 12  # of what a curve comes near to far out
 ROUNDING = 1e-12  # differences of values of size 1 below it are no change
 N_INNER = 200  # parts of a bracket, of which the two beside the lowest value are taken
@@ -62,7 +63,11 @@ def lowest(function: Function, low: float, high: float) -> tuple[float, float]:
         y = function(x)
         place = int(y.argmin())
         low, high = x[max(place - 1, 0)], x[min(place + 1, N_INNER)]
-    return float(x[place]), float(y[place])
+    where = float(x[place])
+    least = float(y[place])
+    rounded = round(where, PLACES) + 0.0  # no -0
+    at_rounded = float(function(np.array([rounded]))[0])
+    return (rounded, at_rounded) if at_rounded <= least else (where, least)
 
 
 def infimum(function: Function, x: np.ndarray, y: np.ndarray) -> tuple[float, float | None]:
@@ -83,7 +88,7 @@ def infimum(function: Function, x: np.ndarray, y: np.ndarray) -> tuple[float, fl
     farthest = min(float(np.nanmin(far)) for far in sides)
     if farthest <= least:
         return round(farthest, DIGITS) + 0.0, None
-    return least + 0.0, round(where, 9) + 0.0  # no -0
+    return least + 0.0, where
 
 
 def supremum(function: Function, x: np.ndarray, y: np.ndarray) -> tuple[float, float | None]:
@@ -129,5 +134,6 @@ def _end(subject: Subject, sign: float) -> Reading:
     ratio = slopes[1] / slopes[0] if slopes[0] else math.inf
     if abs(ratio - 1) > 0.2:
         growth = "faster" if abs(ratio) > 1 else "slower"
-        return Reading(f"{growth} than a line", {"slope": float(slopes[1])})
+        text = f"{growth} than a line"
+        return Reading(text, {"slope": float(slopes[1]), "growth": text})
     return Reading(f"slope {slopes[1]:.4g}", {"slope": float(slopes[1])})

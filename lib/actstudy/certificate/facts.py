@@ -9,6 +9,7 @@ from actstudy.certificate.subject import (
     Subject,
     all_of_rows,
     call,
+    comparable,
     normal,
     rows,
     with_gradient,
@@ -87,10 +88,10 @@ def rounding(subject: Subject) -> Reading:
     for dtype in (torch.float16, torch.bfloat16):
         x = torch.linspace(-10, 10, 2001).to(dtype)
         try:
-            y, _ = with_gradient(subject.fresh(dtype), rows(x))
+            y, _ = with_gradient(comparable(subject, dtype), rows(x))
         except RuntimeError as error:
             raise NotMeasured(f"{dtype}: {' '.join(str(error).split())[:160]}") from None
-        expected, _ = with_gradient(subject.fresh(torch.float64), rows(x.double()))
+        expected, _ = with_gradient(comparable(subject, torch.float64), rows(x.double()))
         distance = (y.double() - expected).abs()
         unit = torch.finfo(dtype).eps * expected.abs().clamp(min=1)
         values[str(dtype).removeprefix("torch.")] = (distance / unit).max().item()

@@ -50,8 +50,13 @@ def flats(subject: Subject) -> tuple[Flat, ...]:
 
 
 def _is_flat(curve: Curve) -> np.ndarray:
-    """Whether a cell has no slope, and is part of a run near which the curve is another value."""
+    """Whether a cell has no slope, and is part of a run near which the curve is another value.
+
+    A constant is flat everywhere.
+    """
     is_flat = np.diff(curve.y) == 0
+    if is_flat.all():
+        return is_flat
     for start, stop in _runs(is_flat):
         beside = curve.y[[max(start - CELLS_BESIDE, 0), min(stop + CELLS_BESIDE, len(curve.y) - 1)]]
         if (np.abs(beside - curve.y[start]) <= LEAST * (1 + abs(curve.y[start]))).all():
@@ -70,7 +75,8 @@ def _end(subject: Subject, curve: Curve, index: int, sign: int) -> float:
     """Where the flat part that has a point of the grid at its end really ends."""
     if not 0 < index < len(curve.x) - 1:
         return sign * math.inf
-    inside, outside = curve.x[index], curve.x[index + sign]
+    inside = curve.x[index]
+    outside = curve.x[index + sign]
     for _ in range(N_HALVINGS):
         middle = (inside + outside) / 2
         if values_of(subject, np.array([middle]))[0] == curve.y[index]:
@@ -94,7 +100,7 @@ def dead_zone(subject: Subject) -> Reading:
 def zeros(subject: Subject) -> Reading:
     """Where it is 0, and the share of N(0, 1) that becomes 0: its sparsity."""
     zones = [zone for zone in flats(subject) if zone.value == 0]
-    points = [x for x in _points(subject) if not any(z.low <= x <= z.high for z in zones)]
+    points = [x for x in _points(subject) if not _is_inside(x, zones)]
     share = sum(zone.share() for zone in zones)
     words = [_zone_in_words(zone) for zone in zones] + [f"x = {x:.6g}" for x in points[:4]]
     text = ", ".join(words) or "none"
@@ -109,6 +115,10 @@ def zeros(subject: Subject) -> Reading:
     if share > LEAST:
         text += f"; {share:.2%} of N(0, 1) become 0"
     return Reading(text, values)
+
+
+def _is_inside(x: float, zones: list[Flat]) -> bool:
+    return any(zone.low <= x <= zone.high for zone in zones)
 
 
 def _points(subject: Subject) -> list[float]:
@@ -128,7 +138,7 @@ def _points(subject: Subject) -> list[float]:
 
 def _zone_in_words(zone: Flat) -> str:
     if zone.low < -LIMIT:
-        return f"x <= {zone.high:g}"
+        return f"x up to {zone.high:g}"
     if zone.high > LIMIT:
-        return f"x >= {zone.low:g}"
-    return f"{zone.low:g} <= x <= {zone.high:g}"
+        return f"x from {zone.low:g} on"
+    return f"x from {zone.low:g} to {zone.high:g}"

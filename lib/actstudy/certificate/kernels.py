@@ -26,8 +26,8 @@ class _Listing(TorchDispatchMode):
 
 
 def kernels(subject: Subject) -> Reading:
-    """The operations of a forward and of a backward pass in evaluation, eager."""
-    module = subject.fresh().eval()
+    """The operations of a forward and of a backward pass in training, eager."""
+    module = subject.fresh()
     leaf = normal(*SHAPE).requires_grad_()
     with seeded(), _Listing() as forward:
         y = module(leaf * 1)

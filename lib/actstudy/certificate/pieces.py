@@ -12,7 +12,7 @@ from actstudy.certificate.subject import Subject, seeded
 MAX_ORDER = 3  # of the derivatives that are looked at
 REACH = 20.0
 STEP = 1e-3
-N_INNER = 100  # parts of a cell, of which the one with the largest change is taken
+N_INNER = 101  # parts of a cell, of which that with the largest change is taken; odd, as below
 N_CLOSER = 5  # times: to a width of 1e-13
 MAX_PLACES = 64  # candidates that are looked at, the largest changes first
 LEAST = 1e-6  # of the derivative's size: a smaller jump is not counted
@@ -45,9 +45,13 @@ def _slope(y: Tensor, leaf: Tensor, order: int) -> Tensor:
 
 @cache
 def jumps(subject: Subject, order: int) -> tuple[float, ...]:
-    """Where the derivative of an order jumps, from -20 to 20, in order."""
+    """Where the derivative of an order jumps, from -20 to 20, in order.
+
+    Round numbers, at which pieces meet, are no points of the grid: what autograd gives just there
+    is a convention.
+    """
     n = round(REACH / STEP)
-    x = np.arange(-n, n + 1) * STEP
+    x = (np.arange(-n, n) + 0.5) * STEP
     values = derivative(subject, x, order)
     changes = np.abs(np.diff(values))
     smallest = LEAST * (1 + np.abs(values[np.isfinite(values)]).max(initial=0))

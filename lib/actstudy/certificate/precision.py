@@ -10,6 +10,7 @@ from actstudy.certificate.subject import (
     Subject,
     all_of_rows,
     call,
+    comparable,
     grid,
     normal,
     places,
@@ -43,12 +44,12 @@ def _low(subject: Subject, dtype: torch.dtype) -> Finding | None:
     """A finding if a precision gives no or other numbers where float64 gives some in its range."""
     x = grid().to(dtype).unique()
     try:
-        y, gradient = with_gradient(subject.fresh(dtype), rows(x))
+        y, gradient = with_gradient(comparable(subject, dtype), rows(x))
     except RuntimeError as error:
         if "not implemented for" in str(error):
             raise NotMeasured(f"no {dtype} on this CPU: {error}") from None
         raise
-    expected, slope = with_gradient(subject.fresh(torch.float64), rows(x.double()))
+    expected, slope = with_gradient(comparable(subject, torch.float64), rows(x.double()))
     for what, got, right in (("output", y, expected), ("gradient", gradient, slope)):
         in_range = all_of_rows(right.abs() <= torch.finfo(dtype).max)
         broken = in_range & ~all_of_rows(got.isfinite())

@@ -3,13 +3,14 @@
 import json
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from actstudy.certificate import certify
 from actstudy.certificate.benchmarked import times_of
 from actstudy.certificate.subject import Subject, subject_of
-from actstudy.contract import own
-from actstudy.contract.errors import StudyError
+from actstudy.contract import own, registry
+from actstudy.nets import activations
 
 Values = Mapping[str, Any]
 NO_CURVE = "not a function of one number"
@@ -47,8 +48,11 @@ def _minima(values: Values) -> str:
 def _zeros(values: Values) -> str:
     zones = []
     for low, high in values["zones"]:
-        before = "" if math.isinf(float(low)) else f"{_number(low)} <= "
-        zones.append(f"{before}x" + ("" if math.isinf(float(high)) else f" <= {_number(high)}"))
+        if math.isinf(float(low)):
+            zones.append(f"up to {_number(high)}")
+        else:
+            upper = "on" if math.isinf(float(high)) else f"to {_number(high)}"
+            zones.append(f"from {_number(low)} {upper}")
     points = [_number(point) for point in values["points"][:2]]
     return _few(zones + points, len(zones) + values["n"])
 
@@ -66,7 +70,7 @@ def _end(side: str) -> Callable[[Values], str]:
         end = values[side]
         if "limit" in end:
             return f"to {_number(end['limit'])}"
-        return f"slope {_number(end['slope'])}"
+        return end.get("growth") or f"slope {_number(end['slope'])}"
 
     return text
 
@@ -167,7 +171,7 @@ TABLES: dict[str, dict[str, Property]] = {
     },
     COST: {
         "kernel": Property("kernels", _kernel),
-        "bytes kept": Property("bytes", _key("bytes")),
+        "bytes kept": Property("bytes", _key("bytes", ".3g")),
     },
 }
 
@@ -180,7 +184,7 @@ def rows_of(
     timed: whether an activation that is in no benchmark is timed now.
     """
     with certify.quiet():
-        subject = subject_of(name, args)
+        subject = _subject(name, args)
         measures = certify.measures_of(subject, without=() if timed else (TIMED,))
     label = _label(subject, measures)
     rows = []
@@ -198,10 +202,11 @@ def rows_of(
     return rows
 
 
-def unreadable(name: str, reason: StudyError) -> list[dict[str, str]]:
-    """The rows of a registered activation that does not take one tensor of any shape."""
-    row = {"activation": name, "label": name, "table": "Curve", "property": "range"}
-    return [{**row, "text": f"{NO_CURVE}: {reason}", "values": "{}"}]
+def _subject(name: str, args: Mapping[str, float] | None) -> Subject:
+    """The subject of a name; of a feed-forward part it is no function of one number."""
+    if name in registry.feed_forward():
+        return Subject(name, partial(activations.entry(name).factory, **(args or {})), False)
+    return subject_of(name, args)
 
 
 def _label(subject: Subject, measures: Mapping[str, Any]) -> str:

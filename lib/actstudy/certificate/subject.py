@@ -84,6 +84,19 @@ def with_gradient(
     return y.detach(), torch.zeros_like(leaf) if gradient is None else gradient.detach()
 
 
+def is_random(subject: Subject) -> bool:
+    """Whether another seed gives another output in training."""
+    x = normal(*SHAPE)
+    first, second = (call(subject.fresh(), x, seed) for seed in range(2))
+    return not torch.equal(first, second)
+
+
+def comparable(subject: Subject, dtype: torch.dtype) -> nn.Module:
+    """A new instance of which two precisions can be compared: in evaluation if training draws."""
+    module = subject.fresh(dtype)
+    return module.eval() if is_random(subject) else module
+
+
 def grid() -> Tensor:
     """Values of x in float64, in order: every 0.01 to +-20, 10 a decade from 1e-30 to +-1e4, 0."""
     near = np.arange(-2000, 2001) / 100

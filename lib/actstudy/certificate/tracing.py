@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.certificate.outcome import Finding, NotMeasured
-from actstudy.certificate.subject import Subject, call, normal, seeded
+from actstudy.certificate.subject import Subject, is_random, normal, seeded
 from actstudy.contract import own
 
 SHAPE = (32, 8)
@@ -73,7 +73,7 @@ def recorded(subject: Subject) -> Finding | None:
     """A finding if forward and backward cannot be recorded as a CUDA graph and replayed rightly."""
     if not torch.cuda.is_available():
         raise NotMeasured("no GPU")
-    if _is_random(subject):
+    if is_random(subject):
         raise NotMeasured("random in training")
     module = subject.fresh().to("cuda")
     x = normal(*SHAPE).to("cuda").requires_grad_()
@@ -91,13 +91,6 @@ def recorded(subject: Subject) -> Finding | None:
         if not torch.allclose(got, right, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
             return Finding(f"replayed as a CUDA graph the {what} is another", RECORD_FIX)
     return None
-
-
-def _is_random(subject: Subject) -> bool:
-    """Whether another seed gives another output in training."""
-    x = normal(*SHAPE)
-    first, second = (call(subject.fresh(), x, seed) for seed in range(2))
-    return not torch.equal(first, second)
 
 
 def _record(module: nn.Module, x: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, Tensor]:

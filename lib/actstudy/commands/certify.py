@@ -1,6 +1,7 @@
 """`certify`: the contract and the data sheet of activations."""
 
 import argparse
+from collections.abc import Callable
 
 from actstudy.commands.parser import Parser, add_modules_flag
 from actstudy.contract import certificates, own, registry
@@ -36,10 +37,13 @@ def add_arguments_flag(parser: Parser) -> None:
     )
 
 
-def named(name: str, command: str) -> str:
-    """The activation that a word of a command names; StudyError with the word if it names none."""
+def named(name: str, command: str, known: Callable[[str], str] = registry.function) -> str:
+    """The activation that a word of a command names; StudyError with the word if it names none.
+
+    known: gives the name without alias, or refuses it.
+    """
     try:
-        return registry.function(name)
+        return known(name)
     except StudyError as error:
         if own.is_path(name):  # which the error names
             raise StudyError(f"{command}: {error}") from None

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import actstudy
 from actstudy.commands import (
     certify,
+    choose,
     completion,
     demo,
     doctor,
@@ -65,6 +66,13 @@ COMMANDS = (
         properties.add_flags,
         properties.properties,
         examples=properties.EXAMPLES,
+    ),
+    Command(
+        "choose",
+        "which activations measured runs cannot separate from the best, the cheapest first",
+        choose.add_flags,
+        choose.choose,
+        examples=choose.EXAMPLES,
     ),
     Command(
         "status",

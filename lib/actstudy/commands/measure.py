@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.commands.parser import Parser
-from actstudy.contract import answers, errors, host, measurements
+from actstudy.contract import errors, host, measurements
 from actstudy.contract.errors import StudyError
 from actstudy.study import ledger, measuring
 
@@ -52,7 +52,7 @@ def measure(arguments: argparse.Namespace) -> int:
 
     named = _named(arguments.claims, claims)
     claims, _ = judged(named, _answers(named))
-    print(ledger_tables.table(claims, with_id=True))
+    print(ledger_tables.plain(claims))
     return 0
 
 
@@ -71,6 +71,7 @@ def _named(names: list[str], claims: Claims) -> Claims:
 
 def _answers(claims: Claims) -> list[dict[str, Any]]:
     """The rows of all requests of some claims, columns of ANSWERS."""
+    from actstudy.contract import answers  # late: scipy
     from actstudy.guide import measured
     from actstudy.training import devices
 

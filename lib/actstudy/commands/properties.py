@@ -7,7 +7,6 @@ import sys
 from actstudy.commands.certify import add_arguments_flag, arguments_of, named
 from actstudy.commands.parser import Parser, add_modules_flag
 from actstudy.contract import registry
-from actstudy.contract.errors import StudyError
 
 EXAMPLES = """actstudy properties
 actstudy properties gelu silu acts:Squash --modules ~/code
@@ -30,7 +29,8 @@ def add_flags(parser: Parser) -> None:
 
 def properties(arguments: argparse.Namespace) -> int:
     """Print the properties of activations as tables of Markdown, or as CSV."""
-    names = [named(name, "properties") for name in arguments.activations]
+    known = registry.activation  # feed-forward parts too
+    names = [named(name, "properties", known) for name in arguments.activations]
     args = {name: arguments_of(name, arguments.args) for name in names}
     import torch
 
@@ -52,12 +52,9 @@ def properties(arguments: argparse.Namespace) -> int:
 
 def of_registered(timed: bool) -> list[dict[str, str]]:
     """The properties of every registered activation; timed: as of `rows_of`."""
-    from actstudy.certificate.properties import rows_of, unreadable
+    from actstudy.certificate.properties import rows_of
 
     rows: list[dict[str, str]] = []
-    for name in registry.activations():
-        try:
-            rows += rows_of(name, timed=timed)
-        except StudyError as error:
-            rows += unreadable(name, error)
+    for name in registry.activation_names():
+        rows += rows_of(name, timed=timed)
     return rows

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import textwrap
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from actstudy.commands.parser import Parser
@@ -31,7 +31,13 @@ def add(parser: Parser) -> None:
         defaults = {**spec.DEFAULTS, **registry.task(parser.task)["defaults"]}
         text = textwrap.fill(about(parser.task), 100).replace("%", "%%")
         parser.epilog = f"{text}\n\n{parser.epilog}"
-    for name, info in RunFields.model_fields.items():
+    add_fields(parser, RunFields.model_fields, defaults)
+
+
+def add_fields(parser: Parser, names: Iterable[str], defaults: Mapping[str, Any]) -> None:
+    """A flag per named run field with its reason, and its default if it has one."""
+    for name in names:
+        info = RunFields.model_fields[name]
         text = str(info.description)
         if name in NAMES:
             text += f"; {', '.join(NAMES[name]())}"

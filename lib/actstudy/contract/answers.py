@@ -13,6 +13,7 @@ MEASURED = "measured"
 ABSENT = "absent"  # what it needs is not here
 FAILED = "failed"
 MAX_REASON = 300  # characters
+Measurement = Callable[..., list[Reading]]
 ANSWERS = pa.schema(  # a row is a value of a request, or a request without values
     [
         ("group", pa.string()),
@@ -34,7 +35,7 @@ ANSWERS = pa.schema(  # a row is a value of a request, or a request without valu
 )
 
 
-def answer(function: Callable[..., list[Reading]], arguments: str, *study: Any) -> list[Any]:
+def answer(function: Measurement, arguments: str, *study: Any) -> list[Any]:
     """The rows that a measurement gives for its arguments, JSON text: columns of ANSWERS.
 
     study: what it gets before them. Whatever it raises is a row, so that the others go on.

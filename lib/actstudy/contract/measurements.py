@@ -6,13 +6,20 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from actstudy.contract import code, frameworks, literals, registry, syntax
+from actstudy.contract import code, code_entries, frameworks, literals, registry, syntax
 from actstudy.contract.errors import StudyError
 
 ROOM = "guide"
 TABLE = "MEASUREMENTS"  # of a group's file: kind -> its function
 RUNS = "runs"  # the group that is answered from a study's tables, right of the wall
 RUNS_FILE = "analysis/questions/ledger_runs.py"
+NOT_HASHED = (  # files; of both registries the entries that are named count
+    "contract/",
+    "own_data/",
+    "__init__.py",  # the version of the package
+    code_entries.ACTIVATIONS,
+    code_entries.INITS,
+)
 N_OF_STUDY = 2  # arguments of a kind of RUNS that are no claim's: frames, plan
 
 
@@ -92,26 +99,52 @@ def to_json(arguments: Mapping[str, Any]) -> str:
 def digest(group: str, requests: Iterable[tuple[str, str]]) -> str:
     """12 hex digits of what a group's readings depend on.
 
-    These are the requests (kind, arguments as JSON), the code of the group and of the activations
-    that either names, and the version of torch.
+    These are the requests (kind, arguments as JSON), the code of the group, of all that it imports
+    but NOT_HASHED, of the activations and init policies that either names, and torch's version.
     """
     asked_for = sorted(requests)
-    files = code.with_imports([file_of(group)])
-    texts = _texts([literals.tree(file) for file in files])
+    files = [file for file in _with_imports(file_of(group)) if not file.startswith(NOT_HASHED)]
+    texts = set[str]().union(*map(_texts_of, files))
     for _, arguments in asked_for:
-        texts |= _texts([ast.parse(arguments, mode="eval")])
+        texts |= _texts(ast.parse(arguments, mode="eval"))
     names = {registry.aliases().get(text, text) for text in texts}
     pieces = [f"activation {name}" for name in sorted(names & set(registry.activations()))]
+    pieces += [f"init {name}" for name in sorted(texts & set(registry.init_policies()))]
     pieces += files
     parts = [[piece, code.digest_of(piece)] for piece in pieces]
     return syntax.digest([asked_for, parts, frameworks.version(frameworks.TORCH)])
 
 
-def _texts(trees: Iterable[ast.AST]) -> set[str]:
-    """Every text that syntax trees hold as a literal."""
+def _with_imports(file: str) -> list[str]:
+    """A file of the package and all of the package that it imports, directly or by others."""
+    todo = [file]
+    used: dict[str, None] = {}
+    while todo:
+        importing = todo.pop()
+        if importing not in used:
+            used[importing] = None
+            todo += _imports(importing)
+    return sorted(used)
+
+
+@cache
+def _imports(file: str) -> tuple[str, ...]:
+    """The files of the package that one of them imports."""
+    package = ".".join(["actstudy", *file.split("/")[:-1]])
+    modules = syntax.imported_modules([literals.tree(file)], package)
+    return tuple(filter(None, map(literals.module_file, modules)))
+
+
+@cache
+def _texts_of(file: str) -> frozenset[str]:
+    """Every text that a file of the package holds as a literal."""
+    return frozenset(_texts(literals.tree(file)))
+
+
+def _texts(tree: ast.AST) -> set[str]:
+    """Every text that a syntax tree holds as a literal."""
     texts = set()
-    for tree in trees:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                texts.add(node.value)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.add(node.value)
     return texts

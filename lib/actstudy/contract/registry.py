@@ -91,6 +91,11 @@ def activation_names() -> list[str]:
     return [*activations(), *feed_forward()]
 
 
+def needs_units(name: str) -> bool:
+    """Whether an activation has weights per unit, so that a model must say how many there are."""
+    return bool(entries("nets/activations.py", "ACTIVATIONS", "per_unit").get(name))
+
+
 def activation_arguments(name: str) -> dict[str, Any]:
     """Arguments of an activation with their defaults; of someone's own those that are numbers."""
     if not own.is_path(name):

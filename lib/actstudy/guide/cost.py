@@ -21,7 +21,7 @@ from actstudy.contract.reading import Reading, Value, mean_of, median_of
 from actstudy.contract.spec import Hybrid
 from actstudy.guide.functions import function
 from actstudy.guide.precision import dtype_of
-from actstudy.guide.steps import MODELS, hybrid, step
+from actstudy.guide.steps import MODELS, builder, hybrid, step
 
 ALONE = True  # nothing else may run beside it
 DEVICES = ("cpu", "cuda")
@@ -135,6 +135,7 @@ def step_times(
     readings = []
     for device in present():
         for model in models:
+            builder(model)  # is there such a model?
             values = {}
             for name in activations:
                 with one_thread():

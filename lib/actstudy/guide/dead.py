@@ -19,7 +19,7 @@ def firing(
 ) -> list[Reading]:
     """The share of inputs for which a unit with these weights is above 0: `active`.
 
-    inputs: `{normal: {sd: 1}}` or `{uniform: {low: 0, high: 1}}`, independent in each place.
+    inputs: `{normal: {sd: 1}}` or `{uniform: {from: 0, to: 1}}`, independent in each place.
     """
     readings = []
     for text, at in conditions(inputs=inputs):
@@ -45,14 +45,14 @@ def firing_with_bias(
 
 
 def random_inputs(kind: Choice, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    """Inputs of a distribution: normal with `sd`, uniform from `low` to `high`."""
+    """Inputs of a distribution: normal with `sd`, uniform with `from` and `to`."""
     name, args = parts(kind)
     rng = stream(seed, "guide/inputs")
     if name == "normal" and args.keys() <= {"sd"}:
         return rng.standard_normal(shape) * args.get("sd", 1.0)
-    if name == "uniform" and args.keys() <= {"low", "high"}:
-        return rng.uniform(args.get("low", 0.0), args.get("high", 1.0), shape)
-    raise ValueError(f"inputs: got {kind!r}; allowed: normal with sd, uniform with low and high")
+    if name == "uniform" and args.keys() <= {"from", "to"}:
+        return rng.uniform(args.get("from", 0.0), args.get("to", 1.0), shape)
+    raise ValueError(f"inputs: got {kind!r}; allowed: normal with sd, uniform with from and to")
 
 
 def dead_at_start(

@@ -137,7 +137,7 @@ def losses_by_epoch(
     lr: Mapping[str, float],
     hidden: Sequence[int] = (256, 128, 64),
     components: int = 100,
-    epochs: int = 5,
+    epochs: int = 4,
     stalled_after: int = 2,
     steps_per_epoch: int = 469,
     init: Choice = "torch_default",

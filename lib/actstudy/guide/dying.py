@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -29,8 +30,7 @@ def dead_after(
 
     Over all examples that it is trained on: `dead_*` units are 0 for each, `never_positive_*`
     never above 0, `zeros_*` is the share of values that are exactly 0. `died`: dead_end minus
-    dead_start. `revived`: how often a unit dead after one epoch fired after the next, in all.
-    hidden: widths of hidden layers, several networks; [[256, 128]] by default.
+    dead_start. hidden: widths of hidden layers, several networks; [[256, 128]] by default.
     """
     readings = []
     lists = {"activation": activation, "hidden": hidden or [[256, 128]], "norm": norm}
@@ -50,9 +50,33 @@ def _values(course: History) -> dict[str, Value]:
         values[f"never_positive_{when}"] = _mean(_share(state.never_positive))
         values[f"zeros_{when}"] = _mean(state.zeros)
     values["died"] = _mean(_share(end.dead) - _share(start.dead))
-    values["revived"] = exact(float(course.revived().sum()), n=course.net.runs)
     values["accuracy"] = _mean(course.accuracy)
     return values
+
+
+def revivals(
+    activation: Choice = "relu",
+    hidden: Sequence[int] = (256, 128),
+    init: Choice = "torch_default",
+    data: str = FASHION,
+    lr: float | list[float] = 1e-3,
+    epochs: int = 10,
+    seeds: int = 3,
+) -> list[Reading]:
+    """How often a unit that was dead after one epoch fired after the next, in all: `revived`.
+
+    `ever_dead`: the share of units that were dead after at least one epoch.
+    """
+    readings = []
+    for text, at in conditions(lr=lr):
+        lesson = Lesson(fixed(activation), tuple(hidden), fixed(init), data=data, seeds=seeds, **at)
+        per_epoch = len(lesson.examples().x) // lesson.batch
+        course = history(replace(lesson, steps=epochs * per_epoch), by_epoch=True)
+        ever = torch.stack([state.dead for state in course.units]).any(0)
+        values = {"revived": exact(float(course.revived().sum()), n=seeds)}
+        values["ever_dead"] = _mean(_share(ever))
+        readings.append(Reading(values, text))
+    return readings
 
 
 def zero_share(
@@ -111,7 +135,7 @@ def dead_compared(
             fields |= {"activation": fixed(fields["activation"]), "init": fixed(fields["init"])}
             lesson = Lesson(**fields, hidden=hidden, data=data, steps=steps, seeds=seeds)
             ends.append(history(lesson).units[-1])
-        readings.append(Reading(_difference(*ends, times), text))
+        readings.append(Reading(_difference(ends[0], ends[1], times), text))
     return readings
 
 
@@ -190,6 +214,7 @@ def _mean(values: Tensor) -> Value:
 
 MEASUREMENTS = {
     "dead_after": dead_after,
+    "revivals": revivals,
     "zero_share": zero_share,
     "dead_compared": dead_compared,
     "pruning": pruning,

@@ -69,12 +69,12 @@ def xor(
 
 def disc(
     activation: Choice = "relu",
-    hidden: Sequence[int] = (16, 16),
+    hidden: Sequence[int] = (32, 32),
     points: int = 2000,
     area: float = 0.34,
-    seeds: int = 5,
+    seeds: int = 3,
     steps: int = 1000,
-    lr: float = 0.03,
+    lr: float = 0.01,
 ) -> list[Reading]:
     """Accuracies of a linear model and of a net that tell a disc in a square from the rest.
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from actstudy.certificate.subject import Subject, seeded, subject_of
+from actstudy.contract.errors import StudyError
 
 Args = Mapping[str, float] | None
 # Activations as their formulas are typed: one operation of torch after another.
@@ -27,7 +28,10 @@ WRITTEN_OUT: dict[str, Callable[[Tensor], Tensor]] = {
 
 def function(activation: str, args: Args = None) -> Subject:
     """The subject of a name; ValueError if none has it, or if it mixes the values of a tensor."""
-    subject = subject_of(activation, args)
+    try:
+        subject = subject_of(activation, args)
+    except StudyError as fault:
+        raise StudyError(f"activation: got {activation!r}; {fault}") from None
     if not subject.elementwise:
         allowed = "an activation whose output depends on its own input alone"
         raise ValueError(f"activation: got {activation!r}; allowed: {allowed}")

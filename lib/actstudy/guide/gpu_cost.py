@@ -58,7 +58,9 @@ def kernel_time(
 
 def _in_turn(calls: Sequence[Call], device: str) -> list[list[float]]:
     """Seconds of each call per window, after one that does not count."""
-    rows = [[window(call, N_CALLS, device) for call in calls] for _ in range(N_WINDOWS + 1)]
+    rows = []
+    for _ in range(N_WINDOWS + 1):
+        rows.append([window(call, N_CALLS, device) for call in calls])
     return rows[1:]
 
 

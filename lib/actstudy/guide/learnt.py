@@ -14,11 +14,11 @@ FASHION = "fashion_mnist_tenth"
 def learnt_values(
     activation: Choice,
     depth: int = 6,
-    width: int = 128,
+    width: int = 64,
     data: str | list[str] = FASHION,
     lr: float | list[float] = 1e-3,
     steps: int = 390,
-    seeds: int = 5,
+    seeds: int = 4,
 ) -> list[Reading]:
     """What an activation's first parameter is after training with Adam, in nets of equal layers.
 

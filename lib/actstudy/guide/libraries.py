@@ -24,14 +24,14 @@ def selu_constants() -> list[Reading]:
     so that E[f(z)] = 0 and E[f(z)^2] = 1 for z from N(0, 1) (Klambauer et al. 2017,
     arXiv:1706.02515).
     """
-    left, right = derivatives(function("selu"), [-50.0, 1.0], 0)[0]
+    left_end, scale = derivatives(function("selu"), [-50.0, 1.0], 0)[0]
     alpha = math.sqrt(2 / math.pi) / -(math.exp(0.5) * math.erfc(math.sqrt(0.5)) - 1)
     tail = math.exp(2) * math.erfc(math.sqrt(2)) - 2 * math.exp(0.5) * math.erfc(math.sqrt(0.5)) + 1
-    scale = 1 / math.sqrt(0.5 + alpha**2 * tail / 2)
+    needed = 1 / math.sqrt(0.5 + alpha**2 * tail / 2)
     values = {
-        "scale": exact(right),
-        "alpha": exact(-left / right),
-        "scale_needed": exact(scale),
+        "scale": exact(scale),
+        "alpha": exact(-left_end / scale),
+        "scale_needed": exact(needed),
         "alpha_needed": exact(alpha),
     }
     return [Reading(values)]
@@ -181,7 +181,7 @@ def _network(name: str, depth: int, is_shared: bool) -> nn.Sequential:
 
 def _weights(network: nn.Sequential) -> list[nn.Parameter]:
     """The weights and biases of its linear layers."""
-    return [parameter for layer in network[::2] for parameter in layer.parameters()]
+    return list(nn.ModuleList(network[::2]).parameters())
 
 
 def _n_learnt(network: nn.Sequential) -> int:

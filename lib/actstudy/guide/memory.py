@@ -169,7 +169,7 @@ def _relu_net(widths: Sequence[int], is_in_place: bool) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(before, 10))
 
 
-def _kept(net: nn.Sequential, x: Tensor) -> float:
+def _saved_by(net: nn.Sequential, x: Tensor) -> float:
     return saved(net, x)
 
 
@@ -201,7 +201,7 @@ def bandwidth_floor(
 
 
 KINDS = {
-    "kept for backward": _kept,
+    "kept for backward": _saved_by,
     "peak of a training step": _peak_of_step,
     "peak without gradients": _peak_of_pass,
 }

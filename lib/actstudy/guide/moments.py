@@ -4,11 +4,11 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.contract.errors import check_name
-from actstudy.contract.reading import Reading, Value, exact, mean_of
+from actstudy.contract.reading import Reading, Value, exact, mean_of, median_of
 from actstudy.guide import choices
 from actstudy.guide.choices import Choice, conditions, parts
 from actstudy.guide.stacked import Stack, normal_inputs
-from actstudy.nets.activations import gain
+from actstudy.nets.gain import gain
 
 DRAWS = (  # of torch.nn.init
     "kaiming_normal_",
@@ -33,7 +33,7 @@ def signal(
     `mean`, `variance` and `second_moment` of the last layer, and as `*_kept` over those of the
     first one; `between_kept` likewise of the variance between examples, within a unit.
     `largest_mean`, `least_variance`, `largest_variance` and `variance_off`, the largest distance
-    from 1: over all layers.
+    from 1 (a median over seeds): over all layers.
     """
     readings = []
     for text, at in conditions(init=init, depth=depth):
@@ -68,7 +68,7 @@ def _summary(layers: Tensor) -> dict[str, Value]:
         "largest_mean": _mean(mean.abs().amax(0)),
         "least_variance": _mean(variance.amin(0)),
         "largest_variance": _mean(variance.amax(0)),
-        "variance_off": _mean((variance - 1).abs().amax(0)),
+        "variance_off": median_of((variance - 1).abs().amax(0).tolist()),
     }
 
 

@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from actstudy.contract.streams import stream
 from actstudy.guide.choices import Choice, activation, policy
-from actstudy.nets.activations import gain
+from actstudy.nets.gain import gain
 from actstudy.nets.initializers import POLICIES, Weight
 
 EPSILON = 1e-5  # of the normalisation, as in torch

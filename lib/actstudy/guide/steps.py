@@ -51,15 +51,17 @@ def resnet18(make_act: MakeAct, is_large: bool) -> Built:
 MODELS = {"mlp": mlp, "transformer": transformer, "resnet18": resnet18}
 
 
-def step(model: str, activation: str | Hybrid, device: str) -> Callable[[], object]:
-    """A training step of a model as a call: forward, backward, AdamW; bf16 autocast on a GPU.
-
-    ValueError if there is no such model.
-    """
+def builder(model: str) -> Callable[[MakeAct, bool], Built]:
+    """What builds a model; ValueError if there is no such one."""
     if model not in MODELS:
         raise ValueError(f"model: got {model!r}; allowed: {', '.join(MODELS)}")
+    return MODELS[model]
+
+
+def step(model: str, activation: str | Hybrid, device: str) -> Callable[[], Tensor]:
+    """A training step of a model as a call that returns the loss, with AdamW; on a GPU in bf16."""
     with seeded():
-        module, x, y = MODELS[model](Sites(activation, {}), device == "cuda")
+        module, x, y = builder(model)(Sites(activation, {}), device == "cuda")
     is_image = device == "cuda" and x.dim() == 4
     layout = torch.channels_last if is_image else torch.preserve_format
     module = module.to(device).to(memory_format=layout)
@@ -67,13 +69,14 @@ def step(model: str, activation: str | Hybrid, device: str) -> Callable[[], obje
     y = y.to(device).flatten()
     optimizer = torch.optim.AdamW(module.parameters(), 1e-3)
 
-    def call() -> None:
+    def call() -> Tensor:
         with _precision(device):
             logits = module(x)
             loss = functional.cross_entropy(logits.flatten(0, -2), y)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        return loss.detach()
 
     return call
 

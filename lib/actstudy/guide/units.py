@@ -24,7 +24,7 @@ class Units:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """A trained stack, its units before training and after each epoch, and its test accuracy."""
+    """A trained stack, its units before, perhaps during and after training, its test accuracy."""
 
     net: Stack
     units: tuple[Units, ...]
@@ -54,13 +54,13 @@ def units(net: Stack, x: Tensor) -> Units:
 
 
 @cache
-def history(lesson: Lesson) -> History:
+def history(lesson: Lesson, by_epoch: bool = False) -> History:
     """Trains a stack; its units are counted over all examples that it is trained on."""
     net = lesson.net()
     data = lesson.examples()
     per_epoch = len(data.x) // lesson.batch
     states = [units(net, data.x)]
     for step, _ in enumerate(lessons.train(net, lesson), 1):
-        if step % per_epoch == 0 or step == lesson.steps:
+        if step == lesson.steps or (by_epoch and step % per_epoch == 0):
             states.append(units(net, data.x))
     return History(net, tuple(states), lessons.accuracy(net, data))

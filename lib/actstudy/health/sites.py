@@ -105,11 +105,10 @@ FLAT: dict[str, Saturated | None] = {
     **{name.replace("_", ""): entry.saturated for name, entry in ACTIVATIONS.items()},
     "hardtanh": lambda pre, post: post != pre,
     "threshold": lambda pre, post: post != pre,
-    "hardsigmoid": lambda pre, post: (post <= 0) | (post >= 1),
     "hardshrink": lambda pre, post: post == 0,
     "softshrink": lambda pre, post: post == 0,
     "logsigmoid": lambda pre, post: post > math.log(0.99),
-    **dict.fromkeys(("rrelu", "glu", "tanhshrink")),
+    **dict.fromkeys(("glu", "tanhshrink")),
 }
 
 

@@ -59,13 +59,15 @@ class ChannelPReLU(nn.Module):
 class RReLU(nn.RReLU):
     """x above 0, x times a slope from U(lower, upper) below; in evaluation times their mean.
 
-    A slope is drawn also above 0, so that the number of draws does not depend on the values.
+    A slope is drawn also above 0, and in float32 for every precision, so that neither values nor
+    rounding move a draw.
     """
 
     def forward(self, x: Tensor) -> Tensor:  # torch's names its argument input
         if not self.training:
             return functional.leaky_relu(x, (self.lower + self.upper) / 2)
-        return torch.where(x > 0, x, torch.empty_like(x).uniform_(self.lower, self.upper) * x)
+        slope = torch.empty_like(x, dtype=torch.float32).uniform_(self.lower, self.upper)
+        return torch.where(x > 0, x, slope.to(x.dtype) * x)
 
 
 class LearntSwish(nn.Module):

@@ -69,8 +69,8 @@ class PackedMLP(nn.Module):
         self, name: str, values: Mapping[int, Tensor], states: Sequence[dict[str, Tensor]]
     ) -> None:
         """Add a parameter (R, ...) of some runs, run -> its value; the rows of others are zero."""
-        (shape,) = {value.shape for value in values.values()}
-        rows = torch.zeros(self.runs, *shape)
+        first = next(iter(values.values()))
+        rows = first.new_zeros(self.runs, *first.shape)
         for run, value in values.items():
             rows[run] = value.detach()
         self.names.append(name)
@@ -122,6 +122,10 @@ class PackedMLP(nn.Module):
             if run in owners:
                 rows[name] = stack[run].clone()
         return rows
+
+    def n_parameters(self, run: int) -> int:
+        """The number of a run's parameters."""
+        return sum(row.numel() for row in self.of_run(run, list(self.stacked)).values())
 
     def in_formula(self) -> dict[tuple[str, str], Mapping[str, Tensor]]:
         """Site and activation -> what it has learnt, name -> (R, ...) as in its formula."""

@@ -44,6 +44,12 @@ def is_alone(group: str) -> bool:
     return bool(measurements.setting(group, "ALONE"))
 
 
+def to_measure(stated: Mapping[str, Any] | None, has_gpu: bool, folder: Path = FOLDER) -> list[str]:
+    """The groups of a study's ledger that the next start measures; folder: of measured groups."""
+    by_group = files(stated, has_gpu)
+    return [group for group, file in by_group.items() if not (folder / Path(file).name).is_file()]
+
+
 def files(stated: Mapping[str, Any] | None, has_gpu: bool) -> dict[str, str]:
     """Group -> the file that the tables of a study wait for, of groups that are measured here.
 

@@ -54,7 +54,7 @@ def init_of(spec: RunSpec) -> str:
 def question(spec: RunSpec) -> Question:
     """What is asked of a run's own model: equal for runs whose models are made alike."""
     fields = {name: getattr(spec, name) for name in OF_MODEL}
-    if spec.activation in registry.activations():
+    if spec.activation in registry.activations() and not registry.needs_units(spec.activation):
         fields |= {"activation": ANY_ACTIVATION, "activation_args": {}}
     fields["init"] = init_of(spec)
     run = RunSpec(**fields, seed=0)

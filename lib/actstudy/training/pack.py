@@ -38,8 +38,7 @@ class Pack(Engine):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.parameters = list(self.model.stacked)
-        own = [self.model.of_run(run, self.parameters) for run in range(len(self.specs))]
-        self.n_params = [sum(row.numel() for row in rows.values()) for rows in own]
+        self.n_params = [self.model.n_parameters(run) for run in range(len(self.specs))]
         self.activations = self.model.sites
         seeds = order_seeds(self)
         places = [seeds.index(progress.order_seed) for progress in self.progress]

@@ -35,7 +35,9 @@ COLOURS = {
 OUTCOME_COLOURS = {"true": COLOURS[HOLDS], "false": COLOURS[FAILS], "open": COLOURS[UNDECIDED]}
 ROW_INCHES = 0.3
 RATIO_INCHES = 0.42
-MAX_RATIOS = 24  # rows of a figure
+MAX_RATIOS = 20  # rows of a figure
+MAX_CONDITIONS = 2  # rows of a claim
+TICKS = (1, 2, 5, 10, 100)  # times too much or too little
 FARTHEST = 100.0  # times too much or too little; what is farther is drawn there
 NAME_INCHES = 4.2
 
@@ -87,11 +89,11 @@ def verdicts(tables: Tables) -> tuple[Figure, str] | None:
 
 
 def claimed_and_measured(tables: Tables) -> tuple[Figure, str] | None:
-    """Measured over claimed, of the claims that most readers meet and that name a number.
+    """Measured over claimed, of claims that name a number; None if no claim does.
 
-    If none of these does, of all claims. None if no claim does.
+    First come the claims that most readers meet, then those whose numbers are farthest off.
     """
-    ratios = ratios_of(tables, "headline") or ratios_of(tables, "any")
+    ratios = ratios_of(tables)
     if not ratios:
         return None
     rows = ratios[:MAX_RATIOS]
@@ -101,8 +103,11 @@ def claimed_and_measured(tables: Tables) -> tuple[Figure, str] | None:
     for place, row in enumerate(rows):
         draw_ratio(ax, place, row)
     reach = reach_of(rows)
-    ends = (1 / reach / 1.3, reach * 1.3)
-    ax.set(xscale="log", xlim=ends, ylim=(len(rows) - 0.4, -0.6))
+    ax.set(xscale="log", xlim=(1 / reach / 1.3, reach * 1.3), ylim=(len(rows) - 0.4, -0.6))
+    ticks = [tick for tick in TICKS if tick <= reach]
+    ax.set_xticks([1 / tick for tick in ticks] + ticks[1:])
+    ax.set_xticklabels(["1", *[f"1/{tick}" for tick in ticks[1:]], *map(str, ticks[1:])])
+    ax.minorticks_off()
     ax.set_yticks(range(len(rows)), [wrapped(row.name, NAME_INCHES, 8) for row in rows], fontsize=8)
     words = ax.secondary_yaxis("right")
     words.set_yticks(range(len(rows)), [wrapped(row.words, 2.6, 8) for row in rows], fontsize=8)
@@ -117,29 +122,41 @@ def claimed_and_measured(tables: Tables) -> tuple[Figure, str] | None:
 
 
 def _caption(rows: list[Ratio], n: int) -> str:
-    caption = f"What was measured over what is claimed, of {len(rows)} values"
-    if n > len(rows):
-        caption += f" (the first of {n})"
-    caption += ", with 95% intervals where there are samples; grey: what the claim's bound allows."
-    far = [row for row in rows if drawn_at(row.value) != row.value]
-    if far:
+    caption = f"What was measured over what is claimed, of {len(rows)} values of claims that name a"
+    caption += (
+        " number, with 95% intervals if samples are behind them; grey: what the claim's bound"
+    )
+    caption += " allows."
+    if len(rows) < n:
+        caption += f" There are {n} such values: first come the claims that most readers meet,"
+        caption += " then those whose numbers are farthest off."
+    if any(drawn_at(row.value) != row.value for row in rows):
         caption += f" Arrows: more than {FARTHEST:g} times away."
     return caption
 
 
-def ratios_of(tables: Tables, which: str) -> list[Ratio]:
-    """The values whose claims name a number other than 0; which: `headline`, or `any` claim."""
-    claims = tables.frames["claims"]
-    readings = tables.frames["readings"]
-    by_id = dict(iter(readings.groupby("id", sort=False)))
-    ratios = []
-    for claim in claims.to_dict("records"):
-        if claim["id"] in by_id and (which == "any" or claim["headline"]):
+def ratios_of(tables: Tables) -> list[Ratio]:
+    """The values whose claims name a number other than 0, at most MAX_CONDITIONS per claim.
+
+    First come those of the claims that most readers meet, then those that are farthest off.
+    """
+    by_id = dict(iter(tables.frames["readings"].groupby("id", sort=False)))
+    headlines: list[Ratio] = []
+    others: list[Ratio] = []
+    for claim in tables.frames["claims"].to_dict("records"):
+        own = []
+        if claim["id"] in by_id:
+            bounds = (tables.plan.ledger or {})["claims"][claim["id"]]["holds_if"]
             for row in by_id[claim["id"]].to_dict("records"):
-                bounds = (tables.plan.ledger or {})["claims"][claim["id"]]["holds_if"]
-                ratio = ratio_of(claim, row, bounds.get(row["name"], {}))
-                ratios += [ratio] if ratio else []
-    return ratios
+                own.append(ratio_of(claim, row, bounds.get(row["name"], {})))
+        several = headlines if claim["headline"] else others
+        several += sorted(filter(None, own), key=distance, reverse=True)[:MAX_CONDITIONS]
+    return [*headlines, *sorted(others, key=distance, reverse=True)]
+
+
+def distance(ratio: Ratio) -> float:
+    """How far a measured value is from the claimed one, in powers of e."""
+    return abs(math.log(ratio.value))
 
 
 def ratio_of(claim: dict[str, Any], row: dict[str, Any], bound: dict[str, Any]) -> Ratio | None:
@@ -155,8 +172,9 @@ def ratio_of(claim: dict[str, Any], row: dict[str, Any], bound: dict[str, Any]) 
     name = claim["claim"]
     if row["condition"]:
         name += f" ({row['condition']})"
-    n = f", n = {row['n']:.0f}" if row["n"] else ""
-    words = f"{ledger_words.value_words(row)}{n}; claimed {claim['claimed']}"
+    size = ledger_words.n_words(int(row["n"]), int(row["n"]))
+    n = f", n = {size}" if row["n"] else ""
+    words = f"{ledger_words.value_words(row)}{n}; claimed {ledger_words.number(number)}"
     return Ratio(
         name,
         words,

@@ -28,12 +28,11 @@ def section(tables: Tables, figures: Sequence[dict[str, str]]) -> dict[str, Any]
         sentences = ledger_tables.surprises(claims, verdict, MAX_SURPRISES)
         if sentences:
             surprises[heading] = sentences
-    headlines = claims[claims["headline"]]
     return {
         "title": f"of {len(claims)} claims {ledger_tables.counted(claims)}",
         "in_short": ledger_tables.in_short(claims),
         "by_topic": ledger_tables.by_topic(claims),
-        "headlines": "" if headlines.empty else ledger_tables.table(headlines),
+        "headlines": ledger_tables.headlines(claims),
         "surprises": surprises,
         "figures": [figure for figure in figures if figure["name"] in FIGURES],
     }
@@ -44,12 +43,12 @@ def render(tables: Tables, figures: Path, page: Path) -> str:
     del figures
     claims = tables.frames["claims"]
     topics = []
-    for topic, part in claims.groupby("topic", sort=False):
+    for topic, part in claims.sort_values("id").groupby("topic"):
         topics.append(
             {
                 "name": topic,
                 "counted": ledger_tables.counted(part),
-                "table": ledger_tables.table(part, with_id=True),
+                "table": ledger_tables.table(part),
                 "notes": ledger_tables.notes(part),
                 "measurements": ledger_tables.measurements(part),
             }

@@ -1,6 +1,7 @@
 """The claims of a ledger as sentences and tables of a page: claimed against measured."""
 
 import json
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from actstudy.analysis.questions.ledger_verdicts import (
     VERDICTS,
     Verdict,
 )
+from actstudy.contract.errors import visible
 
 Row = Mapping[str, Any]
 COUNTED = {  # verdict -> what is said of the claims that have it: of one, of several
@@ -28,6 +30,7 @@ COUNTED = {  # verdict -> what is said of the claims that have it: of one, of se
     UNDECIDED: ("is undecided", "are undecided"),
 }
 NONE = "-"
+MAX_WORDS = 160  # characters of a cell at the head of summary.md
 
 
 def counts(claims: pd.DataFrame) -> dict[str, int]:
@@ -53,7 +56,7 @@ def in_short(claims: pd.DataFrame) -> str:
     if n[NOT_MEASURABLE]:
         text += f" {n[NOT_MEASURABLE]} cannot be measured here, each with its reason."
     if n[NOT_MEASURED]:
-        text += f" The measurement of {n[NOT_MEASURED]} failed, each with its reason."
+        text += f" {n[NOT_MEASURED]} were not measured, each with its reason."
     return text
 
 
@@ -71,17 +74,47 @@ def by_topic(claims: pd.DataFrame) -> str:
     return markdown(rows)
 
 
-def table(claims: pd.DataFrame, with_id: bool = False) -> str:
-    """Claims as a Markdown table; with_id: also what names a claim, and when it holds."""
+def table(claims: pd.DataFrame) -> str:
+    """Claims as a Markdown table."""
     rows = []
     for row in claims.to_dict("records"):
+        rows.append({"id": row["id"], "section": row["section"], **claim_row(row)})
+    return markdown(rows)
+
+
+def headlines(claims: pd.DataFrame) -> str:
+    """The claims that most readers meet as a Markdown table by verdict, the longest values cut."""
+    marked = claims[claims["headline"]]
+    order = marked["verdict"].map(VERDICTS.index).sort_values(kind="stable").index
+    rows = []
+    for row in marked.loc[order].to_dict("records"):
         columns = claim_row(row)
-        if with_id:
-            place = {"id": row["id"], "section": row["section"]}
-            claimed = {name: columns.pop(name) for name in ("claim", "claimed")}
-            columns = {**place, **claimed, "holds if": row["holds_if"] or NONE, **columns}
+        for name in ("measured", "verdict"):
+            columns[name] = textwrap.shorten(columns[name], MAX_WORDS, placeholder=" ...")
         rows.append(columns)
-    return markdown(rows, without="None.")
+    return markdown(rows, without="")
+
+
+def plain(claims: pd.DataFrame) -> str:
+    """Claims as text for a terminal: what is claimed, what was measured, when it holds."""
+    blocks = []
+    for row in claims.to_dict("records"):
+        columns = claim_row(row)
+        lines = [
+            f"{row['id']}: {columns['verdict']}",
+            f"{columns['claim']} (section {row['section']})",
+            f"claimed:  {columns['claimed']}",
+        ]
+        if row["measured"]:
+            lines.append(f"measured: {columns['measured']}; n: {columns['n']}")
+        if row["holds_if"]:
+            lines.append(f"holds if: {row['holds_if']}")
+        if row["note"]:
+            lines.append(row["note"])
+        blocks.append("\n      ".join(map(visible, lines)))
+    if len(blocks) > 1:
+        blocks.append(in_short(claims))
+    return "\n\n".join(blocks)
 
 
 def claim_row(row: Row) -> dict[str, Any]:
@@ -121,11 +154,12 @@ def notes(claims: pd.DataFrame) -> list[str]:
 
 
 def measurements(claims: pd.DataFrame) -> str:
-    """How each claim is measured: kind and arguments, and the seconds that it took."""
+    """How each claim is measured: kind, arguments, bounds, and the seconds that it took."""
     rows = []
     for row in claims[claims["kind"] != ""].to_dict("records"):
         seconds = row["seconds"]
         columns = {"id": row["id"], "group": row["group"], "measurement": call(row)}
+        columns["holds if"] = row["holds_if"]
         rows.append({**columns, "seconds": NONE if pd.isna(seconds) else f"{seconds:.1f}"})
     return markdown(rows, without="None.")
 

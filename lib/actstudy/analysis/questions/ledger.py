@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -51,7 +51,7 @@ def stored(ledger: Ledger, folder: Path) -> Rows:
         if file.is_file():
             rows += pd.read_parquet(file).to_dict("records")
             continue
-        absent = {"status": answers.FAILED, "reason": "not measured yet"}
+        absent = {"status": answers.FAILED, "reason": "its group has not been measured yet"}
         if measurements.setting(group, "DEVICE") == "cuda":
             absent = {"status": answers.ABSENT, "reason": "needs a GPU"}
         for kind, arguments in requests(ledger["claims"])[group]:
@@ -62,7 +62,7 @@ def stored(ledger: Ledger, folder: Path) -> Rows:
 def of_runs(ledger: Ledger, plan: Plan, frames: Frames) -> Rows:
     """The answers of a study's own tables."""
     rows: Rows = []
-    devices = "; ".join(sorted(frames["runs"]["device"].dropna().unique())) if len(frames) else ""
+    devices = listed(sorted(frames["runs"].get("device", pd.Series(dtype=str)).dropna().unique()))
     for kind, arguments in requests(ledger["claims"]).get(measurements.RUNS, []):
         tasks = tasks_of(json.loads(arguments))
         absent = [task for task in tasks if task not in plan.tasks]
@@ -71,7 +71,8 @@ def of_runs(ledger: Ledger, plan: Plan, frames: Frames) -> Rows:
             {"status": answers.ABSENT, "reason": f"needs a study with task {listed(absent)}"}
         ]
         if not absent:
-            several = answers.answer(ledger_runs.MEASUREMENTS[kind], arguments, frames, plan)
+            function = cast(answers.Measurement, ledger_runs.MEASUREMENTS[kind])
+            several = answers.answer(function, arguments, frames, plan)
         seconds = round(time.monotonic() - began, 3)
         request: dict[str, Any] = {"group": measurements.RUNS, "kind": kind, "arguments": arguments}
         request |= {"device": devices, "seconds": seconds}

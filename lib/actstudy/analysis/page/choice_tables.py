@@ -1,0 +1,229 @@
+"""What `choose` says of the cells that answer a question, as Markdown and as data."""
+
+import math
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from actstudy.analysis import scale
+from actstudy.analysis.choosing import Answer
+from actstudy.analysis.evidence import Cell
+from actstudy.analysis.markdown import escaped, listed, markdown
+from actstudy.analysis.questions.choice import FEW_SEEDS, LEVEL
+from actstudy.contract import invocation, registry
+
+MAX_WHOLE = 4  # cells that have a table of their own each
+ALWAYS_NAMED = ["dataset", "model", "init", "optimizer", "lr", "precision", "engine"]
+NONE_TRAINS = "No activation is better than chance"
+NO_SECONDS = "not timed alone"
+
+
+def page(answers: Sequence[Answer]) -> str:
+    """All answers: a section per cell, of many cells a table with a row per cell."""
+    if len(answers) > MAX_WHOLE:
+        return f"{overview(answers)}\n"
+    return "\n\n".join(section(cell, rows) for cell, rows in answers) + "\n"
+
+
+def section(cell: Cell, rows: pd.DataFrame) -> str:
+    """The answer of one cell: where it was measured, the set, and what is out of it."""
+    inside = rows[rows["in_set"]]
+    metric = f"test {cell.settings.metric.replace('_', ' ')}"
+    margin = scale.of_differences(cell.settings).amount(cell.settings.margin)
+    text = (
+        f"The set has {len(inside)} of {len(rows)} activations: with {LEVEL:.0%} confidence it "
+        f"holds the one with the best {metric}. An activation is out of it if another is better by "
+        f"{margin} or more, and not by chance."
+    )
+    lines = [{"activation": str(level), **columns(cell, rows, level)} for level in inside.index]
+    parts = [f"## {escaped(cell.name)}", escaped(where(cell)), text, markdown(lines)]
+    notes = [*out_of_set(cell, rows), *reservations(cell, rows)]
+    return "\n\n".join([*parts, *notes])
+
+
+def where(cell: Cell) -> str:
+    """What the runs of a cell share, and on what they were trained."""
+    fields = ALWAYS_NAMED
+    if cell.task in registry.tasks():
+        fields = [*ALWAYS_NAMED, *registry.task(cell.task)["model_fields"]]
+    words = []
+    for name in dict.fromkeys(fields):
+        if value := cell.fields.get(name, "several"):
+            words.append(f"{name}={value}")
+    lengths = [
+        f"{cell.fields[name]} {name}" for name in ("epochs", "steps") if cell.fields.get(name)
+    ]
+    return f"{', '.join([*words, *lengths])}; {listed(cell.devices)}."
+
+
+def columns(cell: Cell, rows: pd.DataFrame, level: object) -> dict[str, str]:
+    """What a table says of one level of the set."""
+    row = rows.loc[level]
+    numbers = scale.of_differences(cell.settings)
+    below = "the best mean"
+    if not pd.isna(row["low"]):
+        below = numbers.with_interval(row["shortfall"], row["low"], row["high"])
+    heading = scale.heading(cell.settings.metric, cell.settings.predicts)
+    metric = scale.of_metric(cell.settings.metric, cell.settings.predicts)
+    return {
+        heading: metric.number(row["mean"]),
+        f"below the best, {numbers.unit}": below,
+        "seeds": f"{row['n']}",
+        "seconds per run": seconds(row),
+        "peak memory": memory(row),
+        "collapsed": collapsed(row),
+        "to sharpen": sharpen(cell, row),
+    }
+
+
+def collapsed(row: pd.Series) -> str:
+    """How many runs collapsed or diverged; of a level that does not train, that it does not."""
+    if not row["trains"]:
+        return "most are at chance"
+    return f"{row['n_collapsed']} of {row['n_runs']}"
+
+
+def seconds(row: pd.Series) -> str:
+    """The median and the range of the training seconds of runs timed alone."""
+    if not row["n_timed"]:
+        return NO_SECONDS
+    ends = f"{row['fastest_seconds']:.3g} to {row['slowest_seconds']:.3g}"
+    return f"{row['train_seconds']:.3g} ({ends}, {row['n_timed']:.0f} runs)"
+
+
+def memory(row: pd.Series) -> str:
+    """The largest peak memory of the runs."""
+    bytes_ = row["peak_memory_bytes"]
+    return "not measured" if math.isnan(bytes_) else f"{bytes_ / 1e9:.3g} GB"
+
+
+def sharpen(cell: Cell, row: pd.Series) -> str:
+    """What adds the seeds that separate a level from the best, if any do and it matters."""
+    if pd.isna(row["high"]):
+        return ""
+    if row["high"] < cell.settings.margin:
+        return "as good: the margin is not reached"
+    if pd.isna(row["more_seeds"]):
+        return "over 100 more seeds"
+    line = command(cell, row)
+    added = f"{row['more_seeds']:.0f} more seeds"
+    return f"{added}: {line}" if line else added
+
+
+def command(cell: Cell, row: pd.Series) -> str:
+    """The command that trains a cell with the seeds that a level in the set lacks, or nothing.
+
+    Runs that are there are not trained again.
+    """
+    is_open = row["in_set"] and row["high"] >= cell.settings.margin
+    if not (is_open and cell.file) or pd.isna(row["more_seeds"]):
+        return ""
+    seeds = int(cell.runs["seed"].max() + 1 + row["more_seeds"])
+    pairs = [f"seeds={seeds}", f"tasks={cell.task}"]
+    if cell.settings.looks:
+        pairs.append("looks=false")
+    pairs += [f"{name}={place}" for name, place in cell.axes.items()]
+    return f"{invocation.program()} run {shlex.quote(cell.file)} --set {shlex.join(pairs)}"
+
+
+def out_of_set(cell: Cell, rows: pd.DataFrame) -> Iterator[str]:
+    """A sentence on the levels that are out of the set, and by how much."""
+    numbers = scale.of_differences(cell.settings)
+    words = []
+    for level, row in rows[~rows["in_set"]].iterrows():
+        amount = numbers.with_interval(row["shortfall"], row["low"], row["high"])
+        words.append(f"{escaped(level)} {amount}, worse than {escaped(row['better'])}")
+    if words:
+        yield f"Out of the set, {numbers.unit} below the best: {'; '.join(words)}."
+    others = [str(level) for _, level in cell.values.values if level not in rows.index]
+    if others:
+        yield f"Not compared, slower than the budget or not timed alone: {escaped(listed(others))}."
+    unknown = set(cell.runs["level"]) - {level for _, level in cell.values.values}
+    if unknown:
+        yield f"Not compared, as no run ended with a number: {escaped(listed(sorted(unknown)))}."
+
+
+def reservations(cell: Cell, rows: pd.DataFrame) -> Iterator[str]:
+    """What the set takes for granted, and what is wrong with the cell."""
+    n = int(rows["n"].min())
+    if not rows["trains"].any():
+        yield f"{NONE_TRAINS}: no reason to prefer one."
+    if n < FEW_SEEDS:
+        yield (
+            f"{n} seeds are too few for a verdict of a study ({FEW_SEEDS} or more): the set rests "
+            "on noise between seeds that is nearly normal."
+        )
+    if rows["n_collapsed"].any():
+        yield "Differences are of typical runs, without those that collapsed or diverged."
+    yield from of_costs(rows[rows["in_set"]])
+    yield from as_good(cell, rows)
+
+
+def of_costs(inside: pd.DataFrame) -> Iterator[str]:
+    """What the seconds of the set do not say."""
+    timed = inside[inside["n_timed"] > 0]
+    if timed.empty:
+        yield "No run was timed alone (runs of a pack have no time of their own): no costs."
+    elif len(timed) > 1 and timed["slowest_seconds"].min() >= timed["fastest_seconds"].max():
+        yield "The ranges of the seconds overlap: these runs do not decide which is the cheapest."
+
+
+def as_good(cell: Cell, rows: pd.DataFrame) -> Iterator[str]:
+    """A sentence per method without a network that is no worse than the best activation."""
+    settings = cell.settings
+    numbers = scale.of_metric(settings.metric, settings.predicts)
+    best = settings.sign * (settings.sign * rows["mean"]).max()
+    own = cell.references[cell.references["metric"] == settings.metric]
+    for name, test in zip(own["name"], own["test"], strict=True):
+        if settings.sign * test >= settings.sign * best:
+            score = f"{numbers.number(test)} {numbers.unit}".strip()
+            yield f"Without a network, {escaped(name)} is no worse: {score}."
+
+
+def overview(answers: Sequence[Answer]) -> str:
+    """A table with a row per cell, its set in order; to see one whole, ask for less."""
+    lines = []
+    for cell, rows in answers:
+        inside = listed([str(level) for level in rows.index[rows["in_set"]]])
+        line = {
+            "cell": cell.name,
+            "seeds": f"{int(rows['n'].min())}",
+            "activations": f"{len(rows)}",
+            "in the set": inside if rows["trains"].any() else NONE_TRAINS,
+        }
+        lines.append(line)
+    text = (
+        f"{len(answers)} cells answer, each by itself: its set holds the best activation with "
+        f"{LEVEL:.0%} confidence. With more flags, {MAX_WHOLE} cells or fewer, each has a table "
+        "with differences and costs; --json has all of them."
+    )
+    return f"{text}\n\n{markdown(lines)}"
+
+
+def as_data(cell: Cell, rows: pd.DataFrame) -> dict[str, Any]:
+    """An answer for JSON: missing numbers are null."""
+    levels = []
+    for level, row in rows.iterrows():
+        values = {name: _plain(value) for name, value in row.items()}
+        levels.append({"activation": level, **values, "command": command(cell, row)})
+    return {
+        "study": cell.study,
+        "file": cell.file,
+        "task": cell.task,
+        "group": cell.group,
+        "metric": cell.settings.metric,
+        "unit": cell.settings.compared_unit,
+        "devices": cell.devices,
+        "fields": cell.fields,
+        "activations": levels,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A cell of a table as JSON takes it."""
+    if not isinstance(value, str) and pd.isna(value):
+        return None
+    return value.item() if isinstance(value, np.generic) else value

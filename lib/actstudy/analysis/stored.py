@@ -1,0 +1,97 @@
+"""The folders that hold tables of studies, and what is read of them."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from actstudy.analysis.questions.seed_values import PAIRED_BY
+from actstudy.contract import checkout, store
+from actstudy.contract.errors import StudyError
+from actstudy.contract.plan import Plan
+from actstudy.contract.schema import CELL
+from actstudy.study.planning import load
+
+IN_DOCUMENTS = "docs/example"  # of a clone: tables of studies that documents quote
+NEEDED = ["run_id", *CELL, "activation", "seed", "data", "status", *PAIRED_BY, "device"]
+COSTS = ["timing_clean", "train_seconds", "peak_memory_bytes"]
+
+
+def folders() -> list[Path]:
+    """The folders of tables of this project, then those that a clone has in its documents."""
+    places = [store.RESULTS / "tables", *sorted(store.RESULTS.glob("*/tables"))]
+    return [*filter(file_of, places), *kept_folders()]
+
+
+def kept_folders() -> list[Path]:
+    """The folders of tables that a clone has in its documents; a wheel has none."""
+    root = checkout.ROOT / IN_DOCUMENTS
+    places = [root / "tables", *sorted(root.glob("*/tables"))]
+    return [place for place in places if file_of(place) and _has_plan(place)]
+
+
+def folder_of(file: str) -> Path:
+    """The folder of a study's tables; StudyError if they are not there yet."""
+    path = checkout.source_of(Path(file))
+    own = path.parent / "tables"
+    place = Path(load(path).folder) / "tables"
+    for folder in (place, own):
+        if file_of(folder):
+            return folder
+    raise StudyError(f"{file}: no table of its runs in {place}; allowed: a study that has run")
+
+
+def read_runs(place: Path) -> pd.DataFrame:
+    """The table `runs` of a folder, without units in the names of its columns."""
+    path = file_of(place)
+    if path is None:
+        raise StudyError(f"{place}: no table of runs; allowed: a study's folder tables")
+    runs = _read(path)
+    if lacking := [name for name in NEEDED if name not in runs]:
+        raise StudyError(f"{path}: no column {lacking[0]}; allowed: a table of a study's runs")
+    absent = pd.DataFrame(None, runs.index, [name for name in COSTS if name not in runs])
+    group = runs["group"].astype(object).fillna("")
+    return pd.concat([runs.assign(group=group), absent], axis=1)
+
+
+def read_references(place: Path) -> pd.DataFrame:
+    """The table `references` of a folder, empty if there is none."""
+    path = file_of(place, "references")
+    return _read(path) if path else pd.DataFrame(columns=["data", "name", "metric", "test"])
+
+
+def plan_of(place: Path) -> tuple[Plan, str]:
+    """The plan of a folder of tables and its study file, if that is there.
+
+    Without plan.json it is that of the study file next to the folder.
+    """
+    note = place / "plan.json"
+    if note.is_file():
+        plan = Plan.from_json(note.read_text(encoding="utf-8"))
+        return plan, plan.file if checkout.source_of(Path(plan.file)).is_file() else ""
+    file = _study_file(place)
+    if file is None:
+        raise StudyError(f"{place}: no plan.json; allowed: with it, or next to one study file")
+    return load(file).plan(), str(checkout.study_path(file))
+
+
+def file_of(place: Path, table: str = "runs") -> Path | None:
+    """The file of a table in a folder, None if there is none."""
+    files = [place / f"{table}.parquet", place / f"{table}.csv"]
+    return next((file for file in files if file.is_file()), None)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """A table; of a CSV without the units in the names of its columns."""
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    return pd.read_csv(path).rename(columns=lambda name: name.split(" [")[0])
+
+
+def _has_plan(place: Path) -> bool:
+    return (place / "plan.json").is_file() or _study_file(place) is not None
+
+
+def _study_file(place: Path) -> Path | None:
+    """The study file next to a folder of tables, if there is one alone."""
+    files = [*place.parent.glob("*.yaml")]
+    return files[0] if len(files) == 1 else None
