@@ -93,8 +93,8 @@ def test_units_die_and_come_back(table):
     assert sound.max() < 0.3 < 0.5 < fast.iloc[-1]
     assert pushed.loc[200:].min() == revived[200] == 1
     assert revived.iloc[-1] < 0.3
-    said = frame.groupby("training", sort=False)["findings"].first()
-    assert [("dead" in text) for text in said] == [False, True, True, False]
+    expected = frame.groupby("training", sort=False)["findings"].first()
+    assert [("dead" in text) for text in expected] == [False, True, True, False]
 
 
 def test_doctor_names_each_fault_and_none_of_sound_models(table):
@@ -198,34 +198,34 @@ def test_no_output_of_the_last_operation_has_a_lower_loss(last):
 )
 def test_sound_models_have_none_of_the_new_findings(model):
     x, y = demo_debugging.batch()
-    found = {f.rule for f in doctor.examine(model, x, y, 20, choices=LABELS).health.findings()}
+    findings = {f.rule for f in doctor.examine(model, x, y, 20, choices=LABELS).health.findings()}
     new = {case.rule for case in demo_debugging.CASES} - {"saturating_deep"}
-    assert not found & new
+    assert not findings & new
 
 
 def test_a_list_and_one_line_for_what_is_wrong(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    for words, said in (
+    for words, expected in (
         ([], "dead_units"),
         (["dead_unit"], "did you mean 'dead_units'"),
         (["plot", "rellu"], "relu"),
         (["dead_units", "relu"], "allowed: no activations"),
         (["plot", "--only", "picture"], "plot.parquet: missing"),
     ):
-        with pytest.raises(SystemExit) as left:
+        with pytest.raises(SystemExit) as ended:
             cli.main(["demo", *words])
         out, err = capsys.readouterr()
-        assert said in out + err
-        assert (left.value.code == 0) == (not words)
+        assert expected in out + err
+        assert (ended.value.code == 0) == (not words)
         assert err.count("\n") == (1 if words else 0)
 
 
 def test_other_activations_have_a_picture_of_their_own(monkeypatch, tmp_path):
     (tmp_path / "my.acts.py").touch()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as ended:
         cli.main(["demo", "plot", "tanh", "sigmoid"])
-    assert left.value.code == 0
+    assert ended.value.code == 0
     assert (tmp_path / "results/demos/plot-tanh-sigmoid.png").is_file()
     assert demos.stem("plot", ("a.b:C",)).name == "plot-a_b_C"
 
