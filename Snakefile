@@ -12,7 +12,7 @@ except ImportError as fault:
     sys.exit(f"actstudy: {fault}; to mend: make setup && . .venv/bin/activate")
 checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follows
 
-from actstudy.contract import errors, home, host, registry, spec, store
+from actstudy.contract import demos, errors, home, host, registry, spec, store
 from actstudy.study import (
     certified,
     disk,
@@ -81,6 +81,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/guide.smk"
 include: "workflow/rules/summary.smk"
+include: "workflow/rules/demos.smk"
 
 
 # All files are named here: a deleted one would go unnoticed behind a finished summary.

@@ -15,6 +15,7 @@ SHIPPED = (
     "config/replicate/*.yaml",
     "data/embedded/*.parquet",
     "data/embedded/README.md",
+    "docs/notebooks/*.py",
     "benchmarks/results/activations_*.parquet",
 )
 

@@ -16,7 +16,11 @@ from actstudy.health import Monitor
 
 torch.set_num_threads(1)
 ONLY_OF_RUNS = {"diverged", "accuracy_at_chance", "r2_at_chance"}
-ONLY_OF_OWN_MODELS = {"norm_epsilon", "initial_loss", "leak", "no_gradient", "one_batch"}
+ONLY_OF_OWN_MODELS = {
+    *("norm_epsilon", "initial_loss", "leak", "no_gradient", "one_batch"),
+    *("softmax_twice", "bounded_logits", "targets_out_of_reach", "overflow_fp16"),
+    *("initial_weights", "first_update"),
+}
 
 
 def net(act, depth, norm=nn.Identity):
@@ -421,6 +425,8 @@ def test_each_check_is_told_if_all_is_read():
     curves = [{**loss, "step": step, "value": 2.0 - step / 100} for step in (0, 30, 60)]
     facts = {"initial_loss": 1.0, "leak": 0.0, "no_gradient": 0, "one_batch": 0.0}
     facts |= {"norm_epsilon": 1e-5, "norm": "batch", "batch_size": 64, "optimizer": "sgd"}
+    facts |= {"targets_out_of_reach": 0.0, "initial_weights": 1.0, "first_update": 1e-2}
+    facts |= {"largest_fp16": 20.0, "precision": "fp16"}
     advice = rules.examine(rows, curves, facts)
     assert advice.findings == []
     checks = {check.name: check.verdict for check in report.checklist(advice, {})}

@@ -37,6 +37,7 @@ WORDS = {
     "completion": ["bash"],
     "certify": ["relu"],
     "choose": [],
+    "demo": [],
     "measure": ["C1"],
     "properties": [],
 }

@@ -12,6 +12,7 @@ from actstudy.commands import (
     certify,
     choose,
     completion,
+    demo,
     doctor,
     leaving,
     measure,
@@ -115,6 +116,13 @@ COMMANDS = (
         doctor.doctor,
         examples="actstudy doctor results/runs/mlp/*\n"
         "actstudy doctor --model mine:net --batch batch.pt",
+    ),
+    Command(
+        "demo",
+        "a table and a picture in seconds: why activations exist, what health is, ...",
+        demo.add_flags,
+        demo.demo,
+        examples=demo.EXAMPLES,
     ),
     Command(
         "replicate",

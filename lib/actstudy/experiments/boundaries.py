@@ -1,7 +1,7 @@
 """Toy problems in the plane, learnt by the same small network with each activation, in seconds."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ HIDDEN = (8, 8)
 STEPS = 400
 LR = 0.02
 Points = tuple[np.ndarray, np.ndarray]  # x (N, 2), y (N,) of 0 and 1
+Problem = Callable[[np.random.Generator, int], Points]
 
 
 def circle(rng: np.random.Generator, n: int) -> Points:
@@ -51,7 +52,7 @@ def xor(rng: np.random.Generator, n: int) -> Points:
     return x, (x[:, 0] * x[:, 1] > 0).astype(np.int64)
 
 
-PROBLEMS: dict[str, Callable[[np.random.Generator, int], Points]] = {
+PROBLEMS: dict[str, Problem] = {
     "circle": circle,
     "moons": moons,
     "XOR": xor,
@@ -93,7 +94,13 @@ def probabilities(
 
 
 def write(activations: Sequence[str], out: Path) -> None:
-    """Write probabilities of class 1 on a grid and on test points as Parquet.
+    """Write the table of PROBLEMS as Parquet."""
+    with store.replacing(out) as draft:
+        pq.write_table(table(activations, PROBLEMS), draft)
+
+
+def table(activations: Sequence[str], problems: Mapping[str, Problem]) -> pa.Table:
+    """Probabilities of class 1 on a grid and on test points of each problem.
 
     There is one table row per point, problem and activation; the grid's points have no label, and
     the probability is null where `failed` says that the activation raised an error.
@@ -103,7 +110,7 @@ def write(activations: Sequence[str], out: Path) -> None:
     grid = np.stack(np.meshgrid(line, line), 2).reshape(-1, 2)
     kinds = ["grid"] * len(grid) + ["test"] * N_TEST
     parts = []
-    for problem, draw in PROBLEMS.items():
+    for problem, draw in problems.items():
         x, y = draw(stream(SEED, f"boundaries/{problem}"), N_TRAIN + N_TEST)
         points = np.concatenate([grid, x[N_TRAIN:]])
         labels = [None] * len(grid) + y[N_TRAIN:].tolist()
@@ -121,5 +128,4 @@ def write(activations: Sequence[str], out: Path) -> None:
                 "failed": [failed] * len(points),
             }
             parts.append(pa.table(columns))
-    with store.replacing(out) as draft:
-        pq.write_table(pa.concat_tables(parts), draft)
+    return pa.concat_tables(parts)

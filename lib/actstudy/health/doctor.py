@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.contract.errors import StudyError
+from actstudy.health import reach
 from actstudy.health.batch import describe
 from actstudy.health.monitor import Monitor
 from actstudy.health.output import Main, blamed, main_tensor, returned
@@ -46,10 +47,15 @@ def examine(
     the batch and the choices do not fit each other.
     """
     subject = decide(model, x, y, choices)
+    largest = reach.largest_value(subject.model, subject.x)
     learnt = _learn(subject, steps, lr, choices.sites)
     health = learnt.health
     losses = learnt.losses
     main = None if choices.own_loss else main_tensor(learnt.output)
+    if main:
+        health.facts.update(reach.facts_of(subject.loss, main.tensor, y))
+    health.facts["largest_fp16"] = largest
+    health.facts.update(_of_start(health))
     n_due = len(range(0, steps, health.every))
     coverage = health.coverage
     lines = [
@@ -134,6 +140,17 @@ def _judge_gradients(health: Monitor, unreached: list[str], main: Main | None) -
         f"without gradient: {len(unreached)} parameters, {unreached[0]} the first; parts of the "
         "output that are not read may use them"
     ]
+
+
+def _of_start(health: Monitor) -> dict[str, float]:
+    """Readings of the first step as facts: what initial weights and rate do."""
+    series = health.advice().series
+    start = {}
+    for fact, probe in (("initial_weights", "flow_ratio"), ("first_update", "update_ratio")):
+        values = series.get(("model", probe), {}).get("model", {})
+        if 0 in values:
+            start[fact] = values[0]
+    return start
 
 
 def _of_subject(subject: Subject, choices: Choices, main: Main | None) -> list[str]:

@@ -32,13 +32,16 @@ class Loss:
     """A loss of a model's main output.
 
     words: its name and why it fits; of: output -> a scalar with gradient; guess: the loss of a
-    uniform guess, None if it is not known; floor: the lowest possible loss.
+    uniform guess, None if it is not known; floor: the lowest possible loss; name: of NAMES, or
+    empty for the user's own; n_classes: of a cross-entropy.
     """
 
     words: str
     of: Callable[[Tensor], Tensor]
     guess: float | None = None
     floor: float = 0.0
+    name: str = ""
+    n_classes: int = 0
 
 
 def choose(
@@ -69,7 +72,7 @@ def choose(
     target = y.float().reshape(output.shape)
     if name == "mse":
         words = f"mse, as {describe('y', y)} has the shape of {describe('the output', output)}"
-        return Loss(words, lambda out: functional.mse_loss(out.float(), target))
+        return Loss(words, lambda out: functional.mse_loss(out.float(), target), name=name)
     if target.min() < 0 or target.max() > 1:
         raise StudyError(f"doctor: --loss binary: y holds {_span(y)}; allowed: 0 to 1")
     return Loss(
@@ -155,7 +158,8 @@ def _cross_entropy(
         f"cross_entropy of {n_classes} classes on axis {axis} of {describe('the output', output)}, "
         f"as {describe('y', y)} holds {words}"
     )
-    return Loss(words, cross_entropy, math.log(n_classes), floor)
+    guess = math.log(n_classes)
+    return Loss(words, cross_entropy, guess, floor, "cross_entropy", n_classes)
 
 
 def _named_axis(class_axis: int, axes: list[int], output: Tensor, y: Tensor) -> list[int]:
