@@ -123,12 +123,12 @@ SAMPLED = Value(1.05, 0.95, 1.15, 8)
     [
         ({"": {"x": 1.0}}, "holds"),
         ({"": {"x": 0.5}}, "does not hold"),
-        ({"": {"x": SAMPLED}}, "undecided (24 more seeds)"),
+        ({"": {"x": SAMPLED}}, "undecided (24 more samples)"),
         ({"": {"x": Value(2, 2, 2, 1)}}, "undecided (no interval yet)"),
         ({"": {"x": Value(2, math.nan, math.nan, 8)}}, "undecided (no interval yet)"),
         ({"a": {"x": 2}, "b": {"x": 0}, "c": {"x": 3}}, "holds only when a, c"),
         ({"a": {"x": 0}, "b": {"x": 0}}, "does not hold"),
-        ({"a": {"x": 2}, "b": {"x": 0}, "c": {"x": SAMPLED}}, "undecided (24 more seeds)"),
+        ({"a": {"x": 2}, "b": {"x": 0}, "c": {"x": SAMPLED}}, "undecided (24 more samples)"),
     ],
 )
 def test_the_verdict_on_a_claim(values, says):
@@ -144,12 +144,12 @@ def test_all_bounds_must_hold():
     assert both["verdict"] == "does not hold"  # whatever x will be
 
 
-def test_the_seeds_to_add_end_it_if_mean_and_spread_stay():
+def test_the_samples_to_add_end_it_if_mean_and_spread_stay():
     draws = np.random.default_rng(0).normal(0, 1, 20_000)
     draws = (draws - draws.mean()) / draws.std(ddof=1)
     value = mean_of(list(0.3 + draws[:40] - draws[:40].mean()))
     bound = bounds.Range(0.2, math.inf)
-    more = ledger_verdicts.seeds_to_add({**vars(value)}, bound)
+    more = ledger_verdicts.samples_to_add({**vars(value)}, bound)
     half = (value.high - value.low) / 2
     assert half * math.sqrt(40 / (40 + more)) <= 0.1
     assert half * math.sqrt(40 / (40 + more - 1)) > 0.1
@@ -158,7 +158,7 @@ def test_the_seeds_to_add_end_it_if_mean_and_spread_stay():
 def test_a_value_on_the_edge_of_its_bound_needs_more_than_is_named():
     row = ledgers.judged({"": {"x": Value(1.0, 0.9, 1.1, 8)}})
     assert row["verdict"] == "undecided"
-    assert "over 10,000 more seeds" in row["detail"]
+    assert "over 10,000 more samples" in row["detail"]
 
 
 def test_a_truth_on_the_edge_gets_a_wrong_verdict_as_rarely_as_its_document_says():
