@@ -1,5 +1,6 @@
 """Claims of guides: read, measured, judged; and what of that is in files that jobs leave."""
 
+import fnmatch
 import json
 import math
 
@@ -11,7 +12,7 @@ from refusals import refusal
 from runs import ROOT
 
 from actstudy.analysis.questions import ledger_verdicts, ledger_words
-from actstudy.contract import answers, measurements
+from actstudy.contract import answers, measurements, nets
 from actstudy.contract.errors import StudyError
 from actstudy.contract.reading import Absent, Reading, Value, exact, mean_of
 from actstudy.guide import measured
@@ -85,6 +86,18 @@ def test_the_shipped_claims_are_read():
         if study.ledger:
             assert study.ledger["claims"]
             assert study.plan().ledger == study.ledger
+
+
+def test_claims_that_say_the_units_of_sites_say_those_of_each():
+    tasks = {"vision": nets.sites("resnet18", None), "mlp": nets.sites("mlp", 2)}
+    n_claims = 0
+    for claim in read_ledger(ROOT / "config" / "guide").values():
+        arguments = json.loads(claim.get("arguments", "{}"))
+        if claim.get("kind") == "dead_units":
+            n_claims += 1
+            for site in tasks[arguments["task"]]:
+                assert any(fnmatch.fnmatchcase(site, pattern) for pattern in arguments["units"])
+    assert n_claims == 5
 
 
 BOUNDS = [  # bound, value, interval, outcome
