@@ -56,7 +56,7 @@ def test_a_negative_curvature_is_not_left_out_in_silence(monkeypatch):
 
 def test_an_activation_oscillates_as_much_as_itself():
     values = only(landscape.oscillation("gelu", "gelu", window=11, **SHORT))
-    assert values["sd"] == values["relative"] == Value(1.0, 1.0, 1.0, 2)
+    assert values["ratio"] == values["relative"] == Value(1.0, 1.0, 1.0, 2)
 
 
 def test_units_that_are_copies_are_wholly_redundant():

@@ -98,9 +98,9 @@ def oscillation(
     steps: int = 1000,
     seeds: int = 20,
 ) -> list[Reading]:
-    """`sd`: that of the batches' losses about their running mean, over that of another one.
+    """`ratio`: the sd of the batches' losses about their running mean, over that of another one.
 
-    A geometric mean over seeds. `relative`: the same of the sd in units of the running mean.
+    A geometric mean over seeds. `relative`: the same of the sd over the running mean.
     """
     readings = []
     for text, at in conditions(activation=activation):
@@ -112,7 +112,7 @@ def oscillation(
             off = losses[window // 2 : window // 2 + len(means)] - means
             sides.append((off.std(0), (off / means).std(0)))
         own, other = sides
-        values = {"sd": _ratio(own[0], other[0]), "relative": _ratio(own[1], other[1])}
+        values = {"ratio": _ratio(own[0], other[0]), "relative": _ratio(own[1], other[1])}
         readings.append(Reading(values, text))
     return readings
 
