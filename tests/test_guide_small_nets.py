@@ -42,8 +42,16 @@ def test_the_largest_curvature_is_that_of_the_whole_hessian():
 def test_curvature_is_measured_where_the_loss_is_first_below_the_line():
     same = only(landscape.curvature("relu", "relu", loss=2.2, n_examples=200, **SHORT))
     assert same["ratio"] == Value(1.0, 1.0, 1.0, 2)
+    assert (same["reached"].value, same["reached"].n) == (1, 2)
     never = only(landscape.curvature("relu", "relu", loss=0.0, n_examples=200, **SHORT))
-    assert never["ratio"].n == 0
+    assert never["ratio"].n == never["reached"].value == 0
+
+
+def test_a_negative_curvature_is_not_left_out_in_silence(monkeypatch):
+    values = torch.tensor([2.0, -1.0, torch.nan])
+    monkeypatch.setattr(landscape, "_curvatures", lambda *_: values)
+    with pytest.raises(ValueError, match="1 of 2 ratios are of values that are not above 0"):
+        landscape.curvature("relu", "relu", seeds=3)
 
 
 def test_an_activation_oscillates_as_much_as_itself():

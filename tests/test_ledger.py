@@ -1,5 +1,6 @@
 """Claims of guides: read, measured, judged; and what of that is in files that jobs leave."""
 
+import fnmatch
 import json
 import math
 
@@ -11,7 +12,7 @@ from refusals import refusal
 from runs import ROOT
 
 from actstudy.analysis.questions import ledger_verdicts, ledger_words
-from actstudy.contract import answers, measurements
+from actstudy.contract import answers, measurements, nets
 from actstudy.contract.errors import StudyError
 from actstudy.contract.reading import Absent, Reading, Value, exact, mean_of
 from actstudy.guide import measured
@@ -87,6 +88,18 @@ def test_the_shipped_claims_are_read():
             assert study.plan().ledger == study.ledger
 
 
+def test_claims_that_say_the_units_of_sites_say_those_of_each():
+    tasks = {"vision": nets.sites("resnet18", None), "mlp": nets.sites("mlp", 2)}
+    n_claims = 0
+    for claim in read_ledger(ROOT / "config" / "guide").values():
+        arguments = json.loads(claim.get("arguments", "{}"))
+        if claim.get("kind") == "dead_units":
+            n_claims += 1
+            for site in tasks[arguments["task"]]:
+                assert any(fnmatch.fnmatchcase(site, pattern) for pattern in arguments["units"])
+    assert n_claims == 5
+
+
 BOUNDS = [  # bound, value, interval, outcome
     ({"equals": 1, "within": 0.1}, (0.95, 1.05), "true"),
     ({"equals": 1, "within": 0.1}, (0.95, 1.15), "open"),
@@ -123,12 +136,12 @@ SAMPLED = Value(1.05, 0.95, 1.15, 8)
     [
         ({"": {"x": 1.0}}, "holds"),
         ({"": {"x": 0.5}}, "does not hold"),
-        ({"": {"x": SAMPLED}}, "undecided (24 more seeds)"),
+        ({"": {"x": SAMPLED}}, "undecided (24 more samples)"),
         ({"": {"x": Value(2, 2, 2, 1)}}, "undecided (no interval yet)"),
         ({"": {"x": Value(2, math.nan, math.nan, 8)}}, "undecided (no interval yet)"),
         ({"a": {"x": 2}, "b": {"x": 0}, "c": {"x": 3}}, "holds only when a, c"),
         ({"a": {"x": 0}, "b": {"x": 0}}, "does not hold"),
-        ({"a": {"x": 2}, "b": {"x": 0}, "c": {"x": SAMPLED}}, "undecided (24 more seeds)"),
+        ({"a": {"x": 2}, "b": {"x": 0}, "c": {"x": SAMPLED}}, "undecided (24 more samples)"),
     ],
 )
 def test_the_verdict_on_a_claim(values, says):
@@ -144,12 +157,12 @@ def test_all_bounds_must_hold():
     assert both["verdict"] == "does not hold"  # whatever x will be
 
 
-def test_the_seeds_to_add_end_it_if_mean_and_spread_stay():
+def test_the_samples_to_add_end_it_if_mean_and_spread_stay():
     draws = np.random.default_rng(0).normal(0, 1, 20_000)
     draws = (draws - draws.mean()) / draws.std(ddof=1)
     value = mean_of(list(0.3 + draws[:40] - draws[:40].mean()))
     bound = bounds.Range(0.2, math.inf)
-    more = ledger_verdicts.seeds_to_add({**vars(value)}, bound)
+    more = ledger_verdicts.samples_to_add({**vars(value)}, bound)
     half = (value.high - value.low) / 2
     assert half * math.sqrt(40 / (40 + more)) <= 0.1
     assert half * math.sqrt(40 / (40 + more - 1)) > 0.1
@@ -158,7 +171,7 @@ def test_the_seeds_to_add_end_it_if_mean_and_spread_stay():
 def test_a_value_on_the_edge_of_its_bound_needs_more_than_is_named():
     row = ledgers.judged({"": {"x": Value(1.0, 0.9, 1.1, 8)}})
     assert row["verdict"] == "undecided"
-    assert "over 10,000 more seeds" in row["detail"]
+    assert "over 10,000 more samples" in row["detail"]
 
 
 def test_a_truth_on_the_edge_gets_a_wrong_verdict_as_rarely_as_its_document_says():

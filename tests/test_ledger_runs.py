@@ -150,11 +150,28 @@ def test_an_order_is_as_good_as_its_smallest_gain(tables):
     assert turned["in_order"].value == 0.5
 
 
-def test_the_share_of_tasks_counts_those_without_a_better_level(tables):
-    share = values(tables, "share_of_tasks", tasks=["mlp", "cls"])["share"]
-    assert (share.value, share.n) == (0.5, 2)  # gelu is better in mlp alone
-    with pytest.raises(Absent, match="baseline gelu"):
-        ask(tables, "share_of_tasks", tasks=["mlp"], level="gelu")
+def share_near_best(tables, task, level):
+    """The share of seeds in which no level is better than a level by more than the margin."""
+    group = tables.of("runs", task)["group"].iloc[0]
+    own = accuracies(tables, level, group, task)
+    others = [accuracies(tables, other, group, task) for other in SHIFTS]
+    return np.mean(np.nanmax(others, axis=0) - own <= tables.plan.tasks[task].margin)
+
+
+def test_cells_near_the_best_are_counted_seed_by_seed_and_their_tasks_are_the_sample(tables):
+    share = values(tables, "share_near_best", tasks=["mlp", "cls"])["share"]
+    shares = [share_near_best(tables, task, "relu") for task in ("mlp", "cls")]
+    assert shares[0] == 0  # gelu is better in each seed
+    assert 0 < shares[1] < 1
+    assert (share.value, share.n) == (pytest.approx(np.mean(shares)), 2)
+    half = stats.t.ppf(0.975, 1) * np.std(shares, ddof=1) / np.sqrt(2)
+    assert share.high - share.value == pytest.approx(half)
+
+
+def test_a_single_task_that_agrees_with_itself_decides_nothing(tables):
+    share = values(tables, "share_near_best", tasks=["mlp"], level="gelu")["share"]
+    assert (share.value, share.n) == (1, 1)
+    assert share.low < 0.9
 
 
 def test_a_precision_is_compared_level_by_level(tables):
@@ -197,6 +214,33 @@ def test_a_share_of_dead_units_is_a_mean_over_sites(tables):
     shares = ledger_gains.dead_shares(frames["health"])
     assert shares[relu["run_id"].iloc[0]] == pytest.approx(0.4)
     assert sorted(shares.values())[:-1] == [0.0] * (len(shares) - 1)
+
+
+def test_a_share_of_dead_units_is_of_all_units_if_sites_say_theirs(tables):
+    health = with_dead(tables, 0.4, [0])["health"]
+    health = health[(health["task"] == "mlp") & (health["level"] == "relu") & (health["seed"] == 0)]
+    sites = sorted(health.loc[health["kind"] == "site", "name"].unique())
+    is_first = (health["name"] == sites[0]) & (health["probe"] == "dead_fraction")
+    health.loc[is_first & (health["group"] == "lr=0.01"), "value"] = 0.0
+    units = {sites[0]: 300, "*": 100}
+    n_later = 100 * (len(sites) - 1)
+    expected = 0.4 * n_later / (300 + n_later)
+    assert max(ledger_gains.dead_shares(health, "dead", units).values()) == pytest.approx(expected)
+    with pytest.raises(ValueError, match=f"units: got x; allowed: .*such as {sites[0]}"):
+        ledger_gains.dead_shares(health, "dead", {"x": 3})
+
+
+def test_units_that_are_never_positive_count_by_their_own_rule(tables):
+    frames = with_dead(tables, 0.7, range(8))
+    health = frames["health"]
+    health.loc[health["probe"] == "zero_fraction", "value"] = 0.5  # so no more units are dead
+    question = {"task": "mlp", "level": "relu"}
+    (dead,) = ledger_runs.dead_units(frames, tables.plan, **question)
+    (never,) = ledger_runs.dead_units(frames, tables.plan, **question, rule="never_positive")
+    assert dead.values["dead"].value == pytest.approx(50)
+    assert never.values["dead"].value == pytest.approx(70)
+    with pytest.raises(ValueError, match="rule"):
+        ledger_runs.dead_units(frames, tables.plan, **question, rule="never")
 
 
 def test_dead_units_are_a_mean_over_seeds_in_percent(tables):

@@ -6,7 +6,7 @@ Every activation is compared with others seed by seed: equal first draws, equal 
 import torch
 from torch import Tensor
 
-from actstudy.contract.reading import Reading, Value, mean_of
+from actstudy.contract.reading import Reading, Value, mean_of, share_of
 from actstudy.guide import lessons
 from actstudy.guide.choices import Choice, conditions, fixed
 from actstudy.guide.expressive import XOR_X, XOR_Y, fit, right
@@ -31,7 +31,7 @@ def curvature(
     """`ratio`: the largest eigenvalue of the loss's Hessian over that with another activation.
 
     On training examples, where their loss is first below `loss`: at matched loss, that is. The
-    geometric mean over the seeds of which both get there.
+    geometric mean over the seeds of which both get there, a share `reached`.
     """
     readings = []
     for text, at in conditions(activation=activation):
@@ -39,7 +39,9 @@ def curvature(
         for choice in (at["activation"], against):
             lesson = Lesson(fixed(choice), HIDDEN, data=data, lr=lr, steps=steps, seeds=seeds)
             sides.append(_curvatures(lesson, loss, n_examples))
-        readings.append(Reading({"ratio": _ratio(*sides)}, text))
+        n_reached = int((sides[0].isfinite() & sides[1].isfinite()).sum())
+        values = {"ratio": _ratio(*sides), "reached": share_of(n_reached, seeds)}
+        readings.append(Reading(values, text))
     return readings
 
 
@@ -185,9 +187,17 @@ def _solved(choice: Choice, hidden: int, seeds: int, steps: int, lr: float) -> T
 
 
 def _ratio(own: Tensor, other: Tensor) -> Value:
-    """The geometric mean of own / other over the runs that have both, with its interval."""
-    logs = (own / other).log()
-    mean = mean_of(logs[logs.isfinite()].tolist())
+    """The geometric mean of own / other over the runs that have both, with its interval.
+
+    ValueError if one of these is not above 0, as it has no geometric mean.
+    """
+    has_both = own.isfinite() & other.isfinite()
+    sides = torch.stack([own[has_both], other[has_both]])
+    n_not_positive = int((sides <= 0).any(0).sum())
+    if n_not_positive:
+        n = sides.shape[1]
+        raise ValueError(f"{n_not_positive} of {n} ratios are of values that are not above 0")
+    mean = mean_of((sides[0] / sides[1]).log().tolist())
     low, value, high = torch.tensor([mean.low, mean.value, mean.high]).exp().tolist()
     return Value(value, low, high, mean.n)
 

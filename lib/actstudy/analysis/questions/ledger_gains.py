@@ -4,8 +4,9 @@ Gains are positive if the level is better: in points of a share, in % of a perpl
 task's unit. Margins are gains over the task's margin: within -1 and 1 two levels are equivalent.
 """
 
+import fnmatch
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,17 @@ from actstudy.analysis.questions.power import MIN_SEEDS, contrast_level
 from actstudy.analysis.questions.procedure import looks_of
 from actstudy.analysis.questions.seed_values import Frames
 from actstudy.analysis.questions.stats import Estimate, mean_interval
+from actstudy.contract import errors
 from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.reading import Absent, Value
 from actstudy.contract.spec import data_parts
 
 FULL = "config/guide_full.yaml"  # has the tasks on data that are not embedded
 FAMILIES = ("primary", "all pairs")  # the first that has a pair says its interval
+RULES = {  # of dead units, by the shares of units never above zero and of values that are zero
+    "dead": dead.share,
+    "never_positive": lambda never_positive, zero: never_positive,
+}
 
 
 def runs_of(
@@ -114,13 +120,31 @@ def is_share(settings: TaskPlan) -> bool:
     return settings.predicts == "classes"
 
 
-def dead_shares(health: pd.DataFrame) -> dict[str, float]:
-    """Run -> the share of its hidden units that are dead at its last probe, a mean over sites."""
+def dead_shares(
+    health: pd.DataFrame, rule: str = "dead", units: Mapping[str, int] | None = None
+) -> dict[str, float]:
+    """Run -> the share of its hidden units that are dead by a rule at its last probe.
+
+    units: those of a site by patterns of its name; without them sites count alike.
+    """
     sites = health[(health["kind"] == "site") & health["probe"].isin(dead.PROBES)]
     last = sites[sites["step"] == sites.groupby("run_id")["step"].transform("max")]
     if last.empty:
         return {}
     by_site = last.pivot_table(index=["run_id", "name"], columns="probe", values="value")
-    shares = [dead.share(*pair) for pair in by_site[list(dead.PROBES)].to_numpy()]
-    means = pd.Series(shares, by_site.index, dtype=float).groupby("run_id").mean()
-    return {str(run): float(share) for run, share in means.items()}
+    share = RULES[errors.check_name(rule, "rule", RULES)]
+    shares = [share(*pair) for pair in by_site[list(dead.PROBES)].to_numpy()]
+    sizes = [_size(name, units or {"*": 1}) for name in by_site.index.get_level_values("name")]
+    table = pd.DataFrame({"share": shares, "size": sizes}, by_site.index).dropna()
+    sums = table.assign(dead=table["share"] * table["size"]).groupby("run_id").sum()
+    return {str(run): float(share) for run, share in (sums["dead"] / sums["size"]).items()}
+
+
+def _size(site: str, units: Mapping[str, int]) -> int:
+    """The units of a site: those of the first pattern that is of its name."""
+    for pattern, n in units.items():
+        if fnmatch.fnmatchcase(site, pattern):
+            return n
+    raise ValueError(
+        f"units: got {', '.join(units)}; allowed: patterns of all sites, such as {site}"
+    )

@@ -5,7 +5,7 @@ of, group: its group of cells; by default those of the task's first runs.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from actstudy.analysis.questions import seed_values
 from actstudy.analysis.questions.ledger_gains import (
@@ -98,20 +98,26 @@ def order(
     return [Reading({"smallest": smallest(gains), "in_order": exact(n_right / len(gains))})]
 
 
-def share_of_tasks(
+def share_near_best(
     frames: Frames, plan: Plan, tasks: Sequence[str], level: str = "relu"
 ) -> list[Reading]:
-    """`share` of tasks in which no level has the verdict `better` against the baseline `level`."""
-    n_best = 0
+    """`share` of (task, seed) cells in which a level is within the task's margin of the best one.
+
+    The best of that seed, in the task's first group of cells. A mean over tasks: its interval is
+    that of tasks, as seeds of one task have much in common.
+    """
+    shares = []
     for task in tasks:
+        settings = plan.tasks[task]
         place = runs_of(frames, task, [level])["group"].iloc[0]
-        rows = frames["contrasts"]
-        rows = rows[(rows["task"] == task) & (rows["group"] == place)]
-        rows = rows[(rows["family"] == "primary") & (rows["baseline"] == level)]
-        if rows.empty:
-            raise Absent(f"needs task {task} with baseline {level}")
-        n_best += int((rows["verdict"] != "better").all())
-    return [Reading({"share": share_of(n_best, len(tasks))})]
+        values = seed_values.task_values(frames, plan, task).values
+        if (place, level) not in values:
+            raise ValueError(f"no run of {level} in task {task} has ended")
+        cells = settings.sign * values[place].dropna(subset=[level])
+        shares.append(float((cells.max(axis=1) - cells[level] <= settings.margin).mean()))
+    if set(shares) <= {0, 1}:  # tasks that agree have no spread that an interval could be of
+        return [Reading({"share": share_of(int(sum(shares)), len(shares))})]
+    return [Reading({"share": mean_of(shares)})]
 
 
 def precision_change(
@@ -167,11 +173,24 @@ def contrast_if_dead(
 
 
 def dead_units(
-    frames: Frames, plan: Plan, task: str, level: str, data: str = "", group: str = ""
+    frames: Frames,
+    plan: Plan,
+    task: str,
+    level: str,
+    data: str = "",
+    group: str = "",
+    rule: str = "dead",
+    units: Mapping[str, int] | None = None,
 ) -> list[Reading]:
-    """`dead`: the share of a level's hidden units that are dead at the last probe, in %."""
+    """`dead`: the share of a level's hidden units that are dead at the last probe, in %.
+
+    rule: with `never_positive` those never above 0 count, be they 0 or not. units: how many a site
+    has, by patterns of its name; without them it is a mean over sites.
+    """
     runs = runs_of(frames, task, [level], data, group)
-    shares = runs["run_id"].map(dead_shares(frames["health"])).dropna()
+    health = frames["health"]
+    own = health[health["run_id"].isin(runs["run_id"])]
+    shares = runs["run_id"].map(dead_shares(own, rule, units)).dropna()
     if shares.empty:
         raise ValueError(f"no run of {level} in task {task} has probes")
     return [Reading({"dead": mean_of((100 * shares).to_list(), "%")})]
@@ -182,7 +201,7 @@ MEASUREMENTS = {
     "contrast": contrast,
     "contrasts_of_tasks": contrasts_of_tasks,
     "order": order,
-    "share_of_tasks": share_of_tasks,
+    "share_near_best": share_near_best,
     "precision_change": precision_change,
     "contrast_if_dead": contrast_if_dead,
     "dead_units": dead_units,

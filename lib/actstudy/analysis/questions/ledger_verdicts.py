@@ -18,12 +18,12 @@ NOT_MEASURABLE = "not measurable here"
 NOT_MEASURED = "not measured"
 VERDICTS = (HOLDS, PARTLY, FAILS, UNDECIDED, NOT_MEASURABLE, NOT_MEASURED)
 DECIDED = (HOLDS, PARTLY, FAILS)
-MAX_SEEDS = 9_999  # that are named; a value that needs more is on the edge of its bound
+MAX_SAMPLES = 9_999  # that are named; a value that needs more is on the edge of its bound
 Row = Mapping[str, Any]  # a value: condition, name, value, low, high, n
 
 
 class Verdict(NamedTuple):
-    """A verdict, and what stands behind it: the conditions, the seeds to add, or why."""
+    """A verdict, and what stands behind it: the conditions, the samples to add, or why."""
 
     verdict: str
     detail: str = ""
@@ -58,14 +58,14 @@ def verdict(bounds: Mapping[str, dict[str, Any]], rows: Sequence[Row]) -> Verdic
             seen = outcome(row, bound)
             outcomes.setdefault(row["condition"], set()).add(seen)
             if seen == OPEN:
-                more.append(seeds_to_add(row, bound))
+                more.append(samples_to_add(row, bound))
     by_condition = {condition: _all_of(seen) for condition, seen in outcomes.items()}
     if set(by_condition.values()) == {TRUE}:
         return Verdict(HOLDS)
     if set(by_condition.values()) == {FALSE}:
         return Verdict(FAILS)
     if OPEN in by_condition.values():
-        return Verdict(UNDECIDED, _seeds_words(max(more)))
+        return Verdict(UNDECIDED, _samples_words(max(more)))
     holding = [condition for condition, seen in by_condition.items() if seen == TRUE]
     return Verdict(PARTLY, ", ".join(holding))
 
@@ -77,10 +77,10 @@ def _all_of(outcomes: set[str]) -> str:
     return OPEN if OPEN in outcomes else TRUE
 
 
-def seeds_to_add(row: Row, bound: Range) -> int:
-    """The seeds after which an interval around the same value no longer meets the bound's edge.
+def samples_to_add(row: Row, bound: Range) -> int:
+    """The samples after which an interval around the same value no longer meets the bound's edge.
 
-    An interval's width falls as 1 / sqrt(n). Above MAX_SEEDS if no number is enough, 0 if none is
+    An interval's width falls as 1 / sqrt(n). Above MAX_SAMPLES if no number is enough, 0 if none is
     known: of a single sample, or an interval without ends.
     """
     n = row["n"]
@@ -89,17 +89,17 @@ def seeds_to_add(row: Row, bound: Range) -> int:
     if n < 2 or not math.isfinite(half):
         return 0
     if distance == 0:
-        return MAX_SEEDS + 1
+        return MAX_SAMPLES + 1
     total = n * (half / distance) ** 2
-    return max(1, math.ceil(min(total, n + 2 * MAX_SEEDS)) - n)
+    return max(1, math.ceil(min(total, n + 2 * MAX_SAMPLES)) - n)
 
 
-def _seeds_words(seeds: int) -> str:
-    if seeds > MAX_SEEDS:
-        return f"over {MAX_SEEDS + 1:,} more seeds: the value is on the bound's edge"
-    if not seeds:
+def _samples_words(n: int) -> str:
+    if n > MAX_SAMPLES:
+        return f"over {MAX_SAMPLES + 1:,} more samples: the value is on the bound's edge"
+    if not n:
         return "no interval yet"
-    return f"{seeds:,} more seed{'s' if seeds > 1 else ''}"
+    return f"{n:,} more sample{'s' if n > 1 else ''}"
 
 
 def unknown_value(
