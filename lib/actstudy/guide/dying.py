@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from actstudy.contract.reading import Reading, Value, exact, mean_of
+from actstudy.contract.reading import Reading, Value, exact, mean_of, ratio_of
 from actstudy.guide.choices import Choice, conditions, fixed
 from actstudy.guide.lessons import Lesson
 from actstudy.guide.units import History, Units, history
@@ -113,14 +113,12 @@ def dead_compared(
     lr: float | list[float] = 1e-3,
     steps: int = 150,
     seeds: int = 5,
-    times: float = 1.0,
 ) -> list[Reading]:
     """What a change does to dead units after training with Adam, paired by seed.
 
     change: other values of `activation`, `norm`, `init` or `lr_times`, a factor. `fewer`: the
-    share of dead units without it minus that with it; `never_positive_fewer`: the share of units
-    never above 0 without it minus `times` that with it, so above 0 if it is that many times less.
-    `ratio`: of such units of all seeds together.
+    share of dead units without it minus that with it; `ratio`: the share of units never above 0
+    without it over that with it.
     """
     readings = []
     for text, at in conditions(depth=depth, lr=lr):
@@ -135,22 +133,21 @@ def dead_compared(
             fields |= {"activation": fixed(fields["activation"]), "init": fixed(fields["init"])}
             lesson = Lesson(**fields, hidden=hidden, data=data, steps=steps, seeds=seeds)
             ends.append(history(lesson).units[-1])
-        readings.append(Reading(_difference(ends[0], ends[1], times), text))
+        readings.append(Reading(_difference(*ends), text))
     return readings
 
 
-def _difference(base: Units, changed: Units, times: float) -> dict[str, Value]:
+def _difference(base: Units, changed: Units) -> dict[str, Value]:
     """The values of `dead_compared`."""
     dead = _share(base.dead)
     dead_changed = _share(changed.dead)
-    excess = _share(base.never_positive) - times * _share(changed.never_positive)
-    ratio = base.never_positive.sum() / changed.never_positive.sum()
+    never = _share(base.never_positive).tolist()
+    never_changed = _share(changed.never_positive).tolist()
     return {
         "fewer": _mean(dead - dead_changed),
         "without": _mean(dead),
         "with": _mean(dead_changed),
-        "never_positive_fewer": _mean(excess),
-        "ratio": exact(float(ratio), n=len(dead)),
+        "ratio": ratio_of(never, never_changed),
     }
 
 
