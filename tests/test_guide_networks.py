@@ -145,8 +145,8 @@ def test_the_variance_between_inputs_shrinks_by_the_squared_slope():
     values = only(moments.signal("sigmoid", tiny, depth=2, seeds=3))
     assert values["between_kept"].value == pytest.approx(256 * 1e-6 / 16, rel=0.05)
     assert values["leaves_band"].value == 1
-    kept = only(moments.signal("identity", "orthogonal", depth=3, seeds=3))
-    assert kept["leaves_band"].value == 0
+    steady = only(moments.signal("identity", "orthogonal", depth=3, seeds=3))
+    assert steady["leaves_band"].value == 0
 
 
 def test_variances_of_draws_are_their_formulas():
