@@ -134,7 +134,7 @@ def test_a_change_that_changes_nothing_makes_no_difference():
     shape = {"depth": 1, "width": 16, "lr": 1.0, "steps": 39, "seeds": 2}
     same = only(dying.dead_compared({"init": "he_normal"}, **shape))
     assert same["fewer"].value == 0
-    assert same["ratio"].value == same["ratio"].low == 1
+    assert same["ratio"].value == 1
     leaky = only(dying.dead_compared({"activation": "leaky_relu"}, **shape))
     assert leaky["with"].value == 0
     assert leaky["ratio"].value > 0
@@ -162,7 +162,7 @@ def test_a_shift_alone_is_the_same_function_at_the_start():
     shape = {"hidden": [8], "seeds": 6}
     values = only(toys.centring("tanh", {"adam": 0.01}, loss=1.2, steps=60, **shape))
     assert values["ratio"].value == 1  # tanh is 0 at 0 already
-    with pytest.raises(ValueError, match="steps: got 30; 6 of 6 seeds with adam at 0.01 do not"):
+    with pytest.raises(ValueError, match=r"steps: got 30; 6 of 6 seeds with adam at 0\.01 do not"):
         toys.centring("tanh", {"adam": 0.01}, loss=0.01, steps=30, **shape)
 
 
@@ -231,7 +231,7 @@ def test_a_recurrent_stack_is_its_loop():
 
 
 def test_recurrent_nets_have_the_best_rate_on_validation_examples():
-    shape = {"width": 8, "steps": 40, "seeds": 2}
+    shape = {"width": 16, "steps": 100, "seeds": 2}
     with pytest.raises(ValueError, match="near chance"):
         recurrent.recurrent("relu", "tanh", lr=[0.0], **shape)
     values = only(recurrent.recurrent("relu", "relu", lr=[0.0, 0.01], **shape))
