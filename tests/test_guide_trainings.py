@@ -115,6 +115,9 @@ def test_zeros_and_dead_units_in_training():
         values["activation relu"]["dead_end"].value - values["activation relu"]["dead_start"].value
     )
     assert values["activation elu"]["zeros_end"].value == 0
+    relu = values["activation relu"]
+    n_units = relu["never_positive_end"].value * 2 * 16
+    assert relu["never_positive"].value == pytest.approx(n_units)
     zeros = by_condition(dying.zero_share(hidden=[16], lr=1.0, steps=39, seeds=2))
     assert zeros["before training"]["zeros"].value == pytest.approx(0.5, abs=0.1)
     assert zeros["after training"]["zeros"].value == pytest.approx(

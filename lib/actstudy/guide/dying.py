@@ -30,7 +30,7 @@ def dead_after(
 
     Over all examples that it is trained on: `dead_*` units are 0 for each, `never_positive_*`
     never above 0, `zeros_*` is the share of values that are exactly 0. `died`: dead_end minus
-    dead_start. hidden: widths of hidden layers, several networks; [[256, 128]] by default.
+    dead_start; `never_positive`: how many such units all seeds have in the end. hidden: widths of hidden layers, several networks; [[256, 128]] by default.
     """
     readings = []
     lists = {"activation": activation, "hidden": hidden or [[256, 128]], "norm": norm}
@@ -50,6 +50,7 @@ def _values(course: History) -> dict[str, Value]:
         values[f"never_positive_{when}"] = _mean(_share(state.never_positive))
         values[f"zeros_{when}"] = _mean(state.zeros)
     values["died"] = _mean(_share(end.dead) - _share(start.dead))
+    values["never_positive"] = exact(int(end.never_positive.sum()), n=len(end.never_positive))
     values["accuracy"] = _mean(course.accuracy)
     return values
 
