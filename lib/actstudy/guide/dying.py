@@ -30,7 +30,8 @@ def dead_after(
 
     Over all examples that it is trained on: `dead_*` units are 0 for each, `never_positive_*`
     never above 0, `zeros_*` is the share of values that are exactly 0. `died`: dead_end minus
-    dead_start; `never_positive`: how many such units all seeds have in the end. hidden: widths of hidden layers, several networks; [[256, 128]] by default.
+    dead_start; `never_positive`: how many such units all seeds have in the end. hidden: widths of
+    hidden layers, several networks; [[256, 128]] by default.
     """
     readings = []
     lists = {"activation": activation, "hidden": hidden or [[256, 128]], "norm": norm}
