@@ -4,7 +4,7 @@
     do python benchmarks/parity_models.py $f --out benchmarks/results; done
 
 A row per model and check, of images of 3 x 32 x 32 on a CPU. A process has one back end: each call
-replaces the rows of its framework in parity_models.parquet.
+replaces the rows of its models in parity_models.parquet.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from parity import SGD, images, run_of
 from actstudy.training import parity
 
 SHAPE = (3, 32, 32)
+CELL = ["framework", "model", "precision"]
 MODELS: list[tuple[dict[str, Any], str]] = [
     ({"model": "resnet18", "width": 64}, "relu"),
     ({"model": "resnet50", "width": 64}, "relu"),
@@ -34,30 +35,32 @@ def main() -> None:
     )
     parser.add_argument("framework")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", default="", help="models whose name begins so")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     file = arguments.out / "parity_models.parquet"
     data = images(SHAPE)
-    rows = []
     for model, activation in MODELS:
+        if not model["model"].startswith(arguments.only):
+            continue
         run = run_of(arguments.framework, model, activation, SGD)
         began = time.perf_counter()
         checks = parity.content_of(run, lambda: data)
-        names = ("framework", "model", "activation", "precision")
-        about: dict[str, Any] = {name: getattr(run, name) for name in names}
+        about: dict[str, Any] = {name: getattr(run, name) for name in [*CELL, "activation"]}
         about |= {"seconds": time.perf_counter() - began, "error": checks["error"] or ""}
-        rows += [{**about, **check} for check in checks["checks"] or [{}]]
+        rows = [{**about, **check} for check in checks["checks"] or [{}]]
         failed = [check["name"] for check in checks["checks"] if check["value"] > check["limit"]]
         print(*about.values(), len(checks["checks"]), "checks, failed:", failed, flush=True)
-        write(file, rows, run.framework)
+        write(file, rows)
 
 
-def write(file: Path, rows: list[dict[str, Any]], framework: str) -> None:
-    """Write the rows of a framework by now, beside those of the others."""
+def write(file: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the rows of a model, beside those of the others."""
     table = pd.DataFrame(rows).assign(torch=torch.__version__)
     if file.is_file():
         before = pd.read_parquet(file)
-        table = pd.concat([before[before["framework"] != framework], table])
+        is_replaced = (before[CELL] == table[CELL].iloc[0]).all(axis=1)
+        table = pd.concat([before[~is_replaced], table])
     file.parent.mkdir(parents=True, exist_ok=True)
     table.to_parquet(file, index=False)
 

@@ -31,7 +31,7 @@ class Slow(nn.Module):
 @pytest.fixture
 def quick(monkeypatch):
     """Few and small measurements, none remembered."""
-    monkeypatch.setattr(cost, "N_STARTS", dict.fromkeys(cost.N_STARTS, 2))
+    monkeypatch.setattr(cost, "N_STARTS", dict.fromkeys(cost.N_STARTS, 6))
     monkeypatch.setattr(cost, "N_PROCESSES", 1)
     for remembered in (cost._operation, cost._step):
         remembered.cache_clear()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from actstudy.contract.reading import exact, mean_of, median_of, share_of
+from actstudy.contract.reading import exact, mean_of, median_of, ratio_of, share_of
 
 
 def test_a_mean_has_the_t_interval():
@@ -29,6 +29,34 @@ def test_a_median_lies_in_its_interval_in_95_percent(n):
         value = median_of(rng.exponential(size=n))
         hits += value.low <= np.log(2) <= value.high
     assert hits / 2000 >= 0.94
+
+
+def test_a_median_of_few_values_has_no_interval_and_is_refused():
+    with pytest.raises(ValueError, match="from 6 values on; got 5"):
+        median_of([1.0, 2.0, 3.0, 4.0, 5.0])
+
+
+def test_a_ratio_of_means_lies_in_its_interval_in_95_percent():
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(2000):
+        others = 1 + 0.3 * rng.standard_normal(10)
+        value = ratio_of(3 * others + 0.5 * rng.standard_normal(10), others)
+        hits += value.low <= 3 <= value.high
+    assert 0.93 < hits / 2000 < 0.97
+
+
+def test_a_ratio_is_above_a_bound_if_that_many_times_the_other_is_below():
+    values = np.array([8.0, 9.5, 7.0, 9.0])
+    others = np.array([2.0, 1.5, 2.5, 2.0])
+    low = ratio_of(values, others).low
+    assert mean_of(values - low * others).low == pytest.approx(0, abs=1e-9)
+
+
+def test_a_ratio_to_what_may_be_0_has_no_ends():
+    for others in ([0.0, 0.0, 0.0], [-1.0, 1.0, 0.1]):
+        value = ratio_of([1.0, 2.0, 3.0], others)
+        assert (value.low, value.high) == (-np.inf, np.inf)
 
 
 def test_a_computed_number_has_no_interval():

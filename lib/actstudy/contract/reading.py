@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
+LEAST_OF_MEDIAN = 6  # values: the extremes of 5 hold it in 93.75% only
 
 
 class Absent(ValueError):
@@ -54,12 +55,33 @@ def mean_of(values: Sequence[float], unit: str = "") -> Value:
 def median_of(values: Sequence[float], unit: str = "") -> Value:
     """The median of independent values with its 95% interval from order statistics.
 
-    Below 6 values no pair of them is an interval of that level: the ends are the extremes.
+    ValueError below 6 values, as no pair of them is an interval of that level.
     """
     x = np.sort(np.asarray(values, float))
     n = len(x)
+    if n < LEAST_OF_MEDIAN:
+        raise ValueError(f"a median has an interval from {LEAST_OF_MEDIAN} values on; got {n}")
     below = max(int(stats.binom.ppf((1 - LEVEL) / 2, n, 0.5)) - 1, 0)
     return Value(float(np.median(x)), float(x[below]), float(x[n - 1 - below]), n, unit)
+
+
+def ratio_of(values: Sequence[float], others: Sequence[float], unit: str = "") -> Value:
+    """The ratio of two means of pairs with its 95% interval (Fieller 1954, JRSS B 16, 175).
+
+    It holds each r for which 0 is in the t interval of value - r * other; without ends if the mean
+    of the others cannot be told from 0.
+    """
+    x, y = np.asarray(values, float), np.asarray(others, float)
+    t = stats.t.ppf((1 + LEVEL) / 2, len(x) - 1)
+    covariance = np.cov(x, y) * t**2 / len(x)
+    a = y.mean() ** 2 - covariance[1, 1]
+    b = x.mean() * y.mean() - covariance[0, 1]
+    c = x.mean() ** 2 - covariance[0, 0]
+    ratio = float(x.mean() / y.mean()) if y.mean() else math.inf
+    if a <= 0:
+        return Value(ratio, -math.inf, math.inf, len(x), unit)
+    half = math.sqrt(max(b**2 - a * c, 0.0))
+    return Value(ratio, float((b - half) / a), float((b + half) / a), len(x), unit)
 
 
 def share_of(n_true: int, n: int, unit: str = "") -> Value:

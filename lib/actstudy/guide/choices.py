@@ -74,9 +74,12 @@ def activation(choice: Choice, units: int = 1) -> nn.Module:
     name = ALIASES.get(name, name)
     if not own.is_path(name):
         check_name(name, "activation", ACTIVATIONS)
-    for key in args:
-        if key not in entry(name).args:
-            raise ValueError(f"activation {name}: {key}: {choices(key, entry(name).args)}")
+    defaults = entry(name).args
+    for key, value in args.items():
+        if key not in defaults:
+            raise ValueError(f"activation {name}: {key}: {choices(key, defaults)}")
+        if isinstance(defaults[key], float):
+            args[key] = float(value)
     size = {"units": units} if getattr(entry(name), "per_unit", False) else {}
     return entry(name).factory(**args, **size)
 

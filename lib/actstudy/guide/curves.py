@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from scipy import optimize
 
 from actstudy.certificate import curve, signal
@@ -14,6 +15,7 @@ from actstudy.guide.functions import Args, derivatives, function, grid, place
 
 REAL = "numbers are real"
 FLOAT32 = "numbers are float32"
+DTYPES = {REAL: torch.float64, FLOAT32: torch.float32}
 ORDERS = ("value", "slope", "curvature")
 TINY = 1e-9  # so far from a point are its left and its right
 
@@ -40,9 +42,9 @@ def slopes(activation: str, reach: float = 40.0, args: Args = None) -> list[Read
     largest = int(slope.argmax())
     smallest = int(slope.argmin())
     values = {
-        "largest": exact(slope[largest], n=len(x)),
+        "largest": exact(slope[largest]),
         "largest_at": exact(x[largest]),
-        "smallest": exact(slope[smallest], n=len(x)),
+        "smallest": exact(slope[smallest]),
         "smallest_at": exact(x[smallest]),
         **_sides(x, slope),
     }
@@ -59,8 +61,8 @@ def _sides(x: np.ndarray, y: np.ndarray) -> dict:
     """Largest and smallest y at x < 0 and at x > 0."""
     values = {}
     for side, mask in (("left", x < 0), ("right", x > 0)):
-        values[f"{side}_largest"] = exact(y[mask].max(), n=int(mask.sum()))
-        values[f"{side}_smallest"] = exact(y[mask].min(), n=int(mask.sum()))
+        values[f"{side}_largest"] = exact(y[mask].max())
+        values[f"{side}_smallest"] = exact(y[mask].min())
     return values
 
 
@@ -73,9 +75,9 @@ def slope_ranges(activations: Sequence[str], reach: float = 30.0) -> list[Readin
     values = {}
     for name in activations:
         slope = derivatives(function(name), x[x != 0], 1)[1]
-        values[f"{name}_smallest"] = exact(slope.min(), n=len(slope))
-        values[f"{name}_largest"] = exact(slope.max(), n=len(slope))
-        values[f"{name}_slopes"] = exact(len(np.unique(slope.round(12))), n=len(slope))
+        values[f"{name}_smallest"] = exact(slope.min())
+        values[f"{name}_largest"] = exact(slope.max())
+        values[f"{name}_slopes"] = exact(len(np.unique(slope.round(12))))
     return [Reading(values)]
 
 
@@ -84,8 +86,8 @@ def curvatures(activations: Sequence[str], at: Sequence[float]) -> list[Reading]
     values = {}
     for name in activations:
         sizes = np.abs(derivatives(function(name), at, 2)[2])
-        values[f"{name}_smallest"] = exact(sizes.min(), n=len(at))
-        values[f"{name}_largest"] = exact(sizes.max(), n=len(at))
+        values[f"{name}_smallest"] = exact(sizes.min())
+        values[f"{name}_largest"] = exact(sizes.max())
     return [Reading(values)]
 
 
@@ -105,8 +107,8 @@ def extent(activation: str, args: Args = None) -> list[Reading]:
     y = curve.curve_of(subject).y
     x = curve.curve_of(subject).x
     values = {
-        "low": exact(y.min(), n=len(x)),
-        "high": exact(y.max(), n=len(x)),
+        "low": exact(y.min()),
+        "high": exact(y.max()),
         "low_at": exact(_nearest(x[y == y.min()])),
         "high_at": exact(_nearest(x[y == y.max()])),
     }
@@ -119,18 +121,16 @@ def open_range(
     """The smallest and largest value, and whether f ever is `low` or `high`; 0 and 1 for no, yes.
 
     Real: in float64 for |x| up to 15, where an end is still further off than a rounding error.
-    float32: for |x| up to 1e4.
+    float32: as torch computes it in float32, for |x| up to 1e4.
     """
     subject = function(activation, args)
     x = {REAL: grid(15.0), FLOAT32: curve.curve_of(subject).x}
     readings = []
     for condition, points_there in x.items():
-        y = derivatives(subject, points_there, 0)[0]
-        if condition == FLOAT32:
-            y = y.astype(np.float32)
+        y = derivatives(subject, points_there, 0, DTYPES[condition])[0]
         values = {
-            "low": exact(y.min(), n=len(y)),
-            "high": exact(y.max(), n=len(y)),
+            "low": exact(y.min()),
+            "high": exact(y.max()),
             "reaches_low": exact((y == low).any()),
             "reaches_high": exact((y == high).any()),
             "inside_until": exact(_first_at_an_end(points_there, y, low, high)),
@@ -210,7 +210,7 @@ def difference(
     other = outside * derivatives(function(second), inside * x, 0)[0] + shift
     distance = np.abs(derivatives(function(first), x, 0)[0] - other)
     at = abs(float(x[distance.argmax()]))
-    return [Reading({"largest": exact(distance.max(), n=len(x)), "at_distance": exact(at)})]
+    return [Reading({"largest": exact(distance.max()), "at_distance": exact(at)})]
 
 
 def gate(activation: str, at: Sequence[float]) -> list[Reading]:

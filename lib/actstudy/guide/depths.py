@@ -24,42 +24,58 @@ def deep_training(
     steps: int | list[int] = 200,
     centred: bool | list[bool] = False,
     width: int = 128,
-    first_layers: int = 15,
     data: str = FASHION,
     seeds: int = 3,
 ) -> list[Reading]:
-    """What nets of equal layers learn: `accuracy` on test, means over seeds; chance is 0.1.
+    """What nets of equal layers learn: `accuracy` on test and the last `loss`, means over seeds.
 
-    `change_first`: the norm of what was added to a weight over the norm that it had, the largest
-    of the layers 1 to first_layers; `change_least` the smallest of them. `gradient`: the root
-    mean square of the gradient of the first weights before training; these are medians.
-    centred: with biases by which each layer's inputs to activations are centred at first.
+    Chance is 0.1. centred: with biases by which each layer's inputs to activations are centred at
+    first.
     """
     readings = []
     lists = {"activation": activation, "depth": depth, "init": init, "optimizer": optimizer}
     for text, at in conditions(**lists, lr=lr, steps=steps, centred=centred):
         hidden = (width,) * at.pop("depth")
         at |= {"activation": fixed(at["activation"]), "init": fixed(at["init"])}
-        lesson = Lesson(**at, hidden=hidden, data=data, seeds=seeds)
-        readings.append(Reading(_learning(lesson, first_layers), text))
+        learnt = lessons.learnt(Lesson(**at, hidden=hidden, data=data, seeds=seeds))
+        values = {"accuracy": _mean(learnt.accuracy), "loss": _mean(learnt.losses[-1])}
+        readings.append(Reading(values, text))
     return readings
 
 
-def _learning(lesson: Lesson, first_layers: int) -> dict[str, Value]:
-    """The values of `deep_training`."""
-    learnt = lessons.learnt(lesson)
-    before = [weight.detach() for weight in lesson.net().weights]
-    changes = []
-    for weight, old in zip(list(learnt.net.weights)[:first_layers], before, strict=False):
-        changes.append(_norms(weight.detach() - old) / _norms(old))
-    changed = torch.stack(changes).nan_to_num(nan=0.0)  # of weights that were 0 and stay so
-    return {
-        "accuracy": _mean(learnt.accuracy),
-        "loss": _mean(learnt.losses[-1]),
-        "change_first": median_of(changed.amax(0).tolist()),
-        "change_least": median_of(changed.amin(0).tolist()),
-        "gradient": median_of(_first_gradient(lesson).tolist()),
-    }
+def weight_changes(
+    activation: Choice,
+    optimizer: str | list[str],
+    first_layers: int = 15,
+    depth: int = 20,
+    init: Choice = "xavier_normal",
+    lr: float = 1e-3,
+    steps: int = 200,
+    width: int = 128,
+    data: str = FASHION,
+    seeds: int = 6,
+) -> list[Reading]:
+    """How far training takes the weights of layers 1 to first_layers, medians over seeds.
+
+    Of a layer: the norm of what was added over the norm that there was. `most`: the largest of the
+    layers, `least`: the smallest. `accuracy`: on test, a mean.
+    """
+    readings = []
+    for text, at in conditions(optimizer=optimizer):
+        lesson = Lesson(
+            fixed(activation), (width,) * depth, fixed(init), data=data, lr=lr, steps=steps,
+            seeds=seeds, **at,
+        )  # fmt: skip
+        learnt = lessons.learnt(lesson)
+        changes = []
+        before = list(lesson.net().weights)[:first_layers]
+        for weight, old in zip(list(learnt.net.weights)[:first_layers], before, strict=True):
+            changes.append(_norms((weight - old).detach()) / _norms(old.detach()))
+        changed = torch.stack(changes)
+        values = {"most": median_of(changed.amax(0).tolist())}
+        values["least"] = median_of(changed.amin(0).tolist())
+        readings.append(Reading({**values, "accuracy": _mean(learnt.accuracy)}, text))
+    return readings
 
 
 def init_compared(
@@ -105,20 +121,20 @@ def small_gradients(
     data: str = FASHION,
     seeds: int = 3,
 ) -> list[Reading]:
-    """The share of nets that learn, of those whose first weights have tiny gradients at first.
+    """The share of kinds of nets that learn, of those whose first weights have tiny gradients.
 
-    Tiny: a root mean square up to `limit`; to learn: a test accuracy above LEARNT. optimizers:
-    their learning rates by name; nets of each activation, init and optimizer count together.
+    A kind: an activation, init and optimizer; its nets differ by their seed alone and count once.
+    Tiny: a root mean square up to `limit` before training, the mean over seeds; to learn: a mean
+    test accuracy above LEARNT. optimizers: their learning rates by name.
     """
     n_tiny = n_learnt = 0
     for _, at in conditions(activation=activations, init=inits, optimizer=list(optimizers)):
         at |= {"activation": fixed(at["activation"]), "init": fixed(at["init"])}
         lr = optimizers[at["optimizer"]]
         lesson = Lesson(**at, hidden=(width,) * depth, lr=lr, steps=steps, data=data, seeds=seeds)
-        tiny = _first_gradient(lesson) <= limit
-        if tiny.any():
-            n_tiny += int(tiny.sum())
-            n_learnt += int((tiny & (lessons.learnt(lesson).accuracy > LEARNT)).sum())
+        if _first_gradient(lesson).mean() <= limit:
+            n_tiny += 1
+            n_learnt += bool(lessons.learnt(lesson).accuracy.mean() > LEARNT)
     if not n_tiny:
         raise ValueError(f"limit: got {limit:g}; no net has so small a gradient at first")
     return [Reading({"learnt": share_of(n_learnt, n_tiny)})]
@@ -179,7 +195,8 @@ def gradient_norms(
 ) -> list[Reading]:
     """`in_band`: the share of steps whose norm over all gradients is within a band.
 
-    A mean over the seeds whose test accuracy is a success. `median`: of those norms.
+    A mean over the seeds whose test accuracy is a success. `median`: of the norms of a seed, a
+    mean over these seeds.
     """
     low, high = band
     readings = []
@@ -195,7 +212,7 @@ def gradient_norms(
             raise ValueError(f"success: got {success:g}; no net reached it")
         norms = norms[:, succeeded]
         inside = ((norms >= low) & (norms <= high)).double().mean(0)
-        values = {"in_band": _mean(inside), "median": median_of(norms.median(0).values.tolist())}
+        values = {"in_band": _mean(inside), "median": _mean(norms.median(0).values)}
         readings.append(Reading(values, text))
     return readings
 
@@ -222,6 +239,7 @@ def _mean(values: Tensor) -> Value:
 
 MEASUREMENTS = {
     "deep_training": deep_training,
+    "weight_changes": weight_changes,
     "init_compared": init_compared,
     "small_gradients": small_gradients,
     "losses_by_epoch": losses_by_epoch,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from actstudy.contract.reading import Reading, Value, exact, mean_of
+from actstudy.contract.reading import Reading, Value, exact, mean_of, ratio_of
 from actstudy.guide.choices import Choice, conditions, fixed
 from actstudy.guide.lessons import Lesson
 from actstudy.guide.units import History, Units, history
@@ -30,7 +30,8 @@ def dead_after(
 
     Over all examples that it is trained on: `dead_*` units are 0 for each, `never_positive_*`
     never above 0, `zeros_*` is the share of values that are exactly 0. `died`: dead_end minus
-    dead_start. hidden: widths of hidden layers, several networks; [[256, 128]] by default.
+    dead_start; `never_positive`: how many such units all seeds have in the end. hidden: widths of
+    hidden layers, several networks; [[256, 128]] by default.
     """
     readings = []
     lists = {"activation": activation, "hidden": hidden or [[256, 128]], "norm": norm}
@@ -50,6 +51,7 @@ def _values(course: History) -> dict[str, Value]:
         values[f"never_positive_{when}"] = _mean(_share(state.never_positive))
         values[f"zeros_{when}"] = _mean(state.zeros)
     values["died"] = _mean(_share(end.dead) - _share(start.dead))
+    values["never_positive"] = exact(int(end.never_positive.sum()), n=len(end.never_positive))
     values["accuracy"] = _mean(course.accuracy)
     return values
 
@@ -113,14 +115,12 @@ def dead_compared(
     lr: float | list[float] = 1e-3,
     steps: int = 150,
     seeds: int = 5,
-    times: float = 1.0,
 ) -> list[Reading]:
     """What a change does to dead units after training with Adam, paired by seed.
 
     change: other values of `activation`, `norm`, `init` or `lr_times`, a factor. `fewer`: the
-    share of dead units without it minus that with it; `never_positive_fewer`: the share of units
-    never above 0 without it minus `times` that with it, so above 0 if it is that many times less.
-    `ratio`: of such units of all seeds together.
+    share of dead units without it minus that with it; `ratio`: the share of units never above 0
+    without it over that with it.
     """
     readings = []
     for text, at in conditions(depth=depth, lr=lr):
@@ -135,22 +135,21 @@ def dead_compared(
             fields |= {"activation": fixed(fields["activation"]), "init": fixed(fields["init"])}
             lesson = Lesson(**fields, hidden=hidden, data=data, steps=steps, seeds=seeds)
             ends.append(history(lesson).units[-1])
-        readings.append(Reading(_difference(ends[0], ends[1], times), text))
+        readings.append(Reading(_difference(*ends), text))
     return readings
 
 
-def _difference(base: Units, changed: Units, times: float) -> dict[str, Value]:
+def _difference(base: Units, changed: Units) -> dict[str, Value]:
     """The values of `dead_compared`."""
     dead = _share(base.dead)
     dead_changed = _share(changed.dead)
-    excess = _share(base.never_positive) - times * _share(changed.never_positive)
-    ratio = base.never_positive.sum() / changed.never_positive.sum()
+    never = _share(base.never_positive).tolist()
+    never_changed = _share(changed.never_positive).tolist()
     return {
         "fewer": _mean(dead - dead_changed),
         "without": _mean(dead),
         "with": _mean(dead_changed),
-        "never_positive_fewer": _mean(excess),
-        "ratio": exact(float(ratio), n=len(dead)),
+        "ratio": ratio_of(never, never_changed),
     }
 
 

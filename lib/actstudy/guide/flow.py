@@ -27,9 +27,10 @@ def gradient_ratio(
     """How gradients of the first layers compare with those of the last, medians over seeds.
 
     `through`: norm of the loss's gradient at the input over that at the last hidden output, which
-    is all hidden layers; `weights`: that of the first hidden matrix over the last. `slope`: the
-    mean slope of the activation. against: another activation, of which `over_against` is the
-    ratio of `through`, paired by seed; without one it is 1.
+    is all hidden layers; `weights`: that of the first hidden matrix over the last, and
+    `weights_inverse` of the last over the first. `slope`: the mean slope of the activation.
+    against: another activation, of which `over_against` is the ratio of `through`, paired by seed;
+    without one it is 1.
     """
     readings = []
     varied = {"activation": activation, "init": init, "depth": depth, "width": width}
@@ -104,14 +105,15 @@ def nearest_init(
     """Whether one init policy brings the gradient nearest to 1, and what it is under each.
 
     `lead`: factor by which the expected one is nearer than the best other, median over seeds;
-    1 is a tie. `first`: share of seeds in which it is the nearest.
+    1 is a tie. `first`: share of seeds in which it is nearer. The best other is the nearest in the
+    mean over seeds.
     """
     distances = {}
     for init in (expected, *others):
         ratios = _ratios(activation, init, depth, width, seeds, batch, residual=False)
         distances[label(init)] = np.abs(np.log(ratios["through"]))
     own = distances.pop(label(expected))
-    best_other = np.min(list(distances.values()), axis=0)
+    best_other = min(distances.values(), key=np.mean)
     values = {"lead": median_of(np.exp(best_other - own).tolist())}
     values["first"] = share_of(int((own < best_other).sum()), seeds)
     return [Reading(values)]

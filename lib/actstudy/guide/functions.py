@@ -38,11 +38,16 @@ def function(activation: str, args: Args = None) -> Subject:
     return subject
 
 
-def derivatives(subject: Subject, x: Sequence[float] | np.ndarray, order: int) -> list[np.ndarray]:
-    """f(x), f'(x) and so on up to the derivative `order`, in float64, in evaluation."""
-    points = torch.tensor(np.array(x, dtype=float)).requires_grad_()
+def derivatives(
+    subject: Subject,
+    x: Sequence[float] | np.ndarray,
+    order: int,
+    dtype: torch.dtype = torch.float64,
+) -> list[np.ndarray]:
+    """f(x), f'(x) and so on up to the derivative `order`, in evaluation."""
+    points = torch.tensor(np.array(x, dtype=float)).to(dtype).requires_grad_()
     with seeded():
-        y = subject.fresh(torch.float64).eval()(points.clone())
+        y = subject.fresh(dtype).eval()(points.clone())
     rows = [y]
     for _ in range(order):
         rows.append(_slope(rows[-1], points))

@@ -36,11 +36,13 @@ def kernel_time(
 ) -> list[Reading]:
     """Time of a forward kernel over that of another, per dtype; values: how many, by dtype.
 
-    bandwidth: what it reads and writes per second.
+    Inputs are from N(0, 1). bandwidth: what it reads and writes per second. n: windows of N_CALLS
+    calls, in one process.
     """
     readings = []
     for dtype, n in values.items():
-        x = torch.ones(int(n), dtype=dtype_of(dtype), device=device)
+        with seeded():
+            x = torch.randn(int(n), dtype=dtype_of(dtype), device=device)
         calls = [
             forward(function(name).fresh(x.dtype).to(device), x) for name in (activation, against)
         ]

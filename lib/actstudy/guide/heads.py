@@ -9,7 +9,7 @@ from torch.nn import functional
 from actstudy.contract.reading import Reading, exact, mean_of, share_of
 from actstudy.contract.streams import stream
 from actstudy.guide import lessons
-from actstudy.guide.choices import Choice, conditions, fixed
+from actstudy.guide.choices import Choice, fixed
 from actstudy.guide.lessons import Lesson
 from actstudy.guide.stacked import Networks, Stack
 
@@ -29,7 +29,8 @@ class Squeezed(Networks):
 
 
 def relu_head(
-    targets: str | list[str],
+    targets: str,
+    beside: str = "mixed",
     activation: Choice = "relu",
     width: int = 32,
     n: int = 256,
@@ -39,16 +40,16 @@ def relu_head(
 ) -> list[Reading]:
     """Regression with a ReLU on the output: what becomes of the squared error in training.
 
-    targets: kinds of TARGETS, a smooth function of the input plus their mean. `fell`: the share of
-    seeds whose loss fell by 1%; `fallen`: the part of it that is gone in the end; `over_zero`: the
-    loss in the end over that of always 0.
+    targets: a kind of TARGETS, a smooth function of the input plus their mean. `over_zero`: the
+    loss in the end over that of always 0, which such a net gives if it is dead; `fell`: the share
+    of seeds whose loss fell by 1% from its start. over_zero_beside: with the targets `beside`.
     """
-    readings = []
-    for text, at in conditions(targets=targets):
-        if at["targets"] not in TARGETS:
-            raise ValueError(f"targets: got {at['targets']!r}; allowed: {', '.join(TARGETS)}")
+    values = {}
+    for kind, ending in ((targets, ""), (beside, "_beside")):
+        if kind not in TARGETS:
+            raise ValueError(f"targets: got {kind!r}; allowed: {', '.join(TARGETS)}")
         x = torch.from_numpy(stream(0, "guide/regression").standard_normal((n, 8))).float()
-        y = TARGETS[at["targets"]] + torch.sin(x.sum(1)) / math.sqrt(2)
+        y = TARGETS[kind] + torch.sin(x.sum(1)) / math.sqrt(2)
         net = Stack([8, width, 1], activation, "torch_default", seeds)
         optimizer = lessons.optimizer("adam", net, lr)
         losses = []
@@ -58,14 +59,10 @@ def relu_head(
             loss.sum().backward()
             optimizer.step()
             losses.append(loss.detach())
-        fallen = 1 - losses[-1] / losses[0]
-        values = {
-            "fell": share_of(int((fallen > 0.01).sum()), seeds),
-            "fallen": mean_of(fallen.tolist()),
-            "over_zero": mean_of((losses[-1] / y.square().mean()).tolist()),
-        }
-        readings.append(Reading(values, text))
-    return readings
+        n_fell = int((losses[-1] < 0.99 * losses[0]).sum())
+        values[f"over_zero{ending}"] = mean_of((losses[-1] / y.square().mean()).tolist())
+        values[f"fell{ending}"] = share_of(n_fell, seeds)
+    return [Reading(values)]
 
 
 def sigmoid_outputs(

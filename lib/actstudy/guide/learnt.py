@@ -12,7 +12,7 @@ FASHION = "fashion_mnist_tenth"
 
 
 def learnt_values(
-    activation: Choice,
+    activation: Choice | list[Choice],
     depth: int = 6,
     width: int = 64,
     data: str | list[str] = FASHION,
@@ -24,15 +24,16 @@ def learnt_values(
 
     `first`, `middle`, `last`: the median over the units of that layer, means over seeds; `least`
     and `largest`: of such medians over layers, `any_least` and `any_largest` of all units and
-    seeds. `accuracy`: on test.
+    seeds, `about_1` how many of them are between 0.9 and 1.1. `accuracy`: on test.
     """
     readings = []
-    for text, at in conditions(data=data, lr=lr):
-        lesson = Lesson(fixed(activation), (width,) * depth, **at, steps=steps, seeds=seeds)
+    for text, at in conditions(activation=activation, data=data, lr=lr):
+        choice = fixed(at.pop("activation"))
+        lesson = Lesson(choice, (width,) * depth, **at, steps=steps, seeds=seeds)
         course = lessons.learnt(lesson)
         acts = [act for act in course.net.activations if isinstance(act, PerRun)]
         if not acts[0].names:
-            raise ValueError(f"activation: got {activation!r}, which learns nothing")
+            raise ValueError(f"activation: got {choice[0]!r}, which learns nothing")
         values = [act.learnt[0].detach().flatten(1) for act in acts]
         medians = torch.stack([layer.median(1).values for layer in values])  # (depth, R)
         means = {
@@ -44,9 +45,11 @@ def learnt_values(
             "accuracy": course.accuracy,
         }
         reading = {name: mean_of(each.tolist()) for name, each in means.items()}
-        n = sum(layer.numel() for layer in values)
-        reading["any_least"] = exact(min(float(layer.min()) for layer in values), n=n)
-        reading["any_largest"] = exact(max(float(layer.max()) for layer in values), n=n)
+        every = torch.cat([layer.flatten() for layer in values])
+        reading["any_least"] = exact(float(every.min()), n=len(every))
+        reading["any_largest"] = exact(float(every.max()), n=len(every))
+        n_about_1 = int(((every >= 0.9) & (every <= 1.1)).sum())
+        reading["about_1"] = exact(n_about_1, n=len(every))
         readings.append(Reading(reading, text))
     return readings
 

@@ -1,6 +1,8 @@
 """Stacks trained on embedded data outside the workflow, every seed with batches of its own."""
 
+import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -22,14 +24,17 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": partial(torch.optim.SGD, fused=True),
 }
 CLASSES = 10
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Standardised inputs (N, features) and labels (N,) to train on, and others to test on."""
+    """Standardised inputs (N, features) and labels (N,) to train on, validate with and test on."""
 
     x: Tensor
     y: Tensor
+    x_val: Tensor
+    y_val: Tensor
     x_test: Tensor
     y_test: Tensor
 
@@ -40,7 +45,7 @@ class Examples:
 
 @cache
 def examples(data: str, components: int = 0) -> Examples:
-    """The train and test split of an embedded data set; components: that many principal ones.
+    """The splits of an embedded data set; components: that many principal ones.
 
     ValueError for a name that is none of DATA.
     """
@@ -48,7 +53,7 @@ def examples(data: str, components: int = 0) -> Examples:
     train = splits["train"]["x"]
     mean, sd = standardisation.moments(train)
     inputs = []
-    for split in ("train", "test"):
+    for split in SPLITS:
         flat = splits[split]["x"].reshape(len(splits[split]["x"]), -1)
         inputs.append(torch.from_numpy((flat.astype(np.float32) - mean) / sd).float())
     if components:
@@ -57,8 +62,8 @@ def examples(data: str, components: int = 0) -> Examples:
         inputs = [(x - centre) @ axes[:components].T for x in inputs]
         scale = inputs[0].std()
         inputs = [x / scale for x in inputs]
-    labels = [torch.from_numpy(splits[split]["y"]) for split in ("train", "test")]
-    return Examples(inputs[0], labels[0], inputs[1], labels[1])
+    labels = [torch.from_numpy(splits[split]["y"]) for split in SPLITS]
+    return Examples(*itertools.chain(*zip(inputs, labels, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -94,12 +99,23 @@ def train(net: Networks, lesson: Lesson) -> Iterator[Tensor]:
     """The losses (R,) of each step, after its update, whose gradients are still in the net."""
     data = lesson.examples()
     updates = optimizer(lesson.optimizer, net, lesson.lr)
-    for rows in _batches(net.runs, len(data.x), lesson.steps, lesson.batch):
-        updates.zero_grad()
-        losses = cross_entropy(net(data.x[rows]), data.y[rows])
-        losses.sum().backward()
-        updates.step()
-        yield losses.detach()
+    with _denormals_as_zeros():
+        for rows in _batches(net.runs, len(data.x), lesson.steps, lesson.batch):
+            updates.zero_grad()
+            losses = cross_entropy(net(data.x[rows]), data.y[rows])
+            losses.sum().backward()
+            updates.step()
+            yield losses.detach()
+
+
+@contextmanager
+def _denormals_as_zeros() -> Iterator[None]:
+    """Numbers below 1.2e-38 are 0: squared gradients of deep nets, which cost much time else."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def learn(net: Networks, lesson: Lesson) -> Tensor:
@@ -150,5 +166,10 @@ def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
 
 def accuracy(net: Networks, data: Examples) -> Tensor:
     """The share (R,) of test examples that are right; norms use the statistics of all of them."""
+    return share_right(net, data.x_test, data.y_test)
+
+
+def share_right(net: Networks, x: Tensor, y: Tensor) -> Tensor:
+    """The share (R,) of examples that are right."""
     with torch.no_grad():
-        return (net(data.x_test).argmax(2) == data.y_test).double().mean(1)
+        return (net(x).argmax(2) == y).double().mean(1)

@@ -44,8 +44,8 @@ def default_gelu() -> list[Reading]:
         y = nn.GELU()(torch.from_numpy(x)).numpy()
         approximate = WRITTEN_OUT["gelu_tanh"](torch.from_numpy(x)).numpy()
     values = {
-        "off_exact": exact(np.abs(y - x * special.ndtr(x)).max(), n=len(x)),
-        "off_tanh_form": exact(np.abs(y - approximate).max(), n=len(x)),
+        "off_exact": exact(np.abs(y - x * special.ndtr(x)).max()),
+        "off_tanh_form": exact(np.abs(y - approximate).max()),
     }
     return [Reading(values)]
 
@@ -82,9 +82,9 @@ def where_elu(reaches: Sequence[float]) -> list[Reading]:
         (typed_slope,) = torch.autograd.grad(typed.sum(), leaf)
         lost = ~typed_slope.isfinite()
         values = {
-            "value_off": exact((typed - y).abs().max().item(), n=len(x)),
+            "value_off": exact((typed - y).abs().max().item()),
             "slope_off": exact((typed_slope - slope)[~lost].abs().max().item()),
-            "lost": exact(lost.sum().item(), n=len(x)),
+            "lost": exact(lost.sum().item()),
             "lost_from": exact(x[lost].numpy().min(initial=math.inf)),
         }
         readings.append(Reading(values, f"|x| up to {reach:g}"))
@@ -97,7 +97,7 @@ def grid_maximum(activation: str, n: int, reaches: Sequence[float]) -> list[Read
     for reach in reaches:
         x = np.linspace(-reach, reach, n)
         slope = derivatives(function(activation), x, 1)[1].max()
-        values = {"printed": exact(float(f"{slope:.4f}"), n=n), "largest": exact(slope, n=n)}
+        values = {"printed": exact(float(f"{slope:.4f}")), "largest": exact(slope)}
         readings.append(Reading(values, f"{n} points from -{reach:g} to {reach:g}"))
     return readings
 

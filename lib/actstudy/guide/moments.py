@@ -4,12 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.contract.errors import check_name
-from actstudy.contract.reading import Reading, Value, exact, mean_of, median_of
+from actstudy.contract.reading import Reading, Value, exact, mean_of, share_of
 from actstudy.guide import choices
 from actstudy.guide.choices import Choice, conditions, parts
 from actstudy.guide.stacked import Stack, normal_inputs
 from actstudy.nets.gain import gain
 
+BAND = (0.9, 1.1)  # a variance that is kept at 1
 DRAWS = (  # of torch.nn.init
     "kaiming_normal_",
     "kaiming_uniform_",
@@ -32,8 +33,8 @@ def signal(
 
     `mean`, `variance` and `second_moment` of the last layer, and as `*_kept` over those of the
     first one; `between_kept` likewise of the variance between examples, within a unit.
-    `largest_mean`, `least_variance`, `largest_variance` and `variance_off`, the largest distance
-    from 1 (a median over seeds): over all layers.
+    `largest_mean`, `least_variance` and `largest_variance`: over all layers. `leaves_band`: the
+    share of seeds whose variance is outside BAND in some layer.
     """
     readings = []
     for text, at in conditions(init=init, depth=depth):
@@ -58,6 +59,7 @@ def _layer(post: Tensor) -> Tensor:
 def _summary(layers: Tensor) -> dict[str, Value]:
     """The values of `signal` from moments (depth, 4, R)."""
     mean, variance, second, between = layers.unbind(1)
+    is_outside = (variance < BAND[0]) | (variance > BAND[1])
     return {
         "mean": _mean(mean[-1]),
         "variance": _mean(variance[-1]),
@@ -68,7 +70,7 @@ def _summary(layers: Tensor) -> dict[str, Value]:
         "largest_mean": _mean(mean.abs().amax(0)),
         "least_variance": _mean(variance.amin(0)),
         "largest_variance": _mean(variance.amax(0)),
-        "variance_off": median_of((variance - 1).abs().amax(0).tolist()),
+        "leaves_band": share_of(int(is_outside.any(0).sum()), variance.shape[1]),
     }
 
 

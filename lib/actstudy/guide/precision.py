@@ -53,11 +53,9 @@ def numbers(dtype: str) -> list[Reading]:
     if dtype == "float32":
         raise ValueError("dtype: got 'float32', which has too many; allowed: float16, bfloat16")
     x = all_finite(dtype_of(dtype)).double()
-    above_zero = x[x > 0]
     values = {
         "largest": exact(x.max().item(), n=len(x)),
         "smallest": exact(x.min().item(), n=len(x)),
-        "smallest_above_zero": exact(above_zero.min().item(), n=len(x)),
     }
     return [Reading(values)]
 
@@ -99,6 +97,29 @@ def overflow(
             "from": exact(x[lost].double().abs().numpy().min(initial=math.inf)),
         }
         readings.append(Reading(values, f"{name} {way}"))
+    return readings
+
+
+def overflow_of_all(
+    activations: Sequence[str], dtype: str = "bfloat16", up_to: Sequence[float] = (3.4e38,)
+) -> list[Reading]:
+    """`overflow` of several activations together: per way of writing them and range of |x|.
+
+    `not_finite`: of all of them; `gelu_from`: the smallest |x| of gelu, infinite if there is none.
+    """
+    readings = []
+    for reach in up_to:
+        each = overflow(activations, dtype, reach)
+        for way in (KERNEL, BY_HAND):
+            of_way = [reading for reading in each if reading.condition.endswith(f" {way}")]
+            counts = [reading.values["not_finite"] for reading in of_way]
+            n = sum(count.n for count in counts)
+            values = {"not_finite": exact(sum(count.value for count in counts), n=n)}
+            for reading in of_way:
+                name = reading.condition.removesuffix(f" {way}")
+                values[f"{name}_from"] = reading.values["from"]
+            place = "any x" if reach > torch.finfo(dtype_of(dtype)).max else f"|x| up to {reach:g}"
+            readings.append(Reading(values, f"{way}, {place}"))
     return readings
 
 
@@ -157,7 +178,7 @@ def _exact_zeros(activation: str, args: Args) -> dict[str, Value]:
     x = x[x != 0]
     sign = np.sign(derivatives(function(activation, args), x, 1)[1])
     places = x[(sign == 0) | (sign * np.append(sign[1:], sign[-1]) < 0)]
-    return _zeros(torch.from_numpy(places), len(x))
+    return _zeros(torch.from_numpy(places), 0)
 
 
 def _zeros(places: Tensor, n: int) -> dict[str, Value]:
@@ -221,6 +242,7 @@ MEASUREMENTS = {
     "numbers": numbers,
     "exceeds_input": exceeds_input,
     "overflow": overflow,
+    "overflow_of_all": overflow_of_all,
     "zero_slopes": zero_slopes,
     "softmax": softmax,
     "normalised_zero": normalised_zero,

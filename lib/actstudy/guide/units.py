@@ -45,10 +45,10 @@ def units(net: Stack, x: Tensor) -> Units:
     zeros = []
     with torch.no_grad():
         for _, post in net.layers(x):
-            low, high = post.aminmax(dim=1)
+            low, high = post.amin(1), post.amax(1)  # faster than both by aminmax
             dead.append(is_dead(low, high))
             never_positive.append(high <= 0)
-            zeros.append((post == 0).double().mean((1, 2)))
+            zeros.append(1 - torch.count_nonzero(post, (1, 2)).double() / post[0].numel())
     share = torch.stack(zeros).mean(0)
     return Units(torch.cat(dead, 1), torch.cat(never_positive, 1), share)
 
