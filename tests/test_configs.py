@@ -55,7 +55,7 @@ def test_without_its_guard_a_bad_file_is_not_told(file, monkeypatch, guard):
 
 
 def test_mutants_are_told_or_can_be_trained(file):
-    counts, wrong = configs.mutated(file, 150)
+    counts, wrong = configs.mutated(file, 200)
     assert not wrong
     assert min(counts["valid"], counts["invalid"]) > 10
 

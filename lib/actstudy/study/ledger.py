@@ -126,7 +126,8 @@ def read_ledger(folder: Path) -> dict[str, dict[str, Any]]:
 def _content(file: Path) -> dict[str, Claim]:
     """The claims of a file; faults name it and the id."""
     try:
-        claims: Claims = validate(Claims, {"claims": read(file)}, str(file))
+        content = {"claims": read(file, "a mapping of ids to claims")}
+        claims: Claims = validate(Claims, content, str(file))
     except StudyError as fault:
         raise StudyError(str(fault).replace(": claims.", ": ", 1)) from None
     return claims.claims

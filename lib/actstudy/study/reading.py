@@ -179,8 +179,11 @@ def parse(text: str, source: str, lines: bool = True) -> Any:
     raise StudyError(f"{reader.where(line)}: not readable as YAML: {fault}")
 
 
-def read(file: Path) -> dict[str, Any]:
-    """The content of a study file, not yet validated; of the project's if there is none here."""
+def read(file: Path, allowed: str = "a mapping of keys, tasks among them") -> dict[str, Any]:
+    """The content of a YAML file, not yet validated; of the project's if there is none here.
+
+    allowed: what a file holds, in words; without it that of a study.
+    """
     try:
         with checkout.source_of(file).open("rb") as opened:
             data = opened.read(MAX_YAML_BYTES + 1)
@@ -198,7 +201,7 @@ def read(file: Path) -> dict[str, Any]:
     content = parse(text, str(file))
     if not isinstance(content, dict):
         got = "nothing: it is empty" if content is None else type(content).__name__
-        raise StudyError(f"{file}: got {got}; allowed: a mapping of keys")
+        raise StudyError(f"{file}: got {got}; allowed: {allowed}")
     return content
 
 
