@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
+YES_NO = "yes/no"  # the unit of a value that is 1 for yes and 0 for no
 
 
 class Absent(ValueError):
@@ -37,7 +38,11 @@ class Reading:
 
 
 def exact(value: float, unit: str = "", n: int = 0) -> Value:
-    """A number without an interval; n: samples that it is the extreme of, if any."""
+    """A number without an interval; n: samples that it is the extreme of, if any.
+
+    True and False have the unit YES_NO.
+    """
+    unit = YES_NO if isinstance(value, (bool, np.bool_)) else unit
     return Value(float(value), float(value), float(value), n, unit)
 
 
