@@ -131,11 +131,11 @@ def suits(row: Row, bound: Mapping[str, Any]) -> bool:
 def unsuitable_bound(bounds: Mapping[str, dict[str, Any]], rows: Sequence[Row]) -> Verdict | None:
     """NOT_MEASURED if a bound is of the other kind than its value."""
     for row in rows:
-        if row["name"] in bounds and not suits(row, bounds[row["name"]]):
-            is_number = row["unit"] != YES_NO
-            keys = dict.fromkeys(key for form in FORMS for key in form[:1] if key != "is")
-            fault = f"is a number; allowed: {', '.join(keys)}"
-            if not is_number:
-                fault = "is yes or no; allowed: is"
-            return Verdict(NOT_MEASURED, f"holds_if.{row['name']}: {fault}")
+        if row["name"] not in bounds or suits(row, bounds[row["name"]]):
+            continue
+        fault = "is yes or no; allowed: is"
+        if row["unit"] != YES_NO:
+            numeric = dict.fromkeys(form[0] for form in FORMS if form != ("is",))
+            fault = f"is a number; allowed: {', '.join(numeric)}"
+        return Verdict(NOT_MEASURED, f"holds_if.{row['name']}: {fault}")
     return None
