@@ -287,7 +287,7 @@ def test_a_flag_that_nobody_knows_is_refused_with_the_nearest(capsys):
         (["--task", "mlp", "--activation", "rellu"], "did you mean 'relu'"),
         (
             ["--task", "mlp", "--activation", "relu", "--lr", "x"],
-            "lr: got 'x'; allowed: a valid number",
+            "lr: got 'x'; allowed: a number",
         ),
         (
             ["--task", "mlp", "--activation", "relu", "--batchsize", "5"],

@@ -18,9 +18,9 @@ CLAIMS = (
     + """
 C2:
   section: "2"
-  claim: An activation that is none has a slope
+  claim: ReLU with an argument that it has not got has a slope
   claimed: "any"
-  measure: {slopes: {activation: gelux}}
+  measure: {slopes: {activation: relu, args: {alpha: 2}}}
   holds_if: {largest: {equals: 1, within: 0}}
   note: It is {largest}.
 """
@@ -29,7 +29,7 @@ C2:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """The smoke study with two claims, whole; one of them names no activation."""
+    """The smoke study with two claims, whole; one of them cannot be measured."""
     copy = Project(tmp_path_factory.mktemp("project"))
     ledgers.folder_of(copy.folder, CLAIMS).rename(copy.folder / "config/few")
     file = copy.folder / "config/smoke.yaml"
@@ -55,7 +55,7 @@ def test_the_study_says_what_holds_and_what_failed(project):
     assert page.startswith("# Study smoke: of 2 claims 1 holds; 2 of 2 runs completed")
     assert "[claims.md](claims.md)" in page
     everything = (project.folder / "results/smoke/claims.md").read_text()
-    assert re.search(r"\| not measured \(.*gelux.*\)", everything)
+    assert re.search(r"\| not measured \(.*alpha.*\)", everything)
     table = pd.read_parquet(project.folder / "results/smoke/tables/claims.parquet")
     assert list(table["verdict"]) == ["holds", "not measured"]
     plan = json.loads((project.folder / "results/smoke/tables/plan.json").read_text())

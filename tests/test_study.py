@@ -226,7 +226,7 @@ BAD = {
     ),
     "wrong type": (
         {"defaults": {"lr": "fast"}},
-        r"defaults\.lr: got 'fast'; allowed: a valid number",
+        r"defaults\.lr: got 'fast'; allowed: a number",
     ),
     "wrong choice": (
         {"defaults": {"norm": "group"}},

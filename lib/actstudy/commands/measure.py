@@ -1,6 +1,7 @@
 """The command measure: claims of guides are measured again and printed, or a group is written."""
 
 import argparse
+import ast
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from actstudy.study import ledger, measuring
 EXAMPLES = """actstudy measure C010
 actstudy measure C010 C147 --ledger config/guide
 actstudy measure --ledger my_guide
-actstudy measure --group curves"""
+actstudy measure --group curves
+actstudy measure --list"""
 OF_STUDY = (
     "answered from a study's tables; to measure: actstudy run STUDY, with ledger: in its file"
 )
@@ -32,12 +34,21 @@ def add_flags(parser: Parser) -> None:
     )
     parser.add_argument("--group", help="claims of one group of measurements alone")
     parser.add_argument(
+        "--list", action="store_true", help="list all measurements and their arguments"
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write values as Parquet, of a whole --group"
     )
 
 
 def measure(arguments: argparse.Namespace) -> int:
-    """Print claims with what was measured of them, or write a group's values."""
+    """Print claims with what was measured of them, write a group's values, or list measurements.
+
+    Exit status 1 if a claim that is printed is not measured.
+    """
+    if arguments.list:
+        print(listing())
+        return 0
     claims = ledger.read_ledger(arguments.ledger)
     if arguments.group is not None:
         choices = errors.choices(arguments.group, measurements.groups())
@@ -49,11 +60,28 @@ def measure(arguments: argparse.Namespace) -> int:
         return 0
     from actstudy.analysis.page import ledger_tables
     from actstudy.analysis.questions.ledger import judged
+    from actstudy.analysis.questions.ledger_verdicts import NOT_MEASURED
 
     named = _named(arguments.claims, claims)
     claims, _ = judged(named, _answers(named))
     print(ledger_tables.plain(claims))
-    return 0
+    return int((claims["verdict"] == NOT_MEASURED).any())
+
+
+def listing() -> str:
+    """All measurements by group: name, arguments with their defaults, and what they give."""
+    lines = []
+    group = ""
+    for name, kind in measurements.kinds().items():
+        if kind.group != group:
+            group = kind.group
+            lines.append(f"{group}:")
+        several = [
+            f"{key}={ast.unparse(kind.defaults[key])}" if key in kind.defaults else key
+            for key in kind.allows
+        ]
+        lines += [f"  {name}({', '.join(several)})", f"      {kind.gives}"]
+    return "\n".join(lines)
 
 
 def _is_of(claim: dict[str, Any], group: str) -> bool:
@@ -78,7 +106,7 @@ def _answers(claims: Claims) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for group, requests in ledger.requests(claims).items():
         needs_gpu = measuring.needs_gpu(group)
-        absent = (answers.FAILED, OF_STUDY) if group == measurements.RUNS else ()
+        absent = (answers.ABSENT, OF_STUDY) if group == measurements.RUNS else ()
         if needs_gpu and not host.gpus():
             absent = (answers.ABSENT, measuring.NO_GPU)
         if absent:

@@ -13,6 +13,7 @@ ROOM = "guide"
 TABLE = "MEASUREMENTS"  # of a group's file: kind -> its function
 RUNS = "runs"  # the group that is answered from a study's tables, right of the wall
 RUNS_FILE = "analysis/questions/ledger_runs.py"
+READING = "contract/reading.py"  # makes every value and its interval
 NOT_HASHED = (  # files; of both registries the entries that are named count
     "contract/",
     "own_data/",
@@ -24,11 +25,20 @@ N_OF_STUDY = 2  # arguments of a kind of RUNS that are no claim's: frames, plan
 
 
 class Kind(NamedTuple):
-    """A kind of measurement: its group, and the arguments that it needs and that it may get."""
+    """A kind of measurement: its group, its arguments, and the first line of what it says it gives.
+
+    allows: argument -> its type, an expression; defaults: those that a claim may leave out.
+    """
 
     group: str
-    needs: tuple[str, ...]
-    allows: tuple[str, ...]
+    allows: dict[str, ast.expr]
+    defaults: dict[str, ast.expr]
+    gives: str
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The arguments without a default."""
+        return tuple(name for name in self.allows if name not in self.defaults)
 
 
 def groups() -> tuple[str, ...]:
@@ -78,17 +88,20 @@ def _kinds_of(group: str) -> Iterable[tuple[str, Kind]]:
         if function is None:
             got = f"{name}: got {ast.unparse(value):.80}"
             raise StudyError(f"{where}: {got}; allowed: a function of the file")
-        yield name, _kind(group, function.args)
+        yield name, _kind(group, function)
 
 
-def _kind(group: str, arguments: ast.arguments) -> Kind:
-    names = [argument.arg for argument in arguments.args]
-    needs = names[: len(names) - len(arguments.defaults)]
-    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        names.append(argument.arg)
-        needs += [argument.arg] if default is None else []
-    n_of_study = N_OF_STUDY if group == RUNS else 0
-    return Kind(group, tuple(needs[n_of_study:]), tuple(names[n_of_study:]))
+def _kind(group: str, function: ast.FunctionDef) -> Kind:
+    several = function.args.args[N_OF_STUDY if group == RUNS else 0 :]
+    last = several[len(several) - len(function.args.defaults) :]
+    defaults = {part.arg: of for part, of in zip(last, function.args.defaults, strict=True)}
+    for part, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
+        several.append(part)
+        if default is not None:
+            defaults[part.arg] = default
+    types = {part.arg: part.annotation or ast.Name("Any") for part in several}
+    says = (ast.get_docstring(function) or "").partition("\n")[0]
+    return Kind(group, types, defaults, says)
 
 
 def to_json(arguments: Mapping[str, Any]) -> str:
@@ -100,10 +113,12 @@ def digest(group: str, requests: Iterable[tuple[str, str]]) -> str:
     """12 hex digits of what a group's readings depend on.
 
     These are the requests (kind, arguments as JSON), the code of the group, of all that it imports
-    but NOT_HASHED, of the activations and init policies that either names, and torch's version.
+    but NOT_HASHED, of READING, of the activations and init policies that either names, and torch's
+    version.
     """
     asked_for = sorted(requests)
     files = [file for file in _with_imports(file_of(group)) if not file.startswith(NOT_HASHED)]
+    files.append(READING)
     texts = set[str]().union(*map(_texts_of, files))
     for _, arguments in asked_for:
         texts |= _texts(ast.parse(arguments, mode="eval"))
@@ -113,6 +128,13 @@ def digest(group: str, requests: Iterable[tuple[str, str]]) -> str:
     pieces += files
     parts = [[piece, code.digest_of(piece)] for piece in pieces]
     return syntax.digest([asked_for, parts, frameworks.version(frameworks.TORCH)])
+
+
+def expression(group: str, name: str) -> ast.expr | None:
+    """What a name of a group's types stands for, in its file or one that it imports, else None."""
+    file = file_of(group)
+    several = [literals.assignments(other).get(name) for other in (file, *_imports(file))]
+    return next(filter(None, several), None)
 
 
 def _with_imports(file: str) -> list[str]:

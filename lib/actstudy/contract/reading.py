@@ -9,6 +9,7 @@ from scipy import stats
 
 LEVEL = 0.95
 LEAST_OF_MEDIAN = 6  # values: the extremes of 5 hold it in 93.75% only
+YES_NO = "yes/no"  # the unit of a value that is 1 for yes and 0 for no
 
 
 class Absent(ValueError):
@@ -38,7 +39,11 @@ class Reading:
 
 
 def exact(value: float, unit: str = "", n: int = 0) -> Value:
-    """A number without an interval; n: samples that it is the extreme of, if any."""
+    """A number without an interval; n: samples that it is the extreme of, if any.
+
+    True and False have the unit YES_NO.
+    """
+    unit = YES_NO if isinstance(value, (bool, np.bool_)) else unit
     return Value(float(value), float(value), float(value), n, unit)
 
 

@@ -32,7 +32,7 @@ class Bound(Known):
     at_most: Number | None = None
     above: Number | None = None
     below: Number | None = None
-    between: Annotated[list[Number], Field(min_length=2, max_length=2)] | None = None
+    between: list[Number] | None = None
     is_true: bool | None = None  # `is` in a file
 
     @model_validator(mode="before")
@@ -53,8 +53,8 @@ class Bound(Known):
     @field_validator("between")
     @classmethod
     def _check_order(cls, ends: list[float]) -> list[float]:
-        if ends[0] > ends[1]:
-            raise ValueError("allowed: [lower, upper]")
+        if len(ends) != 2 or ends[0] > ends[1]:
+            raise ValueError("allowed: two numbers, the lower one first")
         return ends
 
 

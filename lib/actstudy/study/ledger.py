@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from actstudy.contract import checkout, errors, measurements
+from actstudy.contract import checkout, errors, measurement_arguments, measurements
 from actstudy.contract.errors import StudyError
 from actstudy.study.bounds import Bound
 from actstudy.study.claims import Known
@@ -138,18 +138,11 @@ def request_of(measure: Mapping[str, dict[str, Any] | None], where: str) -> dict
     ((name, arguments),) = measure.items()
     kinds = measurements.kinds()
     if name not in kinds:
-        raise StudyError(f"{where}: unknown measurement {name!r}; {errors.choices(name, kinds)}")
-    kind = kinds[name]
+        line = f"{where}: unknown measurement {name!r}; {errors.choices(name, kinds)}"
+        raise StudyError(f"{line}; all of them: actstudy measure --list")
     arguments = arguments or {}
-    for key in arguments:
-        if key not in kind.allows:
-            raise StudyError(
-                f"{where}.{name}: unknown argument {key!r}; {errors.choices(key, kind.allows)}"
-            )
-    absent = [key for key in kind.needs if key not in arguments]
-    if absent:
-        raise StudyError(f"{where}.{name}: missing: {', '.join(absent)}")
-    return {"group": kind.group, "kind": name, "arguments": measurements.to_json(arguments)}
+    measurement_arguments.check(name, arguments, f"{where}.{name}")
+    return {"group": kinds[name].group, "kind": name, "arguments": measurements.to_json(arguments)}
 
 
 def requests(claims: Mapping[str, Mapping[str, Any]]) -> dict[str, list[tuple[str, str]]]:

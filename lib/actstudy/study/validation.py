@@ -50,6 +50,7 @@ def _explain(fault: ErrorDetails, model: type[BaseModel]) -> str:
     if fault["type"] == "missing":
         return f"{key}: missing"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    message = message.replace("a valid boolean", "true or false").replace("a valid n", "a n")
     if not message.startswith(("unknown", "did you mean", "allowed")):
         if isinstance(fault.get("ctx", {}).get("error"), StudyError):  # a sentence, of own code
             return f"{key}: {message}"

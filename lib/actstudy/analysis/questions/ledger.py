@@ -15,7 +15,9 @@ from actstudy.analysis.questions.ledger_verdicts import (
     NOT_MEASURED,
     Verdict,
     outcome,
+    suits,
     unknown_value,
+    unsuitable_bound,
     verdict,
 )
 from actstudy.analysis.questions.seed_values import Frames
@@ -112,7 +114,8 @@ def _judged_value(claim: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str,
     columns = {"bound": "", "outcome": "", "shown_on_page": row["name"] in names_shown(claim)}
     if bound:
         columns["bound"] = bounds.words(bound)
-        columns["outcome"] = outcome(row, bounds.range_of(bound))
+        if suits(row, bound):
+            columns["outcome"] = outcome(row, bounds.range_of(bound))
     return columns
 
 
@@ -165,4 +168,5 @@ def _verdict(claim: Mapping[str, Any], own: Rows, values: Rows) -> Verdict:
         "note": ledger_words.placeholders(claim.get("note", "")),
     }
     faults = (unknown_value(several, values, where) for where, several in names.items())
-    return next(filter(None, faults), None) or verdict(claim["holds_if"], values)
+    fault = next(filter(None, faults), None) or unsuitable_bound(claim["holds_if"], values)
+    return fault or verdict(claim["holds_if"], values)

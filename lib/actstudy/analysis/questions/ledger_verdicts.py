@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from actstudy.contract import errors
-from actstudy.study.bounds import Range, range_of
+from actstudy.contract.reading import YES_NO
+from actstudy.study.bounds import FORMS, Range, range_of
 
 TRUE = "true"
 FALSE = "false"
@@ -19,7 +20,7 @@ NOT_MEASURED = "not measured"
 VERDICTS = (HOLDS, PARTLY, FAILS, UNDECIDED, NOT_MEASURABLE, NOT_MEASURED)
 DECIDED = (HOLDS, PARTLY, FAILS)
 MAX_SAMPLES = 9_999  # that are named; a value that needs more is on the edge of its bound
-Row = Mapping[str, Any]  # a value: condition, name, value, low, high, n
+Row = Mapping[str, Any]  # a value: condition, name, value, low, high, n, unit
 
 
 class Verdict(NamedTuple):
@@ -119,4 +120,22 @@ def unknown_value(
             if name not in values:
                 allowed = errors.choices(name, values)
                 return Verdict(NOT_MEASURED, f"{where}: unknown value {name!r}; {allowed}")
+    return None
+
+
+def suits(row: Row, bound: Mapping[str, Any]) -> bool:
+    """Whether a bound is of the kind of a value: `is` of yes or no, any other of a number."""
+    return (row["unit"] == YES_NO) == ("is_true" in bound)
+
+
+def unsuitable_bound(bounds: Mapping[str, dict[str, Any]], rows: Sequence[Row]) -> Verdict | None:
+    """NOT_MEASURED if a bound is of the other kind than its value."""
+    for row in rows:
+        if row["name"] not in bounds or suits(row, bounds[row["name"]]):
+            continue
+        fault = "is yes or no; allowed: is"
+        if row["unit"] != YES_NO:
+            numeric = dict.fromkeys(form[0] for form in FORMS if form != ("is",))
+            fault = f"is a number; allowed: {', '.join(numeric)}"
+        return Verdict(NOT_MEASURED, f"holds_if.{row['name']}: {fault}")
     return None

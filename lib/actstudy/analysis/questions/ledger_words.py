@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from actstudy.analysis.scale import Significant
+from actstudy.contract.reading import YES_NO
 from actstudy.study.ledger import PLACEHOLDER
 
 EXACT_DIGITS = 6  # significant digits of a computed value
@@ -12,7 +13,7 @@ SAMPLED_DIGITS = 3
 COMPUTED = "computed"  # without samples
 MAX_DIGITS = 8  # of an interval whose ends are close
 POSITIONAL = (1e-3, 1e6)  # sizes that are written without an exponent
-Row = Mapping[str, Any]  # a value: condition, name, value, low, high, n, unit, bound
+Row = Mapping[str, Any]  # a value: condition, name, value, low, high, n, unit
 
 
 def number(value: float, digits: int = EXACT_DIGITS) -> str:
@@ -28,8 +29,8 @@ def number(value: float, digits: int = EXACT_DIGITS) -> str:
 
 
 def value_words(row: Row) -> str:
-    """A value with its unit, and its interval if it has one; `yes` or `no` of a bound `is`."""
-    if row["bound"] in ("yes", "no") and row["low"] == row["high"]:
+    """A value with its unit, and its interval if it has one; or `yes`, `no`."""
+    if row["unit"] == YES_NO:
         return "yes" if row["value"] else "no"
     unit = f" {row['unit']}" if row["unit"] else ""
     if row["low"] == row["high"] or math.isnan(row["low"] + row["high"]):
@@ -66,12 +67,18 @@ def fill(note: str, rows: Iterable[Row]) -> str:
     """A note with its placeholders as numbers; `{value}` is that of the first condition."""
     texts: dict[tuple[str, str], str] = {}
     for row in rows:
-        unit = f" {row['unit']}" if row["unit"] else ""
-        digits = EXACT_DIGITS if row["low"] == row["high"] else SAMPLED_DIGITS
-        text = number(row["value"], digits) + unit
+        text = _without_interval(row)
         texts.setdefault((row["name"], ""), text)
         texts[row["name"], row["condition"]] = text
     return PLACEHOLDER.sub(lambda match: texts[match[1].strip(), match[2] or ""], note)
+
+
+def _without_interval(row: Row) -> str:
+    if row["unit"] == YES_NO:
+        return value_words(row)
+    unit = f" {row['unit']}" if row["unit"] else ""
+    digits = EXACT_DIGITS if row["low"] == row["high"] else SAMPLED_DIGITS
+    return number(row["value"], digits) + unit
 
 
 def n_words(low: int, high: int) -> str:
