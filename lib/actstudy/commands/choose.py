@@ -5,6 +5,7 @@ study that would give it, and the exit status 1.
 """
 
 import argparse
+import itertools
 import json
 import math
 import sys
@@ -139,7 +140,7 @@ def report_no_data(content: Mapping[str, Any]) -> None:
 
 def check_device(device: str | None, cells: "Iterable[Cell]") -> None:
     """StudyError if a device is no word for one, and no part of a measured device's name."""
-    names = sorted({name for cell in cells for name in cell.devices})
+    names = sorted(set(itertools.chain.from_iterable(cell.devices for cell in cells)))
     if device is None or device in ("cpu", "cuda"):
         return
     if not device or not any(device.lower() in name.lower() for name in names):
