@@ -20,7 +20,7 @@ from actstudy.commands import choose
 from actstudy.commands.parser import Parser
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import DEFAULTS
-from actstudy.study import planning
+from actstudy.study import model_checks, planning
 
 EXAMPLES = ROOT / "docs/example"
 LEVELS = ("relu", "gelu", "silu")
@@ -254,6 +254,48 @@ def test_tables_that_say_too_little_are_named(tmp_path):
     assert "no plan.json" in faults[1]
 
 
+def test_kept_folders_without_a_plan_have_that_of_their_study(cells):
+    of_study = {cell.study: cell for cell in cells}
+    for name in ("gated", "learnt"):
+        assert of_study[name].file.endswith(f"config/{name}.yaml")
+    _, faults = evidence.cells(stored.kept_folders())
+    assert any("docs/example/default/runs.csv: no column" in fault for fault in faults)
+
+
+def test_one_function_with_two_names_is_compared_once(cells):
+    cell = next(cell for cell in cells if cell.study == "verdicts")
+    assert cell.doubles == {"celu": "elu", "silu_written_out": "silu"}
+    rows = choosing.rows_of(cell, question())
+    assert not set(cell.doubles) & set(rows.index)
+    page = choice_tables.page([(cell, rows)])
+    assert "under another name: celu is elu and silu_written_out is silu." in page
+    assert "slower than the budget" not in page
+
+
+def test_an_overview_says_what_is_wrong_with_a_level(cells):
+    deep = [cell for cell in cells if "init=xavier_normal" in cell.group]
+    answers = [(cell, choosing.rows_of(cell, question())) for cell in deep]
+    page = choice_tables.page(answers)
+    assert "tanh; relu (most are at chance)" in page
+    assert "- depth_full, mlp: mnist; NVIDIA H100" in page
+    assert f"The seeds of {len(deep)} of {len(deep)} cells are too few" in page
+    assert "here xavier_normal alone" in choice_tables.default_init(answers, [])
+    assert choice_tables.default_init(answers, ["init"]) == ""
+
+
+def test_a_first_level_that_may_be_worse_is_named(tmp_path):
+    runs = runs_of()
+    for level, values in {"silu": (0.7, 0.71, 0.72), "relu": (0.7, 0.69, 0.73)}.items():
+        runs.loc[runs["level"] == level, "reported_accuracy"] = values
+    runs.loc[runs["level"] == "gelu", "reported_accuracy"] = (0.699, 0.709, 0.719)
+    (cell,), _ = evidence.cells([written(tmp_path, runs)])
+    page = choice_tables.page([(cell, choosing.rows_of(cell, question()))])
+    assert "Not separated: relu may be up to " in page
+    assert "below silu; shown as good: gelu." in page
+    by_mean = choosing.rows_of(cell, question("--matters", "accuracy"))
+    assert "Not separated" not in choice_tables.page([(cell, by_mean)])
+
+
 def test_a_budget_leaves_out_what_is_slower(tmp_path):
     several, _ = evidence.cells([written(tmp_path, runs_of())])
     (answer,) = choosing.answers_of(several, question("--budget", "2.5"))
@@ -300,7 +342,7 @@ def test_the_command_that_sharpens_trains_that_cell_with_more_seeds(cells, monke
             specs = [run.spec for run in study.possible]
             assert {spec.seed for spec in specs} == set(range(n))
             assert {run.task for run in study.possible} == {cell.task}
-            assert {run.level for run in study.possible} == set(rows.index)
+            assert {run.level for run in study.possible} == {*rows.index, *cell.doubles}
             for name, place in cell.axes.items():
                 assert {str(getattr(spec, name)) for spec in specs} == {place}
     assert lines > 3
@@ -328,13 +370,13 @@ OUTSIDE = [
     "--family cnn --optimizer sgd",
     "--family cnn --precision fp32",
     "--family cnn --device cpu",
-    "--family cnn --device A100",
+    "--family cnn --epochs 100",
     "--family cnn --epochs 200",
     *(f"--family encoder --depth {depth}" for depth in (1, 2, 12)),
     "--family encoder --dataset sotu_eras",
-    *(f"--family gpt --depth {depth}" for depth in (2, 12, 24)),
+    *(f"--family gpt --depth {depth}" for depth in (3, 12, 24)),
     "--family gpt --context 1024",
-    "--family gpt --device cpu",
+    "--family gpt --precision bf16 --device cpu",
 ]
 
 
@@ -357,7 +399,12 @@ def test_a_question_outside_of_the_evidence_has_no_data(words, cells, tmp_path):
         specs = [run.spec for run in planning.load(study).possible]
         for name, value in outside.fields.items():
             assert {getattr(spec, name) for spec in specs} == {value}
-        assert len({spec.activation for spec in specs}) == 5
+        assert len({spec.activation for spec in specs}) == (7 if takes_gated(specs) else 5)
+
+
+def takes_gated(specs):
+    """Whether runs are those of a task with feed-forward parts."""
+    return all(spec.task in model_checks.feed_forward_tasks() for spec in specs)
 
 
 def test_every_kept_cell_is_answered_by_its_own_fields(cells):
@@ -373,15 +420,19 @@ def test_every_kept_cell_is_answered_by_its_own_fields(cells):
 
 
 def test_the_command_answers_or_says_that_it_cannot(tmp_path):
-    done = command(tmp_path, "choose", "--family", "gpt", "--json")
+    done = command(tmp_path, "choose", "--family", "gpt", "--depth", "6", "--json")
     assert done.returncode == 0, done.stderr
     (answer,) = json.loads(done.stdout)["answers"]
     assert [row["activation"] for row in answer["activations"] if row["in_set"]] == ["gelu"]
     done = command(tmp_path, "choose", "--family", "gpt", "--depth", "12")
     assert done.returncode == 1
     first, *_, study = done.stdout.partition("\n\n")
-    assert first.startswith("no data: no measured cell compares activations in lm, depth=12")
+    assert first.startswith("# no data: no measured cell compares activations in lm, depth=12")
     assert yaml.safe_load(study)["tasks"] == {"lm": {"depth": 12}}
+    assert "# not read: " in first
+    (tmp_path / "choose_this.yaml").write_text(done.stdout)
+    study = planning.load(tmp_path / "choose_this.yaml")
+    assert {"geglu", "swiglu"} < {run.level for run in study.possible}
 
 
 @pytest.mark.parametrize(
@@ -393,6 +444,10 @@ def test_the_command_answers_or_says_that_it_cannot(tmp_path):
         ("--depth 0", "depth: got 0; allowed: greater than or equal to 1"),
         ("--budget soon", "got 'soon'; allowed: a number of seconds above 0"),
         ("--config nowhere.yaml", "nowhere.yaml: no such file"),
+        (f"--config {EXAMPLES}/gated", "got a folder; allowed: the path of a study file, such as "),
+        ("--config config/gated.yaml", "docs/example/gated/tables, without --config"),
+        ("--device tpu", "--device: got 'tpu'; did you mean 'cpu'? allowed: cpu, cuda, "),
+        ("--activations relu", "choose compares all activations of a cell"),
     ],
 )
 def test_bad_input_is_one_line(words, line, tmp_path):

@@ -209,6 +209,7 @@ def test_a_list_and_one_line_for_what_is_wrong(monkeypatch, capsys, tmp_path):
         ([], "dead_units"),
         (["dead_unit"], "did you mean 'dead_units'"),
         (["plot", "rellu"], "relu"),
+        (["plot", "swigl"], "did you mean 'silu'"),
         (["dead_units", "relu"], "allowed: no activations"),
         (["plot", "--only", "picture"], "plot.parquet: missing"),
     ):

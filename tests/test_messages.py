@@ -166,6 +166,7 @@ def test_a_file_that_hides_a_module_is_named_before_snakemake_starts(folder, nam
     ("name", "part"),
     [
         ("Gelu", "did you mean 'gelu'?"),
+        ("gleu", "did you mean 'gelu'?"),
         ("ReLU", "did you mean 'relu'?"),
         ("nn.GELU", "did you mean 'gelu'?"),
         ("nn.Hardshrink", "did you mean 'torch.nn:Hardshrink'?"),

@@ -17,6 +17,7 @@ from actstudy.study import planning
 
 MAX_NEAREST = 3
 SEEDS = 8  # of the study that would answer: the fewest that have a verdict
+GATED = ("geglu", "swiglu")  # compared in it too, if its model takes them
 ANY_TASK = "mlp"  # of that study, if no task is asked for: the smallest model
 Answer = tuple[Cell, pd.DataFrame]  # a cell, and its rows as `choice.ordered` gives them
 
@@ -57,10 +58,12 @@ def answers_of(cells: Iterable[Cell], question: Question) -> list[Answer]:
 def rows_of(cell: Cell, question: Question) -> pd.DataFrame | None:
     """The rows of one cell in order; None if no activation of it is within the budget."""
     costs = choice.costs(cell.runs, cell.settings.metric)
-    values = cell.values
+    doubles = cell.doubles
+    levels = [level for _, level in cell.values.values if level not in doubles]
+    values = evidence.of_levels(cell.values, levels)
     if question.budget is not None:
-        levels = costs.index[costs["train_seconds"] <= question.budget]
-        values = evidence.of_levels(values, levels)
+        quick = costs.index[costs["train_seconds"] <= question.budget]
+        values = evidence.of_levels(values, quick)
         if values.values.empty:
             return None
     rows = choice.choice(values, cell.settings).join(costs)
@@ -96,7 +99,13 @@ def no_data(cells: Iterable[Cell], question: Question) -> dict[str, Any]:
 
 
 def study_of(question: Question) -> str:
-    """The text of a study that measures the cell that is asked for."""
+    """The text of a study that measures the cell that is asked for; gated ones if it takes them."""
+    every = _study_with(question, GATED)
+    return _study_with(question, ()) if fault_of(every) else every
+
+
+def _study_with(question: Question, more: Sequence[str]) -> str:
+    """The text of a study of the default study's activations and some more."""
     task = question.tasks[0] if question.tasks else ANY_TASK
     default = planning.load(checkout.ROOT / checkout.DEFAULT_STUDY)
     block = {name: plain(value) for name, value in question.fields.items()}
@@ -104,7 +113,7 @@ def study_of(question: Question) -> str:
         "baseline": next(iter(default.tasks.values())).baseline,
         "seeds": SEEDS,
         "device": question.device,
-        "axes": {"activation": default.activations},
+        "axes": {"activation": [*default.activations, *more]},
         "tasks": {task: block or None},
     }
     if question.device not in ("cpu", "cuda"):

@@ -50,6 +50,14 @@ class Cell:
         """The names of the devices that trained its runs."""
         return sorted(self.runs["device"].dropna().unique())
 
+    @property
+    def doubles(self) -> dict[str, str]:
+        """Level -> the level that is the same function, of those without arguments."""
+        plain = set(self.runs.loc[self.runs["activation_args"].isin(["{}"]), "level"])
+        levels = plain & {level for _, level in self.values.values}
+        pairs = registry.literal("nets/activations.py", "NULL_PAIRS")
+        return {name: other for name, other in pairs if {name, other} <= levels}
+
     def is_on(self, device: str) -> bool:
         """Whether all runs were trained on a device: `cpu`, `cuda` or a part of a name."""
         if device in ("cpu", "cuda"):

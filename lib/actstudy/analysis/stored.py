@@ -25,19 +25,29 @@ def folders() -> list[Path]:
 def kept_folders() -> list[Path]:
     """The folders of tables that a clone has in its documents; a wheel has none."""
     root = checkout.ROOT / IN_DOCUMENTS
-    places = [root / "tables", *sorted(root.glob("*/tables"))]
-    return [place for place in places if file_of(place) and _has_plan(place)]
+    places = [root / "tables", *sorted(root.glob("*/tables")), *sorted(root.glob("*"))]
+    return list(dict.fromkeys(filter(file_of, places)))
 
 
 def folder_of(file: str) -> Path:
     """The folder of a study's tables; StudyError if they are not there yet."""
     path = checkout.source_of(Path(file))
+    if path.is_dir():
+        study = _study_file(path / "tables")
+        hint = f", such as {checkout.study_path(study)}" if study else ""
+        raise StudyError(f"{file}: got a folder; allowed: the path of a study file{hint}")
     own = path.parent / "tables"
     place = Path(load(path).folder) / "tables"
     for folder in (place, own):
         if file_of(folder):
             return folder
-    raise StudyError(f"{file}: no table of its runs in {place}; allowed: a study that has run")
+    copies = [folder for folder in kept_folders() if _stem(folder) == path.stem]
+    copy = (
+        f"; kept runs of it: {checkout.study_path(copies[0])}, without --config" if copies else ""
+    )
+    raise StudyError(
+        f"{file}: no table of its runs in {place}; allowed: a study that has run{copy}"
+    )
 
 
 def read_runs(place: Path) -> pd.DataFrame:
@@ -47,7 +57,8 @@ def read_runs(place: Path) -> pd.DataFrame:
         raise StudyError(f"{place}: no table of runs; allowed: a study's folder tables")
     runs = _read(path)
     if lacking := [name for name in NEEDED if name not in runs]:
-        raise StudyError(f"{path}: no column {lacking[0]}; allowed: a table of a study's runs")
+        where = checkout.study_path(path)
+        raise StudyError(f"{where}: no column {lacking[0]}; allowed: a table of a study's runs")
     absent = pd.DataFrame(None, runs.index, [name for name in COSTS if name not in runs])
     group = runs["group"].astype(object).fillna("")
     return pd.concat([runs.assign(group=group), absent], axis=1)
@@ -87,11 +98,15 @@ def _read(path: Path) -> pd.DataFrame:
     return pd.read_csv(path).rename(columns=lambda name: name.split(" [")[0])
 
 
-def _has_plan(place: Path) -> bool:
-    return (place / "plan.json").is_file() or _study_file(place) is not None
-
-
 def _study_file(place: Path) -> Path | None:
-    """The study file next to a folder of tables, if there is one alone."""
+    """The one study file next to a folder of tables, else the project's of the folder's name."""
     files = [*place.parent.glob("*.yaml")]
+    if not files:
+        files = [*filter(Path.is_file, [checkout.ROOT / f"config/{place.parent.name}.yaml"])]
     return files[0] if len(files) == 1 else None
+
+
+def _stem(place: Path) -> str | None:
+    """The name of the study file of a folder of tables, if there is one."""
+    file = _study_file(place)
+    return file.stem if file else None

@@ -5,10 +5,12 @@ study that would give it, and the exit status 1.
 """
 
 import argparse
+import itertools
 import json
 import math
-from collections.abc import Mapping
-from typing import Any
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from actstudy.commands import run_flags
 from actstudy.commands.parser import Parser
@@ -17,6 +19,9 @@ from actstudy.contract.errors import StudyError
 from actstudy.study.config import RunFields, set_fields
 from actstudy.study.reading import coerce
 from actstudy.study.validation import validate
+
+if TYPE_CHECKING:
+    from actstudy.analysis.evidence import Cell
 
 EXAMPLES = """actstudy choose --family mlp --depth 20
 actstudy choose --family gpt --precision bf16 --device cuda --matters memory
@@ -58,6 +63,13 @@ def add_flags(parser: Parser) -> None:
         help="studies to answer from (default: all in results/, and those that documents quote)",
     )
     parser.add_argument("--json", action="store_true", help="the answer as JSON")
+    parser.add_argument(
+        "--activation",
+        "--activations",
+        type=_no_activation,
+        default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS,
+    )
     names = [name for name in RunFields.model_fields if not name.startswith("activation")]
     run_flags.add_fields(parser, names, {})
 
@@ -72,7 +84,10 @@ def choose(arguments: argparse.Namespace) -> int:
     if arguments.config:
         places = [stored.folder_of(file) for file in arguments.config]
     cells, faults = evidence.cells(places)
+    check_device(arguments.device, cells)
     answers = choosing.answers_of(cells, question)
+    for line in faults if answers else ():
+        print(f"not read: {errors.visible(line)}", file=sys.stderr)
     content: dict[str, Any] = {}
     if not answers:
         content = {**choosing.no_data(cells, question), "not_read": faults}
@@ -81,6 +96,7 @@ def choose(arguments: argparse.Namespace) -> int:
         print(json.dumps({"answers": data, **content}, indent=1))
     elif answers:
         print(choice_tables.page(answers), end="")
+        print(choice_tables.default_init(answers, question.fields), end="")
     else:
         report_no_data(content)
     return 0 if answers else NO_DATA
@@ -108,18 +124,36 @@ def question_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def report_no_data(content: Mapping[str, Any]) -> None:
-    """Print that there are no data, what is nearest to them, and the study that would give them."""
-    print(content["no_data"])
+    """Print the study that would give data, after comments: what is nearest, what is not read."""
+    print(f"# {content['no_data']}")
     for line in content["nearest"]:
-        print(f"nearest, no answer: {line}")
+        print(f"# nearest, no answer: {line}")
     for line in content["not_read"]:
-        print(f"not read: {line}")
+        print(f"# not read: {line}")
     if content["fault"]:
-        print(f"no study can answer it: {content['fault']}")
+        print(f"# no study can answer it: {content['fault']}")
         return
-    how = f"to save as choose_this.yaml; then: {invocation.program()} run choose_this.yaml"
-    print(f"the study that answers it, {how}\n")
+    how = f"saved as choose_this.yaml it runs: {invocation.program()} run choose_this.yaml"
+    print(f"# the study that answers it; {how}\n")
     print(content["study"], end="")
+
+
+def check_device(device: str | None, cells: "Iterable[Cell]") -> None:
+    """StudyError if a device is no word for one, and no part of a measured device's name."""
+    names = sorted(set(itertools.chain.from_iterable(cell.devices for cell in cells)))
+    if device is None or device in ("cpu", "cuda"):
+        return
+    if not device or not any(device.lower() in name.lower() for name in names):
+        hint = errors.choices(device, ["cpu", "cuda", *names])
+        raise StudyError(f"command line: --device: got {device!r}; {hint}, or a part of a name")
+
+
+def _no_activation(text: str) -> NoReturn:
+    """Refuses an activation: all are compared."""
+    raise argparse.ArgumentTypeError(
+        f"got {text!r}; choose compares all activations of a cell; to see others, run a study that "
+        f"has them in axes: {{activation: [...]}}, and name it with --config"
+    )
 
 
 def _seconds(text: str) -> float:

@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 from actstudy.contract import errors, locks, own, registry
 from actstudy.contract.errors import StudyError
 
+TASKS = {"gpt": "lm", "encoder": "cls", "cnn": "vision"}  # kind of model -> the task that trains it
+
 
 class Layout(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Paragraphs as written, and the default of a flag that has one and does not state it."""
@@ -49,8 +51,9 @@ class Parser(argparse.ArgumentParser):
             names = [str(choice) for choice in action.choices]
             if isinstance(action, argparse._SubParsersAction):
                 names = [command.dest for command in action._get_subactions()]  # that have a help
+            meant = TASKS.get(str(value), value)
             raise argparse.ArgumentError(
-                action, f"got {str(value)!r:.80}; {errors.choices(value, names)}"
+                action, f"got {str(value)!r:.80}; {errors.choices(meant, names)}"
             )
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:

@@ -67,8 +67,14 @@ def exit_status(code: object) -> int:
 
 
 def nearest(got: object, allowed: Iterable[str]) -> str:
-    """A hint `did you mean 'x'? ` with the allowed name closest to `got`, or an empty string."""
-    matches = closest(str(got), list(allowed), 1, MIN_LIKENESS)
+    """A hint `did you mean 'x'? ` with the allowed name closest to `got`, or an empty string.
+
+    A name with the same letters in another order comes before all others.
+    """
+    names = list(allowed)
+    letters = sorted(str(got).lower())
+    swapped = [name for name in names if sorted(name.lower()) == letters]
+    matches = closest(str(got), swapped or names, 1, MIN_LIKENESS)
     return f"did you mean {matches[0]!r}? " if matches else ""
 
 

@@ -1,7 +1,7 @@
 """Names that a study may use, read from source files so that planning never imports torch."""
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -109,20 +109,21 @@ def aliases() -> dict[str, str]:
     return dict(literal("nets/activations.py", "ALIASES"))
 
 
-def activation(name: str) -> str:
-    """The canonical name of an activation, or the import path of someone's own; else StudyError."""
+def activation(name: str, left_out: Collection[str] = ()) -> str:
+    """The canonical name or someone's import path; else StudyError, its hint without `left_out`."""
     if own.is_path(name):
         own.find(name)
         return name
     names = [*activation_names(), *aliases()]
     if name not in names:
-        raise StudyError(own_hints.unknown_activation(name, names))
+        offered = [other for other in names if other not in left_out]
+        raise StudyError(own_hints.unknown_activation(name, offered))
     return aliases().get(name, name)
 
 
 def function(name: str) -> str:
     """The same of an activation that is a function of one tensor; StudyError for any other."""
-    known = activation(name)
+    known = activation(name, left_out=feed_forward())
     if known in feed_forward():
         fault = "an activation of a feed-forward part, which gives another shape than it takes"
         raise StudyError(f"{fault}; allowed: {', '.join(activations())}")

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,19 @@ from actstudy.analysis import scale
 from actstudy.analysis.choosing import Answer
 from actstudy.analysis.evidence import Cell
 from actstudy.analysis.markdown import escaped, listed, markdown
+from actstudy.analysis.page.choice_notes import (
+    NONE_TRAINS,
+    few_seeds,
+    not_separated,
+    out_of_set,
+    reservations,
+)
 from actstudy.analysis.questions.choice import FEW_SEEDS, LEVEL
 from actstudy.contract import invocation, registry
+from actstudy.contract.spec import DEFAULTS
 
 MAX_WHOLE = 4  # cells that have a table of their own each
 ALWAYS_NAMED = ["dataset", "model", "init", "optimizer", "lr", "precision", "engine"]
-NONE_TRAINS = "No activation is better than chance"
 NO_SECONDS = "not timed alone"
 
 
@@ -39,7 +46,8 @@ def section(cell: Cell, rows: pd.DataFrame) -> str:
         f"{margin} or more, and not by chance."
     )
     lines = [{"activation": str(level), **columns(cell, rows, level)} for level in inside.index]
-    parts = [f"## {escaped(cell.name)}", escaped(where(cell)), text, markdown(lines)]
+    parts = [f"## {escaped(cell.name)}", escaped(where(cell)), *not_separated(cell, rows), text]
+    parts.append(markdown(lines))
     notes = [*out_of_set(cell, rows), *reservations(cell, rows)]
     return "\n\n".join([*parts, *notes])
 
@@ -129,65 +137,11 @@ def command(cell: Cell, row: pd.Series) -> str:
     return f"{invocation.program()} run {shlex.quote(cell.file)} --set {shlex.join(pairs)}"
 
 
-def out_of_set(cell: Cell, rows: pd.DataFrame) -> Iterator[str]:
-    """A sentence on the levels that are out of the set, and by how much."""
-    numbers = scale.of_differences(cell.settings)
-    words = []
-    for level, row in rows[~rows["in_set"]].iterrows():
-        amount = numbers.with_interval(row["shortfall"], row["low"], row["high"])
-        words.append(f"{escaped(level)} {amount}, worse than {escaped(row['better'])}")
-    if words:
-        yield f"Out of the set, {numbers.unit} below the best: {'; '.join(words)}."
-    others = [str(level) for _, level in cell.values.values if level not in rows.index]
-    if others:
-        yield f"Not compared, slower than the budget or not timed alone: {escaped(listed(others))}."
-    unknown = set(cell.runs["level"]) - {level for _, level in cell.values.values}
-    if unknown:
-        yield f"Not compared, as no run ended with a number: {escaped(listed(sorted(unknown)))}."
-
-
-def reservations(cell: Cell, rows: pd.DataFrame) -> Iterator[str]:
-    """What the set takes for granted, and what is wrong with the cell."""
-    n = int(rows["n"].min())
-    if not rows["trains"].any():
-        yield f"{NONE_TRAINS}: no reason to prefer one."
-    if n < FEW_SEEDS:
-        yield (
-            f"{n} seeds are too few for a verdict of a study ({FEW_SEEDS} or more): the set rests "
-            "on noise between seeds that is nearly normal."
-        )
-    if rows["n_collapsed"].any():
-        yield "Differences are of typical runs, without those that collapsed or diverged."
-    yield from of_costs(rows[rows["in_set"]])
-    yield from as_good(cell, rows)
-
-
-def of_costs(inside: pd.DataFrame) -> Iterator[str]:
-    """What the seconds of the set do not say."""
-    timed = inside[inside["n_timed"] > 0]
-    if timed.empty:
-        yield "No run was timed alone (runs of a pack have no time of their own): no costs."
-    elif len(timed) > 1 and timed["slowest_seconds"].min() >= timed["fastest_seconds"].max():
-        yield "The ranges of the seconds overlap: these runs do not decide which is the cheapest."
-
-
-def as_good(cell: Cell, rows: pd.DataFrame) -> Iterator[str]:
-    """A sentence per method without a network that is no worse than the best activation."""
-    settings = cell.settings
-    numbers = scale.of_metric(settings.metric, settings.predicts)
-    best = settings.sign * (settings.sign * rows["mean"]).max()
-    own = cell.references[cell.references["metric"] == settings.metric]
-    for name, test in zip(own["name"], own["test"], strict=True):
-        if settings.sign * test >= settings.sign * best:
-            score = f"{numbers.number(test)} {numbers.unit}".strip()
-            yield f"Without a network, {escaped(name)} is no worse: {score}."
-
-
 def overview(answers: Sequence[Answer]) -> str:
     """A table with a row per cell, its set in order; to see one whole, ask for less."""
     lines = []
     for cell, rows in answers:
-        inside = listed([str(level) for level in rows.index[rows["in_set"]]])
+        inside = "; ".join(short(level, row) for level, row in rows[rows["in_set"]].iterrows())
         line = {
             "cell": cell.name,
             "seeds": f"{int(rows['n'].min())}",
@@ -200,7 +154,41 @@ def overview(answers: Sequence[Answer]) -> str:
         f"{LEVEL:.0%} confidence. With more flags, {MAX_WHOLE} cells or fewer, each has a table "
         "with differences and costs; --json has all of them."
     )
-    return f"{text}\n\n{markdown(lines)}"
+    return "\n\n".join([text, markdown(lines), *under_overview(answers)])
+
+
+def short(level: object, row: pd.Series) -> str:
+    """A level of the set, and in brackets what is wrong with its runs."""
+    if row["trains"] and not row["n_collapsed"]:
+        return str(level)
+    runs = collapsed(row)
+    return f"{level} ({f'{runs} collapsed' if row['trains'] else runs})"
+
+
+def under_overview(answers: Sequence[Answer]) -> Iterator[str]:
+    """Where the cells of an overview were measured, and how many have few seeds."""
+    places = dict.fromkeys(
+        f"{cell.study}, {cell.task}: {cell.fields.get('dataset', 'several data sets')}; "
+        f"{listed(cell.devices)}"
+        for cell, _ in answers
+    )
+    yield "\n".join(f"- {escaped(place)}" for place in places)
+    n_few = sum(int(rows["n"].min()) < FEW_SEEDS for _, rows in answers)
+    if n_few:
+        yield few_seeds(f"The seeds of {n_few} of {len(answers)} cells")
+
+
+def default_init(answers: Sequence[Answer], fields: Collection[str]) -> str:
+    """A paragraph if no init was asked for and no answer has the one that runs have by default."""
+    own = DEFAULTS["init"]
+    inits = [cell.fields.get("init", own) for cell, _ in answers]
+    if "init" in fields or own in inits:
+        return ""
+    named = listed([*dict.fromkeys(map(escaped, inits))])
+    return (
+        f"\nWithout --init any init answers: here {named} alone, none with init={own}, "
+        "which a run has if it names none.\n"
+    )
 
 
 def as_data(cell: Cell, rows: pd.DataFrame) -> dict[str, Any]:
@@ -219,6 +207,7 @@ def as_data(cell: Cell, rows: pd.DataFrame) -> dict[str, Any]:
         "devices": cell.devices,
         "fields": cell.fields,
         "activations": levels,
+        "same_as": cell.doubles,
     }
 
 
