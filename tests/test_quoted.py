@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from runs import ROOT
 
-from actstudy.contract import registry
+from actstudy.contract import demos, registry
 from actstudy.study import planning
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -94,6 +94,7 @@ def test_every_picture_of_the_documents_is_taken():
     names = set()
     for pictures in refresh.PICTURES.values():
         names.update(pictures.values())
+    names.update(f"demo_{name}.png" for name in demos.DEMOS)
     assert {path.name for path in (ROOT / "docs/images").iterdir()} == names
     text = "\n".join((ROOT / name).read_text() for name in DOCUMENTS)
     assert [name for name in names if f"images/{name})" not in text] == []
