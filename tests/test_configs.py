@@ -57,7 +57,7 @@ def test_without_its_guard_a_bad_file_is_not_told(file, monkeypatch, guard):
 def test_mutants_are_told_or_can_be_trained(file):
     counts, wrong = configs.mutated(file, 200)
     assert not wrong
-    assert min(counts["valid"], counts["invalid"]) > 10
+    assert min(counts["valid"], counts["invalid"]) > 5  # of 200: both kinds are tried
 
 
 def test_what_is_accepted_and_cannot_be_trained_is_seen(file, monkeypatch):

@@ -53,7 +53,7 @@ def test_a_wrong_argument_is_one_line(fault):
 
 
 def test_names_with_arguments_are_checked_too():
-    name = "shape_kept"
+    name = "gradient_signs"
     kind = measurements.kinds()[name]
     assert measurement_arguments.words(kind.allows["activation"], kind.group).startswith("text or ")
     assert request_of({name: {"activation": {"elu": {"alpha": 2}}}}, "")

@@ -96,7 +96,7 @@ def test_a_stranger_makes_the_tables_in_a_folder_of_a_hostile_name(public_place,
 def test_no_rule_is_started_by_snakemakes_own_unquoted_command():
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         for directive in ("script", "run", "notebook", "wrapper"):
-            assert f"{directive}:\n" not in path.read_text()
+            assert f" {directive}:\n" not in path.read_text()
 
 
 # The set-up

@@ -16,7 +16,7 @@ from runs import ROOT
 
 from actstudy.analysis import figures, markdown
 from actstudy.analysis.export import latex, spreadsheet
-from actstudy.analysis.page import summary
+from actstudy.analysis.page import template
 from actstudy.contract import locks, store
 from actstudy.training import checkpoint, job, run
 
@@ -171,7 +171,7 @@ def test_without_escapes_at_the_start_a_line_is_a_heading(monkeypatch):
 
 def test_without_its_finalizer_the_summary_has_scripts(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "draw_page", lambda *_: None)
-    monkeypatch.setattr(summary, "prose", str)
+    monkeypatch.setattr(template, "prose", str)
     sandbox = hostile.Sandbox(tmp_path)
     labels.through(sandbox, ["<script>alert(1)</script>"])
     assert sandbox.found["script"]
