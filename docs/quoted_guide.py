@@ -22,12 +22,13 @@ def headlines() -> str:
     """The claims that most readers meet: claimed, measured, n, verdict; those that hold first."""
     table = claims()
     table["order"] = table["verdict"].map(list(VERDICTS).index)
-    return ledger_tables.table(table[table["headline"]].sort_values("order", kind="stable"))
+    rows = table[table["headline"]].sort_values("order", kind="stable")
+    return ledger_tables.table(rows).rstrip() + "\n"
 
 
 def verdicts() -> str:
     """Claims by topic and verdict."""
-    return ledger_tables.by_topic(claims())
+    return ledger_tables.by_topic(claims()).rstrip() + "\n"
 
 
 def surprises() -> str:
