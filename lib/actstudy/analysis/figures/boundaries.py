@@ -31,8 +31,25 @@ def boundaries(tables: Tables) -> tuple[Figure, str] | None:
     size = (1.5 * len(names) + 0.6, 1.6 * len(problems) + 0.7)
     title = "The same small network with each activation; identity makes it linear"
     figure, axes = subplots(len(problems), len(names), size, title)
+    endings = draw_problems(axes, frame, title_size=9)
+    n = int((frame["kind"] == "test").sum() / (len(problems) * len(names)))
+    text = (
+        "Toy problems: an MLP of two hidden layers of 8 units, trained alike with each activation "
+        "at its default arguments (one seed, so no comparison of quality); colour is the "
+        f"probability of class 1, the line its 0.5, dots {n} test points."
+    )
+    text = " ".join([text, *[ENDINGS[word] for word in ENDINGS if word in endings]])
+    return figure, text
+
+
+def draw_problems(axes: np.ndarray, frame: pd.DataFrame, title_size: int) -> set[str]:
+    """Draw a row of planes per problem, a column per activation; returns the ENDINGS in them.
+
+    axes: (problems, activations), in the order of the frame.
+    """
+    names = list(frame["activation"].unique())
     endings = set()
-    for row, problem in zip(axes, problems, strict=True):
+    for row, problem in zip(axes, frame["problem"].unique(), strict=True):
         for ax, name in zip(row, names, strict=True):
             part = frame[(frame["problem"] == problem) & (frame["activation"] == name)]
             if word := ending_of(part):
@@ -42,17 +59,10 @@ def boundaries(tables: Tables) -> tuple[Figure, str] | None:
                 continue
             draw_plane(ax, part[part["kind"] == "grid"])
             draw_points(ax, part[part["kind"] == "test"])
-        row[0].set_ylabel(problem, fontsize=9)
+        row[0].set_ylabel(problem, fontsize=title_size)
     for ax, name in zip(axes[0], names, strict=True):
-        ax.set_title(name, fontsize=9)
-    n = int((frame["kind"] == "test").sum() / (len(problems) * len(names)))
-    text = (
-        "Toy problems: an MLP of two hidden layers of 8 units, trained alike with each activation "
-        "at its default arguments (one seed, so no comparison of quality); colour is the "
-        f"probability of class 1, the line its 0.5, dots {n} test points."
-    )
-    text = " ".join([text, *[ENDINGS[word] for word in ENDINGS if word in endings]])
-    return figure, text
+        ax.set_title(name, fontsize=title_size)
+    return endings
 
 
 def ending_of(part: pd.DataFrame) -> str:

@@ -4,12 +4,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from actstudy.analysis.figures.boundaries import draw_plane, draw_points, ending_of
-from actstudy.analysis.figures.marks import note
+from actstudy.analysis.figures.boundaries import draw_problems
 from actstudy.analysis.figures.panels import subplots, tidy
 from actstudy.analysis.figures.style import styles
 
 LEAST = 1e-17  # where bars begin: below the rounding of float64
+LINEAR = "identity"
 SAME = 1e-12  # differences below it are rounding
 
 
@@ -22,18 +22,9 @@ def draw(frame: pd.DataFrame) -> tuple[Figure, str]:
     size = (1.9 * len(names) + 0.9, 1.8 * len(problems) + 2.3)
     title = "Without an activation a network draws one line, however deep it is"
     figure, axes = subplots(len(problems) + 1, len(names), size, title)
-    for row, problem in zip(axes[:-1], problems, strict=True):
-        for ax, name in zip(row, names, strict=True):
-            part = planes[(planes["problem"] == problem) & (planes["activation"] == name)]
-            if word := ending_of(part):
-                ax.set(xticks=[], yticks=[])
-                note(ax, word, 8)
-                continue
-            draw_plane(ax, part[part["kind"] == "grid"])
-            draw_points(ax, part[part["kind"] == "test"])
-        row[0].set_ylabel(problem, fontsize=10)
-    for ax, name in zip(axes[0], names, strict=True):
-        ax.set_title("none (identity)" if name == "identity" else name, fontsize=10)
+    draw_problems(axes[:-1], planes, title_size=10)
+    if LINEAR in names:
+        axes[0][names.index(LINEAR)].set_title(f"none ({LINEAR})", fontsize=10)
     _draw_depths(list(axes[-1]), depths["difference"].loc[names])
     n = int((planes["kind"] == "test").sum() / (len(problems) * len(names)))
     caption = (
