@@ -43,9 +43,9 @@ def einsum(rows: Views, views: Views, eps: float | None = None) -> Tensor:
     """
     factors = [rows[0], *views[1:]]
     half = (len(factors) + 1) // 2
-    left = reduce(_products, factors[:half])
-    right = reduce(_products, factors[half:])
-    return (left @ right.T).reshape([len(x) for x in factors])
+    first = reduce(_products, factors[:half])
+    second = reduce(_products, factors[half:])
+    return (first @ second.T).reshape([len(x) for x in factors])
 
 
 def _products(x: Tensor, y: Tensor) -> Tensor:
