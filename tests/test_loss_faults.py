@@ -10,7 +10,7 @@ from actstudy.losses.unstable import TWINS
 
 sys.path.append(str(ROOT / "benchmarks"))
 
-from loss_faults import FAULTS, MAX_AT_ZERO, PRECISIONS, REFUSED, UNSTABLE, outcome  # noqa: E402
+from loss_faults import FAULTS, MAX_AT_ZERO, PRECISIONS, REFUSED, UNSTABLE, outcome
 
 ALL = tuple(PRECISIONS)
 FP16 = ("fp16 autocast", "fp16")  # in which 1e-10 is 0, as 1e-8 is
@@ -51,8 +51,8 @@ def test_a_stable_loss_is_finite_or_refuses_in_one_sentence(name, n):
     for precision in PRECISIONS:
         for fault in FAULTS:
             seen = outcome(ContrastiveLoss(name), precision, fault, n)
-            wanted = "refused" if fault in REFUSED else "ok"
-            assert seen.kind == wanted, (precision, fault, seen)
+            expected = "refused" if fault in REFUSED else "ok"
+            assert seen.kind == expected, (precision, fault, seen)
             assert "\n" not in seen.message
             if fault in ("zero vector", "both zero"):
                 assert seen.gradient <= MAX_AT_ZERO
