@@ -24,6 +24,7 @@ import pandas as pd
 import quoted
 import quoted_frameworks
 import quoted_guide
+import quoted_losses
 import simulated
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,6 +77,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "size_coverage": simulated.size_coverage,
     "choice_sets": simulated.choice_sets,
     "choice_questions": simulated.choice_questions,
+    "loss_faults": quoted_losses.faults,
+    "loss_gradients": quoted_losses.gradients,
+    "loss_cost": quoted_losses.cost,
+    "loss_speed": quoted_losses.speed,
     "throughput": measured.throughput,
     "packs": measured.packs,
     "watching": measured.watching,
