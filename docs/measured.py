@@ -20,7 +20,8 @@ ON_CPU = (
 )
 ON_GPU = (
     "tanh sigmoid relu leaky_relu prelu elu selu celu gelu gelu_tanh silu mish softplus softsign "
-    "hardtanh hardswish relu6 gelu_written_out"
+    "hardtanh hardswish relu6 gelu_written_out hard_sigmoid relu_squared leaky_relu_squared rrelu "
+    "prelu_channel swish_beta elu_alpha xielu apl glu geglu swiglu reglu bilinear maxout crelu"
 )
 PUBLISHED = {  # a row of the table -> a pattern of its cases
     "honest, mean and sd at 1 to 4 decimals, n = 3, 10, 23": r"(pooled|Welch), .* [124] decimals",
