@@ -237,5 +237,6 @@ def study_hours() -> str:
         if seconds.isna()[study]:
             n_timed = of_study["seconds"].notna().sum()
             total = f"not known: {n_timed} of its {len(of_study)} cells are timed"
-        lines.append(f"- `config/{study}.yaml`, {n_seeds} runs on one {frame['device'][0]}: {total}.")
+        device = frame["device"][0]
+        lines.append(f"- `config/{study}.yaml`, {n_seeds} runs on one {device}: {total}.")
     return "\n".join([table, *lines, ""])
