@@ -51,8 +51,16 @@ def gradients() -> str:
 
 
 def size(count: float) -> str:
-    """Bytes in MB."""
-    return f"{count / 1e6:,.1f}"
+    """Bytes in MB, to a tenth, which a page of memory is far below."""
+    return f"{count / 1e6:,.1f}" if count >= 1e5 else "< 0.1"
+
+
+def spread(row: pd.Series) -> str:
+    """A median of bytes in MB, with the lowest and highest reading if they differ by a tenth."""
+    median = size(row["bytes"])
+    if row["bytes_high"] - row["bytes_low"] < max(0.1 * row["bytes"], 1e5):
+        return median
+    return f"{median} ({size(row['bytes_low'])} to {size(row['bytes_high'])})"
 
 
 def cost() -> str:
@@ -62,7 +70,7 @@ def cost() -> str:
     for (n, batch), pair in frame.groupby(["n", "batch"]):
         whole, chunked = (pair[pair["whole"] == flag].iloc[0] for flag in (True, False))
         seconds = [f"{1000 * row['seconds']:,.1f}" for row in (whole, chunked)]
-        added = [size(row["bytes"]) for row in (whole, chunked)]
+        added = [spread(row) for row in (whole, chunked)]
         logits = size(whole["logit_bytes"])
         rows.append([str(n), str(batch), logits, *added, *seconds])
     head = "views|B|logits, MB|peak, MB|chunked|ms|chunked"
