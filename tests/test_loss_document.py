@@ -26,8 +26,9 @@ def test_every_loss_has_a_row(name):
 
 
 def test_every_option_has_a_row_with_its_default():
-    first = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (.*?) \|", TEXT, re.MULTILINE)
-    defaults = {name: default for names, default in first for name in re.findall(r"\w+", names)}
+    defaults = {}
+    for names, default in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (.*?) \|", TEXT, re.MULTILINE):
+        defaults |= dict.fromkeys(re.findall(r"\w+", names), default)
     parameters = inspect.signature(ContrastiveLoss).parameters
     assert {*parameters} - {"loss", "bias"} <= {*defaults}
     for name in ("max_scale", "clamp", "normalize", "chunk"):
