@@ -1,19 +1,24 @@
 """The contrastive losses that a run may name, read from their files so that planning needs no torch.
 
-Those of `losses.py`, and of `unstable_losses.py` what these mend, as controls.
+Those of `losses/__init__.py`, and of `losses/unstable.py` twins without what keeps them finite.
 """
 
 from typing import Any
 
 from actstudy.contract import errors, registry
 
-STABLE = ("losses.py", "LOSSES")
-UNSTABLE = ("unstable_losses.py", "TWINS")
+FILE = "losses/__init__.py"
+TWINS = ("losses/unstable.py", "TWINS")
 
 
 def names() -> list[str]:
     """All losses, the stable ones first."""
-    return [*registry.arguments(*STABLE), *registry.arguments(*UNSTABLE)]
+    return [*stable(), *registry.entries(*TWINS, "of")]
+
+
+def stable() -> list[str]:
+    """The losses that stay finite."""
+    return list(registry.arguments(FILE, "LOSSES"))
 
 
 def check_name(name: str) -> str:
@@ -21,6 +26,20 @@ def check_name(name: str) -> str:
     return errors.check_name(name, "loss", names())
 
 
+def base(name: str) -> str:
+    """The loss itself, or the one that a twin is of."""
+    return str(registry.entries(*TWINS, "of").get(name, name))
+
+
 def arguments(name: str) -> dict[str, Any]:
-    """The arguments of a loss, all numbers, with their defaults."""
-    return {**registry.arguments(*UNSTABLE), **registry.arguments(*STABLE)}[name]
+    """The arguments of a loss, all numbers, with their defaults; a twin lacks what it is without."""
+    lacks = registry.entries(*TWINS, "lacks").get(name) or ()
+    own = registry.arguments(FILE, "LOSSES")[base(name)]
+    known = {**registry.literal(FILE, "ARGS"), **own}
+    return {argument: value for argument, value in known.items() if argument not in lacks}
+
+
+def axes_of_logits(name: str, views: int) -> int:
+    """How often the batch size multiplies with itself in a loss's logits: 2, or once per view."""
+    per_view = registry.entries(FILE, "LOSSES", "axis_per_view")[base(name)]
+    return views if per_view else 2

@@ -112,8 +112,8 @@ class RunSpec:
         "augmented views of each image that a contrastive loss compares", None, ge=1
     )
     loss: str | None = option(
-        "contrastive loss: a name of lib/actstudy/losses.py, or of unstable_losses.py (what it"
-        " mends, as a control)",
+        "contrastive loss: a name of lib/actstudy/losses, or of a twin without what keeps it"
+        " finite, as a control",
         None,
     )
     loss_args: dict[str, float] = option(

@@ -7,7 +7,6 @@ from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 
 MAX_LOGIT_BYTES = 2**33  # of one tensor of logits; a step holds a few
-JOINT = ("einsum", "norm")  # losses over all combinations of samples: B^n logits
 BYTES = 4  # of a logit: float32
 SWITCHES = ("learn_scale", "normalize")
 ABOVE_ZERO = ("scale",)
@@ -89,12 +88,12 @@ def check_arguments(loss: str, args: dict[str, float], where: str) -> None:
 
 def _check_memory(spec: RunSpec, where: str) -> None:
     """StudyError if a loss's logits, of all combinations of a batch's samples, take too much."""
-    n = n_views(spec)
-    name = str(spec.loss).partition("_without_")[0]
+    n = losses.axes_of_logits(str(spec.loss), n_views(spec))
     needed = BYTES * spec.batch_size**n
-    if name not in JOINT or needed <= MAX_LOGIT_BYTES:
+    if needed <= MAX_LOGIT_BYTES:
         return
     fits = int((MAX_LOGIT_BYTES / BYTES) ** (1 / n))
     got = f"got {spec.batch_size}, of which {spec.loss} makes {spec.batch_size}^{n} logits"
     fault = f"{got}, {needed:,} bytes"
-    raise StudyError(f"{where}: batch_size: {fault}; allowed: at most {fits} with {n} views")
+    allowed = f"at most {fits} with {n_views(spec)} views"
+    raise StudyError(f"{where}: batch_size: {fault}; allowed: {allowed}")
