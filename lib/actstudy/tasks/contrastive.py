@@ -49,7 +49,7 @@ TASK = {
         "clip": 1.0,
         "schedule": "cosine",
         "warmup": 0.1,
-        "steps": 120,
+        "steps": 160,
         "eval_every": 40,
         "batch_size": 32,
     },
