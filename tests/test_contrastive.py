@@ -1,10 +1,13 @@
 """Contrastive runs: views, what planning refuses, metrics, models, endings, from study to page."""
 
+import itertools
 import json
 import math
 from pathlib import Path
 
 import numpy as np
+import own_files
+import own_package
 import pandas as pd
 import pytest
 import torch
@@ -265,7 +268,9 @@ def test_k_nn_votes_as_that_of_scikit_learn():
         retrieval.NEIGHBOURS, weights=lambda d: np.exp((1 - d**2 / 2) / retrieval.TEMPERATURE)
     )
     reference.fit(bank.numpy(), labels[:120])
-    own = retrieval.knn_accuracy(bank, torch.from_numpy(labels[:120]), rest, torch.tensor(labels[120:]))
+    own = retrieval.knn_accuracy(
+        bank, torch.from_numpy(labels[:120]), rest, torch.tensor(labels[120:])
+    )
     assert own == pytest.approx(reference.score(rest.numpy(), labels[120:]))
     assert 0.5 < own < 1
 
@@ -288,11 +293,174 @@ def test_scores_are_finite_and_those_of_the_features(data, tmp_path):
     assert evaluation.scores["loss"] == pytest.approx(np.mean(losses_of_batches), rel=1e-5)
     first, second = map(retrieval.unit, output.features[:, :2].unbind(1))
     near = first @ second.T
-    assert evaluation.scores["recall_at_1"] == (near.argmax(1) == torch.arange(len(near))).double().mean()
+    assert (
+        evaluation.scores["recall_at_1"]
+        == (near.argmax(1) == torch.arange(len(near))).double().mean()
+    )
     assert evaluation.scores["logit_scale"] == pytest.approx(1 / 0.07)
     assert 0 < evaluation.scores["clamped"] < 1
     hits = evaluation.predictions["label"] == evaluation.predictions["predicted"]
     assert evaluation.scores["recall_at_1"] == hits.mean()
+
+
+def test_the_reference_retrieves_by_pixels(data):
+    """The same views and the same rule; a moved image is not found by its pixels alone."""
+    row = contrastive.reference(data)
+    assert (row["name"], row["metric"]) == ("raw pixels", "recall_at_1")
+    x = data.on(CPU, "val")["x"]
+    drawn = torch.from_numpy(contrastive.fixed_draws("crop_flip", 2, "val", x.shape))
+    pixels = (augment.views(x, drawn, 2) - data.manifest["mean"]) / data.manifest["sd"]
+    first, second = pixels.flatten(2).double().unbind(1)
+    near = (first @ second.T) / second.norm(dim=1)
+    assert row["val"] == (near.argmax(1) == torch.arange(len(near))).double().mean().item()
+    assert 1 / len(x) < row["val"] < 0.7
+
+
+# Image and class name
+
+
+def test_names_are_their_bytes():
+    tokens = towers.tokens_of(["ab", "\u00e9"])
+    assert tokens.tolist() == [[98, 99], [0xC3 + 1, 0xA9 + 1]]
+    assert towers.tokens_of(["abc", "d"]).tolist() == [[98, 99, 100], [101, 0, 0]]
+
+
+def dual(**fields):
+    return small("contrastive", "relu", model="dual", views=1, **fields)
+
+
+def test_a_text_tower_tells_names_apart_and_sees_no_padding(data, tmp_path):
+    model = make_job(dual(), tmp_path, data, CPU, quiet()).model
+    texts = model.text()
+    assert texts.shape == (10, towers.EMBEDDING)
+    assert torch.pdist(retrieval.unit(texts)).min() > 1e-3
+    model.text.tokens = model.text.tokens[1:2]
+    torch.testing.assert_close(model.text(), texts[1:2])
+    model.text.tokens = model.text.tokens[:, :7]  # "Trouser" without what fills it up
+    torch.testing.assert_close(model.text(), texts[1:2], rtol=1e-4, atol=1e-5)
+
+
+def test_a_class_is_retrieved_by_its_name_and_back(data, tmp_path):
+    work = make_job(dual(), tmp_path, data, CPU, quiet())
+    (evaluation,) = work.evaluate("val", [0])
+    split = work.splits["val"]
+    work.model.eval()
+    with torch.no_grad():
+        output = work.forward(augment.views(split["x"], split["drawn"], 1))
+    near = (retrieval.unit(output.features[:, 0]) @ retrieval.unit(output.texts).T).numpy()
+    label = split["y"].numpy()
+    assert (evaluation.predictions["label"] == label).all()
+    assert (evaluation.predictions["predicted"] == near.argmax(1)).all()
+    assert evaluation.scores["recall_at_1"] == (near.argmax(1) == label).mean()
+    back = label[near.argmax(0)] == np.arange(10)
+    assert evaluation.scores["recall_at_1_back"] == back.mean()
+
+
+def test_every_set_of_images_has_a_name_per_class():
+    sets = [name for name in registry.datasets() if registry.dataset(name)["kind"] == "images"]
+    assert {"fashion_mnist", "fashion_mnist_tenth", "cifar10", "cifar100", "mnist"} < set(sets)
+    for name in sets:
+        assert class_names.exist(name)
+        if not class_names.are_read(name):
+            names = class_names.of(name, Path())
+            assert len(set(names)) == registry.dataset(name)["classes"]
+            assert all(names)
+
+
+def test_data_without_class_names_are_refused_for_a_text_tower(tmp_path):
+    with own_package.copied(tmp_path, {}) as package:
+        text = (package.folder / "data/sets/cifar10.py").read_text()
+        package.write("data/sets/cifar10.py", text.replace("CLASS_NAMES", "LABELS"))
+        fields = {"model": "dual", "views": 1, "dataset": "cifar10"}
+        got = "model: got 'dual', which reads class names, and CIFAR-10 has none; allowed: siamese"
+        refusal(lambda: planned(**fields), f"command line: {got}")
+        planned(dataset="cifar10")
+
+
+def test_other_class_names_are_other_runs_of_a_text_tower_alone(tmp_path):
+    before = dual(), planned()
+    assert not before[0].code
+    with own_package.copied(tmp_path, {}) as package:
+        text = (package.folder / f"data/sets/{DATA}.py").read_text()
+        package.write(f"data/sets/{DATA}.py", text.replace('"Trouser"', '"Trousers"'))
+        assert list(dual().code) == [f"data/sets/{DATA}.py"]
+        assert planned() == before[1]
+
+
+def test_own_images_are_named_by_their_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own_files.images(tmp_path / "pets", ["cat", "dog", "emu"], n=12)
+    fields = {"dataset": "./pets", "batch_size": 4}
+    one = planned(**fields, model="dual", views=1, steps=3, eval_every=3, width=2, warmup=0)
+    assert class_names.of(one.dataset, Path()) == ["cat", "dog", "emu"]
+    prepared.prepare(one.dataset, tmp_path / "data")
+    assert run(one, tmp_path / "a", tmp_path / "data", quiet()) == "completed"
+    row = run_row(tmp_path / "a")
+    assert 0 <= row["reported_recall_at_1"] <= 1
+    assert row["dataset"] == one.dataset
+
+
+# Training
+
+
+@pytest.mark.parametrize(
+    ("loss", "args", "place"),
+    [
+        ("clip_without_max", {"scale": 100.0}, "output of loss at step 0"),
+        ("siglip_without_max", {"scale": 100.0, "bias": -100.0}, "output of loss at step 0"),
+    ],
+)
+def test_a_loss_that_is_not_finite_is_named(folder, tmp_path, loss, args, place):
+    one = small("contrastive", "relu", loss=loss, loss_args=args, precision="bf16")
+    assert run(one, tmp_path / "a", folder, quiet()) == "diverged"
+    row = run_row(tmp_path / "a")
+    assert row["reason"].startswith("loss is ")
+    assert row["reason"].endswith(f"first not finite: {place}")
+    assert row["reported_recall_at_1"] is None
+    stable = small("contrastive", "relu", loss=losses.base(loss), loss_args=args, precision="bf16")
+    assert run(stable, tmp_path / "b", folder, quiet()) == "completed"
+
+
+def test_a_loss_that_is_not_finite_in_validation_is_named(folder, tmp_path, monkeypatch):
+    """Weights may be such that only an evaluation shows it."""
+    whole = contrastive.batch_scores
+
+    def broken(output, *parts):
+        with torch.no_grad():
+            output.loss.log_scale.fill_(torch.nan)
+        return whole(output, *parts)
+
+    monkeypatch.setattr(contrastive, "batch_scores", broken)
+    assert run(small("contrastive"), tmp_path / "a", folder, quiet()) == "diverged"
+    reason = run_row(tmp_path / "a")["reason"]
+    assert reason == "validation loss is nan after step 3; first not finite: output of loss"
+
+
+@pytest.mark.parametrize("name", losses.stable())
+def test_every_loss_trains_and_its_scale_is_logged(folder, tmp_path, name):
+    one = small("contrastive", "relu", loss=name, loss_args={"learn_scale": 0}, views=3)
+    assert run(one, tmp_path / "a", folder, quiet(probe_every=2)) == "completed"
+    assert run_row(tmp_path / "a")["reported_logit_scale"] == pytest.approx(
+        losses.arguments(name)["scale"]
+    )
+    curves = run_tables(tmp_path / "a")["curves"].to_pandas()
+    train = curves[curves["split"] == "train"]
+    assert {"loss", "logit_scale", "clamped", "lr"} <= set(train["metric"])
+    assert np.isfinite(curves["value"]).all()
+
+
+def test_a_compiled_run_computes_what_an_eager_one_does(data, tmp_path):
+    values = []
+    for engine in ("eager", "compiled"):
+        work = make_job(
+            dual(engine=engine, loss_args={"clamp": 5.0}), tmp_path / engine, data, CPU, quiet()
+        )
+        steps = []
+        for step, rows in itertools.islice(batches(work, 0), 2):
+            steps.append({name: value.item() for name, value in work.train(step, rows).items()})
+        values.append(steps)
+    for eager, compiled in zip(*values, strict=True):
+        assert compiled == pytest.approx(eager, rel=1e-3)
 
 
 # From runs to a page

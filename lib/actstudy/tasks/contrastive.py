@@ -179,9 +179,7 @@ def retrieved(output: Embedded, y: Tensor) -> tuple[Retrieved, Retrieved]:
     return there, retrieval.retrieve(names, classes, image, y)
 
 
-def batch_scores(
-    output: Embedded, y: Tensor, order: Tensor, batch_size: int
-) -> dict[str, float]:
+def batch_scores(output: Embedded, y: Tensor, order: Tensor, batch_size: int) -> dict[str, float]:
     """Means over whole batches as training has them, of a small split over all of it as one.
 
     output: of all N examples; order: (N,).
