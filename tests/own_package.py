@@ -13,7 +13,7 @@ import pytest
 
 from actstudy.contract import literals, registry
 
-ROOMS = ("data/sets", "nets", "tasks", "analysis/figures")
+ROOMS = ("losses", "data/sets", "nets", "tasks", "analysis/figures")
 
 
 class Package:
@@ -47,8 +47,6 @@ def copied(tmp_path: Path, files: Mapping[str, str]) -> Iterator[Package]:
     for room in ROOMS:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(literals.PACKAGE / room, folder / room, ignore=ignored)
-    for file in literals.PACKAGE.glob("*.py"):
-        shutil.copy(file, folder / file.name)
     with pytest.MonkeyPatch.context() as patch:
         for module in (literals, registry):
             patch.setattr(module, "PACKAGE", folder)

@@ -1,5 +1,6 @@
 """Contrastive runs: views, what planning refuses, metrics, models, endings, from study to page."""
 
+import functools
 import itertools
 import json
 import math
@@ -407,7 +408,7 @@ def test_own_images_are_named_by_their_folders(tmp_path, monkeypatch):
     ("loss", "args", "place"),
     [
         ("clip_without_max", {"scale": 100.0}, "output of loss at step 0"),
-        ("siglip_without_max", {"scale": 100.0, "bias": -100.0}, "output of loss at step 0"),
+        ("siglip_without_max", {"scale": 100.0, "bias": 50.0}, "output of loss at step 0"),
     ],
 )
 def test_a_loss_that_is_not_finite_is_named(folder, tmp_path, loss, args, place):
@@ -449,14 +450,24 @@ def test_every_loss_trains_and_its_scale_is_logged(folder, tmp_path, name):
     assert np.isfinite(curves["value"]).all()
 
 
-def test_a_compiled_run_computes_what_an_eager_one_does(data, tmp_path):
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"views": 3, "loss": "einsum"},
+        {"model": "dual", "views": 1, "loss": "siglip", "loss_args": {"clamp": 5.0}},
+    ],
+)
+def test_a_step_is_traced_in_one_piece(data, tmp_path, monkeypatch, fields):
+    """The graphs run as torch's own operations: of narrow ResNets its CPU compiler makes code
+    that breaks the heap (torch 2.14), of `vision` too; tests/test_cuda.py compiles on a GPU.
+    """
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     values = []
     for engine in ("eager", "compiled"):
-        work = make_job(
-            dual(engine=engine, loss_args={"clamp": 5.0}), tmp_path / engine, data, CPU, quiet()
-        )
+        one = small("contrastive", "relu", engine=engine, **fields)
+        work = make_job(one, tmp_path / engine, data, CPU, quiet())
         steps = []
-        for step, rows in itertools.islice(batches(work, 0), 2):
+        for step, rows in itertools.islice(batches(work, 0), 3):
             steps.append({name: value.item() for name, value in work.train(step, rows).items()})
         values.append(steps)
     for eager, compiled in zip(*values, strict=True):

@@ -245,7 +245,7 @@ def tiny_raw(raw, monkeypatch):
 def test_words_of_tiny_imagenet_are_beside_its_manifest(tiny_raw, tmp_path):
     """They change no checksum; without them a text tower says what is missing."""
     prepared.prepare("tiny_imagenet", tmp_path / "without")
-    with pytest.raises(store.Damaged, match="class_names.json is missing; to fix: put words.txt"):
+    with pytest.raises(store.Damaged, match=r"names\.json is missing; to fix: put words"):
         class_names.of("tiny_imagenet", tmp_path / "without")
     wnids = (tiny_raw / "wnids.txt").read_text().split()
     lines = [f"{wnid}\tname {wnid}, other\n" for wnid in sorted([*wnids, "n99999999"])]

@@ -1,4 +1,4 @@
-"""The contrastive losses that a run may name, read from their files so that planning needs no torch.
+"""The contrastive losses that a run may name, read from their files: planning needs no torch.
 
 Those of `losses/__init__.py`, and of `losses/unstable.py` twins without what keeps them finite.
 """
@@ -32,7 +32,7 @@ def base(name: str) -> str:
 
 
 def arguments(name: str) -> dict[str, Any]:
-    """The arguments of a loss, all numbers, with their defaults; a twin lacks what it is without."""
+    """The arguments of a loss, all numbers, with their defaults; a twin lacks some."""
     lacks = registry.entries(*TWINS, "lacks").get(name) or ()
     own = registry.arguments(FILE, "LOSSES")[base(name)]
     known = {**registry.literal(FILE, "ARGS"), **own}

@@ -113,7 +113,7 @@ def min_pixels(spec: RunSpec) -> int:
 
 
 def reads_names(spec: RunSpec) -> bool:
-    """Whether a run's model reads the names of the data set's classes: its file says READS_NAMES."""
+    """Whether a run's model reads the names of the classes: its file says READS_NAMES."""
     net = of_run(spec)
     return net is not None and "READS_NAMES" in literals.assignments(f"nets/{net}.py")
 

@@ -32,7 +32,7 @@ SITES = (  # study files are checked against them
 
 
 class Siamese(nn.Module):
-    """Views (B, V, C, H, W) -> `Embedded` without texts; the loss, and its scale, are part of it."""
+    """Views (B, V, C, H, W) -> `Embedded` without texts; the loss and its scale are a part."""
 
     def __init__(self, spec: RunSpec, channels_in: int, make_act: MakeAct) -> None:
         super().__init__()

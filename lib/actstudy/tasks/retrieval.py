@@ -47,8 +47,8 @@ def retrieve(queries: Tensor, wanted: Tensor, gallery: Tensor, labels: Tensor) -
     for rows in torch.arange(len(queries), device=queries.device).split(CHUNK):
         near = cosines(queries[rows], gallery)
         is_right = wanted[rows, None] == labels
-        right, _ = near.masked_fill(~is_right, -torch.inf).max(1)
-        others, first = near.masked_fill(is_right, -torch.inf).max(1)
+        right = near.masked_fill(~is_right, -torch.inf).amax(1)
+        first = near.masked_fill(is_right, -torch.inf).argmax(1)
         before = ~(near < right[:, None]) & ~is_right  # NaN is not below either
         rank = before.sum(1)
         ranks.append(rank)

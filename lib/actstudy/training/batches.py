@@ -49,8 +49,8 @@ def probe_batch(x: Tensor, most: int = MAX_PROBE_EXAMPLES) -> Tensor:
 def draws(spec: RunSpec, step: int, n: int, x: Tensor, blocks: int = 0) -> np.ndarray:
     """What happens to each of the n examples of a step, float32 (n, draws); x (N, ...): the split.
 
-    First augmentation, of each view, then stochastic depth's factors of the model's residual blocks. The same for
-    all activations, engines and frameworks.
+    First augmentation, of each view, then stochastic depth's factors of the model's residual
+    blocks. The same for all activations, losses, engines and frameworks.
     """
     height, width = (0, 0)
     if spec.augment != "none":
