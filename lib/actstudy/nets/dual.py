@@ -47,7 +47,7 @@ class Dual(nn.Module):
         super().__init__()
         self.image = ImageTower(spec, channels_in, make_act)
         self.text = TextTower(spec, class_names, make_act)
-        self.loss = make(spec.loss, spec.loss_args)
+        self.loss = make(spec.loss or "", spec.loss_args)
 
     def forward(self, x: Tensor) -> Embedded:
         pooled, features = self.image(x)

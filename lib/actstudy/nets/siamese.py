@@ -37,7 +37,7 @@ class Siamese(nn.Module):
     def __init__(self, spec: RunSpec, channels_in: int, make_act: MakeAct) -> None:
         super().__init__()
         self.image = ImageTower(spec, channels_in, make_act)
-        self.loss = make(spec.loss, spec.loss_args)
+        self.loss = make(spec.loss or "", spec.loss_args)
 
     def forward(self, x: Tensor) -> Embedded:
         pooled, features = self.image(x)

@@ -63,7 +63,7 @@ class ImageTower(nn.Module):
         super().__init__()
         width = spec.width or 0
         self.tower = ResNet18(channels_in, 1, width, spec.stem, prefixed(make_act, "image"))
-        self.tower.head = nn.Identity()
+        self.tower.head = nn.Identity()  # type: ignore[assignment]
         features = 8 * width
         self.projection = Projection(features, spec.norm, make_act("image.projection", features))
 
@@ -72,7 +72,7 @@ class ImageTower(nn.Module):
             x = x[:, None]
         pooled = self.tower(x.flatten(0, 1))
         features = self.projection(pooled)
-        return tuple(part.unflatten(0, x.shape[:2]) for part in (pooled, features))  # type: ignore[return-value]
+        return pooled.unflatten(0, x.shape[:2]), features.unflatten(0, x.shape[:2])
 
 
 class TextTower(nn.Module):
@@ -95,7 +95,7 @@ class TextTower(nn.Module):
             make_act=prefixed(make_act, "text"),
             pad=PAD,
         )
-        self.tower.head = nn.Identity()
+        self.tower.head = nn.Identity()  # type: ignore[assignment]
         self.projection = Projection(width, spec.norm, make_act("text.projection", width))
 
     def forward(self) -> Tensor:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 CHUNK = 1024  # rows of similarities at a time
 NEIGHBOURS = 20  # of k-NN
@@ -90,7 +91,7 @@ def knn_accuracy(bank: Tensor, bank_labels: Tensor, x: Tensor, labels: Tensor) -
     hits = 0
     for rows in torch.arange(len(x), device=x.device).split(CHUNK):
         near, index = cosines(x[rows], bank).topk(k)
-        votes = near.new_zeros(len(rows), classes)
-        votes.scatter_add_(1, bank_labels[index], (near / TEMPERATURE).exp())
+        of_class = functional.one_hot(bank_labels[index], classes)  # (rows, k, classes)
+        votes = ((near / TEMPERATURE).exp()[:, :, None] * of_class).sum(1)
         hits += int((votes.argmax(1) == labels[rows]).sum())
     return hits / len(x)
