@@ -307,7 +307,7 @@ def test_scores_are_finite_and_those_of_the_features(data, tmp_path):
 def test_the_reference_retrieves_by_pixels(data):
     """The same views and the same rule; a moved image is not found by its pixels alone."""
     row = contrastive.reference(data)
-    assert (row["name"], row["metric"]) == ("raw pixels", "recall_at_1")
+    assert (row["name"], row["metric"]) == ("raw pixels, view to view", "recall_at_1")
     x = data.on(CPU, "val")["x"]
     drawn = torch.from_numpy(contrastive.fixed_draws("crop_flip", 2, "val", x.shape))
     pixels = (augment.views(x, drawn, 2) - data.manifest["mean"]) / data.manifest["sd"]

@@ -80,7 +80,9 @@ class RunSpec:
     )
     heads: int = option("attention heads; must divide width", 4, ge=1)
     norm: Literal["none", "batch", "layer"] = option(
-        "normalisation before each activation; none shows the activation undisguised", "none"
+        "normalisation before each activation, of a contrastive model that of its projections;"
+        " none shows the activation undisguised",
+        "none",
     )
     dropout: float = option(
         "share of values dropped: after each activation of an MLP, of embeddings and sublayer"
