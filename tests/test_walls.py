@@ -64,6 +64,7 @@ INNER_ORDER = {
         "arrays",
         "standardisation",
         "checks",
+        "names_of_classes",
         "opened",
         "prepared",
         "official",
