@@ -3,6 +3,7 @@
 A word stands for what is known to be so; what is not known has no word.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ ADAPTIVE = (*ADAM, "rmsprop", "adagrad", "adadelta", "rprop", "lion")
 UNBOUNDED = ("relu", "gelu", "silu")  # what replaces an activation that saturates
 NOT_ZERO_CUT = ("leaky_relu", "gelu", "silu")  # what replaces one whose units die
 WITH_BATCH_NORM = ("vision", "resnet50", "mobilenetv2")  # tasks and models that have it inside
+NO_COSINES = ("distance", "norm")  # contrastive losses whose similarities are none
 MLPS = ("mlp", "tabular", "tabular_regression")  # tasks whose model is the MLP
 
 
@@ -25,6 +27,7 @@ def words(facts: Mapping[str, Any]) -> frozenset[str]:
     if isinstance(facts.get("model"), str):
         task = facts["model"]  # whatever the task; of an own model's parts nothing is known
     norm = facts.get("norm") if task in (None, *MLPS) else None  # the field is the MLP's alone
+    loss = str(facts.get("loss"))
     is_known = {
         "run": "run_id" in facts,
         "mlp": task in MLPS,
@@ -38,8 +41,25 @@ def words(facts: Mapping[str, Any]) -> frozenset[str]:
         "sigmoid": activation == "sigmoid",
         "unbounded": activation in UNBOUNDED,
         "not_zero_cut": activation in NOT_ZERO_CUT,
+        "contrastive": is_contrastive(facts),
+        "fixed_scale": not _learns_scale(facts),
+        "sigmoid_pairs": loss.startswith("siglip"),
+        "no_cosines": loss.startswith(NO_COSINES),
     }
     return frozenset(word for word, holds in is_known.items() if holds)
+
+
+def is_contrastive(facts: Mapping[str, Any]) -> bool:
+    """Whether a run is of the task, or a Monitor has seen such a loss or was told of it."""
+    return facts.get("task") == "contrastive" or bool(facts.get("contrastive"))
+
+
+def _learns_scale(facts: Mapping[str, Any]) -> bool:
+    """Whether the scale of logits is learnt, as far as known."""
+    args = facts.get("loss_args") or {}
+    if isinstance(args, str):  # JSON text in `runs`
+        args = json.loads(args)
+    return bool(facts.get("learns_scale", args.get("learn_scale", True)))
 
 
 def fits(when: Collection[str], unless: Collection[str], known: frozenset[str]) -> bool:

@@ -6,14 +6,17 @@ import statistics
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from actstudy.advice import dead
+from actstudy.advice import context, dead
 
-DERIVED_FROM = (*dead.PROBES, "post_sd", "update_ratio", "loss_scale")
+DERIVED_FROM = (*dead.PROBES, "post_sd", "update_ratio", "loss_scale", "lr")
+OF_CURVES = ("loss", "logit_scale")  # the metrics that are read
 DEAD_FROM_START = 0.99  # a site with a larger share of dead units at every step was born dead
 LARGE_FIRST_UPDATE = 1e-2  # relative to the weights; below it Adam needs no warm-up
 LOSS_RISE = 10  # times the loss at step 0; only a loss above is judged by its size
 MIN_LOSSES = 3  # readings from which on a loss can be called flat
 MIN_LOSS_STEPS = 50  # steps between the first and the last of them
+WITHOUT_EPSILON = "_without_eps"  # in the names of losses that divide by norms alone
+PEAK = 0.99  # a rate of that share of the largest is the end of a warm-up
 FROM_SETTINGS = -1  # the step of readings that belong to no step
 Row = Mapping[str, Any]
 
@@ -45,9 +48,10 @@ def read_run(
     """
     rows = [_of_health(row) for row in health if row["probe"] in probes]
     rows = _believed(rows, facts.get("precision") == "fp16")
+    curves = [row for row in curves if row["metric"] in OF_CURVES]
     losses = [row for row in curves if row["metric"] == "loss"]
     series: Series = {}
-    for reading in [*rows, *_derived(rows), *_of_curves(losses)]:
+    for reading in [*rows, *_derived(rows), *_of_curves(losses), *_of_scales(curves)]:
         if not math.isnan(reading.value):
             _add(series, reading)
     for reading in _of_settings(facts, losses, series, fact_names):
@@ -172,6 +176,16 @@ def _of_curves(losses: Iterable[Row]) -> list[Reading]:
     return readings
 
 
+def _of_scales(curves: Iterable[Row]) -> list[Reading]:
+    """The scale of logits in training, of a contrastive run."""
+    readings = []
+    for row in curves:
+        if row["metric"] == "logit_scale" and row["split"] == "train":
+            value = float(row["value"])
+            readings.append(Reading("model", "logit_scale", "model", int(row["step"]), value))
+    return readings
+
+
 def _of_rises(losses: list[tuple[int, float, str]]) -> list[Reading]:
     """The loss at step 0, and losses over LOSS_RISE times as large; losses: step, loss, split.
 
@@ -202,26 +216,50 @@ def _of_settings(
     if facts.get("status") == "diverged":
         values.append(("diverged", "run", 1.0))
     if facts.get("batch_size") is not None:
-        n_parts = facts.get("accumulate") or 1
-        values.append(("batch_part", "batch", facts["batch_size"] / n_parts))
+        n_examples = facts["batch_size"] / (facts.get("accumulate") or 1)
+        values.append(("batch_part", "batch", n_examples))
+        if context.is_contrastive(facts) and facts.get("pairs") is None:
+            values.append(("pairs", "batch", n_examples))
     n_sites = len(series.get(("site", "post_sd"), ()))
     if n_sites:
         values.append(("sites", "model", float(n_sites)))
     share = _warmup_share(facts, losses, series)
     if share is not None:
         values.append(("warmup_share", "warmup", share))
-    return [Reading("fact", probe, place, FROM_SETTINGS, value) for probe, place, value in values]
+    readings = [Reading("fact", *value[:2], FROM_SETTINGS, value[2]) for value in values]
+    if WITHOUT_EPSILON in str(facts.get("loss")):
+        readings.append(Reading("normalisation", "floor", "the loss", FROM_SETTINGS, 0.0))
+    return readings
 
 
 def _warmup_share(facts: Row, losses: list[Row], series: Series) -> float | None:
     """Adam's warm-up in units of 2 / (1 - beta2) steps, if its first update was large."""
     updates = series.get(("model", "update_ratio"), {}).get("model", {})
-    steps_per_epoch = [row["step"] / row["epoch"] for row in losses if row.get("epoch")]
     is_adam = facts.get("optimizer") in ("adam", "adamw") and "betas" in facts
-    if not is_adam or not steps_per_epoch or updates.get(0, 0.0) <= LARGE_FIRST_UPDATE:
+    if not is_adam or updates.get(0, 0.0) <= LARGE_FIRST_UPDATE:
         return None
     betas = facts["betas"]
     if isinstance(betas, str):  # JSON text in `runs`
         betas = json.loads(betas)
-    steps = facts["warmup"] * statistics.median(steps_per_epoch)
-    return float(steps * (1 - betas[1]) / 2)
+    if "warmup" in facts:
+        steps_per_epoch = [row["step"] / row["epoch"] for row in losses if row.get("epoch")]
+        if not steps_per_epoch:
+            return None
+        steps = facts["warmup"] * statistics.median(steps_per_epoch)
+    elif context.is_contrastive(facts):
+        steps = _rising(series.get(("model", "lr"), {}).get("model", {}))
+    else:
+        return None
+    share = float(steps * (1 - betas[1]) / 2)
+    return None if math.isnan(share) else share
+
+
+def _rising(rates: Mapping[int, float]) -> float:
+    """The steps in which a learning rate rose, up to the reading that follows; NaN if not known.
+
+    rates: step -> rate, of the steps that were read.
+    """
+    first, last = min(rates, default=0), max(rates, default=0)
+    peak = max(rates.values(), default=0.0)
+    top = min((step for step, rate in rates.items() if rate >= PEAK * peak), default=0)
+    return math.nan if first == last or top == last else float(top - first)

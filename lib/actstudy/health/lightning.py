@@ -14,7 +14,7 @@ class HealthCallback(Callback):
     """For a Trainer: `callbacks=[HealthCallback(every=100)]`.
 
     `health` is the Monitor of the model in training. A step is one of the optimizer: of accumulated
-    batches the last one ends it.
+    batches the last one ends it. What `training_step` calls outside of modules is seen, too.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -28,6 +28,14 @@ class HealthCallback(Callback):
         self._steps = trainer.global_step
         self._scale = 1.0
 
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.health.open_pass()
+
+    def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:
+        self.health.close_pass()
+
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         if scaler:
@@ -36,6 +44,7 @@ class HealthCallback(Callback):
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        self.health.close_pass()
         if trainer.global_step != self._steps:
             self._steps = trainer.global_step
             loss = outputs.get("loss") if isinstance(outputs, dict) else outputs

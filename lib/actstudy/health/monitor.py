@@ -118,6 +118,15 @@ class Monitor:
         if self._open and self.steps_done % self.every == 0:
             self._arm()
 
+    def open_pass(self) -> None:
+        """See what a due step calls outside of modules, too, until `close_pass` or its end."""
+        if self._armed:
+            self._guard(self._passes.frames.open)()
+
+    def close_pass(self) -> None:
+        """See no more of what is called outside of modules."""
+        self._guard(self._passes.frames.close)()
+
     def advice(self) -> rules.Advice:
         """What the health read so far means, with the readings that it rests on."""
         curves = []
@@ -219,9 +228,7 @@ class Monitor:
             self.coverage.remarks["scale"] = SCALED
         read = self._passes.values.values(scale or 1.0, suffix)
         read |= self._gradients.values(scale or 1.0, suffix) | self._update.values()
-        for name, parameter in self._update.parameters.items():
-            if name.rpartition(".")[2] == "logit_scale" and parameter.numel() == 1:
-                read["model", "model", 0, "logit_scale"] = parameter.detach().exp().view(1)
+        read |= self._passes.contrast.values()
         device = next(iter(read.values())).device if read else None
         if scale not in (None, 1.0):
             read["model", "model", 0, "loss_scale"] = torch.tensor([scale], device=device)
@@ -240,7 +247,7 @@ class Monitor:
         covered.activations.note(self._passes.values.probes, self._passes.not_read())
         covered.gradients.note(self._gradients.names_read(), self._gradients.not_read())
         covered.moment = self._gradients.moment()
-        covered.remarks |= self._passes.values.remarks()
+        covered.remarks |= self._passes.values.remarks() | self._passes.contrast.remarks()
         if covered.steps_read == 1:
             for line in covered.nothing():
                 tell(line)
