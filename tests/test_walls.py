@@ -18,6 +18,7 @@ ROOMS = (
     "own_data",
     "study",
     "advice",
+    "losses",
     "nets",
     "data",
     "tasks",
