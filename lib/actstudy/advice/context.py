@@ -12,7 +12,6 @@ ADAPTIVE = (*ADAM, "rmsprop", "adagrad", "adadelta", "rprop", "lion")
 UNBOUNDED = ("relu", "gelu", "silu")  # what replaces an activation that saturates
 NOT_ZERO_CUT = ("leaky_relu", "gelu", "silu")  # what replaces one whose units die
 WITH_BATCH_NORM = ("vision", "resnet50", "mobilenetv2")  # tasks and models that have it inside
-NO_COSINES = ("distance", "norm")  # contrastive losses whose similarities are none
 MLPS = ("mlp", "tabular", "tabular_regression")  # tasks whose model is the MLP
 
 
@@ -27,7 +26,6 @@ def words(facts: Mapping[str, Any]) -> frozenset[str]:
     if isinstance(facts.get("model"), str):
         task = facts["model"]  # whatever the task; of an own model's parts nothing is known
     norm = facts.get("norm") if task in (None, *MLPS) else None  # the field is the MLP's alone
-    loss = str(facts.get("loss"))
     is_known = {
         "run": "run_id" in facts,
         "mlp": task in MLPS,
@@ -43,8 +41,7 @@ def words(facts: Mapping[str, Any]) -> frozenset[str]:
         "not_zero_cut": activation in NOT_ZERO_CUT,
         "contrastive": is_contrastive(facts),
         "fixed_scale": not _learns_scale(facts),
-        "sigmoid_pairs": loss.startswith("siglip"),
-        "no_cosines": loss.startswith(NO_COSINES),
+        "sigmoid_pairs": str(facts.get("loss")).startswith("siglip"),
     }
     return frozenset(word for word, holds in is_known.items() if holds)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from actstudy.advice import context, rules
-from actstudy.advice.readings import Series
 from actstudy.advice.rules import Advice, Finding
+from actstudy.advice.series import Series
 
 MAX_SITES = 5  # in the table
 COLUMNS = {  # of that table: the readings whose last value is shown, and its format

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from actstudy.health.calls import Seen
 from actstudy.health.traces import Traces
 from actstudy.health.values import Values
+from actstudy.losses import ContrastiveLoss, similarities
 
 LARGEST_LOGARITHM = 10.0  # a logit_scale above it is no logarithm: e^10 is 22,026
 GUESSED = "logit_scale: its use was not seen; read as a logarithm, or as it is above 10"
@@ -36,12 +37,12 @@ class Contrast:
                 self.parameters[name] = parameter
             if name.rpartition(".")[2] == "logit_bias":
                 self.facts["loss"] = "siglip"
-        self.losses: dict[str, nn.Module] = {}  # those that ran
+        self.losses: dict[str, ContrastiveLoss] = {}  # those that ran
         self.traces = Traces(self.parameters)
 
     def enter(self, name: str, module: nn.Module, inputs: Sequence[Any]) -> None:
         """Note a ContrastiveLoss that is called, and of how many pairs."""
-        if not is_contrastive_loss(module):
+        if not isinstance(module, ContrastiveLoss):
             return
         self.losses[name] = module
         views = [x for x in inputs if isinstance(x, Tensor) and x.ndim == 2]
@@ -100,7 +101,7 @@ class Contrast:
             use = self._use(name)
             scales[name] = assumed(parameter.detach()) if use is None else use
         for name, loss in self.losses.items():
-            scales[name] = scale_of(loss)
+            scales[name] = loss.logit_scale
         if not scales and "" in self.traces.scales:
             scales["number"] = self.traces.scales[""]
         return scales
@@ -111,28 +112,21 @@ class Contrast:
             self.facts["contrastive"] = True
             self.facts["pairs"] = self.traces.n_pairs
         parameters = list(self.parameters.values())
-        parameters += [loss.log_scale for loss in self.losses.values()]  # type: ignore[misc]
+        parameters += [loss.log_scale for loss in self.losses.values()]
         if scales:
             self.facts["learns_scale"] = any(p.requires_grad for p in parameters)
         for loss in self.losses.values():
-            similarity = loss.loss.similarity.__name__  # type: ignore[union-attr]
-            self.facts["loss"] = "siglip" if loss.bias is not None else similarity
-
-
-def is_contrastive_loss(module: nn.Module) -> bool:
-    """Whether a module is an actstudy.losses.ContrastiveLoss."""
-    return type(module).__name__ == "ContrastiveLoss"
+            similarity = loss.loss.similarity.__name__
+            self.facts["loss"] = similarity if loss.bias is None else "siglip"
 
 
 def is_bounded(module: nn.Module) -> bool:
-    """Whether a module is a loss whose gradient is bounded whatever the norm of its features."""
-    return is_contrastive_loss(module) and module.eps is None
+    """Whether a module is a loss whose gradient is bounded for whatever norm its features have."""
+    if not isinstance(module, ContrastiveLoss):
+        return False
+    return module.eps is None and module.loss.unit is similarities.unit
 
 
 def assumed(parameter: Tensor) -> Tensor:
     """The scale that a parameter means whose use was not seen."""
     return torch.where(parameter > LARGEST_LOGARITHM, parameter, parameter.exp())
-
-
-def scale_of(loss: nn.Module) -> Tensor:
-    return loss.logit_scale

@@ -31,10 +31,10 @@ class HealthCallback(Callback):
     def on_train_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
-        self.health.open_pass()
+        self.health.hear(outside=True)
 
     def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:
-        self.health.close_pass()
+        self.health.hear(outside=False)
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         scaler = getattr(trainer.precision_plugin, "scaler", None)
@@ -44,7 +44,7 @@ class HealthCallback(Callback):
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self.health.close_pass()
+        self.health.hear(outside=False)
         if trainer.global_step != self._steps:
             self._steps = trainer.global_step
             loss = outputs.get("loss") if isinstance(outputs, dict) else outputs

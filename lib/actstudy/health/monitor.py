@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import pyarrow.parquet as pq
-import torch
 from torch import Tensor, nn
 
 from actstudy.advice import report, rules
@@ -118,14 +117,10 @@ class Monitor:
         if self._open and self.steps_done % self.every == 0:
             self._arm()
 
-    def open_pass(self) -> None:
-        """See what a due step calls outside of modules, too, until `close_pass` or its end."""
-        if self._armed:
-            self._guard(self._passes.frames.open)()
-
-    def close_pass(self) -> None:
-        """See no more of what is called outside of modules."""
-        self._guard(self._passes.frames.close)()
+    def hear(self, outside: bool) -> None:
+        """From now on see, on a due step, what is called outside of modules as well, or not."""
+        frames = self._passes.frames
+        self._guard(frames.open if outside and self._armed else frames.close)()
 
     def advice(self) -> rules.Advice:
         """What the health read so far means, with the readings that it rests on."""
@@ -230,14 +225,10 @@ class Monitor:
         read |= self._gradients.values(scale or 1.0, suffix) | self._update.values()
         read |= self._passes.contrast.values()
         device = next(iter(read.values())).device if read else None
-        if scale not in (None, 1.0):
-            read["model", "model", 0, "loss_scale"] = torch.tensor([scale], device=device)
         reason = coverage.why_no_loss(loss)
         if reason:
             self.coverage.remarks["loss"] = reason
-        else:
-            mean = torch.as_tensor(loss, device=device).detach().mean()
-            read["model", "model", 0, "loss"] = mean.view(1)
+        read |= coverage.of_loss(None if reason else loss, scale, device)
         return list(read), values.stacked(read)
 
     def _note(self) -> None:

@@ -14,7 +14,14 @@ from torch import Tensor, nn
 from actstudy.health.calls import Seen
 
 # What a tensor is: squares, their sum, a norm, one over a norm, features or their products, a scale
-SQUARE, SUM, NORM, INVERSE, FEATURES, SCALE = "square", "sum", "norm", "inverse", "features", "scale"
+SQUARE, SUM, NORM, INVERSE, FEATURES, SCALE = (
+    "square",
+    "sum",
+    "norm",
+    "inverse",
+    "features",
+    "scale",
+)
 NORMS = {"norm", "linalg_norm", "linalg_vector_norm"}
 SHIFTS = {"add", "radd", "iadd", "clamp", "clamp_min", "clip", "maximum", "mul", "imul", "div"}
 DIVISIONS = {"div", "idiv", "itruediv", "truediv", "true_divide", "divide"}
