@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.health.calls import Seen
-from actstudy.health.traces import Traces
+from actstudy.health.tracing import Traces
 from actstudy.health.values import Values
 from actstudy.losses import ContrastiveLoss, similarities
 
@@ -51,7 +51,7 @@ class Contrast:
 
     def see(self, modules: Iterable[nn.Module], place: str, call: Seen) -> None:
         """Note a call of a function at a place in modules; a fault ends the tracing."""
-        if self.fault or type(call.result) is not Tensor or not call.result.is_floating_point():
+        if self.fault or type(call.result) is not Tensor or call.result.dtype is torch.bool:
             return
         if any(map(is_bounded, modules)):
             return
