@@ -60,8 +60,8 @@ def learnt(model: nn.Module, lr: float) -> tuple[set[str], float]:
     return {finding.rule for finding in health.findings()} & rules, losses[-1] / losses[0]
 
 
-def table() -> pd.DataFrame:
-    """A row per case: its rule, whether it is faulty, and whether the rule speaks."""
+def planted() -> list[dict[str, object]]:
+    """A row per case of a rule: whether it is faulty, and whether the rule speaks."""
     rows = []
     for rule in RULES:
         for is_faulty, cases in zip((True, False), rule(), strict=True):
@@ -70,6 +70,12 @@ def table() -> pd.DataFrame:
                 speaks = rule.__name__ in case()
                 about = {"rule": rule.__name__, "case": name}
                 rows.append({**about, "is_faulty": is_faulty, "speaks": speaks})
+    return rows
+
+
+def table() -> pd.DataFrame:
+    """A row per case of a rule, and per sound training, of rule `any`."""
+    rows = planted()
     for name, spoken, left in learning():
         about = {"rule": "any", "case": f"{name}: {left:.0%} of the loss left"}
         rows.append({**about, "is_faulty": False, "speaks": bool(spoken)})
