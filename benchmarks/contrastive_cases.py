@@ -17,11 +17,20 @@ from contrastive_towers import (
     Prototypes,
     Returning,
     Towers,
-    Unit,
     WithLoss,
+    Written,
+    halved,
+    in_the_loop,
+    learnt_temperature,
+    linear,
+    padded,
+    plain_loss,
+    scaled,
+    silenced,
     spoken,
+    without_bias,
 )
-from torch import Tensor, nn
+from torch import nn
 
 from actstudy.advice import rules
 from actstudy.losses import LOSSES, ContrastiveLoss, make
@@ -69,6 +78,9 @@ def logit_scale() -> tuple[Cases, Cases]:
     for code, value in ((LOG, 20), (LOG, 90), (PLAIN, 20), (PLAIN, 90)):
         use = "exponential" if code == LOG else "product"
         sound[f"{use} in the loop, scale {value}"] = of(Returning, value, code)
+    for value in (5, 300):
+        faulty[f"parameter temperature, scale {value}"] = of(learnt_temperature(1 / value))
+    sound["parameter temperature, scale 20"] = of(learnt_temperature(0.05))
     faulty["ContrastiveLoss, scale 5"] = of(of_loss(scale=5))
     faulty["ContrastiveLoss without max_scale, 150"] = of(of_loss(scale=150, max_scale=None))
     faulty["run, scale 9"] = of_run({"logit_scale": 9.0}, loss="clip")
@@ -93,6 +105,7 @@ def contrastive_loss() -> tuple[Cases, Cases]:
         faulty[f"temperature 0.07, features times {times}"] = of(Fixed, 0.07, scaled(times))
     for value in (3e3, 1e5):
         faulty[f"{PLAIN}, scale {value:g}"] = of(Towers, value, PLAIN)
+    faulty["loss in the loop, features times 100"] = of(Returning, 14.3, LOG, scaled(100))
     faulty["ContrastiveLoss without normalize"] = of(plain_loss(100.0))
     faulty["run, loss 5000"] = of_run({"loss": 5000.0}, loss="clip_without_max")
     for code in (LOG, PLAIN, CLAMPED):
@@ -104,22 +117,6 @@ def contrastive_loss() -> tuple[Cases, Cases]:
     sound["run, loss 200"] = of_run({"loss": 200.0}, loss="clip")
     sound["another task, loss 5000"] = of_run({"loss": 5000.0}, task="tabular_regression")
     return faulty, sound
-
-
-def scaled(times: float) -> Unit:
-    """No normalisation, but a factor."""
-    return lambda x: times * x
-
-
-def plain_loss(times: float) -> Callable[[], nn.Module]:
-    """Towers without normalisation, with a loss that does not normalise either."""
-
-    def model() -> nn.Module:
-        towers = WithLoss(ContrastiveLoss(normalize=False))
-        towers.unit = scaled(times)
-        return towers
-
-    return model
 
 
 def few_pairs() -> tuple[Cases, Cases]:
@@ -176,6 +173,9 @@ def norm_without_epsilon() -> tuple[Cases, Cases]:
             sound[f"{code}, bfloat16"] = of(halved(unit, torch.bfloat16), optimizer=SGD)
     for name in LOSSES:
         sound[f"ContrastiveLoss({name!r})"] = of(of_loss(name))
+    faulty["in an autograd.Function"] = of(Towers, 14.3, LOG, Written.apply)
+    faulty["x / x.norm() in the loop"] = of(in_the_loop(UNITS["x / x.norm()"]))
+    sound["F.normalize(x) in the loop"] = of(in_the_loop(UNITS[F_NORMALIZE]))
     sound["ContrastiveLoss, eps 1e-6"] = of(of_loss(eps=1e-6))
     sound["prototypes"] = of(Prototypes, 14.3)
     for name in ("clip", "siglip", "cosine_mean"):
@@ -185,11 +185,6 @@ def norm_without_epsilon() -> tuple[Cases, Cases]:
         faulty[f"run, {name}_without_eps"] = of_run(loss=f"{name}_without_eps")
         sound[f"run, {name}"] = of_run(loss=name)
     return faulty, sound
-
-
-def halved(unit: Unit, dtype: torch.dtype = torch.float16) -> Callable[[], nn.Module]:
-    """Towers whose weights are of few bits."""
-    return lambda: Towers(14.3, LOG, unit).to(dtype)
 
 
 def small_norm() -> tuple[Cases, Cases]:
@@ -211,35 +206,6 @@ def small_norm() -> tuple[Cases, Cases]:
             lambda name=name: linear(WithLoss(ContrastiveLoss(name))), change=padded
         )
     return faulty, sound
-
-
-def linear(model: Towers) -> Towers:
-    """The model with towers of one layer without bias, which keep zeros and sizes."""
-    model.first = nn.Sequential(nn.Linear(12, 16, bias=False))
-    model.second = nn.Linear(9, 16, bias=False)
-    return model
-
-
-def without_bias(unit: Unit) -> Callable[[], nn.Module]:
-    """Towers of one layer without bias."""
-    return lambda: linear(Towers(14.3, LOG, unit))
-
-
-def silenced(unit: Unit) -> Callable[[], nn.Module]:
-    """Towers of which one starts with zeros alone."""
-
-    def model() -> nn.Module:
-        towers = Towers(14.3, LOG, unit)
-        nn.init.zeros_(towers.second.weight)
-        nn.init.zeros_(towers.second.bias)
-        return towers
-
-    return model
-
-
-def padded(x: Tensor) -> Tensor:
-    """Inputs whose last example is zeros."""
-    return x * (torch.arange(len(x)) < len(x) - 1)[:, None]
 
 
 RULES = (logit_scale, contrastive_loss, few_pairs, short_warmup, norm_without_epsilon, small_norm)

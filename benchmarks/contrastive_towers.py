@@ -69,7 +69,12 @@ class Towers(nn.Module):
 
 
 class Returning(Towers):
-    """Returns features and the scale; the loss is in the loop, where no module runs."""
+    """Returns features and the scale; the loss is in the loop, where no module runs.
+
+    in_loop: what the loop makes of features.
+    """
+
+    in_loop: Unit = staticmethod(lambda x: x)
 
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         scale = self.logit_scale.exp() if self.logits is LOGITS[LOG] else self.logit_scale
@@ -77,16 +82,33 @@ class Returning(Towers):
 
 
 class Fixed(Towers):
-    """The scale is a number in the code, one over a temperature."""
+    """The scale is one over a temperature, a number in the code or a parameter."""
 
-    def __init__(self, temperature: float, unit: Unit = UNITS[F_NORMALIZE]) -> None:
+    def __init__(
+        self, temperature: float, unit: Unit = UNITS[F_NORMALIZE], learns: bool = False
+    ) -> None:
         super().__init__(1.0, PLAIN, unit)
         del self.logit_scale
-        self.temperature = temperature
+        self.temperature = nn.Parameter(torch.tensor(temperature)) if learns else temperature
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         p, q = self.features(x, y)
         return functional.cross_entropy(p @ q.T / self.temperature, torch.arange(len(x)))
+
+
+class Written(torch.autograd.Function):
+    """x / |x|, with a backward of its own."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        norm = x.norm(dim=-1, keepdim=True)
+        ctx.save_for_backward(x / norm, norm)
+        return x / norm
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        unit, norm = ctx.saved_tensors
+        return (gradient - unit * (gradient * unit).sum(-1, keepdim=True)) / norm
 
 
 class WithLoss(Towers):
@@ -116,7 +138,8 @@ def loss_of(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     if isinstance(returned, Tensor):
         return returned
     p, q, scale = returned
-    return functional.cross_entropy(scale * p @ q.T, torch.arange(len(x)))
+    logits = scale * model.in_loop(p) @ model.in_loop(q).T
+    return functional.cross_entropy(logits, torch.arange(len(x)))
 
 
 def spoken(
@@ -144,3 +167,69 @@ def spoken(
             schedule.step()
             health.step(loss)
     return {finding.rule for finding in health.findings()}
+
+
+def learnt_temperature(value: float) -> Callable[[], nn.Module]:
+    """Towers with a parameter that is one over a scale, of a name of its own."""
+    return lambda: Fixed(value, learns=True)
+
+
+def scaled(times: float) -> Unit:
+    """No normalisation, but a factor."""
+    return lambda x: times * x
+
+
+def plain_loss(times: float) -> Callable[[], nn.Module]:
+    """Towers without normalisation, with a loss that does not normalise either."""
+
+    def model() -> nn.Module:
+        towers = WithLoss(ContrastiveLoss(normalize=False))
+        towers.unit = scaled(times)
+        return towers
+
+    return model
+
+
+def in_the_loop(unit: Unit) -> Callable[[], nn.Module]:
+    """Towers whose features the loop normalises."""
+
+    def model() -> nn.Module:
+        towers = Returning(14.3, LOG, lambda x: x)
+        towers.in_loop = unit
+        return towers
+
+    return model
+
+
+def halved(unit: Unit, dtype: torch.dtype = torch.float16) -> Callable[[], nn.Module]:
+    """Towers whose weights are of few bits."""
+    return lambda: Towers(14.3, LOG, unit).to(dtype)
+
+
+def linear(model: Towers) -> Towers:
+    """The model with towers of one layer without bias, which keep zeros and sizes."""
+    model.first = nn.Sequential(nn.Linear(12, 16, bias=False))
+    model.second = nn.Linear(9, 16, bias=False)
+    return model
+
+
+def without_bias(unit: Unit) -> Callable[[], nn.Module]:
+    """Towers of one layer without bias."""
+    return lambda: linear(Towers(14.3, LOG, unit))
+
+
+def silenced(unit: Unit) -> Callable[[], nn.Module]:
+    """Towers of which one starts with zeros alone."""
+
+    def model() -> nn.Module:
+        towers = Towers(14.3, LOG, unit)
+        nn.init.zeros_(towers.second.weight)
+        nn.init.zeros_(towers.second.bias)
+        return towers
+
+    return model
+
+
+def padded(x: Tensor) -> Tensor:
+    """Inputs whose last example is zeros."""
+    return x * (torch.arange(len(x)) < len(x) - 1)[:, None]

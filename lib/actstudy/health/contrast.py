@@ -20,7 +20,7 @@ class Contrast:
     """The scales, pairs and normalisations of one step.
 
     Scales are those of parameters called logit_scale, as they are used, of ContrastiveLoss, and
-    numbers that divide products of normalised features.
+    numbers that multiply or divide products of normalised features.
     """
 
     def __init__(self) -> None:
@@ -114,7 +114,8 @@ class Contrast:
         parameters = list(self.parameters.values())
         parameters += [loss.log_scale for loss in self.losses.values()]
         if scales:
-            self.facts["learns_scale"] = any(p.requires_grad for p in parameters)
+            is_learnt = any(parameter.requires_grad for parameter in parameters)
+            self.facts["learns_scale"] = is_learnt or self.traces.learns_number
         for loss in self.losses.values():
             similarity = loss.loss.similarity.__name__
             self.facts["loss"] = similarity if loss.bias is None else "siglip"

@@ -37,7 +37,8 @@ class Trace(NamedTuple):
 
     zero: what the same functions make of a zero vector, in the same precision; root: what stood
     under a root that is written out (its slope is infinite at 0); is_product: features times
-    others; scale: the name of the parameter that they were multiplied by.
+    others; scale: the name of the parameter that they were multiplied by; factor: another number
+    that they were.
     """
 
     role: str
@@ -45,6 +46,7 @@ class Trace(NamedTuple):
     root: Tensor | None = None
     is_product: bool = False
     scale: str | None = None
+    factor: Tensor | None = None
     is_exp: bool = False  # of a scale: whether it passed an exponential
 
 
@@ -59,6 +61,11 @@ class Division(NamedTuple):
 def is_a_square_table(x: Tensor) -> bool:
     """Whether a tensor is (B, B)."""
     return x.ndim == 2 and x.shape[0] == x.shape[1]
+
+
+def is_number(x: Any) -> bool:
+    """Whether a factor is a single number."""
+    return isinstance(x, float | int) or (isinstance(x, Tensor) and x.numel() == 1)
 
 
 def is_square(name: str, operands: Sequence[Any]) -> bool:

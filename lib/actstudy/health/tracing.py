@@ -1,5 +1,6 @@
 """Tracing of a step's tensors, call by call: what each is, from what it was made of."""
 
+import math
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -27,6 +28,7 @@ from actstudy.health.traces import (
     Division,
     Trace,
     is_a_square_table,
+    is_number,
     is_square,
     of_dtype,
 )
@@ -36,9 +38,10 @@ class Traces:
     """Traces of the tensors of a step.
 
     divisions: those by norms of what has a gradient; scales: name of a parameter, or "" of a
-    number in the code -> what logits were multiplied by; exponentials: name -> the last number
-    that an exponential made of it; n_pairs: rows of the largest square of products that are
-    normalised or scaled, or of logits whose right answers are 0, 1, 2, ..
+    number without such a name -> what logits were multiplied by; learns_number: whether that has
+    a gradient; exponentials: name -> the last number that an exponential made of it; n_pairs: rows
+    of the largest square of products that are normalised or scaled, or of logits whose right
+    answers are 0, 1, 2, ..
     """
 
     def __init__(self, scales: Mapping[str, nn.Parameter]) -> None:
@@ -46,6 +49,7 @@ class Traces:
         self.scales: dict[str, Tensor] = {}
         self.exponentials: dict[str, Tensor] = {}
         self.n_pairs = 0
+        self.learns_number = False
         self._of: dict[int, tuple[weakref.ref[Tensor], Trace]] = {}
         for name, parameter in scales.items():
             self._put(parameter, Trace(SCALE, scale=name))
@@ -119,19 +123,33 @@ class Traces:
         return None
 
     def _of_features(self, call: Seen, traces: list[Trace]) -> Trace | None:
-        """What becomes of features and their products; a number that divides logits is a scale."""
+        """What becomes of features and their products."""
         first = traces[0]
-        scale = next((trace.scale for trace in traces if trace.scale is not None), None)
         if call.name in PRODUCTS:
-            both = len(traces) > 1
-            return Trace(FEATURES, is_product=True, scale=scale) if both or scale else None
-        number = next((x for x in call.operands if isinstance(x, float | int)), None)
-        if call.name in DIVISIONS | MULTIPLICATIONS and number and len(traces) == 1:
-            if first.is_product and is_a_square_table(call.result) and scale is None:
-                factor = number if call.name in MULTIPLICATIONS else 1 / number
-                self.scales.setdefault("", call.result.new_tensor(abs(factor)))
-            return first
+            scale = next((trace.scale for trace in traces if trace.scale is not None), None)
+            factors = [trace.factor for trace in traces if trace.factor is not None]
+            factor = math.prod(factors[1:], start=factors[0]) if factors else None
+            if len(traces) == 1 and scale is None:
+                return None
+            return self._product(call, Trace(FEATURES, scale=scale, factor=factor))
+        is_division = call.name in DIVISIONS
+        number = next((x for x in call.operands if is_number(x)), None)
+        if (
+            (is_division or call.name in MULTIPLICATIONS)
+            and len(traces) == 1
+            and number is not None
+        ):
+            self.learns_number |= isinstance(number, Tensor) and number.requires_grad
+            factor = torch.as_tensor(number, dtype=torch.float64, device=call.result.device)
+            scaled = first._replace(factor=factor.detach() ** (-1 if is_division else 1))
+            return self._product(call, scaled) if first.is_product else scaled
         return first if call.name in OF_LOGITS else None
+
+    def _product(self, call: Seen, trace: Trace) -> Trace:
+        """A product of features; what multiplies a square of them all is a scale."""
+        if trace.factor is not None and is_a_square_table(call.result) and trace.scale is None:
+            self.scales.setdefault("", trace.factor.abs())
+        return trace._replace(is_product=True)
 
     def _scaled(self, call: Seen, traces: list[Trace]) -> Trace | None:
         """What becomes of a scale: another number, or what it multiplies or divides."""
