@@ -76,8 +76,8 @@ def planted() -> list[dict[str, object]]:
 def table() -> pd.DataFrame:
     """A row per case of a rule, and per sound training, of rule `any`."""
     rows = planted()
-    for name, spoken, left in learning():
-        about = {"rule": "any", "case": f"{name}: {left:.0%} of the loss left"}
+    for name, spoken, share in learning():
+        about = {"rule": "any", "case": f"{name}: {share:.0%} of the loss left"}
         rows.append({**about, "is_faulty": False, "speaks": bool(spoken)})
     return pd.DataFrame(rows)
 

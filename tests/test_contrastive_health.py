@@ -54,9 +54,9 @@ def spoken(health):
 @pytest.mark.filterwarnings("ignore")
 def test_rules_name_planted_faults_and_no_sound_case():
     """The table that the documents quote, made again; its misses are known by name."""
-    kept = pd.read_parquet(ROOT / "benchmarks/results/contrastive_rules.parquet")
+    stored = pd.read_parquet(ROOT / "benchmarks/results/contrastive_rules.parquet")
     rows = contrastive_rules.planted()
-    pd.testing.assert_frame_equal(pd.DataFrame(rows), kept[kept["rule"] != "any"])
+    pd.testing.assert_frame_equal(pd.DataFrame(rows), stored[stored["rule"] != "any"])
     missed = [row["case"] for row in rows if row["is_faulty"] != row["speaks"]]
     assert missed == [
         "loss in the loop, features times 100",
@@ -69,12 +69,12 @@ def test_rules_name_planted_faults_and_no_sound_case():
 
 
 def test_a_sound_training_of_the_table_learns_without_a_word():
-    kept = pd.read_parquet(ROOT / "benchmarks/results/contrastive_rules.parquet")
-    sound = kept[kept["rule"] == "any"]
+    stored = pd.read_parquet(ROOT / "benchmarks/results/contrastive_rules.parquet")
+    sound = stored[stored["rule"] == "any"]
     assert len(sound) >= 10
     assert not sound["speaks"].any()
-    left = sound["case"].str.extract(r"(\d+)% of the loss left")[0].astype(int)
-    assert left.max() < 50
+    shares = sound["case"].str.extract(r"(\d+)% of the loss left")[0].astype(int)
+    assert shares.max() < 50
     torch.manual_seed(0)
     spoken, share = contrastive_rules.learnt(WithLoss(ContrastiveLoss("clip")), 2e-3)
     assert not spoken
@@ -179,9 +179,9 @@ def test_a_zero_vector_is_the_cause_of_what_is_not_finite():
     model = Towers(14.3, LOG, UNITS["x / x.norm()"])
     nn.init.zeros_(model.second.weight)
     nn.init.zeros_(model.second.bias)
-    found = {finding.rule: finding.cause for finding in watched(model, steps=2).findings()}
-    assert found["small_norm"] == ""
-    assert found["non_finite_loss"] == found["norm_without_epsilon"] == "small_norm"
+    findings = {finding.rule: finding.cause for finding in watched(model, steps=2).findings()}
+    assert findings["small_norm"] == ""
+    assert findings["non_finite_loss"] == findings["norm_without_epsilon"] == "small_norm"
 
 
 def test_weights_without_gradient_and_evaluation_are_no_normalisations():
@@ -342,9 +342,9 @@ def test_doctor_judges_no_warmup_of_its_own():
     choices = Choices(loss="own", own_loss=lambda output, _: output)
     z = torch.cat([X, Y], 1)[:4]
     examination = doctor.examine(OfBoth(14.3), z, None, 20, 1e-2, choices)
-    found = spoken(examination.health)
-    assert "few_pairs" in found
-    assert "short_warmup" not in found
+    findings = spoken(examination.health)
+    assert "few_pairs" in findings
+    assert "short_warmup" not in findings
 
 
 # Runs
@@ -355,8 +355,8 @@ def test_runs_of_the_task_are_judged_by_settings_and_curves():
 
     def speaks(scale=50.0, **more):
         point = {"step": 9, "epoch": 1, "split": "train", "metric": "logit_scale"}
-        found = rules.advise([], [{**point, "value": scale}], facts | more)
-        return {finding.rule: finding.severity for finding in found}
+        findings = rules.advise([], [{**point, "value": scale}], facts | more)
+        return {finding.rule: finding.severity for finding in findings}
 
     assert speaks() == {"few_pairs": "warning"}
     assert speaks(batch_size=8) == {}

@@ -108,12 +108,12 @@ def test_doctor_names_each_fault_and_none_of_sound_models(table):
 
 
 def test_findings_of_doctor_are_labelled_in_words(table):
-    found = (
+    labels = (
         table("debugging").query("rule != ''").drop_duplicates("rule").set_index("rule")["label"]
     )
-    assert found.is_unique
-    assert set(found.index) <= demo_debugging.LABELS_OF_RULES.keys()
-    assert not found.str.contains("_").any()
+    assert labels.is_unique
+    assert set(labels.index) <= demo_debugging.LABELS_OF_RULES.keys()
+    assert not labels.str.contains("_").any()
     assert demo_debugging.LABELS_OF_RULES.keys() <= {rule.name for rule in rules.rules()}
 
 

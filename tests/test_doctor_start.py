@@ -193,8 +193,8 @@ def test_planted_faults_are_named_and_sound_models_are_not(rule):
     n_named = sum(speaks(rule, make, **options) for make, options in FAULTY[rule])
     n_alarms = sum(speaks(rule, make, **options) for make, options in SOUND[rule])
     assert len(FAULTY[rule]) >= 10 <= len(SOUND[rule])
-    found = f"| {n_named} of {len(FAULTY[rule])} | {n_alarms} of {len(SOUND[rule])} |"
+    counts = f"| {n_named} of {len(FAULTY[rule])} | {n_alarms} of {len(SOUND[rule])} |"
     lines = (ROOT / "docs/health.md").read_text(encoding="utf-8").splitlines()
-    rows = [line for line in lines if line.startswith(f"| `{rule}` |") and line.endswith(found)]
-    assert len(rows) == 1, found
+    rows = [line for line in lines if line.startswith(f"| `{rule}` |") and line.endswith(counts)]
+    assert len(rows) == 1, counts
     assert (n_named, n_alarms) == (len(FAULTY[rule]), 0)

@@ -29,8 +29,8 @@ class Passes:
         self.model = model
         self.patterns = patterns
         self.guard = guard
-        before, after, see = map(guard, (self._before, self._after, self._see))
-        self.listener = calls.Listener(before, after, see)
+        see = guard(self._see)
+        self.listener = calls.Listener(guard(self._before), guard(self._after), see)
         self.frames = Frames(self.listener)
         self.values = SiteValues(guard)
         self.contrast = Contrast()

@@ -90,7 +90,8 @@ class Traces:
         if call.name in SHAPES and first.role != SCALE:
             return of_dtype(self.of(operands[0]), call.result.dtype)
         if first.role == INDEX or traces[-1].role == INDEX:
-            return self._note_targets(call)
+            self._note_targets(call)
+            return None
         if any(trace.role == SCALE for trace in traces):
             return self._scaled(call, traces)
         if any(trace.role in (SQUARE, SUM, NORM, INVERSE) for trace in traces):
@@ -175,11 +176,11 @@ class Traces:
         is_cosine = call.name == "cosine_similarity"
         values = [x for x in call.operands if isinstance(x, Tensor)]
         names = ("x1", "x2", "dim", "eps") if is_cosine else ("input", "p", "dim", "eps")
-        given = dict(zip(names, call.args, strict=False)) | dict(call.named)
-        eps = given.get("eps", 1e-8 if is_cosine else 1e-12)
+        arguments = dict(zip(names, call.args, strict=False)) | dict(call.named)
+        eps = arguments.get("eps", 1e-8 if is_cosine else 1e-12)
         for x in values:
             if x.requires_grad:
-                norms = x.detach().norm(given.get("p", 2.0), given.get("dim", 1))
+                norms = x.detach().norm(arguments.get("p", 2.0), arguments.get("dim", 1))
                 zero = x.detach().new_zeros(1, 1).norm(dim=1)
                 self._divide(call, norms.clamp_min(eps), zero.clamp_min(eps))
         return Trace(FEATURES, is_product=is_cosine)
