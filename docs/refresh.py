@@ -85,6 +85,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "packs": measured.packs,
     "watching": measured.watching,
     "published": measured.published,
+    "contrastive_rules": measured.contrastive_rules,
     "parity_faults": measured.parity_faults,
     "parity_pairs": measured.parity_pairs,
     "parity_models": measured.parity_models,
