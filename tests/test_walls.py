@@ -41,6 +41,7 @@ INNER_ORDER = {
         "questions",
         "collect",
         "tables",
+        "turned",
         "stored",
         "evidence",
         "choosing",

@@ -7,7 +7,7 @@ of, group: its group of cells; by default those of the task's first runs.
 import itertools
 from collections.abc import Mapping, Sequence
 
-from actstudy.analysis.questions import seed_values
+from actstudy.analysis.questions import ledger_pairs, seed_values
 from actstudy.analysis.questions.ledger_gains import (
     dead_shares,
     gain,
@@ -196,6 +196,25 @@ def dead_units(
     return [Reading({"dead": mean_of((100 * shares).to_list(), "%")})]
 
 
+def recommendation(
+    frames: Frames,
+    plan: Plan,
+    task: str,
+    level: str | list[str],
+    against: str | list[str],
+    precision: str | list[str] = "",
+    precision_against: str | list[str] = "",
+) -> list[Reading]:
+    """`gain` of who follows a recommendation, and the same in `margins`, diverged runs at chance.
+
+    `survives`, `survives_against`: the shares of runs that did not diverge. Each level against each
+    other is a condition, and so is each group of cells, but where precisions are named.
+    """
+    followed = ledger_pairs.sides(level, precision)
+    others = ledger_pairs.sides(against, precision_against)
+    return list(ledger_pairs.readings(frames, plan, task, followed, others))
+
+
 MEASUREMENTS = {
     "cell": cell,
     "contrast": contrast,
@@ -205,4 +224,5 @@ MEASUREMENTS = {
     "precision_change": precision_change,
     "contrast_if_dead": contrast_if_dead,
     "dead_units": dead_units,
+    "recommendation": recommendation,
 }
