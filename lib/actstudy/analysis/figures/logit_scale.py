@@ -15,6 +15,7 @@ METRIC = "logit_scale"
 BAND = (14.0, 100.0)  # that checklists recommend for the scale
 BAND_COLOUR = "#EEF3F8"
 MAX_LINES = 8  # of levels in a panel; of more each level has a panel of its own
+MAX_LARGE = 6  # panels; of more each is smaller
 SERIES = "lr"  # the axis whose places have colours there; the others have dashes
 DASHES = ("-", "--", ":", "-.")
 
@@ -38,7 +39,8 @@ def logit_scale_over_time(tables: Tables, task: str) -> tuple[Figure, str] | Non
         by_line = styles_of_groups(tables, task)
         rows = rows.assign(panel=rows["level"], level=rows["group"])
     names = list(rows["panel"].unique())
-    figure, axes = panels(names, f"{settings.title}: logit scale", columns=4 if names[4:] else 3)
+    columns, size = (3, (4.6, 3.4)) if len(names) <= MAX_LARGE else (4, (3.0, 2.3))
+    figure, axes = panels(names, f"{settings.title}: logit scale", columns, size)
     for name, ax in axes.items():
         draw(ax, rows[rows["panel"] == name], settings.x_axis, by_line)
     figure.supxlabel(settings.x_axis, fontsize=9)
