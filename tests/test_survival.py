@@ -215,8 +215,7 @@ def test_the_page_counts_who_diverged_when_and_why():
     first, fallen, others = survival_tables.sentences(tables, "pairs")
     assert first == "Of 48 runs that ended 6 diverged: 88% (75 to 94%) survived."
     assert fallen == (
-        "clip_without_max: 10 of 16 (39 to 82) survived, at step 7 (median); "
-        "such as: loss is nan."
+        "clip_without_max: 10 of 16 (39 to 82) survived, at step 7 (median); such as: loss is nan."
     )
     lowest = 100 * wilson(16, 16)[0]
     assert others.startswith("No run of clip and siglip diverged")
@@ -255,7 +254,7 @@ def of_recommendation(runs, **arguments):
 
 def test_a_recommendation_is_worth_its_gain_with_diverged_runs_at_chance():
     runs = runs_of(precisions=("fp32",), rates=("0.002",))
-    (reading,) = of_recommendation(runs, level="clip", against="clip_without_max")
+    (reading,) = of_recommendation(runs, pairs=[["clip", "clip_without_max"]])
     gains = np.array([0.0] + [0.5 + seed / 100 - CHANCE for seed in (1, 2, 3)])
     interval = stats.t.interval(0.95, 3, gains.mean(), stats.sem(gains))
     gain = reading.values["gain"]
@@ -271,23 +270,26 @@ def test_a_recommendation_is_worth_its_gain_with_diverged_runs_at_chance():
 
 def test_each_pair_and_each_group_is_a_condition_but_where_precisions_are_named():
     runs = runs_of(rates=("0.002",))
-    several = of_recommendation(runs, level="clip", against=["siglip", "clip_without_max"])
+    several = of_recommendation(runs, pairs=[["clip", "siglip"], ["clip", "clip_without_max"]])
     assert [reading.condition for reading in several] == [
         "clip against siglip, precision=fp32, lr=0.002",
         "clip against clip_without_max, precision=fp32, lr=0.002",
         "clip against siglip, precision=bf16, lr=0.002",
         "clip against clip_without_max, precision=bf16, lr=0.002",
     ]
-    (reading,) = of_recommendation(
-        runs, level="clip", against="clip", precision="bf16", precision_against="fp32"
-    )
+    same = {"pairs": [["clip", "clip"]]}
+    (reading,) = of_recommendation(runs, **same, precisions=[["bf16", "fp32"]])
     assert reading.values["gain"].value == 0
+    assert reading.condition == ""
+    runs = runs_of()
+    (reading,) = of_recommendation(runs, **same, precisions=[["bf16", "fp32"]])
+    assert reading.values["gain"].n == len(RATES) * N_SEEDS  # each with its own rate
     with pytest.raises(Absent, match="needs runs of clip at fp16"):
-        of_recommendation(
-            runs, level="clip", against="clip", precision="bf16", precision_against="fp16"
-        )
+        of_recommendation(runs, **same, precisions=[["bf16", "fp16"]])
     with pytest.raises(Absent, match="needs runs of norm"):
-        of_recommendation(runs, level="norm", against="clip")
+        of_recommendation(runs, pairs=[["norm", "clip"]])
+    with pytest.raises(ValueError, match=r"pairs: got \['clip'\]; allowed: who follows"):
+        of_recommendation(runs, pairs=[["clip"]])
 
 
 BLOCK = {"epochs": 3, "depth": 2, "width": 16, "warmup": 0}

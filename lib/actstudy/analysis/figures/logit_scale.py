@@ -5,8 +5,9 @@ import json
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
-from actstudy.analysis.figures.curves import count_seeds, draw_levels, log_scale, of_ended
+from actstudy.analysis.figures.curves import count_seeds, draw_levels, of_ended
 from actstudy.analysis.figures.panels import panels
 from actstudy.analysis.figures.style import OTHER_STYLES, Style, legend, styles
 from actstudy.analysis.tables import Tables
@@ -60,7 +61,10 @@ def draw(ax: Axes, rows: pd.DataFrame, x: str, by_line: dict[str, Style]) -> Non
     """Draw one panel, over the band that checklists recommend."""
     ax.axhspan(*BAND, color=BAND_COLOUR, linewidth=0, zorder=0)
     draw_levels(ax, rows, x, by_line)
-    log_scale(ax)
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    ax.yaxis.set_minor_formatter("{x:g}")
 
 
 def styles_of_groups(tables: Tables, task: str) -> dict[str, Style]:

@@ -1,6 +1,6 @@
 """Runs of two sides of a recommendation, paired by seed, for the ledger."""
 
-import itertools
+import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -33,20 +33,17 @@ class Side(NamedTuple):
         return own
 
 
-def sides(levels: str | Sequence[str], precisions: str | Sequence[str]) -> list[Side]:
-    """Every level at every precision."""
-    return [Side(*pair) for pair in itertools.product(listed(levels), listed(precisions))]
-
-
-def listed(value: str | Sequence[str]) -> list[str]:
-    """A name as a list of one."""
-    return [value] if isinstance(value, str) else list(value)
+Sides = tuple[Side, Side]
 
 
 def readings(
-    frames: Frames, plan: Plan, task: str, followed: Sequence[Side], against: Sequence[Side]
+    frames: Frames,
+    plan: Plan,
+    task: str,
+    pairs: Sequence[Sequence[str]],
+    precisions: Sequence[Sequence[str]],
 ) -> Iterator[Reading]:
-    """A reading per pair of sides, and per group of cells if no side names a precision.
+    """A reading per pair of levels, and per pair of precisions, without any per group of cells.
 
     `gain` and `margins` over the seeds of both, diverged runs at chance level; `survives` and
     `survives_against`: the shares that did not diverge. Runs are paired by seed alone, as batches
@@ -56,24 +53,44 @@ def readings(
     runs = seed_values.compared(frames, plan, task)
     if runs.empty:
         raise ValueError(f"no run of task {task} has ended")
+    runs = runs.assign(rest=[rest_of(text) for text in runs["places"]])
     groups = [("", runs)]
-    if not any(side.precision for side in [*followed, *against]):
+    if not precisions:
         groups = [(str(name), part) for name, part in runs.groupby("group", sort=False)]
-    pairs = list(itertools.product(followed, against))
+    several = list(sides(pairs, precisions))
     for group, part in groups:
-        for level, other in pairs:
-            words = [f"{level} against {other}"] if len(pairs) > 1 else []
-            condition = ", ".join([*words, *([group] if len(groups) > 1 else [])])
-            yield Reading(compared(level.of(part), other.of(part), settings), condition)
+        for level, other in several:
+            words = [f"{level} against {other}"] if len(several) > 1 else []
+            if len(groups) > 1:
+                words.append(group)
+            values = compared(level.of(part), other.of(part), settings)
+            yield Reading(values, ", ".join(words))
+
+
+def rest_of(text: str) -> str:
+    """A run's places, as JSON text, without its precision."""
+    return json.dumps({axis: at for axis, at in json.loads(text).items() if axis != "precision"})
+
+
+def sides(pairs: Sequence[Sequence[str]], precisions: Sequence[Sequence[str]]) -> Iterator[Sides]:
+    """Who follows and who does not, of each pair of levels at each pair of precisions."""
+    for name, several in (("pairs", pairs), ("precisions", precisions)):
+        for pair in several:
+            if len(pair) != 2:
+                raise ValueError(f"{name}: got {list(pair)}; allowed: who follows, who does not")
+    for levels in pairs:
+        for at in precisions or [("", "")]:
+            first, second = (Side(*side) for side in zip(levels, at, strict=True))
+            yield first, second
 
 
 def compared(level: pd.DataFrame, other: pd.DataFrame, settings: TaskPlan) -> dict[str, Value]:
     """The values of two sides of one reading."""
-    columns = ["seed", "value", "is_diverged"]
-    both = level[columns].merge(other[columns], on="seed", suffixes=("", "_against"))
+    columns = ["seed", "rest", "value"]
+    both = level[columns].merge(other[columns], on=["seed", "rest"])
     if both.empty:
         raise ValueError("no seed has ended on both sides")
-    gains = settings.sign * (both["value"] - both["value_against"])
+    gains = settings.sign * (both["value_x"] - both["value_y"])
     values = mean_gain(gains, settings, 1 - ALPHA)
     for name, side in (("survives", level), ("survives_against", other)):
         n_survived = int((~side["is_diverged"].astype(bool)).sum())

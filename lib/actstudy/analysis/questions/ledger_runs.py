@@ -200,19 +200,16 @@ def recommendation(
     frames: Frames,
     plan: Plan,
     task: str,
-    level: str | list[str],
-    against: str | list[str],
-    precision: str | list[str] = "",
-    precision_against: str | list[str] = "",
+    pairs: Sequence[Sequence[str]],
+    precisions: Sequence[Sequence[str]] = (),
 ) -> list[Reading]:
     """`gain` of who follows a recommendation, and the same in `margins`, diverged runs at chance.
 
-    `survives`, `survives_against`: the shares of runs that did not diverge. Each level against each
-    other is a condition, and so is each group of cells, but where precisions are named.
+    `survives`, `survives_against`: the shares of runs that did not diverge. pairs: the level that
+    follows it and the one that does not, each pair a condition; so is each group of cells, or with
+    precisions each pair of these: that of the one and that of the other.
     """
-    followed = ledger_pairs.sides(level, precision)
-    others = ledger_pairs.sides(against, precision_against)
-    return list(ledger_pairs.readings(frames, plan, task, followed, others))
+    return list(ledger_pairs.readings(frames, plan, task, pairs, precisions))
 
 
 MEASUREMENTS = {
