@@ -47,6 +47,8 @@ def copied(tmp_path: Path, files: Mapping[str, str]) -> Iterator[Package]:
     for room in ROOMS:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(literals.PACKAGE / room, folder / room, ignore=ignored)
+    for file in literals.PACKAGE.glob("*.py"):
+        shutil.copy(file, folder / file.name)
     with pytest.MonkeyPatch.context() as patch:
         for module in (literals, registry):
             patch.setattr(module, "PACKAGE", folder)

@@ -8,7 +8,8 @@ from typing import Any
 
 from actstudy.contract import nets
 from actstudy.contract.plan import group_name
-from actstudy.contract.spec import RunSpec, data_name, layered, run_id
+from actstudy.contract.layers import layered
+from actstudy.contract.spec import RunSpec, data_name, run_id
 from actstudy.study import own_fields
 
 TASKS_OWN = "built-in"  # level of the axis `model`: the task's own, if it has no name in studies

@@ -38,7 +38,7 @@ from actstudy.analysis.retry import study_command
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
 from actstudy.contract.plan import Plan, TaskPlan
-from actstudy.contract.spec import layered
+from actstudy.contract.layers import layered
 from actstudy.study.tries import results_folder
 
 ANSWER = "forest"  # the figure of all tasks that stands beside the answer
