@@ -18,6 +18,13 @@ MIN_DISTANCE = 20.0  # of colours in CIE Lab
 COMMON = 8  # activations, the first of ACTIVATION_STYLE
 ON_PAGE = {
     "config": ["study/forest", "study/metric_curves", "study/boundaries"],
+    "contrastive": [
+        "contrastive/logit_scale_over_time",
+        "study/forest",
+        "study/activation_forest",
+        "study/metric_curves",
+    ],
+    "contrastive_stability": ["contrastive/survival", "contrastive/logit_scale_over_time"],
     "depth": ["mlp/outcome_map", "mlp/metric_against_depth"],
     "frameworks_full": ["vision/effects"],
     "frameworks_smoke": ["vision/effects", "study/forest", "study/metric_curves"],

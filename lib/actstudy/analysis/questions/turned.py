@@ -7,6 +7,7 @@ and on all others.
 import dataclasses
 import json
 
+import numpy as np
 import pandas as pd
 
 from actstudy.analysis.questions import contrasts
@@ -83,7 +84,7 @@ def turned_frame(frame: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     if "group" not in frame:
         return frame
     keys = list(zip(frame["task"], frame["group"], frame["level"], strict=True))
-    is_there = [key in labels for key in keys]
+    is_there = np.array([key in labels for key in keys], dtype=bool)
     frame = frame[is_there].copy()
     own = [labels[key] for key in keys if key in labels]
     for name in ("level", "level_value", "group", "places", "line"):
