@@ -293,3 +293,37 @@ def test_scores_are_finite_and_those_of_the_features(data, tmp_path):
     assert 0 < evaluation.scores["clamped"] < 1
     hits = evaluation.predictions["label"] == evaluation.predictions["predicted"]
     assert evaluation.scores["recall_at_1"] == hits.mean()
+
+
+# From runs to a page
+
+
+@pytest.fixture(scope="module")
+def study(folder, tmp_path_factory):
+    """The tables of a study of two losses and two activations over two seeds."""
+    place = tmp_path_factory.mktemp("study")
+    file = place / "pairs.yaml"
+    fields = {"steps": 6, "eval_every": 2, "warmup": 0, "width": 2, "batch_size": 10, "seeds": 2}
+    axes = "axes: {loss: [clip, siglip], activation: [relu, gelu]}"
+    file.write_text(f"{axes}\ntasks: {{contrastive: {json.dumps(fields)}}}\n")
+    study = planning.load(file)
+    for one in study.runs():
+        run(one.spec, store.run_folder(one.spec, place / "runs"), folder, quiet())
+    reference = {"task": "contrastive", "data": DATA}
+    rows = [{**reference, **contrastive.reference(prepared.load(folder))}]
+    return tables.build(study.plan(), place / "runs", rows, pd.DataFrame())
+
+
+def test_the_page_speaks_of_retrieval(study, tmp_path):
+    for part in ("contrastive", figures.STUDY):
+        for on_page in (True, False):
+            figures.draw_part(study, part, tmp_path / "figures" / part, on_page)
+    drawn = {path.stem for path in (tmp_path / "figures").rglob("*.png")}
+    assert {"forest", "metric_curves", "loss_curves", "throughput_vs_metric"} <= drawn
+    page = summary.render(study, tmp_path / "figures", tmp_path / "summary.md")
+    assert "test recall at 1, %" in page
+    assert "reference: raw pixels" in page
+    assert "nan" not in page
+    appendix = summary.render_appendix(study, tmp_path / "figures", tmp_path / "appendix.md")
+    assert "k-NN accuracy" in appendix
+    assert "nan" not in appendix
