@@ -21,7 +21,6 @@ ON_PAGE = {
     "contrastive": [
         "contrastive/logit_scale_over_time",
         "study/forest",
-        "study/activation_forest",
         "study/metric_curves",
     ],
     "contrastive_stability": ["contrastive/survival", "contrastive/logit_scale_over_time"],
