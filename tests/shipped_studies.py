@@ -18,7 +18,13 @@ from actstudy.study.planning import Study
 
 CONFIG = Path(__file__).parents[1] / "config"
 FILES = sorted(CONFIG.glob("*.yaml"))
-N_SEEDS = {"verdicts": 8, "smoke": 1, "depth_full": 1, "sigmoid": 1}  # of mlp
+N_SEEDS = {  # of studies that need few
+    "verdicts": 8,
+    "smoke": 1,
+    "depth_full": 1,
+    "sigmoid": 1,
+    "contrastive_checklist": 3,
+}
 PROBLEMS = ("circle", "moons", "XOR")
 GPU_STUDIES = ("full",)
 Frames = dict[str, pd.DataFrame]
