@@ -265,9 +265,7 @@ def test_k_nn_votes_as_that_of_scikit_learn():
         retrieval.NEIGHBOURS, weights=lambda d: np.exp((1 - d**2 / 2) / retrieval.TEMPERATURE)
     )
     reference.fit(bank.numpy(), labels[:120])
-    own = retrieval.knn_accuracy(
-        bank, torch.from_numpy(labels[:120]), rest, torch.tensor(labels[120:])
-    )
+    own = retrieval.knn_accuracy(bank, torch.from_numpy(labels[:120]), rest, torch.tensor(labels[120:]))
     assert own == pytest.approx(reference.score(rest.numpy(), labels[120:]))
     assert 0.5 < own < 1
 
@@ -290,10 +288,7 @@ def test_scores_are_finite_and_those_of_the_features(data, tmp_path):
     assert evaluation.scores["loss"] == pytest.approx(np.mean(losses_of_batches), rel=1e-5)
     first, second = map(retrieval.unit, output.features[:, :2].unbind(1))
     near = first @ second.T
-    assert (
-        evaluation.scores["recall_at_1"]
-        == (near.argmax(1) == torch.arange(len(near))).double().mean()
-    )
+    assert evaluation.scores["recall_at_1"] == (near.argmax(1) == torch.arange(len(near))).double().mean()
     assert evaluation.scores["logit_scale"] == pytest.approx(1 / 0.07)
     assert 0 < evaluation.scores["clamped"] < 1
     hits = evaluation.predictions["label"] == evaluation.predictions["predicted"]

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from shipped_studies import CONFIG, tables_of
 
-from actstudy.analysis.questions.ledger_verdicts import NOT_MEASURABLE, UNDECIDED
+from actstudy.analysis.questions.ledger_verdicts import FAILS, NOT_MEASURABLE
 from actstudy.contract import losses
 from actstudy.contract.errors import StudyError
 from actstudy.study import planning
@@ -89,7 +89,7 @@ def test_the_checklist_is_judged_and_what_needs_fp16_is_not_measurable_without()
     assert judged.loc["R10", "verdict"] == NOT_MEASURABLE
     assert "fp16" in judged.loc["R10", "detail"]
     others = judged.drop("R10")
-    assert not others["verdict"].isin([NOT_MEASURABLE, "not measured"]).any()
+    assert set(others["verdict"]) == {FAILS}  # as the made-up runs of all levels are alike
     readings = tables.frames["readings"]
     gains = readings[(readings["id"] == "R04") & (readings["name"] == "gain")]
     assert list(gains["condition"]) == [
@@ -99,4 +99,3 @@ def test_the_checklist_is_judged_and_what_needs_fp16_is_not_measurable_without()
     assert set(gains["n"]) == {3}
     survives = readings[readings["name"] == "survives"]
     assert set(survives["value"]) == {100.0}
-    assert UNDECIDED in set(judged["verdict"])
