@@ -1,6 +1,7 @@
 """Forest plots of a whole study: each difference with its interval, its seeds and its verdict."""
 
 import itertools
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,7 +95,11 @@ def activation_forest(tables: Tables) -> tuple[Figure, str] | None:
     None if the study compares activations already, or crosses none.
     """
     own = turned(tables)
-    return forest(own) if own else None
+    drawn = forest(own) if own else None
+    if drawn is None:
+        return None
+    figure, text = drawn
+    return figure, re.sub(r"tables/(contrasts|differences)\.csv", r"tables/activation_\1.csv", text)
 
 
 def panels_of(tables: Tables, task: str) -> tuple[list[Panel], str]:
