@@ -234,12 +234,12 @@ def test_the_page_counts_who_diverged_when_and_why():
 
 def test_a_study_that_lost_no_run_has_a_sentence_and_no_table():
     runs = runs_of().assign(status="completed")
-    section = survival_tables.section(tables_of(runs), "pairs")
-    assert section["sentences"] == [
+    tables = tables_of(runs)
+    assert survival_tables.sentences(tables, "pairs") == [
         "Of 48 runs that ended none diverged: 100% (93 to 100%) survived."
     ]
-    assert (section["cells"], section["by_axis"], section["note"]) == ("", "", "")
-    tables = tables_of(runs)
+    assert not any(survival_tables.section(tables, "pairs").values())
+    assert all(survival_tables.section(tables_of(runs_of()), "pairs").values())
     for predicts in ("classes", "tokens"):
         own = dataclasses.replace(tables.plan.tasks["pairs"], predicts=predicts)
         other = dataclasses.replace(tables.plan, tasks={"pairs": own})

@@ -144,7 +144,8 @@ def _summary_of(tables: Tables, task: str, figures: Path, page: Path) -> dict[st
         "metric_name": metric_name(settings.metric),
         "margin_text": scale.of_differences(settings).amount(settings.margin),
         "answer": f"{recommendation.answer(tables, task)}{frameworks.seen(tables, task)}",
-        "training": training_sentences.sentences(tables, task),
+        "training": training_sentences.sentences(tables, task)
+        or survival_tables.sentences(tables, task),
         "data": result_tables.data_sentences(tables, task),
         "survival": survival_tables.section(tables, task),
         "means": layouts.choose(tables, task).means(tables, task),

@@ -20,15 +20,15 @@ NOTE = (
 )
 
 
-def section(tables: Tables, task: str) -> dict[str, Any]:
-    """What summary.md says of a task's survival; without sentences nothing is said."""
-    table = cells(tables, task)
-    return {
-        "sentences": sentences(tables, task),
-        "cells": table,
-        "by_axis": by_axis(tables, task),
-        "note": NOTE if table else "",
-    }
+def section(tables: Tables, task: str) -> dict[str, str]:
+    """The tables of a task's survival for summary.md, and how to read them; empty without any.
+
+    A task whose runs train or stall has sentences on that instead.
+    """
+    table = "" if tables.plan.tasks[task].predicts in JUDGED_BY else cells(tables, task)
+    if not table:
+        return dict.fromkeys(("cells", "by_axis", "note"), "")
+    return {"cells": table, "by_axis": by_axis(tables, task), "note": NOTE}
 
 
 def sentences(tables: Tables, task: str) -> list[str]:
@@ -82,9 +82,7 @@ def cells(tables: Tables, task: str) -> str:
 
 
 def by_axis(tables: Tables, task: str) -> str:
-    """A row per value of each other axis, and one of all runs; empty where `cells` is."""
-    if not cells(tables, task):
-        return ""
+    """A row per value of each other axis, and one of all runs."""
     table = tables.of("survival", task)
     rows = []
     for row in table.to_dict("records"):
