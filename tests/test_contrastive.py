@@ -38,7 +38,7 @@ def data(folder):
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
-    """Val and test cut to 64 images or a few more, drawn evenly; the bank of k-NN to 100."""
+    """Val and test cut to 64 images or a few more, drawn evenly."""
     whole = prepared.Prepared.on
 
     def cut(self, device, split):
@@ -48,7 +48,6 @@ def few(monkeypatch):
         return {name: part[:: max(1, len(part) // 64)] for name, part in arrays.items()}
 
     monkeypatch.setattr(prepared.Prepared, "on", cut)
-    monkeypatch.setattr(contrastive, "BANK", 100)
 
 
 def planned(**fields):
@@ -191,6 +190,7 @@ def test_val_and_test_views_are_the_same_for_all_runs(data):
     other = planning.run_spec("contrastive", 5, {"activation": "silu", "loss": "siglip"})
     second = contrastive.with_views(other, splits)
     assert first["train"].keys() == {"x", "y"}
+    assert first["test"].keys() - first["val"].keys() == {"bank_x", "bank_y"}
     for split in ("val", "test"):
         assert first[split].keys() == second[split].keys()
         for name, part in first[split].items():
