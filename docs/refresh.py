@@ -22,6 +22,7 @@ import computed
 import measured
 import pandas as pd
 import quoted
+import quoted_contrastive
 import quoted_frameworks
 import quoted_guide
 import simulated
@@ -63,6 +64,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "framework_effects": quoted_frameworks.effects,
     "framework_deviations": quoted_frameworks.deviations,
     "framework_speed": quoted_frameworks.speed,
+    "contrastive_losses": quoted_contrastive.losses,
+    "contrastive_activations": quoted_contrastive.activations,
+    "contrastive_survival": quoted_contrastive.survival,
+    "contrastive_recommendations": quoted_contrastive.recommendations,
     "guide_headlines": quoted_guide.headlines,
     "guide_verdicts": quoted_guide.verdicts,
     "guide_surprises": quoted_guide.surprises,

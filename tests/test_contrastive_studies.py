@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from shipped_studies import CONFIG, tables_of
 
+from actstudy.analysis.page import result_tables, summary
 from actstudy.analysis.questions.ledger_verdicts import FAILS, NOT_MEASURABLE
 from actstudy.contract import losses
 from actstudy.contract.errors import StudyError
@@ -58,7 +59,7 @@ def test_a_level_differs_from_its_base_in_what_is_recommended_alone():
             if getattr(spec, field.name) != getattr(base, field.name):
                 differing.append(field.name)
         assert len(differing) == (level != "clip"), level
-    assert specs["clip (warmup=5.0)"].warmup * (5000 // 50) == 500  # steps
+    assert specs["clip (warmup=2.5)"].warmup * (5000 // 25) == 500  # steps
     assert specs["clip (scale=100,clamp=50)"].loss_args == {"scale": 100.0, "clamp": 50.0}
 
 
@@ -82,9 +83,25 @@ def test_the_study_of_stability_has_every_loss_that_differs_and_twins_of_each_ki
     assert kinds == {"eps", "clamp", "max", "float32"}
 
 
-def test_the_checklist_is_judged_and_what_needs_fp16_is_not_measurable_without():
+@pytest.fixture(scope="module")
+def tables():
+    """Those of the checklist with made-up runs."""
     with pytest.MonkeyPatch.context() as patch:
-        tables = tables_of(CHECKLIST, patch.setattr)
+        return tables_of(CHECKLIST, patch.setattr)
+
+
+def test_the_page_has_the_accuracy_of_neighbours_behind_recall_and_says_who_survived(tables):
+    header, _, first, *_ = result_tables.means(tables, TASK).splitlines()
+    columns = [cell.strip() for cell in header.split("|")[1:-1]]
+    assert columns == ["loss", "test recall at 1, %: mean (sd)", "test k-NN accuracy, %", "n"]
+    assert [cell.strip() for cell in first.split("|")][3:5] == ["70.00", "3 of 3"]
+    page = summary.render(tables, CONFIG, CONFIG / "summary.md")
+    assert "Of 54 runs that ended none diverged: 100% (93 to 100%) survived." in page
+    assert "**Recall at 1**" in page
+    assert "### Survival" not in page
+
+
+def test_the_checklist_is_judged_and_what_needs_fp16_is_not_measurable_without(tables):
     judged = tables.frames["claims"].set_index("id")
     assert judged.loc["R10", "verdict"] == NOT_MEASURABLE
     assert "fp16" in judged.loc["R10", "detail"]
