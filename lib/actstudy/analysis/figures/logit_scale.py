@@ -25,14 +25,14 @@ def logit_scale_over_time(tables: Tables, task: str) -> tuple[Figure, str] | Non
     """Logit scale against steps: a panel per group of cells and a line per level.
 
     Of more than MAX_LINES levels it is a panel per level and a line per group. None if no run has
-    one.
+    one at two steps.
     """
     settings = tables.plan.tasks[task]
     curves = tables.of("curves", task)
     if curves.empty:
         return None
     rows = of_ended(tables, curves[(curves["metric"] == METRIC) & (curves["split"] == "train")])
-    if rows.empty:
+    if rows.empty or rows.groupby("run_id")["step"].nunique().max() < 2:
         return None
     by_line = styles(tables.plan.levels)
     rows = rows.assign(panel=rows["group"])
