@@ -25,6 +25,7 @@ import quoted
 import quoted_contrastive
 import quoted_frameworks
 import quoted_guide
+import quoted_losses
 import simulated
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -81,6 +82,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "size_coverage": simulated.size_coverage,
     "choice_sets": simulated.choice_sets,
     "choice_questions": simulated.choice_questions,
+    "loss_faults": quoted_losses.faults,
+    "loss_gradients": quoted_losses.gradients,
+    "loss_cost": quoted_losses.cost,
+    "loss_speed": quoted_losses.speed,
     "throughput": measured.throughput,
     "packs": measured.packs,
     "watching": measured.watching,
@@ -88,6 +93,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "parity_faults": measured.parity_faults,
     "parity_pairs": measured.parity_pairs,
     "parity_models": measured.parity_models,
+    "study_hours": measured.study_hours,
     "activations_cpu": measured.activations_cpu,
     "activations_cuda": measured.activations_cuda,
     "properties_curve": computed.curve,
