@@ -1,6 +1,6 @@
 """Pictures of documents that are drawn from the tables of benchmarks.
 
-python docs/pictures.py          draw them into docs/images; each holds the SHA-256 of its table
+python docs/benchmark_pictures.py     draw them; each holds the SHA-256 of its table
 """
 
 import hashlib
