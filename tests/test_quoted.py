@@ -15,6 +15,7 @@ from actstudy.study import planning
 
 sys.path.insert(0, str(ROOT / "docs"))
 import benchmark_pictures
+import kept
 import quoted
 import refresh
 
@@ -142,6 +143,33 @@ def test_conditions_and_few_seeds_are_in_the_words_of_a_verdict():
     assert quoted.verdict_words({"verdict": "worse"}) == " **worse**"
     better = {"verdict": "better", "condition": "when it trains"}
     assert quoted.verdict_words(better) == " **better**†"
+
+
+def test_a_page_is_taken_with_what_it_links_and_its_links_lead_to_the_documents(
+    tmp_path, documents
+):
+    results = tmp_path / "results/contrastive_stability"
+    names = ["figures/study/a.png", "tables/cells.csv", "tables/survival.csv"]
+    for name in names:
+        (results / name).parent.mkdir(parents=True, exist_ok=True)
+        (results / name).write_text(name)
+    (results / "tables/plan.json").write_text('{"study": "contrastive_stability"}')
+    links = "![a](figures/study/a.png) [cells.csv](tables/cells.csv) [m](../../docs/metrics.md)"
+    (results / "summary.md").write_text(f"# Study\n\n{links}")
+    refresh.take(results)
+    folder = documents / "example/contrastive_stability"
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == {*names, "summary.md"}
+    page = (folder / "summary.md").read_text()
+    assert page == f"# Study\n\n{links}\n".replace("../../docs/", "../../")
+    (results / "figures/study/a.png").unlink()
+    with pytest.raises(SystemExit, match=r"nothing taken, not there: .*figures/study/a\.png"):
+        refresh.take(results)
+
+
+@pytest.mark.parametrize("study", kept.TABLES)
+def test_a_page_that_is_taken_is_of_a_shipped_study(study):
+    assert (ROOT / f"config/{study}.yaml").is_file()
 
 
 @pytest.mark.parametrize("name", benchmark_pictures.PICTURES)
