@@ -192,6 +192,8 @@ def test_logit_scales_are_means_over_seeds_with_a_panel_per_group():
         assert list(line.get_ydata()) == pytest.approx(means.to_list())
     assert "14 to 100" in caption
     assert not any(faults(figure).values())
+    at_the_end = tables_of(runs, curves=curves[curves["step"] == 20])
+    assert logit_scale.logit_scale_over_time(at_the_end, "pairs") is None
     without = tables_of(runs, curves=curves[curves["metric"] == "loss"])
     assert logit_scale.logit_scale_over_time(without, "pairs") is None
     nothing = tables_of(runs, curves=pd.DataFrame({"task": []}))
