@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from refusals import refusal
-from runs import quiet, run, run_row, run_tables, small
+from runs import ROOT, quiet, run, run_row, run_tables, small
 from sklearn import neighbors
 
 from actstudy.analysis import figures, tables
@@ -24,7 +24,7 @@ from actstudy.nets import towers
 from actstudy.study import planning
 from actstudy.tasks import contrastive, retrieval
 from actstudy.training.batches import batches
-from actstudy.training.wiring import make_job
+from actstudy.training.wiring import make_job, make_model
 
 CPU = torch.device("cpu")
 DATA = "fashion_mnist_tenth"
@@ -506,3 +506,12 @@ def test_the_page_speaks_of_retrieval(study, tmp_path):
     appendix = summary.render_appendix(study, tmp_path / "figures", tmp_path / "appendix.md")
     assert "k-NN accuracy" in appendix
     assert "nan" not in appendix
+
+
+def test_numbers_of_parameters_are_those_of_the_document(data):
+    text = (ROOT / "docs/adding.md").read_text()
+    for name, views in (("siamese", 2), ("dual", 1)):
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| {name}")]
+        model, _ = make_model(planned(model=name, views=views), data)
+        n = sum(parameter.numel() for parameter in model.parameters())
+        assert row.endswith(f"| {n:,} |")
