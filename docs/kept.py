@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+MAX_BYTES = 100_000  # of a table that a page links; the link to a larger one becomes its name
 DOCS = re.compile(r"\]\((?:\.\./)+docs/")  # of a page below results/
 TABLES = {  # a study -> its tables that documents quote beyond those that its page links
     "contrastive": ("activation_contrasts.csv", "references.csv", "cells.csv", "contrasts.csv"),
@@ -20,8 +21,14 @@ def take(results: Path, study: str, example: Path) -> None:
     """
     page = results / "summary.md"
     names = {f"tables/{name}" for name in TABLES[study]}
-    if page.exists():
-        names |= {name for name in LINK.findall(page.read_text()) if not name.startswith("..")}
+    text = page.read_text() if page.exists() else ""
+    for name in LINK.findall(text):
+        source = results / name
+        is_large = source.is_file() and source.stat().st_size > MAX_BYTES
+        if is_large and source.parent.name == "tables" and name not in names:
+            text = text.replace(f"[{source.name}]({name})", f"`{source.name}`")
+        elif not name.startswith(".."):
+            names.add(name)
     targets = {results / name: example / study / name for name in sorted(names)}
     missing = [str(path) for path in [page, *targets] if not path.exists()]
     if missing:
@@ -29,5 +36,5 @@ def take(results: Path, study: str, example: Path) -> None:
     for source, target in targets.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
-    text = DOCS.sub("](../../", page.read_text())
-    (example / study / "summary.md").write_text(text.rstrip() + "\n")
+    text = DOCS.sub("](../../", text).rstrip()
+    (example / study / "summary.md").write_text(f"{text}\n")

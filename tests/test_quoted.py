@@ -155,13 +155,17 @@ def test_a_page_is_taken_with_what_it_links_and_its_links_lead_to_the_documents(
         (results / name).write_text(name)
     (results / "tables/plan.json").write_text('{"study": "contrastive_stability"}')
     links = "![a](figures/study/a.png) [cells.csv](tables/cells.csv) [m](../../docs/metrics.md)"
-    (results / "summary.md").write_text(f"# Study\n\n{links}")
+    large = results / "tables/contrasts.csv"
+    large.write_text("x" * (kept.MAX_BYTES + 1))
+    more = f"[{large.name}](tables/{large.name})"
+    (results / "summary.md").write_text(f"# Study\n\n{links} {more}")
     refresh.take(results)
     folder = documents / "example/contrastive_stability"
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert files == {*names, "summary.md"}
     page = (folder / "summary.md").read_text()
-    assert page == f"# Study\n\n{links}\n".replace("../../docs/", "../../")
+    own = links.replace("../../docs/", "../../")
+    assert page == f"# Study\n\n{own} `contrasts.csv`\n"
     (results / "figures/study/a.png").unlink()
     with pytest.raises(SystemExit, match=r"nothing taken, not there: .*figures/study/a\.png"):
         refresh.take(results)

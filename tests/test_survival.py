@@ -217,11 +217,12 @@ def test_the_page_counts_who_diverged_when_and_why():
     first, fallen, others = survival_tables.sentences(tables, "pairs")
     assert first == "Of 48 runs that ended 6 diverged: 88% (75 to 94%) survived."
     assert fallen == (
-        "clip_without_max: 10 of 16 (39 to 82) survived, at step 7 (median); such as: loss is nan."
+        "clip_without_max: 10 of 16 (39 to 82) survived, the others ended after 7 steps "
+        "(median); such as: loss is nan."
     )
     lowest = 100 * wilson(16, 16)[0]
     assert others.startswith("No run of clip and siglip diverged")
-    assert others.endswith(f"above {lowest:.0f}%.")
+    assert others.endswith(f"a survival of {lowest:.0f}% is not excluded.")
     table = survival_tables.cells(tables, "pairs")
     (row,) = [line for line in table.splitlines() if "clip&#95;" in line or "without" in line]
     assert [cell.strip() for cell in row.split("|")[2:-1]] == [

@@ -53,7 +53,8 @@ def sentences(tables: Tables, task: str) -> list[str]:
         f"Of {total['n']} runs that ended {n_lost or 'none'} diverged: {share(total)} survived."
     ]
     for row in lost.head(MAX_NAMED).to_dict("records"):
-        step = "" if pd.isna(row["median_step"]) else f", at step {row['median_step']:.0f} (median)"
+        steps = row["median_step"]
+        step = "" if pd.isna(steps) else f", the others ended after {words_of(steps)} (median)"
         reason = f"; such as: {row['reason']}" if row["reason"] else ""
         texts.append(f"{row['level']}: {counted(row)} survived{step}{reason}.")
     if len(lost) > MAX_NAMED:
@@ -61,7 +62,7 @@ def sentences(tables: Tables, task: str) -> list[str]:
     if len(lost) and len(whole):
         lowest = f"{100 * whole['low'].min():.0f}%"
         names = listed(list(whole["level"]))
-        texts.append(f"No run of {names} diverged; that excludes no survival above {lowest}.")
+        texts.append(f"No run of {names} diverged; a survival of {lowest} is not excluded.")
     return texts
 
 
@@ -106,6 +107,11 @@ def by_level(entries: list[tuple[str, str, str]]) -> str:
 def counted(row: Mapping[str, Any]) -> str:
     """`7 of 8 (53 to 98)`."""
     return f"{row['n_survived']} of {row['n']} ({100 * row['low']:.0f} to {100 * row['high']:.0f})"
+
+
+def words_of(steps: float) -> str:
+    """`1 step`, `8.5 steps`."""
+    return f"{steps:g} step" if steps == 1 else f"{steps:g} steps"
 
 
 def share(row: Mapping[str, Any]) -> str:
