@@ -251,7 +251,7 @@ def test_retrieval_in_parts_is_that_of_the_whole(monkeypatch):
 def test_alignment_and_uniformity_are_those_of_their_formulas():
     rng = np.random.default_rng(1)
     x, y = (retrieval.unit(torch.from_numpy(rng.normal(size=(40, 6)))) for _ in "xy")
-    a, b = x.double().numpy(), y.double().numpy()
+    a, b = (part.double().numpy() for part in (x, y))
     assert retrieval.alignment(x, y) == pytest.approx(np.square(a - b).sum(1).mean(), rel=1e-6)
     pairs = [np.square(a[i] - a[j]).sum() for i in range(40) for j in range(i)]
     expected = math.log(np.exp(-2 * np.array(pairs)).mean())
@@ -264,7 +264,8 @@ def test_k_nn_votes_as_that_of_scikit_learn():
     labels = rng.integers(0, 4, 200)
     x = rng.normal(size=(200, 5)) + 2 * np.eye(5)[labels]
     units = retrieval.unit(torch.from_numpy(x))
-    bank, rest = units[:120], units[120:]
+    bank = units[:120]
+    rest = units[120:]
     reference = neighbors.KNeighborsClassifier(
         retrieval.NEIGHBOURS, weights=lambda d: np.exp((1 - d**2 / 2) / retrieval.TEMPERATURE)
     )
@@ -379,13 +380,13 @@ def test_data_without_class_names_are_refused_for_a_text_tower(tmp_path):
 
 
 def test_other_class_names_are_other_runs_of_a_text_tower_alone(tmp_path):
-    before = dual(), planned()
-    assert not before[0].code
+    before = planned()
+    assert not dual().code
     with own_package.copied(tmp_path, {}) as package:
         text = (package.folder / f"data/sets/{DATA}.py").read_text()
         package.write(f"data/sets/{DATA}.py", text.replace('"Trouser"', '"Trousers"'))
         assert list(dual().code) == [f"data/sets/{DATA}.py"]
-        assert planned() == before[1]
+        assert planned() == before
 
 
 def test_own_images_are_named_by_their_folders(tmp_path, monkeypatch):

@@ -99,7 +99,10 @@ def test_remedies_know_what_is_inside_a_model():
     ("stated", "parts"),
     [
         ({"model": "resnet5"}, ["tasks.vision.model: got 'resnet5'; did you mean 'resnet50'? "]),
-        ({"model": "vgg16"}, ["got 'vgg16'; allowed: siamese, dual, resnet18,", "or null for the task"]),
+        (
+            {"model": "vgg16"},
+            ["got 'vgg16'; allowed: siamese, dual, resnet18,", "or null for the task"],
+        ),
         ({"depth": 2}, ["depth: set, but task vision has no use for it"]),
         ({"model": "resnet18", "depth": 2}, ["depth: set, but task vision has no use for it"]),
         (
