@@ -3,6 +3,8 @@
 import ast
 import copy
 import inspect
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -132,3 +134,10 @@ def test_no_eps_is_written_out(file):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Constant) and isinstance(node.value, float):
             assert node.value == 0 or abs(node.value) >= 0.1, f"line {node.lineno}"
+
+
+def test_losses_need_torch_alone():
+    heavy = "pandas", "pyarrow", "pydantic", "matplotlib", "torchvision", "snakemake"
+    code = f"import sys, actstudy.losses; print([x for x in {heavy} if x in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

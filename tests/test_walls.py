@@ -42,6 +42,7 @@ INNER_ORDER = {
         "questions",
         "collect",
         "tables",
+        "turned",
         "stored",
         "evidence",
         "choosing",

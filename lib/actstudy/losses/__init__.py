@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from actstudy.contract.errors import choices
-from actstudy.losses.inputs import check_finite, check_memory, check_views
+from actstudy.losses.inputs import check_memory, check_views, not_finite
 from actstudy.losses.similarities import (
     Views,
     cosine,
@@ -160,10 +160,9 @@ class ContrastiveLoss(nn.Module):
         groups = self._groups(views)
         with torch.autocast(views[0].device.type, enabled=False):
             loss = torch.stack([self._loss(group) for group in groups]).mean()
-        if (
-            loss.is_cpu if self.check is None else self.check
-        ) and not torch.compiler.is_compiling():
-            check_finite(loss, views, self.logit_scale)
+        checked = loss.is_cpu if self.check is None else self.check
+        if checked and not torch.compiler.is_compiling() and not torch.isfinite(loss):
+            raise ValueError(not_finite(loss, views, self.logit_scale))
         return loss
 
     def logits(self, *views: Tensor) -> Tensor:

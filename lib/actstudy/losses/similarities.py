@@ -30,10 +30,11 @@ def unit(x: Tensor, eps: float | None = None) -> Tensor:
     eps: None is finfo(x.dtype).eps, and the gradient to x is at most 1 / FLOOR = 32 times that to
     the result. A number is taken as it is: the gradient is up to 1 / eps times as long.
     """
-    if eps is None:
-        eps = torch.finfo(x.dtype).eps
-        x = damped(x, torch.linalg.vector_norm(x, dim=-1, keepdim=True) + eps, FLOOR)
-    return x / (torch.linalg.vector_norm(x, dim=-1, keepdim=True) + eps)
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    if eps is not None:
+        return x / (length + eps)
+    length = length + torch.finfo(x.dtype).eps
+    return damped(x / length, length, FLOOR)
 
 
 def einsum(rows: Views, views: Views, eps: float | None = None) -> Tensor:

@@ -85,7 +85,9 @@ def label(axis: str, entry: Mapping[str, Any], names: Mapping[str, str]) -> str:
     text = value_label(axis, entry[axis], names)
     others = []
     for name, value in entry.items():
-        if name != axis:
+        if name == "loss_args" and value:
+            others.append(value_label(name, value, names))
+        elif name != axis:
             is_name = name in OWN and isinstance(value, str)
             others.append(f"{name}={names.get(value, value) if is_name else value}")
     return f"{text} ({', '.join(others)})" if others else text
