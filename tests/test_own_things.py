@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refusal
-from runs import ROOT, quiet, run, run_row, tiny
+from runs import ROOT, quiet, run, run_row
 from torch import nn
 
 from actstudy.commands import cli
