@@ -15,6 +15,7 @@ from actstudy.advice import rules
 from actstudy.health import Monitor, contrast, doctor, tracing
 from actstudy.health.subject import Choices
 from actstudy.losses import LOSSES, ContrastiveLoss
+from actstudy.study import planning
 from actstudy.training import optim
 
 sys.path.append(str(ROOT / "benchmarks"))
@@ -299,6 +300,14 @@ def test_a_monitors_adaptive_clipping_is_that_of_runs(norm):
     after = nn.utils.get_total_norm([p.grad for p in model.parameters()]).item()
     assert after == pytest.approx(expected, rel=1e-5)
     assert after == pytest.approx(1 if norm > 10 else norm, rel=1e-5)
+
+
+def test_adaptive_clipping_is_a_level_of_an_axis(tmp_path):
+    study = tmp_path / "clipping.yaml"
+    axes = "{activation: [tanh, relu], clip: [1.0, adaptive, null]}"
+    study.write_text(f"baseline: relu\naxes: {axes}\ntasks: {{mlp: {{epochs: 2}}}}\n")
+    levels = [planned.spec.clip for planned in planning.load(study).possible]
+    assert set(levels) == {1.0, "adaptive", None}
 
 
 # Watching changes nothing
