@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from actstudy.losses.inputs import check_finite, check_memory, check_views
+from actstudy.contract.errors import choices
+from actstudy.losses.inputs import check_memory, check_views, not_finite
 from actstudy.losses.similarities import (
     Views,
     cosine,
@@ -43,14 +44,16 @@ from actstudy.losses.similarities import (
 class Loss:
     """A similarity, and what is summed of a block of logits (`part`) and of all blocks (`whole`).
 
-    args: its scale and what only it has; axes: of logits, one per view, else two; pairwise: of
-    more than two views the mean over pairs; unit: what normalises; exact: in float32 at least.
+    args: its scale and what only it has; axis_per_view: of the logits, else there are two axes;
+    pairwise: of more than two views the mean over pairs; of_units: of normalised features only;
+    unit: what normalises them; exact: in float32 at least.
     """
 
     similarity: Callable[[Views, Views, float | None], Tensor]
     args: dict[str, float]
     axis_per_view: bool = False
     pairwise: bool = False
+    of_units: bool = False
     part: Callable[[Tensor, int], tuple[Tensor, ...]] = cross_entropy_part
     whole: Callable[[Sequence[tuple[Tensor, ...]]], Tensor] = cross_entropy
     unit: Callable[[Tensor, float | None], Tensor] = unit
@@ -68,8 +71,8 @@ LOSSES: dict[str, Loss] = {
     ),
     "einsum": Loss(einsum, args={"scale": 14.285714285714286}, axis_per_view=True),
     "norm": Loss(norm, args={"scale": 14.285714285714286}, axis_per_view=True),
-    "cosine": Loss(cosine, args={"scale": 14.285714285714286}),
-    "cosine_mean": Loss(cosine_mean, args={"scale": 14.285714285714286}),
+    "cosine": Loss(cosine, args={"scale": 14.285714285714286}, of_units=True),
+    "cosine_mean": Loss(cosine_mean, args={"scale": 14.285714285714286}, of_units=True),
     "distance": Loss(distance, args={"scale": 14.285714285714286}),
 }
 
@@ -117,16 +120,22 @@ class ContrastiveLoss(nn.Module):
     ) -> None:
         super().__init__()
         if isinstance(loss, str) and loss not in LOSSES:
-            raise ValueError(f"loss: got {loss!r}; allowed: {', '.join(LOSSES)}")
+            raise ValueError(f"loss: got {loss!r}; {choices(loss, LOSSES)}")
         self.loss = LOSSES[loss] if isinstance(loss, str) else loss
-        for name, value in {"max_scale": max_scale, "clamp": clamp, "chunk": chunk}.items():
+        limits = {"max_scale": max_scale, "eps": eps, "clamp": clamp, "chunk": chunk}
+        for name, value in limits.items():
             if value is not None and not value > 0:
                 raise ValueError(f"{name}: got {value}; allowed: above 0, or None")
+        if self.loss.of_units and not normalize:
+            raise ValueError(f"normalize: got {normalize}; allowed: True, as {loss} is a cosine")
         scale = self.loss.args["scale"] if scale is None else scale
         if not (0 < scale < inf and scale <= (max_scale or inf)):
             raise ValueError(f"scale: got {scale}; allowed: above 0, up to max_scale {max_scale}")
         self.log_scale = nn.Parameter(torch.tensor(log(scale)), requires_grad=bool(learn_scale))
-        bias = self.loss.args.get("bias") if bias is None else bias
+        own_bias = self.loss.args.get("bias")
+        if bias is not None and own_bias is None:
+            raise ValueError(f"bias: got {bias}; allowed: None, as {loss} has none")
+        bias = own_bias if bias is None else bias
         self.bias = None if bias is None else nn.Parameter(torch.tensor(float(bias)))
         self.max_scale = max_scale
         self.eps = eps
@@ -151,10 +160,9 @@ class ContrastiveLoss(nn.Module):
         groups = self._groups(views)
         with torch.autocast(views[0].device.type, enabled=False):
             loss = torch.stack([self._loss(group) for group in groups]).mean()
-        if (
-            loss.is_cpu if self.check is None else self.check
-        ) and not torch.compiler.is_compiling():
-            check_finite(loss, views, self.logit_scale)
+        checked = loss.is_cpu if self.check is None else self.check
+        if checked and not torch.compiler.is_compiling() and not torch.isfinite(loss):
+            raise ValueError(not_finite(loss, views, self.logit_scale))
         return loss
 
     def logits(self, *views: Tensor) -> Tensor:

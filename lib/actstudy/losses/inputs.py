@@ -1,4 +1,7 @@
-"""What contrastive losses refuse, as one line: views that do not fit, too large, not finite."""
+"""What contrastive losses refuse, as one line: views that do not fit, too large, not finite.
+
+Compiled code asks for shapes and types alone, not for memory.
+"""
 
 import os
 from collections.abc import Sequence
@@ -33,6 +36,8 @@ def check_memory(shape: Sequence[int], like: Tensor) -> None:
 
     like: a tensor of their dtype and device.
     """
+    if torch.compiler.is_compiling():
+        return
     size = prod(shape) * like.dtype.itemsize
     limit = memory(like.device)
     if size > limit:
@@ -47,18 +52,15 @@ def memory(device: torch.device) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def check_finite(loss: Tensor, views: Sequence[Tensor], scale: Tensor) -> None:
-    """ValueError that names what is not finite if the loss is not; it waits for the device."""
-    if torch.isfinite(loss):
-        return
+def not_finite(loss: Tensor, views: Sequence[Tensor], scale: Tensor) -> str:
+    """What is not finite of a loss that is not, as one line."""
     for number, view in enumerate(views, 1):
         bad = ~torch.isfinite(view).all(1)
         if bad.any():
             rows = f"{int(bad.sum())} of {len(view)} rows, first row {int(bad.nonzero()[0])}"
-            raise ValueError(f"view {number}: not finite in {rows}; allowed: finite features")
+            return f"view {number}: not finite in {rows}; allowed: finite features"
     if not torch.isfinite(scale):
-        raise ValueError(f"scale: got {float(scale)}; allowed: finite")
-    got = (
-        f"loss: got {float(loss)} of features up to {max(float(x.abs().max()) for x in views):.1e}"
-    )
-    raise ValueError(f"{got}; to fix: normalize=True, or smaller features")
+        return f"scale: got {float(scale.detach())}; allowed: finite"
+    largest = max(float(view.detach().abs().max()) for view in views)
+    got = f"loss: got {float(loss.detach())} of features up to {largest:.1e}"
+    return f"{got}; to fix: normalize=True, or smaller features"
