@@ -7,7 +7,7 @@ import warnings
 import pandas as pd
 import pytest
 import torch
-from runs import ROOT
+from runs import ROOT, quiet, run, run_row, run_tables, small
 from torch import nn
 from torch.nn import functional
 
@@ -377,3 +377,30 @@ def test_runs_of_the_task_are_judged_by_settings_and_curves():
     assert speaks(200.0, batch_size=8) == {"logit_scale": "warning"}
     assert "norm_without_epsilon" in speaks(batch_size=8, loss="clip_without_eps")
     assert speaks(7.0, batch_size=8, task="vision") == {"logit_scale": "note"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"batch_size": 4}, {"few_pairs", "small_batch"}),
+        ({"batch_size": 8, "loss": "clip_without_eps"}, {"norm_without_epsilon"}),
+        (
+            {"batch_size": 8, "loss": "clip_without_clamp", "loss_args": {"scale": 400.0}},
+            {"logit_scale"},
+        ),
+        ({"batch_size": 8, "loss_args": {"scale": 5.0}}, {"logit_scale"}),
+        ({"batch_size": 8, "loss_args": {"scale": 5.0, "learn_scale": 0}}, set()),
+        ({"batch_size": 8, "loss": "siglip"}, set()),
+        ({"batch_size": 8}, set()),
+    ],
+    ids=str,
+)
+def test_a_run_of_the_task_is_judged_by_what_it_leaves(prepared_folder, tmp_path, fields, expected):
+    folder = prepared_folder("fashion_mnist_tenth")
+    spec = small("contrastive", "relu", **fields)
+    assert run(spec, tmp_path / "a", folder, quiet(probe_every=2)) == "completed"
+    tables = run_tables(tmp_path / "a")
+    rows = [tables[name].to_pylist() for name in ("health", "curves")]
+    findings = {finding.rule for finding in rules.advise(*rows, run_row(tmp_path / "a"))}
+    of_contrast = {rule.__name__ for rule in contrastive_rules.RULES} | {"small_batch"}
+    assert findings & of_contrast - {"short_warmup"} == expected
