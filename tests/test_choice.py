@@ -444,7 +444,8 @@ def test_an_own_table_that_is_not_read_is_named_once(tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     choose.report_faults(evidence.cells([place, *stored.kept_folders()])[1])
     line, *others = capsys.readouterr().err.splitlines()
-    assert line.startswith("not read: ") and "no column device" in line
+    assert line.startswith("not read: ")
+    assert "no column device" in line
     assert others == []
 
 

@@ -145,15 +145,6 @@ def test_a_change_that_changes_nothing_makes_no_difference():
         dying.dead_compared({"widht": 3}, **shape)
 
 
-def test_pruning_counts_the_parameters_of_dead_units():
-    assert dying.n_parameters([3, 4, 2]) == 3 * 4 + 4 + 4 * 2 + 2
-    values = only(dying.pruning(hidden=[16], lr=1.0, steps=39, seeds=2))
-    (reading,) = dying.dead_after(hidden=[[16]], lr=1.0, steps=39, seeds=2)
-    removed = reading.values["dead_end"].value * 16 * (784 + 1 + 10)
-    assert values["smaller"].value == pytest.approx(removed / dying.n_parameters([784, 16, 10]))
-    assert values["largest_change"].value < 0.05
-
-
 def test_a_shift_alone_is_the_same_function_at_the_start():
     lesson = replace(SMALL, activation=("sigmoid", ()), hidden=(8, 8), centred=True)
     lesson = replace(lesson, init=("xavier_normal", ()))

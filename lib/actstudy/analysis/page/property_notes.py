@@ -4,8 +4,8 @@ NOTES = {  # table -> what holds for all of its columns
     "Curve": "Places are looked for from -20 to 20; x and f(x) have no unit.",
     "Slopes and zeros": "Slopes have no unit. What rounding alone makes flat or 0 does not count.",
     "Signal": (
-        "For inputs from N(0, 1). Per layer: of a deep net of wide linear layers, whose weights are "
-        "drawn with the gain in the table."
+        "For inputs from N(0, 1). Per layer: of a deep net of wide linear layers, weights drawn "
+        "with the gain of the table."
     ),
     "Halves": (
         "Ranges of x. All 65,536 values of x are tried, from 0 outwards, against float64. any: to "
