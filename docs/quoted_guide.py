@@ -14,6 +14,7 @@ PHRASES = {
     "holds only when": "hold under a condition alone",
     "does not hold": "do not hold",
 }
+BESIDE = ("C033", "C159", "C218")  # memory for backward, recurrent nets, size without dead units
 FORMULA = r"^'(?=[-+=@])"
 TEXTS = ("measured", "verdict", "detail", "note", "kind", "topic")
 
@@ -38,6 +39,13 @@ def headlines() -> str:
 def verdicts() -> str:
     """Claims by topic and verdict."""
     return ledger_tables.by_topic(claims()).rstrip() + "\n"
+
+
+def ablations() -> str:
+    """Claims on what guides recommend without a number, and those of the ledger beside them."""
+    table = claims()
+    rows = table[(table["topic"] == "ablations") | table["id"].isin(BESIDE)]
+    return ledger_tables.table(rows.sort_values("id")).rstrip() + "\n"
 
 
 def surprises() -> str:

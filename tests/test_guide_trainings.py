@@ -138,6 +138,9 @@ def test_a_change_that_changes_nothing_makes_no_difference():
     same = only(dying.dead_compared({"init": "he_normal"}, **shape))
     assert same["fewer"].value == 0
     assert same["ratio"].value == 1
+    by_steps = by_condition(dying.dead_compared({"lr_times": 0.1}, **{**shape, "steps": [1, 39]}))
+    assert list(by_steps) == ["steps 1", "steps 39"]
+    assert by_steps["steps 39"]["without"] == same["without"]
     leaky = only(dying.dead_compared({"activation": "leaky_relu"}, **shape))
     assert leaky["with"].value == 0
     assert leaky["ratio"].value > 0
@@ -179,6 +182,9 @@ def test_lbfgs_gets_further_than_it_began_and_a_ratio_with_itself_is_one():
     values = only(second_order.second_order("relu", **shape))
     assert values["ratio"].value == values["gain"].value == 1
     assert values["loss"].value < math.log(10)
+    several = by_condition(second_order.second_order("relu", **{**shape, "passes": [10, 40]}))
+    assert several["passes 10"] == values
+    assert several["passes 40"]["loss"].value < values["loss"].value
 
 
 def test_learnt_values_begin_as_given_and_move():
