@@ -8,7 +8,8 @@ is timed as `python -m actstudy cost` times it: start, compilation, steps, valid
 a training of 12 steps, scaled to the run's length. Cells that differ only in what an image shows,
 as CIFAR-10 and CIFAR-100 do, are timed once. A row of study_hours.parquet: a cell of a study, its
 seconds for one seed, its number of seeds and the device. A cell that fails, or comes after the
-minutes are over, has a reason instead.
+minutes are over, has a reason instead. A file that is there already keeps its times of the same
+device, so that a second call goes on where the first one ended.
 """
 
 import argparse
@@ -91,6 +92,7 @@ def rows_of(
             "precision": spec.precision,
             "engine": spec.engine,
             "n_seeds": len(runs),
+            "shape": shape,
             **seconds_of[shape],
         }
 
@@ -108,12 +110,21 @@ def timed(spec: RunSpec, study: Study) -> dict[str, Any]:
     return {"seconds": measured.seconds, "memory": measured.memory, "reason": ""}
 
 
-def main(files: Sequence[str], out: Path, minutes: float) -> None:
-    """Time all cells of some studies; print hours and write the rows."""
-    studies = [planning.load(Path(file).absolute()) for file in files]
-    out = out.absolute()
+def timed_before(file: Path, device: str) -> dict[str, dict[str, Any]]:
+    """Shape -> what a file holds of the cells that were timed on a device."""
+    if not file.is_file():
+        return {}
+    frame = pd.read_parquet(file).fillna({"reason": ""})
+    frame = frame[(frame["device"] == device) & (frame["reason"] == "")]
+    return frame.drop_duplicates("shape").set_index("shape")[list(NOT_TIMED)].to_dict("index")
+
+
+def main(files: Sequence[str], file: Path, minutes: float) -> None:
+    """Time the cells of some studies that a file lacks; print hours and write all rows to it."""
+    studies = [planning.load(Path(study).absolute()) for study in files]
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    seconds_of = timed_before(file, device)
     rows: list[dict[str, Any]] = []
-    seconds_of: dict[str, dict[str, Any]] = {}
     end = time.monotonic() + 60 * minutes
     with tempfile.TemporaryDirectory(prefix="actstudy-hours-") as folder:
         os.chdir(folder)
@@ -121,14 +132,12 @@ def main(files: Sequence[str], out: Path, minutes: float) -> None:
             provide([run.spec.dataset for run in study.possible])
             rows += rows_of(study, seconds_of, end)
         os.chdir("/")
-    device = "CPU"
-    if torch.cuda.is_available():
-        device = torch.cuda.get_device_name()
     frame = pd.DataFrame(rows).assign(device=device)
-    frame.to_parquet(out / "study_hours.parquet", index=False)
+    frame.to_parquet(file, index=False)
     frame["hours"] = frame["seconds"] * frame["n_seeds"] / 3600
-    print(frame.groupby(["study", "framework", "model", "data", "precision"])["hours"].sum())
-    print(frame.groupby("study")[["hours", "n_seeds"]].sum())
+    cell = ["study", "framework", "model", "data", "precision"]
+    print(frame.groupby(cell)["hours"].sum(skipna=False))
+    print(frame.groupby("study")[["hours", "n_seeds"]].sum(skipna=False))
 
 
 if __name__ == "__main__":
@@ -139,4 +148,4 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--minutes", type=float, default=float("inf"), help="for timing")
     arguments = parser.parse_args()
-    main(arguments.files, arguments.out, arguments.minutes)
+    main(arguments.files, arguments.out.absolute() / "study_hours.parquet", arguments.minutes)

@@ -20,7 +20,8 @@ ON_CPU = (
 )
 ON_GPU = (
     "tanh sigmoid relu leaky_relu prelu elu selu celu gelu gelu_tanh silu mish softplus softsign "
-    "hardtanh hardswish relu6 gelu_written_out"
+    "hardtanh hardswish relu6 gelu_written_out hard_sigmoid relu_squared leaky_relu_squared rrelu "
+    "prelu_channel swish_beta elu_alpha xielu apl glu geglu swiglu reglu bilinear maxout crelu"
 )
 PUBLISHED = {  # a row of the table -> a pattern of its cases
     "honest, mean and sd at 1 to 4 decimals, n = 3, 10, 23": r"(pooled|Welch), .* [124] decimals",
@@ -217,3 +218,25 @@ def parity_models() -> str:
         rows.append([framework, model, f"{len(checks)}", *named])
     head = ["framework", "model", "checks", "outcome", "logits", "one step", "three steps"]
     return markdown(head, rows)
+
+
+def study_hours() -> str:
+    """GPU hours of a run of each cell of the framework studies, and of the studies."""
+    frame = pd.read_parquet(BENCHMARKS / "study_hours.parquet")
+    cells = frame.drop_duplicates("shape").dropna(subset="seconds")
+    rows = []
+    for cell in cells.itertuples():
+        hours = f"{cell.seconds / 3600:.2f}"
+        rows.append([cell.framework, cell.model, cell.data, cell.precision, hours])
+    table = markdown(["framework", "model", "data", "precision", "hours per run"], rows)
+    seconds = (frame["seconds"] * frame["n_seeds"]).groupby(frame["study"]).sum(skipna=False)
+    lines = []
+    for study, n_seeds in frame.groupby("study")["n_seeds"].sum().items():
+        of_study = frame[frame["study"] == study]
+        total = f"{seconds[study] / 3600:.1f} GPU hours"
+        if seconds.isna()[study]:
+            n_timed = of_study["seconds"].notna().sum()
+            total = f"not known: {n_timed} of its {len(of_study)} cells are timed"
+        device = frame["device"][0]
+        lines.append(f"- `config/{study}.yaml`, {n_seeds} runs on one {device}: {total}.")
+    return "\n".join([table, *lines, ""])

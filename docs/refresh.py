@@ -84,6 +84,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "parity_faults": measured.parity_faults,
     "parity_pairs": measured.parity_pairs,
     "parity_models": measured.parity_models,
+    "study_hours": measured.study_hours,
     "activations_cpu": measured.activations_cpu,
     "activations_cuda": measured.activations_cuda,
     "properties_curve": computed.curve,

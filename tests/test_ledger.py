@@ -284,6 +284,18 @@ def test_a_file_is_named_after_what_is_measured_and_by_which_code(tmp_path, monk
     assert name() == first  # no claim of it is about tanh
 
 
+def test_a_file_of_a_gpu_has_one_name_under_any_torch(monkeypatch):
+    """It may come from another machine; which torch measured it is a column."""
+    gpu = {}
+    cpu = {}
+    for version in ("1", "2"):
+        monkeypatch.setattr(measurements.frameworks, "version", lambda _, version=version: version)
+        gpu[version] = measuring.file_name("gpu_cost", [("kernels", '{"activation": "mish"}')])
+        cpu[version] = measuring.file_name("cost", [("ratio", "{}")])
+    assert gpu["1"] == gpu["2"]
+    assert cpu["1"] != cpu["2"]
+
+
 def test_groups_that_need_a_gpu_are_measured_where_one_is(tmp_path, monkeypatch):
     stated = {"files": {"curves": "curves-1.parquet", "gpu": "gpu-1.parquet"}}
     monkeypatch.setattr(measuring, "needs_gpu", lambda group: group == "gpu")

@@ -114,7 +114,7 @@ def digest(group: str, requests: Iterable[tuple[str, str]]) -> str:
 
     These are the requests (kind, arguments as JSON), the code of the group, of all that it imports
     but NOT_HASHED, of READING, of the activations and init policies that either names, and torch's
-    version.
+    version, but for a group of a GPU: its file may come from another machine, and says which torch.
     """
     asked_for = sorted(requests)
     files = [file for file in _with_imports(file_of(group)) if not file.startswith(NOT_HASHED)]
@@ -127,7 +127,9 @@ def digest(group: str, requests: Iterable[tuple[str, str]]) -> str:
     pieces += [f"init {name}" for name in sorted(texts & set(registry.init_policies()))]
     pieces += files
     parts = [[piece, code.digest_of(piece)] for piece in pieces]
-    return syntax.digest([asked_for, parts, frameworks.version(frameworks.TORCH)])
+    is_of_gpu = setting(group, "DEVICE") == "cuda"
+    version = None if is_of_gpu else frameworks.version(frameworks.TORCH)
+    return syntax.digest([asked_for, parts, version])
 
 
 def expression(group: str, name: str) -> ast.expr | None:
