@@ -160,5 +160,5 @@ def test_nets_left_alone_are_compared_with_nets_that_trained_as_long():
     tuned = pruning.trained_on(net, every, lesson)
     plain = lesson.net()
     lessons.learn(plain, replace(lesson))
-    for ours, theirs in zip(tuned.parameters(), plain.parameters(), strict=True):
-        assert torch.equal(ours, theirs)
+    for weights, others in zip(tuned.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(weights, others)

@@ -20,9 +20,10 @@ def test_a_mean_has_the_t_interval():
 def test_a_mean_has_the_interval_that_studies_have(n):
     """Both write down one formula: the hash of every measurement is of the one in contract/."""
     x = np.random.default_rng(n).exponential(size=n)
-    ours, theirs = mean_of(x.tolist()), mean_interval(x.tolist(), LEVEL)
+    value = mean_of(x.tolist())
+    estimate = mean_interval(x.tolist(), LEVEL)
     for name in ("value", "low", "high", "n"):
-        assert getattr(ours, name) == pytest.approx(getattr(theirs, name), rel=1e-12)
+        assert getattr(value, name) == pytest.approx(getattr(estimate, name), rel=1e-12)
 
 
 def test_a_share_has_the_wilson_interval():

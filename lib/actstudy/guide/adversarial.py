@@ -63,18 +63,18 @@ def adversarial(
 
 
 def _course(
-    made: Stack, judge: Stack, modes: int, lr: float, steps: int, batch: int
+    maker: Stack, judge: Stack, modes: int, lr: float, steps: int, batch: int
 ) -> tuple[Tensor, Tensor]:
     """Energy distance and covered share (R,), means of looks, of a training of both nets."""
     draws = torch.Generator().manual_seed(0)  # the same for each activation
     updates = [
-        torch.optim.Adam(net.parameters(), lr, betas=BETAS, fused=True) for net in (made, judge)
+        torch.optim.Adam(net.parameters(), lr, betas=BETAS, fused=True) for net in (maker, judge)
     ]
     every = max(steps // (4 * LOOKS), 1)
     looks = []
     for step in range(1, steps + 1):
-        fake = made(torch.randn(made.runs, batch, LATENT, generator=draws))
-        real = ring(made.runs, batch, modes, draws)
+        fake = maker(torch.randn(maker.runs, batch, LATENT, generator=draws))
+        real = ring(maker.runs, batch, modes, draws)
         updates[1].zero_grad()
         loss = functional.softplus(-judge(real)) + functional.softplus(judge(fake.detach()))
         loss.mean((1, 2)).sum().backward()
@@ -83,7 +83,7 @@ def _course(
         functional.softplus(-judge(fake)).mean((1, 2)).sum().backward()
         updates[0].step()
         if step > 3 * steps // 4 and step % every == 0:
-            looks.append(_look(made, modes, draws))
+            looks.append(_look(maker, modes, draws))
     distances, covered = zip(*looks, strict=True)
     return torch.stack(distances).mean(0), torch.stack(covered).mean(0)
 
@@ -110,10 +110,13 @@ def ring(runs: int, n: int, modes: int, draws: torch.Generator) -> Tensor:
 
 def energy_distance(x: Tensor, y: Tensor) -> Tensor:
     """2 E|x - y| - E|x - x'| - E|y - y'| (R,) of points x (R, N, 2) and y (R, M, 2)."""
-    n, m = x.shape[1], y.shape[1]
-    across = torch.cdist(x, y).mean((1, 2))
-    within = torch.cdist(x, x).sum((1, 2)) / (n * (n - 1))
-    return 2 * across - within - torch.cdist(y, y).sum((1, 2)) / (m * (m - 1))
+    return 2 * torch.cdist(x, y).mean((1, 2)) - _within(x) - _within(y)
+
+
+def _within(x: Tensor) -> Tensor:
+    """The mean distance (R,) of two different points of x (R, N, 2)."""
+    n = x.shape[1]
+    return torch.cdist(x, x).sum((1, 2)) / (n * (n - 1))
 
 
 def covering(points: Tensor, modes: int) -> Tensor:

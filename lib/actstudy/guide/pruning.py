@@ -4,6 +4,7 @@ import copy
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -57,21 +58,20 @@ def firing(net: Stack, x: Tensor) -> list[Tensor]:
 def _values(net: Stack, lesson: Lesson, stays: list[Tensor], tune_steps: int) -> dict[str, Value]:
     """The values of `pruning`; stays (R, units): of each layer the units that are left."""
     data = lesson.examples()
-    every = [torch.ones_like(layer) for layer in stays]
     tuned = replace(lesson, steps=tune_steps)
-    left = without(net, stays)
+    pruned = without(net, stays)
     before = _accuracy(net, lesson)
-    lost_tuned = _accuracy(trained_on(net, every, tuned), lesson)
+    lost_tuned = _whole_tuned(lesson, tune_steps)
     lost_tuned = lost_tuned - _accuracy(trained_on(net, stays, tuned), lesson)
     widths = [data.features, *lesson.hidden, lessons.CLASSES]
     removed = 1 - torch.cat(stays, 1).double().mean(1)
     return {
         "removed": mean_of((100 * removed).tolist(), "%"),
         "smaller": mean_of([1 - n / n_parameters(widths) for n in _remaining(stays, widths)]),
-        "change_seen": _change(net, left, data.x),
-        "change_test": _change(net, left, data.x_test),
+        "change_seen": _change(net, pruned, data.x),
+        "change_test": _change(net, pruned, data.x_test),
         "before": mean_of(before.tolist(), "%"),
-        "lost": _points(before - _accuracy(left, lesson)),
+        "lost": _points(before - _accuracy(pruned, lesson)),
         "lost_random": _points(before - _accuracy(without(net, at_random(stays)), lesson)),
         "lost_tuned": _points(lost_tuned),
     }
@@ -79,9 +79,9 @@ def _values(net: Stack, lesson: Lesson, stays: list[Tensor], tune_steps: int) ->
 
 def without(net: Stack, stays: list[Tensor]) -> Stack:
     """A copy whose units stay or are silent."""
-    left = copy.deepcopy(net)
-    silence(left, stays)
-    return left
+    pruned = copy.deepcopy(net)
+    silence(pruned, stays)
+    return pruned
 
 
 def silence(net: Stack, stays: list[Tensor]) -> None:
@@ -93,10 +93,18 @@ def silence(net: Stack, stays: list[Tensor]) -> None:
 
 def trained_on(net: Stack, stays: list[Tensor], lesson: Lesson) -> Stack:
     """A copy whose units stay or are silent, trained for the steps of a lesson."""
-    left = without(net, stays)
-    for _ in lessons.train(left, lesson):
-        silence(left, stays)
-    return left
+    pruned = without(net, stays)
+    for _ in lessons.train(pruned, lesson):
+        silence(pruned, stays)
+    return pruned
+
+
+@cache
+def _whole_tuned(lesson: Lesson, tune_steps: int) -> Tensor:
+    """The test accuracy (R,) in percent of whole nets that trained on for some steps."""
+    net = copy.deepcopy(lessons.learnt(lesson).net)
+    lessons.learn(net, replace(lesson, steps=tune_steps))
+    return _accuracy(net, lesson)
 
 
 def at_random(stays: list[Tensor]) -> list[Tensor]:
@@ -122,11 +130,11 @@ def _remaining(stays: list[Tensor], widths: Sequence[int]) -> list[int]:
     return [n_parameters([widths[0], *row, widths[-1]]) for row in counts]
 
 
-def _change(net: Stack, left: Stack, x: Tensor) -> Value:
+def _change(net: Stack, pruned: Stack, x: Tensor) -> Value:
     """The largest change of an output between two nets, over the largest output, of any run."""
     with torch.no_grad():
         before = net(x)
-        change = (left(x) - before).abs().amax((1, 2)) / before.abs().amax((1, 2))
+        change = (pruned(x) - before).abs().amax((1, 2)) / before.abs().amax((1, 2))
     return exact(float(change.max()), n=net.runs)
 
 
