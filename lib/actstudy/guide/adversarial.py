@@ -13,7 +13,7 @@ from actstudy.guide.stacked import Stack
 
 RADIUS = 2.0
 SD = 0.1  # of each distribution of the ring
-NEAR = 3 * SD  # a point so near to a centre is of its distribution
+WITHIN = 3 * SD  # a point so near to a centre is of its distribution
 LEAST = 0.01  # of all points: a distribution with so many is covered
 LATENT = 8  # values that a generator begins with
 BETAS = (0.5, 0.999)  # of Adam, as in Radford et al. 2016, arXiv:1511.06434
@@ -121,8 +121,8 @@ def _within(x: Tensor) -> Tensor:
 
 def covering(points: Tensor, modes: int) -> Tensor:
     """The share (R,) of the ring's distributions with LEAST of the points (R, N, 2) or more."""
-    is_near = torch.cdist(points, centres(modes)) < NEAR
-    return (is_near.double().mean(1) >= LEAST).double().mean(1)
+    is_within = torch.cdist(points, centres(modes)) < WITHIN
+    return (is_within.double().mean(1) >= LEAST).double().mean(1)
 
 
 MEASUREMENTS = {"adversarial": adversarial}
