@@ -173,6 +173,20 @@ def published() -> str:
     return markdown(["tables", "alarms", "of them with a reading named", "cannot be"], rows)
 
 
+def contrastive_rules() -> str:
+    """How often contrastive rules name a planted fault, and speak of what is sound."""
+    frame = pd.read_parquet(BENCHMARKS / "contrastive_rules.parquet")
+    rows = []
+    for rule, cases in frame.groupby("rule", sort=False):
+        counts = []
+        for is_faulty in (True, False):
+            speaks = cases.loc[cases["is_faulty"] == is_faulty, "speaks"]
+            counts.append(f"{speaks.sum()} of {len(speaks)}" if len(speaks) else "")
+        name = f"`{rule}`" if rule != "any" else "any of them, in trainings that learn"
+        rows.append([name, *counts])
+    return markdown(["rule", "planted faults named", "alarms of sound ones"], rows)
+
+
 def parity_faults() -> str:
     """Planted faults of Keras twins, and the check that named each."""
     frame = pd.read_parquet(BENCHMARKS / "parity.parquet")

@@ -5,7 +5,8 @@ python docs/refresh.py --check            change nothing; exit 1 and name the do
 python docs/refresh.py --from results     first take what documents use of the study there
 
 RESULTS is that of config/config.yaml, config/depth.yaml or config/he_factor.yaml; depth needs its
-appendix too (`snakemake results/depth/appendix.md --configfile config/depth.yaml`).
+appendix too (`snakemake results/depth/appendix.md --configfile config/depth.yaml`). Of the studies
+of kept.py it is their page that is taken, into docs/example.
 
 A block stands between `<!-- table NAME -->` and `<!-- end -->`; NAME is a key of BLOCKS.
 """
@@ -19,11 +20,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import computed
+import kept
 import measured
 import pandas as pd
 import quoted
+import quoted_contrastive
 import quoted_frameworks
 import quoted_guide
+import quoted_losses
 import simulated
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,6 +67,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "framework_effects": quoted_frameworks.effects,
     "framework_deviations": quoted_frameworks.deviations,
     "framework_speed": quoted_frameworks.speed,
+    "contrastive_losses": quoted_contrastive.losses,
+    "contrastive_activations": quoted_contrastive.activations,
+    "contrastive_survival": quoted_contrastive.survival,
+    "contrastive_recommendations": quoted_contrastive.recommendations,
     "guide_headlines": quoted_guide.headlines,
     "guide_verdicts": quoted_guide.verdicts,
     "guide_ablations": quoted_guide.ablations,
@@ -77,10 +85,15 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "size_coverage": simulated.size_coverage,
     "choice_sets": simulated.choice_sets,
     "choice_questions": simulated.choice_questions,
+    "loss_faults": quoted_losses.faults,
+    "loss_gradients": quoted_losses.gradients,
+    "loss_cost": quoted_losses.cost,
+    "loss_speed": quoted_losses.speed,
     "throughput": measured.throughput,
     "packs": measured.packs,
     "watching": measured.watching,
     "published": measured.published,
+    "contrastive_rules": measured.contrastive_rules,
     "parity_faults": measured.parity_faults,
     "parity_pairs": measured.parity_pairs,
     "parity_models": measured.parity_models,
@@ -112,8 +125,12 @@ def take(results: Path) -> None:
     """Copy what documents use of a study's results: nothing if a file is not there."""
     plan = results / "tables/plan.json"
     study = json.loads(plan.read_text())["study"] if plan.exists() else None
+    if study in kept.TABLES:
+        kept.take(results, study, ROOT / "docs/example")
+        return
     if study not in PICTURES:
-        raise SystemExit(f"{results}: no results of {', '.join(PICTURES)}")
+        names = ", ".join([*PICTURES, *kept.TABLES])
+        raise SystemExit(f"{results}: no results of {names}")
     targets = {
         results / "figures" / source: ROOT / "docs/images" / name
         for source, name in PICTURES[study].items()

@@ -44,6 +44,10 @@ ENDINGS = (
     "missing",
     "damaged",
 )
+METRICS_OF_CURVES = {
+    "tokens": ("loss", "perplexity", "word_perplexity"),
+    "pairs": ("loss", "recall_at_1", "logit_scale"),
+}
 HAVE_RESULTS = ("completed", "short", "chance", "last_inf")
 Ending = Callable[[PlannedRun], str]
 
@@ -88,7 +92,8 @@ def write_run(spec: RunSpec, folder: Path, ending: str, plan: Plan, shift: float
 
 def parts_of(spec: RunSpec, ending: str, plan: Plan, shift: float) -> dict[str, Any]:
     """The rows of a run's tables."""
-    tokens = plan.tasks[spec.task].predicts == "tokens"
+    predicts = plan.tasks[spec.task].predicts
+    tokens = predicts == "tokens"
     rng = np.random.default_rng([spec.seed, *spec.activation.encode()])
     steps = {"short": STEPS // 2, "diverged": 4, "diverged_at_once": 0}.get(ending, STEPS)
     recorded = ending.removesuffix("_at_once")
@@ -116,25 +121,28 @@ def parts_of(spec: RunSpec, ending: str, plan: Plan, shift: float) -> dict[str, 
     }
     if recorded == "completed":
         row["best_step"] = steps
-        row |= results(ending, tokens, rng, shift)
+        row |= results(ending, predicts, rng, shift)
     ended = recorded == "completed"
     return {
         "runs": [row],
-        "curves": curves(spec, ending, steps, tokens, rng),
+        "curves": curves(spec, ending, steps, predicts, rng),
         "health": health(spec, steps, rng) if steps else [],
-        "calibration": calibration() if ended and not tokens else [],
+        "calibration": calibration() if ended and predicts in ("classes", "values") else [],
         "predictions": predictions(tokens) if ended else [],
     }
 
 
-def results(ending: str, tokens: bool, rng: np.random.Generator, shift: float) -> dict[str, float]:
+def results(ending: str, predicts: str, rng: np.random.Generator, shift: float) -> dict[str, float]:
     """The metrics of a completed run at the best and at the last step."""
     accuracy = 0.6 + 0.02 * rng.normal() + shift
     metrics = {"loss": 1.0, "accuracy": accuracy, "macro_f1": 0.6, "ece": 0.05}
-    if tokens:
+    if predicts == "tokens":
         perplexity = 900 + 20 * rng.normal()
         metrics = {"loss": 5.0, "perplexity": 150.0, "word_perplexity": perplexity}
-    if ending == "chance" and not tokens:
+    if predicts == "pairs":
+        recall = {"recall_at_1": accuracy, "recall_at_5": 0.9, "knn_accuracy": 0.7}
+        metrics = {"loss": 1.0, **recall, "alignment": 0.4, "uniformity": -2.0}
+    if ending == "chance" and predicts in ("classes", "values"):
         metrics["accuracy"] = 0.1
     if ending in ("nan", "inf"):
         metrics = dict.fromkeys(metrics, math.nan if ending == "nan" else math.inf)
@@ -147,16 +155,18 @@ def results(ending: str, tokens: bool, rng: np.random.Generator, shift: float) -
 
 
 def curves(
-    spec: RunSpec, ending: str, steps: int, tokens: bool, rng: np.random.Generator
+    spec: RunSpec, ending: str, steps: int, predicts: str, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """A run's learning curves, a point per four steps."""
-    metrics = ("loss", "perplexity", "word_perplexity") if tokens else ("loss", "accuracy")
+    metrics = METRICS_OF_CURVES.get(predicts, ("loss", "accuracy"))
     rows = []
     for step in range(4, steps + 1, 4):
         for split in ("train", "val"):
             for metric in metrics:
                 value = 0.1 if ending == "chance" else 0.3 + 0.02 * step + 0.01 * rng.normal()
-                if metric == "loss":
+                if metric == "logit_scale":
+                    value = 14.3 * 1.02**step * (1 + 0.01 * abs(rng.normal()))
+                elif metric == "loss":
                     value = {"diverged": math.nan, "chance": 2.0}.get(ending, 1.0)
                 elif ending in ("inf", "last_inf") and step == steps:
                     value = math.inf

@@ -13,7 +13,7 @@ import pytest
 
 from actstudy.contract import literals, registry
 
-ROOMS = ("data/sets", "nets", "tasks", "analysis/figures")
+ROOMS = ("losses", "data/sets", "nets", "tasks", "analysis/figures")
 
 
 class Package:

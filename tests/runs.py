@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from actstudy.contract import schema, store
-from actstudy.contract.spec import RunSpec, layered, run_id
+from actstudy.contract.layers import layered
+from actstudy.contract.spec import RunSpec, run_id
 from actstudy.nets.activations import ACTIVATIONS, RANDOM
 from actstudy.study.planning import run_spec
 from actstudy.training.run import train
@@ -31,6 +32,7 @@ SMALL = {
     "vision": {"width": 2, "batch_size": 20},
     "cls": {"vocabulary": 400, "width": 8, "batch_size": 20, "dropout": 0.1},
     "lm": {"vocabulary": 400, "width": 8, "batch_size": 4, "dropout": 0.1},
+    "contrastive": {"width": 2, "batch_size": 10},
     "tabular": {"dataset": small_tables.CLASSES, "width": 16, "lr": 0.01},
     "tabular_regression": {"dataset": small_tables.NUMBERS, "width": 16, "lr": 0.01},
 }

@@ -420,13 +420,14 @@ def test_each_check_is_told_if_all_is_read():
         row("model", "gradient_norm", 1.0),
         row("model", "logit_scale", 20.0),
         row("model", "input_nonfinite", 0.0),
+        *[row("normalisation", probe, 1e-3, "loss(div)") for probe in ("divisor", "floor")],
     ]
     loss = {"epoch": 1, "split": "train", "metric": "loss"}
     curves = [{**loss, "step": step, "value": 2.0 - step / 100} for step in (0, 30, 60)]
     facts = {"initial_loss": 1.0, "leak": 0.0, "no_gradient": 0, "one_batch": 0.0}
     facts |= {"norm_epsilon": 1e-5, "norm": "batch", "batch_size": 64, "optimizer": "sgd"}
     facts |= {"targets_out_of_reach": 0.0, "initial_weights": 1.0, "first_update": 1e-2}
-    facts |= {"largest_fp16": 20.0, "precision": "fp16"}
+    facts |= {"largest_fp16": 20.0, "precision": "fp16", "contrastive": True, "pairs": 64}
     advice = rules.examine(rows, curves, facts)
     assert advice.findings == []
     checks = {check.name: check.verdict for check in report.checklist(advice, {})}

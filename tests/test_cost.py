@@ -14,11 +14,11 @@ def lines(tmp_path, monkeypatch):
     """A function: what is printed of two activations with these settings of mlp, runs not timed."""
     monkeypatch.chdir(tmp_path)
 
-    def describe(memory, **block):
+    def describe(memory, timed=cost.Cost, **block):
         axes = {"activation": ["tanh", "relu"]}
         study = {"axes": axes, "device": "cpu", "tasks": {"mlp": block}}
         (tmp_path / "mine.yaml").write_text(yaml.safe_dump(study))
-        monkeypatch.setattr(cost, "measured", lambda *_: cost.Cost(30.0, 10**6, memory))
+        monkeypatch.setattr(cost, "measured", lambda *_: timed(30.0, 10**6, memory))
         return list(cost.describe(planning.load("mine.yaml")))
 
     return describe
@@ -38,3 +38,10 @@ def test_a_pack_is_one_process_and_its_memory_is_not_measured(lines, monkeypatch
     printed = lines(0, **pack)
     assert "all: about 2 min with 2 processes" in printed
     assert printed[-1] == "memory of packs: not measured"
+
+
+def test_runs_that_diverge_at_once_end_no_forecast(lines):
+    """A study of what diverges has such runs."""
+    printed = lines(0, timed=lambda *_: None, **TINY, seeds=4)
+    assert printed[0] == "mlp: 8 runs, not timed: those that were tried diverged"
+    assert printed[1].startswith("all: about ")

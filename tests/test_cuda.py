@@ -129,7 +129,7 @@ def test_augmented_images_pair_over_activations_and_resume(tmp_path, engine):
 
 
 @pytest.mark.parametrize("engine", ["eager", "compiled"])
-@pytest.mark.parametrize("task", ["cls", "lm", "mlp", "vision"])
+@pytest.mark.parametrize("task", ["cls", "contrastive", "lm", "mlp", "vision"])
 def test_probes_change_nothing(tmp_path, task, engine):
     """Strict: probed at each of 20 steps, or at the first and the last alone: weights and curves
     agree in each bit.

@@ -12,6 +12,7 @@ from project import Project
 from runs import ROOT
 from torch import nn
 
+from actstudy.advice import rules
 from actstudy.analysis import figures
 from actstudy.commands import cli
 from actstudy.contract import demos
@@ -104,6 +105,16 @@ def test_doctor_names_each_fault_and_none_of_sound_models(table):
     assert (first["cause"] == "").all()
     faults = table("debugging").groupby("model")["rule"].agg(set)
     assert faults["fp16 overflow"] >= {"overflow_fp16", "non_finite_loss"}
+
+
+def test_findings_of_doctor_are_labelled_in_words(table):
+    labels = (
+        table("debugging").query("rule != ''").drop_duplicates("rule").set_index("rule")["label"]
+    )
+    assert labels.is_unique
+    assert set(labels.index) <= demo_debugging.LABELS_OF_RULES.keys()
+    assert not labels.str.contains("_").any()
+    assert demo_debugging.LABELS_OF_RULES.keys() <= {rule.name for rule in rules.rules()}
 
 
 def test_an_own_backward_is_right_and_keeps_half(table):

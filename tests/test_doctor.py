@@ -357,7 +357,8 @@ def spoken(rows=(), curves=(), **facts):
     return {finding.rule: finding.severity for finding in rules.advise(rows, curves, facts)}
 
 
-READ = [rule for rule in rules.rules() if rule.reading[0] in ("site", "parameter", "model")]
+PROBED = ("site", "parameter", "model", "normalisation")
+READ = [rule for rule in rules.rules() if rule.reading[0] in PROBED]
 BOUNDS = [
     (rule, bound) for rule in READ for bound in ("low", "high") if np.isfinite(getattr(rule, bound))
 ]

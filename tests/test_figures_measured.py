@@ -18,6 +18,12 @@ MIN_DISTANCE = 20.0  # of colours in CIE Lab
 COMMON = 8  # activations, the first of ACTIVATION_STYLE
 ON_PAGE = {
     "config": ["study/forest", "study/metric_curves", "study/boundaries"],
+    "contrastive": [
+        "contrastive/logit_scale_over_time",
+        "study/forest",
+        "study/metric_curves",
+    ],
+    "contrastive_stability": ["contrastive/survival", "contrastive/logit_scale_over_time"],
     "depth": ["mlp/outcome_map", "mlp/metric_against_depth"],
     "frameworks_full": ["vision/effects"],
     "frameworks_smoke": ["vision/effects", "study/forest", "study/metric_curves"],
@@ -88,13 +94,13 @@ def test_no_figure_of_a_shipped_study_has_a_fault(shipped, name):
 
 
 def test_every_shipped_study_is_of_a_kind_that_is_measured():
-    """Five more are as tables `depth` with more cells, or `frameworks_full` with fewer.
+    """Others are as tables `depth` with more cells, or `frameworks_full`, `contrastive` with fewer.
 
     The figures of claims are measured with claims of each verdict, in test_ledger_page.
     """
     rest = {file.stem for file in FILES} - set(ON_PAGE)
     others = {"depth_full", "frameworks", "frameworks_tiny", "guide", "guide_full", "sigmoid"}
-    assert rest == others
+    assert rest == others | {"contrastive_checklist", "contrastive_full"}
 
 
 def test_two_gpus_have_rows_of_their_own_names_and_a_cpu_has_no_timeline(shipped):

@@ -532,17 +532,19 @@ def without_numbers(text):
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_the_loops_of_the_docs_run(number, capsys):
-    """A plain loop, a torchvision model, a Lightning module, word for word."""
+    """A plain loop, a torchvision model, two Lightning modules, word for word."""
     if "lightning" in BLOCKS[number]:
         pytest.importorskip("pytorch_lightning")
     space = {}
     exec(BLOCKS[number], space)
     health = space["callback"].health if "callback" in space else space["health"]
     sites = {row["name"] for row in health.rows if row["probe"] == "post_sd"}
-    assert len(sites) == [2, 17, 1][number]
-    assert len({row["step"] for row in health.rows}) == [3, 2, 2][number]
+    assert len(sites) == [2, 17, 1, 2][number]
+    assert len({row["step"] for row in health.rows}) == [3, 2, 2, 3][number]
     assert str(health) in capsys.readouterr().out
     assert without_numbers(PRINTED[number]) == without_numbers(str(health))
+    if "HealthMixin" in BLOCKS[number]:  # the same by mixin
+        assert without_numbers(str(space["model"].health)) == without_numbers(str(health))
 
 
 def test_a_dead_layer_is_told_as_in_the_docs():

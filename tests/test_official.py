@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torchvision import datasets
 
-from actstudy.contract import registry, store
+from actstudy.contract import class_names, registry, store
 from actstudy.data import download, official, prepared, text
 from actstudy.data.sets import (
     ag_news,
@@ -240,6 +240,23 @@ def tiny_raw(raw, monkeypatch):
     notes = [f"val_{label}.JPEG\t{wnid}\t0\t0\t63\t63\n" for label, wnid in enumerate(wnids)]
     (root / "val/val_annotations.txt").write_text("".join(notes))
     return root
+
+
+def test_words_of_tiny_imagenet_are_beside_its_manifest(tiny_raw, tmp_path):
+    """They change no checksum; without them a text tower says what is missing."""
+    prepared.prepare("tiny_imagenet", tmp_path / "without")
+    with pytest.raises(store.Damaged, match=r"names\.json is missing; to fix: put words"):
+        class_names.of("tiny_imagenet", tmp_path / "without")
+    wnids = (tiny_raw / "wnids.txt").read_text().split()
+    lines = [f"{wnid}\tname {wnid}, other\n" for wnid in sorted([*wnids, "n99999999"])]
+    (tiny_raw / "words.txt").write_text("".join(lines))
+    prepared.prepare("tiny_imagenet", tmp_path / "made")
+    names = class_names.of("tiny_imagenet", tmp_path / "made")
+    assert names == [f"name {wnid}, other" for wnid in wnids]
+    manifests = [(tmp_path / name / "manifest.json").read_bytes() for name in ("without", "made")]
+    assert manifests[0] == manifests[1]
+    (tiny_raw / "words.txt").write_text("".join(lines[:5]))
+    assert tiny_imagenet.class_names() is None
 
 
 def test_tiny_imagenet_as_it_unpacks(tiny_raw, tmp_path):

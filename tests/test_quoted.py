@@ -5,12 +5,17 @@ import sys
 
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
+from pictures import faults
+from PIL import Image
 from runs import ROOT
 
 from actstudy.contract import demos, registry
 from actstudy.study import planning
 
 sys.path.insert(0, str(ROOT / "docs"))
+import benchmark_pictures
+import kept
 import quoted
 import refresh
 
@@ -95,6 +100,7 @@ def test_every_picture_of_the_documents_is_taken():
     for pictures in refresh.PICTURES.values():
         names.update(pictures.values())
     names.update(f"demo_{name}.png" for name in demos.DEMOS)
+    names.update(benchmark_pictures.PICTURES)
     assert {path.name for path in (ROOT / "docs/images").iterdir()} == names
     text = "\n".join((ROOT / name).read_text() for name in DOCUMENTS)
     assert [name for name in names if f"images/{name})" not in text] == []
@@ -137,3 +143,53 @@ def test_conditions_and_few_seeds_are_in_the_words_of_a_verdict():
     assert quoted.verdict_words({"verdict": "worse"}) == " **worse**"
     better = {"verdict": "better", "condition": "when it trains"}
     assert quoted.verdict_words(better) == " **better**†"
+
+
+def test_a_page_is_taken_with_what_it_links_and_its_links_lead_to_the_documents(
+    tmp_path, documents
+):
+    results = tmp_path / "results/contrastive_stability"
+    names = ["figures/study/a.png", "tables/cells.csv", "tables/survival.csv"]
+    for name in names:
+        (results / name).parent.mkdir(parents=True, exist_ok=True)
+        (results / name).write_text(name)
+    (results / "tables/plan.json").write_text('{"study": "contrastive_stability"}')
+    links = "![a](figures/study/a.png) [cells.csv](tables/cells.csv) [m](../../docs/metrics.md)"
+    (results / "summary.md").write_text(f"# Study\n\n{links}")
+    refresh.take(results)
+    folder = documents / "example/contrastive_stability"
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == {*names, "summary.md"}
+    page = (folder / "summary.md").read_text()
+    assert page == f"# Study\n\n{links}\n".replace("../../docs/", "../../")
+    (results / "figures/study/a.png").unlink()
+    with pytest.raises(SystemExit, match=r"nothing taken, not there: .*figures/study/a\.png"):
+        refresh.take(results)
+
+
+@pytest.mark.parametrize("study", kept.TABLES)
+def test_a_page_that_is_taken_is_of_a_shipped_study(study):
+    assert (ROOT / f"config/{study}.yaml").is_file()
+
+
+@pytest.mark.parametrize("name", benchmark_pictures.PICTURES)
+def test_a_picture_of_a_benchmark_is_of_its_table(name):
+    """To fix: python docs/benchmark_pictures.py."""
+    table, draw = benchmark_pictures.PICTURES[name]
+    with Image.open(ROOT / "docs/images" / name) as image:
+        assert image.text[benchmark_pictures.KEY] == benchmark_pictures.digest(table)
+    figure = draw(pd.read_parquet(benchmark_pictures.BENCHMARKS / table))
+    assert not any(faults(figure).values())
+    plt.close(figure)
+
+
+def test_the_picture_of_einsum_has_the_times_and_bytes_of_its_table():
+    table = pd.read_parquet(benchmark_pictures.BENCHMARKS / "losses_cost.parquet")
+    figure = benchmark_pictures.einsum_cost(table)
+    for ax, column in zip(figure.axes, ("seconds", "bytes"), strict=True):
+        lines = {line.get_label(): line for line in ax.lines}
+        assert len(lines) == 2 * table["n"].nunique()
+        own = table[(table["n"] == 3) & table["whole"]].sort_values("batch")
+        assert list(lines["3 views, whole"].get_xdata()) == own["batch"].to_list()
+        assert list(lines["3 views, whole"].get_ydata()) == own[column].to_list()
+    plt.close(figure)

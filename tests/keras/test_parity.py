@@ -44,6 +44,12 @@ def test_a_sound_twin_passes_all_checks(framework, activation, optimizer):
     assert ("steps in float64" in [check.name for check in checks]) == has_float64
 
 
+def test_a_sound_twin_with_stochastic_depth_passes_all_checks(framework):
+    model = {"model": "convnext_tiny", "width": 4, "depth": 1, "drop_path": 0.3}
+    run = benchmark.run_of(framework, model, "gelu", benchmark.SGD)
+    assert [check for check in parity.check(run, DATA) if not check.passed] == []
+
+
 def test_what_is_planted_is_gone_after_the_block(framework):
     for fault, _, _ in parity_faults.FAULTS.values():
         with fault():

@@ -3,6 +3,7 @@
 A word stands for what is known to be so; what is not known has no word.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ ADAM = ("adam", "adamw", "nadam", "radam", "adamax", "adafactor", "sparseadam")
 ADAPTIVE = (*ADAM, "rmsprop", "adagrad", "adadelta", "rprop", "lion")
 UNBOUNDED = ("relu", "gelu", "silu")  # what replaces an activation that saturates
 NOT_ZERO_CUT = ("leaky_relu", "gelu", "silu")  # what replaces one whose units die
-WITH_BATCH_NORM = ("vision", "resnet50", "mobilenetv2")  # tasks and models that have it inside
+WITH_BATCH_NORM = ("vision", "resnet50", "mobilenetv2", "siamese", "dual")  # tasks, models with it
 MLPS = ("mlp", "tabular", "tabular_regression")  # tasks whose model is the MLP
 
 
@@ -38,8 +39,24 @@ def words(facts: Mapping[str, Any]) -> frozenset[str]:
         "sigmoid": activation == "sigmoid",
         "unbounded": activation in UNBOUNDED,
         "not_zero_cut": activation in NOT_ZERO_CUT,
+        "contrastive": is_contrastive(facts),
+        "fixed_scale": not _learns_scale(facts),
+        "sigmoid_pairs": str(facts.get("loss")).startswith("siglip"),
     }
     return frozenset(word for word, holds in is_known.items() if holds)
+
+
+def is_contrastive(facts: Mapping[str, Any]) -> bool:
+    """Whether a run is of the task, or a Monitor has seen such a loss or was told of it."""
+    return facts.get("task") == "contrastive" or bool(facts.get("contrastive"))
+
+
+def _learns_scale(facts: Mapping[str, Any]) -> bool:
+    """Whether the scale of logits is learnt, as far as known."""
+    args = facts.get("loss_args") or {}
+    if isinstance(args, str):  # JSON text in `runs`
+        args = json.loads(args)
+    return bool(facts.get("learns_scale", args.get("learn_scale", True)))
 
 
 def fits(when: Collection[str], unless: Collection[str], known: frozenset[str]) -> bool:

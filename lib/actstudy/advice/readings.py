@@ -1,34 +1,18 @@
 """Readings: numbers from a run's probes, curves and settings that the rules judge."""
 
-import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
 
-from actstudy.advice import dead
+from actstudy.advice import dead, settings
+from actstudy.advice.series import Reading, Row, Series, add
 
-DERIVED_FROM = (*dead.PROBES, "post_sd", "update_ratio", "loss_scale")
+DERIVED_FROM = (*dead.PROBES, "post_sd", "update_ratio", "loss_scale", "lr")
+OF_CURVES = ("loss", "logit_scale")  # the metrics that are read
 DEAD_FROM_START = 0.99  # a site with a larger share of dead units at every step was born dead
-LARGE_FIRST_UPDATE = 1e-2  # relative to the weights; below it Adam needs no warm-up
 LOSS_RISE = 10  # times the loss at step 0; only a loss above is judged by its size
 MIN_LOSSES = 3  # readings from which on a loss can be called flat
 MIN_LOSS_STEPS = 50  # steps between the first and the last of them
-FROM_SETTINGS = -1  # the step of readings that belong to no step
-Row = Mapping[str, Any]
-
-
-class Reading(NamedTuple):
-    """A number about one place at one step."""
-
-    kind: str
-    probe: str
-    place: str
-    step: int
-    value: float
-
-
-Series = dict[tuple[str, str], dict[str, dict[int, float]]]  # (kind, probe), place, step -> value
 
 
 def read_run(
@@ -45,19 +29,15 @@ def read_run(
     """
     rows = [_of_health(row) for row in health if row["probe"] in probes]
     rows = _believed(rows, facts.get("precision") == "fp16")
+    curves = [row for row in curves if row["metric"] in OF_CURVES]
     losses = [row for row in curves if row["metric"] == "loss"]
     series: Series = {}
-    for reading in [*rows, *_derived(rows), *_of_curves(losses)]:
+    for reading in [*rows, *_derived(rows), *_of_curves(losses), *_of_scales(curves)]:
         if not math.isnan(reading.value):
-            _add(series, reading)
-    for reading in _of_settings(facts, losses, series, fact_names):
-        _add(series, reading)
+            add(series, reading)
+    for reading in settings.of_settings(facts, losses, series, fact_names):
+        add(series, reading)
     return series
-
-
-def _add(series: Series, reading: Reading) -> None:
-    places = series.setdefault((reading.kind, reading.probe), {})
-    places.setdefault(reading.place, {})[reading.step] = reading.value
 
 
 def _of_health(row: Row) -> Reading:
@@ -172,6 +152,16 @@ def _of_curves(losses: Iterable[Row]) -> list[Reading]:
     return readings
 
 
+def _of_scales(curves: Iterable[Row]) -> list[Reading]:
+    """The scale of logits in training, of a contrastive run."""
+    readings = []
+    for row in curves:
+        if row["metric"] == "logit_scale" and row["split"] == "train":
+            value = float(row["value"])
+            readings.append(Reading("model", "logit_scale", "model", int(row["step"]), value))
+    return readings
+
+
 def _of_rises(losses: list[tuple[int, float, str]]) -> list[Reading]:
     """The loss at step 0, and losses over LOSS_RISE times as large; losses: step, loss, split.
 
@@ -188,40 +178,3 @@ def _of_rises(losses: list[tuple[int, float, str]]) -> list[Reading]:
         if loss > bound:
             readings.append(Reading("curve", "loss_risen", split, step, loss))
     return readings
-
-
-def _of_settings(
-    facts: Row, losses: list[Row], series: Series, fact_names: Iterable[str]
-) -> list[Reading]:
-    """Readings from settings, alone or together with what was measured."""
-    values: list[tuple[str, str, float]] = []  # probe, place, value
-    for name in fact_names:
-        if facts.get(name) is not None:
-            value = float(facts[name])
-            values.append((name, name, math.inf if math.isnan(value) else value))
-    if facts.get("status") == "diverged":
-        values.append(("diverged", "run", 1.0))
-    if facts.get("batch_size") is not None:
-        n_parts = facts.get("accumulate") or 1
-        values.append(("batch_part", "batch", facts["batch_size"] / n_parts))
-    n_sites = len(series.get(("site", "post_sd"), ()))
-    if n_sites:
-        values.append(("sites", "model", float(n_sites)))
-    share = _warmup_share(facts, losses, series)
-    if share is not None:
-        values.append(("warmup_share", "warmup", share))
-    return [Reading("fact", probe, place, FROM_SETTINGS, value) for probe, place, value in values]
-
-
-def _warmup_share(facts: Row, losses: list[Row], series: Series) -> float | None:
-    """Adam's warm-up in units of 2 / (1 - beta2) steps, if its first update was large."""
-    updates = series.get(("model", "update_ratio"), {}).get("model", {})
-    steps_per_epoch = [row["step"] / row["epoch"] for row in losses if row.get("epoch")]
-    is_adam = facts.get("optimizer") in ("adam", "adamw") and "betas" in facts
-    if not is_adam or not steps_per_epoch or updates.get(0, 0.0) <= LARGE_FIRST_UPDATE:
-        return None
-    betas = facts["betas"]
-    if isinstance(betas, str):  # JSON text in `runs`
-        betas = json.loads(betas)
-    steps = facts["warmup"] * statistics.median(steps_per_epoch)
-    return float(steps * (1 - betas[1]) / 2)

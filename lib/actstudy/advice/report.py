@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from actstudy.advice import context, rules
-from actstudy.advice.readings import Series
 from actstudy.advice.rules import Advice, Finding
+from actstudy.advice.series import Series
 
 MAX_SITES = 5  # in the table
 COLUMNS = {  # of that table: the readings whose last value is shown, and its format
@@ -81,8 +81,10 @@ def _in_words(words: str, present: Mapping[str, Any], labels: Mapping[str, str])
     last = {place: values[max(values)] for place, values in places.items()}
     worst = max(last, key=lambda place: last[place])
     of_first = next(iter(places.values()))
+    of_first_kind: Mapping[str, Mapping[int, float]] = next(iter(present.values()))
     return words.format(
         most=last[worst],
+        least=min(min(values.values()) for values in of_first_kind.values()),
         place=rules.labelled(worst, labels),
         first=of_first[min(of_first)],
         last=of_first[max(of_first)],

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from actstudy.advice import causes, context
-from actstudy.advice.readings import DERIVED_FROM, FROM_SETTINGS, Row, Series, read_run
+from actstudy.advice.readings import DERIVED_FROM, read_run
+from actstudy.advice.series import FROM_SETTINGS, Row, Series
 
 SEVERITIES = ("note", "warning", "error")
 Places = Mapping[str, Mapping[int, float]]  # place -> step -> value

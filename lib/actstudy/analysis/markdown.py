@@ -12,7 +12,11 @@ SPECIAL = str.maketrans(
 )
 EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # leaky_relu keeps its own
 BLOCK_MARK = re.compile(r"(\d{0,9})([#+=.)-]+)(?=\s|$)")  # opens a heading, list item or underline
-METRIC_NAMES = {"r2": "R2", "rmse": "RMSE"}  # of those that are not words
+METRIC_NAMES = {  # of those that are not words
+    "r2": "R2",
+    "rmse": "RMSE",
+    "knn_accuracy": "k-NN accuracy",
+}
 
 
 def cell_name(level: str, group: str) -> str:

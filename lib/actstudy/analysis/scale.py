@@ -9,8 +9,21 @@ import numpy as np
 from actstudy.analysis.markdown import metric_name
 from actstudy.contract.plan import TaskPlan
 
-SHARES = ("accuracy", "top5", "macro_f1", "ece")  # metrics that are shares, written in percent
-LOSS_UNITS = {"classes": "nats", "tokens": "nats", "values": ""}  # by what a task predicts
+SHARES = (  # metrics that are shares, written in percent
+    "accuracy",
+    "top5",
+    "macro_f1",
+    "ece",
+    "recall_at_1",
+    "recall_at_5",
+    "recall_at_1_back",
+    "recall_at_5_back",
+    "knn_accuracy",
+    "clamped",
+)
+UNITLESS = ("r2", "alignment", "uniformity")  # written with three decimals
+# of a loss, by what a task predicts
+LOSS_UNITS = {"classes": "nats", "tokens": "nats", "values": "", "pairs": "nats"}
 MAX_POINTS = 100  # no two shares lie farther apart
 NOT_ABOVE = "not above its noise"  # a standard deviation of which chance explains all
 MAX_DIGITS = 8  # decimals of an interval; ends that agree up to there are the same
@@ -108,7 +121,7 @@ def of_metric(metric: str, predicts: str = "classes") -> Scale:
         return Scale(100, 2, "%")
     if metric == "loss":
         return Scale(1, 3, LOSS_UNITS[predicts])
-    if metric == "r2":
+    if metric in UNITLESS:
         return Scale(1, 3, "")
     if metric == "rmse":
         return Significant(1, 4, "")

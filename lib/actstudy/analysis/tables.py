@@ -27,11 +27,14 @@ from actstudy.analysis.questions.learnt import learnt
 from actstudy.analysis.questions.pareto import pareto
 from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.analysis.questions.speed import speed
+from actstudy.analysis.questions.survival import survival
+from actstudy.analysis.questions.targets import targets
+from actstudy.analysis.questions.turned import activation_contrasts
 from actstudy.analysis.questions.verified import without_failed
 from actstudy.contract import store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan, TaskPlan
-from actstudy.contract.schema import CELL, ENDED
+from actstudy.contract.schema import CELL
 from actstudy.contract.streams import stream
 from actstudy.study import measuring
 
@@ -43,10 +46,13 @@ NAMES = [
     "references",
     "boundaries",
     "cells",
+    "survival",
     "targets",
     "pareto",
     "contrasts",
     "differences",
+    "activation_contrasts",
+    "activation_differences",
     "effects",
     "components",
     "speed",
@@ -63,6 +69,7 @@ NAMES = [
 PARQUET_ALONE = ["health"]  # as CSV it would be half a gigabyte for config/depth_full.yaml
 UNITS = {
     "median_steps": "steps",
+    "median_step": "steps",
     "median_seconds": "s of training",
     "train_seconds": "s",
     "peak_memory_bytes": "bytes",
@@ -70,7 +77,6 @@ UNITS = {
 }
 CELL_METRICS = [*CELL, "checkpoint", "metric", "n_planned", "n", "mean", "sd", "min", "max"]
 CELL_METRICS += stats.MIDDLE
-TARGETS = [*CELL, "target", "n", "n_reached", "median_steps", "median_seconds"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,10 +128,13 @@ def build(
     frames["references"] = pd.DataFrame(references, columns=columns)
     frames["boundaries"] = boundaries
     frames["cells"] = cells(runs, plan)
+    frames["survival"] = survival(frames, plan)
     frames["targets"] = targets(runs, frames["curves"], plan)
     frames["pareto"] = pareto(runs, plan)
     frames["contrasts"] = contrasts.contrasts(frames, plan, values)
     frames["differences"] = contrasts.seed_differences(frames["contrasts"], plan, values)
+    of_activations = activation_contrasts(frames, plan)
+    frames["activation_contrasts"], frames["activation_differences"] = of_activations
     frames["effects"] = effects(frames, plan)
     frames["components"] = components(frames, plan)
     frames["speed"] = speed(frames, plan)
@@ -178,41 +187,6 @@ def metric_columns(runs: pd.DataFrame, settings: TaskPlan) -> list[str]:
         if column.startswith(("reported_", "last_")) and completed[column].notna().any():
             columns.append(column)
     return columns or [f"reported_{settings.metric}"]
-
-
-def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """A row per cell and target: median steps and training seconds until val reaches it.
-
-    Over completed and diverged runs; one that never reaches it counts as later than the end.
-    Columns TARGETS.
-    """
-    rows = []
-    ended = runs[runs["status"].isin(ENDED)]
-    by_run = dict(iter(curves[curves["split"] == "val"].groupby("run_id"))) if len(ended) else {}
-    for cell, part in ended.groupby(CELL, sort=False):
-        settings = plan.tasks[cell[0]]
-        val = pd.concat([by_run.get(run, curves.head(0)) for run in part["run_id"]])
-        val = val[val["metric"] == settings.metric]
-        for target in settings.targets:
-            gain = settings.sign * (val["value"] - target)
-            first = val[gain >= 0].sort_values("step").groupby("run_id").first()
-            at_target = first.reindex(part["run_id"])
-            rows.append(
-                {
-                    **dict(zip(CELL, cell, strict=True)),
-                    "target": target,
-                    "n": len(part),
-                    "n_reached": len(first),
-                    "median_steps": median_time(at_target["step"]),
-                    "median_seconds": median_time(at_target["train_seconds"]),
-                }
-            )
-    return pd.DataFrame(rows, columns=TARGETS)
-
-
-def median_time(times: pd.Series) -> float | None:
-    """The median of times, a missing one being later than the end of all runs."""
-    return stats.censored_median([None if pd.isna(time) else float(time) for time in times])
 
 
 def write(tables: Tables, folder: Path) -> None:

@@ -45,9 +45,11 @@ def describe(study: Study) -> Iterator[str]:
         shapes: dict[str, RunSpec] = {}
         for run in runs:
             shapes.setdefault(packs.shared(run), run)
-        costs = [measured(spec, study) for spec in spread(list(shapes.values()))]
+        timings = [measured(spec, study) for spec in spread(list(shapes.values()))]
+        costs = [cost for cost in timings if cost is not None]
         if not costs:
-            yield f"{task}: nothing left to train"
+            fault = f"{len(runs)} runs, not timed: those that were tried diverged"
+            yield f"{task}: {fault if runs else 'nothing left to train'}"
             continue
         each = statistics.fmean(cost.seconds for cost in costs)
         timed = f"{STEPS} steps of {len(costs)} of {len(shapes)} networks"
@@ -84,10 +86,11 @@ def spread(specs: Sequence[RunSpec]) -> list[RunSpec]:
     return [specs[round(place * (len(specs) - 1) / max(n - 1, 1))] for place in range(n)]
 
 
-def measured(spec: RunSpec, study: Study) -> Cost:
+def measured(spec: RunSpec, study: Study) -> Cost | None:
     """What a run takes, from a training of STEPS steps in a folder that is removed.
 
-    Time grows with its steps and evaluations; to start takes the same.
+    Time grows with its steps and evaluations; to start takes the same. None if it diverged, as a
+    study of what diverges expects.
     """
     from actstudy.data import prepared
     from actstudy.training import attempt
@@ -102,6 +105,8 @@ def measured(spec: RunSpec, study: Study) -> Cost:
         row = store.summary_row(run)
         (curves,) = store.read(run, "curves")
         size = disk.bytes_of(run)
+    if row["status"] == "diverged":
+        return None
     if row["status"] != "completed":
         raise StudyError(f"{study.file}: tasks.{spec.task}: {row['status']}: {row['reason']}")
     reached = {

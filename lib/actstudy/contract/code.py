@@ -71,6 +71,8 @@ def of_run(spec: RunSpec) -> dict[str, str]:
         files.append(f"tasks/{spec.task}.py")
     if spec.engine == "pack":
         files.append(PACKED)
+    if nets.reads_names(spec) and not own_data.is_name(spec.dataset):
+        files.append(f"{SETS}{spec.dataset}.py")
     return {**of_parts(activations, [spec.init], files), **others}
 
 

@@ -41,6 +41,9 @@ MODEL_FIELDS = (  # run fields that a model may use
     "vocabulary",
     "context",
     "augment",
+    "views",
+    "loss",
+    "loss_args",
 )
 TOKEN_FIELDS = ("vocabulary", "context")
 RUN_FIELDS = [name for name in DEFAULTS if name not in ("task", "seed", "data_version", "recipe")]
@@ -132,9 +135,9 @@ TASK: dict[str, Key] = {
         "whether `engine: pack` may train it: for the model of `nets/mlp.py` alone", SWITCH, ()
     ),
     "predicts": Key(
-        "`classes` of a data set that has them, `tokens`, or `values` of one whose target is a "
-        "number: which figures and words it gets",
-        one_of("classes", "tokens", "values"),
+        "`classes` of a data set that has them, `tokens`, `values` of one whose target is a "
+        "number, or `pairs` of images, which example a view is of: which figures and words it gets",
+        one_of("classes", "tokens", "values", "pairs"),
     ),
     "x_axis": Key("of the learning curves", one_of("step", "epoch")),
     "throughput_unit": Key("what its speed counts, such as `images/s`", TEXT),
@@ -194,6 +197,9 @@ def check_task(declared: Any, where: str) -> None:
     if declared["predicts"] == "values" and declared["takes"] != ["table"]:
         got = f"got 'values', and takes is {declared['takes']}"
         raise StudyError(f"{where}: predicts: {got}; allowed: of data sets of table alone")
+    if declared["predicts"] == "pairs" and declared["takes"] != ["images"]:
+        got = f"got 'pairs', and takes is {declared['takes']}"
+        raise StudyError(f"{where}: predicts: {got}; allowed: of data sets of images alone")
     for name in declared["defaults"]:
         _check_name(name, RUN_FIELDS, f"{where}: defaults")
 

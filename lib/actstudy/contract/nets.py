@@ -112,6 +112,12 @@ def min_pixels(spec: RunSpec) -> int:
     return least
 
 
+def reads_names(spec: RunSpec) -> bool:
+    """Whether a run's model reads the names of the classes: its file says READS_NAMES."""
+    net = of_run(spec)
+    return net is not None and "READS_NAMES" in literals.assignments(f"nets/{net}.py")
+
+
 def sites(net: str, depth: int | None) -> list[str]:
     """The activation sites of a model, in order; StudyError if SITES names none.
 

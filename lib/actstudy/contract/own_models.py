@@ -14,7 +14,8 @@ ALLOWED = "an import path of a function that builds a model, such as mypackage.n
 MAKE_ACT = "make_act"
 SIZES = ("shape", "classes", "vocabulary", "context")  # of the data
 OFFERED = (MAKE_ACT, *SIZES)
-OF_DATA = ("vocabulary", "context", "augment")  # fields of the data and of their augmentation
+# fields of the data, of their augmentation and of the loss: the task's, whatever its model
+OF_DATA = ("vocabulary", "context", "augment", "views", "loss", "loss_args")
 NOT_OFFERED = (*OF_DATA, "drop_path")  # a builder's parameter of that name keeps its own meaning
 FIELDS = tuple(name for name in declarations.MODEL_FIELDS if name not in NOT_OFFERED)
 

@@ -10,6 +10,10 @@ from typing import Any
 
 RATE_AXIS = "lr"  # the axis of runs of tasks with `tune_lr`, whose places are fixed and tuned
 CHANCE_OF_VALUES = {"r2": 0.0, "loss": 1.0}  # the loss is that of standardised labels
+# Of embeddings that are all equal: a tie is no find.
+CHANCE_OF_PAIRS = dict.fromkeys(
+    ("recall_at_1", "recall_at_5", "recall_at_1_back", "recall_at_5_back"), 0.0
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class TaskPlan:
     metric: str  # on the test split, at the best checkpoint on val
     unit: str  # of the metric
     higher_is_better: bool
-    predicts: str  # classes, tokens or values
+    predicts: str  # classes, tokens, values or pairs
     x_axis: str  # of the learning curves
     margin: float  # smallest difference that matters, in `compared_unit`
     margin_reason: str
@@ -58,12 +62,15 @@ class TaskPlan:
     def chance(self, data: str, metric: str | None = None) -> float:
         """The metric of a model that knows nothing of an example.
 
-        It gives all classes of some data the same probability, and as a value the mean of all.
+        It gives all classes of some data the same probability, as a value the mean of all, and to
+        all views one embedding.
         metric: default the task's. NaN if it is not known, as of a task that predicts tokens.
         """
         name = metric or self.metric
         if self.predicts == "values":
             return CHANCE_OF_VALUES.get(name, math.nan)
+        if self.predicts == "pairs":
+            return CHANCE_OF_PAIRS.get(name, math.nan)
         if data not in self.classes:
             return math.nan
         classes = self.classes[data]

@@ -13,9 +13,9 @@ from actstudy.contract.spec import RunSpec
 
 # Of the schemas. 2 added runs.code_sha256; 3 runs.model, metrics of regression and the values in
 # predictions; 4 runs.framework, nesterov, drop_path, skipped_steps and execution; 5
-# runs.dropout_kind and what activations learn, in health. All of these are null, or not there, in
-# older runs.
-VERSION = "5"
+# runs.dropout_kind and what activations learn, in health; 6 runs.views, loss and loss_args and the
+# metrics of contrastive runs. All of these are null, or not there, in older runs.
+VERSION = "6"
 BUCKETS = ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")  # of seconds
 CELL = ["task", "group", "level"]  # the columns that name a cell of a study
 ENDED = ["completed", "diverged"]  # states of runs whose results count
@@ -32,6 +32,15 @@ METRICS = (
     "word_perplexity",
     "r2",
     "rmse",
+    "recall_at_1",
+    "recall_at_5",
+    "recall_at_1_back",
+    "recall_at_5_back",
+    "alignment",
+    "uniformity",
+    "knn_accuracy",
+    "logit_scale",
+    "clamped",
 )
 
 
@@ -154,8 +163,8 @@ PREDICTIONS = pa.schema(
     [
         column("run_id", pa.string(), key=True),
         column("example", pa.int64(), "a language model's is a document", key=True),
-        column("label", pa.int64(), "class"),
-        column("predicted", pa.int64(), "class"),
+        column("label", pa.int64(), "class; of pairs the example whose view is sought"),
+        column("predicted", pa.int64(), "class; of pairs the example that is retrieved"),
         column("confidence", pa.float64()),
         column("nll", pa.float64(), "nats"),
         column("tokens", pa.int64(), "tokens"),

@@ -4,20 +4,12 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from actstudy.contract import own
 
 Hybrid = tuple[tuple[str, str], ...]  # (site pattern, activation); the first match wins
-RIVALS = {  # run field -> those that spell the same thing otherwise
-    "steps": ["epochs"],
-    "epochs": ["steps"],
-    "hidden": ["depth", "width"],
-    "depth": ["hidden"],
-    "width": ["hidden"],
-}
 RECIPE = 1  # raise it when training's meaning changes: every id changes with it
 
 
@@ -88,7 +80,9 @@ class RunSpec:
     )
     heads: int = option("attention heads; must divide width", 4, ge=1)
     norm: Literal["none", "batch", "layer"] = option(
-        "normalisation before each activation; none shows the activation undisguised", "none"
+        "normalisation before each activation, of a contrastive model that of its projections;"
+        " none shows the activation undisguised",
+        "none",
     )
     dropout: float = option(
         "share of values dropped: after each activation of an MLP, of embeddings and sublayer"
@@ -113,8 +107,19 @@ class RunSpec:
 
     augment: Literal["none", "crop_flip", "crop_flip_jitter"] = option(
         "train images: a random part resized and mirrored, its colours changed too; drawn per"
-        " image from the seed",
+        " image (of a contrastive run per view) from the seed",
         "none",
+    )
+    views: int | None = option(
+        "augmented views of each image that a contrastive loss compares", None, ge=1
+    )
+    loss: str | None = option(
+        "contrastive loss: a name of lib/actstudy/losses, or of a twin without what keeps it"
+        " finite, as a control",
+        None,
+    )
+    loss_args: dict[str, float] = option(
+        "arguments of the contrastive loss, such as scale, eps or clamp; switches are 0 or 1", {}
     )
     optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = option(
         "rule of the update; adamw is what practitioners reach for first", "adamw"
@@ -237,14 +242,3 @@ def data_parts(name: str) -> tuple[str, dict[str, int]]:
     if not (match := re.fullmatch(r"(\w+)-v(\d+)-t(\d+)", name)):
         return name, {}
     return match[1], {"vocabulary": int(match[2]), "context": int(match[3])}
-
-
-def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Later layers over earlier ones; a later spelling replaces its rivals, as steps epochs."""
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        for name in layer:
-            for rival in RIVALS.get(name, []):
-                merged.pop(rival, None)
-        merged |= layer
-    return merged

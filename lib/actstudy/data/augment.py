@@ -17,6 +17,7 @@ AREA = (0.08, 1.0)
 LOG_RATIO = (math.log(3 / 4), math.log(4 / 3))
 TRIES = 10
 STRENGTH = 0.4  # brightness, contrast and saturation are multiplied by U(1 - 0.4, 1 + 0.4)
+STREAM = "augment"  # of train images, by seed and step
 GREY = (0.2989, 0.587, 0.114)  # luma of red, green and blue (ITU-R BT.601)
 
 
@@ -30,7 +31,9 @@ class Crop(NamedTuple):
     mirrored: Any  # above 0: left and right are swapped
 
 
-def draws(kind: str, seed: int, step: int, n: int, height: int, width: int) -> np.ndarray:
+def draws(
+    kind: str, seed: int, step: int, n: int, height: int, width: int, name: str = STREAM
+) -> np.ndarray:
     """What happens to each of n images of a step, float32.
 
     Shape (n, 0) for `none`; the columns of Crop (n, 5) for `crop_flip`; then factors of brightness,
@@ -38,11 +41,38 @@ def draws(kind: str, seed: int, step: int, n: int, height: int, width: int) -> n
     """
     if kind == "none":
         return np.empty((n, 0), np.float32)
-    rng = stream(seed, "augment", step)
+    rng = stream(seed, name, step)
     columns = [*draw_crop(rng, n, height, width)]
     if kind == "crop_flip_jitter":
         columns += [*rng.uniform(1 - STRENGTH, 1 + STRENGTH, (3, n))]
     return np.stack(columns, 1).astype(np.float32)
+
+
+def view_draws(
+    kind: str, seed: int, step: int, size: tuple[int, int, int], views: int, name: str = STREAM
+) -> np.ndarray:
+    """What happens to each image in each of its views, float32 (n, views * columns of `draws`).
+
+    size: number, height and width of the images. A view has a stream of its own, the first that of
+    a run with one view: so runs with other numbers of views share those that they have.
+    """
+    parts = []
+    for view in range(views):
+        of_view = f"{name}/{view}" if view else name
+        parts.append(draws(kind, seed, step, *size, of_view))
+    return np.hstack(parts)
+
+
+def views(x: Tensor, drawn: Tensor, n: int) -> Tensor:
+    """n views of each image: x (B, C, H, W) -> (B, n, C, H, W); drawn: of `view_draws`.
+
+    Without draws they are the image itself, as it was prepared.
+    """
+    copies = x[:, None].expand(-1, n, -1, -1, -1)
+    if not drawn.shape[1]:
+        return copies
+    changed = augment(copies.flatten(0, 1), drawn.reshape(len(x) * n, -1))
+    return changed.unflatten(0, (len(x), n))
 
 
 def draw_crop(rng: np.random.Generator, n: int, height: int, width: int) -> Crop:

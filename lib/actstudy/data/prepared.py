@@ -16,7 +16,7 @@ from torch import Tensor
 
 from actstudy.contract import checkout, literals, own_data, registry, sources, spec, store
 from actstudy.contract.errors import StudyError
-from actstudy.data import archives, arrays, checks, opened, standardisation
+from actstudy.data import archives, arrays, checks, names_of_classes, opened, standardisation
 from actstudy.data.arrays import SPLITS
 from actstudy.own_data import describe as own
 
@@ -73,6 +73,7 @@ def prepare(name: str, folder: Path) -> None:
     declared = {"dataset": dataset, **registry.dataset(dataset), **sizes}
     with opened.noting() as files:
         raw = load_raw(dataset)
+        names = names_of_classes.read(dataset)
     splits, tokenizer_sum = tokenize(dataset, raw, sizes, folder) if sizes else (raw, {})
     shape = [sizes["context"]] if sizes else declared["shape"]
     for split in SPLITS:
@@ -89,6 +90,7 @@ def prepare(name: str, folder: Path) -> None:
     sums = {**tokenizer_sum, **write_arrays(folder, splits)}
     manifest = sources.settled(folder, {**manifest, "sha256": sums})
     store.write_json(folder / sources.SOURCE, sources.describe(dataset, files))
+    names_of_classes.write(folder, names)
     store.write_json(folder / store.MANIFEST, manifest)
     own.note(dataset)
 

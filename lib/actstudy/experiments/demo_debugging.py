@@ -21,6 +21,21 @@ LR = 1e-3
 DEPTH = 12  # of the deep ones
 LABELS = Choices(loss="cross_entropy")
 NUMBERS = Choices(loss="mse")
+LABELS_OF_RULES = {  # as a picture calls the findings
+    "saturating_deep": "many sigmoids, no norm",
+    "initial_weights": "initial weights",
+    "softmax_twice": "softmax twice",
+    "bounded_logits": "bounded logits",
+    "targets_out_of_reach": "targets out of reach",
+    "overflow_fp16": "values beyond fp16",
+    "first_update": "first step too large",
+    "vanishing": "vanishing gradient",
+    "one_batch": "one batch not learnt",
+    "dead": "dead units",
+    "non_finite": "NaN in activations",
+    "non_finite_loss": "NaN in the loss",
+    "non_finite_gradient": "NaN in gradients",
+}
 
 
 class Case(NamedTuple):
@@ -98,7 +113,7 @@ def batch(choices: Choices = ASSUMED) -> tuple[Tensor, Tensor]:
 def table() -> pa.Table:
     """A row per case and finding, in doctor's order; one without a rule where it finds nothing.
 
-    cause: the finding of which it is the likely consequence.
+    label: of the rule, in words; cause: the finding of which it is the likely consequence.
     """
     rows = []
     for case in CASES:
@@ -112,8 +127,13 @@ def table() -> pa.Table:
         for finding in findings:
             texts = {"text": finding.text, "remedy": finding.remedies[0]}
             grade = {"severity": finding.severity, "cause": finding.cause}
-            rows.append({**about, "rule": finding.rule, **grade, **texts})
+            rows.append({**about, **_named(finding.rule), **grade, **texts})
         if not findings:
-            nothing = dict.fromkeys(("rule", "severity", "cause", "text", "remedy"), "")
+            nothing = dict.fromkeys(("rule", "label", "severity", "cause", "text", "remedy"), "")
             rows.append({**about, **nothing})
     return pa.Table.from_pylist(rows)
+
+
+def _named(rule: str) -> dict[str, str]:
+    """A rule and its label, by default its name in words."""
+    return {"rule": rule, "label": LABELS_OF_RULES.get(rule, rule.replace("_", " "))}

@@ -135,7 +135,7 @@ class KerasNet(ABC):
     def inputs(self, x: Any, keep: Any) -> Any:
         """The model's inputs of images (B, C, H, W) and factors (B, blocks)."""
         images = ops.cast(ops.transpose(x, (0, 2, 3, 1)), self.dtype)
-        return [images, keep] if self.twin.blocks else images
+        return [images, ops.convert_to_tensor(keep)] if self.twin.blocks else images
 
     def parts(self, *batch: Any) -> list[tuple[Any, ...]]:
         """The parts of x, y and keep whose gradients are accumulated."""

@@ -1,9 +1,9 @@
-"""Calls of activation functions that are no modules, such as functional.relu or x.tanh()."""
+"""Calls of functions: activations that are no modules, such as x.tanh(), and all others."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode
@@ -43,12 +43,31 @@ class Call:
         return len(self.args) + len(self.named.keys() - {"inplace"}) == 1
 
 
+class Seen(NamedTuple):
+    """A call of any function: its name without underscores, what it was given and returned."""
+
+    function: Callable[..., Any]
+    name: str
+    args: Sequence[Any]
+    named: Mapping[str, Any]
+    result: Any
+
+    @property
+    def operands(self) -> list[Any]:
+        """Its arguments, those of a list each."""
+        operands: list[Any] = []
+        for value in (*self.args, *self.named.values()):
+            operands += value if isinstance(value, list | tuple) else [value]
+        return operands
+
+
 @dataclass(eq=False)
 class Listener:
-    """What is called before and after each call."""
+    """What is called before and after each Call, and after each call of any function."""
 
     before: Callable[[Call], object]
     after: Callable[[Call], object]
+    see: Callable[[Seen], object]
 
 
 @dataclass(eq=False)
@@ -72,7 +91,9 @@ class _Mode(TorchFunctionMode):
         name = full_name.strip("_")
         name = OTHER_NAMES.get(name, name)
         if name not in ELEMENTWISE and name not in FUSED and name not in NORMS:
-            return func(*args, **named)
+            result = func(*args, **named)
+            self._show(Seen(func, name, args, named, result))
+            return result
         in_place = full_name.endswith("_") or any(x is True for x in (*args, *named.values()))
         call = Call(name, args, named, in_place)
         for listener in self.listeners:
@@ -80,7 +101,12 @@ class _Mode(TorchFunctionMode):
         call.post = func(*args, **named)
         for listener in self.listeners:
             listener.after(call)
+        self._show(Seen(func, name, args, named, call.post))
         return call.post
+
+    def _show(self, call: Seen) -> None:
+        for listener in self.listeners:
+            listener.see(call)
 
 
 _OF_THREAD = threading.local()

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from actstudy.health.guard import Guard
+from actstudy.health.values import Values
 
 NEVER_OPENED = "the Monitor was never opened"
 NO_STEP = "no step has ended"
@@ -85,6 +86,17 @@ def why_no_loss(loss: Any) -> str | None:
     if x.is_floating_point() and x.numel():
         return None
     return f"loss not read, no real number and no tensor of them: {type(loss).__name__}"
+
+
+def of_loss(loss: Any, scale: float | None, device: torch.device | None) -> Values:
+    """The mean of a loss that can be read, and the factor by which it was scaled; None: none."""
+    read: Values = {}
+    if scale not in (None, 1.0):
+        read["model", "model", 0, "loss_scale"] = torch.tensor([scale], device=device)
+    if loss is not None:
+        mean = torch.as_tensor(loss, device=device).detach().mean()
+        read["model", "model", 0, "loss"] = mean.view(1)
+    return read
 
 
 @dataclass

@@ -100,6 +100,7 @@ def _learn(subject: Subject, steps: int, lr: float, sites: Sequence[str]) -> Lea
                 optimizer.step()
             health.step(loss)
             losses.append(loss.item())
+    health.facts.pop("betas", None)  # of doctor's own Adam, whose warm-up is not the user's
     # Adam keeps a state of what ever had a gradient
     unreached = [name for name, p in trainable.items() if p not in optimizer.state]
     return Learnt(health, losses, output, unreached)

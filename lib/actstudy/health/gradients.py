@@ -36,6 +36,8 @@ class Gradients:
         self.names = {id(p): name for name, p in self.parameters.items()}
         self.passes = 0  # backward passes
         self.optimizers: set[str] = set()  # classes of those that stepped with these parameters
+        self.rates: list[Tensor] = []  # of the groups of these parameters that stepped
+        self.betas: Any = None  # of Adam
         self.read: values.Values = {}
         self.read_at_clip: values.Values = {}
         self.read_late: values.Values = {}  # at the end of the step
@@ -83,6 +85,8 @@ class Gradients:
             self._used |= names & names_read
             if not names.isdisjoint(self.parameters):
                 self.optimizers.add(type(optimizer).__name__.lower())
+                self.rates.append(torch.as_tensor(group["lr"]).detach().double().reshape(1))
+                self.betas = group.get("betas", self.betas)
             self._is_behind |= is_first and not names.isdisjoint(self.parameters)
 
     def _values(self, without: set[str]) -> values.Values:
@@ -129,11 +133,15 @@ class Gradients:
             for key, value in part.items():
                 if key[0] == "parameter" or is_alike:
                     read[key] = value
+        if self.rates and self.first is not None:
+            rates = [rate.to(self.first.device) for rate in self.rates]
+            read["model", "model", 0, "lr"] = torch.cat(rates).amax().reshape(1)
         return read
 
     def facts(self) -> dict[str, Any]:
-        """What findings may use of the optimizers: the class of the one that stepped."""
-        return {"optimizer": next(iter(self.optimizers))} if len(self.optimizers) == 1 else {}
+        """What findings may use of the optimizers: the class of the one that stepped, its betas."""
+        facts = {"optimizer": next(iter(self.optimizers))} if len(self.optimizers) == 1 else {}
+        return facts | ({"betas": self.betas} if self.betas else {})
 
     def moment(self) -> str:
         """When the gradients of this step were read."""

@@ -14,10 +14,14 @@ class HealthCallback(Callback):
     """For a Trainer: `callbacks=[HealthCallback(every=100)]`.
 
     `health` is the Monitor of the model in training. A step is one of the optimizer: of accumulated
-    batches the last one ends it.
+    batches the last one ends it. What `training_step` calls outside of modules is seen, too.
+
+    clip_above: gradients whose global norm is above it are scaled to norm 1, before whatever the
+    Trainer clips; settings: of the Monitor.
     """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, clip_above: float | None = None, **settings: Any) -> None:
+        self.clip_above = clip_above
         self.settings = settings
         self.health: Monitor
 
@@ -28,14 +32,25 @@ class HealthCallback(Callback):
         self._steps = trainer.global_step
         self._scale = 1.0
 
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.health.hear(outside=True)
+
+    def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:
+        self.health.hear(outside=False)
+
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         if scaler:
             self._scale = scaler.get_scale()  # it changes in the optimizer's step
+        if self.clip_above is not None:
+            self.health.clip(1.0, above=self.clip_above)
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        self.health.hear(outside=False)
         if trainer.global_step != self._steps:
             self._steps = trainer.global_step
             loss = outputs.get("loss") if isinstance(outputs, dict) else outputs

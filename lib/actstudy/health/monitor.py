@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import pyarrow.parquet as pq
-import torch
 from torch import Tensor, nn
 
 from actstudy.advice import report, rules
@@ -118,6 +117,11 @@ class Monitor:
         if self._open and self.steps_done % self.every == 0:
             self._arm()
 
+    def hear(self, outside: bool) -> None:
+        """From now on see, on a due step, what is called outside of modules as well, or not."""
+        frames = self._passes.frames
+        self._guard(frames.open if outside and self._armed else frames.close)()
+
     def advice(self) -> rules.Advice:
         """What the health read so far means, with the readings that it rests on."""
         curves = []
@@ -219,18 +223,12 @@ class Monitor:
             self.coverage.remarks["scale"] = SCALED
         read = self._passes.values.values(scale or 1.0, suffix)
         read |= self._gradients.values(scale or 1.0, suffix) | self._update.values()
-        for name, parameter in self._update.parameters.items():
-            if name.rpartition(".")[2] == "logit_scale" and parameter.numel() == 1:
-                read["model", "model", 0, "logit_scale"] = parameter.detach().exp().view(1)
+        read |= self._passes.contrast.values()
         device = next(iter(read.values())).device if read else None
-        if scale not in (None, 1.0):
-            read["model", "model", 0, "loss_scale"] = torch.tensor([scale], device=device)
         reason = coverage.why_no_loss(loss)
         if reason:
             self.coverage.remarks["loss"] = reason
-        else:
-            mean = torch.as_tensor(loss, device=device).detach().mean()
-            read["model", "model", 0, "loss"] = mean.view(1)
+        read |= coverage.of_loss(None if reason else loss, scale, device)
         return list(read), values.stacked(read)
 
     def _note(self) -> None:
@@ -240,7 +238,7 @@ class Monitor:
         covered.activations.note(self._passes.values.probes, self._passes.not_read())
         covered.gradients.note(self._gradients.names_read(), self._gradients.not_read())
         covered.moment = self._gradients.moment()
-        covered.remarks |= self._passes.values.remarks()
+        covered.remarks |= self._passes.values.remarks() | self._passes.contrast.remarks()
         if covered.steps_read == 1:
             for line in covered.nothing():
                 tell(line)

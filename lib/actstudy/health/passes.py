@@ -1,9 +1,7 @@
 """What passes through a model's activations in one training step: of modules and of plain calls."""
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -12,31 +10,12 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from actstudy.health import calls, coverage, sites
-from actstudy.health.calls import Call
+from actstudy.health.calls import Call, Seen
+from actstudy.health.contrast import Contrast
+from actstudy.health.frames import Frame, Frames
 from actstudy.health.guard import Guard, scriptable
 from actstudy.health.site_values import SiteValues
 from actstudy.nets.activations import ACTIVATIONS
-
-
-@dataclass
-class Frame:
-    """A module while it runs.
-
-    x, pre: its input, and a copy if it may be overwritten, if the module may be an activation;
-    calls: those it made itself.
-    """
-
-    name: str
-    module: nn.Module
-    in_site: bool
-    x: Tensor | None = None
-    pre: Tensor | None = None
-    calls: list[Call] = field(default_factory=list)
-
-    @property
-    def place(self) -> str:
-        """Its name; of the whole model, that of its class."""
-        return self.name or type(self.module).__name__
 
 
 class Passes:
@@ -50,8 +29,11 @@ class Passes:
         self.model = model
         self.patterns = patterns
         self.guard = guard
-        self.listener = calls.Listener(guard(self._before), guard(self._after))
+        see = guard(self._see)
+        self.listener = calls.Listener(guard(self._before), guard(self._after), see)
+        self.frames = Frames(self.listener)
         self.values = SiteValues(guard)
+        self.contrast = Contrast()
         self.norms: set[str] = set()  # the functions of norms that were called
         self.modules: dict[str, nn.Module] = {}
         self.scripted: list[str] = []  # the outermost modules of TorchScript
@@ -76,8 +58,9 @@ class Passes:
         self.values.reset(first)
         self.passes = 0
         self.is_fp16 = False
-        self._frames = threading.local()
+        self.frames.reset()
         self.find()
+        self.contrast.reset(self.model, first)
         with ExitStack() as hooks:
             hooks.callback(calls.unlisten, self.listener)
             for name, module in self.modules.items():
@@ -102,7 +85,7 @@ class Passes:
             facts["batch_norm"] = True
         if self.is_fp16:
             facts["precision"] = "fp16"
-        return facts
+        return facts | self.contrast.facts
 
     def not_read(self) -> dict[str, str]:
         """Site -> why it was not read in this step."""
@@ -115,13 +98,6 @@ class Passes:
         read = self.values.probes
         return {site: reason for site, reason in reasons.items() if site not in read}
 
-    def _stack(self) -> list[Frame]:
-        """The modules that run in this thread, the outermost first."""
-        if not hasattr(self._frames, "stack"):
-            self._frames.stack = []
-        stack: list[Frame] = self._frames.stack
-        return stack
-
     def _enter(
         self, name: str, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]
     ) -> None:
@@ -131,9 +107,9 @@ class Passes:
             if name in self.sites or not name:
                 self.values.unread[name or "the model"] = coverage.REPLICA
             return
-        stack = self._stack()
+        stack = self.frames.stack
         if not stack:
-            calls.listen(self.listener)
+            self.frames.listen()
             self.is_fp16 = self.is_fp16 or _is_fp16()
             if not name:
                 self.values.read_input(module, (*inputs, *named.values()))
@@ -141,6 +117,7 @@ class Passes:
         frame = Frame(name, module, is_site or bool(stack and stack[-1].in_site))
         stack.append(frame)
         self.passes += 1
+        self.contrast.enter(name, module, inputs)
         x = next(iter((*inputs, *named.values())), None)
         if isinstance(x, Tensor) and (is_site or _may_be_activation(module)):
             frame.x = x
@@ -149,14 +126,14 @@ class Passes:
     def _leave(self, name: str, module: nn.Module, _: tuple[Any, ...], post: Any) -> None:
         if torch.compiler.is_compiling() or torch.jit.is_tracing():
             return
-        stack = self._stack()
+        stack = self.frames.stack
         if all(frame.module is not module for frame in stack):
             return
         frame = stack.pop()
         while frame.module is not module:  # left by an exception
             frame = stack.pop()
         if not stack:
-            calls.unlisten(self.listener)
+            self.frames.unlisten()
         if post is None or self.guard.fault:
             return
         if name in self.sites:
@@ -194,7 +171,7 @@ class Passes:
             call.pre = x.detach().clone() if call.is_in_place else x.detach()
 
     def _after(self, call: Call) -> None:
-        stack = self._stack()
+        stack = self.frames.stack
         if not stack or stack[-1].in_site or self.guard.fault:
             return
         frame = stack[-1]
@@ -209,6 +186,15 @@ class Passes:
             frame.calls.append(call)
         else:
             self._read_call(frame, call)
+
+    def _see(self, call: Seen) -> None:
+        """Trace a call of any function that belongs to training."""
+        stack = self.frames.stack
+        is_training = not stack or stack[-1].module.training
+        is_repeated = torch._C._current_graph_task_id() != -1  # by gradient checkpointing
+        if is_training and torch.is_grad_enabled() and not is_repeated and not self.guard.fault:
+            place = stack[-1].place if stack else "the step"
+            self.contrast.see([frame.module for frame in stack], place, call)
 
     def _read_call(self, frame: Frame, call: Call) -> None:
         site = f"{frame.place}({call.function})"

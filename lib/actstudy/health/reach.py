@@ -11,7 +11,10 @@ from actstudy.health.loss import Loss
 from actstudy.health.output import returned
 from actstudy.health.sites import observe
 
-SHAPING = ("View", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Clone", "ToCopy")
+SHAPING = (  # what moves or picks values and changes none
+    *("View", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Clone", "ToCopy"),
+    *("Select", "Slice"),
+)
 SPANS = {  # operation, as its node in torch's graph is named -> the values that it can return
     "Relu": (0.0, math.inf),
     "Sigmoid": (0.0, 1.0),

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import code, errors, own, registry
+from actstudy.contract import code, errors, losses, own, registry
 from actstudy.contract.errors import StudyError
-from actstudy.contract.spec import RIVALS, RunSpec, data_name, run_id
+from actstudy.contract.layers import RIVALS
+from actstudy.contract.spec import RunSpec, data_name, run_id
 from actstudy.study import (
+    contrastive_checks,
     data_checks,
     framework_checks,
     inspection,
@@ -204,10 +206,14 @@ def canonical_spec(spec: RunSpec) -> RunSpec:
     if isinstance(spec.activation, str):
         defaults = registry.activation_arguments(spec.activation)
         activation_args = _other_than(defaults, activation_args)
+    loss_args = spec.loss_args
+    if spec.loss:
+        loss_args = _other_than(losses.arguments(spec.loss), loss_args)
     return dataclasses.replace(
         framework_checks.spelt(spec),
         activation_args=activation_args,
         init_args=_other_than(registry.init_policies()[spec.init], spec.init_args),
+        loss_args=loss_args,
         data_version=registry.dataset(spec.dataset)["version"],
         code=code.of_run(spec),
     )
@@ -235,6 +241,7 @@ def check_spec(spec: RunSpec, where: str) -> None:
         got = f"got {spec.accumulate}; allowed: a divisor of batch_size {spec.batch_size}"
         raise StudyError(f"{where}: accumulate: {got}")
     framework_checks.check(spec, where)
+    contrastive_checks.check(spec, where)
     model_checks.check(spec, where)
     for question in model_questions.questions(spec):
         sites = inspection.answer(question, where)["sites"]

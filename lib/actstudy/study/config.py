@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic.functional_validators import WrapValidator
 
-from actstudy.contract import errors, nets, own_data, registry
+from actstudy.contract import errors, losses, nets, own_data, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import Hybrid, RunSpec
 from actstudy.own_data.describe import describe
@@ -50,6 +50,7 @@ NAMES: dict[str, Callable[[Any], Any]] = {
     "task": registry.check_task,
     "model": lambda value: value if value is None else nets.check_name(value),
     "dataset": _dataset,
+    "loss": lambda value: value if value is None else losses.check_name(value),
     "init": lambda value: errors.check_name(value, "init policy", registry.init_policies()),
 }
 

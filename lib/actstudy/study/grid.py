@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from actstudy.contract import nets
+from actstudy.contract.layers import layered
 from actstudy.contract.plan import group_name
-from actstudy.contract.spec import RunSpec, data_name, layered, run_id
+from actstudy.contract.spec import RunSpec, data_name, run_id
 from actstudy.study import own_fields
 
 TASKS_OWN = "built-in"  # level of the axis `model`: the task's own, if it has no name in studies
@@ -84,7 +85,9 @@ def label(axis: str, entry: Mapping[str, Any], names: Mapping[str, str]) -> str:
     text = value_label(axis, entry[axis], names)
     others = []
     for name, value in entry.items():
-        if name != axis:
+        if name == "loss_args" and value:
+            others.append(value_label(name, value, names))
+        elif name != axis:
             is_name = name in OWN and isinstance(value, str)
             others.append(f"{name}={names.get(value, value) if is_name else value}")
     return f"{text} ({', '.join(others)})" if others else text

@@ -5,7 +5,8 @@ from typing import Any
 
 from actstudy.contract import nets, own, own_data, own_models, registry
 from actstudy.contract.declarations import MODEL_FIELDS
-from actstudy.contract.spec import DEFAULTS, RunSpec, data_name, layered, names_in
+from actstudy.contract.layers import layered
+from actstudy.contract.spec import DEFAULTS, RunSpec, data_name, names_in
 from actstudy.study.config import RunFields, set_fields
 from actstudy.study.validation import validate
 
@@ -51,11 +52,11 @@ def recipe(base: Mapping[str, Any], specs: Sequence[RunSpec]) -> dict[str, Any]:
         return dict(base)
     shared = {name: value for name, value in base.items() if name not in MODEL_FIELDS}
     for name in MODEL_FIELDS:
-        values = {getattr(spec, name) for spec in specs}
+        value = getattr(specs[0], name)
+        is_shared = all(getattr(spec, name) == value for spec in specs)
         is_used = all(name in nets.fields(spec.task, spec.model) for spec in specs)
-        is_default = values == {DEFAULTS[name]}
-        if len(values) == 1 and (not is_default or (is_used and values != {None})):
-            shared[name] = values.pop()
+        if is_shared and (value != DEFAULTS[name] or (is_used and value not in (None, {}))):
+            shared[name] = value
     return shared
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from actstudy.contract import certificates, own, registry, store
 from actstudy.contract.errors import StudyError
+from actstudy.contract.layers import layered
 from actstudy.contract.plan import LooksTaken, Plan, TaskPlan
-from actstudy.contract.spec import RunSpec, layered
+from actstudy.contract.spec import RunSpec
 from actstudy.study import checks, claims, data_checks, inspection, looks, measuring, tries
 from actstudy.study.config import RunFields, StudyFile, name_error, set_fields
 from actstudy.study.grid import PlannedRun, expand

@@ -9,8 +9,9 @@ from typing import Any
 
 from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
+from actstudy.contract.layers import layered
 from actstudy.contract.plan import TaskPlan
-from actstudy.contract.spec import data_name, layered, names_in
+from actstudy.contract.spec import data_name, names_in
 from actstudy.study import checks, data_checks, inspection, looks, own_fields
 from actstudy.study.config import (
     RunFields,

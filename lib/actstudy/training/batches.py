@@ -39,34 +39,55 @@ def batches(engine: Engine, first: int) -> Iterator[tuple[int, Tensor]]:
         yield step, order[:, index * size : (index + 1) * size]
 
 
-def probe_batch(x: Tensor) -> Tensor:
+def probe_batch(x: Tensor, most: int = MAX_PROBE_EXAMPLES) -> Tensor:
     """Indices of the train examples x (N, ...) that all probes of all runs read, drawn evenly."""
     limit = MAX_PROBE_TOKENS if x.dtype == torch.int32 else MAX_PROBE_VALUES
-    n = max(1, min(MAX_PROBE_EXAMPLES, limit // x[0].numel()))
+    n = max(1, min(most, limit // x[0].numel()))
     return torch.from_numpy(stream(0, "probes").permutation(len(x))[:n].copy()).to(x.device)
 
 
 def draws(spec: RunSpec, step: int, n: int, x: Tensor, blocks: int = 0) -> np.ndarray:
     """What happens to each of the n examples of a step, float32 (n, draws); x (N, ...): the split.
 
-    First augmentation, then stochastic depth's factors of the model's residual blocks. The same for
-    all activations, engines and frameworks.
+    First augmentation, of each view, then stochastic depth's factors of the model's residual
+    blocks. The same for all activations, losses, engines and frameworks.
     """
     height, width = (0, 0)
     if spec.augment != "none":
         height, width = x.shape[2:]
-    drawn = augment.draws(spec.augment, spec.seed, step, n, height, width)
+    size = (n, height, width)
+    drawn = augment.view_draws(spec.augment, spec.seed, step, size, spec.views or 1)
     if not blocks:
         return drawn
     return np.hstack([drawn, drop_path.draws(spec.drop_path, spec.seed, step, n, blocks)])
 
 
+def probe_draws(spec: RunSpec, n: int, x: Tensor) -> np.ndarray:
+    """What happens to each of the n images of the probe batch, float32 (n, draws).
+
+    Nothing but in a run with views, which are the same for all runs: equal ones would say little.
+    """
+    if spec.views is None:
+        return np.empty((n, 0), np.float32)
+    height, width = x.shape[2:]
+    return augment.view_draws(spec.augment, 0, 0, (n, height, width), spec.views, "probes/views")
+
+
 def examples(
-    split: Mapping[str, Tensor], rows: Tensor, drawn: Tensor, blocks: int = 0
+    split: Mapping[str, Tensor],
+    rows: Tensor,
+    drawn: Tensor,
+    blocks: int = 0,
+    views: int | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """x and y of examples rows (B,) as prepared, x augmented, and the factors (B, blocks)."""
+    """x and y of examples rows (B,) as prepared, x augmented, and the factors (B, blocks).
+
+    x (B, ...); in a run with views (B, views, C, H, W).
+    """
     x, y = (split[name][rows] for name in ("x", "y"))
     n_augment = drawn.shape[1] - blocks
-    if n_augment:
+    if views is not None:
+        x = augment.views(x, drawn[:, :n_augment], views)
+    elif n_augment:
         x = augment.augment(x, drawn[:, :n_augment])
     return x, y, drawn[:, n_augment:]

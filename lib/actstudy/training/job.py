@@ -14,7 +14,7 @@ from actstudy.health import probes, values
 from actstudy.nets import drop_path
 from actstudy.nets.activations import Sites
 from actstudy.tasks.metrics import Evaluation
-from actstudy.training.batches import draws, examples, probe_batch
+from actstudy.training.batches import MAX_PROBE_EXAMPLES, draws, examples, probe_batch, probe_draws
 from actstudy.training.blame import LOSS, first, watch_outputs
 from actstudy.training.cuda_graphs import Recorder, Scores, is_recorded
 from actstudy.training.engine import Engine, Places, Weights, autocast, count_labels
@@ -39,7 +39,12 @@ class Job(Engine):
         self.activations = {site: [name] for site, name in self.sites.names.items()}
         self.recorder = Recorder(is_recorded(self.spec, self.device))
         self.blocks = len(drop_path.paths(self.model)) if self.spec.drop_path else 0
-        self.probe_rows = probe_batch(self.splits["train"]["x"])
+        x = self.splits["train"]["x"]
+        # a contrastive loss grows with a power of the batch
+        most = self.spec.batch_size if self.spec.views else MAX_PROBE_EXAMPLES
+        self.probe_rows = probe_batch(x, min(most, MAX_PROBE_EXAMPLES))
+        drawn = probe_draws(self.spec, len(self.probe_rows), x)
+        self.probe_drawn = torch.from_numpy(drawn).to(self.device)
         self.scored = self._scored
         if self.spec.engine == "compiled":
             torch.compiler.reset()  # else the ninth kind of run of a process is over torch's limit
@@ -111,7 +116,7 @@ class Job(Engine):
 
     def probe(self, rows: Tensor) -> Scores:
         """The probes (probes,) of all sites, from a forward and backward pass over rows (N,)."""
-        x, y = (self.splits["train"][name][rows] for name in ("x", "y"))
+        x, y, _ = examples(self.splits["train"], rows, self.probe_drawn, views=self.spec.views)
 
         def batch_loss() -> Tensor:
             with autocast(self.spec, self.device):
@@ -131,7 +136,7 @@ class Job(Engine):
 
     def _scored(self, rows: Tensor, drawn: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean loss of train examples rows (B,), changed as `drawn`, and other scores."""
-        x, y, keep = examples(self.splits["train"], rows, drawn, self.blocks)
+        x, y, keep = examples(self.splits["train"], rows, drawn, self.blocks, self.spec.views)
         if self.blocks:
             drop_path.set_keep(self.model, keep)
         with autocast(self.spec, self.device):

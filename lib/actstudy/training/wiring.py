@@ -127,9 +127,11 @@ def _shared(
     quiet = settings.quiet or len(specs) > 1
     logs = [Log(folders[0], quiet, settings.tensorboard)]
     logs += [Log(folder, quiet, settings.tensorboard, PAUSE) for folder in folders[1:]]
+    splits = {split: data.on(device, split) for split in prepared.SPLITS}
+    of_task = getattr(modules.load(specs[0].task), "with_views", None)
     return {
         "specs": specs,
-        "splits": {split: data.on(device, split) for split in prepared.SPLITS},
+        "splits": of_task(specs[0], splits) if of_task else splits,
         "inputs": data.inputs(device),
         "device": device,
         "logs": logs,
@@ -149,6 +151,8 @@ def make_model(spec: RunSpec, data: prepared.Prepared) -> tuple[Any, Sites]:
     sites.check()
     check_sites(spec, sites)
     x, y = example(data)
+    if spec.views is not None:
+        x = x[:, None].expand(-1, spec.views, *x.shape[1:])
 
     def loss() -> Tensor:
         value: Tensor = task.loss(model(x), y)

@@ -24,7 +24,9 @@ from actstudy.analysis.figures import (
     layers,
     learnt,
     ledger,
+    logit_scale,
     rates,
+    survival,
     timeline,
 )
 from actstudy.analysis.figures.style import mark, plain_powers
@@ -70,6 +72,10 @@ TASK_FIGURES: dict[str, TaskFigure] = {
     ),
     "lr_sensitivity": TaskFigure(rates.lr_sensitivity, needs=("tune_lr",), on_page=True),
     "effects": TaskFigure(effects.effects, needs=("framework",), on_page=True),
+    "survival": TaskFigure(survival.survival, needs=("pairs", "precision", "lr"), on_page=True),
+    "logit_scale_over_time": TaskFigure(
+        logit_scale.logit_scale_over_time, needs=("pairs",), on_page=True
+    ),
     "loss_curves": TaskFigure(curves.loss_curves),
     "convergence_by_level": TaskFigure(layers.convergence_by_level, needs=("outcomes", "depth")),
     "reliability": TaskFigure(calibration.reliability, needs=("classes",)),
@@ -87,6 +93,7 @@ STUDY_FIGURES: dict[str, StudyFigure] = {
     "verdicts": StudyFigure(ledger.verdicts, on_page=True),
     "claimed_and_measured": StudyFigure(ledger.claimed_and_measured, on_page=True),
     "forest": StudyFigure(forest.forest, on_page=True),
+    "activation_forest": StudyFigure(forest.activation_forest, on_page=True),
     "metric_curves": StudyFigure(curves.metric_curves, on_page=True),
     "boundaries": StudyFigure(boundaries.boundaries, on_page=True),
     "timeline": StudyFigure(timeline.timeline),

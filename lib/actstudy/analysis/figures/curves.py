@@ -28,6 +28,7 @@ LOSSES = {
     "classes": "cross-entropy (nats)",
     "tokens": "cross-entropy (nats)",
     "values": "mean squared error (labels in sd)",
+    "pairs": "contrastive loss (nats)",
 }
 
 

@@ -16,6 +16,7 @@ def draw(frame: pd.DataFrame) -> tuple[Figure, str]:
     """A row per model, a column per finding; right of it the finding that names what is wrong."""
     models = list(frame["model"].unique())
     rules = list(dict.fromkeys([*filter(None, frame["expected"]), *filter(None, frame["rule"])]))
+    labels = dict(zip(frame["rule"], frame["label"], strict=True))
     title = "Broken in known ways: doctor names what is wrong, and keeps its consequences apart"
     size = (WIDTH, 0.52 * len(models) + 2.3)
     figure, ((ax, text),) = subplots(1, 2, size, title, width_ratios=(1, 1), sharey=True)
@@ -25,7 +26,8 @@ def draw(frame: pd.DataFrame) -> tuple[Figure, str]:
         ax.plot(x, y, "s", color=colour, markersize=15)
     ax.set(xlim=(-0.6, len(rules) - 0.4), ylim=(len(models) - 0.5, -0.5))
     ax.set_yticks(range(len(models)), models, fontsize=9)
-    ax.set_xticks(range(len(rules)), rules, fontsize=8, rotation=40, ha="right")
+    names = [labels.get(rule, rule) for rule in rules]
+    ax.set_xticks(range(len(rules)), names, fontsize=8, rotation=40, ha="right")
     ax.set_axisbelow(True)
     ax.grid(alpha=0.3, linewidth=0.5)
     ax.spines[:].set_visible(False)

@@ -1,6 +1,7 @@
 """Forest plots of a whole study: each difference with its interval, its seeds and its verdict."""
 
 import itertools
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ from actstudy.analysis.markdown import cell_name, metric_name
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS
 from actstudy.analysis.questions.tuning import side_by_side
 from actstudy.analysis.tables import Tables
+from actstudy.analysis.turned import turned
 from actstudy.contract.plan import TaskPlan
 
 MAX_GROUPS = 4  # of a task with a panel each; of more, the decided contrasts share one
@@ -85,6 +87,19 @@ def forest(tables: Tables) -> tuple[Figure, str] | None:
     rows = itertools.chain.from_iterable(panel.rows for panel in panels)
     contrasts = pd.DataFrame([row.contrast for row in rows])
     return figure, " ".join([caption(tables, contrasts, off_axis), *filter(None, left_out)])
+
+
+def activation_forest(tables: Tables) -> tuple[Figure, str] | None:
+    """The forest of a study read the other way: activations against one of them, per level.
+
+    None if the study compares activations already, or crosses none.
+    """
+    own = turned(tables)
+    drawn = forest(own) if own else None
+    if drawn is None:
+        return None
+    figure, text = drawn
+    return figure, re.sub(r"tables/(contrasts|differences)\.csv", r"tables/activation_\1.csv", text)
 
 
 def panels_of(tables: Tables, task: str) -> tuple[list[Panel], str]:

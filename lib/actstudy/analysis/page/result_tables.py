@@ -14,7 +14,10 @@ from actstudy.contract.schema import FAILED
 STAGES = ["wall", "start", "compile", "train", "eval", "probe", "checkpoint"]
 MAX_SUMMARY_ROWS = 30  # of a table with a row per group of cells
 NO_TARGET = "No target is set, or no run has completed."
-ERROR = f"test {metric_name('rmse')}, in the label's unit"
+SECOND = {  # what a task predicts -> the metric whose mean stands behind the task's own
+    "values": ("rmse", f"test {metric_name('rmse')}, in the label's unit"),
+    "pairs": ("knn_accuracy", scale.heading("knn_accuracy")),
+}
 
 
 def time(runs: pd.DataFrame) -> str:
@@ -42,7 +45,7 @@ def means(tables: Tables, task: str) -> str:
     settings = tables.plan.tasks[task]
     own = scale.of_metric(settings.metric, settings.predicts)
     head = f"{scale.heading(settings.metric, settings.predicts)}: mean (sd)"
-    errors = _errors(tables, task)
+    others = _second(tables, task)
     runs = tables.of("runs", task)
     words = runs["status"].replace(dict.fromkeys(FAILED, "failed"))
     n_by_cell = words.groupby([runs["group"], runs["level"], words]).size()
@@ -53,16 +56,15 @@ def means(tables: Tables, task: str) -> str:
         for word in ("diverged", "failed"):
             if n_of_word := n_by_cell.get((row["group"], row["level"], word), 0):
                 n += f", {n_of_word} {word}"
-        error = {ERROR: errors[name]} if errors else {}
         value = own.spread(row["mean"], row["sd"])
-        rows.append({tables.plan.compare: name, head: value, **error, "n": n})
+        rows.append({tables.plan.compare: name, head: value, **others.get(name, {}), "n": n})
     for row in tables.of("references", task).to_dict("records"):
         name = f"reference: {row['name']}"
         if tables.of("references", task)["data"].nunique() > 1:
             name += f", {settings.data_label(row['data'])}"
-        error = {ERROR: ""} if errors else {}
+        none = dict.fromkeys(next(iter(others.values()), {}), "")
         value = own.number(row["test"])
-        rows.append({tables.plan.compare: name, head: value, **error, "n": ""})
+        rows.append({tables.plan.compare: name, head: value, **none, "n": ""})
     return markdown(rows)
 
 
@@ -80,18 +82,21 @@ def data_sentences(tables: Tables, task: str) -> list[str]:
     return sentences
 
 
-def _errors(tables: Tables, task: str) -> dict[str, str]:
-    """Cell -> the mean RMSE of its completed runs; empty unless the task predicts numbers."""
-    cells = tables.of("cells", task)
-    rows = cells[(cells["metric"] == "rmse") & (cells["checkpoint"] == "reported")]
+def _second(tables: Tables, task: str) -> dict[str, dict[str, str]]:
+    """Cell -> the column of SECOND, a mean over completed runs; empty without such a metric."""
     settings = tables.plan.tasks[task]
-    if settings.predicts != "values" or settings.metric == "rmse":
+    metric, head = SECOND.get(settings.predicts, ("", ""))
+    cells = tables.of("cells", task)
+    rows = cells[(cells["metric"] == metric) & (cells["checkpoint"] == "reported")]
+    if rows.empty or settings.metric == metric:
         return {}
-    own = scale.of_metric("rmse")
-    errors = dict.fromkeys(map(cell_name, cells["level"], cells["group"]), "none")
+    own = scale.of_metric(metric)
+    columns = {}
+    for name in map(cell_name, cells["level"], cells["group"]):
+        columns[name] = {head: "none"}
     for row in rows.to_dict("records"):
-        errors[cell_name(row["level"], row["group"])] = own.number(row["mean"])
-    return errors
+        columns[cell_name(row["level"], row["group"])] = {head: own.number(row["mean"])}
+    return columns
 
 
 def results(tables: Tables, task: str) -> str:

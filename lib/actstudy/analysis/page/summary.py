@@ -10,6 +10,7 @@ import yaml
 from actstudy.analysis import scale
 from actstudy.analysis.markdown import block, code, listed, markdown, metric_name
 from actstudy.analysis.page import (
+    activations,
     cell_groups,
     citation,
     compute_tables,
@@ -25,6 +26,7 @@ from actstudy.analysis.page import (
     replication_tables,
     result_tables,
     risks,
+    survival_tables,
     template,
     training_sentences,
     tuning_tables,
@@ -35,12 +37,12 @@ from actstudy.analysis.questions import contrasts, early_health, procedure, stat
 from actstudy.analysis.retry import study_command
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
+from actstudy.contract.layers import layered
 from actstudy.contract.plan import Plan, TaskPlan
-from actstudy.contract.spec import layered
 from actstudy.study.tries import results_folder
 
 ANSWER = "forest"  # the figure of all tasks that stands beside the answer
-BESIDE = (ANSWER, *ledger.FIGURES)  # figures that stand in their own section
+BESIDE = (ANSWER, activations.FIGURE, *ledger.FIGURES)  # figures that stand in their own section
 CONSTANTS = {
     "n_bins": registry.literal("tasks/metrics.py", "N_BINS"),
     "interval_level": f"{stats.LEVEL:.0%}",
@@ -76,6 +78,7 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
         answer_figures=[figure for figure in drawn if figure["name"] == ANSWER],
         figures=[figure for figure in drawn if figure["name"] not in BESIDE],
         ledger=ledger.section(tables, drawn),
+        activations=activations.section(tables, drawn),
         frameworks=frameworks.sections(tables, figures, page),
         claims=_claims(tables),
         crossed=runs["group"].nunique() > 1,
@@ -141,8 +144,10 @@ def _summary_of(tables: Tables, task: str, figures: Path, page: Path) -> dict[st
         "metric_name": metric_name(settings.metric),
         "margin_text": scale.of_differences(settings).amount(settings.margin),
         "answer": f"{recommendation.answer(tables, task)}{frameworks.seen(tables, task)}",
-        "training": training_sentences.sentences(tables, task),
+        "training": training_sentences.sentences(tables, task)
+        or survival_tables.sentences(tables, task),
         "data": result_tables.data_sentences(tables, task),
+        "survival": survival_tables.section(tables, task),
         "means": layouts.choose(tables, task).means(tables, task),
         "tables": links.task_tables(task, page),
         "notes": verdict_notes.notes(tables, task),

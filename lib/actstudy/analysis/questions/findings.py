@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from actstudy.advice.readings import OF_CURVES
 from actstudy.advice.rules import SEVERITIES, Rule, advise, read_by_rules, rules
 from actstudy.analysis.questions.outcomes import (
     JUDGED_BY,
@@ -33,7 +34,7 @@ def findings(
     tasks: those of the plan, whose data say what a guess is worth.
     """
     probes = health[health["probe"].isin(read_by_rules())] if len(health) else health
-    losses = curves[curves["metric"] == "loss"] if len(curves) else curves
+    losses = curves[curves["metric"].isin(OF_CURVES)] if len(curves) else curves
     probes_by_run = by_run(probes)
     losses_by_run = by_run(losses)
     stalled = stalls(runs, curves, tasks)

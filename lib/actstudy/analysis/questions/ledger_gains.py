@@ -136,7 +136,7 @@ def smallest(several: Sequence[Value]) -> Value:
 
 def is_share(settings: TaskPlan) -> bool:
     """Whether a task's metric is a share of examples."""
-    return settings.predicts == "classes"
+    return settings.predicts in ("classes", "pairs")
 
 
 def dead_shares(

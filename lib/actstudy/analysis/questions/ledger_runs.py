@@ -7,7 +7,7 @@ of, group: its group of cells; by default those of the task's first runs.
 import itertools
 from collections.abc import Mapping, Sequence
 
-from actstudy.analysis.questions import seed_values
+from actstudy.analysis.questions import ledger_pairs, seed_values
 from actstudy.analysis.questions.ledger_gains import (
     dead_shares,
     gain,
@@ -195,6 +195,22 @@ def dead_units(
     return [Reading({"dead": mean_of((100 * shares).to_list(), "%")})]
 
 
+def recommendation(
+    frames: Frames,
+    plan: Plan,
+    task: str,
+    pairs: Sequence[Sequence[str]],
+    precisions: Sequence[Sequence[str]] = (),
+) -> list[Reading]:
+    """`gain` of who follows a recommendation, and the same in `margins`, diverged runs at chance.
+
+    `survives`, `survives_against`: the shares of runs that did not diverge. pairs: the level that
+    follows it and the one that does not, each pair a condition; so is each group of cells, or with
+    precisions each pair of these: that of the one and that of the other.
+    """
+    return list(ledger_pairs.readings(frames, plan, task, pairs, precisions))
+
+
 MEASUREMENTS = {
     "cell": cell,
     "contrast": contrast,
@@ -204,4 +220,5 @@ MEASUREMENTS = {
     "precision_change": precision_change,
     "contrast_if_dead": contrast_if_dead,
     "dead_units": dead_units,
+    "recommendation": recommendation,
 }

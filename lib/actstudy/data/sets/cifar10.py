@@ -29,6 +29,18 @@ DATASET = {
     "classes": 10,
 }
 TRAIN_SIZE = 45_000  # examples of train
+CLASS_NAMES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
 
 
 def prepare() -> Splits:

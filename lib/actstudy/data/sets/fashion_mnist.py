@@ -36,6 +36,18 @@ DATASET = {
     "classes": 10,
 }
 TRAIN_SIZE = 55_000  # examples of train
+CLASS_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 
 
 def prepare() -> Splits:

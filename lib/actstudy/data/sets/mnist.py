@@ -32,6 +32,18 @@ DATASET = {
     "classes": 10,
 }
 TRAIN_SIZE = 55_000  # examples of train
+CLASS_NAMES = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+)
 
 
 def prepare() -> Splits:

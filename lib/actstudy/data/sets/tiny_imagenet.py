@@ -68,6 +68,23 @@ def prepare() -> Splits:
         raise store.Damaged(f"data/raw/{FOLDER}: {layout}; to fix: rm -r it, {UNPACK}") from None
 
 
+def class_names() -> list[str] | None:
+    """The words of each class, in the order of wnids.txt; None if words.txt, or a class, is absent.
+
+    Only a text tower reads them, so that the images alone are enough for all else.
+    """
+    wnids = text("tiny_imagenet", f"{FOLDER}/wnids.txt").split()
+    file = f"{FOLDER}/words.txt"
+    with open_files() as (names, read):
+        if file not in names and not (official.RAW / file).is_file():
+            return None
+        with reading(f"data/raw/{file}"):
+            raw = read(file)
+            lines = (raw.read_bytes() if isinstance(raw, Path) else raw).decode().splitlines()
+    words = dict(line.split("\t", 1) for line in lines if "\t" in line)
+    return [words[wnid].strip() for wnid in wnids] if words.keys() >= set(wnids) else None
+
+
 def known_layout() -> str:
     """What scripts or hands have made of the unpacked files, in words; "" if that is not known."""
     root = official.RAW / FOLDER

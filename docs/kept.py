@@ -1,0 +1,33 @@
+"""Pages of studies that docs/example holds: taken from their results with all that they link."""
+
+import re
+import shutil
+from pathlib import Path
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+DOCS = re.compile(r"\]\((?:\.\./)+docs/")  # of a page below results/
+TABLES = {  # a study -> its tables that documents quote beyond those that its page links
+    "contrastive": ("activation_contrasts.csv", "references.csv", "cells.csv", "contrasts.csv"),
+    "contrastive_stability": ("survival.csv",),
+    "contrastive_checklist": ("claims.csv", "readings.csv"),
+}
+
+
+def take(results: Path, study: str, example: Path) -> None:
+    """Copy a study's page, the files that it links and those of TABLES into `example`/STUDY.
+
+    Links to documents are made relative to it. SystemExit, nothing taken, if a file is not there.
+    """
+    page = results / "summary.md"
+    names = {f"tables/{name}" for name in TABLES[study]}
+    if page.exists():
+        names |= {name for name in LINK.findall(page.read_text()) if not name.startswith("..")}
+    targets = {results / name: example / study / name for name in sorted(names)}
+    missing = [str(path) for path in [page, *targets] if not path.exists()]
+    if missing:
+        raise SystemExit(f"nothing taken, not there: {', '.join(missing)}")
+    for source, target in targets.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+    text = DOCS.sub("](../../", page.read_text())
+    (example / study / "summary.md").write_text(text.rstrip() + "\n")

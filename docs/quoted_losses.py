@@ -1,0 +1,90 @@
+"""Tables of docs/losses.md, each from a file that benchmarks/losses.py wrote."""
+
+import pandas as pd
+from measured import BENCHMARKS, markdown
+
+MARKS = {"ok": ".", "refused": "r", "value": "V", "gradient": "g", "large gradient": "L"}
+MARKS |= {"error": "E"}
+SHORT = {
+    "zero vector": "zero",
+    "both zero": "both zero",
+    "identical pair": "same",
+    "antipodal": "opposite",
+    "norm 1e-10": "1e-10",
+    "norm 1e4": "1e4",
+    "NaN row": "NaN",
+    "batch 1": "B = 1",
+    "duplicate positives": "twice",
+    "runaway scale": "scale",
+    "runaway scale, antipodal": "scale, opposite",
+}
+
+
+def faults() -> str:
+    """Losses, twins and libraries: what each makes of each fault, by precision."""
+    frame = pd.read_parquet(BENCHMARKS / "losses_faults.parquet")
+    clean = frame[frame["fault"] == "none"]
+    if (clean["kind"] != "ok").any():
+        raise ValueError("losses_faults.parquet: a loss without a fault is not finite")
+    rows = []
+    for name, cells in frame.groupby("loss", sort=False):
+        marks = cells.assign(mark=cells["kind"].map(MARKS)).groupby("fault")["mark"].agg("".join)
+        entries = [f"`{marks[fault]}`" if fault in marks else "" for fault in SHORT]
+        rows.append([str(name), *entries])
+    return markdown(["loss", *SHORT.values()], rows)
+
+
+def gradients() -> str:
+    """The loss and its longest gradient to a feature, at a zero vector in float32."""
+    frame = pd.read_parquet(BENCHMARKS / "losses_faults.parquet")
+    cells = frame[(frame["precision"] == "float32") & (frame["who"] != "twin")]
+    cells = cells[cells["fault"].isin(["zero vector", "both zero"])]
+    rows = []
+    for name, pair in cells.groupby("loss", sort=False):
+        by_fault = pair.set_index("fault")
+        entries = []
+        for fault in ("zero vector", "both zero"):
+            value, gradient = by_fault.loc[fault, ["value", "gradient"]]
+            entries += [f"{value:.3g}", f"{gradient:.3g}"]
+        rows.append([str(name), *entries])
+    return markdown(["loss", "zero: nats", "gradient", "both zero: nats", "gradient"], rows)
+
+
+def size(count: float) -> str:
+    """Bytes in MB, to a tenth, which a page of memory is far below."""
+    return f"{count / 1e6:,.1f}" if count >= 1e5 else "< 0.1"
+
+
+def spread(row: pd.Series) -> str:
+    """A median of bytes in MB, with the lowest and highest reading if they differ by a tenth."""
+    median = size(row["bytes"])
+    if row["bytes_high"] - row["bytes_low"] < max(0.1 * row["bytes"], 1e5):
+        return median
+    return f"{median} ({size(row['bytes_low'])} to {size(row['bytes_high'])})"
+
+
+def cost() -> str:
+    """Time and memory of einsum, whole and chunked."""
+    frame = pd.read_parquet(BENCHMARKS / "losses_cost.parquet")
+    rows = []
+    for (n, batch), pair in frame.groupby(["n", "batch"]):
+        whole, chunked = (pair[pair["whole"] == flag].iloc[0] for flag in (True, False))
+        seconds = [f"{1000 * row['seconds']:,.1f}" for row in (whole, chunked)]
+        added = [spread(row) for row in (whole, chunked)]
+        logits = size(whole["logit_bytes"])
+        rows.append([str(n), str(batch), logits, *added, *seconds])
+    head = "views|B|logits, MB|peak, MB|chunked|ms|chunked"
+    return markdown(head.split("|"), rows)
+
+
+def speed() -> str:
+    """clip's time beside that of others."""
+    frame = pd.read_parquet(BENCHMARKS / "losses_speed.parquet")
+    rows = []
+    for batch, losses in frame.groupby("batch"):
+        for row in losses.to_dict("records"):
+            ratio = f"{row['ours_to_it']:.2g} ({row['low']:.2g} to {row['high']:.2g})"
+            if row["loss"] == "actstudy clip":
+                ratio = ""
+            rows.append([str(batch), row["loss"], f"{1000 * row['seconds']:,.2f}", ratio])
+    return markdown(["B", "loss", "ms", "ours / it"], rows)
