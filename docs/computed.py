@@ -48,8 +48,9 @@ def stored() -> pd.DataFrame:
 
 
 def table(title: str) -> str:
-    """A table of the page, all activations."""
-    return property_tables.table(stored().to_dict("records"), title) + "\n"
+    """A table of the page, all activations, and what its columns mean."""
+    rows = stored().to_dict("records")
+    return f"{property_tables.table(rows, title)}\n\n{property_tables.notes(title)}\n"
 
 
 def curve() -> str:

@@ -70,6 +70,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "contrastive_survival": quoted_contrastive.survival,
     "guide_headlines": quoted_guide.headlines,
     "guide_verdicts": quoted_guide.verdicts,
+    "guide_ablations": quoted_guide.ablations,
     "guide_surprises": quoted_guide.surprises,
     "false_differences": simulated.false_differences,
     "skewed_noise": simulated.skewed_noise,

@@ -193,7 +193,7 @@ def written(folder, runs, study="axes:\n  activation: [relu, gelu, silu]\ntasks:
 
 def test_cells_of_a_table(tmp_path):
     (cell,), faults = evidence.cells([written(tmp_path, runs_of())])
-    assert faults == []
+    assert faults == {}
     assert (cell.study, cell.task, cell.group) == ("made_up", "mlp", "")
     assert cell.fields["depth"] == "3"
     assert cell.fields["model"] == "mlp"
@@ -233,7 +233,7 @@ def test_a_study_that_compares_something_else_is_answered_by_activation(tmp_path
     file = tmp_path / "made_up.yaml"
     file.write_text(f"baseline: auto\nseeds: 3\n{study}tasks: {{mlp: {{}}}}\n")
     several, faults = evidence.cells([place])
-    assert faults == []
+    assert faults == {}
     assert [cell.group for cell in several] == ["init=auto", "init=he_normal"]
     assert list(choosing.rows_of(several[0], question()).index) == list(LEVELS)
 
@@ -250,8 +250,8 @@ def test_tables_that_say_too_little_are_named(tmp_path):
     ]
     several, faults = evidence.cells(places)
     assert several == []
-    assert "no column device" in faults[0]
-    assert "no plan.json" in faults[1]
+    assert "no column device" in faults[places[0]]
+    assert "no plan.json" in faults[places[1]]
 
 
 def test_kept_folders_without_a_plan_have_that_of_their_study(cells):
@@ -259,7 +259,7 @@ def test_kept_folders_without_a_plan_have_that_of_their_study(cells):
     for name in ("gated", "learnt"):
         assert of_study[name].file.endswith(f"config/{name}.yaml")
     _, faults = evidence.cells(stored.kept_folders())
-    assert any("docs/example/default/runs.csv: no column" in fault for fault in faults)
+    assert "runs.csv: no column" in faults[EXAMPLES / "default"]
 
 
 def test_one_function_with_two_names_is_compared_once(cells):
@@ -279,6 +279,10 @@ def test_an_overview_says_what_is_wrong_with_a_level(cells):
     assert "tanh; relu (most are at chance)" in page
     assert "- depth_full, mlp: mnist; NVIDIA H100" in page
     assert f"The seeds of {len(deep)} of {len(deep)} cells are too few" in page
+    assert "read from" in page
+    assert "| 96.88 %     | tanh; relu" in page  # of depth 20: cells can be compared
+    assert "ordered by training time" in page
+    assert "ordered by the mean" in choice_tables.page(answers, "accuracy")
     assert "here xavier_normal alone" in choice_tables.default_init(answers, [])
     assert choice_tables.default_init(answers, ["init"]) == ""
 
@@ -304,7 +308,8 @@ def test_a_budget_leaves_out_what_is_slower(tmp_path):
     short = question("--budget", "0.5")
     assert choosing.answers_of(several, short) == []
     content = choosing.no_data(several, short)
-    assert content["nearest"][0].endswith("nothing that was timed is within the budget")
+    nearest = "nothing that was timed is within the budget: relu, the fastest, took 1 s"
+    assert content["nearest"][0].endswith(nearest)
     assert "within the budget" in content["fault"]
 
 
@@ -419,17 +424,47 @@ def test_every_kept_cell_is_answered_by_its_own_fields(cells):
             assert rows["in_set"].any()
 
 
+def test_a_study_that_has_not_run_is_answered_from_what_documents_have_of_it(tmp_path, monkeypatch):
+    own = tmp_path / "gated.yaml"  # of the same name, but not the project's
+    own.write_text((ROOT / "config/gated.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StudyError, match="no table of its runs in results/gated/tables; allowed"):
+        stored.folder_of("gated.yaml")
+    done = command(tmp_path, "choose", "--config", "config/gated.yaml", "--matters", "memory")
+    assert done.returncode == 0, done.stderr
+    assert "docs/example/gated/tables.\n" in done.stdout
+    assert "ordered by peak memory" in done.stdout
+    assert "The ranges of the memory overlap" in done.stdout
+    written(tmp_path / "results/gated", runs_of(), study="")
+    assert stored.folder_of("config/gated.yaml").resolve() == tmp_path / "results/gated/tables"
+
+
+def test_an_own_table_that_is_not_read_is_named_once(tmp_path, monkeypatch, capsys):
+    place = written(tmp_path / "results/mine", runs_of().drop(columns="device"))
+    monkeypatch.chdir(tmp_path)
+    choose.report_faults(evidence.cells([place, *stored.kept_folders()])[1])
+    line, *others = capsys.readouterr().err.splitlines()
+    assert line.startswith("not read: ")
+    assert "no column device" in line
+    assert others == []
+
+
 def test_the_command_answers_or_says_that_it_cannot(tmp_path):
     done = command(tmp_path, "choose", "--family", "gpt", "--depth", "6", "--json")
     assert done.returncode == 0, done.stderr
-    (answer,) = json.loads(done.stdout)["answers"]
+    assert done.stderr == ""  # of tables for documents nothing is said beside an answer
+    content = json.loads(done.stdout)
+    assert len(content["not_read"]) == 2
+    (answer,) = content["answers"]
+    assert answer["read_from"].endswith("docs/example/tables")
     assert [row["activation"] for row in answer["activations"] if row["in_set"]] == ["gelu"]
     done = command(tmp_path, "choose", "--family", "gpt", "--depth", "12")
     assert done.returncode == 1
     first, *_, study = done.stdout.partition("\n\n")
     assert first.startswith("# no data: no measured cell compares activations in lm, depth=12")
     assert yaml.safe_load(study)["tasks"] == {"lm": {"depth": 12}}
-    assert "# not read: " in first
+    assert first.count("# not read") == 1
+    assert "do not say what each run was: " in first
     (tmp_path / "choose_this.yaml").write_text(done.stdout)
     study = planning.load(tmp_path / "choose_this.yaml")
     assert {"geglu", "swiglu"} < {run.level for run in study.possible}
@@ -445,7 +480,7 @@ def test_the_command_answers_or_says_that_it_cannot(tmp_path):
         ("--budget soon", "got 'soon'; allowed: a number of seconds above 0"),
         ("--config nowhere.yaml", "nowhere.yaml: no such file"),
         (f"--config {EXAMPLES}/gated", "got a folder; allowed: the path of a study file, such as "),
-        ("--config config/gated.yaml", "docs/example/gated/tables, without --config"),
+        ("--config config/config.yaml", "docs/example/default, which documents quote, does not"),
         ("--device tpu", "--device: got 'tpu'; did you mean 'cpu'? allowed: cpu, cuda, "),
         ("--activations relu", "choose compares all activations of a cell"),
     ],

@@ -14,6 +14,7 @@ import pytest
 import torch
 from refusals import refusal
 from runs import ROOT, quiet, run, run_row, run_tables, small
+from scipy.spatial.distance import pdist
 from sklearn import neighbors
 
 from actstudy.analysis import figures, tables
@@ -165,8 +166,8 @@ def test_runs_of_a_seed_see_the_same_views_whatever_their_activation_and_loss(
     for index, fields in enumerate(
         ({}, {"loss": "siglip"}, {"activation": "silu"}, {"seed": 1}, {"activation": "relu"})
     ):
-        one = small("contrastive", **{"activation": "relu", **fields})
-        jobs.append(make_job(one, tmp_path / str(index), data, CPU, quiet()))
+        own = small("contrastive", **{"activation": "relu", **fields})
+        jobs.append(make_job(own, tmp_path / str(index), data, CPU, quiet()))
     first, *others = (seen(job, monkeypatch) for job in jobs)
     assert first[0].shape == (10, 2, 1, 28, 28)
     for index in (0, 1, 3):
@@ -180,8 +181,8 @@ def test_runs_of_a_seed_see_the_same_views_whatever_their_activation_and_loss(
 def test_the_initial_weights_do_not_depend_on_the_loss(data, tmp_path):
     weights = []
     for loss in ("clip", "siglip", "distance"):
-        one = small("contrastive", "relu", loss=loss)
-        work = make_job(one, tmp_path / loss, data, CPU, quiet())
+        own = small("contrastive", "relu", loss=loss)
+        work = make_job(own, tmp_path / loss, data, CPU, quiet())
         weights.append({k: v for k, v in work.parameters.items() if not k.startswith("loss")})
     for other in weights[1:]:
         assert other.keys() == weights[0].keys()
@@ -251,10 +252,9 @@ def test_retrieval_in_parts_is_that_of_the_whole(monkeypatch):
 def test_alignment_and_uniformity_are_those_of_their_formulas():
     rng = np.random.default_rng(1)
     x, y = (retrieval.unit(torch.from_numpy(rng.normal(size=(40, 6)))) for _ in "xy")
-    a, b = x.double().numpy(), y.double().numpy()
+    a, b = (part.double().numpy() for part in (x, y))
     assert retrieval.alignment(x, y) == pytest.approx(np.square(a - b).sum(1).mean(), rel=1e-6)
-    pairs = [np.square(a[i] - a[j]).sum() for i in range(40) for j in range(i)]
-    expected = math.log(np.exp(-2 * np.array(pairs)).mean())
+    expected = math.log(np.exp(-2 * np.square(pdist(a))).mean())
     assert retrieval.uniformity(x) == pytest.approx(expected, rel=1e-5)
     assert retrieval.uniformity(x[:1].expand(9, -1)) == pytest.approx(0, abs=1e-5)
 
@@ -264,7 +264,8 @@ def test_k_nn_votes_as_that_of_scikit_learn():
     labels = rng.integers(0, 4, 200)
     x = rng.normal(size=(200, 5)) + 2 * np.eye(5)[labels]
     units = retrieval.unit(torch.from_numpy(x))
-    bank, rest = units[:120], units[120:]
+    bank = units[:120]
+    rest = units[120:]
     reference = neighbors.KNeighborsClassifier(
         retrieval.NEIGHBOURS, weights=lambda d: np.exp((1 - d**2 / 2) / retrieval.TEMPERATURE)
     )
@@ -278,8 +279,8 @@ def test_k_nn_votes_as_that_of_scikit_learn():
 
 def test_scores_are_finite_and_those_of_the_features(data, tmp_path):
     """Loss over batches as trained with; retrieval from the first view to the second."""
-    one = small("contrastive", "relu", views=3, loss_args={"clamp": 5.0})
-    work = make_job(one, tmp_path, data, CPU, quiet())
+    own = small("contrastive", "relu", views=3, loss_args={"clamp": 5.0})
+    work = make_job(own, tmp_path, data, CPU, quiet())
     (evaluation,) = work.evaluate("val", [0])
     assert set(evaluation.scores) <= set(schema.METRICS)
     assert all(map(math.isfinite, evaluation.scores.values()))
@@ -379,26 +380,26 @@ def test_data_without_class_names_are_refused_for_a_text_tower(tmp_path):
 
 
 def test_other_class_names_are_other_runs_of_a_text_tower_alone(tmp_path):
-    before = dual(), planned()
-    assert not before[0].code
+    before = planned()
+    assert not dual().code
     with own_package.copied(tmp_path, {}) as package:
         text = (package.folder / f"data/sets/{DATA}.py").read_text()
         package.write(f"data/sets/{DATA}.py", text.replace('"Trouser"', '"Trousers"'))
         assert list(dual().code) == [f"data/sets/{DATA}.py"]
-        assert planned() == before[1]
+        assert planned() == before
 
 
 def test_own_images_are_named_by_their_folders(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     own_files.images(tmp_path / "pets", ["cat", "dog", "emu"], n=12)
     fields = {"dataset": "./pets", "batch_size": 4}
-    one = planned(**fields, model="dual", views=1, steps=3, eval_every=3, width=2, warmup=0)
-    assert class_names.of(one.dataset, Path()) == ["cat", "dog", "emu"]
-    prepared.prepare(one.dataset, tmp_path / "data")
-    assert run(one, tmp_path / "a", tmp_path / "data", quiet()) == "completed"
+    own = planned(**fields, model="dual", views=1, steps=3, eval_every=3, width=2, warmup=0)
+    assert class_names.of(own.dataset, Path()) == ["cat", "dog", "emu"]
+    prepared.prepare(own.dataset, tmp_path / "data")
+    assert run(own, tmp_path / "a", tmp_path / "data", quiet()) == "completed"
     row = run_row(tmp_path / "a")
     assert 0 <= row["reported_recall_at_1"] <= 1
-    assert row["dataset"] == one.dataset
+    assert row["dataset"] == own.dataset
 
 
 # Training
@@ -412,8 +413,8 @@ def test_own_images_are_named_by_their_folders(tmp_path, monkeypatch):
     ],
 )
 def test_a_loss_that_is_not_finite_is_named(folder, tmp_path, loss, args, place):
-    one = small("contrastive", "relu", loss=loss, loss_args=args, precision="bf16")
-    assert run(one, tmp_path / "a", folder, quiet()) == "diverged"
+    own = small("contrastive", "relu", loss=loss, loss_args=args, precision="bf16")
+    assert run(own, tmp_path / "a", folder, quiet()) == "diverged"
     row = run_row(tmp_path / "a")
     assert row["reason"].startswith("loss is ")
     assert row["reason"].endswith(f"first not finite: {place}")
@@ -439,8 +440,8 @@ def test_a_loss_that_is_not_finite_in_validation_is_named(folder, tmp_path, monk
 
 @pytest.mark.parametrize("name", losses.stable())
 def test_every_loss_trains_and_its_scale_is_logged(folder, tmp_path, name):
-    one = small("contrastive", "relu", loss=name, loss_args={"learn_scale": 0}, views=3)
-    assert run(one, tmp_path / "a", folder, quiet(probe_every=2)) == "completed"
+    own = small("contrastive", "relu", loss=name, loss_args={"learn_scale": 0}, views=3)
+    assert run(own, tmp_path / "a", folder, quiet(probe_every=2)) == "completed"
     assert run_row(tmp_path / "a")["reported_logit_scale"] == pytest.approx(
         losses.arguments(name)["scale"]
     )
@@ -464,8 +465,8 @@ def test_a_step_is_traced_in_one_piece(data, tmp_path, monkeypatch, fields):
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     values = []
     for engine in ("eager", "compiled"):
-        one = small("contrastive", "relu", engine=engine, **fields)
-        work = make_job(one, tmp_path / engine, data, CPU, quiet())
+        own = small("contrastive", "relu", engine=engine, **fields)
+        work = make_job(own, tmp_path / engine, data, CPU, quiet())
         steps = []
         for step, rows in itertools.islice(batches(work, 0), 3):
             steps.append({name: value.item() for name, value in work.train(step, rows).items()})
@@ -486,8 +487,8 @@ def study(folder, tmp_path_factory):
     axes = "axes: {loss: [clip, siglip], activation: [relu, gelu]}"
     file.write_text(f"{axes}\ntasks: {{contrastive: {json.dumps(fields)}}}\n")
     study = planning.load(file)
-    for one in study.runs():
-        run(one.spec, store.run_folder(one.spec, place / "runs"), folder, quiet())
+    for member in study.runs():
+        run(member.spec, store.run_folder(member.spec, place / "runs"), folder, quiet())
     reference = {"task": "contrastive", "data": DATA}
     rows = [{**reference, **contrastive.reference(prepared.load(folder))}]
     return tables.build(study.plan(), place / "runs", rows, pd.DataFrame())

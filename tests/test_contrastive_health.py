@@ -7,7 +7,7 @@ import warnings
 import pandas as pd
 import pytest
 import torch
-from runs import ROOT
+from runs import ROOT, quiet, run, run_row, run_tables, small
 from torch import nn
 from torch.nn import functional
 
@@ -15,6 +15,7 @@ from actstudy.advice import rules
 from actstudy.health import Monitor, contrast, doctor, tracing
 from actstudy.health.subject import Choices
 from actstudy.losses import LOSSES, ContrastiveLoss
+from actstudy.study import planning
 from actstudy.training import optim
 
 sys.path.append(str(ROOT / "benchmarks"))
@@ -301,6 +302,14 @@ def test_a_monitors_adaptive_clipping_is_that_of_runs(norm):
     assert after == pytest.approx(1 if norm > 10 else norm, rel=1e-5)
 
 
+def test_adaptive_clipping_is_a_level_of_an_axis(tmp_path):
+    study = tmp_path / "clipping.yaml"
+    axes = "{activation: [tanh, relu], clip: [1.0, adaptive, null]}"
+    study.write_text(f"baseline: relu\naxes: {axes}\ntasks: {{mlp: {{epochs: 2}}}}\n")
+    levels = [planned.spec.clip for planned in planning.load(study).possible]
+    assert set(levels) == {1.0, "adaptive", None}
+
+
 # Watching changes nothing
 
 
@@ -368,3 +377,30 @@ def test_runs_of_the_task_are_judged_by_settings_and_curves():
     assert speaks(200.0, batch_size=8) == {"logit_scale": "warning"}
     assert "norm_without_epsilon" in speaks(batch_size=8, loss="clip_without_eps")
     assert speaks(7.0, batch_size=8, task="vision") == {"logit_scale": "note"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"batch_size": 4}, {"few_pairs", "small_batch"}),
+        ({"batch_size": 8, "loss": "clip_without_eps"}, {"norm_without_epsilon"}),
+        (
+            {"batch_size": 8, "loss": "clip_without_clamp", "loss_args": {"scale": 400.0}},
+            {"logit_scale"},
+        ),
+        ({"batch_size": 8, "loss_args": {"scale": 5.0}}, {"logit_scale"}),
+        ({"batch_size": 8, "loss_args": {"scale": 5.0, "learn_scale": 0}}, set()),
+        ({"batch_size": 8, "loss": "siglip"}, set()),
+        ({"batch_size": 8}, set()),
+    ],
+    ids=str,
+)
+def test_a_run_of_the_task_is_judged_by_what_it_leaves(prepared_folder, tmp_path, fields, expected):
+    folder = prepared_folder("fashion_mnist_tenth")
+    spec = small("contrastive", "relu", **fields)
+    assert run(spec, tmp_path / "a", folder, quiet(probe_every=2)) == "completed"
+    tables = run_tables(tmp_path / "a")
+    rows = [tables[name].to_pylist() for name in ("health", "curves")]
+    findings = {finding.rule for finding in rules.advise(*rows, run_row(tmp_path / "a"))}
+    of_contrast = {rule.__name__ for rule in contrastive_rules.RULES} | {"small_batch"}
+    assert findings & of_contrast - {"short_warmup"} == expected

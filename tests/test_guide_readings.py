@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from actstudy.contract.reading import exact, mean_of, median_of, ratio_of, share_of
+from actstudy.analysis.questions.stats import mean_interval
+from actstudy.contract.reading import LEVEL, exact, mean_of, median_of, ratio_of, share_of
 
 
 def test_a_mean_has_the_t_interval():
@@ -13,6 +14,16 @@ def test_a_mean_has_the_t_interval():
     low, high = stats.t.interval(0.95, 3, np.mean(x), stats.sem(x))
     assert (value.value, value.n) == (3.5, 4)
     assert (value.low, value.high) == pytest.approx((low, high))
+
+
+@pytest.mark.parametrize("n", [2, 5, 30])
+def test_a_mean_has_the_interval_that_studies_have(n):
+    """Both write down one formula: the hash of every measurement is of the one in contract/."""
+    x = np.random.default_rng(n).exponential(size=n)
+    value = mean_of(x.tolist())
+    estimate = mean_interval(x.tolist(), LEVEL)
+    for name in ("value", "low", "high", "n"):
+        assert getattr(value, name) == pytest.approx(getattr(estimate, name), rel=1e-12)
 
 
 def test_a_share_has_the_wilson_interval():

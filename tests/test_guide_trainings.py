@@ -138,20 +138,14 @@ def test_a_change_that_changes_nothing_makes_no_difference():
     same = only(dying.dead_compared({"init": "he_normal"}, **shape))
     assert same["fewer"].value == 0
     assert same["ratio"].value == 1
+    by_steps = by_condition(dying.dead_compared({"lr_times": 0.1}, **{**shape, "steps": [1, 39]}))
+    assert list(by_steps) == ["steps 1", "steps 39"]
+    assert by_steps["steps 39"]["without"] == same["without"]
     leaky = only(dying.dead_compared({"activation": "leaky_relu"}, **shape))
     assert leaky["with"].value == 0
     assert leaky["ratio"].value > 0
     with pytest.raises(ValueError, match="allowed: activation, norm, init, lr_times"):
         dying.dead_compared({"widht": 3}, **shape)
-
-
-def test_pruning_counts_the_parameters_of_dead_units():
-    assert dying.n_parameters([3, 4, 2]) == 3 * 4 + 4 + 4 * 2 + 2
-    values = only(dying.pruning(hidden=[16], lr=1.0, steps=39, seeds=2))
-    (reading,) = dying.dead_after(hidden=[[16]], lr=1.0, steps=39, seeds=2)
-    removed = reading.values["dead_end"].value * 16 * (784 + 1 + 10)
-    assert values["smaller"].value == pytest.approx(removed / dying.n_parameters([784, 16, 10]))
-    assert values["largest_change"].value < 0.05
 
 
 def test_a_shift_alone_is_the_same_function_at_the_start():
@@ -188,6 +182,9 @@ def test_lbfgs_gets_further_than_it_began_and_a_ratio_with_itself_is_one():
     values = only(second_order.second_order("relu", **shape))
     assert values["ratio"].value == values["gain"].value == 1
     assert values["loss"].value < math.log(10)
+    several = by_condition(second_order.second_order("relu", **{**shape, "passes": [10, 40]}))
+    assert several["passes 10"] == values
+    assert several["passes 40"]["loss"].value < values["loss"].value
 
 
 def test_learnt_values_begin_as_given_and_move():

@@ -3,6 +3,7 @@
 import fnmatch
 import json
 import math
+import re
 
 import ledgers
 import numpy as np
@@ -19,6 +20,7 @@ from actstudy.guide import measured
 from actstudy.study import bounds, measuring, planning
 from actstudy.study.ledger import read_ledger, requests
 
+SENTENCE = re.compile(r"(?<!et al)\.(?= [A-Z{]|$)")  # where one ends
 FAULTS = {
     "an unknown key": ("claimed:", "claimd:", "a_2.yaml: C1.claimd: ", "did you mean 'claimed'"),
     "no criterion": ("holds_if: {largest: {equals: 1, within: 0}}", "", "C1: got no holds_if"),
@@ -49,6 +51,13 @@ FAULTS = {
     "both": ("claimed:", "unmeasurable: why\n  claimed:", "got measure with unmeasurable"),
     "no claim": (ledgers.CLAIM, "", "it is empty"),
 }
+
+
+def test_a_verdict_against_expectation_is_explained_in_two_sentences():
+    claims = read_ledger(ROOT / "config/guide")
+    notes = {key: claim["note"] for key, claim in claims.items() if claim.get("unexpected")}
+    assert len(notes) >= 10
+    assert {key: note for key, note in notes.items() if len(SENTENCE.findall(note)) != 2} == {}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

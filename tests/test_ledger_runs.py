@@ -164,8 +164,36 @@ def test_cells_near_the_best_are_counted_seed_by_seed_and_their_tasks_are_the_sa
     assert shares[0] == 0  # gelu is better in each seed
     assert 0 < shares[1] < 1
     assert (share.value, share.n) == (pytest.approx(np.mean(shares)), 2)
-    half = stats.t.ppf(0.975, 1) * np.std(shares, ddof=1) / np.sqrt(2)
-    assert share.high - share.value == pytest.approx(half)
+    assert 0 < share.low < share.value < share.high < 1
+
+
+def test_the_interval_of_a_mean_of_shares_stays_within_0_and_1():
+    share = ledger_gains.mean_share([0.0, 0.1, 1.0, 0.9])
+    error = np.std([0.0, 0.1, 1.0, 0.9], ddof=1) / 2
+    assert share.value == pytest.approx(0.5)
+    half = stats.t.ppf(0.975, 3) * error / 0.25  # of the log of the odds, 0
+    assert share.low == pytest.approx(1 / (1 + np.exp(half)))
+    assert share.high == pytest.approx(1 - share.low)
+    assert stats.t.ppf(0.975, 3) * error > 0.5  # where the t interval of the mean is not
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.5, 0.5), (2, 1), (9, 1)])
+def test_the_interval_of_four_shares_holds_their_mean(a, b):
+    """Shares of eight seeds in tasks from a beta distribution; the plain t interval: 88 to 94%."""
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(2000):
+        shares = rng.binomial(8, rng.beta(a, b, 4)) / 8
+        interval = ledger_gains.mean_share(shares.tolist())
+        covered.append(interval.low <= a / (a + b) <= interval.high)
+    assert np.mean(covered) > 0.945
+
+
+def test_tasks_that_agree_have_no_narrow_interval():
+    assert ledger_gains.mean_share([1.0, 1.0, 1.0]).low < 0.5
+    same = ledger_gains.mean_share([0.5, 0.5, 0.5])
+    assert (same.value, same.low, same.high, same.n) == (0.5, 0, 1, 3)
+    assert (ledger_gains.mean_share([0.5]).low, ledger_gains.mean_share([0.5]).n) == (0, 1)
 
 
 def test_a_single_task_that_agrees_with_itself_decides_nothing(tables):

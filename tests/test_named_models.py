@@ -88,6 +88,8 @@ def test_remedies_know_what_is_inside_a_model():
     assert "batch_norm" in context.words(facts)
     assert "batch_norm" in context.words({**facts, "model": "mobilenetv2"})
     assert "batch_norm" not in context.words({**facts, "model": "convnext_tiny"})
+    assert "batch_norm" in context.words({"task": "contrastive"})
+    assert "batch_norm" in context.words({"task": "contrastive", "model": "dual"})
 
 
 # Fields
@@ -97,7 +99,10 @@ def test_remedies_know_what_is_inside_a_model():
     ("stated", "parts"),
     [
         ({"model": "resnet5"}, ["tasks.vision.model: got 'resnet5'; did you mean 'resnet50'? "]),
-        ({"model": "vgg16"}, ["got 'vgg16'; allowed: resnet18, resnet50,", "or null for the task"]),
+        (
+            {"model": "vgg16"},
+            ["got 'vgg16'; allowed: siamese, dual, resnet18,", "or null for the task"],
+        ),
         ({"depth": 2}, ["depth: set, but task vision has no use for it"]),
         ({"model": "resnet18", "depth": 2}, ["depth: set, but task vision has no use for it"]),
         (
@@ -149,7 +154,7 @@ def test_the_command_line_takes_a_name(capsys):
     with pytest.raises(SystemExit, match="2"):
         cli.main([*flags, "--model", "mobilenet"])
     line = capsys.readouterr().err
-    assert "model: got 'mobilenet'; did you mean 'mobilenetv2'? allowed: resnet18, " in line
+    assert "model: got 'mobilenet'; did you mean 'mobilenetv2'? allowed: siamese, dual, " in line
     with pytest.raises(SystemExit, match="2"):
         cli.main([*flags, "--model", "mobilenetv2", "--nesterov", "--optimizer", "sgd"])
     assert "nesterov: got True with optimizer sgd and momentum 0" in capsys.readouterr().err

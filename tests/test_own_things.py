@@ -11,12 +11,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refusal
-from runs import ROOT, quiet, run, run_row, tiny
+from runs import ROOT, quiet, run, run_row
 from torch import nn
 
 from actstudy.commands import cli
 from actstudy.contract import declarations, literals, registry
-from actstudy.data import arrays, prepared, standardisation
+from actstudy.data import arrays, augment, prepared, standardisation
 from actstudy.nets import activations
 from actstudy.study import model_checks, planning
 from actstudy.training import wiring
@@ -531,8 +531,9 @@ def test_a_pack_of_another_model_than_the_mlp_is_refused(package, tmp_path):
 
 
 def test_colours_are_changed_of_colours_alone(data):
-    jitter = dataclasses.replace(tiny(), augment="crop_flip_jitter")
-    refusal(lambda: wiring.check_augment(jitter, data), "images of float32; allowed: none, crop")
+    kind = data.arrays["train_x"].dtype
+    refusal(lambda: augment.check("crop_flip_jitter", kind), "images of float32; allowed: none,")
+    augment.check("crop_flip", kind)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

@@ -16,6 +16,7 @@ from commands import command
 from runs import ROOT
 
 from actstudy.analysis.page import property_tables
+from actstudy.analysis.page.property_notes import MEANINGS
 from actstudy.certificate import benchmarked, halves, kernels, pieces, properties, signal
 from actstudy.certificate.certify import MEASURED, measures_of
 from actstudy.certificate.measures import MEASURES
@@ -23,7 +24,7 @@ from actstudy.certificate.outcome import NotMeasured
 from actstudy.certificate.subject import Subject, subject_of
 from actstudy.commands.properties import of_registered
 from actstudy.contract import own, registry
-from actstudy.nets.activations import ACTIVATIONS, gain
+from actstudy.nets.activations import ACTIVATIONS, entry, gain
 
 sys.path.insert(0, str(ROOT / "docs"))
 import computed
@@ -443,6 +444,32 @@ def test_kernels_are_listed():
     assert not written["native"]
     assert "sigmoid_backward" in written["backward"]
     assert kernels.kernels(subject_of("identity")).values["forward"] == []
+
+
+KEPT_BETWEEN = {  # bytes per value before the activation
+    **dict.fromkeys(["relu", "tanh", "sigmoid", "identity"], 4),  # the output is enough
+    **dict.fromkeys(["gelu", "silu", "mish", "elu", "softplus", "hardswish", "prelu"], 8),
+    "glu": 4 + 2,  # its input; of two values one goes on
+    "crelu": 8 + 8,  # the outputs of two relus, and both together, which the next layer keeps
+}
+
+
+@pytest.mark.parametrize("name", KEPT_BETWEEN)
+def test_what_is_kept_between_layers(name):
+    values = MEASURES["between"].run(Subject(name, entry(name).factory, False)).values
+    assert values["bytes"] == KEPT_BETWEEN[name]
+    assert values["relu_bytes"] == 4
+
+
+def test_every_column_has_a_meaning_and_nothing_else():
+    columns = {title: list(table) for title, table in properties.TABLES.items()}
+    for device in ("CPU", "GPU"):
+        columns[properties.COST] += [f"{device}, forward", f"{device}, with backward"]
+    assert {title: list(table) for title, table in MEANINGS.items()} == columns
+    page = property_tables.page(properties.rows_of("relu", timed=False))
+    for table in MEANINGS.values():
+        for column, meaning in table.items():
+            assert f"- **{column}**: {meaning}." in page
 
 
 def test_times_are_those_of_the_benchmark():

@@ -11,7 +11,8 @@ ADAM = ("adam", "adamw", "nadam", "radam", "adamax", "adafactor", "sparseadam")
 ADAPTIVE = (*ADAM, "rmsprop", "adagrad", "adadelta", "rprop", "lion")
 UNBOUNDED = ("relu", "gelu", "silu")  # what replaces an activation that saturates
 NOT_ZERO_CUT = ("leaky_relu", "gelu", "silu")  # what replaces one whose units die
-WITH_BATCH_NORM = ("vision", "resnet50", "mobilenetv2", "siamese", "dual")  # tasks, models with it
+# Tasks and models that have it inside.
+WITH_BATCH_NORM = ("vision", "resnet50", "mobilenetv2", "contrastive", "siamese", "dual")
 MLPS = ("mlp", "tabular", "tabular_regression")  # tasks whose model is the MLP
 
 

@@ -78,10 +78,19 @@ def nearest_cells(cells: Iterable[Cell], question: Question) -> list[str]:
         if question.tasks and cell.task not in question.tasks:
             continue
         unlike = evidence.differing(cell, texts, question.device)
-        words = ", ".join(unlike) or "nothing that was timed is within the budget"
+        words = ", ".join(unlike) or over_budget(cell)
         lines.append((len(unlike), f"{cell.name}: {words}"))
     lines.sort(key=lambda line: line[0])
     return [line for _, line in lines[:MAX_NEAREST]]
+
+
+def over_budget(cell: Cell) -> str:
+    """That no activation of a cell is within the budget, and what the fastest one took."""
+    seconds = choice.costs(cell.runs, cell.settings.metric)["train_seconds"].dropna()
+    if seconds.empty:
+        return "no run was timed alone"
+    fastest = f"{seconds.idxmin()}, the fastest, took {seconds.min():.3g} s"
+    return f"nothing that was timed is within the budget: {fastest}"
 
 
 def no_data(cells: Iterable[Cell], question: Question) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pandas as pd
 from actstudy.analysis import stored
 from actstudy.analysis.questions.factors import texts
 from actstudy.analysis.questions.seed_values import TaskValues, task_values
-from actstudy.contract import registry
+from actstudy.contract import checkout, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import TaskPlan
 from actstudy.contract.spec import RunSpec
@@ -31,6 +31,7 @@ class Cell:
 
     study: str
     file: str  # of the study, empty if it is not there
+    place: str  # the folder that its runs were read from
     task: str
     group: str
     axes: dict[str, str]  # of the study's group of cells: run field -> place
@@ -67,19 +68,19 @@ class Cell:
         return bool(names) and all(device.lower() in name for name in names)
 
 
-def cells(places: Sequence[Path]) -> tuple[list[Cell], list[str]]:
-    """The cells of tables that compare two activations or more, and why other tables have none.
+def cells(places: Sequence[Path]) -> tuple[list[Cell], dict[Path, str]]:
+    """The cells of tables that compare two activations or more; folder -> why it has none.
 
     A cell whose runs are all in a cell of a folder before it is left out.
     """
     gathered: list[Cell] = []
-    faults = []
+    faults = {}
     for place in places:
         several = []
         try:
             several = list(of_folder(place))
         except StudyError as error:
-            faults.append(str(error))
+            faults[place] = str(error)
         for cell in several:
             ids = set(cell.runs["run_id"])
             if not any(ids <= set(other.runs["run_id"]) for other in gathered):
@@ -109,6 +110,7 @@ def of_folder(place: Path) -> Iterator[Cell]:
                 yield Cell(
                     study=plan.study,
                     file=file,
+                    place=str(checkout.study_path(place)),
                     task=str(task),
                     group=str(group),
                     axes=axes_of(str(group)) if plan.compare == COMPARED else {},

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from actstudy.analysis.questions.seed_values import PAIRED_BY
-from actstudy.contract import checkout, store
+from actstudy.contract import checkout, invocation, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan
 from actstudy.contract.schema import CELL
@@ -30,7 +30,10 @@ def kept_folders() -> list[Path]:
 
 
 def folder_of(file: str) -> Path:
-    """The folder of a study's tables; StudyError if they are not there yet."""
+    """The folder of a study's tables, else of those that documents have of it.
+
+    StudyError if neither is there, or if what documents have does not say what a run was.
+    """
     path = checkout.source_of(Path(file))
     if path.is_dir():
         study = _study_file(path / "tables")
@@ -41,13 +44,30 @@ def folder_of(file: str) -> Path:
     for folder in (place, own):
         if file_of(folder):
             return folder
-    copies = [folder for folder in kept_folders() if _stem(folder) == path.stem]
-    copy = (
-        f"; kept runs of it: {checkout.study_path(copies[0])}, without --config" if copies else ""
-    )
+    reason = ""
+    for folder in copies_of(path):
+        if not lacking(folder):
+            return folder
+        where = checkout.study_path(folder)
+        reason = f", and {where}, which documents quote, does not say what each run was"
     raise StudyError(
-        f"{file}: no table of its runs in {place}; allowed: a study that has run{copy}"
+        f"{file}: no table of its runs in {place}{reason}; allowed: a study that has run; "
+        f"to fix: {invocation.program()} run {file}"
     )
+
+
+def copies_of(study: Path) -> list[Path]:
+    """The folders of tables that documents have of a study file of the project."""
+    if study.resolve().parent != (checkout.ROOT / "config").resolve():
+        return []
+    return [folder for folder in kept_folders() if _stem(folder) == study.stem]
+
+
+def lacking(place: Path) -> list[str]:
+    """The columns of NEEDED that a folder's table of runs has not."""
+    path = file_of(place)
+    runs = _read(path) if path else pd.DataFrame()
+    return [name for name in NEEDED if name not in runs]
 
 
 def read_runs(place: Path) -> pd.DataFrame:
@@ -56,12 +76,12 @@ def read_runs(place: Path) -> pd.DataFrame:
     if path is None:
         raise StudyError(f"{place}: no table of runs; allowed: a study's folder tables")
     runs = _read(path)
-    if lacking := [name for name in NEEDED if name not in runs]:
+    if absent := [name for name in NEEDED if name not in runs]:
         where = checkout.study_path(path)
-        raise StudyError(f"{where}: no column {lacking[0]}; allowed: a table of a study's runs")
-    absent = pd.DataFrame(None, runs.index, [name for name in COSTS if name not in runs])
+        raise StudyError(f"{where}: no column {absent[0]}; allowed: a table of a study's runs")
+    without = pd.DataFrame(None, runs.index, [name for name in COSTS if name not in runs])
     group = runs["group"].astype(object).fillna("")
-    return pd.concat([runs.assign(group=group), absent], axis=1)
+    return pd.concat([runs.assign(group=group), without], axis=1)
 
 
 def read_references(place: Path) -> pd.DataFrame:
@@ -107,6 +127,9 @@ def _study_file(place: Path) -> Path | None:
 
 
 def _stem(place: Path) -> str | None:
-    """The name of the study file of a folder of tables, if there is one."""
+    """The name of the study file of a folder of tables, if it is known."""
+    note = place / "plan.json"
+    if note.is_file():
+        return Path(Plan.from_json(note.read_text(encoding="utf-8")).file).stem
     file = _study_file(place)
     return file.stem if file else None

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from actstudy.certificate import (
+    between,
     cost,
     curve,
     facts,
@@ -51,4 +52,5 @@ MEASURES: dict[str, Measure] = {
     "kernels": Measure("kernels", kernels.kernels),
     "seconds": Measure("time", cost.seconds),
     "bytes": Measure("kept for backward", cost.bytes_saved),
+    "between": Measure("kept between layers", between.bytes_between),
 }

@@ -172,6 +172,7 @@ TABLES: dict[str, dict[str, Property]] = {
     COST: {
         "kernel": Property("kernels", _kernel),
         "bytes kept": Property("bytes", _key("bytes", ".3g")),
+        "kept between layers": Property("between", _key("bytes", ".3g")),
     },
 }
 

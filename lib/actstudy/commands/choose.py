@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from actstudy.commands import run_flags
 from actstudy.commands.parser import Parser
-from actstudy.contract import errors, invocation, registry
+from actstudy.contract import checkout, errors, invocation, registry
 from actstudy.contract.errors import StudyError
 from actstudy.study.config import RunFields, set_fields
 from actstudy.study.reading import coerce
 from actstudy.study.validation import validate
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from actstudy.analysis.evidence import Cell
 
 EXAMPLES = """actstudy choose --family mlp --depth 20
@@ -60,7 +62,8 @@ def add_flags(parser: Parser) -> None:
         "--config",
         nargs="+",
         metavar="STUDY",
-        help="studies to answer from (default: all in results/, and those that documents quote)",
+        help="studies to answer from, else what documents have of them (default: all in results/,"
+        " and those that documents quote); the answer names the folder of tables that was read",
     )
     parser.add_argument("--json", action="store_true", help="the answer as JSON")
     parser.add_argument(
@@ -86,19 +89,19 @@ def choose(arguments: argparse.Namespace) -> int:
     cells, faults = evidence.cells(places)
     check_device(arguments.device, cells)
     answers = choosing.answers_of(cells, question)
-    for line in faults if answers else ():
-        print(f"not read: {errors.visible(line)}", file=sys.stderr)
-    content: dict[str, Any] = {}
-    if not answers:
-        content = {**choosing.no_data(cells, question), "not_read": faults}
+    content: dict[str, Any] = {"not_read": list(faults.values())}
+    if answers:
+        report_faults(faults)
+    else:
+        content |= choosing.no_data(cells, question)
     if arguments.json:
         data = [choice_tables.as_data(cell, rows) for cell, rows in answers]
         print(json.dumps({"answers": data, **content}, indent=1))
     elif answers:
-        print(choice_tables.page(answers), end="")
+        print(choice_tables.page(answers, question.matters), end="")
         print(choice_tables.default_init(answers, question.fields), end="")
     else:
-        report_no_data(content)
+        report_no_data(content, faults)
     return 0 if answers else NO_DATA
 
 
@@ -123,13 +126,29 @@ def question_of(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def report_no_data(content: Mapping[str, Any]) -> None:
+def report_faults(faults: "Mapping[Path, str]") -> None:
+    """Print to stderr which of the user's own tables an answer does without, and why."""
+    from actstudy.analysis import stored
+
+    quoted = stored.kept_folders()
+    for place, line in faults.items():
+        if place not in quoted:
+            print(f"not read: {errors.visible(line)}", file=sys.stderr)
+
+
+def report_no_data(content: Mapping[str, Any], faults: "Mapping[Path, str]") -> None:
     """Print the study that would give data, after comments: what is nearest, what is not read."""
+    from actstudy.analysis import stored
+
+    quoted = [place for place in stored.kept_folders() if place in faults]
     print(f"# {content['no_data']}")
     for line in content["nearest"]:
         print(f"# nearest, no answer: {line}")
-    for line in content["not_read"]:
-        print(f"# not read: {line}")
+    for line in [faults[place] for place in faults if place not in quoted]:
+        print(f"# not read: {errors.visible(line)}")
+    if quoted:
+        names = ", ".join(str(checkout.study_path(place)) for place in quoted)
+        print(f"# not read, tables for documents that do not say what each run was: {names}")
     if content["fault"]:
         print(f"# no study can answer it: {content['fault']}")
         return

@@ -91,7 +91,7 @@ SHIPPED: dict[str, str] = {
     "tasks/metrics.py": "417adec2064a",
     "tasks/mlp.py": "ccca8a249bf3",
     "tasks/regression.py": "8fd90bce9d14",
-    "tasks/retrieval.py": "71a372642b4e",
+    "tasks/retrieval.py": "19b30bf1b4c3",
     "tasks/tabular.py": "2ad1c1a7bf08",
     "tasks/tabular_regression.py": "ab4fd9e17c52",
     "tasks/vision.py": "99404fa7b86f",

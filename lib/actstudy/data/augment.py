@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from actstudy.contract.errors import StudyError
 from actstudy.contract.streams import stream
 
 # Of torchvision's RandomResizedCrop: share of the image's area, log of width over height, tries.
@@ -46,6 +47,13 @@ def draws(
     if kind == "crop_flip_jitter":
         columns += [*rng.uniform(1 - STRENGTH, 1 + STRENGTH, (3, n))]
     return np.stack(columns, 1).astype(np.float32)
+
+
+def check(kind: str, dtype: np.dtype[Any]) -> None:
+    """StudyError if colours are to be changed of images whose values are not 0 to 255."""
+    if kind == "crop_flip_jitter" and dtype != np.uint8:
+        got = f"got {kind!r} for images of {dtype}"
+        raise StudyError(f"augment: {got}; allowed: none, crop_flip; it needs uint8, 0 to 255")
 
 
 def view_draws(

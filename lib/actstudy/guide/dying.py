@@ -1,6 +1,5 @@
 """Measurements: dead units and exact zeros of networks that are trained on embedded data."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -113,7 +112,7 @@ def dead_compared(
     init: Choice = "he_normal",
     data: str = FASHION,
     lr: float | list[float] = 1e-3,
-    steps: int = 150,
+    steps: int | list[int] = 150,
     seeds: int = 5,
 ) -> list[Reading]:
     """What a change does to dead units after training with Adam, paired by seed.
@@ -123,7 +122,7 @@ def dead_compared(
     without it over that with it.
     """
     readings = []
-    for text, at in conditions(depth=depth, lr=lr):
+    for text, at in conditions(depth=depth, lr=lr, steps=steps):
         hidden = (width,) * at["depth"]
         values = {"activation": activation, "norm": norm, "init": init, "lr": at["lr"]}
         changed = {**values, **change}
@@ -133,7 +132,7 @@ def dead_compared(
         ends = []
         for fields in (values, changed):
             fields |= {"activation": fixed(fields["activation"]), "init": fixed(fields["init"])}
-            lesson = Lesson(**fields, hidden=hidden, data=data, steps=steps, seeds=seeds)
+            lesson = Lesson(**fields, hidden=hidden, data=data, steps=at["steps"], seeds=seeds)
             ends.append(history(lesson).units[-1])
         readings.append(Reading(_difference(*ends), text))
     return readings
@@ -153,56 +152,6 @@ def _difference(base: Units, changed: Units) -> dict[str, Value]:
     }
 
 
-def pruning(
-    activation: Choice = "relu",
-    hidden: Sequence[int] = (256, 128),
-    data: str | list[str] = FASHION,
-    lr: float | list[float] = 1e-3,
-    steps: int = 390,
-    seeds: int = 5,
-) -> list[Reading]:
-    """What is left out with the dead units of trained nets: `smaller`, a share of all parameters.
-
-    `largest_change`: of an output on the test examples, over the largest output, when what leads
-    from dead units is set to 0.
-    """
-    readings = []
-    for text, at in conditions(data=data, lr=lr):
-        lesson = Lesson(fixed(activation), tuple(hidden), **at, steps=steps, seeds=seeds)
-        course = history(lesson)
-        widths = [lesson.examples().features, *hidden, 10]
-        removed = [1 - n / n_parameters(widths) for n in _remaining(course.units[-1].dead, widths)]
-        values = {"smaller": mean_of(removed)}
-        values["largest_change"] = _change(course, lesson)
-        readings.append(Reading(values, text))
-    return readings
-
-
-def n_parameters(widths: Sequence[int]) -> int:
-    """Weights and biases of a net of these widths."""
-    return sum((before + 1) * after for before, after in itertools.pairwise(widths))
-
-
-def _remaining(dead: Tensor, widths: Sequence[int]) -> list[int]:
-    """The parameters of each run without its dead units (R, all hidden)."""
-    alive = [(~layer).sum(1) for layer in dead.split(list(widths[1:-1]), 1)]
-    return [n_parameters([widths[0], *row, widths[-1]]) for row in torch.stack(alive, 1).tolist()]
-
-
-def _change(course: History, lesson: Lesson) -> Value:
-    """The values `largest_change` of `pruning`."""
-    x = lesson.examples().x_test
-    net = lesson.net()
-    net.load_state_dict(course.net.state_dict())
-    with torch.no_grad():
-        before = net(x)
-        layers = course.units[-1].dead.split(lesson.hidden, 1)
-        for weight, dead in zip(list(net.weights)[1:], layers, strict=True):
-            weight.mul_(~dead[:, :, None])
-        change = (net(x) - before).abs().amax((1, 2)) / before.abs().amax((1, 2))
-    return exact(float(change.max()), n=net.runs)
-
-
 def _share(mask: Tensor) -> Tensor:
     return mask.double().mean(1)
 
@@ -216,5 +165,4 @@ MEASUREMENTS = {
     "revivals": revivals,
     "zero_share": zero_share,
     "dead_compared": dead_compared,
-    "pruning": pruning,
 }

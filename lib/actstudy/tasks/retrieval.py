@@ -37,23 +37,23 @@ def cosines(x: Tensor, y: Tensor) -> Tensor:
         return x @ y.T
 
 
-def retrieve(queries: Tensor, wanted: Tensor, gallery: Tensor, labels: Tensor) -> Retrieved:
+def retrieve(queries: Tensor, sought: Tensor, gallery: Tensor, labels: Tensor) -> Retrieved:
     """The rank of the nearest of the gallery that has a query's label; ties count against it.
 
-    So equal embeddings find nothing. queries: (N, D), wanted: (N,) their labels; gallery: (M, D),
-    labels: (M,), each wanted one among them. All of unit length.
+    So equal embeddings find nothing. queries: (N, D), sought: (N,) their labels; gallery: (M, D),
+    labels: (M,), each sought one among them. All of unit length.
     """
     ranks = []
     predicted = []
     for rows in torch.arange(len(queries), device=queries.device).split(CHUNK):
         near = cosines(queries[rows], gallery)
-        is_right = wanted[rows, None] == labels
+        is_right = sought[rows, None] == labels
         right = near.masked_fill(~is_right, -torch.inf).amax(1)
         first = near.masked_fill(is_right, -torch.inf).argmax(1)
         before = ~(near < right[:, None]) & ~is_right  # NaN is not below either
         rank = before.sum(1)
         ranks.append(rank)
-        predicted.append(torch.where(rank == 0, wanted[rows], labels[first]))
+        predicted.append(torch.where(rank == 0, sought[rows], labels[first]))
     return Retrieved(torch.cat(ranks), torch.cat(predicted))
 
 

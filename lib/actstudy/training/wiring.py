@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from actstudy.contract import frameworks, nets, own
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
-from actstudy.data import prepared
+from actstudy.data import augment, prepared
 from actstudy.nets import own_models, parameters
 from actstudy.nets.activations import Sites
 from actstudy.nets.initializers import initialize
@@ -87,7 +87,7 @@ def _initialised(
     """The model of a run, its sites, and the fields of its engine; ValueError if they cannot be."""
     seed_globals(spec)
     check_lengths(spec, data.n("train"), device)
-    check_augment(spec, data)
+    augment.check(spec.augment, data.arrays["train_x"].dtype)
     model, sites = make_model(spec, data)
     return model, sites, _shared([spec], [folder], data, device, settings)
 
@@ -201,14 +201,6 @@ def check_packable(spec: RunSpec, model: nn.Module) -> None:
     if type(model) is not MLP or own_loss:
         got = f"got 'pack' for task {spec.task}, whose model or loss is its own"
         raise StudyError(f"engine: {got}; allowed: eager, compiled")
-
-
-def check_augment(spec: RunSpec, data: prepared.Prepared) -> None:
-    """StudyError if colours are to be changed of images whose values are not 0 to 255."""
-    kind = data.arrays["train_x"].dtype
-    if spec.augment == "crop_flip_jitter" and kind != np.uint8:
-        got = f"got {spec.augment!r} for images of {kind}"
-        raise StudyError(f"augment: {got}; allowed: none, crop_flip; it needs uint8, 0 to 255")
 
 
 def seed_globals(spec: RunSpec) -> None:

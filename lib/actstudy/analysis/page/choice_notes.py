@@ -51,7 +51,7 @@ def out_of_set(cell: Cell, rows: pd.DataFrame) -> Iterator[str]:
         yield f"Not compared, as no run ended with a number: {escaped(listed(sorted(unknown)))}."
 
 
-def reservations(cell: Cell, rows: pd.DataFrame) -> Iterator[str]:
+def reservations(cell: Cell, rows: pd.DataFrame, matters: str) -> Iterator[str]:
     """What the set takes for granted, and what is wrong with the cell."""
     n = int(rows["n"].min())
     if not rows["trains"].any():
@@ -61,6 +61,8 @@ def reservations(cell: Cell, rows: pd.DataFrame) -> Iterator[str]:
     if rows["n_collapsed"].any():
         yield "Differences are of typical runs, without those that collapsed or diverged."
     yield from of_costs(rows[rows["in_set"]])
+    if matters == "memory":
+        yield from of_memory(rows[rows["in_set"]])
     yield from as_good(cell, rows)
 
 
@@ -79,6 +81,13 @@ def of_costs(inside: pd.DataFrame) -> Iterator[str]:
         yield "No run was timed alone (runs of a pack have no time of their own): no costs."
     elif len(timed) > 1 and timed["slowest_seconds"].min() >= timed["fastest_seconds"].max():
         yield "The ranges of the seconds overlap: these runs do not decide which is the cheapest."
+
+
+def of_memory(inside: pd.DataFrame) -> Iterator[str]:
+    """What the peak memory of the set does not say."""
+    peaks = inside[["smallest_memory_bytes", "peak_memory_bytes"]].dropna()
+    if len(peaks) > 1 and peaks["peak_memory_bytes"].min() >= peaks["smallest_memory_bytes"].max():
+        yield "The ranges of the memory overlap: these runs do not decide which needs the least."
 
 
 def as_good(cell: Cell, rows: pd.DataFrame) -> Iterator[str]:

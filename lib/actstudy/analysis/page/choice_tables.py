@@ -11,7 +11,7 @@ import pandas as pd
 from actstudy.analysis import scale
 from actstudy.analysis.choosing import Answer
 from actstudy.analysis.evidence import Cell
-from actstudy.analysis.markdown import escaped, listed, markdown
+from actstudy.analysis.markdown import escaped, listed, markdown, metric_name
 from actstudy.analysis.page.choice_notes import (
     NONE_TRAINS,
     few_seeds,
@@ -26,16 +26,21 @@ from actstudy.contract.spec import DEFAULTS
 MAX_WHOLE = 4  # cells that have a table of their own each
 ALWAYS_NAMED = ["dataset", "model", "init", "optimizer", "lr", "precision", "engine"]
 NO_SECONDS = "not timed alone"
+ORDERS = {  # what matters -> what a set is ordered by
+    "accuracy": "the mean",
+    "speed": "training time, or the mean if no run was timed alone",
+    "memory": "peak memory",
+}
 
 
-def page(answers: Sequence[Answer]) -> str:
+def page(answers: Sequence[Answer], matters: str = "speed") -> str:
     """All answers: a section per cell, of many cells a table with a row per cell."""
     if len(answers) > MAX_WHOLE:
-        return f"{overview(answers)}\n"
-    return "\n\n".join(section(cell, rows) for cell, rows in answers) + "\n"
+        return f"{overview(answers, matters)}\n"
+    return "\n\n".join(section(cell, rows, matters) for cell, rows in answers) + "\n"
 
 
-def section(cell: Cell, rows: pd.DataFrame) -> str:
+def section(cell: Cell, rows: pd.DataFrame, matters: str) -> str:
     """The answer of one cell: where it was measured, the set, and what is out of it."""
     inside = rows[rows["in_set"]]
     metric = f"test {cell.settings.metric.replace('_', ' ')}"
@@ -43,17 +48,17 @@ def section(cell: Cell, rows: pd.DataFrame) -> str:
     text = (
         f"The set has {len(inside)} of {len(rows)} activations: with {LEVEL:.0%} confidence it "
         f"holds the one with the best {metric}. An activation is out of it if another is better by "
-        f"{margin} or more, and not by chance."
+        f"{margin} or more, and not by chance. It is ordered by {ORDERS[matters]}."
     )
     lines = [{"activation": str(level), **columns(cell, rows, level)} for level in inside.index]
     parts = [f"## {escaped(cell.name)}", escaped(where(cell)), *not_separated(cell, rows), text]
     parts.append(markdown(lines))
-    notes = [*out_of_set(cell, rows), *reservations(cell, rows)]
+    notes = [*out_of_set(cell, rows), *reservations(cell, rows, matters)]
     return "\n\n".join([*parts, *notes])
 
 
 def where(cell: Cell) -> str:
-    """What the runs of a cell share, and on what they were trained."""
+    """What the runs of a cell share, on what they were trained, and where they were read."""
     fields = ALWAYS_NAMED
     if cell.task in registry.tasks():
         fields = [*ALWAYS_NAMED, *registry.task(cell.task)["model_fields"]]
@@ -64,7 +69,7 @@ def where(cell: Cell) -> str:
     lengths = [
         f"{cell.fields[name]} {name}" for name in ("epochs", "steps") if cell.fields.get(name)
     ]
-    return f"{', '.join([*words, *lengths])}; {listed(cell.devices)}."
+    return f"{', '.join([*words, *lengths])}; {listed(cell.devices)}. Read from {cell.place}."
 
 
 def columns(cell: Cell, rows: pd.DataFrame, level: object) -> dict[str, str]:
@@ -81,7 +86,7 @@ def columns(cell: Cell, rows: pd.DataFrame, level: object) -> dict[str, str]:
         f"below the best, {numbers.unit}": below,
         "seeds": f"{row['n']}",
         "seconds per run": seconds(row),
-        "peak memory": memory(row),
+        f"peak memory, {'process' if cell.is_on('cpu') else 'allocated'}": memory(row),
         "collapsed": collapsed(row),
         "to sharpen": sharpen(cell, row),
     }
@@ -137,7 +142,7 @@ def command(cell: Cell, row: pd.Series) -> str:
     return f"{invocation.program()} run {shlex.quote(cell.file)} --set {shlex.join(pairs)}"
 
 
-def overview(answers: Sequence[Answer]) -> str:
+def overview(answers: Sequence[Answer], matters: str) -> str:
     """A table with a row per cell, its set in order; to see one whole, ask for less."""
     lines = []
     for cell, rows in answers:
@@ -146,15 +151,23 @@ def overview(answers: Sequence[Answer]) -> str:
             "cell": cell.name,
             "seeds": f"{int(rows['n'].min())}",
             "activations": f"{len(rows)}",
+            "best mean": best_mean(cell, rows),
             "in the set": inside if rows["trains"].any() else NONE_TRAINS,
         }
         lines.append(line)
     text = (
         f"{len(answers)} cells answer, each by itself: its set holds the best activation with "
-        f"{LEVEL:.0%} confidence. With more flags, {MAX_WHOLE} cells or fewer, each has a table "
-        "with differences and costs; --json has all of them."
+        f"{LEVEL:.0%} confidence, ordered by {ORDERS[matters]}. With more flags, {MAX_WHOLE} cells "
+        "or fewer, each has a table with differences and costs; --json has all of them."
     )
     return "\n\n".join([text, markdown(lines), *under_overview(answers)])
+
+
+def best_mean(cell: Cell, rows: pd.DataFrame) -> str:
+    """The best mean metric of a cell, to compare cells of one data set with each other."""
+    numbers = scale.of_metric(cell.settings.metric, cell.settings.predicts)
+    best = cell.settings.sign * (cell.settings.sign * rows["mean"]).max()
+    return f"{numbers.number(best)} {numbers.unit or metric_name(cell.settings.metric)}"
 
 
 def short(level: object, row: pd.Series) -> str:
@@ -169,7 +182,7 @@ def under_overview(answers: Sequence[Answer]) -> Iterator[str]:
     """Where the cells of an overview were measured, and how many have few seeds."""
     places = dict.fromkeys(
         f"{cell.study}, {cell.task}: {cell.fields.get('dataset', 'several data sets')}; "
-        f"{listed(cell.devices)}"
+        f"{listed(cell.devices)}; read from {cell.place}"
         for cell, _ in answers
     )
     yield "\n".join(f"- {escaped(place)}" for place in places)
@@ -200,6 +213,7 @@ def as_data(cell: Cell, rows: pd.DataFrame) -> dict[str, Any]:
     return {
         "study": cell.study,
         "file": cell.file,
+        "read_from": cell.place,
         "task": cell.task,
         "group": cell.group,
         "metric": cell.settings.metric,

@@ -3,30 +3,23 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from actstudy.analysis.markdown import escaped, listed, markdown
+from actstudy.analysis.page.property_notes import MEANINGS, NOTES
 
 Row = Mapping[str, str]  # activation, label, table, property, text
-NOTES = {  # what the words of a table mean
-    "Curve": "Ranges are infimum and supremum. Places are looked for from -20 to 20.",
-    "Slopes and zeros": "Gradients are autograd's. What rounding alone makes flat does not count.",
-    "Signal": (
-        "Inputs are from N(0, 1); a mean below 5% of the sd is zero-centred. With the gain a "
-        "second moment of 1 stays 1 in every layer; a small change of it, and the second moment of "
-        "the gradient, are multiplied per layer by the numbers in the table."
-    ),
-    "Halves": (
-        "All values of x are tried: from and to which x output and gradient are finite, and have a "
-        "correct binary digit; any: to the last number that there is."
-    ),
-    "Cost": "Times are multiples of relu's, eager in fp32; bytes are per value in fp32.",
-}
 
 
 def page(rows: Sequence[Row]) -> str:
-    """All tables with their titles."""
+    """All tables with their titles, and what their columns mean."""
     parts = []
     for title in dict.fromkeys(row["table"] for row in rows):
-        parts += [f"## {title}", table(rows, title), NOTES[title]]
+        parts += [f"## {title}", table(rows, title), notes(title)]
     return "\n\n".join(parts) + "\n"
+
+
+def notes(title: str) -> str:
+    """The unit and the meaning of each column of a table, as a list below it."""
+    lines = [f"- **{column}**: {meaning}." for column, meaning in MEANINGS[title].items()]
+    return "\n".join([NOTES[title], "", *lines])
 
 
 def table(rows: Sequence[Row], title: str) -> str:

@@ -28,7 +28,7 @@ ORDERS = {  # what matters -> the column that orders the set, the smallest first
 COLUMNS = ["in_set", "better", "trains", "n_runs", "n_collapsed"]
 COLUMNS += ["n", "shortfall", "low", "high", "more_seeds"]
 COSTS = ["mean", "n_timed", "train_seconds", "fastest_seconds", "slowest_seconds"]
-COSTS += ["peak_memory_bytes"]
+COSTS += ["smallest_memory_bytes", "peak_memory_bytes"]
 
 
 def choice(values: TaskValues, settings: TaskPlan) -> pd.DataFrame:
@@ -134,6 +134,7 @@ def costs(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
             "train_seconds": seconds.median(),
             "fastest_seconds": seconds.min(),
             "slowest_seconds": seconds.max(),
+            "smallest_memory_bytes": part["peak_memory_bytes"].astype(float).min(),
             "peak_memory_bytes": part["peak_memory_bytes"].astype(float).max(),
         }
         rows.append(row)

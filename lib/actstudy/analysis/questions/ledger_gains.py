@@ -20,7 +20,7 @@ from actstudy.analysis.questions.seed_values import Frames
 from actstudy.analysis.questions.stats import Estimate, mean_interval
 from actstudy.contract import errors
 from actstudy.contract.plan import Plan, TaskPlan
-from actstudy.contract.reading import Absent, Value
+from actstudy.contract.reading import LEVEL, Absent, Value, share_of
 from actstudy.contract.spec import data_parts
 
 FULL = "config/guide_full.yaml"  # has the tasks on data that are not embedded
@@ -83,6 +83,25 @@ def gain(
 def mean_gain(gains: pd.Series, settings: TaskPlan, level: float) -> dict[str, Value]:
     """`gain` and `margins` of the mean of gains, a seed each, in the compared unit."""
     return in_units(mean_interval(gains.to_list(), level), settings)
+
+
+def mean_share(shares: Sequence[float]) -> Value:
+    """The mean of shares, one per task, with a 95% interval within 0 and 1.
+
+    The t interval of log(p / (1 - p)), p the mean, with the standard error of p over p (1 - p):
+    that of surveys for a share over clusters, such as `svyciprop` of R's package survey. If all are
+    0 or 1 it is Wilson's of as many tasks; alike in between they have no spread to tell it from.
+    """
+    n = len(shares)
+    mean = float(np.mean(shares))
+    if set(shares) <= {0, 1}:
+        return share_of(round(sum(shares)), n)
+    if n < 2 or len(set(shares)) == 1:
+        return Value(mean, 0.0, 1.0, n)
+    error = np.std(shares, ddof=1) / math.sqrt(n) / (mean * (1 - mean))
+    half = special.stdtrit(n - 1, (1 + LEVEL) / 2) * error
+    low, high = special.expit(special.logit(mean) + np.array([-half, half])).tolist()
+    return Value(mean, low, high, n)
 
 
 def in_units(estimate: Estimate, settings: TaskPlan) -> dict[str, Value]:

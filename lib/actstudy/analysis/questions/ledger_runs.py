@@ -13,6 +13,7 @@ from actstudy.analysis.questions.ledger_gains import (
     gain,
     is_share,
     mean_gain,
+    mean_share,
     runs_of,
     smallest,
 )
@@ -104,7 +105,7 @@ def share_near_best(
     """`share` of (task, seed) cells in which a level is within the task's margin of the best one.
 
     The best of that seed, in the task's first group of cells. A mean over tasks: its interval is
-    that of tasks, as seeds of one task have much in common.
+    that of tasks (`ledger_gains.mean_share`), as seeds of one task have much in common.
     """
     shares = []
     for task in tasks:
@@ -115,9 +116,7 @@ def share_near_best(
             raise ValueError(f"no run of {level} in task {task} has ended")
         cells = settings.sign * values[place].dropna(subset=[level])
         shares.append(float((cells.max(axis=1) - cells[level] <= settings.margin).mean()))
-    if set(shares) <= {0, 1}:  # tasks that agree have no spread that an interval could be of
-        return [Reading({"share": share_of(int(sum(shares)), len(shares))})]
-    return [Reading({"share": mean_of(shares)})]
+    return [Reading({"share": mean_share(shares)})]
 
 
 def precision_change(
