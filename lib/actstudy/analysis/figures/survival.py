@@ -90,7 +90,9 @@ def caption(title: str, table: pd.DataFrame, count: str) -> str:
     """What is drawn, and in how many cells every run, or none, survived."""
     whole = int((table["n_survived"] == table["n"]).sum())
     none = int((table["n_survived"] == 0).sum())
-    axes = dict.fromkeys(axis for text in table["places"] for axis in json.loads(text))
+    axes: dict[str, None] = {}
+    for places in table["places"]:
+        axes |= dict.fromkeys(json.loads(places))
     text = (
         f"{title}: share of runs that did not diverge, by {listed(list(axes))}, {count} per mark, "
         f"with 95% Wilson intervals. Of {len(table)} cells {whole} lost no run"

@@ -87,5 +87,5 @@ def cells(table: pd.DataFrame) -> pd.DataFrame:
 
 def value_of(row: Mapping[str, Any]) -> Value:
     """The share of a row that has one, in percent."""
-    several = [100 * row[name] for name in ("survival", "low", "high")]
-    return Value(*several, int(row["n"]), "%")
+    value, low, high = (100 * row[name] for name in ("survival", "low", "high"))
+    return Value(value, low, high, int(row["n"]), "%")

@@ -57,7 +57,7 @@ def turned_plan(plan: Plan) -> Plan:
     """The plan of these tasks, in which activations are compared."""
     tasks = turned_tasks(plan)
     runs = [turned_row(row, plan.compare) for row in plan.runs if row["task"] in tasks]
-    levels = list(dict.fromkeys(row["level"] for row in runs))
+    levels = list(dict.fromkeys(str(row["level"]) for row in runs))
     return dataclasses.replace(plan, compare=AXIS, levels=levels, tasks=tasks, runs=runs)
 
 
