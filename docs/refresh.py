@@ -68,6 +68,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "framework_deviations": quoted_frameworks.deviations,
     "framework_speed": quoted_frameworks.speed,
     "contrastive_survival": quoted_contrastive.survival,
+    "contrastive_recommendations": quoted_contrastive.recommendations,
     "guide_headlines": quoted_guide.headlines,
     "guide_verdicts": quoted_guide.verdicts,
     "guide_ablations": quoted_guide.ablations,

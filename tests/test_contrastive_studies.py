@@ -1,6 +1,7 @@
 """The shipped studies of contrastive losses: what they cross, and the rule of their checklist."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from shipped_studies import CONFIG, tables_of
@@ -73,6 +74,21 @@ def test_fp16_is_one_pair_of_config_away_and_refused_without_a_gpu(file):
     assert {run.id for run in study.possible} < {run.id for run in complete.possible}
     with pytest.raises(StudyError, match="got 'fp16', but no GPU"):
         complete.device_for(gpus=0, limit=None)
+
+
+def test_runs_at_fp16_that_are_there_need_no_gpu(tmp_path, monkeypatch):
+    """A page is drawn on a laptop from runs that a GPU has trained."""
+    monkeypatch.chdir(tmp_path)
+    study = planning.load(STABILITY, WITH_FP16)
+    halves = [run for run in study.possible if run.spec.precision == "fp16"]
+    files = [Path(file) for file in study.files_of(halves)]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    assert study.device_for(gpus=0, limit=None) == "cpu"
+    files[0].unlink()
+    with pytest.raises(StudyError, match="got 'fp16', but no GPU"):
+        study.device_for(gpus=0, limit=None)
 
 
 def test_the_study_of_stability_has_every_loss_that_differs_and_twins_of_each_kind():

@@ -137,7 +137,8 @@ class Study:
             raise StudyError(f"{self.file}: device: {got}")
         if self.device == "cuda" or (self.device == "auto" and gpus and limit != 0):
             return self.device
-        if any(run.spec.precision == "fp16" for run in self.possible):
+        halves = [run for run in self.possible if run.spec.precision == "fp16"]
+        if any(not store.is_there(Path(file)) for file in self.files_of(halves)):
             got = "got 'fp16', but no GPU; allowed: fp32, bf16"
             raise StudyError(f"{self.file}: precision: {got}")
         return "cpu"
