@@ -60,6 +60,8 @@ def test_finite_features_whose_loss_is_not_are_refused_too():
     views = [torch.full((4, 3), 1e30), torch.randn(4, 3) * 1e30]
     with pytest.raises(ValueError, match=r"of features up to .*; to fix: normalize=True"):
         ContrastiveLoss(normalize=False)(*views)
+    with pytest.raises(ValueError, match="loss: got nan of features up to"):
+        ContrastiveLoss()(*views)  # their length overflows, and they are no zero vectors
     loss = ContrastiveLoss(max_scale=None)
     torch.nn.init.constant_(loss.log_scale, 100.0)
     with pytest.raises(ValueError, match="scale: got inf; allowed: finite"):
@@ -78,6 +80,7 @@ def test_finite_features_whose_loss_is_not_are_refused_too():
         ({"chunk": 0}, "chunk: got 0; allowed: above 0, or None"),
         ({"eps": -1}, "eps: got -1; allowed: above 0, or None"),
         ({"loss": "cosine", "normalize": False}, "normalize: got False; allowed: True"),
+        ({"loss": "norm", "normalize": False}, "normalize: got False; allowed: True"),
         ({"bias": 1.0}, "bias: got 1.0; allowed: None, as clip has none"),
     ],
 )

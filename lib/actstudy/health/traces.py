@@ -27,9 +27,10 @@ PRODUCTS = {"matmul", "rmatmul", "mm", "linear", "einsum", "inner"}
 SHAPES = {
     *("get", "getitem", "t", "transpose", "permute", "movedim", "view", "view_as", "reshape"),
     *("expand", "expand_as", "unsqueeze", "squeeze", "flatten", "contiguous", "clone", "cat"),
+    "masked_fill",
     *("to", "type", "type_as", "float", "double", "half", "bfloat16", "long", "cuda"),
 }
-OF_LOGITS = {"add", "radd", "sub", "masked_fill", "where", "clamp"}  # leave logits logits
+OF_LOGITS = {"add", "radd", "sub", "where", "clamp"}  # leave logits logits
 
 
 class Trace(NamedTuple):

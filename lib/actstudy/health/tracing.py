@@ -203,13 +203,21 @@ class Traces:
         return all(x.numel() == 1 or self.of(x) for x in tensors)
 
     def _for_zero(self, call: Seen) -> Tensor:
-        """What a call returns if every norm in it is that of a zero vector, (1,)."""
+        """What a call returns if every norm in it is that of a zero vector, (1,).
+
+        It is made of copies, as it may write into its arguments.
+        """
 
         def at_zero(x: Any) -> Any:
             trace = self.of(x)
-            return trace.zero.clone() if trace and trace.zero is not None else x
+            if trace and trace.zero is not None:
+                return trace.zero.clone()
+            if not isinstance(x, Tensor):
+                return x
+            copy = x.detach().clone()
+            return copy.view(1) if copy.numel() == 1 else copy
 
-        named = {name: at_zero(x) for name, x in call.named.items()}
+        named = {name: at_zero(x) for name, x in call.named.items() if name != "out"}
         value: Tensor = call.function(*map(at_zero, call.args), **named)
         return value.detach().amin().view(1)
 

@@ -70,7 +70,7 @@ LOSSES: dict[str, Loss] = {
         einsum, args={"scale": 10.0, "bias": -10.0}, pairwise=True, part=sigmoid_part, whole=sigmoid
     ),
     "einsum": Loss(einsum, args={"scale": 14.285714285714286}, axis_per_view=True),
-    "norm": Loss(norm, args={"scale": 14.285714285714286}, axis_per_view=True),
+    "norm": Loss(norm, args={"scale": 14.285714285714286}, axis_per_view=True, of_units=True),
     "cosine": Loss(cosine, args={"scale": 14.285714285714286}, of_units=True),
     "cosine_mean": Loss(cosine_mean, args={"scale": 14.285714285714286}, of_units=True),
     "distance": Loss(distance, args={"scale": 14.285714285714286}),
@@ -127,7 +127,7 @@ class ContrastiveLoss(nn.Module):
             if value is not None and not value > 0:
                 raise ValueError(f"{name}: got {value}; allowed: above 0, or None")
         if self.loss.of_units and not normalize:
-            raise ValueError(f"normalize: got {normalize}; allowed: True, as {loss} is a cosine")
+            raise ValueError(f"normalize: got {normalize}; allowed: True, as {loss} is of units")
         scale = self.loss.args["scale"] if scale is None else scale
         if not (0 < scale < inf and scale <= (max_scale or inf)):
             raise ValueError(f"scale: got {scale}; allowed: above 0, up to max_scale {max_scale}")

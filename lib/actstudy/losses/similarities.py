@@ -8,6 +8,7 @@ of normalised features, the bounds of gradients those to such a feature. eps: No
 from collections.abc import Sequence
 from functools import reduce
 from itertools import combinations
+from math import inf, nan
 
 import torch
 from torch import Tensor
@@ -25,12 +26,13 @@ def damped(x: Tensor, size: Tensor, floor: float) -> Tensor:
 
 
 def unit(x: Tensor, eps: float | None = None) -> Tensor:
-    """x / (|x| + eps) over the last axis: 1 long, or 0 at a zero vector.
+    """x / (|x| + eps) over the last axis: 1 long, or 0 at a zero vector; NaN if |x| overflows.
 
     eps: None is finfo(x.dtype).eps, and the gradient to x is at most 1 / FLOOR = 32 times that to
     the result. A number is taken as it is: the gradient is up to 1 / eps times as long.
     """
     length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    length = length.masked_fill(length == inf, nan)  # else x / inf would count as a zero vector
     if eps is not None:
         return x / (length + eps)
     length = length + torch.finfo(x.dtype).eps
@@ -58,9 +60,9 @@ def _products(x: Tensor, y: Tensor) -> Tensor:
 def norm(rows: Views, views: Views, eps: float | None = None) -> Tensor:
     """L[i1, .., in] = sum_k clamp(<m / (|m| + eps), f_k[i_k]>, -1, 1), m = sum_k f_k[i_k].
 
-    (R, B, .., B), about |m|, in [0, n]. Gradient at most 1 long. Made of inner products of pairs,
-    without a tensor (B, .., B, D); |m| is the root of |m|^2 + finfo.eps, the rounding of that sum.
-    No paper is known to us.
+    (R, B, .., B), about |m|, in [0, n]. Gradient at most 1.4 long, above 1 where m is near 0. Made
+    of inner products of pairs, without a tensor (B, .., B, D); |m| is the root of |m|^2 +
+    finfo.eps, the rounding of that sum. No paper is known to us.
     """
     factors = [rows[0], *views[1:]]
     axes = range(len(factors))

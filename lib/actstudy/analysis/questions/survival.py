@@ -76,7 +76,7 @@ def counts(runs: pd.DataFrame) -> dict[str, Any]:
     if len(diverged) and "steps_done" in diverged:
         row["median_step"] = diverged["steps_done"].astype(float).median()
     if len(diverged):
-        row["reason"] = str(diverged["reason"].iloc[0] or "")
+        row["reason"] = str(diverged["reason"].fillna("").iloc[0])
     return row
 
 
