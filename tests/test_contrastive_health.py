@@ -338,18 +338,19 @@ class Counting(nn.Module):
     def __init__(self):
         super().__init__()
         self.layer = nn.Linear(X.shape[1], 4)
+        self.act = nn.ReLU()
         self.register_buffer("seen", torch.ones(1))
         self.register_buffer("total", torch.zeros(()))
         self.register_buffer("last", torch.zeros(len(X), 1))
 
     def forward(self, x):
-        features = self.layer(x)
+        features = self.act(self.layer(x))
         norm = features.norm(dim=1, keepdim=True)
-        square = features.square().sum().detach()
-        self.seen.add_(square.add(1))
-        self.seen.mul_(square)
-        self.total += norm.detach().sum()
-        torch.add(norm.detach(), 1e-3, out=self.last)
+        values = features.detach()
+        self.seen.add_(values.square().sum().add(1))
+        self.seen.mul_(values.square().sum())
+        self.total += values.square().sum()
+        torch.add(values.square().sum(1, keepdim=True), 1e-3, out=self.last)
         return (features / (norm + 1e-8)).square().mean()
 
 
@@ -361,7 +362,7 @@ def test_a_monitor_leaves_buffers_that_a_model_writes_as_they_are():
         with Monitor(model, every=1) if is_watched else contextlib.nullcontext() as health:
             model(X).backward()
             if is_watched:
-                health.step()
+                health.step(torch.tensor(1.0))
                 assert "normalisations not read" not in str(health.coverage)
         buffers.append([buffer.clone() for buffer in model.buffers()])
     assert all(map(torch.equal, *buffers))

@@ -87,3 +87,16 @@ def test_finite_features_whose_loss_is_not_are_refused_too():
 def test_options_that_do_not_fit_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         ContrastiveLoss(**options)
+
+
+@pytest.mark.parametrize("name", ["clip", "siglip"])
+@pytest.mark.parametrize("size", [2, 8])
+@pytest.mark.parametrize("scale", [14.3, 100.0])
+def test_the_gradient_at_a_zero_vector_has_the_bound_that_documents_state(name, size, scale):
+    torch.manual_seed(0)
+    views = [torch.randn(size, 16) for _ in range(2)]
+    views[0][0] = 0
+    leaves = [view.requires_grad_() for view in views]
+    ContrastiveLoss(name, scale=scale)(*leaves).backward()
+    longest = max(view.grad.norm(dim=1).max() for view in leaves)
+    assert longest <= 64 * scale / size
