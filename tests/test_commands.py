@@ -281,9 +281,9 @@ def test_a_flag_that_nobody_knows_is_refused_with_the_nearest(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--task: missing; allowed: cls, lm, mlp, tabular"),
-        (["--task", "gpt"], "argument --task: got 'gpt'; did you mean 'lm'? allowed: cls, lm"),
-        (["--task", "mpl"], "argument --task: got 'mpl'; did you mean 'mlp'? allowed: cls, lm"),
+        ([], "--task: missing; allowed: cls, contrastive, lm, mlp"),
+        (["--task", "gpt"], "argument --task: got 'gpt'; did you mean 'lm'? allowed: cls, "),
+        (["--task", "mpl"], "argument --task: got 'mpl'; did you mean 'mlp'? allowed: cls, "),
         (["--task", "mlp"], "activation: missing"),
         (["--task", "mlp", "--activation", "rellu"], "did you mean 'relu'"),
         (

@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+import memory
 import numpy as np
 import own_files
 import own_package
@@ -19,7 +20,7 @@ from sklearn import neighbors
 
 from actstudy.analysis import figures, tables
 from actstudy.analysis.page import summary
-from actstudy.contract import class_names, declarations, losses, registry, schema, spec, store
+from actstudy.contract import class_names, code, declarations, losses, registry, schema, spec, store
 from actstudy.data import augment, prepared
 from actstudy.nets import towers
 from actstudy.study import planning
@@ -383,10 +384,13 @@ def test_other_class_names_are_other_runs_of_a_text_tower_alone(tmp_path):
     before = planned()
     assert not dual().code
     with own_package.copied(tmp_path, {}) as package:
+        memory.forget(code._other_than_shipped, code.digest_of)
         text = (package.folder / f"data/sets/{DATA}.py").read_text()
         package.write(f"data/sets/{DATA}.py", text.replace('"Trouser"', '"Trousers"'))
+        memory.forget(code._other_than_shipped, code.digest_of)
         assert list(dual().code) == [f"data/sets/{DATA}.py"]
         assert planned() == before
+    memory.forget(code._other_than_shipped, code.digest_of)
 
 
 def test_own_images_are_named_by_their_folders(tmp_path, monkeypatch):
