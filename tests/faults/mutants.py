@@ -6,6 +6,8 @@ import copy
 import dataclasses
 import functools
 import importlib
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +15,7 @@ import torch
 import yaml
 from hypothesis import strategies as st
 
-from actstudy.contract import registry, schema, spec
+from actstudy.contract import class_names, registry, schema, spec, store
 from actstudy.nets.activations import Sites, gain
 from actstudy.study import model_checks
 from actstudy.study.config import RunFields, StudyFile
@@ -182,10 +184,19 @@ def made_of(one: spec.RunSpec) -> tuple[torch.nn.Module, Sites]:
         Sites(one.activation, one.activation_args),
         importlib.import_module(f"actstudy.tasks.{one.task}"),
     )
+    data = SimpleNamespace(manifest=manifest, folder=named_classes(manifest.get("classes", 0)))
     with torch.device("meta"):
-        network = task.build(one, SimpleNamespace(manifest=manifest), sites)
+        network = task.build(one, data, sites)
     sites.check()
     return network, sites
+
+
+@functools.cache
+def named_classes(n: int) -> Path:
+    """A folder of prepared data with the names of n classes."""
+    folder = Path(tempfile.mkdtemp())
+    store.write_json(folder / class_names.FILE, [f"class {k}" for k in range(n)])
+    return folder
 
 
 @functools.cache
