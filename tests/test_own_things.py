@@ -175,7 +175,7 @@ def test_wrong_types_are_refused(keys, wrong):
         ("nets/own.py", "SITES = ('a.{index}',)", ["SITES: got ('a.{index}',) at depth 0"]),
         ("nets/own.py", "SITES = 'first'", ["SITES: got 'first'; allowed: a list of texts"]),
         ("nets/own.py", "SITES = tuple('a')", ["SITES: line 1: got tuple('a')"]),
-        ("nets/own.py", "OTHERS = 1", ["net: got 'own'; allowed: convnext_tiny, mlp"]),
+        ("nets/own.py", "OTHERS = 1", ["net: got 'own'; allowed: convnext_tiny, dual"]),
     ],
 )
 def test_what_is_no_literal_is_one_line(package, file, text, parts):
