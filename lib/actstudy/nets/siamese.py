@@ -9,24 +9,11 @@ from actstudy.losses import make
 from actstudy.nets.towers import Embedded, ImageTower, MakeAct
 
 MODEL = {"title": "Siamese ResNet-18", "fields": ["width", "stem", "norm"]}
+BLOCKS = (2, 2, 2, 2)  # of each stage of ResNet-18
 SITES = (  # study files are checked against them
     "image.act1",
-    "image.stages.0.0.act1",
-    "image.stages.0.0.act2",
-    "image.stages.0.1.act1",
-    "image.stages.0.1.act2",
-    "image.stages.1.0.act1",
-    "image.stages.1.0.act2",
-    "image.stages.1.1.act1",
-    "image.stages.1.1.act2",
-    "image.stages.2.0.act1",
-    "image.stages.2.0.act2",
-    "image.stages.2.1.act1",
-    "image.stages.2.1.act2",
-    "image.stages.3.0.act1",
-    "image.stages.3.0.act2",
-    "image.stages.3.1.act1",
-    "image.stages.3.1.act2",
+    "image.stages.{stage}.{block}.act1",
+    "image.stages.{stage}.{block}.act2",
     "image.projection",
 )
 
