@@ -117,6 +117,19 @@ def test_survival_is_counted_per_cell_per_value_of_an_axis_and_over_all():
     assert (total["low"], total["high"]) == pytest.approx(wilson(42, 48))
 
 
+def test_a_study_of_one_run_has_its_places_as_texts():
+    runs = runs_of(losses=("clip",), precisions=("fp32",), rates=("0.1",), n_seeds=1)
+    table = survival.survival({"runs": runs}, plan())
+    assert dict(zip(table["of"], table["level"], strict=True)) == {
+        "cell": "clip",
+        "loss": "clip",
+        "precision": "fp32",
+        "lr": "0.1",
+        "all": "",
+    }
+    assert (table["n_survived"] == 1).all()
+
+
 def test_runs_without_an_end_are_planned_but_not_counted():
     runs = runs_of(losses=("clip", "siglip"), precisions=("fp32",), rates=("0.1",))
     runs.loc[runs["level"] == "clip", "status"] = "missing"

@@ -21,7 +21,7 @@ from actstudy.commands import run
 from actstudy.contract.errors import StudyError
 
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "Snakefile")
-FOLDERS = ("lib", "data", "config", "workflow", "profiles", "benchmarks")
+FOLDERS = ("lib", "data", "config", "workflow", "profiles", "benchmarks", "docs/notebooks")
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
 DOCS = (ROOT / "docs/health.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
@@ -112,7 +112,7 @@ def modules_of(names):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel, built in a copy, so that the clone gets no build folder."""
+    """The wheel, built from a source archive, in a copy: the clone gets no build folder."""
     folder = tmp_path_factory.mktemp("wheel")
     copy = folder / "copy"
     copy.mkdir()
@@ -121,7 +121,10 @@ def wheel(tmp_path_factory):
         shutil.copy(ROOT / name, copy / name)
     for name in FOLDERS:
         shutil.copytree(ROOT / name, copy / name, ignore=skipped)
-    build = ["wheel", "--no-deps", "--no-build-isolation", "-w", str(folder), str(copy)]
+    archive = f"from setuptools import build_meta; build_meta.build_sdist({str(folder)!r})"
+    subprocess.run([sys.executable, "-c", archive], cwd=copy, check=True, capture_output=True)
+    (source,) = folder.glob("*.tar.gz")
+    build = ["wheel", "--no-deps", "--no-build-isolation", "-w", str(folder), str(source)]
     subprocess.run([*PIP, *build], check=True, capture_output=True)
     (file,) = folder.glob("*.whl")
     return file
@@ -168,7 +171,7 @@ def test_the_wheel_holds_what_the_package_reads_and_nothing_else(wheel):
     shipped = {"Snakefile", "profiles/default/config.yaml"}
     shipped.add("data/embedded/README.md")  # with the licences
     read = ("data/embedded/*.parquet", "benchmarks/results/activations_*.parquet")
-    for pattern in (*read, "config/**/*.yaml", "workflow/**/*.[sp]*"):
+    for pattern in (*read, "config/**/*.yaml", "workflow/**/*.[sp]*", "docs/notebooks/*.py"):
         shipped |= {path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern)}
     assert {"workflow/rules/train.smk", "workflow/scripts/study.py", "config/depth.yaml"} <= shipped
     expected = sources | {f"actstudy/shipped/{name}" for name in shipped}

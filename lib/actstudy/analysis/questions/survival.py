@@ -52,7 +52,7 @@ def of_task(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
         yield {"of": OF_CELLS, "group": group, "level": level, "places": places, **counts(part)}
     axes = dict.fromkeys(itertools.chain.from_iterable(runs["on_axes"]))
     for axis in axes:
-        place = [places.get(axis, "") for places in runs["on_axes"]]
+        place = runs["on_axes"].map(lambda places, axis=axis: places.get(axis, ""))
         for value, part in runs.groupby(place, sort=False):
             places = json.dumps({axis: value})
             yield {"of": axis, "group": "", "level": value, "places": places, **counts(part)}
