@@ -11,6 +11,7 @@ from runs import ROOT
 
 from actstudy.commands import cli, completion, leaving, parser
 from actstudy.contract import registry
+from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import canonical
 from actstudy.data.sets import sotu_text
 from actstudy.study import packs, planning
@@ -248,8 +249,10 @@ def test_a_warm_up_that_fits_or_is_set_stays():
     assert planning.run_spec("mlp", 0, fields, steps_per_epoch=lambda run: 35).warmup == 2
     short = {**fields, "steps": 69}
     assert planning.run_spec("mlp", 0, short, steps_per_epoch=lambda run: 35).warmup == 6.9 / 35
-    stated = {**short, "warmup": 2}
-    assert planning.run_spec("mlp", 0, stated, steps_per_epoch=lambda run: 35).warmup == 2
+    stated = {**short, "warmup": 1.9}
+    assert planning.run_spec("mlp", 0, stated, steps_per_epoch=lambda run: 35).warmup == 1.9
+    with pytest.raises(StudyError, match="warmup: got 2 epochs, each of 35 steps or more"):
+        planning.run_spec("mlp", 0, {**stated, "warmup": 2})
     assert planning.run_spec("mlp", 0, {"activation": "relu", "epochs": 2}).warmup == 2
     assert planning.run_spec("mlp", 0, {"activation": "relu", "epochs": 1}).warmup == 0.1
 

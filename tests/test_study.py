@@ -15,6 +15,7 @@ from runs import ROOT, tiny
 from actstudy.contract import checkout, errors, registry, spec, streams
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan
+from actstudy.data.sets.sotu_text import prepare as prepare_texts
 from actstudy.study import planning
 from actstudy.study.config import RunFields
 from actstudy.study.template import template
@@ -433,7 +434,8 @@ def test_a_warm_up_of_the_tasks_own_is_shortened_to_the_steps_of_a_study(tmp_pat
     batch = planning.run_spec("mlp", 0, {"activation": "relu"}).batch_size
     epoch = 3500 // batch
     assert runs(steps=5) == {0.5 / epoch}
-    assert runs(steps=5, warmup=0.5) == {0.5}
+    with pytest.raises(StudyError, match=r"warmup: got 0.5 epochs, each of 35 steps or more; "):
+        runs(steps=5, warmup=0.5)
     assert runs(steps=2 * epoch) == {2}
     by_hand = {"activation": "relu", "steps": 5}
     hand = planning.run_spec("mlp", 0, by_hand, steps_per_epoch=lambda run: epoch)
@@ -442,3 +444,28 @@ def test_a_warm_up_of_the_tasks_own_is_shortened_to_the_steps_of_a_study(tmp_pat
 
 def test_a_data_set_need_not_say_it():
     assert registry.train_size("wikitext2") is None
+
+
+def test_the_steps_of_running_text_are_bounded_by_its_words(tmp_path):
+    def runs(**block):
+        file = tmp_path / "short.yaml"
+        file.write_text(yaml.safe_dump({"tasks": {"lm": {"activation": "relu", **block}}}))
+        return {run.spec.warmup for run in planning.load(file).runs()}
+
+    documents = prepare_texts()["train"]["x"]
+    assert registry.train_words("sotu_text") == sum(len(text.split()) for text in documents)
+    (warmup,) = runs(steps=5)
+    least = 1_236_907 // (64 * 6)
+    assert warmup == 0.5 / least
+    windows = sum(-(-len(text.encode()) // 64) for text in documents)
+    assert round(warmup * windows // 6) <= 5  # even if every byte were a token
+    assert runs(steps=least) == {0.02}
+    with pytest.raises(StudyError, match=r"tasks\.lm: warmup: got 0.03 epochs, each of 3,221 "):
+        runs(steps=5, warmup=0.03)
+
+
+def test_a_batch_larger_than_a_data_set_is_refused_in_planning(tmp_path):
+    file = tmp_path / "large.yaml"
+    file.write_text("tasks: {mlp: {activation: relu, batch_size: 3501}}")
+    with pytest.raises(StudyError, match=r"batch_size: got 3501; allowed: at most the 3500 train"):
+        planning.load(file)

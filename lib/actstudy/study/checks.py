@@ -23,6 +23,7 @@ from actstudy.study.config import RunFields, name_error, set_fields
 from actstudy.study.grid import PlannedRun
 from actstudy.study.looks import TUNING_SEEDS
 from actstudy.study.validation import validate
+from actstudy.study.warmup import least_steps_per_epoch
 
 RESERVED = (
     "runs",
@@ -231,9 +232,10 @@ def check_spec(spec: RunSpec, where: str) -> None:
     if spec.epochs and spec.warmup > spec.epochs:
         got = f"got {spec.warmup}; allowed: at most the run's length, {spec.epochs}"
         raise StudyError(f"{where}: warmup: {got}")
-    if spec.steps and spec.warmup > spec.steps:  # an epoch has at least a step
-        got = f"got {spec.warmup} epochs; allowed: at most the run's {spec.steps} steps"
-        raise StudyError(f"{where}: warmup: {got}")
+    steps_per_epoch = max(1, least_steps_per_epoch(spec))
+    if spec.steps and round(spec.warmup * steps_per_epoch) > spec.steps:
+        got = f"got {spec.warmup:g} epochs, each of {steps_per_epoch:,} steps or more"
+        raise StudyError(f"{where}: warmup: {got}; allowed: at most the run's {spec.steps} steps")
     if spec.nesterov and (spec.optimizer != "sgd" or not spec.momentum):
         got = f"got True with optimizer {spec.optimizer} and momentum {spec.momentum:g}"
         raise StudyError(f"{where}: nesterov: {got}; allowed: with sgd and momentum above 0")

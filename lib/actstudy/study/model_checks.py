@@ -3,7 +3,7 @@
 import fnmatch
 from typing import Any
 
-from actstudy.contract import errors, nets, own, own_data, own_parameters, registry
+from actstudy.contract import errors, nets, own, own_parameters, registry
 from actstudy.contract.declarations import MODEL_FIELDS
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import DEFAULTS, RunSpec, names_in
@@ -164,7 +164,7 @@ def _check_sizes(spec: RunSpec, where: str) -> None:
     if "heads" in uses and not spec.model and (spec.width or 0) % spec.heads:
         got = f"got {spec.heads}; allowed: a divisor of width {spec.width}"
         raise StudyError(f"{where}: heads: {got}")
-    n_train = own_data.train_size(spec.dataset)
+    n_train = registry.train_size(spec.dataset)
     if n_train is not None and spec.batch_size > n_train:
         title = registry.dataset(spec.dataset)["title"]
         got = f"got {spec.batch_size}; allowed: at most the {n_train} train examples of {title}"

@@ -241,8 +241,8 @@ def run_spec(
     data_checks.check_is_named(base, {}, source)
     (run,) = expand(base, {}, [seed], "activation", {}, layered(*stronger))
     spec = checks.canonical_spec(run.spec)
+    if steps_per_epoch and not sets_warmup(stronger):
+        spec = short_warmup(spec, steps_per_epoch)
     inspection.inspect([spec], source)
     checks.check_spec(spec, source)
-    if not steps_per_epoch or sets_warmup(stronger):
-        return spec
-    return short_warmup(spec, steps_per_epoch)
+    return spec

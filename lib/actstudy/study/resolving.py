@@ -22,7 +22,12 @@ from actstudy.study.config import (
 from actstudy.study.grid import PlannedRun, expand
 from actstudy.study.seeding import Seeding, check_size
 from actstudy.study.validation import validate
-from actstudy.study.warmup import sets_warmup, short_warmup, steps_per_epoch, with_short_warmup
+from actstudy.study.warmup import (
+    least_steps_per_epoch,
+    sets_warmup,
+    short_warmup,
+    with_short_warmup,
+)
 
 Axes = dict[str, list[dict[str, Any]]]  # axis -> its entries, mappings of run fields
 LIST_FIELDS = ("hidden", "betas")  # run fields whose value is a list, not an axis of values
@@ -123,7 +128,7 @@ def _planned(draft: _Draft, compare: str, names: Mapping[str, str]) -> list[Plan
     for run in expand(draft.base, draft.axes, seeds, compare, names, draft.stated):
         spec = checks.canonical_spec(run.spec)
         if not draft.keeps_warmup:
-            spec = short_warmup(spec, steps_per_epoch)
+            spec = short_warmup(spec, least_steps_per_epoch)
         planned.append(dataclasses.replace(run, spec=spec))
     return planned
 

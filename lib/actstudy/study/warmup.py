@@ -37,6 +37,12 @@ def steps_per_epoch(spec: RunSpec) -> int:
     return (registry.train_size(spec.dataset) or 0) // spec.batch_size
 
 
+def least_steps_per_epoch(spec: RunSpec) -> int:
+    """As `steps_per_epoch`; of running text fewer than there are, as a word has a token or more."""
+    words = registry.train_words(spec.dataset) or 0
+    return steps_per_epoch(spec) or words // ((spec.context or 1) * spec.batch_size)
+
+
 def sets_warmup(layers: list[dict[str, Any]]) -> bool:
     """Whether a layer over the task's defaults sets the warm-up."""
     return any("warmup" in layer for layer in layers)

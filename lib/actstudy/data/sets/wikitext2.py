@@ -35,6 +35,7 @@ FILES = {
     "val": "wikitext-2/wiki.valid.tokens",
     "test": "wikitext-2/wiki.test.tokens",
 }
+TRAIN_WORDS = 2_051_910  # of train, between white space
 # A heading of the first level: ` = Title = `, then an empty line.
 HEADING = re.compile(r"(?m)^(?= = [^=\n]+ = \n \n)")
 
