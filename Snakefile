@@ -49,7 +49,8 @@ try:
         config=CONFIG,
         are_run=ARE_RUN,
     )
-    checkout.check_words(Path.cwd(), map(packs.to_json, JOBS.packs.values()))
+    several = [*JOBS.packs.values(), *JOBS.series.values()]
+    checkout.check_words(Path.cwd(), map(packs.to_json, several))
     jobs.check_sources(STUDY)
     framework_checks.check_installed(STUDY.possible + STUDY.tuning, STUDY.file)
     if workflow.is_main_process and ARE_RUN:

@@ -1,25 +1,32 @@
-# A rule per pack: all outputs of a rule share its wildcards, so one rule cannot serve all packs.
+# A rule per job of several runs: all outputs of a rule share its wildcards, so one rule cannot serve all of them.
 # update() keeps the files of members that are done; the trainer leaves those alone.
-workflow.ruleorder(*[f"pack_{name}" for name in JOBS.packs], "train")
+several = {"pack": JOBS.packs, "series": JOBS.series}
+workflow.ruleorder(
+    *[f"{kind}_{name}" for kind in several for name in several[kind]], "train"
+)
 
-for name, members in JOBS.packs.items():
+for kind, name, members in [
+    (kind, *item) for kind in several for item in several[kind].items()
+]:
 
     rule:
         name:
-            f"pack_{name}"
+            f"{kind}_{name}"
         input:
-            ancient(f"results/data/{spec.data_name(members[0])}/manifest.json"),
+            ancient(JOBS.inputs(spec.run_id(members[0]))),
         output:
             [
                 update(f"results/runs/{run.task_name}/{spec.run_id(run)}/{file}")
                 for run in members
                 for file in store.FILES
             ],
-        priority: JOBS.pack_priority(name)
+        priority: JOBS.priority(members)
         resources:
             gpu=JOBS.gpu,
         params:
-            members=lambda wildcards, written=packs.to_json(members): written,  # in a plain string {x} is a wildcard
+            kind=lambda wildcards, output, written=kind: written,
+            # in a plain string {x} is a wildcard; what follows from `output` triggers no new run
+            members=lambda wildcards, output, written=packs.to_json(members): written,
         shell:
-            "exec {PYTHON:q} -m actstudy pack --members {params.members:q} --device {JOBS.device:q}"
-            " {JOBS.host_flags} --quiet"
+            "exec {PYTHON:q} -m actstudy {params.kind} --members {params.members:q}"
+            " --device {JOBS.device:q} {JOBS.host_flags} --quiet"

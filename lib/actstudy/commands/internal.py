@@ -36,6 +36,14 @@ INTERNAL = (
         internal=True,
     ),
     Command(
+        "series",
+        "train runs one after another, as the workflow does",
+        training.add_pack_flags,
+        training.series,
+        trains=True,
+        internal=True,
+    ),
+    Command(
         "decide",
         "write a decision that runs wait for, as the workflow does",
         study.add_decide_flags,

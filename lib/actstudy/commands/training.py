@@ -17,7 +17,7 @@ from actstudy.study import packs
 from actstudy.study.config import RunFields
 from actstudy.study.planning import run_spec
 from actstudy.study.reading import coerce
-from actstudy.training.attempt import complete, prepared
+from actstudy.training.attempt import complete, complete_each, prepared
 from actstudy.training.settings import Settings
 
 EXAMPLES = """actstudy train --task mlp --activation mish --seed 0 --lr 0.002
@@ -49,7 +49,7 @@ def add_train_flags(parser: Parser) -> None:
 
 
 def add_pack_flags(parser: Parser) -> None:
-    """Flags of `pack`."""
+    """Flags of `pack` and `series`."""
     parser.add_argument("--members", required=True, help="the specs of its runs as JSON")
     _add_host_flags(parser)
     parser.set_defaults(tensorboard=False)
@@ -143,16 +143,25 @@ def _steps_per_epoch(run: RunSpec, data_dir: Path) -> int:
 
 def pack(arguments: argparse.Namespace) -> int:
     """The exit status of runs trained as a pack: 0, or 75 if they can be resumed."""
+    return complete(_members(arguments), _settings(arguments), arguments.data_dir)
+
+
+def series(arguments: argparse.Namespace) -> int:
+    """The exit status of runs trained one after another: 0, or 75 if they can be resumed."""
+    return complete_each(_members(arguments), _settings(arguments), arguments.data_dir)
+
+
+def _members(arguments: argparse.Namespace) -> dict[Path, RunSpec]:
+    """The runs of a job of several, by folder."""
     own_data.look_in(arguments.data_dir)
     try:
         members = packs.read(arguments.members)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StudyError(f"command line: --members: not a pack's specs as JSON: {error}") from None
+        raise StudyError(f"command line: --members: not specs as JSON: {error}") from None
     for run in members:
         spec_names.check(run, "--members")
     root = arguments.log_dir or Path("results/runs") / members[0].task_name
-    runs = {root / spec.run_id(run): run for run in members}
-    return complete(runs, _settings(arguments), arguments.data_dir)
+    return {root / spec.run_id(run): run for run in members}
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

@@ -222,6 +222,12 @@ class StudyFile(Block):
         description="runs that share a GPU at a time; more suit small models, whose speeds are"
         " then not compared",
     )
+    runs_per_job: Annotated[int, Number] | Literal["auto"] = Field(
+        "auto",
+        description="runs that a process trains one after another, which saves its start; auto:"
+        " up to 8 on a CPU, 1 on a GPU and on a cluster; compiled runs, those of Keras and of own"
+        " code are always alone",
+    )
     probe_every: Annotated[int, Number] = Field(
         200, ge=1, description="steps between probes; never changes a result"
     )

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import code, errors, own, own_data, registry, sources, store
+from actstudy.contract import code, errors, host, own, own_data, registry, sources, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, data_name, data_parts, run_id
-from actstudy.study import looks, measuring, packs, parities
+from actstudy.study import looks, measuring, packs, parities, series
 from actstudy.study.parities import Parities
 from actstudy.study.planning import Study
 
@@ -33,6 +33,7 @@ class Jobs:
     own_tasks: str  # the flag that says the import paths of own tasks, or empty
     specs: dict[str, RunSpec]  # by run id: every run that any decision may ask for
     packs: dict[str, list[RunSpec]]  # by pack name: the runs that train as one
+    series: dict[str, list[RunSpec]]  # by name: the runs that one job trains one after another
     device: str  # --device of training: auto, cpu or cuda
     host_flags: str  # other flags of training that change no result
     modules: str  # the flag that says where own code is, or empty
@@ -77,9 +78,9 @@ class Jobs:
         own = [n for run, n in self.priorities.items() if data_name(self.specs[run]) == data]
         return max(own, default=0) + 1
 
-    def pack_priority(self, name: str) -> int:
-        """The priority of a pack: that of its first run."""
-        return max(self.priorities[run_id(member)] for member in self.packs[name])
+    def priority(self, members: Iterable[RunSpec]) -> int:
+        """The priority of a job of several runs: that of its first run."""
+        return max(self.priorities[run_id(member)] for member in members)
 
 
 def manifest_of(spec: RunSpec) -> str:
@@ -158,6 +159,7 @@ def plan_jobs(
         own_tasks=shlex.join(own_tasks_flag(tasks.values())),
         specs=specs,
         packs=packs_of(study),
+        series=series_of(study, device, local, priorities),
         device=device,
         host_flags=_host_flags(study),
         modules=shlex.join(modules_flag(study)),
@@ -228,6 +230,26 @@ def packs_of(study: Study) -> dict[str, list[RunSpec]]:
     members_by_name = dict[str, list[RunSpec]]()
     for stage in study.stages:
         members_by_name.update(packs.packs(stage))
+    return members_by_name
+
+
+def series_of(
+    study: Study, device: str, local: bool, priorities: Mapping[str, int]
+) -> dict[str, list[RunSpec]]:
+    """All series of a study by name, filled look by look in the order of training.
+
+    Which reported runs a task with chosen rates will train is not known before: these are alone.
+    """
+    runs_per_job = study.runs_per_job
+    if runs_per_job == "auto" and (device != "cpu" or not local):
+        runs_per_job = 1
+    members_by_name = dict[str, list[RunSpec]]()
+    stages = [study.tuning]
+    for stage in study.stages:
+        stages.append([run for run in stage if run.task not in study.with_rates])
+    for runs in stages:
+        ordered = sorted(runs, key=lambda run: -priorities[run.id])
+        members_by_name.update(series.series(ordered, runs_per_job, host.cores()))
     return members_by_name
 
 

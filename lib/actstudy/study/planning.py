@@ -43,6 +43,7 @@ class Study:
     note: str | None
     device: str
     slots_per_gpu: int
+    runs_per_job: int | str
     probe_every: int
     timeout_minutes: float | None
     compare: str
@@ -190,6 +191,7 @@ def load(file: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
         note=tries.note(content.note, overrides or {}),
         device=content.device,
         slots_per_gpu=content.slots_per_gpu,
+        runs_per_job=content.runs_per_job,
         probe_every=content.probe_every,
         timeout_minutes=content.timeout_minutes,
         compare=content.compare,

@@ -11,7 +11,7 @@ from actstudy.contract.errors import StudyError
 from actstudy.study.config import RunFields, StudyFile
 from actstudy.study.reading import coerce
 
-HOST_KEYS = ("device", "slots_per_gpu", "probe_every", "timeout_minutes")  # change no question
+HOST_KEYS = ("device", "slots_per_gpu", "runs_per_job", "probe_every", "timeout_minutes")
 FOLDER_LETTERS = r"[A-Za-z0-9_.,=+-]{1,100}"
 
 

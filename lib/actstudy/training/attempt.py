@@ -9,11 +9,12 @@ import resource
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import actstudy
-from actstudy.contract import light, locks, registry, sources, spec, store
+from actstudy.contract import host, light, locks, registry, sources, spec, store
 from actstudy.contract.errors import StudyError, visible
 from actstudy.study import packs
 from actstudy.training import parity_file
@@ -55,6 +56,32 @@ def complete(runs: dict[Path, spec.RunSpec], settings: Settings, data_dir: Path)
             return RESUMABLE
         # one write, so that lines of concurrent runs do not mix
         sys.stdout.write("".join(_line(folder, run) for folder, run in (todo or runs).items()))
+    return 0
+
+
+def complete_each(runs: Mapping[Path, spec.RunSpec], settings: Settings, data_dir: Path) -> int:
+    """Train what is not done yet of some runs, one after another, each as if it were alone.
+
+    Returns the exit status, as `complete` does. What is wrong with one run's folder or data is
+    raised when the others are done.
+    """
+    faults: list[Exception] = []
+    last = next(reversed(runs))
+    with _signals():  # between two runs as before the first step of one: exit at once
+        for folder, run in runs.items():
+            settings = dataclasses.replace(settings, goes_on=folder != last)
+            try:
+                if status := complete({folder: run}, settings, data_dir):
+                    return status
+            except (StudyError, store.Damaged) as fault:
+                faults.append(fault)
+            settings = dataclasses.replace(
+                settings, owns_peak=host.restart_peak(), started=time.time()
+            )
+    for fault in faults[1:]:
+        print(f"actstudy: {fault}", file=sys.stderr)
+    if faults:
+        raise faults[0]
     return 0
 
 
@@ -187,9 +214,10 @@ def _train_and_publish(
 
     gpus = functools.partial(devices.gpus, settings.device)
     compared = parity_file.compare_first(next(iter(runs.values())), data.parent, gpus)
-    gc.freeze()  # what is imported by now is never garbage
+    if not gc.get_freeze_count():
+        gc.freeze()  # what is imported by now is never garbage
     gc.enable()
-    started = actstudy.STARTED + compared  # which is no part of the run
+    started = (settings.started or actstudy.STARTED) + compared  # which is no part of the run
     settings = dataclasses.replace(settings, started=started, stopping=signals.stopping)
     try:
         with _held_state(state) if _packed(runs) else contextlib.nullcontext():

@@ -1,8 +1,10 @@
 """Runs from start to end: data, device, engine, loop, test scores, tables."""
 
 import dataclasses
+import os
 import secrets
 import shutil
+import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -116,7 +118,7 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
         with engine.clock("eval"):
             training.results = score(engine, training.folders)
         training.row["gpu_in_use"] = devices.in_use_still(training.row["gpu_in_use"])
-        if engine.spec.engine != "pack":  # a pack's memory is not that of its runs
+        if engine.spec.engine != "pack" and settings.owns_peak:  # a pack's is not that of its runs
             peak, kind = engine.peak_memory()
             training.row |= {"peak_memory_bytes": peak, "peak_memory_kind": kind}
 
@@ -151,9 +153,11 @@ def _log_traceback(training: Training) -> None:
 
 
 def _give_up(training: Training, reason: str) -> None:
-    """Seal and publish what there is of runs that hang."""
+    """Seal and publish what there is of runs that hang; the same command goes on with others."""
     end_all(training, "timeout", reason)
     publish_all(training)
+    if training.settings.goes_on:
+        os.execv(sys.executable, sys.orig_argv)
 
 
 def publish_all(training: Training) -> None:

@@ -9,9 +9,10 @@ class Settings:
     """Where and how runs train; no setting is part of a run's id.
 
     Two can change a result: the kind of `device` changes bits, and runs that take longer than
-    `timeout_minutes` end as `timeout`. started: when the process began, in seconds since the epoch,
-    so that imports count. stopping: called after every step; true ends the training after a
-    checkpoint.
+    `timeout_minutes` end as `timeout`. started: when the process began, or its present run if that
+    is not the first, in seconds since the epoch, so that imports count. goes_on: the same command
+    has other runs to train. owns_peak: the process's peak of memory is that of its present runs.
+    stopping: called after every step; true ends the training after a checkpoint.
     """
 
     device: str = "auto"
@@ -21,5 +22,7 @@ class Settings:
     timeout_minutes: float | None = None
     quiet: bool = False
     tensorboard: bool = False
+    goes_on: bool = False
+    owns_peak: bool = True
     started: float | None = None
     stopping: Callable[[], bool] = lambda: False

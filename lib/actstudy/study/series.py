@@ -1,0 +1,45 @@
+"""Series: runs that one job trains one after another, each as if it had a process of its own."""
+
+import itertools
+from collections.abc import Iterable
+
+from actstudy.contract.spec import RunSpec
+from actstudy.study import packs
+from actstudy.study.grid import PlannedRun
+
+AUTO_SHARE = 4  # a job takes at most this part of what remains for a core: a quarter
+MAX_AUTO = 8  # runs of a job
+
+
+def may_share(spec: RunSpec) -> bool:
+    """Whether a run's process may train others: nothing that lasts is compiled or someone's own."""
+    return spec.engine == "eager" and spec.framework == "torch" and not spec.code
+
+
+def series(
+    runs: Iterable[PlannedRun], runs_per_job: int | str, cores: int
+) -> dict[str, list[RunSpec]]:
+    """Name -> the specs of the runs that share a job, two or more, of runs in order of training.
+
+    runs_per_job: how many, or `auto`: then a job takes MAX_AUTO, but fewer towards the end, so
+    that all `cores` are busy until then. Runs of a series differ in the fields of packs.STACKED
+    alone: what a process sets for one of them it would set for each.
+    """
+    specs = [run.spec for run in runs if may_share(run.spec)]
+    remaining = len(specs)
+    members_by_name = {}
+    for _, group in itertools.groupby(specs, key=packs.shared):
+        waiting = list(group)
+        while waiting:
+            size = runs_per_job if isinstance(runs_per_job, int) else auto(remaining, cores)
+            members = waiting[:size]
+            waiting = waiting[size:]
+            remaining -= len(members)
+            if len(members) > 1:
+                members_by_name[packs.name(members)] = members
+    return members_by_name
+
+
+def auto(remaining: int, cores: int) -> int:
+    """The runs of a job if so many remain."""
+    return min(MAX_AUTO, max(1, remaining // (AUTO_SHARE * cores)))
