@@ -453,7 +453,8 @@ def test_the_steps_of_running_text_are_bounded_by_its_words(tmp_path):
         return {run.spec.warmup for run in planning.load(file).runs()}
 
     documents = prepare_texts()["train"]["x"]
-    assert registry.train_words("sotu_text") == sum(len(text.split()) for text in documents)
+    n_words = sum(len(text.split()) for text in documents)
+    assert registry.train_size("sotu_text", "TRAIN_WORDS") == n_words
     (warmup,) = runs(steps=5)
     least = 1_236_907 // (64 * 6)
     assert warmup == 0.5 / least

@@ -213,21 +213,12 @@ def registered_dataset(name: str) -> dict[str, Any]:
     return declared
 
 
-def train_size(name: str) -> int | None:
-    """Examples of a data set's train split; None if its file does not say it."""
+def train_size(name: str, unit: str = "TRAIN_SIZE") -> int | None:
+    """Examples of a data set's train split, words with TRAIN_WORDS; None if its file has none."""
     if own_data.declaration(name) is not None:
         return own_data.train_size(name)
-    return _size(name, "TRAIN_SIZE")
-
-
-def train_words(name: str) -> int | None:
-    """Words of a running text's train split; None if its file does not say it."""
-    return None if own_data.declaration(name) is not None else _size(name, "TRAIN_WORDS")
-
-
-def _size(name: str, constant: str) -> int | None:
     file = f"data/sets/{name}.py"
-    return literal(file, constant) if constant in literals.assignments(file) else None
+    return literal(file, unit) if unit in literals.assignments(file) else None
 
 
 def task_figures(predicts: str, crossed: Iterable[str] = ()) -> tuple[str, ...]:

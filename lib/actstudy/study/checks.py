@@ -18,12 +18,12 @@ from actstudy.study import (
     model_checks,
     model_questions,
     packs,
+    warmup,
 )
 from actstudy.study.config import RunFields, name_error, set_fields
 from actstudy.study.grid import PlannedRun
 from actstudy.study.looks import TUNING_SEEDS
 from actstudy.study.validation import validate
-from actstudy.study.warmup import least_steps_per_epoch
 
 RESERVED = (
     "runs",
@@ -229,13 +229,7 @@ def check_spec(spec: RunSpec, where: str) -> None:
     data_checks.check(spec, where)
     if spec.epochs is None and spec.steps is None:
         raise StudyError(f"{where}: epochs: missing; allowed: epochs or steps, at least 1")
-    if spec.epochs and spec.warmup > spec.epochs:
-        got = f"got {spec.warmup}; allowed: at most the run's length, {spec.epochs}"
-        raise StudyError(f"{where}: warmup: {got}")
-    steps_per_epoch = max(1, least_steps_per_epoch(spec))
-    if spec.steps and round(spec.warmup * steps_per_epoch) > spec.steps:
-        got = f"got {spec.warmup:g} epochs, each of {steps_per_epoch:,} steps or more"
-        raise StudyError(f"{where}: warmup: {got}; allowed: at most the run's {spec.steps} steps")
+    warmup.check(spec, where)
     if spec.nesterov and (spec.optimizer != "sgd" or not spec.momentum):
         got = f"got True with optimizer {spec.optimizer} and momentum {spec.momentum:g}"
         raise StudyError(f"{where}: nesterov: {got}; allowed: with sgd and momentum above 0")

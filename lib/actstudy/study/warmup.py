@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actstudy.contract import registry
+from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 
 SHORT_WARMUP = 0.1  # share of a run for which its task's own warm-up is too long
@@ -39,8 +40,19 @@ def steps_per_epoch(spec: RunSpec) -> int:
 
 def least_steps_per_epoch(spec: RunSpec) -> int:
     """As `steps_per_epoch`; of running text fewer than there are, as a word has a token or more."""
-    words = registry.train_words(spec.dataset) or 0
+    words = registry.train_size(spec.dataset, "TRAIN_WORDS") or 0
     return steps_per_epoch(spec) or words // ((spec.context or 1) * spec.batch_size)
+
+
+def check(spec: RunSpec, where: str) -> None:
+    """StudyError if the warm-up is surely longer than the run."""
+    if spec.epochs and spec.warmup > spec.epochs:
+        got = f"got {spec.warmup}; allowed: at most the run's length, {spec.epochs}"
+        raise StudyError(f"{where}: warmup: {got}")
+    epoch = max(1, least_steps_per_epoch(spec))
+    if spec.steps and round(spec.warmup * epoch) > spec.steps:
+        got = f"got {spec.warmup:g} epochs, each of {epoch:,} steps or more"
+        raise StudyError(f"{where}: warmup: {got}; allowed: at most the run's {spec.steps} steps")
 
 
 def sets_warmup(layers: list[dict[str, Any]]) -> bool:
