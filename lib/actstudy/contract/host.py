@@ -1,8 +1,6 @@
 """What this process may use of its host, found without importing torch: GPUs and CPU cores."""
 
 import contextlib
-import ctypes
-import gc
 import os
 import re
 import shutil
@@ -12,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 CGROUPS = Path("/sys/fs/cgroup")
-CLEARED = Path("/proc/self/clear_refs")  # takes 5: forget the peak of the resident set
 OWN_CGROUPS = Path("/proc/self/cgroup")  # lines of number:controllers:path
 
 
@@ -53,21 +50,6 @@ def load(gpu: str) -> Load | None:
         return None
     processes = _nvidia_smi("--query-compute-apps=pid", form, f"--id={gpu}").splitlines()
     return Load(sum(line.strip().isdecimal() for line in processes), int(busy))
-
-
-def restart_peak() -> bool:
-    """Whether the peak of this process's resident set is counted anew from now on, as on Linux.
-
-    What is garbage is freed before.
-    """
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-    try:
-        CLEARED.write_text("5", encoding="ascii")
-    except OSError:
-        return False
-    return True
 
 
 def cores() -> int:

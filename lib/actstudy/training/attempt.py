@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import actstudy
-from actstudy.contract import host, light, locks, registry, sources, spec, store
+from actstudy.contract import light, locks, registry, sources, spec, store
 from actstudy.contract.errors import StudyError, visible
 from actstudy.study import packs
 from actstudy.training import parity_file
@@ -75,9 +75,8 @@ def complete_each(runs: Mapping[Path, spec.RunSpec], settings: Settings, data_di
                     return status
             except (StudyError, store.Damaged) as fault:
                 faults.append(fault)
-            settings = dataclasses.replace(
-                settings, owns_peak=host.restart_peak(), started=time.time()
-            )
+            gc.collect()
+            settings = dataclasses.replace(settings, is_first=False, started=time.time())
     for fault in faults[1:]:
         print(f"actstudy: {fault}", file=sys.stderr)
     if faults:

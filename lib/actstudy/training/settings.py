@@ -11,8 +11,9 @@ class Settings:
     Two can change a result: the kind of `device` changes bits, and runs that take longer than
     `timeout_minutes` end as `timeout`. started: when the process began, or its present run if that
     is not the first, in seconds since the epoch, so that imports count. goes_on: the same command
-    has other runs to train. owns_peak: the process's peak of memory is that of its present runs.
-    stopping: called after every step; true ends the training after a checkpoint.
+    has other runs to train. is_first: it has trained no other before, so that the process's peak of
+    memory is the run's. stopping: called after every step; true ends the training after a
+    checkpoint.
     """
 
     device: str = "auto"
@@ -23,6 +24,6 @@ class Settings:
     quiet: bool = False
     tensorboard: bool = False
     goes_on: bool = False
-    owns_peak: bool = True
+    is_first: bool = True
     started: float | None = None
     stopping: Callable[[], bool] = lambda: False
