@@ -35,8 +35,8 @@ On the command line, KEY is a key of a study or a run field: `--config seeds=3 l
 activation=relu,gelu tasks=mlp`. It holds for all tasks and is stronger than what their blocks
 say. Such a try writes its tables, figures and page to a folder of its own, `results/NAME+seeds=3/`,
 so that the study's own page stays as it is; runs are shared. `device`, `slots_per_gpu`,
-`probe_every` and `timeout_minutes` change no folder. Keys have two letters or more: Snakemake
-ends in a traceback at `--config n=3`.
+`runs_per_job`, `probe_every` and `timeout_minutes` change no folder. Keys have two letters or
+more: Snakemake ends in a traceback at `--config n=3`.
 
 A warm-up that nothing but the task sets, and that is longer than a run of the `epochs` that are
 set, becomes a tenth of the run; `python -m actstudy train --steps` does the same.

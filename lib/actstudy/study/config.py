@@ -217,16 +217,12 @@ class StudyFile(Block):
         "auto", description="auto takes a GPU where one is present"
     )
     slots_per_gpu: Annotated[int, Number] = Field(
-        1,
-        ge=1,
-        description="runs that share a GPU at a time; more suit small models, whose speeds are"
-        " then not compared",
+        1, ge=1, description="runs that share a GPU at a time; then no speeds are compared"
     )
-    runs_per_job: Annotated[int, Number] | Literal["auto"] = Field(
+    runs_per_job: Annotated[int | Literal["auto"], BeforeValidator(stated.count_or_auto)] = Field(
         "auto",
-        description="runs that a process trains one after another, which saves its start; auto:"
-        " up to 8 on a CPU, 1 on a GPU and on a cluster; compiled runs, those of Keras and of own"
-        " code are always alone",
+        description="runs of one process, which saves its start; auto: up to 8 on a CPU, else 1;"
+        " compiled runs, those of Keras and of own code are alone",
     )
     probe_every: Annotated[int, Number] = Field(
         200, ge=1, description="steps between probes; never changes a result"
@@ -234,8 +230,7 @@ class StudyFile(Block):
     timeout_minutes: Annotated[float, Number] | None = Field(
         None,
         gt=0,
-        description="minutes after which a run, or a pack, is given up as `timeout`, without a"
-        " result; others are not changed",
+        description="minutes after which a run, or a pack, ends as `timeout`, without a result",
     )
 
 

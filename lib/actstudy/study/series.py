@@ -7,7 +7,7 @@ from actstudy.contract.spec import RunSpec
 from actstudy.study import packs
 from actstudy.study.grid import PlannedRun
 
-AUTO_SHARE = 4  # a job takes at most this part of what remains for a core: a quarter
+AUTO_SHARE = 2  # a job takes at most this part of what remains for a core: a half
 MAX_AUTO = 8  # runs of a job
 
 

@@ -17,6 +17,13 @@ def number_or_list(value: Any) -> Any:
     raise ValueError("a number of seeds from 1 on, or a list of seeds such as [0, 1, 2]")
 
 
+def count_or_auto(value: Any) -> Any:
+    """A whole number from 1 on, or `auto`."""
+    if value == "auto" or (type(value) is int and value > 0):
+        return value
+    raise ValueError("auto, or a number of runs from 1 on")
+
+
 def folder(name: str) -> str:
     """The name of a folder; ValueError if it is a path."""
     if name in (".", "..") or set("/\\") & set(name):

@@ -77,8 +77,8 @@ def complete_each(runs: Mapping[Path, spec.RunSpec], settings: Settings, data_di
                 faults.append(fault)
             gc.collect()
             settings = dataclasses.replace(settings, is_first=False, started=time.time())
-    for fault in faults[1:]:
-        print(f"actstudy: {fault}", file=sys.stderr)
+    for other in faults[1:]:
+        print(f"actstudy: {other}", file=sys.stderr)
     if faults:
         raise faults[0]
     return 0

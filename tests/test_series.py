@@ -1,0 +1,224 @@
+"""Runs that one job trains one after another: which they are, and that each is as if alone."""
+
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from faults import forks
+from project import Project
+from runs import quiet, run, run_row, same_tables, small, tiny
+
+from actstudy.contract import store
+from actstudy.contract.spec import data_name, run_id
+from actstudy.study import packs, planning, series
+from actstudy.study.grid import PlannedRun
+from actstudy.training import attempt, timeout
+from actstudy.training import run as training_run
+from actstudy.training.attempt import complete, complete_each
+
+
+def planned(tmp_path, text):
+    file = tmp_path / "several.yaml"
+    file.write_text(text)
+    return planning.load(file).possible
+
+
+def runs_of(specs):
+    return [PlannedRun(spec, "gelu", "gelu", {}) for spec in specs]
+
+
+def sizes(runs, runs_per_job, cores=2):
+    return [len(members) for members in series.series(runs, runs_per_job, cores).values()]
+
+
+TWO_TASKS = """
+axes: {activation: [relu, gelu, tanh]}
+tasks: {mlp: {seeds: 10}, vision: {seeds: 10, steps: 9}}
+"""
+
+
+def test_a_job_takes_at_most_half_of_what_remains_per_core(tmp_path):
+    runs = planned(tmp_path, TWO_TASKS)
+    assert sizes(runs, "auto") == [8, 8, 8, 6, 7, 5, 4, 3, 2, 2]  # then 7 alone
+    assert sizes(runs, "auto", cores=16) == []
+    assert sizes(runs * 9, "auto")[0] == series.MAX_AUTO
+    assert sizes(runs, 1) == []
+    assert sizes(runs, 4) == [4] * 7 + [2] + [4] * 7 + [2]
+
+
+def test_every_run_is_in_one_job_in_order_of_training(tmp_path):
+    runs = planned(tmp_path, TWO_TASKS)
+    ids = [run.id for run in runs]
+    made = [run_id(spec) for members in series.series(runs, 7, 2).values() for spec in members]
+    assert made == ids
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"engine": "compiled"},
+        {"engine": "pack"},
+        {"framework": "keras-jax"},
+        {"code": {"mine.py": "0"}},
+    ],
+    ids=str,
+)
+def test_what_lasts_in_a_process_keeps_a_run_alone(fields):
+    specs = [tiny(seed=seed) for seed in range(4)]
+    assert sizes(runs_of(specs), 4) == [4]
+    assert sizes(runs_of([dataclasses.replace(spec, **fields) for spec in specs]), 4) == []
+
+
+def test_runs_of_a_job_set_a_process_alike():
+    specs = [tiny(), tiny(precision="bf16"), tiny(depth=3), tiny("relu", seed=1), tiny(lr=0.01)]
+    (members,) = series.series(runs_of(specs), 4, 2).values()
+    assert members == [specs[3], specs[4]]
+
+
+@pytest.fixture
+def there(prepared_folder):
+    """The folder of prepared data, with those of a run."""
+
+    return lambda run: prepared_folder(data_name(run)).parent
+
+
+def folders(specs, root):
+    return {root / run_id(spec): spec for spec in specs}
+
+
+@pytest.mark.parametrize("task", ["mlp", "vision", "cls", "lm"])
+def test_the_bits_of_a_run_are_those_of_a_process_of_its_own(tmp_path, there, task):
+    """Alone is another process, whose imports and first draws are its own; any order is right."""
+    specs = [small(task, "gelu", 0), small(task, "prelu", 1), small(task, "rrelu", 0)]
+    data = there(specs[0])
+    runs = folders(specs, tmp_path / "ab")
+    assert complete_each(runs, quiet(), data) == 0
+    assert complete_each(folders(reversed(specs), tmp_path / "ba"), quiet(), data) == 0
+    words = ["--device", "cpu", "--probe_every", "5", "--quiet", "--data_dir", str(data)]
+    members = packs.to_json([specs[2]])
+    command = [sys.executable, "-m", "actstudy", "series", "--members", members, *words]
+    subprocess.run([*command, "--log_dir", str(tmp_path / "alone")], check=True)
+    for folder in runs:
+        assert same_tables(folder, tmp_path / "ba" / folder.name)
+    last = run_id(specs[2])
+    assert same_tables(tmp_path / "ab" / last, tmp_path / "alone" / last)
+    rows = [run_row(folder) for folder in runs]
+    assert [row["peak_memory_bytes"] is None for row in rows] == [False, True, True]
+    assert all(row["start_seconds"] < 10 for row in rows[1:])  # each has a start of its own
+
+
+def test_a_run_that_fails_or_diverges_does_not_touch_the_next(tmp_path, data_folder):
+    specs = [tiny(lr=1e30, clip=None, optimizer="sgd", warmup=0), tiny(), tiny("relu")]
+    runs = folders(specs, tmp_path / "a")
+    runs = {tmp_path / "a/fails": tiny(batch_size=3500, warmup=0, seed=7), **runs}
+    real = training_run.make_engine
+
+    def make_engine(specs, *arguments):
+        if specs[0].seed == 7:
+            raise RuntimeError("no engine")
+        return real(specs, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_run, "make_engine", make_engine)
+        assert complete_each(runs, quiet(), data_folder.parent) == 0
+    statuses = [store.summary_row(folder)["status"] for folder in runs]
+    assert statuses == ["failed", "diverged", "completed", "completed"]
+    assert run(tiny("relu"), tmp_path / "b", data_folder, quiet()) == "completed"
+    assert same_tables(tmp_path / "a" / run_id(tiny("relu")), tmp_path / "b")
+
+
+def test_a_damaged_folder_is_said_when_the_others_are_done(tmp_path, data_folder):
+    runs = folders([tiny("tanh"), tiny(), tiny("relu")], tmp_path)
+    first, *others = runs
+    first.mkdir()
+    (first / "spec.json").write_text("{")
+    with pytest.raises(store.Damaged, match=f"{first.name}/spec.json is not a spec"):
+        complete_each(runs, quiet(), data_folder.parent)
+    assert [store.summary_row(folder)["status"] for folder in others] == ["completed"] * 2
+
+
+def test_a_signal_saves_the_present_run_and_leaves_the_others(tmp_path, data_folder, monkeypatch):
+    specs = [tiny("tanh"), tiny(), tiny("relu")]
+    runs = folders(specs, tmp_path / "a")
+    real = training_run.fit
+
+    def fit(engine, stopping, *arguments):
+        def stop():
+            if list(engine.specs) == [specs[1]] and engine.step == 4:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return stopping()
+
+        return real(engine, stop, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_run, "fit", fit)
+        assert complete_each(runs, quiet(), data_folder.parent) == attempt.RESUMABLE
+    assert [store.verifies(folder) for folder in runs] == [True, False, False]
+    assert complete_each(runs, quiet(), data_folder.parent) == 0
+    assert run_row(list(runs)[1])["n_resumes"] == 1
+    for folder, spec in runs.items():
+        run(spec, tmp_path / "b" / folder.name, data_folder, quiet())
+        assert same_tables(folder, tmp_path / "b" / folder.name)
+
+
+def test_a_run_that_hangs_is_given_up_and_the_same_command_goes_on(
+    tmp_path, data_folder, monkeypatch
+):
+    runs = folders([tiny("tanh"), tiny("relu")], tmp_path)
+    first, second = runs
+    words = ["-m", "actstudy", "series", "--members", packs.to_json(runs.values()), "--quiet"]
+    words += ["--device", "cpu", "--data_dir", str(data_folder.parent), "--log_dir", str(tmp_path)]
+    monkeypatch.setattr(sys, "orig_argv", [sys.executable, *words])
+    monkeypatch.setattr(timeout, "GRACE", 0.5)
+    monkeypatch.setattr(training_run, "fit", lambda *_: signal.pause())
+    slow = quiet(timeout_minutes=0.5 / 60)
+    assert forks.forked(lambda: complete_each(runs, slow, data_folder.parent)) == 0
+    assert store.summary_row(first)["status"] == "timeout"
+    assert store.summary_row(second)["status"] == "completed"
+
+
+def test_what_is_done_is_not_trained_again(tmp_path, data_folder, capsys):
+    runs = folders([tiny("tanh"), tiny("relu")], tmp_path)
+    first, second = runs
+    assert complete({second: runs[second]}, quiet(), data_folder.parent) == 0
+    before = (second / "runs.parquet").stat().st_mtime_ns
+    assert complete_each(runs, quiet(), data_folder.parent) == 0
+    assert (second / "runs.parquet").stat().st_mtime_ns == before
+    assert store.verifies(first)
+
+
+STUDY = """
+axes: {activation: [relu, gelu]}
+runs_per_job: 3
+tasks: {mlp: {seeds: 2, epochs: 1, width: 16, depth: 1, warmup: 0, dropout: 0}}
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, data_folder):
+    made = Project(tmp_path_factory.mktemp("project"), [data_folder])
+    (made.folder / "config/several.yaml").write_text(STUDY)
+    made.provide("several", ["relu", "gelu"])
+    return made
+
+
+def test_the_workflow_trains_series_and_other_sizes_train_nothing_again(project):
+    study = ["--configfile", "config/several.yaml"]
+    dry = project.snakemake("-n", *study)
+    assert len(set(re.findall(r"^series_\w+", dry, re.MULTILINE))) == 1
+    tables = "results/several/tables/plan.json"
+    project.snakemake("--cores", "2", tables, *study)
+    assert len(project.run_folders()) == 4
+    assert "Nothing to be done" in project.snakemake("-n", tables, *study)
+    for size in ("1", "2", "auto"):
+        words = [tables, *study, "--config", f"runs_per_job={size}"]
+        assert "Nothing to be done" in project.snakemake("-n", *words)
+    lost = project.run_folders()[0]
+    (lost / "runs.parquet").unlink()
+    file = str(lost.relative_to(project.folder) / "runs.parquet")
+    project.snakemake("--cores", "2", file, *study)
+    assert store.verifies(lost)
