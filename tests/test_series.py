@@ -18,7 +18,8 @@ from actstudy.study import packs, planning, series
 from actstudy.study.grid import PlannedRun
 from actstudy.training import attempt, timeout
 from actstudy.training import run as training_run
-from actstudy.training.attempt import complete, complete_each
+from actstudy.training.attempt import complete
+from actstudy.training.in_turn import complete_each
 
 
 def planned(tmp_path, text):

@@ -17,7 +17,8 @@ from actstudy.study import packs
 from actstudy.study.config import RunFields
 from actstudy.study.planning import run_spec
 from actstudy.study.reading import coerce
-from actstudy.training.attempt import complete, complete_each, prepared
+from actstudy.training import in_turn
+from actstudy.training.attempt import complete, prepared
 from actstudy.training.settings import Settings
 
 EXAMPLES = """actstudy train --task mlp --activation mish --seed 0 --lr 0.002
@@ -148,7 +149,7 @@ def pack(arguments: argparse.Namespace) -> int:
 
 def series(arguments: argparse.Namespace) -> int:
     """The exit status of runs trained one after another: 0, or 75 if they can be resumed."""
-    return complete_each(_members(arguments), _settings(arguments), arguments.data_dir)
+    return in_turn.complete_each(_members(arguments), _settings(arguments), arguments.data_dir)
 
 
 def _members(arguments: argparse.Namespace) -> dict[Path, RunSpec]:

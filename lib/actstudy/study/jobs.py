@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import code, errors, host, own, own_data, registry, sources, store
+from actstudy.contract import code, errors, own, own_data, registry, sources, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, data_name, data_parts, run_id
 from actstudy.study import looks, measuring, packs, parities, series
@@ -159,7 +159,7 @@ def plan_jobs(
         own_tasks=shlex.join(own_tasks_flag(tasks.values())),
         specs=specs,
         packs=packs_of(study),
-        series=series_of(study, device, local, priorities),
+        series=series.of_study(study, device, local, priorities),
         device=device,
         host_flags=_host_flags(study),
         modules=shlex.join(modules_flag(study)),
@@ -230,26 +230,6 @@ def packs_of(study: Study) -> dict[str, list[RunSpec]]:
     members_by_name = dict[str, list[RunSpec]]()
     for stage in study.stages:
         members_by_name.update(packs.packs(stage))
-    return members_by_name
-
-
-def series_of(
-    study: Study, device: str, local: bool, priorities: Mapping[str, int]
-) -> dict[str, list[RunSpec]]:
-    """All series of a study by name, filled look by look in the order of training.
-
-    Which reported runs a task with chosen rates will train is not known before: these are alone.
-    """
-    runs_per_job = study.runs_per_job
-    if runs_per_job == "auto" and (device != "cpu" or not local):
-        runs_per_job = 1
-    members_by_name = dict[str, list[RunSpec]]()
-    stages = [study.tuning]
-    for stage in study.stages:
-        stages.append([run for run in stage if run.task not in study.with_rates])
-    for runs in stages:
-        ordered = sorted(runs, key=lambda run: -priorities[run.id])
-        members_by_name.update(series.series(ordered, runs_per_job, host.cores()))
     return members_by_name
 
 

@@ -1,11 +1,13 @@
 """Series: runs that one job trains one after another, each as if it had a process of its own."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from actstudy.contract import host
 from actstudy.contract.spec import RunSpec
 from actstudy.study import packs
 from actstudy.study.grid import PlannedRun
+from actstudy.study.planning import Study
 
 AUTO_SHARE = 2  # a job takes at most this part of what remains for a core: a half
 MAX_AUTO = 8  # runs of a job
@@ -14,6 +16,26 @@ MAX_AUTO = 8  # runs of a job
 def may_share(spec: RunSpec) -> bool:
     """Whether a run's process may train others: nothing that lasts is compiled or someone's own."""
     return spec.engine == "eager" and spec.framework == "torch" and not spec.code
+
+
+def of_study(
+    study: Study, device: str, local: bool, priorities: Mapping[str, int]
+) -> dict[str, list[RunSpec]]:
+    """All series of a study by name, filled look by look in the order of training.
+
+    Which reported runs a task with chosen rates will train is not known before: these are alone.
+    """
+    runs_per_job = study.runs_per_job
+    if runs_per_job == "auto" and (device != "cpu" or not local):
+        runs_per_job = 1
+    members_by_name = dict[str, list[RunSpec]]()
+    stages = [study.tuning]
+    for stage in study.stages:
+        stages.append([run for run in stage if run.task not in study.with_rates])
+    for runs in stages:
+        ordered = sorted(runs, key=lambda run: -priorities[run.id])
+        members_by_name.update(series(ordered, runs_per_job, host.cores()))
+    return members_by_name
 
 
 def series(

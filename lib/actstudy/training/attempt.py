@@ -9,7 +9,6 @@ import resource
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def complete(runs: dict[Path, spec.RunSpec], settings: Settings, data_dir: Path)
     """
     light.leave_pandas_out()
     _allow_files(3 * len(runs) + 256)  # per run a lock, a log and a TensorBoard; and all others
-    with _signals() as signals, contextlib.ExitStack() as stack:
+    with signals_received() as signals, contextlib.ExitStack() as stack:
         for folder in sorted(runs):
             stack.enter_context(locks.locked(folder))
             stack.callback(_forget, folder, signals)
@@ -56,31 +55,6 @@ def complete(runs: dict[Path, spec.RunSpec], settings: Settings, data_dir: Path)
             return RESUMABLE
         # one write, so that lines of concurrent runs do not mix
         sys.stdout.write("".join(_line(folder, run) for folder, run in (todo or runs).items()))
-    return 0
-
-
-def complete_each(runs: Mapping[Path, spec.RunSpec], settings: Settings, data_dir: Path) -> int:
-    """Train what is not done yet of some runs, one after another, each as if it were alone.
-
-    Returns the exit status, as `complete` does. What is wrong with one run's folder or data is
-    raised when the others are done.
-    """
-    faults: list[Exception] = []
-    last = next(reversed(runs))
-    with _signals():  # between two runs as before the first step of one: exit at once
-        for folder, run in runs.items():
-            settings = dataclasses.replace(settings, goes_on=folder != last)
-            try:
-                if status := complete({folder: run}, settings, data_dir):
-                    return status
-            except (StudyError, store.Damaged) as fault:
-                faults.append(fault)
-            gc.collect()
-            settings = dataclasses.replace(settings, is_first=False, started=time.time())
-    for other in faults[1:]:
-        print(f"actstudy: {other}", file=sys.stderr)
-    if faults:
-        raise faults[0]
     return 0
 
 
@@ -126,7 +100,7 @@ class Signals:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[Signals]:
+def signals_received() -> Iterator[Signals]:
     """Signals that are received until the block is left."""
     signals = Signals()
     terminate = signal.signal(signal.SIGTERM, signals.receive)
