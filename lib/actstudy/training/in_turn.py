@@ -21,9 +21,7 @@ def complete_each(runs: Mapping[Path, spec.RunSpec], settings: Settings, data_di
     """
     faults: list[Exception] = []
     last = list(runs)[-1]
-    with (
-        attempt.signals_received()
-    ):  # between two runs as before the first step of one: exit at once
+    with attempt.signals_received():  # between two runs: exit at once
         for folder, run in runs.items():
             settings = dataclasses.replace(settings, goes_on=folder != last)
             try:
