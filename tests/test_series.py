@@ -55,8 +55,8 @@ def test_a_job_takes_at_most_half_of_what_remains_per_core(tmp_path):
 def test_every_run_is_in_one_job_in_order_of_training(tmp_path):
     runs = planned(tmp_path, TWO_TASKS)
     ids = [run.id for run in runs]
-    made = itertools.chain(*series.series(runs, 7, 2).values())
-    assert list(map(run_id, made)) == ids
+    specs = itertools.chain(*series.series(runs, 7, 2).values())
+    assert list(map(run_id, specs)) == ids
 
 
 @pytest.mark.parametrize(
@@ -202,10 +202,10 @@ tasks: {mlp: {seeds: 2, epochs: 1, width: 16, depth: 1, warmup: 0, dropout: 0}}
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, data_folder):
-    made = Project(tmp_path_factory.mktemp("project"), [data_folder])
-    (made.folder / "config/several.yaml").write_text(STUDY)
-    made.provide("several", ["relu", "gelu"])
-    return made
+    copy = Project(tmp_path_factory.mktemp("project"), [data_folder])
+    (copy.folder / "config/several.yaml").write_text(STUDY)
+    copy.provide("several", ["relu", "gelu"])
+    return copy
 
 
 def test_the_workflow_trains_series_and_other_sizes_train_nothing_again(project):
