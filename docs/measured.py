@@ -234,6 +234,18 @@ def parity_models() -> str:
     return markdown(head, rows)
 
 
+def series() -> str:
+    """Seconds of the same runs, a process each and several in a process: medians."""
+    frame = pd.read_parquet(BENCHMARKS / "series.parquet")
+    columns = ["seconds", "cpu_seconds", "start_seconds", "train_seconds"]
+    rows = []
+    for size, part in frame.groupby("runs_per_job"):
+        medians = [f"{seconds:.0f}" for seconds in part[columns].median()]
+        rows.append([f"`{size}`", *medians, f"{part['n_runs'].iloc[0]:.0f}", str(len(part))])
+    head = "`runs_per_job`|seconds|of processors|starting, of runs|training, of runs|runs|n"
+    return markdown(head.split("|"), rows)
+
+
 def study_hours() -> str:
     """GPU hours of a run of each cell of the framework studies, and of the studies."""
     frame = pd.read_parquet(BENCHMARKS / "study_hours.parquet")

@@ -96,6 +96,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "parity_pairs": measured.parity_pairs,
     "parity_models": measured.parity_models,
     "study_hours": measured.study_hours,
+    "series": measured.series,
     "activations_cpu": measured.activations_cpu,
     "activations_cuda": measured.activations_cuda,
     "properties_curve": computed.curve,
