@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from refusals import refusal
-from runs import ROOT, quiet, run, run_row, run_tables, small
+from runs import ROOT, few_examples, quiet, run, run_row, run_tables, small
 from scipy.spatial.distance import pdist
 from sklearn import neighbors
 
@@ -42,18 +42,11 @@ def data(folder):
     return prepared.load(folder)
 
 
-@pytest.fixture(autouse=True)
-def few(monkeypatch):
-    """Val and test cut to 64 images or a few more, drawn evenly."""
-    whole = prepared.Prepared.on
-
-    def cut(self, device, split):
-        arrays = whole(self, device, split)
-        if split == "train":
-            return arrays
-        return {name: part[:: max(1, len(part) // 64)] for name, part in arrays.items()}
-
-    monkeypatch.setattr(prepared.Prepared, "on", cut)
+@pytest.fixture(scope="module", autouse=True)
+def few():
+    """Runs of this file have few images, those of module fixtures too."""
+    with few_examples():
+        yield
 
 
 def planned(**fields):
@@ -472,7 +465,7 @@ def test_a_step_is_traced_in_one_piece(data, tmp_path, monkeypatch, fields):
         own = small("contrastive", "relu", engine=engine, **fields)
         work = make_job(own, tmp_path / engine, data, CPU, quiet())
         steps = []
-        for step, rows in itertools.islice(batches(work, 0), 3):
+        for step, rows in itertools.islice(batches(work, 0), 2):
             steps.append({name: value.item() for name, value in work.train(step, rows).items()})
         values.append(steps)
     for eager, compiled in zip(*values, strict=True):
@@ -487,7 +480,7 @@ def study(folder, tmp_path_factory):
     """The tables of a study of two losses and two activations over two seeds."""
     place = tmp_path_factory.mktemp("study")
     file = place / "pairs.yaml"
-    fields = {"steps": 6, "eval_every": 2, "warmup": 0, "width": 2, "batch_size": 10, "seeds": 2}
+    fields = {"steps": 4, "eval_every": 2, "warmup": 0, "width": 2, "batch_size": 10, "seeds": 2}
     axes = "axes: {loss: [clip, siglip], activation: [relu, gelu]}"
     file.write_text(f"{axes}\ntasks: {{contrastive: {json.dumps(fields)}}}\n")
     study = planning.load(file)

@@ -8,7 +8,7 @@ import warnings
 import pandas as pd
 import pytest
 import torch
-from runs import ROOT, quiet, run, run_row, run_tables, small
+from runs import ROOT, few_examples, quiet, run, run_row, run_tables, small
 from torch import nn
 from torch.nn import functional
 
@@ -26,6 +26,13 @@ from contrastive_towers import LOG, UNITS, Fixed, Returning, Towers, WithLoss, l
 torch.set_num_threads(1)
 X = torch.randn(16, 12, generator=torch.Generator().manual_seed(0))
 Y = torch.randn(16, 9, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few():
+    """Runs of this file have few images."""
+    with few_examples():
+        yield
 
 
 def watched(model, x=X, y=Y, steps=1, lr=1e-3, **facts):
