@@ -22,6 +22,7 @@ from actstudy.analysis import figures, tables
 from actstudy.analysis.page import summary
 from actstudy.contract import class_names, code, declarations, losses, registry, schema, spec, store
 from actstudy.data import augment, prepared
+from actstudy.losses import ContrastiveLoss
 from actstudy.nets import towers
 from actstudy.study import planning
 from actstudy.tasks import contrastive, retrieval
@@ -297,6 +298,30 @@ def test_scores_are_finite_and_those_of_the_features(data, tmp_path):
     assert 0 < evaluation.scores["clamped"] < 1
     hits = evaluation.predictions["label"] == evaluation.predictions["predicted"]
     assert evaluation.scores["recall_at_1"] == hits.mean()
+
+
+@pytest.mark.parametrize(("views", "blocks"), [(2, 1), (3, 3)])
+def test_logits_are_computed_once_whatever_is_read_of_them(
+    data, tmp_path, monkeypatch, views, blocks
+):
+    """Once per pair of views in a training step, and once per batch in validation."""
+    whole = ContrastiveLoss._logits
+    calls = []
+
+    def counted(self, *parts):
+        calls.append(parts)
+        return whole(self, *parts)
+
+    monkeypatch.setattr(ContrastiveLoss, "_logits", counted)
+    own = small("contrastive", "relu", views=views, loss_args={"clamp": 5.0})
+    work = make_job(own, tmp_path, data, CPU, quiet())
+    calls.clear()
+    step, rows = next(batches(work, 0))
+    assert work.train(step, rows)["clamped"] > 0
+    assert len(calls) == blocks
+    calls.clear()
+    work.evaluate("val", [0])
+    assert len(calls) == blocks * (len(work.splits["val"]["y"]) // 10)
 
 
 def test_the_reference_retrieves_by_pixels(data):

@@ -152,18 +152,20 @@ class ContrastiveLoss(nn.Module):
             log_scale = AtMost.apply(log_scale, log(self.max_scale))
         return log_scale.exp()
 
-    def forward(self, *views: Tensor) -> Tensor:
+    def forward(self, *views: Tensor, with_share: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """The loss of n >= 2 views (B, D), B >= 2: the mean over samples, in nats, ().
 
-        ValueError, in one line: views that do not fit, integers, logits that exceed the memory.
+        with_share: return also `clamped_share` of its logits, (). ValueError, in one line: views
+        that do not fit, integers, logits that exceed the memory.
         """
         groups = self._groups(views)
         with torch.autocast(views[0].device.type, enabled=False):
-            loss = torch.stack([self._loss(group) for group in groups]).mean()
+            losses, shares = zip(*[self._loss(group) for group in groups], strict=True)
+            loss = torch.stack(losses).mean()
         checked = loss.is_cpu if self.check is None else self.check
         if checked and not torch.compiler.is_compiling() and not torch.isfinite(loss):
             raise ValueError(not_finite(loss, views, self.logit_scale))
-        return loss
+        return (loss, torch.stack(shares).mean()) if with_share else loss
 
     def logits(self, *views: Tensor) -> Tensor:
         """Similarities times the scale, and siglip's bias, before `clamp`: (B, B).
@@ -178,8 +180,9 @@ class ContrastiveLoss(nn.Module):
 
     def clamped_share(self, logits: Tensor) -> Tensor:
         """Share of logits beyond `clamp`, whose gradient it ends, (); 0 without one."""
-        limit = inf if self.clamp is None else self.clamp
-        return (logits.abs() > limit).float().mean()
+        if self.clamp is None:
+            return logits.new_zeros(())
+        return (logits.detach().abs() > self.clamp).float().mean()
 
     def _groups(self, views: Views) -> list[Views]:
         """Features that are compared at once, normalised, in float32 at least."""
@@ -200,21 +203,28 @@ class ContrastiveLoss(nn.Module):
         return logits if self.bias is None else logits + self.bias.to(logits)
 
     def _part(self, start: int, *views: Tensor) -> tuple[Tensor, ...]:
+        """The share of a block's logits that are clamped, and what the loss sums of them."""
         rows = [x[start : start + (self.chunk or len(x))] for x in views]
         logits = self._logits(rows, views)
+        share = self.clamped_share(logits)
         if self.clamp is not None:
             logits = logits.clamp(-self.clamp, self.clamp)
-        return self.loss.part(logits, start)
+        return share, *self.loss.part(logits, start)
 
-    def _loss(self, views: Views) -> Tensor:
+    def _loss(self, views: Views) -> tuple[Tensor, Tensor]:
         size = len(views[0])
         if self.chunk is None or self.chunk >= size:
-            return self.loss.whole([self._part(0, *views)])
-        parts = [
-            checkpoint(self._part, start, *views, use_reentrant=False, preserve_rng_state=False)
-            for start in range(0, size, self.chunk)
-        ]
-        return self.loss.whole(parts)
+            share, *part = self._part(0, *views)
+            return self.loss.whole([tuple(part)]), share
+        shares = []
+        parts = []
+        for start in range(0, size, self.chunk):
+            share, *part = checkpoint(
+                self._part, start, *views, use_reentrant=False, preserve_rng_state=False
+            )
+            shares.append(share * (min(self.chunk, size - start) / size))
+            parts.append(tuple(part))
+        return self.loss.whole(parts), torch.stack(shares).sum()
 
 
 def make(name: str, args: Mapping[str, float]) -> ContrastiveLoss:

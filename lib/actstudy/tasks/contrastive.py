@@ -80,6 +80,15 @@ def loss(output: Embedded, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
     return value
 
 
+def loss_and_scores(
+    output: Embedded, y: Tensor, label_smoothing: float = 0.0
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """`loss` and `train_scores` at once: both need the logits, which are computed once."""
+    views = compared(output.features, output.texts, y)
+    value, clamped = output.loss(*views, with_share=True)
+    return value, {"logit_scale": output.loss.logit_scale.detach(), "clamped": clamped}
+
+
 def compared(features: Tensor, texts: Tensor | None, y: Tensor) -> list[Tensor]:
     """What a loss compares, each (B, D): features (B, V, D) by view, then the text of each y."""
     views = list(features.unbind(1))
@@ -88,17 +97,7 @@ def compared(features: Tensor, texts: Tensor | None, y: Tensor) -> list[Tensor]:
 
 def train_scores(output: Embedded, y: Tensor) -> dict[str, Tensor]:
     """Scalars of one batch: the logit scale in use, and the share of logits beyond `clamp`."""
-    return {"logit_scale": output.loss.logit_scale, "clamped": clamped(output, y)}
-
-
-def clamped(output: Embedded, y: Tensor) -> Tensor:
-    """Share of a batch's logits beyond the loss's `clamp`; 0 without one."""
-    scale: Tensor = output.loss.logit_scale
-    if not output.loss.clamp:
-        return torch.zeros_like(scale)
-    logits = output.loss.logits(*compared(output.features, output.texts, y))
-    share: Tensor = output.loss.clamped_share(logits)
-    return share
+    return loss_and_scores(output, y)[1]
 
 
 def with_views(spec: RunSpec, splits: dict[str, dict[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
@@ -192,8 +191,9 @@ def batch_scores(output: Embedded, y: Tensor, order: Tensor, batch_size: int) ->
     shares = []
     for rows in batches:
         part = output._replace(features=output.features[rows])
-        losses.append(loss(part, y[rows]).item())
-        shares.append(clamped(part, y[rows]).item())
+        value, of_batch = loss_and_scores(part, y[rows])
+        losses.append(value.item())
+        shares.append(of_batch["clamped"].item())
     return {
         "loss": float(np.mean(losses)),
         "logit_scale": output.loss.logit_scale.item(),
