@@ -90,9 +90,14 @@ def test_logits_beyond_memory_are_refused_with_their_bytes():
     refusal(
         lambda: planned(**fields),
         "command line: batch_size: got 256, of which einsum makes 256^6 logits, "
-        f"{4 * 256**6:,} bytes; allowed: at most 35 with 6 views",
+        f"{6 * 4 * 256**6:,} bytes in a step; allowed: at most 26 with 6 views",
     )
-    planned(loss="einsum", views=6, batch_size=35)
+    planned(loss="einsum", views=6, batch_size=26)
+    assert 6 * 4 * 26**6 < 2**33 < 6 * 4 * 27**6
+    clamped = {"loss": "einsum", "views": 6, "batch_size": 26, "loss_args": {"clamp": 50}}
+    refusal(lambda: planned(**clamped), "allowed: at most 25 with 6 views")
+    many = {"views": 4, "dataset": "fashion_mnist", "batch_size": 11_600, "warmup": 0}
+    refusal(lambda: planned(**many), "of which clip makes 11600^2 logits, 8,611,840,000 bytes")
     refusal(lambda: planned(loss="einsum", views=5, batch_size=100, model="dual"), "", "100^6")
 
 
