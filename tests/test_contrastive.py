@@ -1,5 +1,6 @@
 """Contrastive runs: views, what planning refuses, metrics, models, endings, from study to page."""
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -19,6 +20,7 @@ from scipy.spatial.distance import pdist
 from sklearn import neighbors
 
 from actstudy.analysis import figures, tables
+from actstudy.analysis import reference_rows as reference_table
 from actstudy.analysis.page import summary
 from actstudy.contract import class_names, code, declarations, losses, registry, schema, spec, store
 from actstudy.data import augment, prepared
@@ -329,17 +331,69 @@ def test_logits_are_computed_once_whatever_is_read_of_them(
     assert len(calls) == blocks * (len(work.splits["val"]["y"]) // 10)
 
 
-def test_the_reference_retrieves_by_pixels(data):
+def reference_rows(data):
+    """Name -> the row of a reference."""
+    return {row["name"]: row for row in contrastive.reference(data)}
+
+
+@pytest.mark.parametrize("kind", ["crop_flip", "crop_flip_jitter"])
+def test_the_reference_retrieves_by_pixels(data, kind):
     """The same views and the same rule; a moved image is not found by its pixels alone."""
-    row = contrastive.reference(data)
-    assert (row["name"], row["metric"]) == ("raw pixels, view to view", "recall_at_1")
+    row = reference_rows(data)[f"raw pixels, view to view ({kind})"]
+    assert row["metric"] == "recall_at_1"
+    assert row["fields"] == {"augment": [kind], "model": [None, "siamese"]}
     x = data.on(CPU, "val")["x"]
-    drawn = torch.from_numpy(contrastive.fixed_draws("crop_flip", 2, "val", x.shape))
+    drawn = torch.from_numpy(contrastive.fixed_draws(kind, 2, "val", x.shape))
     pixels = (augment.views(x, drawn, 2) - data.manifest["mean"]) / data.manifest["sd"]
     first, second = pixels.flatten(2).double().unbind(1)
     near = (first @ second.T) / second.norm(dim=1)
     assert row["val"] == (near.argmax(1) == torch.arange(len(near))).double().mean().item()
     assert 1 / len(x) < row["val"] < 0.7
+
+
+@pytest.mark.parametrize("kind", ["none", "crop_flip"])
+def test_the_reference_of_names_is_the_nearest_class_mean(data, kind):
+    """As scikit-learn finds it, of the one view that runs with names have."""
+    row = reference_rows(data)[f"raw pixels, nearest class mean ({kind})"]
+    assert row["fields"] == {"augment": [kind], "model": ["dual"]}
+    train = data.on(CPU, "train")
+    test = data.on(CPU, "test")
+    drawn = torch.from_numpy(contrastive.fixed_draws(kind, 1, "test", test["x"].shape))
+    seen = augment.views(test["x"], drawn, 1)[:, 0]
+    parts = []
+    for x in (train["x"], seen):
+        parts.append(((x - data.manifest["mean"]) / data.manifest["sd"]).flatten(1).double())
+    means = torch.stack([parts[0][train["y"] == label].mean(0) for label in range(10)])
+    classifier = neighbors.KNeighborsClassifier(1, metric="cosine").fit(means, range(10))
+    assert row["test"] == pytest.approx(classifier.score(parts[1], test["y"]))
+    assert 0.2 < row["test"] < 1
+
+
+def test_no_colours_of_numbers_are_changed_for_a_reference(data):
+    of_floats = dict(data.arrays)
+    for split in prepared.SPLITS:
+        of_floats[f"{split}_x"] = data.arrays[f"{split}_x"].astype("float32")
+    rows = contrastive.reference(dataclasses.replace(data, arrays=of_floats))
+    assert len(rows) == 3
+    assert "jitter" not in str(rows)
+
+
+def test_a_reference_is_of_the_runs_that_draw_as_it_does(data):
+    """The rows that a page shows, of runs of several kinds; a table of before has no fields."""
+    rows = [{"task": "contrastive", "data": DATA, **row} for row in contrastive.reference(data)]
+    frame = reference_table.table([rows])
+    runs = pd.DataFrame({"task": "contrastive", "data": DATA, "augment": ["crop_flip"]})
+    siamese = runs.assign(model=None)
+    names = dict.fromkeys(reference_table.of_runs(frame, siamese)["name"])
+    assert [*names] == ["raw pixels, view to view (crop_flip)"]
+    both = pd.concat([siamese, runs.assign(model="dual", augment="none")])
+    assert list(reference_table.of_runs(frame, both)["name"]) == [
+        "raw pixels, nearest class mean (none)",
+        "raw pixels, view to view (crop_flip)",
+    ]
+    assert reference_table.of_runs(frame, siamese.assign(data="other")).empty
+    before = reference_table.table([{"task": "contrastive", "data": DATA, "name": "x"}])
+    assert len(reference_table.of_runs(before.drop(columns="fields"), siamese)) == 1
 
 
 # Image and class name
@@ -517,7 +571,7 @@ def study(folder, tmp_path_factory):
     for member in study.runs():
         run(member.spec, store.run_folder(member.spec, place / "runs"), folder, quiet())
     reference = {"task": "contrastive", "data": DATA}
-    rows = [{**reference, **contrastive.reference(prepared.load(folder))}]
+    rows = [{**reference, **row} for row in contrastive.reference(prepared.load(folder))]
     return tables.build(study.plan(), place / "runs", rows, pd.DataFrame())
 
 
@@ -529,7 +583,8 @@ def test_the_page_speaks_of_retrieval(study, tmp_path):
     assert {"forest", "metric_curves", "loss_curves", "throughput_vs_metric"} <= drawn
     page = summary.render(study, tmp_path / "figures", tmp_path / "summary.md")
     assert "test recall at 1, %" in page
-    assert "reference: raw pixels" in page
+    assert "reference: raw pixels, view to view (crop_flip)" in page
+    assert page.count("reference: raw pixels") == 1
     assert "nan" not in page
     appendix = summary.render_appendix(study, tmp_path / "figures", tmp_path / "appendix.md")
     assert "k-NN accuracy" in appendix

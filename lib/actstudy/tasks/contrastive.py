@@ -14,7 +14,7 @@ from actstudy.contract.streams import stream
 from actstudy.data import augment
 from actstudy.data.prepared import Prepared
 from actstudy.nets.towers import Embedded
-from actstudy.tasks import retrieval
+from actstudy.tasks import pixels, retrieval
 from actstudy.tasks.metrics import Evaluation
 from actstudy.tasks.retrieval import Retrieved
 
@@ -210,17 +210,6 @@ def knn(forward: Callable[[Tensor], Embedded], data: Mapping[str, Tensor]) -> fl
     return retrieval.knn_accuracy(embedded[0], data["bank_y"], embedded[1], data["y"])
 
 
-def reference(data: Prepared) -> dict[str, Any]:
-    """Raw pixels: the same retrieval of views, by the cosine of their standardised pixels."""
-    cpu = torch.device("cpu")
-    inputs = data.inputs(cpu)
-    kind = str(TASK["defaults"]["augment"])  # type: ignore[index]
-    scores = {}
-    for split in SCORED:
-        x = data.on(cpu, split)["x"]
-        drawn = torch.from_numpy(fixed_draws(kind, 2, split, x.shape))
-        pixels = inputs(augment.views(x, drawn, 2)).flatten(2)
-        first, second = map(retrieval.unit, pixels.unbind(1))
-        labels = torch.arange(len(x))
-        scores[split] = retrieval.retrieve(first, labels, second, labels).recall(1)
-    return {"name": "raw pixels, view to view", "metric": TASK["metric"], **scores}
+def reference(data: Prepared) -> list[dict[str, Any]]:
+    """Raw pixels, by augmentation: views by the cosine of their pixels, names by class means."""
+    return pixels.references(data, str(TASK["metric"]), SCORED, fixed_draws)
