@@ -331,6 +331,45 @@ def test_logits_are_computed_once_whatever_is_read_of_them(
     assert len(calls) == blocks * (len(work.splits["val"]["y"]) // 10)
 
 
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_every_evaluation_of_a_split_sees_the_same_views(data, tmp_path, split):
+    """After training, too; each example has its own."""
+    work = make_job(small("contrastive", "relu"), tmp_path, data, CPU, quiet())
+    inputs = []
+    work.model.register_forward_pre_hook(lambda _model, args: inputs.append(args[0].clone()))
+    work.evaluate(split, [0])
+    first = list(inputs)
+    for step, rows in itertools.islice(batches(work, 0), 2):
+        work.train(step, rows)
+    inputs.clear()
+    work.evaluate(split, [0])
+    assert len(inputs) == len(first)
+    assert all(map(torch.equal, first, inputs))
+    assert len(first[0].flatten(1).unique(dim=0)) == len(first[0])
+
+
+def test_an_evaluation_reads_as_often_whatever_the_number_of_batches(data, tmp_path, monkeypatch):
+    """Each reading waits for a GPU; parts and batches are summed there."""
+    readings = []
+    for name in ("item", "tolist", "__int__", "__float__"):
+        whole = getattr(torch.Tensor, name)
+
+        def counted(self, whole=whole):
+            readings.append(self.shape)
+            return whole(self)
+
+        monkeypatch.setattr(torch.Tensor, name, counted)
+    counts = []
+    for batch_size, chunk in ((60, 1024), (4, 7)):
+        monkeypatch.setattr(retrieval, "CHUNK", chunk)
+        own = small("contrastive", "relu", batch_size=batch_size, loss_args={"clamp": 5.0})
+        work = make_job(own, tmp_path / str(chunk), data, CPU, quiet())
+        readings.clear()
+        work.evaluate("test", [0])
+        counts.append(len(readings))
+    assert counts[0] == counts[1] > 0
+
+
 def reference_rows(data):
     """Name -> the row of a reference."""
     return {row["name"]: row for row in contrastive.reference(data)}

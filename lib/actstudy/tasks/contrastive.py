@@ -192,12 +192,14 @@ def batch_scores(output: Embedded, y: Tensor, order: Tensor, batch_size: int) ->
     for rows in batches:
         part = output._replace(features=output.features[rows])
         value, of_batch = loss_and_scores(part, y[rows])
-        losses.append(value.item())
-        shares.append(of_batch["clamped"].item())
+        losses.append(value.double())
+        shares.append(of_batch["clamped"].double())
+    # read at once, as each reading waits for the device
+    values = torch.stack([torch.stack(losses), torch.stack(shares)]).tolist()
     return {
-        "loss": float(np.mean(losses)),
+        "loss": float(np.mean(values[0])),
         "logit_scale": output.loss.logit_scale.item(),
-        "clamped": float(np.mean(shares)),
+        "clamped": float(np.mean(values[1])),
     }
 
 
