@@ -2,9 +2,10 @@
 
     python benchmarks/losses.py faults       # the grid of benchmarks/loss_faults.py
     python benchmarks/losses.py cost         # time and memory of einsum against views and batch
+    python benchmarks/losses.py memory       # peak of a step over the bytes of its logits
     python benchmarks/losses.py speed        # clip beside open_clip's and what one writes first
 
-The first and last need `pip install open_clip_torch pytorch-metric-learning lightly`. Each writes
+`faults` and `speed` need `pip install open_clip_torch pytorch-metric-learning lightly`. Each writes
 benchmarks/results/losses_NAME.parquet. A step is a forward and a backward pass, one thread; seconds
 are the process's own. Bytes are the peak resident memory of a process above that before the step.
 """
@@ -20,6 +21,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import loss_faults
+import loss_memory
 import numpy as np
 import pandas as pd
 import torch
@@ -33,6 +35,7 @@ BATCHES = {2: (512, 2048), 3: (64, 128, 192), 4: (16, 32, 48), 5: (8, 16, 24)}
 BLOCKS = 16  # of rows of a chunked loss
 PROCESSES = 5
 WINDOW_SECONDS = 0.05
+MEMORY_BATCHES = {2: 1024, 3: 100, 4: 32}
 SPEED_BATCHES = (64, 256, 1024, 2048)
 SPEED_WIDTH = 512
 ROUNDS = 15
@@ -133,6 +136,19 @@ def cost() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def memory() -> pd.DataFrame:
+    """A row per loss, number of views, and with a clamp or not: the peak of a step."""
+    rows = []
+    for name, loss in LOSSES.items():
+        for n, samples in MEMORY_BATCHES.items():
+            batch = samples if loss.axis_per_view else MEMORY_BATCHES[2]
+            for clamp in (None, 5.0):
+                peak_bytes, size = loss_memory.peak_of_step(name, n, batch, clamp)
+                row = {"loss": name, "n": n, "batch": batch, "clamps": clamp is not None}
+                rows.append({**row, "bytes": peak_bytes, "logit_bytes": size})
+    return pd.DataFrame(rows)
+
+
 def speed() -> pd.DataFrame:
     """A row per batch and loss: the median of seconds over rounds, and of ratios to ours."""
     import loss_libraries
@@ -159,7 +175,7 @@ def speed() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-TABLES = {"faults": faults, "cost": cost, "speed": speed}
+TABLES = {"faults": faults, "cost": cost, "memory": memory, "speed": speed}
 
 
 def main() -> None:

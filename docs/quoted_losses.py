@@ -77,6 +77,21 @@ def cost() -> str:
     return markdown(head.split("|"), rows)
 
 
+def memory() -> str:
+    """The peak of a step over the bytes of one tensor of its logits, per number of views."""
+    frame = pd.read_parquet(BENCHMARKS / "losses_memory.parquet")
+    ratios = frame.assign(ratio=frame["bytes"] / frame["logit_bytes"])
+    rows = []
+    for name, cells in ratios.groupby("loss", sort=False):
+        entries = []
+        for clamps in (False, True):
+            by_views = cells[cells["clamps"] == clamps].set_index("n")["ratio"]
+            entries += [f"{by_views[n]:.1f}" for n in (2, 3, 4)]
+        rows.append([str(name), *entries])
+    head = "loss|2 views|3|4|2 views, clamp|3|4"
+    return markdown(head.split("|"), rows)
+
+
 def speed() -> str:
     """clip's time beside that of others."""
     frame = pd.read_parquet(BENCHMARKS / "losses_speed.parquet")

@@ -86,6 +86,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "loss_faults": quoted_losses.faults,
     "loss_gradients": quoted_losses.gradients,
     "loss_cost": quoted_losses.cost,
+    "loss_memory": quoted_losses.memory,
     "loss_speed": quoted_losses.speed,
     "throughput": measured.throughput,
     "packs": measured.packs,

@@ -1,10 +1,12 @@
 """Small runs of every kind for tests, and what is read back of their folders."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 import small_tables
 import torch
 from torch import nn
@@ -12,6 +14,7 @@ from torch import nn
 from actstudy.contract import schema, store
 from actstudy.contract.layers import layered
 from actstudy.contract.spec import RunSpec, run_id
+from actstudy.data import prepared
 from actstudy.nets.activations import ACTIVATIONS, RANDOM
 from actstudy.study.planning import run_spec
 from actstudy.training.run import train
@@ -68,6 +71,21 @@ def company() -> list[RunSpec]:
         packed_spec("gelu", seed=3),
         packed_spec({"layers.0": "tanh", "*": "relu"}, seed=1),
     ]
+
+
+@contextmanager
+def few_examples(n_train: int = 200, n_scored: int = 64) -> Iterator[None]:
+    """In the block runs have about so many examples of a data set, drawn evenly."""
+    whole = prepared.Prepared.on
+
+    def cut(self: prepared.Prepared, device: torch.device, split: str) -> dict[str, torch.Tensor]:
+        n = n_train if split == "train" else n_scored
+        arrays = whole(self, device, split)
+        return {name: part[:: max(1, len(part) // n)] for name, part in arrays.items()}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prepared.Prepared, "on", cut)
+        yield
 
 
 def quiet(**settings: Any) -> Settings:

@@ -1,5 +1,6 @@
 """Contrastive runs: views, what planning refuses, metrics, models, endings, from study to page."""
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -14,14 +15,16 @@ import pandas as pd
 import pytest
 import torch
 from refusals import refusal
-from runs import ROOT, quiet, run, run_row, run_tables, small
+from runs import ROOT, few_examples, quiet, run, run_row, run_tables, small
 from scipy.spatial.distance import pdist
 from sklearn import neighbors
 
 from actstudy.analysis import figures, tables
+from actstudy.analysis import reference_rows as reference_table
 from actstudy.analysis.page import summary
 from actstudy.contract import class_names, code, declarations, losses, registry, schema, spec, store
 from actstudy.data import augment, prepared
+from actstudy.losses import ContrastiveLoss
 from actstudy.nets import towers
 from actstudy.study import planning
 from actstudy.tasks import contrastive, retrieval
@@ -42,18 +45,11 @@ def data(folder):
     return prepared.load(folder)
 
 
-@pytest.fixture(autouse=True)
-def few(monkeypatch):
-    """Val and test cut to 64 images or a few more, drawn evenly."""
-    whole = prepared.Prepared.on
-
-    def cut(self, device, split):
-        arrays = whole(self, device, split)
-        if split == "train":
-            return arrays
-        return {name: part[:: max(1, len(part) // 64)] for name, part in arrays.items()}
-
-    monkeypatch.setattr(prepared.Prepared, "on", cut)
+@pytest.fixture(scope="module", autouse=True)
+def few():
+    """Runs of this file have few images, those of module fixtures too."""
+    with few_examples():
+        yield
 
 
 def planned(**fields):
@@ -96,9 +92,14 @@ def test_logits_beyond_memory_are_refused_with_their_bytes():
     refusal(
         lambda: planned(**fields),
         "command line: batch_size: got 256, of which einsum makes 256^6 logits, "
-        f"{4 * 256**6:,} bytes; allowed: at most 35 with 6 views",
+        f"{6 * 4 * 256**6:,} bytes in a step; allowed: at most 26 with 6 views",
     )
-    planned(loss="einsum", views=6, batch_size=35)
+    planned(loss="einsum", views=6, batch_size=26)
+    assert 6 * 4 * 26**6 < 2**33 < 6 * 4 * 27**6
+    clamped = {"loss": "einsum", "views": 6, "batch_size": 26, "loss_args": {"clamp": 50}}
+    refusal(lambda: planned(**clamped), "allowed: at most 25 with 6 views")
+    many = {"views": 4, "dataset": "fashion_mnist", "batch_size": 11_600, "warmup": 0}
+    refusal(lambda: planned(**many), "of which clip makes 11600^2 logits, 8,611,840,000 bytes")
     refusal(lambda: planned(loss="einsum", views=5, batch_size=100, model="dual"), "", "100^6")
 
 
@@ -306,17 +307,132 @@ def test_scores_are_finite_and_those_of_the_features(data, tmp_path):
     assert evaluation.scores["recall_at_1"] == hits.mean()
 
 
-def test_the_reference_retrieves_by_pixels(data):
+@pytest.mark.parametrize(("views", "blocks"), [(2, 1), (3, 3)])
+def test_logits_are_computed_once_whatever_is_read_of_them(
+    data, tmp_path, monkeypatch, views, blocks
+):
+    """Once per pair of views in a training step, and once per batch in validation."""
+    whole = ContrastiveLoss._logits
+    calls = []
+
+    def counted(self, *parts):
+        calls.append(parts)
+        return whole(self, *parts)
+
+    monkeypatch.setattr(ContrastiveLoss, "_logits", counted)
+    own = small("contrastive", "relu", views=views, loss_args={"clamp": 5.0})
+    work = make_job(own, tmp_path, data, CPU, quiet())
+    calls.clear()
+    step, rows = next(batches(work, 0))
+    assert work.train(step, rows)["clamped"] > 0
+    assert len(calls) == blocks
+    calls.clear()
+    work.evaluate("val", [0])
+    assert len(calls) == blocks * (len(work.splits["val"]["y"]) // 10)
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_every_evaluation_of_a_split_sees_the_same_views(data, tmp_path, split):
+    """After training, too; each example has its own."""
+    work = make_job(small("contrastive", "relu"), tmp_path, data, CPU, quiet())
+    inputs = []
+    work.model.register_forward_pre_hook(lambda _model, args: inputs.append(args[0].clone()))
+    work.evaluate(split, [0])
+    first = list(inputs)
+    for step, rows in itertools.islice(batches(work, 0), 2):
+        work.train(step, rows)
+    inputs.clear()
+    work.evaluate(split, [0])
+    assert len(inputs) == len(first)
+    assert all(map(torch.equal, first, inputs))
+    assert len(first[0].flatten(1).unique(dim=0)) == len(first[0])
+
+
+def test_an_evaluation_reads_as_often_whatever_the_number_of_batches(data, tmp_path, monkeypatch):
+    """Each reading waits for a GPU; parts and batches are summed there."""
+    readings = []
+    for name in ("item", "tolist", "__int__", "__float__"):
+        whole = getattr(torch.Tensor, name)
+
+        def counted(self, whole=whole):
+            readings.append(self.shape)
+            return whole(self)
+
+        monkeypatch.setattr(torch.Tensor, name, counted)
+    counts = []
+    for batch_size, chunk in ((60, 1024), (4, 7)):
+        monkeypatch.setattr(retrieval, "CHUNK", chunk)
+        own = small("contrastive", "relu", batch_size=batch_size, loss_args={"clamp": 5.0})
+        work = make_job(own, tmp_path / str(chunk), data, CPU, quiet())
+        readings.clear()
+        work.evaluate("test", [0])
+        counts.append(len(readings))
+    assert counts[0] == counts[1] > 0
+
+
+def reference_rows(data):
+    """Name -> the row of a reference."""
+    return {row["name"]: row for row in contrastive.reference(data)}
+
+
+@pytest.mark.parametrize("kind", ["crop_flip", "crop_flip_jitter"])
+def test_the_reference_retrieves_by_pixels(data, kind):
     """The same views and the same rule; a moved image is not found by its pixels alone."""
-    row = contrastive.reference(data)
-    assert (row["name"], row["metric"]) == ("raw pixels, view to view", "recall_at_1")
+    row = reference_rows(data)[f"raw pixels, view to view ({kind})"]
+    assert row["metric"] == "recall_at_1"
+    assert row["fields"] == {"augment": [kind], "model": [None, "siamese"]}
     x = data.on(CPU, "val")["x"]
-    drawn = torch.from_numpy(contrastive.fixed_draws("crop_flip", 2, "val", x.shape))
+    drawn = torch.from_numpy(contrastive.fixed_draws(kind, 2, "val", x.shape))
     pixels = (augment.views(x, drawn, 2) - data.manifest["mean"]) / data.manifest["sd"]
     first, second = pixels.flatten(2).double().unbind(1)
     near = (first @ second.T) / second.norm(dim=1)
     assert row["val"] == (near.argmax(1) == torch.arange(len(near))).double().mean().item()
     assert 1 / len(x) < row["val"] < 0.7
+
+
+@pytest.mark.parametrize("kind", ["none", "crop_flip"])
+def test_the_reference_of_names_is_the_nearest_class_mean(data, kind):
+    """As scikit-learn finds it, of the one view that runs with names have."""
+    row = reference_rows(data)[f"raw pixels, nearest class mean ({kind})"]
+    assert row["fields"] == {"augment": [kind], "model": ["dual"]}
+    train = data.on(CPU, "train")
+    test = data.on(CPU, "test")
+    drawn = torch.from_numpy(contrastive.fixed_draws(kind, 1, "test", test["x"].shape))
+    seen = augment.views(test["x"], drawn, 1)[:, 0]
+    parts = []
+    for x in (train["x"], seen):
+        parts.append(((x - data.manifest["mean"]) / data.manifest["sd"]).flatten(1).double())
+    means = torch.stack([parts[0][train["y"] == label].mean(0) for label in range(10)])
+    classifier = neighbors.KNeighborsClassifier(1, metric="cosine").fit(means, range(10))
+    assert row["test"] == pytest.approx(classifier.score(parts[1], test["y"]))
+    assert 0.2 < row["test"] < 1
+
+
+def test_no_colours_of_numbers_are_changed_for_a_reference(data):
+    of_floats = dict(data.arrays)
+    for split in prepared.SPLITS:
+        of_floats[f"{split}_x"] = data.arrays[f"{split}_x"].astype("float32")
+    rows = contrastive.reference(dataclasses.replace(data, arrays=of_floats))
+    assert len(rows) == 3
+    assert "jitter" not in str(rows)
+
+
+def test_a_reference_is_of_the_runs_that_draw_as_it_does(data):
+    """The rows that a page shows, of runs of several kinds; a table of before has no fields."""
+    rows = [{"task": "contrastive", "data": DATA, **row} for row in contrastive.reference(data)]
+    frame = reference_table.table([rows])
+    runs = pd.DataFrame({"task": "contrastive", "data": DATA, "augment": ["crop_flip"]})
+    siamese = runs.assign(model=None)
+    names = dict.fromkeys(reference_table.of_runs(frame, siamese)["name"])
+    assert [*names] == ["raw pixels, view to view (crop_flip)"]
+    both = pd.concat([siamese, runs.assign(model="dual", augment="none")])
+    assert list(reference_table.of_runs(frame, both)["name"]) == [
+        "raw pixels, nearest class mean (none)",
+        "raw pixels, view to view (crop_flip)",
+    ]
+    assert reference_table.of_runs(frame, siamese.assign(data="other")).empty
+    before = reference_table.table([{"task": "contrastive", "data": DATA, "name": "x"}])
+    assert len(reference_table.of_runs(before.drop(columns="fields"), siamese)) == 1
 
 
 # Image and class name
@@ -472,7 +588,7 @@ def test_a_step_is_traced_in_one_piece(data, tmp_path, monkeypatch, fields):
         own = small("contrastive", "relu", engine=engine, **fields)
         work = make_job(own, tmp_path / engine, data, CPU, quiet())
         steps = []
-        for step, rows in itertools.islice(batches(work, 0), 3):
+        for step, rows in itertools.islice(batches(work, 0), 2):
             steps.append({name: value.item() for name, value in work.train(step, rows).items()})
         values.append(steps)
     for eager, compiled in zip(*values, strict=True):
@@ -487,14 +603,14 @@ def study(folder, tmp_path_factory):
     """The tables of a study of two losses and two activations over two seeds."""
     place = tmp_path_factory.mktemp("study")
     file = place / "pairs.yaml"
-    fields = {"steps": 6, "eval_every": 2, "warmup": 0, "width": 2, "batch_size": 10, "seeds": 2}
+    fields = {"steps": 4, "eval_every": 2, "warmup": 0, "width": 2, "batch_size": 10, "seeds": 2}
     axes = "axes: {loss: [clip, siglip], activation: [relu, gelu]}"
     file.write_text(f"{axes}\ntasks: {{contrastive: {json.dumps(fields)}}}\n")
     study = planning.load(file)
     for member in study.runs():
         run(member.spec, store.run_folder(member.spec, place / "runs"), folder, quiet())
     reference = {"task": "contrastive", "data": DATA}
-    rows = [{**reference, **contrastive.reference(prepared.load(folder))}]
+    rows = [{**reference, **row} for row in contrastive.reference(prepared.load(folder))]
     return tables.build(study.plan(), place / "runs", rows, pd.DataFrame())
 
 
@@ -506,7 +622,8 @@ def test_the_page_speaks_of_retrieval(study, tmp_path):
     assert {"forest", "metric_curves", "loss_curves", "throughput_vs_metric"} <= drawn
     page = summary.render(study, tmp_path / "figures", tmp_path / "summary.md")
     assert "test recall at 1, %" in page
-    assert "reference: raw pixels" in page
+    assert "reference: raw pixels, view to view (crop_flip)" in page
+    assert page.count("reference: raw pixels") == 1
     assert "nan" not in page
     appendix = summary.render_appendix(study, tmp_path / "figures", tmp_path / "appendix.md")
     assert "k-NN accuracy" in appendix

@@ -8,7 +8,7 @@ import warnings
 import pandas as pd
 import pytest
 import torch
-from runs import ROOT, quiet, run, run_row, run_tables, small
+from runs import ROOT, few_examples, quiet, run, run_row, run_tables, small
 from torch import nn
 from torch.nn import functional
 
@@ -26,6 +26,13 @@ from contrastive_towers import LOG, UNITS, Fixed, Returning, Towers, WithLoss, l
 torch.set_num_threads(1)
 X = torch.randn(16, 12, generator=torch.Generator().manual_seed(0))
 Y = torch.randn(16, 9, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few():
+    """Runs of this file have few images."""
+    with few_examples():
+        yield
 
 
 def watched(model, x=X, y=Y, steps=1, lr=1e-3, **facts):
@@ -102,6 +109,42 @@ def test_a_sound_training_of_the_table_learns_without_a_word():
 )
 def test_a_scale_is_read_as_it_is_used(make, scale):
     assert read(watched(make(), lr=0.0), "logit_scale") == {"model": pytest.approx(scale, rel=1e-6)}
+
+
+CHAINS = {  # logits of a number that is 2 and features; each is 20 cosines
+    "p @ q.T * 50 * 0.4": lambda _, p, q: p @ q.T * 50 * 0.4,
+    "50 * p @ q.T * 0.4": lambda _, p, q: 50 * p @ q.T * 0.4,
+    "5 * p @ (8 * q).T / 2": lambda _, p, q: 5 * p @ (8 * q).T / 2,
+    "p @ q.T / 0.1 / 0.5": lambda _, p, q: p @ q.T / 0.1 / 0.5,
+    "(p @ q.T * 50 - 1) * 0.4": lambda _, p, q: (p @ q.T * 50 - 1) * 0.4,
+    "(p @ q.T + (q @ p.T).T) / 2 * 20": lambda _, p, q: (p @ q.T + (q @ p.T).T) / 2 * 20,
+    "(20 * p @ q.T + 20 * (q @ p.T).T) / 2": lambda _, p, q: (20 * p @ q.T + 20 * (q @ p.T).T) / 2,
+    "s * p @ q.T * 10": lambda s, p, q: s * p @ q.T * 10,
+    "10 * p @ q.T * s": lambda s, p, q: 10 * p @ q.T * s,
+    "(s * p) @ (5 * s * q).T": lambda s, p, q: (s * p) @ (5 * s * q).T,
+    "(s * p @ q.T + s * (q @ p.T).T) * 5": lambda s, p, q: (s * p @ q.T + s * (q @ p.T).T) * 5,
+}
+
+
+@pytest.mark.parametrize("code", CHAINS)
+def test_a_scale_is_the_product_of_all_that_cosines_are_multiplied_by(code):
+    model = Towers(2.0, "s * (p @ q.T)")
+    model.logits = CHAINS[code]
+    if "s" not in code:
+        del model.logit_scale
+        model.logit_scale = 2.0
+    health = watched(model, lr=0.0)
+    assert read(health, "logit_scale") == {"model": pytest.approx(20, rel=1e-5)}
+    assert "logit_scale" not in spoken(health)
+
+
+def test_numbers_of_another_square_are_no_part_of_a_scale():
+    """Such as the -2 of the uniformity of one view, which comes after the logits."""
+    model = Towers(2.0, "s * (p @ q.T)")
+    del model.logit_scale
+    model.logit_scale = None
+    model.logits = lambda _, p, q: p @ q.T * 20 + (p @ p.T * -2).exp().mean()
+    assert read(watched(model, lr=0.0), "logit_scale") == {"model": pytest.approx(20)}
 
 
 def test_a_scale_whose_use_is_not_seen_is_said_to_be_guessed():

@@ -21,6 +21,7 @@ from actstudy.analysis.page import compute_tables
 from actstudy.commands.cli import main
 from actstudy.contract import host
 from actstudy.contract.errors import StudyError
+from actstudy.losses import inputs
 from actstudy.training import devices
 from actstudy.training.outcome import Interrupted
 from actstudy.training.tables import accounting
@@ -455,6 +456,35 @@ def test_cores_are_those_of_the_job(tmp_path, monkeypatch, files, own, expected)
     assert host.cores() == min(2, expected)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5}, raising=False)
     assert host.cores() == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "own", "expected"),
+    [
+        ({}, "", 2**34),
+        ({"memory.max": "max"}, "0::/", 2**34),
+        ({"memory.max": "1073741824"}, "0::/", 2**30),
+        ({"a/b/memory.max": "max", "a/memory.max": "2147483648"}, "0::/a/b", 2**31),
+        ({"memory.max": "1073741824"}, "0::/hidden/by/the/container", 2**30),
+        ({"memory/memory.limit_in_bytes": "9223372036854771712"}, "4:memory:/", 2**34),
+        ({"memory/j/memory.limit_in_bytes": "1073741824"}, "9:cpu:/m\n4:memory:/j", 2**30),
+        ({"memory.max": "nonsense"}, "0::/", 2**34),
+    ],
+)
+def test_memory_is_that_of_the_job(tmp_path, monkeypatch, files, own, expected):
+    """Of a machine of 16 GiB; a container's limit is no part of what psutil reads."""
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    (tmp_path / "own").write_text(own)
+    monkeypatch.setattr(host, "CGROUPS", tmp_path)
+    monkeypatch.setattr(host, "OWN_CGROUPS", tmp_path / "own")
+    sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**34 // 4096}
+    monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
+    assert host.memory() == expected
+    inputs.memory.cache_clear()
+    assert inputs.memory(torch.device("cpu")) == expected
+    inputs.memory.cache_clear()
 
 
 def test_a_device_that_disappears_is_a_row_with_one_line(train, monkeypatch):

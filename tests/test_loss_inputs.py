@@ -1,11 +1,17 @@
 """What contrastive losses refuse in one line, and what they make of NaN if they are not asked."""
 
 import math
+import sys
 
 import pytest
 import torch
+from runs import ROOT
 
+from actstudy.contract import losses as contract_losses
 from actstudy.losses import LOSSES, ContrastiveLoss, inputs
+
+sys.path.append(str(ROOT / "benchmarks"))
+import loss_memory
 
 ROWS = torch.randn(4, 3)
 
@@ -35,15 +41,42 @@ def test_views_that_do_not_fit_are_refused_in_one_line(name, views, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["einsum", "norm"])
-def test_logits_beyond_the_memory_are_refused_with_their_bytes(name):
+@pytest.mark.parametrize(("name", "copies"), [("einsum", 6), ("norm", 23)])
+def test_logits_beyond_the_memory_are_refused_with_their_bytes(name, copies):
     views = [torch.randn(256, 8) for _ in range(6)]
-    needs = r"logits 256 x 256 x 256 x 256 x 256 x 256 need 1,125,899,906,842,624 bytes of"
+    needs = f"logits 256 x 256 x 256 x 256 x 256 x 256 need {copies * 4 * 256**6:,} bytes in a step"
     with pytest.raises(ValueError, match=needs):
         ContrastiveLoss(name)(*views)
-    with pytest.raises(ValueError, match=r"logits 1 x 256 x .* need 4,398,046,511,104 bytes of"):
+    with pytest.raises(ValueError, match=f"logits 1 x 256 x .* need {copies * 4 * 256**5:,} bytes"):
         ContrastiveLoss(name, chunk=1)(*views)
-    assert inputs.memory(torch.device("cpu")) > 2**28
+    with pytest.raises(ValueError, match=f"x 256 need {4 * 256**6:,} bytes in a step, of"):
+        ContrastiveLoss(name).logits(*views)
+
+
+def test_a_step_is_refused_by_its_peak_and_not_by_one_tensor(monkeypatch):
+    """Of two views 6 tensors as large as the logits, one more with a clamp, less in chunks."""
+    views = [torch.randn(64, 4) for _ in range(2)]
+    size = 4 * 64**2
+    monkeypatch.setattr(inputs, "memory", lambda _: 6 * size)
+    ContrastiveLoss()(*views)
+    ContrastiveLoss(clamp=5.0, chunk=32)(*views)
+    with pytest.raises(ValueError, match=f"need {7 * size:,} bytes in a step, of {6 * size:,}"):
+        ContrastiveLoss(clamp=5.0)(*views)
+    monkeypatch.setattr(inputs, "memory", lambda _: 6 * size - 1)
+    with pytest.raises(ValueError, match=f"need {6 * size:,} bytes in a step"):
+        ContrastiveLoss()(*views)
+
+
+@pytest.mark.parametrize("clamp", [None, 5.0])
+@pytest.mark.parametrize(("n", "batches"), [(2, (256, 256)), (3, (256, 48)), (4, (256, 20))])
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_peak_of_a_step_is_what_is_asked_of_the_memory(name, n, batches, clamp):
+    """At most what is asked for, but for the features, and at least four fifths of it."""
+    is_per_view = LOSSES[name].axis_per_view
+    peak, size = loss_memory.peak_of_step(name, n, batches[is_per_view], clamp)
+    ratio = peak / size
+    copies = contract_losses.copies(name, n, clamp is not None)
+    assert 0.8 * copies < ratio < 1.06 * copies
 
 
 @pytest.mark.parametrize("name", LOSSES)

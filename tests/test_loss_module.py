@@ -76,6 +76,25 @@ def test_a_clamp_ends_the_gradient_of_logits_and_is_counted():
     assert (gradient.diagonal() == 0).all()  # of the right answers, at 50
 
 
+@pytest.mark.parametrize("chunk", [None, 1, 4, 6])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_and_its_clamped_share_are_of_the_same_logits(name, chunk):
+    """Of three views: of clip and siglip each pair's, and in chunks of which one is short."""
+    views = features(3, samples=6)
+    loss = loss_of(name, chunk=chunk)
+    logits = loss.logits(*views)
+    loss.clamp = logits.abs().median().item()
+    value, share = loss(*views, with_share=True)
+    assert torch.equal(value, loss(*views))
+    assert 0 < share < 1
+    assert share.item() == pytest.approx(
+        (logits.abs() > loss.clamp).double().mean().item(), rel=1e-6
+    )
+    assert not share.requires_grad
+    loss.clamp = None
+    assert loss(*views, with_share=True)[1] == 0
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_two_towers_learn_by_each_loss(name):
     torch.manual_seed(0)

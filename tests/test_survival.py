@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -217,11 +218,21 @@ def test_of_many_losses_each_has_a_panel_whose_lines_are_the_places():
     losses = [f"loss_{place}" for place in range(12)]
     runs = runs_of(losses, ("fp32", "bf16", "fp16"), ("2e-05", "0.0001", "0.002"), 2)
     tables = tables_of(runs, curves=curves_of(runs))
-    figure, _ = logit_scale.logit_scale_over_time(tables, "pairs")
+    figure, caption = logit_scale.logit_scale_over_time(tables, "pairs")
     drawn = [ax for ax in figure.axes if ax.get_visible()]
     assert [ax.get_title() for ax in drawn] == losses
     lines = [line for line in drawn[0].lines if not line.get_label().startswith("_")]
     assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 9
+    dashes = {}
+    for line in lines:
+        precision = line.get_label().split(",")[0]
+        dashes.setdefault(precision, set()).add(line.get_linestyle())
+    assert list(dashes.values()) == [{"-"}, {"--"}, {":"}]
+    assert caption.endswith("Colours and marks: lr; solid, dashed, dotted: precision.")
+    (legend,) = figure.legends
+    # beside the mark in the middle there is room for two dashes on each side
+    dash = sum(matplotlib.rcParams["lines.dashed_pattern"]) * 1.8
+    assert legend.handlelength * legend._fontsize > 3 * dash
     assert not any(faults(figure).values())
 
 

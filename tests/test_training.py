@@ -36,7 +36,7 @@ from actstudy.nets.activations import ACTIVATIONS, Sites
 from actstudy.nets.initializers import initialize
 from actstudy.study import planning
 from actstudy.tasks import mlp
-from actstudy.training import checkpoint, loop, optim, outcome, window
+from actstudy.training import blame, checkpoint, loop, optim, outcome, window
 from actstudy.training.batches import batches
 from actstudy.training.clock import Clock
 from actstudy.training.cuda_graphs import Replay
@@ -769,3 +769,12 @@ def test_nothing_is_collected_while_a_step_is_recorded(monkeypatch):
         Replay(part, pool=None)
     assert collecting == [False]
     assert gc.isenabled()
+
+
+def test_a_module_that_returns_several_tensors_is_named_if_one_is_not_finite():
+    """As an LSTM does, and a loss with its scores; before, the search itself failed there."""
+    model = torch.nn.ModuleDict({"rnn": torch.nn.LSTM(2, 3)})
+    for value, places in ((0.0, []), (math.nan, ["output of rnn"])):
+        with blame.watch_outputs(model, {}) as seen:
+            model["rnn"](torch.full((4, 1, 2), value))
+        assert seen == places

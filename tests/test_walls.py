@@ -38,6 +38,7 @@ INNER_ORDER = {
     "analysis": (
         "markdown",
         "scale",
+        "reference_rows",
         "export.spreadsheet",
         "questions",
         "collect",

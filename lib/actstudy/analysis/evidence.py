@@ -13,6 +13,7 @@ import pandas as pd
 from actstudy.analysis import stored
 from actstudy.analysis.questions.factors import texts
 from actstudy.analysis.questions.seed_values import TaskValues, task_values
+from actstudy.analysis.reference_rows import of_runs
 from actstudy.contract import checkout, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import TaskPlan
@@ -118,7 +119,7 @@ def of_folder(place: Path) -> Iterator[Cell]:
                     runs=part,
                     values=compared,
                     fields=shared(words.loc[part.index]),
-                    references=references[references["data"].isin(part["data"])],
+                    references=of_runs(references, part),
                 )
 
 

@@ -22,9 +22,10 @@ def write_partial(study: Study, out: Path | None = None) -> Path:
     data = {(run.task, data_name(run.spec)) for run in study.runs()}
     references = []
     for path in sorted(store.REFERENCES.glob("*.json")):
-        reference = json.loads(path.read_text())
-        if (reference["task"], reference["data"]) in data:
-            references.append(reference)
+        rows = json.loads(path.read_text())
+        for row in rows if isinstance(rows, list) else [rows]:
+            if (row["task"], row["data"]) in data:
+                references.append(row)
     toys = Path(study.folder) / "boundaries.parquet"
     boundaries = pd.read_parquet(toys) if toys.is_file() else pd.DataFrame()
     built = tables.build(study.plan(), store.RUNS, references, boundaries)

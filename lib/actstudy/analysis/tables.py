@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from actstudy.analysis import reference_rows
 from actstudy.analysis.collect import collect, without_number
 from actstudy.analysis.export.spreadsheet import write_csv
 from actstudy.analysis.questions import (
@@ -31,6 +33,7 @@ from actstudy.analysis.questions.survival import survival
 from actstudy.analysis.questions.targets import targets
 from actstudy.analysis.questions.turned import activation_contrasts
 from actstudy.analysis.questions.verified import without_failed
+from actstudy.analysis.reference_rows import of_runs
 from actstudy.contract import store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan, TaskPlan
@@ -104,16 +107,15 @@ class Tables:
         return cells[own & (cells["checkpoint"] == "reported")]
 
     def references(self, task: str, group: str) -> pd.DataFrame:
-        """The reference methods' scores on the data of one group of cells."""
+        """The reference methods' scores of what one group of cells was trained for."""
         runs = self.of("runs", task)
-        references = self.of("references", task)
-        return references[references["data"].isin(runs.loc[runs["group"] == group, "data"])]
+        return of_runs(self.of("references", task), runs[runs["group"] == group])
 
 
 def build(
     plan: Plan,
     runs_root: Path,
-    references: list[dict[str, Any]],
+    references: Sequence[dict[str, Any] | list[dict[str, Any]]],
     boundaries: pd.DataFrame,
 ) -> Tables:
     """All tables of a study from its run folders, in the order of NAMES."""
@@ -124,8 +126,7 @@ def build(
     frames["parity"] = parity.checks(runs, runs_root)
     runs = frames["runs"] = without_failed(runs, frames["parity"])
     values = seed_values(frames, plan)
-    columns = ["task", "data", "name", "metric", "val", "test"]
-    frames["references"] = pd.DataFrame(references, columns=columns)
+    frames["references"] = of_runs(reference_rows.table(references), runs)
     frames["boundaries"] = boundaries
     frames["cells"] = cells(runs, plan)
     frames["survival"] = survival(frames, plan)

@@ -70,8 +70,11 @@ def reference(arguments: argparse.Namespace) -> int:
         raise StudyError(f"reference: got {arguments.task!r}: {error}") from None
     task = modules.load(name)
     scores = task.reference(prepared.load(arguments.folder))
-    row = {"task": arguments.task, "data": arguments.folder.name, **scores}
-    store.write_json(arguments.out, row)
+    place = {"task": arguments.task, "data": arguments.folder.name}
+    if isinstance(scores, list):  # of several kinds of runs
+        store.write_json(arguments.out, [{**place, **row} for row in scores])
+    else:
+        store.write_json(arguments.out, {**place, **scores})
     return 0
 
 

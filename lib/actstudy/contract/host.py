@@ -1,4 +1,4 @@
-"""What this process may use of its host, found without importing torch: GPUs and CPU cores."""
+"""What this process may use of its host, found without importing torch: GPUs, CPU cores, memory."""
 
 import contextlib
 import os
@@ -68,9 +68,22 @@ def cores() -> int:
     return max(1, int(min(limits)))
 
 
+def memory() -> int:
+    """Bytes of memory that this process may use, free or not.
+
+    The least of: the machine's, and the limits of its cgroup and of the ones above it (v1 and v2).
+    """
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for folder in _cgroup_folders("memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):  # v2: `max` without a limit
+            with contextlib.suppress(OSError, ValueError):
+                limits.append(int((folder / name).read_text()))
+    return min(limit for limit in limits if limit > 0)
+
+
 def _quotas() -> Iterator[float]:
     """CPU cores that this process's cgroups allow, one number per limit that is set."""
-    for folder in _cgroup_folders():
+    for folder in _cgroup_folders("cpu"):
         with contextlib.suppress(OSError, ValueError):  # v2: `max 100000` without a limit
             quota, period = (folder / "cpu.max").read_text().split()
             yield int(quota) / int(period)
@@ -81,8 +94,8 @@ def _quotas() -> Iterator[float]:
                 yield int(quota) / int(period)
 
 
-def _cgroup_folders() -> Iterator[Path]:
-    """Folders that may hold a limit of this process's CPU time: its cgroups and all above them.
+def _cgroup_folders(controller: str) -> Iterator[Path]:
+    """Folders that may hold a limit of cpu or memory of this process: its cgroups and all above.
 
     A container may see its own cgroup as the root, whatever path its process has.
     """
@@ -93,8 +106,8 @@ def _cgroup_folders() -> Iterator[Path]:
         _, controllers, path = line.split(":", 2)
         root = CGROUPS
         if controllers:
-            root = CGROUPS / "cpu"
-        if not controllers or "cpu" in controllers.split(","):
+            root = CGROUPS / controller
+        if not controllers or controller in controllers.split(","):
             place = root / path.lstrip("/")
             yield place
             yield from place.parents

@@ -3,6 +3,7 @@
 Those of `losses/__init__.py`, and of `losses/unstable.py` twins without what keeps them finite.
 """
 
+from math import comb
 from typing import Any
 
 from actstudy.contract import errors, registry
@@ -43,3 +44,16 @@ def axes_of_logits(name: str, views: int) -> int:
     """How often the batch size multiplies with itself in a loss's logits: 2, or once per view."""
     per_view = registry.entries(FILE, "LOSSES", "axis_per_view")[base(name)]
     return views if per_view else 2
+
+
+def copies(name: str, views: int, clamps: bool) -> float:
+    """Peak bytes of a step of a loss over those of one tensor of its logits, as a loss counts them.
+
+    A twin counts as the loss that it is of, though some of its own tensors are (B, .., B, D).
+    """
+    of_loss = base(name)
+    fixed, each = registry.entries(FILE, "LOSSES", "copies")[of_loss]
+    if registry.entries(FILE, "LOSSES", "pairwise")[of_loss]:
+        n_pairs = comb(views, 2)
+        return float(fixed + (each + clamps) * n_pairs)
+    return float(fixed + each * views + clamps)

@@ -4,7 +4,8 @@ Each function is seen as torch calls it. What is written as an autograd.Function
 in NumPy is not.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -30,6 +31,7 @@ SHAPES = {
     "masked_fill",
     *("to", "type", "type_as", "float", "double", "half", "bfloat16", "long", "cuda"),
 }
+SUMS = {"add", "radd", "iadd", "sub"}
 OF_LOGITS = {"add", "radd", "sub", "where", "clamp"}  # leave logits logits
 
 
@@ -38,8 +40,8 @@ class Trace(NamedTuple):
 
     zero: what the same functions make of a zero vector, in the same precision; root: what stood
     under a root that is written out (its slope is infinite at 0); is_product: features times
-    others; scale: the name of the parameter that they were multiplied by; factor: another number
-    that they were.
+    others; scale: the name of the parameter that they were multiplied by; factor: the product of
+    all numbers that they were multiplied by, that one too.
     """
 
     role: str
@@ -57,6 +59,23 @@ class Division(NamedTuple):
     place: str
     divisor: Tensor
     floor: Tensor
+
+
+def product(factors: Iterable[Tensor | None]) -> Tensor | None:
+    """The product of the numbers that there are; None of none."""
+    known = [factor for factor in factors if factor is not None]
+    return math.prod(known[1:], start=known[0]) if known else None
+
+
+def of_sum(traces: Sequence[Trace], like: Tensor) -> Tensor:
+    """What a sum is multiplied by: the sum of its parts' numbers, of a part without one 1.
+
+    So the mean of two products, times 20, is multiplied by 20. like: a tensor of its device.
+    """
+    total = torch.zeros((), dtype=torch.float64, device=like.device)
+    for trace in traces:
+        total = total + (1 if trace.factor is None else trace.factor.abs())
+    return total
 
 
 def is_a_square_table(x: Tensor) -> bool:

@@ -1,6 +1,5 @@
 """Tracing of a step's tensors, call by call: what each is, from what it was made of."""
 
-import math
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -25,12 +24,15 @@ from actstudy.health.traces import (
     SHIFTS,
     SQUARE,
     SUM,
+    SUMS,
     Division,
     Trace,
     is_a_square_table,
     is_number,
     is_square,
     of_dtype,
+    of_sum,
+    product,
 )
 
 
@@ -50,6 +52,7 @@ class Traces:
         self.exponentials: dict[str, Tensor] = {}
         self.n_pairs = 0
         self.learns_number = False
+        self._number: Tensor | None = None  # whose square is that of the scale ""
         self._of: dict[int, tuple[weakref.ref[Tensor], Trace]] = {}
         for name, parameter in scales.items():
             self._put(parameter, Trace(SCALE, scale=name))
@@ -126,31 +129,41 @@ class Traces:
     def _of_features(self, call: Seen, traces: list[Trace]) -> Trace | None:
         """What becomes of features and their products."""
         first = traces[0]
+        factors = [trace.factor for trace in traces]
         if call.name in PRODUCTS:
             scale = next((trace.scale for trace in traces if trace.scale is not None), None)
-            factors = [trace.factor for trace in traces if trace.factor is not None]
-            factor = math.prod(factors[1:], start=factors[0]) if factors else None
             if len(traces) == 1 and scale is None:
                 return None
-            return self._product(call, Trace(FEATURES, scale=scale, factor=factor))
+            whole = Trace(FEATURES, None, None, True, scale, product(factors))
+            return self._read(call, traces, whole)
+        if call.name in SUMS and len(traces) > 1 and len({x.scale for x in traces}) == 1:
+            whole = first._replace(factor=of_sum(traces, call.result))
+            return self._read(call, traces, whole) if product(factors) is not None else whole
         is_division = call.name in DIVISIONS
+        is_factor = is_division or call.name in MULTIPLICATIONS
         number = next((x for x in call.operands if is_number(x)), None)
-        if (
-            (is_division or call.name in MULTIPLICATIONS)
-            and len(traces) == 1
-            and number is not None
-        ):
+        if is_factor and len(traces) == 1 and number is not None:
             self.learns_number |= isinstance(number, Tensor) and number.requires_grad
-            factor = torch.as_tensor(number, dtype=torch.float64, device=call.result.device)
-            scaled = first._replace(factor=factor.detach() ** (-1 if is_division else 1))
-            return self._product(call, scaled) if first.is_product else scaled
+            value = torch.as_tensor(number, dtype=torch.float64, device=call.result.device)
+            power = value.detach() ** (-1 if is_division else 1)
+            return self._read(call, traces, first._replace(factor=product([first.factor, power])))
         return first if call.name in OF_LOGITS else None
 
-    def _product(self, call: Seen, trace: Trace) -> Trace:
-        """A product of features; what multiplies a square of them all is a scale."""
-        if trace.factor is not None and is_a_square_table(call.result) and trace.scale is None:
-            self.scales.setdefault("", trace.factor.abs())
-        return trace._replace(is_product=True)
+    def _read(self, call: Seen, traces: list[Trace], trace: Trace) -> Trace:
+        """Note the factor of a result that was made of traced ones, which it goes on from.
+
+        A number is a scale if it multiplies a square of products; the first such square counts.
+        """
+        if trace.factor is None:
+            return trace
+        if trace.scale is not None:
+            self.scales[trace.scale] = trace.factor
+            return trace
+        counts = self._number is None or any(of.factor is self._number for of in traces)
+        if counts and trace.is_product and is_a_square_table(call.result):
+            self._number = trace.factor
+            self.scales[""] = trace.factor.abs()
+        return trace
 
     def _scaled(self, call: Seen, traces: list[Trace]) -> Trace | None:
         """What becomes of a scale: another number, or what it multiplies or divides."""
@@ -163,13 +176,15 @@ class Traces:
             return scale._replace(is_exp=is_exp)
         factor = next(x for x in call.operands if self.of(x) is scale)
         if call.name in MULTIPLICATIONS:
-            self.scales[name] = factor.detach()
+            value = factor.detach()
         elif call.name in DIVISIONS and factor is not call.args[0]:
-            self.scales[name] = factor.detach().reciprocal()
+            value = factor.detach().reciprocal()
         else:
             return None
         others = [trace for trace in traces if trace.role == FEATURES]
-        return Trace(FEATURES, is_product=any(x.is_product for x in others), scale=name)
+        is_product = any(trace.is_product for trace in others)
+        whole = product([value, *(trace.factor for trace in others)])
+        return self._read(call, traces, Trace(FEATURES, None, None, is_product, name, whole))
 
     def _normalized(self, call: Seen) -> Trace:
         """Note the divisions that torch's own normalisation and cosine make."""

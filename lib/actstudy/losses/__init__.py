@@ -26,6 +26,7 @@ from torch.utils.checkpoint import checkpoint
 from actstudy.contract.errors import choices
 from actstudy.losses.inputs import check_memory, check_views, not_finite
 from actstudy.losses.similarities import (
+    AtMost,
     Views,
     cosine,
     cosine_mean,
@@ -44,13 +45,15 @@ from actstudy.losses.similarities import (
 class Loss:
     """A similarity, and what is summed of a block of logits (`part`) and of all blocks (`whole`).
 
-    args: its scale and what only it has; axis_per_view: of the logits, else there are two axes;
-    pairwise: of more than two views the mean over pairs; of_units: of normalised features only;
-    unit: what normalises them; exact: in float32 at least.
+    args: its scale and what only it has; copies: of its logits that a step holds at its peak, and
+    how many more per view or pair of views (benchmarks/losses.py memory); axis_per_view: of the
+    logits, else there are two axes; pairwise: of more than two views the mean over pairs; of_units:
+    of normalised features only; unit: what normalises them; exact: in float32 at least.
     """
 
     similarity: Callable[[Views, Views, float | None], Tensor]
     args: dict[str, float]
+    copies: tuple[float, float]
     axis_per_view: bool = False
     pairwise: bool = False
     of_units: bool = False
@@ -64,34 +67,26 @@ class Loss:
 ARGS = {"learn_scale": 1, "max_scale": 100.0, "eps": 0.0, "clamp": 0.0, "normalize": 1}
 LOSSES: dict[str, Loss] = {
     # van den Oord et al. 2018 (InfoNCE), arXiv:1807.03748; Radford et al. 2021, arXiv:2103.00020
-    "clip": Loss(einsum, args={"scale": 14.285714285714286}, pairwise=True),
+    "clip": Loss(einsum, args={"scale": 14.285714285714286}, copies=(4, 2), pairwise=True),
     # Zhai et al. 2023, arXiv:2303.15343
     "siglip": Loss(
-        einsum, args={"scale": 10.0, "bias": -10.0}, pairwise=True, part=sigmoid_part, whole=sigmoid
+        einsum,
+        args={"scale": 10.0, "bias": -10.0},
+        copies=(2, 4),
+        pairwise=True,
+        part=sigmoid_part,
+        whole=sigmoid,
     ),
-    "einsum": Loss(einsum, args={"scale": 14.285714285714286}, axis_per_view=True),
-    "norm": Loss(norm, args={"scale": 14.285714285714286}, axis_per_view=True, of_units=True),
-    "cosine": Loss(cosine, args={"scale": 14.285714285714286}, of_units=True),
-    "cosine_mean": Loss(cosine_mean, args={"scale": 14.285714285714286}, of_units=True),
-    "distance": Loss(distance, args={"scale": 14.285714285714286}),
+    "einsum": Loss(einsum, args={"scale": 14.285714285714286}, copies=(6, 0), axis_per_view=True),
+    "norm": Loss(
+        norm, args={"scale": 14.285714285714286}, copies=(8, 2.5), axis_per_view=True, of_units=True
+    ),
+    "cosine": Loss(cosine, args={"scale": 14.285714285714286}, copies=(3, 4.6), of_units=True),
+    "cosine_mean": Loss(
+        cosine_mean, args={"scale": 14.285714285714286}, copies=(6, 0), of_units=True
+    ),
+    "distance": Loss(distance, args={"scale": 14.285714285714286}, copies=(6, 1)),
 }
-
-
-class AtMost(torch.autograd.Function):
-    """min(x, limit), whose gradient is 0 only where a step along it leads further beyond.
-
-    A clamp has none for the way back. As `identity_if_towards` of TensorFlow Compression.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, limit: float) -> Tensor:
-        ctx.save_for_backward(x >= limit)
-        return x.clamp(max=limit)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (beyond,) = ctx.saved_tensors
-        return gradient.masked_fill(beyond & (gradient < 0), 0.0), None
 
 
 class ContrastiveLoss(nn.Module):
@@ -152,18 +147,21 @@ class ContrastiveLoss(nn.Module):
             log_scale = AtMost.apply(log_scale, log(self.max_scale))
         return log_scale.exp()
 
-    def forward(self, *views: Tensor) -> Tensor:
+    def forward(self, *views: Tensor, with_share: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """The loss of n >= 2 views (B, D), B >= 2: the mean over samples, in nats, ().
 
-        ValueError, in one line: views that do not fit, integers, logits that exceed the memory.
+        with_share: return also `clamped_share` of its logits, (). ValueError, in one line: views
+        that do not fit, integers, logits that exceed the memory.
         """
         groups = self._groups(views)
+        self._check_memory(groups)
         with torch.autocast(views[0].device.type, enabled=False):
-            loss = torch.stack([self._loss(group) for group in groups]).mean()
+            losses, shares = zip(*[self._loss(group) for group in groups], strict=True)
+            loss = torch.stack(losses).mean()
         checked = loss.is_cpu if self.check is None else self.check
         if checked and not torch.compiler.is_compiling() and not torch.isfinite(loss):
             raise ValueError(not_finite(loss, views, self.logit_scale))
-        return loss
+        return (loss, torch.stack(shares).mean()) if with_share else loss
 
     def logits(self, *views: Tensor) -> Tensor:
         """Similarities times the scale, and siglip's bias, before `clamp`: (B, B).
@@ -172,14 +170,16 @@ class ContrastiveLoss(nn.Module):
         (pairs, B, B), in the order of itertools.combinations.
         """
         groups = self._groups(views)
+        check_memory(self._shape(groups[0]), len(groups), groups[0][0])
         with torch.autocast(views[0].device.type, enabled=False):
             logits = [self._logits(group, group) for group in groups]
         return torch.stack(logits) if len(logits) > 1 else logits[0]
 
     def clamped_share(self, logits: Tensor) -> Tensor:
         """Share of logits beyond `clamp`, whose gradient it ends, (); 0 without one."""
-        limit = inf if self.clamp is None else self.clamp
-        return (logits.abs() > limit).float().mean()
+        if self.clamp is None:
+            return logits.new_zeros(())
+        return (logits.detach().abs() > self.clamp).float().mean()
 
     def _groups(self, views: Views) -> list[Views]:
         """Features that are compared at once, normalised, in float32 at least."""
@@ -193,28 +193,46 @@ class ContrastiveLoss(nn.Module):
                 features = [self.loss.unit(x, self.eps) for x in features]
         return list(combinations(features, 2)) if self.loss.pairwise else [features]
 
+    def _shape(self, views: Views) -> list[int]:
+        """The shape of the logits of all rows."""
+        return [len(views[0])] * (len(views) if self.loss.axis_per_view else 2)
+
+    def _check_memory(self, groups: list[Views]) -> None:
+        """ValueError if a step does not fit; of chunks one is there at a time."""
+        rows, *others = self._shape(groups[0])
+        n_groups = len(groups)
+        if self.chunk is not None and self.chunk < rows:
+            rows = self.chunk
+            n_groups = 1
+        parts = n_groups if self.loss.pairwise else len(groups[0])
+        clamped = 0 if self.clamp is None else n_groups
+        fixed, each = self.loss.copies
+        check_memory([rows, *others], fixed + each * parts + clamped, groups[0][0])
+
     def _logits(self, rows: Views, views: Views) -> Tensor:
-        axes = len(views) if self.loss.axis_per_view else 2
-        check_memory([len(rows[0])] + [len(views[0])] * (axes - 1), views[0])
         logits = self.loss.similarity(rows, views, self.eps) * self.logit_scale.to(views[0])
         return logits if self.bias is None else logits + self.bias.to(logits)
 
     def _part(self, start: int, *views: Tensor) -> tuple[Tensor, ...]:
+        """A block's share of all logits that is clamped, and what the loss sums of the block."""
         rows = [x[start : start + (self.chunk or len(x))] for x in views]
         logits = self._logits(rows, views)
+        share = self.clamped_share(logits) * (len(logits) / len(views[0]))
         if self.clamp is not None:
             logits = logits.clamp(-self.clamp, self.clamp)
-        return self.loss.part(logits, start)
+        return share, *self.loss.part(logits, start)
 
-    def _loss(self, views: Views) -> Tensor:
+    def _loss(self, views: Views) -> tuple[Tensor, Tensor]:
         size = len(views[0])
         if self.chunk is None or self.chunk >= size:
-            return self.loss.whole([self._part(0, *views)])
-        parts = [
-            checkpoint(self._part, start, *views, use_reentrant=False, preserve_rng_state=False)
-            for start in range(0, size, self.chunk)
-        ]
-        return self.loss.whole(parts)
+            parts = [self._part(0, *views)]
+        else:
+            parts = [
+                checkpoint(self._part, start, *views, use_reentrant=False, preserve_rng_state=False)
+                for start in range(0, size, self.chunk)
+            ]
+        share = torch.stack([part[0] for part in parts]).sum()
+        return self.loss.whole([part[1:] for part in parts]), share
 
 
 def make(name: str, args: Mapping[str, float]) -> ContrastiveLoss:

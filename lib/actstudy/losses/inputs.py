@@ -3,12 +3,14 @@
 Compiled code asks for shapes and types alone, not for memory.
 """
 
-import os
 from collections.abc import Sequence
+from functools import cache
 from math import prod
 
 import torch
 from torch import Tensor
+
+from actstudy.contract import host
 
 
 def check_views(views: Sequence[Tensor]) -> None:
@@ -31,25 +33,26 @@ def check_views(views: Sequence[Tensor]) -> None:
         raise ValueError(f"{got}; allowed: 2 or more, as the others are what a sample is not")
 
 
-def check_memory(shape: Sequence[int], like: Tensor) -> None:
-    """ValueError, with the bytes, if logits of a shape are more than the memory of a device.
+def check_memory(shape: Sequence[int], copies: float, like: Tensor) -> None:
+    """ValueError, with the bytes, if copies of logits of a shape exceed the memory of a device.
 
     like: a tensor of their dtype and device.
     """
     if torch.compiler.is_compiling():
         return
-    size = prod(shape) * like.dtype.itemsize
+    size = int(copies * prod(shape) * like.dtype.itemsize)
     limit = memory(like.device)
     if size > limit:
-        got = f"logits {' x '.join(map(str, shape))} need {size:,} bytes of {limit:,}"
+        got = f"logits {' x '.join(map(str, shape))} need {size:,} bytes in a step, of {limit:,}"
         raise ValueError(f"views: {got}; to fix: a smaller batch, fewer views or `chunk`")
 
 
+@cache  # asked for at each step
 def memory(device: torch.device) -> int:
-    """Bytes of a device's memory, used or not."""
+    """Bytes of a device's memory, used or not: of a CPU at most those of the process's cgroup."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return host.memory()
 
 
 def not_finite(loss: Tensor, views: Sequence[Tensor], scale: Tensor) -> str:

@@ -1,4 +1,4 @@
-"""Similarities of views, and what a loss sums of their logits: pure functions.
+"""Similarities of views, the limit of a scale, and what a loss sums of logits: pure functions.
 
 Features of a view are (B, D). A similarity takes `rows`, of each view the (R, D) of a block of L,
 and the whole `views`; the right answer is the same index on every axis of L. The ranges are those
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import reduce
 from itertools import combinations
 from math import inf, nan
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,23 @@ from torch.nn import functional
 FLOOR = torch.finfo(torch.float16).eps ** 0.5  # 1/32, of lengths
 COSINE_FLOOR = torch.finfo(torch.float16).eps  # 1/1024
 Views = Sequence[Tensor]
+
+
+class AtMost(torch.autograd.Function):
+    """min(x, limit), whose gradient is 0 only where a step along it leads further beyond.
+
+    A clamp has none for the way back. As `identity_if_towards` of TensorFlow Compression.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, limit: float) -> Tensor:
+        ctx.save_for_backward(x >= limit)
+        return x.clamp(max=limit)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (beyond,) = ctx.saved_tensors
+        return gradient.masked_fill(beyond & (gradient < 0), 0.0), None
 
 
 def damped(x: Tensor, size: Tensor, floor: float) -> Tensor:

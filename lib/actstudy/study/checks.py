@@ -227,6 +227,7 @@ def _other_than(defaults: Mapping[str, Any], arguments: Mapping[str, Any]) -> di
 def check_spec(spec: RunSpec, where: str) -> None:
     """StudyError if fields of a run, each allowed, do not go together."""
     data_checks.check(spec, where)
+    contrastive_checks.check(spec, where)  # first: a batch of one has very long epochs
     if spec.epochs is None and spec.steps is None:
         raise StudyError(f"{where}: epochs: missing; allowed: epochs or steps, at least 1")
     warmup.check(spec, where)
@@ -237,7 +238,6 @@ def check_spec(spec: RunSpec, where: str) -> None:
         got = f"got {spec.accumulate}; allowed: a divisor of batch_size {spec.batch_size}"
         raise StudyError(f"{where}: accumulate: {got}")
     framework_checks.check(spec, where)
-    contrastive_checks.check(spec, where)
     model_checks.check(spec, where)
     for question in model_questions.questions(spec):
         sites = inspection.answer(question, where)["sites"]

@@ -6,7 +6,7 @@ from actstudy.contract import class_names, errors, losses, nets, own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 
-MAX_LOGIT_BYTES = 2**33  # of one tensor of logits; a step holds a few
+MAX_STEP_BYTES = 2**33  # of logits and all of their size that a step holds at its peak
 BYTES = 4  # of a logit: float32
 SWITCHES = ("learn_scale", "normalize")
 ABOVE_ZERO = ("scale",)
@@ -88,12 +88,14 @@ def check_arguments(loss: str, args: dict[str, float], where: str) -> None:
 
 def _check_memory(spec: RunSpec, where: str) -> None:
     """StudyError if a loss's logits, of all combinations of a batch's samples, take too much."""
-    n = losses.axes_of_logits(str(spec.loss), n_views(spec))
-    needed = BYTES * spec.batch_size**n
-    if needed <= MAX_LOGIT_BYTES:
+    loss = str(spec.loss)
+    n = losses.axes_of_logits(loss, n_views(spec))
+    copies = losses.copies(loss, n_views(spec), bool(spec.loss_args.get("clamp")))
+    needed = int(BYTES * copies * spec.batch_size**n)
+    if needed <= MAX_STEP_BYTES:
         return
-    fits = int((MAX_LOGIT_BYTES / BYTES) ** (1 / n))
-    got = f"got {spec.batch_size}, of which {spec.loss} makes {spec.batch_size}^{n} logits"
-    fault = f"{got}, {needed:,} bytes"
+    fits = int((MAX_STEP_BYTES / (BYTES * copies)) ** (1 / n))
+    got = f"got {spec.batch_size}, of which {loss} makes {spec.batch_size}^{n} logits"
+    fault = f"{got}, {needed:,} bytes in a step"
     allowed = f"at most {fits} with {n_views(spec)} views"
     raise StudyError(f"{where}: batch_size: {fault}; allowed: {allowed}")

@@ -14,7 +14,7 @@ from actstudy.contract.streams import stream
 from actstudy.data import augment
 from actstudy.data.prepared import Prepared
 from actstudy.nets.towers import Embedded
-from actstudy.tasks import retrieval
+from actstudy.tasks import pixels, retrieval
 from actstudy.tasks.metrics import Evaluation
 from actstudy.tasks.retrieval import Retrieved
 
@@ -80,6 +80,15 @@ def loss(output: Embedded, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
     return value
 
 
+def loss_and_scores(
+    output: Embedded, y: Tensor, label_smoothing: float = 0.0
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """`loss` and `train_scores` at once: both need the logits, which are computed once."""
+    views = compared(output.features, output.texts, y)
+    value, clamped = output.loss(*views, with_share=True)
+    return value, {"logit_scale": output.loss.logit_scale.detach(), "clamped": clamped}
+
+
 def compared(features: Tensor, texts: Tensor | None, y: Tensor) -> list[Tensor]:
     """What a loss compares, each (B, D): features (B, V, D) by view, then the text of each y."""
     views = list(features.unbind(1))
@@ -88,17 +97,7 @@ def compared(features: Tensor, texts: Tensor | None, y: Tensor) -> list[Tensor]:
 
 def train_scores(output: Embedded, y: Tensor) -> dict[str, Tensor]:
     """Scalars of one batch: the logit scale in use, and the share of logits beyond `clamp`."""
-    return {"logit_scale": output.loss.logit_scale, "clamped": clamped(output, y)}
-
-
-def clamped(output: Embedded, y: Tensor) -> Tensor:
-    """Share of a batch's logits beyond the loss's `clamp`; 0 without one."""
-    scale: Tensor = output.loss.logit_scale
-    if not output.loss.clamp:
-        return torch.zeros_like(scale)
-    logits = output.loss.logits(*compared(output.features, output.texts, y))
-    share: Tensor = output.loss.clamped_share(logits)
-    return share
+    return loss_and_scores(output, y)[1]
 
 
 def with_views(spec: RunSpec, splits: dict[str, dict[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
@@ -192,12 +191,15 @@ def batch_scores(output: Embedded, y: Tensor, order: Tensor, batch_size: int) ->
     shares = []
     for rows in batches:
         part = output._replace(features=output.features[rows])
-        losses.append(loss(part, y[rows]).item())
-        shares.append(clamped(part, y[rows]).item())
+        value, of_batch = loss_and_scores(part, y[rows])
+        losses.append(value.double())
+        shares.append(of_batch["clamped"].double())
+    # read at once, as each reading waits for the device
+    values = torch.stack([torch.stack(losses), torch.stack(shares)]).tolist()
     return {
-        "loss": float(np.mean(losses)),
+        "loss": float(np.mean(values[0])),
         "logit_scale": output.loss.logit_scale.item(),
-        "clamped": float(np.mean(shares)),
+        "clamped": float(np.mean(values[1])),
     }
 
 
@@ -210,17 +212,6 @@ def knn(forward: Callable[[Tensor], Embedded], data: Mapping[str, Tensor]) -> fl
     return retrieval.knn_accuracy(embedded[0], data["bank_y"], embedded[1], data["y"])
 
 
-def reference(data: Prepared) -> dict[str, Any]:
-    """Raw pixels: the same retrieval of views, by the cosine of their standardised pixels."""
-    cpu = torch.device("cpu")
-    inputs = data.inputs(cpu)
-    kind = str(TASK["defaults"]["augment"])  # type: ignore[index]
-    scores = {}
-    for split in SCORED:
-        x = data.on(cpu, split)["x"]
-        drawn = torch.from_numpy(fixed_draws(kind, 2, split, x.shape))
-        pixels = inputs(augment.views(x, drawn, 2)).flatten(2)
-        first, second = map(retrieval.unit, pixels.unbind(1))
-        labels = torch.arange(len(x))
-        scores[split] = retrieval.retrieve(first, labels, second, labels).recall(1)
-    return {"name": "raw pixels, view to view", "metric": TASK["metric"], **scores}
+def reference(data: Prepared) -> list[dict[str, Any]]:
+    """Raw pixels, by augmentation: views by the cosine of their pixels, names by class means."""
+    return pixels.references(data, str(TASK["metric"]), SCORED, fixed_draws)

@@ -70,14 +70,13 @@ def uniformity(x: Tensor) -> float:
 
     From -8 to 0, which is a collapse; Wang and Isola 2020, arXiv:2005.10242, with t 2.
     """
-    total = 0.0
+    total = torch.zeros((), dtype=torch.float64, device=x.device)
     for part in x.split(CHUNK):
         squares = 2 - 2 * cosines(part, x)
-        total += torch.exp(-2 * squares.clamp(min=0)).sum(dtype=torch.float64).item()
+        total += torch.exp(-2 * squares.clamp(min=0)).sum(dtype=torch.float64)
     n = len(x)
     itself = torch.exp(-2 * (2 - 2 * x.square().sum(1)).clamp(min=0)).sum(dtype=torch.float64)
-    pairs = (total - itself.item()) / (n * (n - 1))
-    return torch.tensor(pairs, dtype=torch.float64).log().item()
+    return ((total - itself) / (n * (n - 1))).log().item()
 
 
 def knn_accuracy(bank: Tensor, bank_labels: Tensor, x: Tensor, labels: Tensor) -> float:
@@ -88,10 +87,10 @@ def knn_accuracy(bank: Tensor, bank_labels: Tensor, x: Tensor, labels: Tensor) -
     """
     k = min(NEIGHBOURS, len(bank))
     classes = int(bank_labels.max()) + 1
-    hits = 0
+    hits = torch.zeros((), dtype=torch.int64, device=x.device)
     for rows in torch.arange(len(x), device=x.device).split(CHUNK):
         near, index = cosines(x[rows], bank).topk(k)
         of_class = functional.one_hot(bank_labels[index], classes)  # (rows, k, classes)
         votes = ((near / TEMPERATURE).exp()[:, :, None] * of_class).sum(1)
-        hits += int((votes.argmax(1) == labels[rows]).sum())
-    return hits / len(x)
+        hits += (votes.argmax(1) == labels[rows]).sum()
+    return int(hits) / len(x)

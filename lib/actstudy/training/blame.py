@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -71,9 +72,9 @@ def watch_outputs(model: nn.Module, sites: Mapping[str, nn.Module]) -> Iterator[
     places: list[str] = []
     site_names = {module: f"activation {site}" for site, module in sites.items()}
 
-    def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            if not finite(output):
+    def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Any], None]:
+        def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Any) -> None:
+            if not all(map(finite, tensors_of(output))):
                 places.append(f"output of {name}")
 
         return hook
@@ -88,6 +89,17 @@ def watch_outputs(model: nn.Module, sites: Mapping[str, nn.Module]) -> Iterator[
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def tensors_of(output: Any) -> list[Tensor]:
+    """The tensors of what a module returned: of an LSTM, for example, three in nested tuples."""
+    if isinstance(output, Tensor):
+        return [output]
+    tensors: list[Tensor] = []
+    if isinstance(output, tuple | list):
+        for part in output:
+            tensors += tensors_of(part)
+    return tensors
 
 
 def first(named: Iterable[tuple[str, Tensor]]) -> str | None:

@@ -45,6 +45,8 @@ class Job(Engine):
         self.probe_rows = probe_batch(x, min(most, MAX_PROBE_EXAMPLES))
         drawn = probe_draws(self.spec, len(self.probe_rows), x)
         self.probe_drawn = torch.from_numpy(drawn).to(self.device)
+        # of a task whose loss and scores share what is large
+        self.loss_and_scores = getattr(self.task, "loss_and_scores", None)
         self.scored = self._scored
         if self.spec.engine == "compiled":
             torch.compiler.reset()  # else the ninth kind of run of a process is over torch's limit
@@ -141,9 +143,14 @@ class Job(Engine):
             drop_path.set_keep(self.model, keep)
         with autocast(self.spec, self.device):
             logits = self.forward(x)
-            loss = self.task.loss(logits, y, self.spec.label_smoothing)
+            if self.loss_and_scores:
+                loss, scores = self.loss_and_scores(logits, y, self.spec.label_smoothing)
+            else:
+                loss = self.task.loss(logits, y, self.spec.label_smoothing)
         if self.blocks:
             drop_path.set_keep(self.model, None)  # probes read whole blocks
+        if self.loss_and_scores:
+            return loss, scores
         with torch.no_grad():
             return loss, self.task.train_scores(logits, y)
 

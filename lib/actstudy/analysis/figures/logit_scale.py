@@ -35,9 +35,11 @@ def logit_scale_over_time(tables: Tables, task: str) -> tuple[Figure, str] | Non
     if rows.empty or rows.groupby("run_id")["step"].nunique().max() < 2:
         return None
     by_line = styles(tables.plan.levels)
+    dashes = ""
     rows = rows.assign(panel=rows["group"])
     if rows["level"].nunique() > MAX_LINES:
         by_line = styles_of_groups(tables, task)
+        dashes = meaning(tables, task)
         rows = rows.assign(panel=rows["level"], level=rows["group"])
     names = list(rows["panel"].unique())
     columns, size = (3, (4.6, 3.4)) if len(names) <= MAX_LARGE else (4, (3.0, 2.3))
@@ -47,13 +49,13 @@ def logit_scale_over_time(tables: Tables, task: str) -> tuple[Figure, str] | Non
     figure.supxlabel(settings.x_axis, fontsize=9)
     figure.supylabel("logit scale", fontsize=9)
     count = count_seeds(rows)
-    legend(figure, axes.values(), count)
+    legend(figure, axes.values(), count, length=5.0 if dashes else 2.0)
     low, high = BAND
     return figure, (
         f"{settings.title}: the number that similarities are multiplied by, against "
         f"{settings.x_axis}s, mean since the last evaluation, {count} per line. Thin lines are "
         f"seeds, thick lines their mean; the pale band is {low:g} to {high:g}, which checklists "
-        "recommend. A line ends where the first of its seeds does."
+        f"recommend. A line ends where the first of its seeds does.{dashes}"
     )
 
 
@@ -65,6 +67,16 @@ def draw(ax: Axes, rows: pd.DataFrame, x: str, by_line: dict[str, Style]) -> Non
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     ax.yaxis.set_minor_formatter("{x:g}")
+
+
+def meaning(tables: Tables, task: str) -> str:
+    """A sentence on what colours and dashes stand for."""
+    axes = list(next(iter(tables.places(task).values()), {}))
+    others = ", ".join(axis for axis in axes if axis != SERIES)
+    if not others:
+        return ""
+    colours = f"Colours and marks: {SERIES}; solid" if SERIES in axes else "Solid"
+    return f" {colours}, dashed, dotted: {others}."
 
 
 def styles_of_groups(tables: Tables, task: str) -> dict[str, Style]:

@@ -91,8 +91,11 @@ def styles(levels: list[str]) -> dict[str, Style]:
     return styles_by_level
 
 
-def legend(figure: Figure, axes: Iterable[Axes], title: str) -> None:
-    """One legend right of the panels with every label that any panel has."""
+def legend(figure: Figure, axes: Iterable[Axes], title: str, length: float = 2.0) -> None:
+    """One legend right of the panels with every label that any panel has.
+
+    length: of its lines, in font sizes; lines that differ in dashes alone need 4 or more.
+    """
     handle_by_label: dict[str, Any] = {}
     for ax in axes:
         handles, labels = ax.get_legend_handles_labels()
@@ -105,6 +108,7 @@ def legend(figure: Figure, axes: Iterable[Axes], title: str) -> None:
         fontsize=8,
         title_fontsize=8,
         frameon=False,
+        handlelength=length,
     )
 
 
