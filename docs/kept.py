@@ -11,6 +11,7 @@ TABLES = {  # a study -> its tables that documents quote beyond those that its p
     "contrastive": ("activation_contrasts.csv", "references.csv", "cells.csv", "contrasts.csv"),
     "contrastive_stability": ("survival.csv",),
     "contrastive_checklist": ("claims.csv", "readings.csv"),
+    "guide": ("claims.csv", "readings.csv"),
 }
 
 
