@@ -1,0 +1,117 @@
+"""Readers of anyone's runs: one file per tool, each with `recognises` and `read`."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from actstudy.contract import errors
+from actstudy.contract.errors import StudyError
+from actstudy.judging.readers import (
+    benchopt,
+    delimited,
+    mlflow,
+    own,
+    tables,
+    tensorboard,
+    trackio,
+    wandb,
+    wandb_export,
+)
+from actstudy.judging.readers.options import Options
+from actstudy.judging.scores import Scores
+
+
+class Reader(Protocol):
+    """A module that reads the files of one tool."""
+
+    KIND: str
+
+    def recognises(self, path: Path) -> bool:
+        """Whether it reads a path."""
+
+    def read(self, path: Path, options: Options) -> Scores:
+        """The scores of a path; StudyError in one line if it cannot be read."""
+
+
+READERS: tuple[Reader, ...] = (
+    own,
+    mlflow,
+    wandb,
+    tensorboard,
+    trackio,
+    benchopt,
+    wandb_export,
+    delimited,
+    tables,
+)  # the first that recognises a path reads it
+KINDS = tuple(reader.KIND for reader in READERS)
+NOTHING = Options()
+
+
+def read(source: str | Path, options: Options = NOTHING) -> Scores:
+    """The scores of a file or folder of any tool, and what was assumed in reading it.
+
+    StudyError in one line, which names the file and what is allowed, if it is not there, not known,
+    damaged, or if it is not clear what counts.
+    """
+    path = Path(source)
+    try:
+        if not path.exists():
+            raise StudyError(f"{path}: no such file or folder; allowed: runs of {', '.join(KINDS)}")
+        return reader_of(path, options).read(path, options)
+    except OSError as error:
+        raise StudyError(errors.visible(errors.system_fault(error))) from None
+    except StudyError as fault:
+        raise StudyError(errors.visible(" ".join(str(fault).splitlines()))) from None
+
+
+def reader_of(path: Path, options: Options) -> Reader:
+    """The reader that is named, or the first that recognises a path."""
+    if options.kind is not None:
+        errors.check_name(options.kind, "kind of source", KINDS)
+        return READERS[KINDS.index(options.kind)]
+    for reader in READERS:
+        if reader.recognises(path):
+            return reader
+    what = "a folder" if path.is_dir() else "a file"
+    raise StudyError(
+        f"{path}: got {what} that no reader knows; allowed: CSV, TSV, Parquet, JSON lines, or "
+        f"files or folders of {', '.join(KINDS)}"
+    )
+
+
+def read_all(sources: Sequence[str | Path], options: Options = NOTHING) -> Scores:
+    """The scores of several sources as one; StudyError if they differ in metric or kind."""
+    if not sources:
+        raise StudyError("source: got none; allowed: files or folders with runs")
+    parts = [read(source, options) for source in sources]
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    for source, part in zip(sources, parts, strict=True):
+        if (part.metric, part.unit) != (first.metric, first.unit):
+            got = f"{source}: metric: got {part.metric}"
+            raise StudyError(f"{got}; allowed: {first.metric}, that of {sources[0]}; --value")
+        if (part.summaries is None) != (first.summaries is None):
+            raise StudyError(f"{source}: got runs and means; allowed: all runs, or all means")
+    said = tuple(dict.fromkeys(text for part in parts for text in part.assumptions))
+    if first.summaries is not None:
+        means = pd.concat([part.summaries for part in parts if part.summaries is not None])
+        return dataclasses.replace(first, summaries=means, assumptions=said)
+    return joined(sources, parts, said)
+
+
+def joined(sources: Sequence[str | Path], parts: Sequence[Scores], said: tuple[str, ...]) -> Scores:
+    """Runs of several sources as one frame, whose index names the source, too."""
+    frames = []
+    for source, part in zip(sources, parts, strict=True):
+        names = [f"{label} of {source}" for label in part.frame.index]
+        frames.append(part.frame.set_axis(pd.Index(names)))
+    whole = pd.concat(frames)
+    paired = False if any(part.paired is False for part in parts) else None
+    if paired is False:
+        whole["seed"] = whole.index
+    return dataclasses.replace(parts[0], frame=whole, assumptions=said, paired=paired)
