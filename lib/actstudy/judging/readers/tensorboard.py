@@ -4,23 +4,20 @@ A folder with event files is a run; what names it is its path below the source. 
 of the hyperparameter plugin, if it was used.
 """
 
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from actstudy.contract.errors import StudyError, visible
+from actstudy.contract.errors import StudyError
 from actstudy.judging.readers.options import Options
 from actstudy.judging.readers.runs import Run, scores
 from actstudy.judging.scores import Scores
-from actstudy.own_data import files
 
 KIND = "tensorboard"
 MARK = "tfevents"
-LENGTH = struct.Struct("<Q")  # before each record, then 4 bytes of its checksum
-FRAME = LENGTH.size + 4 + 4  # bytes of a record besides its data
+CUT_OFF = "truncated record"  # in what TensorBoard says of a record that ends too early
 HPARAMS = "hparams"
 
 
@@ -65,45 +62,42 @@ def run_of(name: str, event_files: list[Path]) -> Run:
 
 
 def events(file: Path) -> Iterator[Any]:
-    """The events of a file; StudyError if it is damaged before its last record."""
+    """The events of a file, read by TensorBoard itself without TensorFlow, which takes seconds.
+
+    StudyError if a record does not have its checksum. A last record that is cut off, as of a run
+    that was killed, is left out.
+    """
     try:
         from google.protobuf.message import DecodeError
-        from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
         from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.tensorflow_stub import errors, pywrap_tensorflow
     except ImportError:
         fix = "to fix: pip install tensorboard"
-        raise StudyError(
-            f"{file}: the package tensorboard, which reads it, is missing; {fix}"
-        ) from None
+        raise StudyError(f"{file}: the package tensorboard is missing; {fix}") from None
+    reader = pywrap_tensorflow.PyRecordReader_New(str(file))
     count = 0
-    try:
-        for raw in RawEventFileLoader(str(file)).Load():
-            count += 1
-            yield Event.FromString(raw)
-    except (DecodeError, OSError) as error:
-        raise StudyError(visible(f"{file}: event {count}: {error!s:.80}; damaged")) from None
-    written = whole_records(files.content(file))
-    if count < written or written == 0:
-        raise StudyError(
-            f"{file}: damaged: event {count + 1} is not readable; allowed: event files as they "
-            "were written; to fix: remove the file"
-        )
-
-
-def whole_records(raw: bytes) -> int:
-    """How many records a file has by their lengths; a last one that is cut off is left out.
-
-    One more if bytes follow that cannot be a length, so that they count as damaged.
-    """
-    count = 0
-    place = 0
-    while place + LENGTH.size <= len(raw):
-        (length,) = LENGTH.unpack_from(raw, place)
-        if place + FRAME + length > len(raw):
-            return count + (length > 2**31)
-        place += FRAME + length
+    while True:
+        try:
+            reader.GetNext()
+            event = Event.FromString(reader.record())
+        except errors.OutOfRangeError:
+            break
+        except errors.DataLossError as error:
+            if count and CUT_OFF in str(error):
+                break
+            raise damaged(file, count) from None
+        except (DecodeError, OverflowError, MemoryError):
+            raise damaged(file, count) from None
         count += 1
-    return count
+        yield event
+    if not count:
+        raise damaged(file, count)
+
+
+def damaged(file: Path, count: int) -> StudyError:
+    """The refusal of a file of which `count` events are readable."""
+    allowed = "allowed: event files as they were written; to fix: remove the file"
+    return StudyError(f"{file}: damaged: event {count + 1} is not readable; {allowed}")
 
 
 def add(
