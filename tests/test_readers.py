@@ -103,10 +103,11 @@ def test_nested_names_of_json(tmp_path):
 
 
 def test_without_seeds_rows_are_unpaired_runs(csv):
-    scores = readers.read(csv("level,value\na,1\na,2\nb,3\nb,4\nb,5\n"))
+    path = csv("level,value\na,1\na,2\nb,3\nb,4\nb,5\n")
+    scores = readers.read(path)
     assert scores.paired is False
     assert any("unpaired" in text for text in scores.assumptions)
-    assert list(scores.frame["seed"]) == [0, 1, 0, 1, 2]
+    assert list(scores.frame["seed"]) == [f"{path}:{row}" for row in range(2, 7)]
     refusal(
         lambda: readers.read(csv("level,epoch,value\na,1,1\na,2,2\nb,1,3\nb,2,4\n")),
         "no column of seeds",
@@ -264,20 +265,6 @@ def test_columns_that_are_not_clear_are_refused(csv):
     )
     refusal(lambda: readers.read(csv(both)), "level: got several, method, model")
     refusal(lambda: readers.read(csv(LONG), Options(level="methd")), "did you mean 'method'?")
-
-
-def test_several_sources_are_one(csv):
-    a = csv("level,seed,value\na,0,1\na,1,2\n", "a.csv")
-    b = csv("level,seed,value\nb,0,3\nb,1,4\n", "b.csv")
-    scores = readers.read_all([a, b])
-    assert values(scores) == {("a", 0): 1, ("a", 1): 2, ("b", 0): 3, ("b", 1): 4}
-    twice = readers.read_all([a, b, a])
-    refusal(lambda: checked(twice.frame, "x"), "pseudo-replication", f"of {a}")
-    other = csv("level,seed,score\nb,0,3\n", "c.csv")
-    refusal(lambda: readers.read_all([a, other]), "metric: got score; allowed: value")
-    unpaired = readers.read_all([csv("level,value\na,1\na,2\n", "d.csv"), b])
-    assert unpaired.paired is False
-    assert len(checked(unpaired.frame, "x")) == 4
 
 
 def test_what_no_reader_knows(tmp_path):

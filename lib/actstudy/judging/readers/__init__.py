@@ -1,11 +1,7 @@
 """Readers of anyone's runs: one file per tool, each with `recognises` and `read`."""
 
-import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
-
-import pandas as pd
 
 from actstudy.contract import errors
 from actstudy.contract.errors import StudyError
@@ -50,6 +46,8 @@ READERS: tuple[Reader, ...] = (
 KINDS = tuple(reader.KIND for reader in READERS)
 NOTHING = Options()
 
+__all__ = ["KINDS", "READERS", "Options", "Reader", "read"]
+
 
 def read(source: str | Path, options: Options = NOTHING) -> Scores:
     """The scores of a file or folder of any tool, and what was assumed in reading it.
@@ -81,37 +79,3 @@ def reader_of(path: Path, options: Options) -> Reader:
         f"{path}: got {what} that no reader knows; allowed: CSV, TSV, Parquet, JSON lines, or "
         f"files or folders of {', '.join(KINDS)}"
     )
-
-
-def read_all(sources: Sequence[str | Path], options: Options = NOTHING) -> Scores:
-    """The scores of several sources as one; StudyError if they differ in metric or kind."""
-    if not sources:
-        raise StudyError("source: got none; allowed: files or folders with runs")
-    parts = [read(source, options) for source in sources]
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    for source, part in zip(sources, parts, strict=True):
-        if (part.metric, part.unit) != (first.metric, first.unit):
-            got = f"{source}: metric: got {part.metric}"
-            raise StudyError(f"{got}; allowed: {first.metric}, that of {sources[0]}; --value")
-        if (part.summaries is None) != (first.summaries is None):
-            raise StudyError(f"{source}: got runs and means; allowed: all runs, or all means")
-    said = tuple(dict.fromkeys(text for part in parts for text in part.assumptions))
-    if first.summaries is not None:
-        means = pd.concat([part.summaries for part in parts if part.summaries is not None])
-        return dataclasses.replace(first, summaries=means, assumptions=said)
-    return joined(sources, parts, said)
-
-
-def joined(sources: Sequence[str | Path], parts: Sequence[Scores], said: tuple[str, ...]) -> Scores:
-    """Runs of several sources as one frame, whose index names the source, too."""
-    frames = []
-    for source, part in zip(sources, parts, strict=True):
-        names = [f"{label} of {source}" for label in part.frame.index]
-        frames.append(part.frame.set_axis(pd.Index(names)))
-    whole = pd.concat(frames)
-    paired = False if any(part.paired is False for part in parts) else None
-    if paired is False:
-        whole["seed"] = whole.index
-    return dataclasses.replace(parts[0], frame=whole, assumptions=said, paired=paired)

@@ -6,11 +6,11 @@ import pandas as pd
 
 from actstudy.analysis import collect, stored
 from actstudy.analysis.questions import seed_values
-from actstudy.contract import store
+from actstudy.contract import errors, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.judging.readers.options import Options
-from actstudy.judging.scores import Scores
+from actstudy.judging.scores import EXACT, Scores
 
 KIND = "actstudy"
 TABLES = "tables"
@@ -41,10 +41,13 @@ def plan_of(path: Path) -> Plan:
     if place is None:
         raise StudyError(f"{path}: no table of runs with a plan.json; allowed: results of a study")
     try:
-        return stored.plan_of(place)[0]
-    except (KeyError, TypeError, ValueError) as error:
+        plan = stored.plan_of(place)[0]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         fault = f"not readable as a plan: {type(error).__name__} {error!s:.60}"
         raise StudyError(f"{place / 'plan.json'}: {fault}; to fix: make the tables again") from None
+    if not plan.tasks:
+        raise StudyError(f"{place / 'plan.json'}: got no task; allowed: the plan of a study")
+    return plan
 
 
 def read(path: Path, options: Options) -> Scores:
@@ -81,8 +84,8 @@ def runs_of(place: Path) -> pd.DataFrame:
     file = stored.file_of(place)
     try:
         runs = stored.read_runs(place)
-        if file is not None and file.suffix == ".csv":
-            exact = pd.read_csv(file, float_precision="round_trip")
+        if EXACT and file is not None and file.suffix == ".csv":
+            exact = pd.read_csv(file, **EXACT)
             exact = exact.rename(columns=lambda name: name.split(" [")[0])
             runs = runs.assign(**{name: exact[name] for name in exact if name != "group"})
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
@@ -98,7 +101,8 @@ def tasks_of(plan: Plan, options: Options, path: Path) -> list[str]:
     names = list(plan.tasks)
     if options.task is not None:
         if options.task not in names:
-            raise StudyError(f"{path}: task: got {options.task!r:.60}; allowed: {', '.join(names)}")
+            got = f"got {options.task!r:.60}"
+            raise StudyError(f"{path}: task: {got}; {errors.choices(options.task, names)}")
         return [options.task]
     kinds = {(plan.tasks[name].metric, plan.tasks[name].compared_unit) for name in names}
     if len(kinds) > 1:

@@ -52,7 +52,7 @@ def scores(runs: Sequence[Run], options: Options, where: str, step: str = "step"
     check_repeats(frame, where)
     paired = None if "seed" in labels else False
     if "seed" not in frame:
-        frame["seed"] = frame.index
+        frame["seed"] = [f"{where}:{name}" for name in frame.index]
         assumed.append("No setting is a seed: unpaired, each run counts by itself.")
     said = tuple(filter(None, [*assumed, *words]))
     return Scores(frame, metric, "", options.higher_is_better, said, None, paired)

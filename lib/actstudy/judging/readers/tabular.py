@@ -135,7 +135,7 @@ def long(
         rows["run"] = rows.groupby(KEY, sort=False).ngroup()
     else:
         check_no_steps(frame, rows, columns)
-        rows["seed"] = rows.groupby(CELL, sort=False).cumcount()
+        rows["seed"] = [f"{frame.source.name}:{row}" for row in rows.index]
         rows["run"] = np.arange(len(rows))
         assumed.append("There is no column of seeds: unpaired, each row counts as a run by itself.")
     others = add_steps(frame, rows, columns, options, value)

@@ -2,7 +2,6 @@
 
 import re
 
-import numpy as np
 import pandas as pd
 
 from actstudy.contract.errors import choices
@@ -53,7 +52,8 @@ def by_level(frame: Frame, options: Options) -> Scores:
     check_levels(frame, levels, free, options)
     keys = pd.DataFrame({role: cells.texts(frame, name, role) for role, name in roles.items()})
     if "seed" not in roles:
-        keys["seed"] = np.arange(frame.n)
+        first = frame.first_row
+        keys["seed"] = [f"{frame.source.name}:{row + first}" for row in range(frame.n)]
     parts = []
     for level in levels:
         values, empty = cells.numbers(frame, level)
