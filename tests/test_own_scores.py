@@ -126,4 +126,4 @@ def test_faults_are_one_line(study, tmp_path):
         refusal(lambda: readers.read(tmp_path), "plan.json", "not readable as a plan")
     plan.write_text(json.dumps(content))
     (tmp_path / "tables/runs.parquet").write_bytes(b"PAR1")
-    refusal(lambda: readers.read(tmp_path, Options(task="mlp")), "runs.parquet")
+    refusal(lambda: readers.read(tmp_path, Options(task="mlp")), "tables: damaged: ArrowInvalid")

@@ -272,4 +272,5 @@ def test_what_no_reader_knows(tmp_path):
     refusal(lambda: readers.read(tmp_path), "got a folder that no reader knows")
     (tmp_path / "x.xlsx").write_bytes(b"PK")
     refusal(lambda: readers.read(tmp_path / "x.xlsx"), "got a file that no reader knows")
-    refusal(lambda: readers.read(tmp_path, Options(kind="cvs")), "did you mean 'csv'?")
+    (tmp_path / "x.csv").write_text(LONG)
+    refusal(lambda: readers.read(tmp_path / "x.csv", Options(kind="cvs")), "did you mean 'csv'?")

@@ -67,15 +67,21 @@ def read(source: str | Path, options: Options = NOTHING) -> Scores:
 
 
 def reader_of(path: Path, options: Options) -> Reader:
-    """The reader that is named, or the first that recognises a path."""
-    if options.kind is not None:
-        errors.check_name(options.kind, "kind of source", KINDS)
-        return READERS[KINDS.index(options.kind)]
-    for reader in READERS:
-        if reader.recognises(path):
-            return reader
-    what = "a folder" if path.is_dir() else "a file"
-    raise StudyError(
-        f"{path}: got {what} that no reader knows; allowed: CSV, TSV, Parquet, JSON lines, or "
-        f"files or folders of {', '.join(KINDS)}"
-    )
+    """The reader that is named, or the first that recognises a path; StudyError if there is none.
+
+    A reader that is named must recognise the path, too.
+    """
+    fitting = [reader for reader in READERS if reader.recognises(path)]
+    if not fitting:
+        what = "a folder" if path.is_dir() else "a file"
+        raise StudyError(
+            f"{path}: got {what} that no reader knows; allowed: CSV, TSV, Parquet, JSON lines, or "
+            f"files or folders of {', '.join(KINDS)}"
+        )
+    kinds = [reader.KIND for reader in fitting]
+    if options.kind is None:
+        return fitting[0]
+    if options.kind not in kinds:
+        got = f"got {options.kind!r:.60}"
+        raise StudyError(f"{path}: kind: {got}; {errors.choices(options.kind, kinds)}")
+    return fitting[kinds.index(options.kind)]

@@ -27,7 +27,7 @@ def head_of(path: Path) -> list[str]:
     """The names in the first line of a file; StudyError if it cannot be read."""
     with path.open("rb") as opened:
         line = opened.readline(MAX_HEAD)
-    text = files.text(str(path), path, line).strip("\n")
+    text = files.text(str(path), path, line).strip("\n").partition("\n")[0]
     return [name.strip() for name in next(csv.reader([text]), [])]
 
 
@@ -37,4 +37,8 @@ def frame_of(path: Path) -> frames.Frame:
     head = raw[:1].strip(b"\xef\xbb\xbf") + raw[1:4].lstrip(b"\xbb\xbf")
     without_name = head.startswith((b",", b";", b"\t", b'"",'))
     drop = ("",) if without_name else ()
-    return frames.read(Source(str(path), path, drop=drop), raw)
+    source = Source(str(path), path, drop=drop)
+    try:
+        return frames.read(source, raw)
+    except csv.Error as error:
+        raise source.fault(f"line 1: {error!s:.80}; allowed: names of columns") from None

@@ -54,12 +54,32 @@ def read(path: Path, options: Options) -> Scores:
     """The values of a study, with what diverged and chance; of one task if options name one.
 
     options: task alone is heard. StudyError if several tasks compare different metrics and none is
-    named.
+    named, or if the tables are not as they were written.
     """
+    import pyarrow as pa
+
     plan = plan_of(path)
     place = folder_of(path) or path
-    runs = runs_of(place)
     tasks = tasks_of(plan, options, path)
+    try:
+        return scores_of(plan, tasks, place)
+    except StudyError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
+        fault = f"{type(error).__name__} {' '.join(str(error).split()):.80}"
+        fix = "to fix: make the tables again"
+        raise StudyError(f"{place}: damaged: {fault}; allowed: tables of a study; {fix}") from None
+
+
+def scores_of(plan: Plan, tasks: list[str], place: Path) -> Scores:
+    """The values of some tasks of a folder of tables."""
+    runs = runs_of(place)
+    repeated = runs.duplicated([*KEPT[:4]])
+    if repeated.any():
+        row = runs[repeated].iloc[0]
+        cell = " ".join(str(row[name]) for name in ("task", "group", "level"))
+        got = f"got {cell}, seed {row['seed']} twice"
+        raise StudyError(f"{place}: {got}; allowed: each run once (pseudo-replication)")
     frames = {"runs": runs, "predictions": predictions(plan, place)}
     parts = []
     for task in tasks:
@@ -67,7 +87,7 @@ def read(path: Path, options: Options) -> Scores:
     settings = plan.tasks[tasks[0]]
     rows = pd.concat(parts)
     if rows.empty:
-        raise StudyError(f"{path}: no run has ended; allowed: results of a study that has run")
+        raise StudyError(f"{place}: no run has ended; allowed: results of a study that has run")
     return Scores(
         rows[KEPT],
         settings.metric,
@@ -79,20 +99,12 @@ def read(path: Path, options: Options) -> Scores:
 
 def runs_of(place: Path) -> pd.DataFrame:
     """The table of runs; of a CSV every number as it was written."""
-    import pyarrow as pa
-
     file = stored.file_of(place)
-    try:
-        runs = stored.read_runs(place)
-        if EXACT and file is not None and file.suffix == ".csv":
-            exact = pd.read_csv(file, **EXACT)
-            exact = exact.rename(columns=lambda name: name.split(" [")[0])
-            runs = runs.assign(**{name: exact[name] for name in exact if name != "group"})
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        if isinstance(error, StudyError):
-            raise
-        fault = " ".join(str(error).split())
-        raise StudyError(f"{file}: not readable as a table: {fault:.100}") from None
+    runs = stored.read_runs(place).copy()  # in one piece
+    if EXACT and file is not None and file.suffix == ".csv":
+        exact = pd.read_csv(file, **EXACT)
+        exact = exact.rename(columns=lambda name: name.split(" [")[0])
+        runs = runs.assign(**{name: exact[name] for name in exact if name != "group"})
     return runs
 
 

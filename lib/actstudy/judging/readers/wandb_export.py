@@ -1,5 +1,6 @@
 """CSV files that the pages of Weights & Biases export: a chart, or the table of runs."""
 
+import csv
 import dataclasses
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def recognises(path: Path) -> bool:
         return False
     try:
         names = list(delimited.head_of(path))
-    except (StudyError, OSError):
+    except (StudyError, OSError, csv.Error):
         return False
     return is_chart(names) or set(names) >= RUNS_TABLE
 
