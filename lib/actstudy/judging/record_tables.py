@@ -26,9 +26,9 @@ def sentences(data: Mapping[str, Any]) -> str:
     counts = data["counts"]
     pairs = counts["pairs"]
     lines = []
-    for name, words in RULES.items():
+    for name, rule in RULES.items():
         if name in counts:
-            line = f"- by {words}: {counts[name]} of {pairs}"
+            line = f"- by {rule}: {counts[name]} of {pairs}"
             if "counts_if_rounded" in data:
                 low, high = data["counts_if_rounded"][name]
                 line += f" ({low} to {high}, as printed means are rounded)"

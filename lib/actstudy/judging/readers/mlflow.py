@@ -7,6 +7,7 @@ A run is `EXPERIMENT/RUN/` with `params/NAME`, `tags/NAME` and `metrics/NAME`, w
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -20,6 +21,7 @@ from actstudy.own_data import files
 KIND = "mlflow"
 META = "meta.yaml"
 MAX_META_BYTES = 100_000
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, if it is there
 ALLOWED = "allowed: lines of time, value and step"
 
 
@@ -72,7 +74,7 @@ def meta_of(file: Path) -> dict[str, object]:
     if len(raw) > MAX_META_BYTES:
         raise StudyError(f"{file}: got {len(raw):,} bytes; allowed: up to {MAX_META_BYTES:,}")
     try:
-        meta = yaml.safe_load(raw)
+        meta = yaml.load(raw, LOADER)  # noqa: S506 - both loaders are safe ones
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         fault = " ".join(str(error).split())
         raise StudyError(visible(f"{file}: not readable as YAML: {fault:.100}")) from None

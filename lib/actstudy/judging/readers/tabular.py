@@ -49,7 +49,8 @@ def scores(frame: Frame, options: Options, value: str | None = None) -> Scores:
     for role in ("seed", "task", "group", "step", "diverged", "chance"):
         used = [name for name in roles.values() if name]
         roles[role] = column_of(role, options, names, where, used)
-    columns = Columns(**{**roles, "level": level})
+    others = {role: name for role, name in roles.items() if role != "level"}
+    columns = Columns(level, **others)
     for role, name in roles.items():
         if name and role in ("level", "seed", "task", "group"):
             assumed.append(said_or_assumed(role, name, options))
@@ -82,7 +83,7 @@ def summary_columns(names: Sequence[str], options: Options) -> dict[str, str]:
     if options.value is not None:
         return {}
     lower = {name.strip().lower(): name for name in reversed(names)}
-    columns = {}
+    columns: dict[str, str] = {}
     for role, spellings in (("mean", ("mean",)), ("sd", SD), ("n", NUMBERS)):
         for spelling in spellings:
             if spelling in lower:

@@ -76,7 +76,7 @@ def curve(pairs: list[tuple[float, float]]) -> Curve:
 
 def add_history(points: dict[str, list[tuple[float, float]]], own: Fields, file: Path) -> None:
     """Adds what was logged at one step; what is no number is left out."""
-    logged = {}
+    logged: dict[str, Any] = {}
     for path, value in items(own, ITEM, file):
         name = ".".join(path)
         if isinstance(value, dict):
