@@ -20,9 +20,14 @@ from actstudy.judging.scores import checked, checked_summaries
 
 FILES = ROOT / "tests/files/judging"
 N_DAMAGED = 500
-LONG = "method,seed,accuracy,diverged\n" + "".join(
-    f"{level},{seed},0.{seed}{place},\n" for place, level in enumerate("ab") for seed in range(5)
-)
+LONG = """method,seed,accuracy,diverged
+a,0,0.00,
+a,1,0.10,
+a,2,0.20,
+b,0,0.01,
+b,1,0.11,
+b,2,0.21,true
+"""
 WIDE = "seed,relu,gelu\n0,1,2\n1,3,4\n2,5,6\n"
 MEANS = "method,mean,sd,n\na,1,0.1,4\nb,2,0.2,5\n"
 CHART = '"Step","a-0 - x","a-0 - x__MIN","b-0 - x"\n"0","1","1","2"\n"1","2","2","3"\n'

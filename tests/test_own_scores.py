@@ -107,9 +107,9 @@ def test_what_is_said(study, tmp_path):
     assert "Of lm the natural logarithm of word_perplexity is compared." in scores.assumptions
     shutil.copytree(folder / "tables", tmp_path / "tables")
     without_runs = readers.read(tmp_path, Options(task="lm"))
-    said = "Chance level of lm is not known: no run of it counts as collapsed."
-    assert said in without_runs.assumptions
-    assert said not in scores.assumptions
+    sentence = "Chance level of lm is not known: no run of it counts as collapsed."
+    assert sentence in without_runs.assumptions
+    assert sentence not in scores.assumptions
 
 
 def test_faults_are_one_line(study, tmp_path):

@@ -170,7 +170,7 @@ def test_several_values_are_refused_with_what_there_is(csv):
 def test_missing_values_are_left_out_and_said(csv):
     scores = readers.read(csv("level,seed,value\na,0,1\na,1,\nb,0,2\nb,1,3\n"))
     assert len(scores.frame) == 3
-    assert "1 rows without a value are left out (the first: row 3)." in scores.assumptions
+    assert "Rows without a value, left out: 1 (the first: row 3)." in scores.assumptions
 
 
 def test_diverged_runs_have_no_value(csv):

@@ -49,7 +49,7 @@ def test_a_small_table_by_hand(files):
     assert second["p_holm"] == pytest.approx(second["p"])
     assert data["counts"] == {"pairs": 2, "holm": 1, "plain": 1}
     assert data["tied"]["group"] == ["b", "c"]
-    assert data["tied"]["not_told_from_last_record"] == ["b"]
+    assert data["tied"]["close_to_last_record"] == ["b"]
     assert "own formula" not in text
 
 

@@ -68,9 +68,9 @@ def test_a_tracker_s_own_files(stores, written, name):
         assert values(read["min:val_loss"])[level, seed] == logged[1]
         assert values(read["mean"])[level, seed] == pytest.approx(sum(logged) / 3, abs=1e-15)
     assert len(values(read["last"])) == 8
-    said = read["last"].assumptions
-    assert "'activation' is taken as the level, by its name." in said
-    assert "'seed' is taken as the seed, by its name." in said
+    sentences = read["last"].assumptions
+    assert "'activation' is taken as the level, by its name." in sentences
+    assert "'seed' is taken as the seed, by its name." in sentences
     refusal(
         lambda: readers.read(stores[name], Options(value="accuracy")),
         "got 3 values of accuracy of one run",
@@ -171,7 +171,7 @@ def test_an_exported_table_of_runs(tmp_path):
         ("gelu", 0): 0.82,
         ("gelu", 1): 0.83,
     }
-    assert "1 runs did not finish and are left out: c (crashed)." in scores.assumptions
+    assert "Runs that did not finish, left out: c (crashed)." in scores.assumptions
     by_name = EXPORT_OF_RUNS.replace('"activation","seed",', "")
     for letter, name in zip("abde", RUNS, strict=True):
         by_name = by_name.replace(f'"{letter}"', f'"{name}"')

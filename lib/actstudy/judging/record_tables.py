@@ -22,7 +22,7 @@ def text(data: Mapping[str, Any]) -> str:
 
 
 def sentences(data: Mapping[str, Any]) -> str:
-    """How many successive records stand, and who cannot be told apart from the best."""
+    """How many successive records stand, and which entries may be the best."""
     counts = data["counts"]
     pairs = counts["pairs"]
     lines = []
@@ -42,12 +42,12 @@ def sentences(data: Mapping[str, Any]) -> str:
 
 
 def tie_sentence(tied: Mapping[str, Any], entries: int) -> str:
-    """The set that holds the best, and what the last record cannot be told apart from."""
+    """The set that holds the best, and from what the last record is not separated."""
     group = names(tied["group"])
     place = "is one of them" if tied["holds_last_record"] else "is none of them"
     line = f"The best of all {entries} entries is, with 95%, among {group}; the last record, "
-    line += f"{escaped(tied['last_record'])}, {place}. It cannot be told apart from "
-    return f"{line}{names(tied['not_told_from_last_record']) or 'no other entry'}."
+    line += f"{escaped(tied['last_record'])}, {place}. No test separates it from "
+    return f"{line}{names(tied['close_to_last_record']) or 'no other entry'}."
 
 
 def names(entries: list[str]) -> str:

@@ -42,8 +42,9 @@ def report(table: Path, rules: Path) -> tuple[str, dict[str, Any]]:
     """A published table judged, as Markdown and as data.
 
     table: CSV, Parquet or JSON lines; rules: a file that `read_rules` reads. The data have `steps`
-    (a row per successive pair of records), `counts`, `tied` (entries that cannot be told apart from
-    the best) and what was assumed. StudyError, in one line, for a table or rules that do not fit.
+    (a row per successive pair of records), `counts`, `tied` (the set that holds the best, and what
+    is close to the last record) and what was assumed. StudyError, in one line, for a table or rules
+    that do not fit.
     """
     known = read_rules(Path(rules))
     entries = entries_of(Path(table), known)
@@ -148,7 +149,7 @@ def tied(entries: Entries, rules: Rules) -> dict[str, Any]:
         "last_record": entries.names[last],
         "group": names[is_in].tolist(),
         "holds_last_record": bool(is_in[last]),
-        "not_told_from_last_record": names[with_last & (np.arange(len(names)) != last)].tolist(),
+        "close_to_last_record": names[with_last & (np.arange(len(names)) != last)].tolist(),
     }
 
 
@@ -161,17 +162,17 @@ def valid(entries: Entries, rules: Rules) -> np.ndarray:
 
 def assumptions(rules: Rules) -> list[str]:
     """What is taken for granted."""
-    said = [
+    assumed = [
         f"The standard deviation of a run is {rules.sigma:g} for every entry, as the table states.",
         "Means of runs are normal, and runs of different entries independent.",
         "The number of runs was not chosen by looking at their results.",
     ]
     if rules.exchange is not None:
-        said.append(
+        assumed.append(
             f"{rules.exchange.cost:g} of {rules.columns.cost} are worth exactly "
             f"{rules.exchange.mean:g} of the mean."
         )
-    return said
+    return assumed
 
 
 def entries_of(table: Path, rules: Rules) -> Entries:

@@ -71,16 +71,18 @@ def reader_of(path: Path, options: Options) -> Reader:
 
     A reader that is named must recognise the path, too.
     """
-    fitting = [reader for reader in READERS if reader.recognises(path)]
-    if not fitting:
+    known = (reader for reader in READERS if reader.recognises(path))
+    first = next(known, None)
+    if first is None:
         what = "a folder" if path.is_dir() else "a file"
         raise StudyError(
             f"{path}: got {what} that no reader knows; allowed: CSV, TSV, Parquet, JSON lines, or "
             f"files or folders of {', '.join(KINDS)}"
         )
+    if options.kind in (None, first.KIND):
+        return first
+    fitting = [first, *known]
     kinds = [reader.KIND for reader in fitting]
-    if options.kind is None:
-        return fitting[0]
     if options.kind not in kinds:
         got = f"got {options.kind!r:.60}"
         raise StudyError(f"{path}: kind: {got}; {errors.choices(options.kind, kinds)}")

@@ -41,7 +41,7 @@ def read(path: Path, options: Options) -> Scores:
     """The scores of a file; StudyError if it is damaged or it is not clear which value counts."""
     frame = without_host(tables.frame_of(path))
     data = next((name for name in DATA if name in frame.columns), None)
-    taken = dataclasses.replace(
+    columns = dataclasses.replace(
         options,
         level=options.level or "solver_name",
         seed=options.seed or "idx_rep",
@@ -50,11 +50,11 @@ def read(path: Path, options: Options) -> Scores:
     )
     objectives = set(frame.columns["objective_name"].to_pylist())
     if len(objectives) > 1 and options.group is None:
-        taken = dataclasses.replace(taken, group="objective_name")
-    scores = tabular.scores(frame, taken, VALUE)
-    said = (
-        f"Benchopt: {taken.level} is taken as the level, {taken.task} as the task, {taken.seed} as "
-        "the seed. Pairs rest on repetitions that share their random numbers (`get_seed` of "
-        "benchopt); if they do not, say so and judge them unpaired.",
+        columns = dataclasses.replace(columns, group="objective_name")
+    scores = tabular.scores(frame, columns, VALUE)
+    assumed = (
+        f"Benchopt: {columns.level} is taken as the level, {columns.task} as the task, "
+        f"{columns.seed} as the seed. Pairs rest on repetitions that share their random numbers "
+        "(benchopt's `get_seed`); if they do not: --unpaired.",
     )
-    return dataclasses.replace(scores, assumptions=said + scores.assumptions)
+    return dataclasses.replace(scores, assumptions=assumed + scores.assumptions)

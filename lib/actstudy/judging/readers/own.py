@@ -14,7 +14,7 @@ from actstudy.judging.scores import EXACT, Scores
 
 KIND = "actstudy"
 TABLES = "tables"
-KEPT = ["task", "group", "level", "seed", "value", "diverged", "chance"]
+COLUMNS = ["task", "group", "level", "seed", "value", "diverged", "chance"]
 NO_PREDICTIONS = pd.DataFrame(columns=["task", "run_id", "tokens", "weights"])
 
 
@@ -74,7 +74,7 @@ def read(path: Path, options: Options) -> Scores:
 def scores_of(plan: Plan, tasks: list[str], place: Path) -> Scores:
     """The values of some tasks of a folder of tables."""
     runs = runs_of(place)
-    repeated = runs.duplicated([*KEPT[:4]])
+    repeated = runs.duplicated([*COLUMNS[:4]])
     if repeated.any():
         row = runs[repeated].iloc[0]
         cell = " ".join(str(row[name]) for name in ("task", "group", "level"))
@@ -89,7 +89,7 @@ def scores_of(plan: Plan, tasks: list[str], place: Path) -> Scores:
     if rows.empty:
         raise StudyError(f"{place}: no run has ended; allowed: results of a study that has run")
     return Scores(
-        rows[KEPT],
+        rows[COLUMNS],
         settings.metric,
         settings.compared_unit,
         settings.higher_is_better,
@@ -138,19 +138,21 @@ def compared(frames: seed_values.Frames, plan: Plan, task: str) -> pd.DataFrame:
     """The rows of a task that the workflow compares, as `seed_values.task_values` takes them."""
     runs = seed_values.compared(frames, plan, task)
     if runs.empty:
-        return runs.reindex(columns=KEPT)
+        return runs.reindex(columns=COLUMNS)
     runs = runs[seed_values.paired(runs, plan, plan.tasks[task].baseline)]
-    return runs.rename(columns={"is_diverged": "diverged"})[KEPT]
+    return runs.rename(columns={"is_diverged": "diverged"})[COLUMNS]
 
 
 def sentences(plan: Plan, tasks: list[str], rows: pd.DataFrame) -> list[str]:
     """What is said of the values."""
-    said = [f"Results of the study {plan.study}, as its workflow compares them, paired by seed."]
+    assumed = [f"Results of the study {plan.study}, as its workflow compares them, paired by seed."]
     for task in tasks:
         settings: TaskPlan = plan.tasks[task]
         if settings.log_unit:
-            said.append(f"Of {task} the natural logarithm of {settings.metric} is compared.")
+            assumed.append(f"Of {task} the natural logarithm of {settings.metric} is compared.")
         own = rows[rows["task"] == task]
         if len(own) and own["chance"].isna().all():
-            said.append(f"Chance level of {task} is not known: no run of it counts as collapsed.")
-    return said
+            assumed.append(
+                f"Chance level of {task} is not known: no run of it counts as collapsed."
+            )
+    return assumed

@@ -31,16 +31,16 @@ SPLITS = "./"  # between the parts of a setting's name: `trainer.seed`, `optimiz
 
 
 def column_of(
-    role: str, options: Options, names: Sequence[str], where: str, taken: Collection[str] = ()
+    role: str, options: Options, names: Sequence[str], where: str, used: Collection[str] = ()
 ) -> str | None:
     """The column that has a role, None if none has; StudyError if it is unknown or not clear which.
 
-    taken: columns that have another role already.
+    used: columns that have another role already.
     """
-    said = getattr(options, role, None)
-    free = [name for name in names if name not in taken]
-    if said is not None:
-        return check_column(role, said, free, where)
+    named = getattr(options, role, None)
+    free = [name for name in names if name not in used]
+    if named is not None:
+        return check_column(role, named, free, where)
     fitting = [name for name in free if last_part(name) in NAMES[role]]
     exact = [name for name in fitting if name.strip().lower() in NAMES[role]]
     fitting = exact or fitting

@@ -1,5 +1,6 @@
 """Runs of a tracker as scores: settings name level, seed and task, metrics are curves."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +46,7 @@ def scores(runs: Sequence[Run], options: Options, where: str, step: str = "step"
     labels, assumed = labels_of(with_metric, options, where)
     if len(with_metric) < len(runs):
         without = [run.called for run in runs if metric not in run.metrics]
-        assumed.append(f"{len(without)} runs have no {metric} and are left out: {listed(without)}.")
+        assumed.append(f"Runs without {metric}, left out: {listed(without)}.")
     picked, words = picked_values(with_metric, metric, options, where, step)
     frame = pd.concat([labels, picked], axis=1)
     frame.index = pd.Index([run.called for run in with_metric])
@@ -54,8 +55,8 @@ def scores(runs: Sequence[Run], options: Options, where: str, step: str = "step"
     if "seed" not in frame:
         frame["seed"] = [f"{where}:{name}" for name in frame.index]
         assumed.append("No setting is a seed: unpaired, each run counts by itself.")
-    said = tuple(filter(None, [*assumed, *words]))
-    return Scores(frame, metric, "", options.higher_is_better, said, None, paired)
+    sentences = tuple(filter(None, [*assumed, *words]))
+    return Scores(frame, metric, "", options.higher_is_better, sentences, None, paired)
 
 
 def listed(called: Sequence[str]) -> str:
@@ -64,9 +65,14 @@ def listed(called: Sequence[str]) -> str:
     return ", ".join(called[:MAX_NAMED]) + more
 
 
+def names_in(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names in any of some mappings, each once, in their order."""
+    return list(dict.fromkeys(itertools.chain.from_iterable(mappings)))
+
+
 def metric_of(runs: Sequence[Run], options: Options, where: str) -> str:
     """The metric that is judged: the one that is named, or the only one there is."""
-    metrics = list(dict.fromkeys(name for run in runs for name in run.metrics))
+    metrics = names_in([run.metrics for run in runs])
     if options.value is not None:
         return check_column("value", options.value, metrics, where)
     if len(metrics) != 1:
@@ -84,7 +90,7 @@ def labels_of(runs: Sequence[Run], options: Options, where: str) -> tuple[pd.Dat
 
     They are settings of the runs; without any, or with a pattern, parts of their names.
     """
-    available = list(dict.fromkeys(name for run in runs for name in run.settings))
+    available = names_in([run.settings for run in runs])
     if options.run_name is not None or not available:
         return names.labels([run.name for run in runs], options, where)
     roles: dict[str, str] = {}
@@ -159,7 +165,7 @@ def picked_values(
         }
     )
     frame.index = pd.Index(np.repeat([run.called for run in runs], lengths))
-    others = sorted({name for run in runs for name in run.metrics} - {metric})
+    others = sorted(set(names_in([run.metrics for run in runs])) - {metric})
     if options.pick is not None and pick_of(options.pick).name:
         name = check_column("pick", pick_of(options.pick).name, others, where)
         frame["by"] = np.concatenate([at_steps(run, name, metric) for run in runs])

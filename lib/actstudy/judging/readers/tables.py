@@ -1,5 +1,6 @@
 """Parquet files, and JSON with an object per line or in one list."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,9 @@ def json_frame(source: Source, raw: bytes) -> frames.Frame:
     objects = objects_of(source, text)
     if not objects:
         raise source.fault("got no rows; allowed: an object per line")
-    names = list(dict.fromkeys(name for row in objects for name in row))
-    columns = {name: array([row.get(name) for row in objects]) for name in names}
+    columns = {}
+    for name in dict.fromkeys(itertools.chain.from_iterable(objects)):
+        columns[name] = array([row.get(name) for row in objects])
     return frames.Frame(source, columns, len(objects), 1)
 
 

@@ -66,9 +66,9 @@ def value_column(
 ) -> str:
     """The column of the values; StudyError with what there is if it is not clear which."""
     names = [name for name in frame.columns if name not in used]
-    said = column_of("value", options, names, frame.source.name)
-    if said is not None:
-        return said
+    named = column_of("value", options, names, frame.source.name)
+    if named is not None:
+        return named
     if otherwise in names:
         return str(otherwise)
     fitting = cells.numeric(frame, names)
@@ -108,8 +108,8 @@ def summarised(
         f"the runs, not the error of their mean, {summaries['n']!r} as their number."
     )
     none = pd.DataFrame(columns=["level", "seed", "value"])
-    said = tuple(filter(None, assumed))
-    return Scores(none, "mean", assumptions=said, summaries=rows, paired=False)
+    sentences = tuple(filter(None, assumed))
+    return Scores(none, "mean", assumptions=sentences, summaries=rows, paired=False)
 
 
 def row_names(frame: Frame) -> np.ndarray:
@@ -142,14 +142,14 @@ def long(
     others = add_steps(frame, rows, columns, options, value)
     if empty.any():
         first = rows.index[empty][0]
-        assumed.append(f"{empty.sum()} rows without a value are left out (the first: row {first}).")
+        assumed.append(f"Rows without a value, left out: {empty.sum()} (the first: row {first}).")
         rows = rows[~empty]
     several = Several(rows, value, columns.step or "", others)
     picked, words = one_per_run(several, options, frame.source.name)
     picked = picked.drop(columns=["run", "step", "by"], errors="ignore")
-    said = tuple(filter(None, [*assumed, *words]))
+    sentences = tuple(filter(None, [*assumed, *words]))
     paired = None if columns.seed else False
-    return Scores(picked, value, "", options.higher_is_better, said, None, paired)
+    return Scores(picked, value, "", options.higher_is_better, sentences, None, paired)
 
 
 def add_steps(

@@ -17,11 +17,24 @@ from actstudy.judging.scores import Scores
 from actstudy.own_data import files
 
 KIND = "wandb"
-HISTORY, CONFIG, RUN = 2, 5, 17  # of a record
-ITEM, STEP = 1, 2  # of a history
-UPDATE, REMOVE = 1, 2  # of a config
-KEY, NESTED_KEY, JSON = 1, 2, 16  # of an item
-RUN_ID, RUN_CONFIG, DISPLAY_NAME = 1, 4, 8  # of a run
+# Numbers of fields: of a record,
+HISTORY = 2
+CONFIG = 5
+RUN = 17
+# of a history,
+ITEM = 1
+STEP = 2
+# of a config,
+UPDATE = 1
+REMOVE = 2
+# of an item,
+KEY = 1
+NESTED_KEY = 2
+JSON = 16
+# of a run.
+RUN_ID = 1
+RUN_CONFIG = 4
+DISPLAY_NAME = 8
 
 
 def recognises(path: Path) -> bool:
@@ -33,8 +46,10 @@ def logs(path: Path) -> list[Path]:
     """The .wandb files of a path, up to three folders deep."""
     if path.is_file():
         return [path] if path.suffix == ".wandb" else []
-    depths = ("*.wandb", "*/*.wandb", "*/*/*.wandb", "*/*/*/*.wandb")
-    return sorted(file for depth in depths for file in path.glob(depth))
+    inside: list[Path] = []
+    for depth in ("*", "*/*", "*/*/*", "*/*/*/*"):
+        inside += path.glob(f"{depth}.wandb")
+    return sorted(inside)
 
 
 def read(path: Path, options: Options) -> Scores:

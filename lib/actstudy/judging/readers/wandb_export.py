@@ -67,11 +67,11 @@ def runs_table(frame: Frame, options: Options) -> Scores:
     names = cells.texts(frame, "Name", "name of a run")
     states = cells.texts(frame, "State", "state")
     ended = (states == FINISHED).to_numpy()
-    said = []
+    assumed = []
     if not ended.all():
         others = [f"{name} ({state})" for name, state in zip(names, states, strict=True)]
         unended = [text for text, has_ended in zip(others, ended, strict=True) if not has_ended]
-        said.append(f"{len(unended)} runs did not finish and are left out: {listed(unended)}.")
+        assumed.append(f"Runs that did not finish, left out: {listed(unended)}.")
     columns = {name: column.filter(ended) for name, column in frame.columns.items()}
     finished = Frame(frame.source, columns, int(ended.sum()), frame.first_row)
     if not finished.n:
@@ -82,7 +82,7 @@ def runs_table(frame: Frame, options: Options) -> Scores:
         read = from_names(finished, names[ended].tolist(), free, options)
     else:
         read = tabular.scores(finished, options)
-    return dataclasses.replace(read, assumptions=(*said, *read.assumptions))
+    return dataclasses.replace(read, assumptions=(*assumed, *read.assumptions))
 
 
 def from_names(frame: Frame, names: list[str], free: list[str], options: Options) -> Scores:

@@ -17,8 +17,13 @@ HEADER = b":W&B"
 HEADER_LENGTH = 7
 BLOCK = 32768
 PIECE = struct.Struct("<IHB")  # checksum, length, type
-FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # protobuf's wire types
+FULL = 1  # kinds of pieces; those in the middle of a record are 3
+FIRST = 2
+LAST = 4
+VARINT = 0  # protobuf's wire types
+FIXED64 = 1
+BYTES = 2
+FIXED32 = 5
 MAX_VARINT = 10  # bytes
 Fields = list[tuple[int, int | bytes]]
 

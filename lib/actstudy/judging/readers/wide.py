@@ -60,14 +60,14 @@ def by_level(frame: Frame, options: Options) -> Scores:
         rows = keys.assign(level=level, value=values)
         rows.index = pd.Index([f"{row + frame.first_row}, {level}" for row in range(frame.n)])
         parts.append(rows[~empty])
-    said = [said_or_assumed(role, name, options) for role, name in roles.items()]
-    said.append(f"There is no column of levels: each of the columns {', '.join(levels)} is one.")
+    assumed = [said_or_assumed(role, name, options) for role, name in roles.items()]
+    assumed.append(f"There is no column of levels: each of the columns {', '.join(levels)} is one.")
     if "seed" not in roles:
-        said.append(
+        assumed.append(
             "There is no column of seeds: unpaired, the cells of a row do not belong together."
         )
     paired = None if "seed" in roles else False
-    assumptions = tuple(filter(None, said))
+    assumptions = tuple(filter(None, assumed))
     whole = pd.concat(parts)
     return Scores(whole, "value", "", options.higher_is_better, assumptions, None, paired)
 
@@ -96,10 +96,10 @@ def by_seed(frame: Frame, level: str, options: Options) -> Scores:
         rows = keys.assign(seed=int(matched[1]) if matched else 0, value=values)
         rows.index = pd.Index([f"{row + frame.first_row}, {column}" for row in range(frame.n)])
         parts.append(rows[~empty])
-    said = [
+    assumed = [
         said_or_assumed("level", level, options),
         f"Each of the columns {columns[0]} to {columns[-1]} is taken as a seed, by its name.",
     ]
-    assumptions = tuple(filter(None, said))
+    assumptions = tuple(filter(None, assumed))
     whole = pd.concat(parts)
     return Scores(whole, "value", "", options.higher_is_better, assumptions)
