@@ -187,8 +187,16 @@ def test_diverged_runs_have_no_value(csv):
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999"])
 def test_numbers_that_are_not_finite_are_refused_with_their_row(csv, number):
-    scores = readers.read(csv(LONG.replace("0.83", number)), Options(value="accuracy"))
-    refusal(lambda: checked(scores.frame, "runs.csv"), "runs.csv: row 4: value: got", "finite")
+    path = csv(LONG.replace("0.83", number))
+    refusal(
+        lambda: readers.read(path, Options(value="accuracy")),
+        f"{path}: row 4: value: got",
+        "--diverged nan",
+    )
+    scores = readers.read(path, Options(value="accuracy", diverged="nan"))
+    assert list(scores.frame["diverged"]) == [False, False, True, False]
+    assert list(scores.frame["value"].isna()) == [False, False, True, False]
+    assert "Runs without a finite value count as diverged: 1 (one: 4)." in scores.assumptions
 
 
 def test_texts_among_numbers_are_refused_with_their_row(csv):

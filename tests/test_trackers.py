@@ -294,3 +294,15 @@ def one_point(value):
     import numpy as np
 
     return np.zeros(1), np.full(1, float(value))
+
+
+def test_a_run_that_diverged_is_refused_or_marked(stores, tmp_path):
+    copy = tmp_path / "mlruns"
+    shutil.copytree(stores["mlruns"], copy)
+    metric = sorted(copy.glob("*/*/metrics/accuracy"))[0]
+    metric.write_text(metric.read_text() + "1795808983648 nan 3\n")
+    options = Options(value="accuracy", pick="last")
+    refusal(lambda: readers.read(copy, options), "value: got nan, in 1 rows", "--diverged nan")
+    scores = readers.read(copy, Options(value="accuracy", pick="last", diverged="nan"))
+    assert scores.frame["diverged"].sum() == 1
+    assert checked(scores.frame, "x")["value"].isna().sum() == 1

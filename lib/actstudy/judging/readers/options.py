@@ -6,6 +6,7 @@ from actstudy.contract.errors import StudyError, choices
 
 FIXED = ("last", "best", "mean")
 ENDS = ("min", "max")
+NOT_FINITE = "nan"  # of `diverged`: runs whose value is no finite number
 PICKS = "last, best, mean, min:NAME, max:NAME"
 
 
@@ -14,10 +15,10 @@ class Options:
     """How a source is read; what is None is taken from the source, and said.
 
     value, level, seed, task, group, diverged, step: names of columns, or of settings of tracked
-    runs. pick: which of several values of a run counts: last, best, mean, or at the step at which
-    another one is smallest or largest (min:NAME, max:NAME). run_name: how the names of runs are
-    made, `{level}/seed{seed}`. higher_is_better: of the value, for `best`. kind: the reader, by
-    its name.
+    runs; diverged may be NOT_FINITE instead. pick: which of several values of a run counts: last,
+    best, mean, or at the step at which another one is smallest or largest (min:NAME, max:NAME).
+    run_name: how the names of runs are made, `{level}/seed{seed}`. higher_is_better: of the value,
+    for `best`. kind: the reader, by its name.
     """
 
     value: str | None = None
