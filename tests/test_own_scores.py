@@ -7,8 +7,9 @@ import made_up
 import pandas as pd
 import pytest
 from refusals import refusal
+from runs import ROOT
 
-from actstudy.analysis import tables
+from actstudy.analysis import stored, tables
 from actstudy.analysis.collect import collect, without_number
 from actstudy.analysis.questions import contrasts, procedure, seed_values
 from actstudy.analysis.questions.seed_values import by_cell
@@ -127,3 +128,25 @@ def test_faults_are_one_line(study, tmp_path):
     plan.write_text(json.dumps(content))
     (tmp_path / "tables/runs.parquet").write_bytes(b"PAR1")
     refusal(lambda: readers.read(tmp_path, Options(task="mlp")), "tables: damaged: ArrowInvalid")
+
+
+def test_a_study_that_documents_quote():
+    """Tables as CSV without a plan: the plan is that of the study file next to them."""
+    folder = ROOT / "docs/example/verdicts"
+    scores = readers.read(folder)
+    plan = own.plan_of(folder)
+    frames = {"runs": stored.read_runs(folder / "tables"), "predictions": own.NO_PREDICTIONS}
+    expected = seed_values.task_values(frames, plan, "mlp")
+    actual = by_cell(scores.frame.rename(columns={"diverged": "is_diverged"}))
+    pd.testing.assert_frame_equal(actual.values, expected.values, **EXACT)
+    table = pd.read_csv(folder / "tables/contrasts.csv", keep_default_na=False)
+    table = table[table["family"] == "primary"].set_index(["group", "level"])
+    settings = plan.tasks["mlp"]
+    pairs = contrasts.families(scores.frame, settings.baseline)["primary"]
+    looks = procedure.looks_of(settings.looks)
+    for pair, verdict in zip(
+        pairs, contrasts.judge(actual, pairs, settings, looks, 20), strict=True
+    ):
+        row = table.loc[(pair.group, pair.level)]
+        assert verdict.verdict == row["verdict"]
+        assert (verdict.mean, verdict.n) == (row["mean"], row["n"])

@@ -30,7 +30,8 @@ def folder_of(path: Path) -> Path | None:
     else:
         places = [path, path / TABLES] if path.is_dir() else []
     for place in places:
-        if (place / "plan.json").is_file() and stored.file_of(place):
+        is_planned = (place / "plan.json").is_file() or stored.file_of(place, "contrasts")
+        if is_planned and stored.file_of(place):
             return place
     return None
 
@@ -39,7 +40,7 @@ def plan_of(path: Path) -> Plan:
     """The plan of a study's tables: baseline, margin, unit and looks per task."""
     place = folder_of(path)
     if place is None:
-        raise StudyError(f"{path}: no table of runs with a plan.json; allowed: results of a study")
+        raise StudyError(f"{path}: no table of runs with a plan; allowed: results of a study")
     try:
         plan = stored.plan_of(place)[0]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
