@@ -27,6 +27,7 @@ import quoted
 import quoted_contrastive
 import quoted_frameworks
 import quoted_guide
+import quoted_judge
 import quoted_losses
 import simulated
 
@@ -108,6 +109,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "properties_papers": computed.papers,
     "properties_guides": computed.guides,
     "deployed": computed.deployed,
+    "track3_counts": quoted_judge.counts,
+    "track3_steps": quoted_judge.steps,
+    "reader_speed": quoted_judge.speed,
 }
 
 
