@@ -14,6 +14,7 @@ from actstudy.commands import (
     completion,
     demo,
     doctor,
+    gate,
     leaving,
     measure,
     properties,
@@ -73,6 +74,14 @@ COMMANDS = (
         choose.add_flags,
         choose.choose,
         examples=choose.EXAMPLES,
+    ),
+    Command(
+        "gate",
+        "may a change be kept? Exit status 0 keep, 1 do not, 2 not enough seeds, 3 refused",
+        gate.add_flags,
+        gate.gate,
+        examples=gate.EXAMPLES,
+        refused=gate.REFUSED,
     ),
     Command(
         "status",
@@ -163,7 +172,7 @@ actstudy COMMAND --help"""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run one command; exit 2 with one line on bad input, 75 if the same command can resume."""
+    """Run one command; exit 2 with one line on bad input (`gate`: 3), 75 if it can resume."""
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
         checkout.refuse_other_code(Path.cwd())
@@ -179,17 +188,22 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         flush_output()
         sys.exit(status)
     except (StudyError, store.Damaged) as error:
-        errors.refuse(error)
+        errors.refuse(error, _refusal(argv))
     except ModuleNotFoundError as error:
-        errors.refuse(leaving.missing_package(error))
+        errors.refuse(leaving.missing_package(error), _refusal(argv))
     except BrokenPipeError:
         leaving.drop_output()
         sys.exit(leaving.CLOSED_PIPE)
     except OSError as error:
         leaving.drop_output()
-        errors.refuse(errors.system_fault(error))
+        errors.refuse(errors.system_fault(error), _refusal(argv))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _refusal(argv: Sequence[str]) -> int:
+    """The exit status of bad input on a command line."""
+    return {command.name: command.refused for command in COMMANDS}.get("".join(argv[:1]), 2)
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:

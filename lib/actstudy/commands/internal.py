@@ -13,7 +13,7 @@ class Command(NamedTuple):
 
     trains: if true, the command enables the garbage collector itself, when training begins.
     examples: lines at the end of its own `--help`. internal: the workflow's, not in the list.
-    passes: its words are not parsed here; they are `words`.
+    passes: its words are not parsed here; they are `words`. refused: exit status of bad input.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Command(NamedTuple):
     examples: str = ""
     internal: bool = False
     passes: bool = False
+    refused: int = 2
 
 
 INTERNAL = (
