@@ -29,10 +29,11 @@ ROOMS = (
     "training",
     "experiments",
     "analysis",
+    "judging",
     "commands",
     "__main__",
 )
-TORCH_FREE = ("contract", "own_data", "study", "advice", "analysis")
+TORCH_FREE = ("contract", "own_data", "study", "advice", "analysis", "judging")
 LATE_TORCH = ("commands",)  # imports torch inside functions only, when a command needs it
 INNER_ORDER = {
     "analysis": (
@@ -130,7 +131,7 @@ def test_walls(name):
             if room == "analysis":
                 assert parts[1] in TORCH_FREE
             if parts[1] == "analysis":
-                assert room in ("analysis", "commands")
+                assert room in ("analysis", "judging", "commands")
 
 
 @pytest.mark.parametrize("room", INNER_ORDER)

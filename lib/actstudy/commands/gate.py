@@ -78,15 +78,15 @@ def gate(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(answer, indent=1))
     else:
-        from actstudy.judging import answers
+        from actstudy.judging import replies
 
-        print("\n".join(visible(line) for line in answers.words(answer)))
+        print("\n".join(visible(line) for line in replies.words(answer)))
     return int(answer["exit"])
 
 
 def answer_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """The answer to the question of the flags, as `--json` prints it."""
-    from actstudy.judging import answers, changes, gate, proposals
+    from actstudy.judging import changes, gate, proposals, replies
     from actstudy.judging.attempts import Question
 
     columns = proposals.Columns(arguments.seed, arguments.value)
@@ -100,14 +100,14 @@ def answer_of(arguments: argparse.Namespace) -> dict[str, Any]:
         line = gate.give_up(
             arguments.ledger, side, arguments.name, arguments.failed, stated(arguments)
         )
-        return answers.of_line(line)
+        return replies.of_line(line)
     for flag in ("candidate", "baseline"):
         if not getattr(arguments, flag):
             raise StudyError(f"command line: --{flag}: got nothing; allowed: a file of runs")
     candidate = proposals.read_side(arguments.candidate, columns, arguments.name, change)
     baseline = proposals.read_side(arguments.baseline, columns)
     question = Question(candidate, baseline)
-    return answers.of_line(gate.ask(arguments.ledger, question, stated(arguments), arguments.head))
+    return replies.of_line(gate.ask(arguments.ledger, question, stated(arguments), arguments.head))
 
 
 def stated(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from scipy import optimize
 
 from actstudy.analysis.questions.power import VISIBLE_SEEDS, upper_sd
 from actstudy.analysis.questions.procedure import ALPHA, TOO_FEW, UNDECIDED, Verdict, decision
-from actstudy.judging.capital import NOISES, Capital, fewest_pairs
+from actstudy.judging.capital import NOISES, Capital, both, fewest_pairs
 from actstudy.judging.crossing import effect_seen, more_seeds
+
+GRID = 200  # means that an end of an interval is looked for among
 
 
 def judge(
@@ -41,7 +43,7 @@ def judge(
     if np.shape(margin) not in ((), (family,)) or not (np.asarray(margin) > 0).all():
         raise ValueError(f"margin: got {margin}; allowed: one or {family} positive numbers")
     margins = np.broadcast_to(np.asarray(margin, dtype=float), family)
-    best = NOISES[noise](x).best
+    best = both(x, noise).best
     p = holm_p(best)
     p_equivalent = np.minimum(1.0, family * np.exp(-inside(x, margins, noise)))
     upward = best.above >= best.below
@@ -70,9 +72,8 @@ def holm_p(best: Capital) -> np.ndarray:
 
 def inside(x: np.ndarray, margins: np.ndarray, noise: str) -> np.ndarray:
     """Log evidence, after each row, that each mean lies between its margins: the weaker side's."""
-    below_upper = NOISES[noise](x - margins).best.below
-    above_lower = NOISES[noise](x + margins).best.above
-    return np.minimum(below_upper, above_lower)
+    sides = Capital(NOISES[noise](margins - x), NOISES[noise](x + margins))
+    return np.minimum(*sides.best)
 
 
 def contrast(
@@ -116,10 +117,14 @@ def interval(pairs: np.ndarray, level: float, noise: str) -> tuple[float, float]
 
 
 def lower_limit(pairs: np.ndarray, evidence: float, noise: str) -> float:
-    """The largest mean that a log capital of `evidence`, which falls with it, refutes."""
+    """The smallest mean that a log capital of `evidence` does not refute.
+
+    It falls as the mean rises, but for ripples (`symmetric`), so the first of GRID means is taken
+    and the place before it refined.
+    """
 
     def excess(mean: float) -> float:
-        return float(NOISES[noise](pairs - mean).above[-1]) - evidence
+        return float(NOISES[noise](pairs - mean)[-1]) - evidence
 
     width = float(np.ptp(pairs))
     if width == 0:
@@ -128,4 +133,6 @@ def lower_limit(pairs: np.ndarray, evidence: float, noise: str) -> float:
     while excess(start) < 0:
         width *= 2
         start -= width
-    return float(optimize.brentq(excess, start, float(pairs.max()), xtol=1e-9 * width))
+    means = np.linspace(start, float(pairs.max()), GRID)
+    first = int(np.argmax(NOISES[noise](pairs[:, None] - means)[-1] < evidence))
+    return float(optimize.brentq(excess, means[first - 1], means[first], xtol=1e-9 * width))

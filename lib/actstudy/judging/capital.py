@@ -17,6 +17,7 @@ from scipy import special
 SPREAD = 1.0  # sd of the prior of the effect, in sd of a difference
 N_BETS = 12  # sizes of effects that `symmetric` bets on, at equal shares of the prior
 SMALLEST = 1e-300  # probability whose logarithm is taken
+LARGEST = 700.0  # exponent
 
 
 class Capital(NamedTuple):
@@ -34,19 +35,19 @@ class Capital(NamedTuple):
         return Capital(*(np.maximum.accumulate(side, axis=0) for side in self))
 
 
-def normal(x: np.ndarray) -> Capital:
-    """Capital if differences are normal, whatever their sd: a t test with a prior of the effect.
+def normal(x: np.ndarray) -> np.ndarray:
+    """Log capital against a mean of at most 0 if differences are normal, whatever their sd.
 
     The likelihood ratio of t with mean / sd half-normal (SPREAD) against mean 0, in closed form
-    (Wang and Ramdas 2024, arXiv:2310.03722). If the mean is below 0, each t is
-    smaller than with mean 0 and the same noise, and `above` rises with t: it holds there as well.
+    (Wang and Ramdas 2024, arXiv:2310.03722). If the mean is below 0, each t is smaller than with
+    mean 0 and the same noise, and capital rises with t: it holds there as well.
     """
     known = scaled(x)
     n = np.isfinite(x).cumsum(axis=0)
     return of_sums(n, known.cumsum(axis=0), (known * known).cumsum(axis=0))
 
 
-def of_sums(n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> Capital:
+def of_sums(n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
     """`normal` from the number, the sum and the sum of squares of the differences so far."""
     count = np.maximum(n, 1)
     weight = SPREAD**2 / (1 + n * SPREAD**2)
@@ -55,38 +56,36 @@ def of_sums(n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> Capital:
     share = np.where(some, total**2 / np.where(some, squares, 1), 0.0) * weight
     both = -0.5 * np.log1p(n * SPREAD**2) - n / 2 * np.log1p(-share)
     t = np.sign(total) * np.sqrt(count * share / (1 - share))
-    sides = []
-    for side in (t, -t):
-        tail = np.log(np.maximum(special.stdtr(count, side), SMALLEST))
-        sides.append(both + math.log(2) + tail)
-    return Capital(*sides)
+    return both + math.log(2) + np.log(np.maximum(special.stdtr(count, t), SMALLEST))
 
 
-def symmetric(x: np.ndarray) -> Capital:
-    """Capital if differences are symmetric about their mean, of whatever kind, seed by seed.
+def symmetric(x: np.ndarray) -> np.ndarray:
+    """Log capital against "symmetric about at most 0", of whatever kind, seed by seed.
 
     A seed with difference d multiplies the stake on the effect size e by 1 + tanh(e sqrt(1 + e^2)
     d / s), which is exp(v) / cosh(v) (de la Pena 1999): given |d| its mean is 1 if both signs are
     equally probable. s is the root mean square so far, this seed's included, so that the factor
-    rises with d and the mean is at most 1 if d is symmetric about less than 0.
+    rises with d and its mean is at most 1 if d is symmetric about less than 0.
     """
     known = scaled(x)
     n = np.maximum(np.isfinite(x).cumsum(axis=0), 1)
     scale = np.sqrt((known * known).cumsum(axis=0) / n)
     unit = known / np.where(scale > 0, scale, 1)
     middles = (np.arange(N_BETS) + 0.5) / N_BETS
-    effects = SPREAD * special.ndtri((1 + middles) / 2)
-    sides = []
-    for side in (unit, -unit):
-        stakes = []
-        for effect in effects:
-            bet = effect * math.sqrt(1 + effect**2)
-            stakes.append((math.log(2) - np.logaddexp(0, -2 * bet * side)).cumsum(axis=0))
-        sides.append(special.logsumexp(stakes, axis=0) - math.log(N_BETS))
-    return Capital(*sides)
+    stakes = []
+    for effect in SPREAD * special.ndtri((1 + middles) / 2):
+        bet = effect * math.sqrt(1 + effect**2)
+        exponent = np.minimum(-2 * bet * unit, LARGEST)
+        stakes.append((math.log(2) - np.log1p(np.exp(exponent))).cumsum(axis=0))
+    return np.asarray(special.logsumexp(stakes, axis=0) - math.log(N_BETS))
 
 
-NOISES: dict[str, Callable[[np.ndarray], Capital]] = {"normal": normal, "symmetric": symmetric}
+NOISES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"normal": normal, "symmetric": symmetric}
+
+
+def both(x: np.ndarray, noise: str) -> Capital:
+    """The log capital of both gamblers; noise: a name of NOISES."""
+    return Capital(NOISES[noise](x), NOISES[noise](-x))
 
 
 def scaled(x: np.ndarray) -> np.ndarray:
@@ -100,6 +99,6 @@ def scaled(x: np.ndarray) -> np.ndarray:
 def fewest_pairs(evidence: float, noise: str) -> int:
     """The number of pairs below which no log capital reaches `evidence`: that of equal ones."""
     n = 8
-    while NOISES[noise](np.ones(n)).above[-1] < evidence:
+    while NOISES[noise](np.ones(n))[-1] < evidence:
         n *= 2
-    return int(np.argmax(NOISES[noise](np.ones(n)).above >= evidence)) + 1
+    return int(np.argmax(NOISES[noise](np.ones(n)) >= evidence)) + 1

@@ -59,7 +59,7 @@ def decide(x: np.ndarray, level: float, rules: Rules) -> Decision:
     on, the capital against a gain as large as is looked for reaches 1 / MISSED before, or if the
     seeds that would find it with 80% are there.
     """
-    capital = NOISES[rules.noise](x).above
+    capital = NOISES[rules.noise](x)
     kept_rows = np.flatnonzero(capital >= -math.log(level))
     given_up = hopeless(x, rules.margin)
     best = float(np.exp(min(float(capital.max(initial=0.0)), 700.0)))
@@ -80,19 +80,18 @@ def decide(x: np.ndarray, level: float, rules: Rules) -> Decision:
 def hopeless(x: np.ndarray, margin: float | None) -> np.ndarray:
     """After each row, whether a gain of `margin` (None: 1 sd of x so far) is excluded.
 
-    By the capital of normal differences, whatever the noise: to give up early keeps nothing, so it
-    takes no part in the error of the gate.
+    x may have further axes, one attempt each. By the capital of normal differences, whatever the
+    noise: to give up early keeps nothing, so it takes no part in the error of the gate.
     """
-    n = np.isfinite(x).cumsum()
+    n = np.isfinite(x).cumsum(axis=0)
     known = np.nan_to_num(x)
-    total = known.cumsum()
-    squares = (known * known).cumsum()
-    count = np.maximum(n, 1)
-    variance = np.maximum(squares - total**2 / count, 0) / np.maximum(n - 1, 1)
-    gain = np.sqrt(variance) if margin is None else np.full(len(x), margin)
+    total = known.cumsum(axis=0)
+    squares = (known * known).cumsum(axis=0)
+    variance = np.maximum(squares - total**2 / np.maximum(n, 1), 0) / np.maximum(n - 1, 1)
+    gain = np.sqrt(variance) if margin is None else np.full(x.shape, margin)
     around = np.maximum(squares - 2 * gain * total + n * gain**2, 0)
-    capital = of_sums(n, total - n * gain, around)
-    return (n >= MIN_SEEDS) & (capital.below >= -math.log(MISSED))
+    capital = of_sums(n, n * gain - total, around)
+    return (n >= MIN_SEEDS) & (capital >= -math.log(MISSED))
 
 
 def seeds_needed(x: np.ndarray, level: float, rules: Rules) -> int:

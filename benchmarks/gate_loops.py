@@ -1,0 +1,44 @@
+"""Loops that keep what looks better, for benchmarks/gate_errors.py; no proposal does anything."""
+
+import itertools
+
+import numpy as np
+
+RUNS = 3  # of each side, of the bootstrap loop
+RESAMPLES = np.array(list(itertools.product(range(RUNS), repeat=RUNS)))
+
+
+def single_runs(rng: np.random.Generator, sessions: int, proposals: int) -> dict[str, np.ndarray]:
+    """Keep what is better in one run than the run that was kept last, per session.
+
+    kept: how many; gain: by how many sd of a run it ends better than it began, as it believes.
+    """
+    values = rng.normal(size=(proposals + 1, sessions))
+    best = np.maximum.accumulate(values, axis=0)
+    kept = (values[1:] > best[:-1]).sum(axis=0)
+    return {"kept": kept, "gain": best[-1] - values[0]}
+
+
+def bootstrap_better(candidate: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """Whether the 95% percentile interval of the difference of means lies above 0.
+
+    Both (RUNS, sessions), each side resampled by itself, all resamples taken.
+    """
+    means = candidate[RESAMPLES].mean(axis=1)
+    others = baseline[RESAMPLES].mean(axis=1)
+    differences = (means[:, None] - others[None]).reshape(-1, candidate.shape[1])
+    return np.quantile(differences, 0.025, axis=0) > 0
+
+
+def bootstrap(rng: np.random.Generator, sessions: int, proposals: int) -> dict[str, np.ndarray]:
+    """Keep what a bootstrap of three runs against three calls better, per session.
+
+    kept: how many; first: whether the first proposal was.
+    """
+    baseline = rng.normal(size=(RUNS, sessions))
+    kept = np.zeros((proposals, sessions), dtype=bool)
+    for number in range(proposals):
+        candidate = rng.normal(size=(RUNS, sessions))
+        kept[number] = bootstrap_better(candidate, baseline)
+        baseline = np.where(kept[number], candidate, baseline)
+    return {"kept": kept.sum(axis=0), "first": kept[0]}
