@@ -11,8 +11,7 @@ import numpy as np
 from scipy import special
 
 from actstudy.judging.capital import NOISES
-from actstudy.judging.crossing import seeds_to_cross
-from actstudy.judging.decision import hopeless, level_of
+from actstudy.judging.decision import Rules, hopeless, level_of, seeds_for
 
 LEVEL = 0.05
 NOISE = "symmetric"
@@ -49,8 +48,7 @@ class Attempt:
 
 def gate_seeds(attempt: int, effect: float = 1.0) -> int:
     """The seeds that the gate asks for in an attempt, for a gain of `effect` sd."""
-    seeds = seeds_to_cross(effect, -math.log(level_of(attempt, LEVEL)), NOISE, 200)
-    return seeds or LIMIT
+    return seeds_for(effect, level_of(attempt, LEVEL), Rules())
 
 
 class Rule(ABC):

@@ -62,10 +62,10 @@ def of_sums(n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray
 def symmetric(x: np.ndarray) -> np.ndarray:
     """Log capital against "symmetric about at most 0", of whatever kind, seed by seed.
 
-    A seed with difference d multiplies the stake on the effect size e by 1 + tanh(e sqrt(1 + e^2)
-    d / s), which is exp(v) / cosh(v) (de la Pena 1999): given |d| its mean is 1 if both signs are
-    equally probable. s is the root mean square so far, this seed's included, so that the factor
-    rises with d and its mean is at most 1 if d is symmetric about less than 0.
+    A seed with difference d multiplies the stake on the effect size e by 1 + tanh(v), which is
+    exp(v) / cosh(v), v = e sqrt(1 + e^2) d / s (after de la Pena 1999): given |d| its mean is 1 if
+    both signs are equally probable. s is the root mean square so far, this seed's included, so that
+    the factor rises with d and its mean is at most 1 if d is symmetric about less than 0.
     """
     known = scaled(x)
     n = np.maximum(np.isfinite(x).cumsum(axis=0), 1)

@@ -40,8 +40,10 @@ def rounded(effect: float) -> float:
 
 
 @lru_cache(maxsize=1024)
-def seeds_to_cross(effect: float, evidence: float, noise: str, limit: int) -> int | None:
-    """The seeds by which POWER of all series have reached a log capital of `evidence`.
+def seeds_to_cross(
+    effect: float, evidence: float, noise: str, limit: int, power: float = POWER
+) -> int | None:
+    """The seeds by which a share `power` of all series has reached a log capital of `evidence`.
 
     effect: mean of a difference in its sd. None if that takes more than `limit` seeds.
     """
@@ -49,8 +51,8 @@ def seeds_to_cross(effect: float, evidence: float, noise: str, limit: int) -> in
     while True:
         x = stream(0, "crossing").normal(size=(rows, PATHS)) + effect
         shares = np.logical_or.accumulate(NOISES[noise](x) >= evidence).mean(axis=1)
-        if shares[-1] >= POWER + ERROR:
-            return int(np.argmax(shares >= POWER + ERROR)) + 1
+        if shares[-1] >= power + ERROR:
+            return int(np.argmax(shares >= power + ERROR)) + 1
         if rows == limit:
             return None
         rows = min(limit, 2 * rows)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from actstudy.analysis.questions import stats
-from actstudy.analysis.questions.power import MIN_SEEDS, upper_sd
+from actstudy.analysis.questions.power import MIN_SEEDS, POWER, upper_sd
 from actstudy.judging.capital import NOISES, of_sums
 from actstudy.judging.crossing import rounded, seeds_to_cross
 
@@ -19,6 +19,7 @@ KEEP = "keep"
 DO_NOT = "do not keep"
 MORE = "not enough seeds"
 HALF = 20  # attempts over which half of the budget is spent
+GIVEN_UP = 0.03  # share of gains as large as is looked for that are given up too early
 MISSED = 0.05  # probability with which a change of the size that is looked for is given up early
 
 
@@ -103,8 +104,14 @@ def seeds_needed(x: np.ndarray, level: float, rules: Rules) -> int:
     effect = 1.0
     if rules.margin is not None and len(pairs) >= MIN_SEEDS and np.ptp(pairs) > 0:
         effect = rounded(rules.margin / upper_sd(float(pairs.std(ddof=1)), len(pairs)))
-    seeds = seeds_to_cross(effect, -math.log(level), rules.noise, rules.max_seeds)
-    return rules.max_seeds if seeds is None else min(seeds, rules.max_seeds)
+    return seeds_for(effect, level, rules)
+
+
+def seeds_for(effect: float, level: float, rules: Rules) -> int:
+    """The pairs that find a gain of `effect` sd with 80%, at most `max_seeds`."""
+    power = POWER + GIVEN_UP
+    seeds = seeds_to_cross(effect, -math.log(level), rules.noise, rules.max_seeds, power)
+    return rules.max_seeds if seeds is None else seeds
 
 
 def estimate(x: np.ndarray) -> dict[str, Any] | None:

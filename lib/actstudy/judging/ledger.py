@@ -76,7 +76,7 @@ def _checked(path: Path, text: bytes, before: Sequence[Line]) -> Line:
     """A line that follows those before; StudyError that names it if it does not."""
     number = len(before) + 1
     try:
-        line = json.loads(text)
+        line = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         line = None
     if not isinstance(line, dict) or any(key not in line for key in OWN_KEYS):
@@ -87,6 +87,11 @@ def _checked(path: Path, text: bytes, before: Sequence[Line]) -> Line:
         was = "a line was removed, added or moved, or the line before was edited"
         raise StudyError(_fault(path, number, f"does not follow the line before: {was}"))
     return line
+
+
+def _refuse(name: str) -> None:
+    """Refuses NaN and infinities, which are no JSON."""
+    raise ValueError(name)
 
 
 def _fault(path: Path, number: int, what: str) -> str:
