@@ -55,11 +55,11 @@ def null_sessions(family: str, screened: bool, sessions: int) -> Rows:
         x = values[:, 1:] - values[:, :1]
         if screened:
             x = x[:, x[0] > 0]
-        asked = np.array([gate_seeds(number) for number in range(1, x.shape[1] + 1)])
+        allowed = np.array([gate_seeds(number) for number in range(1, x.shape[1] + 1)])
         needed = [-math.log(level_of(number, LEVEL)) for number in range(1, x.shape[1] + 1)]
         is_kept, seeds = Attempt.of(x).decided(np.array(needed))
-        any_kept.append(bool((is_kept & (seeds <= asked)).any()))
-        used += list(np.minimum(seeds, asked))
+        any_kept.append(bool((is_kept & (seeds <= allowed)).any()))
+        used += list(np.minimum(seeds, allowed))
     name = f"{family}, screened" if screened else family
     return [
         row("null sessions", name, "sessions that keep anything", np.array(any_kept)),
@@ -91,8 +91,8 @@ def compared_rules(sessions: int) -> Rows:
             for rule in compared:
                 ever[rule.name] |= rule.judge(attempt)
         label = "one baseline" if shared else "a baseline each"
-        for name, kept in ever.items():
-            rows.append(row("rules", name, f"sessions that keep anything, {label}", kept))
+        for name, keeps in ever.items():
+            rows.append(row("rules", name, f"sessions that keep anything, {label}", keeps))
     return rows + power_of_rules()
 
 
@@ -124,13 +124,13 @@ def power(effect: float) -> Rows:
         needed = gate_seeds(attempt, effect)
         x = rng.normal(size=(needed, CASES)) + effect
         margin = None if effect == 1.0 else effect
-        kept, used = Attempt.of(x, margin).decided(-math.log(level_of(attempt, LEVEL)))
+        keeps, used = Attempt.of(x, margin).decided(-math.log(level_of(attempt, LEVEL)))
         rows.append(row("power", name, "seeds asked for", np.array([needed]), attempt))
-        rows.append(row("power", name, "kept", kept, attempt))
+        rows.append(row("power", name, "kept", keeps, attempt))
         rows.append(row("power", name, "seeds used", used, attempt))
-        means = [x[: used[i], i].mean() for i in np.flatnonzero(kept)]
+        means = [x[: used[i], i].mean() for i in np.flatnonzero(keeps)]
         rows.append(row("power", name, "gain when kept", np.array(means), attempt))
-        fresh = rng.normal(size=(8, CASES))[:, kept].mean(axis=0) + effect
+        fresh = rng.normal(size=(8, CASES))[:, keeps].mean(axis=0) + effect
         rows.append(row("power", name, "gain on 8 fresh seeds", fresh, attempt))
     return rows
 
@@ -140,7 +140,7 @@ def power_with_margin(attempt: int, cases: int = 500) -> Rows:
     rng = generator(f"margin {attempt}")
     rules_of_ledger = Rules(margin=1.0)
     level = level_of(attempt, LEVEL)
-    kept = []
+    keeps = []
     used = []
     for _ in range(cases):
         x = rng.normal(size=rules_of_ledger.max_seeds) + 1.0
@@ -149,23 +149,23 @@ def power_with_margin(attempt: int, cases: int = 500) -> Rows:
         while decision.verdict == MORE:
             n += decision.more_seeds or 1
             decision = decide(x[:n], level, rules_of_ledger)
-        kept.append(decision.verdict == KEEP)
+        keeps.append(decision.verdict == KEEP)
         used.append(decision.rows or n)
     return [
-        row("power", "margin of 1 sd", "kept", np.array(kept), attempt),
+        row("power", "margin of 1 sd", "kept", np.array(keeps), attempt),
         row("power", "margin of 1 sd", "seeds used", np.array(used), attempt),
     ]
 
 
 def naive(sessions: int) -> Rows:
     """Loops without a gate, on proposals that change nothing."""
-    one = gate_loops.single_runs(generator("single runs"), sessions, PROPOSALS)
+    single = gate_loops.single_runs(generator("single runs"), sessions, PROPOSALS)
     three = gate_loops.bootstrap(generator("bootstrap"), sessions, PROPOSALS)
     rows = []
-    for name, result in (("better in one run", one), ("bootstrap of 3 against 3", three)):
+    for name, result in (("better in one run", single), ("bootstrap of 3 against 3", three)):
         rows.append(row("naive", name, "sessions that keep anything", result["kept"] > 0))
         rows.append(row("naive", name, "kept per session", result["kept"]))
-    rows.append(row("naive", "better in one run", "gain believed", one["gain"]))
+    rows.append(row("naive", "better in one run", "gain believed", single["gain"]))
     rows.append(row("naive", "bootstrap of 3 against 3", "first proposal kept", three["first"]))
     return rows
 

@@ -15,8 +15,8 @@ def single_runs(rng: np.random.Generator, sessions: int, proposals: int) -> dict
     """
     values = rng.normal(size=(proposals + 1, sessions))
     best = np.maximum.accumulate(values, axis=0)
-    kept = (values[1:] > best[:-1]).sum(axis=0)
-    return {"kept": kept, "gain": best[-1] - values[0]}
+    keeps = (values[1:] > best[:-1]).sum(axis=0)
+    return {"kept": keeps, "gain": best[-1] - values[0]}
 
 
 def bootstrap_better(candidate: np.ndarray, baseline: np.ndarray) -> np.ndarray:
@@ -36,9 +36,9 @@ def bootstrap(rng: np.random.Generator, sessions: int, proposals: int) -> dict[s
     kept: how many; first: whether the first proposal was.
     """
     baseline = rng.normal(size=(RUNS, sessions))
-    kept = np.zeros((proposals, sessions), dtype=bool)
+    keeps = np.zeros((proposals, sessions), dtype=bool)
     for number in range(proposals):
         candidate = rng.normal(size=(RUNS, sessions))
-        kept[number] = bootstrap_better(candidate, baseline)
-        baseline = np.where(kept[number], candidate, baseline)
-    return {"kept": kept.sum(axis=0), "first": kept[0]}
+        keeps[number] = bootstrap_better(candidate, baseline)
+        baseline = np.where(keeps[number], candidate, baseline)
+    return {"kept": keeps.sum(axis=0), "first": keeps[0]}

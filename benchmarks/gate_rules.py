@@ -42,8 +42,8 @@ class Attempt:
         As `decide` of the gate does, for many attempts at once.
         """
         keep_rows = first_rows(self.capital >= needed)
-        kept = (keep_rows < len(self.x)) & (keep_rows < self.end_rows)
-        return kept, np.minimum(np.minimum(keep_rows, self.end_rows) + 1, len(self.x))
+        keeps = (keep_rows < len(self.x)) & (keep_rows < self.end_rows)
+        return keeps, np.minimum(np.minimum(keep_rows, self.end_rows) + 1, len(self.x))
 
 
 def gate_seeds(attempt: int, effect: float = 1.0) -> int:
@@ -91,10 +91,10 @@ class Wealth(Rule):
         stake = self.fraction * self.capital
         rest = self.capital - stake
         needed = np.log(np.maximum((1 / LEVEL - rest) / stake, 1e-9))
-        kept, used = attempt.decided(needed)
+        keeps, used = attempt.decided(needed)
         log_gain = attempt.capital[used - 1, np.arange(len(used))]
         self.capital = rest + stake * np.exp(log_gain)
-        return kept
+        return keeps
 
 
 class FixedT(Rule):

@@ -82,9 +82,9 @@ def gate_null() -> str:
     values = gate_values("null sessions")
     rows = []
     for name, words in NULL_SESSIONS.items():
-        kept = values[name, "sessions that keep anything", 0]
+        keeps = values[name, "sessions that keep anything", 0]
         seeds = values[name, "seeds per proposal", 0]
-        rows.append([words, f"{kept:.1%}", f"{seeds:.1f}"])
+        rows.append([words, f"{keeps:.1%}", f"{seeds:.1f}"])
     return markdown(["noise", "sessions that keep anything", "seeds per proposal"], rows)
 
 
@@ -94,8 +94,8 @@ def gate_naive() -> str:
     rows = []
     for name in ("better in one run", "bootstrap of 3 against 3"):
         sessions = values[name, "sessions that keep anything", 0]
-        kept = values[name, "kept per session", 0]
-        rows.append([name, f"{sessions:.1%}", f"{kept:.1f}"])
+        keeps = values[name, "kept per session", 0]
+        rows.append([name, f"{sessions:.1%}", f"{keeps:.1f}"])
     first = values["bootstrap of 3 against 3", "first proposal kept", 0]
     gain = values["better in one run", "gain believed", 0]
     text = markdown(["kept if", "sessions that keep anything", "kept of 100"], rows)
@@ -111,14 +111,14 @@ def gate_power() -> str:
     rows = []
     for name in ("0.71 sd", "1 sd", "1.5 sd"):
         for attempt in ATTEMPTS:
-            asked = values[name, "seeds asked for", attempt]
+            seeds = values[name, "seeds asked for", attempt]
             used = values[name, "seeds used", attempt]
-            kept = values[name, "kept", attempt]
+            keeps = values[name, "kept", attempt]
             gains = [
                 values[name, measure, attempt]
                 for measure in ("gain when kept", "gain on 8 fresh seeds")
             ]
-            entries = [f"{attempt}", f"{asked:.0f}", f"{used:.1f}", f"{kept:.3f}"]
+            entries = [f"{attempt}", f"{seeds:.0f}", f"{used:.1f}", f"{keeps:.3f}"]
             rows.append([name, *entries, *(f"{gain:.2f} sd" for gain in gains)])
     head = "gain|attempt|seeds asked for|seeds used, mean|kept|gain when kept|on 8 fresh seeds"
     return markdown(head.split("|"), rows)

@@ -86,8 +86,8 @@ def test_capital_of_no_difference_seldom_reaches_20(name):
 @settings(max_examples=20, deadline=None)
 @given(arrays(float, (2, 4), elements=st.floats(-3, 9)))
 def test_holm_is_closed_testing_by_bonferroni(evidence):
-    ours = anytime.holm_p(capital.Capital(evidence, evidence - 1))
-    for row, adjusted in zip(2 * np.exp(-evidence), ours, strict=True):
+    adjusted_p = anytime.holm_p(capital.Capital(evidence, evidence - 1))
+    for row, adjusted in zip(2 * np.exp(-evidence), adjusted_p, strict=True):
         for j in range(4):
             others = [k for k in range(4) if k != j]
             subsets = [[j]]

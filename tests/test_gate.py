@@ -107,10 +107,10 @@ def test_questions_are_remembered_and_more_seeds_go_on(place):
     again = ask(book, candidate, place / "base.csv")
     assert again["remembered"]
     assert len(lines_of(place)) == 2
-    kept = ask(book, place / "good.csv", place / "base.csv")
-    assert (kept["verdict"], kept["attempt"]) == (KEEP, 1)
+    later = ask(book, place / "good.csv", place / "base.csv")
+    assert (later["verdict"], later["attempt"]) == (KEEP, 1)
     assert ask(book, place / "null.csv", place / "base.csv")["attempt"] == 2
-    assert ask(book, place / "good.csv", place / "base.csv")["line"] == kept["line"]
+    assert ask(book, place / "good.csv", place / "base.csv")["line"] == later["line"]
     assert [line["kind"] for line in lines_of(place)] == ["start"] + 3 * ["attempt"]
 
 

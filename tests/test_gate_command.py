@@ -1,4 +1,4 @@
-"""`actstudy gate`: exit statuses, one line for bad input, JSON, and the examples of docs/agents.md."""
+"""`actstudy gate`: exit statuses, bad input in one line, JSON, the examples of docs/agents.md."""
 
 import json
 import re
@@ -42,12 +42,12 @@ def test_each_verdict_has_its_exit_status(place):
     assert waiting["verdict"] == "not enough seeds"
     assert waiting["run_seeds"] == list(range(5, 5 + waiting["more_seeds"]))
     write(place / "new.csv", rows[:12], OTHER)
-    kept = answer(place, *CALL, status=0)
-    assert kept["fresh"] is None or kept["fresh"]["n"] < 8
-    assert kept["run_seeds"][0] == 12
+    first = answer(place, *CALL, status=0)
+    assert first["fresh"] is None or first["fresh"]["n"] < 8
+    assert first["run_seeds"][0] == 12
     write(place / "new.csv", rows, OTHER)
     fresh = answer(place, *CALL, status=0)
-    assert fresh["gain"] == kept["gain"]
+    assert fresh["gain"] == first["gain"]
     assert fresh["fresh"]["n"] + fresh["gain"]["n"] == 30
     assert fresh["run_seeds"] == []
     write(place / "new.csv", noise(30, 3), {**SETTINGS, "lr": "0.5"})
@@ -87,7 +87,7 @@ BAD = {
     "few seeds": ([*CALL, "--max-seeds", "7"], "got '7'; allowed: 8 to 1000"),
     "a noise": ([*CALL, "--noise", "norml"], "did you mean 'normal'"),
     "a column": ([*CALL, "--value", "loss"], "old.csv"),
-    "a folder": (["gate", ".", *CALL[2:]], "got no file"),
+    "a folder": (["gate", ".", *CALL[2:]], "got a folder"),
     "no folder": (["gate", "no/l", *CALL[2:]], "got no folder"),
     "a head": ([*CALL, "--head", "abc"], "head: got 'abc'"),
     "no diff": ([*CALL, "--diff", "no.diff"], "no.diff: no such file"),
@@ -202,6 +202,6 @@ def test_instructions_for_an_agent_name_real_flags():
     parser = Parser()
     gate.add_flags(parser)
     block = re.search(r"```text\n(.*?)```", DOCUMENT, re.DOTALL)[1]
-    flags = set(re.findall(r"--[a-z-]+", DOCUMENT.split("## In CI")[0]))
-    assert set(re.findall(r"--[a-z-]+", block)) <= set(parser.flags())
+    flags = set(re.findall(r"--[a-z][a-z-]+", DOCUMENT.split("## In CI")[0]))
+    assert set(re.findall(r"--[a-z][a-z-]+", block)) <= set(parser.flags())
     assert flags <= set(parser.flags())

@@ -161,7 +161,7 @@ def test_places_where_no_ledger_can_be(tmp_path):
         ledger.writing(tmp_path / "no/where.jsonl"),
     ):
         pass
-    with pytest.raises(StudyError, match="got no file"), ledger.writing(tmp_path):
+    with pytest.raises(StudyError, match="got a folder"), ledger.writing(tmp_path):
         pass
 
 

@@ -25,7 +25,7 @@ from actstudy.commands import (
     templates,
     training,
 )
-from actstudy.commands.internal import INTERNAL, Command
+from actstudy.commands.internal import INTERNAL, Command, refusal
 from actstudy.commands.parser import Parser, existing_folder, flush_output, named_task
 from actstudy.contract import checkout, errors, invocation, own, store
 from actstudy.contract.errors import StudyError
@@ -75,14 +75,7 @@ COMMANDS = (
         choose.choose,
         examples=choose.EXAMPLES,
     ),
-    Command(
-        "gate",
-        "may a change be kept? Exit status 0 keep, 1 do not, 2 not enough seeds, 3 refused",
-        gate.add_flags,
-        gate.gate,
-        examples=gate.EXAMPLES,
-        refused=gate.REFUSED,
-    ),
+    gate.COMMAND,
     Command(
         "status",
         "what is done, running and still to do; exit status 1 if a run failed",
@@ -188,22 +181,17 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         flush_output()
         sys.exit(status)
     except (StudyError, store.Damaged) as error:
-        errors.refuse(error, _refusal(argv))
+        errors.refuse(error, refusal(argv, COMMANDS))
     except ModuleNotFoundError as error:
-        errors.refuse(leaving.missing_package(error), _refusal(argv))
+        errors.refuse(leaving.missing_package(error), refusal(argv, COMMANDS))
     except BrokenPipeError:
         leaving.drop_output()
         sys.exit(leaving.CLOSED_PIPE)
     except OSError as error:
         leaving.drop_output()
-        errors.refuse(errors.system_fault(error), _refusal(argv))
+        errors.refuse(errors.system_fault(error), refusal(argv, COMMANDS))
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _refusal(argv: Sequence[str]) -> int:
-    """The exit status of bad input on a command line."""
-    return {command.name: command.refused for command in COMMANDS}.get("".join(argv[:1]), 2)
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:

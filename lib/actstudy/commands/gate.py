@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from actstudy.commands.internal import Command
 from actstudy.commands.parser import Parser
 from actstudy.contract.errors import StudyError, visible
 
@@ -33,7 +34,9 @@ def add_flags(parser: Parser) -> None:
     parser.add_argument("--baseline", metavar="RUNS", help="runs without it, likewise")
     parser.add_argument("--value", default="value", help="column that is compared")
     parser.add_argument("--seed", default="seed", help="column with the seeds")
-    parser.add_argument("--name", default="", help="what the candidate is called")
+    parser.add_argument(
+        "--name", dest="label", metavar="NAME", default="", help="what the candidate is called"
+    )
     parser.add_argument(
         "--diff", type=Path, metavar="FILE", help="change of code, a unified diff as of `git diff`"
     )
@@ -49,6 +52,11 @@ def add_flags(parser: Parser) -> None:
         help="hash of a line that the ledger must hold, as an earlier answer gave it",
     )
     parser.add_argument("--json", action="store_true", help="the answer as JSON")
+    add_rules(parser)
+
+
+def add_rules(parser: Parser) -> None:
+    """What the first line of a ledger fixes."""
     new = parser.add_argument_group("what a new ledger fixes")
     new.add_argument(
         "--margin",
@@ -93,18 +101,18 @@ def answer_of(arguments: argparse.Namespace) -> dict[str, Any]:
     change = changes.hash_of_change(arguments.diff) if arguments.diff else ""
     if arguments.failed is not None:
         side = None
-        if arguments.candidate or arguments.name or change:
-            side = proposals.Side("", {}, {}, arguments.name, change)
+        if arguments.candidate or arguments.label or change:
+            side = proposals.Side("", {}, {}, arguments.label, change)
         if arguments.candidate:
-            side = proposals.read_side(arguments.candidate, columns, arguments.name, change)
+            side = proposals.read_side(arguments.candidate, columns, arguments.label, change)
         line = gate.give_up(
-            arguments.ledger, side, arguments.name, arguments.failed, stated(arguments)
+            arguments.ledger, side, arguments.label, arguments.failed, stated(arguments)
         )
         return replies.of_line(line)
     for flag in ("candidate", "baseline"):
         if not getattr(arguments, flag):
             raise StudyError(f"command line: --{flag}: got nothing; allowed: a file of runs")
-    candidate = proposals.read_side(arguments.candidate, columns, arguments.name, change)
+    candidate = proposals.read_side(arguments.candidate, columns, arguments.label, change)
     baseline = proposals.read_side(arguments.baseline, columns)
     question = Question(candidate, baseline)
     return replies.of_line(gate.ask(arguments.ledger, question, stated(arguments), arguments.head))
@@ -139,3 +147,13 @@ def _count(text: str) -> int:
         allowed = f"allowed: {MIN_SEEDS} to {MAX_SEEDS}"
         raise argparse.ArgumentTypeError(f"got {text!r:.40}; {allowed}")
     return int(text)
+
+
+COMMAND = Command(
+    "gate",
+    "may a change be kept? Exit status 0 keep, 1 do not, 2 not enough seeds, 3 refused",
+    add_flags,
+    gate,
+    examples=EXAMPLES,
+    refused=REFUSED,
+)

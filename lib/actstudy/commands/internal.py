@@ -1,7 +1,7 @@
 """What a command is, and the commands that the workflow calls: `--help` does not list these."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from actstudy.commands import inspection, jobs, parity, study, training
@@ -25,6 +25,12 @@ class Command(NamedTuple):
     internal: bool = False
     passes: bool = False
     refused: int = 2
+
+
+def refusal(argv: Sequence[str], commands: Iterable[Command]) -> int:
+    """The exit status of bad input on a command line."""
+    statuses = {command.name: command.refused for command in commands}
+    return statuses.get("".join(argv[:1]), 2)
 
 
 INTERNAL = (

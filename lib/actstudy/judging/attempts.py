@@ -74,8 +74,8 @@ def same_runs(first: Values, second: Values) -> bool:
 
 
 def _listed(settings: dict[str, str]) -> str:
-    shown = [f"{name}={value}"[:40] for name, value in list(settings.items())[:6]]
-    return ", ".join(shown)
+    entries = [f"{name}={value}"[:40] for name, value in list(settings.items())[:6]]
+    return ", ".join(entries)
 
 
 def last_of(lines: Sequence[Line], question: Question) -> Line | None:
@@ -158,8 +158,10 @@ def pairs(question: Question, before: Line | None) -> tuple[list[tuple[str, str]
         check_gaps(question, common)
         new = [(seed, seed) for seed in common if (seed, seed) not in earlier]
     else:
-        first = [seed for seed in candidate if seed not in [pair[0] for pair in earlier]]
-        second = [seed for seed in baseline if seed not in [pair[1] for pair in earlier]]
+        paired_candidate = {pair[0] for pair in earlier}
+        paired_baseline = {pair[1] for pair in earlier}
+        first = [seed for seed in candidate if seed not in paired_candidate]
+        second = [seed for seed in baseline if seed not in paired_baseline]
         new = list(zip(first, second, strict=False))
     return earlier + new, is_paired
 

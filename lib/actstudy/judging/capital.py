@@ -17,7 +17,7 @@ from scipy import special
 SPREAD = 1.0  # sd of the prior of the effect, in sd of a difference
 N_BETS = 12  # sizes of effects that `symmetric` bets on, at equal shares of the prior
 SMALLEST = 1e-300  # probability whose logarithm is taken
-LARGEST = 700.0  # exponent
+MAX_EXPONENT = 700.0  # exponent
 
 
 class Capital(NamedTuple):
@@ -75,7 +75,7 @@ def symmetric(x: np.ndarray) -> np.ndarray:
     stakes = []
     for effect in SPREAD * special.ndtri((1 + middles) / 2):
         bet = effect * math.sqrt(1 + effect**2)
-        exponent = np.minimum(-2 * bet * unit, LARGEST)
+        exponent = np.minimum(-2 * bet * unit, MAX_EXPONENT)
         stakes.append((math.log(2) - np.log1p(np.exp(exponent))).cumsum(axis=0))
     return np.asarray(special.logsumexp(stakes, axis=0) - math.log(N_BETS))
 

@@ -49,6 +49,8 @@ def writing(path: Path) -> Iterator[list[Line]]:
 
     No line if there is no file. StudyError as `read` gives it.
     """
+    if path.is_dir():
+        raise StudyError(f"{path}: got a folder; allowed: a file for the ledger in it")
     if not path.parent.is_dir():
         raise StudyError(f"{path}: got no folder {str(path.parent)!r}; allowed: one that is there")
     with locks.locked(path.with_name(f"{path.name}.writing")):

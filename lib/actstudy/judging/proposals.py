@@ -95,7 +95,8 @@ def split_level(source: str) -> tuple[Path, str]:
     """The path and the level of a source; StudyError if there is no such path."""
     path, mark, level = source.rpartition(LEVEL_MARK)
     if Path(source).exists() or not mark:
-        path, level = source, ""
+        path = source
+        level = ""
     if not Path(path).exists():
         raise StudyError(
             f"{source}: no such file; allowed: runs that a reader knows, as a CSV file"
@@ -128,7 +129,7 @@ def csv_rows(path: Path, columns: Columns) -> list[dict[str, str]] | None:
         if len(row) != len(names):
             fault = f"got {len(row)} fields; allowed: {len(names)}, as in the head"
             raise StudyError(f"{path}: row {number}: {fault}")
-    return [dict(zip(names, (cell.strip() for cell in row), strict=True)) for row in table[1:]]
+    return [dict(zip(names, map(str.strip, row), strict=True)) for row in table[1:]]
 
 
 def other_rows(path: Path, columns: Columns) -> list[dict[str, str]]:

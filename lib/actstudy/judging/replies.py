@@ -21,18 +21,18 @@ def of_line(line: Line) -> dict[str, Any]:
     answer["assumptions"] = []
     if line["kind"] == FAILED:
         return answer
-    wanted = line["more_seeds"] or 0
+    missing = line["more_seeds"] or 0
     if line["verdict"] == "keep":
         fresh = line["fresh"]["n"] if line["fresh"] else 0
-        wanted = max(0, FRESH - fresh)
-    answer["run_seeds"] = next_seeds(line, wanted)
+        missing = max(0, FRESH - fresh)
+    answer["run_seeds"] = next_seeds(line, missing)
     answer["assumptions"] = assumptions(line)
     return answer
 
 
 def next_seeds(line: Line, count: int) -> list[int]:
     """The next `count` seeds, if seeds are whole numbers: above all that were run."""
-    seeds = [seed for side in ("candidate", "baseline") for seed in line[side]["values"]]
+    seeds = [*line["candidate"]["values"], *line["baseline"]["values"]]
     if not all(seed.lstrip("-").isdigit() for seed in seeds):
         return []
     start = max(int(pair[0]) for pair in line["pairs"]) + 1 if line["pairs"] else 0
