@@ -2,19 +2,26 @@
 
 import math
 import re
+import sys
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from gates import SETTINGS, ask, noise, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from runs import ROOT
 from scipy import stats as reference
 
 from actstudy.analysis.questions.power import MIN_SEEDS
 from actstudy.contract.errors import StudyError
-from actstudy.judging import capital, changes, decision, gate, ledger, proposals
-from actstudy.judging.attempts import same_runs
+from actstudy.judging import capital, changes, decision, gate, ledger, proposals, replies
+from actstudy.judging.attempts import Question, same_runs
 from actstudy.judging.decision import DO_NOT, KEEP, MORE, Rules, decide, level_of
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from gate_rules import Attempt
 
 OTHER = {**SETTINGS, "lr": "0.3"}
 
@@ -318,7 +325,7 @@ def test_with_a_diff_equal_settings_are_another_thing(place):
     change = changes.hash_of_change(diff)
     side = proposals.read_side(str(rows), columns, change=change)
     base = proposals.read_side(str(place / "base.csv"), columns)
-    line = gate.ask(place / "ledger.jsonl", gate.Question(side, base), {})
+    line = gate.ask(place / "ledger.jsonl", Question(side, base), {})
     assert line["verdict"] == KEEP
 
 
@@ -345,4 +352,40 @@ def test_a_level_of_several_is_named_behind_the_file(tmp_path):
     sides = [
         proposals.read_side(f"{both}@{name}", proposals.Columns()) for name in ("gelu", "relu")
     ]
-    assert gate.ask(tmp_path / "ledger.jsonl", gate.Question(*sides), {})["verdict"] == KEEP
+    assert gate.ask(tmp_path / "ledger.jsonl", Question(*sides), {})["verdict"] == KEEP
+
+
+def test_sources_of_other_tools_are_read_by_their_readers(place, monkeypatch):
+    frame = pd.DataFrame(
+        {"level": "new", "seed": range(30), "value": noise(30, 2), "diverged": False}
+    )
+    frame.loc[3, "diverged"] = True
+    read = ModuleType("readers")
+    options = ModuleType("options")
+    scores = SimpleNamespace(frame=frame, assumptions=("The last value of a run is taken.",))
+    calls = []
+    read.read = lambda path, options: calls.append((path, vars(options))) or scores
+    options.Options = SimpleNamespace
+    monkeypatch.setitem(sys.modules, "actstudy.judging.readers", read)
+    monkeypatch.setitem(sys.modules, "actstudy.judging.readers.options", options)
+    source = place / "runs.parquet"
+    source.touch()
+    side = proposals.read_side(str(source), proposals.Columns(value="loss"))
+    assert calls == [(source, {"value": "loss"})]
+    assert side.values["0"] == noise(30, 2)[0]
+    assert side.values["3"] is None
+    assert side.settings == {"level": "new"}
+    base = proposals.read_side(str(place / "base.csv"), proposals.Columns())
+    line = gate.ask(place / "ledger.jsonl", Question(side, base), {})
+    assert "Candidate: The last value of a run is taken." in replies.of_line(line)["assumptions"]
+
+
+@pytest.mark.parametrize("margin", [None, 0.8])
+def test_simulations_decide_as_the_gate_does(margin):
+    x = np.random.default_rng(9).normal(0.6, 1.0, (36, 40))
+    keeps, used = Attempt.of(x, margin).decided(-math.log(0.002))
+    assert 0 < keeps.sum() < 40
+    for j in range(40):
+        result = decide(x[:, j], 0.002, Rules(margin=margin))
+        assert (result.verdict == KEEP) == keeps[j]
+        assert (result.rows or 36) == used[j]

@@ -38,7 +38,8 @@ class Side:
     """Runs of one side: its values by seed, in the order of seeds, and what they are runs of.
 
     settings: columns that are the same in all its rows, without seeds, as text. name: what a user
-    calls it. change: hash of a change of code. Missing ones are empty.
+    calls it. change: hash of a change of code. assumptions: of the reader, in sentences. Missing
+    ones are empty.
     """
 
     source: str
@@ -46,6 +47,7 @@ class Side:
     settings: dict[str, str] = field(default_factory=dict)
     name: str = ""
     change: str = ""
+    assumptions: tuple[str, ...] = ()
 
     @property
     def is_described(self) -> bool:
@@ -72,6 +74,7 @@ class Side:
             "settings": self.settings,
             "name": self.name,
             "key": self.key,
+            "assumptions": list(self.assumptions),
         }
 
 
@@ -82,13 +85,16 @@ def read_side(source: str, columns: Columns, name: str = "", change: str = "") -
     (rows of one run are no replicates), a value is no number, or runs have several settings.
     """
     path, level = split_level(source)
+    assumptions: tuple[str, ...] = ()
     rows = csv_rows(path, columns) if path.suffix.lower() == ".csv" else None
     if rows is None:
-        rows = other_rows(path, columns)
+        rows, assumptions = other_rows(path, columns)
     rows = of_level(rows, level, source)
     if len(rows) > MAX_RUNS:
         raise StudyError(f"{source}: got {len(rows)} rows; allowed: one per run, to {MAX_RUNS}")
-    return Side(source, values_of(rows, columns, source), settings_of(rows, columns), name, change)
+    settings = settings_of(rows, columns)
+    values = values_of(rows, columns, source)
+    return Side(source, values, settings, name, change, assumptions)
 
 
 def split_level(source: str) -> tuple[Path, str]:
@@ -132,8 +138,11 @@ def csv_rows(path: Path, columns: Columns) -> list[dict[str, str]] | None:
     return [dict(zip(names, map(str.strip, row), strict=True)) for row in table[1:]]
 
 
-def other_rows(path: Path, columns: Columns) -> list[dict[str, str]]:
-    """The runs of any source that judging/readers know; StudyError if none knows it."""
+def other_rows(path: Path, columns: Columns) -> tuple[list[dict[str, str]], tuple[str, ...]]:
+    """The runs of any source that judging/readers know, and what a reader took for granted.
+
+    StudyError if none knows it.
+    """
     try:
         readers = importlib.import_module("actstudy.judging.readers")
         options = importlib.import_module("actstudy.judging.readers.options")
@@ -142,13 +151,13 @@ def other_rows(path: Path, columns: Columns) -> list[dict[str, str]]:
         raise StudyError(f"{path}: got other columns; allowed: a CSV file with {names}") from None
     named = {"seed": columns.seed, "value": columns.value}
     plain = {role: name for role, name in named.items() if name != role}
-    frame = readers.read(path, options.Options(**plain)).frame
+    scores = readers.read(path, options.Options(**plain))
     rows = []
-    for row in frame.to_dict("records"):
+    for row in scores.frame.to_dict("records"):
         row[columns.seed] = row.pop("seed", "")
         row[columns.value] = row.pop("value", "")
         rows.append({str(name): str(value) for name, value in row.items()})
-    return rows
+    return rows, tuple(scores.assumptions)
 
 
 def of_level(rows: list[dict[str, str]], level: str, source: str) -> list[dict[str, str]]:

@@ -54,6 +54,9 @@ def assumptions(line: Line) -> list[str]:
             "Nothing is known of the candidate's settings, so that another seed of the baseline "
             "is recognised by equal values alone."
         )
+    for side in ("candidate", "baseline"):
+        name = side.capitalize()
+        sentences += [f"{name}: {sentence}" for sentence in line[side]["assumptions"]]
     lost = sum(None in values for values in paired_values(line))
     if lost:
         sentences.append(f"Pairs without a difference, as a run diverged: {lost}.")
