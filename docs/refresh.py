@@ -30,6 +30,7 @@ import quoted_guide
 import quoted_judge
 import quoted_losses
 import simulated
+import simulated_gate
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(?<=<!-- table )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -82,6 +83,12 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "component_coverage": simulated.component_coverage,
     "component_errors": simulated.component_errors,
     "size_coverage": simulated.size_coverage,
+    "anytime_errors": simulated_gate.anytime_errors,
+    "anytime_seeds": simulated_gate.anytime_seeds,
+    "gate_null": simulated_gate.gate_null,
+    "gate_naive": simulated_gate.gate_naive,
+    "gate_power": simulated_gate.gate_power,
+    "gate_rules": simulated_gate.gate_rules,
     "choice_sets": simulated.choice_sets,
     "choice_questions": simulated.choice_questions,
     "loss_faults": quoted_losses.faults,

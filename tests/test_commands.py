@@ -38,6 +38,7 @@ WORDS = {
     "completion": ["bash"],
     "certify": ["relu"],
     "choose": [],
+    "gate": ["ledger"],
     "demo": [],
     "measure": ["C1"],
     "properties": [],

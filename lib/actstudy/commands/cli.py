@@ -14,6 +14,7 @@ from actstudy.commands import (
     completion,
     demo,
     doctor,
+    gate,
     leaving,
     measure,
     properties,
@@ -24,7 +25,7 @@ from actstudy.commands import (
     templates,
     training,
 )
-from actstudy.commands.internal import INTERNAL, Command
+from actstudy.commands.internal import INTERNAL, Command, refusal
 from actstudy.commands.parser import Parser, existing_folder, flush_output, named_task
 from actstudy.contract import checkout, errors, invocation, own, store
 from actstudy.contract.errors import StudyError
@@ -74,6 +75,7 @@ COMMANDS = (
         choose.choose,
         examples=choose.EXAMPLES,
     ),
+    gate.COMMAND,
     Command(
         "status",
         "what is done, running and still to do; exit status 1 if a run failed",
@@ -163,7 +165,7 @@ actstudy COMMAND --help"""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run one command; exit 2 with one line on bad input, 75 if the same command can resume."""
+    """Run one command; exit 2 with one line on bad input (`gate`: 3), 75 if it can resume."""
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
         checkout.refuse_other_code(Path.cwd())
@@ -179,15 +181,15 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         flush_output()
         sys.exit(status)
     except (StudyError, store.Damaged) as error:
-        errors.refuse(error)
+        errors.refuse(error, refusal(argv, COMMANDS))
     except ModuleNotFoundError as error:
-        errors.refuse(leaving.missing_package(error))
+        errors.refuse(leaving.missing_package(error), refusal(argv, COMMANDS))
     except BrokenPipeError:
         leaving.drop_output()
         sys.exit(leaving.CLOSED_PIPE)
     except OSError as error:
         leaving.drop_output()
-        errors.refuse(errors.system_fault(error))
+        errors.refuse(errors.system_fault(error), refusal(argv, COMMANDS))
     except KeyboardInterrupt:
         sys.exit(130)
 

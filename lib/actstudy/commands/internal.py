@@ -1,7 +1,7 @@
 """What a command is, and the commands that the workflow calls: `--help` does not list these."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from actstudy.commands import inspection, jobs, parity, study, training
@@ -13,7 +13,7 @@ class Command(NamedTuple):
 
     trains: if true, the command enables the garbage collector itself, when training begins.
     examples: lines at the end of its own `--help`. internal: the workflow's, not in the list.
-    passes: its words are not parsed here; they are `words`.
+    passes: its words are not parsed here; they are `words`. refused: exit status of bad input.
     """
 
     name: str
@@ -24,6 +24,13 @@ class Command(NamedTuple):
     examples: str = ""
     internal: bool = False
     passes: bool = False
+    refused: int = 2
+
+
+def refusal(argv: Sequence[str], commands: Iterable[Command]) -> int:
+    """The exit status of bad input on a command line."""
+    statuses = {command.name: command.refused for command in commands}
+    return statuses.get("".join(argv[:1]), 2)
 
 
 INTERNAL = (

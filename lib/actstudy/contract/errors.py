@@ -30,10 +30,10 @@ class StudyError(ValueError):
     """Bad input, as one line that a user can act on."""
 
 
-def refuse(fault: object) -> NoReturn:
-    """Prints a fault as one line and exits with status 2, before any job has started."""
+def refuse(fault: object, status: int = 2) -> NoReturn:
+    """Prints a fault as one line and exits with `status`, before any job has started."""
     print(f"actstudy: {visible(' '.join(str(fault).splitlines()))}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)
 
 
 def system_fault(error: OSError) -> str:
