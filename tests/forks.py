@@ -20,7 +20,7 @@ def forked(arguments: Sequence[str], run: Callable[[], None]) -> subprocess.Comp
         if child == 0:
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
-            _become(run)
+            become(run)
         _, status = os.waitpid(child, 0)
         out.seek(0)
         err.seek(0)
@@ -28,7 +28,7 @@ def forked(arguments: Sequence[str], run: Callable[[], None]) -> subprocess.Comp
         return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
 
 
-def _become(run: Callable[[], None]) -> NoReturn:
+def become(run: Callable[[], None]) -> NoReturn:
     """Run a function and leave the process without pytest's own ending."""
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", closefd=False)
