@@ -1,5 +1,6 @@
 """A program in a forked child: as isolated as a new process, without its imports."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -30,6 +31,7 @@ def forked(arguments: Sequence[str], run: Callable[[], None]) -> subprocess.Comp
 
 def become(run: Callable[[], None]) -> NoReturn:
     """Run a function and leave the process without pytest's own ending."""
+    gc.freeze()  # what the parent had made is not looked through again and again
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", closefd=False)
     code = 70
