@@ -12,13 +12,21 @@ from typing import NoReturn
 from actstudy.contract.errors import exit_status
 
 
-def forked(arguments: Sequence[str], run: Callable[[], None]) -> subprocess.CompletedProcess[str]:
-    """The exit status, output and errors of a child that runs a function; arguments: its name."""
-    with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+def forked(
+    arguments: Sequence[str], run: Callable[[], None], given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """The exit status, output and errors of a child that runs a function.
+
+    arguments: its name; given: what it reads from stdin.
+    """
+    with TemporaryFile("w+") as read, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        read.write(given)
+        read.seek(0)
         sys.stdout.flush()
         sys.stderr.flush()
         child = os.fork()
         if child == 0:
+            os.dup2(read.fileno(), 0)
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
             become(run)
@@ -32,6 +40,7 @@ def forked(arguments: Sequence[str], run: Callable[[], None]) -> subprocess.Comp
 def become(run: Callable[[], None]) -> NoReturn:
     """Run a function and leave the process without pytest's own ending."""
     gc.freeze()  # what the parent had made is not looked through again and again
+    sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", closefd=False)
     code = 70
