@@ -11,15 +11,15 @@ from forks import forked
 from actstudy.commands import cli
 
 
-def command(folder: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+def command(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """The exit status, output and errors of `python -m actstudy ARGUMENTS` in `folder`.
 
-    given: what it reads from stdin.
+    stdin: what it reads there.
     """
     if torch.cuda.is_initialized():  # CUDA does not survive a fork
         process = [sys.executable, "-m", "actstudy", *arguments]
         return subprocess.run(
-            process, cwd=folder, input=given, capture_output=True, text=True, check=False
+            process, cwd=folder, input=stdin, capture_output=True, text=True, check=False
         )
 
     def run() -> None:
@@ -27,4 +27,4 @@ def command(folder: Path, *arguments: str, given: str = "") -> subprocess.Comple
         cli.main(arguments)
         raise AssertionError("a command ends by SystemExit")
 
-    return forked(arguments, run, given)
+    return forked(arguments, run, stdin)

@@ -13,14 +13,14 @@ from actstudy.contract.errors import exit_status
 
 
 def forked(
-    arguments: Sequence[str], run: Callable[[], None], given: str = ""
+    arguments: Sequence[str], run: Callable[[], None], stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """The exit status, output and errors of a child that runs a function.
 
-    arguments: its name; given: what it reads from stdin.
+    arguments: its name; stdin: what it reads there.
     """
     with TemporaryFile("w+") as read, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
-        read.write(given)
+        read.write(stdin)
         read.seek(0)
         sys.stdout.flush()
         sys.stderr.flush()

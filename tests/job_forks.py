@@ -40,24 +40,24 @@ def served() -> Iterator[str]:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(os.environ[PLACE])
             listener.listen()
-            ended, kept = os.pipe()
+            read_end, write_end = os.pipe()
             server = os.fork()
             if server == 0:
-                os.close(kept)
-                become(partial(_serve, listener, ended))
-        os.close(ended)
+                os.close(write_end)
+                become(partial(_serve, listener, read_end))
+        os.close(read_end)
         try:
             yield str(program)
         finally:
-            os.close(kept)  # as the system does if this process is killed
+            os.close(write_end)  # as the system does if this process is killed
             os.waitpid(server, 0)
 
 
-def _serve(listener: socket.socket, ended: int) -> None:
+def _serve(listener: socket.socket, read_end: int) -> None:
     """Fork a child per job until the process that waits for the jobs has ended."""
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
-    selector.register(ended, selectors.EVENT_READ)
+    selector.register(read_end, selectors.EVENT_READ)
     clients: dict[int, tuple[int, socket.socket]] = {}
     while True:
         ready = {key.fileobj for key, _ in selector.select()}
@@ -74,7 +74,7 @@ def _serve(listener: socket.socket, ended: int) -> None:
             process = os.pidfd_open(pid)
             clients[process] = (pid, client)
             selector.register(process, selectors.EVENT_READ)
-        if ended in ready:
+        if read_end in ready:
             return
 
 

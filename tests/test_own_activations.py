@@ -68,7 +68,7 @@ def process(folder, monkeypatch):
 def fork(folder, monkeypatch):
     """The folder, with an inspection in a forked child, which may end as a new process may."""
     monkeypatch.setattr(
-        inspection, "_process", lambda request, _: forked_command(folder, "inspect", given=request)
+        inspection, "_process", lambda request, _: forked_command(folder, "inspect", stdin=request)
     )
     return folder
 
