@@ -1,5 +1,6 @@
 """Shared fixtures: the prepared data set, and tiny runs trained on it."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -23,8 +24,28 @@ torch.set_num_threads(1)
 hypothesis.settings.register_profile("untimed", deadline=None)  # a loaded machine is no fault
 hypothesis.settings.load_profile("untimed")
 
-# Their tests share a project that takes half a minute to make. Started first, as they last longest.
-WHOLE_FILES = ("tests/test_looks.py", "tests/test_storm.py", "tests/test_workflow.py")
+# The files that take longest, the longest first, so that no worker is left with one at the end.
+FIRST = (
+    "tests/test_storm.py",
+    "tests/test_workflow.py",
+    "tests/test_looks.py",
+    "tests/test_figures_measured.py",
+    "tests/test_packs.py",
+    "tests/test_certificate.py",
+    "tests/test_own_activations.py",
+    "tests/test_training.py",
+    "tests/test_wheel.py",
+    "tests/test_demos.py",
+    "tests/test_framework_pages.py",
+    "tests/test_properties.py",
+    "tests/test_pages.py",
+    "tests/test_contrastive.py",
+    "tests/test_hard_studies.py",
+    "tests/faults/test_endings.py",
+    "tests/test_hostile.py",
+    "tests/test_ledger_workflow.py",
+    "tests/test_tabular.py",
+)
 
 
 collect_ignore = ["keras"]  # run by test_frameworks.py, in a process per framework
@@ -40,16 +61,32 @@ def pytest_configure(config: pytest.Config) -> None:
         collect_ignore.clear()
 
 
+def pytest_collection_finish() -> None:
+    """The collected tests, which live as long as the process, are no garbage to look for."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: rank.get(file_of(item.nodeid), len(FIRST)))
+
+
+def file_of(nodeid: str) -> str:
+    """The file of a test, from the project's folder on."""
+    return nodeid.partition("::")[0]
+
+
 class WholeFiles(LoadScopeScheduling):
-    """One worker has all tests of a file of WHOLE_FILES; any other test is handed out by itself."""
+    """One worker has all tests of a file, so that what they share is made once."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return file if file in WHOLE_FILES else nodeid
+        return file_of(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)  # tests of frameworks run without xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    config.option.loadscopereorder = False  # else the file of most tests would come first
     return WholeFiles(config, log)
 
 

@@ -1,5 +1,6 @@
 """A program in a forked child: as isolated as a new process, without its imports."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,16 +12,24 @@ from typing import NoReturn
 from actstudy.contract.errors import exit_status
 
 
-def forked(arguments: Sequence[str], run: Callable[[], None]) -> subprocess.CompletedProcess[str]:
-    """The exit status, output and errors of a child that runs a function; arguments: its name."""
-    with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+def forked(
+    arguments: Sequence[str], run: Callable[[], None], stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """The exit status, output and errors of a child that runs a function.
+
+    arguments: its name; stdin: what it reads there.
+    """
+    with TemporaryFile("w+") as read, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        read.write(stdin)
+        read.seek(0)
         sys.stdout.flush()
         sys.stderr.flush()
         child = os.fork()
         if child == 0:
+            os.dup2(read.fileno(), 0)
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
-            _become(run)
+            become(run)
         _, status = os.waitpid(child, 0)
         out.seek(0)
         err.seek(0)
@@ -28,8 +37,10 @@ def forked(arguments: Sequence[str], run: Callable[[], None]) -> subprocess.Comp
         return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
 
 
-def _become(run: Callable[[], None]) -> NoReturn:
+def become(run: Callable[[], None]) -> NoReturn:
     """Run a function and leave the process without pytest's own ending."""
+    gc.freeze()  # what the parent had made is not looked through again and again
+    sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", closefd=False)
     code = 70

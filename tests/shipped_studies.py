@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from made_up import parts_of
 
 from actstudy.analysis import tables
@@ -60,18 +61,20 @@ def collector(study: Study) -> Callable[..., Frames]:
     plan = study.plan()
 
     def collect(planned: list[dict[str, Any]], _: Path, names: list[str]) -> Frames:
-        parts: dict[str, list[pd.DataFrame]] = {name: [] for name in ["runs", *names]}
+        parts: dict[str, list[pa.Table]] = {name: [] for name in ["runs", *names]}
         for run_id in dict.fromkeys(row["run_id"] for row in planned):
             built = parts_of(specs[run_id], ending_of(specs[run_id]), plan, 0.0)
-            for name, frames in parts.items():
+            for name, of_runs in parts.items():
                 if name != "predictions":
-                    frames.append(schema.table(name, run_id, built[name]).to_pandas())
+                    of_runs.append(schema.table(name, run_id, built[name]))
         rows = pd.DataFrame(planned, columns=list(planned[0]) if planned else LABELS)
-        collected = {"runs": label_runs(rows, parts["runs"], {})}
+        recorded = [table.to_pandas() for table in parts["runs"]]
+        collected = {"runs": label_runs(rows, recorded, {})}
         for name in names:
             collected[name] = rows[LABELS].head(0)
             if parts[name]:
-                collected[name] = rows[LABELS].merge(pd.concat(parts[name]), on="run_id")
+                together = pa.concat_tables(parts[name]).to_pandas()
+                collected[name] = rows[LABELS].merge(together, on="run_id")
         return collected
 
     return collect

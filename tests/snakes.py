@@ -1,6 +1,7 @@
 """`python -m snakemake` and `python -m actstudy` on a copy of the project, in a forked child.
 
-As isolated as a new process, without its imports of other packages, which take most of its time.
+As isolated as a new process, without its imports of other packages, which take most of its time;
+so are the jobs of a Snakemake.
 """
 
 import os
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import job_forks
 import snakemake.cli
 import snakemake.workflow  # what every start imports later on
 from forks import forked
@@ -47,7 +49,8 @@ def _be(folder: Path, program: str, arguments: list[str], environment: Mapping[s
 def _run(program: str) -> None:
     """Run a program of this process's arguments."""
     if program == "snakemake":
-        snakemake.cli.main()
+        with job_forks.served() as sys.executable:
+            snakemake.cli.main()
     else:
         from actstudy.commands import cli  # the copy's
 

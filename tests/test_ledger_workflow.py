@@ -10,7 +10,7 @@ import pytest
 import yaml
 from project import Project
 
-from actstudy.study import measuring
+from actstudy.study import measuring, planning
 
 PYTHON = (sys.executable, "-m", "actstudy")
 CLAIMS = (
@@ -28,9 +28,11 @@ C2:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, data_folder):
     """The smoke study with two claims, whole; one of them cannot be measured."""
-    copy = Project(tmp_path_factory.mktemp("project"))
+    copy = Project(tmp_path_factory.mktemp("project"), [data_folder])
+    copy.seal(planning.load(copy.folder / "config/smoke.yaml").runs(), data_folder)
+    copy.provide("smoke", ["tanh", "relu"])
     ledgers.folder_of(copy.folder, CLAIMS).rename(copy.folder / "config/few")
     file = copy.folder / "config/smoke.yaml"
     file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "ledger": "few"}))

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
+from commands import command as forked_command
 from refusals import refusal
 from runs import packed_spec, quiet, run, run_row, tiny, train_together
 
@@ -60,6 +61,15 @@ def in_this_process(request, _where):
 def process(folder, monkeypatch):
     """The folder, with an inspection in a process of its own."""
     monkeypatch.setattr(inspection, "_process", PROCESS)
+    return folder
+
+
+@pytest.fixture
+def fork(folder, monkeypatch):
+    """The folder, with an inspection in a forked child, which may end as a new process may."""
+    monkeypatch.setattr(
+        inspection, "_process", lambda request, _: forked_command(folder, "inspect", stdin=request)
+    )
     return folder
 
 
@@ -284,16 +294,16 @@ def test_nothing_of_a_fault_is_remembered(folder, processes):
         ("input()", ["line 1: EOFError"]),
     ],
 )
-def test_a_module_that_ends_the_process_is_named(process, body, parts):
-    folder = process
+def test_a_module_that_ends_the_process_is_named(fork, body, parts):
+    folder = fork
     (folder / "other.py").write_text(f"{body}\nimport torch\nact = torch.relu\n")
     file = write_study(folder, ["relu", "other:act"])
     refusal(lambda: planning.load(file), f"{file}: activation: other:act: ", *parts)
     assert not (folder / "results").exists()
 
 
-def test_what_own_code_prints_is_no_answer(process):
-    folder = process
+def test_what_own_code_prints_is_no_answer(fork):
+    folder = fork
     text = "import torch\nprint('{}')\ndef act(x):\n    print('called')\n    return torch.relu(x)\n"
     (folder / "other.py").write_text(text)
     assert planning.load(write_study(folder, ["relu", "other:act"])).plan().levels[1] == "act"

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import multiprocessing
 import random
 import re
 import shutil
@@ -44,6 +45,7 @@ from actstudy.analysis import status
 from actstudy.analysis import tables as analysis
 from actstudy.analysis.figures import compute, timeline
 from actstudy.analysis.page import summary
+from actstudy.commands import cli
 from actstudy.contract import schema, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import run_id
@@ -259,36 +261,31 @@ def killed(specs, folder, data_folder, kills, seed):
     """Train through the command line, killed with SIGKILL `kills` times, each a while after a new
     checkpoint.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "actstudy",
-        "pack",
-        "--members",
-        packs.to_json(specs),
-        "--device",
-        "cpu",
-    ]
-    command += [
-        "--log_dir",
-        str(folder),
-        "--data_dir",
-        str(data_folder.parent),
-        "--checkpoint_seconds",
-        "0.05",
-    ]
-    command, silent = [*command, "--probe_every", "5", "--quiet"], subprocess.DEVNULL
-    rng, hits = random.Random(seed), 0
+    words = ["pack", "--members", packs.to_json(specs), "--device", "cpu", "--quiet"]
+    words += ["--log_dir", str(folder), "--data_dir", str(data_folder.parent)]
+    words += ["--checkpoint_seconds", "0.05", "--probe_every", "5"]
+    # CUDA does not survive a fork.
+    processes = multiprocessing.get_context("spawn" if torch.cuda.is_initialized() else "fork")
+
+    def started():
+        process = processes.Process(target=cli.main, args=[words])
+        process.start()
+        return process
+
+    rng = random.Random(seed)
+    hits = 0
     for _ in range(kills):
         before = set(folder.glob(".packs/*/step-*.sha256"))
-        process = subprocess.Popen(command, stdout=silent, stderr=silent)
-        while process.poll() is None and set(folder.glob(".packs/*/step-*.sha256")) <= before:
+        process = started()
+        while process.is_alive() and set(folder.glob(".packs/*/step-*.sha256")) <= before:
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 0.1))
-        hits += process.poll() is None
+        hits += process.is_alive()
         process.kill()
-        process.wait()
-    subprocess.run(command, check=True, stdout=silent)
+        process.join()
+    last = started()
+    last.join()
+    assert last.exitcode == 0
     return hits
 
 

@@ -158,10 +158,12 @@ def cells(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     stats.MIN_BCA_VALUES on also their interquartile mean with its BCa interval.
     """
     rows = []
+    columns_by_task = {}
+    for task, of_task in runs.groupby("task", sort=False):
+        columns_by_task[task] = metric_columns(of_task, plan.tasks[task])
     for cell, part in runs.groupby(CELL, sort=False):
-        task = cell[0]
         completed = part[part["status"] == "completed"]
-        for column in metric_columns(runs[runs["task"] == task], plan.tasks[task]):
+        for column in columns_by_task[cell[0]]:
             checkpoint, metric = column.split("_", 1)
             values = pd.Series(dtype=float)
             if column in completed:

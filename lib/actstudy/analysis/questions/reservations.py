@@ -37,9 +37,9 @@ def risks(gains: Gains, cell: Cell, opponent: Cell) -> dict[str, Any]:
         row[f"n_collapsed{suffix}"] = events
         row[f"risk{suffix}"] = collapse.largest_risk(events, n)
         row[f"trains{suffix}"] = bool(gains.trains[side])
-    has_both = gains.every[[cell, opponent]].notna().all(axis=1)
-    first = gains.collapsed.loc[has_both, cell]
-    second = gains.collapsed.loc[has_both, opponent]
+    has_both = gains.every[cell].notna() & gains.every[opponent].notna()
+    first = gains.collapsed[cell][has_both]
+    second = gains.collapsed[opponent][has_both]
     only_first = int((first & ~second).sum())
     row["p_mcnemar"] = stats.mcnemar_exact(only_first, int((second & ~first).sum()))
     return row

@@ -1,0 +1,114 @@
+"""Jobs of a forked Snakemake, forked too: each as isolated as a new process, without its imports.
+
+A job's `python` is a program that passes its words, streams and environment on to a server, which
+has imported what jobs need; it forks a child per job, which imports the project's code anew.
+"""
+
+import contextlib
+import json
+import os
+import runpy
+import selectors
+import shlex
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import matplotlib.pyplot  # what jobs import later on
+import pandas  # noqa: F401
+import pyarrow.parquet  # noqa: F401
+import scipy.stats  # noqa: F401
+import torch  # noqa: F401
+from forks import become
+
+CLIENT = Path(__file__).with_name("job_client.py")
+PLACE = "ACTSTUDY_TEST_JOBS"
+
+
+@contextlib.contextmanager
+def served() -> Iterator[str]:
+    """While the block runs, a server of jobs: the program that is their `python`."""
+    with tempfile.TemporaryDirectory(prefix="jobs") as name:
+        program = Path(name) / "python"
+        words = shlex.join([sys.executable, "-IS", str(CLIENT)])
+        program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        program.chmod(0o700)
+        os.environ[PLACE] = str(Path(name) / "socket")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(os.environ[PLACE])
+            listener.listen()
+            read_end, write_end = os.pipe()
+            server = os.fork()
+            if server == 0:
+                os.close(write_end)
+                become(partial(_serve, listener, read_end))
+        os.close(read_end)
+        try:
+            yield str(program)
+        finally:
+            os.close(write_end)  # as the system does if this process is killed
+            os.waitpid(server, 0)
+
+
+def _serve(listener: socket.socket, read_end: int) -> None:
+    """Fork a child per job until the process that waits for the jobs has ended."""
+    selector = selectors.DefaultSelector()
+    selector.register(listener, selectors.EVENT_READ)
+    selector.register(read_end, selectors.EVENT_READ)
+    clients: dict[int, tuple[int, socket.socket]] = {}
+    while True:
+        ready = {key.fileobj for key, _ in selector.select()}
+        for process in ready & clients.keys():
+            selector.unregister(process)
+            pid, client = clients.pop(process)
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            client.sendall(bytes([code if code >= 0 else 128 - code]))
+            client.close()
+            os.close(process)
+        if listener in ready:
+            client, _ = listener.accept()
+            pid = _start(client)
+            process = os.pidfd_open(pid)
+            clients[process] = (pid, client)
+            selector.register(process, selectors.EVENT_READ)
+        if read_end in ready:
+            return
+
+
+def _start(client: socket.socket) -> int:
+    """Fork the job that a client asks for; returns its process."""
+    size, streams, _, _ = socket.recv_fds(client, 8, 3)
+    with client.makefile("rb") as words:
+        job = json.loads(words.read(int.from_bytes(size)))
+    pid = os.fork()
+    if pid == 0:
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+        become(_job(job))
+    for stream in streams:
+        os.close(stream)
+    return pid
+
+
+def _job(job: dict) -> Callable[[], None]:
+    """What a Python that is started with a job's words does."""
+
+    def run() -> None:
+        os.chdir(job["folder"])
+        os.environ.clear()
+        os.environ.update(job["environment"])
+        matplotlib.rcdefaults()
+        program, *arguments = job["words"]
+        sys.orig_argv = [sys.executable, *job["words"]]
+        if program == "-m":
+            sys.argv = arguments
+            runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = job["words"]
+            sys.path[0] = str(Path(program).parent)
+            runpy.run_path(program, run_name="__main__")
+
+    return run
