@@ -29,10 +29,11 @@ ROOMS = (
     "training",
     "experiments",
     "analysis",
+    "judging",
     "commands",
     "__main__",
 )
-TORCH_FREE = ("contract", "own_data", "study", "advice", "analysis")
+TORCH_FREE = ("contract", "own_data", "study", "advice", "analysis", "judging")
 LATE_TORCH = ("commands",)  # imports torch inside functions only, when a command needs it
 INNER_ORDER = {
     "analysis": (
@@ -127,10 +128,10 @@ def test_walls(name):
         parts = imported.split(".")
         if parts[0] == "actstudy" and len(parts) > 1:
             assert ROOMS.index(parts[1]) <= ROOMS.index(room), f"{room} imports {imported}"
-            if room == "analysis":
+            if room in ("analysis", "judging"):
                 assert parts[1] in TORCH_FREE
-            if parts[1] == "analysis":
-                assert room in ("analysis", "commands")
+            if parts[1] in ("analysis", "judging"):
+                assert room in ("analysis", "judging", "commands")
 
 
 @pytest.mark.parametrize("room", INNER_ORDER)

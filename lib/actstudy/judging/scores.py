@@ -1,0 +1,208 @@
+"""Anyone's numbers, checked: a row per run, or a row per level if only means are known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from actstudy.contract import errors
+from actstudy.contract.errors import StudyError
+
+ROW = ("level", "seed", "value")  # columns that every frame of runs has
+SUMMARY = ("level", "mean", "sd", "n")  # columns that every frame of summaries has
+CELL = ["task", "group", "level"]
+# of `pd.read_csv`: floats as they were written, which pandas 4 gives by default
+EXACT: dict[str, Any] = {}
+if int(pd.__version__.partition(".")[0]) < 4:
+    EXACT = {"float_precision": "round_trip"}
+MAX_SEEDS = 2_000  # of a level: more rows are examples or steps, not runs
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What is judged: the runs of some levels, or their summaries, and what was assumed.
+
+    frame: a row per run with level, seed, value, and if there are any task, group (levels of one
+    group are compared), diverged (bool) and chance (the value of a model that knows nothing).
+    metric, unit: of the values. assumptions: what the reader took for granted, each a sentence for
+    the user. summaries: instead of values a row per level with mean, sd, n, and if there are
+    several a task; frame is then empty. paired: whether runs of one seed belong together, None if
+    the seeds shall say.
+    """
+
+    frame: pd.DataFrame
+    metric: str = "value"
+    unit: str = ""
+    higher_is_better: bool = True
+    assumptions: tuple[str, ...] = ()
+    summaries: pd.DataFrame | None = None
+    paired: bool | None = None
+
+
+def checked(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """The runs as they are judged: columns task, group, level, seed, value, diverged, chance.
+
+    where: what a refusal names, such as the file; it names rows by the frame's index. StudyError
+    if a column of ROW is not there, a number is no finite one although its run is not marked as
+    diverged, a run is there twice (rows of one run are no replicates), or nothing can be compared.
+    """
+    check_columns(frame, ROW, where)
+    rows = pd.DataFrame(index=frame.index)
+    for name in CELL:
+        rows[name] = text_column(frame, name, where)
+    rows["seed"] = seed_column(frame, where)
+    diverged = frame["diverged"] if "diverged" in frame else pd.Series(False, frame.index)
+    rows["diverged"] = diverged.fillna(False).astype(bool)
+    rows["chance"] = number_column(frame, "chance", where)
+    rows["value"] = number_column(frame, "value", where)
+    check_finite(rows, where)
+    check_repeats(rows, where)
+    check_levels(rows, where)
+    rows["value"] = rows["value"].mask(rows["diverged"], rows["chance"])
+    check_variation(rows, where)
+    return rows
+
+
+def check_columns(frame: pd.DataFrame, needed: Sequence[str], where: str) -> None:
+    """StudyError if a needed column is not there, is there twice, or there are no rows."""
+    names = [str(name) for name in frame.columns]
+    for name in needed:
+        if names.count(name) != 1:
+            number = "two" if name in names else "no"
+            raise StudyError(f"{where}: {number} column {name!r}; {errors.choices(name, names)}")
+    if frame.empty:
+        raise StudyError(f"{where}: got no rows; allowed: a row per run")
+
+
+def text_column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
+    """A column of names as text; of a column that is not there empty text."""
+    if name not in frame:
+        return pd.Series("", frame.index)
+    if frame[name].isna().any():
+        row = frame.index[frame[name].isna()][0]
+        raise StudyError(f"{where}: row {row}: {name}: got nothing; allowed: a name")
+    return frame[name].astype(str)
+
+
+def seed_column(frame: pd.DataFrame, where: str) -> pd.Series:
+    """The seeds: whole numbers if all are, else text."""
+    seeds = frame["seed"]
+    if seeds.isna().any():
+        row = frame.index[seeds.isna()][0]
+        raise StudyError(f"{where}: row {row}: seed: got nothing; allowed: a seed or a run's name")
+    numbers = pd.to_numeric(seeds, errors="coerce")
+    if numbers.notna().all() and (numbers % 1 == 0).all() and (numbers.abs() < 2**53).all():
+        return numbers.astype("int64")
+    return seeds.astype(str)
+
+
+def number_column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
+    """A column of numbers; missing ones of a column that is not there. Text is refused."""
+    if name not in frame:
+        return pd.Series(np.nan, frame.index)
+    numbers = pd.to_numeric(frame[name], errors="coerce")
+    if np.iscomplexobj(numbers):
+        raise StudyError(f"{where}: {name}: got complex numbers; allowed: numbers")
+    wrong = numbers.isna() & frame[name].notna()
+    if wrong.any():
+        row = frame.index[wrong][0]
+        got = frame.loc[row, name]
+        raise StudyError(f"{where}: row {row}: {name}: got {str(got)!r:.60}; allowed: a number")
+    return numbers.astype(float)
+
+
+def check_finite(rows: pd.DataFrame, where: str) -> None:
+    """StudyError for a value that is no finite number, unless its run is marked as diverged."""
+    wrong = ~np.isfinite(rows["value"]) & ~rows["diverged"]
+    if not wrong.any():
+        return
+    row = rows.index[wrong][0]
+    raise StudyError(
+        f"{where}: row {row}: value: got {rows.loc[wrong, 'value'].iloc[0]}, in {wrong.sum()} "
+        "rows; allowed: finite numbers, with a column `diverged` that says which runs have none"
+    )
+
+
+def check_repeats(rows: pd.DataFrame, where: str) -> None:
+    """StudyError if two rows are of one run: they are no replicates."""
+    repeated = rows.duplicated([*CELL, "seed"])
+    if not repeated.any():
+        return
+    row = rows[repeated].iloc[0]
+    name = " ".join(filter(None, [row["task"], row["group"], row["level"]]))
+    raise StudyError(
+        f"{where}: row {rows.index[repeated][0]}: got {name!r:.60}, seed {row['seed']} again, "
+        f"as in {repeated.sum()} rows; rows of one run are no replicates (pseudo-replication); "
+        "allowed: one value per run: its last, its best on validation data, or a mean"
+    )
+
+
+def check_levels(rows: pd.DataFrame, where: str) -> None:
+    """StudyError if there is nothing to compare, or more rows than anyone has runs."""
+    levels = sorted(rows["level"].unique())
+    if len(levels) < 2:
+        raise StudyError(f"{where}: level: got {levels[0]!r:.60} alone; allowed: two or more")
+    counts = rows.groupby(CELL, sort=False).size()
+    if counts.max() == 1:
+        raise StudyError(
+            f"{where}: got one run of each level, which says nothing of the next one; "
+            "allowed: two runs or more (a verdict takes 8 seeds)"
+        )
+    if counts.max() > MAX_SEEDS:
+        raise StudyError(
+            f"{where}: got {counts.max():,} rows of {counts.idxmax()[2]!r:.60}; allowed: up to "
+            f"{MAX_SEEDS:,} runs of a level: a row per run, not per example or step"
+        )
+    ended = rows.assign(counts=~rows["diverged"] | rows["chance"].notna())
+    has_value = ended.groupby(CELL, sort=False)["counts"].any()
+    if not has_value.all():
+        level = has_value.index[~has_value][0][2]
+        raise StudyError(
+            f"{where}: level {level!r:.60}: all of its runs diverged, and chance level, which they "
+            "fall to, is not known; allowed: a column `chance` or --chance, or to leave it out"
+        )
+
+
+def check_variation(rows: pd.DataFrame, where: str) -> None:
+    """StudyError if all values of a task are equal."""
+    for task, values in rows.groupby("task", sort=False)["value"]:
+        known = values.dropna()
+        if len(known) > 1 and known.min() == known.max():
+            of_task = f" of task {task!r:.60}" if task else ""
+            raise StudyError(
+                f"{where}: value: got {known.iloc[0]:g} in all {len(known)} rows{of_task}; "
+                "allowed: a metric that runs differ in"
+            )
+
+
+def checked_summaries(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Summaries as they are judged: columns task, group, level, mean, sd, n; StudyError if wrong.
+
+    sd: the sample standard deviation of the n runs (divisor n - 1), not of their mean.
+    """
+    check_columns(frame, SUMMARY, where)
+    rows = pd.DataFrame(index=frame.index)
+    for name in CELL:
+        rows[name] = text_column(frame, name, where)
+    for name in ("mean", "sd", "n"):
+        rows[name] = number_column(frame, name, where)
+    allowed = {
+        "mean": (np.isfinite(rows["mean"]), "a finite number"),
+        "sd": ((rows["sd"] >= 0) & np.isfinite(rows["sd"]), "a finite number from 0 on"),
+        "n": ((rows["n"] >= 1) & (rows["n"] % 1 == 0), "a whole number of runs"),
+    }
+    for name, (is_right, words) in allowed.items():
+        if not is_right.all():
+            row = rows.index[~is_right][0]
+            got = rows.loc[~is_right, name].iloc[0]
+            raise StudyError(f"{where}: row {row}: {name}: got {got}; allowed: {words}")
+    repeated = rows.duplicated(CELL)
+    if repeated.any():
+        level = rows.loc[repeated, "level"].iloc[0]
+        row = rows.index[repeated][0]
+        raise StudyError(f"{where}: row {row}: got {level!r:.60} again; allowed: a row per level")
+    if rows["level"].nunique() < 2:
+        raise StudyError(f"{where}: level: got {rows['level'].iloc[0]!r:.60} alone; allowed: two")
+    return rows.astype({"n": int})
