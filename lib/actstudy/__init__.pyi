@@ -1,5 +1,5 @@
-from actstudy.judging.results import load as load
 from actstudy.judging.ranks import ranks as ranks
+from actstudy.judging.results import load as load
 from actstudy.judging.verdicts import verdicts as verdicts
 
 __version__: str

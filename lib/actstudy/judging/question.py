@@ -40,7 +40,9 @@ class Question:
         margin = self.margin
         if isinstance(margin, Mapping):
             if task not in margin:
-                raise StudyError(f"margin: none of task {task!r:.60}; {errors.choices(task, margin)}")
+                raise StudyError(
+                    f"margin: none of task {task!r:.60}; {errors.choices(task, margin)}"
+                )
             margin = margin[task]
         try:
             number = float(margin)
@@ -61,15 +63,17 @@ def check(question: Question, rows: pd.DataFrame, where: str) -> None:
     baseline = question.baseline
     levels = list(rows["level"].unique())
     if baseline not in levels:
-        raise StudyError(f"{where}: baseline: got {baseline!r:.60}; {errors.choices(baseline, levels)}")
+        raise StudyError(
+            f"{where}: baseline: got {baseline!r:.60}; {errors.choices(baseline, levels)}"
+        )
     for (task, group), part in rows.groupby(["task", "group"], sort=False):
         question.margin_of(task)
         place = " ".join(filter(None, [task, group]))
         own = list(part["level"].unique())
         if baseline not in own:
             raise StudyError(
-                f"{where}: {place!r:.60}: no run of the baseline {baseline!r:.60}; allowed: runs of "
-                f"it in every task; there are {', '.join(own[: errors.MAX_NAMES])}"
+                f"{where}: {place!r:.60}: no run of the baseline {baseline!r:.60}; allowed: runs "
+                f"of it in every task; there are {', '.join(own[: errors.MAX_NAMES])}"
             )
         if own == [baseline]:
             raise StudyError(f"{where}: {place!r:.60}: got the baseline alone; allowed: two levels")
@@ -81,10 +85,10 @@ def method_of(question: Question, scores: Scores, rows: pd.DataFrame) -> str:
     Runs are pairs if in every contrast nearly all seeds of the side with fewer runs are seeds of
     the other side too. The values have no part in it.
     """
-    asked = question.paired if question.paired is not None else scores.paired
-    if asked is None:
-        asked = shared_seeds(rows, question.baseline) >= SHARED
-    return PAIRED if asked else UNPAIRED
+    are_pairs = scores.paired if question.paired is None else question.paired
+    if are_pairs is None:
+        are_pairs = shared_seeds(rows, question.baseline) >= SHARED
+    return PAIRED if are_pairs else UNPAIRED
 
 
 def shared_seeds(rows: pd.DataFrame, baseline: str) -> float:

@@ -1,4 +1,4 @@
-"""`actstudy.ranks`: the tie group of the best and an interval of every rank, per task and across."""
+"""`actstudy.ranks`: the tie group of the best and an interval of every rank, also over tasks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -107,7 +107,8 @@ def block_of(rows: pd.DataFrame, settings: TaskPlan, method: str) -> Block:
 
 def across_rows(blocks: Sequence[Block]) -> list[pd.DataFrame]:
     """The rows of the levels that all groups have, over all of them; none below two levels."""
-    shared = [name for name in blocks[0].levels if all(name in own.levels for own in blocks)]
+    in_all = set.intersection(*(set(block.levels) for block in blocks))
+    shared = [name for name in blocks[0].levels if name in in_all]
     if len(shared) < 2:
         return []
     parts = []

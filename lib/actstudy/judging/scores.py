@@ -13,9 +13,9 @@ from actstudy.contract.errors import StudyError
 ROW = ("level", "seed", "value")  # columns that every frame of runs has
 SUMMARY = ("level", "mean", "sd", "n")  # columns that every frame of summaries has
 CELL = ["task", "group", "level"]
-# of `pd.read_csv`: floats as they were written, which pandas 4 gives by default
+# of `pd.read_csv`: floats as they were written, which pandas 3.1 gives by default
 EXACT: dict[str, Any] = {}
-if int(pd.__version__.partition(".")[0]) < 4:
+if [*map(int, pd.__version__.split(".")[:2])] < [3, 1]:
     EXACT = {"float_precision": "round_trip"}
 MAX_SEEDS = 2_000  # of a level: more rows are examples or steps, not runs
 

@@ -29,7 +29,7 @@ def judge_unpaired(
     p = np.ones(len(samples) - 1)
     tested = np.array([min(sides[0].n, side.n) >= MIN_RUNS for side in sides[1:]], dtype=bool)
     if tested.any():
-        own = [samples[0], *(samples[1 + j] for j in np.flatnonzero(tested))]
+        own = [samples[0], *(samples[1 + int(j)] for j in np.flatnonzero(tested))]
         p[tested] = difference_p(own, int((~tested).sum()))
     return verdicts_of(sides, p, tested, margin, spend)
 
@@ -86,8 +86,8 @@ def difference_p(
     observed = welch.two_sided(welch.difference(stacked, sides[0]))
     total = sum(len(sample) for sample in samples)
     if total > MAX_POOL or len(observed) > MAX_CONTRASTS:
-        alone = np.concatenate([observed, np.ones(n_untested)])
-        return welch.holm(alone)[: len(observed)]
+        family = np.concatenate([observed, np.ones(n_untested)])
+        return welch.holm(family)[: len(observed)]
     by_p = np.argsort(observed, kind="stable")
     sorted_samples = [samples[0], *(samples[1 + j] for j in by_p)]
     every = orders(total, permutations)
@@ -98,7 +98,7 @@ def difference_p(
     for step, j in enumerate(by_p):
         remaining = [sorted_samples[0], *sorted_samples[1 + step :]]
         permuted = permuted_p(remaining, without(every, start, stop))
-        limit = observed[j] * (1 + 1e-9)  # equal sums in another order differ by rounding
+        limit = permuted[0, 0] * (1 + 1e-9)  # equal sums in another order differ by rounding
         reached = float((permuted.min(axis=1) <= limit).mean())
         alone = float((permuted[:, 0] <= limit).mean())
         largest = max(largest, reached + n_untested * alone)

@@ -90,7 +90,9 @@ def scores_of(
             columns[name] = frame[own]
         elif own != name:
             known = [str(column) for column in frame]
-            raise StudyError(f"{WHERE}: {name}: no column {own!r:.60}; {errors.choices(own, known)}")
+            raise StudyError(
+                f"{WHERE}: {name}: no column {own!r:.60}; {errors.choices(own, known)}"
+            )
     for name in OPTIONAL:
         if name in frame:
             columns[name] = frame[name]
