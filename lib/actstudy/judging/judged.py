@@ -3,9 +3,11 @@
 Runs that share seeds go through the very functions that judge a study's own runs.
 """
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from actstudy.analysis.questions import collapse, contrasts, procedure, reservations
@@ -73,7 +75,7 @@ def paired_rows(
     values = task_values(numbered)
     looks = procedure.looks_of(question.looks, share)
     table = []
-    for family, pairs in contrasts.families(rows, settings.baseline).items():
+    for family, pairs in families(rows, question).items():
         if family != "primary" and not question.all_pairs:
             continue
         verdicts = contrasts.judge(values, pairs, settings, looks, reached)
@@ -93,30 +95,47 @@ def unpaired_rows(
     """The contrasts of one task whose runs are independent."""
     gains = collapse.gains(task_values(rows), settings)
     spend = procedure.ALPHA * share
-    pairs = contrasts.families(rows, settings.baseline)["primary"]
+    pairs = families(rows, question)["primary"]
     groups = dict.fromkeys(pair.group for pair in pairs)
     table = []
     for group in groups:
         own = [pair for pair in pairs if pair.group == group]
         cells = [(group, settings.baseline), *(pair.cells[0] for pair in own)]
-        samples = [gains.typical[cell].dropna().to_numpy(dtype=float) for cell in cells]
+        samples = [sample_of(gains, cell) for cell in cells]
         verdicts = judge_unpaired(samples, settings.margin, spend * len(own) / len(pairs))
         for pair, verdict in zip(own, verdicts, strict=True):
             row = {"family": "primary", **contrasts.describe_pair(pair, settings)}
             row |= contrasts.describe_result(pair, verdict, gains, settings, len(own))
             row |= reservations.risks(gains, *pair.cells)
-            del row["p_mcnemar"]  # of pairs
-            level, opponent = (gains.every[cell].mean() for cell in pair.cells)
-            row["mean_all"] = settings.sign * (level - opponent)
+            row.pop("p_mcnemar", None)  # of pairs
+            if set(pair.cells) <= set(gains.every):
+                level, opponent = (gains.every[cell].mean() for cell in pair.cells)
+                row["mean_all"] = settings.sign * (level - opponent)
             table.append(with_counts(row, gains, pair))
     return table
+
+
+def families(rows: pd.DataFrame, question: Question) -> dict[str, list[Pair]]:
+    """The contrasts of a task by family; levels that were planned have some without a run, too."""
+    cells = rows[["group", "level"]].drop_duplicates()
+    groups = list(cells["group"].unique())
+    columns = itertools.product(groups, question.planned)
+    planned = pd.DataFrame(columns, columns=["group", "level"])
+    return contrasts.families(pd.concat([cells, planned]), question.baseline)
+
+
+def sample_of(gains: Gains, cell: tuple[str, str]) -> np.ndarray:
+    """The gains of the typical runs of a cell."""
+    if cell not in gains.typical:
+        return np.empty(0)
+    return gains.typical[cell].dropna().to_numpy(dtype=float)
 
 
 def summary_rows(
     rows: pd.DataFrame, settings: TaskPlan, question: Question, share: float
 ) -> list[dict[str, Any]]:
     """The contrasts of one task of which summaries alone are known."""
-    pairs = contrasts.families(rows, settings.baseline)["primary"]
+    pairs = families(rows, question)["primary"]
     spend = procedure.ALPHA * share
     table = []
     for group, part in rows.groupby("group", sort=False):

@@ -26,6 +26,7 @@ class Question:
     one per task. paired: whether runs of one seed belong together, None if their seeds shall say.
     looks: whether seeds are added at 8, 12 and 20, else everything is judged at once. family: what
     the 5% of false verdicts are for. all_pairs: also every pair of levels, a second family.
+    planned: levels that count in the family of every group even if they have no run.
     """
 
     baseline: str
@@ -34,6 +35,7 @@ class Question:
     looks: bool = False
     family: str = "task"
     all_pairs: bool = False
+    planned: tuple[str, ...] = ()
 
     def margin_of(self, task: str) -> float:
         """The margin of a task; StudyError if it has none, or if it is no positive number."""

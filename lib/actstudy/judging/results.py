@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VALUES = {"group": "group", "level": "level", "seed": "seed", "value": "value"}
+TEXTS = {"group", "line", "condition", "contradiction"}  # columns whose empty text is no gap
 VALUES |= {"is_diverged": "diverged", "chance": "chance"}
 
 
@@ -131,7 +132,6 @@ class Results:
         """
         settings = self.plan.tasks[errors.check_name(task, "task", self.plan.tasks)]
         frames = {"runs": self.runs, "predictions": NO_PREDICTIONS}
-        frames["runs"]["group"] = frames["runs"]["group"].astype(object).fillna("")
         runs = compared(frames, self.plan, task)
         if runs.empty:
             return pd.DataFrame(columns=list(VALUES.values()))
@@ -194,7 +194,10 @@ def read_table(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
         names[column] = name
         if unit:
             units[name] = unit.removesuffix("]")
-    return frame.rename(columns=names), units
+    frame = frame.rename(columns=names)
+    for column in TEXTS.intersection(frame):
+        frame[column] = frame[column].astype(object).fillna("")  # which a CSV cannot tell apart
+    return frame, units
 
 
 def schema_units(name: str) -> dict[str, str]:

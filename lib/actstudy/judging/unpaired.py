@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from actstudy.analysis.questions.power import VISIBLE_SEEDS
+from actstudy.analysis.questions.power import MIN_SEEDS, VISIBLE_SEEDS
 from actstudy.analysis.questions.procedure import ALPHA, TOO_FEW, UNDECIDED, Verdict, decision
 from actstudy.contract.streams import stream
 from actstudy.judging import welch
@@ -37,7 +37,11 @@ def judge_unpaired(
 def verdicts_of(
     sides: Sequence[Side], p: np.ndarray, tested: np.ndarray, margin: float, spend: float
 ) -> list[Verdict]:
-    """The verdicts of a family: sides of baseline and levels, and p adjusted for the family."""
+    """The verdicts of a family: sides of baseline and levels, and p adjusted for the family.
+
+    Equivalence takes MIN_SEEDS runs of both sides: with fewer, the sd of noise with long tails is
+    too often too small (benchmarks/judge_errors.py).
+    """
     baseline = sides[0]
     family = len(sides) - 1
     level = 1 - ALPHA
@@ -57,7 +61,9 @@ def verdicts_of(
             few = (np.nan, np.nan, 0.0, None)
             verdicts.append(Verdict(TOO_FEW, *head, *few, more, as_seen, visible))
             continue
-        p_equivalent = min(1.0, float(welch.equivalence(seen, margin)) * family)
+        p_equivalent = 1.0
+        if n >= MIN_SEEDS:
+            p_equivalent = min(1.0, float(welch.equivalence(seen, margin)) * family)
         tests = (float(p[j]), p_equivalent, spend)
         word = decision(mean > 0, p[j] <= spend, p_equivalent <= spend)
         if word == UNDECIDED:
@@ -70,40 +76,51 @@ def verdicts_of(
 def difference_p(
     samples: Sequence[np.ndarray], n_untested: int = 0, permutations: int = PERMUTATIONS
 ) -> np.ndarray:
-    """Step-down adjusted p per level, (K,), of differences from the first sample.
+    """Adjusted p per level, (K,), of differences from the first sample: the larger of two.
 
-    Contrasts are ordered by Welch's p, smallest first. The p of the j-th is the share of
-    permutations of the runs of the baseline and of the levels from the j-th on in which the
-    smallest Welch p of these is at most the observed one; no p may be below that of a contrast
-    before it (Westfall and Young 1993; as at each step the levels that remain are permuted alone,
-    what is different already has no part in it). If runs of these levels are exchangeable that is
-    exact. Welch's p in place of t makes samples comparable whose spreads or sizes differ (Chung
-    and Romano 2013, doi:10.1214/13-AOS1090). Each of n_untested further contrasts adds the p of
-    contrast j alone. Large families (MAX_POOL, MAX_CONTRASTS) are adjusted by Holm's method.
+    One is of permutations (`step_down_p`), exact whatever the noise if all runs are exchangeable,
+    the other is Welch's with Holm's method, which holds for any spreads if noise is nearly normal.
+    Each alone errs where the other holds. n_untested: further contrasts of the family, of which
+    nothing is known. Large families (MAX_POOL, MAX_CONTRASTS) have the second p alone.
     """
     sides = [Side.of(np.asarray(sample, dtype=float)) for sample in samples]
     stacked = Side(*(np.array(column) for column in zip(*sides[1:], strict=True)))
-    observed = welch.two_sided(welch.difference(stacked, sides[0]))
+    alone = welch.two_sided(welch.difference(stacked, sides[0]))
+    by_holm = welch.holm(np.concatenate([alone, np.ones(n_untested)]))[: len(alone)]
     total = sum(len(sample) for sample in samples)
-    if total > MAX_POOL or len(observed) > MAX_CONTRASTS:
-        family = np.concatenate([observed, np.ones(n_untested)])
-        return welch.holm(family)[: len(observed)]
-    by_p = np.argsort(observed, kind="stable")
-    sorted_samples = [samples[0], *(samples[1 + j] for j in by_p)]
-    every = orders(total, permutations)
-    p = np.empty(len(observed))
+    if total > MAX_POOL or len(alone) > MAX_CONTRASTS:
+        return by_holm
+    by_p = np.argsort(alone, kind="stable")
+    return np.maximum(by_holm, step_down_p(samples, by_p, n_untested, permutations))
+
+
+def step_down_p(
+    samples: Sequence[np.ndarray], by_p: np.ndarray, n_untested: int, permutations: int
+) -> np.ndarray:
+    """Adjusted p per level of permutations of the runs, (K,); by_p: levels, the smallest p first.
+
+    The p of the j-th is the share of permutations of the runs of the baseline and of the levels
+    from the j-th on in which the smallest Welch p of these is at most the observed one; no p may
+    be below that of a contrast before it (Westfall and Young 1993; at each step the levels that
+    remain are permuted alone, so that what is different already has no part in it). Welch's p in
+    place of a difference makes samples comparable whose spreads or sizes differ (Chung and Romano
+    2013, doi:10.1214/13-AOS1090). Each of n_untested contrasts adds the p of contrast j alone.
+    """
+    ordered = [samples[0], *(samples[1 + int(j)] for j in by_p)]
+    every = orders(sum(len(sample) for sample in samples), permutations)
+    p = np.empty(len(by_p))
     start = len(samples[0])
     stop = start
     largest = 0.0
     for step, j in enumerate(by_p):
-        remaining = [sorted_samples[0], *sorted_samples[1 + step :]]
+        remaining = [ordered[0], *ordered[1 + step :]]
         permuted = permuted_p(remaining, without(every, start, stop))
         limit = permuted[0, 0] * (1 + 1e-9)  # equal sums in another order differ by rounding
         reached = float((permuted.min(axis=1) <= limit).mean())
         alone = float((permuted[:, 0] <= limit).mean())
         largest = max(largest, reached + n_untested * alone)
         p[j] = largest
-        stop += len(sorted_samples[1 + step])
+        stop += len(ordered[1 + step])
     return np.minimum(p, 1.0)
 
 

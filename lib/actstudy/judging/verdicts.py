@@ -1,6 +1,6 @@
 """`actstudy.verdicts`: which levels of somebody's own frame differ from a baseline."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import pandas as pd
@@ -25,6 +25,7 @@ def verdicts(
     looks: bool = False,
     family: Literal["task", "study"] = "task",
     all_pairs: bool = False,
+    planned: Sequence[str] = (),
     value: str = "value",
     level: str = "level",
     seed: str = "seed",
@@ -41,8 +42,9 @@ def verdicts(
     margin: the smallest difference that matters, in the unit of the values; one, or one per task.
     paired: whether runs of one seed belong together; None: if both sides have the same seeds.
     looks: whether seeds came at 8, 12 and 20. family: what the 5% of false verdicts are for: each
-    task, or all together. all_pairs: every pair of levels too, as a second family. chance: the
-    value of a model that knows nothing, if it is not in the frame: runs that fell to it collapsed.
+    task, or all together. all_pairs: every pair of levels too, as a second family. planned: levels
+    that count in the family even if none of their runs ended. chance: the value of a model that
+    knows nothing, if it is not in the frame: runs that fell to it collapsed.
 
     mean, low and high are level minus baseline in the unit of the values; n counts pairs, or the
     runs of the smaller side; more_seeds is how many seeds an open contrast needs to find a
@@ -67,7 +69,7 @@ def verdicts(
     if not isinstance(scores, Scores):
         names = {"level": level, "seed": seed, "value": value, "task": task}
         scores = scores_of(scores, names, chance, unit, higher_is_better)
-    question = Question(baseline, margin, paired, looks, family, all_pairs)
+    question = Question(baseline, margin, paired, looks, family, all_pairs, tuple(planned))
     table = judged(scores, question, WHERE)
     columns = ("mean", "sd", "low", "high", "visible", "mean_all", "margin")
     table.attrs["units"] = dict.fromkeys(columns, scores.unit)
