@@ -5,7 +5,7 @@ Runs that share seeds go through the very functions that judge a study's own run
 
 import itertools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -81,11 +81,12 @@ def paired_rows(
         verdicts = contrasts.judge(values, pairs, settings, looks, reached)
         seeds = slice(max((verdict.seeds for verdict in verdicts), default=0))
         gains = collapse.gains(values.of_rows(seeds), settings)
+        counts = Counts.of(gains)
         for pair, verdict in zip(pairs, verdicts, strict=True):
             row = {"family": family, **contrasts.describe_pair(pair, settings)}
             row |= contrasts.describe_result(pair, verdict, gains, settings, len(pairs))
             row |= reservations.risks(gains, *pair.cells)
-            table.append(with_counts(row, gains, pair))
+            table.append(with_counts(row, counts, pair))
     return table
 
 
@@ -94,6 +95,7 @@ def unpaired_rows(
 ) -> list[dict[str, Any]]:
     """The contrasts of one task whose runs are independent."""
     gains = collapse.gains(task_values(rows), settings)
+    counts = Counts.of(gains)
     spend = procedure.ALPHA * share
     pairs = families(rows, question)["primary"]
     groups = dict.fromkeys(pair.group for pair in pairs)
@@ -111,7 +113,7 @@ def unpaired_rows(
             if set(pair.cells) <= set(gains.every):
                 level, opponent = (gains.every[cell].mean() for cell in pair.cells)
                 row["mean_all"] = settings.sign * (level - opponent)
-            table.append(with_counts(row, gains, pair))
+            table.append(with_counts(row, counts, pair))
     return table
 
 
@@ -159,15 +161,24 @@ def signed(verdict: procedure.Verdict, sign: int) -> dict[str, float]:
     return {"mean": sign * verdict.mean, "low": min(ends), "high": max(ends)}
 
 
-def with_counts(row: Mapping[str, Any], gains: Gains, pair: Pair) -> dict[str, Any]:
+class Counts(NamedTuple):
+    """Per (group, level): its typical runs, and whether chance level is known."""
+
+    typical: dict[tuple[str, str], int]
+    has_chance: dict[tuple[str, str], bool]
+
+    @classmethod
+    def of(cls, gains: Gains) -> "Counts":
+        """The counts of the gains of a task."""
+        return cls(gains.typical.count().to_dict(), gains.chance.notna().to_dict())
+
+
+def with_counts(row: Mapping[str, Any], counts: Counts, pair: Pair) -> dict[str, Any]:
     """A row with the runs of both sides that count; without a condition if chance is not known."""
-    level, opponent = pair.cells
     full = dict(row)
-    for name, cell in (("n_level", level), ("n_baseline", opponent)):
-        if cell in gains.typical:
-            full[name] = int(gains.typical[cell].count())
-    known = gains.chance.reindex([level, opponent]).notna()
-    if not known.any():
+    for name, cell in zip(("n_level", "n_baseline"), pair.cells, strict=True):
+        full[name] = counts.typical.get(cell, 0)
+    if not any(counts.has_chance.get(cell) for cell in pair.cells):
         full["condition"] = ""
     return full
 

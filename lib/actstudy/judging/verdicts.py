@@ -86,25 +86,31 @@ def scores_of(
     """A frame as Scores; names: what the columns level, seed, value and task are called in it."""
     if not isinstance(frame, pd.DataFrame):
         raise StudyError(f"{WHERE}: got {type(frame).__name__}; allowed: a pandas frame")
-    columns: dict[str, Any] = {}
-    for name, own in names.items():
-        if own in frame:
-            columns[name] = frame[own]
-        elif own != name:
-            known = [str(column) for column in frame]
-            raise StudyError(
-                f"{WHERE}: {name}: no column {own!r:.60}; {errors.choices(own, known)}"
-            )
-    for name in OPTIONAL:
-        if name in frame:
-            columns[name] = frame[name]
     about: dict[str, Any] = {"unit": unit, "higher_is_better": higher_is_better}
-    if "value" not in columns and set(SUMMARY[1:]) <= set(frame):
-        for name in SUMMARY[1:]:
-            columns[name] = frame[name]
-        summaries = pd.DataFrame(columns)
+    if names["value"] not in frame and set(SUMMARY[1:]) <= set(frame):
+        renamed = columns_of(frame, {name: names[name] for name in ("level", "task")})
+        summaries = renamed.assign(**{name: frame[name] for name in SUMMARY[1:]})
         return Scores(summaries.head(0), metric="mean", summaries=summaries, **about)
-    runs = pd.DataFrame(columns, index=frame.index)
+    runs = columns_of(frame, names)
     if chance is not None and "chance" not in runs:
         runs["chance"] = float(chance)
     return Scores(runs, metric=names["value"], **about)
+
+
+def columns_of(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """The columns of a frame under the names that they have here, and those of OPTIONAL.
+
+    StudyError if one is not there, or twice; a task need not be there unless it is named.
+    """
+    known = [str(column) for column in frame]
+    columns: dict[str, Any] = {}
+    for name, own in [*names.items(), *zip(OPTIONAL, OPTIONAL, strict=True)]:
+        is_optional = name in OPTIONAL or own == name == "task"
+        if own not in frame and is_optional:
+            continue
+        if known.count(own) != 1:
+            number = "two columns" if own in known else "no column"
+            column = f"{number} {own!r:.60}"
+            raise StudyError(f"{WHERE}: {name}: {column}; {errors.choices(own, known)}")
+        columns[name] = frame[own]
+    return pd.DataFrame(columns, index=frame.index)
