@@ -6,8 +6,8 @@ Runs come as they come to `judge`: paired by seed, paired with a fifth of the le
 independent with equal or unequal numbers, or as mean, sd and n alone. Noise is of the six families
 NOISES, those of benchmarks/verdicts.py in which every run is drawn by itself. K = 4 levels and a
 baseline. Rates are shares of studies; `error` is their Monte Carlo standard error. Independent runs
-are permuted PERMUTATIONS times, a twentieth of what `judge` takes, which is as valid. Every case has a
-generator of its own: no number depends on `--processes`.
+are permuted PERMUTATIONS times, a twentieth of what `judge` takes, which is as valid. Every case
+has a generator of its own: no number depends on `--processes`.
 """
 
 import argparse
@@ -190,7 +190,7 @@ def best_and_ranks(noise: str, pattern: str, n: int, studies: int) -> Rows:
     for _ in range(studies):
         several = [ALL[noise](rng, n, LEVELS) + means for _ in range(TASKS)]
         pairs = [ties.of_pairs(x) for x in several]
-        sides = [ties.of_sides([Side.of(column) for column in x.T]) for x in several]
+        sides = [ties.of_sides(sides_of(x)) for x in several]
         kinds = {
             "paired": pairs[0],
             "independent": sides[0],
@@ -207,6 +207,11 @@ def best_and_ranks(noise: str, pattern: str, n: int, studies: int) -> Rows:
         for name, values in zip(names, columns, strict=True):
             rows.append(row("best and ranks", of_case, name, list(values)))
     return rows
+
+
+def sides_of(x: np.ndarray) -> list[Side]:
+    """Each column as a side."""
+    return [Side.of(column) for column in x.T]
 
 
 def outcome(comparisons: Comparisons, means: np.ndarray) -> np.ndarray:

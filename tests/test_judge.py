@@ -15,7 +15,7 @@ from actstudy.judging import words
 from actstudy.judging.question import Question
 from actstudy.judging.scores import MAX_SEEDS, Scores, checked
 
-ASKED = ["--baseline", "a", "--margin", "0.5"]
+QUESTION = ["--baseline", "a", "--margin", "0.5"]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 
 def test_the_sentence_comes_first(folder):
-    done = command(folder, "judge", "runs.csv", *ASKED)
+    done = command(folder, "judge", "runs.csv", *QUESTION)
     assert (done.returncode, done.stderr) == (0, "")
     first = done.stdout.splitlines()[0]
     assert first.startswith("b (+1.92; +1.67 to +2.16) is better than a; c (")
@@ -41,7 +41,7 @@ def test_the_sentence_comes_first(folder):
 
 
 def test_json_has_the_frames_of_the_api_to_the_last_bit(folder):
-    done = command(folder, "judge", "runs.csv", *ASKED, "--json")
+    done = command(folder, "judge", "runs.csv", *QUESTION, "--json")
     content = json.loads(done.stdout)
     table = actstudy.verdicts(pd.read_csv(folder / "runs.csv"), baseline="a", margin=0.5)
     assert [row["p"] for row in content["contrasts"]] == [
@@ -51,14 +51,14 @@ def test_json_has_the_frames_of_the_api_to_the_last_bit(folder):
     assert [row["verdict"] for row in content["contrasts"]] == list(table["verdict"])
     assert content["method"] == "paired by seed"
     assert {row["level"] for row in content["ranks"]} == {"a", "b", "c", "d"}
-    assert content["sentences"][0] in command(folder, "judge", "runs.csv", *ASKED).stdout
+    assert content["sentences"][0] in command(folder, "judge", "runs.csv", *QUESTION).stdout
     assert json.dumps(content, allow_nan=False)
 
 
 @pytest.mark.parametrize("kind", ["png", "pdf", "svg"])
 def test_figure_and_page_are_written(folder, kind):
     files = ["--figure", f"out/forest.{kind}", "--page", "out/page.md"]
-    done = command(folder, "judge", "runs.csv", *ASKED, *files)
+    done = command(folder, "judge", "runs.csv", *QUESTION, *files)
     assert done.returncode == 0
     starts = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
     assert (folder / f"out/forest.{kind}").read_bytes().startswith(starts[kind])
@@ -70,7 +70,7 @@ def test_figure_and_page_are_written(folder, kind):
 
 
 def test_a_page_has_a_forest_of_its_own(folder):
-    assert command(folder, "judge", "runs.csv", *ASKED, "--page", "page.md").returncode == 0
+    assert command(folder, "judge", "runs.csv", *QUESTION, "--page", "page.md").returncode == 0
     assert "](page_forest.png)" in (folder / "page.md").read_text()
     assert (folder / "page_forest.png").is_file()
 
@@ -79,9 +79,9 @@ def test_two_files_are_judged_as_one(folder):
     frame = runs({"a": 0.0}, n=8)
     frame.to_csv(folder / "first.csv", index=False)
     frame.assign(level="b", value=frame["value"] + 3).to_csv(folder / "second.csv", index=False)
-    done = command(folder, "judge", "first.csv", "second.csv", *ASKED)
+    done = command(folder, "judge", "first.csv", "second.csv", *QUESTION)
     assert "b (+3.0" in done.stdout
-    done = command(folder, "judge", "first.csv", "first.csv", *ASKED)
+    done = command(folder, "judge", "first.csv", "first.csv", *QUESTION)
     assert done.returncode == 2
     assert "first.csv:2: got 'a', seed 0 again" in done.stderr
 
@@ -89,17 +89,17 @@ def test_two_files_are_judged_as_one(folder):
 def test_runs_without_shared_seeds_and_means_say_so(folder):
     frame = runs({"a": 0.0, "b": 2.0}, n=9, sd=0.3)
     unseeded(frame).to_csv(folder / "names.csv", index=False)
-    done = command(folder, "judge", "names.csv", *ASKED)
+    done = command(folder, "judge", "names.csv", *QUESTION)
     assert "Runs are taken as independent" in done.stdout
     summaries(frame).to_csv(folder / "means.csv", index=False)
-    done = command(folder, "judge", "means.csv", *ASKED)
+    done = command(folder, "judge", "means.csv", *QUESTION)
     assert "nearly normal noise" in done.stdout
     assert "b (+1.69; +1.48 to +1.90) is better than a. The best is b." in done.stdout
 
 
 def test_two_independent_runs_a_side_say_how_many_are_needed(folder):
     unseeded(runs({"a": 0.0, "b": 9.0}, n=3)).to_csv(folder / "few.csv", index=False)
-    done = command(folder, "judge", "few.csv", *ASKED)
+    done = command(folder, "judge", "few.csv", *QUESTION)
     assert "too few runs (3 and 3; it takes 5 of each)" in done.stdout
     assert "more runs of both) is without a verdict" in done.stdout
 
@@ -203,7 +203,7 @@ def test_judge_refuses_its_file_in_one_line_and_writes_nothing(tmp_path, fault):
     frame, _ = BAD[fault]
     frame.to_csv(tmp_path / "runs.csv", index=False)
     files = ["--figure", "f.png", "--page", "p.md"]
-    done = command(tmp_path, "judge", "runs.csv", *ASKED, *files)
+    done = command(tmp_path, "judge", "runs.csv", *QUESTION, *files)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("actstudy: runs.csv")
     assert done.stderr.count("\n") == 1
@@ -218,14 +218,17 @@ def test_judge_refuses_its_file_in_one_line_and_writes_nothing(tmp_path, fault):
         (["--baseline", "a", "--margin", "-1"], "--margin: got '-1'; allowed: a number above 0"),
         (["--baseline", "a", "--margin", "nan"], "--margin: got 'nan'; allowed: a number above 0"),
         (["--baseline", "a", "--margin", "1", "2"], "--margin: got '1'; allowed: one number, or"),
-        ([*ASKED, "--figure", "f.gif"], "--figure: got 'f.gif'; allowed: a name that ends in .png"),
-        ([*ASKED, "--page", "."], "--page: got '.', a folder; allowed: a file"),
-        ([*ASKED, "--unpaired", "--looks"], "looks: got True for runs that are unpaired"),
-        ([*ASKED, "--paired", "--unpaired"], "not allowed with argument"),
-        ([*ASKED, "--family", "all"], "--family: got 'all'; allowed: task, study"),
-        ([*ASKED, "--chance", "x"], "--chance: got 'x'; allowed: a number"),
-        ([*ASKED, "--value", "valu"], "did you mean 'value'?"),
-        ([*ASKED, "--lower_is_better"], "did you mean '--lower-is-better'?"),
+        (
+            [*QUESTION, "--figure", "f.gif"],
+            "--figure: got 'f.gif'; allowed: a name that ends in .png",
+        ),
+        ([*QUESTION, "--page", "."], "--page: got '.', a folder; allowed: a file"),
+        ([*QUESTION, "--unpaired", "--looks"], "looks: got True for runs that are unpaired"),
+        ([*QUESTION, "--paired", "--unpaired"], "not allowed with argument"),
+        ([*QUESTION, "--family", "all"], "--family: got 'all'; allowed: task, study"),
+        ([*QUESTION, "--chance", "x"], "--chance: got 'x'; allowed: a number"),
+        ([*QUESTION, "--value", "valu"], "did you mean 'value'?"),
+        ([*QUESTION, "--lower_is_better"], "did you mean '--lower-is-better'?"),
     ],
 )
 def test_a_flag_that_cannot_be_is_one_line(folder, flags, line):

@@ -76,16 +76,16 @@ def study(folder, n, looks, lost=()):
 def assert_same(own, of_study):
     """Both frames have the same contrasts, to the last bit."""
     own = own.astype(dict.fromkeys(judging.WHOLE, object))
-    left = own[SAME].reset_index(drop=True)
-    right = of_study[SAME].reset_index(drop=True)
-    assert len(left)
+    again = own[SAME].reset_index(drop=True)
+    expected = of_study[SAME].reset_index(drop=True)
+    assert len(again)
     for name in SAME:
-        if right[name].dtype.kind in "fiub" or name in judging.WHOLE:
-            a = pd.to_numeric(left[name]).astype(float).to_numpy()
-            b = pd.to_numeric(right[name]).astype(float).to_numpy()
+        if expected[name].dtype.kind in "fiub" or name in judging.WHOLE:
+            a = pd.to_numeric(again[name]).astype(float).to_numpy()
+            b = pd.to_numeric(expected[name]).astype(float).to_numpy()
             np.testing.assert_array_equal(a, b, err_msg=name)
         else:
-            assert list(left[name]) == list(right[name]), name
+            assert list(again[name]) == list(expected[name]), name
 
 
 def judged_again(values, settings, **more):
@@ -267,8 +267,8 @@ def test_seeds_say_whether_runs_are_pairs():
     assert actstudy.verdicts(frame, baseline="a", margin=1).attrs["method"] == "paired by seed"
     other = frame.assign(seed=frame["seed"] + 5 * (frame["level"] == "b"))
     assert actstudy.verdicts(other, baseline="a", margin=1).attrs["method"] == "unpaired"
-    asked = actstudy.verdicts(other, baseline="a", margin=1, paired=True)
-    assert list(asked["n"]) == [5]
+    as_pairs = actstudy.verdicts(other, baseline="a", margin=1, paired=True)
+    assert list(as_pairs["n"]) == [5]
     shuffled = frame.sample(frac=1, random_state=0)
     table = actstudy.verdicts(frame, baseline="a", margin=1)
     assert_frame_equal(actstudy.verdicts(shuffled, baseline="a", margin=1)[["p"]], table[["p"]])

@@ -38,7 +38,7 @@ def ranks(
 ) -> pd.DataFrame:
     """A row per level: whether it may be the best, and the ranks that it may have.
 
-    frame and arguments: as of `verdicts`. in_set: it cannot be told apart from the best by at
+    frame and arguments: as of `verdicts`. in_set: it cannot be separated from the best by at
     least the margin; the set holds the truly best level with 95%. first, last: its rank is between
     these, 1 being the best; all intervals of a task hold at once with 95%. behind: by how much its
     mean is worse than the best mean, in `unit`. With several tasks that share levels there are rows

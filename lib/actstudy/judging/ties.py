@@ -1,4 +1,4 @@
-"""Which levels cannot be told apart from the best, and which rank each may have.
+"""Which levels cannot be separated from the best, and which rank each may have.
 
 A level leaves the tie group if another one is better by at least the margin, by a one-sided t test
 at 5% / (K - 1): the rule of `choice`, for runs that share seeds, are independent, or are known by

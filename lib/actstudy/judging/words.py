@@ -78,7 +78,7 @@ def best_sentence(rows: pd.DataFrame) -> str:
     if len(names) == 1:
         return f"The best is {names[0]}."
     if len(names) == len(rows):
-        return f"None of the {len(names)} levels can be told apart from the best."
+        return f"None of the {len(names)} levels can be separated from the best."
     more = "" if len(names) <= MAX_NAMED else f" and {len(names) - MAX_NAMED} more"
     among = listed(names[:MAX_NAMED]) if not more else ", ".join(names[:MAX_NAMED]) + more
     return f"The best cannot be named: it is one of {among}."
