@@ -176,6 +176,10 @@ BAD = {  # what is wrong -> a frame, and what its line must hold
         ["baseline: got 'a'; did you mean 'aa'?"],
     ),
     "a baseline that one task lacks": (in_one_task(), ["'y': no run of the baseline 'a'"]),
+    "a flag that is none": (
+        TWO.assign(diverged="maybe"),
+        ["row 0: diverged: got 'maybe'; allowed"],
+    ),
     "a million rows": (
         runs({"a": 0.0, "b": 1.0}, n=500_000),
         [f"got 500,000 rows of 'a'; allowed: up to {MAX_SEEDS:,} runs"],
@@ -264,6 +268,19 @@ def test_a_frame_is_asked_for():
     refusal(
         lambda: actstudy.verdicts([1, 2], baseline="a", margin=1), "got list; allowed: a pandas"
     )
+
+
+def test_flags_may_be_words_or_numbers():
+    for yes, no in ((True, False), ("True", "false"), (1, 0), (1.0, np.nan), ("1", None)):
+        frame = TWO.assign(diverged=[yes if row == 2 else no for row in range(len(TWO))])
+        rows = checked(frame.astype({"diverged": object}), "x")
+        assert list(rows.index[rows["diverged"]]) == [2]
+
+
+def test_levels_may_be_numbers():
+    frame = TWO.assign(level=TWO["level"].map({"a": 0.1, "b": 0.3}))
+    table = actstudy.verdicts(frame, baseline=0.1, margin=0.5)
+    assert list(table["level"]) == ["0.3"]
 
 
 def test_checked_rows_keep_what_they_say():

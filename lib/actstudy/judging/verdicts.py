@@ -69,7 +69,7 @@ def verdicts(
     if not isinstance(scores, Scores):
         names = {"level": level, "seed": seed, "value": value, "task": task}
         scores = scores_of(scores, names, chance, unit, higher_is_better)
-    question = Question(baseline, margin, paired, looks, family, all_pairs, tuple(planned))
+    question = Question(str(baseline), margin, paired, looks, family, all_pairs, tuple(planned))
     table = judged(scores, question, WHERE)
     columns = ("mean", "sd", "low", "high", "visible", "mean_all", "margin")
     table.attrs["units"] = dict.fromkeys(columns, scores.unit)
