@@ -11,6 +11,7 @@ from importlib import metadata
 
 import pytest
 from commands import command
+from made_up import build, study_of
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from project import provide
@@ -85,19 +86,25 @@ sys.meta_path[:] = map(Only, sys.meta_path)
 
 
 def required(distribution, extra=""):
-    """The names of what a distribution requires here under one of its extras, transitively."""
+    """The names of what a distribution requires here under one of its extras, transitively.
+
+    An extra may name others of the same distribution.
+    """
     names = set()
-    waiting = [distribution]
+    waiting = [(distribution, extra)]
     while waiting:
-        package = waiting.pop()
-        of_package = extra if package is distribution else ""
+        package, of_package = waiting.pop()
         for text in package.requires or ():
             requirement = Requirement(text)
             marker = requirement.marker
             name = canonicalize_name(requirement.name)
-            if name not in names and (not marker or marker.evaluate({"extra": of_package})):
+            if marker and not marker.evaluate({"extra": of_package}):
+                continue
+            if name == canonicalize_name(distribution.name):
+                waiting += [(distribution, other) for other in requirement.extras]
+            elif name not in names:
                 names.add(name)
-                waiting.append(metadata.distribution(name))
+                waiting.append((metadata.distribution(name), ""))
     return names
 
 
@@ -190,23 +197,21 @@ def test_the_wheel_offers_keras_and_asks_for_it_nowhere_else(installed):
 
 @pytest.fixture
 def core(installed, tmp_path):
-    """Runs Python where no package can be imported but those of the wheel's extra `health`.
+    """Runs Python where no package can be imported but those of the wheel's core.
 
-    more: distributions that can be imported too, with what they require.
+    extra: one of the wheel's, such as `health`. more: distributions that can be imported too, with
+    what they require.
     """
     (wheels_own,) = metadata.distributions(path=[str(installed)])
-    names = required(wheels_own, "health")
-    assert names == required(wheels_own)
-    assert "torch" in names
-    assert not names & {"pandas", "snakemake", "torchvision"}
     (tmp_path / "mine.py").write_text(OWN_MODEL)
     absent = tmp_path / "absent"
     absent.mkdir()
 
-    def run(*words, more=(), status=0):
-        others = set(more).union(*[required(metadata.distribution(name)) for name in more])
-        allowed = {"actstudy", "mine", *modules_of(names | others)}
-        lists = f"ALLOWED = {allowed}\nDISTRIBUTIONS = {names | others}\n"
+    def run(*words, extra="", more=(), status=0):
+        names = required(wheels_own, extra)
+        names |= set(more).union(*[required(metadata.distribution(name)) for name in more])
+        allowed = {"actstudy", "mine", *modules_of(names)}
+        lists = f"ALLOWED = {allowed}\nDISTRIBUTIONS = {names}\n"
         (absent / "sitecustomize.py").write_text(lists + ONLY)
         paths = [absent, installed]
         return call(sys.executable, *words, folder=tmp_path, paths=paths, status=status)
@@ -219,15 +224,69 @@ def modules_in(printed):
     return set(printed.rsplit("modules:", 1)[1].splitlines()[0].split())
 
 
-def test_monitor_and_doctor_need_the_core_alone(core):
+def test_the_core_has_no_torch_and_each_extra_what_it_says(installed):
+    (wheels_own,) = metadata.distributions(path=[str(installed)])
+    bare = required(wheels_own)
+    assert {"pandas", "pyarrow", "scipy", "matplotlib"} <= bare
+    assert not bare & {"torch", "snakemake", "torchvision", "scikit-learn", "jinja2"}
+    assert {"torch"} <= required(wheels_own, "health") - bare
+    assert not required(wheels_own, "health") & {"snakemake", "torchvision"}
+    assert "torch" in required(wheels_own, "train")
+    workflow = required(wheels_own, "workflow")
+    assert "snakemake" in workflow
+    assert "torch" not in workflow
+    assert required(wheels_own, "study") == workflow | required(wheels_own, "train")
+
+
+JUDGED = """
+import sys, time
+start = time.perf_counter()
+import actstudy
+seconds = time.perf_counter() - start
+assert seconds < 1, seconds
+assert not {"pandas", "numpy", "pyarrow"} & set(sys.modules)
+import pandas as pd
+values = {"a": [1.0, 1.1, 0.9, 1.2, 1.05, 0.95, 1.0, 1.1]}
+values["b"] = [value**2 + 1 for value in values["a"]]
+runs = pd.DataFrame(values).rename_axis("seed").reset_index().melt("seed", var_name="level")
+table = actstudy.verdicts(runs, baseline="a", margin=0.1)
+assert list(table["verdict"]) == ["better"]
+assert list(actstudy.ranks(runs, margin=0.1)["level"]) == ["b", "a"]
+runs.to_csv("runs.csv", index=False)
+results = actstudy.load("study")
+assert len(results.runs) and results.contrasts.attrs["units"] is not None
+results.figure("forest", task="mlp").savefig("forest.png")
+assert "torch" not in sys.modules
+from actstudy.commands import cli
+cli.main(["judge", "runs.csv", "--baseline", "a", "--margin", "0.1", "--figure", "f.pdf"])
+"""
+
+
+def test_anyones_runs_are_judged_where_no_torch_is(core, tmp_path):
+    """`import actstudy`, load, verdicts, ranks, a figure, and `judge`."""
+    axes = {"activation": ["relu", "gelu"]}
+    mlp = {"seeds": 8, "epochs": 1, "depth": 1, "width": 16, "warmup": 0}
+    study = study_of(tmp_path, {"axes": axes, "tasks": {"mlp": mlp}})
+    build(study, tmp_path / "study", lambda run: "completed")
+    printed = core("-c", JUDGED)
+    assert printed.startswith("b (+1.0")
+    assert "is better than a" in printed
+    assert (tmp_path / "f.pdf").read_bytes().startswith(b"%PDF")
+    assert (tmp_path / "forest.png").stat().st_size > 1_000
+    refused = core("-m", "actstudy", "doctor", "--model", "mine:net", "--batch", "x.pt", status=2)
+    assert "the package torch is missing; to fix: pip install 'actstudy[health]'" in refused
+    assert "Traceback" not in refused
+
+
+def test_monitor_and_doctor_need_torch_beside_the_core(core):
     doctor = DOCTOR.replace("MODEL", "net")
-    printed = core("-c", f"{MONITOR}{BATCH}{LOADED}{doctor}")
+    printed = core("-c", f"{MONITOR}{BATCH}{LOADED}{doctor}", extra="health")
     assert "steps of Adam" in printed
     loaded = modules_in(printed)
     assert {"actstudy", "torch"} <= loaded
     assert not loaded & {"pandas", "scipy", "pydantic", "ruamel"}
     run = ["train", "--task", "mlp", "--activation", "relu", "--epochs", "1"]
-    refused = core("-m", "actstudy", *run, status=2)
+    refused = core("-m", "actstudy", *run, extra="health", status=2)
     assert "No module named 'mnist1d'; to fix: pip install 'actstudy[study]'" in refused
     assert "Traceback" not in refused
 
@@ -238,7 +297,8 @@ def test_the_ten_lines_of_the_docs_watch_a_torchvision_model(core):
     loop = block[block.index("model = ") : block.index("print(health)")]
     assert len(loop.splitlines()) <= 10
     doctor = DOCTOR.replace("MODEL", "vision")
-    printed = core("-c", f"{BATCH}{block}{LOADED}{doctor}", more=["torchvision"])
+    more = {"extra": "health", "more": ["torchvision"]}
+    printed = core("-c", f"{BATCH}{block}{LOADED}{doctor}", **more)
     assert "coverage: steps: 4 seen, 2 read; calls of activations: 17 of 17 read" in printed
     assert "torchvision" in modules_in(printed)
     assert not modules_in(printed) & {"pandas", "scipy", "pydantic", "ruamel", "snakemake"}

@@ -8,145 +8,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import actstudy
-from actstudy.commands import (
-    certify,
-    choose,
-    completion,
-    demo,
-    doctor,
-    gate,
-    leaving,
-    measure,
-    properties,
-    published,
-    run,
-    run_words,
-    study,
-    templates,
-    training,
-)
+from actstudy.commands import completion, leaving, run_words
 from actstudy.commands.internal import INTERNAL, Command, refusal
+from actstudy.commands.listed import LISTED
 from actstudy.commands.parser import Parser, existing_folder, flush_output, named_task
 from actstudy.contract import checkout, errors, invocation, own, store
 from actstudy.contract.errors import StudyError
 
 COMMANDS = (
-    Command(
-        "run",
-        "run a study in this folder: train what is missing, then write its page",
-        run.add_flags,
-        run.run,
-        examples=run.EXAMPLES,
-        passes=True,
-    ),
-    Command(
-        "train",
-        "train one run",
-        training.add_train_flags,
-        training.train,
-        trains=True,
-        examples=training.EXAMPLES,
-    ),
-    Command(
-        "template",
-        "print a task as a study file, or write a module of an activation of your own",
-        templates.add_flags,
-        templates.template,
-        examples=templates.EXAMPLES,
-    ),
-    Command(
-        "certify",
-        "test an activation, your own or a registered one, and measure its data sheet",
-        certify.add_flags,
-        certify.certify,
-        examples=certify.EXAMPLES,
-    ),
-    Command(
-        "properties",
-        "what activations are, computed from the functions themselves: shape, signal, halves, cost",
-        properties.add_flags,
-        properties.properties,
-        examples=properties.EXAMPLES,
-    ),
-    Command(
-        "choose",
-        "which activations measured runs cannot separate from the best, the cheapest first",
-        choose.add_flags,
-        choose.choose,
-        examples=choose.EXAMPLES,
-    ),
-    gate.COMMAND,
-    Command(
-        "status",
-        "what is done, running and still to do; exit status 1 if a run failed",
-        study.add_config_flag,
-        study.status,
-        examples="actstudy status --config config/depth.yaml",
-    ),
-    Command(
-        "cost",
-        "time, disk and memory that a study's missing runs take, from a few timed steps",
-        study.add_config_flag,
-        study.cost,
-        examples="actstudy cost\nactstudy cost --config config/my_depth.yaml",
-    ),
-    Command(
-        "retry",
-        "clear runs that have ended, so that the next start trains them again",
-        study.add_retry_flags,
-        study.retry,
-        examples="actstudy retry failed\nactstudy retry results/runs/mlp/relu-s0-2cc202ef473f",
-    ),
-    Command(
-        "summary",
-        "write the summary of what exists",
-        study.add_summary_flags,
-        study.summary,
-        examples="actstudy summary --partial",
-    ),
-    Command(
-        "export",
-        "write the curves of every run that has ended as CSV",
-        study.add_export_flags,
-        study.export,
-        examples="actstudy export\nactstudy export ~/curves --decimal ,",
-    ),
-    Command(
-        "doctor",
-        "what the health of a run, or of your own model, means",
-        doctor.add_flags,
-        doctor.doctor,
-        examples="actstudy doctor results/runs/mlp/*\n"
-        "actstudy doctor --model mine:net --batch batch.pt",
-    ),
-    Command(
-        "demo",
-        "a table and a picture in seconds: why activations exist, what health is, ...",
-        demo.add_flags,
-        demo.demo,
-        examples=demo.EXAMPLES,
-    ),
-    Command(
-        "replicate",
-        "train a published table again and print both side by side",
-        published.add_flags,
-        published.replicate,
-        examples="actstudy replicate config/replicate/mnist1d_activations.yaml",
-    ),
-    Command(
-        "check",
-        "recompute a published table's p, d and intervals; name rows that are impossible",
-        published.add_flags,
-        published.check,
-        examples="actstudy check config/replicate/mish_cifar10.yaml",
-    ),
-    Command(
-        "measure",
-        "measure claims of guides again: claimed, measured, n, verdict",
-        measure.add_flags,
-        measure.measure,
-        examples=measure.EXAMPLES,
-    ),
+    *LISTED,
     Command(
         "completion",
         "print what completes commands and flags in a shell",

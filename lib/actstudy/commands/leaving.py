@@ -6,6 +6,7 @@ import sys
 
 from actstudy.contract.errors import StudyError
 
+EXTRAS = {"torch": "health]', or, to train, 'actstudy[study"}  # package -> what brings it
 CLOSED_PIPE = 141  # 128 + SIGPIPE: the reader of the output, such as `head`, has ended
 
 
@@ -35,4 +36,5 @@ def missing_package(error: ModuleNotFoundError) -> str:
     package = (error.name or "").partition(".")[0]
     if package in ("", "actstudy"):
         raise error
-    return f"the package {package} is missing; to fix: pip install 'actstudy[study]'"
+    extra = EXTRAS.get(package, "study")
+    return f"the package {package} is missing; to fix: pip install 'actstudy[{extra}]'"

@@ -13,6 +13,7 @@ from actstudy.contract.errors import StudyError
 ROW = ("level", "seed", "value")  # columns that every frame of runs has
 SUMMARY = ("level", "mean", "sd", "n")  # columns that every frame of summaries has
 CELL = ["task", "group", "level"]
+FLAGS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 # of `pd.read_csv`: floats as they were written, which pandas 3.1 gives by default
 EXACT: dict[str, Any] = {}
 if [*map(int, pd.__version__.split(".")[:2])] < [3, 1]:
@@ -53,8 +54,7 @@ def checked(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     for name in CELL:
         rows[name] = text_column(frame, name, where)
     rows["seed"] = seed_column(frame, where)
-    diverged = frame["diverged"] if "diverged" in frame else pd.Series(False, frame.index)
-    rows["diverged"] = diverged.fillna(False).astype(bool)
+    rows["diverged"] = flag_column(frame, "diverged", where)
     rows["chance"] = number_column(frame, "chance", where)
     rows["value"] = number_column(frame, "value", where)
     check_finite(rows, where)
@@ -98,6 +98,19 @@ def seed_column(frame: pd.DataFrame, where: str) -> pd.Series:
     return seeds.astype(str)
 
 
+def flag_column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
+    """A column of yes and no, in words or as 1 and 0; no if it is missing or not there."""
+    if name not in frame:
+        return pd.Series(False, frame.index)
+    words = frame[name].astype(object).fillna(False).map(lambda value: str(value).lower())
+    flags = words.map(FLAGS)
+    if flags.isna().any():
+        row = frame.index[flags.isna()][0]
+        got = words[flags.isna()].iloc[0]
+        raise StudyError(f"{where}: row {row}: {name}: got {got!r:.60}; allowed: true, false, 1, 0")
+    return flags.astype(bool)
+
+
 def number_column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
     """A column of numbers; missing ones of a column that is not there. Text is refused."""
     if name not in frame:
@@ -108,7 +121,7 @@ def number_column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
     wrong = numbers.isna() & frame[name].notna()
     if wrong.any():
         row = frame.index[wrong][0]
-        got = frame.loc[row, name]
+        got = frame.loc[wrong, name].iloc[0]
         raise StudyError(f"{where}: row {row}: {name}: got {str(got)!r:.60}; allowed: a number")
     return numbers.astype(float)
 

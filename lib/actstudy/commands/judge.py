@@ -1,0 +1,227 @@
+"""`judge`: verdicts on anyone's runs, from the files that their tools wrote."""
+
+import argparse
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actstudy.commands.parser import Parser
+from actstudy.contract import errors, store
+from actstudy.contract.errors import StudyError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from actstudy.judging.answer import Answer
+    from actstudy.judging.question import Question
+    from actstudy.judging.scores import Scores
+
+EXAMPLES = """actstudy judge runs.csv --baseline adamw --margin 0.005
+actstudy judge a.csv b.csv --baseline a --margin 0.1 --lower-is-better --figure forest.png
+actstudy judge runs.csv --baseline adamw --margin cifar=0.005 lm=0.02 --json"""
+READ = {  # a field of readers.Options -> its help
+    "value": "column or metric that is judged",
+    "level": "column of what is compared: optimizer, model, ...",
+    "seed": "column of seeds, or of names of runs",
+    "task": "column of tasks, each of which is judged by itself",
+    "group": "column of settings within which levels are compared",
+    "diverged": "column that says which runs diverged; nan: those without a finite value",
+    "step": "column of steps, if a run has several rows",
+    "pick": "which of several values of a run counts: last, best, mean, min:NAME, max:NAME",
+    "run_name": "how names of runs are made: {level}/seed{seed}",
+    "kind": "the reader, if the source does not say it",
+}
+PICTURES = (".png", ".pdf", ".svg")
+
+
+def add_flags(parser: Parser) -> None:
+    """The sources, what is asked of them, and the form of the answer."""
+    parser.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="files or folders")
+    parser.add_argument("--baseline", metavar="LEVEL", help="what the others are compared with")
+    parser.add_argument(
+        "--margin",
+        nargs="+",
+        metavar="MARGIN",
+        help="smallest difference that matters, in the unit of the values: a number, or TASK=NUMBER"
+        " for each task",
+    )
+    parser.add_argument("--lower-is-better", action="store_true", help="of the values")
+    pairing = parser.add_mutually_exclusive_group()
+    pairing.add_argument(
+        "--paired",
+        action="store_true",
+        default=None,
+        help="runs of one seed belong together (default: if both sides have the same seeds)",
+    )
+    pairing.add_argument(
+        "--unpaired", dest="paired", action="store_false", default=None, help="they do not"
+    )
+    parser.add_argument("--looks", action="store_true", help="seeds came at 8, 12 and 20, in order")
+    parser.add_argument(
+        "--family",
+        choices=("task", "study"),
+        default="task",
+        help="what the 5%% of false verdicts are for: each task, or all together",
+    )
+    parser.add_argument(
+        "--chance",
+        type=_finite,
+        metavar="VALUE",
+        help="value of a model that knows nothing: runs that fell to it collapsed",
+    )
+    parser.add_argument("--unit", default="", help="of the values, for tables and figure")
+    for name, words in READ.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="NAME", help=words)
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="forest as PNG, PDF or SVG")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="the answer as Markdown")
+    parser.add_argument("--json", action="store_true", help="the answer as JSON")
+
+
+def judge(arguments: argparse.Namespace) -> int:
+    """Print the sentence, the table and what was assumed, and write what was asked for."""
+    from actstudy.judging import answer as answering
+    from actstudy.judging import words
+
+    check_files(arguments)
+    source = ", ".join(map(str, arguments.sources))
+    scores = read_sources(arguments)
+    answer = answering.answer(scores, question_of(arguments, scores), source)
+    write_files(arguments, answer)
+    if arguments.json:
+        print(json.dumps(words.as_data(answer), indent=1))
+        return 0
+    print("\n".join(words.sentences(answer)))
+    for head, table in words.tables(answer):
+        print(f"\n{errors.visible(head)}:\n" if head else "")
+        print(table)
+    print("\nassumed:")
+    for sentence in answer.assumptions:
+        print(f"- {sentence}")
+    return 0
+
+
+def check_files(arguments: argparse.Namespace) -> None:
+    """StudyError for a figure or page that could not be written in the end."""
+    figure = arguments.figure
+    if figure and figure.suffix.lower() not in PICTURES:
+        raise StudyError(
+            f"command line: --figure: got {str(figure)!r}; allowed: a name that ends in "
+            f"{', '.join(PICTURES)}"
+        )
+    for flag, path in (("--figure", figure), ("--page", arguments.page)):
+        if path and path.is_dir():
+            raise StudyError(f"command line: {flag}: got {str(path)!r}, a folder; allowed: a file")
+
+
+def read_sources(arguments: argparse.Namespace) -> "Scores":
+    """The scores of all sources together, with what the command line says of them."""
+    import dataclasses
+
+    from actstudy.judging import answer as answering
+    from actstudy.judging import readers
+
+    own = {name: getattr(arguments, name) for name in READ}
+    options = readers.Options(**own, higher_is_better=not arguments.lower_is_better)
+    parts = []
+    for source in arguments.sources:
+        scores = readers.read(source, options)
+        if arguments.lower_is_better:
+            scores = dataclasses.replace(scores, higher_is_better=False)
+        if arguments.unit:
+            scores = dataclasses.replace(scores, unit=arguments.unit)
+        parts.append((str(source), scores))
+    scores = answering.joined(parts)
+    if arguments.chance is not None and "chance" not in scores.frame:
+        frame = scores.frame.assign(chance=arguments.chance)
+        scores = dataclasses.replace(scores, frame=frame)
+    return scores
+
+
+def question_of(arguments: argparse.Namespace, scores: "Scores") -> "Question":
+    """What is asked; StudyError that names what the source has if a flag is missing."""
+    from actstudy.judging.question import Question
+
+    levels = scores.frame if scores.summaries is None else scores.summaries
+    if arguments.baseline is None:
+        known = levels["level"].astype(str).unique() if "level" in levels else []
+        raise StudyError(f"command line: --baseline: missing; {errors.choices('', known)}")
+    if arguments.margin is None:
+        raise StudyError(
+            "command line: --margin: missing; allowed: the smallest difference that matters, in "
+            "the unit of the values, stated before the numbers are seen"
+        )
+    return Question(
+        arguments.baseline,
+        margin_of(arguments.margin),
+        arguments.paired,
+        arguments.looks,
+        arguments.family,
+    )
+
+
+def margin_of(texts: list[str]) -> float | dict[str, float]:
+    """One margin, or one per task."""
+    if len(texts) == 1 and "=" not in texts[0]:
+        return positive(texts[0])
+    margins = {}
+    for text in texts:
+        task, equals, number = text.rpartition("=")
+        if not equals or not task:
+            raise StudyError(
+                f"command line: --margin: got {text!r:.60}; allowed: one number, or TASK=NUMBER "
+                "for each task"
+            )
+        margins[task] = positive(number)
+    return margins
+
+
+def positive(text: str) -> float:
+    """A number above 0 from a flag's text."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise StudyError(f"command line: --margin: got {text!r:.60}; allowed: a number above 0")
+    return number
+
+
+def write_files(arguments: argparse.Namespace, answer: "Answer") -> None:
+    """Write figure and page, each by rename, once both are made; a page has a figure of its own."""
+    if not arguments.figure and not arguments.page:
+        return
+    from actstudy.judging import page
+    from actstudy.judging.forest import forest
+
+    drawn = forest(answer)
+    picture = arguments.figure
+    text = ""
+    if arguments.page:
+        picture = picture or arguments.page.with_name(f"{arguments.page.stem}_forest.png")
+        text = page.page(answer, os.path.relpath(picture, arguments.page.parent))
+    save(drawn, picture)
+    if arguments.page:
+        with store.replacing(arguments.page) as draft:
+            draft.write_text(text, encoding="utf-8")
+    for path in filter(None, (picture, arguments.page)):
+        print(f"written: {errors.visible(path)}", file=sys.stderr)
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """Write a figure in the form that its name says."""
+    with store.replacing(path) as draft:
+        figure.savefig(draft, format=path.suffix[1:].lower(), dpi=160)
+
+
+def _finite(text: str) -> float:
+    """A finite number from a flag's text."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"got {text!r}; allowed: a number")
+    return number

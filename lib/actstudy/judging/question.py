@@ -1,0 +1,131 @@
+"""What is asked of somebody's numbers: against which level, by how much, with which tests."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from actstudy.contract import errors
+from actstudy.contract.errors import StudyError
+from actstudy.contract.plan import TaskPlan
+from actstudy.judging.scores import Scores
+
+FAMILIES = ("task", "study")  # what the 5% of false verdicts are for
+PAIRED = "paired by seed"
+UNPAIRED = "unpaired"
+SUMMARIES = "from summaries"
+SHARED = 0.8  # of the smaller side's seeds that both sides have, if runs are taken as pairs
+
+
+@dataclass(frozen=True)
+class Question:
+    """The comparison that is asked for.
+
+    margin: the smallest difference that matters, in the unit of the values; one for all tasks or
+    one per task. paired: whether runs of one seed belong together, None if their seeds shall say.
+    looks: whether seeds are added at 8, 12 and 20, else everything is judged at once. family: what
+    the 5% of false verdicts are for. all_pairs: also every pair of levels, a second family.
+    planned: levels that count in the family of every group even if they have no run.
+    """
+
+    baseline: str
+    margin: float | Mapping[str, float]
+    paired: bool | None = None
+    looks: bool = False
+    family: str = "task"
+    all_pairs: bool = False
+    planned: tuple[str, ...] = ()
+
+    def margin_of(self, task: str) -> float:
+        """The margin of a task; StudyError if it has none, or if it is no positive number."""
+        margin = self.margin
+        if isinstance(margin, Mapping):
+            if task not in margin:
+                raise StudyError(
+                    f"margin: none of task {task!r:.60}; {errors.choices(task, margin)}"
+                )
+            margin = margin[task]
+        try:
+            number = float(margin)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not 0 < number < math.inf:
+            raise StudyError(
+                f"margin: got {margin!r:.60}; allowed: the smallest difference that matters, a "
+                "positive number in the unit of the values"
+            )
+        return number
+
+
+def check(question: Question, rows: pd.DataFrame, where: str) -> None:
+    """StudyError if the baseline is not in every group of a task, or an option is no option."""
+    if question.family not in FAMILIES:
+        raise StudyError(f"family: got {question.family!r:.60}; allowed: {', '.join(FAMILIES)}")
+    baseline = question.baseline
+    levels = list(rows["level"].unique())
+    if baseline not in levels:
+        raise StudyError(
+            f"{where}: baseline: got {baseline!r:.60}; {errors.choices(baseline, levels)}"
+        )
+    for (task, group), part in rows.groupby(["task", "group"], sort=False):
+        question.margin_of(task)
+        place = " ".join(filter(None, [task, group]))
+        own = list(part["level"].unique())
+        if baseline not in own:
+            raise StudyError(
+                f"{where}: {place!r:.60}: no run of the baseline {baseline!r:.60}; allowed: runs "
+                f"of it in every task; there are {', '.join(own[: errors.MAX_NAMES])}"
+            )
+        if own == [baseline]:
+            raise StudyError(f"{where}: {place!r:.60}: got the baseline alone; allowed: two levels")
+
+
+def method_of(question: Question, scores: Scores, rows: pd.DataFrame) -> str:
+    """PAIRED or UNPAIRED: as asked, else as the reader says, else as the seeds say.
+
+    Runs are pairs if in every contrast nearly all seeds of the side with fewer runs are seeds of
+    the other side too. The values have no part in it.
+    """
+    are_pairs = scores.paired if question.paired is None else question.paired
+    if are_pairs is None:
+        are_pairs = shared_seeds(rows, question.baseline) >= SHARED
+    return PAIRED if are_pairs else UNPAIRED
+
+
+def shared_seeds(rows: pd.DataFrame, baseline: str) -> float:
+    """The share of the smaller side's seeds that both sides have, in the contrast with the least.
+
+    Without a baseline levels are compared with the one that has most seeds.
+    """
+    least = 1.0
+    for _, part in rows.groupby(["task", "group"], sort=False):
+        seeds = {level: set(own) for level, own in part.groupby("level", sort=False)["seed"]}
+        reference = baseline or max(seeds, key=lambda level: len(seeds[level]))
+        of_baseline = seeds.pop(reference)
+        for own in seeds.values():
+            least = min(least, len(own & of_baseline) / min(len(own), len(of_baseline)))
+    return least
+
+
+def task_plan(question: Question, scores: Scores, task: str) -> TaskPlan:
+    """A task as the procedure takes it: what is compared, in which unit, with which margin."""
+    return TaskPlan(
+        title=task or scores.metric,
+        metric=scores.metric,
+        unit=scores.unit,
+        higher_is_better=scores.higher_is_better,
+        predicts="values",
+        x_axis="",
+        margin=question.margin_of(task),
+        margin_reason="stated with the question",
+        log_unit=None,
+        classes={},
+        targets=[],
+        baseline=question.baseline,
+        recipe={},
+        axes={},
+        looks=question.looks,
+        tune_lr=None,
+        figures=(),
+    )
