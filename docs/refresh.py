@@ -29,6 +29,7 @@ import quoted_frameworks
 import quoted_guide
 import quoted_losses
 import simulated
+import simulated_judge
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(?<=<!-- table )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -83,6 +84,12 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "size_coverage": simulated.size_coverage,
     "choice_sets": simulated.choice_sets,
     "choice_questions": simulated.choice_questions,
+    "judge_paired": simulated_judge.paired_errors,
+    "judge_independent": simulated_judge.independent_errors,
+    "judge_equivalences": simulated_judge.false_equivalences,
+    "judge_best": simulated_judge.best_and_ranks,
+    "judge_found": simulated_judge.shares_found,
+    "judge_power": simulated_judge.promised_power,
     "loss_faults": quoted_losses.faults,
     "loss_gradients": quoted_losses.gradients,
     "loss_cost": quoted_losses.cost,
