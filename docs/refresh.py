@@ -31,6 +31,7 @@ import quoted_judge
 import quoted_losses
 import simulated
 import simulated_gate
+import simulated_judge
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(?<=<!-- table )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -91,6 +92,12 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "gate_rules": simulated_gate.gate_rules,
     "choice_sets": simulated.choice_sets,
     "choice_questions": simulated.choice_questions,
+    "judge_paired": simulated_judge.paired_errors,
+    "judge_independent": simulated_judge.independent_errors,
+    "judge_equivalences": simulated_judge.false_equivalences,
+    "judge_best": simulated_judge.best_and_ranks,
+    "judge_found": simulated_judge.shares_found,
+    "judge_power": simulated_judge.promised_power,
     "loss_faults": quoted_losses.faults,
     "loss_gradients": quoted_losses.gradients,
     "loss_cost": quoted_losses.cost,
