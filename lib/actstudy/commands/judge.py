@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import math
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from actstudy.commands import numbers
 from actstudy.commands.parser import Parser
 from actstudy.contract import errors, store
 from actstudy.contract.errors import StudyError
@@ -34,6 +34,7 @@ READ = {  # a field of readers.Options -> its help
     "run_name": "how names of runs are made: {level}/seed{seed}",
     "kind": "the reader, if the source does not say it",
 }
+ANYTIME = "anytime"  # of `question`, which this file does not import to start
 PICTURES = (".png", ".pdf", ".svg")
 
 
@@ -59,7 +60,23 @@ def add_flags(parser: Parser) -> None:
     pairing.add_argument(
         "--unpaired", dest="paired", action="store_false", default=None, help="they do not"
     )
-    parser.add_argument("--looks", action="store_true", help="seeds came at 8, 12 and 20, in order")
+    looks = parser.add_mutually_exclusive_group()
+    looks.add_argument("--looks", action="store_true", help="seeds came at 8, 12 and 20, in order")
+    looks.add_argument(
+        "--anytime",
+        dest="looks",
+        action="store_const",
+        const=ANYTIME,
+        help="seeds came one by one, in order, and are looked at whenever",
+    )
+    parser.add_argument(
+        "--equivalence",
+        action="store_true",
+        help="is each level the same as the baseline: neither worse nor better by the margin?",
+    )
+    parser.add_argument(
+        "--rules", type=Path, metavar="FILE", help="the source is a table of records, judged by it"
+    )
     parser.add_argument(
         "--family",
         choices=("task", "study"),
@@ -68,7 +85,7 @@ def add_flags(parser: Parser) -> None:
     )
     parser.add_argument(
         "--chance",
-        type=_finite,
+        type=numbers.finite,
         metavar="VALUE",
         help="value of a model that knows nothing: runs that fell to it collapsed",
     )
@@ -86,9 +103,14 @@ def judge(arguments: argparse.Namespace) -> int:
     from actstudy.judging import words
 
     check_files(arguments)
+    if arguments.rules:
+        return judge_records(arguments)
     source = ", ".join(map(str, arguments.sources))
     scores = read_sources(arguments)
-    answer = answering.answer(scores, question_of(arguments, scores), source)
+    question = question_of(arguments, scores)
+    if arguments.equivalence:
+        return judge_sameness(arguments, scores, question, source)
+    answer = answering.answer(scores, question, source)
     write_files(arguments, answer)
     if arguments.json:
         print(json.dumps(words.as_data(answer), indent=1))
@@ -100,6 +122,36 @@ def judge(arguments: argparse.Namespace) -> int:
     print("\nassumed:")
     for sentence in answer.assumptions:
         print(f"- {sentence}")
+    return 0
+
+
+def judge_records(arguments: argparse.Namespace) -> int:
+    """Print which records of a published table stand."""
+    from actstudy.judging import records
+
+    for flag in ("baseline", "margin", "figure", "page"):
+        if getattr(arguments, flag):
+            raise StudyError(f"command line: --{flag}: given with --rules; allowed: one of the two")
+    if len(arguments.sources) > 1:
+        raise StudyError(f"--rules: got {len(arguments.sources)} sources; allowed: one table")
+    text, data = records.report(arguments.sources[0], arguments.rules)
+    print(json.dumps(data, indent=1) if arguments.json else text.rstrip())
+    return 0
+
+
+def judge_sameness(
+    arguments: argparse.Namespace, scores: "Scores", question: "Question", source: str
+) -> int:
+    """Print whether each level is the same as the baseline."""
+    from actstudy.judging import sameness
+
+    if arguments.figure or arguments.page:
+        raise StudyError("--equivalence: got --figure or --page; allowed: --json, or neither")
+    table = sameness.same(scores, question, source)
+    if arguments.json:
+        print(table.to_json(orient="records", indent=1))
+    else:
+        print("\n".join(sameness.sentences(table, scores.unit)))
     return 0
 
 
@@ -155,38 +207,11 @@ def question_of(arguments: argparse.Namespace, scores: "Scores") -> "Question":
         )
     return Question(
         arguments.baseline,
-        margin_of(arguments.margin),
+        numbers.margin_of(arguments.margin),
         arguments.paired,
         arguments.looks,
         arguments.family,
     )
-
-
-def margin_of(texts: list[str]) -> float | dict[str, float]:
-    """One margin, or one per task."""
-    if len(texts) == 1 and "=" not in texts[0]:
-        return positive(texts[0])
-    margins = {}
-    for text in texts:
-        task, equals, number = text.rpartition("=")
-        if not equals or not task:
-            raise StudyError(
-                f"command line: --margin: got {text!r:.60}; allowed: one number, or TASK=NUMBER "
-                "for each task"
-            )
-        margins[task] = positive(number)
-    return margins
-
-
-def positive(text: str) -> float:
-    """A number above 0 from a flag's text."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise StudyError(f"command line: --margin: got {text!r:.60}; allowed: a number above 0")
-    return number
 
 
 def write_files(arguments: argparse.Namespace, answer: "Answer") -> None:
@@ -214,14 +239,3 @@ def save(figure: "Figure", path: Path) -> None:
     """Write a figure in the form that its name says."""
     with store.replacing(path) as draft:
         figure.savefig(draft, format=path.suffix[1:].lower(), dpi=160)
-
-
-def _finite(text: str) -> float:
-    """A finite number from a flag's text."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"got {text!r}; allowed: a number")
-    return number

@@ -16,8 +16,9 @@ from actstudy.analysis.questions.contrasts import Pair
 from actstudy.analysis.questions.seed_values import TaskValues, by_cell
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import TaskPlan
+from actstudy.judging import anytime
 from actstudy.judging import question as asking
-from actstudy.judging.question import PAIRED, SUMMARIES, UNPAIRED, Question
+from actstudy.judging.question import ANYTIME, PAIRED, SUMMARIES, UNPAIRED, Question
 from actstudy.judging.scores import Scores, checked, checked_summaries
 from actstudy.judging.summaries import judge_summaries
 from actstudy.judging.unpaired import judge_unpaired
@@ -64,7 +65,9 @@ def refuse_options(question: Question, method: str) -> None:
     """StudyError for an option that runs without shared seeds do not have."""
     for name in ("looks", "all_pairs"):
         if getattr(question, name) and method != PAIRED:
-            raise StudyError(f"{name}: got True for runs that are {method}; allowed: False")
+            raise StudyError(
+                f"{name}: got {getattr(question, name)} for runs that are {method}; allowed: False"
+            )
 
 
 def paired_rows(
@@ -73,12 +76,16 @@ def paired_rows(
     """The contrasts of one task whose runs share seeds, as `contrasts.contrasts` makes them."""
     numbered, reached = in_order(rows, question.looks)
     values = task_values(numbered)
-    looks = procedure.looks_of(question.looks, share)
+    looks = procedure.looks_of(question.looks is True, share)
     table = []
     for family, pairs in families(rows, question).items():
         if family != "primary" and not question.all_pairs:
             continue
-        verdicts = contrasts.judge(values, pairs, settings, looks, reached)
+        if question.looks == ANYTIME:
+            every = contrasts.paired_differences(collapse.gains(values, settings), pairs)
+            verdicts = anytime.judge(every, settings.margin, procedure.ALPHA * share)
+        else:
+            verdicts = contrasts.judge(values, pairs, settings, looks, reached)
         seeds = slice(max((verdict.seeds for verdict in verdicts), default=0))
         gains = collapse.gains(values.of_rows(seeds), settings)
         counts = Counts.of(gains)
@@ -188,7 +195,7 @@ def task_values(rows: pd.DataFrame) -> TaskValues:
     return by_cell(rows.rename(columns={"diverged": "is_diverged"}))
 
 
-def in_order(rows: pd.DataFrame, looks: bool) -> tuple[pd.DataFrame, int]:
+def in_order(rows: pd.DataFrame, looks: bool | str) -> tuple[pd.DataFrame, int]:
     """The runs with seeds that looks can count, and how many seeds there are.
 
     Seeds that count from 0, with no more gaps than seeds, stay as they are. Others are numbered

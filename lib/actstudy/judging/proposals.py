@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import importlib
 import json
 import math
 import re
@@ -143,15 +142,11 @@ def other_rows(path: Path, columns: Columns) -> tuple[list[dict[str, str]], tupl
 
     StudyError if none knows it.
     """
-    try:
-        readers = importlib.import_module("actstudy.judging.readers")
-        options = importlib.import_module("actstudy.judging.readers.options")
-    except ImportError:
-        names = f"{columns.seed!r} and {columns.value!r}"
-        raise StudyError(f"{path}: got other columns; allowed: a CSV file with {names}") from None
+    from actstudy.judging import readers
+
     named = {"seed": columns.seed, "value": columns.value}
     plain = {role: name for role, name in named.items() if name != role}
-    scores = readers.read(path, options.Options(**plain))
+    scores = readers.read(path, readers.Options(**plain))
     rows = []
     for row in scores.frame.to_dict("records"):
         row[columns.seed] = row.pop("seed", "")

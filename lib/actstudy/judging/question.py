@@ -15,6 +15,7 @@ FAMILIES = ("task", "study")  # what the 5% of false verdicts are for
 PAIRED = "paired by seed"
 UNPAIRED = "unpaired"
 SUMMARIES = "from summaries"
+ANYTIME = "anytime"  # as `looks`: seeds come one by one and are looked at whenever
 SHARED = 0.8  # of the smaller side's seeds that both sides have, if runs are taken as pairs
 
 
@@ -24,15 +25,16 @@ class Question:
 
     margin: the smallest difference that matters, in the unit of the values; one for all tasks or
     one per task. paired: whether runs of one seed belong together, None if their seeds shall say.
-    looks: whether seeds are added at 8, 12 and 20, else everything is judged at once. family: what
-    the 5% of false verdicts are for. all_pairs: also every pair of levels, a second family.
-    planned: levels that count in the family of every group even if they have no run.
+    looks: whether seeds are added at 8, 12 and 20, or ANYTIME: one by one; else everything is
+    judged at once. family: what the 5% of false verdicts are for. all_pairs: also every pair of
+    levels, a second family. planned: levels that count in the family of every group even if they
+    have no run.
     """
 
     baseline: str
     margin: float | Mapping[str, float]
     paired: bool | None = None
-    looks: bool = False
+    looks: bool | str = False
     family: str = "task"
     all_pairs: bool = False
     planned: tuple[str, ...] = ()
@@ -60,6 +62,8 @@ class Question:
 
 def check(question: Question, rows: pd.DataFrame, where: str) -> None:
     """StudyError if the baseline is not in every group of a task, or an option is no option."""
+    if question.looks not in (True, False, ANYTIME):
+        raise StudyError(f"looks: got {question.looks!r:.60}; allowed: true, false, {ANYTIME}")
     if question.family not in FAMILIES:
         raise StudyError(f"family: got {question.family!r:.60}; allowed: {', '.join(FAMILIES)}")
     baseline = question.baseline
@@ -125,7 +129,7 @@ def task_plan(question: Question, scores: Scores, task: str) -> TaskPlan:
         baseline=question.baseline,
         recipe={},
         axes={},
-        looks=question.looks,
+        looks=question.looks is True,
         tune_lr=None,
         figures=(),
     )

@@ -22,7 +22,7 @@ def verdicts(
     margin: float | Mapping[str, float],
     higher_is_better: bool = True,
     paired: bool | None = None,
-    looks: bool = False,
+    looks: bool | Literal["anytime"] = False,
     family: Literal["task", "study"] = "task",
     all_pairs: bool = False,
     planned: Sequence[str] = (),
@@ -41,10 +41,11 @@ def verdicts(
     a number) and `chance`. Without a column of values, columns mean, sd and n of each level do.
     margin: the smallest difference that matters, in the unit of the values; one, or one per task.
     paired: whether runs of one seed belong together; None: if both sides have the same seeds.
-    looks: whether seeds came at 8, 12 and 20. family: what the 5% of false verdicts are for: each
-    task, or all together. all_pairs: every pair of levels too, as a second family. planned: levels
-    that count in the family even if none of their runs ended. chance: the value of a model that
-    knows nothing, if it is not in the frame: runs that fell to it collapsed.
+    looks: whether seeds came at 8, 12 and 20, or "anytime": one by one, in their order. family:
+    what the 5% of false verdicts are for: each task, or all together. all_pairs: every pair of
+    levels too, as a second family. planned: levels that count in the family even if none of their
+    runs ended. chance: the value of a model that knows nothing, if it is not in the frame: runs
+    that fell to it collapsed.
 
     mean, low and high are level minus baseline in the unit of the values; n counts pairs, or the
     runs of the smaller side; more_seeds is how many seeds an open contrast needs to find a

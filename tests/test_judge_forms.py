@@ -1,0 +1,145 @@
+"""`judge` in its other forms: at any number of seeds, sameness, tables of records, documents."""
+
+import json
+import re
+import shlex
+
+import pandas as pd
+import pytest
+from commands import command
+from judged import runs, unseeded
+from runs import ROOT
+
+import actstudy
+from actstudy.commands import cli
+from actstudy.contract.errors import StudyError
+from actstudy.judging import anytime, equivalence, records, sameness
+from actstudy.judging.question import Question
+from actstudy.judging.scores import Scores
+
+QUESTION = ["--baseline", "a", "--margin", "0.5"]
+
+
+@pytest.fixture
+def frame():
+    return runs({"a": 0.0, "b": 2.0, "c": 0.0}, n=25, sd=0.3)
+
+
+@pytest.fixture
+def folder(tmp_path, frame):
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    return tmp_path
+
+
+def refused(folder, *words):
+    done = command(folder, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def test_anytime_verdicts_are_those_of_e_processes_on_the_seeds_in_their_order(frame):
+    table = actstudy.verdicts(frame.sample(frac=1), baseline="a", margin=0.5, looks="anytime")
+    wide = frame.pivot(index="seed", columns="level", values="value")
+    expected = anytime.judge(wide[["b", "c"]].sub(wide["a"], axis=0).to_numpy(), 0.5)
+    by_level = table.set_index("level")
+    for level, verdict in zip(("b", "c"), expected, strict=True):
+        row = by_level.loc[level]
+        assert (row["verdict"], row["decided_at"]) == (verdict.verdict, verdict.decided_at)
+        assert (row["mean"], row["low"], row["high"]) == (verdict.mean, verdict.low, verdict.high)
+        assert row["p"] == verdict.p
+    assert by_level.loc["b", "verdict"] == "better"
+    assert by_level.loc["b", "decided_at"] < 25
+
+
+def test_anytime_takes_pairs_and_a_known_word(frame):
+    with pytest.raises(StudyError, match="looks: got anytime for runs"):
+        actstudy.verdicts(unseeded(frame), baseline="a", margin=0.5, looks="anytime")
+    with pytest.raises(StudyError, match="looks: got 'always'; allowed"):
+        actstudy.verdicts(frame, baseline="a", margin=0.5, looks="always")
+
+
+def test_the_command_judges_at_any_number_of_seeds(folder, frame):
+    done = command(folder, "judge", "runs.csv", *QUESTION, "--anytime", "--json")
+    content = json.loads(done.stdout)
+    table = actstudy.verdicts(frame, baseline="a", margin=0.5, looks="anytime")
+    assert [row["verdict"] for row in content["contrasts"]] == list(table["verdict"])
+    assert [row["p"] for row in content["contrasts"]] == list(table["p"])
+
+
+@pytest.mark.parametrize("are_pairs", [True, False])
+def test_sameness_is_that_of_both_ends(folder, frame, are_pairs):
+    own = frame if are_pairs else unseeded(frame)
+    table = sameness.same(Scores(own, metric="value"), Question("a", 0.5), "runs.csv")
+    values = [part["value"].to_numpy() for _, part in own.groupby("level")]
+    for row, side in zip(table.itertuples(), values[1:], strict=True):
+        if are_pairs:
+            expected = equivalence.of_pairs(side - values[0], 0.5, 0.025)
+        else:
+            expected = equivalence.of_runs(side, values[0], 0.5, 0.025)
+        assert row.verdict == expected.verdict
+        assert (row.low, row.high) == pytest.approx((expected.low, expected.high))
+    assert list(table["verdict"]) == [equivalence.BETTER, equivalence.SAME]
+
+
+def test_the_command_says_whether_it_is_the_same(folder):
+    done = command(folder, "judge", "runs.csv", *QUESTION, "--equivalence")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("margin 0.5, stated first: b is suspiciously better (against a)")
+    assert lines[1].startswith("margin 0.5, stated first: c is the same as a: gain ")
+    rows = json.loads(
+        command(folder, "judge", "runs.csv", *QUESTION, "--equivalence", "--json").stdout
+    )
+    assert [row["verdict"] for row in rows] == [equivalence.BETTER, equivalence.SAME]
+
+
+def test_the_levels_of_one_task_do_not_share_with_another(frame):
+    both = pd.concat([frame.assign(task="x"), frame[frame["level"] != "c"].assign(task="y")])
+    table = sameness.same(Scores(both, metric="value"), Question("a", 0.5), "runs.csv")
+    levels = dict(zip(table["task"], table["interval_level"], strict=True))
+    assert levels == pytest.approx({"x": 0.95, "y": 0.9})
+
+
+def test_a_table_of_records_is_judged_by_its_rules():
+    words = ["judge", "docs/judge/track3.csv", "--rules", "docs/judge/track3.yaml"]
+    text, data = records.report(ROOT / words[1], ROOT / words[3])
+    assert command(ROOT, *words).stdout.strip() == text.strip()
+    assert json.loads(command(ROOT, *words, "--json").stdout) == json.loads(json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (["--rules", "r.yaml", "--baseline", "a"], "--baseline: given with --rules"),
+        (["--rules", "r.yaml", "--page", "p.md"], "--page: given with --rules"),
+        (["runs.csv", "--rules", "r.yaml"], "--rules: got 2 sources; allowed: one table"),
+        ([*QUESTION, "--equivalence", "--page", "p.md"], "--equivalence: got --figure or --page"),
+        ([*QUESTION, "--equivalence", "--baseline", "aa"], "did you mean 'a'?"),
+        ([*QUESTION, "--looks", "--anytime"], "not allowed with argument --looks"),
+    ],
+    ids=str,
+)
+def test_forms_that_do_not_go_together_are_one_line(folder, words, fault):
+    assert fault in refused(folder, "judge", "runs.csv", *words)
+
+
+def test_a_level_of_one_run_is_the_same_as_nothing(folder, frame):
+    lonely = frame[(frame["level"] != "c") | (frame["seed"] == 0)]
+    lonely.to_csv(folder / "runs.csv", index=False)
+    assert "two finite numbers or more" in refused(
+        folder, "judge", "runs.csv", *QUESTION, "--equivalence"
+    )
+
+
+def test_the_commands_of_the_document_are_commands():
+    text = (ROOT / "docs/judge.md").read_text(encoding="utf-8")
+    words = re.findall(r"`(judge [^`]+)`", text)
+    assert len(words) > 10
+    for line in words:
+        assert cli._parsed(shlex.split(line)).sources
+
+
+def test_the_same_runs_have_the_same_answer(frame):
+    question = {"baseline": "a", "margin": 0.5, "looks": "anytime"}
+    first = actstudy.verdicts(frame, **question)
+    pd.testing.assert_frame_equal(first, actstudy.verdicts(frame, **question))
