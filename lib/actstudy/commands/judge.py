@@ -60,6 +60,17 @@ def add_flags(parser: Parser) -> None:
     pairing.add_argument(
         "--unpaired", dest="paired", action="store_false", default=None, help="they do not"
     )
+    parser.add_argument("--unit", default="", help="of the values, for tables and figure")
+    for name, words in READ.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="NAME", help=words)
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="forest as PNG, PDF or SVG")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="the answer as Markdown")
+    parser.add_argument("--json", action="store_true", help="the answer as JSON")
+    _add_forms(parser)
+
+
+def _add_forms(parser: Parser) -> None:
+    """Flags that say which tests answer."""
     looks = parser.add_mutually_exclusive_group()
     looks.add_argument("--looks", action="store_true", help="seeds came at 8, 12 and 20, in order")
     looks.add_argument(
@@ -89,12 +100,6 @@ def add_flags(parser: Parser) -> None:
         metavar="VALUE",
         help="value of a model that knows nothing: runs that fell to it collapsed",
     )
-    parser.add_argument("--unit", default="", help="of the values, for tables and figure")
-    for name, words in READ.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", metavar="NAME", help=words)
-    parser.add_argument("--figure", type=Path, metavar="FILE", help="forest as PNG, PDF or SVG")
-    parser.add_argument("--page", type=Path, metavar="FILE", help="the answer as Markdown")
-    parser.add_argument("--json", action="store_true", help="the answer as JSON")
 
 
 def judge(arguments: argparse.Namespace) -> int:

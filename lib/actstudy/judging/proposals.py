@@ -145,7 +145,7 @@ def other_rows(path: Path, columns: Columns) -> tuple[list[dict[str, str]], tupl
     from actstudy.judging import readers
 
     named = {"seed": columns.seed, "value": columns.value}
-    plain = {role: name for role, name in named.items() if name != role}
+    plain: dict[str, Any] = {role: name for role, name in named.items() if name != role}
     scores = readers.read(path, readers.Options(**plain))
     rows = []
     for row in scores.frame.to_dict("records"):
