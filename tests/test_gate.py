@@ -3,7 +3,6 @@
 import math
 import re
 import sys
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -355,29 +354,20 @@ def test_a_level_of_several_is_named_behind_the_file(tmp_path):
     assert gate.ask(tmp_path / "ledger.jsonl", Question(*sides), {})["verdict"] == KEEP
 
 
-def test_sources_of_other_tools_are_read_by_their_readers(place, monkeypatch):
-    frame = pd.DataFrame(
-        {"level": "new", "seed": range(30), "value": noise(30, 2), "diverged": False}
-    )
+def test_sources_of_other_tools_are_read_by_their_readers(place):
+    frame = pd.DataFrame({"level": "new", "seed": range(30), "loss": noise(30, 2)})
+    frame["diverged"] = False
     frame.loc[3, "diverged"] = True
-    read = ModuleType("readers")
-    options = ModuleType("options")
-    scores = SimpleNamespace(frame=frame, assumptions=("The last value of a run is taken.",))
-    calls = []
-    read.read = lambda path, options: calls.append((path, vars(options))) or scores
-    options.Options = SimpleNamespace
-    monkeypatch.setitem(sys.modules, "actstudy.judging.readers", read)
-    monkeypatch.setitem(sys.modules, "actstudy.judging.readers.options", options)
     source = place / "runs.parquet"
-    source.touch()
+    frame.to_parquet(source)
     side = proposals.read_side(str(source), proposals.Columns(value="loss"))
-    assert calls == [(source, {"value": "loss"})]
     assert side.values["0"] == noise(30, 2)[0]
     assert side.values["3"] is None
     assert side.settings == {"level": "new"}
     base = proposals.read_side(str(place / "base.csv"), proposals.Columns())
     line = gate.ask(place / "ledger.jsonl", Question(side, base), {})
-    assert "Candidate: The last value of a run is taken." in replies.of_line(line)["assumptions"]
+    assumptions = replies.of_line(line)["assumptions"]
+    assert "Candidate: 'level' is taken as the level, by its name." in assumptions
 
 
 @pytest.mark.parametrize("margin", [None, 0.8])

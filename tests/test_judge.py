@@ -193,6 +193,24 @@ BAD = {  # what is wrong -> a frame, and what its line must hold
 }
 
 
+OF_FRAMES = ("a million rows", "no columns", "a column twice")  # what no file can be
+GUESSED = {  # of a file, a reader says what it takes instead
+    "no seed column": "no column of seeds",
+    "no value": "'valeu' is what is judged.",
+    "NaN": "without a value",
+}
+
+
+@pytest.mark.parametrize("fault", GUESSED)
+def test_judge_says_what_it_takes_a_file_for(tmp_path, fault):
+    frame, _ = BAD[fault]
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    done = command(tmp_path, "judge", "runs.csv", *QUESTION)
+    assert (done.returncode, done.stderr) == (0, "")
+    assumed = done.stdout.partition("assumed:")[2]
+    assert GUESSED[fault].lower() in assumed.lower()
+
+
 @pytest.mark.parametrize("fault", BAD)
 def test_a_frame_that_allows_no_verdict_is_refused_in_one_line(fault):
     frame, parts = BAD[fault]
@@ -201,7 +219,7 @@ def test_a_frame_that_allows_no_verdict_is_refused_in_one_line(fault):
 
 @pytest.mark.parametrize(
     "fault",
-    [name for name in BAD if name not in ("a million rows", "no columns", "a column twice")],
+    [name for name in BAD if name not in (*OF_FRAMES, *GUESSED)],
 )
 def test_judge_refuses_its_file_in_one_line_and_writes_nothing(tmp_path, fault):
     frame, _ = BAD[fault]

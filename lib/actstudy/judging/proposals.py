@@ -151,7 +151,8 @@ def other_rows(path: Path, columns: Columns) -> tuple[list[dict[str, str]], tupl
     for row in scores.frame.to_dict("records"):
         row[columns.seed] = row.pop("seed", "")
         row[columns.value] = row.pop("value", "")
-        rows.append({str(name): str(value) for name, value in row.items()})
+        own = {str(name): str(value) for name, value in row.items()}
+        rows.append({name: own[name] for name in own if own[name] or name == columns.value})
     return rows, tuple(scores.assumptions)
 
 

@@ -58,6 +58,8 @@ def scores(frame: Frame, options: Options, value: str | None = None) -> Scores:
     if summaries:
         return summarised(frame, columns, summaries, assumed)
     counted = value_column(frame, [name for name in roles.values() if name], options, value)
+    if options.value is None:
+        assumed.append(f"{counted!r} is what is judged.")
     return long(frame, columns, counted, options, assumed)
 
 
