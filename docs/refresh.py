@@ -70,6 +70,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "framework_effects": quoted_frameworks.effects,
     "framework_deviations": quoted_frameworks.deviations,
     "framework_speed": quoted_frameworks.speed,
+    "contrastive_losses": quoted_contrastive.losses,
+    "contrastive_activations": quoted_contrastive.activations,
     "contrastive_survival": quoted_contrastive.survival,
     "contrastive_recommendations": quoted_contrastive.recommendations,
     "guide_headlines": quoted_guide.headlines,
