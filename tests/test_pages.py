@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from actstudy.analysis.page import (
     ledger,
     links,
     next_steps,
+    recipes,
     recommendation,
     risks,
     summary,
@@ -454,7 +456,7 @@ def test_where_every_run_trains_nothing_is_said_of_it():
 # What would decide the rest
 
 
-def steps_of(n, more_seeds=5.0, status="completed", first=0, **settings):
+def steps_of(n, more_seeds=5.0, status="completed", first=0, as_seen=np.nan, **settings):
     """The next steps of a task of two levels and n seeds with one open comparison."""
     runs = []
     for level in ("relu", "gelu"):
@@ -463,7 +465,9 @@ def steps_of(n, more_seeds=5.0, status="completed", first=0, **settings):
     open_row = {"task": "mlp", "family": "primary", "verdict": "undecided"}
     frames = {
         "runs": pd.DataFrame(runs).assign(status=status),
-        "contrasts": pd.DataFrame([{**open_row, "more_seeds": more_seeds}]),
+        "contrasts": pd.DataFrame(
+            [{**open_row, "more_seeds": more_seeds, "more_seeds_as_seen": as_seen}]
+        ),
     }
     return next_steps.steps(Tables(plan_of({"mlp": settings}), frames))
 
@@ -484,6 +488,28 @@ def test_the_next_step_names_the_setting_and_the_runs_it_adds():
     assert going_on == ["mlp: no change: the next look adds seeds."]
     assert "have not ended yet" in steps_of(3, status="missing")[0]
     assert "over 100 more seeds" in steps_of(20, np.nan, looks=True)[0]
+
+
+def test_looks_are_advised_only_where_their_seeds_may_decide():
+    assert "`looks: true`" in steps_of(8, more_seeds=12)[0]
+    assert steps_of(8, more_seeds=13)[0].startswith("mlp: a new study, ")
+    assert "with 21 seeds" in steps_of(8, more_seeds=13)[0]
+    assert "`looks: true`" in steps_of(8, more_seeds=40, as_seen=11)[0]
+    assert "over 100 more seeds" in steps_of(8, more_seeds=np.nan)[0]
+    assert "`looks: true`" in steps_of(3, more_seeds=np.nan)[0]
+
+
+def test_the_recipe_is_said_and_whether_runs_had_ended_to_learn(tmp_path):
+    runs = pd.DataFrame({"task": "mlp", "status": "completed", "best_step": [9, 10, 10, 10]})
+    recipe = {"depth": 3, "lr": 0.0030, "optimizer": "adamw", "eps": 1e-8, "task": "mlp"}
+    of = partial(Tables, plan_of({"mlp": {"recipe": recipe}}))
+    lines = recipes.sentences(of({"runs": runs.assign(steps_done=10)}), "mlp")
+    assert lines == [
+        "Recipe: depth 3, optimizer `adamw`, lr 0.003; the rest is in the appendix.",
+        "3 of 4 runs were best at their last evaluation: longer ones might be better.",
+    ]
+    assert len(recipes.sentences(of({"runs": runs.assign(steps_done=20)}), "mlp")) == 1
+    assert len(recipes.sentences(of({"runs": runs}), "mlp")) == 1
 
 
 def test_a_step_that_several_tasks_share_is_said_once():

@@ -110,6 +110,7 @@ def test_the_bits_of_a_run_are_those_of_a_process_of_its_own(tmp_path, there, ta
     assert same_tables(tmp_path / "ab" / last, tmp_path / "alone" / last)
     rows = [run_row(folder) for folder in runs]
     assert [row["peak_memory_bytes"] is None for row in rows] == [False, True, True]
+    assert {row["peak_memory_kind"] for row in rows} == {"process RSS"}
     assert all(row["start_seconds"] < 10 for row in rows[1:])  # each has a start of its own
 
 

@@ -12,12 +12,12 @@ from actstudy.contract import checkout, invocation
 from actstudy.study.planning import Study
 
 TITLES = {"summary.md": "Summary", "appendix.md": "Appendix"}
-ENDING = """{pages}  (figures and tables in the same folder)
+ENDING = """{answer}{pages}  (figures and tables in the same folder)
 To go on:
   {actstudy} status{config}
       what is done, what failed and why
-  {actstudy} train --task mlp --activation mish --seed 0
-      one run by hand
+  {actstudy} train {run}
+      one run by hand, by the settings of this study
   edit {file}, then: {again}
       what would be trained; without -n it is trained"""
 
@@ -71,6 +71,23 @@ def pages_of(study: Study, words: Sequence[str]) -> list[Path]:
     return [path for path in paths or [Path(study.folder, "summary.md")] if path.is_file()]
 
 
+def answer_of(page: Path) -> str:
+    """The lines of a page's answer as plain text, one per task; empty if there are none."""
+    if not page.is_file():
+        return ""
+    text = page.read_text(encoding="utf-8").partition("\n## Answer\n")[2].partition("\n##")[0]
+    lines = [line for line in text.splitlines() if line.lstrip().startswith("- ")]
+    plain = "\n".join(lines).replace("**", "").replace("\\", "")
+    return f"{plain}\n" if plain else ""
+
+
+def by_hand(study: Study) -> str:
+    """Flags of `train` for one run of a study, of a task that is no pack if there is one."""
+    runs = sorted(study.possible, key=lambda run: run.spec.engine == "pack")
+    words = ["--task", runs[0].spec.task, "--activation", "mish", "--seed", "0"]
+    return shlex.join([*words, "--config", study.file])
+
+
 def ending(
     watch: Watch, seconds: float, pairs: Sequence[str] = (), words: Sequence[str] = ()
 ) -> str:
@@ -86,7 +103,9 @@ def ending(
     lines = [f"{TITLES.get(page.name, 'File')}: {page}" for page in pages]
     config = flags(study, pairs, "--config", "--set")
     more = ENDING.format(
+        answer=answer_of(Path(study.folder, "summary.md")),
         pages="\n".join(lines),
+        run=by_hand(study),
         actstudy=program("actstudy"),
         file=study.file,
         config=config,

@@ -118,9 +118,11 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
         with engine.clock("eval"):
             training.results = score(engine, training.folders)
         training.row["gpu_in_use"] = devices.in_use_still(training.row["gpu_in_use"])
-        if engine.spec.engine != "pack" and settings.is_first:  # else it is that of others, too
+        if engine.spec.engine != "pack":
             peak, kind = engine.peak_memory()
-            training.row |= {"peak_memory_bytes": peak, "peak_memory_kind": kind}
+            training.row["peak_memory_kind"] = kind
+            if settings.is_first:  # else it is that of others, too
+                training.row["peak_memory_bytes"] = peak
 
 
 def _origin(data: prepared.Prepared, device: torch.device) -> dict[str, Any]:

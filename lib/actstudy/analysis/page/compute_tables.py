@@ -16,7 +16,7 @@ def compute(tables: Tables, task: str) -> str:
     steps = steps_trained(tables, task)
     rows = []
     for row in tables.of("pareto", task).to_dict("records"):
-        if pd.notna(row["peak_memory_bytes"]):
+        if row["n_timed"] or pd.notna(row["peak_memory_bytes"]):
             cell = cell_name(row["level"], row["group"])
             rows.append({"cell": cell, **_cost(row), **steps_of(steps, cell)})
     return markdown(rows, PACKED)
@@ -50,9 +50,12 @@ def _cost(row: dict[Any, Any]) -> dict[str, Any]:
         seconds = f"{row['train_seconds']:.1f}"
     if row["n_timed"] > 1:
         throughput += f" ({row['lowest_throughput']:,.0f} to {row['highest_throughput']:,.0f})"
+    memory = "not measured"
+    if pd.notna(row["peak_memory_bytes"]):
+        memory = f"{row['peak_memory_bytes'] / 1e6:,.0f}"
     return {
         f"throughput ({row['throughput_unit']})": throughput,
         "training (s)": seconds,
-        f"peak memory (MB, {row['peak_memory_kind']})": f"{row['peak_memory_bytes'] / 1e6:,.0f}",
+        f"peak memory (MB, {row['peak_memory_kind']})": memory,
         "timed n": row["n_timed"],
     }

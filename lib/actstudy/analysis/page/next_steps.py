@@ -1,5 +1,7 @@
 """What would decide the comparisons that are open: what to do, and the runs that it adds."""
 
+import dataclasses
+
 import pandas as pd
 
 from actstudy.analysis.markdown import code, escaped, listed
@@ -49,19 +51,27 @@ def step(tables: Tables, task: str, still_open: pd.DataFrame) -> tuple[str, str]
         return "no change: the next look adds seeds.", ""
     per_seed = int(runs.groupby("seed").size().max())
     seeds = set(runs["seed"])
-    if len(seeds) < LOOKS[-1] and not settings.looks:
+    if len(seeds) < LOOKS[-1] and not settings.looks and looks_help(still_open, len(seeds)):
         n_new = len(set(range(LOOKS[-1])) - seeds)
         change = by_looks(tables.plan, has_verdicts=len(seeds) >= LOOKS[0])
         return change, f"{n_new * per_seed:,}"
-    if still_open["more_seeds"].isna().any():
+    if still_open["more_seeds"].isna().all():
         return f"nothing feasible: to see the margin takes over {MAX_MORE_SEEDS} more seeds.", ""
     total = len(seeds) + int(still_open["more_seeds"].max())
     return by_new_study(tables.plan, max(seeds) + 1, total), f"{total * per_seed:,}"
 
 
+def looks_help(still_open: pd.DataFrame, n_seeds: int) -> bool:
+    """Whether the seeds that looks add may decide an open comparison, as far as these tell."""
+    needed = still_open.reindex(columns=["more_seeds", "more_seeds_as_seen"]).astype(float)
+    return n_seeds < LOOKS[0] or bool(needed.min(axis=None) <= LOOKS[-1] - n_seeds)
+
+
 def by_looks(plan: Plan, has_verdicts: bool) -> str:
     """The change to looks, and what becomes of this page's verdicts if it has any."""
     seeds = listed([f"{look}" for look in LOOKS], "or")
+    pairs = [pair for pair in plan.overrides if not pair.startswith("seeds=")]  # of a try
+    plan = dataclasses.replace(plan, overrides=pairs)
     text = (
         f"in {code(plan.file)}, in the block of the task, {code('looks: true')} instead of "
         f"{code('seeds')} ({seeds} seeds, until all is decided); then {code(study_command(plan))}. "

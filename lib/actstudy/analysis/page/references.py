@@ -9,11 +9,11 @@ def not_above(tables: Tables, task: str) -> str:
     """A warning for each reference method that no mean of the runs that it is of is better than."""
     settings = tables.plan.tasks[task]
     cells = tables.reported(task).query("n > 0")
-    runs = tables.of("runs", task)
     warnings = []
     own = scale.of_metric(settings.metric, settings.predicts)
     references = tables.of("references", task).drop_duplicates(["data", "name"])
     for row in references.to_dict("records"):
+        runs = tables.of("runs", task)
         compared = runs.loc[is_of(row, runs), ["group", "level"]].drop_duplicates()
         means = settings.sign * cells.merge(compared, on=["group", "level"])["mean"]
         if len(means) and settings.sign * row["test"] >= means.max():

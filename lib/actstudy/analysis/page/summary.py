@@ -22,6 +22,7 @@ from actstudy.analysis.page import (
     links,
     next_steps,
     origins,
+    recipes,
     recommendation,
     replication_tables,
     result_tables,
@@ -73,6 +74,7 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
         risks=_shared_risks(tables),
         verdicts=verdict_tables.overview(tables),
         excluding_zero=verdict_tables.excluding_zero(tables),
+        lower_is_better=verdict_tables.lower_is_better(tables),
         left_out=verdict_tables.left_out(tables),
         next_steps=next_steps.steps(tables),
         answer_figures=[figure for figure in drawn if figure["name"] == ANSWER],
@@ -147,6 +149,7 @@ def _summary_of(tables: Tables, task: str, figures: Path, page: Path) -> dict[st
         "training": training_sentences.sentences(tables, task)
         or survival_tables.sentences(tables, task),
         "data": result_tables.data_sentences(tables, task),
+        "recipe_sentences": recipes.sentences(tables, task),
         "survival": survival_tables.section(tables, task),
         "means": layouts.choose(tables, task).means(tables, task),
         "tables": links.task_tables(task, page),

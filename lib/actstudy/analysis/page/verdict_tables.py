@@ -60,6 +60,15 @@ def _verdict(tables: Tables, row: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
+def lower_is_better(tables: Tables) -> str:
+    """A sentence on tasks in which a negative difference is the better one; empty if none is."""
+    contrasts = primary(tables.frames["contrasts"])
+    tasks = [task for task in contrasts["task"].unique() if tables.plan.tasks[task].sign < 0]
+    if not tasks:
+        return ""
+    return f"{listed(tasks)}: lower is better, so a negative difference is one for the better."
+
+
 def excluding_zero(tables: Tables) -> str:
     """A sentence on undecided contrasts whose interval excludes zero; empty if there are none."""
     contrasts = primary(tables.frames["contrasts"])
