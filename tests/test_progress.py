@@ -149,7 +149,7 @@ def test_a_pack_has_the_place_of_its_first_run(load):
     pack = {"seeds": 4, "engine": "pack", "pack_width": 4, "dropout": 0.0}
     planned = load(axes={"activation": ["tanh", "relu"]}, tasks={"mlp": pack})
     planned_jobs = jobs.plan_jobs(planned, 0, None, True, {})
-    assert sorted(map(planned_jobs.pack_priority, planned_jobs.packs)) == [8, 16]
+    assert sorted(map(planned_jobs.priority, planned_jobs.packs.values())) == [8, 16]
 
 
 def test_one_core_trains_in_that_order(tmp_path, data_folder):
@@ -355,6 +355,21 @@ def test_the_ending_counts_failed_and_diverged_runs(small_study):
 def elsewhere(monkeypatch):
     """The PATH has no program of this installation."""
     monkeypatch.setattr(ending.shutil, "which", lambda name: None)
+
+
+def test_the_ending_prints_the_answer_of_the_page_and_a_run_by_the_studys_recipe(small_study):
+    page = Path(small_study.folder, "summary.md")
+    page.parent.mkdir(parents=True)
+    answer = "- **MLP** (mlp): Use tanh rather than leaky\\_relu.\n- **GPT** (lm): None.\n"
+    later = "### To decide what is open\n\n- mlp: more seeds\n\n## How\n\n- n\n"
+    page.write_text(f"# Study\n\n## Answer\n\nCompared: x.\n\n{answer}\n| a |\n\n{later}")
+    text = ending.ending(ended(small_study, ["completed"] * 4), 1.0)
+    plain = "MLP (mlp): Use tanh rather than leaky_relu.\n- GPT (lm): None.\nSummary: "
+    assert f" completed.\n- {plain}" in text
+    assert "more seeds" not in text
+    assert "train --task mlp --activation mish --seed 0 --config config/mine.yaml\n" in text
+    page.write_text("# Study\n\nnothing is compared\n")
+    assert " completed.\nSummary: " in ending.ending(ended(small_study, ["completed"] * 4), 1.0)
 
 
 @pytest.mark.usefixtures("elsewhere")

@@ -35,16 +35,18 @@ MANY = 0.5  # of the runs that were best at their last evaluation, from which it
 def sentences(tables: Tables, task: str) -> list[str]:
     """The recipe that all runs share, and a sentence if most of them were best at their end."""
     recipe = tables.plan.tasks[task].recipe
-    parts = [f"{name} {shown(recipe[name])}" for name in FIELDS if name in recipe]
+    parts = [f"{name} {as_text(recipe[name])}" for name in FIELDS if name in recipe]
+    if not parts:
+        return []
     text = f"Recipe: {', '.join(parts)}; the rest is in the appendix."
-    return [text, *filter(None, [unfinished(tables.of("runs", task))])] if parts else []
+    return list(filter(None, [text, unfinished(tables.of("runs", task))]))
 
 
-def shown(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value of a run field as a page has it."""
-    if isinstance(value, float):
+    if isinstance(value, int | float):
         return f"{value:g}"
-    return str(value) if isinstance(value, int) else code(str(value))
+    return code(str(value))
 
 
 def unfinished(runs: pd.DataFrame) -> str:
