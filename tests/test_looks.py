@@ -241,7 +241,8 @@ def test_a_decided_task_asks_for_nothing_more(study, monkeypatch):
         task="mlp", level="leaky_relu", group=""
     )
     monkeypatch.setattr(contrasts, "contrasts", lambda *_: table)
-    assert "mlp: look 1 of 3, n = 8\n" in status(planned)[0]
+    more = "; goes on to n = 20 unless all is decided before\n"
+    assert f"mlp: look 1 of 3, n = 8{more}" in status(planned)[0]
     first = read(decide.decide(planned, "mlp", "look1"))
     assert first == {
         "task": "mlp",

@@ -170,6 +170,8 @@ def describe_looks(study: Study, task: str) -> str:
         text += "; looks ended" if undecided else "; decided"
     if undecided:
         text += f"; undecided: {', '.join(undecided)}"
+    if len(decisions) < look < len(looks.LOOKS):
+        text += f"; goes on to n = {looks.LOOKS[-1]} unless all is decided before"
     return text
 
 
