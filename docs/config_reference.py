@@ -7,7 +7,7 @@ import yaml
 
 from actstudy.contract import nets, registry
 from actstudy.contract.spec import DEFAULTS, RunSpec
-from actstudy.study import model_checks
+from actstudy.study import model_checks, packs
 from actstudy.study.checks import RESERVED
 from actstudy.study.config import RunFields, StudyFile, TaskBlock
 from actstudy.study.seeding import MAX_RUNS
@@ -57,6 +57,15 @@ first trained at each of these rates at seeds 1000 to 1002; the rate with the be
 of the best val metric is then trained at the reported seeds too, as `lr=tuned` next to
 `lr=fixed`. Decisions are written to `results/NAME/plan/`. `--config looks=false seeds=3` is a
 first try, in `results/NAME+looks=false+seeds=3/`.
+
+`engine: pack` trains up to `pack_width` runs as one batched model. `pack_width` is 1 unless it is
+set, and then saves nothing. Runs share a pack if they differ in nothing but
+PACK_STACKED; the number of such runs is a good `pack_width`.
+A pack needs:
+
+- an MLP: task PACK_TASKS, without `model`; layer widths that are multiples of PACK_MULTIPLE
+- PACK_ALLOWED; `mlp` has dropout by default, so set `dropout: 0`
+- of your own activations those that act on each value alone, without weights
 """
 
 SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -80,10 +89,34 @@ def allowed(name: str) -> str:
     return ", ".join([*(f"{SIGNS[sign]} {limit}" for sign, limit in bounds.items()), *choices])
 
 
+def introduction() -> str:
+    """HEAD with the names and numbers that the code has."""
+    allowed_in_packs = []
+    for name, values in packs.ALLOWED.items():
+        texts = [str(value).lower() for value in values]
+        allowed_in_packs.append(f"`{name}` {' or '.join(texts)}")
+    names = {
+        "RESERVED": ", ".join(f"`{name}`" for name in RESERVED),
+        "MAX_RUNS": f"{MAX_RUNS:,}",
+        "PACK_STACKED": ", ".join(f"`{name}`" for name in packs.STACKED if name != "code"),
+        "PACK_TASKS": " or ".join(f"`{task}`" for task in registry.tasks() if is_packed(task)),
+        "PACK_ALLOWED": ", ".join(allowed_in_packs),
+        "PACK_MULTIPLE": str(packs.WIDTH_MULTIPLE),
+    }
+    head = HEAD
+    for word, text in names.items():
+        head = head.replace(word, text)
+    return head
+
+
+def is_packed(task: str) -> bool:
+    """Whether runs of a task may train in a pack."""
+    return bool(registry.task(task).get("packs"))
+
+
 def main() -> None:
     """Print the page."""
-    head = HEAD.replace("RESERVED", ", ".join(f"`{name}`" for name in RESERVED))
-    print(head.replace("MAX_RUNS", f"{MAX_RUNS:,}"))
+    print(introduction())
     print("## Keys of a study\n\n| key | default | meaning |\n|---|---|---|")
     for name, info in StudyFile.model_fields.items():
         default = "" if info.is_required() else code(info.default or None)

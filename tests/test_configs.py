@@ -104,7 +104,7 @@ def test_typos_of_names_are_told_with_the_name(file, monkeypatch):
     assert all(
         2 * good >= all_of_it for good, all_of_it, _ in counts.values()
     )  # no kind of name without hints
-    monkeypatch.setattr(errors, "nearest", lambda *_: "")
+    monkeypatch.setattr(errors, "meant", lambda *_: "")
     assert "did you mean" not in typos.told(file, "tasks: {mlp: {activation: rleu}}")
 
 

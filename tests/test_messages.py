@@ -24,6 +24,7 @@ from actstudy.contract.errors import StudyError
 from actstudy.own_data import describe
 from actstudy.study import planning
 from actstudy.study.checks import RESERVED
+from actstudy.study.config import StudyFile, TaskBlock
 from actstudy.training import checkpoint
 
 ACTS = "import torch\n\n\ndef bump(x):\n    return x * torch.exp(-x * x / 2)\n"
@@ -74,10 +75,49 @@ def test_an_empty_study_file_is_called_empty(folder):
         ({"depth": [2, 3]}, "depth: unknown key; did you mean axes: {depth: ...}?"),
         ({"lr": 0.1}, "lr: unknown key; did you mean defaults: {lr: ...}?"),
         ({"sedes": 3}, "sedes: unknown key; did you mean 'seeds'?"),
+        ({"n_seeds": 3}, "n_seeds: unknown key; did you mean 'seeds'?"),
+        ({"learning_rate": 0.1}, "learning_rate: unknown key; did you mean defaults: {lr: ...}?"),
+        ({"act": ["relu"]}, "act: unknown key; did you mean axes: {activation: ...}?"),
+        ({"batchsize": 8}, "batchsize: unknown key; did you mean defaults: {batch_size: ...}?"),
     ],
 )
 def test_a_field_of_runs_at_the_top_of_a_file_has_its_place_named(folder, settings, hint):
     assert f"mine.yaml: {hint}" in refusal(folder, **settings)
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("learning_rate", "lr"),
+        ("learnig_rate", "lr"),
+        ("Learning_Rate", "lr"),
+        ("lrate", "lr"),
+        ("batchsize", "batch_size"),
+        ("n_seeds", "seeds"),
+        ("act", "activation"),
+        ("n_layers", "depth"),
+        ("widht", "width"),
+    ],
+)
+def test_a_key_of_another_program_is_understood(folder, key, name):
+    line = refusal(folder, tasks={"mlp": {key: 1}})
+    assert f"tasks.mlp.{key}: unknown key; did you mean {name!r}? allowed: {name}, " in line
+
+
+def test_every_synonym_means_a_key_of_a_task_and_is_none_itself():
+    assert set(errors.SYNONYMS.values()) <= set(TaskBlock.model_fields)
+    assert not set(errors.SYNONYMS) & set(TaskBlock.model_fields)
+    assert not set(errors.SYNONYMS) & set(StudyFile.model_fields)
+
+
+def test_a_baseline_is_suggested_only_if_it_is_near(folder):
+    axes = {"activation": ["gelu", "silu"]}
+    line = refusal(folder, baseline="relu", axes=axes)
+    assert line.endswith("baseline: got 'relu'; allowed: gelu, silu")
+    line = refusal(folder, baseline="gleu", axes=axes)
+    assert line.endswith("baseline: got 'gleu'; did you mean 'gelu'? allowed: gelu, silu")
+    line = refusal(folder, baseline="siluu", axes=axes)
+    assert line.endswith("baseline: got 'siluu'; did you mean 'silu'? allowed: gelu, silu")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])

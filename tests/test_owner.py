@@ -45,8 +45,7 @@ def test_another_file_of_the_same_name_is_refused(project):
     file = other(project)
     expected = (
         f"{file}: the file's name names the study, and results/tiny holds results of "
-        "config/tiny.yaml; to fix: rename one of the two files, or rm -r results/tiny "
-        "to replace them"
+        "config/tiny.yaml; to fix: rename the file"
     )
     with pytest.raises(StudyError, match=f"^{re.escape(expected)}$"):
         check_owner(load(file))
@@ -75,11 +74,13 @@ def test_a_partial_page_belongs_to_its_file(project):
         check_owner(load(other(project)))
 
 
-def test_results_of_the_default_study_are_removed_without_the_runs(project):
+def test_a_second_config_yaml_is_refused_and_goes_by_another_name(project):
     Path("config/config.yaml").write_text(STUDY)
     store.write_json(Path("results/tables/plan.json"), {"file": "config/config.yaml"})
-    with pytest.raises(StudyError, match=r"or rm -r results/tables to replace them$"):
-        check_owner(load(other(project, "config.yaml")))
+    file = other(project, "config.yaml")
+    with pytest.raises(StudyError, match=r"of config/config.yaml; to fix: rename the file$"):
+        check_owner(load(file))
+    check_owner(load(file.rename(file.with_name("mine.yaml"))))
 
 
 def test_ordinary_use_never_meets_it(project):

@@ -274,7 +274,7 @@ BAD = {
     "two lengths": ({"defaults": {"steps": 5, "epochs": 5}}, r"steps and epochs are both set"),
     "warm-up too long": (
         {"defaults": {"epochs": 1, "warmup": 2}},
-        r"warmup: got 2.0; allowed: at most the run's length, 1",
+        r"warmup: got 2.0; allowed: at most the run's length, 1; to fix: leave warmup out$",
     ),
     "accumulate": (
         {"defaults": {"accumulate": 3}},

@@ -265,7 +265,9 @@ def test_help_shows_the_tasks_defaults(project):
     printed = project.call(sys.executable, "-m", "actstudy", "train", "--task", "mlp", "--help")
     printed = " ".join(printed.split())
     assert "peak learning rate, reached after warm-up (default: 0.003)" in printed
-    assert "a difference matters from 0.01 on: about two thirds of the standard error" in printed
+    assert (
+        "a difference matters from 0.01 on: a smaller difference is lost in the choice" in printed
+    )
     assert "tabled to 0.6, 0.7 on val" in printed
 
 

@@ -13,6 +13,37 @@ PACKAGE = Path(__file__).parents[1]
 MAX_NAMES = 20  # that a message lists
 MIN_LIKENESS = 0.5  # of a name that may be meant
 CLOSEST_NAMES = 4  # that it lists of more beside the nearest one
+NEAR = 0.8  # likeness of a name that is hardly another one
+SYNONYMS = {  # names of other programs -> what is meant by them here
+    "learning_rate": "lr",
+    "lrate": "lr",
+    "max_lr": "lr",
+    "act": "activation",
+    "activation_function": "activation",
+    "activations": "activation",
+    "batch": "batch_size",
+    "bs": "batch_size",
+    "n_seeds": "seeds",
+    "num_seeds": "seeds",
+    "n_epochs": "epochs",
+    "num_epochs": "epochs",
+    "max_steps": "steps",
+    "iterations": "steps",
+    "wd": "weight_decay",
+    "layers": "depth",
+    "n_layers": "depth",
+    "num_layers": "depth",
+    "hidden_size": "width",
+    "n_heads": "heads",
+    "num_heads": "heads",
+    "scheduler": "schedule",
+    "initialization": "init",
+    "initializer": "init",
+    "grad_clip": "clip",
+    "max_grad_norm": "clip",
+    "dropout_rate": "dropout",
+    "data": "dataset",
+}
 REMEDIES = {  # of the system's errors
     errno.EACCES: "ask its owner for the right, or work in a folder of your own",
     errno.EPERM: "ask its owner for the right, or work in a folder of your own",
@@ -66,16 +97,30 @@ def exit_status(code: object) -> int:
     return 1
 
 
-def nearest(got: object, allowed: Iterable[str]) -> str:
+def nearest(got: object, allowed: Iterable[str], likeness: float = MIN_LIKENESS) -> str:
     """A hint `did you mean 'x'? ` with the allowed name closest to `got`, or an empty string.
 
-    A name with the same letters in another order comes before all others.
+    likeness: the least, from 0 to 1.
     """
-    names = list(allowed)
-    letters = sorted(str(got).lower())
+    name = meant(str(got), list(allowed), likeness)
+    return f"did you mean {name!r}? " if name else ""
+
+
+def meant(got: str, names: Sequence[str], likeness: float = MIN_LIKENESS) -> str:
+    """The name that is closest to `got`, or an empty string if none is.
+
+    A name with the same letters in another order comes before all others. A name by which other
+    programs call one of the names counts as that one (SYNONYMS), misspelt too.
+    """
+    letters = sorted(got.lower())
     swapped = [name for name in names if sorted(name.lower()) == letters]
-    matches = closest(str(got), swapped or names, 1, MIN_LIKENESS)
-    return f"did you mean {matches[0]!r}? " if matches else ""
+    synonyms = [synonym for synonym, name in SYNONYMS.items() if name in names]
+    matches = closest(got, swapped, 1, MIN_LIKENESS)
+    matches = matches or closest(got, [*names, *synonyms], 1, NEAR)
+    matches = matches or closest(got, names, 1, likeness)
+    if not matches:
+        return ""
+    return matches[0] if matches[0] in names else SYNONYMS[matches[0]]
 
 
 def closest(got: str, names: Sequence[str], n: int, likeness: float) -> list[str]:
@@ -93,18 +138,20 @@ def closest(got: str, names: Sequence[str], n: int, likeness: float) -> list[str
     return closest_names[:n]
 
 
-def choices(got: object, allowed: Iterable[str]) -> str:
-    """`did you mean 'x'? allowed: x, y, z`; of a long list the few that are closest to `got`.
+def choices(got: object, allowed: Iterable[str], likeness: float = MIN_LIKENESS) -> str:
+    """`did you mean 'x'? allowed: x, y, z`; of a long list x and those closest to `got`.
 
-    If none is close, its first MAX_NAMES.
+    If none is close, its first MAX_NAMES. likeness: the least of x, from 0 to 1.
     """
     names = list(allowed)
-    hint = nearest(got, names)
+    name = meant(str(got), names, likeness)
+    hint = f"did you mean {name!r}? " if name else ""
     listed = names
     if len(names) > MAX_NAMES:
         listed = names[:MAX_NAMES]
-        if hint:
-            listed = closest(str(got), names, CLOSEST_NAMES, 0)
+        if name:
+            others = closest(str(got), names, CLOSEST_NAMES, 0)
+            listed = list(dict.fromkeys([name, *others]))[:CLOSEST_NAMES]
     more = f" and {len(names) - len(listed)} more" if len(listed) < len(names) else ""
     return f"{hint}allowed: {', '.join(listed) or 'none'}{more}"
 

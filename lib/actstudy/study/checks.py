@@ -194,7 +194,8 @@ def baseline(stated: str | None, compare: str, planned: list[PlannedRun], where:
         return name
     matching = [level for level, value in value_by_level.items() if value == name]
     if len(matching) != 1:
-        raise StudyError(f"{where}: baseline: got {name!r}; {errors.choices(name, levels)}")
+        hint = errors.choices(name, levels, errors.NEAR)
+        raise StudyError(f"{where}: baseline: got {name!r}; {hint}")
     return matching[0]
 
 

@@ -22,12 +22,9 @@ def check_owner(study: Study) -> None:
         owner = content.get("file") if isinstance(content, dict) else None
         if owner is None or _is_same(Path(owner), Path(study.file)):
             continue
-        old = folder
-        if folder == store.RESULTS:  # holds the runs of all studies too
-            old = (folder / plan).parent
         raise StudyError(
             f"{study.file}: the file's name names the study, and {folder} holds results of "
-            f"{owner}; to fix: rename one of the two files, or rm -r {old} to replace them"
+            f"{owner}; to fix: rename the file"
         )
 
 

@@ -62,11 +62,15 @@ def _explain(fault: ErrorDetails, model: type[BaseModel]) -> str:
 
 def _place_of_run_field(path: list[str], value: Any, model: type[BaseModel]) -> str:
     """Where a field of runs belongs that is at the top of a study file, else empty."""
-    if len(path) > 1 or path[0] not in RunFields.model_fields or model is not StudyFile:
+    if len(path) > 1 or model is not StudyFile:
         return ""
-    is_compared = isinstance(value, list) or path[0] == "activation"
+    known = [*StudyFile.model_fields, *RunFields.model_fields]
+    field = errors.meant(path[0], known, errors.NEAR)
+    if field not in RunFields.model_fields:
+        return ""
+    is_compared = isinstance(value, list) or field == "activation"
     place = "axes" if is_compared else "defaults"
-    return f"did you mean {place}: {{{path[0]}: ...}}? allowed there, and below tasks"
+    return f"did you mean {place}: {{{field}: ...}}? allowed there, and below tasks"
 
 
 def _keys(path: list[str], model: type[BaseModel]) -> Iterable[str]:

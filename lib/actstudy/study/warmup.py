@@ -8,6 +8,7 @@ from actstudy.contract import registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 
+FIX = "to fix: leave warmup out"  # the task's own is then shortened
 SHORT_WARMUP = 0.1  # share of a run for which its task's own warm-up is too long
 
 
@@ -48,11 +49,12 @@ def check(spec: RunSpec, where: str) -> None:
     """StudyError if the warm-up is surely longer than the run."""
     if spec.epochs and spec.warmup > spec.epochs:
         got = f"got {spec.warmup}; allowed: at most the run's length, {spec.epochs}"
-        raise StudyError(f"{where}: warmup: {got}")
+        raise StudyError(f"{where}: warmup: {got}; {FIX}")
     epoch = max(1, least_steps_per_epoch(spec))
     if spec.steps and round(spec.warmup * epoch) > spec.steps:
         got = f"got {spec.warmup:g} epochs, each of {epoch:,} steps or more"
-        raise StudyError(f"{where}: warmup: {got}; allowed: at most the run's {spec.steps} steps")
+        allowed = f"allowed: at most the run's {spec.steps} steps"
+        raise StudyError(f"{where}: warmup: {got}; {allowed}; {FIX}")
 
 
 def sets_warmup(layers: list[dict[str, Any]]) -> bool:
