@@ -69,7 +69,7 @@ def verdicts_of_default() -> str:
         count = int((decided["task"] == task).sum())
         clauses.append(f"{count} of {len(rows)} in `{task}`")
     n = " to ".join(str(n) for n in sorted({primary["n"].min(), primary["n"].max()}))
-    lines = f"Decided against relu (n = {n} seeds): {', '.join(clauses)}.\n"
+    lines = f"Decided comparisons with relu (n = {n} seeds): {', '.join(clauses)}.\n"
     conditional = decided[decided["condition"] != ""]
     if len(conditional):
         risk = conditional["risk"].astype(float).max()
