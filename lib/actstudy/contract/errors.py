@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1]
 MAX_NAMES = 20  # that a message lists
 MIN_LIKENESS = 0.5  # of a name that may be meant
 CLOSEST_NAMES = 4  # that it lists of more beside the nearest one
-NEAR = 0.8  # likeness of a name that is hardly another one
+CLOSE = 0.8  # likeness of a name that is hardly another one
 SYNONYMS = {  # names of other programs -> what is meant by them here
     "learning_rate": "lr",
     "lrate": "lr",
@@ -116,7 +116,7 @@ def meant(got: str, names: Sequence[str], likeness: float = MIN_LIKENESS) -> str
     swapped = [name for name in names if sorted(name.lower()) == letters]
     synonyms = [synonym for synonym, name in SYNONYMS.items() if name in names]
     matches = closest(got, swapped, 1, MIN_LIKENESS)
-    matches = matches or closest(got, [*names, *synonyms], 1, NEAR)
+    matches = matches or closest(got, [*names, *synonyms], 1, CLOSE)
     matches = matches or closest(got, names, 1, likeness)
     if not matches:
         return ""

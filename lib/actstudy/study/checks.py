@@ -194,7 +194,7 @@ def baseline(stated: str | None, compare: str, planned: list[PlannedRun], where:
         return name
     matching = [level for level, value in value_by_level.items() if value == name]
     if len(matching) != 1:
-        hint = errors.choices(name, levels, errors.NEAR)
+        hint = errors.choices(name, levels, errors.CLOSE)
         raise StudyError(f"{where}: baseline: got {name!r}; {hint}")
     return matching[0]
 

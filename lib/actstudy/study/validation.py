@@ -65,7 +65,7 @@ def _place_of_run_field(path: list[str], value: Any, model: type[BaseModel]) -> 
     if len(path) > 1 or model is not StudyFile:
         return ""
     known = [*StudyFile.model_fields, *RunFields.model_fields]
-    field = errors.meant(path[0], known, errors.NEAR)
+    field = errors.meant(path[0], known, errors.CLOSE)
     if field not in RunFields.model_fields:
         return ""
     is_compared = isinstance(value, list) or field == "activation"
