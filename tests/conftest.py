@@ -16,7 +16,7 @@ from runs import quiet, run, tiny
 from xdist.scheduler import LoadScopeScheduling
 
 from actstudy.commands import cli
-from actstudy.contract import locks
+from actstudy.contract import locks, own, own_data
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
 
@@ -128,8 +128,13 @@ def train(tmp_path: Path, data_folder: Path):
 
 @pytest.fixture(autouse=True)
 def python_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python's path afterwards as before: folders of own code stay in it for a process's life."""
+    """Python's path afterwards as before: folders of own code stay in it for a process's life.
+
+    So do the folders that own code and data are looked for in: each would make later tests slower.
+    """
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(own, "_folders", list(own._folders))
+    monkeypatch.setattr(own_data, "_folders", list(own_data._folders))
 
 
 @pytest.fixture

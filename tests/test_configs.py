@@ -28,7 +28,7 @@ def file(tmp_path):
 def test_a_bad_file_is_one_line(file, name):
     content, says = configs.CASES[name]
     kind, said = configs.verdict(file, content)
-    assert kind == "invalid"
+    assert kind == "invalid", said
     assert says in said
 
 

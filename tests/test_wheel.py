@@ -339,7 +339,7 @@ def test_a_study_runs_in_an_empty_folder(use, tmp_path, data_folder):
     assert (tmp_path / page).read_text().startswith("# Study mine: 1 of 1 runs completed")
     assert "1 of 1 runs completed" in use("status", "--config", "mine.yaml")
     assert "0 of 160 runs completed" in use("status")
-    printed = use("run", "config/smoke.yaml", "-n")
+    printed = use("run", "config/smoke.yaml", "-n", "--set", "runs_per_job=1")
     assert re.search(r"^train +8$", printed, re.M)
     assert "shipped/profiles/default" in printed
     own = {"mine.yaml", "results", ".snakemake"}

@@ -28,5 +28,5 @@ for kind, name, members in [
             # in a plain string {x} is a wildcard; what follows from `output` triggers no new run
             members=lambda wildcards, output, written=packs.to_json(members): written,
         shell:
-            "exec {PYTHON:q} -m actstudy {params.kind} --members {params.members:q}"
+            "exec {PYTHON:q} -m actstudy {params.kind:q} --members {params.members:q}"
             " --device {JOBS.device:q} {JOBS.host_flags} --quiet"

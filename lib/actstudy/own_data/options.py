@@ -141,7 +141,7 @@ def _located(name: str) -> Path:
     for place in places:
         if place.parent.is_dir():
             near += [path.name for path in place.parent.iterdir()]
-    folders = dict.fromkeys(str(place.parent) for place in places)
+    folders = dict.fromkeys(visible(place.parent) for place in places)
     hint = choices(stated.name, near).partition("allowed:")[0]
     raise StudyError(
         f"{name}: no such file or folder in {', '.join(folders)}; {hint}allowed: a path from the "

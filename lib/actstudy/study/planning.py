@@ -19,7 +19,7 @@ from actstudy.study.model_checks import activation_names
 from actstudy.study.reading import read
 from actstudy.study.resolving import complete, layers, resolve
 from actstudy.study.validation import validate
-from actstudy.study.warmup import sets_warmup, short_warmup
+from actstudy.study.warmup import least_steps_per_epoch, sets_warmup, short_warmup
 
 QUESTION = (  # settings of a task that its decisions depend on
     "metric",
@@ -219,11 +219,11 @@ def run_spec(
     seed: int,
     fields: Mapping[str, Any],
     file: str | None = None,
-    steps_per_epoch: Callable[[RunSpec], int] | None = None,
+    steps_per_epoch: Callable[[RunSpec], int] = least_steps_per_epoch,
 ) -> RunSpec:
     """One run: task defaults < the layers of a study file, if named < `fields`.
 
-    steps_per_epoch: if given, the task's own warm-up is shortened in runs of fewer steps than that.
+    steps_per_epoch: the task's own warm-up is shortened in runs of fewer steps than it has.
     """
     source = "command line"
     if file:
@@ -243,7 +243,7 @@ def run_spec(
     data_checks.check_is_named(base, {}, source)
     (run,) = expand(base, {}, [seed], "activation", {}, layered(*stronger))
     spec = checks.canonical_spec(run.spec)
-    if steps_per_epoch and not sets_warmup(stronger):
+    if not sets_warmup(stronger):
         spec = short_warmup(spec, steps_per_epoch)
     inspection.inspect([spec], source)
     checks.check_spec(spec, source)
