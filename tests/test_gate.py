@@ -379,3 +379,10 @@ def test_simulations_decide_as_the_gate_does(margin):
         result = decide(x[:, j], 0.002, Rules(margin=margin))
         assert (result.verdict == KEEP) == keeps[j]
         assert (result.rows or 36) == used[j]
+
+
+def test_runs_that_do_not_depend_on_their_seed_are_refused():
+    with pytest.raises(StudyError, match=r"all 9 pairs differ by 0.5; allowed: runs whose"):
+        gate.check_varies(np.array([0.5] * 9 + [np.nan]))
+    gate.check_varies(np.array([0.5, 0.5]))
+    gate.check_varies(np.array([0.5, 0.5, 0.25]))

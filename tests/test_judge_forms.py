@@ -143,3 +143,50 @@ def test_the_same_runs_have_the_same_answer(frame):
     question = {"baseline": "a", "margin": 0.5, "looks": "anytime"}
     first = actstudy.verdicts(frame, **question)
     pd.testing.assert_frame_equal(first, actstudy.verdicts(frame, **question))
+
+
+def test_seeds_may_be_names(tmp_path, frame):
+    named = frame.assign(seed=[f"run-{seed}" for seed in frame["seed"]])
+    own = {"baseline": "a", "margin": 0.5, "paired": True}
+    plain = actstudy.verdicts(frame, **own)
+    by_name = actstudy.verdicts(named, **own)
+    assert list(by_name["verdict"]) == list(plain["verdict"])
+    assert list(by_name["mean"]) == pytest.approx(list(plain["mean"]))
+    named.to_csv(tmp_path / "runs.csv", index=False)
+    assert command(tmp_path, "judge", "runs.csv", *QUESTION).returncode == 0
+    unseeded(frame).to_csv(tmp_path / "runs.csv", index=False)
+    done = command(tmp_path, "judge", "runs.csv", *QUESTION, "--paired")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_metric_of_which_less_is_better_needs_a_word(tmp_path, frame):
+    frame.rename(columns={"value": "test_loss"}).to_csv(tmp_path / "runs.csv", index=False)
+    assert "to fix: --lower-is-better, or" in refused(tmp_path, "judge", "runs.csv", *QUESTION)
+    for flag, which in (("--lower-is-better", "Lower"), ("--higher-is-better", "Higher")):
+        printed = command(tmp_path, "judge", "runs.csv", *QUESTION, flag).stdout
+        assert f"{which} values are taken as better." in printed
+        assert ("is better than a" in printed) == (which == "Higher")
+
+
+def test_the_best_is_named_only_if_verdicts_say_so(tmp_path):
+    few = runs({"a": 0.0, "b": 3.0}, n=4, sd=0.2)
+    few.to_csv(tmp_path / "runs.csv", index=False)
+    first = command(tmp_path, "judge", "runs.csv", *QUESTION).stdout.splitlines()[0]
+    assert "without a verdict" in first
+    assert first.endswith("The best cannot be named.")
+    many = runs({"a": 0.0, "b": 3.0}, n=12, sd=0.2)
+    many.to_csv(tmp_path / "runs.csv", index=False)
+    first = command(tmp_path, "judge", "runs.csv", *QUESTION).stdout.splitlines()[0]
+    assert first.endswith("The best is b.")
+    first = command(tmp_path, "judge", "runs.csv", *QUESTION, "--anytime").stdout.splitlines()[0]
+    assert "is better than a" in first
+    assert "best" not in first
+
+
+@pytest.mark.parametrize("name", ["judge", "gate"])
+def test_a_refusal_is_json_if_it_is_asked_for(tmp_path, name):
+    done = command(tmp_path, name, "nosuch", "--json")
+    content = json.loads(done.stdout)
+    assert done.returncode == content["exit"] == {"judge": 2, "gate": 3}[name]
+    assert content["verdict"] == "refused"
+    assert content["reason"] in done.stderr

@@ -17,6 +17,7 @@ from actstudy.analysis import stored
 from actstudy.analysis.evidence import NO_PREDICTIONS
 from actstudy.analysis.questions import choice, contrasts, procedure
 from actstudy.analysis.questions.seed_values import seed_values
+from actstudy.contract.errors import StudyError
 from actstudy.judging import judged as judging
 from actstudy.judging import ties, unpaired, welch
 from actstudy.judging.ranks import ALL_TASKS
@@ -388,8 +389,16 @@ def test_verdicts_of_a_constant_difference_are_certain():
     table = actstudy.verdicts(both, baseline="a", margin=0.5)
     assert table["verdict"].iloc[0] == "better"
     assert table["sd"].iloc[0] == pytest.approx(0, abs=1e-12)
-    for paired, margin in itertools.product((True, False), (0.5, 2.0)):
-        exact = both.assign(value=(both["level"] == "b").astype(float))
-        table = actstudy.verdicts(exact, baseline="a", margin=margin, paired=paired)
-        expected = "better" if margin < 1 else "equivalent (below the margin)"
-        assert list(table["verdict"]) == [expected]
+    within = actstudy.verdicts(both, baseline="a", margin=2.0)
+    assert list(within["verdict"]) == ["equivalent (below the margin)"]
+
+
+def test_runs_that_do_not_depend_on_their_seed_are_no_sample():
+    frame = runs({"a": 0.0, "b": 0.0}, n=8)
+    exact = frame.assign(value=(frame["level"] == "b").astype(float))
+    for paired in (True, False):
+        question = {"baseline": "a", "margin": 0.5, "paired": paired}
+        with pytest.raises(StudyError, match="got one value in all runs of each level"):
+            actstudy.verdicts(exact, **question)
+    exact.loc[0, "value"] = 0.1
+    assert len(actstudy.verdicts(exact, baseline="a", margin=0.5)) == 1

@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ COMMANDS = (
     ),
     *INTERNAL,
 )
+FOR_PROGRAMS = ("judge", "gate")  # whose refusals are JSON on stdout if it is asked for
 DESCRIPTION = "Compare activation functions: train single runs, follow a study, read what it gave."
 EXAMPLES = """actstudy train --task mlp --activation gelu --seed 0
 actstudy template --task mlp > mine.yaml
@@ -51,17 +53,26 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         flush_output()
         sys.exit(status)
     except (StudyError, store.Damaged) as error:
-        errors.refuse(error, refusal(argv, COMMANDS))
+        refuse(error, argv)
     except ModuleNotFoundError as error:
-        errors.refuse(leaving.missing_package(error), refusal(argv, COMMANDS))
+        refuse(leaving.missing_package(error), argv)
     except BrokenPipeError:
         leaving.drop_output()
         sys.exit(leaving.CLOSED_PIPE)
     except OSError as error:
         leaving.drop_output()
-        errors.refuse(errors.system_fault(error), refusal(argv, COMMANDS))
+        refuse(errors.system_fault(error), argv)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def refuse(fault: object, argv: Sequence[str]) -> NoReturn:
+    """Refuse in one line on stderr; commands of programs say it on stdout too, with --json."""
+    status = refusal(argv, COMMANDS)
+    if argv[:1] and argv[0] in FOR_PROGRAMS and "--json" in argv:
+        reason = errors.visible(" ".join(str(fault).splitlines()))
+        print(json.dumps({"verdict": "refused", "exit": status, "reason": reason}, indent=1))
+    errors.refuse(fault, status)
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:

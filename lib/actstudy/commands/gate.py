@@ -67,7 +67,8 @@ def add_rules(parser: Parser) -> None:
     new.add_argument(
         "--noise",
         choices=("symmetric", "normal"),
-        help="of differences: symmetric (default) holds for any noise, normal takes a seed less",
+        help="of differences: symmetric (default), as often up as down if nothing changed; normal"
+        " takes a seed less",
     )
     new.add_argument(
         "--max-seeds", type=_count, metavar="N", help="seeds of one attempt (default: 100)"
@@ -78,11 +79,11 @@ def gate(arguments: argparse.Namespace) -> int:
     """Print the answer; 0 keep, 1 do not, 2 not enough seeds, 3 refused."""
     try:
         answer = answer_of(arguments)
-    except StudyError as error:
-        if arguments.json:
-            refusal = {"verdict": "refused", "exit": REFUSED, "reason": str(error)}
-            print(json.dumps(refusal, indent=1))
-        raise
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, StudyError):
+            raise
+        fault = f"the gate failed, which is no verdict: {type(error).__name__}: {error}"
+        raise StudyError(fault) from error
     if arguments.json:
         print(json.dumps(answer, indent=1))
     else:

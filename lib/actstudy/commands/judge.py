@@ -49,7 +49,9 @@ def add_flags(parser: Parser) -> None:
         help="smallest difference that matters, in the unit of the values: a number, or TASK=NUMBER"
         " for each task",
     )
-    parser.add_argument("--lower-is-better", action="store_true", help="of the values")
+    direction = parser.add_mutually_exclusive_group()
+    direction.add_argument("--lower-is-better", action="store_true", help="of the values")
+    direction.add_argument("--higher-is-better", action="store_true", help="the default")
     pairing = parser.add_mutually_exclusive_group()
     pairing.add_argument(
         "--paired",
@@ -190,7 +192,7 @@ def read_sources(arguments: argparse.Namespace) -> "Scores":
         if arguments.unit:
             scores = dataclasses.replace(scores, unit=arguments.unit)
         parts.append((str(source), scores))
-    scores = answering.joined(parts)
+    scores = answering.with_direction(answering.joined(parts), arguments.higher_is_better)
     if arguments.chance is not None and "chance" not in scores.frame:
         frame = scores.frame.assign(chance=arguments.chance)
         scores = dataclasses.replace(scores, frame=frame)

@@ -1,5 +1,6 @@
 """All that is said of a source: verdicts, ranks, single differences, and what was assumed."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,12 +12,15 @@ from actstudy.contract import errors
 from actstudy.contract.errors import StudyError
 from actstudy.judging import question as asking
 from actstudy.judging.judged import judged, task_values
-from actstudy.judging.question import PAIRED, UNPAIRED, Question
+from actstudy.judging.question import ANYTIME, PAIRED, UNPAIRED, Question
 from actstudy.judging.ranks import ranked
 from actstudy.judging.scores import CELL, Scores, checked
 from actstudy.judging.summaries import ASSUMPTION
 from actstudy.judging.welch import MIN_RUNS
 
+LOWER = re.compile(  # in the names of metrics of which less is better
+    r"loss|error|perplex|ppl|nll|rmse|seconds|latency|\b(mae|mse|wer|fid)\b"
+)
 DOTS = [*CELL, "difference"]
 
 
@@ -48,7 +52,11 @@ def answer(scores: Scores, question: Question, source: str) -> Answer:
         return Answer(source, scores, own, contrasts, ranks, pd.DataFrame(columns=DOTS), sentences)
     rows = checked(scores.frame, source)
     sentences = [*scores.assumptions, how_taken(question, scores, method, rows)]
-    sentences += of_runs(rows, method, question.baseline)
+    sentences += of_runs(rows, method, question.baseline, question.family)
+    if question.looks:
+        sentences.append(
+            "Seeds came in the order of their numbers. Ranks are of all seeds at once."
+        )
     dots = differences(rows, scores, own)
     return Answer(source, scores, own, contrasts, ranks, dots, sentences)
 
@@ -82,6 +90,22 @@ def joined(parts: Sequence[tuple[str, Scores]]) -> Scores:
     return replace(first, frame=whole, assumptions=tuple(dict.fromkeys(assumptions)))
 
 
+def with_direction(scores: Scores, is_stated: bool) -> Scores:
+    """The scores, which say what is better; StudyError if their name speaks against the default.
+
+    is_stated: whether the user has said it.
+    """
+    name = scores.metric
+    if scores.higher_is_better and not is_stated and LOWER.search(name.lower()):
+        raise StudyError(
+            f"{name!r:.60}: higher is better, or lower? to fix: --lower-is-better, or "
+            "--higher-is-better"
+        )
+    which = "Higher" if scores.higher_is_better else "Lower"
+    sentence = f"{which} values are taken as better."
+    return replace(scores, assumptions=(*scores.assumptions, sentence))
+
+
 def how_taken(question: Question, scores: Scores, method: str, rows: pd.DataFrame) -> str:
     """Whether runs are pairs, and who says so."""
     if question.paired is not None:
@@ -90,19 +114,21 @@ def how_taken(question: Question, scores: Scores, method: str, rows: pd.DataFram
         reason = "as the source says"
     else:
         share = asking.shared_seeds(rows, question.baseline)
-        reason = "as both sides have the same seeds"
-        if share < 1:
-            reason = f"as both sides share {share:.0%} of their seeds in the worst case"
+        reason = f"as {share:.0%} of the seeds of the side with fewer runs are the other's too"
+        if share == 1:
+            reason = "as all seeds of the side with fewer runs are the other's too"
     if method == UNPAIRED:
         text = "Runs are taken as independent"
         how = "Welch's tests under permutations of the runs"
     else:
         text = "Runs of one seed are taken as pairs"
         how = "their differences are tested under changes of sign"
+        if question.looks == ANYTIME:
+            how = "their differences are bet on, seed by seed in the order of the seeds"
     return f"{text}, {reason}: {how}."
 
 
-def of_runs(rows: pd.DataFrame, method: str, baseline: str) -> list[str]:
+def of_runs(rows: pd.DataFrame, method: str, baseline: str, family: str) -> list[str]:
     """What is to be known of the runs: unequal n, seeds without a partner, endings, no spread."""
     sentences = [*unequal(rows), *diverged(rows)]
     if method == PAIRED:
@@ -115,7 +141,7 @@ def of_runs(rows: pd.DataFrame, method: str, baseline: str) -> list[str]:
         )
     if rows["chance"].isna().all():
         sentences.append("Chance level is not stated (--chance): no run counts as collapsed.")
-    if rows["task"].nunique() > 1:
+    if rows["task"].nunique() > 1 and family == "task":
         sentences.append("Each task has its own 5% of false verdicts, unless asked otherwise.")
     return sentences
 

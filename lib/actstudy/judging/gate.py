@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from actstudy.contract.errors import StudyError
 from actstudy.judging import attempts, ledger
 from actstudy.judging.attempts import ATTEMPT, FAILED, Question
@@ -27,6 +29,7 @@ from actstudy.judging.decision import (
 )
 from actstudy.judging.ledger import Line
 from actstudy.judging.proposals import Side
+from actstudy.judging.scores import MIN_REPEATS
 
 STATUS = {KEEP: 0, DO_NOT: 1, MORE: 2}  # exit status of a verdict
 REFUSED = 3  # exit status of a question that is none
@@ -101,6 +104,7 @@ def judged(
 ) -> dict[str, Any]:
     """What a line says of an attempt with these pairs; one that was kept stays so."""
     x = attempts.differences(question, seeds, rules.higher_is_better)
+    check_varies(x)
     level = level_of(attempt, rules.level)
     decision = decide(x, level, rules)
     if before is not None and before["verdict"] == KEEP:
@@ -122,6 +126,16 @@ def judged(
         "pairs": seeds,
         **{name: side.record() for name, side in question.sides()},
     }
+
+
+def check_varies(x: np.ndarray) -> None:
+    """StudyError if all pairs differ by one and the same number, as runs without a seed do."""
+    known = x[np.isfinite(x)]
+    if len(known) >= MIN_REPEATS and np.ptp(known) == 0:
+        raise StudyError(
+            f"all {len(known)} pairs differ by {known[0]:g}; allowed: runs whose results depend on "
+            "their seed, as others are no sample"
+        )
 
 
 def unless_it_diverges(

@@ -199,16 +199,14 @@ def in_order(rows: pd.DataFrame, looks: bool | str) -> tuple[pd.DataFrame, int]:
     """The runs with seeds that looks can count, and how many seeds there are.
 
     Seeds that count from 0, with no more gaps than seeds, stay as they are. Others are numbered
-    from 0 in their order if there are looks, which take the first 8, 12 and 20; StudyError if they
+    from 0 in their order, of which looks take the first 8, 12 and 20; with looks StudyError if they
     are no numbers.
     """
     seeds = sorted(rows["seed"].unique())
     is_number = pd.api.types.is_integer_dtype(rows["seed"])
     if is_number and seeds[0] == 0 and seeds[-1] < 2 * len(seeds):
         return rows, int(seeds[-1]) + 1
-    if not looks:
-        return rows, len(seeds)
-    if not is_number:
+    if looks and not is_number:
         raise StudyError(
             f"looks: got seeds such as {seeds[0]!r:.60}; allowed: seeds that are whole numbers, as "
             "looks take the first 8, then 12, then 20 of them"

@@ -2,7 +2,7 @@
 
 from actstudy.analysis.markdown import prose
 from actstudy.judging.answer import Answer
-from actstudy.judging.question import PAIRED, SUMMARIES
+from actstudy.judging.question import ANYTIME, PAIRED, SUMMARIES
 from actstudy.judging.words import sentences, tables
 
 TESTS = {
@@ -11,6 +11,10 @@ TESTS = {
     SUMMARIES: "Each verdict is of Welch's t test with Holm's method, or of two one-sided Welch "
     "tests for equivalence",
 }
+ANYTIME_TESTS = (
+    "Each verdict is of a bet on the differences, seed by seed, by a t test's gambler on each side "
+    "(docs/statistics.md)"
+)
 UNPAIRED_TESTS = (
     "Each verdict is of Welch's p, step-down under permutations of the runs, or of two one-sided "
     "Welch tests for equivalence"
@@ -29,11 +33,12 @@ def page(answer: Answer, picture: str = "") -> str:
         lines += [f"![Differences from the baseline, with intervals and verdicts]({picture})", ""]
     lines += ["## What was assumed", ""]
     lines += [f"- {prose(sentence)}" for sentence in answer.assumptions]
-    method = answer.contrasts.attrs["method"]
+    tests = TESTS.get(answer.contrasts.attrs["method"], UNPAIRED_TESTS)
+    if answer.question.looks == ANYTIME:
+        tests = ANYTIME_TESTS
     family = "of all tasks together" if answer.question.family == "study" else "of each task"
     lines += [
-        f"- {TESTS.get(method, UNPAIRED_TESTS)}: at most 5% of false verdicts in the family "
-        f"{family}.",
+        f"- {tests}: at most 5% of false verdicts in the family {family}.",
         "- Levels that may be the best: the truly best one is among them with 95%. All rank "
         "intervals of a table hold at once with 95%.",
         "",

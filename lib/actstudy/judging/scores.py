@@ -18,6 +18,7 @@ FLAGS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0"
 EXACT: dict[str, Any] = {}
 if [*map(int, pd.__version__.split(".")[:2])] < [3, 1]:
     EXACT = {"float_precision": "round_trip"}
+MIN_REPEATS = 3  # runs of equal values that do not seem to depend on their seeds
 MAX_SEEDS = 2_000  # of a level: more rows are examples or steps, not runs
 
 
@@ -179,14 +180,22 @@ def check_levels(rows: pd.DataFrame, where: str) -> None:
 
 
 def check_variation(rows: pd.DataFrame, where: str) -> None:
-    """StudyError if all values of a task are equal."""
-    for task, values in rows.groupby("task", sort=False)["value"]:
+    """StudyError if all values of a task are equal, or those of each of its cells."""
+    for task, part in rows.groupby("task", sort=False):
+        values = part["value"]
         known = values.dropna()
         if len(known) > 1 and known.min() == known.max():
             of_task = f" of task {task!r:.60}" if task else ""
             raise StudyError(
                 f"{where}: value: got {known.iloc[0]:g} in all {len(known)} rows{of_task}; "
                 "allowed: a metric that runs differ in"
+            )
+        cells = values.groupby([part["group"], part["level"]]).agg(["nunique", "count"])
+        repeated = cells[cells["count"] >= MIN_REPEATS]
+        if len(repeated) > 1 and (cells["nunique"] == 1).all():
+            raise StudyError(
+                f"{where}: value: got one value in all runs of each level; allowed: results that "
+                "depend on the seed, as others are no sample"
             )
 
 

@@ -27,10 +27,12 @@ def sentences(answer: Answer) -> list[str]:
         primary = rows[rows["family"] == "primary"]
         own = answer.ranks[(answer.ranks["task"] == task) & (answer.ranks["group"] == group)]
         head = ", ".join(filter(None, [visible(task), visible(group)]))
-        text = f"{verdict_sentence(primary, answer)} {best_sentence(own)}"
+        text = verdict_sentence(primary, answer)
+        if not answer.question.looks:  # the set of the best is of one look at all seeds
+            text += f" {best_sentence(own, primary)}"
         lines.append(f"{head}: {text}" if head else text)
     every = answer.ranks[answer.ranks["task"] == ALL_TASKS]
-    if len(every):
+    if len(every) and not answer.question.looks:
         lines.append(f"Over all tasks, by the mean gain in margins: {best_sentence(every)}")
     return lines
 
@@ -72,16 +74,28 @@ def level_words(row: Mapping[str, Any], size: Scale) -> str:
     return f"{name} ({more} more {'seeds' if row['method'] == PAIRED else 'runs of both'})"
 
 
-def best_sentence(rows: pd.DataFrame) -> str:
-    """Who is the best; a set is never given one name."""
+def best_sentence(rows: pd.DataFrame, contrasts_of: pd.DataFrame | None = None) -> str:
+    """Who is the best; a set is never given one name, nor a level whose verdict is open.
+
+    contrasts_of: the verdicts that the name must agree with, if there are any.
+    """
     names = [visible(name) for name in rows.loc[rows["in_set"], "level"]]
     if len(names) == 1:
-        return f"The best is {names[0]}."
+        level = rows.loc[rows["in_set"], "level"].iloc[0]
+        if contrasts_of is None or is_decided(level, contrasts_of):
+            return f"The best is {names[0]}."
+        return "The best cannot be named."
     if len(names) == len(rows):
-        return f"None of the {len(names)} levels can be separated from the best."
+        return f"None of the {len(names)} levels is shown to be below the best by the margin."
     more = "" if len(names) <= MAX_NAMED else f" and {len(names) - MAX_NAMED} more"
     among = listed(names[:MAX_NAMED]) if not more else ", ".join(names[:MAX_NAMED]) + more
     return f"The best cannot be named: it is one of {among}."
+
+
+def is_decided(level: str, rows: pd.DataFrame) -> bool:
+    """Whether the verdicts of a group say too that a level is best: better, or all others worse."""
+    own = rows.loc[rows["level"] == level, "verdict"]
+    return bool((own == "better").all() if len(own) else (rows["verdict"] == "worse").all())
 
 
 def scale_of(answer: Answer, task: str) -> Scale:
