@@ -46,7 +46,7 @@ def tie_sentence(tied: Mapping[str, Any], entries: int) -> str:
     group = names(tied["group"])
     place = "is one of them" if tied["holds_last_record"] else "is none of them"
     line = f"The best of all {entries} entries is, with 95%, among {group}; the last record, "
-    line += f"{escaped(tied['last_record'])}, {place}. Over all pairs of entries no test separates it from "
+    line += f"{escaped(tied['last_record'])}, {place}. Over all pairs no test separates it from "
     return f"{line}{names(tied['close_to_last_record']) or 'no other entry'}."
 
 
