@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from actstudy.commands import run_flags
+from actstudy.commands.numbers import number_of
 from actstudy.commands.parser import Parser
 from actstudy.contract import checkout, errors, invocation, registry
 from actstudy.contract.errors import StudyError
@@ -177,10 +178,7 @@ def _no_activation(text: str) -> NoReturn:
 
 def _seconds(text: str) -> float:
     """A number of seconds above 0, from a flag's text."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = number_of(text)
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"got {text!r}; allowed: a number of seconds above 0")
     return value

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.commands.internal import Command
+from actstudy.commands.numbers import number_of
 from actstudy.commands.parser import Parser
 from actstudy.contract.errors import StudyError, visible
 
@@ -133,10 +134,7 @@ def stated(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _positive(text: str) -> float:
     """A number above 0, from a flag's text."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = number_of(text)
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"got {text!r:.40}; allowed: a number above 0")
     return value

@@ -22,12 +22,17 @@ def margin_of(texts: list[str]) -> float | dict[str, float]:
     return margins
 
 
-def positive(text: str) -> float:
-    """A number above 0 from a flag's text."""
+def number_of(text: str) -> float:
+    """The number of a flag's text, NaN if it is none."""
     try:
-        number = float(text)
+        return float(text)
     except ValueError:
-        number = math.nan
+        return math.nan
+
+
+def positive(text: str) -> float:
+    """A margin from a flag's text."""
+    number = number_of(text)
     if not 0 < number < math.inf:
         raise StudyError(f"command line: --margin: got {text!r:.60}; allowed: a number above 0")
     return number
@@ -35,10 +40,7 @@ def positive(text: str) -> float:
 
 def finite(text: str) -> float:
     """A finite number from a flag's text."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
+    number = number_of(text)
     if not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"got {text!r}; allowed: a number")
     return number

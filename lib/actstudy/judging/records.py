@@ -17,6 +17,7 @@ from actstudy.contract.errors import StudyError, choices
 from actstudy.judging import record_tables
 from actstudy.judging.readers import cells, delimited, tables
 from actstudy.judging.record_rules import Rules, read_rules
+from actstudy.judging.welch import holm
 from actstudy.own_data.frames import Frame
 
 ALPHA = 0.05
@@ -107,15 +108,6 @@ def successive(entries: Entries, rules: Rules, shift: float = 0.0) -> pd.DataFra
             "plain": p <= ALPHA,
         }
     )
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's adjusted p of a family, in its order (Holm 1979, Scand. J. Statist. 6, 65-70)."""
-    order = np.argsort(p, kind="stable")
-    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(steps, 1.0)
-    return adjusted
 
 
 def counts(steps: pd.DataFrame, rules: Rules) -> dict[str, int]:

@@ -13,7 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from actstudy.analysis.questions.choice import LEVEL, MIN_PAIRS, level_of_tests
+from actstudy.analysis.questions.choice import (
+    LEVEL,
+    MIN_PAIRS,
+    level_of_tests,
+    paired_means,
+)
 from actstudy.judging import welch
 from actstudy.judging.welch import Difference, Side
 
@@ -46,13 +51,8 @@ class Comparisons:
 
 def of_pairs(x: np.ndarray) -> Comparisons:
     """Levels whose runs share seeds; x: gains (seeds, K), missing if a run has none."""
-    pairs = x[:, :, None] - x[:, None, :]
-    is_pair = np.isfinite(pairs)
-    n = is_pair.sum(axis=0)
+    n, mean, error = paired_means(x)
     count = np.maximum(n, 2)
-    mean = np.where(is_pair, pairs, 0).sum(axis=0) / count
-    squares = np.where(is_pair, pairs - mean, 0) ** 2
-    error = np.sqrt(squares.sum(axis=0) / (count - 1) / count)
     counts = np.isfinite(x).sum(axis=0)
     means = np.nansum(x, axis=0) / np.maximum(counts, 1)
     return Comparisons(Difference(mean, error, count - 1.0), n, means, counts)

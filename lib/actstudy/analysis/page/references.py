@@ -12,8 +12,10 @@ def not_above(tables: Tables, task: str) -> str:
     warnings = []
     own = scale.of_metric(settings.metric, settings.predicts)
     references = tables.of("references", task).drop_duplicates(["data", "name"])
+    if references.empty:
+        return ""
+    runs = tables.of("runs", task)
     for row in references.to_dict("records"):
-        runs = tables.of("runs", task)
         compared = runs.loc[is_of(row, runs), ["group", "level"]].drop_duplicates()
         means = settings.sign * cells.merge(compared, on=["group", "level"])["mean"]
         if len(means) and settings.sign * row["test"] >= means.max():

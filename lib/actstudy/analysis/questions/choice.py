@@ -91,16 +91,25 @@ def separations(x: np.ndarray, margin: float) -> np.ndarray:
     1 below MIN_PAIRS pairs, or if i is better by less than the margin. Without any noise the larger
     mean is better.
     """
+    n, mean, error = paired_means(x)
+    count = np.maximum(n, 2)
+    t = mean / np.where(error > 0, error, 1)
+    p = np.where(error > 0, special.stdtr(count - 1, -t), mean <= 0)
+    return np.where((n < MIN_PAIRS) | (mean < margin), 1.0, p)
+
+
+def paired_means(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """n, mean and its standard error of level i minus level j over their pairs, each (K, K).
+
+    x: gains (seeds, K), missing if a run has none. Below two pairs they are those of two.
+    """
     pairs = x[:, :, None] - x[:, None, :]
     is_pair = np.isfinite(pairs)
     n = is_pair.sum(axis=0)
     count = np.maximum(n, 2)
     mean = np.where(is_pair, pairs, 0).sum(axis=0) / count
     squares = np.where(is_pair, pairs - mean, 0) ** 2
-    error = np.sqrt(squares.sum(axis=0) / (count - 1) / count)
-    t = mean / np.where(error > 0, error, 1)
-    p = np.where(error > 0, special.stdtr(count - 1, -t), mean <= 0)
-    return np.where((n < MIN_PAIRS) | (mean < margin), 1.0, p)
+    return n, mean, np.sqrt(squares.sum(axis=0) / (count - 1) / count)
 
 
 def shortfall(pairs: np.ndarray, n_levels: int, margin: float) -> dict[str, float | None]:
