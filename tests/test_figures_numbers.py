@@ -126,7 +126,7 @@ def test_metric_curves_are_means_over_seeds_with_the_reference():
         assert ax.get_ylabel() == "validation accuracy, %"  # as the page writes it
         assert all(tick == round(tick) for tick in ax.get_xticks())
     assert "n = 3 seeds per line" in caption
-    assert "Reference methods: MLP on X: linear." in caption
+    assert "Reference methods, on validation data too: MLP on X: linear." in caption
 
 
 def test_a_toy_training_that_diverged_has_no_share_of_right_points():

@@ -383,11 +383,14 @@ def test_decided_pairs_are_named_with_their_differences():
     for level, baseline, verdict, mean in [
         ("silu", "gelu", "worse", -0.01),
         ("elu", "gelu", "better", 0.02),
+        ("tanh", "gelu", "equivalent (below the margin)", 0.001),
+        ("tanh", "elu", "undecided", 0.002),
     ]:
         row = {"task": "mlp", "family": "all pairs", "group": "", "level": level, "mean": mean}
         rows.append({**row, "baseline": baseline, "verdict": verdict, "condition": "", "n": 8})
     assert (
-        ": gelu better than silu (+1.00 points, n = 8); elu better than gelu (+2.00 points, n = 8)."
+        "of 4 tested pairs 1 are equivalent and 2 differ: gelu better than silu (+1.00 points, "
+        "n = 8); elu better than gelu (+2.00 points, n = 8)."
         in verdict_tables.all_pairs(tables_with(rows, plan_of()), "mlp")
     )
 

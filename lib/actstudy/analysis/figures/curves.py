@@ -192,7 +192,7 @@ def name_references(tables: Tables, tasks: list[str]) -> str:
     for task in dict.fromkeys(tasks):
         for name in tables.of("references", task)["name"].unique():
             names.append(f"{tables.plan.tasks[task].title}: {name}")
-    return f" Reference methods: {'; '.join(names)}." if names else ""
+    return f" Reference methods, on validation data too: {'; '.join(names)}." if names else ""
 
 
 def log_scale(ax: Axes) -> None:

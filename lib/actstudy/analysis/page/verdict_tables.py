@@ -117,15 +117,15 @@ def contrasts_by_group(tables: Tables, task: str) -> str:
 
 
 def all_pairs(tables: Tables, task: str) -> str:
-    """The second family in sentences: which pairs are decided; empty if nothing was tested."""
+    """The second family in sentences: which pairs differ; empty if nothing was tested."""
     pairs = tables.of("contrasts", task).query("family == 'all pairs'")
     tested = pairs[pairs["verdict"] != TOO_FEW]
     if tested.empty:
         return ""
-    decided = tested[tested["verdict"].isin(["better", "worse"])]
+    differing = tested[tested["verdict"].isin(["better", "worse"])]
     size = scale.of_differences(tables.plan.tasks[task])
     names = []
-    for row in decided.to_dict("records"):
+    for row in differing.to_dict("records"):
         sides = [cell_name(row["level"], row["group"]), row["baseline"]]
         sign = 1
         if row["verdict"] == "worse":
@@ -137,9 +137,11 @@ def all_pairs(tables: Tables, task: str) -> str:
     named = ""
     if 0 < len(names) <= MAX_ROWS:
         named = f": {'; '.join(names)}"
+    n_equivalent = tested["verdict"].str.startswith("equivalent").sum()
     return (
-        f"All pairs of levels, a second family with its own error rate: {len(decided)} of "
-        f"{len(tested)} tested pairs are decided{named}. All are in tables/contrasts.csv."
+        f"All pairs of levels, a second family with its own error rate: of {len(tested)} tested "
+        f"pairs {n_equivalent} are equivalent and {len(differing)} differ{named}. "
+        "All are in tables/contrasts.csv."
     )
 
 
