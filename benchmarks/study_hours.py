@@ -5,19 +5,24 @@
 
 No data need be there: times do not depend on what images show. Every cell (a run without its seed)
 is timed as `python -m actstudy cost` times it: start, compilation, steps, validations and probes of
-a training of 12 steps, scaled to the run's length. Cells that differ only in what an image shows,
-as CIFAR-10 and CIFAR-100 do, are timed once. A row of study_hours.parquet: a cell of a study, its
-seconds for one seed, its number of seeds and the device. A cell that fails, or comes after the
-minutes are over, has a reason instead. A file that is there already keeps its times of the same
-device, so that a second call goes on where the first one ended.
+a training of 12 steps, in a process of its own, scaled to the run's length. Cells that differ only
+in what an image shows, as CIFAR-10 and CIFAR-100 do, are timed once. Each visible GPU times one
+cell at a time; without a GPU one cell is timed at a time.
+
+A row of study_hours.parquet: a cell of a study, its seconds for one seed, its number of seeds and
+the device. A cell that fails, or for which no time was left, has a reason instead. The file is
+replaced whenever a cell has been timed, and keeps its times of the same device: a second call goes
+on where the first one ended.
 """
 
 import argparse
 import dataclasses
+import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +31,7 @@ import pandas as pd
 import torch
 
 from actstudy.commands import cost
-from actstudy.contract import frameworks, parity, registry, store
+from actstudy.contract import frameworks, host, parity, parity_stamp, registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, canonical, data_name
 from actstudy.data import prepared
@@ -34,7 +39,9 @@ from actstudy.study import planning
 from actstudy.study.planning import Study
 
 TEST = 10_000  # examples of every test split
+LEFT = 150  # seconds that must be left for a cell to start
 NOT_TIMED = {"seconds": float("nan"), "memory": 0, "reason": "not timed: the minutes were over"}
+Timing = dict[str, Any]  # the keys of NOT_TIMED
 
 
 def made_up(dataset: str) -> prepared.Splits:
@@ -49,7 +56,7 @@ def made_up(dataset: str) -> prepared.Splits:
     return splits
 
 
-def provide(names: Sequence[str]) -> None:
+def provide(names: Iterable[str]) -> None:
     """Prepare made-up images under the names of data sets, in the present folder."""
     prepared.load_raw = made_up
     for name in dict.fromkeys(names):
@@ -71,19 +78,11 @@ def shape_of(spec: RunSpec) -> str:
     return canonical(dataclasses.replace(spec, seed=0, dataset=size, data_version=1))
 
 
-def rows_of(
-    study: Study, seconds_of: dict[str, dict[str, Any]], end: float
-) -> Iterator[dict[str, Any]]:
-    """A row per cell of a study; seconds_of: what has been timed, by shape, which is added to.
-
-    end: of the time for it, by `time.monotonic`.
-    """
+def rows_of(study: Study, timings: Mapping[str, Timing]) -> Iterator[dict[str, Any]]:
+    """A row per cell of a study; timings: by shape, of the cells that have been timed."""
     for runs in cells_of(study).values():
         spec = runs[0]
         shape = shape_of(spec)
-        if shape not in seconds_of:
-            in_time = time.monotonic() < end
-            seconds_of[shape] = timed(spec, study) if in_time else NOT_TIMED
         yield {
             "study": study.name,
             "framework": spec.framework,
@@ -93,24 +92,65 @@ def rows_of(
             "engine": spec.engine,
             "n_seeds": len(runs),
             "shape": shape,
-            **seconds_of[shape],
+            **timings.get(shape, NOT_TIMED),
         }
 
 
-def timed(spec: RunSpec, study: Study) -> dict[str, Any]:
-    """The seconds of a run and its peak memory, or why it could not be timed."""
-    if spec.framework != frameworks.TORCH:  # whether it computes what torch does is not asked here
-        passed = {"name": parity.name(spec), "spec": {}, "checks": [], "error": None}
-        store.write_json(parity.path(spec), passed)
+def timed(spec: RunSpec, study: Study, gpu: str | None) -> Timing:
+    """The seconds of a run and its peak memory, or why it could not be timed.
+
+    gpu: the UUID of the only GPU that the run sees; None on a CPU. This process sees no other from
+    now on.
+    """
+    if gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    if spec.framework != frameworks.TORCH:
+        skip_parity(spec)
     try:
         measured = cost.measured(spec, study)
     except StudyError as fault:
-        return {"seconds": float("nan"), "memory": 0, "reason": str(fault)}
-    print(f"{spec.framework} {spec.model} {spec.dataset} {spec.precision}: {measured}", flush=True)
+        return {**NOT_TIMED, "reason": str(fault)}
+    if measured is None:
+        return {**NOT_TIMED, "reason": "diverged"}
     return {"seconds": measured.seconds, "memory": measured.memory, "reason": ""}
 
 
-def timed_before(file: Path, device: str) -> dict[str, dict[str, Any]]:
+def skip_parity(spec: RunSpec) -> None:
+    """Let a Keras run start without a comparison: what it computes does not matter here."""
+    check = parity.Check("skipped", "a benchmark of time", 0.0, 0.0)
+    content = {"name": parity.name(spec), "spec": {}, "checks": [vars(check)], "error": None}
+    stamp = parity_stamp.stamp(spec.framework)
+    store.write_json(parity.path(spec), {**content, "stamp": stamp})
+
+
+def timings_of(
+    cells: Mapping[str, tuple[RunSpec, Study]],
+    pool: Executor,
+    gpus: Sequence[str | None],
+    end: float,
+) -> Iterator[tuple[str, Timing]]:
+    """Shape and timing of each cell, as they arrive; a GPU times one cell at a time.
+
+    cells: by shape. end: by `time.monotonic`; no cell starts in the last LEFT seconds before it.
+    """
+    waiting = list(cells.items())
+    free = list(gpus)
+    started: dict[Future[Timing], tuple[str, str | None]] = {}
+    while True:
+        while waiting and free and time.monotonic() + LEFT < end:
+            shape, (spec, study) = waiting.pop(0)
+            gpu = free.pop(0)
+            started[pool.submit(timed, spec, study, gpu)] = (shape, gpu)
+        if not started:
+            return
+        for future in wait(started, return_when=FIRST_COMPLETED).done:
+            shape, gpu = started.pop(future)
+            free.append(gpu)
+            fault = future.exception()
+            yield shape, {**NOT_TIMED, "reason": repr(fault)} if fault else future.result()
+
+
+def timed_before(file: Path, device: str) -> dict[str, Timing]:
     """Shape -> what a file holds of the cells that were timed on a device."""
     if not file.is_file():
         return {}
@@ -119,21 +159,53 @@ def timed_before(file: Path, device: str) -> dict[str, dict[str, Any]]:
     return frame.drop_duplicates("shape").set_index("shape")[list(NOT_TIMED)].to_dict("index")
 
 
-def main(files: Sequence[str], file: Path, minutes: float) -> None:
-    """Time the cells of some studies that a file lacks; print hours and write all rows to it."""
-    studies = [planning.load(Path(study).absolute()) for study in files]
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    seconds_of = timed_before(file, device)
-    rows: list[dict[str, Any]] = []
-    end = time.monotonic() + 60 * minutes
+def processes(n: int, folder: str) -> ProcessPoolExecutor:
+    """Processes that work in a folder and know nothing of CUDA until a GPU is named to them."""
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(n, spawn, initializer=os.chdir, initargs=(folder,))
+
+
+def time_cells(studies: Sequence[Study], file: Path, device: str, end: float) -> pd.DataFrame:
+    """Time the cells of studies that a file lacks, and write all rows to it after each."""
+    timings = timed_before(file, device)
+    missing: dict[str, tuple[RunSpec, Study]] = {}
+    for study in studies:
+        for runs in cells_of(study).values():
+            shape = shape_of(runs[0])
+            if shape not in timings:
+                missing.setdefault(shape, (runs[0], study))
+    gpus = host.gpus() or [None]
     with tempfile.TemporaryDirectory(prefix="actstudy-hours-") as folder:
         os.chdir(folder)
-        for study in studies:
-            provide([run.spec.dataset for run in study.possible])
-            rows += rows_of(study, seconds_of, end)
+        provide(spec.dataset for spec, _ in missing.values())
+        with processes(len(gpus), folder) as pool:
+            for shape, timing in timings_of(missing, pool, gpus, end):
+                spec = missing[shape][0]
+                cell = f"{spec.framework} {spec.model} {spec.dataset} {spec.precision}"
+                print(f"{cell}: {timing}", flush=True)
+                timings[shape] = timing
+                write(studies, timings, file, device)
         os.chdir("/")
+    return write(studies, timings, file, device)
+
+
+def write(
+    studies: Sequence[Study], timings: Mapping[str, Timing], file: Path, device: str
+) -> pd.DataFrame:
+    """Replace a file by the rows of studies, which are returned."""
+    rows = [row for study in studies for row in rows_of(study, timings)]
     frame = pd.DataFrame(rows).assign(device=device)
-    frame.to_parquet(file, index=False)
+    with store.replacing(file) as draft:
+        frame.to_parquet(draft, index=False)
+    return frame
+
+
+def main(files: Sequence[str], file: Path, minutes: float) -> None:
+    """Time the cells of some studies that a file lacks; print hours."""
+    end = time.monotonic() + 60 * minutes
+    studies = [planning.load(Path(study).absolute()) for study in files]
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    frame = time_cells(studies, file, device, end)
     frame["hours"] = frame["seconds"] * frame["n_seeds"] / 3600
     cell = ["study", "framework", "model", "data", "precision"]
     print(frame.groupby(cell)["hours"].sum(skipna=False))
