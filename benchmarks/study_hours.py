@@ -162,7 +162,9 @@ def timed_before(file: Path, device: str) -> dict[str, Timing]:
 def processes(n: int, folder: str) -> ProcessPoolExecutor:
     """Processes that work in a folder and know nothing of CUDA until a GPU is named to them."""
     spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(n, spawn, initializer=os.chdir, initargs=(folder,))
+    return ProcessPoolExecutor(
+        n, spawn, initializer=os.chdir, initargs=(folder,), max_tasks_per_child=1
+    )
 
 
 def time_cells(studies: Sequence[Study], file: Path, device: str, end: float) -> pd.DataFrame:

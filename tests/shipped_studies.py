@@ -11,7 +11,7 @@ import pyarrow as pa
 from made_up import parts_of
 
 from actstudy.analysis import tables
-from actstudy.analysis.collect import LABELS, label_runs
+from actstudy.analysis.collect import LABELS, label_runs, rows_of
 from actstudy.analysis.tables import Tables
 from actstudy.contract import schema, spec
 from actstudy.study import planning
@@ -68,8 +68,7 @@ def collector(study: Study) -> Callable[..., Frames]:
                 if name != "predictions":
                     of_runs.append(schema.table(name, run_id, built[name]))
         rows = pd.DataFrame(planned, columns=list(planned[0]) if planned else LABELS)
-        recorded = [table.to_pandas() for table in parts["runs"]]
-        collected = {"runs": label_runs(rows, recorded, {})}
+        collected = {"runs": label_runs(rows, rows_of(parts["runs"]), {})}
         for name in names:
             collected[name] = rows[LABELS].head(0)
             if parts[name]:

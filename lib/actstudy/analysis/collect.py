@@ -29,16 +29,16 @@ def collect(
     plan = pd.DataFrame(planned, columns=list(planned[0]) if planned else LABELS)
     tables, damaged = read_tables(plan, runs_root, ["runs", *names])
     unread = {run_id: ("damaged", reason) for run_id, reason in damaged.items()}
-    for run_id, reason in on_other_data(joined(tables["runs"].values())).items():
+    for run_id, reason in on_other_data(rows_of(tables["runs"].values())).items():
         unread[run_id] = (OTHER_DATA, reason)
     for run_id in unread:
         for parts in tables.values():
             parts.pop(run_id, None)
     labels = plan[LABELS]
-    frames = {"runs": label_runs(plan, list(tables["runs"].values()), unread)}
+    frames = {"runs": label_runs(plan, rows_of(tables["runs"].values()), unread)}
     for name in names:
         if tables[name]:
-            frames[name] = labels.merge(pd.concat(tables[name].values()), on="run_id")
+            frames[name] = labels.merge(joined(tables[name].values()), on="run_id")
         else:
             frames[name] = labels.head(0)
     return frames
@@ -46,9 +46,9 @@ def collect(
 
 def read_tables(
     plan: pd.DataFrame, runs_root: Path, names: Sequence[str]
-) -> tuple[dict[str, dict[str, pd.DataFrame]], dict[str, str]]:
+) -> tuple[dict[str, dict[str, pa.Table]], dict[str, str]]:
     """Name -> run -> that table, of every run that has ended; and run -> what is damaged."""
-    parts: dict[str, dict[str, pd.DataFrame]] = {name: {} for name in names}
+    parts: dict[str, dict[str, pa.Table]] = {name: {} for name in names}
     damaged = {}
     for run_id, task in plan[["run_id", "task"]].drop_duplicates().itertuples(index=False):
         folder = runs_root / task / run_id
@@ -61,17 +61,36 @@ def read_tables(
             continue
         for name, table in zip(names, tables, strict=True):
             if name != "predictions":
-                parts[name][run_id] = table.to_pandas()
+                parts[name][run_id] = table
             elif len(table):
-                parts[name][run_id] = pd.DataFrame([prediction_row(run_id, table)])
+                parts[name][run_id] = prediction_row(run_id, table)
     return parts, damaged
 
 
-def joined(rows: Collection[pd.DataFrame]) -> pd.DataFrame:
-    """The columns ORIGIN of rows of `runs`, as one frame."""
-    if not rows:
-        return pd.DataFrame(columns=ORIGIN)
-    return pd.concat([row[ORIGIN] for row in rows])
+def joined(parts: Collection[Any]) -> pd.DataFrame:
+    """The rows of all parts, tables of runs or rows of predictions, as one frame."""
+    if isinstance(next(iter(parts)), dict):
+        return pd.DataFrame(list(parts))
+    return pa.concat_tables(parts, promote_options="permissive").to_pandas()
+
+
+def rows_of(runs: Collection[pa.Table]) -> pd.DataFrame:
+    """Tables `runs` as one frame of objects: a column may be of another type in another task."""
+    alike: dict[pa.Schema, list[pa.Table]] = {}
+    for table in runs:
+        alike.setdefault(table.schema, []).append(table)
+    frames = [objects(pa.concat_tables(tables)) for tables in alike.values()]
+    return pd.concat(frames) if frames else pd.DataFrame(columns=ORIGIN)
+
+
+def objects(table: pa.Table) -> pd.DataFrame:
+    """A table as a frame of objects; an integer stays one if others of its column are missing."""
+    frame = table.to_pandas().astype(object)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_integer(column.type) and column.null_count:
+            values = [np.nan if value is None else value for value in column.to_pylist()]
+            frame[name] = pd.Series(values, dtype=object)
+    return frame
 
 
 def on_other_data(runs: pd.DataFrame) -> dict[str, str]:
@@ -94,15 +113,15 @@ def on_other_data(runs: pd.DataFrame) -> dict[str, str]:
 
 
 def label_runs(
-    plan: pd.DataFrame, rows: Sequence[pd.DataFrame], unread: dict[str, tuple[str, str]]
+    plan: pd.DataFrame, rows: pd.DataFrame, unread: dict[str, tuple[str, str]]
 ) -> pd.DataFrame:
     """The frame `runs`: the plan's rows with the columns of `rows` that the plan does not have.
 
     unread: run -> status and reason of those whose tables are not read.
     """
     runs = plan.assign(status=None, reason=None)
-    if rows:
-        recorded = pd.concat([row.astype(object) for row in rows]).infer_objects()
+    if len(rows):
+        recorded = rows.infer_objects()
         planned = plan.columns.drop("run_id").intersection(recorded.columns)
         runs = plan.merge(recorded.drop(columns=planned), on="run_id", how="left")
     statuses = runs["status"].fillna("missing")
