@@ -207,8 +207,11 @@ def canonical(spec: RunSpec) -> str:
 
     So a new field changes no old id.
     """
-    values = dataclasses.asdict(spec).items()
-    other = {name: value for name, value in values if value != DEFAULTS[name]}
+    other = {}
+    for name, default in DEFAULTS.items():
+        value = getattr(spec, name)
+        if value != default:
+            other[name] = value
     return json.dumps(other, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

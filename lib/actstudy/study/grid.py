@@ -1,5 +1,6 @@
 """The runs of a study: the product of its axes, times the seeds."""
 
+import functools
 import itertools
 import json
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ class PlannedRun:
     level_value: str  # the value of the compared axis alone
     places: dict[str, str]  # every other crossed axis -> the run's place on it
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """The run's id, which names its folder."""
         return run_id(self.spec)
