@@ -217,4 +217,4 @@ def passed(text: str) -> None:
 @functools.cache
 def cached_gain(name: str, args: tuple[tuple[str, float], ...]) -> float:
     """An activation's gain, by which weights are drawn."""
-    return gain(Sites(name, dict(args))("x"))
+    return gain(Sites(name, dict(args))("x", units=1))
