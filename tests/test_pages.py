@@ -389,8 +389,8 @@ def test_decided_pairs_are_named_with_their_differences():
         row = {"task": "mlp", "family": "all pairs", "group": "", "level": level, "mean": mean}
         rows.append({**row, "baseline": baseline, "verdict": verdict, "condition": "", "n": 8})
     assert (
-        "of 4 tested pairs 1 are equivalent and 2 differ: gelu better than silu (+1.00 points, "
-        "n = 8); elu better than gelu (+2.00 points, n = 8)."
+        "4 tested, 1 equivalent, 2 different: gelu better than silu (+1.00 points, n = 8); "
+        "elu better than gelu (+2.00 points, n = 8)."
         in verdict_tables.all_pairs(tables_with(rows, plan_of()), "mlp")
     )
 

@@ -139,8 +139,8 @@ def all_pairs(tables: Tables, task: str) -> str:
         named = f": {'; '.join(names)}"
     n_equivalent = tested["verdict"].str.startswith("equivalent").sum()
     return (
-        f"All pairs of levels, a second family with its own error rate: of {len(tested)} tested "
-        f"pairs {n_equivalent} are equivalent and {len(differing)} differ{named}. "
+        f"All pairs of levels, a second family with its own error rate: {len(tested)} tested, "
+        f"{n_equivalent} equivalent, {len(differing)} different{named}. "
         "All are in tables/contrasts.csv."
     )
 
