@@ -208,7 +208,7 @@ def main(files: Sequence[str], file: Path, minutes: float) -> None:
     frame = time_cells(studies, file, device, end)
     frame["hours"] = frame["seconds"] * frame["n_seeds"] / 3600
     cell = ["study", "framework", "model", "data", "precision"]
-    print(frame.groupby(cell)["hours"].sum(skipna=False))
+    print(frame.groupby(cell, dropna=False)["hours"].sum(skipna=False))
     print(frame.groupby("study")[["hours", "n_seeds"]].sum(skipna=False))
 
 
