@@ -125,8 +125,8 @@ def test_status_and_cost_count_comparisons(compared):
     study, keras = compared
     compare(keras[0], stamp=OLD)
     text, _ = status.status(study)
-    left = "1 comparison of Keras with torch left, about 80 s each"
-    assert f"parity: 1 of 2 framework cells compared; {left}" in text
+    rest = "1 comparison of Keras with torch left, about 80 s each"
+    assert f"parity: 1 of 2 framework cells compared; {rest}" in text
     parity.path(keras[-1].spec).unlink()
     assert forecast.comparisons(study).todo == 2
     assert forecast.comparisons(study).seconds == 160
