@@ -35,15 +35,15 @@ def main() -> None:
     )
     parser.add_argument("framework")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--only", default="", help="models whose name begins so")
+    parser.add_argument("--only", default="", help="cells whose MODEL-PRECISION begins so")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     file = arguments.out / "parity_models.parquet"
     data = images(SHAPE)
     for model, activation in MODELS:
-        if not model["model"].startswith(arguments.only):
-            continue
         run = run_of(arguments.framework, model, activation, SGD)
+        if not f"{run.model}-{run.precision}".startswith(arguments.only):
+            continue
         began = time.perf_counter()
         checks = parity.content_of(run, lambda: data)
         about: dict[str, Any] = {name: getattr(run, name) for name in [*CELL, "activation"]}

@@ -17,6 +17,7 @@ on where the first one ended.
 
 import argparse
 import dataclasses
+import itertools
 import multiprocessing
 import os
 import tempfile
@@ -39,7 +40,7 @@ from actstudy.study import planning
 from actstudy.study.planning import Study
 
 TEST = 10_000  # examples of every test split
-LEFT = 150  # seconds that must be left for a cell to start
+RESERVE = 150  # seconds that must be left for a cell to start
 NOT_TIMED = {"seconds": float("nan"), "memory": 0, "reason": "not timed: the minutes were over"}
 Timing = dict[str, Any]  # the keys of NOT_TIMED
 
@@ -131,13 +132,13 @@ def timings_of(
 ) -> Iterator[tuple[str, Timing]]:
     """Shape and timing of each cell, as they arrive; a GPU times one cell at a time.
 
-    cells: by shape. end: by `time.monotonic`; no cell starts in the last LEFT seconds before it.
+    cells: by shape. end: by `time.monotonic`; no cell starts in the last RESERVE seconds before it.
     """
     waiting = list(cells.items())
     free = list(gpus)
     started: dict[Future[Timing], tuple[str, str | None]] = {}
     while True:
-        while waiting and free and time.monotonic() + LEFT < end:
+        while waiting and free and time.monotonic() + RESERVE < end:
             shape, (spec, study) = waiting.pop(0)
             gpu = free.pop(0)
             started[pool.submit(timed, spec, study, gpu)] = (shape, gpu)
@@ -195,8 +196,8 @@ def write(
     studies: Sequence[Study], timings: Mapping[str, Timing], file: Path, device: str
 ) -> pd.DataFrame:
     """Replace a file by the rows of studies, which are returned."""
-    rows = [row for study in studies for row in rows_of(study, timings)]
-    frame = pd.DataFrame(rows).assign(device=device)
+    rows = itertools.chain.from_iterable(rows_of(study, timings) for study in studies)
+    frame = pd.DataFrame(list(rows)).assign(device=device)
     with store.replacing(file) as draft:
         frame.to_parquet(draft, index=False)
     return frame
@@ -210,7 +211,7 @@ def main(files: Sequence[str], file: Path, minutes: float) -> None:
     frame = time_cells(studies, file, device, end)
     frame["hours"] = frame["seconds"] * frame["n_seeds"] / 3600
     cell = ["study", "framework", "model", "data", "precision"]
-    print(frame.groupby(cell)["hours"].sum(skipna=False))
+    print(frame.groupby(cell, dropna=False)["hours"].sum(skipna=False))
     print(frame.groupby("study")[["hours", "n_seeds"]].sum(skipna=False))
 
 

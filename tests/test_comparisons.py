@@ -10,7 +10,7 @@ import pytest
 import yaml
 from runs import ROOT
 
-from actstudy.analysis import forecast, status
+from actstudy.analysis import ending, forecast, status, watch
 from actstudy.commands import cli
 from actstudy.contract import literals, parity, parity_stamp, spec, store
 from actstudy.data import prepared
@@ -125,10 +125,28 @@ def test_status_and_cost_count_comparisons(compared):
     study, keras = compared
     compare(keras[0], stamp=OLD)
     text, _ = status.status(study)
-    assert "parity: 1 comparison of Keras with torch left, about 80 s each" in text
+    rest = "1 comparison of Keras with torch left, about 80 s each"
+    assert f"parity: 1 of 2 framework cells compared; {rest}" in text
     parity.path(keras[-1].spec).unlink()
     assert forecast.comparisons(study).todo == 2
     assert forecast.comparisons(study).seconds == 160
+
+
+def test_progress_and_the_last_line_count_comparisons_while_some_are_left(compared):
+    study, keras = compared
+    compare(keras[0], stamp=OLD)
+    parity.path(keras[-1].spec).unlink()
+    seen = watch.Watch(study)
+    assert seen.counts() == "0 of 8 runs completed, 0 of 2 framework cells compared"
+    compare(keras[0])
+    seen.look()
+    assert "0 of 8 runs completed, 1 of 2 framework cells compared, 0 running; " in seen.line()
+    assert seen.forecast().seconds == 80
+    assert "1 of 2 framework cells compared" in ending.unfinished(seen, "make study", True)
+    compare(keras[-1])
+    seen.look()
+    assert seen.counts() == "0 of 8 runs completed"
+    assert seen.forecast().seconds == 0
 
 
 def test_retry_of_a_run_that_failed_by_parity_compares_again(compared, monkeypatch, capsys):

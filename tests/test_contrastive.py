@@ -18,6 +18,7 @@ from refusals import refusal
 from runs import ROOT, few_examples, quiet, run, run_row, run_tables, small
 from scipy.spatial.distance import pdist
 from sklearn import neighbors
+from torch.overrides import TorchFunctionMode
 
 from actstudy.analysis import figures, tables
 from actstudy.analysis import reference_rows as reference_table
@@ -305,6 +306,53 @@ def test_scores_are_finite_and_those_of_the_features(data, tmp_path):
     assert 0 < evaluation.scores["clamped"] < 1
     hits = evaluation.predictions["label"] == evaluation.predictions["predicted"]
     assert evaluation.scores["recall_at_1"] == hits.mean()
+
+
+class Products(TorchFunctionMode):
+    """Notes of each product of two matrices, not of stacks of them, what it is computed in."""
+
+    def __init__(self):
+        super().__init__()
+        self.settings = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        is_product = getattr(function, "__name__", "") in ("matmul", "__matmul__")
+        if is_product and args[0].ndim == 2:
+            autocast = torch.is_autocast_enabled("cpu")
+            self.settings.append((torch.get_float32_matmul_precision(), autocast))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def half():
+    """What a run in bf16 sets: autocast, and TF32 for float32 products."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        yield
+    torch.set_float32_matmul_precision(before)
+
+
+def test_embeddings_are_scored_in_float32_whatever_the_training_has(data, tmp_path, half):
+    """Ranks, uniformity, k-NN and loss; half precision and TF32 are as set again after."""
+    own = small("contrastive", "relu", precision="bf16")
+    work = make_job(own, tmp_path, data, CPU, quiet())
+    with Products() as products, torch.no_grad():
+        x = torch.ones(2, 2)
+        x @ x
+        contrastive.evaluate(work.forward, work.splits["test"])
+        x @ x
+    before, *scored, after = products.settings
+    assert before == after == ("high", True)
+    assert len(scored) >= 10  # the class of 8 ranks and more
+    assert set(scored) == {("highest", False)}
+
+
+def test_what_products_are_computed_in_is_put_back_after_a_fault(half):
+    with pytest.raises(RuntimeError):
+        retrieval.cosines(torch.ones(2, 3), torch.ones(2, 4))
+    assert torch.get_float32_matmul_precision() == "high"
+    assert torch.is_autocast_enabled("cpu")
 
 
 @pytest.mark.parametrize(("views", "blocks"), [(2, 1), (3, 3)])

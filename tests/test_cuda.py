@@ -30,6 +30,9 @@ from actstudy.contract import store
 from actstudy.contract.spec import data_name
 from actstudy.data import prepared
 from actstudy.health import Monitor
+from actstudy.losses import ContrastiveLoss
+from actstudy.nets.towers import Embedded
+from actstudy.tasks import contrastive, retrieval
 from actstudy.training import devices, outcome
 from actstudy.training.cuda_graphs import Replay
 
@@ -147,6 +150,57 @@ def test_probes_change_nothing(tmp_path, task, engine):
         > len(run_tables(tmp_path / "few")["health"])
         > 0
     )
+
+
+def unit_vectors(n, width=128):
+    """Pairs of unit vectors (N, D) on the GPU, in float64: the second is the first with noise."""
+    x = torch.randn(n, width, dtype=torch.float64, device="cuda")
+    y = x + 2 * torch.randn_like(x)
+    return [view / view.norm(dim=1, keepdim=True) for view in (x, y)]
+
+
+@pytest.fixture
+def tf32():
+    """What a run in bf16 sets beside autocast."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+def test_cosines_of_an_evaluation_are_no_products_in_tf32(tf32):
+    """Such a product is 30 times as far from the exact one, so that the card has TF32."""
+    torch.manual_seed(0)
+    x, y = unit_vectors(1024)
+    exact = x @ y.T
+    plain = x.float() @ y.float().T
+    with torch.autocast("cuda", dtype=torch.bfloat16):
+        own = retrieval.cosines(x.float(), y.float())
+    errors = [float((near - exact).abs().max()) for near in (own, plain)]
+    assert errors[0] < 1e-6
+    assert errors[1] > 30 * errors[0]
+    assert torch.get_float32_matmul_precision() == "high"
+
+
+def test_a_contrastive_evaluation_is_the_same_with_tf32_and_without(tf32):
+    """The loss of its batches agrees in each bit; that of a training step follows torch's setting,
+    within 0.01 nats.
+    """
+    torch.manual_seed(0)
+    x, y = unit_vectors(2048)
+    features = torch.stack([x.float(), y.float()], dim=1)
+    loss = ContrastiveLoss("clip", check=False).cuda()
+    output = Embedded(features, features, None, loss)
+    order = torch.arange(len(x), device="cuda")
+    steps = []
+    scored = []
+    for precision in ("high", "highest"):
+        torch.set_float32_matmul_precision(precision)
+        scored.append(contrastive.batch_scores(output, order, order, 512)["loss"])
+        steps.append(loss(x[:512].float(), y[:512].float()).item())
+    assert scored[0] == scored[1]
+    assert steps[0] != steps[1]
+    assert steps[0] == pytest.approx(steps[1], abs=0.01)
 
 
 def test_runs_name_their_gpu(tmp_path, data_folder):

@@ -98,6 +98,12 @@ def test_a_source_is_larger_only_if_the_intervals_do_not_overlap():
     rows = [component("framework", 0.0, 0.01, 0.03), component("activation", 0.01, 0.02, 0.03)]
     (sentence,) = frameworks.largest(pd.DataFrame(rows))
     assert sentence.startswith("The framework is not shown to move the result; whether more")
+    rows[1] |= {"low": 0.04, "high": 0.05}
+    rows.append(component("framework x activation", 0.0, 0.01, 0.02))
+    assert list(frameworks.largest(pd.DataFrame(rows))) == [
+        "The framework is not shown to move the result; its effect, if any, is less than that of "
+        "activation (8 seeds; the mean over activations)."
+    ]
     rows[0] |= {"sd": math.nan}
     assert list(frameworks.largest(pd.DataFrame(rows))) == []
 

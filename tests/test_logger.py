@@ -124,6 +124,9 @@ def test_the_start_of_a_job_that_trains_nothing_is_said(emit):
     assert begin("reference", task="mlp", data="mnist1d") == (
         "fitting the reference of mlp on mnist1d\n"
     )
+    assert begin("parity", cell="keras-jax-0123456789ab") == (
+        "comparing keras-jax-0123456789ab with torch\n"
+    )
     assert begin("boundaries") == "training the toy problems\n"
     assert begin("figures_mlp") == "drawing the figures of mlp\n"
     assert begin("more_figures_mlp") == "drawing more figures of mlp\n"

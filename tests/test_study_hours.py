@@ -73,7 +73,7 @@ def test_gpus_work_side_by_side_and_each_on_one_cell_at_a_time(study, tmp_path, 
 
 def test_no_cell_starts_when_too_little_time_is_left(study, tmp_path, monkeypatch):
     fake(lambda *_: 7.0, monkeypatch)
-    frame = rows(study, tmp_path / "hours.parquet", (study_hours.LEFT - 1) / 60)
+    frame = rows(study, tmp_path / "hours.parquet", (study_hours.RESERVE - 1) / 60)
     assert frame["reason"].tolist() == [study_hours.NOT_TIMED["reason"]] * 6
     assert rows(study, tmp_path / "hours.parquet", 1e3)["reason"].tolist() == [""] * 6
 

@@ -28,6 +28,7 @@ REDUNDANT = (  # said of failed jobs, each of which has its line
 
 BEGUN = {  # rule -> what is said when a job of it begins
     "prepare": "preparing the data {data}",
+    "parity": "comparing {cell} with torch",
     "reference": "fitting the reference of {task} on {data}",
     "boundaries": "training the toy problems",
     "tables": "all runs have ended; computing the tables",

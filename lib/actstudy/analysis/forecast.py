@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from actstudy.contract import frameworks, host, locks, store
+from actstudy.contract import frameworks, host, locks, parity, store
 from actstudy.contract.schema import BUCKETS, FAILED
-from actstudy.contract.spec import run_id
+from actstudy.contract.spec import RunSpec, run_id
 from actstudy.contract.store import RUNS, run_folder
 from actstudy.study import parities
 from actstudy.study.grid import PlannedRun
@@ -94,6 +94,7 @@ class Comparisons:
 
     todo: int
     each: float  # seconds of those that have been made; 0 if none has
+    total: int  # those that are made or need none any more, too
 
     @property
     def seconds(self) -> float:
@@ -109,15 +110,25 @@ class Comparisons:
             return f"{words}, not timed yet"
         return f"{words}, about {duration(self.each)} each"
 
+    @property
+    def count(self) -> str:
+        """How many cells are compared, in words; empty if none is left."""
+        if not self.todo:
+            return ""
+        return f"{self.total - self.todo} of {self.total} framework cells compared"
+
 
 def comparisons(study: Study, root: Path = RUNS) -> Comparisons:
     """What is left to compare with torch; root: of the runs."""
-    keras = []
-    for run in study.tuning + study.runs():
-        if run.spec.framework != frameworks.TORCH:
-            keras.append(run.spec)
+    return comparisons_of([run.spec for run in study.tuning + study.runs()], root)
+
+
+def comparisons_of(specs: Iterable[RunSpec], root: Path = RUNS) -> Comparisons:
+    """What is left to compare with torch before runs train; root: of the runs."""
+    keras = [spec for spec in specs if spec.framework != frameworks.TORCH]
     to_do = parities.to_compare(keras, root)
-    return Comparisons(len(to_do), parities.seconds_each(keras, root))
+    each = parities.seconds_each(keras, root)
+    return Comparisons(len(to_do), each, len({parity.path(spec) for spec in keras}))
 
 
 def processes(running: Iterable[Path]) -> int:

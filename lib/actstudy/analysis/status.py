@@ -205,7 +205,7 @@ def describe_rest(
         yield f"claims: still to measure, for a time that is not known: {', '.join(groups)}"
     comparisons = forecast.comparisons(study, root)
     if comparisons.todo:
-        yield f"parity: {comparisons}"
+        yield f"parity: {comparisons.count}; {comparisons}"
         whole = dataclasses.replace(whole, seconds=whole.seconds + comparisons.seconds)
     if not whole.todo:
         yield f"all: {whole}"

@@ -1,5 +1,6 @@
 """What `make study` shows while it runs: a live line on a terminal, else a line now and then."""
 
+import dataclasses
 import re
 import sys
 import time
@@ -14,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from actstudy.analysis import forecast
 from actstudy.analysis.forecast import folders_of
 from actstudy.analysis.markdown import cell_name
-from actstudy.contract import locks, store
+from actstudy.contract import frameworks, locks, store
 from actstudy.contract.errors import visible
 from actstudy.contract.schema import FAILED
 from actstudy.contract.store import RUNS
@@ -40,6 +41,7 @@ class Watch:
         self._jobs = forecast.jobs_of(study)
         self._processes: deque[int] = deque(maxlen=MEMORY)  # of looks at which some trained
         self._rows: dict[str, dict[str, object]] = {}  # of runs that have ended
+        self.comparisons = forecast.comparisons_of([])
         self.look()
 
     def look(self, max_read: int | None = MAX_READ) -> None:
@@ -55,6 +57,10 @@ class Watch:
             self.names = {
                 run.id: f"{cell_name(run.level, run.group)}, seed {run.spec.seed}" for run in runs
             }
+            self._keras = [run.spec for run in runs if run.spec.framework != frameworks.TORCH]
+            self.comparisons = forecast.comparisons_of(self._keras, self._root)
+        elif self.comparisons.todo:
+            self.comparisons = forecast.comparisons_of(self._keras, self._root)
         self.states = {run: str(row["status"]) for run, row in self._rows.items()}
         n_read = 0
         for run, folder in self.folders.items():
@@ -97,10 +103,11 @@ class Watch:
             elif self.states[run] == "completed":
                 done[folder.parent.name].append(forecast.seconds_of(self._rows[run]))
         processes = min(max(self._processes, default=self._room), max(len(jobs), 1))
-        return forecast.total(todo, self.running, done, processes)
+        rest = forecast.total(todo, self.running, done, processes)
+        return dataclasses.replace(rest, seconds=rest.seconds + self.comparisons.seconds)
 
     def counts(self) -> str:
-        """How many runs have completed, and how many failed, diverged or are damaged."""
+        """How many runs have completed, failed, diverged or are damaged, and what is compared."""
         counts = Counter(self.states.get(run, "waiting") for run in self.folders)
         text = f"{counts['completed']} of {len(self.folders)} runs completed"
         counts["failed"] = sum(counts[state] for state in FAILED)
@@ -108,6 +115,8 @@ class Watch:
         for word in ("failed", "diverged", "ended", *damaged):
             if counts[word]:
                 text += f", {counts[word]} {word}"
+        if compared := self.comparisons.count:
+            text += f", {compared}"
         return text
 
     def stopping(self) -> str:
@@ -180,11 +189,12 @@ class Display:
         line = self._watch.line()
         if self._bar:
             ended = len(self._watch.states) - len(self._watch.running)
+            cells = self._watch.comparisons
             self._bar.update(
                 self._bar.task_ids[0],
                 description=line,
-                completed=ended,
-                total=len(self._watch.folders),
+                completed=ended + cells.total - cells.todo,
+                total=len(self._watch.folders) + cells.total,
             )
         else:
             self._console.print(line, markup=False, highlight=False)

@@ -184,16 +184,17 @@ def retrieved(output: Embedded, y: Tensor) -> tuple[Retrieved, Retrieved]:
 def batch_scores(output: Embedded, y: Tensor, order: Tensor, batch_size: int) -> dict[str, float]:
     """Means over whole batches as training has them, of a small split over all of it as one.
 
-    output: of all N examples; order: (N,).
+    output: of all N examples; order: (N,). Logits are products in float32, never in TF32.
     """
     batches = [rows for rows in order.split(batch_size) if len(rows) == batch_size] or [order]
     losses = []
     shares = []
-    for rows in batches:
-        part = output._replace(features=output.features[rows])
-        value, of_batch = loss_and_scores(part, y[rows])
-        losses.append(value.double())
-        shares.append(of_batch["clamped"].double())
+    with retrieval.full_float32(y.device):
+        for rows in batches:
+            part = output._replace(features=output.features[rows])
+            value, of_batch = loss_and_scores(part, y[rows])
+            losses.append(value.double())
+            shares.append(of_batch["clamped"].double())
     # read at once, as each reading waits for the device
     values = torch.stack([torch.stack(losses), torch.stack(shares)]).tolist()
     return {

@@ -3,6 +3,8 @@
 Similarities are cosines in float32, whatever the loss and the precision of the training.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -31,9 +33,24 @@ def unit(x: Tensor) -> Tensor:
     return x / x.norm(dim=-1, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
 
 
+@contextmanager
+def full_float32(device: torch.device) -> Iterator[None]:
+    """Products of float32 matrices neither under autocast nor in TF32; what was set is put back.
+
+    Of what runs meanwhile alone: a backward pass after it follows what was set.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def cosines(x: Tensor, y: Tensor) -> Tensor:
-    """The cosines (N, M) of unit vectors x (N, D) and y (M, D), not in half precision."""
-    with torch.autocast(x.device.type, enabled=False):
+    """The cosines (N, M) of unit vectors x (N, D) and y (M, D), in float32 whatever is set."""
+    with full_float32(x.device):
         return x @ y.T
 
 

@@ -204,28 +204,27 @@ def largest(sources: pd.DataFrame) -> Iterator[str]:
         few = f"{own['n_seeds']} seeds do not say it, it takes {procedure.MIN_SEEDS}"
         yield f"{group_head(where)}Which source moves the result most: {few}."
         return
-    groups: dict[str, list[str]] = {"more": [], "less": [], "open": []}
+    groups: dict[str, list[str]] = {"less": [], "more": [], "open": []}
     for source in RIVALS:
         row = by_source.get(source)
         if row is None or pd.isna(row["sd"]):
             continue
-        verdict = "open"
-        if row["low"] > own["high"]:
-            verdict = "more"
-        elif row["high"] < own["low"]:
-            verdict = "less"
-        groups[verdict].append(source)
+        is_less = row["low"] > own["high"]
+        is_more = row["high"] < own["low"]
+        groups["less" if is_less else "more" if is_more else "open"].append(source)
     if not any(groups.values()):
         return
-    is_there = "moves" if own["low"] > 0 else "is not shown to move"
-    texts = [f"The framework {is_there} the result"]
-    if groups["more"]:
-        texts.append(f"it moves it less than {listed(groups['more'])}")
-    if groups["less"]:
-        texts.append(f"it moves it more than {listed(groups['less'])}")
+    is_there = own["low"] > 0
+    texts = [f"The framework {'moves' if is_there else 'is not shown to move'} the result"]
+    than = "it moves it {} than {}" if is_there else "its effect, if any, is {} than that of {}"
+    for word in ("less", "more"):
+        if groups[word]:
+            texts.append(than.format(word, listed(groups[word])))
     if groups["open"]:
         texts.append(f"whether more or less than {listed(groups['open'], 'or')} is not shown")
-    yield f"{group_head(where)}{'; '.join(texts)} ({own['n_seeds']} seeds)."
+    is_mean = pd.notna(by_source.get("framework x activation", {}).get("sd"))
+    over = "; the mean over activations" if is_mean else ""
+    yield f"{group_head(where)}{'; '.join(texts)} ({own['n_seeds']} seeds{over})."
 
 
 def speed_notes(tables: Tables, task: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from actstudy.analysis.markdown import group_head, listed
 from actstudy.analysis.page import references, risks
 from actstudy.analysis.questions import procedure
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, primary
+from actstudy.analysis.questions.factors import crosses_framework
 from actstudy.analysis.questions.reservations import WHEN_IT_TRAINS
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
@@ -95,7 +96,7 @@ def advice(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
     if len(better):
         texts.append(use(better, pairs, settings))
     elif len(sound) == len(group) and still_open.empty:
-        texts.append(f"Keep {baseline}: nothing compared with it is better.")
+        texts.append(keep(settings))
     elif len(worse) or len(equal):
         texts.append(f"Nothing is shown to be better than {baseline}.")
     else:
@@ -110,6 +111,13 @@ def advice(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
     if len(still_open):
         texts.append(f"Not decided: {listed(list(still_open['level']))}.")
     return " ".join(texts)
+
+
+def keep(settings: TaskPlan) -> str:
+    """That no level is better; equal frameworks are no reason to prefer one."""
+    if crosses_framework(settings):
+        return f"Nothing compared with {settings.baseline} is better."
+    return f"Keep {settings.baseline}: nothing compared with it is better."
 
 
 def use(better: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> str:
