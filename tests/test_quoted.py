@@ -190,7 +190,7 @@ def test_a_picture_of_a_benchmark_is_of_its_table(name):
 def test_the_picture_of_einsum_has_the_times_and_bytes_of_its_table():
     table = pd.read_parquet(benchmark_pictures.BENCHMARKS / "losses_cost.parquet")
     figure = benchmark_pictures.einsum_cost(table)
-    for ax, column in zip(figure.axes, ("seconds", "bytes"), strict=True):
+    for ax, column in zip(figure.axes, ("seconds", "held"), strict=True):
         lines = {line.get_label(): line for line in ax.lines}
         assert len(lines) == 2 * table["n"].nunique()
         own = table[(table["n"] == 3) & table["whole"]].sort_values("batch")
