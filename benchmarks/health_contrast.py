@@ -139,8 +139,11 @@ def measured(name: str) -> dict[str, object]:
     for step in steps.values():
         for _ in range(WARM_UP):
             step()
-    seconds = np.array([[seconds_of(step) for step in steps.values()] for _ in range(ROUNDS)])
-    plain, untraced, whole = seconds.T
+    seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for _ in range(ROUNDS):
+        for kind, step in steps.items():
+            seconds[kind].append(seconds_of(step))
+    plain, untraced, whole = (np.array(seconds[kind]) for kind in KINDS)
     row: dict[str, object] = {"model": name, "ms": 1000 * float(np.median(plain)), "n": ROUNDS}
     for kind, ratios in (
         ("untraced", untraced / plain),

@@ -118,7 +118,7 @@ def measured(case: tuple[int, int, int | None]) -> tuple[float, int]:
     return seconds_of(lambda: step(loss, views)), added
 
 
-def held(n: int, samples: int, chunk: int | None) -> int:
+def bytes_of_torch(n: int, samples: int, chunk: int | None) -> int:
     """Bytes that a step of einsum holds at its peak, as torch's allocator counts them."""
     loss = ContrastiveLoss("einsum", chunk=chunk, check=False)
     views = views_of(n, samples, WIDTH)
@@ -142,7 +142,7 @@ def cost() -> pd.DataFrame:
                 row |= {"bytes": int(np.median(added)), "bytes_low": int(added.min())}
                 row |= {"bytes_high": int(added.max()), "logit_bytes": 4 * samples**n}
                 with get_context("fork").Pool(1) as pool:  # what it frees is no other's
-                    row["held"] = pool.apply(held, (n, samples, chunk))
+                    row["held"] = pool.apply(bytes_of_torch, (n, samples, chunk))
                 rows.append(row)
                 print(row)
     return pd.DataFrame(rows)

@@ -70,10 +70,10 @@ def cost() -> str:
     for (n, batch), pair in frame.groupby(["n", "batch"]):
         whole, chunked = (pair[pair["whole"] == flag].iloc[0] for flag in (True, False))
         seconds = [f"{1000 * row['seconds']:,.1f}" for row in (whole, chunked)]
-        held = [size(row["held"]) for row in (whole, chunked)]
+        of_torch = [size(row["held"]) for row in (whole, chunked)]
         added = [spread(row) for row in (whole, chunked)]
         logits = size(whole["logit_bytes"])
-        rows.append([str(n), str(batch), logits, *held, *added, *seconds])
+        rows.append([str(n), str(batch), logits, *of_torch, *added, *seconds])
     head = "views|B|logits, MB|held, MB|chunked|resident, MB|chunked|ms|chunked"
     return markdown(head.split("|"), rows)
 
