@@ -4,10 +4,12 @@
     python benchmarks/losses.py cost         # time and memory of einsum against views and batch
     python benchmarks/losses.py memory       # peak of a step over the bytes of its logits
     python benchmarks/losses.py speed        # clip beside open_clip's and what one writes first
+    python benchmarks/losses.py tf32         # errors of TF32, beside those of half precision
 
 `faults` and `speed` need `pip install open_clip_torch pytorch-metric-learning lightly`. Each writes
 benchmarks/results/losses_NAME.parquet. A step is a forward and a backward pass, one thread; seconds
-are the process's own. Bytes are the peak resident memory of a process above that before the step.
+are the process's own. Bytes are the peak resident memory of a process above that before the step;
+`held` are those that torch's allocator gave at a time, the same each time.
 """
 
 import argparse
@@ -22,6 +24,7 @@ from pathlib import Path
 
 import loss_faults
 import loss_memory
+import loss_tf32
 import numpy as np
 import pandas as pd
 import torch
@@ -115,6 +118,13 @@ def measured(case: tuple[int, int, int | None]) -> tuple[float, int]:
     return seconds_of(lambda: step(loss, views)), added
 
 
+def bytes_of_torch(n: int, samples: int, chunk: int | None) -> int:
+    """Bytes that a step of einsum holds at its peak, as torch's allocator counts them."""
+    loss = ContrastiveLoss("einsum", chunk=chunk, check=False)
+    views = views_of(n, samples, WIDTH)
+    return loss_memory.peak(lambda: step(loss, views))
+
+
 def cost() -> pd.DataFrame:
     """A row per number of views, batch and chunk: medians over processes."""
     step(ContrastiveLoss("einsum", chunk=2), views_of(3, 4, WIDTH))  # and imports
@@ -131,6 +141,8 @@ def cost() -> pd.DataFrame:
                 row |= {"whole": chunk is None, "seconds": float(np.median(seconds))}
                 row |= {"bytes": int(np.median(added)), "bytes_low": int(added.min())}
                 row |= {"bytes_high": int(added.max()), "logit_bytes": 4 * samples**n}
+                with get_context("fork").Pool(1) as pool:  # what it frees is no other's
+                    row["held"] = pool.apply(bytes_of_torch, (n, samples, chunk))
                 rows.append(row)
                 print(row)
     return pd.DataFrame(rows)
@@ -176,6 +188,7 @@ def speed() -> pd.DataFrame:
 
 
 TABLES = {"faults": faults, "cost": cost, "memory": memory, "speed": speed}
+TABLES["tf32"] = loss_tf32.tf32
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from actstudy.analysis.figures.style import legend, plain_powers, styles
 
 IMAGES = Path(__file__).resolve().parent / "images"
 KEY = "Source"  # of a PNG's text: the SHA-256 of the table that was drawn
-QUANTITIES = {"seconds": "seconds of a step", "bytes": "peak memory of a step, bytes"}
+QUANTITIES = {"seconds": "seconds of a step", "held": "bytes held at the peak of a step"}
 WHOLE = {True: "whole", False: "in chunks"}
 DASHES = {True: "-", False: "--"}
 
@@ -24,7 +24,7 @@ DASHES = {True: "-", False: "--"}
 def einsum_cost(table: pd.DataFrame) -> Figure:
     """Time and memory of a step of `einsum` against the batch: a line per number of views.
 
-    Whole and in chunks; memory that is not above that before the step has no point.
+    Whole and in chunks; memory is what torch's allocator gave.
     """
     figure, grid = subplots(1, 2, (10, 4.2), "einsum: time and memory of a step")
     views = sorted(table["n"].unique())
@@ -33,9 +33,8 @@ def einsum_cost(table: pd.DataFrame) -> Figure:
         for (n, is_whole), rows in table.sort_values("batch").groupby(["n", "whole"]):
             style = {**styles_by_views[f"{n} views"], "linestyle": DASHES[is_whole]}
             style["markerfacecolor"] = style["color"] if is_whole else "white"
-            above = rows[rows[column] > 0]
             name = f"{n} views, {WHOLE[is_whole]}"
-            ax.plot(above["batch"], above[column], **style, markersize=5, label=name)
+            ax.plot(rows["batch"], rows[column], **style, markersize=5, label=name)
         ax.set(xscale="log", yscale="log", xlabel="batch", ylabel=label)
         ax.set_xticks([8, 32, 128, 512, 2048], ["8", "32", "128", "512", "2,048"])
         ax.minorticks_off()

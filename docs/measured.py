@@ -187,6 +187,21 @@ def contrastive_rules() -> str:
     return markdown(["rule", "planted faults named", "alarms of sound ones"], rows)
 
 
+def contrastive_watching() -> str:
+    """What a due step of a Monitor takes with a contrastive loss, and its tracing of that."""
+    frame = pd.read_parquet(BENCHMARKS / "health_contrast.parquet")
+    rows = []
+    for row in frame.to_dict("records"):
+        entries = []
+        for kind in ("untraced", "whole", "tracing"):
+            ends = f"{row[f'{kind}_low']:.2f} to {row[f'{kind}_high']:.2f}"
+            entries.append(f"{row[kind]:.2f} ({ends})")
+        of_hundred = f"{row['whole'] - 1:+.1f}%"  # a due step among a hundred
+        rows.append([row["model"], f"{row['ms']:.1f}", *entries, of_hundred])
+    head = "model|ms per step|due step without tracing|due step|tracing alone|every 100 steps"
+    return markdown(head.split("|"), rows)
+
+
 def parity_faults() -> str:
     """Planted faults of Keras twins, and the check that named each."""
     frame = pd.read_parquet(BENCHMARKS / "parity.parquet")

@@ -70,11 +70,31 @@ def cost() -> str:
     for (n, batch), pair in frame.groupby(["n", "batch"]):
         whole, chunked = (pair[pair["whole"] == flag].iloc[0] for flag in (True, False))
         seconds = [f"{1000 * row['seconds']:,.1f}" for row in (whole, chunked)]
+        of_torch = [size(row["held"]) for row in (whole, chunked)]
         added = [spread(row) for row in (whole, chunked)]
         logits = size(whole["logit_bytes"])
-        rows.append([str(n), str(batch), logits, *added, *seconds])
-    head = "views|B|logits, MB|peak, MB|chunked|ms|chunked"
+        rows.append([str(n), str(batch), logits, *of_torch, *added, *seconds])
+    head = "views|B|logits, MB|held, MB|chunked|resident, MB|chunked|ms|chunked"
     return markdown(head.split("|"), rows)
+
+
+def tf32() -> str:
+    """Errors that TF32 makes in a loss and in ranks, beside those of features in half precision."""
+    frame = pd.read_parquet(BENCHMARKS / "losses_tf32.parquet")
+    steps = frame[frame["scale"].notna()]
+    ranks = frame[frame["scale"].isna()].set_index("what")
+    rows = []
+    for what, cells in steps.groupby("what", sort=False):
+        entries = []
+        for row in cells.sort_values("scale").to_dict("records"):
+            entries += [f"{row['nats']:.1e}", f"{row['gradient']:.1e}"]
+        own = ranks.loc[what]
+        entries += [f"{own['changed']:.0f} of {own['n']:,.0f}", f"{own['recall']:.2%}"]
+        rows.append([str(what), *entries])
+    head = []
+    for scale in sorted(steps["scale"].unique()):
+        head += [f"nats, scale {scale:.3g}", "gradient"]
+    return markdown(["", *head, "first answers changed", "recall at 1"], rows)
 
 
 def memory() -> str:

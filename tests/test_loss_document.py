@@ -14,12 +14,16 @@ from actstudy.losses import LOSSES, ContrastiveLoss
 TEXT = (ROOT / "docs/losses.md").read_text(encoding="utf-8")
 
 
-def test_its_code_trains(capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    exec(code, {})
+def test_its_code_trains_and_goes_on_from_that_of_others(capsys):
+    names = {}
+    trains, goes_on = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    exec(trains, names)
     nats, scale = re.findall(r"[0-9.]+", capsys.readouterr().out)
     assert float(nats) < 1  # of log(32) = 3.5 by chance
     assert 1 < float(scale) < 100
+    exec(goes_on, names)
+    assert capsys.readouterr().out == f"scale {math.exp(3.2):.1f}, classes (32,)\n"
+    assert [group["weight_decay"] for group in names["optimizer"].param_groups] == [0.1, 0.0]
 
 
 @pytest.mark.parametrize("name", LOSSES)

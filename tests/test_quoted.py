@@ -1,5 +1,6 @@
 """Numbers that documents quote are those of the tables that they come from."""
 
+import html
 import json
 import sys
 
@@ -10,13 +11,19 @@ from pictures import faults
 from PIL import Image
 from runs import ROOT
 
+from actstudy.analysis.page import ledger_tables
+from actstudy.analysis.questions import ledger_words
+from actstudy.analysis.questions.ledger_verdicts import NOT_MEASURABLE, NOT_MEASURED
 from actstudy.contract import demos, registry
 from actstudy.study import planning
+from actstudy.study.ledger import read_ledger
 
 sys.path.insert(0, str(ROOT / "docs"))
 import benchmark_pictures
 import kept
 import quoted
+import quoted_contrastive
+import quoted_guide
 import refresh
 
 DOCUMENTS = [path.relative_to(ROOT).as_posix() for path in refresh.documents()]
@@ -190,10 +197,31 @@ def test_a_picture_of_a_benchmark_is_of_its_table(name):
 def test_the_picture_of_einsum_has_the_times_and_bytes_of_its_table():
     table = pd.read_parquet(benchmark_pictures.BENCHMARKS / "losses_cost.parquet")
     figure = benchmark_pictures.einsum_cost(table)
-    for ax, column in zip(figure.axes, ("seconds", "bytes"), strict=True):
+    for ax, column in zip(figure.axes, ("seconds", "held"), strict=True):
         lines = {line.get_label(): line for line in ax.lines}
         assert len(lines) == 2 * table["n"].nunique()
         own = table[(table["n"] == 3) & table["whole"]].sort_values("batch")
         assert list(lines["3 views, whole"].get_xdata()) == own["batch"].to_list()
         assert list(lines["3 views, whole"].get_ydata()) == own[column].to_list()
     plt.close(figure)
+
+
+def test_kept_claims_are_explained_by_the_ledger_with_their_own_numbers():
+    """An explanation may be written after a run: its numbers are those of the kept readings."""
+    kept_page = ROOT / "docs/example/guide"
+    readings = quoted_contrastive.table(kept_page / "tables/readings.csv")
+    readings = readings.fillna({"condition": "", "unit": ""})
+    claims = quoted_guide.claims()
+    ledger = read_ledger(ROOT / "config/guide")
+    explained = claims[~claims["verdict"].isin([NOT_MEASURABLE, NOT_MEASURED])]
+    for row in explained.to_dict("records"):
+        claim = ledger[row["id"]]
+        own = readings[readings["id"] == row["id"]].to_dict("records")
+        assert row["note"] == ledger_words.fill(claim.get("note", ""), own), row["id"]
+        assert row["unexpected"] == bool(claim.get("unexpected")), row["id"]
+    page = html.unescape((kept_page / "claims.md").read_text().replace("\\", ""))
+    assert [note for note in ledger_tables.notes(explained) if note not in page] == []
+    page = html.unescape((kept_page / "summary.md").read_text().replace("\\", ""))
+    of_page = ledger_tables.surprises(claims, "holds", 5)
+    assert len(of_page) == 5
+    assert [sentence for sentence in of_page if sentence not in page] == []
