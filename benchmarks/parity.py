@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from actstudy.contract import own
+from actstudy.contract import own, store
 from actstudy.contract.parity import Check
 from actstudy.contract.spec import RunSpec
 from actstudy.data.prepared import Prepared
@@ -153,9 +153,9 @@ def main() -> None:
 
 def write(rows: list[dict[str, Any]], framework: str, folder: Path) -> None:
     """Write the table of all cases by now: a whole benchmark takes a quarter of an hour."""
-    folder.mkdir(parents=True, exist_ok=True)
     about = {"framework": framework, "torch": torch.__version__}
-    pd.DataFrame(rows).assign(**about).to_parquet(folder / "parity.parquet")
+    with store.replacing(folder / "parity.parquet") as draft:
+        pd.DataFrame(rows).assign(**about).to_parquet(draft)
 
 
 if __name__ == "__main__":

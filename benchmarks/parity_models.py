@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from parity import SGD, images, run_of
 
+from actstudy.contract import store
 from actstudy.training import parity
 
 SHAPE = (3, 32, 32)
@@ -61,8 +62,8 @@ def write(file: Path, rows: list[dict[str, Any]]) -> None:
         before = pd.read_parquet(file)
         is_replaced = (before[CELL] == table[CELL].iloc[0]).all(axis=1)
         table = pd.concat([before[~is_replaced], table])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(file, index=False)
+    with store.replacing(file) as draft:
+        table.to_parquet(draft, index=False)
 
 
 if __name__ == "__main__":

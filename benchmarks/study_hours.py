@@ -26,6 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ from actstudy.commands import cost
 from actstudy.contract import frameworks, host, parity, parity_stamp, registry, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, canonical, data_name
-from actstudy.data import prepared
+from actstudy.data import names_of_classes, prepared
 from actstudy.study import planning
 from actstudy.study.planning import Study
 
@@ -59,9 +60,12 @@ def made_up(dataset: str) -> prepared.Splits:
 
 def provide(names: Iterable[str]) -> None:
     """Prepare made-up images under the names of data sets, in the present folder."""
-    prepared.load_raw = made_up
-    for name in dict.fromkeys(names):
-        prepared.prepare(name, store.DATA / name)
+    with (
+        mock.patch.object(prepared, "load_raw", made_up),
+        mock.patch.object(names_of_classes, "read", return_value=None),  # of official files
+    ):
+        for name in dict.fromkeys(names):
+            prepared.prepare(name, store.DATA / name)
 
 
 def cells_of(study: Study) -> dict[str, list[RunSpec]]:

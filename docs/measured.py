@@ -235,14 +235,15 @@ def parity_models() -> str:
     """Models as wide and deep as published, per framework: how near each came to its limits."""
     frame = pd.read_parquet(BENCHMARKS / "parity_models.parquet")
     rows = []
-    for key, checks in frame.groupby(["framework", "model", "precision"], sort=False):
+    for key, checks in frame.groupby(["framework", "model", "precision"]):
         framework, name, precision = map(str, key)
         values = checks.set_index("name")
         failed = values.index[values["value"] > values["limit"]]
         named = [values["error"].iloc[0] or ", ".join(failed) or "passed"]
+        half = "" if precision == "fp32" else f" in {precision}"
         for check in ("logits", "one step", "three steps"):
             shares = values["value"] / values["limit"]
-            named.append(f"{shares[check]:.2f}" if check in shares else "")
+            named.append(f"{shares[check + half]:.2f}" if check + half in shares else "")
         model = f"{PARITY_MODELS.get(name, name)}, {precision}"
         rows.append([framework, model, f"{len(checks)}", *named])
     head = ["framework", "model", "checks", "outcome", "logits", "one step", "three steps"]

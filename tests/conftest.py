@@ -42,6 +42,7 @@ FIRST = (
     "tests/test_contrastive.py",
     "tests/test_hard_studies.py",
     "tests/faults/test_endings.py",
+    "tests/test_frameworks.py",
     "tests/test_hostile.py",
     "tests/test_ledger_workflow.py",
     "tests/test_tabular.py",

@@ -123,10 +123,10 @@ def test_parity_is_said_of_each_cell_and_a_failed_one_by_its_check():
     tables = tables_of(runs, parity=pd.concat([passed, failed]))
     sentences = list(framework_origins.parity(tables, "mlp"))
     assert sentences == [
-        "Parity with torch, checked before training on a CPU, holds for keras-jax, x, gelu "
-        "(1 check; nearest to its limit: step at layers.1 with 3e-06 of 1e-05 allowed); "
-        "keras-tensorflow, x, gelu (1 check; nearest to its limit: step at layers.1 with 3e-06 of "
-        "1e-05 allowed).",
+        "Parity with torch, checked in a few steps on a CPU before training, holds for "
+        "keras-jax, x, gelu (1 check; nearest to its limit: step at layers.1 with 3e-06 of "
+        "1e-05 allowed); keras-tensorflow, x, gelu (1 check; nearest to its limit: step at "
+        "layers.1 with 3e-06 of 1e-05 allowed).",
         "Parity does not hold for keras-jax, x, relu: step at layers.1: 0.3, allowed 1e-05. These "
         "cells are in no mean, no difference and no verdict.",
         "Parity is not known of keras-tensorflow, x, relu: read what is said of them with that in "

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from runs import ROOT
 
-from actstudy.contract import host, parity, parity_stamp
+from actstudy.contract import host, parity, parity_stamp, registry, store
+from actstudy.data import prepared
 from actstudy.study import planning
 from actstudy.training import parity_file
 
@@ -24,6 +25,18 @@ AXES = {"framework": ["torch", "keras-jax"], "activation": ["relu", "gelu", "sil
 
 class Killed(BaseException):
     """As SIGKILL: nothing handles it."""
+
+
+def test_data_are_made_up_without_an_official_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "train_size", lambda name: 1800)
+    monkeypatch.setattr(study_hours, "TEST", 400)
+    study_hours.provide(["cifar10", "tiny_imagenet", "cifar10"])
+    for name, shape in (("cifar10", (3, 32, 32)), ("tiny_imagenet", (3, 64, 64))):
+        data = prepared.load(store.DATA / name)
+        assert (data.n("train"), data.n("val"), data.n("test")) == (1800, 200, 400)
+        assert data.arrays["train_x"].shape[1:] == shape
+    assert prepared.load_raw is not study_hours.made_up
 
 
 @pytest.fixture
@@ -110,9 +123,8 @@ def test_a_cell_that_fails_has_its_reason_and_ends_no_other(study, tmp_path, mon
     assert frame["seconds"].notna().sum() == 4
 
 
-def test_a_keras_cell_is_not_compared_first(study, monkeypatch):
-    pytest.importorskip("keras")
-    spec = next(r.spec for r in study.possible if r.spec.framework == "keras-jax")
+def test_a_keras_cell_is_not_compared_first(study):
+    (spec, *_) = [run.spec for run in study.possible if run.spec.framework == "keras-jax"]
     study_hours.skip_parity(spec)
     assert parity_stamp.is_present(parity.path(spec), spec.framework)
     parity_file.check(spec)  # raises if its runs would not start

@@ -31,7 +31,8 @@ def parity(tables: Tables, task: str) -> Iterator[str]:
             wrong = checks[~checks["passed"].astype(bool)]
             failed.append(f"{name}: {words(wrong.iloc[0])}")
     if passed:
-        yield f"Parity with torch, checked before training on a CPU, holds for {named(passed)}."
+        how = "checked in a few steps on a CPU before training"
+        yield f"Parity with torch, {how}, holds for {named(passed)}."
     if failed:
         yield (
             f"Parity does not hold for {named(failed)}. These cells are in no mean, no difference "
