@@ -163,7 +163,10 @@ BAD = {  # what is wrong -> a frame, and what its line must hold
     "one seed": (runs({"a": 0.0, "b": 1.0}, n=1), ["got one run of each level"]),
     "one level": (runs({"a": 0.0}), ["level: got 'a' alone; allowed: two"]),
     "a constant metric": (TWO.assign(value=0.5), ["value: got 0.5 in all 16 rows"]),
-    "NaN": (cell("value", np.nan), ["row 3: value: got nan, in 1 rows; allowed: finite"]),
+    "NaN": (
+        cell("value", np.nan),
+        ["row 3: value: got n", "1 of 16 runs has no finite value; allowed: a number; to fix: "],
+    ),
     "infinity": (cell("value", np.inf), ["row 3: value: got inf"]),
     "text for a number": (cell("value", "abc"), ["row 3: value: got 'abc'; allowed: a number"]),
     "a list for a number": (cell("value", "[1]"), ["row 3: value: got '[1]'"]),
@@ -197,7 +200,6 @@ OF_FRAMES = ("a million rows", "no columns", "a column twice")  # what no file c
 GUESSED = {  # of a file, a reader says what it takes instead
     "no seed column": "no column of seeds",
     "no value": "'valeu' is what is judged.",
-    "NaN": "without a value",
 }
 
 

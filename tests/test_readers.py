@@ -167,10 +167,69 @@ def test_several_values_are_refused_with_what_there_is(csv):
     refusal(lambda: readers.read(csv(repeated)), "row 2: got 2 values", "pseudo-replication")
 
 
-def test_missing_values_are_left_out_and_said(csv):
-    scores = readers.read(csv("level,seed,value\na,0,1\na,1,\nb,0,2\nb,1,3\n"))
-    assert len(scores.frame) == 3
-    assert "Rows without a value, left out: 1 (the first: row 3)." in scores.assumptions
+EMPTY = {  # a table whose third row of four has no value, but nothing or null
+    "long.csv": "level,seed,value\na,0,1\nb,0,2\na,1,\nb,1,3\n",
+    "spaces.tsv": "level\tseed\tvalue\na\t0\t1\nb\t0\t2\na\t1\t  \nb\t1\t3\n",
+    "by_level.csv": "seed,a,b\n0,1,2\n1,,3\n",
+    "by_seed.csv": "method,seed 0,seed 1\na,1,\nb,2,3\n",
+    "null.jsonl": '{"level": "a", "seed": 0, "value": 1}\n{"level": "b", "seed": 0, "value": 2}\n'
+    '{"level": "a", "seed": 1, "value": null}\n{"level": "b", "seed": 1, "value": 3}\n',
+    "absent.jsonl": '{"level": "a", "seed": 0, "value": 1}\n{"level": "b", "seed": 0, "value": 2}\n'
+    '{"level": "a", "seed": 1}\n{"level": "b", "seed": 1, "value": 3}\n',
+    "null.parquet": "",
+    "table.csv": "Name,State,method,seed,x\np,finished,a,0,1\nq,finished,b,0,2\nr,crashed,a,1,9\n"
+    "s,finished,b,1,3\n",
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_a_run_without_a_value_is_refused_or_what_the_user_says(csv, tmp_path, name):
+    """One rule and one wording, whatever the reader."""
+    path = csv(EMPTY[name], name)
+    if name == "null.parquet":
+        pd.read_csv(io.StringIO(EMPTY["long.csv"])).to_parquet(path)
+    parts = ["value: got no", "1 of 4 runs has no finite value; allowed: a number; to fix: "]
+    refusal(lambda: readers.read(path), str(path), *parts, "--diverged nan", "--diverged none")
+    others = readers.read(path, Options(diverged="none"))
+    assert values(others) == {("a", 0): 1, ("b", 0): 2, ("b", 1): 3}
+    assert any("taken as never made: " in text for text in others.assumptions)
+    lost = readers.read(path, Options(diverged="nan"))
+    frame = checked(lost.frame, "x").set_index(["level", "seed"])
+    assert list(frame.index[frame["diverged"]]) == [("a", 1)]
+    assert list(frame.index[frame["value"].isna()]) == [("a", 1)]
+    assert any("taken as diverged: " in text for text in lost.assumptions)
+    for scores in (others, lost):
+        assert "is_empty" not in scores.frame
+
+
+def test_nan_was_made_although_empty_values_were_not(csv):
+    path = csv("level,seed,value\na,0,1\na,1,nan\nb,0,2\nb,1,\n")
+    refusal(lambda: readers.read(path, Options(diverged="none")), "row 3: value: got nan; 1 of 4")
+
+
+STEPS = "level,seed,step,value,val\n{}b,0,1,3,.3\nb,0,2,,.4\nb,0,3,4,.2\n"
+
+
+def test_a_step_at_which_no_run_was_measured_is_no_missing_run(csv):
+    path = csv(STEPS.format("a,0,1,1,.2\na,0,2,,.1\na,0,3,2,.3\na,0,4,,.1\n"))
+    scores = readers.read(path, Options(value="value", pick="last"))
+    assert list(scores.frame["value"]) == [2, 4]
+    assert any(
+        "not measured, left out: 3 (the first: row 3)" in text for text in scores.assumptions
+    )
+
+
+@pytest.mark.parametrize("lost", ["", "nan"])
+@pytest.mark.parametrize("pick", ["last", "mean"])
+def test_a_run_that_loses_its_value_has_none(csv, lost, pick):
+    """Its value before it diverged is not what it ended with; the best of it may be."""
+    path = csv(STEPS.format(f"a,0,1,1,.2\na,0,2,,.1\na,0,3,{lost},.3\n"))
+    options = {"value": "value", "pick": pick}
+    refusal(lambda: readers.read(path, Options(**options)), "1 of 2 runs has no finite value")
+    scores = readers.read(path, Options(**options, diverged="nan"))
+    assert list(scores.frame["diverged"]) == [True, False]
+    best = readers.read(path, Options(value="value", pick="best"))
+    assert list(best.frame["value"]) == [1, 4]
 
 
 def test_diverged_runs_have_no_value(csv):
@@ -196,7 +255,8 @@ def test_numbers_that_are_not_finite_are_refused_with_their_row(csv, number):
     scores = readers.read(path, Options(value="accuracy", diverged="nan"))
     assert list(scores.frame["diverged"]) == [False, False, True, False]
     assert list(scores.frame["value"].isna()) == [False, False, True, False]
-    assert "Runs without a finite value count as diverged: 1 (one: 4)." in scores.assumptions
+    sentence = "Runs without a finite value are taken as diverged: 1 of 4, the first in row 4."
+    assert sentence in scores.assumptions
 
 
 def test_texts_among_numbers_are_refused_with_their_row(csv):
@@ -216,7 +276,8 @@ def test_texts_among_numbers_are_refused_with_their_row(csv):
 
 
 def test_a_column_per_level(csv):
-    scores = readers.read(csv("seed,relu,gelu\n0,1,2\n1,3,\n2,5,6\n"))
+    path = csv("seed,relu,gelu\n0,1,2\n1,3,\n2,5,6\n")
+    scores = readers.read(path, Options(diverged="none"))
     assert values(scores) == {
         ("relu", 0): 1,
         ("relu", 1): 3,

@@ -28,7 +28,8 @@ READ = {  # a field of readers.Options -> its help
     "seed": "column of seeds, or of names of runs",
     "task": "column of tasks, each of which is judged by itself",
     "group": "column of settings within which levels are compared",
-    "diverged": "column that says which runs diverged; nan: those without a finite value",
+    "diverged": "column that says which runs diverged; nan: all without a finite value; none: no"
+    " run, those with an empty value were never made",
     "step": "column of steps, if a run has several rows",
     "pick": "which of several values of a run counts: last, best, mean, min:NAME, max:NAME",
     "run_name": "how names of runs are made: {level}/seed{seed}",

@@ -140,7 +140,10 @@ def of_runs(rows: pd.DataFrame, method: str, baseline: str, family: str) -> list
             f"All runs of {place(task, group, level)} have one value: were they seeded?"
         )
     if rows["chance"].isna().all():
-        sentences.append("Chance level is not stated (--chance): no run counts as collapsed.")
+        sentences.append(
+            "Chance level is not stated (--chance): a run that fell to it, but ended with a value, "
+            "counts as any other."
+        )
     if rows["task"].nunique() > 1 and family == "task":
         sentences.append("Each task has its own 5% of false verdicts, unless asked otherwise.")
     return sentences
@@ -166,12 +169,12 @@ def diverged(rows: pd.DataFrame) -> list[str]:
     sentences = []
     for cell, part in rows.groupby(CELL, sort=False):
         n = int(part["diverged"].sum())
-        if n and part["chance"].notna().all():
-            counts = "they stand at chance level, and are left out if the others train"
-        elif n:
-            counts = "chance level is not stated, so that they have no number and count for nothing"
-        else:
+        if not n:
             continue
+        counts = "in no difference, as chance level is not stated (--chance)"
+        if part["chance"].notna().all():
+            chance = f"{part['chance'].iloc[0]:g}"
+            counts = f"taken as at chance level, {chance}; in no difference if others of it train"
         sentences.append(f"{n} of {len(part)} runs of {place(*cell)} diverged: {counts}.")
     return sentences
 

@@ -1,7 +1,7 @@
 """An answer in words: the sentence, the table, and the same for a program."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -159,7 +159,17 @@ def described(contrast: pd.Series) -> str:
     """A verdict with its condition, what speaks against it, and what would decide it."""
     if contrast["verdict"] == TOO_FEW and contrast["method"] != PAIRED:
         return too_few_words(contrast)
-    return contrasts.describe_verdict(contrast.to_dict())
+    words = contrasts.describe_verdict(contrast.to_dict())
+    return "; ".join([words, *diverged(contrast)])
+
+
+def diverged(contrast: pd.Series) -> Iterator[str]:
+    """Per side with diverged runs that have no value, as chance level is not stated: how many."""
+    for suffix, whose in (("", ""), ("_baseline", f" of {contrast['baseline']}")):
+        n = contrast[f"n_diverged{suffix}"]
+        if contrast[f"trains{suffix}"] is None and pd.notna(n) and n:
+            runs = f"{n:.0f} of {contrast[f'n_runs{suffix}']:.0f} runs{whose}"
+            yield f"{runs} diverged and are in no difference"
 
 
 def as_data(answer: Answer) -> dict[str, Any]:

@@ -38,7 +38,9 @@ def one_per_run(several: Several, options: Options, where: str) -> tuple[pd.Data
     pick = pick_of(options.pick)
     if pick.kind == "mean":
         first = frame.drop_duplicates("run")
-        means = frame.groupby("run", sort=False)["value"].agg(lambda values: values.mean())
+        means = frame.groupby("run", sort=False)["value"].agg(
+            lambda values: values.mean(skipna=False)
+        )
         return first.assign(value=means.to_numpy()), [pick.words]
     return frame.iloc[chosen_rows(frame, pick, options, where)], [pick.words]
 
