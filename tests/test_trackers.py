@@ -294,7 +294,14 @@ def test_settings_that_differ_as_well_are_said(stores):
             settings = {"method": level, "seed": seed, "lr": 0.1 if level == "a" else 0.2}
             several.append(runs.Run(f"{level}{seed}", settings, {"x": one_point(seed)}))
     scores = runs.scores(several, Options(), "s")
-    assert "Settings that differ between runs as well: lr." in scores.assumptions
+    sentence = "What differs exactly as the levels do may be what makes the difference: "
+    assert f"{sentence}lr (a 0.1, b 0.2)." in scores.assumptions
+    mixed = [
+        runs.Run(run.name, run.settings | {"lr": place}, run.metrics)
+        for place, run in enumerate(several)
+    ]
+    assumptions = runs.scores(mixed, Options(), "s").assumptions
+    assert "Settings that differ between runs as well: lr." in assumptions
     without = [runs.Run(run.name, {**run.settings, "method": "a"}, run.metrics) for run in several]
     refusal(lambda: runs.scores(without, Options(), "s"), "2 times", "pseudo-replication")
 

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from actstudy.contract.errors import StudyError, choices, visible
-from actstudy.judging.readers import missing, names
+from actstudy.judging.readers import confounders, missing, names
 from actstudy.judging.readers.missing import listed
 from actstudy.judging.readers.options import NOT_MADE, Options, check_column, pick_of
 from actstudy.judging.readers.picking import Several, one_per_run
 from actstudy.judging.readers.roles import NAMES, column_of, last_part, said_or_assumed
-from actstudy.judging.scores import Scores
+from actstudy.judging.scores import CELL, Scores
 
 Curve = tuple[np.ndarray, np.ndarray]  # steps and values, both (T,)
 
@@ -106,7 +106,7 @@ def labels_of(runs: Sequence[Run], options: Options, where: str) -> tuple[pd.Dat
     labels = pd.DataFrame(
         {role: column_of_settings(runs, role, name, where) for role, name in roles.items()}
     )
-    assumed += confounded(runs, available, roles)
+    assumed += confounded(runs, available, roles, labels)
     return labels, assumed
 
 
@@ -128,17 +128,27 @@ def varying_setting(
 
 
 def confounded(
-    runs: Sequence[Run], available: Sequence[str], roles: Mapping[str, str]
+    runs: Sequence[Run],
+    available: Sequence[str],
+    roles: Mapping[str, str],
+    labels: pd.DataFrame,
 ) -> list[str]:
-    """A sentence on settings that differ between runs besides those that have a role."""
+    """Sentences on settings that differ between runs besides those that have a role."""
     free = [name for name in available if name not in roles.values()]
     others = []
     for name in free:
         if not name.startswith("_") and last_part(name) not in NAMES["seed"] and varies(runs, name):
             others.append(name)
-    if not others:
-        return []
-    return [f"Settings that differ between runs as well: {listed(others)}."]
+    cells = pd.DataFrame({role: labels.get(role, "") for role in CELL}, index=labels.index)
+    columns = {}
+    for name in others:
+        columns[name] = pd.Series([str(run.settings.get(name, "")) for run in runs])
+    coinciding = confounders.coinciding(cells, columns)
+    sentences = confounders.sentences(coinciding)
+    rest = [name for name in others if name not in coinciding]
+    if rest:
+        sentences.append(f"Settings that differ between runs as well: {listed(rest)}.")
+    return sentences
 
 
 def column_of_settings(runs: Sequence[Run], role: str, name: str, where: str) -> list[str]:

@@ -1,23 +1,22 @@
 """A table as scores: long (a row per run, or per step of one), wide, or summaries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from actstudy.contract.errors import choices
-from actstudy.judging.readers import cells, missing, wide
+from actstudy.judging.readers import cells, confounders, missing, wide
 from actstudy.judging.readers.options import Options, pick_of
 from actstudy.judging.readers.picking import Several, one_per_run
 from actstudy.judging.readers.roles import column_of, said_or_assumed
-from actstudy.judging.scores import Scores
+from actstudy.judging.scores import CELL, Scores
 from actstudy.own_data.frames import Frame
 
 SD = ("sd", "std", "stdev")
 NUMBERS = ("n", "n_seeds", "n_runs", "runs", "seeds")
-KEY = ["task", "group", "level", "seed"]
-CELL = KEY[:3]
+KEY = [*CELL, "seed"]
 
 
 @dataclass(frozen=True)
@@ -159,6 +158,7 @@ def long(
         rows["run"] = np.arange(len(rows))
         assumed.append("There is no column of seeds: unpaired, each row counts as a run by itself.")
     others = add_steps(frame, rows, columns, options, value)
+    assumed += confounded(frame, rows, (value, *filter(None, vars(columns).values())))
     rows = measured(rows, empty, assumed)
     several = Several(rows, value, columns.step or "", others)
     picked, words = one_per_run(several, options, frame.source.name)
@@ -166,6 +166,15 @@ def long(
     sentences = tuple(filter(None, [*assumed, *words]))
     paired = None if columns.seed else False
     return Scores(picked, value, "", options.higher_is_better, sentences, None, paired)
+
+
+def confounded(frame: Frame, rows: pd.DataFrame, used: Collection[str]) -> list[str]:
+    """A sentence on further columns that differ exactly as the level does."""
+    others = {}
+    for name, column in frame.columns.items():
+        if name not in used and not cells.is_nested(column):
+            others[name] = column.to_pandas()
+    return confounders.sentences(confounders.coinciding(rows[CELL], others))
 
 
 def measured(rows: pd.DataFrame, empty: np.ndarray, assumed: list[str]) -> pd.DataFrame:
