@@ -40,6 +40,60 @@ def test_the_sentence_comes_first(folder):
     assert "Chance level is not stated" in done.stdout
 
 
+def table_of(text):
+    """Level -> column -> text of the table that `judge` prints."""
+    rows = []
+    for line in text.splitlines():
+        if line.startswith("|"):
+            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    head, _, *others = rows
+    return {row[0]: dict(zip(head, row, strict=True)) for row in others}
+
+
+@pytest.mark.parametrize("kind", ["paired", "unpaired", "summaries", "anytime"])
+def test_the_table_has_adjusted_p_and_intervals_that_say_they_are_not(tmp_path, kind):
+    frame = runs({"a": 0.0, "b": 2.0, "c": 0.0}, n=12, sd=0.3)
+    frame = {"unpaired": unseeded, "summaries": summaries}.get(kind, lambda own: own)(frame)
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    flags = ["--anytime"] if kind == "anytime" else []
+    text = command(tmp_path, "judge", "runs.csv", *QUESTION, *flags).stdout
+    looks = "anytime" if kind == "anytime" else False
+    expected = actstudy.verdicts(frame, baseline="a", margin=0.5, looks=looks).set_index("level")
+    printed = table_of(text)
+    for level in ("b", "c"):
+        row = printed[level]
+        assert row["adjusted p: differs"] == words.p_words(expected.loc[level, "p"])
+        assert row["adjusted p: equivalent"] == words.p_words(expected.loc[level, "p_equivalent"])
+        assert row["95% interval, not adjusted"].startswith(f"{expected.loc[level, 'low']:+.2f}")
+        assert ("pairs" in row) == (kind in ("paired", "anytime"))
+    assert printed["a"]["adjusted p: differs"] == ""
+    assert "adjusted for the 2 comparisons with a; a verdict takes p of at most 0.05" in text
+
+
+def test_the_table_says_how_many_runs_do_not_count(tmp_path):
+    frame = runs({"a": 0.0, "b": 2.0}, n=12, sd=0.3)
+    frame.loc[3, "value"] = np.nan
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    text = command(tmp_path, "judge", "runs.csv", *QUESTION, "--diverged", "nan").stdout
+    printed = table_of(text)
+    assert (printed["a"]["runs"], printed["b"]["runs"]) == ("11 of 12", "12")
+    assert printed["b"]["verdict"].endswith("1 of 12 runs of a diverged and are in no difference")
+    assert "1 of 12 runs of a diverged: in no difference, as chance level is not stated" in text
+    with_chance = command(
+        tmp_path, "judge", "runs.csv", *QUESTION, "--diverged", "nan", "--chance", "-9"
+    ).stdout
+    assert "diverged: taken as at chance level, -9; in no difference if the other" in with_chance
+
+
+def test_p_of_permutations_has_no_more_digits_than_are_known():
+    assert [words.p_words(p) for p in (1.0, 0.0312, 0.0001, 3e-9)] == [
+        "1",
+        "0.031",
+        "0.0001",
+        "below 0.0001",
+    ]
+
+
 def test_json_has_the_frames_of_the_api_to_the_last_bit(folder):
     done = command(folder, "judge", "runs.csv", *QUESTION, "--json")
     content = json.loads(done.stdout)
