@@ -71,6 +71,22 @@ def test_a_decision_is_the_same_whenever_it_is_asked_for(key, effect, n):
         assert part.verdict != KEEP
 
 
+@pytest.mark.parametrize("effect", [1.5, -0.5])
+def test_pairs_after_the_decision_do_not_change_its_evidence(effect):
+    """Nor does one that is so large that it changes what values are scaled by."""
+    x = np.array(noise(60, 4)) + effect
+    first = decide(x, 0.002, Rules())
+    assert first.rows < 40
+    x[first.rows] = 1e3
+    later = decide(x, 0.002, Rules())
+    assert later == first
+    assert first == decide(x[: first.rows], 0.002, Rules())
+    if effect > 0:
+        assert first.evidence >= 1 / 0.002
+    else:
+        assert first.evidence < 1 / 0.002
+
+
 def test_a_gain_that_is_looked_for_is_given_up_when_it_is_excluded():
     x = np.array(noise(30, 5)) * 0.1
     rows = np.flatnonzero(decision.hopeless(x, 0.2))
@@ -144,6 +160,7 @@ def test_the_gain_of_a_kept_change_is_estimated_on_seeds_after_its_decision(plac
     more = write(place / "good.csv", [value + 1.5 for value in noise(40, 2)], OTHER)
     later = ask(place / "ledger.jsonl", more, place / "base.csv")
     assert (later["rows"], later["fresh"]["n"]) == (rows, 40 - rows)
+    assert later["evidence"] == line["evidence"]
     assert later["gain"] == line["gain"]
 
 

@@ -108,7 +108,7 @@ def judged(
     level = level_of(attempt, rules.level)
     decision = decide(x, level, rules)
     if before is not None and before["verdict"] == KEEP:
-        decision = Decision(KEEP, before["reason"], before["rows"], None, decision.evidence)
+        decision = Decision(KEEP, before["reason"], before["rows"], None, before["evidence"])
     elif decision.verdict == KEEP:
         decision = unless_it_diverges(decision, question, seeds)
     rows = len(x) if decision.rows is None else decision.rows
