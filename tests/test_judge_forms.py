@@ -70,7 +70,7 @@ def test_the_command_judges_at_any_number_of_seeds(folder, frame):
 @pytest.mark.parametrize("are_pairs", [True, False])
 def test_sameness_is_that_of_both_ends(folder, frame, are_pairs):
     own = frame if are_pairs else unseeded(frame)
-    table = sameness.same(Scores(own, metric="value"), Question("a", 0.5), "runs.csv")
+    table = sameness.same(Scores(own, metric="value"), Question("a", 0.5), "runs.csv").table
     values = [part["value"].to_numpy() for _, part in own.groupby("level")]
     for row, side in zip(table.itertuples(), values[1:], strict=True):
         if are_pairs:
@@ -85,17 +85,46 @@ def test_sameness_is_that_of_both_ends(folder, frame, are_pairs):
 def test_the_command_says_whether_it_is_the_same(folder):
     done = command(folder, "judge", "runs.csv", *QUESTION, "--equivalence")
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("margin 0.5, stated first: b is suspiciously better (against a)")
-    assert lines[1].startswith("margin 0.5, stated first: c is the same as a: gain ")
-    rows = json.loads(
-        command(folder, "judge", "runs.csv", *QUESTION, "--equivalence", "--json").stdout
+    assert lines[0].startswith("b is suspiciously better than a, by more than the margin of 0.5: ")
+    assert re.match(
+        r"c is the same as a, within the margin of 0\.5: gain \S+ \(95% interval .* n = 25\)\.$",
+        lines[1],
     )
-    assert [row["verdict"] for row in rows] == [equivalence.BETTER, equivalence.SAME]
+    done = command(folder, "judge", "runs.csv", *QUESTION, "--equivalence", "--json")
+    content = json.loads(done.stdout)
+    verdicts = [row["verdict"] for row in content["sameness"]]
+    assert verdicts == [equivalence.BETTER, equivalence.SAME]
+    assert content["sentences"] == lines[:2]
+    assert content["method"] == "paired by seed"
+
+
+def test_sameness_says_what_it_assumes_as_verdicts_do(folder, frame):
+    frame.loc[3, "value"] = float("nan")
+    frame.to_csv(folder / "runs.csv", index=False)
+    flags = [*QUESTION, "--equivalence", "--diverged", "nan", "--chance", "-50"]
+    printed = command(folder, "judge", "runs.csv", *flags).stdout.partition("\nassumed:\n")[2]
+    assert "- 'level' is taken as the level, by its name." in printed
+    assert "- Runs without a finite value are taken as diverged: 1 of 75" in printed
+    assert "tested by two one-sided t tests." in printed
+    assert "- 1 of 25 runs of a diverged: left out, as they have no value." in printed
+    assert "- Noise is taken as nearly normal." in printed
+    content = json.loads(command(folder, "judge", "runs.csv", *flags, "--json").stdout)
+    assert [row["n"] for row in content["sameness"]] == [24, 24]
+    assert printed.splitlines() == [f"- {sentence}" for sentence in content["assumptions"]]
+
+
+def test_more_seeds_of_sameness_are_a_whole_number(folder, frame):
+    frame[frame["seed"] < 9].assign(value=lambda own: 4 * own["value"]).to_csv(
+        folder / "runs.csv", index=False
+    )
+    done = command(folder, "judge", "runs.csv", *QUESTION, "--equivalence")
+    assert re.search(r"; \d+ more seeds would show", done.stdout)
+    assert "nan" not in done.stdout
 
 
 def test_the_levels_of_one_task_do_not_share_with_another(frame):
     both = pd.concat([frame.assign(task="x"), frame[frame["level"] != "c"].assign(task="y")])
-    table = sameness.same(Scores(both, metric="value"), Question("a", 0.5), "runs.csv")
+    table = sameness.same(Scores(both, metric="value"), Question("a", 0.5), "runs.csv").table
     levels = dict(zip(table["task"], table["interval_level"], strict=True))
     assert levels == pytest.approx({"x": 0.95, "y": 0.9})
 
@@ -115,6 +144,8 @@ def test_a_table_of_records_is_judged_by_its_rules():
         (["runs.csv", "--rules", "r.yaml"], "--rules: got 2 sources; allowed: one table"),
         ([*QUESTION, "--equivalence", "--page", "p.md"], "--equivalence: got --figure or --page"),
         ([*QUESTION, "--equivalence", "--baseline", "aa"], "did you mean 'a'?"),
+        ([*QUESTION, "--equivalence", "--anytime"], "--equivalence: got several looks; allowed"),
+        ([*QUESTION, "--equivalence", "--family", "study"], "got --family study; allowed: one"),
         ([*QUESTION, "--looks", "--anytime"], "not allowed with argument --looks"),
     ],
     ids=str,
@@ -126,9 +157,9 @@ def test_forms_that_do_not_go_together_are_one_line(folder, words, fault):
 def test_a_level_of_one_run_is_the_same_as_nothing(folder, frame):
     lonely = frame[(frame["level"] != "c") | (frame["seed"] == 0)]
     lonely.to_csv(folder / "runs.csv", index=False)
-    assert "two finite numbers or more" in refused(
-        folder, "judge", "runs.csv", *QUESTION, "--equivalence"
-    )
+    line = refused(folder, "judge", "runs.csv", *QUESTION, "--equivalence")
+    assert "'c' against 'a': " in line
+    assert "two finite numbers or more" in line
 
 
 def test_the_commands_of_the_document_are_commands():

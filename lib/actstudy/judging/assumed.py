@@ -12,6 +12,7 @@ TESTS = {  # method -> the tests of a difference
     UNPAIRED: "the larger of Welch's test with Holm's method and a step-down test by permutations",
     SUMMARIES: "Welch's test with Holm's method",
 }
+WITHOUT_CHANCE = "in no difference, as chance level is not stated (--chance)"
 EQUIVALENCE = "of equivalence from two one-sided t tests"
 BETS = "bets on the differences with Holm's method, of equivalence likewise"
 
@@ -59,8 +60,10 @@ def of_source(question: Question, scores: Scores, method: str, rows: pd.DataFram
     return [first, *of_runs(rows, method, question.baseline, question.family)]
 
 
-def how_taken(question: Question, scores: Scores, method: str, rows: pd.DataFrame) -> str:
-    """Whether runs are pairs, and who says so."""
+def how_taken(
+    question: Question, scores: Scores, method: str, rows: pd.DataFrame, tests: str = ""
+) -> str:
+    """Whether runs are pairs, who says so, and how they are tested; tests: if not as by `judge`."""
     if question.paired is not None:
         reason = "as asked"
     elif scores.paired is not None:
@@ -78,7 +81,7 @@ def how_taken(question: Question, scores: Scores, method: str, rows: pd.DataFram
         how = "their differences are tested under changes of sign"
         if question.looks == ANYTIME:
             how = "their differences are bet on, seed by seed in the order of the seeds"
-    return f"{text}, {reason}: {how}."
+    return f"{text}, {reason}: {tests or how}."
 
 
 def of_runs(rows: pd.DataFrame, method: str, baseline: str, family: str) -> list[str]:
@@ -117,14 +120,14 @@ def unequal(rows: pd.DataFrame) -> list[str]:
     return [f"Levels have {counts.min()} to {counts.max()} runs; {counts.min()} of {names}."]
 
 
-def diverged(rows: pd.DataFrame) -> list[str]:
-    """A sentence per cell with diverged runs."""
+def diverged(rows: pd.DataFrame, without_chance: str = WITHOUT_CHANCE) -> list[str]:
+    """A sentence per cell with diverged runs; without_chance: what they count for without it."""
     sentences = []
     for cell, part in rows.groupby(CELL, sort=False):
         n = int(part["diverged"].sum())
         if not n:
             continue
-        counts = "in no difference, as chance level is not stated (--chance)"
+        counts = without_chance
         if part["chance"].notna().all():
             chance = f"{part['chance'].iloc[0]:g}"
             counts = f"taken as at chance level, {chance}; in no difference if the other runs train"
