@@ -14,6 +14,7 @@ import actstudy
 from actstudy.commands import cli
 from actstudy.contract.errors import StudyError
 from actstudy.judging import anytime, equivalence, records, sameness
+from actstudy.judging import words as judging_words
 from actstudy.judging.question import Question
 from actstudy.judging.scores import Scores
 
@@ -214,10 +215,59 @@ def test_the_best_is_named_only_if_verdicts_say_so(tmp_path):
     assert "best" not in first
 
 
+def documented(title):
+    """The keys in the first column of the table of docs/judge.md with this head."""
+    text = (ROOT / "docs/judge.md").read_text(encoding="utf-8")
+    table = text.partition(f"| {title} | |\n|---|---|\n")[2].partition("\n\n")[0]
+    keys = []
+    for line in table.splitlines():
+        keys += re.findall(r"`(\w+)`", line.split("|")[1])
+    assert keys
+    assert len(set(keys)) == len(keys)
+    return set(keys)
+
+
+FORMS = [[], ["--unpaired"], ["--anytime"], ["--diverged", "nan", "--chance", "-9"]]
+
+
+@pytest.mark.parametrize("flags", FORMS, ids=str)
+def test_the_keys_of_an_answer_are_those_of_the_document(folder, flags):
+    content = json.loads(command(folder, "judge", "runs.csv", *QUESTION, *flags, "--json").stdout)
+    assert set(content) == documented("answer") - {"sameness"}
+    for name in ("contrasts", "ranks"):
+        for row in content[name]:
+            assert set(row) == documented(f"row of `{name}`")
+
+
+def test_the_keys_of_sameness_are_those_of_the_document(folder):
+    done = command(folder, "judge", "runs.csv", *QUESTION, "--equivalence", "--json")
+    content = json.loads(done.stdout)
+    assert set(content) == documented("answer") - {"contrasts", "ranks"}
+    for row in content["sameness"]:
+        assert set(row) == documented("row of `sameness`")
+
+
+def test_the_keys_of_records_are_those_of_the_document():
+    words = ["judge", "docs/judge/track3.csv", "--rules", "docs/judge/track3.yaml", "--json"]
+    content = json.loads(command(ROOT, *words).stdout)
+    assert set(content) == documented("table of records")
+    for row in content["steps"]:
+        assert set(row) == documented("row of `steps`")
+
+
+def test_the_verdicts_of_the_document_are_those_there_are():
+    text = (ROOT / "docs/judge.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `verdict` \| (`.*`.*) \|$", text, re.MULTILINE)
+    _, verdicts, of_sameness = [re.findall(r"`([^`]+)`", row) for row in rows]
+    assert verdicts == judging_words.ORDER
+    assert set(of_sameness) == set(equivalence.WORDS)
+
+
 @pytest.mark.parametrize("name", ["judge", "gate"])
 def test_a_refusal_is_json_if_it_is_asked_for(tmp_path, name):
     done = command(tmp_path, name, "nosuch", "--json")
     content = json.loads(done.stdout)
     assert done.returncode == content["exit"] == {"judge": 2, "gate": 3}[name]
     assert content["verdict"] == "refused"
+    assert set(content) == documented("refusal")
     assert content["reason"] in done.stderr

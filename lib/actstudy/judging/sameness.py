@@ -74,8 +74,8 @@ def assumptions(scores: Scores, question: Question, method: str, rows: pd.DataFr
         *assumed.diverged(without_chance, "left out, as they have no value"),
         *(assumed.without_partner(rows, question.baseline) if method == PAIRED else []),
         "Noise is taken as nearly normal.",
-        "The levels of a task share 5% at each end of the margin; a gain is positive if the level "
-        "is better, and its interval lies inside of the margin exactly if it is shown to be the same.",
+        "The levels of a task share 5% at each end of the margin. A gain is positive if the level "
+        "is better; its interval lies inside of the margin exactly if it is shown to be the same.",
     ]
 
 
