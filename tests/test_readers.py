@@ -163,8 +163,25 @@ def test_several_values_are_refused_with_what_there_is(csv):
         lambda: readers.read(csv(CURVES), Options(value="accuracy", pick="min:val_los")),
         "did you mean 'val_loss'?",
     )
-    repeated = "level,seed,value\na,0,1\na,0,1\nb,0,2\n"
+    repeated = "level,seed,value\na,0,1\na,0,3\nb,0,2\n"
     refusal(lambda: readers.read(csv(repeated)), "row 2: got 2 values", "pseudo-replication")
+
+
+@pytest.mark.parametrize("pick", [None, "mean", "last", "best", "min:val_loss"])
+def test_copied_rows_are_refused_whatever_is_picked(csv, tmp_path, pick):
+    lines = CURVES.splitlines()
+    path = csv("\n".join([*lines, lines[2]]) + "\n")
+    options = Options(value="accuracy", pick=pick)
+    parts = ("row 8: is row 3 again, in every column; copies are no replicates", "there are 1;")
+    refusal(lambda: readers.read(path, options), *parts)
+    pd.read_csv(path).to_parquet(tmp_path / "runs.parquet")
+    refusal(lambda: readers.read(tmp_path / "runs.parquet", options), "row 7: is row 2 again")
+
+
+def test_equal_values_at_other_steps_are_no_copies(csv):
+    path = csv(CURVES.replace("0.85", "0.80"))
+    scores = readers.read(path, Options(value="accuracy", pick="mean"))
+    assert list(scores.frame["value"]) == pytest.approx([2.42 / 3, 2.35 / 3])
 
 
 EMPTY = {  # a table whose third row of four has no value, but nothing or null

@@ -9,7 +9,7 @@ import pandas as pd
 from actstudy.contract.errors import choices
 from actstudy.judging.readers import cells, confounders, missing, wide
 from actstudy.judging.readers.options import Options, pick_of
-from actstudy.judging.readers.picking import Several, one_per_run
+from actstudy.judging.readers.picking import Several, check_copies, one_per_run
 from actstudy.judging.readers.roles import column_of, said_or_assumed
 from actstudy.judging.scores import CELL, Scores
 from actstudy.own_data.frames import Frame
@@ -160,6 +160,7 @@ def long(
     others = add_steps(frame, rows, columns, options, value)
     assumed += confounded(frame, rows, (value, *filter(None, vars(columns).values())))
     rows = measured(rows, empty, assumed)
+    check_copies(frame, rows, ["step"] if columns.step else [])
     several = Several(rows, value, columns.step or "", others)
     picked, words = one_per_run(several, options, frame.source.name)
     picked = picked.drop(columns=["run", "step", "by"], errors="ignore")
