@@ -301,7 +301,7 @@ def test_judge_refuses_its_file_in_one_line_and_writes_nothing(tmp_path, fault):
             "--figure: got 'f.gif'; allowed: a name that ends in .png",
         ),
         ([*QUESTION, "--page", "."], "--page: got '.', a folder; allowed: a file"),
-        ([*QUESTION, "--unpaired", "--looks"], "looks: got True for runs that are unpaired"),
+        ([*QUESTION, "--unpaired", "--looks"], "looks: got runs that are unpaired; allowed: runs that share"),
         ([*QUESTION, "--paired", "--unpaired"], "not allowed with argument"),
         ([*QUESTION, "--family", "all"], "--family: got 'all'; allowed: task, study"),
         ([*QUESTION, "--chance", "x"], "--chance: got 'x'; allowed: a number"),
@@ -335,7 +335,11 @@ def test_an_argument_that_cannot_be_is_one_line(arguments, line):
 def test_looks_need_numbered_seeds():
     named = TWO.assign(seed=[f"s{seed}" for seed in TWO["seed"]])
     own = {"baseline": "a", "margin": 0.5, "looks": True}
-    refusal(lambda: actstudy.verdicts(named, **own), "looks: got seeds such as 's0'")
+    refusal(lambda: actstudy.verdicts(named, **own), "looks: got seeds such as 's0'", "the first 8")
+    own["looks"] = "anytime"
+    line = refusal(lambda: actstudy.verdicts(named, **own), "anytime: got seeds such as 's0'")
+    assert line.endswith("as they are judged one by one, in the order of their numbers")
+    assert "look" not in line
 
 
 def test_a_frame_is_asked_for():

@@ -54,7 +54,7 @@ def test_anytime_verdicts_are_those_of_e_processes_on_the_seeds_in_their_order(f
 
 
 def test_anytime_takes_pairs_and_a_known_word(frame):
-    with pytest.raises(StudyError, match="looks: got anytime for runs"):
+    with pytest.raises(StudyError, match="anytime: got runs that are unpaired; allowed"):
         actstudy.verdicts(unseeded(frame), baseline="a", margin=0.5, looks="anytime")
     with pytest.raises(StudyError, match="looks: got 'always'; allowed"):
         actstudy.verdicts(frame, baseline="a", margin=0.5, looks="always")

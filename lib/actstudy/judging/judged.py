@@ -63,11 +63,9 @@ def judged(scores: Scores, question: Question, where: str) -> pd.DataFrame:
 
 def refuse_options(question: Question, method: str) -> None:
     """StudyError for an option that runs without shared seeds do not have."""
-    for name in ("looks", "all_pairs"):
-        if getattr(question, name) and method != PAIRED:
-            raise StudyError(
-                f"{name}: got {getattr(question, name)} for runs that are {method}; allowed: False"
-            )
+    name = "all_pairs" if question.all_pairs else asking.of_looks(question)
+    if name and method != PAIRED:
+        raise StudyError(f"{name}: got runs that are {method}; allowed: runs that share their seeds")
 
 
 def paired_rows(
@@ -236,9 +234,12 @@ def in_order(rows: pd.DataFrame, looks: bool | str) -> tuple[pd.DataFrame, int]:
     if is_number and seeds[0] == 0 and seeds[-1] < 2 * len(seeds):
         return rows, int(seeds[-1]) + 1
     if looks and not is_number:
+        why = "looks take the first 8, then 12, then 20 of them"
+        if looks == ANYTIME:
+            why = "they are judged one by one, in the order of their numbers"
         raise StudyError(
-            f"looks: got seeds such as {seeds[0]!r:.60}; allowed: seeds that are whole numbers, as "
-            "looks take the first 8, then 12, then 20 of them"
+            f"{ANYTIME if looks == ANYTIME else 'looks'}: got seeds such as {seeds[0]!r:.60}; allowed: seeds that are whole numbers, "
+            f"as {why}"
         )
     places = {seed: place for place, seed in enumerate(seeds)}
     return rows.assign(seed=rows["seed"].map(places)), len(seeds)

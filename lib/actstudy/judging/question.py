@@ -85,6 +85,13 @@ def check(question: Question, rows: pd.DataFrame, where: str) -> None:
             raise StudyError(f"{where}: {place!r:.60}: got the baseline alone; allowed: two levels")
 
 
+def of_looks(question: Question) -> str:
+    """The option by which seeds are judged in their order, as a user calls it; empty if none."""
+    if question.looks == ANYTIME:
+        return ANYTIME
+    return "looks" if question.looks else ""
+
+
 def method_of(question: Question, scores: Scores, rows: pd.DataFrame) -> str:
     """PAIRED or UNPAIRED: as asked, else as the reader says, else as the seeds say.
 
