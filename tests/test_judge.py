@@ -206,7 +206,10 @@ def in_one_task():
 TWO = runs({"a": 0.0, "b": 1.0}, n=8)
 MEANS = summaries(TWO)
 BAD = {  # what is wrong -> a frame, and what its line must hold
-    "no seed column": (TWO.drop(columns="seed"), ["no column 'seed'; ", "allowed: level, value"]),
+    "no column of seeds that is named": (
+        TWO.rename(columns={"seed": "sed"}).assign(epoch=range(16)),
+        ["no column of seeds", "rows of one level at several epoch"],
+    ),
     "no value": (
         TWO.rename(columns={"value": "valeu"}),
         ["no column 'value'; did you mean 'valeu'?"],
@@ -252,7 +255,6 @@ BAD = {  # what is wrong -> a frame, and what its line must hold
 
 OF_FRAMES = ("a million rows", "no columns", "a column twice")  # what no file can be
 GUESSED = {  # of a file, a reader says what it takes instead
-    "no seed column": "no column of seeds",
     "no value": "'valeu' is what is judged.",
 }
 
@@ -301,7 +303,10 @@ def test_judge_refuses_its_file_in_one_line_and_writes_nothing(tmp_path, fault):
             "--figure: got 'f.gif'; allowed: a name that ends in .png",
         ),
         ([*QUESTION, "--page", "."], "--page: got '.', a folder; allowed: a file"),
-        ([*QUESTION, "--unpaired", "--looks"], "looks: got runs that are unpaired; allowed: runs that share"),
+        (
+            [*QUESTION, "--unpaired", "--looks"],
+            "looks: got runs that are unpaired; allowed: runs that share",
+        ),
         ([*QUESTION, "--paired", "--unpaired"], "not allowed with argument"),
         ([*QUESTION, "--family", "all"], "--family: got 'all'; allowed: task, study"),
         ([*QUESTION, "--chance", "x"], "--chance: got 'x'; allowed: a number"),
@@ -330,6 +335,24 @@ def test_a_flag_that_cannot_be_is_one_line(folder, flags, line):
 def test_an_argument_that_cannot_be_is_one_line(arguments, line):
     own = {"baseline": "a", "margin": 0.5, **arguments}
     refusal(lambda: actstudy.verdicts(TWO, **own), line)
+
+
+def test_without_seeds_a_frame_is_judged_as_its_file_is(tmp_path):
+    """Unpaired, each row a run by itself; not in pairs, and not by a column that is not there."""
+    frame = runs({"a": 0.0, "b": 2.0}, n=9, sd=0.3).drop(columns="seed")
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    done = command(tmp_path, "judge", "runs.csv", *QUESTION, "--json")
+    content = json.loads(done.stdout)
+    own = {"baseline": "a", "margin": 0.5}
+    table = actstudy.verdicts(frame, **own)
+    assert table.attrs["method"] == content["method"] == "unpaired"
+    assert [row["p"] for row in content["contrasts"]] == list(table["p"])
+    assert list(actstudy.ranks(frame, margin=0.5)["level"]) == ["b", "a"]
+    line = "paired: got runs without seeds; allowed: a column of seeds, or unpaired"
+    refusal(lambda: actstudy.verdicts(frame, paired=True, **own), line)
+    done = command(tmp_path, "judge", "runs.csv", *QUESTION, "--paired")
+    assert line in done.stderr
+    refusal(lambda: actstudy.verdicts(frame, seed="sed", **own), "seed: no column 'sed'; allowed")
 
 
 def test_looks_need_numbered_seeds():

@@ -65,7 +65,7 @@ def refuse_options(question: Question, method: str) -> None:
     """StudyError for an option that runs without shared seeds do not have."""
     name = "all_pairs" if question.all_pairs else asking.of_looks(question)
     if name and method != PAIRED:
-        raise StudyError(f"{name}: got runs that are {method}; allowed: runs that share their seeds")
+        raise StudyError(f"{name}: got runs that are {method}; allowed: runs that share seeds")
 
 
 def paired_rows(
@@ -237,8 +237,9 @@ def in_order(rows: pd.DataFrame, looks: bool | str) -> tuple[pd.DataFrame, int]:
         why = "looks take the first 8, then 12, then 20 of them"
         if looks == ANYTIME:
             why = "they are judged one by one, in the order of their numbers"
+        name = "looks" if looks is True else looks
         raise StudyError(
-            f"{ANYTIME if looks == ANYTIME else 'looks'}: got seeds such as {seeds[0]!r:.60}; allowed: seeds that are whole numbers, "
+            f"{name}: got seeds such as {seeds[0]!r:.60}; allowed: seeds that are whole numbers, "
             f"as {why}"
         )
     places = {seed: place for place, seed in enumerate(seeds)}
