@@ -14,9 +14,9 @@ from typing import Any
 import gate_loops
 import numpy as np
 import simulations
-from simulations import Rows
 from anytime_errors import FAMILIES
 from gate_rules import LEVEL, LIMIT, Attempt, gate_seeds, rules, seeds_of_t_test
+from simulations import Rows
 
 from actstudy.judging.decision import KEEP, MORE, Rules, decide, level_of
 

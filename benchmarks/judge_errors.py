@@ -12,7 +12,7 @@ has a generator of its own: no number depends on `--processes`.
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
