@@ -7,15 +7,13 @@ studies, or of contrasts for coverage; `error` is their Monte Carlo standard err
 a generator of its own.
 """
 
-import argparse
 import itertools
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import simulations
 from verdicts import ALL, Draw, normal
 
 from actstudy.judging.anytime import holm_p, inside
@@ -106,12 +104,7 @@ def seeds_used(effect: float, n_different: int, noise: str, studies: int) -> lis
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--studies", type=int, default=2_000)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = simulations.parsed(__doc__)
     rows: list[dict[str, Any]] = []
     for family, noise in itertools.product(FAMILIES, NOISES):
         rows += without_difference(family, noise, arguments.studies)
@@ -119,8 +112,7 @@ def main() -> None:
     for effect, count, noise in itertools.product((1.0, 1.5, 2.0), (4, 2), NOISES):
         rows += seeds_used(effect, count, noise, arguments.studies)
         print(*rows[-3:], sep="\n", flush=True)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_parquet(arguments.out / "anytime_errors.parquet", index=False)
+    simulations.write(rows, arguments.out, "anytime_errors")
 
 
 if __name__ == "__main__":

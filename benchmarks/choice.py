@@ -14,15 +14,14 @@ the best mean over all 20 seeds. `real noise`: the same, but its seeds are drawn
 runs have normal noise of the level's own standard deviation.
 """
 
-import argparse
 import itertools
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import simulations
 
 from actstudy.analysis import evidence, stored
 from actstudy.analysis.questions import choice, collapse
@@ -160,12 +159,7 @@ def of_questions(kind: str, holds: list[bool], sets: list[np.ndarray]) -> dict[s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--studies", type=int, default=4_000)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = simulations.parsed(__doc__, default=4_000)
     every, _ = evidence.cells(stored.kept_folders())
     cells = [cell for cell in every if cell.study == "verdicts"]
     settings = cells[0].settings
@@ -176,9 +170,7 @@ def main() -> None:
     rows.append(left_out(cells, QUESTIONS, "left out"))
     rows.append(left_out(cells, arguments.studies, "real noise"))
     rows.append(real_means(every, QUESTIONS))
-    table = pd.DataFrame(rows)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(arguments.out / "choice.parquet", index=False)
+    table = simulations.write(rows, arguments.out, "choice")
     print(table.round(3).to_string())
 
 

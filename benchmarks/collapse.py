@@ -10,17 +10,16 @@ levels or the baseline. Rates are shares of studies in which the verdict on any 
 true mean difference, collapsed runs included, is zero or has the other sign.
 """
 
-import argparse
 import itertools
 import math
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import simulations
 
 from actstudy.analysis.questions import collapse, contrasts, procedure, reservations
 from actstudy.analysis.questions.seed_values import TaskValues
@@ -144,20 +143,12 @@ def coverage(studies: int) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--studies", type=int, default=2_000)
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = simulations.parsed(__doc__, processes=2)
     rows = coverage(arguments.studies)
     with ProcessPoolExecutor(arguments.processes) as pool:
         for case_rows in pool.map(partial(simulate, studies=arguments.studies), cases()):
             rows += case_rows
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame(rows)
-    table.to_parquet(arguments.out / "collapse.parquet", index=False)
+    table = simulations.write(rows, arguments.out, "collapse")
     wide = table.pivot_table(
         index=["who", "floor", "is_partial", "rate", "effect"],
         columns=["measure", "K", "n", "looks"],

@@ -11,15 +11,14 @@ over seeds. `larger` is the share of studies in which one of two equal sources i
 their intervals do not overlap.
 """
 
-import argparse
 import itertools
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import simulations
 
 from actstudy.analysis.questions import spread
 from actstudy.analysis.questions.components import Design, estimates
@@ -164,12 +163,7 @@ def rows_of(shares: pd.DataFrame, **case: Any) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--studies", type=int, default=2_000)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = simulations.parsed(__doc__)
     rows: list[dict[str, Any]] = []
     for place, case in enumerate(cases()):
         rng = np.random.default_rng([1, place])
@@ -183,9 +177,7 @@ def main() -> None:
         rng = np.random.default_rng([3, n])
         shares = pd.DataFrame([equals(n, rng) for _ in range(arguments.studies)])
         rows += rows_of(shares, n=n)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame(rows)
-    table.to_parquet(arguments.out / "components.parquet", index=False)
+    table = simulations.write(rows, arguments.out, "components")
     print(table.round(3).to_string())
 
 

@@ -7,24 +7,22 @@ with as many seeds as the gate asks for. Effects are in sd of a difference of tw
 has a generator of its own.
 """
 
-import argparse
 import copy
 import math
-from pathlib import Path
 from typing import Any
 
 import gate_loops
 import numpy as np
-import pandas as pd
+import simulations
 from anytime_errors import FAMILIES
 from gate_rules import LEVEL, LIMIT, Attempt, gate_seeds, rules, seeds_of_t_test
+from simulations import Rows
 
 from actstudy.judging.decision import KEEP, MORE, Rules, decide, level_of
 
 PROPOSALS = 100
 ATTEMPTS = (1, 10, 30, 100, 300)  # numbers of attempts at which power is measured
 CASES = 2_000  # simulated attempts per power; +- 0.009
-Rows = list[dict[str, Any]]
 
 
 def generator(key: str) -> np.random.Generator:
@@ -171,12 +169,7 @@ def naive(sessions: int) -> Rows:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--sessions", type=int, default=400)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = simulations.parsed(__doc__, "sessions", 400)
     rows = naive(5 * arguments.sessions)
     for effect in (1.0, 1.5, math.sqrt(0.5)):
         rows += power(effect)
@@ -186,10 +179,7 @@ def main() -> None:
     for family in ("normal", "exponential", "collapsed", "heavy", "rounded"):
         rows += null_sessions(family, False, arguments.sessions)
     rows += null_sessions("normal", True, arguments.sessions)
-    frame = pd.DataFrame(rows)
-    print(frame.to_string())
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    frame.to_parquet(arguments.out / "gate_errors.parquet", index=False)
+    print(simulations.write(rows, arguments.out, "gate_errors").to_string())
 
 
 if __name__ == "__main__":

@@ -10,18 +10,16 @@ are permuted PERMUTATIONS times, a twentieth of what `judge` takes, which is as 
 has a generator of its own: no number depends on `--processes`.
 """
 
-import argparse
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from verdicts import ALL, printed, row
+import simulations
+from simulations import Case, Rows
+from verdicts import ALL, row
 
 from actstudy.analysis.questions import procedure
 from actstudy.judging import ties, unpaired, welch
@@ -60,7 +58,6 @@ PATTERNS = {  # true means of five levels in sd of a run; the first is the best
     "two": (0.0, 0.0, -2.0, -2.0, -2.0),
 }
 TASKS = 3
-Rows = list[dict[str, Any]]
 Samples = list[np.ndarray]
 
 
@@ -250,7 +247,7 @@ def realised_power(ratio: float, n: int, studies: int) -> Rows:
     return [row("power", of_case, measure, own) for measure, own in values.items()]
 
 
-def cases() -> Iterator[Callable[[int], Rows]]:
+def cases() -> Iterator[Case]:
     """What is simulated."""
     for noise in NOISES:
         for n, missing in ((8, 0.0), (20, 0.0), (20, MISSING)):
@@ -268,27 +265,10 @@ def cases() -> Iterator[Callable[[int], Rows]]:
         yield partial(realised_power, ratio, n)
 
 
-def rows_of(case: Callable[[int], Rows], studies: int) -> Rows:
-    """The rows of one case, in whatever process."""
-    return case(studies)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--studies", type=int, default=2_000)
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    rows: Rows = []
-    with ProcessPoolExecutor(arguments.processes) as pool:
-        for own in pool.map(partial(rows_of, studies=arguments.studies), cases()):
-            rows += own
-            for result in own:
-                print(" ".join(map(printed, result.values())), flush=True)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_parquet(arguments.out / "judge_errors.parquet", index=False)
+    arguments = simulations.parsed(__doc__, processes=1)
+    rows = simulations.in_processes(cases(), arguments)
+    simulations.write(rows, arguments.out, "judge_errors")
 
 
 if __name__ == "__main__":

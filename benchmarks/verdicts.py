@@ -7,23 +7,19 @@ they correlate by 0.5. Rates are shares of studies; `error` is their Monte Carlo
 Every case has a generator of its own: no number depends on `--processes`.
 """
 
-import argparse
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import simulations
+from simulations import Case, Rows
 
 from actstudy.analysis.questions import power, procedure
 
 Draw = Callable[[np.random.Generator, int, int], np.ndarray]
-Rows = list[dict[str, Any]]
-Case = Callable[[int], Rows]  # studies -> the rows of one case
 SCHEDULE = procedure.looks_of(True)
 WRONG = ("better", "worse")
 
@@ -97,10 +93,6 @@ def row(case: str, setting: dict[str, Any], measure: str, values: list[float]) -
         "error": float(np.std(values) / math.sqrt(max(len(values), 1))),
         "studies": len(values),
     }
-
-
-def printed(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def words(verdicts: list[procedure.Verdict]) -> list[str]:
@@ -249,27 +241,10 @@ def cases() -> Iterator[Case]:
         yield partial(savings, effect, n_different)
 
 
-def rows_of(case: Case, studies: int) -> Rows:
-    """The rows of one case, in whatever process."""
-    return case(studies)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--studies", type=int, default=2_000)
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    rows: Rows = []
-    with ProcessPoolExecutor(arguments.processes) as pool:
-        for own in pool.map(partial(rows_of, studies=arguments.studies), cases()):
-            rows += own
-            for result in own:
-                print(" ".join(map(printed, result.values())), flush=True)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_parquet(arguments.out / "verdicts.parquet", index=False)
+    arguments = simulations.parsed(__doc__, processes=2)
+    rows = simulations.in_processes(cases(), arguments)
+    simulations.write(rows, arguments.out, "verdicts")
 
 
 if __name__ == "__main__":

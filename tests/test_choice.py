@@ -14,7 +14,7 @@ from runs import ROOT
 
 from actstudy.analysis import choosing, evidence, stored
 from actstudy.analysis.page import choice_tables
-from actstudy.analysis.questions import choice
+from actstudy.analysis.questions import choice, procedure
 from actstudy.analysis.questions.seed_values import TaskValues
 from actstudy.commands import choose
 from actstudy.commands.parser import Parser
@@ -296,6 +296,10 @@ def test_a_first_level_that_may_be_worse_is_named(tmp_path):
     page = choice_tables.page([(cell, choosing.rows_of(cell, question()))])
     assert "Not separated: relu may be up to " in page
     assert "below silu; shown as good: gelu." in page
+    runs.loc[runs["level"] == "gelu", "reported_accuracy"] = (0.75, 0.63, 0.69)
+    (cell,), _ = evidence.cells([written(tmp_path / "other", runs)])
+    open_page = choice_tables.page([(cell, choosing.rows_of(cell, question()))])
+    assert "below silu; no other is shown as good." in open_page
     by_mean = choosing.rows_of(cell, question("--matters", "accuracy"))
     assert "Not separated" not in choice_tables.page([(cell, by_mean)])
 
@@ -330,6 +334,16 @@ def test_a_cell_in_which_nothing_trains_says_so(cells):
     assert "most are at chance" in pages["depth_full, mlp, init=xavier_normal, depth=50"]
     assert "bag of words, linear is no worse: 88.38 %" in pages["example, cls"]
     assert "Without a network" not in pages["example, vision"]
+
+
+def test_seeds_to_add_are_counted_as_a_verdict_counts_them():
+    """With as many levels, for the margin, whatever difference was seen."""
+    noise = np.random.default_rng(3).normal(0, 0.02, 9)
+    noise = noise - noise.mean()
+    (verdict, *_) = procedure.judge(np.repeat(noise[:, None], 4, axis=1), 0.014)
+    assert verdict.verdict == procedure.UNDECIDED
+    for shift in (0.0, 0.004, 0.3):
+        assert choice.shortfall(noise + shift, 5, 0.014)["more_seeds"] == verdict.more_seeds > 1
 
 
 def test_the_command_that_sharpens_trains_that_cell_with_more_seeds(cells, monkeypatch):

@@ -71,6 +71,22 @@ def test_a_decision_is_the_same_whenever_it_is_asked_for(key, effect, n):
         assert part.verdict != KEEP
 
 
+@pytest.mark.parametrize("effect", [1.5, -0.5])
+def test_pairs_after_the_decision_do_not_change_its_evidence(effect):
+    """Nor does one that is so large that it changes what values are scaled by."""
+    x = np.array(noise(60, 4)) + effect
+    first = decide(x, 0.002, Rules())
+    assert first.rows < 40
+    x[first.rows] = 1e3
+    later = decide(x, 0.002, Rules())
+    assert later == first
+    assert first == decide(x[: first.rows], 0.002, Rules())
+    if effect > 0:
+        assert first.evidence >= 1 / 0.002
+    else:
+        assert first.evidence < 1 / 0.002
+
+
 def test_a_gain_that_is_looked_for_is_given_up_when_it_is_excluded():
     x = np.array(noise(30, 5)) * 0.1
     rows = np.flatnonzero(decision.hopeless(x, 0.2))
@@ -144,6 +160,7 @@ def test_the_gain_of_a_kept_change_is_estimated_on_seeds_after_its_decision(plac
     more = write(place / "good.csv", [value + 1.5 for value in noise(40, 2)], OTHER)
     later = ask(place / "ledger.jsonl", more, place / "base.csv")
     assert (later["rows"], later["fresh"]["n"]) == (rows, 40 - rows)
+    assert later["evidence"] == line["evidence"]
     assert later["gain"] == line["gain"]
 
 
@@ -251,6 +268,95 @@ def test_a_baseline_is_not_run_again_until_a_change_is_kept(place):
     write(place / "base.csv", [value + 1.5 for value in noise(30, 2)])
     third = write(place / "third.csv", noise(20, 11), {**SETTINGS, "lr": "0.7"})
     assert ask(book, third, place / "base.csv")["attempt"] == 3
+
+
+def kept_ledger(place):
+    """A ledger in which good.csv was kept against base.csv, in line 2."""
+    book = place / "ledger.jsonl"
+    assert ask(book, place / "good.csv", place / "base.csv")["verdict"] == KEEP
+    return book
+
+
+THIRD = {**SETTINGS, "lr": "0.7"}
+
+
+def test_a_baseline_that_was_edited_after_a_change_was_kept_is_refused(place):
+    book = kept_ledger(place)
+    third = write(place / "third.csv", noise(20, 11), THIRD)
+    rows = noise(40, 1)
+    rows[7] -= 3
+    before = book.read_bytes()
+    write(place / "base.csv", rows)
+    with pytest.raises(StudyError, match=r"base\.csv: baseline: seed 7: got .* in line 2; a run"):
+        ask(book, third, place / "base.csv")
+    assert book.read_bytes() == before
+    write(place / "base.csv", noise(40, 1))
+    line = ask(book, third, place / "base.csv")
+    assert line["without"] == 2
+    assert any(
+        "the change that line 2 kept" in text for text in replies.of_line(line)["assumptions"]
+    )
+
+
+def test_a_baseline_is_known_by_all_lines_that_have_it(place):
+    """A question that goes on is refused, too, if another line knows the run that was edited."""
+    book = place / "ledger.jsonl"
+    few = [value + 0.3 for value in noise(30, 2)]
+    write(place / "few.csv", few[:6], OTHER)
+    write(place / "short.csv", noise(40, 1)[:6])
+    assert ask(book, place / "few.csv", place / "short.csv")["verdict"] == MORE
+    ask(book, place / "null.csv", place / "base.csv")
+    rows = noise(40, 1)
+    rows[7] += 1
+    write(place / "base.csv", rows)
+    write(place / "few.csv", few[:9], OTHER)
+    with pytest.raises(StudyError, match=r"baseline: seed 7: got .* in line 3"):
+        ask(book, place / "few.csv", place / "base.csv")
+
+
+def test_the_kept_candidate_is_the_next_baseline(place):
+    """Its runs as they were, more of them, or fresh ones; none of them may be edited."""
+    book = kept_ledger(place)
+    good = [value + 1.5 for value in noise(30, 2)]
+    third = write(place / "third.csv", noise(20, 11), THIRD)
+    line = ask(book, third, place / "good.csv")
+    assert (line["attempt"], line["without"]) == (2, None)
+    fourth = write(place / "fourth.csv", noise(20, 12), {**THIRD, "lr": "0.8"})
+    write(place / "good.csv", [*good, 0.25], OTHER)
+    assert ask(book, fourth, place / "good.csv")["without"] is None
+    write(place / "good.csv", [*good[:4], good[4] - 2, *good[5:]], OTHER)
+    with pytest.raises(StudyError, match=r"good\.csv: baseline: seed 4: got .* in line 2"):
+        ask(book, fourth, place / "good.csv")
+    write(place / "good.csv", [*good, 0.5], OTHER)
+    with pytest.raises(StudyError, match=r"seed 30: got 0\.5, but 0\.25 in line 4"):
+        ask(book, fourth, place / "good.csv")
+    fresh = write(place / "fresh.csv", noise(20, 13), OTHER, range(100, 120))
+    fifth = write(place / "fifth.csv", noise(20, 14), {**THIRD, "lr": "0.9"}, range(100, 120))
+    assert ask(book, fifth, fresh)["without"] is None
+
+
+def test_a_chain_of_changes_of_code_has_the_settings_of_its_first_baseline(place):
+    """A diff is folded into the code once it is kept, so that only values tell what is what."""
+    book = place / "ledger.jsonl"
+    columns = proposals.Columns()
+
+    def ask_with(candidate, baseline, change):
+        side = proposals.read_side(str(place / candidate), columns, change=change)
+        return gate.ask(
+            book, Question(side, proposals.read_side(str(place / baseline), columns)), {}
+        )
+
+    good = [value + 1.5 for value in noise(30, 2)]
+    write(place / "first.csv", good)
+    assert ask_with("first.csv", "base.csv", "1")["verdict"] == KEEP
+    write(place / "second.csv", noise(30, 5))
+    assert ask_with("second.csv", "first.csv", "2")["without"] is None
+    write(place / "third.csv", noise(30, 6))
+    assert ask_with("third.csv", "base.csv", "3")["without"] == 2
+    for source, values in (("first.csv", good), ("base.csv", noise(40, 1))):
+        write(place / source, [values[0] + 1, *values[1:]])
+        with pytest.raises(StudyError, match=f"{source}: baseline: seed 0: got .* in line 2"):
+            ask_with("third.csv", source, "4")
 
 
 def test_runs_under_another_name_are_no_new_attempt(place):

@@ -146,6 +146,9 @@ def test_the_keys_of_an_answer_are_documented(place):
     for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE):
         keys += re.findall(r"`(\w+)`", row)
     assert sorted(keys) == sorted(result)
+    (gain,) = re.findall(r"^\| `gain` \| (.*) \|$", table, re.MULTILINE)
+    documented = sorted(re.findall(r"`(\w+)`", gain))
+    assert documented == sorted(result["gain"]) == sorted(result["fresh"])
 
 
 def test_the_exit_statuses_are_documented():

@@ -40,6 +40,60 @@ def test_the_sentence_comes_first(folder):
     assert "Chance level is not stated" in done.stdout
 
 
+def table_of(text):
+    """Level -> column -> text of the table that `judge` prints."""
+    rows = []
+    for line in text.splitlines():
+        if line.startswith("|"):
+            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    head, _, *others = rows
+    return {row[0]: dict(zip(head, row, strict=True)) for row in others}
+
+
+@pytest.mark.parametrize("kind", ["paired", "unpaired", "summaries", "anytime"])
+def test_the_table_has_adjusted_p_and_intervals_that_say_they_are_not(tmp_path, kind):
+    frame = runs({"a": 0.0, "b": 2.0, "c": 0.0}, n=12, sd=0.3)
+    frame = {"unpaired": unseeded, "summaries": summaries}.get(kind, lambda own: own)(frame)
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    flags = ["--anytime"] if kind == "anytime" else []
+    text = command(tmp_path, "judge", "runs.csv", *QUESTION, *flags).stdout
+    looks = "anytime" if kind == "anytime" else False
+    expected = actstudy.verdicts(frame, baseline="a", margin=0.5, looks=looks).set_index("level")
+    printed = table_of(text)
+    for level in ("b", "c"):
+        row = printed[level]
+        assert row["adjusted p: differs"] == words.p_words(expected.loc[level, "p"])
+        assert row["adjusted p: equivalent"] == words.p_words(expected.loc[level, "p_equivalent"])
+        assert row["95% interval, not adjusted"].startswith(f"{expected.loc[level, 'low']:+.2f}")
+        assert ("pairs" in row) == (kind in ("paired", "anytime"))
+    assert printed["a"]["adjusted p: differs"] == ""
+    assert "adjusted for the 2 comparisons with a; a verdict takes p of at most 0.05" in text
+
+
+def test_the_table_says_how_many_runs_do_not_count(tmp_path):
+    frame = runs({"a": 0.0, "b": 2.0}, n=12, sd=0.3)
+    frame.loc[3, "value"] = np.nan
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    text = command(tmp_path, "judge", "runs.csv", *QUESTION, "--diverged", "nan").stdout
+    printed = table_of(text)
+    assert (printed["a"]["runs"], printed["b"]["runs"]) == ("11 of 12", "12")
+    assert printed["b"]["verdict"].endswith("1 of 12 runs of a diverged and are in no difference")
+    assert "1 of 12 runs of a diverged: in no difference, as chance level is not stated" in text
+    with_chance = command(
+        tmp_path, "judge", "runs.csv", *QUESTION, "--diverged", "nan", "--chance", "-9"
+    ).stdout
+    assert "diverged: taken as at chance level, -9; in no difference if the other" in with_chance
+
+
+def test_p_of_permutations_has_no_more_digits_than_are_known():
+    assert [words.p_words(p) for p in (1.0, 0.0312, 0.0001, 3e-9)] == [
+        "1",
+        "0.031",
+        "0.0001",
+        "below 0.0001",
+    ]
+
+
 def test_json_has_the_frames_of_the_api_to_the_last_bit(folder):
     done = command(folder, "judge", "runs.csv", *QUESTION, "--json")
     content = json.loads(done.stdout)
@@ -152,7 +206,10 @@ def in_one_task():
 TWO = runs({"a": 0.0, "b": 1.0}, n=8)
 MEANS = summaries(TWO)
 BAD = {  # what is wrong -> a frame, and what its line must hold
-    "no seed column": (TWO.drop(columns="seed"), ["no column 'seed'; ", "allowed: level, value"]),
+    "no column of seeds that is named": (
+        TWO.rename(columns={"seed": "sed"}).assign(epoch=range(16)),
+        ["no column of seeds", "rows of one level at several epoch"],
+    ),
     "no value": (
         TWO.rename(columns={"value": "valeu"}),
         ["no column 'value'; did you mean 'valeu'?"],
@@ -163,7 +220,10 @@ BAD = {  # what is wrong -> a frame, and what its line must hold
     "one seed": (runs({"a": 0.0, "b": 1.0}, n=1), ["got one run of each level"]),
     "one level": (runs({"a": 0.0}), ["level: got 'a' alone; allowed: two"]),
     "a constant metric": (TWO.assign(value=0.5), ["value: got 0.5 in all 16 rows"]),
-    "NaN": (cell("value", np.nan), ["row 3: value: got nan, in 1 rows; allowed: finite"]),
+    "NaN": (
+        cell("value", np.nan),
+        ["row 3: value: got n", "1 of 16 runs has no finite value; allowed: a number; to fix: "],
+    ),
     "infinity": (cell("value", np.inf), ["row 3: value: got inf"]),
     "text for a number": (cell("value", "abc"), ["row 3: value: got 'abc'; allowed: a number"]),
     "a list for a number": (cell("value", "[1]"), ["row 3: value: got '[1]'"]),
@@ -195,9 +255,7 @@ BAD = {  # what is wrong -> a frame, and what its line must hold
 
 OF_FRAMES = ("a million rows", "no columns", "a column twice")  # what no file can be
 GUESSED = {  # of a file, a reader says what it takes instead
-    "no seed column": "no column of seeds",
     "no value": "'valeu' is what is judged.",
-    "NaN": "without a value",
 }
 
 
@@ -245,7 +303,10 @@ def test_judge_refuses_its_file_in_one_line_and_writes_nothing(tmp_path, fault):
             "--figure: got 'f.gif'; allowed: a name that ends in .png",
         ),
         ([*QUESTION, "--page", "."], "--page: got '.', a folder; allowed: a file"),
-        ([*QUESTION, "--unpaired", "--looks"], "looks: got True for runs that are unpaired"),
+        (
+            [*QUESTION, "--unpaired", "--looks"],
+            "looks: got runs that are unpaired; allowed: runs that share",
+        ),
         ([*QUESTION, "--paired", "--unpaired"], "not allowed with argument"),
         ([*QUESTION, "--family", "all"], "--family: got 'all'; allowed: task, study"),
         ([*QUESTION, "--chance", "x"], "--chance: got 'x'; allowed: a number"),
@@ -276,10 +337,32 @@ def test_an_argument_that_cannot_be_is_one_line(arguments, line):
     refusal(lambda: actstudy.verdicts(TWO, **own), line)
 
 
+def test_without_seeds_a_frame_is_judged_as_its_file_is(tmp_path):
+    """Unpaired, each row a run by itself; not in pairs, and not by a column that is not there."""
+    frame = runs({"a": 0.0, "b": 2.0}, n=9, sd=0.3).drop(columns="seed")
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    done = command(tmp_path, "judge", "runs.csv", *QUESTION, "--json")
+    content = json.loads(done.stdout)
+    own = {"baseline": "a", "margin": 0.5}
+    table = actstudy.verdicts(frame, **own)
+    assert table.attrs["method"] == content["method"] == "unpaired"
+    assert [row["p"] for row in content["contrasts"]] == list(table["p"])
+    assert list(actstudy.ranks(frame, margin=0.5)["level"]) == ["b", "a"]
+    line = "paired: got runs without seeds; allowed: a column of seeds, or unpaired"
+    refusal(lambda: actstudy.verdicts(frame, paired=True, **own), line)
+    done = command(tmp_path, "judge", "runs.csv", *QUESTION, "--paired")
+    assert line in done.stderr
+    refusal(lambda: actstudy.verdicts(frame, seed="sed", **own), "seed: no column 'sed'; allowed")
+
+
 def test_looks_need_numbered_seeds():
     named = TWO.assign(seed=[f"s{seed}" for seed in TWO["seed"]])
     own = {"baseline": "a", "margin": 0.5, "looks": True}
-    refusal(lambda: actstudy.verdicts(named, **own), "looks: got seeds such as 's0'")
+    refusal(lambda: actstudy.verdicts(named, **own), "looks: got seeds such as 's0'", "the first 8")
+    own["looks"] = "anytime"
+    line = refusal(lambda: actstudy.verdicts(named, **own), "anytime: got seeds such as 's0'")
+    assert line.endswith("as they are judged one by one, in the order of their numbers")
+    assert "look" not in line
 
 
 def test_a_frame_is_asked_for():

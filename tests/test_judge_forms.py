@@ -14,6 +14,7 @@ import actstudy
 from actstudy.commands import cli
 from actstudy.contract.errors import StudyError
 from actstudy.judging import anytime, equivalence, records, sameness
+from actstudy.judging import words as judging_words
 from actstudy.judging.question import Question
 from actstudy.judging.scores import Scores
 
@@ -53,7 +54,7 @@ def test_anytime_verdicts_are_those_of_e_processes_on_the_seeds_in_their_order(f
 
 
 def test_anytime_takes_pairs_and_a_known_word(frame):
-    with pytest.raises(StudyError, match="looks: got anytime for runs"):
+    with pytest.raises(StudyError, match="anytime: got runs that are unpaired; allowed"):
         actstudy.verdicts(unseeded(frame), baseline="a", margin=0.5, looks="anytime")
     with pytest.raises(StudyError, match="looks: got 'always'; allowed"):
         actstudy.verdicts(frame, baseline="a", margin=0.5, looks="always")
@@ -70,7 +71,7 @@ def test_the_command_judges_at_any_number_of_seeds(folder, frame):
 @pytest.mark.parametrize("are_pairs", [True, False])
 def test_sameness_is_that_of_both_ends(folder, frame, are_pairs):
     own = frame if are_pairs else unseeded(frame)
-    table = sameness.same(Scores(own, metric="value"), Question("a", 0.5), "runs.csv")
+    table = sameness.same(Scores(own, metric="value"), Question("a", 0.5), "runs.csv").table
     values = [part["value"].to_numpy() for _, part in own.groupby("level")]
     for row, side in zip(table.itertuples(), values[1:], strict=True):
         if are_pairs:
@@ -85,17 +86,46 @@ def test_sameness_is_that_of_both_ends(folder, frame, are_pairs):
 def test_the_command_says_whether_it_is_the_same(folder):
     done = command(folder, "judge", "runs.csv", *QUESTION, "--equivalence")
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("margin 0.5, stated first: b is suspiciously better (against a)")
-    assert lines[1].startswith("margin 0.5, stated first: c is the same as a: gain ")
-    rows = json.loads(
-        command(folder, "judge", "runs.csv", *QUESTION, "--equivalence", "--json").stdout
+    assert lines[0].startswith("b is suspiciously better than a, by more than the margin of 0.5: ")
+    assert re.match(
+        r"c is the same as a, within the margin of 0\.5: gain \S+ \(95% interval .* n = 25\)\.$",
+        lines[1],
     )
-    assert [row["verdict"] for row in rows] == [equivalence.BETTER, equivalence.SAME]
+    done = command(folder, "judge", "runs.csv", *QUESTION, "--equivalence", "--json")
+    content = json.loads(done.stdout)
+    verdicts = [row["verdict"] for row in content["sameness"]]
+    assert verdicts == [equivalence.BETTER, equivalence.SAME]
+    assert content["sentences"] == lines[:2]
+    assert content["method"] == "paired by seed"
+
+
+def test_sameness_says_what_it_assumes_as_verdicts_do(folder, frame):
+    frame.loc[3, "value"] = float("nan")
+    frame.to_csv(folder / "runs.csv", index=False)
+    flags = [*QUESTION, "--equivalence", "--diverged", "nan", "--chance", "-50"]
+    printed = command(folder, "judge", "runs.csv", *flags).stdout.partition("\nassumed:\n")[2]
+    assert "- 'level' is taken as the level, by its name." in printed
+    assert "- Runs without a finite value are taken as diverged: 1 of 75" in printed
+    assert "tested by two one-sided t tests." in printed
+    assert "- 1 of 25 runs of a diverged: left out, as they have no value." in printed
+    assert "- Noise is taken as nearly normal." in printed
+    content = json.loads(command(folder, "judge", "runs.csv", *flags, "--json").stdout)
+    assert [row["n"] for row in content["sameness"]] == [24, 24]
+    assert printed.splitlines() == [f"- {sentence}" for sentence in content["assumptions"]]
+
+
+def test_more_seeds_of_sameness_are_a_whole_number(folder, frame):
+    frame[frame["seed"] < 9].assign(value=lambda own: 4 * own["value"]).to_csv(
+        folder / "runs.csv", index=False
+    )
+    done = command(folder, "judge", "runs.csv", *QUESTION, "--equivalence")
+    assert re.search(r"; \d+ more seeds would show", done.stdout)
+    assert "nan" not in done.stdout
 
 
 def test_the_levels_of_one_task_do_not_share_with_another(frame):
     both = pd.concat([frame.assign(task="x"), frame[frame["level"] != "c"].assign(task="y")])
-    table = sameness.same(Scores(both, metric="value"), Question("a", 0.5), "runs.csv")
+    table = sameness.same(Scores(both, metric="value"), Question("a", 0.5), "runs.csv").table
     levels = dict(zip(table["task"], table["interval_level"], strict=True))
     assert levels == pytest.approx({"x": 0.95, "y": 0.9})
 
@@ -115,6 +145,8 @@ def test_a_table_of_records_is_judged_by_its_rules():
         (["runs.csv", "--rules", "r.yaml"], "--rules: got 2 sources; allowed: one table"),
         ([*QUESTION, "--equivalence", "--page", "p.md"], "--equivalence: got --figure or --page"),
         ([*QUESTION, "--equivalence", "--baseline", "aa"], "did you mean 'a'?"),
+        ([*QUESTION, "--equivalence", "--anytime"], "--equivalence: got several looks; allowed"),
+        ([*QUESTION, "--equivalence", "--family", "study"], "got --family study; allowed: one"),
         ([*QUESTION, "--looks", "--anytime"], "not allowed with argument --looks"),
     ],
     ids=str,
@@ -126,9 +158,9 @@ def test_forms_that_do_not_go_together_are_one_line(folder, words, fault):
 def test_a_level_of_one_run_is_the_same_as_nothing(folder, frame):
     lonely = frame[(frame["level"] != "c") | (frame["seed"] == 0)]
     lonely.to_csv(folder / "runs.csv", index=False)
-    assert "two finite numbers or more" in refused(
-        folder, "judge", "runs.csv", *QUESTION, "--equivalence"
-    )
+    line = refused(folder, "judge", "runs.csv", *QUESTION, "--equivalence")
+    assert "'c' against 'a': " in line
+    assert "two finite numbers or more" in line
 
 
 def test_the_commands_of_the_document_are_commands():
@@ -183,10 +215,59 @@ def test_the_best_is_named_only_if_verdicts_say_so(tmp_path):
     assert "best" not in first
 
 
+def documented(title):
+    """The keys in the first column of the table of docs/judge.md with this head."""
+    text = (ROOT / "docs/judge.md").read_text(encoding="utf-8")
+    table = text.partition(f"| {title} | |\n|---|---|\n")[2].partition("\n\n")[0]
+    keys = []
+    for line in table.splitlines():
+        keys += re.findall(r"`(\w+)`", line.split("|")[1])
+    assert keys
+    assert len(set(keys)) == len(keys)
+    return set(keys)
+
+
+FORMS = [[], ["--unpaired"], ["--anytime"], ["--diverged", "nan", "--chance", "-9"]]
+
+
+@pytest.mark.parametrize("flags", FORMS, ids=str)
+def test_the_keys_of_an_answer_are_those_of_the_document(folder, flags):
+    content = json.loads(command(folder, "judge", "runs.csv", *QUESTION, *flags, "--json").stdout)
+    assert set(content) == documented("answer") - {"sameness"}
+    for name in ("contrasts", "ranks"):
+        for row in content[name]:
+            assert set(row) == documented(f"row of `{name}`")
+
+
+def test_the_keys_of_sameness_are_those_of_the_document(folder):
+    done = command(folder, "judge", "runs.csv", *QUESTION, "--equivalence", "--json")
+    content = json.loads(done.stdout)
+    assert set(content) == documented("answer") - {"contrasts", "ranks"}
+    for row in content["sameness"]:
+        assert set(row) == documented("row of `sameness`")
+
+
+def test_the_keys_of_records_are_those_of_the_document():
+    words = ["judge", "docs/judge/track3.csv", "--rules", "docs/judge/track3.yaml", "--json"]
+    content = json.loads(command(ROOT, *words).stdout)
+    assert set(content) == documented("table of records")
+    for row in content["steps"]:
+        assert set(row) == documented("row of `steps`")
+
+
+def test_the_verdicts_of_the_document_are_those_there_are():
+    text = (ROOT / "docs/judge.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `verdict` \| (`.*`.*) \|$", text, re.MULTILINE)
+    _, verdicts, of_sameness = [re.findall(r"`([^`]+)`", row) for row in rows]
+    assert verdicts == judging_words.ORDER
+    assert set(of_sameness) == set(equivalence.WORDS)
+
+
 @pytest.mark.parametrize("name", ["judge", "gate"])
 def test_a_refusal_is_json_if_it_is_asked_for(tmp_path, name):
     done = command(tmp_path, name, "nosuch", "--json")
     content = json.loads(done.stdout)
     assert done.returncode == content["exit"] == {"judge": 2, "gate": 3}[name]
     assert content["verdict"] == "refused"
+    assert set(content) == documented("refusal")
     assert content["reason"] in done.stderr

@@ -370,7 +370,11 @@ def test_diverged_runs_stand_at_chance_and_are_counted(kind):
     assert row["verdict"] == "better"
     assert row["condition"] == "when it trains"
     unknown = actstudy.verdicts(frame.drop(columns="chance"), baseline="a", margin=0.5).iloc[0]
-    assert (unknown["n_level"], unknown["condition"]) == (9, "")
+    assert (unknown["n_level"], unknown["condition"]) == (9, "when it trains")
+    assert (unknown["n_runs"], unknown["n_diverged"]) == (10, 1)
+    turned = frame.drop(columns="chance").assign(value=-frame["value"])
+    row = actstudy.verdicts(turned, baseline="a", margin=0.5).iloc[0]
+    assert (row["verdict"], row["condition"]) == ("worse", "")
 
 
 def test_large_families_take_holms_method():

@@ -210,6 +210,18 @@ def test_the_command_line_switches_looks_off(study):
         study({"seeds": 2}, looks=True)
 
 
+def test_seeds_of_the_command_line_are_never_ignored_for_looks_of_a_task(study):
+    blocks = {"mlp": {"looks": True}}
+    line = (
+        "--config: seeds: got 1, but tasks.mlp has looks, which take 8, 12, 20 seeds; allowed: "
+        "looks=false with it"
+    )
+    with pytest.raises(StudyError, match=re.escape(line)):
+        study({"seeds": "1"}, tasks=blocks)
+    assert seeds(study({"seeds": "1", "looks": "false"}, tasks=blocks)) == {0}
+    assert seeds(study({"seeds": "1"}, tasks={"mlp": {"looks": False}})) == {0}
+
+
 def test_a_decision_that_is_not_readable_is_one_line(study):
     planned = study(looks=True)
     file = looks.path(planned.folder, "mlp", "look1")

@@ -164,21 +164,31 @@ def test_an_exported_chart(tmp_path):
 def test_an_exported_table_of_runs(tmp_path):
     path = tmp_path / "wandb_export.csv"
     path.write_text(EXPORT_OF_RUNS)
-    scores = readers.read(path, Options(value="accuracy"))
+    refusal(
+        lambda: readers.read(path, Options(value="accuracy")),
+        "run c (crashed): value: got none that counts; 1 of 5 runs has no finite value",
+    )
+    options = Options(value="accuracy", diverged="none")
+    scores = readers.read(path, options)
     assert values(scores) == {
         ("relu", 0): 0.8,
         ("relu", 1): 0.81,
         ("gelu", 0): 0.82,
         ("gelu", 1): 0.83,
     }
-    assert "Runs that did not finish, left out: c (crashed)." in scores.assumptions
+    sentence = "Runs that did not finish are taken as never made: c (crashed)."
+    assert sentence in scores.assumptions
+    lost = readers.read(path, Options(value="accuracy", diverged="nan")).frame
+    assert list(lost["diverged"]) == [False, False, True, False, False]
     by_name = EXPORT_OF_RUNS.replace('"activation","seed",', "")
     for letter, name in zip("abde", RUNS, strict=True):
         by_name = by_name.replace(f'"{letter}"', f'"{name}"')
     for cells in ('"relu","0",', '"relu","1",', '"gelu","2",', '"gelu","0",', '"gelu","1",'):
         by_name = by_name.replace(cells, "")
-    path.write_text(by_name)
-    assert values(readers.read(path, Options(value="accuracy"))) == values(scores)
+    path.write_text(by_name.replace('"c"', '"gelu-2"'))
+    assert values(readers.read(path, options)) == values(scores)
+    lost = readers.read(path, Options(value="accuracy", diverged="nan")).frame
+    assert list(lost["diverged"]) == [False, False, True, False, False]
 
 
 def write_events(folder, offset, steps=range(3)):
@@ -284,9 +294,37 @@ def test_settings_that_differ_as_well_are_said(stores):
             settings = {"method": level, "seed": seed, "lr": 0.1 if level == "a" else 0.2}
             several.append(runs.Run(f"{level}{seed}", settings, {"x": one_point(seed)}))
     scores = runs.scores(several, Options(), "s")
-    assert "Settings that differ between runs as well: lr." in scores.assumptions
+    sentence = "What differs exactly as the levels do may be what makes the difference: "
+    assert f"{sentence}lr (a 0.1, b 0.2)." in scores.assumptions
+    mixed = [
+        runs.Run(run.name, run.settings | {"lr": place}, run.metrics)
+        for place, run in enumerate(several)
+    ]
+    assumptions = runs.scores(mixed, Options(), "s").assumptions
+    assert "Settings that differ between runs as well: lr." in assumptions
     without = [runs.Run(run.name, {**run.settings, "method": "a"}, run.metrics) for run in several]
     refusal(lambda: runs.scores(without, Options(), "s"), "2 times", "pseudo-replication")
+
+
+def test_a_run_that_never_logged_the_metric_is_not_left_out_in_silence():
+    from actstudy.judging.readers import missing, runs
+
+    several = []
+    for level in ("a", "b"):
+        for seed in range(2):
+            metrics = {"x": one_point(seed), "y": one_point(seed)}
+            if (level, seed) == ("b", 1):
+                del metrics["x"]
+            several.append(runs.Run(f"{level}{seed}", {"method": level, "seed": seed}, metrics))
+    refusal(
+        lambda: runs.scores(several, Options(value="x"), "s"), "s: run b1: value: got no x; 1 of"
+    )
+    others = runs.scores(several, Options(value="x", missing="none"), "s")
+    assert "Runs without x are taken as never made: b1." in others.assumptions
+    assert len(others.frame) == 3
+    options = Options(value="x", missing="nan")
+    lost = missing.settled(runs.scores(several, options, "s"), options, "s")
+    assert list(lost.frame["diverged"]) == [False, False, False, True]
 
 
 def one_point(value):
@@ -302,7 +340,7 @@ def test_a_run_that_diverged_is_refused_or_marked(stores, tmp_path):
     metric = sorted(copy.glob("*/*/metrics/accuracy"))[0]
     metric.write_text(metric.read_text() + "1795808983648 nan 3\n")
     options = Options(value="accuracy", pick="last")
-    refusal(lambda: readers.read(copy, options), "value: got nan, in 1 rows", "--diverged nan")
+    refusal(lambda: readers.read(copy, options), "value: got nan; 1 of 8", "--diverged nan")
     scores = readers.read(copy, Options(value="accuracy", pick="last", diverged="nan"))
     assert scores.frame["diverged"].sum() == 1
     assert checked(scores.frame, "x")["value"].isna().sum() == 1

@@ -2,20 +2,16 @@
 
 import argparse
 import json
-import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actstudy.commands import numbers
+from actstudy.commands import judge_files, numbers
 from actstudy.commands.parser import Parser
-from actstudy.contract import errors, store
+from actstudy.contract import errors
 from actstudy.contract.errors import StudyError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from actstudy.judging.answer import Answer
     from actstudy.judging.question import Question
     from actstudy.judging.scores import Scores
 
@@ -28,14 +24,14 @@ READ = {  # a field of readers.Options -> its help
     "seed": "column of seeds, or of names of runs",
     "task": "column of tasks, each of which is judged by itself",
     "group": "column of settings within which levels are compared",
-    "diverged": "column that says which runs diverged; nan: those without a finite value",
+    "diverged": "column that says which runs diverged; nan: all without a finite value; none: no"
+    " run, those with an empty value were never made",
     "step": "column of steps, if a run has several rows",
     "pick": "which of several values of a run counts: last, best, mean, min:NAME, max:NAME",
     "run_name": "how names of runs are made: {level}/seed{seed}",
     "kind": "the reader, if the source does not say it",
 }
 ANYTIME = "anytime"  # of `question`, which this file does not import to start
-PICTURES = (".png", ".pdf", ".svg")
 
 
 def add_flags(parser: Parser) -> None:
@@ -109,7 +105,7 @@ def judge(arguments: argparse.Namespace) -> int:
     from actstudy.judging import answer as answering
     from actstudy.judging import words
 
-    check_files(arguments)
+    judge_files.check(arguments.figure, arguments.page)
     if arguments.rules:
         return judge_records(arguments)
     source = ", ".join(map(str, arguments.sources))
@@ -118,7 +114,7 @@ def judge(arguments: argparse.Namespace) -> int:
     if arguments.equivalence:
         return judge_sameness(arguments, scores, question, source)
     answer = answering.answer(scores, question, source)
-    write_files(arguments, answer)
+    judge_files.write(answer, arguments.figure, arguments.page)
     if arguments.json:
         print(json.dumps(words.as_data(answer), indent=1))
         return 0
@@ -126,10 +122,15 @@ def judge(arguments: argparse.Namespace) -> int:
     for head, table in words.tables(answer):
         print(f"\n{errors.visible(head)}:\n" if head else "")
         print(table)
-    print("\nassumed:")
-    for sentence in answer.assumptions:
-        print(f"- {sentence}")
+    print_assumptions(answer.assumptions)
     return 0
+
+
+def print_assumptions(sentences: Sequence[str]) -> None:
+    """Print what was taken for granted."""
+    print("\nassumed:")
+    for sentence in sentences:
+        print(f"- {sentence}")
 
 
 def judge_records(arguments: argparse.Namespace) -> int:
@@ -154,25 +155,13 @@ def judge_sameness(
 
     if arguments.figure or arguments.page:
         raise StudyError("--equivalence: got --figure or --page; allowed: --json, or neither")
-    table = sameness.same(scores, question, source)
+    answer = sameness.same(scores, question, source)
     if arguments.json:
-        print(table.to_json(orient="records", indent=1))
-    else:
-        print("\n".join(sameness.sentences(table, scores.unit)))
+        print(json.dumps(sameness.as_data(answer), indent=1))
+        return 0
+    print("\n".join(sameness.sentences(answer)))
+    print_assumptions(answer.assumptions)
     return 0
-
-
-def check_files(arguments: argparse.Namespace) -> None:
-    """StudyError for a figure or page that could not be written in the end."""
-    figure = arguments.figure
-    if figure and figure.suffix.lower() not in PICTURES:
-        raise StudyError(
-            f"command line: --figure: got {str(figure)!r}; allowed: a name that ends in "
-            f"{', '.join(PICTURES)}"
-        )
-    for flag, path in (("--figure", figure), ("--page", arguments.page)):
-        if path and path.is_dir():
-            raise StudyError(f"command line: {flag}: got {str(path)!r}, a folder; allowed: a file")
 
 
 def read_sources(arguments: argparse.Namespace) -> "Scores":
@@ -219,30 +208,3 @@ def question_of(arguments: argparse.Namespace, scores: "Scores") -> "Question":
         arguments.looks,
         arguments.family,
     )
-
-
-def write_files(arguments: argparse.Namespace, answer: "Answer") -> None:
-    """Write figure and page, each by rename, once both are made; a page has a figure of its own."""
-    if not arguments.figure and not arguments.page:
-        return
-    from actstudy.judging import page
-    from actstudy.judging.forest import forest
-
-    drawn = forest(answer)
-    picture = arguments.figure
-    text = ""
-    if arguments.page:
-        picture = picture or arguments.page.with_name(f"{arguments.page.stem}_forest.png")
-        text = page.page(answer, os.path.relpath(picture, arguments.page.parent))
-    save(drawn, picture)
-    if arguments.page:
-        with store.replacing(arguments.page) as draft:
-            draft.write_text(text, encoding="utf-8")
-    for path in filter(None, (picture, arguments.page)):
-        print(f"written: {errors.visible(path)}", file=sys.stderr)
-
-
-def save(figure: "Figure", path: Path) -> None:
-    """Write a figure in the form that its name says."""
-    with store.replacing(path) as draft:
-        figure.savefig(draft, format=path.suffix[1:].lower(), dpi=160)

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis.questions import collapse
-from actstudy.contract import errors
 from actstudy.contract.errors import StudyError
 from actstudy.judging import question as asking
+from actstudy.judging.assumed import of_source, of_tests
 from actstudy.judging.judged import judged, task_values
-from actstudy.judging.question import ANYTIME, PAIRED, UNPAIRED, Question
+from actstudy.judging.question import PAIRED, Question
 from actstudy.judging.ranks import ranked
 from actstudy.judging.scores import CELL, Scores, checked
 from actstudy.judging.summaries import ASSUMPTION
@@ -49,14 +49,15 @@ def answer(scores: Scores, question: Question, source: str) -> Answer:
     ranks = ranked(scores, own, source)
     if scores.summaries is not None:
         sentences = [*scores.assumptions, f"It is judged {ASSUMPTION}."]
+        sentences += of_tests(question, contrasts)
         return Answer(source, scores, own, contrasts, ranks, pd.DataFrame(columns=DOTS), sentences)
     rows = checked(scores.frame, source)
-    sentences = [*scores.assumptions, how_taken(question, scores, method, rows)]
-    sentences += of_runs(rows, method, question.baseline, question.family)
+    sentences = [*scores.assumptions, *of_source(question, scores, method, rows)]
     if question.looks:
         sentences.append(
             "Seeds came in the order of their numbers. Ranks are of all seeds at once."
         )
+    sentences += of_tests(question, contrasts)
     dots = differences(rows, scores, own)
     return Answer(source, scores, own, contrasts, ranks, dots, sentences)
 
@@ -104,92 +105,6 @@ def with_direction(scores: Scores, is_stated: bool) -> Scores:
     which = "Higher" if scores.higher_is_better else "Lower"
     sentence = f"{which} values are taken as better."
     return replace(scores, assumptions=(*scores.assumptions, sentence))
-
-
-def how_taken(question: Question, scores: Scores, method: str, rows: pd.DataFrame) -> str:
-    """Whether runs are pairs, and who says so."""
-    if question.paired is not None:
-        reason = "as asked"
-    elif scores.paired is not None:
-        reason = "as the source says"
-    else:
-        share = asking.shared_seeds(rows, question.baseline)
-        reason = f"as {share:.0%} of the seeds of the side with fewer runs are the other's too"
-        if share == 1:
-            reason = "as all seeds of the side with fewer runs are the other's too"
-    if method == UNPAIRED:
-        text = "Runs are taken as independent"
-        how = "Welch's tests under permutations of the runs"
-    else:
-        text = "Runs of one seed are taken as pairs"
-        how = "their differences are tested under changes of sign"
-        if question.looks == ANYTIME:
-            how = "their differences are bet on, seed by seed in the order of the seeds"
-    return f"{text}, {reason}: {how}."
-
-
-def of_runs(rows: pd.DataFrame, method: str, baseline: str, family: str) -> list[str]:
-    """What is to be known of the runs: unequal n, seeds without a partner, endings, no spread."""
-    sentences = [*unequal(rows), *diverged(rows)]
-    if method == PAIRED:
-        sentences += without_partner(rows, baseline)
-    cells = rows.groupby(CELL, sort=False)["value"]
-    constant = cells.nunique()[(cells.nunique() == 1) & (cells.count() > 1)]
-    for task, group, level in constant.index:
-        sentences.append(
-            f"All runs of {place(task, group, level)} have one value: were they seeded?"
-        )
-    if rows["chance"].isna().all():
-        sentences.append("Chance level is not stated (--chance): no run counts as collapsed.")
-    if rows["task"].nunique() > 1 and family == "task":
-        sentences.append("Each task has its own 5% of false verdicts, unless asked otherwise.")
-    return sentences
-
-
-def place(*names: str) -> str:
-    """A cell in words: `mlp depth=2 relu`."""
-    return errors.visible(" ".join(filter(None, names)))
-
-
-def unequal(rows: pd.DataFrame) -> list[str]:
-    """A sentence if levels have different numbers of runs."""
-    counts = rows.groupby(CELL, sort=False).size()
-    if counts.nunique() == 1:
-        return []
-    least = [place(*cell) for cell in counts.index[counts == counts.min()]]
-    names = ", ".join(least[: errors.MAX_NAMES])
-    return [f"Levels have {counts.min()} to {counts.max()} runs; {counts.min()} of {names}."]
-
-
-def diverged(rows: pd.DataFrame) -> list[str]:
-    """A sentence per cell with diverged runs."""
-    sentences = []
-    for cell, part in rows.groupby(CELL, sort=False):
-        n = int(part["diverged"].sum())
-        if n and part["chance"].notna().all():
-            counts = "they stand at chance level, and are left out if the others train"
-        elif n:
-            counts = "chance level is not stated, so that they have no number and count for nothing"
-        else:
-            continue
-        sentences.append(f"{n} of {len(part)} runs of {place(*cell)} diverged: {counts}.")
-    return sentences
-
-
-def without_partner(rows: pd.DataFrame, baseline: str) -> list[str]:
-    """A sentence if a run's seed is not one of the other side, so that it is in no pair."""
-    lost = []
-    for (task, group), part in rows.groupby(["task", "group"], sort=False):
-        seeds = {level: set(own) for level, own in part.groupby("level", sort=False)["seed"]}
-        of_baseline = seeds.pop(baseline)
-        for level, own in seeds.items():
-            n = len(own ^ of_baseline)
-            if n:
-                lost.append(f"{n} of {place(task, group, level)}")
-    if not lost:
-        return []
-    names = ", ".join(lost[: errors.MAX_NAMES])
-    return [f"Runs without a partner of their seed are in no pair, on either side: {names}."]
 
 
 def differences(rows: pd.DataFrame, scores: Scores, question: Question) -> pd.DataFrame:

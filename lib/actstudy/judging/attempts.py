@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from actstudy.contract.errors import StudyError
+from actstudy.judging.baselines import ATTEMPT
 from actstudy.judging.decision import KEEP
 from actstudy.judging.ledger import Line
 from actstudy.judging.proposals import Side, Values, seed_order
 
 MIN_SAME = 3  # seeds from which equal values of two sides are no accident
 MIN_COPIED = 5  # values from which it is none that all are the other side's under other seeds
-ATTEMPT = "attempt"  # kind of a line: an attempt judged
 FAILED = "failed"  # kind of a line: an attempt without a judgement
 SIDES = ("candidate", "baseline")
 
@@ -114,23 +114,20 @@ def check_continues(question: Question, line: Line) -> None:
 
 
 def check_new(question: Question, lines: Sequence[Line]) -> None:
-    """StudyError if a new attempt has runs of an earlier one, or a baseline with other values.
+    """StudyError if a new attempt has runs of an earlier one.
 
-    The baseline may change after a change was kept.
+    Runs of attempts before the last change that was kept may be asked about again.
     """
     for line in reversed(lines):
         if line["kind"] != ATTEMPT:
             continue
-        if line["verdict"] == KEEP:
-            break
-        baseline = line["baseline"]
-        if question.baseline.key == baseline["key"]:
-            _check_values("baseline", question.baseline, baseline["values"], line["line"])
         if same_runs(question.candidate.values, line["candidate"]["values"]):
             raise StudyError(
                 f"{question.candidate.source}: its runs are those of line {line['line']}, under "
                 "another name; allowed: runs of its own, or the question of that line"
             )
+        if line["verdict"] == KEEP:
+            break
 
 
 def _check_values(name: str, side: Side, before: Values, number: int) -> None:

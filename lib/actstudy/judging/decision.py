@@ -20,6 +20,7 @@ DO_NOT = "do not keep"
 MORE = "not enough seeds"
 HALF = 20  # attempts over which half of the budget is spent
 GIVEN_UP = 0.03  # share of gains as large as is looked for that are given up too early
+LARGEST_EXPONENT = 700.0  # of a capital as a float
 MISSED = 0.05  # probability with which a change of the size that is looked for is given up early
 
 
@@ -42,7 +43,7 @@ class Decision:
     reason: str
     rows: int | None
     more_seeds: int | None
-    evidence: float  # the largest capital so far; 1 / level keeps the change
+    evidence: float  # the largest capital up to the decision; 1 / level keeps the change
 
 
 def level_of(attempt: int, level: float) -> float:
@@ -63,19 +64,27 @@ def decide(x: np.ndarray, level: float, rules: Rules) -> Decision:
     capital = NOISES[rules.noise](x)
     kept_rows = np.flatnonzero(capital >= -math.log(level))
     given_up = hopeless(x, rules.margin)
-    best = float(np.exp(min(float(capital.max(initial=0.0)), 700.0)))
     n = int(np.isfinite(x).sum())
     if len(kept_rows) and not given_up[: kept_rows[0] + 1].any():
-        return Decision(KEEP, "better than the baseline", int(kept_rows[0]) + 1, None, best)
+        rows = int(kept_rows[0]) + 1
+        return Decision(KEEP, "better than the baseline", rows, None, evidence(x[:rows], rules))
     sought = f"{rules.margin:g}" if rules.margin else "1 sd of a difference"
     if given_up.any():
         rows = int(np.argmax(given_up)) + 1
-        return Decision(DO_NOT, f"a gain of {sought} is excluded", rows, None, best)
+        reason = f"a gain of {sought} is excluded"
+        return Decision(DO_NOT, reason, rows, None, evidence(x[:rows], rules))
+    best = evidence(x, rules)
     needed = seeds_needed(x, level, rules)
     if n >= needed:
         reason = f"no gain seen with {n} seeds, which find one of {sought} with 80%"
         return Decision(DO_NOT, reason, len(x), None, best)
     return Decision(MORE, f"undecided with {n} of {needed} seeds", None, needed - n, best)
+
+
+def evidence(x: np.ndarray, rules: Rules) -> float:
+    """The largest capital that these pairs gave, with 1 at the start; others have no part in it."""
+    largest = float(NOISES[rules.noise](x).max(initial=0.0))
+    return math.exp(min(largest, LARGEST_EXPONENT))
 
 
 def hopeless(x: np.ndarray, margin: float | None) -> np.ndarray:

@@ -23,6 +23,17 @@ BETTER = "suspiciously better"
 NOT_WORSE = "not worse; better is not excluded"
 NOT_BETTER = "not suspiciously better; worse is not excluded"
 OPEN = "not shown"
+WORDS = {  # verdict -> its sentence
+    SAME: "{level} is the same as {baseline}, within the margin of {margin}",
+    WORSE: "{level} is worse than {baseline} by more than the margin of {margin}",
+    BETTER: "{level} is suspiciously better than {baseline}, by more than the margin of {margin}",
+    NOT_WORSE: "{level} is not worse than {baseline} by the margin of {margin}, but may be better "
+    "by it",
+    NOT_BETTER: "{level} is not suspiciously better than {baseline} by the margin of {margin}, but "
+    "may be worse by it",
+    OPEN: "{level} is not shown to be the same as {baseline}: it may be worse or better by the "
+    "margin of {margin}",
+}
 
 
 @dataclass(frozen=True)
@@ -182,7 +193,10 @@ def table(
         share = LEVEL / max(len(levels) - 1, 1)
         for level in levels:
             if level != baseline:
-                result = _compared(sides[level], sides[baseline], sign, margin, share, paired)
+                try:
+                    result = _compared(sides[level], sides[baseline], sign, margin, share, paired)
+                except ValueError as error:
+                    raise StudyError(f"{level!r:.60} against {baseline!r:.60}: {error}") from None
                 rows.append({"task": task, "level": level, "baseline": baseline, **vars(result)})
     return pd.DataFrame(rows)
 
@@ -198,25 +212,20 @@ def _compared(
     """One level against the baseline, in pairs or not."""
     if paired is None:
         paired = set(values.index) == set(reference.index)
-    try:
-        if paired:
-            gains = (values - reference).dropna()
-            return of_pairs(sign * gains.to_numpy(), margin, level)
-        return of_runs(
-            sign * values.dropna().to_numpy(), sign * reference.dropna().to_numpy(), margin, level
-        )
-    except ValueError as error:
-        raise StudyError(str(error)) from None
+    if paired:
+        gains = (values - reference).dropna()
+        return of_pairs(sign * gains.to_numpy(), margin, level)
+    own = sign * values.dropna().to_numpy()
+    return of_runs(own, sign * reference.dropna().to_numpy(), margin, level)
 
 
 def sentence(row: Equivalence, level: str, baseline: str, unit: str = "") -> str:
-    """The result in words, the margin first."""
+    """The result in words, with the margin, which was stated first."""
     of = f" {unit}" if unit else ""
-    words = f"margin {row.margin:g}{of}, stated first: {level} is {row.verdict}"
-    words += f" as {baseline}" if row.verdict == SAME else f" (against {baseline})"
-    interval = f"{row.interval_level:.3g}".lstrip("0")
-    words += f": gain {row.mean:+.4g}{of} ({interval}: {row.low:+.4g} to {row.high:+.4g}"
+    words = WORDS[row.verdict].format(level=level, baseline=baseline, margin=f"{row.margin:g}{of}")
+    interval = f"{100 * row.interval_level:.3g}% interval"
+    words += f": gain {row.mean:+.4g}{of} ({interval} {row.low:+.4g} to {row.high:+.4g}"
     words += f", n = {row.n})" if row.n == row.n_reference else f", n = {row.n}, {row.n_reference})"
-    if row.more_seeds:
-        words += f"; {row.more_seeds} more seeds would show that they are equal, if they are"
-    return words
+    if pd.notna(row.more_seeds):
+        words += f"; {row.more_seeds:.0f} more seeds would show that they are the same, if they are"
+    return f"{words}."

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from actstudy.contract.errors import StudyError
-from actstudy.judging import attempts, ledger
-from actstudy.judging.attempts import ATTEMPT, FAILED, Question
+from actstudy.judging import attempts, baselines, ledger
+from actstudy.judging.attempts import FAILED, Question
+from actstudy.judging.baselines import ATTEMPT
 from actstudy.judging.decision import (
     DO_NOT,
     HALF,
@@ -52,6 +53,7 @@ def ask(path: Path, question: Question, stated: dict[str, Any], known: str = "")
         if before is not None and before["kind"] == FAILED:
             return {**before, "remembered": True}
         attempts.check_change(question)
+        baselines.check(question.baseline, lines)
         if before is None:
             attempts.check_new(question, lines)
         else:
@@ -63,7 +65,9 @@ def ask(path: Path, question: Question, stated: dict[str, Any], known: str = "")
         content = judged(question, seeds, rules, before, attempt_number(lines, before))
         if not lines:
             ledger.append(path, lines, first_line(rules))
-        line = ledger.append(path, lines, {**content, "paired": is_paired})
+        content["paired"] = is_paired
+        content["without"] = without(question, lines, before)
+        line = ledger.append(path, lines, content)
         return {**line, "remembered": False}
 
 
@@ -88,6 +92,13 @@ def first_line(rules: Rules) -> dict[str, Any]:
     return {"kind": START, "format": FORMAT, "time": now(), **vars(rules)}
 
 
+def without(question: Question, lines: Sequence[Line], before: Line | None) -> int | None:
+    """The line of the last change that was kept, if the baseline of the attempt is without it."""
+    if before is not None:
+        return before.get("without")
+    return baselines.missing_change(question.baseline, lines)
+
+
 def attempt_number(lines: Sequence[Line], before: Line | None) -> int:
     """The number of an attempt: that of its line before, or the next one."""
     if before is not None:
@@ -108,7 +119,7 @@ def judged(
     level = level_of(attempt, rules.level)
     decision = decide(x, level, rules)
     if before is not None and before["verdict"] == KEEP:
-        decision = Decision(KEEP, before["reason"], before["rows"], None, decision.evidence)
+        decision = Decision(KEEP, before["reason"], before["rows"], None, before["evidence"])
     elif decision.verdict == KEEP:
         decision = unless_it_diverges(decision, question, seeds)
     rows = len(x) if decision.rows is None else decision.rows

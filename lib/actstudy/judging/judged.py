@@ -63,11 +63,9 @@ def judged(scores: Scores, question: Question, where: str) -> pd.DataFrame:
 
 def refuse_options(question: Question, method: str) -> None:
     """StudyError for an option that runs without shared seeds do not have."""
-    for name in ("looks", "all_pairs"):
-        if getattr(question, name) and method != PAIRED:
-            raise StudyError(
-                f"{name}: got {getattr(question, name)} for runs that are {method}; allowed: False"
-            )
+    name = "all_pairs" if question.all_pairs else asking.of_looks(question)
+    if name and method != PAIRED:
+        raise StudyError(f"{name}: got runs that are {method}; allowed: runs that share seeds")
 
 
 def paired_rows(
@@ -88,7 +86,7 @@ def paired_rows(
             verdicts = contrasts.judge(values, pairs, settings, looks, reached)
         seeds = slice(max((verdict.seeds for verdict in verdicts), default=0))
         gains = collapse.gains(values.of_rows(seeds), settings)
-        counts = Counts.of(gains)
+        counts = Counts.of(gains, numbered[numbered["seed"] <= gains.every.index.max()])
         for pair, verdict in zip(pairs, verdicts, strict=True):
             row = {"family": family, **contrasts.describe_pair(pair, settings)}
             row |= contrasts.describe_result(pair, verdict, gains, settings, len(pairs))
@@ -102,7 +100,7 @@ def unpaired_rows(
 ) -> list[dict[str, Any]]:
     """The contrasts of one task whose runs are independent."""
     gains = collapse.gains(task_values(rows), settings)
-    counts = Counts.of(gains)
+    counts = Counts.of(gains, rows)
     spend = procedure.ALPHA * share
     pairs = families(rows, question)["primary"]
     groups = dict.fromkeys(pair.group for pair in pairs)
@@ -169,25 +167,54 @@ def signed(verdict: procedure.Verdict, sign: int) -> dict[str, float]:
 
 
 class Counts(NamedTuple):
-    """Per (group, level): its typical runs, and whether chance level is known."""
+    """Per (group, level): its typical runs, whether chance level is known, and how runs ended."""
 
     typical: dict[tuple[str, str], int]
     has_chance: dict[tuple[str, str], bool]
+    runs: dict[tuple[str, str], int]
+    diverged: dict[tuple[str, str], int]
 
     @classmethod
-    def of(cls, gains: Gains) -> "Counts":
-        """The counts of the gains of a task."""
-        return cls(gains.typical.count().to_dict(), gains.chance.notna().to_dict())
+    def of(cls, gains: Gains, rows: pd.DataFrame) -> "Counts":
+        """The counts of the gains of a task; rows: the runs that they are made of."""
+        flags = rows.groupby(["group", "level"])["diverged"]
+        has_chance = gains.chance.notna().to_dict()
+        runs = flags.size().to_dict()
+        return cls(gains.typical.count().to_dict(), has_chance, runs, flags.sum().to_dict())
 
 
 def with_counts(row: Mapping[str, Any], counts: Counts, pair: Pair) -> dict[str, Any]:
-    """A row with the runs of both sides that count; without a condition if chance is not known."""
+    """A row with the runs of both sides that count.
+
+    Without chance level a run that diverged has no value, and it is not known whether a side
+    trains: a verdict takes for granted that it does only if runs of it diverged.
+    """
     full = dict(row)
-    for name, cell in zip(("n_level", "n_baseline"), pair.cells, strict=True):
-        full[name] = counts.typical.get(cell, 0)
+    for suffix, cell in zip(("", "_baseline"), pair.cells, strict=True):
+        full[f"n{suffix or '_level'}"] = counts.typical.get(cell, 0)
+        if f"trains{suffix}" in full and not counts.has_chance.get(cell):
+            n = counts.runs[cell]
+            lost = counts.diverged[cell]
+            full |= {f"n_runs{suffix}": n, f"trains{suffix}": None}
+            full |= dict.fromkeys((f"n_diverged{suffix}", f"n_collapsed{suffix}"), lost)
+            full[f"risk{suffix}"] = collapse.largest_risk(lost, n)
     if not any(counts.has_chance.get(cell) for cell in pair.cells):
-        full["condition"] = ""
+        full["condition"] = condition_of_endings(full, pair)
     return full
+
+
+def condition_of_endings(row: Mapping[str, Any], pair: Pair) -> str:
+    """What a verdict takes for granted if nothing but divergence is known of collapses, in words.
+
+    A side that is not better may diverge as well, which makes it no better.
+    """
+    is_lost = {side: bool(row.get(f"n_diverged{side}")) for side in ("", "_baseline")}
+    verdict = str(row["verdict"])
+    if verdict.startswith("equivalent") and any(is_lost.values()):
+        return reservations.WHEN_BOTH_TRAIN
+    if verdict == "better" and is_lost[""]:
+        return reservations.WHEN_IT_TRAINS
+    return f"when {pair.opponent} trains" if verdict == "worse" and is_lost["_baseline"] else ""
 
 
 def task_values(rows: pd.DataFrame) -> TaskValues:
@@ -207,9 +234,13 @@ def in_order(rows: pd.DataFrame, looks: bool | str) -> tuple[pd.DataFrame, int]:
     if is_number and seeds[0] == 0 and seeds[-1] < 2 * len(seeds):
         return rows, int(seeds[-1]) + 1
     if looks and not is_number:
+        why = "looks take the first 8, then 12, then 20 of them"
+        if looks == ANYTIME:
+            why = "they are judged one by one, in the order of their numbers"
+        name = "looks" if looks is True else looks
         raise StudyError(
-            f"looks: got seeds such as {seeds[0]!r:.60}; allowed: seeds that are whole numbers, as "
-            "looks take the first 8, then 12, then 20 of them"
+            f"{name}: got seeds such as {seeds[0]!r:.60}; allowed: seeds that are whole numbers, "
+            f"as {why}"
         )
     places = {seed: place for place, seed in enumerate(seeds)}
     return rows.assign(seed=rows["seed"].map(places)), len(seeds)

@@ -146,7 +146,7 @@ def other_rows(path: Path, columns: Columns) -> tuple[list[dict[str, str]], tupl
 
     named = {"seed": columns.seed, "value": columns.value}
     plain: dict[str, Any] = {role: name for role, name in named.items() if name != role}
-    scores = readers.read(path, readers.Options(**plain))
+    scores = readers.read(path, readers.Options(**plain, diverged=readers.NOT_FINITE))
     rows = []
     for row in scores.frame.to_dict("records"):
         row[columns.seed] = row.pop("seed", "")

@@ -85,12 +85,23 @@ def check(question: Question, rows: pd.DataFrame, where: str) -> None:
             raise StudyError(f"{where}: {place!r:.60}: got the baseline alone; allowed: two levels")
 
 
+def of_looks(question: Question) -> str:
+    """The option by which seeds are judged in their order, as a user calls it; empty if none."""
+    if question.looks == ANYTIME:
+        return ANYTIME
+    return "looks" if question.looks else ""
+
+
 def method_of(question: Question, scores: Scores, rows: pd.DataFrame) -> str:
     """PAIRED or UNPAIRED: as asked, else as the reader says, else as the seeds say.
+
+    StudyError if pairs are asked for of runs that have no seeds.
 
     Runs are pairs if in every contrast nearly all seeds of the side with fewer runs are seeds of
     the other side too. The values have no part in it.
     """
+    if question.paired and scores.paired is False:
+        raise StudyError("paired: got runs without seeds; allowed: a column of seeds, or unpaired")
     are_pairs = scores.paired if question.paired is None else question.paired
     if are_pairs is None:
         are_pairs = shared_seeds(rows, question.baseline) >= SHARED

@@ -57,6 +57,12 @@ def assumptions(line: Line) -> list[str]:
     for side in ("candidate", "baseline"):
         name = side.capitalize()
         sentences += [f"{name}: {sentence}" for sentence in line[side]["assumptions"]]
+    if line.get("without") is not None:
+        sentences.append(
+            f"The baseline is not known to have the change that line {line['without']} kept: if "
+            "the candidate has it, what that change gains counts for this one as well. The "
+            "candidate of that line is the baseline that has it."
+        )
     lost = sum(None in values for values in paired_values(line))
     if lost:
         sentences.append(f"Pairs without a difference, as a run diverged: {lost}.")

@@ -19,6 +19,7 @@ EXACT: dict[str, Any] = {}
 if [*map(int, pd.__version__.split(".")[:2])] < [3, 1]:
     EXACT = {"float_precision": "round_trip"}
 MIN_REPEATS = 3  # runs of equal values that do not seem to depend on their seeds
+FIX = "to fix: a column `diverged` that is true of runs that diverged; leave out those never made"
 MAX_SEEDS = 2_000  # of a level: more rows are examples or steps, not runs
 
 
@@ -129,14 +130,22 @@ def number_column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
 
 def check_finite(rows: pd.DataFrame, where: str) -> None:
     """StudyError for a value that is no finite number, unless its run is marked as diverged."""
-    wrong = ~np.isfinite(rows["value"]) & ~rows["diverged"]
-    if not wrong.any():
-        return
-    row = rows.index[wrong][0]
-    raise StudyError(
-        f"{where}: row {row}: value: got {rows.loc[wrong, 'value'].iloc[0]}, in {wrong.sum()} "
-        "rows; allowed: finite numbers, with a column `diverged` that says which runs have none"
-    )
+    lost = (~np.isfinite(rows["value"]) & ~rows["diverged"]).to_numpy()
+    if lost.any():
+        row = rows.index[lost][0]
+        got = rows["value"].to_numpy()[lost][0]
+        raise without_value(where, f"row {row}", got, lost, FIX)
+
+
+def without_value(where: str, place: str, got: Any, lost: np.ndarray, fix: str) -> StudyError:
+    """The refusal of runs of which it is not known why they have no value.
+
+    place: the first of them; got: what it has; lost: which runs they are, bool (N,); fix: what to
+    do.
+    """
+    have = "has" if lost.sum() == 1 else "have"
+    count = f"{lost.sum()} of {len(lost)} runs {have} no finite value"
+    return StudyError(f"{where}: {place}: value: got {got}; {count}; allowed: a number; {fix}")
 
 
 def check_repeats(rows: pd.DataFrame, where: str) -> None:

@@ -36,7 +36,8 @@ def verdicts(
     """A row per contrast of a level with the baseline: better, worse, equivalent or undecided.
 
     frame: a row per run, with a column for each of level, seed and value, whose names the
-    arguments of these names give, and if there are several a task. Further columns are used if
+    arguments of these names give, and if there are several a task. Without a column `seed` each row
+    is a run by itself, unpaired, as for `judge`. Further columns are used if
     they are there: `group` (levels of one group are compared), `diverged` (bool, for runs without
     a number) and `chance`. Without a column of values, columns mean, sd and n of each level do.
     margin: the smallest difference that matters, in the unit of the values; one, or one per task.
@@ -92,10 +93,30 @@ def scores_of(
         renamed = columns_of(frame, {name: names[name] for name in ("level", "task")})
         summaries = renamed.assign(**{name: frame[name] for name in SUMMARY[1:]})
         return Scores(summaries.head(0), metric="mean", summaries=summaries, **about)
-    runs = columns_of(frame, names)
+    has_seeds = names["seed"] != "seed" or "seed" in frame
+    own = names if has_seeds else {name: names[name] for name in ("level", "value", "task")}
+    runs = columns_of(frame, own)
+    if not has_seeds:
+        check_no_steps(frame, runs)
+        runs["seed"] = [f"row {row}" for row in range(len(runs))]
     if chance is not None and "chance" not in runs:
         runs["chance"] = float(chance)
-    return Scores(runs, metric=names["value"], **about)
+    return Scores(runs, metric=names["value"], paired=None if has_seeds else False, **about)
+
+
+def check_no_steps(frame: pd.DataFrame, runs: pd.DataFrame) -> None:
+    """StudyError if rows without a seed are steps of a curve; runs: level, task, group of each."""
+    from actstudy.judging.readers import roles
+
+    for name in frame:
+        if roles.last_part(str(name)) in roles.NAMES["step"]:
+            cells = [runs[part].astype(str) for part in ("task", "group", "level") if part in runs]
+            if frame[name].groupby(cells).nunique().max() > 1:
+                raise StudyError(
+                    f"{WHERE}: seed: got no column of seeds, and rows of one level at several "
+                    f"{name}; steps of a run are no replicates (pseudo-replication); "
+                    f"{errors.choices('seed', list(map(str, frame)))}"
+                )
 
 
 def columns_of(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """An answer in words: the sentence, the table, and the same for a program."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from actstudy.contract.errors import visible
 from actstudy.judging.answer import Answer, too_few_words
 from actstudy.judging.question import PAIRED
 from actstudy.judging.ranks import ALL_TASKS
+from actstudy.judging.scores import Scores
 
 ORDER = ["better", "worse", "equivalent", "equivalent (below the margin)", UNDECIDED, TOO_FEW]
 MAX_NAMED = 6  # levels that a sentence names
+SMALLEST_P = 0.0001  # that is printed
 
 
 def sentences(answer: Answer) -> list[str]:
@@ -124,23 +126,56 @@ def level_rows(answer: Answer, task: str, group: str, ranks: pd.DataFrame) -> li
     own = table[(table["task"] == task) & (table["group"] == group)]
     by_level = own[own["family"] == "primary"].set_index("level", drop=False)
     level = own["interval_level"].max()
+    every = runs_of(answer.scores, task, group)
     unit = f", {answer.scores.unit}" if answer.scores.unit else ""
     rows = []
     for row in ranks.to_dict("records"):
         name = row["level"]
-        words = {"level": name, "runs": f"{row['n']}", f"mean{unit}": size.number(row["mean"])}
+        runs = runs_words(row["n"], every.get(name))
+        words = {"level": name, "runs": runs, f"mean{unit}": size.number(row["mean"])}
         if name in by_level.index:
             contrast = by_level.loc[name]
-            words["n"] = f"{contrast['n']}"
+            if contrast["method"] == PAIRED:
+                words["pairs"] = f"{contrast['n']}"
             words[f"minus {answer.question.baseline}"] = size.signed(contrast["mean"])
-            words[f"{100 * level:g}% interval"] = size.interval(contrast["low"], contrast["high"])
+            words |= test_columns(contrast, size, level)
             words["verdict"] = described(contrast)
         else:
-            words |= {"n": "", f"minus {answer.question.baseline}": "", "verdict": "baseline"}
+            words["verdict"] = "baseline"
         rows.append(words | rank_columns(row))
     fullest = max(rows, key=len)
     empty = dict.fromkeys(fullest, "")
     return [empty | row for row in rows]
+
+
+def runs_of(scores: Scores, task: str, group: str) -> dict[str, int]:
+    """Level -> all runs of it, diverged ones among them; empty of summaries."""
+    frame = scores.frame
+    for name, own in (("task", task), ("group", group)):
+        if name in frame:
+            frame = frame[frame[name].astype(str) == own]
+    return frame["level"].astype(str).value_counts().to_dict() if len(frame) else {}
+
+
+def runs_words(n: int, every: int | None) -> str:
+    """How many runs count: `9`, or `9 of 10` if some do not."""
+    return f"{n}" if every in (None, n) else f"{n} of {every}"
+
+
+def test_columns(contrast: pd.Series, size: Scale, level: float) -> dict[str, str]:
+    """The interval of a contrast, of it alone, and its p, which are adjusted for the family."""
+    columns = {f"{100 * level:g}% interval, not adjusted": ""}
+    if math.isfinite(contrast["low"]) and math.isfinite(contrast["high"]):
+        columns = dict.fromkeys(columns, size.interval(contrast["low"], contrast["high"]))
+    for name, words in (("p", "adjusted p: differs"), ("p_equivalent", "adjusted p: equivalent")):
+        p = contrast[name]
+        columns[words] = "" if pd.isna(p) else p_words(p)
+    return columns
+
+
+def p_words(p: float) -> str:
+    """A p with two digits; no more than 4 decimals are known of one by permutations."""
+    return f"{p:.2g}" if p >= SMALLEST_P else f"below {SMALLEST_P:g}"
 
 
 def rank_columns(row: Mapping[str, Any]) -> dict[str, str]:
@@ -159,7 +194,17 @@ def described(contrast: pd.Series) -> str:
     """A verdict with its condition, what speaks against it, and what would decide it."""
     if contrast["verdict"] == TOO_FEW and contrast["method"] != PAIRED:
         return too_few_words(contrast)
-    return contrasts.describe_verdict(contrast.to_dict())
+    words = contrasts.describe_verdict(contrast.to_dict())
+    return "; ".join([words, *diverged(contrast)])
+
+
+def diverged(contrast: pd.Series) -> Iterator[str]:
+    """Per side with diverged runs that have no value, as chance level is not stated: how many."""
+    for suffix, whose in (("", ""), ("_baseline", f" of {contrast['baseline']}")):
+        n = contrast[f"n_diverged{suffix}"]
+        if contrast[f"trains{suffix}"] is None and pd.notna(n) and n:
+            runs = f"{n:.0f} of {contrast[f'n_runs{suffix}']:.0f} runs{whose}"
+            yield f"{runs} diverged and are in no difference"
 
 
 def as_data(answer: Answer) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from actstudy.contract import errors, own
 from actstudy.contract.errors import StudyError
 from actstudy.study.config import RunFields, StudyFile
+from actstudy.study.looks import LOOKS
 from actstudy.study.reading import coerce
 
 HOST_KEYS = ("device", "slots_per_gpu", "runs_per_job", "probe_every", "timeout_minutes")
@@ -63,7 +64,24 @@ def override(raw: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any
             known = [*StudyFile.model_fields, *RunFields.model_fields]
             names = [name for name in known if name != "defaults"]
             raise StudyError(f"--config: {key}: unknown key; {errors.choices(key, names)}")
+    if "seeds" in overrides:
+        check_looks(raw, overrides["seeds"])
     return fields
+
+
+def check_looks(raw: Mapping[str, Any], seeds: Any) -> None:
+    """StudyError for `--config seeds=...` if a task's own block has looks, which take their own.
+
+    raw: the study's keys with the overrides set; looks of the whole study are refused with it.
+    """
+    blocks = raw.get("tasks")
+    for task, block in (blocks if isinstance(blocks, dict) else {}).items():
+        if isinstance(block, dict) and block.get("looks") is True:
+            got = f"got {_text(coerce(seeds, '--config: seeds'))}, but tasks.{task} has looks"
+            takes = ", ".join(map(str, LOOKS))
+            raise StudyError(
+                f"--config: seeds: {got}, which take {takes} seeds; allowed: looks=false with it"
+            )
 
 
 def _text(value: Any) -> str:

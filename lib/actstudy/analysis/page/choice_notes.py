@@ -23,10 +23,8 @@ def not_separated(cell: Cell, rows: pd.DataFrame) -> Iterator[str]:
     best = inside.index[inside["high"].isna()][0]
     amount = f"{numbers.amount(first['high'])} below {escaped(best)}"
     as_good = [escaped(level) for level in inside.index[inside["high"] < margin]]
-    yield (
-        f"Not separated: {escaped(first.name)} may be up to {amount}; "
-        f"shown as good: {listed(as_good) or f'none but {escaped(best)}'}."
-    )
+    words = f"shown as good: {listed(as_good)}" if as_good else "no other is shown as good"
+    yield f"Not separated: {escaped(first.name)} may be up to {amount}; {words}."
 
 
 def out_of_set(cell: Cell, rows: pd.DataFrame) -> Iterator[str]:

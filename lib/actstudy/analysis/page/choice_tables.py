@@ -20,6 +20,7 @@ from actstudy.analysis.page.choice_notes import (
     reservations,
 )
 from actstudy.analysis.questions.choice import FEW_SEEDS, LEVEL
+from actstudy.analysis.questions.power import MAX_MORE_SEEDS
 from actstudy.contract import invocation, registry
 from actstudy.contract.spec import DEFAULTS
 
@@ -120,9 +121,9 @@ def sharpen(cell: Cell, row: pd.Series) -> str:
     if row["high"] < cell.settings.margin:
         return "as good: the margin is not reached"
     if pd.isna(row["more_seeds"]):
-        return "over 100 more seeds"
+        return f"seeds to add: over {MAX_MORE_SEEDS} (margin)"
     line = command(cell, row)
-    added = f"{row['more_seeds']:.0f} more seeds"
+    added = f"seeds to add: {row['more_seeds']:.0f} (margin)"
     return f"{added}: {line}" if line else added
 
 

@@ -14,6 +14,7 @@ from scipy import special
 from actstudy.analysis.questions import collapse, stats
 from actstudy.analysis.questions.pareto import timed
 from actstudy.analysis.questions.power import more_seeds
+from actstudy.analysis.questions.procedure import looks_of
 from actstudy.analysis.questions.seed_values import TaskValues
 from actstudy.contract.plan import TaskPlan
 
@@ -37,9 +38,9 @@ def choice(values: TaskValues, settings: TaskPlan) -> pd.DataFrame:
     values: of a single group. in_set; better: the level that puts it out; trains: is its typical
     run better than chance, if that is known; n_runs, n_collapsed: diverged ones too; n: pairs with
     the best; shortfall: mean of best minus level over them, 0 for the best, larger is worse; low,
-    high: its interval, each end at the level of the set's tests; more_seeds: that separate a
-    difference of that size, or of the margin if that is larger. As in verdicts, means are of
-    typical runs.
+    high: its interval, each end at the level of the set's tests; more_seeds: that find a difference
+    of the margin, counted as for a verdict of a study with as many levels. As in verdicts, means
+    are of typical runs.
     """
     gains = collapse.gains(values, settings)
     levels = [level for _, level in gains.typical.columns]
@@ -121,8 +122,7 @@ def shortfall(pairs: np.ndarray, n_levels: int, margin: float) -> dict[str, floa
     level = level_of_tests(n_levels)
     interval = stats.mean_interval(list(pairs), 1 - 2 * level)
     sd = float(pairs.std(ddof=1)) if len(pairs) > 1 else np.nan
-    looks = [(None, 2 * (1 - LEVEL))]
-    more = more_seeds(len(pairs), sd, max(interval.value, margin), n_levels - 1, looks)
+    more = more_seeds(len(pairs), sd, margin, n_levels - 1, looks_of(False))
     row = {"n": len(pairs), "shortfall": interval.value, "low": interval.low}
     return row | {"high": interval.high, "more_seeds": more}
 

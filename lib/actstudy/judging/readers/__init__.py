@@ -4,13 +4,12 @@ import dataclasses
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from actstudy.contract import errors
 from actstudy.contract.errors import StudyError
 from actstudy.judging.readers import (
     benchopt,
     delimited,
+    missing,
     mlflow,
     own,
     tables,
@@ -19,7 +18,7 @@ from actstudy.judging.readers import (
     wandb,
     wandb_export,
 )
-from actstudy.judging.readers.options import NOT_FINITE, Options
+from actstudy.judging.readers.options import NOT_FINITE, NOT_MADE, Options
 from actstudy.judging.scores import Scores
 
 
@@ -49,55 +48,28 @@ READERS: tuple[Reader, ...] = (
 KINDS = tuple(reader.KIND for reader in READERS)
 NOTHING = Options()
 
-__all__ = ["KINDS", "READERS", "Options", "Reader", "read"]
+__all__ = ["KINDS", "NOT_FINITE", "READERS", "Options", "Reader", "read"]
 
 
 def read(source: str | Path, options: Options = NOTHING) -> Scores:
     """The scores of a file or folder of any tool, and what was assumed in reading it.
 
     StudyError in one line, which names the file and what is allowed, if it is not there, not known,
-    damaged, if it is not clear what counts, or if a value is no finite number.
+    damaged, if it is not clear what counts, or if a run has no value (`missing`).
     """
     path = Path(source)
     own = options
-    if options.diverged == NOT_FINITE:
-        own = dataclasses.replace(options, diverged=None)
+    if options.diverged in (NOT_FINITE, NOT_MADE):
+        own = dataclasses.replace(options, diverged=None, missing=options.diverged)
     try:
         if not path.exists():
             raise StudyError(f"{path}: no such file or folder; allowed: runs of {', '.join(KINDS)}")
         scores = reader_of(path, own).read(path, own)
-        return with_diverged(scores, options, path)
+        return missing.settled(scores, own, str(path))
     except OSError as error:
         raise StudyError(errors.visible(errors.system_fault(error))) from None
     except StudyError as fault:
         raise StudyError(errors.visible(" ".join(str(fault).splitlines()))) from None
-
-
-def with_diverged(scores: Scores, options: Options, path: Path) -> Scores:
-    """The scores with runs marked as diverged whose value is not finite, if options say so.
-
-    Else StudyError if there is such a run that no column marks.
-    """
-    if scores.summaries is not None:
-        return scores
-    frame = scores.frame
-    is_marked = np.full(len(frame), False)
-    if "diverged" in frame:
-        is_marked = frame["diverged"].to_numpy(dtype=bool)
-    values = frame["value"].to_numpy(dtype=float)
-    unmarked = ~np.isfinite(values) & ~is_marked
-    if not unmarked.any():
-        return scores
-    first = frame.index[unmarked][0]
-    if options.diverged != NOT_FINITE:
-        raise StudyError(
-            f"{path}: row {first}: value: got {values[unmarked][0]}, in {unmarked.sum()} rows; "
-            "allowed: finite numbers; to fix: a column `diverged` that marks runs which have none, "
-            f"or --diverged {NOT_FINITE} if these runs diverged"
-        )
-    marked = frame.assign(diverged=is_marked | unmarked, value=np.where(unmarked, np.nan, values))
-    sentence = f"Runs without a finite value count as diverged: {unmarked.sum()} (one: {first})."
-    return dataclasses.replace(scores, frame=marked, assumptions=(*scores.assumptions, sentence))
 
 
 def reader_of(path: Path, options: Options) -> Reader:

@@ -85,7 +85,7 @@ def texts(frame: Frame, name: str, role: str) -> pd.Series:
     if empty.any():
         row = int(np.flatnonzero(empty)[0])
         raise frame.source.fault(f"{frame.place(row, name)}: got nothing; allowed: a {role}")
-    if pa.types.is_nested(column.type):
+    if is_nested(column):
         raise frame.source.fault(f"column {name!r}: got {column.type}; allowed: texts or numbers")
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -93,6 +93,13 @@ def texts(frame: Frame, name: str, role: str) -> pd.Series:
     if pa.types.is_floating(column.type) and (series % 1 == 0).all() and series.abs().max() < 1e15:
         series = series.astype("int64")
     return series.astype(str).str.strip()
+
+
+def is_nested(column: "pa.Array") -> bool:
+    """Whether the values of a column are lists or objects."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_nested(column.type))
 
 
 def is_text(column: "pa.Array") -> bool:

@@ -6,7 +6,8 @@ from actstudy.contract.errors import StudyError, choices
 
 FIXED = ("last", "best", "mean")
 ENDS = ("min", "max")
-NOT_FINITE = "nan"  # of `diverged`: runs whose value is no finite number
+NOT_FINITE = "nan"  # of `diverged`: all runs whose value is no finite number
+NOT_MADE = "none"  # of `diverged`: no run, those with an empty value were never made
 PICKS = "last, best, mean, min:NAME, max:NAME"
 
 
@@ -15,8 +16,9 @@ class Options:
     """How a source is read; what is None is taken from the source, and said.
 
     value, level, seed, task, group, diverged, step: names of columns, or of settings of tracked
-    runs; diverged may be NOT_FINITE instead. pick: which of several values of a run counts: last,
-    best, mean, or at the step at which another one is smallest or largest (min:NAME, max:NAME).
+    runs; diverged may be NOT_FINITE or NOT_MADE instead, which readers have as `missing`. pick:
+    which of several values of a run counts: last, best, mean, or at the step at which another one
+    is smallest or largest (min:NAME, max:NAME).
     run_name: how the names of runs are made, `{level}/seed{seed}`. higher_is_better: of the value,
     for `best`. kind: the reader, by its name.
     """
@@ -32,6 +34,7 @@ class Options:
     run_name: str | None = None
     higher_is_better: bool = True
     kind: str | None = None
+    missing: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from actstudy.contract.errors import StudyError
 from actstudy.judging.readers.options import PICKS, Options, Pick, pick_of
+from actstudy.own_data.frames import Frame
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,36 @@ def one_per_run(several: Several, options: Options, where: str) -> tuple[pd.Data
     pick = pick_of(options.pick)
     if pick.kind == "mean":
         first = frame.drop_duplicates("run")
-        means = frame.groupby("run", sort=False)["value"].agg(lambda values: values.mean())
+        means = frame.groupby("run", sort=False)["value"].agg(
+            lambda values: values.mean(skipna=False)
+        )
         return first.assign(value=means.to_numpy()), [pick.words]
     return frame.iloc[chosen_rows(frame, pick, options, where)], [pick.words]
+
+
+def check_copies(frame: Frame, rows: pd.DataFrame, steps: list[str]) -> None:
+    """StudyError if two rows of one run are equal in every column of the table.
+
+    rows: columns run, value and, if there is a column of steps, `step`, which `steps` names then;
+    its index are the numbers of the table's rows.
+    """
+    alike = rows[rows.duplicated(["run", "value", *steps], keep=False)]
+    if alike.empty:
+        return
+    places = alike.index.to_numpy() - frame.first_row
+    columns = {}
+    for name, column in frame.columns.items():
+        columns[name] = column.take(places).to_pandas().astype(str).to_numpy()
+    whole = pd.DataFrame(columns, alike.index)
+    copies = whole[whole.duplicated()]
+    if len(copies):
+        copied = int(copies.index[0])
+        same = (whole == whole.loc[copied]).all(axis=1)
+        raise frame.source.fault(
+            f"row {copied}: is row {same.index[same][0]} again, in every column; copies are no "
+            f"replicates (pseudo-replication), of which there are {len(copies)}; allowed: each row "
+            "once"
+        )
 
 
 def description(several: Several, repeated: pd.Series) -> str:

@@ -1,5 +1,6 @@
 """Runs of a tracker as scores: settings name level, seed and task, metrics are curves."""
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from actstudy.contract.errors import StudyError, choices, visible
-from actstudy.judging.readers import names
-from actstudy.judging.readers.options import Options, check_column, pick_of
+from actstudy.judging.readers import confounders, missing, names
+from actstudy.judging.readers.missing import listed
+from actstudy.judging.readers.options import NOT_MADE, Options, check_column, pick_of
 from actstudy.judging.readers.picking import Several, one_per_run
 from actstudy.judging.readers.roles import NAMES, column_of, last_part, said_or_assumed
-from actstudy.judging.scores import Scores
+from actstudy.judging.scores import CELL, Scores
 
 Curve = tuple[np.ndarray, np.ndarray]  # steps and values, both (T,)
-MAX_NAMED = 3  # runs that a sentence names
 
 
 @dataclass(frozen=True)
@@ -36,33 +37,33 @@ class Run:
         """What messages call the run."""
         return visible(self.label or self.name)
 
+    def without(self, metric: str) -> "Run":
+        """The run with a single value of a metric, which is none: NaN."""
+        point = (np.zeros(1), np.full(1, np.nan))
+        return dataclasses.replace(self, metrics={**self.metrics, metric: point})
+
 
 def scores(runs: Sequence[Run], options: Options, where: str, step: str = "step") -> Scores:
     """What runs of a tracker say; StudyError for what is not clear, with what there is."""
     if not runs:
         raise StudyError(f"{where}: got no runs; allowed: runs with a metric")
     metric = metric_of(runs, options, where)
-    with_metric = [run for run in runs if metric in run.metrics]
-    labels, assumed = labels_of(with_metric, options, where)
-    if len(with_metric) < len(runs):
-        without = [run.called for run in runs if metric not in run.metrics]
-        assumed.append(f"Runs without {metric}, left out: {listed(without)}.")
-    picked, words = picked_values(with_metric, metric, options, where, step)
+    without = [run.called for run in runs if metric not in run.metrics]
+    lost = missing.without_metric(without, len(runs), metric, options, where)
+    judged = [run if metric in run.metrics else run.without(metric) for run in runs]
+    if options.missing == NOT_MADE:
+        judged = [run for run in runs if metric in run.metrics]
+    labels, assumed = labels_of(judged, options, where)
+    picked, words = picked_values(judged, metric, options, where, step)
     frame = pd.concat([labels, picked], axis=1)
-    frame.index = pd.Index([run.called for run in with_metric])
+    frame.index = pd.Index([run.called for run in judged])
     check_repeats(frame, where)
     paired = None if "seed" in labels else False
     if "seed" not in frame:
         frame["seed"] = [f"{where}:{name}" for name in frame.index]
         assumed.append("No setting is a seed: unpaired, each run counts by itself.")
-    sentences = tuple(filter(None, [*assumed, *words]))
+    sentences = tuple(filter(None, [*assumed, *lost, *words]))
     return Scores(frame, metric, "", options.higher_is_better, sentences, None, paired)
-
-
-def listed(called: Sequence[str]) -> str:
-    """The first names of a list, and how many more there are."""
-    more = f" and {len(called) - MAX_NAMED} more" if len(called) > MAX_NAMED else ""
-    return ", ".join(called[:MAX_NAMED]) + more
 
 
 def names_in(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -105,7 +106,7 @@ def labels_of(runs: Sequence[Run], options: Options, where: str) -> tuple[pd.Dat
     labels = pd.DataFrame(
         {role: column_of_settings(runs, role, name, where) for role, name in roles.items()}
     )
-    assumed += confounded(runs, available, roles)
+    assumed += confounded(runs, available, roles, labels)
     return labels, assumed
 
 
@@ -127,17 +128,27 @@ def varying_setting(
 
 
 def confounded(
-    runs: Sequence[Run], available: Sequence[str], roles: Mapping[str, str]
+    runs: Sequence[Run],
+    available: Sequence[str],
+    roles: Mapping[str, str],
+    labels: pd.DataFrame,
 ) -> list[str]:
-    """A sentence on settings that differ between runs besides those that have a role."""
+    """Sentences on settings that differ between runs besides those that have a role."""
     free = [name for name in available if name not in roles.values()]
     others = []
     for name in free:
         if not name.startswith("_") and last_part(name) not in NAMES["seed"] and varies(runs, name):
             others.append(name)
-    if not others:
-        return []
-    return [f"Settings that differ between runs as well: {listed(others)}."]
+    cells = pd.DataFrame({role: labels.get(role, "") for role in CELL}, index=labels.index)
+    columns = {}
+    for name in others:
+        columns[name] = pd.Series([str(run.settings.get(name, "")) for run in runs])
+    coinciding = confounders.coinciding(cells, columns)
+    sentences = confounders.sentences(coinciding)
+    rest = [name for name in others if name not in coinciding]
+    if rest:
+        sentences.append(f"Settings that differ between runs as well: {listed(rest)}.")
+    return sentences
 
 
 def column_of_settings(runs: Sequence[Run], role: str, name: str, where: str) -> list[str]:

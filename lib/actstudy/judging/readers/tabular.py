@@ -1,23 +1,22 @@
 """A table as scores: long (a row per run, or per step of one), wide, or summaries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from actstudy.contract.errors import choices
-from actstudy.judging.readers import cells, wide
+from actstudy.judging.readers import cells, confounders, missing, wide
 from actstudy.judging.readers.options import Options, pick_of
-from actstudy.judging.readers.picking import Several, one_per_run
+from actstudy.judging.readers.picking import Several, check_copies, one_per_run
 from actstudy.judging.readers.roles import column_of, said_or_assumed
-from actstudy.judging.scores import Scores
+from actstudy.judging.scores import CELL, Scores
 from actstudy.own_data.frames import Frame
 
 SD = ("sd", "std", "stdev")
 NUMBERS = ("n", "n_seeds", "n_runs", "runs", "seeds")
-KEY = ["task", "group", "level", "seed"]
-CELL = KEY[:3]
+KEY = [*CELL, "seed"]
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,17 @@ class Columns:
     chance: str | None
 
 
-def scores(frame: Frame, options: Options, value: str | None = None) -> Scores:
+def scores(
+    frame: Frame,
+    options: Options,
+    value: str | None = None,
+    unended: np.ndarray | None = None,
+) -> Scores:
     """What a table says of runs.
 
-    value: the column that counts, if neither the user nor a name says so. StudyError, with the
-    row, for texts among numbers, and for several rows of a run of which none is picked.
+    value: the column that counts, if neither the user nor a name says so. unended: rows of runs
+    that have not ended, whose value does not count, bool (N,). StudyError, with the row, for texts
+    among numbers, and for several rows of a run of which none is picked.
     """
     names = list(frame.columns)
     where = frame.source.name
@@ -60,7 +65,7 @@ def scores(frame: Frame, options: Options, value: str | None = None) -> Scores:
     counted = value_column(frame, [name for name in roles.values() if name], options, value)
     if options.value is None:
         assumed.append(f"{counted!r} is what is judged.")
-    return long(frame, columns, counted, options, assumed)
+    return long(frame, columns, (counted, unended), options, assumed)
 
 
 def value_column(
@@ -120,14 +125,25 @@ def row_names(frame: Frame) -> np.ndarray:
 
 
 def long(
-    frame: Frame, columns: Columns, value: str, options: Options, assumed: list[str]
+    frame: Frame,
+    columns: Columns,
+    judged: tuple[str, np.ndarray | None],
+    options: Options,
+    assumed: list[str],
 ) -> Scores:
-    """Scores of a table with a row per run, or several rows of which one is picked."""
+    """Scores of a table with a row per run, or several rows of which one is picked.
+
+    judged: the column of values, and of which rows it does not count, None of none.
+    """
+    value, unended = judged
     rows = pd.DataFrame(index=row_names(frame))
     for role in CELL:
         name = getattr(columns, role)
         rows[role] = cells.texts(frame, name, role).to_numpy() if name else ""
     rows["value"], empty = cells.numbers(frame, value)
+    if unended is not None:
+        empty = empty | unended
+        rows["value"] = rows["value"].mask(unended)
     if columns.chance:
         rows["chance"] = cells.numbers(frame, columns.chance)[0]
     if columns.diverged:
@@ -142,10 +158,9 @@ def long(
         rows["run"] = np.arange(len(rows))
         assumed.append("There is no column of seeds: unpaired, each row counts as a run by itself.")
     others = add_steps(frame, rows, columns, options, value)
-    if empty.any():
-        first = rows.index[empty][0]
-        assumed.append(f"Rows without a value, left out: {empty.sum()} (the first: row {first}).")
-        rows = rows[~empty]
+    assumed += confounded(frame, rows, (value, *filter(None, vars(columns).values())))
+    rows = measured(rows, empty, assumed)
+    check_copies(frame, rows, ["step"] if columns.step else [])
     several = Several(rows, value, columns.step or "", others)
     picked, words = one_per_run(several, options, frame.source.name)
     picked = picked.drop(columns=["run", "step", "by"], errors="ignore")
@@ -154,11 +169,30 @@ def long(
     return Scores(picked, value, "", options.higher_is_better, sentences, None, paired)
 
 
+def confounded(frame: Frame, rows: pd.DataFrame, used: Collection[str]) -> list[str]:
+    """A sentence on further columns that differ exactly as the level does."""
+    others = {}
+    for name, column in frame.columns.items():
+        if name not in used and not cells.is_nested(column):
+            others[name] = column.to_pandas()
+    return confounders.sentences(confounders.coinciding(rows[CELL], others))
+
+
+def measured(rows: pd.DataFrame, empty: np.ndarray, assumed: list[str]) -> pd.DataFrame:
+    """The rows without those of steps at which a run was not measured, and a column EMPTY."""
+    says_nothing, is_lost = missing.of_steps(rows, empty)
+    if says_nothing.any():
+        first = rows.index[says_nothing][0]
+        count = f"{says_nothing.sum()} (the first: row {first})"
+        assumed.append(f"Steps at which a run was not measured, left out: {count}.")
+    return rows.assign(**{missing.EMPTY: is_lost})[~says_nothing]
+
+
 def add_steps(
     frame: Frame, rows: pd.DataFrame, columns: Columns, options: Options, value: str
 ) -> tuple[str, ...]:
-    """Adds `step`, the place of a row if there is no such column, and `by`; columns to pick by."""
-    rows["step"] = np.arange(len(rows), dtype=float)
+    """Adds `step`, the place in its run if there is no such column, and `by`; what to pick by."""
+    rows["step"] = rows.groupby("run").cumcount().astype(float)
     if columns.step:
         rows["step"] = cells.numbers(frame, columns.step)[0]
     used = [value, *(name for name in vars(columns).values() if name)]

@@ -8,10 +8,11 @@ import numpy as np
 
 from actstudy.contract.errors import StudyError
 from actstudy.judging.readers import cells, delimited, tabular
-from actstudy.judging.readers.options import Options
+from actstudy.judging.readers.missing import FIX, listed
+from actstudy.judging.readers.options import NOT_MADE, Options
 from actstudy.judging.readers.roles import column_of
-from actstudy.judging.readers.runs import Run, listed, scores
-from actstudy.judging.scores import Scores
+from actstudy.judging.readers.runs import Run, scores
+from actstudy.judging.scores import Scores, without_value
 from actstudy.own_data.frames import Frame
 
 KIND = "wandb-csv"
@@ -56,43 +57,58 @@ def chart(frame: Frame, options: Options) -> Scores:
             continue
         name, _, metric = column.rpartition(DASH)
         values, empty = cells.numbers(frame, column)
+        own = curves.setdefault(name, {})
         if not empty.all():
-            curves.setdefault(name, {})[metric] = (steps[~empty], values[~empty])
+            own[metric] = (steps[~empty], values[~empty])
     runs = [Run(name, {}, metrics) for name, metrics in curves.items()]
     return scores(runs, options, frame.source.name, x_axis)
 
 
 def runs_table(frame: Frame, options: Options) -> Scores:
-    """The scores of an exported table of runs; those that have not finished are left out."""
+    """The scores of an exported table of runs; one that has not finished has no value."""
     names = cells.texts(frame, "Name", "name of a run")
     states = cells.texts(frame, "State", "state")
-    ended = (states == FINISHED).to_numpy()
-    assumed = []
-    if not ended.all():
-        others = [f"{name} ({state})" for name, state in zip(names, states, strict=True)]
-        unended = [text for text, has_ended in zip(others, ended, strict=True) if not has_ended]
-        assumed.append(f"Runs that did not finish, left out: {listed(unended)}.")
-    columns = {name: column.filter(ended) for name, column in frame.columns.items()}
-    finished = Frame(frame.source, columns, int(ended.sum()), frame.first_row)
-    if not finished.n:
+    unended = (states != FINISHED).to_numpy()
+    if unended.all():
         raise frame.source.fault("got no run that finished; allowed: two levels with runs")
-    free = [name for name in columns if name not in NOT_SETTINGS]
+    others = [f"{name} ({state})" for name, state in zip(names, states, strict=True)]
+    called = [text for text, is_unended in zip(others, unended, strict=True) if is_unended]
+    assumed = unfinished(called, unended, options, frame.source.name)
+    if options.missing == NOT_MADE:
+        names = names[~unended]
+        columns = {name: column.filter(~unended) for name, column in frame.columns.items()}
+        frame = Frame(frame.source, columns, len(names), frame.first_row)
+        unended = np.full(len(names), False)
+    free = [name for name in frame.columns if name not in NOT_SETTINGS]
     level = column_of("level", options, free, frame.source.name)
     if level is None:
-        read = from_names(finished, names[ended].tolist(), free, options)
+        read = from_names(frame, names.tolist(), unended, options)
     else:
-        read = tabular.scores(finished, options)
+        read = tabular.scores(frame, options, unended=unended)
     return dataclasses.replace(read, assumptions=(*assumed, *read.assumptions))
 
 
-def from_names(frame: Frame, names: list[str], free: list[str], options: Options) -> Scores:
-    """The scores of runs whose names say their level."""
-    value = tabular.value_column(
-        frame, [name for name in frame.columns if name not in free], options
-    )
+def unfinished(called: list[str], unended: np.ndarray, options: Options, where: str) -> list[str]:
+    """What is said of runs that did not finish; StudyError if the user says nothing of them.
+
+    called: their names, with their states; unended: which of all runs they are, bool (N,).
+    """
+    if not called:
+        return []
+    if options.missing is None:
+        raise without_value(where, f"run {called[0]}", "none that counts", unended, FIX)
+    ending = "never made" if options.missing == NOT_MADE else "diverged"
+    return [f"Runs that did not finish are taken as {ending}: {listed(called)}."]
+
+
+def from_names(frame: Frame, names: list[str], unended: np.ndarray, options: Options) -> Scores:
+    """The scores of runs whose names say their level; unended: those without a value."""
+    used = [name for name in frame.columns if name in NOT_SETTINGS]
+    value = tabular.value_column(frame, used, options)
     values, empty = cells.numbers(frame, value)
+    has_value = ~(empty | unended)
     runs = []
     for place, name in enumerate(names):
         point = (np.zeros(1), values[place : place + 1])
-        runs.append(Run(name, {}, {} if empty[place] else {value: point}))
+        runs.append(Run(name, {}, {value: point} if has_value[place] else {}))
     return scores(runs, options, frame.source.name)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from actstudy.contract.errors import choices
 from actstudy.judging.readers import cells
+from actstudy.judging.readers.missing import EMPTY
 from actstudy.judging.readers.options import Options
 from actstudy.judging.readers.roles import NAMES, column_of, said_or_assumed
 from actstudy.judging.scores import Scores
@@ -57,9 +58,9 @@ def by_level(frame: Frame, options: Options) -> Scores:
     parts = []
     for level in levels:
         values, empty = cells.numbers(frame, level)
-        rows = keys.assign(level=level, value=values)
+        rows = keys.assign(level=level, value=values, **{EMPTY: empty})
         rows.index = pd.Index([f"{row + frame.first_row}, {level}" for row in range(frame.n)])
-        parts.append(rows[~empty])
+        parts.append(rows)
     assumed = [said_or_assumed(role, name, options) for role, name in roles.items()]
     assumed.append(f"There is no column of levels: each of the columns {', '.join(levels)} is one.")
     if "seed" not in roles:
@@ -93,9 +94,10 @@ def by_seed(frame: Frame, level: str, options: Options) -> Scores:
     for column in columns:
         matched = OF_SEED.fullmatch(column.strip())
         values, empty = cells.numbers(frame, column)
-        rows = keys.assign(seed=int(matched[1]) if matched else 0, value=values)
+        seed = int(matched[1]) if matched else 0
+        rows = keys.assign(seed=seed, value=values, **{EMPTY: empty})
         rows.index = pd.Index([f"{row + frame.first_row}, {column}" for row in range(frame.n)])
-        parts.append(rows[~empty])
+        parts.append(rows)
     assumed = [
         said_or_assumed("level", level, options),
         f"Each of the columns {columns[0]} to {columns[-1]} is taken as a seed, by its name.",
