@@ -1,6 +1,7 @@
 """The commands that `--help` lists, each with its flags next to its handler."""
 
 from actstudy.commands import (
+    bundles,
     certify,
     choose,
     demo,
@@ -105,6 +106,7 @@ LISTED = (
         study.export,
         examples="actstudy export\nactstudy export ~/curves --decimal ,",
     ),
+    *bundles.COMMANDS,
     Command(
         "doctor",
         "what the health of a run, or of your own model, means",
