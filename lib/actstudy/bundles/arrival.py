@@ -119,9 +119,8 @@ def is_there(target: Path, run: Path) -> bool:
     for manifest in present:
         if manifest.read_bytes() != expected or not store.verifies(manifest.parent):
             raise StudyError(
-                f"{target}: holds this run with other content, as it was trained here too; allowed: "
-                f"one of the two; to fix: {invocation.program()} retry {target}, which removes it "
-                "here"
+                f"{target}: holds this run with other content, as if trained here; allowed: one "
+                f"of the two; to fix: {invocation.program()} retry {target}, which removes this one"
             )
     return published[0] in present
 
@@ -143,7 +142,7 @@ def stage(bundle: Bundle, folder: str, digest: str) -> None:
 
 
 def place(runs: Sequence[Path]) -> None:
-    """Renames staged runs to where they belong; if one cannot be, those before it are taken back."""
+    """Renames staged runs to where they belong; all are taken back if one cannot be."""
     placed: list[Path] = []
     try:
         for run in runs:

@@ -1,4 +1,4 @@
-"""What goes into a study's bundle: name in it -> file. Names are those of the study's own folder."""
+"""What goes into a study's bundle: name -> file. Names are paths from the study's folder on."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def is_hidden(path: Path) -> bool:
 
 
 def shared_files(study: Study) -> Files:
-    """What a study needs of the project and other studies may need too: config, scores, documents."""
+    """What a study needs besides its results and runs: config, scores, documents."""
     own = Path(study.file)
     config = {name_of(own): checkout.source_of(own)}
     if study.ledger:

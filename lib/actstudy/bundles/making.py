@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis.page import origins
 from actstudy.analysis.retry import study_command
 from actstudy.bundles import archive, contents, numbers, readme, seals
 from actstudy.bundles.archive import Content
@@ -99,7 +98,6 @@ def describe(
 ) -> dict[str, Any]:
     """The manifest without its files: what the bundle is of."""
     names = [f"{study.folder}/{name}" for name in contents.PAGES if name.endswith((".md", ".html"))]
-    commits = origins.provenance(rows)["commits"] if len(rows) else "none"
     return {
         "format": FORMAT,
         "study": study.name,
@@ -108,5 +106,5 @@ def describe(
         "results": study.folder,
         "pages": [name for name in names if name in page],
         "runs": {"planned": planned, "ended": readme.ended(rows), "in_bundle": in_bundle},
-        "commits": commits,
+        "commits": readme.provenance(rows)["commits"],
     }

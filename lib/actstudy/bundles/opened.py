@@ -5,6 +5,7 @@ its files claim sizes that no bundle has.
 """
 
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -12,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from struct import error as StructError
 from typing import IO
 
 from actstudy.bundles.archive import MANIFEST, chunks
@@ -21,7 +21,7 @@ from actstudy.contract.errors import StudyError, visible
 ALLOWED = "a file that `actstudy bundle` wrote, or the folder unpacked from it"
 MAX_RATIO = 100  # of a bundle's content to its zip, beyond MAX_SMALL
 MAX_SMALL = 100 << 20  # bytes of content that any zip may have
-BAD_ZIP = (zipfile.BadZipFile, zlib.error, StructError, EOFError, NotImplementedError, ValueError)
+BAD_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, ValueError)
 BAD_READ = (*BAD_ZIP, RuntimeError, OSError, KeyError)  # RuntimeError: encrypted
 
 

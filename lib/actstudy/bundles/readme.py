@@ -14,18 +14,19 @@ from actstudy.analysis.page import origins
 from actstudy.contract.schema import BUCKETS
 
 TEMPLATE = Path(__file__).with_name("readme.txt")
+OF_ORIGIN = ["status", "git_commit", "git_dirty", "device", "versions", "ended"]
 COMMIT = re.compile("[0-9a-f]{12}")
 NO_RUNS = "not in here: `actstudy bundle --runs` packs them"
 NO_PAGE = "no page and no tables: the study was not whole when this was packed"
-REDRAW_FROM_RUNS = """From the runs' own tables, without training anything, in a clone of the commit below:
+REDRAW_FROM_RUNS = """From the runs' own tables, without training, in a clone of the commit below:
 
 ```sh
 $program unbundle FILE.zip         # puts the runs into results/runs/, each with its seal
 $command -n         # plans data, references and tables, and no training
 $command
 ```"""
-REDRAW_FROM_TABLES = """The runs are not in here, so tables cannot be made again; figures can, from `$results/tables/`,
-in a clone of the commit below with this folder's `results/` in it:
+REDRAW_FROM_TABLES = """The runs are not in here, so tables cannot be made again. Figures can, in a
+clone of the commit below with this folder's `results/` in it:
 
 ```sh
 python workflow/scripts/figures.py $results study page     # PART: study, or a task; page or more
@@ -38,7 +39,7 @@ def text(about: Mapping[str, Any], rows: pd.DataFrame, command: str, n_files: in
     command: what runs the study; n_files: of the bundle, all of them.
     """
     has_runs = about["runs"]["in_bundle"] > 0
-    made_of = origins.provenance(rows) if len(rows) else origins.provenance(_no_rows())
+    made_of = provenance(rows)
     program = "python -m actstudy"
     names = {"program": program, "command": command, "results": about["results"]}
     redraw = Template(REDRAW_FROM_RUNS if has_runs else REDRAW_FROM_TABLES).substitute(names)
@@ -78,7 +79,7 @@ def hours(rows: pd.DataFrame) -> Iterable[str]:
 
 
 def checkout(commits: str) -> str:
-    """The command that brings a clone to the commit of the runs, or a comment on why there is none."""
+    """The command that brings a clone to the commit of the runs, or a comment without one."""
     names = sorted(set(COMMIT.findall(commits)))
     if len(names) == 1:
         return f"git checkout {names[0]}"
@@ -95,12 +96,11 @@ def _runs(runs: Mapping[str, Any]) -> str:
     return f"the {runs['in_bundle']} runs that have ended: their Parquet tables, seal, spec"
 
 
-def _no_rows() -> pd.DataFrame:
-    return pd.DataFrame(
-        columns=["status", "git_commit", "git_dirty", "device", "versions", "ended"]
-    )
-
-
 def ended(rows: pd.DataFrame) -> dict[str, int]:
     """Status -> number of runs that have ended so."""
     return dict(Counter(rows["status"])) if len(rows) else {}
+
+
+def provenance(rows: pd.DataFrame) -> dict[str, str]:
+    """Commits, devices and versions of runs, `none` without any."""
+    return origins.provenance(rows.reindex(columns=[*rows.columns.union(OF_ORIGIN)]))

@@ -1,4 +1,4 @@
-"""The runs of a bundle: where they are in it, their own seals, and whether they are what they say."""
+"""The runs of a bundle: where they are in it, their seals, and whether they are what they say."""
 
 import json
 import re

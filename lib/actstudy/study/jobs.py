@@ -17,6 +17,7 @@ from actstudy.study.parities import Parities
 from actstudy.study.planning import Study
 
 PRINTING = ("dryrun", "unlock", "dag", "rulegraph", "filegraph", "d3dag", "summary", "lint")
+PRINTING += ("report",)
 
 
 def are_run(options: argparse.Namespace) -> bool:
