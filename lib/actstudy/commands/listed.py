@@ -4,6 +4,7 @@ from actstudy.commands import (
     bundles,
     certify,
     choose,
+    compare,
     demo,
     doctor,
     gate,
@@ -64,6 +65,7 @@ LISTED = (
         examples=choose.EXAMPLES,
     ),
     gate.COMMAND,
+    compare.COMMAND,
     Command(
         "judge",
         "which levels of anyone's runs differ from a baseline, and how many more seeds would say",
