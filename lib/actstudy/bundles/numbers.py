@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from actstudy.analysis import tables
 from actstudy.analysis.questions import contrasts, stats
 from actstudy.contract.schema import CELL, OTHER_DATA, SCHEMAS, UNREAD
+from actstudy.judging.scores import EXACT
 
 OF_THE_PLAN = ("task", "seed", "depth", "status", "reason")  # columns that tables set anew
 OF_RUNS = ("curves", "calibration", "health")  # tables that have the rows of runs as they are
@@ -120,7 +121,9 @@ def faults_of_contrasts(frame: pd.DataFrame, differences: pd.DataFrame) -> Itera
 
 def faults_of_csv(name: str, frame: pd.DataFrame, content: bytes) -> Iterator[str]:
     """The first number of a CSV that its Parquet table has not."""
-    text = pd.read_csv(BytesIO(content), float_precision="round_trip", low_memory=False)
+    if frame.columns.empty and not content.strip():
+        return
+    text = pd.read_csv(BytesIO(content), low_memory=False, **EXACT)
     written = text.rename(columns=lambda column: str(column).split(" [")[0])
     if [*written] != [str(column) for column in frame] or len(written) != len(frame):
         yield f"{name}.csv: its rows and columns are not those of {name}.parquet"

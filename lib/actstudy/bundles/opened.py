@@ -145,7 +145,7 @@ def is_safe(info: zipfile.ZipInfo) -> bool:
     """Whether an entry of a zip is a plain file below the folder that it is unpacked in."""
     name = info.orig_filename
     parts = PurePosixPath(name).parts
-    is_plain = stat.S_ISREG(info.external_attr >> 16) or not info.external_attr >> 16
+    is_plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
     has_own_spelling = name == "/".join(parts) == info.filename
     is_inside = len(parts) > 1 and not {"..", "/"} & set(parts)
     is_packed = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
