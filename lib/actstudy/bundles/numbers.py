@@ -154,8 +154,8 @@ def first_difference(frame: pd.DataFrame, other: pd.DataFrame) -> str:
 
 def is_same(value: object, other: object) -> bool:
     """Whether two values of tables are equal; all that is missing is."""
-    if pd.isna(value) or pd.isna(other):  # type: ignore[call-overload]
-        return bool(pd.isna(value) and pd.isna(other))  # type: ignore[call-overload]
+    if pd.isna(value) or pd.isna(other):
+        return bool(pd.isna(value) and pd.isna(other))
     return bool(value == other)
 
 

@@ -63,7 +63,7 @@ def text(about: Mapping[str, Any], rows: pd.DataFrame, command: str, n_files: in
     )
 
 
-def what(runs: Mapping[str, int]) -> str:
+def what(runs: Mapping[str, Any]) -> str:
     """How many of the study's runs have ended, and how, in a sentence."""
     ended = ", ".join(f"{n} {status}" for status, n in sorted(runs["ended"].items()))
     partial = "" if sum(runs["ended"].values()) == runs["planned"] else "PARTIAL: "

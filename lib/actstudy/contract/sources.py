@@ -191,7 +191,7 @@ def pins(
 
     name: of the folder of prepared data; trained_on: the `data_sha256` of the runs' rows.
     """
-    manifests = {}
+    manifests: dict[str, Content] = {}
     for path in sorted((root / KNOWN / name).glob("*.json")):
         record = store.read_note(path, None)
         manifest = record.get("manifest") if isinstance(record, dict) else None

@@ -16,8 +16,8 @@ from actstudy.study import looks, measuring, packs, parities, series
 from actstudy.study.parities import Parities
 from actstudy.study.planning import Study
 
-PRINTING = ("dryrun", "unlock", "dag", "rulegraph", "filegraph", "d3dag", "summary", "lint")
-PRINTING += ("report",)
+GRAPHS = ("dag", "rulegraph", "filegraph", "d3dag")
+PRINTING = ("dryrun", "unlock", *GRAPHS, "summary", "lint", "report")
 
 
 def are_run(options: argparse.Namespace) -> bool:

@@ -92,7 +92,7 @@ def in_short(cells: pd.DataFrame) -> str:
     sentences = [f"{len(cells)} cells in common, {n_pairs} of them with seeds that pair."]
     n_same = int((cells["pairs"] == SAME_RUNS).sum())
     if n_same:
-        sentences.append(f"{n_same} are the very same runs in both studies.")
+        sentences.append(f"Of {n_same} of them both studies have the very same runs.")
     compared = cells[cells["verdict"] != ""]
     others = compared[compared["verdict"] == OTHER]
     if len(compared):

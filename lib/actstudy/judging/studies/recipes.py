@@ -29,9 +29,9 @@ def differences(first: Study, other: Study, task: str) -> list[dict[str, str]]:
     for name in FIELDS_COMPARED:
         if name in ours and name in theirs:
             pairs[name] = (ours[name], theirs[name])
-    settings = (first.plan.tasks[task], other.plan.tasks[task])
+    own_plan, other_plan = (study.plan.tasks[task] for study in (first, other))
     for name in ("baseline", "margin"):
-        pairs[name] = tuple([str(getattr(plan, name))] for plan in settings)
+        pairs[name] = ([str(getattr(own_plan, name))], [str(getattr(other_plan, name))])
     pairs["content of data (sha)"] = (data(first, task), data(other, task))
     rows = []
     for what, (own, others) in pairs.items():
