@@ -20,7 +20,7 @@ CONTENT: dict[str, Any] = {
     "axes": {"activation": ["relu", "tanh", "gelu"]},
     "tasks": {"mlp": {"seeds": 2, "depth": 2, "width": 8, "epochs": 1, "warmup": 0}},
 }
-PAGE = "# Study made: 6 of 6 runs completed\n"
+PAGE = "# Study origin: 6 of 6 runs completed\n"
 
 
 def whole(run: Any) -> str:
@@ -31,7 +31,7 @@ def whole(run: Any) -> str:
 def study(
     ending: made_up.Ending = whole,
     shift: Callable[[RunSpec], float] = made_up.no_shift,
-    name: str = "made",
+    name: str = "origin",
     content: dict[str, Any] = CONTENT,
 ) -> Study:
     """A study whose runs have ended, with tables, a page and a figure, in the present folder."""
@@ -88,7 +88,7 @@ def packed_again(folder: Path, path: Path) -> Path:
 def zip_of(path: Path, *entries: tuple[zipfile.ZipInfo | str, bytes]) -> Path:
     """A zip of some entries, beside a manifest."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as content:
-        content.writestr("made/manifest.json", "{}")
+        content.writestr("origin/manifest.json", "{}")
         for name, data in entries:
             content.writestr(name, data)
     return path

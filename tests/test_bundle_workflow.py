@@ -15,14 +15,14 @@ ACTSTUDY = (sys.executable, "-m", "actstudy")
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A project whose smoke study has run."""
-    made = Project(tmp_path_factory.mktemp("project"))
-    made.snakemake("--cores", "2")
-    return made
+    study = Project(tmp_path_factory.mktemp("project"))
+    study.snakemake("--cores", "2")
+    return study
 
 
 @pytest.fixture(scope="module")
 def report(project):
-    """The report of the study, made without the network that Snakemake may ask."""
+    """The report of the study, study without the network that Snakemake may ask."""
     project.snakemake("--report", "report.html")
     return (project.folder / "report.html").read_text()
 
@@ -42,7 +42,7 @@ def test_runs_that_have_arrived_are_not_trained(project, tmp_path):
     )
     plan = "results/smoke/tables/plan.json"
     other.snakemake("--cores", "2", plan)
-    tables = [made.folder / "results/smoke/tables" for made in (project, other)]
+    tables = [study.folder / "results/smoke/tables" for study in (project, other)]
     for name in ("runs", "cells", "contrasts", "curves"):
         first, second = (folder / f"{name}.csv" for folder in tables)
         assert first.read_bytes() == second.read_bytes()
@@ -67,38 +67,38 @@ def test_a_run_that_is_cleared_after_its_arrival_is_trained(project, tmp_path):
     assert "train" in rules
 
 
-def shown(text, name):
+def variable(text, name):
     """The JSON of a variable of the report."""
     start = re.search(rf"var {name} = (?=[{{\"])", text).end()
     return json.JSONDecoder().raw_decode(text[start:])[0]
 
 
 def test_the_report_has_every_figure_with_its_caption(project, report):
-    results = shown(report, "results")
+    results = variable(report, "results")
     folder = project.folder / "results/smoke"
     pictures = sorted((folder / "figures").rglob("*.png"))
     assert len(pictures) == 3
     for picture in pictures:
         entry = results[str(picture.relative_to(project.folder))]
         caption = picture.with_suffix(".txt").read_text()
-        said = re.sub(r"<[^>]+>", "", entry["caption"])
+        words = re.sub(r"<[^>]+>", "", entry["caption"])
         for mark, letters in (("&quot;", '"'), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
-            said = said.replace(mark, letters)
-        assert " ".join(said.split()) == " ".join(caption.split())
+            words = words.replace(mark, letters)
+        assert " ".join(words.split()) == " ".join(caption.split())
         assert entry["data_uri"].startswith("data:image/png;")
         assert entry["labels"] == {"figure": picture.stem}
-    categories = shown(report, "categories")
+    categories = variable(report, "categories")
     assert set(categories) == {"Figures", "Tables"}
     assert set(categories["Figures"]) == {"study"}
 
 
 def test_the_report_has_every_table_and_says_how_they_were_made(project, report):
-    results = shown(report, "results")
+    results = variable(report, "results")
     for path in (project.folder / "results/smoke/tables").glob("*.parquet"):
         files = [f"results/smoke/tables/{path.stem}{kind}" for kind in (".csv", ".parquet")]
         (there,) = [file for file in files if file in results]
         assert results[there]["caption"].startswith("<p>")
-    about = shown(report, "workflow_desc")
+    about = variable(report, "workflow_desc")
     assert "Study smoke: which activation should be used" in about
     assert "SMOKE TEST" in about
     assert "2 runs" in about

@@ -1,5 +1,6 @@
 """A bundle: the same bytes for the same study, every other byte noticed, nothing harmful read."""
 
+import itertools
 import json
 import shutil
 import stat
@@ -20,9 +21,9 @@ from actstudy.contract.errors import StudyError
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A folder with a made-up study and its bundle."""
-    folder = tmp_path_factory.mktemp("made")
+def origin(tmp_path_factory):
+    """A folder with a origin-up study and its bundle."""
+    folder = tmp_path_factory.mktemp("origin")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         bundled.packed(bundled.study())
@@ -30,8 +31,8 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def bundle(made):
-    return made / "results/made/bundle.zip"
+def bundle(origin):
+    return origin / "results/origin/bundle.zip"
 
 
 @pytest.fixture
@@ -40,11 +41,13 @@ def folder(bundle, tmp_path):
     return bundled.unpacked(bundle, tmp_path / "unpacked")
 
 
-def test_the_same_study_gives_the_same_bytes(made, bundle, monkeypatch, tmp_path):
-    monkeypatch.chdir(made)
+def test_the_same_study_gives_the_same_bytes(origin, bundle, monkeypatch, tmp_path):
+    monkeypatch.chdir(origin)
     for path in Path("results").rglob("*"):
         path.touch()
-    done = command(made, "bundle", "made.yaml", "--runs", "--output", str(tmp_path / "again.zip"))
+    done = command(
+        origin, "bundle", "origin.yaml", "--runs", "--output", str(tmp_path / "again.zip")
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "again.zip").read_bytes() == bundle.read_bytes()
     with zipfile.ZipFile(bundle) as content:
@@ -54,15 +57,15 @@ def test_the_same_study_gives_the_same_bytes(made, bundle, monkeypatch, tmp_path
         }
         names = [name.partition("/")[2] for name in content.namelist()]
     assert names[0] == "README.md"
-    assert {"made.yaml", "environment.json", "results/made/summary.md"} <= set(names)
-    assert "results/made/tables/cells.csv" in names
+    assert {"origin.yaml", "environment.json", "results/origin/summary.md"} <= set(names)
+    assert "results/origin/tables/cells.csv" in names
     assert sum(name.endswith("/runs.parquet") for name in names) == 7
     assert not any("checkpoints" in name for name in names)
 
 
-def test_a_bundle_is_what_was_packed(made, bundle, folder):
+def test_a_bundle_is_what_was_packed(origin, bundle, folder):
     for place in (bundle, folder):
-        done = command(made, "verify", str(place))
+        done = command(origin, "verify", str(place))
         assert done.returncode == 0, done.stdout
         assert "files as packed, 6 runs" in done.stdout
     sums = ["sha256sum", "-c", "SHA256SUMS", "--quiet"]
@@ -75,11 +78,11 @@ def test_a_bundle_is_what_was_packed(made, bundle, folder):
     assert "| a CPU | 6 | 0.0117 |" in text
 
 
-def test_a_bundle_without_runs_says_so(made, tmp_path):
+def test_a_bundle_without_runs_says_so(origin, tmp_path):
     small = tmp_path / "small.zip"
-    done = command(made, "bundle", "made.yaml", "--output", str(small))
+    done = command(origin, "bundle", "origin.yaml", "--output", str(small))
     assert "no runs (--runs packs them)" in done.stdout
-    done = command(made, "verify", str(small))
+    done = command(origin, "verify", str(small))
     assert done.returncode == 0
     assert "not checked: no runs are in it" in done.stdout
 
@@ -90,7 +93,7 @@ def test_every_flipped_byte_is_noticed(bundle, tmp_path):
         infos = packed.infolist()
         directory = packed.start_dir
     starts = [info.header_offset for info in infos]
-    heads = [start + part for start in starts[:3] for part in range(0, 60, 5)]
+    heads = itertools.chain(*(range(start, start + 60, 5) for start in starts[:3]))
     spread = range(0, len(content), len(content) // 150)
     ends = [*range(directory, directory + 100, 7), *range(len(content) - 22, len(content))]
     other = tmp_path / "other.zip"
@@ -125,22 +128,22 @@ def test_a_zip_that_is_cut_off_is_refused(bundle, tmp_path):
         refusal(lambda: bundled.faults(other), "no whole zip", "allowed: a file that")
 
 
-LINK = zipfile.ZipInfo("made/link")
+LINK = zipfile.ZipInfo("origin/link")
 LINK.external_attr = (stat.S_IFLNK | 0o777) << 16
 
 
 @pytest.mark.parametrize(
     ("entries", "part"),
     [
-        ([("made/../../evil", b"")], "allowed: plain files below one folder"),
-        ([("/made/evil", b"")], "allowed: plain files below one folder"),
-        ([("made\\..\\evil", b"")], "allowed: plain files below one folder"),
-        ([("made/a\x1b[2J", b"")], "allowed: plain files below one folder"),
+        ([("origin/../../evil", b"")], "allowed: plain files below one folder"),
+        ([("/origin/evil", b"")], "allowed: plain files below one folder"),
+        ([("origin\\..\\evil", b"")], "allowed: plain files below one folder"),
+        ([("origin/a\x1b[2J", b"")], "allowed: plain files below one folder"),
         ([("evil", b"")], "allowed: plain files below one folder"),
-        ([("made/folder/", b"")], "allowed: plain files below one folder"),
-        ([(LINK, b"/etc/passwd")], "got the entry 'made/link'"),
+        ([("origin/folder/", b"")], "allowed: plain files below one folder"),
+        ([(LINK, b"/etc/passwd")], "got the entry 'origin/link'"),
         ([("other/file", b"")], "got 2 folders"),
-        ([("made/big", b"\0" * 200_000_000)], "bytes of content in a zip of"),
+        ([("origin/big", b"\0" * 200_000_000)], "bytes of content in a zip of"),
     ],
 )
 def test_a_harmful_zip_is_refused_and_nothing_extracted(entries, part, tmp_path, monkeypatch):
@@ -154,19 +157,19 @@ def test_a_harmful_zip_is_refused_and_nothing_extracted(entries, part, tmp_path,
     assert [file.name for file in tmp_path.iterdir()] == ["evil.zip"]
 
 
-def test_what_is_no_bundle_is_refused(made, tmp_path):
+def test_what_is_no_bundle_is_refused(origin, tmp_path):
     text = tmp_path / "text.zip"
     text.write_text("no zip")
     for path, part in (
         (text, "no whole zip"),
         (tmp_path / "absent.zip", "no such file"),
         (tmp_path, "no manifest.json in it"),
-        (made / "results", "no manifest.json in it"),
+        (origin / "results", "no manifest.json in it"),
     ):
         refusal(lambda path=path: bundled.faults(path), part, "allowed: a file that")
     empty = tmp_path / "empty.zip"
     with zipfile.ZipFile(empty, "w") as content:
-        content.writestr("made/file", "")
+        content.writestr("origin/file", "")
     refusal(lambda: bundled.faults(empty), "no manifest.json in it")
 
 
@@ -178,18 +181,18 @@ def test_a_manifest_that_is_none_is_a_fault(folder, manifest):
 
 
 def test_files_that_are_missing_surplus_or_changed_are_named(folder):
-    (folder / "made.yaml").unlink()
-    (folder / "results/made/more.csv").write_text("")
-    page = folder / "results/made/summary.md"
+    (folder / "origin.yaml").unlink()
+    (folder / "results/origin/more.csv").write_text("")
+    page = folder / "results/origin/summary.md"
     page.write_text(page.read_text().replace("6 of 6", "5 of 6"))
-    (folder / "results/made/figures/mlp/link.png").symlink_to("/etc/passwd")
+    (folder / "results/origin/figures/mlp/link.png").symlink_to("/etc/passwd")
     (folder / "environment.json").write_text("[]")
     assert bundled.faults(folder) == [
-        "results/made/figures/mlp/link.png: is a link; allowed: a plain file",
-        "results/made/more.csv: surplus: the manifest does not list it",
-        "made.yaml: missing",
+        "results/origin/figures/mlp/link.png: is a link; allowed: a plain file",
+        "results/origin/more.csv: surplus: the manifest does not list it",
+        "origin.yaml: missing",
         f"environment.json: has 2 bytes; in the manifest {size(folder, 'environment.json')}",
-        "results/made/summary.md: its SHA-256 is not that of the manifest",
+        "results/origin/summary.md: its SHA-256 is not that of the manifest",
     ]
 
 
@@ -199,7 +202,7 @@ def size(folder, name):
 
 def test_a_manifest_that_was_changed_with_its_file_is_noticed(folder):
     path = folder / "manifest.json"
-    page = folder / "results/made/summary.md"
+    page = folder / "results/origin/summary.md"
     digest = store.sha256(page)
     page.write_text(page.read_text().replace("6 of 6", "5 of 6"))
     path.write_text(path.read_text().replace(digest, store.sha256(page)))
@@ -209,7 +212,7 @@ def test_a_manifest_that_was_changed_with_its_file_is_noticed(folder):
 
 def change_table(folder, name, change):
     """Changes a study table; the others, and its CSV, stay as they are."""
-    path = folder / f"results/made/tables/{name}.parquet"
+    path = folder / f"results/origin/tables/{name}.parquet"
     frame = pd.read_parquet(path)
     change(frame)
     frame.to_parquet(path)
@@ -244,7 +247,7 @@ def test_tables_that_do_not_follow_from_the_runs_are_named(folder, tmp_path, nam
     change_table(folder, name, change)
     lines = bundled.faults(bundled.packed_again(folder, tmp_path / "again.zip"))
     assert any(part in line for line in lines), lines
-    assert all(line.startswith("results/made/tables: ") for line in lines)
+    assert all(line.startswith("results/origin/tables: ") for line in lines)
 
 
 def first_run(folder):
@@ -287,8 +290,8 @@ def test_a_run_that_is_not_what_it_says_is_named(folder, tmp_path, change, part)
 def test_a_study_of_which_nothing_has_ended_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     planned = bundled.study(lambda run: "missing")
-    shutil.rmtree("results/made")
-    refusal(lambda: making.make(planned), "no tables in results/made", "to fix: ")
+    shutil.rmtree("results/origin")
+    refusal(lambda: making.make(planned), "no tables in results/origin", "to fix: ")
     refusal(lambda: making.make(planned, runs=True), "no run of it has ended")
     assert not list(tmp_path.rglob("*.zip"))
 
@@ -296,7 +299,7 @@ def test_a_study_of_which_nothing_has_ended_is_refused(tmp_path, monkeypatch):
 def test_runs_travel_before_the_study_is_whole(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     planned = bundled.study(lambda run: "missing" if run.spec.seed else "completed")
-    shutil.rmtree("results/made")
+    shutil.rmtree("results/origin")
     path = bundled.packed(planned)
     assert bundled.faults(path) == []
     with opened(path) as content:
@@ -311,17 +314,17 @@ def test_a_page_that_is_older_than_its_runs_is_left_out(tmp_path, monkeypatch):
     for run in planned.runs():
         folder = store.run_folder(run.spec)
         (folder / "spec.json").write_text(bundled.canonical(run.spec))
-    made = making.make(planned, runs=True)
-    assert any("page and tables are left out" in note for note in made.notes)
-    assert bundled.faults(made.path) == []
-    with opened(made.path) as content:
-        assert not content.inside("results/made")
+    origin = making.make(planned, runs=True)
+    assert any("page and tables are left out" in note for note in origin.notes)
+    assert bundled.faults(origin.path) == []
+    with opened(origin.path) as content:
+        assert not content.inside("results/origin")
 
 
 def test_damaged_runs_are_left_out_and_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     planned = bundled.study(lambda run: "damaged" if run.level == "tanh" else "completed")
-    made = making.make(planned, runs=True)
-    assert sum("tanh" in note and "is damaged" in note for note in made.notes) == 2
-    assert made.n_runs == 4
-    assert bundled.faults(made.path) == []
+    origin = making.make(planned, runs=True)
+    assert sum("tanh" in note and "is damaged" in note for note in origin.notes) == 2
+    assert origin.n_runs == 4
+    assert bundled.faults(origin.path) == []

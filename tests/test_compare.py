@@ -19,9 +19,9 @@ from actstudy.judging.studies.paired import OTHER, SAME, SAME_RUNS
 
 def content(**fields):
     """A study of 8 seeds; fields: of its runs."""
-    made = copy.deepcopy(bundled.CONTENT)
-    made["tasks"]["mlp"] |= {"seeds": 8, **fields}
-    return made
+    study = copy.deepcopy(bundled.CONTENT)
+    study["tasks"]["mlp"] |= {"seeds": 8, **fields}
+    return study
 
 
 def better(spec):
@@ -30,9 +30,9 @@ def better(spec):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def origin(tmp_path_factory):
     """A folder with studies: one, the same with another rate and tanh better, and others."""
-    folder = tmp_path_factory.mktemp("made")
+    folder = tmp_path_factory.mktemp("origin")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         bundled.study(name="one", content=content())
@@ -47,8 +47,8 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def compared(made, monkeypatch):
-    monkeypatch.chdir(made)
+def compared(origin, monkeypatch):
+    monkeypatch.chdir(origin)
 
     def compare(*names):
         return page.compare(beside.read([f"results/{name}" for name in names]))
@@ -56,17 +56,17 @@ def compared(made, monkeypatch):
     return compare
 
 
-def test_differences_are_those_of_the_seeds(made, compared):
+def test_differences_are_those_of_the_seeds(origin, compared):
     (comparison,) = compared("one", "other")
     frames = [pd.read_parquet(f"results/{name}/tables/runs.parquet") for name in ("one", "other")]
     for row in comparison.cells.to_dict("records"):
-        ours, theirs = (
+        of_first, of_other = (
             frame[frame["level"] == row["level"]].set_index("seed")["reported_accuracy"]
             for frame in frames
         )
-        expected = stats.mean_interval(list(theirs - ours))
+        expected = stats.mean_interval(list(of_other - of_first))
         assert row["n_pairs"] == 8
-        assert row["mean_first"] == pytest.approx(ours.mean())
+        assert row["mean_first"] == pytest.approx(of_first.mean())
         assert row["n_other"] == 8
         for name, value in zip(
             ("difference", "low", "high"), vars(expected).values(), strict=False
@@ -79,8 +79,8 @@ def test_differences_are_those_of_the_seeds(made, compared):
     assert comparison.cells.set_index("level").loc["gelu", "verdict"] == SAME
 
 
-def test_what_differs_in_the_recipe_stands_on_top(made):
-    done = command(made, "compare", "results/one", "results/other/")
+def test_what_differs_in_the_recipe_stands_on_top(origin):
+    done = command(origin, "compare", "results/one", "results/other/")
     assert done.returncode == 0, done.stderr
     text = done.stdout
     assert "| mlp    | lr     | 0.003         | 0.01            |" in text
@@ -104,7 +104,7 @@ def test_studies_that_share_runs_say_so(compared):
     assert page.SAME_RECIPE in text
 
 
-def test_seeds_that_saw_other_batches_are_no_pairs(made, tmp_path, monkeypatch):
+def test_seeds_that_saw_other_batches_are_no_pairs(origin, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, seeds in (("a", "0"), ("b", "1")):
         planned = bundled.study(name=name, content=content(lr=float(f"0.0{seeds}1")))
@@ -118,9 +118,9 @@ def test_seeds_that_saw_other_batches_are_no_pairs(made, tmp_path, monkeypatch):
     assert "seeds saw other batches" in page.page([comparison])
 
 
-def test_three_studies_and_files_for_programs(made, tmp_path):
+def test_three_studies_and_files_for_programs(origin, tmp_path):
     folders = [f"results/{name}" for name in ("one", "other", "wide")]
-    done = command(made, "compare", *folders, "--csv", str(tmp_path / "cells.csv"), "--json")
+    done = command(origin, "compare", *folders, "--csv", str(tmp_path / "cells.csv"), "--json")
     assert done.returncode == 0, done.stderr
     first, second = json.loads(done.stdout)
     assert (first["other"], second["other"]) == ("results/other", "results/wide")
@@ -129,8 +129,8 @@ def test_three_studies_and_files_for_programs(made, tmp_path):
     ]
     frame = pd.read_csv(tmp_path / "cells.csv")
     assert len(frame) == len(first["cells"]) + len(second["cells"]) == 4
-    shown = pd.DataFrame(first["cells"])["difference"]
-    assert np.allclose(shown, frame["difference"][:3])
+    printed = pd.DataFrame(first["cells"])["difference"]
+    assert np.allclose(printed, frame["difference"][:3])
 
 
 def test_tables_that_documents_hold_can_be_compared():
@@ -138,9 +138,9 @@ def test_tables_that_documents_hold_can_be_compared():
     refusal(
         lambda: page.compare(beside.read(folders)), "no common task: ", "has lm", "has contrastive"
     )
-    kept = str(ROOT / "docs/example/verdicts")
-    refusal(lambda: page.compare(beside.read([kept, f"{kept}/tables"])), "twice")
-    assert not beside.read([kept, folders[0]])[0].cells.empty
+    example = str(ROOT / "docs/example/verdicts")
+    refusal(lambda: page.compare(beside.read([example, f"{example}/tables"])), "twice")
+    assert not beside.read([example, folders[0]])[0].cells.empty
 
 
 @pytest.mark.parametrize(
@@ -158,15 +158,15 @@ def test_tables_that_documents_hold_can_be_compared():
         (["results/one", "results/depths"], "mlp: no cell in common: results/one has relu and 2"),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(made, names, part):
-    done = command(made, "compare", *names)
+def test_what_cannot_be_compared_is_one_line(origin, names, part):
+    done = command(origin, "compare", *names)
     assert done.returncode == 2
     assert part in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not done.stdout
 
 
-def test_another_metric_is_no_common_task(made, tmp_path, monkeypatch):
+def test_another_metric_is_no_common_task(origin, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     bundled.study(name="a")
     planned = bundled.study(name="b")

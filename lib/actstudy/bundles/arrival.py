@@ -49,7 +49,7 @@ def unbundle(bundle: Bundle, digest: str) -> Arrived:
     locks.allow_files(len(folders) + 256)  # a lock per run; and all others
     with contextlib.ExitStack() as stack:
         for folder in folders:
-            stack.enter_context(held(Path(folder)))
+            stack.enter_context(alone(Path(folder)))
         stack.enter_context(staged())
         for folder in folders:
             sort_in(bundle, folder, arrived)
@@ -63,7 +63,7 @@ def unbundle(bundle: Bundle, digest: str) -> Arrived:
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Hold a run's folder; StudyError if a process is training the run."""
     with contextlib.ExitStack() as stack:
         try:
@@ -77,7 +77,7 @@ def held(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def staged() -> Iterator[None]:
     """An empty STAGE, for one process at a time; it is removed afterwards."""
-    with held(STAGE):
+    with alone(STAGE):
         shutil.rmtree(STAGE)
         STAGE.mkdir()
         try:

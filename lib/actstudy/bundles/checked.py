@@ -138,15 +138,15 @@ def faults_of_packing(bundle: Bundle) -> Iterator[str]:
 def first_other_byte(path: Path, other: Path) -> int | None:
     """The first place at which two files differ, None if they are equal."""
     place = 0
-    with path.open("rb") as left, other.open("rb") as right:
-        for piece in chunks(left):
-            expected = right.read(len(piece))
+    with path.open("rb") as handle, other.open("rb") as expected_handle:
+        for piece in chunks(handle):
+            expected = expected_handle.read(len(piece))
             if piece != expected:
                 pairs = zip(piece, expected, strict=False)
                 same = next((n for n, (a, b) in enumerate(pairs) if a != b), len(expected))
                 return place + same
             place += len(piece)
-        return place if right.read(1) else None
+        return place if expected_handle.read(1) else None
 
 
 def name_at(packed: zipfile.ZipFile, place: int) -> str:

@@ -1,4 +1,4 @@
-"""A study's bundle, made: page, tables, config, environment, README and, if asked for, its runs."""
+"""A study's bundle, made: page, tables, config, environment, README and, if wanted, its runs."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ NAME = "bundle.zip"  # in the study's folder of results
 
 
 @dataclass(frozen=True)
-class Made:
+class Packed:
     """A bundle on disk, and what its maker should know of it."""
 
     path: Path
@@ -33,7 +33,7 @@ class Made:
 
 def make(
     study: Study, output: Path | None = None, runs: bool = False, checkpoints: bool = False
-) -> Made:
+) -> Packed:
     """Writes a study's bundle; StudyError if there is nothing to pack.
 
     output: the zip (default: NAME among the study's results); runs: with the runs that have ended;
@@ -61,15 +61,15 @@ def make(
     files[archive.README] = readme.text(about, rows, command, n_files)
     sums = archive.write(path, f"actstudy-{study.name}", files, about)
     digest = sums[archive.MANIFEST]["sha256"]
-    return Made(path, n_files, about["runs"]["in_bundle"], digest, notes)
+    return Packed(path, n_files, about["runs"]["in_bundle"], digest, notes)
 
 
-def check_is_something(study: Study, page: Mapping[str, Any], runs: Any, asked: bool) -> None:
+def check_is_something(study: Study, page: Mapping[str, Any], runs: Any, with_runs: bool) -> None:
     """StudyError if neither a page nor runs can be packed."""
     if page or runs:
         return
     fix = f"to fix: {invocation.program()} run {study.file}"
-    if asked:
+    if with_runs:
         raise StudyError(f"{study.file}: no run of it has ended; {fix}")
     raise StudyError(
         f"{study.file}: no tables in {study.folder}; {fix}, or --runs, which packs the runs that "

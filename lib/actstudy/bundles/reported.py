@@ -69,7 +69,12 @@ def drawn(folder: Path) -> list[str]:
     names: list[str] = []
     for index in LISTS:
         names += store.read_note(folder / index, [])
-    return [name for name in names if all((folder / f"{name}{kind}").is_file() for kind in KINDS)]
+    return [name for name in names if is_whole(folder, name)]
+
+
+def is_whole(folder: Path, name: str) -> bool:
+    """Whether a figure is there with all KINDS."""
+    return all((folder / f"{name}{kind}").is_file() for kind in KINDS)
 
 
 def tables(study: Study) -> dict[str, str]:

@@ -45,13 +45,13 @@ def bundle(arguments: argparse.Namespace) -> int:
     arguments.config = arguments.study or arguments.config
     with_runs = arguments.runs or arguments.checkpoints
     study = of_study.planned(arguments)
-    made = making.make(study, arguments.output, with_runs, arguments.checkpoints)
-    for note in made.notes:
+    packed = making.make(study, arguments.output, with_runs, arguments.checkpoints)
+    for note in packed.notes:
         print(f"actstudy: {visible(note)}", file=sys.stderr)
-    runs = f"{made.n_runs} runs" if with_runs else "no runs (--runs packs them)"
-    size = made.path.stat().st_size
-    print(f"{made.n_files} files, {runs}, {size / 1e6:.2f} MB -> {made.path}")
-    print(f"SHA-256 of its manifest: {made.digest}")
+    runs = f"{packed.n_runs} runs" if with_runs else "no runs (--runs packs them)"
+    size = packed.path.stat().st_size
+    print(f"{packed.n_files} files, {runs}, {size / 1e6:.2f} MB -> {packed.path}")
+    print(f"SHA-256 of its manifest: {packed.digest}")
     return 0
 
 

@@ -194,7 +194,7 @@ def pins(
     manifests: dict[str, Content] = {}
     for path in sorted((root / KNOWN / name).glob("*.json")):
         record = store.read_note(path, None)
-        manifest = record.get("manifest") if isinstance(record, dict) else None
+        manifest: Content = record.get("manifest") or {} if isinstance(record, dict) else {}
         text = store.json_text(manifest).encode()
         if hashlib.sha256(text).hexdigest() in trained_on:
             manifests[path.stem] = manifest

@@ -118,8 +118,8 @@ def differing(
 
 def shared_cells(first: Study, other: Study, task: str) -> list[tuple[str, str]]:
     """(group, level) of the cells of a task that both studies have, in the first one's order."""
-    theirs = set(cells_of(other, task))
-    return [cell for cell in cells_of(first, task) if cell in theirs]
+    of_other = set(cells_of(other, task))
+    return [cell for cell in cells_of(first, task) if cell in of_other]
 
 
 def cells_of(study: Study, task: str) -> list[tuple[str, str]]:

@@ -38,8 +38,9 @@ def compare(studies: Sequence[Study]) -> list[Comparison]:
     for other in others:
         tasks, notes = beside.common_tasks(first, other)
         cells = pd.concat([paired.compare(first, other, task) for task in tasks])
-        recipe = [row for task in tasks for row in recipes.differences(first, other, task)]
+        recipe = []
         for task in tasks:
+            recipe += recipes.differences(first, other, task)
             notes += alone(first, other, task)
         comparisons.append(Comparison(first, other, cells.reset_index(drop=True), recipe, notes))
     return comparisons
@@ -49,8 +50,8 @@ def alone(first: Study, other: Study, task: str) -> list[str]:
     """A sentence per study that has cells of a task which the other one has not."""
     sentences = []
     for study, beside_it in ((first, other), (other, first)):
-        theirs = set(beside.cells_of(beside_it, task))
-        names = [cell for cell in beside.cells_of(study, task) if cell not in theirs]
+        of_other = set(beside.cells_of(beside_it, task))
+        names = [cell for cell in beside.cells_of(study, task) if cell not in of_other]
         if names:
             words = ", ".join(cell_name(level, group) for group, level in names[:MAX_NAMED])
             more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
@@ -60,7 +61,7 @@ def alone(first: Study, other: Study, task: str) -> list[str]:
 
 def page(comparisons: Sequence[Comparison]) -> str:
     """The comparisons as Markdown."""
-    studies = [comparisons[0].first, *(one.other for one in comparisons)]
+    studies = [comparisons[0].first, *(comparison.other for comparison in comparisons)]
     lines = [f"# {listed([prose(study.name) for study in studies])} side by side", ""]
     lines += ["## Where they come from", "", markdown(recipes.made_by(studies)), ""]
     for comparison in comparisons:

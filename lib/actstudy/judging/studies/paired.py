@@ -89,15 +89,15 @@ def of_cell(runs: pd.DataFrame, settings: TaskPlan) -> dict[str, Any]:
     seeds = sides[FIRST].index.intersection(sides[OTHER].index)
     if seeds.empty:
         return unpaired("no seed in common")
-    ours, theirs = (sides[side].loc[seeds] for side in (FIRST, OTHER))
-    batches = theirs.reindex(columns=["order_hash"])["order_hash"]
-    expected = ours.reindex(columns=["order_hash"])["order_hash"]
+    of_first, of_other = (sides[side].loc[seeds] for side in (FIRST, OTHER))
+    batches = of_other.reindex(columns=["order_hash"])["order_hash"]
+    expected = of_first.reindex(columns=["order_hash"])["order_hash"]
     alike = (batches == expected) | batches.isna() | expected.isna()
     if not alike.any():
         return unpaired("seeds saw other batches")
     seeds = seeds[alike.to_numpy()]
     columns = difference(runs[runs["seed"].isin(seeds)], settings)
-    is_same = (ours["run_id"] == theirs["run_id"])[alike.to_numpy()].all()
+    is_same = (of_first["run_id"] == of_other["run_id"])[alike.to_numpy()].all()
     return {**columns, "pairs": SAME_RUNS if is_same else ""}
 
 

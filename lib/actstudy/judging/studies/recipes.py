@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
-
-from actstudy.analysis.evidence import COMPARED, FIELDS
+from actstudy.analysis.evidence import COMPARED, FIELDS, asked_texts
 from actstudy.analysis.page import origins
 from actstudy.analysis.questions.factors import texts
 from actstudy.judging.studies.beside import Study, shared_cells
@@ -23,12 +21,12 @@ def differences(first: Study, other: Study, task: str) -> list[dict[str, str]]:
     Cell is compared with cell: a field that both studies cross alike does not differ.
     """
     cells = shared_cells(first, other, task)
-    ours = values(first, task, cells)
-    theirs = values(other, task, cells)
+    of_first = values(first, task, cells)
+    of_other = values(other, task, cells)
     pairs = {}
     for name in FIELDS_COMPARED:
-        if name in ours and name in theirs:
-            pairs[name] = (ours[name], theirs[name])
+        if name in of_first and name in of_other:
+            pairs[name] = (of_first[name], of_other[name])
     own_plan, other_plan = (study.plan.tasks[task] for study in (first, other))
     for name in ("baseline", "margin"):
         pairs[name] = ([str(getattr(own_plan, name))], [str(getattr(other_plan, name))])
@@ -45,8 +43,8 @@ def values(study: Study, task: str, cells: Sequence[tuple[str, str]]) -> dict[st
     """Run field -> its value per cell as text; without the study's runs, as it was planned."""
     runs = study.of("runs", task)
     if runs.empty or "dataset" not in runs:
-        recipe = pd.DataFrame([study.plan.tasks[task].recipe], dtype=object)
-        return {str(name): [*texts(recipe, str(name))] * len(cells) for name in recipe}
+        recipe = asked_texts(study.plan.tasks[task].recipe)
+        return {name: [text] * len(cells) for name, text in recipe.items()}
     keys = list(zip(runs["group"], runs["level"], strict=True))
     by_field = {}
     for name in FIELDS_COMPARED:
