@@ -12,6 +12,7 @@ except ImportError as fault:
     sys.exit(f"actstudy: {fault}; to mend: make setup && . .venv/bin/activate")
 checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follows
 
+from actstudy.bundles import reported
 from actstudy.contract import demos, errors, home, host, registry, spec, store
 from actstudy.study import (
     certified,
@@ -28,9 +29,10 @@ from actstudy.study import (
 )
 
 home.provide(Path(".snakemake/home"))
-ARE_RUN = not workflow.is_main_process or jobs.are_run(
-    cli.get_argument_parser().parse_args(sys.argv[1:])
-)
+OPTIONS = None
+if workflow.is_main_process:
+    OPTIONS = cli.get_argument_parser().parse_args(sys.argv[1:])
+ARE_RUN = OPTIONS is None or jobs.are_run(OPTIONS)
 CONFIG = workflow.config_settings.config  # the pairs of --config
 try:
     checkout.check_path(Path.cwd())
@@ -83,6 +85,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/guide.smk"
 include: "workflow/rules/summary.smk"
 include: "workflow/rules/demos.smk"
+include: "workflow/rules/report.smk"
 
 
 # All files are named here: a deleted one would go unnoticed behind a finished summary.
@@ -90,6 +93,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/summary.md",
+        *REPORTED,
         rules.claims.output if STUDY.ledger else [],
         JOBS.measured.values(),
         PAGE_FIGURES.values(),

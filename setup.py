@@ -8,6 +8,7 @@ from setuptools.command.build_py import build_py
 SHIPPED = (
     "Snakefile",
     "workflow/rules/*.smk",
+    "workflow/report/*.rst",
     "workflow/scripts/*.py",
     "profiles/default/config.yaml",
     "config/**/*.yaml",

@@ -43,6 +43,10 @@ WORDS = {
     "demo": [],
     "measure": ["C1"],
     "properties": [],
+    "compare": ["folder", "folder"],
+    "bundle": [],
+    "verify": ["file"],
+    "unbundle": ["file"],
 }
 
 

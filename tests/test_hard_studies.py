@@ -43,7 +43,7 @@ NO_NUMBER = re.compile(r"\b(nan|inf)\b")
 @pytest.fixture(autouse=True)
 def fast(monkeypatch):
     """No waiting for the disk; a warning is a failure."""
-    monkeypatch.setattr(store, "_flush", lambda path: None)
+    monkeypatch.setattr(store, "flush", lambda path: None)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield

@@ -730,10 +730,10 @@ def test_a_study_of_packs_alone_says_that_nothing_was_timed(tmp_path, data_folde
 @pytest.mark.parametrize(("before", "after"), [(100, 300), (400, 400)])
 def test_a_wide_pack_may_open_its_files(before, after):
     code = (
-        "import resource; from actstudy.training.attempt import _allow_files\n"
+        "import resource; from actstudy.contract.locks import allow_files\n"
         "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({before}, hard))\n"
-        "_allow_files(300); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+        "allow_files(300); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(after)

@@ -39,7 +39,7 @@ def closed():
 @pytest.fixture(autouse=True)
 def fast(monkeypatch):
     """No waiting for the disk."""
-    monkeypatch.setattr(store, "_flush", lambda path: None)
+    monkeypatch.setattr(store, "flush", lambda path: None)
 
 
 def runs_of(losses=LOSSES, precisions=PRECISIONS, rates=RATES, n_seeds=N_SEEDS):
@@ -341,7 +341,7 @@ def both_ways(tmp_path_factory):
     """The same runs, with initialisations compared and with activations compared."""
     folder = tmp_path_factory.mktemp("both")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "_flush", lambda path: None)
+        patch.setattr(store, "flush", lambda path: None)
         inits = crossed_study(folder / "inits", "init", shift_of)
         return inits, crossed_study(folder / "activations", "activation", shift_of)
 

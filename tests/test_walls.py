@@ -30,10 +30,12 @@ ROOMS = (
     "experiments",
     "analysis",
     "judging",
+    "bundles",
     "commands",
     "__main__",
 )
-TORCH_FREE = ("contract", "own_data", "study", "advice", "analysis", "judging")
+TORCH_FREE = ("contract", "own_data", "study", "advice", "analysis", "judging", "bundles")
+READERS = ("analysis", "judging", "bundles")  # of what runs leave
 LATE_TORCH = ("commands",)  # imports torch inside functions only, when a command needs it
 INNER_ORDER = {
     "analysis": (
@@ -129,10 +131,10 @@ def test_walls(name):
         parts = imported.split(".")
         if parts[0] == "actstudy" and len(parts) > 1:
             assert ROOMS.index(parts[1]) <= ROOMS.index(room), f"{room} imports {imported}"
-            if room in ("analysis", "judging"):
+            if room in READERS:
                 assert parts[1] in TORCH_FREE
-            if parts[1] in ("analysis", "judging"):
-                assert room in ("analysis", "judging", "commands")
+            if parts[1] in READERS:
+                assert room in (*READERS, "commands")
 
 
 @pytest.mark.parametrize("room", INNER_ORDER)

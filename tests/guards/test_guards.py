@@ -41,8 +41,8 @@ def flushed_late(path):
     draft = path.with_name(f".{path.name}.tmp")
     yield draft
     draft.rename(path)
-    store._flush(path)
-    store._flush(path.parent)
+    store.flush(path)
+    store.flush(path.parent)
 
 
 def test_without_the_rename_a_kill_leaves_half_a_file(folder, monkeypatch):
@@ -56,7 +56,7 @@ def test_without_the_rename_a_kill_leaves_half_a_file(folder, monkeypatch):
     [
         ("replacing", in_place, "in place"),
         ("replacing", flushed_late, "before its content"),
-        ("_flush", lambda _: None, "before its content"),
+        ("flush", lambda _: None, "before its content"),
         ("_make_folder", lambda made: made.mkdir(parents=True, exist_ok=True), "never on disk"),
     ],
     ids=["rename", "order", "flush", "folder"],

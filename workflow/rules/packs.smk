@@ -13,7 +13,7 @@ for kind, name, members in [
         name:
             f"{kind}_{name}"
         input:
-            ancient(JOBS.inputs(spec.run_id(members[0]))),
+            ancient(JOBS.inputs(*map(spec.run_id, members))),
         output:
             [
                 update(f"results/runs/{run.task_name}/{spec.run_id(run)}/{file}")

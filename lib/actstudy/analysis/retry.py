@@ -76,7 +76,8 @@ def delete_results(folder: Path) -> None:
             if damaged and store.verifies(folder / "checkpoints" / "final"):
                 return
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-            (folder / "spec.json").unlink(missing_ok=True)
+            for name in ("spec.json", store.ARRIVED):
+                (folder / name).unlink(missing_ok=True)
     except BlockingIOError as error:
         raise StudyError(f"retry: {error}; allowed: a run that no process is training") from None
 

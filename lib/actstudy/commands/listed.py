@@ -1,8 +1,10 @@
 """The commands that `--help` lists, each with its flags next to its handler."""
 
 from actstudy.commands import (
+    bundles,
     certify,
     choose,
+    compare,
     demo,
     doctor,
     gate,
@@ -63,6 +65,7 @@ LISTED = (
         examples=choose.EXAMPLES,
     ),
     gate.COMMAND,
+    compare.COMMAND,
     Command(
         "judge",
         "which levels of anyone's runs differ from a baseline, and how many more seeds would say",
@@ -105,6 +108,7 @@ LISTED = (
         study.export,
         examples="actstudy export\nactstudy export ~/curves --decimal ,",
     ),
+    *bundles.COMMANDS,
     Command(
         "doctor",
         "what the health of a run, or of your own model, means",

@@ -33,8 +33,8 @@ def add_config_flag(parser: Parser) -> None:
     )
 
 
-def _study(arguments: argparse.Namespace, overrides: Mapping[str, Any] | None = None) -> Study:
-    """The study of --config; StudyError if its results are those of another file."""
+def planned(arguments: argparse.Namespace, overrides: Mapping[str, Any] | None = None) -> Study:
+    """The study of --config and --set; StudyError if its results are those of another file."""
     pairs = dict(overrides or {})
     for pair in arguments.set:
         key, mark, value = pair.partition("=")
@@ -51,7 +51,7 @@ def status(arguments: argparse.Namespace) -> int:
     from actstudy.analysis.status import status as describe
 
     _go_to_results(arguments)
-    study = _study(arguments)
+    study = planned(arguments)
     _notify(study)
     text, failed = describe(study)
     print(text)
@@ -79,7 +79,7 @@ def cost(arguments: argparse.Namespace) -> int:
     """Print what the runs still to train take: time, disk and memory."""
     from actstudy.commands.cost import describe
 
-    study = _study(arguments)
+    study = planned(arguments)
     _notify(study)
     for line in describe(study):
         print(line, flush=True)
@@ -100,7 +100,7 @@ def retry(arguments: argparse.Namespace) -> int:
     """Clear the folders of runs, so that the next start trains them again."""
     from actstudy.analysis.retry import clear, clear_parities
 
-    study = _study(arguments)
+    study = planned(arguments)
     for file in clear_parities(study, arguments.what):
         print(f"cleared {file}; the next start compares its cell with torch again")
     cleared = clear(study, arguments.what)
@@ -129,7 +129,7 @@ def summary(arguments: argparse.Namespace) -> int:
     """Write a summary of what exists and print its path."""
     from actstudy.analysis.partial import write_partial
 
-    print(write_partial(_study(arguments), arguments.out))
+    print(write_partial(planned(arguments), arguments.out))
     return 0
 
 
@@ -157,7 +157,7 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.out and arguments.out.suffix in run_words.YAML:
         hint = f"did you mean `--config {arguments.out}`?"
         raise StudyError(f"export: got {arguments.out}; {hint} allowed: a folder")
-    study = _study(arguments)
+    study = planned(arguments)
     ids = {run.id for run in study.tuning + study.runs()}
     folder = arguments.out or Path(study.folder) / "curves"
     files = curves.export(study, folder, decimal=arguments.decimal)
@@ -191,5 +191,5 @@ def decide(arguments: argparse.Namespace) -> int:
         raise StudyError(
             f"decide: --overrides: got {arguments.overrides!r}; allowed: a mapping as JSON"
         ) from None
-    write_decision(_study(arguments, overrides), arguments.task, arguments.what)
+    write_decision(planned(arguments, overrides), arguments.task, arguments.what)
     return 0

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import resource
 import socket
 import sys
 from collections.abc import Iterator
@@ -65,6 +66,14 @@ def locked(folder: Path, wait: bool = True) -> Iterator[None]:
         finally:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+def allow_files(needed: int) -> None:
+    """Let this process hold `needed` files open, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def holder(folder: Path) -> Holder | None:

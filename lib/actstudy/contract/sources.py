@@ -7,9 +7,10 @@ data sets, holds that manifest and its source. So one name and version stand for
 
 import contextlib
 import errno
+import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -162,16 +163,62 @@ def pin(folder: Path) -> None:
 
 def check_run(run: Path, folder: Path) -> None:
     """Damaged if a run that has ended was trained on other data than a folder holds, if it does."""
+    if fault := other_data(store.summary_row(run)["data_sha256"], folder):
+        raise Damaged(f"{run} {fault}; to fix: {invocation.program()} retry {run}")
+
+
+def other_data(trained_on: str | None, folder: Path) -> str:
+    """What a run was trained on instead of a folder's data, empty if they are these or not there.
+
+    trained_on: the `data_sha256` of its row.
+    """
     manifest = folder / store.MANIFEST
-    trained_on = store.summary_row(run)["data_sha256"]
     if trained_on is None or not manifest.is_file():
-        return
+        return ""
     present = store.sha256(manifest)
-    if trained_on != present:
-        raise Damaged(
-            f"{run} was trained on other data (sha {trained_on[:12]}) than {folder} holds "
-            f"(sha {present[:12]}); to fix: {invocation.program()} retry {run}"
-        )
+    if trained_on == present:
+        return ""
+    return (
+        f"was trained on other data (sha {trained_on[:12]}) than {folder} holds "
+        f"(sha {present[:12]})"
+    )
+
+
+def pins(
+    name: str, trained_on: Collection[str | None], root: Path = store.DATA
+) -> dict[str, Content]:
+    """Version -> the manifest that runs of it were pinned to, of those that runs were trained on.
+
+    name: of the folder of prepared data; trained_on: the `data_sha256` of the runs' rows.
+    """
+    manifests: dict[str, Content] = {}
+    for path in sorted((root / KNOWN / name).glob("*.json")):
+        record = store.read_note(path, None)
+        manifest: Content = record.get("manifest") or {} if isinstance(record, dict) else {}
+        text = store.json_text(manifest).encode()
+        if hashlib.sha256(text).hexdigest() in trained_on:
+            manifests[path.stem] = manifest
+    return manifests
+
+
+def pin_of(name: str, version: str, manifest: Content, root: Path = store.DATA) -> Path | None:
+    """Where a manifest is to be pinned, None if it is; Damaged if runs here had other data.
+
+    name: of the folder of prepared data; version: of the data set. What is pinned (`pinned_as`)
+    holds a later preparation to this manifest.
+    """
+    path = root / KNOWN / name / f"{version}.json"
+    record = store.read_note(path, None)
+    if record is None:
+        return path
+    if _content(record["manifest"]) == _content(manifest):
+        return None
+    raise Damaged(f"{path}: runs here were trained on other data of this version")
+
+
+def pinned_as(manifest: Content) -> Content:
+    """The record of a manifest whose source is not on this machine."""
+    return {"manifest": manifest, "source": None}
 
 
 def _pinned(folder: Path, name: str) -> Content | None:

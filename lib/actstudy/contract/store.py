@@ -27,6 +27,7 @@ TABLES = [f"{name}.parquet" for name in SCHEMAS]
 FILES = [*TABLES, MANIFEST]
 TRAINED_AGAIN = "trained again"
 PUBLISHED_AGAIN = "published again"  # from its seal
+ARRIVED = "arrived.json"  # in the folder of a run that `unbundle` has put there: of which bundle
 MEMBERS = "runs.json"  # the file of a pack's folder with the ids of its runs
 
 
@@ -49,13 +50,13 @@ def replacing(path: Path) -> Iterator[Path]:
             faults.reach(path, "draft")
             yield draft
             faults.reach(path, "fsync")
-            _flush(draft)
+            flush(draft)
         faults.reach(path, "rename")
         draft.rename(path)
     finally:
         draft.unlink(missing_ok=True)
     faults.reach(path, "folder")
-    _flush(path.parent)
+    flush(path.parent)
     _remove_dead_drafts(path)
 
 
@@ -83,10 +84,10 @@ def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         _make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _flush(folder.parent)
+        flush(folder.parent)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Waits until a file's content, or the names in a folder, are on disk."""
     opened = os.open(path, os.O_RDONLY)
     try:
@@ -108,10 +109,11 @@ def is_there(path: Path) -> bool:
 def write_json(path: Path, content: Any) -> None:
     """Writes indented JSON by rename; keys stay in their order."""
     with replacing(path) as draft:
-        draft.write_text(_json(content), encoding="utf-8")
+        draft.write_text(json_text(content), encoding="utf-8")
 
 
-def _json(content: Any) -> str:
+def json_text(content: Any) -> str:
+    """The text of a file that `write_json` writes."""
     return json.dumps(content, indent=1) + "\n"
 
 
@@ -185,7 +187,7 @@ def _checksums(folder: Path) -> dict[str, str]:
     with contextlib.suppress(ValueError):
         checksums = json.loads(written)
     whole = isinstance(checksums, dict) and sorted(checksums) == sorted(TABLES)
-    if not whole or _json(checksums).encode() != written:
+    if not whole or json_text(checksums).encode() != written:
         raise Damaged(f"{path} is not a whole manifest; to fix: {_retry(folder)}")
     return dict(checksums)
 

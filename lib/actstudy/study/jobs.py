@@ -16,7 +16,8 @@ from actstudy.study import looks, measuring, packs, parities, series
 from actstudy.study.parities import Parities
 from actstudy.study.planning import Study
 
-PRINTING = ("dryrun", "unlock", "dag", "rulegraph", "filegraph", "d3dag", "summary", "lint")
+GRAPHS = ("dag", "rulegraph", "filegraph", "d3dag")
+PRINTING = ("dryrun", "unlock", *GRAPHS, "summary", "lint", "report")
 
 
 def are_run(options: argparse.Namespace) -> bool:
@@ -63,10 +64,16 @@ class Jobs:
             )
         return self.specs[run_id]
 
-    def inputs(self, run_id: str) -> list[str]:
-        """The files that a run waits for: its prepared data, of a Keras run also its parity."""
-        spec = self.spec(run_id)
-        return [manifest_of(spec), *parities.files_of([spec])]
+    def inputs(self, *run_ids: str) -> list[str]:
+        """The files that a job of runs waits for: prepared data, of Keras runs also their parity.
+
+        None if all have arrived from elsewhere (`store.ARRIVED`): data that are prepared later
+        would make Snakemake start them again.
+        """
+        specs = [self.spec(run_id) for run_id in run_ids]
+        if all((store.run_folder(spec) / store.ARRIVED).is_file() for spec in specs):
+            return []
+        return [manifest_of(specs[0]), *parities.files_of(specs[:1])]
 
     @property
     def urgent(self) -> int:

@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import gc
 import os
-import resource
 import shutil
 import signal
 import sys
@@ -31,7 +30,9 @@ def complete(runs: dict[Path, spec.RunSpec], settings: Settings, data_dir: Path)
     75 if a signal stopped the training and the same command resumes it.
     """
     light.leave_pandas_out()
-    _allow_files(3 * len(runs) + 256)  # per run a lock, a log and a TensorBoard; and all others
+    locks.allow_files(
+        3 * len(runs) + 256
+    )  # per run a lock, a log and a TensorBoard; and all others
     with signals_received() as signals, contextlib.ExitStack() as stack:
         for folder in sorted(runs):
             stack.enter_context(locks.locked(folder))
@@ -122,14 +123,6 @@ def _forget(folder: Path, signals: Signals) -> None:
         for name in STARTING:
             (folder / name).unlink(missing_ok=True)
         (folder / "checkpoints").rmdir()
-
-
-def _allow_files(needed: int) -> None:
-    """Let this process hold so many files open, as far as the system lets it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def _line(folder: Path, run: spec.RunSpec) -> str:

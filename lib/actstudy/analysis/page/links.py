@@ -1,12 +1,15 @@
 """Links of a page: figures, tables and documents, by paths that work from its folder."""
 
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
 from actstudy.analysis.markdown import code
+from actstudy.analysis.retry import study_command
 from actstudy.contract import invocation
+from actstudy.contract.plan import Plan
 
 DOCUMENTS = ("docs/statistics.md", "docs/metrics.md", "docs/health.md")
 TABLES = ("contrasts.csv", "incomplete.csv", "parity.csv", "readings.csv")
@@ -54,6 +57,19 @@ def documents(page: Path) -> str:
 def commands(page: Path) -> str:
     """A link to the document of all commands, or the command that prints them if it is not here."""
     return link(COMMANDS, page) if COMMANDS.is_file() else code(f"{invocation.program()} --help")
+
+
+def handing_on(plan: Plan) -> dict[str, str]:
+    """What packs a study, what checks that, and what makes Snakemake's report, each as code."""
+    program = invocation.program()
+    words = ["bundle"] if plan.study == "default" else ["bundle", plan.file]
+    if plan.overrides:
+        words += ["--set", *plan.overrides]
+    return {
+        "bundle": code(f"{program} {shlex.join(words)}"),
+        "verify": code(f"{program} verify FILE"),
+        "report": code(f"{study_command(plan)} --report report.html"),
+    }
 
 
 def task_tables(task: str, page: Path) -> str:

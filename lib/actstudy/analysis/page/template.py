@@ -24,8 +24,9 @@ def fill(template: str, tables: Tables, page: Path, **content: Any) -> str:
         undefined=jinja2.StrictUndefined,
     )
     written = environment.get_template(template)
-    named = {"links": links.of_page(page), "more": links.documents(page)}
+    named: dict[str, Any] = {"links": links.of_page(page), "more": links.documents(page)}
     named["commands"] = links.commands(page)
+    named["handing_on"] = links.handing_on(tables.plan)
     return written.render(plan=tables.plan, **named, **content)
 
 
