@@ -10,9 +10,10 @@ import pandas as pd
 from actstudy.analysis.questions import collapse
 from actstudy.contract import errors
 from actstudy.contract.errors import StudyError
+from actstudy.contract.plan import ANYTIME
 from actstudy.judging import question as asking
 from actstudy.judging.judged import judged, task_values
-from actstudy.judging.question import ANYTIME, PAIRED, UNPAIRED, Question
+from actstudy.judging.question import PAIRED, UNPAIRED, Question
 from actstudy.judging.ranks import ranked
 from actstudy.judging.scores import CELL, Scores, checked
 from actstudy.judging.summaries import ASSUMPTION

@@ -1,8 +1,9 @@
 """An answer as a page of Markdown."""
 
 from actstudy.analysis.markdown import prose
+from actstudy.contract.plan import ANYTIME
 from actstudy.judging.answer import Answer
-from actstudy.judging.question import ANYTIME, PAIRED, SUMMARIES
+from actstudy.judging.question import PAIRED, SUMMARIES
 from actstudy.judging.words import sentences, tables
 
 TESTS = {

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import optimize
 
+from actstudy.analysis.questions.capital import NOISES, Capital, both, fewest_pairs
+from actstudy.analysis.questions.crossing import effect_seen, more_seeds
 from actstudy.analysis.questions.power import VISIBLE_SEEDS, upper_sd
 from actstudy.analysis.questions.procedure import ALPHA, TOO_FEW, UNDECIDED, Verdict, decision
-from actstudy.judging.capital import NOISES, Capital, both, fewest_pairs
-from actstudy.judging.crossing import effect_seen, more_seeds
 
 GRID = 200  # means that an end of an interval is looked for among
 
@@ -95,14 +95,15 @@ def contrast(
     visible = upper_sd(sd, n) * effect_seen(VISIBLE_SEEDS, evidence, noise)
     head = (n, len(x), mean, sd, low, high, 1 - level)
     last = (float(p[-1]), float(p_equivalent[-1])) if len(x) else (np.nan, np.nan)
+    needed = fewest_pairs(evidence, noise)
     rows = np.flatnonzero((p <= level) | (p_equivalent <= level))
     if len(rows):
         row = rows[0]
         word = decision(bool(upward[row]), p[row] <= level, p_equivalent[row] <= level)
-        return Verdict(word, *head, *last, level, int(row) + 1, None, None, visible)
-    word = UNDECIDED if n >= fewest_pairs(evidence, noise) else TOO_FEW
+        return Verdict(word, *head, *last, level, int(row) + 1, None, None, visible, needed)
+    word = UNDECIDED if n >= needed else TOO_FEW
     more = [more_seeds(n, sd, size, evidence, noise) for size in (margin, abs(mean))]
-    return Verdict(word, *head, *last, level, None, more[0], more[1], visible)
+    return Verdict(word, *head, *last, level, None, more[0], more[1], visible, needed)
 
 
 def interval(pairs: np.ndarray, level: float, noise: str) -> tuple[float, float]:
