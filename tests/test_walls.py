@@ -49,6 +49,7 @@ INNER_ORDER = {
         "evidence",
         "choosing",
         "forecast",
+        "undecided",
         "status",
         "watch",
         "ending",

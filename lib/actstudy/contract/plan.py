@@ -52,6 +52,16 @@ class TaskPlan:
     own_data: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
+    def in_looks(self) -> bool:
+        """Whether seeds are added look by look."""
+        return self.looks is True
+
+    @property
+    def at_any_n(self) -> bool:
+        """Whether verdicts hold at any number of seeds."""
+        return self.looks == ANYTIME
+
+    @property
     def sign(self) -> int:
         """1 if a higher metric is better, else -1."""
         return 1 if self.higher_is_better else -1

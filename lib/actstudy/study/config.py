@@ -127,6 +127,9 @@ Seeds = Annotated[
 ]
 
 
+Looks = Annotated[bool | Literal["anytime"], BeforeValidator(stated.looks)]
+
+
 def _rising(values: list[float]) -> list[float]:
     """The rates from small to large; ValueError if one is listed twice."""
     if len(set(values)) < len(values):
@@ -153,11 +156,11 @@ class Block(BaseModel):
         description="number of seeds (0, 1, ...) or a list of them, 1 if it is not set; all levels"
         " share them; below 8 there is no verdict",
     )
-    looks: bool | None = Field(
+    looks: Looks | None = Field(
         None,
-        strict=True,
         description="instead of `seeds`: 8, then 12, then 20, until every comparison with the"
-        " baseline is decided",
+        " baseline is decided; `anytime`, beside a number of `seeds`: verdicts hold at any number"
+        " of seeds, which may be raised whenever",
     )
     tune_lr: Rates | None = Field(
         None,

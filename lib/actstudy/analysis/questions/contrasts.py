@@ -12,7 +12,7 @@ from actstudy.analysis.questions.collapse import Gains
 from actstudy.analysis.questions.example_scores import scores_of_cells, test_error
 from actstudy.analysis.questions.power import MAX_MORE_SEEDS
 from actstudy.analysis.questions.seed_values import Frames, TaskValues, Values
-from actstudy.contract.plan import ANYTIME, Plan, TaskPlan
+from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.schema import UNREAD
 
 OPEN_VERDICTS = (procedure.UNDECIDED, procedure.TOO_FEW)
@@ -91,8 +91,8 @@ def verdicts_of(
     share: the part of the 5% that the task has. At any number of seeds those below `seeds_reached`
     count, in their order: which run of a later one ends first has no part in it.
     """
-    if settings.looks != ANYTIME:
-        looks = procedure.looks_of(settings.looks, share)
+    if not settings.at_any_n:
+        looks = procedure.looks_of(settings.in_looks, share)
         return judge(values, pairs, settings, looks, seeds_reached)
     if not pairs:
         return []
@@ -189,7 +189,9 @@ def describe_result(
         return row
     mean_all = float((gains.every[level] - gains.every[opponent]).mean())
     row["mean_all"] = sign * mean_all
-    row["condition"] = reservations.condition(verdict, gains, level, opponent, family)
+    row["condition"] = reservations.condition(
+        verdict, gains, level, opponent, family, settings.at_any_n
+    )
     row["contradiction"] = reservations.contradiction(verdict, mean_all, settings.margin)
     return row
 
@@ -233,6 +235,11 @@ def pairs_needed(row: Mapping[str, Any]) -> int:
     """The pairs below which a row of `contrasts` has no verdict; earlier tables do not say it."""
     needed = row.get("n_needed")
     return procedure.MIN_SEEDS if needed is None or pd.isna(needed) else int(needed)
+
+
+def most_needed(rows: pd.DataFrame) -> int:
+    """The pairs that every row of `contrasts` needs for a verdict."""
+    return max(map(pairs_needed, rows.to_dict("records")))
 
 
 def more_seeds(row: Mapping[str, Any]) -> list[str]:
