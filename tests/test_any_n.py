@@ -277,8 +277,8 @@ def tables_of(values, more=(), **settings):
 
 def test_the_next_step_is_a_larger_number_of_seeds(values):
     few = {level: own[:6] for level, own in values.items()}
-    signs = np.array([1, -1, 1, -1, 1, 1])
-    tables = tables_of({**few, "gelu": few["relu"] + 0.01 * signs})
+    gains = np.array([1, 0.5, -0.5, 1, 0.5, 1])
+    tables = tables_of({**few, "gelu": few["relu"] + 0.01 * gains})
     more = int(tables.of("contrasts", "mlp").iloc[0]["more_seeds"])
     (line,) = next_steps.steps(tables)
     assert line.startswith(
@@ -289,7 +289,7 @@ def test_the_next_step_is_a_larger_number_of_seeds(values):
     assert "looks: true" not in line
     tried = tables_of(few, {"overrides": ["seeds=6"]})
     assert "--config " not in next_steps.steps(tried)[0]
-    seen = tables_of({**few, "gelu": few["relu"] + 0.01 * signs}, margin=1e-9)
+    seen = tables_of({**few, "gelu": few["relu"] + 0.01 * gains}, margin=1e-9)
     more = int(seen.of("contrasts", "mlp").iloc[0]["more_seeds_as_seen"])
     (line,) = next_steps.steps(seen)
     assert f"`seeds: {6 + more}`" in line
