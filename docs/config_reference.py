@@ -47,8 +47,8 @@ twice, anchors and tags. `1e-3` is a number. A study may ask for MAX_RUNS runs. 
 actstudy status --config FILE` checks a file, and so does `make study`; `snakemake --configfile
 FILE` reports missing or invalid files with Snakemake's own message.
 
-`seeds` is 1 if it is not set. A verdict takes at least 8 seeds (with `looks: anytime` 5 to 7, by the
-number of comparisons) and two levels: `run`, `status` and
+`seeds` is 1 if it is not set. A verdict takes at least 8 seeds (with `looks: anytime` 5 to 7,
+by the number of comparisons) and two levels: `run`, `status` and
 `cost` say before anything has run if a study has fewer (`mlp: 6 seeds: no verdict below 8`).
 
 With `looks: true` one `snakemake` call trains 8 seeds of every level, decides, and goes on to 12
@@ -57,10 +57,10 @@ and to 20 seeds while a comparison with the baseline is open. Seeds are added to
 `results/NAME+looks=false+seeds=3/`.
 
 With `looks: anytime` the `seeds` that are asked for are trained, and nothing waits for a decision:
-verdicts hold at any number of seeds ([statistics](statistics.md#at-any-number-of-seeds)). So a page,
-also a partial one, may be read whenever, and `seeds: 8` be raised to 12 next month: what has run is
-kept, and only new seeds train. `seeds` is then a number, as seeds count in their order, from 0 on.
-`--config seeds=12` is a try in a folder of its own, with the same runs; its verdicts and the
+verdicts hold at any number of seeds ([statistics](statistics.md#at-any-number-of-seeds)). So a
+page, also a partial one, may be read whenever, and `seeds: 8` be raised to 12 next month: what has
+run is kept, and only new seeds train. `seeds` is then a number, as seeds count in their order, from
+0 on. `--config seeds=12` is a try in a folder of its own, with the same runs; its verdicts and the
 study's hold together. Small differences take more seeds than with `looks: true`.
 
 With `tune_lr: [0.001, 0.003, 0.01]` each level is

@@ -57,6 +57,11 @@ def _blind_looks(plan: Plan) -> list[str]:
     ]
 
 
+def rules(plan: Plan) -> dict[str, dict[str, str]]:
+    """What the page explains of looks and of any number of seeds, by the template's names."""
+    return {"looks": explained(plan), "any_n": at_any_n(plan)}
+
+
 def explained(plan: Plan) -> dict[str, str]:
     """The seeds and the spends of looks in words; empty if no task has any."""
     if not any(settings.in_looks for settings in plan.tasks.values()):

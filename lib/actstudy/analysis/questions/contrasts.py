@@ -239,7 +239,7 @@ def pairs_needed(row: Mapping[str, Any]) -> int:
 
 def most_needed(rows: pd.DataFrame) -> int:
     """The pairs that every row of `contrasts` needs for a verdict."""
-    return max(map(pairs_needed, rows.to_dict("records")))
+    return max(map(pairs_needed, rows.to_dict("records")), default=procedure.MIN_SEEDS)
 
 
 def more_seeds(row: Mapping[str, Any]) -> list[str]:
