@@ -302,10 +302,12 @@ def test_the_notes_say_which_seeds_count(values):
     tables = tables_of(values)
     (note,) = words.notes(tables, "mlp")
     assert "at any number of seeds, taken in the order of their numbers" in note
-    assert "asked for" not in note
+    assert "They are of" not in note
     runs = runs_of(values, unread=[("relu", 9)])
     waiting = Tables(tables.plan, {"runs": runs, "contrasts": table_of(runs)})
-    assert "They are of 9 seeds; 24 are asked for" in words.notes(waiting, "mlp")[0]
+    assert "They are of the first 9 of 24, as runs of the next" in words.notes(waiting, "mlp")[0]
+    failed = {level: np.where(np.arange(24) == 5, np.nan, own) for level, own in values.items()}
+    assert words.notes(tables_of(failed), "mlp") == [note]
     both = plan_of({"mlp": {"looks": ANYTIME}, "lm": {"looks": True}})
     assert words.at_any_n(both)["tasks"] == "mlp"
     assert words.at_any_n(tables.plan)["tasks"] == ""

@@ -2,7 +2,7 @@
 
 from actstudy.analysis.markdown import listed
 from actstudy.analysis.questions import procedure
-from actstudy.analysis.questions.contrasts import family_share, primary
+from actstudy.analysis.questions.contrasts import family_share, reached
 from actstudy.analysis.questions.power import first_to_decide
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import Plan
@@ -30,16 +30,16 @@ def notes(tables: Tables, task: str) -> list[str]:
 
 
 def _any_n(tables: Tables, task: str) -> str:
-    """At how many seeds a task is that may be looked at whenever."""
-    n_planned = tables.of("runs", task)["seed"].nunique()
-    rows = primary(tables.of("contrasts", task))
-    counted = int(rows["seeds"].max()) if len(rows) else 0
+    """That verdicts hold at any number of seeds, and how many count if some have not ended."""
+    runs = tables.of("runs", task)
+    n_planned = int(runs["seed"].max()) + 1
+    n_ended = reached(runs)
     text = (
         "The verdicts hold at any number of seeds, taken in the order of their numbers: the "
         "study may be looked at whenever, stopped, and continued with more seeds."
     )
-    if counted < n_planned:
-        text += f" They are of {counted} seeds; {n_planned} are asked for; the others count later."
+    if n_ended < n_planned:
+        text += f" They are of the first {n_ended} of {n_planned}, as runs of the next one go on."
     return text
 
 
