@@ -10,6 +10,7 @@ seeds so far say which runs are typical. Rates are shares of studies, or of deci
 
 import argparse
 import dataclasses
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def study(case: Case, rng: np.random.Generator) -> dict[str, float]:
         if first is not None:
             decided += 1
             withdrawn += len(set(words[first:])) > 1
-    every = [verdict for verdicts in looks for verdict in verdicts]
+    every = list(itertools.chain.from_iterable(looks))
     return {
         "wrong of typical runs": float(any(word in misleading for word, _ in every)),
         "wrong without condition": float(any(word in wrong and not open_ for word, open_ in every)),

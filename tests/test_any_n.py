@@ -21,6 +21,7 @@ from actstudy.analysis.status import status
 from actstudy.analysis.tables import Tables
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import ANYTIME, Plan
+from actstudy.judging.readers import own as reader
 from actstudy.study import looks, planning
 from actstudy.study.config import StudyFile
 from actstudy.study.notices import notices
@@ -171,7 +172,7 @@ def test_a_contrast_is_decided_at_some_seed_and_keeps_its_verdict(values):
     n = int(table["decided_at"])
     assert capital.fewest_pairs(math.log(40), "normal") <= n < 24
     for size in (n - 1, n, 23):
-        part = {level: own[:size] for level, own in values.items()}
+        part = {level: column[:size] for level, column in values.items()}
         row = table_of(runs_of(part)).iloc[0]
         assert (row["verdict"] == "better") == (size >= n)
         assert row["n"] == size
@@ -187,17 +188,19 @@ def test_a_failed_seed_is_passed_over_and_a_later_seed_waits_for_one_that_has_no
     assert (row["n"], row["seeds"]) == (23, 24)
     assert (row["p"], row["low"], row["high"]) == (alone.p, alone.low, alone.high)
     waiting = table_of(runs_of(values, unread=[("gelu", 7)])).iloc[0]
-    first = table_of(runs_of({level: own[:7] for level, own in values.items()})).iloc[0]
+    first = table_of(runs_of({level: column[:7] for level, column in values.items()})).iloc[0]
     assert waiting["seeds"] == 7
     assert list(waiting[["n", "mean", "p", "low"]]) == list(first[["n", "mean", "p", "low"]])
 
 
 def test_too_few_pairs_say_how_many_a_verdict_takes(values):
-    row = table_of(runs_of({level: own[:3] for level, own in values.items()})).iloc[0].to_dict()
+    row = (
+        table_of(runs_of({level: column[:3] for level, column in values.items()})).iloc[0].to_dict()
+    )
     assert contrasts.verdict_words(row) == "too few seeds (3 of 5)"
     assert math.isinf(row["low"])
     assert row["n_needed"] == 5
-    fixed = table_of(runs_of({level: own[:3] for level, own in values.items()}), looks=False)
+    fixed = table_of(runs_of({level: column[:3] for level, column in values.items()}), looks=False)
     assert contrasts.verdict_words(fixed.iloc[0].to_dict()) == "too few seeds (3 of 8)"
 
 
@@ -211,6 +214,13 @@ def test_the_family_shares_its_error_over_tasks(values):
     assert set(table["spend"]) == {0.025}
     assert set(table["interval_level"]) == {0.975}
     assert table["p"].nunique() == 1
+
+
+def test_judge_says_how_the_study_judges_its_own_runs():
+    rows = pd.DataFrame({"task": ["mlp", "lm"], "chance": 0.1})
+    plan = plan_of({"mlp": {"looks": ANYTIME}, "lm": {}})
+    sentences = reader.sentences(plan, ["mlp", "lm"], rows)
+    assert sentences[1:] == ["The study judges mlp at any number of seeds, as --anytime does."]
 
 
 def test_no_true_difference_is_seldom_called_one_at_any_n_up_to_40():
@@ -276,7 +286,7 @@ def tables_of(values, more=(), **settings):
 
 
 def test_the_next_step_is_a_larger_number_of_seeds(values):
-    few = {level: own[:6] for level, own in values.items()}
+    few = {level: column[:6] for level, column in values.items()}
     gains = np.array([1, 0.5, -0.5, 1, 0.5, 1])
     tables = tables_of({**few, "gelu": few["relu"] + 0.01 * gains})
     more = int(tables.of("contrasts", "mlp").iloc[0]["more_seeds"])
@@ -306,7 +316,9 @@ def test_the_notes_say_which_seeds_count(values):
     runs = runs_of(values, unread=[("relu", 9)])
     waiting = Tables(tables.plan, {"runs": runs, "contrasts": table_of(runs)})
     assert "They are of the first 9 of 24, as runs of the next" in words.notes(waiting, "mlp")[0]
-    failed = {level: np.where(np.arange(24) == 5, np.nan, own) for level, own in values.items()}
+    failed = {
+        level: np.where(np.arange(24) == 5, np.nan, column) for level, column in values.items()
+    }
     assert words.notes(tables_of(failed), "mlp") == [note]
     both = plan_of({"mlp": {"looks": ANYTIME}, "lm": {"looks": True}})
     assert words.at_any_n(both)["tasks"] == "mlp"
