@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from actstudy.judging.capital import NOISES
+from actstudy.analysis.questions.capital import NOISES
 from actstudy.judging.decision import Rules, hopeless, level_of, seeds_for
 
 LEVEL = 0.05

@@ -47,16 +47,26 @@ twice, anchors and tags. `1e-3` is a number. A study may ask for MAX_RUNS runs. 
 actstudy status --config FILE` checks a file, and so does `make study`; `snakemake --configfile
 FILE` reports missing or invalid files with Snakemake's own message.
 
-`seeds` is 1 if it is not set. A verdict takes at least 8 seeds and two levels: `run`, `status` and
+`seeds` is 1 if it is not set. A verdict takes at least 8 seeds (with `looks: anytime` 5 to 7,
+by the number of comparisons) and two levels: `run`, `status` and
 `cost` say before anything has run if a study has fewer (`mlp: 6 seeds: no verdict below 8`).
 
 With `looks: true` one `snakemake` call trains 8 seeds of every level, decides, and goes on to 12
 and to 20 seeds while a comparison with the baseline is open. Seeds are added to a whole task, and
-`python -m actstudy status` shows its progress. With `tune_lr: [0.001, 0.003, 0.01]` each level is
+`python -m actstudy status` shows its progress. `--config looks=false seeds=3` is a first try, in
+`results/NAME+looks=false+seeds=3/`.
+
+With `looks: anytime` the `seeds` that are asked for are trained, and nothing waits for a decision:
+verdicts hold at any number of seeds ([statistics](statistics.md#at-any-number-of-seeds)). So a
+page, also a partial one, may be read whenever, and `seeds: 8` be raised to 12 next month: what has
+run is kept, and only new seeds train. `seeds` is then a number, as seeds count in their order, from
+0 on. `--config seeds=12` is a try in a folder of its own, with the same runs; its verdicts and the
+study's hold together. Small differences take more seeds than with `looks: true`.
+
+With `tune_lr: [0.001, 0.003, 0.01]` each level is
 first trained at each of these rates at seeds 1000 to 1002; the rate with the best mean over them
 of the best val metric is then trained at the reported seeds too, as `lr=tuned` next to
-`lr=fixed`. Decisions are written to `results/NAME/plan/`. `--config looks=false seeds=3` is a
-first try, in `results/NAME+looks=false+seeds=3/`.
+`lr=fixed`. Decisions are written to `results/NAME/plan/`.
 
 `engine: pack` trains up to `pack_width` runs as one batched model. `pack_width` is 1 unless it is
 set, and then saves nothing. Runs share a pack if they differ in nothing but

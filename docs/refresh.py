@@ -88,6 +88,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "size_coverage": simulated.size_coverage,
     "anytime_errors": simulated_gate.anytime_errors,
     "anytime_seeds": simulated_gate.anytime_seeds,
+    "anytime_collapses": simulated_gate.anytime_collapses,
     "gate_null": simulated_gate.gate_null,
     "gate_naive": simulated_gate.gate_naive,
     "gate_power": simulated_gate.gate_power,

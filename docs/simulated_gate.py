@@ -71,6 +71,22 @@ def anytime_seeds() -> str:
     return markdown(head.split("|"), rows)
 
 
+def anytime_collapses() -> str:
+    """False verdicts at any n up to 40 if runs collapse, and verdicts that more seeds withdrew."""
+    frame = pd.read_parquet(BENCHMARKS / "anytime_collapses.parquet")
+    rows = []
+    for (effect, floor, rate), own in frame.groupby(["effect", "floor", "rate"], sort=False):
+        values = own.set_index("measure")["value"]
+        entries = [f"{effect:g} sd", f"{floor:g} sd", f"{rate:.0%}"]
+        for measure in ("wrong of typical runs", "wrong without condition", "withdrawn"):
+            entries.append(f"{values[measure]:.3f}")
+        entries.append(f"{own['decided'].iloc[0]:.0f}")
+        rows.append(entries)
+    head = "difference|chance, below|runs of levels that collapse|false of typical runs"
+    head += "|false without condition|withdrawn|decided contrasts"
+    return markdown(head.split("|"), rows)
+
+
 def gate_values(case: str) -> pd.Series:
     """The values of one case of benchmarks/gate_errors.py by name, measure and attempt."""
     frame = pd.read_parquet(BENCHMARKS / "gate_errors.parquet")

@@ -37,7 +37,7 @@ from actstudy.analysis.page import (
 from actstudy.analysis.questions import contrasts, outcomes, procedure, seed_values, stats
 from actstudy.contract import registry, schema, store
 from actstudy.contract.errors import StudyError
-from actstudy.contract.plan import Plan
+from actstudy.contract.plan import ANYTIME, Plan
 from actstudy.experiments.boundaries import write as write_boundaries
 from actstudy.study import planning
 
@@ -217,6 +217,31 @@ def test_the_page_says_what_the_looks_of_a_task_spend(built, root, family, rate,
     assert words.count(f"each look may spend {spends} of false verdicts") == 1
     spent = procedure.looks_of(True, contrasts.family_share(plan))
     assert spends.split("%")[0] == f"{100 * spent[0][1]:g}"
+
+
+@pytest.mark.parametrize("are_all", [True, False])
+def test_the_page_says_which_tasks_may_be_looked_at_whenever(built, root, are_all):
+    mlp = built.plan.tasks["mlp"]
+    often = dataclasses.replace(mlp, looks=ANYTIME)
+    tasks = {"mlp": often, "other": often if are_all else mlp}
+    frames = {}
+    for name, frame in built.frames.items():
+        frames[name] = frame
+        if "task" in frame:
+            frames[name] = pd.concat([frame, frame.assign(task="other")])
+    plan = dataclasses.replace(built.plan, tasks=tasks)
+    page = summary.render(tables.Tables(plan, frames), root / "figures", root / "summary.md")
+    words = " ".join(page.split())
+    assert words.count("whenever one stops, and if seeds are added later: at most 5%") == 1
+    assert ("**Any number of seeds** (mlp): " in words) == (not are_all)
+    assert ("Their intervals are not Student's" in words) == (not are_all)
+    assert ("(Student t, " in words) == (not are_all)
+    assert ("They may be added to this study" in words) == are_all
+    assert ("The sum is the size of a new study" in words) == (not are_all)
+    assert (
+        "corrected for all comparisons of a task, at whatever numbers of seeds one looks" in words
+    )
+    assert "Looks" not in words
 
 
 def test_report_text_is_escaped(built, root):

@@ -1,5 +1,6 @@
 """Which activations `choose` puts in its set, from which tables, and when it has no data."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -19,6 +20,7 @@ from actstudy.analysis.questions.seed_values import TaskValues
 from actstudy.commands import choose
 from actstudy.commands.parser import Parser
 from actstudy.contract.errors import StudyError
+from actstudy.contract.plan import ANYTIME
 from actstudy.contract.spec import DEFAULTS
 from actstudy.study import model_checks, planning
 
@@ -302,6 +304,16 @@ def test_a_first_level_that_may_be_worse_is_named(tmp_path):
     assert "below silu; no other is shown as good." in open_page
     by_mean = choosing.rows_of(cell, question("--matters", "accuracy"))
     assert "Not separated" not in choice_tables.page([(cell, by_mean)])
+
+
+def test_a_study_that_is_looked_at_whenever_has_a_set_of_one_look(tmp_path):
+    (cell,), _ = evidence.cells([written(tmp_path, runs_of())])
+    rows = choosing.rows_of(cell, question())
+    assert "looks: anytime" not in choice_tables.page([(cell, rows)])
+    settings = dataclasses.replace(cell.settings, looks=ANYTIME)
+    often = dataclasses.replace(cell, settings=settings)
+    assert "the set is of one look at the present seeds" in choice_tables.page([(often, rows)])
+    assert "looks=false" not in choice_tables.page([(often, rows)])
 
 
 def test_a_budget_leaves_out_what_is_slower(tmp_path):

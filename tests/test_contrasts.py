@@ -12,6 +12,7 @@ from plans import plan_of, task_plan
 from actstudy.analysis import collect, tables
 from actstudy.analysis.page import recommendation
 from actstudy.analysis.questions import contrasts, procedure
+from actstudy.analysis.questions.differences import DIFFERENCES, seed_differences
 from actstudy.analysis.questions.seed_values import TaskValues, seed_values
 from actstudy.contract import schema
 
@@ -91,7 +92,7 @@ def contrasts_of(runs, plan, predicted=NONE):
     frames = {"runs": runs, "predictions": predicted}
     values = seed_values(frames, plan)
     table = contrasts.contrasts(frames, plan, values)
-    return table, contrasts.seed_differences(table, plan, values)
+    return table, seed_differences(table, plan, values)
 
 
 def judged(runs, settings=MLP, predicted=NONE, **more):
@@ -414,7 +415,7 @@ CASES = {
 def test_differences_are_those_that_the_contrasts_rest_on(case):
     runs, settings, predicted = CASES[case]
     table, differences = contrasts_of(runs, plan(settings), predicted)
-    assert list(differences.columns) == contrasts.DIFFERENCES
+    assert list(differences.columns) == DIFFERENCES
     primary = table[table["family"] == "primary"]
     typical = differences[differences["is_typical"]]
     assert len(typical) == primary["n"].sum() > 0
@@ -442,7 +443,7 @@ def test_differences_leave_out_what_is_not_compared():
 def test_without_contrasts_there_are_no_differences():
     _, differences = contrasts_of(runs_of({"relu": noise(0)}), plan())
     assert differences.empty
-    assert list(differences.columns) == contrasts.DIFFERENCES
+    assert list(differences.columns) == DIFFERENCES
 
 
 # What a verdict takes for granted, and what speaks against it

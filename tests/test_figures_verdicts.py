@@ -14,6 +14,7 @@ from actstudy.analysis.export import latex
 from actstudy.analysis.figures import forest
 from actstudy.analysis.figures.rates import lr_sensitivity
 from actstudy.analysis.questions import contrasts
+from actstudy.analysis.questions.differences import DIFFERENCES, seed_differences
 from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.analysis.tables import Tables
 
@@ -94,7 +95,7 @@ def tables_of(rows, runs=(), settings=SETTINGS, places=None, **frames):
         runs.append(run("relu", 0, np.nan, group, status="missing", places=own))
     columns = [*run("a", 0, 0.0), "reported_word_perplexity"]
     frames["runs"] = pd.DataFrame(runs, columns=columns)
-    frames.setdefault("differences", pd.DataFrame(columns=contrasts.DIFFERENCES))
+    frames.setdefault("differences", pd.DataFrame(columns=DIFFERENCES))
     levels = list(dict.fromkeys(["relu", *frames["contrasts"]["level"], *frames["runs"]["level"]]))
     return Tables(plan_of({"mlp": settings}, levels=levels), frames)
 
@@ -108,7 +109,7 @@ def judged(runs, settings=SETTINGS, predictions=None):
     plan = plan_of({"mlp": settings}, levels=levels)
     values = seed_values(frames, plan)
     frames["contrasts"] = contrasts.contrasts(frames, plan, values)
-    frames["differences"] = contrasts.seed_differences(frames["contrasts"], plan, values)
+    frames["differences"] = seed_differences(frames["contrasts"], plan, values)
     return Tables(plan, frames)
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from runs import ROOT
 from scipy import stats as reference
 
+from actstudy.analysis.questions import capital
 from actstudy.analysis.questions.power import MIN_SEEDS
 from actstudy.contract.errors import StudyError
-from actstudy.judging import capital, changes, decision, gate, ledger, proposals, replies
+from actstudy.judging import changes, decision, gate, ledger, proposals, replies
 from actstudy.judging.attempts import Question, same_runs
 from actstudy.judging.decision import DO_NOT, KEEP, MORE, Rules, decide, level_of
 

@@ -11,9 +11,10 @@ from judged import runs, unseeded
 from runs import ROOT
 
 import actstudy
+from actstudy.analysis.questions import anytime
 from actstudy.commands import cli
 from actstudy.contract.errors import StudyError
-from actstudy.judging import anytime, equivalence, records, sameness
+from actstudy.judging import equivalence, records, sameness
 from actstudy.judging import words as judging_words
 from actstudy.judging.question import Question
 from actstudy.judging.scores import Scores

@@ -18,6 +18,7 @@ from actstudy.analysis.evidence import NO_PREDICTIONS
 from actstudy.analysis.questions import choice, contrasts, procedure
 from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.contract.errors import StudyError
+from actstudy.contract.plan import ANYTIME
 from actstudy.judging import judged as judging
 from actstudy.judging import ties, unpaired, welch
 from actstudy.judging.ranks import ALL_TASKS
@@ -103,7 +104,9 @@ def judged_again(values, settings, **more):
     return table.assign(metric=settings.metric, unit=settings.compared_unit)
 
 
-@pytest.mark.parametrize(("n", "looks"), [(10, False), (20, False), (20, True)])
+@pytest.mark.parametrize(
+    ("n", "looks"), [(10, False), (20, False), (20, True), (14, ANYTIME), (20, ANYTIME)]
+)
 def test_judge_on_exported_numbers_is_the_workflow_bit_for_bit(tmp_path, n, looks):
     """Two groups of cells, collapsed, diverged and failed runs; both families; a CSV."""
     plan, of_study = study(tmp_path, n, looks)

@@ -158,7 +158,7 @@ BAD = {
         {"seeds": 3},
         "tasks.mlp: seeds: set beside looks",
     ),
-    "not a switch": ({"looks": 3}, {}, "looks: got 3; allowed: true or false"),
+    "not a switch": ({"looks": 3}, {}, "looks: got 3; allowed: true, false, anytime"),
     "two rates": ({"tune_lr": [0.1, 0.2]}, {}, "tune_lr: got [0.1, 0.2]; allowed: "),
     "a rate twice": (
         {"tune_lr": [0.1, 0.2, 0.1]},

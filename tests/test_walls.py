@@ -51,6 +51,7 @@ INNER_ORDER = {
         "evidence",
         "choosing",
         "forecast",
+        "undecided",
         "status",
         "watch",
         "ending",

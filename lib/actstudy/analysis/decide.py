@@ -23,7 +23,8 @@ def decide(study: Study, task: str, what: str, runs_root: Path = RUNS) -> Path:
         raise StudyError(f"decide: got {task!r}; {choices(task, study.tasks)}")
     names = decisions(study, task)
     if what not in names:
-        why = "" if names else f", as {study.file} gives task {task} neither looks nor tune_lr"
+        neither = f"{study.file} gives task {task} neither looks: true nor tune_lr"
+        why = "" if names else f", as {neither}"
         raise StudyError(f"decide: got {what!r}; {choices(what, names)}{why}")
     if what == "lr":
         decision = choose_rates(study, task, runs_root)

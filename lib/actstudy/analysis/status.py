@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from actstudy.analysis import forecast
+from actstudy.analysis import forecast, undecided
 from actstudy.analysis.collect import ORIGIN, on_other_data
 from actstudy.analysis.forecast import FAILED_STATES, folders_of
 from actstudy.analysis.markdown import cell_name
@@ -156,6 +156,8 @@ def describe_decisions(study: Study, task: str) -> list[str]:
         lines.append(f"{task}: learning rates chosen on val: {', '.join(names) or 'not yet'}")
     if task in study.with_looks:
         lines.append(f"{task}: {describe_looks(study, task)}")
+    if study.tasks[task].at_any_n:
+        lines.append(f"{task}: {undecided.at_any_n(study, task)}")
     return lines
 
 

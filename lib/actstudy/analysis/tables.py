@@ -24,6 +24,7 @@ from actstudy.analysis.questions import (
     tuning,
 )
 from actstudy.analysis.questions.components import components
+from actstudy.analysis.questions.differences import seed_differences
 from actstudy.analysis.questions.effects import effects
 from actstudy.analysis.questions.learnt import learnt
 from actstudy.analysis.questions.pareto import pareto
@@ -133,7 +134,7 @@ def build(
     frames["targets"] = targets(runs, frames["curves"], plan)
     frames["pareto"] = pareto(runs, plan)
     frames["contrasts"] = contrasts.contrasts(frames, plan, values)
-    frames["differences"] = contrasts.seed_differences(frames["contrasts"], plan, values)
+    frames["differences"] = seed_differences(frames["contrasts"], plan, values)
     of_activations = activation_contrasts(frames, plan)
     frames["activation_contrasts"], frames["activation_differences"] = of_activations
     frames["effects"] = effects(frames, plan)

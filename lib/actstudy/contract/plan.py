@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 RATE_AXIS = "lr"  # the axis of runs of tasks with `tune_lr`, whose places are fixed and tuned
+ANYTIME = "anytime"  # as `looks`: seeds come one by one and are looked at whenever
 CHANCE_OF_VALUES = {"r2": 0.0, "loss": 1.0}  # the loss is that of standardised labels
 # Of embeddings that are all equal: a tie is no find.
 CHANCE_OF_PAIRS = dict.fromkeys(
@@ -43,12 +44,22 @@ class TaskPlan:
     baseline: str  # level that the others are compared with
     recipe: dict[str, Any]  # run fields that all runs share
     axes: dict[str, list[Any]]  # run field -> its crossed values
-    looks: bool  # whether seeds are added until all is decided
+    looks: bool | str  # whether seeds are added until all is decided, or ANYTIME
     tune_lr: list[float] | None  # learning rates that val chooses from
     figures: tuple[str, ...]
     looks_runs: LooksTaken | None = None
     # prepared data of the user's own -> label, source and licence
     own_data: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def in_looks(self) -> bool:
+        """Whether seeds are added look by look."""
+        return self.looks is True
+
+    @property
+    def at_any_n(self) -> bool:
+        """Whether verdicts hold at any number of seeds."""
+        return self.looks == ANYTIME
 
     @property
     def sign(self) -> int:

@@ -3,8 +3,9 @@
 import pandas as pd
 
 from actstudy.contract import errors
+from actstudy.contract.plan import ANYTIME
 from actstudy.judging import question as asking
-from actstudy.judging.question import ANYTIME, PAIRED, SUMMARIES, UNPAIRED, Question
+from actstudy.judging.question import PAIRED, SUMMARIES, UNPAIRED, Question
 from actstudy.judging.scores import CELL, Scores
 
 TESTS = {  # method -> the tests of a difference

@@ -1,9 +1,9 @@
 """The gate: may a change be kept, with one error budget over all attempts of a ledger.
 
 Attempt j of a ledger may err with probability `level_of(j)`, which add up to the ledger's level
-over any number of attempts. Within an attempt capital is bet (judging/capital.py), so it may be
-asked again after every seed. By Bonferroni's inequality at most `level` of ledgers ever keep a
-change that is none, whatever the attempts have in common, such as the runs of the baseline.
+over any number of attempts. Within an attempt capital is bet (analysis/questions/capital.py), so it
+may be asked again after every seed. By Bonferroni's inequality at most `level` of ledgers ever keep
+a change that is none, whatever the attempts have in common, such as the runs of the baseline.
 """
 
 import datetime

@@ -15,18 +15,18 @@ from actstudy.analysis.questions.collapse import Gains
 from actstudy.analysis.questions.contrasts import Pair
 from actstudy.analysis.questions.seed_values import TaskValues, by_cell
 from actstudy.contract.errors import StudyError
-from actstudy.contract.plan import TaskPlan
-from actstudy.judging import anytime
+from actstudy.contract.plan import ANYTIME, TaskPlan
 from actstudy.judging import question as asking
-from actstudy.judging.question import ANYTIME, PAIRED, SUMMARIES, UNPAIRED, Question
+from actstudy.judging.question import PAIRED, SUMMARIES, UNPAIRED, Question
 from actstudy.judging.scores import Scores, checked, checked_summaries
 from actstudy.judging.summaries import judge_summaries
 from actstudy.judging.unpaired import judge_unpaired
+from actstudy.judging.welch import MIN_RUNS
 
 COLUMNS = ["task", "group", "level", "baseline", "family", "n", "mean", "sd", "low", "high"]
 COLUMNS += ["interval_level", "p", "p_equivalent", "verdict", "condition", "decided_at"]
 COLUMNS += ["more_seeds", "more_seeds_as_seen", "visible", "method", "n_level", "n_baseline"]
-COLUMNS += ["metric", "unit", "margin", "spend", "seeds", "mean_all", "contradiction"]
+COLUMNS += ["metric", "unit", "margin", "spend", "seeds", "n_needed", "mean_all", "contradiction"]
 COLUMNS += reservations.COLUMNS
 WHOLE = ["n_level", "n_baseline", "decided_at", "more_seeds", "more_seeds_as_seen"]
 
@@ -53,8 +53,9 @@ def judged(scores: Scores, question: Question, where: str) -> pd.DataFrame:
     for task in tasks:
         settings = asking.task_plan(question, scores, task)
         head = {"task": task, "method": method}
+        tail = {} if method == PAIRED else {"n_needed": MIN_RUNS}
         for row in judges[method](rows[rows["task"] == task], settings, question, share):
-            parts.append(head | row)
+            parts.append(head | row | tail)
     table = pd.DataFrame(parts, columns=COLUMNS)
     table = table.astype(dict.fromkeys(WHOLE, "Int64"))
     table.attrs["method"] = method
@@ -74,16 +75,11 @@ def paired_rows(
     """The contrasts of one task whose runs share seeds, as `contrasts.contrasts` makes them."""
     numbered, reached = in_order(rows, question.looks)
     values = task_values(numbered)
-    looks = procedure.looks_of(question.looks is True, share)
     table = []
     for family, pairs in families(rows, question).items():
         if family != "primary" and not question.all_pairs:
             continue
-        if question.looks == ANYTIME:
-            every = contrasts.paired_differences(collapse.gains(values, settings), pairs)
-            verdicts = anytime.judge(every, settings.margin, procedure.ALPHA * share)
-        else:
-            verdicts = contrasts.judge(values, pairs, settings, looks, reached)
+        verdicts = contrasts.verdicts_of(values, pairs, settings, share, reached)
         seeds = slice(max((verdict.seeds for verdict in verdicts), default=0))
         gains = collapse.gains(values.of_rows(seeds), settings)
         counts = Counts.of(gains, numbered[numbered["seed"] <= gains.every.index.max()])

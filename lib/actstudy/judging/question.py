@@ -8,14 +8,13 @@ import pandas as pd
 
 from actstudy.contract import errors
 from actstudy.contract.errors import StudyError
-from actstudy.contract.plan import TaskPlan
+from actstudy.contract.plan import ANYTIME, TaskPlan
 from actstudy.judging.scores import Scores
 
 FAMILIES = ("task", "study")  # what the 5% of false verdicts are for
 PAIRED = "paired by seed"
 UNPAIRED = "unpaired"
 SUMMARIES = "from summaries"
-ANYTIME = "anytime"  # as `looks`: seeds come one by one and are looked at whenever
 SHARED = 0.8  # of the smaller side's seeds that both sides have, if runs are taken as pairs
 
 
@@ -140,7 +139,7 @@ def task_plan(question: Question, scores: Scores, task: str) -> TaskPlan:
         baseline=question.baseline,
         recipe={},
         axes={},
-        looks=question.looks is True,
+        looks=question.looks,
         tune_lr=None,
         figures=(),
     )

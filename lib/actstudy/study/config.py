@@ -118,13 +118,12 @@ def _run_fields() -> dict[str, Any]:
 
 Axes = dict[str, Annotated[list[Any], Field(min_length=1)]]
 Seed = Annotated[int, Number, Field(ge=0, lt=2**63)]
-
-
 Seeds = Annotated[
     Annotated[int, Number, Field(ge=1)]
     | Annotated[list[Seed], Field(min_length=1), AfterValidator(stated.distinct)],
     BeforeValidator(stated.number_or_list),
 ]
+Looks = Annotated[bool | Literal["anytime"], BeforeValidator(stated.looks)]
 
 
 def _rising(values: list[float]) -> list[float]:
@@ -151,13 +150,13 @@ class Block(BaseModel):
     seeds: Seeds | None = Field(
         None,
         description="number of seeds (0, 1, ...) or a list of them, 1 if it is not set; all levels"
-        " share them; below 8 there is no verdict",
+        " share them; below 8 there is no verdict, but for `looks: anytime`",
     )
-    looks: bool | None = Field(
+    looks: Looks | None = Field(
         None,
-        strict=True,
         description="instead of `seeds`: 8, then 12, then 20, until every comparison with the"
-        " baseline is decided",
+        " baseline is decided; `anytime`, with a number of `seeds`: verdicts hold at any number"
+        " of seeds, which may be raised whenever",
     )
     tune_lr: Rates | None = Field(
         None,

@@ -6,12 +6,13 @@ are planned at every tried rate, those at other rates than the chosen one.
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from actstudy.contract.errors import StudyError
-from actstudy.contract.plan import RATE_AXIS, group_name, without_rate
+from actstudy.contract.plan import RATE_AXIS, TaskPlan, group_name, without_rate
 from actstudy.study.grid import PlannedRun
 
 LOOKS = (8, 12, 20)  # seeds at each look
@@ -120,6 +121,21 @@ def select(
     return selected
 
 
-def stage(run: PlannedRun, looks: bool) -> int:
+def stage(run: PlannedRun, settings: TaskPlan) -> int:
     """The look, from 0, that first asks for a run: runs of different looks never share a pack."""
-    return sum(run.spec.seed >= n for n in LOOKS) if looks else 0
+    return sum(run.spec.seed >= n for n in LOOKS) if settings.in_looks else 0
+
+
+def fewest_seeds(settings: TaskPlan, n_contrasts: int, share: float) -> int:
+    """The seeds of a task below which none of its contrasts with the baseline has a verdict.
+
+    share: the part of the 5% that the task has. At any number of seeds it is the n at which equal
+    differences are worth 2 K / level, by (n - 1) / 2 log(1 + n) + log 2 (docs/statistics.md).
+    """
+    if not settings.at_any_n:
+        return LOOKS[0]
+    evidence = math.log(n_contrasts / (sum(SPENDS) * share))
+    n = 1
+    while (n - 1) / 2 * math.log1p(n) <= evidence:
+        n += 1
+    return n

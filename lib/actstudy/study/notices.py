@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 
 from actstudy.contract.spec import RunSpec
-from actstudy.study.looks import LOOKS
+from actstudy.study.looks import fewest_seeds
 from actstudy.study.planning import Study
 from actstudy.study.warmup import steps_per_epoch
 
@@ -37,11 +37,16 @@ def no_verdict(study: Study, task: str) -> str:
     n_seeds = len({run.spec.seed for run in runs})
     n_levels = len({run.level for run in runs})
     seeds = f"{n_seeds} seed{'s' if n_seeds > 1 else ''}"
+    settings = study.tasks[task]
+    cells = {(run.group, run.level) for run in runs}
+    n_contrasts = sum(level != settings.baseline for _, level in cells)
+    share = 1 / len(study.tasks) if study.family == "study" else 1.0
+    needed = fewest_seeds(settings, max(1, n_contrasts), share)
     if n_levels >= MIN_LEVELS:
-        return "" if n_seeds >= LOOKS[0] else f"{seeds}: no verdict below {LOOKS[0]}"
-    if n_seeds >= LOOKS[0]:
+        return "" if n_seeds >= needed else f"{seeds}: no verdict below {needed}"
+    if n_seeds >= needed:
         return f"1 level of {study.compare}: no verdict below {MIN_LEVELS}"
-    below = f"{LOOKS[0]} seeds and {MIN_LEVELS} levels of {study.compare}"
+    below = f"{needed} seeds and {MIN_LEVELS} levels of {study.compare}"
     return f"{seeds}, 1 level: no verdict below {below}"
 
 

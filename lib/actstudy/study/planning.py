@@ -58,7 +58,7 @@ class Study:
     @property
     def with_looks(self) -> list[str]:
         """The tasks whose seeds are added look by look."""
-        return [task for task, settings in self.tasks.items() if settings.looks]
+        return [task for task, settings in self.tasks.items() if settings.in_looks]
 
     @property
     def with_rates(self) -> list[str]:
@@ -102,7 +102,7 @@ class Study:
         """All runs that may be reported, look by look."""
         stages: list[list[PlannedRun]] = [[] for _ in looks.LOOKS]
         for run in self.possible:
-            stages[looks.stage(run, self.tasks[run.task].looks)].append(run)
+            stages[looks.stage(run, self.tasks[run.task])].append(run)
         return stages
 
     def runs(self) -> list[PlannedRun]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actstudy.contract.errors import StudyError
+from actstudy.contract.plan import ANYTIME
 from actstudy.study.config import Block, StudyFile, TaskBlock
 from actstudy.study.looks import LOOKS, TUNING_SEEDS
 
@@ -16,7 +17,7 @@ MAX_RUNS = 10_000  # of a study: its plan takes seconds, a dry run a minute or t
 class Seeding:
     """What a task says of seeds; its own block is stronger than the study's."""
 
-    looks: bool
+    looks: bool | str  # whether seeds are added look by look, or ANYTIME
     rates: list[float] | None  # that val chooses from
     stated: int | list[int] | None  # the key `seeds`
 
@@ -25,14 +26,14 @@ class Seeding:
         looks = block.looks if "looks" in block.model_fields_set else content.looks
         rates = block.tune_lr if "tune_lr" in block.model_fields_set else content.tune_lr
         stated = block.seeds
-        if not block.looks:
+        if block.looks is not True:
             stated = block.seeds or content.seeds
-        return cls(bool(looks), rates, stated)
+        return cls(looks or False, rates, stated)
 
     @property
     def n_seeds(self) -> int:
         """The number of seeds that may be asked for."""
-        if self.looks:
+        if self.looks is True:
             return LOOKS[-1]
         if isinstance(self.stated, list):
             return len(self.stated)
@@ -46,7 +47,10 @@ class Seeding:
 
     def check(self, compare: str, axes: Mapping[str, list[dict[str, Any]]], where: str) -> None:
         """StudyError if seeds, looks, rates and axes do not go together."""
-        if self.looks and self.stated:
+        if self.looks == ANYTIME and isinstance(self.stated, list):
+            fault = f"got {self.stated} beside looks: {ANYTIME}, which takes 0, 1, ... in order"
+            raise StudyError(f"{where}: seeds: {fault:.200}; allowed: a number of seeds")
+        if self.looks is True and self.stated:
             takes = f"{', '.join(map(str, LOOKS[:-1]))} and {LOOKS[-1]}"
             fault = f"set beside looks, which take {takes} seeds; allowed: one of the two"
             raise StudyError(f"{where}: seeds: {fault}")

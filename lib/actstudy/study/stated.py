@@ -1,6 +1,9 @@
-"""What a study states as `seeds`, before pydantic judges of it and after."""
+"""What a study states of seeds and looks, before pydantic judges of it and after."""
 
 from typing import Any
+
+from actstudy.contract import errors
+from actstudy.contract.plan import ANYTIME
 
 
 def distinct(values: list[int]) -> list[int]:
@@ -15,6 +18,13 @@ def number_or_list(value: Any) -> Any:
     if value is None or isinstance(value, list) or type(value) is int:
         return value
     raise ValueError("a number of seeds from 1 on, or a list of seeds such as [0, 1, 2]")
+
+
+def looks(value: Any) -> Any:
+    """A value unless it is no way to look at a study; ValueError says which there are."""
+    if value is None or isinstance(value, bool) or value == ANYTIME:
+        return value
+    raise ValueError(f"{errors.nearest(value, [ANYTIME])}allowed: true, false, {ANYTIME}")
 
 
 def count_or_auto(value: Any) -> Any:

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from actstudy.analysis import scale
+from actstudy.analysis.figures.forest_caption import interval_name
 from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.questions.procedure import MIN_SEEDS
 from actstudy.analysis.questions.stats import LEVEL
@@ -21,7 +22,7 @@ def caption(
     n = seeds(table["n"].astype(int)).replace("n = 1 seeds", "n = 1 seed")
     text = (
         f"{settings.title}. Differences: means of runs that share their seed and differ in "
-        f"one factor alone, with Student t intervals, {n} per row, and their verdicts; "
+        f"one factor alone, with {interval_name(settings)}, {n} per row, and their verdicts; "
         f"the band is the margin, {margin}, which the study states. "
     )
     if sources["sd"].notna().any():
@@ -42,7 +43,7 @@ def caption(
         f" Hollow: no verdict, fewer than {MIN_SEEDS} seeds, or a standard deviation whose "
         "interval begins at 0."
     )
-    if (table["n"] < MIN_SEEDS).any():
+    if (table["n"] < MIN_SEEDS).any() and not settings.at_any_n:
         text += f" Below {MIN_SEEDS} pairs there is no verdict, also if an interval excludes zero."
     if off_axis:
         text += " Arrows: values beyond the axis."

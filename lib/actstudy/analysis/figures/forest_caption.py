@@ -4,10 +4,11 @@ import pandas as pd
 
 from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.markdown import cell_name, listed
-from actstudy.analysis.questions.contrasts import OPEN_VERDICTS
+from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, most_needed
 from actstudy.analysis.questions.procedure import UNDECIDED
 from actstudy.analysis.questions.reservations import counts_diverged
 from actstudy.analysis.tables import Tables
+from actstudy.contract.plan import TaskPlan
 
 MAX_CELLS_NAMED = 4  # with diverged runs that count
 
@@ -19,8 +20,10 @@ def baselines(tables: Tables) -> str:
 
 def caption(tables: Tables, contrasts: pd.DataFrame, off_axis: bool) -> str:
     """What the marks mean, the level of the intervals, and the seeds per row."""
+    plans = list(tables.plan.tasks.values())
+    intervals = listed(list(dict.fromkeys(map(interval_name, plans))), "or")
     text = (
-        f"Mean paired difference from {baselines(tables)} with Student t intervals "
+        f"Mean paired difference from {baselines(tables)} with {intervals} "
         f"{describe_levels(contrasts)}, {seeds(contrasts['n'].astype(int))} per row, at the right "
         "its verdict. The band is the margin: differences inside it do not matter. Marks are "
         "filled if there is a verdict and hollow if there is none yet; small dots are single "
@@ -31,7 +34,7 @@ def caption(tables: Tables, contrasts: pd.DataFrame, off_axis: bool) -> str:
     if (excludes_zero & contrasts["verdict"].isin(OPEN_VERDICTS)).any():
         text += (
             " An interval may exclude zero and the row be open: the interval is of its row alone, "
-            "the verdict allows for all rows of the task and needs eight seeds."
+            f"the verdict allows for all rows of the task and needs {most_needed(contrasts)} seeds."
         )
     if (contrasts["verdict"] == UNDECIDED).any():
         text += (
@@ -43,6 +46,11 @@ def caption(tables: Tables, contrasts: pd.DataFrame, off_axis: bool) -> str:
     if (contrasts["n"] == 1).any():
         text += " One seed alone has no interval."
     return text + of_collapsed(contrasts)
+
+
+def interval_name(settings: TaskPlan) -> str:
+    """What the intervals of a task's differences are."""
+    return "intervals that hold at all n at once" if settings.at_any_n else "Student t intervals"
 
 
 def of_collapsed(contrasts: pd.DataFrame) -> str:

@@ -6,8 +6,7 @@ from typing import Any
 import pandas as pd
 
 from actstudy.analysis.markdown import markdown
-from actstudy.analysis.questions.contrasts import describe_verdict
-from actstudy.analysis.questions.procedure import MIN_SEEDS
+from actstudy.analysis.questions.contrasts import describe_verdict, most_needed
 from actstudy.analysis.scale import Scale
 
 MAX_CELLS = 40  # in a table with a row per cell
@@ -71,7 +70,7 @@ def differences(contrasts: pd.DataFrame, name: str, size: Scale) -> str:
     n = " to ".join(map(str, sorted({contrasts["n"].min(), contrasts["n"].max()})))
     seeds = f"n = {n} seeds"
     if too_few:
-        seeds = f"no verdict, too few seeds ({n} of {MIN_SEEDS})"
+        seeds = f"no verdict, too few seeds ({n} of {most_needed(contrasts)})"
     entries = []
     for row in contrasts.to_dict("records"):
         text = size.signed(row["mean"]) if row["n"] else "none"

@@ -56,6 +56,11 @@ def reservations(cell: Cell, rows: pd.DataFrame, matters: str) -> Iterator[str]:
         yield f"{NONE_TRAINS}: no reason to prefer one."
     if n < FEW_SEEDS:
         yield few_seeds(f"{n} seeds")
+    if cell.settings.at_any_n:
+        yield (
+            "Seeds of this study are added whenever (looks: anytime): its verdicts allow for that, "
+            "the set is of one look at the present seeds."
+        )
     if rows["n_collapsed"].any():
         yield "Differences are of typical runs, without those that collapsed or diverged."
     yield from of_costs(rows[rows["in_set"]])

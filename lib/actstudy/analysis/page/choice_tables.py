@@ -137,7 +137,7 @@ def command(cell: Cell, row: pd.Series) -> str:
         return ""
     seeds = int(cell.runs["seed"].max() + 1 + row["more_seeds"])
     pairs = [f"seeds={seeds}", f"tasks={cell.task}"]
-    if cell.settings.looks:
+    if cell.settings.in_looks:
         pairs.append("looks=false")
     pairs += [f"{name}={place}" for name, place in cell.axes.items()]
     return f"{invocation.program()} run {shlex.quote(cell.file)} --set {shlex.join(pairs)}"

@@ -15,7 +15,7 @@ from actstudy.analysis import scale
 from actstudy.analysis.markdown import group_head, listed
 from actstudy.analysis.page import framework_origins, framework_tables, links
 from actstudy.analysis.questions import procedure
-from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, more_seeds
+from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, more_seeds, most_needed
 from actstudy.analysis.questions.effects import SEED
 from actstudy.analysis.questions.factors import crosses_framework
 from actstudy.analysis.tables import Tables
@@ -109,10 +109,11 @@ def stated(tables: Tables, task: str) -> str:
     """The margin, and what it takes to call frameworks equivalent."""
     settings = tables.plan.tasks[task]
     margin = scale.of_differences(settings).amount(settings.margin)
+    enough = "enough" if settings.at_any_n else f"at least {procedure.MIN_SEEDS}"
     return (
         f"The margin is {margin} ({settings.margin_reason}). It stands in the file of the study or "
         "of the task, and no result changes it; the history of that file says whether it was "
-        f"written first. Frameworks are called equivalent only with at least {procedure.MIN_SEEDS} "
+        f"written first. Frameworks are called equivalent only with {enough} "
         "pairs of runs and if a test at this margin, corrected for all comparisons, says so: that "
         "no difference was seen is not enough. All sides have one recipe, the same first weights "
         "and the same batches, so this compares what frameworks compute, not how well each could "
@@ -128,7 +129,7 @@ def verdicts(tables: Tables, task: str, rows: pd.DataFrame) -> str:
     head = f"{level} against {baseline}:"
     n = int(rows["n"].max())
     if (rows["verdict"] == procedure.TOO_FEW).all():
-        needed = f"no verdict from {pairs(n)}, it takes {procedure.MIN_SEEDS}"
+        needed = f"no verdict from {pairs(n)}, it takes {most_needed(rows)}"
         return f"{head} {needed}{ranges(rows, size)}."
     if len(rows) > MAX_NAMED:
         counts = Counter(rows["verdict"])

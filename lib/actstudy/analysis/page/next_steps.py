@@ -17,6 +17,12 @@ KEPT_BOTH = (
     "7%"  # false verdicts if those of 8 seeds and of looks are kept: benchmarks/two_pages.py
 )
 
+NOT_FEASIBLE = f"nothing feasible: to see the margin takes over {MAX_MORE_SEEDS} more seeds."
+SEEN = {  # column of `contrasts` -> what so many more seeds would see
+    "more_seeds": "a difference of the margin",
+    "more_seeds_as_seen": "a difference of the size seen, if that is the true one",
+}
+
 
 def steps(tables: Tables) -> list[str]:
     """A line of Markdown per step, with the tasks that it is for and the runs that it adds."""
@@ -51,12 +57,14 @@ def step(tables: Tables, task: str, still_open: pd.DataFrame) -> tuple[str, str]
         return "no change: the next look adds seeds.", ""
     per_seed = int(runs.groupby("seed").size().max())
     seeds = set(runs["seed"])
+    if settings.at_any_n:
+        return by_more_seeds(tables.plan, still_open, len(seeds), per_seed)
     if len(seeds) < LOOKS[-1] and not settings.looks and looks_help(still_open, len(seeds)):
         n_new = len(set(range(LOOKS[-1])) - seeds)
         change = by_looks(tables.plan, has_verdicts=len(seeds) >= LOOKS[0])
         return change, f"{n_new * per_seed:,}"
     if still_open["more_seeds"].isna().all():
-        return f"nothing feasible: to see the margin takes over {MAX_MORE_SEEDS} more seeds.", ""
+        return NOT_FEASIBLE, ""
     total = len(seeds) + int(still_open["more_seeds"].max())
     return by_new_study(tables.plan, max(seeds) + 1, total), f"{total * per_seed:,}"
 
@@ -70,8 +78,7 @@ def looks_help(still_open: pd.DataFrame, n_seeds: int) -> bool:
 def by_looks(plan: Plan, has_verdicts: bool) -> str:
     """The change to looks, and what becomes of this page's verdicts if it has any."""
     seeds = listed([f"{look}" for look in LOOKS], "or")
-    pairs = [pair for pair in plan.overrides if not pair.startswith("seeds=")]  # of a try
-    plan = dataclasses.replace(plan, overrides=pairs)
+    plan = without_seeds(plan)
     text = (
         f"in {code(plan.file)}, in the block of the task, {code('looks: true')} instead of "
         f"{code('seeds')} ({seeds} seeds, until all is decided); then {code(study_command(plan))}. "
@@ -84,6 +91,31 @@ def by_looks(plan: Plan, has_verdicts: bool) -> str:
             "with 8 seeds and then looks."
         )
     return text
+
+
+def by_more_seeds(plan: Plan, still_open: pd.DataFrame, n: int, per_seed: int) -> tuple[str, str]:
+    """More seeds than n of a task whose verdicts hold at any number, and the runs that they add.
+
+    For the margin; if no comparison can see that, for the differences seen.
+    """
+    several = {column: still_open[column].max() for column in SEEN}
+    feasible = [column for column, added in several.items() if pd.notna(added)]
+    if not feasible:
+        return NOT_FEASIBLE, ""
+    column = feasible[0]
+    added = int(several[column])
+    command = code(study_command(without_seeds(plan)))
+    text = (
+        f"in {code(plan.file)}, {code(f'seeds: {n + added}')} instead of {n}, then {command}. This "
+        f"sees {SEEN[column]}; fewer are no mistake, as more may follow. Nothing is trained again."
+    )
+    return text, f"{added * per_seed:,}"
+
+
+def without_seeds(plan: Plan) -> Plan:
+    """The plan of a try without its own number of seeds."""
+    pairs = [pair for pair in plan.overrides if not pair.startswith("seeds=")]
+    return dataclasses.replace(plan, overrides=pairs)
 
 
 def by_new_study(plan: Plan, first: int, n: int) -> str:

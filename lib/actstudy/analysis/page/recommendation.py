@@ -9,7 +9,7 @@ from actstudy.analysis import scale
 from actstudy.analysis.markdown import group_head, listed
 from actstudy.analysis.page import references, risks
 from actstudy.analysis.questions import procedure
-from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, primary
+from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, most_needed, primary
 from actstudy.analysis.questions.factors import crosses_framework
 from actstudy.analysis.questions.reservations import WHEN_IT_TRAINS
 from actstudy.analysis.tables import Tables
@@ -70,7 +70,7 @@ def too_few(contrasts: pd.DataFrame, settings: TaskPlan) -> str:
     """That these seeds decide nothing, and the range of the differences without their names."""
     n = int(contrasts["n"].max())
     seeds = "1 seed" if n == 1 else f"{n} seeds"
-    text = f"no verdict from {seeds}: it takes at least {procedure.MIN_SEEDS}."
+    text = f"no verdict from {seeds}: it takes at least {most_needed(contrasts)}."
     means = contrasts["mean"].dropna()
     if contrasts["group"].nunique() > MAX_GROUPS_NAMED or len(means) < 2:
         return text

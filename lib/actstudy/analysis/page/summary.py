@@ -20,6 +20,7 @@ from actstudy.analysis.page import (
     layouts,
     ledger,
     links,
+    looks,
     next_steps,
     origins,
     recipes,
@@ -87,7 +88,7 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
         baselines=sorted({settings.baseline for settings in tables.plan.tasks.values()}),
         interval_levels=_interval_levels(tables),
         error_rate=_error_rate(tables.plan),
-        looks=_looks(tables.plan),
+        **looks.rules(tables.plan),
         origins=origins.sentences(tables.plan, unique_runs),
         incomplete=missing[: incomplete.MAX_ROWS],
         n_unlisted=max(0, len(missing) - incomplete.MAX_ROWS),
@@ -200,16 +201,6 @@ def _error_rate(plan: Plan) -> str:
     if share < 1:
         rate += f" (its share of the study's {procedure.ALPHA:.0%})"
     return rate
-
-
-def _looks(plan: Plan) -> dict[str, str]:
-    """The seeds and the spends of looks in words; empty if no task has any."""
-    if not any(settings.looks for settings in plan.tasks.values()):
-        return {}
-    looks = procedure.looks_of(True, contrasts.family_share(plan))
-    seeds = [str(n) for n, _ in looks]
-    spends = [f"{100 * spend:.3g}%" for _, spend in looks]
-    return {"seeds": f"{listed(seeds)} seeds", "spends": listed(spends, "or")}
 
 
 def _claims(tables: Tables) -> dict[str, Any] | None:

@@ -6,15 +6,13 @@ import pandas as pd
 
 from actstudy.analysis import scale
 from actstudy.analysis.markdown import cell_name, listed
-from actstudy.analysis.page import cell_groups
-from actstudy.analysis.questions import procedure
-from actstudy.analysis.questions.contrasts import family_share, primary
-from actstudy.analysis.questions.power import first_to_decide
+from actstudy.analysis.page import cell_groups, looks
+from actstudy.analysis.questions.contrasts import primary
 from actstudy.analysis.questions.reservations import counts_diverged
 from actstudy.analysis.questions.seed_values import paired
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
-from actstudy.contract.plan import Plan, TaskPlan
+from actstudy.contract.plan import TaskPlan
 from actstudy.contract.schema import ENDED
 
 MAX_COLLAPSES_NAMED = 5  # with a sentence each
@@ -25,41 +23,11 @@ def notes(tables: Tables, task: str) -> list[str]:
     contrasts = primary(tables.of("contrasts", task))
     settings = tables.plan.tasks[task]
     return [
-        *_looks(tables, task),
+        *looks.notes(tables, task),
         *_unpaired(tables, task),
         *_margin(contrasts, settings),
         *_collapses(contrasts, settings),
         *controls(tables, task),
-    ]
-
-
-def _looks(tables: Tables, task: str) -> list[str]:
-    progress = tables.plan.tasks[task].looks_runs
-    if not progress:
-        return []
-    sentences = _blind_looks(tables.plan)
-    if not progress.ended:
-        return [*sentences, f"Seeds are being added: {progress.run} are planned so far."]
-    n_cells = len(tables.of("runs", task)[["group", "level"]].drop_duplicates())
-    saved = (progress.all - progress.run) * n_cells
-    return [
-        *sentences,
-        f"Seeds were added until every contrast was decided or {progress.all} had run: it took "
-        f"{progress.run}, which saved {saved} of {progress.all * n_cells} runs.",
-    ]
-
-
-def _blind_looks(plan: Plan) -> list[str]:
-    """Which looks can find no difference, as their spend is below the smallest possible p."""
-    looks = procedure.looks_of(True, family_share(plan))
-    first = first_to_decide(looks)
-    blind = [f"{n}" for n, _ in looks if n is not None and n < first]
-    if not blind:
-        return []
-    return [
-        f"With family: study over {len(plan.tasks)} tasks the look at {listed(blind)} seeds can "
-        f"find no difference, only an equivalence: its share of the 5% is smaller than the "
-        f"smallest p of so few seeds."
     ]
 
 

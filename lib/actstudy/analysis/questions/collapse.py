@@ -6,8 +6,9 @@ better: a row per seed, a column per (group, level).
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
-from scipy import special
+from scipy import optimize, special
 
 from actstudy.analysis.questions.seed_values import TaskValues
 from actstudy.contract.plan import TaskPlan
@@ -64,6 +65,27 @@ def largest_risk(events: int, n: int, level: float = RISK_LEVEL) -> float:
     if events >= n:
         return 1.0
     return float(special.betaincinv(events + 1, n - events, level))
+
+
+def largest_risk_at_any_n(events: int, n: int, level: float = RISK_LEVEL) -> float:
+    """The largest risk that `events` in n runs do not exclude, at every n at once.
+
+    It excludes a risk r if the mean odds of the runs over all risks against r, which are on average
+    1 if r is true, reach 1 / (1 - level): B(k + 1, n - k + 1) / (r^k (1 - r)^(n - k)), k events
+    (Robbins 1970, doi:10.1214/aoms/1177696786). 1 without any run.
+    """
+    if events >= n:
+        return 1.0
+    calm = n - events
+
+    def excess(risk: float) -> float:
+        likelihood = special.xlogy(events, risk) + special.xlog1py(calm, -risk)
+        return float(special.betaln(events + 1, calm + 1) - likelihood + np.log1p(-level))
+
+    highest = 1 - 1e-15
+    if excess(highest) < 0:
+        return 1.0
+    return float(optimize.brentq(excess, events / n, highest))
 
 
 def is_better_at_any_risk(smallest: float, risk: float, loss: float) -> bool:

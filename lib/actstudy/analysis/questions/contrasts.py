@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from actstudy.analysis.questions import collapse, procedure, reservations
+from actstudy.analysis.questions import anytime, collapse, procedure, reservations
 from actstudy.analysis.questions.collapse import Gains
 from actstudy.analysis.questions.example_scores import scores_of_cells, test_error
 from actstudy.analysis.questions.power import MAX_MORE_SEEDS
@@ -18,10 +18,8 @@ from actstudy.contract.schema import UNREAD
 OPEN_VERDICTS = (procedure.UNDECIDED, procedure.TOO_FEW)
 COLUMNS = ["task", "group", "level", "baseline", "family", "metric", "unit", "n", "seeds"]
 COLUMNS += ["mean", "sd", "low", "high", "interval_level", "mean_all", "test_se", "p"]
-COLUMNS += ["p_equivalent", "spend", "margin", "verdict", "condition", "contradiction"]
+COLUMNS += ["p_equivalent", "spend", "margin", "n_needed", "verdict", "condition", "contradiction"]
 COLUMNS += ["decided_at", "more_seeds", "more_seeds_as_seen", "visible", *reservations.COLUMNS]
-CONTRAST = ["task", "group", "level", "baseline", "family", "unit"]  # names a contrast
-DIFFERENCES = [*CONTRAST, "seed", "difference", "is_typical"]
 
 
 class Pair(NamedTuple):
@@ -50,9 +48,9 @@ def contrasts(frames: Frames, plan: Plan, values: Values) -> pd.DataFrame:
         if runs.empty:
             continue
         scores = scores_of_cells(frames["predictions"], runs)
-        looks = procedure.looks_of(settings.looks, family_share(plan))
+        share = family_share(plan)
         for family, pairs in families(runs, settings.baseline).items():
-            verdicts = judge(values[task], pairs, settings, looks, reached(runs))
+            verdicts = verdicts_of(values[task], pairs, settings, share, reached(runs))
             seeds = slice(max((verdict.seeds for verdict in verdicts), default=0))
             gains = collapse.gains(values[task].of_rows(seeds), settings)
             for pair, verdict in zip(pairs, verdicts, strict=True):
@@ -79,6 +77,28 @@ def families(runs: pd.DataFrame, baseline: str) -> dict[str, list[Pair]]:
         with_baseline += [Pair(group, level, baseline) for level in levels if level != baseline]
         all_pairs += [Pair(group, b, a) for a, b in itertools.combinations(levels, 2)]
     return {"primary": with_baseline, "all pairs": all_pairs}
+
+
+def verdicts_of(
+    values: TaskValues,
+    pairs: Sequence[Pair],
+    settings: TaskPlan,
+    share: float,
+    seeds_reached: int,
+) -> list[procedure.Verdict]:
+    """A verdict per pair of one family, by the rule of its task: looks, all seeds, any number.
+
+    share: the part of the 5% that the task has. At any number of seeds those below `seeds_reached`
+    count, in their order: which run of a later one ends first has no part in it.
+    """
+    if not settings.at_any_n:
+        looks = procedure.looks_of(settings.in_looks, share)
+        return judge(values, pairs, settings, looks, seeds_reached)
+    if not pairs:
+        return []
+    own = values.of_rows(np.asarray(values.values.index < seeds_reached))
+    differences = paired_differences(collapse.gains(own, settings), pairs)
+    return anytime.judge(differences, settings.margin, procedure.ALPHA * share)
 
 
 def judge(
@@ -169,38 +189,11 @@ def describe_result(
         return row
     mean_all = float((gains.every[level] - gains.every[opponent]).mean())
     row["mean_all"] = sign * mean_all
-    row["condition"] = reservations.condition(verdict, gains, level, opponent, family)
+    row["condition"] = reservations.condition(
+        verdict, gains, level, opponent, family, settings.at_any_n
+    )
     row["contradiction"] = reservations.contradiction(verdict, mean_all, settings.margin)
     return row
-
-
-def seed_differences(contrasts: pd.DataFrame, plan: Plan, values: Values) -> pd.DataFrame:
-    """The differences of the primary contrasts: a row per contrast and seed of its last look.
-
-    contrasts: the table; values: what it was made of. Columns DIFFERENCES; `difference` is level
-    minus baseline in `unit`. A contrast rests on its rows that are typical, n of them.
-    """
-    parts = []
-    for task, rows in primary(contrasts).groupby("task", sort=False):
-        settings = plan.tasks[str(task)]
-        seeds = slice(int(rows["seeds"].max()))
-        gains = collapse.gains(values[str(task)].of_rows(seeds), settings)
-        for row in rows.to_dict("records"):
-            pair = Pair(row["group"], row["level"], row["baseline"])
-            level, opponent = pair.cells
-            if not {level, opponent} <= set(gains.every):
-                continue
-            used = gains.every
-            part = {
-                **{name: row[name] for name in CONTRAST},
-                "seed": used.index,
-                "difference": settings.sign * (used[level] - used[opponent]).to_numpy(),
-                "is_typical": used.index.isin(typical_seeds(gains, pair)),
-            }
-            parts.append(pd.DataFrame(part).dropna(subset="difference"))
-    if not parts:
-        return pd.DataFrame(columns=DIFFERENCES)
-    return pd.concat(parts, ignore_index=True)
 
 
 def describe_verdict(row: Mapping[str, Any]) -> str:
@@ -223,10 +216,11 @@ def verdict_words(row: Mapping[str, Any]) -> str:
 def _bare_words(row: Mapping[str, Any]) -> str:
     verdict = str(row["verdict"])
     if verdict == procedure.TOO_FEW:
-        if row["seeds"] >= procedure.MIN_SEEDS:
-            needed = f"it takes {procedure.MIN_SEEDS}"
-            return f"too few typical pairs ({row['n']} of {row['seeds']} seeds, {needed})"
-        return f"too few seeds ({row['n']} of {procedure.MIN_SEEDS})"
+        needed = pairs_needed(row)
+        if row["seeds"] >= needed:
+            few = f"{row['n']} of {row['seeds']} seeds, it takes {needed}"
+            return f"too few typical pairs ({few})"
+        return f"too few seeds ({row['n']} of {needed})"
     if verdict == procedure.UNDECIDED:
         return verdict
     words = f"{verdict} {row['condition']}".strip()
@@ -235,6 +229,17 @@ def _bare_words(row: Mapping[str, Any]) -> str:
     if row["contradiction"]:
         words += f", but {row['contradiction']}"
     return words
+
+
+def pairs_needed(row: Mapping[str, Any]) -> int:
+    """The pairs below which a row of `contrasts` has no verdict; earlier tables do not say it."""
+    needed = row.get("n_needed")
+    return procedure.MIN_SEEDS if needed is None or pd.isna(needed) else int(needed)
+
+
+def most_needed(rows: pd.DataFrame) -> int:
+    """The pairs that every row of `contrasts` needs for a verdict."""
+    return max(map(pairs_needed, rows.to_dict("records")), default=procedure.MIN_SEEDS)
 
 
 def more_seeds(row: Mapping[str, Any]) -> list[str]:

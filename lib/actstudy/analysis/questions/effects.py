@@ -14,7 +14,6 @@ from actstudy.analysis.questions import (
     collapse,
     contrasts,
     factors,
-    procedure,
     reservations,
     spread,
 )
@@ -70,8 +69,8 @@ def of_factor(
     if not pairs:
         return
     values = by_cell(own)
-    looks = procedure.looks_of(settings.looks, contrasts.family_share(plan))
-    verdicts = contrasts.judge(values, pairs, settings, looks, reached)
+    share = contrasts.family_share(plan)
+    verdicts = contrasts.verdicts_of(values, pairs, settings, share, reached)
     seeds = slice(max((verdict.seeds for verdict in verdicts), default=0))
     gains = collapse.gains(values.of_rows(seeds), settings)
     cells = own.groupby(["group", "level"])[["own_group", "own_level", "block", "at"]].first()

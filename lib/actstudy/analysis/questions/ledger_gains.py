@@ -13,9 +13,10 @@ import pandas as pd
 from scipy import special
 
 from actstudy.advice import dead
-from actstudy.analysis.questions.contrasts import family_share
-from actstudy.analysis.questions.power import MIN_SEEDS, contrast_level
-from actstudy.analysis.questions.procedure import looks_of
+from actstudy.analysis.questions import anytime
+from actstudy.analysis.questions.contrasts import family_share, pairs_needed
+from actstudy.analysis.questions.power import contrast_level
+from actstudy.analysis.questions.procedure import ALPHA, looks_of
 from actstudy.analysis.questions.seed_values import Frames
 from actstudy.analysis.questions.stats import Estimate, mean_interval
 from actstudy.contract import errors
@@ -69,15 +70,25 @@ def gain(
             of_pair = (rows["level"] == pair[0]) & (rows["baseline"] == pair[1])
             for row in rows[of_pair & (rows["group"] == group)].to_dict("records"):
                 n = int(row["n"])
-                if n < MIN_SEEDS:
+                needed = pairs_needed(row)
+                if n < needed:
                     few = f"{n} seeds of task {task} have both {level} and {against}"
-                    raise ValueError(f"{few}; it takes {MIN_SEEDS}")
-                looks = looks_of(settings.looks, family_share(plan))
-                alpha = contrast_level(n, len(rows), looks)
-                half = special.stdtrit(n - 1, 1 - alpha / 2) * row["sd"] / math.sqrt(n)
+                    raise ValueError(f"{few}; it takes {needed}")
+                half = half_width(n, row["sd"], len(rows), settings, family_share(plan))
                 mean = sign * settings.sign * row["mean"]
                 return in_units(Estimate(mean, mean - half, mean + half, n), settings)
     raise Absent(f"needs task {task} with a contrast of {level} and {against}")
+
+
+def half_width(n: int, sd: float, family: int, settings: TaskPlan, share: float) -> float:
+    """Half of the interval of a test of a family of contrasts, each with `family`-th of its level.
+
+    share: the part of the 5% that the task has.
+    """
+    if settings.at_any_n:
+        return anytime.half_width(n, sd, math.log(2 * family / (ALPHA * share)))
+    alpha = contrast_level(n, family, looks_of(settings.in_looks, share))
+    return float(special.stdtrit(n - 1, 1 - alpha / 2)) * sd / math.sqrt(n)
 
 
 def mean_gain(gains: pd.Series, settings: TaskPlan, level: float) -> dict[str, Value]:

@@ -55,6 +55,7 @@ class Verdict:
     more_seeds: int | None  # for the margin; None if decided, or above MAX_MORE_SEEDS
     more_seeds_as_seen: int | None  # likewise for a difference of the observed size
     visible: float  # the difference that VISIBLE_SEEDS seeds detect with power POWER
+    n_needed: int = MIN_SEEDS  # pairs below which there is no verdict
 
 
 @dataclass(frozen=True)

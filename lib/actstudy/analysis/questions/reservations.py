@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from actstudy.analysis.questions import collapse, stats
+from actstudy.analysis.questions import anytime, collapse, stats
 from actstudy.analysis.questions.collapse import Gains
 from actstudy.analysis.questions.procedure import Verdict
 
@@ -65,11 +65,18 @@ def diverged(row: Mapping[str, Any]) -> str:
     return f"{' and '.join(texts)}: counted at chance level" if texts else ""
 
 
-def condition(verdict: Verdict, gains: Gains, cell: Cell, opponent: Cell, family: int) -> str:
+def condition(
+    verdict: Verdict,
+    gains: Gains,
+    cell: Cell,
+    opponent: Cell,
+    family: int,
+    at_any_n: bool = False,
+) -> str:
     """What a verdict takes for granted in words, empty if it holds at any risk of collapse.
 
     family: contrasts that share the verdict's spend. The least difference and the largest risk are
-    limits that each fail with probability spend / (2 family).
+    limits that each fail with probability spend / (2 family), at this n or (at_any_n) at all n.
     """
     if verdict.verdict.startswith("equivalent"):
         trains = gains.trains[cell] or gains.trains[opponent]
@@ -79,10 +86,15 @@ def condition(verdict: Verdict, gains: Gains, cell: Cell, opponent: Cell, family
     winner = cell if verdict.verdict == "better" else opponent
     loser = opponent if verdict.verdict == "better" else cell
     level = 1 - verdict.spend / (2 * family)
-    error = verdict.sd / np.sqrt(verdict.n)
-    smallest = abs(verdict.mean) - float(special.stdtrit(verdict.n - 1, level)) * error
     n = int(gains.every[winner].count())
-    risk = collapse.largest_risk(int(gains.collapsed[winner].sum()), n, level)
+    events = int(gains.collapsed[winner].sum())
+    if at_any_n:
+        half = anytime.half_width(verdict.n, verdict.sd, -np.log1p(-level))
+        risk = collapse.largest_risk_at_any_n(events, n, level)
+    else:
+        half = float(special.stdtrit(verdict.n - 1, level)) * verdict.sd / np.sqrt(verdict.n)
+        risk = collapse.largest_risk(events, n, level)
+    smallest = abs(verdict.mean) - half
     loss = float(gains.typical[loser].mean()) - float(gains.chance[winner])
     if collapse.is_better_at_any_risk(smallest, risk, loss):
         return ""

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis.questions import contrasts
+from actstudy.analysis.questions.differences import seed_differences
 from actstudy.analysis.questions.factors import crosses_framework
 from actstudy.analysis.questions.seed_values import Frames, seed_values
 from actstudy.contract.plan import Plan, TaskPlan, group_name
@@ -28,7 +29,7 @@ def activation_contrasts(frames: Frames, plan: Plan) -> tuple[pd.DataFrame, pd.D
     parts = {name: turned_frame(frames[name], plan) for name in ("runs", "predictions")}
     values = seed_values(parts, own)
     table = contrasts.contrasts(parts, own, values)
-    return table, contrasts.seed_differences(table, own, values)
+    return table, seed_differences(table, own, values)
 
 
 def can_turn(plan: Plan) -> bool:

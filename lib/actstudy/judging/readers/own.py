@@ -151,6 +151,8 @@ def sentences(plan: Plan, tasks: list[str], rows: pd.DataFrame) -> list[str]:
         settings: TaskPlan = plan.tasks[task]
         if settings.log_unit:
             assumed.append(f"Of {task} the natural logarithm of {settings.metric} is compared.")
+        if settings.at_any_n:
+            assumed.append(f"The study judges {task} at any number of seeds, as --anytime does.")
         own = rows[rows["task"] == task]
         if len(own) and own["chance"].isna().all():
             assumed.append(

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import optimize
 
+from actstudy.analysis.questions.capital import NOISES, Capital, both, fewest_pairs, of_sums
+from actstudy.analysis.questions.crossing import effect_seen, more_seeds
 from actstudy.analysis.questions.power import VISIBLE_SEEDS, upper_sd
 from actstudy.analysis.questions.procedure import ALPHA, TOO_FEW, UNDECIDED, Verdict, decision
-from actstudy.judging.capital import NOISES, Capital, both, fewest_pairs
-from actstudy.judging.crossing import effect_seen, more_seeds
 
 GRID = 200  # means that an end of an interval is looked for among
 
@@ -95,14 +95,15 @@ def contrast(
     visible = upper_sd(sd, n) * effect_seen(VISIBLE_SEEDS, evidence, noise)
     head = (n, len(x), mean, sd, low, high, 1 - level)
     last = (float(p[-1]), float(p_equivalent[-1])) if len(x) else (np.nan, np.nan)
+    needed = fewest_pairs(evidence, noise)
     rows = np.flatnonzero((p <= level) | (p_equivalent <= level))
     if len(rows):
         row = rows[0]
         word = decision(bool(upward[row]), p[row] <= level, p_equivalent[row] <= level)
-        return Verdict(word, *head, *last, level, int(row) + 1, None, None, visible)
-    word = UNDECIDED if n >= fewest_pairs(evidence, noise) else TOO_FEW
+        return Verdict(word, *head, *last, level, int(row) + 1, None, None, visible, needed)
+    word = UNDECIDED if n >= needed else TOO_FEW
     more = [more_seeds(n, sd, size, evidence, noise) for size in (margin, abs(mean))]
-    return Verdict(word, *head, *last, level, None, more[0], more[1], visible)
+    return Verdict(word, *head, *last, level, None, more[0], more[1], visible, needed)
 
 
 def interval(pairs: np.ndarray, level: float, noise: str) -> tuple[float, float]:
@@ -114,6 +115,26 @@ def interval(pairs: np.ndarray, level: float, noise: str) -> tuple[float, float]
     if len(pairs) < fewest_pairs(evidence, noise):
         return -math.inf, math.inf
     return lower_limit(pairs, evidence, noise), -lower_limit(-pairs, evidence, noise)
+
+
+def half_width(n: int, sd: float, evidence: float) -> float:
+    """Half of the interval that `interval` gives, of n normal differences with this sd.
+
+    evidence: the log capital that refutes a mean. Infinite if none of n seeds' is as large.
+    """
+    if n < fewest_pairs(evidence, "normal"):
+        return math.inf
+    if not sd > 0:
+        return 0.0
+
+    def excess(t: float) -> float:
+        squares = np.array(n - 1 + t * t)  # of differences with sd 1 and mean t / sqrt(n)
+        return float(of_sums(np.array(n), np.array(t * math.sqrt(n)), squares)) - evidence
+
+    largest = 2.0
+    while excess(largest) < 0:
+        largest *= 2
+    return float(optimize.brentq(excess, 0.0, largest)) * sd / math.sqrt(n)
 
 
 def lower_limit(pairs: np.ndarray, evidence: float, noise: str) -> float:
