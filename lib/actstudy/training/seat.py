@@ -30,7 +30,7 @@ def may_take(job: Job, spec: RunSpec) -> bool:
 
 def fits(job: Job, model: nn.Module) -> bool:
     """Whether a job's model is an initialised one but for the values of its tensors."""
-    return _frame(job.model) == _frame(model)
+    return frame(job.model) == frame(model)
 
 
 @torch.no_grad()
@@ -72,7 +72,7 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
     return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
 
-def _frame(model: nn.Module) -> tuple[Any, ...]:
+def frame(model: nn.Module) -> tuple[Any, ...]:
     """What compiled code may hold of a model: its modules, their plain values, tensors' kinds."""
     modules = []
     for module in model.modules():

@@ -5,6 +5,7 @@ Imports no torch before a run needs it.
 
 import contextlib
 import gc
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +43,8 @@ class Warm(contextlib.ExitStack):
             self._gpus = devices.gpus(kind)
             self._device = self.enter_context(devices.lease(kind, slots, stopping))
         elif self._device.type == "cuda":
-            devices.check_answers(self._gpus)
+            own = os.environ["CUDA_VISIBLE_DEVICES"]  # answers perhaps in another process
+            devices.check_answers([name for name in self._gpus if name != own] + [own])
         return self._device
 
     def data(self, folder: Path) -> "Prepared":
