@@ -76,8 +76,7 @@ def test_a_run_in_another_ones_tensors_has_its_own_bits(tmp_path, there, uncompi
     """Seeds, rates and inits of one cell in any order: weights, curves, health, predictions."""
     specs = [
         compiled(task, seed=0),
-        compiled(task, seed=1),
-        compiled(task, seed=2, lr=0.02),
+        compiled(task, seed=1, lr=0.02),
         compiled(task, seed=0, init="orthogonal"),
         compiled(task, "relu"),
     ]
@@ -89,7 +88,7 @@ def test_a_run_in_another_ones_tensors_has_its_own_bits(tmp_path, there, uncompi
         for folder in expected:
             assert run_row(folder)["status"] == "completed"
             assert same_tables(folder, tmp_path / name / folder.name)
-    assert taken == [1, 2, 0, 2, 1, 0]
+    assert taken == [1, 0, 1, 0]
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
