@@ -399,7 +399,7 @@ def test_recorded_moments_of_another_run_are_gone(tmp_path, data_folder, taken, 
 def test_runs_that_resume_diverge_or_fail_do_not_touch_the_next(tmp_path, taken, monkeypatch):
     """A job of its own for one with a checkpoint of another process, and after one that failed."""
     specs = [small("cls", "gelu", seed, precision="bf16", **WARM) for seed in range(6)]
-    specs[2] = dataclasses.replace(specs[2], lr=1e30, clip=None)
+    specs[2] = dataclasses.replace(specs[2], lr=1e30)
     data = tmp_path / "data" / data_name(specs[0])
     prepared.prepare(data.name, data)
     runs = folders(specs, tmp_path / "warm")
