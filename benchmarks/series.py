@@ -107,7 +107,8 @@ def trained_by_hand(
         command = [sys.executable, "-m", "actstudy", "series", "--members", text, *words]
         subprocess.run(command, check=True, env=environment)
     wall = time.perf_counter() - began
-    rows = [store.summary_row(folder / run_id(run)) for members in jobs for run in members]
+    runs = itertools.chain(*jobs)
+    rows = [store.summary_row(folder / run_id(run)) for run in runs]
     if failed := [row["reason"] for row in rows if row["status"] != "completed"]:
         raise SystemExit(f"not completed: {failed[0]}")
     return wall, pd.DataFrame(rows)

@@ -340,7 +340,7 @@ CELLS = [
 
 
 @pytest.fixture
-def taken(monkeypatch):
+def seated(monkeypatch):
     """The seeds of runs that a job takes over."""
     seeds = []
     real = seat.reseat
@@ -368,14 +368,14 @@ def in_a_process(specs, root, data):
 
 @pytest.mark.parametrize(("task", "fields"), CELLS, ids=[task for task, _ in CELLS])
 def test_a_run_in_the_graphs_of_another_has_the_bits_of_a_fresh_process(
-    tmp_path, taken, task, fields
+    tmp_path, seated, task, fields
 ):
     """Three seeds of a cell in one process, and in the other order: weights and all tables."""
     specs = [small(task, "gelu", seed, **WARM, **fields) for seed in range(3)]
     prepared.prepare(data_name(specs[0]), tmp_path / "data" / data_name(specs[0]))
     for name, members in (("ab", specs), ("ba", specs[::-1])):
         assert complete_each(folders(members, tmp_path / name), gpu(), tmp_path / "data") == 0
-    assert taken == [1, 2, 1, 0]
+    assert seated == [1, 2, 1, 0]
     for spec in specs:
         (alone,) = in_a_process([spec], tmp_path / "alone", tmp_path / "data")
         for name in ("ab", "ba"):
@@ -387,16 +387,16 @@ def test_a_run_in_the_graphs_of_another_has_the_bits_of_a_fresh_process(
 
 
 @pytest.mark.parametrize("fields", OPTIMIZERS, ids=lambda fields: fields["optimizer"])
-def test_recorded_moments_of_another_run_are_gone(tmp_path, data_folder, taken, fields):
+def test_recorded_moments_of_another_run_are_gone(tmp_path, data_folder, seated, fields):
     specs = [recorded(seed=seed, **fields) for seed in range(2)]
     assert complete_each(folders(specs, tmp_path / "warm"), gpu(), data_folder.parent) == 0
-    assert taken == [1]
+    assert seated == [1]
     for folder, spec in folders(specs, tmp_path / "alone").items():
         run(spec, folder, data_folder, gpu())
         assert same_tables(folder, tmp_path / "warm" / folder.name)
 
 
-def test_runs_that_resume_diverge_or_fail_do_not_touch_the_next(tmp_path, taken, monkeypatch):
+def test_runs_that_resume_diverge_or_fail_do_not_touch_the_next(tmp_path, seated, monkeypatch):
     """A job of its own for one with a checkpoint of another process, and after one that failed."""
     specs = [small("cls", "gelu", seed, precision="bf16", **WARM) for seed in range(6)]
     specs[2] = dataclasses.replace(specs[2], lr=1e30)
@@ -416,7 +416,7 @@ def test_runs_that_resume_diverge_or_fail_do_not_touch_the_next(tmp_path, taken,
     with monkeypatch.context() as patch:
         patch.setattr(seat, "reseat", reseat)
         assert complete_each(runs, gpu(), data.parent) == 0
-    assert taken == [2, 3]
+    assert seated == [2, 3]
     statuses = [store.summary_row(folder)["status"] for folder in runs]
     assert statuses == ["completed"] * 2 + ["diverged", "completed", "out_of_memory", "completed"]
     assert run_row(resumed)["n_resumes"] == 1

@@ -83,26 +83,28 @@ def compiled_runs(seeds, activations=("relu", "gelu", "tanh", "silu", "prelu")):
 
 def test_compiled_runs_of_equal_code_follow_each_other():
     cut = series.series(compiled_runs(3, ("relu", "gelu")), 4, 1)
-    names = [[(spec.activation, spec.seed) for spec in members] for members in cut.values()]
-    first = [("relu", 0), ("relu", 1), ("relu", 2), ("gelu", 0)]
-    assert names == [first, [("gelu", 1), ("gelu", 2)]]
+    assert list(map(len, cut.values())) == [4, 2]
+    names = [(spec.activation, spec.seed) for spec in itertools.chain(*cut.values())]
+    assert names == list(itertools.product(["relu", "gelu"], range(3)))
 
 
 def test_on_a_gpu_jobs_are_whole_codes_and_no_slot_waits_long():
     runs = compiled_runs(8)
-    assert sizes(runs, "auto", 1, on_gpu=True) == [16, 16, 8]
+    assert sizes(runs, "auto", 1, on_gpu=True) == [40]
+    assert sizes(runs + compiled_runs(9), "auto", 1, on_gpu=True) == [40, 40, 5]
     assert sizes(runs, "auto", 2, on_gpu=True) == [8, 8, 4, 4, 4, 4, 4, 2]  # then 2 alone
     of_eight = sizes(runs, "auto", 8, on_gpu=True)
     assert max(of_eight) == series.MIN_AUTO_GPU
     assert len(of_eight) >= 8
     assert sizes(compiled_runs(3), "auto", 16, on_gpu=True) == []
     assert sizes(runs, 1, 1, on_gpu=True) == []
-    assert sizes(compiled_runs(20, ["relu"]), "auto", 1, on_gpu=True) == [10, 10]
+    assert sizes(compiled_runs(20, ["relu"]), "auto", 1, on_gpu=True) == [20]
+    assert sizes(compiled_runs(50, ["relu"]), "auto", 1, on_gpu=True) == [25, 25]
 
 
 @pytest.mark.parametrize(
     ("device", "local", "slots", "expected"),
-    [("cuda", True, 1, [16, 4]), ("auto", True, None, []), ("cuda", False, 1, [])],
+    [("cuda", True, 1, [20]), ("auto", True, None, []), ("cuda", False, 1, [])],
 )
 def test_auto_on_a_gpu_needs_to_know_its_slots(tmp_path, device, local, slots, expected):
     (tmp_path / "compiled.yaml").write_text(

@@ -36,7 +36,7 @@ def uncompiled(monkeypatch):
 
 
 @pytest.fixture
-def taken(monkeypatch):
+def seated(monkeypatch):
     """The seeds of runs that a job takes over."""
     seeds = []
     real = seat.reseat
@@ -72,7 +72,7 @@ def alone(specs, root, data):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_run_in_another_ones_tensors_has_its_own_bits(tmp_path, there, uncompiled, taken, task):
+def test_a_run_in_another_ones_tensors_has_its_own_bits(tmp_path, there, uncompiled, seated, task):
     """Seeds, rates and inits of one cell in any order: weights, curves, health, predictions."""
     specs = [
         compiled(task, seed=0),
@@ -82,18 +82,18 @@ def test_a_run_in_another_ones_tensors_has_its_own_bits(tmp_path, there, uncompi
     ]
     data = there(specs[0])
     expected = alone(specs, tmp_path / "alone", data)
-    assert taken == []
+    assert seated == []
     for name, members in (("ab", specs), ("ba", specs[::-1])):
         assert complete_each(folders(members, tmp_path / name), quiet(), data) == 0
         for folder in expected:
             assert run_row(folder)["status"] == "completed"
             assert same_tables(folder, tmp_path / name / folder.name)
-    assert taken == [1, 0, 1, 0]
+    assert seated == [1, 0, 1, 0]
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 def test_compiled_code_serves_the_next_run_with_the_bits_of_a_fresh_process(
-    tmp_path, there, monkeypatch, taken
+    tmp_path, there, monkeypatch, seated
 ):
     """No further code is compiled for another seed."""
     monkeypatch.setattr("torch._inductor.config.compile_threads", 1)  # no further processes
@@ -102,7 +102,7 @@ def test_compiled_code_serves_the_next_run_with_the_bits_of_a_fresh_process(
     data = there(specs[0])
     runs = folders(specs, tmp_path / "warm")
     assert complete_each(runs, quiet(), data) == 0
-    assert taken == [3]
+    assert seated == [3]
     first, second = map(run_row, runs)
     assert first["compile_seconds"] > second["compile_seconds"] == 0
     words = ["--device", "cpu", "--probe_every", "5", "--quiet", "--data_dir", str(data)]
@@ -125,17 +125,17 @@ def test_compiled_code_serves_the_next_run_with_the_bits_of_a_fresh_process(
     ],
     ids=str,
 )
-def test_whatever_the_optimizer_keeps(tmp_path, there, uncompiled, taken, fields):
+def test_whatever_the_optimizer_keeps(tmp_path, there, uncompiled, seated, fields):
     task = "vision" if "model" in fields else "mlp"
     specs = [compiled(task, seed=seed, **fields) for seed in (0, 1)]
     data = there(specs[0])
     assert complete_each(folders(specs, tmp_path / "warm"), quiet(), data) == 0
-    assert taken == [1]
+    assert seated == [1]
     for folder in alone(specs, tmp_path / "alone", data):
         assert same_tables(folder, tmp_path / "warm" / folder.name)
 
 
-def test_a_run_after_one_that_diverged_finds_none_of_it(tmp_path, there, uncompiled, taken):
+def test_a_run_after_one_that_diverged_finds_none_of_it(tmp_path, there, uncompiled, seated):
     specs = [
         compiled(**BUFFERS),
         compiled(seed=1, lr=1e30, **BUFFERS),
@@ -144,14 +144,14 @@ def test_a_run_after_one_that_diverged_finds_none_of_it(tmp_path, there, uncompi
     data = there(specs[0])
     runs = folders(specs, tmp_path / "warm")
     assert complete_each(runs, quiet(), data) == 0
-    assert taken == [1, 2]
+    assert seated == [1, 2]
     statuses = [store.summary_row(folder)["status"] for folder in runs]
     assert statuses == ["completed", "diverged", "completed"]
     for folder in alone(specs, tmp_path / "alone", data):
         assert same_tables(folder, tmp_path / "warm" / folder.name)
 
 
-def test_a_run_that_failed_leaves_no_job(tmp_path, data_folder, uncompiled, taken, monkeypatch):
+def test_a_run_that_failed_leaves_no_job(tmp_path, data_folder, uncompiled, seated, monkeypatch):
     specs = [compiled(seed=seed) for seed in range(4)]
     real = training_run.fit
 
@@ -166,13 +166,13 @@ def test_a_run_that_failed_leaves_no_job(tmp_path, data_folder, uncompiled, take
         assert complete_each(runs, quiet(), data_folder.parent) == 0
     statuses = [store.summary_row(folder)["status"] for folder in runs]
     assert statuses == ["completed", "failed", "completed", "completed"]
-    assert taken == [1, 3]
+    assert seated == [1, 3]
     for folder in alone(specs[2:], tmp_path / "alone", data_folder.parent):
         assert same_tables(folder, tmp_path / "warm" / folder.name)
 
 
 def test_a_run_with_a_checkpoint_resumes_in_a_job_of_its_own(
-    tmp_path, data_folder, uncompiled, taken
+    tmp_path, data_folder, uncompiled, seated
 ):
     specs = [compiled(seed=seed, steps=9) for seed in range(3)]
     runs = folders(specs, tmp_path / "warm")
@@ -181,7 +181,7 @@ def test_a_run_with_a_checkpoint_resumes_in_a_job_of_its_own(
     with pytest.raises(outcome.Interrupted):
         training_run.train({second: specs[1]}, second / "checkpoints", data_folder, stopping)
     assert complete_each(runs, quiet(), data_folder.parent) == 0
-    assert taken == [2]
+    assert seated == [2]
     assert run_row(second)["n_resumes"] == 1
     for folder in alone(specs, tmp_path / "alone", data_folder.parent):
         assert same_tables(folder, tmp_path / "warm" / folder.name)

@@ -14,7 +14,7 @@ from actstudy.study.planning import Study
 AUTO_SHARE = 2  # a job takes at most this part of what remains for a core or slot: a half
 MAX_AUTO = 8  # runs of a job
 # On a GPU a process takes longer to start and to compile than many a run to train.
-MAX_AUTO_GPU = 16
+MAX_AUTO_GPU = 40
 MIN_AUTO_GPU = 4  # if there are as many for each slot
 # field -> neutral value: fields that no compiled or recorded code holds
 NOT_OF_CODE: dict[str, Any] = {"seed": 0, "init": "auto", "init_args": {}, "lr": 1.0}
