@@ -91,7 +91,7 @@ def test_compiled_runs_of_equal_code_follow_each_other():
 def test_on_a_gpu_jobs_are_whole_codes_and_no_slot_waits_long():
     runs = compiled_runs(8)
     assert sizes(runs, "auto", 1, on_gpu=True) == [40]
-    assert sizes(runs + compiled_runs(9), "auto", 1, on_gpu=True) == [40, 40, 5]
+    assert sizes(compiled_runs(17), "auto", 1, on_gpu=True) == [34, 34, 17]
     assert sizes(runs, "auto", 2, on_gpu=True) == [8, 8, 4, 4, 4, 4, 4, 2]  # then 2 alone
     of_eight = sizes(runs, "auto", 8, on_gpu=True)
     assert max(of_eight) == series.MIN_AUTO_GPU
