@@ -332,8 +332,8 @@ def test_of_64_runs_one_that_diverges_disturbs_none(tmp_path):
 WARM = {"engine": "compiled", "strict": True, "steps": 12}
 CELLS = [
     ("vision", {"precision": "bf16", "augment": "crop_flip"}),
-    ("cls", {"precision": "bf16"}),
-    ("lm", {"precision": "bf16"}),
+    ("cls", {"precision": "bf16", "width": 64}),
+    ("lm", {"precision": "bf16", "width": 64}),
     ("contrastive", {"precision": "bf16"}),
     ("mlp", {"precision": "fp16", "dropout": 0.1}),
 ]
@@ -357,13 +357,15 @@ def folders(specs, root):
     return {root / run_id(spec): spec for spec in specs}
 
 
-def in_a_process(specs, root, data):
-    """The folders of runs that a fresh process trains one after another."""
-    members = packs.to_json(specs)
-    words = ["--device", "cuda", "--probe_every", "5", "--quiet", "--data_dir", str(data)]
-    command = [sys.executable, "-m", "actstudy", "series", "--members", members, *words]
-    subprocess.run([*command, "--log_dir", str(root)], check=True)
-    return list(folders(specs, root))
+def each_in_a_process(specs, root, data):
+    """Train runs at the same time, each in a fresh process, all on one GPU."""
+    words = ["--device", "cuda", "--slots_per_gpu", str(len(specs)), "--probe_every", "5"]
+    words += ["--quiet", "--data_dir", str(data), "--log_dir", str(root)]
+    processes = []
+    for spec in specs:
+        command = [sys.executable, "-m", "actstudy", "series", "--members", packs.to_json([spec])]
+        processes.append(subprocess.Popen([*command, *words]))
+    assert [process.wait() for process in processes] == [0] * len(specs)
 
 
 @pytest.mark.parametrize(("task", "fields"), CELLS, ids=[task for task, _ in CELLS])
@@ -376,14 +378,14 @@ def test_a_run_in_the_graphs_of_another_has_the_bits_of_a_fresh_process(
     for name, members in (("ab", specs), ("ba", specs[::-1])):
         assert complete_each(folders(members, tmp_path / name), gpu(), tmp_path / "data") == 0
     assert seated == [1, 2, 1, 0]
-    for spec in specs:
-        (alone,) = in_a_process([spec], tmp_path / "alone", tmp_path / "data")
+    each_in_a_process(specs, tmp_path / "alone", tmp_path / "data")
+    for folder in folders(specs, tmp_path / "alone"):
         for name in ("ab", "ba"):
-            assert weights(tmp_path / name / alone.name) == weights(alone)
-            assert same_tables(tmp_path / name / alone.name, alone)
+            assert weights(tmp_path / name / folder.name) == weights(folder), (name, folder.name)
+            assert same_tables(tmp_path / name / folder.name, folder), (name, folder.name)
     rows = [run_row(folder) for folder in folders(specs, tmp_path / "ab")]
-    assert rows[0]["compile_seconds"] > 10 * rows[1]["compile_seconds"]
-    assert {row["peak_memory_bytes"] for row in rows[1:]} == {rows[1]["peak_memory_bytes"]}
+    assert [row["compile_seconds"] > 0 for row in rows] == [True, False, False]
+    assert all(row["peak_memory_bytes"] for row in rows)
 
 
 @pytest.mark.parametrize("fields", OPTIMIZERS, ids=lambda fields: fields["optimizer"])
