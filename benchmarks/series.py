@@ -83,14 +83,14 @@ def trained(text: str, size: str, data: Path) -> dict[str, float]:
     }
 
 
-def shortened(file: Path, seeds: int, activations: int) -> str:
-    """The text of a study of few short runs of the tasks in SHORT."""
+def shortened(file: Path, chosen: list[str], seeds: int, activations: int) -> str:
+    """The text of a study of few short runs of some tasks."""
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     names = content["axes"]["activation"]
     content["axes"]["activation"] = names[1 : 1 + activations]  # from the baseline on
     tasks = {}
-    for task, fields in SHORT.items():
-        tasks[task] = {**content["tasks"][task], **SHORTER, **fields}
+    for task in chosen:
+        tasks[task] = {**content["tasks"][task], **SHORTER, **SHORT[task]}
         tasks[task].pop("targets", None)
     return yaml.safe_dump({**content, "seeds": seeds, "tasks": tasks})
 
@@ -119,7 +119,7 @@ def compiled(text: str, root: Path, device: str) -> pd.DataFrame:
     (root / STUDY).write_text(text, encoding="utf-8")
     runs = [run.spec for run in planning.load(root / STUDY).possible]
     rows = []
-    for task in SHORT:
+    for task in dict.fromkeys(run.task for run in runs):
         specs = series.by_code([run for run in runs if run.task == task])
         prepared(data_name(specs[0]), root / "data" / data_name(specs[0]))
         ways = {"together": [specs], "alone": [[run] for run in specs]}
@@ -143,11 +143,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--activations", type=int, default=2, help="of compiled runs")
+    compiled_only = parser.add_argument_group("compiled runs")
+    compiled_only.add_argument("--tasks", nargs="+", choices=SHORT, default=list(SHORT))
+    compiled_only.add_argument("--activations", type=int, default=2)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     if arguments.device == "cuda":
-        text = shortened(arguments.study, arguments.seeds, arguments.activations)
+        few = (arguments.tasks, arguments.seeds, arguments.activations)
+        text = shortened(arguments.study, *few)
         with tempfile.TemporaryDirectory() as name:
             frame = compiled(text, Path(name), arguments.device)
         file = "series_gpu.parquet"
