@@ -83,13 +83,13 @@ def trained(text: str, size: str, data: Path) -> dict[str, float]:
     }
 
 
-def shortened(file: Path, chosen: list[str], seeds: int, activations: int) -> str:
+def shortened(file: Path, names_of_tasks: list[str], seeds: int, activations: int) -> str:
     """The text of a study of few short runs of some tasks."""
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     names = content["axes"]["activation"]
     content["axes"]["activation"] = names[1 : 1 + activations]  # from the baseline on
     tasks = {}
-    for task in chosen:
+    for task in names_of_tasks:
         tasks[task] = {**content["tasks"][task], **SHORTER, **SHORT[task]}
         tasks[task].pop("targets", None)
     return yaml.safe_dump({**content, "seeds": seeds, "tasks": tasks})
