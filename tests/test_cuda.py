@@ -6,6 +6,8 @@ Skipped where there is none.
 import dataclasses
 import gc
 import json
+import subprocess
+import sys
 import weakref
 
 import pytest
@@ -27,14 +29,16 @@ from runs import (
 )
 
 from actstudy.contract import store
-from actstudy.contract.spec import data_name
+from actstudy.contract.spec import data_name, run_id
 from actstudy.data import prepared
 from actstudy.health import Monitor
 from actstudy.losses import ContrastiveLoss
 from actstudy.nets.towers import Embedded
+from actstudy.study import packs
 from actstudy.tasks import contrastive, retrieval
-from actstudy.training import devices, outcome
+from actstudy.training import devices, outcome, seat
 from actstudy.training.cuda_graphs import Replay
+from actstudy.training.in_turn import complete_each
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 OPTIMIZERS = [
@@ -377,3 +381,103 @@ def test_of_64_runs_one_that_diverges_disturbs_none(tmp_path):
         for i, (one, other) in enumerate(zip(calm, wild, strict=True))
         if i != 5
     )
+
+
+WARM = {"engine": "compiled", "strict": True, "steps": 12}
+CELLS = [
+    ("vision", {"precision": "bf16", "augment": "crop_flip"}),
+    ("cls", {"precision": "bf16", "width": 64}),
+    ("lm", {"precision": "bf16", "width": 64}),
+    ("contrastive", {"precision": "bf16"}),
+    ("mlp", {"precision": "fp16", "dropout": 0.1}),
+]
+
+
+@pytest.fixture
+def seated(monkeypatch):
+    """The seeds of runs that a job takes over."""
+    seeds = []
+    real = seat.reseat
+
+    def reseat(job, model, specs, logs):
+        seeds.append(specs[0].seed)
+        return real(job, model, specs, logs)
+
+    monkeypatch.setattr(seat, "reseat", reseat)
+    return seeds
+
+
+def folders(specs, root):
+    return {root / run_id(spec): spec for spec in specs}
+
+
+def each_in_a_process(specs, root, data):
+    """Train runs at the same time, each in a fresh process, all on one GPU."""
+    words = ["--device", "cuda", "--slots_per_gpu", str(len(specs)), "--probe_every", "5"]
+    words += ["--quiet", "--data_dir", str(data), "--log_dir", str(root)]
+    processes = []
+    for spec in specs:
+        command = [sys.executable, "-m", "actstudy", "series", "--members", packs.to_json([spec])]
+        processes.append(subprocess.Popen([*command, *words]))
+    assert [process.wait() for process in processes] == [0] * len(specs)
+
+
+@pytest.mark.parametrize(("task", "fields"), CELLS, ids=[task for task, _ in CELLS])
+def test_a_run_in_the_graphs_of_another_has_the_bits_of_a_fresh_process(
+    tmp_path, seated, task, fields
+):
+    """Three seeds of a cell in one process, and in the other order: weights and all tables."""
+    specs = [small(task, "gelu", seed, **WARM, **fields) for seed in range(3)]
+    prepared.prepare(data_name(specs[0]), tmp_path / "data" / data_name(specs[0]))
+    for name, members in (("ab", specs), ("ba", specs[::-1])):
+        assert complete_each(folders(members, tmp_path / name), gpu(), tmp_path / "data") == 0
+    assert seated == [1, 2, 1, 0]
+    each_in_a_process(specs, tmp_path / "alone", tmp_path / "data")
+    for folder in folders(specs, tmp_path / "alone"):
+        for name in ("ab", "ba"):
+            assert weights(tmp_path / name / folder.name) == weights(folder), (name, folder.name)
+            assert same_tables(tmp_path / name / folder.name, folder), (name, folder.name)
+    rows = [run_row(folder) for folder in folders(specs, tmp_path / "ab")]
+    assert [row["compile_seconds"] > 0 for row in rows] == [True, False, False]
+    assert all(row["peak_memory_bytes"] for row in rows)
+
+
+@pytest.mark.parametrize("fields", OPTIMIZERS, ids=lambda fields: fields["optimizer"])
+def test_recorded_moments_of_another_run_are_gone(tmp_path, data_folder, seated, fields):
+    specs = [recorded(seed=seed, **fields) for seed in range(2)]
+    assert complete_each(folders(specs, tmp_path / "warm"), gpu(), data_folder.parent) == 0
+    assert seated == [1]
+    for folder, spec in folders(specs, tmp_path / "alone").items():
+        run(spec, folder, data_folder, gpu())
+        assert same_tables(folder, tmp_path / "warm" / folder.name)
+
+
+def test_runs_that_resume_diverge_or_fail_do_not_touch_the_next(tmp_path, seated, monkeypatch):
+    """A job of its own for one with a checkpoint of another process, and after one that failed."""
+    specs = [small("cls", "gelu", seed, precision="bf16", **WARM) for seed in range(6)]
+    specs[2] = dataclasses.replace(specs[2], lr=1e30)
+    data = tmp_path / "data" / data_name(specs[0])
+    prepared.prepare(data.name, data)
+    runs = folders(specs, tmp_path / "warm")
+    resumed, failing = (list(runs)[place] for place in (1, 4))
+    with pytest.raises(outcome.Interrupted):
+        run(specs[1], resumed, data, gpu(stopping=stop_after(5)))
+    real = seat.reseat
+
+    def reseat(job, model, specs, logs):
+        if specs[0].seed == 4:
+            raise torch.cuda.OutOfMemoryError("planted")
+        return real(job, model, specs, logs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(seat, "reseat", reseat)
+        assert complete_each(runs, gpu(), data.parent) == 0
+    assert seated == [2, 3]
+    statuses = [store.summary_row(folder)["status"] for folder in runs]
+    assert statuses == ["completed"] * 2 + ["diverged", "completed", "out_of_memory", "completed"]
+    assert run_row(resumed)["n_resumes"] == 1
+    for folder, spec in folders(specs, tmp_path / "alone").items():
+        if spec.seed != 4:
+            run(spec, folder, data, gpu())
+            assert same_tables(folder, tmp_path / "warm" / folder.name), spec.seed
+    assert store.summary_row(failing)["reason"].startswith("task cls")

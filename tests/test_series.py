@@ -33,8 +33,9 @@ def runs_of(specs):
     return [PlannedRun(spec, "gelu", "gelu", {}) for spec in specs]
 
 
-def sizes(runs, runs_per_job, cores=2):
-    return [len(members) for members in series.series(runs, runs_per_job, cores).values()]
+def sizes(runs, runs_per_job, cores=2, on_gpu=False):
+    cut = series.series(runs, runs_per_job, cores, on_gpu)
+    return [len(members) for members in cut.values()]
 
 
 TWO_TASKS = """
@@ -62,7 +63,6 @@ def test_every_run_is_in_one_job_in_order_of_training(tmp_path):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"engine": "compiled"},
         {"engine": "pack"},
         {"framework": "keras-jax"},
         {"code": {"mine.py": "0"}},
@@ -73,6 +73,48 @@ def test_what_lasts_in_a_process_keeps_a_run_alone(fields):
     specs = [tiny(seed=seed) for seed in range(4)]
     assert sizes(runs_of(specs), 4) == [4]
     assert sizes(runs_of([dataclasses.replace(spec, **fields) for spec in specs]), 4) == []
+
+
+def compiled_runs(seeds, activations=("relu", "gelu", "tanh", "silu", "prelu")):
+    """Runs in order of training: seed by seed over all activations."""
+    names = itertools.product(range(seeds), activations)
+    return runs_of([tiny(name, seed, engine="compiled") for seed, name in names])
+
+
+def test_compiled_runs_of_equal_code_follow_each_other():
+    cut = series.series(compiled_runs(3, ("relu", "gelu")), 4, 1)
+    assert list(map(len, cut.values())) == [4, 2]
+    names = [(spec.activation, spec.seed) for spec in itertools.chain(*cut.values())]
+    assert names == list(itertools.product(["relu", "gelu"], range(3)))
+
+
+def test_on_a_gpu_jobs_are_whole_codes_and_no_slot_waits_long():
+    runs = compiled_runs(8)
+    assert sizes(runs, "auto", 1, on_gpu=True) == [40]
+    assert sizes(compiled_runs(17), "auto", 1, on_gpu=True) == [34, 34, 17]
+    assert sizes(runs, "auto", 2, on_gpu=True) == [8, 8, 4, 4, 4, 4, 4, 2]  # then 2 alone
+    of_eight = sizes(runs, "auto", 8, on_gpu=True)
+    assert max(of_eight) == series.MIN_AUTO_GPU
+    assert len(of_eight) >= 8
+    assert sizes(compiled_runs(3), "auto", 16, on_gpu=True) == []
+    assert sizes(runs, 1, 1, on_gpu=True) == []
+    assert sizes(compiled_runs(20, ["relu"]), "auto", 1, on_gpu=True) == [20]
+    assert sizes(compiled_runs(50, ["relu"]), "auto", 1, on_gpu=True) == [25, 25]
+
+
+@pytest.mark.parametrize(
+    ("device", "local", "slots", "expected"),
+    [("cuda", True, 1, [20]), ("auto", True, None, []), ("cuda", False, 1, [])],
+)
+def test_auto_on_a_gpu_needs_to_know_its_slots(tmp_path, device, local, slots, expected):
+    (tmp_path / "compiled.yaml").write_text(
+        "axes: {activation: [relu, gelu, tanh, silu, elu]}\n"
+        "tasks: {mlp: {seeds: 4, engine: compiled}}\n"
+    )
+    study = planning.load(tmp_path / "compiled.yaml")
+    priorities = {run.id: -place for place, run in enumerate(study.possible)}
+    cut = series.of_study(study, device, local, slots, priorities)
+    assert [len(members) for members in cut.values()] == expected
 
 
 def test_runs_of_a_job_set_a_process_alike():

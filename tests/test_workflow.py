@@ -277,9 +277,10 @@ def test_gpus_asked_for_and_gpus_there(project):
     whole = path.read_text()
     path.write_text(f'{whole}\n\ndef gpus():\n    return ["0"]\n')
     new = ["-n", "--quiet", "host", "--forcerun", "train", "--resources"]
-    many = project.snakemake(*new, "gpu=3")
-    no_gpu = project.snakemake(*new, "gpu=0")
-    slots = ["gpu=3", "--config", "slots_per_gpu=4"]
+    alone = ["--config", "runs_per_job=1"]
+    many = project.snakemake(*new, "gpu=3", *alone)
+    no_gpu = project.snakemake(*new, "gpu=0", *alone)
+    slots = ["gpu=3", *alone, "slots_per_gpu=4"]
     shared = project.snakemake("-p", *new, *slots)
     limit = project.snakemake("--touch", "--forcerun", "train", "--resources", *slots)
     path.write_text(whole)

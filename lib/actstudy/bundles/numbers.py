@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from actstudy.analysis import tables
 from actstudy.analysis.questions import contrasts, stats
+from actstudy.analysis.questions.differences import CONTRAST
 from actstudy.contract.schema import CELL, OTHER_DATA, SCHEMAS, UNREAD
 from actstudy.judging.scores import EXACT
 
@@ -107,10 +108,10 @@ def faults_of_cells(runs: pd.DataFrame, cells: pd.DataFrame) -> Iterator[str]:
 def faults_of_contrasts(frame: pd.DataFrame, differences: pd.DataFrame) -> Iterator[str]:
     """Contrasts with the baseline whose n or mean are not those of their seeds' differences."""
     typical = differences[differences["is_typical"].astype(bool)]
-    groups = typical.groupby(contrasts.CONTRAST, sort=False)["difference"]
+    groups = typical.groupby(CONTRAST, sort=False)["difference"]
     expected = {key: (len(part), part.mean()) for key, part in groups}
     for row in contrasts.primary(frame).to_dict("records"):
-        n, mean = expected.get(tuple(row[key] for key in contrasts.CONTRAST), (0, np.nan))
+        n, mean = expected.get(tuple(row[key] for key in CONTRAST), (0, np.nan))
         if row["n"] != n or not is_close(mean, row["mean"]):
             name = ", ".join(filter(None, (row[key] for key in CELL)))
             yield (

@@ -4,7 +4,7 @@ import importlib
 import json
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +190,7 @@ class Prepared:
     manifest: dict[str, Any]
     arrays: dict[str, np.ndarray]
     sha256: str
+    _on: dict[Any, dict[str, Tensor]] = field(default_factory=dict, init=False, repr=False)
 
     def n(self, split: str) -> int:
         """Number of examples of a split."""
@@ -201,6 +202,8 @@ class Prepared:
         x is uint8, float32, or int32 tokens. Numbers that a regression predicts are standardised
         by train: y (N,) float32, with `label`, as they are, and `scale`, mean and sd, in float64.
         """
+        if (device, split) in self._on:
+            return dict(self._on[device, split])
         prefix = f"{split}_"
         tensors = {}
         for name, array in self.arrays.items():
@@ -208,7 +211,8 @@ class Prepared:
                 tensors[name.removeprefix(prefix)] = torch.from_numpy(array).to(device)
         if "target_mean" in self.manifest:
             tensors |= self._standardised(tensors["y"])
-        return tensors
+        self._on[device, split] = tensors
+        return dict(tensors)
 
     def _standardised(self, label: Tensor) -> dict[str, Tensor]:
         """The parts y, label and scale of a split whose labels (N,) are numbers."""

@@ -166,7 +166,7 @@ def plan_jobs(
         own_tasks=shlex.join(own_tasks_flag(tasks.values())),
         specs=specs,
         packs=packs_of(study),
-        series=series.of_study(study, device, local, priorities),
+        series=series.of_study(study, device, local, slots, priorities),
         device=device,
         host_flags=_host_flags(study),
         modules=shlex.join(modules_flag(study)),

@@ -1,32 +1,47 @@
 """Series: runs that one job trains one after another, each as if it had a process of its own."""
 
+import dataclasses
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from actstudy.contract import host
-from actstudy.contract.spec import RunSpec
+from actstudy.contract.spec import RunSpec, canonical
 from actstudy.study import packs
 from actstudy.study.grid import PlannedRun
 from actstudy.study.planning import Study
 
-AUTO_SHARE = 2  # a job takes at most this part of what remains for a core: a half
+AUTO_SHARE = 2  # a job takes at most this part of what remains for a core or slot: a half
 MAX_AUTO = 8  # runs of a job
+# On a GPU a process takes longer to start and to compile than many a run to train.
+MAX_AUTO_GPU = 40
+MIN_AUTO_GPU = 4  # if there are as many for each slot
+# field -> neutral value: fields that no compiled or recorded code holds
+NOT_OF_CODE: dict[str, Any] = {"seed": 0, "init": "auto", "init_args": {}, "lr": 1.0}
 
 
 def may_share(spec: RunSpec) -> bool:
-    """Whether a run's process may train others: nothing that lasts is compiled or someone's own."""
-    return spec.engine == "eager" and spec.framework == "torch" and not spec.code
+    """Whether a run's process may train others: it is torch's alone, and none of someone's own."""
+    return spec.engine != "pack" and spec.framework == "torch" and not spec.code
+
+
+def code_of(spec: RunSpec) -> str:
+    """What decides a run's compiled code, as JSON: runs of equal code differ in tensors alone."""
+    return canonical(dataclasses.replace(spec, **NOT_OF_CODE))
 
 
 def of_study(
-    study: Study, device: str, local: bool, priorities: Mapping[str, int]
+    study: Study, device: str, local: bool, slots: int | None, priorities: Mapping[str, int]
 ) -> dict[str, list[RunSpec]]:
     """All series of a study by name, filled look by look in the order of training.
 
+    device: `--device` of training; slots: jobs that may use GPUs at a time, None if not known.
     Which reported runs a task with chosen rates will train is not known before: these are alone.
     """
+    on_gpu = device != "cpu"
     runs_per_job = study.runs_per_job
-    if runs_per_job == "auto" and (device != "cpu" or not local):
+    places = slots if on_gpu else host.cores()
+    if runs_per_job == "auto" and not (local and places):
         runs_per_job = 1
     members_by_name = dict[str, list[RunSpec]]()
     stages = [study.tuning]
@@ -34,26 +49,29 @@ def of_study(
         stages.append([run for run in stage if run.task not in study.with_rates])
     for runs in stages:
         ordered = sorted(runs, key=lambda run: -priorities[run.id])
-        members_by_name.update(series(ordered, runs_per_job, host.cores()))
+        members_by_name.update(series(ordered, runs_per_job, places or 1, on_gpu))
     return members_by_name
 
 
 def series(
-    runs: Iterable[PlannedRun], runs_per_job: int | str, cores: int
+    runs: Iterable[PlannedRun], runs_per_job: int | str, places: int, on_gpu: bool = False
 ) -> dict[str, list[RunSpec]]:
     """Name -> the specs of the runs that share a job, two or more, of runs in order of training.
 
-    runs_per_job: how many, or `auto`: then a job takes MAX_AUTO, but fewer towards the end, so
-    that all `cores` are busy until then. Runs of a series differ in the fields of packs.STACKED
-    alone: what a process sets for one of them it would set for each.
+    runs_per_job: how many, or `auto`: then as `auto` says for as many `places`, which are cores or
+    slots of GPUs. Runs of a series differ in the fields of packs.STACKED alone: what a process sets
+    for one of them it would set for each. Compiled ones of equal code follow each other.
     """
     specs = [run.spec for run in runs if may_share(run.spec)]
     remaining = len(specs)
     members_by_name = {}
     for _, group in itertools.groupby(specs, key=packs.shared):
-        waiting = list(group)
+        waiting = by_code(list(group))
         while waiting:
-            size = runs_per_job if isinstance(runs_per_job, int) else auto(remaining, cores)
+            if isinstance(runs_per_job, int):
+                size = runs_per_job
+            else:
+                size = whole_codes(waiting, auto(remaining, places, on_gpu))
             members = waiting[:size]
             waiting = waiting[size:]
             remaining -= len(members)
@@ -62,6 +80,36 @@ def series(
     return members_by_name
 
 
-def auto(remaining: int, cores: int) -> int:
-    """The runs of a job if so many remain."""
-    return min(MAX_AUTO, max(1, remaining // (AUTO_SHARE * cores)))
+def auto(remaining: int, places: int, on_gpu: bool) -> int:
+    """The runs of a job if so many remain, fewer towards the end, so that all places are busy."""
+    half = remaining // (AUTO_SHARE * places)
+    if not on_gpu:
+        return min(MAX_AUTO, max(1, half))
+    if places == 1:  # which no other waits for
+        return min(MAX_AUTO_GPU, max(1, remaining))
+    return min(MAX_AUTO_GPU, max(1, half, min(MIN_AUTO_GPU, remaining // places)))
+
+
+def by_code(specs: Sequence[RunSpec]) -> list[RunSpec]:
+    """Compiled runs with those of equal code together, in the order of the first; others as is."""
+    if specs[0].engine != "compiled":
+        return list(specs)
+    alike: dict[str, list[RunSpec]] = {}
+    for spec in specs:
+        alike.setdefault(code_of(spec), []).append(spec)
+    return list(itertools.chain(*alike.values()))
+
+
+def whole_codes(waiting: Sequence[RunSpec], size: int) -> int:
+    """About `size` runs of those waiting, so that few compiled codes are shared by two jobs.
+
+    As many whole codes as there is room for; of a code that is larger, an even part.
+    """
+    if waiting[0].engine != "compiled":
+        return size
+    counts = [len(list(group)) for _, group in itertools.groupby(waiting, key=code_of)]
+    whole = max((n for n in itertools.accumulate(counts) if n <= size), default=0)
+    if whole:
+        return whole
+    jobs = -(-counts[0] // size)
+    return -(-counts[0] // jobs)

@@ -60,12 +60,17 @@ def lease(kind: str, slots: int, stopping: Callable[[], bool]) -> Iterator[torch
             time.sleep(1)
             name = _slot(names, slots, locks)
         os.environ["CUDA_VISIBLE_DEVICES"] = name
-        try:
-            torch.zeros(1, device="cuda").item()
-        except RuntimeError as error:  # a GPU that has failed may stay listed
-            raise Unanswered(error, [other for other in names if other != name]) from None
+        check_answers([other for other in names if other != name])
         torch.set_num_threads(min(torch.get_num_threads(), host.cores()))
         yield torch.device("cuda", 0)
+
+
+def check_answers(others: list[str]) -> None:
+    """Unanswered if the present GPU has failed: it may stay listed. others: to use instead."""
+    try:
+        torch.zeros(1, device="cuda").item()
+    except RuntimeError as error:
+        raise Unanswered(error, others) from None
 
 
 def gpus(kind: str) -> list[str]:
@@ -162,14 +167,18 @@ def _opened(folder: Path, name: str, mode: int, opened: contextlib.ExitStack) ->
     return place, file
 
 
-def in_use(device: torch.device, slots: int) -> bool | None:
+def in_use(device: torch.device, slots: int, is_first: bool = True) -> bool | None:
     """Whether another process uses a run's GPU, before the run itself computes there.
 
-    It is asked again for a while, until the run before has left. None if it is not known or, on a
-    CPU and where runs share a GPU, not asked.
+    It is asked again for a while, until the run before has left; is_first: which was another
+    process's, else the GPU may still be busy with our own. None if it is not known or, on a CPU and
+    where runs share a GPU, not asked.
     """
     if device.type != "cuda" or slots > 1:
         return None
+    if not is_first:
+        load = host.load(os.environ["CUDA_VISIBLE_DEVICES"])
+        return None if load is None else load.processes > 1
     for _ in range(SETTLING):
         load = host.load(os.environ["CUDA_VISIBLE_DEVICES"])
         if load is None:

@@ -112,7 +112,7 @@ class Engine(ABC):
         self.eval_every = self.spec.eval_every or self.steps_per_epoch
         self.labels_per_example = float(count_labels(labels)) / len(labels)
         self.clock = Clock(self.device)
-        self.progress = [Progress(order_seed=_order_seed(spec)) for spec in self.specs]
+        self.progress = [Progress(order_seed=order_seed(spec)) for spec in self.specs]
 
     @property
     def running(self) -> list[int]:
@@ -237,7 +237,7 @@ def count_labels(y: Tensor) -> Tensor | int:
     return y.numel() if y.is_floating_point() else (y >= 0).sum()
 
 
-def _order_seed(spec: RunSpec) -> int:
+def order_seed(spec: RunSpec) -> int:
     """The seed of the batches' order: the spec's, or one from the system, which breaks pairing."""
     return spec.seed if spec.deterministic_shuffle else secrets.randbits(63)
 

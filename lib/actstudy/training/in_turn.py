@@ -1,7 +1,6 @@
 """Runs that one process trains one after another."""
 
 import dataclasses
-import gc
 import sys
 import time
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from actstudy.contract import spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.training import attempt
 from actstudy.training.settings import Settings
+from actstudy.training.warm import Warm
 
 
 def complete_each(runs: Mapping[Path, spec.RunSpec], settings: Settings, data_dir: Path) -> int:
@@ -21,15 +21,16 @@ def complete_each(runs: Mapping[Path, spec.RunSpec], settings: Settings, data_di
     """
     faults: list[Exception] = []
     last = list(runs)[-1]
-    with attempt.signals_received():  # between two runs: exit at once
+    # a signal between two runs: exit at once
+    with attempt.signals_received(), Warm() as warm:
+        settings = dataclasses.replace(settings, warm=warm)
         for folder, run in runs.items():
             settings = dataclasses.replace(settings, goes_on=folder != last)
             try:
                 if status := attempt.complete({folder: run}, settings, data_dir):
                     return status
             except (StudyError, store.Damaged) as fault:
-                faults.append(fault)
-            gc.collect()
+                faults.append(fault.with_traceback(None))  # which holds the run's memory
             settings = dataclasses.replace(settings, is_first=False, started=time.time())
     for other in faults[1:]:
         print(f"actstudy: {other}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Runs from start to end: data, device, engine, loop, test scores, tables."""
 
+import contextlib
 import dataclasses
 import os
 import secrets
@@ -20,6 +21,7 @@ from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
 from actstudy.training import checkpoint, devices, parity_file, tables
 from actstudy.training.engine import Engine
+from actstudy.training.job import Job
 from actstudy.training.loop import fit
 from actstudy.training.outcome import NOT_THE_SPECS, ending
 from actstudy.training.provenance import code, environment, provenance, timestamp
@@ -27,6 +29,7 @@ from actstudy.training.resume import resume, save
 from actstudy.training.score import Result, score
 from actstudy.training.settings import Settings
 from actstudy.training.timeout import Limit, unlimited
+from actstudy.training.warm import Warm
 from actstudy.training.wiring import make_engine
 
 WRITERS = min(8, host.cores())  # threads that write tables: most of their time is the disk's
@@ -82,19 +85,30 @@ def train(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, settings
     finally:
         training.limit.end()
     publish_all(training)
+    _keep(training)
     checkpoint.drop(state)  # before the list of runs: whoever finds a checkpoint looks there
     if specs[0].engine == "pack":
         shutil.rmtree(state, ignore_errors=True)
 
 
+def _keep(training: Training) -> None:
+    """Hand the job of a run that completed or diverged, so no error ended it, to the next run."""
+    warm = training.settings.warm
+    is_well = training.ending == ("completed", None)
+    if warm and training.settings.goes_on and is_well and isinstance(training.engine, Job):
+        warm.keep(training.engine)
+
+
 def _fit_and_score(training: Training, data_folder: Path) -> None:
     """Train to the end and score; what becomes known on the way is noted in `training`."""
     settings = training.settings
-    # the data's checksums, while CUDA starts
-    loading = ThreadPoolExecutor(1).submit(prepared.load, data_folder)
-    with devices.lease(settings.device, settings.slots_per_gpu, settings.stopping) as device:
+    slots = settings.slots_per_gpu
+    with contextlib.nullcontext(settings.warm) if settings.warm else Warm() as warm:
+        # the data's checksums, while CUDA starts
+        loading = ThreadPoolExecutor(1).submit(warm.data, data_folder)
+        device = warm.device(settings.device, slots, settings.stopping)
         training.row["leased"] = timestamp(time.time())
-        training.row["gpu_in_use"] = devices.in_use(device, settings.slots_per_gpu)
+        training.row["gpu_in_use"] = devices.in_use(device, slots, settings.is_first)
         data = loading.result()
         training.row |= _origin(data, device)
         training.environment = environment(device, training.specs[0].framework)
@@ -104,7 +118,8 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
         give_up = partial(_give_up, training)
         limit = Limit(settings.timeout_minutes, log, settings.stopping, give_up)
         training.limit = limit
-        engine = make_engine(training.specs, training.folders, data, device, settings)
+        before = None if settings.is_first else warm.take(training.specs[0], training.state)
+        engine = make_engine(training.specs, training.folders, data, device, settings, before)
         training.engine = engine
         names = [folder.name for folder in training.folders]
         resume(engine, training.state, names)
@@ -121,7 +136,8 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
         if engine.spec.engine != "pack":
             peak, kind = engine.peak_memory()
             training.row["peak_memory_kind"] = kind
-            if settings.is_first:  # else it is that of others, too
+            # of a later one a CPU says that of all
+            if settings.is_first or device.type == "cuda":
                 training.row["peak_memory_bytes"] = peak
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from actstudy.training.warm import Warm
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -12,8 +14,8 @@ class Settings:
     `timeout_minutes` end as `timeout`. started: when the process began, or its present run if that
     is not the first, in seconds since the epoch, so that imports count. goes_on: the same command
     has other runs to train. is_first: it has trained no other before, so that the process's peak of
-    memory is the run's. stopping: called after every step; true ends the training after a
-    checkpoint.
+    memory is the run's. warm: what it keeps of a run for the next. stopping: called after every
+    step; true ends the training after a checkpoint.
     """
 
     device: str = "auto"
@@ -25,5 +27,6 @@ class Settings:
     tensorboard: bool = False
     goes_on: bool = False
     is_first: bool = True
+    warm: Warm | None = None
     started: float | None = None
     stopping: Callable[[], bool] = lambda: False

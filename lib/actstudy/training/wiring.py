@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor, nn
 
@@ -19,11 +18,10 @@ from actstudy.data import augment, prepared
 from actstudy.nets import own_models, parameters
 from actstudy.nets.activations import Sites
 from actstudy.nets.initializers import initialize
-from actstudy.nets.mlp import MLP
 from actstudy.nets.packed import PackedMLP
 from actstudy.study import model_checks
-from actstudy.tasks import classification, modules
-from actstudy.training.batches import MAX_PROBE_EXAMPLES
+from actstudy.tasks import modules
+from actstudy.training import pack_checks, seat
 from actstudy.training.engine import Engine, check_lengths
 from actstudy.training.job import Job
 from actstudy.training.log import Log
@@ -33,8 +31,6 @@ from actstudy.training.pack_optim import PackOptimizer
 from actstudy.training.settings import Settings
 
 PAUSE = 30.0  # seconds between notes on runs other than the first: a pack has many
-WEIGHT_COPIES = 13  # of a pack: with gradients, moments, best, marked ones, a search's
-VALUE_COPIES = 3  # of what a pack's layers hold at a time
 
 
 def make_engine(
@@ -43,22 +39,36 @@ def make_engine(
     data: prepared.Prepared,
     device: torch.device,
     settings: Settings,
+    before: Job | None = None,
 ) -> Engine:
-    """The engine of one run, or of the runs of a pack, sorted by activation."""
+    """The engine of one run, or of the runs of a pack, sorted by activation.
+
+    before: as in make_job.
+    """
     if specs[0].framework != frameworks.TORCH:
         return make_keras_job(specs[0], folders[0], data, device, settings)
     if specs[0].engine == "pack":
         return make_pack(specs, folders, data, device, settings)
-    return make_job(specs[0], folders[0], data, device, settings)
+    return make_job(specs[0], folders[0], data, device, settings, before)
 
 
 def make_job(
-    spec: RunSpec, folder: Path, data: prepared.Prepared, device: torch.device, settings: Settings
+    spec: RunSpec,
+    folder: Path,
+    data: prepared.Prepared,
+    device: torch.device,
+    settings: Settings,
+    before: Job | None = None,
 ) -> Job:
-    """The engine of one run; ValueError if data or device cannot do what its spec asks for."""
+    """The engine of one run; ValueError if data or device cannot do what its spec asks for.
+
+    before: that of a run of the same code, data and device, which has ended: it goes on with this.
+    """
     model, sites, shared = _initialised(spec, folder, data, device, settings)
     if others := parameters.others(model, sites):
         shared["logs"][0].line(f"init: stay as the model makes them: {', '.join(others)}")
+    if before and seat.fits(before, model):
+        return seat.reseat(before, model, shared["specs"], shared["logs"])
     on_gpu = device.type == "cuda"
     model.to(device, memory_format=torch.channels_last if on_gpu else torch.preserve_format)
     return Job(
@@ -104,8 +114,8 @@ def make_pack(
     seed_globals(spec)
     check_lengths(spec, data.n("train"), device)
     members = [make_model(spec, data)]
-    check_packable(spec, members[0][0])
-    check_memory(members[0][0], spec, data, device)
+    pack_checks.check_packable(spec, members[0][0])
+    pack_checks.check_memory(members[0][0], spec, data, device)
     members += [make_model(other, data) for other in specs[1:]]
     n_copies = spec.pack_width - len(specs)
     model = PackedMLP([*members, *[members[-1]] * n_copies]).to(device)
@@ -194,15 +204,6 @@ def example(data: prepared.Prepared) -> tuple[Tensor, Tensor]:
     return x, arrays["y"][:2]
 
 
-def check_packable(spec: RunSpec, model: nn.Module) -> None:
-    """StudyError unless a pack trains what the task trains: an MLP, scored as a classifier."""
-    task = modules.load(spec.task)
-    own_loss = task.loss is not classification.loss or task.evaluate is not classification.evaluate
-    if type(model) is not MLP or own_loss:
-        got = f"got 'pack' for task {spec.task}, whose model or loss is its own"
-        raise StudyError(f"engine: {got}; allowed: eager, compiled")
-
-
 def seed_globals(spec: RunSpec) -> None:
     """Seed what user code may draw from, and set torch's arithmetic; training uses streams."""
     random.seed(spec.seed)
@@ -219,28 +220,3 @@ def seed_globals(spec: RunSpec) -> None:
     torch.backends.cuda.enable_cudnn_sdp(not spec.strict)
     torch.set_float32_matmul_precision("highest" if spec.precision == "fp32" else "high")
     torch.backends.cudnn.allow_tf32 = spec.precision != "fp32"
-
-
-def check_memory(
-    model: nn.Module, spec: RunSpec, data: prepared.Prepared, device: torch.device
-) -> None:
-    """StudyError, with the width that fits, if a pack of such models exceeds the free memory."""
-    if device.type == "cuda":
-        free = torch.cuda.mem_get_info(device)[0]
-        free -= sum(array.nbytes for array in data.arrays.values())
-    else:
-        free = psutil.virtual_memory().available
-    weights = sum(parameter.numel() for parameter in model.parameters())
-    weight_copies = WEIGHT_COPIES + (1 if spec.patience is not None else 0)
-    units = sum(sum(parameter.shape) for parameter in model.parameters() if parameter.ndim == 2)
-    examples = max(spec.batch_size, MAX_PROBE_EXAMPLES)
-    logits = max(data.n("val"), data.n("test")) * data.manifest["classes"]
-    floats = weight_copies * weights + VALUE_COPIES * (examples * units + logits)
-    needed = 4 * floats + 8 * data.n("train")  # the latter: an epoch's indices
-    fits = max(0, int(0.9 * free / needed))
-    if spec.pack_width > fits:
-        takes = f"which takes about {spec.pack_width * needed / 1e9:.1f} GB"
-        raise StudyError(
-            f"pack_width: got {spec.pack_width}, {takes}; "
-            f"allowed: at most {fits}, as {free / 1e9:.1f} GB are free"
-        )
