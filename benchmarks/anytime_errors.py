@@ -1,4 +1,4 @@
-"""What verdicts at any number of seeds promise (judging/anytime.py), measured on simulated studies.
+"""What verdicts at any number of seeds promise (judging/statistics/anytime), on simulated studies.
 
     python benchmarks/anytime_errors.py --studies 2000 --out benchmarks/results
 
@@ -16,8 +16,8 @@ import numpy as np
 import simulations
 from verdicts import ALL, Draw, normal
 
-from actstudy.judging.anytime import holm_p, inside
-from actstudy.judging.capital import NOISES, Capital, both
+from actstudy.judging.statistics.anytime import holm_p, inside
+from actstudy.judging.statistics.capital import NOISES, Capital, both
 
 LEVELS = 4
 LEVEL = 0.05

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from actstudy.judging.capital import NOISES
-from actstudy.judging.decision import Rules, hopeless, level_of, seeds_for
+from actstudy.judging.gate.decision import Rules, hopeless, level_of, seeds_for
+from actstudy.judging.statistics.capital import NOISES
 
 LEVEL = 0.05
 NOISE = "symmetric"

@@ -12,7 +12,7 @@ from scipy import integrate
 from scipy import stats as reference
 
 from actstudy.analysis.questions.procedure import TOO_FEW, UNDECIDED
-from actstudy.judging import anytime, capital, crossing
+from actstudy.judging.statistics import anytime, capital, crossing
 
 SIZES = arrays(float, 7, elements=st.floats(0.01, 100))
 LATTICE = arrays(float, (9, 3), elements=st.integers(-4, 4).map(lambda value: value / 8))

@@ -15,9 +15,10 @@ from scipy import stats as reference
 
 from actstudy.analysis.questions.power import MIN_SEEDS
 from actstudy.contract.errors import StudyError
-from actstudy.judging import capital, changes, decision, gate, ledger, proposals, replies
-from actstudy.judging.attempts import Question, same_runs
-from actstudy.judging.decision import DO_NOT, KEEP, MORE, Rules, decide, level_of
+from actstudy.judging.gate import changes, decision, gate, ledger, proposals, replies
+from actstudy.judging.gate.attempts import Question, same_runs
+from actstudy.judging.gate.decision import DO_NOT, KEEP, MORE, Rules, decide, level_of
+from actstudy.judging.statistics import capital
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from gate_rules import Attempt

@@ -13,10 +13,12 @@ from runs import ROOT
 import actstudy
 from actstudy.commands import cli
 from actstudy.contract.errors import StudyError
-from actstudy.judging import anytime, equivalence, records, sameness
+from actstudy.judging import sameness
 from actstudy.judging import words as judging_words
 from actstudy.judging.question import Question
+from actstudy.judging.records import report as records
 from actstudy.judging.scores import Scores
+from actstudy.judging.statistics import anytime, equivalence
 
 QUESTION = ["--baseline", "a", "--margin", "0.5"]
 

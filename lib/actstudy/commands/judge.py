@@ -135,14 +135,14 @@ def print_assumptions(sentences: Sequence[str]) -> None:
 
 def judge_records(arguments: argparse.Namespace) -> int:
     """Print which records of a published table stand."""
-    from actstudy.judging import records
+    from actstudy.judging.records import report
 
     for flag in ("baseline", "margin", "figure", "page"):
         if getattr(arguments, flag):
             raise StudyError(f"command line: --{flag}: given with --rules; allowed: one of the two")
     if len(arguments.sources) > 1:
         raise StudyError(f"--rules: got {len(arguments.sources)} sources; allowed: one table")
-    text, data = records.report(arguments.sources[0], arguments.rules)
+    text, data = report.report(arguments.sources[0], arguments.rules)
     print(json.dumps(data, indent=1) if arguments.json else text.rstrip())
     return 0
 

@@ -16,12 +16,12 @@ from actstudy.analysis.questions.contrasts import Pair
 from actstudy.analysis.questions.seed_values import TaskValues, by_cell
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import TaskPlan
-from actstudy.judging import anytime
 from actstudy.judging import question as asking
 from actstudy.judging.question import ANYTIME, PAIRED, SUMMARIES, UNPAIRED, Question
 from actstudy.judging.scores import Scores, checked, checked_summaries
-from actstudy.judging.summaries import judge_summaries
-from actstudy.judging.unpaired import judge_unpaired
+from actstudy.judging.statistics import anytime
+from actstudy.judging.statistics.summaries import judge_summaries
+from actstudy.judging.statistics.unpaired import judge_unpaired
 
 COLUMNS = ["task", "group", "level", "baseline", "family", "n", "mean", "sd", "low", "high"]
 COLUMNS += ["interval_level", "p", "p_equivalent", "verdict", "condition", "decided_at"]

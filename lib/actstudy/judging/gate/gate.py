@@ -1,9 +1,9 @@
 """The gate: may a change be kept, with one error budget over all attempts of a ledger.
 
 Attempt j of a ledger may err with probability `level_of(j)`, which add up to the ledger's level
-over any number of attempts. Within an attempt capital is bet (judging/capital.py), so it may be
-asked again after every seed. By Bonferroni's inequality at most `level` of ledgers ever keep a
-change that is none, whatever the attempts have in common, such as the runs of the baseline.
+over any number of attempts. Within an attempt capital is bet (judging/statistics/capital), so it
+may be asked again after every seed. By Bonferroni's inequality at most `level` of ledgers ever keep
+a change that is none, whatever the attempts have in common, such as the runs of the baseline.
 """
 
 import datetime
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from actstudy.contract.errors import StudyError
-from actstudy.judging import attempts, baselines, ledger
-from actstudy.judging.attempts import FAILED, Question
-from actstudy.judging.baselines import ATTEMPT
-from actstudy.judging.decision import (
+from actstudy.judging.gate import attempts, baselines, ledger
+from actstudy.judging.gate.attempts import FAILED, Question
+from actstudy.judging.gate.baselines import ATTEMPT
+from actstudy.judging.gate.decision import (
     DO_NOT,
     HALF,
     KEEP,
@@ -28,8 +28,8 @@ from actstudy.judging.decision import (
     estimate,
     level_of,
 )
-from actstudy.judging.ledger import Line
-from actstudy.judging.proposals import Side
+from actstudy.judging.gate.ledger import Line
+from actstudy.judging.gate.proposals import Side
 from actstudy.judging.scores import MIN_REPEATS
 
 STATUS = {KEEP: 0, DO_NOT: 1, MORE: 2}  # exit status of a verdict

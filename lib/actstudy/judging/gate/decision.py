@@ -12,8 +12,8 @@ import numpy as np
 
 from actstudy.analysis.questions import stats
 from actstudy.analysis.questions.power import MIN_SEEDS, POWER, upper_sd
-from actstudy.judging.capital import NOISES, of_sums
-from actstudy.judging.crossing import rounded, seeds_to_cross
+from actstudy.judging.statistics.capital import NOISES, of_sums
+from actstudy.judging.statistics.crossing import rounded, seeds_to_cross
 
 KEEP = "keep"
 DO_NOT = "do not keep"

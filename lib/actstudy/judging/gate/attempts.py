@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from actstudy.contract.errors import StudyError
-from actstudy.judging.baselines import ATTEMPT
-from actstudy.judging.decision import KEEP
-from actstudy.judging.ledger import Line
-from actstudy.judging.proposals import Side, Values, seed_order
+from actstudy.judging.gate.baselines import ATTEMPT
+from actstudy.judging.gate.decision import KEEP
+from actstudy.judging.gate.ledger import Line
+from actstudy.judging.gate.proposals import Side, Values, seed_order
 
 MIN_SAME = 3  # seeds from which equal values of two sides are no accident
 MIN_COPIED = 5  # values from which it is none that all are the other side's under other seeds

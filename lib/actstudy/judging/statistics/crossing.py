@@ -7,7 +7,7 @@ import numpy as np
 
 from actstudy.analysis.questions.power import MAX_MORE_SEEDS, POWER, upper_sd
 from actstudy.contract.streams import stream
-from actstudy.judging.capital import NOISES, fewest_pairs
+from actstudy.judging.statistics.capital import NOISES, fewest_pairs
 
 PATHS = 1_000  # simulated series
 ERROR = 0.013  # of their share, which is added to the power that is asked for

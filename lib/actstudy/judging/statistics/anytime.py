@@ -12,8 +12,8 @@ from scipy import optimize
 
 from actstudy.analysis.questions.power import VISIBLE_SEEDS, upper_sd
 from actstudy.analysis.questions.procedure import ALPHA, TOO_FEW, UNDECIDED, Verdict, decision
-from actstudy.judging.capital import NOISES, Capital, both, fewest_pairs
-from actstudy.judging.crossing import effect_seen, more_seeds
+from actstudy.judging.statistics.capital import NOISES, Capital, both, fewest_pairs
+from actstudy.judging.statistics.crossing import effect_seen, more_seeds
 
 GRID = 200  # means that an end of an interval is looked for among
 
