@@ -360,6 +360,15 @@ def test_a_chain_of_changes_of_code_has_the_settings_of_its_first_baseline(place
             ask_with("third.csv", source, "4")
 
 
+def test_a_candidate_may_be_asked_about_against_the_kept_one_as_well(place):
+    """As the answer advises if it was compared with the baseline before."""
+    book = kept_ledger(place)
+    third = write(place / "third.csv", noise(20, 11), THIRD)
+    assert ask(book, third, place / "base.csv")["without"] == 2
+    line = ask(book, third, place / "good.csv")
+    assert (line["attempt"], line["without"]) == (3, None)
+
+
 def test_runs_under_another_name_are_no_new_attempt(place):
     book = place / "ledger.jsonl"
     ask(book, place / "null.csv", place / "base.csv")

@@ -101,6 +101,13 @@ def test_the_command_says_whether_it_is_the_same(folder):
     assert content["method"] == "paired by seed"
 
 
+def test_one_comparison_is_adjusted_for_nothing(folder, frame):
+    frame[frame["level"] != "c"].to_csv(folder / "runs.csv", index=False)
+    printed = command(folder, "judge", "runs.csv", *QUESTION, "--looks", "--family", "study").stdout
+    assert "It is adjusted for nothing, as there is one comparison with a; " in printed
+    assert "the share of 5% that its look may spend, divided by the number of tasks." in printed
+
+
 def test_sameness_says_what_it_assumes_as_verdicts_do(folder, frame):
     frame.loc[3, "value"] = float("nan")
     frame.to_csv(folder / "runs.csv", index=False)

@@ -58,7 +58,7 @@ def add_flags(parser: Parser) -> None:
     pairing.add_argument(
         "--unpaired", dest="paired", action="store_false", default=None, help="they do not"
     )
-    parser.add_argument("--unit", default="", help="of the values, for tables and figure")
+    parser.add_argument("--unit", help="of the values, for tables and figure")
     for name, words in READ.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="NAME", help=words)
     parser.add_argument("--figure", type=Path, metavar="FILE", help="forest as PNG, PDF or SVG")

@@ -116,12 +116,14 @@ def check_continues(question: Question, line: Line) -> None:
 def check_new(question: Question, lines: Sequence[Line]) -> None:
     """StudyError if a new attempt has runs of an earlier one.
 
-    Runs of attempts before the last change that was kept may be asked about again.
+    Runs of attempts before the last change that was kept may be asked about again, and so may those
+    of a candidate that is called as it was, against another baseline.
     """
     for line in reversed(lines):
         if line["kind"] != ATTEMPT:
             continue
-        if same_runs(question.candidate.values, line["candidate"]["values"]):
+        is_same = same_runs(question.candidate.values, line["candidate"]["values"])
+        if is_same and not is_side(question.candidate, line["candidate"]):
             raise StudyError(
                 f"{question.candidate.source}: its runs are those of line {line['line']}, under "
                 "another name; allowed: runs of its own, or the question of that line"
