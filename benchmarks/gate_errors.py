@@ -1,4 +1,4 @@
-"""What the gate promises (judging/gate.py), and naive loops beside it, on simulated sessions.
+"""What the gate promises (judging/gate/), and naive loops beside it, on simulated sessions.
 
     python benchmarks/gate_errors.py --sessions 400 --out benchmarks/results
 
@@ -18,7 +18,7 @@ from anytime_errors import FAMILIES
 from gate_rules import LEVEL, LIMIT, Attempt, gate_seeds, rules, seeds_of_t_test
 from simulations import Rows
 
-from actstudy.judging.decision import KEEP, MORE, Rules, decide, level_of
+from actstudy.judging.gate.decision import KEEP, MORE, Rules, decide, level_of
 
 PROPOSALS = 100
 ATTEMPTS = (1, 10, 30, 100, 300)  # numbers of attempts at which power is measured

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from actstudy.analysis.questions.capital import NOISES
-from actstudy.judging.decision import Rules, hopeless, level_of, seeds_for
+from actstudy.judging.gate.decision import Rules, hopeless, level_of, seeds_for
 
 LEVEL = 0.05
 NOISE = "symmetric"

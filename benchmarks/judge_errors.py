@@ -22,9 +22,9 @@ from simulations import Case, Rows
 from verdicts import ALL, row
 
 from actstudy.analysis.questions import procedure
-from actstudy.judging import ties, unpaired, welch
-from actstudy.judging.ties import Comparisons
-from actstudy.judging.welch import Side
+from actstudy.judging.statistics import ties, unpaired, welch
+from actstudy.judging.statistics.ties import Comparisons
+from actstudy.judging.statistics.welch import Side
 
 NOISES = (
     "normal",

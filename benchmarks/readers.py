@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from actstudy.judging import readers
-from actstudy.judging.readers.options import Options
+from actstudy.judging.reading.options import Options
 
 FILE = Path(__file__).parent / "results/readers.parquet"
 STEPS = 1000  # of a run

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from measured import BENCHMARKS, markdown
 
-from actstudy.judging import record_tables, records
+from actstudy.judging.records import report, words
 
 FOLDER = Path(__file__).parent / "judge"
 
@@ -15,17 +15,17 @@ FOLDER = Path(__file__).parent / "judge"
 @cache
 def track3() -> dict[str, Any]:
     """Track 3 of modded-nanogpt as it is judged."""
-    return records.report(FOLDER / "track3.csv", FOLDER / "track3.yaml")[1]
+    return report.report(FOLDER / "track3.csv", FOLDER / "track3.yaml")[1]
 
 
 def counts() -> str:
     """How many successive records stand by each rule, and who is tied with the best."""
-    return record_tables.sentences(track3()) + "\n"
+    return words.sentences(track3()) + "\n"
 
 
 def steps() -> str:
     """A row per successive record."""
-    return record_tables.table(track3()) + "\n"
+    return words.table(track3()) + "\n"
 
 
 def speed() -> str:

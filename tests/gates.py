@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from actstudy.judging import gate, proposals
-from actstudy.judging.attempts import Question
+from actstudy.judging.gate import gate, proposals
+from actstudy.judging.gate.attempts import Question
 
 SETTINGS = {"lr": "0.1", "model": "mlp"}
 

@@ -15,7 +15,7 @@ from runs import ROOT
 
 from actstudy.contract.errors import StudyError
 from actstudy.judging import readers
-from actstudy.judging.readers.options import Options
+from actstudy.judging.reading.options import Options
 from actstudy.judging.scores import checked, checked_summaries
 
 FILES = ROOT / "tests/files/judging"

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats as reference
 
 from actstudy.contract.errors import StudyError
-from actstudy.judging import equivalence
-from actstudy.judging.equivalence import BETTER, NOT_BETTER, NOT_WORSE, OPEN, SAME, WORSE
+from actstudy.judging.statistics import equivalence
+from actstudy.judging.statistics.equivalence import BETTER, NOT_BETTER, NOT_WORSE, OPEN, SAME, WORSE
 
 
 def noise(n: int, key: int = 0, sd: float = 1.0) -> np.ndarray:

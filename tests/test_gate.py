@@ -16,9 +16,9 @@ from scipy import stats as reference
 from actstudy.analysis.questions import capital
 from actstudy.analysis.questions.power import MIN_SEEDS
 from actstudy.contract.errors import StudyError
-from actstudy.judging import changes, decision, gate, ledger, proposals, replies
-from actstudy.judging.attempts import Question, same_runs
-from actstudy.judging.decision import DO_NOT, KEEP, MORE, Rules, decide, level_of
+from actstudy.judging.gate import changes, decision, gate, ledger, proposals, replies
+from actstudy.judging.gate.attempts import Question, same_runs
+from actstudy.judging.gate.decision import DO_NOT, KEEP, MORE, Rules, decide, level_of
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from gate_rules import Attempt
@@ -358,6 +358,15 @@ def test_a_chain_of_changes_of_code_has_the_settings_of_its_first_baseline(place
         write(place / source, [values[0] + 1, *values[1:]])
         with pytest.raises(StudyError, match=f"{source}: baseline: seed 0: got .* in line 2"):
             ask_with("third.csv", source, "4")
+
+
+def test_a_candidate_may_be_asked_about_against_the_kept_one_as_well(place):
+    """As the answer advises if it was compared with the baseline before."""
+    book = kept_ledger(place)
+    third = write(place / "third.csv", noise(20, 11), THIRD)
+    assert ask(book, third, place / "base.csv")["without"] == 2
+    line = ask(book, third, place / "good.csv")
+    assert (line["attempt"], line["without"]) == (3, None)
 
 
 def test_runs_under_another_name_are_no_new_attempt(place):

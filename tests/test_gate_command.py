@@ -11,7 +11,7 @@ from runs import ROOT
 
 from actstudy.commands import gate
 from actstudy.commands.parser import Parser
-from actstudy.judging import ledger
+from actstudy.judging.gate import ledger
 
 DOCUMENT = (ROOT / "docs/agents.md").read_text()
 OTHER = {**SETTINGS, "lr": "0.3"}

@@ -12,7 +12,7 @@ from forks import forked
 from gates import SETTINGS, noise, write
 
 from actstudy.contract.errors import StudyError
-from actstudy.judging import ledger
+from actstudy.judging.gate import ledger
 
 CONTENTS = [{"kind": "start", "level": 0.05}, {"kind": "attempt", "n": 3}]
 CONTENTS += [{"kind": "attempt", "n": 4}, {"kind": "failed", "reason": "é"}]

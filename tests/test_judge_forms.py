@@ -14,10 +14,12 @@ import actstudy
 from actstudy.analysis.questions import anytime
 from actstudy.commands import cli
 from actstudy.contract.errors import StudyError
-from actstudy.judging import equivalence, records, sameness
+from actstudy.judging import sameness
 from actstudy.judging import words as judging_words
 from actstudy.judging.question import Question
+from actstudy.judging.records import report as records
 from actstudy.judging.scores import Scores
+from actstudy.judging.statistics import equivalence
 
 QUESTION = ["--baseline", "a", "--margin", "0.5"]
 
@@ -98,6 +100,13 @@ def test_the_command_says_whether_it_is_the_same(folder):
     assert verdicts == [equivalence.BETTER, equivalence.SAME]
     assert content["sentences"] == lines[:2]
     assert content["method"] == "paired by seed"
+
+
+def test_one_comparison_is_adjusted_for_nothing(folder, frame):
+    frame[frame["level"] != "c"].to_csv(folder / "runs.csv", index=False)
+    printed = command(folder, "judge", "runs.csv", *QUESTION, "--looks", "--family", "study").stdout
+    assert "It is adjusted for nothing, as there is one comparison with a; " in printed
+    assert "the share of 5% that its look may spend, divided by the number of tasks." in printed
 
 
 def test_sameness_says_what_it_assumes_as_verdicts_do(folder, frame):

@@ -20,10 +20,10 @@ from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import ANYTIME
 from actstudy.judging import judged as judging
-from actstudy.judging import ties, unpaired, welch
 from actstudy.judging.ranks import ALL_TASKS
 from actstudy.judging.scores import EXACT
-from actstudy.judging.welch import Side
+from actstudy.judging.statistics import ties, unpaired, welch
+from actstudy.judging.statistics.welch import Side
 
 SAME = [name for name in contrasts.COLUMNS if name != "test_se"]
 LEVELS = {"relu": 0.0, "tanh": 0.05, "gelu": 0.0, "silu": -0.03}

@@ -15,7 +15,7 @@ from actstudy.analysis.questions import contrasts, procedure, seed_values
 from actstudy.analysis.questions.seed_values import by_cell
 from actstudy.judging import readers
 from actstudy.judging.readers import own
-from actstudy.judging.readers.options import Options
+from actstudy.judging.reading.options import Options
 
 STUDY = {
     "seeds": 8,

@@ -9,7 +9,7 @@ import pytest
 from refusals import refusal
 
 from actstudy.judging import readers
-from actstudy.judging.readers.options import Options
+from actstudy.judging.reading.options import Options
 from actstudy.judging.scores import checked, checked_summaries
 
 LONG = """method,seed,accuracy,val_loss,epoch

@@ -8,8 +8,8 @@ import pytest
 from refusals import refusal
 from runs import ROOT
 
-from actstudy.judging import records
-from actstudy.judging.record_rules import read_rules
+from actstudy.judging.records import report as records
+from actstudy.judging.records.rules import read_rules
 
 TABLE = ROOT / "docs/judge/track3.csv"
 RULES = ROOT / "docs/judge/track3.yaml"

@@ -15,7 +15,7 @@ from refusals import refusal
 from runs import ROOT
 
 from actstudy.judging import readers
-from actstudy.judging.readers.options import Options
+from actstudy.judging.reading.options import Options
 from actstudy.judging.scores import checked
 
 FILES = ROOT / "tests/files/judging"
@@ -286,7 +286,7 @@ def test_without_tensorboard_a_line_says_so(events, monkeypatch):
 
 
 def test_settings_that_differ_as_well_are_said(stores):
-    from actstudy.judging.readers import runs
+    from actstudy.judging.reading import runs
 
     several = []
     for level in ("a", "b"):
@@ -307,7 +307,7 @@ def test_settings_that_differ_as_well_are_said(stores):
 
 
 def test_a_run_that_never_logged_the_metric_is_not_left_out_in_silence():
-    from actstudy.judging.readers import missing, runs
+    from actstudy.judging.reading import missing, runs
 
     several = []
     for level in ("a", "b"):

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import floors
 import pytest
@@ -62,6 +63,25 @@ INNER_ORDER = {
         "page",
         "partial",
     ),
+    "judging": (
+        "scores",
+        "statistics",
+        "reading",
+        "readers",
+        "question",
+        "judged",
+        "verdicts",
+        "ranks",
+        "results",
+        "assumed",
+        "answer",
+        "words",
+        "forest",
+        "page",
+        "sameness",
+        "records",
+        "gate",
+    ),
     "data": (
         "archives",
         "download",
@@ -79,6 +99,7 @@ INNER_ORDER = {
 }
 
 MAX_FILE_LINES = 250
+MAX_FILES = 13  # of a folder of `judging/`: a room is about a dozen files
 MAX_FUNCTION_LINES = 40  # without the docstring
 
 
@@ -159,6 +180,12 @@ def test_files_and_functions_stay_small(name):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, FUNCTIONS):
             assert function_length(node) <= MAX_FUNCTION_LINES, node.name
+
+
+def test_a_room_of_judging_is_about_a_dozen_files():
+    folders = Counter(name.rpartition("/")[0] for name in NAMES if name.startswith("judging/"))
+    assert {"judging", "judging/gate", "judging/statistics", "judging/records"} <= set(folders)
+    assert max(folders.values()) <= MAX_FILES
 
 
 def described_in(document: str) -> dict[str, str]:

@@ -88,7 +88,7 @@ def gate(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(answer, indent=1))
     else:
-        from actstudy.judging import replies
+        from actstudy.judging.gate import replies
 
         print("\n".join(visible(line) for line in replies.words(answer)))
     return int(answer["exit"])
@@ -96,8 +96,8 @@ def gate(arguments: argparse.Namespace) -> int:
 
 def answer_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """The answer to the question of the flags, as `--json` prints it."""
-    from actstudy.judging import changes, gate, proposals, replies
-    from actstudy.judging.attempts import Question
+    from actstudy.judging.gate import changes, gate, proposals, replies
+    from actstudy.judging.gate.attempts import Question
 
     columns = proposals.Columns(arguments.seed, arguments.value)
     change = changes.hash_of_change(arguments.diff) if arguments.diff else ""

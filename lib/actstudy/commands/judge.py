@@ -58,7 +58,7 @@ def add_flags(parser: Parser) -> None:
     pairing.add_argument(
         "--unpaired", dest="paired", action="store_false", default=None, help="they do not"
     )
-    parser.add_argument("--unit", default="", help="of the values, for tables and figure")
+    parser.add_argument("--unit", help="of the values, for tables and figure")
     for name, words in READ.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="NAME", help=words)
     parser.add_argument("--figure", type=Path, metavar="FILE", help="forest as PNG, PDF or SVG")
@@ -135,14 +135,14 @@ def print_assumptions(sentences: Sequence[str]) -> None:
 
 def judge_records(arguments: argparse.Namespace) -> int:
     """Print which records of a published table stand."""
-    from actstudy.judging import records
+    from actstudy.judging.records import report
 
     for flag in ("baseline", "margin", "figure", "page"):
         if getattr(arguments, flag):
             raise StudyError(f"command line: --{flag}: given with --rules; allowed: one of the two")
     if len(arguments.sources) > 1:
         raise StudyError(f"--rules: got {len(arguments.sources)} sources; allowed: one table")
-    text, data = records.report(arguments.sources[0], arguments.rules)
+    text, data = report.report(arguments.sources[0], arguments.rules)
     print(json.dumps(data, indent=1) if arguments.json else text.rstrip())
     return 0
 

@@ -15,8 +15,8 @@ from actstudy.judging.judged import judged, task_values
 from actstudy.judging.question import PAIRED, Question
 from actstudy.judging.ranks import ranked
 from actstudy.judging.scores import CELL, Scores, checked
-from actstudy.judging.summaries import ASSUMPTION
-from actstudy.judging.welch import MIN_RUNS
+from actstudy.judging.statistics.summaries import ASSUMPTION
+from actstudy.judging.statistics.welch import MIN_RUNS
 
 LOWER = re.compile(  # in the names of metrics of which less is better
     r"loss|error|perplex|ppl|nll|rmse|seconds|latency|\b(mae|mse|wer|fid)\b"

@@ -27,11 +27,9 @@ def of_tests(question: Question, contrasts: pd.DataFrame) -> list[str]:
     tests = f"{TESTS[method]}; {EQUIVALENCE}"
     if question.looks == ANYTIME:
         tests = BETS
-    limit = "0.05"
-    if question.looks is True:
-        limit = "the share of 5% that its look may spend"
-    elif question.family == "study":
-        limit = "0.05 divided by the number of tasks"
+    limit = "the share of 5% that its look may spend" if question.looks is True else "0.05"
+    if question.family == "study":
+        limit += ", divided by the number of tasks"
     return [
         f"p of a difference comes from {tests}. It is adjusted for {family(question, contrasts)}; "
         f"a verdict takes p of at most {limit}.",
@@ -40,7 +38,7 @@ def of_tests(question: Question, contrasts: pd.DataFrame) -> list[str]:
 
 
 def family(question: Question, contrasts: pd.DataFrame) -> str:
-    """The comparisons that p is adjusted for: `the 3 comparisons with relu`."""
+    """The comparisons that p is adjusted for: `the 3 comparisons with relu`, of one for nothing."""
     primary = contrasts[contrasts["family"] == "primary"]
     paired = contrasts.attrs["method"] == PAIRED
     places = primary.groupby(["task"] if paired else ["task", "group"], sort=False)
@@ -48,11 +46,13 @@ def family(question: Question, contrasts: pd.DataFrame) -> str:
     number = f"{sizes.min()}"
     if sizes.min() < sizes.max():
         number += f" to {sizes.max()}"
-    words = "comparison" if number == "1" else "comparisons"
     of_each = ""
     if len(sizes) > 1:
         of_each = " of each task" if paired else " of each task and group"
-    return f"the {number} {words} with {errors.visible(question.baseline)}{of_each}"
+    baseline = errors.visible(question.baseline)
+    if number == "1":
+        return f"nothing, as there is one comparison with {baseline}{of_each}"
+    return f"the {number} comparisons with {baseline}{of_each}"
 
 
 def of_source(question: Question, scores: Scores, method: str, rows: pd.DataFrame) -> list[str]:

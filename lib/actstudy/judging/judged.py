@@ -19,9 +19,9 @@ from actstudy.contract.plan import ANYTIME, TaskPlan
 from actstudy.judging import question as asking
 from actstudy.judging.question import PAIRED, SUMMARIES, UNPAIRED, Question
 from actstudy.judging.scores import Scores, checked, checked_summaries
-from actstudy.judging.summaries import judge_summaries
-from actstudy.judging.unpaired import judge_unpaired
-from actstudy.judging.welch import MIN_RUNS
+from actstudy.judging.statistics.summaries import judge_summaries
+from actstudy.judging.statistics.unpaired import judge_unpaired
+from actstudy.judging.statistics.welch import MIN_RUNS
 
 COLUMNS = ["task", "group", "level", "baseline", "family", "n", "mean", "sd", "low", "high"]
 COLUMNS += ["interval_level", "p", "p_equivalent", "verdict", "condition", "decided_at"]

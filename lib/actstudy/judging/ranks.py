@@ -9,14 +9,14 @@ import pandas as pd
 from actstudy.analysis.questions import collapse
 from actstudy.contract.plan import TaskPlan
 from actstudy.judging import question as asking
-from actstudy.judging import ties
 from actstudy.judging.judged import task_values
 from actstudy.judging.question import PAIRED, SUMMARIES, Question
 from actstudy.judging.scores import Scores, checked, checked_summaries
-from actstudy.judging.summaries import sides_of
-from actstudy.judging.ties import Comparisons
+from actstudy.judging.statistics import ties
+from actstudy.judging.statistics.summaries import sides_of
+from actstudy.judging.statistics.ties import Comparisons
+from actstudy.judging.statistics.welch import Side
 from actstudy.judging.verdicts import WHERE, scores_of
-from actstudy.judging.welch import Side
 
 ALL_TASKS = "all tasks"  # the place of the rows across tasks
 COLUMNS = ["task", "group", "level", "n", "mean", "behind", "unit", "in_set", "first", "last"]

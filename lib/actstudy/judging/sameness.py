@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 
 from actstudy.contract.errors import StudyError, visible
-from actstudy.judging import assumed, equivalence, words
+from actstudy.judging import assumed, words
 from actstudy.judging import question as asking
 from actstudy.judging.question import PAIRED, UNPAIRED, Question
 from actstudy.judging.scores import Scores, checked
+from actstudy.judging.statistics import equivalence
 
 TESTS = {  # method -> how it is tested
     PAIRED: "their differences are tested by two one-sided t tests",

@@ -106,7 +106,7 @@ def scores_of(
 
 def check_no_steps(frame: pd.DataFrame, runs: pd.DataFrame) -> None:
     """StudyError if rows without a seed are steps of a curve; runs: level, task, group of each."""
-    from actstudy.judging.readers import roles
+    from actstudy.judging.reading import roles
 
     for name in frame:
         if roles.last_part(str(name)) in roles.NAMES["step"]:

@@ -9,7 +9,6 @@ from actstudy.contract.errors import StudyError
 from actstudy.judging.readers import (
     benchopt,
     delimited,
-    missing,
     mlflow,
     own,
     tables,
@@ -18,7 +17,8 @@ from actstudy.judging.readers import (
     wandb,
     wandb_export,
 )
-from actstudy.judging.readers.options import NOT_FINITE, NOT_MADE, Options
+from actstudy.judging.reading import missing
+from actstudy.judging.reading.options import NOT_FINITE, NOT_MADE, Options
 from actstudy.judging.scores import Scores
 
 

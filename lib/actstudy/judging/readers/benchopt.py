@@ -3,8 +3,9 @@
 import dataclasses
 from pathlib import Path
 
-from actstudy.judging.readers import tables, tabular
-from actstudy.judging.readers.options import Options
+from actstudy.judging.readers import tables
+from actstudy.judging.reading import tabular
+from actstudy.judging.reading.options import Options
 from actstudy.judging.scores import Scores
 from actstudy.own_data import frames
 

@@ -3,8 +3,8 @@
 import csv
 from pathlib import Path
 
-from actstudy.judging.readers import tabular
-from actstudy.judging.readers.options import Options
+from actstudy.judging.reading import tabular
+from actstudy.judging.reading.options import Options
 from actstudy.judging.scores import Scores
 from actstudy.own_data import files, frames
 from actstudy.own_data.options import Source

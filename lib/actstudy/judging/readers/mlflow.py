@@ -13,8 +13,8 @@ import numpy as np
 import yaml
 
 from actstudy.contract.errors import StudyError, visible
-from actstudy.judging.readers.options import Options
-from actstudy.judging.readers.runs import Curve, Run, scores
+from actstudy.judging.reading.options import Options
+from actstudy.judging.reading.runs import Curve, Run, scores
 from actstudy.judging.scores import Scores
 from actstudy.own_data import files
 

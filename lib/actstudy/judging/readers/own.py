@@ -9,7 +9,7 @@ from actstudy.analysis.questions import seed_values
 from actstudy.contract import errors, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan, TaskPlan
-from actstudy.judging.readers.options import Options
+from actstudy.judging.reading.options import Options
 from actstudy.judging.scores import EXACT, Scores
 
 KIND = "actstudy"

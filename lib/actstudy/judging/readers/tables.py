@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.contract.errors import visible
-from actstudy.judging.readers import tabular
-from actstudy.judging.readers.options import Options
+from actstudy.judging.reading import tabular
+from actstudy.judging.reading.options import Options
 from actstudy.judging.scores import Scores
 from actstudy.own_data import files, frames
 from actstudy.own_data.options import Source

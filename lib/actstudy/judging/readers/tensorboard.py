@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from actstudy.contract.errors import StudyError
-from actstudy.judging.readers.options import Options
-from actstudy.judging.readers.runs import Run, scores
+from actstudy.judging.reading.options import Options
+from actstudy.judging.reading.runs import Run, scores
 from actstudy.judging.scores import Scores
 
 KIND = "tensorboard"

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from actstudy.contract.errors import StudyError, visible
-from actstudy.judging.readers.options import Options
-from actstudy.judging.readers.runs import Curve, Run, scores
 from actstudy.judging.readers.tables import flat
+from actstudy.judging.reading.options import Options
+from actstudy.judging.reading.runs import Curve, Run, scores
 from actstudy.judging.scores import Scores
 
 KIND = "trackio"

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from actstudy.contract.errors import StudyError
-from actstudy.judging.readers.options import Options
-from actstudy.judging.readers.runs import Curve, Run, scores
 from actstudy.judging.readers.tables import flat
 from actstudy.judging.readers.trackio import SPELLED
 from actstudy.judging.readers.wandb_log import Fields, fields, parts, records, text
+from actstudy.judging.reading.options import Options
+from actstudy.judging.reading.runs import Curve, Run, scores
 from actstudy.judging.scores import Scores
 from actstudy.own_data import files
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from actstudy.contract.errors import StudyError
-from actstudy.judging.readers import cells, delimited, tabular
-from actstudy.judging.readers.missing import FIX, listed
-from actstudy.judging.readers.options import NOT_MADE, Options
-from actstudy.judging.readers.roles import column_of
-from actstudy.judging.readers.runs import Run, scores
+from actstudy.judging.readers import delimited
+from actstudy.judging.reading import cells, tabular
+from actstudy.judging.reading.missing import FIX, listed
+from actstudy.judging.reading.options import NOT_MADE, Options
+from actstudy.judging.reading.roles import column_of
+from actstudy.judging.reading.runs import Run, scores
 from actstudy.judging.scores import Scores, without_value
 from actstudy.own_data.frames import Frame
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from actstudy.contract.errors import StudyError, choices, visible
-from actstudy.judging.readers import confounders, missing, names
-from actstudy.judging.readers.missing import listed
-from actstudy.judging.readers.options import NOT_MADE, Options, check_column, pick_of
-from actstudy.judging.readers.picking import Several, one_per_run
-from actstudy.judging.readers.roles import NAMES, column_of, last_part, said_or_assumed
+from actstudy.judging.reading import confounders, missing, names
+from actstudy.judging.reading.missing import listed
+from actstudy.judging.reading.options import NOT_MADE, Options, check_column, pick_of
+from actstudy.judging.reading.picking import Several, one_per_run
+from actstudy.judging.reading.roles import NAMES, column_of, last_part, said_or_assumed
 from actstudy.judging.scores import CELL, Scores
 
 Curve = tuple[np.ndarray, np.ndarray]  # steps and values, both (T,)

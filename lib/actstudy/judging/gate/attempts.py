@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from actstudy.contract.errors import StudyError
-from actstudy.judging.baselines import ATTEMPT
-from actstudy.judging.decision import KEEP
-from actstudy.judging.ledger import Line
-from actstudy.judging.proposals import Side, Values, seed_order
+from actstudy.judging.gate.baselines import ATTEMPT
+from actstudy.judging.gate.decision import KEEP
+from actstudy.judging.gate.ledger import Line
+from actstudy.judging.gate.proposals import Side, Values, seed_order
 
 MIN_SAME = 3  # seeds from which equal values of two sides are no accident
 MIN_COPIED = 5  # values from which it is none that all are the other side's under other seeds
@@ -116,12 +116,14 @@ def check_continues(question: Question, line: Line) -> None:
 def check_new(question: Question, lines: Sequence[Line]) -> None:
     """StudyError if a new attempt has runs of an earlier one.
 
-    Runs of attempts before the last change that was kept may be asked about again.
+    Runs of attempts before the last change that was kept may be asked about again, and so may those
+    of a candidate that is called as it was, against another baseline.
     """
     for line in reversed(lines):
         if line["kind"] != ATTEMPT:
             continue
-        if same_runs(question.candidate.values, line["candidate"]["values"]):
+        is_same = same_runs(question.candidate.values, line["candidate"]["values"])
+        if is_same and not is_side(question.candidate, line["candidate"]):
             raise StudyError(
                 f"{question.candidate.source}: its runs are those of line {line['line']}, under "
                 "another name; allowed: runs of its own, or the question of that line"

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from actstudy.judging.attempts import FAILED
-from actstudy.judging.gate import STATUS
-from actstudy.judging.ledger import Line
+from actstudy.judging.gate.attempts import FAILED
+from actstudy.judging.gate.gate import STATUS
+from actstudy.judging.gate.ledger import Line
 
 FRESH = 8  # seeds that are asked for to estimate the gain of a change that was kept
 KEYS = ["verdict", "reason", "attempt", "more_seeds", "evidence", "evidence_needed"]

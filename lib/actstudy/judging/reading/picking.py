@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from actstudy.contract.errors import StudyError
-from actstudy.judging.readers.options import PICKS, Options, Pick, pick_of
+from actstudy.judging.reading.options import PICKS, Options, Pick, pick_of
 from actstudy.own_data.frames import Frame
 
 

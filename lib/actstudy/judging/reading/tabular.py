@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from actstudy.contract.errors import choices
-from actstudy.judging.readers import cells, confounders, missing, wide
-from actstudy.judging.readers.options import Options, pick_of
-from actstudy.judging.readers.picking import Several, check_copies, one_per_run
-from actstudy.judging.readers.roles import column_of, said_or_assumed
+from actstudy.judging.reading import cells, confounders, missing, wide
+from actstudy.judging.reading.options import Options, pick_of
+from actstudy.judging.reading.picking import Several, check_copies, one_per_run
+from actstudy.judging.reading.roles import column_of, said_or_assumed
 from actstudy.judging.scores import CELL, Scores
 from actstudy.own_data.frames import Frame
 

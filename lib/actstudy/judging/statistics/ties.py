@@ -19,8 +19,8 @@ from actstudy.analysis.questions.choice import (
     level_of_tests,
     paired_means,
 )
-from actstudy.judging import welch
-from actstudy.judging.welch import Difference, Side
+from actstudy.judging.statistics import welch
+from actstudy.judging.statistics.welch import Difference, Side
 
 
 @dataclass(frozen=True)

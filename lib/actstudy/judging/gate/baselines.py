@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from actstudy.contract.errors import StudyError
-from actstudy.judging.decision import KEEP
-from actstudy.judging.ledger import Line
-from actstudy.judging.proposals import Side, Values
+from actstudy.judging.gate.decision import KEEP
+from actstudy.judging.gate.ledger import Line
+from actstudy.judging.gate.proposals import Side, Values
 
 ATTEMPT = "attempt"  # kind of a line: an attempt judged
 

@@ -5,10 +5,10 @@ import re
 import pandas as pd
 
 from actstudy.contract.errors import choices
-from actstudy.judging.readers import cells
-from actstudy.judging.readers.missing import EMPTY
-from actstudy.judging.readers.options import Options
-from actstudy.judging.readers.roles import NAMES, column_of, said_or_assumed
+from actstudy.judging.reading import cells
+from actstudy.judging.reading.missing import EMPTY
+from actstudy.judging.reading.options import Options
+from actstudy.judging.reading.roles import NAMES, column_of, said_or_assumed
 from actstudy.judging.scores import Scores
 from actstudy.own_data.frames import Frame
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis.questions.procedure import ALPHA, Verdict
-from actstudy.judging import welch
-from actstudy.judging.unpaired import verdicts_of
-from actstudy.judging.welch import Side
+from actstudy.judging.statistics import welch
+from actstudy.judging.statistics.unpaired import verdicts_of
+from actstudy.judging.statistics.welch import Side
 
 ASSUMPTION = (
     "from means, sd and n alone: runs are taken to be independent with nearly normal noise, "

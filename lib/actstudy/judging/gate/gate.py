@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from actstudy.contract.errors import StudyError
-from actstudy.judging import attempts, baselines, ledger
-from actstudy.judging.attempts import FAILED, Question
-from actstudy.judging.baselines import ATTEMPT
-from actstudy.judging.decision import (
+from actstudy.judging.gate import attempts, baselines, ledger
+from actstudy.judging.gate.attempts import FAILED, Question
+from actstudy.judging.gate.baselines import ATTEMPT
+from actstudy.judging.gate.decision import (
     DO_NOT,
     HALF,
     KEEP,
@@ -28,8 +28,8 @@ from actstudy.judging.decision import (
     estimate,
     level_of,
 )
-from actstudy.judging.ledger import Line
-from actstudy.judging.proposals import Side
+from actstudy.judging.gate.ledger import Line
+from actstudy.judging.gate.proposals import Side
 from actstudy.judging.scores import MIN_REPEATS
 
 STATUS = {KEEP: 0, DO_NOT: 1, MORE: 2}  # exit status of a verdict

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from actstudy.contract.errors import StudyError, visible
-from actstudy.judging.readers.options import Options
+from actstudy.judging.reading.options import Options
 
 USUAL = re.compile(
     r"(?P<level>.*?[^\s/_.=-])[\s/_.=-]*(?:(?:seed|run|rep|trial|fold|s)[\s_=.-]*)?(?P<seed>\d+)",

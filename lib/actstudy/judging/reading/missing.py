@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actstudy.judging.readers.options import NOT_FINITE, NOT_MADE, Options
+from actstudy.judging.reading.options import NOT_FINITE, NOT_MADE, Options
 from actstudy.judging.scores import Scores, without_value
 
 EMPTY = "is_empty"  # a reader's column: whether nothing stands for the value, not even NaN

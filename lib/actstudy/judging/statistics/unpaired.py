@@ -8,8 +8,8 @@ import numpy as np
 from actstudy.analysis.questions.power import MIN_SEEDS, VISIBLE_SEEDS
 from actstudy.analysis.questions.procedure import ALPHA, TOO_FEW, UNDECIDED, Verdict, decision
 from actstudy.contract.streams import stream
-from actstudy.judging import welch
-from actstudy.judging.welch import MIN_RUNS, Side
+from actstudy.judging.statistics import welch
+from actstudy.judging.statistics.welch import MIN_RUNS, Side
 
 PERMUTATIONS = 10_000  # the identity among them
 MAX_POOL = 1_000  # runs of a family up to which they are permuted; beyond, Holm's method

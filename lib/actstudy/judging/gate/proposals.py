@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.contract.errors import StudyError, choices
-from actstudy.judging.changes import speaks_of_a_seed
+from actstudy.judging.gate.changes import speaks_of_a_seed
 
 MAX_RUNS = 2_000  # of one side: more rows are steps or examples
 LEVEL_MARK = "@"  # `runs.csv@gelu`: the runs of one level of a source

@@ -14,10 +14,11 @@ import pandas as pd
 from scipy import special
 
 from actstudy.contract.errors import StudyError, choices
-from actstudy.judging import record_tables
-from actstudy.judging.readers import cells, delimited, tables
-from actstudy.judging.record_rules import Rules, read_rules
-from actstudy.judging.welch import holm
+from actstudy.judging.readers import delimited, tables
+from actstudy.judging.reading import cells
+from actstudy.judging.records import words
+from actstudy.judging.records.rules import Rules, read_rules
+from actstudy.judging.statistics.welch import holm
 from actstudy.own_data.frames import Frame
 
 ALPHA = 0.05
@@ -50,7 +51,7 @@ def report(table: Path, rules: Path) -> tuple[str, dict[str, Any]]:
     known = read_rules(Path(rules))
     entries = entries_of(Path(table), known)
     data = judged(entries, known)
-    return record_tables.text(data), data
+    return words.text(data), data
 
 
 def judged(entries: Entries, rules: Rules) -> dict[str, Any]:

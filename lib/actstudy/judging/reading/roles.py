@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from actstudy.contract.errors import StudyError
-from actstudy.judging.readers.options import Options, check_column
+from actstudy.judging.reading.options import Options, check_column
 
 NAMES = {  # role -> the names by which a column has it, in lower case
     "level": (
