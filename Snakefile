@@ -82,6 +82,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/guide.smk"
 include: "workflow/rules/summary.smk"
+include: "workflow/rules/explorer.smk"
 include: "workflow/rules/demos.smk"
 
 
@@ -90,6 +91,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/summary.md",
+        f"{RESULTS}/explorer.html",
         rules.claims.output if STUDY.ledger else [],
         JOBS.measured.values(),
         PAGE_FIGURES.values(),

@@ -57,6 +57,7 @@ INNER_ORDER = {
         "export",
         "figures",
         "page",
+        "explorer",
         "partial",
     ),
     "data": (
