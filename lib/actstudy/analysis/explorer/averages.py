@@ -1,5 +1,7 @@
 """What figures of the page need over seeds and no table has, computed as static figures do it."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -67,13 +69,13 @@ def reliability(tables: Tables) -> pd.DataFrame:
     return bins.assign(**shares)[BINS]
 
 
-def site_medians(tables: Tables) -> pd.DataFrame:
+def site_medians(tables: Tables, tasks: Iterable[str] | None = None) -> pd.DataFrame:
     """Medians over seeds of a probe at a site and step, of the groups that heatmaps have room for.
 
-    Columns MEDIANS.
+    tasks: all by default. Columns MEDIANS.
     """
     parts = []
-    for task in tables.plan.tasks:
+    for task in tables.plan.tasks if tasks is None else tasks:
         groups = health_frames.groups_shown(tables, task)
         for probe in SITE_PROBES:
             rows = health_frames.probed(tables, task, "site", probe, groups)

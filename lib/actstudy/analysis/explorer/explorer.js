@@ -105,9 +105,11 @@ const page = {
     const isOn = hidden.size > 0 || Object.keys(this.axes()).some((axis) => state.get(`at.${axis}`));
     if (isOn) parts.push(button("Show all", () => { state.set("hide", ""); for (const axis of Object.keys(this.axes())) state.set(`at.${axis}`, ""); this.show(); }));
     form.replaceChildren(...parts);
-    form.hidden = false;
+    const part = this.model.parts.find(({ name }) => name === this.part);
+    const text = document.querySelector(`#part-${part.name} [data-task]`);
+    form.hidden = !part.figures.length && !part.tables.length && !text;
     const stale = document.getElementById("stale");
-    stale.hidden = !isOn;
+    stale.hidden = !isOn || form.hidden;
     stale.textContent = isOn ? "Rows are hidden, numbers are not computed again: means, intervals, n and verdicts are those of the whole study, and verdicts are corrected for all its comparisons, hidden ones too." : "";
   },
 

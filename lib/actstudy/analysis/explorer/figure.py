@@ -77,7 +77,8 @@ def colour(plan: Plan, legend: bool = True) -> alt.Color:
     """The channel that gives each level the colour that it has in static figures."""
     by_level = styles(plan.levels)
     scale = alt.Scale(domain=plan.levels, range=[style["color"] for style in by_level.values()])
-    shown = alt.Legend(title=plan.compare, symbolLimit=0, columns=1) if legend else None
+    marks: dict[str, Any] = {"symbolOpacity": 1, "symbolStrokeWidth": 2.5, "symbolLimit": 0}
+    shown = alt.Legend(title=plan.compare, **marks) if legend else None
     return alt.Color("level:N", scale=scale, legend=shown)
 
 

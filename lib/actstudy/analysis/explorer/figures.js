@@ -99,7 +99,7 @@ class FigureView {
     const spec = { ...adapted(figure.spec, this.options, page.model), datasets };
     const embedded = await vegaEmbed(this.chart, spec, {
       mode: "vega-lite", ast: true, actions: false, defaultStyle: false, config: look(),
-      renderer: most > MAX_SVG_ROWS ? "canvas" : "svg", tooltip: { disableDefaultStyle: true },
+      logLevel: 1, renderer: most > MAX_SVG_ROWS ? "canvas" : "svg", tooltip: { disableDefaultStyle: true },
     });
     this.view?.finalize();
     this.view = embedded.view;

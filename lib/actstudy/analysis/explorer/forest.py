@@ -11,7 +11,7 @@ from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, primary
 from actstudy.analysis.tables import Tables
 
 MAX_ROWS = 80  # contrasts in one picture
-ROW_HEIGHT = 30  # pixels
+ROW_HEIGHT = 34  # pixels
 FAMILIES = {"primary": "with the baseline", "all pairs": "all pairs of levels"}
 NAME = "datum.group ? datum.level + ', ' + datum.group : datum.level"
 RIVAL = "datum.family == 'all pairs' ? ' against ' + datum.baseline : ''"
@@ -56,8 +56,8 @@ def forest(tables: Tables, task: str) -> Drawing | None:
 
 def chart(tables: Tables, factor: float, margin: float, title: str) -> alt.LayerChart:
     """The layers of the plot: margin, zero, seeds, intervals, means, verdicts."""
-    x = {"title": title, "scale": alt.Scale(zero=False)}
-    marks = {
+    x: dict[str, Any] = {"title": title, "scale": alt.Scale(zero=False), "axis": alt.Axis(tickCount=9)}
+    marks: dict[str, Any] = {
         "y": alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
         "color": colour(tables.plan, legend=False),
     }
@@ -71,8 +71,8 @@ def chart(tables: Tables, factor: float, margin: float, title: str) -> alt.Layer
     )
     marks_of_row = {**marks, "tooltip": tooltips(title)}
     at = alt.X("at:Q", **x)
-    point = {"size": 90, "strokeWidth": 2}
-    beside = {"align": "left", "dx": 8, "fontSize": 11}
+    point: dict[str, Any] = {"size": 90, "strokeWidth": 2, "opacity": 1}
+    beside: dict[str, Any] = {"align": "left", "dx": 8, "fontSize": 11}
     layers = [
         *bounds(factor * margin, x),
         dots(factor, x, marks, title),
@@ -89,7 +89,7 @@ def chart(tables: Tables, factor: float, margin: float, title: str) -> alt.Layer
             x=alt.value("width"), y=marks["y"], text="words:N", tooltip=tooltips(title)
         ),
     ]
-    return alt.layer(*layers).properties(width="container", height=alt.Step(ROW_HEIGHT))
+    return alt.LayerChart(layer=layers, width="container", height=alt.Step(ROW_HEIGHT))
 
 
 def bounds(margin: float, x: dict[str, Any]) -> list[alt.Chart]:
@@ -111,7 +111,7 @@ def dots(factor: float, x: dict[str, Any], marks: dict[str, Any], title: str) ->
         alt.Tooltip("seed:O"),
         alt.Tooltip("difference_shown:Q", title=title, format="+.4~g"),
     ]
-    return shown.mark_circle(size=24, opacity=0.55, yOffset=9).encode(
+    return shown.mark_circle(size=24, opacity=0.55, yOffset=10).encode(
         x=alt.X("difference_shown:Q", **x), tooltip=tooltip, **marks
     )
 

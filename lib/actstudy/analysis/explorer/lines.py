@@ -14,7 +14,8 @@ from actstudy.analysis.tables import Tables
 AXES = {"step": "steps", "epoch": "epochs", "train_seconds": "seconds of training"}
 SPLITS = {"val": "validation", "train": "train, as trained", "test": "test"}
 NOT_CHOSEN = ("epoch_seconds", "clipped")  # values of curves that are no metric
-HEIGHT = 380
+HEIGHT = 380  # pixels
+SQUARE = 420  # pixels
 MAX_POINTS = 60_000  # of thin lines in one picture
 
 
@@ -25,12 +26,11 @@ def curves(tables: Tables, task: str) -> Drawing | None:
     if frame.empty:
         return None
     counts = frame.groupby(["group", "level"])["seed"].nunique()
-    lines = {"opacity": 0.35, "strokeWidth": 1}
-    thin = alt.Chart(rows("curves")).mark_line(**lines)
+    thin = alt.Chart(rows("curves")).mark_line(opacity=0.35, strokeWidth=1)
     thick = alt.Chart(rows("means")).mark_line(strokeWidth=2.6)
     x = alt.X("step:Q", title=AXES["step"])
-    y = {"title": "value", "scale": alt.Scale(zero=False)}
-    of_level = {"color": colour(tables.plan), "x": x}
+    y: dict[str, Any] = {"title": "value", "scale": alt.Scale(zero=False)}
+    of_level: dict[str, Any] = {"color": colour(tables.plan), "x": x}
     cell = [alt.Tooltip("level:N"), alt.Tooltip("group:N")]
     chart = alt.layer(
         thin.encode(
@@ -120,7 +120,7 @@ def rates(tables: Tables, task: str) -> Drawing | None:
     settings = tables.plan.tasks[task]
     fixed = table["fixed_lr"].iloc[0]
     base = alt.Chart(rows("tuning"))
-    own = {
+    own: dict[str, Any] = {
         "x": alt.X("lr:Q", title="learning rate", scale=alt.Scale(type="log")),
         "y": alt.Y("mean_val:Q", title="mean best validation", scale=alt.Scale(zero=False)),
         "color": colour(tables.plan),
@@ -161,14 +161,14 @@ def reliability(tables: Tables, task: str) -> Drawing | None:
     if frame.empty or settings.predicts != "classes":
         return None
     counts = frame.groupby(["level", "group"])["seed"].nunique()
-    axes = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(format="%")}
+    axes: dict[str, Any] = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(format="%", tickCount=6)}
     corners = alt.Data(values=[{"confidence": 0, "correct": 0}, {"confidence": 1, "correct": 1}])
-    place = {
+    place: dict[str, Any] = {
         "x": alt.X("confidence:Q", title="mean confidence of the bin", **axes),
         "y": alt.Y("correct:Q", title="share correct", **axes),
     }
     named = ("level", "group", "bin", "count", "n_seeds", "confidence", "correct")
-    own = {
+    own: dict[str, Any] = {
         **place,
         "color": colour(tables.plan),
         "detail": "group:N",
@@ -177,7 +177,7 @@ def reliability(tables: Tables, task: str) -> Drawing | None:
     chart = alt.layer(
         alt.Chart(corners).mark_line(color="#8494A6", strokeWidth=1).encode(**place),
         alt.Chart(rows("reliability")).mark_line(point=True).encode(**own),
-    ).properties(width="container", height=HEIGHT)
+    ).properties(width=SQUARE, height=SQUARE)
     text = (
         f"{settings.title}: test reliability at the best validation checkpoint, predictions of "
         f"{seeds(counts)} pooled; bins of fewer than {calibration.MIN_BIN_PREDICTIONS} "

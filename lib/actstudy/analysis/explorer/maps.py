@@ -1,5 +1,7 @@
 """Figures of coloured cells: pairs of levels, health over sites and steps, depth."""
 
+from typing import Any
+
 import altair as alt
 
 from actstudy.analysis import scale
@@ -11,8 +13,8 @@ from actstudy.analysis.questions.probes import PROBES
 from actstudy.analysis.tables import Tables
 
 MAX_GROUPS = 12  # panels of pairs in one picture
+MIN_LOG_RANGE = 30  # largest over smallest median, for a logarithmic scale
 SCHEMES = {"post_sd": "viridis", "dead_fraction": "reds", "saturated_fraction": "purples"}
-SHORT = {"equivalent": "=", "equivalent (below the margin)": "=", "undecided": "?"}
 
 
 def pairs(tables: Tables, task: str) -> Drawing | None:
@@ -25,7 +27,7 @@ def pairs(tables: Tables, task: str) -> Drawing | None:
     unit = f", {size.unit}" if size.unit else ""
     title = f"row minus column{unit}"
     order = tables.plan.levels
-    place = {
+    place: dict[str, Any] = {
         "x": alt.X("baseline:N", title="against", sort=order, axis=alt.Axis(labelAngle=-40)),
         "y": alt.Y("level:N", title=None, sort=order),
     }
@@ -74,8 +76,7 @@ def pairs(tables: Tables, task: str) -> Drawing | None:
 def health(tables: Tables, task: str) -> Drawing | None:
     """A probe at every site and step, a panel per level; None without any reading."""
     settings = tables.plan.tasks[task]
-    frame = averages.site_medians(tables)
-    frame = frame[frame["task"] == task]
+    frame = averages.site_medians(tables, [task])
     if frame.empty:
         return None
     n_sites = frame["index"].nunique()
@@ -90,12 +91,13 @@ def health(tables: Tables, task: str) -> Drawing | None:
             tooltip=[alt.Tooltip(f"{name}:N") for name in named],
         )
         .properties(width=150, height=min(260, max(90, 12 * n_sites)))
-        .facet(facet=alt.Facet("level:N", title=None, sort=tables.plan.levels), columns=4)
+        .facet(facet=alt.Facet("level:N", title=None, sort=tables.plan.levels), columns=6)
     )
     options = []
     for probe in frame["probe"].unique():
-        scheme = {"scale": {"scheme": SCHEMES[probe], "type": "linear"}}
-        if probe == "post_sd" and (frame.loc[frame["probe"] == probe, "median"] > 0).all():
+        scheme: dict[str, Any] = {"scale": {"scheme": SCHEMES[probe], "type": "linear"}}
+        values = frame.loc[frame["probe"] == probe, "median"]
+        if values.min() > 0 and values.max() > MIN_LOG_RANGE * values.min():
             scheme["scale"]["type"] = "log"
         options.append(
             Option(probe, PROBES["site", probe].words, {"probe": probe}, {"color": scheme})
@@ -131,7 +133,7 @@ def depth(tables: Tables, task: str) -> Drawing | None:
     counts = runs.groupby(["level", "line", "depth"]).size()
     metric = metric_name(settings.metric)
     named = ("level", "line", "depth", "n", "n_train", "n_completed", "mean", "outcome")
-    place = {
+    place: dict[str, Any] = {
         "x": alt.X("depth:O", title="depth", axis=alt.Axis(labelAngle=0)),
         "y": alt.Y("level:N", title=None, sort=tables.plan.levels),
         "tooltip": [alt.Tooltip(f"{name}:N") for name in named],

@@ -19,8 +19,8 @@ from actstudy.contract.plan import Plan
 
 FILES = Path(__file__).parent
 SCRIPTS = ("data.js", "state.js", "copy.js", "runs.js", "figures.js", "tables.js", "explorer.js")
-MAX_BYTES = 10_000_000  # of a page, by the limits of `thinning`
-LIGHTEST = 0.42  # of a colour's luminance on a dark page, at least
+EXPOSED = "window.vegaEmbed = vegaEmbed;"  # of Vega's scripts, to the page's own
+LIGHTEST = 0.55  # of a colour's luminance on a dark page, at least
 FIRST_COLUMNS = {  # of tables with many columns, those that are open at first
     "contrasts": "task family group level baseline n mean low high interval_level verdict "
     "condition margin more_seeds",
@@ -52,7 +52,7 @@ def render(tables: Tables, partial: bool = False) -> str:
         "units": UNITS,
     }
     own_script = "\n".join((FILES / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    scripts = [vl_convert.javascript_bundle(), own_script]
+    scripts = [vl_convert.javascript_bundle(EXPOSED), own_script]
     style = (FILES / "explorer.css").read_text(encoding="utf-8")
     return template().render(
         plan=tables.plan,

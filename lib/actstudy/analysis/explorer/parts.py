@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from actstudy.analysis.explorer import datasets, forest, lines, maps, points, texts
+from actstudy.analysis.explorer import forest, lines, maps, points, texts
 from actstudy.analysis.explorer.figure import Drawing
 from actstudy.analysis.explorer.texts import Section
 from actstudy.analysis.tables import Tables
@@ -51,7 +51,7 @@ TASKS = "a task's section"  # stands for the sections of the summary that are na
 KINDS = (
     Kind("answer", "Answer", heads=("What holds", "Answer", "The activations")),
     Kind("forest", "Differences", draws=(forest.forest,)),
-    Kind("curves", "Learning curves", draws=(lines.curves,)),
+    Kind("curves", "Curves", draws=(lines.curves,)),
     Kind("tables", "Tables", tables=("all",)),
     Kind("results", "Results", heads=(TASKS,), subheads=("All test values",)),
     Kind("pairs", "Pairs", draws=(maps.pairs,)),
@@ -63,7 +63,7 @@ KINDS = (
         draws=(lines.rates,),
         tables=("tuning",),
     ),
-    Kind("targets", "Time to target", subheads=("Steps and seconds",), draws=(points.targets,)),
+    Kind("targets", "Targets", subheads=("Steps and seconds",), draws=(points.targets,)),
     Kind("cost", "Cost", subheads=("Time and memory", "Where the time"), draws=(points.costs,)),
     Kind("calibration", "Calibration", draws=(lines.reliability,)),
     Kind(
@@ -127,7 +127,7 @@ def drawings(tables: Tables, kind: Kind) -> list[Drawing]:
 
 def by_task(tables: Tables, kind: Kind, sections: list[Section]) -> dict[str, Markup]:
     """Task -> the HTML of the sections that a part takes, ANY_TASK -> those of no single task."""
-    tasks = {}
+    tasks: dict[str, str] = {}
     for task, settings in tables.plan.tasks.items():
         tasks.setdefault(visible(" ".join(settings.title.split())), task)
     taken: dict[str, list[Section]] = {}

@@ -1,5 +1,7 @@
 """Figures of points: what a cell costs, and when runs reach a target."""
 
+from typing import Any
+
 import altair as alt
 
 from actstudy.analysis import scale
@@ -35,9 +37,9 @@ def costs(tables: Tables, task: str) -> Drawing | None:
     metric = metric_name(settings.metric)
     shares = scale.of_metric(settings.metric).unit == "%"
     axis = alt.Axis(format="~%") if shares else alt.Axis()
-    x = {"title": COSTS["throughput"], "scale": alt.Scale(zero=False)}
-    y = {"title": f"test {metric}", "scale": alt.Scale(zero=False), "axis": axis}
-    own = {"color": colour(tables.plan), "shape": shape(tables.plan)}
+    x: dict[str, Any] = {"title": COSTS["throughput"], "scale": alt.Scale(zero=False)}
+    y: dict[str, Any] = {"title": f"test {metric}", "scale": alt.Scale(zero=False), "axis": axis}
+    own: dict[str, Any] = {"color": colour(tables.plan), "shape": shape(tables.plan)}
     of_cell = ("level", "group", "n", "n_timed", "mean", *COSTS, "throughput_unit", "device")
     of_run = ("level", "group", "seed", "run_id", f"reported_{settings.metric}", *COSTS)
     chart = alt.layer(
@@ -50,7 +52,7 @@ def costs(tables: Tables, task: str) -> Drawing | None:
             **own,
         ),
         alt.Chart(rows("pareto"))
-        .mark_point(size=150, strokeWidth=2.4)
+        .mark_point(size=150, strokeWidth=2.4, opacity=1)
         .encode(
             x=alt.X("throughput:Q", **x),
             y=alt.Y("mean:Q", **y),
@@ -101,8 +103,8 @@ def targets(tables: Tables, task: str) -> Drawing | None:
     y = alt.Y("cell:N", title=None, sort=None, axis=alt.Axis(labelLimit=220))
     tooltip = [alt.Tooltip(f"{column}:N") for column in named]
     chart = alt.layer(
-        base.mark_point(filled=True, size=90).encode(
-            x=alt.X("median_steps:Q", title=REACHED["median_steps"]),
+        base.mark_point(filled=True, size=90, opacity=1).encode(
+            x=alt.X("median_steps:Q", title=REACHED["median_steps"], axis=alt.Axis(tickCount=10)),
             y=y,
             color=colour(tables.plan, legend=False),
             tooltip=tooltip,

@@ -2,6 +2,7 @@
 
 const PAGE_ROWS = 100;
 const MAX_FIRST_COLUMNS = 12;
+const SHORT = 30; // characters that stand on one line
 
 class TableView {
   constructor(table, page) {
@@ -39,9 +40,8 @@ class TableView {
   }
 
   isEmpty(name) {
-    const column = this.table.columns[name];
-    const values = Array.isArray(column) ? column : column.names;
-    return !values.some((value) => value !== null && value !== "");
+    const rows = this.table.where(this.page.tests(this.table));
+    return rows.length > 0 && !rows.some((row) => isSaid(this.table.value(name, row)));
   }
 
   /** The list of columns, as boxes to tick. */
@@ -108,15 +108,16 @@ class TableView {
     })));
     this.body.replaceChildren(...rows.slice(0, this.limit).map((row) => this.line(row, columns)));
     this.more.hidden = rows.length <= this.limit;
-    this.status.textContent = `${Math.min(rows.length, this.limit)} of ${rows.length} rows shown` + (rows.length < table.n ? `; filter and search hide ${table.n - rows.length}` : "");
+    this.status.textContent = `${Math.min(rows.length, this.limit)} of ${rows.length} rows shown` + (rows.length < table.n ? `; ${table.n - rows.length} more are of other tasks, or hidden by filter or search` : "");
   }
 
   line(row, columns) {
     const { table, page } = this;
     return element("tr", {}, ...columns.map((name, place) => {
       const value = table.value(name, row);
-      if (name === "run_id") return element("td", {}, value ? runLink(page.tables, value) : "");
-      const cell = element("td", { class: table.isNumeric(name) ? "number" : null });
+      if (name === "run_id") return element("td", { class: "short" }, value ? runLink(page.tables, value) : "");
+      const size = table.isNumeric(name) ? "number" : String(value ?? "").length <= SHORT ? "short" : null;
+      const cell = element("td", { class: size });
       const open = name === "level" || (place === 0 && !columns.includes("level")) ? lead(page.tables, table.row(row)) : null;
       if (open && name === "level") cell.append(button(shown(value), open, { class: "link", title: "Its runs" }));
       else if (name === "rerun") cell.append(element("code", {}, value), " ", button("Copy", (event) => copy(value, event.target)));
