@@ -11,7 +11,7 @@ import pandas as pd
 
 from actstudy.contract.errors import visible
 
-NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}  # as text in JSON
+INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf}  # as text in JSON, which has none
 LEVEL = 9  # of gzip
 
 
@@ -19,7 +19,7 @@ def of_frame(frame: pd.DataFrame) -> dict[str, Any]:
     """A table's number of rows and its columns, by name.
 
     A column of text is `{"names": its distinct texts, "codes": the place of each row's}`, -1 for
-    none; any other is a list, in which a missing value is null and one that is not finite is text.
+    none; any other is a list, in which NaN and missing values are null and infinities text.
     """
     columns = {str(name): of_series(frame[name]) for name in frame}
     return {"n": len(frame), "columns": columns}
@@ -27,37 +27,45 @@ def of_frame(frame: pd.DataFrame) -> dict[str, Any]:
 
 def of_series(series: pd.Series) -> dict[str, Any] | list[Any]:
     """A column as JSON has it: numbers and booleans in a list, texts by their places."""
-    if pd.api.types.is_bool_dtype(series.dtype):
-        return [bool(value) for value in series]
-    if pd.api.types.is_numeric_dtype(series.dtype):
-        return [number(value) for value in series.to_numpy(dtype=object, na_value=None)]
-    values = [plain(value) for value in series]
+    if pd.api.types.is_float_dtype(series.dtype) and np.isfinite(series.to_numpy(float)).all():
+        return series.to_numpy(float).tolist()
+    values = [plain(value) for value in series.to_numpy(dtype=object)]
     if all(value is None or isinstance(value, bool | int | float) for value in values):
-        return [value if isinstance(value, bool | None) else number(value) for value in values]
-    texts = pd.Series([None if value is None else visible(str(value)) for value in values], None)
-    codes, names = pd.factorize(texts.astype(object))
-    return {"names": list(names), "codes": codes.tolist()}
+        return [number(value) for value in values]
+    texts = np.array([None if value is None else str(value) for value in values], dtype=object)
+    codes, names = pd.factorize(texts)
+    return {"names": [visible(name) for name in names], "codes": codes.tolist()}
 
 
 def plain(value: Any) -> Any:
     """A value of Python's own types; None for a missing one, a list as JSON text."""
-    if isinstance(value, np.ndarray | list | dict):
-        return json.dumps(value, default=np.ndarray.tolist)
     if value is None or value is pd.NA or value is pd.NaT:
         return None
     if isinstance(value, np.generic):
-        return value.item()
+        value = value.item()
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, np.ndarray | list | tuple | dict):
+        return json.dumps(value, default=np.ndarray.tolist)
     return value
 
 
-def number(value: Any) -> int | float | str | None:
-    """A number as JSON has it: NaN and infinities as the texts of NOT_FINITE."""
-    if value is None or value is pd.NA:
-        return None
-    value = value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, float) and not math.isfinite(value):
-        return next(text for text, other in NOT_FINITE.items() if repr(other) == repr(value))
-    return int(value) if isinstance(value, int) else float(value)
+def number(value: Any) -> Any:
+    """A number, boolean or None as JSON has it: an infinity as its text in INFINITE."""
+    if isinstance(value, float) and math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def shown(content: Any) -> Any:
+    """A content with every text as it may stand on a page: no character acts on its display."""
+    if isinstance(content, str):
+        return visible(content)
+    if isinstance(content, dict):
+        return {shown(name): shown(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [shown(value) for value in content]
+    return content
 
 
 def packed(content: Any) -> str:
@@ -84,4 +92,4 @@ def to_frame(table: dict[str, Any]) -> pd.DataFrame:
 
 
 def _value(value: Any) -> Any:
-    return NOT_FINITE[value] if isinstance(value, str) else value
+    return INFINITE[value] if isinstance(value, str) else value

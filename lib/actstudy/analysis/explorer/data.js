@@ -1,7 +1,7 @@
 "use strict";
 // The tables of the page: columns as analysis/explorer/columns.py packs them.
 
-const NOT_FINITE = { NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity };
+const INFINITE = { Infinity: Infinity, "-Infinity": -Infinity }; // as text, which JSON has
 
 /** The page's data: base64, gzip, JSON. */
 async function openData() {
@@ -27,7 +27,7 @@ class Table {
     if (!column) return undefined;
     if (!Array.isArray(column)) return column.codes[row] < 0 ? null : column.names[column.codes[row]];
     const value = column[row];
-    return typeof value === "string" ? NOT_FINITE[value] : value;
+    return typeof value === "string" ? INFINITE[value] : value;
   }
 
   /** Whether a column holds numbers. */

@@ -31,21 +31,21 @@ class Carried(NamedTuple):
     left_out: list[str]
 
 
-def carried(tables: Tables) -> Carried:
+def carried(tables: Tables, share: float = 1.0) -> Carried:
     """All tables of a page: those of the study that have rows, and what its figures draw.
 
-    A study without a row in a table has no table of that name.
+    share: of the limits of `thinning`. A table without a row is left out.
     """
-    thinned = {"runs": thinning.runs(runs(tables))}
+    thinned = {"runs": thinning.runs(runs(tables), share)}
     for name, frame in tables.frames.items():
         if name not in ("runs", *IN_FILES_ALONE):
-            thinned[name] = thinning.rows(name, frame)
-    thinned["incomplete"] = thinning.rows("incomplete", incomplete(tables))
-    thinned["curves"] = thinning.curves(tables)
-    thinned["mean_curves"] = thinning.mean_curves(averages.mean_curves(tables))
+            thinned[name] = thinning.rows(name, frame, share)
+    thinned["incomplete"] = thinning.rows("incomplete", incomplete(tables), share)
+    thinned["curves"] = thinning.curves(tables, share)
+    thinned["mean_curves"] = thinning.mean_curves(averages.mean_curves(tables), share)
     for name, average in AVERAGES.items():
-        thinned[name] = thinning.rows(name, average(tables))
-    thinned["groups"] = thinning.Thinned(groups(tables), "")
+        thinned[name] = thinning.rows(name, average(tables), share)
+    thinned["groups"] = thinning.rows("groups", groups(tables), share)
     frames = {name: part.frame for name, part in thinned.items() if len(part.frame)}
     return Carried(frames, [part.left_out for part in thinned.values() if part.left_out])
 

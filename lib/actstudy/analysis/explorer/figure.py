@@ -99,6 +99,8 @@ def shape(plan: Plan) -> alt.Shape:
 def specification(drawing: Drawing) -> dict[str, Any]:
     """The Vega-Lite specification of a drawing, checked against the language's schema."""
     chart = drawing.chart.to_dict()
+    if isinstance(chart.get("height"), dict):  # of steps, which fit to nothing
+        chart["autosize"] = {"type": "fit-x", "contains": "padding"}
     chart.pop("$schema", None)  # an address, which the page needs not
     chart.pop("config", None)  # the page has its own, light or dark
     return chart

@@ -38,6 +38,12 @@ function adapted(spec, options, model) {
   return visit(spec);
 }
 
+/** A row without infinities, which no axis has room for. */
+function finite(row) {
+  for (const [name, value] of Object.entries(row)) if (Math.abs(value) === Infinity) row[name] = null;
+  return row;
+}
+
 /** The rows of a figure's data set that the filters and choices leave, as objects. */
 function rowsOf(source, options, page) {
   const table = page.tables[source.table];
@@ -45,7 +51,8 @@ function rowsOf(source, options, page) {
   const wanted = Object.assign({}, source.where, ...options.map((option) => option.where));
   const tests = Object.entries(wanted).map(([name, value]) => table.equals(name, value));
   const rows = table.where([...tests, ...page.tests(table)]);
-  return { rows: rows.slice(0, source.at_most).map((row) => table.row(row)), n: rows.length };
+  const drawn = rows.slice(0, source.at_most).map((row) => finite(table.row(row)));
+  return { rows: drawn, n: rows.length };
 }
 
 class FigureView {
@@ -99,7 +106,7 @@ class FigureView {
     const spec = { ...adapted(figure.spec, this.options, page.model), datasets };
     const embedded = await vegaEmbed(this.chart, spec, {
       mode: "vega-lite", ast: true, actions: false, defaultStyle: false, config: look(),
-      logLevel: 1, renderer: most > MAX_SVG_ROWS ? "canvas" : "svg", tooltip: { disableDefaultStyle: true },
+      renderer: most > MAX_SVG_ROWS ? "canvas" : "svg", tooltip: { disableDefaultStyle: true },
     });
     this.view?.finalize();
     this.view = embedded.view;

@@ -58,7 +58,7 @@ def chart(tables: Tables, factor: float, margin: float, title: str) -> alt.Layer
     """The layers of the plot: margin, zero, seeds, intervals, means, verdicts."""
     x: dict[str, Any] = {"title": title, "scale": alt.Scale(zero=False), "axis": alt.Axis(tickCount=9)}
     marks: dict[str, Any] = {
-        "y": alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
+        "y": alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=300)),
         "color": colour(tables.plan, legend=False),
     }
     contrasts = alt.Chart(rows("contrasts")).transform_calculate(

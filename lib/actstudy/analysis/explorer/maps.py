@@ -7,8 +7,10 @@ import altair as alt
 from actstudy.analysis import scale
 from actstudy.analysis.explorer import averages
 from actstudy.analysis.explorer.figure import Choice, Drawing, Option, rows, source
+from actstudy.analysis.figures.depth import COLOURS
 from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.markdown import metric_name
+from actstudy.analysis.questions.outcomes import STALLS, TRAINS
 from actstudy.analysis.questions.probes import PROBES
 from actstudy.analysis.tables import Tables
 
@@ -27,6 +29,7 @@ def pairs(tables: Tables, task: str) -> Drawing | None:
     unit = f", {size.unit}" if size.unit else ""
     title = f"row minus column{unit}"
     order = tables.plan.levels
+    groups = list(frame["group"].unique())
     place: dict[str, Any] = {
         "x": alt.X("baseline:N", title="against", sort=order, axis=alt.Axis(labelAngle=-40)),
         "y": alt.Y("level:N", title=None, sort=order),
@@ -66,7 +69,7 @@ def pairs(tables: Tables, task: str) -> Drawing | None:
         task=task,
         title="Every level against every other",
         caption=text,
-        chart=chart.facet(facet=alt.Facet("group:N", title=None), columns=2),
+        chart=chart.facet(facet=alt.Facet("group:N", title=None, sort=groups), columns=3),
         data={"pairs": source("pairs", MAX_GROUPS * len(order) ** 2, task=task)},
         main="pairs",
         columns=["level", "baseline", "group", "n", "mean", "low", "high", "verdict"],
@@ -131,6 +134,7 @@ def depth(tables: Tables, task: str) -> Drawing | None:
         return None
     runs = tables.of("runs", task)
     counts = runs.groupby(["level", "line", "depth"]).size()
+    lines = list(runs["line"].unique())
     metric = metric_name(settings.metric)
     named = ("level", "line", "depth", "n", "n_train", "n_completed", "mean", "outcome")
     place: dict[str, Any] = {
@@ -139,7 +143,7 @@ def depth(tables: Tables, task: str) -> Drawing | None:
         "tooltip": [alt.Tooltip(f"{name}:N") for name in named],
     }
     base = alt.Chart(rows("ended_cells")).transform_calculate(share="datum.n_train / datum.n")
-    share = alt.Scale(scheme="redyellowgreen", domain=[0, 1])
+    share = alt.Scale(range=[COLOURS[STALLS], COLOURS[TRAINS]], domain=[0, 1])
     legend = alt.Legend(title=["share of runs", "that train"], format="%")
     chart = alt.layer(
         base.mark_rect(stroke="white").encode(
@@ -159,7 +163,7 @@ def depth(tables: Tables, task: str) -> Drawing | None:
         task=task,
         title="What trains at which depth",
         caption=text,
-        chart=chart.facet(facet=alt.Facet("line:N", title=None), columns=3),
+        chart=chart.facet(facet=alt.Facet("line:N", title=None, sort=lines), columns=3),
         data={"ended_cells": source("ended_cells", 2_000, task=task)},
         main="ended_cells",
         columns=["level", "group", "depth", "n", "n_train", "n_completed", "mean"],

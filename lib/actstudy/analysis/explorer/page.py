@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
-from actstudy.analysis.explorer import columns, datasets, figure, parts, texts
+from actstudy.analysis.explorer import columns, datasets, figure, parts, texts, thinning
 from actstudy.analysis.figures.style import styles
 from actstudy.analysis.page import origins
 from actstudy.analysis.tables import UNITS, Tables
@@ -19,6 +20,7 @@ from actstudy.contract.plan import Plan
 
 FILES = Path(__file__).parent
 SCRIPTS = ("data.js", "state.js", "copy.js", "runs.js", "figures.js", "tables.js", "explorer.js")
+MAX_BYTES = 10_000_000  # of a page
 EXPOSED = "window.vegaEmbed = vegaEmbed;"  # of Vega's scripts, to the page's own
 LIGHTEST = 0.55  # of a colour's luminance on a dark page, at least
 FIRST_COLUMNS = {  # of tables with many columns, those that are open at first
@@ -35,22 +37,20 @@ def render(tables: Tables, partial: bool = False) -> str:
     """The HTML of a study's page; partial: as for summary.md.
 
     It holds the tables of `datasets.carried`, and all words of summary.md and appendix.md that its
-    parts take. It loads nothing.
+    parts take. It loads nothing. Of a big study it leaves out what `thinning` says.
     """
-    carried = datasets.carried(tables)
-    readable = datasets.readable(carried.frames)
-    sections = texts.of_summary(tables, partial)
-    there = parts.parts(tables, readable, [*sections, *texts.of_appendix(tables)])
-    model = {
-        "study": tables.plan.study,
-        "compare": tables.plan.compare,
-        "levels": coloured(tables.plan),
-        "tasks": {name: task.title for name, task in tables.plan.tasks.items()},
-        "parts": [described(part) for part in there],
-        "tables": {name: columns.of_frame(frame) for name, frame in carried.frames.items()},
-        "first_columns": first_columns(tables.plan),
-        "units": UNITS,
-    }
+    sections = [*texts.of_summary(tables, partial), *texts.of_appendix(tables)]
+    for share in thinning.SHARES:
+        text = of_share(tables, sections, share)
+        if len(text.encode("utf-8")) <= MAX_BYTES:
+            break
+    return text
+
+
+def of_share(tables: Tables, sections: list[texts.Section], share: float) -> str:
+    """The page with tables of a share of the limits of `thinning`."""
+    carried = datasets.carried(tables, share)
+    there = parts.parts(tables, datasets.readable(carried.frames), sections)
     own_script = "\n".join((FILES / name).read_text(encoding="utf-8") for name in SCRIPTS)
     scripts = [vl_convert.javascript_bundle(EXPOSED), own_script]
     style = (FILES / "explorer.css").read_text(encoding="utf-8")
@@ -65,8 +65,23 @@ def render(tables: Tables, partial: bool = False) -> str:
         policy=policy(scripts, style),
         scripts=[inlined(script, "script") for script in scripts],
         style=inlined(style, "style"),
-        data=columns.packed(model),
+        data=columns.packed(model(tables.plan, there, carried.frames)),
     )
+
+
+def model(plan: Plan, there: list[parts.Part], frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """All that the page's script knows: levels, tasks, parts with their figures, tables."""
+    texts_and_figures = {
+        "study": plan.study,
+        "compare": plan.compare,
+        "levels": coloured(plan),
+        "tasks": {name: task.title for name, task in plan.tasks.items()},
+        "parts": [described(part) for part in there],
+        "first_columns": first_columns(plan),
+        "units": UNITS,
+    }
+    tables = {name: columns.of_frame(frame) for name, frame in frames.items()}
+    return {**columns.shown(texts_and_figures), "tables": tables}
 
 
 def template() -> jinja2.Template:

@@ -8,80 +8,92 @@ import pandas as pd
 from actstudy.analysis.tables import Tables
 from actstudy.contract.schema import CELL
 
-MAX_CURVE_VALUES = 160_000  # of all learning curves, about 1.6 MB on the page
-MAX_MEAN_VALUES = 60_000  # of their means over seeds
+SHARES = (1.0, 0.5, 0.25, 0.1, 0.02)  # of the limits that follow, tried until a page is small enough
+CURVE_VALUES = 200_000  # of all learning curves, 2 to 3 MB on the page
+MEAN_VALUES = 40_000  # of their means over seeds
 MIN_EVALUATIONS = 12  # per curve, before curves are left out
-MAX_ROWS = 12_000  # of any other table
-MAX_WIDE_RUNS = 3_000  # of more runs only columns of TALL are there
-TALL = ["run_id", "task", "level", "group", "seed", "depth", "lr", "status", "reason", "n_params"]
-TALL += ["steps_done", "best_step", "train_seconds", "throughput", "throughput_unit"]
-TALL += ["timing_clean", "peak_memory_bytes", "device", "ended", "folder", "rerun"]
+ROWS = 20_000  # of any other table
+RUNS = 50_000
+WIDE_RUNS = 3_000  # of more runs only columns of NARROW are there
+NARROW = ["run_id", "task", "level", "group", "seed", "depth", "lr", "status", "reason", "n_params"]
+NARROW += ["steps_done", "best_step", "train_seconds", "throughput", "throughput_unit"]
+NARROW += ["timing_clean", "peak_memory_bytes", "device", "ended", "folder", "rerun"]
+OF_CURVES = ["run_id", *CELL, "seed", "step", "epoch", "train_seconds", "split", "metric", "value"]
 
 
 class Thinned(NamedTuple):
     """A table as far as it is on the page, and what is left out of it in a sentence, or nothing."""
 
     frame: pd.DataFrame
-    left_out: str
+    left_out: str = ""
 
 
-def curves(tables: Tables) -> Thinned:
+def curves(tables: Tables, share: float) -> Thinned:
     """The learning curves: all, or evenly spaced evaluations of the task's metric and the loss.
 
-    Of studies that are larger still only the first seeds of each cell are there.
+    Of studies that are larger still only the first seeds of each cell, or of some cells, are there.
+    share: of CURVE_VALUES, at most.
     """
     frame = tables.frames["curves"]
-    if len(frame) <= MAX_CURVE_VALUES:
-        return Thinned(frame, "")
+    limit = int(share * CURVE_VALUES)
+    if len(frame) <= limit:
+        return Thinned(frame[[name for name in OF_CURVES if name in frame]])
     n_all = len(frame)
-    named = pd.Series({name: task.metric for name, task in tables.plan.tasks.items()})
-    of_task = frame["metric"] == frame["task"].map(named)
-    frame = frame[(frame["split"] == "val") & (of_task | (frame["metric"] == "loss"))]
-    n_evaluations = frame.groupby(["run_id", "group", "metric"]).size().max()
-    n_kept = MAX_CURVE_VALUES * n_evaluations // max(1, len(frame))
-    n_kept = min(n_evaluations, max(MIN_EVALUATIONS, n_kept))
+    frame = frame.loc[is_shown_first(tables, frame), OF_CURVES]
+    words = "validation loss and metric"
+    curve = ["run_id", "group", "metric"]
+    n_evaluations = int(frame.groupby(curve, sort=False).size().max())
+    n_kept = max(MIN_EVALUATIONS, limit * n_evaluations // max(1, len(frame)))
     if n_kept < n_evaluations:
-        frame = spaced(frame, ["run_id", "group", "metric"], n_kept)
-    text = f"{{}} of {n_all:,} values of learning curves: validation loss and metric"
-    text += f", at most {n_kept} evaluations per run" if n_kept < n_evaluations else ""
-    if len(frame) > MAX_CURVE_VALUES:
-        frame, seeds = _first_seeds(frame)
-        text += f", seeds up to place {seeds} of each cell"
-    if len(frame) > MAX_CURVE_VALUES:
-        frame, cells = _first_cells(frame)
-        text += f", of {cells:,} cells spread evenly over the study"
-    return Thinned(frame, text.format(f"{len(frame):,}"))
+        frame = spaced(frame, curve, n_kept)
+        words += f", at most {n_kept} evaluations per run"
+    if len(frame) > limit:
+        frame, seeds = first_seeds(frame, limit)
+        words += f", of {seeds} seeds per cell at most"
+    if len(frame) > limit:
+        frame, cells = some_cells(frame, limit)
+        words += f", of {cells:,} cells spread evenly over the study"
+    return Thinned(frame, f"{len(frame):,} of {n_all:,} values of learning curves: {words}")
 
 
-def mean_curves(frame: pd.DataFrame) -> Thinned:
-    """The means of learning curves: all, or evenly spaced steps of each."""
-    key = [*CELL, "split", "metric"]
-    if len(frame) <= MAX_MEAN_VALUES:
-        return Thinned(frame, "")
-    n_lines = len(frame[key].drop_duplicates())
-    n_kept = max(2, MAX_MEAN_VALUES // n_lines)
-    kept = spaced(frame, key, n_kept)
-    if len(kept) > MAX_MEAN_VALUES:
-        kept, _ = _first_cells(kept, MAX_MEAN_VALUES)
-    return Thinned(kept, f"{len(kept):,} of {len(frame):,} values of mean learning curves")
+def is_shown_first(tables: Tables, frame: pd.DataFrame) -> pd.Series:
+    """Whether rows of `curves` are of the validation loss or of the validation metric of a task."""
+    own = {name: settings.metric for name, settings in tables.plan.tasks.items()}
+    is_metric = (frame["metric"] == "loss") | (frame["metric"] == frame["task"].map(own))
+    return is_metric & (frame["split"] == "val")
 
 
-def rows(name: str, frame: pd.DataFrame) -> Thinned:
-    """Any other table: its first MAX_ROWS rows, its rows of open questions first if it has any."""
-    if len(frame) <= MAX_ROWS:
-        return Thinned(frame, "")
-    text = f"the first {MAX_ROWS:,} of {len(frame):,} rows of the table {name}"
-    return Thinned(frame.head(MAX_ROWS), text)
+def mean_curves(frame: pd.DataFrame, share: float) -> Thinned:
+    """The means of learning curves: all, or evenly spaced steps of each, or of some cells."""
+    limit = int(share * MEAN_VALUES)
+    if len(frame) <= limit:
+        return Thinned(frame)
+    line = [*CELL, "split", "metric"]
+    n_kept = max(MIN_EVALUATIONS, limit // len(frame[line].drop_duplicates()))
+    thin = spaced(frame, line, n_kept)
+    if len(thin) > limit:
+        thin, _ = some_cells(thin, limit)
+    return Thinned(thin, f"{len(thin):,} of {len(frame):,} values of mean learning curves")
 
 
-def runs(frame: pd.DataFrame) -> Thinned:
-    """The table of runs: every run; of many runs few columns."""
-    if len(frame) <= MAX_WIDE_RUNS:
-        return Thinned(frame, "")
-    kept = [name for name in frame if name in TALL or str(name).startswith("reported_")]
-    kept = [name for name in kept if frame[name].notna().any()]
-    text = f"{len(kept)} of {len(frame.columns)} columns of the table runs, which has every run"
-    return Thinned(frame[kept], text)
+def rows(name: str, frame: pd.DataFrame, share: float, limit: int = ROWS) -> Thinned:
+    """Any other table: its first rows."""
+    limit = int(share * limit)
+    if len(frame) <= limit:
+        return Thinned(frame)
+    text = f"the first {limit:,} of {len(frame):,} rows of the table {name}"
+    return Thinned(frame.head(limit), text)
+
+
+def runs(frame: pd.DataFrame, share: float) -> Thinned:
+    """The table of runs; of many runs few columns."""
+    if len(frame) <= WIDE_RUNS:
+        return Thinned(frame)
+    names = [name for name in frame if name in NARROW or str(name).startswith("reported_")]
+    names = [name for name in names if frame[name].notna().any()]
+    text = f"{len(names)} of {len(frame.columns)} columns of the table runs"
+    shown, fewer = rows("runs", frame[names], share, RUNS)
+    return Thinned(shown, f"{text}; {fewer}" if fewer else text)
 
 
 def spaced(frame: pd.DataFrame, key: list[str], n_kept: int) -> pd.DataFrame:
@@ -95,17 +107,16 @@ def spaced(frame: pd.DataFrame, key: list[str], n_kept: int) -> pd.DataFrame:
     return frame[(place == 0) | (slot > before)]
 
 
-def _first_seeds(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def first_seeds(frame: pd.DataFrame, limit: int) -> tuple[pd.DataFrame, int]:
     """As many seeds of each cell as there is room for, at least one, and how many."""
     places = frame.groupby(CELL, sort=False)["seed"].rank("dense")
     sizes = places.value_counts().sort_index().cumsum()
-    n = max(1, int((sizes <= MAX_CURVE_VALUES).sum()))
+    n = max(1, int((sizes <= limit).sum()))
     return frame[places <= n], n
 
 
-def _first_cells(frame: pd.DataFrame, limit: int = MAX_CURVE_VALUES) -> tuple[pd.DataFrame, int]:
+def some_cells(frame: pd.DataFrame, limit: int) -> tuple[pd.DataFrame, int]:
     """Rows of evenly spread cells, as many as there is room for, and the number of these cells."""
     cell = frame.groupby(CELL, sort=False).ngroup()
-    n_cells = int(cell.max()) + 1
     stride = -(-len(frame) // limit)
-    return frame[cell % stride == 0], -(-n_cells // stride)
+    return frame[cell % stride == 0], -(-(int(cell.max()) + 1) // stride)
