@@ -248,7 +248,7 @@ def test_sixty_hostile_strings_are_text_and_nothing_else(tmp_path):
         names = STRINGS[start : start + len(levels)]
         tables = renamed(small, dict(zip(levels, names, strict=False)))
         plan = dataclasses.replace(tables.plan, note=names[0])
-        lost = tables.frames["runs"].copy()
+        lost = tables.frames["runs"].astype({"status": object, "reason": object})
         lost.loc[lost.index[0], ["status", "reason"]] = ["failed", names[1]]
         text = page.render(Tables(plan, {**tables.frames, "runs": lost}))
         read = Page(text)
@@ -265,7 +265,8 @@ def test_sixty_hostile_strings_are_text_and_nothing_else(tmp_path):
 
 @pytest.mark.parametrize("ending", ["missing", "failed", "diverged_at_once", "damaged", "nan"])
 def test_a_study_without_a_completed_run_has_a_page_that_says_so(tmp_path, ending):
-    study = study_of(tmp_path, {"seeds": 2, "tasks": TASKS})
+    axes = {"activation": ["relu", "tanh"]}
+    study = study_of(tmp_path, {"baseline": "relu", "seeds": 2, "axes": axes, "tasks": TASKS})
     text = page.render(build(study, tmp_path, lambda run: ending))
     assert "0 of " in Page(text).text
     content = model(text)

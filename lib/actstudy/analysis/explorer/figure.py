@@ -20,7 +20,9 @@ SHAPES = {  # of matplotlib's markers, as Vega has them
     "P": "cross",
     "+": "cross",
 }
-NAMED = ("name", "task", "title", "caption", "data", "main", "columns")  # as the script has them
+NAMED = ("name", "task", "title", "caption", "data", "main", "columns")
+NAMED += ("row_height",)  # fields as the script has them
+PAPER = "#FFFFFE"  # stands for the colour of the page, light or dark
 DASHES = {"-": [1, 0], "--": [6, 3], "-.": [6, 2, 1, 2], ":": [1, 2]}
 
 
@@ -60,6 +62,7 @@ class Drawing:
     data: dict[str, dict[str, Any]]
     main: str
     columns: list[str]
+    row_height: int = 0  # pixels per row of main; 0: the chart has a height of its own
     choices: list[Choice] = field(default_factory=list)
 
 
@@ -77,30 +80,33 @@ def colour(plan: Plan, legend: bool = True) -> alt.Color:
     """The channel that gives each level the colour that it has in static figures."""
     by_level = styles(plan.levels)
     scale = alt.Scale(domain=plan.levels, range=[style["color"] for style in by_level.values()])
-    marks: dict[str, Any] = {"symbolOpacity": 1, "symbolStrokeWidth": 2.5, "symbolLimit": 0}
-    shown = alt.Legend(title=plan.compare, **marks) if legend else None
-    return alt.Color("level:N", scale=scale, legend=shown)
+    return alt.Color("level:N", scale=scale, legend=legend_of(plan) if legend else None)
+
+
+def legend_of(plan: Plan) -> alt.Legend:
+    """One legend for the colour, dash and mark of a level: equal ones are drawn as one."""
+    return alt.Legend(
+        title=plan.compare, symbolOpacity=1, symbolStrokeWidth=2.5, symbolSize=110, symbolLimit=0
+    )
 
 
 def dash(plan: Plan) -> alt.StrokeDash:
     """The channel that gives each level the dashes that it has in static figures."""
     by_level = styles(plan.levels)
     dashes = [DASHES[style["linestyle"]] for style in by_level.values()]
-    return alt.StrokeDash("level:N", scale=alt.Scale(domain=plan.levels, range=dashes), legend=None)
+    return alt.StrokeDash("level:N", scale=alt.Scale(domain=plan.levels, range=dashes), legend=legend_of(plan))
 
 
 def shape(plan: Plan) -> alt.Shape:
     """The channel that gives each level a mark of its own, as far as Vega has them."""
     by_level = styles(plan.levels)
     marks = [SHAPES.get(style["marker"], "circle") for style in by_level.values()]
-    return alt.Shape("level:N", scale=alt.Scale(domain=plan.levels, range=marks), legend=None)
+    return alt.Shape("level:N", scale=alt.Scale(domain=plan.levels, range=marks), legend=legend_of(plan))
 
 
 def specification(drawing: Drawing) -> dict[str, Any]:
     """The Vega-Lite specification of a drawing, checked against the language's schema."""
     chart = drawing.chart.to_dict()
-    if isinstance(chart.get("height"), dict):  # of steps, which fit to nothing
-        chart["autosize"] = {"type": "fit-x", "contains": "padding"}
     chart.pop("$schema", None)  # an address, which the page needs not
     chart.pop("config", None)  # the page has its own, light or dark
     return chart

@@ -1,6 +1,7 @@
 // Figures: Vega-Lite specifications written by Python, with the rows that the filters leave.
 
 const DARK = matchMedia("(prefers-color-scheme: dark)");
+const PAPER = "#FFFFFE"; // in specifications, for the colour of the page
 const MAX_SVG_ROWS = 6000; // of more rows the browser paints pixels
 const MAX_DATA_ROWS = 200; // below a figure
 
@@ -22,7 +23,9 @@ function look() {
 /** A specification as the reader's choices change it: channels of encodings, colours of levels. */
 function adapted(spec, options, model) {
   const colours = Object.fromEntries(model.levels.map((level) => [level.light, level.dark]));
+  const paper = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
   const visit = (node) => {
+    if (node === PAPER) return paper;
     if (Array.isArray(node)) return node.map(visit);
     if (node === null || typeof node !== "object") return node;
     const copied = Object.fromEntries(Object.entries(node).map(([name, value]) => [name, visit(value)]));
@@ -104,6 +107,7 @@ class FigureView {
     this.note.textContent = cuts.length ? `${cuts.join("; ")}.` : "";
     this.list();
     const spec = { ...adapted(figure.spec, this.options, page.model), datasets };
+    if (figure.row_height) spec.height = figure.row_height * Math.max(1, this.rows.length);
     const embedded = await vegaEmbed(this.chart, spec, {
       mode: "vega-lite", ast: true, actions: false, defaultStyle: false, config: look(),
       renderer: most > MAX_SVG_ROWS ? "canvas" : "svg", tooltip: { disableDefaultStyle: true },

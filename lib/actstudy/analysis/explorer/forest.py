@@ -5,10 +5,19 @@ from typing import Any
 import altair as alt
 
 from actstudy.analysis import scale
-from actstudy.analysis.explorer.figure import Choice, Drawing, Option, colour, rows, source
+from actstudy.analysis.explorer.figure import (
+    PAPER,
+    Choice,
+    Drawing,
+    Option,
+    colour,
+    rows,
+    source,
+)
 from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, primary
 from actstudy.analysis.tables import Tables
+from actstudy.contract.plan import Plan
 
 MAX_ROWS = 80  # contrasts in one picture
 ROW_HEIGHT = 34  # pixels
@@ -50,6 +59,7 @@ def forest(tables: Tables, task: str) -> Drawing | None:
         },
         main="contrasts",
         columns=["level", "group", "baseline", "n", "mean", "low", "high", "verdict"],
+        row_height=ROW_HEIGHT,
         choices=[Choice("family", "Comparisons", families)],
     )
 
@@ -71,7 +81,6 @@ def chart(tables: Tables, factor: float, margin: float, title: str) -> alt.Layer
     )
     marks_of_row = {**marks, "tooltip": tooltips(title)}
     at = alt.X("at:Q", **x)
-    point: dict[str, Any] = {"size": 90, "strokeWidth": 2, "opacity": 1}
     beside: dict[str, Any] = {"align": "left", "dx": 8, "fontSize": 11}
     layers = [
         *bounds(factor * margin, x),
@@ -79,17 +88,20 @@ def chart(tables: Tables, factor: float, margin: float, title: str) -> alt.Layer
         contrasts.mark_rule(strokeWidth=3).encode(
             x=alt.X("start:Q", **x), x2="end:Q", **marks_of_row
         ),
-        contrasts.transform_filter("datum.is_open")
-        .mark_point(fill="white", **point)
-        .encode(x=at, **marks_of_row),
-        contrasts.transform_filter("!datum.is_open")
-        .mark_point(filled=True, **point)
-        .encode(x=at, **marks_of_row),
+        contrasts.mark_point(size=90, strokeWidth=2, opacity=1).encode(
+            x=at, fill=hollow_if_open(tables.plan), **marks_of_row
+        ),
         contrasts.mark_text(**beside).encode(
             x=alt.value("width"), y=marks["y"], text="words:N", tooltip=tooltips(title)
         ),
     ]
-    return alt.LayerChart(layer=layers, width="container", height=alt.Step(ROW_HEIGHT))
+    return alt.LayerChart(layer=layers, width="container")
+
+
+def hollow_if_open(plan: Plan) -> Any:
+    """The fill of a mean's mark: the level's colour, or the page's if there is no verdict yet."""
+    filled = alt.Fill("level:N", scale=colour(plan)["scale"], legend=None)
+    return alt.condition("datum.is_open", alt.value(PAPER), filled)
 
 
 def bounds(margin: float, x: dict[str, Any]) -> list[alt.Chart]:

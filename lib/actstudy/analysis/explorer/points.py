@@ -112,7 +112,7 @@ def targets(tables: Tables, task: str) -> Drawing | None:
         base.mark_text(align="left", dx=8, fontSize=11).encode(
             x=alt.value("width"), y=y, text="words:N", tooltip=tooltip
         ),
-    ).properties(width="container", height=alt.Step(24))
+    ).properties(width="container")
     text = (
         f"{settings.title}: median over runs of the training that it takes to a validation "
         f"{metric} of the target, {seeds(frame['n'])} per cell. A run that does not reach it "
@@ -135,5 +135,6 @@ def targets(tables: Tables, task: str) -> Drawing | None:
         data={"targets": source("targets", 120, task=task)},
         main="targets",
         columns=["level", "group", "target", "n", "n_reached", *REACHED],
+        row_height=26,
         choices=[Choice("target", f"Target ({metric})", wanted), Choice("x", "Unit", axes)],
     )
