@@ -21,7 +21,9 @@ def small(folder, levels=tuple(LEVELS), **task):
     content = {"baseline": "relu", "axes": {"activation": list(levels)}}
     study = study_of(folder, {**content, "tasks": {"mlp": {**BLOCK, **task}}})
     shifts = {"tanh": 0.02, "gelu": -0.01}
-    return build(study, folder, lambda run: "completed", lambda spec: shifts.get(spec.activation, 0))
+    return build(
+        study, folder, lambda run: "completed", lambda spec: shifts.get(spec.activation, 0)
+    )
 
 
 def copied(tables, n_copies):

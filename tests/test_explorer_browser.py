@@ -182,9 +182,11 @@ def test_a_filter_hides_rows_says_so_and_changes_no_number(opened):
 
 def test_the_axes_of_curves_are_chosen_and_kept_in_the_address(opened):
     browser = opened("part=curves&curves.x=epoch&curves.metric=loss")
-    assert [
-        node.get_attribute("value") for node in select(browser, "figure .controls select")
-    ] == ["loss", "epoch", "linear"]
+    assert [node.get_attribute("value") for node in select(browser, "figure .controls select")] == [
+        "loss",
+        "epoch",
+        "linear",
+    ]
     assert "epochs" in browser.execute_script(
         "return document.querySelector('.chart svg').textContent"
     )

@@ -57,14 +57,14 @@ def number(value: Any) -> Any:
     return value
 
 
-def shown(content: Any) -> Any:
+def displayed(content: Any) -> Any:
     """A content with every text as it may stand on a page: no character acts on its display."""
     if isinstance(content, str):
         return visible(content)
     if isinstance(content, dict):
-        return {shown(name): shown(value) for name, value in content.items()}
+        return {displayed(name): displayed(value) for name, value in content.items()}
     if isinstance(content, list | tuple):
-        return [shown(value) for value in content]
+        return [displayed(value) for value in content]
     return content
 
 

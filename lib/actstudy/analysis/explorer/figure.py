@@ -94,14 +94,18 @@ def dash(plan: Plan) -> alt.StrokeDash:
     """The channel that gives each level the dashes that it has in static figures."""
     by_level = styles(plan.levels)
     dashes = [DASHES[style["linestyle"]] for style in by_level.values()]
-    return alt.StrokeDash("level:N", scale=alt.Scale(domain=plan.levels, range=dashes), legend=legend_of(plan))
+    return alt.StrokeDash(
+        "level:N", scale=alt.Scale(domain=plan.levels, range=dashes), legend=legend_of(plan)
+    )
 
 
 def shape(plan: Plan) -> alt.Shape:
     """The channel that gives each level a mark of its own, as far as Vega has them."""
     by_level = styles(plan.levels)
     marks = [SHAPES.get(style["marker"], "circle") for style in by_level.values()]
-    return alt.Shape("level:N", scale=alt.Scale(domain=plan.levels, range=marks), legend=legend_of(plan))
+    return alt.Shape(
+        "level:N", scale=alt.Scale(domain=plan.levels, range=marks), legend=legend_of(plan)
+    )
 
 
 def specification(drawing: Drawing) -> dict[str, Any]:

@@ -66,7 +66,11 @@ def forest(tables: Tables, task: str) -> Drawing | None:
 
 def chart(tables: Tables, factor: float, margin: float, title: str) -> alt.LayerChart:
     """The layers of the plot: margin, zero, seeds, intervals, means, verdicts."""
-    x: dict[str, Any] = {"title": title, "scale": alt.Scale(zero=False), "axis": alt.Axis(tickCount=9)}
+    x: dict[str, Any] = {
+        "title": title,
+        "scale": alt.Scale(zero=False),
+        "axis": alt.Axis(tickCount=9),
+    }
     marks: dict[str, Any] = {
         "y": alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=300)),
         "color": colour(tables.plan, legend=False),
@@ -115,7 +119,7 @@ def bounds(margin: float, x: dict[str, Any]) -> list[alt.Chart]:
 
 def dots(factor: float, x: dict[str, Any], marks: dict[str, Any], title: str) -> alt.Chart:
     """A dot per typical seed, below its row's interval."""
-    shown = alt.Chart(rows("differences")).transform_calculate(
+    seeds_of_rows = alt.Chart(rows("differences")).transform_calculate(
         name=f"({NAME}) + ({RIVAL})", difference_shown=f"datum.difference * {factor}"
     )
     tooltip = [
@@ -123,7 +127,7 @@ def dots(factor: float, x: dict[str, Any], marks: dict[str, Any], title: str) ->
         alt.Tooltip("seed:O"),
         alt.Tooltip("difference_shown:Q", title=title, format="+.4~g"),
     ]
-    return shown.mark_circle(size=24, opacity=0.55, yOffset=10).encode(
+    return seeds_of_rows.mark_circle(size=24, opacity=0.55, yOffset=10).encode(
         x=alt.X("difference_shown:Q", **x), tooltip=tooltip, **marks
     )
 

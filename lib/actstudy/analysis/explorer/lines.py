@@ -10,6 +10,7 @@ from actstudy.analysis.figures import calibration
 from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.tables import Tables
+from actstudy.contract.plan import Plan
 
 AXES = {"step": "steps", "epoch": "epochs", "train_seconds": "seconds of training"}
 SPLITS = {"val": "validation", "train": "train, as trained", "test": "test"}
@@ -26,27 +27,6 @@ def curves(tables: Tables, task: str) -> Drawing | None:
     if frame.empty:
         return None
     counts = frame.groupby(["group", "level"])["seed"].nunique()
-    thin = alt.Chart(rows("curves")).mark_line(opacity=0.35, strokeWidth=1)
-    thick = alt.Chart(rows("means")).mark_line(strokeWidth=2.6)
-    x = alt.X("step:Q", title=AXES["step"])
-    y: dict[str, Any] = {"title": "value", "scale": alt.Scale(zero=False)}
-    of_level: dict[str, Any] = {"color": colour(tables.plan), "x": x}
-    cell = [alt.Tooltip("level:N"), alt.Tooltip("group:N")]
-    chart = alt.layer(
-        thin.encode(
-            y=alt.Y("value:Q", **y),
-            detail=["run_id:N", "group:N"],
-            tooltip=[*cell, alt.Tooltip("seed:O"), alt.Tooltip("run_id:N")],
-            **of_level,
-        ),
-        thick.encode(
-            y=alt.Y("mean:Q", **y),
-            detail=["group:N"],
-            strokeDash=dash(tables.plan),
-            tooltip=[*cell, alt.Tooltip("n:Q", title="n, seeds of the mean")],
-            **of_level,
-        ),
-    ).properties(width="container", height=HEIGHT)
     text = (
         f"{settings.title}: learning curves, {seeds(counts)} per line. Thin lines are seeds, thick "
         "lines their mean, as far as all seeds of a cell go; against epochs and seconds it stands "
@@ -58,7 +38,7 @@ def curves(tables: Tables, task: str) -> Drawing | None:
         task=task,
         title="Learning curves",
         caption=text,
-        chart=chart,
+        chart=chart_of_curves(tables.plan),
         data={
             "curves": source("curves", MAX_POINTS, task=task),
             "means": source("mean_curves", MAX_POINTS, task=task),
@@ -67,6 +47,34 @@ def curves(tables: Tables, task: str) -> Drawing | None:
         columns=["level", "group", "split", "metric", "step", "n", "mean"],
         choices=curve_choices(tables, task),
     )
+
+
+def chart_of_curves(plan: Plan) -> alt.LayerChart:
+    """A thin line per run below a thick one per cell."""
+    y: dict[str, Any] = {"title": "value", "scale": alt.Scale(zero=False)}
+    both: dict[str, Any] = {
+        "color": colour(plan),
+        "strokeDash": dash(plan),
+        "x": alt.X("step:Q", title=AXES["step"]),
+    }
+    cell = [alt.Tooltip("level:N"), alt.Tooltip("group:N")]
+    thin = alt.Chart(rows("curves")).mark_line(opacity=0.35, strokeWidth=1)
+    thick = alt.Chart(rows("means")).mark_line(strokeWidth=2.6)
+    layers = [
+        thin.encode(
+            y=alt.Y("value:Q", **y),
+            detail=["run_id:N", "group:N"],
+            tooltip=[*cell, alt.Tooltip("seed:O"), alt.Tooltip("run_id:N")],
+            **both,
+        ),
+        thick.encode(
+            y=alt.Y("mean:Q", **y),
+            detail=["group:N"],
+            tooltip=[*cell, alt.Tooltip("n:Q", title="n, seeds of the mean")],
+            **both,
+        ),
+    ]
+    return alt.LayerChart(layer=layers, width="container", height=HEIGHT)
 
 
 def curve_choices(tables: Tables, task: str) -> list[Choice]:
@@ -119,23 +127,6 @@ def rates(tables: Tables, task: str) -> Drawing | None:
         return None
     settings = tables.plan.tasks[task]
     fixed = table["fixed_lr"].iloc[0]
-    base = alt.Chart(rows("tuning"))
-    own: dict[str, Any] = {
-        "x": alt.X("lr:Q", title="learning rate", scale=alt.Scale(type="log")),
-        "y": alt.Y("mean_val:Q", title="mean best validation", scale=alt.Scale(zero=False)),
-        "color": colour(tables.plan),
-        "tooltip": [
-            alt.Tooltip(f"{name}:N")
-            for name in ("level", "group", "lr", "mean_val", "sd_val", "n", "chosen", "at_edge")
-        ],
-    }
-    at_fixed = alt.Chart(alt.Data(values=[{"lr": fixed}])).mark_rule(strokeDash=[2, 3])
-    chart = alt.layer(
-        at_fixed.encode(x="lr:Q"),
-        base.mark_line().encode(detail="group:N", **own),
-        base.mark_point(filled=True, size=30).encode(**own),
-        base.transform_filter("datum.chosen").mark_point(size=170, strokeWidth=2).encode(**own),
-    ).properties(width="container", height=HEIGHT)
     text = (
         f"{settings.title}: mean best validation {metric_name(settings.metric)} against the "
         f"learning rate, {seeds(table['n'].astype(int))} that choose the rate and are in no other "
@@ -146,12 +137,32 @@ def rates(tables: Tables, task: str) -> Drawing | None:
         task=task,
         title="Tuned against fixed learning rate",
         caption=text,
-        chart=chart,
+        chart=chart_of_rates(tables.plan, fixed),
         data={"tuning": source("tuning", task=task)},
         main="tuning",
         columns=["level", "group", "lr", "n", "mean_val", "sd_val", "chosen"],
-        choices=[],
     )
+
+
+def chart_of_rates(plan: Plan, fixed: float) -> alt.LayerChart:
+    """A line per cell, a ring at its chosen rate; dotted: the fixed one."""
+    named = ("level", "group", "lr", "mean_val", "sd_val", "n", "chosen", "at_edge")
+    own: dict[str, Any] = {
+        "x": alt.X("lr:Q", title="learning rate", scale=alt.Scale(type="log")),
+        "y": alt.Y("mean_val:Q", title="mean best validation", scale=alt.Scale(zero=False)),
+        "color": colour(plan),
+        "tooltip": [alt.Tooltip(f"{name}:N") for name in named],
+    }
+    base = alt.Chart(rows("tuning"))
+    at_fixed = alt.Chart(alt.Data(values=[{"lr": fixed}])).mark_rule(strokeDash=[2, 3])
+    ring = base.transform_filter("datum.chosen").mark_point(size=170, strokeWidth=2)
+    layers = [
+        at_fixed.encode(x="lr:Q"),
+        base.mark_line().encode(detail="group:N", **own),
+        base.mark_point(filled=True, size=30).encode(**own),
+        ring.encode(**own),
+    ]
+    return alt.LayerChart(layer=layers, width="container", height=HEIGHT)
 
 
 def reliability(tables: Tables, task: str) -> Drawing | None:
@@ -161,23 +172,6 @@ def reliability(tables: Tables, task: str) -> Drawing | None:
     if frame.empty or settings.predicts != "classes":
         return None
     counts = frame.groupby(["level", "group"])["seed"].nunique()
-    axes: dict[str, Any] = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(format="%", tickCount=6)}
-    corners = alt.Data(values=[{"confidence": 0, "correct": 0}, {"confidence": 1, "correct": 1}])
-    place: dict[str, Any] = {
-        "x": alt.X("confidence:Q", title="mean confidence of the bin", **axes),
-        "y": alt.Y("correct:Q", title="share correct", **axes),
-    }
-    named = ("level", "group", "bin", "count", "n_seeds", "confidence", "correct")
-    own: dict[str, Any] = {
-        **place,
-        "color": colour(tables.plan),
-        "detail": "group:N",
-        "tooltip": [alt.Tooltip(f"{name}:N") for name in named],
-    }
-    chart = alt.layer(
-        alt.Chart(corners).mark_line(color="#8494A6", strokeWidth=1).encode(**place),
-        alt.Chart(rows("reliability")).mark_line(point=True).encode(**own),
-    ).properties(width=SQUARE, height=SQUARE)
     text = (
         f"{settings.title}: test reliability at the best validation checkpoint, predictions of "
         f"{seeds(counts)} pooled; bins of fewer than {calibration.MIN_BIN_PREDICTIONS} "
@@ -186,10 +180,35 @@ def reliability(tables: Tables, task: str) -> Drawing | None:
     return Drawing(
         name="reliability",
         task=task,
-        title="Calibration",
+        title="Share correct against confidence",
         caption=text,
-        chart=chart,
+        chart=chart_of_reliability(tables.plan),
         data={"reliability": source("reliability", task=task)},
         main="reliability",
         columns=["level", "group", "bin", "n_seeds", "count", "confidence", "correct"],
     )
+
+
+def chart_of_reliability(plan: Plan) -> alt.LayerChart:
+    """A line per cell over its bins, and the diagonal."""
+    axes: dict[str, Any] = {
+        "scale": alt.Scale(domain=[0, 1]),
+        "axis": alt.Axis(format="%", tickCount=6),
+    }
+    place: dict[str, Any] = {
+        "x": alt.X("confidence:Q", title="mean confidence of the bin", **axes),
+        "y": alt.Y("correct:Q", title="share correct", **axes),
+    }
+    named = ("level", "group", "bin", "count", "n_seeds", "confidence", "correct")
+    own: dict[str, Any] = {
+        **place,
+        "color": colour(plan),
+        "detail": "group:N",
+        "tooltip": [alt.Tooltip(f"{name}:N") for name in named],
+    }
+    corners = alt.Data(values=[{"confidence": 0, "correct": 0}, {"confidence": 1, "correct": 1}])
+    layers = [
+        alt.Chart(corners).mark_line(color="#8494A6", strokeWidth=1).encode(**place),
+        alt.Chart(rows("reliability")).mark_line(point=True).encode(**own),
+    ]
+    return alt.LayerChart(layer=layers, width=SQUARE, height=SQUARE)

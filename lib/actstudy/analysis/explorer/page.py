@@ -81,7 +81,7 @@ def model(plan: Plan, there: list[parts.Part], frames: dict[str, pd.DataFrame]) 
         "units": UNITS,
     }
     tables = {name: columns.of_frame(frame) for name, frame in frames.items()}
-    return {**columns.shown(texts_and_figures), "tables": tables}
+    return {**columns.displayed(texts_and_figures), "tables": tables}
 
 
 def template() -> jinja2.Template:

@@ -101,13 +101,13 @@ def parts(tables: Tables, names: Iterable[str], sections: list[Section]) -> list
     there = []
     carried = list(names)
     for kind in KINDS:
-        wanted = kind.tables if kind.tables != ("all",) else tuple(carried)
+        names_of_kind = carried if kind.tables == ("all",) else list(kind.tables)
         part = Part(
             kind.name,
             kind.title,
             by_task(tables, kind, sections),
             drawings(tables, kind),
-            [name for name in wanted if name in carried],
+            [name for name in names_of_kind if name in carried],
         )
         if not part.is_empty:
             there.append(part)
@@ -130,12 +130,12 @@ def by_task(tables: Tables, kind: Kind, sections: list[Section]) -> dict[str, Ma
     tasks: dict[str, str] = {}
     for task, settings in tables.plan.tasks.items():
         tasks.setdefault(visible(" ".join(settings.title.split())), task)
-    taken: dict[str, list[Section]] = {}
+    sections_by_task: dict[str, list[Section]] = {}
     for section in sections:
         task = tasks.get(section.head, ANY_TASK)
         if takes(kind, section, task):
-            taken.setdefault(task, []).append(section)
-    return {task: texts.joined(own) for task, own in taken.items()}
+            sections_by_task.setdefault(task, []).append(section)
+    return {task: texts.joined(own) for task, own in sections_by_task.items()}
 
 
 def takes(kind: Kind, section: Section, task: str) -> bool:

@@ -1,5 +1,6 @@
 """Figures of points: what a cell costs, and when runs reach a target."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -17,6 +18,7 @@ from actstudy.analysis.explorer.figure import (
 from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.tables import Tables
+from actstudy.contract.plan import Plan, TaskPlan
 
 COSTS = {  # column of `pareto` and of `runs` -> its words
     "throughput": "throughput",
@@ -24,7 +26,9 @@ COSTS = {  # column of `pareto` and of `runs` -> its words
     "peak_memory_bytes": "peak memory, bytes",
 }
 REACHED = {"median_steps": "steps", "median_seconds": "seconds of training"}
-HEIGHT = 380
+HEIGHT = 380  # pixels
+MAX_RUNS = 2_000  # small marks in one picture
+MAX_CELLS = 120  # rows of one picture
 
 
 def costs(tables: Tables, task: str) -> Drawing | None:
@@ -35,57 +39,49 @@ def costs(tables: Tables, task: str) -> Drawing | None:
         return None
     frame = frame[frame["n_timed"] > 0]
     metric = metric_name(settings.metric)
-    shares = scale.of_metric(settings.metric).unit == "%"
-    axis = alt.Axis(format="~%") if shares else alt.Axis()
-    x: dict[str, Any] = {"title": COSTS["throughput"], "scale": alt.Scale(zero=False)}
-    y: dict[str, Any] = {"title": f"test {metric}", "scale": alt.Scale(zero=False), "axis": axis}
-    own: dict[str, Any] = {"color": colour(tables.plan), "shape": shape(tables.plan)}
-    of_cell = ("level", "group", "n", "n_timed", "mean", *COSTS, "throughput_unit", "device")
-    of_run = ("level", "group", "seed", "run_id", f"reported_{settings.metric}", *COSTS)
-    chart = alt.layer(
-        alt.Chart(rows("runs"))
-        .mark_point(filled=True, size=22, opacity=0.5)
-        .encode(
-            x=alt.X("throughput:Q", **x),
-            y=alt.Y(f"reported_{settings.metric}:Q", **y),
-            tooltip=[alt.Tooltip(f"{name}:N") for name in of_run],
-            **own,
-        ),
-        alt.Chart(rows("pareto"))
-        .mark_point(size=150, strokeWidth=2.4, opacity=1)
-        .encode(
-            x=alt.X("throughput:Q", **x),
-            y=alt.Y("mean:Q", **y),
-            tooltip=[alt.Tooltip(f"{name}:N") for name in of_cell],
-            **own,
-        ),
-    ).properties(width="container", height=HEIGHT)
-    unit = frame["throughput_unit"].iloc[0]
     text = (
         f"{settings.title}: test {metric} against what it costs on "
         f"{'; '.join(frame['device'].unique())}, {seeds(frame['n'])} per cell; throughput in "
-        f"{unit}. Large marks are the mean {metric} at the median cost (memory: the largest of "
-        "the cell), small ones runs that were timed by themselves. Differences smaller than the "
-        "spread over seeds are noise of the machine. Click a point for its run."
+        f"{frame['throughput_unit'].iloc[0]}. Large marks are the mean {metric} at the median cost "
+        "(memory: the largest of the cell), small ones runs that were timed by themselves. "
+        "Differences smaller than the spread over seeds are noise of the machine. Click a point "
+        "for its run."
     )
-    choices = [
-        Option(name, label, encoding={"x": {"field": name, "title": label}})
-        for name, label in COSTS.items()
-    ]
     return Drawing(
         name="costs",
         task=task,
         title="Time and memory against the metric",
         caption=text,
-        chart=chart,
+        chart=chart_of_costs(tables.plan, settings),
         data={
             "pareto": source("pareto", task=task),
-            "runs": source("runs", 2_000, task=task, timing_clean=True, status="completed"),
+            "runs": source("runs", MAX_RUNS, task=task, timing_clean=True, status="completed"),
         },
         main="pareto",
         columns=["level", "group", "n", "n_timed", "mean", *COSTS],
-        choices=[Choice("x", "Cost", choices)],
+        choices=[Choice("x", "Cost", options_of("x", COSTS))],
     )
+
+
+def chart_of_costs(plan: Plan, settings: TaskPlan) -> alt.LayerChart:
+    """A small mark per run below a large one per cell."""
+    shares = scale.of_metric(settings.metric).unit == "%"
+    axis = alt.Axis(format="~%") if shares else alt.Axis()
+    x: dict[str, Any] = {"title": COSTS["throughput"], "scale": alt.Scale(zero=False)}
+    title = f"test {metric_name(settings.metric)}"
+    y: dict[str, Any] = {"title": title, "scale": alt.Scale(zero=False), "axis": axis}
+    own: dict[str, Any] = {"color": colour(plan), "shape": shape(plan)}
+    own["x"] = alt.X("throughput:Q", **x)
+    reported = f"reported_{settings.metric}"
+    of_cell = ("level", "group", "n", "n_timed", "mean", *COSTS, "throughput_unit", "device")
+    of_run = ("level", "group", "seed", "run_id", reported, *COSTS)
+    small = alt.Chart(rows("runs")).mark_point(filled=True, size=22, opacity=0.5)
+    large = alt.Chart(rows("pareto")).mark_point(size=150, strokeWidth=2.4, opacity=1)
+    layers = [
+        small.encode(y=alt.Y(f"{reported}:Q", **y), tooltip=texts(of_run), **own),
+        large.encode(y=alt.Y("mean:Q", **y), tooltip=texts(of_cell), **own),
+    ]
+    return alt.LayerChart(layer=layers, width="container", height=HEIGHT)
 
 
 def targets(tables: Tables, task: str) -> Drawing | None:
@@ -95,46 +91,58 @@ def targets(tables: Tables, task: str) -> Drawing | None:
     if frame.empty or not frame["median_steps"].notna().any():
         return None
     metric = metric_name(settings.metric)
-    name = "datum.group ? datum.level + ', ' + datum.group : datum.level"
-    named = ("cell", "target", "n", "n_reached", *REACHED)
-    base = alt.Chart(rows("targets")).transform_calculate(
-        cell=name, words="datum.n_reached + ' of ' + datum.n + ' reach it'"
-    )
-    y = alt.Y("cell:N", title=None, sort=None, axis=alt.Axis(labelLimit=220))
-    tooltip = [alt.Tooltip(f"{column}:N") for column in named]
-    chart = alt.layer(
-        base.mark_point(filled=True, size=90, opacity=1).encode(
-            x=alt.X("median_steps:Q", title=REACHED["median_steps"], axis=alt.Axis(tickCount=10)),
-            y=y,
-            color=colour(tables.plan, legend=False),
-            tooltip=tooltip,
-        ),
-        base.mark_text(align="left", dx=8, fontSize=11).encode(
-            x=alt.value("width"), y=y, text="words:N", tooltip=tooltip
-        ),
-    ).properties(width="container")
     text = (
         f"{settings.title}: median over runs of the training that it takes to a validation "
         f"{metric} of the target, {seeds(frame['n'])} per cell. A run that does not reach it "
         "counts as later than the end, so a cell of which half do not has no point."
     )
-    wanted = [
-        Option(f"{target:g}", f"{target:g}", {"target": float(target)})
-        for target in sorted(frame["target"].unique())
-    ]
-    axes = [
-        Option(column, words, encoding={"x": {"field": column, "title": words}})
-        for column, words in REACHED.items()
-    ]
+    values = [float(target) for target in sorted(frame["target"].unique())]
+    options = [Option(f"{value:g}", f"{value:g}", {"target": value}) for value in values]
     return Drawing(
         name="targets",
         task=task,
         title="Time to a target",
         caption=text,
-        chart=chart,
-        data={"targets": source("targets", 120, task=task)},
+        chart=chart_of_targets(tables.plan),
+        data={"targets": source("targets", MAX_CELLS, task=task)},
         main="targets",
         columns=["level", "group", "target", "n", "n_reached", *REACHED],
         row_height=26,
-        choices=[Choice("target", f"Target ({metric})", wanted), Choice("x", "Unit", axes)],
+        choices=[
+            Choice("target", f"Target ({metric})", options),
+            Choice("x", "Unit", options_of("x", REACHED)),
+        ],
     )
+
+
+def chart_of_targets(plan: Plan) -> alt.LayerChart:
+    """A point per cell, and how many of its runs reach the target."""
+    base = alt.Chart(rows("targets")).transform_calculate(
+        cell="datum.group ? datum.level + ', ' + datum.group : datum.level",
+        words="datum.n_reached + ' of ' + datum.n + ' reach it'",
+    )
+    x = alt.X("median_steps:Q", title=REACHED["median_steps"], axis=alt.Axis(tickCount=10))
+    own: dict[str, Any] = {
+        "y": alt.Y("cell:N", title=None, sort=None, axis=alt.Axis(labelLimit=300)),
+        "tooltip": texts(("cell", "target", "n", "n_reached", *REACHED)),
+    }
+    point = base.mark_point(filled=True, size=90, opacity=1)
+    words = base.mark_text(align="left", dx=8, fontSize=11)
+    layers = [
+        point.encode(x=x, color=colour(plan, legend=False), **own),
+        words.encode(x=alt.value("width"), text="words:N", **own),
+    ]
+    return alt.LayerChart(layer=layers, width="container")
+
+
+def options_of(channel: str, words: dict[str, str]) -> list[Option]:
+    """An option per column that a channel may show; words: of each."""
+    return [
+        Option(column, title, encoding={channel: {"field": column, "title": title}})
+        for column, title in words.items()
+    ]
+
+
+def texts(names: Sequence[str]) -> list[alt.Tooltip]:
+    """Columns that a mark says when it is pointed at."""
+    return [alt.Tooltip(f"{name}:N") for name in names]

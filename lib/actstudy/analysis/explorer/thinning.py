@@ -8,7 +8,13 @@ import pandas as pd
 from actstudy.analysis.tables import Tables
 from actstudy.contract.schema import CELL
 
-SHARES = (1.0, 0.5, 0.25, 0.1, 0.02)  # of the limits that follow, tried until a page is small enough
+SHARES = (
+    1.0,
+    0.5,
+    0.25,
+    0.1,
+    0.02,
+)  # of the limits that follow, tried until a page is small enough
 CURVE_VALUES = 200_000  # of all learning curves, 2 to 3 MB on the page
 MEAN_VALUES = 40_000  # of their means over seeds
 MIN_EVALUATIONS = 12  # per curve, before curves are left out
@@ -92,8 +98,8 @@ def runs(frame: pd.DataFrame, share: float) -> Thinned:
     names = [name for name in frame if name in NARROW or str(name).startswith("reported_")]
     names = [name for name in names if frame[name].notna().any()]
     text = f"{len(names)} of {len(frame.columns)} columns of the table runs"
-    shown, fewer = rows("runs", frame[names], share, RUNS)
-    return Thinned(shown, f"{text}; {fewer}" if fewer else text)
+    thin = rows("runs", frame[names], share, RUNS)
+    return Thinned(thin.frame, "; ".join(filter(None, [text, thin.left_out])))
 
 
 def spaced(frame: pd.DataFrame, key: list[str], n_kept: int) -> pd.DataFrame:

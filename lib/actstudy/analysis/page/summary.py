@@ -92,7 +92,8 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
         incomplete=missing[: incomplete.MAX_ROWS],
         n_unlisted=max(0, len(missing) - incomplete.MAX_ROWS),
         n_incomplete=len(tables.frames["incomplete"].drop_duplicates("run_id")),
-        appendix_command=code(appendix_command(tables.plan)),
+        appendix_command=code(page_command(tables.plan, "appendix.md")),
+        explorer_command=code(page_command(tables.plan, "explorer.html")),
         provenance=origins.provenance(runs),
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     )
@@ -120,10 +121,10 @@ PAGES: dict[str, Callable[[Tables, Path, Path], str]] = {
 }
 
 
-def appendix_command(plan: Plan) -> str:
-    """The shell command that writes the appendix."""
+def page_command(plan: Plan, name: str) -> str:
+    """The shell command that writes a page of the study's results, such as appendix.md."""
     overrides = dict(pair.split("=", 1) for pair in plan.overrides)
-    return study_command(plan, f"{results_folder(plan.study, overrides)}/appendix.md")
+    return study_command(plan, f"{results_folder(plan.study, overrides)}/{name}")
 
 
 def _study_figures(on_page: bool) -> list[str]:
