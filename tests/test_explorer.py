@@ -28,10 +28,45 @@ pytest.importorskip("vl_convert", reason="vl-convert-python, of the extra `workf
 
 SIZES = {3: 1_500_000, 14: 5_000_000, 500: 10_000_000}  # copies of 40 runs -> bytes at most
 TASKS = {"mlp": {"epochs": 3, "depth": 2, "width": 16, "warmup": 0, "targets": [0.4]}}
-ALLOWED_TAGS = """
-html head meta title style body a header h1 h2 h3 h4 p code noscript nav form main section div
-table thead tbody tr th td ul ol li strong em pre footer dialog script br hr
-""".split()
+ALLOWED_TAGS = [
+    "html",
+    "head",
+    "meta",
+    "title",
+    "style",
+    "body",
+    "a",
+    "header",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "p",
+    "code",
+    "noscript",
+    "nav",
+    "form",
+    "main",
+    "section",
+    "div",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "ul",
+    "ol",
+    "li",
+    "strong",
+    "em",
+    "pre",
+    "footer",
+    "dialog",
+    "script",
+    "br",
+    "hr",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,7 @@ SHAPES = {  # of matplotlib's markers, as Vega has them
     "P": "cross",
     "+": "cross",
 }
-NAMED = ("name", "task", "title", "caption", "data", "main", "columns")
-NAMED += ("row_height",)  # fields as the script has them
+NAMED = ("name", "task", "title", "caption", "data", "main", "columns", "row_height")
 PAPER = "#FFFFFE"  # stands for the colour of the page, light or dark
 DASHES = {"-": [1, 0], "--": [6, 3], "-.": [6, 2, 1, 2], ":": [1, 2]}
 

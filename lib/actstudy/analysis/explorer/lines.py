@@ -17,7 +17,7 @@ SPLITS = {"val": "validation", "train": "train, as trained", "test": "test"}
 NOT_CHOSEN = ("epoch_seconds", "clipped")  # values of curves that are no metric
 HEIGHT = 380  # pixels
 SQUARE = 420  # pixels
-MAX_POINTS = 60_000  # of thin lines in one picture
+MAX_POINTS = 20_000  # of thin lines in one picture
 
 
 def curves(tables: Tables, task: str) -> Drawing | None:
