@@ -28,45 +28,10 @@ pytest.importorskip("vl_convert", reason="vl-convert-python, of the extra `workf
 
 SIZES = {3: 1_500_000, 14: 5_000_000, 500: 10_000_000}  # copies of 40 runs -> bytes at most
 TASKS = {"mlp": {"epochs": 3, "depth": 2, "width": 16, "warmup": 0, "targets": [0.4]}}
-ALLOWED_TAGS = [
-    "html",
-    "head",
-    "meta",
-    "title",
-    "style",
-    "body",
-    "a",
-    "header",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "p",
-    "code",
-    "noscript",
-    "nav",
-    "form",
-    "main",
-    "section",
-    "div",
-    "table",
-    "thead",
-    "tbody",
-    "tr",
-    "th",
-    "td",
-    "ul",
-    "ol",
-    "li",
-    "strong",
-    "em",
-    "pre",
-    "footer",
-    "dialog",
-    "script",
-    "br",
-    "hr",
-]
+ALLOWED_TAG = re.compile(
+    "html|head|meta|title|style|body|a|header|h[1-4]|p|code|noscript|nav|form|main|section|div|table|"
+    "thead|tbody|tr|th|td|ul|ol|li|strong|em|pre|footer|dialog|script|br|hr"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -285,7 +250,7 @@ def test_sixty_hostile_strings_are_text_and_nothing_else(tmp_path):
         lost.loc[lost.index[0], ["status", "reason"]] = ["failed", names[1]]
         text = page.render(Tables(plan, {**tables.frames, "runs": lost}))
         read = Page(text)
-        assert set(read.tags) <= set(ALLOWED_TAGS)
+        assert [tag for tag in read.tags if not ALLOWED_TAG.fullmatch(tag)] == []
         assert read.tags.count("script") == 3
         assert [name for _, name, _ in read.attributes if name.startswith("on")] == []
         content = model(text)
