@@ -10,9 +10,15 @@ const page = {
     return names.includes(state.get("part")) ? state.get("part") : names[0];
   },
 
+  get shown() {
+    return this.model.parts.find((part) => part.name === this.part);
+  },
+
+  /** The reader's task, else the first that the part has a figure of. */
   get task() {
     const names = Object.keys(this.model.tasks);
-    return names.includes(state.get("task")) ? state.get("task") : names[0];
+    if (names.includes(state.get("task"))) return state.get("task");
+    return this.shown.figures[0]?.task ?? names[0];
   },
 
   /** The names of crossed axes and their places, in the task's groups of cells. */
@@ -46,7 +52,7 @@ const page = {
     const { levels, groups } = this.left();
     const known = new Set(this.model.levels.map((level) => level.name));
     const column = table.columns.level;
-    const tests = [table.columns.task ? table.equals("task", this.task) : () => true];
+    const tests = table.columns.task && !this.shown.every_task ? [table.equals("task", this.task)] : [];
     if (levels.size < known.size && column && !Array.isArray(column)) {
       const passes = column.names.map((name) => levels.has(name) || !known.has(name));
       tests.push((row) => column.codes[row] < 0 || passes[column.codes[row]]);
@@ -85,7 +91,7 @@ const page = {
     const change = (name) => (value) => { state.set(name, value); this.show(); };
     const parts = [];
     const tasks = Object.entries(this.model.tasks);
-    if (tasks.length > 1) parts.push(select("Task", tasks, this.task, change("task")));
+    if (tasks.length > 1 && !this.shown.every_task) parts.push(select("Task", tasks, this.task, change("task")));
     for (const [axis, places] of Object.entries(this.axes())) {
       parts.push(select(axis, [["", "all"], ...places.map((place) => [place, place])], state.get(`at.${axis}`), change(`at.${axis}`)));
     }
@@ -105,7 +111,7 @@ const page = {
     const isOn = hidden.size > 0 || Object.keys(this.axes()).some((axis) => state.get(`at.${axis}`));
     if (isOn) parts.push(button("Show all", () => { state.set("hide", ""); for (const axis of Object.keys(this.axes())) state.set(`at.${axis}`, ""); this.show(); }));
     form.replaceChildren(...parts);
-    const part = this.model.parts.find(({ name }) => name === this.part);
+    const part = this.shown;
     const text = document.querySelector(`#part-${part.name} [data-task]`);
     form.hidden = !part.figures.length && !part.tables.length && !text;
     const stale = document.getElementById("stale");
@@ -117,7 +123,7 @@ const page = {
     for (const view of this.views) view.view?.finalize();
     this.views = [];
     for (const { name } of this.model.parts) document.getElementById(`part-${name}`).hidden = name !== this.part;
-    const part = this.model.parts.find(({ name }) => name === this.part);
+    const part = this.shown;
     const section = document.getElementById(`part-${part.name}`);
     for (const text of section.querySelectorAll("[data-task]")) text.hidden = text.dataset.task !== this.task;
     const own = part.figures.filter((figure) => figure.task === this.task);

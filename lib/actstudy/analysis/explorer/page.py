@@ -50,13 +50,15 @@ def render(tables: Tables, partial: bool = False) -> str:
 def of_share(tables: Tables, sections: list[texts.Section], share: float) -> str:
     """The page with tables of a share of the limits of `thinning`."""
     carried = datasets.carried(tables, share)
+    titled, notes = (Markup(half) for half in sections[0].html.split("</h1>"))  # noqa: S704
     there = parts.parts(tables, datasets.readable(carried.frames), sections)
     own_script = "\n".join((FILES / name).read_text(encoding="utf-8") for name in SCRIPTS)
     scripts = [vl_convert.javascript_bundle(EXPOSED), own_script]
     style = (FILES / "explorer.css").read_text(encoding="utf-8")
     return template().render(
         plan=tables.plan,
-        title=sections[0].html.striptags(),
+        title=titled.striptags(),
+        notes=notes,
         parts=there,
         any_task=parts.ANY_TASK,
         left_out=carried.left_out,
@@ -76,6 +78,7 @@ def model(plan: Plan, there: list[parts.Part], frames: dict[str, pd.DataFrame]) 
         "compare": plan.compare,
         "levels": coloured(plan),
         "tasks": {name: task.title for name, task in plan.tasks.items()},
+        "metrics": {name: task.metric for name, task in plan.tasks.items()},
         "parts": [described(part) for part in there],
         "first_columns": first_columns(plan),
         "units": UNITS,
@@ -125,7 +128,8 @@ def described(part: parts.Part) -> dict[str, Any]:
         fields = {name: getattr(drawing, name) for name in figure.NAMED}
         fields["choices"] = [asdict(choice) for choice in drawing.choices]
         figures.append({**fields, "spec": figure.specification(drawing)})
-    return {"name": part.name, "title": part.title, "figures": figures, "tables": part.tables}
+    named = {"name": part.name, "title": part.title, "every_task": part.every_task}
+    return {**named, "figures": figures, "tables": part.tables}
 
 
 def coloured(plan: Plan) -> list[dict[str, str]]:

@@ -20,7 +20,8 @@ class Kind:
     """What a part may hold.
 
     heads: of sections of the summary, and subheads: of sections of tasks in the appendix, each by
-    its first words; draws: figures per task; tables: by name, `all` for every one that there is.
+    its first words; draws: figures per task; tables: by name, `all` for every one that there is;
+    every_task: whether these have the rows of all tasks together.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Kind:
     subheads: tuple[str, ...] = ()
     draws: tuple[Draw, ...] = ()
     tables: tuple[str, ...] = ()
+    every_task: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Part:
     texts: dict[str, Markup] = field(default_factory=dict)
     drawings: list[Drawing] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
+    every_task: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -86,7 +89,7 @@ KINDS = (
         tables=("claims", "readings", "replication"),
     ),
     Kind("survival", "Survival", tables=("survival",)),
-    Kind("failures", "Not completed", tables=("incomplete",)),
+    Kind("failures", "Not completed", tables=("incomplete",), every_task=True),
     Kind("recipe", "Recipe", subheads=("Recipe",)),
     Kind("method", "How to read", heads=("How to read", "Notes")),
     Kind("cite", "Cite", heads=("How to cite",)),
@@ -108,6 +111,7 @@ def parts(tables: Tables, names: Iterable[str], sections: list[Section]) -> list
             by_task(tables, kind, sections),
             drawings(tables, kind),
             [name for name in names_of_kind if name in carried],
+            kind.every_task,
         )
         if not part.is_empty:
             there.append(part)

@@ -75,7 +75,7 @@ def chart_of_costs(plan: Plan, settings: TaskPlan) -> alt.LayerChart:
     reported = f"reported_{settings.metric}"
     of_cell = ("level", "group", "n", "n_timed", "mean", *COSTS, "throughput_unit", "device")
     of_run = ("level", "group", "seed", "run_id", reported, *COSTS)
-    small = alt.Chart(rows("runs")).mark_point(filled=True, size=22, opacity=0.5)
+    small = alt.Chart(rows("runs")).mark_point(filled=True, size=30, opacity=0.7)
     large = alt.Chart(rows("pareto")).mark_point(size=150, strokeWidth=2.4, opacity=1)
     layers = [
         small.encode(y=alt.Y(f"{reported}:Q", **y), tooltip=texts(of_run), **own),

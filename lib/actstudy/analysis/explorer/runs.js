@@ -53,9 +53,7 @@ function showCell(tables, cell) {
   const rows = runs.where([
     runs.equals("task", task), runs.equals("group", group), runs.isIn("level", levels),
   ]);
-  const metric = runs.names.filter((name) => name.startsWith("reported_"))
-    .find((name) => rows.some((row) => isSaid(runs.value(name, row))));
-  const names = ["level", "seed", "status", ...(metric ? [metric] : [])];
+  const names = ["level", "seed", "status", `reported_${page.model.metrics[task]}`];
   const head = element("tr", {}, element("th", { scope: "col" }, "run"), ...names.map((name) => element("th", { scope: "col" }, name)));
   const body = rows.map((row) => element("tr", {},
     element("td", {}, runLink(tables, runs.value("run_id", row))),
