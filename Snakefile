@@ -84,6 +84,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/guide.smk"
 include: "workflow/rules/summary.smk"
+include: "workflow/rules/explorer.smk"
 include: "workflow/rules/demos.smk"
 include: "workflow/rules/report.smk"
 
@@ -93,6 +94,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/summary.md",
+        f"{RESULTS}/explorer.html",
         *REPORTED,
         rules.claims.output if STUDY.ledger else [],
         JOBS.measured.values(),

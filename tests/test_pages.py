@@ -668,4 +668,4 @@ def test_commands_of_a_try_are_of_the_try(tmp_path):
     assert rerun_command(plan, row).startswith("python -m actstudy retry ")
     of_own_code = {**row, "reason": "acts.py: line 3: ValueError: no"}
     assert rerun_command(plan, of_own_code) == study_command(plan)
-    assert f"{study.folder}/appendix.md" in summary.appendix_command(plan)
+    assert f"{study.folder}/appendix.md" in summary.page_command(plan, "appendix.md")

@@ -61,6 +61,7 @@ INNER_ORDER = {
         "export",
         "figures",
         "page",
+        "explorer",
         "partial",
     ),
     "judging": (

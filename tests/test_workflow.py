@@ -82,7 +82,7 @@ def test_a_target_redoes_tables_and_figures_only(project, edited):
     edited(lambda study: study["tasks"]["mlp"].update(targets=[0.2]) or study)
     rules, ids = project.planned()
     assert not ids
-    assert rules == {"tables", "figures_study", "summary", "all"}
+    assert rules == {"tables", "figures_study", "summary", "explorer", "all"}
 
 
 def test_a_comment_retrains_nothing(project):

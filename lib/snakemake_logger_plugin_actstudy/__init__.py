@@ -34,6 +34,7 @@ BEGUN = {  # rule -> what is said when a job of it begins
     "tables": "all runs have ended; computing the tables",
     "summary": "writing the page",
     "appendix": "writing the appendix",
+    "explorer": "writing the page to explore",
 }
 FIGURES = {  # begins the names of rules that draw, each for a task or the study
     "figures_": "drawing the figures of",

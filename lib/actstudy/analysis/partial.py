@@ -35,7 +35,15 @@ def write_partial(study: Study, out: Path | None = None) -> Path:
     if study.ledger:
         claims = folder / "claims.md"
         claims.write_text(ledger.render(built, folder / "figures", claims), encoding="utf-8")
+    _write_explorer(built, folder / "explorer.html")
     page = folder / "summary.md"
     text = summary.render(built, folder / "figures", page, partial=True)
     page.write_text(text, encoding="utf-8")
     return page
+
+
+def _write_explorer(built: tables.Tables, path: Path) -> None:
+    from actstudy.analysis.explorer import page  # late: it takes longer than all other imports
+
+    with store.replacing(path) as draft:
+        draft.write_text(page.render(built, partial=True), encoding="utf-8")

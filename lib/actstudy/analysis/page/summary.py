@@ -44,6 +44,7 @@ from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.study.tries import results_folder
 
 ANSWER = "forest"  # the figure of all tasks that stands beside the answer
+MORE_PAGES = ("appendix.md", "explorer.html")  # that the end of the summary names
 BESIDE = (ANSWER, activations.FIGURE, *ledger.FIGURES)  # figures that stand in their own section
 CONSTANTS = {
     "n_bins": registry.literal("tasks/metrics.py", "N_BINS"),
@@ -93,7 +94,7 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
         incomplete=missing[: incomplete.MAX_ROWS],
         n_unlisted=max(0, len(missing) - incomplete.MAX_ROWS),
         n_incomplete=len(tables.frames["incomplete"].drop_duplicates("run_id")),
-        appendix_command=code(appendix_command(tables.plan)),
+        written_by={name: code(page_command(tables.plan, name)) for name in MORE_PAGES},
         provenance=origins.provenance(runs),
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     )
@@ -121,10 +122,10 @@ PAGES: dict[str, Callable[[Tables, Path, Path], str]] = {
 }
 
 
-def appendix_command(plan: Plan) -> str:
-    """The shell command that writes the appendix."""
+def page_command(plan: Plan, name: str) -> str:
+    """The shell command that writes a page of the study's results, such as appendix.md."""
     overrides = dict(pair.split("=", 1) for pair in plan.overrides)
-    return study_command(plan, f"{results_folder(plan.study, overrides)}/appendix.md")
+    return study_command(plan, f"{results_folder(plan.study, overrides)}/{name}")
 
 
 def _study_figures(on_page: bool) -> list[str]:

@@ -1,0 +1,131 @@
+"""What figures of the page need over seeds and no table has, computed as static figures do it."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from actstudy.analysis.figures import calibration, health, health_frames
+from actstudy.analysis.figures.curves import of_ended
+from actstudy.analysis.questions import contrasts
+from actstudy.analysis.questions.outcomes import (
+    JUDGED_BY,
+    TRAINS,
+    best_validation,
+    outcomes,
+    stall_bounds,
+)
+from actstudy.analysis.tables import Tables
+from actstudy.contract.schema import CELL
+
+OPPOSITE = {"better": "worse", "worse": "better"}
+SITE_PROBES = tuple(health.HEATMAPS)
+LINE = [*CELL, "split", "metric"]  # of a learning curve's mean
+OUTCOMES = [*CELL, "line", "depth", "n", "n_train", "n_completed", "mean", "outcome"]
+BINS = [*CELL, "bin", "n_seeds", "count", "confidence", "correct"]
+MEDIANS = [*CELL, "probe", "index", "site", "step", "n", "median"]
+PAIRS = [*CELL, "baseline", "n", "mean", "low", "high", "interval_level", "verdict", "condition"]
+CURVE_MEANS = [*LINE, "step", "epoch", "train_seconds", "n", "mean"]
+
+
+def mean_curves(tables: Tables) -> pd.DataFrame:
+    """Mean over seeds of each learning curve, as far as all of its cell's seeds go.
+
+    n: seeds; epoch and train_seconds: their means at that step. Columns CURVE_MEANS.
+    """
+    curves = tables.frames["curves"]
+    if curves.empty:
+        return pd.DataFrame(columns=CURVE_MEANS)
+    ended = of_ended(tables, curves)
+    n_seeds = ended.groupby(LINE, sort=False)["seed"].transform("nunique")
+    grouped = ended.assign(n_seeds=n_seeds).groupby([*LINE, "step"], sort=False)
+    means = grouped.agg(
+        epoch=("epoch", "mean"),
+        train_seconds=("train_seconds", "mean"),
+        n=("seed", "nunique"),
+        n_seeds=("n_seeds", "first"),
+        mean=("value", "mean"),
+    ).reset_index()
+    return means.loc[means["n"] == means["n_seeds"], CURVE_MEANS]
+
+
+def reliability(tables: Tables) -> pd.DataFrame:
+    """Share correct and mean confidence per bin at the best checkpoint, pooled over seeds.
+
+    Bins of few predictions are left out, as in the static figure. Columns BINS.
+    """
+    frame = tables.frames["calibration"]
+    if frame.empty:
+        return pd.DataFrame(columns=BINS)
+    best = frame[frame["checkpoint"] == "best"]
+    bins = best.groupby([*CELL, "bin"], sort=False).agg(
+        n_seeds=("seed", "nunique"),
+        count=("count", "sum"),
+        confidence=("confidence_sum", "sum"),
+        correct=("correct", "sum"),
+    )
+    bins = bins[bins["count"] >= calibration.MIN_BIN_PREDICTIONS].reset_index()
+    shares = {name: bins[name] / bins["count"] for name in ("confidence", "correct")}
+    return bins.assign(**shares)[BINS]
+
+
+def site_medians(tables: Tables, tasks: Iterable[str] | None = None) -> pd.DataFrame:
+    """Medians over seeds of a probe at a site and step, of the groups that heatmaps have room for.
+
+    tasks: all by default. Columns MEDIANS.
+    """
+    parts = []
+    for task in tables.plan.tasks if tasks is None else tasks:
+        groups = health_frames.groups_shown(tables, task)
+        for probe in SITE_PROBES:
+            rows = health_frames.probed(tables, task, "site", probe, groups)
+            if not (rows["value"] > 0).any():
+                continue
+            by_site = rows.groupby(["group", "level", "index", "step"], sort=False)
+            medians = by_site.agg(
+                site=("name", "first"), n=("seed", "nunique"), median=("value", "median")
+            )
+            parts.append(medians.reset_index().assign(task=task, probe=probe))
+    return pd.concat(parts)[MEDIANS] if parts else pd.DataFrame(columns=MEDIANS)
+
+
+def ended_cells(tables: Tables) -> pd.DataFrame:
+    """Per cell of tasks that cross depth: how many runs train, and their mean reported metric.
+
+    outcome: how most of its runs ended. Columns OUTCOMES.
+    """
+    rows = []
+    for task, settings in tables.plan.tasks.items():
+        if "depth" not in settings.axes or settings.predicts not in JUDGED_BY:
+            continue
+        runs = tables.of("runs", task)
+        metric = JUDGED_BY[settings.predicts]
+        best = best_validation(tables.of("curves", task), metric)
+        ends = outcomes(runs, best, stall_bounds(runs, settings))
+        runs = runs.assign(end=ends, value=runs[f"reported_{settings.metric}"])
+        for cell, part in runs.groupby([*CELL, "line", "depth"], sort=False):
+            done = part[part["status"] == "completed"]
+            values = done["value"].astype(float)
+            counts = [len(part), int((part["end"] == TRAINS).sum()), len(done)]
+            mean = values.mean() if len(values) else np.nan
+            rows.append([*cell, *counts, mean, part["end"].mode().iloc[0]])
+    return pd.DataFrame(rows, columns=OUTCOMES)
+
+
+def pairs(tables: Tables) -> pd.DataFrame:
+    """The verdict of every pair of levels, read from both sides; columns PAIRS.
+
+    Those with the baseline are of the primary family, the others of all pairs.
+    """
+    frame = tables.frames["contrasts"]
+    if frame.empty:
+        return pd.DataFrame(columns=PAIRS)
+    rows = []
+    key = ["task", "group", "level", "baseline"]
+    primary_first = pd.concat([contrasts.primary(frame), frame[frame["family"] == "all pairs"]])
+    for row in primary_first.drop_duplicates(key)[PAIRS].to_dict("records"):
+        turned = {"level": row["baseline"], "baseline": row["level"], "mean": -row["mean"]}
+        turned |= {"low": -row["high"], "high": -row["low"]}
+        turned["verdict"] = OPPOSITE.get(row["verdict"], row["verdict"])
+        rows += [row, {**row, **turned}]
+    return pd.DataFrame(rows, columns=PAIRS)

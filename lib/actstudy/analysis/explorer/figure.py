@@ -1,0 +1,115 @@
+"""A figure of the page: what it draws, what a reader may choose, and its caption."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import altair as alt
+
+from actstudy.analysis.figures.style import styles
+from actstudy.contract.plan import Plan
+
+SHAPES = {  # of matplotlib's markers, as Vega has them
+    "o": "circle",
+    "s": "square",
+    "^": "triangle-up",
+    "v": "triangle-down",
+    "<": "triangle-left",
+    ">": "triangle-right",
+    "D": "diamond",
+    "d": "diamond",
+    "P": "cross",
+    "+": "cross",
+}
+NAMED = ("name", "task", "title", "caption", "data", "main", "columns", "row_height")
+PAPER = "#FFFFFE"  # stands for the colour of the page, light or dark
+DASHES = {"-": [1, 0], "--": [6, 3], "-.": [6, 2, 1, 2], ":": [1, 2]}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One value of a choice: rows must equal `where`; `encoding` changes channels of the chart."""
+
+    name: str
+    label: str
+    where: dict[str, Any] = field(default_factory=dict)
+    encoding: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a reader may choose of a figure; the first option is that of a page just opened."""
+
+    name: str
+    label: str
+    options: list[Option]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of one task.
+
+    chart: draws the data sets that it names; data: name of a data set -> the table it is of, which
+    rows its `where` takes, and at most how many; choices: of the reader; main: the data set that
+    is copied as a table.
+    """
+
+    name: str
+    task: str
+    title: str
+    caption: str
+    chart: alt.TopLevelMixin
+    data: dict[str, dict[str, Any]]
+    main: str
+    columns: list[str]
+    row_height: int = 0  # pixels per row of main; 0: the chart has a height of its own
+    choices: list[Choice] = field(default_factory=list)
+
+
+def source(table: str, at_most: int = 20_000, **where: Any) -> dict[str, Any]:
+    """Where the rows of a data set come from."""
+    return {"table": table, "where": where, "at_most": at_most}
+
+
+def rows(name: str) -> alt.NamedData:
+    """A data set that the page fills with the rows which its filters leave."""
+    return alt.NamedData(name=name)
+
+
+def colour(plan: Plan, legend: bool = True) -> alt.Color:
+    """The channel that gives each level the colour that it has in static figures."""
+    by_level = styles(plan.levels)
+    scale = alt.Scale(domain=plan.levels, range=[style["color"] for style in by_level.values()])
+    return alt.Color("level:N", scale=scale, legend=legend_of(plan) if legend else None)
+
+
+def legend_of(plan: Plan) -> alt.Legend:
+    """One legend for the colour, dash and mark of a level: equal ones are drawn as one."""
+    return alt.Legend(
+        title=plan.compare, symbolOpacity=1, symbolStrokeWidth=2.5, symbolSize=110, symbolLimit=0
+    )
+
+
+def dash(plan: Plan) -> alt.StrokeDash:
+    """The channel that gives each level the dashes that it has in static figures."""
+    by_level = styles(plan.levels)
+    dashes = [DASHES[style["linestyle"]] for style in by_level.values()]
+    return alt.StrokeDash(
+        "level:N", scale=alt.Scale(domain=plan.levels, range=dashes), legend=legend_of(plan)
+    )
+
+
+def shape(plan: Plan) -> alt.Shape:
+    """The channel that gives each level a mark of its own, as far as Vega has them."""
+    by_level = styles(plan.levels)
+    marks = [SHAPES.get(style["marker"], "circle") for style in by_level.values()]
+    return alt.Shape(
+        "level:N", scale=alt.Scale(domain=plan.levels, range=marks), legend=legend_of(plan)
+    )
+
+
+def specification(drawing: Drawing) -> dict[str, Any]:
+    """The Vega-Lite specification of a drawing, checked against the language's schema."""
+    chart = drawing.chart.to_dict()
+    chart.pop("$schema", None)  # an address, which the page needs not
+    chart.pop("config", None)  # the page has its own, light or dark
+    return chart

@@ -1,0 +1,138 @@
+// Figures: Vega-Lite specifications written by Python, with the rows that the filters leave.
+
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+const PAPER = "#FFFFFE"; // in specifications, for the colour of the page
+const MAX_SVG_ROWS = 6000; // of more rows the browser paints pixels
+const MAX_DATA_ROWS = 200; // below a figure
+
+/** Colours and fonts of all figures, light or dark. */
+function look() {
+  const style = getComputedStyle(document.documentElement);
+  const ink = style.getPropertyValue("--ink").trim();
+  const pale = style.getPropertyValue("--line").trim();
+  const font = style.getPropertyValue("--font").trim();
+  return {
+    background: null, font, padding: 4, view: { stroke: pale },
+    axis: { labelColor: ink, titleColor: ink, tickColor: pale, domainColor: pale, gridColor: pale, gridOpacity: 0.6, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal" },
+    legend: { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontWeight: "normal" },
+    header: { labelColor: ink, titleColor: ink, labelFontSize: 12 },
+    text: { color: ink }, rule: { color: ink },
+  };
+}
+
+/** A specification as the reader's choices change it: channels of encodings, colours of levels. */
+function adapted(spec, options, model) {
+  const colours = Object.fromEntries(model.levels.map((level) => [level.light, level.dark]));
+  const paper = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
+  const visit = (node) => {
+    if (node === PAPER) return paper;
+    if (Array.isArray(node)) return node.map(visit);
+    if (node === null || typeof node !== "object") return node;
+    const copied = Object.fromEntries(Object.entries(node).map(([name, value]) => [name, visit(value)]));
+    if (DARK.matches && Array.isArray(copied.range)) copied.range = copied.range.map((colour) => colours[colour] ?? colour);
+    for (const { encoding } of options) {
+      for (const [channel, changes] of Object.entries(encoding)) {
+        const own = copied.encoding?.[channel];
+        if (own?.field) copied.encoding[channel] = { ...own, ...changes, ...(changes.scale && { scale: { ...own.scale, ...changes.scale } }) };
+      }
+    }
+    return copied;
+  };
+  return visit(spec);
+}
+
+/** A row without infinities, which no axis has room for. */
+function finite(row) {
+  for (const [name, value] of Object.entries(row)) if (Math.abs(value) === Infinity) row[name] = null;
+  return row;
+}
+
+/** The rows of a figure's data set that the filters and choices leave, as objects. */
+function rowsOf(source, options, page) {
+  const table = page.tables[source.table];
+  if (!table) return { rows: [], n: 0 };
+  const wanted = Object.assign({}, source.where, ...options.map((option) => option.where));
+  const tests = Object.entries(wanted).map(([name, value]) => table.equals(name, value));
+  const rows = table.where([...tests, ...page.tests(table)]);
+  const drawn = rows.slice(0, source.at_most).map((row) => finite(table.row(row)));
+  return { rows: drawn, n: rows.length };
+}
+
+class FigureView {
+  constructor(figure, page) {
+    this.figure = figure;
+    this.page = page;
+    this.key = (choice) => `${figure.name}.${choice.name}`;
+    this.chart = element("div", { class: "chart", role: "img", "aria-label": `${figure.title}. ${figure.caption}` });
+    this.note = element("p", { class: "cut" });
+    this.data = element("details", { class: "data", ontoggle: () => this.list() }, element("summary", {}, "The numbers, with a link to the runs"));
+    const choices = figure.choices.filter((choice) => choice.options.length > 1).map((choice) => select(
+      choice.label, choice.options.map((option) => [option.name, option.label]), this.option(choice).name,
+      (value) => { state.set(this.key(choice), value === choice.options[0].name ? "" : value); this.draw(); },
+    ));
+    const svg = button("Copy SVG", async (event) => copy(await this.view.toSVG(), event.target));
+    const words = button("Copy caption", (event) => copy(figure.caption, event.target));
+    this.node = element("figure", {},
+      element("h3", {}, figure.title),
+      element("div", { class: "controls" }, ...choices),
+      this.chart, this.note,
+      element("figcaption", {}, figure.caption),
+      element("div", { class: "controls" }, ...copyButtons(() => this.table()), svg, words),
+      this.data,
+    );
+  }
+
+  option(choice) {
+    const name = state.get(this.key(choice));
+    return choice.options.find((option) => option.name === name) ?? choice.options[0];
+  }
+
+  get options() {
+    return this.figure.choices.map((choice) => this.option(choice));
+  }
+
+  async draw() {
+    const { figure, page } = this;
+    const datasets = {};
+    const cuts = [];
+    let most = 0;
+    for (const [name, source] of Object.entries(figure.data)) {
+      const { rows, n } = rowsOf(source, this.options, page);
+      datasets[name] = rows;
+      most = Math.max(most, rows.length);
+      if (n > rows.length) cuts.push(`${rows.length} of ${n} rows of ${source.table} are drawn`);
+    }
+    this.rows = datasets[figure.main];
+    if (!this.rows.length) cuts.push("Nothing is left to draw: the filter hides it, or there is no value");
+    this.note.textContent = cuts.length ? `${cuts.join("; ")}.` : "";
+    this.list();
+    const spec = { ...adapted(figure.spec, this.options, page.model), datasets };
+    if (figure.row_height) spec.height = figure.row_height * Math.max(1, this.rows.length);
+    const embedded = await vegaEmbed(this.chart, spec, {
+      mode: "vega-lite", ast: true, actions: false, defaultStyle: false, config: look(),
+      renderer: most > MAX_SVG_ROWS ? "canvas" : "svg", tooltip: { disableDefaultStyle: true },
+    });
+    this.view?.finalize();
+    this.view = embedded.view;
+    this.view.addEventListener("click", (event, item) => lead(page.tables, item?.datum, figure.task)?.());
+  }
+
+  table() {
+    const names = this.figure.columns;
+    return { names, rows: this.rows.map((row) => names.map((name) => row[name])), caption: this.figure.caption };
+  }
+
+  /** Fill the list of numbers, once it is open. */
+  list() {
+    if (!this.data.open || !this.rows) return;
+    const { names, rows } = this.table();
+    const head = element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, name)), element("th", { scope: "col" }, "runs"));
+    const body = rows.slice(0, MAX_DATA_ROWS).map((cells, i) => {
+      const open = lead(this.page.tables, this.rows[i], this.figure.task);
+      return element("tr", {}, ...cells.map((cell) => element("td", {}, shown(cell))), element("td", {}, open ? button("show", open, { class: "link" }) : ""));
+    });
+    const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
+    const more = rows.length > MAX_DATA_ROWS ? element("p", {}, `The first ${MAX_DATA_ROWS} of ${rows.length} rows; Copy CSV has all.`) : null;
+    this.data.replaceChildren(this.data.firstChild, element("div", { class: "scroll", tabindex: "0" }, table), ...(more ? [more] : []));
+  }
+}

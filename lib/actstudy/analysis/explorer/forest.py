@@ -1,0 +1,142 @@
+"""The forest plot of the page: every contrast with its seeds, interval, mean and verdict."""
+
+from typing import Any
+
+import altair as alt
+
+from actstudy.analysis import scale
+from actstudy.analysis.explorer.figure import (
+    PAPER,
+    Choice,
+    Drawing,
+    Option,
+    colour,
+    rows,
+    source,
+)
+from actstudy.analysis.figures.style import seeds
+from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, primary
+from actstudy.analysis.tables import Tables
+from actstudy.contract.plan import Plan
+
+MAX_ROWS = 80  # contrasts in one picture
+ROW_HEIGHT = 34  # pixels
+FAMILIES = {"primary": "with the baseline", "all pairs": "all pairs of levels"}
+NAME = "datum.group ? datum.level + ', ' + datum.group : datum.level"
+RIVAL = "datum.family == 'all pairs' ? ' against ' + datum.baseline : ''"
+
+
+def forest(tables: Tables, task: str) -> Drawing | None:
+    """The contrasts of a task; None if it has none."""
+    settings = tables.plan.tasks[task]
+    contrasts = tables.of("contrasts", task)
+    own = primary(contrasts)
+    if own.empty or not own["mean"].notna().any():
+        return None
+    size = scale.of_differences(settings)
+    unit = f", {size.unit}" if size.unit else ""
+    better = "higher" if settings.higher_is_better else "lower"
+    families = []
+    for family, label in FAMILIES.items():
+        if (contrasts["family"] == family).any():
+            families.append(Option(family, label, {"family": family}))
+    text = (
+        f"{settings.title}: mean paired difference{unit}, {seeds(own['n'].astype(int))} per row; "
+        f"{better} is better. Bars are Student t intervals, each of its row alone; marks are "
+        "filled if there is a verdict and hollow if there is none yet, small dots are single "
+        f"seeds. The band is the margin, {size.amount(settings.margin)}: differences inside it do "
+        "not matter. Click a row for its runs, a dot for its run."
+    )
+    return Drawing(
+        name="forest",
+        task=task,
+        title=f"Differences from {settings.baseline}",
+        caption=text,
+        chart=chart(tables, size.factor, settings.margin, f"difference{unit}"),
+        data={
+            "contrasts": source("contrasts", MAX_ROWS, task=task),
+            "differences": source("differences", task=task, is_typical=True),
+        },
+        main="contrasts",
+        columns=["level", "group", "baseline", "n", "mean", "low", "high", "verdict"],
+        row_height=ROW_HEIGHT,
+        choices=[Choice("family", "Comparisons", families)],
+    )
+
+
+def chart(tables: Tables, factor: float, margin: float, title: str) -> alt.LayerChart:
+    """The layers of the plot: margin, zero, seeds, intervals, means, verdicts."""
+    x: dict[str, Any] = {
+        "title": title,
+        "scale": alt.Scale(zero=False),
+        "axis": alt.Axis(tickCount=9),
+    }
+    marks: dict[str, Any] = {
+        "y": alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=300)),
+        "color": colour(tables.plan, legend=False),
+    }
+    contrasts = alt.Chart(rows("contrasts")).transform_calculate(
+        name=f"({NAME}) + ({RIVAL})",
+        at=f"datum.mean * {factor}",
+        start=f"datum.low * {factor}",
+        end=f"datum.high * {factor}",
+        words="datum.verdict + ' (n = ' + datum.n + ')'",
+        is_open=f"indexof({list(OPEN_VERDICTS)}, datum.verdict) >= 0",
+    )
+    marks_of_row = {**marks, "tooltip": tooltips(title)}
+    at = alt.X("at:Q", **x)
+    beside: dict[str, Any] = {"align": "left", "dx": 8, "fontSize": 11}
+    layers = [
+        *bounds(factor * margin, x),
+        dots(factor, x, marks, title),
+        contrasts.mark_rule(strokeWidth=3).encode(
+            x=alt.X("start:Q", **x), x2="end:Q", **marks_of_row
+        ),
+        contrasts.mark_point(size=90, strokeWidth=2, opacity=1).encode(
+            x=at, fill=hollow_if_open(tables.plan), **marks_of_row
+        ),
+        contrasts.mark_text(**beside).encode(
+            x=alt.value("width"), y=marks["y"], text="words:N", tooltip=tooltips(title)
+        ),
+    ]
+    return alt.LayerChart(layer=layers, width="container")
+
+
+def hollow_if_open(plan: Plan) -> Any:
+    """The fill of a mean's mark: the level's colour, or the page's if there is no verdict yet."""
+    filled = alt.Fill("level:N", scale=colour(plan)["scale"], legend=None)
+    return alt.condition("datum.is_open", alt.value(PAPER), filled)
+
+
+def bounds(margin: float, x: dict[str, Any]) -> list[alt.Chart]:
+    """The band of the margin and the line of no difference, as high as the plot."""
+    edges = alt.Chart(alt.Data(values=[{"low": -margin, "high": margin, "zero": 0}]))
+    return [
+        edges.mark_rect(color="#8494A6", opacity=0.22).encode(x=alt.X("low:Q", **x), x2="high:Q"),
+        edges.mark_rule(color="#8494A6").encode(x=alt.X("zero:Q", **x)),
+    ]
+
+
+def dots(factor: float, x: dict[str, Any], marks: dict[str, Any], title: str) -> alt.Chart:
+    """A dot per typical seed, below its row's interval."""
+    seeds_of_rows = alt.Chart(rows("differences")).transform_calculate(
+        name=f"({NAME}) + ({RIVAL})", difference_shown=f"datum.difference * {factor}"
+    )
+    tooltip = [
+        alt.Tooltip("name:N"),
+        alt.Tooltip("seed:O"),
+        alt.Tooltip("difference_shown:Q", title=title, format="+.4~g"),
+    ]
+    return seeds_of_rows.mark_circle(size=24, opacity=0.55, yOffset=10).encode(
+        x=alt.X("difference_shown:Q", **x), tooltip=tooltip, **marks
+    )
+
+
+def tooltips(title: str) -> list[alt.Tooltip]:
+    """What a row says when it is pointed at."""
+    texts = [alt.Tooltip("name:N")]
+    for field, label in (("at", title), ("start", "low"), ("end", "high")):
+        texts.append(alt.Tooltip(f"{field}:Q", title=label, format="+.4~g"))
+    level = alt.Tooltip("interval_level:Q", title="level of the interval", format=".3~%")
+    others = [alt.Tooltip(f"{field}:N") for field in ("n", "verdict", "condition")]
+    return [*texts, level, *others]

@@ -1,0 +1,214 @@
+"""Figures of lines: learning curves, learning rates, calibration."""
+
+from typing import Any
+
+import altair as alt
+
+from actstudy.analysis import scale
+from actstudy.analysis.explorer.figure import Choice, Drawing, Option, colour, dash, rows, source
+from actstudy.analysis.figures import calibration
+from actstudy.analysis.figures.style import seeds
+from actstudy.analysis.markdown import metric_name
+from actstudy.analysis.tables import Tables
+from actstudy.contract.plan import Plan
+
+AXES = {"step": "steps", "epoch": "epochs", "train_seconds": "seconds of training"}
+SPLITS = {"val": "validation", "train": "train, as trained", "test": "test"}
+NOT_CHOSEN = ("epoch_seconds", "clipped")  # values of curves that are no metric
+HEIGHT = 380  # pixels
+SQUARE = 420  # pixels
+MAX_POINTS = 20_000  # of thin lines in one picture
+
+
+def curves(tables: Tables, task: str) -> Drawing | None:
+    """The learning curves of a task: seeds thin, their mean thick; None without any."""
+    settings = tables.plan.tasks[task]
+    frame = tables.of("curves", task)
+    if frame.empty:
+        return None
+    counts = frame.groupby(["group", "level"])["seed"].nunique()
+    text = (
+        f"{settings.title}: learning curves, {seeds(counts)} per line. Thin lines are seeds, thick "
+        "lines their mean, as far as all seeds of a cell go; against epochs and seconds it stands "
+        "at their mean. Train values are means since the last evaluation; test values stand at "
+        "the best and the last step only. Click a line for its run."
+    )
+    return Drawing(
+        name="curves",
+        task=task,
+        title="Learning curves",
+        caption=text,
+        chart=chart_of_curves(tables.plan),
+        data={
+            "curves": source("curves", MAX_POINTS, task=task),
+            "means": source("mean_curves", MAX_POINTS, task=task),
+        },
+        main="means",
+        columns=["level", "group", "split", "metric", "step", "n", "mean"],
+        choices=curve_choices(tables, task),
+    )
+
+
+def chart_of_curves(plan: Plan) -> alt.LayerChart:
+    """A thin line per run below a thick one per cell."""
+    y: dict[str, Any] = {"title": "value", "scale": alt.Scale(zero=False)}
+    both: dict[str, Any] = {
+        "color": colour(plan),
+        "strokeDash": dash(plan),
+        "x": alt.X("step:Q", title=AXES["step"]),
+    }
+    cell = [alt.Tooltip("level:N"), alt.Tooltip("group:N")]
+    thin = alt.Chart(rows("curves")).mark_line(opacity=0.35, strokeWidth=1)
+    thick = alt.Chart(rows("means")).mark_line(strokeWidth=2.6)
+    layers = [
+        thin.encode(
+            y=alt.Y("value:Q", **y),
+            detail=["run_id:N", "group:N"],
+            tooltip=[*cell, alt.Tooltip("seed:O"), alt.Tooltip("run_id:N")],
+            **both,
+        ),
+        thick.encode(
+            y=alt.Y("mean:Q", **y),
+            detail=["group:N"],
+            tooltip=[*cell, alt.Tooltip("n:Q", title="n, seeds of the mean")],
+            **both,
+        ),
+    ]
+    return alt.LayerChart(layer=layers, width="container", height=HEIGHT)
+
+
+def curve_choices(tables: Tables, task: str) -> list[Choice]:
+    """Metric, split, horizontal axis and the scale of the vertical one."""
+    settings = tables.plan.tasks[task]
+    frame = tables.of("curves", task)
+    there = [name for name in frame["metric"].unique() if name not in NOT_CHOSEN]
+    first = [settings.metric] if settings.metric in there else []
+    metrics = [*first, *(name for name in there if name not in first)]
+    splits = [split for split in SPLITS if (frame["split"] == split).any()]
+    x_axes = sorted(AXES, key=lambda name: name != settings.x_axis)
+    return [
+        Choice(
+            "metric",
+            "Metric",
+            [Option(name, metric_name(name), {"metric": name}, titled(name)) for name in metrics],
+        ),
+        Choice("split", "Data", [Option(name, SPLITS[name], {"split": name}) for name in splits]),
+        Choice(
+            "x",
+            "Horizontal axis",
+            [
+                Option(name, AXES[name], encoding={"x": {"field": name, "title": AXES[name]}})
+                for name in x_axes
+            ],
+        ),
+        scale_choice("y"),
+    ]
+
+
+def titled(metric: str) -> dict[str, Any]:
+    """The title of an axis with values of a metric, in percent if they are shares."""
+    axis = {"format": "~%"} if scale.of_metric(metric).unit == "%" else {}
+    return {"y": {"title": metric_name(metric), "axis": axis}}
+
+
+def scale_choice(channel: str) -> Choice:
+    """Whether an axis is linear or logarithmic."""
+    options = [
+        Option("linear", "linear", encoding={channel: {"scale": {"zero": False}}}),
+        Option("log", "logarithmic", encoding={channel: {"scale": {"type": "log"}}}),
+    ]
+    return Choice("scale", "Vertical axis", options)
+
+
+def rates(tables: Tables, task: str) -> Drawing | None:
+    """The validation metric against the learning rate; None if no rate was tuned."""
+    table = tables.of("tuning", task)
+    if table.empty or not (table["n"] > 0).any():
+        return None
+    settings = tables.plan.tasks[task]
+    fixed = table["fixed_lr"].iloc[0]
+    text = (
+        f"{settings.title}: mean best validation {metric_name(settings.metric)} against the "
+        f"learning rate, {seeds(table['n'].astype(int))} that choose the rate and are in no other "
+        f"table. A ring marks a level's chosen rate; dotted: the fixed rate, {fixed:g}."
+    )
+    return Drawing(
+        name="rates",
+        task=task,
+        title="Tuned against fixed learning rate",
+        caption=text,
+        chart=chart_of_rates(tables.plan, fixed),
+        data={"tuning": source("tuning", task=task)},
+        main="tuning",
+        columns=["level", "group", "lr", "n", "mean_val", "sd_val", "chosen"],
+    )
+
+
+def chart_of_rates(plan: Plan, fixed: float) -> alt.LayerChart:
+    """A line per cell, a ring at its chosen rate; dotted: the fixed one."""
+    named = ("level", "group", "lr", "mean_val", "sd_val", "n", "chosen", "at_edge")
+    own: dict[str, Any] = {
+        "x": alt.X("lr:Q", title="learning rate", scale=alt.Scale(type="log")),
+        "y": alt.Y("mean_val:Q", title="mean best validation", scale=alt.Scale(zero=False)),
+        "color": colour(plan),
+        "tooltip": [alt.Tooltip(f"{name}:N") for name in named],
+    }
+    base = alt.Chart(rows("tuning"))
+    at_fixed = alt.Chart(alt.Data(values=[{"lr": fixed}])).mark_rule(strokeDash=[2, 3])
+    ring = base.transform_filter("datum.chosen").mark_point(size=170, strokeWidth=2)
+    layers = [
+        at_fixed.encode(x="lr:Q"),
+        base.mark_line().encode(detail="group:N", **own),
+        base.mark_point(filled=True, size=30).encode(**own),
+        ring.encode(**own),
+    ]
+    return alt.LayerChart(layer=layers, width="container", height=HEIGHT)
+
+
+def reliability(tables: Tables, task: str) -> Drawing | None:
+    """Share correct against confidence; None without classes."""
+    settings = tables.plan.tasks[task]
+    frame = tables.of("calibration", task)
+    if frame.empty or settings.predicts != "classes":
+        return None
+    counts = frame.groupby(["level", "group"])["seed"].nunique()
+    text = (
+        f"{settings.title}: test reliability at the best validation checkpoint, predictions of "
+        f"{seeds(counts)} pooled; bins of fewer than {calibration.MIN_BIN_PREDICTIONS} "
+        "predictions are left out. Below the diagonal: overconfident."
+    )
+    return Drawing(
+        name="reliability",
+        task=task,
+        title="Share correct against confidence",
+        caption=text,
+        chart=chart_of_reliability(tables.plan),
+        data={"reliability": source("reliability", task=task)},
+        main="reliability",
+        columns=["level", "group", "bin", "n_seeds", "count", "confidence", "correct"],
+    )
+
+
+def chart_of_reliability(plan: Plan) -> alt.LayerChart:
+    """A line per cell over its bins, and the diagonal."""
+    axes: dict[str, Any] = {
+        "scale": alt.Scale(domain=[0, 1]),
+        "axis": alt.Axis(format="%", tickCount=6),
+    }
+    place: dict[str, Any] = {
+        "x": alt.X("confidence:Q", title="mean confidence of the bin", **axes),
+        "y": alt.Y("correct:Q", title="share correct", **axes),
+    }
+    named = ("level", "group", "bin", "count", "n_seeds", "confidence", "correct")
+    own: dict[str, Any] = {
+        **place,
+        "color": colour(plan),
+        "detail": "group:N",
+        "tooltip": [alt.Tooltip(f"{name}:N") for name in named],
+    }
+    corners = alt.Data(values=[{"confidence": 0, "correct": 0}, {"confidence": 1, "correct": 1}])
+    layers = [
+        alt.Chart(corners).mark_line(color="#8494A6", strokeWidth=1).encode(**place),
+        alt.Chart(rows("reliability")).mark_line(point=True).encode(**own),
+    ]
+    return alt.LayerChart(layer=layers, width=SQUARE, height=SQUARE)

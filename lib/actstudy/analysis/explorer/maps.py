@@ -1,0 +1,180 @@
+"""Figures of coloured cells: pairs of levels, health over sites and steps, depth."""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from actstudy.analysis import scale
+from actstudy.analysis.explorer import averages
+from actstudy.analysis.explorer.figure import Choice, Drawing, Option, rows, source
+from actstudy.analysis.figures.depth import COLOURS
+from actstudy.analysis.figures.style import seeds
+from actstudy.analysis.markdown import metric_name
+from actstudy.analysis.questions.outcomes import JUDGED_BY, STALLS, TRAINS
+from actstudy.analysis.questions.probes import PROBES
+from actstudy.analysis.tables import Tables
+
+MAX_GROUPS = 12  # panels of pairs in one picture
+MAX_CELLS = 2_000  # of one picture of depths
+INK = "#111111"  # on coloured cells, light and dark pages alike
+SIGN = (  # of a verdict
+    "indexof(datum.verdict, 'equivalent') == 0 ? '=' : datum.verdict == 'better' ? '+' : "
+    "datum.verdict == 'worse' ? '\N{MINUS SIGN}' : '?'"
+)
+MIN_LOG_RANGE = 30  # largest over smallest median, for a logarithmic scale
+SCHEMES = {"post_sd": "viridis", "dead_fraction": "reds", "saturated_fraction": "purples"}
+
+
+def pairs(tables: Tables, task: str) -> Drawing | None:
+    """The verdict of each pair of levels; None if nothing is compared."""
+    settings = tables.plan.tasks[task]
+    frame = tables.of("contrasts", task)
+    if frame.empty or not frame["mean"].notna().any():
+        return None
+    size = scale.of_differences(settings)
+    unit = f", {size.unit}" if size.unit else ""
+    text = (
+        f"{settings.title}: mean paired difference of each level from each other{unit}, "
+        f"{seeds(frame['n'].astype(int))} per pair. + better, \N{MINUS SIGN} worse, = equivalent, "
+        "? no verdict. Verdicts against the baseline and those of all other pairs are two "
+        "families of tests. Click a cell for its runs."
+    )
+    groups = list(frame["group"].unique())
+    panels = chart_of_pairs(tables.plan.levels, size.factor, f"row minus column{unit}")
+    return Drawing(
+        name="pairs",
+        task=task,
+        title="Every level against every other",
+        caption=text,
+        chart=panels.facet(facet=alt.Facet("group:N", title=None, sort=groups), columns=3),
+        data={"pairs": source("pairs", MAX_GROUPS * len(tables.plan.levels) ** 2, task=task)},
+        main="pairs",
+        columns=["level", "baseline", "group", "n", "mean", "low", "high", "verdict"],
+    )
+
+
+def chart_of_pairs(levels: list[str], factor: float, title: str) -> alt.LayerChart:
+    """A coloured cell per pair with the sign of its verdict."""
+    base = alt.Chart(rows("pairs")).transform_calculate(
+        at=f"datum.mean * {factor}",
+        start=f"datum.low * {factor}",
+        end=f"datum.high * {factor}",
+        mark=SIGN,
+    )
+    named = ("level", "baseline", "group", "n", "verdict", "condition")
+    tooltip = [alt.Tooltip(f"{name}:N") for name in named]
+    for name, label in (("at", title), ("start", "low"), ("end", "high")):
+        tooltip.append(alt.Tooltip(f"{name}:Q", title=label, format="+.4~g"))
+    own: dict[str, Any] = {
+        "x": alt.X("baseline:N", title="against", sort=levels, axis=alt.Axis(labelAngle=-40)),
+        "y": alt.Y("level:N", title=None, sort=levels),
+        "tooltip": tooltip,
+    }
+    colours = alt.Scale(scheme="blueorange", domainMid=0, reverse=True)
+    cells = base.mark_rect(stroke="#8494A6", strokeWidth=0.3)
+    signs = base.mark_text(fontSize=15, fontWeight="bold", color=INK)
+    layers = [
+        cells.encode(color=alt.Color("at:Q", title=["row minus", "column"], scale=colours), **own),
+        signs.encode(text="mark:N", **own),
+    ]
+    return alt.LayerChart(layer=layers, width=alt.Step(46), height=alt.Step(34))
+
+
+def health(tables: Tables, task: str) -> Drawing | None:
+    """A probe at every site and step, a panel per level; None without any reading."""
+    settings = tables.plan.tasks[task]
+    frame = averages.site_medians(tables, [task])
+    if frame.empty:
+        return None
+    choices = [Choice("probe", "Probe", probe_options(frame))]
+    groups = [Option(group, group or "all", {"group": group}) for group in frame["group"].unique()]
+    if len(groups) > 1:
+        choices.append(Choice("place", "Cells", groups))
+    text = (
+        f"{settings.title}: medians over {seeds(frame['n'])} of a probe at every site, on the "
+        "probe batch; columns stand at equal distances whatever their steps. A level without a "
+        "panel has no reading."
+    )
+    return Drawing(
+        name="health",
+        task=task,
+        title="Health of every site",
+        caption=text,
+        chart=chart_of_health(tables.plan.levels, frame["index"].nunique()),
+        data={"site_medians": source("site_medians", task=task)},
+        main="site_medians",
+        columns=["level", "group", "probe", "index", "site", "step", "n", "median"],
+        choices=choices,
+    )
+
+
+def chart_of_health(levels: list[str], n_sites: int) -> alt.FacetChart:
+    """A coloured cell per site and step."""
+    named = ("level", "group", "site", "step", "n", "median")
+    cells = alt.Chart(rows("site_medians")).mark_rect()
+    panel = cells.encode(
+        x=alt.X("step:O", title="step, as probed", axis=alt.Axis(labelAngle=-40)),
+        y=alt.Y("index:O", title="site, the first on top"),
+        color=alt.Color("median:Q", title=None, scale=alt.Scale(scheme="viridis")),
+        tooltip=[alt.Tooltip(f"{name}:N") for name in named],
+    ).properties(width=150, height=min(260, max(90, 12 * n_sites)))
+    return panel.facet(facet=alt.Facet("level:N", title=None, sort=levels), columns=6)
+
+
+def probe_options(frame: pd.DataFrame) -> list[Option]:
+    """The probes that a reader may choose, each with its colours; frame: medians of sites."""
+    options = []
+    for probe, part in frame.groupby("probe", sort=False)["median"]:
+        is_wide = part.min() > 0 and part.max() > MIN_LOG_RANGE * part.min()
+        kind = "log" if probe == "post_sd" and is_wide else "linear"
+        colours = {"color": {"scale": {"scheme": SCHEMES[str(probe)], "type": kind}}}
+        words = PROBES["site", str(probe)].words
+        options.append(Option(str(probe), words, {"probe": probe}, colours))
+    return options
+
+
+def depth(tables: Tables, task: str) -> Drawing | None:
+    """Which cells train at which depth; None of a task that does not cross depth."""
+    settings = tables.plan.tasks[task]
+    if "depth" not in settings.axes or settings.predicts not in JUDGED_BY:
+        return None
+    runs = tables.of("runs", task)
+    counts = runs.groupby(["level", "line", "depth"]).size()
+    lines = list(runs["line"].unique())
+    text = (
+        f"{settings.title}: share of a cell's runs that train ({seeds(counts)}), neither stalled "
+        f"at chance nor diverged; the number is the mean test {metric_name(settings.metric)} of "
+        "those that completed. Click a cell for its runs."
+    )
+    panels = chart_of_depth(tables.plan.levels)
+    return Drawing(
+        name="depth",
+        task=task,
+        title="What trains at which depth",
+        caption=text,
+        chart=panels.facet(facet=alt.Facet("line:N", title=None, sort=lines), columns=3),
+        data={"ended_cells": source("ended_cells", MAX_CELLS, task=task)},
+        main="ended_cells",
+        columns=["level", "group", "depth", "n", "n_train", "n_completed", "mean"],
+    )
+
+
+def chart_of_depth(levels: list[str]) -> alt.LayerChart:
+    """A coloured cell per level and depth with its mean metric."""
+    named = ("level", "line", "depth", "n", "n_train", "n_completed", "mean", "outcome")
+    own: dict[str, Any] = {
+        "x": alt.X("depth:O", title="depth", axis=alt.Axis(labelAngle=0)),
+        "y": alt.Y("level:N", title=None, sort=levels),
+        "tooltip": [alt.Tooltip(f"{name}:N") for name in named],
+    }
+    base = alt.Chart(rows("ended_cells")).transform_calculate(share="datum.n_train / datum.n")
+    colours = alt.Scale(range=[COLOURS[STALLS], COLOURS[TRAINS]], domain=[0, 1])
+    legend = alt.Legend(title=["share of runs", "that train"], format="%")
+    cells = base.mark_rect(stroke="white")
+    numbers = base.mark_text(fontSize=10, color=INK)
+    layers = [
+        cells.encode(color=alt.Color("share:Q", scale=colours, legend=legend), **own),
+        numbers.encode(text=alt.Text("mean:Q", format=".2f"), **own),
+    ]
+    return alt.LayerChart(layer=layers, width=alt.Step(34), height=alt.Step(20))

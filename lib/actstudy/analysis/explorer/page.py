@@ -1,0 +1,157 @@
+"""The page of a study to explore: one file, which opens without a server or a network."""
+
+import base64
+import hashlib
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import vl_convert
+from markupsafe import Markup
+
+from actstudy.analysis.explorer import columns, datasets, figure, parts, texts, thinning
+from actstudy.analysis.figures.style import styles
+from actstudy.analysis.page import origins
+from actstudy.analysis.tables import UNITS, Tables
+from actstudy.contract.plan import Plan
+
+FILES = Path(__file__).parent
+SCRIPTS = ("data.js", "state.js", "copy.js", "runs.js", "figures.js", "tables.js", "explorer.js")
+MAX_BYTES = 10_000_000  # of a page
+EXPOSED = "window.vegaEmbed = vegaEmbed;"  # of Vega's scripts, to the page's own
+LIGHTEST = 0.55  # of a colour's luminance on a dark page, at least
+FIRST_COLUMNS = {  # of tables with many columns, those that are open at first
+    "contrasts": "task family group level baseline n mean low high interval_level verdict "
+    "condition margin more_seeds",
+    "runs": "task level group seed run_id status reason best_step steps_done train_seconds "
+    "throughput device",
+    "incomplete": "task level group seed run_id status reason rerun",
+    "claims": "id topic claim claimed measured verdict detail device",
+}
+
+
+def render(tables: Tables, partial: bool = False) -> str:
+    """The HTML of a study's page; partial: as for summary.md.
+
+    It holds the tables of `datasets.carried`, and all words of summary.md and appendix.md that its
+    parts take. It loads nothing. Of a big study it leaves out what `thinning` says.
+    """
+    sections = [*texts.of_summary(tables, partial), *texts.of_appendix(tables)]
+    for share in thinning.SHARES:
+        text = of_share(tables, sections, share)
+        if len(text.encode("utf-8")) <= MAX_BYTES:
+            break
+    return text
+
+
+def of_share(tables: Tables, sections: list[texts.Section], share: float) -> str:
+    """The page with tables of a share of the limits of `thinning`."""
+    carried = datasets.carried(tables, share)
+    titled, notes = (Markup(half) for half in sections[0].html.split("</h1>"))  # noqa: S704
+    there = parts.parts(tables, datasets.readable(carried.frames), sections)
+    own_script = "\n".join((FILES / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    scripts = [vl_convert.javascript_bundle(EXPOSED), own_script]
+    style = (FILES / "explorer.css").read_text(encoding="utf-8")
+    return template().render(
+        plan=tables.plan,
+        title=titled.striptags(),
+        notes=notes,
+        parts=there,
+        any_task=parts.ANY_TASK,
+        left_out=carried.left_out,
+        provenance=origins.provenance(tables.frames["runs"]),
+        date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        policy=policy(scripts, style),
+        scripts=[inlined(script, "script") for script in scripts],
+        style=inlined(style, "style"),
+        data=columns.packed(model(tables.plan, there, carried.frames)),
+    )
+
+
+def model(plan: Plan, there: list[parts.Part], frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """All that the page's script knows: levels, tasks, parts with their figures, tables."""
+    texts_and_figures = {
+        "study": plan.study,
+        "compare": plan.compare,
+        "levels": coloured(plan),
+        "tasks": {name: task.title for name, task in plan.tasks.items()},
+        "metrics": {name: task.metric for name, task in plan.tasks.items()},
+        "parts": [described(part) for part in there],
+        "first_columns": first_columns(plan),
+        "units": UNITS,
+    }
+    tables = {name: columns.of_frame(frame) for name, frame in frames.items()}
+    return {**columns.displayed(texts_and_figures), "tables": tables}
+
+
+def template() -> jinja2.Template:
+    """The page's template, which escapes all that is not HTML already."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FILES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("explorer.html.j2")
+
+
+def policy(scripts: list[str], style: str) -> str:
+    """The Content-Security-Policy: nothing but these scripts and this style, and no address."""
+    allowed = " ".join(digest(script) for script in scripts)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src {digest(style)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def digest(text: str) -> str:
+    """A text's SHA-256 as a policy names it."""
+    code = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+    return f"'sha256-{code}'"
+
+
+def inlined(text: str, tag: str) -> Markup:
+    """A script or style for the inside of its tag; ValueError if it would end the tag itself."""
+    if f"</{tag}" in text.lower():
+        raise ValueError(f"{tag}: got a text with </{tag}; allowed: one without")
+    return Markup(text)  # noqa: S704  (files of this package and of vl-convert)
+
+
+def described(part: parts.Part) -> dict[str, Any]:
+    """A part's figures and tables as the script reads them."""
+    figures = []
+    for drawing in part.drawings:
+        fields = {name: getattr(drawing, name) for name in figure.NAMED}
+        fields["choices"] = [asdict(choice) for choice in drawing.choices]
+        figures.append({**fields, "spec": figure.specification(drawing)})
+    named = {"name": part.name, "title": part.title, "every_task": part.every_task}
+    return {**named, "figures": figures, "tables": part.tables}
+
+
+def coloured(plan: Plan) -> list[dict[str, str]]:
+    """The levels with their colours on a light and on a dark page."""
+    named = []
+    for level, style in styles(plan.levels).items():
+        named.append({"name": level, "light": style["color"], "dark": lightened(style["color"])})
+    return named
+
+
+def lightened(colour: str) -> str:
+    """A colour mixed with as much white as a dark page needs."""
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    luminance = 0.3 * channels[0] + 0.59 * channels[1] + 0.11 * channels[2]
+    white = max(0.0, (LIGHTEST - luminance) / (1 - luminance + 1e-9))
+    mixed = [round(255 * (channel + white * (1 - channel))) for channel in channels]
+    return "#" + "".join(f"{channel:02X}" for channel in mixed)
+
+
+def first_columns(plan: Plan) -> dict[str, list[str]]:
+    """Table -> the columns that are open at first, of tables with many."""
+    named = {table: names.split() for table, names in FIRST_COLUMNS.items()}
+    metrics = dict.fromkeys(f"reported_{task.metric}" for task in plan.tasks.values())
+    named["runs"][6:6] = metrics
+    return named

@@ -1,0 +1,88 @@
+// The panel of a run or a cell: what it is, how it ended, and the command that runs it again.
+
+const KEY_FACTS = ["task", "level", "group", "seed", "status", "reason", "best_step", "steps_done"];
+
+function openPanel(title, content) {
+  const panel = document.getElementById("panel");
+  const close = button("Close", () => panel.close(), { class: "close" });
+  panel.replaceChildren(
+    element("div", { class: "panel-top" }, element("h2", { id: "panel-head" }, title), close),
+    ...content,
+  );
+  panel.onclose = () => { state.set("run", ""); state.set("cell", ""); };
+  if (!panel.open) panel.showModal();
+}
+
+/** Terms and their values as a list. */
+function facts(pairs) {
+  const list = element("dl");
+  for (const [name, value] of pairs) {
+    list.append(element("dt", {}, name), element("dd", {}, shown(value)));
+  }
+  return list;
+}
+
+function isSaid(value) {
+  return value !== null && value !== undefined && value !== "";
+}
+
+/** Show a run; a run in two groups is shown as of its first one. */
+function showRun(tables, id) {
+  const [row] = tables.runs.where([tables.runs.equals("run_id", id)]);
+  if (row === undefined) return;
+  state.set("run", id);
+  const run = tables.runs.row(row);
+  const metrics = Object.keys(run).filter((name) => name.startsWith("reported_"));
+  const first = [...KEY_FACTS, ...metrics, "folder"].map((name) => [name, run[name]]);
+  const rest = Object.entries(run).filter(([, value]) => isSaid(value));
+  const rerun = element("code", {}, run.rerun);
+  openPanel(`Run ${id}`, [
+    facts(first.filter(([, value]) => isSaid(value))),
+    element("h3", {}, "To run it again"),
+    element("p", { class: "command" }, rerun, " ", button("Copy command", (event) => copy(run.rerun, event.target))),
+    element("details", {}, element("summary", {}, "All that is recorded of it"), facts(rest)),
+  ]);
+}
+
+/** Show the runs of a cell, and those of the cell that it is compared with, if any. */
+function showCell(tables, cell) {
+  state.set("cell", JSON.stringify(cell));
+  const { task, group, level, baseline } = cell;
+  const runs = tables.runs;
+  const levels = new Set([level, baseline].filter(isSaid));
+  const rows = runs.where([
+    runs.equals("task", task), runs.equals("group", group), runs.isIn("level", levels),
+  ]);
+  const names = ["level", "seed", "status", `reported_${page.model.metrics[task]}`];
+  const head = element("tr", {}, element("th", { scope: "col" }, "run"), ...names.map((name) => element("th", { scope: "col" }, name)));
+  const body = rows.map((row) => element("tr", {},
+    element("td", {}, runLink(tables, runs.value("run_id", row))),
+    ...names.map((name) => element("td", {}, shown(runs.value(name, row)))),
+  ));
+  const place = [level, baseline && `against ${baseline}`, group].filter(isSaid).join(", ");
+  openPanel(`Runs of ${place}`, [
+    element("p", {}, `${rows.length} runs.`),
+    element("div", { class: "scroll", tabindex: "0" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...body))),
+  ]);
+}
+
+function runLink(tables, id) {
+  return button(id, () => showRun(tables, id), { class: "link" });
+}
+
+/** What a mark of a figure or a row of a table leads to: its run, else its cell. */
+function lead(tables, datum, task) {
+  if (datum?.run_id) return () => showRun(tables, datum.run_id);
+  if (!datum?.level) return null;
+  const ofLevel = tables.runs.equals("level", datum.level);
+  const inTask = tables.runs.equals("task", datum.task ?? task);
+  const inGroup = tables.runs.equals("group", datum.group ?? "");
+  const rows = tables.runs.where([ofLevel, inTask, inGroup]);
+  if (!rows.length) return null;
+  if (isSaid(datum.seed)) {
+    const row = rows.find((run) => tables.runs.value("seed", run) === datum.seed);
+    if (row !== undefined) return () => showRun(tables, tables.runs.value("run_id", row));
+  }
+  const { level, baseline } = datum;
+  return () => showCell(tables, { task: datum.task ?? task, group: datum.group ?? "", level, baseline });
+}

@@ -1,0 +1,134 @@
+// Tables that a reader sorts, searches and copies; their state is in the address too.
+
+const PAGE_ROWS = 100;
+const MAX_FIRST_COLUMNS = 12;
+const SHORT = 30; // characters that stand on one line
+
+class TableView {
+  constructor(table, page) {
+    this.table = table;
+    this.page = page;
+    this.limit = PAGE_ROWS;
+    this.status = element("p", { role: "status", class: "count" });
+    this.body = element("tbody");
+    this.head = element("thead");
+    this.more = button("Show more rows", () => { this.limit *= 4; this.fill(); });
+    const search = element("input", { type: "search", value: this.get("q"), oninput: (event) => { this.set("q", event.target.value); this.limit = PAGE_ROWS; this.fill(); } });
+    this.node = element("section", { class: "table", "aria-label": `Table ${table.name}` },
+      element("h3", {}, table.name),
+      element("div", { class: "controls" }, element("label", {}, "Search ", search), this.chooser(), ...copyButtons(() => this.copied())),
+      this.status,
+      element("div", { class: "scroll", tabindex: "0" }, element("table", {}, this.head, this.body)),
+      this.more,
+    );
+  }
+
+  get(name) {
+    return state.get(`${this.table.name}.${name}`);
+  }
+
+  set(name, value) {
+    state.set(`${this.table.name}.${name}`, value);
+  }
+
+  /** The columns that are open: the reader's, else those named by Python or the first that vary. */
+  get columns() {
+    const chosen = state.all(`${this.table.name}.col`).filter((name) => this.table.names.includes(name));
+    if (chosen.length) return chosen;
+    const named = (this.page.model.first_columns[this.table.name] ?? this.table.names.slice(0, MAX_FIRST_COLUMNS));
+    return named.filter((name) => this.table.names.includes(name) && !this.isEmpty(name));
+  }
+
+  isEmpty(name) {
+    const rows = this.table.where(this.page.tests(this.table));
+    return rows.length > 0 && !rows.some((row) => isSaid(this.table.value(name, row)));
+  }
+
+  /** The list of columns, as boxes to tick. */
+  chooser() {
+    const boxes = element("div", { class: "boxes" });
+    const fill = () => boxes.replaceChildren(...this.table.names.map((name) => {
+      const box = element("input", { type: "checkbox", checked: this.columns.includes(name), onchange: () => {
+        const open = new Set(this.columns);
+        if (box.checked) open.add(name); else open.delete(name);
+        this.set("col", this.table.names.filter((column) => open.has(column)));
+        this.fill();
+      } });
+      return element("label", {}, box, ` ${name}`);
+    }));
+    return element("details", { class: "columns", ontoggle: (event) => event.target.open && fill() }, element("summary", {}, "Columns"), boxes);
+  }
+
+  /** The rows that filters and search leave, in the order of the reader. */
+  rows() {
+    const words = this.get("q").toLowerCase().split(/\s+/).filter(Boolean);
+    const rows = this.table.where(this.page.tests(this.table));
+    const fitting = words.length ? rows.filter((row) => { const text = this.text(row); return words.every((word) => text.includes(word)); }) : rows;
+    const [name, direction] = this.sorting();
+    if (!name) return fitting;
+    const sign = direction === "descending" ? -1 : 1;
+    const keys = new Map(fitting.map((row) => [row, this.table.value(name, row)]));
+    const isMissing = (value) => value === null || Number.isNaN(value);
+    return fitting.sort((a, b) => {
+      const [one, other] = [keys.get(a), keys.get(b)];
+      if (isMissing(one) || isMissing(other)) return isMissing(one) - isMissing(other);
+      return one === other ? a - b : (one < other ? -sign : sign);
+    });
+  }
+
+  /** All words of a row in lower case, kept once made. */
+  text(row) {
+    this.texts ??= [];
+    this.texts[row] ??= this.table.names.map((name) => shown(this.table.value(name, row))).join(" ").toLowerCase();
+    return this.texts[row];
+  }
+
+  sorting() {
+    const [name, direction] = [this.get("sort"), this.get("order") || "ascending"];
+    return this.table.names.includes(name) ? [name, direction] : [null, null];
+  }
+
+  sort(name) {
+    const [present, direction] = this.sorting();
+    this.set("sort", name);
+    this.set("order", present === name && direction === "ascending" ? "descending" : "");
+    this.fill();
+    this.head.querySelector("[aria-sort] button")?.focus();
+  }
+
+  fill() {
+    const { table, columns } = this;
+    const rows = this.rows();
+    const [name, direction] = this.sorting();
+    this.head.replaceChildren(element("tr", {}, ...columns.map((column) => {
+      const unit = this.page.model.units[column];
+      const mark = column === name ? (direction === "ascending" ? " \u25B2" : " \u25BC") : "";
+      return element("th", { scope: "col", "aria-sort": column === name && direction, class: table.isNumeric(column) ? "number" : null },
+        button(column + mark, () => this.sort(column), { title: unit ? `${column}, ${unit}` : `Sort by ${column}` }));
+    })));
+    this.body.replaceChildren(...rows.slice(0, this.limit).map((row) => this.line(row, columns)));
+    this.more.hidden = rows.length <= this.limit;
+    this.status.textContent = `${Math.min(rows.length, this.limit)} of ${rows.length} rows shown` + (rows.length < table.n ? `; ${table.n - rows.length} more are of other tasks, or hidden by filter or search` : "");
+  }
+
+  line(row, columns) {
+    const { table, page } = this;
+    return element("tr", {}, ...columns.map((name, place) => {
+      const value = table.value(name, row);
+      if (name === "run_id") return element("td", { class: "short" }, value ? runLink(page.tables, value) : "");
+      const size = table.isNumeric(name) ? "number" : String(value ?? "").length <= SHORT ? "short" : null;
+      const cell = element("td", { class: size });
+      const open = name === "level" || (place === 0 && !columns.includes("level")) ? lead(page.tables, table.row(row)) : null;
+      if (open && name === "level") cell.append(button(shown(value), open, { class: "link", title: "Its runs" }));
+      else if (name === "rerun") cell.append(element("code", {}, value), " ", button("Copy", (event) => copy(value, event.target)));
+      else cell.append(shown(value));
+      return cell;
+    }));
+  }
+
+  copied() {
+    const { columns } = this;
+    const caption = `Table ${this.table.name} of study ${this.page.model.study}`;
+    return { names: columns, rows: this.rows().map((row) => columns.map((name) => this.table.value(name, row))), caption };
+  }
+}

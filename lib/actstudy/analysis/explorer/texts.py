@@ -1,0 +1,85 @@
+"""The texts of the summary and the appendix, part by part, as HTML: the same words as there."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+
+from actstudy.analysis.page import summary
+from actstudy.analysis.tables import Tables
+
+LINKS = ("link_open", "link_close")  # left out: a page that was sent has no files next to it
+NOWHERE = Path("explorer")  # a folder without figures, so that the texts have no pictures
+
+
+class Section(NamedTuple):
+    """What stands below a heading up to the next one, and the headings above it."""
+
+    head: str  # of level 2, empty before the first
+    subhead: str  # of level 3, empty before the first
+    html: Markup
+
+
+def of_summary(tables: Tables, partial: bool) -> list[Section]:
+    """The sections of summary.md without its pictures; the first has the title alone."""
+    return sections(summary.render(tables, NOWHERE, NOWHERE / "summary.md", partial))
+
+
+def of_appendix(tables: Tables) -> list[Section]:
+    """The sections of appendix.md without its pictures."""
+    return sections(summary.render_appendix(tables, NOWHERE, NOWHERE / "appendix.md"))
+
+
+def sections(markdown: str) -> list[Section]:
+    """A page's sections, in its order; HTML in the Markdown is text, not markup."""
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = _bare(reader.parse(markdown))
+    parts = []
+    head = ""
+    subhead = ""
+    start = 0
+    for place, token in enumerate(tokens):
+        if token.type != "heading_open" or token.tag not in ("h2", "h3"):
+            continue
+        parts.append(_section(reader, head, subhead, tokens[start:place]))
+        start = place + 3  # behind the heading's opening, words and closing
+        words = _plain(tokens[place + 1])
+        if token.tag == "h2":
+            head = words
+            subhead = ""
+        else:
+            subhead = words
+    parts.append(_section(reader, head, subhead, tokens[start:]))
+    return parts
+
+
+def joined(parts: Iterable[Section]) -> Markup:
+    """The HTML of sections, each under its subheading."""
+    texts = []
+    for part in parts:
+        if part.subhead and part.html:
+            texts.append(Markup("<h3>{}</h3>").format(part.subhead))
+        texts.append(part.html)
+    return Markup("\n").join(texts)
+
+
+def _section(reader: MarkdownIt, head: str, subhead: str, tokens: list[Token]) -> Section:
+    html = reader.renderer.render(tokens, reader.options, {})
+    return Section(head, subhead, Markup(html.strip()))  # noqa: S704  (of escaped Markdown)
+
+
+def _bare(tokens: list[Token]) -> list[Token]:
+    """Tokens without links and without styles of their own, which the page's policy forbids."""
+    for token in tokens:
+        token.attrs.pop("style", None)
+        token.children = [
+            child for child in token.children or [] if child.type not in LINKS
+        ] or None
+    return tokens
+
+
+def _plain(token: Token) -> str:
+    return "".join(child.content for child in token.children or [])

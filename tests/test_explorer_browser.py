@@ -1,0 +1,240 @@
+"""The page to explore in a browser: from a file, without a network, as a reader uses it."""
+
+import shutil
+import time
+
+import big_studies
+import pytest
+
+from actstudy.analysis.explorer import page
+from actstudy.contract import store
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+if not (BROWSER and DRIVER):
+    pytest.skip("no chromium with its driver is installed", allow_module_level=True)
+
+OPTIONS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000"]
+PATIENCE = 60  # seconds
+LOADED = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
+DRAWN = """
+const charts = [...document.querySelectorAll('section:not([hidden]) .chart')];
+return !document.getElementById('needs') && charts.every((chart) => chart.childElementCount > 0);
+"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    """The page of a study of two groups of cells."""
+    folder = tmp_path_factory.mktemp("browser")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_flush", lambda path: None)
+        tables = big_studies.copied(big_studies.small(folder), 2)
+    path = folder / "explorer.html"
+    path.write_text(page.render(tables), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for option in OPTIONS:
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.execute_cdp_cmd("Network.enable", {})
+    cut = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+    driver.execute_cdp_cmd("Network.emulateNetworkConditions", cut)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def opened(browser, file):
+    """Opens the page at a fragment; afterwards nothing was loaded and nothing complained."""
+
+    def open_at(fragment):
+        browser.get("about:blank")
+        browser.get(f"{file.as_uri()}#{fragment}")
+        wait(lambda: browser.execute_script(DRAWN))
+        return browser
+
+    yield open_at
+    assert browser.execute_script(LOADED) == []
+    assert [line for line in browser.get_log("browser") if line["level"] != "INFO"] == []
+
+
+def wait(is_done):
+    """Wait until something is so."""
+    end = time.monotonic() + PATIENCE
+    while not (value := is_done()):
+        assert time.monotonic() < end, "it never was"
+        time.sleep(0.05)
+    return value
+
+
+def select(browser, css):
+    return browser.find_elements("css selector", css)
+
+
+def texts(browser, css):
+    script = "return [...document.querySelectorAll(arguments[0])].map((node) => node.innerText)"
+    return browser.execute_script(script, css)
+
+
+def click(browser, css, words=None):
+    """Click the first shown element, with such words if they are given."""
+    for node in select(browser, css):
+        if node.is_displayed() and (words is None or node.text == words):
+            node.click()
+            return
+    raise AssertionError(f"nothing to click: {css} {words or ''}")
+
+
+def parts(browser):
+    return texts(browser, "#parts button")
+
+
+def test_every_part_opens_without_a_complaint(opened):
+    browser = opened("")
+    assert parts(browser)[:4] == ["Answer", "Differences", "Curves", "Tables"]
+    for words in parts(browser):
+        click(browser, "#parts button", words)
+        wait(lambda: browser.execute_script(DRAWN))
+        (section,) = [node for node in select(browser, "main > section") if node.is_displayed()]
+        assert len(section.text) > 40, words
+        assert texts(browser, "#parts [aria-current=page]") == [words]
+
+
+def test_a_point_leads_to_its_run_and_its_command_in_two_clicks(opened):
+    browser = opened("part=forest")
+    symbols = ".chart svg .mark-symbol path"
+    assert len(select(browser, symbols)) > 40
+    browser.execute_script(
+        "arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))",
+        select(browser, symbols)[0],
+    )
+    panel = wait(lambda: select(browser, "dialog[open]"))[0]
+    assert panel.find_element("css selector", "h2").text.startswith("Run ")
+    assert "retry results/runs/mlp/" in panel.find_element("css selector", ".command").text
+    assert "run=" in browser.current_url
+    click(browser, "dialog .close")
+    assert "run=" not in browser.current_url
+
+
+def test_a_row_of_contrasts_leads_to_a_run_in_two_clicks(opened):
+    browser = opened("part=tables")
+    click(browser, "tbody button.link", "tanh")
+    wait(lambda: select(browser, "dialog[open]"))
+    click(browser, "dialog tbody button.link")
+    assert wait(lambda: texts(browser, "dialog .command code"))[0].startswith("python")
+
+
+def column(browser, name):
+    heads = [text.split(" ")[0] for text in texts(browser, "main .table thead th")]
+    return texts(browser, f"main .table tbody td:nth-child({heads.index(name) + 1})")
+
+
+def rows(browser):
+    return texts(browser, "main .table tbody tr")
+
+
+def test_a_table_is_sorted_and_searched_and_its_state_survives_a_reload(opened):
+    browser = opened("part=tables&tables.table=runs")
+    click(browser, "main .table thead button", "reported_accuracy")
+    values = [float(text) for text in column(browser, "reported_accuracy")]
+    assert values == sorted(values)
+    click(browser, "main .table thead [aria-sort] button")
+    values = [float(text) for text in column(browser, "reported_accuracy")]
+    assert values == sorted(values, reverse=True)
+    select(browser, "main .table input[type=search]")[0].send_keys("gelu copy=1")
+    wait(lambda: len(column(browser, "level")) == 8)
+    before = (browser.current_url, column(browser, "run_id"))
+    browser.refresh()
+    wait(lambda: browser.execute_script(DRAWN))
+    assert (browser.current_url, column(browser, "run_id")) == before
+    assert select(browser, "main .table input[type=search]")[0].get_attribute("value") == (
+        "gelu copy=1"
+    )
+    opened("part=tables")
+    assert len(column(browser, "level")) > 8
+
+
+def test_a_filter_hides_rows_says_so_and_changes_no_number(opened):
+    browser = opened("part=tables")
+    before = set(rows(browser))
+    assert not select(browser, "#stale")[0].is_displayed()
+    click(browser, "#filter fieldset label:nth-of-type(1) input")
+    assert "tanh" not in column(browser, "level")
+    assert "numbers are not computed again" in select(browser, "#stale")[0].text
+    assert rows(browser)
+    assert set(rows(browser)) < before
+    assert "hide=tanh" in browser.current_url
+    browser = opened("part=tables&hide=tanh&hide=silu&at.copy=1")
+    assert set(column(browser, "group")) == {"copy=1"}
+    assert not {"tanh", "silu"} & set(column(browser, "level"))
+    click(browser, "#filter button", "Show all")
+    assert "tanh" in column(browser, "level")
+    assert "hide" not in browser.current_url
+
+
+def test_the_axes_of_curves_are_chosen_and_kept_in_the_address(opened):
+    browser = opened("part=curves&curves.x=epoch&curves.metric=loss")
+    assert [node.get_attribute("value") for node in select(browser, "figure .controls select")] == [
+        "loss",
+        "epoch",
+        "linear",
+    ]
+    assert "epochs" in browser.execute_script(
+        "return document.querySelector('.chart svg').textContent"
+    )
+
+
+def test_what_is_copied_is_what_is_shown(opened):
+    browser = opened("part=forest")
+    browser.execute_script(
+        "window.copied = [];"
+        "navigator.clipboard.writeText = async (text) => { window.copied.push(text); };"
+    )
+    for words in ("Copy CSV", "Copy LaTeX", "Copy SVG", "Copy caption"):
+        click(browser, "figure button", words)
+    wait(lambda: browser.execute_script("return window.copied.length") == 4)
+    csv, latex, svg, caption = sorted(
+        browser.execute_script("return window.copied"),
+        key=lambda text: [not text.startswith(start) for start in ("level,", "\\begin", "<svg")],
+    )
+    assert csv.splitlines()[0] == "level,group,baseline,n,mean,low,high,verdict"
+    assert len(csv.splitlines()) == 9
+    assert "\\toprule" in latex
+    assert svg.startswith("<svg")
+    assert "n = 8 seeds" in caption
+    assert caption.split(":")[0] in latex
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_no_part_is_wider_than_its_window(opened, scheme, width):
+    browser = opened("")
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    for words in parts(browser):
+        click(browser, "#parts button", words)
+        wait(lambda: browser.execute_script(DRAWN))
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width, words
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_an_old_browser_is_named_what_it_needs(browser, file):
+    script = {"source": "delete window.DecompressionStream;"}
+    added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", script)
+    browser.get("about:blank")
+    browser.get(file.as_uri())
+    time.sleep(0.5)
+    assert "Chrome 80" in select(browser, "#needs")[0].text
+    assert "Answer" in texts(browser, "main h2")
+    browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+    browser.get_log("browser")
