@@ -85,11 +85,11 @@ def test_a_target_redoes_tables_and_figures_only(project, edited):
     assert rules == {"tables", "figures_study", "summary", "all"}
 
 
-def test_a_comment_retrains_nothing(project):
+def test_a_comment_retrains_nothing(project, restored):
     for path in (project.folder / "lib").rglob("*.py"):
-        path.write_text(path.read_text() + "# a comment\n")
+        restored(path).write_text(path.read_text() + "# a comment\n")
     for path in (project.folder / "workflow/rules").glob("*.smk"):
-        path.write_text(path.read_text() + "# a comment\n")
+        restored(path).write_text(path.read_text() + "# a comment\n")
     assert "Nothing to be done" in project.snakemake("-n")
 
 
