@@ -1,13 +1,16 @@
 """Shared fixtures: the prepared data set, and tiny runs trained on it."""
 
+import functools
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+KEEPS_NO_BYTECODE = sys.dont_write_bytecode
+sys.dont_write_bytecode = False  # until tests begin: all their processes then find it compiled
 
 import hypothesis
 import pytest
@@ -19,6 +22,8 @@ from actstudy.commands import cli
 from actstudy.contract import locks, own, own_data
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
+from actstudy.training import provenance
+from actstudy.training import run as training_run
 
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("untimed", deadline=None)  # a loaded machine is no fault
@@ -28,24 +33,29 @@ hypothesis.settings.load_profile("untimed")
 FIRST = (
     "tests/test_storm.py",
     "tests/test_workflow.py",
-    "tests/test_looks.py",
-    "tests/test_figures_measured.py",
     "tests/test_packs.py",
+    "tests/test_series.py",
+    "tests/test_figures_measured.py",
     "tests/test_certificate.py",
-    "tests/test_own_activations.py",
-    "tests/test_training.py",
-    "tests/test_wheel.py",
-    "tests/test_demos.py",
-    "tests/test_framework_pages.py",
-    "tests/test_properties.py",
-    "tests/test_pages.py",
-    "tests/test_contrastive.py",
-    "tests/test_hard_studies.py",
     "tests/faults/test_endings.py",
     "tests/test_frameworks.py",
+    "tests/test_own_activations.py",
+    "tests/test_looks.py",
+    "tests/test_hard_studies.py",
+    "tests/test_training.py",
+    "tests/test_pages.py",
+    "tests/test_demos.py",
+    "tests/test_choice.py",
+    "tests/test_wheel.py",
     "tests/test_hostile.py",
-    "tests/test_ledger_workflow.py",
-    "tests/test_tabular.py",
+    "tests/test_contrastive.py",
+    "tests/faults/test_kills.py",
+    "tests/guards/test_guards.py",
+    "tests/test_own_models.py",
+    "tests/test_analysis.py",
+    "tests/test_properties.py",
+    "tests/test_code.py",
+    "tests/test_places.py",
 )
 
 
@@ -63,7 +73,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """The collected tests, which live as long as the process, are no garbage to look for."""
+    """The collected tests, which live as long as the process, are no garbage to look for.
+
+    Modules that tests write and edit are compiled as the environment says.
+    """
+    sys.dont_write_bytecode = KEEPS_NO_BYTECODE
     gc.collect()
     gc.freeze()
 
@@ -89,6 +103,16 @@ class WholeFiles(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     config.option.loadscopereorder = False  # else the file of most tests would come first
     return WholeFiles(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def brief() -> Iterator[None]:
+    """No run waits for the disk, as no test cuts the power; the project's code is read once."""
+    read_once = functools.cache(provenance.code)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        patch.setattr(training_run, "code", lambda: dict(read_once()))
+        yield
 
 
 @pytest.fixture(scope="session")

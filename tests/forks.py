@@ -6,9 +6,14 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NoReturn
 
+import pytest
+from memory import forget_own_modules
+
+from actstudy.commands import cli
 from actstudy.contract.errors import exit_status
 
 
@@ -35,6 +40,19 @@ def forked(
         err.seek(0)
         code = os.waitstatus_to_exitcode(status)
         return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
+
+
+def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """What `python -m WORDS` did in a folder; the words are those of pytest or of actstudy."""
+    program, *arguments = words
+    main = {"actstudy": cli.main, "pytest": pytest.main}[program]
+
+    def run() -> None:
+        forget_own_modules()
+        os.chdir(folder)
+        sys.exit(main(arguments))
+
+    return forked(words, run)
 
 
 def become(run: Callable[[], None]) -> NoReturn:

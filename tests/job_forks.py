@@ -44,6 +44,7 @@ def served() -> Iterator[str]:
             server = os.fork()
             if server == 0:
                 os.close(write_end)
+                sys.executable = str(program)  # jobs of a job are forked too
                 become(partial(_serve, listener, read_end))
         os.close(read_end)
         try:
@@ -101,6 +102,8 @@ def _job(job: dict) -> Callable[[], None]:
         os.environ.clear()
         os.environ.update(job["environment"])
         matplotlib.rcdefaults()
+        if "snakemake.shell" in sys.modules:  # a job may start Snakemake in turn
+            sys.modules["snakemake.shell"].STDOUT = sys.stdout  # which it has read at its import
         program, *arguments = job["words"]
         sys.orig_argv = [sys.executable, *job["words"]]
         if program == "-m":

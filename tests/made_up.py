@@ -70,10 +70,11 @@ def build(
 
     shift: what is added to a run's accuracy.
     """
+    plan = study.plan()
     for run in [*study.runs(), *study.tuning]:
         run_folder = store.run_folder(run.spec, folder / "runs")
-        write_run(run.spec, run_folder, ending(run), study.plan(), shift(run.spec))
-    built = tables.build(study.plan(), folder / "runs", [], pd.DataFrame())
+        write_run(run.spec, run_folder, ending(run), plan, shift(run.spec))
+    built = tables.build(plan, folder / "runs", [], pd.DataFrame())
     tables.write(built, folder / "tables")
     return tables.read(folder / "tables")
 

@@ -5,6 +5,7 @@ so are the jobs of a Snakemake.
 """
 
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -31,8 +32,32 @@ def called(
     return forked(arguments, partial(_be, folder, program, list(arguments), environment))
 
 
+def script(
+    folder: Path, file: Path, arguments: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """The exit status, output and errors of `python FILE ARGUMENTS`, as of `called`."""
+
+    def run() -> None:
+        _enter(folder, environment)
+        with job_forks.served() as sys.executable:
+            sys.argv = [str(file), *arguments]
+            sys.orig_argv = [sys.executable, *sys.argv]
+            runpy.run_path(str(file), run_name="__main__")
+
+    return forked(arguments, run)
+
+
 def _be(folder: Path, program: str, arguments: list[str], environment: Mapping[str, str]) -> None:
     """Run a program with the code of its environment's PYTHONPATH."""
+    _enter(folder, environment)
+    sys.argv = [program, *arguments]
+    sys.orig_argv = [sys.executable, "-m", program, *arguments]
+    sys.modules["snakemake.shell"].STDOUT = sys.stdout  # which it has read at its import
+    _run(program)
+
+
+def _enter(folder: Path, environment: Mapping[str, str]) -> None:
+    """Work in a folder, with an environment and the code of its PYTHONPATH."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -40,10 +65,6 @@ def _be(folder: Path, program: str, arguments: list[str], environment: Mapping[s
         del sys.modules[name]
     places = environment["PYTHONPATH"].split(os.pathsep)
     sys.path[:] = [str(folder), *places, *[path for path in sys.path if path not in places]]
-    sys.argv = [program, *arguments]
-    sys.orig_argv = [sys.executable, "-m", program, *arguments]
-    sys.modules["snakemake.shell"].STDOUT = sys.stdout  # which it has read at its import
-    _run(program)
 
 
 def _run(program: str) -> None:

@@ -3,10 +3,9 @@
 import argparse
 import json
 import math
-import subprocess
-import sys
 from functools import cache
 
+import forks
 import numpy as np
 import planted
 import pytest
@@ -404,8 +403,7 @@ def test_a_template_passes_its_tests_and_has_no_findings(tmp_path):
     done = command(tmp_path, "template", "activation", "my_squash")
     assert done.returncode == 0, done.stderr
     assert "python -m actstudy certify my_squash:MySquash" in done.stdout.splitlines()
-    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_squash.py"]
-    ran = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    ran = forks.python(tmp_path, "pytest", "-q", "-p", "no:cacheprovider", "test_my_squash.py")
     assert ran.returncode == 0, ran.stdout
     saved = {}
     for name in ("MySquash", "MySquashLearnt", "MySquashLean"):

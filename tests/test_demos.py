@@ -3,7 +3,9 @@
 import importlib
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import forks
 import nbformat
 import pandas as pd
 import pytest
@@ -23,6 +25,18 @@ from actstudy.health.subject import Choices
 
 torch.set_num_threads(1)
 LABELS = Choices(loss="cross_entropy")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_forks():
+    """Python that a demo starts is a fork of this one."""
+
+    def run(command, cwd, **options):
+        return forks.python(cwd, *command[2:])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo_own_activation, "subprocess", SimpleNamespace(run=run))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -124,10 +125,16 @@ def test_runs_of_a_job_set_a_process_alike():
 
 
 @pytest.fixture
-def there(prepared_folder):
-    """The folder of prepared data, with those of a run."""
+def there(prepared_folder, tmp_path):
+    """A folder of prepared data, with the first examples of those of a run."""
 
-    return lambda run: prepared_folder(data_name(run)).parent
+    def cut(run):
+        name = data_name(run)
+        shutil.copytree(prepared_folder(name), tmp_path / "data" / name)
+        forks.cut(tmp_path / "data" / name)
+        return tmp_path / "data"
+
+    return cut
 
 
 def folders(specs, root):

@@ -10,6 +10,7 @@ import zipfile
 from importlib import metadata
 
 import pytest
+import snakes
 from commands import command
 from made_up import build, study_of
 from packaging.requirements import Requirement
@@ -146,23 +147,25 @@ def installed(wheel, tmp_path_factory):
     return target
 
 
-def call(*command, folder, paths, status=0):
-    """What a command prints in a folder, with packages of `paths` before all others."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+def with_packages_of(*paths):
+    """This process's environment, with packages of paths before all others."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+
+
+def printed_by(done, status):
+    """What a program has printed that must have ended with a status."""
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 @pytest.fixture
 def use(installed, tmp_path):
-    """Runs the script `actstudy` of the wheel in an empty folder."""
+    """Runs the script `actstudy` of the wheel in an empty folder, in a forked child."""
 
     def run(*words, status=0):
-        script = [sys.executable, str(installed / "bin/actstudy")]
-        return call(*script, *words, folder=tmp_path, paths=[installed], status=status)
+        script = installed / "bin/actstudy"
+        done = snakes.script(tmp_path, script, words, with_packages_of(installed))
+        return printed_by(done, status)
 
     return run
 
@@ -213,8 +216,15 @@ def core(installed, tmp_path):
         allowed = {"actstudy", "mine", *modules_of(names)}
         lists = f"ALLOWED = {allowed}\nDISTRIBUTIONS = {names}\n"
         (absent / "sitecustomize.py").write_text(lists + ONLY)
-        paths = [absent, installed]
-        return call(sys.executable, *words, folder=tmp_path, paths=paths, status=status)
+        done = subprocess.run(
+            [sys.executable, *words],
+            cwd=tmp_path,
+            env=with_packages_of(absent, installed),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return printed_by(done, status)
 
     return run
 

@@ -4,10 +4,10 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 
 import pytest
+import snakes
 import yaml
 from project import SNAKEMAKE, Project
 
@@ -85,11 +85,11 @@ def test_a_target_redoes_tables_and_figures_only(project, edited):
     assert rules == {"tables", "figures_study", "summary", "explorer", "all"}
 
 
-def test_a_comment_retrains_nothing(project):
+def test_a_comment_retrains_nothing(project, restored):
     for path in (project.folder / "lib").rglob("*.py"):
-        path.write_text(path.read_text() + "# a comment\n")
+        restored(path).write_text(path.read_text() + "# a comment\n")
     for path in (project.folder / "workflow/rules").glob("*.smk"):
-        path.write_text(path.read_text() + "# a comment\n")
+        restored(path).write_text(path.read_text() + "# a comment\n")
     assert "Nothing to be done" in project.snakemake("-n")
 
 
@@ -166,14 +166,9 @@ def test_a_failed_run_is_named_and_retry_mends_it(project, edited, restored):
 
 
 def test_dag_goes_to_stdout_alone(project):
-    done = subprocess.run(
-        [*SNAKEMAKE, "--dag"],
-        cwd=project.folder,
-        env={**os.environ, "PYTHONPATH": str(project.folder / "lib")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    environment = {**os.environ, "PYTHONPATH": str(project.folder / "lib")}
+    done = snakes.called(project.folder, "snakemake", [*SNAKEMAKE[3:], "--dag"], environment)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("digraph snakemake_dag {")
 
 

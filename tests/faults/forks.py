@@ -98,6 +98,8 @@ def cut(folder: Path) -> None:
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
     for name in manifest["sha256"]:
+        if not name.endswith(".npy"):  # a tokenizer
+            continue
         split = name.partition("_")[0]
         array = np.load(folder / name)[: ROWS[split]].copy()
         np.save(folder / name, array)

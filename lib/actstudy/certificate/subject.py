@@ -52,7 +52,7 @@ def subject_of(name: str, args: Mapping[str, float] | None = None) -> Subject:
 def seeded(seed: int = 0) -> Iterator[None]:
     """Torch's random numbers in the block are those of a seed; afterwards they go on as before."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        elementwise.seed_torch(seed)
         yield
 
 

@@ -42,7 +42,7 @@ def seeded(seed: int) -> Iterator[None]:
     python = random.getstate()
     legacy = np.random.get_state()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_torch(seed)
         np.random.seed(seed)
         random.seed(seed)
         try:
@@ -50,6 +50,16 @@ def seeded(seed: int) -> Iterator[None]:
         finally:
             np.random.set_state(legacy)
             random.setstate(python)
+
+
+def seed_torch(seed: int) -> None:
+    """Seed torch's generators of the CPU, and of CUDA if it is in use.
+
+    torch.manual_seed formats the whole stack per device that is not in use yet: a millisecond.
+    """
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
 
 
 def is_elementwise(make: Make, modes: tuple[bool, ...] = (True, False)) -> bool:
