@@ -189,14 +189,22 @@ def speed() -> pd.DataFrame:
 
 TABLES = {"faults": faults, "cost": cost, "memory": memory, "speed": speed}
 TABLES["tf32"] = loss_tf32.tf32
+WITH_LIBRARIES = {"faults", "speed"}
+INSTALL = "pip install open_clip_torch pytorch-metric-learning lightly"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", nargs="+", choices=TABLES)
+    tables = parser.parse_args().tables
+    try:
+        import loss_libraries  # noqa: F401  # whether it can be
+    except ModuleNotFoundError as error:
+        if WITH_LIBRARIES.intersection(tables):
+            parser.error(f"{error}; to fix: {INSTALL}")
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    for name in parser.parse_args().tables:
+    for name in tables:
         frame = TABLES[name]().assign(torch=torch.__version__)
         frame.to_parquet(RESULTS / f"losses_{name}.parquet", index=False)
         print(f"{name}: {len(frame)} rows")

@@ -126,6 +126,15 @@ def test_arguments_that_are_the_losses_own_change_no_id():
     assert spec.run_id(planned(loss_args={"scale": 2.0})) != spec.run_id(planned())
 
 
+def test_runs_whose_evaluations_changed_are_others():
+    """Those in fp32 and of other tasks keep their ids."""
+    recipes = {name: planned(precision=name).recipe for name in ("fp32", "tf32", "bf16", "fp16")}
+    assert recipes == {"fp32": 1, "tf32": 2, "bf16": 2, "fp16": 2}
+    assert min(spec.RECIPES.values()) > spec.RECIPE
+    vision = planning.run_spec("vision", 0, {"activation": "relu", "precision": "bf16"})
+    assert vision.recipe == spec.RECIPE
+
+
 # Views
 
 

@@ -11,6 +11,8 @@ from actstudy.contract import own
 
 Hybrid = tuple[tuple[str, str], ...]  # (site pattern, activation); the first match wins
 RECIPE = 1  # raise it when training's meaning changes: every id changes with it
+# Task, precision -> that of runs whose meaning alone has changed since; raising RECIPE empties it.
+RECIPES = {("contrastive", name): 2 for name in ("tf32", "bf16", "fp16")}  # scored in float32
 
 
 def option(why: str, default: Any = dataclasses.MISSING, **bounds: Any) -> Any:

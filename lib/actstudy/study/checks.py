@@ -9,7 +9,7 @@ from typing import Any
 from actstudy.contract import code, errors, losses, own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.layers import RIVALS
-from actstudy.contract.spec import RunSpec, data_name, run_id
+from actstudy.contract.spec import RECIPE, RECIPES, RunSpec, data_name, run_id
 from actstudy.study import (
     contrastive_checks,
     data_checks,
@@ -200,7 +200,7 @@ def baseline(stated: str | None, compare: str, planned: list[PlannedRun], where:
 
 
 def canonical_spec(spec: RunSpec) -> RunSpec:
-    """The run with its data version and its code, and without arguments that equal their defaults.
+    """The run with the versions of its data, meaning and code, without arguments that are defaults.
 
     So that one run has one id.
     """
@@ -217,6 +217,7 @@ def canonical_spec(spec: RunSpec) -> RunSpec:
         init_args=_other_than(registry.init_policies()[spec.init], spec.init_args),
         loss_args=loss_args,
         data_version=registry.dataset(spec.dataset)["version"],
+        recipe=RECIPES.get((spec.task, spec.precision), RECIPE),
         code=code.of_run(spec),
     )
 
