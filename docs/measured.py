@@ -262,6 +262,25 @@ def series() -> str:
     return markdown(head.split("|"), rows)
 
 
+def series_runs() -> str:
+    """Seconds of runs by their place in the process that trained them: medians, and the mean."""
+    frame = pd.read_parquet(BENCHMARKS / "series_runs.parquet")
+    frame["beside"] = frame["start_seconds"] + frame["compile_seconds"]
+    columns = ["start_seconds", "compile_seconds", "train_seconds", "eval_seconds"]
+    rows = []
+    for task, of_task in frame.groupby("task", sort=False):
+        for place, part in of_task.groupby("place", sort=False):
+            medians = [f"{seconds:.1f}" for seconds in part[columns].median()]
+            rows.append(
+                [f"`{task}`", place, *medians, f"{part['beside'].mean():.1f}", f"{len(part)}"]
+            )
+        rows.append(
+            [f"`{task}`", "all", *[""] * 4, f"{of_task['beside'].mean():.1f}", str(len(of_task))]
+        )
+    head = "task|place in its process|start|compilation|training|evaluation|both, mean|runs"
+    return markdown(head.split("|"), rows)
+
+
 def study_hours() -> str:
     """GPU hours of a run of each cell of the framework studies, and of the studies."""
     frame = pd.read_parquet(BENCHMARKS / "study_hours.parquet")

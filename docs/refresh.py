@@ -118,6 +118,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "parity_models": measured.parity_models,
     "study_hours": measured.study_hours,
     "series": measured.series,
+    "series_runs": measured.series_runs,
     "activations_cpu": measured.activations_cpu,
     "activations_cuda": measured.activations_cuda,
     "properties_curve": computed.curve,
