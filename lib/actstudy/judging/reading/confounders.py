@@ -9,6 +9,7 @@ from actstudy.contract.errors import visible
 
 PLACE = ["task", "group"]  # within these levels are compared
 MAX_NAMED = 3  # settings, and levels of each
+LOOKED_AT = 1_000  # rows, before all are
 
 
 def coinciding(cells: pd.DataFrame, settings: Mapping[str, pd.Series]) -> dict[str, str]:
@@ -24,13 +25,20 @@ def coinciding(cells: pd.DataFrame, settings: Mapping[str, pd.Series]) -> dict[s
     firsts = cells.iloc[first_rows]
     words = {}
     for name, column in settings.items():
-        codes = pd.factorize(column)[0]
-        if (codes == codes[first_rows][number]).all():
+        head = slice(LOOKED_AT)  # which most columns are no settings by
+        if is_same(column.iloc[head], number[head]) and is_same(column, number):
             values = [spelled(value) for value in column.iloc[first_rows]]
             own = firsts.assign(value=values)
             if tells_levels_apart(own):
                 words[name] = by_level(own)
     return words
+
+
+def is_same(column: pd.Series, number: np.ndarray) -> bool:
+    """Whether all rows of a level have one value; number: the level of each row."""
+    codes = pd.factorize(column)[0]
+    _, first_rows, own = np.unique(number, return_index=True, return_inverse=True)
+    return bool((codes == codes[first_rows][own]).all())
 
 
 def sentences(words: Mapping[str, str]) -> list[str]:

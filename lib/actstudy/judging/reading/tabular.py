@@ -180,6 +180,8 @@ def confounded(frame: Frame, rows: pd.DataFrame, used: Collection[str]) -> list[
 
 def measured(rows: pd.DataFrame, empty: np.ndarray, assumed: list[str]) -> pd.DataFrame:
     """The rows without those of steps at which a run was not measured, and a column EMPTY."""
+    if not empty.any():
+        return rows.assign(**{missing.EMPTY: False})
     says_nothing, is_lost = missing.of_steps(rows, empty)
     if says_nothing.any():
         first = rows.index[says_nothing][0]
@@ -192,9 +194,10 @@ def add_steps(
     frame: Frame, rows: pd.DataFrame, columns: Columns, options: Options, value: str
 ) -> tuple[str, ...]:
     """Adds `step`, the place in its run if there is no such column, and `by`; what to pick by."""
-    rows["step"] = rows.groupby("run").cumcount().astype(float)
     if columns.step:
         rows["step"] = cells.numbers(frame, columns.step)[0]
+    else:
+        rows["step"] = rows.groupby("run").cumcount().astype(float)
     used = [value, *(name for name in vars(columns).values() if name)]
     others = tuple(cells.numeric(frame, [name for name in frame.columns if name not in used]))
     if options.pick is not None:
