@@ -18,6 +18,7 @@ from actstudy.study import planning
 from actstudy.study.grid import PlannedRun
 
 SECONDS = ["start_seconds", "compile_seconds", "train_seconds", "eval_seconds"]
+COLUMNS = ["task", "activation", *SECONDS, "device", "ended", "status"]
 
 
 def places(runs: pd.DataFrame) -> list[str]:
@@ -40,9 +41,8 @@ def table(planned: Sequence[PlannedRun]) -> pd.DataFrame:
     rows = []
     for run in planned:
         row = store.summary_row(store.run_folder(run.spec))
-        kept = {name: row[name] for name in [*SECONDS, "device", "ended", "status"]}
-        rows.append({"task": run.task, "activation": run.spec.activation, **kept})
-    frame = pd.DataFrame(rows).query("status == 'completed'").sort_values("ended")
+        rows.append({**row, "task": run.task})
+    frame = pd.DataFrame(rows)[COLUMNS].query("status == 'completed'").sort_values("ended")
     parts = []
     for _, part in frame.groupby("task", sort=False):
         parts.append(part.assign(place=places(part)))

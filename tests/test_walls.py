@@ -82,6 +82,7 @@ INNER_ORDER = {
         "sameness",
         "records",
         "gate",
+        "studies",
     ),
     "data": (
         "archives",
