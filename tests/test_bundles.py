@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import shutil
 import stat
 import subprocess
@@ -187,8 +188,10 @@ def test_files_that_are_missing_surplus_or_changed_are_named(folder):
     page.write_text(page.read_text().replace("6 of 6", "5 of 6"))
     (folder / "results/origin/figures/mlp/link.png").symlink_to("/etc/passwd")
     (folder / "environment.json").write_text("[]")
+    os.mkfifo(folder / "results/pipe")
     assert bundled.faults(folder) == [
-        "results/origin/figures/mlp/link.png: is a link; allowed: a plain file",
+        "results/origin/figures/mlp/link.png: is a link, or no file; allowed: a plain file",
+        "results/pipe: is a link, or no file; allowed: a plain file",
         "results/origin/more.csv: surplus: the manifest does not list it",
         "origin.yaml: missing",
         f"environment.json: has 2 bytes; in the manifest {size(folder, 'environment.json')}",

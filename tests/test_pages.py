@@ -44,7 +44,7 @@ CROWNS = re.compile(r"best mean|winner|Pareto|\brank|tasks won|\bfront\b|first p
 @pytest.fixture(autouse=True)
 def fast(monkeypatch):
     """No waiting for the disk."""
-    monkeypatch.setattr(store, "_flush", lambda path: None)
+    monkeypatch.setattr(store, "flush", lambda path: None)
 
 
 def pages_of(tables, folder):

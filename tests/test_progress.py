@@ -302,7 +302,7 @@ def test_a_stopped_study_does_not_exit_with_0(
     assert ("stopped: 0 of 4" in capsys.readouterr().out) == bool(number)
 
 
-@pytest.mark.parametrize("flag", ["-n", "-np", "--dry-run", "--unlock", "--dag", "--lint"])
+@pytest.mark.parametrize("flag", ["-n", "-np", "--dry-run", "--unlock", "--dag", "--report"])
 def test_a_dry_run_says_nothing_of_a_study_that_ended(small_study, monkeypatch, capsys, flag):
     monkeypatch.setattr(driver.subprocess, "call", lambda command: 7 * (flag in command))
     words = ["--configfile", small_study.file, "--cores", "1", flag]
@@ -485,6 +485,8 @@ def test_make_study_watches_the_folder_that_snakemake_writes_to(small_study, pai
         "--resources mem_mb=100 --quiet all",
         "--forcerun train --dag",
         "--lint json",
+        "--configfile a.yaml --report a.html",
+        "--report",
         "--summary",
         "--cores all --keep-going --dryrun",
         "--config --unlock",

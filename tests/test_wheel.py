@@ -181,7 +181,7 @@ def test_the_wheel_holds_what_the_package_reads_and_nothing_else(wheel):
     shipped = {"Snakefile", "profiles/default/config.yaml"}
     shipped.add("data/embedded/README.md")  # with the licences
     read = ("data/embedded/*.parquet", "benchmarks/results/activations_*.parquet")
-    for pattern in (*read, "config/**/*.yaml", "workflow/**/*.[sp]*", "docs/notebooks/*.py"):
+    for pattern in (*read, "config/**/*.yaml", "workflow/**/*.[prs]*", "docs/notebooks/*.py"):
         shipped |= {path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern)}
     assert {"workflow/rules/train.smk", "workflow/scripts/study.py", "config/depth.yaml"} <= shipped
     expected = sources | {f"actstudy/shipped/{name}" for name in shipped}

@@ -90,11 +90,11 @@ def is_whole(manifest: Any) -> bool:
 def faults_of_files(bundle: Bundle, files: dict[str, Any], digest: str) -> Iterator[str]:
     """Files that are missing, surplus, or not what the manifest says; digest: of the manifest."""
     listed = {*files, MANIFEST, SUMS}
-    for name in bundle.links:
-        yield f"{name}: is a link; allowed: a plain file"
+    for name in bundle.others:
+        yield f"{name}: is a link, or no file; allowed: a plain file"
     for name in sorted(set(bundle.sizes) - listed):
         yield f"{name}: surplus: the manifest does not list it"
-    for name in sorted(listed - set(bundle.sizes) - set(bundle.links)):
+    for name in sorted(listed - set(bundle.sizes) - set(bundle.others)):
         yield f"{name}: missing"
     expected = {**files, MANIFEST: {"sha256": digest}}
     sums = sums_text(expected)

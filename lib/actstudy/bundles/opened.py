@@ -33,14 +33,14 @@ class Unreadable(Exception):
 class Bundle:
     """A bundle that is open: the size of each of its files, and how one is read.
 
-    links: names that are links, which are not followed; zipped: the zip and its one folder, None
+    others: names that are links, which are not followed, or no files; zipped: the zip and its one folder, None
     of an unpacked one.
     """
 
     path: Path
     sizes: dict[str, int]
     open: Callable[[str], AbstractContextManager[IO[bytes]]]
-    links: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
     zipped: tuple[zipfile.ZipFile, str] | None = None
 
     def pieces(self, name: str) -> Iterator[bytes]:
@@ -107,14 +107,14 @@ def of_folder(path: Path) -> Bundle:
         hint = f"did you mean {inside[0]}? " if inside else ""
         raise StudyError(f"{path}: no {MANIFEST} in it; {hint}allowed: {ALLOWED}")
     sizes = {}
-    links = []
+    others = []
     for file in sorted(path.rglob("*")):
         name = file.relative_to(path).as_posix()
-        if file.is_symlink():
-            links.append(name)
-        elif file.is_file():
+        if file.is_file() and not file.is_symlink():
             sizes[name] = file.stat().st_size
-    return Bundle(path, sizes, lambda name: (path / name).open("rb"), links)
+        elif file.is_symlink() or not file.is_dir():
+            others.append(name)
+    return Bundle(path, sizes, lambda name: (path / name).open("rb"), others)
 
 
 def _top(path: Path, infos: list[zipfile.ZipInfo]) -> str:

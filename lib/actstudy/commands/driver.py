@@ -75,7 +75,7 @@ def read(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--summary", "-S", action="store_true")
     for name in ("unlock", "filegraph", "d3dag"):
         parser.add_argument(f"--{name}", action="store_true")
-    for name in ("dag", "rulegraph", "lint"):
+    for name in ("dag", "rulegraph", "lint", "report"):
         parser.add_argument(f"--{name}", nargs="?", const="text")
     for letter in SWITCHES:
         parser.add_argument(f"-{letter}", action="store_true", dest="other")
