@@ -61,7 +61,7 @@ def read_tables(
             continue
         for name, table in zip(names, tables, strict=True):
             if name != "predictions":
-                parts[name][run_id] = table.to_pandas()
+                parts[name][run_id] = table.to_pandas(use_threads=False)
             elif len(table):
                 parts[name][run_id] = pd.DataFrame([prediction_row(run_id, table)])
     return parts, damaged
