@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-KEEPS_NO_BYTECODE = sys.dont_write_bytecode
-sys.dont_write_bytecode = False  # until tests begin: all their processes then find it compiled
 
+import compiled
 import hypothesis
 import pytest
 import torch
@@ -73,11 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """The collected tests, which live as long as the process, are no garbage to look for.
-
-    Modules that tests write and edit are compiled as the environment says.
-    """
-    sys.dont_write_bytecode = KEEPS_NO_BYTECODE
+    """The collected tests, which live as long as the process, are no garbage to look for."""
+    compiled.end()
     gc.collect()
     gc.freeze()
 

@@ -71,7 +71,7 @@ def joined(parts: Collection[Any]) -> pd.DataFrame:
     """The rows of all parts, tables of runs or rows of predictions, as one frame."""
     if isinstance(next(iter(parts)), dict):
         return pd.DataFrame(list(parts))
-    return pa.concat_tables(parts, promote_options="permissive").to_pandas()
+    return pa.concat_tables(parts, promote_options="permissive").to_pandas(use_threads=False)
 
 
 def rows_of(runs: Collection[pa.Table]) -> pd.DataFrame:
@@ -85,7 +85,7 @@ def rows_of(runs: Collection[pa.Table]) -> pd.DataFrame:
 
 def objects(table: pa.Table) -> pd.DataFrame:
     """A table as a frame of objects; an integer stays one if others of its column are missing."""
-    frame = table.to_pandas().astype(object)
+    frame = table.to_pandas(use_threads=False).astype(object)
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_integer(column.type) and column.null_count:
             values = [np.nan if value is None else value for value in column.to_pylist()]

@@ -222,8 +222,13 @@ def repair(run: Path) -> str:
 def read(run: Path, *names: str) -> list[pa.Table]:
     """Tables of a published run, verified once; Damaged if the folder does not verify."""
     verify(run)
-    # a data set of one file, as read_table makes, takes five times as long
-    return [pq.ParquetFile(run / f"{name}.parquet").read(use_threads=False) for name in names]
+    return [_read(run / f"{name}.parquet") for name in names]
+
+
+def _read(path: Path) -> pa.Table:
+    """The table of a file: of a run, so small that a data set or threads would take longer."""
+    with pq.ParquetFile(path) as file:
+        return file.read(use_threads=False)
 
 
 def summary_row(run: Path) -> dict[str, Any]:

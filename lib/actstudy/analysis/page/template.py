@@ -1,5 +1,6 @@
 """Templates of pages, filled with text that is escaped unless it is Markdown already."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,17 @@ TEMPLATES = Path(__file__).parent
 
 def fill(template: str, tables: Tables, page: Path, **content: Any) -> str:
     """A study's page from a template; page: the file that it is for."""
-    environment = jinja2.Environment(
+    written = _environment().get_template(template)
+    named: dict[str, Any] = {"links": links.of_page(page), "more": links.documents(page)}
+    named["commands"] = links.commands(page)
+    named["handing_on"] = links.handing_on(tables.plan)
+    return written.render(plan=tables.plan, **named, **content)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """What reads the templates: it compiles each once."""
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         finalize=escape_untrusted,
@@ -23,11 +34,6 @@ def fill(template: str, tables: Tables, page: Path, **content: Any) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    written = environment.get_template(template)
-    named: dict[str, Any] = {"links": links.of_page(page), "more": links.documents(page)}
-    named["commands"] = links.commands(page)
-    named["handing_on"] = links.handing_on(tables.plan)
-    return written.render(plan=tables.plan, **named, **content)
 
 
 def escape_untrusted(value: object) -> Markup:
