@@ -33,8 +33,8 @@ class Unreadable(Exception):
 class Bundle:
     """A bundle that is open: the size of each of its files, and how one is read.
 
-    others: names that are links, which are not followed, or no files; zipped: the zip and its one folder, None
-    of an unpacked one.
+    others: names of links, which are not followed, and of what is no file; zipped: the zip and its
+    one folder, None of an unpacked one.
     """
 
     path: Path
