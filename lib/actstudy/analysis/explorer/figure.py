@@ -75,11 +75,14 @@ def rows(name: str) -> alt.NamedData:
     return alt.NamedData(name=name)
 
 
-def colour(plan: Plan, legend: bool = True) -> alt.Color:
+def colour(plan: Plan) -> alt.Color:
     """The channel that gives each level the colour that it has in static figures."""
-    by_level = styles(plan.levels)
-    scale = alt.Scale(domain=plan.levels, range=[style["color"] for style in by_level.values()])
-    return alt.Color("level:N", scale=scale, legend=legend_of(plan) if legend else None)
+    return alt.Color("level:N", scale=colour_scale(plan.levels), legend=legend_of(plan))
+
+
+def colour_scale(levels: list[str]) -> alt.Scale:
+    """The colours of levels."""
+    return alt.Scale(domain=levels, range=[style["color"] for style in styles(levels).values()])
 
 
 def legend_of(plan: Plan) -> alt.Legend:

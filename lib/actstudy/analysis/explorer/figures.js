@@ -22,14 +22,13 @@ function look() {
 
 /** A specification as the reader's choices change it: channels of encodings, colours of levels. */
 function adapted(spec, options, model) {
-  const colours = Object.fromEntries(model.levels.map((level) => [level.light, level.dark]));
   const paper = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
   const visit = (node) => {
     if (node === PAPER) return paper;
     if (Array.isArray(node)) return node.map(visit);
     if (node === null || typeof node !== "object") return node;
     const copied = Object.fromEntries(Object.entries(node).map(([name, value]) => [name, visit(value)]));
-    if (DARK.matches && Array.isArray(copied.range)) copied.range = copied.range.map((colour) => colours[colour] ?? colour);
+    if (DARK.matches && Array.isArray(copied.range)) copied.range = copied.range.map((colour) => model.dark[colour] ?? colour);
     for (const { encoding } of options) {
       for (const [channel, changes] of Object.entries(encoding)) {
         const own = copied.encoding?.[channel];

@@ -3,6 +3,7 @@
 from typing import Any
 
 import altair as alt
+import pandas as pd
 
 from actstudy.analysis import scale
 from actstudy.analysis.explorer.figure import (
@@ -10,14 +11,15 @@ from actstudy.analysis.explorer.figure import (
     Choice,
     Drawing,
     Option,
-    colour,
+    colour_scale,
     rows,
     source,
 )
 from actstudy.analysis.figures.style import seeds
+from actstudy.analysis.markdown import listed
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, primary
 from actstudy.analysis.tables import Tables
-from actstudy.contract.plan import Plan
+from actstudy.contract.plan import TaskPlan
 
 MAX_ROWS = 80  # contrasts in one picture
 ROW_HEIGHT = 34  # pixels
@@ -28,34 +30,40 @@ RIVAL = "datum.family == 'all pairs' ? ' against ' + datum.baseline : ''"
 
 def forest(tables: Tables, task: str) -> Drawing | None:
     """The contrasts of a task; None if it has none."""
+    return drawing(tables, task, "forest", ("contrasts", "differences"))
+
+
+def activation_forest(tables: Tables, task: str) -> Drawing | None:
+    """The activations of a study that compares something else; None of any other."""
+    names = ("activation_contrasts", "activation_differences")
+    return drawing(tables, task, "activation_forest", names)
+
+
+def drawing(tables: Tables, task: str, name: str, of: tuple[str, str]) -> Drawing | None:
+    """The forest plot of a task; of: the tables of its contrasts and of their differences."""
     settings = tables.plan.tasks[task]
-    contrasts = tables.of("contrasts", task)
+    contrasts = tables.of(of[0], task)
     own = primary(contrasts)
     if own.empty or not own["mean"].notna().any():
         return None
     size = scale.of_differences(settings)
     unit = f", {size.unit}" if size.unit else ""
-    better = "higher" if settings.higher_is_better else "lower"
+    named = dict.fromkeys([*contrasts["level"], *contrasts["baseline"]])
+    known = tables.plan.levels
+    levels = known if set(named) <= set(known) else list(named)
     families = []
     for family, label in FAMILIES.items():
         if (contrasts["family"] == family).any():
             families.append(Option(family, label, {"family": family}))
-    text = (
-        f"{settings.title}: mean paired difference{unit}, {seeds(own['n'].astype(int))} per row; "
-        f"{better} is better. Bars are Student t intervals, each of its row alone; marks are "
-        "filled if there is a verdict and hollow if there is none yet, small dots are single "
-        f"seeds. The band is the margin, {size.amount(settings.margin)}: differences inside it do "
-        "not matter. Click a row for its runs, a dot for its run."
-    )
     return Drawing(
-        name="forest",
+        name=name,
         task=task,
-        title=f"Differences from {settings.baseline}",
-        caption=text,
-        chart=chart(tables, size.factor, settings.margin, f"difference{unit}"),
+        title=f"Differences from {listed(list(own['baseline'].unique()), 'or')}",
+        caption=caption(settings, own),
+        chart=chart(levels, size.factor, settings.margin, f"difference{unit}"),
         data={
-            "contrasts": source("contrasts", MAX_ROWS, task=task),
-            "differences": source("differences", task=task, is_typical=True),
+            "contrasts": source(of[0], MAX_ROWS, task=task),
+            "differences": source(of[1], task=task, is_typical=True),
         },
         main="contrasts",
         columns=["level", "group", "baseline", "n", "mean", "low", "high", "verdict"],
@@ -64,8 +72,24 @@ def forest(tables: Tables, task: str) -> Drawing | None:
     )
 
 
-def chart(tables: Tables, factor: float, margin: float, title: str) -> alt.LayerChart:
+def caption(settings: TaskPlan, contrasts: pd.DataFrame) -> str:
+    """What is drawn, in which unit, of how many seeds; contrasts: those with the baseline."""
+    size = scale.of_differences(settings)
+    unit = f", {size.unit}" if size.unit else ""
+    better = "higher" if settings.higher_is_better else "lower"
+    return (
+        f"{settings.title}: mean paired difference{unit}, "
+        f"{seeds(contrasts['n'].astype(int))} per row; {better} is better. Bars are Student t "
+        "intervals, each of its row alone; marks are filled if there is a verdict and hollow if "
+        "there is none yet, small dots are single seeds. The band is the margin, "
+        f"{size.amount(settings.margin)}: differences inside it do not matter. Click a row for its "
+        "runs, a dot for its run."
+    )
+
+
+def chart(levels: list[str], factor: float, margin: float, title: str) -> alt.LayerChart:
     """The layers of the plot: margin, zero, seeds, intervals, means, verdicts."""
+    scale_of_levels = colour_scale(levels)
     x: dict[str, Any] = {
         "title": title,
         "scale": alt.Scale(zero=False),
@@ -73,7 +97,7 @@ def chart(tables: Tables, factor: float, margin: float, title: str) -> alt.Layer
     }
     marks: dict[str, Any] = {
         "y": alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=300)),
-        "color": colour(tables.plan, legend=False),
+        "color": alt.Color("level:N", scale=scale_of_levels, legend=None),
     }
     contrasts = alt.Chart(rows("contrasts")).transform_calculate(
         name=f"({NAME}) + ({RIVAL})",
@@ -93,7 +117,7 @@ def chart(tables: Tables, factor: float, margin: float, title: str) -> alt.Layer
             x=alt.X("start:Q", **x), x2="end:Q", **marks_of_row
         ),
         contrasts.mark_point(size=90, strokeWidth=2, opacity=1).encode(
-            x=at, fill=hollow_if_open(tables.plan), **marks_of_row
+            x=at, fill=hollow_if_open(scale_of_levels), **marks_of_row
         ),
         contrasts.mark_text(**beside).encode(
             x=alt.value("width"), y=marks["y"], text="words:N", tooltip=tooltips(title)
@@ -102,9 +126,9 @@ def chart(tables: Tables, factor: float, margin: float, title: str) -> alt.Layer
     return alt.LayerChart(layer=layers, width="container")
 
 
-def hollow_if_open(plan: Plan) -> Any:
+def hollow_if_open(colours: alt.Scale) -> Any:
     """The fill of a mean's mark: the level's colour, or the page's if there is no verdict yet."""
-    filled = alt.Fill("level:N", scale=colour(plan)["scale"], legend=None)
+    filled = alt.Fill("level:N", scale=colours, legend=None)
     return alt.condition("datum.is_open", alt.value(PAPER), filled)
 
 

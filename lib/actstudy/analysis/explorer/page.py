@@ -13,7 +13,7 @@ import vl_convert
 from markupsafe import Markup
 
 from actstudy.analysis.explorer import columns, datasets, figure, parts, texts, thinning
-from actstudy.analysis.figures.style import styles
+from actstudy.analysis.figures.style import ACTIVATION_STYLE, OTHER_STYLES, styles
 from actstudy.analysis.page import origins
 from actstudy.analysis.tables import UNITS, Tables
 from actstudy.contract.plan import Plan
@@ -77,6 +77,7 @@ def model(plan: Plan, there: list[parts.Part], frames: dict[str, pd.DataFrame]) 
         "study": plan.study,
         "compare": plan.compare,
         "levels": coloured(plan),
+        "dark": dark_colours(),
         "tasks": {name: task.title for name, task in plan.tasks.items()},
         "metrics": {name: task.metric for name, task in plan.tasks.items()},
         "parts": [described(part) for part in there],
@@ -138,6 +139,12 @@ def coloured(plan: Plan) -> list[dict[str, str]]:
     for level, style in styles(plan.levels).items():
         named.append({"name": level, "light": style["color"], "dark": lightened(style["color"])})
     return named
+
+
+def dark_colours() -> dict[str, str]:
+    """Each colour of a level in static figures -> what stands for it on a dark page."""
+    colours = [style[0] for style in [*ACTIVATION_STYLE.values(), *OTHER_STYLES]]
+    return {colour: lightened(colour) for colour in colours}
 
 
 def lightened(colour: str) -> str:

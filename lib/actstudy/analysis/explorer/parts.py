@@ -53,7 +53,7 @@ class Part:
 TASKS = "a task's section"  # stands for the sections of the summary that are named after tasks
 KINDS = (
     Kind("answer", "Answer", heads=("What holds", "Answer", "The activations")),
-    Kind("forest", "Differences", draws=(forest.forest,)),
+    Kind("forest", "Differences", draws=(forest.forest, forest.activation_forest)),
     Kind("curves", "Curves", draws=(lines.curves,)),
     Kind("tables", "Tables", tables=("all",)),
     Kind("results", "Results", heads=(TASKS,), subheads=("All test values",)),

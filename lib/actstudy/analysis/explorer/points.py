@@ -11,6 +11,7 @@ from actstudy.analysis.explorer.figure import (
     Drawing,
     Option,
     colour,
+    colour_scale,
     rows,
     shape,
     source,
@@ -127,9 +128,10 @@ def chart_of_targets(plan: Plan) -> alt.LayerChart:
         "tooltip": texts(("cell", "target", "n", "n_reached", *REACHED)),
     }
     point = base.mark_point(filled=True, size=90, opacity=1)
+    colour_of_rows = alt.Color("level:N", scale=colour_scale(plan.levels), legend=None)
     words = base.mark_text(align="left", dx=8, fontSize=11)
     layers = [
-        point.encode(x=x, color=colour(plan, legend=False), **own),
+        point.encode(x=x, color=colour_of_rows, **own),
         words.encode(x=alt.value("width"), text="words:N", **own),
     ]
     return alt.LayerChart(layer=layers, width="container")
