@@ -8,7 +8,9 @@ from measured import markdown
 from actstudy.analysis.page import ledger_tables
 from actstudy.analysis.questions.ledger_verdicts import VERDICTS
 
-TABLE = Path(__file__).resolve().parent / "example/guide/tables/claims.csv"
+EXAMPLE = Path(__file__).resolve().parent / "example"
+TABLE = EXAMPLE / "guide/tables/claims.csv"
+FULL_TABLE = EXAMPLE / "guide_full/tables/claims.csv"
 PHRASES = {
     "holds": "hold",
     "holds only when": "hold under a condition alone",
@@ -19,9 +21,9 @@ FORMULA = r"^'(?=[-+=@])"
 TEXTS = ("measured", "verdict", "detail", "note", "kind", "topic")
 
 
-def claims() -> pd.DataFrame:
+def claims(file: Path = TABLE) -> pd.DataFrame:
     """A row per claim."""
-    table = pd.read_csv(TABLE)
+    table = pd.read_csv(file)
     table = table.rename(columns=lambda name: name.split(" [")[0]).fillna(dict.fromkeys(TEXTS, ""))
     for name in ("claimed", "measured"):  # in a CSV no text begins like a formula
         table[name] = table[name].str.replace(FORMULA, "", regex=True)
@@ -46,6 +48,13 @@ def ablations() -> str:
     table = claims()
     rows = table[(table["topic"] == "ablations") | table["id"].isin(BESIDE)]
     return ledger_tables.table(rows.sort_values("id")).rstrip() + "\n"
+
+
+def full() -> str:
+    """The claims that runs of config/guide_full.yaml have decided, those that hold first."""
+    table = claims(FULL_TABLE)
+    table["order"] = table["verdict"].map(list(VERDICTS).index)
+    return ledger_tables.table(table.sort_values(["order", "id"])).rstrip() + "\n"
 
 
 def surprises() -> str:

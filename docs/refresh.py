@@ -78,6 +78,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "guide_verdicts": quoted_guide.verdicts,
     "guide_ablations": quoted_guide.ablations,
     "guide_surprises": quoted_guide.surprises,
+    "guide_full": quoted_guide.full,
     "false_differences": simulated.false_differences,
     "skewed_noise": simulated.skewed_noise,
     "false_equivalences": simulated.false_equivalences,
