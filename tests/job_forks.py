@@ -29,8 +29,11 @@ PLACE = "ACTSTUDY_TEST_JOBS"
 
 
 @contextlib.contextmanager
-def served() -> Iterator[str]:
-    """While the block runs, a server of jobs: the program that is their `python`."""
+def served(nested: bool = False) -> Iterator[str]:
+    """While the block runs, a server of jobs: the program that is their `python`.
+
+    nested: whether it is that of the jobs of a job, too.
+    """
     with tempfile.TemporaryDirectory(prefix="jobs") as name:
         program = Path(name) / "python"
         words = shlex.join([sys.executable, "-IS", str(CLIENT)])
@@ -44,7 +47,7 @@ def served() -> Iterator[str]:
             server = os.fork()
             if server == 0:
                 os.close(write_end)
-                sys.executable = str(program)  # jobs of a job are forked too
+                sys.executable = str(program) if nested else sys.executable
                 become(partial(_serve, listener, read_end))
         os.close(read_end)
         try:

@@ -39,7 +39,7 @@ def script(
 
     def run() -> None:
         _enter(folder, environment)
-        with job_forks.served() as sys.executable:
+        with job_forks.served(nested=True) as sys.executable:
             sys.argv = [str(file), *arguments]
             sys.orig_argv = [sys.executable, *sys.argv]
             runpy.run_path(str(file), run_name="__main__")
