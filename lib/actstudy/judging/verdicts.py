@@ -115,7 +115,7 @@ def check_no_steps(frame: pd.DataFrame, runs: pd.DataFrame) -> None:
                 raise StudyError(
                     f"{WHERE}: seed: got no column of seeds, and rows of one level at several "
                     f"{name}; steps of a run are no replicates (pseudo-replication); "
-                    f"{errors.choices('seed', list(map(str, frame)))}"
+                    f"{errors.choices('', list(map(str, frame)))}"
                 )
 
 

@@ -219,7 +219,7 @@ def check_no_steps(frame: Frame, rows: pd.DataFrame, columns: Columns) -> None:
         got = f"no column of seeds, and rows of one level at several {columns.step}"
         raise frame.source.fault(
             f"seed: got {got}; steps of a run are no replicates (pseudo-replication); "
-            f"{choices('seed', list(frame.columns))}"
+            f"{choices('', list(frame.columns))}"
         )
 
 
