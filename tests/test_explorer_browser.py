@@ -1,7 +1,10 @@
 """The page to explore in a browser: from a file, without a network, as a reader uses it."""
 
+import functools
+import random
 import shutil
 import time
+import urllib.parse
 
 import big_studies
 import pytest
@@ -17,6 +20,7 @@ if not (BROWSER and DRIVER):
 
 OPTIONS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000"]
 PATIENCE = 60  # seconds
+N_STATES = 10  # that are reloaded
 LOADED = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
 DRAWN = """
 const charts = [...document.querySelectorAll('section:not([hidden]) .chart')];
@@ -178,6 +182,46 @@ def test_a_filter_hides_rows_says_so_and_changes_no_number(opened):
     click(browser, "#filter button", "Show all")
     assert "tanh" in column(browser, "level")
     assert "hide" not in browser.current_url
+
+
+def random_state(rng, parts_of_page):
+    """A fragment as a reader's choices make it."""
+    words = {
+        "part": rng.choice(parts_of_page),
+        "hide": rng.choice(["", "tanh", "gelu"]),
+        "at.copy": rng.choice(["", "0", "1"]),
+        "tables.table": rng.choice(["contrasts", "cells", "runs", "differences"]),
+        "runs.sort": rng.choice(["", "reported_accuracy", "seed"]),
+        "runs.order": rng.choice(["", "descending"]),
+        "cells.q": rng.choice(["", "silu", "accuracy"]),
+        "curves.x": rng.choice(["", "epoch", "train_seconds"]),
+        "curves.metric": rng.choice(["", "loss"]),
+        "forest.family": rng.choice(["", "all pairs"]),
+    }
+    return urllib.parse.urlencode({name: word for name, word in words.items() if word})
+
+
+def seen(browser):
+    """All words of the page, figures' too, and what its controls are set to."""
+    return browser.execute_script(
+        "return [document.body.innerText, ...[...document.querySelectorAll('select, input')]"
+        ".map((node) => node.type === 'checkbox' ? node.checked : node.value)]"
+    )
+
+
+def test_random_states_are_the_same_after_a_reload(opened):
+    browser = opened("")
+    names = browser.execute_script("return page.model.parts.map((part) => part.name)")
+    rng = random.Random(0)
+    views = set()
+    for _ in range(N_STATES):
+        browser = opened(random_state(rng, names))
+        before = (browser.current_url, seen(browser))
+        browser.refresh()
+        wait(functools.partial(browser.execute_script, DRAWN))
+        assert (browser.current_url, seen(browser)) == before
+        views.add(str(before[1]))
+    assert len(views) > N_STATES / 2
 
 
 def test_the_axes_of_curves_are_chosen_and_kept_in_the_address(opened):

@@ -69,7 +69,7 @@ class FigureView {
       choice.label, choice.options.map((option) => [option.name, option.label]), this.option(choice).name,
       (value) => { state.set(this.key(choice), value === choice.options[0].name ? "" : value); this.draw(); },
     ));
-    const svg = button("Copy SVG", async (event) => copy(await this.view.toSVG(), event.target));
+    const svg = button("Copy SVG", async (event) => this.view && copy(await this.view.toSVG(), event.target));
     const words = button("Copy caption", (event) => copy(figure.caption, event.target));
     this.node = element("figure", {},
       element("h3", {}, figure.title),
@@ -102,16 +102,20 @@ class FigureView {
       if (n > rows.length) cuts.push(`${rows.length} of ${n} rows of ${source.table} are drawn`);
     }
     this.rows = datasets[figure.main];
-    if (!this.rows.length) cuts.push("Nothing is left to draw: the filter hides it, or there is no value");
     this.note.textContent = cuts.length ? `${cuts.join("; ")}.` : "";
     this.list();
+    this.view?.finalize();
+    this.view = null;
+    if (!this.rows.length) {
+      this.chart.replaceChildren(element("p", {}, "Nothing is left to draw: the filter hides it, or there is no value."));
+      return;
+    }
     const spec = { ...adapted(figure.spec, this.options, page.model), datasets };
     if (figure.row_height) spec.height = figure.row_height * Math.max(1, this.rows.length);
     const embedded = await vegaEmbed(this.chart, spec, {
       mode: "vega-lite", ast: true, actions: false, defaultStyle: false, config: look(),
       renderer: most > MAX_SVG_ROWS ? "canvas" : "svg", tooltip: { disableDefaultStyle: true },
     });
-    this.view?.finalize();
     this.view = embedded.view;
     this.view.addEventListener("click", (event, item) => lead(page.tables, item?.datum, figure.task)?.());
   }
