@@ -37,7 +37,16 @@ def test_runs_that_have_arrived_are_not_trained(project, tmp_path):
     printed = other.call(*ACTSTUDY, "unbundle", str(bundle))
     assert "2 runs: 2 new, 0 were here already" in printed
     assert other.planned() == (
-        {"prepare", "reference", "boundaries", "tables", "figures_study", "summary", "all"},
+        {
+            "prepare",
+            "reference",
+            "boundaries",
+            "tables",
+            "figures_study",
+            "explorer",
+            "summary",
+            "all",
+        },
         set(),
     )
     plan = "results/smoke/tables/plan.json"

@@ -19,7 +19,6 @@ from made_up import ENDINGS, build, study_of
 from actstudy.analysis.explorer import columns, datasets, page, thinning
 from actstudy.analysis.page import recommendation
 from actstudy.analysis.tables import Tables
-from actstudy.contract import store
 from actstudy.contract.errors import visible
 from actstudy.nets import activations
 
@@ -32,12 +31,6 @@ ALLOWED_TAG = re.compile(
     "html|head|meta|title|style|body|a|header|h[1-4]|p|code|noscript|nav|form|main|section|div|table|"
     "thead|tbody|tr|th|td|ul|ol|li|strong|em|pre|footer|dialog|script|br|hr"
 )
-
-
-@pytest.fixture(autouse=True)
-def fast(monkeypatch):
-    """No waiting for the disk."""
-    monkeypatch.setattr(store, "_flush", lambda path: None)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +53,7 @@ def mixed(folder):
     def ending(run):
         return next(endings) if run.spec.task == "mlp" and run.spec.seed > 6 else "completed"
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "_flush", lambda path: None)
-        return build(study, folder, ending)
+    return build(study, folder, ending)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import big_studies
 import pytest
 
 from actstudy.analysis.explorer import page
-from actstudy.contract import store
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -32,9 +31,7 @@ return !document.getElementById('needs') && charts.every((chart) => chart.childE
 def file(tmp_path_factory):
     """The page of a study of two groups of cells."""
     folder = tmp_path_factory.mktemp("browser")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "_flush", lambda path: None)
-        tables = big_studies.copied(big_studies.small(folder), 2)
+    tables = big_studies.copied(big_studies.small(folder), 2)
     path = folder / "explorer.html"
     path.write_text(page.render(tables), encoding="utf-8")
     return path
