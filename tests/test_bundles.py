@@ -331,3 +331,13 @@ def test_damaged_runs_are_left_out_and_named(tmp_path, monkeypatch):
     assert sum("tanh" in note and "is damaged" in note for note in origin.notes) == 2
     assert origin.n_runs == 4
     assert bundled.faults(origin.path) == []
+
+
+@pytest.mark.parametrize("task", ["mlp", "lm"])
+def test_runs_of_any_ending_give_tables_that_are_theirs(tmp_path, monkeypatch, task):
+    monkeypatch.chdir(tmp_path)
+    endings = itertools.cycle([name for name in bundled.made_up.ENDINGS if name != "damaged"])
+    axes = {"activation": ["relu", "tanh", "gelu"]}
+    content = {"axes": axes, "tasks": {task: {"seeds": 5}}}
+    planned = bundled.study(lambda run: next(endings), content=content)
+    assert bundled.faults(bundled.packed(planned)) == []
