@@ -256,12 +256,12 @@ def test_what_is_copied_is_what_is_shown(opened):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1280])
-def test_no_part_is_wider_than_its_window(opened, scheme, width):
-    browser = opened("")
+def test_no_part_is_wider_than_its_window(browser, opened, scheme, width):
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    opened("")
     for words in parts(browser):
         click(browser, "#parts button", words)
         wait(lambda: browser.execute_script(DRAWN))
