@@ -4,5 +4,6 @@ rule explorer:
         tables=rules.tables.output,
     output:
         f"{RESULTS}/explorer.html",
+    priority: -1  # the summary first
     shell:
         "exec {PYTHON:q} {SCRIPTS:q}/explorer.py {RESULTS:q}"

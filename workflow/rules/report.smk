@@ -5,7 +5,9 @@ report: "../report/workflow.rst"
 def reported_files():
     """The folders of which the report shows files; captions are seen from rule all."""
     if not Path(f"{RESULTS}/tables/plan.json").is_file():
-        errors.refuse(f"--report: no tables in {RESULTS}; to fix: the same without --report")
+        errors.refuse(
+            f"--report: no tables in {RESULTS}; to fix: the same without --report"
+        )
     shown = config["report"] = reported.contents(STUDY)
     figures = [
         f"{{part,{part}}}/{{figure,{reported.only(names)}}}.png"
