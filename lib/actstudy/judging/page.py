@@ -2,7 +2,8 @@
 
 from actstudy.analysis.markdown import prose
 from actstudy.judging.answer import Answer
-from actstudy.judging.words import sentences, tables
+from actstudy.judging.headline import sentences
+from actstudy.judging.words import tables
 
 
 def page(answer: Answer, picture: str = "") -> str:
