@@ -10,9 +10,11 @@ import pandas as pd
 from actstudy.analysis.questions import collapse
 from actstudy.contract.errors import StudyError
 from actstudy.judging import question as asking
+from actstudy.judging import runs_judged
 from actstudy.judging.assumed import of_source, of_tests
 from actstudy.judging.judged import judged, task_values
 from actstudy.judging.question import PAIRED, Question
+from actstudy.judging.ranks import COLUMNS as RANKS
 from actstudy.judging.ranks import ranked
 from actstudy.judging.scores import CELL, Scores, checked
 from actstudy.judging.statistics.summaries import ASSUMPTION
@@ -28,7 +30,8 @@ DOTS = [*CELL, "difference"]
 class Answer:
     """A question to a source, answered.
 
-    contrasts: as of `judged`; ranks: as of `ranks`; dots: DOTS, each typical run of a level minus
+    contrasts: as of `judged`; ranks: as of `ranks`, no rows if seeds were looked at several times;
+    levels: the mean of each, `runs_judged.COLUMNS`; dots: DOTS, each typical run of a level minus
     that of the baseline of its seed, or minus the baseline's mean if runs are independent.
     """
 
@@ -37,6 +40,7 @@ class Answer:
     question: Question
     contrasts: pd.DataFrame
     ranks: pd.DataFrame
+    levels: pd.DataFrame
     dots: pd.DataFrame
     assumptions: list[str]
 
@@ -46,20 +50,26 @@ def answer(scores: Scores, question: Question, source: str) -> Answer:
     contrasts = judged(scores, question, source)
     method = contrasts.attrs["method"]
     own = replace(question, paired=method == PAIRED)
-    ranks = ranked(scores, own, source)
     if scores.summaries is not None:
+        ranks = ranked(scores, own, source)
         sentences = [*scores.assumptions, f"It is judged {ASSUMPTION}."]
         sentences += of_tests(question, contrasts)
-        return Answer(source, scores, own, contrasts, ranks, pd.DataFrame(columns=DOTS), sentences)
+        levels = runs_judged.of_ranks(ranks)
+        dots = pd.DataFrame(columns=DOTS)
+        return Answer(source, scores, own, contrasts, ranks, levels, dots, sentences)
     rows = checked(scores.frame, source)
     sentences = [*scores.assumptions, *of_source(question, scores, method, rows)]
     if question.looks:
-        sentences.append(
-            "Seeds came in the order of their numbers. Ranks are of all seeds at once."
-        )
+        rows, later = runs_judged.split(rows, contrasts)
+        sentences += runs_judged.about_looks(question, later)
+        ranks = pd.DataFrame(columns=RANKS)
+        levels = runs_judged.of_runs(rows, scores, own)
+    else:
+        ranks = ranked(scores, own, source)
+        levels = runs_judged.of_ranks(ranks)
     sentences += of_tests(question, contrasts)
     dots = differences(rows, scores, own)
-    return Answer(source, scores, own, contrasts, ranks, dots, sentences)
+    return Answer(source, scores, own, contrasts, ranks, levels, dots, sentences)
 
 
 def joined(parts: Sequence[tuple[str, Scores]]) -> Scores:

@@ -19,10 +19,11 @@ def page(answer: Answer, picture: str = "") -> str:
     lines += ["## What was assumed", ""]
     lines += [f"- {prose(sentence)}" for sentence in answer.assumptions]
     family = "of all tasks together" if answer.question.family == "study" else "of each task"
-    lines += [
-        f"- At most 5% of false verdicts in the family {family} (docs/statistics.md).",
-        "- Levels that may be the best: the truly best one is among them with 95%. All rank "
-        "intervals of a table hold at once with 95%.",
-        "",
-    ]
+    lines.append(f"- At most 5% of false verdicts in the family {family} (docs/statistics.md).")
+    if not answer.question.looks:
+        lines.append(
+            "- Levels that may be the best: the truly best one is among them with 95%. All rank "
+            "intervals of a table hold at once with 95%."
+        )
+    lines.append("")
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from actstudy.analysis.scale import Scale
 from actstudy.judging.answer import Answer, too_few_words
 from actstudy.judging.headline import scale_of, sentences
 from actstudy.judging.question import PAIRED
-from actstudy.judging.ranks import ALL_TASKS
+from actstudy.judging.ranks import ALL_TASKS, MARGINS
 from actstudy.judging.scores import Scores
 
 SMALLEST_P = 0.0001  # that is printed
@@ -23,18 +23,22 @@ SMALLEST_P = 0.0001  # that is printed
 def tables(answer: Answer) -> list[tuple[str, str]]:
     """A heading and a Markdown table per group of levels, and over all tasks."""
     parts = []
-    for (task, group), own in answer.ranks.groupby(["task", "group"], sort=False):
+    ranks = {cell: own for cell, own in answer.ranks.groupby(["task", "group"], sort=False)}
+    for (task, group), own in answer.levels.groupby(["task", "group"], sort=False):
         head = ", ".join(filter(None, [str(task), str(group)]))
-        if task == ALL_TASKS and own["unit"].iloc[0] == "margins":
-            rows = [rank_columns(row) for row in own.to_dict("records")]
-        else:
-            rows = level_rows(answer, str(task), str(group), own)
+        rows = level_rows(answer, str(task), str(group), own, ranks.get((task, group)))
         parts.append((head, markdown(rows)))
+    over_tasks = ranks.get((ALL_TASKS, ""))
+    if over_tasks is not None and over_tasks["unit"].iloc[0] == MARGINS:
+        rows = [rank_columns(row) for row in over_tasks.to_dict("records")]
+        parts.append((ALL_TASKS, markdown(rows)))
     return parts
 
 
-def level_rows(answer: Answer, task: str, group: str, ranks: pd.DataFrame) -> list[dict[str, str]]:
-    """A row per level of a group, the best mean first."""
+def level_rows(
+    answer: Answer, task: str, group: str, levels: pd.DataFrame, ranks: pd.DataFrame | None
+) -> list[dict[str, str]]:
+    """A row per level of a group, the best mean first; ranks: of the same levels, if any."""
     size = scale_of(answer, task)
     table = answer.contrasts
     own = table[(table["task"] == task) & (table["group"] == group)]
@@ -43,7 +47,10 @@ def level_rows(answer: Answer, task: str, group: str, ranks: pd.DataFrame) -> li
     every = runs_of(answer.scores, task, group)
     unit = f", {answer.scores.unit}" if answer.scores.unit else ""
     rows = []
-    for row in ranks.to_dict("records"):
+    rank_of = {}
+    for row in [] if ranks is None else ranks.to_dict("records"):
+        rank_of[row["level"]] = rank_columns(row)
+    for row in levels.to_dict("records"):
         name = row["level"]
         runs = runs_words(row["n"], every.get(name))
         words = {"level": name, "runs": runs, f"mean{unit}": size.number(row["mean"])}
@@ -56,7 +63,7 @@ def level_rows(answer: Answer, task: str, group: str, ranks: pd.DataFrame) -> li
             words["verdict"] = described(contrast)
         else:
             words["verdict"] = "baseline"
-        rows.append(words | rank_columns(row))
+        rows.append(words | rank_of.get(name, {}))
     fullest = max(rows, key=len)
     empty = dict.fromkeys(fullest, "")
     return [empty | row for row in rows]
