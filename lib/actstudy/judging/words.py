@@ -23,7 +23,7 @@ SMALLEST_P = 0.0001  # that is printed
 def tables(answer: Answer) -> list[tuple[str, str]]:
     """A heading and a Markdown table per group of levels, and over all tasks."""
     parts = []
-    ranks = {cell: own for cell, own in answer.ranks.groupby(["task", "group"], sort=False)}
+    ranks = dict(list(answer.ranks.groupby(["task", "group"], sort=False)))
     for (task, group), own in answer.levels.groupby(["task", "group"], sort=False):
         head = ", ".join(filter(None, [str(task), str(group)]))
         rows = level_rows(answer, str(task), str(group), own, ranks.get((task, group)))
