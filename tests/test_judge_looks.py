@@ -9,7 +9,7 @@ from commands import command
 from judged import runs
 
 from actstudy.judging import answer as answering
-from actstudy.judging import page, runs_judged
+from actstudy.judging import words
 from actstudy.judging.question import Question
 from actstudy.judging.scores import Scores
 
@@ -54,7 +54,7 @@ def test_seeds_after_the_last_look_are_named_and_in_no_number(frame):
     assert row["mean"] == pytest.approx(levels.loc["b", "mean"] - levels.loc["a", "mean"])
     assert len(answer.dots) == 20
     assert answer.dots["difference"].mean() == pytest.approx(row["mean"])
-    assert "may be the best: the truly" not in page.page(answer)
+    assert "may be the best: the truly" not in words.page(answer)
 
 
 @pytest.mark.parametrize(("n", "named"), [(8, ""), (9, "Seed 8 takes"), (5, "")])
@@ -78,5 +78,5 @@ def test_all_seeds_count_at_any_number_and_less_may_be_better(frame):
 
 def test_the_levels_of_one_look_are_those_of_the_ranks(frame):
     answer = answering.answer(Scores(frame), Question("a", 0.5), "runs.csv")
-    assert list(answer.levels.columns) == runs_judged.COLUMNS
+    assert list(answer.levels.columns) == answering.LEVELS
     assert np.array_equal(answer.levels["mean"], answer.ranks["mean"])

@@ -14,6 +14,7 @@ from actstudy.contract.errors import visible
 from actstudy.judging.answer import Answer
 from actstudy.judging.question import PAIRED
 from actstudy.judging.ranks import ALL_TASKS
+from actstudy.judging.reading import confounders
 
 ORDER = ["better", "worse", "equivalent", "equivalent (below the margin)", UNDECIDED, TOO_FEW]
 MAX_NAMED = 6  # levels that a sentence names
@@ -54,7 +55,7 @@ def verdict_sentence(rows: pd.DataFrame, answer: Answer) -> str:
             names.append(f"{len(own) - MAX_NAMED} more")
         are = "is" if len(own) == 1 else "are"
         parts.append(f"{listed(names)} {are} {verdict_words(str(verdict), baseline)}")
-    return f"{'; '.join(parts)}."
+    return f"{'; '.join(parts)}{confounders.clause(answer.scores.confounders)}."
 
 
 def verdict_words(verdict: str, baseline: str) -> str:

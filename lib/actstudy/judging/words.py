@@ -1,4 +1,4 @@
-"""An answer as tables, and all of it for a program."""
+"""An answer as tables, as a page of Markdown, and for a program."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actstudy.analysis.markdown import markdown
+from actstudy.analysis.markdown import markdown, prose
 from actstudy.analysis.questions import contrasts
 from actstudy.analysis.questions.procedure import TOO_FEW
 from actstudy.analysis.scale import Scale
@@ -126,6 +126,29 @@ def diverged(contrast: pd.Series) -> Iterator[str]:
         if contrast[f"trains{suffix}"] is None and pd.notna(n) and n:
             runs = f"{n:.0f} of {contrast[f'n_runs{suffix}']:.0f} runs{whose}"
             yield f"{runs} diverged and are in no difference"
+
+
+def page(answer: Answer, picture: str = "") -> str:
+    """The page: sentence, table, figure, what was assumed; picture: the figure's file, if any."""
+    lines = [f"# {prose(answer.source)}", ""]
+    for sentence in sentences(answer):
+        lines += [prose(sentence), ""]
+    for head, table in tables(answer):
+        lines += [f"## {prose(head)}", ""] if head else []
+        lines += [table, ""]
+    if picture:
+        lines += [f"![Differences from the baseline, with intervals and verdicts]({picture})", ""]
+    lines += ["## What was assumed", ""]
+    lines += [f"- {prose(sentence)}" for sentence in answer.assumptions]
+    family = "of all tasks together" if answer.question.family == "study" else "of each task"
+    lines.append(f"- At most 5% of false verdicts in the family {family} (docs/statistics.md).")
+    if not answer.question.looks:
+        lines.append(
+            "- Levels that may be the best: the truly best one is among them with 95%. All rank "
+            "intervals of a table hold at once with 95%."
+        )
+    lines.append("")
+    return "\n".join(lines)
 
 
 def as_data(answer: Answer) -> dict[str, Any]:

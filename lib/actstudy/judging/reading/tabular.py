@@ -167,7 +167,9 @@ def long(
     picked = picked.drop(columns=["run", "step", "by"], errors="ignore")
     sentences = tuple(filter(None, [*assumed, *words]))
     paired = None if columns.seed else False
-    return Scores(picked, value, "", options.higher_is_better, sentences, None, paired, tuple(alike))
+    return Scores(
+        picked, value, "", options.higher_is_better, sentences, None, paired, tuple(alike)
+    )
 
 
 def confounded(frame: Frame, rows: pd.DataFrame, used: Collection[str]) -> dict[str, str]:
