@@ -8,8 +8,9 @@ from commands import command
 from judged import runs
 
 from actstudy.judging import answer as answering
-from actstudy.judging import headline
+from actstudy.judging import headline, sameness
 from actstudy.judging.question import Question
+from actstudy.judging.reading import confounders
 from actstudy.judging.scores import Scores
 
 QUESTION = ["--baseline", "a", "--margin", "0.5"]
@@ -73,3 +74,39 @@ def test_over_tasks_a_best_level_is_the_best_in_each(shift):
         expected = "The best cannot be named: b is not so by verdict in y."
     assert lines[0].endswith("The best is b.")
     assert lines[-1] == over_all + expected
+
+
+@pytest.mark.parametrize("flags", [[], ["--equivalence"]], ids=str)
+def test_what_differs_exactly_as_the_level_is_in_the_sentence(tmp_path, flags):
+    frame = runs({"a": 0.0, "b": 2.0}, n=10, sd=0.2)
+    question = ["--value", "value", *QUESTION, *flags, "--json"]
+    frame.assign(lr=frame["level"].map({"a": 0.1, "b": 0.3})).to_csv(tmp_path / "r.csv")
+    content = json.loads(command(tmp_path, "judge", "r.csv", *question).stdout)
+    assert " (lr differs exactly with the level)." in content["sentences"][0]
+    frame.assign(lr=0.1).to_csv(tmp_path / "r.csv")
+    content = json.loads(command(tmp_path, "judge", "r.csv", *question).stdout)
+    assert "differs exactly" not in content["sentences"][0]
+
+
+def test_many_settings_are_one_clause():
+    names = [f"s{place}" for place in range(9)]
+    assert confounders.clause(names) == " (s0, s1, s2 and 6 more differ exactly with the level)"
+    assert confounders.clause([]) == ""
+
+
+def test_the_settings_of_several_sources_are_kept():
+    frame = runs({"a": 0.0, "b": 2.0}, n=4)
+    first = Scores(frame, confounders=("lr",))
+    whole = answering.joined([("x", first), ("y", Scores(frame, confounders=("lr", "wd")))])
+    assert whole.confounders == ("lr", "wd")
+
+
+@pytest.mark.parametrize("margin", [0.5, {"x": 0.5, "y": 0.5}])
+def test_one_margin_of_several_tasks_is_said(margin):
+    frame = runs({"a": 0.0, "b": 2.0}, n=10)
+    tasks = Scores(pd.concat([frame.assign(task="x"), frame.assign(task="y")]))
+    for answer in (answering.answer, sameness.same):
+        text = " ".join(answer(tasks, Question("a", margin), "runs.csv").assumptions)
+        assert ("One margin, 0.5, is that of 2 tasks: x, y." in text) == (margin == 0.5)
+        alone = answer(Scores(frame), Question("a", 0.5), "runs.csv").assumptions
+        assert "One margin" not in " ".join(alone)
