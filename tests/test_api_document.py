@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 import pytest
+from judged import runs as runs_of_levels
+from judged import summaries
 from runs import ROOT
 
 import actstudy
@@ -40,6 +42,23 @@ def test_every_function_of_the_api_is_described():
         assert getattr(actstudy, name).__doc__.count(">>>") > 1
     with pytest.raises(AttributeError, match="module 'actstudy' has no attribute 'verdict'"):
         _ = actstudy.verdict
+
+
+KINDS = {"paired": {}, "unpaired": {"paired": False}, "anytime": {"looks": "anytime"}}
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "summaries"])
+def test_the_columns_of_verdicts_are_those_of_the_document(kind):
+    text = DOCUMENT.read_text(encoding="utf-8")
+    table = text.partition("| column | what it says |\n|---|---|\n")[2].partition("\n\n")[0]
+    columns = []
+    for line in table.splitlines():
+        columns += re.findall(r"`(\w+)`", line.split("|")[1])
+    assert len(set(columns)) == len(columns) > 20
+    frame = runs_of_levels({"a": 0.0, "b": 1.0})
+    frame = summaries(frame) if kind == "summaries" else frame
+    verdicts = actstudy.verdicts(frame, baseline="a", margin=0.5, **KINDS.get(kind, {}))
+    assert set(columns) == set(verdicts)
 
 
 def test_the_stub_has_the_names_of_the_package():

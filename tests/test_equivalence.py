@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats as reference
 
+from actstudy.analysis.questions.procedure import TOO_FEW
 from actstudy.contract.errors import StudyError
 from actstudy.judging.statistics import equivalence
 from actstudy.judging.statistics.equivalence import BETTER, NOT_BETTER, NOT_WORSE, OPEN, SAME, WORSE
@@ -29,7 +30,7 @@ def test_both_ends_are_scipys_t_tests(key):
     assert p_of(result) == pytest.approx((lower, upper))
     interval = reference.ttest_1samp(x, 0).confidence_interval(0.9)
     assert (result.low, result.high) == pytest.approx((interval.low, interval.high))
-    y = noise(5, key + 10, 2.0)
+    y = noise(8, key + 10, 2.0)
     result = equivalence.of_runs(x, y, 0.7)
     lower = reference.ttest_ind(x + 0.7, y, equal_var=False, alternative="greater").pvalue
     upper = reference.ttest_ind(x - 0.7, y, equal_var=False, alternative="less").pvalue
@@ -66,15 +67,31 @@ def test_what_is_said(shift, sd, verdict):
 
 
 def test_equal_runs_are_the_same_and_constant_ones_may_not_be():
-    assert equivalence.of_pairs(np.zeros(3), 0.1).verdict == SAME
-    assert equivalence.of_pairs(np.full(3, 0.5), 0.1).verdict == BETTER
-    assert equivalence.of_runs(np.ones(3), np.ones(2), 0.1).verdict == SAME
-    assert equivalence.of_runs(np.zeros(3), np.ones(2), 0.1).verdict == WORSE
+    assert equivalence.of_pairs(np.zeros(8), 0.1).verdict == SAME
+    assert equivalence.of_pairs(np.full(8, 0.5), 0.1).verdict == BETTER
+    assert equivalence.of_runs(np.ones(9), np.ones(8), 0.1).verdict == SAME
+    assert equivalence.of_runs(np.zeros(9), np.ones(8), 0.1).verdict == WORSE
+
+
+@pytest.mark.parametrize("shift", [0.0, 9.0, -9.0])
+def test_below_the_seeds_of_a_verdict_nothing_is_said(shift):
+    x = 0.01 * noise(7) + shift
+    few = equivalence.of_pairs(x, 1.0)
+    assert few.verdict == TOO_FEW
+    assert np.isnan(p_of(few)).all()
+    assert few.more_seeds == 1
+    words = equivalence.sentence(few, "ours", "theirs")
+    assert words.startswith("ours is not judged against theirs: too few seeds (7 of 8): gain ")
+    lonely = equivalence.of_runs(0.01 * noise(30) + shift, 0.01 * noise(3), 1.0)
+    assert (lonely.verdict, lonely.more_seeds) == (TOO_FEW, 5)
+    assert "too few seeds (3 of 8)" in equivalence.sentence(lonely, "ours", "theirs")
+    assert equivalence.of_pairs(np.full(2, shift), 1.0).more_seeds == 6
+    assert equivalence.of_pairs(np.append(x, shift), 1.0).verdict in (SAME, BETTER, WORSE)
 
 
 def test_a_difference_of_the_margin_is_seldom_the_same():
     for shift in (1.0, -1.0):
-        words = [equivalence.of_pairs(noise(6, key) + shift, 1.0).verdict for key in range(1500)]
+        words = [equivalence.of_pairs(noise(8, key) + shift, 1.0).verdict for key in range(1500)]
         assert words.count(SAME) / 1500 < 0.05 + 3 * 0.0057
 
 
@@ -84,7 +101,7 @@ def test_the_seeds_that_are_promised_have_their_power():
     words = [equivalence.of_pairs(noise(8 + more, key), 0.6).verdict for key in range(500)]
     assert words.count(SAME) / 500 > 0.8
     assert equivalence.of_pairs(9 * noise(8), 0.1).more_seeds is None
-    assert equivalence.of_runs(noise(8), noise(6, 1), 0.8).more_seeds > 5
+    assert equivalence.of_runs(noise(9), noise(8, 1), 0.6).more_seeds > 5
 
 
 def frame_of(**levels):

@@ -11,7 +11,7 @@ from refusals import refusal
 
 import actstudy
 from actstudy.judging import answer as answering
-from actstudy.judging import words
+from actstudy.judging import headline, words
 from actstudy.judging.question import Question
 from actstudy.judging.scores import MAX_SEEDS, Scores, checked
 
@@ -175,7 +175,7 @@ def test_hundreds_of_levels_are_answered_in_one_sentence():
     frame = runs({f"l{place}": 0.0 for place in range(200)}, n=8)
     question = Question("l0", 5.0)
     answer = answering.answer(Scores(frame), question, "x")
-    (sentence,) = words.sentences(answer)
+    (sentence,) = headline.sentences(answer)
     assert len(sentence) < 600
     assert "more are" in sentence
 

@@ -14,8 +14,7 @@ import actstudy
 from actstudy.analysis.questions import anytime
 from actstudy.commands import cli
 from actstudy.contract.errors import StudyError
-from actstudy.judging import sameness
-from actstudy.judging import words as judging_words
+from actstudy.judging import headline, sameness
 from actstudy.judging.question import Question
 from actstudy.judging.records import report as records
 from actstudy.judging.scores import Scores
@@ -269,7 +268,7 @@ def test_the_verdicts_of_the_document_are_those_there_are():
     text = (ROOT / "docs/judge.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `verdict` \| (`.*`.*) \|$", text, re.MULTILINE)
     _, verdicts, of_sameness = [re.findall(r"`([^`]+)`", row) for row in rows]
-    assert verdicts == judging_words.ORDER
+    assert verdicts == headline.ORDER
     assert set(of_sameness) == set(equivalence.WORDS)
 
 

@@ -103,7 +103,7 @@ def _add_forms(parser: Parser) -> None:
 def judge(arguments: argparse.Namespace) -> int:
     """Print the sentence, the table and what was assumed, and write what was asked for."""
     from actstudy.judging import answer as answering
-    from actstudy.judging import words
+    from actstudy.judging import headline, words
 
     judge_files.check(arguments.figure, arguments.page)
     if arguments.rules:
@@ -118,7 +118,7 @@ def judge(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(words.as_data(answer), indent=1))
         return 0
-    print("\n".join(words.sentences(answer)))
+    print("\n".join(headline.sentences(answer)))
     for head, table in words.tables(answer):
         print(f"\n{errors.visible(head)}:\n" if head else "")
         print(table)

@@ -32,7 +32,7 @@ def write(answer: "Answer", figure: Path | None, page: Path | None) -> None:
     """Write figure and page, each by rename, once both are made; a page has a figure of its own."""
     if not figure and not page:
         return
-    from actstudy.judging import page as pages
+    from actstudy.judging import words
     from actstudy.judging.forest import forest
 
     drawn = forest(answer)
@@ -40,7 +40,7 @@ def write(answer: "Answer", figure: Path | None, page: Path | None) -> None:
     text = ""
     if page:
         picture = figure or page.with_name(f"{page.stem}_forest.png")
-        text = pages.page(answer, os.path.relpath(picture, page.parent))
+        text = words.page(answer, os.path.relpath(picture, page.parent))
     if picture:
         save(drawn, picture)
     if page:

@@ -10,10 +10,11 @@ import pandas as pd
 from actstudy.analysis.questions import collapse
 from actstudy.contract.errors import StudyError
 from actstudy.judging import question as asking
-from actstudy.judging.assumed import of_source, of_tests
+from actstudy.judging.assumed import about_looks, of_source, of_tests
 from actstudy.judging.judged import judged, task_values
 from actstudy.judging.question import PAIRED, Question
-from actstudy.judging.ranks import ranked
+from actstudy.judging.ranks import ALL_TASKS, MARGINS, ranked
+from actstudy.judging.ranks import COLUMNS as RANKS
 from actstudy.judging.scores import CELL, Scores, checked
 from actstudy.judging.statistics.summaries import ASSUMPTION
 from actstudy.judging.statistics.welch import MIN_RUNS
@@ -22,13 +23,15 @@ LOWER = re.compile(  # in the names of metrics of which less is better
     r"loss|error|perplex|ppl|nll|rmse|seconds|latency|\b(mae|mse|wer|fid)\b"
 )
 DOTS = [*CELL, "difference"]
+LEVELS = [*CELL, "n", "mean"]
 
 
 @dataclass(frozen=True)
 class Answer:
     """A question to a source, answered.
 
-    contrasts: as of `judged`; ranks: as of `ranks`; dots: DOTS, each typical run of a level minus
+    contrasts: as of `judged`; ranks: as of `ranks`, no rows if seeds were looked at several times;
+    levels: the mean of each, LEVELS; dots: DOTS, each typical run of a level minus
     that of the baseline of its seed, or minus the baseline's mean if runs are independent.
     """
 
@@ -37,6 +40,7 @@ class Answer:
     question: Question
     contrasts: pd.DataFrame
     ranks: pd.DataFrame
+    levels: pd.DataFrame
     dots: pd.DataFrame
     assumptions: list[str]
 
@@ -46,20 +50,26 @@ def answer(scores: Scores, question: Question, source: str) -> Answer:
     contrasts = judged(scores, question, source)
     method = contrasts.attrs["method"]
     own = replace(question, paired=method == PAIRED)
-    ranks = ranked(scores, own, source)
     if scores.summaries is not None:
+        ranks = ranked(scores, own, source)
         sentences = [*scores.assumptions, f"It is judged {ASSUMPTION}."]
         sentences += of_tests(question, contrasts)
-        return Answer(source, scores, own, contrasts, ranks, pd.DataFrame(columns=DOTS), sentences)
+        levels = levels_of_ranks(ranks)
+        dots = pd.DataFrame(columns=DOTS)
+        return Answer(source, scores, own, contrasts, ranks, levels, dots, sentences)
     rows = checked(scores.frame, source)
     sentences = [*scores.assumptions, *of_source(question, scores, method, rows)]
     if question.looks:
-        sentences.append(
-            "Seeds came in the order of their numbers. Ranks are of all seeds at once."
-        )
+        rows, later = last_look(rows, contrasts)
+        sentences += about_looks(question, later)
+        ranks = pd.DataFrame(columns=RANKS)
+        levels = levels_of_runs(rows, scores, own)
+    else:
+        ranks = ranked(scores, own, source)
+        levels = levels_of_ranks(ranks)
     sentences += of_tests(question, contrasts)
     dots = differences(rows, scores, own)
-    return Answer(source, scores, own, contrasts, ranks, dots, sentences)
+    return Answer(source, scores, own, contrasts, ranks, levels, dots, sentences)
 
 
 def joined(parts: Sequence[tuple[str, Scores]]) -> Scores:
@@ -72,6 +82,7 @@ def joined(parts: Sequence[tuple[str, Scores]]) -> Scores:
         return first
     frames = []
     assumptions: list[str] = []
+    confounders: list[str] = []
     for source, scores in parts:
         if scores.summaries is not None:
             raise StudyError(
@@ -87,8 +98,14 @@ def joined(parts: Sequence[tuple[str, Scores]]) -> Scores:
         frame = scores.frame
         frames.append(frame.set_axis([f"{source}:{row}" for row in frame.index]))
         assumptions += scores.assumptions
+        confounders += scores.confounders
     whole = pd.concat(frames)
-    return replace(first, frame=whole, assumptions=tuple(dict.fromkeys(assumptions)))
+    return replace(
+        first,
+        frame=whole,
+        assumptions=tuple(dict.fromkeys(assumptions)),
+        confounders=tuple(dict.fromkeys(confounders)),
+    )
 
 
 def with_direction(scores: Scores, is_stated: bool) -> Scores:
@@ -128,3 +145,36 @@ def differences(rows: pd.DataFrame, scores: Scores, question: Question) -> pd.Da
 def too_few_words(row: pd.Series) -> str:
     """Why a contrast of independent runs has no verdict."""
     return f"too few runs ({row['n_level']} and {row['n_baseline']}; it takes {MIN_RUNS} of each)"
+
+
+def last_look(rows: pd.DataFrame, contrasts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs that the last look took, and those of later seeds, task by task.
+
+    rows: of `scores.checked`, contrasts: of them, as of `judged`, with looks.
+    """
+    is_taken = pd.Series(True, rows.index)
+    for task, part in rows.groupby("task", sort=False):
+        taken = int(contrasts.loc[contrasts["task"] == task, "seeds"].max())
+        seeds = sorted(part["seed"].unique())[:taken]
+        is_taken[part.index] = part["seed"].isin(seeds)
+    return rows[is_taken], rows[~is_taken]
+
+
+def levels_of_ranks(ranks: pd.DataFrame) -> pd.DataFrame:
+    """The levels of a table of ranks, LEVELS, without the rows over tasks."""
+    is_over_tasks = (ranks["task"] == ALL_TASKS) & (ranks["unit"] == MARGINS)
+    return ranks.loc[~is_over_tasks, LEVELS]
+
+
+def levels_of_runs(rows: pd.DataFrame, scores: Scores, question: Question) -> pd.DataFrame:
+    """The typical runs of each level and their mean, LEVELS, the best mean of a group first."""
+    parts = []
+    for (task, group), part in rows.groupby(["task", "group"], sort=False):
+        settings = asking.task_plan(question, scores, str(task))
+        typical = collapse.gains(task_values(part), settings).typical
+        head = {"task": task, "group": group, "level": [str(level) for _, level in typical]}
+        gains = typical.mean().to_numpy()
+        own = pd.DataFrame({**head, "n": typical.count().to_numpy(), "mean": gains})
+        own = own.sort_values("mean", ascending=False, kind="stable")
+        parts.append(own.assign(mean=settings.sign * own["mean"]))
+    return pd.concat(parts, ignore_index=True)[LEVELS]

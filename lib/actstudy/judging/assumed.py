@@ -1,5 +1,7 @@
 """What an answer takes for granted, in sentences: how runs are taken and tested, what is odd."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from actstudy.contract import errors
@@ -7,6 +9,7 @@ from actstudy.contract.plan import ANYTIME
 from actstudy.judging import question as asking
 from actstudy.judging.question import PAIRED, SUMMARIES, UNPAIRED, Question
 from actstudy.judging.scores import CELL, Scores
+from actstudy.study.looks import LOOKS
 
 TESTS = {  # method -> the tests of a difference
     PAIRED: "the step-down max |t| test under changes of sign",
@@ -15,6 +18,10 @@ TESTS = {  # method -> the tests of a difference
 }
 WITHOUT_CHANCE = "in no difference, as chance level is not stated (--chance)"
 EQUIVALENCE = "of equivalence from two one-sided t tests"
+NO_RANKS = (
+    "No ranks, and no levels that may be the best: their tests hold for one look at all seeds, "
+    "not for several."
+)
 BETS = "bets on the differences with Holm's method, of equivalence likewise"
 
 
@@ -31,9 +38,40 @@ def of_tests(question: Question, contrasts: pd.DataFrame) -> list[str]:
     if question.family == "study":
         limit += ", divided by the number of tasks"
     return [
+        *one_margin(question, contrasts),
         f"p of a difference comes from {tests}. It is adjusted for {family(question, contrasts)}; "
         f"a verdict takes p of at most {limit}.",
         "An interval is of one comparison alone: it may leave out 0 although p decides nothing.",
+    ]
+
+
+def about_looks(question: Question, later: pd.DataFrame) -> list[str]:
+    """What several looks mean for the answer, in sentences; later: runs after the last look."""
+    sentences = ["Seeds came in the order of their numbers."]
+    if question.looks != ANYTIME:
+        for task, part in later.groupby("task", sort=False):
+            of_task = f" of {errors.visible(task)}" if task else ""
+            first = part["seed"].min()
+            last = part["seed"].max()
+            seeds = f"Seed {first}{of_task} takes" if first == last else ""
+            seeds = seeds or f"Seeds {first} to {last}{of_task} take"
+            looks = ", ".join(map(str, LOOKS))
+            sentences.append(
+                f"{seeds} no part in verdicts, intervals and means: looks are at {looks} seeds."
+            )
+    return [*sentences, NO_RANKS]
+
+
+def one_margin(question: Question, rows: pd.DataFrame) -> list[str]:
+    """A sentence if one number is the margin of several tasks; rows: with a column of tasks."""
+    tasks = [errors.visible(task) for task in rows["task"].unique()]
+    if len(tasks) < 2 or isinstance(question.margin, Mapping):
+        return []
+    more = f" and {len(tasks) - errors.MAX_NAMES} more" if len(tasks) > errors.MAX_NAMES else ""
+    names = ", ".join(tasks[: errors.MAX_NAMES]) + more
+    return [
+        f"One margin, {float(question.margin):g}, is that of {len(tasks)} tasks: {names}. Is a "
+        "difference of this size the smallest that matters in each (--margin TASK=VALUE ...)?"
     ]
 
 

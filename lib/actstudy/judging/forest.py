@@ -12,8 +12,8 @@ from actstudy.analysis.markdown import cell_name
 from actstudy.analysis.questions.procedure import TOO_FEW
 from actstudy.judging import question as asking
 from actstudy.judging.answer import Answer, too_few_words
+from actstudy.judging.headline import scale_of
 from actstudy.judging.question import PAIRED
-from actstudy.judging.words import scale_of
 
 PLAIN = "value"  # a metric that figures draw in its own unit, whatever that is
 MAX_ROWS = 60  # of one figure; of more contrasts those of the largest difference

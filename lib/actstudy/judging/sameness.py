@@ -10,6 +10,7 @@ from actstudy.contract.errors import StudyError, visible
 from actstudy.judging import assumed, words
 from actstudy.judging import question as asking
 from actstudy.judging.question import PAIRED, UNPAIRED, Question
+from actstudy.judging.reading import confounders
 from actstudy.judging.scores import Scores, checked
 from actstudy.judging.statistics import equivalence
 
@@ -74,6 +75,7 @@ def assumptions(scores: Scores, question: Question, method: str, rows: pd.DataFr
         *assumed.unequal(rows),
         *assumed.diverged(without_chance, "left out, as they have no value"),
         *(assumed.without_partner(rows, question.baseline) if method == PAIRED else []),
+        *assumed.one_margin(question, rows),
         "Noise is taken as nearly normal.",
         "The levels of a task share 5% at each end of the margin. A gain is positive if the level "
         "is better; its interval lies inside of the margin exactly if it is shown to be the same.",
@@ -86,6 +88,7 @@ def sentences(answer: Sameness) -> list[str]:
     for row in answer.table.itertuples():
         place = ", ".join(filter(None, [row.task, row.group]))
         text = equivalence.sentence(row, row.level, row.baseline, answer.scores.unit)
+        text = f"{text.removesuffix('.')}{confounders.clause(answer.scores.confounders)}."
         lines.append(visible(f"{place}: {text}" if place else text))
     return lines
 

@@ -32,7 +32,7 @@ class Scores:
     metric, unit: of the values. assumptions: what the reader took for granted, each a sentence for
     the user. summaries: instead of values a row per level with mean, sd, n, and if there are
     several a task; frame is then empty. paired: whether runs of one seed belong together, None if
-    the seeds shall say.
+    the seeds shall say. confounders: settings that differ exactly as the level does.
     """
 
     frame: pd.DataFrame
@@ -42,6 +42,7 @@ class Scores:
     assumptions: tuple[str, ...] = ()
     summaries: pd.DataFrame | None = None
     paired: bool | None = None
+    confounders: tuple[str, ...] = ()
 
 
 def checked(frame: pd.DataFrame, where: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""An answer in words: the sentence, the table, and the same for a program."""
+"""An answer as tables, as a page of Markdown, and for a program."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -7,120 +7,38 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actstudy.analysis.markdown import listed, markdown
+from actstudy.analysis.markdown import markdown, prose
 from actstudy.analysis.questions import contrasts
-from actstudy.analysis.questions.procedure import TOO_FEW, UNDECIDED
+from actstudy.analysis.questions.procedure import TOO_FEW
 from actstudy.analysis.scale import Scale
-from actstudy.contract.errors import visible
 from actstudy.judging.answer import Answer, too_few_words
+from actstudy.judging.headline import scale_of, sentences
 from actstudy.judging.question import PAIRED
-from actstudy.judging.ranks import ALL_TASKS
+from actstudy.judging.ranks import ALL_TASKS, MARGINS
 from actstudy.judging.scores import Scores
 
-ORDER = ["better", "worse", "equivalent", "equivalent (below the margin)", UNDECIDED, TOO_FEW]
-MAX_NAMED = 6  # levels that a sentence names
 SMALLEST_P = 0.0001  # that is printed
-
-
-def sentences(answer: Answer) -> list[str]:
-    """What was found, a sentence or two per group of levels, and one over all of them."""
-    lines = []
-    for (task, group), rows in answer.contrasts.groupby(["task", "group"], sort=False):
-        primary = rows[rows["family"] == "primary"]
-        own = answer.ranks[(answer.ranks["task"] == task) & (answer.ranks["group"] == group)]
-        head = ", ".join(filter(None, [visible(task), visible(group)]))
-        text = verdict_sentence(primary, answer)
-        if not answer.question.looks:  # the set of the best is of one look at all seeds
-            text += f" {best_sentence(own, primary)}"
-        lines.append(f"{head}: {text}" if head else text)
-    every = answer.ranks[answer.ranks["task"] == ALL_TASKS]
-    if len(every) and not answer.question.looks:
-        lines.append(f"Over all tasks, by the mean gain in margins: {best_sentence(every)}")
-    return lines
-
-
-def verdict_sentence(rows: pd.DataFrame, answer: Answer) -> str:
-    """`silu is better than relu (+0.02, +0.01 to +0.03); tanh is undecided (12 more seeds).`"""
-    size = scale_of(answer, str(rows["task"].iloc[0]))
-    baseline = visible(answer.question.baseline)
-    parts = []
-    for verdict in sorted(rows["verdict"].unique(), key=ORDER.index):
-        own = rows[rows["verdict"] == verdict]
-        names = [level_words(row, size) for row in own.head(MAX_NAMED).to_dict("records")]
-        if len(own) > MAX_NAMED:
-            names.append(f"{len(own) - MAX_NAMED} more")
-        are = "is" if len(own) == 1 else "are"
-        parts.append(f"{listed(names)} {are} {verdict_words(str(verdict), baseline)}")
-    return f"{'; '.join(parts)}."
-
-
-def verdict_words(verdict: str, baseline: str) -> str:
-    """A verdict with what it is about: `better than relu`."""
-    if verdict in ("better", "worse"):
-        return f"{verdict} than {baseline}"
-    if verdict.startswith("equivalent"):
-        return f"equivalent to {baseline}{verdict.removeprefix('equivalent')}"
-    if verdict == TOO_FEW:
-        return "without a verdict"
-    return f"undecided against {baseline}"
-
-
-def level_words(row: Mapping[str, Any], size: Scale) -> str:
-    """A level with its difference, or with what would decide it."""
-    name = visible(row["level"])
-    if row["verdict"] not in (TOO_FEW, UNDECIDED):
-        ends = size.interval(row["low"], row["high"])
-        condition = f", {row['condition']}" if row["condition"] else ""
-        return f"{name} ({size.signed(row['mean'])}; {ends}{condition})"
-    more = contrasts.more_seeds(row)[0]
-    return f"{name} ({more} more {'seeds' if row['method'] == PAIRED else 'runs of both'})"
-
-
-def best_sentence(rows: pd.DataFrame, contrasts_of: pd.DataFrame | None = None) -> str:
-    """Who is the best; a set is never given one name, nor a level whose verdict is open.
-
-    contrasts_of: the verdicts that the name must agree with, if there are any.
-    """
-    names = [visible(name) for name in rows.loc[rows["in_set"], "level"]]
-    if len(names) == 1:
-        level = rows.loc[rows["in_set"], "level"].iloc[0]
-        if contrasts_of is None or is_decided(level, contrasts_of):
-            return f"The best is {names[0]}."
-        return "The best cannot be named."
-    if len(names) == len(rows):
-        return f"None of the {len(names)} levels is shown to be below the best by the margin."
-    more = "" if len(names) <= MAX_NAMED else f" and {len(names) - MAX_NAMED} more"
-    among = listed(names[:MAX_NAMED]) if not more else ", ".join(names[:MAX_NAMED]) + more
-    return f"The best cannot be named: it is one of {among}."
-
-
-def is_decided(level: str, rows: pd.DataFrame) -> bool:
-    """Whether the verdicts of a group say too that a level is best: better, or all others worse."""
-    own = rows.loc[rows["level"] == level, "verdict"]
-    return bool((own == "better").all() if len(own) else (rows["verdict"] == "worse").all())
-
-
-def scale_of(answer: Answer, task: str) -> Scale:
-    """Decimals with which a tenth of the margin can be seen."""
-    margin = answer.question.margin_of(task)
-    return Scale(1, max(0, 1 - math.floor(math.log10(margin))), answer.scores.unit)
 
 
 def tables(answer: Answer) -> list[tuple[str, str]]:
     """A heading and a Markdown table per group of levels, and over all tasks."""
     parts = []
-    for (task, group), own in answer.ranks.groupby(["task", "group"], sort=False):
+    ranks = dict(list(answer.ranks.groupby(["task", "group"], sort=False)))
+    for (task, group), own in answer.levels.groupby(["task", "group"], sort=False):
         head = ", ".join(filter(None, [str(task), str(group)]))
-        if task == ALL_TASKS and own["unit"].iloc[0] == "margins":
-            rows = [rank_columns(row) for row in own.to_dict("records")]
-        else:
-            rows = level_rows(answer, str(task), str(group), own)
+        rows = level_rows(answer, str(task), str(group), own, ranks.get((task, group)))
         parts.append((head, markdown(rows)))
+    over_tasks = ranks.get((ALL_TASKS, ""))
+    if over_tasks is not None and over_tasks["unit"].iloc[0] == MARGINS:
+        rows = [rank_columns(row) for row in over_tasks.to_dict("records")]
+        parts.append((ALL_TASKS, markdown(rows)))
     return parts
 
 
-def level_rows(answer: Answer, task: str, group: str, ranks: pd.DataFrame) -> list[dict[str, str]]:
-    """A row per level of a group, the best mean first."""
+def level_rows(
+    answer: Answer, task: str, group: str, levels: pd.DataFrame, ranks: pd.DataFrame | None
+) -> list[dict[str, str]]:
+    """A row per level of a group, the best mean first; ranks: of the same levels, if any."""
     size = scale_of(answer, task)
     table = answer.contrasts
     own = table[(table["task"] == task) & (table["group"] == group)]
@@ -129,7 +47,10 @@ def level_rows(answer: Answer, task: str, group: str, ranks: pd.DataFrame) -> li
     every = runs_of(answer.scores, task, group)
     unit = f", {answer.scores.unit}" if answer.scores.unit else ""
     rows = []
-    for row in ranks.to_dict("records"):
+    rank_of = {}
+    for row in [] if ranks is None else ranks.to_dict("records"):
+        rank_of[row["level"]] = rank_columns(row)
+    for row in levels.to_dict("records"):
         name = row["level"]
         runs = runs_words(row["n"], every.get(name))
         words = {"level": name, "runs": runs, f"mean{unit}": size.number(row["mean"])}
@@ -142,7 +63,7 @@ def level_rows(answer: Answer, task: str, group: str, ranks: pd.DataFrame) -> li
             words["verdict"] = described(contrast)
         else:
             words["verdict"] = "baseline"
-        rows.append(words | rank_columns(row))
+        rows.append(words | rank_of.get(name, {}))
     fullest = max(rows, key=len)
     empty = dict.fromkeys(fullest, "")
     return [empty | row for row in rows]
@@ -205,6 +126,29 @@ def diverged(contrast: pd.Series) -> Iterator[str]:
         if contrast[f"trains{suffix}"] is None and pd.notna(n) and n:
             runs = f"{n:.0f} of {contrast[f'n_runs{suffix}']:.0f} runs{whose}"
             yield f"{runs} diverged and are in no difference"
+
+
+def page(answer: Answer, picture: str = "") -> str:
+    """The page: sentence, table, figure, what was assumed; picture: the figure's file, if any."""
+    lines = [f"# {prose(answer.source)}", ""]
+    for sentence in sentences(answer):
+        lines += [prose(sentence), ""]
+    for head, table in tables(answer):
+        lines += [f"## {prose(head)}", ""] if head else []
+        lines += [table, ""]
+    if picture:
+        lines += [f"![Differences from the baseline, with intervals and verdicts]({picture})", ""]
+    lines += ["## What was assumed", ""]
+    lines += [f"- {prose(sentence)}" for sentence in answer.assumptions]
+    family = "of all tasks together" if answer.question.family == "study" else "of each task"
+    lines.append(f"- At most 5% of false verdicts in the family {family} (docs/statistics.md).")
+    if not answer.question.looks:
+        lines.append(
+            "- Levels that may be the best: the truly best one is among them with 95%. All rank "
+            "intervals of a table hold at once with 95%."
+        )
+    lines.append("")
+    return "\n".join(lines)
 
 
 def as_data(answer: Answer) -> dict[str, Any]:

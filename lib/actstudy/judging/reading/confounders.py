@@ -1,10 +1,11 @@
 """Settings that differ exactly as the levels do: any of them may be what makes the difference."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from actstudy.analysis.markdown import listed
 from actstudy.contract.errors import visible
 
 PLACE = ["task", "group"]  # within these levels are compared
@@ -47,8 +48,19 @@ def sentences(words: Mapping[str, str]) -> list[str]:
         return []
     named = [visible(f"{name} ({levels})") for name, levels in words.items()]
     more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
-    listed = ", ".join(named[:MAX_NAMED]) + more
-    return [f"What differs exactly as the levels do may be what makes the difference: {listed}."]
+    text = ", ".join(named[:MAX_NAMED]) + more
+    return [f"What differs exactly as the levels do may be what makes the difference: {text}."]
+
+
+def clause(names: Sequence[str]) -> str:
+    """` (lr differs exactly with the level)`, for a sentence that compares levels; else empty."""
+    if not names:
+        return ""
+    shown = [visible(name) for name in names[:MAX_NAMED]]
+    if len(names) > MAX_NAMED:
+        shown.append(f"{len(names) - MAX_NAMED} more")
+    verb = "differs" if len(names) == 1 else "differ"
+    return f" ({listed(shown)} {verb} exactly with the level)"
 
 
 def spelled(value: object) -> str:

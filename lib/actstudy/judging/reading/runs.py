@@ -53,7 +53,7 @@ def scores(runs: Sequence[Run], options: Options, where: str, step: str = "step"
     judged = [run if metric in run.metrics else run.without(metric) for run in runs]
     if options.missing == NOT_MADE:
         judged = [run for run in runs if metric in run.metrics]
-    labels, assumed = labels_of(judged, options, where)
+    labels, assumed, alike = labels_of(judged, options, where)
     picked, words = picked_values(judged, metric, options, where, step)
     frame = pd.concat([labels, picked], axis=1)
     frame.index = pd.Index([run.called for run in judged])
@@ -63,7 +63,7 @@ def scores(runs: Sequence[Run], options: Options, where: str, step: str = "step"
         frame["seed"] = [f"{where}:{name}" for name in frame.index]
         assumed.append("No setting is a seed: unpaired, each run counts by itself.")
     sentences = tuple(filter(None, [*assumed, *lost, *words]))
-    return Scores(frame, metric, "", options.higher_is_better, sentences, None, paired)
+    return Scores(frame, metric, "", options.higher_is_better, sentences, None, paired, alike)
 
 
 def names_in(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -86,14 +86,16 @@ def listing(available: Sequence[str]) -> str:
     return visible(choices("", available))
 
 
-def labels_of(runs: Sequence[Run], options: Options, where: str) -> tuple[pd.DataFrame, list[str]]:
-    """Columns level and, if they are known, seed, task and group, a row per run; the assumptions.
+def labels_of(
+    runs: Sequence[Run], options: Options, where: str
+) -> tuple[pd.DataFrame, list[str], tuple[str, ...]]:
+    """Columns level and, if known, seed, task and group, a row per run; assumptions; confounders.
 
     They are settings of the runs; without any, or with a pattern, parts of their names.
     """
     available = names_in([run.settings for run in runs])
     if options.run_name is not None or not available:
-        return names.labels([run.name for run in runs], options, where)
+        return *names.labels([run.name for run in runs], options, where), ()
     roles: dict[str, str] = {}
     for role in ("seed", "task", "group", "level"):
         column = column_of(role, options, available, where, [*roles.values()])
@@ -106,8 +108,8 @@ def labels_of(runs: Sequence[Run], options: Options, where: str) -> tuple[pd.Dat
     labels = pd.DataFrame(
         {role: column_of_settings(runs, role, name, where) for role, name in roles.items()}
     )
-    assumed += confounded(runs, available, roles, labels)
-    return labels, assumed
+    alike, sentences = confounded(runs, available, roles, labels)
+    return labels, assumed + sentences, alike
 
 
 def varies(runs: Sequence[Run], name: str) -> bool:
@@ -132,8 +134,8 @@ def confounded(
     available: Sequence[str],
     roles: Mapping[str, str],
     labels: pd.DataFrame,
-) -> list[str]:
-    """Sentences on settings that differ between runs besides those that have a role."""
+) -> tuple[tuple[str, ...], list[str]]:
+    """Settings that differ exactly as the level; sentences on all without a role that differ."""
     free = [name for name in available if name not in roles.values()]
     others = []
     for name in free:
@@ -148,7 +150,7 @@ def confounded(
     rest = [name for name in others if name not in coinciding]
     if rest:
         sentences.append(f"Settings that differ between runs as well: {listed(rest)}.")
-    return sentences
+    return tuple(coinciding), sentences
 
 
 def column_of_settings(runs: Sequence[Run], role: str, name: str, where: str) -> list[str]:

@@ -3,6 +3,8 @@
 An implementation is the same as its reference if it is neither worse by the margin nor better by
 it: one that beats its reference by much has often seen test data, or trains something else. Each
 end is a one-sided t test (Schuirmann 1987), of pairs or by Welch; both assume nearly normal noise.
+Below MIN_SEEDS pairs, or runs of a side, nothing is said, as in verdicts: there the sd of noise
+with long tails is too often too small.
 """
 
 import math
@@ -13,7 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from actstudy.analysis.questions.power import MAX_MORE_SEEDS, POWER, upper_sd
+from actstudy.analysis.questions.power import MAX_MORE_SEEDS, MIN_SEEDS, POWER, upper_sd
+from actstudy.analysis.questions.procedure import TOO_FEW
 from actstudy.contract.errors import StudyError, choices
 
 LEVEL = 0.05  # of each end; both together err with no more, as one of them must
@@ -33,6 +36,7 @@ WORDS = {  # verdict -> its sentence
     "may be worse by it",
     OPEN: "{level} is not shown to be the same as {baseline}: it may be worse or better by the "
     "margin of {margin}",
+    TOO_FEW: "{level} is not judged against {baseline}: too few seeds ({n} of {needed})",
 }
 
 
@@ -44,7 +48,7 @@ class Equivalence:
     lies inside the margin if and only if both ends are excluded. p_not_worse: of "worse by the
     margin or more"; p_not_better: of "better by it or more". more_seeds: for each side, with which
     a level that is exactly as good is shown to be the same with 80%; None if it is decided, or
-    above MAX_MORE_SEEDS.
+    above MAX_MORE_SEEDS. Below MIN_SEEDS on a side the verdict is TOO_FEW and both p are missing.
     """
 
     verdict: str
@@ -127,8 +131,12 @@ def _tested(
     p_not_worse = _tail(mean + margin, width, freedom)
     p_not_better = _tail(margin - mean, width, freedom)
     verdict = _word(mean - half, mean + half, margin, (p_not_worse, p_not_better), level)
-    is_open = verdict in (OPEN, NOT_WORSE, NOT_BETTER)
-    more = _more_seeds(sizes[0], margin, level, error) if is_open else None
+    if min(sizes) < MIN_SEEDS:
+        verdict = TOO_FEW
+        p_not_worse = math.nan
+        p_not_better = math.nan
+    is_open = verdict in (OPEN, NOT_WORSE, NOT_BETTER, TOO_FEW)
+    more = _more_seeds(sizes, margin, level, error) if is_open else None
     ends = (mean - half, mean + half, 1 - 2 * level)
     return Equivalence(verdict, *sizes, mean, *ends, margin, p_not_worse, p_not_better, more)
 
@@ -154,15 +162,20 @@ def _word(low: float, high: float, margin: float, p: tuple[float, float], level:
 
 
 def _more_seeds(
-    n: int, margin: float, level: float, error: Callable[[int], tuple[float, float]]
+    sizes: tuple[int, int],
+    margin: float,
+    level: float,
+    error: Callable[[int], tuple[float, float]],
 ) -> int | None:
     """Seeds to add to each side until a level without any difference is `the same` with POWER.
 
     By the t distribution around 0, with the standard error's 80% upper limit.
     """
-    factor = upper_sd(1.0, n)
-    for more in range(1, MAX_MORE_SEEDS + 1):
-        width, freedom = error(n + more)
+    factor = upper_sd(1.0, sizes[0])
+    for more in range(max(1, MIN_SEEDS - min(sizes)), MAX_MORE_SEEDS + 1):
+        width, freedom = error(sizes[0] + more)
+        if width == 0:
+            return more
         room = margin / (factor * width) - float(special.stdtrit(freedom, 1 - level))
         if 2 * float(special.stdtr(freedom, room)) - 1 >= POWER:
             return more
@@ -222,7 +235,9 @@ def _compared(
 def sentence(row: Equivalence, level: str, baseline: str, unit: str = "") -> str:
     """The result in words, with the margin, which was stated first."""
     of = f" {unit}" if unit else ""
-    words = WORDS[row.verdict].format(level=level, baseline=baseline, margin=f"{row.margin:g}{of}")
+    margin = f"{row.margin:g}{of}"
+    needed = {"n": min(row.n, row.n_reference), "needed": MIN_SEEDS}
+    words = WORDS[row.verdict].format(level=level, baseline=baseline, margin=margin, **needed)
     interval = f"{100 * row.interval_level:.3g}% interval"
     words += f": gain {row.mean:+.4g}{of} ({interval} {row.low:+.4g} to {row.high:+.4g}"
     words += f", n = {row.n})" if row.n == row.n_reference else f", n = {row.n}, {row.n_reference})"
