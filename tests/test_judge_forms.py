@@ -56,6 +56,21 @@ def test_anytime_verdicts_are_those_of_e_processes_on_the_seeds_in_their_order(f
     assert by_level.loc["b", "decided_at"] < 25
 
 
+def test_a_decision_is_counted_in_seeds_and_n_in_pairs(folder, frame):
+    lost = (frame["level"] == "b") & (frame["seed"] == 2)
+    frame[~lost].to_csv(folder / "lost.csv", index=False)
+    done = command(folder, "judge", "lost.csv", *QUESTION, "--anytime", "--json")
+    row = json.loads(done.stdout)["contrasts"][0]
+    wide = frame[~lost].pivot(index="seed", columns="level", values="value")
+    n = row["decided_at"]
+    assert 3 < n < row["seeds"] == row["n"] + 1 == 25
+    for rows, is_decided in ((n - 1, False), (n, True)):
+        x = wide[["b", "c"]].sub(wide["a"], axis=0).to_numpy()[:rows]
+        assert (anytime.judge(x, 0.5)[0].verdict == "better") == is_decided
+    printed = command(folder, "judge", "lost.csv", *QUESTION, "--anytime").stdout
+    assert f"better, decided after {n} seeds" in printed
+
+
 def test_anytime_takes_pairs_and_a_known_word(frame):
     with pytest.raises(StudyError, match="anytime: got runs that are unpaired; allowed"):
         actstudy.verdicts(unseeded(frame), baseline="a", margin=0.5, looks="anytime")

@@ -244,7 +244,12 @@ def test_a_run_without_a_value_is_refused_or_what_the_user_says(csv, tmp_path, n
 
 def test_nan_was_made_although_empty_values_were_not(csv):
     path = csv("level,seed,value\na,0,1\na,1,nan\nb,0,2\nb,1,\n")
-    refusal(lambda: readers.read(path, Options(diverged="none")), "row 3: value: got nan; 1 of 4")
+    fault = refusal(
+        lambda: readers.read(path, Options(diverged="none")),
+        "row 3: value: got nan; 1 of 4",
+        "is no empty value, so --diverged none says nothing of it; to fix: --diverged nan if",
+    )
+    assert fault.count("--diverged none") == 1
 
 
 STEPS = "level,seed,step,value,val\n{}b,0,1,3,.3\nb,0,2,,.4\nb,0,3,4,.2\n"

@@ -225,7 +225,7 @@ def _bare_words(row: Mapping[str, Any]) -> str:
         return verdict
     words = f"{verdict} {row['condition']}".strip()
     if pd.notna(row["decided_at"]) and row["decided_at"] < row["seeds"]:
-        words += f", decided at n = {row['decided_at']:.0f}"
+        words += f", decided after {row['decided_at']:.0f} seeds"
     if row["contradiction"]:
         words += f", but {row['contradiction']}"
     return words

@@ -37,7 +37,8 @@ class Verdict:
     """The result of one contrast; p and p_equivalent are adjusted for the family.
 
     Each is compared with `spend`. mean, sd, low, high (in units of x) are of all n pairs of the
-    last look taken, even if an earlier one decided; `decided_at` is that one's number of seeds.
+    last look taken, even if an earlier one decided; `decided_at` is that one's number of
+    seeds, of which fewer may have a pair, as of `seeds`.
     """
 
     verdict: str  # a word of `decision`, or TOO_FEW
