@@ -15,7 +15,10 @@ TESTS = {  # method -> the tests of a difference
 }
 WITHOUT_CHANCE = "in no difference, as chance level is not stated (--chance)"
 EQUIVALENCE = "of equivalence from two one-sided t tests"
-BETS = "bets on the differences with Holm's method, of equivalence likewise"
+BETS = (
+    "bets on the differences that take their noise as nearly normal, with Holm's method, of "
+    "equivalence likewise"
+)
 
 
 def of_tests(question: Question, contrasts: pd.DataFrame) -> list[str]:

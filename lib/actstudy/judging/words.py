@@ -72,6 +72,8 @@ def level_words(row: Mapping[str, Any], size: Scale) -> str:
         ends = size.interval(row["low"], row["high"])
         condition = f", {row['condition']}" if row["condition"] else ""
         return f"{name} ({size.signed(row['mean'])}; {ends}{condition})"
+    if row["method"] == PAIRED and row["shared_seeds"] == 0:
+        return f"{name} (no seed is shared)"
     more = contrasts.more_seeds(row)[0]
     return f"{name} ({more} more {'seeds' if row['method'] == PAIRED else 'runs of both'})"
 
@@ -194,6 +196,8 @@ def described(contrast: pd.Series) -> str:
     """A verdict with its condition, what speaks against it, and what would decide it."""
     if contrast["verdict"] == TOO_FEW and contrast["method"] != PAIRED:
         return too_few_words(contrast)
+    if contrast["verdict"] == TOO_FEW and contrast["shared_seeds"] == 0:
+        return f"no verdict: no seed is shared with {contrast['baseline']}"
     words = contrasts.describe_verdict(contrast.to_dict())
     return "; ".join([words, *diverged(contrast)])
 

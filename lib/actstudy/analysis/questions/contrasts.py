@@ -202,7 +202,9 @@ def describe_verdict(row: Mapping[str, Any]) -> str:
     if row["verdict"] != procedure.UNDECIDED:
         return words
     for_margin, as_seen = more_seeds(row)
-    return f"{words}; seeds to add: {for_margin} (margin), {as_seen} (difference seen)"
+    is_paired = row.get("method", procedure.PAIRED) == procedure.PAIRED
+    added = "seeds to add" if is_paired else "runs to add on both sides"
+    return f"{words}; {added}: {for_margin} (margin), {as_seen} (difference seen)"
 
 
 def verdict_words(row: Mapping[str, Any]) -> str:
@@ -244,7 +246,5 @@ def most_needed(rows: pd.DataFrame) -> int:
 
 def more_seeds(row: Mapping[str, Any]) -> list[str]:
     """How many more seeds see a difference of the margin, and one of the observed size."""
-    texts = []
-    for seeds in (row["more_seeds"], row["more_seeds_as_seen"]):
-        texts.append(f"over {MAX_MORE_SEEDS}" if pd.isna(seeds) else f"{seeds:.0f}")
-    return texts
+    both = (row["more_seeds"], row["more_seeds_as_seen"])
+    return [f"over {MAX_MORE_SEEDS}" if pd.isna(n) else f"{n:.0f}" for n in both]

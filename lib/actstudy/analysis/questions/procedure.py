@@ -29,6 +29,7 @@ TOO_FEW = "too few seeds"
 UNDECIDED = "undecided"
 ALPHA = 0.05  # the family-wise error
 MAX_EXACT_SEEDS = 12  # up to which all sign flips are taken
+PAIRED = "paired by seed"  # a method, which a row of `contrasts` has only from `judge`
 RANDOM_FLIPS = 10_000  # beyond, the identity among them
 
 
