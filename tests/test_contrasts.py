@@ -371,7 +371,7 @@ PLAIN = {"condition": "", "contradiction": ""}
 
 def test_a_decision_says_when_it_came_and_what_it_takes_for_granted():
     row = {**DECIDED, **PLAIN}
-    assert contrasts.describe_verdict(row) == "better, decided at n = 8"
+    assert contrasts.describe_verdict(row) == "better, decided after 8 seeds"
     assert contrasts.describe_verdict(row | {"decided_at": 20}) == "better"
     row |= {"decided_at": 20, "condition": "when it trains", "contradiction": "it rains"}
     assert contrasts.describe_verdict(row) == "better when it trains, but it rains"

@@ -77,6 +77,68 @@ def test_the_answer_in_lines(place):
     assert "Nothing is known of the candidate's settings" in waiting.stdout
 
 
+def test_the_budget_is_stated_as_a_share_of_itself(place):
+    first = answer(place, *CALL, status=0)
+    assert first["evidence_needed"] == 420
+    assert first["spent"] == first["level"] == 0.05 * 20 / (20 * 21)
+    assert "of 420; 4.8% of the error budget of 5% is spent" in command(place, *CALL).stdout
+
+
+@pytest.mark.parametrize("runs", [True, False])
+@pytest.mark.parametrize("before", [0, 1])
+def test_what_is_null_of_a_failed_attempt(place, runs, before):
+    if before:
+        answer(place, *CALL, status=0)
+        write(place / "new.csv", noise(9, 5), {**SETTINGS, "lr": "0.7"})
+    words = ["--candidate", "new.csv"] if runs else ["--name", "wider"]
+    failed = answer(place, "gate", "ledger.jsonl", "--failed", "killed", *words, status=1)
+    answers = [failed]
+    if runs:
+        answers.append(answer(place, *CALL, status=1))
+        assert answers[1]["remembered"]
+    text = re.search(r"Such an attempt is not judged.*?\n\n", DOCUMENT, re.DOTALL)[0]
+    documented = re.findall(r"`(\w+)`", text.split("spent;")[1])
+    for each in answers:
+        assert (each["level"], each["spent"]) == (0, 0.05 * before / (20 + before))
+        assert sorted(name for name in each if each[name] is None) == sorted(documented)
+    done = command(place, "gate", "ledger.jsonl", "--failed", "killed", *words)
+    assert f"{100 * before / (20 + before):.1f}% of the error budget of 5% is spent" in done.stdout
+
+
+def several(path, column, change):
+    """A CSV file with the runs of two levels; change: of the second."""
+    rows = [f"seed,value,{column}"]
+    for level, gain in (("adamw", 0), ("lion", change)):
+        rows += [f"{seed},{value + gain},{level}" for seed, value in enumerate(noise(20, 1 + gain))]
+    path.write_text("\n".join(rows))
+
+
+@pytest.mark.parametrize("column", ["level", "optimizer", "config.model"])
+def test_a_level_is_of_the_column_that_judge_takes(tmp_path, column):
+    several(tmp_path / "runs.csv", column, 2)
+    sides = ("--candidate", "runs.csv@lion", "--baseline", "runs.csv@adamw")
+    assert answer(tmp_path, "gate", "l", *sides, status=0)["gain"]["mean"] > 1
+    done = command(tmp_path, "gate", "l", "--candidate", "runs.csv@lino", *sides[2:])
+    assert f"runs.csv@lino: {column}: got 'lino'; did you mean 'lion'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("what", "no column `level`; columns: seed, value, what"),
+        ("model,optimizer", "level: got several columns, model, optimizer; allowed: one `level`"),
+    ],
+)
+def test_a_level_of_no_column_is_refused_with_the_columns(tmp_path, column, message):
+    (tmp_path / "runs.csv").write_text(
+        f"seed,value,{column}\n0,1{',lion' * len(column.split(','))}"
+    )
+    sides = ("--candidate", "runs.csv@lion", "--baseline", "runs.csv@adamw")
+    done = command(tmp_path, "gate", "l", *sides)
+    assert done.returncode == 3
+    assert done.stderr == f"actstudy: runs.csv@lion: {message}\n"
+
+
 BAD = {
     "no ledger": (["gate"], "the following arguments are required: ledger"),
     "no candidate": (["gate", "l", "--baseline", "old.csv"], "--candidate: got nothing"),
@@ -91,7 +153,7 @@ BAD = {
     "no folder": (["gate", "no/l", *CALL[2:]], "got no folder"),
     "a head": ([*CALL, "--head", "abc"], "head: got 'abc'"),
     "no diff": ([*CALL, "--diff", "no.diff"], "no.diff: no such file"),
-    "a level": ([*CALL[:3], "new.csv@gelu", *CALL[4:]], "new.csv@gelu: level: got 'gelu'"),
+    "a level": ([*CALL[:3], "new.csv@gelu", *CALL[4:]], "new.csv@gelu: model: got 'gelu'"),
 }
 
 

@@ -20,6 +20,7 @@ from actstudy.judging.records import report as records
 from actstudy.judging.scores import Scores
 from actstudy.judging.statistics import equivalence
 
+DOCUMENT = (ROOT / "docs/judge.md").read_text()
 QUESTION = ["--baseline", "a", "--margin", "0.5"]
 
 
@@ -55,8 +56,23 @@ def test_anytime_verdicts_are_those_of_e_processes_on_the_seeds_in_their_order(f
     assert by_level.loc["b", "decided_at"] < 25
 
 
+def test_a_decision_is_counted_in_seeds_and_n_in_pairs(folder, frame):
+    lost = (frame["level"] == "b") & (frame["seed"] == 2)
+    frame[~lost].to_csv(folder / "lost.csv", index=False)
+    done = command(folder, "judge", "lost.csv", *QUESTION, "--anytime", "--json")
+    row = json.loads(done.stdout)["contrasts"][0]
+    wide = frame[~lost].pivot(index="seed", columns="level", values="value")
+    n = row["decided_at"]
+    assert 3 < n < row["seeds"] == row["n"] + 1 == 25
+    for rows, is_decided in ((n - 1, False), (n, True)):
+        x = wide[["b", "c"]].sub(wide["a"], axis=0).to_numpy()[:rows]
+        assert (anytime.judge(x, 0.5)[0].verdict == "better") == is_decided
+    printed = command(folder, "judge", "lost.csv", *QUESTION, "--anytime").stdout
+    assert f"better, decided after {n} seeds" in printed
+
+
 def test_anytime_takes_pairs_and_a_known_word(frame):
-    with pytest.raises(StudyError, match="anytime: got runs that are unpaired; allowed"):
+    with pytest.raises(StudyError, match="verdicts: anytime: got runs that are unpaired; al"):
         actstudy.verdicts(unseeded(frame), baseline="a", margin=0.5, looks="anytime")
     with pytest.raises(StudyError, match="looks: got 'always'; allowed"):
         actstudy.verdicts(frame, baseline="a", margin=0.5, looks="always")
@@ -68,6 +84,60 @@ def test_the_command_judges_at_any_number_of_seeds(folder, frame):
     table = actstudy.verdicts(frame, baseline="a", margin=0.5, looks="anytime")
     assert [row["verdict"] for row in content["contrasts"]] == list(table["verdict"])
     assert [row["p"] for row in content["contrasts"]] == list(table["p"])
+
+
+def test_anytime_names_its_gambler_and_what_it_takes_for_granted(folder, frame):
+    printed = command(folder, "judge", "runs.csv", *QUESTION, "--anytime").stdout
+    assert "bets on the differences that take their noise as nearly normal" in printed
+    table = actstudy.verdicts(frame, baseline="a", margin=0.5, looks="anytime")
+    wide = frame.pivot(index="seed", columns="level", values="value")
+    x = wide[["b", "c"]].sub(wide["a"], axis=0).to_numpy()
+    of_normal = [verdict.p for verdict in anytime.judge(x, 0.5, noise="normal")]
+    assert list(table["p"]) == of_normal
+    assert [verdict.p for verdict in anytime.judge(x, 0.5, noise="symmetric")] != of_normal
+    assert "the noise of differences is taken as nearly normal. The gate's default" in DOCUMENT
+
+
+def test_runs_to_add_are_of_both_sides_if_they_are_no_pairs(folder, frame):
+    open_runs = runs({"a": 0.0, "b": 0.3}, n=9)
+    for name, own in (("pairs", open_runs), ("names", unseeded(open_runs))):
+        own.to_csv(folder / f"{name}.csv", index=False)
+        printed = command(folder, "judge", f"{name}.csv", *QUESTION).stdout
+        assert ("undecided; seeds to add: " in printed) == (name == "pairs")
+        assert ("undecided; runs to add on both sides: " in printed) == (name == "names")
+
+
+@pytest.mark.parametrize("flags", [[], ["--anytime"]])
+def test_pairs_without_a_shared_seed_are_said_to_share_none(folder, flags):
+    own = runs({"a": 0.0}, n=8), runs({"b": 1.0}, n=8, first_seed=50), runs({"c": 9.0}, n=12)
+    pd.concat(own).to_csv(folder / "apart.csv", index=False)
+    words = ("judge", "apart.csv", *QUESTION, "--paired", *flags)
+    printed = command(folder, *words).stdout
+    assert "b (no seed is shared) is without a verdict" in printed
+    assert "no verdict: no seed is shared with a" in printed
+    assert "8 more seeds" not in printed
+    rows = json.loads(command(folder, *words, "--json").stdout)["contrasts"]
+    assert {row["level"]: row["shared_seeds"] for row in rows} == {"b": 0, "c": 8}
+    line = refused(folder, "judge", "apart.csv", *QUESTION, "--paired", "--equivalence")
+    assert "'b' against 'a': no seed is shared; allowed: seeds of both sides, or unpaired" in line
+
+
+def test_refusals_of_a_source_name_its_file(folder, frame):
+    frame.rename(columns={"value": "val_loss"}).to_csv(folder / "loss.csv", index=False)
+    line = refused(folder, "judge", "loss.csv", *QUESTION)
+    assert line.startswith("actstudy: loss.csv: 'val_loss': higher is better, or lower?")
+    line = refused(folder, "judge", "runs.csv", *QUESTION, "--unpaired", "--anytime")
+    assert line.startswith("actstudy: runs.csv: anytime: got runs that are unpaired")
+    frame.assign(task="lm").to_csv(folder / "lm.csv", index=False)
+    line = refused(folder, "judge", "lm.csv", "--baseline", "a", "--margin", "mlp=1")
+    assert line.startswith("actstudy: lm.csv: margin: none of task 'lm'; allowed: mlp")
+    frame.drop(columns="seed").to_csv(folder / "bare.csv", index=False)
+    line = refused(folder, "judge", "bare.csv", *QUESTION, "--paired")
+    assert line.startswith("actstudy: bare.csv: paired: got runs without seeds")
+    names = frame.assign(seed=frame["seed"].map(lambda seed: f"s{seed}"))
+    names.to_csv(folder / "names.csv", index=False)
+    line = refused(folder, "judge", "names.csv", *QUESTION, "--looks")
+    assert line.startswith("actstudy: names.csv: looks: got seeds such as 's0'; allowed: seeds")
 
 
 @pytest.mark.parametrize("are_pairs", [True, False])

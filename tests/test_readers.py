@@ -163,8 +163,31 @@ def test_several_values_are_refused_with_what_there_is(csv):
         lambda: readers.read(csv(CURVES), Options(value="accuracy", pick="min:val_los")),
         "did you mean 'val_loss'?",
     )
-    repeated = "level,seed,value\na,0,1\na,0,3\nb,0,2\n"
-    refusal(lambda: readers.read(csv(repeated)), "row 2: got 2 values", "pseudo-replication")
+
+
+STARTED_TWICE = "optimizer,seed,value\nlion,0,1\nlion,0,3\nadamw,0,2\nlion,1,3\n"
+
+
+@pytest.mark.parametrize("pick", [None, "mean", "last", "best", "max:value"])
+def test_of_runs_that_were_started_twice_none_is_picked(csv, pick):
+    refusal(
+        lambda: readers.read(csv(STARTED_TWICE), Options(pick=pick)),
+        "row 2: 1 run was started twice: seed 0 of lion (rows 2, 3)",
+        "pseudo-replication",
+        "allowed: one row per run, or a column of steps",
+    )
+    many = STARTED_TWICE + "lion,1,4\nlion,1,5\n"
+    refusal(
+        lambda: readers.read(csv(many), Options(pick=pick)),
+        "2 runs were started up to 3 times: seed 0 of lion",
+    )
+
+
+@pytest.mark.parametrize(("pick", "value"), [("last", 3), ("best", 3), ("mean", 2)])
+def test_rows_of_one_run_at_steps_are_picked(csv, pick, value):
+    rows = "optimizer,seed,value,epoch\nlion,0,1,1\nlion,0,3,2\nadamw,0,2,1\n"
+    scores = readers.read(csv(rows), Options(value="value", pick=pick))
+    assert list(scores.frame["value"]) == [value, 2]
 
 
 @pytest.mark.parametrize("pick", [None, "mean", "last", "best", "min:val_loss"])
@@ -221,7 +244,12 @@ def test_a_run_without_a_value_is_refused_or_what_the_user_says(csv, tmp_path, n
 
 def test_nan_was_made_although_empty_values_were_not(csv):
     path = csv("level,seed,value\na,0,1\na,1,nan\nb,0,2\nb,1,\n")
-    refusal(lambda: readers.read(path, Options(diverged="none")), "row 3: value: got nan; 1 of 4")
+    fault = refusal(
+        lambda: readers.read(path, Options(diverged="none")),
+        "row 3: value: got nan; 1 of 4",
+        "is no empty value, so --diverged none says nothing of it; to fix: --diverged nan if",
+    )
+    assert fault.count("--diverged none") == 1
 
 
 STEPS = "level,seed,step,value,val\n{}b,0,1,3,.3\nb,0,2,,.4\nb,0,3,4,.2\n"

@@ -181,7 +181,8 @@ def read_sources(arguments: argparse.Namespace) -> "Scores":
         if arguments.unit:
             scores = dataclasses.replace(scores, unit=arguments.unit)
         parts.append((str(source), scores))
-    scores = answering.with_direction(answering.joined(parts), arguments.higher_is_better)
+    source = ", ".join(map(str, arguments.sources))
+    scores = answering.with_direction(answering.joined(parts), arguments.higher_is_better, source)
     if arguments.chance is not None and "chance" not in scores.frame:
         frame = scores.frame.assign(chance=arguments.chance)
         scores = dataclasses.replace(scores, frame=frame)

@@ -108,7 +108,7 @@ def joined(parts: Sequence[tuple[str, Scores]]) -> Scores:
     )
 
 
-def with_direction(scores: Scores, is_stated: bool) -> Scores:
+def with_direction(scores: Scores, is_stated: bool, source: str) -> Scores:
     """The scores, which say what is better; StudyError if their name speaks against the default.
 
     is_stated: whether the user has said it.
@@ -116,7 +116,7 @@ def with_direction(scores: Scores, is_stated: bool) -> Scores:
     name = scores.metric
     if scores.higher_is_better and not is_stated and LOWER.search(name.lower()):
         raise StudyError(
-            f"{name!r:.60}: higher is better, or lower? to fix: --lower-is-better, or "
+            f"{source}: {name!r:.60}: higher is better, or lower? to fix: --lower-is-better, or "
             "--higher-is-better"
         )
     which = "Higher" if scores.higher_is_better else "Lower"

@@ -22,7 +22,10 @@ NO_RANKS = (
     "No ranks, and no levels that may be the best: their tests hold for one look at all seeds, "
     "not for several."
 )
-BETS = "bets on the differences with Holm's method, of equivalence likewise"
+BETS = (
+    "bets on the differences that take their noise as nearly normal, with Holm's method, of "
+    "equivalence likewise"
+)
 
 
 def of_tests(question: Question, contrasts: pd.DataFrame) -> list[str]:

@@ -79,6 +79,8 @@ def level_words(row: Mapping[str, Any], size: Scale) -> str:
         if row["contradiction"]:
             parts.append(f"but {row['contradiction']}")
         return f"{name} ({', '.join(parts)})"
+    if row["method"] == PAIRED and row["shared_seeds"] == 0:
+        return f"{name} (no seed is shared)"
     more = contrasts.more_seeds(row)[0]
     return f"{name} ({more} more {'seeds' if row['method'] == PAIRED else 'runs of both'})"
 

@@ -14,8 +14,7 @@ from actstudy.analysis.questions import collapse, contrasts, procedure, reservat
 from actstudy.analysis.questions.collapse import Gains
 from actstudy.analysis.questions.contrasts import Pair
 from actstudy.analysis.questions.seed_values import TaskValues, by_cell
-from actstudy.contract.errors import StudyError
-from actstudy.contract.plan import ANYTIME, TaskPlan
+from actstudy.contract.plan import TaskPlan
 from actstudy.judging import question as asking
 from actstudy.judging.question import PAIRED, SUMMARIES, UNPAIRED, Question
 from actstudy.judging.scores import Scores, checked, checked_summaries
@@ -27,8 +26,8 @@ COLUMNS = ["task", "group", "level", "baseline", "family", "n", "mean", "sd", "l
 COLUMNS += ["interval_level", "p", "p_equivalent", "verdict", "condition", "decided_at"]
 COLUMNS += ["more_seeds", "more_seeds_as_seen", "visible", "method", "n_level", "n_baseline"]
 COLUMNS += ["metric", "unit", "margin", "spend", "seeds", "n_needed", "mean_all", "contradiction"]
-COLUMNS += reservations.COLUMNS
-WHOLE = ["n_level", "n_baseline", "decided_at", "more_seeds", "more_seeds_as_seen"]
+COLUMNS += ["shared_seeds", *reservations.COLUMNS]
+WHOLE = ["n_level", "n_baseline", "decided_at", "more_seeds", "more_seeds_as_seen", "shared_seeds"]
 
 
 def judged(scores: Scores, question: Question, where: str) -> pd.DataFrame:
@@ -44,8 +43,10 @@ def judged(scores: Scores, question: Question, where: str) -> pd.DataFrame:
         rows = checked(scores.frame, where)
     asking.check(question, rows, where)
     if scores.summaries is None:
-        method = asking.method_of(question, scores, rows)
-    refuse_options(question, method)
+        method = asking.method_of(question, scores, rows, where)
+    asking.refuse_options(question, method, where)
+    if method == PAIRED:
+        asking.check_order(rows, question.looks, where)
     parts: list[dict[str, Any]] = []
     tasks = list(rows["task"].unique())
     share = 1 / len(tasks) if question.family == "study" else 1.0
@@ -57,23 +58,18 @@ def judged(scores: Scores, question: Question, where: str) -> pd.DataFrame:
         for row in judges[method](rows[rows["task"] == task], settings, question, share):
             parts.append(head | row | tail)
     table = pd.DataFrame(parts, columns=COLUMNS)
+    if method == PAIRED:
+        table["shared_seeds"] = asking.seeds_shared(table, rows)
     table = table.astype(dict.fromkeys(WHOLE, "Int64"))
     table.attrs["method"] = method
     return table
-
-
-def refuse_options(question: Question, method: str) -> None:
-    """StudyError for an option that runs without shared seeds do not have."""
-    name = "all_pairs" if question.all_pairs else asking.of_looks(question)
-    if name and method != PAIRED:
-        raise StudyError(f"{name}: got runs that are {method}; allowed: runs that share seeds")
 
 
 def paired_rows(
     rows: pd.DataFrame, settings: TaskPlan, question: Question, share: float
 ) -> list[dict[str, Any]]:
     """The contrasts of one task whose runs share seeds, as `contrasts.contrasts` makes them."""
-    numbered, reached = in_order(rows, question.looks)
+    numbered, reached = in_order(rows)
     values = task_values(numbered)
     table = []
     for family, pairs in families(rows, question).items():
@@ -218,25 +214,15 @@ def task_values(rows: pd.DataFrame) -> TaskValues:
     return by_cell(rows.rename(columns={"diverged": "is_diverged"}))
 
 
-def in_order(rows: pd.DataFrame, looks: bool | str) -> tuple[pd.DataFrame, int]:
+def in_order(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """The runs with seeds that looks can count, and how many seeds there are.
 
     Seeds that count from 0, with no more gaps than seeds, stay as they are. Others are numbered
-    from 0 in their order, of which looks take the first 8, 12 and 20; with looks StudyError if they
-    are no numbers.
+    from 0 in their order, of which looks take the first 8, 12 and 20.
     """
     seeds = sorted(rows["seed"].unique())
     is_number = pd.api.types.is_integer_dtype(rows["seed"])
     if is_number and seeds[0] == 0 and seeds[-1] < 2 * len(seeds):
         return rows, int(seeds[-1]) + 1
-    if looks and not is_number:
-        why = "looks take the first 8, then 12, then 20 of them"
-        if looks == ANYTIME:
-            why = "they are judged one by one, in the order of their numbers"
-        name = "looks" if looks is True else looks
-        raise StudyError(
-            f"{name}: got seeds such as {seeds[0]!r:.60}; allowed: seeds that are whole numbers, "
-            f"as {why}"
-        )
     places = {seed: place for place, seed in enumerate(seeds)}
     return rows.assign(seed=rows["seed"].map(places)), len(seeds)

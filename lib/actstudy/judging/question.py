@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from actstudy.analysis.questions import procedure
 from actstudy.contract import errors
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import ANYTIME, TaskPlan
 from actstudy.judging.scores import Scores
 
 FAMILIES = ("task", "study")  # what the 5% of false verdicts are for
-PAIRED = "paired by seed"
+PAIRED = procedure.PAIRED
 UNPAIRED = "unpaired"
 SUMMARIES = "from summaries"
 SHARED = 0.8  # of the smaller side's seeds that both sides have, if runs are taken as pairs
@@ -38,14 +39,16 @@ class Question:
     all_pairs: bool = False
     planned: tuple[str, ...] = ()
 
-    def margin_of(self, task: str) -> float:
-        """The margin of a task; StudyError if it has none, or if it is no positive number."""
+    def margin_of(self, task: str, where: str = "") -> float:
+        """The margin of a task; StudyError if it has none, or if it is no positive number.
+
+        where: what a refusal of a task without one names, such as the file.
+        """
         margin = self.margin
         if isinstance(margin, Mapping):
             if task not in margin:
-                raise StudyError(
-                    f"margin: none of task {task!r:.60}; {errors.choices(task, margin)}"
-                )
+                fault = f"margin: none of task {task!r:.60}; {errors.choices(task, margin)}"
+                raise StudyError(f"{where}: {fault}" if where else fault)
             margin = margin[task]
         try:
             number = float(margin)
@@ -72,7 +75,7 @@ def check(question: Question, rows: pd.DataFrame, where: str) -> None:
             f"{where}: baseline: got {baseline!r:.60}; {errors.choices(baseline, levels)}"
         )
     for (task, group), part in rows.groupby(["task", "group"], sort=False):
-        question.margin_of(task)
+        question.margin_of(task, where)
         place = " ".join(filter(None, [task, group]))
         own = list(part["level"].unique())
         if baseline not in own:
@@ -91,7 +94,29 @@ def of_looks(question: Question) -> str:
     return "looks" if question.looks else ""
 
 
-def method_of(question: Question, scores: Scores, rows: pd.DataFrame) -> str:
+def refuse_options(question: Question, method: str, where: str) -> None:
+    """StudyError for an option that runs without shared seeds do not have."""
+    name = "all_pairs" if question.all_pairs else of_looks(question)
+    if name and method != PAIRED:
+        allowed = "allowed: runs that share seeds"
+        raise StudyError(f"{where}: {name}: got runs that are {method}; {allowed}")
+
+
+def check_order(rows: pd.DataFrame, looks: bool | str, where: str) -> None:
+    """StudyError if seeds are no numbers although they are looked at in their order."""
+    if not looks or pd.api.types.is_integer_dtype(rows["seed"]):
+        return
+    why = "looks take the first 8, then 12, then 20 of them"
+    if looks == ANYTIME:
+        why = "they are judged one by one, in the order of their numbers"
+    name = "looks" if looks is True else looks
+    raise StudyError(
+        f"{where}: {name}: got seeds such as {rows['seed'].min()!r:.60}; allowed: seeds that are "
+        f"whole numbers, as {why}"
+    )
+
+
+def method_of(question: Question, scores: Scores, rows: pd.DataFrame, where: str) -> str:
     """PAIRED or UNPAIRED: as asked, else as the reader says, else as the seeds say.
 
     StudyError if pairs are asked for of runs that have no seeds.
@@ -100,7 +125,8 @@ def method_of(question: Question, scores: Scores, rows: pd.DataFrame) -> str:
     the other side too. The values have no part in it.
     """
     if question.paired and scores.paired is False:
-        raise StudyError("paired: got runs without seeds; allowed: a column of seeds, or unpaired")
+        allowed = "allowed: a column of seeds, or unpaired"
+        raise StudyError(f"{where}: paired: got runs without seeds; {allowed}")
     are_pairs = scores.paired if question.paired is None else question.paired
     if are_pairs is None:
         are_pairs = shared_seeds(rows, question.baseline) >= SHARED
@@ -120,6 +146,18 @@ def shared_seeds(rows: pd.DataFrame, baseline: str) -> float:
         for own in seeds.values():
             least = min(least, len(own & of_baseline) / min(len(own), len(of_baseline)))
     return least
+
+
+def seeds_shared(table: pd.DataFrame, rows: pd.DataFrame) -> list[int]:
+    """Per row of a table of contrasts, how many seeds both sides have, whatever their values."""
+    cells = rows.groupby(["task", "group", "level"], sort=False)["seed"]
+    seeds = {cell: set(own) for cell, own in cells}
+    numbers = []
+    for row in table.to_dict("records"):
+        sides = [(row["task"], row["group"], row[name]) for name in ("level", "baseline")]
+        own, opponent = (seeds.get(side, set()) for side in sides)
+        numbers.append(len(own & opponent))
+    return numbers
 
 
 def task_plan(question: Question, scores: Scores, task: str) -> TaskPlan:

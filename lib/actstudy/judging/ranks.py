@@ -77,7 +77,7 @@ def ranked(scores: Scores, question: Question, where: str) -> pd.DataFrame:
         method = SUMMARIES
     else:
         rows = checked(scores.frame, where)
-        method = asking.method_of(question, scores, rows)
+        method = asking.method_of(question, scores, rows, where)
     parts = []
     blocks = []
     for (task, group), part in rows.groupby(["task", "group"], sort=False):

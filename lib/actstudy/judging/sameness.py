@@ -50,7 +50,7 @@ def same(scores: Scores, question: Question, source: str) -> Sameness:
         )
     rows = checked(scores.frame, source)
     asking.check(question, rows, source)
-    method = asking.method_of(question, scores, rows)
+    method = asking.method_of(question, scores, rows, source)
     parts = []
     for (task, group), part in rows[~rows["diverged"]].groupby(["task", "group"], sort=False):
         table = equivalence.table(

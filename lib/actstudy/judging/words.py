@@ -115,6 +115,8 @@ def described(contrast: pd.Series) -> str:
     """A verdict with its condition, what speaks against it, and what would decide it."""
     if contrast["verdict"] == TOO_FEW and contrast["method"] != PAIRED:
         return too_few_words(contrast)
+    if contrast["verdict"] == TOO_FEW and contrast["shared_seeds"] == 0:
+        return f"no verdict: no seed is shared with {contrast['baseline']}"
     words = contrasts.describe_verdict(contrast.to_dict())
     return "; ".join([words, *diverged(contrast)])
 

@@ -202,7 +202,9 @@ def describe_verdict(row: Mapping[str, Any]) -> str:
     if row["verdict"] != procedure.UNDECIDED:
         return words
     for_margin, as_seen = more_seeds(row)
-    return f"{words}; seeds to add: {for_margin} (margin), {as_seen} (difference seen)"
+    is_paired = row.get("method", procedure.PAIRED) == procedure.PAIRED
+    added = "seeds to add" if is_paired else "runs to add on both sides"
+    return f"{words}; {added}: {for_margin} (margin), {as_seen} (difference seen)"
 
 
 def verdict_words(row: Mapping[str, Any]) -> str:
@@ -225,7 +227,7 @@ def _bare_words(row: Mapping[str, Any]) -> str:
         return verdict
     words = f"{verdict} {row['condition']}".strip()
     if pd.notna(row["decided_at"]) and row["decided_at"] < row["seeds"]:
-        words += f", decided at n = {row['decided_at']:.0f}"
+        words += f", decided after {row['decided_at']:.0f} seeds"
     if row["contradiction"]:
         words += f", but {row['contradiction']}"
     return words
@@ -244,7 +246,5 @@ def most_needed(rows: pd.DataFrame) -> int:
 
 def more_seeds(row: Mapping[str, Any]) -> list[str]:
     """How many more seeds see a difference of the margin, and one of the observed size."""
-    texts = []
-    for seeds in (row["more_seeds"], row["more_seeds_as_seen"]):
-        texts.append(f"over {MAX_MORE_SEEDS}" if pd.isna(seeds) else f"{seeds:.0f}")
-    return texts
+    both = (row["more_seeds"], row["more_seeds_as_seen"])
+    return [f"over {MAX_MORE_SEEDS}" if pd.isna(n) else f"{n:.0f}" for n in both]

@@ -29,6 +29,7 @@ TOO_FEW = "too few seeds"
 UNDECIDED = "undecided"
 ALPHA = 0.05  # the family-wise error
 MAX_EXACT_SEEDS = 12  # up to which all sign flips are taken
+PAIRED = "paired by seed"  # a method, which a row of `contrasts` has only from `judge`
 RANDOM_FLIPS = 10_000  # beyond, the identity among them
 
 
@@ -37,7 +38,8 @@ class Verdict:
     """The result of one contrast; p and p_equivalent are adjusted for the family.
 
     Each is compared with `spend`. mean, sd, low, high (in units of x) are of all n pairs of the
-    last look taken, even if an earlier one decided; `decided_at` is that one's number of seeds.
+    last look taken, even if an earlier one decided; `decided_at` is that one's number of
+    seeds, of which fewer may have a pair, as of `seeds`.
     """
 
     verdict: str  # a word of `decision`, or TOO_FEW

@@ -54,6 +54,16 @@ def level_of(attempt: int, level: float) -> float:
     return level * HALF / ((HALF + attempt - 1) * (HALF + attempt))
 
 
+def evidence_needed(attempt: int, level: float) -> float:
+    """The capital that keeps attempt 1, 2, ...: 1 / `level_of`, without the noise of dividing."""
+    return (HALF + attempt - 1) * (HALF + attempt) / (level * HALF)
+
+
+def spent_by(attempts: int, level: float) -> float:
+    """The error that the first `attempts` attempts may spend together: the sum of `level_of`."""
+    return level * attempts / (HALF + attempts)
+
+
 def decide(x: np.ndarray, level: float, rules: Rules) -> Decision:
     """The first decision in differences x (n,), in the order of seeds, positive if better.
 

@@ -19,14 +19,15 @@ from actstudy.judging.gate.attempts import FAILED, Question
 from actstudy.judging.gate.baselines import ATTEMPT
 from actstudy.judging.gate.decision import (
     DO_NOT,
-    HALF,
     KEEP,
     MORE,
     Decision,
     Rules,
     decide,
     estimate,
+    evidence_needed,
     level_of,
+    spent_by,
 )
 from actstudy.judging.gate.ledger import Line
 from actstudy.judging.gate.proposals import Side
@@ -51,7 +52,7 @@ def ask(path: Path, question: Question, stated: dict[str, Any], known: str = "")
         rules = rules_of(path, lines, stated)
         before = attempts.last_of(lines, question)
         if before is not None and before["kind"] == FAILED:
-            return {**before, "remembered": True}
+            return {**of_failed(lines, rules), **before, "remembered": True}
         attempts.check_change(question)
         baselines.check(question.baseline, lines)
         if before is None:
@@ -130,8 +131,8 @@ def judged(
         "attempt": attempt,
         **vars(decision),
         "level": level,
-        "evidence_needed": 1 / level,
-        "spent": rules.level * attempt / (HALF + attempt),
+        "evidence_needed": evidence_needed(attempt, rules.level),
+        "spent": spent_by(attempt, rules.level),
         "gain": estimate(x[:rows]),
         "fresh": estimate(x[rows:]) if is_kept else None,
         "pairs": seeds,
@@ -173,7 +174,13 @@ def give_up(path: Path, side: Side | None, name: str, reason: str, stated: dict[
         content["reason"] = reason
         content["name"] = name
         content["candidate"] = side.record() if side else None
+        content |= of_failed(lines, rules)
         return {**ledger.append(path, lines, content), "remembered": False}
+
+
+def of_failed(lines: Sequence[Line], rules: Rules) -> dict[str, float]:
+    """What an attempt without a judgement may err, nothing, and what those before it have spent."""
+    return {"level": 0.0, "spent": spent_by(attempt_number(lines, None) - 1, rules.level)}
 
 
 def now() -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from actstudy.contract.errors import StudyError, choices
 from actstudy.judging.gate.changes import speaks_of_a_seed
+from actstudy.judging.reading import roles
 
 MAX_RUNS = 2_000  # of one side: more rows are steps or examples
 LEVEL_MARK = "@"  # `runs.csv@gelu`: the runs of one level of a source
@@ -88,7 +89,7 @@ def read_side(source: str, columns: Columns, name: str = "", change: str = "") -
     rows = csv_rows(path, columns) if path.suffix.lower() == ".csv" else None
     if rows is None:
         rows, assumptions = other_rows(path, columns)
-    rows = of_level(rows, level, source)
+    rows = of_level(rows, level, source, columns)
     if len(rows) > MAX_RUNS:
         raise StudyError(f"{source}: got {len(rows)} rows; allowed: one per run, to {MAX_RUNS}")
     settings = settings_of(rows, columns)
@@ -156,19 +157,34 @@ def other_rows(path: Path, columns: Columns) -> tuple[list[dict[str, str]], tupl
     return rows, tuple(scores.assumptions)
 
 
-def of_level(rows: list[dict[str, str]], level: str, source: str) -> list[dict[str, str]]:
+def of_level(
+    rows: list[dict[str, str]], level: str, source: str, columns: Columns
+) -> list[dict[str, str]]:
     """The rows of one level; StudyError if it is not there, or there are several and none named."""
-    levels = list(dict.fromkeys(row.get("level", "") for row in rows))
     if not rows:
         raise StudyError(f"{source}: got no rows; allowed: a row per run")
+    column = level_column(rows, source, columns) if level else "level"
+    levels = list(dict.fromkeys(row.get(column, "") for row in rows))
     if level:
         if level not in levels:
-            raise StudyError(f"{source}: level: got {level!r:.80}; {choices(level, levels)}")
-        return [row for row in rows if row["level"] == level]
+            raise StudyError(f"{source}: {column}: got {level!r:.80}; {choices(level, levels)}")
+        return [row for row in rows if row[column] == level]
     if len(levels) > 1:
         first = f"{source}{LEVEL_MARK}{levels[0]}"
         raise StudyError(f"{source}: got {len(levels)} levels; allowed: one, as in {first}")
     return rows
+
+
+def level_column(rows: list[dict[str, str]], source: str, columns: Columns) -> str:
+    """The column of levels, which has its name as for `judge`; StudyError if none or several do."""
+    names = [name for name in rows[0] if name not in (columns.seed, columns.value)]
+    fitting = ["level"] if "level" in names else roles.fitting("level", names)
+    if len(fitting) > 1:
+        several = ", ".join(fitting)
+        raise StudyError(f"{source}: level: got several columns, {several}; allowed: one `level`")
+    if not fitting:
+        raise StudyError(f"{source}: no column `level`; columns: {', '.join(rows[0])}")
+    return fitting[0]
 
 
 def values_of(rows: list[dict[str, str]], columns: Columns, source: str) -> Values:

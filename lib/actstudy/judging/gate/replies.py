@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from actstudy.judging.gate.attempts import FAILED
+from actstudy.judging.gate.decision import Rules
 from actstudy.judging.gate.gate import STATUS
 from actstudy.judging.gate.ledger import Line
 
@@ -90,6 +91,7 @@ def words(answer: Mapping[str, Any]) -> list[str]:
             "every few of them if you like: it may be decided earlier"
         )
     if answer["attempt"] is None:
+        lines.append(spent_words(answer))
         return [*lines, f"ledger: line {answer['line']}, head {answer['head'][:12]}"]
     label = "gain"
     if answer["verdict"] == "keep":
@@ -102,10 +104,16 @@ def words(answer: Mapping[str, Any]) -> list[str]:
         lines.append(f"run {count} more seeds of both{_named(answer)}: what it really gains")
     lines.append(
         f"attempt {answer['attempt']}: evidence {answer['evidence']:.3g} of "
-        f"{answer['evidence_needed']:.3g}; {answer['spent']:.2%} of the error budget is spent"
+        f"{answer['evidence_needed']:.3g}; {spent_words(answer)}"
     )
     lines += answer["assumptions"]
     return [*lines, f"ledger: line {answer['line']}, head {answer['head'][:12]}"]
+
+
+def spent_words(answer: Mapping[str, Any]) -> str:
+    """How much of its error a ledger has spent: `4.8% of the error budget of 5% is spent`."""
+    share = answer["spent"] / Rules.level
+    return f"{share:.1%} of the error budget of {Rules.level:.0%} is spent"
 
 
 def _named(answer: Mapping[str, Any]) -> str:

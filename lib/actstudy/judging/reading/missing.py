@@ -20,6 +20,11 @@ FIX = (
     f"to fix: --diverged {NOT_FINITE} if these runs diverged, --diverged {NOT_MADE} if those with "
     "an empty value were never made, or a column `diverged`"
 )
+WRITTEN = (
+    f"a NaN or infinity that is written is no empty value, so --diverged {NOT_MADE} says "
+    f"nothing of it; to fix: --diverged {NOT_FINITE} if these runs diverged, or a column "
+    "`diverged`; leave out those never made"
+)
 MAX_NAMED = 3  # runs that a sentence names
 
 
@@ -52,7 +57,8 @@ def settled(scores: Scores, options: Options, where: str) -> Scores:
     if refused.any():
         place = int(np.flatnonzero(refused)[0])
         got = "nothing" if is_empty[place] else values[place]
-        raise without_value(where, named(frame.index[place]), got, refused, FIX)
+        fix = WRITTEN if options.missing == NOT_MADE else FIX
+        raise without_value(where, named(frame.index[place]), got, refused, fix)
     sentence = f"Runs with an empty value are taken as never made: {counted(frame, lost)}."
     return with_sentence(scores, frame[~lost], sentence)
 

@@ -9,14 +9,16 @@ from actstudy.contract.errors import StudyError
 from actstudy.judging.reading.options import PICKS, Options, Pick, pick_of
 from actstudy.own_data.frames import Frame
 
+MAX_ROWS = 4  # of a run, that a refusal names
+
 
 @dataclass(frozen=True)
 class Several:
     """Values of runs at their steps, one per row.
 
     frame: columns run (which run, as a number), step, value, and `by` if a pick names a column;
-    its index names the rows. value, step: what they are called; others: columns that a pick may
-    name.
+    its index names the rows. value, step: what they are called, step empty if there is no column of
+    steps, and then frame has columns level and seed; others: columns that a pick may name.
     """
 
     frame: pd.DataFrame
@@ -28,12 +30,15 @@ class Several:
 def one_per_run(several: Several, options: Options, where: str) -> tuple[pd.DataFrame, list[str]]:
     """The rows that count, one per run, and what was assumed; StudyError if no pick is named.
 
-    Rows keep their index and the order of their runs.
+    Rows keep their index and the order of their runs. Rows of one run without steps are of runs
+    that were started again: none is picked, as that would choose by result.
     """
     frame = several.frame
     repeated = frame["run"].duplicated(keep=False)
     if not repeated.any():
         return frame, []
+    if not several.step:
+        raise StudyError(f"{where}: {restarts(frame[repeated])}")
     if options.pick is None:
         raise StudyError(f"{where}: {description(several, repeated)}")
     pick = pick_of(options.pick)
@@ -69,6 +74,21 @@ def check_copies(frame: Frame, rows: pd.DataFrame, steps: list[str]) -> None:
             f"replicates (pseudo-replication), of which there are {len(copies)}; allowed: each row "
             "once"
         )
+
+
+def restarts(rows: pd.DataFrame) -> str:
+    """Which runs have several rows that are no steps; rows: theirs, with level, seed and run."""
+    counts = rows.groupby("run", sort=False).size()
+    own = rows[rows["run"] == counts.index[0]]
+    were = "run was" if len(counts) == 1 else "runs were"
+    often = "twice" if counts.max() == 2 else f"up to {counts.max()} times"
+    first = f"seed {own['seed'].iloc[0]:.40} of {own['level'].iloc[0]:.60}"
+    places = ", ".join(str(row) for row in own.index[:MAX_ROWS])
+    return (
+        f"row {own.index[0]}: {len(counts)} {were} started {often}: {first} (rows {places}); they "
+        "are no replicates (pseudo-replication), and to pick one would be to choose by result; "
+        "allowed: one row per run, or a column of steps (--step) if rows are steps"
+    )
 
 
 def description(several: Several, repeated: pd.Series) -> str:

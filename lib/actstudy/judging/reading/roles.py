@@ -41,13 +41,18 @@ def column_of(
     free = [name for name in names if name not in used]
     if named is not None:
         return check_column(role, named, free, where)
-    fitting = [name for name in free if last_part(name) in NAMES[role]]
-    exact = [name for name in fitting if name.strip().lower() in NAMES[role]]
-    fitting = exact or fitting
-    if len(fitting) > 1:
-        several = ", ".join(fitting)
+    columns = fitting(role, free)
+    if len(columns) > 1:
+        several = ", ".join(columns)
         raise StudyError(f"{where}: {role}: got several, {several}; allowed: one of them, named")
-    return fitting[0] if fitting else None
+    return columns[0] if columns else None
+
+
+def fitting(role: str, names: Sequence[str]) -> list[str]:
+    """The columns whose name is one of a role; if none is, those whose last part is one."""
+    ending = [name for name in names if last_part(name) in NAMES[role]]
+    exact = [name for name in ending if name.strip().lower() in NAMES[role]]
+    return exact or ending
 
 
 def last_part(name: str) -> str:

@@ -226,6 +226,8 @@ def _compared(
     if paired is None:
         paired = set(values.index) == set(reference.index)
     if paired:
+        if values.index.intersection(reference.index).empty:
+            raise ValueError("no seed is shared; allowed: seeds of both sides, or unpaired")
         gains = (values - reference).dropna()
         return of_pairs(sign * gains.to_numpy(), margin, level)
     own = sign * values.dropna().to_numpy()
