@@ -154,8 +154,8 @@ def last_look(rows: pd.DataFrame, contrasts: pd.DataFrame) -> tuple[pd.DataFrame
     """
     is_taken = pd.Series(True, rows.index)
     for task, part in rows.groupby("task", sort=False):
-        taken = int(contrasts.loc[contrasts["task"] == task, "seeds"].max())
-        seeds = sorted(part["seed"].unique())[:taken]
+        n_seeds = int(contrasts.loc[contrasts["task"] == task, "seeds"].max())
+        seeds = sorted(part["seed"].unique())[:n_seeds]
         is_taken[part.index] = part["seed"].isin(seeds)
     return rows[is_taken], rows[~is_taken]
 

@@ -56,11 +56,11 @@ def clause(names: Sequence[str]) -> str:
     """` (lr differs exactly with the level)`, for a sentence that compares levels; else empty."""
     if not names:
         return ""
-    shown = [visible(name) for name in names[:MAX_NAMED]]
+    texts = [visible(name) for name in names[:MAX_NAMED]]
     if len(names) > MAX_NAMED:
-        shown.append(f"{len(names) - MAX_NAMED} more")
+        texts.append(f"{len(names) - MAX_NAMED} more")
     verb = "differs" if len(names) == 1 else "differ"
-    return f" ({listed(shown)} {verb} exactly with the level)"
+    return f" ({listed(texts)} {verb} exactly with the level)"
 
 
 def spelled(value: object) -> str:

@@ -158,8 +158,7 @@ def long(
         rows["run"] = np.arange(len(rows))
         assumed.append("There is no column of seeds: unpaired, each row counts as a run by itself.")
     others = add_steps(frame, rows, columns, options, value)
-    alike = confounded(frame, rows, (value, *filter(None, vars(columns).values())))
-    assumed += confounders.sentences(alike)
+    alike = confounded(frame, rows, (value, *filter(None, vars(columns).values())), assumed)
     rows = measured(rows, empty, assumed)
     check_copies(frame, rows, ["step"] if columns.step else [])
     several = Several(rows, value, columns.step or "", others)
@@ -167,18 +166,20 @@ def long(
     picked = picked.drop(columns=["run", "step", "by"], errors="ignore")
     sentences = tuple(filter(None, [*assumed, *words]))
     paired = None if columns.seed else False
-    return Scores(
-        picked, value, "", options.higher_is_better, sentences, None, paired, tuple(alike)
-    )
+    return Scores(picked, value, "", options.higher_is_better, sentences, None, paired, alike)
 
 
-def confounded(frame: Frame, rows: pd.DataFrame, used: Collection[str]) -> dict[str, str]:
-    """Further columns that differ exactly as the level does, as of `confounders.coinciding`."""
+def confounded(
+    frame: Frame, rows: pd.DataFrame, used: Collection[str], assumed: list[str]
+) -> tuple[str, ...]:
+    """Further columns that differ exactly as the level does; adds a sentence on them."""
     others = {}
     for name, column in frame.columns.items():
         if name not in used and not cells.is_nested(column):
             others[name] = column.to_pandas()
-    return confounders.coinciding(rows[CELL], others)
+    alike = confounders.coinciding(rows[CELL], others)
+    assumed += confounders.sentences(alike)
+    return tuple(alike)
 
 
 def measured(rows: pd.DataFrame, empty: np.ndarray, assumed: list[str]) -> pd.DataFrame:
