@@ -99,7 +99,7 @@ def test_anytime_names_its_gambler_and_what_it_takes_for_granted(folder, frame):
 
 
 def test_runs_to_add_are_of_both_sides_if_they_are_no_pairs(folder, frame):
-    open_runs = runs({"a": 0.0, "b": 0.3}, n=9)
+    open_runs = runs({"a": 0.0, "b": 0.9}, n=9)
     for name, own in (("pairs", open_runs), ("names", unseeded(open_runs))):
         own.to_csv(folder / f"{name}.csv", index=False)
         printed = command(folder, "judge", f"{name}.csv", *QUESTION).stdout
