@@ -40,7 +40,8 @@ def carried(tables: Tables, share: float = 1.0) -> Carried:
     thinned = {"runs": thinning.runs(runs(tables), share)}
     for name, frame in tables.frames.items():
         if name not in ("runs", *IN_FILES_ALONE):
-            thinned[name] = thinning.rows(name, named(frame), share)
+            thinned[name] = thinning.rows(name, frame, share)
+    thinned["survival"] = thinning.rows("survival", named(tables.frames["survival"]), share)
     thinned["incomplete"] = thinning.rows("incomplete", incomplete(tables), share)
     thinned["curves"] = thinning.curves(tables, share)
     thinned["mean_curves"] = thinning.mean_curves(averages.mean_curves(tables), share)
@@ -53,8 +54,6 @@ def carried(tables: Tables, share: float = 1.0) -> Carried:
 
 def named(frame: pd.DataFrame) -> pd.DataFrame:
     """A table with its places on axes as words, `depth=2, width=16`, not as JSON."""
-    if "places" not in frame:
-        return frame
     places = [json.loads(text) for text in frame["places"]]
     words = [", ".join(f"{axis}={place}" for axis, place in own.items()) for own in places]
     return frame.assign(places=words)

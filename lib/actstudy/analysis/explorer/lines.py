@@ -39,7 +39,8 @@ def curves(tables: Tables, task: str) -> Drawing | None:
         f"{settings.title}: learning curves, {seeds(counts)} per line. Thin lines are seeds, thick "
         "lines their mean, as far as all seeds of a cell go; against epochs and seconds it stands "
         "at their mean; a line of a single evaluation is a dot. Train values are means since the "
-        "last evaluation; test values stand at the best and the last step only. Click a line for its run."
+        "last evaluation; test values stand at the best and the last step only. Click a "
+        "line for its run."
     )
     data = {
         "curves": source("curves", MAX_POINTS, task=task),
