@@ -92,11 +92,18 @@ def said(column: str, factor: float) -> str:
 
 
 def of_interval(factor: float) -> dict[str, str]:
-    """Expressions per name: a mean and its interval's ends as numbers, and as texts to be read."""
+    """Expressions per name: a mean and its interval's ends as numbers, and as texts to be read.
+
+    The numbers of an interval without an end are the mean, so that it has no length.
+    """
     names = {"at": "mean", "start": "low", "end": "high"}
     numbers = {name: times(column, factor) for name, column in names.items()}
+    for name in ("start", "end"):
+        numbers[name] = (
+            f"isValid(datum.low) && isValid(datum.high) ? {numbers[name]} : {numbers['at']}"
+        )
     words = {f"{name}_words": said(column, factor) for name, column in names.items()}
-    has_end = "isValid(datum.low) || isValid(datum.high)"
+    has_end = "(isValid(datum.low) || isValid(datum.high))"
     level = f"{has_end} ? format(datum.interval_level, '.3~%') : 'none'"
     return {**numbers, **words, "level_words": level}
 
@@ -110,6 +117,11 @@ def interval_tooltips(title: str) -> list[alt.Tooltip]:
 def source(table: str, at_most: int = 20_000, **where: Any) -> dict[str, Any]:
     """Where the rows of a data set come from."""
     return {"table": table, "where": where, "at_most": at_most}
+
+
+def alone(of: dict[str, Any], *line: str) -> dict[str, Any]:
+    """The rows of a source that are the only one of their line; line: its columns."""
+    return {**of, "alone": line}
 
 
 def rows(name: str) -> alt.NamedData:

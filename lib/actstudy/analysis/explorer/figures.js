@@ -80,7 +80,13 @@ function rowsOf(source, options, page) {
   if (!table) return { rows: [], n: 0 };
   const wanted = Object.assign({}, source.where, ...options.map((option) => option.where));
   const tests = Object.entries(wanted).map(([name, value]) => table.equals(name, value));
-  const rows = table.where([...tests, ...page.tests(table)]);
+  let rows = table.where([...tests, ...page.tests(table)]);
+  if (source.alone) {
+    const key = (row) => JSON.stringify(source.alone.map((name) => table.value(name, row)));
+    const counts = new Map();
+    for (const row of rows) counts.set(key(row), (counts.get(key(row)) ?? 0) + 1);
+    rows = rows.filter((row) => counts.get(key(row)) === 1);
+  }
   const drawn = rows.slice(0, source.at_most).map((row) => finite(table.row(row)));
   return { rows: drawn, n: rows.length };
 }
@@ -139,6 +145,7 @@ class FigureView {
       return;
     }
     const spec = { ...adapted(figure.spec, this.options, page.model), datasets };
+    if (spec.layer) spec.layer = spec.layer.filter(({ data }) => !data?.name || datasets[data.name].length);
     if (figure.row_height) spec.height = figure.row_height * Math.max(1, this.rows.length);
     const embedded = await vegaEmbed(this.chart, spec, {
       mode: "vega-lite", ast: true, actions: false, defaultStyle: false, config: look(),

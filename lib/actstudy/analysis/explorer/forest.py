@@ -115,9 +115,9 @@ def chart(levels: list[str], factor: float, margin: float, title: str) -> alt.La
     layers = [
         *bounds(factor * margin, x),
         dots(factor, x, marks, title),
-        contrasts.transform_filter("isValid(datum.start) && isValid(datum.end)")
-        .mark_rule(strokeWidth=3)
-        .encode(x=alt.X("start:Q", **x), x2="end:Q", **marks_of_row),
+        contrasts.mark_rule(strokeWidth=3).encode(
+            x=alt.X("start:Q", **x), x2="end:Q", **marks_of_row
+        ),
         contrasts.mark_point(size=90, strokeWidth=2, opacity=1).encode(
             x=at, fill=hollow_if_open(scale_of_levels), **marks_of_row
         ),

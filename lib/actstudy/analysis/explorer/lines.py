@@ -9,6 +9,7 @@ from actstudy.analysis.explorer.figure import (
     Choice,
     Drawing,
     Option,
+    alone,
     colour,
     dash,
     rows,
@@ -46,6 +47,8 @@ def curves(tables: Tables, task: str) -> Drawing | None:
         "curves": source("curves", MAX_POINTS, task=task),
         "means": source("mean_curves", MAX_POINTS, task=task),
     }
+    data["lone_curves"] = alone(data["curves"], "run_id", "group")
+    data["lone_means"] = alone(data["means"], "level", "group")
     if not tables.of("references", task).empty:
         text += " Dotted: the score of a reference method, trained on the same data."
         data["references"] = source("reference_lines", task=task)
@@ -81,8 +84,8 @@ def chart_of_curves(plan: Plan, has_references: bool) -> alt.LayerChart:
     }
     thin = alt.Chart(rows("curves"))
     thick = alt.Chart(rows("means"))
-    small = alone(thin, ["run_id", "group"]).mark_circle(size=22, opacity=0.5)
-    large = alone(thick, ["level", "group"]).mark_circle(size=80, opacity=1)
+    small = alt.Chart(rows("lone_curves")).mark_circle(size=22, opacity=0.5)
+    large = alt.Chart(rows("lone_means")).mark_circle(size=80, opacity=1)
     layers = [
         *([reference_rule(y)] if has_references else []),
         thin.mark_line(opacity=0.35, strokeWidth=1).encode(strokeDash=dash(plan), **of_run),
@@ -91,12 +94,6 @@ def chart_of_curves(plan: Plan, has_references: bool) -> alt.LayerChart:
         large.encode(**of_mean),
     ]
     return alt.LayerChart(layer=layers, width="container", height=HEIGHT)
-
-
-def alone(lines: alt.Chart, line: list[str]) -> alt.Chart:
-    """The points of lines that have only one, of which no line is drawn; line: its columns."""
-    counted = lines.transform_joinaggregate(n_points="count()", groupby=line)
-    return counted.transform_filter("datum.n_points == 1")
 
 
 def reference_rule(y: dict[str, Any]) -> alt.Chart:
