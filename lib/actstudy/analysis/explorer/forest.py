@@ -115,7 +115,7 @@ def chart(levels: list[str], factor: float, margin: float, title: str) -> alt.La
     layers = [
         *bounds(factor * margin, x),
         dots(factor, x, marks, title),
-        contrasts.mark_rule(strokeWidth=3).encode(
+        contrasts.mark_rule(strokeWidth=3, aria=False).encode(
             x=alt.X("start:Q", **x), x2="end:Q", **marks_of_row
         ),
         contrasts.mark_point(size=90, strokeWidth=2, opacity=1).encode(

@@ -72,7 +72,7 @@ def chart_of_costs(plan: Plan, settings: TaskPlan, cost: str) -> alt.LayerChart:
     shares = scale.of_metric(settings.metric).unit == "%"
     axis = alt.Axis(format="~%") if shares else alt.Axis()
     room = alt.Scale(zero=False, padding=14)  # pixels, so that no mark stands on the frame
-    x: dict[str, Any] = {"title": cost, "scale": room}
+    x: dict[str, Any] = {"title": cost, "scale": room, "axis": alt.Axis(tickCount=7)}
     title = f"test {metric_name(settings.metric)}"
     y: dict[str, Any] = {"title": title, "scale": room, "axis": axis}
     own: dict[str, Any] = {"color": colour(plan), "shape": shape(plan)}
