@@ -180,10 +180,11 @@ def test_the_page_loads_nothing_and_runs_only_its_own_scripts(written):
     assert not re.search(r"https?://", own)
 
 
-def figure_of(written, name):
+def figure_of(written, name, task):
     parts = model(written)["parts"]
     figures = itertools.chain.from_iterable(part["figures"] for part in parts)
-    return next(figure for figure in figures if figure["name"] == name)
+    named = (name, task)
+    return next(figure for figure in figures if (figure["name"], figure["task"]) == named)
 
 
 def test_each_pair_is_there_once_per_side_whatever_the_order_of_levels(mixed):
@@ -200,7 +201,7 @@ def test_each_pair_is_there_once_per_side_whatever_the_order_of_levels(mixed):
 
 def test_the_numbers_of_a_figure_have_the_unit_of_its_caption(written):
     for name in ("forest", "pairs"):
-        figure = figure_of(written, name)
+        figure = figure_of(written, name, "mlp")
         assert ", points, n = " in figure["caption"]
         assert figure["sizes"]["mean"] == {
             "factor": 100,
