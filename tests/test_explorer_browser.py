@@ -256,13 +256,15 @@ def test_what_is_copied_is_what_is_shown(opened):
     assert caption.split(":")[0] in latex
 
 
+COLUMNS = "main > section:not([hidden]) details.columns summary"
 PRESENT = """
 const tab = document.querySelector('#parts [aria-current]').getBoundingClientRect();
 return [tab.left, tab.right];
 """
-LATEX = """
+LATEX = r"""
 const [names, rows, size] = arguments;
-return toLatex(names, rows, 'c', (row, column) => size[column]).split('\\midrule\n')[1].split('\n')[0];
+const text = toLatex(names, rows, 'c', (row, column) => size[column]);
+return text.split('\\midrule\n')[1].split('\n')[0];
 """
 
 
@@ -280,13 +282,14 @@ def test_numbers_in_latex_have_their_decimals_and_integers_are_whole(opened):
 
 
 MISSING = """
-const table = page.tables.contrasts;
-for (const name of ['low', 'high']) table.columns[name] = table.columns[name].map(() => '-Infinity');
+const { columns } = page.tables.contrasts;
+for (const name of ['low', 'high']) columns[name] = columns[name].map(() => '-Infinity');
 page.show();
 """
 LABELS = """
 const marks = [...document.querySelectorAll('.chart [aria-label]')];
-return marks.map((mark) => mark.getAttribute('aria-label')).filter((text) => text.includes('low: '));
+const labels = marks.map((mark) => mark.getAttribute('aria-label'));
+return labels.filter((text) => text.includes('low: '));
 """
 
 
@@ -313,7 +316,8 @@ def test_texts_have_no_filter_and_no_banner(opened):
 
 def test_a_curve_of_one_evaluation_is_a_dot(opened):
     browser = opened("part=curves")
-    dots = "return document.querySelectorAll('.chart svg .mark-symbol[aria-roledescription*=circle] path').length"
+    symbols = ".chart svg .role-mark.mark-symbol path"
+    dots = f"return document.querySelectorAll('{symbols}').length"
     assert browser.execute_script(dots) == 0
     browser.execute_script(
         "const steps = page.tables.mean_curves.columns.step; const first = steps[0];"
@@ -354,7 +358,7 @@ def test_no_part_is_wider_than_its_window(browser, opened, scheme, width):
     for words in parts(browser):
         click(browser, "#parts button", words)
         wait(lambda: browser.execute_script(DRAWN))
-        for columns in select(browser, "section:not([hidden]) details.columns summary"):
+        for columns in select(browser, COLUMNS):
             columns.click()
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width, words
         left, right = browser.execute_script(PRESENT)
