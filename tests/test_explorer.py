@@ -16,7 +16,7 @@ from explorers import Page, model
 from faults.strings import STRINGS
 from made_up import ENDINGS, build, study_of
 
-from actstudy.analysis.explorer import columns, datasets, page, thinning
+from actstudy.analysis.explorer import averages, columns, datasets, page, thinning
 from actstudy.analysis.page import recommendation
 from actstudy.analysis.tables import Tables
 from actstudy.contract.errors import visible
@@ -178,6 +178,65 @@ def test_the_page_loads_nothing_and_runs_only_its_own_scripts(written):
         assert name != "href" or value.startswith("#")
     own = written.replace(scripts[0], "")
     assert not re.search(r"https?://", own)
+
+
+def figure_of(written, name, task):
+    parts = model(written)["parts"]
+    figures = itertools.chain.from_iterable(part["figures"] for part in parts)
+    named = (name, task)
+    return next(figure for figure in figures if (figure["name"], figure["task"]) == named)
+
+
+def test_each_pair_is_there_once_per_side_whatever_the_order_of_levels(mixed):
+    pairs = averages.pairs(mixed)
+    mlp = pairs[pairs["task"] == "mlp"]
+    for _, part in mlp.groupby("group"):
+        once = part[~part["turned"]]
+        sides = [frozenset(row) for row in once[["level", "baseline"]].to_numpy()]
+        assert len(sides) == len(set(sides)) == 3
+        assert not part.duplicated(["level", "baseline"]).any()
+        assert len(part) == 6
+    assert set(pairs["family"]) == {"all pairs"}
+
+
+def test_the_numbers_of_a_figure_have_the_unit_of_its_caption(written):
+    for name in ("forest", "pairs"):
+        figure = figure_of(written, name, "mlp")
+        assert ", points, n = " in figure["caption"]
+        assert figure["sizes"]["mean"] == {
+            "factor": 100,
+            "digits": 2,
+            "unit": "points",
+            "signed": True,
+        }
+        assert set(figure["sizes"]) <= set(figure["columns"])
+
+
+def test_decimals_of_tables_are_those_of_the_tex_files_before_the_factor(written):
+    content = model(written)
+    assert content["digits"]["accuracy"] == 4
+    assert content["digits"]["perplexity"] == 1
+    assert content["difference_digits"]["mlp"] == 4
+
+
+def test_reference_methods_have_a_line_per_split():
+    scores = {"task": "t", "data": "d", "name": "m", "metric": "accuracy", "val": 0.5, "test": 0.25}
+    frame = pd.DataFrame([{**scores, "fields": "{}"}, {**scores, "name": "n", "val": np.nan}])
+    lines = averages.reference_lines(Tables(None, {"references": frame}))
+    assert sorted(zip(lines["name"], lines["split"], lines["value"], strict=True)) == [
+        ("m", "test", 0.25),
+        ("m", "val", 0.5),
+        ("n", "test", 0.25),
+    ]
+
+
+def test_learning_curves_are_a_table_to_read_and_places_are_words(written):
+    content = model(written)
+    (part,) = [part for part in content["parts"] if part["name"] == "tables"]
+    assert "curves" in part["tables"]
+    places = content["tables"]["survival"]["columns"]["places"]["names"]
+    assert "activation=tanh, depth=1" in places
+    assert not [text for text in places if "{" in text]
 
 
 @pytest.mark.parametrize("n_copies", [3, 14])

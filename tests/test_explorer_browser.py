@@ -246,12 +246,105 @@ def test_what_is_copied_is_what_is_shown(opened):
         browser.execute_script("return window.copied"),
         key=lambda text: [not text.startswith(start) for start in ("level,", "\\begin", "<svg")],
     )
-    assert csv.splitlines()[0] == "level,group,baseline,n,mean,low,high,verdict"
+    assert csv.splitlines()[0] == (
+        "level,group,baseline,n,mean [points],low [points],high [points],verdict"
+    )
     assert len(csv.splitlines()) == 9
     assert "\\toprule" in latex
     assert svg.startswith("<svg")
     assert "n = 8 seeds" in caption
     assert caption.split(":")[0] in latex
+
+
+COLUMNS = "main > section:not([hidden]) details.columns summary"
+PRESENT = """
+const tab = document.querySelector('#parts [aria-current]').getBoundingClientRect();
+return [tab.left, tab.right];
+"""
+LATEX = r"""
+const [names, rows, size] = arguments;
+const text = toLatex(names, rows, 'c', (row, column) => size[column]);
+return text.split('\\midrule\n')[1].split('\n')[0];
+"""
+
+
+def test_numbers_in_latex_have_their_decimals_and_integers_are_whole(opened):
+    browser = opened("part=tables")
+    names = ["mean", "n_params", "perplexity", "low", "share", "tiny"]
+    row = [-1.0000000000000009, 39562, 18295.23, None, 0.123456, 1.25e-7]
+    sizes = [{"digits": 2, "signed": True}, None, {"digits": 1}, {"digits": 2}, None, None]
+    line = browser.execute_script(LATEX, names, [row], sizes)
+    assert line == "$-1.00$ & 39562 & 18295.2 &  & 0.1235 & $1.250\\cdot10^{-7}$ \\\\"
+    line = browser.execute_script(LATEX, ["mean", "n"], [[0.001, 8]], sizes[:2])
+    assert line == "0.00 & 8 \\\\"
+    assert browser.execute_script("return toCsv(['a', 'b'], [[Infinity, null]])") == "a,b\n,\n"
+    assert browser.execute_script("return shown(-Infinity)") == ""
+
+
+MISSING = """
+const { columns } = page.tables.contrasts;
+for (const name of ['low', 'high']) columns[name] = columns[name].map(() => '-Infinity');
+page.show();
+"""
+LABELS = """
+const marks = [...document.querySelectorAll('.chart [aria-label]')];
+const labels = marks.map((mark) => mark.getAttribute('aria-label'));
+return labels.filter((text) => text.includes('low: '));
+"""
+
+
+def test_a_missing_interval_is_none_and_no_zero(opened):
+    browser = opened("part=forest")
+    assert not any("none" in text.split("high: ")[1].split(";")[0] for text in labels(browser))
+    browser.execute_script(MISSING)
+    wait(lambda: any("low: none" in text for text in labels(browser)))
+    for text in labels(browser):
+        assert "low: none; high: none; level of the interval: none" in text
+
+
+def labels(browser):
+    return wait(lambda: browser.execute_script(LABELS))
+
+
+def test_texts_have_no_filter_and_no_banner(opened):
+    browser = opened("part=results&hide=tanh")
+    assert not select(browser, "#stale")[0].is_displayed()
+    assert not select(browser, "#filter fieldset")
+    opened("part=forest&hide=tanh")
+    assert select(browser, "#stale")[0].is_displayed()
+
+
+def test_a_curve_of_one_evaluation_is_a_dot(opened):
+    browser = opened("part=curves")
+    symbols = ".chart svg .role-mark.mark-symbol path"
+    dots = f"return document.querySelectorAll('{symbols}').length"
+    assert browser.execute_script(dots) == 0
+    browser.execute_script(
+        "const steps = page.tables.mean_curves.columns.step; const first = steps[0];"
+        "page.tables.mean_curves.where = function (tests) {"
+        "  return Table.prototype.where.call(this, [...tests, (row) => steps[row] === first]); };"
+        "page.show();"
+    )
+    assert wait(lambda: browser.execute_script(dots)) == 10
+
+
+def test_a_cell_in_the_address_that_is_none_opens_nothing(opened):
+    for cell in ("{bad", "null", "%7B%22task%22%3A%22no%22%7D"):
+        browser = opened(f"part=tables&cell={cell}")
+        assert not select(browser, "dialog[open]")
+
+
+def test_a_refused_copy_shows_the_text_inside_the_panel_of_the_run(opened):
+    browser = opened("part=tables&tables.table=runs")
+    click(browser, "main tbody button.link")
+    wait(lambda: select(browser, "dialog[open]"))
+    browser.execute_script("navigator.clipboard.writeText = async () => { throw new Error(); }")
+    click(browser, "dialog button", "Copy command")
+    area = wait(lambda: select(browser, "dialog textarea"))[0]
+    assert area.get_attribute("value").startswith("python")
+    (panel,) = select(browser, "dialog[open]")
+    assert panel.find_element("css selector", "h2").text.startswith("Run ")
+    assert "removes the run's results first" in panel.text
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -265,7 +358,12 @@ def test_no_part_is_wider_than_its_window(browser, opened, scheme, width):
     for words in parts(browser):
         click(browser, "#parts button", words)
         wait(lambda: browser.execute_script(DRAWN))
+        for columns in select(browser, COLUMNS):
+            columns.click()
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width, words
+        left, right = browser.execute_script(PRESENT)
+        assert left >= 0, words
+        assert right <= width, words
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 

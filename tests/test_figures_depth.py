@@ -227,7 +227,7 @@ def test_where_all_runs_diverged_what_they_left_is_drawn(name, tmp_path):
     tables = tables_of([run_of("relu", "a", depth, 0, "diverged") for depth in (1, 3)])
     figure, caption = figures.TASK_FIGURES[name].draw(tables, "mlp")
     assert len(figure.axes[-1].lines) >= 2
-    assert "n = 1 seeds" in caption
+    assert "n = 1 seed" in caption
     figures.save(figure, caption, tmp_path / name)
 
 

@@ -174,7 +174,7 @@ def test_one_activation_with_one_seed_and_one_step(zero, tmp_path):
         assert drawn is None
         return
     figures.save(*drawn, tmp_path / "heatmaps")
-    assert "n = 1 seeds" in (tmp_path / "heatmaps.txt").read_text()
+    assert "n = 1 seed" in (tmp_path / "heatmaps.txt").read_text()
 
 
 def test_a_probe_that_few_levels_have_gets_no_row_of_heatmaps():

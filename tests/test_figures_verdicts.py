@@ -311,7 +311,7 @@ def test_forest_of_too_few_seeds_and_of_a_level_that_has_none():
     figure, caption = forest.forest(tables_of(rows))
     assert words(figure.axes[0]) == ["too few seeds (1 of 8)"]
     assert not [line for line in figure.axes[0].lines if line.get_linewidth() == 2.6]
-    assert "n = 1 seeds per row" in caption
+    assert "n = 1 seed per row" in caption
     assert "One seed alone has no interval." in caption
     figure.draw_without_rendering()
 

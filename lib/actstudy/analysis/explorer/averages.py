@@ -1,5 +1,6 @@
 """What figures of the page need over seeds and no table has, computed as static figures do it."""
 
+import json
 from collections.abc import Iterable
 
 import numpy as np
@@ -24,8 +25,10 @@ LINE = [*CELL, "split", "metric"]  # of a learning curve's mean
 OUTCOMES = [*CELL, "line", "depth", "n", "n_train", "n_completed", "mean", "outcome"]
 BINS = [*CELL, "bin", "n_seeds", "count", "confidence", "correct"]
 MEDIANS = [*CELL, "probe", "index", "site", "step", "n", "median"]
-PAIRS = [*CELL, "baseline", "n", "mean", "low", "high", "interval_level", "verdict", "condition"]
+PAIRS = [*CELL, "baseline", "family", "n", "mean", "low", "high", "interval_level", "verdict"]
+PAIRS += ["condition", "turned"]
 CURVE_MEANS = [*LINE, "step", "epoch", "train_seconds", "n", "mean"]
+REFERENCES = ["task", "data", "name", "metric", "split", "value"]
 
 
 def mean_curves(tables: Tables) -> pd.DataFrame:
@@ -47,6 +50,16 @@ def mean_curves(tables: Tables) -> pd.DataFrame:
         mean=("value", "mean"),
     ).reset_index()
     return means.loc[means["n"] == means["n_seeds"], CURVE_MEANS]
+
+
+def reference_lines(tables: Tables) -> pd.DataFrame:
+    """The validation and test scores of reference methods, a row per split; columns REFERENCES."""
+    frame = tables.frames["references"]
+    if frame.empty:
+        return pd.DataFrame(columns=REFERENCES)
+    named = ["task", "data", "name", "metric"]
+    scores = frame.melt(named, ["val", "test"], var_name="split", value_name="value")
+    return scores.dropna(subset=["value"])[REFERENCES]
 
 
 def reliability(tables: Tables) -> pd.DataFrame:
@@ -113,18 +126,22 @@ def ended_cells(tables: Tables) -> pd.DataFrame:
 
 
 def pairs(tables: Tables) -> pd.DataFrame:
-    """The verdict of every pair of levels, read from both sides; columns PAIRS.
+    """The verdict of every pair of levels, once per side from which it is read; columns PAIRS.
 
-    Those with the baseline are of the primary family, the others of all pairs.
+    Each pair is of the family of all pairs, if that has it, else of the primary one; turned: the
+    pair read from its other side.
     """
     frame = tables.frames["contrasts"]
     if frame.empty:
         return pd.DataFrame(columns=PAIRS)
     rows = []
-    key = ["task", "group", "level", "baseline"]
-    primary_first = pd.concat([contrasts.primary(frame), frame[frame["family"] == "all pairs"]])
-    for row in primary_first.drop_duplicates(key)[PAIRS].to_dict("records"):
+    all_first = pd.concat([frame[frame["family"] == "all pairs"], contrasts.primary(frame)])
+    names = zip(all_first["level"], all_first["baseline"], strict=True)
+    pair = [json.dumps(sorted(levels)) for levels in names]
+    once = all_first.assign(pair=pair, turned=False).drop_duplicates(["task", "group", "pair"])
+    for row in once[PAIRS].to_dict("records"):
         turned = {"level": row["baseline"], "baseline": row["level"], "mean": -row["mean"]}
+        turned["turned"] = True
         turned |= {"low": -row["high"], "high": -row["low"]}
         turned["verdict"] = OPPOSITE.get(row["verdict"], row["verdict"])
         rows += [row, {**row, **turned}]

@@ -1,17 +1,22 @@
 // Rows as CSV or LaTeX, and texts into the clipboard.
 
-/** A value as it is shown: numbers with six digits at most. */
+/** A value as it is shown: numbers with six digits at most, nothing for a missing or infinite one. */
 function shown(value) {
   if (value === null || value === undefined) return "";
   if (typeof value !== "number") return String(value);
-  if (!Number.isFinite(value)) return String(value);
+  if (!Number.isFinite(value)) return "";
   return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
+}
+
+/** Whether there is no value, or none that a reader can use: an empty cell in all tables. */
+function isNone(value) {
+  return value === null || value === undefined || Math.abs(value) === Infinity || Number.isNaN(value);
 }
 
 /** CSV of rows; a text that a spreadsheet would compute is quoted. */
 function toCsv(names, rows) {
   const cell = (value) => {
-    let text = value === null || value === undefined ? "" : String(value);
+    let text = isNone(value) ? "" : String(value);
     if (typeof value === "string" && /^[=+\-@\t\r\uFF1D]/.test(text)) text = `'${text}`;
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
@@ -24,19 +29,35 @@ const IN_LATEX = {
   "<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}", '"': "{''}",
 };
 
-function inLatex(value) {
-  const text = typeof value === "number" ? shown(Number(value.toPrecision(4))) : shown(value);
+/** A number with its decimals, else an integer whole and any other with four digits at least. */
+function rounded(value, size = {}) {
+  const { digits, signed } = size ?? {};
+  let text = String(value);
+  if (digits !== undefined && digits !== null) text = value.toFixed(digits);
+  else if (!Number.isInteger(value) && Math.abs(value) < 1e-4) text = value.toExponential(3);
+  else if (!Number.isInteger(value)) text = value.toFixed(Math.max(0, 3 - Math.floor(Math.log10(Math.abs(value)))));
+  if (Number(text) === 0) text = text.replace("-", "");
+  return signed && Number(text) > 0 ? `+${text}` : text;
+}
+
+function inLatex(value, size) {
+  if (isNone(value)) return "";
+  if (typeof value === "number") {
+    const text = rounded(value, size).replace(/e([+-]\d+)$/, (_, power) => `\\cdot10^{${Number(power)}}`);
+    return /[-+^]/.test(text) ? `$${text}$` : text;
+  }
+  const text = shown(value);
   return text.replace(/[\\{}$&#%_^~<>|"]/g, (mark) => IN_LATEX[mark]).replace(/\s+/g, " ");
 }
 
-/** A table of the package booktabs with its caption. */
-function toLatex(names, rows, caption) {
-  const line = (cells) => `${cells.map(inLatex).join(" & ")} \\\\`;
+/** A table of the package booktabs with its caption; size: (row, column) -> decimals and sign. */
+function toLatex(names, rows, caption, size) {
+  const line = (cells, row) => `${cells.map((cell, i) => inLatex(cell, size?.(row, i))).join(" & ")} \\\\`;
   const isNumber = names.map((_, i) => rows.some((row) => typeof row[i] === "number"));
   return [
     "\\begin{table}", `\\caption{${inLatex(caption)}}`,
     `\\begin{tabular}{${isNumber.map((number) => (number ? "r" : "l")).join("")}}`,
-    "\\toprule", line(names), "\\midrule", ...rows.map(line),
+    "\\toprule", line(names), "\\midrule", ...rows.map((row, i) => line(row, i)),
     "\\bottomrule", "\\end{tabular}", "\\end{table}", "",
   ].join("\n");
 }
@@ -51,16 +72,19 @@ async function copy(text, source) {
   } catch {
     const area = element("textarea", { readonly: true, rows: 14, "aria-label": "Text to copy" });
     area.value = text;
-    openPanel("Copy this text", [area]);
+    const panel = document.getElementById("panel");
+    panel.querySelectorAll("textarea").forEach((old) => old.remove());
+    if (panel.open) source.after(area); // the run's panel stays
+    else openPanel("Copy this text", [area]);
     area.select();
   }
 }
 
-/** The buttons that copy a table; read: () -> {names, rows, caption}. */
+/** The buttons that copy a table; read: () -> {names, rows, caption, size}. */
 function copyButtons(read) {
   const as = (make) => (event) => {
-    const { names, rows, caption } = read();
-    copy(make(names, rows, caption), event.target);
+    const { names, rows, caption, size } = read();
+    copy(make(names, rows, caption, size), event.target);
   };
   return [button("Copy CSV", as(toCsv)), button("Copy LaTeX", as(toLatex))];
 }

@@ -1,5 +1,7 @@
 // The page: parts, filters, and what the address says.
 
+const EVERY_TASK = "*"; // no task's name
+
 const page = {
   model: null,
   tables: {},
@@ -21,10 +23,21 @@ const page = {
     return this.shown.figures[0]?.task ?? names[0];
   },
 
+  /** Whether a part's tables have the rows of all tasks: they always do, or the reader wants it. */
+  get isEveryTask() {
+    return this.shown.every_task || (this.shown.name === "tables" && state.get("task") === EVERY_TASK);
+  },
+
+  /** Whether a part has figures or tables with levels, whose rows a filter hides. */
+  get isFiltered() {
+    const { figures, tables } = this.shown;
+    return figures.length > 0 || tables.some((name) => this.tables[name].columns.level);
+  },
+
   /** The names of crossed axes and their places, in the task's groups of cells. */
   axes() {
     const { groups } = this.tables;
-    if (!groups) return {};
+    if (!groups || this.isEveryTask) return {};
     const rows = groups.where([groups.equals("task", this.task)]);
     const axes = {};
     for (const axis of groups.names) {
@@ -52,7 +65,7 @@ const page = {
     const { levels, groups } = this.left();
     const known = new Set(this.model.levels.map((level) => level.name));
     const column = table.columns.level;
-    const tests = table.columns.task && !this.shown.every_task ? [table.equals("task", this.task)] : [];
+    const tests = table.columns.task && !this.isEveryTask ? [table.equals("task", this.task)] : [];
     if (levels.size < known.size && column && !Array.isArray(column)) {
       const passes = column.names.map((name) => levels.has(name) || !known.has(name));
       tests.push((row) => column.codes[row] < 0 || passes[column.codes[row]]);
@@ -74,7 +87,7 @@ const page = {
     this.showPart();
     const cell = state.get("cell");
     if (state.get("run")) showRun(this.tables, state.get("run"));
-    else if (cell) showCell(this.tables, JSON.parse(cell));
+    else if (cell) showCell(this.tables, cellOf(cell));
   },
 
   showParts() {
@@ -83,6 +96,9 @@ const page = {
       () => { state.set("part", part.name); this.show(); document.querySelector(`#parts [aria-current]`).focus(); },
       { "aria-current": part.name === this.part && "page" },
     )));
+    const list = document.getElementById("parts");
+    const present = list.querySelector("[aria-current]");
+    list.scrollLeft = present.offsetLeft - (list.clientWidth - present.offsetWidth) / 2; // narrow windows
   },
 
   showFilter() {
@@ -91,8 +107,10 @@ const page = {
     const change = (name) => (value) => { state.set(name, value); this.show(); };
     const parts = [];
     const tasks = Object.entries(this.model.tasks);
-    if (tasks.length > 1 && !this.shown.every_task) parts.push(select("Task", tasks, this.task, change("task")));
-    for (const [axis, places] of Object.entries(this.axes())) {
+    const every = this.shown.name === "tables" ? [[EVERY_TASK, "all tasks"]] : [];
+    const task = this.isEveryTask ? EVERY_TASK : this.task;
+    if (tasks.length > 1 && !this.shown.every_task) parts.push(select("Task", [...tasks, ...every], task, change("task")));
+    for (const [axis, places] of Object.entries(this.isFiltered ? this.axes() : {})) {
       parts.push(select(axis, [["", "all"], ...places.map((place) => [place, place])], state.get(`at.${axis}`), change(`at.${axis}`)));
     }
     const hidden = new Set(state.all("hide"));
@@ -107,16 +125,17 @@ const page = {
       mark.style.background = DARK.matches ? level.dark : level.light;
       return element("label", {}, box, mark, level.name);
     });
-    parts.push(element("fieldset", {}, element("legend", {}, this.model.compare), ...boxes));
-    const isOn = hidden.size > 0 || Object.keys(this.axes()).some((axis) => state.get(`at.${axis}`));
+    if (this.isFiltered) parts.push(element("fieldset", {}, element("legend", {}, this.model.compare), ...boxes));
+    const isOn = this.isFiltered && (hidden.size > 0 || Object.keys(this.axes()).some((axis) => state.get(`at.${axis}`)));
     if (isOn) parts.push(button("Show all", () => { state.set("hide", ""); for (const axis of Object.keys(this.axes())) state.set(`at.${axis}`, ""); this.show(); }));
     form.replaceChildren(...parts);
     const part = this.shown;
     const text = document.querySelector(`#part-${part.name} [data-task]`);
-    form.hidden = !part.figures.length && !part.tables.length && !text;
+    form.hidden = !this.isFiltered && !(part.tables.length || text) || !parts.length;
+    const hasText = document.querySelector(`#part-${part.name} .text`);
     const stale = document.getElementById("stale");
     stale.hidden = !isOn || form.hidden;
-    stale.textContent = isOn ? "Rows are hidden, numbers are not computed again: means, intervals, n and verdicts are those of the whole study, and verdicts are corrected for all its comparisons, hidden ones too." : "";
+    stale.textContent = isOn ? "Rows are hidden, numbers are not computed again: means, intervals, n and verdicts are those of the whole study, and verdicts are corrected for all its comparisons, hidden ones too." + (hasText ? " The texts and their tables hide nothing." : "") : "";
   },
 
   showPart() {

@@ -6,6 +6,7 @@ from typing import Any
 import altair as alt
 
 from actstudy.analysis.figures.style import styles
+from actstudy.analysis.scale import Scale, Significant
 from actstudy.contract.plan import Plan
 
 SHAPES = {  # of matplotlib's markers, as Vega has them
@@ -20,19 +21,23 @@ SHAPES = {  # of matplotlib's markers, as Vega has them
     "P": "cross",
     "+": "cross",
 }
-NAMED = ("name", "task", "title", "caption", "data", "main", "columns", "row_height")
+NAMED = ("name", "task", "title", "caption", "data", "main", "columns", "row_height", "sizes")
 PAPER = "#FFFFFE"  # stands for the colour of the page, light or dark
 DASHES = {"-": [1, 0], "--": [6, 3], "-.": [6, 2, 1, 2], ":": [1, 2]}
 
 
 @dataclass(frozen=True)
 class Option:
-    """One value of a choice: rows must equal `where`; `encoding` changes channels of the chart."""
+    """One value of a choice: rows must equal `where`; `encoding` changes channels of the chart.
+
+    sizes: as of a Drawing, of columns whose unit the choice decides.
+    """
 
     name: str
     label: str
     where: dict[str, Any] = field(default_factory=dict)
     encoding: dict[str, Any] = field(default_factory=dict)
+    sizes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Drawing:
 
     chart: draws the data sets that it names; data: name of a data set -> the table it is of, which
     rows its `where` takes, and at most how many; choices: of the reader; main: the data set that
-    is copied as a table.
+    is copied as a table; sizes: its columns that are copied in the caption's unit, by `sized`.
     """
 
     name: str
@@ -63,11 +68,60 @@ class Drawing:
     columns: list[str]
     row_height: int = 0  # pixels per row of main; 0: the chart has a height of its own
     choices: list[Choice] = field(default_factory=list)
+    sizes: dict[str, Any] = field(default_factory=dict)
+
+
+def sized(size: Scale, *columns: str, signed: bool = False) -> dict[str, Any]:
+    """Column -> the factor, unit and decimals of its numbers as they are copied.
+
+    signed: with `+` before those above 0; digits: None for four significant ones.
+    """
+    digits = None if isinstance(size, Significant) else size.digits
+    own = {"factor": size.factor, "digits": digits, "unit": size.unit, "signed": signed}
+    return dict.fromkeys(columns, own)
+
+
+def times(column: str, factor: float) -> str:
+    """An expression of Vega: a column times a factor; null for a missing value."""
+    return f"isValid(datum.{column}) ? datum.{column} * {factor} : null"
+
+
+def said(column: str, factor: float) -> str:
+    """An expression of Vega: a difference times a factor as text; `none` for a missing value."""
+    return f"isValid(datum.{column}) ? format(datum.{column} * {factor}, '+.4~g') : 'none'"
+
+
+def of_interval(factor: float) -> dict[str, str]:
+    """Expressions per name: a mean and its interval's ends as numbers, and as texts to be read.
+
+    The numbers of an interval without an end are the mean, so that it has no length.
+    """
+    names = {"at": "mean", "start": "low", "end": "high"}
+    numbers = {name: times(column, factor) for name, column in names.items()}
+    for name in ("start", "end"):
+        numbers[name] = (
+            f"isValid(datum.low) && isValid(datum.high) ? {numbers[name]} : {numbers['at']}"
+        )
+    words = {f"{name}_words": said(column, factor) for name, column in names.items()}
+    has_end = "(isValid(datum.low) || isValid(datum.high))"
+    level = f"{has_end} ? format(datum.interval_level, '.3~%') : 'none'"
+    return {**numbers, **words, "level_words": level}
+
+
+def interval_tooltips(title: str) -> list[alt.Tooltip]:
+    """What a mean's mark says of `of_interval`; title: of the mean, with its unit."""
+    labels = {"at": title, "start": "low", "end": "high", "level": "level of the interval"}
+    return [alt.Tooltip(f"{name}_words:N", title=label) for name, label in labels.items()]
 
 
 def source(table: str, at_most: int = 20_000, **where: Any) -> dict[str, Any]:
     """Where the rows of a data set come from."""
     return {"table": table, "where": where, "at_most": at_most}
+
+
+def alone(of: dict[str, Any], *line: str) -> dict[str, Any]:
+    """The rows of a source that are the only one of their line; line: its columns."""
+    return {**of, "alone": line}
 
 
 def rows(name: str) -> alt.NamedData:

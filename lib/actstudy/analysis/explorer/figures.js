@@ -40,6 +40,34 @@ function adapted(spec, options, model) {
   return visit(spec);
 }
 
+/** The head of a column, with the unit of its values if it has one. */
+function withUnit(name, unit) {
+  return unit ? `${name} [${unit}]` : name;
+}
+
+/** A number in the unit of its column, without the last bits that the product adds. */
+function inUnit(value, size) {
+  if (!size || size.factor === 1 || typeof value !== "number") return value;
+  return Number((value * size.factor).toPrecision(12));
+}
+
+/** The inside of a tooltip; a missing value is named none. */
+function tooltipOf(value, clean) {
+  const line = ([name, text]) => `<tr><td class="key">${clean(name)}</td><td class="value">${clean(named(text))}</td></tr>`;
+  return `<table>${Object.entries(value).map(line).join("")}</table>`;
+}
+
+function named(text) {
+  return ["null", "undefined", "NaN", ""].includes(String(text)) ? "none" : String(text);
+}
+
+/** Missing values of a figure's labels for screen readers, as tooltips name them. */
+function nameMissing(chart) {
+  for (const mark of chart.querySelectorAll("[aria-label]")) {
+    mark.setAttribute("aria-label", mark.getAttribute("aria-label").replace(/: (null|undefined|NaN|)(?=;|$)/g, ": none"));
+  }
+}
+
 /** A row without infinities, which no axis has room for. */
 function finite(row) {
   for (const [name, value] of Object.entries(row)) if (Math.abs(value) === Infinity) row[name] = null;
@@ -52,7 +80,13 @@ function rowsOf(source, options, page) {
   if (!table) return { rows: [], n: 0 };
   const wanted = Object.assign({}, source.where, ...options.map((option) => option.where));
   const tests = Object.entries(wanted).map(([name, value]) => table.equals(name, value));
-  const rows = table.where([...tests, ...page.tests(table)]);
+  let rows = table.where([...tests, ...page.tests(table)]);
+  if (source.alone) {
+    const key = (row) => JSON.stringify(source.alone.map((name) => table.value(name, row)));
+    const counts = new Map();
+    for (const row of rows) counts.set(key(row), (counts.get(key(row)) ?? 0) + 1);
+    rows = rows.filter((row) => counts.get(key(row)) === 1);
+  }
   const drawn = rows.slice(0, source.at_most).map((row) => finite(table.row(row)));
   return { rows: drawn, n: rows.length };
 }
@@ -111,18 +145,29 @@ class FigureView {
       return;
     }
     const spec = { ...adapted(figure.spec, this.options, page.model), datasets };
+    if (spec.layer) spec.layer = spec.layer.filter(({ data }) => !data?.name || datasets[data.name].length);
     if (figure.row_height) spec.height = figure.row_height * Math.max(1, this.rows.length);
     const embedded = await vegaEmbed(this.chart, spec, {
       mode: "vega-lite", ast: true, actions: false, defaultStyle: false, config: look(),
-      renderer: most > MAX_SVG_ROWS ? "canvas" : "svg", tooltip: { disableDefaultStyle: true },
+      renderer: most > MAX_SVG_ROWS ? "canvas" : "svg", tooltip: { disableDefaultStyle: true, formatTooltip: tooltipOf },
     });
     this.view = embedded.view;
+    nameMissing(this.chart);
     this.view.addEventListener("click", (event, item) => lead(page.tables, item?.datum, figure.task)?.());
   }
 
+  /** Column -> the factor, unit and decimals of its numbers in the caption's unit. */
+  get sizes() {
+    return Object.assign({}, this.figure.sizes, ...this.options.map((option) => option.sizes));
+  }
+
+  /** The rows as they are copied, in the unit of the caption; no column of groups without any. */
   table() {
-    const names = this.figure.columns;
-    return { names, rows: this.rows.map((row) => names.map((name) => row[name])), caption: this.figure.caption };
+    const { sizes } = this;
+    const columns = this.figure.columns.filter((name) => name !== "group" || this.rows.some((row) => isSaid(row.group)));
+    const names = columns.map((name) => withUnit(name, sizes[name]?.unit));
+    const rows = this.rows.map((row) => columns.map((name) => inUnit(row[name], sizes[name])));
+    return { names, rows, caption: this.figure.caption, size: (_, column) => sizes[columns[column]] };
   }
 
   /** Fill the list of numbers, once it is open. */

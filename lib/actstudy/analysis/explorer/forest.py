@@ -12,7 +12,10 @@ from actstudy.analysis.explorer.figure import (
     Drawing,
     Option,
     colour_scale,
+    interval_tooltips,
+    of_interval,
     rows,
+    sized,
     source,
 )
 from actstudy.analysis.figures.style import seeds
@@ -69,6 +72,7 @@ def drawing(tables: Tables, task: str, name: str, of: tuple[str, str]) -> Drawin
         columns=["level", "group", "baseline", "n", "mean", "low", "high", "verdict"],
         row_height=ROW_HEIGHT,
         choices=[Choice("family", "Comparisons", families)],
+        sizes=sized(size, "mean", "low", "high", signed=True),
     )
 
 
@@ -101,9 +105,7 @@ def chart(levels: list[str], factor: float, margin: float, title: str) -> alt.La
     }
     contrasts = alt.Chart(rows("contrasts")).transform_calculate(
         name=f"({NAME}) + ({RIVAL})",
-        at=f"datum.mean * {factor}",
-        start=f"datum.low * {factor}",
-        end=f"datum.high * {factor}",
+        **of_interval(factor),
         words="datum.verdict + ' (n = ' + datum.n + ')'",
         is_open=f"indexof({list(OPEN_VERDICTS)}, datum.verdict) >= 0",
     )
@@ -113,7 +115,7 @@ def chart(levels: list[str], factor: float, margin: float, title: str) -> alt.La
     layers = [
         *bounds(factor * margin, x),
         dots(factor, x, marks, title),
-        contrasts.mark_rule(strokeWidth=3).encode(
+        contrasts.mark_rule(strokeWidth=3, aria=False).encode(
             x=alt.X("start:Q", **x), x2="end:Q", **marks_of_row
         ),
         contrasts.mark_point(size=90, strokeWidth=2, opacity=1).encode(
@@ -158,9 +160,5 @@ def dots(factor: float, x: dict[str, Any], marks: dict[str, Any], title: str) ->
 
 def tooltips(title: str) -> list[alt.Tooltip]:
     """What a row says when it is pointed at."""
-    texts = [alt.Tooltip("name:N")]
-    for field, label in (("at", title), ("start", "low"), ("end", "high")):
-        texts.append(alt.Tooltip(f"{field}:Q", title=label, format="+.4~g"))
-    level = alt.Tooltip("interval_level:Q", title="level of the interval", format=".3~%")
     others = [alt.Tooltip(f"{field}:N") for field in ("n", "verdict", "condition")]
-    return [*texts, level, *others]
+    return [alt.Tooltip("name:N"), *interval_tooltips(title), *others]

@@ -1,22 +1,31 @@
-"""Figures of lines: learning curves, learning rates, calibration."""
+"""Figures of lines: learning curves, learning rates."""
 
 from typing import Any
 
 import altair as alt
 
 from actstudy.analysis import scale
-from actstudy.analysis.explorer.figure import Choice, Drawing, Option, colour, dash, rows, source
-from actstudy.analysis.figures import calibration
+from actstudy.analysis.explorer.figure import (
+    Choice,
+    Drawing,
+    Option,
+    alone,
+    colour,
+    dash,
+    rows,
+    sized,
+    source,
+)
 from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.tables import Tables
-from actstudy.contract.plan import Plan
+from actstudy.contract.plan import Plan, TaskPlan
 
 AXES = {"step": "steps", "epoch": "epochs", "train_seconds": "seconds of training"}
 SPLITS = {"val": "validation", "train": "train, as trained", "test": "test"}
 NOT_CHOSEN = ("epoch_seconds", "clipped")  # values of curves that are no metric
 HEIGHT = 380  # pixels
-SQUARE = 420  # pixels
+REFERENCE = "#8494A6"  # the colour of a reference method's line
 MAX_POINTS = 20_000  # of thin lines in one picture
 
 
@@ -30,51 +39,69 @@ def curves(tables: Tables, task: str) -> Drawing | None:
     text = (
         f"{settings.title}: learning curves, {seeds(counts)} per line. Thin lines are seeds, thick "
         "lines their mean, as far as all seeds of a cell go; against epochs and seconds it stands "
-        "at their mean. Train values are means since the last evaluation; test values stand at "
-        "the best and the last step only. Click a line for its run."
+        "at their mean; a line of a single evaluation is a dot. Train values are means since the "
+        "last evaluation; test values stand at the best and the last step only. Click a "
+        "line for its run."
     )
+    data = {
+        "curves": source("curves", MAX_POINTS, task=task),
+        "means": source("mean_curves", MAX_POINTS, task=task),
+    }
+    data["lone_curves"] = alone(data["curves"], "run_id", "group")
+    data["lone_means"] = alone(data["means"], "level", "group")
+    if not tables.of("references", task).empty:
+        text += " Dotted: the score of a reference method, trained on the same data."
+        data["references"] = source("reference_lines", task=task)
     return Drawing(
         name="curves",
         task=task,
         title="Learning curves",
         caption=text,
-        chart=chart_of_curves(tables.plan),
-        data={
-            "curves": source("curves", MAX_POINTS, task=task),
-            "means": source("mean_curves", MAX_POINTS, task=task),
-        },
+        chart=chart_of_curves(tables.plan, "references" in data),
+        data=data,
         main="means",
         columns=["level", "group", "split", "metric", "step", "n", "mean"],
         choices=curve_choices(tables, task),
     )
 
 
-def chart_of_curves(plan: Plan) -> alt.LayerChart:
-    """A thin line per run below a thick one per cell."""
+def chart_of_curves(plan: Plan, has_references: bool) -> alt.LayerChart:
+    """A thin line per run below a thick one per cell; a line of one point is a dot."""
     y: dict[str, Any] = {"title": "value", "scale": alt.Scale(zero=False)}
-    both: dict[str, Any] = {
-        "color": colour(plan),
-        "strokeDash": dash(plan),
-        "x": alt.X("step:Q", title=AXES["step"]),
-    }
+    both: dict[str, Any] = {"color": colour(plan), "x": alt.X("step:Q", title=AXES["step"])}
     cell = [alt.Tooltip("level:N"), alt.Tooltip("group:N")]
-    thin = alt.Chart(rows("curves")).mark_line(opacity=0.35, strokeWidth=1)
-    thick = alt.Chart(rows("means")).mark_line(strokeWidth=2.6)
+    of_run: dict[str, Any] = {
+        "y": alt.Y("value:Q", **y),
+        "detail": ["run_id:N", "group:N"],
+        "tooltip": [*cell, alt.Tooltip("seed:O"), alt.Tooltip("run_id:N")],
+        **both,
+    }
+    of_mean: dict[str, Any] = {
+        "y": alt.Y("mean:Q", **y),
+        "detail": ["group:N"],
+        "tooltip": [*cell, alt.Tooltip("n:Q", title="n, seeds of the mean")],
+        **both,
+    }
+    thin = alt.Chart(rows("curves"))
+    thick = alt.Chart(rows("means"))
+    small = alt.Chart(rows("lone_curves")).mark_circle(size=22, opacity=0.5)
+    large = alt.Chart(rows("lone_means")).mark_circle(size=80, opacity=1)
     layers = [
-        thin.encode(
-            y=alt.Y("value:Q", **y),
-            detail=["run_id:N", "group:N"],
-            tooltip=[*cell, alt.Tooltip("seed:O"), alt.Tooltip("run_id:N")],
-            **both,
-        ),
-        thick.encode(
-            y=alt.Y("mean:Q", **y),
-            detail=["group:N"],
-            tooltip=[*cell, alt.Tooltip("n:Q", title="n, seeds of the mean")],
-            **both,
-        ),
+        *([reference_rule(y)] if has_references else []),
+        thin.mark_line(opacity=0.35, strokeWidth=1).encode(strokeDash=dash(plan), **of_run),
+        thick.mark_line(strokeWidth=2.6).encode(strokeDash=dash(plan), **of_mean),
+        small.encode(**of_run),
+        large.encode(**of_mean),
     ]
     return alt.LayerChart(layer=layers, width="container", height=HEIGHT)
+
+
+def reference_rule(y: dict[str, Any]) -> alt.Chart:
+    """A dotted line at the score of each reference method."""
+    names = ("name", "data", "split", "metric", "value")
+    rule = alt.Chart(rows("references")).mark_rule(strokeDash=[2, 3], color=REFERENCE)
+    tooltip = [alt.Tooltip(f"{name}:N") for name in names]
+    return rule.encode(y=alt.Y("value:Q", **y), tooltip=tooltip)
 
 
 def curve_choices(tables: Tables, task: str) -> list[Choice]:
@@ -90,7 +117,7 @@ def curve_choices(tables: Tables, task: str) -> list[Choice]:
         Choice(
             "metric",
             "Metric",
-            [Option(name, metric_name(name), {"metric": name}, titled(name)) for name in metrics],
+            [metric_option(name, settings) for name in metrics],
         ),
         Choice("split", "Data", [Option(name, SPLITS[name], {"split": name}) for name in splits]),
         Choice(
@@ -103,6 +130,12 @@ def curve_choices(tables: Tables, task: str) -> list[Choice]:
         ),
         scale_choice("y"),
     ]
+
+
+def metric_option(name: str, settings: TaskPlan) -> Option:
+    """The curves of one metric, in its unit."""
+    sizes = sized(scale.of_metric(name, settings.predicts), "mean")
+    return Option(name, metric_name(name), {"metric": name}, titled(name), sizes)
 
 
 def titled(metric: str) -> dict[str, Any]:
@@ -141,6 +174,7 @@ def rates(tables: Tables, task: str) -> Drawing | None:
         data={"tuning": source("tuning", task=task)},
         main="tuning",
         columns=["level", "group", "lr", "n", "mean_val", "sd_val", "chosen"],
+        sizes=sized(scale.of_metric(settings.metric, settings.predicts), "mean_val", "sd_val"),
     )
 
 
@@ -163,52 +197,3 @@ def chart_of_rates(plan: Plan, fixed: float) -> alt.LayerChart:
         ring.encode(**own),
     ]
     return alt.LayerChart(layer=layers, width="container", height=HEIGHT)
-
-
-def reliability(tables: Tables, task: str) -> Drawing | None:
-    """Share correct against confidence; None without classes."""
-    settings = tables.plan.tasks[task]
-    frame = tables.of("calibration", task)
-    if frame.empty or settings.predicts != "classes":
-        return None
-    counts = frame.groupby(["level", "group"])["seed"].nunique()
-    text = (
-        f"{settings.title}: test reliability at the best validation checkpoint, predictions of "
-        f"{seeds(counts)} pooled; bins of fewer than {calibration.MIN_BIN_PREDICTIONS} "
-        "predictions are left out. Below the diagonal: overconfident."
-    )
-    return Drawing(
-        name="reliability",
-        task=task,
-        title="Share correct against confidence",
-        caption=text,
-        chart=chart_of_reliability(tables.plan),
-        data={"reliability": source("reliability", task=task)},
-        main="reliability",
-        columns=["level", "group", "bin", "n_seeds", "count", "confidence", "correct"],
-    )
-
-
-def chart_of_reliability(plan: Plan) -> alt.LayerChart:
-    """A line per cell over its bins, and the diagonal."""
-    axes: dict[str, Any] = {
-        "scale": alt.Scale(domain=[0, 1]),
-        "axis": alt.Axis(format="%", tickCount=6),
-    }
-    place: dict[str, Any] = {
-        "x": alt.X("confidence:Q", title="mean confidence of the bin", **axes),
-        "y": alt.Y("correct:Q", title="share correct", **axes),
-    }
-    named = ("level", "group", "bin", "count", "n_seeds", "confidence", "correct")
-    own: dict[str, Any] = {
-        **place,
-        "color": colour(plan),
-        "detail": "group:N",
-        "tooltip": [alt.Tooltip(f"{name}:N") for name in named],
-    }
-    corners = alt.Data(values=[{"confidence": 0, "correct": 0}, {"confidence": 1, "correct": 1}])
-    layers = [
-        alt.Chart(corners).mark_line(color="#8494A6", strokeWidth=1).encode(**place),
-        alt.Chart(rows("reliability")).mark_line(point=True).encode(**own),
-    ]
-    return alt.LayerChart(layer=layers, width=SQUARE, height=SQUARE)

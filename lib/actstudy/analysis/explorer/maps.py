@@ -7,10 +7,20 @@ import pandas as pd
 
 from actstudy.analysis import scale
 from actstudy.analysis.explorer import averages
-from actstudy.analysis.explorer.figure import Choice, Drawing, Option, rows, source
+from actstudy.analysis.explorer.figure import (
+    Choice,
+    Drawing,
+    Option,
+    interval_tooltips,
+    of_interval,
+    rows,
+    sized,
+    source,
+)
 from actstudy.analysis.figures.depth import COLOURS
 from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.markdown import metric_name
+from actstudy.analysis.questions.contrasts import OPEN_VERDICTS
 from actstudy.analysis.questions.outcomes import JUDGED_BY, STALLS, TRAINS
 from actstudy.analysis.questions.probes import PROBES
 from actstudy.analysis.tables import Tables
@@ -18,6 +28,9 @@ from actstudy.analysis.tables import Tables
 MAX_GROUPS = 12  # panels of pairs in one picture
 MAX_CELLS = 2_000  # of one picture of depths
 INK = "#111111"  # on coloured cells, light and dark pages alike
+PALE = "#EEF1F4"  # of a pair without a verdict
+DIVERGING = ["#F0A04B", "#FFFFFF", "#6FB1E4"]  # below, at and above 0, light enough for INK
+IS_OPEN = f"indexof({list(OPEN_VERDICTS)}, datum.verdict) >= 0"
 SIGN = (  # of a verdict
     "indexof(datum.verdict, 'equivalent') == 0 ? '=' : datum.verdict == 'better' ? '+' : "
     "datum.verdict == 'worse' ? '\N{MINUS SIGN}' : '?'"
@@ -37,45 +50,45 @@ def pairs(tables: Tables, task: str) -> Drawing | None:
     text = (
         f"{settings.title}: mean paired difference of each level from each other{unit}, "
         f"{seeds(frame['n'].astype(int))} per pair. + better, \N{MINUS SIGN} worse, = equivalent, "
-        "? no verdict. Verdicts against the baseline and those of all other pairs are two "
-        "families of tests. Click a cell for its runs."
+        "? no verdict, pale. Verdicts are of the family of all pairs, which Differences shows "
+        "too; those against the baseline there are a family of their own. Click a cell for its "
+        "runs."
     )
     groups = list(frame["group"].unique())
-    panels = chart_of_pairs(tables.plan.levels, size.factor, f"row minus column{unit}")
+    panels = chart_of_pairs(tables.plan.levels, size.factor, ["row minus", f"column{unit}"])
     return Drawing(
         name="pairs",
         task=task,
         title="Every level against every other",
         caption=text,
         chart=panels.facet(facet=alt.Facet("group:N", title=None, sort=groups), columns=3),
-        data={"pairs": source("pairs", MAX_GROUPS * len(tables.plan.levels) ** 2, task=task)},
-        main="pairs",
-        columns=["level", "baseline", "group", "n", "mean", "low", "high", "verdict"],
+        data={
+            "pairs": source("pairs", MAX_GROUPS * len(tables.plan.levels) ** 2, task=task),
+            "once": source("pairs", task=task, turned=False),
+        },
+        main="once",
+        columns=["level", "baseline", "group", "family", "n", "mean", "low", "high", "verdict"],
+        sizes=sized(size, "mean", "low", "high", signed=True),
     )
 
 
-def chart_of_pairs(levels: list[str], factor: float, title: str) -> alt.LayerChart:
-    """A coloured cell per pair with the sign of its verdict."""
-    base = alt.Chart(rows("pairs")).transform_calculate(
-        at=f"datum.mean * {factor}",
-        start=f"datum.low * {factor}",
-        end=f"datum.high * {factor}",
-        mark=SIGN,
-    )
-    named = ("level", "baseline", "group", "n", "verdict", "condition")
+def chart_of_pairs(levels: list[str], factor: float, title: list[str]) -> alt.LayerChart:
+    """A coloured cell per pair with the sign of its verdict; title: lines above the colours."""
+    base = alt.Chart(rows("pairs")).transform_calculate(**of_interval(factor), mark=SIGN)
+    named = ("level", "baseline", "group", "family", "n", "verdict", "condition")
     tooltip = [alt.Tooltip(f"{name}:N") for name in named]
-    for name, label in (("at", title), ("start", "low"), ("end", "high")):
-        tooltip.append(alt.Tooltip(f"{name}:Q", title=label, format="+.4~g"))
+    tooltip += interval_tooltips(" ".join(title))
     own: dict[str, Any] = {
         "x": alt.X("baseline:N", title="against", sort=levels, axis=alt.Axis(labelAngle=-40)),
         "y": alt.Y("level:N", title=None, sort=levels),
         "tooltip": tooltip,
     }
-    colours = alt.Scale(scheme="blueorange", domainMid=0, reverse=True)
+    colours = alt.Scale(range=DIVERGING, domainMid=0)
+    colour = alt.Color("at:Q", title=title, scale=colours)
     cells = base.mark_rect(stroke="#8494A6", strokeWidth=0.3)
     signs = base.mark_text(fontSize=15, fontWeight="bold", color=INK)
     layers = [
-        cells.encode(color=alt.Color("at:Q", title=["row minus", "column"], scale=colours), **own),
+        cells.encode(color=alt.condition(IS_OPEN, alt.value(PALE), colour), **own),
         signs.encode(text="mark:N", **own),
     ]
     return alt.LayerChart(layer=layers, width=alt.Step(46), height=alt.Step(34))
@@ -157,6 +170,7 @@ def depth(tables: Tables, task: str) -> Drawing | None:
         data={"ended_cells": source("ended_cells", MAX_CELLS, task=task)},
         main="ended_cells",
         columns=["level", "group", "depth", "n", "n_train", "n_completed", "mean"],
+        sizes=sized(scale.of_metric(settings.metric, settings.predicts), "mean"),
     )
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -12,11 +13,12 @@ import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
+from actstudy.analysis import scale
 from actstudy.analysis.explorer import columns, datasets, figure, parts, texts, thinning
 from actstudy.analysis.figures.style import ACTIVATION_STYLE, OTHER_STYLES, styles
 from actstudy.analysis.page import origins
 from actstudy.analysis.tables import UNITS, Tables
-from actstudy.contract.plan import Plan
+from actstudy.contract.plan import Plan, TaskPlan
 
 FILES = Path(__file__).parent
 SCRIPTS = ("data.js", "state.js", "copy.js", "runs.js", "figures.js", "tables.js", "explorer.js")
@@ -24,12 +26,17 @@ MAX_BYTES = 10_000_000  # of a page
 EXPOSED = "window.vegaEmbed = vegaEmbed;"  # of Vega's scripts, to the page's own
 LIGHTEST = 0.55  # of a colour's luminance on a dark page, at least
 FIRST_COLUMNS = {  # of tables with many columns, those that are open at first
-    "contrasts": "task family group level baseline n mean low high interval_level verdict "
+    "contrasts": "task family group level baseline unit n mean low high interval_level verdict "
     "condition margin more_seeds",
     "runs": "task level group seed run_id status reason best_step steps_done train_seconds "
     "throughput device",
     "incomplete": "task level group seed run_id status reason rerun",
     "claims": "id topic claim claimed measured verdict detail device",
+}
+NOTES = {  # above a table
+    "runs": "reported_*: test values at the checkpoint that is reported, the best on validation "
+    "data; last_*: test values at the last step.",
+    "curves": "Of a big study evenly spaced evaluations; all are in tables/curves.parquet.",
 }
 
 
@@ -83,9 +90,35 @@ def model(plan: Plan, there: list[parts.Part], frames: dict[str, pd.DataFrame]) 
         "parts": [described(part) for part in there],
         "first_columns": first_columns(plan),
         "units": UNITS,
+        "notes": NOTES,
+        "digits": digits(frames),
+        "difference_digits": {name: difference_digits(task) for name, task in plan.tasks.items()},
     }
     tables = {name: columns.of_frame(frame) for name, frame in frames.items()}
     return {**columns.displayed(texts_and_figures), "tables": tables}
+
+
+def digits(frames: dict[str, pd.DataFrame]) -> dict[str, int]:
+    """Metric -> decimals of its values as tables have them: of shares, two more than in percent."""
+    metrics = frames["cells"]["metric"].unique() if "cells" in frames else []
+    sizes = {str(metric): scale.of_metric(str(metric)) for metric in metrics}
+    return {metric: decimals(size) for metric, size in sizes.items() if is_fixed(size)}
+
+
+def difference_digits(task: TaskPlan) -> int | None:
+    """Decimals of a task's differences as tables have them; None for four significant digits."""
+    size = scale.of_differences(task)
+    return decimals(size) if is_fixed(size) else None
+
+
+def decimals(size: scale.Scale) -> int:
+    """Decimals of numbers that are not yet times the factor of their scale."""
+    return size.digits + round(math.log10(size.factor))
+
+
+def is_fixed(size: scale.Scale) -> bool:
+    """Whether numbers of a scale have decimals of a fixed number."""
+    return not isinstance(size, scale.Significant)
 
 
 def template() -> jinja2.Template:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from actstudy.analysis.explorer import forest, lines, maps, points, texts
+from actstudy.analysis.explorer import forest, lines, maps, points, reliability, texts
 from actstudy.analysis.explorer.figure import Drawing
 from actstudy.analysis.explorer.texts import Section
 from actstudy.analysis.tables import Tables
@@ -68,7 +68,7 @@ KINDS = (
     ),
     Kind("targets", "Targets", subheads=("Steps and seconds",), draws=(points.targets,)),
     Kind("cost", "Cost", subheads=("Time and memory", "Where the time"), draws=(points.costs,)),
-    Kind("calibration", "Calibration", draws=(lines.reliability,)),
+    Kind("calibration", "Calibration", draws=(reliability.reliability,)),
     Kind(
         "health",
         "Health",

@@ -14,6 +14,7 @@ from actstudy.analysis.explorer.figure import (
     colour_scale,
     rows,
     shape,
+    sized,
     source,
 )
 from actstudy.analysis.figures.style import seeds
@@ -40,6 +41,7 @@ def costs(tables: Tables, task: str) -> Drawing | None:
         return None
     frame = frame[frame["n_timed"] > 0]
     metric = metric_name(settings.metric)
+    words = {**COSTS, "throughput": f"throughput, {frame['throughput_unit'].iloc[0]}"}
     text = (
         f"{settings.title}: test {metric} against what it costs on "
         f"{'; '.join(frame['device'].unique())}, {seeds(frame['n'])} per cell; throughput in "
@@ -53,24 +55,26 @@ def costs(tables: Tables, task: str) -> Drawing | None:
         task=task,
         title="Time and memory against the metric",
         caption=text,
-        chart=chart_of_costs(tables.plan, settings),
+        chart=chart_of_costs(tables.plan, settings, words["throughput"]),
         data={
             "pareto": source("pareto", task=task),
             "runs": source("runs", MAX_RUNS, task=task, timing_clean=True, status="completed"),
         },
         main="pareto",
         columns=["level", "group", "n", "n_timed", "mean", *COSTS],
-        choices=[Choice("x", "Cost", options_of("x", COSTS))],
+        choices=[Choice("x", "Cost", options_of("x", words))],
+        sizes=sized(scale.of_metric(settings.metric, settings.predicts), "mean"),
     )
 
 
-def chart_of_costs(plan: Plan, settings: TaskPlan) -> alt.LayerChart:
-    """A small mark per run below a large one per cell."""
+def chart_of_costs(plan: Plan, settings: TaskPlan, cost: str) -> alt.LayerChart:
+    """A small mark per run below a large one per cell; cost: the words of the throughput."""
     shares = scale.of_metric(settings.metric).unit == "%"
     axis = alt.Axis(format="~%") if shares else alt.Axis()
-    x: dict[str, Any] = {"title": COSTS["throughput"], "scale": alt.Scale(zero=False)}
+    room = alt.Scale(zero=False, padding=14)  # pixels, so that no mark stands on the frame
+    x: dict[str, Any] = {"title": cost, "scale": room, "axis": alt.Axis(tickCount=7)}
     title = f"test {metric_name(settings.metric)}"
-    y: dict[str, Any] = {"title": title, "scale": alt.Scale(zero=False), "axis": axis}
+    y: dict[str, Any] = {"title": title, "scale": room, "axis": axis}
     own: dict[str, Any] = {"color": colour(plan), "shape": shape(plan)}
     own["x"] = alt.X("throughput:Q", **x)
     reported = f"reported_{settings.metric}"
@@ -113,6 +117,7 @@ def targets(tables: Tables, task: str) -> Drawing | None:
             Choice("target", f"Target ({metric})", options),
             Choice("x", "Unit", options_of("x", REACHED)),
         ],
+        sizes=sized(scale.of_metric(settings.metric, settings.predicts), "target"),
     )
 
 

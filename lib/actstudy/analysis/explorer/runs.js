@@ -13,6 +13,15 @@ function openPanel(title, content) {
   if (!panel.open) panel.showModal();
 }
 
+/** A cell as the address names it; null of any other text. */
+function cellOf(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
 /** Terms and their values as a list. */
 function facts(pairs) {
   const list = element("dl");
@@ -39,6 +48,7 @@ function showRun(tables, id) {
   openPanel(`Run ${id}`, [
     facts(first.filter(([, value]) => isSaid(value))),
     element("h3", {}, "To run it again"),
+    element("p", {}, "This removes the run's results first, those of a completed run too."),
     element("p", { class: "command" }, rerun, " ", button("Copy command", (event) => copy(run.rerun, event.target))),
     element("details", {}, element("summary", {}, "All that is recorded of it"), facts(rest)),
   ]);
@@ -46,6 +56,7 @@ function showRun(tables, id) {
 
 /** Show the runs of a cell, and those of the cell that it is compared with, if any. */
 function showCell(tables, cell) {
+  if (!cell?.task || !(cell.task in page.model.metrics)) return;
   state.set("cell", JSON.stringify(cell));
   const { task, group, level, baseline } = cell;
   const runs = tables.runs;
@@ -61,7 +72,7 @@ function showCell(tables, cell) {
   ));
   const place = [level, baseline && `against ${baseline}`, group].filter(isSaid).join(", ");
   openPanel(`Runs of ${place}`, [
-    element("p", {}, `${rows.length} runs.`),
+    element("p", {}, rows.length === 1 ? "1 run." : `${rows.length} runs.`),
     element("div", { class: "scroll", tabindex: "0" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...body))),
   ]);
 }

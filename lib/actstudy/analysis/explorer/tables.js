@@ -2,6 +2,9 @@
 
 const PAGE_ROWS = 100;
 const MAX_FIRST_COLUMNS = 12;
+const SIGNED = new Set(["mean", "low", "high", "mean_all", "difference"]); // of tables of differences
+const OF_DIFFERENCES = new Set([...SIGNED, "sd", "test_se", "margin"]);
+const OF_METRIC = new Set(["mean", "sd", "min", "max", "iqm", "iqm_low", "iqm_high", "val", "test", "value"]);
 const SHORT = 30; // characters that stand on one line
 
 class TableView {
@@ -16,6 +19,7 @@ class TableView {
     const search = element("input", { type: "search", value: this.get("q"), oninput: (event) => { this.set("q", event.target.value); this.limit = PAGE_ROWS; this.fill(); } });
     this.node = element("section", { class: "table", "aria-label": `Table ${table.name}` },
       element("h3", {}, table.name),
+      ...(page.model.notes[table.name] ? [element("p", { class: "count" }, page.model.notes[table.name])] : []),
       element("div", { class: "controls" }, element("label", {}, "Search ", search), this.chooser(), ...copyButtons(() => this.copied())),
       this.status,
       element("div", { class: "scroll", tabindex: "0" }, element("table", {}, this.head, this.body)),
@@ -54,9 +58,11 @@ class TableView {
         this.set("col", this.table.names.filter((column) => open.has(column)));
         this.fill();
       } });
-      return element("label", {}, box, ` ${name}`);
+      return element("label", { title: name, hidden: !name.toLowerCase().includes(wanted.value.toLowerCase()) }, box, ` ${name}`);
     }));
-    return element("details", { class: "columns", ontoggle: (event) => event.target.open && fill() }, element("summary", {}, "Columns"), boxes);
+    const wanted = element("input", { type: "search", oninput: fill });
+    const list = element("div", { class: "list" }, element("label", {}, "Search columns ", wanted), boxes);
+    return element("details", { class: "columns", ontoggle: (event) => event.target.open && fill() }, element("summary", {}, "Columns"), list);
   }
 
   /** The rows that filters and search leave, in the order of the reader. */
@@ -101,10 +107,10 @@ class TableView {
     const rows = this.rows();
     const [name, direction] = this.sorting();
     this.head.replaceChildren(element("tr", {}, ...columns.map((column) => {
-      const unit = this.page.model.units[column];
+      const unit = this.unit(column, rows);
       const mark = column === name ? (direction === "ascending" ? " \u25B2" : " \u25BC") : "";
       return element("th", { scope: "col", "aria-sort": column === name && direction, class: table.isNumeric(column) ? "number" : null },
-        button(column + mark, () => this.sort(column), { title: unit ? `${column}, ${unit}` : `Sort by ${column}` }));
+        button(withUnit(column, OF_DIFFERENCES.has(column) && unit) + mark, () => this.sort(column), { title: unit ? `${column}, ${unit}` : `Sort by ${column}` }));
     })));
     this.body.replaceChildren(...rows.slice(0, this.limit).map((row) => this.line(row, columns)));
     this.more.hidden = rows.length <= this.limit;
@@ -126,9 +132,30 @@ class TableView {
     }));
   }
 
+  /** The unit of a column; of differences that of their rows, if it is one. */
+  unit(column, rows) {
+    if (!OF_DIFFERENCES.has(column) || !this.table.columns.unit) return this.page.model.units[column];
+    const units = new Set(rows.map((row) => this.table.value("unit", row)));
+    return units.size === 1 ? [...units][0] : null;
+  }
+
+  /** The decimals of a number in a LaTeX table, as the study's own .tex files have them. */
+  size(column, row) {
+    const { table, page } = this;
+    const { digits, difference_digits } = page.model;
+    if (OF_DIFFERENCES.has(column) && table.columns.unit) return { digits: difference_digits[table.value("task", row)], signed: SIGNED.has(column) };
+    const metric = OF_METRIC.has(column) ? table.value("metric", row) : column.replace(/^(reported|last)_/, "");
+    return { digits: digits[metric] };
+  }
+
   copied() {
     const { columns } = this;
-    const caption = `Table ${this.table.name} of study ${this.page.model.study}`;
-    return { names: columns, rows: this.rows().map((row) => columns.map((name) => this.table.value(name, row))), caption };
+    const places = this.rows();
+    return {
+      names: columns.map((name) => withUnit(name, this.unit(name, places))),
+      rows: places.map((row) => columns.map((name) => this.table.value(name, row))),
+      caption: `Table ${this.table.name} of study ${this.page.model.study}`,
+      size: (row, column) => (row === undefined ? null : this.size(columns[column], places[row])),
+    };
   }
 }

@@ -113,11 +113,11 @@ def legend(figure: Figure, axes: Iterable[Axes], title: str, length: float = 2.0
 
 
 def seeds(counts: pd.Series) -> str:
-    """`n = 8 seeds`, or `n = 6 to 8 seeds` if counts differ."""
+    """`n = 8 seeds`, `n = 1 seed`, or `n = 6 to 8 seeds` if counts differ."""
     low, high = counts.min(), counts.max()
     if high > low:
         return f"n = {low} to {high} seeds"
-    return f"n = {low} seeds"
+    return f"n = {low} seed{'' if low == 1 else 's'}"
 
 
 class Powers(LogFormatterSciNotation):
