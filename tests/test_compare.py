@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from pathlib import Path
 
 import bundled
@@ -12,7 +13,7 @@ from commands import command
 from refusals import refusal
 from runs import ROOT
 
-from actstudy.analysis.questions import stats
+from actstudy.analysis.questions import factors, stats
 from actstudy.judging.studies import beside, page
 from actstudy.judging.studies.paired import OTHER, SAME, SAME_RUNS
 
@@ -88,6 +89,34 @@ def test_what_differs_in_the_recipe_stands_on_top(origin):
     assert "Verdicts: 1 same, 1 other. mlp, tanh against relu: undecided, then better." in text
     assert "+30.00 points" in text
     assert "nothing is corrected for their number" in text
+
+
+def test_numbers_are_the_same_in_plan_csv_and_parquet(origin, tmp_path):
+    """A CSV has the clip 1.0 as a number, Parquet as text, plan.json as JSON's number."""
+    folder = tmp_path / "csv/tables"
+    shutil.copytree(origin / "results/one/tables", folder)
+    frame = pd.read_parquet(folder / "runs.parquet")
+    assert set(frame["clip"]) == {"1.0"}
+    (folder / "runs.parquet").unlink()
+    shutil.copytree(folder, tmp_path / "plan/tables")
+    frame.assign(steps=1e6).to_csv(folder / "runs.csv", index=False)
+    few = frame[["run_id", "task", "level", "group", "seed", "status"]]
+    few.to_csv(tmp_path / "plan/tables/runs.csv", index=False)
+    names = [str(tmp_path / "csv"), str(tmp_path / "plan")]
+    by_csv, by_plan = page.compare(beside.read([str(origin / "results/one"), *names]))
+    assert [row["what"] for row in by_csv.recipe] == ["steps"]
+    assert by_csv.recipe[0][names[0]] == "1000000"
+    assert by_plan.recipe == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "1"), ("1.0", "1"), (1, "1"), ("1e-05", "1e-05"), (0.5, "0.5"), ("007", "007"),
+     ("nan", "nan"), ("inf", "inf"), (None, ""), ("adaptive", "adaptive"), (1e20, "1e+20")],
+)  # fmt: skip
+def test_a_field_is_one_text_whatever_file_it_is_from(value, text):
+    frame = pd.DataFrame({"clip": pd.Series([value], dtype=object)})
+    assert list(factors.texts(frame, "clip")) == [text]
 
 
 def test_studies_that_share_runs_say_so(compared):
