@@ -15,7 +15,7 @@ from runs import ROOT
 
 from actstudy.analysis.questions import factors, stats
 from actstudy.judging.studies import beside, page
-from actstudy.judging.studies.paired import OTHER, SAME, SAME_RUNS
+from actstudy.judging.studies.paired import BASELINE, OTHER, SAME, SAME_RUNS
 
 
 def content(**fields):
@@ -184,7 +184,7 @@ def test_tables_that_documents_hold_can_be_compared():
             ["results/one", "results/text"],
             "no common task: results/one has mlp; results/text has lm",
         ),
-        (["results/one", "results/depths"], "mlp: no cell in common: results/one has relu and 2"),
+        (["results/one", "results/depths"], "mlp: no cell in common: results/one has levels relu"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(origin, names, part):
@@ -193,6 +193,36 @@ def test_what_cannot_be_compared_is_one_line(origin, names, part):
     assert part in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not done.stdout
+
+
+def test_a_refusal_says_what_each_study_has(compared):
+    refusal(
+        lambda: compared("one", "depths"),
+        "results/one has levels relu, tanh, gelu without groups on mnist1d; ",
+        "results/depths has level relu in groups 'depth=2', 'depth=3' on mnist1d",
+        "allowed: studies with a task and its metric in common, and in it a level of the same",
+    )
+
+
+def test_a_baseline_is_called_one_and_has_no_verdict(origin, compared):
+    (comparison,) = compared("one", "other")
+    relu = comparison.cells.set_index("level").loc["relu"]
+    assert (relu["verdict_first"], relu["verdict_other"], relu["verdict"]) == (BASELINE,) * 2 + (
+        "",
+    )
+    assert set(comparison.cells["verdict_first"]) == {BASELINE, "undecided"}
+    assert "Verdicts: 1 same, 1 other." in page.page([comparison])
+
+
+def test_kept_studies_without_runs_say_why_nothing_pairs(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    folders = ["docs/example/default", "docs/example/guide"]
+    (comparison,) = page.compare(beside.read(folders))
+    assert len(comparison.cells) == 9
+    assert set(comparison.cells["pairs"]) == {"no runs in the tables"}
+    for folder in folders:
+        assert any(note.startswith(f"{folder}: no table of runs with") for note in comparison.notes)
+    assert str(ROOT) not in page.page([comparison])
 
 
 def test_another_metric_is_no_common_task(origin, tmp_path, monkeypatch):
