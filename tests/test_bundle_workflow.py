@@ -23,7 +23,8 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def report(project):
     """The report of the study, study without the network that Snakemake may ask."""
-    project.snakemake("--report", "report.html")
+    printed = project.snakemake("--report", "report.html")
+    assert "Could not detect mimetype" not in printed
     return (project.folder / "report.html").read_text()
 
 
@@ -119,6 +120,14 @@ def test_a_report_of_nothing_is_one_line(project, tmp_path):
     printed = other.snakemake("--report", "report.html", status=2)
     assert "--report: no tables in results/smoke; to fix: the same without --report" in printed
     assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("name", ["r.txt", "report", "report.HTML", ".html"])
+def test_a_report_of_another_ending_is_refused_before_it_is_made(tmp_path, name):
+    other = Project(tmp_path)
+    printed = other.snakemake("--report", name, status=2)
+    assert f"--report: got {name}; allowed: a name in .html or .zip, as " in printed
+    assert "no tables" not in printed
 
 
 def test_the_page_names_what_packs_it(project):
