@@ -4,7 +4,9 @@ import json
 import re
 import sys
 
+import bundled
 import pytest
+import yaml
 from project import Project
 
 from actstudy.contract import store
@@ -75,6 +77,47 @@ def test_a_run_that_is_cleared_after_its_arrival_is_trained(project, tmp_path):
     rules, ids = other.planned()
     assert ids == {run.name}
     assert "train" in rules
+
+
+PACKS = """
+seeds: 2
+axes: {activation: [relu, tanh]}
+tasks:
+  mlp: {width: 16, dropout: 0.0, epochs: 1, warmup: 0, engine: pack, pack_width: 4}
+"""
+
+
+def sealed(folder):
+    """File -> content and time of the arrived runs of a folder."""
+    found = {}
+    for note in sorted(folder.rglob(f"results/runs/mlp/*/{store.ARRIVED}")):
+        for path in [note, *(note.parent / name for name in store.FILES)]:
+            found[path] = (path.read_bytes(), path.stat().st_mtime_ns)
+    return found
+
+
+def test_a_pack_of_which_some_runs_have_arrived_trains_the_others(project, tmp_path, monkeypatch):
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    monkeypatch.chdir(origin)
+    planned = bundled.study(
+        lambda run: "missing" if run.spec.seed else "completed", content=yaml.safe_load(PACKS)
+    )
+    bundle = bundled.packed(planned).resolve()
+    left = {run.id for run in planned.runs() if run.spec.seed}
+    other = Project(tmp_path / "other", prepared=[project.folder / "results/data/mnist1d"])
+    (other.folder / "config/smoke.yaml").write_text(PACKS)
+    assert "2 runs: 2 new" in other.call(*ACTSTUDY, "unbundle", str(bundle))
+    before = sealed(other.folder)
+    assert len(before) == 2 * (1 + len(store.FILES))
+    manifests = [f"results/runs/mlp/{name}/manifest.json" for name in sorted(left)]
+    rules, _ = other.planned(*manifests)
+    assert [name for name in rules if name.startswith(("pack_", "series_", "train"))] != []
+    assert sealed(other.folder) == before
+    other.snakemake("--cores", "2", *manifests)
+    for manifest in manifests:
+        assert store.verifies((other.folder / manifest).parent)
+    assert sealed(other.folder) == before
 
 
 def variable(text, name):

@@ -50,7 +50,8 @@ def compare(studies: Sequence[Study]) -> list[Comparison]:
 def without_runs(studies: Sequence[Study]) -> list[str]:
     """A sentence per study whose tables do not say what its runs were."""
     return [
-        f"{study.name}: no table of runs with level, group, seed and status, so that no seeds pair"
+        f"{study.name}: no table of runs with level, group, seed and status, so that no seeds pair "
+        "and its data are known by name alone"
         for study in studies
         if study.runs.empty
     ]
