@@ -111,7 +111,7 @@ def test_a_pack_of_which_some_runs_have_arrived_trains_the_others(project, tmp_p
     before = sealed(other.folder)
     assert len(before) == 2 * (1 + len(store.FILES))
     manifests = [f"results/runs/mlp/{name}/manifest.json" for name in sorted(left)]
-    rules, _ = other.planned(*manifests)
+    rules, _ = other.planned("--cores", "1", *manifests)
     assert [name for name in rules if name.startswith(("pack_", "series_", "train"))] != []
     assert sealed(other.folder) == before
     other.snakemake("--cores", "2", *manifests)
