@@ -9,6 +9,7 @@ import pytest
 import yaml
 from project import Project
 
+from actstudy.bundles import arrival
 from actstudy.contract import store
 
 ACTSTUDY = (sys.executable, "-m", "actstudy")
@@ -88,11 +89,17 @@ tasks:
 
 
 def sealed(folder):
-    """File -> content and time of the arrived runs of a folder."""
+    """File -> content of the arrived runs of a folder, of their seals the time too.
+
+    A job's outputs get the time of its end; a seal has that of its own making.
+    """
     found = {}
-    for note in sorted(folder.rglob(f"results/runs/mlp/*/{store.ARRIVED}")):
-        for path in [note, *(note.parent / name for name in store.FILES)]:
-            found[path] = (path.read_bytes(), path.stat().st_mtime_ns)
+    for note in sorted(folder.glob(f"results/runs/mlp/*/{store.ARRIVED}")):
+        for name in store.FILES:
+            path = note.parent / name
+            seal = note.parent / arrival.FINAL / name
+            found[path] = path.read_bytes()
+            found[seal] = (seal.read_bytes(), seal.stat().st_mtime_ns)
     return found
 
 
@@ -109,7 +116,7 @@ def test_a_pack_of_which_some_runs_have_arrived_trains_the_others(project, tmp_p
     (other.folder / "config/smoke.yaml").write_text(PACKS)
     assert "2 runs: 2 new" in other.call(*ACTSTUDY, "unbundle", str(bundle))
     before = sealed(other.folder)
-    assert len(before) == 2 * (1 + len(store.FILES))
+    assert len(before) == 2 * 2 * len(store.FILES)
     manifests = [f"results/runs/mlp/{name}/manifest.json" for name in sorted(left)]
     rules, _ = other.planned("--cores", "1", *manifests)
     assert [name for name in rules if name.startswith(("pack_", "series_", "train"))] != []
