@@ -24,6 +24,7 @@ import kept
 import measured
 import pandas as pd
 import quoted
+import quoted_compare
 import quoted_contrastive
 import quoted_frameworks
 import quoted_guide
@@ -132,6 +133,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "deployed": computed.deployed,
     "track3_counts": quoted_judge.counts,
     "track3_steps": quoted_judge.steps,
+    "side_by_side": quoted_compare.side_by_side,
     "reader_speed": quoted_judge.speed,
 }
 

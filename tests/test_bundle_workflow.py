@@ -4,9 +4,12 @@ import json
 import re
 import sys
 
+import bundled
 import pytest
+import yaml
 from project import Project
 
+from actstudy.bundles import arrival
 from actstudy.contract import store
 
 ACTSTUDY = (sys.executable, "-m", "actstudy")
@@ -23,7 +26,8 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def report(project):
     """The report of the study, study without the network that Snakemake may ask."""
-    project.snakemake("--report", "report.html")
+    printed = project.snakemake("--report", "report.html")
+    assert "Could not detect mimetype" not in printed
     return (project.folder / "report.html").read_text()
 
 
@@ -76,6 +80,53 @@ def test_a_run_that_is_cleared_after_its_arrival_is_trained(project, tmp_path):
     assert "train" in rules
 
 
+PACKS = """
+seeds: 2
+axes: {activation: [relu, tanh]}
+tasks:
+  mlp: {width: 16, dropout: 0.0, epochs: 1, warmup: 0, engine: pack, pack_width: 4}
+"""
+
+
+def sealed(folder):
+    """File -> content of the arrived runs of a folder, of their seals the time too.
+
+    A job's outputs get the time of its end; a seal has that of its own making.
+    """
+    found = {}
+    for note in sorted(folder.glob(f"results/runs/mlp/*/{store.ARRIVED}")):
+        for name in store.FILES:
+            path = note.parent / name
+            seal = note.parent / arrival.FINAL / name
+            found[path] = path.read_bytes()
+            found[seal] = (seal.read_bytes(), seal.stat().st_mtime_ns)
+    return found
+
+
+def test_a_pack_of_which_some_runs_have_arrived_trains_the_others(project, tmp_path, monkeypatch):
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    monkeypatch.chdir(origin)
+    planned = bundled.study(
+        lambda run: "missing" if run.spec.seed else "completed", content=yaml.safe_load(PACKS)
+    )
+    bundle = bundled.packed(planned).resolve()
+    left = {run.id for run in planned.runs() if run.spec.seed}
+    other = Project(tmp_path / "other", prepared=[project.folder / "results/data/mnist1d"])
+    (other.folder / "config/smoke.yaml").write_text(PACKS)
+    assert "2 runs: 2 new" in other.call(*ACTSTUDY, "unbundle", str(bundle))
+    before = sealed(other.folder)
+    assert len(before) == 2 * 2 * len(store.FILES)
+    manifests = [f"results/runs/mlp/{name}/manifest.json" for name in sorted(left)]
+    rules, _ = other.planned("--cores", "1", *manifests)
+    assert [name for name in rules if name.startswith(("pack_", "series_", "train"))] != []
+    assert sealed(other.folder) == before
+    other.snakemake("--cores", "2", *manifests)
+    for manifest in manifests:
+        assert store.verifies((other.folder / manifest).parent)
+    assert sealed(other.folder) == before
+
+
 def variable(text, name):
     """The JSON of a variable of the report."""
     start = re.search(rf"var {name} = (?=[{{\"])", text).end()
@@ -119,6 +170,14 @@ def test_a_report_of_nothing_is_one_line(project, tmp_path):
     printed = other.snakemake("--report", "report.html", status=2)
     assert "--report: no tables in results/smoke; to fix: the same without --report" in printed
     assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("name", ["r.txt", "report", "report.HTML", ".html"])
+def test_a_report_of_another_ending_is_refused_before_it_is_made(tmp_path, name):
+    other = Project(tmp_path)
+    printed = other.snakemake("--report", name, status=2)
+    assert f"--report: got {name}; allowed: a name in .html or .zip, as " in printed
+    assert "no tables" not in printed
 
 
 def test_the_page_names_what_packs_it(project):

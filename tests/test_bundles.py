@@ -164,7 +164,9 @@ def test_what_is_no_bundle_is_refused(origin, tmp_path):
     for path, part in (
         (text, "no whole zip"),
         (tmp_path / "absent.zip", "no such file"),
-        (tmp_path, "no manifest.json in it"),
+        (tmp_path, "no manifest.json in it; did you mean "),
+        (Path("/dev/null"), "/dev/null: is no zip and no folder"),
+        (origin / "results/origin", f"did you mean {origin}/results/origin/bundle.zip? "),
         (origin / "results", "no manifest.json in it"),
     ):
         refusal(lambda path=path: bundled.faults(path), part, "allowed: a file that")
@@ -297,6 +299,14 @@ def test_a_study_of_which_nothing_has_ended_is_refused(tmp_path, monkeypatch):
     refusal(lambda: making.make(planned), "no tables in results/origin", "to fix: ")
     refusal(lambda: making.make(planned, runs=True), "no run of it has ended")
     assert not list(tmp_path.rglob("*.zip"))
+
+
+def test_a_folder_as_output_is_refused_by_its_name(origin, tmp_path):
+    done = command(origin, "bundle", "origin.yaml", "--output", str(tmp_path))
+    assert done.returncode == 2
+    assert f"--output: got the folder {tmp_path}; allowed: a file, as {tmp_path}/" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_runs_travel_before_the_study_is_whole(tmp_path, monkeypatch):

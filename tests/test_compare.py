@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from pathlib import Path
 
 import bundled
@@ -12,9 +13,9 @@ from commands import command
 from refusals import refusal
 from runs import ROOT
 
-from actstudy.analysis.questions import stats
+from actstudy.analysis.questions import factors, stats
 from actstudy.judging.studies import beside, page
-from actstudy.judging.studies.paired import OTHER, SAME, SAME_RUNS
+from actstudy.judging.studies.paired import BASELINE, OTHER, SAME, SAME_RUNS
 
 
 def content(**fields):
@@ -90,6 +91,34 @@ def test_what_differs_in_the_recipe_stands_on_top(origin):
     assert "nothing is corrected for their number" in text
 
 
+def test_numbers_are_the_same_in_plan_csv_and_parquet(origin, tmp_path):
+    """A CSV has the clip 1.0 as a number, Parquet as text, plan.json as JSON's number."""
+    folder = tmp_path / "csv/tables"
+    shutil.copytree(origin / "results/one/tables", folder)
+    frame = pd.read_parquet(folder / "runs.parquet")
+    assert set(frame["clip"]) == {"1.0"}
+    (folder / "runs.parquet").unlink()
+    shutil.copytree(folder, tmp_path / "plan/tables")
+    frame.assign(steps=1e6).to_csv(folder / "runs.csv", index=False)
+    few = frame[["run_id", "task", "level", "group", "seed", "status"]]
+    few.to_csv(tmp_path / "plan/tables/runs.csv", index=False)
+    names = [str(tmp_path / "csv"), str(tmp_path / "plan")]
+    by_csv, by_plan = page.compare(beside.read([str(origin / "results/one"), *names]))
+    assert [row["what"] for row in by_csv.recipe] == ["steps"]
+    assert by_csv.recipe[0][names[0]] == "1000000"
+    assert by_plan.recipe == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "1"), ("1.0", "1"), (1, "1"), ("1e-05", "1e-05"), (0.5, "0.5"), ("007", "007"),
+     ("nan", "nan"), ("inf", "inf"), (None, ""), ("adaptive", "adaptive"), (1e20, "1e+20")],
+)  # fmt: skip
+def test_a_field_is_one_text_whatever_file_it_is_from(value, text):
+    frame = pd.DataFrame({"clip": pd.Series([value], dtype=object)})
+    assert list(factors.texts(frame, "clip")) == [text]
+
+
 def test_studies_that_share_runs_say_so(compared):
     (comparison,) = compared("one", "wide")
     relu = comparison.cells.iloc[0]
@@ -155,7 +184,7 @@ def test_tables_that_documents_hold_can_be_compared():
             ["results/one", "results/text"],
             "no common task: results/one has mlp; results/text has lm",
         ),
-        (["results/one", "results/depths"], "mlp: no cell in common: results/one has relu and 2"),
+        (["results/one", "results/depths"], "mlp: no cell in common: results/one has levels relu"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(origin, names, part):
@@ -164,6 +193,36 @@ def test_what_cannot_be_compared_is_one_line(origin, names, part):
     assert part in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not done.stdout
+
+
+def test_a_refusal_says_what_each_study_has(compared):
+    refusal(
+        lambda: compared("one", "depths"),
+        "results/one has levels relu, tanh, gelu without groups on mnist1d; ",
+        "results/depths has level relu in groups 'depth=2', 'depth=3' on mnist1d",
+        "allowed: studies with a task and its metric in common, and in it a level of the same",
+    )
+
+
+def test_a_baseline_is_called_one_and_has_no_verdict(origin, compared):
+    (comparison,) = compared("one", "other")
+    relu = comparison.cells.set_index("level").loc["relu"]
+    assert (relu["verdict_first"], relu["verdict_other"], relu["verdict"]) == (BASELINE,) * 2 + (
+        "",
+    )
+    assert set(comparison.cells["verdict_first"]) == {BASELINE, "undecided"}
+    assert "Verdicts: 1 same, 1 other." in page.page([comparison])
+
+
+def test_kept_studies_without_runs_say_why_nothing_pairs(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    folders = ["docs/example/default", "docs/example/guide"]
+    (comparison,) = page.compare(beside.read(folders))
+    assert len(comparison.cells) == 9
+    assert set(comparison.cells["pairs"]) == {"no runs in the tables"}
+    for folder in folders:
+        assert any(note.startswith(f"{folder}: no table of runs with") for note in comparison.notes)
+    assert str(ROOT) not in page.page([comparison])
 
 
 def test_another_metric_is_no_common_task(origin, tmp_path, monkeypatch):

@@ -4,6 +4,9 @@ report: "../report/workflow.rst"
 
 def reported_files():
     """The folders of which the report shows files; captions are seen from rule all."""
+    if fault := reported.name_fault(Path(OPTIONS.report)):
+        errors.refuse(fault)
+    reported.know_types()
     if not Path(f"{RESULTS}/tables/plan.json").is_file():
         errors.refuse(
             f"--report: no tables in {RESULTS}; to fix: the same without --report"

@@ -40,6 +40,8 @@ def make(
     checkpoints: with the best of each.
     """
     path = output or Path(study.folder) / NAME
+    if path.is_dir():
+        raise StudyError(f"--output: got the folder {path}; allowed: a file, as {path / NAME}")
     done = contents.finished(study)
     page = contents.page_files(study)
     notes = [f"{folder} is damaged and left out" for folder in done.damaged]

@@ -87,7 +87,8 @@ def opened(path: Path) -> Iterator[Bundle]:
         yield of_folder(path)
         return
     if not path.is_file():
-        raise StudyError(f"{path}: no such file; allowed: {ALLOWED}")
+        fault = "is no zip and no folder" if path.exists() else "no such file"
+        raise StudyError(f"{path}: {fault}; allowed: {ALLOWED}")
     try:
         packed = zipfile.ZipFile(path)
     except BAD_READ as error:
@@ -103,7 +104,8 @@ def opened(path: Path) -> Iterator[Bundle]:
 def of_folder(path: Path) -> Bundle:
     """The bundle that was unpacked into a folder."""
     if not (path / MANIFEST).is_file():
-        inside = sorted(file.parent for file in path.glob(f"*/{MANIFEST}"))
+        folders = [file.parent for file in path.glob(f"*/{MANIFEST}")]
+        inside = [*sorted(path.glob("*.zip")), *sorted(folders)]
         hint = f"did you mean {inside[0]}? " if inside else ""
         raise StudyError(f"{path}: no {MANIFEST} in it; {hint}allowed: {ALLOWED}")
     sizes = {}

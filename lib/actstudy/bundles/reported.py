@@ -3,6 +3,7 @@
 Captions go through reStructuredText, in which every mark of theirs stands for itself.
 """
 
+import mimetypes
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,8 @@ from actstudy.study.planning import Study
 
 MAX_CSV = 1_000_000  # bytes of a table in the report; of a larger one its Parquet file is shown
 MAX_PARQUET = 5_000_000  # bytes of such a file
+NAMED = (".html", ".zip")  # how a report's name may end
+PARQUET = "application/vnd.apache.parquet"  # the type that IANA lists
 MARK = re.compile(r"([^\w\s]|_)")
 KINDS = (".png", ".txt")  # what the report takes of a figure: picture and caption
 LISTS = ("page.json", "more.json")  # in the folder of a part: the figures that were drawn
@@ -45,6 +48,21 @@ TABLES = {  # name -> what a row is
     "claims": "A row per claim of guides: claimed, measured, verdict.",
     "readings": "A row per value that was measured for a claim.",
 }
+
+
+def name_fault(path: Path) -> str:
+    """What is wrong with the name of a report, else empty: Snakemake sees it after it is made."""
+    if path.suffix in NAMED:
+        return ""
+    example = path.with_name(f"{path.stem or 'report'}{NAMED[0]}")
+    return (
+        f"--report: got {visible(str(path))}; allowed: a name in {' or '.join(NAMED)}, as {example}"
+    )
+
+
+def know_types() -> None:
+    """Tells this process the type of Parquet files, which Python's list does not have."""
+    mimetypes.add_type(PARQUET, ".parquet")
 
 
 def contents(study: Study) -> dict[str, Any]:

@@ -4,6 +4,7 @@ A block is a task's model, data and recipe: all that is no factor. A context is 
 factors but one, so that two runs of a context and a seed differ in that factor alone.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -21,6 +22,7 @@ ACTIVATION = ("activation", "activation_args")
 NO_BLOCK = ("seed", "framework", "engine", "code", *NUMBERS, *ACTIVATION)
 BLOCK = [field.name for field in dataclasses.fields(RunSpec) if field.name not in NO_BLOCK]
 FIRST = ("model", "dataset")  # which name a block before all other fields
+EXACT = 2**53  # from here on floats skip integers
 PLAIN = "eager"  # the engine of torch that Keras is compared with, if the study has it
 
 
@@ -204,10 +206,29 @@ def _is_plain(runs: pd.DataFrame) -> pd.Series:
 
 
 def _text(value: object) -> str:
-    """A field's value as text, empty if it has none."""
+    """A field's value as text, empty if it has none; a number's is the same from every file.
+
+    Parquet has a column of numbers and words as text (`1.0`), a CSV perhaps as numbers.
+    """
     if value is None:
         return ""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    number = _number(value)
+    if number is None:
+        return str(value)
+    return f"{number:.0f}" if number.is_integer() and abs(number) < EXACT else f"{number:g}"
+
+
+def _number(value: object) -> float | None:
+    """A value that is a float, or the text of one as Python writes it: `1.0`, not `01` or `1`."""
+    if isinstance(value, float):
+        return value
+    if not isinstance(value, str):
+        return None
+    with contextlib.suppress(ValueError):
+        number = float(value)
+        if str(number) == value:
+            return number
+    return None
 
 
 def _joined(columns: Iterable[pd.Series]) -> pd.Series:

@@ -1,6 +1,6 @@
 """Studies to be put side by side: read, checked, and the cells that they have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from actstudy.analysis import stored
-from actstudy.analysis.markdown import cell_name
 from actstudy.analysis.questions import contrasts
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan
@@ -16,7 +15,9 @@ from actstudy.contract.schema import CELL
 from actstudy.judging.results import Results, load
 
 ALLOWED = "two or more studies' folders of results, or of tables"
+COMMON = "studies with a task and its metric in common, and in it a level of the same group"
 SETTINGS = ("metric", "higher_is_better", "log_unit", "predicts")  # that values share a meaning by
+MAX_LISTED = 6  # names that a message lists
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,14 @@ def common_tasks(first: Study, other: Study) -> tuple[list[str], list[str]]:
         elif shared_cells(first, other, task):
             tasks.append(task)
         else:
-            notes.append(f"{task}: no cell in common: {_cells(first, task)}; {_cells(other, task)}")
+            held = f"{content_of(first, task)}; {content_of(other, task)}"
+            notes.append(f"{task}: no cell in common: {held}")
     if tasks:
         return tasks, notes
     if notes:
-        raise StudyError(f"compare: {notes[0]}; allowed: studies with a cell in common")
+        raise StudyError(f"compare: {notes[0]}; allowed: {COMMON}")
     names = [f"{study.name} has {', '.join(study.plan.tasks)}" for study in (first, other)]
-    raise StudyError(f"compare: no common task: {'; '.join(names)}; allowed: {ALLOWED}")
+    raise StudyError(f"compare: no common task: {'; '.join(names)}; allowed: {COMMON}")
 
 
 def differing(
@@ -128,8 +130,23 @@ def cells_of(study: Study, task: str) -> list[tuple[str, str]]:
     return list(zip(rows["group"], rows["level"], strict=True))
 
 
-def _cells(study: Study, task: str) -> str:
-    """A study's first cell of a task in words, and how many more it has."""
-    cells = [cell_name(level, group) for group, level in cells_of(study, task)]
-    more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
-    return f"{study.name} has {''.join(cells[:1]) or 'none'}{more}"
+def content_of(study: Study, task: str) -> str:
+    """The levels, groups and data of a study's cells of a task, in words."""
+    rows = study.of("cells", task)
+    if rows.empty:
+        return f"{study.name} has no cell of it"
+    settings = study.plan.tasks[task]
+    words = f"{study.name} has {_listed('level', rows['level'])}"
+    groups = [f"'{group}'" for group in dict.fromkeys(rows["group"]) if group]
+    words += f" in {_listed('group', groups)}" if groups else " without groups"
+    data = settings.axes.get("dataset") or [settings.recipe.get("dataset")]
+    names = [settings.data_label(str(name)) for name in data if name is not None]
+    return f"{words} on {', '.join(names)}" if names else words
+
+
+def _listed(what: str, names: Iterable[str]) -> str:
+    """Names, each once, after what they are: `levels tanh, relu and 3 more`."""
+    own = list(dict.fromkeys(names))
+    more = f" and {len(own) - MAX_LISTED} more" if len(own) > MAX_LISTED else ""
+    plural = "s" if len(own) > 1 else ""
+    return f"{what}{plural} {', '.join(own[:MAX_LISTED])}{more}"

@@ -37,6 +37,7 @@ def compare(studies: Sequence[Study]) -> list[Comparison]:
     comparisons = []
     for other in others:
         tasks, notes = beside.common_tasks(first, other)
+        notes += without_runs([first, other])
         cells = pd.concat([paired.compare(first, other, task) for task in tasks])
         recipe = []
         for task in tasks:
@@ -44,6 +45,16 @@ def compare(studies: Sequence[Study]) -> list[Comparison]:
             notes += alone(first, other, task)
         comparisons.append(Comparison(first, other, cells.reset_index(drop=True), recipe, notes))
     return comparisons
+
+
+def without_runs(studies: Sequence[Study]) -> list[str]:
+    """A sentence per study whose tables do not say what its runs were."""
+    return [
+        f"{study.name}: no table of runs with level, group, seed and status, so that no seeds pair "
+        "and its data are known by name alone"
+        for study in studies
+        if study.runs.empty
+    ]
 
 
 def alone(first: Study, other: Study, task: str) -> list[str]:

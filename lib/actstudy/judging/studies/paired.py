@@ -21,6 +21,7 @@ FIRST = "first"
 OTHER = "other"
 SAME_RUNS = "same runs"
 SAME = "same"
+BASELINE = "baseline"  # in place of its verdict
 COLUMNS = ["task", *CELL, "metric", "unit", FIRST, OTHER]
 COLUMNS += ["n_first", "mean_first", "sd_first", "n_other", "mean_other", "sd_other"]
 COLUMNS += ["n_pairs", "difference", "low", "high", "pairs"]
@@ -119,16 +120,20 @@ def unpaired(reason: str) -> dict[str, Any]:
 
 
 def verdicts(first: Study, other: Study, task: str, cell: tuple[str, str]) -> dict[str, str]:
-    """The verdicts of both studies on a cell's level, and whether they are the same."""
+    """The verdicts of both studies on a cell's level, and whether they are the same.
+
+    BASELINE in place of that of a study whose baseline the level is.
+    """
     baselines = []
     words = []
     for study in (first, other):
         rows = study.of("verdicts", task)
         rows = rows[(rows["group"] == cell[0]) & (rows["level"] == cell[1])]
         baselines.append(str(rows["baseline"].iloc[0]) if len(rows) else "")
-        words.append(str(rows["verdict"].iloc[0]) if len(rows) else "")
+        own = BASELINE if cell[1] == study.plan.tasks[task].baseline else ""
+        words.append(str(rows["verdict"].iloc[0]) if len(rows) else own)
     verdict = ""
-    if all(words) and baselines[0] == baselines[1]:
+    if all(baselines) and baselines[0] == baselines[1]:
         verdict = SAME if words[0] == words[1] else OTHER
     names = ("verdict_first", "verdict_other", "verdict")
     of_both = {"baseline": " or ".join(dict.fromkeys(filter(None, baselines)))}

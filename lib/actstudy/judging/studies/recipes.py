@@ -1,10 +1,12 @@
 """What differs between two studies besides their results: run fields, data, code, devices."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from actstudy.analysis.evidence import COMPARED, FIELDS, asked_texts
 from actstudy.analysis.page import origins
 from actstudy.analysis.questions.factors import texts
+from actstudy.contract import checkout
 from actstudy.judging.studies.beside import Study, shared_cells
 
 FIELDS_COMPARED = [*FIELDS, COMPARED, "activation_args", "code"]
@@ -72,11 +74,17 @@ def listed(words: Sequence[str]) -> str:
 
 def made_by(studies: Sequence[Study]) -> list[dict[str, str]]:
     """A row per thing that a study's runs come from: file, commit, device, versions, time."""
-    rows = [{"what": "study file", **{study.name: study.plan.file for study in studies}}]
+    rows = [{"what": "study file", **{study.name: file_of(study) for study in studies}}]
     origin = {study.name: origin_of(study) for study in studies}
     for key, what in ORIGINS.items():
         rows.append({"what": what, **{name: words[key] for name, words in origin.items()}})
     return rows
+
+
+def file_of(study: Study) -> str:
+    """A study's file; an absolute path as it is seen from the present folder."""
+    file = Path(study.plan.file)
+    return str(checkout.study_path(file)) if file.is_absolute() else str(file)
 
 
 def origin_of(study: Study) -> dict[str, str]:
