@@ -122,7 +122,7 @@ def test_a_point_leads_to_its_run_and_its_command_in_two_clicks(opened):
     assert "retry results/runs/mlp/" in panel.find_element("css selector", ".command").text
     assert "run=" in browser.current_url
     click(browser, "dialog .close")
-    assert "run=" not in browser.current_url
+    assert wait(lambda: "run=" not in browser.current_url)
 
 
 def test_a_row_of_contrasts_leads_to_a_run_in_two_clicks(opened):

@@ -69,7 +69,7 @@ def test_other_words_and_bounds_measure_nothing(project, claims):
     claims.write_text(CLAIMS.replace("at most 1", "1 or less").replace("within: 0", "within: 1"))
     rules, runs = project.planned()
     assert not runs
-    assert rules == {"tables", "figures_study", "claims", "summary", "all"}
+    assert rules == {"tables", "figures_study", "claims", "explorer", "summary", "all"}
 
 
 def test_another_argument_measures_its_group(project, claims):

@@ -681,11 +681,10 @@ def test_weights_hash_sees_one_bit():
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
-def test_a_compiled_run_is_the_eager_one_up_to_rounding(train, monkeypatch):
+def test_a_compiled_run_is_the_eager_one_up_to_rounding(train):
     """The same batches, init and schedule; only dropout draws differ between engines, so there is
     none here.
     """
-    monkeypatch.setattr("torch._inductor.config.compile_threads", 1)  # no further processes
     eager, compiled = (
         run_row(train(engine, tiny(dropout=0.0, depth=1, engine=engine)))
         for engine in ("eager", "compiled")

@@ -100,7 +100,6 @@ def test_compiled_code_serves_the_next_run_with_the_bits_of_a_fresh_process(
     tmp_path, there, monkeypatch, seated
 ):
     """No further code is compiled for another seed."""
-    monkeypatch.setattr("torch._inductor.config.compile_threads", 1)  # no further processes
     monkeypatch.setattr("torch._dynamo.config.error_on_recompile", True)
     specs = [compiled("cls", seed=0), compiled("cls", seed=3, lr=0.01)]
     data = there(specs[0])

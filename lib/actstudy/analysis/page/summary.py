@@ -44,7 +44,6 @@ from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.study.tries import results_folder
 
 ANSWER = "forest"  # the figure of all tasks that stands beside the answer
-MORE_PAGES = ("appendix.md", "explorer.html")  # that the end of the summary names
 BESIDE = (ANSWER, activations.FIGURE, *ledger.FIGURES)  # figures that stand in their own section
 CONSTANTS = {
     "n_bins": registry.literal("tasks/metrics.py", "N_BINS"),
@@ -94,7 +93,8 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
         incomplete=missing[: incomplete.MAX_ROWS],
         n_unlisted=max(0, len(missing) - incomplete.MAX_ROWS),
         n_incomplete=len(tables.frames["incomplete"].drop_duplicates("run_id")),
-        written_by={name: code(page_command(tables.plan, name)) for name in MORE_PAGES},
+        appendix_command=code(page_command(tables.plan, "appendix.md")),
+        explorer_command=code(page_command(tables.plan, "explorer.html")),
         provenance=origins.provenance(runs),
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     )
