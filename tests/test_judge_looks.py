@@ -1,6 +1,7 @@
 """Seeds that are looked at several times: no ranks, and one set of runs for a whole answer."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from commands import command
 from judged import runs
 
 from actstudy.judging import answer as answering
-from actstudy.judging import words
+from actstudy.judging import headline, words
 from actstudy.judging.question import Question
 from actstudy.judging.scores import Scores
 
@@ -80,3 +81,15 @@ def test_the_levels_of_one_look_are_those_of_the_ranks(frame):
     answer = answering.answer(Scores(frame), Question("a", 0.5), "runs.csv")
     assert list(answer.levels.columns) == answering.LEVELS
     assert np.array_equal(answer.levels["mean"], answer.ranks["mean"])
+
+
+def test_a_level_whose_runs_came_after_the_last_look_has_no_verdict(frame):
+    late = frame[frame["level"] == "b"].assign(level="c")
+    every = pd.concat([frame, late[late["seed"] >= 20]])
+    answer = answering.answer(Scores(every), Question("a", 0.5, looks=True), "runs.csv")
+    row = answer.contrasts.set_index("level").loc["c"]
+    assert (row["verdict"], row["n_level"], row["n_runs"]) == ("too few seeds", 0, 0)
+    assert "c (" in headline.sentences(answer)[0]
+    ((_, table),) = words.tables(answer)
+    assert re.search(r"^\| c +\| 0 of 10 ", table, re.MULTILINE)
+    assert "nan" not in table

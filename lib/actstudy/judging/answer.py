@@ -60,10 +60,11 @@ def answer(scores: Scores, question: Question, source: str) -> Answer:
     rows = checked(scores.frame, source)
     sentences = [*scores.assumptions, *of_source(question, scores, method, rows)]
     if question.looks:
+        cells = rows[CELL].drop_duplicates()
         rows, later = last_look(rows, contrasts)
         sentences += about_looks(question, later)
         ranks = pd.DataFrame(columns=RANKS)
-        levels = levels_of_runs(rows, scores, own)
+        levels = with_all(levels_of_runs(rows, scores, own), cells)
     else:
         ranks = ranked(scores, own, source)
         levels = levels_of_ranks(ranks)
@@ -152,11 +153,11 @@ def last_look(rows: pd.DataFrame, contrasts: pd.DataFrame) -> tuple[pd.DataFrame
 
     rows: of `scores.checked`, contrasts: of them, as of `judged`, with looks.
     """
-    is_taken = pd.Series(True, rows.index)
+    is_taken = np.full(len(rows), True)
     for task, part in rows.groupby("task", sort=False):
         n_seeds = int(contrasts.loc[contrasts["task"] == task, "seeds"].max())
-        seeds = sorted(part["seed"].unique())[:n_seeds]
-        is_taken[part.index] = part["seed"].isin(seeds)
+        later = sorted(part["seed"].unique())[n_seeds:]
+        is_taken &= ~((rows["task"] == task) & rows["seed"].isin(later)).to_numpy()
     return rows[is_taken], rows[~is_taken]
 
 
@@ -178,3 +179,12 @@ def levels_of_runs(rows: pd.DataFrame, scores: Scores, question: Question) -> pd
         own = own.sort_values("mean", ascending=False, kind="stable")
         parts.append(own.assign(mean=settings.sign * own["mean"]))
     return pd.concat(parts, ignore_index=True)[LEVELS]
+
+
+def with_all(levels: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """LEVELS with those of `cells` that have no run of the seeds that were looked at: n is 0."""
+    known = set(levels[CELL].itertuples(index=False, name=None))
+    absent = [cell not in known for cell in cells.itertuples(index=False, name=None)]
+    if not any(absent):
+        return levels
+    return pd.concat([levels, cells[absent].assign(n=0, mean=np.nan)], ignore_index=True)

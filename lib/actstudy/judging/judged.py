@@ -185,8 +185,8 @@ def with_counts(row: Mapping[str, Any], counts: Counts, pair: Pair) -> dict[str,
     for suffix, cell in zip(("", "_baseline"), pair.cells, strict=True):
         full[f"n{suffix or '_level'}"] = counts.typical.get(cell, 0)
         if f"trains{suffix}" in full and not counts.has_chance.get(cell):
-            n = counts.runs[cell]
-            lost = counts.diverged[cell]
+            n = counts.runs.get(cell, 0)  # none before the last look
+            lost = counts.diverged.get(cell, 0)
             full |= {f"n_runs{suffix}": n, f"trains{suffix}": None}
             full |= dict.fromkeys((f"n_diverged{suffix}", f"n_collapsed{suffix}"), lost)
             full[f"risk{suffix}"] = collapse.largest_risk(lost, n)
