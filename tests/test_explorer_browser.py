@@ -261,8 +261,7 @@ const lists = document.querySelectorAll('main > section:not([hidden]) details.co
 for (const list of lists) list.click();
 """
 PRESENT = """
-const tab = document.querySelector('#parts [aria-current]').getBoundingClientRect();
-return [tab.left, tab.right];
+return document.querySelector('#parts [aria-current]').getBoundingClientRect().toJSON();
 """
 LATEX = r"""
 const [names, rows, size] = arguments;
@@ -363,9 +362,9 @@ def test_no_part_is_wider_than_its_window(browser, opened, scheme, width):
         wait(lambda: browser.execute_script(DRAWN))
         browser.execute_script(OPEN_COLUMNS)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width, words
-        left, right = browser.execute_script(PRESENT)
-        assert left >= 0, words
-        assert right <= width, words
+        tab = browser.execute_script(PRESENT)
+        assert tab["left"] >= 0, words
+        assert tab["right"] <= width, words
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 

@@ -41,7 +41,7 @@ def carried(tables: Tables, share: float = 1.0) -> Carried:
     for name, frame in tables.frames.items():
         if name not in ("runs", *IN_FILES_ALONE):
             thinned[name] = thinning.rows(name, frame, share)
-    thinned["survival"] = thinning.rows("survival", named(tables.frames["survival"]), share)
+    thinned["survival"] = thinning.rows("survival", with_words(tables.frames["survival"]), share)
     thinned["incomplete"] = thinning.rows("incomplete", incomplete(tables), share)
     thinned["curves"] = thinning.curves(tables, share)
     thinned["mean_curves"] = thinning.mean_curves(averages.mean_curves(tables), share)
@@ -52,18 +52,23 @@ def carried(tables: Tables, share: float = 1.0) -> Carried:
     return Carried(frames, [part.left_out for part in thinned.values() if part.left_out])
 
 
-def named(frame: pd.DataFrame) -> pd.DataFrame:
+def with_words(frame: pd.DataFrame) -> pd.DataFrame:
     """A table with its places on axes as words, `depth=2, width=16`, not as JSON."""
-    places = [json.loads(text) for text in frame["places"]]
-    words = [", ".join(f"{axis}={place}" for axis, place in own.items()) for own in places]
-    return frame.assign(places=words)
+    return frame.assign(places=[in_words(text) for text in frame["places"]])
+
+
+def in_words(places: str) -> str:
+    """`depth=2, width=16` of JSON with a place per axis."""
+    return ", ".join(f"{axis}={place}" for axis, place in json.loads(places).items())
 
 
 def runs(tables: Tables) -> pd.DataFrame:
     """The table `runs` with each run's folder and the command that runs it again."""
     frame = tables.frames["runs"]
     places = frame["task"] + "/" + frame["run_id"]
-    return named(frame).assign(folder=f"{store.RUNS}/" + places, rerun=commands(frame, tables.plan))
+    return with_words(frame).assign(
+        folder=f"{store.RUNS}/" + places, rerun=commands(frame, tables.plan)
+    )
 
 
 def incomplete(tables: Tables) -> pd.DataFrame:

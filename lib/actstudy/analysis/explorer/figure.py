@@ -86,7 +86,7 @@ def times(column: str, factor: float) -> str:
     return f"isValid(datum.{column}) ? datum.{column} * {factor} : null"
 
 
-def said(column: str, factor: float) -> str:
+def in_words(column: str, factor: float) -> str:
     """An expression of Vega: a difference times a factor as text; `none` for a missing value."""
     return f"isValid(datum.{column}) ? format(datum.{column} * {factor}, '+.4~g') : 'none'"
 
@@ -102,7 +102,7 @@ def of_interval(factor: float) -> dict[str, str]:
         numbers[name] = (
             f"isValid(datum.low) && isValid(datum.high) ? {numbers[name]} : {numbers['at']}"
         )
-    words = {f"{name}_words": said(column, factor) for name, column in names.items()}
+    words = {f"{name}_words": in_words(column, factor) for name, column in names.items()}
     has_end = "(isValid(datum.low) || isValid(datum.high))"
     level = f"{has_end} ? format(datum.interval_level, '.3~%') : 'none'"
     return {**numbers, **words, "level_words": level}

@@ -93,11 +93,16 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
         incomplete=missing[: incomplete.MAX_ROWS],
         n_unlisted=max(0, len(missing) - incomplete.MAX_ROWS),
         n_incomplete=len(tables.frames["incomplete"].drop_duplicates("run_id")),
-        appendix_command=code(page_command(tables.plan, "appendix.md")),
-        explorer_command=code(page_command(tables.plan, "explorer.html")),
+        **_commands(tables.plan),
         provenance=origins.provenance(runs),
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     )
+
+
+def _commands(plan: Plan) -> dict[str, Markup]:
+    """The commands that write the other pages."""
+    names = {"appendix_command": "appendix.md", "explorer_command": "explorer.html"}
+    return {command: code(page_command(plan, page)) for command, page in names.items()}
 
 
 def render_appendix(tables: Tables, figures: Path, page: Path) -> str:
