@@ -93,14 +93,14 @@ def sealed(folder):
 
     A job's outputs get the time of its end; a seal has that of its own making.
     """
-    found = {}
+    contents = {}
     for note in sorted(folder.glob(f"results/runs/mlp/*/{store.ARRIVED}")):
         for name in store.FILES:
             path = note.parent / name
             seal = note.parent / arrival.FINAL / name
-            found[path] = path.read_bytes()
-            found[seal] = (seal.read_bytes(), seal.stat().st_mtime_ns)
-    return found
+            contents[path] = path.read_bytes()
+            contents[seal] = (seal.read_bytes(), seal.stat().st_mtime_ns)
+    return contents
 
 
 def test_a_pack_of_which_some_runs_have_arrived_trains_the_others(project, tmp_path, monkeypatch):
@@ -111,13 +111,13 @@ def test_a_pack_of_which_some_runs_have_arrived_trains_the_others(project, tmp_p
         lambda run: "missing" if run.spec.seed else "completed", content=yaml.safe_load(PACKS)
     )
     bundle = bundled.packed(planned).resolve()
-    left = {run.id for run in planned.runs() if run.spec.seed}
+    missing = {run.id for run in planned.runs() if run.spec.seed}
     other = Project(tmp_path / "other", prepared=[project.folder / "results/data/mnist1d"])
     (other.folder / "config/smoke.yaml").write_text(PACKS)
     assert "2 runs: 2 new" in other.call(*ACTSTUDY, "unbundle", str(bundle))
     before = sealed(other.folder)
     assert len(before) == 2 * 2 * len(store.FILES)
-    manifests = [f"results/runs/mlp/{name}/manifest.json" for name in sorted(left)]
+    manifests = [f"results/runs/mlp/{name}/manifest.json" for name in sorted(missing)]
     rules, _ = other.planned("--cores", "1", *manifests)
     assert [name for name in rules if name.startswith(("pack_", "series_", "train"))] != []
     assert sealed(other.folder) == before

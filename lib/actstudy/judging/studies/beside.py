@@ -99,8 +99,8 @@ def common_tasks(first: Study, other: Study) -> tuple[list[str], list[str]]:
         elif shared_cells(first, other, task):
             tasks.append(task)
         else:
-            held = f"{content_of(first, task)}; {content_of(other, task)}"
-            notes.append(f"{task}: no cell in common: {held}")
+            content = f"{content_of(first, task)}; {content_of(other, task)}"
+            notes.append(f"{task}: no cell in common: {content}")
     if tasks:
         return tasks, notes
     if notes:
