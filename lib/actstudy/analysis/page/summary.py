@@ -99,7 +99,7 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
     )
 
 
-def _commands(plan: Plan) -> dict[str, Markup]:
+def _commands(plan: Plan) -> dict[str, str]:
     """The commands that write the other pages."""
     names = {"appendix_command": "appendix.md", "explorer_command": "explorer.html"}
     return {command: code(page_command(plan, page)) for command, page in names.items()}
