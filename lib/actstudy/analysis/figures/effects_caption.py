@@ -19,7 +19,7 @@ def caption(
 ) -> str:
     """What is drawn of rows of `effects` and of `components`."""
     margin = scale.of_differences(settings).amount(settings.margin)
-    n = seeds(table["n"].astype(int)).replace("n = 1 seeds", "n = 1 seed")
+    n = seeds(table["n"].astype(int))
     text = (
         f"{settings.title}. Differences: means of runs that share their seed and differ in "
         f"one factor alone, with {interval_name(settings)}, {n} per row, and their verdicts; "
