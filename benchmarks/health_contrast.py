@@ -8,7 +8,6 @@ process's own, ratios those of a round, so that what else runs on the machine ch
 """
 
 import argparse
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 from contrastive_towers import Towers
 from torch import Tensor, nn
 from torch.nn import functional
+from windows import seconds_of
 
 from actstudy.health import Monitor
 from actstudy.health.contrast import Contrast
@@ -123,16 +123,6 @@ def stepper(make: Callable[[], tuple[nn.Module, list[Tensor]]], kind: str) -> Ca
     return step
 
 
-def seconds_of(step: Callable[[], None]) -> float:
-    """Seconds of a step, the mean over a window of steps."""
-    steps = 0
-    began = time.process_time()
-    while steps == 0 or time.process_time() - began < WINDOW_SECONDS:
-        step()
-        steps += 1
-    return (time.process_time() - began) / steps
-
-
 def measured(name: str) -> dict[str, object]:
     """The row of a model: medians over rounds, and quartiles of what tracing alone takes."""
     steps = {kind: stepper(MODELS[name], kind) for kind in KINDS}
@@ -142,7 +132,7 @@ def measured(name: str) -> dict[str, object]:
     seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for _ in range(ROUNDS):
         for kind, step in steps.items():
-            seconds[kind].append(seconds_of(step))
+            seconds[kind].append(seconds_of(step, WINDOW_SECONDS))
     plain, untraced, whole = (np.array(seconds[kind]) for kind in KINDS)
     row: dict[str, object] = {"model": name, "ms": 1000 * float(np.median(plain)), "n": ROUNDS}
     for kind, ratios in (

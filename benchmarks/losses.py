@@ -16,7 +16,6 @@ import argparse
 import os
 import resource
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from multiprocessing import get_context
@@ -29,6 +28,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from windows import seconds_of
 
 from actstudy.losses import LOSSES, ContrastiveLoss
 
@@ -85,16 +85,6 @@ def step(loss: nn.Module, views: list[Tensor]) -> None:
     torch.autograd.grad(value, [*views, *loss.parameters()])
 
 
-def seconds_of(call: Callable[[], None]) -> float:
-    """Seconds of a call, the mean over a window of calls."""
-    calls = 0
-    began = time.process_time()
-    while calls == 0 or time.process_time() - began < WINDOW_SECONDS:
-        call()
-        calls += 1
-    return (time.process_time() - began) / calls
-
-
 def peak() -> int:
     """Peak resident bytes of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -115,7 +105,7 @@ def measured(case: tuple[int, int, int | None]) -> tuple[float, int]:
     before = resident()
     step(loss, views)
     added = peak() - before
-    return seconds_of(lambda: step(loss, views)), added
+    return seconds_of(lambda: step(loss, views), WINDOW_SECONDS), added
 
 
 def bytes_of_torch(n: int, samples: int, chunk: int | None) -> int:
@@ -176,7 +166,7 @@ def speed() -> pd.DataFrame:
         seconds: dict[str, list[float]] = {name: [] for name in losses}
         for _ in range(ROUNDS):
             for name, loss in losses.items():
-                seconds[name].append(seconds_of(lambda x=loss, y=views: step(x, y)))
+                seconds[name].append(seconds_of(lambda x=loss, y=views: step(x, y), WINDOW_SECONDS))
         for name, values in seconds.items():
             ratios = np.divide(seconds["actstudy clip"], values)
             low, high = np.quantile(ratios, [0.25, 0.75])

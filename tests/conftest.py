@@ -22,7 +22,7 @@ from actstudy.commands import cli
 from actstudy.contract import locks, own, own_data
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
-from actstudy.training import provenance
+from actstudy.training import provenance, seat
 from actstudy.training import run as training_run
 
 torch.set_num_threads(1)
@@ -146,6 +146,20 @@ def train(tmp_path: Path, data_folder: Path):
         return tmp_path / name
 
     return go
+
+
+@pytest.fixture
+def seated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The seeds of runs that a job takes over."""
+    seeds: list[int] = []
+    real = seat.reseat
+
+    def reseat(job: Any, model: Any, specs: Any, logs: Any) -> Any:
+        seeds.append(specs[0].seed)
+        return real(job, model, specs, logs)
+
+    monkeypatch.setattr(seat, "reseat", reseat)
+    return seeds
 
 
 @pytest.fixture(autouse=True)

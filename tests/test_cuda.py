@@ -393,20 +393,6 @@ CELLS = [
 ]
 
 
-@pytest.fixture
-def seated(monkeypatch):
-    """The seeds of runs that a job takes over."""
-    seeds = []
-    real = seat.reseat
-
-    def reseat(job, model, specs, logs):
-        seeds.append(specs[0].seed)
-        return real(job, model, specs, logs)
-
-    monkeypatch.setattr(seat, "reseat", reseat)
-    return seeds
-
-
 def folders(specs, root):
     return {root / run_id(spec): spec for spec in specs}
 

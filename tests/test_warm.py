@@ -36,20 +36,6 @@ def uncompiled(monkeypatch):
 
 
 @pytest.fixture
-def seated(monkeypatch):
-    """The seeds of runs that a job takes over."""
-    seeds = []
-    real = seat.reseat
-
-    def reseat(job, model, specs, logs):
-        seeds.append(specs[0].seed)
-        return real(job, model, specs, logs)
-
-    monkeypatch.setattr(seat, "reseat", reseat)
-    return seeds
-
-
-@pytest.fixture
 def there(prepared_folder):
     """The folder of prepared data, with those of a run."""
     return lambda run: prepared_folder(data_name(run)).parent

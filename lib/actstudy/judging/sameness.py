@@ -1,6 +1,5 @@
 """Is each level of a source the same as its reference? Both ends of a margin stated first."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,16 +94,11 @@ def sentences(answer: Sameness) -> list[str]:
 
 def as_data(answer: Sameness) -> dict[str, Any]:
     """The answer for a program, with the keys of `words.as_data`, and `sameness` for its tables."""
-    margin = answer.question.margin
     return {
         "source": answer.source,
         "sentences": sentences(answer),
         "assumptions": answer.assumptions,
         "method": answer.table.attrs["method"],
-        "metric": answer.scores.metric,
-        "unit": answer.scores.unit,
-        "higher_is_better": answer.scores.higher_is_better,
-        "baseline": answer.question.baseline,
-        "margin": dict(margin) if isinstance(margin, Mapping) else margin,
+        **words.question_data(answer.scores, answer.question),
         "sameness": words.records(answer.table),
     }

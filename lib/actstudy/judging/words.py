@@ -13,7 +13,7 @@ from actstudy.analysis.questions.procedure import TOO_FEW
 from actstudy.analysis.scale import Scale
 from actstudy.judging.answer import Answer, too_few_words
 from actstudy.judging.headline import scale_of, sentences
-from actstudy.judging.question import PAIRED
+from actstudy.judging.question import PAIRED, Question
 from actstudy.judging.ranks import ALL_TASKS, MARGINS
 from actstudy.judging.scores import Scores
 
@@ -155,19 +155,26 @@ def page(answer: Answer, picture: str = "") -> str:
 
 def as_data(answer: Answer) -> dict[str, Any]:
     """The answer for a program: plain numbers, missing ones as null."""
-    margin = answer.question.margin
     return {
         "source": answer.source,
         "sentences": sentences(answer),
         "assumptions": answer.assumptions,
         "method": answer.contrasts.attrs["method"],
-        "metric": answer.scores.metric,
-        "unit": answer.scores.unit,
-        "higher_is_better": answer.scores.higher_is_better,
-        "baseline": answer.question.baseline,
-        "margin": dict(margin) if isinstance(margin, Mapping) else margin,
+        **question_data(answer.scores, answer.question),
         "contrasts": records(answer.contrasts),
         "ranks": records(answer.ranks),
+    }
+
+
+def question_data(scores: Scores, question: Question) -> dict[str, Any]:
+    """What was asked of which numbers, for a program."""
+    margin = question.margin
+    return {
+        "metric": scores.metric,
+        "unit": scores.unit,
+        "higher_is_better": scores.higher_is_better,
+        "baseline": question.baseline,
+        "margin": dict(margin) if isinstance(margin, Mapping) else margin,
     }
 
 
