@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -847,3 +848,15 @@ def test_rates_are_chosen_by_runs_on_the_same_data(mixed, study):
     frames = collect.collect(rows, mixed.parents[1], ["curves"])
     assert frames["runs"]["status"].tolist() == ["other data", "completed"]
     assert frames["curves"]["seed"].unique().tolist() == [1]
+
+
+def test_an_integer_stays_one_if_others_of_its_column_are_missing():
+    steps = pa.array([3, None], pa.int64())
+    table = pa.table({"run_id": ["a", "b"], "steps": steps, "value": [0.5, None]})
+    other = pa.table({"run_id": ["c"], "steps": ["many"]})
+    rows = collect.rows_of([table, other]).reset_index(drop=True)
+    assert rows["steps"].iloc[0] == 3
+    assert isinstance(rows["steps"].iloc[0], int)
+    assert math.isnan(rows["steps"].iloc[1])
+    assert list(rows["run_id"]) == ["a", "b", "c"]
+    assert list(rows["value"].isna()) == [False, True, True]

@@ -309,6 +309,14 @@ def test_a_folder_as_output_is_refused_by_its_name(origin, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_that_is_no_zip_is_not_written_over(origin):
+    text = (origin / "origin.yaml").read_text()
+    done = command(origin, "bundle", "origin.yaml", "--output", "origin.yaml")
+    assert done.returncode == 2
+    assert "--output: got origin.yaml, a file that is no zip" in done.stderr
+    assert (origin / "origin.yaml").read_text() == text
+
+
 def test_runs_travel_before_the_study_is_whole(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     planned = bundled.study(lambda run: "missing" if run.spec.seed else "completed")

@@ -1,6 +1,7 @@
 """A study's bundle, made: page, tables, config, environment, README and, if wanted, its runs."""
 
 import dataclasses
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,8 @@ def make(
     path = output or Path(study.folder) / NAME
     if path.is_dir():
         raise StudyError(f"--output: got the folder {path}; allowed: a file, as {path / NAME}")
+    if path.exists() and not zipfile.is_zipfile(path):  # such as the study itself
+        raise StudyError(f"--output: got {path}, a file that is no zip; allowed: a new name")
     done = contents.finished(study)
     page = contents.page_files(study)
     notes = [f"{folder} is damaged and left out" for folder in done.damaged]
