@@ -17,6 +17,7 @@ from actstudy.tasks.metrics import Evaluation
 from actstudy.training.batches import MAX_PROBE_EXAMPLES, draws, examples, probe_batch, probe_draws
 from actstudy.training.blame import LOSS, first, watch_outputs
 from actstudy.training.cuda_graphs import Recorder, Scores, is_recorded
+from actstudy.training.devices import generator
 from actstudy.training.engine import Engine, Places, Weights, autocast, count_labels
 from actstudy.training.optim import clip_share, learning_rate, restore, set_rate
 
@@ -234,13 +235,6 @@ class Job(Engine):
         finally:
             self.scored = scored
             self.recorder = recorder
-
-
-def generator(device: torch.device) -> torch.Generator:
-    """The device's default generator, from which dropout draws; torch.manual_seed is slower."""
-    if device.type == "cuda":
-        return torch.cuda.default_generators[device.index]
-    return torch.default_generator
 
 
 def label_share(y: Tensor, rows: Tensor, batch: Tensor) -> Tensor | float:
