@@ -249,7 +249,17 @@ class Unrecorded:
         return self.step(*inputs)
 
 
-@pytest.mark.parametrize("fields", OPTIMIZERS[:3], ids=lambda fields: fields["optimizer"])
+NORMED = [
+    {"optimizer": "adamw", "norm": "batch", "dropout": 0.3},
+    {"optimizer": "sgd", "lr": 0.05, "norm": "layer", "dropout": 0.1},
+]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [*OPTIMIZERS[:3], *NORMED],
+    ids=lambda fields: f"{fields['optimizer']} {fields.get('norm', '')}".strip(),
+)
 def test_a_recorded_pack_is_the_pack_itself(tmp_path, data_folder, monkeypatch, fields):
     """Steps, probed steps, probes, evaluations: recorded or not, stopped and resumed, each run
     alone in its pack.
