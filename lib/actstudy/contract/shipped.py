@@ -96,5 +96,5 @@ SHIPPED: dict[str, str] = {
     "tasks/retrieval.py": "fe598af13fbd",
     "tasks/tabular.py": "2ad1c1a7bf08",
     "tasks/tabular_regression.py": "ab4fd9e17c52",
-    "tasks/vision.py": "99404fa7b86f",
+    "tasks/vision.py": "08aea5df2f8b",
 }

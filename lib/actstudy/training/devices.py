@@ -233,3 +233,10 @@ def peak_memory(device: torch.device) -> tuple[int, str]:
         return torch.cuda.max_memory_allocated(device), "cuda allocated"
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "process RSS"
+
+
+def generator(device: torch.device) -> torch.Generator:
+    """The device's default generator, from which dropout draws; torch.manual_seed is slower."""
+    if device.type == "cuda":
+        return torch.cuda.default_generators[device.index]
+    return torch.default_generator
