@@ -14,6 +14,7 @@ trained again: a second call goes on where the first one ended.
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import subprocess
@@ -29,7 +30,7 @@ import pyarrow.compute as pc
 
 from actstudy.analysis import markdown
 from actstudy.contract import registry, store
-from actstudy.contract.spec import RunSpec, canonical, data_name
+from actstudy.contract.spec import RunSpec, data_name
 from actstudy.study import packs, planning, series
 from actstudy.study.planning import Study
 
@@ -54,8 +55,11 @@ def recipe_of(spec: RunSpec, names: Iterable[str]) -> str:
 
 def varied(specs: Sequence[RunSpec]) -> list[str]:
     """The fields that differ between recipes of some runs, in RunSpec's order."""
-    recipes = [dataclasses.asdict(dataclasses.replace(spec, **NOT_OF_RECIPE)) for spec in specs]
-    return [name for name in recipes[0] if len({repr(recipe[name]) for recipe in recipes}) > 1]
+    values: dict[str, set[str]] = {}
+    for spec in specs:
+        for name, value in vars(dataclasses.replace(spec, **NOT_OF_RECIPE)).items():
+            values.setdefault(name, set()).add(repr(value))
+    return [name for name, seen in values.items() if len(seen) > 1]
 
 
 def jobs_of(specs: Sequence[RunSpec], device: str, slots: int) -> Iterator[Job]:
@@ -140,9 +144,7 @@ def row_of(study: Study, spec: RunSpec, names: Iterable[str]) -> dict[str, Any] 
     runs, curves = store.read(folder, "runs", "curves")
     run = runs.to_pylist()[0]
     task = registry.task(spec.task)
-    is_val = pc.and_(
-        pc.equal(curves["split"], "val"), pc.equal(curves["metric"], task["metric"])
-    )
+    is_val = pc.and_(pc.equal(curves["split"], "val"), pc.equal(curves["metric"], task["metric"]))
     best = pc.min_max(curves.filter(is_val)["value"]).as_py()
     row = {name: run[name] for name in COLUMNS if name in run}
     return {
@@ -165,18 +167,17 @@ def rows_of(study: Study) -> list[dict[str, Any]]:
     return rows
 
 
-def write(studies: Iterable[Study], file: Path) -> pd.DataFrame:
+def write(studies: Sequence[Study], file: Path) -> pd.DataFrame:
     """Replace the rows of studies in a file; returns theirs."""
     names = [study.name for study in studies]
-    rows = [row for study in studies for row in rows_of(study)]
+    rows = list(itertools.chain.from_iterable(map(rows_of, studies)))
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    kept = frame
+    parts = [frame]
     if file.is_file():
         old = pd.read_parquet(file)
-        others = old[~old["study"].isin(names)]
-        kept = pd.concat([others, frame]) if len(others) else frame
+        parts.insert(0, old[~old["study"].isin(names)])
     with store.replacing(file) as draft:
-        kept.to_parquet(draft, index=False)
+        pd.concat([part for part in parts if len(part)] or parts).to_parquet(draft, index=False)
     return frame
 
 
@@ -208,7 +209,8 @@ def main(arguments: argparse.Namespace) -> None:
     """Train what is not done of the studies' runs, write rows and print the trail."""
     end = time.monotonic() + 60 * arguments.minutes
     studies = [planning.load(Path(file).absolute()) for file in arguments.files]
-    specs = [run.spec for study in studies for run in study.possible]
+    runs = itertools.chain.from_iterable(study.possible for study in studies)
+    specs = [run.spec for run in runs]
     if not arguments.table:
         work(preparations(specs), arguments.places, end)
         jobs = [*jobs_of(specs, arguments.device, arguments.slots_per_gpu), *references(specs)]

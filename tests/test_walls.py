@@ -89,6 +89,7 @@ INNER_ORDER = {
         "download",
         "text",
         "augment",
+        "mix",
         "arrays",
         "standardisation",
         "checks",

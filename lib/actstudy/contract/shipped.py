@@ -79,7 +79,8 @@ SHIPPED: dict[str, str] = {
     "nets/gpt.py": "fbb9d28cf32d",
     "nets/mlp.py": "8a4ed8bb5839",
     "nets/mobilenetv2.py": "6879a2490a18",
-    "nets/packed.py": "2cebf12ac6bb",
+    "nets/packed.py": "0b07f0e52d0b",
+    "nets/packed_norms.py": "36efafd11029",
     "nets/resnet18.py": "a241a16b30d0",
     "nets/resnet50.py": "348b6be3aa3b",
     "nets/siamese.py": "aed9e0aba84c",
@@ -96,5 +97,5 @@ SHIPPED: dict[str, str] = {
     "tasks/retrieval.py": "fe598af13fbd",
     "tasks/tabular.py": "2ad1c1a7bf08",
     "tasks/tabular_regression.py": "ab4fd9e17c52",
-    "tasks/vision.py": "99404fa7b86f",
+    "tasks/vision.py": "08aea5df2f8b",
 }

@@ -112,6 +112,9 @@ class RunSpec:
         " image (of a contrastive run per view) from the seed",
         "none",
     )
+    mix: Literal["none", "mixup", "cutmix"] = option(
+        "train images mixed with another of their batch, and their losses likewise", "none"
+    )
     views: int | None = option(
         "augmented views of each image that a contrastive loss compares", None, ge=1
     )
@@ -209,11 +212,8 @@ def canonical(spec: RunSpec) -> str:
 
     So a new field changes no old id.
     """
-    other = {}
-    for name, default in DEFAULTS.items():
-        value = getattr(spec, name)
-        if value != default:
-            other[name] = value
+    values = {name: getattr(spec, name) for name in DEFAULTS}
+    other = {name: value for name, value in values.items() if value != DEFAULTS[name]}
     return json.dumps(other, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
