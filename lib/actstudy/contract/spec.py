@@ -207,6 +207,15 @@ def names_in(activation: str | Hybrid) -> list[str]:
     return [name for _, name in activation]
 
 
+def recipe_of(spec: RunSpec) -> int:
+    """The version of the meaning of a run's training."""
+    recipe = RECIPES.get((spec.task, spec.precision), RECIPE)
+    # momentum in fp16: until then a step that the loss scale skipped spoilt it
+    if spec.framework == "torch" and spec.precision == "fp16" and spec.optimizer == "sgd":
+        return recipe + (spec.momentum > 0)
+    return recipe
+
+
 def canonical(spec: RunSpec) -> str:
     """The spec as JSON with sorted keys, without fields that equal their defaults.
 

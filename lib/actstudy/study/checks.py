@@ -9,7 +9,7 @@ from typing import Any
 from actstudy.contract import code, errors, losses, own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.layers import RIVALS
-from actstudy.contract.spec import RECIPE, RECIPES, RunSpec, data_name, run_id
+from actstudy.contract.spec import RunSpec, data_name, recipe_of, run_id
 from actstudy.study import (
     contrastive_checks,
     data_checks,
@@ -217,7 +217,7 @@ def canonical_spec(spec: RunSpec) -> RunSpec:
         init_args=_other_than(registry.init_policies()[spec.init], spec.init_args),
         loss_args=loss_args,
         data_version=registry.dataset(spec.dataset)["version"],
-        recipe=RECIPES.get((spec.task, spec.precision), RECIPE),
+        recipe=recipe_of(spec),
         code=code.of_run(spec),
     )
 

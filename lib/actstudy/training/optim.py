@@ -90,8 +90,10 @@ def _optimizer(spec: RunSpec, parameters: list[nn.Parameter]) -> torch.optim.Opt
                 groups, lr=lr, betas=spec.betas, eps=spec.eps, fused=True, capturable=capturable
             )
         case "sgd":
+            # torch's fused SGD writes its momentum also in a step that the loss scale skips
+            fused = spec.precision != "fp16"
             return torch.optim.SGD(
-                groups, lr=lr, momentum=spec.momentum, nesterov=spec.nesterov, fused=True
+                groups, lr=lr, momentum=spec.momentum, nesterov=spec.nesterov, fused=fused
             )
         case "rmsprop":
             return torch.optim.RMSprop(
