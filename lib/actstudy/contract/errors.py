@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 PACKAGE = Path(__file__).parents[1]
+RESUMABLE = 75  # exit status EX_TEMPFAIL: stopped, and the same command resumes
 MAX_NAMES = 20  # that a message lists
 MIN_LIKENESS = 0.5  # of a name that may be meant
 CLOSEST_NAMES = 4  # that it lists of more beside the nearest one

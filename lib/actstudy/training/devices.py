@@ -50,7 +50,8 @@ def lease(kind: str, slots: int, stopping: Callable[[], bool]) -> Iterator[torch
         yield torch.device("cpu")
         return
     with contextlib.ExitStack() as locks:
-        if os.environ.get("SLURM_JOB_GPUS", "").isdecimal():
+        given = os.environ.get("SLURM_STEP_GPUS") or os.environ.get("SLURM_JOB_GPUS", "")
+        if given.isdecimal():
             name: str | None = names[0]
         else:
             name = _slot(names, slots, locks)
