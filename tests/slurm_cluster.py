@@ -23,7 +23,7 @@ from pathlib import Path
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 CLIENTS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo", "sacct", "sacctmgr")
-PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+PLACES = f"/usr/sbin:/usr/bin:{os.environ.get('PATH', '')}"  # a `bin` of ours comes last
 NODES = ("n1", "n2", "n3")
 GPUS = 2  # of n1 and of n2
 BEGIN = 20.0  # seconds that daemons may take
