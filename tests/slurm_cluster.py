@@ -53,9 +53,10 @@ SlurmdTimeout=10
 KillWait=5
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={n1} CPUs={cpus} RealMemory=8000 Gres=gpu:null:{gpus}
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={n2} CPUs={cpus} RealMemory=8000 Gres=gpu:null:{gpus}
-NodeName=n3 NodeHostname={host} NodeAddr=127.0.0.1 Port={n3} CPUs={cpus} RealMemory=8000
+NodeName=DEFAULT NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=8000
+NodeName=n1 Port={n1} Gres=gpu:null:{gpus}
+NodeName=n2 Port={n2} Gres=gpu:null:{gpus}
+NodeName=n3 Port={n3}
 PartitionName=gpu Nodes=n1,n2 Default=YES MaxTime=240 PriorityTier=1 GraceTime=30
 PartitionName=urgent Nodes=n1,n2 MaxTime=240 PriorityTier=10 PreemptMode=OFF
 PartitionName=cpu Nodes=n3 MaxTime=240
@@ -130,10 +131,10 @@ class Cluster:
 
     def _daemon(self, name: str, *words: str) -> None:
         # in files: a daemon that kept a pipe of ours would be waited for
-        with (self.folder / "daemons.txt").open("a") as said:
+        with (self.folder / "daemons.txt").open("a") as output:
             environment = {**os.environ, "SLURM_CONF": str(self.conf)}
             command = [str(program(name)), *words]
-            subprocess.run(command, env=environment, check=True, stdout=said, stderr=said)
+            subprocess.run(command, env=environment, check=True, stdout=output, stderr=output)
 
     def environment(self) -> dict[str, str]:
         """The variables of a process that uses this Slurm."""
@@ -210,11 +211,11 @@ def running(folder: Path) -> Iterator[Cluster]:
 
 
 if __name__ == "__main__":
-    one = Cluster(Path(sys.argv[2]))
+    cluster_there = Cluster(Path(sys.argv[2]))
     if sys.argv[1] == "start":
         if reason := lacks():
             sys.exit(reason)
-        one.start()
-        print(one.bin)
+        cluster_there.start()
+        print(cluster_there.bin)
     else:
-        one.stop()
+        cluster_there.stop()

@@ -1,4 +1,4 @@
-"""What only clusters do: profiles, nodes, clocks, locks and requeues, with Slurm's programs faked."""
+"""What only clusters do: profiles, nodes, clocks, locks, requeues; Slurm's programs are faked."""
 
 import errno
 import fcntl
@@ -13,12 +13,13 @@ import pytest
 import yaml
 from runs import ROOT, quiet, run, tiny
 
-from actstudy.cluster import checks, needs, requeue, slurm
+from actstudy.cluster import checks, logs, needs, requeue, slurm
 from actstudy.cluster.profile import read
 from actstudy.commands import cli, leaving
 from actstudy.contract import locks, store
 from actstudy.contract.errors import StudyError
-from actstudy.study import series
+from actstudy.study import jobs, planning, series
+from actstudy.training import devices
 
 SOUND = {
     "scontrol": """case "$2" in
@@ -45,7 +46,7 @@ print(json.dumps({{**facts, "reached": True, **json.loads(os.environ.get("FAKE_N
 DEFAULTS = ["slurm_partition=gpu", "runtime=60", "mem_mb=2000"]
 
 
-@pytest.fixture()
+@pytest.fixture
 def sound(tmp_path, monkeypatch):
     """A cluster on which nothing is wrong, as programs on PATH; gives their folder."""
     programs = tmp_path / "bin"
@@ -76,13 +77,13 @@ def write_profile(settings: dict, defaults=DEFAULTS) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump({**sound, **settings}))
 
 
-def found() -> list[tuple[str, str]]:
-    findings = checks.examine(read(Path("profiles/slurm")), Path("results"))
-    return [(one.check, one.sentence) for one in findings]
+def findings() -> list[tuple[str, str]]:
+    listed = checks.examine(read(Path("profiles/slurm")), Path("results"))
+    return [(finding.check, finding.sentence) for finding in listed]
 
 
 def test_a_sound_cluster_has_no_finding(sound, capsys):
-    assert found() == []
+    assert findings() == []
     assert sorted(Path("results").iterdir()) == []  # nothing is left behind
     with pytest.raises(SystemExit, match="0"):
         cli.main(["doctor", "--cluster"])
@@ -141,9 +142,9 @@ PLANTED = {
 def test_each_planted_fault_is_named_and_no_other(sound, monkeypatch, capsys, fault):
     fault(sound, monkeypatch)
     check, sentence = PLANTED[fault]
-    ((name, said),) = found()
+    ((name, sentence_there),) = findings()
     assert name == check
-    assert re.search(sentence, said), said
+    assert re.search(sentence, sentence_there), sentence_there
     with pytest.raises(SystemExit, match="3"):
         cli.main(["doctor", "--cluster"])
     assert f"{check}: " in capsys.readouterr().out
@@ -152,28 +153,28 @@ def test_each_planted_fault_is_named_and_no_other(sound, monkeypatch, capsys, fa
 def test_what_else_keeps_a_cluster_from_a_study(sound, monkeypatch):
     """A time that no partition gives, an account of others, a lock that holds on one node alone."""
     write_profile({}, ["slurm_partition=gpu", "runtime=3000"])
-    ((check, said),) = found()
+    ((check, sentence),) = findings()
     assert check == "time"
-    assert "got 3000, with which a job waits for ever; allowed: up to 1440 minutes" in said
+    assert "got 3000, with which a job waits for ever; allowed: up to 1440 minutes" in sentence
     write_profile({}, [*DEFAULTS, "slurm_account=mm"])
     plant(sound, "sacctmgr", 'case "$*" in *associations*) echo "one|ml|me|";; esac')
-    assert "got 'mm'; did you mean 'ml'" in found()[0][1]
+    assert "got 'mm'; did you mean 'ml'" in findings()[0][1]
     write_profile({}, ["slurm_partition=gpus", *DEFAULTS[1:]])
-    assert [check for check, _ in found()] == ["partition"]
+    assert [check for check, _ in findings()] == ["partition"]
     write_profile({})
     monkeypatch.setenv("FAKE_NODE", json.dumps({"lock": "let in"}))
-    assert [check for check, _ in found()] == ["shared"]
+    assert [check for check, _ in findings()] == ["shared"]
 
 
 def test_without_an_answer_it_says_what_is_not_known(sound, capsys):
     plant(sound, "srun", "exit 1")
-    assert [check for check, _ in found()] == ["node"]
+    assert [check for check, _ in findings()] == ["node"]
     with pytest.raises(SystemExit, match="1"):
         cli.main(["doctor", "--cluster"])
     assert "are not known: no node of the partition (gpu)" in capsys.readouterr().out
     plant(sound, "scontrol", "exit 1")
     with pytest.raises(StudyError, match="scontrol is missing or does not answer"):
-        found()
+        findings()
 
 
 def test_bad_profiles_are_one_line(tmp_path):
@@ -190,11 +191,13 @@ def test_bad_profiles_are_one_line(tmp_path):
     assert shipped.resources["slurm_extra"].startswith("--signal=TERM@")
 
 
-JOB = "JobState={state} Requeue={requeue} Restarts=2 BatchFlag=1 TimeLimit=00:01:00 PreemptTime={pre}"
+JOB = (
+    "JobState={state} Requeue={requeue} Restarts=2 BatchFlag=1 TimeLimit=00:01:00 PreemptTime={pre}"
+)
 
 
 @pytest.mark.parametrize(
-    ("state", "allowed", "preempted", "saved", "said", "asked"),
+    ("state", "allowed", "preempted", "saved", "sentence", "goes"),
     [
         ("RUNNING", 1, "None", True, "back in the queue, after 2 restarts", True),
         ("RUNNING", 1, "2026-01-01T00:00:00", False, "back in the queue", True),
@@ -204,18 +207,35 @@ JOB = "JobState={state} Requeue={requeue} Restarts=2 BatchFlag=1 TimeLimit=00:01
     ],
 )
 def test_an_interrupted_job_goes_back_into_the_queue(
-    sound, monkeypatch, state, allowed, preempted, saved, said, asked
+    sound, monkeypatch, state, allowed, preempted, saved, sentence, goes
 ):
     """Unless it was cancelled, may not, or would begin anew for ever."""
     about = JOB.format(state=state, requeue=allowed, pre=preempted)
     plant(sound, "scontrol", f'echo "$@" >> asked\necho "JobId=7 {about}"')
     assert requeue.back_into_queue(saved) is None  # no job of Slurm's
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    sentence = requeue.back_into_queue(saved)
-    assert (sentence is None) == (said is None)
-    if said:
-        assert re.search(said, sentence)
-    assert ("requeue 7" in Path("asked").read_text().splitlines()) == asked
+    answer = requeue.back_into_queue(saved)
+    assert (answer is None) == (sentence is None)
+    if sentence:
+        assert re.search(sentence, answer)
+    assert ("requeue 7" in Path("asked").read_text().splitlines()) == goes
+
+
+def test_a_gpu_that_fails_moves_its_job_to_another_node(sound, monkeypatch, capsys):
+    plant(sound, "scontrol", 'echo "$@" >> asked')
+    arguments = type("Arguments", (), {"trains": True, "run": staticmethod(no_gpu_answers)})
+    for name, value in {"SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(StudyError, match="no GPU answers"):
+        leaving.status_of(arguments)
+    assert Path("asked").read_text() == "requeue 7\nupdate JobId=7 ExcNodeList=n1\n"
+    assert "job 7: back in the queue, for another node than n1" in capsys.readouterr().err
+    monkeypatch.delenv("SLURM_JOB_ID")
+    assert requeue.to_another_node() is None
+
+
+def no_gpu_answers(_):
+    raise devices.Unanswered(RuntimeError("CUDA error: uncorrectable ECC error"), [])
 
 
 def test_a_controller_that_is_away_loses_nothing(sound, monkeypatch, capsys):
@@ -232,25 +252,46 @@ def test_a_controller_that_is_away_loses_nothing(sound, monkeypatch, capsys):
 def test_jobs_ask_for_what_such_runs_took(tmp_path, data_folder):
     """The profile's time is the most; its memory holds until runs have ended."""
     spec = tiny()
-    asked = needs.Needs({"runtime": 90, "mem_mb": 4000}, tmp_path)
-    made = asked.resources(lambda wildcards: [spec] * wildcards)
-    assert (made["runtime"](3, 1), made["mem_mb"](3, 1), made["mem_mb"](3, 2)) == (90, 4000, 8000)
-    needs.taken.cache_clear()
+    profile = needs.Needs({"runtime": 90, "mem_mb": 4000}, tmp_path)
+    resources = profile.resources(lambda wildcards: [spec] * wildcards)
+    assert (resources["runtime"](3, 1), resources["mem_mb"](3, 1), resources["mem_mb"](3, 2)) == (
+        90,
+        4000,
+        8000,
+    )
+    needs.peak_of.cache_clear()
     run(spec, tmp_path / spec.task_name / "a", data_folder, quiet())
-    took = needs.taken(tmp_path / spec.task_name)
+    took = needs.peak_of(tmp_path / spec.task_name)
     assert took.seconds > 0
     minutes = needs.START_MINUTES + -(-2 * took.seconds * 3 // 60)
-    assert made["runtime"](3, 1) == min(90, minutes)
-    assert made["runtime"](1000_000, 1) == 90
-    assert made["mem_mb"](1, 1) == pytest.approx(500 + 1.3 * took.megabytes, abs=1)
+    assert resources["runtime"](3, 1) == min(90, minutes)
+    assert resources["runtime"](1000_000, 1) == 90
+    assert resources["mem_mb"](1, 1) == pytest.approx(500 + 1.3 * took.megabytes, abs=1)
     assert needs.Needs({}).resources(lambda wildcards: []) == {}
     assert needs.defaults(["runtime=5", "slurm_extra='-x 1'", "mem_mb=<TBD>"]) == {"runtime": 5}
-    needs.taken.cache_clear()
+    needs.peak_of.cache_clear()
 
 
 def test_series_of_a_cluster_follow_from_the_study_alone():
     """A node's own cores would cut other series than the login node has asked for."""
     assert [series.on_cluster(n) for n in (1, 50, 51, 1000, 100_000)] == [1, 1, 2, 20, 40]
+
+
+def test_a_thousand_short_runs_are_fifty_submissions(tmp_path):
+    """Ten activations, a hundred seeds; each node's Snakemake cuts the same series."""
+    axes = {"activation": ["relu", "tanh", "gelu", "silu", "elu", "selu", "mish", "celu"]}
+    axes["activation"] += ["sigmoid", "softplus"]
+    file = tmp_path / "many.yaml"
+    file.write_text(yaml.safe_dump({"seeds": 100, "axes": axes, "tasks": {"mlp": {"epochs": 1}}}))
+    study = planning.load(file)
+    cut = jobs.plan_jobs(study, gpus=0, gpu_limit=1, local=False, config={})
+    assert len(cut.specs) == 1000
+    assert len(cut.series) == 50
+    assert {len(runs) for runs in cut.series.values()} == {20}
+    assert cut.gpu == 1
+    again = jobs.plan_jobs(study, gpus=8, gpu_limit=None, local=False, config={})
+    assert list(again.series) == list(cut.series)
+    assert jobs.plan_jobs(study, gpus=0, gpu_limit=0, local=False, config={}).gpu == 0
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
@@ -270,8 +311,33 @@ def test_jobs_of_a_workflow_do_without_locks(tmp_path, monkeypatch, capsys, numb
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{tmp_path}: its file system keeps no locks ({os.strerror(number)})")
     assert "Snakemake, which starts each job once" in line
-    with pytest.raises(StudyError, match="keeps no locks"), locks.locked(tmp_path / "c", wait=False):
+    with (
+        pytest.raises(StudyError, match="keeps no locks"),
+        locks.locked(tmp_path / "c", wait=False),
+    ):
         pass
+
+
+def test_status_names_the_logs_of_jobs_that_failed(tmp_path):
+    """The reason of ours before Slurm's; logs without one are of jobs that run."""
+    for number, text in enumerate(
+        [
+            "Job stats:\nactstudy: results/x: No space left on device\nsrun: error: n1: task 0",
+            "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026 DUE TO TIME LIMIT ***",
+            "Building DAG of jobs...",
+            "slurmstepd: error: Detected 1 oom-kill event(s) in StepId=8.0",
+        ]
+    ):
+        path = tmp_path / f"rule_train/{number}.log"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        os.utime(path, (number, number))
+    assert [line.partition(".log: ")[2] for line in logs.describe(tmp_path)] == [
+        "slurmstepd: error: Detected 1 oom-kill event(s) in StepId=8.0",
+        "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026 DUE TO TIME LIMIT ***",
+        "actstudy: results/x: No space left on device",
+    ]
+    assert list(logs.describe(tmp_path / "missing")) == []
 
 
 def test_two_users_on_one_results_folder(tmp_path):

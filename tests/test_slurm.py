@@ -53,7 +53,7 @@ def slurm(tmp_path_factory):
         yield cluster
 
 
-@pytest.fixture()
+@pytest.fixture
 def project(tmp_path, data_folder) -> Project:
     """The project with a short study, and a profile that asks often."""
     project = Project(tmp_path / "project", [data_folder])
@@ -87,14 +87,14 @@ def hurry(slurm: slurm_cluster.Cluster) -> None:
 
 def interrupt(project: Project, slurm: slurm_cluster.Cluster) -> tuple[str, Path]:
     """SIGTERM to a training job, as at the end of its time; its number and its run's folder."""
-    found: list[Path] = []
+    notes: list[Path] = []
 
     def training() -> bool:
-        found[:] = project.folder.glob("results/runs/mlp/relu-*/progress.json")
-        return bool(found)
+        notes[:] = project.folder.glob("results/runs/mlp/relu-*/progress.json")
+        return bool(notes)
 
     slurm.wait(training, "training", seconds=60)
-    folder = found[0].parent
+    folder = notes[0].parent
     recorded = folder / "environment.json"
     slurm.wait(recorded.is_file, "environment", seconds=10)
     job = json.loads(recorded.read_text())["slurm"]["SLURM_JOB_ID"]
@@ -107,38 +107,38 @@ def test_a_study_trains_on_slurm(project, slurm, data_folder, tmp_path):
     """Each job sees the GPU that it was given; an interrupted one goes on; the bits are local's."""
     going = start(project, slurm, "--until", *jobs_of(project))
     job, stopped = interrupt(project, slurm)
-    given_by_slurm = dict[str, set[str]]()
+    by_slurm = dict[str, set[str]]()
     end = time.monotonic() + 300
     while going.poll() is None and time.monotonic() < end:
-        note_gpus(slurm, given_by_slurm)
+        note_gpus(slurm, by_slurm)
         hurry(slurm)
         time.sleep(0.3)
     going.kill()
-    said = going.communicate()[0]
-    assert going.returncode == 0, said
+    output = going.communicate()[0]
+    assert going.returncode == 0, output
     assert "Restarts=1" in slurm.ask("scontrol", "show", "job", job)
     folders = project.run_folders()
     assert len(folders) == 4
     assert slurm.ask("squeue", "-h", "-t", "all", "-o", "%i").split() == ["2", "1"]
     for folder in folders:
-        given = json.loads((folder / "environment.json").read_text())["slurm"]
-        assert given["CUDA_VISIBLE_DEVICES"] == given["SLURM_STEP_GPUS"]
-        place = f"{given['SLURMD_NODENAME']}:{given['SLURM_STEP_GPUS']}"
-        assert place in given_by_slurm[given["SLURM_JOB_ID"]]
+        job_there = json.loads((folder / "environment.json").read_text())["slurm"]
+        assert job_there["CUDA_VISIBLE_DEVICES"] == job_there["SLURM_STEP_GPUS"]
+        place = f"{job_there['SLURMD_NODENAME']}:{job_there['SLURM_STEP_GPUS']}"
+        assert place in by_slurm[job_there["SLURM_JOB_ID"]]
     assert run_row(stopped)["n_resumes"] == 1
-    one = spec.from_json((stopped / "spec.json").read_text())
-    run(one, tmp_path / "local", data_folder, quiet(probe_every=200))
+    stopped_spec = spec.from_json((stopped / "spec.json").read_text())
+    run(stopped_spec, tmp_path / "local", data_folder, quiet(probe_every=200))
     assert same_tables(tmp_path / "local", stopped)
 
 
-def note_gpus(slurm: slurm_cluster.Cluster, given: dict[str, set[str]]) -> None:
+def note_gpus(slurm: slurm_cluster.Cluster, places: dict[str, set[str]]) -> None:
     """Note which GPU of which node Slurm has given to the jobs that run now."""
-    said = slurm.ask("scontrol", "show", "job", "-d", "-o")
-    for line in said.splitlines():
+    listing = slurm.ask("scontrol", "show", "job", "-d", "-o")
+    for line in listing.splitlines():
         number = re.search(r"JobId=(\d+) ", line)
         place = re.search(r" Nodes=(\w+) .*GRES=gpu:null:1\(IDX:(\d+)\)", line)
         if number and place:
-            given.setdefault(number[1], set()).add(f"{place[1]}:{place[2]}")
+            places.setdefault(number[1], set()).add(f"{place[1]}:{place[2]}")
 
 
 def jobs_of(project: Project) -> list[str]:
@@ -155,18 +155,16 @@ def test_doctor_knows_a_real_cluster(slurm, tmp_path, monkeypatch):
     monkeypatch.setattr(checks, "LOCAL", ())
     monkeypatch.setattr(checks, "IN_MEMORY", ())
 
-    def found(*resources: str, **settings) -> list[str]:
-        text = yaml.safe_dump(
-            {"executor": "slurm", "default-resources": list(resources), **settings}
-        )
+    def findings(*resources: str, **others) -> list[str]:
+        text = yaml.safe_dump({"executor": "slurm", "default-resources": list(resources), **others})
         (tmp_path / "config.yaml").write_text(text)
-        chosen = profile.read(tmp_path)
-        return [one.check for one in checks.examine(chosen, tmp_path / "results")]
+        settings = profile.read(tmp_path)
+        return [finding.check for finding in checks.examine(settings, tmp_path / "results")]
 
-    assert found("slurm_partition=cpu", resources=["gpu=0"]) == []
-    assert found("slurm_partition=cpu", "runtime=500", resources=["gpu=0"]) == ["time"]
-    assert found("slurm_partition=none") == ["partition", "node"]
-    assert found("slurm_partition=cpu")[0] == "partition"
-    assert found("slurm_partition=gpu", "gpu_model=h100") == ["gres", "node"]
-    assert found("slurm_partition=gpu", "gpu_model=null") == ["cuda"]
+    assert findings("slurm_partition=cpu", resources=["gpu=0"]) == []
+    assert findings("slurm_partition=cpu", "runtime=500", resources=["gpu=0"]) == ["time"]
+    assert findings("slurm_partition=none") == ["partition", "node"]
+    assert findings("slurm_partition=cpu")[0] == "partition"
+    assert findings("slurm_partition=gpu", "gpu_model=h100") == ["gres", "node"]
+    assert findings("slurm_partition=gpu", "gpu_model=null") == ["cuda"]
     assert store.is_there(tmp_path / "results")

@@ -80,14 +80,14 @@ class Storm:
     def start(self) -> None:
         """Start snakemake, as a person would after what has happened."""
         self.starts += 1
-        said = (self.clone.folder / f"said{self.starts}.txt").open("wb")
+        output = (self.clone.folder / f"said{self.starts}.txt").open("wb")
         words = ["--configfile", f"config/{STUDY}.yaml", "--until", "tables"]
         environment = {
             **self.clone.environment(),
             "PYTHONPATH": f"{self.clone.folder}/lib:{os.environ.get('PYTHONPATH', '')}",
         }
         environment["PATH"] = f"{self.slurm.bin}:{environment['PATH']}"
-        common = {"cwd": self.clone.folder, "env": environment, "stdout": said, "stderr": said}
+        common = {"cwd": self.clone.folder, "env": environment, "stdout": output, "stderr": output}
         snakemake = [sys.executable, "-m", "snakemake", *words]
         subprocess.run([*snakemake, "--unlock"], check=False, **common)
         self.driver = subprocess.Popen([*snakemake, "--profile", "profiles/slurm"], **common)
@@ -254,10 +254,10 @@ def main() -> int:
                 completed = Completed(storm.results)
                 storm.run(arguments.faults, until)
                 completed.look()
-                found = changed(calm, storm.results, STUDY) + unreadable(storm.results)
-                wrong += found + completed.lost()
+                differing = changed(calm, storm.results, STUDY) + unreadable(storm.results)
+                wrong += differing + completed.lost()
                 studies += 1
-                print(f"study {studies}: {len(found)} wrong", file=sys.stderr, flush=True)
+                print(f"study {studies}: {len(differing)} wrong", file=sys.stderr, flush=True)
                 for old in ("runs", STUDY, "references"):
                     shutil.rmtree(storm.results / old, ignore_errors=True)
     print("| fault | times |\n|---|---|")

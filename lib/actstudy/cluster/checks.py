@@ -73,8 +73,8 @@ def account(profile: Profile, config: dict[str, str]) -> Iterator[Finding]:
 
 def _default_account(user: str) -> str:
     """The account that Slurm takes for a user who names none, or empty."""
-    said = slurm.ask("sacctmgr", "-n", "-P", "show", "user", user, "format=defaultaccount")
-    return (said or "").strip()
+    answer = slurm.ask("sacctmgr", "-n", "-P", "show", "user", user, "format=defaultaccount")
+    return (answer or "").strip()
 
 
 def partition(profile: Profile) -> Iterator[Finding]:
@@ -92,12 +92,12 @@ def partition(profile: Profile) -> Iterator[Finding]:
         yield Finding("partition", f"{where}: got {got!r}, which has no GPU; {allowed}")
     name = profile.partition or "".join(re.findall(r"(\S+)\*", slurm.ask("sinfo", "-h") or ""))
     limit = minutes((slurm.ask("sinfo", "-h", "-p", name, "-o", "%l") or "").strip())
-    asked = profile.resources.get("runtime", "")
-    if limit is not None and asked.isdecimal() and int(asked) > limit:
+    time = profile.resources.get("runtime", "")
+    if limit is not None and time.isdecimal() and int(time) > limit:
         runtime = f"{profile.file}: default-resources: runtime"
         yield Finding(
             "time",
-            f"{runtime}: got {asked}, with which a job waits for ever; allowed: up to {limit} "
+            f"{runtime}: got {time}, with which a job waits for ever; allowed: up to {limit} "
             f"minutes, as the partition {name} gives",
         )
 
@@ -220,9 +220,9 @@ def cuda(profile: Profile, answer: node.Answer) -> Iterator[Finding]:
     driver = "it has no NVIDIA driver"
     if facts.get("driver"):
         driver = f"its driver goes up to CUDA {facts['driver']}"
-    said = f" ({facts['said']})" if facts.get("said") else ""
+    words = f" ({facts['said']})" if facts.get("said") else ""
     yield Finding(
         "cuda",
-        f"{facts.get('node')}: torch reaches no GPU: {built}, {driver}{said}; to fix: a torch for "
+        f"{facts.get('node')}: torch reaches no GPU: {built}, {driver}{words}; to fix: a torch for "
         "that driver, from download.pytorch.org/whl; or a newer driver",
     )

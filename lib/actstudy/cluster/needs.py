@@ -20,7 +20,7 @@ OWN_MB = 500  # of the two processes of Snakemake in a job
 RSS = "process RSS"
 
 
-class Taken(NamedTuple):
+class Peak(NamedTuple):
     """What the ended runs of a task took at most."""
 
     seconds: float  # of a run, everything in it
@@ -49,15 +49,15 @@ class Needs(NamedTuple):
     def _minutes(self, members: Sequence[RunSpec], attempt: int) -> int:
         """The profile's minutes, or fewer if runs like these have taken less."""
         most = int(self.defaults["runtime"])
-        took = taken(self.root / members[0].task_name)
+        took = peak_of(self.root / members[0].task_name)
         if took is None:
             return most
         seconds = SLOWER * took.seconds * len(members)
         return min(most, attempt * (START_MINUTES + math.ceil(seconds / 60)))
 
     def _megabytes(self, members: Sequence[RunSpec], attempt: int) -> int:
-        """The profile's memory for the first runs, then what they took and more; more if retried."""
-        took = taken(self.root / members[0].task_name)
+        """The profile's memory for the first runs, then more than they took; more if retried."""
+        took = peak_of(self.root / members[0].task_name)
         needed = float(self.defaults["mem_mb"])
         if took is not None and took.megabytes is not None:
             needed = OWN_MB + MORE_MEMORY * took.megabytes
@@ -65,7 +65,7 @@ class Needs(NamedTuple):
 
 
 @functools.cache
-def taken(folder: Path) -> Taken | None:
+def peak_of(folder: Path) -> Peak | None:
     """What the newest ended runs in a task's folder took at most; None if none has ended."""
     ended = []
     for manifest in folder.glob(f"*/{store.MANIFEST}"):
@@ -73,13 +73,14 @@ def taken(folder: Path) -> Taken | None:
             ended.append((manifest.stat().st_mtime, manifest.parent))
         except OSError:
             continue
-    rows = [_row(run) for _, run in heapq.nlargest(SAMPLE, ended)]
-    seconds = [sum(row[f"{bucket}_seconds"] or 0 for bucket in BUCKETS) for row in rows if row]
-    if not seconds:
-        return None
-    peaks = [row["peak_memory_bytes"] for row in rows if row and row["peak_memory_kind"] == RSS]
-    memory = [peak / 1e6 for peak in peaks if peak]
-    return Taken(max(seconds), max(memory, default=None))
+    seconds = []
+    megabytes = []
+    for _, run in heapq.nlargest(SAMPLE, ended):
+        if row := _row(run):
+            seconds.append(sum(row[f"{bucket}_seconds"] or 0 for bucket in BUCKETS))
+            if row["peak_memory_kind"] == RSS and row["peak_memory_bytes"]:
+                megabytes.append(row["peak_memory_bytes"] / 1e6)
+    return Peak(max(seconds), max(megabytes, default=None)) if seconds else None
 
 
 def _row(run: Path) -> dict[str, Any] | None:
@@ -92,5 +93,5 @@ def _row(run: Path) -> dict[str, Any] | None:
 
 def defaults(words: Iterable[str]) -> dict[str, int]:
     """The whole numbers among Snakemake's default resources, which it has as `name=value`."""
-    found = (re.fullmatch(r"(\w+)=(\d+)", word) for word in words)
-    return {match[1]: int(match[2]) for match in found if match}
+    matches = (re.fullmatch(r"(\w+)=(\d+)", word) for word in words)
+    return {match[1]: int(match[2]) for match in matches if match}

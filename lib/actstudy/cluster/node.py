@@ -34,10 +34,10 @@ def ask(profile: Profile, results: Path) -> Answer:
     with _locked_file(results) as (path, token):
         skew = time.time() - path.stat().st_mtime
         before = time.time()
-        said = slurm.ask(*command(profile, path), seconds=PATIENCE)
+        answer = slurm.ask(*command(profile, path), seconds=PATIENCE)
         after = time.time()
     facts: dict[str, Any] = {}
-    for line in (said or "").splitlines():
+    for line in (answer or "").splitlines():
         with contextlib.suppress(ValueError):
             facts = dict(json.loads(line))
     return Answer(facts, token, before, after, skew)

@@ -20,7 +20,8 @@ import json, torch, warnings
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     there = torch.cuda.is_available()
-print(json.dumps([torch.version.cuda, there, " ".join(str(said[0].message).split()) if said else ""]))
+warning = " ".join(str(said[0].message).split()) if said else ""
+print(json.dumps([torch.version.cuda, there, warning]))
 """
 PATIENCE = 120  # seconds: an import of torch from slow storage
 

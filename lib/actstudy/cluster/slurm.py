@@ -10,9 +10,7 @@ PATIENCE = 30  # seconds for an answer: a busy controller is slow
 def ask(*command: str, seconds: float = PATIENCE) -> str | None:
     """What a program prints; None if it is missing, fails or does not answer in time."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=seconds
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

@@ -60,18 +60,20 @@ def doctor(arguments: argparse.Namespace) -> int:
 def _of_cluster(arguments: argparse.Namespace) -> int:
     """Print what is wrong with a cluster: 0 if nothing is, 3 if something, 1 if it is not known."""
     others = (*OF_RUNS, *own_model.FLAGS, "model", "folders")
-    given = [name for name in others if getattr(arguments, name) not in (None, False, [])]
-    if given:
-        raise StudyError(f"doctor: --cluster: goes alone; allowed: leave out {given[0]}")
+    for name in others:
+        if getattr(arguments, name) not in (None, False, []):
+            raise StudyError(f"doctor: --cluster: goes alone; allowed: leave out {name}")
     from actstudy.cluster import checks, profile
 
-    chosen = profile.read(arguments.cluster)
-    findings = checks.examine(chosen, store.RESULTS)
-    for found in findings:
-        print(visible(f"{found.check}: {found.sentence}"))
+    settings = profile.read(arguments.cluster)
+    findings = checks.examine(settings, store.RESULTS)
+    for finding in findings:
+        print(visible(f"{finding.check}: {finding.sentence}"))
     if not findings:
-        print(f"{chosen.file}: nothing is wrong with account, partition, GPUs, storage and clocks")
-    if any(found.known for found in findings):
+        print(
+            f"{settings.file}: nothing is wrong with account, partition, GPUs, storage and clocks"
+        )
+    if any(finding.known for finding in findings):
         return 3
     return int(bool(findings))
 

@@ -5,7 +5,7 @@ import os
 import sys
 
 from actstudy.cluster import requeue
-from actstudy.contract.errors import RESUMABLE, StudyError
+from actstudy.contract.errors import RESUMABLE, NodeFault, StudyError
 
 EXTRAS = {"torch": "health]', or, to train, 'actstudy[study"}  # package -> what brings it
 CLOSED_PIPE = 141  # 128 + SIGPIPE: the reader of the output, such as `head`, has ended
@@ -24,11 +24,14 @@ def status_of(arguments: argparse.Namespace) -> int:
     try:
         status = int(arguments.run(arguments))
         if arguments.trains and status == RESUMABLE:
-            _go_on(has_saved=True)
+            _say(requeue.back_into_queue(has_saved=True))
         return status
+    except NodeFault:
+        _say(requeue.to_another_node())
+        raise
     except SystemExit as leaving:
         if arguments.trains and leaving.code == RESUMABLE:
-            _go_on(has_saved=False)
+            _say(requeue.back_into_queue(has_saved=False))
         if leaving.code in (None, 0):
             raise StudyError(
                 "command line: the command did not end: code that it called left with exit "
@@ -37,9 +40,9 @@ def status_of(arguments: argparse.Namespace) -> int:
         raise
 
 
-def _go_on(has_saved: bool) -> None:
-    """Ask Slurm, if this is a job of it, to start an interrupted training again."""
-    if sentence := requeue.back_into_queue(has_saved):
+def _say(sentence: str | None) -> None:
+    """Print what became of this process's Slurm job, if it is one."""
+    if sentence:
         print(sentence, file=sys.stderr, flush=True)
 
 

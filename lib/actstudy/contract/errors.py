@@ -62,6 +62,10 @@ class StudyError(ValueError):
     """Bad input, as one line that a user can act on."""
 
 
+class NodeFault(StudyError):
+    """What is wrong with this machine alone: another node may do what was asked."""
+
+
 def refuse(fault: object, status: int = 2) -> NoReturn:
     """Prints a fault as one line and exits with `status`, before any job has started."""
     print(f"actstudy: {visible(' '.join(str(fault).splitlines()))}", file=sys.stderr)
