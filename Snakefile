@@ -13,6 +13,7 @@ except ImportError as fault:
 checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follows
 
 from actstudy.bundles import reported
+from actstudy.cluster import needs
 from actstudy.contract import demos, errors, home, host, registry, spec, store
 from actstudy.study import (
     certified,
@@ -46,8 +47,8 @@ try:
         STUDY,
         gpus=len(host.gpus()),
         gpu_limit=getattr(workflow.global_resources.get("gpu"), "value", None),
-        local=workflow.resource_settings.nodes
-        is None,  # no cluster's nodes run the jobs
+        local=workflow.resource_settings.nodes is None
+        and not workflow.remote_exec,  # no cluster's nodes run the jobs
         config=CONFIG,
         are_run=ARE_RUN,
     )
@@ -69,6 +70,10 @@ if JOBS.slots is not None:
 if workflow.resource_settings.cores == available_cpu_count():  # `all`, quotas left out
     workflow.register_resource("_cores", host.cores())
 
+# What training jobs ask a cluster for; nothing on one machine.
+NEEDS = needs.Needs(
+    needs.defaults(getattr(workflow.resource_settings.default_resources, "args", []))
+)
 RESULTS = STUDY.folder
 PYTHON = sys.executable
 SCRIPTS = f"{workflow.basedir}/workflow/scripts"

@@ -6,6 +6,7 @@ rule train:
     priority: lambda wildcards: JOBS.priorities[wildcards.id]
     resources:
         gpu=JOBS.gpu,
+        **NEEDS.resources(lambda wildcards: [spec_of(wildcards)]),
     params:
         spec=lambda wildcards, output: spec.canonical(spec_of(wildcards)),  # `output`: triggers no new run
     shell:

@@ -15,6 +15,7 @@ from actstudy.analysis import forecast, undecided
 from actstudy.analysis.collect import ORIGIN, on_other_data
 from actstudy.analysis.forecast import FAILED_STATES, folders_of
 from actstudy.analysis.markdown import cell_name
+from actstudy.cluster import logs
 from actstudy.contract import code, host, invocation, locks, own_import, store
 from actstudy.contract.errors import system_fault, visible
 from actstudy.contract.schema import ENDED, OTHER_DATA
@@ -76,6 +77,7 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     lines += code.describe(study.code)
     lines += certified.sentences(study.code, study.file, study.arguments)
     lines += describe_data(study, root, folders, states)
+    lines += logs.describe(root.parent / logs.FOLDER.name)
     failed = [run_id for run_id, name in states.items() if name in FAILED_STATES]
     for run_id in failed:
         lines.append(f"{states[run_id]}: {describe_failure(study, folders[run_id])}")

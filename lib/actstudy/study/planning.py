@@ -136,7 +136,7 @@ class Study:
         if local and self.device == "cuda" and not gpus:
             got = "got 'cuda', but there is no GPU; allowed: auto, cpu"
             raise StudyError(f"{self.file}: device: {got}")
-        if self.device == "cuda" or (self.device == "auto" and gpus and limit != 0):
+        if self.device == "cuda" or (self.device == "auto" and (gpus or not local) and limit != 0):
             return self.device
         halves = [run for run in self.possible if run.spec.precision == "fp16"]
         if any(not store.is_there(Path(file)) for file in self.files_of(halves)):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 import actstudy
-from actstudy.contract import frameworks
+from actstudy.contract import frameworks, host
 from actstudy.training.devices import describe
 
 DRIVER = Path("/proc/driver/nvidia/version")
@@ -46,6 +46,7 @@ def environment(device: torch.device, framework: str) -> dict[str, Any]:
         "device": describe(device),
         "threads": torch.get_num_threads(),
         "cpus": os.cpu_count(),
+        "slurm": host.slurm(),
         "packages": packages,
         "packages_sha256": hashlib.sha256("\n".join(packages).encode()).hexdigest(),
     }
