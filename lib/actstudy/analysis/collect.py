@@ -26,7 +26,7 @@ def collect(
     (`on_other_data`) `other data`; of these the rows of `runs` alone remain, without results.
     `predictions` have a row per run (`prediction_row`).
     """
-    source = runs_root if isinstance(runs_root, RunTables) else RunTables(runs_root)
+    source = RunTables(runs_root) if isinstance(runs_root, Path) else runs_root
     plan = pd.DataFrame(planned, columns=list(planned[0]) if planned else LABELS)
     tables: dict[str, list[Any]] = {name: [] for name in ["runs", *names]}
     read: set[str] = set()

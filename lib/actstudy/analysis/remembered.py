@@ -38,6 +38,7 @@ class Rows:
         self.note = root.parent / FOLDER / "rows.json"
         self.known = self._read_note()
         self.n_read = 0  # runs that had to be read
+        self._seen: dict[Path, Row] = {}  # by this object, as they were then
 
     def _read_note(self) -> dict[str, tuple[str, Row]]:
         """TASK/ID -> the signature of its files and its row; empty if it is another version's."""
@@ -51,6 +52,11 @@ class Rows:
 
     def of(self, folder: Path) -> Row:
         """The row of a published run; Damaged if it does not verify, OSError if it is not read."""
+        if folder not in self._seen:
+            self._seen[folder] = self._read(folder)
+        return self._seen[folder]
+
+    def _read(self, folder: Path) -> Row:
         name = f"{folder.parent.name}/{folder.name}"
         signature = published.signature(folder)
         if signature and name in self.known and self.known[name][0] == signature:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from actstudy.analysis import forecast, undecided
+from actstudy.analysis import forecast
 from actstudy.analysis.collect import ORIGIN, on_other_data
 from actstudy.analysis.forecast import FAILED_STATES, folders_of
 from actstudy.analysis.markdown import cell_name
@@ -166,6 +166,8 @@ def describe_decisions(study: Study, task: str) -> list[str]:
     if task in study.with_looks:
         lines.append(f"{task}: {describe_looks(study, task)}")
     if study.tasks[task].at_any_n:
+        from actstudy.analysis import undecided  # late: scipy takes half a second
+
         lines.append(f"{task}: {undecided.at_any_n(study, task)}")
     return lines
 
