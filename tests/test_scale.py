@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from project import Project
 from made_up import study_of, write_run
+from project import Project
 
 from actstudy.analysis import collect, long_tables, remembered, run_tables, status, tables
 from actstudy.analysis.questions.outcomes import BEST
@@ -30,9 +30,11 @@ STUDY = {
 
 
 @pytest.fixture(autouse=True)
-def settled(monkeypatch):
-    """Files count as settled at once."""
-    monkeypatch.setattr(published, "SETTLED_NS", -1)
+def settled(monkeypatch, tmp_path):
+    """Files count as settled at once, and few runs are remembered, in a folder of the test."""
+    monkeypatch.setattr(published, "SETTLED_NS", -(10**9))
+    monkeypatch.setattr(remembered, "MIN_RUNS", 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
 
 
 @pytest.fixture
@@ -199,6 +201,25 @@ def test_status_reads_a_run_once_and_says_the_same(study, root):
     assert "18 of 24 runs completed" in first
 
 
+def test_few_runs_are_not_remembered_and_results_are_left_alone(study, root, monkeypatch):
+    monkeypatch.setattr(remembered, "MIN_RUNS", 19)
+    before = sorted(root.parent.rglob("*"))
+    status.status(study, root)
+    assert sorted(root.parent.rglob("*")) == before
+    monkeypatch.setattr(remembered, "MIN_RUNS", 18)
+    status.status(study, root)
+    note = remembered.Rows(root).note
+    assert sorted(root.parent.rglob("*")) == sorted([*before, *note.parents[:2], note])
+
+
+def test_without_a_place_for_caches_status_is_the_same(study, root, monkeypatch):
+    first, _ = status.status(study, root)
+    remembered.Rows(root).note.unlink()
+    remembered.Rows(root).note.parent.rmdir()
+    remembered.Rows(root).note.parent.parent.joinpath("actstudy").write_text("a file")
+    assert status.status(study, root)[0] == first
+
+
 def test_the_note_of_rows_may_be_torn(study, root):
     first, _ = status.status(study, root)
     note = remembered.Rows(root).note
@@ -260,7 +281,6 @@ def test_endings_of_all_kinds_are_thinned_alike(tmp_path, monkeypatch):
 
 
 def test_runs_of_one_seed_share_jobs_across_an_axis(study):
-    (task,) = study.tasks
     cut = series.series(sorted(study.possible, key=lambda run: run.spec.seed), 3, 1)
     assert [len(members) for members in cut.values()] == [3] * 8
     for members in cut.values():

@@ -28,7 +28,7 @@ frames = tables.build(
     store.RUNS,
     [json.loads(Path(path).read_text("utf-8")) for path in references],
     pd.read_parquet(results / "boundaries.parquet"),
-    store.RESULTS / run_tables.FOLDER / study.name,
+    results / run_tables.FOLDER,
 )
 tables.write(frames, results / "tables")
 latex.write(frames, results / "tables")

@@ -2,18 +2,21 @@
 
 `status` of twenty thousand runs would read 100,000 files otherwise. What is remembered of a run
 holds as long as the disk says the same of its files (`contract/published`); a damaged run is never
-remembered. The note may be deleted at any time, and two writers do no harm: one's is lost.
+remembered. The note is the user's own, in a folder for caches, as `status` writes nothing to
+results; it may be deleted at any time, and of two writers at once one's is lost without harm.
 """
 
 import contextlib
+import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from actstudy.contract import published, store
 from actstudy.contract.schema import BUCKETS
 
-FOLDER = "collected"  # next to that of the runs
+MIN_RUNS = 256  # of which something is remembered; fewer are read within a second
 COLUMNS = [  # of `runs`
     "run_id",
     "task",
@@ -35,7 +38,8 @@ class Rows:
 
     def __init__(self, root: Path = store.RUNS) -> None:
         """root: the folder of runs."""
-        self.note = root.parent / FOLDER / "rows.json"
+        name = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
+        self.note = caches() / "actstudy" / f"rows-{name}.json"
         self.known = self._read_note()
         self.n_read = 0  # runs that had to be read
         self._seen: dict[Path, Row] = {}  # by this object, as they were then
@@ -71,7 +75,7 @@ class Rows:
 
     def write(self) -> None:
         """Remember what was read; without a word where this user may not write."""
-        if not self.n_read:
+        if not self.n_read or len(self.known) < MIN_RUNS:
             return
         runs = {}
         for name, (signature, row) in self.known.items():
@@ -79,3 +83,13 @@ class Rows:
         text = json.dumps({"columns": COLUMNS, "runs": runs})
         with contextlib.suppress(OSError), store.replacing(self.note) as draft:
             draft.write_text(text, encoding="utf-8")
+
+
+def caches() -> Path:
+    """The folder of this user's caches, by the XDG base directory specification."""
+    stated = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if stated.is_absolute():
+        return stated
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        return Path.home() / ".cache"
+    return Path(os.devnull)

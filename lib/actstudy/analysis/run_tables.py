@@ -22,7 +22,7 @@ from actstudy.contract.schema import SCHEMAS
 
 PART_RUNS = 128  # of a part; with 5,000 curve rows per run its frames take a few 100 MB
 SPARE_PARTS = 8  # beyond those of full ones, before all are written anew
-FOLDER = "collected"  # of results: parts of studies, by their names
+FOLDER = "collected"  # of a study: where the workflow keeps parts
 INDEX = "index.json"
 VERSION = 1  # of the files in the folder
 

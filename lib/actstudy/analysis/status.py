@@ -37,7 +37,8 @@ def state(folder: Path, locked: bool = False, rows: Rows | None = None) -> str:
     """
     if store.is_there(folder / store.MANIFEST):
         try:
-            return str((rows or Rows()).of(folder)["status"])
+            row = rows.of(folder) if rows else store.summary_row(folder)
+            return str(row["status"])
         except PermissionError:
             raise
         except (store.Damaged, OSError, ValueError):

@@ -26,6 +26,7 @@ from actstudy.study.looks import TUNING_SEEDS
 from actstudy.study.validation import validate
 
 RESERVED = (
+    "collected",
     "runs",
     "data",
     "references",
