@@ -56,10 +56,10 @@ def folder_of(study, root, place=0):
     return store.run_folder(study.runs()[place].spec, root)
 
 
-def same(one, other):
+def same(built, other):
     """Whether two builds have equal tables, to the last value."""
-    assert list(one.frames) == list(other.frames)
-    for name, frame in one.frames.items():
+    assert list(built.frames) == list(other.frames)
+    for name, frame in built.frames.items():
         pd.testing.assert_frame_equal(frame, other.frames[name], obj=name)
 
 
@@ -315,8 +315,7 @@ def test_what_is_not_as_published_is_named(study, root, monkeypatch, tmp_path):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, data_folder):
     """A copy of the project with a finished study of six runs."""
-    made = Project(tmp_path_factory.mktemp("project"), [data_folder])
-    return made
+    return Project(tmp_path_factory.mktemp("project"), [data_folder])
 
 
 def test_an_unknown_run_is_refused_with_the_nearest(project):

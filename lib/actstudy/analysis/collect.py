@@ -1,5 +1,6 @@
 """From run folders to frames: the rows of planned runs, with the labels of the plan."""
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,8 @@ def labelled(plan: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 
 def prediction_rows(tables: Sequence[pa.Table]) -> list[dict[str, Any]]:
     """A row per run of tables of predictions (`prediction_row`)."""
-    return [prediction_row(run, rows) for table in tables for run, rows in by_run(table)]
+    runs = itertools.chain(*map(by_run, tables))
+    return [prediction_row(run_id, rows) for run_id, rows in runs]
 
 
 def joined(parts: Sequence[Any], unread: Collection[str] = ()) -> pd.DataFrame:

@@ -35,7 +35,7 @@ class Long(NamedTuple):
 
     curves: pd.DataFrame
     health: pd.DataFrame
-    asked: pd.DataFrame  # rows of curves that answer `targets`, and have the best of val
+    answering: pd.DataFrame  # rows of curves that answer `targets`, and have the best of val
     findings: pd.DataFrame
     early: pd.DataFrame | None  # early readings; None: those of the table `health`
     learnt: pd.DataFrame
@@ -64,7 +64,7 @@ def _whole(plan: Plan, parts: Sequence[Part], runs: pd.DataFrame, ended: pd.Data
     """All rows, in the order of the plan."""
     frames = {}
     for name in SERIES:
-        tables = [table for part in parts for table in part.tables[name]]
+        tables = list(itertools.chain(*(part.tables[name] for part in parts)))
         frames[name] = labelled(ended, joined(_of_one_kind(tables)))
     curves = frames["curves"]
     health = frames["health"]
@@ -90,12 +90,12 @@ def _thinned(plan: Plan, parts: Iterable[Part], ended: pd.DataFrame) -> Long:
             if name not in points and len(rows[name]):
                 points[name] = room(name, rows[name], ended)
             if name in points:
-                n, shown = points[name]
-                some = rows[name][rows[name]["run_id"].isin(shown)]
+                n, in_table = points[name]
+                some = rows[name][rows[name]["run_id"].isin(in_table)]
                 columns[name].append(spaced(some, SERIES[name], n))
         best = best_of_val(curves)
         columns["curves"].append(best.assign(split=BEST))
-        columns["asked"].append(pd.concat([best, reaching(curves, plan)]))
+        columns["answering"].append(pd.concat([best, reaching(curves, plan)]))
         columns["findings"].append(findings.findings(own, health, curves, plan.tasks))
         completed = own[own["status"] == "completed"]
         columns["early"].append(early_health.readings(completed, health, curves))

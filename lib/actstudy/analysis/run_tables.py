@@ -44,7 +44,7 @@ class RunTables:
         """root: the folder of runs; folder: where parts are kept, None to keep none."""
         self.root = root
         self.folder = folder
-        self._kept_in = folder or Path()
+        self._place = folder or Path()
         self.damaged: dict[str, str] = {}
         self.n_read = 0  # runs whose own files were read
         self._index = self._read_index()
@@ -64,7 +64,7 @@ class RunTables:
                 runs_of_part.setdefault(self._index[run][0], []).append(run)
         for number, of_part in runs_of_part.items():
             try:
-                yield Part(of_part, self._kept(number, of_part, names))
+                yield Part(of_part, self._read_part(number, of_part, names))
             except (OSError, pa.ArrowException):  # somebody was at the parts
                 self._forget(number)
                 yield Part(*self._read_runs(of_part, names))
@@ -116,16 +116,16 @@ class RunTables:
     def _holds(self, run: Run, signature: str) -> bool:
         return bool(signature) and run in self._index and self._index[run][1] == signature
 
-    def _kept(self, number: int, runs: Sequence[Run], names: Sequence[str]) -> Tables:
+    def _read_part(self, number: int, runs: Sequence[Run], names: Sequence[str]) -> Tables:
         """The tables of some runs of a part."""
-        wanted = pa.array([run_id for _, run_id in runs])
+        ids = pa.array([run_id for _, run_id in runs])
         tables: Tables = {}
         for name in names:
             several = []
             for file in self._files[number].get(name, ()):
                 path = self._part(number) / file
                 table = pq.read_table(path, use_threads=False, page_checksum_verification=True)
-                several.append(table.filter(pc.is_in(table["run_id"], wanted)))
+                several.append(table.filter(pc.is_in(table["run_id"], ids)))
             tables[name] = [table for table in several if len(table)] or several[:1]
         return tables
 
@@ -135,7 +135,7 @@ class RunTables:
         self._write_index()
 
     def _part(self, number: int) -> Path:
-        return self._kept_in / f"part-{number:05}"
+        return self._place / f"part-{number:05}"
 
     def _write_part(self, number: int, tables: Tables) -> None:
         """Write the files of a part: one per table and kind of its columns."""
@@ -167,10 +167,10 @@ class RunTables:
         parts = [[number, self._files[number]] for number in sorted(numbers)]
         content = {"version": [VERSION, list(SCHEMAS)], "parts": parts, "runs": rows}
         text = json.dumps(content)
-        with store.replacing(self._kept_in / INDEX) as draft:
+        with store.replacing(self._place / INDEX) as draft:
             draft.write_text(text, encoding="utf-8")
         used = {self._part(number) for number in numbers}
-        for part in self._kept_in.glob("part-*"):
+        for part in self._place.glob("part-*"):
             if part not in used:
                 with contextlib.suppress(OSError):
                     shutil.rmtree(part)

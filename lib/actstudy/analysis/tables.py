@@ -131,14 +131,13 @@ def build(
     frames["parity"] = parity.checks(runs, runs_root)
     runs = frames["runs"] = without_failed(runs, frames["parity"])
     long = long_tables.read(plan, source, runs)
-    frames["curves"] = long.curves
-    frames["health"] = long.health
+    frames |= {"curves": long.curves, "health": long.health}
     values = seed_values(frames, plan)
     frames["references"] = of_runs(reference_rows.table(references), runs)
     frames["boundaries"] = boundaries
     frames["cells"] = cells(runs, plan)
     frames["survival"] = survival(frames, plan)
-    frames["targets"] = targets(runs, long.asked, plan)
+    frames["targets"] = targets(runs, long.answering, plan)
     frames["pareto"] = pareto(runs, plan)
     frames["contrasts"] = contrasts.contrasts(frames, plan, values)
     frames["differences"] = seed_differences(frames["contrasts"], plan, values)
@@ -150,8 +149,7 @@ def build(
     frames["tuning"] = tuning.tuning(tuning_frames, plan)
     frames["replication"] = replication.replication(frames, plan.claims, plan.tasks)
     frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan, long.early)
-    frames["findings"] = long.findings
-    frames["learnt"] = long.learnt
+    frames |= {"findings": long.findings, "learnt": long.learnt}
     incomplete = runs[runs["status"] != "completed"]
     frames["incomplete"] = incomplete[[*CELL, "seed", "run_id", "status", "reason"]]
     measured = runs_root.parent / measuring.FOLDER.name

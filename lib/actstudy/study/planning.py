@@ -123,10 +123,7 @@ class Study:
 
     @staticmethod
     def files_of(runs: Iterable[PlannedRun]) -> list[str]:
-        """The manifests of some runs, each once: a chosen rate may be the fixed one.
-
-        They are published last, so that they stand for all files of a run.
-        """
+        """The manifests of some runs, which are published last, each once: rates may be equal."""
         folders = dict.fromkeys(str(store.run_folder(run.spec)) for run in runs)
         return [f"{folder}/{store.MANIFEST}" for folder in folders]
 

@@ -46,13 +46,16 @@ def amiss(study: Study) -> Amiss:
 
 def paths(names: Mapping[Path, Iterable[str]]) -> list[str]:
     """The paths of files; names: folder -> those in it."""
-    return [str(folder / name) for folder in names for name in names[folder]]
+    files: list[str] = []
+    for folder in names:
+        files += [str(folder / name) for name in names[folder]]
+    return files
 
 
 def alone(jobs: Jobs) -> list[str]:
     """The ids of the runs that have a job of their own."""
-    several = {run_id(member) for member in itertools.chain(*jobs.packs.values())}
-    several |= {run_id(member) for member in itertools.chain(*jobs.series.values())}
+    shared = itertools.chain(*jobs.packs.values(), *jobs.series.values())
+    several = set(map(run_id, shared))
     return [run for run in jobs.specs if run not in several]
 
 
