@@ -26,6 +26,7 @@ from actstudy.study import (
     owner,
     packs,
     planning,
+    run_files,
     tries,
 )
 
@@ -52,8 +53,13 @@ try:
         config=CONFIG,
         are_run=ARE_RUN,
     )
-    several = [*JOBS.packs.values(), *JOBS.series.values()]
-    checkout.check_words(Path.cwd(), map(packs.to_json, several))
+    run_files.check_targets(JOBS, sys.argv)
+    MEMBERS = {
+        name: packs.to_json(members)
+        for name, members in [*JOBS.packs.items(), *JOBS.series.items()]
+    }
+    checkout.check_words(Path.cwd(), MEMBERS.values())
+    AMISS = run_files.amiss(STUDY)
     jobs.check_sources(STUDY)
     framework_checks.check_installed(STUDY.possible + STUDY.tuning, STUDY.file)
     if workflow.is_main_process and ARE_RUN:
@@ -94,7 +100,8 @@ include: "workflow/rules/demos.smk"
 include: "workflow/rules/report.smk"
 
 
-# All files are named here: a deleted one would go unnoticed behind a finished summary.
+# All files are named here: a deleted one would go unnoticed behind a finished summary. Tables of runs
+# that are gone are so here alone, as rules with outputs are run again if their inputs come and go.
 rule all:
     default_target: True
     input:
@@ -106,5 +113,6 @@ rule all:
         PAGE_FIGURES.values(),
         LOST_FIGURES,
         rules.tables.output,
-        run_files,
+        wanted_runs,
         STUDY.files_of(STUDY.first),
+        run_files.paths(AMISS.gone),

@@ -30,6 +30,7 @@ import quoted_frameworks
 import quoted_guide
 import quoted_judge
 import quoted_losses
+import quoted_scale
 import simulated
 import simulated_gate
 import simulated_judge
@@ -135,6 +136,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "track3_steps": quoted_judge.steps,
     "side_by_side": quoted_compare.side_by_side,
     "reader_speed": quoted_judge.speed,
+    "scale": quoted_scale.scale,
+    "scale_far": quoted_scale.scale_far,
 }
 
 

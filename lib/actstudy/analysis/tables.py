@@ -10,13 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actstudy.analysis import reference_rows
+from actstudy.analysis import long_tables, reference_rows
 from actstudy.analysis.collect import collect, without_number
 from actstudy.analysis.export.spreadsheet import write_csv
 from actstudy.analysis.questions import (
     contrasts,
     early_health,
-    findings,
     ledger,
     parity,
     replication,
@@ -26,7 +25,6 @@ from actstudy.analysis.questions import (
 from actstudy.analysis.questions.components import components
 from actstudy.analysis.questions.differences import seed_differences
 from actstudy.analysis.questions.effects import effects
-from actstudy.analysis.questions.learnt import learnt
 from actstudy.analysis.questions.pareto import pareto
 from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.analysis.questions.speed import speed
@@ -35,6 +33,7 @@ from actstudy.analysis.questions.targets import targets
 from actstudy.analysis.questions.turned import activation_contrasts
 from actstudy.analysis.questions.verified import without_failed
 from actstudy.analysis.reference_rows import of_runs
+from actstudy.analysis.run_tables import RunTables
 from actstudy.contract import store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan, TaskPlan
@@ -118,20 +117,27 @@ def build(
     runs_root: Path,
     references: Sequence[dict[str, Any] | list[dict[str, Any]]],
     boundaries: pd.DataFrame,
+    parts: Path | None = None,
 ) -> Tables:
-    """All tables of a study from its run folders, in the order of NAMES."""
-    frames = collect(plan.runs, runs_root, ["curves", "calibration", "health", "predictions"])
-    tuning_frames = collect(plan.tuning, runs_root, ["curves"])
+    """All tables of a study from its run folders, in the order of NAMES.
+
+    parts: a folder that keeps what was read of runs for the next time.
+    """
+    source = RunTables(runs_root, parts)
+    frames = collect(plan.runs, source, ["calibration", "predictions"])
+    tuning_frames = collect(plan.tuning, RunTables(runs_root), ["curves"])
     metrics = {task: settings.metric for task, settings in plan.tasks.items()}
     runs = parity.with_cells(without_number(frames["runs"], metrics), runs_root)
     frames["parity"] = parity.checks(runs, runs_root)
     runs = frames["runs"] = without_failed(runs, frames["parity"])
+    long = long_tables.read(plan, source, runs)
+    frames |= {"curves": long.curves, "health": long.health}
     values = seed_values(frames, plan)
     frames["references"] = of_runs(reference_rows.table(references), runs)
     frames["boundaries"] = boundaries
     frames["cells"] = cells(runs, plan)
     frames["survival"] = survival(frames, plan)
-    frames["targets"] = targets(runs, frames["curves"], plan)
+    frames["targets"] = targets(runs, long.answering, plan)
     frames["pareto"] = pareto(runs, plan)
     frames["contrasts"] = contrasts.contrasts(frames, plan, values)
     frames["differences"] = seed_differences(frames["contrasts"], plan, values)
@@ -142,9 +148,8 @@ def build(
     frames["speed"] = speed(frames, plan)
     frames["tuning"] = tuning.tuning(tuning_frames, plan)
     frames["replication"] = replication.replication(frames, plan.claims, plan.tasks)
-    frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)
-    frames["findings"] = findings.findings(runs, frames["health"], frames["curves"], plan.tasks)
-    frames["learnt"] = learnt(frames["health"])
+    frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan, long.early)
+    frames |= {"findings": long.findings, "learnt": long.learnt}
     incomplete = runs[runs["status"] != "completed"]
     frames["incomplete"] = incomplete[[*CELL, "seed", "run_id", "status", "reason"]]
     measured = runs_root.parent / measuring.FOLDER.name

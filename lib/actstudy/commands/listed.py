@@ -76,9 +76,9 @@ LISTED = (
     Command(
         "status",
         "what is done, running and still to do; exit status 1 if a run failed",
-        study.add_config_flag,
+        study.add_status_flags,
         study.status,
-        examples="actstudy status --config config/depth.yaml",
+        examples="actstudy status --config config/depth.yaml\nactstudy status --watch 60",
     ),
     Command(
         "cost",

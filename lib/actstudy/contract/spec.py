@@ -202,9 +202,7 @@ DEFAULTS = {
 
 def names_in(activation: str | Hybrid) -> list[str]:
     """The activations of a run's field: one, or those of a hybrid in order."""
-    if isinstance(activation, str):
-        return [activation]
-    return [name for _, name in activation]
+    return [activation] if isinstance(activation, str) else [name for _, name in activation]
 
 
 def recipe_of(spec: RunSpec) -> int:
@@ -239,9 +237,11 @@ def _with_tuples(value: Any) -> Any:
 
 def run_id(spec: RunSpec) -> str:
     """`<activation>-s<seed>-<12 hex of the spec's SHA-256>`: a function of the spec alone."""
-    name = own.short(spec.activation) if isinstance(spec.activation, str) else "hybrid"
-    digest = hashlib.sha256(canonical(spec).encode()).hexdigest()
-    return f"{name}-s{spec.seed}-{digest[:12]}"
+    if "_id" not in vars(spec):  # planning asks for it many times
+        name = own.short(spec.activation) if isinstance(spec.activation, str) else "hybrid"
+        digest = hashlib.sha256(canonical(spec).encode()).hexdigest()
+        vars(spec)["_id"] = f"{name}-s{spec.seed}-{digest[:12]}"
+    return str(vars(spec)["_id"])
 
 
 def data_name(spec: RunSpec) -> str:

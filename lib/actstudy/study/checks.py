@@ -21,11 +21,12 @@ from actstudy.study import (
     warmup,
 )
 from actstudy.study.config import RunFields, name_error, set_fields
-from actstudy.study.grid import PlannedRun
+from actstudy.study.grid import PlannedRun, cells
 from actstudy.study.looks import TUNING_SEEDS
 from actstudy.study.validation import validate
 
 RESERVED = (
+    "collected",
     "runs",
     "data",
     "references",
@@ -140,8 +141,8 @@ def check_runs(
     compare: the compared axis, which must be one of `axes`; rates: those that val chooses from.
     """
     _check_grid(planned, compare, list(axes), where)
-    for run in planned:
-        check_spec(run.spec, where)
+    for first, _ in cells(planned):
+        check_spec(first.spec, where)
     if rates:
         _check_rates(planned, where)
 

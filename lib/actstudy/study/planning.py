@@ -123,9 +123,9 @@ class Study:
 
     @staticmethod
     def files_of(runs: Iterable[PlannedRun]) -> list[str]:
-        """The published files of some runs, each once: a chosen rate may be the fixed one."""
+        """The manifests of some runs, which are published last, each once: rates may be equal."""
         folders = dict.fromkeys(str(store.run_folder(run.spec)) for run in runs)
-        return [f"{folder}/{name}" for folder in folders for name in store.FILES]
+        return [f"{folder}/{store.MANIFEST}" for folder in folders]
 
     def device_for(self, gpus: int, limit: int | None, local: bool = True) -> str:
         """The `--device` of training jobs: cuda, auto or cpu; StudyError if the study cannot run.

@@ -19,7 +19,7 @@ from actstudy.study.config import (
     TaskBlock,
     set_fields,
 )
-from actstudy.study.grid import PlannedRun, expand
+from actstudy.study.grid import PlannedRun, cells, expand
 from actstudy.study.seeding import Seeding, check_size
 from actstudy.study.validation import validate
 from actstudy.study.warmup import (
@@ -125,11 +125,14 @@ def _planned(draft: _Draft, compare: str, names: Mapping[str, str]) -> list[Plan
     """All runs of a task; names: activation or model -> what is shown for it."""
     planned = []
     seeds = draft.seeding.seeds()
-    for run in expand(draft.base, draft.axes, seeds, compare, names, draft.stated):
-        spec = checks.canonical_spec(run.spec)
+    runs = expand(draft.base, draft.axes, seeds, compare, names, draft.stated)
+    for first, of_cell in cells(runs):
+        cell = checks.canonical_spec(first.spec)
         if not draft.keeps_warmup:
-            spec = short_warmup(spec, least_steps_per_epoch)
-        planned.append(dataclasses.replace(run, spec=spec))
+            cell = short_warmup(cell, least_steps_per_epoch)
+        for run in of_cell:
+            spec = dataclasses.replace(cell, seed=run.spec.seed)
+            planned.append(dataclasses.replace(run, spec=spec))
     return planned
 
 

@@ -71,7 +71,7 @@ def series(
     slots of GPUs. Runs of a series differ in the fields of packs.STACKED alone: what a process sets
     for one of them it would set for each. Compiled ones of equal code follow each other.
     """
-    specs = [run.spec for run in runs if may_share(run.spec)]
+    specs = alike_together([run.spec for run in runs if may_share(run.spec)])
     remaining = len(specs)
     members_by_name = {}
     for _, group in itertools.groupby(specs, key=packs.shared):
@@ -87,6 +87,20 @@ def series(
             if len(members) > 1:
                 members_by_name[packs.name(members)] = members
     return members_by_name
+
+
+def alike_together(specs: Sequence[RunSpec]) -> list[RunSpec]:
+    """The runs of each task and seed with those that may share a job together, else in order.
+
+    A study that crosses depths, say, changes it from run to run.
+    """
+    ordered: list[RunSpec] = []
+    for _, of_seed in itertools.groupby(specs, key=lambda spec: (spec.task, spec.seed)):
+        alike: dict[str, list[RunSpec]] = {}
+        for spec in of_seed:
+            alike.setdefault(packs.shared(spec), []).append(spec)
+        ordered += itertools.chain(*alike.values())
+    return ordered
 
 
 def auto(remaining: int, places: int, on_gpu: bool) -> int:
