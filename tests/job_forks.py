@@ -5,6 +5,8 @@ has imported what jobs need; it forks a child per job, which imports the project
 """
 
 import contextlib
+import functools
+import importlib
 import json
 import os
 import runpy
@@ -22,10 +24,28 @@ import pandas  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import scipy.stats  # noqa: F401
 import torch  # noqa: F401
+import vl_convert
 from forks import become
+
+from actstudy.analysis.explorer import page
 
 CLIENT = Path(__file__).with_name("job_client.py")
 PLACE = "ACTSTUDY_TEST_JOBS"
+LATE = (  # what few jobs import
+    "altair",
+    "sklearn.feature_extraction.text",
+    "sklearn.linear_model",
+    "sklearn.model_selection",
+)
+
+
+@functools.cache
+def prepare() -> None:
+    """Have what all jobs of this process and of its children would import or make anew."""
+    for name in LATE:
+        importlib.import_module(name)
+    vl_convert.javascript_bundle = functools.cache(vl_convert.javascript_bundle)
+    vl_convert.javascript_bundle(page.EXPOSED)
 
 
 @contextlib.contextmanager

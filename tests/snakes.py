@@ -29,6 +29,8 @@ def called(
     program: snakemake or actstudy; environment: the whole one of the child. The code of its
     PYTHONPATH is what runs.
     """
+    if program == "snakemake" and "-n" not in arguments:
+        job_forks.prepare()
     return forked(arguments, partial(_be, folder, program, list(arguments), environment))
 
 
@@ -44,6 +46,7 @@ def script(
             sys.orig_argv = [sys.executable, *sys.argv]
             runpy.run_path(str(file), run_name="__main__")
 
+    job_forks.prepare()
     return forked(arguments, run)
 
 
