@@ -78,6 +78,7 @@ UNITS = {
     "peak_memory_bytes": "bytes",
     "throughput": "throughput_unit, median over evaluation windows; of a packed run its share",
 }
+FEW_ROWS = 100_000  # of a table that one thread reads in milliseconds
 CELL_METRICS = [*CELL, "checkpoint", "metric", "n_planned", "n", "mean", "sd", "min", "max"]
 CELL_METRICS += stats.MIDDLE
 
@@ -226,5 +227,12 @@ def read(folder: Path) -> Tables:
         path = folder / f"{name}.parquet"
         if not path.is_file():
             raise StudyError(f"{path}: no such table; to fix: snakemake")
-        frames[name] = pd.read_parquet(path)
+        frames[name] = _frame(path)
     return Tables(plan, frames)
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    """The table of a file; for one of few rows threads or a data set would take longer."""
+    with pq.ParquetFile(path) as file:
+        is_long = file.metadata.num_rows > FEW_ROWS
+        return file.read(use_threads=is_long).to_pandas(use_threads=is_long)

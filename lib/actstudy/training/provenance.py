@@ -1,5 +1,6 @@
 """Where a run trained: versions, packages, device, commit."""
 
+import functools
 import hashlib
 import os
 import subprocess
@@ -32,9 +33,7 @@ def environment(device: torch.device, framework: str) -> dict[str, Any]:
 
     With Keras also its version and its back end's.
     """
-    packages = sorted(
-        {path.stem for place in sys.path for path in Path(place or ".").glob("*.dist-info")}
-    )
+    packages = _packages(tuple(sys.path))
     return {
         "python": sys.version,
         "torch": torch.__version__,
@@ -47,9 +46,16 @@ def environment(device: torch.device, framework: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "cpus": os.cpu_count(),
         "slurm": host.slurm(),
-        "packages": packages,
+        "packages": list(packages),
         "packages_sha256": hashlib.sha256("\n".join(packages).encode()).hexdigest(),
     }
+
+
+@functools.cache
+def _packages(places: tuple[str, ...]) -> tuple[str, ...]:
+    """What is installed in folders of Python's path: names with versions, in order."""
+    names = {path.stem for place in places for path in Path(place or ".").glob("*.dist-info")}
+    return tuple(sorted(names))
 
 
 def provenance(started: float, framework: str) -> dict[str, Any]:

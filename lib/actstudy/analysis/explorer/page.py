@@ -1,6 +1,7 @@
 """The page of a study to explore: one file, which opens without a server or a network."""
 
 import base64
+import functools
 import hashlib
 import math
 import time
@@ -60,7 +61,7 @@ def of_share(tables: Tables, sections: list[texts.Section], share: float) -> str
     titled, notes = (Markup(half) for half in sections[0].html.split("</h1>"))  # noqa: S704
     there = parts.parts(tables, datasets.readable(carried.frames), sections)
     own_script = "\n".join((FILES / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    scripts = [vl_convert.javascript_bundle(EXPOSED), own_script]
+    scripts = [vega(), own_script]
     style = (FILES / "explorer.css").read_text(encoding="utf-8")
     return template().render(
         plan=tables.plan,
@@ -76,6 +77,12 @@ def of_share(tables: Tables, sections: list[texts.Section], share: float) -> str
         style=inlined(style, "style"),
         data=columns.packed(model(tables.plan, there, carried.frames)),
     )
+
+
+@functools.cache
+def vega() -> str:
+    """Vega's scripts: bundling them takes a second, which pages of one process share."""
+    return vl_convert.javascript_bundle(EXPOSED)
 
 
 def model(plan: Plan, there: list[parts.Part], frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
