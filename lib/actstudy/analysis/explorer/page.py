@@ -14,14 +14,15 @@ import vl_convert
 from markupsafe import Markup
 
 from actstudy.analysis import scale
-from actstudy.analysis.explorer import columns, datasets, figure, parts, texts, thinning
+from actstudy.analysis.explorer import columns, datasets, decision, figure, parts, texts, thinning
 from actstudy.analysis.figures.style import ACTIVATION_STYLE, OTHER_STYLES, styles
 from actstudy.analysis.page import origins
 from actstudy.analysis.tables import UNITS, Tables
 from actstudy.contract.plan import Plan, TaskPlan
 
 FILES = Path(__file__).parent
-SCRIPTS = ("data.js", "state.js", "copy.js", "runs.js", "figures.js", "tables.js", "explorer.js")
+SCRIPTS = ("data.js", "state.js", "copy.js", "runs.js", "figures.js", "tables.js")
+SCRIPTS += ("choose.js", "explorer.js")
 MAX_BYTES = 10_000_000  # of a page
 EXPOSED = "window.vegaEmbed = vegaEmbed;"  # of Vega's scripts, to the page's own
 LIGHTEST = 0.55  # of a colour's luminance on a dark page, at least
@@ -47,18 +48,27 @@ def render(tables: Tables, partial: bool = False) -> str:
     parts take. It loads nothing. Of a big study it leaves out what `thinning` says.
     """
     sections = [*texts.of_summary(tables, partial), *texts.of_appendix(tables)]
+    cells = decision.of_tables(tables)
+    decided = decision.decision(cells, [tables.plan.file]) if cells else None
     for share in thinning.SHARES:
-        text = of_share(tables, sections, share)
+        text = of_share(tables, sections, decided, share)
         if len(text.encode("utf-8")) <= MAX_BYTES:
             break
     return text
 
 
-def of_share(tables: Tables, sections: list[texts.Section], share: float) -> str:
+def of_share(
+    tables: Tables, sections: list[texts.Section], decided: decision.Decision | None, share: float
+) -> str:
     """The page with tables of a share of the limits of `thinning`."""
     carried = datasets.carried(tables, share)
+    left_out = carried.left_out
+    introductions = {}
+    if decided:
+        introductions["decision"] = Markup("<p>{}</p>").format(decision.INTRODUCTION)
+        left_out += [decided.left_out] if decided.left_out else []
     titled, notes = (Markup(half) for half in sections[0].html.split("</h1>"))  # noqa: S704
-    there = parts.parts(tables, datasets.readable(carried.frames), sections)
+    there = parts.parts(tables, datasets.readable(carried.frames), sections, introductions)
     own_script = "\n".join((FILES / name).read_text(encoding="utf-8") for name in SCRIPTS)
     scripts = [vl_convert.javascript_bundle(EXPOSED), own_script]
     style = (FILES / "explorer.css").read_text(encoding="utf-8")
@@ -68,17 +78,22 @@ def of_share(tables: Tables, sections: list[texts.Section], share: float) -> str
         notes=notes,
         parts=there,
         any_task=parts.ANY_TASK,
-        left_out=carried.left_out,
+        left_out=left_out,
         provenance=origins.provenance(tables.frames["runs"]),
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         policy=policy(scripts, style),
         scripts=[inlined(script, "script") for script in scripts],
         style=inlined(style, "style"),
-        data=columns.packed(model(tables.plan, there, carried.frames)),
+        data=columns.packed(model(tables.plan, there, carried.frames, decided)),
     )
 
 
-def model(plan: Plan, there: list[parts.Part], frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
+def model(
+    plan: Plan,
+    there: list[parts.Part],
+    frames: dict[str, pd.DataFrame],
+    decided: decision.Decision | None,
+) -> dict[str, Any]:
     """All that the page's script knows: levels, tasks, parts with their figures, tables."""
     texts_and_figures = {
         "study": plan.study,
@@ -88,6 +103,7 @@ def model(plan: Plan, there: list[parts.Part], frames: dict[str, pd.DataFrame]) 
         "tasks": {name: task.title for name, task in plan.tasks.items()},
         "metrics": {name: task.metric for name, task in plan.tasks.items()},
         "parts": [described(part) for part in there],
+        "decision": decided.content if decided else None,
         "first_columns": first_columns(plan),
         "units": UNITS,
         "notes": NOTES,
