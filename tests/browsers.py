@@ -42,6 +42,29 @@ def complaints(driver):
     return [line for line in driver.get_log("browser") if line["level"] != "INFO"]
 
 
+def without_drivers(name):
+    """Why a browser cannot be driven here, or nothing."""
+    if name == "firefox":
+        return "" if FIREFOX else "no firefox is installed"
+    return "" if CHROMIUM and DRIVER else "no chromium with its driver is installed"
+
+
+def started(name):
+    """A browser by its name."""
+    return Firefox() if name == "firefox" else chromium()
+
+
+def resize(driver, width, height, scheme=None):
+    """Give a page another size, and in Chromium light or dark colours."""
+    if isinstance(driver, Firefox):
+        driver.size(width, height)
+        return
+    features = [{"name": "prefers-color-scheme", "value": scheme or "light"}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
 class Firefox:
     """Firefox, with the methods of selenium's drivers that the tests use."""
 
