@@ -125,13 +125,15 @@ def curve_choices(tables: Tables, task: str) -> list[Choice]:
         Choice(
             "x",
             "Horizontal axis",
-            [
-                Option(name, AXES[name], encoding={"x": {"field": name, "title": AXES[name]}})
-                for name in x_axes
-            ],
+            [axis_option(name) for name in x_axes],
         ),
         scale_choice("y"),
     ]
+
+
+def axis_option(name: str) -> Option:
+    """One horizontal axis, a key of AXES."""
+    return Option(name, AXES[name], encoding={"x": {"field": name, "title": AXES[name]}})
 
 
 def metric_option(name: str, settings: TaskPlan) -> Option:

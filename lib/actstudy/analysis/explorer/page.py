@@ -4,7 +4,7 @@ import base64
 import hashlib
 import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,23 @@ NOTES = {  # above a table
 }
 
 
+@dataclass(frozen=True)
+class Shell:
+    """A page: its head, what its parts hold, and all that its script knows.
+
+    titles: task -> its words; left_out: a sentence per thing that is not on it.
+    """
+
+    title: str
+    notes: Markup
+    facts: Markup
+    titles: dict[str, str]
+    parts: list[parts.Part]
+    left_out: list[str]
+    versions: str
+    model: dict[str, Any]
+
+
 def render(tables: Tables, partial: bool = False) -> str:
     """The HTML of a study's page; partial: as for summary.md.
 
@@ -69,22 +86,40 @@ def of_share(
         left_out += [decided.left_out] if decided.left_out else []
     titled, notes = (Markup(half) for half in sections[0].html.split("</h1>"))  # noqa: S704
     there = parts.parts(tables, datasets.readable(carried.frames), sections, introductions)
+    provenance = origins.provenance(tables.frames["runs"])
+    shell = Shell(
+        title=titled.striptags(),
+        notes=notes,
+        facts=facts(tables.plan, provenance),
+        titles={task: settings.title for task, settings in tables.plan.tasks.items()},
+        parts=there,
+        left_out=left_out,
+        versions=provenance["versions"],
+        model=model(tables.plan, there, carried.frames, decided),
+    )
+    return whole(shell)
+
+
+def facts(plan: Plan, provenance: dict[str, str]) -> Markup:
+    """The line under the title: the study's file, and where its runs come from."""
+    text = "Study file <code>{}</code> · code {commits} · {devices} · last run ended {ended}"
+    return Markup(text).format(plan.file, **provenance)
+
+
+def whole(shell: Shell) -> str:
+    """The HTML of a page."""
     own_script = "\n".join((FILES / name).read_text(encoding="utf-8") for name in SCRIPTS)
     scripts = [vl_convert.javascript_bundle(EXPOSED), own_script]
     style = (FILES / "explorer.css").read_text(encoding="utf-8")
+    content = {name: value for name, value in vars(shell).items() if name != "model"}
     return template().render(
-        plan=tables.plan,
-        title=titled.striptags(),
-        notes=notes,
-        parts=there,
+        **content,
         any_task=parts.ANY_TASK,
-        left_out=left_out,
-        provenance=origins.provenance(tables.frames["runs"]),
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         policy=policy(scripts, style),
         scripts=[inlined(script, "script") for script in scripts],
         style=inlined(style, "style"),
-        data=columns.packed(model(tables.plan, there, carried.frames, decided)),
+        data=columns.packed(shell.model),
     )
 
 

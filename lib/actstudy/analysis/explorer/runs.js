@@ -1,6 +1,6 @@
 // The panel of a run or a cell: what it is, how it ended, and the command that runs it again.
 
-const KEY_FACTS = ["task", "level", "group", "seed", "status", "reason", "best_step", "steps_done"];
+const KEY_FACTS = ["study", "task", "level", "group", "seed", "status", "reason", "best_step", "steps_done"];
 
 function openPanel(title, content) {
   const panel = document.getElementById("panel");
@@ -37,6 +37,7 @@ function isSaid(value) {
 
 /** Show a run; a run in two groups is shown as of its first one. */
 function showRun(tables, id) {
+  if (!tables.runs) return;
   const [row] = tables.runs.where([tables.runs.equals("run_id", id)]);
   if (row === undefined) return;
   state.set("run", id);
@@ -47,16 +48,18 @@ function showRun(tables, id) {
   const rerun = element("code", {}, run.rerun);
   openPanel(`Run ${id}`, [
     facts(first.filter(([, value]) => isSaid(value))),
-    element("h3", {}, "To run it again"),
-    element("p", {}, "This removes the run's results first, those of a completed run too."),
-    element("p", { class: "command" }, rerun, " ", button("Copy command", (event) => copy(run.rerun, event.target))),
+    ...(run.rerun ? [
+      element("h3", {}, "To run it again"),
+      element("p", {}, "This removes the run's results first, those of a completed run too."),
+      element("p", { class: "command" }, rerun, " ", button("Copy command", (event) => copy(run.rerun, event.target))),
+    ] : []),
     element("details", {}, element("summary", {}, "All that is recorded of it"), facts(rest)),
   ]);
 }
 
 /** Show the runs of a cell, and those of the cell that it is compared with, if any. */
 function showCell(tables, cell) {
-  if (!cell?.task || !(cell.task in page.model.metrics)) return;
+  if (!tables.runs || !cell?.task || !(cell.task in page.model.metrics)) return;
   state.set("cell", JSON.stringify(cell));
   const { task, group, level, baseline } = cell;
   const runs = tables.runs;
@@ -64,7 +67,7 @@ function showCell(tables, cell) {
   const rows = runs.where([
     runs.equals("task", task), runs.equals("group", group), runs.isIn("level", levels),
   ]);
-  const names = ["level", "seed", "status", `reported_${page.model.metrics[task]}`];
+  const names = ["study", "level", "seed", "status", `reported_${page.model.metrics[task]}`].filter((name) => runs.columns[name]);
   const head = element("tr", {}, element("th", { scope: "col" }, "run"), ...names.map((name) => element("th", { scope: "col" }, name)));
   const body = rows.map((row) => element("tr", {},
     element("td", {}, runLink(tables, runs.value("run_id", row))),
@@ -83,6 +86,7 @@ function runLink(tables, id) {
 
 /** What a mark of a figure or a row of a table leads to: its run, else its cell. */
 function lead(tables, datum, task) {
+  if (!tables.runs) return null;
   if (datum?.run_id) return () => showRun(tables, datum.run_id);
   if (!datum?.level) return null;
   const ofLevel = tables.runs.equals("level", datum.level);
