@@ -111,12 +111,15 @@ class DecisionView {
     const form = element("form", { class: "asked", "aria-label": "What is asked", onsubmit: (event) => event.preventDefault() });
     const list = (label, name, options, otherwise = "") => select(label, options, state.get(`choose.${name}`) || otherwise, (value) => this.set(name, value === otherwise ? "" : value));
     const any = (texts) => [["", "any"], ...texts.map((text) => [text, text])];
-    const varied = names.filter((name) => !(name in content.shared));
+    const varied = names.filter((name) => content.tasks.some((task) => {
+      const own = content.cells.filter((cell) => cell.task === task).map((cell) => cell.fields[name]);
+      return new Set(own).size > 1;
+    }));
     const fixed = names.filter((name) => !varied.includes(name));
     form.append(list("Task", "task", any(content.tasks)), ...varied.map((name) => this.field(name)), list("Device", "device", any(content.devices)), list("Order by", "matters", MATTERS, "speed"));
     if (content.has_budget) form.append(element("label", {}, "Seconds per run, at most ", element("input", { type: "number", min: "0", step: "any", value: state.get("choose.budget"), oninput: (event) => this.set("budget", event.target.value) })));
     const isAsked = fixed.some((name) => state.values.get(`choose.f.${name}`) !== null);
-    form.append(element("details", { open: isAsked }, element("summary", {}, `${fixed.length} more settings, which no cell differs in`), element("div", { class: "asked" }, ...fixed.map((name) => this.field(name)))));
+    form.append(element("details", { open: isAsked }, element("summary", {}, `${fixed.length} more settings, in which no cells of one task differ`), element("div", { class: "asked" }, ...fixed.map((name) => this.field(name)))));
     return form;
   }
 

@@ -94,7 +94,7 @@ function lead(tables, datum, task) {
   const inGroup = tables.runs.equals("group", datum.group ?? "");
   const rows = tables.runs.where([ofLevel, inTask, inGroup]);
   if (!rows.length) return null;
-  if (isSaid(datum.seed)) {
+  if (isSaid(datum.seed) && !isSaid(datum.other)) { // a seed of two studies is two runs
     const row = rows.find((run) => tables.runs.value("seed", run) === datum.seed);
     if (row !== undefined) return () => showRun(tables, tables.runs.value("run_id", row));
   }

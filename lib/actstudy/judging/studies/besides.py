@@ -15,6 +15,7 @@ from actstudy.judging.studies.page import Comparison
 
 LEVEL = 0.95  # of the intervals
 FAMILY = "side by side"
+WORDS = {paired.SAME: "same verdict", paired.OTHER: "other verdict"}
 PAIRS = [*CELL, "other", "baseline", "family", "n", "mean", "low", "high", "interval_level"]
 PAIRS += ["verdict", "condition"]
 SEEDS = [*CELL, "other", "baseline", "family", "seed", "difference"]
@@ -29,8 +30,10 @@ def pairs(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     parts = []
     for comparison in comparisons:
         own = comparison.cells[comparison.cells["n_pairs"] > 0]
-        words = own["verdict"].map({paired.SAME: "same verdict", paired.OTHER: "other verdict"})
+        words = own["verdict"].map(WORDS)
         both = own["verdict_first"] + ", then " + own["verdict_other"]
+        is_baseline = (own[["verdict_first", "verdict_other"]] == paired.BASELINE).all(axis=1)
+        without = is_baseline.map({True: paired.BASELINE, False: "no verdict in both"})
         parts.append(
             own.assign(
                 other=comparison.other.name,
@@ -39,7 +42,7 @@ def pairs(comparisons: Sequence[Comparison]) -> pd.DataFrame:
                 n=own["n_pairs"],
                 mean=own["difference"],
                 interval_level=LEVEL,
-                verdict=words.where(words.notna(), "no verdict in both"),
+                verdict=words.where(words.notna(), without),
                 condition=both.where(words.notna(), ""),
             )[PAIRS]
         )

@@ -20,6 +20,7 @@ from actstudy.judging.studies.page import Comparison
 READ = ("compared", "cells", "contrasts", "runs")  # tables to read, in their order
 FIRST_COLUMNS = "task level group other n_first mean_first n_other mean_other n_pairs difference"
 FIRST_COLUMNS += " low high unit pairs verdict_first verdict_other"
+ORIGINS = "Where they come from"  # a heading of the Markdown page
 METHOD = (
     "Every other study is compared with the first, cell by cell: a level in the same group. "
     "Every number was computed once, when this page was written, by the command compare."
@@ -137,9 +138,10 @@ def parts_of(comparisons: Sequence[Comparison], frames: dict[str, pd.DataFrame])
     """The parts of the page."""
     plan = plan_of(comparisons)
     sections = texts.sections(markdown_page.page(comparisons))
-    above = [section for section in sections if is_above(section)]
+    differing = [section for section in sections if section.subhead == "What differs"]
+    origins = [section for section in sections if section.head == ORIGINS]
     figures = drawn.figures(comparisons, plan, frames)
-    there = [Part("differs", "What differs", {ANY_TASK: headed(above)})]
+    there = [Part("differs", "What differs", {ANY_TASK: headed([*differing, *origins])})]
     for name, title in drawn.PARTS.items():
         if figures[name]:
             there.append(Part(name, title, drawings=figures[name]))
@@ -151,11 +153,6 @@ def parts_of(comparisons: Sequence[Comparison], frames: dict[str, pd.DataFrame])
     there.append(Part("tables", "Tables", tables=[name for name in READ if name in frames]))
     words = Markup("<p>{}</p>").format(f"{METHOD} {markdown_page.INTERVALS}")
     return [*there, Part("method", "How to read", {ANY_TASK: words})]
-
-
-def is_above(section: texts.Section) -> bool:
-    """Whether a section says what differs, or where the studies come from."""
-    return section.subhead == "What differs" or section.head.startswith("Where they come from")
 
 
 def headed(sections: Sequence[texts.Section]) -> Markup:
