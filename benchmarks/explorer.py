@@ -116,7 +116,7 @@ def measured(driver: object, file: Path) -> dict[str, object]:
 
 def other_states(driver: object, file: Path) -> int:
     """How many of N_STATES random states are not the same when they are opened again."""
-    rng = random.Random(0)
+    rng = random.Random(0)  # noqa: S311
     opened(driver, file, "")
     names = driver.execute_script("return page.model.parts.map((part) => part.name)")
     n_other = 0

@@ -1,6 +1,6 @@
 """Browsers without a window that tests drive: Chromium by its driver, Firefox by its own protocol.
 
-Firefox speaks WebDriver BiDi itself, so that it needs no driver; what tests use of selenium is here.
+Firefox speaks WebDriver BiDi itself and needs no driver; what tests use of selenium is here.
 """
 
 import itertools

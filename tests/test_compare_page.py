@@ -76,7 +76,11 @@ def test_each_study_has_its_runs_with_their_commands_and_its_cells_to_decide_fro
     }
     assert runs["rerun"].str.contains("retry results/runs/mlp/").all()
     of_decision = content["decision"]
-    assert [cell["name"] for cell in of_decision["cells"]] == ["one, mlp", "other, mlp", "wide, mlp"]
+    assert [cell["name"] for cell in of_decision["cells"]] == [
+        "one, mlp",
+        "other, mlp",
+        "wide, mlp",
+    ]
     assert of_decision["command"].endswith("--config one.yaml other.yaml wide.yaml")
 
 
@@ -129,9 +133,16 @@ def test_the_page_opens_without_a_request_or_a_complaint(written, tmp_path):
         driver.execute_script("state.set('part', 'forest'); page.show()")
         browsers.wait(lambda: driver.execute_script(drawn))
         click = "arguments[0].dispatchEvent(new MouseEvent('click', { bubbles: true }))"
-        driver.execute_script(click, driver.find_elements("css selector", ".mark-symbol path")[-1])
-        panel = browsers.wait(lambda: driver.find_elements("css selector", "dialog[open]"))[0]
-        assert "results/other" in panel.text
+
+        def panels():
+            marks = driver.find_elements("css selector", "#part-forest .mark-symbol path")
+            driver.execute_script(click, marks[-1])
+            return driver.find_elements("css selector", "dialog[open]")
+
+        (panel,) = browsers.wait(panels)
+        assert "16 runs." in panel.text
+        assert "in results/one and results/other" in panel.text
+        assert "results/wide" not in panel.text
         assert driver.execute_script(browsers.LOADED) == []
         assert browsers.complaints(driver) == []
     finally:

@@ -188,13 +188,18 @@ def test_what_is_asked_lives_in_the_address(opened):
     opened.get(f"{address}#{urllib.parse.urlencode(state)}")
     browsers.wait(lambda: opened.execute_script(OPENED))
     (verdict,) = opened.find_elements("css selector", ".verdict")
-    assert verdict.text.startswith("No data: no measured cell compares activations in mlp, depth=50")
+    assert verdict.text.startswith(
+        "No data: no measured cell compares activations in mlp, depth=50"
+    )
     nearest = opened.find_elements("css selector", ".answers ul li")
     assert nearest[0].text == "made, mlp, depth=1: depth=1"
 
 
 def test_a_number_is_the_same_however_it_is_written(opened):
-    script = "return arguments[0].map((text) => knownText({ fields: { lr: ['0.01', ''] } }, 'lr', text))"
+    script = """
+    const content = { fields: { lr: ['0.01', ''] } };
+    return arguments[0].map((text) => knownText(content, 'lr', text));
+    """
     texts = ["0.010", "1e-2", "0.02", "", "abc"]
     assert opened.execute_script(script, texts) == ["0.01", "0.01", "0.02", "", "abc"]
 

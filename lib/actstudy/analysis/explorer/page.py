@@ -21,8 +21,8 @@ from actstudy.analysis.tables import UNITS, Tables
 from actstudy.contract.plan import Plan, TaskPlan
 
 FILES = Path(__file__).parent
-SCRIPTS = ("data.js", "state.js", "copy.js", "runs.js", "figures.js", "tables.js")
-SCRIPTS += ("choose.js", "explorer.js")
+SCRIPTS = ["data.js", "state.js", "copy.js", "runs.js", "figures.js", "tables.js", "choose.js"]
+SCRIPTS += ["explorer.js"]
 MAX_BYTES = 10_000_000  # of a page
 EXPOSED = "window.vegaEmbed = vegaEmbed;"  # of Vega's scripts, to the page's own
 LIGHTEST = 0.55  # of a colour's luminance on a dark page, at least
@@ -102,8 +102,10 @@ def of_share(
 
 def facts(plan: Plan, provenance: dict[str, str]) -> Markup:
     """The line under the title: the study's file, and where its runs come from."""
-    text = "Study file <code>{}</code> · code {commits} · {devices} · last run ended {ended}"
-    return Markup(text).format(plan.file, **provenance)
+    head = Markup("Study file <code>{}</code> · code {} · ").format(
+        plan.file, provenance["commits"]
+    )
+    return head + f"{provenance['devices']} · last run ended {provenance['ended']}"
 
 
 def whole(shell: Shell) -> str:

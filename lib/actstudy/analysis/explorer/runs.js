@@ -61,11 +61,12 @@ function showRun(tables, id) {
 function showCell(tables, cell) {
   if (!tables.runs || !cell?.task || !(cell.task in page.model.metrics)) return;
   state.set("cell", JSON.stringify(cell));
-  const { task, group, level, baseline } = cell;
+  const { task, group, level, baseline, studies } = cell;
   const runs = tables.runs;
   const levels = new Set([level, baseline].filter(isSaid));
   const rows = runs.where([
     runs.equals("task", task), runs.equals("group", group), runs.isIn("level", levels),
+    ...(studies ? [runs.isIn("study", new Set(studies))] : []),
   ]);
   const names = ["study", "level", "seed", "status", `reported_${page.model.metrics[task]}`].filter((name) => runs.columns[name]);
   const head = element("tr", {}, element("th", { scope: "col" }, "run"), ...names.map((name) => element("th", { scope: "col" }, name)));
@@ -73,7 +74,7 @@ function showCell(tables, cell) {
     element("td", {}, runLink(tables, runs.value("run_id", row))),
     ...names.map((name) => element("td", {}, shown(runs.value(name, row)))),
   ));
-  const place = [level, baseline && `against ${baseline}`, group].filter(isSaid).join(", ");
+  const place = [level, baseline && `against ${baseline}`, group, studies && `in ${studies.join(" and ")}`].filter(isSaid).join(", ");
   openPanel(`Runs of ${place}`, [
     element("p", {}, rows.length === 1 ? "1 run." : `${rows.length} runs.`),
     element("div", { class: "scroll", tabindex: "0" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...body))),
@@ -98,6 +99,8 @@ function lead(tables, datum, task) {
     const row = rows.find((run) => tables.runs.value("seed", run) === datum.seed);
     if (row !== undefined) return () => showRun(tables, tables.runs.value("run_id", row));
   }
-  const { level, baseline } = datum;
-  return () => showCell(tables, { task: datum.task ?? task, group: datum.group ?? "", level, baseline });
+  const { level, baseline, other } = datum;
+  const cell = { task: datum.task ?? task, group: datum.group ?? "", level };
+  if (isSaid(other)) return () => showCell(tables, { ...cell, studies: [datum.first ?? baseline, other] });
+  return () => showCell(tables, { ...cell, baseline });
 }
