@@ -98,14 +98,15 @@ def text() -> str:
     content = table()
     by_page = captions()
     parts = [HEAD]
-    shown = set()
+    with_parts = set()
     for chapter, entries in content["chapters"].items():
         parts.append(f"\n## {chapter}\n")
         for picture, entry in entries.items():
             of = maker(picture, content["makers"])
             parts.append(section(picture, entry, of, entry.get("caption") or by_page[picture]))
-            shown.add(picture)
-    parts.append(rest([name for name in pictures() if name not in shown], content["makers"]))
+            with_parts.add(picture)
+    others = [name for name in pictures() if name not in with_parts]
+    parts.append(rest(others, content["makers"]))
     return "".join(parts)
 
 

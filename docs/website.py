@@ -10,6 +10,7 @@ lead to pages of their text, and folders of example studies list their pages.
 
 import argparse
 import importlib.util
+import os
 import re
 import shutil
 import sys
@@ -59,8 +60,7 @@ def readdressed(text: str, page: Path) -> str:
         target = (page.parent / match[0]).resolve()
         if match[0].startswith(("http:", "https:")) or not target.is_file():
             return match[0]
-        steps = len(page.relative_to(ROOT).parts) - 1
-        return "../" * steps + address(target)
+        return os.path.relpath(address(target), page.parent.relative_to(ROOT))
 
     parts = FENCE.split(text)
     parts[::2] = [LINK.sub(replace, prose) for prose in parts[::2]]
