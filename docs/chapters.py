@@ -74,7 +74,7 @@ def contents(name: str, names: set[str]) -> str:
     name: of the page; names: of all pages of the site.
     """
     if name == "index.md":
-        return "".join(listed(pages, caption) for caption, pages in CHAPTERS.items())
+        return "".join(listed(pages, caption) for caption, pages in book(names).items())
     folder = Path(name).parent
     if name == "config/index.md":
         below = [other for other in sorted(names) if Path(other).parent == folder]
@@ -84,6 +84,14 @@ def contents(name: str, names: set[str]) -> str:
         below = sorted(filterfalse(is_source, near), key=place)
         return listed({other: NAMES.get(other, NAMES.get(Path(other).name, "")) for other in below})
     return ""
+
+
+def book(names: set[str]) -> dict[str, dict[str, str]]:
+    """The chapters, with a last one of those documents that none of them has, if there are any."""
+    in_chapters = set().union(*CHAPTERS.values())
+    documents = [name for name in sorted(names) if Path(name).parent == Path("docs")]
+    others = [name for name in documents if name not in in_chapters]
+    return {**CHAPTERS, "More": dict.fromkeys(others, "")} if others else CHAPTERS
 
 
 def place(name: str) -> int:

@@ -67,8 +67,13 @@ def captions() -> dict[str, str]:
 
 
 def maker(picture: str, makers: dict[str, dict[str, Any]]) -> Maker:
-    """What makes a picture, by the longest key of `makers` that its path begins with."""
+    """What makes a picture, by the longest key of `makers` that its path begins with.
+
+    SystemExit if there is none.
+    """
     keys = [key for key in makers if picture.startswith((f"{key}/", key))]
+    if not keys:
+        raise SystemExit(f"docs/{picture}: no maker; to fix: name it in docs/gallery.yaml")
     entry = makers[max(keys, key=len)]
     file = entry.get("study")
     command = entry.get("command")
@@ -103,7 +108,10 @@ def text() -> str:
         parts.append(f"\n## {chapter}\n")
         for picture, entry in entries.items():
             of = maker(picture, content["makers"])
-            parts.append(section(picture, entry, of, entry.get("caption") or by_page[picture]))
+            caption = entry.get("caption") or by_page.get(picture)
+            if caption is None:
+                raise SystemExit(f"docs/{picture}: no caption; to fix: one in docs/gallery.yaml")
+            parts.append(section(picture, entry, of, caption))
             with_parts.add(picture)
     others = [name for name in pictures() if name not in with_parts]
     parts.append(rest(others, content["makers"]))

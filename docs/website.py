@@ -3,9 +3,9 @@
 python docs/website.py            build/site/index.html, of all pages below docs/ and README.md
 python docs/website.py FOLDER     the same in FOLDER, which is replaced
 
-It needs the extra `site`. A broken link or anchor, or a page that no chapter has, ends it with 1,
-and the site that was there stays. The pages are those that a code host shows: links to source files
-lead to pages of their text, and folders of example studies list their pages.
+It needs the extra `site`. A broken link or anchor ends it with 1, and the site that was there
+stays. A page that chapters.py does not name comes last. The pages are those that a code host shows:
+links to source files lead to pages of their text, and folders of example studies list their pages.
 """
 
 import argparse

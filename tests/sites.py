@@ -3,9 +3,11 @@
 import html.parser
 import json
 import shutil
+import time
 
 import pytest
 
+PATIENCE = 60  # seconds
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000")
@@ -54,3 +56,12 @@ def requested(browser):
     messages = [json.loads(line["message"])["message"] for line in browser.get_log("performance")]
     sent = [message for message in messages if message["method"] == "Network.requestWillBeSent"]
     return [message["params"]["request"]["url"] for message in sent]
+
+
+def wait(is_done):
+    """Wait until something is so."""
+    end = time.monotonic() + PATIENCE
+    while not (value := is_done()):
+        assert time.monotonic() < end, "it never was"
+        time.sleep(0.05)
+    return value

@@ -42,11 +42,11 @@ def test_every_picture_of_the_documents_is_in_it_once():
 
 
 def test_a_picture_without_a_maker_or_a_caption_is_refused(monkeypatch):
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(SystemExit, match=r"docs/example/new/.*forest\.png: no maker"):
         gallery.maker("example/new/figures/study/forest.png", TABLE["makers"])
     bare = {"makers": TABLE["makers"], "chapters": {"New": {"images/forest.png": {"title": "A"}}}}
     monkeypatch.setattr(gallery, "table", lambda: bare)
-    with pytest.raises(KeyError, match=r"images/forest\.png"):
+    with pytest.raises(SystemExit, match=r"docs/images/forest\.png: no caption"):
         gallery.text()
 
 

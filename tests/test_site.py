@@ -1,22 +1,22 @@
 """The documents as a site: built strictly, whole, and readable from a file without a network."""
 
 import itertools
+import re
 import subprocess
 import sys
-import time
 import urllib.parse
 
 import pytest
 import sites
 from runs import ROOT
-from sites import Page
+from sites import Page, wait
 
 pytest.importorskip("sphinx", reason="the extra `site` is not installed")
 sys.path.insert(0, str(ROOT / "docs"))
 import chapters
 import website
 
-PATIENCE = 60  # seconds
+pytestmark = pytest.mark.filterwarnings("ignore:.myst_parser")  # it calls what Sphinx will remove
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +112,14 @@ def small(tmp_path, monkeypatch):
     return root
 
 
-def test_links_lead_to_pages_of_source_files(tmp_path, small):
+def test_links_lead_to_pages_of_source_files_and_a_new_page_comes_last(tmp_path, small):
+    (small / "docs/new.md").write_text("# News\n")
     assert website.build(tmp_path / "out/site") == 0
     page = Page((tmp_path / "out/site/docs/one.html").read_text())
     assert {"../config/a.yaml.html", "../index.html"} <= set(page.links)
+    home = (tmp_path / "out/site/index.html").read_text()
+    assert re.findall(r'<span class="caption-text">(.*?)<', home) == ["Start", "More"]
+    assert home.index("docs/new.html") > home.index('caption-text">More')
     text = (tmp_path / "out/site/config/index.html").read_text()
     assert "Which one? It says." in text
     assert "More" not in text.split("<article")[1].split("</article>")[0]
@@ -127,7 +131,7 @@ def test_links_lead_to_pages_of_source_files(tmp_path, small):
         ("docs/one.md", "# One\n\n[b](two.md)\n", "'two.md'"),
         ("docs/one.md", "# One\n\n## Another place\n", "'a-place'"),
         ("docs/one.md", "# One\n\n## A place\n\n![b](b.png)\n", "b.png"),
-        ("docs/two.md", "# Two\n", "isn't included in any toctree"),
+        ("docs/example/two.md", "# Two\n", "isn't included in any toctree"),
     ],
 )
 def test_a_fault_ends_the_build_and_the_site_that_was_there_stays(
@@ -199,15 +203,6 @@ def test_pages_open_from_a_file_with_their_pictures_and_fit_a_telephone(opened):
         page_width, width = browser.execute_script(WIDTHS)
         assert page_width <= width, name
     assert n_pictures > 40
-
-
-def wait(is_done):
-    """Wait until something is so."""
-    end = time.monotonic() + PATIENCE
-    while not (value := is_done()):
-        assert time.monotonic() < end, "it never was"
-        time.sleep(0.05)
-    return value
 
 
 RESULTS = "return [...document.querySelectorAll('#search-results li a')].map((node) => node.href)"
