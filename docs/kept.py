@@ -4,6 +4,11 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
+
+from actstudy.analysis import tables
+
+EMPTY = ("boundaries",)  # of whole tables: those that an explorer does not draw
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MAX_BYTES = 100_000  # of a table that a page links; the link to a larger one becomes its name
 DOCS = re.compile(r"\]\((?:\.\./)+docs/")  # of a page below results/
@@ -39,3 +44,21 @@ def take(results: Path, study: str, example: Path) -> None:
         shutil.copy(source, target)
     text = DOCS.sub("](../../", text).rstrip()
     (example / study / "summary.md").write_text(f"{text}\n")
+
+
+def whole(results: Path) -> list[Path]:
+    """The files of all tables of a study and of its plan, of which its explorer is made."""
+    names = [f"{name}.parquet" for name in tables.NAMES]
+    return [results / "tables" / name for name in ["plan.json", *names]]
+
+
+def take_whole(results: Path, folder: Path) -> None:
+    """Copy the files of `whole` into a folder, smaller, and those of EMPTY without their rows."""
+    folder.mkdir(exist_ok=True)
+    for path in whole(results):
+        if path.suffix == ".json":
+            shutil.copy(path, folder)
+            continue
+        frame = pd.read_parquet(path)
+        rows = frame.iloc[:0] if path.stem in EMPTY else frame
+        rows.to_parquet(folder / path.name, compression="zstd", compression_level=19)

@@ -171,7 +171,8 @@ def take(results: Path) -> None:
     parts = {}
     if folder:
         parts = {results / f"tables/{name}.parquet": folder / f"{name}.csv" for name in COLUMNS}
-    missing = [str(path) for path in [*targets, *parts] if not path.exists()]
+    whole = kept.whole(results) if study == "default" else []
+    missing = [str(path) for path in [*targets, *parts, *whole] if not path.exists()]
     if missing:
         raise SystemExit(f"nothing taken, not there: {', '.join(missing)}")
     frames = {path: pd.read_parquet(path, columns=COLUMNS[path.stem]) for path in parts}
@@ -179,6 +180,8 @@ def take(results: Path) -> None:
         shutil.copy(source, target)
     for source, target in parts.items():
         frames[source].to_csv(target, index=False)
+    if whole:
+        kept.take_whole(results, folder / "explorer")
 
 
 def main() -> int:

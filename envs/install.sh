@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv and install the pinned set into it. $1: what to install ('.[study]' or '.[dev]'). Called by the Makefile.
+# Make .venv and install the pinned set into it. $1: what to install ('.[study]', '.[dev]' or '.[site]'). Called by the Makefile.
 # PYTHON names the interpreter; TORCH_INDEX may name an index of CPU-only torch wheels (0.3 GB instead of 3 GB).
 set -eu
 serves() { .venv/bin/python -I -X utf8 envs/serves.py 2>/dev/null; }
@@ -24,6 +24,7 @@ case "$(uname -sm)" in
     *) download="about 0.4 GB" need=2 ;;
 esac
 [ -z "${TORCH_INDEX:-}" ] || { download="about 0.5 GB (torch for CPUs from TORCH_INDEX)" need=2; }
+[ "$1" != '.[site]' ] || { download="about 0.3 GB" need=1; }
 if [ ! -e .venv ]; then
     free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1048576) }')
     echo "Setting up .venv: downloads $download once, 1 to 10 minutes; needs $need GB of disk, $free GB are free."

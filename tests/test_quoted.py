@@ -57,6 +57,8 @@ def results_of(folder, study, figures):
     """A folder with the files that `refresh.take` copies, of these figures."""
     tables = folder / "tables"
     tables.mkdir(parents=True)
+    for path in kept.whole(folder):
+        pd.DataFrame({"task": ["mlp"]}).to_parquet(path)
     for name, columns in refresh.COLUMNS.items():
         frame = pd.read_csv(quoted.DEPTH / f"{name}.csv")
         frame[columns].assign(more=0).to_parquet(tables / f"{name}.parquet")
@@ -100,6 +102,12 @@ def test_what_documents_use_is_taken_from_the_figures_that_a_study_draws(
     if study == "default":
         assert "bag of letters" in (tmp_path / "references.csv").read_text()
         assert quoted.default_study().startswith("|")
+        explored = tmp_path / "explorer"
+        assert {path.name for path in explored.iterdir()} == {
+            path.name for path in kept.whole(results)
+        }
+        assert len(pd.read_parquet(explored / "cells.parquet")) == 1
+        assert len(pd.read_parquet(explored / "boundaries.parquet")) == 0
 
 
 def test_every_picture_of_the_documents_is_taken():
