@@ -10,6 +10,7 @@ from typing import Any
 
 RATE_AXIS = "lr"  # the axis of runs of tasks with `tune_lr`, whose places are fixed and tuned
 RECIPE = "recipe"  # what a figure needs of a task that crosses one of RECIPE_AXES
+TRIALS = "trials"  # likewise of one that crosses one of them or tunes its learning rate
 RECIPE_AXES = (  # run fields by which the same model is trained otherwise on the same data
     "activation",  # of a study that compares something else
     "init",

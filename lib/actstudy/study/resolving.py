@@ -10,7 +10,7 @@ from typing import Any
 from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.layers import layered
-from actstudy.contract.plan import RECIPE, RECIPE_AXES, TaskPlan
+from actstudy.contract.plan import RECIPE, RECIPE_AXES, TRIALS, TaskPlan
 from actstudy.contract.spec import data_name, names_in
 from actstudy.study import checks, data_checks, inspection, looks, own_fields
 from actstudy.study.config import (
@@ -191,7 +191,7 @@ def _task_plan(
     if seeding.rates:
         crossed.append("tune_lr")
     if any(axis in RECIPE_AXES for run in planned for axis in run.places):
-        crossed.append(RECIPE)
+        crossed += [RECIPE, TRIALS]
     learnt = set(registry.literal("nets/activations.py", "LEARNT"))
     if any(learnt.intersection(names_in(spec.activation)) for spec in specs):
         crossed.append("learnt")

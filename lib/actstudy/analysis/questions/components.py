@@ -21,7 +21,7 @@ from actstudy.contract.frameworks import TORCH
 from actstudy.contract.plan import Plan, TaskPlan
 
 COLUMNS = ["task", "block", "at", "source", "levels", "metric", "unit", "margin"]
-COLUMNS += ["n_seeds", "n_seeds_left_out", "n_runs", "sd", "low", "high", "reason"]
+COLUMNS += ["n_seeds", "n_seeds_left_out", "n_runs", "sd", "low", "high", "reason", "left_out"]
 SOURCES = (  # of a study that crosses frameworks, in the order of figure and page
     "framework",
     "back end",
@@ -72,7 +72,8 @@ def components(frames: Frames, plan: Plan, values: Values | None = None) -> pd.D
     both together: what another seed does to one cell. `arithmetic` is of runs of torch that share
     seed and activation: half of the variance of their differences. Of a task that crosses recipes
     the sources are the compared axis, each recipe axis, their interactions with the compared one
-    and chance. Empty for a task that crosses neither.
+    and chance; left_out: levels and places of which a cell has no typical run. Empty for a
+    task that crosses neither.
     """
     rows: list[dict[str, Any]] = []
     for task, settings, runs in factors.crossing(frames, plan):
@@ -110,6 +111,7 @@ def of_crossing(crossing: Crossing) -> Iterator[dict[str, Any]]:
             "low": estimate.low,
             "high": estimate.high,
             "reason": reason,
+            "left_out": "; ".join(crossing.left_out),
         }
 
 
@@ -163,6 +165,7 @@ def of_designs(runs: pd.DataFrame, settings: TaskPlan) -> Iterator[dict[str, Any
                 "low": estimate.low,
                 "high": estimate.high,
                 "reason": reason,
+                "left_out": "",
             }
 
 
@@ -189,7 +192,7 @@ def design_of(runs: pd.DataFrame, settings: TaskPlan) -> Design:
 def estimates(design: Design) -> Iterator[Row]:
     """The standard deviation of every source but arithmetic."""
     y = design.y
-    n, n_frameworks, n_activations = y.shape
+    n, n_frameworks, _ = y.shape
     if not y.size:
         for source in set(SOURCES) - {"arithmetic"}:
             yield source, "", Estimate(np.nan, 0.0, np.inf, n), 0

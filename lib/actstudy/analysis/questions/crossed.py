@@ -98,19 +98,18 @@ def gains_of(block: Block, values: Values, settings: TaskPlan) -> Gains:
 def crossing(block: Block, gains: Gains, compare: str) -> Crossing:
     """The runs of a block as a crossed design; compare: the name of the compared axis.
 
-    While some cell has no typical run, the level or place with most such cells is left out; then
-    seeds that lack a cell are.
+    While some cell has no typical run, the level or place with the largest share of such cells is
+    left out, of equal ones rather a place of the recipe; then seeds that lack a cell are.
     """
     axes = {compare: list(block.levels), **{axis: list(own) for axis, own in block.axes.items()}}
     typical = gains.typical
     has = typical.notna().any()
     left_out = []
     while empty := [key for key in itertools.product(*axes.values()) if not _has(has, block, key)]:
-        counts: dict[tuple[str, str], float] = {}
+        counts: dict[tuple[str, str], int] = {}
         for key in empty:
-            for axis, place in zip(axes, key, strict=True):
-                share = len(axes[axis]) / np.prod([len(own) for own in axes.values()])
-                counts[axis, place] = counts.get((axis, place), 0.0) + share
+            for axis, place in zip(reversed(axes), reversed(key), strict=True):
+                counts[axis, place] = counts.get((axis, place), 0) + len(axes[axis])
         axis, place = max(counts, key=lambda name: counts[name])
         axes[axis].remove(place)
         left_out.append(place if axis == compare else group_name({axis: place}))

@@ -18,12 +18,13 @@ from actstudy.analysis.questions.seed_values import Frames, Values
 from actstudy.contract.plan import Plan, TaskPlan
 
 DEPENDENT = "recipe-dependent"
+RESERVATION = "the sign of its difference depends on the recipe"
 IN_EVERY = "in every recipe"
 ON_AVERAGE = "on average over the recipes"
 COLUMNS = ["task", "block", "level", "baseline", "metric", "unit", "margin", "n", "seeds"]
 COLUMNS += ["n_recipes", "n_tested", "n_better", "n_worse", "better_in", "worse_in"]
 COLUMNS += ["mean", "low", "high", "lowest", "highest", "p_better", "p_worse", "p_every", "spend"]
-COLUMNS += ["verdict", "reading"]
+COLUMNS += ["verdict", "reading", "groups"]
 
 
 class Signs(NamedTuple):
@@ -58,7 +59,7 @@ def recipe_verdicts(frames: Frames, plan: Plan, values: Values) -> pd.DataFrame:
     frames: `runs`; values: their `seed_values`. verdict: of the mean difference over all recipes,
     seed by seed; reading: that, or DEPENDENT, or whether it holds IN_EVERY recipe or ON_AVERAGE.
     mean, low, high, lowest, highest: level minus baseline in `unit`; lowest and highest: of the
-    recipes' means; better_in, worse_in: groups of cells, as their places say.
+    recipes' means; better_in, worse_in, groups: groups of cells, as their places say.
     """
     rows: list[dict[str, Any]] = []
     for block in crossed.blocks(frames, plan):
@@ -160,6 +161,7 @@ def described(
         "spend": signs.spend,
         "verdict": verdict.verdict,
         "reading": reading(verdict.verdict, signs),
+        "groups": "; ".join(groups),
     }
 
 
@@ -171,3 +173,18 @@ def reading(verdict: str, signs: Signs) -> str:
         return verdict
     p = signs.p_inside if verdict.startswith("equivalent") else signs.p_every
     return f"{verdict} {IN_EVERY if p <= signs.spend else ON_AVERAGE}"
+
+
+def with_reservation(contrasts: pd.DataFrame, readings: pd.DataFrame) -> pd.DataFrame:
+    """The table `contrasts`, in which a recipe-dependent level is nowhere better or worse alone.
+
+    readings: `recipe_verdicts`. `contradiction` of its decided rows with the baseline, if they have
+    none yet, is RESERVATION.
+    """
+    table = contrasts.copy()
+    for row in readings[readings["reading"] == DEPENDENT].to_dict("records"):
+        own = (table["task"] == row["task"]) & (table["family"] == "primary")
+        own &= (table["level"] == row["level"]) & table["group"].isin(row["groups"].split("; "))
+        own &= table["verdict"].isin(["better", "worse"]) & (table["contradiction"] == "")
+        table.loc[own, "contradiction"] = RESERVATION
+    return table
