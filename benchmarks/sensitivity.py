@@ -1,4 +1,4 @@
-"""How often `recipe_verdicts` errs and finds, and how often intervals over recipes and trials cover.
+"""How often `recipe_verdicts` errs and finds; how often intervals over recipes and trials cover.
 
     python benchmarks/sensitivity.py --studies 2000 --out benchmarks/results
 
