@@ -56,7 +56,7 @@ def origin(tmp_path_factory):
         bundled.study(name="rates", content=tuned, shift=alike)
         lm = {"axes": bundled.CONTENT["axes"], "tasks": {"lm": {"seeds": 2}}}
         bundled.study(name="text", content=lm)
-        grid = content() | {
+        grid = content(lr=0.02) | {
             "axes": {"activation": ["relu", "gelu"], "width": [16, 32, 64], "depth": [2, 4, 8]}
         }
         bundled.study(name="sizes", content=grid, shift=growing)
@@ -89,6 +89,24 @@ def test_tau_of_four_levels_by_hand():
     """Of six pairs one is turned: (5 - 1) / 6."""
     own = orders.tau(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 4.0, 3.0]))
     assert own == pytest.approx(4 / 6)
+
+
+@pytest.mark.parametrize("other", [[1, 2, 3, 4, 5], [2, 1, 3, 5, 4], [5, 4, 3, 2, 1]])
+def test_p_is_that_of_kendalls_exact_test(other):
+    own = orders.chance_p(np.arange(5.0), np.array(other, dtype=float), np.random.default_rng(0))
+    expected = scipy.stats.kendalltau(range(5), other, method="exact", alternative="greater")
+    assert own == pytest.approx(expected.pvalue)
+
+
+def test_p_of_many_levels_is_near_kendalls():
+    other = np.random.default_rng(4).permutation(9).astype(float)
+    own = orders.chance_p(np.arange(9.0), other, np.random.default_rng(0))
+    expected = scipy.stats.kendalltau(range(9), other, method="exact", alternative="greater")
+    assert own == pytest.approx(expected.pvalue, abs=0.04)
+
+
+def test_three_levels_never_predict():
+    assert orders.chance_p(np.arange(3.0), np.arange(3.0), np.random.default_rng(0)) == 1 / 6
 
 
 def test_levels_without_any_order_have_no_tau():
@@ -134,6 +152,7 @@ def test_one_order_is_predicted_and_its_reverse_is_not(studies):
     first, other = table.to_dict("records")
     assert (first["tau"], other["tau"]) == (1.0, -1.0)
     assert first["tau_low"] > 0 > other["tau_high"]
+    assert (first["p"], other["p"]) == (1 / 24, 1.0)
     assert first["best_small"] == first["best_large"] == "gelu"
     assert other["best_small"] == "tanh"
     assert first["n_agree"] == first["n_decided"] == 3

@@ -1,5 +1,7 @@
 """Do two studies order the same levels alike? Kendall's tau-b of their means, seeds resampled."""
 
+import itertools
+
 import numpy as np
 import scipy.stats
 
@@ -7,6 +9,7 @@ from actstudy.analysis.questions.stats import LEVEL, Estimate
 
 MIN_LEVELS = 3  # of two there is one order or its reverse
 RESAMPLES = 2_000
+MAX_EXACT = 7  # levels of which all orders are taken
 
 
 def agreement(
@@ -42,6 +45,27 @@ def tau(a: np.ndarray, b: np.ndarray) -> float:
     others = np.sign(b[:, None] - b[None, :])
     untied = np.sqrt(float((signs**2).sum()) * float((others**2).sum()))
     return float((signs * others).sum() / untied) if untied else np.nan
+
+
+def chance_p(first: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> float:
+    """The share of orders of K levels whose tau with `first` reaches that of `other`, exactly.
+
+    first, other: mean gains (K,). It is the p-value of "the order in one study says nothing of that
+    in the other", whatever the noise is, as both orders are then independent; above MAX_EXACT
+    levels of the observed order and random ones. Missing if tau is.
+    """
+    observed = tau(first, other)
+    if not np.isfinite(observed):
+        return np.nan
+    if len(first) <= MAX_EXACT:
+        places = np.array(list(itertools.permutations(range(len(first)))))
+    else:
+        random = [rng.permutation(len(first)) for _ in range(RESAMPLES)]
+        places = np.array([np.arange(len(first)), *random])
+    signs = np.sign(first[:, None] - first[None, :])
+    orders = other[places]
+    sums = (signs * np.sign(orders[:, :, None] - orders[:, None, :])).sum(axis=(1, 2))
+    return float((sums >= (signs * np.sign(other[:, None] - other[None, :])).sum()).mean())
 
 
 def resampled_means(gains: np.ndarray, rng: np.random.Generator) -> np.ndarray:

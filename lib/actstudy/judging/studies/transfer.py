@@ -30,7 +30,7 @@ COLUMNS = [
     "n_small",
     "n_large",
 ]
-COLUMNS += ["tau", "tau_low", "tau_high", "best_small", "best_large"]
+COLUMNS += ["tau", "tau_low", "tau_high", "p", "best_small", "best_large"]
 COLUMNS += ["n_compared", "n_decided", "n_agree", "agree", "agree_low", "agree_high", "verdicts"]
 ALLOWED = f"studies with {orders.MIN_LEVELS} levels or more of a group in common"
 
@@ -38,7 +38,8 @@ ALLOWED = f"studies with {orders.MIN_LEVELS} levels or more of a group in common
 def transfers(studies: Sequence[Study]) -> tuple[pd.DataFrame, list[str]]:
     """A row per smaller study, task and group of cells beside the last study; and what is left out.
 
-    tau: of the mean gains of the levels that both have, with its interval; n_decided: contrasts
+    tau: of the mean gains of the levels that both have, with its interval, and p against an order
+    by chance; n_decided: contrasts
     with the same baseline that both studies call better or worse, n_agree: those with one sign;
     verdicts: how often which pair of them. Columns COLUMNS. StudyError if nothing can be compared.
     """
@@ -146,7 +147,8 @@ def of_group(
         values.append(part.to_numpy(dtype=float))
     rng = stream(0, f"transfer {task} {groups}")
     order = orders.agreement(values[0], values[1], rng)
-    best = [levels[int(np.argmax(np.nanmean(own, axis=0)))] for own in values]
+    means = [np.nanmean(own, axis=0) for own in values]
+    best = [levels[int(np.argmax(own))] for own in means]
     pairs = list(verdict_pairs(small, large, task, groups, levels))
     decided = [pair for pair in pairs if set(pair) <= set(SIGNS)]
     agree = orders.share(sum(a == b for a, b in decided), len(decided))
@@ -157,6 +159,7 @@ def of_group(
         **{"n_levels": len(levels), "levels": ", ".join(levels)},
         **{"n_small": len(values[0]), "n_large": len(values[1])},
         **{"tau": order.value, "tau_low": order.low, "tau_high": order.high},
+        "p": orders.chance_p(means[0], means[1], rng),
         **{"best_small": best[0], "best_large": best[1]},
         **{"n_compared": len(pairs), "n_decided": agree.n},
         **{"n_agree": sum(a == b for a, b in decided)},

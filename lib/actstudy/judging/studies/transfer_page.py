@@ -12,14 +12,17 @@ from actstudy.analysis.markdown import group_head, listed, markdown, prose
 from actstudy.judging.studies import recipes
 from actstudy.judging.studies.beside import Study
 
+ALPHA = 0.05  # of a row's test against an order by chance
 PREDICTS = "orders the levels as"
 NOT_SHOWN = "is not shown to order the levels as"
 MAX_CELLS = 24
 HOW = (
-    "tau is Kendall's tau-b of the levels' mean results: 1 for one order, 0 for chance and "
-    "-1 for the reverse; its 95% interval resamples seeds in each study. Noise lowers tau: a low "
-    "one may be a lack of seeds. Signs are compared where both studies call the level better or "
-    "worse than the same baseline. Nothing is corrected for the number of rows."
+    "tau is Kendall's tau-b of the levels' mean results: 1 for one order, 0 for chance and -1 for "
+    "the reverse. Its 95% interval resamples seeds in each study, so it is of these levels; p is "
+    "the share of all orders of the large study that would agree as well, and a row whose p is at "
+    "most 5% predicts more than chance would. Noise lowers tau: a low one may be a lack of seeds. "
+    "Signs are compared where both studies call the level better or worse than the same baseline. "
+    "Nothing is corrected for the number of rows."
 )
 HOW_SIZES = (
     "The effect of a level is fitted, seed by seed, with a slope per doubling of each size, "
@@ -54,7 +57,7 @@ def answer(table: pd.DataFrame) -> str:
     """Whether the smaller studies predict the large one, in sentences."""
     texts = []
     for (small, large), rows in table.groupby(["small", "large"], sort=False):
-        shown = rows["tau_low"] > 0
+        shown = rows["p"] <= ALPHA
         n_agree = int(rows["n_agree"].sum())
         n_decided = int(rows["n_decided"].sum())
         signs = "no contrast is decided in both"
@@ -62,7 +65,7 @@ def answer(table: pd.DataFrame) -> str:
             signs = f"{n_agree} of {n_decided} contrasts that are decided in both have one sign"
         names = [named(row) for row in rows[shown].to_dict("records")]
         if names:
-            start = f"{small} {PREDICTS} {large} does in {listed(names)}, better than chance"
+            start = f"{small} {PREDICTS} {large} does in {listed(names)}, more than chance would"
             others = [named(row) for row in rows[~shown].to_dict("records")]
             rest = f"; in {listed(others)} that is not shown" if others else ""
             texts.append(f"{start}{rest}; {signs}.")
@@ -91,6 +94,7 @@ def row_of(row: dict[Any, Any]) -> dict[str, Any]:
         "levels": row["n_levels"],
         "seeds, small and large": f"{row['n_small']}, {row['n_large']}",
         "tau (interval)": tau,
+        "p, by chance": f"{row['p']:.4f}" if math.isfinite(row["p"]) else "none",
         "best in small": row["best_small"],
         "best in large": row["best_large"],
         "decided in both": f"{row['n_decided']} of {row['n_compared']}",
