@@ -84,7 +84,7 @@ def of_block(block: Block, plan: Plan, values: Values) -> list[dict[str, Any]]:
     rows = []
     for place, verdict in enumerate(of_means(x, settings, share)):
         signs = signs_of(x[:, place], settings.margin, ALPHA * share / len(levels))
-        head = {"task": block.task, "block": block.name, "level": levels[place]}
+        head: dict[str, Any] = {"task": block.task, "block": block.name, "level": levels[place]}
         head |= {"baseline": baseline, "metric": settings.metric}
         head |= {"unit": settings.compared_unit, "margin": settings.margin}
         rows.append({**head, **described(x[:, place], verdict, signs, groups, settings.sign)})
@@ -118,7 +118,7 @@ def signs_of(x: np.ndarray, margin: float, spend: float) -> Signs:
         margins = np.full(int(tested.sum()), margin)
         inside[tested] = procedure.equivalence_p(x[:, tested], margins, 1)
     every = 2 * alone.max(axis=1).min()  # both directions are tried
-    return Signs(*p, min(1.0, float(every)), float(inside.max()), spend, C * inside > spend)
+    return Signs(p[0], p[1], min(1.0, float(every)), float(inside.max()), spend, C * inside > spend)
 
 
 def one_sided(x: np.ndarray) -> np.ndarray:

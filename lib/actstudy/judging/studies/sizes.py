@@ -91,24 +91,29 @@ def grids(study: Study) -> list[Grid]:
     """The full grids of sizes of a study, a block being all that its cells share beside them."""
     if "places" not in study.runs:
         raise StudyError(f"{study.name}: no column places in its table of runs; allowed: {ALLOWED}")
-    blocks: dict[tuple[str, str], dict[tuple[tuple[str, float], ...], str]] = {}
-    for row in study.runs.drop_duplicates(["task", "group"]).to_dict("records"):
-        places = json.loads(row["places"])
-        sizes = {axis: float(places[axis]) for axis in places if is_size(axis, places[axis])}
-        rest = {axis: place for axis, place in places.items() if axis not in sizes}
-        own = blocks.setdefault((row["task"], group_name(rest)), {})
-        own[tuple(sizes.items())] = row["group"]
     full = []
-    for (task, block), by_size in blocks.items():
-        axes: dict[str, list[float]] = {}
-        for sizes in by_size:
-            for axis, size in sizes:
-                axes[axis] = sorted({*axes.get(axis, []), size})
-        is_full = len(by_size) == np.prod([len(sizes) for sizes in axes.values()])
-        if axes and is_full and min(map(len, axes.values())) >= MIN_PLACES:
-            groups = {tuple(size for _, size in sizes): own for sizes, own in by_size.items()}
-            full.append(Grid(task, block, axes, groups))
+    for task, rows in study.runs.drop_duplicates(["task", "group"]).groupby("task", sort=False):
+        places = [json.loads(text) for text in rows["places"]]
+        axes = sizes_of(places)
+        blocks: dict[str, dict[tuple[float, ...], str]] = {}
+        for own, group in zip(places, rows["group"], strict=True):
+            block = group_name({axis: place for axis, place in own.items() if axis not in axes})
+            blocks.setdefault(block, {})[tuple(float(own[axis]) for axis in axes)] = group
+        n_cells = int(np.prod([len(sizes) for sizes in axes.values()]))
+        for block, groups in blocks.items():
+            if axes and len(groups) == n_cells:
+                full.append(Grid(str(task), block, axes, groups))
     return full
+
+
+def sizes_of(places: list[dict[str, str]]) -> dict[str, list[float]]:
+    """The axes of AXES with MIN_PLACES sizes or more, rising; places: of all groups of a task."""
+    axes = {}
+    for axis in places[0]:
+        words = {own[axis] for own in places if axis in own}
+        if len(words) >= MIN_PLACES and all(is_size(axis, word) for word in words):
+            axes[axis] = sorted(float(word) for word in words)
+    return axes
 
 
 def is_size(axis: str, place: str) -> bool:

@@ -53,8 +53,9 @@ def transfers(studies: Sequence[Study]) -> tuple[pd.DataFrame, list[str]]:
                 fault = f"no column {lacking[0]} in its table of runs"
                 raise StudyError(f"{study.name}: {fault}; allowed: tables with runs")
         for task in [name for name in small.plan.tasks if name in large.plan.tasks]:
-            settings = [vars(study.plan.tasks[task]) for study in (small, large)]
-            unlike = beside.differing(*settings, beside.SETTINGS)
+            settings = vars(small.plan.tasks[task])
+            of_large = vars(large.plan.tasks[task])
+            unlike = beside.differing(settings, of_large, beside.SETTINGS)
             if unlike:
                 name, own, other = unlike[0]
                 words = f"{name} is {own} in {small.name} and {other} in {large.name}"
