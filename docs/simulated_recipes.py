@@ -10,7 +10,7 @@ PATTERNS = {  # a pattern of benchmarks/sensitivity.py -> its words
     "some": "better by 3 sd with half of the recipes, equal with the others",
     "all but one": "better by 3 sd with all but one, equal with that",
 }
-FOUND = {  # a measure, a pattern -> its words
+POWER = {  # a measure, a pattern -> its words
     ("found recipe-dependent", "crossing"): "recipe-dependent: better with half, worse with half",
     ("found recipe-dependent", "one"): "recipe-dependent: better with all but one, worse with that",
     ("found in every recipe", "every"): "in every recipe: equally better with each",
@@ -49,7 +49,7 @@ def recipe_power() -> str:
     """Shares of levels of which the truth is said, a row per truth and effect."""
     table = table_of("sensitivity")
     rows = []
-    for (measure, pattern), words in FOUND.items():
+    for (measure, pattern), words in POWER.items():
         own = table[(table["measure"] == measure) & (table["pattern"] == pattern)]
         for effect, part in own.groupby("effect"):
             values = part.set_index("n")["value"]

@@ -47,8 +47,8 @@ def table_of(rates, settings=CLASSES, **fields):
 def enumerated(val, test, k):
     """The mean over all subsets of k of the test value of the best on val, ties averaged."""
     values = []
-    for chosen in itertools.combinations(range(len(val)), k):
-        own = np.array(chosen)
+    for subset in itertools.combinations(range(len(val)), k):
+        own = np.array(subset)
         top = val[own] == val[own].max()
         values.append(test[own][top].mean())
     return np.mean(values)
@@ -144,7 +144,7 @@ def test_a_diverged_trial_is_the_worst_and_its_test_value_is_chance():
 
 
 def test_a_perplexity_is_lower_the_better_and_on_a_logarithm():
-    rates = {key: [100 * value for value in values] for key, values in RATES.items()}
+    rates = {key: list(100 * np.array(values)) for key, values in RATES.items()}
     table, _ = table_of(rates, TOKENS)
     relu = table[table["level"] == "relu"].set_index("k")
     assert relu.loc[3, "value"] == pytest.approx(np.mean([math.log(50.1), math.log(40.1)]))

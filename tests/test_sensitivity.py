@@ -176,9 +176,9 @@ def test_sizes_and_data_are_never_pooled():
 
 def test_a_task_without_recipes_has_no_row():
     runs = runs_of(nothing)
-    one = runs[runs["group"] == "lr=1, init=he"].assign(places="{}", group="")
-    assert sources(one).empty
-    assert verdicts(one).empty
+    alone = runs[runs["group"] == "lr=1, init=he"].assign(places="{}", group="")
+    assert sources(alone).empty
+    assert verdicts(alone).empty
 
 
 # Verdicts

@@ -1,6 +1,7 @@
 """Do small studies predict large ones: orders by reference, a fit by hand, refusals."""
 
 import copy
+import itertools
 import json
 
 import bundled
@@ -223,16 +224,16 @@ def test_a_fit_by_hand():
 def test_the_fit_is_least_squares():
     rng = np.random.default_rng(3)
     axes = {"width": [16.0, 32.0, 64.0], "depth": [2.0, 4.0, 8.0, 16.0]}
-    cells = [(w, d) for w in axes["width"] for d in axes["depth"]]
+    cells = list(itertools.product(*axes.values()))
     grid = Grid("mlp", "", axes, {cell: str(cell) for cell in cells})
     y = rng.normal(size=(4, len(cells)))
-    kept = [place for place, (w, d) in enumerate(cells) if w < 64 and d < 16]
+    small = [place for place, (w, d) in enumerate(cells) if w < 64 and d < 16]
     x = np.array([[1, np.log2(w / 16), np.log2(d / 2)] for w, d in cells])
     fit = sizes.fitted(y, grid)
     for seed in range(4):
-        own, *_ = np.linalg.lstsq(x[kept], y[seed, kept], rcond=None)
+        own, *_ = np.linalg.lstsq(x[small], y[seed, small], rcond=None)
         np.testing.assert_allclose(fit.slopes[seed], own[1:])
-        others = np.delete(np.arange(len(cells)), kept)
+        others = np.delete(np.arange(len(cells)), small)
         np.testing.assert_allclose(fit.predicted[seed], x[others] @ own)
 
 

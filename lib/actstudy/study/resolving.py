@@ -184,13 +184,12 @@ def _task_plan(
     seeding = draft.seeding
     task = registry.task(planned[0].spec.task)
     specs = [run.spec for run in planned]
-    margin, margin_reason = _margin(
-        block, task, list(dict.fromkeys(spec.dataset for spec in specs))
-    )
+    datasets = list(dict.fromkeys(spec.dataset for spec in specs))
+    margin, margin_reason = _margin(block, task, datasets)
     crossed = [axis for axis, entries in draft.axes.items() if len(entries) > 1]
     if seeding.rates:
-        crossed.append("tune_lr")
-    if any(axis in RECIPE_AXES for run in planned for axis in run.places):
+        crossed += ["tune_lr", TRIALS]
+    if any(axis in RECIPE_AXES for axis in planned[0].places):
         crossed += [RECIPE, TRIALS]
     learnt = set(registry.literal("nets/activations.py", "LEARNT"))
     if any(learnt.intersection(names_in(spec.activation)) for spec in specs):

@@ -97,22 +97,29 @@ def _head(task: str, settings: TaskPlan) -> dict[str, Any]:
 
 def of_crossing(crossing: Crossing) -> Iterator[dict[str, Any]]:
     """The rows of a crossed design, from the compared axis to chance, without task and block."""
-    for source, levels, estimate, n_runs in crossed_estimates(crossing):
-        reason = ""
-        if np.isnan(estimate.value):
-            reason = FEW_SEEDS if estimate.n < 2 else ONE_LEVEL
-        yield {
-            "source": source,
-            "levels": levels,
-            "n_seeds": estimate.n,
-            "n_seeds_left_out": crossing.seeds_left_out,
-            "n_runs": n_runs,
-            "sd": estimate.value,
-            "low": estimate.low,
-            "high": estimate.high,
-            "reason": reason,
-            "left_out": "; ".join(crossing.left_out),
-        }
+    for row in crossed_estimates(crossing):
+        cells = measured(row, ONE_LEVEL, crossing.seeds_left_out)
+        yield {**cells, "left_out": "; ".join(crossing.left_out)}
+
+
+def measured(row: Row, without: str, seeds_left_out: int) -> dict[str, Any]:
+    """The columns of a source; without: why it has no value if there are seeds enough."""
+    source, levels, estimate, n_runs = row
+    reason = ""
+    if np.isnan(estimate.value):
+        reason = FEW_SEEDS if estimate.n < 2 else without
+    return {
+        "source": source,
+        "levels": levels,
+        "n_seeds": estimate.n,
+        "n_seeds_left_out": seeds_left_out,
+        "n_runs": n_runs,
+        "sd": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "reason": reason,
+        "left_out": "",
+    }
 
 
 def crossed_estimates(crossing: Crossing) -> Iterator[Row]:
@@ -149,24 +156,8 @@ def of_designs(runs: pd.DataFrame, settings: TaskPlan) -> Iterator[dict[str, Any
         design = design_of(part, settings)
         rows = list(estimates(design))
         rows += arithmetics(runs[runs["block"] == block], str(at), settings)
-        for source, levels, estimate, n_runs in sorted(rows, key=lambda row: SOURCES.index(row[0])):
-            reason = ""
-            if np.isnan(estimate.value):
-                reason = FEW_SEEDS if estimate.n < 2 else MISSING[source]
-            yield {
-                "block": block,
-                "at": at,
-                "source": source,
-                "levels": levels,
-                "n_seeds": estimate.n,
-                "n_seeds_left_out": design.left_out,
-                "n_runs": n_runs,
-                "sd": estimate.value,
-                "low": estimate.low,
-                "high": estimate.high,
-                "reason": reason,
-                "left_out": "",
-            }
+        for row in sorted(rows, key=lambda row: SOURCES.index(row[0])):
+            yield {"block": block, "at": at, **measured(row, MISSING[row[0]], design.left_out)}
 
 
 def design_of(runs: pd.DataFrame, settings: TaskPlan) -> Design:

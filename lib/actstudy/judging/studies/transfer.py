@@ -102,10 +102,8 @@ def group_pairs(small: Study, large: Study, task: str) -> list[tuple[str, str]]:
 
     Those of one name; without any, the only group of one study with each of the other's.
     """
-    own, others = (
-        list(dict.fromkeys(group for group, _ in beside.cells_of(study, task)))
-        for study in (small, large)
-    )
+    own = list(dict.fromkeys(group for group, _ in beside.cells_of(small, task)))
+    others = list(dict.fromkeys(group for group, _ in beside.cells_of(large, task)))
     same = [(group, group) for group in own if group in others]
     if same:
         return same

@@ -57,16 +57,16 @@ def answer(table: pd.DataFrame) -> str:
     """Whether the smaller studies predict the large one, in sentences."""
     texts = []
     for (small, large), rows in table.groupby(["small", "large"], sort=False):
-        shown = rows["p"] <= ALPHA
+        predicted = rows["p"] <= ALPHA
         n_agree = int(rows["n_agree"].sum())
         n_decided = int(rows["n_decided"].sum())
         signs = "no contrast is decided in both"
         if n_decided:
             signs = f"{n_agree} of {n_decided} contrasts that are decided in both have one sign"
-        names = [named(row) for row in rows[shown].to_dict("records")]
+        names = [named(row) for row in rows[predicted].to_dict("records")]
         if names:
             start = f"{small} {PREDICTS} {large} does in {listed(names)}, more than chance would"
-            others = [named(row) for row in rows[~shown].to_dict("records")]
+            others = [named(row) for row in rows[~predicted].to_dict("records")]
             rest = f"; in {listed(others)} that is not shown" if others else ""
             texts.append(f"{start}{rest}; {signs}.")
         else:
