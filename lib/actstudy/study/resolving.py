@@ -188,8 +188,8 @@ def _task_plan(
     margin, margin_reason = _margin(block, task, datasets)
     crossed = [axis for axis, entries in draft.axes.items() if len(entries) > 1]
     if seeding.rates:
-        crossed += ["tune_lr", TRIALS]
-    if any(axis in RECIPE_AXES for axis in planned[0].places):
+        crossed.append("tune_lr")
+    if seeding.rates or any(axis in RECIPE_AXES for axis in planned[0].places):
         crossed += [RECIPE, TRIALS]
     learnt = set(registry.literal("nets/activations.py", "LEARNT"))
     if any(learnt.intersection(names_in(spec.activation)) for spec in specs):
