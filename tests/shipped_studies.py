@@ -25,6 +25,9 @@ N_SEEDS = {  # of studies that need few
     "depth_full": 1,
     "sigmoid": 1,
     "contrastive_checklist": 3,
+    "sensitivity": 3,
+    "full_sensitivity": 3,
+    "sizes": 3,
 }
 SHARES = ("classes", "pairs")  # what a task predicts whose metric is a share
 PROBLEMS = ("circle", "moons", "XOR")

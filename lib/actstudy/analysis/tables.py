@@ -22,10 +22,12 @@ from actstudy.analysis.questions import (
     stats,
     tuning,
 )
+from actstudy.analysis.questions.best_of import best_of
 from actstudy.analysis.questions.components import components
 from actstudy.analysis.questions.differences import seed_differences
 from actstudy.analysis.questions.effects import effects
 from actstudy.analysis.questions.pareto import pareto
+from actstudy.analysis.questions.recipe_verdicts import recipe_verdicts, with_reservation
 from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.analysis.questions.speed import speed
 from actstudy.analysis.questions.survival import survival
@@ -58,8 +60,10 @@ NAMES = [
     "activation_differences",
     "effects",
     "components",
+    "recipe_verdicts",
     "speed",
     "tuning",
+    "best_of",
     "replication",
     "early",
     "findings",
@@ -75,6 +79,7 @@ UNITS = {
     "median_step": "steps",
     "median_seconds": "s of training",
     "train_seconds": "s",
+    "hours": "h of training",
     "peak_memory_bytes": "bytes",
     "throughput": "throughput_unit, median over evaluation windows; of a packed run its share",
 }
@@ -145,9 +150,12 @@ def build(
     of_activations = activation_contrasts(frames, plan)
     frames["activation_contrasts"], frames["activation_differences"] = of_activations
     frames["effects"] = effects(frames, plan)
-    frames["components"] = components(frames, plan)
+    frames["components"] = components(frames, plan, values)
+    frames["recipe_verdicts"] = recipe_verdicts(frames, plan, values)
+    frames["contrasts"] = with_reservation(frames["contrasts"], frames["recipe_verdicts"])
     frames["speed"] = speed(frames, plan)
     frames["tuning"] = tuning.tuning(tuning_frames, plan)
+    frames["best_of"] = best_of(frames, tuning_frames, plan)
     frames["replication"] = replication.replication(frames, plan.claims, plan.tasks)
     frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan, long.early)
     frames |= {"findings": long.findings, "learnt": long.learnt}

@@ -16,6 +16,7 @@ from actstudy.commands import (
     study,
     templates,
     training,
+    transfer,
 )
 from actstudy.commands.internal import Command
 
@@ -66,6 +67,7 @@ LISTED = (
     ),
     gate.COMMAND,
     compare.COMMAND,
+    transfer.COMMAND,
     Command(
         "judge",
         "which levels of anyone's runs differ from a baseline, and how many more seeds would say",

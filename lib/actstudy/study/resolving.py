@@ -10,7 +10,7 @@ from typing import Any
 from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.layers import layered
-from actstudy.contract.plan import TaskPlan
+from actstudy.contract.plan import RECIPE, RECIPE_AXES, TRIALS, TaskPlan
 from actstudy.contract.spec import data_name, names_in
 from actstudy.study import checks, data_checks, inspection, looks, own_fields
 from actstudy.study.config import (
@@ -187,12 +187,13 @@ def _task_plan(
     seeding = draft.seeding
     task = registry.task(planned[0].spec.task)
     specs = [run.spec for run in planned]
-    margin, margin_reason = _margin(
-        block, task, list(dict.fromkeys(spec.dataset for spec in specs))
-    )
+    datasets = list(dict.fromkeys(spec.dataset for spec in specs))
+    margin, margin_reason = _margin(block, task, datasets)
     crossed = [axis for axis, entries in draft.axes.items() if len(entries) > 1]
     if seeding.rates:
         crossed.append("tune_lr")
+    if seeding.rates or any(axis in RECIPE_AXES for axis in planned[0].places):
+        crossed += [RECIPE, TRIALS]
     learnt = set(registry.literal("nets/activations.py", "LEARNT"))
     if any(learnt.intersection(names_in(spec.activation)) for spec in specs):
         crossed.append("learnt")

@@ -68,6 +68,13 @@ KINDS = (
         draws=(lines.rates,),
         tables=("tuning",),
     ),
+    Kind(
+        "recipe_range",
+        "What moves the result",
+        subheads=("What moves the result",),
+        tables=("recipe_verdicts", "components"),
+    ),
+    Kind("trials", "Best of k", subheads=("What k trials give",), tables=("best_of",)),
     Kind("targets", "Targets", subheads=("Steps and seconds",), draws=(points.targets,)),
     Kind("cost", "Cost", subheads=("Time and memory", "Where the time"), draws=(points.costs,)),
     Kind("calibration", "Calibration", draws=(reliability.reliability,)),
@@ -82,7 +89,7 @@ KINDS = (
         "parity",
         "Frameworks",
         heads=("Framework,",),
-        tables=("parity", "effects", "components", "speed"),
+        tables=("parity", "effects", "speed"),
     ),
     Kind(
         "claims",
