@@ -7,9 +7,9 @@ A recipe is what a run sets besides its activation and its seed. Every recipe of
 with the same activations and seeds: an equal budget of runs. The files are studies as snakemake
 runs them, with the same runs; this trains them without tables and pages of hundreds of cells.
 
-A row of recipes.parquet: a run with its recipe and its best metric on val. No score of test is
-read. The file keeps the rows of other studies, and whatever of a study's runs is done is not
-trained again: a second call goes on where the first one ended.
+A row of recipes.parquet: a run with its recipe and its best metric on val. No score of test is read
+unless --test asks for it, once recipes are chosen. The file keeps the rows of other studies, and
+a run that is done is not trained again: a second call goes on where the first one ended.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from actstudy.study.planning import Study
 
 PER_JOB = 8  # runs that a process trains one after another on a CPU, which saves its start
 NOT_OF_RECIPE = {"activation": "relu", "activation_args": {}, "code": {}, "seed": 0}
-COLUMNS = ["study", "task", "data", "recipe", "activation", "seed", "val", "status"]
+COLUMNS = ["study", "task", "data", "recipe", "activation", "seed", "val", "test", "status"]
 COLUMNS += ["best_step", "total_steps", "train_seconds", "device", "run_id"]
 
 
@@ -136,7 +136,9 @@ def work(jobs: Iterable[Job], places: int, end: float) -> None:
             print(f"{done} of {total} jobs", file=sys.stderr, flush=True)
 
 
-def row_of(study: Study, spec: RunSpec, names: Iterable[str]) -> dict[str, Any] | None:
+def row_of(
+    study: Study, spec: RunSpec, names: Iterable[str], with_test: bool
+) -> dict[str, Any] | None:
     """The row of a run, or None if it is not done."""
     folder = store.run_folder(spec)
     if not store.verifies(folder):
@@ -154,23 +156,25 @@ def row_of(study: Study, spec: RunSpec, names: Iterable[str]) -> dict[str, Any] 
         "data": data_name(spec),
         "recipe": recipe_of(spec, names),
         "val": best["max" if task["higher_is_better"] else "min"],
+        "test": run[f"reported_{task['metric']}"] if with_test else None,
     }
 
 
-def rows_of(study: Study) -> list[dict[str, Any]]:
+def rows_of(study: Study, with_test: bool = False) -> list[dict[str, Any]]:
     """A row per run of a study that is done."""
     rows = []
     for task in study.tasks:
         specs = [run.spec for run in study.possible if run.task == task]
         names = varied(specs)
-        rows += filter(None, [row_of(study, spec, names) for spec in specs])
+        done = [row_of(study, spec, names, with_test) for spec in specs]
+        rows += filter(None, done)
     return rows
 
 
-def write(studies: Sequence[Study], file: Path) -> pd.DataFrame:
+def write(studies: Sequence[Study], file: Path, with_test: bool = False) -> pd.DataFrame:
     """Replace the rows of studies in a file; returns theirs."""
     names = [study.name for study in studies]
-    rows = list(itertools.chain.from_iterable(map(rows_of, studies)))
+    rows = list(itertools.chain.from_iterable(rows_of(study, with_test) for study in studies))
     frame = pd.DataFrame(rows, columns=COLUMNS)
     parts = [frame]
     if file.is_file():
@@ -216,7 +220,7 @@ def main(arguments: argparse.Namespace) -> None:
         jobs = [*jobs_of(specs, arguments.device, arguments.slots_per_gpu), *references(specs)]
         work(jobs, arguments.places, end)
     for study in studies:
-        frame = write([study], arguments.out)
+        frame = write([study], arguments.out, arguments.test)
         for task in study.tasks:
             n_runs = sum(run.task == task for run in study.possible)
             print(f"\n## {study.name}: {task}, {sum(frame['task'] == task)} of {n_runs} runs\n")
@@ -236,5 +240,6 @@ if __name__ == "__main__":
     parser.add_argument("--slots_per_gpu", type=int, default=1, help="processes that share a GPU")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--table", action="store_true", help="train nothing")
+    parser.add_argument("--test", action="store_true", help="also the score of test")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/recipes.parquet"))
     main(parser.parse_args())
