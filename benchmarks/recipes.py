@@ -37,7 +37,7 @@ from actstudy.study.planning import Study
 PER_JOB = 8  # runs that a process trains one after another on a CPU, which saves its start
 NOT_OF_RECIPE = {"activation": "relu", "activation_args": {}, "code": {}, "seed": 0}
 COLUMNS = ["study", "task", "data", "recipe", "activation", "seed", "val", "test", "status"]
-COLUMNS += ["best_step", "total_steps", "train_seconds", "device", "run_id"]
+COLUMNS += ["reference", "best_step", "total_steps", "train_seconds", "device", "run_id"]
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,7 @@ def jobs_of(specs: Sequence[RunSpec], device: str, slots: int) -> Iterator[Job]:
     flags = ["--device", device, "--slots_per_gpu", str(slots), "--quiet"]
     for kind, members in grouped(specs, device):
         if not all(store.verifies(store.run_folder(spec)) for spec in members):
-            words = [kind, "--members", packs.to_json(members), *flags]
-            yield Job(words, members)
+            yield Job([kind, "--members", packs.to_json(members), *flags], members)
 
 
 def grouped(specs: Sequence[RunSpec], device: str) -> Iterator[tuple[str, list[RunSpec]]]:
@@ -100,6 +99,12 @@ def preparations(specs: Iterable[RunSpec]) -> Iterator[Job]:
 def reference_file(task: str, data: str) -> Path:
     """Where the reference's score of prepared data is, as in the workflow."""
     return Path(f"results/references/{task}-{data}.json")
+
+
+def reference_on_val(spec: RunSpec) -> float | None:
+    """The score of the reference on a run's val split, if it is there."""
+    note = store.read_note(reference_file(spec.task_name, data_name(spec)), {})
+    return note.get("val") if isinstance(note, dict) else None
 
 
 def references(specs: Iterable[RunSpec]) -> Iterator[Job]:
@@ -146,8 +151,8 @@ def row_of(
     runs, curves = store.read(folder, "runs", "curves")
     run = runs.to_pylist()[0]
     task = registry.task(spec.task)
-    is_val = pc.and_(pc.equal(curves["split"], "val"), pc.equal(curves["metric"], task["metric"]))
-    best = pc.min_max(curves.filter(is_val)["value"]).as_py()
+    val = curves.filter(pc.equal(curves["split"], "val"))
+    best = pc.min_max(val.filter(pc.equal(val["metric"], task["metric"]))["value"]).as_py()
     row = {name: run[name] for name in COLUMNS if name in run}
     return {
         **row,
@@ -156,6 +161,7 @@ def row_of(
         "data": data_name(spec),
         "recipe": recipe_of(spec, names),
         "val": best["max" if task["higher_is_better"] else "min"],
+        "reference": reference_on_val(spec),
         "test": run[f"reported_{task['metric']}"] if with_test else None,
     }
 
@@ -203,8 +209,8 @@ def trail(frame: pd.DataFrame, task: str) -> str:
         for name in activations:
             by_seed = own[own["activation"] == name].sort_values("seed")["val"]
             values.append(", ".join(f"{value:.5g}" for value in by_seed))
-        seconds = f"{own['train_seconds'].mean():.1f}"
-        body.append([settings, f"{order[recipe]:.5g}", *values, str(len(own)), seconds])
+        counts = [str(len(own)), f"{own['train_seconds'].mean():.1f}"]
+        body.append([settings, f"{order[recipe]:.5g}", *values, *counts])
     head = ["recipe", "mean", *activations, "runs", "seconds a run"]
     return markdown.markdown([dict(zip(head, row, strict=True)) for row in body])
 
@@ -213,8 +219,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Train what is not done of the studies' runs, write rows and print the trail."""
     end = time.monotonic() + 60 * arguments.minutes
     studies = [planning.load(Path(file).absolute()) for file in arguments.files]
-    runs = itertools.chain.from_iterable(study.possible for study in studies)
-    specs = [run.spec for run in runs]
+    specs = [run.spec for run in itertools.chain(*(study.possible for study in studies))]
     if not arguments.table:
         work(preparations(specs), arguments.places, end)
         jobs = [*jobs_of(specs, arguments.device, arguments.slots_per_gpu), *references(specs)]
@@ -224,9 +229,9 @@ def main(arguments: argparse.Namespace) -> None:
         for task in study.tasks:
             n_runs = sum(run.task == task for run in study.possible)
             print(f"\n## {study.name}: {task}, {sum(frame['task'] == task)} of {n_runs} runs\n")
-            for data in dict.fromkeys(frame[frame["task"] == task]["data"]):
-                note = store.read_note(reference_file(task, data), {})
-                print(f"{data}: reference on val {note.get('val', 'not scored')}")
+            own = frame[frame["task"] == task].drop_duplicates("data")
+            for row in own.to_dict("records"):
+                print(f"{row['data']}: reference on val {row['reference'] or 'not scored'}")
             print(trail(frame, task), flush=True)
 
 
