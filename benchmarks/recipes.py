@@ -134,9 +134,9 @@ def work(jobs: Iterable[Job], places: int, end: float) -> None:
             for process in running:
                 process.terminate()
         time.sleep(0.2)
-        before = len(running)
-        running = [process for process in running if process.poll() is None]
-        if len(running) < before:
+        ended = [process for process in running if process.poll() is not None]
+        running = [process for process in running if process not in ended]
+        if ended:
             done = total - len(waiting) - len(running)
             print(f"{done} of {total} jobs", file=sys.stderr, flush=True)
 
@@ -192,10 +192,7 @@ def write(studies: Sequence[Study], file: Path, with_test: bool = False) -> pd.D
 
 
 def trail(frame: pd.DataFrame, task: str) -> str:
-    """Recipes of a task as a Markdown table, the best mean over activations first.
-
-    A cell has the values of val by seed.
-    """
+    """Recipes of a task as Markdown, values by seed, the best mean over activations first."""
     rows = frame[frame["task"] == task]
     activations = list(dict.fromkeys(rows["activation"]))
     means = rows.pivot_table(index="recipe", columns="activation", values="val", sort=False)
@@ -219,7 +216,8 @@ def main(arguments: argparse.Namespace) -> None:
     """Train what is not done of the studies' runs, write rows and print the trail."""
     end = time.monotonic() + 60 * arguments.minutes
     studies = [planning.load(Path(file).absolute()) for file in arguments.files]
-    specs = [run.spec for run in itertools.chain(*(study.possible for study in studies))]
+    runs = itertools.chain.from_iterable(study.possible for study in studies)
+    specs = [run.spec for run in runs]
     if not arguments.table:
         work(preparations(specs), arguments.places, end)
         jobs = [*jobs_of(specs, arguments.device, arguments.slots_per_gpu), *references(specs)]
