@@ -7,9 +7,9 @@ A recipe is what a run sets besides its activation and its seed. Every recipe of
 with the same activations and seeds: an equal budget of runs. The files are studies as snakemake
 runs them, with the same runs; this trains them without tables and pages of hundreds of cells.
 
-A row of recipes.parquet: a run with its recipe and its best metric on val. No score of test is
-read. The file keeps the rows of other studies, and whatever of a study's runs is done is not
-trained again: a second call goes on where the first one ended.
+A row of recipes.parquet: a run with its recipe and its best metric on val. No score of test is read
+unless --test asks for it, once recipes are chosen. The file keeps the rows of other studies, and
+a run that is done is not trained again: a second call goes on where the first one ended.
 """
 
 import argparse
@@ -36,8 +36,8 @@ from actstudy.study.planning import Study
 
 PER_JOB = 8  # runs that a process trains one after another on a CPU, which saves its start
 NOT_OF_RECIPE = {"activation": "relu", "activation_args": {}, "code": {}, "seed": 0}
-COLUMNS = ["study", "task", "data", "recipe", "activation", "seed", "val", "status"]
-COLUMNS += ["best_step", "total_steps", "train_seconds", "device", "run_id"]
+COLUMNS = ["study", "task", "data", "recipe", "activation", "seed", "val", "test", "status"]
+COLUMNS += ["reference", "best_step", "total_steps", "train_seconds", "device", "run_id"]
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,7 @@ def jobs_of(specs: Sequence[RunSpec], device: str, slots: int) -> Iterator[Job]:
     flags = ["--device", device, "--slots_per_gpu", str(slots), "--quiet"]
     for kind, members in grouped(specs, device):
         if not all(store.verifies(store.run_folder(spec)) for spec in members):
-            words = [kind, "--members", packs.to_json(members), *flags]
-            yield Job(words, members)
+            yield Job([kind, "--members", packs.to_json(members), *flags], members)
 
 
 def grouped(specs: Sequence[RunSpec], device: str) -> Iterator[tuple[str, list[RunSpec]]]:
@@ -102,6 +101,12 @@ def reference_file(task: str, data: str) -> Path:
     return Path(f"results/references/{task}-{data}.json")
 
 
+def reference_on_val(spec: RunSpec) -> float | None:
+    """The score of the reference on a run's val split, if it is there."""
+    note = store.read_note(reference_file(spec.task_name, data_name(spec)), {})
+    return note.get("val") if isinstance(note, dict) else None
+
+
 def references(specs: Iterable[RunSpec]) -> Iterator[Job]:
     """Jobs that score references which are not there."""
     for task, data in dict.fromkeys((spec.task_name, data_name(spec)) for spec in specs):
@@ -129,14 +134,16 @@ def work(jobs: Iterable[Job], places: int, end: float) -> None:
             for process in running:
                 process.terminate()
         time.sleep(0.2)
-        before = len(running)
-        running = [process for process in running if process.poll() is None]
-        if len(running) < before:
+        ended = [process for process in running if process.poll() is not None]
+        running = [process for process in running if process not in ended]
+        if ended:
             done = total - len(waiting) - len(running)
             print(f"{done} of {total} jobs", file=sys.stderr, flush=True)
 
 
-def row_of(study: Study, spec: RunSpec, names: Iterable[str]) -> dict[str, Any] | None:
+def row_of(
+    study: Study, spec: RunSpec, names: Iterable[str], with_test: bool
+) -> dict[str, Any] | None:
     """The row of a run, or None if it is not done."""
     folder = store.run_folder(spec)
     if not store.verifies(folder):
@@ -144,8 +151,8 @@ def row_of(study: Study, spec: RunSpec, names: Iterable[str]) -> dict[str, Any] 
     runs, curves = store.read(folder, "runs", "curves")
     run = runs.to_pylist()[0]
     task = registry.task(spec.task)
-    is_val = pc.and_(pc.equal(curves["split"], "val"), pc.equal(curves["metric"], task["metric"]))
-    best = pc.min_max(curves.filter(is_val)["value"]).as_py()
+    val = curves.filter(pc.equal(curves["split"], "val"))
+    best = pc.min_max(val.filter(pc.equal(val["metric"], task["metric"]))["value"]).as_py()
     row = {name: run[name] for name in COLUMNS if name in run}
     return {
         **row,
@@ -154,23 +161,26 @@ def row_of(study: Study, spec: RunSpec, names: Iterable[str]) -> dict[str, Any] 
         "data": data_name(spec),
         "recipe": recipe_of(spec, names),
         "val": best["max" if task["higher_is_better"] else "min"],
+        "reference": reference_on_val(spec),
+        "test": run[f"reported_{task['metric']}"] if with_test else None,
     }
 
 
-def rows_of(study: Study) -> list[dict[str, Any]]:
+def rows_of(study: Study, with_test: bool = False) -> list[dict[str, Any]]:
     """A row per run of a study that is done."""
     rows = []
     for task in study.tasks:
         specs = [run.spec for run in study.possible if run.task == task]
         names = varied(specs)
-        rows += filter(None, [row_of(study, spec, names) for spec in specs])
+        done = [row_of(study, spec, names, with_test) for spec in specs]
+        rows += filter(None, done)
     return rows
 
 
-def write(studies: Sequence[Study], file: Path) -> pd.DataFrame:
+def write(studies: Sequence[Study], file: Path, with_test: bool = False) -> pd.DataFrame:
     """Replace the rows of studies in a file; returns theirs."""
     names = [study.name for study in studies]
-    rows = list(itertools.chain.from_iterable(map(rows_of, studies)))
+    rows = list(itertools.chain.from_iterable(rows_of(study, with_test) for study in studies))
     frame = pd.DataFrame(rows, columns=COLUMNS)
     parts = [frame]
     if file.is_file():
@@ -182,10 +192,7 @@ def write(studies: Sequence[Study], file: Path) -> pd.DataFrame:
 
 
 def trail(frame: pd.DataFrame, task: str) -> str:
-    """Recipes of a task as a Markdown table, the best mean over activations first.
-
-    A cell has the values of val by seed.
-    """
+    """Recipes of a task as Markdown, values by seed, the best mean over activations first."""
     rows = frame[frame["task"] == task]
     activations = list(dict.fromkeys(rows["activation"]))
     means = rows.pivot_table(index="recipe", columns="activation", values="val", sort=False)
@@ -199,8 +206,8 @@ def trail(frame: pd.DataFrame, task: str) -> str:
         for name in activations:
             by_seed = own[own["activation"] == name].sort_values("seed")["val"]
             values.append(", ".join(f"{value:.5g}" for value in by_seed))
-        seconds = f"{own['train_seconds'].mean():.1f}"
-        body.append([settings, f"{order[recipe]:.5g}", *values, str(len(own)), seconds])
+        counts = [str(len(own)), f"{own['train_seconds'].mean():.1f}"]
+        body.append([settings, f"{order[recipe]:.5g}", *values, *counts])
     head = ["recipe", "mean", *activations, "runs", "seconds a run"]
     return markdown.markdown([dict(zip(head, row, strict=True)) for row in body])
 
@@ -216,13 +223,13 @@ def main(arguments: argparse.Namespace) -> None:
         jobs = [*jobs_of(specs, arguments.device, arguments.slots_per_gpu), *references(specs)]
         work(jobs, arguments.places, end)
     for study in studies:
-        frame = write([study], arguments.out)
+        frame = write([study], arguments.out, arguments.test)
         for task in study.tasks:
             n_runs = sum(run.task == task for run in study.possible)
             print(f"\n## {study.name}: {task}, {sum(frame['task'] == task)} of {n_runs} runs\n")
-            for data in dict.fromkeys(frame[frame["task"] == task]["data"]):
-                note = store.read_note(reference_file(task, data), {})
-                print(f"{data}: reference on val {note.get('val', 'not scored')}")
+            own = frame[frame["task"] == task].drop_duplicates("data")
+            for row in own.to_dict("records"):
+                print(f"{row['data']}: reference on val {row['reference'] or 'not scored'}")
             print(trail(frame, task), flush=True)
 
 
@@ -236,5 +243,6 @@ if __name__ == "__main__":
     parser.add_argument("--slots_per_gpu", type=int, default=1, help="processes that share a GPU")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--table", action="store_true", help="train nothing")
+    parser.add_argument("--test", action="store_true", help="also the score of test")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/recipes.parquet"))
     main(parser.parse_args())

@@ -111,13 +111,15 @@ def test_every_precision_trains(tmp_path, data_folder, precision, engine):
     assert run_row(tmp_path / "a")["status"] == "completed", run_row(tmp_path / "a")["reason"]
 
 
+@pytest.mark.parametrize("mix", ["none", "cutmix"])
 @pytest.mark.parametrize("engine", ["eager", "compiled"])
-def test_augmented_images_pair_over_activations_and_resume(tmp_path, engine):
+def test_augmented_images_pair_over_activations_and_resume(tmp_path, engine, mix):
     prepared.prepare("fashion_mnist_tenth", tmp_path / "data")
     fields = {
         "engine": engine,
         "strict": True,
         "augment": "crop_flip_jitter",
+        "mix": mix,
         "steps": 12,
         "precision": "bf16",
     }

@@ -48,10 +48,10 @@ def draws(kind: str, seed: int, step: int, n: int, height: int, width: int) -> n
 def _box(share: float, rng: np.random.Generator, height: int, width: int) -> Mix:
     """A box of about 1 - share of the pixels, cut off at the borders."""
     side = np.sqrt(1 - share)
-    edges = []
+    edges: list[int] = []
     for length in (height, width):
         half = int(length * side) // 2
-        centre = rng.integers(length)
+        centre = int(rng.integers(length))
         edges += [max(0, centre - half), min(length, centre + half)]
     row, end_row, column, end_column = edges
     area = (end_row - row) * (end_column - column)
