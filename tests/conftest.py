@@ -29,7 +29,7 @@ torch.set_num_threads(1)
 hypothesis.settings.register_profile("untimed", deadline=None)  # a loaded machine is no fault
 hypothesis.settings.load_profile("untimed")
 
-MEMORY = Path("/dev/shm")  # noqa: S108 thousands of small files are written: no disk need hold them
+MEMORY = Path("/dev/shm")
 MIN_ROOM = 8 * 2**30  # bytes
 
 # The files that take longest, the longest first, so that no worker is left with one at the end.
