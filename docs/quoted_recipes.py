@@ -20,6 +20,7 @@ GRIDS = {  # a study of the search -> its task
     "lm_default": "lm",
     "lm_default_text": "lm",
 }
+ACTIVATIONS = ("tanh", "relu", "gelu")  # of the search
 BEST = 5  # recipes of a grid that are shown
 FORMER = {  # the study that a recipe was chosen in -> the recipe before it; of lm the nearest rate
     "mlp_default": {"width": 128, "lr": 0.003, "weight_decay": 0.5, "batch_size": 100},
@@ -142,9 +143,11 @@ def choice() -> str:
             row = table.loc[recipe]
             rank = f"{table.index.get_loc(recipe) + 1} of {len(table)}"
             note = edges(recipes, recipe) if title == "chosen" else ""
-            entries = [score(row["mean"], task), f"{row['seconds']:.1f}", rank]
+            values = [score(row[column], task) for column in ("mean", *ACTIVATIONS)]
+            entries = [*values, f"{row['seconds']:.1f}", rank]
             rows.append([f"`{task}`, {title}", words(recipe) + note, *entries])
-    return markdown(["", "settings", "mean on val", "seconds a run", "rank"], rows)
+    head = ["", "settings", "mean on val", *ACTIVATIONS, "seconds a run", "rank"]
+    return markdown(head, rows)
 
 
 def place(recipes: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Any]) -> str:
