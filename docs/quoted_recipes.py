@@ -14,6 +14,7 @@ from actstudy.study import planning
 ROOT = BENCHMARKS.parents[1]
 GRIDS = {  # a study of the search -> its task
     "mlp_default": "mlp",
+    "mlp_default_more": "mlp",
     "vision_default": "vision",
     "cls_default": "cls",
     "cls_default_text": "cls",
