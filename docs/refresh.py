@@ -30,6 +30,7 @@ import quoted_frameworks
 import quoted_guide
 import quoted_judge
 import quoted_losses
+import quoted_recipes
 import quoted_scale
 import simulated
 import simulated_gate
@@ -117,6 +118,11 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "loss_tf32": quoted_losses.tf32,
     "loss_memory": quoted_losses.memory,
     "loss_speed": quoted_losses.speed,
+    "recipes_searched": quoted_recipes.searched,
+    "recipes_grids": quoted_recipes.grids,
+    "recipes_effects": quoted_recipes.effects,
+    "recipes_choice": quoted_recipes.choice,
+    "default_levels": quoted_recipes.default_levels,
     "throughput": measured.throughput,
     "packs": measured.packs,
     "watching": measured.watching,

@@ -16,7 +16,8 @@ from actstudy.study import planning
 sys.path.append(str(ROOT / "benchmarks"))
 import recipes
 
-FILES = sorted((ROOT / "config/recipes").glob("*.yaml"))
+CONFIG = ROOT / "config/recipes"
+FILES = sorted(CONFIG.glob("*.yaml"))
 MLP = {"depth": 2, "width": 16, "epochs": 2, "batch_size": 500, "warmup": 1}
 AXES = {"activation": ["relu", "gelu"], "lr": [{"lr": 0.001, "dropout": 0.4}, {"lr": 0.01}]}
 
@@ -135,3 +136,17 @@ def test_a_table_is_printed_of_what_is_there(trained, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "## mine: mlp, 4 of 8 runs" in printed
     assert "reference on val not scored" in printed
+
+
+STORED = pd.read_parquet(ROOT / "benchmarks/results/recipes.parquet")
+
+
+@pytest.mark.parametrize("name", STORED["study"].unique())
+def test_the_stored_trail_is_of_its_file_and_holds_no_test(name):
+    rows = STORED[STORED["study"] == name]
+    specs = [planned.spec for planned in planning.load(CONFIG / f"{name}.yaml").possible]
+    names = recipes.varied(specs)
+    assert set(rows["recipe"]) <= {recipes.recipe_of(spec, names) for spec in specs}
+    assert rows["test"].isna().all()
+    assert set(rows["seed"]) <= {100, 101}
+    assert not rows.duplicated(["recipe", "activation", "seed"]).any()
