@@ -1,13 +1,14 @@
 """On a real Slurm: a run that is longer than its jobs may be, and many short runs.
 
-    python -m tests.faults.cluster_limits --epochs 2500 --runs 200
+    python -m tests.faults.cluster_limits --epochs 4000 --runs 80
 
-The first trains by jobs of two minutes, each of which is interrupted after one; the second counts
-submissions, and the share of the jobs' time in which nothing was trained.
+The first trains by jobs of three minutes, each of which is interrupted after one or two; the second
+counts submissions, and the share of the jobs' time in which nothing was trained.
 """
 
 import argparse
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -29,6 +30,7 @@ tasks: {{mlp: {{}}}}
 """
 SHORT = """
 seeds: {seeds}
+runs_per_job: 20
 defaults: {{width: 16, epochs: {epochs}, batch_size: 100, warmup: 0, dropout: 0.0}}
 axes: {{activation: [relu, tanh, gelu, silu, elu, selu, mish, celu, sigmoid, softplus]}}
 tasks: {{mlp: {{}}}}
@@ -93,13 +95,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=2500)
     parser.add_argument("--runs", type=int, default=0)
-    parser.add_argument("--short_epochs", type=int, default=20)
+    parser.add_argument("--short_epochs", type=int, default=40)
     arguments = parser.parse_args()
     status = 0
     if arguments.epochs:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
             clone, calm = prepare(Path(name).resolve(), LONG.format(epochs=arguments.epochs))
-            ask_for(clone, minutes=2)
+            shutil.copytree(calm / "data", clone.folder / "results/data")
+            ask_for(clone, minutes=3)
             with slurm_cluster.running(Path(name) / "slurm") as slurm:
                 row, *wrong = long_run(Storm(clone, slurm, random.Random(0)), calm, "cluster")
             print("\n".join([row, *wrong]), flush=True)
