@@ -53,10 +53,10 @@ SlurmdTimeout=10
 KillWait=5
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-NodeName=DEFAULT NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=8000
-NodeName=n1 Port={n1} Gres=gpu:null:{gpus}
-NodeName=n2 Port={n2} Gres=gpu:null:{gpus}
-NodeName=n3 Port={n3}
+NodeName=DEFAULT CPUs={cpus} RealMemory=8000
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={n1} Gres=gpu:null:{gpus}
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={n2} Gres=gpu:null:{gpus}
+NodeName=n3 NodeHostname={host} NodeAddr=127.0.0.1 Port={n3}
 PartitionName=gpu Nodes=n1,n2 Default=YES MaxTime=240 PriorityTier=1 GraceTime=30
 PartitionName=urgent Nodes=n1,n2 MaxTime=240 PriorityTier=10 PreemptMode=OFF
 PartitionName=cpu Nodes=n3 MaxTime=240

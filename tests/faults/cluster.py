@@ -198,19 +198,23 @@ class Storm:
                     print(f"{time.strftime('%X')} {last}", file=sys.stderr, flush=True)
 
 
-def prepare(folder: Path) -> tuple[Clone, Path]:
-    """A clone with its profile, and the results of the study without Slurm and faults."""
-    text = (Path(__file__).parent / "cluster.yaml").read_text()
+def prepare(folder: Path, text: str, calmly: bool = True) -> tuple[Clone, Path]:
+    """A clone with a study and its profile, and the results of the study without Slurm and faults.
+
+    calmly: whether to train it; else the second folder is not there.
+    """
     clone = Clone(folder / "clone", {STUDY: text})
     file = clone.folder / "profiles/slurm/config.yaml"
     profile = yaml.safe_load(file.read_text())
     file.write_text(yaml.safe_dump({**profile, **PROFILE, "default-resources": DEFAULTS}))
+    calm = folder / "calm"
+    if not calmly:
+        return clone, calm
     words = ["--configfile", f"config/{STUDY}.yaml", "--until", "tables", "--cores", "2"]
     environment = clone.environment()
     environment["PYTHONPATH"] += f":{os.environ.get('PYTHONPATH', '')}"
     command = [sys.executable, "-m", "snakemake", *words, "--resources", "gpu=0", "--quiet", "all"]
     subprocess.run(command, cwd=clone.folder, env=environment, check=True)
-    calm = folder / "calm"
     (clone.folder / "results").rename(calm)
     shutil.rmtree(clone.folder / ".snakemake")
     return clone, calm
@@ -241,7 +245,8 @@ def main() -> int:
         return 2
     wrong: list[str] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        clone, calm = prepare(Path(name).resolve())
+        text = (Path(__file__).parent / "cluster.yaml").read_text()
+        clone, calm = prepare(Path(name).resolve(), text)
         until = time.monotonic() + 60 * arguments.minutes
         Path(name).chmod(0o755)
         with (
