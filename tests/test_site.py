@@ -191,6 +191,10 @@ NOT_LOADED = """
 return [...document.images].filter((image) => !(image.complete && image.naturalWidth))
     .map((image) => image.src);
 """
+OUT_OF_REACH = """
+const faults = 'p.caption[role=heading]:not([aria-level]), pre:not([tabindex])';
+return document.querySelectorAll(faults).length;
+"""
 WIDTHS = "return [document.documentElement.scrollWidth, window.innerWidth]"
 
 
@@ -199,6 +203,7 @@ def test_pages_open_from_a_file_with_their_pictures_and_fit_a_telephone(opened):
     for name in itertools.chain.from_iterable(chapters.CHAPTERS.values()):
         browser = opened(name.replace(".md", ".html"), width=400)
         assert browser.execute_script(NOT_LOADED) == [], name
+        assert browser.execute_script(OUT_OF_REACH) == 0, name
         n_pictures += browser.execute_script("return document.images.length")
         page_width, width = browser.execute_script(WIDTHS)
         assert page_width <= width, name
