@@ -13,6 +13,7 @@ except ImportError as fault:
 checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follows
 
 from actstudy.bundles import reported
+from actstudy.cluster import needs
 from actstudy.contract import demos, errors, home, host, registry, spec, store
 from actstudy.study import (
     certified,
@@ -25,6 +26,7 @@ from actstudy.study import (
     owner,
     packs,
     planning,
+    run_files,
     tries,
 )
 
@@ -46,13 +48,18 @@ try:
         STUDY,
         gpus=len(host.gpus()),
         gpu_limit=getattr(workflow.global_resources.get("gpu"), "value", None),
-        local=workflow.resource_settings.nodes
-        is None,  # no cluster's nodes run the jobs
+        local=workflow.resource_settings.nodes is None
+        and not workflow.remote_exec,  # no cluster's nodes run the jobs
         config=CONFIG,
         are_run=ARE_RUN,
     )
-    several = [*JOBS.packs.values(), *JOBS.series.values()]
-    checkout.check_words(Path.cwd(), map(packs.to_json, several))
+    run_files.check_targets(JOBS, sys.argv)
+    MEMBERS = {
+        name: packs.to_json(members)
+        for name, members in [*JOBS.packs.items(), *JOBS.series.items()]
+    }
+    checkout.check_words(Path.cwd(), MEMBERS.values())
+    AMISS = run_files.amiss(STUDY)
     jobs.check_sources(STUDY)
     framework_checks.check_installed(STUDY.possible + STUDY.tuning, STUDY.file)
     if workflow.is_main_process and ARE_RUN:
@@ -69,6 +76,10 @@ if JOBS.slots is not None:
 if workflow.resource_settings.cores == available_cpu_count():  # `all`, quotas left out
     workflow.register_resource("_cores", host.cores())
 
+# What training jobs ask a cluster for; nothing on one machine.
+NEEDS = needs.Needs(
+    needs.defaults(getattr(workflow.resource_settings.default_resources, "args", []))
+)
 RESULTS = STUDY.folder
 PYTHON = sys.executable
 SCRIPTS = f"{workflow.basedir}/workflow/scripts"
@@ -89,7 +100,8 @@ include: "workflow/rules/demos.smk"
 include: "workflow/rules/report.smk"
 
 
-# All files are named here: a deleted one would go unnoticed behind a finished summary.
+# All files are named here: a deleted one would go unnoticed behind a finished summary. Tables of runs
+# that are gone are so here alone, as rules with outputs are run again if their inputs come and go.
 rule all:
     default_target: True
     input:
@@ -101,5 +113,6 @@ rule all:
         PAGE_FIGURES.values(),
         LOST_FIGURES,
         rules.tables.output,
-        run_files,
+        wanted_runs,
         STUDY.files_of(STUDY.first),
+        run_files.paths(AMISS.gone),

@@ -10,7 +10,7 @@ SHIPPED = (
     "workflow/rules/*.smk",
     "workflow/report/*.rst",
     "workflow/scripts/*.py",
-    "profiles/default/config.yaml",
+    "profiles/*/config.yaml",
     "config/**/*.yaml",
     "data/embedded/*.parquet",
     "data/embedded/README.md",

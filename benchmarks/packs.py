@@ -62,7 +62,8 @@ def spec_of(arguments: argparse.Namespace, run: int, width: int) -> Any:
         "dataset": "mnist",
         "depth": arguments.depth,
         "width": 128,
-        "dropout": 0.0,
+        "norm": arguments.norm,
+        "dropout": arguments.dropout,
         "init": INITS[run // 3 % 8],
     }
     recipe = {
@@ -166,6 +167,8 @@ def main() -> None:
     parser.add_argument("--widths", type=int, nargs="+", default=[1, 16, 64, 96, 256])
     parser.add_argument("--depth", type=int, default=30)
     parser.add_argument("--precision", default="tf32")
+    parser.add_argument("--norm", default="none")
+    parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -182,6 +185,7 @@ def main() -> None:
         rows.append({"what": "pack", "width": width, **packed(arguments, data, device, width)})
         print(rows[-1], flush=True)
     about = {"depth": arguments.depth, "precision": arguments.precision, "pairs": PAIRS}
+    about |= {"norm": arguments.norm, "dropout": arguments.dropout}
     about |= {"device": devices.describe(device), "torch": torch.__version__}
     frame = pd.DataFrame(rows).assign(**about)
     frame["to_first"] = frame["run_epochs_per_second"] / frame["run_epochs_per_second"].iloc[0]

@@ -35,7 +35,7 @@ import torch
 from actstudy.commands import cost
 from actstudy.contract import frameworks, host, parity, parity_stamp, registry, store
 from actstudy.contract.errors import StudyError
-from actstudy.contract.spec import RunSpec, canonical, data_name
+from actstudy.contract.spec import RECIPE, RunSpec, canonical, data_name
 from actstudy.data import names_of_classes, prepared
 from actstudy.study import planning
 from actstudy.study.planning import Study
@@ -77,10 +77,11 @@ def cells_of(study: Study) -> dict[str, list[RunSpec]]:
 
 
 def shape_of(spec: RunSpec) -> str:
-    """What a run's time depends on, as JSON: all but its seed, and of its data the size alone."""
+    """What a run's time depends on, as JSON: all but seed and recipe, and of its data the size."""
     declared = registry.dataset(spec.dataset)
     size = f"{declared['shape']} x {registry.train_size(spec.dataset)}"
-    return canonical(dataclasses.replace(spec, seed=0, dataset=size, data_version=1))
+    made_up_data = {"dataset": size, "data_version": 1}
+    return canonical(dataclasses.replace(spec, seed=0, recipe=RECIPE, **made_up_data))
 
 
 def rows_of(study: Study, timings: Mapping[str, Timing]) -> Iterator[dict[str, Any]]:

@@ -74,7 +74,7 @@ PACK_STACKED; the number of such runs is a good `pack_width`.
 A pack needs:
 
 - an MLP: task PACK_TASKS, without `model`; layer widths that are multiples of PACK_MULTIPLE
-- PACK_ALLOWED; `mlp` has dropout by default, so set `dropout: 0`
+- PACK_ALLOWED
 - of your own activations those that act on each value alone, without weights
 """
 

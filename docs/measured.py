@@ -284,20 +284,21 @@ def series_runs() -> str:
 def study_hours() -> str:
     """GPU hours of a run of each cell of the framework studies, and of the studies."""
     frame = pd.read_parquet(BENCHMARKS / "study_hours.parquet")
-    cells = frame.drop_duplicates("shape").dropna(subset="seconds")
     rows = []
-    for cell in cells.itertuples():
+    for cell in frame.drop_duplicates("shape").itertuples():
         hours = f"{cell.seconds / 3600:.2f}"
+        if cell.reason:
+            hours = cell.reason.partition(":")[0].replace("_", " ")
         rows.append([cell.framework, cell.model, cell.data, cell.precision, hours])
     table = markdown(["framework", "model", "data", "precision", "hours per run"], rows)
-    seconds = (frame["seconds"] * frame["n_seeds"]).groupby(frame["study"]).sum(skipna=False)
+    seconds = (frame["seconds"] * frame["n_seeds"]).groupby(frame["study"]).sum()
     lines = []
     for study, n_seeds in frame.groupby("study")["n_seeds"].sum().items():
         of_study = frame[frame["study"] == study]
         total = f"{seconds[study] / 3600:.1f} GPU hours"
-        if seconds.isna()[study]:
-            n_timed = of_study["seconds"].notna().sum()
-            total = f"not known: {n_timed} of its {len(of_study)} cells are timed"
+        n_timed = of_study["seconds"].notna().sum()
+        if n_timed < len(of_study):
+            total += f" for the {n_timed} of its {len(of_study)} cells that are timed"
         device = frame["device"][0]
         lines.append(f"- `config/{study}.yaml`, {n_seeds} runs on one {device}: {total}.")
     return "\n".join([table, *lines, ""])

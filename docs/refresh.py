@@ -30,9 +30,11 @@ import quoted_frameworks
 import quoted_guide
 import quoted_judge
 import quoted_losses
+import quoted_scale
 import simulated
 import simulated_gate
 import simulated_judge
+import simulated_recipes
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(?<=<!-- table )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -103,6 +105,12 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "judge_best": simulated_judge.best_and_ranks,
     "judge_found": simulated_judge.shares_found,
     "judge_power": simulated_judge.promised_power,
+    "recipe_errors": simulated_recipes.recipe_errors,
+    "recipe_power": simulated_recipes.recipe_power,
+    "recipe_components": simulated_recipes.recipe_components,
+    "best_of_coverage": simulated_recipes.best_of_coverage,
+    "transfer_orders": simulated_recipes.transfer_orders,
+    "transfer_sizes": simulated_recipes.transfer_sizes,
     "loss_faults": quoted_losses.faults,
     "loss_gradients": quoted_losses.gradients,
     "loss_cost": quoted_losses.cost,
@@ -135,6 +143,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "track3_steps": quoted_judge.steps,
     "side_by_side": quoted_compare.side_by_side,
     "reader_speed": quoted_judge.speed,
+    "scale": quoted_scale.scale,
+    "scale_far": quoted_scale.scale_far,
 }
 
 

@@ -29,6 +29,9 @@ torch.set_num_threads(1)
 hypothesis.settings.register_profile("untimed", deadline=None)  # a loaded machine is no fault
 hypothesis.settings.load_profile("untimed")
 
+MEMORY = Path("/dev/shm")
+MIN_ROOM = 8 * 2**30  # bytes
+
 # The files that take longest, the longest first, so that no worker is left with one at the end.
 FIRST = (
     "tests/test_storm.py",
@@ -70,6 +73,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("framework"):
         collect_ignore.clear()
+    if has_room(MEMORY):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def has_room(folder: Path) -> bool:
+    """Whether tests may keep their files in a folder, programs among them, some gigabytes."""
+    if not folder.is_dir():
+        return False
+    system = os.statvfs(folder)
+    runs_programs = not system.f_flag & os.ST_NOEXEC
+    return runs_programs and system.f_bavail * system.f_frsize >= MIN_ROOM
 
 
 def pytest_collection_finish() -> None:

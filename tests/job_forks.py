@@ -5,11 +5,14 @@ has imported what jobs need; it forks a child per job, which imports the project
 """
 
 import contextlib
+import functools
+import importlib
 import json
 import os
 import runpy
 import selectors
 import shlex
+import signal
 import socket
 import sys
 import tempfile
@@ -22,17 +25,43 @@ import pandas  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import scipy.stats  # noqa: F401
 import torch  # noqa: F401
+import vl_convert
 from forks import become
+
+from actstudy.analysis.explorer import page
 
 CLIENT = Path(__file__).with_name("job_client.py")
 PLACE = "ACTSTUDY_TEST_JOBS"
+OWN = ("actstudy", "snakemake_logger_plugin_actstudy")  # imported anew, from a copy
+LATE = (  # what few jobs import
+    "altair",
+    "sklearn.feature_extraction.text",
+    "sklearn.linear_model",
+    "sklearn.model_selection",
+)
+
+
+@functools.cache
+def prepare() -> None:
+    """Have what all jobs of this process and of its children would import or make anew."""
+    for name in LATE:
+        importlib.import_module(name)
+    vl_convert.javascript_bundle = functools.cache(vl_convert.javascript_bundle)
+    vl_convert.javascript_bundle(page.EXPOSED)
+
+
+def forget_project() -> None:
+    """No module of the project is imported any more."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in OWN]:
+        del sys.modules[name]
 
 
 @contextlib.contextmanager
-def served(nested: bool = False) -> Iterator[str]:
+def served(nested: bool = False, anew: bool = False) -> Iterator[str]:
     """While the block runs, a server of jobs: the program that is their `python`.
 
-    nested: whether it is that of the jobs of a job, too.
+    nested: whether it is that of the jobs of a job, too; anew: whether jobs import the project's
+    code from their own PYTHONPATH, and not from this process's.
     """
     with tempfile.TemporaryDirectory(prefix="jobs") as name:
         program = Path(name) / "python"
@@ -48,7 +77,7 @@ def served(nested: bool = False) -> Iterator[str]:
             if server == 0:
                 os.close(write_end)
                 sys.executable = str(program) if nested else sys.executable
-                become(partial(_serve, listener, read_end))
+                become(partial(_serve, listener, read_end, anew))
         os.close(read_end)
         try:
             yield str(program)
@@ -57,40 +86,61 @@ def served(nested: bool = False) -> Iterator[str]:
             os.waitpid(server, 0)
 
 
-def _serve(listener: socket.socket, read_end: int) -> None:
-    """Fork a child per job until the process that waits for the jobs has ended."""
+def _serve(listener: socket.socket, read_end: int, anew: bool) -> None:
+    """Fork a child per job until the process that waits for the jobs has ended.
+
+    A job whose client is killed is killed with it.
+    """
+    if anew:
+        forget_project()
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
     selector.register(read_end, selectors.EVENT_READ)
     clients: dict[int, tuple[int, socket.socket]] = {}
+    jobs: dict[socket.socket, int] = {}
     while True:
         ready = {key.fileobj for key, _ in selector.select()}
         for process in ready & clients.keys():
             selector.unregister(process)
             pid, client = clients.pop(process)
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            client.sendall(bytes([code if code >= 0 else 128 - code]))
+            if jobs.pop(client, None):
+                selector.unregister(client)
+                client.sendall(bytes([code if code >= 0 else 128 - code]))
             client.close()
             os.close(process)
+        for client in ready & jobs.keys():  # it has ended, as it sends no more
+            selector.unregister(client)
+            os.kill(jobs.pop(client), signal.SIGKILL)
         if listener in ready:
             client, _ = listener.accept()
-            pid = _start(client)
+            pid = _start(client, anew)
+            if not pid:
+                client.close()
+                continue
             process = os.pidfd_open(pid)
             clients[process] = (pid, client)
+            jobs[client] = pid
             selector.register(process, selectors.EVENT_READ)
+            selector.register(client, selectors.EVENT_READ)
         if read_end in ready:
             return
 
 
-def _start(client: socket.socket) -> int:
-    """Fork the job that a client asks for; returns its process."""
+def _start(client: socket.socket, anew: bool) -> int:
+    """Fork the job that a client asks for; returns its process, 0 if the client was killed."""
     size, streams, _, _ = socket.recv_fds(client, 8, 3)
     with client.makefile("rb") as words:
-        job = json.loads(words.read(int.from_bytes(size)))
+        text = words.read(int.from_bytes(size))
+    if not text or len(text) < int.from_bytes(size):
+        return 0
+    job = json.loads(text)
     pid = os.fork()
     if pid == 0:
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
+        if anew:
+            sys.path[:0] = [job["folder"], *job["environment"]["PYTHONPATH"].split(os.pathsep)]
         become(_job(job))
     for stream in streams:
         os.close(stream)

@@ -131,19 +131,29 @@ def run_row(folder: Path) -> dict[str, Any]:
 
 def run_tables(folder: Path) -> dict[str, pa.Table]:
     """The tables of a run's folder without the columns that a clock decides."""
-    final = folder / "checkpoints" / "final"
-    return {name: schema.reproducible(store.read(final, name)[0]) for name in schema.SCHEMAS}
+    tables = store.read(folder / "checkpoints" / "final", *schema.SCHEMAS)
+    return dict(zip(schema.SCHEMAS, map(schema.reproducible, tables), strict=True))
 
 
 def same_tables(a: Path, b: Path, names: Sequence[str] = tuple(schema.SCHEMAS)) -> bool:
     """True if two run folders hold equal tables in every bit but the run's name and times."""
     first, second = run_tables(a), run_tables(b)
     for name in names:
-        left = first[name].drop_columns("run_id").to_pandas()
-        right = second[name].drop_columns("run_id").to_pandas()
-        if not left.equals(right):
+        left = as_bits(first[name].drop_columns("run_id"))
+        if not left.equals(as_bits(second[name].drop_columns("run_id"))):
             return False
     return True
+
+
+def as_bits(table: pa.Table) -> pa.Table:
+    """A table with its floats as the integers of the same bits, so that NaN equals NaN."""
+    columns = {}
+    for name in table.column_names:
+        column = table[name].combine_chunks()
+        if pa.types.is_floating(column.type):
+            column = column.view(pa.int64() if column.type.bit_width == 64 else pa.int32())
+        columns[name] = column
+    return pa.table(columns)
 
 
 def clipped_shares(folder: Path, limit: float) -> tuple[list[float], list[float]]:

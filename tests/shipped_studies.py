@@ -1,7 +1,7 @@
 """Every shipped study with built-up results of few seeds: what its figures have to hold for."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 from made_up import parts_of
 
 from actstudy.analysis import tables
-from actstudy.analysis.collect import LABELS, label_runs, rows_of
+from actstudy.analysis.run_tables import Part, Run, alike
 from actstudy.analysis.tables import Tables
 from actstudy.contract import schema, spec
 from actstudy.study import planning
@@ -25,11 +25,13 @@ N_SEEDS = {  # of studies that need few
     "depth_full": 1,
     "sigmoid": 1,
     "contrastive_checklist": 3,
+    "sensitivity": 3,
+    "full_sensitivity": 3,
+    "sizes": 3,
 }
 SHARES = ("classes", "pairs")  # what a task predicts whose metric is a share
 PROBLEMS = ("circle", "moons", "XOR")
 GPU_STUDIES = ("full",)
-Frames = dict[str, pd.DataFrame]
 
 
 def tables_of(file: Path, patch: Callable[..., None]) -> Tables:
@@ -39,7 +41,7 @@ def tables_of(file: Path, patch: Callable[..., None]) -> Tables:
     n_seeds = N_SEEDS.get(plan.study, 8)
     runs = [row for row in plan.runs if row["seed"] < n_seeds]
     plan = dataclasses.replace(plan, runs=runs)
-    patch(tables, "collect", collector(study))
+    patch(tables, "RunTables", reader(study))
     references = []
     for task, data in sorted({(row["task"], row["data"]) for row in runs}):
         scores = {"val": 0.31, "test": 0.3} if plan.tasks[task].predicts in SHARES else {}
@@ -55,28 +57,27 @@ def tables_of(file: Path, patch: Callable[..., None]) -> Tables:
     return built
 
 
-def collector(study: Study) -> Callable[..., Frames]:
-    """`collect` for runs that are nowhere: their tables are built up at each call."""
+def reader(study: Study) -> Callable[..., Any]:
+    """What reads the tables of runs that are nowhere: they are built up at each call."""
     specs = {run.id: run.spec for run in [*study.possible, *study.tuning]}
     plan = study.plan()
 
-    def collect(planned: list[dict[str, Any]], _: Path, names: list[str]) -> Frames:
-        parts: dict[str, list[pa.Table]] = {name: [] for name in ["runs", *names]}
-        for run_id in dict.fromkeys(row["run_id"] for row in planned):
-            built = parts_of(specs[run_id], ending_of(specs[run_id]), plan, 0.0)
-            for name, of_runs in parts.items():
-                if name != "predictions":
-                    of_runs.append(schema.table(name, run_id, built[name]))
-        rows = pd.DataFrame(planned, columns=list(planned[0]) if planned else LABELS)
-        collected = {"runs": label_runs(rows, rows_of(parts["runs"]), {})}
-        for name in names:
-            collected[name] = rows[LABELS].head(0)
-            if parts[name]:
-                together = pa.concat_tables(parts[name]).to_pandas()
-                collected[name] = rows[LABELS].merge(together, on="run_id")
-        return collected
+    class Nowhere:
+        """As `RunTables`."""
 
-    return collect
+        def __init__(self, *_: Path | None) -> None:
+            self.damaged: dict[str, str] = {}
+
+        def parts(self, runs: list[Run], names: list[str]) -> Iterator[Part]:
+            """All runs as one part, without predictions."""
+            tables: dict[str, list[pa.Table]] = {name: [] for name in names}
+            for _, run_id in runs:
+                built = parts_of(specs[run_id], ending_of(specs[run_id]), plan, 0.0)
+                for name in set(names) - {"predictions"}:
+                    tables[name].append(schema.table(name, run_id, built[name]))
+            yield Part(runs, {name: alike(tables[name]) for name in names})
+
+    return Nowhere
 
 
 def ending_of(run: spec.RunSpec) -> str:

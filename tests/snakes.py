@@ -18,7 +18,6 @@ import snakemake.workflow  # what every start imports later on
 from forks import forked
 
 PROGRAMS = ("snakemake", "actstudy")
-OWN = ("actstudy", "snakemake_logger_plugin_actstudy")  # imported anew, from the copy
 
 
 def called(
@@ -29,6 +28,8 @@ def called(
     program: snakemake or actstudy; environment: the whole one of the child. The code of its
     PYTHONPATH is what runs.
     """
+    if program == "snakemake" and "-n" not in arguments:
+        job_forks.prepare()
     return forked(arguments, partial(_be, folder, program, list(arguments), environment))
 
 
@@ -44,6 +45,7 @@ def script(
             sys.orig_argv = [sys.executable, *sys.argv]
             runpy.run_path(str(file), run_name="__main__")
 
+    job_forks.prepare()
     return forked(arguments, run)
 
 
@@ -61,8 +63,7 @@ def _enter(folder: Path, environment: Mapping[str, str]) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    for name in [name for name in sys.modules if name.partition(".")[0] in OWN]:
-        del sys.modules[name]
+    job_forks.forget_project()
     places = environment["PYTHONPATH"].split(os.pathsep)
     sys.path[:] = [str(folder), *places, *[path for path in sys.path if path not in places]]
 

@@ -111,13 +111,15 @@ def test_every_precision_trains(tmp_path, data_folder, precision, engine):
     assert run_row(tmp_path / "a")["status"] == "completed", run_row(tmp_path / "a")["reason"]
 
 
+@pytest.mark.parametrize("mix", ["none", "cutmix"])
 @pytest.mark.parametrize("engine", ["eager", "compiled"])
-def test_augmented_images_pair_over_activations_and_resume(tmp_path, engine):
+def test_augmented_images_pair_over_activations_and_resume(tmp_path, engine, mix):
     prepared.prepare("fashion_mnist_tenth", tmp_path / "data")
     fields = {
         "engine": engine,
         "strict": True,
         "augment": "crop_flip_jitter",
+        "mix": mix,
         "steps": 12,
         "precision": "bf16",
     }
@@ -249,7 +251,17 @@ class Unrecorded:
         return self.step(*inputs)
 
 
-@pytest.mark.parametrize("fields", OPTIMIZERS[:3], ids=lambda fields: fields["optimizer"])
+NORMED = [
+    {"optimizer": "adamw", "norm": "batch", "dropout": 0.3},
+    {"optimizer": "sgd", "lr": 0.05, "norm": "layer", "dropout": 0.1},
+]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [*OPTIMIZERS[:3], *NORMED],
+    ids=lambda fields: f"{fields['optimizer']} {fields.get('norm', '')}".strip(),
+)
 def test_a_recorded_pack_is_the_pack_itself(tmp_path, data_folder, monkeypatch, fields):
     """Steps, probed steps, probes, evaluations: recorded or not, stopped and resumed, each run
     alone in its pack.

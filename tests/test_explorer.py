@@ -219,14 +219,37 @@ def test_decimals_of_tables_are_those_of_the_tex_files_before_the_factor(written
     assert content["difference_digits"]["mlp"] == 4
 
 
+def reference_lines(runs, *rows):
+    """The lines of references of a task with such runs."""
+    own = {"task": "t", "metric": "accuracy", "val": np.nan, "fields": "{}"}
+    references = pd.DataFrame([{**own, **row} for row in rows])
+    frames = {"references": references, "runs": pd.DataFrame(runs).assign(task="t")}
+    lines = averages.reference_lines(Tables(None, frames)).fillna("all")
+    names = ("name", "group", "level", "split", "value")
+    return sorted(zip(*(lines[name] for name in names), strict=True))
+
+
 def test_reference_methods_have_a_line_per_split():
-    scores = {"task": "t", "data": "d", "name": "m", "metric": "accuracy", "val": 0.5, "test": 0.25}
-    frame = pd.DataFrame([{**scores, "fields": "{}"}, {**scores, "name": "n", "val": np.nan}])
-    lines = averages.reference_lines(Tables(None, {"references": frame}))
-    assert sorted(zip(lines["name"], lines["split"], lines["value"], strict=True)) == [
-        ("m", "test", 0.25),
-        ("m", "val", 0.5),
-        ("n", "test", 0.25),
+    runs = [{"group": "", "level": level, "data": "d"} for level in "ab"]
+    row = {"data": "d", "name": "m", "val": 0.5, "test": 0.25}
+    assert reference_lines(runs, row, {**row, "name": "n", "val": np.nan}) == [
+        ("m", "all", "all", "test", 0.25),
+        ("m", "all", "all", "val", 0.5),
+        ("n", "all", "all", "test", 0.25),
+    ]
+
+
+def test_reference_methods_are_of_the_groups_and_levels_of_their_data():
+    by_group = []
+    by_level = []
+    for group, level in itertools.product("gh", "ab"):
+        by_group.append({"group": group, "level": level, "data": group})
+        by_level.append({"group": group, "level": level, "data": level})
+    row = {"name": "m", "test": 0.25}
+    assert reference_lines(by_group, {"data": "g", **row}) == [("m", "g", "all", "test", 0.25)]
+    assert reference_lines(by_level, {"data": "a", **row}) == [
+        ("m", "g", "a", "test", 0.25),
+        ("m", "h", "a", "test", 0.25),
     ]
 
 

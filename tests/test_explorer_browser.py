@@ -1,26 +1,21 @@
 """The page to explore in a browser: from a file, without a network, as a reader uses it."""
 
 import functools
+import json
 import random
-import shutil
 import time
 import urllib.parse
 
 import big_studies
+import pandas as pd
 import pytest
 
-from actstudy.analysis.explorer import page
+from actstudy.analysis.explorer import columns, page
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-if not (BROWSER and DRIVER):
-    pytest.skip("no chromium with its driver is installed", allow_module_level=True)
-
-OPTIONS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000"]
-PATIENCE = 60  # seconds
+browsers = pytest.importorskip("browsers", reason="selenium is not installed")
+LOADED = browsers.LOADED
+wait = browsers.wait
 N_STATES = 10  # that are reloaded
-LOADED = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
 DRAWN = """
 const charts = [...document.querySelectorAll('section:not([hidden]) .chart')];
 return !document.getElementById('needs') && charts.every((chart) => chart.childElementCount > 0);
@@ -37,17 +32,12 @@ def file(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for option in OPTIONS:
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.execute_cdp_cmd("Network.enable", {})
-    cut = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-    driver.execute_cdp_cmd("Network.emulateNetworkConditions", cut)
+@pytest.fixture(scope="module", params=["chromium", "firefox"])
+def browser(request):
+    reason = browsers.without_drivers(request.param)
+    if reason:
+        pytest.skip(reason)
+    driver = browsers.started(request.param)
     yield driver
     driver.quit()
 
@@ -64,16 +54,7 @@ def opened(browser, file):
 
     yield open_at
     assert browser.execute_script(LOADED) == []
-    assert [line for line in browser.get_log("browser") if line["level"] != "INFO"] == []
-
-
-def wait(is_done):
-    """Wait until something is so."""
-    end = time.monotonic() + PATIENCE
-    while not (value := is_done()):
-        assert time.monotonic() < end, "it never was"
-        time.sleep(0.05)
-    return value
+    assert browsers.complaints(browser) == []
 
 
 def select(browser, css):
@@ -100,7 +81,7 @@ def parts(browser):
 
 def test_every_part_opens_without_a_complaint(opened):
     browser = opened("")
-    assert parts(browser)[:4] == ["Answer", "Differences", "Curves", "Tables"]
+    assert parts(browser)[:4] == ["Answer", "Decide", "Differences", "Curves"]
     for words in parts(browser):
         click(browser, "#parts button", words)
         wait(lambda: browser.execute_script(DRAWN))
@@ -330,6 +311,23 @@ def test_a_curve_of_one_evaluation_is_a_dot(opened):
     assert wait(lambda: browser.execute_script(dots)) == 10
 
 
+def test_reference_lines_are_those_of_the_rows_shown(opened):
+    browser = opened("part=curves")
+    of_line = {"task": "mlp", "name": "m", "metric": "accuracy", "split": "val", "value": 0.5}
+    rows = [{**of_line, "group": f"copy={copy}", "level": None, "data": copy} for copy in "01"]
+    rows += [{**rows[0], "level": "gelu"}, {**rows[1], "data": "2", "level": "tanh"}]
+    content = json.dumps(columns.of_frame(pd.DataFrame(rows)))
+    script = (
+        "page.tables.reference_lines = new Table('', JSON.parse(arguments[0]));"
+        "const of = { table: 'reference_lines', where: {}, at_most: 9, once: ['name', 'data'] };"
+        "return rowsOf(of, [], page).rows.map((row) => row.data).join('')"
+    )
+    assert browser.execute_script(script, content) == "012"
+    for fragment, data in (("at.copy=0", "0"), ("at.copy=1&hide=tanh", "1"), ("hide=gelu", "012")):
+        browser = opened(f"part=curves&{fragment}")
+        assert browser.execute_script(script, content) == data
+
+
 def test_a_cell_in_the_address_that_is_none_opens_nothing(opened):
     for cell in ("{bad", "null", "%7B%22task%22%3A%22no%22%7D"):
         browser = opened(f"part=tables&cell={cell}")
@@ -352,10 +350,9 @@ def test_a_refused_copy_shows_the_text_inside_the_panel_of_the_run(opened):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1280])
 def test_no_part_is_wider_than_its_window(browser, opened, scheme, width):
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    if scheme == "dark" and isinstance(browser, browsers.Firefox):
+        pytest.skip("the protocol of Firefox sets no colours")
+    browsers.resize(browser, width, 800, scheme)
     opened("")
     for words in parts(browser):
         click(browser, "#parts button", words)
@@ -365,10 +362,12 @@ def test_no_part_is_wider_than_its_window(browser, opened, scheme, width):
         tab = browser.execute_script(PRESENT)
         assert tab["left"] >= 0, words
         assert tab["right"] <= width, words
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browsers.resize(browser, browsers.WIDTH, browsers.HEIGHT)
 
 
 def test_an_old_browser_is_named_what_it_needs(browser, file):
+    if isinstance(browser, browsers.Firefox):
+        pytest.skip("scripts before a page's own are added by Chromium's protocol")
     script = {"source": "delete window.DecompressionStream;"}
     added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", script)
     browser.get("about:blank")

@@ -37,6 +37,7 @@ VARIANCE = {
     "normal": 0.01**2,
     "trunc_normal": TRUNCATED,
     "lecun_normal": 1 / 400,
+    "gpt2": 0.02**2,
     "zero": 0,
 }
 
@@ -245,6 +246,32 @@ def test_what_feeds_the_weights_of_our_models(name, activation):
     assert fed(model, sites, x) == {weight: [site] for weight, site in expected.items()}
     assert torch.equal(torch.get_rng_state(), generator)
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["encoder", "gpt"])
+def test_gpt2_scales_the_ends_of_residual_branches(name):
+    """Those of two blocks, by 1 / sqrt(4), no other weight; it has the draws of `normal`."""
+    make, x, _ = SHIPPED[name]
+    drawn = {}
+    for policy, args in (("normal", {"std": 0.02}), ("gpt2", {})):
+        sites = Sites("relu", {})
+        model = make(sites)
+        initialize(model, sites, policy, args, 0, lambda m=model: m(x).sum())
+        drawn[policy] = parameters.weights(model, sites)
+    ends = parameters.branch_ends(model)
+    first = {"stack.blocks.0.attention.out.weight", "stack.blocks.0.down.weight"}
+    second = {"stack.blocks.1.attention.out.weight", "stack.blocks.1.down.weight"}
+    assert ends == first | second
+    for weight, values in drawn["gpt2"].items():
+        share = 0.5 if weight in ends else 1.0
+        torch.testing.assert_close(values, drawn["normal"][weight] * share, rtol=1e-6, atol=0)
+
+
+def test_gpt2_is_normal_in_a_model_without_residual_branches():
+    of_gpt2 = built("relu", "gpt2")[0]
+    of_normal = built("relu", "normal", std=0.02)[0]
+    assert torch.equal(of_gpt2.head.weight, of_normal.head.weight)
+    assert not parameters.branch_ends(of_gpt2)
 
 
 class Own(nn.Module):

@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 from numpy_mlp import FUNCTIONS, NumpyMLP
+from packed import in_float64, step, work
 from runs import (
     PACK_WIDTH,
     PACKABLE,
@@ -54,11 +55,10 @@ from actstudy.nets.activations import ACTIVATIONS, LEARNT, Sites
 from actstudy.nets.initializers import POLICIES
 from actstudy.study import packs, planning
 from actstudy.study.grid import PlannedRun
-from actstudy.tasks import classification
-from actstudy.training import outcome, wiring
+from actstudy.training import outcome
 from actstudy.training.batches import batches
 from actstudy.training.run import train
-from actstudy.training.wiring import make_job, make_pack
+from actstudy.training.wiring import make_job
 
 CPU = torch.device("cpu")
 
@@ -82,57 +82,6 @@ OPTIMIZERS = {
         "label_smoothing": 0.1,
     },
 }
-
-
-def work(spec, data, folder):
-    return make_pack([spec], [folder], data, CPU, quiet())
-
-
-def in_float64(spec, data, folder, monkeypatch):
-    """A pack's job and its spec's job alone, both in float64."""
-    monkeypatch.setattr(
-        classification,
-        "losses",
-        lambda logits, y, smoothing: (
-            torch.nn.functional.cross_entropy(
-                logits.flatten(0, 1), y.flatten(), reduction="none", label_smoothing=smoothing
-            )
-            .view_as(y)
-            .mean(1)
-        ),
-    )
-    alone = make_job(
-        dataclasses.replace(spec, engine="eager", pack_width=1),
-        folder / "alone",
-        data,
-        CPU,
-        quiet(),
-    )
-    alone.task = SimpleNamespace(
-        loss=lambda z, y, smoothing: torch.nn.functional.cross_entropy(
-            z, y, label_smoothing=smoothing
-        ),
-        train_scores=alone.task.train_scores,
-    )
-    alone.model.double()
-    with monkeypatch.context() as patch:
-        patch.setattr(wiring, "make_model", doubled(wiring.make_model))
-        packed = make_pack([spec], [folder / "pack"], data, CPU, quiet())
-    for one in (alone, packed):
-        one.inputs = lambda x, inputs=one.inputs: inputs(x).double()
-    return packed, alone
-
-
-def doubled(member):
-    def made(spec, data):
-        model, sites = member(spec, data)
-        return model.double(), sites
-
-    return made
-
-
-def step(pack, number, batch):
-    return {name: value[0].item() for name, value in pack.train(number, batch).items()}
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -580,13 +529,11 @@ def test_curves_of_a_run_alone_and_packed_are_mirrored(tmp_path, data_folder, mo
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"dropout": 0.1}, "dropout: got 0.1 with engine pack; allowed there: 0.0"),
         (
-            {"dropout": 0.2},
-            "dropout: got 0.2, the default of task mlp, with engine pack; allowed there: 0.0; to "
-            "fix: dropout: 0",
+            {"activation": "selu", "dropout": 0.1, "dropout_kind": "alpha"},
+            "dropout_kind: got alpha with engine pack; allowed there: plain; to fix: dropout_kind: "
+            "plain",
         ),
-        ({"norm": "layer"}, "norm: got layer with engine pack; allowed there: none"),
         (
             {"optimizer": "rmsprop"},
             "optimizer: got rmsprop with engine pack; allowed there: sgd, adam, adamw",

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import job_forks
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -100,9 +101,17 @@ def test_a_changed_bit_is_seen_and_a_changed_second_is_not(tmp_path):
 
 
 def test_few_kills_cost_nothing(tmp_path):
-    made = storm.storm(
-        kills=10, seed=1, folder=tmp_path, small=True, looks=False, whole=False, per_start=2
-    )
+    with job_forks.served(anew=True) as python:
+        made = storm.storm(
+            kills=10,
+            seed=1,
+            folder=tmp_path,
+            small=True,
+            looks=False,
+            whole=False,
+            per_start=2,
+            python=python,
+        )
     assert sum(made.kills.values()) >= 10
     assert made.rounds
     assert made.faults == {"lost": [], "bits": [], "unreadable": [], "locks": []}, storm.report(

@@ -19,8 +19,7 @@ from actstudy.data import prepared
 from actstudy.tasks import classification
 from actstudy.tasks.classification import loss as class_loss
 from actstudy.training import checkpoint, outcome
-from actstudy.training.batches import batches, probe_batch
-from actstudy.training.job import label_share
+from actstudy.training.batches import batches, label_share, probe_batch
 from actstudy.training.wiring import make_job
 
 GOLDEN = json.loads((ROOT / "tests/golden_losses.json").read_text())

@@ -18,6 +18,7 @@ ROOMS = (
     "contract",
     "own_data",
     "study",
+    "cluster",
     "advice",
     "losses",
     "nets",
@@ -35,7 +36,16 @@ ROOMS = (
     "commands",
     "__main__",
 )
-TORCH_FREE = ("contract", "own_data", "study", "advice", "analysis", "judging", "bundles")
+TORCH_FREE = (
+    "contract",
+    "own_data",
+    "study",
+    "cluster",
+    "advice",
+    "analysis",
+    "judging",
+    "bundles",
+)
 READERS = ("analysis", "judging", "bundles")  # of what runs leave
 LATE_TORCH = ("commands",)  # imports torch inside functions only, when a command needs it
 INNER_ORDER = {
@@ -45,7 +55,9 @@ INNER_ORDER = {
         "reference_rows",
         "export.spreadsheet",
         "questions",
+        "run_tables",
         "collect",
+        "long_tables",
         "tables",
         "turned",
         "stored",
@@ -53,6 +65,7 @@ INNER_ORDER = {
         "choosing",
         "forecast",
         "undecided",
+        "remembered",
         "status",
         "watch",
         "ending",
@@ -89,6 +102,7 @@ INNER_ORDER = {
         "download",
         "text",
         "augment",
+        "mix",
         "arrays",
         "standardisation",
         "checks",

@@ -18,10 +18,12 @@ SAVES = "--checkpoint_seconds 0.05"  # so that a run of seconds has many checkpo
 class Clone:
     """The project in a folder of its own, its venv that of this process.
 
-    studies: name -> text of the study file.
+    studies: name -> text of the study file; python: the program that its jobs run, else its own.
     """
 
-    def __init__(self, folder: Path, studies: dict[str, str], cores: int = 3) -> None:
+    def __init__(
+        self, folder: Path, studies: dict[str, str], cores: int = 3, python: str = ""
+    ) -> None:
         self.folder, self.cores, self.starts = folder, cores, 0
         skip = shutil.ignore_patterns("*.egg-info", "raw")
         for name in ("workflow", "config", "profiles", "lib", "data"):
@@ -29,6 +31,8 @@ class Clone:
         shutil.copy(ROOT / "Snakefile", folder)
         (folder / ".venv").symlink_to(sys.prefix)
         self.edit("lib/actstudy/experiments/boundaries.py", "STEPS = 400", "STEPS = 4")
+        if python:
+            self.edit("Snakefile", r"PYTHON = sys\.executable", f"PYTHON = {python!r}")
         for name, text in studies.items():
             (folder / f"config/{name}.yaml").write_text(text)
         for rule in ("train", "packs"):
@@ -86,11 +90,12 @@ class Clone:
 
     def trainers(self) -> list[psutil.Process]:
         """Processes that train now."""
-        return [
-            one
-            for one, words in self.processes()
-            if words[1:3] == ["-m", "actstudy"] and words[3] in TRAINING
-        ]
+        found = []
+        for one, words in self.processes():
+            by_name = words[3:] if words[1:2] == ["-IS"] else words[1:]  # of tests/job_client.py
+            if by_name[:2] == ["-m", "actstudy"] and by_name[2] in TRAINING:
+                found.append(one)
+        return found
 
     def driver(self) -> psutil.Process | None:
         """The snakemake that works here now."""

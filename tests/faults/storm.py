@@ -158,12 +158,16 @@ def storm(
     looks: bool = True,
     whole: bool = True,
     per_start: int = 1,
+    python: str = "",
 ) -> Storm:
-    """The storm over: `kills` kills, then driven to the end and compared."""
+    """The storm over: `kills` kills, then driven to the end and compared.
+
+    python: the program that jobs run, else the project's own.
+    """
     names = studies(small, looks)
     calm, clone, began = (
-        Clone(folder / "calm", names),
-        Clone(folder / "storm", names),
+        Clone(folder / "calm", names, python=python),
+        Clone(folder / "storm", names, python=python),
         time.monotonic(),
     )
     targets = {name: files for name, files in asked(clone.folder, small).items() if name in names}

@@ -2,7 +2,7 @@
 # rates. Input functions await these decisions: snakemake calls them again after each.
 
 
-def run_files(wildcards):
+def wanted_runs(wildcards):
     for task in STUDY.with_rates:
         checkpoints.rates.get(task=task)
     for task in STUDY.with_looks:

@@ -1,9 +1,6 @@
 # A rule per job of several runs: all outputs of a rule share its wildcards, so one rule cannot serve all of them.
 # update() keeps the files of members that are done; the trainer leaves those alone.
 several = {"pack": JOBS.packs, "series": JOBS.series}
-workflow.ruleorder(
-    *[f"{kind}_{name}" for kind in several for name in several[kind]], "train"
-)
 
 for kind, name, members in [
     (kind, *item) for kind in several for item in several[kind].items()
@@ -18,15 +15,16 @@ for kind, name, members in [
             [
                 update(f"results/runs/{run.task_name}/{spec.run_id(run)}/{file}")
                 for run in members
-                for file in store.FILES
+                for file in [store.MANIFEST, *AMISS.names_gone(run)]
             ],
         priority: JOBS.priority(members)
         resources:
             gpu=JOBS.gpu,
+            **NEEDS.resources(lambda wildcards, runs=members: runs),
         params:
             kind=lambda wildcards, output, written=kind: written,
             # in a plain string {x} is a wildcard; what follows from `output` triggers no new run
-            members=lambda wildcards, output, written=packs.to_json(members): written,
+            members=lambda wildcards, output, written=MEMBERS[name]: written,
         shell:
             "exec {PYTHON:q} -m actstudy {params.kind:q} --members {params.members:q}"
             " --device {JOBS.device:q} {JOBS.host_flags} --quiet"

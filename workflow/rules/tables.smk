@@ -4,7 +4,8 @@ TABLES = registry.literal("analysis/tables.py", "NAMES")
 rule tables:
     input:
         decisions=JOBS.decisions,
-        runs=run_files,
+        runs=wanted_runs,
+        edited=run_files.paths(AMISS.edited),
         references=sorted(
             {
                 f"results/references/{run.task}-{spec.data_name(run.spec)}.json"

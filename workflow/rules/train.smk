@@ -1,13 +1,31 @@
+ALONE = run_files.alone(JOBS)
+AGAIN = AMISS.runs_again(ALONE)  # a table of theirs is gone
+
+
 rule train:
     input:
         lambda wildcards: ancient(inputs_of(wildcards)),
     output:
-        [f"results/runs/{{task}}/{{id}}/{name}" for name in store.FILES],
+        f"results/runs/{{task}}/{{id}}/{store.MANIFEST}",
+    wildcard_constraints:
+        id=run_files.pattern(ALONE),
     priority: lambda wildcards: JOBS.priorities[wildcards.id]
     resources:
         gpu=JOBS.gpu,
+        **NEEDS.resources(lambda wildcards: [spec_of(wildcards)]),
     params:
         spec=lambda wildcards, output: spec.canonical(spec_of(wildcards)),  # `output`: triggers no new run
     shell:
         "exec {PYTHON:q} -m actstudy train --spec {params.spec:q} --device {JOBS.device:q}"
         " {JOBS.host_flags} --quiet"
+
+
+if AGAIN:
+
+    use rule train as train_again with:
+        output:
+            [f"results/runs/{{task}}/{{id}}/{name}" for name in store.FILES],
+        wildcard_constraints:
+            id=run_files.pattern(AGAIN),
+
+    ruleorder: train_again > train

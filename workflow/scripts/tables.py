@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from actstudy.analysis import tables
+from actstudy.analysis import run_tables, tables
 from actstudy.analysis.export import latex
 from actstudy.contract import errors, store
 from actstudy.study import planning
@@ -28,6 +28,7 @@ frames = tables.build(
     store.RUNS,
     [json.loads(Path(path).read_text("utf-8")) for path in references],
     pd.read_parquet(results / "boundaries.parquet"),
+    results / run_tables.FOLDER,
 )
 tables.write(frames, results / "tables")
 latex.write(frames, results / "tables")

@@ -57,17 +57,26 @@ def answers_of(cells: Iterable[Cell], question: Question) -> list[Answer]:
 
 def rows_of(cell: Cell, question: Question) -> pd.DataFrame | None:
     """The rows of one cell in order; None if no activation of it is within the budget."""
-    costs = choice.costs(cell.runs, cell.settings.metric)
+    rows = unordered(cell, costs_of(cell), question.budget)
+    return None if rows is None else choice.ordered(rows, question.matters)
+
+
+def costs_of(cell: Cell) -> pd.DataFrame:
+    """What the activations of a cell cost, as `choice.costs`."""
+    return choice.costs(cell.runs, cell.settings.metric)
+
+
+def unordered(cell: Cell, costs: pd.DataFrame, budget: float | None) -> pd.DataFrame | None:
+    """The rows of one cell with their costs; None if no activation of it is within the budget."""
     doubles = cell.doubles
     levels = [level for _, level in cell.values.values if level not in doubles]
     values = evidence.of_levels(cell.values, levels)
-    if question.budget is not None:
-        quick = costs.index[costs["train_seconds"] <= question.budget]
+    if budget is not None:
+        quick = costs.index[costs["train_seconds"] <= budget]
         values = evidence.of_levels(values, quick)
         if values.values.empty:
             return None
-    rows = choice.choice(values, cell.settings).join(costs)
-    return choice.ordered(rows, question.matters)
+    return choice.choice(values, cell.settings).join(costs)
 
 
 def nearest_cells(cells: Iterable[Cell], question: Question) -> list[str]:
@@ -86,7 +95,7 @@ def nearest_cells(cells: Iterable[Cell], question: Question) -> list[str]:
 
 def over_budget(cell: Cell) -> str:
     """That no activation of a cell is within the budget, and what the fastest one took."""
-    seconds = choice.costs(cell.runs, cell.settings.metric)["train_seconds"].dropna()
+    seconds = costs_of(cell)["train_seconds"].dropna()
     if seconds.empty:
         return "no run was timed alone"
     fastest = f"{seconds.idxmin()}, the fastest, took {seconds.min():.3g} s"

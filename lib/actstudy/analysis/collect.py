@@ -1,5 +1,6 @@
 """From run folders to frames: the rows of planned runs, with the labels of the plan."""
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from actstudy.contract import store
+from actstudy.analysis.run_tables import Run, RunTables, alike, by_run, without
 from actstudy.contract.schema import CELL, OTHER_DATA
 
 LABELS = ["run_id", *CELL, "seed"]
@@ -17,7 +18,7 @@ ORIGIN = [*DATA, "run_id", "ended", "data_sha256"]
 
 
 def collect(
-    planned: Sequence[dict[str, Any]], runs_root: Path, names: Sequence[str]
+    planned: Sequence[dict[str, Any]], runs_root: Path | RunTables, names: Sequence[str]
 ) -> dict[str, pd.DataFrame]:
     """The tables of planned runs: `runs`, a row per planned one, and `names` with their labels.
 
@@ -26,60 +27,65 @@ def collect(
     (`on_other_data`) `other data`; of these the rows of `runs` alone remain, without results.
     `predictions` have a row per run (`prediction_row`).
     """
+    source = RunTables(runs_root) if isinstance(runs_root, Path) else runs_root
     plan = pd.DataFrame(planned, columns=list(planned[0]) if planned else LABELS)
-    tables, damaged = read_tables(plan, runs_root, ["runs", *names])
-    unread = {run_id: ("damaged", reason) for run_id, reason in damaged.items()}
-    for run_id, reason in on_other_data(rows_of(tables["runs"].values())).items():
-        unread[run_id] = (OTHER_DATA, reason)
-    for run_id in unread:
-        for parts in tables.values():
-            parts.pop(run_id, None)
-    labels = plan[LABELS]
-    frames = {"runs": label_runs(plan, rows_of(tables["runs"].values()), unread)}
+    tables: dict[str, list[Any]] = {name: [] for name in ["runs", *names]}
+    read: set[str] = set()
+    for part in source.parts(runs_of(plan), list(tables)):
+        read.update(run_id for _, run_id in part.runs)
+        for name, several in part.tables.items():
+            tables[name] += prediction_rows(several) if name == "predictions" else several
+    unread = not_read(tables["runs"], source.damaged)
+    if read <= unread.keys():
+        tables = {name: [] for name in tables}
+    frames = {"runs": label_runs(plan, rows_of(without(tables["runs"], unread)), unread)}
     for name in names:
-        if tables[name]:
-            frames[name] = labels.merge(joined(tables[name].values()), on="run_id")
-        else:
-            frames[name] = labels.head(0)
+        frames[name] = labelled(plan, joined(tables[name], unread))
     return frames
 
 
-def read_tables(
-    plan: pd.DataFrame, runs_root: Path, names: Sequence[str]
-) -> tuple[dict[str, dict[str, pa.Table]], dict[str, str]]:
-    """Name -> run -> that table, of every run that has ended; and run -> what is damaged."""
-    parts: dict[str, dict[str, pa.Table]] = {name: {} for name in names}
-    damaged = {}
-    for run_id, task in plan[["run_id", "task"]].drop_duplicates().itertuples(index=False):
-        folder = runs_root / task / run_id
-        if not (folder / store.MANIFEST).is_file():
-            continue
-        try:
-            tables = store.read(folder, *names)
-        except store.Damaged as error:
-            damaged[run_id] = str(error)
-            continue
-        for name, table in zip(names, tables, strict=True):
-            if name != "predictions":
-                parts[name][run_id] = table
-            elif len(table):
-                parts[name][run_id] = prediction_row(run_id, table)
-    return parts, damaged
+def runs_of(plan: pd.DataFrame) -> list[Run]:
+    """The task and id of each run of a plan, once."""
+    pairs = plan[["task", "run_id"]].drop_duplicates().itertuples(index=False)
+    return [(str(task), str(run_id)) for task, run_id in pairs]
 
 
-def joined(parts: Collection[Any]) -> pd.DataFrame:
-    """The rows of all parts, tables of runs or rows of predictions, as one frame."""
-    if isinstance(next(iter(parts)), dict):
-        return pd.DataFrame(list(parts))
-    return pa.concat_tables(parts, promote_options="permissive").to_pandas(use_threads=False)
+def not_read(runs: Sequence[pa.Table], damaged: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Run -> status and reason of those whose tables are left out; runs: tables of that name."""
+    unread = {run_id: ("damaged", reason) for run_id, reason in damaged.items()}
+    for run_id, reason in on_other_data(rows_of(runs)).items():
+        unread[run_id] = (OTHER_DATA, reason)
+    return unread
+
+
+def labelled(plan: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of runs with the labels of the plan, in its order."""
+    labels = plan[LABELS]
+    return labels.merge(rows, on="run_id") if len(rows.columns) else labels.head(0)
+
+
+def prediction_rows(tables: Sequence[pa.Table]) -> list[dict[str, Any]]:
+    """A row per run of tables of predictions (`prediction_row`)."""
+    runs = itertools.chain(*map(by_run, tables))
+    return [prediction_row(run_id, rows) for run_id, rows in runs]
+
+
+def joined(parts: Sequence[Any], unread: Collection[str] = ()) -> pd.DataFrame:
+    """The rows of all parts, tables of runs or rows of predictions, as one frame.
+
+    unread: the runs that are left out. Without columns if there is nothing.
+    """
+    if parts and isinstance(parts[0], dict):
+        return pd.DataFrame([row for row in parts if row["run_id"] not in unread])
+    tables = without(parts, unread)
+    if not tables:
+        return pd.DataFrame()
+    return pa.concat_tables(tables, promote_options="permissive").to_pandas(use_threads=False)
 
 
 def rows_of(runs: Collection[pa.Table]) -> pd.DataFrame:
     """Tables `runs` as one frame of objects: a column may be of another type in another task."""
-    alike: dict[pa.Schema, list[pa.Table]] = {}
-    for table in runs:
-        alike.setdefault(table.schema, []).append(table)
-    frames = [objects(pa.concat_tables(tables)) for tables in alike.values()]
+    frames = [objects(table) for table in alike(runs)]
     return pd.concat(frames) if frames else pd.DataFrame(columns=ORIGIN)
 
 
@@ -102,9 +108,9 @@ def on_other_data(runs: pd.DataFrame) -> dict[str, str]:
     """
     reasons: dict[str, str] = {}
     runs = runs.dropna(subset=["data_sha256"]).sort_values(["ended", "run_id"])
-    for _, alike in runs.groupby(DATA, dropna=False):
-        newest = alike["data_sha256"].iloc[-1]
-        others = alike[alike["data_sha256"] != newest]
+    for _, comparable in runs.groupby(DATA, dropna=False):
+        newest = comparable["data_sha256"].iloc[-1]
+        others = comparable[comparable["data_sha256"] != newest]
         for run_id, other in zip(others["run_id"], others["data_sha256"], strict=True):
             reasons[run_id] = (
                 f"trained on other data (sha {other[:12]}) than the newest run (sha {newest[:12]})"

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from actstudy.analysis.questions.seed_values import TaskValues, task_values
 from actstudy.analysis.reference_rows import of_runs
 from actstudy.contract import checkout, registry
 from actstudy.contract.errors import StudyError
-from actstudy.contract.plan import TaskPlan
+from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.spec import RunSpec
 
 COMPARED = "activation"
@@ -77,23 +77,36 @@ def cells(places: Sequence[Path]) -> tuple[list[Cell], dict[Path, str]]:
     gathered: list[Cell] = []
     faults = {}
     for place in places:
-        several = []
         try:
-            several = list(of_folder(place))
+            gathered += of_folder(place)
         except StudyError as error:
             faults[place] = str(error)
-        for cell in several:
-            ids = set(cell.runs["run_id"])
-            if not any(ids <= set(other.runs["run_id"]) for other in gathered):
-                gathered.append(cell)
-    return gathered, faults
+    return once(gathered), faults
 
 
-def of_folder(place: Path) -> Iterator[Cell]:
+def once(several: Iterable[Cell]) -> list[Cell]:
+    """Cells without those whose runs are all in a cell before them."""
+    gathered: list[Cell] = []
+    seen: list[set[str]] = []
+    for cell in several:
+        ids = set(cell.runs["run_id"])
+        if not any(ids <= others for others in seen):
+            gathered.append(cell)
+            seen.append(ids)
+    return gathered
+
+
+def of_folder(place: Path) -> list[Cell]:
     """The cells of one folder of tables; StudyError if its tables do not say what a run was."""
     runs = stored.read_runs(place)
-    references = stored.read_references(place)
     plan, file = stored.plan_of(place)
+    return list(of_tables(plan, file, place, runs, stored.read_references(place)))
+
+
+def of_tables(
+    plan: Plan, file: str, place: Path, runs: pd.DataFrame, references: pd.DataFrame
+) -> Iterator[Cell]:
+    """The cells of a study's tables; runs: as `stored.prepared` gives them."""
     for task, of_task in runs.groupby("task", sort=False):
         if task not in plan.tasks:
             continue

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
-from actstudy.analysis import forecast, undecided
+from actstudy.analysis import forecast
 from actstudy.analysis.collect import ORIGIN, on_other_data
 from actstudy.analysis.forecast import FAILED_STATES, folders_of
 from actstudy.analysis.markdown import cell_name
+from actstudy.analysis.remembered import Rows
+from actstudy.cluster import logs
 from actstudy.contract import code, host, invocation, locks, own_import, store
 from actstudy.contract.errors import system_fault, visible
 from actstudy.contract.schema import ENDED, OTHER_DATA
@@ -29,27 +30,38 @@ from actstudy.study.planning import Study
 WAITING_STATES = ("waiting", "interrupted", "running")
 
 
-def state(folder: Path, locked: bool = False) -> str:
+def state(folder: Path, locked: bool = False, rows: Rows | None = None) -> str:
     """completed, diverged, failed, timeout, out_of_memory, running, interrupted, damaged, waiting.
 
     OSError if this user may not know. locked: whether this process has the folder's lock, so that
-    nobody else can be running.
+    nobody else can be running; rows: those remembered, if any are.
     """
     if store.is_there(folder / store.MANIFEST):
-        return str(store.summary_row(folder)["status"]) if store.verifies(folder) else "damaged"
+        try:
+            row = rows.of(folder) if rows else store.summary_row(folder)
+            return str(row["status"])
+        except PermissionError:
+            raise
+        except (store.Damaged, OSError, ValueError):
+            return "damaged"
     if store.is_there(folder) and not locked and locks.holder(folder):
         return "running"
     resumable = store.in_saved_pack(folder) or any(folder.glob("checkpoints/step-*.pt"))
     return "interrupted" if resumable else "waiting"
 
 
-def states_of(folders: Mapping[str, Path]) -> tuple[dict[str, str], list[OSError]]:
-    """Run -> its state, `not known` if this user may not know, and the errors that say why."""
+def states_of(
+    folders: Mapping[str, Path], rows: Rows | None = None
+) -> tuple[dict[str, str], list[OSError]]:
+    """Run -> its state, `not known` if this user may not know, and the errors that say why.
+
+    rows: those remembered, if any are.
+    """
     states = {}
     errors = []
     for run_id, folder in folders.items():
         try:
-            states[run_id] = state(folder)
+            states[run_id] = state(folder, rows=rows)
         except OSError as error:
             states[run_id] = "not known"
             errors.append(error)
@@ -60,7 +72,8 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     """The status as text, and whether a run failed."""
     runs = study.runs()
     folders = folders_of(study.tuning + runs, root)
-    states, unknown = states_of(folders)
+    rows = Rows(root)
+    states, unknown = states_of(folders, rows)
     counts = Counter(states.values())
     lines = [f"study {study.name}: {counts['completed']} of {len(states)} runs completed"]
     lines += [f"runs are looked for in {root.resolve()}"]
@@ -70,12 +83,14 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     lines.append("")
     for task in study.tasks:
         lines += describe_decisions(study, task)
-    lines += describe_rest(study, folders, states)
+    lines += describe_rest(study, folders, states, rows)
     if unknown:
         lines.append(f"not known: {len(unknown)} runs; {system_fault(unknown[0])}")
     lines += code.describe(study.code)
     lines += certified.sentences(study.code, study.file, study.arguments)
-    lines += describe_data(study, root, folders, states)
+    lines += describe_data(study, root, folders, states, rows)
+    lines += logs.describe(root.parent / logs.FOLDER.name)
+    rows.write()
     failed = [run_id for run_id, name in states.items() if name in FAILED_STATES]
     for run_id in failed:
         lines.append(f"{states[run_id]}: {describe_failure(study, folders[run_id])}")
@@ -110,7 +125,7 @@ def remedy(study: Study, folder: Path, row: Mapping[str, Any]) -> str:
 
 
 def describe_data(
-    study: Study, root: Path, folders: Mapping[str, Path], states: Mapping[str, str]
+    study: Study, root: Path, folders: Mapping[str, Path], states: Mapping[str, str], rows: Rows
 ) -> list[str]:
     """Lines on data that are not of their sources any more, and on runs with other data."""
     lines = []
@@ -118,11 +133,8 @@ def describe_data(
         check_sources(study, root.parent / store.DATA.name)
     except store.Damaged as fault:
         lines.append(str(fault))
-    rows = []
-    for run_id, folder in folders.items():
-        if states[run_id] in ENDED:
-            rows += pq.read_table(folder / "runs.parquet", columns=ORIGIN).to_pylist()
-    for run_id, reason in on_other_data(pd.DataFrame(rows, columns=ORIGIN)).items():
+    ended = [rows.of(folder) for run, folder in folders.items() if states[run] in ENDED]
+    for run_id, reason in on_other_data(pd.DataFrame(ended, columns=ORIGIN)).items():
         remedy = f"{invocation.program()} retry {folders[run_id]}"
         lines.append(f"{OTHER_DATA}: {folders[run_id]}: {reason}  (to fix: {remedy})")
     return lines
@@ -157,6 +169,8 @@ def describe_decisions(study: Study, task: str) -> list[str]:
     if task in study.with_looks:
         lines.append(f"{task}: {describe_looks(study, task)}")
     if study.tasks[task].at_any_n:
+        from actstudy.analysis import undecided  # late: scipy takes half a second
+
         lines.append(f"{task}: {undecided.at_any_n(study, task)}")
     return lines
 
@@ -178,7 +192,7 @@ def describe_looks(study: Study, task: str) -> str:
 
 
 def describe_rest(
-    study: Study, folders: Mapping[str, Path], states: Mapping[str, str]
+    study: Study, folders: Mapping[str, Path], states: Mapping[str, str], remembered: Rows
 ) -> Iterator[str]:
     """A line per task on what its runs took and what is left, and one on the whole study."""
     todo = dict[str, list[Path]]()
@@ -188,7 +202,7 @@ def describe_rest(
         own = {run_id: path for run_id, path in folders.items() if path.parent.name == task}
         done = [path for run_id, path in own.items() if states[run_id] == "completed"]
         todo[task] = [path for run_id, path in own.items() if is_to_train(path, states[run_id])]
-        rows = [store.summary_row(path) for path in done]
+        rows = [remembered.of(path) for path in done]
         seconds[task] = [forecast.seconds_of(row) for row in rows]
         words = f"{len(todo[task])} runs left" if todo[task] else "nothing left to train"
         if rows:

@@ -79,6 +79,11 @@ def read_runs(place: Path) -> pd.DataFrame:
     if absent := [name for name in NEEDED if name not in runs]:
         where = checkout.study_path(path)
         raise StudyError(f"{where}: no column {absent[0]}; allowed: a table of a study's runs")
+    return prepared(runs)
+
+
+def prepared(runs: pd.DataFrame) -> pd.DataFrame:
+    """A table `runs` with COSTS, missing if it has none, and an empty text for no group."""
     without = pd.DataFrame(None, runs.index, [name for name in COSTS if name not in runs])
     group = runs["group"].astype(object).fillna("")
     return pd.concat([runs.assign(group=group), without], axis=1)

@@ -10,24 +10,24 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actstudy.analysis import reference_rows
+from actstudy.analysis import long_tables, reference_rows
 from actstudy.analysis.collect import collect, without_number
 from actstudy.analysis.export.spreadsheet import write_csv
 from actstudy.analysis.questions import (
     contrasts,
     early_health,
-    findings,
     ledger,
     parity,
     replication,
     stats,
     tuning,
 )
+from actstudy.analysis.questions.best_of import best_of
 from actstudy.analysis.questions.components import components
 from actstudy.analysis.questions.differences import seed_differences
 from actstudy.analysis.questions.effects import effects
-from actstudy.analysis.questions.learnt import learnt
 from actstudy.analysis.questions.pareto import pareto
+from actstudy.analysis.questions.recipe_verdicts import recipe_verdicts, with_reservation
 from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.analysis.questions.speed import speed
 from actstudy.analysis.questions.survival import survival
@@ -35,6 +35,7 @@ from actstudy.analysis.questions.targets import targets
 from actstudy.analysis.questions.turned import activation_contrasts
 from actstudy.analysis.questions.verified import without_failed
 from actstudy.analysis.reference_rows import of_runs
+from actstudy.analysis.run_tables import RunTables
 from actstudy.contract import store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan, TaskPlan
@@ -59,8 +60,10 @@ NAMES = [
     "activation_differences",
     "effects",
     "components",
+    "recipe_verdicts",
     "speed",
     "tuning",
+    "best_of",
     "replication",
     "early",
     "findings",
@@ -76,9 +79,11 @@ UNITS = {
     "median_step": "steps",
     "median_seconds": "s of training",
     "train_seconds": "s",
+    "hours": "h of training",
     "peak_memory_bytes": "bytes",
     "throughput": "throughput_unit, median over evaluation windows; of a packed run its share",
 }
+FEW_ROWS = 100_000  # of a table that one thread reads in milliseconds
 CELL_METRICS = [*CELL, "checkpoint", "metric", "n_planned", "n", "mean", "sd", "min", "max"]
 CELL_METRICS += stats.MIDDLE
 
@@ -118,33 +123,42 @@ def build(
     runs_root: Path,
     references: Sequence[dict[str, Any] | list[dict[str, Any]]],
     boundaries: pd.DataFrame,
+    parts: Path | None = None,
 ) -> Tables:
-    """All tables of a study from its run folders, in the order of NAMES."""
-    frames = collect(plan.runs, runs_root, ["curves", "calibration", "health", "predictions"])
-    tuning_frames = collect(plan.tuning, runs_root, ["curves"])
+    """All tables of a study from its run folders, in the order of NAMES.
+
+    parts: a folder that keeps what was read of runs for the next time.
+    """
+    source = RunTables(runs_root, parts)
+    frames = collect(plan.runs, source, ["calibration", "predictions"])
+    tuning_frames = collect(plan.tuning, RunTables(runs_root), ["curves"])
     metrics = {task: settings.metric for task, settings in plan.tasks.items()}
     runs = parity.with_cells(without_number(frames["runs"], metrics), runs_root)
     frames["parity"] = parity.checks(runs, runs_root)
     runs = frames["runs"] = without_failed(runs, frames["parity"])
+    long = long_tables.read(plan, source, runs)
+    frames |= {"curves": long.curves, "health": long.health}
     values = seed_values(frames, plan)
     frames["references"] = of_runs(reference_rows.table(references), runs)
     frames["boundaries"] = boundaries
     frames["cells"] = cells(runs, plan)
     frames["survival"] = survival(frames, plan)
-    frames["targets"] = targets(runs, frames["curves"], plan)
+    frames["targets"] = targets(runs, long.answering, plan)
     frames["pareto"] = pareto(runs, plan)
     frames["contrasts"] = contrasts.contrasts(frames, plan, values)
     frames["differences"] = seed_differences(frames["contrasts"], plan, values)
     of_activations = activation_contrasts(frames, plan)
     frames["activation_contrasts"], frames["activation_differences"] = of_activations
     frames["effects"] = effects(frames, plan)
-    frames["components"] = components(frames, plan)
+    frames["components"] = components(frames, plan, values)
+    frames["recipe_verdicts"] = recipe_verdicts(frames, plan, values)
+    frames["contrasts"] = with_reservation(frames["contrasts"], frames["recipe_verdicts"])
     frames["speed"] = speed(frames, plan)
     frames["tuning"] = tuning.tuning(tuning_frames, plan)
+    frames["best_of"] = best_of(frames, tuning_frames, plan)
     frames["replication"] = replication.replication(frames, plan.claims, plan.tasks)
-    frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan)
-    frames["findings"] = findings.findings(runs, frames["health"], frames["curves"], plan.tasks)
-    frames["learnt"] = learnt(frames["health"])
+    frames["early"] = early_health.early(runs, frames["health"], frames["curves"], plan, long.early)
+    frames |= {"findings": long.findings, "learnt": long.learnt}
     incomplete = runs[runs["status"] != "completed"]
     frames["incomplete"] = incomplete[[*CELL, "seed", "run_id", "status", "reason"]]
     measured = runs_root.parent / measuring.FOLDER.name
@@ -221,5 +235,12 @@ def read(folder: Path) -> Tables:
         path = folder / f"{name}.parquet"
         if not path.is_file():
             raise StudyError(f"{path}: no such table; to fix: snakemake")
-        frames[name] = pd.read_parquet(path)
+        frames[name] = _frame(path)
     return Tables(plan, frames)
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    """The table of a file; for one of few rows threads or a data set would take longer."""
+    with pq.ParquetFile(path) as file:
+        is_long = file.metadata.num_rows > FEW_ROWS
+        return file.read(use_threads=is_long).to_pandas(use_threads=is_long)

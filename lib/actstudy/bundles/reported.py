@@ -38,6 +38,8 @@ TABLES = {  # name -> what a row is
     "effects": "A row per factor and what it changes, between runs that differ in it alone.",
     "components": "A row per source of variation: its standard deviation with an interval.",
     "speed": "A row per comparison of speed, of runs on one device.",
+    "recipe_verdicts": "A row per level: does its verdict hold whatever the recipe?",
+    "best_of": "A row per level and number of trials: the test value of the best of them on val.",
     "tuning": "A row per learning rate that was tried, with its value on validation data.",
     "replication": "A row per published number: that number, ours, and whether they agree.",
     "early": "A row per probe: the rank correlation of its early value with the metric.",

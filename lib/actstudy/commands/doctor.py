@@ -27,6 +27,14 @@ def add_flags(parser: Parser) -> None:
         help="count dead units over all train examples, and believe that count",
     )
     parser.add_argument("--data_dir", type=Path, help=f"prepared data (default: {store.DATA})")
+    parser.add_argument(
+        "--cluster",
+        nargs="?",
+        type=Path,
+        const=Path("profiles/slurm"),
+        metavar="PROFILE",
+        help="what is wrong with a Slurm profile (default: profiles/slurm), storage and nodes",
+    )
     add_modules_flag(parser)
     own_model.add_flags(parser)
 
@@ -36,6 +44,8 @@ def doctor(arguments: argparse.Namespace) -> int:
 
     It is 1 at least if not all was read that was to be.
     """
+    if arguments.cluster:
+        return _of_cluster(arguments)
     _check(arguments)
     if arguments.model:
         return show(own_model.report(arguments))
@@ -45,6 +55,27 @@ def doctor(arguments: argparse.Namespace) -> int:
             print(visible(f"{folder}:"))
         status = max(status, show(_of_run(folder, arguments)))
     return status
+
+
+def _of_cluster(arguments: argparse.Namespace) -> int:
+    """Print what is wrong with a cluster: 0 if nothing is, 3 if something, 1 if it is not known."""
+    others = (*OF_RUNS, *own_model.FLAGS, "model", "folders")
+    for name in others:
+        if getattr(arguments, name) not in (None, False, []):
+            raise StudyError(f"doctor: --cluster: goes alone; allowed: leave out {name}")
+    from actstudy.cluster import checks, profile
+
+    settings = profile.read(arguments.cluster)
+    findings = checks.examine(settings, store.RESULTS)
+    for finding in findings:
+        print(visible(f"{finding.check}: {finding.sentence}"))
+    if not findings:
+        print(
+            f"{settings.file}: nothing is wrong with account, partition, GPUs, storage and clocks"
+        )
+    if any(finding.known for finding in findings):
+        return 3
+    return int(bool(findings))
 
 
 def _check(arguments: argparse.Namespace) -> None:

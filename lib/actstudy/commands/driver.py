@@ -18,6 +18,7 @@ from actstudy.analysis import forecast
 from actstudy.analysis.ending import ending, unfinished
 from actstudy.analysis.watch import Watch
 from actstudy.commands import processes, run_words
+from actstudy.commands.notify import Notifier
 from actstudy.commands.parser import Parser
 from actstudy.contract import checkout, home, shadowed
 from actstudy.contract.errors import StudyError
@@ -47,10 +48,12 @@ def main(arguments: Sequence[str], again: str, more: Sequence[str] = ()) -> int:
         if not jobs.are_run(options):
             return subprocess.call(snakemake)
         watch = watch_of(study, options)
-        status, signal_number = processes.call(snakemake, watch)
+        notifier = Notifier(watch)
+        status, signal_number = processes.call(snakemake, watch, notifier.look)
     watch.look(max_read=None)
     if status == 2:  # a bad study: one line has said so, and nothing was started
         return status
+    notifier.end(status, signal_number)
     if status or signal_number:
         print(unfinished(watch, again, stopped=bool(signal_number)))
         return status if status > 0 else 128 + (signal_number or -status)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from actstudy.commands.parser import Parser, add_modules_flag
-from actstudy.contract import declarations, errors, own, registry, spec, store
+from actstudy.contract import declarations, errors, locks, own, registry, spec, store
 from actstudy.contract.errors import StudyError
 
 
@@ -22,6 +22,7 @@ def prepare(arguments: argparse.Namespace) -> int:
     """Prepare a data set into a folder."""
     from actstudy.training import attempt
 
+    locks.rely_on_snakemake()
     dataset, sizes = spec.data_parts(arguments.name)
     if arguments.source:
         _describe(dataset, arguments.source)

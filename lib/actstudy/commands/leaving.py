@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 
-from actstudy.contract.errors import StudyError
+from actstudy.cluster import requeue
+from actstudy.contract.errors import RESUMABLE, NodeFault, StudyError
 
 EXTRAS = {"torch": "health]', or, to train, 'actstudy[study"}  # package -> what brings it
 CLOSED_PIPE = 141  # 128 + SIGPIPE: the reader of the output, such as `head`, has ended
@@ -21,14 +22,28 @@ def drop_output() -> None:
 def status_of(arguments: argparse.Namespace) -> int:
     """The exit status of a command; StudyError if code that it called exits as if all were done."""
     try:
-        return int(arguments.run(arguments))
+        status = int(arguments.run(arguments))
+        if arguments.trains and status == RESUMABLE:
+            _say(requeue.back_into_queue(has_saved=True))
+        return status
+    except NodeFault:
+        _say(requeue.to_another_node())
+        raise
     except SystemExit as leaving:
+        if arguments.trains and leaving.code == RESUMABLE:
+            _say(requeue.back_into_queue(has_saved=False))
         if leaving.code in (None, 0):
             raise StudyError(
                 "command line: the command did not end: code that it called left with exit "
                 "status 0; allowed: no exit() in your own modules"
             ) from None
         raise
+
+
+def _say(sentence: str | None) -> None:
+    """Print what became of this process's Slurm job, if it is one."""
+    if sentence:
+        print(sentence, file=sys.stderr, flush=True)
 
 
 def missing_package(error: ModuleNotFoundError) -> str:

@@ -16,6 +16,7 @@ from actstudy.commands import (
     study,
     templates,
     training,
+    transfer,
 )
 from actstudy.commands.internal import Command
 
@@ -66,6 +67,7 @@ LISTED = (
     ),
     gate.COMMAND,
     compare.COMMAND,
+    transfer.COMMAND,
     Command(
         "judge",
         "which levels of anyone's runs differ from a baseline, and how many more seeds would say",
@@ -76,9 +78,9 @@ LISTED = (
     Command(
         "status",
         "what is done, running and still to do; exit status 1 if a run failed",
-        study.add_config_flag,
+        study.add_status_flags,
         study.status,
-        examples="actstudy status --config config/depth.yaml",
+        examples="actstudy status --config config/depth.yaml\nactstudy status --watch 60",
     ),
     Command(
         "cost",

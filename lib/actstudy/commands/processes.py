@@ -96,11 +96,13 @@ class Stop:
             terminate(self._process.pid)
 
 
-def call(command: list[str], watch: Watch) -> tuple[int, int]:
+def call(
+    command: list[str], watch: Watch, look: Callable[[], None] | None = None
+) -> tuple[int, int]:
     """The exit status of a command, and the signal that was to stop it, 0 if there was none.
 
     What it prints goes to files, which are copied to this process's streams, so that the command
-    may outlive this process.
+    may outlive this process. look: is called after each look at the runs.
     """
     logs = {OWN / "study.out": sys.stdout, OWN / "study.log": sys.stderr}
     with contextlib.ExitStack() as stack:
@@ -123,6 +125,8 @@ def call(command: list[str], watch: Watch) -> tuple[int, int]:
             for file, stream in copied.items():
                 display.copy(file.read(), stream)
             display.refresh()
+            if look:
+                look()
             time.sleep(0.2)
         for file, stream in copied.items():
             display.copy(file.read(), stream)

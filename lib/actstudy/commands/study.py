@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from actstudy.contract.errors import StudyError
 from actstudy.study.notices import notices
 from actstudy.study.owner import check_owner
 from actstudy.study.planning import Study, load
+
+CLEAR = "\033[H\033[2J"  # of a terminal: to its top left, then empty
 
 
 def add_config_flag(parser: Parser) -> None:
@@ -46,15 +49,33 @@ def planned(arguments: argparse.Namespace, overrides: Mapping[str, Any] | None =
     return study
 
 
+def add_status_flags(parser: Parser) -> None:
+    """The study file, and how often to look again."""
+    parser.add_argument(
+        "--watch",
+        type=float,
+        metavar="SECONDS",
+        help="how often to look again, until Ctrl-C or until no run is left",
+    )
+    add_config_flag(parser)
+
+
 def status(arguments: argparse.Namespace) -> int:
     """Print what is done, running and still to do; 1 if a run failed."""
     from actstudy.analysis.status import status as describe
 
+    if arguments.watch is not None and not arguments.watch >= 1:
+        got = f"got {arguments.watch:g}; allowed: at least 1"
+        raise StudyError(f"command line: --watch: {got}")
     _go_to_results(arguments)
     study = planned(arguments)
     _notify(study)
     text, failed = describe(study)
-    print(text)
+    print(text, flush=True)
+    while arguments.watch and "all: nothing left" not in text:
+        time.sleep(arguments.watch)
+        text, failed = describe(study)
+        print(f"{CLEAR if sys.stdout.isatty() else ''}{text}", flush=True)
     return int(failed)
 
 

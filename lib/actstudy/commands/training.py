@@ -10,7 +10,7 @@ from pathlib import Path
 
 from actstudy.commands import run_flags, spec_names
 from actstudy.commands.parser import OrPaths, Parser, add_modules_flag
-from actstudy.contract import errors, frameworks, own_data, registry, schema, spec, store
+from actstudy.contract import errors, frameworks, locks, own_data, registry, schema, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.study import packs
@@ -107,6 +107,8 @@ def train(arguments: argparse.Namespace) -> int:
         name = errors.check_folder_name(arguments.run_id, "command line: --run_id")
     if arguments.tensorboard:
         _check_tensorboard()
+    if arguments.spec:
+        locks.rely_on_snakemake()
     root = arguments.log_dir or Path("results/runs") / run.task_name
     folder = root / name
     if not arguments.spec and _has_failed(folder):
@@ -153,7 +155,8 @@ def series(arguments: argparse.Namespace) -> int:
 
 
 def _members(arguments: argparse.Namespace) -> dict[Path, RunSpec]:
-    """The runs of a job of several, by folder."""
+    """The runs of a job of several, by folder; a job of the workflow's."""
+    locks.rely_on_snakemake()
     own_data.look_in(arguments.data_dir)
     try:
         members = packs.read(arguments.members)

@@ -41,6 +41,7 @@ MODEL_FIELDS = (  # run fields that a model may use
     "vocabulary",
     "context",
     "augment",
+    "mix",
     "views",
     "loss",
     "loss_args",

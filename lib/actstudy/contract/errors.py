@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 PACKAGE = Path(__file__).parents[1]
+RESUMABLE = 75  # exit status EX_TEMPFAIL: stopped, and the same command resumes
 MAX_NAMES = 20  # that a message lists
 MIN_LIKENESS = 0.5  # of a name that may be meant
 CLOSEST_NAMES = 4  # that it lists of more beside the nearest one
@@ -59,6 +60,10 @@ REMEDIES = {  # of the system's errors
 
 class StudyError(ValueError):
     """Bad input, as one line that a user can act on."""
+
+
+class NodeFault(StudyError):
+    """What is wrong with this machine alone: another node may do what was asked."""
 
 
 def refuse(fault: object, status: int = 2) -> NoReturn:

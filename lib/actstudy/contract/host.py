@@ -10,6 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 CGROUPS = Path("/sys/fs/cgroup")
+SLURM = (
+    "SLURM_JOB_ID",
+    "SLURM_ARRAY_TASK_ID",
+    "SLURMD_NODENAME",
+    "SLURM_STEP_GPUS",
+    "SLURM_JOB_GPUS",
+    "CUDA_VISIBLE_DEVICES",
+)
 OWN_CGROUPS = Path("/proc/self/cgroup")  # lines of number:controllers:path
 
 
@@ -37,6 +45,16 @@ def gpus() -> list[str]:
     for name in limit.split(","):
         visible += _matching(uuids, name.strip())
     return visible
+
+
+def slurm() -> dict[str, str] | None:
+    """What Slurm gave this process's job, by name of the variable; None outside of one.
+
+    The indices of its GPUs are the node's; CUDA_VISIBLE_DEVICES is what CUDA reads.
+    """
+    if "SLURM_JOB_ID" not in os.environ:
+        return None
+    return {name: os.environ[name] for name in SLURM if name in os.environ}
 
 
 def load(gpu: str) -> Load | None:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import functools
 import json
 import os
 import re
@@ -19,6 +20,8 @@ LOCKS = ".locks"  # beside the folders that are held: one file per folder, never
 HOST = socket.gethostname()
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+RELIANCE: set[str] = set()  # what keeps writers apart if locks cannot: empty, or SNAKEMAKE
+SNAKEMAKE = "Snakemake, which starts each job once"
 
 
 class Holder(NamedTuple):
@@ -30,6 +33,17 @@ class Holder(NamedTuple):
 
     def __str__(self) -> str:
         return f"pid {self.pid} on {self.host} (boot {self.boot})"
+
+
+class Lockless(StudyError):
+    """A folder on a file system without locks. reason: the system's."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(
+            f"{folder}: its file system keeps no locks ({reason}); to fix: put it on "
+            "a local disk, or mount it with locks (NFS: version 4; Lustre: option flock)"
+        )
+        self.reason = reason
 
 
 UNKNOWN = Holder(0, "unknown", "unknown")  # it has the lock and has not written its note yet
@@ -44,17 +58,27 @@ def lock_file(folder: Path) -> Path:
     return whole.parent / LOCKS / whole.name
 
 
+def rely_on_snakemake() -> None:
+    """From now on do without locks on file systems that have none: this is a workflow's job."""
+    RELIANCE.add(SNAKEMAKE)
+
+
 @contextlib.contextmanager
 def locked(folder: Path, wait: bool = True) -> Iterator[None]:
     """Hold a folder alone: a second writer waits or, if not `wait`, gets BlockingIOError.
 
-    Removes drafts left by dead writers; on exit removes the folder if it is empty. StudyError if
-    the file system keeps no locks.
+    Removes drafts left by dead writers; on exit removes the folder if it is empty. If the file
+    system keeps no locks: StudyError, or after `rely_on_snakemake`, for one that waits, a line.
     """
     path = lock_file(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+", buffering=0) as handle:
-        _lock(handle, folder, wait)
+        try:
+            _lock(handle, folder, wait)
+        except Lockless as fault:
+            if not (wait and RELIANCE):
+                raise
+            _say_lockless(fault.reason, folder.resolve().parent)
         folder.mkdir(exist_ok=True)
         boot = BOOT.read_text()[:8] if BOOT.is_file() else "unknown"
         with naming(path):
@@ -111,18 +135,25 @@ def _lock(handle: IO[bytes], folder: Path, wait: bool) -> None:
         _flock(handle, folder, fcntl.LOCK_EX)
 
 
+@functools.cache  # said once
+def _say_lockless(reason: str, parent: Path) -> None:
+    print(
+        f"{parent}: its file system keeps no locks ({reason}); runs are kept apart by {SNAKEMAKE}: "
+        "let no second one run in this folder, nor after a kill before its jobs have ended",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
 def _flock(handle: IO[bytes], folder: Path, lock: int) -> None:
-    """flock; StudyError, naming the folder, if its file system has none."""
+    """flock; Lockless, naming the folder, if its file system has none."""
     try:
         with naming(lock_file(folder)):
             fcntl.flock(handle, lock)
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
-        raise StudyError(
-            f"{folder}: its file system keeps no locks ({error.strerror}); to fix: put it on "
-            "a local disk, or mount it with locks (NFS: version 4; Lustre: option flock)"
-        ) from None
+        raise Lockless(folder, str(error.strerror)) from None
 
 
 def _note(handle: IO[bytes]) -> Holder:

@@ -15,7 +15,7 @@ MAKE_ACT = "make_act"
 SIZES = ("shape", "classes", "vocabulary", "context")  # of the data
 OFFERED = (MAKE_ACT, *SIZES)
 # fields of the data, of their augmentation and of the loss: the task's, whatever its model
-OF_DATA = ("vocabulary", "context", "augment", "views", "loss", "loss_args")
+OF_DATA = ("vocabulary", "context", "augment", "mix", "views", "loss", "loss_args")
 NOT_OFFERED = (*OF_DATA, "drop_path")  # a builder's parameter of that name keeps its own meaning
 FIELDS = tuple(name for name in declarations.MODEL_FIELDS if name not in NOT_OFFERED)
 

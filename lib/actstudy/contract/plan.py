@@ -9,6 +9,37 @@ from dataclasses import dataclass, field
 from typing import Any
 
 RATE_AXIS = "lr"  # the axis of runs of tasks with `tune_lr`, whose places are fixed and tuned
+RECIPE = "recipe"  # what a figure needs of a task that crosses one of RECIPE_AXES
+TRIALS = "trials"  # likewise of one that crosses one of them or tunes its learning rate
+RECIPE_AXES = (  # run fields by which the same model is trained otherwise on the same data
+    "activation",  # of a study that compares something else
+    "init",
+    "init_args",
+    "norm",
+    "dropout",
+    "dropout_kind",
+    "drop_path",
+    "augment",
+    "loss",
+    "loss_args",
+    "optimizer",
+    RATE_AXIS,
+    "betas",
+    "eps",
+    "momentum",
+    "nesterov",
+    "rmsprop_alpha",
+    "weight_decay",
+    "clip",
+    "schedule",
+    "warmup",
+    "epochs",
+    "steps",
+    "batch_size",
+    "accumulate",
+    "label_smoothing",
+    "patience",
+)
 ANYTIME = "anytime"  # as `looks`: seeds come one by one and are looked at whenever
 CHANCE_OF_VALUES = {"r2": 0.0, "loss": 1.0}  # the loss is that of standardised labels
 # Of embeddings that are all equal: a tie is no find.

@@ -14,8 +14,8 @@ from actstudy.contract.spec import RunSpec
 # Of the schemas. 2 added runs.code_sha256; 3 runs.model, metrics of regression and the values in
 # predictions; 4 runs.framework, nesterov, drop_path, skipped_steps and execution; 5
 # runs.dropout_kind and what activations learn, in health; 6 runs.views, loss and loss_args and the
-# metrics of contrastive runs. All of these are null, or not there, in older runs.
-VERSION = "6"
+# metrics of contrastive runs; 7 runs.mix. All of these are null, or not there, in older runs.
+VERSION = "7"
 BUCKETS = ("start", "train", "eval", "probe", "compile", "checkpoint", "wasted")  # of seconds
 CELL = ["task", "group", "level"]  # the columns that name a cell of a study
 ENDED = ["completed", "diverged"]  # states of runs whose results count

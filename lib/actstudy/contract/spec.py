@@ -112,6 +112,9 @@ class RunSpec:
         " image (of a contrastive run per view) from the seed",
         "none",
     )
+    mix: Literal["none", "mixup", "cutmix"] = option(
+        "train images mixed with another of their batch, and their losses likewise", "none"
+    )
     views: int | None = option(
         "augmented views of each image that a contrastive loss compares", None, ge=1
     )
@@ -199,9 +202,16 @@ DEFAULTS = {
 
 def names_in(activation: str | Hybrid) -> list[str]:
     """The activations of a run's field: one, or those of a hybrid in order."""
-    if isinstance(activation, str):
-        return [activation]
-    return [name for _, name in activation]
+    return [activation] if isinstance(activation, str) else [name for _, name in activation]
+
+
+def recipe_of(spec: RunSpec) -> int:
+    """The version of the meaning of a run's training."""
+    recipe = RECIPES.get((spec.task, spec.precision), RECIPE)
+    # momentum in fp16: until then a step that the loss scale skipped spoilt it
+    if spec.framework == "torch" and spec.precision == "fp16" and spec.optimizer == "sgd":
+        return recipe + (spec.momentum > 0)
+    return recipe
 
 
 def canonical(spec: RunSpec) -> str:
@@ -209,11 +219,8 @@ def canonical(spec: RunSpec) -> str:
 
     So a new field changes no old id.
     """
-    other = {}
-    for name, default in DEFAULTS.items():
-        value = getattr(spec, name)
-        if value != default:
-            other[name] = value
+    values = {name: getattr(spec, name) for name in DEFAULTS}
+    other = {name: value for name, value in values.items() if value != DEFAULTS[name]}
     return json.dumps(other, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -230,9 +237,11 @@ def _with_tuples(value: Any) -> Any:
 
 def run_id(spec: RunSpec) -> str:
     """`<activation>-s<seed>-<12 hex of the spec's SHA-256>`: a function of the spec alone."""
-    name = own.short(spec.activation) if isinstance(spec.activation, str) else "hybrid"
-    digest = hashlib.sha256(canonical(spec).encode()).hexdigest()
-    return f"{name}-s{spec.seed}-{digest[:12]}"
+    if "_id" not in vars(spec):  # planning asks for it many times
+        name = own.short(spec.activation) if isinstance(spec.activation, str) else "hybrid"
+        digest = hashlib.sha256(canonical(spec).encode()).hexdigest()
+        vars(spec)["_id"] = f"{name}-s{spec.seed}-{digest[:12]}"
+    return str(vars(spec)["_id"])
 
 
 def data_name(spec: RunSpec) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from actstudy.contract.streams import stream
 from actstudy.nets.activations import Sites
 from actstudy.nets.initializers import initialize
 from actstudy.nets.mlp import MLP
+from actstudy.training.optim import uncompiled
 
 SEED = 0
 N_TRAIN = 200
@@ -66,7 +68,7 @@ def learn(activation: str, x: np.ndarray, y: np.ndarray) -> MLP:
     inputs = torch.from_numpy(x).float()
     labels = torch.from_numpy(y)
     initialize(model, sites, "auto", {}, SEED, lambda: model(inputs[:2]).sum())
-    optimizer = torch.optim.Adam(model.parameters(), LR)
+    optimizer = uncompiled(partial(torch.optim.Adam, model.parameters(), LR))
     for _ in range(STEPS):
         optimizer.zero_grad()
         functional.cross_entropy(model(inputs), labels).backward()

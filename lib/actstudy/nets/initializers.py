@@ -16,19 +16,21 @@ from actstudy.contract.streams import stream
 from actstudy.nets import own_contract
 from actstudy.nets.activations import Sites
 from actstudy.nets.feeds import feeds
-from actstudy.nets.parameters import biases, weights
+from actstudy.nets.parameters import biases, branch_ends, weights
 
 
 @dataclass(frozen=True)
 class Weight:
     """One weight to fill: shape (out, in, ...); fans count inputs and outputs.
 
-    gain: of the activation that feeds it.
+    gain: of the activation that feeds it. branches: residual branches of the model if the weight
+    ends one of them, otherwise 1.
     """
 
     shape: tuple[int, ...]
     gain: float
     xavier: bool = False  # what the policy `auto` means in this model
+    branches: int = 1
 
     @property
     def fan_in(self) -> int:
@@ -126,6 +128,14 @@ def lecun_normal(w: Weight, rng: np.random.Generator) -> np.ndarray:
     return _normal(w, rng, 1 / math.sqrt(w.fan_in))
 
 
+def gpt2(w: Weight, rng: np.random.Generator, std: float) -> np.ndarray:
+    """N(0, std^2); ends of residual branches over the square root of the branches.
+
+    So their sum does not grow with depth (Radford et al. 2019, section 2.3).
+    """
+    return _normal(w, rng, std / math.sqrt(w.branches))
+
+
 def zero(w: Weight, rng: np.random.Generator) -> np.ndarray:
     """All zero: the control that cannot break symmetry."""
     return np.zeros(w.shape)
@@ -151,6 +161,7 @@ POLICIES: dict[str, Policy] = {
     "normal": Policy(normal, args={"std": 0.01}),
     "trunc_normal": Policy(trunc_normal, args={"std": 0.1, "low": -2.0, "high": 2.0}),
     "lecun_normal": Policy(lecun_normal),
+    "gpt2": Policy(gpt2, args={"std": 0.02}),
     "zero": Policy(zero),
 }
 
@@ -177,10 +188,12 @@ def initialize(
     if policy == "auto":
         gains = weight_gains(sites, fed, set(drawn))
     xavier = _auto_init(model) == "xavier"
+    ends = branch_ends(model)
     arguments = {**POLICIES[policy].args, **args}
     with torch.no_grad():
         for name, parameter in drawn.items():
-            weight = Weight(tuple(parameter.shape), gains[name], xavier)
+            n_branches = len(ends) if name in ends else 1
+            weight = Weight(tuple(parameter.shape), gains[name], xavier, n_branches)
             values = POLICIES[policy].draw(weight, stream(seed, f"init/{name}"), **arguments)
             parameter.copy_(torch.from_numpy(values))
         for name, (bias, weight_beside) in biases(model, sites).items():

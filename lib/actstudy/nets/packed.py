@@ -1,16 +1,17 @@
 """Many MLPs of one shape as one: stacked weights and batched products.
 
-Each activation acts on the slice of its runs.
+Each activation acts on the slice of its runs; norms and dropout act on each run by itself.
 """
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from actstudy.nets import functions
+from actstudy.nets import functions, packed_norms
 from actstudy.nets.activations import Sites
 from actstudy.nets.mlp import MLP
 
@@ -18,16 +19,27 @@ Weights = dict[str, Tensor]  # of an activation: its name -> (R, B, units), a va
 
 # A layer's activations, and the number of neighbouring runs of each.
 Parts = tuple[tuple[nn.Module, ...], tuple[int, ...]]
+# A hidden layer's dropout: factors (S, B, units) of S seeds, and each run's place among these (R,).
+Dropout = tuple[Tensor, Tensor]
+
+
+class Layer(NamedTuple):
+    """What a hidden layer computes of a batch, each (R, B, units)."""
+
+    linear: Tensor
+    pre: Tensor  # what the activation is given: after the norm, if there is one
+    post: Tensor
 
 
 class PackedMLP(nn.Module):
-    """R MLPs (linear, activation) x depth, linear.
+    """R MLPs (linear, norm, activation, dropout) x depth, linear.
 
     x (R, B, features), or (B, features) for all -> logits (R, B, C). A batched product computes
-    each of its runs alike, whatever the others hold.
+    each of its runs alike, whatever the others hold. Norms are those of the mode, as of any module:
+    of the batch in training, of the running statistics in evaluation.
 
-    members: models of one shape without norms and dropout, with their activation sites. Neighbours
-    with the same activation share one call of it.
+    members: models of one shape, with their activation sites. Neighbours with the same activation
+    share one call of it.
     """
 
     def __init__(self, members: Sequence[tuple[MLP, Sites]]) -> None:
@@ -40,6 +52,7 @@ class PackedMLP(nn.Module):
         for name in _of_layers(*members[0]):
             self._stack(name, dict(enumerate(state[name] for state in states)), states)
         self.n_of_layers = len(self.names)
+        self.norm = packed_norms.of_models([model for model, _ in members])
         self.sites: dict[str, list[str]] = {}  # site -> the activation of each run
         self.parts = []
         self.learnt: dict[tuple[str, str], dict[str, int]] = {}  # site, activation -> its weights
@@ -77,22 +90,38 @@ class PackedMLP(nn.Module):
         self.stacked.append(rows)
         self.owners.append({run: list(states[run]).index(name) for run in values})
 
-    def forward(self, x: Tensor, seen: list[tuple[Tensor, Tensor]] | None = None) -> Tensor:
-        """Logits; values (R, B, units) before and after each activation are appended to `seen`."""
+    def forward(
+        self,
+        x: Tensor,
+        seen: list[Layer] | None = None,
+        dropouts: Sequence[Dropout] | None = None,
+    ) -> Tensor:
+        """Logits; what each hidden layer computes before dropout is appended to `seen`.
+
+        dropouts: of each hidden layer; None drops nothing.
+        """
         h = x.expand(self.runs, *x.shape[-2:])
-        layers = self.stacked[: self.n_of_layers]
-        *hidden, head = zip(layers[::2], layers[1::2], strict=True)
-        for (weight, bias), site, parts in zip(hidden, self.sites, self.parts, strict=True):
-            product, shift = _linear(h, weight, bias)
+        parts_of = zip(self.hidden(), self.sites, self.parts, strict=True)
+        for index, ((weight, bias, *of_norm), site, parts) in enumerate(parts_of):
+            linear = _linear(h, weight, bias)
+            product, shift = self.norm(index, *linear, of_norm)
             weights = self._weights(site, parts, product)
+            dropout = dropouts[index] if dropouts else None
             if seen is None:
-                h = self.activated(product, shift, parts, weights)
+                h = self.activated(product, shift, parts, weights, dropout)
             else:
                 pre = product + shift
                 h = _applied(pre, parts, weights).view_as(pre)  # identity returns its own input
-                seen.append((pre, h))
-        product, shift = _linear(h, *head)
+                seen.append(Layer(torch.add(*linear), pre, h))
+                h = _dropped(h, dropout)
+        product, shift = _linear(h, *self.stacked[self.n_of_layers - 2 : self.n_of_layers])
         return product + shift
+
+    def hidden(self) -> list[tuple[Tensor, ...]]:
+        """Weight, bias and what the norm learns, of each hidden layer."""
+        n = self.norm.n_of_layer + 2
+        of_layers = list(self.stacked[: self.n_of_layers - 2])
+        return [tuple(of_layers[first : first + n]) for first in range(0, len(of_layers), n)]
 
     def _weights(self, site: str, parts: Parts, product: Tensor) -> tuple[Weights, ...]:
         """What each part of a site learns, expanded to its values.
@@ -116,11 +145,16 @@ class PackedMLP(nn.Module):
         return tuple(by_part)
 
     def of_run(self, run: int, stacks: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Name -> a copy of a run's row of tensors that are stacked as the parameters are."""
+        """Name -> a copy of a run's row of tensors that are stacked as the parameters are.
+
+        After those of the parameters may come those of the norms' statistics.
+        """
         rows = {}
-        for name, stack, owners in zip(self.names, stacks, self.owners, strict=True):
+        for name, stack, owners in zip(self.names, stacks, self.owners, strict=False):
             if run in owners:
                 rows[name] = stack[run].clone()
+        for name, stack in zip(self.norm.statistics(), stacks[len(self.names) :], strict=False):
+            rows[name] = stack[run].clone()
         return rows
 
     def n_parameters(self, run: int) -> int:
@@ -135,15 +169,21 @@ class PackedMLP(nn.Module):
             by_site[site, activation] = functions.in_formula(self.modules_of[activation], weights)
         return by_site
 
-    def outputs(self, x: Tensor) -> list[tuple[str, Tensor]]:
-        """Name and value (R, B, units) of the layers' and activations' outputs, in their order."""
-        seen: list[tuple[Tensor, Tensor]] = []
-        logits = self(x, seen)
-        layers = [name.removesuffix(".weight") for name in self.names[: self.n_of_layers : 2]]
+    def outputs(
+        self, x: Tensor, dropouts: Sequence[Dropout] | None = None
+    ) -> list[tuple[str, Tensor]]:
+        """Name and value (R, B, units) of what each part puts out, in the order of the pass."""
+        seen: list[Layer] = []
+        logits = self(x, seen, dropouts)
+        n = self.norm.n_of_layer + 2
+        names = [name.rpartition(".")[0] for name in self.names[: self.n_of_layers]]
         named = []
-        for layer, site, (pre, post) in zip(layers[:-1], self.sites, seen, strict=True):
-            named += [(layer, pre), (f"activation {site}", post)]
-        return [*named, (layers[-1], logits)]
+        for index, (site, layer) in enumerate(zip(self.sites, seen, strict=True)):
+            named.append((names[index * n], layer.linear))
+            if self.norm.n_of_layer:
+                named.append((names[index * n + n - 1], layer.pre))
+            named.append((f"activation {site}", layer.post))
+        return [*named, (names[-1], logits)]
 
 
 def _linear(h: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,9 +195,22 @@ def _linear(h: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     return product, bias[:, None].to(product.dtype).expand_as(product)
 
 
-def activated(product: Tensor, shift: Tensor, parts: Parts, weights: tuple[Weights, ...]) -> Tensor:
-    """f(product + shift), each run by its own f; all (R, B, units)."""
-    return _applied(product + shift, parts, weights)
+def activated(
+    product: Tensor,
+    shift: Tensor,
+    parts: Parts,
+    weights: tuple[Weights, ...],
+    dropout: Dropout | None = None,
+) -> Tensor:
+    """f(product + shift), each run by its own f, after dropout; all (R, B, units)."""
+    return _dropped(_applied(product + shift, parts, weights), dropout)
+
+
+def _dropped(post: Tensor, dropout: Dropout | None) -> Tensor:
+    if dropout is None:
+        return post
+    factors, seed_of = dropout
+    return post * factors[seed_of].to(post.dtype)
 
 
 def _applied(pre: Tensor, parts: Parts, weights: tuple[Weights, ...]) -> Tensor:

@@ -57,3 +57,12 @@ def _is_norm(module: nn.Module) -> bool:
     for parameter in module.parameters(recurse=False):
         is_layer |= parameter.ndim >= 2 and parameter[0].numel() > 1
     return "Norm" in type(module).__name__ and (isinstance(module, nn.LayerNorm) or not is_layer)
+
+
+def branch_ends(model: nn.Module) -> set[str]:
+    """The weights that end residual branches: those of modules' attributes `branch_ends`."""
+    ends = set()
+    for prefix, module in model.named_modules():
+        for name in getattr(module, "branch_ends", ()):
+            ends.add(f"{prefix}.{name}" if prefix else name)
+    return ends

@@ -38,6 +38,8 @@ class Block(nn.Module):
     if the activation takes or gives several values per unit.
     """
 
+    branch_ends = ("attention.out.weight", "down.weight")
+
     def __init__(
         self, width: int, heads: int, causal: bool, dropout: float, act: nn.Module
     ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from actstudy.contract import code, errors, losses, own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.layers import RIVALS
-from actstudy.contract.spec import RECIPE, RECIPES, RunSpec, data_name, run_id
+from actstudy.contract.spec import RunSpec, data_name, recipe_of, run_id
 from actstudy.study import (
     contrastive_checks,
     data_checks,
@@ -21,11 +21,12 @@ from actstudy.study import (
     warmup,
 )
 from actstudy.study.config import RunFields, name_error, set_fields
-from actstudy.study.grid import PlannedRun
+from actstudy.study.grid import PlannedRun, cells
 from actstudy.study.looks import TUNING_SEEDS
 from actstudy.study.validation import validate
 
 RESERVED = (
+    "collected",
     "runs",
     "data",
     "references",
@@ -140,8 +141,8 @@ def check_runs(
     compare: the compared axis, which must be one of `axes`; rates: those that val chooses from.
     """
     _check_grid(planned, compare, list(axes), where)
-    for run in planned:
-        check_spec(run.spec, where)
+    for first, _ in cells(planned):
+        check_spec(first.spec, where)
     if rates:
         _check_rates(planned, where)
 
@@ -217,7 +218,7 @@ def canonical_spec(spec: RunSpec) -> RunSpec:
         init_args=_other_than(registry.init_policies()[spec.init], spec.init_args),
         loss_args=loss_args,
         data_version=registry.dataset(spec.dataset)["version"],
-        recipe=RECIPES.get((spec.task, spec.precision), RECIPE),
+        recipe=recipe_of(spec),
         code=code.of_run(spec),
     )
 

@@ -221,7 +221,8 @@ class StudyFile(Block):
     runs_per_job: Annotated[int | Literal["auto"], BeforeValidator(stated.count_or_auto)] = Field(
         "auto",
         description="runs of one process, which saves its start and, for seeds of a compiled run,"
-        " compiling; auto: up to 8 on a CPU, 40 on a GPU; those of Keras and of own code are alone",
+        " compiling; auto: up to 8 on a CPU, 40 on a GPU, on a cluster"
+        " as many as make 50 jobs, at most 40; those of Keras and of own code are alone",
     )
     probe_every: Annotated[int, Number] = Field(
         200, ge=1, description="steps between probes; never changes a result"

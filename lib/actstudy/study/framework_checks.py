@@ -15,6 +15,7 @@ ALLOWED: dict[str, tuple[Any, ...]] = {
     "optimizer": ("sgd", "adam", "adamw"),
     "engine": ("eager", "compiled"),  # two spellings of one: Keras decides what it compiles
     "dropout": (0.0,),
+    "mix": ("none",),
 }
 WITHOUT_TWIN = {  # activation -> why it has no layer in Keras
     "rrelu": "whose draws are torch's own",

@@ -3,14 +3,14 @@
 import functools
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from actstudy.contract import nets
 from actstudy.contract.layers import layered
 from actstudy.contract.plan import group_name
-from actstudy.contract.spec import RunSpec, data_name, run_id
+from actstudy.contract.spec import DEFAULTS, RunSpec, data_name, run_id
 from actstudy.study import own_fields
 
 TASKS_OWN = "built-in"  # level of the axis `model`: the task's own, if it has no name in studies
@@ -66,6 +66,26 @@ class PlannedRun:
             "data": data_name(self.spec),
             "seed": self.spec.seed,
         }
+
+
+def cells(runs: Iterable[PlannedRun]) -> Iterator[tuple[PlannedRun, list[PlannedRun]]]:
+    """The first run of each cell and all of it, of runs whose cells come one after another.
+
+    What holds of a run whatever its seed is then asked once per cell.
+    """
+    of_cell: list[PlannedRun] = []
+    for run in runs:
+        if of_cell and not _differ_in_seed(of_cell[0].spec, run.spec):
+            yield of_cell[0], of_cell
+            of_cell = []
+        of_cell.append(run)
+    if of_cell:
+        yield of_cell[0], of_cell
+
+
+def _differ_in_seed(spec: RunSpec, other: RunSpec) -> bool:
+    """Whether two runs are equal but for their seeds."""
+    return all(name == "seed" or getattr(spec, name) == getattr(other, name) for name in DEFAULTS)
 
 
 def value_label(axis: str, value: Any, names: Mapping[str, str]) -> str:

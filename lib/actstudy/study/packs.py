@@ -27,8 +27,7 @@ WIDTH_MULTIPLE = 16  # values per vector instruction; the remainder would be rou
 ALLOWED: dict[str, tuple[Any, ...]] = {
     "optimizer": ("sgd", "adam", "adamw"),
     "precision": ("fp32", "tf32", "bf16"),
-    "norm": ("none",),
-    "dropout": (0.0,),
+    "dropout_kind": ("plain",),
     "nesterov": (False,),
     "accumulate": (1,),
     "deterministic_shuffle": (True,),
@@ -57,7 +56,7 @@ def check(spec: RunSpec, where: str) -> None:
     for name, values in ALLOWED.items():
         if getattr(spec, name) not in values:
             allowed = ", ".join("null" if value is None else str(value) for value in values)
-            got = f"got {_got(spec, name)} with engine pack; allowed there: {allowed}"
+            got = f"got {getattr(spec, name)} with engine pack; allowed there: {allowed}"
             raise StudyError(f"{where}: {name}: {got}; to fix: {name}: {allowed.split(', ')[0]}")
     for width in spec.hidden or (spec.width or 0,):
         if width % WIDTH_MULTIPLE:
@@ -72,13 +71,6 @@ def check(spec: RunSpec, where: str) -> None:
         if name in drawn:
             got = f"got {name!r} with engine pack; allowed there: those that draw nothing"
             raise StudyError(f"{where}: activation: {got}")
-
-
-def _got(spec: RunSpec, name: str) -> str:
-    """The value of a run field, and whose it is if the study need not have set it."""
-    value = getattr(spec, name)
-    is_default = value == registry.task(spec.task)["defaults"].get(name)
-    return f"{value}, the default of task {spec.task_name}," if is_default else str(value)
 
 
 def _check_own(path: str, spec: RunSpec, where: str) -> None:

@@ -123,9 +123,9 @@ class Study:
 
     @staticmethod
     def files_of(runs: Iterable[PlannedRun]) -> list[str]:
-        """The published files of some runs, each once: a chosen rate may be the fixed one."""
+        """The manifests of some runs, which are published last, each once: rates may be equal."""
         folders = dict.fromkeys(str(store.run_folder(run.spec)) for run in runs)
-        return [f"{folder}/{name}" for folder in folders for name in store.FILES]
+        return [f"{folder}/{store.MANIFEST}" for folder in folders]
 
     def device_for(self, gpus: int, limit: int | None, local: bool = True) -> str:
         """The `--device` of training jobs: cuda, auto or cpu; StudyError if the study cannot run.
@@ -136,7 +136,7 @@ class Study:
         if local and self.device == "cuda" and not gpus:
             got = "got 'cuda', but there is no GPU; allowed: auto, cpu"
             raise StudyError(f"{self.file}: device: {got}")
-        if self.device == "cuda" or (self.device == "auto" and gpus and limit != 0):
+        if self.device == "cuda" or (self.device == "auto" and (gpus or not local) and limit != 0):
             return self.device
         halves = [run for run in self.possible if run.spec.precision == "fp16"]
         if any(not store.is_there(Path(file)) for file in self.files_of(halves)):

@@ -10,7 +10,7 @@ from typing import Any
 from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.layers import layered
-from actstudy.contract.plan import TaskPlan
+from actstudy.contract.plan import RECIPE, RECIPE_AXES, TRIALS, TaskPlan
 from actstudy.contract.spec import data_name, names_in
 from actstudy.study import checks, data_checks, inspection, looks, own_fields
 from actstudy.study.config import (
@@ -19,7 +19,7 @@ from actstudy.study.config import (
     TaskBlock,
     set_fields,
 )
-from actstudy.study.grid import PlannedRun, expand
+from actstudy.study.grid import PlannedRun, cells, expand
 from actstudy.study.seeding import Seeding, check_size
 from actstudy.study.validation import validate
 from actstudy.study.warmup import (
@@ -125,11 +125,14 @@ def _planned(draft: _Draft, compare: str, names: Mapping[str, str]) -> list[Plan
     """All runs of a task; names: activation or model -> what is shown for it."""
     planned = []
     seeds = draft.seeding.seeds()
-    for run in expand(draft.base, draft.axes, seeds, compare, names, draft.stated):
-        spec = checks.canonical_spec(run.spec)
+    runs = expand(draft.base, draft.axes, seeds, compare, names, draft.stated)
+    for first, of_cell in cells(runs):
+        cell = checks.canonical_spec(first.spec)
         if not draft.keeps_warmup:
-            spec = short_warmup(spec, least_steps_per_epoch)
-        planned.append(dataclasses.replace(run, spec=spec))
+            cell = short_warmup(cell, least_steps_per_epoch)
+        for run in of_cell:
+            spec = dataclasses.replace(cell, seed=run.spec.seed)
+            planned.append(dataclasses.replace(run, spec=spec))
     return planned
 
 
@@ -184,12 +187,13 @@ def _task_plan(
     seeding = draft.seeding
     task = registry.task(planned[0].spec.task)
     specs = [run.spec for run in planned]
-    margin, margin_reason = _margin(
-        block, task, list(dict.fromkeys(spec.dataset for spec in specs))
-    )
+    datasets = list(dict.fromkeys(spec.dataset for spec in specs))
+    margin, margin_reason = _margin(block, task, datasets)
     crossed = [axis for axis, entries in draft.axes.items() if len(entries) > 1]
     if seeding.rates:
         crossed.append("tune_lr")
+    if seeding.rates or any(axis in RECIPE_AXES for axis in planned[0].places):
+        crossed += [RECIPE, TRIALS]
     learnt = set(registry.literal("nets/activations.py", "LEARNT"))
     if any(learnt.intersection(names_in(spec.activation)) for spec in specs):
         crossed.append("learnt")

@@ -10,7 +10,7 @@ from actstudy.contract.plan import ANYTIME
 from actstudy.study.config import Block, StudyFile, TaskBlock
 from actstudy.study.looks import LOOKS, TUNING_SEEDS
 
-MAX_RUNS = 10_000  # of a study: its plan takes seconds, a dry run a minute or two and 0.5 GB
+MAX_RUNS = 40_000
 
 
 @dataclass(frozen=True)

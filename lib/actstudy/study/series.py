@@ -11,6 +11,7 @@ from actstudy.study import packs
 from actstudy.study.grid import PlannedRun
 from actstudy.study.planning import Study
 
+CLUSTER_JOBS = 50  # of a stage, as long as a job has MAX_AUTO_GPU runs at most
 AUTO_SHARE = 2  # a job takes at most this part of what remains for a core or slot: a half
 MAX_AUTO = 8  # runs of a job
 # On a GPU a process takes longer to start and to compile than many a run to train.
@@ -41,7 +42,7 @@ def of_study(
     on_gpu = device != "cpu"
     runs_per_job = study.runs_per_job
     places = slots if on_gpu else host.cores()
-    if runs_per_job == "auto" and not (local and places):
+    if runs_per_job == "auto" and local and not places:
         runs_per_job = 1
     members_by_name = dict[str, list[RunSpec]]()
     stages = [study.tuning]
@@ -49,8 +50,16 @@ def of_study(
         stages.append([run for run in stage if run.task not in study.with_rates])
     for runs in stages:
         ordered = sorted(runs, key=lambda run: -priorities[run.id])
-        members_by_name.update(series(ordered, runs_per_job, places or 1, on_gpu))
+        size = runs_per_job
+        if size == "auto" and not local:
+            size = on_cluster(len(ordered))
+        members_by_name.update(series(ordered, size, places or 1, on_gpu))
     return members_by_name
+
+
+def on_cluster(n_runs: int) -> int:
+    """The runs of a job on a cluster, of the study alone: its login and other nodes agree on it."""
+    return min(MAX_AUTO_GPU, max(1, -(-n_runs // CLUSTER_JOBS)))
 
 
 def series(
@@ -62,7 +71,7 @@ def series(
     slots of GPUs. Runs of a series differ in the fields of packs.STACKED alone: what a process sets
     for one of them it would set for each. Compiled ones of equal code follow each other.
     """
-    specs = [run.spec for run in runs if may_share(run.spec)]
+    specs = alike_together([run.spec for run in runs if may_share(run.spec)])
     remaining = len(specs)
     members_by_name = {}
     for _, group in itertools.groupby(specs, key=packs.shared):
@@ -78,6 +87,20 @@ def series(
             if len(members) > 1:
                 members_by_name[packs.name(members)] = members
     return members_by_name
+
+
+def alike_together(specs: Sequence[RunSpec]) -> list[RunSpec]:
+    """The runs of each task and seed with those that may share a job together, else in order.
+
+    A study that crosses depths, say, changes it from run to run.
+    """
+    ordered: list[RunSpec] = []
+    for _, of_seed in itertools.groupby(specs, key=lambda spec: (spec.task, spec.seed)):
+        alike: dict[str, list[RunSpec]] = {}
+        for spec in of_seed:
+            alike.setdefault(packs.shared(spec), []).append(spec)
+        ordered += itertools.chain(*alike.values())
+    return ordered
 
 
 def auto(remaining: int, places: int, on_gpu: bool) -> int:

@@ -20,7 +20,7 @@ TASK = {
     "higher_is_better": True,
     "net": "resnet18",
     "nets": ["resnet18", "resnet50", "mobilenetv2", "convnext_tiny"],
-    "model_fields": ["width", "stem", "augment"],
+    "model_fields": ["width", "stem", "augment", "mix"],
     "predicts": "classes",
     "x_axis": "epoch",
     "throughput_unit": "images/s",

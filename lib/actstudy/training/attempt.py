@@ -13,12 +13,11 @@ from pathlib import Path
 
 import actstudy
 from actstudy.contract import light, locks, registry, sources, spec, store
-from actstudy.contract.errors import StudyError, visible
+from actstudy.contract.errors import RESUMABLE, StudyError, visible
 from actstudy.study import packs
 from actstudy.training import parity_file
 from actstudy.training.settings import Settings
 
-RESUMABLE = 75  # EX_TEMPFAIL: stopped, and the same command resumes
 # Files that are written before the first checkpoint.
 STARTING = ("spec.json", "environment.json", "log.txt", "progress.json")
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from actstudy.contract.spec import RunSpec
 from actstudy.contract.streams import epoch_order, stream
-from actstudy.data import augment
+from actstudy.data import augment, mix
 from actstudy.nets import drop_path
-from actstudy.training.engine import Engine
+from actstudy.training.engine import Engine, count_labels
 
 # Upper limits of the probe batch: a probe should cost about one training step.
 MAX_PROBE_EXAMPLES = 256
@@ -49,14 +49,16 @@ def probe_batch(x: Tensor, most: int = MAX_PROBE_EXAMPLES) -> Tensor:
 def draws(spec: RunSpec, step: int, n: int, x: Tensor, blocks: int = 0) -> np.ndarray:
     """What happens to each of the n examples of a step, float32 (n, draws); x (N, ...): the split.
 
-    First augmentation, of each view, then stochastic depth's factors of the model's residual
-    blocks. The same for all activations, losses, engines and frameworks.
+    First how images are mixed, then augmentation, of each view, then stochastic depth's factors of
+    the model's residual blocks. The same for all activations, losses, engines and frameworks.
     """
     height, width = (0, 0)
-    if spec.augment != "none":
+    if spec.augment != "none" or spec.mix != "none":
         height, width = x.shape[2:]
     size = (n, height, width)
     drawn = augment.view_draws(spec.augment, spec.seed, step, size, spec.views or 1)
+    if spec.mix != "none":
+        drawn = np.hstack([mix.draws(spec.mix, spec.seed, step, *size), drawn])
     if not blocks:
         return drawn
     return np.hstack([drawn, drop_path.draws(spec.drop_path, spec.seed, step, n, blocks)])
@@ -91,3 +93,10 @@ def examples(
     elif n_augment:
         x = augment.augment(x, drawn[:, :n_augment])
     return x, y, drawn[:, n_augment:]
+
+
+def label_share(y: Tensor, rows: Tensor, batch: Tensor) -> Tensor | float:
+    """The rows' share of their batch's labels: so weighted, means of parts add up to the mean."""
+    if len(rows) == len(batch):
+        return 1.0
+    return count_labels(y[rows]) / count_labels(y[batch])

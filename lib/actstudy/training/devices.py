@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from actstudy.contract import host
-from actstudy.contract.errors import StudyError
+from actstudy.contract.errors import NodeFault, StudyError
 from actstudy.training.outcome import Interrupted
 
 LEASES = Path("/tmp/actstudy-gpus")  # noqa: S108 - of all users; holds empty files, no link is used
@@ -25,7 +25,7 @@ MAX_BUSY = 10  # percent of the time: a GPU that is busier before a run computes
 SETTLING = 5  # seconds that the run before may take to leave its GPU
 
 
-class Unanswered(StudyError):
+class Unanswered(NodeFault):
     """A GPU that does not answer; others: GPUs that this process could use instead."""
 
     def __init__(self, error: RuntimeError, others: list[str]) -> None:
@@ -50,7 +50,8 @@ def lease(kind: str, slots: int, stopping: Callable[[], bool]) -> Iterator[torch
         yield torch.device("cpu")
         return
     with contextlib.ExitStack() as locks:
-        if os.environ.get("SLURM_JOB_GPUS", "").isdecimal():
+        by_slurm = os.environ.get("SLURM_STEP_GPUS") or os.environ.get("SLURM_JOB_GPUS", "")
+        if by_slurm.isdecimal():
             name: str | None = names[0]
         else:
             name = _slot(names, slots, locks)
@@ -233,3 +234,10 @@ def peak_memory(device: torch.device) -> tuple[int, str]:
         return torch.cuda.max_memory_allocated(device), "cuda allocated"
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "process RSS"
+
+
+def generator(device: torch.device) -> torch.Generator:
+    """The device's default generator, from which dropout draws; torch.manual_seed is slower."""
+    if device.type == "cuda":
+        return torch.cuda.default_generators[device.index]
+    return torch.default_generator

@@ -10,14 +10,23 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.contract.streams import step_seed
+from actstudy.data import mix
 from actstudy.health import probes, values
 from actstudy.nets import drop_path
 from actstudy.nets.activations import Sites
 from actstudy.tasks.metrics import Evaluation
-from actstudy.training.batches import MAX_PROBE_EXAMPLES, draws, examples, probe_batch, probe_draws
+from actstudy.training.batches import (
+    MAX_PROBE_EXAMPLES,
+    draws,
+    examples,
+    label_share,
+    probe_batch,
+    probe_draws,
+)
 from actstudy.training.blame import LOSS, first, watch_outputs
 from actstudy.training.cuda_graphs import Recorder, Scores, is_recorded
-from actstudy.training.engine import Engine, Places, Weights, autocast, count_labels
+from actstudy.training.devices import generator
+from actstudy.training.engine import Engine, Places, Weights, autocast
 from actstudy.training.optim import clip_share, learning_rate, restore, set_rate
 
 
@@ -39,6 +48,7 @@ class Job(Engine):
         self.activations = {site: [name] for site, name in self.sites.names.items()}
         self.recorder = Recorder(is_recorded(self.spec, self.device))
         self.blocks = len(drop_path.paths(self.model)) if self.spec.drop_path else 0
+        self.mixes = mix.columns(self.spec.mix)
         x = self.splits["train"]["x"]
         # a contrastive loss grows with a power of the batch
         most = self.spec.batch_size if self.spec.views else MAX_PROBE_EXAMPLES
@@ -138,15 +148,18 @@ class Job(Engine):
 
     def _scored(self, rows: Tensor, drawn: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean loss of train examples rows (B,), changed as `drawn`, and other scores."""
+        mixed = drawn[:, : self.mixes]
+        drawn = drawn[:, self.mixes :]
         x, y, keep = examples(self.splits["train"], rows, drawn, self.blocks, self.spec.views)
         if self.blocks:
             drop_path.set_keep(self.model, keep)
         with autocast(self.spec, self.device):
-            logits = self.forward(x)
+            logits = self.forward(mix.images(x, mixed))
             if self.loss_and_scores:
                 loss, scores = self.loss_and_scores(logits, y, self.spec.label_smoothing)
             else:
-                loss = self.task.loss(logits, y, self.spec.label_smoothing)
+                smoothing = self.spec.label_smoothing
+                loss = mix.loss(self.task.loss, logits, y, mixed, smoothing)
         if self.blocks:
             drop_path.set_keep(self.model, None)  # probes read whole blocks
         if self.loss_and_scores:
@@ -234,17 +247,3 @@ class Job(Engine):
         finally:
             self.scored = scored
             self.recorder = recorder
-
-
-def generator(device: torch.device) -> torch.Generator:
-    """The device's default generator, from which dropout draws; torch.manual_seed is slower."""
-    if device.type == "cuda":
-        return torch.cuda.default_generators[device.index]
-    return torch.default_generator
-
-
-def label_share(y: Tensor, rows: Tensor, batch: Tensor) -> Tensor | float:
-    """The rows' share of their batch's labels: so weighted, means of parts add up to the mean."""
-    if len(rows) == len(batch):
-        return 1.0
-    return count_labels(y[rows]) / count_labels(y[batch])

@@ -4,7 +4,8 @@ import inspect
 import math
 import types
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -55,15 +56,21 @@ def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
 
 def make_optimizer(spec: RunSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimizer of a spec; weight decay acts on matrices only."""
-    if spec.engine != "eager":
-        return _optimizer(spec, list(parameters))
-    # torch wraps what it keeps out of compiled graphs, and the wrappers import its compiler, which
-    # takes as long as importing torch. An eager run has no graphs and takes the plain methods; if
-    # none is wrapped, nothing changes.
+    make = partial(_optimizer, spec, list(parameters))
+    return make() if spec.engine != "eager" else uncompiled(make)
+
+
+def uncompiled(make: Callable[[], torch.optim.Optimizer]) -> torch.optim.Optimizer:
+    """The optimizer that `make` makes, for steps outside of compiled graphs: to the same bits.
+
+    torch wraps what it keeps out of compiled graphs, and the wrappers import its compiler, which
+    takes as long as importing torch. This one has the plain methods; if none is wrapped, nothing
+    changes.
+    """
     for method in vars(torch.optim.Optimizer).values():
         if plain := getattr(method, "__wrapped__", None):
             plain.__dynamo_disable = plain
-    optimizer = _optimizer(spec, list(parameters))
+    optimizer = make()
     step = torch.no_grad()(inspect.unwrap(type(optimizer).step))
     optimizer.step = types.MethodType(step, optimizer)  # type: ignore[method-assign]
     return optimizer
@@ -90,8 +97,10 @@ def _optimizer(spec: RunSpec, parameters: list[nn.Parameter]) -> torch.optim.Opt
                 groups, lr=lr, betas=spec.betas, eps=spec.eps, fused=True, capturable=capturable
             )
         case "sgd":
+            # torch's fused SGD writes its momentum also in a step that the loss scale skips
+            fused = spec.precision != "fp16"
             return torch.optim.SGD(
-                groups, lr=lr, momentum=spec.momentum, nesterov=spec.nesterov, fused=True
+                groups, lr=lr, momentum=spec.momentum, nesterov=spec.nesterov, fused=fused
             )
         case "rmsprop":
             return torch.optim.RMSprop(

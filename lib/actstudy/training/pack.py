@@ -1,7 +1,7 @@
 """Runs of one shape that train as one: the engine whose R is as large as the device allows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from actstudy.health import learnt, values
-from actstudy.nets.packed import PackedMLP
+from actstudy.nets.packed import Dropout, Layer, PackedMLP
 from actstudy.tasks import classification
 from actstudy.tasks.metrics import Evaluation
 from actstudy.training.batches import order_seeds, probe_batch
@@ -17,22 +17,19 @@ from actstudy.training.blame import LOSS, first
 from actstudy.training.cuda_graphs import Recorder, Scores, is_recorded
 from actstudy.training.engine import Engine, Places, Weights, autocast
 from actstudy.training.optim import learning_rate
+from actstudy.training.pack_dropout import PackDropout
 from actstudy.training.pack_optim import PackOptimizer, clipped
+from actstudy.training.pack_stacks import PackStacks
 
 MAX_EVAL_ROWS = 65_536  # examples times runs that are evaluated at a time
 
 
 @dataclass(kw_only=True)
 class Pack(Engine):
-    """Runs that train as one model: row r of its weights is run r's; further rows are not used.
-
-    best, last: stacked weights; `last`, with patience only, of runs that ended before the others.
-    """
+    """Runs that train as one model: row r of its weights is run r's; further rows are not used."""
 
     model: PackedMLP
     optimizer: PackOptimizer
-    best: list[Tensor] = field(default_factory=list)
-    last: list[Tensor] = field(default_factory=list)
     epoch_scalars: tuple[int, Tensor] = (-1, torch.empty(0))
 
     def __post_init__(self) -> None:
@@ -44,10 +41,9 @@ class Pack(Engine):
         places = [seeds.index(progress.order_seed) for progress in self.progress]
         places += [places[-1]] * (self.model.runs - len(places))
         self.seed_of = torch.tensor(places, device=self.device)
+        self.dropout = PackDropout(self.model, self.spec, seeds, self.seed_of)
         self.probe_rows = probe_batch(self.splits["train"]["x"])
-        self.best = self._copies()
-        if self.spec.patience is not None:
-            self.last = self._copies()
+        self.stacks = PackStacks(self.model, self.optimizer, self.spec.patience is not None)
         self.scored = self._scored
         self.recorder = Recorder(is_recorded(self.spec, self.device))
         if self.recorder.on:
@@ -55,10 +51,6 @@ class Pack(Engine):
 
     def index_of(self, run: int, index: int) -> int | None:
         return self.model.owners[index].get(run)
-
-    def _copies(self) -> list[Tensor]:
-        """Copies of all parameters."""
-        return [parameter.detach().clone() for parameter in self.parameters]
 
     def _compile(self) -> None:
         """Compile layers, not whole models: seconds for any depth, as all of a step is recorded."""
@@ -81,7 +73,9 @@ class Pack(Engine):
 
     def train(self, step: int, rows: Tensor, part: str = "update") -> Scores:
         parts = {"update": self.update, "watched": self.watched}
-        return self.recorder.play(part, parts[part], rows[self.seed_of], self._scalars(step))
+        scalars = self._scalars(step)
+        drawn = self.dropout.drawn(step)
+        return self.recorder.play(part, parts[part], rows[self.seed_of], scalars, *drawn)
 
     def _scalars(self, step: int) -> Tensor:
         """What the optimizer needs of the host at a step (3,): sent per epoch, as sending waits."""
@@ -97,14 +91,14 @@ class Pack(Engine):
     def read_sites(self) -> Tensor:
         return self.recorder.play("probe", self.probe)["health"]
 
-    def update(self, rows: Tensor, scalars: Tensor) -> Scores:
-        """One step on train examples rows (R, B)."""
-        loss, accuracy, gradients = self._gradients(rows)
+    def update(self, rows: Tensor, scalars: Tensor, *drawn: Tensor) -> Scores:
+        """One step on train examples rows (R, B); drawn: as `PackDropout` draws."""
+        loss, accuracy, gradients = self._gradients(rows, drawn)
         return {"loss": loss, "accuracy": accuracy, **self._step(gradients, scalars)}
 
-    def watched(self, rows: Tensor, scalars: Tensor) -> Scores:
+    def watched(self, rows: Tensor, scalars: Tensor, *drawn: Tensor) -> Scores:
         """`update`, with the probes (probes, R) of its parameters under `health`."""
-        loss, accuracy, gradients = self._gradients(rows)
+        loss, accuracy, gradients = self._gradients(rows, drawn)
         before = [parameter.detach().clone() for parameter in self.parameters]
         scores = {"loss": loss, "accuracy": accuracy, **self._step(gradients, scalars)}
         read = values.of_gradients(self.model.names, gradients, self.model.n_of_layers)
@@ -114,11 +108,12 @@ class Pack(Engine):
     def probe(self) -> Scores:
         """The probes (probes, R) of all sites, from a forward and backward pass."""
         x, y = (self.splits["train"][name][self.probe_rows] for name in ("x", "y"))
-        seen: list[tuple[Tensor, Tensor]] = []
+        layers: list[Layer] = []
         with autocast(self.spec, self.device):
-            logits = self.model(self.inputs(x).flatten(1), seen)
+            logits = self.model(self.inputs(x).flatten(1), layers)
             loss = classification.losses(logits, y.expand(self.model.runs, -1))
-        gradients = torch.autograd.grad(loss.sum(), [post for _, post in seen])
+        seen = [(layer.pre, layer.post) for layer in layers]
+        gradients = torch.autograd.grad(loss.sum(), [layer.post for layer in layers])
         read = values.of_sites(self.model.sites, seen, gradients)
         read |= learnt.values(self.model.in_formula(), list(self.model.sites))
         return {"health": self._keyed("probe", read)}
@@ -128,10 +123,14 @@ class Pack(Engine):
         self.health_keys[part] = list(read)
         return torch.stack([value.double() for value in read.values()])
 
-    def _gradients(self, rows: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+    def _gradients(
+        self, rows: Tensor, drawn: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         train = self.splits["train"]
+        x = self.inputs(train["x"][rows]).flatten(2)
         with autocast(self.spec, self.device):
-            logits = self.model(self.inputs(train["x"][rows]).flatten(2))
+            logits = self.model(x, dropouts=self.dropout.of_layers(drawn))
+            self.model.norm.move()
             loss, accuracy = self.scored(logits, train["y"][rows])
         return loss.detach(), accuracy, list(torch.autograd.grad(loss.sum(), self.parameters))
 
@@ -161,6 +160,7 @@ class Pack(Engine):
         """Logits (R, N, C) of a whole split."""
         x = self.splits[split]["x"]
         parts = []
+        self.model.eval()
         size = min(len(x), max(1, MAX_EVAL_ROWS // self.model.runs))
         with torch.no_grad(), autocast(self.spec, self.device):
             for begin in range(0, len(x), size):
@@ -168,6 +168,7 @@ class Pack(Engine):
                 start = min(begin, len(x) - size)
                 part = self.model(self.inputs(x[start : start + size]).flatten(1)).float()
                 parts.append(part[:, begin - start :])
+        self.model.train()
         return torch.cat(parts, 1)
 
     def learning_rates(self, step: int) -> list[float]:
@@ -175,54 +176,33 @@ class Pack(Engine):
         return [share * spec.lr for spec in self.specs]
 
     def keep_best(self, runs: Sequence[int]) -> None:
-        for best, parameter in zip(self.best, self.parameters, strict=True):
-            best[runs] = parameter.detach()[runs]
+        self.stacks.keep_best(runs)
 
     def set_aside(self, runs: Sequence[int]) -> None:
-        for last, parameter in zip(self.last, self.parameters, strict=True):
-            last[runs] = parameter.detach()[runs]
+        self.stacks.set_aside(runs)
 
-    @torch.no_grad()
     def load(self, checkpoint: str) -> None:
         if checkpoint == "best":
-            for parameter, best in zip(self.parameters, self.best, strict=True):
-                parameter.copy_(best)
-        elif self.last:
-            ended = [run for run in self.completed if run in self.ended]
-            for parameter, last in zip(self.parameters, self.last, strict=True):
-                parameter[ended] = last[ended]
+            self.stacks.load_best()
+        else:
+            self.stacks.load_last([run for run in self.completed if run in self.ended])
 
     def weights(self) -> list[Weights]:
-        stacked = [parameter.detach().cpu() for parameter in self.parameters]
-        return [self.model.of_run(run, stacked) for run in range(len(self.specs))]
+        return self.stacks.weights(len(self.specs))
 
     def changed(self) -> dict[str, Tensor]:
-        tensors = {}
-        for kind, stacks in enumerate([self.parameters, *self.optimizer.state]):
-            for k, stack in enumerate(stacks):
-                tensors[f"{kind} of {k}"] = stack.detach()
-        return tensors
-
-    def _stacks(self) -> dict[str, Tensor]:
-        """What a checkpoint holds of every run: tensors whose row r is of run r."""
-        tensors = self.changed()
-        for kind, stacks in (("best", self.best), ("last", self.last)):
-            for k, stack in enumerate(stacks):
-                tensors[f"{kind} of {k}"] = stack
-        return tensors
+        return self.stacks.changed()
 
     def state(self) -> dict[str, Any]:
-        return {name: tensor[: len(self.specs)] for name, tensor in self._stacks().items()}
+        return {name: rows[: len(self.specs)] for name, rows in self.stacks.all().items()}
 
-    @torch.no_grad()
     def restore(self, state: Mapping[str, Any], rows: Sequence[int]) -> None:
-        filled = [*rows, *[rows[-1]] * (self.model.runs - len(rows))]
-        for name, tensor in self._stacks().items():
-            tensor.copy_(state[name][filled])
+        self.stacks.restore(state, [*rows, *[rows[-1]] * (self.model.runs - len(rows))])
 
     def inspect(self, step: int, rows: Tensor, runs: Sequence[int]) -> Places:
         x = self.splits["train"]["x"][rows[self.seed_of]]
-        outputs = self._inspect_outputs(self.inputs(x).flatten(2), runs)
+        dropouts = self.dropout.of_layers(self.dropout.drawn(step))
+        outputs = self._inspect_outputs(self.inputs(x).flatten(2), runs, dropouts)
         places = {run: f"{outputs.get(run, LOSS)} at step {step}" for run in runs}
         for run in runs:
             place = first(self.model.of_run(run, self.parameters).items())
@@ -232,15 +212,19 @@ class Pack(Engine):
 
     def inspect_validation(self, runs: Sequence[int]) -> Places:
         places: Places = {}
+        self.model.eval()
         for x in self.splits["val"]["x"].split(self.spec.batch_size):
             others = [run for run in runs if run not in places]
             places |= self._inspect_outputs(self.inputs(x).flatten(1), others)
+        self.model.train()
         return {run: places.get(run, LOSS) for run in runs}
 
-    def _inspect_outputs(self, x: Tensor, runs: Sequence[int]) -> Places:
+    def _inspect_outputs(
+        self, x: Tensor, runs: Sequence[int], dropouts: Sequence[Dropout] = ()
+    ) -> Places:
         """The first output that is not finite in the pass over x, of the runs that have one."""
         with torch.no_grad(), autocast(self.spec, self.device):
-            outputs = self.model.outputs(x)
+            outputs = self.model.outputs(x, dropouts)
         places: Places = {}
         for run in runs:
             place = first((name, value[run]) for name, value in outputs)

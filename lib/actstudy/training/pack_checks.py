@@ -38,7 +38,8 @@ def check_memory(
     units = sum(sum(parameter.shape) for parameter in model.parameters() if parameter.ndim == 2)
     examples = max(spec.batch_size, MAX_PROBE_EXAMPLES)
     logits = max(data.n("val"), data.n("test")) * data.manifest["classes"]
-    floats = weight_copies * weights + VALUE_COPIES * (examples * units + logits)
+    value_copies = VALUE_COPIES + 2 * (spec.norm != "none") + (spec.dropout > 0)
+    floats = weight_copies * weights + value_copies * (examples * units + logits)
     needed = 4 * floats + 8 * data.n("train")  # the latter: an epoch's indices
     fits = max(0, int(0.9 * free / needed))
     if spec.pack_width > fits:

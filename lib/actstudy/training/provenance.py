@@ -1,5 +1,6 @@
 """Where a run trained: versions, packages, device, commit."""
 
+import functools
 import hashlib
 import os
 import subprocess
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 
 import actstudy
-from actstudy.contract import frameworks
+from actstudy.contract import frameworks, host
 from actstudy.training.devices import describe
 
 DRIVER = Path("/proc/driver/nvidia/version")
@@ -32,9 +33,7 @@ def environment(device: torch.device, framework: str) -> dict[str, Any]:
 
     With Keras also its version and its back end's.
     """
-    packages = sorted(
-        {path.stem for place in sys.path for path in Path(place or ".").glob("*.dist-info")}
-    )
+    packages = _packages(tuple(sys.path))
     return {
         "python": sys.version,
         "torch": torch.__version__,
@@ -46,9 +45,17 @@ def environment(device: torch.device, framework: str) -> dict[str, Any]:
         "device": describe(device),
         "threads": torch.get_num_threads(),
         "cpus": os.cpu_count(),
-        "packages": packages,
+        "slurm": host.slurm(),
+        "packages": list(packages),
         "packages_sha256": hashlib.sha256("\n".join(packages).encode()).hexdigest(),
     }
+
+
+@functools.cache
+def _packages(places: tuple[str, ...]) -> tuple[str, ...]:
+    """What is installed in folders of Python's path: names with versions, in order."""
+    names = {path.stem for place in places for path in Path(place or ".").glob("*.dist-info")}
+    return tuple(sorted(names))
 
 
 def provenance(started: float, framework: str) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from actstudy.analysis import reference_rows
 from actstudy.analysis.figures import calibration, health, health_frames
 from actstudy.analysis.figures.curves import of_ended
 from actstudy.analysis.questions import contrasts
@@ -28,7 +30,9 @@ MEDIANS = [*CELL, "probe", "index", "site", "step", "n", "median"]
 PAIRS = [*CELL, "baseline", "family", "n", "mean", "low", "high", "interval_level", "verdict"]
 PAIRS += ["condition", "turned"]
 CURVE_MEANS = [*LINE, "step", "epoch", "train_seconds", "n", "mean"]
-REFERENCES = ["task", "data", "name", "metric", "split", "value"]
+REFERENCE = ["task", "data", "name", "metric", "val", "test"]
+NAMED = ["task", "group", "level", "data", "name", "metric"]
+REFERENCES = [*NAMED, "split", "value"]
 
 
 def mean_curves(tables: Tables) -> pd.DataFrame:
@@ -53,13 +57,32 @@ def mean_curves(tables: Tables) -> pd.DataFrame:
 
 
 def reference_lines(tables: Tables) -> pd.DataFrame:
-    """The validation and test scores of reference methods, a row per split; columns REFERENCES."""
+    """The validation and test scores of reference methods; columns REFERENCES.
+
+    A row per split and group of cells that a score is of, and per level if it is not of all those
+    of its groups; group or level: missing for all.
+    """
     frame = tables.frames["references"]
     if frame.empty:
         return pd.DataFrame(columns=REFERENCES)
-    named = ["task", "data", "name", "metric"]
-    scores = frame.melt(named, ["val", "test"], var_name="split", value_name="value")
+    parts = []
+    for row in frame.to_dict("records"):
+        runs = tables.of("runs", row["task"])
+        parts.append(cells_of(row, runs).assign(**{name: row[name] for name in REFERENCE}))
+    scores = pd.concat(parts).melt(NAMED, ["val", "test"], var_name="split", value_name="value")
     return scores.dropna(subset=["value"])[REFERENCES]
+
+
+def cells_of(row: dict[Any, Any], runs: pd.DataFrame) -> pd.DataFrame:
+    """The groups and levels whose runs a reference's score is of; missing for all of them."""
+    are_of = reference_rows.is_of(row, runs)
+    own = runs.loc[are_of, ["group", "level"]].drop_duplicates()
+    others = runs.loc[~are_of, ["group", "level"]].drop_duplicates()
+    if others.empty:
+        return pd.DataFrame([{"group": None, "level": None}])
+    if set(own["group"]) & set(others["group"]):
+        return own.reset_index(drop=True)
+    return own.drop_duplicates("group").assign(level=None).reset_index(drop=True)
 
 
 def reliability(tables: Tables) -> pd.DataFrame:

@@ -148,7 +148,8 @@ const page = {
     const own = part.figures.filter((figure) => figure.task === this.task);
     const figures = own.map((figure) => new FigureView(figure, this));
     const none = part.figures.length && !own.length ? [element("p", {}, `Task ${this.task} has no data for this figure.`)] : [];
-    section.querySelector(".figures").replaceChildren(...none, ...figures.map((view) => view.node));
+    const decision = part.name === "decision" ? [new DecisionView(this.model.decision, this).node] : [];
+    section.querySelector(".figures").replaceChildren(...none, ...decision, ...figures.map((view) => view.node));
     this.showTables(part, section.querySelector(".tables"));
     this.views = figures;
     for (const view of figures) view.draw();

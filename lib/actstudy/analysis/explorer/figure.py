@@ -124,6 +124,11 @@ def alone(of: dict[str, Any], *line: str) -> dict[str, Any]:
     return {**of, "alone": line}
 
 
+def once(of: dict[str, Any], *columns: str) -> dict[str, Any]:
+    """The rows of a source of which each combination of some columns is drawn once."""
+    return {**of, "once": columns}
+
+
 def rows(name: str) -> alt.NamedData:
     """A data set that the page fills with the rows which its filters leave."""
     return alt.NamedData(name=name)

@@ -81,8 +81,14 @@ function rowsOf(source, options, page) {
   const wanted = Object.assign({}, source.where, ...options.map((option) => option.where));
   const tests = Object.entries(wanted).map(([name, value]) => table.equals(name, value));
   let rows = table.where([...tests, ...page.tests(table)]);
+  const keyed = (names) => (row) => JSON.stringify(names.map((name) => table.value(name, row)));
+  if (source.once) {
+    const firsts = new Map();
+    for (const row of [...rows].reverse()) firsts.set(keyed(source.once)(row), row);
+    rows = rows.filter((row) => firsts.get(keyed(source.once)(row)) === row);
+  }
   if (source.alone) {
-    const key = (row) => JSON.stringify(source.alone.map((name) => table.value(name, row)));
+    const key = keyed(source.alone);
     const counts = new Map();
     for (const row of rows) counts.set(key(row), (counts.get(key(row)) ?? 0) + 1);
     rows = rows.filter((row) => counts.get(key(row)) === 1);

@@ -12,6 +12,7 @@ from actstudy.analysis.explorer.figure import (
     alone,
     colour,
     dash,
+    once,
     rows,
     sized,
     source,
@@ -26,6 +27,7 @@ SPLITS = {"val": "validation", "train": "train, as trained", "test": "test"}
 NOT_CHOSEN = ("epoch_seconds", "clipped")  # values of curves that are no metric
 HEIGHT = 380  # pixels
 REFERENCE = "#8494A6"  # the colour of a reference method's line
+REFERENCE_LINE = ("name", "data", "split", "metric")  # what tells one from another
 MAX_POINTS = 20_000  # of thin lines in one picture
 
 
@@ -50,8 +52,8 @@ def curves(tables: Tables, task: str) -> Drawing | None:
     data["lone_curves"] = alone(data["curves"], "run_id", "group")
     data["lone_means"] = alone(data["means"], "level", "group")
     if not tables.of("references", task).empty:
-        text += " Dotted: the score of a reference method, trained on the same data."
-        data["references"] = source("reference_lines", task=task)
+        text += " Dotted: the score of a reference method, trained on the data of a line shown."
+        data["references"] = once(source("reference_lines", task=task), *REFERENCE_LINE)
     return Drawing(
         name="curves",
         task=task,
@@ -98,7 +100,7 @@ def chart_of_curves(plan: Plan, has_references: bool) -> alt.LayerChart:
 
 def reference_rule(y: dict[str, Any]) -> alt.Chart:
     """A dotted line at the score of each reference method."""
-    names = ("name", "data", "split", "metric", "value")
+    names = (*REFERENCE_LINE, "value")
     rule = alt.Chart(rows("references")).mark_rule(strokeDash=[2, 3], color=REFERENCE)
     tooltip = [alt.Tooltip(f"{name}:N") for name in names]
     return rule.encode(y=alt.Y("value:Q", **y), tooltip=tooltip)
@@ -123,13 +125,15 @@ def curve_choices(tables: Tables, task: str) -> list[Choice]:
         Choice(
             "x",
             "Horizontal axis",
-            [
-                Option(name, AXES[name], encoding={"x": {"field": name, "title": AXES[name]}})
-                for name in x_axes
-            ],
+            [axis_option(name) for name in x_axes],
         ),
         scale_choice("y"),
     ]
+
+
+def axis_option(name: str) -> Option:
+    """One horizontal axis, a key of AXES."""
+    return Option(name, AXES[name], encoding={"x": {"field": name, "title": AXES[name]}})
 
 
 def metric_option(name: str, settings: TaskPlan) -> Option:

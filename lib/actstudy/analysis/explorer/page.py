@@ -1,10 +1,11 @@
 """The page of a study to explore: one file, which opens without a server or a network."""
 
 import base64
+import functools
 import hashlib
 import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ import vl_convert
 from markupsafe import Markup
 
 from actstudy.analysis import scale
-from actstudy.analysis.explorer import columns, datasets, figure, parts, texts, thinning
+from actstudy.analysis.explorer import columns, datasets, decision, figure, parts, texts, thinning
 from actstudy.analysis.figures.style import ACTIVATION_STYLE, OTHER_STYLES, styles
 from actstudy.analysis.page import origins
 from actstudy.analysis.tables import UNITS, Tables
 from actstudy.contract.plan import Plan, TaskPlan
 
 FILES = Path(__file__).parent
-SCRIPTS = ("data.js", "state.js", "copy.js", "runs.js", "figures.js", "tables.js", "explorer.js")
+SCRIPTS = ["data.js", "state.js", "copy.js", "runs.js", "figures.js", "tables.js", "choose.js"]
+SCRIPTS += ["explorer.js"]
 MAX_BYTES = 10_000_000  # of a page
 EXPOSED = "window.vegaEmbed = vegaEmbed;"  # of Vega's scripts, to the page's own
 LIGHTEST = 0.55  # of a colour's luminance on a dark page, at least
@@ -40,6 +42,23 @@ NOTES = {  # above a table
 }
 
 
+@dataclass(frozen=True)
+class Shell:
+    """A page: its head, what its parts hold, and all that its script knows.
+
+    titles: task -> its words; left_out: a sentence per thing that is not on it.
+    """
+
+    title: str
+    notes: Markup
+    facts: Markup
+    titles: dict[str, str]
+    parts: list[parts.Part]
+    left_out: list[str]
+    versions: str
+    model: dict[str, Any]
+
+
 def render(tables: Tables, partial: bool = False) -> str:
     """The HTML of a study's page; partial: as for summary.md.
 
@@ -47,38 +66,78 @@ def render(tables: Tables, partial: bool = False) -> str:
     parts take. It loads nothing. Of a big study it leaves out what `thinning` says.
     """
     sections = [*texts.of_summary(tables, partial), *texts.of_appendix(tables)]
+    cells = decision.of_tables(tables)
+    decided = decision.decision(cells, [tables.plan.file]) if cells else None
     for share in thinning.SHARES:
-        text = of_share(tables, sections, share)
+        text = of_share(tables, sections, decided, share)
         if len(text.encode("utf-8")) <= MAX_BYTES:
             break
     return text
 
 
-def of_share(tables: Tables, sections: list[texts.Section], share: float) -> str:
+def of_share(
+    tables: Tables, sections: list[texts.Section], decided: decision.Decision | None, share: float
+) -> str:
     """The page with tables of a share of the limits of `thinning`."""
     carried = datasets.carried(tables, share)
+    left_out = carried.left_out
+    introductions = {}
+    if decided:
+        introductions["decision"] = Markup("<p>{}</p>").format(decision.INTRODUCTION)
+        left_out += [decided.left_out] if decided.left_out else []
     titled, notes = (Markup(half) for half in sections[0].html.split("</h1>"))  # noqa: S704
-    there = parts.parts(tables, datasets.readable(carried.frames), sections)
-    own_script = "\n".join((FILES / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    scripts = [vl_convert.javascript_bundle(EXPOSED), own_script]
-    style = (FILES / "explorer.css").read_text(encoding="utf-8")
-    return template().render(
-        plan=tables.plan,
+    there = parts.parts(tables, datasets.readable(carried.frames), sections, introductions)
+    provenance = origins.provenance(tables.frames["runs"])
+    shell = Shell(
         title=titled.striptags(),
         notes=notes,
+        facts=facts(tables.plan, provenance),
+        titles={task: settings.title for task, settings in tables.plan.tasks.items()},
         parts=there,
+        left_out=left_out,
+        versions=provenance["versions"],
+        model=model(tables.plan, there, carried.frames, decided),
+    )
+    return whole(shell)
+
+
+def facts(plan: Plan, provenance: dict[str, str]) -> Markup:
+    """The line under the title: the study's file, and where its runs come from."""
+    head = Markup("Study file <code>{}</code> · code {} · ").format(
+        plan.file, provenance["commits"]
+    )
+    return head + f"{provenance['devices']} · last run ended {provenance['ended']}"
+
+
+def whole(shell: Shell) -> str:
+    """The HTML of a page."""
+    own_script = "\n".join((FILES / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    scripts = [vega(), own_script]
+    style = (FILES / "explorer.css").read_text(encoding="utf-8")
+    content = {name: value for name, value in vars(shell).items() if name != "model"}
+    return template().render(
+        **content,
         any_task=parts.ANY_TASK,
-        left_out=carried.left_out,
-        provenance=origins.provenance(tables.frames["runs"]),
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         policy=policy(scripts, style),
         scripts=[inlined(script, "script") for script in scripts],
         style=inlined(style, "style"),
-        data=columns.packed(model(tables.plan, there, carried.frames)),
+        data=columns.packed(shell.model),
     )
 
 
-def model(plan: Plan, there: list[parts.Part], frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
+@functools.cache
+def vega() -> str:
+    """Vega's scripts: bundling them takes a second, which pages of one process share."""
+    return vl_convert.javascript_bundle(EXPOSED)
+
+
+def model(
+    plan: Plan,
+    there: list[parts.Part],
+    frames: dict[str, pd.DataFrame],
+    decided: decision.Decision | None,
+) -> dict[str, Any]:
     """All that the page's script knows: levels, tasks, parts with their figures, tables."""
     texts_and_figures = {
         "study": plan.study,
@@ -88,6 +147,7 @@ def model(plan: Plan, there: list[parts.Part], frames: dict[str, pd.DataFrame]) 
         "tasks": {name: task.title for name, task in plan.tasks.items()},
         "metrics": {name: task.metric for name, task in plan.tasks.items()},
         "parts": [described(part) for part in there],
+        "decision": decided.content if decided else None,
         "first_columns": first_columns(plan),
         "units": UNITS,
         "notes": NOTES,

@@ -1,6 +1,6 @@
 """The parts of a study's page: which it has, with their texts, figures and tables."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
@@ -13,6 +13,7 @@ from actstudy.contract.errors import visible
 
 Draw = Callable[[Tables, str], Drawing | None]
 ANY_TASK = ""  # of a text that is about no single task
+NONE: Mapping[str, Markup] = {}
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Part:
 TASKS = "a task's section"  # stands for the sections of the summary that are named after tasks
 KINDS = (
     Kind("answer", "Answer", heads=("What holds", "Answer", "The activations")),
+    Kind("decision", "Decide"),
     Kind("forest", "Differences", draws=(forest.forest, forest.activation_forest)),
     Kind("curves", "Curves", draws=(lines.curves,)),
     Kind("tables", "Tables", tables=("all",)),
@@ -66,6 +68,13 @@ KINDS = (
         draws=(lines.rates,),
         tables=("tuning",),
     ),
+    Kind(
+        "recipe_range",
+        "What moves the result",
+        subheads=("What moves the result",),
+        tables=("recipe_verdicts", "components"),
+    ),
+    Kind("trials", "Best of k", subheads=("What k trials give",), tables=("best_of",)),
     Kind("targets", "Targets", subheads=("Steps and seconds",), draws=(points.targets,)),
     Kind("cost", "Cost", subheads=("Time and memory", "Where the time"), draws=(points.costs,)),
     Kind("calibration", "Calibration", draws=(reliability.reliability,)),
@@ -80,7 +89,7 @@ KINDS = (
         "parity",
         "Frameworks",
         heads=("Framework,",),
-        tables=("parity", "effects", "components", "speed"),
+        tables=("parity", "effects", "speed"),
     ),
     Kind(
         "claims",
@@ -96,19 +105,28 @@ KINDS = (
 )
 
 
-def parts(tables: Tables, names: Iterable[str], sections: list[Section]) -> list[Part]:
+def parts(
+    tables: Tables,
+    names: Iterable[str],
+    sections: list[Section],
+    introductions: Mapping[str, Markup] = NONE,
+) -> list[Part]:
     """The parts that a study has something for.
 
-    names: of the tables that the page carries; sections: of the summary, then of the appendix.
+    names: of the tables that the page carries; sections: of the summary, then of the appendix;
+    introductions: part -> a text of no single task.
     """
     there = []
     carried = list(names)
     for kind in KINDS:
         names_of_kind = carried if kind.tables == ("all",) else list(kind.tables)
+        words = by_task(tables, kind, sections)
+        if kind.name in introductions:
+            words = {ANY_TASK: introductions[kind.name], **words}
         part = Part(
             kind.name,
             kind.title,
-            by_task(tables, kind, sections),
+            words,
             drawings(tables, kind),
             [name for name in names_of_kind if name in carried],
             kind.every_task,

@@ -1,6 +1,6 @@
 // The panel of a run or a cell: what it is, how it ended, and the command that runs it again.
 
-const KEY_FACTS = ["task", "level", "group", "seed", "status", "reason", "best_step", "steps_done"];
+const KEY_FACTS = ["study", "task", "level", "group", "seed", "status", "reason", "best_step", "steps_done"];
 
 function openPanel(title, content) {
   const panel = document.getElementById("panel");
@@ -37,6 +37,7 @@ function isSaid(value) {
 
 /** Show a run; a run in two groups is shown as of its first one. */
 function showRun(tables, id) {
+  if (!tables.runs) return;
   const [row] = tables.runs.where([tables.runs.equals("run_id", id)]);
   if (row === undefined) return;
   state.set("run", id);
@@ -47,30 +48,33 @@ function showRun(tables, id) {
   const rerun = element("code", {}, run.rerun);
   openPanel(`Run ${id}`, [
     facts(first.filter(([, value]) => isSaid(value))),
-    element("h3", {}, "To run it again"),
-    element("p", {}, "This removes the run's results first, those of a completed run too."),
-    element("p", { class: "command" }, rerun, " ", button("Copy command", (event) => copy(run.rerun, event.target))),
+    ...(run.rerun ? [
+      element("h3", {}, "To run it again"),
+      element("p", {}, "This removes the run's results first, those of a completed run too."),
+      element("p", { class: "command" }, rerun, " ", button("Copy command", (event) => copy(run.rerun, event.target))),
+    ] : []),
     element("details", {}, element("summary", {}, "All that is recorded of it"), facts(rest)),
   ]);
 }
 
 /** Show the runs of a cell, and those of the cell that it is compared with, if any. */
 function showCell(tables, cell) {
-  if (!cell?.task || !(cell.task in page.model.metrics)) return;
+  if (!tables.runs || !cell?.task || !(cell.task in page.model.metrics)) return;
   state.set("cell", JSON.stringify(cell));
-  const { task, group, level, baseline } = cell;
+  const { task, group, level, baseline, studies } = cell;
   const runs = tables.runs;
   const levels = new Set([level, baseline].filter(isSaid));
   const rows = runs.where([
     runs.equals("task", task), runs.equals("group", group), runs.isIn("level", levels),
+    ...(studies ? [runs.isIn("study", new Set(studies))] : []),
   ]);
-  const names = ["level", "seed", "status", `reported_${page.model.metrics[task]}`];
+  const names = ["study", "level", "seed", "status", `reported_${page.model.metrics[task]}`].filter((name) => runs.columns[name]);
   const head = element("tr", {}, element("th", { scope: "col" }, "run"), ...names.map((name) => element("th", { scope: "col" }, name)));
   const body = rows.map((row) => element("tr", {},
     element("td", {}, runLink(tables, runs.value("run_id", row))),
     ...names.map((name) => element("td", {}, shown(runs.value(name, row)))),
   ));
-  const place = [level, baseline && `against ${baseline}`, group].filter(isSaid).join(", ");
+  const place = [level, baseline && `against ${baseline}`, group, studies && `in ${studies.join(" and ")}`].filter(isSaid).join(", ");
   openPanel(`Runs of ${place}`, [
     element("p", {}, rows.length === 1 ? "1 run." : `${rows.length} runs.`),
     element("div", { class: "scroll", tabindex: "0" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...body))),
@@ -83,6 +87,7 @@ function runLink(tables, id) {
 
 /** What a mark of a figure or a row of a table leads to: its run, else its cell. */
 function lead(tables, datum, task) {
+  if (!tables.runs) return null;
   if (datum?.run_id) return () => showRun(tables, datum.run_id);
   if (!datum?.level) return null;
   const ofLevel = tables.runs.equals("level", datum.level);
@@ -90,10 +95,12 @@ function lead(tables, datum, task) {
   const inGroup = tables.runs.equals("group", datum.group ?? "");
   const rows = tables.runs.where([ofLevel, inTask, inGroup]);
   if (!rows.length) return null;
-  if (isSaid(datum.seed)) {
+  if (isSaid(datum.seed) && !isSaid(datum.other)) { // a seed of two studies is two runs
     const row = rows.find((run) => tables.runs.value("seed", run) === datum.seed);
     if (row !== undefined) return () => showRun(tables, tables.runs.value("run_id", row));
   }
-  const { level, baseline } = datum;
-  return () => showCell(tables, { task: datum.task ?? task, group: datum.group ?? "", level, baseline });
+  const { level, baseline, other } = datum;
+  const cell = { task: datum.task ?? task, group: datum.group ?? "", level };
+  if (isSaid(other)) return () => showCell(tables, { ...cell, studies: [datum.first ?? baseline, other] });
+  return () => showCell(tables, { ...cell, baseline });
 }

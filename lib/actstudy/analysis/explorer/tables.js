@@ -121,7 +121,7 @@ class TableView {
     const { table, page } = this;
     return element("tr", {}, ...columns.map((name, place) => {
       const value = table.value(name, row);
-      if (name === "run_id") return element("td", { class: "short" }, value ? runLink(page.tables, value) : "");
+      if (name === "run_id" && page.tables.runs) return element("td", { class: "short" }, value ? runLink(page.tables, value) : "");
       const size = table.isNumeric(name) ? "number" : String(value ?? "").length <= SHORT ? "short" : null;
       const cell = element("td", { class: size });
       const open = name === "level" || (place === 0 && !columns.includes("level")) ? lead(page.tables, table.row(row)) : null;

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
+from actstudy.analysis.long_tables import spaced
 from actstudy.analysis.tables import Tables
 from actstudy.contract.schema import CELL
 
@@ -100,17 +100,6 @@ def runs(frame: pd.DataFrame, share: float) -> Thinned:
     text = f"{len(names)} of {len(frame.columns)} columns of the table runs"
     thin = rows("runs", frame[names], share, RUNS)
     return Thinned(thin.frame, "; ".join(filter(None, [text, thin.left_out])))
-
-
-def spaced(frame: pd.DataFrame, key: list[str], n_kept: int) -> pd.DataFrame:
-    """Of each group of rows its first, its last and evenly spaced ones between, n_kept in all."""
-    grouped = frame.groupby(key, sort=False, dropna=False)
-    place = grouped.cumcount()
-    size = grouped["step"].transform("size")
-    gaps = np.minimum(size, n_kept) - 1
-    slot = np.floor(place * gaps / np.maximum(size - 1, 1))
-    before = np.floor((place - 1) * gaps / np.maximum(size - 1, 1))
-    return frame[(place == 0) | (slot > before)]
 
 
 def first_seeds(frame: pd.DataFrame, limit: int) -> tuple[pd.DataFrame, int]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from actstudy.contract import store
@@ -19,10 +20,19 @@ def write_csv(
 
     decimal: the mark in numbers, a key of SEPARATORS.
     """
-    text = frame.select_dtypes(exclude="number").map(inert)
+    text = frame.select_dtypes(exclude="number").apply(inert_column)
     with store.replacing(path) as draft:
         named = frame.assign(**text).rename(columns=dict(header or {}))
         named.to_csv(draft, index=False, sep=SEPARATORS[decimal], decimal=decimal)
+
+
+def inert_column(column: pd.Series) -> pd.Series:
+    """A column with its texts made `inert`, each text once: of millions of rows few differ."""
+    if not isinstance(column.dtype, pd.StringDtype):
+        return column.map(inert)
+    codes, texts = pd.factorize(column)  # -1 where there is none
+    safe = np.array([*map(inert, texts), None], dtype=object)
+    return pd.Series(safe[codes], column.index)
 
 
 def inert(value: object) -> object:

@@ -26,8 +26,10 @@ from actstudy.analysis.figures import (
     ledger,
     logit_scale,
     rates,
+    sensitivity,
     survival,
     timeline,
+    trials,
 )
 from actstudy.analysis.figures.style import mark, plain_powers
 from actstudy.analysis.tables import Tables
@@ -71,6 +73,8 @@ TASK_FIGURES: dict[str, TaskFigure] = {
         factor.metric_against_factor, needs=("outcomes", "init_args"), on_page=True
     ),
     "lr_sensitivity": TaskFigure(rates.lr_sensitivity, needs=("tune_lr",), on_page=True),
+    "sensitivity": TaskFigure(sensitivity.sensitivity, needs=("recipe",), on_page=True),
+    "best_of_k": TaskFigure(trials.best_of_k, needs=("trials",), on_page=True),
     "effects": TaskFigure(effects.effects, needs=("framework",), on_page=True),
     "survival": TaskFigure(survival.survival, needs=("pairs", "precision", "lr"), on_page=True),
     "logit_scale_over_time": TaskFigure(

@@ -170,10 +170,13 @@ def panels_of(columns: list[list[Panel]], title: str) -> tuple[Figure, list[tupl
     return figure, axes
 
 
-def draw(ax: Axes, panel: Panel) -> bool:
-    """Draw the rows of a panel, at most MAX_ROWS; returns whether a value lies off its axis."""
+def draw(ax: Axes, panel: Panel, far: float = FAR_FACTOR) -> bool:
+    """Draw the rows of a panel, at most MAX_ROWS; returns whether a value lies off its axis.
+
+    far: in place of FAR_FACTOR.
+    """
     rows = panel.rows[:MAX_ROWS]
-    ends = reach(panel, rows)
+    ends = reach(panel, rows, far)
     ax.axvspan(panel.low, panel.high, color=MARGIN_COLOUR, linewidth=0, zorder=0)
     ax.axvline(0, color="#555555", linewidth=1, zorder=1)
     off_axis = False
@@ -191,11 +194,11 @@ def draw(ax: Axes, panel: Panel) -> bool:
     return off_axis
 
 
-def reach(panel: Panel, rows: list[Row]) -> tuple[float, float]:
+def reach(panel: Panel, rows: list[Row], far: float) -> tuple[float, float]:
     """Ends of the x axis: the band and the intervals, without those that would squeeze the rest."""
     values = np.array([[row.low, row.value, row.high] for row in rows])
     farthest = np.nanmax(np.abs(np.where(np.isfinite(values), values, np.nan)), axis=1)
-    limit = max(FAR_FACTOR * float(np.median(farthest)), 2 * panel.high)
+    limit = max(far * float(np.median(farthest)), 2 * panel.high)
     inside = values[farthest <= limit]
     inside = inside[np.isfinite(inside)]
     every = np.concatenate([[1.5 * panel.low, 1.5 * panel.high], inside])

@@ -43,19 +43,24 @@ def page(answers: Sequence[Answer], matters: str = "speed") -> str:
 
 def section(cell: Cell, rows: pd.DataFrame, matters: str) -> str:
     """The answer of one cell: where it was measured, the set, and what is out of it."""
-    inside = rows[rows["in_set"]]
-    metric = f"test {cell.settings.metric.replace('_', ' ')}"
-    margin = scale.of_differences(cell.settings).amount(cell.settings.margin)
-    text = (
-        f"The set has {len(inside)} of {len(rows)} activations: with {LEVEL:.0%} confidence it "
-        f"holds the one with the best {metric}. An activation is out of it if another is better by "
-        f"{margin} or more, and not by chance. It is ordered by {ORDERS[matters]}."
-    )
-    lines = [{"activation": str(level), **columns(cell, rows, level)} for level in inside.index]
-    parts = [f"## {escaped(cell.name)}", escaped(where(cell)), *not_separated(cell, rows), text]
-    parts.append(markdown(lines))
+    inside = rows.index[rows["in_set"]]
+    lines = [{"activation": str(level), **columns(cell, rows, level)} for level in inside]
+    parts = [f"## {escaped(cell.name)}", escaped(where(cell)), *not_separated(cell, rows)]
+    parts += [in_words(cell, rows, matters), markdown(lines)]
     notes = [*out_of_set(cell, rows), *reservations(cell, rows, matters)]
     return "\n\n".join([*parts, *notes])
+
+
+def in_words(cell: Cell, rows: pd.DataFrame, matters: str) -> str:
+    """How large the set of a cell is, what it promises, and its order."""
+    metric = f"test {cell.settings.metric.replace('_', ' ')}"
+    margin = scale.of_differences(cell.settings).amount(cell.settings.margin)
+    return (
+        f"The set has {rows['in_set'].sum()} of {len(rows)} activations: with {LEVEL:.0%} "
+        f"confidence it holds the one with the best {metric}. An activation is out of it if "
+        f"another is better by {margin} or more, and not by chance. It is ordered by "
+        f"{ORDERS[matters]}."
+    )
 
 
 def where(cell: Cell) -> str:
@@ -145,23 +150,25 @@ def command(cell: Cell, row: pd.Series) -> str:
 
 def overview(answers: Sequence[Answer], matters: str) -> str:
     """A table with a row per cell, its set in order; to see one whole, ask for less."""
-    lines = []
-    for cell, rows in answers:
-        inside = "; ".join(short(level, row) for level, row in rows[rows["in_set"]].iterrows())
-        line = {
-            "cell": cell.name,
-            "seeds": f"{int(rows['n'].min())}",
-            "activations": f"{len(rows)}",
-            "best mean": best_mean(cell, rows),
-            "in the set": inside if rows["trains"].any() else NONE_TRAINS,
-        }
-        lines.append(line)
+    lines = [line(cell, rows) for cell, rows in answers]
     text = (
         f"{len(answers)} cells answer, each by itself: its set holds the best activation with "
         f"{LEVEL:.0%} confidence, ordered by {ORDERS[matters]}. With more flags, {MAX_WHOLE} cells "
         "or fewer, each has a table with differences and costs; --json has all of them."
     )
     return "\n\n".join([text, markdown(lines), *under_overview(answers)])
+
+
+def line(cell: Cell, rows: pd.DataFrame) -> dict[str, str]:
+    """A cell's row of an overview."""
+    inside = "; ".join(short(level, row) for level, row in rows[rows["in_set"]].iterrows())
+    return {
+        "cell": cell.name,
+        "seeds": f"{int(rows['n'].min())}",
+        "activations": f"{len(rows)}",
+        "best mean": best_mean(cell, rows),
+        "in the set": inside if rows["trains"].any() else NONE_TRAINS,
+    }
 
 
 def best_mean(cell: Cell, rows: pd.DataFrame) -> str:

@@ -25,6 +25,7 @@ FIELDS = [  # that a sentence shows, in its order
     "steps",
     "batch_size",
     "augment",
+    "mix",
     "label_smoothing",
     "loss",
     "precision",

@@ -21,19 +21,25 @@ COLUMNS = [*CHOICE, *RESULT]
 
 
 def early(
-    runs: pd.DataFrame, health: pd.DataFrame, curves: pd.DataFrame, plan: Plan
+    runs: pd.DataFrame,
+    health: pd.DataFrame,
+    curves: pd.DataFrame,
+    plan: Plan,
+    values: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A row per task, group and probe: rank correlation of its early value with the result.
 
     Columns COLUMNS; the result is the reported metric. rho_chosen is over the completed runs of
     the seeds at even positions that have the probe. `best_probe` says which one is `chosen`; it
     alone has rho, with its interval, over the seeds at odd positions, which were not used for the
-    choice. rho_within: see `correlation_within_levels`.
+    choice. rho_within: see `correlation_within_levels`. values: the `readings` of the completed
+    runs, if they are known.
     """
     if health.empty or curves.empty or "total_steps" not in runs:
         return pd.DataFrame(columns=COLUMNS)
     rows: list[dict[str, Any]] = []
-    values = readings(runs[runs["status"] == "completed"], health, curves)
+    if values is None:
+        values = readings(runs[runs["status"] == "completed"], health, curves)
     for (task, group), part in runs.groupby(["task", "group"], sort=False):
         results = reported_results(part, plan.tasks[task].metric)
         seeds = sorted(part["seed"].unique())

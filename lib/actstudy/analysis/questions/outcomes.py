@@ -10,6 +10,7 @@ STALL_FACTOR = 1.5  # a best validation accuracy below this multiple of chance i
 STALL_SHARE = 0.1  # of few classes: below this share of the way from chance to 1
 STALL_R2 = 0.01  # a best validation R2 below it is no learning
 JUDGED_BY = {"classes": "accuracy", "values": "r2"}  # what a task predicts -> the metric of stalls
+BEST = "val, best"  # split of the best values of val in tables that are thinned
 TRAINS = "trains"
 STALLS = "stalls"
 DIVERGES = "diverges"
@@ -49,7 +50,7 @@ def stall_bounds(runs: pd.DataFrame, settings: TaskPlan) -> list[float]:
 
 def best_validation(curves: pd.DataFrame, metric: str = "accuracy") -> pd.Series:
     """run_id -> best validation accuracy so far, or another metric that is better if higher."""
-    val = curves[(curves["split"] == "val") & (curves["metric"] == metric)]
+    val = curves[curves["split"].isin(["val", BEST]) & (curves["metric"] == metric)]
     return val.groupby("run_id")["value"].max()
 
 

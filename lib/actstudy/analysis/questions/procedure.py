@@ -179,21 +179,29 @@ def difference_p(x: np.ndarray, signs: np.ndarray, n_untested: int = 0) -> np.nd
     """Westfall and Young's step-down max |t| adjusted p per contrast, (K,), signs (flips, n).
 
     A flip leaves sum x^2 as it is, so |t| grows with r = |sum x| / sqrt(sum x^2), which takes its
-    place: it is finite even if the sd is 0. Contrast j, by falling |t|, is compared with the
-    maximum over j and those below. Each of n_untested further contrasts of the family, whose
-    differences are not known, adds the p of contrast j alone (Bonferroni's inequality), so that a
-    contrast without seeds never helps another one to a verdict.
+    place: it is finite even if the sd is 0. Each of n_untested further contrasts of the family,
+    whose differences are not known, adds the p of contrast j alone (Bonferroni's inequality), so
+    that a contrast without seeds never helps another one to a verdict.
     """
     known = np.nan_to_num(x)
     root = np.sqrt((known * known).sum(axis=0))
     r = np.abs(signs.astype(float) @ known) / np.where(root > 0, root, 1)
+    return step_down(r, n_untested)
+
+
+def step_down(r: np.ndarray, n_untested: int = 0) -> np.ndarray:
+    """Adjusted p per contrast, (K,), of statistics r (flips, K), the observed ones first.
+
+    Contrast j, by falling r, is compared with the maximum over j and those below; n_untested: as of
+    `difference_p`.
+    """
     order = np.argsort(-r[0], kind="stable")
     largest = np.maximum.accumulate(r[:, order[::-1]], axis=1)[:, ::-1]
     # equal sums in another order differ by rounding: that is a tie
     observed = r[0, order] - 1e-9
     reached = (largest >= observed).mean(axis=0)
     reached_alone = (r[:, order] >= observed).mean(axis=0)
-    p = np.empty(x.shape[1])
+    p = np.empty(r.shape[1])
     p[order] = np.maximum.accumulate(reached + n_untested * reached_alone)
     return np.minimum(p, 1.0)
 

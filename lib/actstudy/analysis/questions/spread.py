@@ -81,6 +81,21 @@ def sd_of_levels(y: np.ndarray, level: float = LEVEL) -> Estimate:
     return sd_of_effects(y, contrasts_of(y.shape[1]), level)
 
 
+def sd_of_source(y: np.ndarray, axes: Sequence[int], level: float = LEVEL) -> Estimate:
+    """The standard deviation of a main effect, or an interaction, of a crossed design.
+
+    y: of shape (n seeds, levels of the first axis, of the second, ...); axes: those of the source,
+    1 for the first one. The others are averaged over first. Of an interaction it is sqrt(sum of
+    squared effects / degrees of freedom), as `sd_of_effects` has it.
+    """
+    others = tuple(axis for axis in range(1, y.ndim) if axis not in axes)
+    means = y.mean(axis=others)
+    basis = np.ones((1, 1))
+    for levels in means.shape[1:]:
+        basis = np.kron(basis, contrasts_of(levels))
+    return sd_of_effects(means.reshape(len(means), -1), basis, level)
+
+
 def contrasts_of(n: int) -> np.ndarray:
     """Orthonormal columns (n, n - 1) that span all differences between n levels (Helmert)."""
     columns = np.zeros((n, max(0, n - 1)))

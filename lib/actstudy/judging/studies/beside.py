@@ -70,12 +70,20 @@ def read(folders: Sequence[str]) -> list[Study]:
     """The studies of some folders; StudyError if one is none, or there are not two."""
     if len(folders) < 2:
         raise StudyError(f"compare: got {len(folders)} study; allowed: {ALLOWED}")
+    return opened(folders)
+
+
+def opened(folders: Sequence[str], command: str = "compare") -> list[Study]:
+    """The studies of one or more folders; StudyError if one is none, or is there twice.
+
+    command: as messages name it.
+    """
     studies: list[Study] = []
     for folder in folders:
         study = Study(folder.rstrip("/"), load(folder))
         same = [other for other in studies if other.results.place.samefile(study.results.place)]
         if same:
-            raise StudyError(f"compare: got {folder} twice; allowed: {ALLOWED}")
+            raise StudyError(f"{command}: got {folder} twice; allowed: {ALLOWED}")
         if study.cells.empty:
             raise StudyError(f"{folder}: no cells in its tables; allowed: {ALLOWED}")
         studies.append(study)

@@ -84,33 +84,60 @@ def joined(first: Study, other: Study, task: str) -> pd.DataFrame:
 
 def of_cell(runs: pd.DataFrame, settings: TaskPlan) -> dict[str, Any]:
     """The columns on pairs of one cell; runs: its runs of both studies, with `side`."""
+    own, reason = of_pairs(runs)
+    if own.empty:
+        return unpaired(reason)
+    return {**difference(own, settings), "pairs": reason}
+
+
+def of_pairs(runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The runs of one cell whose seeds pair, and SAME_RUNS if both studies have the very same.
+
+    Without a pair the text says why.
+    """
+    none = runs.head(0)
     sides = {side: part.set_index("seed") for side, part in runs.groupby("side")}
     if len(sides) < 2:
-        return unpaired("no run of one of them has ended")
+        return none, "no run of one of them has ended"
     seeds = sides[FIRST].index.intersection(sides[OTHER].index)
     if seeds.empty:
-        return unpaired("no seed in common")
+        return none, "no seed in common"
     of_first, of_other = (sides[side].loc[seeds] for side in (FIRST, OTHER))
     batches = of_other.reindex(columns=["order_hash"])["order_hash"]
     expected = of_first.reindex(columns=["order_hash"])["order_hash"]
     alike = (batches == expected) | batches.isna() | expected.isna()
     if not alike.any():
-        return unpaired("seeds saw other batches")
+        return none, "seeds saw other batches"
     seeds = seeds[alike.to_numpy()]
-    columns = difference(runs[runs["seed"].isin(seeds)], settings)
     is_same = (of_first["run_id"] == of_other["run_id"])[alike.to_numpy()].all()
-    return {**columns, "pairs": SAME_RUNS if is_same else ""}
+    return runs[runs["seed"].isin(seeds)], SAME_RUNS if is_same else ""
+
+
+def of_seeds(first: Study, other: Study, task: str) -> pd.DataFrame:
+    """Other minus first of each seed that counts, columns group, level, seed and difference."""
+    rows = []
+    for cell, part in joined(first, other, task).groupby(CELL, sort=False):
+        own, _ = of_pairs(part)
+        if len(own):
+            for seed, value in seed_differences(own, first.plan.tasks[task]).items():
+                head = dict(zip(CELL, cell, strict=True))
+                rows.append({**head, "seed": seed, "difference": value})
+    return pd.DataFrame(rows, columns=[*CELL, "seed", "difference"])
 
 
 def difference(runs: pd.DataFrame, settings: TaskPlan) -> dict[str, Any]:
     """Mean difference of the typical runs of a cell's seeds, other minus first, with n."""
-    pair = Pair("", OTHER, FIRST)
-    values = by_cell(runs.assign(group="", level=runs["side"]))
-    gains = collapse.gains(values, settings)
-    x = settings.sign * contrasts.paired_differences(gains, [pair])[:, 0]
-    estimate = stats.mean_interval(list(x[np.isfinite(x)]))
+    estimate = stats.mean_interval(list(seed_differences(runs, settings)))
     names = ("difference", "low", "high", "n_pairs")
     return dict(zip(names, vars(estimate).values(), strict=True))
+
+
+def seed_differences(runs: pd.DataFrame, settings: TaskPlan) -> pd.Series:
+    """Seed -> other minus first of its typical runs, of one cell."""
+    values = by_cell(runs.assign(group="", level=runs["side"]))
+    gains = collapse.gains(values, settings)
+    x = contrasts.paired_differences(gains, [Pair("", OTHER, FIRST)])[:, 0]
+    return pd.Series(settings.sign * x, gains.every.index).dropna()
 
 
 def unpaired(reason: str) -> dict[str, Any]:

@@ -1,0 +1,57 @@
+"""Tables of docs/scale.md, from benchmarks/results/scale.parquet."""
+
+import math
+
+import pandas as pd
+from measured import BENCHMARKS, markdown
+
+FAR = 1_000_000  # runs of a study that nobody has run
+LINEAR = 1.0
+
+
+def rows() -> pd.DataFrame:
+    """The rows of the benchmark, with their exponents."""
+    return pd.read_parquet(BENCHMARKS / "scale.parquet")
+
+
+def scale() -> str:
+    """Processor seconds, peak memory and growth per step, size and code."""
+    lines = []
+    for (step, per_run), part in rows().groupby(["step", "rows_per_run"], sort=False):
+        for row in part.sort_values(["code", "runs"]).itertuples():
+            lines.append(
+                [
+                    step,
+                    row.code,
+                    f"{row.runs:,}",
+                    f"{per_run:,}",
+                    f"{row.cpu_seconds:.1f}",
+                    f"{row.peak_bytes / 2**20:,.0f}",
+                    exponent(row.time_exponent),
+                    exponent(row.memory_exponent),
+                ]
+            )
+    head = "step|code|runs|curve rows per run|processor seconds|peak MiB|time grows as|memory as"
+    return markdown(head.split("|"), lines)
+
+
+def exponent(value: float) -> str:
+    """`runs^1.02`; empty for the smallest study."""
+    return "" if math.isnan(value) else f"runs^{value:.2f}"
+
+
+def scale_far() -> str:
+    """What FAR runs would take, by the largest study and at least linear growth."""
+    lines = []
+    present = rows()
+    present = present[present["code"] == "now"]
+    for (step, _), part in present.groupby(["step", "rows_per_run"], sort=False):
+        largest = part.sort_values("runs").iloc[-1]
+        if math.isnan(largest["time_exponent"]):
+            continue
+        factor = FAR / largest["runs"]
+        seconds = largest["cpu_seconds"] * factor ** max(LINEAR, largest["time_exponent"])
+        memory = largest["peak_bytes"] * factor ** max(0.0, largest["memory_exponent"])
+        of = f"{largest['runs']:,.0f} runs"
+        lines.append([step, of, f"{seconds / 3600:.1f}", f"{memory / 2**30:.1f}"])
+    return markdown(["step", "from", "processor hours", "peak GiB"], lines)

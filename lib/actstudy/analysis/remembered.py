@@ -1,0 +1,95 @@
+"""The rows `runs` of published runs, each read and verified once and remembered until it changes.
+
+`status` of twenty thousand runs would read 100,000 files otherwise. What is remembered of a run
+holds as long as the disk says the same of its files (`contract/published`); a damaged run is never
+remembered. The note is the user's own, in a folder for caches, as `status` writes nothing to
+results; it may be deleted at any time, and of two writers at once one's is lost without harm.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from actstudy.contract import published, store
+from actstudy.contract.schema import BUCKETS
+
+MIN_RUNS = 256  # of which something is remembered; fewer are read within a second
+COLUMNS = [  # of `runs`
+    "run_id",
+    "task",
+    "status",
+    "reason",
+    "epochs",
+    "ended",
+    "dataset",
+    "vocabulary",
+    "context",
+    "data_sha256",
+    *[f"{bucket}_seconds" for bucket in BUCKETS],
+]
+Row = dict[str, Any]  # of COLUMNS
+
+
+class Rows:
+    """The rows of published runs under a folder, as far as they are asked for."""
+
+    def __init__(self, root: Path = store.RUNS) -> None:
+        """root: the folder of runs."""
+        name = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
+        self.note = caches() / "actstudy" / f"rows-{name}.json"
+        self.known = self._read_note()
+        self.n_read = 0  # runs that had to be read
+        self._seen: dict[Path, Row] = {}  # by this object, as they were then
+
+    def _read_note(self) -> dict[str, tuple[str, Row]]:
+        """TASK/ID -> the signature of its files and its row; empty if it is another version's."""
+        note = store.read_note(self.note, {})
+        if not isinstance(note, dict) or note.get("columns") != COLUMNS:
+            return {}
+        rows = {}
+        for name, (signature, values) in note["runs"].items():
+            rows[name] = (signature, dict(zip(COLUMNS, values, strict=True)))
+        return rows
+
+    def of(self, folder: Path) -> Row:
+        """The row of a published run; Damaged if it does not verify, OSError if it is not read."""
+        if folder not in self._seen:
+            self._seen[folder] = self._read(folder)
+        return self._seen[folder]
+
+    def _read(self, folder: Path) -> Row:
+        name = f"{folder.parent.name}/{folder.name}"
+        signature = published.signature(folder)
+        if signature and name in self.known and self.known[name][0] == signature:
+            return self.known[name][1]
+        self.n_read += 1
+        self.known.pop(name, None)
+        whole = store.summary_row(folder)
+        row = {column: whole.get(column) for column in COLUMNS}
+        if signature and signature == published.signature(folder):  # as it was while it was read
+            self.known[name] = (signature, row)
+        return row
+
+    def write(self) -> None:
+        """Remember what was read; without a word where this user may not write."""
+        if not self.n_read or len(self.known) < MIN_RUNS:
+            return
+        runs = {}
+        for name, (signature, row) in self.known.items():
+            runs[name] = (signature, list(row.values()))
+        text = json.dumps({"columns": COLUMNS, "runs": runs})
+        with contextlib.suppress(OSError), store.replacing(self.note) as draft:
+            draft.write_text(text, encoding="utf-8")
+
+
+def caches() -> Path:
+    """The folder of this user's caches, by the XDG base directory specification."""
+    stated = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if stated.is_absolute():
+        return stated
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        return Path.home() / ".cache"
+    return Path(os.devnull)

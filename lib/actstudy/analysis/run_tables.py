@@ -1,0 +1,203 @@
+"""The tables of published runs, verified and read part by part, and kept for the next time.
+
+A part is some runs' tables together, a Parquet file per table. With a folder, parts are kept in it:
+of a study that has grown by a seed only the new runs' own files are read. A run is read again
+unless the disk says the same of all its files as when it was read (`contract/published`), so one
+that was edited, damaged or trained again is; the folder may be deleted at any time.
+"""
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from actstudy.contract import published, store
+from actstudy.contract.schema import SCHEMAS
+
+PART_RUNS = 128  # of a part; with 5,000 curve rows per run its frames take a few 100 MB
+SPARE_PARTS = 8  # beyond those of full ones, before all are written anew
+FOLDER = "collected"  # of a study: where the workflow keeps parts
+INDEX = "index.json"
+VERSION = 1  # of the files in the folder
+
+Run = tuple[str, str]  # its task and its id
+Tables = dict[str, list[pa.Table]]  # name -> the runs' tables, those of equal columns as one
+
+
+class Part(NamedTuple):
+    """Some runs that have ended, and what was asked for of them."""
+
+    runs: list[Run]
+    tables: Tables
+
+
+class RunTables:
+    """Reads the tables of runs; `damaged` says which of those asked for do not verify, and why."""
+
+    def __init__(self, root: Path, folder: Path | None = None) -> None:
+        """root: the folder of runs; folder: where parts are kept, None to keep none."""
+        self.root = root
+        self.folder = folder
+        self._place = folder or Path()
+        self.damaged: dict[str, str] = {}
+        self.n_read = 0  # runs whose own files were read
+        self._index = self._read_index()
+
+    def parts(self, runs: Sequence[Run], names: Sequence[str]) -> Iterator[Part]:
+        """The tables `names` of all runs that have ended, part by part."""
+        present = [run for run in dict.fromkeys(runs) if self._is_published(run)]
+        if self.folder is None:
+            for start in range(0, len(present), PART_RUNS):
+                read, tables = self._read_runs(present[start : start + PART_RUNS], names)
+                yield Part(read, tables)
+            return
+        self._keep(present)
+        runs_of_part: dict[int, list[Run]] = {}
+        for run in present:
+            if run in self._index:
+                runs_of_part.setdefault(self._index[run][0], []).append(run)
+        for number, of_part in runs_of_part.items():
+            try:
+                yield Part(of_part, self._read_part(number, of_part, names))
+            except (OSError, pa.ArrowException):  # somebody was at the parts
+                self._forget(number)
+                yield Part(*self._read_runs(of_part, names))
+
+    def _is_published(self, run: Run) -> bool:
+        return self._folder_of(run).joinpath(store.MANIFEST).is_file()
+
+    def _folder_of(self, run: Run) -> Path:
+        return self.root / run[0] / run[1]
+
+    def _read_runs(self, runs: Iterable[Run], names: Sequence[str]) -> tuple[list[Run], Tables]:
+        """The runs among some that verify, and their tables."""
+        read = []
+        tables: dict[str, list[pa.Table]] = {name: [] for name in names}
+        for run in runs:
+            self.n_read += 1
+            try:
+                of_run = store.read(self._folder_of(run), *names)
+            except store.Damaged as error:
+                self.damaged[run[1]] = str(error)
+                continue
+            read.append(run)
+            for name, table in zip(names, of_run, strict=True):
+                tables[name].append(table)
+        return read, {name: alike(tables[name]) for name in names}
+
+    def _keep(self, runs: Sequence[Run]) -> None:
+        """Read what is new or not as it was, into new parts."""
+        signatures = {run: published.signature(self._folder_of(run)) for run in runs}
+        new = [run for run in runs if not self._holds(run, signatures[run])]
+        numbers = {number for number, _ in self._index.values()}
+        if len(numbers) + len(new) / PART_RUNS > len(runs) / PART_RUNS + SPARE_PARTS:
+            self._index = {}
+            numbers = set()
+            new = list(runs)
+        first = max(numbers, default=-1) + 1
+        for place, start in enumerate(range(0, len(new), PART_RUNS)):
+            some = new[start : start + PART_RUNS]
+            for run in some:
+                self._index.pop(run, None)
+            read, tables = self._read_runs(some, list(SCHEMAS))
+            self._write_part(first + place, tables)
+            for run in read:
+                same = signatures[run] == published.signature(self._folder_of(run))
+                self._index[run] = (first + place, signatures[run] if same else "")
+        if new:
+            self._write_index()
+
+    def _holds(self, run: Run, signature: str) -> bool:
+        return bool(signature) and run in self._index and self._index[run][1] == signature
+
+    def _read_part(self, number: int, runs: Sequence[Run], names: Sequence[str]) -> Tables:
+        """The tables of some runs of a part."""
+        ids = pa.array([run_id for _, run_id in runs])
+        tables: Tables = {}
+        for name in names:
+            several = []
+            for file in self._files[number].get(name, ()):
+                path = self._part(number) / file
+                table = pq.read_table(path, use_threads=False, page_checksum_verification=True)
+                several.append(table.filter(pc.is_in(table["run_id"], ids)))
+            tables[name] = [table for table in several if len(table)] or several[:1]
+        return tables
+
+    def _forget(self, number: int) -> None:
+        """Leave a part out of the index, so that its runs are read again."""
+        self._index = {run: entry for run, entry in self._index.items() if entry[0] != number}
+        self._write_index()
+
+    def _part(self, number: int) -> Path:
+        return self._place / f"part-{number:05}"
+
+    def _write_part(self, number: int, tables: Tables) -> None:
+        """Write the files of a part: one per table and kind of its columns."""
+        folder = self._part(number)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self._files[number] = {}
+        for name, several in tables.items():
+            self._files[number][name] = [f"{name}-{place}.parquet" for place in range(len(several))]
+            for file, table in zip(self._files[number][name], several, strict=True):
+                with store.replacing(folder / file) as draft:
+                    pq.write_table(table, draft, write_page_checksum=True)
+
+    def _read_index(self) -> dict[Run, tuple[int, str]]:
+        """Run -> its part and the signature of its files when it was read."""
+        self._files: dict[int, dict[str, list[str]]] = {}  # of each part: table -> its files
+        if self.folder is None:
+            return {}
+        note = store.read_note(self.folder / INDEX, {})
+        if not isinstance(note, dict) or note.get("version") != [VERSION, list(SCHEMAS)]:
+            return {}
+        self._files = {number: dict(files) for number, files in note["parts"]}
+        return {(task, run): (part, signature) for task, run, part, signature in note["runs"]}
+
+    def _write_index(self) -> None:
+        """Write which runs the parts hold, and remove parts that hold none."""
+        rows = [[*run, *entry] for run, entry in self._index.items()]
+        numbers = {number for number, _ in self._index.values()}
+        parts = [[number, self._files[number]] for number in sorted(numbers)]
+        content = {"version": [VERSION, list(SCHEMAS)], "parts": parts, "runs": rows}
+        text = json.dumps(content)
+        with store.replacing(self._place / INDEX) as draft:
+            draft.write_text(text, encoding="utf-8")
+        used = {self._part(number) for number in numbers}
+        for part in self._place.glob("part-*"):
+            if part not in used:
+                with contextlib.suppress(OSError):
+                    shutil.rmtree(part)
+
+
+def alike(tables: Iterable[pa.Table]) -> list[pa.Table]:
+    """Tables with those of equal columns as one, in the order of the first of each."""
+    by_schema: dict[pa.Schema, list[pa.Table]] = {}
+    for table in tables:
+        by_schema.setdefault(table.schema, []).append(table)
+    return [pa.concat_tables(several).combine_chunks() for several in by_schema.values()]
+
+
+def without(tables: Iterable[pa.Table], runs: Iterable[str]) -> list[pa.Table]:
+    """Tables without the rows of some runs, by id."""
+    left_out = pa.array(list(runs), pa.string())
+    if not len(left_out):
+        return list(tables)
+    return [t.filter(pc.invert(pc.is_in(t["run_id"], left_out))) for t in tables]
+
+
+def by_run(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Each run's rows of a table, which follow each other."""
+    if not len(table):
+        return
+    ends = pc.run_end_encode(table["run_id"].combine_chunks())
+    start = 0
+    for run_id, end in zip(ends.values.to_pylist(), ends.run_ends.to_pylist(), strict=True):
+        yield run_id, table.slice(start, end - start)
+        start = end

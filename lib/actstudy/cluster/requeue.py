@@ -1,0 +1,59 @@
+"""An interrupted job goes back into Slurm's queue, where the same command goes on from there."""
+
+import os
+
+from actstudy.cluster import slurm
+from actstudy.contract.errors import visible
+
+# Slurm signals all processes of a job that it puts back, this one too; the list of nodes can be
+# changed only when it waits.
+MOVE = 'trap "" TERM; scontrol requeue $0 && scontrol update JobId=$0 ExcNodeList=$1'
+
+
+def to_another_node() -> str | None:
+    """Put this process's Slurm job back for another node than this one; None outside of one.
+
+    Then each run of it is trained there, and one that has a checkpoint goes on.
+    """
+    job = slurm.job_id()
+    node = os.environ.get("SLURMD_NODENAME")
+    if job is None or not node:
+        return None
+    if slurm.ask("sh", "-c", MOVE, job, node) is None:
+        return f"Slurm job {job}: {node} could not be left out; Snakemake starts it again (retries)"
+    return visible(f"Slurm job {job}: back in the queue, for another node than {node}")
+
+
+def back_into_queue(has_saved: bool) -> str | None:
+    """Put this process's Slurm job back into the queue; None outside of one, else how that went.
+
+    has_saved: whether the process has left a checkpoint. Only a job that Slurm says is running goes
+    back: a cancelled one stays cancelled. One that has saved nothing goes back only if it was
+    pre-empted: if its time was up, it would begin anew for ever.
+    Slurm itself puts a pre-empted job back only if it has to kill it, not if it ends within its
+    grace (seen with Slurm 22.05).
+    """
+    job = slurm.job_id()
+    if job is None:
+        return None
+    about = slurm.ask("scontrol", "show", "job", "-o", job)
+    if about is None:
+        return f"Slurm job {job}: scontrol does not answer; Snakemake starts it again (retries)"
+    job_facts = slurm.fields(about)
+    if job_facts.get("JobState") != "RUNNING" or job_facts.get("BatchFlag") != "1":
+        return None
+    if not has_saved and job_facts.get("PreemptTime", "None") == "None":
+        return (
+            f"Slurm job {job}: its time ({job_facts.get('TimeLimit')}) is up before the first "
+            "checkpoint; to fix: a larger `runtime` in profiles/slurm/config.yaml"
+        )
+    if job_facts.get("Requeue") != "1":
+        return (
+            f"Slurm job {job}: may not be put back into the queue; "
+            "to fix: `slurm-requeue: true` in profiles/slurm/config.yaml"
+        )
+    if slurm.ask("scontrol", "requeue", job) is None:
+        return f"Slurm job {job}: `scontrol requeue` failed; Snakemake starts it again (retries)"
+    return visible(
+        f"Slurm job {job}: back in the queue, after {job_facts.get('Restarts')} restarts"
+    )

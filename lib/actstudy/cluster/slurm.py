@@ -1,0 +1,34 @@
+"""What Slurm's programs say: of its configuration, of a partition, of a job."""
+
+import os
+import re
+import subprocess
+
+PATIENCE = 30  # seconds for an answer: a busy controller is slow
+
+
+def ask(*command: str, seconds: float = PATIENCE) -> str | None:
+    """What a program prints; None if it is missing, fails or does not answer in time."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def fields(text: str) -> dict[str, str]:
+    """The pairs `Key=Value` or lines `Key = Value` of what scontrol prints; the first of a key."""
+    pairs = re.findall(r"([\w:/-]+)(?:=| += )([^\s=]*)(?=\s|$)", text)
+    values: dict[str, str] = {}
+    for key, value in pairs:
+        values.setdefault(key, value)
+    return values
+
+
+def job_id() -> str | None:
+    """The number of the Slurm job of this process, of a task in an array its own; else None."""
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    task = os.environ.get("SLURM_ARRAY_TASK_ID")
+    if array and task:
+        return f"{array}_{task}"
+    return os.environ.get("SLURM_JOB_ID")

@@ -1,0 +1,65 @@
+"""What can be said of a published run without reading it, from what the disk says of its files.
+
+The manifest is published last, so its time is that of the run: a workflow that names it alone
+asks here for what it must name besides.
+"""
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+from actstudy.contract.store import FILES, MANIFEST, TABLES
+
+NAMES = frozenset(FILES)
+SETTLED_NS = 2_000_000_000  # after which a file that changes bears another time on every disk
+
+
+def gone(run: Path) -> list[str]:
+    """The tables that a published run lacks; empty if it is not published."""
+    files = _files(run)
+    if MANIFEST not in files:
+        return []
+    return [name for name in TABLES if name not in files]
+
+
+def edited(run: Path) -> list[str]:
+    """The tables of a published run that were written after its manifest."""
+    files = _files(run)
+    if MANIFEST not in files:
+        return []
+    there = [name for name in TABLES if name in files]
+    return [name for name in there if files[name].st_mtime_ns > files[MANIFEST].st_mtime_ns]
+
+
+def signature(run: Path) -> str:
+    """What tells the files of a published run from edited ones without reading them.
+
+    Hexadecimal; of each file its number on the disk, size, and the times of its last change and of
+    the last change of its name, which no program can set. Empty if one is not there, or if the
+    last change is so recent that another could bear the same time.
+    """
+    files = _files(run)
+    stats: list[int] = []
+    newest = 0
+    for name in FILES:
+        if name not in files:
+            return ""
+        entry = files[name]
+        stats += [entry.st_ino, entry.st_size, entry.st_mtime_ns, entry.st_ctime_ns]
+        newest = max(newest, entry.st_ctime_ns)
+    if time.time_ns() - newest < SETTLED_NS:
+        return ""
+    return hashlib.blake2b(repr(stats).encode(), digest_size=12).hexdigest()
+
+
+def _files(run: Path) -> dict[str, os.stat_result]:
+    """Name -> what the disk says, of the published files in a folder.
+
+    None if there is no such folder, or if this user may not look.
+    """
+    try:
+        with os.scandir(run) as entries:
+            return {entry.name: entry.stat() for entry in entries if entry.name in NAMES}
+    except OSError:
+        return {}

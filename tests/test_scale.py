@@ -1,0 +1,331 @@
+"""What grows with a study: the workflow's plan, what is remembered of runs, and bounded tables."""
+
+import itertools
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up import study_of, write_run
+from project import Project
+
+from actstudy.analysis import collect, long_tables, remembered, run_tables, status, tables
+from actstudy.analysis.questions.outcomes import BEST
+from actstudy.contract import published, store
+from actstudy.contract.spec import run_id
+from actstudy.study import run_files, series
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "benchmarks"))
+
+import run_folders  # noqa: E402
+
+STUDY = {
+    "baseline": "relu",
+    "axes": {"activation": ["relu", "tanh", "gelu"]},
+    "tasks": {"mlp": {"epochs": 3, "seeds": 4, "targets": [0.3], "axes": {"width": [16, 32]}}},
+}
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch, tmp_path):
+    """Files count as settled at once, and few runs are remembered, in a folder of the test."""
+    monkeypatch.setattr(published, "SETTLED_NS", -(10**9))
+    monkeypatch.setattr(remembered, "MIN_RUNS", 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+
+
+@pytest.fixture
+def study(tmp_path):
+    return study_of(tmp_path, STUDY)
+
+
+@pytest.fixture
+def root(study, tmp_path):
+    """The folder of the study's runs, all but the last seed's."""
+    for run in study.runs():
+        if run.spec.seed < 3:
+            folder = store.run_folder(run.spec, tmp_path / "runs")
+            run_folders.write_run(run.spec, folder, 6)
+    return tmp_path / "runs"
+
+
+def folder_of(study, root, place=0):
+    return store.run_folder(study.runs()[place].spec, root)
+
+
+def same(built, other):
+    """Whether two builds have equal tables, to the last value."""
+    assert list(built.frames) == list(other.frames)
+    for name, frame in built.frames.items():
+        pd.testing.assert_frame_equal(frame, other.frames[name], obj=name)
+
+
+def build(study, root, parts=None):
+    return tables.build(study.plan(), root, [], pd.DataFrame(), parts)
+
+
+def reads(study, root, parts):
+    """How many runs a build reads from their own files, and its tables of runs."""
+    source = run_tables.RunTables(root, parts)
+    frames = collect.collect(study.plan().runs, source, ["curves"])
+    return source.n_read, frames
+
+
+def test_parts_give_the_same_tables_and_read_each_run_once(study, root, tmp_path):
+    parts = tmp_path / "parts"
+    whole = build(study, root)
+    same(build(study, root, parts), whole)
+    assert reads(study, root, parts)[0] == 0
+    same(build(study, root, parts), whole)
+
+
+def test_one_more_seed_reads_its_runs_alone(study, root, tmp_path):
+    parts = tmp_path / "parts"
+    assert reads(study, root, parts)[0] == 2 * 3 * 3
+    for run in study.runs():
+        folder = store.run_folder(run.spec, root)
+        if not folder.is_dir():
+            run_folders.write_run(run.spec, folder, 6)
+    assert reads(study, root, parts)[0] == 2 * 3
+    same(build(study, root, parts), build(study, root))
+
+
+def edit(path):
+    """Flip a byte in place: size and folder stay."""
+    with path.open("r+b") as file:
+        file.seek(100)
+        byte = file.read(1)
+        file.seek(100)
+        file.write(bytes([byte[0] ^ 1]))
+
+
+@pytest.mark.parametrize("name", store.TABLES)
+def test_an_edited_run_is_read_again_and_damaged(study, root, tmp_path, name):
+    parts = tmp_path / "parts"
+    reads(study, root, parts)
+    rows = remembered.Rows(root)
+    folder = folder_of(study, root)
+    rows.of(folder)
+    rows.write()
+    edit(folder / name)
+    n, frames = reads(study, root, parts)
+    assert n == 1
+    runs = frames["runs"].set_index("run_id")
+    assert runs.loc[folder.name, "status"] == "damaged"
+    assert folder.name not in set(frames["curves"]["run_id"])
+    assert status.state(folder, rows=remembered.Rows(root)) == "damaged"
+
+
+@pytest.mark.parametrize("name", store.FILES)
+def test_a_deleted_file_is_noticed(study, root, tmp_path, name):
+    parts = tmp_path / "parts"
+    reads(study, root, parts)
+    rows = remembered.Rows(root)
+    folder = folder_of(study, root)
+    rows.of(folder)
+    rows.write()
+    (folder / name).unlink()
+    _, frames = reads(study, root, parts)
+    runs = frames["runs"].set_index("run_id")
+    expected = "missing" if name == store.MANIFEST else "damaged"
+    assert runs.loc[folder.name, "status"] == expected
+    waits = "waiting" if name == store.MANIFEST else "damaged"
+    assert status.state(folder, rows=remembered.Rows(root)) == waits
+
+
+def test_a_run_trained_again_is_read_again(study, root, tmp_path):
+    """Another seal under the same id: what was kept of the run is of no use."""
+    parts = tmp_path / "parts"
+    _, before = reads(study, root, parts)
+    run = study.runs()[0]
+    folder = folder_of(study, root)
+    shutil.rmtree(folder)
+    run_folders.write_run(run.spec, folder, 7)
+    n, after = reads(study, root, parts)
+    assert n == 1
+    own = after["curves"][after["curves"]["run_id"] == run.id]
+    assert len(own) == 4 * 7
+    others = [frame[frame["run_id"] != run.id] for frame in (before["curves"], after["curves"])]
+    pd.testing.assert_frame_equal(*(frame.reset_index(drop=True) for frame in others))
+
+
+def test_files_that_have_just_changed_are_not_believed_the_next_time(
+    study, root, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(published, "SETTLED_NS", 3600 * 10**9)
+    assert reads(study, root, tmp_path / "parts")[0] == 18
+    assert reads(study, root, tmp_path / "parts")[0] == 18
+
+
+@pytest.mark.parametrize("harm", ["delete", "cut", "index"])
+def test_harmed_parts_are_read_anew(study, root, tmp_path, harm):
+    parts = tmp_path / "parts"
+    whole = build(study, root, parts)
+    victim = sorted(parts.glob("part-*/curves-0.parquet"))[0]
+    if harm == "delete":
+        shutil.rmtree(victim.parent)
+    elif harm == "cut":
+        victim.write_bytes(victim.read_bytes()[:-9])
+    else:
+        (parts / run_tables.INDEX).write_text("{")
+    same(build(study, root, parts), whole)
+    same(build(study, root, parts), whole)
+
+
+def test_parts_do_not_pile_up(study, root, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_tables, "PART_RUNS", 4)
+    monkeypatch.setattr(run_tables, "SPARE_PARTS", 2)
+    parts = tmp_path / "parts"
+    runs = [run for run in study.runs() if store.run_folder(run.spec, root).is_dir()]
+    for run, place in itertools.product(runs[:3], range(4)):
+        folder = store.run_folder(run.spec, root)
+        run_folders.write_run(run.spec, folder, 5 + place)
+        reads(study, root, parts)
+        assert len(list(parts.glob("part-*"))) <= -(-len(runs) // 4) + 2
+    same(build(study, root, parts), build(study, root))
+
+
+def test_status_reads_a_run_once_and_says_the_same(study, root):
+    first, _ = status.status(study, root)
+    rows = remembered.Rows(root)
+    for run in study.runs():
+        folder = store.run_folder(run.spec, root)
+        if folder.is_dir():
+            rows.of(folder)
+    assert rows.n_read == 0
+    again, _ = status.status(study, root)
+    assert again == first
+    assert "18 of 24 runs completed" in first
+
+
+def test_few_runs_are_not_remembered_and_results_are_left_alone(study, root, monkeypatch):
+    monkeypatch.setattr(remembered, "MIN_RUNS", 19)
+    before = sorted(root.parent.rglob("*"))
+    status.status(study, root)
+    assert sorted(root.parent.rglob("*")) == before
+    monkeypatch.setattr(remembered, "MIN_RUNS", 18)
+    status.status(study, root)
+    note = remembered.Rows(root).note
+    assert sorted(root.parent.rglob("*")) == sorted([*before, *note.parents[:2], note])
+
+
+def test_without_a_place_for_caches_status_is_the_same(study, root, monkeypatch):
+    first, _ = status.status(study, root)
+    remembered.Rows(root).note.unlink()
+    remembered.Rows(root).note.parent.rmdir()
+    remembered.Rows(root).note.parent.parent.joinpath("actstudy").write_text("a file")
+    assert status.status(study, root)[0] == first
+
+
+def test_the_note_of_rows_may_be_torn(study, root):
+    first, _ = status.status(study, root)
+    note = remembered.Rows(root).note
+    note.write_text(note.read_text()[:-20])
+    assert status.status(study, root)[0] == first
+
+
+def thinned_and_whole(study, root, monkeypatch):
+    whole = build(study, root)
+    monkeypatch.setattr(long_tables, "MAX_ROWS", 300)
+    monkeypatch.setattr(long_tables, "MIN_POINTS", {"curves": 2, "health": 2})
+    monkeypatch.setattr(run_tables, "PART_RUNS", 5)
+    return build(study, root), whole
+
+
+def test_long_tables_are_bounded_and_answers_are_those_of_all_rows(study, root, monkeypatch):
+    thin, whole = thinned_and_whole(study, root, monkeypatch)
+    best = thin.frames["curves"]["split"] == BEST
+    assert len(thin.frames["curves"][~best]) <= 300 < len(whole.frames["curves"])
+    assert len(thin.frames["health"]) <= 300 < len(whole.frames["health"])
+    for name, frame in whole.frames.items():
+        if name not in ("curves", "health"):
+            pd.testing.assert_frame_equal(thin.frames[name], frame, obj=name)
+
+
+def test_thinned_rows_are_rows_of_the_whole_with_first_and_last(study, root, monkeypatch):
+    thin, whole = thinned_and_whole(study, root, monkeypatch)
+    curves = thin.frames["curves"]
+    spaced = curves[curves["split"] != BEST]
+    both = spaced.merge(whole.frames["curves"], how="left", indicator=True)
+    assert (both["_merge"] == "both").all()
+    steps = spaced.groupby("run_id")["step"]
+    assert (steps.min() == run_folders.BATCHES).all()
+    assert (steps.max() == 6 * run_folders.BATCHES).all()
+
+
+def test_the_best_of_val_survives_thinning(study, root, monkeypatch):
+    from actstudy.analysis.questions.outcomes import best_validation
+
+    thin, whole = thinned_and_whole(study, root, monkeypatch)
+    pd.testing.assert_series_equal(
+        best_validation(thin.frames["curves"]), best_validation(whole.frames["curves"])
+    )
+
+
+def test_endings_of_all_kinds_are_thinned_alike(tmp_path, monkeypatch):
+    """Runs that diverged, failed or have no number, whose long tables are short or empty."""
+    endings = ["completed", "diverged", "diverged_at_once", "failed", "nan", "missing", "damaged"]
+    study = study_of(tmp_path, {**STUDY, "axes": {"activation": ["relu", "tanh", "prelu"]}})
+    plan = study.plan()
+    for place, run in enumerate(study.runs()):
+        ending = endings[place % len(endings)]
+        write_run(run.spec, store.run_folder(run.spec, tmp_path / "runs"), ending, plan, 0.0)
+    thin, whole = thinned_and_whole(study, tmp_path / "runs", monkeypatch)
+    for name in ("targets", "early", "findings", "learnt", "runs", "incomplete"):
+        pd.testing.assert_frame_equal(
+            thin.frames[name], whole.frames[name], obj=name, check_dtype=False
+        )
+
+
+def test_runs_of_one_seed_share_jobs_across_an_axis(study):
+    cut = series.series(sorted(study.possible, key=lambda run: run.spec.seed), 3, 1)
+    assert [len(members) for members in cut.values()] == [3] * 8
+    for members in cut.values():
+        assert len({(member.seed, member.width) for member in members}) == 1
+
+
+def test_no_run_is_asked_for_twice(tmp_path):
+    """Runs of series have no job of their own beside it, and each run has one."""
+    from actstudy.study import jobs
+
+    study = study_of(tmp_path, STUDY)
+    planned = jobs.plan_jobs(study, 0, None, True, {"x": 1})
+    several = [*itertools.chain(*planned.series.values())]
+    alone = run_files.alone(planned)
+    assert sorted([*alone, *map(run_id, several)]) == sorted(planned.specs)
+    assert run_files.pattern([]) == run_files.NONE
+    assert run_files.pattern(["a.b", "c"]) == r"a\.b|c"
+
+
+def test_what_is_not_as_published_is_named(study, root, monkeypatch, tmp_path):
+    folder = folder_of(study, root)
+    assert published.gone(folder) == published.edited(folder) == []
+    (folder / "health.parquet").unlink()
+    edit(folder / "curves.parquet")
+    assert published.gone(folder) == ["health.parquet"]
+    assert published.edited(folder) == ["curves.parquet"]
+    (folder / store.MANIFEST).unlink()
+    assert published.gone(folder) == published.edited(folder) == []
+    assert published.signature(tmp_path / "nowhere") == ""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, data_folder):
+    """A copy of the project with a finished study of six runs."""
+    return Project(tmp_path_factory.mktemp("project"), [data_folder])
+
+
+def test_an_unknown_run_is_refused_with_the_nearest(project):
+    printed = project.snakemake("-n", "results/runs/mlp/relu-s0-0/manifest.json", status=2)
+    assert "got run 'relu-s0-0'" in printed
+    assert "allowed: a run of this study" in printed
+
+
+def test_numbers_of_made_up_runs_are_of_the_schema(study, root):
+    curves, health = store.read(folder_of(study, root), "curves", "health")
+    assert len(curves) == 4 * 6
+    assert len(health) == run_folders.PROBED_STEPS * run_folders.SITES * len(run_folders.PROBES)
+    assert np.isfinite(curves["value"].to_numpy()).all()
