@@ -30,6 +30,7 @@ CHAPTERS = {  # caption -> its pages in the site's source -> their names in the 
     },
     "Reference": {
         "docs/commands.md": "Commands and data sets",
+        "docs/cluster.md": "On a cluster",
         "docs/config.md": "Keys of a study file",
         "config/index.md": "Study files of the project",
         "docs/metrics.md": "Metrics and probes",
@@ -43,6 +44,7 @@ CHAPTERS = {  # caption -> its pages in the site's source -> their names in the 
         "docs/reliability.md": "What survives what",
         "docs/faults.md": "Silent faults and their tests",
         "docs/performance.md": "Performance",
+        "docs/scale.md": "Large studies",
         "docs/design.md": "Design",
     },
 }

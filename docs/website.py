@@ -20,6 +20,8 @@ from pathlib import Path
 
 import chapters
 
+from actstudy.contract.errors import StudyError
+
 ROOT = Path(__file__).resolve().parents[1]
 THEME = ROOT / "docs/theme"  # Sphinx's settings and the style sheet
 SITE = ROOT / "build/site"
@@ -139,7 +141,11 @@ def main() -> int:
     if missing:
         print(f"actstudy: {missing[0]}: not installed; to fix: make site", file=sys.stderr)
         return 2
-    status = build(arguments.site)
+    try:
+        status = build(arguments.site)
+    except StudyError as error:  # of the tables of the explorer
+        print(f"actstudy: {error}; then python docs/refresh.py --from results", file=sys.stderr)
+        return 2
     if status == 0:
         print(f"{arguments.site / 'index.html'}: open it in a browser")
     return status
