@@ -30,6 +30,7 @@ import quoted_frameworks
 import quoted_guide
 import quoted_judge
 import quoted_losses
+import quoted_recipes
 import simulated
 import simulated_gate
 import simulated_judge
@@ -81,6 +82,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "guide_ablations": quoted_guide.ablations,
     "guide_surprises": quoted_guide.surprises,
     "guide_full": quoted_guide.full,
+    "sensitivity_sources": quoted_recipes.sources,
+    "sensitivity_readings": quoted_recipes.readings,
+    "sensitivity_trials": quoted_recipes.trials,
     "false_differences": simulated.false_differences,
     "skewed_noise": simulated.skewed_noise,
     "false_equivalences": simulated.false_equivalences,
