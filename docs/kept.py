@@ -11,12 +11,14 @@ from actstudy.analysis import tables
 EMPTY = ("boundaries",)  # of whole tables: those that an explorer does not draw
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MAX_BYTES = 100_000  # of a table that a page links; the link to a larger one becomes its name
+EXPLORER = "explorer.html"  # likewise: megabytes that the tables hold
 DOCS = re.compile(r"\]\((?:\.\./)+docs/")  # of a page below results/
 TABLES = {  # a study -> its tables that documents quote beyond those that its page links
     "contrastive": ("activation_contrasts.csv", "references.csv", "cells.csv", "contrasts.csv"),
     "contrastive_stability": ("survival.csv",),
     "contrastive_checklist": ("claims.csv", "readings.csv"),
     "guide": ("claims.csv", "readings.csv"),
+    "sensitivity": ("components.csv", "recipe_verdicts.csv", "best_of.csv"),
 }
 
 
@@ -31,7 +33,8 @@ def take(results: Path, study: str, example: Path) -> None:
     for name in LINK.findall(text):
         source = results / name
         is_large = source.is_file() and source.stat().st_size > MAX_BYTES
-        if is_large and source.parent.name == "tables" and name not in names:
+        is_left = source.parent.name == "tables" or name == EXPLORER
+        if is_large and is_left and name not in names:
             text = text.replace(f"[{source.name}]({name})", f"`{source.name}`")
         elif not name.startswith(".."):
             names.add(name)

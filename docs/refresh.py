@@ -32,6 +32,7 @@ import quoted_judge
 import quoted_losses
 import quoted_recipes
 import quoted_scale
+import quoted_sensitivity
 import simulated
 import simulated_gate
 import simulated_judge
@@ -83,6 +84,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "guide_ablations": quoted_guide.ablations,
     "guide_surprises": quoted_guide.surprises,
     "guide_full": quoted_guide.full,
+    "sensitivity_sources": quoted_sensitivity.sources,
+    "sensitivity_readings": quoted_sensitivity.readings,
+    "sensitivity_trials": quoted_sensitivity.trials,
     "false_differences": simulated.false_differences,
     "skewed_noise": simulated.skewed_noise,
     "false_equivalences": simulated.false_equivalences,

@@ -237,6 +237,14 @@ def test_few_seeds_say_nothing_however_clear():
     assert set(table["n_tested"]) == {0}
 
 
+def test_looks_have_a_third_of_the_error_and_at_any_number_of_seeds_nothing_is_said():
+    runs = runs_of(turning)
+    at_once = verdicts(runs)
+    in_looks = verdicts(runs, plan(looks=True))
+    assert in_looks.loc["gelu", "spend"] == pytest.approx(at_once.loc["gelu", "spend"] / 3)
+    assert verdicts(runs, plan(looks="anytime")).empty
+
+
 def test_one_sided_p_of_one_recipe_is_the_exact_sign_flip_test():
     x = np.random.default_rng(5).normal(0.5, 1, size=9)
     signs = signs_of(x[:, None], 1e-9, 0.05)

@@ -10,7 +10,7 @@ sys.path.append(str(ROOT / "benchmarks"))
 import simulations
 
 NAMES = ["verdicts", "judge_errors", "anytime_errors", "gate_errors", "components", "choice"]
-NAMES += ["collapse"]
+NAMES += ["collapse", "sensitivity", "transfer"]
 
 
 def doubled(studies):

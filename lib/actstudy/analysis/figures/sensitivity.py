@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from actstudy.analysis import scale
 from actstudy.analysis.figures import effects
-from actstudy.analysis.figures.effects import DECIDED_COLOUR, FAR_FACTOR, Panel, Row
+from actstudy.analysis.figures.effects import DECIDED_COLOUR, Panel, Row
 from actstudy.analysis.figures.forest import direction
 from actstudy.analysis.figures.forest_rows import (
     HOLLOW,
@@ -19,7 +19,6 @@ from actstudy.analysis.figures.forest_rows import (
     MARGIN_COLOUR,
     MEAN,
     OPEN_COLOUR,
-    draw_rims,
 )
 from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, primary
@@ -30,6 +29,8 @@ from actstudy.contract.plan import TaskPlan
 
 UNCUT = 1e9  # a factor that cuts nothing: the largest source is what the figure is for
 MAX_BLOCKS = 2  # drawn; tables have all
+DROP = 0.25  # of a row's height, from its interval to its ticks
+ROOM = 0.03  # of the axis, left of its first and right of its last tick
 TICK: dict[str, Any] = {"marker": "|", "linestyle": "", "markersize": 9, "markeredgewidth": 1.1}
 
 
@@ -52,15 +53,13 @@ def sensitivity(tables: Tables, task: str) -> tuple[Figure, str] | None:
     title = f"{settings.title}: what moves {metric_name(settings.metric)}"
     figure, axes = effects.panels_of(columns, title)
     contrasts = primary(tables.of("contrasts", task))
-    off_axis = False
     for place, (panel, ax) in enumerate(axes):
-        is_of_levels = place >= len(columns)
-        off_axis |= effects.draw(ax, panel, FAR_FACTOR if is_of_levels else UNCUT)
-        if is_of_levels:
+        effects.draw(ax, panel, UNCUT)
+        if place >= len(columns):
             block = blocks[place - len(columns)]
-            off_axis |= draw_recipes(ax, panel, readings, contrasts, block, settings)
+            draw_recipes(ax, panel, readings[readings["block"] == block], contrasts, settings)
     add_legend(figure, scale.of_differences(settings).amount(settings.margin))
-    return figure, caption(settings, sources, len(blocks), off_axis)
+    return figure, caption(settings, sources, len(blocks))
 
 
 def levels(readings: pd.DataFrame, settings: TaskPlan, block: str) -> Panel:
@@ -69,7 +68,7 @@ def levels(readings: pd.DataFrame, settings: TaskPlan, block: str) -> Panel:
     rows = []
     for row in readings.to_dict("records"):
         low, value, high = (size.factor * row[end] for end in ("low", "mean", "high"))
-        words = f"{row['reading']} (n = {row['n']})"
+        words = f"{row['reading']}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{row['n']}"
         is_open = row["reading"] in OPEN_VERDICTS
         name = f"{row['level']} against {row['baseline']}"
         rows.append(Row(name, low, value, high, words, is_open))
@@ -84,22 +83,23 @@ def draw_recipes(
     panel: Panel,
     readings: pd.DataFrame,
     contrasts: pd.DataFrame,
-    block: str,
     settings: TaskPlan,
-) -> bool:
-    """Draw the mean difference of each recipe as a tick; returns whether one leaves the axis."""
+) -> None:
+    """Draw the mean difference of each recipe as a tick below its level, on an axis with them all.
+
+    readings: of the panel's block; contrasts: those with the baseline.
+    """
     factor = scale.of_differences(settings).factor
-    ends = ax.get_xlim()
-    off_axis = False
-    own = readings[readings["block"] == block]
-    for place, row in enumerate(own.to_dict("records")[: len(panel.rows)]):
+    low, high = ax.get_xlim()
+    for place, row in enumerate(readings.to_dict("records")[: len(panel.rows)]):
         groups = str(row["groups"]).split("; ")
         is_own = contrasts["group"].isin(groups) & (contrasts["level"] == row["level"])
         means = factor * contrasts.loc[is_own, "mean"].dropna().to_numpy(dtype=float)
-        inside = means[(means >= ends[0]) & (means <= ends[1])]
-        ax.plot(inside, np.full(len(inside), place + 0.25), color=OPEN_COLOUR, zorder=2, **TICK)
-        off_axis |= draw_rims(ax, means, place + 0.25, ends, OPEN_COLOUR)
-    return off_axis
+        ax.plot(means, np.full(len(means), place + DROP), color=OPEN_COLOUR, zorder=2, **TICK)
+        room = ROOM * (high - low)
+        low = min([low, *(means - room)])
+        high = max([high, *(means + room)])
+    ax.set_xlim(low, high)
 
 
 def add_legend(figure: Figure, margin: str) -> None:
@@ -115,7 +115,7 @@ def add_legend(figure: Figure, margin: str) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
 
 
-def caption(settings: TaskPlan, sources: pd.DataFrame, n_blocks: int, off_axis: bool) -> str:
+def caption(settings: TaskPlan, sources: pd.DataFrame, n_blocks: int) -> str:
     """What is drawn, and which runs are left out."""
     n = int(sources.loc[sources["sd"].notna(), "n_seeds"].max())
     text = (
@@ -126,8 +126,6 @@ def caption(settings: TaskPlan, sources: pd.DataFrame, n_blocks: int, off_axis: 
         f"all recipes with its 95% interval, and a tick per recipe. Hollow: fewer than {MIN_SEEDS} "
         "seeds, no verdict, or a standard deviation whose interval begins at 0."
     )
-    if off_axis:
-        text += " Arrows: values beyond the axis."
     if n_blocks > MAX_BLOCKS:
         text += f" The first {MAX_BLOCKS} of {n_blocks}; tables/components.csv has all."
     return text

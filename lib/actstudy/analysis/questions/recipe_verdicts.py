@@ -16,6 +16,7 @@ from actstudy.analysis.questions.power import MIN_SEEDS
 from actstudy.analysis.questions.procedure import ALPHA, TOO_FEW, UNDECIDED, Verdict
 from actstudy.analysis.questions.seed_values import Frames, Values
 from actstudy.contract.plan import Plan, TaskPlan
+from actstudy.study.looks import LOOKS
 
 DEPENDENT = "recipe-dependent"
 RESERVATION = "the sign of its difference depends on the recipe"
@@ -59,11 +60,14 @@ def recipe_verdicts(frames: Frames, plan: Plan, values: Values) -> pd.DataFrame:
     frames: `runs`; values: their `seed_values`. verdict: of the mean difference over all recipes,
     seed by seed; reading: that, or DEPENDENT, or whether it holds IN_EVERY recipe or ON_AVERAGE.
     mean, low, high, lowest, highest: level minus baseline in `unit`; lowest and highest: of the
-    recipes' means; better_in, worse_in, groups: groups of cells, as their places say.
+    recipes' means; better_in, worse_in, groups: groups of cells, as their places say. With looks
+    each question has a third of its error, as any look may be the last; of a task whose seeds may
+    be looked at whenever nothing is said.
     """
     rows: list[dict[str, Any]] = []
     for block in crossed.blocks(frames, plan):
-        if block.levels[0] != plan.tasks[block.task].baseline or len(block.levels) < 2:
+        settings = plan.tasks[block.task]
+        if block.levels[0] != settings.baseline or len(block.levels) < 2 or settings.at_any_n:
             continue
         rows += of_block(block, plan, values)
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -81,6 +85,8 @@ def of_block(block: Block, plan: Plan, values: Values) -> list[dict[str, Any]]:
         by_level.append(contrasts.paired_differences(gains, pairs))
     x = np.stack(by_level, axis=1)  # (seeds, levels, recipes)
     share = contrasts.family_share(plan)
+    if settings.in_looks:
+        share /= len(LOOKS)
     rows = []
     for place, verdict in enumerate(of_means(x, settings, share)):
         signs = signs_of(x[:, place], settings.margin, ALPHA * share / len(levels))

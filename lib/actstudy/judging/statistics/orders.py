@@ -24,11 +24,11 @@ def agreement(
     tau-b (Kendall 1945, doi:10.1093/biomet/33.3.239) is missing if all levels of a study tie.
     """
     n = min(len(first), len(other))
-    value = tau(np.nanmean(first, axis=0), np.nanmean(other, axis=0))
+    value = float(tau(np.nanmean(first, axis=0), np.nanmean(other, axis=0)))
     if n < 2:
         return Estimate(value, np.nan, np.nan, n)
     means = [resampled_means(gains, rng) for gains in (first, other)]
-    drawn = np.array([tau(a, b) for a, b in zip(*means, strict=True)])
+    drawn = tau(*means)
     drawn = drawn[np.isfinite(drawn)]
     if not len(drawn):
         return Estimate(value, np.nan, np.nan, n)
@@ -37,14 +37,13 @@ def agreement(
     return Estimate(value, float(low), float(high), n)
 
 
-def tau(a: np.ndarray, b: np.ndarray) -> float:
-    """Kendall's tau-b of two orders; missing if a value is, or if either has ties alone."""
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return np.nan
-    signs = np.sign(a[:, None] - a[None, :])
-    others = np.sign(b[:, None] - b[None, :])
-    untied = np.sqrt(float((signs**2).sum()) * float((others**2).sum()))
-    return float((signs * others).sum() / untied) if untied else np.nan
+def tau(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Kendall's tau-b of orders (..., K); missing if a value is, or if either has ties alone."""
+    signs = np.sign(a[..., :, None] - a[..., None, :])
+    others = np.sign(b[..., :, None] - b[..., None, :])
+    untied = np.sqrt((signs**2).sum(axis=(-2, -1)) * (others**2).sum(axis=(-2, -1)))
+    agreeing = (signs * others).sum(axis=(-2, -1))
+    return np.divide(agreeing, untied, out=np.full(untied.shape, np.nan), where=untied > 0)
 
 
 def chance_p(first: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> float:
