@@ -139,7 +139,7 @@ def step(pack, number, batch):
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "prelu", "elu_alpha", "apl"])
 def test_a_pack_is_the_plain_loop(data, tmp_path, monkeypatch, activation, optimizer):
     """In float64: losses and weights of 100 steps to 1e-10, and the same steps clipped."""
-    spec = packed_spec(activation, depth=4, epochs=5, batch_size=50, **OPTIMIZERS[optimizer])
+    spec = packed_spec(activation, depth=4, epochs=20, batch_size=200, **OPTIMIZERS[optimizer])
     packed, alone = in_float64(spec, data, tmp_path, monkeypatch)
     for number, batch in itertools.islice(batches(alone, 0), 100):
         expected = {name: value.item() for name, value in alone.train(number, batch).items()}
