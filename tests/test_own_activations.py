@@ -710,8 +710,8 @@ def test_the_command_answers_line_by_line(folder):
         {"kind": "activation", "path": f"acts:{name}", "args": {}, "init": "auto", "code": "x"}
         for name in ("Squash", "Learnt", "doubles", "bump")
     ]
-    asked = json.dumps({"folders": [str(folder)], "questions": questions})
-    done = forked_command(folder, "inspect", stdin=asked)
+    request = json.dumps({"folders": [str(folder)], "questions": questions})
+    done = forked_command(folder, "inspect", stdin=request)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert lines[0] == {"learns": False, "keeps": False, "elementwise": True}
     assert lines[1] == {"learns": True, "keeps": False, "elementwise": True}
