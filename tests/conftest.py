@@ -29,36 +29,36 @@ torch.set_num_threads(1)
 hypothesis.settings.register_profile("untimed", deadline=None)  # a loaded machine is no fault
 hypothesis.settings.load_profile("untimed")
 
-MEMORY = Path("/dev/shm")
+MEMORY = Path("/dev/shm")  # for the thousands of small files that tests write
 MIN_ROOM = 8 * 2**30  # bytes
 
 # The files that take longest, the longest first, so that no worker is left with one at the end.
 FIRST = (
     "tests/test_storm.py",
     "tests/test_workflow.py",
+    "tests/test_frameworks.py",
     "tests/test_packs.py",
     "tests/test_series.py",
-    "tests/test_figures_measured.py",
-    "tests/test_certificate.py",
-    "tests/faults/test_endings.py",
-    "tests/test_frameworks.py",
-    "tests/test_own_activations.py",
-    "tests/test_looks.py",
     "tests/test_hard_studies.py",
     "tests/test_training.py",
-    "tests/test_pages.py",
-    "tests/test_demos.py",
-    "tests/test_choice.py",
     "tests/test_wheel.py",
-    "tests/test_hostile.py",
+    "tests/test_demos.py",
+    "tests/test_looks.py",
+    "tests/test_figures_measured.py",
+    "tests/test_pages.py",
+    "tests/test_own_activations.py",
+    "tests/faults/test_endings.py",
+    "tests/test_certificate.py",
     "tests/test_contrastive.py",
-    "tests/faults/test_kills.py",
-    "tests/guards/test_guards.py",
-    "tests/test_own_models.py",
+    "tests/test_choice.py",
+    "tests/test_hostile.py",
     "tests/test_analysis.py",
-    "tests/test_properties.py",
-    "tests/test_code.py",
+    "tests/guards/test_guards.py",
     "tests/test_places.py",
+    "tests/test_properties.py",
+    "tests/faults/test_kills.py",
+    "tests/test_own_models.py",
+    "tests/test_code.py",
 )
 
 

@@ -140,7 +140,8 @@ def _start(client: socket.socket, anew: bool) -> int:
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
         if anew:
-            sys.path[:0] = [job["folder"], *job["environment"]["PYTHONPATH"].split(os.pathsep)]
+            own_path = job["environment"].get("PYTHONPATH")
+            sys.path[:0] = own_path.split(os.pathsep) if own_path else []
         become(_job(job))
     for stream in streams:
         os.close(stream)
@@ -162,6 +163,9 @@ def _job(job: dict) -> Callable[[], None]:
         if program == "-m":
             sys.argv = arguments
             runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+        elif program == "-c":
+            sys.argv = ["-c", *arguments[1:]]
+            exec(arguments[0], {"__name__": "__main__"})
         else:
             sys.argv = job["words"]
             sys.path[0] = str(Path(program).parent)

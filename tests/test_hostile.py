@@ -7,6 +7,7 @@ import matplotlib as mpl
 import pandas as pd
 import pyarrow as pa
 import pytest
+import snakes
 from faults import hostile, labels, pages, shells
 from faults.strings import STRINGS
 from matplotlib import pyplot as plt
@@ -21,6 +22,12 @@ from actstudy.contract import store
 from actstudy.contract.errors import visible
 
 LINES = [visible(" ".join(text.split())) for text in STRINGS]
+
+
+@pytest.fixture(autouse=True)
+def forks(monkeypatch):
+    """Processes of a sandbox are forks."""
+    monkeypatch.setattr(hostile, "started", snakes.called)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Someone's own activation by its import path: planned, checked, trained and shown like any."""
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -711,14 +710,8 @@ def test_the_command_answers_line_by_line(folder):
         {"kind": "activation", "path": f"acts:{name}", "args": {}, "init": "auto", "code": "x"}
         for name in ("Squash", "Learnt", "doubles", "bump")
     ]
-    done = subprocess.run(
-        [sys.executable, "-m", "actstudy", "inspect"],
-        input=json.dumps({"folders": [str(folder)], "questions": questions}),
-        capture_output=True,
-        text=True,
-        env=os.environ,
-        check=False,
-    )
+    request = json.dumps({"folders": [str(folder)], "questions": questions})
+    done = forked_command(folder, "inspect", stdin=request)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert lines[0] == {"learns": False, "keeps": False, "elementwise": True}
     assert lines[1] == {"learns": True, "keeps": False, "elementwise": True}

@@ -122,11 +122,13 @@ def test_few_kills_cost_nothing(tmp_path):
 def test_of_two_starts_of_a_run_one_trains(tmp_path, data_folder):
     (tmp_path / "data").mkdir()
     (tmp_path / "data/mnist1d").symlink_to(data_folder)
-    assert doubles.double(tmp_path / "runs", 0, tmp_path / "data") == []
-    unlocked = (
-        doubles.double(tmp_path / f"{n}", 0, tmp_path / "data", doubles.UNLOCKED) for n in range(3)
-    )
-    assert any(unlocked), "two trainers without locks went unseen"
+    data = tmp_path / "data"
+    with job_forks.served(anew=True) as python:
+        assert doubles.double(tmp_path / "runs", 0, data, python=python) == []
+        unlocked = (
+            doubles.double(tmp_path / f"{n}", 0, data, doubles.UNLOCKED, python) for n in range(3)
+        )
+        assert any(unlocked), "two trainers without locks went unseen"
 
 
 def test_of_two_make_study_one_works(tmp_path):

@@ -90,12 +90,12 @@ class Clone:
 
     def trainers(self) -> list[psutil.Process]:
         """Processes that train now."""
-        found = []
-        for one, words in self.processes():
-            by_name = words[3:] if words[1:2] == ["-IS"] else words[1:]  # of tests/job_client.py
-            if by_name[:2] == ["-m", "actstudy"] and by_name[2] in TRAINING:
-                found.append(one)
-        return found
+        trainers = []
+        for process, words in self.processes():
+            arguments = words[3:] if words[1:2] == ["-IS"] else words[1:]  # of tests/job_client.py
+            if arguments[:2] == ["-m", "actstudy"] and arguments[2] in TRAINING:
+                trainers.append(process)
+        return trainers
 
     def driver(self) -> psutil.Process | None:
         """The snakemake that works here now."""

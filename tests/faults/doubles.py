@@ -43,10 +43,16 @@ UNLOCKED = (
 )
 
 
-def double(folder: Path, seed: int, data: Path, program: Sequence[str] = ALONE) -> list[str]:
+def double(
+    folder: Path,
+    seed: int,
+    data: Path,
+    program: Sequence[str] = ALONE,
+    python: str = sys.executable,
+) -> list[str]:
     """What was wrong with two starts of one run at once.
 
-    Empty if one trained and the other waited.
+    Empty if one trained and the other waited. python: the program that runs `program`.
     """
     chosen = run_spec("mlp", seed, TINY)
     words = [
@@ -62,7 +68,7 @@ def double(folder: Path, seed: int, data: Path, program: Sequence[str] = ALONE) 
     words += ["--log_dir", str(folder), "--data_dir", str(data)]
     both = [
         subprocess.Popen(
-            [sys.executable, *program, *words],
+            [python, *program, *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

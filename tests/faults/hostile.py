@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from actstudy.commands import cli
@@ -39,6 +40,20 @@ FAULTS = (
     "formula",
     "unwritten",
 )
+
+
+def started(
+    folder: Path, program: str, arguments: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """What `python -m PROGRAM ARGUMENTS` did in a folder; tests fork instead."""
+    return subprocess.run(
+        [sys.executable, "-m", program, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
 
 
 class Sandbox:
@@ -90,19 +105,11 @@ class Sandbox:
 
     def snakemake(self, *arguments: str) -> bool:
         """Run snakemake in a process of its own; whether it was not refused."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
         paths = {
             "PYTHONPATH": str(ROOT / "lib"),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
-        done = subprocess.run(
-            command,
-            cwd=self.project,
-            env=os.environ | paths,
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
+        done = started(self.project, "snakemake", ["--cores", "1", *arguments], os.environ | paths)
         return self.judged(
             arguments, done.returncode, "", done.stdout + done.stderr, (0,), ours=False
         )

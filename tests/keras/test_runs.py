@@ -5,7 +5,7 @@ from functools import partial
 import pyarrow.parquet as pq
 import pytest
 import torch
-from runs import quiet
+from runs import few_examples, quiet
 from small import CPU
 
 from actstudy.contract import registry, store
@@ -23,6 +23,13 @@ def no_parity():
     """Runs start although nobody compared their cell, which tests/keras/test_parity does."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("actstudy.training.parity_file.check", lambda run: None)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def brief_scoring():
+    """Few examples are scored."""
+    with few_examples():
         yield
 
 
@@ -60,8 +67,14 @@ def whole(framework, fashion, tmp_path_factory):
     return tables(trained(vision(framework), folder, fashion, probe_every=3))
 
 
-def test_a_run_leaves_what_torchs_leaves(whole, fashion, tmp_path):
-    expected = tables(trained(vision("torch"), tmp_path / "torch", fashion, probe_every=3))
+@pytest.fixture(scope="module")
+def expected(fashion, tmp_path_factory):
+    """The tables of torch's run."""
+    folder = tmp_path_factory.mktemp("torch") / "run"
+    return tables(trained(vision("torch"), folder, fashion, probe_every=3))
+
+
+def test_a_run_leaves_what_torchs_leaves(whole, expected):
     (run,) = whole["runs"]
     assert run["status"] == "completed", run["reason"]
     assert run["execution"].startswith("NHWC, ")
@@ -75,8 +88,7 @@ def test_a_run_leaves_what_torchs_leaves(whole, fashion, tmp_path):
             assert own["value"] == pytest.approx(other["value"], abs=1e-4)
 
 
-def test_probes_read_what_torchs_read(whole, fashion, tmp_path):
-    expected = tables(trained(vision("torch"), tmp_path / "torch", fashion, probe_every=3))
+def test_probes_read_what_torchs_read(whole, expected):
     keys = [(row["step"], row["name"], row["probe"]) for row in whole["health"]]
     read = dict(zip(keys, whole["health"], strict=True))
     assert len(read) == len(expected["health"])
