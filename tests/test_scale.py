@@ -1,6 +1,7 @@
 """What grows with a study: the workflow's plan, what is remembered of runs, and bounded tables."""
 
 import itertools
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from actstudy.analysis import collect, long_tables, remembered, run_tables, stat
 from actstudy.analysis.questions.outcomes import BEST
 from actstudy.contract import published, store
 from actstudy.contract.spec import run_id
-from actstudy.study import run_files, series
+from actstudy.study import planning, run_files, series
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
@@ -322,6 +323,36 @@ def test_an_unknown_run_is_refused_with_the_nearest(project):
     printed = project.snakemake("-n", "results/runs/mlp/relu-s0-0/manifest.json", status=2)
     assert "got run 'relu-s0-0'" in printed
     assert "allowed: a run of this study" in printed
+
+
+SEVERAL = """
+runs_per_job: 3
+axes: {activation: [relu, tanh, gelu]}
+tasks: {mlp: {epochs: 3, seeds: 2, axes: {width: [16, 32]}}}
+"""
+
+
+def test_a_table_that_is_gone_or_edited_is_noticed_in_a_series(project):
+    """Nothing else names tables of runs: the job of its series starts, that of no other."""
+    file = project.folder / "config/several.yaml"
+    file.write_text(SEVERAL)
+    several = planning.load(file)
+    for run in several.runs():
+        run_folders.write_run(run.spec, project.folder / store.run_folder(run.spec), 6)
+    plan = [sys.executable, "-m", "snakemake", "--configfile", "config/several.yaml", "-n"]
+
+    def printed():
+        return project.call(*plan)
+
+    assert not re.search(r"^series_\w+", printed(), re.M)
+    victim = project.folder / folder_of(several, store.RUNS)
+    content = (victim / "curves.parquet").read_bytes()
+    (victim / "curves.parquet").unlink()
+    assert len(set(re.findall(r"^series_\w+ +1$", printed(), re.M))) == 1
+    (victim / "curves.parquet").write_bytes(content)
+    assert not re.search(r"^series_\w+", printed(), re.M)
+    named = project.call(*plan, "results/several/tables/plan.json", "--quiet", "host")
+    assert named.count(f"{store.RUNS}/mlp/{victim.name}/curves.parquet") == 1
 
 
 def test_numbers_of_made_up_runs_are_of_the_schema(study, root):
