@@ -1,6 +1,8 @@
 """What grows with a study: the workflow's plan, what is remembered of runs, and bounded tables."""
 
+import argparse
 import itertools
+import math
 import re
 import shutil
 import sys
@@ -14,7 +16,9 @@ from project import Project
 
 from actstudy.analysis import collect, long_tables, remembered, run_tables, status, tables
 from actstudy.analysis.questions.outcomes import BEST
+from actstudy.commands import study as of_study
 from actstudy.contract import published, store
+from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import run_id
 from actstudy.study import planning, run_files, series
 
@@ -360,3 +364,32 @@ def test_numbers_of_made_up_runs_are_of_the_schema(study, root):
     assert len(curves) == 4 * 6
     assert len(health) == run_folders.PROBED_STEPS * run_folders.SITES * len(run_folders.PROBES)
     assert np.isfinite(curves["value"].to_numpy()).all()
+
+
+def watching(folder, seconds):
+    return argparse.Namespace(config=str(folder / "made.yaml"), set=[], watch=seconds)
+
+
+def test_status_looks_again_until_no_run_is_left(tmp_path, monkeypatch, capsys):
+    """While it waits the runs that were left end."""
+    monkeypatch.chdir(tmp_path)
+    study = study_of(tmp_path, STUDY)
+    waits = []
+
+    def wait(seconds):
+        waits.append(seconds)
+        for run in study.runs():
+            run_folders.write_run(run.spec, store.run_folder(run.spec), 6)
+
+    monkeypatch.setattr(of_study.time, "sleep", wait)
+    assert of_study.status(watching(tmp_path, 2.5)) == 0
+    printed = capsys.readouterr().out
+    assert waits == [2.5]
+    assert printed.count("study made: ") == 2
+    assert "study made: 24 of 24 runs completed" in printed
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, math.nan])
+def test_a_watch_without_a_pause_is_refused(tmp_path, seconds):
+    with pytest.raises(StudyError, match=r"--watch: got .*; allowed: at least 1"):
+        of_study.status(watching(tmp_path, seconds))
