@@ -165,7 +165,7 @@ def test_files_that_have_just_changed_are_not_believed_the_next_time(
     assert reads(study, root, tmp_path / "parts")[0] == 18
 
 
-@pytest.mark.parametrize("harm", ["delete", "cut", "index"])
+@pytest.mark.parametrize("harm", ["delete", "cut", "{", "[]", '{"version": 1, "runs": 2}'])
 def test_harmed_parts_are_read_anew(study, root, tmp_path, harm):
     parts = tmp_path / "parts"
     whole = build(study, root, parts)
@@ -175,9 +175,18 @@ def test_harmed_parts_are_read_anew(study, root, tmp_path, harm):
     elif harm == "cut":
         victim.write_bytes(victim.read_bytes()[:-9])
     else:
-        (parts / run_tables.INDEX).write_text("{")
+        (parts / run_tables.INDEX).write_text(harm)
     same(build(study, root, parts), whole)
     same(build(study, root, parts), whole)
+
+
+def test_a_part_of_long_runs_has_few_of_them(study, root, tmp_path, monkeypatch):
+    whole = build(study, root)
+    monkeypatch.setattr(run_tables, "PART_ROWS", 100)
+    parts = tmp_path / "parts"
+    same(build(study, root, parts), whole)
+    assert len(list(parts.glob("part-*"))) == 9
+    assert reads(study, root, parts)[0] == 0
 
 
 def test_parts_do_not_pile_up(study, root, tmp_path, monkeypatch):
@@ -228,8 +237,9 @@ def test_without_a_place_for_caches_status_is_the_same(study, root, monkeypatch)
 def test_the_note_of_rows_may_be_torn(study, root):
     first, _ = status.status(study, root)
     note = remembered.Rows(root).note
-    note.write_text(note.read_text()[:-20])
-    assert status.status(study, root)[0] == first
+    for text in (note.read_text()[:-20], "[]", '{"columns": 1}', '{"runs": {"a": 1}}'):
+        note.write_text(text)
+        assert status.status(study, root)[0] == first
 
 
 def thinned_and_whole(study, root, monkeypatch):
