@@ -1,6 +1,9 @@
 """What grows with a study: the workflow's plan, what is remembered of runs, and bounded tables."""
 
+import argparse
 import itertools
+import math
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -13,9 +16,11 @@ from project import Project
 
 from actstudy.analysis import collect, long_tables, remembered, run_tables, status, tables
 from actstudy.analysis.questions.outcomes import BEST
+from actstudy.commands import study as of_study
 from actstudy.contract import published, store
+from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import run_id
-from actstudy.study import run_files, series
+from actstudy.study import planning, run_files, series
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
@@ -160,7 +165,7 @@ def test_files_that_have_just_changed_are_not_believed_the_next_time(
     assert reads(study, root, tmp_path / "parts")[0] == 18
 
 
-@pytest.mark.parametrize("harm", ["delete", "cut", "index"])
+@pytest.mark.parametrize("harm", ["delete", "cut", "{", "[]", '{"version": 1, "runs": 2}'])
 def test_harmed_parts_are_read_anew(study, root, tmp_path, harm):
     parts = tmp_path / "parts"
     whole = build(study, root, parts)
@@ -170,9 +175,18 @@ def test_harmed_parts_are_read_anew(study, root, tmp_path, harm):
     elif harm == "cut":
         victim.write_bytes(victim.read_bytes()[:-9])
     else:
-        (parts / run_tables.INDEX).write_text("{")
+        (parts / run_tables.INDEX).write_text(harm)
     same(build(study, root, parts), whole)
     same(build(study, root, parts), whole)
+
+
+def test_a_part_of_long_runs_has_few_of_them(study, root, tmp_path, monkeypatch):
+    whole = build(study, root)
+    monkeypatch.setattr(run_tables, "PART_ROWS", 100)
+    parts = tmp_path / "parts"
+    same(build(study, root, parts), whole)
+    assert len(list(parts.glob("part-*"))) == 9
+    assert reads(study, root, parts)[0] == 0
 
 
 def test_parts_do_not_pile_up(study, root, tmp_path, monkeypatch):
@@ -223,8 +237,9 @@ def test_without_a_place_for_caches_status_is_the_same(study, root, monkeypatch)
 def test_the_note_of_rows_may_be_torn(study, root):
     first, _ = status.status(study, root)
     note = remembered.Rows(root).note
-    note.write_text(note.read_text()[:-20])
-    assert status.status(study, root)[0] == first
+    for text in (note.read_text()[:-20], "[]", '{"columns": 1}', '{"runs": {"a": 1}}'):
+        note.write_text(text)
+        assert status.status(study, root)[0] == first
 
 
 def thinned_and_whole(study, root, monkeypatch):
@@ -324,8 +339,67 @@ def test_an_unknown_run_is_refused_with_the_nearest(project):
     assert "allowed: a run of this study" in printed
 
 
+SEVERAL = """
+runs_per_job: 3
+axes: {activation: [relu, tanh, gelu]}
+tasks: {mlp: {epochs: 3, seeds: 2, axes: {width: [16, 32]}}}
+"""
+
+
+def test_a_table_that_is_gone_or_edited_is_noticed_in_a_series(project):
+    """Nothing else names tables of runs: the job of its series starts, that of no other."""
+    file = project.folder / "config/several.yaml"
+    file.write_text(SEVERAL)
+    several = planning.load(file)
+    for run in several.runs():
+        run_folders.write_run(run.spec, project.folder / store.run_folder(run.spec), 6)
+    plan = [sys.executable, "-m", "snakemake", "--configfile", "config/several.yaml", "-n"]
+
+    def printed():
+        return project.call(*plan)
+
+    assert not re.search(r"^series_\w+", printed(), re.M)
+    victim = project.folder / folder_of(several, store.RUNS)
+    content = (victim / "curves.parquet").read_bytes()
+    (victim / "curves.parquet").unlink()
+    assert len(set(re.findall(r"^series_\w+ +1$", printed(), re.M))) == 1
+    (victim / "curves.parquet").write_bytes(content)
+    assert not re.search(r"^series_\w+", printed(), re.M)
+    named = project.call(*plan, "results/several/tables/plan.json", "--quiet", "host")
+    assert named.count(f"{store.RUNS}/mlp/{victim.name}/curves.parquet") == 1
+
+
 def test_numbers_of_made_up_runs_are_of_the_schema(study, root):
     curves, health = store.read(folder_of(study, root), "curves", "health")
     assert len(curves) == 4 * 6
     assert len(health) == run_folders.PROBED_STEPS * run_folders.SITES * len(run_folders.PROBES)
     assert np.isfinite(curves["value"].to_numpy()).all()
+
+
+def watching(folder, seconds):
+    return argparse.Namespace(config=str(folder / "made.yaml"), set=[], watch=seconds)
+
+
+def test_status_looks_again_until_no_run_is_left(tmp_path, monkeypatch, capsys):
+    """While it waits the runs that were left end."""
+    monkeypatch.chdir(tmp_path)
+    study = study_of(tmp_path, STUDY)
+    waits = []
+
+    def wait(seconds):
+        waits.append(seconds)
+        for run in study.runs():
+            run_folders.write_run(run.spec, store.run_folder(run.spec), 6)
+
+    monkeypatch.setattr(of_study.time, "sleep", wait)
+    assert of_study.status(watching(tmp_path, 2.5)) == 0
+    printed = capsys.readouterr().out
+    assert waits == [2.5]
+    assert printed.count("study made: ") == 2
+    assert "study made: 24 of 24 runs completed" in printed
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, math.nan])
+def test_a_watch_without_a_pause_is_refused(tmp_path, seconds):
+    with pytest.raises(StudyError, match=r"--watch: got .*; allowed: at least 1"):
+        of_study.status(watching(tmp_path, seconds))

@@ -42,8 +42,8 @@ CASES |= {
     "large": (b"tasks: {mlp: }\n" + b"# more\n" * 200_000, "got over 50,000 bytes"),
     "brackets without end": (b"a: " + b"[" * 40_000, "line 1: a: nested too deep"),
     "an axis without end": (
-        b"tasks: {mlp: }\naxes: {lr: [" + b"1," * 22_500 + b"]}\n",
-        "axes: got 22,500 runs",
+        b"tasks: {mlp: {seeds: 2}}\naxes: {lr: [" + b"1," * 22_500 + b"]}\n",
+        "axes: got 45,000 runs",
     ),
     "a number without end": (
         b"tasks: {mlp: {seeds: " + b"9" * 40_000 + b"}}\n",

@@ -47,12 +47,19 @@ class Rows:
     def _read_note(self) -> dict[str, tuple[str, Row]]:
         """TASK/ID -> the signature of its files and its row; empty if it is another version's."""
         note = store.read_note(self.note, {})
-        if not isinstance(note, dict) or note.get("columns") != COLUMNS:
-            return {}
         rows = {}
-        for name, (signature, values) in note["runs"].items():
-            rows[name] = (signature, dict(zip(COLUMNS, values, strict=True)))
+        try:
+            if note["columns"] != COLUMNS:
+                return {}
+            for name, (signature, values) in note["runs"].items():
+                rows[name] = (signature, dict(zip(COLUMNS, values, strict=True)))
+        except (AttributeError, KeyError, TypeError, ValueError):  # somebody was at it
+            return {}
         return rows
+
+    def __contains__(self, folder: Path) -> bool:
+        """Whether the row of a folder's run is remembered, and still holds."""
+        return folder in self._seen or self._remembered(folder) is not None
 
     def of(self, folder: Path) -> Row:
         """The row of a published run; Damaged if it does not verify, OSError if it is not read."""
@@ -61,16 +68,27 @@ class Rows:
         return self._seen[folder]
 
     def _read(self, folder: Path) -> Row:
+        if row := self._remembered(folder):
+            return row
         name = f"{folder.parent.name}/{folder.name}"
         signature = published.signature(folder)
-        if signature and name in self.known and self.known[name][0] == signature:
-            return self.known[name][1]
         self.n_read += 1
         self.known.pop(name, None)
         whole = store.summary_row(folder)
         row = {column: whole.get(column) for column in COLUMNS}
         if signature and signature == published.signature(folder):  # as it was while it was read
             self.known[name] = (signature, row)
+        return row
+
+    def _remembered(self, folder: Path) -> Row | None:
+        """The row of a folder's run, if nothing has changed on the disk since it was read."""
+        name = f"{folder.parent.name}/{folder.name}"
+        if name not in self.known:
+            return None
+        signature, row = self.known[name]
+        if signature != published.signature(folder):
+            return None
+        self._seen[folder] = row
         return row
 
     def write(self) -> None:

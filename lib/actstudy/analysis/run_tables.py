@@ -7,8 +7,10 @@ that was edited, damaged or trained again is; the folder may be deleted at any t
 """
 
 import contextlib
+import itertools
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,8 +22,9 @@ import pyarrow.parquet as pq
 from actstudy.contract import published, store
 from actstudy.contract.schema import SCHEMAS
 
-PART_RUNS = 128  # of a part; with 5,000 curve rows per run its frames take a few 100 MB
-SPARE_PARTS = 8  # beyond those of full ones, before all are written anew
+PART_RUNS = 128  # of a part at most
+PART_ROWS = 600_000  # of a part, about: its frames take a few 100 MB
+SPARE_PARTS = 8  # that are less than half full, before all are written anew
 FOLDER = "collected"  # of a study: where the workflow keeps parts
 INDEX = "index.json"
 VERSION = 1  # of the files in the folder
@@ -53,9 +56,7 @@ class RunTables:
         """The tables `names` of all runs that have ended, part by part."""
         present = [run for run in dict.fromkeys(runs) if self._is_published(run)]
         if self.folder is None:
-            for start in range(0, len(present), PART_RUNS):
-                read, tables = self._read_runs(present[start : start + PART_RUNS], names)
-                yield Part(read, tables)
+            yield from self._read_runs(present, names)
             return
         self._keep(present)
         runs_of_part: dict[int, list[Run]] = {}
@@ -67,7 +68,7 @@ class RunTables:
                 yield Part(of_part, self._read_part(number, of_part, names))
             except (OSError, pa.ArrowException):  # somebody was at the parts
                 self._forget(number)
-                yield Part(*self._read_runs(of_part, names))
+                yield from self._read_runs(of_part, names)
 
     def _is_published(self, run: Run) -> bool:
         return self._folder_of(run).joinpath(store.MANIFEST).is_file()
@@ -75,10 +76,10 @@ class RunTables:
     def _folder_of(self, run: Run) -> Path:
         return self.root / run[0] / run[1]
 
-    def _read_runs(self, runs: Iterable[Run], names: Sequence[str]) -> tuple[list[Run], Tables]:
-        """The runs among some that verify, and their tables."""
-        read = []
-        tables: dict[str, list[pa.Table]] = {name: [] for name in names}
+    def _read_runs(self, runs: Iterable[Run], names: Sequence[str]) -> Iterator[Part]:
+        """Parts of the runs among some that verify."""
+        part = Part([], {name: [] for name in names})
+        n_rows = 0
         for run in runs:
             self.n_read += 1
             try:
@@ -86,32 +87,43 @@ class RunTables:
             except store.Damaged as error:
                 self.damaged[run[1]] = str(error)
                 continue
-            read.append(run)
+            part.runs.append(run)
             for name, table in zip(names, of_run, strict=True):
-                tables[name].append(table)
-        return read, {name: alike(tables[name]) for name in names}
+                part.tables[name].append(table)
+                n_rows += len(table)
+            if len(part.runs) == PART_RUNS or n_rows >= PART_ROWS:
+                yield together(part)
+                part = Part([], {name: [] for name in names})
+                n_rows = 0
+        if part.runs:
+            yield together(part)
 
     def _keep(self, runs: Sequence[Run]) -> None:
         """Read what is new or not as it was, into new parts."""
         signatures = {run: published.signature(self._folder_of(run)) for run in runs}
         new = [run for run in runs if not self._holds(run, signatures[run])]
-        numbers = {number for number, _ in self._index.values()}
-        if len(numbers) + len(new) / PART_RUNS > len(runs) / PART_RUNS + SPARE_PARTS:
+        if not new:
+            return
+        if self._n_small() >= SPARE_PARTS:
             self._index = {}
-            numbers = set()
             new = list(runs)
-        first = max(numbers, default=-1) + 1
-        for place, start in enumerate(range(0, len(new), PART_RUNS)):
-            some = new[start : start + PART_RUNS]
-            for run in some:
-                self._index.pop(run, None)
-            read, tables = self._read_runs(some, list(SCHEMAS))
-            self._write_part(first + place, tables)
-            for run in read:
+        for run in new:
+            self._index.pop(run, None)
+        first = max((number for number, _ in self._index.values()), default=-1) + 1
+        for number, part in enumerate(self._read_runs(new, list(SCHEMAS)), first):
+            self._write_part(number, part.tables)
+            for run in part.runs:
                 same = signatures[run] == published.signature(self._folder_of(run))
-                self._index[run] = (first + place, signatures[run] if same else "")
-        if new:
-            self._write_index()
+                self._index[run] = (number, signatures[run] if same else "")
+        self._write_index()
+
+    def _n_small(self) -> int:
+        """How many parts hold less than half of what a part may."""
+        n_runs = Counter(number for number, _ in self._index.values())
+        small = 0
+        for number, n in n_runs.items():
+            small += n < PART_RUNS / 2 and self._n_rows[number] < PART_ROWS / 2
+        return small
 
     def _holds(self, run: Run, signature: str) -> bool:
         return bool(signature) and run in self._index and self._index[run][1] == signature
@@ -143,6 +155,7 @@ class RunTables:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self._files[number] = {}
+        self._n_rows[number] = sum(map(len, itertools.chain(*tables.values())))
         for name, several in tables.items():
             self._files[number][name] = [f"{name}-{place}.parquet" for place in range(len(several))]
             for file, table in zip(self._files[number][name], several, strict=True):
@@ -152,19 +165,26 @@ class RunTables:
     def _read_index(self) -> dict[Run, tuple[int, str]]:
         """Run -> its part and the signature of its files when it was read."""
         self._files: dict[int, dict[str, list[str]]] = {}  # of each part: table -> its files
+        self._n_rows: dict[int, int] = {}  # of each part
         if self.folder is None:
             return {}
         note = store.read_note(self.folder / INDEX, {})
-        if not isinstance(note, dict) or note.get("version") != [VERSION, list(SCHEMAS)]:
+        try:
+            if note["version"] != [VERSION, list(SCHEMAS)]:
+                return {}
+            self._files = {number: dict(files) for number, files, _ in note["parts"]}
+            self._n_rows = {number: int(n) for number, _, n in note["parts"]}
+            rows = note["runs"]
+            index = {(task, run): (part, signature) for task, run, part, signature in rows}
+        except (KeyError, TypeError, ValueError):  # somebody was at it
             return {}
-        self._files = {number: dict(files) for number, files in note["parts"]}
-        return {(task, run): (part, signature) for task, run, part, signature in note["runs"]}
+        return {run: entry for run, entry in index.items() if entry[0] in self._files}
 
     def _write_index(self) -> None:
         """Write which runs the parts hold, and remove parts that hold none."""
         rows = [[*run, *entry] for run, entry in self._index.items()]
         numbers = {number for number, _ in self._index.values()}
-        parts = [[number, self._files[number]] for number in sorted(numbers)]
+        parts = [[number, self._files[number], self._n_rows[number]] for number in numbers]
         content = {"version": [VERSION, list(SCHEMAS)], "parts": parts, "runs": rows}
         text = json.dumps(content)
         with store.replacing(self._place / INDEX) as draft:
@@ -174,6 +194,11 @@ class RunTables:
             if part not in used:
                 with contextlib.suppress(OSError):
                     shutil.rmtree(part)
+
+
+def together(part: Part) -> Part:
+    """A part whose tables of equal columns are one."""
+    return Part(part.runs, {name: alike(tables) for name, tables in part.tables.items()})
 
 
 def alike(tables: Iterable[pa.Table]) -> list[pa.Table]:

@@ -36,7 +36,7 @@ def state(folder: Path, locked: bool = False, rows: Rows | None = None) -> str:
     OSError if this user may not know. locked: whether this process has the folder's lock, so that
     nobody else can be running; rows: those remembered, if any are.
     """
-    if store.is_there(folder / store.MANIFEST):
+    if (rows and folder in rows) or store.is_there(folder / store.MANIFEST):
         try:
             row = rows.of(folder) if rows else store.summary_row(folder)
             return str(row["status"])

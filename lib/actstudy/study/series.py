@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from actstudy.contract import host
-from actstudy.contract.spec import RunSpec, canonical
+from actstudy.contract.spec import RunSpec, canonical, run_id
 from actstudy.study import packs
 from actstudy.study.grid import PlannedRun
 from actstudy.study.planning import Study
@@ -71,10 +71,12 @@ def series(
     slots of GPUs. Runs of a series differ in the fields of packs.STACKED alone: what a process sets
     for one of them it would set for each. Compiled ones of equal code follow each other.
     """
-    specs = alike_together([run.spec for run in runs if may_share(run.spec)])
+    several = [run.spec for run in runs if may_share(run.spec)]
+    shared = {run_id(spec): packs.shared(spec) for spec in several}
+    specs = alike_together(several, shared)
     remaining = len(specs)
     members_by_name = {}
-    for _, group in itertools.groupby(specs, key=packs.shared):
+    for _, group in itertools.groupby(specs, key=lambda spec: shared[run_id(spec)]):
         waiting = by_code(list(group))
         while waiting:
             if isinstance(runs_per_job, int):
@@ -89,16 +91,16 @@ def series(
     return members_by_name
 
 
-def alike_together(specs: Sequence[RunSpec]) -> list[RunSpec]:
+def alike_together(specs: Sequence[RunSpec], shared: Mapping[str, str]) -> list[RunSpec]:
     """The runs of each task and seed with those that may share a job together, else in order.
 
-    A study that crosses depths, say, changes it from run to run.
+    A study that crosses depths, say, changes it from run to run. shared: `packs.shared` by run id.
     """
     ordered: list[RunSpec] = []
     for _, of_seed in itertools.groupby(specs, key=lambda spec: (spec.task, spec.seed)):
         alike: dict[str, list[RunSpec]] = {}
         for spec in of_seed:
-            alike.setdefault(packs.shared(spec), []).append(spec)
+            alike.setdefault(shared[run_id(spec)], []).append(spec)
         ordered += itertools.chain(*alike.values())
     return ordered
 

@@ -12,6 +12,7 @@ from actstudy.analysis.figures import calibration, health, health_frames
 from actstudy.analysis.figures.curves import of_ended
 from actstudy.analysis.questions import contrasts
 from actstudy.analysis.questions.outcomes import (
+    BEST,
     JUDGED_BY,
     TRAINS,
     best_validation,
@@ -43,7 +44,7 @@ def mean_curves(tables: Tables) -> pd.DataFrame:
     curves = tables.frames["curves"]
     if curves.empty:
         return pd.DataFrame(columns=CURVE_MEANS)
-    ended = of_ended(tables, curves)
+    ended = of_ended(tables, curves[curves["split"] != BEST])
     n_seeds = ended.groupby(LINE, sort=False)["seed"].transform("nunique")
     grouped = ended.assign(n_seeds=n_seeds).groupby([*LINE, "step"], sort=False)
     means = grouped.agg(
