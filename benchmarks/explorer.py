@@ -1,13 +1,14 @@
 """How large a page to explore is, how long it takes to write, to open, to sort and to filter.
 
-    python benchmarks/explorer.py [RUNS ...] [--axe axe.min.js] [--firefox]
+    python benchmarks/explorer.py [RUNS ...] [--axe axe.min.js] [--firefox] [--out FILE]
 
 A made-up study per number of runs (default 40, 600 and 10000). Per study: bytes and seconds of the
 page, then in a headless Chromium without a network the first paint, the time until its figures are
 drawn, and the slowest of sorting the table of runs by a number and by a text, searching it and
 hiding a level; 50 random states that are opened again from their address; 1,000 random numbers of
 the page against the tables; requests, complaints. With --axe, the file of axe-core, what it finds
-serious or worse in each part. Prints a row per study and browser.
+serious or worse in each part. Prints a row per study and browser, and keeps them in
+benchmarks/results/explorer.parquet (--out FILE), which docs/explorer.md quotes.
 """
 
 import argparse
@@ -167,6 +168,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", type=int, default=[40, 600, 10_000])
     parser.add_argument("--axe", type=Path)
     parser.add_argument("--firefox", action="store_true")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/explorer.parquet")
     arguments = parser.parse_args()
     names = ["chromium", *(["firefox"] if arguments.firefox else [])]
     rows = []
@@ -187,7 +189,9 @@ def main() -> None:
                 rows.append(row)
                 print(row, flush=True)
                 driver.quit()
-    print(pd.DataFrame(rows).to_markdown(index=False))
+    frame = pd.DataFrame(rows)
+    frame.to_parquet(arguments.out, index=False)
+    print(frame.to_markdown(index=False))
 
 
 if __name__ == "__main__":
