@@ -67,7 +67,7 @@ return axe.run(document, { resultTypes: ['violations'] }).then((found) => found.
 """
 
 
-def made(n_runs: int, folder: Path) -> dict[str, object]:
+def page_of(n_runs: int, folder: Path) -> dict[str, object]:
     """The page of a made-up study, its bytes, seconds, and numbers that differ from its tables."""
     tables = big_studies.copied(big_studies.small(folder), -(-n_runs // RUNS_PER_COPY))
     start = time.perf_counter()
@@ -124,7 +124,8 @@ def other_states(driver: object, file: Path) -> int:
     for _ in range(N_STATES):
         fragment = random_state(rng, names)
         opened(driver, file, fragment)
-        address, before = driver.current_url, driver.execute_script(SEEN)
+        address = driver.current_url
+        before = driver.execute_script(SEEN)
         driver.get("about:blank")
         driver.get(address)
         browsers.wait(lambda: driver.execute_script(READY))
@@ -152,14 +153,14 @@ def random_state(rng: random.Random, names: list[str]) -> str:
 
 def serious(driver: object, file: Path, axe: Path) -> list[str]:
     """What axe-core finds serious or worse, in each part."""
-    found = []
+    lines = []
     opened(driver, file, "")
     names = driver.execute_script("return page.model.parts.map((part) => part.name)")
     for name in names:
         opened(driver, file, f"part={name}")
         driver.execute_script(axe.read_text("utf-8") + "; window.axe = axe;")
-        found += [f"{name}: {line}" for line in driver.execute_script(AXE)]
-    return found
+        lines += [f"{name}: {line}" for line in driver.execute_script(AXE)]
+    return lines
 
 
 def main() -> None:
@@ -174,7 +175,7 @@ def main() -> None:
     rows = []
     for n_runs in arguments.runs:
         with tempfile.TemporaryDirectory() as place:
-            of_page = made(n_runs, Path(place))
+            of_page = page_of(n_runs, Path(place))
             file = Path(place, "explorer.html")
             for name in names:
                 driver = browsers.started(name)
@@ -183,9 +184,9 @@ def main() -> None:
                 row["requests"] = len(driver.execute_script(browsers.LOADED))
                 row["complaints"] = len(browsers.complaints(driver))
                 if arguments.axe:
-                    found = serious(driver, file, arguments.axe)
-                    row["serious"] = len(found)
-                    print("\n".join(found), file=sys.stderr)
+                    lines = serious(driver, file, arguments.axe)
+                    row["serious"] = len(lines)
+                    print("\n".join(lines), file=sys.stderr)
                 rows.append(row)
                 print(row, flush=True)
                 driver.quit()

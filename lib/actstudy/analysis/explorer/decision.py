@@ -20,7 +20,7 @@ from actstudy.study.tries import results_folder
 
 MAX_ANSWERS = 250  # of a page, each in every order
 SHARPEN = "to sharpen"  # the column of `choose` that is a list of its own here
-ASKED = [name for name in RunFields.model_fields if name in FIELDS]  # flags of `choose`
+FLAGS = [name for name in RunFields.model_fields if name in FIELDS]  # flags of `choose`
 INTRODUCTION = (
     "Each cell of runs that differ in activation and seed alone answers by itself: with 95% "
     "confidence its set holds the activation with the best mean test metric. The answers are those "
@@ -66,7 +66,8 @@ def decision(cells: Sequence[Cell], files: Sequence[str], limit: int = MAX_ANSWE
         left_out = NO_BUDGET
     if len(cells) > limit:
         left_out = f"of the cells to decide from all but the first {limit:,}"
-    devices = ["cpu", "cuda", *sorted({name for cell in cells for name in cell.devices})]
+    named_devices = set(itertools.chain.from_iterable(cell.devices for cell in cells))
+    devices = ["cpu", "cuda", *sorted(named_devices)]
     rows = []
     for cell, frame, seconds in list(zip(cells, costs, limits, strict=True))[:limit]:
         of_cell = {"limits": seconds, "answers": answers(cell, frame, seconds)}
@@ -79,7 +80,7 @@ def decision(cells: Sequence[Cell], files: Sequence[str], limit: int = MAX_ANSWE
         "command": f"{invocation.program()} choose --config {shlex.join(files)}",
         "cells": rows,
         "shared": shared,
-        "fields": {name: texts for name in ASKED if (texts := values(name, cells))},
+        "fields": {name: texts for name in FLAGS if (texts := values(name, cells))},
         "tasks": list(dict.fromkeys(cell.task for cell in cells)),
         "devices": devices,
         "has_budget": left_out == "",
