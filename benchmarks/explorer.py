@@ -1,13 +1,14 @@
 """How large a page to explore is, how long it takes to write, to open, to sort and to filter.
 
-    python benchmarks/explorer.py [RUNS ...] [--axe axe.min.js] [--firefox]
+    python benchmarks/explorer.py [RUNS ...] [--axe axe.min.js] [--firefox] [--out FILE]
 
 A made-up study per number of runs (default 40, 600 and 10000). Per study: bytes and seconds of the
 page, then in a headless Chromium without a network the first paint, the time until its figures are
 drawn, and the slowest of sorting the table of runs by a number and by a text, searching it and
 hiding a level; 50 random states that are opened again from their address; 1,000 random numbers of
 the page against the tables; requests, complaints. With --axe, the file of axe-core, what it finds
-serious or worse in each part. Prints a row per study and browser.
+serious or worse in each part. Prints a row per study and browser, and keeps them in
+benchmarks/results/explorer.parquet (--out FILE), which docs/explorer.md quotes.
 """
 
 import argparse
@@ -66,7 +67,7 @@ return axe.run(document, { resultTypes: ['violations'] }).then((found) => found.
 """
 
 
-def made(n_runs: int, folder: Path) -> dict[str, object]:
+def page_of(n_runs: int, folder: Path) -> dict[str, object]:
     """The page of a made-up study, its bytes, seconds, and numbers that differ from its tables."""
     tables = big_studies.copied(big_studies.small(folder), -(-n_runs // RUNS_PER_COPY))
     start = time.perf_counter()
@@ -123,7 +124,8 @@ def other_states(driver: object, file: Path) -> int:
     for _ in range(N_STATES):
         fragment = random_state(rng, names)
         opened(driver, file, fragment)
-        address, before = driver.current_url, driver.execute_script(SEEN)
+        address = driver.current_url
+        before = driver.execute_script(SEEN)
         driver.get("about:blank")
         driver.get(address)
         browsers.wait(lambda: driver.execute_script(READY))
@@ -151,14 +153,14 @@ def random_state(rng: random.Random, names: list[str]) -> str:
 
 def serious(driver: object, file: Path, axe: Path) -> list[str]:
     """What axe-core finds serious or worse, in each part."""
-    found = []
+    lines = []
     opened(driver, file, "")
     names = driver.execute_script("return page.model.parts.map((part) => part.name)")
     for name in names:
         opened(driver, file, f"part={name}")
         driver.execute_script(axe.read_text("utf-8") + "; window.axe = axe;")
-        found += [f"{name}: {line}" for line in driver.execute_script(AXE)]
-    return found
+        lines += [f"{name}: {line}" for line in driver.execute_script(AXE)]
+    return lines
 
 
 def main() -> None:
@@ -167,12 +169,13 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", type=int, default=[40, 600, 10_000])
     parser.add_argument("--axe", type=Path)
     parser.add_argument("--firefox", action="store_true")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/explorer.parquet")
     arguments = parser.parse_args()
     names = ["chromium", *(["firefox"] if arguments.firefox else [])]
     rows = []
     for n_runs in arguments.runs:
         with tempfile.TemporaryDirectory() as place:
-            of_page = made(n_runs, Path(place))
+            of_page = page_of(n_runs, Path(place))
             file = Path(place, "explorer.html")
             for name in names:
                 driver = browsers.started(name)
@@ -181,13 +184,15 @@ def main() -> None:
                 row["requests"] = len(driver.execute_script(browsers.LOADED))
                 row["complaints"] = len(browsers.complaints(driver))
                 if arguments.axe:
-                    found = serious(driver, file, arguments.axe)
-                    row["serious"] = len(found)
-                    print("\n".join(found), file=sys.stderr)
+                    lines = serious(driver, file, arguments.axe)
+                    row["serious"] = len(lines)
+                    print("\n".join(lines), file=sys.stderr)
                 rows.append(row)
                 print(row, flush=True)
                 driver.quit()
-    print(pd.DataFrame(rows).to_markdown(index=False))
+    frame = pd.DataFrame(rows)
+    frame.to_parquet(arguments.out, index=False)
+    print(frame.to_markdown(index=False))
 
 
 if __name__ == "__main__":

@@ -302,3 +302,16 @@ def study_hours() -> str:
         device = frame["device"][0]
         lines.append(f"- `config/{study}.yaml`, {n_seeds} runs on one {device}: {total}.")
     return "\n".join([table, *lines, ""])
+
+
+def explorer_pages() -> str:
+    """Bytes of pages to explore of made-up studies, and milliseconds of a reader's acts."""
+    frame = pd.read_parquet(BENCHMARKS / "explorer.parquet")
+    rows = []
+    for row in frame.itertuples():
+        times = [f"{row.drawn_s:.1f}", f"{max(row.sort_number_ms, row.sort_text_ms):.0f}"]
+        times += [f"{row.search_ms:.0f}", f"{row.filter_ms:.0f}"]
+        size = f"{row.bytes / 1e6:.1f}"
+        rows.append([f"{row.runs:,}", size, f"{row.first_paint_ms:.0f}", *times])
+    head = "runs|MB|first paint, ms|figure drawn, s|sort, ms|search, ms|hide a level, ms"
+    return markdown(head.split("|"), rows)

@@ -137,6 +137,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "parity_pairs": measured.parity_pairs,
     "parity_models": measured.parity_models,
     "study_hours": measured.study_hours,
+    "explorer_pages": measured.explorer_pages,
     "series": measured.series,
     "series_runs": measured.series_runs,
     "activations_cpu": measured.activations_cpu,

@@ -25,12 +25,12 @@ LOADED = "return performance.getEntriesByType('resource').map((entry) => entry.n
 
 def chromium(options=()):
     """Chromium without a network."""
-    chosen = webdriver.ChromeOptions()
-    chosen.binary_location = CHROMIUM
+    settings = webdriver.ChromeOptions()
+    settings.binary_location = CHROMIUM
     for option in (*OPTIONS, *options):
-        chosen.add_argument(option)
-    chosen.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=chosen, service=webdriver.ChromeService(DRIVER))
+        settings.add_argument(option)
+    settings.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=settings, service=webdriver.ChromeService(DRIVER))
     driver.execute_cdp_cmd("Network.enable", {})
     cut = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
     driver.execute_cdp_cmd("Network.emulateNetworkConditions", cut)
@@ -99,8 +99,7 @@ class Firefox:
                 return message["result"]
 
     def get(self, address):
-        here = {"context": self.context, "url": address}
-        self.send("browsingContext.navigate", **here, wait="complete")
+        self.send("browsingContext.navigate", context=self.context, url=address, wait="complete")
 
     def refresh(self):
         self.send("browsingContext.reload", context=self.context, wait="complete")

@@ -118,7 +118,7 @@ def test_the_page_opens_without_a_request_or_a_complaint(written, tmp_path):
     path = tmp_path / "compare.html"
     path.write_text(written, "utf-8")
     driver = browsers.started(name)
-    shown = "return [...document.querySelectorAll('section:not([hidden])')].map((s) => s.innerText)"
+    words = "return [...document.querySelectorAll('section:not([hidden])')].map((s) => s.innerText)"
     drawn = (
         "return [...document.querySelectorAll('section:not([hidden]) .chart')]"
         ".every((chart) => chart.childElementCount > 0)"
@@ -129,7 +129,7 @@ def test_the_page_opens_without_a_request_or_a_complaint(written, tmp_path):
         for part in model(written)["parts"]:
             driver.execute_script("state.set('part', arguments[0]); page.show()", part["name"])
             browsers.wait(lambda: driver.execute_script(drawn))
-            assert len(driver.execute_script(shown)[0]) > 40, part["name"]
+            assert len(driver.execute_script(words)[0]) > 40, part["name"]
         driver.execute_script("state.set('part', 'forest'); page.show()")
         browsers.wait(lambda: driver.execute_script(drawn))
         click = "arguments[0].dispatchEvent(new MouseEvent('click', { bubbles: true }))"

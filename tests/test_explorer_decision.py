@@ -99,17 +99,17 @@ def ask(study, monkeypatch, capsys):
     parser = Parser()
     choose.add_flags(parser)
 
-    def asked(*words):
+    def answered(*words):
         status = choose.choose(parser.parse_args(words))
         return status, capsys.readouterr().out
 
-    return asked
+    return answered
 
 
 def questions(content, n):
     """Random choices of a reader, those that no cell has among them."""
     rng = random.Random(0)
-    asked = []
+    several = []
     for _ in range(n):
         names = rng.sample([*content["fields"]], rng.choice([0, 1, 1, 2]))
         names += rng.choice([[], ["depth"]])
@@ -123,16 +123,16 @@ def questions(content, n):
         task = rng.choice(["", "mlp", "lm"])
         matters = rng.choice(["speed", "accuracy", "memory"])
         own = {"fields": fields, "task": task, "device": device}
-        asked.append({**own, "matters": matters, "budget": budget})
-    return asked
+        several.append({**own, "matters": matters, "budget": budget})
+    return several
 
 
 def test_two_hundred_random_questions_are_answered_as_the_command_answers(opened, ask, content):
-    asked = questions(content, N_QUESTIONS)
-    found = opened.execute_script(ASK, json.dumps(asked))
+    several = questions(content, N_QUESTIONS)
+    looked_up = opened.execute_script(ASK, json.dumps(several))
     start = f"{invocation.program()} choose "
     n_answers = []
-    for question, reply in zip(asked, found, strict=True):
+    for question, reply in zip(several, looked_up, strict=True):
         assert reply["command"].startswith(f"{start}--config made.yaml")
         words = shlex.split(reply["command"].removeprefix(start))
         status, printed = ask(*words, "--json")
@@ -152,8 +152,10 @@ def test_two_hundred_random_questions_are_answered_as_the_command_answers(opened
 
 
 def test_every_word_of_an_answer_is_the_commands(opened, ask, content):
-    asked = questions(content, N_QUESTIONS)
-    replies = [reply for reply in opened.execute_script(ASK, json.dumps(asked)) if reply["answers"]]
+    several = questions(content, N_QUESTIONS)
+    replies = [
+        reply for reply in opened.execute_script(ASK, json.dumps(several)) if reply["answers"]
+    ]
     for reply in replies[:N_TEXTS]:
         _, printed = ask(*shlex.split(reply["command"])[4:])
         text = html.unescape(printed)
@@ -215,7 +217,7 @@ def test_of_many_cells_budgets_are_left_out_then_cells(study, monkeypatch):
     assert not without.content["has_budget"]
     assert [len(cell["answers"]) for cell in without.content["cells"]] == [1] * 4
     few = decision.decision(cells, ["made.yaml"], limit=3)
-    assert few.left_out == "the last 1 of 4 cells to decide from"
+    assert few.left_out == "of the cells to decide from all but the first 3"
     assert len(few.content["cells"]) == 3
 
 
@@ -223,8 +225,8 @@ def test_a_study_that_compares_no_activations_has_no_such_part(study, monkeypatc
     monkeypatch.chdir(study)
     built = tables.read(study / "results/made/tables")
     runs = built.frames["runs"]
-    one = Tables(built.plan, {**built.frames, "runs": runs[runs["level"] == "relu"]})
-    assert decision.of_tables(one) == []
+    lone = Tables(built.plan, {**built.frames, "runs": runs[runs["level"] == "relu"]})
+    assert decision.of_tables(lone) == []
     without = Tables(built.plan, {**built.frames, "runs": runs.drop(columns="order_hash")})
     assert decision.of_tables(without) == []
     assert len(decision.of_tables(built)) == 4

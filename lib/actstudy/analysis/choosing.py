@@ -87,15 +87,15 @@ def nearest_cells(cells: Iterable[Cell], question: Question) -> list[str]:
         if question.tasks and cell.task not in question.tasks:
             continue
         unlike = evidence.differing(cell, texts, question.device)
-        words = ", ".join(unlike) or over_budget(cell)
+        words = ", ".join(unlike) or over_budget(costs_of(cell))
         lines.append((len(unlike), f"{cell.name}: {words}"))
     lines.sort(key=lambda line: line[0])
     return [line for _, line in lines[:MAX_NEAREST]]
 
 
-def over_budget(cell: Cell) -> str:
+def over_budget(costs: pd.DataFrame) -> str:
     """That no activation of a cell is within the budget, and what the fastest one took."""
-    seconds = costs_of(cell)["train_seconds"].dropna()
+    seconds = costs["train_seconds"].dropna()
     if seconds.empty:
         return "no run was timed alone"
     fastest = f"{seconds.idxmin()}, the fastest, took {seconds.min():.3g} s"

@@ -1,6 +1,7 @@
 """The page on which to decide: all answers of `choose` over the cells that the page carries."""
 
 import html
+import itertools
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,9 +18,9 @@ from actstudy.contract import invocation, nets
 from actstudy.study.config import RunFields
 from actstudy.study.tries import results_folder
 
-MAX_ANSWERS = 400  # of a page, each in every order
+MAX_ANSWERS = 250  # of a page, each in every order
 SHARPEN = "to sharpen"  # the column of `choose` that is a list of its own here
-ASKED = [name for name in RunFields.model_fields if name in FIELDS]  # flags of `choose`
+FLAGS = [name for name in RunFields.model_fields if name in FIELDS]  # flags of `choose`
 INTRODUCTION = (
     "Each cell of runs that differ in activation and seed alone answers by itself: with 95% "
     "confidence its set holds the activation with the best mean test metric. The answers are those "
@@ -36,7 +37,10 @@ class Decision(NamedTuple):
 
 
 def of_tables(tables: Tables) -> list[Cell]:
-    """The cells of a study's own tables; none if these do not say what each run was."""
+    """The cells of a study's own tables; none if these do not say what each run was.
+
+    Of many those that `decision` takes, and one more.
+    """
     runs = tables.frames["runs"]
     if not set(stored.NEEDED) <= set(runs):
         return []
@@ -44,9 +48,8 @@ def of_tables(tables: Tables) -> list[Cell]:
     overrides = dict(pair.split("=", 1) for pair in plan.overrides)
     place = Path(results_folder(plan.study, overrides), "tables")
     references = tables.frames["references"]
-    return evidence.once(
-        evidence.of_tables(plan, plan.file, place, stored.prepared(runs), references)
-    )
+    several = evidence.of_tables(plan, plan.file, place, stored.prepared(runs), references)
+    return evidence.once(itertools.islice(several, MAX_ANSWERS + 1))
 
 
 def decision(cells: Sequence[Cell], files: Sequence[str], limit: int = MAX_ANSWERS) -> Decision:
@@ -62,12 +65,14 @@ def decision(cells: Sequence[Cell], files: Sequence[str], limit: int = MAX_ANSWE
         limits = [[] for _ in cells]
         left_out = NO_BUDGET
     if len(cells) > limit:
-        left_out = f"the last {len(cells) - limit:,} of {len(cells):,} cells to decide from"
-    devices = ["cpu", "cuda", *sorted({name for cell in cells for name in cell.devices})]
+        left_out = f"of the cells to decide from all but the first {limit:,}"
+    named_devices = set(itertools.chain.from_iterable(cell.devices for cell in cells))
+    devices = ["cpu", "cuda", *sorted(named_devices)]
     rows = []
     for cell, frame, seconds in list(zip(cells, costs, limits, strict=True))[:limit]:
-        of_cell = answers(cell, frame, seconds)
-        rows.append({**named(cell, devices), "limits": seconds, "answers": of_cell})
+        of_cell = {"limits": seconds, "answers": answers(cell, frame, seconds)}
+        of_cell["over_budget"] = choosing.over_budget(frame)
+        rows.append({**named(cell, devices), **of_cell})
     shared = {name: value for name, value in cells[0].fields.items() if is_shared(name, cells)}
     for row in rows:
         row["fields"] = {name: text for name, text in row["fields"].items() if name not in shared}
@@ -75,7 +80,7 @@ def decision(cells: Sequence[Cell], files: Sequence[str], limit: int = MAX_ANSWE
         "command": f"{invocation.program()} choose --config {shlex.join(files)}",
         "cells": rows,
         "shared": shared,
-        "fields": {name: texts for name in ASKED if (texts := values(name, cells))},
+        "fields": {name: texts for name in FLAGS if (texts := values(name, cells))},
         "tasks": list(dict.fromkeys(cell.task for cell in cells)),
         "devices": devices,
         "has_budget": left_out == "",
@@ -108,7 +113,6 @@ def named(cell: Cell, devices: Sequence[str]) -> dict[str, Any]:
         "devices": [place for place, device in enumerate(devices) if cell.is_on(device)],
         "device_words": " + ".join(cell.devices),
         "where": choice_tables.where(cell),
-        "over_budget": choosing.over_budget(cell),
     }
 
 

@@ -40,7 +40,13 @@ class TableView {
     const chosen = state.all(`${this.table.name}.col`).filter((name) => this.table.names.includes(name));
     if (chosen.length) return chosen;
     const named = (this.page.model.first_columns[this.table.name] ?? this.table.names.slice(0, MAX_FIRST_COLUMNS));
-    return named.filter((name) => this.table.names.includes(name) && !this.isEmpty(name));
+    return named.filter((name) => this.table.names.includes(name) && !this.isEmpty(name) && !(name === "unit" && this.hasOneUnit));
+  }
+
+  /** Whether the heads of differences name the unit of all rows, so that no column need do so. */
+  get hasOneUnit() {
+    const rows = this.table.where(this.page.tests(this.table));
+    return this.table.names.includes("mean") && new Set(rows.map((row) => this.table.value("unit", row))).size === 1;
   }
 
   isEmpty(name) {

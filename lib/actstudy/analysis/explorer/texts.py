@@ -12,6 +12,7 @@ from actstudy.analysis.page import summary
 from actstudy.analysis.tables import Tables
 
 LINKS = ("link_open", "link_close")  # left out: a page that was sent has no files next to it
+SHORT = 30  # characters that stand on one line
 NOWHERE = Path("explorer")  # a folder without figures, so that the texts have no pictures
 
 
@@ -72,9 +73,14 @@ def _section(reader: MarkdownIt, head: str, subhead: str, tokens: list[Token]) -
 
 
 def _bare(tokens: list[Token]) -> list[Token]:
-    """Tokens without links and without styles of their own, which the page's policy forbids."""
-    for token in tokens:
+    """Tokens without links and without styles of their own, which the page's policy forbids.
+
+    Short cells of tables have the class that keeps them on one line.
+    """
+    for place, token in enumerate(tokens):
         token.attrs.pop("style", None)
+        if token.type == "td_open" and len(_plain(tokens[place + 1])) <= SHORT:
+            token.attrSet("class", "short")
         token.children = [
             child for child in token.children or [] if child.type not in LINKS
         ] or None

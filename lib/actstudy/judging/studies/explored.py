@@ -1,5 +1,6 @@
 """Studies side by side as a page to explore: what differs, cell by cell, with the runs."""
 
+import itertools
 from collections.abc import Sequence
 
 import pandas as pd
@@ -87,9 +88,10 @@ def plan_of(comparisons: Sequence[Comparison]) -> Plan:
     """The first study's plan with the tasks that are compared, and the levels of all studies."""
     studies = studies_of(comparisons)
     own = dict(vars(studies[0].plan))
-    tasks = {task for comparison in comparisons for task in comparison.cells["task"]}
+    tasks = set(pd.concat([comparison.cells["task"] for comparison in comparisons]))
     own["tasks"] = {name: task for name, task in own["tasks"].items() if name in tasks}
-    own["levels"] = list(dict.fromkeys(level for study in studies for level in study.plan.levels))
+    levels = itertools.chain.from_iterable(study.plan.levels for study in studies)
+    own["levels"] = list(dict.fromkeys(levels))
     return Plan(**{**own, "study": listed([study.name for study in studies])})
 
 
