@@ -9,6 +9,7 @@ from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, primary
 from actstudy.analysis.questions.power import MAX_MORE_SEEDS
 from actstudy.analysis.retry import study_command
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 from actstudy.contract.plan import Plan
 from actstudy.contract.schema import FAILED, UNREAD
 from actstudy.study.looks import LOOKS
@@ -49,7 +50,7 @@ def step(tables: Tables, task: str, still_open: pd.DataFrame) -> tuple[str, str]
     settings = tables.plan.tasks[task]
     n_failed = int(runs["status"].isin(FAILED).sum())
     if n_failed:
-        which = "1 run" if n_failed == 1 else f"{n_failed} runs"
+        which = counted(n_failed, "run")
         return f"{which} failed. Run again first, with the commands under *Not completed*.", ""
     if runs["status"].isin(UNREAD).any():
         return f"some runs have not ended yet; {code(study_command(tables.plan))} goes on.", ""

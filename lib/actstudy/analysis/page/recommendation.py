@@ -13,6 +13,7 @@ from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, most_needed, pr
 from actstudy.analysis.questions.factors import crosses_framework
 from actstudy.analysis.questions.reservations import WHEN_IT_TRAINS
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 from actstudy.contract.plan import TaskPlan
 
 MAX_GROUPS_NAMED = 4  # with a clause each; of more the verdicts are counted
@@ -48,7 +49,7 @@ def decided(tables: Tables, task: str, contrasts: pd.DataFrame) -> list[str]:
     groups = list(contrasts["group"].unique())
     if len(groups) > MAX_GROUPS_NAMED:
         levels = contrasts["level"].unique()
-        return [f"{counted(contrasts, level, len(groups))}." for level in levels]
+        return [f"{verdict_counts(contrasts, level, len(groups))}." for level in levels]
     texts = []
     for group in groups:
         part = contrasts[contrasts["group"] == group]
@@ -69,8 +70,7 @@ def nothing_to_compare(contrasts: pd.DataFrame) -> str:
 def too_few(contrasts: pd.DataFrame, settings: TaskPlan) -> str:
     """That these seeds decide nothing, and the range of the differences without their names."""
     n = int(contrasts["n"].max())
-    seeds = "1 seed" if n == 1 else f"{n} seeds"
-    text = f"no verdict from {seeds}: it takes at least {most_needed(contrasts)}."
+    text = f"no verdict from {counted(n, 'seed')}: it takes at least {most_needed(contrasts)}."
     means = contrasts["mean"].dropna()
     if contrasts["group"].nunique() > MAX_GROUPS_NAMED or len(means) < 2:
         return text
@@ -235,7 +235,7 @@ def condition(rows: pd.DataFrame) -> str:
     return f" {listed(conditions)}"
 
 
-def counted(contrasts: pd.DataFrame, level: str, n_groups: int) -> str:
+def verdict_counts(contrasts: pd.DataFrame, level: str, n_groups: int) -> str:
     """A level's verdicts in many groups: `gelu better in 3, undecided in 45 of 48 groups`."""
     counts: Counter[str] = Counter()
     for row in contrasts[contrasts["level"] == level].to_dict("records"):
