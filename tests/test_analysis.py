@@ -260,7 +260,7 @@ def test_status_and_retry(study, root, data_folder):
     assert status.state(store.run_folder(one.spec, root / "runs")) == "waiting"
     shown, failed = status.status(study, root / "runs")
     assert not failed
-    assert "mlp: 1 runs left; a run takes" in shown
+    assert "mlp: 1 run left; a run takes" in shown
     assert re.search(r"all with \d+ processes: about .* left, until", shown)
     run(one.spec, store.run_folder(one.spec, root / "runs"), data_folder, quiet())
     store.publish(store.run_folder(one.spec, root / "runs"))

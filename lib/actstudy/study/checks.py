@@ -37,6 +37,7 @@ RESERVED = (
     "replicate",
     "default",
     "summary.md",
+    "details.md",
     "boundaries.parquet",
     "own",
     "certificates",

@@ -43,10 +43,12 @@ NOTES = {  # above a table
 def render(tables: Tables, partial: bool = False) -> str:
     """The HTML of a study's page; partial: as for summary.md.
 
-    It holds the tables of `datasets.carried`, and all words of summary.md and appendix.md that its
-    parts take. It loads nothing. Of a big study it leaves out what `thinning` says.
+    It holds the tables of `datasets.carried`, and the words of summary.md, details.md and
+    appendix.md that its parts take. It loads nothing. Of a big study it leaves out what
+    `thinning` says.
     """
-    sections = [*texts.of_summary(tables, partial), *texts.of_appendix(tables)]
+    sections = [*texts.of_summary(tables, partial), *texts.of_details(tables)]
+    sections += texts.of_appendix(tables)
     for share in thinning.SHARES:
         text = of_share(tables, sections, share)
         if len(text.encode("utf-8")) <= MAX_BYTES:

@@ -19,9 +19,9 @@ ANY_TASK = ""  # of a text that is about no single task
 class Kind:
     """What a part may hold.
 
-    heads: of sections of the summary, and subheads: of sections of tasks in the appendix, each by
-    its first words; draws: figures per task; tables: by name, `all` for every one that there is;
-    every_task: whether these have the rows of all tasks together.
+    heads: of sections of the summary and its details, subheads: of those of tasks in the appendix,
+    each by its first words; draws: figures per task; tables: by name, `all` for every one that
+    there is; every_task: whether these have the rows of all tasks together.
     """
 
     name: str
@@ -50,9 +50,10 @@ class Part:
         return not (any(self.texts.values()) or self.drawings or self.tables)
 
 
+ANSWERS = ("What holds", "Answer", "The claims", "The differences", "The activations", "To decide")
 TASKS = "a task's section"  # stands for the sections of the summary that are named after tasks
 KINDS = (
-    Kind("answer", "Answer", heads=("What holds", "Answer", "The activations")),
+    Kind("answer", "Answer", heads=ANSWERS),
     Kind("forest", "Differences", draws=(forest.forest, forest.activation_forest)),
     Kind("curves", "Curves", draws=(lines.curves,)),
     Kind("tables", "Tables", tables=("all",)),
@@ -99,7 +100,7 @@ KINDS = (
 def parts(tables: Tables, names: Iterable[str], sections: list[Section]) -> list[Part]:
     """The parts that a study has something for.
 
-    names: of the tables that the page carries; sections: of the summary, then of the appendix.
+    names: of the tables that the page carries; sections: of summary, details, appendix.
     """
     there = []
     carried = list(names)

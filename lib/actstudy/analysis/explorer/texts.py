@@ -1,4 +1,4 @@
-"""The texts of the summary and the appendix, part by part, as HTML: the same words as there."""
+"""The texts of a study's pages, part by part, as HTML: the same words as there."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,6 +26,11 @@ class Section(NamedTuple):
 def of_summary(tables: Tables, partial: bool) -> list[Section]:
     """The sections of summary.md without its pictures; the first has the title alone."""
     return sections(summary.render(tables, NOWHERE, NOWHERE / "summary.md", partial))
+
+
+def of_details(tables: Tables) -> list[Section]:
+    """The sections of details.md without its pictures."""
+    return sections(summary.render_details(tables, NOWHERE, NOWHERE / "details.md"))
 
 
 def of_appendix(tables: Tables) -> list[Section]:
