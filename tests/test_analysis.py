@@ -211,7 +211,9 @@ def test_the_page_says_what_the_looks_of_a_task_spend(built, root, family, rate,
         if "task" in frame:
             frames[name] = pd.concat([frame, frame.assign(task="other")])
     plan = dataclasses.replace(built.plan, family=family, tasks=tasks)
-    page = summary.render(tables.Tables(plan, frames), root / "figures", root / "summary.md")
+    whole = tables.Tables(plan, frames)
+    page = summary.render(whole, root / "figures", root / "summary.md")
+    page += summary.render_details(whole, root / "figures", root / "details.md")
     words = " ".join(page.split())
     assert f"at most {rate} of tasks would get one" in words
     assert words.count("seeds were added at 8, 12 and 20 seeds") == 1
@@ -231,7 +233,9 @@ def test_the_page_says_which_tasks_may_be_looked_at_whenever(built, root, are_al
         if "task" in frame:
             frames[name] = pd.concat([frame, frame.assign(task="other")])
     plan = dataclasses.replace(built.plan, tasks=tasks)
-    page = summary.render(tables.Tables(plan, frames), root / "figures", root / "summary.md")
+    whole = tables.Tables(plan, frames)
+    page = summary.render(whole, root / "figures", root / "summary.md")
+    page += summary.render_details(whole, root / "figures", root / "details.md")
     words = " ".join(page.split())
     assert words.count("whenever one stops, and if seeds are added later: at most 5%") == 1
     assert ("**Any number of seeds** (mlp): " in words) == (not are_all)
@@ -642,7 +646,7 @@ def test_of_very_many_cells_a_row_is_a_group(built, root, monkeypatch):
     assert rows[3][1:] == ["never", "after the end, 0 of 1 that ended"]
 
 
-def test_a_long_table_of_means_stands_in_the_appendix_alone(built, root, monkeypatch):
+def test_a_very_long_table_of_means_stands_in_the_appendix_alone(built, root, monkeypatch):
     monkeypatch.setattr(cell_groups, "MAX_CELLS", 1)
     note = "unless stated otherwise"
     for rows, on_summary in ((2, True), (1, False)):

@@ -47,8 +47,7 @@ def render(tables: Tables, partial: bool = False) -> str:
     appendix.md that its parts take. It loads nothing. Of a big study it leaves out what
     `thinning` says.
     """
-    sections = [*texts.of_summary(tables, partial), *texts.of_details(tables)]
-    sections += texts.of_appendix(tables)
+    sections = [*texts.of_summary(tables, partial), *texts.of_appendix(tables)]
     for share in thinning.SHARES:
         text = of_share(tables, sections, share)
         if len(text.encode("utf-8")) <= MAX_BYTES:

@@ -24,13 +24,11 @@ class Section(NamedTuple):
 
 
 def of_summary(tables: Tables, partial: bool) -> list[Section]:
-    """The sections of summary.md without its pictures; the first has the title alone."""
-    return sections(summary.render(tables, NOWHERE, NOWHERE / "summary.md", partial))
-
-
-def of_details(tables: Tables) -> list[Section]:
-    """The sections of details.md without its pictures."""
-    return sections(summary.render_details(tables, NOWHERE, NOWHERE / "details.md"))
+    """The sections of summary.md, then of details.md, without pictures; the first is the title."""
+    page = NOWHERE / "summary.md"
+    own = summary.content(tables, NOWHERE, page)
+    details = summary.render_details(tables, NOWHERE, page, own)
+    return sections(summary.render(tables, NOWHERE, page, partial, own)) + sections(details)
 
 
 def of_appendix(tables: Tables) -> list[Section]:

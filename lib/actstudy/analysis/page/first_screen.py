@@ -1,7 +1,7 @@
 """The first screen of summary.md: the answers, the risk, what to do next, a table, a picture."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -33,13 +33,18 @@ SENTENCE_END = re.compile(r"(?<=[.!?]) (?=[A-Z])")
 SCOPE = "Each answer holds for its task, data and recipe, no further."
 
 
-def parts(tables: Tables, figures: Sequence[dict[str, str]], heading: str) -> list[Part]:
+def parts(
+    tables: Tables,
+    figures: Sequence[dict[str, str]],
+    heading: str,
+    training: Mapping[str, Sequence[str]],
+) -> list[Part]:
     """The parts of the first screen, in their order; figures: of `pictures`.
 
-    heading: of the answers.
+    heading: of the answers; training: of `trainings`.
     """
     return [
-        Part("the answer", answers(tables, heading), required=True),
+        Part("the answer", answers(tables, heading, training), required=True),
         Part("the risk of collapse", shared_risks(tables), required=True),
         Part("what to do next", next_words(tables), required=True),
         *(Part(f"what trains in {task}", text) for task, text in trained(tables).items()),
@@ -49,7 +54,7 @@ def parts(tables: Tables, figures: Sequence[dict[str, str]], heading: str) -> li
     ]
 
 
-def answers(tables: Tables, heading: str) -> str:
+def answers(tables: Tables, heading: str, training: Mapping[str, Sequence[str]]) -> str:
     """What is compared, and a line per task with what to use."""
     levels = [str(level) for level in tables.plan.levels]
     names = levels[:MAX_NAMES]
@@ -59,16 +64,19 @@ def answers(tables: Tables, heading: str) -> str:
     lines = [f"## {heading}", "", prose(compared), ""]
     for task, settings in tables.plan.tasks.items():
         text = recommendation.in_short(tables, task)
-        trains = training(tables, task)[:1]
+        trains = training[task][:1]
         words = f"{trains[0]} Verdicts: {text}" if trains else text
         lines.append(f"- **{prose(settings.title)}** ({prose(task)}): {prose(words)}")
     return "\n".join(lines)
 
 
-def training(tables: Tables, task: str) -> list[str]:
-    """What trains or survives in a task, in sentences; the first is of all its runs."""
-    own = training_sentences.sentences(tables, task)
-    return own or survival_tables.sentences(tables, task)
+def trainings(tables: Tables) -> dict[str, list[str]]:
+    """Task -> what trains or survives in it, in sentences; the first is of all its runs."""
+    sentences = {}
+    for task in tables.plan.tasks:
+        own = training_sentences.sentences(tables, task)
+        sentences[task] = own or survival_tables.sentences(tables, task)
+    return sentences
 
 
 def shared_risks(tables: Tables) -> str:
@@ -91,8 +99,11 @@ NEXT = "To decide what is open"
 
 def trained(tables: Tables) -> dict[str, str]:
     """Task -> the table of where its levels train, of tasks that have one."""
-    texts = {task: training_sentences.table(tables, task) for task in tables.plan.tasks}
-    return {task: text for task, text in texts.items() if text}
+    texts = {}
+    for task in tables.plan.tasks:
+        if text := training_sentences.table(tables, task):
+            texts[task] = text
+    return texts
 
 
 def glance(tables: Tables) -> str:

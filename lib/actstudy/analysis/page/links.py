@@ -44,7 +44,7 @@ def link(target: Path, page: Path) -> str:
 
 def anchor(heading: str) -> str:
     """What behind `#` in an address leads to a heading, as GitHub makes it."""
-    words = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+    words = re.sub(r"[^\w\- ]", "", " ".join(heading.split()).lower())
     return quote(words.replace(" ", "-"))
 
 

@@ -73,14 +73,16 @@ class Section:
 
 
 def of_task(
-    tables: Tables, task: str, figures: Path, page: Path, beside: Sequence[dict[str, str]]
+    tables: Tables,
+    task: str,
+    drawn: Sequence[dict[str, str]],
+    training: Sequence[str],
+    page: Path,
 ) -> Section:
-    """The section of a task; beside: the figures that stand on the first screen."""
+    """The section of a task; drawn: its figures; training: of `first_screen.trainings`."""
     settings = tables.plan.tasks[task]
-    names = first_screen.task_figures(settings, on_page=True)
-    drawn = [own for own in links.figures(names, figures / task, page) if own not in beside]
     parts = [
-        Part("the answer in full", in_full(tables, task)),
+        Part("the answer in full", in_full(tables, task, training)),
         Part("metric and margin", of_metric(settings), required=True),
         Part("test values", means(tables, task)),
         Part("the verdicts", verdicts(tables, task)),
@@ -94,9 +96,9 @@ def of_task(
     return Section(settings.title, parts)
 
 
-def in_full(tables: Tables, task: str) -> str:
+def in_full(tables: Tables, task: str, training: Sequence[str]) -> str:
     """All sentences of a task's answer, if the first screen has not said them all."""
-    lines = first_screen.training(tables, task)[1:]
+    lines = list(training[1:])
     whole = f"{recommendation.answer(tables, task)}{frameworks.seen(tables, task)}"
     if whole != recommendation.in_short(tables, task):
         lines.append(whole)

@@ -51,7 +51,8 @@ def content(tables: Tables, figures: Path, page: Path) -> Content:
     claims = ledger.section(tables, drawn)
     beside = first_screen.pictures(tables, drawn, figures, page)
     heading = "Answer of the runs" if claims else "Answer"
-    parts = ledger.head(claims) + first_screen.parts(tables, beside, heading)
+    training = first_screen.trainings(tables)
+    parts = ledger.head(claims) + first_screen.parts(tables, beside, heading, training)
     room = screens.SCREEN - TITLE - above(tables)
     first, left = screens.fit(parts, room)
     pieces: list[Section | None] = [
@@ -60,8 +61,11 @@ def content(tables: Tables, figures: Path, page: Path) -> Content:
         sections.of_activations(tables, drawn),
         *sections.of_frameworks(tables, figures, page),
         sections.of_published(tables),
-        *(sections.of_task(tables, task, figures, page, beside) for task in tables.plan.tasks),
     ]
+    for task, settings in tables.plan.tasks.items():
+        names = first_screen.task_figures(settings, on_page=True)
+        own = [one for one in links.figures(names, figures / task, page) if one not in beside]
+        pieces.append(sections.of_task(tables, task, own, training[task], page))
     there = [section for section in pieces if section is not None]
     return Content(first, there, [figure for figure in drawn if figure["name"] not in BESIDE])
 
@@ -78,16 +82,19 @@ def origins_of(tables: Tables) -> list[str]:
     return origins.sentences(tables.plan, unique_runs)
 
 
-def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> str:
+def render(
+    tables: Tables, figures: Path, page: Path, partial: bool = False, own: Content | None = None
+) -> str:
     """The Markdown of a study's summary, in which the answer comes first.
 
     page: the file that it is for; links to figures and tables are relative to its folder. Its first
-    screen and each section take the lines of `screens`; the rest is in `render_details`.
+    screen and each section take the lines of `screens`; the rest is in `render_details`. own: of
+    `content`, if it is known.
     """
     runs = tables.frames["runs"]
     unique_runs = runs.drop_duplicates("run_id")  # a tuned rate may be the fixed one
     missing = incomplete.rows(tables)
-    own = content(tables, figures, page)
+    own = own or content(tables, figures, page)
     return template.fill(
         "summary.md.j2",
         tables,
@@ -108,9 +115,12 @@ def render(tables: Tables, figures: Path, page: Path, partial: bool = False) -> 
     )
 
 
-def render_details(tables: Tables, figures: Path, page: Path) -> str:
-    """The Markdown of what the summary has no room for, and of how to read both."""
-    own = content(tables, figures, page)
+def render_details(tables: Tables, figures: Path, page: Path, own: Content | None = None) -> str:
+    """The Markdown of what the summary has no room for, and of how to read both.
+
+    page, own: as of `render`.
+    """
+    own = own or content(tables, figures, page)
     missing = incomplete.rows(tables)
     answers = [recommendation.answer(tables, task) for task in tables.plan.tasks]
     return template.fill(
@@ -134,10 +144,11 @@ def render_details(tables: Tables, figures: Path, page: Path) -> str:
 
 def write(tables: Tables, figures: Path, page: Path, partial: bool = False) -> None:
     """Write a summary, and its details beside it."""
+    own = content(tables, figures, page)
     details = page.with_name(links.DETAILS)
     texts = {
-        details: render_details(tables, figures, details),
-        page: render(tables, figures, page, partial),
+        details: render_details(tables, figures, details, own),
+        page: render(tables, figures, page, partial, own),
     }
     for path, text in texts.items():
         path.write_text(text, encoding="utf-8")
