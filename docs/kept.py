@@ -27,7 +27,7 @@ def take(results: Path, study: str, example: Path) -> None:
     names = {f"tables/{name}" for name in TABLES[study]}
     texts = {}
     for page in pages:
-        texts[page.name] = taken(page, names)
+        texts[page.name] = copied(page, names)
     targets = {results / name: example / study / name for name in sorted(names - set(texts))}
     missing = [str(path) for path in [*pages, *targets] if not path.exists()]
     if missing:
@@ -39,7 +39,7 @@ def take(results: Path, study: str, example: Path) -> None:
         (example / study / name).write_text(f"{text}\n")
 
 
-def taken(page: Path, names: set[str]) -> str:
+def copied(page: Path, names: set[str]) -> str:
     """A page as it is kept; the files that it links are added to `names`, large tables left out."""
     text = page.read_text() if page.exists() else ""
     for link in LINK.findall(text):

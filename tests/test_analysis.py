@@ -282,6 +282,7 @@ def test_partial_summary_stands_apart(study, root, monkeypatch):
     page = partial.write_partial(study)
     assert str(page) == "results/partial/summary.md"
     assert page.read_text().startswith("# PARTIAL ")
+    assert "## How to read this page" in page.with_name("details.md").read_text()
     assert (root / "results/partial/figures/mlp/outcome_map.png").exists()
     linked = re.findall(r"\]\(([^)]+\.(?:png|csv|tex))\)", page.read_text())
     assert {Path(path).suffix for path in linked} == {".png", ".csv", ".tex"}

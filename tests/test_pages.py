@@ -157,7 +157,7 @@ def test_the_page_of_the_default_study_fits_its_bounds(tmp_path):
         assert caption.strip() in " ".join(details.split())
     assert "![forest](figures/study/forest.png)" in written
     assert len(written.splitlines()) < 170
-    assert len(written.split()) < 1500
+    assert len(written.split()) < 1600
     answer = written.index("## Answer")
     table = written.index("| activation ")
     assert answer < table < written.index("![forest]") < written.index("## MLP")

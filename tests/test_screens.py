@@ -49,7 +49,7 @@ def study(tmp_path_factory):
     def of(name, broken=0.0):
         if (name, broken) not in there:
             folder = tmp_path_factory.mktemp("study")
-            there[name, broken] = (made(folder, STUDIES[name], broken), folder)
+            there[name, broken] = (tables_of(folder, STUDIES[name], broken), folder)
         return there[name, broken]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -57,7 +57,7 @@ def study(tmp_path_factory):
         yield of
 
 
-def made(folder, content, broken):
+def tables_of(folder, content, broken):
     """Tables of a study; broken: the share of runs that end in any way. A caption per figure."""
     study = study_of(folder, {"baseline": "relu", "seeds": 8, **content})
     rng = np.random.default_rng(len(study.runs()))
@@ -115,9 +115,9 @@ def test_what_has_no_room_is_in_the_details_and_linked(study, monkeypatch, name,
     assert all(part.text in written for part in own.first)
     for section in own.sections:
         assert all(part.text in written for part in section.there)
-        assert all(part.text in details for part in section.left)
+        assert all(part.text in details for part in section.rest)
         assert section.elsewhere in written
-    n_left = sum(len(section.left) for section in own.sections)
+    n_left = sum(len(section.rest) for section in own.sections)
     assert n_left > 0 or room == screens.SECTION
     headings = [line.lstrip("# ") for line in details.splitlines() if line.startswith("## ")]
     targets = re.findall(r"\]\(details\.md#([^)]+)\)", written)
@@ -157,9 +157,9 @@ def test_many_failures_are_named_on_both_pages_and_counted(study):
     rows = incomplete.rows(tables)
     assert len(rows) > summary.MAX_INCOMPLETE
     written, details = pages_of(tables, folder)
-    here = [row for row in rows if row["command"] in written]
+    named = [row for row in rows if row["command"] in written]
     there = [row for row in rows if row["command"] in details]
-    assert rows[: summary.MAX_INCOMPLETE] == [row for row in here if row in rows[:10]]
+    assert rows[: summary.MAX_INCOMPLETE] == [row for row in named if row in rows[:10]]
     assert len(there) >= min(len(rows), incomplete.MAX_ROWS) - summary.MAX_INCOMPLETE
     assert counted(len(rows) - summary.MAX_INCOMPLETE, "more row") in written
 
@@ -189,9 +189,9 @@ def test_lines_of_a_screen(text, n):
 
 def test_parts_take_what_room_is_left():
     parts = [Part("a", "x"), Part("b", "![p](q)"), Part("c", "y"), Part("d", "z", required=True)]
-    there, left = screens.fit(parts, 6)
+    there, rest = screens.fit(parts, 6)
     assert [part.name for part in there] == ["a", "c", "d"]
-    assert [part.name for part in left] == ["b"]
+    assert [part.name for part in rest] == ["b"]
     assert [part.name for part in screens.fit(parts, 0)[0]] == ["d"]
 
 

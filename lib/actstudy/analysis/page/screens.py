@@ -72,13 +72,13 @@ def block_lines(block: str) -> int:
 
 def items(block: str) -> list[str]:
     """A block's items of a list, or the one paragraph that it is."""
-    found: list[str] = []
+    texts: list[str] = []
     for line in block.splitlines():
-        if not found or LIST_MARK.match(line):
-            found.append(line.strip())
+        if not texts or LIST_MARK.match(line):
+            texts.append(line.strip())
         else:
-            found[-1] += f" {line.strip()}"
-    return found
+            texts[-1] += f" {line.strip()}"
+    return texts
 
 
 def row_width(row: str) -> int:
@@ -102,19 +102,19 @@ def fit(parts: Sequence[Part], room: int) -> tuple[list[Part], list[Part]]:
 
     Required ones come first. Of the others each takes what it needs of the room that is left.
     """
-    room -= sum(taken(part) for part in parts if part.required)
+    room -= sum(space_of(part) for part in parts if part.required)
     there = []
-    left = []
+    others = []
     for part in parts:
         if not part.text.strip():
             continue
-        if not part.required and taken(part) > room:
-            left.append(part)
+        if not part.required and space_of(part) > room:
+            others.append(part)
             continue
         there.append(part)
         if not part.required:
-            room -= taken(part)
-    return there, left
+            room -= space_of(part)
+    return there, others
 
 
 def first_rows(table: str, room: int) -> tuple[str, int]:
@@ -130,6 +130,6 @@ def first_rows(table: str, room: int) -> tuple[str, int]:
     return "\n".join([head, rule, *rows[:count]]), len(rows) - count
 
 
-def taken(part: Part) -> int:
+def space_of(part: Part) -> int:
     """The lines of a part with the space after it; none if it is empty."""
     return lines(part.text) + 1 if part.text.strip() else 0

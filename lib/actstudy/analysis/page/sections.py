@@ -56,19 +56,19 @@ class Section:
     heading: str
     parts: Sequence[Part]
     there: list[Part] = field(init=False)
-    left: list[Part] = field(init=False)
+    rest: list[Part] = field(init=False)
 
     def __post_init__(self) -> None:
-        there, left = screens.fit(self.parts, screens.SECTION - HEAD - LINK)
+        there, rest = screens.fit(self.parts, screens.SECTION - HEAD - LINK)
         object.__setattr__(self, "there", there)
-        object.__setattr__(self, "left", left)
+        object.__setattr__(self, "rest", rest)
 
     @property
     def elsewhere(self) -> str:
         """What of the section stands in details.md, as a sentence with a link; or nothing."""
-        if not self.left:
+        if not self.rest:
             return ""
-        names = listed(list(dict.fromkeys(prose(part.name) for part in self.left)))
+        names = listed(list(dict.fromkeys(prose(part.name) for part in self.rest)))
         return f"In [{links.DETAILS}]({links.DETAILS}#{links.anchor(self.heading)}): {names}."
 
 

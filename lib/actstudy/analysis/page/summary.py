@@ -54,9 +54,9 @@ def content(tables: Tables, figures: Path, page: Path) -> Content:
     training = first_screen.trainings(tables)
     parts = ledger.head(claims) + first_screen.parts(tables, beside, heading, training)
     room = screens.SCREEN - TITLE - above(tables)
-    first, left = screens.fit(parts, room)
+    first, rest = screens.fit(parts, room)
     pieces: list[Section | None] = [
-        Section(DIFFERENCES, left) if left else None,
+        Section(DIFFERENCES, rest) if rest else None,
         ledger.claims_section(claims),
         sections.of_activations(tables, drawn),
         *sections.of_frameworks(tables, figures, page),
@@ -64,7 +64,7 @@ def content(tables: Tables, figures: Path, page: Path) -> Content:
     ]
     for task, settings in tables.plan.tasks.items():
         names = first_screen.task_figures(settings, on_page=True)
-        own = [one for one in links.figures(names, figures / task, page) if one not in beside]
+        own = [each for each in links.figures(names, figures / task, page) if each not in beside]
         pieces.append(sections.of_task(tables, task, own, training[task], page))
     there = [section for section in pieces if section is not None]
     return Content(first, there, [figure for figure in drawn if figure["name"] not in BESIDE])
@@ -73,7 +73,7 @@ def content(tables: Tables, figures: Path, page: Path) -> Content:
 def above(tables: Tables) -> int:
     """The lines of the sentences between the title and the answer."""
     texts = [*origins_of(tables), tables.plan.note or ""]
-    return sum(screens.taken(Part("", f"**{text}.**")) for text in texts if text)
+    return sum(screens.space_of(Part("", f"**{text}.**")) for text in texts if text)
 
 
 def origins_of(tables: Tables) -> list[str]:
@@ -127,7 +127,7 @@ def render_details(tables: Tables, figures: Path, page: Path, own: Content | Non
         "details.md.j2",
         tables,
         page,
-        sections=[section for section in own.sections if section.left],
+        sections=[section for section in own.sections if section.rest],
         next_heading=first_screen.NEXT,
         next_steps=next_steps.steps(tables),
         figures=own.figures,
