@@ -106,6 +106,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/summary.md",
+        f"{RESULTS}/details.md",
         f"{RESULTS}/explorer.html",
         *REPORTED,
         rules.claims.output if STUDY.ledger else [],

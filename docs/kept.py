@@ -11,6 +11,7 @@ from actstudy.analysis import tables
 EMPTY = ("boundaries",)  # of whole tables: those that an explorer does not draw
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MAX_BYTES = 100_000  # of a table that a page links; the link to a larger one becomes its name
+PAGES = ("summary.md", "details.md")
 EXPLORER = "explorer.html"  # likewise: megabytes that the tables hold
 DOCS = re.compile(r"\]\((?:\.\./)+docs/")  # of a page below results/
 TABLES = {  # a study -> its tables that documents quote beyond those that its page links
@@ -23,30 +24,41 @@ TABLES = {  # a study -> its tables that documents quote beyond those that its p
 
 
 def take(results: Path, study: str, example: Path) -> None:
-    """Copy a study's page, the files that it links and those of TABLES into `example`/STUDY.
+    """Copy a study's pages, the files that it links and those of TABLES into `example`/STUDY.
 
     Links to documents are made relative to it. SystemExit, nothing taken, if a file is not there.
     """
-    page = results / "summary.md"
+    pages = [results / name for name in PAGES]
+    pages = [page for page in pages if page.exists() or page.name == PAGES[0]]
     names = {f"tables/{name}" for name in TABLES[study]}
-    text = page.read_text() if page.exists() else ""
-    for name in LINK.findall(text):
-        source = results / name
-        is_large = source.is_file() and source.stat().st_size > MAX_BYTES
-        is_left = source.parent.name == "tables" or name == EXPLORER
-        if is_large and is_left and name not in names:
-            text = text.replace(f"[{source.name}]({name})", f"`{source.name}`")
-        elif not name.startswith(".."):
-            names.add(name)
-    targets = {results / name: example / study / name for name in sorted(names)}
-    missing = [str(path) for path in [page, *targets] if not path.exists()]
+    texts = {}
+    for page in pages:
+        texts[page.name] = copied(page, names)
+    targets = {results / name: example / study / name for name in sorted(names - set(texts))}
+    missing = [str(path) for path in [*pages, *targets] if not path.exists()]
     if missing:
         raise SystemExit(f"nothing taken, not there: {', '.join(missing)}")
     for source, target in targets.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
-    text = DOCS.sub("](../../", text).rstrip()
-    (example / study / "summary.md").write_text(f"{text}\n")
+    for name, text in texts.items():
+        (example / study / name).write_text(f"{text}\n")
+
+
+def copied(page: Path, names: set[str]) -> str:
+    """A page as it is kept; the files that it links are added to `names`, large tables left out."""
+    text = page.read_text() if page.exists() else ""
+    for link in LINK.findall(text):
+        name = link.partition("#")[0]
+        source = page.parent / name
+        is_large = source.is_file() and source.stat().st_size > MAX_BYTES
+        if name == EXPLORER:  # of megabytes
+            text = text.replace(f"[{name}]({link})", f"`{name}`")
+        elif is_large and source.parent.name == "tables" and name not in names:
+            text = text.replace(f"[{source.name}]({link})", f"`{source.name}`")
+        elif not name.startswith(".."):
+            names.add(name)
+    return DOCS.sub("](../../", text).rstrip()
 
 
 def whole(results: Path) -> list[Path]:

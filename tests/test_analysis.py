@@ -211,7 +211,9 @@ def test_the_page_says_what_the_looks_of_a_task_spend(built, root, family, rate,
         if "task" in frame:
             frames[name] = pd.concat([frame, frame.assign(task="other")])
     plan = dataclasses.replace(built.plan, family=family, tasks=tasks)
-    page = summary.render(tables.Tables(plan, frames), root / "figures", root / "summary.md")
+    whole = tables.Tables(plan, frames)
+    page = summary.render(whole, root / "figures", root / "summary.md")
+    page += summary.render_details(whole, root / "figures", root / "details.md")
     words = " ".join(page.split())
     assert f"at most {rate} of tasks would get one" in words
     assert words.count("seeds were added at 8, 12 and 20 seeds") == 1
@@ -231,7 +233,9 @@ def test_the_page_says_which_tasks_may_be_looked_at_whenever(built, root, are_al
         if "task" in frame:
             frames[name] = pd.concat([frame, frame.assign(task="other")])
     plan = dataclasses.replace(built.plan, tasks=tasks)
-    page = summary.render(tables.Tables(plan, frames), root / "figures", root / "summary.md")
+    whole = tables.Tables(plan, frames)
+    page = summary.render(whole, root / "figures", root / "summary.md")
+    page += summary.render_details(whole, root / "figures", root / "details.md")
     words = " ".join(page.split())
     assert words.count("whenever one stops, and if seeds are added later: at most 5%") == 1
     assert ("**Any number of seeds** (mlp): " in words) == (not are_all)
@@ -260,7 +264,7 @@ def test_status_and_retry(study, root, data_folder):
     assert status.state(store.run_folder(one.spec, root / "runs")) == "waiting"
     shown, failed = status.status(study, root / "runs")
     assert not failed
-    assert "mlp: 1 runs left; a run takes" in shown
+    assert "mlp: 1 run left; a run takes" in shown
     assert re.search(r"all with \d+ processes: about .* left, until", shown)
     run(one.spec, store.run_folder(one.spec, root / "runs"), data_folder, quiet())
     store.publish(store.run_folder(one.spec, root / "runs"))
@@ -278,6 +282,7 @@ def test_partial_summary_stands_apart(study, root, monkeypatch):
     page = partial.write_partial(study)
     assert str(page) == "results/partial/summary.md"
     assert page.read_text().startswith("# PARTIAL ")
+    assert "## How to read this page" in page.with_name("details.md").read_text()
     assert (root / "results/partial/figures/mlp/outcome_map.png").exists()
     linked = re.findall(r"\]\(([^)]+\.(?:png|csv|tex))\)", page.read_text())
     assert {Path(path).suffix for path in linked} == {".png", ".csv", ".tex"}
@@ -642,7 +647,7 @@ def test_of_very_many_cells_a_row_is_a_group(built, root, monkeypatch):
     assert rows[3][1:] == ["never", "after the end, 0 of 1 that ended"]
 
 
-def test_a_long_table_of_means_stands_in_the_appendix_alone(built, root, monkeypatch):
+def test_a_very_long_table_of_means_stands_in_the_appendix_alone(built, root, monkeypatch):
     monkeypatch.setattr(cell_groups, "MAX_CELLS", 1)
     note = "unless stated otherwise"
     for rows, on_summary in ((2, True), (1, False)):

@@ -358,7 +358,9 @@ def test_seeds_that_are_added_later_train_alone(project, monkeypatch):
         return {path.parents[2].name: path.stat().st_mtime_ns for path in sealed}
 
     def page():
-        return " ".join((project.folder / "results/often/summary.md").read_text().split())
+        folder = project.folder / "results/often"
+        texts = [(folder / name).read_text() for name in ("summary.md", "details.md")]
+        return " ".join(" ".join(texts).split())
 
     file.write_text(STUDY.replace("SEEDS", "3"))
     project.call(*pages)

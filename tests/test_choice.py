@@ -104,6 +104,20 @@ def test_missing_seeds_never_leave_an_empty_set():
     assert choice.members(x, 0.01).sum() == 1
 
 
+def test_a_level_that_collapsed_runs_turn_puts_none_out():
+    """Its typical runs are better by far, all of its runs are worse on average."""
+    safe = 0.70 + noise(10)
+    risky = 0.75 + noise(10, seed=1)
+    assert list(choice.choice(values_of({"a": safe, "b": risky}), task_plan())["in_set"]) == [
+        False,
+        True,
+    ]
+    risky[:2] = 0.1
+    rows = choice.choice(values_of({"a": safe, "b": risky}), task_plan())
+    assert list(rows["in_set"]) == [True, True]
+    assert rows.loc["b", "n_collapsed"] == 2
+
+
 def test_collapsed_runs_are_counted_and_come_last():
     rng = np.random.default_rng(0)
     columns = {name: 0.7 + 0.002 * rng.normal(size=8) for name in ("steady", "risky")}

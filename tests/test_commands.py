@@ -305,6 +305,9 @@ def test_a_flag_that_nobody_knows_is_refused_with_the_nearest(capsys):
             ["--task", "mlp", "--activation", "relu", "--batchsize", "5"],
             "did you mean '--batch_size'",
         ),
+        (["--learning_rate", "0.1"], "--learning_rate: unknown; did you mean '--lr'?"),
+        (["--learning-rate=0.1"], "did you mean '--lr'?"),
+        (["--max-grad-norm", "1"], "did you mean '--clip'?"),
         (
             ["--task", "mlp", "--activation", "relu", "--config", "none.yaml"],
             "none.yaml: no such file",

@@ -63,7 +63,7 @@ def test_what_is_said(shift, sd, verdict):
     assert "the margin of 1 points" in words
     assert "(90% interval " in words
     assert verdict.partition(";")[0] in words
-    assert ("more seeds" in words) == (result.more_seeds is not None)
+    assert ("more seed" in words) == (result.more_seeds is not None)
 
 
 def test_equal_runs_are_the_same_and_constant_ones_may_not_be():

@@ -36,6 +36,18 @@ def place(tmp_path):
     return tmp_path
 
 
+def test_the_share_that_is_spent_is_of_the_ledgers_own_budget(place):
+    sides = (place / "ledger.jsonl", place / "good.csv", place / "base.csv")
+    line = ask(*sides, level=0.005)
+    spent = f"{20 / (20 * 21):.1%} of the error budget of 0.5% is spent"
+    assert spent in "\n".join(replies.words(replies.of_line(line)))
+    again = replies.of_line(ask(*sides))
+    assert again["budget"] == 0.005
+    assert spent in "\n".join(replies.words(again))
+    failed = gate.give_up(place / "ledger.jsonl", None, "idea", "crashed", {})
+    assert spent in "\n".join(replies.words(replies.of_line(failed)))
+
+
 def lines_of(place):
     return ledger.read(place / "ledger.jsonl")
 

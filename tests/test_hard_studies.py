@@ -57,8 +57,9 @@ def tables_of(tmp_path, name, ending, scope="all runs"):
 
 
 def page_of(tables, folder):
-    """The summary and the appendix of a study; they show no number that is none."""
+    """The pages of a study; they show no number that is none."""
     page = summary.render(tables, folder / "figures", folder / "summary.md")
+    page += summary.render_details(tables, folder / "figures", folder / "details.md")
     page += summary.render_appendix(tables, folder / "figures", folder / "appendix.md")
     reasons = re.compile(r"completed, but its reported_\w+ is (nan|inf)")
     plain = reasons.sub("", page.replace("&#95;", "_").replace("\\_", "_"))

@@ -119,7 +119,8 @@ def test_pairs_without_a_shared_seed_are_said_to_share_none(folder, flags):
     rows = json.loads(command(folder, *words, "--json").stdout)["contrasts"]
     assert {row["level"]: row["shared_seeds"] for row in rows} == {"b": 0, "c": 8}
     line = refused(folder, "judge", "apart.csv", *QUESTION, "--paired", "--equivalence")
-    assert "'b' against 'a': no seed is shared; allowed: seeds of both sides, or unpaired" in line
+    shared = "'b' against 'a': no seed is shared; allowed: seeds of both sides, or unpaired"
+    assert f"apart.csv: {shared}" in line
 
 
 def test_refusals_of_a_source_name_its_file(folder, frame):
@@ -284,7 +285,8 @@ def test_the_best_is_named_only_if_verdicts_say_so(tmp_path):
     few.to_csv(tmp_path / "runs.csv", index=False)
     first = command(tmp_path, "judge", "runs.csv", *QUESTION).stdout.splitlines()[0]
     assert "without a verdict" in first
-    assert first.endswith("The best cannot be named.")
+    reason = "by ranks it is b, but no verdict says that it is better."
+    assert first.endswith(f"The best cannot be named: {reason}")
     many = runs({"a": 0.0, "b": 3.0}, n=12, sd=0.2)
     many.to_csv(tmp_path / "runs.csv", index=False)
     first = command(tmp_path, "judge", "runs.csv", *QUESTION).stdout.splitlines()[0]

@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from commands import command
 from judged import runs
 
+from actstudy.analysis.markdown import listed
 from actstudy.judging import answer as answering
 from actstudy.judging import headline, sameness
 from actstudy.judging.question import Question
@@ -41,13 +43,50 @@ def test_the_sentence_names_collapses_and_what_speaks_against_its_verdict(tmp_pa
     assert f"1 of 10 runs of b diverged ({risk})" in sentence
     assert "is better than a" in sentence
     assert "The best is" not in sentence
-    assert sentence.endswith("The best cannot be named.")
+    assert sentence.endswith("The best cannot be named: it is one of b and a.")
+    assert all(row["in_set"] for row in content["ranks"])
+    printed = command(tmp_path, "judge", "runs.csv", *QUESTION).stdout
+    assert [line.split("|")[-2].strip() for line in printed.splitlines() if "| 1 to 2" in line] == [
+        "yes",
+        "yes",
+    ]
 
 
 def test_a_best_level_is_named_with_its_condition():
     (sentence,) = headline.sentences(answered(with_lost_run()))
     assert "1 of 10 runs of b diverged (a risk of up to 39% is not excluded)." in sentence
     assert sentence.endswith("The best is b, when it trains.")
+
+
+@pytest.mark.parametrize("is_paired", [True, False])
+def test_the_sentence_names_the_levels_that_may_be_the_best(is_paired):
+    """Sentence and ranks agree, whichever runs collapse and however many seeds there are."""
+    rng = np.random.default_rng(0)
+    seen = set()
+    for key in range(60):
+        n = int(rng.integers(5, 14))
+        frame = runs({"a": 0.0, "b": rng.normal(), "c": 2 * rng.normal()}, n, key, sd=0.5)
+        frame["diverged"] = rng.random(len(frame)) < rng.choice([0, 0.1])
+        frame["chance"] = -40.0
+        answer = answered(frame, paired=is_paired)
+        names = list(answer.ranks.loc[answer.ranks["in_set"], "level"])
+        (sentence,) = headline.sentences(answer)
+        if len(names) == 1:
+            ends = [f"The best is {names[0]}", f"cannot be named: by ranks it is {names[0]}, but "]
+            assert any(end in sentence for end in ends)
+        elif "None of the 3" in sentence:
+            assert len(names) == 3
+        else:
+            assert sentence.endswith(f"it is one of {listed(names)}.")
+        seen.add((len(names), "The best is" in sentence))
+    assert {(1, True), (1, False), (2, False), (3, False)} <= seen
+
+
+def test_over_tasks_a_level_that_collapses_is_not_alone_the_best():
+    parts = [with_lost_run(-50.0).assign(task=task) for task in "xy"]
+    answer = answered(pd.concat(parts))
+    assert answer.ranks["in_set"].all()
+    assert answer.ranks["first"].eq(1).all()
 
 
 def test_runs_that_fell_and_runs_that_diverged_are_counted_apart():

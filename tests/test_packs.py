@@ -563,7 +563,7 @@ def test_a_pack_larger_than_memory_is_refused_before_training(
 def test_a_spec_beyond_the_data_is_one_line(tmp_path, data_folder):
     spec = dataclasses.replace(packed_spec(), batch_size=4000)  # planning would refuse it
     with pytest.raises(
-        StudyError, match="pack of 1 runs: batch_size: got 4000; allowed: at most the 3500"
+        StudyError, match="pack of 1 run: batch_size: got 4000; allowed: at most the 3500"
     ):
         train_together([spec], tmp_path, data_folder)
 

@@ -1,4 +1,4 @@
-"""What the summary and the appendix say: over made-up studies of all kinds, and part by part."""
+"""What the pages say: over made-up studies of all kinds, and part by part."""
 
 import dataclasses
 import re
@@ -52,6 +52,13 @@ def pages_of(tables, folder):
     drawn = folder / "figures"
     written = summary.render(tables, drawn, folder / "summary.md")
     return written, summary.render_appendix(tables, drawn, folder / "appendix.md")
+
+
+def both_of(tables, folder):
+    """The summary and its details as one text."""
+    drawn = folder / "figures"
+    written = summary.render(tables, drawn, folder / "summary.md")
+    return written + summary.render_details(tables, drawn, folder / "details.md")
 
 
 def random_study(folder, number):
@@ -144,15 +151,18 @@ def test_the_page_of_the_default_study_fits_its_bounds(tmp_path):
     for name, caption in captions.items():
         (drawn / f"{name}.txt").write_text(caption)
     written, _ = pages_of(tables, tmp_path)
+    details = summary.render_details(tables, tmp_path / "figures", tmp_path / "details.md")
     for name, caption in captions.items():
-        assert f"![{name}](figures/study/{name}.png)" in written
-        assert caption.strip() in " ".join(written.split())
-    assert len(written.splitlines()) < 200
-    assert len(written.split()) < 2000
+        assert f"![{name}](figures/study/{name}.png)" in details
+        assert caption.strip() in " ".join(details.split())
+    assert "![forest](figures/study/forest.png)" in written
+    assert len(written.splitlines()) < 170
+    assert len(written.split()) < 1600
     answer = written.index("## Answer")
-    table = written.index("| task ")
-    assert answer < table < written.index("## How to read this page") < written.index("## MLP")
-    assert written[:table].count("\n") < 15
+    table = written.index("| activation ")
+    assert answer < table < written.index("![forest]") < written.index("## MLP")
+    assert "## How to read this page" in details
+    assert written[:table].count("\n") < 17
 
 
 # A level whose runs all diverged
@@ -183,7 +193,7 @@ def test_each_sentence_on_a_diverged_level_is_true_of_what_it_names(trapped, tmp
         "tanh diverged in 8 of 8 seeds (diverged: made up): counted at chance level. gelu, silu "
         "and relu: no run collapsed, which does not exclude a risk of up to 31%."
     )
-    page = " ".join(pages_of(trapped, tmp_path)[0].split())
+    page = " ".join(both_of(trapped, tmp_path).split())
     assert "all of them count, those that diverged at chance level" in page
     assert "worse; 8 of 8 runs diverged: counted at chance level" in page
     assert "0 of 8, 8 diverged" in page
@@ -613,8 +623,8 @@ def test_a_margin_of_other_data_names_its_key(trapped, tmp_path):
 
 
 def test_a_word_perplexity_is_explained_where_it_is_compared(trapped, tmp_path):
-    assert "**Word perplexity**" not in pages_of(trapped, tmp_path)[0]
-    assert "**Word perplexity**" in pages_of(random_study(tmp_path, 3), tmp_path)[0]
+    assert "**Word perplexity**" not in both_of(trapped, tmp_path)
+    assert "**Word perplexity**" in both_of(random_study(tmp_path, 3), tmp_path)
 
 
 def test_equal_differences_are_one_number():

@@ -186,6 +186,29 @@ def test_a_page_is_taken_with_what_it_links_and_its_links_lead_to_the_documents(
         refresh.take(results)
 
 
+def test_the_details_of_a_page_are_taken_with_what_they_link(tmp_path, documents):
+    results = tmp_path / "results/contrastive_stability"
+    names = ["figures/study/a.png", "figures/study/b.png", "tables/survival.csv"]
+    for name in names:
+        (results / name).parent.mkdir(parents=True, exist_ok=True)
+        (results / name).write_text(name)
+    (results / "tables/cells.csv").write_text("cells")
+    (results / "tables/plan.json").write_text('{"study": "contrastive_stability"}')
+    links = "[details.md](details.md) [details.md](details.md#open) [explorer.html](explorer.html)"
+    (results / "summary.md").write_text(f"![a](figures/study/a.png) {links}")
+    (results / "details.md").write_text("![b](figures/study/b.png) [m](../../docs/metrics.md)")
+    refresh.take(results)
+    folder = documents / "example/contrastive_stability"
+    assert (folder / "details.md").read_text() == (
+        "![b](figures/study/b.png) [m](../../metrics.md)\n"
+    )
+    assert (folder / "summary.md").read_text() == (
+        f"![a](figures/study/a.png) {links.replace('[explorer.html](explorer.html)', '')}"
+        "`explorer.html`\n"
+    )
+    assert all((folder / name).is_file() for name in names)
+
+
 @pytest.mark.parametrize("study", kept.TABLES)
 def test_a_page_that_is_taken_is_of_a_shipped_study(study):
     assert (ROOT / f"config/{study}.yaml").is_file()

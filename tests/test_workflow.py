@@ -54,7 +54,8 @@ def test_smoke_study_then_nothing_to_do(project):
     assert "SMOKE TEST" in page
     for picture in re.findall(r"\]\((.*?\.png)\)", page):
         assert (project.folder / "results/smoke" / picture).stat().st_size > 5000
-    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 3
+    page += (project.folder / "results/smoke/details.md").read_text()
+    assert len(set(re.findall(r"\]\((.*?\.png)\)", page))) == 3
     for table in re.findall(r"\]\((tables/.*?)\)", page):
         assert (project.folder / "results/smoke" / table).is_file()
     assert "Nothing to be done" in project.snakemake("-n")
@@ -231,7 +232,8 @@ def test_tasks_of_different_kinds_and_cells_share_a_study(project, prepared_fold
     assert page.index("## MLP on MNIST-1D") < page.index("## GPT on State of the Union")
     assert not re.search(r"\bnan\b", page)
     assert "| reference: add-one bigram" in page
-    assert len(re.findall(r"\]\((.*?\.png)\)", page)) == 2 + 2
+    page += (project.folder / "results/words/details.md").read_text()
+    assert len(set(re.findall(r"\]\((.*?\.png)\)", page))) == 2 + 2
     targets = (project.folder / "results/words/tables/targets.csv").read_text()
     assert re.search(r"lm,,relu,1000000000.0,1,1,2", targets), targets
     assert "Nothing to be done" in project.call(sys.executable, "-m", "snakemake", *words, "-n")

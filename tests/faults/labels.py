@@ -106,10 +106,12 @@ def written(model: Path, folder: Path, run: Any, text: str | None) -> None:
 
 
 def judged(made: Path, strings: Iterable[str]) -> dict[str, object]:
-    """What is wrong with a summary page: nodes that run something, strings that do not stand there
+    """What is wrong with a study's pages: nodes that run something, strings that do not stand there
     as written.
     """
-    page = pages.rendered((made / "summary.md").read_text(encoding="utf-8"))
+    names = ("summary.md", "details.md")
+    texts = [(made / name).read_text(encoding="utf-8") for name in names]
+    page = pages.rendered("\n\n".join(texts))
     text = " ".join(page.text.split())
     absent = [one for one in strings if visible(" ".join(one.split())) not in text]
     return {"script": page.scripts, "unwritten": absent}

@@ -36,7 +36,8 @@ def is_own(tag: str, urls: list[str]) -> bool:
     """Whether a node is a picture of the page's own, or a link to its tables and documents."""
     allowed = {
         "img": r"figures/\w+/\w+\.png",
-        "a": r"tables/\w+\.(csv|tex)|(\.\./)*docs/\w+\.md|(summary|appendix)\.md|explorer\.html",
+        "a": r"tables/\w+\.(csv|tex)|(\.\./)*docs/\w+\.md|(summary|appendix|claims)\.md|"
+        r"details\.md(#[\w%-]+)?|explorer\.html",
     }
     return tag in allowed and all(re.fullmatch(allowed[tag], url) for url in urls)
 

@@ -4,7 +4,8 @@ rule summary:
         figures=PAGE_FIGURES.values(),
         claims=rules.claims.output if STUDY.ledger else [],
     output:
-        f"{RESULTS}/summary.md",
+        page=f"{RESULTS}/summary.md",
+        details=f"{RESULTS}/details.md",
     params:
         certified=lambda wildcards: certified.sentences(
             STUDY.code, STUDY.file, STUDY.arguments
@@ -13,7 +14,7 @@ rule summary:
         "exec {PYTHON:q} {SCRIPTS:q}/summary.py {RESULTS:q} summary"
 
 
-# On request: all tables and figures that summary.md does not show.
+# On request: all tables and figures that the other two pages do not show.
 rule appendix:
     input:
         tables=rules.tables.output.plan,

@@ -2,7 +2,7 @@
 
     summary.py RESULTS summary|appendix
 
-RESULTS: the study's folder.
+RESULTS: the study's folder. details.md is written with summary.md.
 """
 
 import sys
@@ -14,5 +14,8 @@ from actstudy.analysis.page import summary
 results = Path(sys.argv[1])
 page = results / f"{sys.argv[2]}.md"
 frames = tables.read(results / "tables")
-text = summary.PAGES[sys.argv[2]](frames, results / "figures", page)
-page.write_text(text, encoding="utf-8")
+if page.name == "summary.md":
+    summary.write(frames, results / "figures", page)
+else:
+    text = summary.PAGES[page.stem](frames, results / "figures", page)
+    page.write_text(text, encoding="utf-8")

@@ -11,7 +11,12 @@ from actstudy.analysis.watch import Watch
 from actstudy.contract import checkout, invocation
 from actstudy.study.planning import Study
 
-TITLES = {"summary.md": "Summary", "appendix.md": "Appendix", "explorer.html": "Explorer"}
+TITLES = {
+    "summary.md": "Summary",
+    "details.md": "Details",
+    "appendix.md": "Appendix",
+    "explorer.html": "Explorer",
+}
 ENDING = """{answer}{pages}  (figures and tables in the same folder)
 To go on:
   {actstudy} status{config}

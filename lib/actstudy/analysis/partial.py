@@ -14,7 +14,7 @@ from actstudy.study.planning import Study
 
 
 def write_partial(study: Study, out: Path | None = None) -> Path:
-    """Write tables, figures and `summary.md` (PARTIAL) into a folder; returns the page.
+    """Write tables, figures and pages (PARTIAL) into a folder; returns `summary.md`.
 
     out: the folder, if it is not `partial/` among the study's results.
     """
@@ -37,8 +37,7 @@ def write_partial(study: Study, out: Path | None = None) -> Path:
         claims.write_text(ledger.render(built, folder / "figures", claims), encoding="utf-8")
     _write_explorer(built, folder / "explorer.html")
     page = folder / "summary.md"
-    text = summary.render(built, folder / "figures", page, partial=True)
-    page.write_text(text, encoding="utf-8")
+    summary.write(built, folder / "figures", page, partial=True)
     return page
 
 

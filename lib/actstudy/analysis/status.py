@@ -17,6 +17,7 @@ from actstudy.analysis.markdown import cell_name
 from actstudy.analysis.remembered import Rows
 from actstudy.cluster import logs
 from actstudy.contract import code, host, invocation, locks, own_import, store
+from actstudy.contract.counting import counted
 from actstudy.contract.errors import system_fault, visible
 from actstudy.contract.schema import ENDED, OTHER_DATA
 from actstudy.contract.spec import DEFAULTS
@@ -85,7 +86,7 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
         lines += describe_decisions(study, task)
     lines += describe_rest(study, folders, states, rows)
     if unknown:
-        lines.append(f"not known: {len(unknown)} runs; {system_fault(unknown[0])}")
+        lines.append(f"not known: {counted(len(unknown), 'run')}; {system_fault(unknown[0])}")
     lines += code.describe(study.code)
     lines += certified.sentences(study.code, study.file, study.arguments)
     lines += describe_data(study, root, folders, states, rows)
@@ -204,7 +205,7 @@ def describe_rest(
         todo[task] = [path for run_id, path in own.items() if is_to_train(path, states[run_id])]
         rows = [remembered.of(path) for path in done]
         seconds[task] = [forecast.seconds_of(row) for row in rows]
-        words = f"{len(todo[task])} runs left" if todo[task] else "nothing left to train"
+        words = f"{counted(len(todo[task]), 'run')} left" if todo[task] else "nothing left to train"
         if rows:
             size = mean_bytes(done) / 1e6
             words += f"; a run takes {statistics.fmean(seconds[task]):.1f} s{pace(rows)}"

@@ -6,6 +6,7 @@ import pandas as pd
 
 from actstudy.analysis.markdown import cell_name
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, more_seeds, primary
+from actstudy.contract.counting import counted
 from actstudy.study.planning import Study
 
 
@@ -27,5 +28,5 @@ def at_any_n(study: Study, task: str) -> str:
     names = []
     for row in rows[rows["verdict"].isin(OPEN_VERDICTS)].to_dict("records"):
         more = more_seeds(row)[0]
-        names.append(f"{cell_name(row['level'], row['group'])} ({more} more seeds)")
+        names.append(f"{cell_name(row['level'], row['group'])} ({counted(more, 'more seed')})")
     return f"{text}undecided: {', '.join(names)}" if names else f"{text}all was decided"

@@ -11,7 +11,10 @@ from actstudy.study import measuring, owner
 from actstudy.study.grid import PlannedRun
 from actstudy.study.planning import Study
 
-PAGES = ("summary.md", "appendix.md", "claims.md", "explorer.html", "boundaries.parquet")
+PAGES = (
+    *("summary.md", "details.md", "appendix.md", "claims.md"),
+    *("explorer.html", "boundaries.parquet"),
+)
 FOLDERS = ("tables", "figures", "plan")  # of a study's results, with all files in them
 DOCUMENTS = ("statistics", "metrics", "health", "commands", "bundles")  # that pages link
 CONSTRAINTS = Path("envs/constraints.txt")

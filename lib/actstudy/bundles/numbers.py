@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from actstudy.analysis import tables
 from actstudy.analysis.questions import contrasts, stats
 from actstudy.analysis.questions.differences import CONTRAST
+from actstudy.contract.counting import counted
 from actstudy.contract.schema import CELL, OTHER_DATA, SCHEMAS, UNREAD
 from actstudy.judging.scores import EXACT
 
@@ -79,7 +80,7 @@ def faults_of_rows(name: str, frame: pd.DataFrame, runs: Runs) -> Iterator[str]:
         ordered = part.sort_values(keys).reset_index(drop=True)
         expected = own[columns].sort_values(keys).reset_index(drop=True)
         if len(ordered) != len(expected):
-            yield f"{name}: {run} has {len(ordered)} rows; in its run {len(expected)}"
+            yield f"{name}: {run} has {counted(len(ordered), 'row')}; in its run {len(expected)}"
         elif other := first_difference(ordered, expected):
             yield f"{name}: {run}: {other} is not that of its run"
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from actstudy.bundles.opened import Bundle, Unreadable
 from actstudy.contract import spec, store
+from actstudy.contract.counting import counted
 from actstudy.contract.spec import RunSpec
 
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"  # of a task, and of a run
@@ -82,7 +83,7 @@ def row_of(run: Path) -> dict[str, Any]:
     """The row of a run's table `runs`, whose seal is known to verify."""
     rows = pq.read_table(run / "runs.parquet").to_pylist()
     if len(rows) != 1:
-        raise ValueError(f"its table runs has {len(rows)} rows")
+        raise ValueError(f"its table runs has {counted(len(rows), 'row')}")
     return dict(rows[0])
 
 

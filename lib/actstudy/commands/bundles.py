@@ -9,6 +9,7 @@ from actstudy.commands import study as of_study
 from actstudy.commands.internal import Command
 from actstudy.commands.parser import Parser
 from actstudy.contract import invocation
+from actstudy.contract.counting import counted
 from actstudy.contract.errors import visible
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def bundle(arguments: argparse.Namespace) -> int:
     packed = making.make(study, arguments.output, with_runs, arguments.checkpoints)
     for note in packed.notes:
         print(f"actstudy: {visible(note)}", file=sys.stderr)
-    runs = f"{packed.n_runs} runs" if with_runs else "no runs (--runs packs them)"
+    runs = counted(packed.n_runs, "run") if with_runs else "no runs (--runs packs them)"
     size = packed.path.stat().st_size
-    print(f"{packed.n_files} files, {runs}, {size / 1e6:.2f} MB -> {packed.path}")
+    print(f"{counted(packed.n_files, 'file')}, {runs}, {size / 1e6:.2f} MB -> {packed.path}")
     print(f"SHA-256 of its manifest: {packed.digest}")
     return 0
 
@@ -73,7 +74,8 @@ def verify(arguments: argparse.Namespace) -> int:
             return FAULTY
         name = visible(result.manifest["study"])
         n_runs = len(seals.runs_in(content.sizes))
-        print(f"study {name}: {len(content.sizes)} files as packed, {n_runs} runs")
+        n_files = counted(len(content.sizes), "file")
+        print(f"study {name}: {n_files} as packed, {counted(n_runs, 'run')}")
         print(f"SHA-256 of its manifest: {result.digest}")
         for note in result.notes:
             print(f"not checked: {visible(note)}")
@@ -92,7 +94,8 @@ def unbundle(arguments: argparse.Namespace) -> int:
             return FAULTY
         arrived = arrival.unbundle(content, result.digest)
     n_runs = len(arrived.new) + len(arrived.there) + len(arrived.failed)
-    print(f"{n_runs} runs: {len(arrived.new)} new, {len(arrived.there)} were here already")
+    there = f"{len(arrived.there)} were here already"
+    print(f"{counted(n_runs, 'run')}: {len(arrived.new)} new, {there}")
     if arrived.failed:
         print(f"{len(arrived.failed)} of them failed and are left out, to be trained here")
     if arrived.data:

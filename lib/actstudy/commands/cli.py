@@ -12,7 +12,13 @@ import actstudy
 from actstudy.commands import completion, leaving, run_words
 from actstudy.commands.internal import INTERNAL, Command, refusal
 from actstudy.commands.listed import LISTED
-from actstudy.commands.parser import Parser, existing_folder, flush_output, named_task
+from actstudy.commands.parser import (
+    Parser,
+    existing_folder,
+    flush_output,
+    named_task,
+    nearest_flag,
+)
 from actstudy.contract import checkout, errors, invocation, own, store
 from actstudy.contract.errors import StudyError
 
@@ -94,7 +100,7 @@ def _meant(word: str, flags: Sequence[str]) -> str:
     if is_file and "--config" in flags:
         return f"did you mean `--config {word}`? "
     pair = run_words.meant_pair(word) if "--set" in flags else ""
-    return pair or errors.nearest(word.split("=")[0], flags)
+    return pair or nearest_flag(word.split("=")[0], flags)
 
 
 def _parser(task: str | None, name: str | None = None) -> Parser:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from actstudy.analysis import forecast
 from actstudy.contract import host, store
+from actstudy.contract.counting import counted
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, canonical, data_name, run_id
 from actstudy.study import disk, packs
@@ -48,12 +49,12 @@ def describe(study: Study) -> Iterator[str]:
         timings = [measured(spec, study) for spec in spread(list(shapes.values()))]
         costs = [cost for cost in timings if cost is not None]
         if not costs:
-            fault = f"{len(runs)} runs, not timed: those that were tried diverged"
+            fault = f"{counted(len(runs), 'run')}, not timed: those that were tried diverged"
             yield f"{task}: {fault if runs else 'nothing left to train'}"
             continue
         each = statistics.fmean(cost.seconds for cost in costs)
         timed = f"{STEPS} steps of {len(costs)} of {len(shapes)} networks"
-        yield f"{task}: {len(runs)} runs, about {each:.1f} s each (timed: {timed})"
+        yield f"{task}: {counted(len(runs), 'run')}, about {each:.1f} s each (timed: {timed})"
         seconds += each * len(runs)
         size += statistics.fmean(cost.disk for cost in costs) * len(runs)
         peaks += [cost.memory for cost in costs]

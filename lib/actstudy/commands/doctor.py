@@ -8,6 +8,7 @@ from actstudy.commands import own_model
 from actstudy.commands.parser import Parser, add_modules_flag
 from actstudy.commands.report import Report, has_sites, show
 from actstudy.contract import code, sources, store
+from actstudy.contract.counting import counted
 from actstudy.contract.errors import StudyError, visible
 from actstudy.contract.schema import FAILED
 from actstudy.contract.spec import data_name, from_json
@@ -113,8 +114,8 @@ def _of_run(folder: Path, arguments: argparse.Namespace) -> Report:
     sites = {row["name"] for row in health if row["kind"] == "site"}
     parameters = {row["name"] for row in health if row["kind"] == "parameter"}
     lines.append(
-        f"read: {len(steps)} steps, {len(sites)} sites on a probe batch, "
-        f"{len(parameters)} parameters"
+        f"read: {counted(len(steps), 'step')}, {counted(len(sites), 'site')} on a probe batch, "
+        f"{counted(len(parameters), 'parameter')}"
     )
     if arguments.train_split:
         counts, n_examples = _dead_units(folder, arguments.data_dir or store.DATA)

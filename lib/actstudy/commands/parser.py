@@ -68,6 +68,20 @@ class Parser(argparse.ArgumentParser):
         return names
 
 
+def nearest_flag(word: str, flags: Sequence[str]) -> str:
+    """A hint `did you mean '--lr'? ` with the flag that is closest to a word, or an empty string.
+
+    Flags are compared by their names, so that names of other programs count: --learning-rate.
+    """
+    flags_by_name = {_name_of(flag): flag for flag in flags}
+    name = errors.meant(_name_of(word), list(flags_by_name))
+    return f"did you mean {flags_by_name[name]!r}? " if name else ""
+
+
+def _name_of(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")
+
+
 def add_modules_flag(parser: Parser) -> None:
     """Where own code is looked for; the command line follows it before the command starts."""
     parser.add_argument(

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from actstudy.commands.parser import nearest_flag
 from actstudy.contract import checkout, invocation
-from actstudy.contract.errors import StudyError, nearest
+from actstudy.contract.errors import SYNONYMS, StudyError, nearest
 from actstudy.study.config import RunFields, StudyFile
 
 YAML = (".yaml", ".yml")
@@ -117,13 +118,14 @@ def check_flags(unread: Iterable[str]) -> None:
     known = _flags_of_snakemake()
     for flag in unknown:
         if known and not _is_known(flag, known):
-            hint = meant_pair(flag) or nearest(flag, ["--set", *known])
+            hint = meant_pair(flag) or nearest_flag(flag, ["--set", *known])
             raise StudyError(f"command line: {flag}: unknown; {hint}allowed: flags of snakemake")
 
 
 def meant_pair(word: str) -> str:
     """A hint for a flag or a word KEY=VALUE that names a key of study files, else empty."""
     key, _, value = word.lstrip("-").partition("=")
+    key = SYNONYMS.get(key.replace("-", "_"), key)
     if key in StudyFile.model_fields or key in RunFields.model_fields:
         return f"did you mean `--set {key}={value or '...'}`? "
     return ""

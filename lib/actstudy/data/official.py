@@ -13,6 +13,7 @@ import numpy as np
 
 from actstudy.contract import registry, store
 from actstudy.contract.checkout import RAW
+from actstudy.contract.counting import counted
 from actstudy.data import archives, download
 from actstudy.data.prepared import Splits, with_val
 
@@ -203,7 +204,7 @@ def rows(dataset: str, file: str, columns: int) -> list[list[str]]:
     for number, row in enumerate(table, 1):
         if len(row) not in (0, columns):
             raise store.Damaged(
-                f"data/raw/{file}: row {number:,}: got {len(row)} columns; "
+                f"data/raw/{file}: row {number:,}: got {counted(len(row), 'column')}; "
                 f"allowed: {columns}; {EDITION}"
             )
     return [row for row in table if row]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
+from actstudy.contract.counting import counted
 from actstudy.health.guard import Guard
 from actstudy.health.values import Values
 
@@ -169,7 +170,8 @@ class Coverage:
         sites = len(self.activations.readings)
         gradients = len(self.gradients.readings)
         steps = f"{self.steps_read} of {self.steps_seen} steps read"
-        return f"{steps}, {sites} sites, gradients of {gradients} parameters"
+        of = counted(gradients, "parameter")
+        return f"{steps}, {counted(sites, 'site')}, gradients of {of}"
 
     def note_updates(self, rows: Iterable[dict[str, Any]]) -> None:
         """Note whether a weight has changed; the rows are those of one step."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from actstudy.contract.counting import counted
 from actstudy.contract.errors import StudyError
 from actstudy.health import reach
 from actstudy.health.batch import describe
@@ -138,8 +139,8 @@ def _judge_gradients(health: Monitor, unreached: list[str], main: Main | None) -
         health.facts["no_gradient"] = len(unreached)
         return []
     return [
-        f"without gradient: {len(unreached)} parameters, {unreached[0]} the first; parts of the "
-        "output that are not read may use them"
+        f"without gradient: {counted(len(unreached), 'parameter')}, {unreached[0]} the first; "
+        "parts of the output that are not read may use them"
     ]
 
 

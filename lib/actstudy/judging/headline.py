@@ -10,6 +10,7 @@ from actstudy.analysis.markdown import listed
 from actstudy.analysis.questions import contrasts, reservations
 from actstudy.analysis.questions.procedure import TOO_FEW, UNDECIDED
 from actstudy.analysis.scale import Scale
+from actstudy.contract.counting import counted
 from actstudy.contract.errors import visible
 from actstudy.judging.answer import Answer
 from actstudy.judging.question import PAIRED
@@ -79,10 +80,11 @@ def level_words(row: Mapping[str, Any], size: Scale) -> str:
         if row["contradiction"]:
             parts.append(f"but {row['contradiction']}")
         return f"{name} ({', '.join(parts)})"
-    if row["method"] == PAIRED and row["shared_seeds"] == 0:
+    is_paired = row["method"] == PAIRED
+    if is_paired and row["shared_seeds"] == 0:
         return f"{name} (no seed is shared)"
-    more = contrasts.more_seeds(row)[0]
-    return f"{name} ({more} more {'seeds' if row['method'] == PAIRED else 'runs of both'})"
+    more = counted(contrasts.more_seeds(row)[0], f"more {'seed' if is_paired else 'run'}")
+    return f"{name} ({more}{'' if is_paired else ' of both'})"
 
 
 def collapse_sentence(rows: pd.DataFrame) -> str:
@@ -128,7 +130,8 @@ def best_sentence(rows: pd.DataFrame, contrasts_of: pd.DataFrame) -> str:
     names = [visible(name) for name in rows.loc[rows["in_set"], "level"]]
     if len(names) == 1:
         return sole_sentence(str(rows.loc[rows["in_set"], "level"].iloc[0]), contrasts_of)
-    if len(names) == len(rows):
+    is_separated = contrasts_of["verdict"].isin(["better", "worse"]).any()
+    if len(names) == len(rows) and not is_separated:
         return f"None of the {len(names)} levels is shown to be below the best by the margin."
     more = "" if len(names) <= MAX_NAMED else f" and {len(names) - MAX_NAMED} more"
     among = listed(names[:MAX_NAMED]) if not more else ", ".join(names[:MAX_NAMED]) + more
@@ -149,10 +152,21 @@ def sole_sentence(level: str, rows: pd.DataFrame) -> str:
         words = [f", {visible(text)}" for text in dict.fromkeys(conditions) if text]
         return f"The best is {visible(level)}{''.join(words[:MAX_NAMED])}."
     if len(groups) == 1:
-        return "The best cannot be named."
+        by_rank = f"by ranks it is {visible(level)}"
+        return f"The best cannot be named: {by_rank}, but {reason_against(level, rows)}."
     if len(places) > MAX_NAMED:
         places = [*places[:MAX_NAMED], f"{len(places) - MAX_NAMED} more"]
     return f"The best cannot be named: {visible(level)} is not so by verdict in {listed(places)}."
+
+
+def reason_against(level: str, rows: pd.DataFrame) -> str:
+    """Why the verdicts of a group do not call the one level that may be best the best."""
+    needed = deciding(level, rows)
+    if (needed["contradiction"] != "").any():
+        return "something speaks against its verdict" + ("s" if len(needed) > 1 else "")
+    if level in set(rows["level"]):
+        return "no verdict says that it is better"
+    return "not all others are worse by verdict"
 
 
 def is_decided(level: str, rows: pd.DataFrame) -> bool:
@@ -160,10 +174,15 @@ def is_decided(level: str, rows: pd.DataFrame) -> bool:
 
     Not if something speaks against such a verdict.
     """
-    own = rows[rows["level"] == level]
-    word = "better" if len(own) else "worse"
-    needed = own if len(own) else rows
+    word = "better" if level in set(rows["level"]) else "worse"
+    needed = deciding(level, rows)
     return bool(((needed["verdict"] == word) & (needed["contradiction"] == "")).all())
+
+
+def deciding(level: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """The verdicts on which it depends that a level is best: its own, or all of the baseline."""
+    own = rows[rows["level"] == level]
+    return own if len(own) else rows
 
 
 def scale_of(answer: Answer, task: str) -> Scale:

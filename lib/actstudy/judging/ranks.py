@@ -39,10 +39,11 @@ def ranks(
     """A row per level: whether it may be the best, and the ranks that it may have.
 
     frame and arguments: as of `verdicts`. in_set: it cannot be separated from the best by at
-    least the margin; the set holds the truly best level with 95%. first, last: its rank is between
-    these, 1 being the best; all intervals of a task hold at once with 95%. behind: by how much its
-    mean is worse than the best mean, in `unit`. With several tasks that share levels there are rows
-    across them, of task ALL_TASKS, in margins: of these tasks, whose runs are taken as independent.
+    least the margin, or is the better one if collapsed runs count; the set holds the truly best
+    level with 95%. first, last: its rank is between these, 1 being the best; all intervals of a
+    task hold at once with 95%. behind: by how much its mean is worse than the best mean, in `unit`.
+    With several tasks that share levels there are rows across them, of task ALL_TASKS, in margins:
+    of these tasks, whose runs are taken as independent.
 
     >>> import pandas as pd
     >>> means = pd.DataFrame(
@@ -96,13 +97,15 @@ def block_of(rows: pd.DataFrame, settings: TaskPlan, method: str) -> Block:
     if method == SUMMARIES:
         own = ties.of_sides(sides_of(rows, settings.sign))
         return Block(list(rows["level"]), own, settings.margin)
-    typical = collapse.gains(task_values(rows), settings).typical
-    levels = [str(level) for _, level in typical.columns]
-    x = typical.to_numpy(dtype=float)
+    gains = collapse.gains(task_values(rows), settings)
+    levels = [str(level) for _, level in gains.typical.columns]
+    x = gains.typical.to_numpy(dtype=float)
     if method == PAIRED:
-        return Block(levels, ties.of_pairs(x), settings.margin)
+        own = ties.of_pairs(x, gains.every.to_numpy(dtype=float))
+        return Block(levels, own, settings.margin)
     sides = [Side.of(column[np.isfinite(column)]) for column in x.T]
-    return Block(levels, ties.of_sides(sides), settings.margin)
+    own = ties.of_sides(sides, gains.every.mean().to_numpy(dtype=float))
+    return Block(levels, own, settings.margin)
 
 
 def across_rows(blocks: Sequence[Block]) -> list[pd.DataFrame]:

@@ -52,13 +52,17 @@ def same(scores: Scores, question: Question, source: str) -> Sameness:
     method = asking.method_of(question, scores, rows, source)
     parts = []
     for (task, group), part in rows[~rows["diverged"]].groupby(["task", "group"], sort=False):
-        table = equivalence.table(
-            part.drop(columns="task"),
-            question.baseline,
-            question.margin_of(task),
-            scores.higher_is_better,
-            method == PAIRED,
-        )
+        try:
+            table = equivalence.table(
+                part.drop(columns="task"),
+                question.baseline,
+                question.margin_of(task),
+                scores.higher_is_better,
+                method == PAIRED,
+            )
+        except StudyError as error:
+            place = ", ".join(filter(None, [task, group]))
+            raise StudyError(": ".join(filter(None, [source, place, f"{error}"]))) from None
         parts.append(table.assign(task=task, group=group))
     whole = pd.concat(parts, ignore_index=True).astype({"more_seeds": "Int64"})
     whole.attrs["method"] = method

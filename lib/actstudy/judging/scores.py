@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from actstudy.contract import errors
+from actstudy.contract.counting import counted
 from actstudy.contract.errors import StudyError
 
 ROW = ("level", "seed", "value")  # columns that every frame of runs has
@@ -158,8 +159,9 @@ def check_repeats(rows: pd.DataFrame, where: str) -> None:
     name = " ".join(filter(None, [row["task"], row["group"], row["level"]]))
     raise StudyError(
         f"{where}: row {rows.index[repeated][0]}: got {name!r:.60}, seed {row['seed']} again, "
-        f"as in {repeated.sum()} rows; rows of one run are no replicates (pseudo-replication); "
-        "allowed: one value per run: its last, its best on validation data, or a mean"
+        f"as in {counted(repeated.sum(), 'row')}; rows of one run are no replicates "
+        "(pseudo-replication); allowed: one value per run: its last, its best on validation data, "
+        "or a mean"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from actstudy.contract.counting import counted
 from actstudy.own_data.columns import Column, column
 from actstudy.own_data.frames import Frame
 from actstudy.own_data.options import SPLITS
@@ -95,7 +96,7 @@ def _add_categories(frame: Frame, features: Features, part: Column, splits: np.n
     in_train = splits == "train"
     categories = np.unique(texts[in_train])
     if len(categories) > MAX_CATEGORIES:
-        fault = f"column {part.name!r} has {len(categories):,} different texts"
+        fault = f"column {part.name!r} has {counted(f'{len(categories):,}', 'different text')}"
         remedy = f"to fix: drop: [{part.name}]"
         raise frame.source.fault(f"{fault}; allowed: at most {MAX_CATEGORIES} categories; {remedy}")
     if part.missing.any():

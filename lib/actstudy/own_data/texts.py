@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from actstudy.contract.counting import counted
 from actstudy.own_data import files, folders, splitting
 from actstudy.own_data.content import Content
 from actstudy.own_data.options import SHARES, SPLITS, Source
@@ -33,7 +34,7 @@ def _of_file(source: Source) -> Content:
     documents = paragraphs if len(paragraphs) >= MIN_DOCUMENTS else lines
     unit = "paragraphs" if documents is paragraphs else "lines"
     if len(documents) < MIN_DOCUMENTS:
-        got = f"got {len(documents)} lines of text"
+        got = f"got {counted(len(documents), 'line')} of text"
         allowed = f"at least {MIN_DOCUMENTS} documents, one per split"
         raise source.fault(f"{got}; allowed: {allowed}: paragraphs between blank lines, else lines")
     shares = source.split or SHARES
@@ -63,7 +64,7 @@ def _of_folder(source: Source) -> Content:
             sums.append(files.entry(source.path, path, raw))
     if len(documents) < MIN_DOCUMENTS:
         allowed = f"at least {MIN_DOCUMENTS}, one per split, or one file"
-        raise source.fault(f"got {len(documents)} files; allowed: {allowed}")
+        raise source.fault(f"got {counted(len(documents), 'file')}; allowed: {allowed}")
     strata = np.zeros(len(documents), np.int64)
     equal = np.unique(np.array(documents), return_inverse=True)[1]
     if names[0]:

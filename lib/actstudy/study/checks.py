@@ -38,6 +38,7 @@ RESERVED = (
     "replicate",
     "default",
     "summary.md",
+    "details.md",
     "boundaries.parquet",
     "own",
     "certificates",

@@ -7,7 +7,7 @@ from actstudy.contract import store
 from actstudy.contract.errors import StudyError
 from actstudy.study.planning import Study
 
-PAGES = ("summary.md", "appendix.md", "explorer.html")
+PAGES = ("summary.md", "details.md", "appendix.md", "explorer.html")
 PLANS = ("tables/plan.json", "partial/tables/plan.json")  # each names the file of its study
 
 

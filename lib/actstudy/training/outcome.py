@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from actstudy.contract import code, own_import
+from actstudy.contract.counting import counted
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.contract.store import Damaged
@@ -53,7 +54,7 @@ def ending(error: Exception, specs: Sequence[RunSpec], has_models: bool) -> tupl
         return "out_of_memory", f"{where}: {memory(error)}; to fix: {halved}"
     if spec.engine == "pack" and not has_models:
         reason = str(error) if isinstance(error, ValueError) else first_line
-        raise StudyError(f"pack of {len(specs)} runs: {reason}") from error
+        raise StudyError(f"pack of {counted(len(specs), 'run')}: {reason}") from error
     return "failed", first_line
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from actstudy.contract import own, own_import, registry, schema
+from actstudy.contract.counting import counted
 from actstudy.contract.declarations import TOKENIZED
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, from_json
@@ -128,7 +129,8 @@ def _output(model: nn.Module, x: Tensor) -> Any:
     try:
         return model(x)
     except Exception as error:
-        error.add_note(f"it was called with {len(x)} examples of shape {list(x.shape[1:])}")
+        called = f"it was called with {counted(len(x), 'example')}"
+        error.add_note(f"{called} of shape {list(x.shape[1:])}")
         raise
 
 
@@ -150,7 +152,7 @@ def check_widths(model: nn.Module, sites: Sites, data: Prepared) -> None:
     def see(site: str, _module: nn.Module, _inputs: Any, output: Tensor) -> None:
         n = values.by_unit(output).shape[-1]
         if units.setdefault(site, n) != n:
-            got = f"site {site!r} is called with {units[site]} and with {n} units"
+            got = f"site {site!r} is called with {units[site]} and with {counted(n, 'unit')}"
             fix = "to fix: make_act with a name of its own for each place"
             raise StudyError(f"activation: {got}; allowed: one layer per site; {fix}")
 

@@ -62,8 +62,9 @@ class Shell:
 def render(tables: Tables, partial: bool = False) -> str:
     """The HTML of a study's page; partial: as for summary.md.
 
-    It holds the tables of `datasets.carried`, and all words of summary.md and appendix.md that its
-    parts take. It loads nothing. Of a big study it leaves out what `thinning` says.
+    It holds the tables of `datasets.carried`, and the words of summary.md, details.md and
+    appendix.md that its parts take. It loads nothing. Of a big study it leaves out what
+    `thinning` says.
     """
     sections = [*texts.of_summary(tables, partial), *texts.of_appendix(tables)]
     cells = decision.of_tables(tables)

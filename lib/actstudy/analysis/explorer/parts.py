@@ -20,9 +20,9 @@ NONE: Mapping[str, Markup] = {}
 class Kind:
     """What a part may hold.
 
-    heads: of sections of the summary, and subheads: of sections of tasks in the appendix, each by
-    its first words; draws: figures per task; tables: by name, `all` for every one that there is;
-    every_task: whether these have the rows of all tasks together.
+    heads: of sections of the summary and its details, subheads: of those of tasks in the appendix,
+    each by its first words; draws: figures per task; tables: by name, `all` for every one that
+    there is; every_task: whether these have the rows of all tasks together.
     """
 
     name: str
@@ -51,9 +51,10 @@ class Part:
         return not (any(self.texts.values()) or self.drawings or self.tables)
 
 
+ANSWERS = ("What holds", "Answer", "The claims", "The differences", "The activations", "To decide")
 TASKS = "a task's section"  # stands for the sections of the summary that are named after tasks
 KINDS = (
-    Kind("answer", "Answer", heads=("What holds", "Answer", "The activations")),
+    Kind("answer", "Answer", heads=ANSWERS),
     Kind("decision", "Decide"),
     Kind("forest", "Differences", draws=(forest.forest, forest.activation_forest)),
     Kind("curves", "Curves", draws=(lines.curves,)),
@@ -113,7 +114,7 @@ def parts(
 ) -> list[Part]:
     """The parts that a study has something for.
 
-    names: of the tables that the page carries; sections: of the summary, then of the appendix;
+    names: of the tables that the page carries; sections: of summary, details, appendix;
     introductions: part -> a text of no single task.
     """
     there = []

@@ -1,4 +1,4 @@
-"""The texts of the summary and the appendix, part by part, as HTML: the same words as there."""
+"""The texts of a study's pages, part by part, as HTML: the same words as there."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,8 +25,11 @@ class Section(NamedTuple):
 
 
 def of_summary(tables: Tables, partial: bool) -> list[Section]:
-    """The sections of summary.md without its pictures; the first has the title alone."""
-    return sections(summary.render(tables, NOWHERE, NOWHERE / "summary.md", partial))
+    """The sections of summary.md, then of details.md, without pictures; the first is the title."""
+    page = NOWHERE / "summary.md"
+    own = summary.content(tables, NOWHERE, page)
+    details = summary.render_details(tables, NOWHERE, page, own)
+    return sections(summary.render(tables, NOWHERE, page, partial, own)) + sections(details)
 
 
 def of_appendix(tables: Tables) -> list[Section]:

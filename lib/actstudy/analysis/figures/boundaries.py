@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from actstudy.analysis.figures.marks import note
 from actstudy.analysis.figures.panels import subplots
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 
 COLOURS = ("#542788", "#B35806")  # of test points of class 0 and 1
 ENDINGS = {  # of trainings without a boundary: the word in the panel -> what the caption says of it
@@ -36,7 +37,7 @@ def boundaries(tables: Tables) -> tuple[Figure, str] | None:
     text = (
         "Toy problems: an MLP of two hidden layers of 8 units, trained alike with each activation "
         "at its default arguments (one seed, so no comparison of quality); colour is the "
-        f"probability of class 1, the line its 0.5, dots {n} test points."
+        f"probability of class 1, the line its 0.5, dots {counted(n, 'test point')}."
     )
     text = " ".join([text, *[ENDINGS[word] for word in ENDINGS if word in endings]])
     return figure, text

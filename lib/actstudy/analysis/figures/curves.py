@@ -14,6 +14,7 @@ from actstudy.analysis.figures.panels import panels
 from actstudy.analysis.figures.style import REFERENCE, Style, legend, seeds, styles
 from actstudy.analysis.markdown import cell_name, listed, metric_name
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 from actstudy.contract.schema import ENDED, FAILED
 
 MAX_GROUPS = 4  # of a task with curves
@@ -156,7 +157,7 @@ def without_value(tables: Tables, drawn: dict[str, pd.DataFrame]) -> str:
     text = ""
     for reason, cells in names.items():
         if len(cells) > MAX_CELLS_NAMED:
-            cells[MAX_CELLS_NAMED:] = [f"{len(cells) - MAX_CELLS_NAMED} more cells"]
+            cells[MAX_CELLS_NAMED:] = [counted(len(cells) - MAX_CELLS_NAMED, "more cell")]
         text += f" No line, as {reason}: {listed(cells)}." if cells else ""
     return text
 

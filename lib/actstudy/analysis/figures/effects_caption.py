@@ -7,6 +7,7 @@ from actstudy.analysis.figures.forest_caption import interval_name
 from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.questions.procedure import MIN_SEEDS
 from actstudy.analysis.questions.stats import LEVEL
+from actstudy.contract.counting import counted
 from actstudy.contract.plan import TaskPlan
 
 
@@ -48,5 +49,6 @@ def caption(
     if off_axis:
         text += " Arrows: values beyond the axis."
     if n_left_out:
-        text += f" {n_left_out} rows more are in tables/effects.csv and components.csv."
+        more = counted(n_left_out, "more row")
+        text += f" Not shown: {more}, in tables/effects.csv and components.csv."
     return text

@@ -8,6 +8,7 @@ from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, most_needed
 from actstudy.analysis.questions.procedure import UNDECIDED
 from actstudy.analysis.questions.reservations import counts_diverged
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 from actstudy.contract.plan import TaskPlan
 
 MAX_CELLS_NAMED = 4  # with diverged runs that count
@@ -70,7 +71,7 @@ def of_collapsed(contrasts: pd.DataFrame) -> str:
     if names:
         cells = list(names)
         if len(cells) > MAX_CELLS_NAMED:
-            cells = [*cells[:MAX_CELLS_NAMED], f"{len(cells) - MAX_CELLS_NAMED} more cells"]
+            cells = [*cells[:MAX_CELLS_NAMED], counted(len(cells) - MAX_CELLS_NAMED, "more cell")]
         text += (
             f" Half or more of the runs of {listed(cells)} diverged or are at chance level: all "
             "of them are part of differences, those that diverged at chance level."

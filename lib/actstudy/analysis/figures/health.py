@@ -13,6 +13,7 @@ from actstudy.analysis.figures.panels import panels, subplots, tidy
 from actstudy.analysis.figures.style import Style, legend, seeds, styles
 from actstudy.analysis.questions.probes import PROBES
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 
 HEATMAPS = {"post_sd": "viridis", "dead_fraction": "Reds", "saturated_fraction": "Purples"}
 MIN_READ_SHARE = 0.5  # of the levels, for a row of heatmaps of a probe
@@ -99,8 +100,8 @@ def draw_never_positive(
     legend(figure, axes, count_seeds(rows))
     return figure, (
         f"share of {probe.words} on the probe batch, mean over "
-        f"{rows['index'].nunique()} sites, against steps; lines are means of {count_seeds(rows)}, "
-        "bands reach from the lowest to the highest seed."
+        f"{counted(rows['index'].nunique(), 'site')}, against steps; lines are means of "
+        f"{count_seeds(rows)}, bands reach from the lowest to the highest seed."
     )
 
 

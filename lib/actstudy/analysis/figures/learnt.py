@@ -7,6 +7,7 @@ from actstudy.analysis.figures import health, health_frames
 from actstudy.analysis.figures.panels import MAX_PANELS, panels
 from actstudy.analysis.figures.style import legend
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 
 SITES = "viridis"  # from the first site to the last
 MAX_SITES_NAMED = 12  # more sites are not in the legend
@@ -48,4 +49,4 @@ def _in_order(last: int) -> str:
     """What a legend must say of the colours if it cannot name the sites."""
     if last < MAX_SITES_NAMED:
         return ""
-    return f"{last + 1} sites, the first\ndark, the last light\n"
+    return f"{counted(last + 1, 'site')}, the first\ndark, the last light\n"

@@ -8,6 +8,7 @@ from actstudy.analysis import scale
 from actstudy.analysis.evidence import Cell
 from actstudy.analysis.markdown import escaped, listed
 from actstudy.analysis.questions.choice import FEW_SEEDS
+from actstudy.contract.counting import counted
 
 NONE_TRAINS = "No activation is better than chance"
 
@@ -55,7 +56,7 @@ def reservations(cell: Cell, rows: pd.DataFrame, matters: str) -> Iterator[str]:
     if not rows["trains"].any():
         yield f"{NONE_TRAINS}: no reason to prefer one."
     if n < FEW_SEEDS:
-        yield few_seeds(f"{n} seeds")
+        yield few_seeds(counted(n, "seed"))
     if cell.settings.at_any_n:
         yield (
             "Seeds of this study are added whenever (looks: anytime): its verdicts allow for that, "

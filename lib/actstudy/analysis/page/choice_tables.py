@@ -22,6 +22,7 @@ from actstudy.analysis.page.choice_notes import (
 from actstudy.analysis.questions.choice import FEW_SEEDS, LEVEL
 from actstudy.analysis.questions.power import MAX_MORE_SEEDS
 from actstudy.contract import invocation, registry
+from actstudy.contract.counting import counted
 from actstudy.contract.spec import DEFAULTS
 
 MAX_WHOLE = 4  # cells that have a table of their own each
@@ -110,7 +111,7 @@ def seconds(row: pd.Series) -> str:
     if not row["n_timed"]:
         return NO_SECONDS
     ends = f"{row['fastest_seconds']:.3g} to {row['slowest_seconds']:.3g}"
-    return f"{row['train_seconds']:.3g} ({ends}, {row['n_timed']:.0f} runs)"
+    return f"{row['train_seconds']:.3g} ({ends}, {counted(int(row['n_timed']), 'run')})"
 
 
 def memory(row: pd.Series) -> str:

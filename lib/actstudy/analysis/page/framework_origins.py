@@ -9,6 +9,7 @@ from actstudy.analysis.questions import factors
 from actstudy.analysis.questions.effects import SEED
 from actstudy.analysis.questions.verified import cell_names, words
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 
 MAX_NAMED = 6  # cells in a sentence
 WIDTHS = {"resnet18": 64, "resnet50": 64, "mobilenetv2": 32, "convnext_tiny": 96}  # of the papers
@@ -46,7 +47,7 @@ def parity(tables: Tables, task: str) -> Iterator[str]:
 
 def nearest(checks: pd.DataFrame) -> str:
     """How many checks a cell passed, and the value that came nearest to its limit."""
-    n = "1 check" if len(checks) == 1 else f"{len(checks)} checks"
+    n = counted(len(checks), "check")
     bounded = checks[checks["limit"] > 0]
     if bounded.empty:
         return n
@@ -70,7 +71,7 @@ def left_out(tables: Tables, task: str) -> Iterator[str]:
         )
     n_others = of_other_batches(tables, task)
     if n_others:
-        runs = "1 run" if n_others == 1 else f"{n_others} runs"
+        runs = counted(n_others, "run")
         yield (
             f"{runs} saw other batches than the run of torch of the same seed and are in no "
             "difference (column order_hash of tables/runs.csv)."

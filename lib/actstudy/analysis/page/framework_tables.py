@@ -12,11 +12,16 @@ from actstudy.analysis.questions.effects import SEED
 from actstudy.analysis.questions.factors import FACTORS
 from actstudy.analysis.questions.speed import MIN_PROCESSES
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 
 MAX_ROWS = 24
 MAX_COLUMNS = 3  # of cells beside each other
-OF_OTHERS = "{n} rows more are in tables/{name}.csv."
 FAMILY = {"primary": "the answer's", "all pairs": "all pairs"}  # else the factor's own
+
+
+def others(n: int, name: str) -> str:
+    """How many rows a table does not show, and which file has them."""
+    return f"{counted(n, 'more row')} {'is' if n == 1 else 'are'} in tables/{name}.csv."
 
 
 def differences(tables: Tables, task: str) -> str:
@@ -30,7 +35,7 @@ def differences(tables: Tables, task: str) -> str:
     listed = pd.concat(rows).head(MAX_ROWS)
     text = markdown([_difference(tables, row) for row in listed.to_dict("records")], "")
     n_more = int((table["factor"] != SEED).sum()) - len(listed)
-    return f"{text}\n\n{OF_OTHERS.format(n=n_more, name='effects')}" if n_more else text
+    return f"{text}\n\n{others(n_more, 'effects')}" if n_more else text
 
 
 def _difference(tables: Tables, row: dict[Any, Any]) -> dict[str, Any]:
@@ -69,7 +74,7 @@ def deviations(tables: Tables, task: str) -> str:
         rows = [{"cell": cell, **own} for cell, own in by_cell.items()]
         text = markdown(rows[:MAX_ROWS], "")
         n_more = len(rows) - MAX_ROWS
-        return f"{text}\n\n{OF_OTHERS.format(n=n_more, name='components')}" if n_more > 0 else text
+        return f"{text}\n\n{others(n_more, 'components')}" if n_more > 0 else text
     table = pd.DataFrame(by_cell).fillna("").rename_axis("source").reset_index()
     return markdown(table.to_dict("records"), "")
 
@@ -111,7 +116,7 @@ def speed(tables: Tables, task: str) -> str:
         rows.append(_speed(row))
     text = markdown(rows, "No run was timed.")
     n_more = len(table) - MAX_ROWS
-    return f"{text}\n\n{OF_OTHERS.format(n=n_more, name='speed')}" if n_more > 0 else text
+    return f"{text}\n\n{others(n_more, 'speed')}" if n_more > 0 else text
 
 
 def _speed(row: dict[Any, Any]) -> dict[str, Any]:

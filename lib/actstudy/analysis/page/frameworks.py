@@ -19,6 +19,7 @@ from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, more_seeds, mos
 from actstudy.analysis.questions.effects import SEED
 from actstudy.analysis.questions.factors import crosses_framework
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 
 FIGURE = "effects"
 MAX_NAMED = 4  # cells with a verdict each; of more the verdicts are counted
@@ -68,13 +69,13 @@ def seen(tables: Tables, task: str) -> str:
             texts.append(f"{factor} not known")
             continue
         ends = dict.fromkeys(size.number(end) for end in (rows["size"].min(), rows["size"].max()))
-        n_cells = "1 cell" if len(rows) == 1 else f"{len(rows)} cells"
+        n_cells = counted(len(rows), "cell")
         text = f"{factor} {' to '.join(ends)} {size.unit}".rstrip() + f" in {n_cells}"
-        texts.append(text if factor == SEED else f"{text} ({counted(rows)})")
+        texts.append(text if factor == SEED else f"{text} ({verdict_counts(rows)})")
     return f" Seen, as the typical difference of two runs by one factor: {'; '.join(texts)}."
 
 
-def counted(rows: pd.DataFrame) -> str:
+def verdict_counts(rows: pd.DataFrame) -> str:
     """The verdicts of rows of `effects` with counts: `better in 2, without a verdict in 1`."""
     verdicts = []
     for row in rows.to_dict("records"):
@@ -150,7 +151,7 @@ def verdicts(tables: Tables, task: str, rows: pd.DataFrame) -> str:
 
 def pairs(n: int) -> str:
     """`1 pair`, `3 pairs`."""
-    return "1 pair" if n == 1 else f"{n} pairs"
+    return counted(n, "pair")
 
 
 def ranges(rows: pd.DataFrame, size: scale.Scale) -> str:
@@ -225,7 +226,7 @@ def largest(sources: pd.DataFrame) -> Iterator[str]:
         texts.append(f"whether more or less than {listed(groups['open'], 'or')} is not shown")
     is_mean = pd.notna(by_source.get("framework x activation", {}).get("sd"))
     over = "; the mean over activations" if is_mean else ""
-    yield f"{group_head(where)}{'; '.join(texts)} ({own['n_seeds']} seeds{over})."
+    yield f"{group_head(where)}{'; '.join(texts)} ({counted(own['n_seeds'], 'seed')}{over})."
 
 
 def speed_notes(tables: Tables, task: str) -> Iterator[str]:

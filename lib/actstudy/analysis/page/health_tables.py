@@ -10,6 +10,7 @@ from actstudy.analysis.questions import stats
 from actstudy.analysis.questions.findings import of_cells
 from actstudy.analysis.questions.probes import PROBES
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 from actstudy.contract.schema import CELL, UNREAD
 
 MAX_ROWS = 20  # of findings on the page; the table has all
@@ -169,7 +170,7 @@ def _nothing_early(rows: list[dict[Any, Any]], metric: str) -> str:
 
 def _early_sentence(row: dict[Any, Any], metric: str) -> str:
     """One sentence on a chosen probe."""
-    choice = f"rho {row['rho_chosen']:+.2f} over {row['n_chosen']} runs"
+    choice = f"rho {row['rho_chosen']:+.2f} over {counted(row['n_chosen'], 'run')}"
     start = f"{group_head(row['group'])}{_probe(row)} was chosen ({choice}); over the other seeds"
     n = f"n = {row['n']:.0f} runs"
     if pd.isna(row["rho"]):

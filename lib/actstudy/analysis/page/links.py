@@ -1,6 +1,7 @@
 """Links of a page: figures, tables and documents, by paths that work from its folder."""
 
 import os
+import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,7 @@ from actstudy.contract import invocation
 from actstudy.contract.plan import Plan
 
 DOCUMENTS = ("docs/statistics.md", "docs/metrics.md", "docs/health.md")
+DETAILS = "details.md"  # the second page, which is written with summary.md
 TABLES = ("contrasts.csv", "incomplete.csv", "parity.csv", "readings.csv")
 COMMANDS = Path("docs/commands.md")
 
@@ -38,6 +40,12 @@ def link(target: Path, page: Path) -> str:
     if not target.is_file():
         return code(target.name)
     return f"[{target.name}]({quote(os.path.relpath(target, page.parent))})"
+
+
+def anchor(heading: str) -> str:
+    """What behind `#` in an address leads to a heading, as GitHub makes it."""
+    words = re.sub(r"[^\w\- ]", "", " ".join(heading.split()).lower())
+    return quote(words.replace(" ", "-"))
 
 
 def of_page(page: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What would decide the comparisons that are open: what to do, and the runs that it adds."""
 
 import dataclasses
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -9,6 +10,7 @@ from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, primary
 from actstudy.analysis.questions.power import MAX_MORE_SEEDS
 from actstudy.analysis.retry import study_command
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 from actstudy.contract.plan import Plan
 from actstudy.contract.schema import FAILED, UNREAD
 from actstudy.study.looks import LOOKS
@@ -24,37 +26,50 @@ SEEN = {  # column of `contrasts` -> what so many more seeds would see
 }
 
 
-def steps(tables: Tables) -> list[str]:
+class Step(NamedTuple):
+    """What decides open comparisons, as Markdown; short: in a few words, if there are fewer."""
+
+    text: str
+    short: str = ""
+
+
+def steps(tables: Tables, in_short: bool = False) -> list[str]:
     """A line of Markdown per step, with the tasks that it is for and the runs that it adds."""
-    runs_by_step: dict[str, dict[str, str]] = {}
+    runs_by_step: dict[Step, dict[str, str]] = {}
     for task in tables.plan.tasks:
         contrasts = primary(tables.of("contrasts", task))
         still_open = contrasts[contrasts["verdict"].isin(OPEN_VERDICTS)]
         if len(still_open):
-            text, n_runs = step(tables, task, still_open)
-            runs_by_step.setdefault(text, {})[task] = n_runs
+            own, n_runs = step(tables, task, still_open)
+            runs_by_step.setdefault(own, {})[task] = n_runs
     lines = []
-    for text, runs_by_task in runs_by_step.items():
+    for own, runs_by_task in runs_by_step.items():
         counts = list(filter(None, runs_by_task.values()))
-        added = f" Adds at most {listed(counts)} runs." if counts else ""
+        added = f"at most {listed(counts)} runs" if counts else ""
         if len(counts) > 1 and len(set(counts)) == 1:
-            added = f" Adds at most {counts[0]} runs per task."
-        lines.append(f"{escaped(listed(list(runs_by_task)))}: {text}{added}")
+            added = f"at most {counts[0]} runs per task"
+        head = escaped(listed(list(runs_by_task)))
+        if in_short and own.short:
+            lines.append(f"{head}: {own.short}{added and f' ({added})'}.")
+        else:
+            lines.append(f"{head}: {own.text}{added and f' Adds {added}.'}")
     return lines
 
 
-def step(tables: Tables, task: str, still_open: pd.DataFrame) -> tuple[str, str]:
+def step(tables: Tables, task: str, still_open: pd.DataFrame) -> tuple[Step, str]:
     """What decides a task's open comparisons, as Markdown, and how many runs it adds."""
     runs = tables.of("runs", task).drop_duplicates("run_id")
     settings = tables.plan.tasks[task]
     n_failed = int(runs["status"].isin(FAILED).sum())
     if n_failed:
-        which = "1 run" if n_failed == 1 else f"{n_failed} runs"
-        return f"{which} failed. Run again first, with the commands under *Not completed*.", ""
+        which = counted(n_failed, "run")
+        again = f"{which} failed. Run again first, with the commands under *Not completed*."
+        return Step(again), ""
     if runs["status"].isin(UNREAD).any():
-        return f"some runs have not ended yet; {code(study_command(tables.plan))} goes on.", ""
+        going_on = f"some runs have not ended yet; {code(study_command(tables.plan))} goes on."
+        return Step(going_on), ""
     if settings.looks_runs and not settings.looks_runs.ended:
-        return "no change: the next look adds seeds.", ""
+        return Step("no change: the next look adds seeds."), ""
     per_seed = int(runs.groupby("seed").size().max())
     seeds = set(runs["seed"])
     if settings.at_any_n:
@@ -64,7 +79,7 @@ def step(tables: Tables, task: str, still_open: pd.DataFrame) -> tuple[str, str]
         change = by_looks(tables.plan, has_verdicts=len(seeds) >= LOOKS[0])
         return change, f"{n_new * per_seed:,}"
     if still_open["more_seeds"].isna().all():
-        return NOT_FEASIBLE, ""
+        return Step(NOT_FEASIBLE), ""
     total = len(seeds) + int(still_open["more_seeds"].max())
     return by_new_study(tables.plan, max(seeds) + 1, total), f"{total * per_seed:,}"
 
@@ -75,7 +90,7 @@ def looks_help(still_open: pd.DataFrame, n_seeds: int) -> bool:
     return n_seeds < LOOKS[0] or bool(needed.min(axis=None) <= LOOKS[-1] - n_seeds)
 
 
-def by_looks(plan: Plan, has_verdicts: bool) -> str:
+def by_looks(plan: Plan, has_verdicts: bool) -> Step:
     """The change to looks, and what becomes of this page's verdicts if it has any."""
     seeds = listed([f"{look}" for look in LOOKS], "or")
     plan = without_seeds(plan)
@@ -90,10 +105,10 @@ def by_looks(plan: Plan, has_verdicts: bool) -> str:
             f"has a false one in more than the promised 5% of tasks: in {KEPT_BOTH}, as measured "
             "with 8 seeds and then looks."
         )
-    return text
+    return Step(text, f"{code('looks: true')} in its block of {code(plan.file)}, {seeds} seeds")
 
 
-def by_more_seeds(plan: Plan, still_open: pd.DataFrame, n: int, per_seed: int) -> tuple[str, str]:
+def by_more_seeds(plan: Plan, still_open: pd.DataFrame, n: int, per_seed: int) -> tuple[Step, str]:
     """More seeds than n of a task whose verdicts hold at any number, and the runs that they add.
 
     For the margin; if no comparison can see that, for the differences seen.
@@ -101,7 +116,7 @@ def by_more_seeds(plan: Plan, still_open: pd.DataFrame, n: int, per_seed: int) -
     several = {column: still_open[column].max() for column in SEEN}
     feasible = [column for column, added in several.items() if pd.notna(added)]
     if not feasible:
-        return NOT_FEASIBLE, ""
+        return Step(NOT_FEASIBLE), ""
     column = feasible[0]
     added = int(several[column])
     command = code(study_command(without_seeds(plan)))
@@ -109,7 +124,8 @@ def by_more_seeds(plan: Plan, still_open: pd.DataFrame, n: int, per_seed: int) -
         f"in {code(plan.file)}, {code(f'seeds: {n + added}')} instead of {n}, then {command}. This "
         f"sees {SEEN[column]}; fewer are no mistake, as more may follow. Nothing is trained again."
     )
-    return text, f"{added * per_seed:,}"
+    short = f"{code(f'seeds: {n + added}')} in {code(plan.file)}"
+    return Step(text, short), f"{added * per_seed:,}"
 
 
 def without_seeds(plan: Plan) -> Plan:
@@ -118,11 +134,12 @@ def without_seeds(plan: Plan) -> Plan:
     return dataclasses.replace(plan, overrides=pairs)
 
 
-def by_new_study(plan: Plan, first: int, n: int) -> str:
+def by_new_study(plan: Plan, first: int, n: int) -> Step:
     """A second study of n seeds from `first` on, which this one does not use."""
     seeds = code(f"seeds: [{first}, {first + 1}, ..., {first + n - 1}]")
-    return (
+    text = (
         f"a new study, in a copy of {code(plan.file)} under another name, with {n} seeds that this "
         f"one does not use ({seeds}). It sees a difference of the margin and has a page of its "
         "own; the verdicts of this page stay."
     )
+    return Step(text, f"a new study of {n} other seeds")

@@ -12,7 +12,7 @@ from actstudy.contract.plan import TaskPlan
 from actstudy.contract.schema import FAILED
 
 STAGES = ["wall", "start", "compile", "train", "eval", "probe", "checkpoint"]
-MAX_SUMMARY_ROWS = 30  # of a table with a row per group of cells
+MAX_SUMMARY_ROWS = 200  # of a table with a row per group of cells; the appendix has longer ones
 NO_TARGET = "No target is set, or no run has completed."
 SECOND = {  # what a task predicts -> the metric whose mean stands behind the task's own
     "values": ("rmse", f"test {metric_name('rmse')}, in the label's unit"),
@@ -182,12 +182,12 @@ def _result(name: str, cell: pd.DataFrame, settings: TaskPlan) -> dict[str, Any]
 
 
 def means_by_group(tables: Tables, task: str) -> str:
-    """Mean test metrics, a row per group of cells; empty if they are too many for the summary."""
+    """Mean test metrics, a row per group of cells; empty if they are very many."""
     return "" if _is_long(tables, task) else _by_group(tables, task)
 
 
 def results_by_group(tables: Tables, task: str) -> str:
-    """Those of `means_by_group` that are too many for the summary, else empty."""
+    """Those of `means_by_group` if they are very many, else empty."""
     return _by_group(tables, task) if _is_long(tables, task) else ""
 
 

@@ -6,6 +6,7 @@ from actstudy.analysis.markdown import cell_name, listed
 from actstudy.analysis.questions.contrasts import primary
 from actstudy.analysis.questions.reservations import RISKS
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 
 MAX_CELLS_NAMED = 4  # with their collapsed runs
 
@@ -64,7 +65,8 @@ def diverged(cells: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
             f"{row['n_runs']:.0f} seeds{reason(own)}: counted at chance level."
         )
     if len(cells) > MAX_CELLS_NAMED:
-        texts.append(f"{len(cells) - MAX_CELLS_NAMED} more cells diverged in some or all seeds.")
+        more = counted(len(cells) - MAX_CELLS_NAMED, "more cell")
+        texts.append(f"{more} diverged in some or all seeds.")
     return texts
 
 
@@ -84,7 +86,7 @@ def named(cells: pd.DataFrame) -> str:
     """The first cells by name, and how many more there are."""
     names = [cell_name(row.level, row.group) for row in cells.head(MAX_CELLS_NAMED).itertuples()]
     if len(cells) > MAX_CELLS_NAMED:
-        names.append(f"{len(cells) - MAX_CELLS_NAMED} more cells")
+        names.append(counted(len(cells) - MAX_CELLS_NAMED, "more cell"))
     return listed(names)
 
 
@@ -106,7 +108,7 @@ def collapses(cells: pd.DataFrame, are_all: bool) -> str:
             f"{row['n_runs']:.0f} runs (a risk of up to {row['risk']:.0%} is not excluded)"
         )
     if len(fell) > MAX_CELLS_NAMED:
-        names.append(f"{len(fell) - MAX_CELLS_NAMED} more cells")
+        names.append(counted(len(fell) - MAX_CELLS_NAMED, "more cell"))
     text = f"Collapsed: {listed(names)}"
     if len(fell) < len(cells):
         whose = "the others" if are_all else others

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from actstudy.analysis import scale
-from actstudy.analysis.markdown import cell_name, group_head, listed, markdown
+from actstudy.analysis.markdown import cell_name, group_head, listed, markdown, prose
 from actstudy.analysis.questions.components import ALL_AXES
 from actstudy.analysis.questions.factors import crosses_framework
 from actstudy.analysis.questions.procedure import MIN_SEEDS, TOO_FEW
@@ -29,6 +29,15 @@ def section(tables: Tables, task: str) -> dict[str, Any]:
         texts += [f"{group_head(str(block))}{text}" for text in moved(tables, task, part)]
     rows = [row_of(tables, row) for row in readings.to_dict("records")]
     return {"sentences": texts, "table": markdown(rows[:MAX_ROWS], "")}
+
+
+def part(tables: Tables, task: str) -> str:
+    """The same as Markdown."""
+    own = section(tables, task)
+    if not own["sentences"]:
+        return ""
+    lines = [f"- {prose(sentence)}" for sentence in own["sentences"]]
+    return "\n".join(["### What moves the result", "", *lines, "", own["table"]])
 
 
 def moved(tables: Tables, task: str, sources: pd.DataFrame) -> Iterator[str]:

@@ -9,6 +9,7 @@ from actstudy.analysis.markdown import listed, markdown
 from actstudy.analysis.questions.outcomes import JUDGED_BY
 from actstudy.analysis.questions.survival import OF_ALL, OF_CELLS
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 
 MAX_NAMED = 6  # levels with a sentence each
 HEADING = {OF_ALL: "all runs"}
@@ -56,9 +57,9 @@ def sentences(tables: Tables, task: str) -> list[str]:
         steps = row["median_step"]
         step = "" if pd.isna(steps) else f", the others ended after {words_of(steps)} (median)"
         reason = f"; such as: {row['reason']}" if row["reason"] else ""
-        texts.append(f"{row['level']}: {counted(row)} survived{step}{reason}.")
+        texts.append(f"{row['level']}: {survivors(row)} survived{step}{reason}.")
     if len(lost) > MAX_NAMED:
-        texts.append(f"Of {len(lost) - MAX_NAMED} more levels some run diverged.")
+        texts.append(f"Of {counted(len(lost) - MAX_NAMED, 'more level')} some run diverged.")
     if len(lost) and len(whole):
         lowest = f"{100 * whole['low'].min():.0f}%"
         names = listed(list(whole["level"]))
@@ -75,10 +76,10 @@ def cells(tables: Tables, task: str) -> str:
     own = table[(table["of"] == OF_CELLS) & (table["n"] > 0)]
     if own["group"].nunique() < 2 or (own["n"] == own["n_survived"]).all():
         return ""
-    entries = [(row["level"], row["group"], counted(row)) for row in own.to_dict("records")]
+    entries = [(row["level"], row["group"], survivors(row)) for row in own.to_dict("records")]
     for row in table[table["of"] == tables.plan.compare].to_dict("records"):
         if row["n"]:
-            entries.append((row["level"], HEADING[OF_ALL], counted(row)))
+            entries.append((row["level"], HEADING[OF_ALL], survivors(row)))
     return by_level(entries)
 
 
@@ -89,7 +90,7 @@ def by_axis(tables: Tables, task: str) -> str:
     for row in table.to_dict("records"):
         if row["of"] not in (OF_CELLS, tables.plan.compare) and row["n"]:
             name = HEADING.get(row["of"], f"{row['of']}={row['level']}")
-            rows.append({"": name, "survived": counted(row)})
+            rows.append({"": name, "survived": survivors(row)})
     return markdown(rows)
 
 
@@ -104,14 +105,14 @@ def by_level(entries: list[tuple[str, str, str]]) -> str:
     return markdown(rows)
 
 
-def counted(row: Mapping[str, Any]) -> str:
+def survivors(row: Mapping[str, Any]) -> str:
     """`7 of 8 (53 to 98)`."""
     return f"{row['n_survived']} of {row['n']} ({100 * row['low']:.0f} to {100 * row['high']:.0f})"
 
 
 def words_of(steps: float) -> str:
     """`1 step`, `8.5 steps`."""
-    return f"{steps:g} step" if steps == 1 else f"{steps:g} steps"
+    return counted(f"{steps:g}", "step")
 
 
 def share(row: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from actstudy.analysis.markdown import prose
 from actstudy.analysis.page import links
 from actstudy.analysis.tables import Tables
+from actstudy.contract.counting import counted
 
 TEMPLATES = Path(__file__).parent
 
@@ -19,6 +20,7 @@ def fill(template: str, tables: Tables, page: Path, **content: Any) -> str:
     written = _environment().get_template(template)
     named: dict[str, Any] = {"links": links.of_page(page), "more": links.documents(page)}
     named["commands"] = links.commands(page)
+    named["details"] = f"[{links.DETAILS}]({links.DETAILS})"
     named["handing_on"] = links.handing_on(tables.plan)
     return written.render(plan=tables.plan, **named, **content)
 
@@ -26,7 +28,7 @@ def fill(template: str, tables: Tables, page: Path, **content: Any) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     """What reads the templates: it compiles each once."""
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         finalize=escape_untrusted,
@@ -34,6 +36,8 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["counted"] = counted
+    return environment
 
 
 def escape_untrusted(value: object) -> Markup:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from actstudy.analysis import scale
-from actstudy.analysis.markdown import listed, metric_name
+from actstudy.analysis.markdown import listed, markdown, metric_name
 from actstudy.analysis.questions.outcomes import (
     DIVERGES,
     JUDGED_BY,
@@ -30,19 +30,11 @@ def sentences(tables: Tables, task: str) -> list[str]:
     Empty if the task predicts tokens, has one group of cells, or if every run trains.
     """
     settings = tables.plan.tasks[task]
-    places = tables.places(task)
-    metric = JUDGED_BY.get(settings.predicts)
-    if not metric or len(places) < 2:
-        return []
-    runs = tables.of("runs", task)
-    runs = runs[runs["status"].isin(ENDED)]
+    runs = judged_runs(tables, task)
     if runs.empty:
         return []
-    best = best_validation(tables.of("curves", task), metric)
+    metric = JUDGED_BY[settings.predicts]
     bounds = stall_bounds(runs, settings)
-    runs = runs.assign(outcome=outcomes(runs, best, bounds))
-    if (runs["outcome"] == TRAINS).all():
-        return []
     counts = runs["outcome"].value_counts()
     words = {TRAINS: "train", STALLS: "stall", DIVERGES: "diverge"}
     numbers = [f"{counts[end]} {word}" for end, word in words.items() if end in counts]
@@ -52,7 +44,53 @@ def sentences(tables: Tables, task: str) -> list[str]:
         f"Of {len(runs)} runs {listed(numbers)}: a run stalls if its best validation "
         f"{metric_name(metric)} stays below {' or '.join(limits)}."
     )
-    return [head, *by_level(runs, places)]
+    return [head, *by_level(runs, tables.places(task))]
+
+
+def judged_runs(tables: Tables, task: str) -> pd.DataFrame:
+    """The runs of a task that have ended, with their `outcome`; none if there is nothing to say.
+
+    That is so if the task predicts tokens, has one group of cells, or if every run trains.
+    """
+    settings = tables.plan.tasks[task]
+    metric = JUDGED_BY.get(settings.predicts)
+    runs = tables.of("runs", task)
+    none = runs.head(0)
+    if not metric or len(tables.places(task)) < 2:
+        return none
+    runs = runs[runs["status"].isin(ENDED)]
+    if runs.empty:
+        return none
+    best = best_validation(tables.of("curves", task), metric)
+    judged = runs.assign(outcome=outcomes(runs, best, stall_bounds(runs, settings)))
+    return none if (judged["outcome"] == TRAINS).all() else judged
+
+
+def table(tables: Tables, task: str) -> str:
+    """Where each level trains: a row per line of cells, such as an initialisation, as Markdown.
+
+    Empty without cells that differ in depth and in something else, or if rows are too many.
+    """
+    runs = judged_runs(tables, task)
+    places = tables.places(task) if len(runs) else {}
+    ladder = ladder_of(places)
+    lines = groups_by_line(places, ladder)
+    if not ladder or not 2 <= len(lines) <= MAX_LINES:
+        return ""
+    climbed = sorted({place[ladder] for place in places.values()}, key=rung)
+    rows = {line: {"trains": line} for line in lines}
+    for level, part in runs.groupby("level", sort=False):
+        shares = part.assign(trains=part["outcome"] == TRAINS).groupby("group")["trains"].mean()
+        for line, groups in lines.items():
+            own = {places[group][ladder]: shares[group] for group in groups if group in shares}
+            rows[line][str(level)] = reach(own, climbed)
+    return markdown(list(rows.values()))
+
+
+def ladder_of(places: dict[str, Places]) -> str:
+    """The axis that is climbed, empty if a group of cells has no number on it."""
+    steps = {place.get(LADDER, "") for place in places.values()}
+    return LADDER if all(step.isdigit() for step in steps) else ""
 
 
 def by_level(runs: pd.DataFrame, places: dict[str, Places]) -> list[str]:
@@ -77,8 +115,7 @@ def where(shares: pd.Series, places: dict[str, Places]) -> str:
 
     shares: group -> the share of its runs that train; places: group -> its place on each axis.
     """
-    steps = {place.get(LADDER, "") for place in places.values()}
-    ladder = LADDER if all(step.isdigit() for step in steps) else ""
+    ladder = ladder_of(places)
     climbed = sorted({place.get(ladder, "") for place in places.values()}, key=rung)
     lines_by_reach: dict[str, list[str]] = {}
     for line, groups in groups_by_line(places, ladder).items():

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from actstudy.analysis import scale
-from actstudy.analysis.markdown import group_head, listed, markdown, metric_name
+from actstudy.analysis.markdown import group_head, listed, markdown, metric_name, prose
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
 
@@ -35,6 +35,12 @@ def sentences(tables: Tables, task: str) -> list[str]:
         if not part["value"].abs().lt(float("inf")).all():
             texts.append(f"{head}Diverged trials are infinitely bad: chance is not known here.")
     return texts
+
+
+def part(tables: Tables, task: str) -> str:
+    """The same as Markdown."""
+    lines = [f"- {prose(sentence)}" for sentence in sentences(tables, task)]
+    return "\n".join(["### What k trials give", "", *lines]) if lines else ""
 
 
 def leaders(tables: Tables, task: str, part: pd.DataFrame) -> str:

@@ -1,5 +1,6 @@
 """The contrasts with the baseline as tables: of all tasks together, and one by one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,22 +17,28 @@ from actstudy.analysis.questions.contrasts import (
 from actstudy.analysis.questions.procedure import TOO_FEW, UNDECIDED
 from actstudy.analysis.tables import Tables
 
-MAX_ROWS = 24  # of a task in the table of all tasks
+MAX_ROWS = 24  # of a task, a row each
 NO_LEVEL = "There is no level to compare with the baseline."
 FOR_MARGIN = "seeds to add, for the margin"
 AS_SEEN = "seeds to add, for the difference seen"
 
 
-def overview(tables: Tables) -> str:
-    """The contrasts of all tasks that have at most MAX_ROWS, a row each; empty if none has."""
+def overview(tables: Tables, tasks: Sequence[str] = ()) -> str:
+    """The contrasts of tasks that have at most MAX_ROWS, a row each; empty if none has.
+
+    tasks: all if none is named. The task is a column if there are several.
+    """
     rows = []
-    for task in tables.plan.tasks:
+    for task in tasks or tables.plan.tasks:
         contrasts = primary(tables.of("contrasts", task))
         if len(contrasts) <= MAX_ROWS:
             rows += [_verdict(tables, row) for row in contrasts.to_dict("records")]
-    if rows and not any(row[FOR_MARGIN] for row in rows):
-        for row in rows:
-            del row[FOR_MARGIN], row[AS_SEEN]
+    dropped = ["task"] if len({row["task"] for row in rows}) == 1 else []
+    if not any(row[FOR_MARGIN] for row in rows):
+        dropped += [FOR_MARGIN, AS_SEEN]
+    for row in rows:
+        for name in dropped:
+            del row[name]
     return markdown(rows, "")
 
 
@@ -69,9 +76,13 @@ def lower_is_better(tables: Tables) -> str:
     return f"{listed(tasks)}: lower is better, so a negative difference is one for the better."
 
 
-def excluding_zero(tables: Tables) -> str:
-    """A sentence on undecided contrasts whose interval excludes zero; empty if there are none."""
+def excluding_zero(tables: Tables, tasks: Sequence[str] = ()) -> str:
+    """A sentence on undecided contrasts whose interval excludes zero; empty if there are none.
+
+    tasks: all if none is named.
+    """
     contrasts = primary(tables.frames["contrasts"])
+    contrasts = contrasts[contrasts["task"].isin(list(tasks or tables.plan.tasks))]
     rows = contrasts.query("verdict == @UNDECIDED and (low > 0 or high < 0)")
     rows = rows[~rows["task"].isin(left_out(tables))]
     if rows.empty:

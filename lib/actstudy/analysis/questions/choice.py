@@ -1,10 +1,11 @@
 """Which levels of a cell are not worse than its best: paired seeds in, one table out.
 
 A level leaves the set if some other level of its group is better by at least the margin that
-matters, and is so by a one-sided paired t test at level (1 - LEVEL) / (K - 1), K levels. The truly
-best one is then in the set in at least LEVEL of all cases: it leaves only if one of K - 1 tests
-errs (Bonferroni; sets of this kind: Hsu 1984, Annals of Statistics 12). How often it holds the
-best is measured by benchmarks/choice.py.
+matters, and is so by a one-sided paired t test at level (1 - LEVEL) / (K - 1), K levels; not if
+the mean difference with collapsed runs has the other sign. The truly best one is then in the set in
+at least LEVEL of all cases: it leaves only if one of K - 1 tests errs (Bonferroni; sets of this
+kind: Hsu 1984, Annals of Statistics 12). How often it holds the best is measured by
+benchmarks/choice.py.
 """
 
 import numpy as np
@@ -45,9 +46,10 @@ def choice(values: TaskValues, settings: TaskPlan) -> pd.DataFrame:
     gains = collapse.gains(values, settings)
     levels = [level for _, level in gains.typical.columns]
     x = gains.typical.to_numpy(dtype=float)
-    p = separations(x, settings.margin)
+    every = gains.every.to_numpy(dtype=float)
+    p = separations(x, settings.margin, every)
     best = best_of(x)
-    in_set = members(x, settings.margin)
+    in_set = members(x, settings.margin, every)
     trains = gains.trains | gains.chance.isna()
     has_ended = gains.every.notna() | gains.diverged
     rows = []
@@ -67,9 +69,12 @@ def choice(values: TaskValues, settings: TaskPlan) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["level", *COLUMNS]).set_index("level")
 
 
-def members(x: np.ndarray, margin: float) -> np.ndarray:
-    """Whether each level is in the set, (K,); x: gains (seeds, K), missing if a run has none."""
-    is_better = separations(x, margin) <= level_of_tests(x.shape[1])
+def members(x: np.ndarray, margin: float, every: np.ndarray | None = None) -> np.ndarray:
+    """Whether each level is in the set, (K,); x: gains (seeds, K), missing if a run has none.
+
+    every: the same with collapsed runs at their own value, if any collapsed.
+    """
+    is_better = separations(x, margin, every) <= level_of_tests(x.shape[1])
     is_best = np.arange(x.shape[1]) == best_of(x)  # missing seeds could leave none otherwise
     return np.asarray(is_best | ~is_better.any(axis=0))
 
@@ -86,17 +91,18 @@ def level_of_tests(n_levels: int) -> float:
     return (1 - LEVEL) / max(n_levels - 1, 1)
 
 
-def separations(x: np.ndarray, margin: float) -> np.ndarray:
+def separations(x: np.ndarray, margin: float, every: np.ndarray | None = None) -> np.ndarray:
     """p, (K, K), of the one-sided paired t tests of level i being better than level j.
 
-    1 below MIN_PAIRS pairs, or if i is better by less than the margin. Without any noise the larger
-    mean is better.
+    1 below MIN_PAIRS pairs, if i is better by less than the margin, or if it is worse over `every`,
+    the gains with collapsed runs at their own value. Without any noise the larger mean is better.
     """
     n, mean, error = paired_means(x)
     count = np.maximum(n, 2)
     t = mean / np.where(error > 0, error, 1)
     p = np.where(error > 0, special.stdtr(count - 1, -t), mean <= 0)
-    return np.where((n < MIN_PAIRS) | (mean < margin), 1.0, p)
+    is_reversed = paired_means(x if every is None else every)[1] < 0
+    return np.where((n < MIN_PAIRS) | (mean < margin) | is_reversed, 1.0, p)
 
 
 def paired_means(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from actstudy.analysis.questions import stats
 from actstudy.analysis.questions.capital import NOISES, of_sums
 from actstudy.analysis.questions.crossing import rounded, seeds_to_cross
 from actstudy.analysis.questions.power import MIN_SEEDS, POWER, upper_sd
+from actstudy.contract.counting import counted
 
 KEEP = "keep"
 DO_NOT = "do not keep"
@@ -86,7 +87,7 @@ def decide(x: np.ndarray, level: float, rules: Rules) -> Decision:
     best = evidence(x, rules)
     needed = seeds_needed(x, level, rules)
     if n >= needed:
-        reason = f"no gain seen with {n} seeds, which find one of {sought} with 80%"
+        reason = f"no gain seen with {counted(n, 'seed')}, which find one of {sought} with 80%"
         return Decision(DO_NOT, reason, len(x), None, best)
     return Decision(MORE, f"undecided with {n} of {needed} seeds", None, needed - n, best)
 

@@ -52,7 +52,7 @@ def ask(path: Path, question: Question, stated: dict[str, Any], known: str = "")
         rules = rules_of(path, lines, stated)
         before = attempts.last_of(lines, question)
         if before is not None and before["kind"] == FAILED:
-            return {**of_failed(lines, rules), **before, "remembered": True}
+            return {**of_failed(lines, rules), **answered(before, rules, True)}
         attempts.check_change(question)
         baselines.check(question.baseline, lines)
         if before is None:
@@ -62,14 +62,18 @@ def ask(path: Path, question: Question, stated: dict[str, Any], known: str = "")
         seeds, is_paired = attempts.pairs(question, before)
         is_same = before is not None and len(seeds) == len(before["pairs"])
         if before is not None and (before["verdict"] == DO_NOT or is_same):
-            return {**before, "remembered": True}
+            return answered(before, rules, True)
         content = judged(question, seeds, rules, before, attempt_number(lines, before))
         if not lines:
             ledger.append(path, lines, first_line(rules))
         content["paired"] = is_paired
         content["without"] = without(question, lines, before)
-        line = ledger.append(path, lines, content)
-        return {**line, "remembered": False}
+        return answered(ledger.append(path, lines, content), rules, False)
+
+
+def answered(line: Line, rules: Rules, is_remembered: bool) -> Line:
+    """A line as an answer: whether it was there before, and the error that its ledger may spend."""
+    return {**line, "remembered": is_remembered, "budget": rules.level}
 
 
 def rules_of(path: Path, lines: Sequence[Line], stated: dict[str, Any]) -> Rules:
@@ -175,7 +179,7 @@ def give_up(path: Path, side: Side | None, name: str, reason: str, stated: dict[
         content["name"] = name
         content["candidate"] = side.record() if side else None
         content |= of_failed(lines, rules)
-        return {**ledger.append(path, lines, content), "remembered": False}
+        return answered(ledger.append(path, lines, content), rules, False)
 
 
 def of_failed(lines: Sequence[Line], rules: Rules) -> dict[str, float]:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from actstudy.contract.counting import counted
 from actstudy.judging.gate.attempts import FAILED
-from actstudy.judging.gate.decision import Rules
 from actstudy.judging.gate.gate import STATUS
 from actstudy.judging.gate.ledger import Line
 
 FRESH = 8  # seeds that are asked for to estimate the gain of a change that was kept
 KEYS = ["verdict", "reason", "attempt", "more_seeds", "evidence", "evidence_needed"]
-KEYS += ["level", "spent", "gain", "fresh", "remembered", "line", "time"]
+KEYS += ["level", "spent", "budget", "gain", "fresh", "remembered", "line", "time"]
 
 
 def of_line(line: Line) -> dict[str, Any]:
@@ -87,8 +87,8 @@ def words(answer: Mapping[str, Any]) -> list[str]:
         lines[0] += f" (asked before: line {answer['line']}, {answer['time']})"
     if answer["more_seeds"]:
         lines.append(
-            f"run {answer['more_seeds']} more seeds of both{_named(answer)}, and ask again, after "
-            "every few of them if you like: it may be decided earlier"
+            f"run {counted(answer['more_seeds'], 'more seed')} of both{_named(answer)}, and ask "
+            "again, after every few of them if you like: it may be decided earlier"
         )
     if answer["attempt"] is None:
         lines.append(spent_words(answer))
@@ -100,8 +100,8 @@ def words(answer: Mapping[str, Any]) -> list[str]:
     if answer["verdict"] == "keep" and answer["fresh"]:
         lines.append(f"gain on fresh seeds: {in_words(answer['fresh'])}")
     if answer["verdict"] == "keep" and answer["run_seeds"]:
-        count = len(answer["run_seeds"])
-        lines.append(f"run {count} more seeds of both{_named(answer)}: what it really gains")
+        more = counted(len(answer["run_seeds"]), "more seed")
+        lines.append(f"run {more} of both{_named(answer)}: what it really gains")
     lines.append(
         f"attempt {answer['attempt']}: evidence {answer['evidence']:.3g} of "
         f"{answer['evidence_needed']:.3g}; {spent_words(answer)}"
@@ -112,8 +112,9 @@ def words(answer: Mapping[str, Any]) -> list[str]:
 
 def spent_words(answer: Mapping[str, Any]) -> str:
     """How much of its error a ledger has spent: `4.8% of the error budget of 5% is spent`."""
-    share = answer["spent"] / Rules.level
-    return f"{share:.1%} of the error budget of {Rules.level:.0%} is spent"
+    budget = answer["budget"]
+    share = answer["spent"] / budget
+    return f"{share:.1%} of the error budget of {100 * budget:g}% is spent"
 
 
 def _named(answer: Mapping[str, Any]) -> str:

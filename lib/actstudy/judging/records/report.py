@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from actstudy.contract.counting import counted
 from actstudy.contract.errors import StudyError, choices
 from actstudy.judging.readers import delimited, tables
 from actstudy.judging.reading import cells
@@ -192,7 +193,7 @@ def entries_of(table: Path, rules: Rules) -> Entries:
     if rules.columns.record is not None:
         is_record = finite(frame, rules.columns.record, "1 or 0", (0, 1)) == 1
     if is_record.sum() < 2:
-        raise StudyError(f"{table}: got {is_record.sum()} records; allowed: two or more")
+        raise StudyError(f"{table}: got {counted(is_record.sum(), 'record')}; allowed: two or more")
     names = cells.texts(frame, rules.columns.entry, "name").tolist()
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

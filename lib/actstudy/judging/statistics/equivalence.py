@@ -17,6 +17,7 @@ from scipy import special
 
 from actstudy.analysis.questions.power import MAX_MORE_SEEDS, MIN_SEEDS, POWER, upper_sd
 from actstudy.analysis.questions.procedure import TOO_FEW
+from actstudy.contract.counting import counted
 from actstudy.contract.errors import StudyError, choices
 
 LEVEL = 0.05  # of each end; both together err with no more, as one of them must
@@ -244,5 +245,6 @@ def sentence(row: Equivalence, level: str, baseline: str, unit: str = "") -> str
     words += f": gain {row.mean:+.4g}{of} ({interval} {row.low:+.4g} to {row.high:+.4g}"
     words += f", n = {row.n})" if row.n == row.n_reference else f", n = {row.n}, {row.n_reference})"
     if pd.notna(row.more_seeds):
-        words += f"; {row.more_seeds:.0f} more seeds would show that they are the same, if they are"
+        more = counted(f"{row.more_seeds:.0f}", "more seed")
+        words += f"; {more} would show that they are the same, if they are"
     return f"{words}."

@@ -2,9 +2,10 @@
 
 A level leaves the tie group if another one is better by at least the margin, by a one-sided t test
 at 5% / (K - 1): the rule of `choice`, for runs that share seeds, are independent, or are known by
-their summaries. The truly best of K levels is then in the group in at least 95% of all cases. A
-level is surely above another one if the one-sided test says so after Holm's method over all K (K -
-1) such tests: with 95% all rank intervals hold at once (Al Mohamad, Goeman and van Zwet 2022,
+their summaries. A difference that has the other sign with collapsed runs separates nothing. The
+truly best of K levels is then in the group in at least 95% of all cases. A level is surely above
+another one if the one-sided test says so after Holm's method over all K (K - 1) such tests: with
+95% all rank intervals hold at once (Al Mohamad, Goeman and van Zwet 2022,
 doi:10.1093/biomet/asab029, for tests in place of Tukey's).
 """
 
@@ -28,12 +29,14 @@ class Comparisons:
     """Every level against every other: differences of gains, each (K, K), positive if i is better.
 
     n: pairs, or runs of the smaller side. means, counts: gain and runs of each level, (K,).
+    every: mean differences with collapsed runs at their own value, (K, K), missing if unknown.
     """
 
     difference: Difference
     n: np.ndarray
     means: np.ndarray
     counts: np.ndarray
+    every: np.ndarray
 
     @property
     def best(self) -> int:
@@ -42,29 +45,41 @@ class Comparisons:
 
     @property
     def p(self) -> np.ndarray:
-        """p of the one-sided tests that level i is better than level j; 1 below MIN_PAIRS."""
+        """p of the one-sided tests that level i is better than level j.
+
+        1 below MIN_PAIRS, or if with collapsed runs the difference has the other sign.
+        """
         known = Difference(*(np.nan_to_num(part, nan=0.0) for part in self.difference))
         p = welch.one_sided(known._replace(df=np.maximum(known.df, 1.0)))
         enough = (self.n >= MIN_PAIRS) & ~np.eye(len(self.n), dtype=bool)
+        enough &= ~(self.every < 0)
         return np.asarray(np.where(enough, p, 1.0))
 
 
-def of_pairs(x: np.ndarray) -> Comparisons:
-    """Levels whose runs share seeds; x: gains (seeds, K), missing if a run has none."""
+def of_pairs(x: np.ndarray, every: np.ndarray | None = None) -> Comparisons:
+    """Levels whose runs share seeds; x: gains (seeds, K), missing if a run has none.
+
+    every: the same with collapsed runs at their own value, if any collapsed.
+    """
     n, mean, error = paired_means(x)
     count = np.maximum(n, 2)
     counts = np.isfinite(x).sum(axis=0)
     means = np.nansum(x, axis=0) / np.maximum(counts, 1)
-    return Comparisons(Difference(mean, error, count - 1.0), n, means, counts)
+    of_all = mean if every is None else paired_means(every)[1]
+    return Comparisons(Difference(mean, error, count - 1.0), n, means, counts, of_all)
 
 
-def of_sides(sides: Sequence[Side]) -> Comparisons:
-    """Levels whose runs are independent, or of which n, mean and sd of the gains are known."""
+def of_sides(sides: Sequence[Side], every: np.ndarray | None = None) -> Comparisons:
+    """Levels whose runs are independent, or of which n, mean and sd of the gains are known.
+
+    every: the mean gain of all runs of each level, (K,), collapsed ones too, if any collapsed.
+    """
     n, mean, sd = (np.array(column, dtype=float) for column in zip(*sides, strict=True))
     first = Side(n[:, None], mean[:, None], sd[:, None])
     second = Side(n[None, :], mean[None, :], sd[None, :])
     difference = welch.difference(first, second)
-    return Comparisons(difference, np.minimum(first.n, second.n), mean, n)
+    of_all = difference.mean if every is None else every[:, None] - every[None, :]
+    return Comparisons(difference, np.minimum(first.n, second.n), mean, n, of_all)
 
 
 def of_levels(comparisons: Comparisons, places: Sequence[int]) -> Comparisons:
@@ -73,7 +88,11 @@ def of_levels(comparisons: Comparisons, places: Sequence[int]) -> Comparisons:
     difference = Difference(*(part[both] for part in comparisons.difference))
     own = list(places)
     return Comparisons(
-        difference, comparisons.n[both], comparisons.means[own], comparisons.counts[own]
+        difference,
+        comparisons.n[both],
+        comparisons.means[own],
+        comparisons.counts[own],
+        comparisons.every[both],
     )
 
 
@@ -118,4 +137,5 @@ def across(tasks: Sequence[Comparisons], margins: Sequence[float]) -> Comparison
     n = np.min([own.n for own in tasks], axis=0)
     means = (np.array([own.means for own in tasks]) / sizes[:, :, 0]).mean(axis=0)
     counts = np.min([own.counts for own in tasks], axis=0)
-    return Comparisons(difference, n, means, counts)
+    of_all = (np.array([own.every for own in tasks]) / sizes).mean(axis=0)
+    return Comparisons(difference, n, means, counts, of_all)

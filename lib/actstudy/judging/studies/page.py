@@ -8,6 +8,7 @@ import pandas as pd
 
 from actstudy.analysis import scale
 from actstudy.analysis.markdown import cell_name, listed, markdown, metric_name, prose
+from actstudy.contract.counting import counted
 from actstudy.contract.plan import TaskPlan
 from actstudy.judging.studies import beside, paired, recipes
 from actstudy.judging.studies.beside import Study
@@ -101,7 +102,8 @@ def of_pair(comparison: Comparison) -> list[str]:
 def in_short(cells: pd.DataFrame) -> str:
     """How many cells and verdicts there are, and how many of these are other ones, in sentences."""
     n_pairs = int((cells["n_pairs"] > 0).sum())
-    sentences = [f"{len(cells)} cells in common, {n_pairs} of them with seeds that pair."]
+    in_common = f"{counted(len(cells), 'cell')} in common"
+    sentences = [f"{in_common}, {n_pairs} of them with seeds that pair."]
     n_same = int((cells["pairs"] == SAME_RUNS).sum())
     if n_same:
         sentences.append(f"Of {n_same} of them both studies have the very same runs.")
