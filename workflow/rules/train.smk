@@ -5,8 +5,8 @@ rule train:
         [f"results/runs/{{task}}/{{id}}/{name}" for name in store.FILES],
     priority: lambda wildcards: JOBS.priorities[wildcards.id]
     resources:
-        gpu=JOBS.gpu,
         **NEEDS.resources(lambda wildcards: [spec_of(wildcards)]),
+        gpu=JOBS.gpu,
     params:
         spec=lambda wildcards, output: spec.canonical(spec_of(wildcards)),  # `output`: triggers no new run
     shell:
