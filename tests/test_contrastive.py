@@ -23,7 +23,17 @@ from torch.overrides import TorchFunctionMode
 from actstudy.analysis import figures, tables
 from actstudy.analysis import reference_rows as reference_table
 from actstudy.analysis.page import summary
-from actstudy.contract import class_names, code, declarations, losses, registry, schema, spec, store
+from actstudy.contract import (
+    class_names,
+    code,
+    declarations,
+    losses,
+    recipes,
+    registry,
+    schema,
+    spec,
+    store,
+)
 from actstudy.data import augment, prepared
 from actstudy.losses import ContrastiveLoss
 from actstudy.nets import towers
@@ -128,9 +138,9 @@ def test_arguments_that_are_the_losses_own_change_no_id():
 
 def test_runs_whose_evaluations_changed_are_others():
     """Those in fp32 and of other tasks keep their ids."""
-    recipes = {name: planned(precision=name).recipe for name in ("fp32", "tf32", "bf16", "fp16")}
-    assert recipes == {"fp32": 1, "tf32": 2, "bf16": 2, "fp16": 2}
-    assert min(spec.RECIPES.values()) > spec.RECIPE
+    versions = {name: planned(precision=name).recipe for name in ("fp32", "tf32", "bf16", "fp16")}
+    assert versions == {"fp32": 1, "tf32": 2, "bf16": 2, "fp16": 2}
+    assert min(recipes.RECIPES.values()) > spec.RECIPE
     vision = planning.run_spec("vision", 0, {"activation": "relu", "precision": "bf16"})
     assert vision.recipe == spec.RECIPE
 

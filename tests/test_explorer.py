@@ -16,7 +16,7 @@ from explorers import Page, model
 from faults.strings import STRINGS
 from made_up import ENDINGS, build, study_of
 
-from actstudy.analysis.explorer import averages, columns, datasets, page, thinning
+from actstudy.analysis.explorer import averages, columns, datasets, page, policy, thinning
 from actstudy.analysis.page import recommendation
 from actstudy.analysis.tables import Tables
 from actstudy.contract.errors import visible
@@ -359,7 +359,7 @@ def test_a_partial_page_says_so(mixed):
 
 def test_a_script_that_would_end_itself_is_refused():
     with pytest.raises(ValueError, match="script: got a text with </script"):
-        page.inlined("a = '</SCRIPT>'", "script")
+        policy.inlined("a = '</SCRIPT>'", "script")
 
 
 def test_colours_of_a_dark_page_are_light_enough():

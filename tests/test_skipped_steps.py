@@ -6,7 +6,8 @@ import pytest
 import torch
 from runs import tiny
 
-from actstudy.contract.spec import recipe_of, run_id
+from actstudy.contract.recipes import recipe_of
+from actstudy.contract.spec import run_id
 from actstudy.training.optim import make_optimizer
 
 RULES = {

@@ -19,8 +19,8 @@ for kind, name, members in [
             ],
         priority: JOBS.priority(members)
         resources:
-            gpu=JOBS.gpu,
             **NEEDS.resources(lambda wildcards, runs=members: runs),
+            gpu=JOBS.gpu,
         params:
             kind=lambda wildcards, output, written=kind: written,
             # in a plain string {x} is a wildcard; what follows from `output` triggers no new run

@@ -11,8 +11,8 @@ rule train:
         id=run_files.pattern(ALONE),
     priority: lambda wildcards: JOBS.priorities[wildcards.id]
     resources:
-        gpu=JOBS.gpu,
         **NEEDS.resources(lambda wildcards: [spec_of(wildcards)]),
+        gpu=JOBS.gpu,
     params:
         spec=lambda wildcards, output: spec.canonical(spec_of(wildcards)),  # `output`: triggers no new run
     shell:

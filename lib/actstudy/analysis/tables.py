@@ -118,6 +118,18 @@ class Tables:
         return of_runs(self.of("references", task), runs[runs["group"] == group])
 
 
+def of_recipes(
+    frames: dict[str, pd.DataFrame], plan: Plan, values: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """What moves the result, which verdicts depend on the recipe, and the contrasts with that."""
+    verdicts = recipe_verdicts(frames, plan, values)
+    return {
+        "components": components(frames, plan, values),
+        "recipe_verdicts": verdicts,
+        "contrasts": with_reservation(frames["contrasts"], verdicts),
+    }
+
+
 def build(
     plan: Plan,
     runs_root: Path,
@@ -150,9 +162,7 @@ def build(
     of_activations = activation_contrasts(frames, plan)
     frames["activation_contrasts"], frames["activation_differences"] = of_activations
     frames["effects"] = effects(frames, plan)
-    frames["components"] = components(frames, plan, values)
-    frames["recipe_verdicts"] = recipe_verdicts(frames, plan, values)
-    frames["contrasts"] = with_reservation(frames["contrasts"], frames["recipe_verdicts"])
+    frames |= of_recipes(frames, plan, values)
     frames["speed"] = speed(frames, plan)
     frames["tuning"] = tuning.tuning(tuning_frames, plan)
     frames["best_of"] = best_of(frames, tuning_frames, plan)

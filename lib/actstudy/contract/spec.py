@@ -11,8 +11,6 @@ from actstudy.contract import own
 
 Hybrid = tuple[tuple[str, str], ...]  # (site pattern, activation); the first match wins
 RECIPE = 1  # raise it when training's meaning changes: every id changes with it
-# Task, precision -> that of runs whose meaning alone has changed since; raising RECIPE empties it.
-RECIPES = {("contrastive", name): 2 for name in ("tf32", "bf16", "fp16")}  # scored in float32
 
 
 def option(why: str, default: Any = dataclasses.MISSING, **bounds: Any) -> Any:
@@ -203,15 +201,6 @@ DEFAULTS = {
 def names_in(activation: str | Hybrid) -> list[str]:
     """The activations of a run's field: one, or those of a hybrid in order."""
     return [activation] if isinstance(activation, str) else [name for _, name in activation]
-
-
-def recipe_of(spec: RunSpec) -> int:
-    """The version of the meaning of a run's training."""
-    recipe = RECIPES.get((spec.task, spec.precision), RECIPE)
-    # momentum in fp16: until then a step that the loss scale skipped spoilt it
-    if spec.framework == "torch" and spec.precision == "fp16" and spec.optimizer == "sgd":
-        return recipe + (spec.momentum > 0)
-    return recipe
 
 
 def canonical(spec: RunSpec) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from actstudy.contract import code, errors, losses, own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.layers import RIVALS
-from actstudy.contract.spec import RunSpec, data_name, recipe_of, run_id
+from actstudy.contract.recipes import recipe_of
+from actstudy.contract.spec import RunSpec, data_name, run_id
 from actstudy.study import (
     contrastive_checks,
     data_checks,

@@ -1,8 +1,6 @@
 """The page of a study to explore: one file, which opens without a server or a network."""
 
-import base64
 import functools
-import hashlib
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -16,6 +14,7 @@ from markupsafe import Markup
 
 from actstudy.analysis import scale
 from actstudy.analysis.explorer import columns, datasets, decision, figure, parts, texts, thinning
+from actstudy.analysis.explorer.policy import inlined, policy
 from actstudy.analysis.figures.style import ACTIVATION_STYLE, OTHER_STYLES, styles
 from actstudy.analysis.page import origins
 from actstudy.analysis.tables import UNITS, Tables
@@ -192,28 +191,6 @@ def template() -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
     )
     return environment.get_template("explorer.html.j2")
-
-
-def policy(scripts: list[str], style: str) -> str:
-    """The Content-Security-Policy: nothing but these scripts and this style, and no address."""
-    allowed = " ".join(digest(script) for script in scripts)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src {digest(style)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def digest(text: str) -> str:
-    """A text's SHA-256 as a policy names it."""
-    code = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-    return f"'sha256-{code}'"
-
-
-def inlined(text: str, tag: str) -> Markup:
-    """A script or style for the inside of its tag; ValueError if it would end the tag itself."""
-    if f"</{tag}" in text.lower():
-        raise ValueError(f"{tag}: got a text with </{tag}; allowed: one without")
-    return Markup(text)  # noqa: S704  (files of this package and of vl-convert)
 
 
 def described(part: parts.Part) -> dict[str, Any]:

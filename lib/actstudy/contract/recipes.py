@@ -1,0 +1,15 @@
+"""Which version of the meaning of training a run has."""
+
+from actstudy.contract.spec import RECIPE, RunSpec
+
+# Task, precision -> that of runs whose meaning alone has changed since; raising RECIPE empties it.
+RECIPES = {("contrastive", name): 2 for name in ("tf32", "bf16", "fp16")}  # scored in float32
+
+
+def recipe_of(spec: RunSpec) -> int:
+    """The version of the meaning of a run's training."""
+    recipe = RECIPES.get((spec.task, spec.precision), RECIPE)
+    # momentum in fp16: until then a step that the loss scale skipped spoilt it
+    if spec.framework == "torch" and spec.precision == "fp16" and spec.optimizer == "sgd":
+        return recipe + (spec.momentum > 0)
+    return recipe
