@@ -23,11 +23,10 @@ from actstudy.analysis.questions import (
     tuning,
 )
 from actstudy.analysis.questions.best_of import best_of
-from actstudy.analysis.questions.components import components
 from actstudy.analysis.questions.differences import seed_differences
 from actstudy.analysis.questions.effects import effects
 from actstudy.analysis.questions.pareto import pareto
-from actstudy.analysis.questions.recipe_verdicts import recipe_verdicts, with_reservation
+from actstudy.analysis.questions.recipe_verdicts import of_recipes
 from actstudy.analysis.questions.seed_values import seed_values
 from actstudy.analysis.questions.speed import speed
 from actstudy.analysis.questions.survival import survival
@@ -116,18 +115,6 @@ class Tables:
         """The reference methods' scores of what one group of cells was trained for."""
         runs = self.of("runs", task)
         return of_runs(self.of("references", task), runs[runs["group"] == group])
-
-
-def of_recipes(
-    frames: dict[str, pd.DataFrame], plan: Plan, values: pd.DataFrame
-) -> dict[str, pd.DataFrame]:
-    """What moves the result, which verdicts depend on the recipe, and the contrasts with that."""
-    verdicts = recipe_verdicts(frames, plan, values)
-    return {
-        "components": components(frames, plan, values),
-        "recipe_verdicts": verdicts,
-        "contrasts": with_reservation(frames["contrasts"], verdicts),
-    }
 
 
 def build(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis.questions import contrasts, crossed, procedure
+from actstudy.analysis.questions.components import components
 from actstudy.analysis.questions.contrasts import Pair
 from actstudy.analysis.questions.crossed import Block
 from actstudy.analysis.questions.power import MIN_SEEDS
@@ -52,6 +53,16 @@ class Signs(NamedTuple):
     def worse(self) -> np.ndarray:
         """The recipes in which the level is shown to be worse, (C,)."""
         return (self.p_worse <= self.spend) & self.counts
+
+
+def of_recipes(frames: Frames, plan: Plan, values: Values) -> dict[str, pd.DataFrame]:
+    """What moves the result, which verdicts depend on the recipe, and the contrasts with that."""
+    readings = recipe_verdicts(frames, plan, values)
+    return {
+        "components": components(frames, plan, values),
+        "recipe_verdicts": readings,
+        "contrasts": with_reservation(frames["contrasts"], readings),
+    }
 
 
 def recipe_verdicts(frames: Frames, plan: Plan, values: Values) -> pd.DataFrame:
