@@ -10,7 +10,7 @@ from actstudy.contract.plan import ANYTIME
 from actstudy.study.config import Block, StudyFile, TaskBlock
 from actstudy.study.looks import LOOKS, TUNING_SEEDS
 
-MAX_RUNS = 40_000
+MAX_RUNS = 40_000  # of a study: its plan takes about a minute of a core and 1 GB (docs/scale.md)
 
 
 @dataclass(frozen=True)
