@@ -1,6 +1,6 @@
 """How often the intervals of `transfer` cover: of the order of levels, and of held-out sizes.
 
-    python benchmarks/transfer.py --studies 1000 --out benchmarks/results
+    python benchmarks/transfer.py --studies 200 --out benchmarks/results
 
 **Orders.** Two studies of n seeds compare the same K = 5 levels, whose true means lie `gap` sd of a
 run apart (rising in the small study; in the large one in the same order, in half of it, or in an
