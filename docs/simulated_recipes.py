@@ -15,7 +15,7 @@ POWER = {  # a measure, a pattern -> its words
     ("found recipe-dependent", "one"): "recipe-dependent: better with all but one, worse with that",
     ("found in every recipe", "every"): "in every recipe: equally better with each",
 }
-CASES = {"same": "the same", "half": "two of four neighbours turned", "by chance": "by chance"}
+CASES = {"same": "the same", "half": "tau of the true means 0.4", "by chance": "by chance"}
 BENDS = {0.0: "linear", 1.0: "the last doubling changes nothing", 3.0: "it turns"}
 
 
@@ -92,8 +92,10 @@ def transfer_orders() -> str:
         sides = {what: part.set_index("n")["value"] for what, part in own.groupby("measure")}
         entries = []
         for n in (3, 8, 20):
-            entries.append(f"{number(sides['predicts'], n)} ({number(sides['covers'], n)})")
-        rows.append([CASES[str(case)], f"{gap:g} sd", *entries])
+            covers = f" ({number(sides['covers'], n)})" if gap else ""  # else there is no order
+            entries.append(f"{number(sides['predicts'], n)}{covers}")
+        words = CASES[str(case)] if gap else "none, as in the small one"
+        rows.append([words, f"{gap:g} sd", *entries])
     return markdown(["order in the large study", "means apart", "3 seeds", "8", "20"], rows)
 
 
