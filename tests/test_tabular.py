@@ -320,6 +320,7 @@ def test_a_study_of_depth_has_its_figures_and_sentences(folder, tmp_path):
     assert json.loads((tmp_path / "figures/page.json").read_text()) == [
         "outcome_map",
         "metric_against_depth",
+        "best_of_k",  # of two initialisations
     ]
     caption = (tmp_path / "figures/outcome_map.txt").read_text()
     assert "best validation R2 stays below 0.01 (chance is 0)" in caption
