@@ -114,9 +114,9 @@ def measure(
             folder = place.resolve() / f"{NAME}-{runs}"
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        file = study_file(folder, runs)
         toys = folder / "results" / NAME / "boundaries.parquet"
         toys.parent.mkdir(parents=True, exist_ok=True)
+        file = study_file(folder, runs)
         pd.DataFrame().to_parquet(toys)
 
         def take(step: str, command: Sequence[str], n: int = runs) -> None:
