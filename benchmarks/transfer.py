@@ -4,9 +4,9 @@
 
 **Orders.** Two studies of n seeds compare the same K = 5 levels, whose true means lie `gap` sd of a
 run apart (rising in the small study; in the large one in the same order, in one whose tau is 0.4,
-or in an order by chance); runs have noise of sd 1, half of whose variance all levels of a seed
-share. The truth is tau of the true means; `above 0`: the share of studies whose interval is,
-`predicts` that whose p is at most 5%. **Sizes.** An effect is linear in doublings of width and depth
+or in an order by chance). Runs have noise of sd 1, half of whose variance levels of a seed share.
+The truth is tau of the true means; `above 0`: the share of studies whose interval is, `predicts`:
+that whose p is at most 5%. **Sizes.** An effect is linear in doublings of width and depth
 (four places each), or bends by `bend` times its slope at the last doubling; sd of a seed's effect 1
 in all its cells and 1 in each, slope 0.5.
 """
