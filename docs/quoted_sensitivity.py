@@ -35,9 +35,9 @@ def readings() -> str:
         spread = f"{100 * row['lowest']:+.2f} to {100 * row['highest']:+.2f}"
         counts = [f"{row[name]} of {row['n_recipes']}" for name in ("n_better", "n_worse")]
         mean = f"{100 * row['mean']:+.2f} ({interval})"
-        rows.append([row["level"], mean, spread, *counts, f"**{row['reading']}**"])
+        rows.append([row["level"], mean, spread, *counts, str(row["n"]), f"**{row['reading']}**"])
     head = ["against relu, points", "mean over all recipes (95% interval)", "with one recipe"]
-    return markdown([*head, "better", "worse", "over all recipes"], rows)
+    return markdown([*head, "better", "worse", "n", "over all recipes"], rows)
 
 
 def trials() -> str:
@@ -51,5 +51,5 @@ def trials() -> str:
             row = by_k.loc[k]
             ends = f"{points(row['low'])} to {points(row['high'])}"
             entries.append(f"{points(row['value'])} ({ends})")
-        rows.append([str(level), *entries])
-    return markdown(["best of k recipes, %", *(f"k = {k}" for k in TRIALS)], rows)
+        rows.append([str(level), *entries, str(own["n_seeds"].iloc[0])])
+    return markdown(["best of k recipes, %", *(f"k = {k}" for k in TRIALS), "n"], rows)

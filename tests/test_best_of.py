@@ -166,6 +166,36 @@ def test_a_budget_that_differs_between_levels_is_refused(status):
     )
 
 
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_completed_run_without_a_value_is_no_bad_trial(split):
+    rows, frames = tried(RATES, metric="accuracy")
+    frames["runs"]["reported_accuracy"] = 0.5
+    first = frames["runs"]["run_id"].iloc[0]
+    if split == "val":
+        frames["curves"] = frames["curves"][frames["curves"]["run_id"] != first]
+    else:
+        frames["runs"].loc[frames["runs"]["run_id"] == first, "reported_accuracy"] = np.nan
+    plan = plans.plan_of({"mlp": CLASSES}, tuning=rows, levels=["relu", "gelu"])
+    (row,) = trials.best_of(REPORTED, frames, plan).to_dict("records")
+    assert row["k"] == 0
+    assert row["reason"] == "ended runs without a value on val or test: 1"
+
+
+def test_infinitely_bad_levels_have_no_leader_and_no_best_trial():
+    rates = {key: [100.0, 100.0] for key in RATES}
+    status = {(level, lr, 1000): "diverged" for level, lr in RATES if lr > 0.001}
+    table, plan = table_of(rates, TOKENS, status=status)
+    first = trials_tables.sentences(Tables(plan, {"best_of": table}), "mlp")[0]
+    assert "chooses): with 3 trials gelu (" in first or "chooses): with 3 trials relu (" in first
+    assert "1 trial " not in first
+    status = dict.fromkeys([(level, lr, 1000) for level, lr in RATES], "diverged")
+    table, plan = table_of(rates, TOKENS, status=status)
+    assert set(table["best_trial"]) == set(table["at_edge"]) == {""}
+    texts = trials_tables.sentences(Tables(plan, {"best_of": table}), "mlp")
+    assert "none, as every level is infinitely bad" in texts[0]
+    assert not any("Widen" in text for text in texts)
+
+
 def test_one_rate_is_no_choice():
     table, _ = table_of({("relu", 0.01): [0.7], ("gelu", 0.01): [0.6]})
     assert table["reason"].tolist() == ["no seed has a run of two trials or more that has ended"]

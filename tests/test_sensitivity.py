@@ -291,7 +291,11 @@ def test_no_decided_row_of_a_recipe_dependent_level_stands_alone():
     assert set(primary.loc[primary["level"] == "tanh", "contradiction"]) == {""}
     words = contrasts.verdict_words(gelu.iloc[0].to_dict())
     assert words == f"better when it trains, but {readings.RESERVATION}"
-    assert set(own.loc[own["family"] == "all pairs", "contradiction"]) == {""}
+    pairs = own[own["family"] == "all pairs"]
+    pairs = pairs[pairs["verdict"].isin(["better", "worse"])]
+    against = [{"gelu", "relu"} == {row.level, row.baseline} for row in pairs.itertuples()]
+    assert set(pairs.loc[against, "contradiction"]) == {readings.RESERVATION}
+    assert set(pairs.loc[~np.array(against), "contradiction"]) == {""}
 
 
 def test_a_block_needs_its_baseline():
@@ -330,6 +334,16 @@ def test_the_page_says_which_source_is_larger_and_where_a_sign_changes():
     assert "gelu recipe-dependent (better with 2 of 6" in answer
     assert "tanh worse in every recipe" in answer
     assert "activation x lr" in sensitivity_tables.deviations(tables, "mlp")
+
+
+def test_a_level_that_lacks_a_recipe_is_named_as_such():
+    runs = runs_of(turning, n=8)
+    gone = (runs["level"] == "tanh") & (runs["group"] == runs["group"].iloc[0])
+    gone &= runs["seed"] == runs["seed"].iloc[0]
+    tables = page_tables(runs[~gone])
+    answer = sensitivity_tables.over_recipes(tables, "mlp")
+    assert f"tanh {readings.INCOMPLETE}" in answer
+    assert "too few" not in answer
 
 
 def test_few_seeds_have_a_sentence_instead_of_an_order():

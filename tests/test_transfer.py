@@ -262,6 +262,23 @@ def test_a_grid_with_a_gap_is_none(studies):
         sizes.extrapolations(study)
 
 
+def test_a_size_of_zero_is_refused_in_one_line(studies):
+    (study,) = studies("sizes")
+    places = [text.replace('"16"', '"0"') for text in study.runs["places"]]
+    object.__setattr__(study, "runs", study.runs.assign(places=places))
+    with pytest.raises(StudyError, match="mlp: width: got 0; allowed: sizes above 0"):
+        sizes.extrapolations(study)
+
+
+def test_the_page_counts_held_out_effects_without_a_judgement(studies):
+    (study,) = studies("sizes")
+    _, cells = sizes.extrapolations(study)
+    outside = cells.assign(is_inside=[True, *[False] * (len(cells) - 1)])
+    text = transfer_page.check(outside)
+    assert "1 of 5 held-out effects lie within their interval; " in text
+    assert "promised" not in text
+
+
 def test_two_seeds_are_too_few(studies):
     (study,) = studies("sizes")
     object.__setattr__(study, "runs", study.runs[study.runs["seed"] < 2])

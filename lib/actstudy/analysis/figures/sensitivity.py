@@ -24,6 +24,7 @@ from actstudy.analysis.markdown import metric_name
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, primary
 from actstudy.analysis.questions.factors import crosses_framework
 from actstudy.analysis.questions.procedure import MIN_SEEDS
+from actstudy.analysis.questions.recipe_verdicts import INCOMPLETE
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
 
@@ -69,7 +70,7 @@ def levels(readings: pd.DataFrame, settings: TaskPlan, block: str) -> Panel:
     for row in readings.to_dict("records"):
         low, value, high = (size.factor * row[end] for end in ("low", "mean", "high"))
         words = f"{row['reading']}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{row['n']}"
-        is_open = row["reading"] in OPEN_VERDICTS
+        is_open = row["reading"] in (*OPEN_VERDICTS, INCOMPLETE)
         name = f"{row['level']} against {row['baseline']}"
         rows.append(Row(name, low, value, high, words, is_open))
     margin = size.factor * settings.margin

@@ -129,7 +129,10 @@ def deviations(tables: Tables, task: str) -> str:
 
 
 def over_recipes(tables: Tables, task: str) -> str:
-    """A sentence that ends the answer, on all recipes together; empty if the task has but one."""
+    """A sentence that ends the answer, on all recipes together; empty if the task has but one.
+
+    Levels with too few seeds are left out of it; those that lack a recipe are not.
+    """
     readings = tables.of("recipe_verdicts", task)
     readings = readings[readings["reading"] != TOO_FEW]
     if readings.empty:

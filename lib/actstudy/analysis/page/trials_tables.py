@@ -44,14 +44,18 @@ def part(tables: Tables, task: str) -> str:
 
 
 def leaders(tables: Tables, task: str, part: pd.DataFrame) -> str:
-    """Which level has the best expected value with one trial, and from how many on another has."""
+    """Which level has the best expected value with one trial, and from how many on another has.
+
+    Numbers of trials with which every level is infinitely bad have no leader.
+    """
     settings = tables.plan.tasks[task]
     size = size_of(settings)
     gains = settings.sign * part.pivot(index="k", columns="level", values="value").astype(float)
+    gains = gains.where(gains.abs() < float("inf")).dropna(how="all")
     best = gains.idxmax(axis=1)
     texts = []
     for k in gains.index:
-        if k > 1 and best[k] == best[k - 1]:
+        if best[k] == best.get(k - 1):
             continue
         number = size.number(settings.sign * gains.loc[k, best[k]])
         value = f"{number}{size.unit if size.unit == '%' else f' {size.unit}'}".strip()
@@ -59,6 +63,7 @@ def leaders(tables: Tables, task: str, part: pd.DataFrame) -> str:
         texts.append(f"with {trials} {best[k]} ({value})")
     n = int(part["n_trials"].iloc[0])
     name = metric_name(settings.metric)
+    texts = texts or ["none, as every level is infinitely bad with any number"]
     return (
         f"Best expected result of the best of k of {n} trials ({part['trials_of'].iloc[0]}; test "
         f"{name} of the one that val chooses): {', '.join(texts)}. That is no verdict."

@@ -105,21 +105,22 @@ def with_values(
 ) -> pd.DataFrame:
     """Runs of a task with `val`, `test` (gains) and `seconds`; one that did not end has none.
 
+    A run that diverged has the worst value; a completed one whose value is missing has none.
     curves: of these runs; frames: of reported ones, which say what chance is.
     """
     settings = plan.tasks[task]
-    ended = runs["status"].isin(ENDED)
     if settings.predicts == "tokens":
         worst = runs["data"].map(chances(frames, plan, task)).astype(float).fillna(np.inf)
     else:
         worst = tuning.worst_values(runs["data"], settings)
     completed = runs["status"] == "completed"
+    diverged = runs["status"] == "diverged"
     best = runs["run_id"].map(tuning.best_of_runs(curves, settings)).astype(float)
     reported = f"reported_{settings.metric}"
     test = pd.to_numeric(runs[reported]) if reported in runs else best * np.nan
     values = {}
     for name, value in (("val", best), ("test", test)):
-        value = value.astype(float).where(completed).fillna(worst).where(ended)
+        value = value.astype(float).where(completed).where(~diverged, worst)
         if settings.log_unit:
             value = np.log(value)
         values[name] = settings.sign * value
@@ -128,6 +129,10 @@ def with_values(
 
 def unequal(trials: Trials) -> str:
     """Why the levels of a block cannot be compared at a budget; empty if they can."""
+    without = trials.runs[["val", "test"]].isna().any(axis=1)
+    n_without = int((without & trials.runs["status"].isin(ENDED)).sum())
+    if n_without:
+        return f"ended runs without a value on val or test: {n_without}"
     done = trials.runs[trials.runs["val"].notna()]
     budgets = {}
     for level in trials.runs["level"].unique():
@@ -181,10 +186,14 @@ def of_level(
 def best_trial(trials: Trials, val: np.ndarray) -> tuple[str, str]:
     """The trial with the best mean on val, ties to the first, and the axes at whose edge it is.
 
-    An axis of words has no edge, nor has one of two places.
+    An axis of words has no edge, nor has one of two places. Both are empty if each trial is
+    infinitely bad with some seed.
     """
+    means = val.mean(axis=0)
+    if not np.isfinite(means).any():
+        return "", ""
     names = trials.runs["trial"].unique()
-    best = str(names[int(np.argmax(val.mean(axis=0)))])
+    best = str(names[int(np.argmax(means))])
     row = trials.runs[trials.runs["trial"] == best].iloc[0]
     at_edge = []
     for axis, places in trials.axes.items():

@@ -23,6 +23,7 @@ DEPENDENT = "recipe-dependent"
 RESERVATION = "the sign of its difference depends on the recipe"
 IN_EVERY = "in every recipe"
 ON_AVERAGE = "on average over the recipes"
+INCOMPLETE = "not said, as a recipe lacks typical runs"
 COLUMNS = ["task", "block", "level", "baseline", "metric", "unit", "margin", "n", "seeds"]
 COLUMNS += ["n_recipes", "n_tested", "n_better", "n_worse", "better_in", "worse_in"]
 COLUMNS += ["mean", "low", "high", "lowest", "highest", "p_better", "p_worse", "p_every", "spend"]
@@ -177,15 +178,21 @@ def described(
         "p_every": signs.p_every,
         "spend": signs.spend,
         "verdict": verdict.verdict,
-        "reading": reading(verdict.verdict, signs),
+        "reading": reading(verdict.verdict, signs, int(np.isfinite(x).any(axis=1).sum())),
         "groups": "; ".join(groups),
     }
 
 
-def reading(verdict: str, signs: Signs) -> str:
-    """What may be said of a level: its verdict with how far it holds, or DEPENDENT."""
+def reading(verdict: str, signs: Signs, n_any: int) -> str:
+    """What may be said of a level: its verdict with how far it holds, or DEPENDENT.
+
+    n_any: seeds that have a pair with some recipe; if they are enough, but those with every recipe
+    are not, it is INCOMPLETE.
+    """
     if signs.better.any() and signs.worse.any():
         return DEPENDENT
+    if verdict == TOO_FEW and n_any >= MIN_SEEDS:
+        return INCOMPLETE
     if verdict in (TOO_FEW, UNDECIDED):
         return verdict
     p = signs.p_inside if verdict.startswith("equivalent") else signs.p_every
@@ -195,13 +202,14 @@ def reading(verdict: str, signs: Signs) -> str:
 def with_reservation(contrasts: pd.DataFrame, readings: pd.DataFrame) -> pd.DataFrame:
     """The table `contrasts`, in which a recipe-dependent level is nowhere better or worse alone.
 
-    readings: `recipe_verdicts`. `contradiction` of its decided rows with the baseline, if they have
-    none yet, is RESERVATION.
+    readings: `recipe_verdicts`. `contradiction` of its decided rows with the baseline, in each
+    family and either direction, is RESERVATION if they have none yet.
     """
     table = contrasts.copy()
     for row in readings[readings["reading"] == DEPENDENT].to_dict("records"):
-        own = (table["task"] == row["task"]) & (table["family"] == "primary")
-        own &= (table["level"] == row["level"]) & table["group"].isin(row["groups"].split("; "))
+        own = (table["task"] == row["task"]) & table["group"].isin(row["groups"].split("; "))
+        pair = [row["level"], row["baseline"]]
+        own &= table["level"].isin(pair) & table["baseline"].isin(pair)
         own &= table["verdict"].isin(["better", "worse"]) & (table["contradiction"] == "")
         table.loc[own, "contradiction"] = RESERVATION
     return table

@@ -50,8 +50,10 @@ def chance_p(first: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> 
     """The share of orders of K levels whose tau with `first` reaches that of `other`, exactly.
 
     first, other: mean gains (K,). It is the p-value of "the order in one study says nothing of that
-    in the other", whatever the noise is, as both orders are then independent; above MAX_EXACT
-    levels of the observed order and random ones. Missing if tau is.
+    in the other"; above MAX_EXACT levels of the observed order and random ones. Missing if tau is.
+    For it to be a p-value, all orders must be equally likely in one of the studies, whatever the
+    other's: without true differences that takes levels that are equally noisy there, and studies
+    that share neither seeds nor test data. Otherwise it is too small too often.
     """
     observed = tau(first, other)
     if not np.isfinite(observed):

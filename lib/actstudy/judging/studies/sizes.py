@@ -59,7 +59,7 @@ def extrapolations(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     A cell is held out if any of its sizes is the largest; the fit is of all others. low, high: of
     the mean that is to be observed, Student's interval of observed minus predicted over seeds, laid
     around the prediction; as_before: the effect at the nearest fitted cell. StudyError if the study
-    crosses no size at enough places, or too few seeds have every cell.
+    crosses no size at enough places, or a size of 0, or too few seeds have every cell.
     """
     slopes: list[dict[str, Any]] = []
     cells: list[dict[str, Any]] = []
@@ -95,6 +95,10 @@ def grids(study: Study) -> list[Grid]:
     for task, rows in study.runs.drop_duplicates(["task", "group"]).groupby("task", sort=False):
         places = [json.loads(text) for text in rows["places"]]
         axes = sizes_of(places)
+        for axis, sizes in axes.items():
+            if not sizes[0]:
+                fault = f"{study.name}: {task}: {axis}: got 0"
+                raise StudyError(f"{fault}; allowed: sizes above 0, as slopes are per doubling")
         blocks: dict[str, dict[tuple[float, ...], str]] = {}
         for own, group in zip(places, rows["group"], strict=True):
             block = group_name({axis: place for axis, place in own.items() if axis not in axes})

@@ -20,7 +20,9 @@ HOW = (
     "tau is Kendall's tau-b of the levels' mean results: 1 for one order, 0 for chance and -1 for "
     "the reverse. Its 95% interval resamples seeds in each study, so it is of these levels; p is "
     "the share of all orders of the large study that would agree as well, and a row whose p is at "
-    "most 5% predicts more than chance would. Noise lowers tau: a low one may be a lack of seeds. "
+    "most 5% predicts more than chance would. That p is exact if levels are equally noisy and the "
+    "studies share neither seeds nor test data; else chance alone reaches 5% more often. "
+    "Noise lowers tau: a low one may be a lack of seeds. "
     "Signs are compared where both studies call the level better or worse than the same baseline. "
     "Nothing is corrected for the number of rows."
 )
@@ -28,7 +30,8 @@ HOW_SIZES = (
     "The effect of a level is fitted, seed by seed, with a slope per doubling of each size, "
     "without the cells in which a size is the largest; these are then predicted. Interval: where "
     "the observed mean lies in 95% of studies if the effect is linear in the doublings (Student, "
-    "over seeds). Held-out cells share their runs' seeds, so their errors are not independent."
+    "over seeds). Held-out cells share their runs' seeds, so their errors are not independent, and "
+    "the share inside of one study says little of whether the effect is linear."
 )
 
 
@@ -137,7 +140,6 @@ def check(cells: pd.DataFrame) -> str:
         error = rms(part["error"])
         before = rms(part["observed"] - part["as_before"])
         none = rms(part["observed"])
-        word = "as promised" if n_inside >= 0.95 * n else "fewer than the 95% that are promised"
         best = min(error, before, none)
         which = "the fit errs least"
         if best < error:
@@ -145,8 +147,8 @@ def check(cells: pd.DataFrame) -> str:
             if best == none:
                 which = "to expect no effect errs less than the fit"
         texts.append(
-            f"{group_head(str(task))}{n_inside} of {n} held-out effects lie within their interval, "
-            f"{word}; {which} (root mean square errors {error:.3g}, with the effect as it was "
+            f"{group_head(str(task))}{n_inside} of {n} held-out effects lie within their interval; "
+            f"{which} (root mean square errors {error:.3g}, with the effect as it was "
             f"before {before:.3g}, without any effect {none:.3g}, in {part['unit'].iloc[0]})."
         )
     return " ".join(prose(text) for text in texts)
