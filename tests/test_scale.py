@@ -446,7 +446,7 @@ def test_a_table_that_is_gone_or_edited_is_noticed_in_a_series(project):
     assert len(set(re.findall(r"^series_\w+ +1$", printed(), re.M))) == 1
     text = project.call(*plan, "--quiet", "host")
     run = f"{store.RUNS}/mlp/{victim.name}"  # outputs are touched in order, the manifest last
-    assert f"{run}/curves.parquet, {run}/{store.MANIFEST}" in text
+    assert f"{run}/curves.parquet (update), {run}/{store.MANIFEST} (update)" in text
     (victim / "curves.parquet").write_bytes(content)
     assert not re.search(r"^series_\w+", printed(), re.M)
     named = project.call(*plan, "results/several/tables/plan.json", "--quiet", "host")

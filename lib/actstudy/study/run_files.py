@@ -73,7 +73,7 @@ def pattern(runs: Iterable[str]) -> str:
 
 
 def check_targets(jobs: Jobs, words: Iterable[str]) -> None:
-    """StudyError if a file of a run is asked for that is none of the study's, or that no rule names.
+    """StudyError if a file of a run is asked for that is none of the study's, or has no rule.
 
     words: of snakemake's command line.
     """
