@@ -127,8 +127,8 @@ def test_expansion_crosses_axes_and_seeds(tmp_path):
 def test_values_that_are_equal_but_written_otherwise_are_of_two_cells(value):
     runs = []
     for lr, seed in itertools.product((1, value), (0, 1)):
-        one = spec.RunSpec(task="mlp", dataset="digits", activation="relu", seed=seed, lr=lr)
-        runs.append(grid.PlannedRun(one, "relu", "relu", {}))
+        planned = spec.RunSpec(task="mlp", dataset="digits", activation="relu", seed=seed, lr=lr)
+        runs.append(grid.PlannedRun(planned, "relu", "relu", {}))
     assert [of_cell for _, of_cell in grid.cells(runs)] == [runs[:2], runs[2:]]
 
 

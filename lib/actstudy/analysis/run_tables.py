@@ -143,8 +143,8 @@ class RunTables:
                 table = pq.read_table(path, use_threads=False, page_checksum_verification=True)
                 several.append(table.filter(pc.is_in(table["run_id"], ids)))
             tables[name] = [table for table in several if len(table)] or several[:1]
-        held = itertools.chain(*(table["run_id"].to_pylist() for table in tables["runs"]))
-        if sorted(held) != sorted(ids.to_pylist()):
+        run_ids = itertools.chain(*(table["run_id"].to_pylist() for table in tables["runs"]))
+        if sorted(run_ids) != sorted(ids.to_pylist()):
             raise OSError(f"{self._part(number)}: not the runs that {INDEX} says")
         return {name: tables[name] for name in names}
 

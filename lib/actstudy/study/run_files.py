@@ -39,14 +39,14 @@ class Amiss:
 def amiss(study: Study) -> Amiss:
     """What is not as it was published, of the published runs that are wanted by now."""
     runs = study.first + study.runs()
-    found = Amiss({}, {})
+    noticed = Amiss({}, {})
     for folder in dict.fromkeys(store.run_folder(run.spec) for run in runs):
         gone, edited = published.amiss(folder)
         if gone:
-            found.gone[folder] = gone
+            noticed.gone[folder] = gone
         if edited:
-            found.edited[folder] = edited
-    return found
+            noticed.edited[folder] = edited
+    return noticed
 
 
 def paths(names: Mapping[Path, Iterable[str]]) -> list[str]:
