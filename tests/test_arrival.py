@@ -10,7 +10,7 @@ import pytest
 from commands import command
 
 from actstudy.bundles import arrival
-from actstudy.contract import locks, sources, store
+from actstudy.contract import locks, published, sources, store
 
 MANIFEST = {"dataset": "mnist1d", "version": 1, "counts": {"train": 4}, "title": "what readers see"}
 
@@ -70,6 +70,7 @@ def test_runs_arrive_with_their_seals_and_the_present_time(origin, target):
         assert store.verifies(run / "checkpoints/final")
         assert json.loads((run / store.ARRIVED).read_text())["bundle"] == "bundle.zip"
         assert (run / "manifest.json").stat().st_mtime > started - 1
+        assert published.amiss(run) == ([], [])
         (run / "runs.parquet").unlink()
         store.publish(run)
     assert not list(target.rglob(".unbundle/*"))

@@ -20,7 +20,7 @@ from actstudy.commands import study as of_study
 from actstudy.contract import published, store
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import run_id
-from actstudy.study import planning, run_files, series
+from actstudy.study import jobs, planning, run_files, series
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
@@ -202,6 +202,69 @@ def test_parts_do_not_pile_up(study, root, tmp_path, monkeypatch):
     same(build(study, root, parts), build(study, root))
 
 
+@pytest.fixture
+def grown(study, root, tmp_path, monkeypatch):
+    """A folder of two small parts, the most that there may be, as a study has grown by runs."""
+    monkeypatch.setattr(run_tables, "PART_RUNS", 4)
+    monkeypatch.setattr(run_tables, "SPARE_PARTS", 2)
+    parts = tmp_path / "parts"
+    reads(study, root, parts)
+    for run, n in zip(study.runs()[:2], (5, 7), strict=True):
+        run_folders.write_run(run.spec, store.run_folder(run.spec, root), n)
+        reads(study, root, parts)
+    return parts
+
+
+def test_small_parts_alone_are_written_anew(study, root, grown):
+    before = {path: path.stat().st_ino for path in grown.glob("part-*/runs-0.parquet")}
+    run = study.runs()[2]
+    run_folders.write_run(run.spec, store.run_folder(run.spec, root), 5)
+    n, _ = reads(study, root, grown)
+    assert 3 <= n <= 4
+    after = {path: path.stat().st_ino for path in grown.glob("part-*/runs-0.parquet")}
+    assert len(before.items() & after.items()) >= 3
+    same(build(study, root, grown), build(study, root))
+
+
+def test_a_kill_between_a_part_and_the_index_loses_no_run(study, root, grown, monkeypatch):
+    """What is new goes with the kill, so the next build has nothing to write."""
+    run = study.runs()[2]
+    folder = store.run_folder(run.spec, root)
+    whole = build(study, root)
+    content = {path: path.read_bytes() for path in grown.glob("part-*/*")}
+    folder.rename(root / "moved")
+    run_folders.write_run(run.spec, folder, 5)
+
+    def killed(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_tables.RunTables, "_write_index", killed)
+        with pytest.raises(KeyboardInterrupt):
+            reads(study, root, grown)
+    assert {path: path.read_bytes() for path in content} == content
+    shutil.rmtree(folder)
+    (root / "moved").rename(folder)
+    same(build(study, root, grown), whole)
+
+
+def test_a_part_that_lacks_a_run_of_the_index_is_read_anew(study, root, grown):
+    whole = build(study, root)
+    first, second = sorted(grown.glob("part-*"))[:2]
+    shutil.rmtree(first)
+    shutil.copytree(second, first)
+    same(build(study, root, grown), whole)
+    assert reads(study, root, grown)[0] == 0
+
+
+def test_a_run_that_has_just_ended_is_read_once_per_build(study, root, tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "SETTLED_NS", 3600 * 10**9)
+    source = run_tables.RunTables(root, tmp_path / "parts")
+    for names in (["predictions"], ["curves"]):
+        collect.collect(study.plan().runs, source, names)
+    assert source.n_read == 18
+
+
 def test_status_reads_a_run_once_and_says_the_same(study, root):
     first, _ = status.status(study, root)
     rows = remembered.Rows(root)
@@ -304,8 +367,6 @@ def test_runs_of_one_seed_share_jobs_across_an_axis(study):
 
 def test_no_run_is_asked_for_twice(tmp_path):
     """Runs of series have no job of their own beside it, and each run has one."""
-    from actstudy.study import jobs
-
     study = study_of(tmp_path, STUDY)
     planned = jobs.plan_jobs(study, 0, None, True, {"x": 1})
     several = [*itertools.chain(*planned.series.values())]
@@ -317,14 +378,20 @@ def test_no_run_is_asked_for_twice(tmp_path):
 
 def test_what_is_not_as_published_is_named(study, root, monkeypatch, tmp_path):
     folder = folder_of(study, root)
-    assert published.gone(folder) == published.edited(folder) == []
+    assert published.amiss(folder) == ([], [])
     (folder / "health.parquet").unlink()
     edit(folder / "curves.parquet")
-    assert published.gone(folder) == ["health.parquet"]
-    assert published.edited(folder) == ["curves.parquet"]
+    assert published.amiss(folder) == (["health.parquet"], ["curves.parquet"])
     (folder / store.MANIFEST).unlink()
-    assert published.gone(folder) == published.edited(folder) == []
+    assert published.amiss(folder) == ([], [])
     assert published.signature(tmp_path / "nowhere") == ""
+
+
+def test_each_folder_of_a_run_is_looked_into_once(study, monkeypatch):
+    looks = []
+    monkeypatch.setattr(published, "_files", lambda run: looks.append(run) or {})
+    run_files.amiss(study)
+    assert looks == [store.run_folder(run.spec) for run in study.runs()]
 
 
 @pytest.fixture(scope="module")
@@ -337,6 +404,20 @@ def test_an_unknown_run_is_refused_with_the_nearest(project):
     printed = project.snakemake("-n", "results/runs/mlp/relu-s0-0/manifest.json", status=2)
     assert "got run 'relu-s0-0'" in printed
     assert "allowed: a run of this study" in printed
+
+
+def test_a_table_alone_is_asked_for_only_of_a_run_that_has_ended(study, root, monkeypatch):
+    monkeypatch.chdir(root.parent)
+    monkeypatch.setattr(store, "RUNS", Path("runs"))
+    planned = jobs.plan_jobs(study, 0, None, True, {"x": 1})
+    done = folder_of(study, Path("runs"))
+    run_files.check_targets(planned, ["-n", f"{done}/curves.parquet"])
+    (done / store.MANIFEST).unlink()
+    run_files.check_targets(planned, ["-n", f"{done}/{store.MANIFEST}"])
+    with pytest.raises(StudyError) as refusal:
+        run_files.check_targets(planned, ["-n", f"{done}/curves.parquet"])
+    expected = f"{done}/curves.parquet: comes with its run; allowed: {done}/manifest.json, "
+    assert str(refusal.value).startswith(expected)
 
 
 SEVERAL = """
@@ -363,6 +444,9 @@ def test_a_table_that_is_gone_or_edited_is_noticed_in_a_series(project):
     content = (victim / "curves.parquet").read_bytes()
     (victim / "curves.parquet").unlink()
     assert len(set(re.findall(r"^series_\w+ +1$", printed(), re.M))) == 1
+    text = project.call(*plan, "--quiet", "host")
+    run = f"{store.RUNS}/mlp/{victim.name}"  # outputs are touched in order, the manifest last
+    assert f"{run}/curves.parquet (update), {run}/{store.MANIFEST} (update)" in text
     (victim / "curves.parquet").write_bytes(content)
     assert not re.search(r"^series_\w+", printed(), re.M)
     named = project.call(*plan, "results/several/tables/plan.json", "--quiet", "host")

@@ -1,6 +1,7 @@
 """Specs, ids, streams and study files."""
 
 import dataclasses
+import itertools
 import json
 import math
 
@@ -16,7 +17,7 @@ from actstudy.contract import checkout, errors, registry, spec, streams
 from actstudy.contract.errors import StudyError
 from actstudy.contract.plan import Plan
 from actstudy.data.sets.sotu_text import prepare as prepare_texts
-from actstudy.study import planning
+from actstudy.study import grid, planning
 from actstudy.study.config import RunFields
 from actstudy.study.template import template
 
@@ -120,6 +121,15 @@ def test_expansion_crosses_axes_and_seeds(tmp_path):
     assert len(made.runs()) == 3 * 2 * 2
     assert len({run.id for run in made.runs()}) == 12
     assert {run.group for run in made.runs()} == {"depth=2", "depth=4"}
+
+
+@pytest.mark.parametrize("value", [1.0, True])
+def test_values_that_are_equal_but_written_otherwise_are_of_two_cells(value):
+    runs = []
+    for lr, seed in itertools.product((1, value), (0, 1)):
+        planned = spec.RunSpec(task="mlp", dataset="digits", activation="relu", seed=seed, lr=lr)
+        runs.append(grid.PlannedRun(planned, "relu", "relu", {}))
+    assert [of_cell for _, of_cell in grid.cells(runs)] == [runs[:2], runs[2:]]
 
 
 def test_layers_from_weak_to_strong(tmp_path):

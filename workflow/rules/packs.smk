@@ -15,7 +15,7 @@ for kind, name, members in [
             [
                 update(f"results/runs/{run.task_name}/{spec.run_id(run)}/{file}")
                 for run in members
-                for file in [store.MANIFEST, *AMISS.names_gone(run)]
+                for file in [*AMISS.names_gone(run), store.MANIFEST]
             ],
         priority: JOBS.priority(members)
         resources:

@@ -11,7 +11,7 @@ import itertools
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from actstudy.contract.schema import SCHEMAS
 
 PART_RUNS = 128  # of a part at most
 PART_ROWS = 600_000  # of a part, about: its frames take a few 100 MB
-SPARE_PARTS = 8  # that are less than half full, before all are written anew
+SPARE_PARTS = 8  # that are less than half full, before they are written anew
 FOLDER = "collected"  # of a study: where the workflow keeps parts
 INDEX = "index.json"
 VERSION = 1  # of the files in the folder
@@ -50,6 +50,7 @@ class RunTables:
         self._place = folder or Path()
         self.damaged: dict[str, str] = {}
         self.n_read = 0  # runs whose own files were read
+        self._own: set[Run] = set()  # that were read here, and are not read again
         self._index = self._read_index()
 
     def parts(self, runs: Sequence[Run], names: Sequence[str]) -> Iterator[Part]:
@@ -104,47 +105,56 @@ class RunTables:
         new = [run for run in runs if not self._holds(run, signatures[run])]
         if not new:
             return
-        if self._n_small() >= SPARE_PARTS:
-            self._index = {}
-            new = list(runs)
+        # after the parts that the index on disk names: it holds until it is written anew
+        first = max((number for number, _ in self._index.values()), default=-1) + 1
+        small = self._small()
+        if len(small) >= SPARE_PARTS:
+            self._leave_out(small)
+            new = [run for run in runs if not self._holds(run, signatures[run])]
         for run in new:
             self._index.pop(run, None)
-        first = max((number for number, _ in self._index.values()), default=-1) + 1
         for number, part in enumerate(self._read_runs(new, list(SCHEMAS)), first):
             self._write_part(number, part.tables)
+            self._own.update(part.runs)
             for run in part.runs:
                 same = signatures[run] == published.signature(self._folder_of(run))
                 self._index[run] = (number, signatures[run] if same else "")
         self._write_index()
 
-    def _n_small(self) -> int:
-        """How many parts hold less than half of what a part may."""
+    def _small(self) -> set[int]:
+        """The parts that hold less than half of what a part may."""
         n_runs = Counter(number for number, _ in self._index.values())
-        small = 0
-        for number, n in n_runs.items():
-            small += n < PART_RUNS / 2 and self._n_rows[number] < PART_ROWS / 2
-        return small
+        few = [number for number, n in n_runs.items() if n < PART_RUNS / 2]
+        return {number for number in few if self._n_rows[number] < PART_ROWS / 2}
 
     def _holds(self, run: Run, signature: str) -> bool:
-        return bool(signature) and run in self._index and self._index[run][1] == signature
+        if run not in self._index:
+            return False
+        return run in self._own or (bool(signature) and self._index[run][1] == signature)
 
     def _read_part(self, number: int, runs: Sequence[Run], names: Sequence[str]) -> Tables:
-        """The tables of some runs of a part."""
+        """The tables of some runs of a part; OSError if it does not hold each of them once."""
         ids = pa.array([run_id for _, run_id in runs])
         tables: Tables = {}
-        for name in names:
+        for name in dict.fromkeys(["runs", *names]):
             several = []
             for file in self._files[number].get(name, ()):
                 path = self._part(number) / file
                 table = pq.read_table(path, use_threads=False, page_checksum_verification=True)
                 several.append(table.filter(pc.is_in(table["run_id"], ids)))
             tables[name] = [table for table in several if len(table)] or several[:1]
-        return tables
+        run_ids = itertools.chain(*(table["run_id"].to_pylist() for table in tables["runs"]))
+        if sorted(run_ids) != sorted(ids.to_pylist()):
+            raise OSError(f"{self._part(number)}: not the runs that {INDEX} says")
+        return {name: tables[name] for name in names}
 
     def _forget(self, number: int) -> None:
         """Leave a part out of the index, so that its runs are read again."""
-        self._index = {run: entry for run, entry in self._index.items() if entry[0] != number}
+        self._leave_out({number})
         self._write_index()
+
+    def _leave_out(self, parts: Collection[int]) -> None:
+        self._index = {run: entry for run, entry in self._index.items() if entry[0] not in parts}
 
     def _part(self, number: int) -> Path:
         return self._place / f"part-{number:05}"

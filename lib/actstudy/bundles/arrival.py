@@ -126,9 +126,12 @@ def is_there(target: Path, run: Path) -> bool:
 
 
 def stage(bundle: Bundle, folder: str, digest: str) -> None:
-    """Writes a run's files to STAGE, as they will lie, flushed to disk."""
+    """Writes a run's files to STAGE, as they will lie, flushed to disk.
+
+    The manifest last, whose time is that of the run: tables of a later one would be edited ones.
+    """
     target = STAGE / folder
-    for name in bundle.inside(folder):
+    for name in sorted(bundle.inside(folder), key=lambda name: name == store.MANIFEST):
         bundle.copy(f"{folder}/{name}", target / name)
     for name in store.FILES:
         (target / FINAL).mkdir(parents=True, exist_ok=True)

@@ -15,21 +15,18 @@ NAMES = frozenset(FILES)
 SETTLED_NS = 2_000_000_000  # after which a file that changes bears another time on every disk
 
 
-def gone(run: Path) -> list[str]:
-    """The tables that a published run lacks; empty if it is not published."""
+def amiss(run: Path) -> tuple[list[str], list[str]]:
+    """The tables that a published run lacks, and those that were written after its manifest.
+
+    None if it is not published.
+    """
     files = _files(run)
     if MANIFEST not in files:
-        return []
-    return [name for name in TABLES if name not in files]
-
-
-def edited(run: Path) -> list[str]:
-    """The tables of a published run that were written after its manifest."""
-    files = _files(run)
-    if MANIFEST not in files:
-        return []
+        return [], []
+    gone = [name for name in TABLES if name not in files]
     there = [name for name in TABLES if name in files]
-    return [name for name in there if files[name].st_mtime_ns > files[MANIFEST].st_mtime_ns]
+    newest = files[MANIFEST].st_mtime_ns
+    return gone, [name for name in there if files[name].st_mtime_ns > newest]
 
 
 def signature(run: Path) -> str:

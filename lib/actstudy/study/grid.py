@@ -84,8 +84,13 @@ def cells(runs: Iterable[PlannedRun]) -> Iterator[tuple[PlannedRun, list[Planned
 
 
 def _differ_in_seed(spec: RunSpec, other: RunSpec) -> bool:
-    """Whether two runs are equal but for their seeds."""
-    return all(name == "seed" or getattr(spec, name) == getattr(other, name) for name in DEFAULTS)
+    """Whether two runs are written alike but for their seeds: 1, 1.0 and true are equal only."""
+    names = [name for name in DEFAULTS if name != "seed"]
+    return all(_alike(getattr(spec, name), getattr(other, name)) for name in names)
+
+
+def _alike(value: Any, other: Any) -> bool:
+    return value is other or (value == other and repr(value) == repr(other))
 
 
 def value_label(axis: str, value: Any, names: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actstudy.contract import published, store
+from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec, run_id
 from actstudy.study.jobs import Jobs
 from actstudy.study.planning import Study
@@ -38,10 +39,14 @@ class Amiss:
 def amiss(study: Study) -> Amiss:
     """What is not as it was published, of the published runs that are wanted by now."""
     runs = study.first + study.runs()
-    folders = list(dict.fromkeys(store.run_folder(run.spec) for run in runs))
-    gone = {folder: names for folder in folders if (names := published.gone(folder))}
-    edited = {folder: names for folder in folders if (names := published.edited(folder))}
-    return Amiss(gone, edited)
+    noticed = Amiss({}, {})
+    for folder in dict.fromkeys(store.run_folder(run.spec) for run in runs):
+        gone, edited = published.amiss(folder)
+        if gone:
+            noticed.gone[folder] = gone
+        if edited:
+            noticed.edited[folder] = edited
+    return noticed
 
 
 def paths(names: Mapping[Path, Iterable[str]]) -> list[str]:
@@ -68,11 +73,15 @@ def pattern(runs: Iterable[str]) -> str:
 
 
 def check_targets(jobs: Jobs, words: Iterable[str]) -> None:
-    """StudyError if a file of a run is asked for that is none of the study's.
+    """StudyError if a file of a run is asked for that is none of the study's, or has no rule.
 
     words: of snakemake's command line.
     """
     for target in words:
         folder = Path(target).parent
-        if folder.parent.parent == store.RUNS and Path(target).name in store.FILES:
-            jobs.spec(folder.name)
+        if folder.parent.parent != store.RUNS or Path(target).name not in store.FILES:
+            continue
+        jobs.spec(folder.name)
+        manifest = folder / store.MANIFEST
+        if Path(target) != manifest and not manifest.is_file():
+            raise StudyError(f"{target}: comes with its run; allowed: {manifest}, the whole run")
