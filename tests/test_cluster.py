@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from project import Project
 from runs import ROOT, quiet, run, tiny
 
 from actstudy.cluster import checks, logs, needs, requeue, slurm
@@ -349,6 +350,16 @@ def test_jobs_ask_for_what_such_runs_took(tmp_path, data_folder):
 def test_series_of_a_cluster_follow_from_the_study_alone():
     """A node's own cores would cut other series than the login node has asked for."""
     assert [series.on_cluster(n) for n in (1, 50, 51, 1000, 100_000)] == [1, 1, 2, 20, 40]
+
+
+def test_a_node_knows_the_job_that_writes_tables_again(tmp_path, data_folder):
+    """Also if the tables that it will write are gone before the node reads the Snakefile."""
+    project = Project(tmp_path / "project", [data_folder])
+    spec = planning.load(project.folder / "config/smoke.yaml").runs()[0].spec
+    targets = [str(store.run_folder(spec) / name) for name in store.FILES]
+    words = ("--mode", "remote", "--allowed-rules", "train_again", "--force", "-n")
+    printed = project.snakemake(*words, *targets)
+    assert re.findall(r"^rule (\w+):", printed, re.M) == ["train_again"]
 
 
 def test_a_thousand_short_runs_are_fifty_submissions(tmp_path):
