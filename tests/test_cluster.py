@@ -271,8 +271,8 @@ def test_bad_nodes_add_up_and_moves_come_to_an_end(
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURMD_NODENAME", "n2")
     assert sentence in requeue.to_another_node()
-    asked = Path("asked").read_text().splitlines()[1:]
-    assert asked == (["requeue 7", f"update JobId=7 {update}"] if update else [])
+    said = Path("asked").read_text().splitlines()[1:]
+    assert said == (["requeue 7", f"update JobId=7 {update}"] if update else [])
 
 
 def test_a_job_that_is_back_in_the_queue_is_said_to_be(sound, monkeypatch):
@@ -407,11 +407,11 @@ def test_a_log_that_goes_while_it_is_read_is_left_out(tmp_path, monkeypatch):
         path = tmp_path / f"{number}.log"
         path.write_text(f"actstudy: {number}")
         os.utime(path, (number, number))
-    read_now = []
+    opened = []
     reason = logs.reason
 
     def late(path):
-        read_now.append(path.name)
+        opened.append(path.name)
         if path.name == "7.log":
             path.unlink()
         return reason(path)
@@ -420,7 +420,7 @@ def test_a_log_that_goes_while_it_is_read_is_left_out(tmp_path, monkeypatch):
     (tmp_path / "gone.log").symlink_to(tmp_path / "nothing")
     *named, rest = logs.describe(tmp_path)
     assert [line.rpartition(": ")[2] for line in named] == ["8", "6", "5", "4", "3"]
-    assert read_now == [f"{number}.log" for number in (8, 7, 6, 5, 4, 3)]
+    assert opened == [f"{number}.log" for number in (8, 7, 6, 5, 4, 3)]
     assert rest == f"3 older logs in {tmp_path} were not read"
 
 
