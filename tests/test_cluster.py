@@ -271,8 +271,8 @@ def test_bad_nodes_add_up_and_moves_come_to_an_end(
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURMD_NODENAME", "n2")
     assert sentence in requeue.to_another_node()
-    said = Path("asked").read_text().splitlines()[1:]
-    assert said == (["requeue 7", f"update JobId=7 {update}"] if update else [])
+    calls = Path("asked").read_text().splitlines()[1:]
+    assert calls == (["requeue 7", f"update JobId=7 {update}"] if update else [])
 
 
 def test_a_job_that_is_back_in_the_queue_is_said_to_be(sound, monkeypatch):
