@@ -78,7 +78,8 @@ if workflow.resource_settings.cores == available_cpu_count():  # `all`, quotas l
 
 # What training jobs ask a cluster for; nothing on one machine.
 NEEDS = needs.Needs(
-    needs.defaults(getattr(workflow.resource_settings.default_resources, "args", []))
+    needs.defaults(getattr(workflow.resource_settings.default_resources, "args", [])),
+    JOBS.specs,
 )
 RESULTS = STUDY.folder
 PYTHON = sys.executable

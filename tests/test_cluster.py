@@ -1,7 +1,8 @@
 """What only clusters do: profiles, nodes, clocks, locks, requeues; Slurm's programs are faked."""
 
+import argparse
+import dataclasses
 import errno
-import fcntl
 import json
 import os
 import re
@@ -11,13 +12,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from project import Project
 from runs import ROOT, quiet, run, tiny
 
 from actstudy.cluster import checks, logs, needs, requeue, slurm
 from actstudy.cluster.profile import read
 from actstudy.commands import cli, leaving
-from actstudy.contract import locks, store
+from actstudy.contract import store
 from actstudy.contract.errors import StudyError
+from actstudy.contract.spec import run_id
 from actstudy.study import jobs, planning, series
 from actstudy.training import devices
 
@@ -166,6 +169,17 @@ def test_what_else_keeps_a_cluster_from_a_study(sound, monkeypatch):
     assert [check for check, _ in findings()] == ["shared"]
 
 
+def test_the_time_of_the_default_partition(sound):
+    """The one that Slurm marks, of which `sinfo` has a line per state, some with a mark too."""
+    write_profile({}, ["runtime=3000", "mem_mb=2000"])
+    words = 'case "$*" in *%P*) printf "debug\\ngpu*\\n";; *"-p gpu "*%l*) echo 4:00:00;; '
+    words += '*%G*) echo gpu:a100:4;; "-h") printf "gpu* up down*\\ngpu* up idle\\n";; esac'
+    plant(sound, "sinfo", words)
+    assert next(sentence for check, sentence in findings() if check == "time").endswith(
+        "up to 240 minutes, as the partition gpu gives"
+    )
+
+
 def test_without_an_answer_it_says_what_is_not_known(sound, capsys):
     plant(sound, "srun", "exit 1")
     assert [check for check, _ in findings()] == ["node"]
@@ -191,6 +205,9 @@ def test_bad_profiles_are_one_line(tmp_path):
     assert shipped.resources["slurm_extra"].startswith("--signal=TERM@")
 
 
+MOVING = """echo "$@" >> asked
+[ "$1" = show ] && echo "JobId=7 Restarts={restarts} BatchFlag=1 ExcNodeList={nodes}"
+true"""
 JOB = (
     "JobState={state} Requeue={requeue} Restarts=2 BatchFlag=1 TimeLimit=00:01:00 PreemptTime={pre}"
 )
@@ -222,16 +239,66 @@ def test_an_interrupted_job_goes_back_into_the_queue(
 
 
 def test_a_gpu_that_fails_moves_its_job_to_another_node(sound, monkeypatch, capsys):
-    plant(sound, "scontrol", 'echo "$@" >> asked')
-    arguments = type("Arguments", (), {"trains": True, "run": staticmethod(no_gpu_answers)})
+    plant(sound, "scontrol", MOVING.format(restarts=0, nodes="(null)"))
+    arguments = passed(no_gpu_answers)
     for name, value in {"SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n1"}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(StudyError, match="no GPU answers"):
         leaving.status_of(arguments)
-    assert Path("asked").read_text() == "requeue 7\nupdate JobId=7 ExcNodeList=n1\n"
+    assert Path("asked").read_text() == "show job -o 7\nrequeue 7\nupdate JobId=7 ExcNodeList=n1\n"
     assert "job 7: back in the queue, for another node than n1" in capsys.readouterr().err
     monkeypatch.delenv("SLURM_JOB_ID")
     assert requeue.to_another_node() is None
+
+
+def passed(run, spec="{}", trains=True) -> argparse.Namespace:
+    """The arguments of a command to which the workflow passes a spec."""
+    return argparse.Namespace(trains=trains, spec=spec, run=run)
+
+
+@pytest.mark.parametrize(
+    ("restarts", "nodes", "update", "sentence"),
+    [
+        (1, "n1", "ExcNodeList=n1,n2", "for another node than n1,n2"),
+        (4, "n[1,4]", "ExcNodeList=n[1,4],n2", "for another node than n"),
+        (5, "n1", None, "not put back, after 5 restarts; n2 fails too"),
+    ],
+)
+def test_bad_nodes_add_up_and_moves_come_to_an_end(
+    sound, monkeypatch, restarts, nodes, update, sentence
+):
+    plant(sound, "scontrol", MOVING.format(restarts=restarts, nodes=nodes))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURMD_NODENAME", "n2")
+    assert sentence in requeue.to_another_node()
+    calls = Path("asked").read_text().splitlines()[1:]
+    assert calls == (["requeue 7", f"update JobId=7 {update}"] if update else [])
+
+
+def test_a_job_that_is_back_in_the_queue_is_said_to_be(sound, monkeypatch):
+    """Also if Slurm does not leave the node out; one that is not put back is not said to be."""
+    script = MOVING.format(restarts=0, nodes="(null)")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURMD_NODENAME", "n2")
+    plant(sound, "scontrol", f'{script}\n[ "$1" != update ]')
+    assert "back in the queue, but n2 could not be left out" in requeue.to_another_node()
+    plant(sound, "scontrol", f'{script}\n[ "$1" != requeue ]')
+    assert "`scontrol requeue` failed" in requeue.to_another_node()
+    assert Path("asked").read_text().splitlines()[-1] == "requeue 7"
+    plant(sound, "scontrol", script.replace("BatchFlag=1", "BatchFlag=0"))  # of salloc
+    assert requeue.to_another_node() is None
+
+
+@pytest.mark.parametrize(("trains", "spec"), [(False, "{}"), (True, None)])
+def test_what_the_workflow_has_not_passed_is_not_put_back(sound, monkeypatch, trains, spec):
+    """A Slurm job of someone's own, and a command that does not train."""
+    plant(sound, "scontrol", MOVING.format(restarts=0, nodes="(null)"))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURMD_NODENAME", "n1")
+    with pytest.raises(StudyError, match="no GPU answers"):
+        leaving.status_of(passed(no_gpu_answers, spec, trains))
+    assert leaving.status_of(passed(lambda _: 75, spec, trains)) == 75
+    assert not Path("asked").exists()
 
 
 def no_gpu_answers(_):
@@ -242,39 +309,57 @@ def test_a_controller_that_is_away_loses_nothing(sound, monkeypatch, capsys):
     """An interrupted command still exits with 75, for Snakemake to start it again."""
     plant(sound, "scontrol", "exit 1")
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    arguments = type("Arguments", (), {"trains": True, "run": staticmethod(lambda _: 75)})
-    assert leaving.status_of(arguments) == 75
+    assert leaving.status_of(passed(lambda _: 75)) == 75
     assert "Snakemake starts it again (retries)" in capsys.readouterr().err
     assert slurm.ask("scontrol") is None
     assert slurm.ask("no-such-program") is None
 
 
 def test_jobs_ask_for_what_such_runs_took(tmp_path, data_folder):
-    """The profile's time is the most; its memory holds until runs have ended."""
+    """The profile's time is the most; its memory holds until such runs are completed."""
     spec = tiny()
-    profile = needs.Needs({"runtime": 90, "mem_mb": 4000}, tmp_path)
+    larger = dataclasses.replace(spec, epochs=spec.epochs + 50)
+    specs = {run_id(planned): planned for planned in (spec, larger)}
+    folder = tmp_path / spec.task_name / run_id(spec)
+    profile = needs.Needs({"runtime": 90, "mem_mb": 4000}, specs, tmp_path)
     resources = profile.resources(lambda wildcards: [spec] * wildcards)
     assert (resources["runtime"](3, 1), resources["mem_mb"](3, 1), resources["mem_mb"](3, 2)) == (
         90,
         4000,
         8000,
     )
-    needs.peak_of.cache_clear()
-    run(spec, tmp_path / spec.task_name / "a", data_folder, quiet())
-    took = needs.peak_of(tmp_path / spec.task_name)
+    run(spec, folder, data_folder, quiet())
+    profile = needs.Needs(profile.defaults, specs, tmp_path)
+    resources = profile.resources(lambda wildcards: [spec] * wildcards)
+    took = profile.took(dataclasses.replace(spec, seed=7))
     assert took.seconds > 0
     minutes = needs.START_MINUTES + -(-2 * took.seconds * 3 // 60)
     assert resources["runtime"](3, 1) == min(90, minutes)
     assert resources["runtime"](1000_000, 1) == 90
     assert resources["mem_mb"](1, 1) == pytest.approx(500 + 1.3 * took.megabytes, abs=1)
-    assert needs.Needs({}).resources(lambda wildcards: []) == {}
+    of_larger = profile.resources(lambda wildcards: [larger])
+    assert (of_larger["runtime"](1, 1), of_larger["mem_mb"](1, 1)) == (90, 4000)
+    row = {**store.summary_row(folder), "status": "out_of_memory"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "summary_row", lambda _: row)
+        assert needs.peak_of([folder]) is None
+    assert needs.Needs({}, {}).resources(lambda wildcards: []) == {}
     assert needs.defaults(["runtime=5", "slurm_extra='-x 1'", "mem_mb=<TBD>"]) == {"runtime": 5}
-    needs.peak_of.cache_clear()
 
 
 def test_series_of_a_cluster_follow_from_the_study_alone():
     """A node's own cores would cut other series than the login node has asked for."""
     assert [series.on_cluster(n) for n in (1, 50, 51, 1000, 100_000)] == [1, 1, 2, 20, 40]
+
+
+def test_a_node_knows_the_job_that_writes_tables_again(tmp_path, data_folder):
+    """Also if the tables that it will write are gone before the node reads the Snakefile."""
+    project = Project(tmp_path / "project", [data_folder])
+    spec = planning.load(project.folder / "config/smoke.yaml").runs()[0].spec
+    targets = [str(store.run_folder(spec) / name) for name in store.FILES]
+    words = ("--mode", "remote", "--allowed-rules", "train_again", "--force", "-n")
+    printed = project.snakemake(*words, *targets)
+    assert re.findall(r"^rule (\w+):", printed, re.M) == ["train_again"]
 
 
 def test_a_thousand_short_runs_are_fifty_submissions(tmp_path):
@@ -292,30 +377,6 @@ def test_a_thousand_short_runs_are_fifty_submissions(tmp_path):
     again = jobs.plan_jobs(study, gpus=8, gpu_limit=None, local=False, config={})
     assert list(again.series) == list(cut.series)
     assert jobs.plan_jobs(study, gpus=0, gpu_limit=0, local=False, config={}).gpu == 0
-
-
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_jobs_of_a_workflow_do_without_locks(tmp_path, monkeypatch, capsys, number):
-    """They say so in one line; whoever must not wait is refused still."""
-
-    def refused(*_):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(fcntl, "flock", refused)
-    monkeypatch.setattr(locks, "RELIANCE", set())
-    locks._say_lockless.cache_clear()
-    locks.rely_on_snakemake()
-    for name in ("a", "b"):
-        with locks.locked(tmp_path / name):
-            (tmp_path / name / "file").touch()
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"{tmp_path}: its file system keeps no locks ({os.strerror(number)})")
-    assert "Snakemake, which starts each job once" in line
-    with (
-        pytest.raises(StudyError, match="keeps no locks"),
-        locks.locked(tmp_path / "c", wait=False),
-    ):
-        pass
 
 
 def test_status_names_the_logs_of_jobs_that_failed(tmp_path):
@@ -338,6 +399,29 @@ def test_status_names_the_logs_of_jobs_that_failed(tmp_path):
         "actstudy: results/x: No space left on device",
     ]
     assert list(logs.describe(tmp_path / "missing")) == []
+
+
+def test_a_log_that_goes_while_it_is_read_is_left_out(tmp_path, monkeypatch):
+    """The plug-in removes those of jobs that went well; no more are read than are named."""
+    for number in range(9):
+        path = tmp_path / f"{number}.log"
+        path.write_text(f"actstudy: {number}")
+        os.utime(path, (number, number))
+    opened = []
+    reason = logs.reason
+
+    def late(path):
+        opened.append(path.name)
+        if path.name == "7.log":
+            path.unlink()
+        return reason(path)
+
+    monkeypatch.setattr(logs, "reason", late)
+    (tmp_path / "gone.log").symlink_to(tmp_path / "nothing")
+    *named, rest = logs.describe(tmp_path)
+    assert [line.rpartition(": ")[2] for line in named] == ["8", "6", "5", "4", "3"]
+    assert opened == [f"{number}.log" for number in (8, 7, 6, 5, 4, 3)]
+    assert rest == f"3 older logs in {tmp_path} were not read"
 
 
 def test_two_users_on_one_results_folder(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 import slurm_cluster
 import yaml
 from project import Project
-from runs import quiet, run, run_row, same_tables
+from runs import run_row, same_tables, train_together
 
 from actstudy.cluster import checks, profile
 from actstudy.contract import spec, store
@@ -127,8 +127,8 @@ def test_a_study_trains_on_slurm(project, slurm, data_folder, tmp_path):
         assert place in by_slurm[job_there["SLURM_JOB_ID"]]
     (stopped, *_) = [folder for folder in folders if run_row(folder)["n_resumes"]]
     stopped_spec = spec.from_json((stopped / "spec.json").read_text())
-    run(stopped_spec, tmp_path / "local", data_folder, quiet(probe_every=200))
-    assert same_tables(tmp_path / "local", stopped)
+    (local,) = train_together([stopped_spec], tmp_path, data_folder, probe_every=200)
+    assert same_tables(local, stopped)
 
 
 def note_gpus(slurm: slurm_cluster.Cluster, places: dict[str, set[str]]) -> None:

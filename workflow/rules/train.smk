@@ -20,12 +20,13 @@ rule train:
         " {JOBS.host_flags} --quiet"
 
 
-if AGAIN:
+# A node reads this file when the tables may be gone already that its job writes again.
+if AGAIN or workflow.remote_exec:
 
     use rule train as train_again with:
         output:
             [f"results/runs/{{task}}/{{id}}/{name}" for name in store.FILES],
         wildcard_constraints:
-            id=run_files.pattern(AGAIN),
+            id=run_files.pattern(ALONE if workflow.remote_exec else AGAIN),
 
     ruleorder: train_again > train

@@ -90,7 +90,7 @@ def partition(profile: Profile) -> Iterator[Finding]:
         allowed = f"allowed: {', '.join(have)}" if have else "no partition has any"
         got = profile.partition or "Slurm's default partition"
         yield Finding("partition", f"{where}: got {got!r}, which has no GPU; {allowed}")
-    name = profile.partition or "".join(re.findall(r"(\S+)\*", slurm.ask("sinfo", "-h") or ""))
+    name = profile.partition or _default_partition()
     limit = minutes((slurm.ask("sinfo", "-h", "-p", name, "-o", "%l") or "").strip())
     time = profile.resources.get("runtime", "")
     if limit is not None and time.isdecimal() and int(time) > limit:
@@ -100,6 +100,12 @@ def partition(profile: Profile) -> Iterator[Finding]:
             f"{runtime}: got {time}, with which a job waits for ever; allowed: up to {limit} "
             f"minutes, as the partition {name} gives",
         )
+
+
+def _default_partition() -> str:
+    """The partition of jobs that name none, or empty: Slurm marks it with `*`."""
+    names = (slurm.ask("sinfo", "-h", "-o", "%P") or "").split()
+    return next((name[:-1] for name in names if name.endswith("*")), "")
 
 
 def minutes(text: str) -> int | None:

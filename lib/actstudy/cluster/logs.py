@@ -1,5 +1,6 @@
 """Why Slurm's jobs of a study failed, by their logs: the plug-in removes those of others."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +17,19 @@ SAYS_WHY = re.compile(
 
 def describe(folder: Path = FOLDER) -> Iterator[str]:
     """A line per log of a job that has failed, the newest first: its file and its reason."""
-    dated = [(path.stat().st_mtime, path) for path in folder.rglob("*.log")]
-    reasons = [(path, reason(path)) for _, path in sorted(dated, reverse=True)]
-    failed = [(path, why) for path, why in reasons if why]
-    for path, why in failed[:NEWEST]:
-        yield f"a job of Slurm's: {path}: {why}"
-    if len(failed) > NEWEST:
-        yield f"and {len(failed) - NEWEST} older logs in {folder}"
+    dated = []
+    for path in folder.rglob("*.log"):
+        with contextlib.suppress(OSError):  # gone since: its job went well
+            dated.append((path.stat().st_mtime, path))
+    named = 0
+    for n_read, (_, path) in enumerate(sorted(dated, reverse=True)):
+        if named == NEWEST:
+            yield f"{len(dated) - n_read} older logs in {folder} were not read"
+            return
+        with contextlib.suppress(OSError):
+            if why := reason(path):
+                named += 1
+                yield f"a job of Slurm's: {path}: {why}"
 
 
 def reason(path: Path) -> str:

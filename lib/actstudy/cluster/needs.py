@@ -4,15 +4,17 @@ import functools
 import heapq
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from actstudy.contract import store
 from actstudy.contract.schema import BUCKETS
-from actstudy.contract.spec import RunSpec
+from actstudy.contract.spec import RunSpec, run_id
+from actstudy.study import packs
 
-SAMPLE = 20  # ended runs of a task that are read: the newest
+SAMPLE = 20  # completed runs that are read: the newest
 SLOWER = 2.0  # nodes differ, and file systems
 START_MINUTES = 5  # a process on a slow file system
 MORE_MEMORY = 1.3
@@ -21,17 +23,24 @@ RSS = "process RSS"
 
 
 class Peak(NamedTuple):
-    """What the ended runs of a task took at most."""
+    """What completed runs took at most."""
 
     seconds: float  # of a run, everything in it
     megabytes: float | None  # of a process; None if only the memory of GPUs is known
 
 
-class Needs(NamedTuple):
-    """Makes the resources of training jobs. defaults: those of the profile, by name."""
+@dataclass(frozen=True)
+class Needs:
+    """Makes the resources of training jobs.
 
-    defaults: dict[str, Any]
+    defaults: those of the profile, by name; specs: by run id, of the study, whose completed runs
+    say what others take that differ from them in the fields of `packs.STACKED` alone.
+    """
+
+    defaults: Mapping[str, Any]
+    specs: Mapping[str, RunSpec]
     root: Path = store.RUNS
+    _peaks: dict[str, Peak | None] = field(default_factory=dict, init=False)  # by `packs.shared`
 
     def resources(self, members: Callable[[Any], Sequence[RunSpec]]) -> dict[str, Any]:
         """`runtime` (minutes) and `mem_mb` of a rule, as functions that Snakemake calls per job.
@@ -49,7 +58,7 @@ class Needs(NamedTuple):
     def _minutes(self, members: Sequence[RunSpec], attempt: int) -> int:
         """The profile's minutes, or fewer if runs like these have taken less."""
         most = int(self.defaults["runtime"])
-        took = peak_of(self.root / members[0].task_name)
+        took = self.took(members[0])
         if took is None:
             return most
         seconds = SLOWER * took.seconds * len(members)
@@ -57,26 +66,42 @@ class Needs(NamedTuple):
 
     def _megabytes(self, members: Sequence[RunSpec], attempt: int) -> int:
         """The profile's memory for the first runs, then more than they took; more if retried."""
-        took = peak_of(self.root / members[0].task_name)
+        took = self.took(members[0])
         needed = float(self.defaults["mem_mb"])
         if took is not None and took.megabytes is not None:
             needed = OWN_MB + MORE_MEMORY * took.megabytes
         return math.ceil(needed * attempt)
 
+    def took(self, spec: RunSpec) -> Peak | None:
+        """What the newest completed runs like this one took at most; None if there are none."""
+        alike = packs.shared(spec)
+        if alike not in self._peaks:
+            self._peaks[alike] = peak_of(self._folders.get(alike, []))
+        return self._peaks[alike]
 
-@functools.cache
-def peak_of(folder: Path) -> Peak | None:
-    """What the newest ended runs in a task's folder took at most; None if none has ended."""
+    @functools.cached_property
+    def _folders(self) -> dict[str, list[Path]]:
+        """What runs have in common -> their folders."""
+        folders: dict[str, list[Path]] = {}
+        for spec in self.specs.values():
+            folder = self.root / spec.task_name / run_id(spec)
+            folders.setdefault(packs.shared(spec), []).append(folder)
+        return folders
+
+
+def peak_of(folders: Iterable[Path]) -> Peak | None:
+    """What the newest completed runs in some folders took at most; None if there are none."""
     ended = []
-    for manifest in folder.glob(f"*/{store.MANIFEST}"):
+    for folder in folders:
         try:
-            ended.append((manifest.stat().st_mtime, manifest.parent))
+            ended.append(((folder / store.MANIFEST).stat().st_mtime, folder))
         except OSError:
             continue
     seconds = []
     megabytes = []
     for _, run in heapq.nlargest(SAMPLE, ended):
-        if row := _row(run):
+        row = _row(run)
+        if row and row["status"] == "completed":
             seconds.append(sum(row[f"{bucket}_seconds"] or 0 for bucket in BUCKETS))
             if row["peak_memory_kind"] == RSS and row["peak_memory_bytes"]:
                 megabytes.append(row["peak_memory_bytes"] / 1e6)

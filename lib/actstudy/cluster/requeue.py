@@ -6,22 +6,44 @@ from actstudy.cluster import slurm
 from actstudy.contract.errors import visible
 
 # Slurm signals all processes of a job that it puts back, this one too; the list of nodes can be
-# changed only when it waits.
-MOVE = 'trap "" TERM; scontrol requeue $0 && scontrol update JobId=$0 ExcNodeList=$1'
+# changed only when it waits. Exit status 1: not put back.
+MOVE = """trap "" TERM; scontrol requeue $0 || exit 1
+scontrol update JobId=$0 ExcNodeList=$1 || echo stays"""
+MOVES = 5  # restarts after which a job is not put back for another node
 
 
 def to_another_node() -> str | None:
     """Put this process's Slurm job back for another node than this one; None outside of one.
 
-    Then each run of it is trained there, and one that has a checkpoint goes on.
+    Then each run of it is trained there, and one that has a checkpoint goes on. Nodes that were
+    left out before stay so.
     """
     job = slurm.job_id()
     node = os.environ.get("SLURMD_NODENAME")
     if job is None or not node:
         return None
-    if slurm.ask("sh", "-c", MOVE, job, node) is None:
-        return f"Slurm job {job}: {node} could not be left out; Snakemake starts it again (retries)"
-    return visible(f"Slurm job {job}: back in the queue, for another node than {node}")
+    about = slurm.fields(slurm.ask("scontrol", "show", "job", "-o", job) or "")
+    if not about:
+        return _unanswered(job)
+    if about.get("BatchFlag") != "1":
+        return None
+    restarts = about.get("Restarts", "0")
+    if int(restarts) >= MOVES:
+        return visible(
+            f"Slurm job {job}: not put back, after {restarts} restarts; {node} fails too"
+        )
+    before = about.get("ExcNodeList", "(null)")
+    nodes = node if before in ("(null)", "") else f"{before},{node}"
+    answer = slurm.ask("sh", "-c", MOVE, job, nodes)
+    if answer is None:
+        return f"Slurm job {job}: `scontrol requeue` failed; Snakemake starts it again (retries)"
+    if answer:
+        return visible(f"Slurm job {job}: back in the queue, but {node} could not be left out")
+    return visible(f"Slurm job {job}: back in the queue, for another node than {nodes}")
+
+
+def _unanswered(job: str) -> str:
+    return f"Slurm job {job}: scontrol does not answer; Snakemake starts it again (retries)"
 
 
 def back_into_queue(has_saved: bool) -> str | None:
@@ -38,7 +60,7 @@ def back_into_queue(has_saved: bool) -> str | None:
         return None
     about = slurm.ask("scontrol", "show", "job", "-o", job)
     if about is None:
-        return f"Slurm job {job}: scontrol does not answer; Snakemake starts it again (retries)"
+        return _unanswered(job)
     job_facts = slurm.fields(about)
     if job_facts.get("JobState") != "RUNNING" or job_facts.get("BatchFlag") != "1":
         return None

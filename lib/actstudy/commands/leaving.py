@@ -23,14 +23,15 @@ def status_of(arguments: argparse.Namespace) -> int:
     """The exit status of a command; StudyError if code that it called exits as if all were done."""
     try:
         status = int(arguments.run(arguments))
-        if arguments.trains and status == RESUMABLE:
+        if _is_job(arguments) and status == RESUMABLE:
             _say(requeue.back_into_queue(has_saved=True))
         return status
     except NodeFault:
-        _say(requeue.to_another_node())
+        if _is_job(arguments):
+            _say(requeue.to_another_node())
         raise
     except SystemExit as leaving:
-        if arguments.trains and leaving.code == RESUMABLE:
+        if _is_job(arguments) and leaving.code == RESUMABLE:
             _say(requeue.back_into_queue(has_saved=False))
         if leaving.code in (None, 0):
             raise StudyError(
@@ -38,6 +39,16 @@ def status_of(arguments: argparse.Namespace) -> int:
                 "status 0; allowed: no exit() in your own modules"
             ) from None
         raise
+
+
+def _is_job(arguments: argparse.Namespace) -> bool:
+    """Whether a command trains what the workflow has passed: a run, a pack or a series.
+
+    Only that may go back into a queue: of a Slurm job that someone wrote it is not known what else
+    would begin anew.
+    """
+    passed = [getattr(arguments, name, None) for name in ("spec", "members")]
+    return bool(arguments.trains and any(passed))
 
 
 def _say(sentence: str | None) -> None:

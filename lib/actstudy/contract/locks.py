@@ -21,7 +21,8 @@ HOST = socket.gethostname()
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 RELIANCE: set[str] = set()  # what keeps writers apart if locks cannot: empty, or SNAKEMAKE
-SNAKEMAKE = "Snakemake, which starts each job once"
+SNAKEMAKE = "Snakemake"
+OWNER = ".owner"  # ends the name of the file, beside a lock, of a Slurm job without locks
 
 
 class Holder(NamedTuple):
@@ -64,32 +65,66 @@ def rely_on_snakemake() -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, wait: bool = True) -> Iterator[None]:
+def locked(folder: Path, wait: bool = True, is_of_one_job: bool = False) -> Iterator[None]:
     """Hold a folder alone: a second writer waits or, if not `wait`, gets BlockingIOError.
 
     Removes drafts left by dead writers; on exit removes the folder if it is empty. If the file
-    system keeps no locks: StudyError, or after `rely_on_snakemake`, for one that waits, a line.
+    system keeps no locks: StudyError. is_of_one_job: whether one job of the workflow alone writes
+    the folder; after `rely_on_snakemake` it then gets a line instead and drafts stay, in a job of
+    Slurm's StudyError only if another job owns the folder.
     """
     path = lock_file(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+", buffering=0) as handle:
+    with path.open("ab+", buffering=0) as handle, contextlib.ExitStack() as stack:
+        has_locks = True
         try:
             _lock(handle, folder, wait)
         except Lockless as fault:
-            if not (wait and RELIANCE):
+            if not (is_of_one_job and RELIANCE):
                 raise
+            has_locks = False
             _say_lockless(fault.reason, folder.resolve().parent)
+            stack.enter_context(_owned(path))
         folder.mkdir(exist_ok=True)
         boot = BOOT.read_text()[:8] if BOOT.is_file() else "unknown"
         with naming(path):
             handle.truncate(0)
             handle.write(json.dumps(Holder(os.getpid(), HOST, boot)).encode())
-        _remove_drafts(folder)
+        if has_locks:
+            _remove_drafts(folder)
         try:
             yield
         finally:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+@contextlib.contextmanager
+def _owned(path: Path) -> Iterator[None]:
+    """Own a lock's folder for this Slurm job, by a file that only one can make; else do nothing.
+
+    Slurm may not know a job that runs, which Snakemake then starts again. A job that goes back
+    into the queue keeps its number, and so what it owns.
+    """
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None:
+        yield
+        return
+    owner = path.with_name(f"{path.name}{OWNER}")
+    try:
+        with owner.open("x", encoding="utf-8") as file:
+            file.write(job)
+    except FileExistsError:
+        other = owner.read_text(encoding="utf-8")
+        if other != job:
+            raise StudyError(
+                f"{owner}: got Slurm job {job}; allowed: job {other or 'unknown'}, which has the "
+                "folder; to fix: remove this file once that job has ended"
+            ) from None
+    try:
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
 
 
 def allow_files(needed: int) -> None:

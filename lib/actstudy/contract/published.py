@@ -53,7 +53,7 @@ def signature(run: Path) -> str:
 def _files(run: Path) -> dict[str, os.stat_result]:
     """Name -> what the disk says, of the published files in a folder.
 
-    None if there is no such folder, or if this user may not look.
+    Empty if there is no such folder, or if this user may not look.
     """
     try:
         with os.scandir(run) as entries:

@@ -34,7 +34,7 @@ def complete(runs: dict[Path, spec.RunSpec], settings: Settings, data_dir: Path)
     )  # per run a lock, a log and a TensorBoard; and all others
     with signals_received() as signals, contextlib.ExitStack() as stack:
         for folder in sorted(runs):
-            stack.enter_context(locks.locked(folder))
+            stack.enter_context(locks.locked(folder, is_of_one_job=True))
             stack.callback(_forget, folder, signals)
             _same_spec(folder, runs[folder])
         state = _state(runs)
@@ -201,7 +201,7 @@ def _train_and_publish(
 @contextlib.contextmanager
 def _held_state(state: Path) -> Iterator[None]:
     """Lock the folder of a pack's checkpoints; if none is left, the list of its runs is removed."""
-    with locks.locked(state):
+    with locks.locked(state, is_of_one_job=True):
         try:
             yield
         finally:
@@ -213,6 +213,6 @@ def prepared(name: str, folder: Path) -> None:
     """Prepare a data set (spec.data_name) into a folder, once for all processes that need it."""
     from actstudy.data.prepared import prepare
 
-    with locks.locked(folder):
+    with locks.locked(folder, is_of_one_job=True):
         if not (folder / "manifest.json").is_file():
             prepare(name, folder)
