@@ -20,6 +20,18 @@ def size_of(settings: TaskPlan) -> scale.Scale:
     return scale.of_metric(settings.metric, settings.predicts)
 
 
+def name_of(settings: TaskPlan) -> str:
+    """What the values of `best_of` are, without unit: `test accuracy`, `ln test perplexity`."""
+    name = f"test {metric_name(settings.metric)}"
+    return f"ln {name}" if settings.log_unit else name
+
+
+def name_with_unit(settings: TaskPlan) -> str:
+    """The same with the unit of its values, if they have one."""
+    unit = size_of(settings).unit
+    return f"{name_of(settings)} ({unit})" if unit else name_of(settings)
+
+
 def sentences(tables: Tables, task: str) -> list[str]:
     """The leader by the number of trials, places at an edge, and blocks without a curve."""
     table = tables.of("best_of", task)
@@ -58,9 +70,9 @@ def leaders(tables: Tables, task: str, part: pd.DataFrame) -> str:
         trials = "1 trial" if k == 1 else f"{k} trials"
         texts.append(f"with {trials} {best[k]} ({value})")
     n = int(part["n_trials"].iloc[0])
-    name = metric_name(settings.metric)
+    name = name_of(settings)
     return (
-        f"Best expected result of the best of k of {n} trials ({part['trials_of'].iloc[0]}; test "
+        f"Best expected result of the best of k of {n} trials ({part['trials_of'].iloc[0]}; "
         f"{name} of the one that val chooses): {', '.join(texts)}. That is no verdict."
     )
 
