@@ -184,7 +184,7 @@ def test_tables_of_what_trains_name_their_task_and_n_and_cells_that_are_not_run(
 def test_what_stands_without_a_heading_stands_before_parts_that_have_one(study):
     tables, folder = study("recipes")
     for page in pages_of(tables, folder):
-        own = sections_of(page)[tables.plan.tasks["mlp"].title]
+        own = sections_of(page).get(tables.plan.tasks["mlp"].title, "")
         _, _, below = own.partition("\n### ")
         assert "Tables: " not in below
         assert "In [details.md]" not in below

@@ -267,3 +267,10 @@ def test_two_seeds_are_too_few(studies):
     object.__setattr__(study, "runs", study.runs[study.runs["seed"] < 2])
     with pytest.raises(StudyError, match="2 seeds have every size of gelu, it takes 3"):
         sizes.extrapolations(study)
+
+
+def test_a_contradicted_verdict_is_not_decided():
+    row = pd.Series({"verdict": "better", "contradiction": "the recipe decides"})
+    assert beside.verdict_of(row) not in transfer.SIGNS
+    assert beside.verdict_of(pd.Series({"verdict": "better", "contradiction": ""})) == "better"
+    assert beside.verdict_of(pd.Series({"verdict": "better"})) == "better"
