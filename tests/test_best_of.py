@@ -166,13 +166,13 @@ def test_a_budget_that_differs_between_levels_is_refused(status):
     )
 
 
-def test_values_on_a_logarithm_are_called_so():
+def test_values_on_a_logarithm_are_named_ln():
     plan = plans.plan_of({"mlp": {**TOKENS, "log_unit": "nats per word"}}, levels=["relu", "tanh"])
     row = {"task": "mlp", "block": "", "level": "relu", "k": 1, "value": 6.78, "n_trials": 4}
     row |= {"trials_of": "tuned rates", "reason": "", "at_edge": "", "best_trial": "lr=0.1"}
     rows = [row, {**row, "level": "tanh", "value": 6.9}]
     (text,) = trials_tables.sentences(Tables(plan, {"best_of": pd.DataFrame(rows)}), "mlp")
-    few = pd.DataFrame([{**one, "n_trials": 2} for one in rows])
+    few = pd.DataFrame(rows).assign(n_trials=2)
     assert trials_tables.sentences(Tables(plan, {"best_of": few}), "mlp") == []
     assert trials_tables.sentences(Tables(plan, {"best_of": pd.DataFrame(rows[:1])}), "mlp") == []
     assert "ln test word perplexity of the one that val chooses" in text
