@@ -40,6 +40,7 @@ CHAPTERS = {  # caption -> its pages in the site's source -> their names in the 
     },
     "Behind it": {
         "docs/statistics.md": "Statistics",
+        "docs/recipes.md": "Recipes, searched",
         "docs/limitations.md": "Limitations",
         "docs/reliability.md": "What survives what",
         "docs/faults.md": "Silent faults and their tests",

@@ -57,10 +57,11 @@ def pictures() -> list[str]:
 def captions() -> dict[str, str]:
     """Picture -> its caption on the page of its study or of the demos, as Markdown."""
     texts = {}
-    for page in sorted(DOCS.glob("example/**/summary.md")):
+    whole = sorted(DOCS.glob("example/**/details.md"))  # a summary has first sentences alone
+    for page in [*whole, *sorted(DOCS.glob("example/**/summary.md"))]:
         for link, caption in PICTURE.findall(page.read_text(encoding="utf-8")):
             picture = (page.parent / link).relative_to(DOCS).as_posix()
-            texts[picture] = html.unescape(caption)
+            texts.setdefault(picture, html.unescape(caption))
     for _, text, link in DEMO.findall((DOCS / "demos.md").read_text(encoding="utf-8")):
         texts[link] = text
     return texts

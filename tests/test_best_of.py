@@ -196,6 +196,22 @@ def test_infinitely_bad_levels_have_no_leader_and_no_best_trial():
     assert not any("Widen" in text for text in texts)
 
 
+def test_values_on_a_logarithm_are_named_ln():
+    plan = plans.plan_of({"mlp": {**TOKENS, "log_unit": "nats per word"}}, levels=["relu", "tanh"])
+    row = {"task": "mlp", "block": "", "level": "relu", "k": 1, "value": 6.78, "n_trials": 4}
+    row |= {"trials_of": "tuned rates", "reason": "", "at_edge": "", "best_trial": "lr=0.1"}
+    rows = [row, {**row, "level": "tanh", "value": 6.9}]
+    (text,) = trials_tables.sentences(Tables(plan, {"best_of": pd.DataFrame(rows)}), "mlp")
+    few = pd.DataFrame(rows).assign(n_trials=2)
+    assert trials_tables.sentences(Tables(plan, {"best_of": few}), "mlp") == []
+    assert trials_tables.sentences(Tables(plan, {"best_of": pd.DataFrame(rows[:1])}), "mlp") == []
+    assert "ln test word perplexity of the one that val chooses" in text
+    assert "with 1 trial relu (6.780 nats per word)" in text
+    assert trials_tables.name_with_unit(plan.tasks["mlp"]) == (
+        "ln test word perplexity (nats per word)"
+    )
+
+
 def test_one_rate_is_no_choice():
     table, _ = table_of({("relu", 0.01): [0.7], ("gelu", 0.01): [0.6]})
     assert table["reason"].tolist() == ["no seed has a run of two trials or more that has ended"]

@@ -217,7 +217,7 @@ def test_of_many_cells_budgets_are_left_out_then_cells(study, monkeypatch):
     assert not without.content["has_budget"]
     assert [len(cell["answers"]) for cell in without.content["cells"]] == [1] * 4
     few = decision.decision(cells, ["made.yaml"], limit=3)
-    assert few.left_out == "of the cells to decide from all but the first 3"
+    assert few.left_out == f"{decision.NO_BUDGET}; of the cells to decide from all but the first 3"
     assert len(few.content["cells"]) == 3
 
 

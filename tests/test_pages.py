@@ -627,6 +627,22 @@ def test_a_word_perplexity_is_explained_where_it_is_compared(trapped, tmp_path):
     assert "**Word perplexity**" in both_of(random_study(tmp_path, 3), tmp_path)
 
 
+def test_a_level_may_have_the_word_when_in_its_name():
+    won = [("a when b", "relu", "better"), ("silu", "relu", "better")]
+    text = answer_of(won, [("a when b", "silu", "better", {"condition": "when it trains"})])
+    assert "but worse than a when b when a when b trains (all pairs: " in text
+
+
+def test_verdicts_that_are_counted_say_what_speaks_against_them_and_n():
+    row = {"verdict": "better", "condition": "", "contradiction": "", "n": 8}
+    rows = [row, row, {**row, "contradiction": "the recipe decides"}, {**row, "n": 5}]
+    rows.append({**row, "verdict": "worse", "condition": "when it trains"})
+    assert recommendation.totals(pd.DataFrame(rows)) == (
+        "Of 5 comparisons with the baseline (n = 5 to 8 seeds): 3 better, "
+        "1 better (contradicted) and 1 worse when it trains."
+    )
+
+
 def test_equal_differences_are_one_number():
     rows = pd.DataFrame({"n": 2, "group": "", "mean": [0.01231, 0.01229]})
     text = recommendation.too_few(rows, task_plan())

@@ -1,12 +1,13 @@
 """summary.md is short: its first screen decides, a section takes two, details.md has the rest."""
 
+import dataclasses
 import re
 
 import numpy as np
 import pytest
 from made_up import ENDINGS, build, study_of
 
-from actstudy.analysis.page import incomplete, links, screens, summary
+from actstudy.analysis.page import incomplete, links, screens, summary, training_sentences
 from actstudy.analysis.page.screens import Part
 from actstudy.contract import store
 from actstudy.contract.counting import counted
@@ -31,6 +32,10 @@ STUDIES = {
         "compare": "init",
         "baseline": "he_normal",
         "axes": {"activation": LEVELS[:6], "init": ["he_normal", "orthogonal", "xavier_normal"]},
+        "tasks": {"mlp": BLOCK},
+    },
+    "recipes": {
+        "axes": {"activation": LEVELS[:3], "lr": [0.01, 0.1], "init": ["he_normal", "orthogonal"]},
         "tasks": {"mlp": BLOCK},
     },
     "pairs": {
@@ -150,6 +155,42 @@ def test_where_nothing_is_compared_the_picture_of_a_task_stands_beside_the_answe
     assert written.count("![outcome_map]") == 1
     assert "| he_normal " in first
     assert "up to depth 3" in first
+
+
+def test_tables_of_what_trains_name_their_task_and_n_and_cells_that_are_not_run(study):
+    tables, _ = study("depths")
+    whole = training_sentences.table(tables, "mlp")
+    assert whole.startswith("| mlp: trains (n = 2 seeds) ")
+    runs = tables.frames["runs"]
+    lost = runs["level"].eq("tanh") & runs["group"].str.contains("orthogonal")
+    lost |= runs["level"].eq("gelu") & runs["group"].str.contains("depth=2")
+    lost |= runs["group"].str.contains("init=zero|depth=6")
+    runs = runs.assign(status=runs["status"].mask(lost, "missing"))
+    partial = dataclasses.replace(tables, frames={**tables.frames, "runs": runs})
+    part = training_sentences.table(partial, "mlp")
+    row = next(line for line in part.splitlines() if line.startswith("| orthogonal "))
+    assert [cell.strip() for cell in row.strip("|").split("|")][1:4] == [
+        "up to depth 3",
+        "not run",
+        "up to depth 3",
+    ]
+    assert "at depth 1 and 3, not run at depth 2" in part
+    assert "| zero " not in part
+    sentences = " ".join(training_sentences.sentences(partial, "mlp"))
+    assert "not run with orthogonal" in sentences
+    assert "at depth 1 and 3, not run at depth 2" in sentences
+
+
+def test_what_stands_without_a_heading_stands_before_parts_that_have_one(study):
+    tables, folder = study("recipes")
+    for page in pages_of(tables, folder):
+        own = sections_of(page).get(tables.plan.tasks["mlp"].title, "")
+        _, _, below = own.partition("\n### ")
+        assert "Tables: " not in below
+        assert "In [details.md]" not in below
+    written = pages_of(tables, folder)[0]
+    assert "### What moves the result" in written + pages_of(tables, folder)[1]
+    assert "Tables: " in written
 
 
 def test_many_failures_are_named_on_both_pages_and_counted(study):

@@ -351,3 +351,22 @@ def test_few_seeds_have_a_sentence_instead_of_an_order():
     (sentence,) = sensitivity_tables.section(tables, "mlp")["sentences"]
     assert sentence.startswith("Which source moves the result most is not said: it takes 8 seeds")
     assert sensitivity_tables.over_recipes(tables, "mlp") == ""
+
+
+def test_rows_that_a_page_leaves_out_are_counted_with_their_file():
+    rows = [{"a": number} for number in range(sensitivity_tables.MAX_ROWS + 3)]
+    text = sensitivity_tables.first_rows(rows, "components")
+    assert text.endswith("3 rows more are in tables/components.csv.")
+    assert "more" not in sensitivity_tables.first_rows(rows[:-3], "components")
+
+
+def test_many_readings_are_counted():
+    tables = page_tables(runs_of(turning, n=20))
+    rows = tables.frames["recipe_verdicts"]
+    few = sensitivity_tables.over_recipes(tables, "mlp")
+    assert few.startswith(" Over all recipes (n = 20 seeds): ")
+    tables.frames["recipe_verdicts"] = pd.concat([rows] * 7)
+    n = len(rows) * 7
+    text = sensitivity_tables.over_recipes(tables, "mlp")
+    assert text.startswith(f" Over all recipes (n = 20 seeds), of {n} comparisons: 7 ")
+    assert "gelu" not in text

@@ -274,7 +274,7 @@ def test_the_page_counts_held_out_effects_without_a_judgement(studies):
     (study,) = studies("sizes")
     _, cells = sizes.extrapolations(study)
     outside = cells.assign(is_inside=[True, *[False] * (len(cells) - 1)])
-    text = transfer_page.check(outside)
+    text = transfer_page.check(study, outside)
     assert "1 of 5 held-out effects lie within their interval; " in text
     assert "promised" not in text
 
@@ -284,3 +284,10 @@ def test_two_seeds_are_too_few(studies):
     object.__setattr__(study, "runs", study.runs[study.runs["seed"] < 2])
     with pytest.raises(StudyError, match="2 seeds have every size of gelu, it takes 3"):
         sizes.extrapolations(study)
+
+
+def test_a_contradicted_verdict_is_not_decided():
+    row = pd.Series({"verdict": "better", "contradiction": "the recipe decides"})
+    assert beside.verdict_of(row) not in transfer.SIGNS
+    assert beside.verdict_of(pd.Series({"verdict": "better", "contradiction": ""})) == "better"
+    assert beside.verdict_of(pd.Series({"verdict": "better"})) == "better"

@@ -65,7 +65,7 @@ def decision(cells: Sequence[Cell], files: Sequence[str], limit: int = MAX_ANSWE
         limits = [[] for _ in cells]
         left_out = NO_BUDGET
     if len(cells) > limit:
-        left_out = f"of the cells to decide from all but the first {limit:,}"
+        left_out += f"; of the cells to decide from all but the first {limit:,}"
     named_devices = set(itertools.chain.from_iterable(cell.devices for cell in cells))
     devices = ["cpu", "cuda", *sorted(named_devices)]
     rows = []

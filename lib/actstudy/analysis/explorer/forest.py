@@ -28,6 +28,7 @@ MAX_ROWS = 80  # contrasts in one picture
 ROW_HEIGHT = 34  # pixels
 FAMILIES = {"primary": "with the baseline", "all pairs": "all pairs of levels"}
 NAME = "datum.group ? datum.level + ', ' + datum.group : datum.level"
+DOUBT = "datum.contradiction ? ' (contradicted)' : ''"
 RIVAL = "datum.family == 'all pairs' ? ' against ' + datum.baseline : ''"
 
 
@@ -85,9 +86,9 @@ def caption(settings: TaskPlan, contrasts: pd.DataFrame) -> str:
         f"{settings.title}: mean paired difference{unit}, "
         f"{seeds(contrasts['n'].astype(int))} per row; {better} is better. Bars are Student t "
         "intervals, each of its row alone; marks are filled if there is a verdict and hollow if "
-        "there is none yet, small dots are single seeds. The band is the margin, "
-        f"{size.amount(settings.margin)}: differences inside it do not matter. Click a row for its "
-        "runs, a dot for its run."
+        "there is none yet or something contradicts it, small dots are single seeds. The band is "
+        f"the margin, {size.amount(settings.margin)}: differences inside it do not matter. Click a "
+        "row for its runs, a dot for its run."
     )
 
 
@@ -106,8 +107,8 @@ def chart(levels: list[str], factor: float, margin: float, title: str) -> alt.La
     contrasts = alt.Chart(rows("contrasts")).transform_calculate(
         name=f"({NAME}) + ({RIVAL})",
         **of_interval(factor),
-        words="datum.verdict + ' (n = ' + datum.n + ')'",
-        is_open=f"indexof({list(OPEN_VERDICTS)}, datum.verdict) >= 0",
+        words=f"datum.verdict + ({DOUBT}) + ' (n = ' + datum.n + ')'",
+        is_open=f"indexof({list(OPEN_VERDICTS)}, datum.verdict) >= 0 || !!datum.contradiction",
     )
     marks_of_row = {**marks, "tooltip": tooltips(title)}
     at = alt.X("at:Q", **x)
@@ -160,5 +161,6 @@ def dots(factor: float, x: dict[str, Any], marks: dict[str, Any], title: str) ->
 
 def tooltips(title: str) -> list[alt.Tooltip]:
     """What a row says when it is pointed at."""
-    others = [alt.Tooltip(f"{field}:N") for field in ("n", "verdict", "condition")]
+    fields = ("n", "verdict", "condition", "contradiction")
+    others = [alt.Tooltip(f"{field}:N") for field in fields]
     return [alt.Tooltip("name:N"), *interval_tooltips(title), *others]

@@ -28,7 +28,7 @@ EXPOSED = "window.vegaEmbed = vegaEmbed;"  # of Vega's scripts, to the page's ow
 LIGHTEST = 0.55  # of a colour's luminance on a dark page, at least
 FIRST_COLUMNS = {  # of tables with many columns, those that are open at first
     "contrasts": "task family group level baseline unit n mean low high interval_level verdict "
-    "condition margin more_seeds",
+    "condition contradiction margin more_seeds",
     "runs": "task level group seed run_id status reason best_step steps_done train_seconds "
     "throughput device",
     "incomplete": "task level group seed run_id status reason rerun",

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from actstudy.analysis.explorer import forest, lines, maps, points, reliability, texts
 from actstudy.analysis.explorer.figure import Drawing
 from actstudy.analysis.explorer.texts import Section
+from actstudy.analysis.questions.factors import crosses_framework
 from actstudy.analysis.tables import Tables
 from actstudy.contract.errors import visible
 
@@ -52,6 +53,7 @@ class Part:
 
 
 ANSWERS = ("What holds", "Answer", "The claims", "The differences", "The activations", "To decide")
+SOURCES = "components"  # a table of frameworks or of recipes
 TASKS = "a task's section"  # stands for the sections of the summary that are named after tasks
 KINDS = (
     Kind("answer", "Answer", heads=ANSWERS),
@@ -73,7 +75,7 @@ KINDS = (
         "recipe_range",
         "What moves the result",
         subheads=("What moves the result",),
-        tables=("recipe_verdicts", "components"),
+        tables=("recipe_verdicts", SOURCES),
     ),
     Kind("trials", "Best of k", subheads=("What k trials give",), tables=("best_of",)),
     Kind("targets", "Targets", subheads=("Steps and seconds",), draws=(points.targets,)),
@@ -90,7 +92,7 @@ KINDS = (
         "parity",
         "Frameworks",
         heads=("Framework,",),
-        tables=("parity", "effects", "speed"),
+        tables=("parity", "effects", "speed", SOURCES),
     ),
     Kind(
         "claims",
@@ -120,7 +122,6 @@ def parts(
     there = []
     carried = list(names)
     for kind in KINDS:
-        names_of_kind = carried if kind.tables == ("all",) else list(kind.tables)
         words = by_task(tables, kind, sections)
         if kind.name in introductions:
             words = {ANY_TASK: introductions[kind.name], **words}
@@ -129,12 +130,23 @@ def parts(
             kind.title,
             words,
             drawings(tables, kind),
-            [name for name in names_of_kind if name in carried],
+            tables_of(kind, tables, carried),
             kind.every_task,
         )
         if not part.is_empty:
             there.append(part)
     return there
+
+
+def tables_of(kind: Kind, tables: Tables, carried: list[str]) -> list[str]:
+    """The tables of a part among those that the page carries."""
+    if kind.tables == ("all",):
+        return carried
+    is_crossed = any(crosses_framework(settings) for settings in tables.plan.tasks.values())
+    names = [name for name in kind.tables if name in carried]
+    if kind.name == ("recipe_range" if is_crossed else "parity"):
+        names = [name for name in names if name != SOURCES]
+    return names
 
 
 def drawings(tables: Tables, kind: Kind) -> list[Drawing]:

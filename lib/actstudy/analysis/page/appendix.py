@@ -71,6 +71,7 @@ def _appendix_of(tables: Tables, task: str, figures: Path, page: Path) -> dict[s
         "all_pairs": verdict_tables.all_pairs(tables, task),
         "tuning": tuning_tables.sentences(tables, task),
         "deviations": sensitivity_tables.deviations(tables, task),
+        "trials_name": trials_tables.name_with_unit(settings),
         "trials_table": trials_tables.table(tables, task),
         "targets_table": layout.targets(tables, task),
         "compute": compute_tables.compute(tables, task),

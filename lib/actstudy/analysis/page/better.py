@@ -16,7 +16,7 @@ EQUIVALENT = ("equivalent", "equivalent (below the margin)")
 def use(better: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> list[str]:
     """Which of the levels that are better than the baseline to use: those that no other beats."""
     baseline = settings.baseline
-    n = int(better["n"].max())
+    n = " to ".join(f"{end:.0f}" for end in sorted({better["n"].min(), better["n"].max()}))
     levels = list(better["level"])
     beaten = beaten_by(levels, pairs)
     best = better[~better["level"].isin(beaten)]
@@ -26,11 +26,12 @@ def use(better: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> list[s
     if len(names) > 1:
         text += f": {between(names, pairs, settings)}"
     texts = [f"{text}."]
-    for winner in dict.fromkeys(beaten.values()):
-        part = better[better["level"].map(beaten) == winner]
+    for winner, words in dict.fromkeys(beaten.values()):
+        losers = [level for level in levels if beaten.get(level) == (winner, words)]
+        part = better[better["level"].isin(losers)]
         texts.append(
             f"{verb(part)} better than {baseline} too ({sizes(part, settings)}), but worse than "
-            f"{winner} ({ALL_PAIRS}: {lost(part, winner.split(' when ')[0], pairs, settings)})."
+            f"{winner}{words} ({ALL_PAIRS}: {lost(part, winner, pairs, settings)})."
         )
     return texts
 
@@ -55,8 +56,8 @@ def among(levels: list[str], pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs[is_among & (pairs["contradiction"] == "")]
 
 
-def beaten_by(levels: list[str], pairs: pd.DataFrame) -> dict[str, str]:
-    """Each of some levels that another one beats -> that one, with the verdict's condition.
+def beaten_by(levels: list[str], pairs: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Each of some levels that another one beats -> that one, and the verdict's condition.
 
     One that nothing beats is named if there is one. Empty if every level is beaten by another.
     """
@@ -66,14 +67,14 @@ def beaten_by(levels: list[str], pairs: pd.DataFrame) -> dict[str, str]:
             continue
         sides = [row["level"], row["baseline"]]
         winner, loser = sides if row["verdict"] == "better" else reversed(sides)
-        words = f"{winner} when {winner} trains" if row["condition"] else winner
+        words = f" when {winner} trains" if row["condition"] else ""
         winners.setdefault(loser, {})[winner] = words
     if len(winners) == len(levels):
         return {}
     beaten = {}
     for loser, words_by_winner in winners.items():
         named = min(words_by_winner, key=winners.__contains__)
-        beaten[loser] = words_by_winner[named]
+        beaten[loser] = (named, words_by_winner[named])
     return beaten
 
 

@@ -64,10 +64,11 @@ def in_short(tables: Tables, task: str) -> str:
 
 
 def totals(contrasts: pd.DataFrame) -> str:
-    """How many comparisons have which verdict: `Of 144 comparisons 12 are better, ...`."""
-    counts = contrasts["verdict"].value_counts()
-    words = [f"{counts[verdict]} {verdict}" for verdict in counts.index]
-    return f"Of {len(contrasts)} comparisons with the baseline: {listed(words)}."
+    """How many comparisons have which verdict: `Of 144 comparisons ...: 12 better, ...`."""
+    words = [f"{count} {words}" for words, count in in_words(contrasts).most_common()]
+    n = " to ".join(f"{end:.0f}" for end in sorted({contrasts["n"].min(), contrasts["n"].max()}))
+    head = f"Of {len(contrasts)} comparisons with the baseline (n = {n} seeds)"
+    return f"{head}: {listed(words)}."
 
 
 def decided(tables: Tables, task: str, contrasts: pd.DataFrame) -> list[str]:
@@ -168,11 +169,17 @@ def keep(settings: TaskPlan) -> str:
 
 def verdict_counts(contrasts: pd.DataFrame, level: str, n_groups: int) -> str:
     """A level's verdicts in many groups: `gelu better in 3, undecided in 45 of 48 groups`."""
+    counts = in_words(contrasts[contrasts["level"] == level])
+    texts = [f"{words} in {count}" for words, count in counts.most_common()]
+    return f"{level} {', '.join(texts)} of {n_groups} groups"
+
+
+def in_words(contrasts: pd.DataFrame) -> Counter[str]:
+    """Verdict with its condition, and whether something speaks against it -> how many there are."""
     counts: Counter[str] = Counter()
-    for row in contrasts[contrasts["level"] == level].to_dict("records"):
+    for row in contrasts.to_dict("records"):
         words = f"{row['verdict']} {row['condition'] or ''}".strip()
         if row["contradiction"]:
             words += " (contradicted)"
         counts[words] += 1
-    texts = [f"{words} in {count}" for words, count in counts.most_common()]
-    return f"{level} {', '.join(texts)} of {n_groups} groups"
+    return counts

@@ -32,6 +32,11 @@ class Part:
     text: str
     required: bool = False
 
+    @property
+    def has_heading(self) -> bool:
+        """Whether it begins with a heading of its own."""
+        return self.text.startswith("#")
+
 
 def lines(text: str) -> int:
     """The lines of a screen that a piece of Markdown takes."""

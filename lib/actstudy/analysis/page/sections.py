@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,9 @@ class Section:
 
     def __post_init__(self) -> None:
         there, rest = screens.fit(self.parts, screens.SECTION - HEAD - LINK)
-        object.__setattr__(self, "there", there)
-        object.__setattr__(self, "rest", rest)
+        by_heading = attrgetter("has_heading")  # last, as what follows would fall under it
+        object.__setattr__(self, "there", sorted(there, key=by_heading))
+        object.__setattr__(self, "rest", sorted(rest, key=by_heading))
 
     @property
     def elsewhere(self) -> str:

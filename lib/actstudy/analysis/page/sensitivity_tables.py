@@ -7,7 +7,7 @@ import pandas as pd
 
 from actstudy.analysis import scale
 from actstudy.analysis.markdown import cell_name, group_head, listed, markdown, prose
-from actstudy.analysis.questions.components import ALL_AXES
+from actstudy.analysis.questions.components import ALL_AXES, ONE_LEVEL
 from actstudy.analysis.questions.factors import crosses_framework
 from actstudy.analysis.questions.procedure import MIN_SEEDS, TOO_FEW
 from actstudy.analysis.questions.recipe_verdicts import DEPENDENT
@@ -16,6 +16,8 @@ from actstudy.analysis.tables import Tables
 ANOTHER_SEED = "another seed"
 MAX_NAMED = 3  # recipes of one sign that a table names
 MAX_ROWS = 24
+MAX_READINGS = 12  # of levels that the answer names; of more they are counted
+NOT_SAID = "Which source moves the result most is not said"
 
 
 def section(tables: Tables, task: str) -> dict[str, Any]:
@@ -25,10 +27,29 @@ def section(tables: Tables, task: str) -> dict[str, Any]:
     if crosses_framework(tables.plan.tasks[task]) or sources.empty:
         return {"sentences": [], "table": ""}
     texts = []
-    for block, part in sources.groupby("block", sort=False):
-        texts += [f"{group_head(str(block))}{text}" for text in moved(tables, task, part)]
+    own = sources[sources["source"] == tables.plan.compare]
+    if len(own) > 1 and (own["n_seeds"] < MIN_SEEDS).all():
+        texts.append(f"{NOT_SAID}: {few_seeds(own['n_seeds'].max())} at most.")
+    else:
+        for block, part in sources.groupby("block", sort=False):
+            texts += [f"{group_head(str(block))}{text}" for text in moved(tables, task, part)]
     rows = [row_of(tables, row) for row in readings.to_dict("records")]
-    return {"sentences": texts, "table": markdown(rows[:MAX_ROWS], "")}
+    return {"sentences": texts, "table": first_rows(rows, "recipe_verdicts")}
+
+
+def few_seeds(n: int) -> str:
+    """That standard deviations take more than n seeds."""
+    return f"it takes {MIN_SEEDS} seeds with a typical run in every cell, there are {n}"
+
+
+def first_rows(rows: list[dict[str, Any]], name: str) -> str:
+    """The first MAX_ROWS rows as Markdown, with a sentence on the file of the others."""
+    text = markdown(rows[:MAX_ROWS], "")
+    n_more = len(rows) - MAX_ROWS
+    if n_more <= 0:
+        return text
+    are = "row more is" if n_more == 1 else "rows more are"
+    return f"{text}\n\n{n_more} {are} in tables/{name}.csv."
 
 
 def part(tables: Tables, task: str) -> str:
@@ -49,9 +70,10 @@ def moved(tables: Tables, task: str, sources: pd.DataFrame) -> Iterator[str]:
     by_source = {row["source"]: row for row in sources.to_dict("records")}
     own = by_source[tables.plan.compare]
     n = int(own["n_seeds"])
+    if own["reason"] == ONE_LEVEL:
+        return
     if n < MIN_SEEDS or pd.isna(own["sd"]):
-        needed = f"it takes {MIN_SEEDS} seeds with a typical run in every cell, there are {n}"
-        yield f"Which source moves the result most is not said: {needed}."
+        yield f"{NOT_SAID}: {few_seeds(n) if n < MIN_SEEDS else own['reason']}."
     else:
         texts = [f"{tables.plan.compare} {deviation(own, size)}"]
         for source in rivals(by_source):
@@ -123,9 +145,7 @@ def deviations(tables: Tables, task: str) -> str:
         cells |= {"source": row["source"], "levels": row["levels"]}
         text = row["reason"] or size.deviation(row["sd"], row["low"], row["high"])
         rows.append({**cells, f"standard deviation{unit}": text, "n": row["n_seeds"]})
-    text = markdown(rows[:MAX_ROWS], "")
-    n_more = len(rows) - MAX_ROWS
-    return f"{text}\n\n{n_more} rows more are in tables/components.csv." if n_more > 0 else text
+    return first_rows(rows, "components")
 
 
 def over_recipes(tables: Tables, task: str) -> str:
@@ -137,6 +157,12 @@ def over_recipes(tables: Tables, task: str) -> str:
     readings = readings[readings["reading"] != TOO_FEW]
     if readings.empty:
         return ""
+    n = " to ".join(f"{n}" for n in sorted({readings["n"].min(), readings["n"].max()}))
+    head = f" Over all recipes (n = {n} seeds)"
+    if len(readings) > MAX_READINGS:
+        counts = readings["reading"].value_counts()
+        texts = [f"{count} {words}" for words, count in counts.items()]
+        return f"{head}, of {len(readings)} comparisons: {'; '.join(texts)}."
     by_reading: dict[str, list[str]] = {}
     for row in readings.to_dict("records"):
         name = cell_name(row["level"], row["block"])
@@ -145,4 +171,4 @@ def over_recipes(tables: Tables, task: str) -> str:
             words += f" (better with {signs(row, 'better')}, worse with {signs(row, 'worse')})"
         by_reading.setdefault(words, []).append(name)
     texts = [f"{listed(names)} {words}" for words, names in by_reading.items()]
-    return f" Over all recipes: {'; '.join(texts)}."
+    return f"{head}: {'; '.join(texts)}."

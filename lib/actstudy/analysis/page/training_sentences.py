@@ -20,6 +20,9 @@ from actstudy.contract.schema import ENDED
 
 LADDER = "depth"  # the axis whose places are climbed in sentences
 MAX_LINES = 12  # of levels that behave alike
+NOWHERE = "nowhere"
+NOT_RUN = "not run"
+LAST = {NOWHERE: 1, NOT_RUN: 2}  # words that come after all others, in this order
 
 Places = dict[str, str]  # axis -> place
 
@@ -44,7 +47,7 @@ def sentences(tables: Tables, task: str) -> list[str]:
         f"Of {len(runs)} runs {listed(numbers)}: a run stalls if its best validation "
         f"{metric_name(metric)} stays below {' or '.join(limits)}."
     )
-    return [head, *by_level(runs, tables.places(task))]
+    return [head, *by_level(runs, places_of(tables, task, runs))]
 
 
 def judged_runs(tables: Tables, task: str) -> pd.DataFrame:
@@ -72,19 +75,33 @@ def table(tables: Tables, task: str) -> str:
     Empty without cells that differ in depth and in something else, or if rows are too many.
     """
     runs = judged_runs(tables, task)
-    places = tables.places(task) if len(runs) else {}
+    places = places_of(tables, task, runs)
     ladder = ladder_of(places)
     lines = groups_by_line(places, ladder)
     if not ladder or not 2 <= len(lines) <= MAX_LINES:
         return ""
     climbed = sorted({place[ladder] for place in places.values()}, key=rung)
-    rows = {line: {"trains": line} for line in lines}
+    head = f"{task}: trains ({n_words(runs)})"
+    rows = {line: {head: line} for line in lines}
     for level, part in runs.groupby("level", sort=False):
         shares = part.assign(trains=part["outcome"] == TRAINS).groupby("group")["trains"].mean()
         for line, groups in lines.items():
             own = {places[group][ladder]: shares[group] for group in groups if group in shares}
             rows[line][str(level)] = reach(own, climbed)
     return markdown(list(rows.values()))
+
+
+def places_of(tables: Tables, task: str, runs: pd.DataFrame) -> dict[str, Places]:
+    """Group of cells -> its place on each axis, of the groups that have one of these runs."""
+    groups = set(runs["group"])
+    return {group: place for group, place in tables.places(task).items() if group in groups}
+
+
+def n_words(runs: pd.DataFrame) -> str:
+    """How many of some runs a cell has: `n = 8 seeds`, of unequal ones `n = 3 to 8 seeds`."""
+    counts = runs.groupby(["level", "group"]).size()
+    ends = sorted({int(counts.min()), int(counts.max())})
+    return f"n = {' to '.join(map(str, ends))} {'seed' if ends == [1] else 'seeds'}"
 
 
 def ladder_of(places: dict[str, Places]) -> str:
@@ -101,7 +118,7 @@ def by_level(runs: pd.DataFrame, places: dict[str, Places]) -> list[str]:
     levels_by_text: dict[str, list[str]] = {}
     for level, part in runs.groupby("level", sort=False):
         shares = part.assign(trains=part["outcome"] == TRAINS).groupby("group")["trains"].mean()
-        text = where(shares, {group: places[group] for group in places if group in shares.index})
+        text = where(shares, places)
         levels_by_text.setdefault(text, []).append(str(level))
     texts = []
     for text, levels in levels_by_text.items():
@@ -113,17 +130,19 @@ def by_level(runs: pd.DataFrame, places: dict[str, Places]) -> list[str]:
 def where(shares: pd.Series, places: dict[str, Places]) -> str:
     """In which cells a level trains: `at every depth with init=he_normal; nowhere with ...`.
 
-    shares: group -> the share of its runs that train; places: group -> its place on each axis.
+    shares: group -> the share of its runs that train; places: group -> its place on each axis, of
+    all groups with runs of any level.
     """
     ladder = ladder_of(places)
     climbed = sorted({place.get(ladder, "") for place in places.values()}, key=rung)
     lines_by_reach: dict[str, list[str]] = {}
     for line, groups in groups_by_line(places, ladder).items():
-        share_by_step = {places[group].get(ladder, ""): shares[group] for group in groups}
+        there = [group for group in groups if group in shares.index]
+        share_by_step = {places[group].get(ladder, ""): shares[group] for group in there}
         lines_by_reach.setdefault(reach(share_by_step, climbed), []).append(line)
     everywhere = len(lines_by_reach) == 1
     texts = []
-    for text, lines in sorted(lines_by_reach.items(), key=lambda item: item[0] == "nowhere"):
+    for text, lines in sorted(lines_by_reach.items(), key=lambda item: LAST.get(item[0], 0)):
         if everywhere or not any(lines):
             texts.append(text)
         else:
@@ -158,7 +177,12 @@ def several(lines: Sequence[str]) -> str:
 
 
 def reach(share_by_step: dict[str, float], steps: Sequence[str]) -> str:
-    """At which steps of the ladder a level trains, in words; its share where only some runs do."""
+    """At which steps of the ladder a level trains, in words; its share where only some runs do.
+
+    Steps without a share have no run that has ended; they are named.
+    """
+    if not share_by_step:
+        return NOT_RUN
     whole = [step for step in steps if share_by_step.get(step, 0.0) == 1.0]
     some = [step for step in steps if 0.0 < share_by_step.get(step, 0.0) < 1.0]
     parts = []
@@ -174,4 +198,8 @@ def reach(share_by_step: dict[str, float], steps: Sequence[str]) -> str:
     for step in some:
         at = f" at {LADDER} {step}" if step else ""
         parts.append(f"in {share_by_step[step]:.0%} of the runs{at}")
-    return ", ".join(parts) or "nowhere"
+    missing = [step for step in steps if step not in share_by_step]
+    parts = parts or [NOWHERE]
+    if missing:
+        parts.append(f"{NOT_RUN} at {LADDER} {listed(missing)}")
+    return ", ".join(parts)

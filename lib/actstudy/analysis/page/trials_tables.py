@@ -5,12 +5,14 @@ from typing import Any
 import pandas as pd
 
 from actstudy.analysis import scale
-from actstudy.analysis.markdown import group_head, listed, markdown, metric_name, prose
+from actstudy.analysis.markdown import group_head, listed, metric_name, prose
+from actstudy.analysis.page.sensitivity_tables import first_rows
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import TaskPlan
 
 STEPS = (1, 2, 4, 8, 16, 32, 64)  # trials that a table has a column of
-MAX_ROWS = 24
+MIN_LEVELS = 2  # below, no level leads
+MIN_TRIALS = 3  # below, there is no curve
 
 
 def size_of(settings: TaskPlan) -> scale.Scale:
@@ -18,6 +20,18 @@ def size_of(settings: TaskPlan) -> scale.Scale:
     if settings.log_unit:
         return scale.of_differences(settings)
     return scale.of_metric(settings.metric, settings.predicts)
+
+
+def name_of(settings: TaskPlan) -> str:
+    """What the values of `best_of` are, without unit: `test accuracy`, `ln test perplexity`."""
+    name = f"test {metric_name(settings.metric)}"
+    return f"ln {name}" if settings.log_unit else name
+
+
+def name_with_unit(settings: TaskPlan) -> str:
+    """The same with the unit of its values, if they have one."""
+    unit = size_of(settings).unit
+    return f"{name_of(settings)} ({unit})" if unit else name_of(settings)
 
 
 def sentences(tables: Tables, task: str) -> list[str]:
@@ -29,6 +43,8 @@ def sentences(tables: Tables, task: str) -> list[str]:
         refused = part.loc[part["k"] == 0, "reason"]
         if len(refused):
             texts.append(f"{head}No curve of the best of k trials: {refused.iloc[0]}.")
+            continue
+        if part["level"].nunique() < MIN_LEVELS or part["n_trials"].max() < MIN_TRIALS:
             continue
         texts.append(f"{head}{leaders(tables, task, part)}")
         texts += [f"{head}{text}" for text in edges(part)]
@@ -62,10 +78,10 @@ def leaders(tables: Tables, task: str, part: pd.DataFrame) -> str:
         trials = "1 trial" if k == 1 else f"{k} trials"
         texts.append(f"with {trials} {best[k]} ({value})")
     n = int(part["n_trials"].iloc[0])
-    name = metric_name(settings.metric)
+    name = name_of(settings)
     texts = texts or ["none, as every level is infinitely bad with any number"]
     return (
-        f"Best expected result of the best of k of {n} trials ({part['trials_of'].iloc[0]}; test "
+        f"Best expected result of the best of k of {n} trials ({part['trials_of'].iloc[0]}; "
         f"{name} of the one that val chooses): {', '.join(texts)}. That is no verdict."
     )
 
@@ -84,15 +100,17 @@ def table(tables: Tables, task: str) -> str:
     settings = tables.plan.tasks[task]
     size = size_of(settings)
     rows = []
-    curves = tables.of("best_of", task)
-    for (block, level), part in curves[curves["k"] > 0].groupby(["block", "level"], sort=False):
+    curves = tables.of("best_of", task).query("k > 0")
+    lasts = curves.groupby(["block", "level"])["k"].max()
+    steps = sorted({*lasts, *curves.loc[curves["k"].isin(STEPS), "k"]})
+    for (block, level), part in curves.groupby(["block", "level"], sort=False):
         cells: dict[str, Any] = {"at": block} if block else {}
         cells["level"] = level
-        last = part["k"].max()
-        for row in part[part["k"].isin([*STEPS, last])].to_dict("records"):
+        cells |= {f"{k}": "" for k in steps}
+        for row in part[part["k"].isin(steps)].to_dict("records"):
             value = size.with_interval(row["value"], row["low"], row["high"])
             cells[f"{row['k']}"] = value
         first = part[part["k"] == 1].iloc[0]
         cells |= {"hours of a trial": f"{first['hours']:.2g}", "seeds": first["n_seeds"]}
         rows.append(cells)
-    return markdown(rows[:MAX_ROWS], "")
+    return first_rows(rows, "best_of")

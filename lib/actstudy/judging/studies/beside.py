@@ -66,6 +66,12 @@ class Study:
         return frame[frame["task"] == task]
 
 
+def verdict_of(row: pd.Series) -> str:
+    """The verdict of a row of `Study.verdicts`; one that something speaks against says so."""
+    doubt = row.get("contradiction")  # missing from older tables
+    return f"{row['verdict']} (contradicted)" if pd.notna(doubt) and doubt else str(row["verdict"])
+
+
 def read(folders: Sequence[str]) -> list[Study]:
     """The studies of some folders; StudyError if one is none, or there are not two."""
     if len(folders) < 2:

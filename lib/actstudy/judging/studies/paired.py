@@ -14,7 +14,7 @@ from actstudy.analysis.questions import collapse, contrasts, stats
 from actstudy.analysis.questions.contrasts import Pair
 from actstudy.analysis.questions.seed_values import by_cell, compared
 from actstudy.contract.plan import TaskPlan
-from actstudy.judging.studies.beside import Study, shared_cells
+from actstudy.judging.studies.beside import Study, shared_cells, verdict_of
 
 CELL = ["group", "level"]
 FIRST = "first"
@@ -158,7 +158,7 @@ def verdicts(first: Study, other: Study, task: str, cell: tuple[str, str]) -> di
         rows = rows[(rows["group"] == cell[0]) & (rows["level"] == cell[1])]
         baselines.append(str(rows["baseline"].iloc[0]) if len(rows) else "")
         own = BASELINE if cell[1] == study.plan.tasks[task].baseline else ""
-        words.append(str(rows["verdict"].iloc[0]) if len(rows) else own)
+        words.append(verdict_of(rows.iloc[0]) if len(rows) else own)
     verdict = ""
     if all(baselines) and baselines[0] == baselines[1]:
         verdict = SAME if words[0] == words[1] else OTHER

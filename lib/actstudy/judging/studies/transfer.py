@@ -15,7 +15,7 @@ from actstudy.contract.errors import StudyError
 from actstudy.contract.streams import stream
 from actstudy.judging.statistics import orders
 from actstudy.judging.studies import beside
-from actstudy.judging.studies.beside import Study
+from actstudy.judging.studies.beside import Study, verdict_of
 from actstudy.judging.studies.paired import NEEDED
 
 SIGNS = ("better", "worse")
@@ -181,4 +181,4 @@ def verdict_pairs(
             continue
         first, other = (table.loc[level] for table in tables)
         if first["baseline"] == other["baseline"]:
-            yield str(first["verdict"]), str(other["verdict"])
+            yield verdict_of(first), verdict_of(other)

@@ -23,7 +23,8 @@ HOW = (
     "most 5% predicts more than chance would. That p is exact if levels are equally noisy and the "
     "studies share neither seeds nor test data; else chance alone reaches 5% more often. "
     "Noise lowers tau: a low one may be a lack of seeds. "
-    "Signs are compared where both studies call the level better or worse than the same baseline. "
+    "Signs are compared where both studies call the level better or worse than the same baseline, "
+    "and nothing contradicts them. "
     "Nothing is corrected for the number of rows."
 )
 HOW_SIZES = (
@@ -121,7 +122,7 @@ def verdicts_of(row: dict[Any, Any]) -> str:
 def sizes_page(study: Study, slopes: pd.DataFrame, cells: pd.DataFrame) -> str:
     """One study's fit by size, and its check on the cells that were held out."""
     lines = [f"# Do small sizes predict large ones in {prose(study.name)}?", ""]
-    lines += [f"**{check(cells)}**", "", HOW_SIZES, "", "## Per doubling", ""]
+    lines += [f"**{check(study, cells)}**", "", HOW_SIZES, "", "## Per doubling", ""]
     lines += [markdown([slope_of(study, row) for row in slopes.to_dict("records")]), ""]
     lines += ["## Held-out sizes", ""]
     rows = [cell_of(study, row) for row in cells.head(MAX_CELLS).to_dict("records")]
@@ -131,10 +132,11 @@ def sizes_page(study: Study, slopes: pd.DataFrame, cells: pd.DataFrame) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def check(cells: pd.DataFrame) -> str:
+def check(study: Study, cells: pd.DataFrame) -> str:
     """How many held-out effects lie within their interval, and how large the errors are."""
     texts = []
     for task, part in cells.groupby("task", sort=False):
+        size = scale.of_differences(study.plan.tasks[str(task)])
         n = len(part)
         n_inside = int(part["is_inside"].sum())
         error = rms(part["error"])
@@ -148,8 +150,8 @@ def check(cells: pd.DataFrame) -> str:
                 which = "to expect no effect errs less than the fit"
         texts.append(
             f"{group_head(str(task))}{n_inside} of {n} held-out effects lie within their interval; "
-            f"{which} (root mean square errors {error:.3g}, with the effect as it was "
-            f"before {before:.3g}, without any effect {none:.3g}, in {part['unit'].iloc[0]})."
+            f"{which} (root mean square errors {size.amount(error)}, with the effect "
+            f"as it was before {size.amount(before)}, without any effect {size.amount(none)})."
         )
     return " ".join(prose(text) for text in texts)
 
