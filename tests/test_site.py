@@ -267,7 +267,9 @@ def test_the_search_finds_gelu_in_documents_first(opened):
         "const field = document.querySelector('.sidebar-search');"
         "field.value = 'gelu'; field.form.requestSubmit();"
     )
-    wait(lambda: "found" in (browser.execute_script(SEARCHED) or ""))
+    status = wait(lambda: re.search(r"found (\d+)", browser.execute_script(SEARCHED) or ""))
+    n = int(status[1])  # they are put in one by one
+    wait(lambda: len(browser.execute_script(RESULTS)) >= n)
     links = [link.split("/site/")[1].split("?")[0] for link in browser.execute_script(RESULTS)]
     assert len(links) == len(set(links)) > 20
     assert {"index.html", "docs/guide.html", "docs/properties.html"} <= set(links[:25])
