@@ -44,6 +44,7 @@ WORDS = {
     "measure": ["C1"],
     "properties": [],
     "compare": ["folder", "folder"],
+    "transfer": ["folder", "folder"],
     "bundle": [],
     "verify": ["file"],
     "unbundle": ["file"],

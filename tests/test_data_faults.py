@@ -582,7 +582,7 @@ def test_a_pickle_runs_no_code(raw):
         ('"1","a"\n', "row 81: got 2 columns; allowed: 3"),
         (f'"1","a","{"b" * 140_000}', r"is damaged \(field larger than field limit"),
         ('"1","a","b","c"\n', "row 81: got 4 columns; allowed: 3; it is another edition"),
-        ('"1";"a";"b"\n', "row 81: got 1 columns; allowed: 3; it is another edition"),
+        ('"1";"a";"b"\n', "row 81: got 1 column; allowed: 3; it is another edition"),
         ('"1","a","half of', "is cut: it ends inside quotes"),
         (b"\xff", "byte 1,910 is not UTF-8; it is another edition"),
     ],

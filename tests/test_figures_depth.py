@@ -353,7 +353,7 @@ def test_figures_follow_the_crossed_axes():
 
 def test_figures_are_named_in_the_order_in_which_they_are_drawn():
     everything = ["depth", "init_args", "tune_lr", "framework", "learnt"]
-    everything += ["pairs", "precision", "lr"]
+    everything += ["pairs", "precision", "lr", "recipe", "trials"]
     assert registry.task_figures("classes", everything) == tuple(figures.TASK_FIGURES)
     assert registry.study_figures() == tuple(figures.STUDY_FIGURES)
 

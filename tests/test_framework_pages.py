@@ -11,7 +11,12 @@ from test_components import KERAS, frames_of, parity_of, plan, runs_of
 
 from actstudy.analysis import scale
 from actstudy.analysis.figures import effects as figure
-from actstudy.analysis.page import framework_origins, framework_tables, frameworks, summary
+from actstudy.analysis.page import (
+    first_screen,
+    framework_origins,
+    framework_tables,
+    frameworks,
+)
 from actstudy.analysis.questions import components, effects, speed, verified
 from actstudy.analysis.tables import Tables
 from actstudy.contract import registry
@@ -286,4 +291,4 @@ def test_the_figure_belongs_to_studies_that_cross_frameworks_and_stands_in_the_s
     assert figure.effects.__name__ in registry.task_figures("classes", ["framework"])
     assert figure.effects.__name__ not in registry.task_figures("classes", ["activation"])
     settings = plan(figures=("effects", "loss_curves")).tasks["mlp"]
-    assert summary._task_figures(settings, on_page=True) == []
+    assert first_screen.task_figures(settings, on_page=True) == []

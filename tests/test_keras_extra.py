@@ -65,7 +65,7 @@ def test_nothing_else_asks_for_it():
     assert keras == {"keras", "jax", "tensorflow-cpu"}
     others = [*PROJECT["dependencies"], *EXTRAS["study"], *EXTRAS["health"]]
     assert not keras & names_of(others)
-    assert "actstudy[study,keras,notebook]" in EXTRAS["dev"]
+    assert "actstudy[study,keras,notebook,site]" in EXTRAS["dev"]
 
 
 def test_it_brings_what_the_frameworks_ask_for():

@@ -19,7 +19,7 @@ def tables():
 
 def test_the_head_of_the_page_counts_each_claim_once(tables):
     section = ledger.section(tables, [])
-    assert section["title"] == (
+    assert ledger.title(tables) == (
         "of 6 claims 1 holds, 1 holds only under a condition, 1 does not hold and 1 is undecided"
     )
     counts = ledger_tables.counts(tables.frames["claims"])

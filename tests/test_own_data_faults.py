@@ -194,7 +194,7 @@ def test_one_class_and_classes_missing_in_folders(folder):
 
 def test_texts(folder):
     own_files.write(folder / "a.txt", "one line\n")
-    refused("./a.txt", "a.txt: got 1 lines of text", "at least 3 documents")
+    refused("./a.txt", "a.txt: got 1 line of text", "at least 3 documents")
     own_files.write(folder / "books/a.txt", "one")
     own_files.write(folder / "books/b.txt", "two")
     refused("./books", "got 2 files; allowed: at least 3")

@@ -127,7 +127,7 @@ def test_wrong_rules_are_refused(files, old, new, part):
         ("2.9,4", ",4", "row 3: column 'loss'"),
         ("2.9,4", "x,4", "got 'x'"),
         ("b,", "a,", "entry 'a': got it twice"),
-        ("b,2.9,4\nc,2.89,9\n", "", "got 1 records"),
+        ("b,2.9,4\nc,2.89,9\n", "", "got 1 record;"),
     ],
 )
 def test_wrong_tables_are_refused(files, old, new, part):

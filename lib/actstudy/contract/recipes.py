@@ -10,6 +10,7 @@ def recipe_of(spec: RunSpec) -> int:
     """The version of the meaning of a run's training."""
     recipe = RECIPES.get((spec.task, spec.precision), RECIPE)
     # momentum in fp16: until then a step that the loss scale skipped spoilt it
-    if spec.framework == "torch" and spec.precision == "fp16" and spec.optimizer == "sgd":
+    # (torch's alone, but runs that differ in their framework share a recipe)
+    if spec.precision == "fp16" and spec.optimizer == "sgd":
         return recipe + (spec.momentum > 0)
     return recipe

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/share/zoneinfo/")
+IN_MEMORY = "/dev/shm/"  # noqa: S108  anyone's files, of which none is written here
 PYTHON = tuple(
     f"{sysconfig.get_path(place)}/" for place in ("stdlib", "platstdlib", "purelib", "platlib")
 )
@@ -54,6 +55,7 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
 def _is_data(name: str) -> bool:
     """Whether a file is there and is neither code, nor Python's or the system's, nor hidden."""
     path = Path(name)
-    is_foreign = name.startswith((*SYSTEM, *PYTHON)) or path.suffix in CODE
+    of_system = name.startswith(SYSTEM) and not name.startswith(IN_MEMORY)
+    is_foreign = of_system or name.startswith(PYTHON) or path.suffix in CODE
     is_settings = path.name.startswith(".") or path.parent.suffix == ".egg-info"
     return path.is_file() and not is_foreign and not is_settings

@@ -9,6 +9,7 @@ import pandas as pd
 
 from actstudy.analysis import scale
 from actstudy.analysis.markdown import group_head, listed, markdown, prose
+from actstudy.contract.counting import counted
 from actstudy.judging.studies import recipes
 from actstudy.judging.studies.beside import Study
 
@@ -128,7 +129,7 @@ def sizes_page(study: Study, slopes: pd.DataFrame, cells: pd.DataFrame) -> str:
     rows = [cell_of(study, row) for row in cells.head(MAX_CELLS).to_dict("records")]
     lines += [markdown(rows), ""]
     if len(cells) > MAX_CELLS:
-        lines += [f"{len(cells) - MAX_CELLS} cells more: `--csv FILE`.", ""]
+        lines += [f"{counted(len(cells) - MAX_CELLS, 'more cell')}: `--csv FILE`.", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
