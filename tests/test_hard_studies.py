@@ -46,6 +46,7 @@ def fast(monkeypatch):
     monkeypatch.setattr(store, "flush", lambda path: None)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResourceWarning)  # files of other tests, closed now
         yield
     plt.close("all")
 
