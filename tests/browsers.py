@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 
+import pytest
 import websocket
 from selenium import webdriver
 
@@ -52,6 +53,16 @@ def without_drivers(name):
 def started(name):
     """A browser by its name."""
     return Firefox() if name == "firefox" else chromium()
+
+
+def session(name):
+    """A browser by its name until the tests of a module are done; skipped where it is missing."""
+    reason = without_drivers(name)
+    if reason:
+        pytest.skip(reason)
+    driver = started(name)
+    yield driver
+    driver.quit()
 
 
 def resize(driver, width, height, scheme=None):

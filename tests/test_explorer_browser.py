@@ -34,12 +34,7 @@ def file(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["chromium", "firefox"])
 def browser(request):
-    reason = browsers.without_drivers(request.param)
-    if reason:
-        pytest.skip(reason)
-    driver = browsers.started(request.param)
-    yield driver
-    driver.quit()
+    yield from browsers.session(request.param)
 
 
 @pytest.fixture

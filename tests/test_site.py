@@ -200,12 +200,7 @@ def test_a_table_that_the_explorer_lacks_is_named(tmp_path, small, monkeypatch, 
 @pytest.fixture(scope="module", params=["chromium", "firefox"])
 def browser(request):
     browsers = pytest.importorskip("browsers", reason="selenium is not installed")
-    reason = browsers.without_drivers(request.param)
-    if reason:
-        pytest.skip(reason)
-    driver = browsers.started(request.param)
-    yield driver
-    driver.quit()
+    yield from browsers.session(request.param)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Framework, activation or seed: what each changes, on one axis, with intervals and the margin."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -227,13 +228,15 @@ def draw_row(ax: Axes, place: int, row: Row, ends: tuple[float, float]) -> bool:
     return off_axis
 
 
-def add_legend(figure: Figure, margin: str) -> None:
-    """Say below the panels what the marks are."""
+def add_legend(figure: Figure, margin: str, others: Sequence[Line2D] = (), ncols: int = 4) -> None:
+    """Say below the panels what the marks are; others: of a figure that has more of them."""
     black: dict[str, Any] = {"color": DECIDED_COLOUR}
     handles = [
         Patch(color=MARGIN_COLOUR, label=f"two levels less than the margin ({margin}) apart"),
         Line2D([], [], **black, **MEAN, label="decided, or sd above 0 (8 seeds or more)"),
         Line2D([], [], color=OPEN_COLOUR, markerfacecolor=HOLLOW, **MEAN, label="open"),
         Line2D([], [], **black, **INTERVAL, label="interval"),
+        *others,
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    style: dict[str, Any] = {"ncols": ncols, "fontsize": 8, "frameon": False}
+    figure.legend(handles=handles, loc="outside lower center", **style)

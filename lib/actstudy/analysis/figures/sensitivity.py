@@ -7,17 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from actstudy.analysis import scale
 from actstudy.analysis.figures import effects
-from actstudy.analysis.figures.effects import DECIDED_COLOUR, Panel, Row
+from actstudy.analysis.figures.effects import Panel, Row
 from actstudy.analysis.figures.forest import direction
 from actstudy.analysis.figures.forest_rows import (
-    HOLLOW,
-    INTERVAL,
-    MARGIN_COLOUR,
-    MEAN,
     OPEN_COLOUR,
 )
 from actstudy.analysis.markdown import metric_name
@@ -59,7 +54,9 @@ def sensitivity(tables: Tables, task: str) -> tuple[Figure, str] | None:
         if place >= len(columns):
             block = blocks[place - len(columns)]
             draw_recipes(ax, panel, readings[readings["block"] == block], contrasts, settings)
-    add_legend(figure, scale.of_differences(settings).amount(settings.margin))
+    one_recipe = Line2D([], [], color=OPEN_COLOUR, **TICK, label="one recipe")
+    margin = scale.of_differences(settings).amount(settings.margin)
+    effects.add_legend(figure, margin, [one_recipe], ncols=3)
     return figure, caption(settings, sources, len(blocks))
 
 
@@ -101,19 +98,6 @@ def draw_recipes(
         low = min([low, *(means - room)])
         high = max([high, *(means + room)])
     ax.set_xlim(low, high)
-
-
-def add_legend(figure: Figure, margin: str) -> None:
-    """Say below the panels what the marks are."""
-    black: dict[str, Any] = {"color": DECIDED_COLOUR}
-    handles = [
-        Patch(color=MARGIN_COLOUR, label=f"two levels less than the margin ({margin}) apart"),
-        Line2D([], [], **black, **MEAN, label="decided, or sd above 0 (8 seeds or more)"),
-        Line2D([], [], color=OPEN_COLOUR, markerfacecolor=HOLLOW, **MEAN, label="open"),
-        Line2D([], [], **black, **INTERVAL, label="interval"),
-        Line2D([], [], color=OPEN_COLOUR, **TICK, label="one recipe"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
 
 
 def caption(settings: TaskPlan, sources: pd.DataFrame, n_blocks: int) -> str:
