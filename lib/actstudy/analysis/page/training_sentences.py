@@ -1,6 +1,6 @@
 """What trains and what stalls in a study of many cells, in sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -83,11 +83,10 @@ def table(tables: Tables, task: str) -> str:
     climbed = sorted({place[ladder] for place in places.values()}, key=rung)
     head = f"{task}: trains ({n_words(runs)})"
     rows = {line: {head: line} for line in lines}
-    for level, part in runs.groupby("level", sort=False):
-        shares = part.assign(trains=part["outcome"] == TRAINS).groupby("group")["trains"].mean()
+    for level, shares in shares_by_level(runs):
         for line, groups in lines.items():
             own = {places[group][ladder]: shares[group] for group in groups if group in shares}
-            rows[line][str(level)] = reach(own, climbed)
+            rows[line][level] = reach(own, climbed)
     return markdown(list(rows.values()))
 
 
@@ -116,15 +115,20 @@ def by_level(runs: pd.DataFrame, places: dict[str, Places]) -> list[str]:
     runs: with `outcome`; places: group of cells -> its place on each axis.
     """
     levels_by_text: dict[str, list[str]] = {}
-    for level, part in runs.groupby("level", sort=False):
-        shares = part.assign(trains=part["outcome"] == TRAINS).groupby("group")["trains"].mean()
-        text = where(shares, places)
-        levels_by_text.setdefault(text, []).append(str(level))
+    for level, shares in shares_by_level(runs):
+        levels_by_text.setdefault(where(shares, places), []).append(level)
     texts = []
     for text, levels in levels_by_text.items():
         verb = "trains" if len(levels) == 1 else "train"
         texts.append(f"{listed(levels)} {verb} {text}.")
     return texts
+
+
+def shares_by_level(runs: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
+    """Each level, and the share of its runs that train by group of cells; runs: with `outcome`."""
+    for level, part in runs.groupby("level", sort=False):
+        trains = part["outcome"] == TRAINS
+        yield str(level), trains.groupby(part["group"]).mean()
 
 
 def where(shares: pd.Series, places: dict[str, Places]) -> str:
