@@ -35,6 +35,9 @@ PLACE = "ACTSTUDY_TEST_JOBS"
 OWN = ("actstudy", "snakemake_logger_plugin_actstudy")  # imported anew, from a copy
 LATE = (  # what few jobs import
     "altair",
+    "matplotlib.backends.backend_pdf",
+    "pandas.io.formats.style",
+    "pyarrow.dataset",
     "sklearn.feature_extraction.text",
     "sklearn.linear_model",
     "sklearn.model_selection",
