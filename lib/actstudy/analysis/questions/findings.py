@@ -17,6 +17,7 @@ from actstudy.analysis.questions.outcomes import (
 from actstudy.contract.plan import TaskPlan
 from actstudy.contract.schema import CELL, UNREAD
 
+RUN = ["run_id", "group"]  # a run is in two groups if the chosen rate is the fixed one
 HEALTH = ["step", "kind", "name", "index", "probe", "value"]
 CURVES = ["step", "epoch", "split", "metric", "value"]
 COLUMNS = ["task", "group", "level", "seed", "run_id", "rule", "severity", "value"]
@@ -35,8 +36,8 @@ def findings(
     """
     probes = health[health["probe"].isin(read_by_rules())] if len(health) else health
     losses = curves[curves["metric"].isin(OF_CURVES)] if len(curves) else curves
-    probes_by_run = by_run(probes)
-    losses_by_run = by_run(losses)
+    probes_by_run = by_run(probes.filter(items=[*RUN, *HEALTH]))
+    losses_by_run = by_run(losses.filter(items=[*RUN, *CURVES]))
     stalled = stalls(runs, curves, tasks)
     rows = []
     for run in runs[~runs["status"].isin(UNREAD)].to_dict("records"):
@@ -71,8 +72,8 @@ def stalls(
 
 
 def by_run(frame: pd.DataFrame) -> dict[Any, pd.DataFrame]:
-    """(run_id, group) -> its rows; a run is in two groups if the chosen rate is the fixed one."""
-    return dict(iter(frame.groupby(["run_id", "group"], sort=False)))
+    """RUN -> its rows."""
+    return dict(iter(frame.groupby(RUN, sort=False)))
 
 
 def records(frame: pd.DataFrame | None, names: list[str]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from actstudy.analysis.questions.stats import censored_median
 from actstudy.contract.plan import Plan
 from actstudy.contract.schema import CELL, ENDED
 
+TIMES = ["run_id", "metric", "value", "step", "train_seconds"]  # what is read of `curves`
 TARGETS = [*CELL, "target", "n", "n_reached", "median_steps", "median_seconds"]
 
 
@@ -16,8 +17,12 @@ def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: Plan) -> pd.DataFram
     Columns TARGETS.
     """
     rows = []
-    ended = runs[runs["status"].isin(ENDED)]
-    by_run = dict(iter(curves[curves["split"] == "val"].groupby("run_id"))) if len(ended) else {}
+    ended = runs.loc[runs["status"].isin(ENDED), [*CELL, "run_id"]]
+    by_run = {}
+    if len(ended):
+        of_val = curves.loc[curves["split"] == "val", TIMES]
+        by_run = dict(iter(of_val.groupby("run_id")))
+        curves = of_val
     for cell, part in ended.groupby(CELL, sort=False):
         settings = plan.tasks[cell[0]]
         val = pd.concat([by_run.get(run, curves.head(0)) for run in part["run_id"]])
