@@ -32,7 +32,8 @@ ROW_SHA256 = "row_sha256"
 
 def written(checksums: Mapping[str, str], runs: pa.Table) -> dict[str, Any]:
     """The content of a manifest; checksums: file -> SHA-256; runs: that table of one run."""
-    row = runs.select(SUMMARY).to_pylist()[0]
+    rows = runs.select(SUMMARY).to_pylist()
+    row = rows[0] if rows else {}
     return {**checksums, ROW: row, ROW_SHA256: _digest(row)}
 
 
