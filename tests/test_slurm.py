@@ -41,7 +41,7 @@ DEFAULTS = [
 ]
 QUICK = {
     "default-resources": DEFAULTS,
-    "slurm-init-seconds-before-status-checks": 1,
+    "actstudy-init-seconds-before-status-checks": 1,
     "seconds-between-status-checks": 1,
     "latency-wait": 5,
 }

@@ -2,16 +2,25 @@
 
 A failed job is one line, and so is the start of one that trains nothing but takes a while; warnings
 and Snakemake's own errors are shown whole, all else is not. `make study` itself shows how far the
-runs are. Snakemake finds this package by its name.
+runs are; on a cluster, `--logger-actstudy-progress` says it per job. Snakemake finds this package
+by its name.
 """
 
+import contextlib
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from logging import WARNING, LogRecord
 from pathlib import Path
 from typing import Any
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
+from snakemake_interface_logger_plugins.settings import LogHandlerSettingsBase
+
+from actstudy.cluster import logs
+
+from . import again
 
 STOPPED = (  # by a signal: a run, which says so itself, or another job, which begins again
     "returned non-zero exit status 75",
@@ -36,10 +45,25 @@ BEGUN = {  # rule -> what is said when a job of it begins
     "appendix": "writing the appendix",
     "explorer": "writing the page to explore",
 }
+SHOWN = ("Nothing to be done", "Trying to restart job")  # of Snakemake's messages, with progress
 FIGURES = {  # begins the names of rules that draw, each for a task or the study
     "figures_": "drawing the figures of",
     "more_figures_": "drawing more figures of",
 }
+
+
+@dataclass
+class LogHandlerSettings(LogHandlerSettingsBase):
+    """What is shown besides failures."""
+
+    progress: bool = field(
+        default=False,
+        metadata={
+            "help": "Say how many jobs are done, and of a failed one which command starts it again",
+            "env_var": False,
+            "required": False,
+        },
+    )
 
 
 class LogHandler(LogHandlerBase):
@@ -53,6 +77,7 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self) -> None:
         self.causes: dict[int | None, str] = {}  # thread -> error of the job that fails there next
+        self.progress = bool(getattr(self.settings, "progress", False))
 
     def emit(self, record: LogRecord) -> None:
         try:
@@ -65,10 +90,16 @@ class LogHandler(LogHandlerBase):
         event = getattr(record, "event", None)
         fields = vars(record)
         if event == LogEvent.JOB_ERROR:
-            return failure(fields, self.causes.pop(record.thread, ""))
+            words = sys.argv if self.progress else []
+            return failure(fields, self.causes.pop(record.thread, ""), words)
         if event == LogEvent.ERROR and fields["exception"] == "RuleException":
             self.causes[record.thread] = record.getMessage()  # its JOB_ERROR follows
             return ""
+        if event == LogEvent.ERROR and fields["exception"] == "LockException":
+            return again.locked(sys.argv)
+        shows_progress = self.progress and not self.common_settings.dryrun
+        if shows_progress and (line := advance(event, fields) or said(record.getMessage())):
+            return line
         if event == LogEvent.JOB_INFO and not self.common_settings.dryrun:
             return begun(fields["rule_name"], dict(fields["wildcards"] or {}))
         is_plan = self.common_settings.dryrun and event in (LogEvent.RUN_INFO, None)
@@ -100,25 +131,54 @@ def begun(rule: str, wildcards: dict[str, str]) -> str:
     return BEGUN.get(rule, "").format(**wildcards)
 
 
-def failure(job: dict[str, Any], cause: str) -> str:
-    """One line on a failed job: its rule, folder, end and log; empty if it was only stopped."""
-    ending = ending_of(cause) or job["rule_msg"] or "no reason given"
+def advance(event: Any, fields: dict[str, Any]) -> str:
+    """How many jobs there are, or are done; empty for other events."""
+    if event == LogEvent.RUN_INFO:
+        return f"{fields['stats']['total']} jobs to do"
+    if event == LogEvent.PROGRESS:
+        return f"{fields['done']} of {fields['total']} jobs done"
+    return ""
+
+
+def said(message: str) -> str:
+    """A message of Snakemake's if it is one of those that are shown, else empty."""
+    return message.partition("\n")[0] if message.startswith(SHOWN) else ""
+
+
+def failure(job: dict[str, Any], cause: str, words: Sequence[str] = ()) -> str:
+    """One line on a failed job; empty if it was only stopped.
+
+    Its rule, folder, end, log with the last error there; words: of snakemake's command line, from
+    which the command is made that starts it again.
+    """
+    ending = " ".join((ending_of(cause) or job["rule_msg"] or "no reason given").split())
     if ending in STOPPED:
         return ""
     name = job["rule_name"]
-    logs = list(job["log"])
+    named = list(job["log"])
     folders = list(dict.fromkeys(Path(file).parent for file in job["output"]))
     if folders:
         name += f" {folders[0]}"
         log = folders[0] / "log.txt"
         if log.is_file():
-            logs.append(str(log))
+            named.append(str(log))
     if len(folders) > 1:
         name += f" and {len(folders) - 1} more"
-    line = f"failed: {name}: {ending}"
-    if logs:
-        line += f"; log: {', '.join(logs)}"
-    return line
+    parts = [f"failed: {name}: {reason_in(job['log']) or ending}"]
+    if named:
+        parts.append(f"log: {', '.join(named)}")
+    if words and folders:
+        parts.append(f"to start it again: {again.command(words, [job['output'][0]])}")
+    return "; ".join(parts)
+
+
+def reason_in(paths: Sequence[str]) -> str:
+    """The last error in the first log that has one, else empty."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if why := logs.reason(Path(path)):
+                return why
+    return ""
 
 
 def ending_of(cause: str) -> str:

@@ -138,10 +138,11 @@ def gres(profile: Profile) -> Iterator[Finding]:
 
 def requeue(profile: Profile, config: dict[str, str]) -> Iterator[Finding]:
     """Jobs that are lost if they are pre-empted, or if their node is."""
-    if not profile.settings.get("slurm-requeue") and config.get("JobRequeue") != "1":
+    key = f"{profile.settings['executor']}-requeue"
+    if not profile.settings.get(key) and config.get("JobRequeue") != "1":
         yield Finding(
             "requeue",
-            f"{profile.file}: slurm-requeue: missing, and this Slurm (JobRequeue=0) puts no job "
+            f"{profile.file}: {key}: missing, and this Slurm (JobRequeue=0) puts no job "
             "back into the queue; allowed: true",
         )
     words = ["show", "partition", *([profile.partition] if profile.partition else [])]

@@ -2,20 +2,19 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from actstudy.contract import store
-
-FOLDER = store.RESULTS / "slurm_logs"  # profiles/slurm: slurm-logdir
+FOLDER = "slurm_logs"  # in the folder of a study's results
 NEWEST = 5  # logs that are named
 LAST = 20_000  # bytes at a log's end that are read
 SAYS_WHY = re.compile(
     r"^actstudy: .+|^Slurm job \S+: .+|^.*\b(?:error|oom-kill|out of memory)\b.+", re.I
 )
+NO_MEMORY = re.compile(r"\boom-kill|out[ _]of[ _]memory|exit status 137\b", re.I)
 
 
-def describe(folder: Path = FOLDER) -> Iterator[str]:
+def describe(folder: Path) -> Iterator[str]:
     """A line per log of a job that has failed, the newest first: its file and its reason."""
     dated = []
     for path in folder.rglob("*.log"):
@@ -34,9 +33,23 @@ def describe(folder: Path = FOLDER) -> Iterator[str]:
 
 def reason(path: Path) -> str:
     """The line of a log that says best why its job has failed; empty if none does."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - LAST))
-        lines = file.read().decode(errors="replace").splitlines()
+    lines = _end(path).splitlines()
     telling = [line.strip() for line in lines if SAYS_WHY.match(line)]
     own = [line for line in telling if line.startswith(("actstudy: ", "Slurm job "))]
     return (own or telling or [""])[-1]
+
+
+def _end(path: Path) -> str:
+    """The last LAST bytes of a log as text."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LAST))
+        return file.read().decode(errors="replace")
+
+
+def is_out_of_memory(message: str, paths: Iterable[Path]) -> bool:
+    """Whether a failed job was killed for its memory, by what Slurm says of it and by its logs."""
+    texts = [message]
+    for path in paths:
+        with contextlib.suppress(OSError):
+            texts.append(_end(path))
+    return any(NO_MEMORY.search(text) for text in texts)
