@@ -53,6 +53,14 @@ class Executor(slurm.Executor):
         python = shlex.quote(self.get_python_executable())
         return f"exec {python} -m actstudy.cluster.step <<'{END}'\n{content}\n{END}"
 
+    def report_job_success(self, job_info: Any) -> None:
+        """Remove the logs of tries that failed before, then as ever."""
+        log = job_info.aux.get("slurm_logfile") if job_info.aux else None
+        if log and not self.workflow.executor_settings.keep_successful_logs:
+            for older in Path(log).parent.glob("*.log"):
+                older.unlink(missing_ok=True)
+        super().report_job_success(job_info)
+
     def report_job_error(self, job_info: Any, msg: str | None = None, **kwargs: Any) -> None:
         """Note jobs that had too little memory, then as ever."""
         files = [Path(log) for log in kwargs.get("aux_logs") or [] if log]

@@ -7,6 +7,7 @@ by its name.
 """
 
 import contextlib
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -155,7 +156,9 @@ def failure(job: dict[str, Any], cause: str, words: Sequence[str] = ()) -> str:
     if ending in STOPPED:
         return ""
     name = job["rule_name"]
-    named = list(job["log"])
+    if words:
+        name += f" (job {job['jobid']})"
+    named = [again.short(path) for path in job["log"]]
     folders = list(dict.fromkeys(Path(file).parent for file in job["output"]))
     if folders:
         name += f" {folders[0]}"
@@ -164,7 +167,7 @@ def failure(job: dict[str, Any], cause: str, words: Sequence[str] = ()) -> str:
             named.append(str(log))
     if len(folders) > 1:
         name += f" and {len(folders) - 1} more"
-    parts = [f"failed: {name}: {reason_in(job['log']) or ending}"]
+    parts = [f"failed: {name}: {why(job['log'], ending)}"]
     if named:
         parts.append(f"log: {', '.join(named)}")
     if words and folders:
@@ -172,13 +175,18 @@ def failure(job: dict[str, Any], cause: str, words: Sequence[str] = ()) -> str:
     return "; ".join(parts)
 
 
-def reason_in(paths: Sequence[str]) -> str:
-    """The last error in the first log that has one, else empty."""
+def why(paths: Sequence[str], ending: str) -> str:
+    """Why a job has failed: the last error in the first log that has one, else its ending.
+
+    If Slurm says more than FAILED, its word comes first.
+    """
+    state = re.search(r"SLURM status is: '(\w+)'", ending)
+    before = f"{state[1]}: " if state and state[1] != "FAILED" else ""
     for path in paths:
         with contextlib.suppress(OSError):
-            if why := logs.reason(Path(path)):
-                return why
-    return ""
+            if reason := logs.reason(Path(path)):
+                return f"{before}{reason}"
+    return ending
 
 
 def ending_of(cause: str) -> str:

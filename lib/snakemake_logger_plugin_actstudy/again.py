@@ -23,6 +23,12 @@ def command(words: Sequence[str], more: Sequence[str]) -> str:
     return shlex.join(["snakemake", *files, *kept])
 
 
+def short(path: str) -> str:
+    """A path from the present folder on if it is in there."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+
+
 def locked(words: Sequence[str]) -> str:
     """A line on who has locked this folder, and how to go on; words: of the command line."""
     import psutil  # late, as what follows: the study does not start

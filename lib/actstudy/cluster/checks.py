@@ -43,10 +43,17 @@ def examine(profile: Profile, results: Path) -> list[Finding]:
     ]
     answer = node.ask(profile, results)
     if not answer.facts:
-        which = profile.partition or "the default one"
-        why = f"no node of the partition ({which}) has answered within {node.WAIT} s"
-        return [*findings, Finding("node", f"storage, clocks and CUDA are not known: {why}", False)]
+        return [*findings, _unanswered(profile, answer)]
     return [*findings, *shared(answer, results), *clocks(answer), *cuda(profile, answer)]
+
+
+def _unanswered(profile: Profile, answer: node.Answer) -> Finding:
+    """What is not known as no node has answered, and what srun says of it."""
+    where = f"no node of the partition ({profile.partition or 'the default one'})"
+    why = f"{where} has answered in {answer.after - answer.before:.0f} s"
+    if answer.fault:
+        why += f" ({errors.visible(answer.fault)})"
+    return Finding("node", f"storage, clocks and CUDA are not known: {why}", known=False)
 
 
 def _not_of(got: str, names: Sequence[str]) -> str:
@@ -129,7 +136,16 @@ def _gpus_of(name: str) -> set[str]:
 
 
 def gres(profile: Profile) -> Iterator[Finding]:
-    """A GPU model that no node of the partition has: such a job is refused, or waits for ever."""
+    """A GPU model that no node of the partition has: such a job is refused, or waits for ever.
+
+    Also a setting that is to spare jobs the GPU and does not.
+    """
+    if "gpu=0" in profile.limits:
+        yield Finding(
+            "gres",
+            f"{profile.file}: resources: gpu=0 has no effect here, as profiles/default says gpu=1; "
+            "allowed: `device: cpu` in the study, or --resources gpu=0 on the command line",
+        )
     models = gpu_models(profile)
     if profile.wants_gpu and profile.gpu_model and models and profile.gpu_model not in models:
         hint = _not_of(profile.gpu_model, sorted(models - {""}))

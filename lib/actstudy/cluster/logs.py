@@ -15,13 +15,13 @@ NO_MEMORY = re.compile(r"\boom-kill|out[ _]of[ _]memory|exit status 137\b", re.I
 
 
 def describe(folder: Path) -> Iterator[str]:
-    """A line per log of a job that has failed, the newest first: its file and its reason."""
-    dated = []
+    """A line per job that has failed, the newest first: its newest log, and the reason there."""
+    dated: dict[Path, tuple[float, Path]] = {}  # by folder: the tries of one job share it
     for path in folder.rglob("*.log"):
         with contextlib.suppress(OSError):  # gone since: its job went well
-            dated.append((path.stat().st_mtime, path))
+            dated[path.parent] = max(dated.get(path.parent, (0.0, path)), _dated(path))
     named = 0
-    for n_read, (_, path) in enumerate(sorted(dated, reverse=True)):
+    for n_read, (_, path) in enumerate(sorted(dated.values(), reverse=True)):
         if named == NEWEST:
             yield f"{len(dated) - n_read} older logs in {folder} were not read"
             return
@@ -29,6 +29,11 @@ def describe(folder: Path) -> Iterator[str]:
             if why := reason(path):
                 named += 1
                 yield f"a job of Slurm's: {path}: {why}"
+
+
+def _dated(path: Path) -> tuple[float, Path]:
+    """A file with the time of its last change."""
+    return path.stat().st_mtime, path
 
 
 def reason(path: Path) -> str:

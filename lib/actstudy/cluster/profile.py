@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ class Profile(NamedTuple):
     file: Path
     settings: dict[str, Any]
     resources: dict[str, str]
-    wants_gpu: bool = True  # of the study: unless it says `device: cpu`
+    wants_gpu: bool  # by the study: unless it says `device: cpu`
 
     @property
     def partition(self) -> str:
@@ -41,6 +41,11 @@ class Profile(NamedTuple):
         return self.resources.get("slurm_account", "")
 
     @property
+    def limits(self) -> list[str]:
+        """What it says of resources of the whole study, as words `name=value`."""
+        return _words(self.settings.get("resources"))
+
+    @property
     def gpu_model(self) -> str:
         """The GPU that jobs ask for by name, or empty."""
         named = self.resources.get("gres", "").split(":")
@@ -49,8 +54,11 @@ class Profile(NamedTuple):
         return self.resources.get("gpu_model", "")
 
 
-def read(folder: Path) -> Profile:
-    """The profile in a folder; StudyError if there is none, or it is not of Slurm."""
+def read(folder: Path, wants_gpu: bool = True) -> Profile:
+    """The profile in a folder; StudyError if there is none, or it is not of Slurm.
+
+    wants_gpu: whether training asks for a GPU.
+    """
     file = folder / NAME
     try:
         settings = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -72,7 +80,7 @@ def read(folder: Path) -> Profile:
     resources = dict(map(_pair, words))
     if "runtime" in resources:
         resources["runtime"] = str(whole("runtime", resources["runtime"]))
-    return Profile(file, settings, resources)
+    return Profile(file, settings, resources, wants_gpu)
 
 
 def _pair(word: str) -> tuple[str, str]:
