@@ -121,8 +121,8 @@ def test_without_an_answer_it_says_what_is_not_known(sound, capsys):
     assert [check for check, _ in findings()] == ["node"]
     with pytest.raises(SystemExit, match="1"):
         cli.main(["doctor", "--cluster"])
-    said = "no node of the partition (gpu) has answered in 0 s (srun: error: no such nodes)"
-    assert f"are not known: {said}" in capsys.readouterr().out
+    words = "no node of the partition (gpu) has answered in 0 s (srun: error: no such nodes)"
+    assert f"are not known: {words}" in capsys.readouterr().out
     plant(sound, "scontrol", "exit 1")
     with pytest.raises(StudyError, match="scontrol is missing or does not answer"):
         findings()

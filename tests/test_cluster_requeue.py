@@ -151,9 +151,9 @@ def test_a_signal_during_imports_is_not_lost(sound, monkeypatch, tmp_path, preem
         assert going.poll() is None
         time.sleep(0.02)
     going.send_signal(signal.SIGTERM)
-    _, said = going.communicate(timeout=50)
+    _, errors = going.communicate(timeout=50)
     assert going.returncode == 75
-    assert ends in said
+    assert ends in errors
     went_back = "requeue 7" in Path("asked").read_text().splitlines()
     assert went_back == (preempted != "None")
 

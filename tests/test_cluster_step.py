@@ -46,9 +46,9 @@ def job(**others) -> SimpleNamespace:
 
 def output(path: str, update: bool = False) -> AnnotatedString:
     """A file of a job, as Snakemake has it."""
-    made = flag(path, "update") if update else AnnotatedString(path)
-    made.is_storage = False
-    return made
+    file = flag(path, "update") if update else AnnotatedString(path)
+    file.is_storage = False
+    return file
 
 
 def workflow() -> SimpleNamespace:
@@ -112,15 +112,15 @@ def test_a_step_starts_its_command_with_what_it_needs(sound):
     assert listed == ["runs/a:", "", "runs/b:", "manifest.json"]
     assert last == "3 none"
     assert Path("srun-words").read_text().startswith("-n1 --cpu-bind=q --cpus-per-task=3 --gpus=1")
-    status, said = started({**description, "command": "kill -9 $$"})
+    status, errors = started({**description, "command": "kill -9 $$"})
     assert status == 137
-    assert "exit status 137: killed, as the system does when memory is short" in said
+    assert "exit status 137: killed, as the system does when memory is short" in errors
 
 
 def test_a_file_that_a_node_does_not_see_is_named(sound):
-    status, said = started({**direct.described(job(), workflow()), "patience": 0})
+    status, errors = started({**direct.described(job(), workflow()), "patience": 0})
     assert status == 1
-    assert said.startswith("actstudy: data/manifest.json: this node does not see it after 0 s")
+    assert errors.startswith("actstudy: data/manifest.json: this node does not see it after 0 s")
 
 
 def test_a_batch_script_holds_the_job(monkeypatch):
@@ -136,11 +136,11 @@ def test_a_batch_script_holds_the_job(monkeypatch):
 
 def test_status_lists_the_jobs_of_this_study_alone(sound, monkeypatch):
     """Those of another study, and of another folder, are left out; without logs nobody is asked."""
-    here = Path.cwd()
+    folder = Path.cwd()
     lines = [
-        f"7|results-smoke_1-2|RUNNING|None|0:12|n1|rule_train_wildcards_mlp_a|{here}",
-        f"8|results-smoke_1-2|PENDING|Resources|0:00||rule_series_ab|{here}",
-        f"9|results-smoke2_1-2|RUNNING|None|0:12|n1|rule_train|{here}",
+        f"7|results-smoke_1-2|RUNNING|None|0:12|n1|rule_train_wildcards_mlp_a|{folder}",
+        f"8|results-smoke_1-2|PENDING|Resources|0:00||rule_series_ab|{folder}",
+        f"9|results-smoke2_1-2|RUNNING|None|0:12|n1|rule_train|{folder}",
         "10|results-smoke_1-2|RUNNING|None|0:12|n1|rule_train|/elsewhere",
     ]
     plant(sound, "squeue", "printf '%s\\n' " + " ".join(f"'{line}'" for line in lines))

@@ -10,6 +10,10 @@ from importlib.util import find_spec
 if find_spec("snakemake_executor_plugin_slurm"):
     from .direct import Executor, ExecutorSettings, common_settings
 else:
-    from .missing import Executor, ExecutorSettings, common_settings
+    from .missing import (  # type: ignore[assignment]
+        Executor,
+        ExecutorSettings,
+        common_settings,
+    )
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]

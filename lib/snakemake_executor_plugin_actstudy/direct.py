@@ -9,6 +9,7 @@ from typing import Any
 
 import snakemake_executor_plugin_slurm as slurm
 from snakemake.io import is_flagged
+from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_executor_plugin_slurm_jobstep import (
     get_cpu_setting,
     get_gpu_setting,
@@ -31,8 +32,15 @@ class ExecutorSettings(slurm.ExecutorSettings):
 class Executor(slurm.Executor):
     """Submits jobs whose batch script is a rule's own command, started by `cluster.step`."""
 
+    run_uuid: str  # the name of its jobs
+
     def __post_init__(self, test_mode: bool = False) -> None:
         super().__post_init__(test_mode)
+        if self.array_jobs:
+            raise WorkflowError(
+                "actstudy-array-jobs: got some rules; allowed: leave it out: the signal before the "
+                "end of their time does not reach the tasks of an array"
+            )
         self.workflow.executor_settings.pass_command_as_script = True
         results = Path(self.workflow.globals["RESULTS"])
         self.run_uuid = queue.job_name(results, self.run_uuid)

@@ -46,7 +46,10 @@ BEGUN = {  # rule -> what is said when a job of it begins
     "appendix": "writing the appendix",
     "explorer": "writing the page to explore",
 }
-SHOWN = ("Nothing to be done", "Trying to restart job")  # of Snakemake's messages, with progress
+PASSED_ON = (
+    "Nothing to be done",
+    "Trying to restart job",
+)  # of Snakemake's messages, with progress
 FIGURES = {  # begins the names of rules that draw, each for a task or the study
     "figures_": "drawing the figures of",
     "more_figures_": "drawing more figures of",
@@ -99,7 +102,7 @@ class LogHandler(LogHandlerBase):
         if event == LogEvent.ERROR and fields["exception"] == "LockException":
             return again.locked(sys.argv)
         shows_progress = self.progress and not self.common_settings.dryrun
-        if shows_progress and (line := advance(event, fields) or said(record.getMessage())):
+        if shows_progress and (line := advance(event, fields) or passed_on(record.getMessage())):
             return line
         if event == LogEvent.JOB_INFO and not self.common_settings.dryrun:
             return begun(fields["rule_name"], dict(fields["wildcards"] or {}))
@@ -141,9 +144,9 @@ def advance(event: Any, fields: dict[str, Any]) -> str:
     return ""
 
 
-def said(message: str) -> str:
+def passed_on(message: str) -> str:
     """A message of Snakemake's if it is one of those that are shown, else empty."""
-    return message.partition("\n")[0] if message.startswith(SHOWN) else ""
+    return message.partition("\n")[0] if message.startswith(PASSED_ON) else ""
 
 
 def failure(job: dict[str, Any], cause: str, words: Sequence[str] = ()) -> str:

@@ -12,21 +12,21 @@ UPDATED = " (update)"  # what Snakemake adds to the name of a file
 
 def command(words: Sequence[str], more: Sequence[str]) -> str:
     """The snakemake of the same profile and study with other words; words: its command line."""
-    kept: list[str] = []
+    naming_words: list[str] = []
     naming = False
     for word in words[1:]:
         if word.startswith("-"):
             naming = word.partition("=")[0] in NAMING
         if naming:
-            kept.append(word)
+            naming_words.append(word)
     files = [word.removesuffix(UPDATED) for word in more]
-    return shlex.join(["snakemake", *files, *kept])
+    return shlex.join(["snakemake", *files, *naming_words])
 
 
 def short(path: str) -> str:
     """A path from the present folder on if it is in there."""
-    here = Path.cwd()
-    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+    folder = Path.cwd()
+    return str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else path
 
 
 def locked(words: Sequence[str]) -> str:

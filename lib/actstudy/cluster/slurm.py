@@ -8,23 +8,23 @@ from typing import NamedTuple
 PATIENCE = 30  # seconds for an answer: a busy controller is slow
 
 
-class Said(NamedTuple):
+class Words(NamedTuple):
     """What a program has printed: None if it is missing, failed or was late; and why it did."""
 
     output: str | None
     fault: str
 
 
-def call(*command: str, seconds: float = PATIENCE) -> Said:
+def call(*command: str, seconds: float = PATIENCE) -> Words:
     """What a program says."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
     except subprocess.TimeoutExpired:
-        return Said(None, f"no answer within {seconds:g} s")
+        return Words(None, f"no answer within {seconds:g} s")
     except OSError as error:
-        return Said(None, f"{command[0]}: {error.strerror}")
+        return Words(None, f"{command[0]}: {error.strerror}")
     lines = done.stderr.strip().splitlines()
-    return Said(done.stdout if done.returncode == 0 else None, lines[-1] if lines else "")
+    return Words(done.stdout if done.returncode == 0 else None, lines[-1] if lines else "")
 
 
 def ask(*command: str, seconds: float = PATIENCE) -> str | None:
