@@ -96,9 +96,7 @@ def test_locks_and_checkpoints_stay_on_the_disk(server, trained):
     kinds = {"runs", "data", "references", "smoke"}
     assert {key.split("/")[2] for key in keys} == kinds
     assert {key.split("/")[-1] for key in keys if "/runs/" in key} == {sealed.NAME}
-    assert [key for key in keys if "/smoke/" in key] == [
-        "studies/results/smoke/boundaries.parquet"
-    ]
+    assert [key for key in keys if "/smoke/" in key] == ["studies/results/smoke/boundaries.parquet"]
 
 
 def test_a_cleared_run_is_trained_again_and_replaces_its_object(trained, second):

@@ -5,6 +5,7 @@ else is known of the run; no checkpoint. Locks and checkpoints stay on the disk 
 """
 
 import zipfile
+import zlib
 from pathlib import Path
 
 from actstudy.contract import invocation, locks, spec, store
@@ -13,6 +14,7 @@ NAME = "sealed.zip"
 CLEARED = "sealed.cleared"  # in its place: the storage still has one, which the next start removes
 BESIDE = ("spec.json", "environment.json", "log.txt")  # of a run, besides its tables
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every file, so that a run always gives the same bytes
+UNREADABLE = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, EOFError)
 MAX_BYTES = 2**32  # of one file in it, unpacked
 
 
@@ -42,7 +44,7 @@ def unpack(run: Path) -> bool:
     try:
         contents = _read(path)
         planned = spec.from_json(contents["spec.json"].decode())
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError) as fault:
+    except UNREADABLE as fault:
         raise store.Damaged(f"{path}: not a whole run ({fault}); to fix: {_again(run)}") from None
     if spec.run_id(planned) != run.name:
         raise store.Damaged(f"{path}: the run {spec.run_id(planned)}; to fix: {_again(run)}")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import actstudy
-from actstudy.contract import light, locks, registry, sealed, sources, spec, store
+from actstudy.contract import light, locks, registry, scratch, sealed, sources, spec, store
 from actstudy.contract.errors import RESUMABLE, StudyError, visible
 from actstudy.study import packs
 from actstudy.training import parity_file
@@ -178,6 +178,7 @@ def _train_and_publish(
     if not (data / store.MANIFEST).is_file():
         prepared(data.name, data)
     sources.pin(data)
+    scratch.keep_compiled_code()
     from actstudy.training import devices
     from actstudy.training.outcome import Interrupted
     from actstudy.training.run import train
