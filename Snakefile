@@ -14,7 +14,7 @@ checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follow
 
 from actstudy.bundles import reported
 from actstudy.cluster import needs, profile
-from actstudy.contract import demos, errors, home, host, registry, spec, store
+from actstudy.contract import demos, errors, home, host, registry, sealed, spec, store
 from actstudy.study import (
     certified,
     disk,
@@ -27,6 +27,7 @@ from actstudy.study import (
     packs,
     planning,
     run_files,
+    storage_link,
     tries,
 )
 
@@ -61,6 +62,8 @@ try:
     }
     checkout.check_words(Path.cwd(), MEMBERS.values())
     AMISS = run_files.amiss(STUDY)
+    if workflow.storage_registry.default_storage_provider:
+        AMISS = run_files.Amiss({}, {})  # a run is one file there
     jobs.check_sources(STUDY)
     framework_checks.check_installed(STUDY.possible + STUDY.tuning, STUDY.file)
     profile.check_resources(workflow.resource_settings, sys.argv)
@@ -102,6 +105,7 @@ if workflow.resource_settings.nodes is not None and workflow.is_main_process:
         )
 
 
+include: "workflow/rules/storage.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/looks.smk"
 include: "workflow/rules/data.smk"
@@ -117,6 +121,10 @@ include: "workflow/rules/demos.smk"
 include: "workflow/rules/report.smk"
 
 
+if STORE:
+    workflow.localrules(*[r.name for r in workflow.rules if not r.name.startswith(SENT)])
+
+
 # All files are named here: a deleted one would go unnoticed behind a finished summary. Tables of runs
 # that are gone are so here alone, as rules with outputs are run again if their inputs come and go.
 rule all:
@@ -127,10 +135,10 @@ rule all:
         f"{RESULTS}/explorer.html",
         *REPORTED,
         rules.claims.output if STUDY.ledger else [],
-        JOBS.measured.values(),
+        stored(list(JOBS.measured.values())),
         PAGE_FIGURES.values(),
         LOST_FIGURES,
         rules.tables.output,
         wanted_runs,
-        STUDY.files_of(STUDY.first),
+        run_files_of(STUDY.first),
         run_files.paths(AMISS.gone),
