@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis import reference_rows
+from actstudy.analysis.explorer import conditions
 from actstudy.analysis.figures import calibration, health, health_frames
 from actstudy.analysis.figures.curves import of_ended
 from actstudy.analysis.questions import contrasts
@@ -159,14 +160,20 @@ def pairs(tables: Tables) -> pd.DataFrame:
     if frame.empty:
         return pd.DataFrame(columns=PAIRS)
     rows = []
-    all_first = pd.concat([frame[frame["family"] == "all pairs"], contrasts.primary(frame)])
-    names = zip(all_first["level"], all_first["baseline"], strict=True)
-    pair = [json.dumps(sorted(levels)) for levels in names]
-    once = all_first.assign(pair=pair, turned=False).drop_duplicates(["task", "group", "pair"])
-    for row in once[PAIRS].to_dict("records"):
+    for row in pairs_once(frame).assign(turned=False)[PAIRS].to_dict("records"):
         turned = {"level": row["baseline"], "baseline": row["level"], "mean": -row["mean"]}
         turned["turned"] = True
+        turned["condition"] = conditions.turned(row)
         turned |= {"low": -row["high"], "high": -row["low"]}
         turned["verdict"] = OPPOSITE.get(row["verdict"], row["verdict"])
         rows += [row, {**row, **turned}]
     return pd.DataFrame(rows, columns=PAIRS)
+
+
+def pairs_once(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row of `contrasts` per pair of levels: of the family of all pairs, else the primary one."""
+    all_first = pd.concat([frame[frame["family"] == "all pairs"], contrasts.primary(frame)])
+    names = zip(all_first["level"], all_first["baseline"], strict=True)
+    pair = [json.dumps(sorted(levels)) for levels in names]
+    once = all_first.assign(pair=pair).drop_duplicates(["task", "group", "pair"])
+    return once.drop(columns="pair")

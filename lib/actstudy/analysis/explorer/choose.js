@@ -175,7 +175,7 @@ class DecisionView {
     const head = element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, name)));
     const copied = () => ({ names, rows: answers.map(({ order }) => names.map((name) => order.line[name])), caption: "The set of each cell" });
     return element("section", { "aria-label": "All answers" },
-      element("div", { class: "scroll", tabindex: "0" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows))),
+      reachable(element("div", { class: "scroll", role: "group", "aria-label": "Sets of all cells" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)))),
       element("div", { class: "controls" }, ...copyButtons(copied)));
   }
 
@@ -194,7 +194,7 @@ class DecisionView {
       element("summary", {}, cell.name),
       element("h4", {}, "Answer"), element("p", { class: "verdict" }, order.line["in the set"]), ...order.words.map((text) => element("p", {}, text)),
       element("h4", {}, `Evidence, n = ${order.line.seeds} seeds`), element("p", {}, cell.where),
-      element("div", { class: "scroll", tabindex: "0" }, table), ...order.out.map((text) => element("p", {}, text)),
+      reachable(element("div", { class: "scroll", role: "group", "aria-label": `Evidence of ${cell.name}` }, table)), ...order.out.map((text) => element("p", {}, text)),
       element("div", { class: "controls" }, ...copyButtons(() => ({ names, rows, caption }))),
       element("h4", {}, "What is missing"), missing.length ? element("ul", {}, ...missing) : element("p", {}, "Nothing, for the margin of the task."),
     );

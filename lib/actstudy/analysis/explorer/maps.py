@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from actstudy.analysis import scale
-from actstudy.analysis.explorer import averages
+from actstudy.analysis.explorer import averages, conditions
 from actstudy.analysis.explorer.figure import (
     Choice,
     Drawing,
@@ -50,9 +50,9 @@ def pairs(tables: Tables, task: str) -> Drawing | None:
     text = (
         f"{settings.title}: mean paired difference of each level from each other{unit}, "
         f"{seeds(frame['n'].astype(int))} per pair. + better, \N{MINUS SIGN} worse, = equivalent, "
-        "? no verdict, pale. Verdicts are of the family of all pairs, which Differences shows "
-        "too; those against the baseline there are a family of their own. Click a cell for its "
-        "runs."
+        "? no verdict, pale. Verdicts are of the family of all pairs, corrected for all of them: "
+        "those against the baseline alone are a family of their own, and can be others."
+        f"{conditions.in_words(averages.pairs_once(frame))}"
     )
     groups = list(frame["group"].unique())
     panels = chart_of_pairs(tables.plan.levels, size.factor, ["row minus", f"column{unit}"])
@@ -61,13 +61,16 @@ def pairs(tables: Tables, task: str) -> Drawing | None:
         task=task,
         title="Every level against every other",
         caption=text,
+        hint="Click a cell for its runs. Differences shows the same verdicts as all pairs.",
+        panel_width=46 * len(tables.plan.levels) + 90,
         chart=panels.facet(facet=alt.Facet("group:N", title=None, sort=groups), columns=3),
         data={
             "pairs": source("pairs", MAX_GROUPS * len(tables.plan.levels) ** 2, task=task),
             "once": source("pairs", task=task, turned=False),
         },
         main="once",
-        columns=["level", "baseline", "group", "family", "n", "mean", "low", "high", "verdict"],
+        columns=["level", "baseline", "group", "family", "n", "mean", "low", "high", "verdict"]
+        + ["condition"],
         sizes=sized(size, "mean", "low", "high", signed=True),
     )
 
@@ -106,7 +109,8 @@ def health(tables: Tables, task: str) -> Drawing | None:
         choices.append(Choice("place", "Cells", groups))
     text = (
         f"{settings.title}: medians over {seeds(frame['n'])} of a probe at every site, on the "
-        "probe batch; columns stand at equal distances whatever their steps. A level without a "
+        "probe batch, the first site on top; columns stand at equal distances whatever their "
+        "steps. A level without a "
         "panel has no reading."
     )
     return Drawing(
@@ -115,6 +119,7 @@ def health(tables: Tables, task: str) -> Drawing | None:
         title="Health of every site",
         caption=text,
         chart=chart_of_health(tables.plan.levels, frame["index"].nunique()),
+        panel_width=162,
         data={"site_medians": source("site_medians", task=task)},
         main="site_medians",
         columns=["level", "group", "probe", "index", "site", "step", "n", "median"],
@@ -128,7 +133,7 @@ def chart_of_health(levels: list[str], n_sites: int) -> alt.FacetChart:
     cells = alt.Chart(rows("site_medians")).mark_rect()
     panel = cells.encode(
         x=alt.X("step:O", title="step, as probed", axis=alt.Axis(labelAngle=-40)),
-        y=alt.Y("index:O", title="site, the first on top"),
+        y=alt.Y("index:O", title="site"),
         color=alt.Color("median:Q", title=None, scale=alt.Scale(scheme="viridis")),
         tooltip=[alt.Tooltip(f"{name}:N") for name in named],
     ).properties(width=150, height=min(260, max(90, 12 * n_sites)))
@@ -155,40 +160,47 @@ def depth(tables: Tables, task: str) -> Drawing | None:
     runs = tables.of("runs", task)
     counts = runs.groupby(["level", "line", "depth"]).size()
     lines = list(runs["line"].unique())
+    size = scale.of_metric(settings.metric, settings.predicts)
+    unit = f" ({size.unit})" if size.unit else ""
     text = (
         f"{settings.title}: share of a cell's runs that train ({seeds(counts)}), neither stalled "
-        f"at chance nor diverged; the number is the mean test {metric_name(settings.metric)} of "
-        "those that completed. Click a cell for its runs."
+        f"at chance nor diverged; the number is the mean test {metric_name(settings.metric)}{unit} "
+        "of those that completed, a cell without a number has none that did."
     )
-    panels = chart_of_depth(tables.plan.levels)
+    panels = chart_of_depth(tables.plan.levels, size)
     return Drawing(
         name="depth",
         task=task,
         title="What trains at which depth",
         caption=text,
+        hint="Click a cell for its runs.",
+        panel_width=34 * runs["depth"].nunique() + 90,
         chart=panels.facet(facet=alt.Facet("line:N", title=None, sort=lines), columns=3),
         data={"ended_cells": source("ended_cells", MAX_CELLS, task=task)},
         main="ended_cells",
         columns=["level", "group", "depth", "n", "n_train", "n_completed", "mean"],
-        sizes=sized(scale.of_metric(settings.metric, settings.predicts), "mean"),
+        sizes=sized(size, "mean"),
     )
 
 
-def chart_of_depth(levels: list[str]) -> alt.LayerChart:
-    """A coloured cell per level and depth with its mean metric."""
+def chart_of_depth(levels: list[str], size: scale.Scale) -> alt.LayerChart:
+    """A coloured cell per level and depth with its mean metric, if a run of it completed."""
     named = ("level", "line", "depth", "n", "n_train", "n_completed", "mean", "outcome")
     own: dict[str, Any] = {
         "x": alt.X("depth:O", title="depth", axis=alt.Axis(labelAngle=0)),
         "y": alt.Y("level:N", title=None, sort=levels),
         "tooltip": [alt.Tooltip(f"{name}:N") for name in named],
     }
-    base = alt.Chart(rows("ended_cells")).transform_calculate(share="datum.n_train / datum.n")
+    number = f"format(datum.mean * {size.factor}, '{'.1f' if size.factor > 1 else '.3~g'}')"
+    base = alt.Chart(rows("ended_cells")).transform_calculate(
+        share="datum.n_train / datum.n", number=f"isValid(datum.mean) ? {number} : ''"
+    )
     colours = alt.Scale(range=[COLOURS[STALLS], COLOURS[TRAINS]], domain=[0, 1])
     legend = alt.Legend(title=["share of runs", "that train"], format="%")
     cells = base.mark_rect(stroke="white")
     numbers = base.mark_text(fontSize=10, color=INK)
     layers = [
         cells.encode(color=alt.Color("share:Q", scale=colours, legend=legend), **own),
-        numbers.encode(text=alt.Text("mean:Q", format=".2f"), **own),
+        numbers.encode(text="number:N", **own),
     ]
     return alt.LayerChart(layer=layers, width=alt.Step(34), height=alt.Step(20))

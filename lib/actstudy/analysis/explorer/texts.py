@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from actstudy.analysis.page import summary
 from actstudy.analysis.tables import Tables
@@ -72,6 +72,9 @@ def joined(parts: Iterable[Section]) -> Markup:
 
 def _section(reader: MarkdownIt, head: str, subhead: str, tokens: list[Token]) -> Section:
     html = reader.renderer.render(tokens, reader.options, {})
+    label = escape(f"Table: {subhead or head}")
+    opening = f'<div class="wide" role="group" aria-label="{label}"><table>'
+    html = html.replace("<table>", opening).replace("</table>", "</table></div>")
     return Section(head, subhead, Markup(html.strip()))  # noqa: S704  (of escaped Markdown)
 
 
