@@ -14,7 +14,7 @@ from plans import task_plan
 from runs import ROOT
 
 from actstudy.analysis import choosing, evidence, stored
-from actstudy.analysis.page import choice_tables
+from actstudy.analysis.page import choice_steps, choice_tables
 from actstudy.analysis.questions import choice, procedure
 from actstudy.analysis.questions.seed_values import TaskValues
 from actstudy.commands import choose
@@ -372,20 +372,23 @@ def test_seeds_to_add_are_counted_as_a_verdict_counts_them():
         assert choice.shortfall(noise + shift, 5, 0.014)["more_seeds"] == verdict.more_seeds > 1
 
 
-def test_the_command_that_sharpens_trains_that_cell_with_more_seeds(cells, monkeypatch):
+def test_the_command_that_sharpens_trains_that_cell_with_other_seeds(cells, monkeypatch):
     monkeypatch.chdir(ROOT)
     lines = 0
     for cell in [cell for cell in cells if cell.study != "depth_full" or "depth=20" in cell.group]:
         rows = choosing.rows_of(cell, question())
         for _, row in rows.iterrows():
-            if not (line := choice_tables.command(cell, row)):
+            if not (line := choice_steps.command(cell, row)):
                 continue
             lines += 1
             words = line.split(" run ")[1].split()
             study = planning.load(words[0], dict(word.split("=") for word in words[2:]))
-            n = int(cell.runs["seed"].max() + 1 + row["more_seeds"])
             specs = [run.spec for run in study.possible]
-            assert {spec.seed for spec in specs} == set(range(n))
+            seeds = {spec.seed for spec in specs}
+            assert not seeds & set(cell.runs["seed"])
+            assert len(seeds) == cell.runs["seed"].nunique() + row["more_seeds"]
+            words = choice_steps.sharpen(cell, row)
+            assert words == f"a new study of {len(seeds)} other seeds (margin): {line}"
             assert {run.task for run in study.possible} == {cell.task}
             assert {run.level for run in study.possible} == {*rows.index, *cell.doubles}
             for name, place in cell.axes.items():
