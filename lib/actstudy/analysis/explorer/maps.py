@@ -28,7 +28,9 @@ from actstudy.analysis.tables import Tables
 MAX_GROUPS = 12  # panels of pairs in one picture
 MAX_CELLS = 2_000  # of one picture of depths
 INK = "#111111"  # on coloured cells, light and dark pages alike
-PALE = "#EEF1F4"  # of a pair without a verdict
+PALE = "#EEF1F4"  # of a pair without a verdict, and of a cell without runs
+OF_DEPTH = 42  # pixels of a depth's column
+HAS_ENDED = "datum.n_ended > 0"
 DIVERGING = ["#F0A04B", "#FFFFFF", "#6FB1E4"]  # below, at and above 0, light enough for INK
 IS_OPEN = f"indexof({list(OPEN_VERDICTS)}, datum.verdict) >= 0"
 SIGN = (  # of a verdict
@@ -163,9 +165,10 @@ def depth(tables: Tables, task: str) -> Drawing | None:
     size = scale.of_metric(settings.metric, settings.predicts)
     unit = f" ({size.unit})" if size.unit else ""
     text = (
-        f"{settings.title}: share of a cell's runs that train ({seeds(counts)}), neither stalled "
-        f"at chance nor diverged; the number is the mean test {metric_name(settings.metric)}{unit} "
-        "of those that completed, a cell without a number has none that did."
+        f"{settings.title}: share of a cell's ended runs that train ({seeds(counts)} planned), "
+        "neither stalled at chance nor diverged; the number is the mean test "
+        f"{metric_name(settings.metric)}{unit} of those that completed, a cell without a number has none that did; no runs: none of the "
+        "cell has ended."
     )
     panels = chart_of_depth(tables.plan.levels, size)
     return Drawing(
@@ -174,18 +177,18 @@ def depth(tables: Tables, task: str) -> Drawing | None:
         title="What trains at which depth",
         caption=text,
         hint="Click a cell for its runs.",
-        panel_width=34 * runs["depth"].nunique() + 90,
+        panel_width=OF_DEPTH * runs["depth"].nunique() + 90,
         chart=panels.facet(facet=alt.Facet("line:N", title=None, sort=lines), columns=3),
         data={"ended_cells": source("ended_cells", MAX_CELLS, task=task)},
         main="ended_cells",
-        columns=["level", "group", "depth", "n", "n_train", "n_completed", "mean"],
+        columns=["level", "group", "depth", "n", "n_ended", "n_train", "n_completed", "mean"],
         sizes=sized(size, "mean"),
     )
 
 
 def chart_of_depth(levels: list[str], size: scale.Scale) -> alt.LayerChart:
     """A coloured cell per level and depth with its mean metric, if a run of it completed."""
-    named = ("level", "line", "depth", "n", "n_train", "n_completed", "mean", "outcome")
+    named = ("level", "line", "depth", "n", "n_ended", "n_train", "n_completed", "mean", "outcome")
     own: dict[str, Any] = {
         "x": alt.X("depth:O", title="depth", axis=alt.Axis(labelAngle=0)),
         "y": alt.Y("level:N", title=None, sort=levels),
@@ -193,14 +196,16 @@ def chart_of_depth(levels: list[str], size: scale.Scale) -> alt.LayerChart:
     }
     number = f"format(datum.mean * {size.factor}, '{'.1f' if size.factor > 1 else '.3~g'}')"
     base = alt.Chart(rows("ended_cells")).transform_calculate(
-        share="datum.n_train / datum.n", number=f"isValid(datum.mean) ? {number} : ''"
+        share="datum.n_train / datum.n_ended",
+        number=f"isValid(datum.mean) ? {number} : {HAS_ENDED} ? '' : 'no runs'",
     )
     colours = alt.Scale(range=[COLOURS[STALLS], COLOURS[TRAINS]], domain=[0, 1])
     legend = alt.Legend(title=["share of runs", "that train"], format="%")
+    shares = alt.Color("share:Q", scale=colours, legend=legend)
     cells = base.mark_rect(stroke="white")
     numbers = base.mark_text(fontSize=10, color=INK)
     layers = [
-        cells.encode(color=alt.Color("share:Q", scale=colours, legend=legend), **own),
+        cells.encode(color=alt.condition(HAS_ENDED, shares, alt.value(PALE)), **own),
         numbers.encode(text="number:N", **own),
     ]
-    return alt.LayerChart(layer=layers, width=alt.Step(34), height=alt.Step(20))
+    return alt.LayerChart(layer=layers, width=alt.Step(OF_DEPTH), height=alt.Step(20))

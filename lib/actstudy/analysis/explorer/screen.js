@@ -27,8 +27,9 @@ function reachable(region) {
 function lightColours(model) {
   const style = getComputedStyle(document.documentElement);
   const pairs = Object.entries(LIGHT_INK).map(([name, light]) => [style.getPropertyValue(name).trim(), light]);
-  const levels = Object.entries(model.dark).map(([light, dark]) => [dark, light]);
-  return new Map([...levels, ...pairs].map(([dark, light]) => [dark.toLowerCase(), light]));
+  const others = Object.entries(model.dark).map(([light, dark]) => [dark, light]);
+  const levels = model.levels.map(({ light, dark }) => [dark, light]); // last: others may have their dark
+  return new Map([...others, ...levels, ...pairs].map(([dark, light]) => [dark.toLowerCase(), light]));
 }
 
 /** Figures in the colours of paper, and back when it is printed. */

@@ -15,6 +15,8 @@ def compute(tables: Tables, task: str) -> str:
     """Throughput, training seconds and peak memory, a row per cell."""
     steps = steps_trained(tables, task)
     frame = tables.of("pareto", task)
+    if frame.empty:
+        return markdown([], PACKED)
     heads = _heads(frame)
     rows = []
     for row in frame.to_dict("records"):

@@ -52,11 +52,15 @@ def in_short(tables: Tables, task: str) -> str:
         texts = [totals(contrasts)]
     else:
         texts = []
+        margin = f"margin: {scale.of_differences(settings).amount(settings.margin)}"
+        is_one = contrasts["group"].nunique() == 1
         for group, part, rivals in by_group(tables, task, contrasts):
             clauses = [advice(part, rivals, settings)[0].removesuffix(".")]
             clauses += [baseline_mean(tables, task, group), *standing(part, rivals, settings)]
+            clauses += [margin] if is_one else []
             sentence = f"{'; '.join(filter(None, clauses))}."
             texts.append(group_head(group) + " ".join([sentence, *contradicted(part)]))
+        texts += [] if is_one else [f"{margin.capitalize()}."]
     if task not in risks.shared(tables)[0]:
         texts.append(risks.sentences(tables, task))
     return f"{' '.join(filter(None, texts))}{references.not_above(tables, task)}"
@@ -88,7 +92,7 @@ def baseline_mean(tables: Tables, task: str, group: str) -> str:
 
 
 def standing(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> Iterator[str]:
-    """Which levels are worse, equivalent or open in a few words each, and the margin.
+    """Which levels are worse, equivalent or open, in a few words each.
 
     group, pairs: as of `advice`, which names the levels that are better but for those that another
     one beats.
@@ -106,7 +110,6 @@ def standing(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> It
         if len(rows):
             own = "" if kind == "undecided" else f" ({sizes(rows, settings)})"
             yield f"{kind}: {listed(list(rows['level']))}{own}"
-    yield f"margin: {scale.of_differences(settings).amount(settings.margin)}"
 
 
 def totals(contrasts: pd.DataFrame) -> str:
