@@ -14,7 +14,7 @@ from plans import task_plan
 from runs import ROOT
 
 from actstudy.analysis import choosing, evidence, stored
-from actstudy.analysis.page import choice_steps, choice_tables
+from actstudy.analysis.page import choice_notes, choice_steps, choice_tables, next_steps
 from actstudy.analysis.questions import choice, procedure
 from actstudy.analysis.questions.seed_values import TaskValues
 from actstudy.commands import choose
@@ -328,6 +328,24 @@ def test_a_study_that_is_looked_at_whenever_has_a_set_of_one_look(tmp_path):
     often = dataclasses.replace(cell, settings=settings)
     assert "the set is of one look at the present seeds" in choice_tables.page([(often, rows)])
     assert "looks=false" not in choice_tables.page([(often, rows)])
+
+
+def test_seeds_are_added_as_the_page_of_the_study_adds_them(tmp_path):
+    """Other seeds in a new study; of a study at any number of seeds more of its own."""
+    (cell,), _ = evidence.cells([written(tmp_path, runs_of())])
+    row = pd.Series({"in_set": True, "high": 1.0, "more_seeds": 5.0})
+    once = dataclasses.replace(cell, file="s.yaml")
+    n = cell.runs["seed"].nunique()
+    first = cell.runs["seed"].max() + 1
+    new = ",".join(str(seed) for seed in range(first, first + n + 5))
+    assert f" --set seeds={new} tasks=" in choice_steps.command(once, row)
+    assert next_steps.new_study(n + 5) in choice_steps.sharpen(once, row)
+    settings = dataclasses.replace(cell.settings, looks=ANYTIME)
+    often = dataclasses.replace(once, settings=settings)
+    assert f" --set seeds={first + 5} tasks=" in choice_steps.command(often, row)
+    assert choice_steps.sharpen(often, row).startswith("seeds to add: 5 (margin)")
+    text = choice_tables.page([(once, choosing.rows_of(cell, question()))])
+    assert choice_notes.VERDICTS_ASK in text
 
 
 def test_a_budget_leaves_out_what_is_slower(tmp_path):

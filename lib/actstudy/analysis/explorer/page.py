@@ -152,7 +152,6 @@ def model(
         "metrics": {name: task.metric for name, task in plan.tasks.items()},
         "parts": [described(part) for part in there],
         "decision": decided.content if decided else None,
-        "latex": latex_files or {},
         "first_columns": first_columns(plan),
         "units": UNITS,
         "notes": NOTES,
@@ -160,7 +159,8 @@ def model(
         "difference_digits": {name: difference_digits(task) for name, task in plan.tasks.items()},
     }
     tables = {name: columns.of_frame(frame) for name, frame in frames.items()}
-    return {**columns.displayed(texts_and_figures), "tables": tables}
+    words = columns.displayed(texts_and_figures)
+    return {**words, "latex": latex_files or {}, "tables": tables}  # LaTeX has lines of its own
 
 
 def digits(frames: dict[str, pd.DataFrame]) -> dict[str, int]:
