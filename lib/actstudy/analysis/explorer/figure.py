@@ -73,7 +73,7 @@ class Drawing:
     hint: str = ""
     row_height: int = 0  # pixels per row of main; 0: the chart has a height of its own
     square: int = 0  # pixels of both sides, less in a narrow window; 0: as wide as the page
-    panel_width: int = 0  # pixels of one of several panels with its labels; 0: there is one
+    panel_width: int = 0  # pixels of one of several panels with its distance; 0: there is one
     choices: list[Choice] = field(default_factory=list)
     sizes: dict[str, Any] = field(default_factory=dict)
 

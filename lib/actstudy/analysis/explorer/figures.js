@@ -7,6 +7,7 @@ const MAX_DATA_ROWS = 200; // below a figure
 const NARROW = 620; // pixels, below which a legend stands under its chart
 const BESIDE = 130; // pixels of a legend that stands beside it
 const LEGEND_COLUMN = 120; // pixels of one name in a legend that stands under it
+const OF_LABELS = 60; // pixels of the labels at the left of several panels
 const OF_AXIS = 95; // pixels of an axis with its labels
 
 /** Colours and fonts of all figures, light or dark; width: of the chart, in pixels. */
@@ -38,7 +39,7 @@ function sizesOf(figure, width) {
     const side = Math.max(120, Math.min(figure.square, room - OF_AXIS));
     return { width: side, height: side };
   }
-  if (figure.panel_width) return { columns: Math.max(1, Math.min(figure.spec.columns, Math.floor(room / figure.panel_width))) };
+  if (figure.panel_width) return { columns: Math.max(1, Math.min(figure.spec.columns, Math.floor((room - OF_LABELS) / figure.panel_width))) };
   return {};
 }
 

@@ -64,7 +64,7 @@ def pairs(tables: Tables, task: str) -> Drawing | None:
         title="Every level against every other",
         caption=text,
         hint="Click a cell for its runs. Differences shows the same verdicts as all pairs.",
-        panel_width=46 * len(tables.plan.levels) + 90,
+        panel_width=46 * len(tables.plan.levels) + 20,
         chart=panels.facet(facet=alt.Facet("group:N", title=None, sort=groups), columns=3),
         data={
             "pairs": source("pairs", MAX_GROUPS * len(tables.plan.levels) ** 2, task=task),
@@ -121,7 +121,7 @@ def health(tables: Tables, task: str) -> Drawing | None:
         title="Health of every site",
         caption=text,
         chart=chart_of_health(tables.plan.levels, frame["index"].nunique()),
-        panel_width=162,
+        panel_width=142,
         data={"site_medians": source("site_medians", task=task)},
         main="site_medians",
         columns=["level", "group", "probe", "index", "site", "step", "n", "median"],
@@ -138,7 +138,7 @@ def chart_of_health(levels: list[str], n_sites: int) -> alt.FacetChart:
         y=alt.Y("index:O", title="site"),
         color=alt.Color("median:Q", title=None, scale=alt.Scale(scheme="viridis")),
         tooltip=[alt.Tooltip(f"{name}:N") for name in named],
-    ).properties(width=150, height=min(260, max(90, 12 * n_sites)))
+    ).properties(width=130, height=min(260, max(90, 12 * n_sites)))
     return panel.facet(facet=alt.Facet("level:N", title=None, sort=levels), columns=6)
 
 
@@ -177,7 +177,7 @@ def depth(tables: Tables, task: str) -> Drawing | None:
         title="What trains at which depth",
         caption=text,
         hint="Click a cell for its runs.",
-        panel_width=OF_DEPTH * runs["depth"].nunique() + 90,
+        panel_width=OF_DEPTH * runs["depth"].nunique() + 20,
         chart=panels.facet(facet=alt.Facet("line:N", title=None, sort=lines), columns=3),
         data={"ended_cells": source("ended_cells", MAX_CELLS, task=task)},
         main="ended_cells",
