@@ -105,7 +105,10 @@ def of_task(
 def in_full(tables: Tables, task: str, training: Sequence[str]) -> str:
     """All sentences of a task's answer, if the first screen has not said them all."""
     lines = list(training[1:])
-    whole = f"{recommendation.answer(tables, task)}{frameworks.seen(tables, task)}"
+    seen = frameworks.seen(tables, task)
+    if recommendation.is_said_in_short(tables, task):
+        return bullets(filter(None, [*lines, seen.strip()]))
+    whole = f"{recommendation.answer(tables, task)}{seen}"
     whole += sensitivity_tables.over_recipes(tables, task)
     if whole != first_screen.in_short(tables, task):
         lines.append(whole)
