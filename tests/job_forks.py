@@ -39,6 +39,9 @@ OWN = (  # imported anew, from a copy
 )
 LATE = (  # what few jobs import
     "altair",
+    "matplotlib.backends.backend_pdf",
+    "pandas.io.formats.style",
+    "pyarrow.dataset",
     "sklearn.feature_extraction.text",
     "sklearn.linear_model",
     "sklearn.model_selection",

@@ -57,8 +57,9 @@ def pages_of(tables, folder):
 def both_of(tables, folder):
     """The summary and its details as one text."""
     drawn = folder / "figures"
-    written = summary.render(tables, drawn, folder / "summary.md")
-    return written + summary.render_details(tables, drawn, folder / "details.md")
+    own = summary.content(tables, drawn, folder / "summary.md")
+    written = summary.render(tables, drawn, folder / "summary.md", own=own)
+    return written + summary.render_details(tables, drawn, folder / "details.md", own)
 
 
 def random_study(folder, number):
