@@ -139,6 +139,8 @@ def ended_cells(tables: Tables) -> pd.DataFrame:
         runs = tables.of("runs", task)
         metric = JUDGED_BY[settings.predicts]
         best = best_validation(tables.of("curves", task), metric)
+        if best.empty and tables.lacks:
+            continue
         ends = outcomes(runs, best, stall_bounds(runs, settings))
         runs = runs.assign(end=ends, value=runs[f"reported_{settings.metric}"])
         for cell, part in runs.groupby([*CELL, "line", "depth"], sort=False):

@@ -87,7 +87,7 @@ def of_share(
         left_out += [decided.left_out] if decided.left_out else []
     titled, notes = (Markup(half) for half in sections[0].html.split("</h1>"))  # noqa: S704
     there = parts.parts(tables, datasets.readable(carried.frames), sections, introductions)
-    provenance = origins.provenance(tables.frames["runs"])
+    provenance = tables.origin or origins.provenance(tables.frames["runs"])
     shell = Shell(
         title=titled.striptags(),
         notes=notes,

@@ -27,6 +27,8 @@ def answer(tables: Tables, task: str) -> str:
     settings = tables.plan.tasks[task]
     contrasts = primary(tables.of("contrasts", task))
     if contrasts.empty:
+        if tables.lacks:
+            return f"the comparisons with {settings.baseline} are not kept here."
         return f"there is no level to compare with {settings.baseline}."
     if contrasts["n"].max() == 0:
         return f"{nothing_to_compare(contrasts)}."

@@ -131,7 +131,9 @@ def of_metric(settings: TaskPlan) -> str:
 
 
 def means(tables: Tables, task: str) -> str:
-    """The table of test values, or where it is."""
+    """The table of test values, or where it is; empty if they are not there."""
+    if tables.lacks and tables.reported(task).empty:
+        return ""
     table = layouts.choose(tables, task).means(tables, task)
     return table or "The test values of all cells are in the appendix."
 
@@ -219,7 +221,7 @@ def framework_section(own: dict[str, Any], page: Path) -> Section:
         Part("differences", explained(DIFFERENCES, own["differences"])),
         Part("standard deviations", explained(DEVIATIONS, own["deviations"])),
         Part("what has no standard deviation", without),
-        Part("speed", f"#### Speed\n\n{speed}" if speed else ""),
+        Part("speed", f"### Speed\n\n{speed}" if speed else ""),
     ]
     return Section(f"Framework, activation or seed? {own['title']} ({own['name']})", parts)
 
