@@ -23,6 +23,7 @@ from snakemake_interface_scheduler_plugins.registry import SchedulerPluginRegist
 from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
 
 PROGRAMS = ("snakemake", "actstudy")
+STARTS_NO_JOB = {"-n", "--dag", "--lint", "--report", "--unlock"}
 LATE = ("smart_open", "snakemake.report", "snakemake.storage", "yte")  # what starts import, too
 REGISTRIES = (  # of plugins; the project's own is a logger, of which each start asks anew
     ExecutorPluginRegistry,
@@ -50,7 +51,7 @@ def called(
     PYTHONPATH is what runs.
     """
     prepare()
-    if program == "snakemake" and "-n" not in arguments:
+    if program == "snakemake" and STARTS_NO_JOB.isdisjoint(arguments):
         job_forks.prepare()
     return forked(arguments, partial(_be, folder, program, list(arguments), environment))
 
@@ -93,7 +94,9 @@ def _enter(folder: Path, environment: Mapping[str, str]) -> None:
 
 def _run(program: str) -> None:
     """Run a program of this process's arguments."""
-    if program == "snakemake":
+    if program == "snakemake" and not STARTS_NO_JOB.isdisjoint(sys.argv):
+        snakemake.cli.main()
+    elif program == "snakemake":
         with job_forks.served() as sys.executable:
             snakemake.cli.main()
     else:
