@@ -91,12 +91,13 @@ CELL_METRICS += stats.MIDDLE
 class Tables:
     """A study's plan and tables, as figures and summary take them.
 
-    lacks: of tables that are not whole, what pages cannot show, in a sentence; origin: as
-    `origins.provenance`, if `runs` do not say it.
+    absent: names of tables that were not kept, which are empty here; lacks: what pages cannot show
+    without them, in a sentence; origin: as `origins.provenance`, if `runs` do not say it.
     """
 
     plan: Plan
     frames: dict[str, pd.DataFrame]
+    absent: frozenset[str] = frozenset()
     lacks: str = ""
     origin: dict[str, str] | None = None
 
