@@ -19,15 +19,17 @@ rule tables:
     input:
         decisions=JOBS.decisions,
         runs=rules.collect.output,
-        references=sorted(
-            {
-                f"results/references/{run.task}-{spec.data_name(run.spec)}.json"
-                for run in STUDY.possible
-            }
+        references=stored(
+            sorted(
+                {
+                    f"results/references/{run.task}-{spec.data_name(run.spec)}.json"
+                    for run in STUDY.possible
+                }
+            )
         ),
-        boundaries=f"{RESULTS}/boundaries.parquet",
-        parity=JOBS.parities.files,
-        measured=JOBS.measured.values(),
+        boundaries=stored(f"{RESULTS}/boundaries.parquet"),
+        parity=stored(JOBS.parities.files),
+        measured=stored(list(JOBS.measured.values())),
     output:
         expand(f"{RESULTS}/tables/{{name}}.parquet", name=TABLES),
         expand(
