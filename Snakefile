@@ -107,7 +107,9 @@ include: "workflow/rules/report.smk"
 
 
 if STORE:
-    workflow.localrules(*[r.name for r in workflow.rules if not r.name.startswith(SENT)])
+    workflow.localrules(
+        *[r.name for r in workflow.rules if not r.name.startswith(SENT)]
+    )
 
 
 # All files are named here: a deleted one would go unnoticed behind a finished summary. Tables of runs

@@ -2,16 +2,21 @@
 
 A failed job is one line, and so is the start of one that trains nothing but takes a while; warnings
 and Snakemake's own errors are shown whole, all else is not. `make study` itself shows how far the
-runs are. Snakemake finds this package by its name.
+runs are. Snakemake finds this package by its name. `--logger-actstudy-lines FILE` has every event
+of a job as a line of JSON, for programs.
 """
 
 import sys
+from dataclasses import dataclass, field
 from logging import WARNING, LogRecord
 from pathlib import Path
 from typing import Any
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
+from snakemake_interface_logger_plugins.settings import LogHandlerSettingsBase
+
+from snakemake_logger_plugin_actstudy.lines import Lines
 
 STOPPED = (  # by a signal: a run, which says so itself, or another job, which begins again
     "returned non-zero exit status 75",
@@ -42,6 +47,16 @@ FIGURES = {  # begins the names of rules that draw, each for a task or the study
 }
 
 
+@dataclass
+class LogHandlerSettings(LogHandlerSettingsBase):
+    """What `--logger-actstudy-...` may say."""
+
+    lines: str | None = field(
+        default=None,
+        metadata={"help": "file to which every event of a job is added, a line of JSON each"},
+    )
+
+
 class LogHandler(LogHandlerBase):
     """Writes events to stderr, those of a dry run to stdout."""
 
@@ -53,10 +68,15 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self) -> None:
         self.causes: dict[int | None, str] = {}  # thread -> error of the job that fails there next
+        file = getattr(self.settings, "lines", None)
+        self.lines = Lines(Path(file)) if file and not self.common_settings.dryrun else None
 
     def emit(self, record: LogRecord) -> None:
         try:
+            cause = self.causes.get(record.thread, "")
             self.write(self.text(record))
+            if self.lines:
+                self.lines.add(record, ending_of(cause))
         except Exception:  # else the thread that handles events would end
             self.handleError(record)
 
