@@ -13,7 +13,7 @@ except ImportError as fault:
 checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follows
 
 from actstudy.bundles import reported
-from actstudy.cluster import needs
+from actstudy.cluster import needs, profile
 from actstudy.contract import demos, errors, home, host, registry, sealed, spec, store
 from actstudy.study import (
     certified,
@@ -66,6 +66,7 @@ try:
         AMISS = run_files.Amiss({}, {})  # a run is one file there
     jobs.check_sources(STUDY)
     framework_checks.check_installed(STUDY.possible + STUDY.tuning, STUDY.file)
+    profile.check_resources(workflow.resource_settings, sys.argv)
     if workflow.is_main_process and ARE_RUN:
         disk.check_room(STUDY)
 except (errors.StudyError, store.Damaged) as fault:
@@ -88,6 +89,20 @@ NEEDS = needs.Needs(
 RESULTS = STUDY.folder
 PYTHON = sys.executable
 SCRIPTS = f"{workflow.basedir}/workflow/scripts"
+
+
+if workflow.resource_settings.nodes is not None and workflow.is_main_process:
+
+    onsuccess:
+        if Path(f"{RESULTS}/summary.md").is_file():
+            print(f"Summary: {RESULTS}/summary.md", file=sys.stderr)
+
+    onerror:
+        print(
+            "actstudy: the study did not finish; once the lines above are mended, the same "
+            "command goes on",
+            file=sys.stderr,
+        )
 
 
 include: "workflow/rules/storage.smk"

@@ -9,6 +9,7 @@ links to source files lead to pages of their text, and folders of example studie
 """
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import re
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import chapters
+from examples import STUDIES
 
 from actstudy.contract.errors import StudyError
 
@@ -28,10 +30,10 @@ SITE = ROOT / "build/site"
 LINK = re.compile(r"(?<=\]\()[^)#\s]+")
 FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 LANGUAGES = {".yaml": "yaml", ".cff": "yaml", ".py": "python"}  # of source files that get a page
-EXPLORED = ROOT / "docs/example/default/explorer"  # whole tables of the default study
-EXPLORER = "docs/example/default/explorer.html"
-OPEN = '\n<p><a href="explorer.html">Open the explorer of this study</a></p>\n\n'
-EXPLORED_PAGE = "docs/example/default/README.md"
+EXAMPLES = "docs/example"
+EXPLORER = "explorer.html"  # of an example study, in its folder
+OPEN = f'\n<p><a href="{EXPLORER}">Open the explorer of this study</a></p>\n\n'
+EXPLORED_PAGES = ("README.md", "summary.md")  # of an example study, that lead to its explorer
 HOME = "README.md"
 EXTRA = ("sphinx", "myst_parser", "furo", "altair", "vl_convert")  # what the site takes
 
@@ -95,8 +97,10 @@ def write_source(folder: Path) -> None:
             target = folder / address(path)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target)
-    before, head, after = texts[EXPLORED_PAGE].partition("\n")
-    texts[EXPLORED_PAGE] = "".join([before, head, OPEN, after])
+    for study in explored():
+        for page in filter(texts.__contains__, (f"{study}/{name}" for name in EXPLORED_PAGES)):
+            before, head, after = texts[page].partition("\n")
+            texts[page] = "".join([before, head, OPEN, after])
     heads = {address(path): path.read_text(encoding="utf-8") for path in studies}
     texts["config/index.md"] = chapters.study_files(heads)
     for name, text in texts.items():
@@ -105,13 +109,25 @@ def write_source(folder: Path) -> None:
         target.write_text(f"{text}\n{chapters.contents(name, set(texts))}", encoding="utf-8")
 
 
-def write_explorer(path: Path) -> None:
-    """Write the explorer of the default study, from the tables that documents keep of it."""
-    from actstudy.analysis import tables  # late: these take longer than all other imports
+def explored() -> dict[str, str]:
+    """The folder of each example study in the site -> its name among those of kept_tables."""
+    return {Path(EXAMPLES, name).as_posix(): name for name in STUDIES}
+
+
+def write_explorers(folder: Path) -> None:
+    """Write the explorer of each example study, from the tables that documents keep of it."""
+    import kept_tables  # late: these take longer than all other imports
+
     from actstudy.analysis.explorer import page
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page.render(tables.read(EXPLORED)), encoding="utf-8")
+    folder = folder.resolve()
+    with contextlib.chdir(ROOT):  # where study files are named from
+        for study, name in explored().items():
+            own = kept_tables.read(name)
+            path = folder / study / EXPLORER
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = page.render(own, partial=kept_tables.is_partial(own))
+            path.write_text(text, encoding="utf-8")
 
 
 def build(site: Path) -> int:
@@ -125,7 +141,7 @@ def build(site: Path) -> int:
         write_source(source)
         status = build_main(["-qW", "--keep-going", "-c", str(THEME), str(source), str(draft)])
         if status == 0:
-            write_explorer(draft / EXPLORER)
+            write_explorers(draft)
             shutil.rmtree(draft / ".doctrees")
             shutil.rmtree(site, ignore_errors=True)
             draft.rename(site)

@@ -4,20 +4,41 @@ As isolated as a new process, without its imports of other packages, which take 
 so are the jobs of a Snakemake.
 """
 
+import importlib
 import os
 import runpy
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import job_forks
 import snakemake.cli
 import snakemake.workflow  # what every start imports later on
 from forks import forked
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+from snakemake_interface_report_plugins.registry import ReportPluginRegistry
+from snakemake_interface_scheduler_plugins.registry import SchedulerPluginRegistry
+from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
 
 PROGRAMS = ("snakemake", "actstudy")
+LATE = ("smart_open", "snakemake.report", "snakemake.storage", "yte")  # what starts import, too
+REGISTRIES = (  # of plugins; the project's own is a logger, of which each start asks anew
+    ExecutorPluginRegistry,
+    ReportPluginRegistry,
+    SchedulerPluginRegistry,
+    StoragePluginRegistry,
+)
+
+
+@cache
+def prepare() -> None:
+    """Have what all starts of Snakemake would import, and the plugins that they would look for."""
+    for name in LATE:
+        importlib.import_module(name)
+    for registry in REGISTRIES:
+        registry()
 
 
 def called(
@@ -28,6 +49,7 @@ def called(
     program: snakemake or actstudy; environment: the whole one of the child. The code of its
     PYTHONPATH is what runs.
     """
+    prepare()
     if program == "snakemake" and "-n" not in arguments:
         job_forks.prepare()
     return forked(arguments, partial(_be, folder, program, list(arguments), environment))
@@ -45,6 +67,7 @@ def script(
             sys.orig_argv = [sys.executable, *sys.argv]
             runpy.run_path(str(file), run_name="__main__")
 
+    prepare()
     job_forks.prepare()
     return forked(arguments, run)
 

@@ -1,9 +1,15 @@
-"""Keras on each back end: tests/keras in a process of its own, as a process has one back end."""
+"""Keras on each back end: tests/keras in a process of its own, as a process has one back end.
 
+It is a fork of this one, as are the processes that it starts: none has imported Keras.
+"""
+
+import importlib
 import os
-import subprocess
 import sys
+from functools import partial
 
+import forks
+import job_forks
 import pytest
 from runs import ROOT
 
@@ -19,8 +25,17 @@ def test_keras_computes_what_torch_does(framework, tmp_path):
         pytest.skip(f"takes minutes; {SWITCH}=1 runs it")
     if absent := frameworks.missing(framework):
         pytest.skip(f"{framework}: {', '.join(absent)} not installed")
-    command = [sys.executable, "-m", "pytest", "tests/keras", "-p", "no:xdist", "-q", "-x"]
-    command += ["--framework", framework, "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'of'}"]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'lib'}:{ROOT / 'tests'}"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    words = ["tests/keras", "-p", "no:xdist", "-q", "-x", "--framework", framework]
+    words += ["-p", "no:cacheprovider", f"--basetemp={tmp_path / 'of'}"]
+    done = forks.forked(words, partial(work, words))
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+
+
+def work(words):
+    """Run pytest here, where the processes that it starts are forks of this one, too."""
+    assert "keras" not in sys.modules, "it has its back end already"
+    importlib.import_module("torch._dynamo")  # as Keras does on torch, in each of them
+    os.chdir(ROOT)
+    with job_forks.served() as python:
+        os.environ["ACTSTUDY_TEST_PYTHON"] = python
+        sys.exit(pytest.main(words))

@@ -59,9 +59,11 @@ def tables_of(tmp_path, name, ending, scope="all runs"):
 
 def page_of(tables, folder):
     """The pages of a study; they show no number that is none."""
-    page = summary.render(tables, folder / "figures", folder / "summary.md")
-    page += summary.render_details(tables, folder / "figures", folder / "details.md")
-    page += summary.render_appendix(tables, folder / "figures", folder / "appendix.md")
+    drawn = folder / "figures"
+    own = summary.content(tables, drawn, folder / "summary.md")
+    page = summary.render(tables, drawn, folder / "summary.md", own=own)
+    page += summary.render_details(tables, drawn, folder / "details.md", own)
+    page += summary.render_appendix(tables, drawn, folder / "appendix.md")
     reasons = re.compile(r"completed, but its reported_\w+ is (nan|inf)")
     plain = reasons.sub("", page.replace("&#95;", "_").replace("\\_", "_"))
     assert [line for line in plain.splitlines() if NO_NUMBER.search(line)] == []

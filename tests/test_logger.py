@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -12,7 +13,8 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 from snakemake_interface_logger_plugins.tests import MockOutputSettings, TestLogHandlerBase
 
-from snakemake_logger_plugin_actstudy import LogHandler, LogHandlerSettings
+from actstudy.commands import processes
+from snakemake_logger_plugin_actstudy import LogHandler, LogHandlerSettings, again
 
 COMMAND = "set -euo pipefail;  exec /venv/bin/python -m actstudy train --spec '{\"lr\":1}'"
 KILLED = f"""RuleException:
@@ -34,10 +36,10 @@ class TestHandler(TestLogHandlerBase):
 
 
 @pytest.fixture
-def emit(capfd, tmp_path, monkeypatch):
+def emit(request, capfd, tmp_path, monkeypatch):
     """A function that sends an event to the handler and returns what is shown of it."""
     monkeypatch.chdir(tmp_path)
-    handler = LogHandler(MockOutputSettings(), None)
+    handler = LogHandler(MockOutputSettings(), getattr(request, "param", None))
 
     def send(event, message, level=logging.INFO, thread=1, **fields):
         record = logging.LogRecord("snakemake", level, "", 1, message, (), None)
@@ -86,7 +88,7 @@ def test_a_job_that_a_signal_has_stopped_is_silent(emit, status):
     assert fail(emit, how, ["results/runs/mlp/a/runs.parquet"]) == ""
 
 
-def test_failures_of_two_threads_are_told_apart(emit):
+def test_failures_of_two_threads_are_printed_apart(emit):
     for thread, status in ((1, 1), (2, 75)):
         cause = KILLED % f"returned non-zero exit status {status}"
         assert emit(LogEvent.ERROR, cause, thread=thread, exception="RuleException") == ""
@@ -223,3 +225,74 @@ def test_snakemake_has_the_option(tmp_path):
     assert {"planned", "started", "finished", "progress"} == {line["event"] for line in printed}
     (job,) = [line for line in printed if line["event"] == "finished"]
     assert (job["rule"], job["output"]) == ("one", ["x"])
+
+
+WORDS = ["/x/snakemake", "--profile", "profiles/slurm", "-j", "5", "--configfile", "config/a.yaml"]
+ON_CLUSTER = pytest.mark.parametrize("emit", [LogHandlerSettings(progress=True)], indirect=True)
+
+
+@ON_CLUSTER
+@pytest.mark.parametrize(
+    ("state", "text", "reason"),
+    [
+        ("FAILED", "actstudy: results/x: No space left\nsrun: error: n1: 2", "actstudy: results/x"),
+        ("OUT_OF_MEMORY", "x\nslurmstepd: error: oom-kill", "OUT_OF_MEMORY: slurmstepd: error"),
+        ("TIMEOUT", "trained", "SLURM-job '7' failed, SLURM status is: 'TIMEOUT'."),
+    ],
+)
+def test_a_failed_job_of_a_cluster_says_why_and_what_starts_it_again(
+    emit, tmp_path, monkeypatch, state, text, reason
+):
+    """One line: rule, run, last error of its log, the log, the command."""
+    monkeypatch.setattr("sys.argv", WORDS)
+    log = tmp_path / "results/a/slurm_logs/7.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(text)
+    message = f"SLURM-job '7' failed, SLURM status is: '{state}'."
+    output = ["results/runs/mlp/r1/manifest.json (update)", "results/runs/mlp/r2/manifest.json"]
+    job = {"rule_name": "series_1", "rule_msg": message, "output": output, "jobid": 3}
+    (line,) = emit(LogEvent.JOB_ERROR, "Error", log=[str(log)], **job).splitlines()
+    assert line.startswith(f"failed: series_1 (job 3) results/runs/mlp/r1 and 1 more: {reason}")
+    assert "; log: results/a/slurm_logs/7.log; " in line
+    assert line.endswith(
+        "to start it again: snakemake results/runs/mlp/r1/manifest.json "
+        "--profile profiles/slurm --configfile config/a.yaml"
+    )
+
+
+@ON_CLUSTER
+def test_progress_is_said_per_job(emit):
+    assert emit(LogEvent.RUN_INFO, "Job stats", stats={"total": 9}) == "9 jobs to do\n"
+    assert emit(LogEvent.PROGRESS, "", done=2, total=9) == "2 of 9 jobs done\n"
+    assert emit(None, "Trying to restart job 3.") == "Trying to restart job 3.\n"
+    assert emit(None, "Building DAG of jobs...") == ""
+
+
+def test_a_locked_folder_is_one_line(emit, monkeypatch, tmp_path):
+    """Who holds it, if that is known, and how to go on: no traceback."""
+    monkeypatch.setattr("sys.argv", WORDS)
+    monkeypatch.setattr(processes, "process_ids", lambda _: [os.getpid()])
+    lock = {"exception": "LockException"}
+    (line,) = emit(LogEvent.ERROR, "Error: Directory\ncannot be locked", **lock).splitlines()
+    assert line.startswith(f"actstudy: {tmp_path}: locked by a snakemake that was killed")
+    unlock = "snakemake --unlock --profile profiles/slurm --configfile config/a.yaml"
+    assert line.endswith(f"{unlock}, then the same command")
+    monkeypatch.setattr(processes, "process_ids", lambda _: [os.getpid(), os.getppid()])
+    (line,) = emit(LogEvent.ERROR, "Error: Directory\ncannot be locked", **lock).splitlines()
+    assert f"a snakemake runs here already (pid {os.getppid()}, since " in line
+
+
+def test_the_command_that_goes_on_has_the_same_study():
+    words = [
+        "snakemake",
+        "-n",
+        "--config",
+        "seeds=3",
+        "lr=1",
+        "--configfile=a b.yaml",
+        "--cores",
+        "2",
+    ]
+    assert (
+        again.command(words, ["x"]) == "snakemake x --config seeds=3 lr=1 '--configfile=a b.yaml'"
+    )

@@ -84,8 +84,9 @@ def tables_of(folder, content, broken):
 def pages_of(tables, folder):
     """The summary and its details."""
     drawn = folder / "figures"
-    written = summary.render(tables, drawn, folder / "summary.md")
-    return written, summary.render_details(tables, drawn, folder / "details.md")
+    own = summary.content(tables, drawn, folder / "summary.md")
+    written = summary.render(tables, drawn, folder / "summary.md", own=own)
+    return written, summary.render_details(tables, drawn, folder / "details.md", own)
 
 
 def sections_of(page):

@@ -18,6 +18,7 @@ import chapters
 import website
 
 LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "srcset"}
+EXPLORED = "docs/example/default/README.md"
 pytestmark = pytest.mark.filterwarnings("ignore:.myst_parser")  # it calls what Sphinx will remove
 
 
@@ -121,16 +122,16 @@ def small(tmp_path, monkeypatch):
         "CHANGELOG.md": "# Changelog\n",
         "config/a.yaml": "# Which one?\n# It says. More.\nbaseline: relu\n",
         "docs/one.md": "# One\n\n## A place\n\n[a](../config/a.yaml) [home](../README.md)\n",
-        website.EXPLORED_PAGE: "# Explored\n",
+        EXPLORED: "# Explored\n",
     }
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    listed = {"docs/one.md": "First", website.EXPLORED_PAGE: "", "config/index.md": "Studies"}
+    listed = {"docs/one.md": "First", EXPLORED: "", "config/index.md": "Studies"}
     book = {"Start": {"index.md": "Home", **listed, "CHANGELOG.md": "Changes"}}
     monkeypatch.setattr(chapters, "CHAPTERS", book)
     monkeypatch.setattr(website, "ROOT", root)
-    monkeypatch.setattr(website, "write_explorer", lambda path: None)
+    monkeypatch.setattr(website, "write_explorers", lambda folder: None)
     return root
 
 
@@ -186,10 +187,10 @@ def test_what_is_not_installed_is_named(monkeypatch, capsys):
 
 
 def test_a_table_that_the_explorer_lacks_is_named(tmp_path, small, monkeypatch, capsys):
-    def lack(path):
+    def lack(folder):
         raise StudyError("runs.parquet: no such table; to fix: snakemake")
 
-    monkeypatch.setattr(website, "write_explorer", lack)
+    monkeypatch.setattr(website, "write_explorers", lack)
     monkeypatch.setattr(sys, "argv", ["website.py", str(tmp_path / "out/site")])
     assert website.main() == 2
     words = "no such table; to fix: snakemake; then python docs/refresh.py --from results\n"

@@ -44,7 +44,7 @@ def ask_for(clone: Clone, minutes: int) -> None:
     file = clone.folder / "profiles/slurm/config.yaml"
     settings = yaml.safe_load(file.read_text())
     settings["default-resources"] = [*DEFAULTS, f"runtime={minutes}", SIGNAL]
-    settings["slurm-keep-successful-logs"] = True
+    settings["actstudy-keep-successful-logs"] = True
     file.write_text(yaml.safe_dump(settings))
 
 

@@ -52,7 +52,8 @@ def settings(framework, tmp_path, **fields):
     content = json.dumps({**own, "framework": framework})
     environment = {key: value for key, value in os.environ.items() if key not in SET}
     environment |= {"PYTHONPATH": str(ROOT / "lib"), "KERAS_HOME": str(tmp_path)}
-    command = [sys.executable, "-c", SETTINGS, content]
+    python = os.environ.get("ACTSTUDY_TEST_PYTHON", sys.executable)  # of test_frameworks.py
+    command = [python, "-c", SETTINGS, content]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])

@@ -30,3 +30,8 @@ for kind, name, members in [
         shell:
             "exec {PYTHON:q} -m actstudy {params.kind:q} --members {params.members:q}"
             " --device {JOBS.device:q} {HOST_FLAGS} --quiet"
+
+
+# What Snakemake leaves of each rule among the variables, all of which it copies whenever it formats a command.
+for name in [name for name in globals() if name.startswith(("__pack_", "__series_"))]:
+    del globals()[name]

@@ -1,11 +1,24 @@
 TABLES = registry.literal("analysis/tables.py", "NAMES")
 
 
+# One output between runs and tables: after a job Snakemake hashes each input once per output, and
+# writes all inputs down for each. Its content differs each time, or tables that a killed workflow
+# has not made yet would count as made.
+rule collect:
+    input:
+        runs=wanted_runs,
+        edited=run_files.paths(AMISS.edited),
+    output:
+        f"{RESULTS}/collected/changed.txt",
+    localrule: True
+    shell:
+        "date -u '+%Y-%m-%dT%H:%M:%SZ' > {output:q}"
+
+
 rule tables:
     input:
         decisions=JOBS.decisions,
-        runs=wanted_runs,
-        edited=run_files.paths(AMISS.edited),
+        runs=rules.collect.output,
         references=stored(
             sorted(
                 {

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from actstudy.analysis import forecast
 from actstudy.analysis.watch import Watch
 from actstudy.contract import host
 from actstudy.contract.errors import visible
@@ -38,12 +37,8 @@ class Row:
         """The entries of the table's row, in the order of COLUMNS."""
         numbers = [self.counts[name] for name in NOT_WAITING[1:]]
         shown = [str(number) if number else "" for number in (*numbers, self.waiting)]
-        return [
-            visible(self.task),
-            f"{self.counts['completed']} of {self.total}",
-            *shown,
-            self.left,
-        ]
+        done = f"{self.counts['completed']} of {self.total}"
+        return [visible(self.task), done, *shown, self.left]
 
 
 def rows(watch: Watch) -> list[Row]:
@@ -64,9 +59,8 @@ def _row(watch: Watch, task: str) -> Row:
 def table(watch: Watch) -> Table:
     """The rows, and below them the whole study, the disk and the GPUs."""
     title = f"study {visible(watch.study.name)}: {watch.counts()}"
-    drawn = Table(
-        *COLUMNS, title=title, title_justify="left", box=box.SIMPLE, caption_justify="left"
-    )
+    drawn = Table(*COLUMNS, title=title, box=box.SIMPLE)
+    drawn.title_justify = drawn.caption_justify = "left"
     for column in drawn.columns[1:-1]:
         column.justify = "right"
     for row in rows(watch):

@@ -89,10 +89,16 @@ CELL_METRICS += stats.MIDDLE
 
 @dataclasses.dataclass(frozen=True)
 class Tables:
-    """A study's plan and tables, as figures and summary take them."""
+    """A study's plan and tables, as figures and summary take them.
+
+    lacks: of tables that are not whole, what pages cannot show, in a sentence; origin: as
+    `origins.provenance`, if `runs` do not say it.
+    """
 
     plan: Plan
     frames: dict[str, pd.DataFrame]
+    lacks: str = ""
+    origin: dict[str, str] | None = None
 
     def of(self, name: str, task: str) -> pd.DataFrame:
         """A table's rows of one task."""

@@ -106,12 +106,12 @@ def _meant(word: str, flags: Sequence[str]) -> str:
 def _parser(task: str | None, name: str | None = None) -> Parser:
     """The parser of all commands; task: the one whose defaults `train --help` shows.
 
-    name: the command whose flags alone are needed; None: all.
+    name: the command that alone is needed; None: all. All without flags if it is none of them.
     """
     parser = Parser(prog="actstudy", description=DESCRIPTION, examples=EXAMPLES)
     parser.add_argument("--version", action="version", version=f"actstudy {actstudy.__version__}")
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
+    for command in [command for command in COMMANDS if command.name == name] or COMMANDS:
         listed: Any = {} if command.internal else {"help": command.help}
         own_parser = parsers.add_parser(
             command.name,

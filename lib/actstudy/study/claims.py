@@ -9,7 +9,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from actstudy.contract import errors, registry, schema
 from actstudy.contract.errors import StudyError
 
-STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)  # most never read one
 Number = Annotated[float, Field(strict=True)]  # strict: true and false are not numbers
 DERIVED = (
     "error_percent",  # 100 (1 - reported accuracy)

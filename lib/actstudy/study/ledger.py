@@ -82,7 +82,7 @@ class Claim(Known):
 class Claims(BaseModel):
     """A file of a ledger."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     claims: dict[Annotated[str, AfterValidator(_id)], Claim] = Field(min_length=1)
 
 
