@@ -132,7 +132,7 @@ def test_the_answers_of_a_page_have_headings_and_no_link_left_over(written):
     read = Page(written)
     assert "To decide what is open" in read.text
     assert not re.search(r"[.)] How\.", read.text)
-    assert "<h3>To decide what is open</h3>" in written
+    assert '<h3>To decide what is open</h3>' in written
 
 
 @pytest.mark.parametrize("kinds", [[None, None], ["process RSS", None]])

@@ -73,6 +73,7 @@ class LogHandlerSettings(LogHandlerSettingsBase):
         default=None,
         metadata={
             "help": "File to which every event of a job is added, a line of JSON each",
+            "type": str,  # snakemake cannot read `str | None`
             "env_var": False,
             "required": False,
         },
