@@ -9,12 +9,12 @@ from typing import Any
 
 import snakemake_executor_plugin_slurm as slurm
 from snakemake.io import is_flagged
-from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_executor_plugin_slurm_jobstep import (
     get_cpu_setting,
     get_gpu_setting,
     get_node_setting,
 )
+from snakemake_interface_common.exceptions import WorkflowError
 
 from actstudy.cluster import logs, needs, queue
 
