@@ -16,7 +16,7 @@ from snakemake_executor_plugin_slurm_jobstep import (
 )
 from snakemake_interface_common.exceptions import WorkflowError
 
-from actstudy.cluster import logs, needs, queue
+from actstudy.cluster import logs, queue
 
 common_settings = slurm.common_settings
 MAX_SCRIPT = 2_000_000  # bytes: Slurm's own limit is 4 MB (max_script_size)
@@ -73,6 +73,8 @@ class Executor(slurm.Executor):
         """Note jobs that had too little memory, then as ever."""
         files = [Path(log) for log in kwargs.get("aux_logs") or [] if log]
         if logs.is_out_of_memory(msg or "", files):
+            from actstudy.cluster import needs  # late: each start of Snakemake imports this file
+
             needs.note_out_of_memory(map(str, job_info.job.output))
         super().report_job_error(job_info, msg, **kwargs)
 

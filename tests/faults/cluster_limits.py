@@ -85,10 +85,11 @@ def short_runs(storm: Storm) -> str:
         whole += 60 * int(minutes) + int(seconds)
     trained = sum(row["train_seconds"] for row in rows)
     evaluated = sum(row["eval_seconds"] + row["probe_seconds"] for row in rows)
+    begun = sum(row["start_seconds"] for row in rows)
     return (
         f"{len(rows)} runs of {trained / len(rows):.1f} s in {len(of_training)} submissions; "
         f"no training in {100 * (1 - trained / whole):.0f}% of the jobs' {whole} s, "
-        f"{100 * evaluated / whole:.0f}% evaluation and probes"
+        f"{100 * evaluated / whole:.0f}% evaluation and probes, {100 * begun / whole:.0f}% starts"
     )
 
 
