@@ -1,5 +1,6 @@
 """A Slurm job from the executor to its command, and in the queue; Slurm's programs are faked."""
 
+import asyncio
 import io
 import json
 import os
@@ -153,6 +154,25 @@ def test_what_ends_is_noted(monkeypatch, tmp_path):
     executor.report_job_success(info)
     assert list(tmp_path.iterdir()) == []
     assert len(ended) == 2
+
+
+def test_ended_jobs_are_noticed_within_half_a_minute(monkeypatch):
+    """However long none has ended."""
+
+    async def all_run(self, jobs):
+        for one_job in jobs:
+            yield one_job
+        self.next_seconds_between_status_checks += 100
+
+    monkeypatch.setattr(direct.slurm.Executor, "check_active_jobs", all_run)
+    executor = direct.Executor.__new__(direct.Executor)
+    executor._next_seconds_between_status_checks = 5
+
+    async def asked():
+        return [info async for info in executor.check_active_jobs(["a", "b"])]
+
+    assert asyncio.run(asked()) == ["a", "b"]
+    assert executor.next_seconds_between_status_checks == direct.MAX_PAUSE
 
 
 def test_no_account_is_guessed(monkeypatch):

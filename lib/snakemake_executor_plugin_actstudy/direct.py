@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from actstudy.cluster import logs, queue
 common_settings = slurm.common_settings
 MAX_SCRIPT = 2_000_000  # bytes: Slurm's own limit is 4 MB (max_script_size)
 MAX_COMMAND = 120_000  # bytes: Linux takes 128 kB per argument
+MAX_PAUSE = 30  # seconds between two questions for the state of jobs
 END = "END_OF_JOB"
 
 
@@ -60,6 +61,13 @@ class Executor(slurm.Executor):
             return str(super().format_job_exec(job))
         python = shlex.quote(self.get_python_executable())
         return f"exec {python} -m actstudy.cluster.step <<'{END}'\n{content}\n{END}"
+
+    async def check_active_jobs(self, active_jobs: Any) -> AsyncIterator[Any]:
+        """The jobs that have not ended; the plug-in would ask ever later, up to 3 minutes."""
+        async for job_info in super().check_active_jobs(active_jobs):
+            yield job_info
+        pause = min(self.next_seconds_between_status_checks, MAX_PAUSE)
+        self.next_seconds_between_status_checks = pause
 
     def report_job_success(self, job_info: Any) -> None:
         """Remove the logs of tries that failed before, then as ever."""
