@@ -32,7 +32,7 @@ def test_jobs_ask_for_what_such_runs_took(tmp_path, data_folder):
     minutes = needs.START_MINUTES + -(-2 * took.seconds * 3 // 60)
     assert resources["runtime"](3, 1) == min(90, minutes)
     assert resources["runtime"](1000_000, 1) == 90
-    assert resources["mem_mb"](1, 1) == pytest.approx(500 + 1.3 * took.megabytes, abs=1)
+    assert resources["mem_mb"](1, 1) == pytest.approx(200 + 1.3 * took.megabytes, abs=1)
     of_larger = profile.resources(lambda wildcards: [larger])
     assert (of_larger["runtime"](1, 1), of_larger["mem_mb"](1, 1)) == (90, 4000)
     row = {**store.summary_row(folder), "status": "out_of_memory"}
